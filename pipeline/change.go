@@ -1,0 +1,128 @@
+package pipeline
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/types"
+)
+
+// Key is the identity of an object in a fleet. Two changes with equal keys are
+// states of the same name; whether they are states of the same object is told
+// by their UIDs.
+type Key struct {
+	Cluster   string // the member's name in the fleet
+	Resource  string // plural and group as kubectl spells them: "pods", "deployments.apps"
+	Namespace string // empty for cluster-scoped resources
+	Name      string
+}
+
+// String returns "cluster/resource/namespace/name", without the namespace for
+// cluster-scoped objects.
+func (k Key) String() string {
+	if k.Namespace == "" {
+		return k.Cluster + "/" + k.Resource + "/" + k.Name
+	}
+	return k.Cluster + "/" + k.Resource + "/" + k.Namespace + "/" + k.Name
+}
+
+// Op says what happened to an object, as far as sinks are concerned.
+type Op uint8
+
+// The operations. Added is the first state of a UID that sinks acknowledge,
+// Updated any later one, Deleted the last word on a UID.
+const (
+	Added Op = iota + 1
+	Updated
+	Deleted
+)
+
+// String returns the word used in event types: "added", "updated", "deleted".
+func (o Op) String() string {
+	switch o {
+	case Added:
+		return "added"
+	case Updated:
+		return "updated"
+	case Deleted:
+		return "deleted"
+	}
+	return fmt.Sprintf("op(%d)", uint8(o))
+}
+
+// Origin is what all changes of one stream have in common. It is shared by
+// them and never modified once the first change refers to it.
+type Origin struct {
+	Cluster    string // the member's name in the fleet
+	ClusterUID string // UID of its kube-system namespace, or a digest of server URL and CA
+	Resource   schema.GroupVersionResource
+	Kind       string
+	Namespaced bool
+	Tracker    Tracker // told what becomes of each change; nil if nobody needs to know
+}
+
+// Tracker is told what becomes of the changes of a stream, so that it knows
+// what has been delivered and from where the stream may resume. Its methods
+// are called by several workers at once, but for one key never by two.
+type Tracker interface {
+	// Begin is called before c is handed to any sink. It settles c.Op, returns
+	// the other UIDs that a sink may still hold under the same key, which are
+	// to be deleted first, and blocks until it is safe to hand c over. It
+	// fails only when ctx ends or the record cannot be kept; c was not handed
+	// over then and comes back later.
+	Begin(ctx context.Context, c *Change) (ghosts []types.UID, err error)
+	// Ack is called once every sink has durably accepted c.
+	Ack(c *Change)
+}
+
+// Change is one observed new state of an object. Whoever receives one treats
+// it as read-only; only the reconcile stage sets Op before handing it on.
+type Change struct {
+	Key             Key
+	Origin          *Origin
+	Op              Op
+	UID             types.UID
+	ResourceVersion string
+	// Snapshot is set when the state was read from a list rather than told by
+	// a watch.
+	Snapshot bool
+	// Tombstone is set on a deletion that Fairlead worked out itself, because
+	// a snapshot no longer held the object or another UID took its name.
+	Tombstone bool
+	// Object is the object as JSON, without metadata.managedFields; nil on a
+	// tombstone. It is owned by the change and shared by all its readers.
+	Object []byte
+	// Observed is when the change was read from the member.
+	Observed time.Time
+	// Ticket is the tracker's mark for this observation; no one else reads it.
+	Ticket uint64
+}
+
+// changeOverhead is what a waiting change costs beside its object: the struct,
+// its strings and the queue's entry, rounded up.
+const changeOverhead = 512
+
+// Size returns the bytes of memory that the change is accounted for in its
+// lane.
+func (c *Change) Size() int { return len(c.Object) + changeOverhead }
+
+// Unstructured decodes the object. Every call decodes anew, so the caller owns
+// the result. A tombstone yields an object with identity only.
+func (c *Change) Unstructured() (*unstructured.Unstructured, error) {
+	u := &unstructured.Unstructured{}
+	if c.Object == nil {
+		u.SetGroupVersionKind(c.Origin.Resource.GroupVersion().WithKind(c.Origin.Kind))
+		u.SetNamespace(c.Key.Namespace)
+		u.SetName(c.Key.Name)
+		u.SetUID(c.UID)
+		u.SetResourceVersion(c.ResourceVersion)
+		return u, nil
+	}
+	if err := u.UnmarshalJSON(c.Object); err != nil {
+		return nil, fmt.Errorf("decode %s: %w", c.Key, err)
+	}
+	return u, nil
+}
