@@ -90,12 +90,9 @@ func (c *Cursor) Ack(ticket uint64, n Name, v Version, deleted bool) {
 
 // advanceLocked moves the resume point as far as acks allow, and forgets the
 // deletions that a watch from there no longer shows. What a snapshot observed
-// has the last frame before that snapshot as its start, so there is no new
-// resume point until all of it is acked.
+// has the last frame before that snapshot as its start: there is no new resume
+// point until the snapshot is over and all of it acked.
 func (c *Cursor) advanceLocked() {
-	if c.snapshotting {
-		return
-	}
 	c.resume = c.last
 	if head := c.order.head(); head != nil {
 		c.resume = head.before

@@ -29,19 +29,12 @@ func parseUID(s string) (u uid, ok bool) {
 	if len(s) != 36 || s[8] != '-' || s[13] != '-' || s[18] != '-' || s[23] != '-' {
 		return u, false
 	}
-	n := 0
-	for i := 0; i < len(s); {
-		if s[i] == '-' {
-			i++
-			continue
-		}
+	for n, i := range [16]int{0, 2, 4, 6, 9, 11, 14, 16, 19, 21, 24, 26, 28, 30, 32, 34} {
 		hi, lo := nibble(s[i]), nibble(s[i+1])
 		if hi > 15 || lo > 15 {
 			return uid{}, false
 		}
 		u[n] = hi<<4 | lo
-		n++
-		i += 2
 	}
 	return u, true
 }
