@@ -139,7 +139,7 @@ func TestBackoffIsBoundedAndSpread(t *testing.T) {
 // TestBackoffResetsOnlyAfterAWhile: a server that answers one probe and then
 // dies again must not be dialed as eagerly as one that failed for once.
 func TestBackoffResetsOnlyAfterAWhile(t *testing.T) {
-	config := Config{ReconnectMin: time.Second, ReconnectMax: time.Minute}
+	config := Config{ReconnectMin: time.Second, ReconnectMax: time.Minute, HealthInterval: time.Hour}
 	for name, liveFor := range map[string]time.Duration{"flapping": 30 * time.Second, "stable": time.Minute} {
 		t.Run(name, func(t *testing.T) {
 			var longest time.Duration
