@@ -1,0 +1,134 @@
+package pipeline
+
+import "errors"
+
+// describe asks the options' functions about an item, before any lock is
+// taken.
+func (q *Queue[T, K]) describe(item T) (key K, cluster string, size int) {
+	return q.o.Identity(item), q.o.Cluster(item), max(q.o.Size(item), 0)
+}
+
+func (q *Queue[T, K]) add(item T, priority int) {
+	key, cluster, size := q.describe(item)
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	e, err := q.arriveLocked(key, cluster)
+	if err != nil {
+		q.refuseLocked(key, cluster, err)
+		return
+	}
+	q.putLocked(e, item, size, priority)
+}
+
+// arriveLocked returns the entry of an identity that an item arrives for.
+func (q *Queue[T, K]) arriveLocked(key K, cluster string) (*entry[T, K], error) {
+	if q.phase != accepting {
+		return nil, ErrShuttingDown
+	}
+	e := q.entries[key]
+	if e != nil && !e.lane.gone {
+		if e.lane.leaving {
+			return nil, ErrClusterRemoved
+		}
+		return e, nil
+	}
+	l := q.laneLocked(cluster)
+	if l.leaving {
+		return nil, ErrClusterRemoved
+	}
+	if e == nil {
+		e = q.newEntryLocked(key)
+	}
+	e.lane = l // a fresh one, if the entry is what was in work when the old one went
+	return e, nil
+}
+
+// refuseLocked counts an item that did not arrive.
+func (q *Queue[T, K]) refuseLocked(key K, cluster string, err error) {
+	reason := dropShutdown
+	if errors.Is(err, ErrClusterRemoved) {
+		reason = dropRemoved
+	}
+	if l := q.lanes[cluster]; l != nil {
+		l.added++
+		l.drop(reason, 1)
+	}
+	// If the work on it has failed and there is no newer one, whoever shuts the
+	// queue down will want to know.
+	if e := q.entries[key]; reason == dropShutdown && e != nil && e.working != nil && !e.waiting() {
+		e.refused = true
+	}
+}
+
+// putLocked lets the newest item of an identity wait.
+func (q *Queue[T, K]) putLocked(e *entry[T, K], item T, size, priority int) {
+	if e.blocked.n > 0 {
+		priority = max(priority, e.blockedPriority())
+		q.supersedeLocked(e)
+	}
+	q.replaceLocked(e, item, size, priority)
+	q.admitLocked(e.lane)
+}
+
+// replaceLocked lets an item wait in the place of the one that waits or is
+// delayed, if any.
+func (q *Queue[T, K]) replaceLocked(e *entry[T, K], item T, size, priority int) {
+	l := e.lane
+	l.added++
+	if e.waiting() {
+		l.coalesced++
+		l.bytes[classOf(e.priority)] += int64(size - e.size)
+		e.item, e.size = item, size
+		q.raiseLocked(e, priority)
+		return
+	}
+	if e.delayed() {
+		l.coalesced++
+		priority = max(priority, e.priority)
+		q.undelayLocked(e)
+	}
+	e.item, e.size, e.priority = item, size, priority
+	q.joinLocked(e)
+}
+
+func (q *Queue[T, K]) newEntryLocked(key K) *entry[T, K] {
+	var e *entry[T, K]
+	if n := len(q.free); n > 0 {
+		e = q.free[n-1]
+		q.free[n-1] = nil
+		q.free = q.free[:n-1]
+	} else {
+		e = &entry[T, K]{}
+		e.place.self, e.when.self = e, e
+	}
+	e.key = key
+	q.entries[key] = e
+	return e
+}
+
+// releaseLocked forgets an identity of which nothing is left.
+func (q *Queue[T, K]) releaseLocked(e *entry[T, K]) {
+	if e.working != nil || e.place.list != nil || e.blocked.n > 0 {
+		return
+	}
+	delete(q.entries, e.key)
+	e.key, e.lane, e.item, e.refused = *new(K), nil, *new(T), false
+	if len(q.free) < maxFree {
+		q.free = append(q.free, e)
+	}
+}
+
+// laneLocked returns a cluster's lane, a fresh one if there is none.
+func (q *Queue[T, K]) laneLocked(cluster string) *lane[T, K] {
+	l := q.lanes[cluster]
+	if l == nil {
+		l = &lane[T, K]{
+			name:   cluster,
+			bucket: q.o.Buckets.Bucket(cluster),
+			weight: max(q.weights[cluster], 1),
+		}
+		l.turn.self, l.token.self = l, l
+		q.lanes[cluster] = l
+	}
+	return l
+}

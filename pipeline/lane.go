@@ -1,0 +1,174 @@
+package pipeline
+
+import (
+	"time"
+
+	"github.com/fairlead-dev/fairlead/ratelimit"
+)
+
+// class is which of a lane's two lines an item stands in.
+type class int
+
+const (
+	live     class = iota // told by a watch, or anything of priority zero and more
+	snapshot              // read from a first list: priority below zero
+)
+
+func classOf(priority int) class {
+	if priority < 0 {
+		return snapshot
+	}
+	return live
+}
+
+// entry is an identity that the queue knows something of: an item of it waits
+// or is delayed, is in work, or stands blocked in Offer.
+type entry[T, K comparable] struct {
+	key  K
+	lane *lane[T, K]
+	// item, with its size and priority, waits or is delayed. Which of the two,
+	// and whether it can be handed out, is told by the list that place is in:
+	// lane.ready, lane.parked or lane.delayed.
+	item     T
+	size     int
+	priority int
+	place    node[*entry[T, K]]
+	when     date[*entry[T, K]] // if delayed: until when
+	// working is the lane that handed out an item of this identity that is not
+	// Done yet. It differs from lane if that was removed meanwhile.
+	working *lane[T, K]
+	blocked list[*offer[T, K]] // Offers of this identity, in the order they came
+	// refused is set when the item in work came back while the queue was shutting
+	// down.
+	refused bool
+}
+
+// delayed and waiting tell the states apart. An entry may be neither.
+func (e *entry[T, K]) delayed() bool { return e.place.list == &e.lane.delayed }
+func (e *entry[T, K]) waiting() bool { return e.place.list != nil && !e.delayed() }
+
+// lane is one cluster's part of the queue.
+type lane[T, K comparable] struct {
+	name   string
+	bucket *ratelimit.Bucket
+
+	ready   [2]list[*entry[T, K]] // by class: could be handed out now, given turn and token
+	parked  list[*entry[T, K]]    // wait for Done of an older item of the same identity
+	delayed list[*entry[T, K]]
+	depth   [2]int   // by class: ready and parked
+	bytes   [2]int64 // of these
+	inWork  int
+
+	offers       [2]list[*offer[T, K]] // blocked, by class, in the order they came
+	blockedSince time.Duration         // if there are any
+
+	turn           node[*lane[T, K]] // in the ring: has something ready, and may have a token
+	weight         int
+	credit         int    // picks left in this turn
+	picks          uint64 // all there ever were
+	token          date[*lane[T, K]]
+	throttledSince time.Duration // if it waits for a token
+
+	leaving bool          // RemoveCluster has begun
+	gone    bool          // and has ended: the queue does not know this lane any more
+	idle    chan struct{} // made by RemoveCluster, closed once nothing is in work
+
+	added, coalesced, handedOut, throttles uint64
+	dropped                                [2]uint64 // by dropReason
+	blockedFor, throttledFor               time.Duration
+}
+
+// dropReason says why an item was dropped.
+type dropReason int
+
+const (
+	dropRemoved  dropReason = iota // its cluster was removed
+	dropShutdown                   // the queue was shut down
+)
+
+func (r dropReason) String() string {
+	if r == dropRemoved {
+		return "cluster_removed"
+	}
+	return "shutdown"
+}
+
+func (l *lane[T, K]) isReady() bool { return l.ready[live].n+l.ready[snapshot].n > 0 }
+
+// fits reports whether one more item of a class has room.
+func (l *lane[T, K]) fits(o *QueueOptions[T, K], c class, size int) bool {
+	n := l.depth[live] + l.depth[snapshot]
+	bytes := l.bytes[live] + l.bytes[snapshot] + int64(size)
+	if n > 0 && (n >= o.LaneCapacity || bytes > o.LaneBytes) {
+		return false
+	}
+	if c == snapshot && l.depth[snapshot] > 0 {
+		return l.depth[snapshot] < o.LaneCapacity*3/4 &&
+			l.bytes[snapshot]+int64(size) <= o.LaneBytes/4*3
+	}
+	return true
+}
+
+// drop counts n items that came to the lane, or had come to it, and will never
+// be handed out.
+func (l *lane[T, K]) drop(r dropReason, n int) { l.dropped[r] += uint64(n) }
+
+// joinLocked lets e wait in its lane. It must be in none of the lane's lists.
+func (q *Queue[T, K]) joinLocked(e *entry[T, K]) {
+	c := classOf(e.priority)
+	e.lane.depth[c]++
+	e.lane.bytes[c] += int64(e.size)
+	q.waiting++
+	if e.working != nil {
+		e.lane.parked.pushBack(&e.place)
+		return
+	}
+	q.readyLocked(e)
+}
+
+// readyLocked puts e at the end of its class.
+func (q *Queue[T, K]) readyLocked(e *entry[T, K]) {
+	l := e.lane
+	l.ready[classOf(e.priority)].pushBack(&e.place)
+	q.ready++
+	if l.token.set() {
+		return // whoever waits is woken when a token is due
+	}
+	if l.turn.list == nil {
+		q.enterLocked(l)
+	}
+	q.workers.Signal()
+}
+
+// leaveLocked takes e out of its lane.
+func (q *Queue[T, K]) leaveLocked(e *entry[T, K]) {
+	c := classOf(e.priority)
+	e.lane.depth[c]--
+	e.lane.bytes[c] -= int64(e.size)
+	q.waiting--
+	if e.place.list != &e.lane.parked {
+		q.ready--
+	}
+	e.place.leave()
+}
+
+// raiseLocked gives e, that waits, a priority if that is higher than its own.
+// From the snapshot class it moves to the end of the live one.
+func (q *Queue[T, K]) raiseLocked(e *entry[T, K], priority int) {
+	if priority <= e.priority {
+		return
+	}
+	l, was, is := e.lane, classOf(e.priority), classOf(priority)
+	e.priority = priority
+	if was == is {
+		return
+	}
+	l.depth[was]--
+	l.depth[is]++
+	l.bytes[was] -= int64(e.size)
+	l.bytes[is] += int64(e.size)
+	if e.place.list == &l.ready[was] {
+		e.place.leave()
+		l.ready[is].pushBack(&e.place)
+	}
+}

@@ -1,0 +1,73 @@
+package pipeline
+
+import (
+	"strings"
+
+	"github.com/prometheus/client_golang/prometheus"
+)
+
+// queueCollector reads the lanes whenever it is scraped, so that the series of
+// a removed cluster end by themselves and an item costs no metric's lock.
+type queueCollector struct {
+	stats func() []LaneStats
+
+	depth, bytes, delayed, inWork, coalesced, dropped,
+	backpressure, throttledSeconds, throttled *prometheus.Desc
+}
+
+// NewQueueCollector returns a collector of the queue metrics of every cluster,
+// over what stats returns: the Lanes method of a queue. Their names all begin
+// with fairlead_.
+func NewQueueCollector(stats func() []LaneStats) prometheus.Collector {
+	desc := func(name, help string, labels ...string) *prometheus.Desc {
+		return prometheus.NewDesc("fairlead_"+name, help, append([]string{"cluster"}, labels...), nil)
+	}
+	return &queueCollector{
+		stats:        stats,
+		depth:        desc("lane_depth", "Changes that wait in the cluster's lane, by class: live or snapshot.", "class"),
+		bytes:        desc("lane_bytes", "Bytes of the changes that wait in the cluster's lane."),
+		delayed:      desc("lane_delayed", "Changes that came back to the cluster's lane and are not due yet."),
+		inWork:       desc("lane_in_work", "Changes of the cluster that are being worked on."),
+		coalesced:    desc("changes_coalesced_total", "Changes that a newer one of the same object has replaced before they were handed out."),
+		dropped:      desc("changes_dropped_total", "Changes dropped before they were handed out, by reason: cluster_removed or shutdown.", "reason"),
+		backpressure: desc("backpressure_seconds_total", "Seconds during which the cluster's full lane held up at least one of its streams."),
+		throttledSeconds: desc("throttled_seconds_total",
+			"Seconds during which changes of the cluster waited although it was their turn, because its token bucket was empty."),
+		throttled: desc("throttled_total", "Times that it was the cluster's turn but its token bucket was empty."),
+	}
+}
+
+// Describe implements prometheus.Collector.
+func (c *queueCollector) Describe(ch chan<- *prometheus.Desc) {
+	for _, d := range []*prometheus.Desc{
+		c.depth, c.bytes, c.delayed, c.inWork, c.coalesced, c.dropped,
+		c.backpressure, c.throttledSeconds, c.throttled,
+	} {
+		ch <- d
+	}
+}
+
+// Collect implements prometheus.Collector.
+func (c *queueCollector) Collect(ch chan<- prometheus.Metric) {
+	for _, s := range c.stats() {
+		// A name that is no text would make the whole scrape fail.
+		cluster := strings.ToValidUTF8(s.Cluster, "\uFFFD")
+		gauge := func(d *prometheus.Desc, v float64, labels ...string) {
+			ch <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, v, append([]string{cluster}, labels...)...)
+		}
+		counter := func(d *prometheus.Desc, v float64, labels ...string) {
+			ch <- prometheus.MustNewConstMetric(d, prometheus.CounterValue, v, append([]string{cluster}, labels...)...)
+		}
+		gauge(c.depth, float64(s.Live), "live")
+		gauge(c.depth, float64(s.Snapshot), "snapshot")
+		gauge(c.bytes, float64(s.Bytes))
+		gauge(c.delayed, float64(s.Delayed))
+		gauge(c.inWork, float64(s.InWork))
+		counter(c.coalesced, float64(s.Coalesced))
+		counter(c.dropped, float64(s.DroppedRemoved), dropRemoved.String())
+		counter(c.dropped, float64(s.DroppedShutdown), dropShutdown.String())
+		counter(c.backpressure, s.Blocked.Seconds())
+		counter(c.throttledSeconds, s.Throttled.Seconds())
+		counter(c.throttled, float64(s.Throttles))
+	}
+}

@@ -1,0 +1,143 @@
+package pipeline
+
+import (
+	"context"
+	"fmt"
+)
+
+// offer is an item that stands blocked in Offer.
+type offer[T, K comparable] struct {
+	entry    *entry[T, K]
+	item     T
+	size     int
+	priority int
+	place    node[*offer[T, K]] // in its lane's offers
+	peer     node[*offer[T, K]] // among the Offers of its identity
+	// done is closed once the offer has been admitted or refused; err is set
+	// before. Until then it stands in both lists.
+	done chan struct{}
+	err  error
+}
+
+// Offer adds an item as Add does, but blocks while the item's lane is full and
+// holds none of its identity. Items of priority below zero are of the snapshot
+// class, all others live.
+//
+// It returns nil once the item, or a newer one of its identity, waits in the
+// lane; an error that wraps ctx.Err() if ctx ends before; ErrClusterRemoved or
+// ErrShuttingDown. On an error the item has not been added. Blocked Offers of
+// a lane are admitted in the order they came, live ones before those of the
+// snapshot class. If there is room at once ctx is not looked at.
+func (q *Queue[T, K]) Offer(ctx context.Context, item T, priority int) error {
+	key, cluster, size := q.describe(item)
+	q.mu.Lock()
+	e, err := q.arriveLocked(key, cluster)
+	if err != nil {
+		q.mu.Unlock()
+		return err
+	}
+	if e.waiting() || q.openLocked(e.lane, classOf(priority), size) {
+		q.putLocked(e, item, size, priority)
+		q.mu.Unlock()
+		return nil
+	}
+	o := q.blockLocked(e, item, size, priority)
+	q.mu.Unlock()
+
+	select {
+	case <-o.done:
+		return o.err
+	case <-ctx.Done():
+	}
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if o.place.list == nil { // decided meanwhile
+		return o.err
+	}
+	l := o.entry.lane
+	q.resolveLocked(o, nil)
+	q.releaseLocked(e)
+	q.admitLocked(l) // it may have kept smaller ones out
+	return fmt.Errorf("wait for room in the lane of cluster %q: %w", cluster, ctx.Err())
+}
+
+// openLocked reports whether a new item of a class may enter a lane, past none
+// that it must not overtake.
+func (q *Queue[T, K]) openLocked(l *lane[T, K], c class, size int) bool {
+	if l.offers[live].n > 0 || c == snapshot && l.offers[snapshot].n > 0 {
+		return false
+	}
+	return l.fits(&q.o, c, size)
+}
+
+func (q *Queue[T, K]) blockLocked(e *entry[T, K], item T, size, priority int) *offer[T, K] {
+	o := &offer[T, K]{entry: e, item: item, size: size, priority: priority, done: make(chan struct{})}
+	o.place.self, o.peer.self = o, o
+	l := e.lane
+	if l.offers[live].n+l.offers[snapshot].n == 0 {
+		l.blockedSince = q.now()
+	}
+	l.offers[classOf(priority)].pushBack(&o.place)
+	e.blocked.pushBack(&o.peer)
+	return o
+}
+
+// resolveLocked ends the blocking of an offer.
+func (q *Queue[T, K]) resolveLocked(o *offer[T, K], err error) {
+	o.place.leave()
+	o.peer.leave()
+	if l := o.entry.lane; l.offers[live].n+l.offers[snapshot].n == 0 {
+		l.blockedFor += q.now() - l.blockedSince
+	}
+	o.err = err
+	close(o.done)
+}
+
+// admitLocked lets blocked offers in as far as there is room. Call it after
+// anything that made room, once the entry at hand is settled.
+func (q *Queue[T, K]) admitLocked(l *lane[T, K]) {
+	for {
+		head := l.offers[live].head
+		if head == nil {
+			head = l.offers[snapshot].head
+		}
+		if head == nil {
+			return
+		}
+		e := head.self.entry
+		newest := e.blocked.tail.self
+		if !l.fits(&q.o, classOf(e.blockedPriority()), newest.size) {
+			return
+		}
+		q.admitGroupLocked(e)
+	}
+}
+
+// blockedPriority is the highest priority among the blocked offers of e.
+func (e *entry[T, K]) blockedPriority() int {
+	priority := e.blocked.head.self.priority
+	for n := e.blocked.head.next; n != nil; n = n.next {
+		priority = max(priority, n.self.priority)
+	}
+	return priority
+}
+
+// admitGroupLocked admits all blocked offers of e's identity: the newest item
+// waits, and has replaced the others.
+func (q *Queue[T, K]) admitGroupLocked(e *entry[T, K]) {
+	o := e.blocked.tail.self
+	priority := e.blockedPriority()
+	q.resolveLocked(o, nil)
+	q.supersedeLocked(e)
+	q.replaceLocked(e, o.item, o.size, priority)
+}
+
+// supersedeLocked ends the blocking of e's offers, whose items are older than
+// one that waits or is about to.
+func (q *Queue[T, K]) supersedeLocked(e *entry[T, K]) {
+	for e.blocked.n > 0 {
+		e.lane.added++
+		e.lane.coalesced++
+		q.resolveLocked(e.blocked.head.self, nil)
+	}
+}

@@ -1,0 +1,257 @@
+package pipeline
+
+import (
+	"cmp"
+	"math"
+	"sync"
+	"time"
+
+	"k8s.io/client-go/util/workqueue"
+	"sigs.k8s.io/controller-runtime/pkg/controller/priorityqueue"
+
+	"github.com/fairlead-dev/fairlead/ratelimit"
+)
+
+// The defaults of QueueOptions.
+const (
+	DefaultLaneCapacity = 1024
+	DefaultLaneBytes    = 16 << 20
+)
+
+// QueueOptions says what a queue's items are and how much it holds. Cluster
+// and Identity must be set. The functions must be pure: equal items give equal
+// results, and items of one identity are all of one cluster.
+type QueueOptions[T, K comparable] struct {
+	// Name is for people; a controller's queue has the controller's name.
+	Name string
+	// Cluster names the lane that an item waits in.
+	Cluster func(T) string
+	// Identity is what is deduplicated: of one identity at most one item
+	// waits, and at most one is in work.
+	Identity func(T) K
+	// Size is the bytes an item counts for in its lane. Nil means 0.
+	Size func(T) int
+	// LaneCapacity is the number of waiting items at which Offer blocks. Zero
+	// means DefaultLaneCapacity.
+	LaneCapacity int
+	// LaneBytes is the sum of the sizes of waiting items that Offer does not
+	// go beyond, save for a single item that is larger. Zero means
+	// DefaultLaneBytes.
+	LaneBytes int64
+	// Buckets limits how many items of each cluster are handed out per second.
+	// Nil means no limits at first.
+	Buckets *ratelimit.Buckets
+	// RateLimiter says how long AddRateLimited puts an item off. Nil means
+	// from 5 ms, doubling with each failure of the item, to 1000 s.
+	RateLimiter workqueue.TypedRateLimiter[K]
+}
+
+// phase is how far the shutdown of a queue has come. It never goes back.
+type phase int
+
+const (
+	accepting phase = iota
+	draining        // takes nothing, hands out what waits as tokens come
+	closing         // as draining, but waits for no token
+)
+
+// Queue is the fan-in of a fleet: see the package comment. Make one with
+// NewQueue. All methods may be called by any number of goroutines at once.
+type Queue[T, K comparable] struct {
+	o     QueueOptions[T, K]
+	epoch time.Time // zero of the queue's clock
+
+	mu      sync.Mutex
+	workers sync.Cond // on mu; signalled when there may be something to hand out
+	phase   phase
+	entries map[K]*entry[T, K]
+	free    []*entry[T, K]
+	lanes   map[string]*lane[T, K]
+	weights map[string]int // other than one
+
+	ring      list[*lane[T, K]]    // turn.go
+	throttled agenda[*lane[T, K]]  // turn.go
+	delayed   agenda[*entry[T, K]] // delay.go
+	timer     *time.Timer          // delay.go
+	timerDue  time.Duration
+
+	ready   int           // items that could be handed out
+	waiting int           // and those that wait for Done of an older one
+	inWork  int           // handed out and not Done
+	lost    int           // had been taken, but will not be handed out because of the shutdown
+	idle    chan struct{} // closed when nothing waits or is in work any more, or nobody shall wait for that
+}
+
+var (
+	_ workqueue.TypedRateLimitingInterface[int] = (*Queue[int, int])(nil)
+	_ priorityqueue.PriorityQueue[int]          = (*Queue[int, int])(nil)
+)
+
+// maxFree is the most entries kept for reuse: more than workers and blocked
+// streams have under way at once, yet nothing beside what full lanes hold.
+const maxFree = 4096
+
+// NewQueue returns an empty queue. It starts no goroutine, and needs no end:
+// a queue that is not used any more is simply collected, once what is delayed
+// in it is due.
+func NewQueue[T, K comparable](o QueueOptions[T, K]) *Queue[T, K] {
+	if o.Cluster == nil || o.Identity == nil {
+		panic("pipeline: NewQueue needs Cluster and Identity")
+	}
+	o.LaneCapacity = cmp.Or(max(o.LaneCapacity, 0), DefaultLaneCapacity)
+	o.LaneBytes = cmp.Or(max(o.LaneBytes, 0), DefaultLaneBytes)
+	if o.Size == nil {
+		o.Size = func(T) int { return 0 }
+	}
+	if o.Buckets == nil {
+		o.Buckets = ratelimit.New(ratelimit.Limit{})
+	}
+	if o.RateLimiter == nil {
+		o.RateLimiter = workqueue.NewTypedItemExponentialFailureRateLimiter[K](5*time.Millisecond, 1000*time.Second)
+	}
+	q := &Queue[T, K]{
+		o:        o,
+		epoch:    time.Now(),
+		entries:  make(map[K]*entry[T, K]),
+		lanes:    make(map[string]*lane[T, K]),
+		weights:  make(map[string]int),
+		timerDue: math.MaxInt64,
+	}
+	q.workers.L = &q.mu
+	return q
+}
+
+// Name returns the name from the options.
+func (q *Queue[T, K]) Name() string { return q.o.Name }
+
+// Add lets an item wait in its cluster's lane, with priority zero. It replaces
+// an older one of its identity that waits, whose place it takes, or that is
+// delayed. If one is in work, the new one waits for its Done. Add never blocks
+// and may fill a lane beyond its capacity: sources that can wait use Offer.
+// While the queue shuts down, or the item's cluster is being removed, the item
+// is dropped.
+func (q *Queue[T, K]) Add(item T) { q.add(item, 0) }
+
+// AddAfter brings an item back: it waits once d has passed. Where one of its
+// identity waits already, that one is newer and stays; where one is delayed
+// already, that one stays, and the earlier of both times counts.
+func (q *Queue[T, K]) AddAfter(item T, d time.Duration) { q.bringBack(item, d, 0) }
+
+// AddRateLimited is AddAfter with a delay from the RateLimiter, which counts
+// it as a failure of the item's identity until Forget.
+func (q *Queue[T, K]) AddRateLimited(item T) {
+	q.bringBack(item, q.o.RateLimiter.When(q.o.Identity(item)), 0)
+}
+
+// AddWithOpts is Add, AddAfter or AddRateLimited with a priority. With both
+// After and RateLimited set the shorter delay counts. An identity keeps the
+// highest priority that its waiting item was given. Below zero is the snapshot
+// class, everything else is live; within a class items are handed out in the
+// order they came, whatever their priority.
+func (q *Queue[T, K]) AddWithOpts(o priorityqueue.AddOpts, items ...T) {
+	priority := 0
+	if o.Priority != nil {
+		priority = *o.Priority
+	}
+	for _, item := range items {
+		if !o.RateLimited && o.After <= 0 {
+			q.add(item, priority)
+			continue
+		}
+		wait := o.After
+		if o.RateLimited {
+			when := q.o.RateLimiter.When(q.o.Identity(item))
+			if wait <= 0 || when < wait {
+				wait = when
+			}
+		}
+		q.bringBack(item, wait, priority)
+	}
+}
+
+// Get is GetWithPriority without the priority.
+func (q *Queue[T, K]) Get() (item T, shutdown bool) {
+	item, _, shutdown = q.GetWithPriority()
+	return item, shutdown
+}
+
+// GetWithPriority blocks until there is an item whose lane has its turn and a
+// token, and hands it out with the priority it waited with. Done must be
+// called with it afterwards. It returns shutdown when the queue shuts down and
+// there is nothing to hand out.
+func (q *Queue[T, K]) GetWithPriority() (item T, priority int, shutdown bool) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	e := q.pickLocked()
+	for e == nil {
+		if q.phase != accepting && len(q.throttled.heap) == 0 {
+			return item, 0, true
+		}
+		q.workers.Wait()
+		e = q.pickLocked()
+	}
+	l := e.lane
+	item, priority = e.item, e.priority
+	e.item = *new(T)
+	e.working = l
+	l.inWork++
+	q.inWork++
+	l.handedOut++
+	q.admitLocked(l)
+	// A signal may have stood for more than one item, and shutting down is
+	// over for all workers at once.
+	if q.phase != accepting {
+		q.workers.Broadcast()
+	} else if q.ring.n > 0 {
+		q.workers.Signal()
+	}
+	return item, priority, false
+}
+
+// Done ends the work on an item that Get handed out. Another one of its
+// identity that came meanwhile is handed out from now on. For an item that is
+// not in work Done does nothing.
+func (q *Queue[T, K]) Done(item T) {
+	key := q.o.Identity(item)
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	e := q.entries[key]
+	if e == nil || e.working == nil {
+		return
+	}
+	l := e.working
+	e.working = nil
+	l.inWork--
+	q.inWork--
+	if e.refused {
+		e.refused = false
+		q.lost++
+	}
+	if e.waiting() {
+		e.place.leave()
+		q.readyLocked(e)
+	}
+	q.releaseLocked(e)
+	if l.leaving && l.inWork == 0 {
+		q.freeLaneLocked(l)
+		close(l.idle)
+	}
+	q.settleLocked()
+}
+
+// Len returns how many items could be handed out, given turns and tokens:
+// without those that are delayed or wait for Done of an older one.
+func (q *Queue[T, K]) Len() int {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return q.ready
+}
+
+// Forget tells the RateLimiter that an item's identity has been dealt with.
+func (q *Queue[T, K]) Forget(item T) { q.o.RateLimiter.Forget(q.o.Identity(item)) }
+
+// NumRequeues returns how often AddRateLimited was called for an item's
+// identity since the last Forget.
+func (q *Queue[T, K]) NumRequeues(item T) int {
+	return q.o.RateLimiter.NumRequeues(q.o.Identity(item))
+}

@@ -1,0 +1,111 @@
+package pipeline
+
+import (
+	"context"
+	"fmt"
+)
+
+// RemoveCluster frees what the queue holds for a cluster. It drops what waits
+// and is delayed, lets blocked Offers return ErrClusterRemoved, and waits for
+// what is in work; what comes back from there is dropped too. Then lane,
+// bucket and metrics of the cluster are gone. Its weight and its override in
+// the buckets are configuration and stay.
+//
+// If ctx ends first, the lane is freed all the same and the error says how
+// many items are still in work; their Done may come whenever it does. Items
+// added once RemoveCluster has returned make a fresh lane.
+func (q *Queue[T, K]) RemoveCluster(ctx context.Context, name string) error {
+	q.mu.Lock()
+	l := q.lanes[name]
+	if l == nil {
+		q.o.Buckets.Forget(name)
+		q.mu.Unlock()
+		return nil
+	}
+	var dropped []K
+	if !l.leaving {
+		l.leaving = true
+		l.idle = make(chan struct{})
+		q.refuseOffersLocked(l, ErrClusterRemoved)
+		dropped = q.emptyLocked(l, dropRemoved)
+		if l.inWork == 0 {
+			q.freeLaneLocked(l)
+			close(l.idle)
+		}
+		q.settleLocked()
+	}
+	q.mu.Unlock()
+
+	for _, key := range dropped {
+		q.o.RateLimiter.Forget(key) // nobody else will
+	}
+	select {
+	case <-l.idle:
+		return nil
+	case <-ctx.Done():
+	}
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if l.inWork == 0 {
+		return nil
+	}
+	q.freeLaneLocked(l)
+	return fmt.Errorf("remove cluster %q: %d items still in work: %w", name, l.inWork, ctx.Err())
+}
+
+// freeLaneLocked forgets an empty lane.
+func (q *Queue[T, K]) freeLaneLocked(l *lane[T, K]) {
+	if l.gone {
+		return
+	}
+	l.gone = true
+	delete(q.lanes, l.name)
+	q.o.Buckets.Forget(l.name)
+}
+
+// refuseOffersLocked lets all Offers that are blocked at a lane return err.
+func (q *Queue[T, K]) refuseOffersLocked(l *lane[T, K], err error) {
+	for c := range l.offers {
+		for l.offers[c].n > 0 {
+			o := l.offers[c].head.self
+			q.resolveLocked(o, err)
+			q.releaseLocked(o.entry)
+		}
+	}
+}
+
+// emptyLocked drops everything that waits or is delayed in a lane, and returns
+// the identities.
+func (q *Queue[T, K]) emptyLocked(l *lane[T, K], r dropReason) (dropped []K) {
+	dropped = q.dropListLocked(dropped, l, &l.delayed, r)
+	dropped = q.dropListLocked(dropped, l, &l.parked, r)
+	for c := range l.ready {
+		dropped = q.dropListLocked(dropped, l, &l.ready[c], r)
+	}
+	if l.token.set() {
+		q.unthrottleLocked(l, q.now())
+	}
+	if l.turn.list != nil {
+		l.turn.leave()
+	}
+	if q.phase != accepting {
+		q.workers.Broadcast() // there may be nothing left to wait for
+	}
+	return dropped
+}
+
+func (q *Queue[T, K]) dropListLocked(dropped []K, l *lane[T, K], entries *list[*entry[T, K]], r dropReason) []K {
+	for entries.n > 0 {
+		e := entries.head.self
+		dropped = append(dropped, e.key)
+		if e.delayed() {
+			q.undelayLocked(e)
+		} else {
+			q.leaveLocked(e)
+		}
+		e.item = *new(T)
+		l.drop(r, 1)
+		q.releaseLocked(e)
+	}
+	return dropped
+}

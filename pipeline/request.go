@@ -1,0 +1,66 @@
+package pipeline
+
+import (
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/util/workqueue"
+
+	"github.com/fairlead-dev/fairlead/ratelimit"
+)
+
+// Request names an object in a fleet: what a reconciler over many clusters is
+// asked to look at.
+type Request struct {
+	Cluster string // the member's name in the fleet
+	types.NamespacedName
+}
+
+// String returns "cluster/namespace/name".
+func (r Request) String() string { return r.Cluster + "/" + r.NamespacedName.String() }
+
+// NewQueueFunc is what controller.TypedOptions.NewQueue wants. It is called
+// once, when the controller starts.
+type NewQueueFunc[T comparable] = func(controllerName string, rateLimiter workqueue.TypedRateLimiter[T]) workqueue.TypedRateLimitingInterface[T]
+
+// FairRequests puts a controller whose requests are of type Request on a
+// Queue, so that no cluster's requests hold up another's:
+//
+//	controller.TypedOptions[pipeline.Request]{
+//		Reconciler: reconciler,
+//		NewQueue:   pipeline.FairRequests(ratelimit.New(ratelimit.Limit{QPS: 20}), nil),
+//	}
+//
+// Nil buckets mean no limits. For what made may be see Fair.
+func FairRequests(buckets *ratelimit.Buckets, made func(*Queue[Request, Request])) NewQueueFunc[Request] {
+	return Fair(QueueOptions[Request, Request]{
+		Cluster: func(r Request) string { return r.Cluster },
+		Buckets: buckets,
+	}, made)
+}
+
+// Fair puts a controller on a Queue whatever its requests are; only o.Cluster
+// must be set. Requests are their own identity unless o.Identity says
+// otherwise. Name and RateLimiter are the controller's unless o has them.
+//
+// If made is not nil it is called with the queue when the controller makes it:
+// keep it to remove clusters, set weights and limits, or collect metrics. The
+// workqueue_* metrics of client-go do not exist for this queue;
+// NewQueueCollector has them by cluster.
+func Fair[T comparable](o QueueOptions[T, T], made func(*Queue[T, T])) NewQueueFunc[T] {
+	return func(name string, limiter workqueue.TypedRateLimiter[T]) workqueue.TypedRateLimitingInterface[T] {
+		o := o
+		if o.Name == "" {
+			o.Name = name
+		}
+		if o.Identity == nil {
+			o.Identity = func(item T) T { return item }
+		}
+		if o.RateLimiter == nil {
+			o.RateLimiter = limiter
+		}
+		q := NewQueue(o)
+		if made != nil {
+			made(q)
+		}
+		return q
+	}
+}

@@ -1,0 +1,73 @@
+package pipeline
+
+import (
+	"slices"
+	"strings"
+	"time"
+)
+
+// LaneStats is how one cluster's lane stands, and what has passed through it
+// since the lane was made. Every item that came is accounted for:
+//
+//	Added = Coalesced + HandedOut + DroppedRemoved + DroppedShutdown + Live + Snapshot + Delayed
+type LaneStats struct {
+	Cluster string
+	Weight  int
+
+	Live, Snapshot int   // items that wait, by class
+	Bytes          int64 // their sizes
+	Delayed        int   // items brought back that are not due yet
+	InWork         int   // handed out and not Done
+	BlockedOffers  int   // Offers that wait for room
+
+	Added           uint64 // items that came and did not stay outside: new ones and ones brought back
+	Coalesced       uint64 // replaced by a newer one of their identity, or given way to it
+	HandedOut       uint64
+	DroppedRemoved  uint64 // because the cluster was removed
+	DroppedShutdown uint64 // because the queue was shut down
+
+	Blocked   time.Duration // for how long there was an Offer that waited for room
+	Throttled time.Duration // for how long items waited and only a token was missing
+	Throttles uint64        // how often a token was missing
+}
+
+// Lanes returns the stats of all lanes, by name.
+func (q *Queue[T, K]) Lanes() []LaneStats {
+	q.mu.Lock()
+	stats := make([]LaneStats, 0, len(q.lanes))
+	now := q.now()
+	for _, l := range q.lanes {
+		stats = append(stats, l.stats(now))
+	}
+	q.mu.Unlock()
+	slices.SortFunc(stats, func(a, b LaneStats) int { return strings.Compare(a.Cluster, b.Cluster) })
+	return stats
+}
+
+func (l *lane[T, K]) stats(now time.Duration) LaneStats {
+	s := LaneStats{
+		Cluster:         l.name,
+		Weight:          l.weight,
+		Live:            l.depth[live],
+		Snapshot:        l.depth[snapshot],
+		Bytes:           l.bytes[live] + l.bytes[snapshot],
+		Delayed:         l.delayed.n,
+		InWork:          l.inWork,
+		BlockedOffers:   l.offers[live].n + l.offers[snapshot].n,
+		Added:           l.added,
+		Coalesced:       l.coalesced,
+		HandedOut:       l.handedOut,
+		DroppedRemoved:  l.dropped[dropRemoved],
+		DroppedShutdown: l.dropped[dropShutdown],
+		Blocked:         l.blockedFor,
+		Throttled:       l.throttledFor,
+		Throttles:       l.throttles,
+	}
+	if s.BlockedOffers > 0 {
+		s.Blocked += now - l.blockedSince
+	}
+	if l.token.set() {
+		s.Throttled += now - l.throttledSince
+	}
+	return s
+}

@@ -1,0 +1,125 @@
+package pipeline
+
+import (
+	"time"
+
+	"github.com/fairlead-dev/fairlead/ratelimit"
+)
+
+// snapshotTurn is which pick of a lane takes the snapshot class first.
+const snapshotTurn = 8
+
+// The lanes that have something ready stand in a ring: the first one is picked
+// from as often as its weight says, then goes to the end. A lane that becomes
+// ready enters at the end with the credit of one turn, so one that was empty
+// has saved up nothing. One whose bucket is empty leaves the ring until a
+// token is due, and nobody looks at it meanwhile.
+
+// pickLocked takes the next item out of the lane whose turn it is and that has
+// a token. It returns nil if there is none.
+func (q *Queue[T, K]) pickLocked() *entry[T, K] {
+	for n := q.ring.head; n != nil; n = q.ring.head {
+		l := n.self
+		if q.phase != closing && !l.bucket.Unlimited() {
+			now := q.now()
+			if wait := l.bucket.Take(q.epoch.Add(now)); wait > 0 {
+				q.throttleLocked(l, now, wait)
+				continue
+			}
+		}
+		return q.takeLocked(l)
+	}
+	return nil
+}
+
+// takeLocked takes the next item out of the first lane of the ring.
+func (q *Queue[T, K]) takeLocked(l *lane[T, K]) *entry[T, K] {
+	first, second := live, snapshot
+	l.picks++
+	if l.picks%snapshotTurn == 0 {
+		first, second = snapshot, live
+	}
+	head := l.ready[first].head
+	if head == nil {
+		head = l.ready[second].head
+	}
+	e := head.self
+	q.leaveLocked(e)
+	l.credit--
+	switch {
+	case !l.isReady():
+		l.turn.leave()
+	case l.credit <= 0:
+		l.turn.leave()
+		q.enterLocked(l)
+	}
+	return e
+}
+
+// enterLocked puts a lane at the end of the ring, with the credit of one turn.
+func (q *Queue[T, K]) enterLocked(l *lane[T, K]) {
+	l.credit = l.weight
+	q.ring.pushBack(&l.turn)
+}
+
+// throttleLocked takes a lane whose bucket is empty out of the ring.
+func (q *Queue[T, K]) throttleLocked(l *lane[T, K], now, wait time.Duration) {
+	l.turn.leave()
+	l.throttles++
+	l.throttledSince = now
+	q.throttled.put(&l.token, after(now, wait))
+	q.armLocked(now)
+}
+
+// unthrottleLocked lets a lane ask for a token again.
+func (q *Queue[T, K]) unthrottleLocked(l *lane[T, K], now time.Duration) {
+	q.throttled.remove(&l.token)
+	l.throttledFor += now - l.throttledSince
+	if l.isReady() {
+		q.enterLocked(l)
+		q.workers.Signal()
+	}
+}
+
+// SetWeight sets how many items a cluster may have handed out per round
+// between clusters that all have some ready. One, also for anything below, is
+// the default. The weight stays when the cluster is removed, and applies when
+// it comes back.
+func (q *Queue[T, K]) SetWeight(cluster string, w int) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	w = max(w, 1)
+	if w == 1 {
+		delete(q.weights, cluster)
+	} else {
+		q.weights[cluster] = w
+	}
+	if l := q.lanes[cluster]; l != nil {
+		l.weight = w
+		l.credit = min(l.credit, w)
+	}
+}
+
+// SetLimit overrides the limit of one cluster in the queue's buckets, and lets
+// the cluster ask again at once if it waits for a token under the old limit.
+// Where several queues share the buckets, call it on each. It panics if limit
+// is not valid.
+func (q *Queue[T, K]) SetLimit(cluster string, limit ratelimit.Limit) {
+	q.o.Buckets.Set(cluster, limit)
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if l := q.lanes[cluster]; l != nil && l.token.set() {
+		q.unthrottleLocked(l, q.now())
+	}
+}
+
+// SetDefaultLimit changes the limit of the clusters that have no override, as
+// SetLimit does for one.
+func (q *Queue[T, K]) SetDefaultLimit(limit ratelimit.Limit) {
+	q.o.Buckets.SetDefault(limit)
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	for now := q.now(); len(q.throttled.heap) > 0; {
+		q.unthrottleLocked(q.throttled.next().self, now)
+	}
+}
