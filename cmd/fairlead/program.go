@@ -114,7 +114,8 @@ func (p *program) setUpManager(stage *pipeline.Stage) error {
 		return err
 	}
 	if address := p.settings.HealthProbeBindAddress; address != "0" {
-		listener, err := net.Listen("tcp", address)
+		var listen net.ListenConfig
+		listener, err := listen.Listen(context.Background(), "tcp", address)
 		if err != nil {
 			return fmt.Errorf("--health-probe-bind-address: listen on %q: %w; choose another address, or 0 for none", address, err)
 		}
