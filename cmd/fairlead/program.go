@@ -71,11 +71,15 @@ func newProgram(s *settings, stdout io.Writer, log logr.Logger, reg prometheus.R
 	if err != nil {
 		return nil, err
 	}
+	memory, err := ledger.Open(context.Background(), ledger.Options{Log: log})
+	if err != nil {
+		return nil, err
+	}
 	p.sources = sources.New(sources.Options{
 		Config:  s.sources(),
 		Specs:   s.specs,
 		Queue:   p.queue,
-		Ledger:  ledger.New(0),
+		Ledger:  memory,
 		Removed: stage.ForgetCluster,
 		Log:     log,
 	})
