@@ -28,7 +28,7 @@ func newFlood(t *testing.T) *flood {
 		if err != nil {
 			return
 		}
-		defer connection.Close() //nolint:errcheck // It has failed already.
+		defer connection.Close()
 		for block := make([]byte, 64<<10); ; {
 			n, err := connection.Write(block)
 			f.written.Add(int64(n))
