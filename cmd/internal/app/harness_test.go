@@ -1,4 +1,4 @@
-package main
+package app
 
 import (
 	"bytes"
@@ -57,7 +57,7 @@ func start(t *testing.T, flags ...string) *running {
 	if err := set.Parse(append(defaults, flags...)); err != nil {
 		t.Fatal(err)
 	}
-	s, err := cfg.parse()
+	s, err := cfg.parse(Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -312,7 +312,7 @@ var metricInTable = regexp.MustCompile("(?m)^\\| `(fairlead_[a-z_]+)")
 // documentedMetrics returns the names in the README's table.
 func documentedMetrics(t *testing.T) []string {
 	t.Helper()
-	readme := must(os.ReadFile("../../README.md"))(t)
+	readme := must(os.ReadFile("../../../README.md"))(t)
 	var names []string
 	for _, m := range metricInTable.FindAllSubmatch(readme, -1) {
 		names = append(names, string(m[1]))

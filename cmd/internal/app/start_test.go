@@ -1,4 +1,4 @@
-package main
+package app
 
 import (
 	"io"
@@ -45,7 +45,7 @@ func TestRefusedAtStart(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			cmd := newCommand()
+			cmd := NewCommand(Options{})
 			cmd.SetArgs(append([]string{"run", "--metrics-bind-address=0"}, tc.args...))
 			cmd.SetOut(io.Discard)
 			cmd.SetErr(io.Discard)

@@ -1,4 +1,4 @@
-package main
+package app
 
 import (
 	"context"
@@ -162,7 +162,7 @@ func (p *program) run(ctx context.Context) error {
 	stopSources := start("the sources", p.sources.Run)
 	stopFleet := start("the fleet", p.fleet.Run)
 	close(p.started)
-	p.log.Info("Started", "version", version, "watch", len(p.settings.specs), "sinks", len(p.sinks))
+	p.log.Info("Started", "version", p.settings.options.Version, "watch", len(p.settings.specs), "sinks", len(p.sinks))
 
 	var err error
 	select {
