@@ -53,7 +53,7 @@ func start(t *testing.T, flags ...string) *running {
 	var cfg Config
 	set := pflag.NewFlagSet("run", pflag.ContinueOnError)
 	cfg.addFlags(set)
-	defaults := []string{"--metrics-bind-address=0", "--health-probe-bind-address=0", "--cluster-qps=0", "--reconnect-min=200ms", "--reconnect-max=1s"}
+	defaults := []string{"--metrics-bind-address=0", "--health-probe-bind-address=0", "--cluster-qps=0", "--ledger=memory:", "--reconnect-min=200ms", "--reconnect-max=1s"}
 	if err := set.Parse(append(defaults, flags...)); err != nil {
 		t.Fatal(err)
 	}
@@ -62,7 +62,7 @@ func start(t *testing.T, flags ...string) *running {
 		t.Fatal(err)
 	}
 	r := &running{t: t, registry: prometheus.NewRegistry(), out: newRecorder()}
-	if r.program, err = newProgram(s, r.out, newLogger(t.Output(), "info", "text"), r.registry); err != nil {
+	if r.program, err = newProgram(t.Context(), s, r.out, newLogger(t.Output(), "info", "text"), r.registry); err != nil {
 		t.Fatal(err)
 	}
 	ctx, cancel := context.WithCancel(context.Background())
