@@ -1,5 +1,6 @@
 // Package archtest holds the repository to its own plan: which package may import
-// which, and that ARCHITECTURE.md names everything there is.
+// which, that ARCHITECTURE.md names everything there is, and that no test sleeps on
+// the wall clock.
 //
 //	cmd, bench ──▶ sources/*, sinks/* ──▶ pipeline ──▶ ratelimit ──▶ internal/*
 //

@@ -27,7 +27,11 @@ func startProcess(logPath, program string, args ...string) (*process, error) {
 	}
 	defer log.Close() //nolint:errcheck // The child has a descriptor of its own.
 
-	p := &process{cmd: exec.Command(program, args...), logPath: logPath, exited: make(chan struct{})}
+	p := &process{
+		cmd:     exec.Command(program, args...), //nolint:noctx // It outlives the call that starts it.
+		logPath: logPath,
+		exited:  make(chan struct{}),
+	}
 	p.cmd.Stdout, p.cmd.Stderr = log, log
 	p.cmd.SysProcAttr = childAttributes()
 	started := make(chan error, 1)

@@ -122,7 +122,7 @@ func TestProxyFaultsWhileReaderStalls(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer body.Close() //nolint:errcheck // Cut already.
+	defer body.Close()
 	if _, err := io.ReadFull(body, make([]byte, 1000)); err != nil {
 		t.Fatal(err)
 	}

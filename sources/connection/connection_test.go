@@ -355,7 +355,7 @@ func TestRetryAfterIsHonoured(t *testing.T) {
 		least, most time.Duration
 		reason      string
 	}{
-		{"throttled", status(429, "TooManyRequests", "Retry-After", "100"), 100 * time.Second, 110 * time.Second, resultThrottled},
+		{"throttled", status(429, "TooManyRequests"), 100 * time.Second, 110 * time.Second, resultThrottled},
 		{"gateway", gateway(503, "Retry-After", "100"), 100 * time.Second, 110 * time.Second, resultUnavailable},
 		{"throttled by a gateway", gateway(429, "Retry-After", "100"), 100 * time.Second, 110 * time.Second, resultThrottled},
 		{"a lie", gateway(503, "Retry-After", "99999999"), longestRetryAfter, longestRetryAfter * 11 / 10, resultUnavailable},

@@ -141,8 +141,13 @@ func silent(req *http.Request) (*http.Response, error) {
 }
 
 // status answers everything with a Status object, as Kubernetes does.
-func status(code int, reason metav1.StatusReason, header ...string) func(*http.Request) (*http.Response, error) {
+func status(code int, reason metav1.StatusReason) func(*http.Request) (*http.Response, error) {
+	details := &metav1.StatusDetails{}
+	if code == http.StatusTooManyRequests {
+		details.RetryAfterSeconds = 100
+	}
 	body, err := json.Marshal(metav1.Status{
+		Details:  details,
 		TypeMeta: metav1.TypeMeta{Kind: "Status", APIVersion: "v1"},
 		Status:   metav1.StatusFailure, Code: int32(code), Reason: reason, Message: string(reason),
 	})
@@ -150,7 +155,7 @@ func status(code int, reason metav1.StatusReason, header ...string) func(*http.R
 		panic(err)
 	}
 	return func(req *http.Request) (*http.Response, error) {
-		return response(req, code, "application/json", string(body), header...), nil
+		return response(req, code, "application/json", string(body)), nil
 	}
 }
 
@@ -190,9 +195,15 @@ func running(t *testing.T, c *Connection) (stop func()) {
 // bubble runs f in synctest with a connection to a fake member.
 func bubble(t *testing.T, config Config, f func(t *testing.T, c *Connection, m *fakeMember)) {
 	t.Helper()
+	bubbleWith(t, Options{Config: config}, f)
+}
+
+func bubbleWith(t *testing.T, o Options, f func(t *testing.T, c *Connection, m *fakeMember)) {
+	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		m := &fakeMember{}
-		c := newConnection(t, Options{REST: m.rest(), Config: config})
+		o.REST = m.rest()
+		c := newConnection(t, o)
 		stop := running(t, c)
 		defer stop()
 		f(t, c, m)

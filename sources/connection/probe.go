@@ -9,6 +9,7 @@ import (
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/version"
 )
 
@@ -76,10 +77,18 @@ func forbiddenByKubernetes(err error) bool {
 	return apierrors.IsForbidden(err) && !apierrors.HasStatusCause(err, metav1.CauseTypeUnexpectedServerResponse)
 }
 
-func readUID(ctx context.Context, c *clients) (string, error) {
+func read(ctx context.Context, c *clients, path, accept string) ([]byte, error) {
 	// No retries in client-go: it would sleep through Retry-After in here,
 	// while the connection should show that it backs off.
-	body, err := c.probes.Get().AbsPath(identityPath).SetHeader("Accept", acceptIdentity).MaxRetries(0).Do(ctx).Raw()
+	result := c.probes.Get().AbsPath(path).SetHeader("Accept", accept).MaxRetries(0).Do(ctx)
+	if err := result.Error(); err != nil { // unlike Raw's, made from the Status object
+		return nil, err
+	}
+	return result.Raw()
+}
+
+func readUID(ctx context.Context, c *clients) (string, error) {
+	body, err := read(ctx, c, identityPath, acceptIdentity)
 	if err != nil {
 		return "", err
 	}
@@ -91,7 +100,7 @@ func readUID(ctx context.Context, c *clients) (string, error) {
 }
 
 func readVersion(ctx context.Context, c *clients) (string, error) {
-	body, err := c.probes.Get().AbsPath("/version").MaxRetries(0).Do(ctx).Raw()
+	body, err := read(ctx, c, "/version", runtime.ContentTypeJSON)
 	if err != nil {
 		return "", err
 	}

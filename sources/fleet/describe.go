@@ -21,31 +21,17 @@ import (
 // credential plugin.
 const execExtension = "client.authentication.k8s.io/exec"
 
-// reference is a file that a kubeconfig names.
-type reference struct {
-	path  string
-	token bool
-}
-
-// references returns the files that matter to the members of cfg, in a fixed
-// order.
-func references(cfg *clientcmdapi.Config) []reference {
-	var refs []reference
-	add := func(path string, token bool) {
-		if path != "" {
-			refs = append(refs, reference{path, token})
-		}
-	}
+// references returns the files that cfg names, in a fixed order.
+func references(cfg *clientcmdapi.Config) []string {
+	var paths []string
 	for _, name := range slices.Sorted(maps.Keys(cfg.Clusters)) {
-		add(cfg.Clusters[name].CertificateAuthority, false)
+		paths = append(paths, cfg.Clusters[name].CertificateAuthority)
 	}
 	for _, name := range slices.Sorted(maps.Keys(cfg.AuthInfos)) {
 		user := cfg.AuthInfos[name]
-		add(user.ClientCertificate, false)
-		add(user.ClientKey, false)
-		add(user.TokenFile, true)
+		paths = append(paths, user.ClientCertificate, user.ClientKey, user.TokenFile)
 	}
-	return refs
+	return slices.DeleteFunc(paths, func(path string) bool { return path == "" })
 }
 
 // tokenError says why a token file is of no use.

@@ -94,20 +94,14 @@ func (d *document) read(exists bool) (map[string]content, digest) {
 	}
 	files := make(map[string]content)
 	if d.parsed.cfg != nil {
-		for _, ref := range references(d.parsed.cfg) {
-			if _, ok := files[ref.path]; ok {
+		for _, path := range references(d.parsed.cfg) {
+			if _, ok := files[path]; ok {
 				continue
 			}
 			c := content{}
-			c.data, c.err = readFile(ref.path)
-			files[ref.path] = c
-			if ref.token {
-				// client-go follows a token file by itself: only whether
-				// there is a token matters here.
-				h.add(ref.path, nil, tokenError(c))
-			} else {
-				h.add(ref.path, c.data, c.err)
-			}
+			c.data, c.err = readFile(path)
+			files[path] = c
+			h.add(path, c.data, c.err)
 		}
 		if len(found) == 0 {
 			// Its address comes from the environment, which does not change.

@@ -15,8 +15,8 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 )
 
-// defaultPollInterval keeps changes within seconds; reading a thousand files of
-// 10 KiB takes some milliseconds.
+// defaultPollInterval lets changes take effect within seconds, and costs a
+// fleet of a thousand files about 2 % of one CPU (BenchmarkIdlePoll).
 const defaultPollInterval = 2 * time.Second
 
 // Options configures a Fleet.

@@ -229,3 +229,23 @@ func TestProblemsAreLoggedOnce(t *testing.T) {
 		t.Error(diff)
 	}
 }
+
+// BenchmarkIdlePoll is what a fleet of a thousand files costs every
+// PollInterval while nothing changes.
+func BenchmarkIdlePoll(b *testing.B) {
+	dir := b.TempDir()
+	pad := "# " + strings.Repeat("x", 10<<10) + "\n"
+	for i := range 1000 {
+		write(b, filepath.Join(dir, fmt.Sprintf("c%d.yaml", i)), kubeconfig("x")+pad)
+	}
+	providers, err := Parse([]string{"dir:" + dir})
+	if err != nil {
+		b.Fatal(err)
+	}
+	f := New(Options{Providers: providers, Handler: &recorder{members: map[string]Member{}}})
+	f.poll(time.Now())
+	b.ReportAllocs()
+	for b.Loop() {
+		f.poll(time.Now())
+	}
+}

@@ -136,11 +136,14 @@ func TestDirIsFollowed(t *testing.T) {
 	if err := os.MkdirAll(in("sub/dir"), 0o700); err != nil {
 		t.Fatal(err)
 	}
+	if err := os.Symlink("sub", in("link")); err != nil {
+		t.Fatal(err)
+	}
 	h := newHarness(t, "dir:"+dir)
 	wantCalls(t, "first poll", h.tick(), "set five", "set four", "set one", "set six.eu", "set three", "set two")
 	wantMessages(t, h, dir)
 
-	write(t, in("seven.yaml"), "apiVersion: v1\n")
+	write(t, in("seven.yaml"), strings.Replace(kubeconfig("ctx"), ".example:6443", ".ex", 1))
 	wantCalls(t, "a new file, half written", h.tick())
 	write(t, in("seven.yaml"), kubeconfig("ctx"))
 	wantCalls(t, "a new file, complete, seen once", h.tick())

@@ -1,6 +1,8 @@
 package fleet
 
 import (
+	"bytes"
+	"cmp"
 	"crypto/sha256"
 	"encoding/binary"
 	"errors"
@@ -14,6 +16,8 @@ import (
 // contexts and their certificates has about 5 MiB.
 const maxFileBytes = 16 << 20
 
+var errTooLarge = fmt.Errorf("is larger than %d MiB", maxFileBytes>>20)
+
 // readFile returns the content of a regular file, or of one that path links to.
 // Anything else is refused before it is opened: a pipe would block the poll for
 // ever. Its errors do not repeat the path.
@@ -25,18 +29,23 @@ func readFile(path string) ([]byte, error) {
 	if !info.Mode().IsRegular() {
 		return nil, fmt.Errorf("is not a file but a %s", kindOf(info.Mode()))
 	}
+	if info.Size() > maxFileBytes {
+		return nil, errTooLarge
+	}
 	f, err := os.Open(path)
 	if err != nil {
 		return nil, bare(err)
 	}
-	data, err := io.ReadAll(io.LimitReader(f, maxFileBytes+1))
-	if err := errors.Join(err, f.Close()); err != nil {
+	var data bytes.Buffer
+	data.Grow(int(info.Size()) + bytes.MinRead)
+	_, err = data.ReadFrom(io.LimitReader(f, maxFileBytes+1))
+	if err := cmp.Or(err, f.Close()); err != nil {
 		return nil, bare(err)
 	}
-	if len(data) > maxFileBytes {
-		return nil, fmt.Errorf("is larger than %d MiB", maxFileBytes>>20)
+	if data.Len() > maxFileBytes {
+		return nil, errTooLarge
 	}
-	return data, nil
+	return data.Bytes(), nil
 }
 
 func kindOf(mode fs.FileMode) string {
