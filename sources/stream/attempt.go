@@ -144,8 +144,9 @@ func (a *attempt) live(from string) {
 	p.mu.Lock()
 	p.attempt = 0
 	p.mu.Unlock()
-	// A stream that went silent has to hear something first.
-	if !a.stale {
+	if a.stale {
+		a.setState(member.Stale) // until it hears something
+	} else {
 		a.setState(member.Live)
 	}
 }

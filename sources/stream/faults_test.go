@@ -134,6 +134,32 @@ func TestResourceThatDoesNotExistYet(t *testing.T) {
 	})
 }
 
+func TestStreamsOfTheSameObjects(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		claims := NewClaims()
+		first := start(t, func(o *Options) { o.Claims = claims })
+		first.live()
+		same := func(spec Spec) *harness {
+			return start(t, func(o *Options) { o.Claims, o.Spec = claims, spec })
+		}
+		second := same(Spec{Resource: "configmaps", Namespace: "ns"})
+		s := second.wantState(member.Waiting)
+		if s.Reconnects["overlapping"] != 1 || !strings.Contains(s.LastError, `"cm" and watch "configmaps?namespace=ns"`) {
+			t.Errorf("status: %+v", s)
+		}
+		if err := second.conn.lastReport(); err != nil {
+			t.Errorf("reported %v: it is not the member's fault", err)
+		}
+		same(Spec{Resource: "secrets"}).call("streaming list")
+		start(t, func(o *Options) { o.Claims, o.Cluster = claims, "d" }).call("streaming list")
+
+		if err := first.stop(); err != nil {
+			t.Error(err)
+		}
+		second.call("streaming list")
+	})
+}
+
 func TestSilence(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := start(t)
@@ -151,7 +177,9 @@ func TestSilence(t *testing.T) {
 		if stale, _ := h.conn.isStale(); !stale || s.Reconnects["silent"] != 1 {
 			t.Errorf("connection is not told; status: %+v", s)
 		}
-		body = call.open()
+		call.fail(errors.New("refused"))
+		h.wantState(member.BackingOff)
+		body = h.call("watch from 11").open()
 		h.wantState(member.Stale) // an answer is no frame
 		body.send(event("MODIFIED", "a", 12))
 		h.wantState(member.Live)
@@ -230,6 +258,7 @@ func TestBlockedStreamReadsNothing(t *testing.T) {
 			}
 		}()
 		time.Sleep(time.Hour)
+		synctest.Wait()
 		if limit := 2 * readBuffer / len(event("ADDED", "c", 11)); sent > limit {
 			t.Errorf("%d frames were read past a full lane, want %d at most", sent, limit)
 		}

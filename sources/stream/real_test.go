@@ -419,9 +419,8 @@ func testCut(t *testing.T, cluster *testenv.Cluster) {
 	if err := proxy.Restore(); err != nil {
 		t.Fatal(err)
 	}
-	want := map[string]string{}
 	direct.settle(configMaps, namespace)
-	want = direct.mirror.versions()
+	want := direct.mirror.versions()
 	r.eventually("the stream to recover", func() string { return cmp.Diff(want, r.mirror.versions()) })
 	if s := r.stream.Status(); len(s.Snapshots) != 1 {
 		t.Errorf("it needed a snapshot: %+v", s)
