@@ -67,6 +67,7 @@ func (s *Stream) attempt(ctx context.Context, session *member.Session) ending {
 	end.lasted = !a.liveSince.IsZero() && time.Since(a.liveSince) >= liveFor
 	cancel(nil)
 	children.Wait()
+	a.guard.releaseSlot()
 	if end.reason == silent {
 		s.setStale()
 	}

@@ -25,11 +25,10 @@ func TestRefusals(t *testing.T) {
 		reason           string
 		soonest, latest  time.Duration
 		reportedAsBroken bool
-		rediscovers      bool
 	}{
 		{name: "401", answer: replies(401, "Unauthorized"), state: member.Waiting, reason: "unauthorized", soonest: minute / 2, latest: minute, reportedAsBroken: true},
 		{name: "403", answer: replies(403, "Forbidden"), state: member.Waiting, reason: "forbidden", soonest: minute / 2, latest: minute},
-		{name: "404", answer: replies(404, "NotFound"), state: member.Waiting, reason: "missing", soonest: 30 * second, latest: 45 * second, rediscovers: true},
+		{name: "404", answer: replies(404, "NotFound"), state: member.Waiting, reason: "missing", soonest: 30 * second, latest: 45 * second},
 		{name: "429", answer: replies(429, "TooManyRequests"), state: member.BackingOff, reason: "throttled", latest: second},
 		{name: "429 with Retry-After", answer: func(c *fakeCall) {
 			c.reply(429, "slow down", "Retry-After", "17", "Content-Type", "text/plain")
@@ -108,6 +107,18 @@ func TestRetriesAreSpacedOut(t *testing.T) {
 			})
 		})
 	}
+}
+
+func TestResourceThatMoved(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := start(t)
+		call := h.call("streaming list")
+		h.server.set("/api/v1", `{"kind":"APIResourceList","groupVersion":"v1","resources":[{"name":"newconfigmaps","singularName":"cm","kind":"ConfigMap","verbs":["list","watch"]}]}`)
+		call.reply(404, status(404, "NotFound", ""))
+		if call = h.call("streaming list"); call.URL.Path != "/api/v1/newconfigmaps" {
+			t.Errorf("path is %s", call.URL.Path)
+		}
+	})
 }
 
 func TestResourceThatDoesNotExistYet(t *testing.T) {
@@ -223,6 +234,10 @@ func TestBackpressureIsNotSilence(t *testing.T) {
 			for n := range 5 {
 				body.send(event("ADDED", fmt.Sprint("a", n), n+1))
 			}
+			for range 2 { // nobody is blocked, and the snapshot is not over
+				time.Sleep(DefaultStaleAfter - time.Minute)
+				body.send(mark("9"))
+			}
 			body.send(endMark("10"), event("ADDED", "b", 11))
 		}()
 		for range 6 {
@@ -300,6 +315,8 @@ func TestFrames(t *testing.T) {
 		next     string
 	}{
 		{name: "not JSON", frames: []string{"{]"}, rejected: "not_json", state: member.BackingOff, next: "watch from 11"},
+		{name: "cut in the middle", frames: []string{event("ADDED", "d", 12), "", "cut:" + event("ADDED", "e", 13)[:50]}, want: []string{"added d uid-d@12"}, state: member.BackingOff, next: "watch from 12"},
+		{name: "no line feed at the end", frames: []string{"cut:" + event("ADDED", "d", 12)}, want: []string{"added d uid-d@12"}, state: member.BackingOff, next: "watch from 12"},
 		{name: "unknown type", frames: []string{event("RENAMED", "a", 12), event("ADDED", "d", 13)}, want: []string{"added d uid-d@13"}, rejected: "unknown_type", state: member.Live},
 		{name: "no type", frames: []string{`{}`, `5`, event("ADDED", "d", 13)}, want: []string{"added d uid-d@13"}, rejected: "unknown_type", state: member.Live},
 		{name: "no name", frames: []string{`{"type":"ADDED","object":{"metadata":{"resourceVersion":"12"}}}`, event("ADDED", "d", 13)}, want: []string{"added d uid-d@13"}, rejected: "no_identity", state: member.Live},
@@ -316,7 +333,15 @@ func TestFrames(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				h := start(t)
 				body := h.live()
-				body.send(append([]string{mark("11")}, test.frames...)...)
+				body.send(mark("11"))
+				for _, frame := range test.frames {
+					if cut, ok := strings.CutPrefix(frame, "cut:"); ok {
+						body.write(cut)
+						body.end()
+					} else {
+						body.send(frame)
+					}
+				}
 				h.want(false, test.want...)
 				s := h.wantState(test.state)
 				if test.rejected == "" {
@@ -519,6 +544,9 @@ func TestSnapshotSlot(t *testing.T) {
 
 		call := h.call("streaming list")
 		check(1, "before the answer")
+		call.fail(errors.New("refused"))
+		check(0, "the snapshot failed")
+		call = h.call("streaming list")
 		time.Sleep(slotIdle)
 		check(0, "the member does not answer")
 		call.fail(errors.New("refused"))

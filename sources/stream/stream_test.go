@@ -195,7 +195,8 @@ func TestPagesWhereThereIsNoStreamingList(t *testing.T) {
 			}
 			h.call("list by 500").reply(200, `{"kind":"ConfigMapList","apiVersion":"v1","metadata":{"resourceVersion":"10","continue":"more"},"items":[`+item("a")+`,`+item("b")+`]}`)
 			// As custom resources are: alphabetical, metadata last.
-			h.call("list at more by 500").reply(200, `{"apiVersion":"v1","items":[`+item("c")+`],"kind":"ConfigMapList","metadata":{"continue":"","resourceVersion":"10"}}`)
+			h.call("list at more by 500").reply(200, `{"apiVersion":"v1","items":[`+item("c")+`],"kind":"ConfigMapList","metadata":{"continue":"","resourceVersion":"11"}}`)
+			// From the first page's version: nothing can be missed after that.
 			body := h.call("watch from 10").open()
 			synctest.Wait()
 			c := <-h.queue.changes
