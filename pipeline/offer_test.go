@@ -232,7 +232,7 @@ func TestOfferRaces(t *testing.T) {
 				if i%3 == 0 {
 					go cancel()
 				}
-				if q.Offer(ctx, state{cluster: "a", name: fmt.Sprint(s, " ", i)}, -(i & 1)) == nil {
+				if q.Offer(ctx, state{cluster: "a", name: fmt.Sprint(s, " ", i)}, -(i&1)) == nil {
 					n++
 				}
 				cancel()

@@ -3,6 +3,7 @@ package pipeline_test
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"testing"
 	"time"
 
@@ -35,7 +36,7 @@ func TestBatchError(t *testing.T) {
 	if got, want := err.Error(), "2 changes of the batch failed, the first at 3: first"; got != want {
 		t.Errorf("Error() = %q, want %q", got, want)
 	}
-	if got := err.Unwrap(); len(got) != 2 || got[0] != first || got[1] != second {
+	if got := err.Unwrap(); !slices.Equal(got, []error{first, second}) {
 		t.Errorf("Unwrap() = %v", got)
 	}
 	if (&pipeline.BatchError{}).Error() == "" {

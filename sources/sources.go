@@ -137,13 +137,19 @@ func (s *Sources) startLocked(m fleet.Member) {
 			Config:     s.o.Config.Stream,
 			Connection: r.conn,
 			Offerer:    s.o.Queue,
-			Open:       s.o.Ledger.Open,
+			Open:       s.cursor,
 			Snapshots:  s.snapshots,
 			Log:        s.o.Log,
 		}))
 	}
 	s.members[m.Name] = r
+	s.o.Ledger.Join(m.Name)
 	s.children.Start(m.Name, func(ctx context.Context) error { return s.follow(ctx, r) })
+}
+
+func (s *Sources) cursor(id ledger.StreamID) (*ledger.Cursor, error) {
+	c, _ := s.o.Ledger.Claim(id, "")
+	return c, nil
 }
 
 // follow runs a member's connection and streams until it is removed or ctx

@@ -71,11 +71,15 @@ func newProgram(s *settings, stdout io.Writer, log logr.Logger, reg prometheus.R
 	if err != nil {
 		return nil, err
 	}
+	memory, err := ledger.Open(context.Background(), ledger.Options{Log: log})
+	if err != nil {
+		return nil, err
+	}
 	p.sources = sources.New(sources.Options{
 		Config:  s.sources(),
 		Specs:   s.specs,
 		Queue:   p.queue,
-		Ledger:  ledger.New(0),
+		Ledger:  memory,
 		Removed: stage.ForgetCluster,
 		Log:     log,
 	})
@@ -114,7 +118,8 @@ func (p *program) setUpManager(stage *pipeline.Stage) error {
 		return err
 	}
 	if address := p.settings.HealthProbeBindAddress; address != "0" {
-		listener, err := net.Listen("tcp", address)
+		var listen net.ListenConfig
+		listener, err := listen.Listen(context.Background(), "tcp", address)
 		if err != nil {
 			return fmt.Errorf("--health-probe-bind-address: listen on %q: %w; choose another address, or 0 for none", address, err)
 		}

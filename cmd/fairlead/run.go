@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"io"
+	"sync"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"k8s.io/klog/v2"
@@ -10,12 +11,17 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/metrics"
 )
 
+// setGlobalLoggers keeps a second run in one process, as in tests, from
+// replacing what the goroutines of the first may still read.
+var setGlobalLoggers sync.Once
+
 // run follows the fleet until ctx ends, then drains.
 func (s *settings) run(ctx context.Context, stdout, stderr io.Writer) error {
 	log := newLogger(stderr, s.LogLevel, s.LogFormat)
-	ctrllog.SetLogger(log)
-	klog.SetLogger(log.V(1)) // client-go's own lines are for debugging
-
+	setGlobalLoggers.Do(func() {
+		ctrllog.SetLogger(log)
+		klog.SetLogger(log.V(1)) // client-go's own lines are for debugging
+	})
 	reg := &registry{Registerer: metrics.Registry}
 	defer reg.unregisterAll()
 	p, err := newProgram(s, stdout, log, reg)

@@ -2,7 +2,6 @@ package archtest
 
 import (
 	"errors"
-	"go/ast"
 	"go/parser"
 	"go/token"
 	"io/fs"
@@ -98,60 +97,6 @@ func TestImportsFollowTheRules(t *testing.T) {
 	}
 	if seen == 0 {
 		t.Error("not one import between packages was found")
-	}
-}
-
-// A test that sleeps on the wall clock is slow where it passes and fails on a busy
-// machine. In a synctest bubble time.Sleep is exact and takes no time.
-func TestOnlySynctestSleeps(t *testing.T) {
-	for _, folder := range packageFolders(t) {
-		tests, err := filepath.Glob(filepath.Join(root, folder, "*_test.go"))
-		if err != nil {
-			t.Fatal(err)
-		}
-		for _, test := range tests {
-			source, err := os.ReadFile(test)
-			if err != nil {
-				t.Fatal(err)
-			}
-			if sleepsAwake(t, source) {
-				t.Errorf("%s calls time.Sleep and does not use testing/synctest", test)
-			}
-		}
-	}
-}
-
-// sleepsAwake reports whether a source file calls time.Sleep and does not import
-// testing/synctest. Packages are taken by their usual names.
-func sleepsAwake(t *testing.T, source []byte) bool {
-	t.Helper()
-	file, err := parser.ParseFile(token.NewFileSet(), "", source, parser.SkipObjectResolution)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if slices.ContainsFunc(file.Imports, func(spec *ast.ImportSpec) bool { return spec.Path.Value == `"testing/synctest"` }) {
-		return false
-	}
-	for node := range ast.Preorder(file) {
-		if selector, ok := node.(*ast.SelectorExpr); ok && selector.Sel.Name == "Sleep" {
-			if pkg, ok := selector.X.(*ast.Ident); ok && pkg.Name == "time" {
-				return true
-			}
-		}
-	}
-	return false
-}
-
-func TestSleepsAwake(t *testing.T) {
-	for source, want := range map[string]bool{
-		"package a\nimport \"time\"\nfunc f() { time.Sleep(1) }":                                   true,
-		"package a\nimport \"time\"\nvar pause = time.Sleep":                                       true,
-		"package a\nimport \"time\"\nimport \"testing/synctest\"\nfunc f() { time.Sleep(1) }":      false,
-		"package a\nimport \"time\"\n// not time.Sleep\nfunc f() { time.AfterFunc(1, func() {}) }": false,
-	} {
-		if got := sleepsAwake(t, []byte(source)); got != want {
-			t.Errorf("got %v, want %v, for\n%s", got, want, source)
-		}
 	}
 }
 

@@ -53,7 +53,10 @@ type deletion struct {
 // called by one goroutine; those on the workers' side by any number, but for
 // one object never by two at once.
 type Cursor struct {
-	mu sync.Mutex
+	writer *writer // nil: nothing outlives the process
+
+	mu   sync.Mutex
+	head head
 	// acked has the state that every sink accepted, held the UIDs that a sink
 	// may hold beyond it, deleted the acked deletions that a resumed watch
 	// would show again, with forgetting their order.
@@ -61,7 +64,12 @@ type Cursor struct {
 	held       map[name][]uid
 	deleted    map[name]rv
 	forgetting []deletion
-	resume     string // "" before the first snapshot is acked
+	// dirty has the objects whose record in the store is behind, unnoted those
+	// among them with a held UID that the store has never seen.
+	dirty     map[name]struct{}
+	unnoted   map[name]struct{}
+	headDirty bool
+	stored    bool // the store has a head of this cursor
 
 	// What follows is forgotten by a restart.
 	last         string // version of the last frame seen; "" if a snapshot is needed
@@ -77,14 +85,19 @@ type Cursor struct {
 	odd          map[uid]string // UIDs that are no UUIDs
 }
 
-func newCursor() *Cursor {
+func newCursor(id StreamID, w *writer) *Cursor {
 	return &Cursor{
+		writer:     w,
+		head:       head{ID: id},
+		headDirty:  true,
 		acked:      map[name]object{},
 		held:       map[name][]uid{},
 		deleted:    map[name]rv{},
 		pending:    map[name]*pending{},
 		namespaces: map[string]uint32{},
 		odd:        map[uid]string{},
+		dirty:      map[name]struct{}{},
+		unnoted:    map[name]struct{}{},
 	}
 }
 
@@ -213,6 +226,7 @@ func (c *Cursor) EndSnapshot(resourceVersion string) []Tombstone {
 	for key, gone := range c.deleted {
 		if !gone.notAfter(at) {
 			delete(c.deleted, key)
+			c.touchLocked(key)
 		}
 	}
 	return missing
@@ -227,7 +241,7 @@ func (c *Cursor) Rewind() {
 	c.advanceLocked()
 	c.pending = map[name]*pending{}
 	c.order.Init()
-	c.last, c.snapshotting = c.resume, false
+	c.last, c.snapshotting = c.head.Resume, false
 }
 
 // ResumePoint returns the resourceVersion from which a watch can start after a
@@ -236,7 +250,7 @@ func (c *Cursor) ResumePoint() string {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.advanceLocked()
-	return c.resume
+	return c.head.Resume
 }
 
 // Stats returns the cursor's figures.

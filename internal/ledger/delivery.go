@@ -7,8 +7,21 @@ import (
 
 // Begin is called before a change is handed to any sink. It returns the other
 // UIDs that a sink may hold under that name, which are to be deleted first, and
-// whether sinks have accepted a state of this UID before.
-func (c *Cursor) Begin(_ context.Context, ticket uint64, n Name, v Version, deleted bool) (ghosts []string, known bool, err error) {
+// whether sinks have accepted a state of this UID before. A UID that the store
+// has never seen is noted in it before Begin returns. While the store fails,
+// Begin blocks: it returns an error only when ctx ends.
+func (c *Cursor) Begin(ctx context.Context, ticket uint64, n Name, v Version, deleted bool) (ghosts []string, known bool, err error) {
+	ghosts, known, unnoted := c.begin(ticket, n, v, deleted)
+	if c.writer != nil {
+		if err := c.writer.wait(ctx, unnoted); err != nil {
+			return nil, false, err
+		}
+	}
+	return ghosts, known, nil
+}
+
+// begin does all of Begin but wait for the store; unnoted says that it must.
+func (c *Cursor) begin(ticket uint64, n Name, v Version, deleted bool) (ghosts []string, known, unnoted bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	key, u := c.nameLocked(n), c.uidLocked(v.UID)
@@ -28,8 +41,20 @@ func (c *Cursor) Begin(_ context.Context, ticket uint64, n Name, v Version, dele
 	}
 	if !deleted && !known && !slices.Contains(c.held[key], u) {
 		c.held[key] = append(c.held[key], u)
+		if c.writer != nil {
+			c.dirty[key], c.unnoted[key] = struct{}{}, struct{}{}
+		}
 	}
-	return ghosts, known, nil
+	// Also when an earlier Begin gave up before the note was stored.
+	_, unnoted = c.unnoted[key]
+	return ghosts, known, unnoted
+}
+
+// touchLocked notes that the record of an object is behind.
+func (c *Cursor) touchLocked(key name) {
+	if c.writer != nil {
+		c.dirty[key] = struct{}{}
+	}
 }
 
 // beginLocked moves what is covered up to ticket from waiting to begun.
@@ -85,6 +110,7 @@ func (c *Cursor) Ack(ticket uint64, n Name, v Version, deleted bool) {
 		c.acked[key] = object{version: seen, epoch: epoch}
 		delete(c.deleted, key)
 	}
+	c.touchLocked(key)
 	c.advanceLocked()
 }
 
@@ -93,14 +119,17 @@ func (c *Cursor) Ack(ticket uint64, n Name, v Version, deleted bool) {
 // has the last frame before that snapshot as its start: there is no new resume
 // point until the snapshot is over and all of it acked.
 func (c *Cursor) advanceLocked() {
-	c.resume = c.last
-	if head := c.order.head(); head != nil {
-		c.resume = head.before
+	to := c.last
+	if oldest := c.order.head(); oldest != nil {
+		to = oldest.before
 	}
-	if c.resume == "" {
+	if to != c.head.Resume {
+		c.head.Resume, c.headDirty = to, true
+	}
+	if to == "" || len(c.forgetting) == 0 {
 		return
 	}
-	resume := parseRV(c.resume)
+	resume := parseRV(to)
 	done := 0
 	for _, d := range c.forgetting {
 		if current, ok := c.deleted[d.name]; ok && current == d.rv {
@@ -108,6 +137,7 @@ func (c *Cursor) advanceLocked() {
 				break
 			}
 			delete(c.deleted, d.name)
+			c.touchLocked(d.name)
 		}
 		done++
 	}

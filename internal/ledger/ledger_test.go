@@ -34,7 +34,7 @@ func deliver(t *testing.T, c *Cursor, n Name, v Version, deleted, snapshot bool)
 }
 
 func TestVerdicts(t *testing.T) {
-	c := newCursor()
+	c := newCursor(StreamID{}, nil)
 	a := Name{"ns", "a"}
 	c.BeginSnapshot()
 	deliver(t, c, a, at(uid1, 10), false, true)
@@ -67,7 +67,7 @@ func TestVerdicts(t *testing.T) {
 }
 
 func TestDeletionIsRememberedUntilTheResumePointHasPassedIt(t *testing.T) {
-	c := newCursor()
+	c := newCursor(StreamID{}, nil)
 	a, b := Name{"ns", "a"}, Name{"ns", "b"}
 	c.BeginSnapshot()
 	c.EndSnapshot("10")
@@ -99,7 +99,7 @@ func TestDeletionIsRememberedUntilTheResumePointHasPassedIt(t *testing.T) {
 }
 
 func TestGhosts(t *testing.T) {
-	c := newCursor()
+	c := newCursor(StreamID{}, nil)
 	a := Name{"", "a"}
 	c.BeginSnapshot()
 	if ghosts, known := deliver(t, c, a, at(uid1, 1), false, true); ghosts != nil || known {
@@ -129,7 +129,7 @@ func TestGhosts(t *testing.T) {
 }
 
 func TestSweep(t *testing.T) {
-	c := newCursor()
+	c := newCursor(StreamID{}, nil)
 	ns := func(s string) Name { return Name{"ns", s} }
 	c.BeginSnapshot()
 	for i, n := range []string{"stays", "goes", "busy"} {
@@ -174,13 +174,13 @@ func TestSweep(t *testing.T) {
 
 func TestLeavingIsNotDeleting(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		l := New(time.Hour)
-		id := StreamID{Cluster: "a", Resource: "pods"}
+		l, err := Open(t.Context(), Options{Retention: time.Hour})
+		if err != nil {
+			t.Fatal(err)
+		}
 		open := func() *Cursor {
-			c, err := l.Open(id)
-			if err != nil {
-				t.Fatal(err)
-			}
+			l.Join("a")
+			c, _ := l.Claim(StreamID{Cluster: "a", Resource: "pods"}, "")
 			return c
 		}
 		c := open()
@@ -212,7 +212,7 @@ func FuzzParse(f *testing.F) {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, s string) {
-		c := newCursor()
+		c := newCursor(StreamID{}, nil)
 		if got := c.formatLocked(c.uidLocked(s)); got != s {
 			t.Errorf("UID %q comes back as %q", s, got)
 		}
@@ -220,4 +220,28 @@ func FuzzParse(f *testing.F) {
 			t.Errorf("version %q is taken for the number %d", s, v)
 		}
 	})
+}
+
+// The stream observes a newer state while a worker takes the older one out of
+// the queue: the ack of the older one must not let go of the newer one.
+func TestAckOfAnOlderStateHoldsTheResumePoint(t *testing.T) {
+	c := newCursor(StreamID{}, nil)
+	a := Name{"ns", "a"}
+	c.BeginSnapshot()
+	c.EndSnapshot("10")
+	c.Seen("10")
+	first, _ := c.Observe(a, at(uid1, 11), false, false)
+	c.Seen("11")
+	second, _ := c.Observe(a, at(uid1, 12), false, false)
+	c.begin(first, a, at(uid1, 11), false) // before the second is offered
+	c.Seen("12")
+	c.Ack(first, a, at(uid1, 11), false)
+	if got := c.ResumePoint(); got != "10" {
+		t.Errorf("ResumePoint() = %q with 12 unacked, want 10: what preceded 12 is not known any more", got)
+	}
+	c.begin(second, a, at(uid1, 12), false)
+	c.Ack(second, a, at(uid1, 12), false)
+	if got := c.ResumePoint(); got != "12" {
+		t.Errorf("ResumePoint() = %q with all acked, want 12", got)
+	}
 }

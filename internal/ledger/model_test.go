@@ -1,8 +1,11 @@
 package ledger
 
 import (
+	"context"
+	"errors"
 	"flag"
 	"fmt"
+	"iter"
 	"maps"
 	"math/rand/v2"
 	"slices"
@@ -38,7 +41,7 @@ type server struct {
 	log                 []logged
 }
 
-func (s *server) write(r *rand.Rand) {
+func (s *server) write(r source) {
 	name := string("abcdef"[r.IntN(6)])
 	s.rv++
 	o, ok := s.objects[name]
@@ -106,7 +109,7 @@ type stream struct {
 	then     int    // version to call Seen with once they are; 0 for none
 }
 
-func (s *stream) step(t *testing.T, srv *server, r *rand.Rand, offer func(item)) {
+func (s *stream) step(t *testing.T, srv *server, r source, offer func(item)) {
 	if len(s.offering) > 0 {
 		offer(s.offering[0])
 		s.offering = s.offering[1:]
@@ -157,7 +160,7 @@ func (s *stream) step(t *testing.T, srv *server, r *rand.Rand, offer func(item))
 	}
 }
 
-func (s *stream) beginSnapshot(srv *server, r *rand.Rand) {
+func (s *stream) beginSnapshot(srv *server, r source) {
 	s.cursor.BeginSnapshot()
 	s.snapshot, s.at, s.page = true, srv.rv, nil
 	for _, name := range slices.Sorted(maps.Keys(srv.objects)) {
@@ -178,77 +181,224 @@ func (s *stream) observe(i item, snapshot bool) {
 // interrupt ends the stream's run without a restart of the process.
 func (s *stream) interrupt() { *s = stream{cursor: s.cursor} }
 
-func play(t *testing.T, seed uint64) {
-	r := rand.New(rand.NewPCG(seed, 1))
-	srv := &server{rv: 10, objects: map[string]state{}}
-	snk := &sink{objects: map[string]state{}, seen: map[string]bool{}, gone: map[string]bool{}, newest: map[string]int{}}
-	cursor := newCursor()
-	str := &stream{cursor: cursor}
-	waiting, working := map[string]item{}, map[string]item{}
-	begun := map[string]bool{}
-	stored := map[string]int{} // newest version acked
-	offer := func(i item) { waiting[i.name] = i }
+// memStore is a store that can fail. A crash leaves what it holds.
+type memStore struct {
+	heads   map[string][]byte
+	records map[string]map[string][]byte
+	failing bool
+}
 
-	work := func() {
-		name := string("abcdef"[r.IntN(6)])
-		i, busy := working[name]
-		switch {
-		case !busy:
-			if i, ok := waiting[name]; ok {
-				delete(waiting, name)
-				working[name], begun[name] = i, false
+func newMemStore() *memStore {
+	return &memStore{heads: map[string][]byte{}, records: map[string]map[string][]byte{}}
+}
+
+func (m *memStore) Load(_ context.Context, visit func(string, []byte, iter.Seq2[[]byte, []byte]) error) error {
+	for cursor, h := range m.heads {
+		err := visit(cursor, h, func(yield func(k, v []byte) bool) {
+			for k, v := range m.records[cursor] {
+				if !yield([]byte(k), v) {
+					return
+				}
 			}
-		case !begun[name]:
-			n, v := i.id()
-			ghosts, _, err := cursor.Begin(t.Context(), i.ticket, n, v, i.deleted)
-			if err != nil {
-				t.Fatal(err)
-			}
-			snk.deliver(i, ghosts)
-			begun[name] = true
-		case r.Float64() < 0.1: // failed: gives way to a newer one
-			delete(working, name)
-			if _, newer := waiting[name]; !newer {
-				waiting[name] = i
-			}
-		default:
-			n, v := i.id()
-			cursor.Ack(i.ticket, n, v, i.deleted)
-			delete(working, name)
-			stored[name] = i.rv
-		}
-		if resume := cursor.ResumePoint(); resume != "" {
-			checkResume(t, seed, srv, snk, cursor, resume)
+		})
+		if err != nil {
+			return err
 		}
 	}
-	for range 600 {
-		switch x := r.Float64(); {
-		case x < 0.20:
-			srv.write(r)
-		case x < 0.50:
-			str.step(t, srv, r, offer)
-		case x < 0.90:
-			work()
-		case x < 0.93:
-			srv.compacted += r.IntN(srv.rv - srv.compacted + 1)
-		case x < 0.96:
-			str.interrupt()
-		case x < 0.98: // a restart: what was acked was stored, the rest is gone
-			clear(waiting)
-			clear(working)
-			cursor.Rewind()
-			str.interrupt()
-			snk.newest = maps.Clone(stored)
-		default:
-			srv.rv++ // writes to other resources
+	return nil
+}
+
+func (m *memStore) Apply(_ context.Context, updates []Update) error {
+	if m.failing {
+		return errors.New("no space left on device")
+	}
+	for _, u := range updates {
+		if u.Drop {
+			delete(m.heads, u.Cursor)
+			delete(m.records, u.Cursor)
+			continue
+		}
+		if u.Head != nil {
+			m.heads[u.Cursor] = u.Head
+		}
+		if m.heads[u.Cursor] == nil {
+			return fmt.Errorf("records of %s come before its head", u.Cursor)
+		}
+		if m.records[u.Cursor] == nil {
+			m.records[u.Cursor] = map[string][]byte{}
+		}
+		for _, r := range u.Records {
+			if r.Value == nil {
+				delete(m.records[u.Cursor], string(r.Key))
+			} else {
+				m.records[u.Cursor][string(r.Key)] = r.Value
+			}
 		}
 	}
+	return nil
+}
+
+// history is one run of everything.
+type history struct {
+	t      *testing.T
+	what   string // to play it again
+	r      source
+	server *server
+	sink   *sink
+	store  *memStore
+
+	// The process, gone with a crash.
+	ledger  *Ledger
+	cursor  *Cursor
+	stream  *stream
+	waiting map[string]item
+	working map[string]*work
+	acked   map[string]int // versions acked since all was stored
+
+	stored map[string]int // newest version that was stored as acked
+}
+
+// work is an item in a worker. Its steps are: begun, and with that noted; then
+// delivered; then acked.
+type work struct {
+	item
+	begun, delivered bool
+	ghosts           []string
+}
+
+// source decides what happens next: a random generator, or a fuzzer's bytes.
+type source interface {
+	IntN(n int) int
+	Float64() float64
+	Shuffle(n int, swap func(i, j int))
+}
+
+func newHistory(t *testing.T, what string, r source) *history {
+	h := &history{
+		t: t, what: what, r: r,
+		server: &server{rv: 10, objects: map[string]state{}},
+		sink:   &sink{objects: map[string]state{}, seen: map[string]bool{}, gone: map[string]bool{}, newest: map[string]int{}},
+		store:  newMemStore(),
+		stored: map[string]int{},
+	}
+	h.restart()
+	return h
+}
+
+// restart is kill -9 and a new process: only server, sink and store stay.
+func (h *history) restart() {
+	h.t.Helper()
+	l, err := Open(h.t.Context(), Options{Store: h.store})
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	l.Join("a")
+	h.ledger = l
+	h.cursor, _ = l.Claim(StreamID{Cluster: "a", Resource: "configmaps"}, "")
+	h.stream = &stream{cursor: h.cursor}
+	h.waiting, h.working, h.acked = map[string]item{}, map[string]*work{}, map[string]int{}
+	h.sink.newest = maps.Clone(h.stored)
+}
+
+func (h *history) commit(all bool) {
+	if h.ledger.writer.commit(h.t.Context(), all) == nil && all {
+		maps.Copy(h.stored, h.acked)
+		h.acked = map[string]int{}
+	}
+}
+
+func (h *history) offer(i item) { h.waiting[i.name] = i }
+
+// work is one step of one worker.
+func (h *history) work() {
+	name := string("abcdef"[h.r.IntN(6)])
+	w, busy := h.working[name]
+	switch {
+	case !busy:
+		if i, ok := h.waiting[name]; ok {
+			delete(h.waiting, name)
+			h.working[name] = &work{item: i}
+		}
+	case !w.begun:
+		n, v := w.id()
+		w.ghosts, _, _ = h.cursor.begin(w.ticket, n, v, w.deleted)
+		w.begun = true
+	case !w.delivered:
+		if _, unnoted := h.cursor.unnoted[h.cursor.nameLocked(Name{"ns", name})]; unnoted {
+			return // Begin would block
+		}
+		h.sink.deliver(w.item, w.ghosts)
+		w.delivered = true
+	case h.r.Float64() < 0.1: // failed: gives way to a newer one
+		delete(h.working, name)
+		if _, newer := h.waiting[name]; !newer {
+			h.waiting[name] = w.item
+		}
+	default:
+		n, v := w.id()
+		h.cursor.Ack(w.ticket, n, v, w.deleted)
+		delete(h.working, name)
+		h.acked[name] = w.rv
+	}
+	if resume := h.cursor.ResumePoint(); resume != "" {
+		h.checkResume(resume)
+	}
+}
+
+// step is one event of the history.
+func (h *history) step() {
+	switch x := h.r.Float64(); {
+	case x < 0.20:
+		h.server.write(h.r)
+	case x < 0.48:
+		h.stream.step(h.t, h.server, h.r, h.offer)
+	case x < 0.82:
+		h.work()
+	case x < 0.87:
+		h.commit(false)
+	case x < 0.89:
+		h.commit(true)
+	case x < 0.90:
+		h.store.failing = !h.store.failing
+	case x < 0.93:
+		h.server.compacted += h.r.IntN(h.server.rv - h.server.compacted + 1)
+	case x < 0.95:
+		h.stream.interrupt()
+	case x < 0.97:
+		h.restart()
+	case x < 0.98: // the cluster leaves the fleet and comes back
+		clear(h.waiting)
+		clear(h.working)
+		h.ledger.Leave("a")
+		h.ledger.Join("a")
+		h.stream.interrupt()
+		h.sink.newest = maps.Clone(h.stored)
+		for name, rv := range h.acked {
+			h.sink.newest[name] = rv
+		}
+	default:
+		h.server.rv++ // writes to other resources
+	}
+}
+
+// settle lets everything come to rest and compares sink and server.
+func (h *history) settle() {
+	h.t.Helper()
+	h.store.failing = false
+	rest := rand.New(rand.NewPCG(1, 1))
+	h.r = rest
 	for range 3000 {
-		str.step(t, srv, r, offer)
-		work()
+		h.stream.step(h.t, h.server, rest, h.offer)
+		h.work()
+		if rest.Float64() < 0.3 {
+			h.commit(false)
+		}
 	}
+	h.commit(true)
+
+	srv, snk := h.server, h.sink
 	fail := func(what string) {
-		t.Errorf("seed %d: %s\nserver %v\nsink   %v", seed, what, srv.objects, snk.objects)
+		h.t.Errorf("%s: %s\nserver %v\nsink   %v", h.what, what, srv.objects, snk.objects)
 	}
 	if !maps.Equal(srv.objects, snk.objects) {
 		fail("wrong final state")
@@ -265,36 +415,84 @@ func play(t *testing.T, seed uint64) {
 	if snk.backwards > 0 {
 		fail(fmt.Sprintf("%d deliveries went backwards", snk.backwards))
 	}
-	if s := cursor.Stats(); s.Unacked != 0 || !s.Oldest.IsZero() || s.Known != len(srv.objects) {
+	if s := h.cursor.Stats(); s.Unacked != 0 || !s.Oldest.IsZero() || s.Known != len(srv.objects) {
 		fail(fmt.Sprintf("stats at rest: %+v", s))
 	}
-	if got, last := cursor.ResumePoint(), strconv.Itoa(str.last); got != last {
+	if got, last := h.cursor.ResumePoint(), strconv.Itoa(h.stream.last); got != last {
 		fail("resume point " + got + " stays behind the last frame " + last)
 	}
-	if len(cursor.deleted) > 0 && cursor.ResumePoint() == strconv.Itoa(srv.rv) {
+	if len(h.cursor.deleted) > 0 && h.cursor.ResumePoint() == strconv.Itoa(srv.rv) {
 		fail("deletions remembered for ever")
+	}
+	// The store says the same as the memory.
+	again, err := Open(h.t.Context(), Options{Store: h.store})
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	c, _ := again.Claim(h.cursor.ID(), "")
+	if c.head.Resume != h.cursor.head.Resume || len(c.acked) != len(h.cursor.acked) || len(c.held) != len(h.cursor.held) || len(c.deleted) != len(h.cursor.deleted) {
+		fail("what was stored is not what was known")
 	}
 }
 
 // checkResume verifies that a watch from the resume point would show every
 // object whose newest state the sinks have not acked.
-func checkResume(t *testing.T, seed uint64, srv *server, snk *sink, c *Cursor, resume string) {
+func (h *history) checkResume(resume string) {
 	from, err := strconv.Atoi(resume)
 	if err != nil {
-		t.Fatal(err)
+		h.t.Fatal(err)
 	}
-	for name, o := range srv.objects {
-		acked, ok := c.acked[c.nameLocked(Name{"ns", name})]
+	for name, o := range h.server.objects {
+		acked, ok := h.cursor.acked[h.cursor.nameLocked(Name{"ns", name})]
 		if o.rv <= from && (!ok || int(acked.rv) < o.rv) {
-			t.Fatalf("seed %d: resume point %s is past %s at %d, acked %v %d", seed, resume, name, o.rv, ok, acked.rv)
+			h.t.Fatalf("%s: resume point %s is past %s at %d, acked %v %d", h.what, resume, name, o.rv, ok, acked.rv)
 		}
 	}
 }
 
 func TestRandomHistories(t *testing.T) {
 	for seed := range uint64(*seeds) {
-		if play(t, seed); t.Failed() {
+		h := newHistory(t, fmt.Sprint("seed ", seed), rand.New(rand.NewPCG(seed, 1)))
+		for range 600 {
+			h.step()
+		}
+		if h.settle(); t.Failed() {
 			return
 		}
 	}
+}
+
+// script is a source that a fuzzer writes. When it has come to its end, it
+// only says zero.
+type script []byte
+
+func (s *script) IntN(n int) int {
+	if len(*s) == 0 {
+		return 0
+	}
+	b := (*s)[0]
+	*s = (*s)[1:]
+	return int(b) % n
+}
+
+func (s *script) Float64() float64                   { return float64(s.IntN(256)) / 256 }
+func (s *script) Shuffle(n int, swap func(i, j int)) { rand.New(rand.NewPCG(1, 1)).Shuffle(n, swap) }
+
+// FuzzHistories lets the fuzzer choose what happens when, with a crash possible
+// between any two steps.
+func FuzzHistories(f *testing.F) {
+	for seed := range byte(8) {
+		r := rand.NewChaCha8([32]byte{seed})
+		b := make([]byte, 300)
+		_, _ = r.Read(b) // never fails
+		f.Add(b)
+	}
+	f.Fuzz(func(t *testing.T, b []byte) {
+		s := script(b)
+		h := newHistory(t, "script", &s)
+		for len(s) > 0 {
+			h.step()
+		}
+		h.settle()
+	})
 }

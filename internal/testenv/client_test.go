@@ -58,3 +58,10 @@ func (c configMaps) watch(ctx context.Context, from string) (watch.Interface, er
 		VersionedParams(&metav1.ListOptions{Watch: true, ResourceVersion: from}, scheme.ParameterCodec).
 		MaxRetries(0).Watch(ctx)
 }
+
+// version returns the resourceVersion of a list of now.
+func (c configMaps) version(ctx context.Context) (string, error) {
+	list := new(corev1.ConfigMapList)
+	err := c.rest.Get().Namespace(c.namespace).Resource("configmaps").Do(ctx).Into(list)
+	return list.ResourceVersion, err
+}

@@ -24,25 +24,29 @@ func (c *Cluster) etcdClient() *http.Client {
 	}}
 }
 
-// Compact drops every past state from etcd; only the present one is left. A list
-// or watch from an older resourceVersion is then answered with 410 Gone, unless
-// the API server still has it in its watch cache: give it --watch-cache=false, or
-// Restart it afterwards.
+// Compact drops every past state from etcd; only the present one is left. Each
+// resourceVersion handed out before is then answered with 410 Gone, in a watch or a
+// list, unless the API server still has it in its watch cache: give it
+// --watch-cache=false, or Restart it afterwards.
 func (c *Cluster) Compact(ctx context.Context) error {
 	client := c.etcdClient()
 	defer client.CloseIdleConnections()
 
-	// Any key will do: the answer's header tells the revision.
-	var now struct {
+	// A watch from the revision before the one compacted to still works. So that it
+	// is none that a client may know, write twice where the API server does not look.
+	var written struct {
 		Header struct {
 			Revision string `json:"revision"`
 		} `json:"header"`
 	}
-	if err := callEtcd(ctx, client, "/v3/kv/range", map[string]any{"key": "AA=="}, &now); err != nil {
-		return fmt.Errorf("compact etcd of cluster %s: %w", c.name, err)
+	for range 2 {
+		put := map[string]any{"key": []byte("fairlead/compaction")}
+		if err := callEtcd(ctx, client, "/v3/kv/put", put, &written); err != nil {
+			return fmt.Errorf("compact etcd of cluster %s: %w", c.name, err)
+		}
 	}
-	request := map[string]any{"revision": now.Header.Revision, "physical": true}
-	if err := callEtcd(ctx, client, "/v3/kv/compaction", request, nil); err != nil {
+	compact := map[string]any{"revision": written.Header.Revision, "physical": true}
+	if err := callEtcd(ctx, client, "/v3/kv/compaction", compact, nil); err != nil {
 		return fmt.Errorf("compact etcd of cluster %s: %w", c.name, err)
 	}
 	return nil

@@ -3,15 +3,11 @@ package testenv_test
 import (
 	"context"
 	"errors"
-	"fmt"
-	"io"
-	"strings"
 	"syscall"
 	"testing"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/fairlead-dev/fairlead/internal/testenv"
 )
@@ -95,47 +91,6 @@ func TestProxyFaults(t *testing.T) {
 		}
 		restore(t, proxy)
 	})
-}
-
-// A reader that has stalled must not keep the proxy from failing, nor from
-// ending.
-func TestProxyFaultsWhileReaderStalls(t *testing.T) {
-	env := testenv.Start(t, testenv.Spec{Name: "a"})
-	cluster := env.Clusters[0]
-	proxy, err := cluster.NewProxy()
-	if err != nil {
-		t.Fatal(err)
-	}
-	direct := newConfigMaps(t, cluster.Config(), "default")
-	// More than the buffers on the way hold.
-	for i := range 30 {
-		object := &corev1.ConfigMap{
-			ObjectMeta: metav1.ObjectMeta{Name: fmt.Sprintf("large-%d", i)},
-			Data:       map[string]string{"text": strings.Repeat("x", 1_000_000)},
-		}
-		if err := direct.rest.Post().Namespace("default").Resource("configmaps").Body(object).Do(t.Context()).Error(); err != nil {
-			t.Fatal(err)
-		}
-	}
-	through := newConfigMaps(t, proxy.Config(), "default")
-	body, err := through.rest.Get().Namespace("default").Resource("configmaps").Stream(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer body.Close()
-	if _, err := io.ReadFull(body, make([]byte, 1000)); err != nil {
-		t.Fatal(err)
-	}
-	if err := errors.Join(proxy.BlackHole(), proxy.Restore(), proxy.Slow(time.Millisecond, 1<<20)); err != nil {
-		t.Fatal(err)
-	}
-	proxy.Cut()
-	if _, err := io.Copy(io.Discard, body); err == nil {
-		t.Error("the list through the cut came to its end")
-	}
-	if err := errors.Join(proxy.Close(), proxy.Close()); err != nil {
-		t.Error(err)
-	}
 }
 
 func restore(t *testing.T, proxy *testenv.Proxy) {

@@ -164,7 +164,8 @@ func TestCompactionExpiresOldWatches(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if _, err := client.create(t.Context(), "second"); err != nil {
+			second, err := client.create(t.Context(), "second")
+			if err != nil {
 				t.Fatal(err)
 			}
 			if event := firstEvent(t, client, first.ResourceVersion); event.Type != watch.Added ||
@@ -179,9 +180,23 @@ func TestCompactionExpiresOldWatches(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
-			event := firstEvent(t, client, first.ResourceVersion)
-			if err := apierrors.FromObject(event.Object); !apierrors.IsResourceExpired(err) {
-				t.Errorf("watch after the compaction: got %v, want 410", event)
+			for _, known := range []*corev1.ConfigMap{first, second} {
+				event := firstEvent(t, client, known.ResourceVersion)
+				if err := apierrors.FromObject(event.Object); !apierrors.IsResourceExpired(err) {
+					t.Errorf("watch from %s after the compaction: got %v, want 410", known.Name, event)
+				}
+			}
+			// A list of now is where to go on from.
+			version, err := client.version(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, err := client.create(t.Context(), "third"); err != nil {
+				t.Fatal(err)
+			}
+			if event := firstEvent(t, client, version); event.Type != watch.Added ||
+				event.Object.(*corev1.ConfigMap).Name != "third" {
+				t.Errorf("watch from the present: got %v, want third added", event)
 			}
 		})
 	}

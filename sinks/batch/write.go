@@ -111,7 +111,7 @@ func (b *Batcher) refuse(it *item, reason error) {
 		return
 	}
 	if err := b.opts.DeadLetter(it.change, reason, it.attempts); err != nil {
-		b.fail(it, fmt.Errorf("dead-letter %s, refused because of %q: %w", it.change.Key, reason, err))
+		b.fail(it, fmt.Errorf("dead-letter %s, refused because of %w: %w", it.change.Key, reason, err))
 		return
 	}
 	it.outcome = deadLettered

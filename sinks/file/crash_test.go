@@ -24,11 +24,10 @@ const (
 
 // writeUntilKilled writes batches for ever and says on stdout which have been
 // accepted.
-func writeUntilKilled(path string) {
+func writeUntilKilled(path string) error {
 	s, err := Open(path)
 	if err != nil {
-		fmt.Println(err)
-		os.Exit(1)
+		return err
 	}
 	for n := 0; ; n += 20 {
 		batch := batchOf()
@@ -38,8 +37,7 @@ func writeUntilKilled(path string) {
 			batch = append(batch, c)
 		}
 		if err := s.Write(context.Background(), batch); err != nil {
-			fmt.Println(err)
-			os.Exit(1)
+			return err
 		}
 		fmt.Println(n + 20)
 	}

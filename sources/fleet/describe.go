@@ -77,11 +77,11 @@ func describe(cfg *clientcmdapi.Config, files map[string]content, f finding) (*M
 	if err != nil {
 		return nil, err
 	}
-	print, err := fingerprint(cluster, user)
+	mark, err := fingerprint(cluster, user)
 	if err != nil {
 		return nil, err
 	}
-	return &Member{Name: f.name, REST: rc, Source: at(f.source, f.context), Fingerprint: print}, nil
+	return &Member{Name: f.name, REST: rc, Source: at(f.source, f.context), Fingerprint: mark}, nil
 }
 
 // inline replaces the certificate and key files that cluster and user name by

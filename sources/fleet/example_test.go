@@ -6,8 +6,9 @@ import (
 	"os"
 	"path/filepath"
 
-	"github.com/fairlead-dev/fairlead/sources/fleet"
 	"github.com/go-logr/logr"
+
+	"github.com/fairlead-dev/fairlead/sources/fleet"
 )
 
 // printer is a handler that waits for one member and then ends the program.

@@ -1,0 +1,39 @@
+// Package pipeline leads the changes of many clusters into one stream, fairly:
+// the words that all parts share (Key, Change), the queue between sources and
+// sinks, and the stage that hands changes over.
+//
+//	streams of A ──▶ lane A  live ▮▮▮▯  snapshot ▮▮▯ ── bucket A ─┐
+//	streams of B ──▶ lane B  live ▯▯▯▯  snapshot ▮▮▮ ── bucket B ─┼─ turn ─▶ Get ─▶ N workers
+//	streams of C ══▶ lane C  live ▮▮▮▮  snapshot ▮▮▮ ── bucket C ─┘          Done ◀──┘
+//	Offer blocks: full                                    ▲ AddRateLimited, AddAfter │
+//	                                                      └──── what comes back ◀────┘
+//
+// A Queue is a client-go rate limiting work queue and a controller-runtime
+// priority queue, so a controller runs on it (FairRequests, Fair). What it has
+// beyond those is a lane per cluster.
+//
+// Guarantees:
+//   - Of one identity at most one item waits and at most one is in work. A
+//     newer item replaces the one that waits and takes its place; one that is
+//     brought back gives way to it.
+//   - A lane with something to hand out and a token has its turn after at most
+//     the weights of the other lanes together.
+//   - Within a lane live items go before those of a snapshot, except at every
+//     eighth pick; each class is in the order its items came, or came back.
+//   - A lane that Offer fills holds at most LaneCapacity items and LaneBytes
+//     bytes, or a single larger item; its snapshot class three quarters of
+//     that. Add, AddAfter and AddRateLimited never block and are not bounded;
+//     what is delayed does not count.
+//   - Every item that came is handed out, replaced by a newer one, or counted
+//     as dropped: see LaneStats.
+//
+// Every method of Queue may be called by any number of goroutines at once;
+// there is one lock, held for a constant time but for the heaps of delayed
+// items and throttled lanes. The functions in QueueOptions, the RateLimiter
+// and whoever waits run outside of it. Nothing runs in the background but one
+// runtime timer, while something is delayed or throttled.
+//
+// The queue does not know what versions are: the item that came last is the
+// newest. It stores nothing, so what it holds when the process ends must come
+// from the sources again. It does not order items of different identities.
+package pipeline

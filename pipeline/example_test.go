@@ -1,0 +1,87 @@
+package pipeline_test
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/go-logr/logr"
+	"sigs.k8s.io/controller-runtime/pkg/controller"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+
+	"github.com/fairlead-dev/fairlead/pipeline"
+	"github.com/fairlead-dev/fairlead/ratelimit"
+)
+
+func ExampleQueue() {
+	q := pipeline.NewQueue(pipeline.QueueOptions[*pipeline.Change, pipeline.Key]{
+		Cluster:  func(c *pipeline.Change) string { return c.Key.Cluster },
+		Identity: func(c *pipeline.Change) pipeline.Key { return c.Key },
+		Size:     (*pipeline.Change).Size,
+	})
+	offer := func(cluster, name, version string) {
+		c := &pipeline.Change{
+			Key:             pipeline.Key{Cluster: cluster, Resource: "pods", Namespace: "default", Name: name},
+			ResourceVersion: version,
+		}
+		if err := q.Offer(context.Background(), c, 0); err != nil {
+			fmt.Println(err)
+		}
+	}
+	// One cluster floods, and changes one object twice.
+	offer("noisy", "a", "1")
+	offer("noisy", "b", "2")
+	offer("noisy", "c", "3")
+	offer("noisy", "b", "4")
+	offer("quiet", "z", "1")
+
+	q.ShutDown() // workers still get what waits
+	for {
+		c, shutdown := q.Get()
+		if shutdown {
+			return
+		}
+		fmt.Println(c.Key, "at version", c.ResourceVersion)
+		q.Done(c)
+	}
+	// Output:
+	// noisy/pods/default/a at version 1
+	// quiet/pods/default/z at version 1
+	// noisy/pods/default/b at version 4
+	// noisy/pods/default/c at version 3
+}
+
+// A controller over a whole fleet, in which no cluster is reconciled more than
+// 20 times a second and none waits for another's requests.
+func ExampleFairRequests() {
+	ctx, cancel := context.WithCancel(context.Background())
+	var queue *pipeline.Queue[pipeline.Request, pipeline.Request]
+
+	c, err := controller.NewTypedUnmanaged("example", controller.TypedOptions[pipeline.Request]{
+		NewQueue: pipeline.FairRequests(
+			ratelimit.New(ratelimit.Limit{QPS: 20, Burst: 40}),
+			func(q *pipeline.Queue[pipeline.Request, pipeline.Request]) {
+				queue = q // for RemoveCluster, SetLimit, metrics
+				q.Add(request("blue", "x"))
+			},
+		),
+		Reconciler: reconcile.TypedFunc[pipeline.Request](func(_ context.Context, r pipeline.Request) (reconcile.Result, error) {
+			fmt.Println("reconcile", r)
+			cancel()
+			return reconcile.Result{}, nil
+		}),
+		Logger: logr.Discard(),
+	})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	if err := c.Start(ctx); err != nil {
+		fmt.Println(err)
+	}
+	for _, lane := range queue.Lanes() {
+		fmt.Println(lane.Cluster, "handed out", lane.HandedOut)
+	}
+	// Output:
+	// reconcile blue/default/x
+	// blue handed out 1
+}

@@ -1,0 +1,633 @@
+package pipeline_test
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"k8s.io/client-go/util/workqueue"
+
+	"github.com/fairlead-dev/fairlead/pipeline"
+	"github.com/fairlead-dev/fairlead/ratelimit"
+)
+
+// model is the queue's rules as plainly as they can be written: slices that
+// are searched, and no goroutine, lock or timer. FuzzQueue drives it and a
+// real queue with the same operations.
+type model struct {
+	capacity int
+	bytes    int64
+	buckets  *ratelimit.Buckets
+	limiter  workqueue.TypedRateLimiter[string]
+
+	now      time.Time
+	lanes    map[string]*modelLane
+	weights  map[string]int
+	turns    []*modelLane            // ready, and not waiting for a token
+	inWork   map[string]*modelLane   // by identity
+	refused  map[string]bool         // identities in work that came back while shutting down
+	getters  int                     // blocked in Get
+	removals map[*modelLane][]string // labels of those who wait for a lane to be gone
+	stops    []string                // labels of blocked Stop calls
+	drains   []string                // labels of blocked ShutDownWithDrain calls
+	shut     int                     // 0 no, 1 draining, 2 closing
+	lost     int
+	seq      int
+	events   []string // what became of calls that may block
+}
+
+type modelItem struct {
+	state
+	priority int
+	due      time.Time
+	seq      int
+}
+
+type modelOffer struct {
+	modelItem
+	label string
+}
+
+type modelLane struct {
+	pipeline.LaneStats
+	name          string
+	bucket        *ratelimit.Bucket
+	line          []modelItem // of both classes, that could be handed out
+	parked        []modelItem // that wait for Done
+	delayed       []modelItem
+	offers        []modelOffer
+	blockedSince  time.Time
+	credit, picks int
+	throttled     bool
+	since, until  time.Time
+	seq           int
+	leaving, gone bool
+}
+
+func byID(id string) func(modelItem) bool {
+	return func(i modelItem) bool { return i.id() == id }
+}
+
+func (m *model) event(format string, args ...any) {
+	m.events = append(m.events, fmt.Sprintf(format, args...))
+}
+
+func (m *model) lane(name string) *modelLane {
+	l := m.lanes[name]
+	if l == nil {
+		l = &modelLane{name: name, bucket: m.buckets.Bucket(name)}
+		l.Cluster, l.Weight = name, max(m.weights[name], 1)
+		m.lanes[name] = l
+	}
+	return l
+}
+
+// waiting finds what waits of an identity.
+func (l *modelLane) waiting(id string) *modelItem {
+	for _, items := range [][]modelItem{l.line, l.parked} {
+		if i := slices.IndexFunc(items, byID(id)); i >= 0 {
+			return &items[i]
+		}
+	}
+	return nil
+}
+
+func (l *modelLane) sum(snapshot, live bool) (n int, bytes int64) {
+	for _, i := range slices.Concat(l.line, l.parked) {
+		if i.priority < 0 && snapshot || i.priority >= 0 && live {
+			n++
+			bytes += int64(i.size)
+		}
+	}
+	return n, bytes
+}
+
+func (m *model) fits(l *modelLane, priority, size int) bool {
+	n, bytes := l.sum(true, true)
+	if n > 0 && (n+1 > m.capacity || bytes+int64(size) > m.bytes) {
+		return false
+	}
+	if n, bytes := l.sum(true, false); priority < 0 && n > 0 {
+		return n+1 <= m.capacity*3/4 && bytes+int64(size) <= m.bytes/4*3
+	}
+	return true
+}
+
+// arrive returns the lane for an item, or why it has none.
+func (m *model) arrive(s state) (*modelLane, error) {
+	if m.shut > 0 {
+		return nil, pipeline.ErrShuttingDown
+	}
+	if l := m.lane(s.cluster); !l.leaving {
+		return l, nil
+	}
+	return nil, pipeline.ErrClusterRemoved
+}
+
+func (m *model) refuse(s state, err error) {
+	l := m.lanes[s.cluster]
+	if l != nil {
+		l.Added++
+	}
+	if errors.Is(err, pipeline.ErrClusterRemoved) {
+		l.DroppedRemoved++
+		return
+	}
+	if l != nil {
+		l.DroppedShutdown++
+	}
+	if m.inWork[s.id()] != nil && (l == nil || l.waiting(s.id()) == nil) {
+		m.refused[s.id()] = true
+	}
+}
+
+func (m *model) add(s state, priority int) {
+	l, err := m.arrive(s)
+	if err != nil {
+		m.refuse(s, err)
+		return
+	}
+	m.put(l, s, priority)
+}
+
+func (m *model) put(l *modelLane, s state, priority int) {
+	for _, o := range m.takeOffers(l, s.id()) { // older than s
+		l.Added++
+		l.Coalesced++
+		priority = max(priority, o.priority)
+	}
+	m.replace(l, s, priority)
+	m.admit(l)
+}
+
+func (m *model) replace(l *modelLane, s state, priority int) {
+	l.Added++
+	if w := l.waiting(s.id()); w != nil {
+		l.Coalesced++
+		w.state = s
+		m.raise(l, s.id(), priority)
+		return
+	}
+	if i := slices.IndexFunc(l.delayed, byID(s.id())); i >= 0 {
+		l.Coalesced++
+		priority = max(priority, l.delayed[i].priority)
+		l.delayed = slices.Delete(l.delayed, i, i+1)
+	}
+	m.join(l, modelItem{state: s, priority: priority})
+}
+
+func (m *model) raise(l *modelLane, id string, priority int) {
+	w := l.waiting(id)
+	was := w.priority
+	w.priority = max(was, priority)
+	if i := slices.IndexFunc(l.line, byID(id)); i >= 0 && was < 0 && w.priority >= 0 {
+		raised := *w
+		l.line = append(slices.Delete(l.line, i, i+1), raised)
+	}
+}
+
+func (m *model) join(l *modelLane, i modelItem) {
+	if m.inWork[i.id()] != nil {
+		l.parked = append(l.parked, i)
+		return
+	}
+	l.line = append(l.line, i)
+	m.enter(l)
+}
+
+func (m *model) enter(l *modelLane) {
+	if len(l.line) > 0 && !l.throttled && !slices.Contains(m.turns, l) {
+		l.credit = l.Weight
+		m.turns = append(m.turns, l)
+	}
+}
+
+// takeOffers ends the blocking of all offers of an identity.
+func (m *model) takeOffers(l *modelLane, id string) (taken []modelOffer) {
+	had := len(l.offers)
+	l.offers = slices.DeleteFunc(l.offers, func(o modelOffer) bool {
+		if o.id() != id {
+			return false
+		}
+		taken = append(taken, o)
+		m.event("%s: <nil>", o.label)
+		return true
+	})
+	m.unblock(l, had)
+	return taken
+}
+
+func (m *model) unblock(l *modelLane, had int) {
+	if had > 0 && len(l.offers) == 0 {
+		l.Blocked += m.now.Sub(l.blockedSince)
+	}
+}
+
+func (m *model) admit(l *modelLane) {
+	for len(l.offers) > 0 {
+		head := 0
+		if i := slices.IndexFunc(l.offers, func(o modelOffer) bool { return o.priority >= 0 }); i >= 0 {
+			head = i
+		}
+		id := l.offers[head].id()
+		priority, size := l.offers[head].priority, 0
+		for _, o := range l.offers {
+			if o.id() == id {
+				priority, size = max(priority, o.priority), o.size
+			}
+		}
+		if !m.fits(l, priority, size) {
+			return
+		}
+		m.admitOffers(l, id)
+	}
+}
+
+func (m *model) admitOffers(l *modelLane, id string) {
+	offers := m.takeOffers(l, id)
+	if len(offers) == 0 {
+		return
+	}
+	priority := offers[0].priority
+	for _, o := range offers {
+		priority = max(priority, o.priority)
+	}
+	l.Added += uint64(len(offers) - 1)
+	l.Coalesced += uint64(len(offers) - 1)
+	m.replace(l, offers[len(offers)-1].state, priority)
+}
+
+func (m *model) offer(label string, s state, priority int) {
+	l, err := m.arrive(s)
+	if err != nil {
+		m.event("%s: %v", label, err)
+		return
+	}
+	ahead := slices.ContainsFunc(l.offers, func(o modelOffer) bool { return priority < 0 || o.priority >= 0 })
+	if l.waiting(s.id()) != nil || !ahead && m.fits(l, priority, s.size) {
+		m.put(l, s, priority)
+		m.event("%s: <nil>", label)
+		return
+	}
+	if len(l.offers) == 0 {
+		l.blockedSince = m.now
+	}
+	l.offers = append(l.offers, modelOffer{modelItem{state: s, priority: priority}, label})
+}
+
+func (m *model) cancelOffer(label string) {
+	for _, l := range m.lanes {
+		had := len(l.offers)
+		l.offers = slices.DeleteFunc(l.offers, func(o modelOffer) bool { return o.label == label })
+		if len(l.offers) < had {
+			m.unblock(l, had)
+			m.event("%s: canceled", label)
+			m.admit(l)
+		}
+	}
+}
+
+func (m *model) bringBack(s state, wait time.Duration, limited bool, priority int) {
+	if limited {
+		if when := m.limiter.When(s.id()); wait <= 0 || when < wait {
+			wait = when
+		}
+	}
+	if w := m.inWork[s.id()]; w != nil && w.gone {
+		m.limiter.Forget(s.id())
+		return
+	}
+	l, err := m.arrive(s)
+	if err != nil {
+		m.refuse(s, err)
+		m.limiter.Forget(s.id())
+		return
+	}
+	l.Added++
+	i := slices.IndexFunc(l.delayed, byID(s.id()))
+	m.seq++
+	back := modelItem{state: s, priority: priority, due: m.now.Add(wait), seq: m.seq}
+	switch {
+	case l.waiting(s.id()) != nil:
+		l.Coalesced++
+		m.raise(l, s.id(), priority)
+	case i >= 0:
+		l.Coalesced++
+		d := &l.delayed[i]
+		d.priority = max(d.priority, priority)
+		if wait > 0 {
+			if back.due.Before(d.due) {
+				d.due = back.due
+			}
+			break
+		}
+		back = *d
+		l.delayed = slices.Delete(l.delayed, i, i+1)
+		m.join(l, back)
+		m.admitOffers(l, s.id())
+	case wait > 0:
+		l.delayed = append(l.delayed, back)
+	default:
+		m.join(l, back)
+		m.admitOffers(l, s.id())
+	}
+	m.admit(l)
+}
+
+func (m *model) pick() (modelItem, *modelLane) {
+	for len(m.turns) > 0 {
+		l := m.turns[0]
+		if m.shut < 2 {
+			if wait := l.bucket.Take(m.now); wait > 0 {
+				m.seq++
+				l.throttled, l.since, l.until, l.seq = true, m.now, m.now.Add(wait), m.seq
+				l.Throttles++
+				m.turns = m.turns[1:]
+				continue
+			}
+		}
+		l.picks++
+		first := slices.IndexFunc(l.line, func(i modelItem) bool { return (i.priority < 0) == (l.picks%8 == 0) })
+		first = max(first, 0)
+		item := l.line[first]
+		l.line = slices.Delete(l.line, first, first+1)
+		l.credit--
+		if len(l.line) == 0 || l.credit <= 0 {
+			m.turns = m.turns[1:]
+			m.enter(l)
+		}
+		return item, l
+	}
+	return modelItem{}, nil
+}
+
+// serve lets those who are blocked in Get have what there is.
+func (m *model) serve() {
+	for m.getters > 0 {
+		item, l := m.pick()
+		if l == nil {
+			break
+		}
+		m.getters--
+		m.inWork[item.id()] = l
+		l.InWork++
+		l.HandedOut++
+		m.event("get: %s %d %d %d", item.id(), item.version, item.size, item.priority)
+		m.admit(l)
+	}
+	throttled := slices.ContainsFunc(m.allLanes(), func(l *modelLane) bool { return l.throttled })
+	for m.shut > 0 && !throttled && m.getters > 0 {
+		m.getters--
+		m.event("get: shutdown")
+	}
+}
+
+func (m *model) allLanes() (lanes []*modelLane) {
+	for _, l := range m.lanes {
+		lanes = append(lanes, l)
+	}
+	return lanes
+}
+
+func (m *model) done(s state) {
+	id := s.id()
+	w := m.inWork[id]
+	if w == nil {
+		return
+	}
+	delete(m.inWork, id)
+	w.InWork--
+	if m.refused[id] {
+		delete(m.refused, id)
+		m.lost++
+	}
+	if l := m.lanes[s.cluster]; l != nil {
+		if i := slices.IndexFunc(l.parked, byID(id)); i >= 0 {
+			item := l.parked[i]
+			l.parked = slices.Delete(l.parked, i, i+1)
+			m.join(l, item)
+		}
+	}
+	if w.leaving && w.InWork == 0 {
+		m.free(w)
+		for _, label := range m.removals[w] {
+			m.event("%s: <nil>", label)
+		}
+		delete(m.removals, w)
+	}
+}
+
+// idle reports whether nothing waits or is in work.
+func (m *model) idle() bool {
+	for _, l := range m.lanes {
+		if len(l.line)+len(l.parked) > 0 {
+			return false
+		}
+	}
+	return len(m.inWork) == 0
+}
+
+func (m *model) free(l *modelLane) {
+	if !l.gone {
+		l.gone = true
+		delete(m.lanes, l.name)
+		m.buckets.Forget(l.name)
+	}
+}
+
+// empty drops all that waits and is delayed in a lane.
+func (m *model) empty(l *modelLane) (ids []string) {
+	for _, i := range slices.Concat(l.line, l.parked, l.delayed) {
+		ids = append(ids, i.id())
+	}
+	l.line, l.parked, l.delayed = nil, nil, nil
+	m.unthrottle(l)
+	m.turns = slices.DeleteFunc(m.turns, func(o *modelLane) bool { return o == l })
+	return ids
+}
+
+func (m *model) refuseOffers(l *modelLane, err error) {
+	for len(l.offers) > 0 {
+		o := l.offers[0]
+		l.offers = l.offers[1:]
+		m.unblock(l, 1)
+		m.event("%s: %v", o.label, err)
+	}
+}
+
+func (m *model) remove(label, name string) {
+	l := m.lanes[name]
+	if l == nil {
+		m.buckets.Forget(name)
+		m.event("%s: <nil>", label)
+		return
+	}
+	if !l.leaving {
+		l.leaving = true
+		m.refuseOffers(l, pipeline.ErrClusterRemoved)
+		for _, id := range m.empty(l) {
+			l.DroppedRemoved++
+			m.limiter.Forget(id)
+		}
+	}
+	if l.InWork > 0 {
+		m.removals[l] = append(m.removals[l], label)
+		return
+	}
+	m.free(l)
+	m.event("%s: <nil>", label)
+}
+
+func (m *model) cancelRemoval(label string) {
+	for l, labels := range m.removals {
+		if i := slices.Index(labels, label); i >= 0 {
+			m.removals[l] = slices.Delete(labels, i, i+1)
+			m.free(l)
+			m.event("%s: canceled", label)
+		}
+	}
+}
+
+func (m *model) unthrottle(l *modelLane) {
+	if l.throttled {
+		l.throttled = false
+		l.Throttled += m.now.Sub(l.since)
+		m.enter(l)
+	}
+}
+
+func (m *model) setShut(p int) {
+	if m.shut >= p {
+		return
+	}
+	for _, l := range m.lanes {
+		if m.shut == 0 {
+			m.refuseOffers(l, pipeline.ErrShuttingDown)
+			m.lost += len(l.delayed)
+			l.DroppedShutdown += uint64(len(l.delayed))
+			l.delayed = nil
+		}
+	}
+	m.shut = p
+	if p == 2 {
+		m.unthrottleAll()
+	}
+}
+
+func (m *model) unthrottleAll() {
+	lanes := m.allLanes()
+	slices.SortFunc(lanes, func(a, b *modelLane) int {
+		return cmp.Or(a.until.Compare(b.until), cmp.Compare(a.seq, b.seq))
+	})
+	for _, l := range lanes {
+		m.unthrottle(l)
+	}
+}
+
+// settle ends what waits for the queue to be idle, if it is or if it must.
+func (m *model) settle(force bool) {
+	if !force && !m.idle() {
+		return
+	}
+	for _, label := range m.drains {
+		m.event("%s: drained", label)
+	}
+	m.drains = nil
+	for len(m.stops) > 0 {
+		m.finishStop(m.stops[0])
+	}
+}
+
+func (m *model) finishStop(label string) {
+	m.stops = slices.DeleteFunc(m.stops, func(s string) bool { return s == label })
+	for _, l := range m.lanes {
+		n := len(m.empty(l))
+		m.lost += n
+		l.DroppedShutdown += uint64(n)
+	}
+	m.setShut(2)
+	m.event("%s: left %d", label, m.lost+len(m.inWork))
+}
+
+// sleep lets d pass, stopping wherever something is due.
+func (m *model) sleep(d time.Duration) {
+	end := m.now.Add(d)
+	for {
+		next := end
+		for _, l := range m.lanes {
+			for _, i := range l.delayed {
+				if i.due.Before(next) {
+					next = i.due
+				}
+			}
+			if l.throttled && l.until.Before(next) {
+				next = l.until
+			}
+		}
+		m.now = next
+		m.tick()
+		m.serve()
+		m.settle(false)
+		if next.Equal(end) {
+			return
+		}
+	}
+}
+
+func (m *model) tick() {
+	var due []modelItem
+	for _, l := range m.lanes {
+		l.delayed = slices.DeleteFunc(l.delayed, func(i modelItem) bool {
+			if i.due.After(m.now) {
+				return false
+			}
+			due = append(due, i)
+			return true
+		})
+	}
+	slices.SortFunc(due, func(a, b modelItem) int { return cmp.Or(a.due.Compare(b.due), cmp.Compare(a.seq, b.seq)) })
+	for _, i := range due {
+		l := m.lanes[i.cluster]
+		m.join(l, i)
+		m.admitOffers(l, i.id())
+		m.admit(l)
+	}
+	lanes := m.allLanes()
+	slices.SortFunc(lanes, func(a, b *modelLane) int { return cmp.Or(a.until.Compare(b.until), cmp.Compare(a.seq, b.seq)) })
+	for _, l := range lanes {
+		if !l.until.After(m.now) {
+			m.unthrottle(l)
+		}
+	}
+}
+
+func (m *model) stats() []pipeline.LaneStats {
+	all := []pipeline.LaneStats{}
+	for _, l := range m.lanes {
+		s := l.LaneStats
+		s.Snapshot, _ = l.sum(true, false)
+		s.Live, _ = l.sum(false, true)
+		_, s.Bytes = l.sum(true, true)
+		s.Delayed = len(l.delayed)
+		s.BlockedOffers = len(l.offers)
+		if s.BlockedOffers > 0 {
+			s.Blocked += m.now.Sub(l.blockedSince)
+		}
+		if l.throttled {
+			s.Throttled += m.now.Sub(l.since)
+		}
+		all = append(all, s)
+	}
+	slices.SortFunc(all, func(a, b pipeline.LaneStats) int { return strings.Compare(a.Cluster, b.Cluster) })
+	return all
+}
+
+func (m *model) len() (n int) {
+	for _, l := range m.lanes {
+		n += len(l.line)
+	}
+	return n
+}
