@@ -265,14 +265,31 @@ type harness struct {
 	stop   func() error
 }
 
+// newLedger returns a ledger that lives in memory.
+func newLedger(t *testing.T) *ledger.Ledger {
+	t.Helper()
+	l, err := ledger.Open(t.Context(), ledger.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return l
+}
+
+func opener(l *ledger.Ledger) Opener {
+	return func(id ledger.StreamID) (*ledger.Cursor, error) {
+		c, _ := l.Claim(id, "")
+		return c, nil
+	}
+}
+
 // start starts a stream; change the options before that with edit.
 func start(t *testing.T, edit ...func(*Options)) *harness {
 	t.Helper()
-	h := &harness{t: t, server: newFakeServer(), ledger: ledger.New(0)}
+	h := &harness{t: t, server: newFakeServer(), ledger: newLedger(t)}
 	h.conn = &fakeConnection{server: h.server, stale: map[string]bool{}}
 	h.conn.renew(t, "cluster-1")
 	h.queue = &queue{changes: make(chan *pipeline.Change, 1000), refuse: make(chan error)}
-	h.opts = Options{Cluster: "c", Spec: Spec{Resource: "cm"}, Connection: h.conn, Offerer: h.queue, Open: h.ledger.Open}
+	h.opts = Options{Cluster: "c", Spec: Spec{Resource: "cm"}, Connection: h.conn, Offerer: h.queue, Open: opener(h.ledger)}
 	for _, e := range edit {
 		e(&h.opts)
 	}

@@ -18,7 +18,6 @@ import (
 	"k8s.io/client-go/kubernetes/scheme"
 	"k8s.io/client-go/rest"
 
-	"github.com/fairlead-dev/fairlead/internal/ledger"
 	"github.com/fairlead-dev/fairlead/internal/member"
 	"github.com/fairlead-dev/fairlead/internal/testenv"
 	"github.com/fairlead-dev/fairlead/pipeline"
@@ -119,7 +118,7 @@ func follow(t *testing.T, config *rest.Config, spec string) *realStream {
 	}
 	r := &realStream{t: t, client: objects, mirror: &mirror{objects: map[string]*pipeline.Change{}, ops: map[string]int{}}}
 	r.opts = Options{
-		Cluster: "real", Spec: parsed, Offerer: r.mirror, Open: ledger.New(0).Open,
+		Cluster: "real", Spec: parsed, Offerer: r.mirror, Open: opener(newLedger(t)),
 		Config: Config{ReconnectMin: 10 * time.Millisecond, ReconnectMax: 100 * time.Millisecond},
 		Connection: &fakeConnection{stale: map[string]bool{}, session: &member.Session{
 			Cluster: "real", UID: "real", Watches: client, Calls: client, Discovery: disco, Changed: make(chan struct{}),
@@ -183,12 +182,17 @@ func (r *realStream) settle(gvr schema.GroupVersionResource, namespace string) {
 // eventually waits until missing returns nothing.
 func (r *realStream) eventually(what string, missing func() string) {
 	r.t.Helper()
-	for deadline := time.Now().Add(time.Minute); ; time.Sleep(20 * time.Millisecond) {
+	again := time.NewTicker(20 * time.Millisecond)
+	defer again.Stop()
+	given := time.After(time.Minute)
+	for {
 		lack := missing()
 		if lack == "" {
 			return
 		}
-		if time.Now().After(deadline) {
+		select {
+		case <-again.C:
+		case <-given:
 			r.t.Fatalf("waited for %s; status: %+v\n%.2000s", what, r.stream.Status(), lack)
 		}
 	}
@@ -230,7 +234,7 @@ func testFollows(t *testing.T, cluster *testenv.Cluster, paged bool) {
 	for i := range n {
 		r.createConfigMap(namespace, i)
 	}
-	r.opts.Open = ledger.New(0).Open // one that knows of nothing: it takes a snapshot
+	r.opts.Open = opener(newLedger(t)) // one that knows of nothing: it takes a snapshot
 	r.run()
 	r.wantLive()
 	r.settle(configMaps, namespace)
