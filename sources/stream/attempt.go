@@ -67,6 +67,7 @@ func (s *Stream) attempt(ctx context.Context, session *member.Session) ending {
 	end.lasted = !a.liveSince.IsZero() && time.Since(a.liveSince) >= liveFor
 	cancel(nil)
 	children.Wait()
+	a.guard.releaseSlot()
 	if end.reason == silent {
 		s.setStale()
 	}
@@ -144,8 +145,9 @@ func (a *attempt) live(from string) {
 	p.mu.Lock()
 	p.attempt = 0
 	p.mu.Unlock()
-	// A stream that went silent has to hear something first.
-	if !a.stale {
+	if a.stale {
+		a.setState(member.Stale) // until it hears something
+	} else {
 		a.setState(member.Live)
 	}
 }

@@ -139,7 +139,6 @@ func (g *guard) releaseSlot() {
 
 // run watches until ctx ends, which is the context that cancel cancels.
 func (g *guard) run(ctx context.Context, changed <-chan struct{}) {
-	defer g.releaseSlot()
 	timer := time.NewTimer(g.nap())
 	defer timer.Stop()
 	for {

@@ -172,6 +172,9 @@ func statusError(object []byte) error {
 	if err := json.Unmarshal(object, &status); err != nil || status.Code == 0 && status.Reason == "" {
 		return fmt.Errorf("%w: an ERROR frame without a status", errMalformed)
 	}
+	if status.Message == "" {
+		status.Message = fmt.Sprintf("the server ended the watch: %d %s", status.Code, status.Reason)
+	}
 	return &apierrors.StatusError{ErrStatus: status}
 }
 

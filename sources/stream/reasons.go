@@ -22,6 +22,7 @@ const (
 	unauthorized               // 401
 	forbidden                  // 403
 	missing                    // 404, or not in discovery
+	overlapping                // another stream follows the same objects
 	throttled                  // 429
 	unavailable                // 5xx
 	rejected                   // any other status
@@ -34,7 +35,7 @@ const (
 )
 
 var reasonNames = [numReasons]string{
-	"closed", "expired", "too_new", "backwards", "unauthorized", "forbidden", "missing", "throttled",
+	"closed", "expired", "too_new", "backwards", "unauthorized", "forbidden", "missing", "overlapping", "throttled",
 	"unavailable", "rejected", "network", "malformed", "silent", "overdue", "session_changed",
 }
 
@@ -53,6 +54,7 @@ var (
 	errMalformed = errors.New("the server sent something that is not a frame of a watch or a list")
 	errBackwards = errors.New("the server's versions went backwards; it may have been restored from a backup")
 	errTooLarge  = errors.New("an object is larger than 16 MiB and its metadata are not at the start")
+	errClaimed   = errors.New("another stream follows the same objects")
 	errNoVersion = errors.New("the server ended the list without a resourceVersion")
 )
 
@@ -78,6 +80,8 @@ func classify(ctx context.Context, err error) (r reason, after time.Duration) {
 		return malformed, 0
 	case errors.Is(err, errNoResource):
 		return missing, 0
+	case errors.Is(err, errClaimed):
+		return overlapping, 0
 	case discovery.IsGroupDiscoveryFailedError(err):
 		return unavailable, 0
 	}
@@ -124,7 +128,7 @@ func statusCode(err error) (code int32, ok bool) {
 // answered returns what the member's connection is to be told about a call:
 // nil if the server itself answered.
 func answered(err error) error {
-	if errors.Is(err, errNoResource) || discovery.IsGroupDiscoveryFailedError(err) {
+	if errors.Is(err, errNoResource) || errors.Is(err, errClaimed) || discovery.IsGroupDiscoveryFailedError(err) {
 		return nil
 	}
 	code, ok := statusCode(err)

@@ -21,7 +21,7 @@ var corpus = []string{
 	`{"type":5,"object":[{"metadata":{"name":"a"}}]}`, `{"object":{"metadata":["name"]}}`, `{"object":{"metadata":{"name":{"name":"x"}}}}`,
 	`null`, `true`, `false`, `"x"`, `-0`, `0`, `-1.5e+10`, `1E9`, `01`, `-`, `1.`, `.5`, `1e`, `+1`, `0x1`, `1 2`, ``, ` `, `{`, `}`, `[`, `]`, `[]`, `{}`,
 	` { } `, `[1,]`, `[,1]`, `{,}`, `{"a":1,}`, `{"a"}`, `{"a":}`, `{a:1}`, `{"a":1 "b":2}`, `[1 2]`, `[}`, `{]`, `{"a":[1,{"b":[]}]}`,
-	`"\n"`, "\"\n\"", "\"\x00\"", "\"\x1f\"", "\"\x7f\"", "\"\xff\"", `"\x"`, `"\u12"`, `"\u123g"`, `"\uD800"`, `"`, `"\`, `"\"`, `"abcdefgh\"ijklmnop"`, "\"abcdefghijk\tlmnop\"",
+	`"\n"`, "\"\n\"", "\"\x00\"", "\"\x1f\"", "\"\x7f\"", "\"\xff\"", `"\x"`, `"\u12"`, "\"ab\x1fcdefghijk\"", "\"ab\x00cdefghijk\"", "\"ab\x20cdefghijk\"", "\"ab\x80cdefghij\xff\"", `"\u123g"`, `"\uD800"`, `"`, `"\`, `"\"`, `"abcdefgh\"ijklmnop"`, "\"abcdefghijk\tlmnop\"",
 	"\x00", "{}\x00", "\xef\xbb\xbf{}", "{}\u00a0", "nul", "nulll", "tru", "falsee", `{"a":nul}`,
 	strings.Repeat("[", maxDepth) + strings.Repeat("]", maxDepth),
 	strings.Repeat("[", maxDepth+1) + strings.Repeat("]", maxDepth+1),

@@ -19,10 +19,10 @@ const pageSize = 500
 // snapshot reads all that there is, sweeps what is gone, and watches on.
 func (a *attempt) snapshot(ctx context.Context) error {
 	a.liveSince = time.Time{}
+	a.setState(member.Syncing)
 	if err := a.guard.acquireSlot(ctx, a.slots); err != nil {
 		return err
 	}
-	a.setState(member.Syncing)
 	a.progress.snapshots[a.cause].Add(1)
 	a.target.cursor.BeginSnapshot()
 	a.guard.beginSync()

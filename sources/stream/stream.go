@@ -50,6 +50,9 @@ type Options struct {
 	// Snapshots bounds the snapshots that start at once across the fleet; nil:
 	// nothing does.
 	Snapshots Semaphore
+	// Claims keeps streams from following the same objects; it is shared by all
+	// streams that share a ledger. nil: the caller knows that no two do.
+	Claims *Claims
 	// Log gets state transitions. The zero Logger drops them.
 	Log logr.Logger
 }
@@ -65,7 +68,8 @@ const (
 const liveFor = 10 * time.Second
 
 // missingRetry is how often a cluster is asked again for a resource that it
-// does not have: 30 s and up to half as much again.
+// does not have, or that another stream follows: 30 s and up to half as much
+// again.
 const missingRetry = 30 * time.Second
 
 // Stream follows one resource of one cluster. New makes one, Run runs it.
@@ -78,6 +82,7 @@ type Stream struct {
 	offerer Offerer
 	open    Opener
 	slots   Semaphore
+	claims  *Claims
 	log     logr.Logger
 
 	progress progress
@@ -112,6 +117,7 @@ func New(o Options) *Stream {
 		offerer: o.Offerer,
 		open:    o.Open,
 		slots:   o.Snapshots,
+		claims:  o.Claims,
 		log:     log.WithValues("cluster", o.Cluster, "stream", o.Spec.String()),
 		backoff: retry.NewBackOff(cfg.ReconnectMin, cfg.ReconnectMax),
 	}
@@ -124,6 +130,7 @@ func New(o Options) *Stream {
 // are no longer taken, or the cursor cannot be opened. It must not run twice
 // at once.
 func (s *Stream) Run(ctx context.Context) error {
+	defer s.claims.release(s)
 	defer s.setFresh()
 	for {
 		session, err := s.conn.Acquire(ctx)
@@ -191,7 +198,7 @@ func (s *Stream) pause(ctx context.Context, session *member.Session, end ending)
 		// Only the member's administrators can change it, or new credentials.
 		state = member.Waiting
 		delay = s.cfg.ReconnectMax/2 + rand.N(s.cfg.ReconnectMax/2+1)
-	case missing:
+	case missing, overlapping:
 		state, s.refresh = member.Waiting, true
 		delay = missingRetry + rand.N(missingRetry/2)
 	case renewed:

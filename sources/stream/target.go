@@ -40,6 +40,9 @@ func (s *Stream) aim(ctx context.Context, session *member.Session) error {
 		metadata: s.spec.Metadata || secret,
 		secret:   secret,
 	}
+	if err := s.claims.take(s, t.name, s.spec.Namespace); err != nil {
+		return err
+	}
 	t.id = ledger.StreamID{
 		Cluster: s.cluster, ClusterUID: session.UID, Resource: t.name,
 		Namespace: s.spec.Namespace, Labels: s.spec.Labels, Fields: s.spec.Fields,
