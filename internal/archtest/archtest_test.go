@@ -163,6 +163,8 @@ func TestViolations(t *testing.T) {
 		{from: "cmd/fairlead", to: "internal/testenv", wrong: true},
 		{from: "cmd/fairlead", to: "internal/testenv", test: true},
 		{from: "cmd/fairlead-demo", to: "cmd/fairlead", wrong: true},
+		{from: "cmd/fairlead", to: "cmd/internal/app"},
+		{from: "bench", to: "cmd/internal/app", wrong: true},
 		{from: "cmd/fairlead-demo", to: "bench", wrong: true},
 		{from: "bench", to: "cmd/fairlead", wrong: true},
 		{from: "bench", to: "internal/testenv"},

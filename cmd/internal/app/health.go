@@ -1,4 +1,4 @@
-package main
+package app
 
 import (
 	"encoding/json"
@@ -14,7 +14,7 @@ import (
 // healthServer serves /healthz, /readyz and /clusters.
 func (p *program) healthServer(l net.Listener) *manager.Server {
 	live := &healthz.Handler{Checks: map[string]healthz.Checker{"ping": healthz.Ping}}
-	ready := &healthz.Handler{Checks: map[string]healthz.Checker{"started": p.checkStarted}}
+	ready := &healthz.Handler{Checks: map[string]healthz.Checker{"started": p.checkStarted, "ledger": p.checkLedger}}
 	mux := http.NewServeMux()
 	for path, h := range map[string]http.Handler{"/healthz": live, "/readyz": ready} {
 		mux.Handle(path, http.StripPrefix(path, h))
@@ -38,6 +38,14 @@ func (p *program) checkStarted(*http.Request) error {
 	default:
 		return errors.New("the sources do not run yet")
 	}
+}
+
+// checkLedger fails while the ledger cannot be written and delivery pauses.
+func (p *program) checkLedger(*http.Request) error {
+	if s, ok := p.ledger.Status(); ok && !s.Healthy {
+		return errors.New(s.LastError)
+	}
+	return nil
 }
 
 func (p *program) serveClusters(w http.ResponseWriter, _ *http.Request) {

@@ -1,4 +1,4 @@
-package main
+package app
 
 import (
 	"context"
@@ -19,6 +19,7 @@ import (
 	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
 
 	"github.com/fairlead-dev/fairlead/internal/ledger"
+	"github.com/fairlead-dev/fairlead/internal/ledger/bolt"
 	"github.com/fairlead-dev/fairlead/pipeline"
 	"github.com/fairlead-dev/fairlead/sources"
 	"github.com/fairlead-dev/fairlead/sources/connection"
@@ -35,22 +36,27 @@ type program struct {
 	sources  *sources.Sources
 	queue    *pipeline.ChangeQueue
 	sinks    sinks
+	ledger   *ledger.Ledger
+	store    *bolt.Store // nil: the ledger is in memory
 	manager  manager.Manager
 	started  chan struct{} // closed once sources run
 
 	healthAddress net.Addr // nil: health is not served
 }
 
-func newProgram(s *settings, stdout io.Writer, log logr.Logger, reg prometheus.Registerer) (_ *program, err error) {
+func newProgram(ctx context.Context, s *settings, stdout io.Writer, log logr.Logger, reg prometheus.Registerer) (_ *program, err error) {
 	p := &program{settings: s, log: log, started: make(chan struct{})}
+	defer func() {
+		if err != nil {
+			p.close()
+		}
+	}()
 	if p.sinks, err = openSinks(s, stdout, log, reg); err != nil {
 		return nil, err
 	}
-	defer func() {
-		if err != nil {
-			p.sinks.close(log)
-		}
-	}()
+	if err := p.openLedger(ctx); err != nil {
+		return nil, err
+	}
 
 	p.queue = pipeline.NewChangeQueue(pipeline.QueueOptions[*pipeline.Change, pipeline.Key]{
 		Name:         "fairlead",
@@ -71,15 +77,11 @@ func newProgram(s *settings, stdout io.Writer, log logr.Logger, reg prometheus.R
 	if err != nil {
 		return nil, err
 	}
-	memory, err := ledger.Open(context.Background(), ledger.Options{Log: log})
-	if err != nil {
-		return nil, err
-	}
 	p.sources = sources.New(sources.Options{
 		Config:  s.sources(),
 		Specs:   s.specs,
 		Queue:   p.queue,
-		Ledger:  memory,
+		Ledger:  p.ledger,
 		Removed: stage.ForgetCluster,
 		Log:     log,
 	})
@@ -100,6 +102,32 @@ func newProgram(s *settings, stdout io.Writer, log logr.Logger, reg prometheus.R
 		return nil, err
 	}
 	return p, nil
+}
+
+// openLedger opens what --ledger names and reads it.
+func (p *program) openLedger(ctx context.Context) (err error) {
+	o := ledger.Options{Retention: p.settings.LedgerRetention, Log: p.log}
+	if path := p.settings.Ledger; path != memoryLedger {
+		if p.store, err = bolt.Open(path); err != nil {
+			return fmt.Errorf("--ledger: %w", err)
+		}
+		o.Store = p.store
+	}
+	if p.ledger, err = ledger.Open(ctx, o); err != nil {
+		return fmt.Errorf("--ledger: %w", err)
+	}
+	return nil
+}
+
+// close lets go of files, after everything has stopped.
+func (p *program) close() {
+	p.sinks.close(p.log)
+	if p.store == nil {
+		return
+	}
+	if err := p.store.Close(); err != nil {
+		p.log.Error(err, "Could not close the ledger")
+	}
 }
 
 // setUpManager makes the manager that runs the workers and serves metrics and
@@ -134,7 +162,7 @@ func (p *program) setUpManager(stage *pipeline.Stage) error {
 
 // run starts everything and, when ctx ends, stops it from left to right:
 // first the reading, then what waits drains into the sinks, then the workers
-// and the sinks.
+// and the sinks, and last the ledger, which then knows all that was accepted.
 func (p *program) run(ctx context.Context) error {
 	hangup := make(chan os.Signal, 1)
 	signal.Notify(hangup, syscall.SIGHUP)
@@ -142,7 +170,7 @@ func (p *program) run(ctx context.Context) error {
 
 	var wg sync.WaitGroup
 	base := context.WithoutCancel(ctx)
-	failed := make(chan error, 4) // what ended although nobody asked it to
+	failed := make(chan error, 5) // what ended although nobody asked it to
 	start := func(what string, run func(context.Context) error) (stop func()) {
 		runCtx, cancel := context.WithCancel(base)
 		ended := make(chan struct{})
@@ -157,12 +185,13 @@ func (p *program) run(ctx context.Context) error {
 		})
 		return func() { cancel(); <-ended }
 	}
+	stopLedger := start("the ledger", p.ledger.Run)
 	stopSinks := start("the sinks", func(ctx context.Context) error { return p.sinks.run(ctx, hangup) })
 	stopManager := start("the manager", p.manager.Start)
 	stopSources := start("the sources", p.sources.Run)
 	stopFleet := start("the fleet", p.fleet.Run)
 	close(p.started)
-	p.log.Info("Started", "version", version, "watch", len(p.settings.specs), "sinks", len(p.sinks))
+	p.log.Info("Started", "version", p.settings.options.Version, "watch", len(p.settings.specs), "sinks", len(p.sinks))
 
 	var err error
 	select {
@@ -178,8 +207,9 @@ func (p *program) run(ctx context.Context) error {
 	cancel()
 	stopManager()
 	stopSinks()
+	stopLedger()
 	wg.Wait()
-	p.sinks.close(p.log)
+	p.close()
 	p.log.Info("Stopped", "undelivered", left)
 	return err
 }

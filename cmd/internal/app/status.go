@@ -1,4 +1,4 @@
-package main
+package app
 
 import (
 	"time"
@@ -13,6 +13,7 @@ type status struct {
 	Clusters []clusterStatus `json:"clusters"`
 	Problems []problemStatus `json:"problems"` // descriptions of clusters that cannot be used
 	Sinks    []sinkStatus    `json:"sinks"`
+	Ledger   ledgerStatus    `json:"ledger"`
 }
 
 type clusterStatus struct {
@@ -75,6 +76,16 @@ type sinkStatus struct {
 	Waiting   int       `json:"waiting"`
 }
 
+type ledgerStatus struct {
+	Path      string    `json:"path"`
+	Healthy   bool      `json:"healthy"`
+	Since     time.Time `json:"since,omitzero"`
+	LastError string    `json:"lastError,omitempty"`
+	Attempts  int       `json:"attempts"`
+	NextRetry time.Time `json:"nextRetry,omitzero"`
+	Written   time.Time `json:"written,omitzero"`
+}
+
 // status tells where everything stands at now.
 func (p *program) status(now time.Time) status {
 	lanes := map[string]pipeline.LaneStats{}
@@ -112,6 +123,10 @@ func (p *program) status(now time.Time) status {
 	for _, k := range p.sinks {
 		b := k.batcher.Status()
 		s.Sinks = append(s.Sinks, sinkStatus{k.name, b.Healthy, b.Since, b.LastError, b.Attempts, b.NextRetry, b.Waiting})
+	}
+	s.Ledger = ledgerStatus{Path: p.settings.Ledger, Healthy: true}
+	if l, ok := p.ledger.Status(); ok {
+		s.Ledger = ledgerStatus{p.settings.Ledger, l.Healthy, l.Since, l.LastError, l.Attempts, l.NextRetry, l.Written}
 	}
 	return s
 }

@@ -1,4 +1,4 @@
-package main
+package app
 
 import (
 	"io"
@@ -40,13 +40,19 @@ func TestRefusedAtStart(t *testing.T) {
 		"an address in use": {
 			[]string{"--clusters=kubeconfig:" + a, "--watch=pods", "--health-probe-bind-address=256.0.0.1:1"}, []string{"--health-probe-bind-address", "256.0.0.1:1"},
 		},
+		"a ledger in no folder": {
+			[]string{"--clusters=kubeconfig:" + a, "--watch=pods", "--ledger=" + filepath.Join(dir, "no", "ledger")}, []string{"--ledger", filepath.Join(dir, "no")},
+		},
+		"a ledger that is something else": {
+			[]string{"--clusters=kubeconfig:" + a, "--watch=pods", "--ledger=" + a}, []string{"--ledger", a, "damaged"},
+		},
 		"an argument too many": {
 			[]string{"--watch=pods", "edge"}, []string{"edge"},
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			cmd := newCommand()
-			cmd.SetArgs(append([]string{"run", "--metrics-bind-address=0"}, tc.args...))
+			cmd := NewCommand(Options{})
+			cmd.SetArgs(append([]string{"run", "--metrics-bind-address=0", "--ledger=" + filepath.Join(t.TempDir(), "ledger")}, tc.args...))
 			cmd.SetOut(io.Discard)
 			cmd.SetErr(io.Discard)
 			err := cmd.ExecuteContext(t.Context())

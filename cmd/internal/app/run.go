@@ -1,4 +1,4 @@
-package main
+package app
 
 import (
 	"context"
@@ -24,7 +24,7 @@ func (s *settings) run(ctx context.Context, stdout, stderr io.Writer) error {
 	})
 	reg := &registry{Registerer: metrics.Registry}
 	defer reg.unregisterAll()
-	p, err := newProgram(s, stdout, log, reg)
+	p, err := newProgram(ctx, s, stdout, log, reg)
 	if err != nil {
 		return err
 	}

@@ -1,4 +1,4 @@
-package main
+package app
 
 import (
 	"bytes"
@@ -53,16 +53,16 @@ func start(t *testing.T, flags ...string) *running {
 	var cfg Config
 	set := pflag.NewFlagSet("run", pflag.ContinueOnError)
 	cfg.addFlags(set)
-	defaults := []string{"--metrics-bind-address=0", "--health-probe-bind-address=0", "--cluster-qps=0", "--reconnect-min=200ms", "--reconnect-max=1s"}
+	defaults := []string{"--metrics-bind-address=0", "--health-probe-bind-address=0", "--cluster-qps=0", "--ledger=memory:", "--reconnect-min=200ms", "--reconnect-max=1s"}
 	if err := set.Parse(append(defaults, flags...)); err != nil {
 		t.Fatal(err)
 	}
-	s, err := cfg.parse()
+	s, err := cfg.parse(Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
 	r := &running{t: t, registry: prometheus.NewRegistry(), out: newRecorder()}
-	if r.program, err = newProgram(s, r.out, newLogger(t.Output(), "info", "text"), r.registry); err != nil {
+	if r.program, err = newProgram(t.Context(), s, r.out, newLogger(t.Output(), "info", "text"), r.registry); err != nil {
 		t.Fatal(err)
 	}
 	ctx, cancel := context.WithCancel(context.Background())
@@ -312,7 +312,7 @@ var metricInTable = regexp.MustCompile("(?m)^\\| `(fairlead_[a-z_]+)")
 // documentedMetrics returns the names in the README's table.
 func documentedMetrics(t *testing.T) []string {
 	t.Helper()
-	readme := must(os.ReadFile("../../README.md"))(t)
+	readme := must(os.ReadFile("../../../README.md"))(t)
 	var names []string
 	for _, m := range metricInTable.FindAllSubmatch(readme, -1) {
 		names = append(names, string(m[1]))

@@ -1,4 +1,4 @@
-package main
+package app
 
 import (
 	"errors"
@@ -9,8 +9,15 @@ import (
 
 	"github.com/spf13/pflag"
 
+	"github.com/fairlead-dev/fairlead/internal/ledger"
 	"github.com/fairlead-dev/fairlead/pipeline"
 	"github.com/fairlead-dev/fairlead/ratelimit"
+)
+
+// The two special values of --ledger.
+const (
+	defaultLedger = "fairlead.ledger" // in the working directory
+	memoryLedger  = "memory:"
 )
 
 // Config is what the flags of `fairlead run` say.
@@ -37,6 +44,9 @@ type Config struct {
 	MaxConcurrentSnapshots int
 	DrainTimeout           time.Duration
 	IncludeSecretValues    bool
+
+	Ledger          string // path, or memory:
+	LedgerRetention time.Duration
 
 	MetricsBindAddress     string
 	HealthProbeBindAddress string
@@ -88,6 +98,11 @@ func (c *Config) addFlags(f *pflag.FlagSet) {
 	f.DurationVar(&c.DrainTimeout, "drain-timeout", 20*time.Second, "how long SIGTERM lets waiting changes reach the sinks.\n"+
 		"Less than the 30 s that a Pod has to end")
 	f.BoolVar(&c.IncludeSecretValues, "include-secret-values", false, "deliver the values of Secrets; without it only their metadata leaves the member")
+
+	f.StringVar(&c.Ledger, "ledger", defaultLedger, "file that remembers what was delivered, so that a restart neither replays nor misses anything.\n"+
+		"memory: remembers nothing across restarts")
+	f.DurationVar(&c.LedgerRetention, "ledger-retention", ledger.DefaultRetention, "how long a cluster that left the fleet is remembered.\n"+
+		"Longer than a cluster stays away for repairs")
 
 	f.StringVar(&c.MetricsBindAddress, "metrics-bind-address", ":8080", "address of /metrics; 0 serves none")
 	f.StringVar(&c.HealthProbeBindAddress, "health-probe-bind-address", ":8081", "address of /healthz, /readyz and /clusters; 0 serves none")
@@ -147,11 +162,14 @@ func (c *Config) check() error {
 		value time.Duration
 	}{
 		{"reconnect-min", c.ReconnectMin}, {"reconnect-max", c.ReconnectMax}, {"connect-timeout", c.ConnectTimeout},
-		{"sync-timeout", c.SyncTimeout}, {"stale-after", c.StaleAfter},
+		{"sync-timeout", c.SyncTimeout}, {"stale-after", c.StaleAfter}, {"ledger-retention", c.LedgerRetention},
 	} {
 		if f.value <= 0 {
 			p.add(f.flag, "%v is not positive", f.value)
 		}
+	}
+	if c.Ledger == "" {
+		p.add("ledger", "no path; give a file, or memory: to remember nothing")
 	}
 	if c.DrainTimeout < 0 {
 		p.add("drain-timeout", "%v is negative", c.DrainTimeout)

@@ -1,4 +1,4 @@
-package main
+package app
 
 import (
 	"context"
@@ -41,11 +41,16 @@ func openSinks(s *settings, out io.Writer, log logr.Logger, reg prometheus.Regis
 		case "stdout":
 			to = stdout.New(out)
 		case "file":
-			if k.file, err = file.Open(spec.path); err != nil {
+			if k.file, err = file.Open(spec.rest); err != nil {
 				errs = append(errs, fmt.Errorf("--sink %s: %w", spec.value, err))
 				continue
 			}
 			to = k.file
+		default:
+			if to, err = s.options.Sinks[spec.scheme](spec.rest); err != nil {
+				errs = append(errs, fmt.Errorf("--sink %s: %w", spec.value, err))
+				continue
+			}
 		}
 		k.batcher = batch.New(spec.value, to, batch.Options{Log: log.WithValues("sink", spec.value), Metrics: metrics})
 		all = append(all, k)

@@ -1,4 +1,4 @@
-package main
+package app
 
 import (
 	"errors"
@@ -14,6 +14,7 @@ import (
 // settings is a Config whose texts have been understood.
 type settings struct {
 	Config
+	options   Options
 	providers []fleet.Provider
 	specs     []stream.Spec
 	limits    []clusterLimit
@@ -23,14 +24,14 @@ type settings struct {
 // sinkSpec is one --sink.
 type sinkSpec struct {
 	value  string // as given
-	scheme string // stdout or file
-	path   string // of a file
+	scheme string // what comes before the colon
+	rest   string // what comes after it: a file's path
 }
 
 // parse reports everything that is wrong with the flags at once, or returns
 // what they say.
-func (c *Config) parse() (*settings, error) {
-	s := &settings{Config: *c}
+func (c *Config) parse(o Options) (*settings, error) {
+	s := &settings{Config: *c, options: o}
 	errs := []error{c.check()}
 	var err error
 	if s.providers, err = fleet.Parse(c.Clusters); err != nil {
@@ -44,7 +45,7 @@ func (c *Config) parse() (*settings, error) {
 	if s.limits, err = parseClusterLimits(c.ClusterLimits); err != nil {
 		errs = append(errs, err)
 	}
-	if s.sinks, err = parseSinks(c.Sinks); err != nil {
+	if s.sinks, err = parseSinks(c.Sinks, o); err != nil {
 		errs = append(errs, err)
 	}
 	if err := errors.Join(errs...); err != nil {
@@ -53,7 +54,7 @@ func (c *Config) parse() (*settings, error) {
 	return s, nil
 }
 
-func parseSinks(values []string) ([]sinkSpec, error) {
+func parseSinks(values []string, o Options) ([]sinkSpec, error) {
 	var p problems
 	var specs []sinkSpec
 	seen := map[string]bool{}
@@ -61,20 +62,20 @@ func parseSinks(values []string) ([]sinkSpec, error) {
 		p.add("sink", "no sink; give stdout: or file:PATH")
 	}
 	for _, v := range values {
-		scheme, path, ok := strings.Cut(v, ":")
+		scheme, rest, ok := strings.Cut(v, ":")
 		switch {
 		case seen[v]:
 			p.add("sink", "%q is given twice; every change would arrive twice", v)
 		case !ok:
 			p.add("sink", "%q has no scheme; give stdout: or file:PATH", v)
-		case scheme == "stdout" && path != "":
+		case scheme == "stdout" && rest != "":
 			p.add("sink", "%q: stdout: takes nothing after the colon", v)
-		case scheme == "file" && path == "":
+		case scheme == "file" && rest == "":
 			p.add("sink", "%q: a path must follow the colon", v)
-		case scheme != "stdout" && scheme != "file":
+		case scheme != "stdout" && scheme != "file" && o.Sinks[scheme] == nil:
 			p.add("sink", "%q: no sink is called %q; give stdout: or file:PATH", v, scheme)
 		default:
-			specs = append(specs, sinkSpec{value: v, scheme: scheme, path: path})
+			specs = append(specs, sinkSpec{value: v, scheme: scheme, rest: rest})
 		}
 		seen[v] = true
 	}
@@ -106,6 +107,6 @@ func (s *settings) sources() sources.Config {
 			SecretValues: s.IncludeSecretValues,
 		},
 		MaxConcurrentSnapshots: s.MaxConcurrentSnapshots,
-		UserAgent:              "fairlead/" + version,
+		UserAgent:              "fairlead/" + s.options.Version,
 	}
 }
