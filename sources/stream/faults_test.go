@@ -44,6 +44,9 @@ func TestRefusals(t *testing.T) {
 		{name: "an ERROR frame with a delay", answer: func(c *fakeCall) {
 			c.reply(200, `{"type":"ERROR","object":{"kind":"Status","code":429,"reason":"TooManyRequests","details":{"retryAfterSeconds":12}}}`+"\n")
 		}, state: member.BackingOff, reason: "throttled", soonest: 12 * second, latest: 12 * second},
+		{name: "an ERROR frame that says too much", answer: func(c *fakeCall) {
+			c.reply(200, `{"type":"ERROR","object":`+status(500, "InternalError", strings.Repeat("x", 100000))+"}\n")
+		}, state: member.BackingOff, reason: "unavailable", latest: second},
 		{name: "an ERROR frame without a status", answer: func(c *fakeCall) { c.reply(200, `{"type":"ERROR","object":{}}`+"\n") }, state: member.BackingOff, reason: "malformed", latest: second},
 		{name: "an end at once", answer: func(c *fakeCall) { c.reply(200, "") }, state: member.BackingOff, reason: "closed", latest: second},
 	} {
@@ -52,7 +55,7 @@ func TestRefusals(t *testing.T) {
 				h := start(t)
 				test.answer(h.call("streaming list"))
 				s := h.wantState(test.state)
-				if s.Reconnects[test.reason] != 1 || s.Attempt != 1 || s.LastError == "" && test.reason != "closed" {
+				if s.Reconnects[test.reason] != 1 || s.Attempt != 1 || s.LastError == "" && test.reason != "closed" || len(s.LastError) > 1100 {
 					t.Errorf("status: %+v", s)
 				}
 				if wait := time.Until(s.NextRetry); wait < test.soonest || wait > test.latest {

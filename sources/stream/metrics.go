@@ -55,12 +55,10 @@ func (c *Collector) Collect(ch chan<- prometheus.Metric) {
 	seen := map[[2]string]bool{}
 	for _, s := range c.streams() {
 		// Two streams with equal labels would spoil the whole scrape.
-		if id := [2]string{s.Cluster, s.Stream}; seen[id] {
-			continue
-		} else {
+		if id := [2]string{s.Cluster, s.Stream}; !seen[id] {
 			seen[id] = true
+			collect(ch, s, now)
 		}
-		collect(ch, s, now)
 	}
 }
 

@@ -81,14 +81,6 @@ func (s *scanner) text(depth int) (raw []byte, ok bool) {
 	return nil, s.skip(depth)
 }
 
-// value consumes a value and returns its bytes.
-func (s *scanner) value(depth int) (raw []byte, ok bool) {
-	s.peek()
-	from := s.i
-	ok = s.skip(depth)
-	return s.b[from:s.i], ok
-}
-
 // skip consumes a value that stands inside depth arrays and objects.
 func (s *scanner) skip(outer int) bool {
 	depth := outer

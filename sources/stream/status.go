@@ -1,6 +1,7 @@
 package stream
 
 import (
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -129,8 +130,18 @@ func (s *Stream) schedule(state member.State, attempt int, delay time.Duration) 
 func (s *Stream) noteError(err error) {
 	p := &s.progress
 	p.mu.Lock()
-	p.lastError, p.errorAt = err.Error(), time.Now()
+	p.lastError, p.errorAt = brief(err), time.Now()
 	p.mu.Unlock()
+}
+
+// brief returns what err says, cut off where a server says too much.
+func brief(err error) string {
+	const most = 1024
+	text := err.Error()
+	if len(text) > most {
+		text = strings.ToValidUTF8(text[:most], "") + "..."
+	}
+	return text
 }
 
 func (s *Stream) reject(why rejection, err error) {

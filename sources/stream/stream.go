@@ -192,7 +192,8 @@ func (s *Stream) pause(ctx context.Context, session *member.Session, end ending)
 		s.attempts = 0
 		s.backoff.Reset()
 	}
-	state, delay := member.BackingOff, time.Duration(0)
+	state := member.BackingOff
+	var delay time.Duration
 	switch end.reason {
 	case unauthorized, forbidden:
 		// Only the member's administrators can change it, or new credentials.
