@@ -50,6 +50,7 @@ type Options struct {
 type Sources struct {
 	o         Options
 	snapshots *semaphore.Weighted
+	claims    *stream.Claims
 	children  *supervise.Set // one per member
 
 	mu      sync.Mutex
@@ -74,6 +75,7 @@ func New(o Options) *Sources {
 	return &Sources{
 		o:         o,
 		snapshots: semaphore.NewWeighted(int64(o.Config.MaxConcurrentSnapshots)),
+		claims:    stream.NewClaims(),
 		children:  supervise.NewSet(o.Log, supervise.Options{}),
 		members:   map[string]*member{},
 	}
@@ -139,6 +141,7 @@ func (s *Sources) startLocked(m fleet.Member) {
 			Offerer:    s.o.Queue,
 			Open:       s.cursor,
 			Snapshots:  s.snapshots,
+			Claims:     s.claims,
 			Log:        s.o.Log,
 		}))
 	}

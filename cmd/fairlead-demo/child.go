@@ -32,6 +32,7 @@ func startChild(program string, args []string, logPath string) (*child, error) {
 	}
 	defer log.Close() //nolint:errcheck // The child has a descriptor of its own.
 
+	//nolint:noctx // It is ended by a signal, in its own time.
 	c := &child{cmd: exec.Command(program, args...), logPath: logPath, exited: make(chan struct{})}
 	c.cmd.Stdout, c.cmd.Stderr = log, log
 	c.cmd.SysProcAttr = childAttributes()
@@ -144,7 +145,8 @@ func freeAddresses(n int) ([]string, error) {
 			return addresses, nil
 		}
 		address := net.JoinHostPort("127.0.0.1", strconv.Itoa(20000+rand.IntN(10000)))
-		listener, err := net.Listen("tcp", address)
+		var config net.ListenConfig
+		listener, err := config.Listen(context.Background(), "tcp", address)
 		if err != nil {
 			continue // Taken.
 		}

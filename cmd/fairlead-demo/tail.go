@@ -75,7 +75,7 @@ func (t *tail) run(ctx context.Context) (err error) {
 		case <-ctx.Done():
 			return nil
 		case <-watcher.Events:
-		case <-watcher.Errors: // Too many notices at once: the reading above catches up.
+		case <-watcher.Errors: //nolint:errcheck // Too many notices at once: the reading above catches up.
 		case <-ticker.C:
 		}
 	}

@@ -38,7 +38,7 @@ func TestTail(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer file.Close() //nolint:errcheck // It is a test.
+	defer file.Close()
 	write := func(text string) {
 		t.Helper()
 		if _, err := file.WriteString(text); err != nil {
