@@ -77,7 +77,7 @@ func newClients(cfg *rest.Config, limiter flowcontrol.RateLimiter, userAgent str
 		{&c.probes, &boundedBodies{next: callTripper, all: true}, 0, flowcontrol.NewFakeAlwaysRateLimiter()},
 	} {
 		own := rest.CopyConfig(cfg)
-		own.RateLimiter = client.limiter
+		own.RateLimiter = client.limiter // goes before QPS and Burst
 		*client.into, err = rest.UnversionedRESTClientForConfigAndClient(own, &http.Client{
 			Transport:     client.tripper,
 			Timeout:       client.timeout,
@@ -99,7 +99,6 @@ func newClients(cfg *rest.Config, limiter flowcontrol.RateLimiter, userAgent str
 func prepare(cfg *rest.Config, userAgent string) *rest.Config {
 	cfg = copyREST(cfg)
 	cfg.UserAgent = userAgent
-	cfg.QPS, cfg.Burst, cfg.RateLimiter, cfg.Timeout = 0, 0, nil, 0
 	cfg.APIPath = "/"
 	cfg.ContentConfig = rest.ContentConfig{
 		ContentType:          runtime.ContentTypeJSON,

@@ -12,8 +12,6 @@ import (
 	"github.com/fairlead-dev/fairlead/internal/member"
 )
 
-type answer = func(*http.Request) (*http.Response, error)
-
 // by answers probes by path.
 func by(identity, version answer) answer {
 	return func(req *http.Request) (*http.Response, error) {
@@ -62,10 +60,8 @@ func TestProbe(t *testing.T) {
 		"a redirect to elsewhere":            {redirect("https://elsewhere.example/"), resultUnreachable, false},
 	} {
 		t.Run(name, func(t *testing.T) {
-			bubble(t, Config{}, func(t *testing.T, c *Connection, m *fakeMember) {
-				m.set(tt.answer)
-				c.SetREST(m.rest())
-				settledOnce(c)
+			bubbleWith(t, Options{}, tt.answer, func(t *testing.T, c *Connection, _ *fakeMember) {
+				dialed(c)
 				s := c.Status()
 				if s.Probes[tt.result] == 0 || s.ByDigest != tt.digest {
 					t.Errorf("probes %v, by digest %v (%s), want %s, %v", s.Probes, s.ByDigest, s.LastError, tt.result, tt.digest)
@@ -84,12 +80,6 @@ func TestProbe(t *testing.T) {
 func redirect(to string) answer {
 	return func(req *http.Request) (*http.Response, error) {
 		return response(req, 302, "text/html", "", "Location", to), nil
-	}
-}
-
-func settledOnce(c *Connection) {
-	for c.Status().State == member.Connecting {
-		time.Sleep(time.Millisecond)
 	}
 }
 
@@ -128,9 +118,9 @@ func TestLog(t *testing.T) {
 		}
 		lines = append(lines, args)
 	}, funcr.Options{})
-	bubbleWith(t, Options{Log: log, Config: Config{HealthInterval: time.Hour}}, func(t *testing.T, c *Connection, m *fakeMember) {
-		m.set(by(status(403, "Forbidden"), healthy(uidA)))
-		c.SetREST(m.rest())
+	options := Options{Log: log, Config: Config{HealthInterval: time.Hour}}
+	readable := by(status(403, "Forbidden"), healthy(uidA))
+	bubbleWith(t, options, readable, func(t *testing.T, c *Connection, m *fakeMember) {
 		s := acquire(t, c)
 		for range 20 { // suspicions that come to nothing
 			c.Report(s, refusedError)
@@ -139,8 +129,10 @@ func TestLog(t *testing.T) {
 		}
 		m.set(refused)
 		c.Report(s, refusedError)
-		time.Sleep(time.Hour)
-		m.set(nil)
+		for range 20 {
+			settled()
+		}
+		m.set(readable)
 		acquire(t, c)
 	})
 	want := []string{
