@@ -22,6 +22,9 @@ const (
 	longestRetryAfter = 5 * time.Minute
 	// cutAfter is how long the requests of an ended session may go on.
 	cutAfter = 10 * time.Second
+	// digestPatience is how long the kube-system namespace must have been
+	// unreadable before the digest becomes the identity.
+	digestPatience = 5 * time.Second
 	// forever is longer than any wait; the loop is woken instead.
 	forever = 24 * time.Hour
 )
@@ -68,6 +71,7 @@ type Connection struct {
 	retired    []retired
 	stop       context.CancelFunc // of the probe under way, or nil
 	identity   identity
+	unreadable time.Time // since when probes have found no UID, while there is no identity; else zero
 	version    string
 	askVersion bool
 	stale      map[string]struct{}

@@ -53,7 +53,8 @@ type attempt struct {
 	rest       *rest.Config
 	clients    *clients // nil: to be made
 	fresh      bool     // made by this attempt
-	version    bool     // ask for it
+	known      identity
+	version    bool // ask for it
 }
 
 // next returns the probe that is due, whose ctx ends with cancel, or how long
@@ -76,7 +77,7 @@ func (c *Connection) next(now time.Time, cancel context.CancelFunc) (*attempt, t
 	} else if left > 0 {
 		wait = min(wait, left)
 	} else {
-		a = &attempt{generation: c.generation, rest: c.rest, clients: c.clients, version: c.askVersion}
+		a = &attempt{generation: c.generation, rest: c.rest, clients: c.clients, known: c.identity, version: c.askVersion}
 		c.stop = cancel
 	}
 	c.mu.Unlock()
@@ -94,7 +95,7 @@ func (a *attempt) run(ctx context.Context, c *Connection) outcome {
 		}
 		a.clients, a.fresh = made, true
 	}
-	return probe(ctx, a.clients, a.version)
+	return probe(ctx, a.clients, a.known, a.version)
 }
 
 // settle takes in what a probe found, unless the configuration has changed
@@ -113,9 +114,13 @@ func (c *Connection) settle(a *attempt, out outcome) {
 	c.clients = a.clients
 	c.lastProbe = now
 	c.probes[out.result]++
-	if out.err != nil {
+	switch {
+	case out.err != nil:
+		c.unreadable = time.Time{}
 		c.failLocked(now, out)
-	} else {
+	case out.uid == "" && c.identity.undecided(a.clients.digest) && c.patientLocked(now):
+	default:
+		c.unreadable = time.Time{}
 		c.goodLocked(now, out)
 	}
 	note := c.noteLocked(now)
@@ -124,6 +129,23 @@ func (c *Connection) settle(a *attempt, out outcome) {
 		a.clients.closeIdle() // the next probe really dials
 	}
 	c.tell(note)
+}
+
+// patientLocked puts off the decision to go by the digest. A new cluster makes
+// its kube-system namespace a moment after it answers; a digest chosen in that
+// moment, or while RBAC is being set up, would later look like another cluster
+// whose objects are all gone. There is no session yet when this is asked.
+func (c *Connection) patientLocked(now time.Time) bool {
+	if c.unreadable.IsZero() {
+		c.unreadable = now
+	}
+	end := c.unreadable.Add(digestPatience)
+	if !now.Before(end) {
+		return false
+	}
+	c.phase = dialing
+	c.probeAt = now.Add(min(end.Sub(now), time.Second))
+	return true
 }
 
 func (c *Connection) goodLocked(now time.Time, out outcome) {

@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/go-logr/logr/funcr"
@@ -40,6 +41,7 @@ func TestProbe(t *testing.T) {
 		"version is rubbish":                 {by(healthy(uidA), text(200, "<html>")), resultOK, false},
 		"namespace forbidden":                {by(forbidden, healthy(uidA)), resultOK, true},
 		"everything forbidden":               {forbidden, resultOK, true},
+		"not ready":                          {starting, resultUnavailable, false},
 		"no such namespace":                  {by(notFound, healthy(uidA)), resultOK, true},
 		"nothing there":                      {notFound, resultInvalid, false},
 		"forbidden by a gateway":             {gateway(403), resultInvalid, false},
@@ -62,6 +64,7 @@ func TestProbe(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			bubbleWith(t, Options{}, tt.answer, func(t *testing.T, c *Connection, _ *fakeMember) {
 				dialed(c)
+				synctest.Wait()
 				s := c.Status()
 				if s.Probes[tt.result] == 0 || s.ByDigest != tt.digest {
 					t.Errorf("probes %v, by digest %v (%s), want %s, %v", s.Probes, s.ByDigest, s.LastError, tt.result, tt.digest)
@@ -71,6 +74,42 @@ func TestProbe(t *testing.T) {
 				}
 				if tt.digest && !strings.HasPrefix(acquire(t, c).UID, "digest-") {
 					t.Errorf("UID %q", s.ClusterUID)
+				}
+			})
+		})
+	}
+}
+
+// starting is an API server that has not set up its roles yet.
+func starting(req *http.Request) (*http.Response, error) {
+	if req.URL.Path == "/readyz" {
+		return response(req, 500, "text/plain", "[-]poststarthook/rbac/bootstrap-roles failed"), nil
+	}
+	return status(403, "Forbidden")(req)
+}
+
+// TestDigestIsTheLastResort: for a moment, a new cluster has no kube-system
+// namespace, and one that starts forbids to read it.
+func TestDigestIsTheLastResort(t *testing.T) {
+	for name, first := range map[string]answer{
+		"no namespace yet": by(status(404, "NotFound"), healthy(uidA)),
+		"no roles yet":     starting,
+		"no access yet":    by(status(403, "Forbidden"), healthy(uidA)),
+	} {
+		t.Run(name, func(t *testing.T) {
+			bubbleWith(t, Options{}, first, func(t *testing.T, c *Connection, m *fakeMember) {
+				time.Sleep(digestPatience - time.Millisecond)
+				if s := c.Status(); s.State == member.Live || s.ClusterUID != "" || s.Reason == "" {
+					t.Errorf("status %+v", s)
+				}
+				m.set(nil)
+				if s := acquire(t, c); s.UID != uidA || c.Status().ByDigest {
+					t.Errorf("UID %q", s.UID)
+				}
+				m.set(first) // by now it is known who it is
+				c.SetREST(m.rest())
+				if s := acquire(t, c); s.UID != uidA {
+					t.Errorf("UID %q", s.UID)
 				}
 			})
 		})

@@ -43,6 +43,7 @@ type Status struct {
 // Reasons.
 const (
 	reasonDialing     = "dialing"
+	reasonUnreadable  = "kube-system namespace not readable, waiting whether it will be"
 	reasonSuspect     = "a call failed, probing"
 	reasonSilent      = "silent streams"
 	reasonCredentials = "credentials refused"
@@ -86,6 +87,9 @@ func (c *Connection) stateLocked() (member.State, string) {
 			return member.Waiting, reasonUnusable
 		}
 		return member.Waiting, reasonCredentials
+	}
+	if !c.unreadable.IsZero() {
+		return member.Connecting, reasonUnreadable
 	}
 	return member.Connecting, reasonDialing
 }
