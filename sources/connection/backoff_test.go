@@ -116,8 +116,7 @@ func TestBackoffResetsOnlyAfterAWhile(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			var longest time.Duration
 			for range 20 {
-				bubble(t, config, func(t *testing.T, c *Connection, m *fakeMember) {
-					m.set(refused)
+				bubbleWith(t, Options{Config: config}, refused, func(t *testing.T, c *Connection, m *fakeMember) {
 					time.Sleep(time.Hour) // the delays have grown to their most
 					m.set(nil)
 					s := acquire(t, c)
@@ -162,7 +161,7 @@ func TestRetryAfterIsHonoured(t *testing.T) {
 			bubbleWith(t, Options{}, tt.answer, func(t *testing.T, c *Connection, _ *fakeMember) {
 				dialed(c)
 				s := c.Status()
-				if d := time.Until(s.NextRetry); d < tt.least || d > tt.most || s.Reason != tt.reason {
+				if d := s.NextRetry.Sub(s.LastErrorAt); d < tt.least || d > tt.most || s.Reason != tt.reason {
 					t.Errorf("next probe in %v because of %q, want %v to %v, %q", d, s.Reason, tt.least, tt.most, tt.reason)
 				}
 			})

@@ -24,6 +24,8 @@ var plausibleUID = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$`)
 
 var errNotKubernetes = errors.New("the server answers, but not as a Kubernetes API server; check the address and what stands in front of it")
 
+var errRedirect = errors.New("the server redirects to another address, which is not followed so that credentials stay here; configure the address that is meant")
+
 // outcome is what one probe found.
 type outcome struct {
 	result  string // resultOK, or why not
@@ -69,6 +71,9 @@ func failed(err error) outcome {
 	result, _ := classify(err)
 	if result == resultOther {
 		result = resultInvalid
+	}
+	if status, ok := errors.AsType[apiError](err); ok && status.Status().Code/100 == 3 {
+		err = errRedirect
 	}
 	return outcome{result: result, err: err, delay: retryAfter(err)}
 }

@@ -59,7 +59,7 @@ func TestProbe(t *testing.T) {
 		"503":                                {gateway(503), resultUnavailable, false},
 		"401":                                {gateway(401), resultUnauthorized, false},
 		"400":                                {status(400, "BadRequest"), resultInvalid, false},
-		"a redirect to elsewhere":            {redirect("https://elsewhere.example/"), resultUnreachable, false},
+		"a redirect to elsewhere":            {redirect("https://elsewhere.example/"), resultInvalid, false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			bubbleWith(t, Options{}, tt.answer, func(t *testing.T, c *Connection, _ *fakeMember) {

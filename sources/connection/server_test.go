@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/pem"
 	"io"
+	"log"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -33,7 +34,7 @@ type server struct {
 func newServer(t *testing.T, tls bool) *server {
 	s := &server{release: make(chan struct{}), conns: map[net.Conn]bool{}}
 	s.Server = httptest.NewUnstartedServer(http.HandlerFunc(s.serve))
-	s.Config.ErrorLog = nil
+	s.Config.ErrorLog = log.New(io.Discard, "", 0) // clients that hang up are meant to
 	s.EnableHTTP2 = true
 	s.Config.ConnState = func(c net.Conn, state http.ConnState) {
 		s.mu.Lock()
@@ -70,6 +71,8 @@ func (s *server) serve(w http.ResponseWriter, req *http.Request) {
 		case <-req.Context().Done():
 		case <-s.release:
 		}
+	case "/moved":
+		http.Redirect(w, req, "/here", http.StatusFound)
 	case "/redirect":
 		http.Redirect(w, req, "http://elsewhere.example/steal", http.StatusFound)
 	case "/huge":
