@@ -5,7 +5,6 @@ import (
 	"context"
 	"encoding/pem"
 	"io"
-	"log"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -34,7 +33,6 @@ type server struct {
 func newServer(t *testing.T, tls bool) *server {
 	s := &server{release: make(chan struct{}), conns: map[net.Conn]bool{}}
 	s.Server = httptest.NewUnstartedServer(http.HandlerFunc(s.serve))
-	s.Config.ErrorLog = log.New(io.Discard, "", 0) // clients that hang up are meant to
 	s.EnableHTTP2 = true
 	s.Config.ConnState = func(c net.Conn, state http.ConnState) {
 		s.mu.Lock()
