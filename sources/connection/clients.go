@@ -77,7 +77,7 @@ func newClients(cfg *rest.Config, limiter flowcontrol.RateLimiter, userAgent str
 		{&c.probes, &boundedBodies{next: callTripper, all: true}, 0, flowcontrol.NewFakeAlwaysRateLimiter()},
 	} {
 		own := rest.CopyConfig(cfg)
-		own.RateLimiter = client.limiter
+		own.RateLimiter = client.limiter // goes before QPS and Burst
 		*client.into, err = rest.UnversionedRESTClientForConfigAndClient(own, &http.Client{
 			Transport:     client.tripper,
 			Timeout:       client.timeout,
@@ -99,7 +99,6 @@ func newClients(cfg *rest.Config, limiter flowcontrol.RateLimiter, userAgent str
 func prepare(cfg *rest.Config, userAgent string) *rest.Config {
 	cfg = copyREST(cfg)
 	cfg.UserAgent = userAgent
-	cfg.QPS, cfg.Burst, cfg.RateLimiter, cfg.Timeout = 0, 0, nil, 0
 	cfg.APIPath = "/"
 	cfg.ContentConfig = rest.ContentConfig{
 		ContentType:          runtime.ContentTypeJSON,
@@ -176,14 +175,13 @@ func (c *clients) close() {
 	c.closeIdle()
 }
 
-// sameHost refuses to follow a redirect to elsewhere: the transport would add
-// the member's credentials to the request there too.
+// sameHost does not follow a redirect to elsewhere, where the transport would
+// add the member's credentials to the request too: the redirect itself is the
+// answer then. (With an error instead, client-go reads a closed body and logs.)
 func sameHost(req *http.Request, via []*http.Request) error {
-	if first := via[0].URL; req.URL.Host != first.Host || req.URL.Scheme != first.Scheme {
-		return errors.New("the server redirects to another host, which is not followed")
-	}
-	if len(via) >= 10 {
-		return errors.New("stopped after 10 redirects")
+	const most = 10 // as net/http
+	if first := via[0].URL; req.URL.Host != first.Host || req.URL.Scheme != first.Scheme || len(via) >= most {
+		return http.ErrUseLastResponse
 	}
 	return nil
 }

@@ -68,7 +68,7 @@ func (c Config) Validate() error {
 		errs = append(errs, fmt.Errorf("QPS: must be a positive number, is %v", c.QPS))
 	}
 	if c.Burst < 0 {
-		errs = append(errs, fmt.Errorf("Burst: must not be negative, is %d", c.Burst))
+		errs = append(errs, fmt.Errorf("%s: must not be negative, is %d", "Burst", c.Burst))
 	}
 	return errors.Join(errs...)
 }

@@ -17,8 +17,10 @@
 // When the server itself does not answer, one probe dials for all of them:
 // a hundred reports of the same outage make one probe, and while it runs
 // nobody else dials. The probe reads the UID of the kube-system namespace,
-// which is the identity of the cluster; where that may not be read, the
-// identity is a digest of server URL and CA.
+// which is the identity of the cluster; where that stays unreadable for some
+// seconds on a server that is ready, the identity is a digest of server URL and
+// CA. While URL and CA stay the same, only another UID makes it another
+// cluster, not a change of what may be read.
 //
 // A session survives an outage. It ends, with Changed closed, when the member
 // gets another configuration, turns out to be another cluster, is paused or

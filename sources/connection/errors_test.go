@@ -96,10 +96,9 @@ func TestRedaction(t *testing.T) {
 
 // TestSecretsStayInside: a server that sends back what it was sent.
 func TestSecretsStayInside(t *testing.T) {
-	bubble(t, Config{}, func(t *testing.T, c *Connection, m *fakeMember) {
-		m.set(status(503, "your token top-secret-token is fine"))
-		c.SetREST(m.rest())
-		settled()
+	echo := status(503, "your token top-secret-token is fine")
+	bubbleWith(t, Options{}, echo, func(t *testing.T, c *Connection, _ *fakeMember) {
+		dialed(c)
 		s := c.Status()
 		if s.LastError == "" || strings.Contains(fmt.Sprintf("%+v", s), "top-secret") {
 			t.Errorf("status %+v", s)

@@ -23,6 +23,9 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
+// answer is how a fakeMember answers a request.
+type answer func(req *http.Request) (*http.Response, error)
+
 const (
 	uidA = "11111111-aaaa-4aaa-8aaa-111111111111"
 	uidB = "22222222-bbbb-4bbb-8bbb-222222222222"
@@ -33,13 +36,13 @@ const (
 // real server is tested in real_test.go.
 type fakeMember struct {
 	mu      sync.Mutex
-	latency time.Duration                                   // of every answer
-	answer  func(req *http.Request) (*http.Response, error) // nil: as a healthy server of UID uidA
-	probes  []time.Time                                     // when each identity probe began
-	calls   int                                             // requests that are no probe
-	inside  int                                             // probes under way
-	most    int                                             // at once
-	headers []http.Header                                   // of the probes
+	latency time.Duration // of every answer
+	answer  answer        // nil: as a healthy server of UID uidA
+	probes  []time.Time   // when each identity probe began
+	calls   int           // requests that are no probe
+	inside  int           // probes under way
+	most    int           // at once
+	headers []http.Header // of the probes
 }
 
 func (f *fakeMember) RoundTrip(req *http.Request) (*http.Response, error) {
@@ -75,7 +78,7 @@ func (f *fakeMember) RoundTrip(req *http.Request) (*http.Response, error) {
 	return answer(req)
 }
 
-func (f *fakeMember) set(answer func(*http.Request) (*http.Response, error)) {
+func (f *fakeMember) set(answer answer) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.answer = answer
@@ -116,7 +119,7 @@ func response(req *http.Request, code int, contentType, body string, header ...s
 	}
 }
 
-func healthy(uid string) func(*http.Request) (*http.Response, error) {
+func healthy(uid string) answer {
 	return func(req *http.Request) (*http.Response, error) {
 		switch req.URL.Path {
 		case identityPath:
@@ -141,7 +144,7 @@ func silent(req *http.Request) (*http.Response, error) {
 }
 
 // status answers everything with a Status object, as Kubernetes does.
-func status(code int, reason metav1.StatusReason) func(*http.Request) (*http.Response, error) {
+func status(code int, reason metav1.StatusReason) answer {
 	details := &metav1.StatusDetails{}
 	if code == http.StatusTooManyRequests {
 		details.RetryAfterSeconds = 100
@@ -195,13 +198,15 @@ func running(t *testing.T, c *Connection) (stop func()) {
 // bubble runs f in synctest with a connection to a fake member.
 func bubble(t *testing.T, config Config, f func(t *testing.T, c *Connection, m *fakeMember)) {
 	t.Helper()
-	bubbleWith(t, Options{Config: config}, f)
+	bubbleWith(t, Options{Config: config}, nil, f)
 }
 
-func bubbleWith(t *testing.T, o Options, f func(t *testing.T, c *Connection, m *fakeMember)) {
+// bubbleWith is bubble with more options, and with a member that gives this
+// answer from the beginning.
+func bubbleWith(t *testing.T, o Options, first answer, f func(t *testing.T, c *Connection, m *fakeMember)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
-		m := &fakeMember{}
+		m := &fakeMember{answer: first}
 		o.REST = m.rest()
 		c := newConnection(t, o)
 		stop := running(t, c)
@@ -230,6 +235,13 @@ func isClosed(ch <-chan struct{}) bool {
 		return true
 	default:
 		return false
+	}
+}
+
+// dialed waits until the first probe has come to something.
+func dialed(c *Connection) {
+	for c.Status().State == member.Connecting {
+		time.Sleep(time.Millisecond)
 	}
 }
 

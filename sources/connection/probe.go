@@ -24,6 +24,8 @@ var plausibleUID = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$`)
 
 var errNotKubernetes = errors.New("the server answers, but not as a Kubernetes API server; check the address and what stands in front of it")
 
+var errRedirect = errors.New("the server redirects to another address, which is not followed so that credentials stay here; configure the address that is meant")
+
 // outcome is what one probe found.
 type outcome struct {
 	result  string // resultOK, or why not
@@ -33,11 +35,19 @@ type outcome struct {
 	delay   time.Duration
 }
 
-// probe asks the server who it is. ctx has a deadline.
-func probe(ctx context.Context, c *clients, wantVersion bool) outcome {
+// probe asks the server who it is. known is who it was so far. ctx has a
+// deadline.
+func probe(ctx context.Context, c *clients, known identity, wantVersion bool) outcome {
 	uid, err := readUID(ctx, c)
 	if err != nil && !answersWithout(err) {
 		return failed(err)
+	}
+	if err != nil && known.undecided(c.digest) {
+		// A server that starts up forbids everything until its roles are
+		// there. One that hides its readiness is taken at its word.
+		if _, rerr := read(ctx, c, "/readyz", "*/*"); rerr != nil && !answersWithout(rerr) {
+			return failed(rerr)
+		}
 	}
 	out := outcome{result: resultOK, uid: uid}
 	if err == nil && !wantVersion {
@@ -61,6 +71,9 @@ func failed(err error) outcome {
 	result, _ := classify(err)
 	if result == resultOther {
 		result = resultInvalid
+	}
+	if status, ok := errors.AsType[apiError](err); ok && status.Status().Code/100 == 3 {
+		err = errRedirect
 	}
 	return outcome{result: result, err: err, delay: retryAfter(err)}
 }
@@ -118,6 +131,10 @@ type identity struct {
 	byDigest bool
 }
 
+// undecided tells whether a probe that finds no UID at a server of that digest
+// would make it another cluster.
+func (id identity) undecided(digest string) bool { return id.uid == "" || id.digest != digest }
+
 // decide returns the identity after a probe that found uid (or none) at a
 // server of that digest. A cluster is another one only on evidence: when the
 // namespace becomes readable, or may not be read any more, while address and
@@ -125,7 +142,7 @@ type identity struct {
 // would look like the loss of every object.
 func (id identity) decide(uid, digest string) identity {
 	switch {
-	case uid == "" && id.uid != "" && id.digest == digest:
+	case uid == "" && !id.undecided(digest):
 		return id
 	case uid == "":
 		return identity{uid: digest, digest: digest, byDigest: true}

@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/go-logr/logr/funcr"
@@ -11,8 +12,6 @@ import (
 
 	"github.com/fairlead-dev/fairlead/internal/member"
 )
-
-type answer = func(*http.Request) (*http.Response, error)
 
 // by answers probes by path.
 func by(identity, version answer) answer {
@@ -42,6 +41,7 @@ func TestProbe(t *testing.T) {
 		"version is rubbish":                 {by(healthy(uidA), text(200, "<html>")), resultOK, false},
 		"namespace forbidden":                {by(forbidden, healthy(uidA)), resultOK, true},
 		"everything forbidden":               {forbidden, resultOK, true},
+		"not ready":                          {starting, resultUnavailable, false},
 		"no such namespace":                  {by(notFound, healthy(uidA)), resultOK, true},
 		"nothing there":                      {notFound, resultInvalid, false},
 		"forbidden by a gateway":             {gateway(403), resultInvalid, false},
@@ -59,13 +59,12 @@ func TestProbe(t *testing.T) {
 		"503":                                {gateway(503), resultUnavailable, false},
 		"401":                                {gateway(401), resultUnauthorized, false},
 		"400":                                {status(400, "BadRequest"), resultInvalid, false},
-		"a redirect to elsewhere":            {redirect("https://elsewhere.example/"), resultUnreachable, false},
+		"a redirect to elsewhere":            {redirect("https://elsewhere.example/"), resultInvalid, false},
 	} {
 		t.Run(name, func(t *testing.T) {
-			bubble(t, Config{}, func(t *testing.T, c *Connection, m *fakeMember) {
-				m.set(tt.answer)
-				c.SetREST(m.rest())
-				settledOnce(c)
+			bubbleWith(t, Options{}, tt.answer, func(t *testing.T, c *Connection, _ *fakeMember) {
+				dialed(c)
+				synctest.Wait()
 				s := c.Status()
 				if s.Probes[tt.result] == 0 || s.ByDigest != tt.digest {
 					t.Errorf("probes %v, by digest %v (%s), want %s, %v", s.Probes, s.ByDigest, s.LastError, tt.result, tt.digest)
@@ -81,15 +80,45 @@ func TestProbe(t *testing.T) {
 	}
 }
 
-func redirect(to string) answer {
-	return func(req *http.Request) (*http.Response, error) {
-		return response(req, 302, "text/html", "", "Location", to), nil
+// starting is an API server that has not set up its roles yet.
+func starting(req *http.Request) (*http.Response, error) {
+	if req.URL.Path == "/readyz" {
+		return response(req, 500, "text/plain", "[-]poststarthook/rbac/bootstrap-roles failed"), nil
+	}
+	return status(403, "Forbidden")(req)
+}
+
+// TestDigestIsTheLastResort: for a moment, a new cluster has no kube-system
+// namespace, and one that starts forbids to read it.
+func TestDigestIsTheLastResort(t *testing.T) {
+	for name, first := range map[string]answer{
+		"no namespace yet": by(status(404, "NotFound"), healthy(uidA)),
+		"no roles yet":     starting,
+		"no access yet":    by(status(403, "Forbidden"), healthy(uidA)),
+	} {
+		t.Run(name, func(t *testing.T) {
+			bubbleWith(t, Options{}, first, func(t *testing.T, c *Connection, m *fakeMember) {
+				time.Sleep(digestPatience - time.Millisecond)
+				if s := c.Status(); s.State == member.Live || s.ClusterUID != "" || s.Reason == "" {
+					t.Errorf("status %+v", s)
+				}
+				m.set(nil)
+				if s := acquire(t, c); s.UID != uidA || c.Status().ByDigest {
+					t.Errorf("UID %q", s.UID)
+				}
+				m.set(first) // by now it is known who it is
+				c.SetREST(m.rest())
+				if s := acquire(t, c); s.UID != uidA {
+					t.Errorf("UID %q", s.UID)
+				}
+			})
+		})
 	}
 }
 
-func settledOnce(c *Connection) {
-	for c.Status().State == member.Connecting {
-		time.Sleep(time.Millisecond)
+func redirect(to string) answer {
+	return func(req *http.Request) (*http.Response, error) {
+		return response(req, 302, "text/html", "", "Location", to), nil
 	}
 }
 
@@ -128,9 +157,9 @@ func TestLog(t *testing.T) {
 		}
 		lines = append(lines, args)
 	}, funcr.Options{})
-	bubbleWith(t, Options{Log: log, Config: Config{HealthInterval: time.Hour}}, func(t *testing.T, c *Connection, m *fakeMember) {
-		m.set(by(status(403, "Forbidden"), healthy(uidA)))
-		c.SetREST(m.rest())
+	options := Options{Log: log, Config: Config{HealthInterval: time.Hour}}
+	readable := by(status(403, "Forbidden"), healthy(uidA))
+	bubbleWith(t, options, readable, func(t *testing.T, c *Connection, m *fakeMember) {
 		s := acquire(t, c)
 		for range 20 { // suspicions that come to nothing
 			c.Report(s, refusedError)
@@ -139,8 +168,10 @@ func TestLog(t *testing.T) {
 		}
 		m.set(refused)
 		c.Report(s, refusedError)
-		time.Sleep(time.Hour)
-		m.set(nil)
+		for range 20 {
+			settled()
+		}
+		m.set(readable)
 		acquire(t, c)
 	})
 	want := []string{

@@ -203,7 +203,7 @@ func (c *Connection) restart(apply func() bool) {
 	}
 	c.phase = dialing
 	c.probeAt = now
-	c.liveSince = time.Time{}
+	c.liveSince, c.unreadable = time.Time{}, time.Time{}
 	c.attempt = 0
 	c.askVersion = true
 	c.delays.Reset()

@@ -24,8 +24,8 @@ type Status struct {
 	LastErrorAt time.Time `json:"lastErrorAt,omitzero"`
 	// Attempt counts the probes that failed since the member was last live.
 	Attempt int `json:"attempt,omitempty"`
-	// NextRetry is when the next probe is due; zero while the member is live
-	// or paused.
+	// NextRetry is when the next probe is due; zero while one is under way,
+	// and while the member is live or paused.
 	NextRetry time.Time `json:"nextRetry,omitzero"`
 	// ClusterUID is the identity of the cluster, empty until it is known, and
 	// ByDigest whether it is only a digest of server URL and CA.
@@ -43,6 +43,7 @@ type Status struct {
 // Reasons.
 const (
 	reasonDialing     = "dialing"
+	reasonUnreadable  = "kube-system namespace not readable, waiting whether it will be"
 	reasonSuspect     = "a call failed, probing"
 	reasonSilent      = "silent streams"
 	reasonCredentials = "credentials refused"
@@ -87,6 +88,9 @@ func (c *Connection) stateLocked() (member.State, string) {
 		}
 		return member.Waiting, reasonCredentials
 	}
+	if !c.unreadable.IsZero() {
+		return member.Connecting, reasonUnreadable
+	}
 	return member.Connecting, reasonDialing
 }
 
@@ -108,7 +112,7 @@ func (c *Connection) Status() Status {
 		Reconnects:    maps.Clone(c.reconnects),
 	}
 	s.State, s.Reason = c.stateLocked()
-	if !c.ended && !c.paused && c.phase != live {
+	if !c.ended && !c.paused && c.phase != live && c.stop == nil {
 		s.NextRetry = c.probeAt
 	}
 	return s
