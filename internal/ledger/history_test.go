@@ -1,0 +1,399 @@
+package ledger
+
+import (
+	"flag"
+	"fmt"
+	"maps"
+	"math/rand/v2"
+	"strconv"
+	"strings"
+	"testing"
+)
+
+var seeds = flag.Int("seeds", 400, "histories to play in TestRandomHistories")
+
+// history is one run of everything: two streams of one cluster, and a ledger.
+type history struct {
+	t     *testing.T
+	what  string // to play it again
+	r     source
+	store *memStore
+	// uid counts the clusters that the name has stood for, and readable says
+	// whether that can be told, or only the address.
+	uid      int
+	readable bool
+	trouble  float64 // the share of steps in which something goes wrong
+	lanes    [2]*lane
+
+	ledger *Ledger // gone with a crash
+}
+
+// lane is one stream with its queue, worker and sink.
+type lane struct {
+	*history
+	resource string
+	server   *server
+	sink     *sink
+	stored   map[string]int // newest version that was stored as acked
+	unswept  bool           // a backup was restored, and what a snapshot shows of that is not stored yet
+	swept    bool           // a snapshot has shown it
+
+	// The process, gone with a crash.
+	cursor  *Cursor
+	stream  *stream
+	waiting map[string]item
+	working map[string]*work
+	acked   map[string]int // versions acked since all was stored
+}
+
+// work is an item in a worker. Its steps are: begun, and with that noted; then
+// delivered; then acked.
+type work struct {
+	item
+	begun, delivered bool
+	ghosts           []string
+}
+
+// source decides what happens next: a random generator, or a fuzzer's bytes.
+type source interface {
+	IntN(n int) int
+	Float64() float64
+	Shuffle(n int, swap func(i, j int))
+}
+
+func newHistory(t *testing.T, what string, r source) *history {
+	h := &history{
+		t: t, what: what, r: r, store: newMemStore(), readable: true,
+		trouble: []float64{0.005, 0.02, 0.06, 0.15}[r.IntN(4)],
+	}
+	for i := range h.lanes {
+		h.lanes[i] = &lane{
+			history: h, resource: fmt.Sprint("resource-", i), server: newServer(10), stored: map[string]int{},
+			sink: &sink{objects: map[string]state{}, past: map[string]int{}, seen: map[string]bool{}, gone: map[string]bool{}, newest: map[string]int{}},
+		}
+	}
+	h.restart()
+	return h
+}
+
+// restart is kill -9 and a new process: only server, sink and store stay.
+func (h *history) restart() {
+	h.t.Helper()
+	l, err := Open(h.t.Context(), Options{Store: h.store})
+	if err != nil {
+		h.t.Fatal(h.what, err)
+	}
+	l.Join("a")
+	h.ledger = l
+	for _, l := range h.lanes {
+		l.waiting, l.working, l.acked = map[string]item{}, map[string]*work{}, map[string]int{}
+		l.sink.newest = maps.Clone(l.stored)
+		l.connect()
+	}
+}
+
+// crash restarts the process, if the ledger can tell what is to be done.
+func (h *history) crash() {
+	l, err := Open(h.t.Context(), Options{Store: h.store})
+	if err != nil {
+		h.t.Fatal(h.what, err)
+	}
+	for _, lane := range h.lanes {
+		c, _ := l.Claim(lane.cursor.ID(), lane.cursor.digest())
+		if lane.ahead(c, lane.server.past, false) || lane.forgets(c.head.Resume) {
+			return
+		}
+	}
+	h.restart()
+}
+
+// connect begins the stream's run, whatever became of the one before.
+func (h *lane) connect() {
+	digest := fmt.Sprint("digest-", h.uid)
+	id := StreamID{Cluster: "a", ClusterUID: fmt.Sprint("uid-", h.uid), Resource: h.resource}
+	if !h.readable {
+		id.ClusterUID = digest
+	}
+	c, former := h.ledger.Claim(id, digest)
+	h.cursor, h.stream = c, &stream{cursor: c, former: former}
+}
+
+func (h *history) commit(all bool) {
+	if h.ledger.writer.commit(h.t.Context(), all) == nil && all {
+		for _, l := range h.lanes {
+			maps.Copy(l.stored, l.acked)
+			l.acked = map[string]int{}
+			l.unswept = l.unswept && !l.swept
+		}
+	}
+}
+
+// leave takes the cluster out of the fleet, and back.
+func (h *history) leave() {
+	for _, l := range h.lanes {
+		if l.ahead(l.cursor, l.server.past, false) || l.forgets(l.cursor.ResumePoint()) {
+			return
+		}
+	}
+	for _, l := range h.lanes {
+		clear(l.waiting)
+		clear(l.working)
+	}
+	h.ledger.Leave("a")
+	h.ledger.Join("a")
+	for _, l := range h.lanes {
+		l.connect()
+		l.sink.newest = maps.Clone(l.stored)
+		maps.Copy(l.sink.newest, l.acked)
+	}
+}
+
+// replace puts another cluster in the place of this one.
+func (h *history) replace() {
+	h.uid++
+	for _, l := range h.lanes {
+		l.server.replace(1 + h.r.IntN(100))
+		l.connect()
+	}
+}
+
+// work is one step of one worker.
+func (h *lane) work() {
+	var names []string
+	for n := range strings.SplitSeq("abcdef", "") {
+		if _, waits := h.waiting[n]; waits || h.working[n] != nil {
+			names = append(names, n)
+		}
+	}
+	if len(names) == 0 {
+		return
+	}
+	name := names[h.r.IntN(len(names))]
+	w, busy := h.working[name]
+	switch {
+	case !busy:
+		if i, ok := h.waiting[name]; ok {
+			delete(h.waiting, name)
+			h.working[name] = &work{item: i}
+		}
+	case !w.begun:
+		n, v := w.id()
+		w.ghosts, _, _ = w.cursor.begin(w.ticket, n, v, w.deleted)
+		w.begun = true
+	case !w.delivered:
+		if _, unnoted := w.cursor.unnoted[nameOf(name)]; unnoted {
+			return // Begin would block
+		}
+		h.sink.deliver(w.item, w.ghosts)
+		w.delivered = true
+	case h.r.Float64() < 0.1: // failed: gives way to a newer one
+		delete(h.working, name)
+		if _, newer := h.waiting[name]; !newer {
+			h.waiting[name] = w.item
+		}
+	default:
+		n, v := w.id()
+		w.cursor.Ack(w.ticket, n, v, w.deleted)
+		delete(h.working, name)
+		h.acked[name] = w.age()
+	}
+	if resume := h.cursor.ResumePoint(); resume != "" && !h.forgets(resume) && h.number(resume) <= h.server.rv {
+		h.checkResume(h.number(resume))
+	}
+}
+
+func nameOf(s string) name { return name(appendName(nil, Name{"ns", s})) }
+
+func (h *history) number(s string) int {
+	n, err := strconv.Atoi(s)
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	return n
+}
+
+// step is one event of the history: most often everything goes on, at times
+// something goes wrong.
+func (h *history) step() {
+	l := h.lanes[h.r.IntN(2)]
+	if h.r.Float64() < h.trouble {
+		h.disturb(l)
+		return
+	}
+	switch x := h.r.Float64(); {
+	case x < 0.20:
+		l.write(func() { l.server.write(h.r) })
+	case x < 0.50:
+		l.stream.step(l)
+	case x < 0.88:
+		l.work()
+	case x < 0.94:
+		h.commit(false)
+	case x < 0.97:
+		h.commit(true)
+	default:
+		l.write(func() { l.server.rv++ }) // writes to other resources
+	}
+}
+
+func (h *history) disturb(l *lane) {
+	switch h.r.IntN(12) {
+	case 0:
+		h.store.failing = !h.store.failing
+	case 1, 2:
+		l.server.compacted += h.r.IntN(l.server.rv - l.server.compacted + 1)
+	case 3:
+		l.connect()
+	case 4, 5, 6:
+		h.crash()
+	case 7:
+		h.leave()
+	case 8:
+		l.server.backup = l.server.copy()
+	case 9:
+		if l.server.backup != nil && !l.ahead(l.cursor, l.server.past+1, true) && !l.unnoticed() {
+			l.server.restore()
+			_, watches := l.cursor.Start()
+			l.unswept, l.swept = !watches || l.number(l.cursor.last) > l.server.rv, false
+			l.connect()
+		}
+	case 10:
+		h.replace()
+	case 11: // the namespace that tells the UID may not be read any more, or again
+		h.readable = !h.readable
+		for _, l := range h.lanes {
+			l.connect()
+		}
+	}
+}
+
+// settle lets everything come to rest and compares sink and server.
+func (h *history) settle() {
+	h.t.Helper()
+	h.store.failing = false
+	rest := rand.New(rand.NewPCG(1, 1))
+	h.r = rest
+	for range 3000 {
+		for _, l := range h.lanes {
+			l.stream.step(l)
+			l.work()
+		}
+		if rest.Float64() < 0.3 {
+			h.commit(false)
+		}
+	}
+	h.commit(true)
+	h.commit(true) // what the resume point has passed is forgotten once that is stored
+
+	again, err := Open(h.t.Context(), Options{Store: h.store})
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	if len(again.cursors) != len(h.lanes) || len(h.ledger.cursors) != len(h.lanes) {
+		h.t.Errorf("%s: %d cursors are stored, %d known, want %d", h.what, len(again.cursors), len(h.ledger.cursors), len(h.lanes))
+	}
+	for _, l := range h.lanes {
+		c, _ := again.Claim(l.cursor.ID(), l.cursor.digest())
+		l.check(c)
+	}
+}
+
+// check compares at rest. The cursor is what was stored.
+func (h *lane) check(stored *Cursor) {
+	h.t.Helper()
+	srv, snk := h.server, h.sink
+	fail := func(what string) {
+		h.t.Errorf("%s: %s: %s\nserver %v\nsink   %v", h.what, h.resource, what, srv.objects, snk.objects)
+	}
+	if !maps.Equal(srv.objects, snk.objects) {
+		fail("wrong final state")
+	}
+	alive := map[string]bool{}
+	for _, o := range srv.objects {
+		alive[o.uid] = true
+	}
+	for u := range snk.seen {
+		if !alive[u] && !snk.gone[u] {
+			fail("UID never deleted: " + u)
+		}
+	}
+	if snk.backwards > 0 {
+		fail(fmt.Sprintf("%d deliveries went backwards", snk.backwards))
+	}
+	c := h.cursor
+	if s := c.Stats(); s.Unacked != 0 || !s.Oldest.IsZero() || s.Known != len(srv.objects) {
+		fail(fmt.Sprintf("stats at rest: %+v", s))
+	}
+	if got, last := c.ResumePoint(), strconv.Itoa(h.stream.last); got != last {
+		fail("resume point " + got + " stays behind the last frame " + last)
+	}
+	if len(c.deleted) > 0 && c.ResumePoint() == strconv.Itoa(srv.rv) {
+		fail("deletions remembered for ever")
+	}
+	if stored.head.Resume != c.head.Resume || stored.acked.len() != c.acked.len() || len(stored.held) != len(c.held) || len(stored.deleted) != len(c.deleted) {
+		fail("what was stored is not what was known")
+	}
+	for o := range c.acked.all() {
+		if s := stored.acked.get([]byte(o.name)); s == nil || s.version != o.version {
+			fail("what was stored is not what was acked")
+		}
+	}
+}
+
+// checkResume verifies that a watch from the resume point would show every
+// object whose newest state the sinks have not acked.
+func (h *lane) checkResume(from int) {
+	for name, o := range h.server.objects {
+		acked := h.cursor.acked.get([]byte(nameOf(name)))
+		if o.rv <= from && (acked == nil || int(acked.rv) < o.rv) {
+			h.t.Fatalf("%s: resume point %d is past %s at %d, acked %+v", h.what, from, name, o.rv, acked)
+		}
+	}
+}
+
+func TestRandomHistories(t *testing.T) {
+	for seed := range uint64(*seeds) {
+		h := newHistory(t, fmt.Sprint("seed ", seed), rand.New(rand.NewPCG(seed, 1)))
+		for range 1000 {
+			h.step()
+		}
+		if h.settle(); t.Failed() {
+			return
+		}
+	}
+}
+
+// script is a source that a fuzzer writes. When it has come to its end, it
+// only says zero.
+type script []byte
+
+func (s *script) IntN(n int) int {
+	if len(*s) == 0 {
+		return 0
+	}
+	b := (*s)[0]
+	*s = (*s)[1:]
+	return int(b) % n
+}
+
+func (s *script) Float64() float64                   { return float64(s.IntN(256)) / 256 }
+func (s *script) Shuffle(n int, swap func(i, j int)) { rand.New(rand.NewPCG(1, 1)).Shuffle(n, swap) }
+
+// FuzzHistories lets the fuzzer choose what happens when, with a crash possible
+// between any two steps.
+func FuzzHistories(f *testing.F) {
+	for seed := range byte(8) {
+		r := rand.NewChaCha8([32]byte{seed})
+		b := make([]byte, 300)
+		_, _ = r.Read(b) // never fails
+		f.Add(b)
+	}
+	f.Fuzz(func(t *testing.T, b []byte) {
+		s := script(b)
+		h := newHistory(t, "script", &s)
+		for len(s) > 0 {
+			h.step()
+		}
+		h.settle()
+	})
+}

@@ -1,0 +1,65 @@
+package ledger
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+)
+
+// memStore is a store that can fail. A crash leaves what it holds.
+type memStore struct {
+	heads   map[string][]byte
+	records map[string]map[string][]byte
+	failing bool
+}
+
+func newMemStore() *memStore {
+	return &memStore{heads: map[string][]byte{}, records: map[string]map[string][]byte{}}
+}
+
+func (m *memStore) Load(_ context.Context, visit func(string, []byte, iter.Seq2[[]byte, []byte]) error) error {
+	for cursor, h := range m.heads {
+		err := visit(cursor, h, func(yield func(k, v []byte) bool) {
+			for k, v := range m.records[cursor] {
+				if !yield([]byte(k), v) {
+					return
+				}
+			}
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (m *memStore) Apply(_ context.Context, updates []Update) error {
+	if m.failing {
+		return errors.New("no space left on device")
+	}
+	for _, u := range updates {
+		if u.Drop {
+			delete(m.heads, u.Cursor)
+			delete(m.records, u.Cursor)
+			continue
+		}
+		if u.Head != nil {
+			m.heads[u.Cursor] = u.Head
+		}
+		if m.heads[u.Cursor] == nil {
+			return fmt.Errorf("records of %s come before its head", u.Cursor)
+		}
+		if m.records[u.Cursor] == nil {
+			m.records[u.Cursor] = map[string][]byte{}
+		}
+		for _, r := range u.Records {
+			if r.Value == nil {
+				delete(m.records[u.Cursor], string(r.Key))
+			} else {
+				m.records[u.Cursor][string(r.Key)] = r.Value
+			}
+		}
+	}
+	return nil
+}
