@@ -34,12 +34,13 @@ type server struct {
 	objects       map[string]state
 	log           []logged
 	uids          *int // of all servers
-	past          int  // backups restored, servers before
+	used          map[state]bool
+	past          int // backups restored, servers before
 	backup        *server
 }
 
 func newServer(rv int) *server {
-	return &server{rv: rv, compacted: rv, objects: map[string]state{}, uids: new(int)}
+	return &server{rv: rv, compacted: rv, objects: map[string]state{}, uids: new(int), used: map[state]bool{}}
 }
 
 func (s *server) copy() *server {
@@ -58,7 +59,7 @@ func (s *server) restore() {
 
 // replace makes another server of it, at the same address.
 func (s *server) replace(rv int) {
-	*s = server{rv: rv, compacted: rv, objects: map[string]state{}, uids: s.uids, past: s.past + 1}
+	*s = server{rv: rv, compacted: rv, objects: map[string]state{}, uids: s.uids, used: s.used, past: s.past + 1}
 }
 
 func (s *server) write(r source) {
@@ -77,7 +78,12 @@ func (s *server) write(r source) {
 			o.uid = fmt.Sprintf("odd-%d", *s.uids)
 		}
 	}
-	o.rv = s.rv
+	// An object that comes to the same version twice is in the same state, as
+	// far as anybody can tell: this server sees to it that it is.
+	for o.rv = s.rv; s.used[o]; o.rv = s.rv {
+		s.rv++
+	}
+	s.used[o] = true
 	s.objects[name] = o
 	s.log = append(s.log, logged{s.rv, false, name, o.uid})
 }
