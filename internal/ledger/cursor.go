@@ -75,6 +75,7 @@ type Cursor struct {
 	epoch        uint32
 	ticket       uint64
 	pending      map[name]*pending
+	mostPending  int // since the map was made
 	order        order
 
 	odd      map[uid]string // UIDs that are no UUIDs
@@ -151,6 +152,7 @@ func (c *Cursor) pendLocked(key []byte, p *pending, u uid, deleted, snapshot boo
 			p.epoch = c.epoch
 		}
 		c.pending[p.name] = p
+		c.mostPending = max(c.mostPending, len(c.pending))
 	}
 	p.latest, p.deleted = u, deleted
 	if !p.waiting.listed() {
@@ -256,7 +258,7 @@ func (c *Cursor) Rewind() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.advanceLocked()
-	c.pending = map[name]*pending{}
+	c.pending, c.mostPending = map[name]*pending{}, 0
 	c.order.init()
 	c.last, c.snapshotting = c.head.Resume, false
 }

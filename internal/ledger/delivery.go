@@ -5,6 +5,10 @@ import (
 	"slices"
 )
 
+// mapsMayKeep is how many entries a map may have had before it is made anew
+// once it is empty.
+const mapsMayKeep = 1024
+
 // Begin is called before a change is handed to any sink. It returns the other
 // UIDs that a sink may hold under that name, which are to be deleted first, and
 // whether sinks have accepted a state of this UID before. A UID that the store
@@ -105,6 +109,13 @@ func (c *Cursor) Ack(ticket uint64, n Name, v Version, deleted bool) {
 		}
 	}
 	delete(c.held, at)
+	if len(c.pending) == 0 && c.mostPending > mapsMayKeep {
+		// A map never becomes smaller by itself.
+		c.pending, c.mostPending = map[name]*pending{}, 0
+		if len(c.held) == 0 {
+			c.held = map[name][]uid{}
+		}
+	}
 	switch {
 	case deleted:
 		c.acked.remove(key)
@@ -178,6 +189,9 @@ func (c *Cursor) forgetLocked() {
 	}
 	if c.forgetting = c.forgetting[done:]; len(c.forgetting) == 0 {
 		c.forgetting = nil
+	}
+	if done > mapsMayKeep && len(c.deleted) == 0 {
+		c.deleted = map[name]rv{}
 	}
 }
 

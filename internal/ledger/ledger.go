@@ -74,7 +74,7 @@ func Open(ctx context.Context, o Options) (*Ledger, error) {
 			return err
 		}
 		if l.cursors[h.ID] != nil {
-			return fmt.Errorf("%w: two cursors of %+v", ErrCorrupt, h.ID)
+			return twice(h.ID)
 		}
 		c := newCursor(h.ID, l.writer)
 		c.key, c.head, c.headDirty = cursor, h, false

@@ -36,12 +36,14 @@ func newObjects() objects {
 
 func (o *objects) len() int { return o.n }
 
+func (o *objects) hash(key []byte) uint32 { return uint32(maphash.Bytes(o.seed, key)) }
+
 func (o *objects) at(i uint32) *object { return &o.pages[i/objectsPerPage][i%objectsPerPage] }
 
 // get returns the object of that name, nil if there is none. What it returns
 // is valid until the next put or remove.
 func (o *objects) get(key []byte) *object {
-	for i := o.index[uint32(maphash.Bytes(o.seed, key))]; i != 0; {
+	for i := o.index[o.hash(key)]; i != 0; {
 		e := o.at(i - 1)
 		if string(e.name) == string(key) {
 			return e
@@ -72,7 +74,7 @@ func (o *objects) put(e object) {
 
 // remove removes an object, if it is there.
 func (o *objects) remove(key []byte) {
-	hash := uint32(maphash.Bytes(o.seed, key))
+	hash := o.hash(key)
 	first := o.index[hash]
 	for i, before := first, (*object)(nil); i != 0; {
 		e := o.at(i - 1)

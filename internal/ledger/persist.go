@@ -2,7 +2,6 @@ package ledger
 
 import (
 	"cmp"
-	"fmt"
 	"iter"
 	"maps"
 	"slices"
@@ -100,14 +99,11 @@ func (c *Cursor) load(records iter.Seq2[[]byte, []byte]) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for key, value := range records {
-		n := name(key)
-		if _, ok := n.split(); !ok {
-			return fmt.Errorf("%w: key %q is no name", ErrCorrupt, key)
-		}
-		k, err := decode(key, value, func(u uid, s string) { c.odd[u] = s })
+		k, err := decodeRecord(key, value, func(u uid, s string) { c.odd[u] = s })
 		if err != nil {
 			return err
 		}
+		n := name(key)
 		if k.isAcked {
 			c.acked.put(object{version: k.acked, name: n})
 		}

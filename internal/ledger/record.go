@@ -129,8 +129,11 @@ func (c *Cursor) appendUIDLocked(b []byte, u uid) []byte {
 	return append(b, u[:]...)
 }
 
-// decode reads a record. UIDs that are no UUIDs are given to odd.
-func decode(key, value []byte, odd func(uid, string)) (k known, err error) {
+// decodeRecord reads a record. UIDs that are no UUIDs are given to odd.
+func decodeRecord(key, value []byte, odd func(uid, string)) (k known, err error) {
+	if _, ok := name(key).split(); !ok {
+		return k, fmt.Errorf("%w: key %q is no name", ErrCorrupt, key)
+	}
 	b, ok := verified(key, value)
 	if !ok || len(b) == 0 {
 		return k, fmt.Errorf("%w: record of %q: wrong checksum", ErrCorrupt, key)

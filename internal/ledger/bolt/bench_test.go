@@ -1,0 +1,149 @@
+package bolt
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"path/filepath"
+	"runtime"
+	"strconv"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/fairlead-dev/fairlead/internal/ledger"
+)
+
+// uuid returns a random one.
+func uuid(r *rand.Rand) string {
+	a, b := r.Uint64(), r.Uint64()
+	return fmt.Sprintf("%08x-%04x-%04x-%04x-%012x", a>>32, a>>16&0xffff, a&0xffff, b>>48, b&0xffffffffffff)
+}
+
+func podName(r *rand.Rand, i int) ledger.Name {
+	return ledger.Name{
+		Namespace: fmt.Sprintf("tenant-%03d-production", i%300),
+		Name: fmt.Sprintf("team-%d-%s-%09x-%05x", i%37, "checkout-frontend-api-gateway-worker"[:1+r.IntN(36)],
+			r.Uint64()&0xfffffffff, r.Uint64()&0xfffff),
+	}
+}
+
+// filled makes a ledger of n objects at path, through the ledger itself.
+func filled(b *testing.B, path string, n int) {
+	b.Helper()
+	s := mustOpen(b, path)
+	l, err := ledger.Open(b.Context(), ledger.Options{Store: s})
+	if err != nil {
+		b.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(b.Context())
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		if err := l.Run(ctx); err != nil {
+			b.Error(err)
+		}
+	})
+	l.Join("a")
+	c, _ := l.Claim(ledger.StreamID{Cluster: "a", Resource: "pods"}, "digest")
+	r := rand.New(rand.NewPCG(1, 2))
+	c.BeginSnapshot()
+	for i := range n {
+		name, v := podName(r, i), ledger.Version{UID: uuid(r), ResourceVersion: strconv.Itoa(1_000_000 + i)}
+		ticket, _ := c.Observe(name, v, false, true)
+		// As a deletion, which needs no note: what is acked counts.
+		if _, _, err := c.Begin(ctx, ticket, name, v, true); err != nil {
+			b.Fatal(err)
+		}
+		c.Ack(ticket, name, v, false)
+	}
+	c.EndSnapshot("9000000")
+	c.Seen("9000000")
+	cancel()
+	wg.Wait()
+	mustClose(b, s)
+}
+
+func heap() uint64 {
+	runtime.GC()
+	runtime.GC()
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return m.HeapAlloc
+}
+
+// What a restart costs: checking every page, reading every record. The peak is
+// of the heap, garbage included; the design allows twice the final heap.
+func BenchmarkLoad(b *testing.B) {
+	for _, n := range []int{100_000, 1_000_000} {
+		b.Run(fmt.Sprint(n), func(b *testing.B) {
+			path := filepath.Join(b.TempDir(), "fairlead.ledger")
+			filled(b, path, n)
+			var check, load time.Duration
+			for b.Loop() {
+				before, began := heap(), time.Now()
+				stop, peaks := make(chan struct{}), make(chan uint64)
+				go watchHeap(stop, peaks)
+				s, err := Open(path)
+				if err != nil {
+					b.Fatal(err)
+				}
+				check += time.Since(began)
+				l, err := ledger.Open(b.Context(), ledger.Options{Store: s})
+				if err != nil {
+					b.Fatal(err)
+				}
+				load += time.Since(began)
+				close(stop)
+				peak, final := <-peaks-before, heap()-before
+				b.ReportMetric(float64(final)/float64(n), "B/object")
+				b.ReportMetric(float64(peak)/float64(final), "peak/final")
+				b.ReportMetric(float64(s.Size())/float64(n), "file-B/object")
+				runtime.KeepAlive(l)
+				mustClose(b, s)
+			}
+			b.ReportMetric(check.Seconds()/float64(b.N), "check-s/op")
+			b.ReportMetric(load.Seconds()/float64(b.N), "load-s/op")
+		})
+	}
+}
+
+func watchHeap(stop <-chan struct{}, peaks chan<- uint64) {
+	var peak uint64
+	for {
+		select {
+		case <-stop:
+			peaks <- peak
+			return
+		case <-time.After(5 * time.Millisecond):
+			var m runtime.MemStats
+			runtime.ReadMemStats(&m)
+			peak = max(peak, m.HeapAlloc)
+		}
+	}
+}
+
+// Records of a batch come to a ledger that holds many.
+func BenchmarkApply(b *testing.B) {
+	path := filepath.Join(b.TempDir(), "fairlead.ledger")
+	filled(b, path, 50_000)
+	s := mustOpen(b, path)
+	for _, n := range []int{1, 64, 1000, 20_000} {
+		b.Run(fmt.Sprint(n), func(b *testing.B) {
+			r := rand.New(rand.NewPCG(3, 4))
+			u := ledger.Update{Cursor: "another", Head: make([]byte, 200)}
+			for range n {
+				name := podName(r, r.IntN(300))
+				u.Records = append(u.Records, ledger.Record{Key: []byte(name.Namespace + name.Name), Value: make([]byte, 30)})
+			}
+			for i := 0; b.Loop(); i++ {
+				for _, r := range u.Records {
+					r.Value[0]++
+				}
+				if err := s.Apply(b.Context(), []ledger.Update{u}); err != nil {
+					b.Fatal(err)
+				}
+			}
+			b.ReportMetric(float64(b.N*n)/b.Elapsed().Seconds(), "records/s")
+		})
+	}
+}

@@ -1,0 +1,114 @@
+package ledger
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"slices"
+	"strings"
+	"time"
+)
+
+// Description is what a store holds of one cursor.
+type Description struct {
+	ID StreamID `json:"id"`
+	// Digest is that of the server's URL and CA at the last connection.
+	Digest string `json:"digest,omitempty"`
+	// Objects counts those that sinks have accepted, Held those of which a sink
+	// may hold a UID beyond that, Deleted the deletions that are remembered.
+	Objects int `json:"objects"`
+	Held    int `json:"held"`
+	Deleted int `json:"deleted"`
+	// ResumePoint is empty when only a snapshot will do.
+	ResumePoint string `json:"resumePoint,omitempty"`
+	// Left is since when no process has seen the cluster in the fleet; zero
+	// while it is in it.
+	Left time.Time `json:"left,omitzero"`
+
+	cursor string
+}
+
+// Describe reads everything in a store and returns what there is of each
+// cursor, sorted by name. It fails as Open does, and changes nothing.
+func Describe(ctx context.Context, store Store) ([]Description, error) {
+	var all []Description
+	seen := map[StreamID]bool{}
+	err := store.Load(ctx, func(cursor string, stored []byte, records iter.Seq2[[]byte, []byte]) error {
+		h, err := decodeHead(cursor, stored)
+		if err != nil {
+			return err
+		}
+		if seen[h.ID] {
+			return twice(h.ID)
+		}
+		seen[h.ID] = true
+		d := Description{ID: h.ID, Digest: h.Digest, ResumePoint: h.Resume, Left: h.Left, cursor: cursor}
+		for key, value := range records {
+			k, err := decodeRecord(key, value, func(uid, string) {})
+			if err != nil {
+				return err
+			}
+			if k.isAcked {
+				d.Objects++
+			}
+			if k.isDeleted {
+				d.Deleted++
+			}
+			if len(k.held) > 0 {
+				d.Held++
+			}
+		}
+		all = append(all, d)
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("read the ledger: %w", err)
+	}
+	slices.SortFunc(all, func(a, b Description) int { return compareIDs(a.ID, b.ID) })
+	return all, nil
+}
+
+func twice(id StreamID) error { return fmt.Errorf("%w: two cursors of %+v", ErrCorrupt, id) }
+
+func compareIDs(a, b StreamID) int {
+	return cmp.Or(strings.Compare(a.Cluster, b.Cluster), strings.Compare(a.ClusterUID, b.ClusterUID), strings.Compare(a.Resource, b.Resource),
+		strings.Compare(a.Namespace, b.Namespace), strings.Compare(a.Labels, b.Labels), strings.Compare(a.Fields, b.Fields))
+}
+
+// ErrUnknownCluster is wrapped by Forget.
+var ErrUnknownCluster = errors.New("no such cluster in the ledger")
+
+// Forget removes all cursors of a cluster from a store that nothing else uses,
+// and returns what they were. Its objects are not deleted from any sink: if the
+// cluster is followed again, everything in it is delivered again, and what was
+// deleted meanwhile is not noticed.
+func Forget(ctx context.Context, store Store, cluster string) ([]Description, error) {
+	all, err := Describe(ctx, store)
+	if err != nil {
+		return nil, err
+	}
+	var gone []Description
+	var updates []Update
+	var others []string
+	for _, d := range all {
+		if d.ID.Cluster == cluster {
+			gone = append(gone, d)
+			updates = append(updates, Update{Cursor: d.cursor, Drop: true})
+		} else {
+			others = append(others, d.ID.Cluster)
+		}
+	}
+	if len(gone) == 0 {
+		known := "it holds none"
+		if others = slices.Compact(others); len(others) > 0 {
+			known = "it holds " + strings.Join(others, ", ")
+		}
+		return nil, fmt.Errorf("%w: %q; %s", ErrUnknownCluster, cluster, known)
+	}
+	if err := store.Apply(ctx, updates); err != nil {
+		return nil, err
+	}
+	return gone, nil
+}

@@ -1,0 +1,52 @@
+package ledger
+
+import (
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus/testutil"
+)
+
+func TestMetrics(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := Status{Healthy: true, Writes: 3, Failures: 2, Records: 70, Written: time.Now()}
+		time.Sleep(1500 * time.Millisecond)
+		there := true
+		c := NewCollector(func() (Status, bool) { return s, there }, func() int64 { return 32768 })
+		want := `
+# HELP fairlead_ledger_bytes Size of the ledger's store.
+# TYPE fairlead_ledger_bytes gauge
+fairlead_ledger_bytes 32768
+# HELP fairlead_ledger_last_write_age_seconds Time since the ledger's last successful transaction; there is none while nothing changes.
+# TYPE fairlead_ledger_last_write_age_seconds gauge
+fairlead_ledger_last_write_age_seconds 1.5
+# HELP fairlead_ledger_records_total Objects' records that the ledger has written.
+# TYPE fairlead_ledger_records_total counter
+fairlead_ledger_records_total 70
+# HELP fairlead_ledger_up Whether the last transaction of the ledger succeeded (1) or delivery waits for one (0).
+# TYPE fairlead_ledger_up gauge
+fairlead_ledger_up 1
+# HELP fairlead_ledger_writes_total Transactions of the ledger by result: ok, failed.
+# TYPE fairlead_ledger_writes_total counter
+fairlead_ledger_writes_total{result="failed"} 2
+fairlead_ledger_writes_total{result="ok"} 3
+`
+		if err := testutil.CollectAndCompare(c, strings.NewReader(want)); err != nil {
+			t.Error(err)
+		}
+		if problems, err := testutil.CollectAndLint(c); err != nil || len(problems) > 0 {
+			t.Error(problems, err)
+		}
+		s = Status{}
+		for metric, want := range map[string]int{"fairlead_ledger_up": 1, "fairlead_ledger_last_write_age_seconds": 0} {
+			if n := testutil.CollectAndCount(c, metric); n != want {
+				t.Errorf("before the first transaction: %d of %s", n, metric)
+			}
+		}
+		if there = false; testutil.CollectAndCount(c) != 0 {
+			t.Error("metrics without a store")
+		}
+	})
+}
