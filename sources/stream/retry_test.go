@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 
@@ -12,10 +13,18 @@ import (
 	"github.com/fairlead-dev/fairlead/pipeline"
 )
 
-// lowly offers what is recorded as live at a snapshot's priority, too.
-type lowly struct{ *queue }
+// lowly lets live states be offered at a snapshot's priority, too. No two
+// Offers may be under way at once: their order would be anyone's guess.
+type lowly struct {
+	*queue
+	offers atomic.Int32
+}
 
-func (q lowly) Offer(ctx context.Context, c *pipeline.Change, priority int) error {
+func (q *lowly) Offer(ctx context.Context, c *pipeline.Change, priority int) error {
+	if q.offers.Add(1) > 1 {
+		panic("two Offers at once")
+	}
+	defer q.offers.Add(-1)
 	if priority != snapshotPriority {
 		return q.queue.Offer(ctx, c, priority)
 	}
@@ -29,7 +38,7 @@ func (q lowly) Offer(ctx context.Context, c *pipeline.Change, priority int) erro
 	}
 }
 
-func takesRetries(o *Options) { o.Offerer = lowly{o.Offerer.(*queue)} }
+func takesRetries(o *Options) { o.Offerer = &lowly{queue: o.Offerer.(*queue)} }
 
 // deliver takes the next change from the queue through Begin and Ack and
 // returns the event that a sink would get.
