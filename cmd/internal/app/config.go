@@ -20,6 +20,10 @@ const (
 	memoryLedger  = "memory:"
 )
 
+// defaultAdminAddress is where the commands that talk to a running program look
+// for it.
+const defaultAdminAddress = "127.0.0.1:8082"
+
 // Config is what the flags of `fairlead run` say.
 type Config struct {
 	Clusters []string
@@ -48,8 +52,11 @@ type Config struct {
 	Ledger          string // path, or memory:
 	LedgerRetention time.Duration
 
+	DeadLetter string // path; empty: none
+
 	MetricsBindAddress     string
 	HealthProbeBindAddress string
+	AdminBindAddress       string
 	LogLevel               string
 	LogFormat              string
 }
@@ -104,8 +111,14 @@ func (c *Config) addFlags(f *pflag.FlagSet) {
 	f.DurationVar(&c.LedgerRetention, "ledger-retention", ledger.DefaultRetention, "how long a cluster that left the fleet is remembered.\n"+
 		"Longer than a cluster stays away for repairs")
 
+	f.StringVar(&c.DeadLetter, "dead-letter", "", "file for changes that a sink refuses for good: JSON lines with reason, time and attempts, reopened on SIGHUP.\n"+
+		"Such a change then counts as accepted; see fairlead dead-letter.\n"+
+		"(default: none; a refused change is tried again like any other, and holds the resume point)")
+
 	f.StringVar(&c.MetricsBindAddress, "metrics-bind-address", ":8080", "address of /metrics; 0 serves none")
 	f.StringVar(&c.HealthProbeBindAddress, "health-probe-bind-address", ":8081", "address of /healthz, /readyz and /clusters; 0 serves none")
+	f.StringVar(&c.AdminBindAddress, "admin-bind-address", defaultAdminAddress, "address for fairlead replay and fairlead dead-letter retry; 0 serves none.\n"+
+		"It asks nobody who they are, so keep it to the machine or Pod itself")
 	f.StringVar(&c.LogLevel, "log-level", "info", "debug, info, warn or error")
 	f.StringVar(&c.LogFormat, "log-format", "text", "text or json")
 }
@@ -177,7 +190,10 @@ func (c *Config) check() error {
 	if c.ReconnectMin > c.ReconnectMax {
 		p.add("reconnect-min", "%v is more than --reconnect-max %v", c.ReconnectMin, c.ReconnectMax)
 	}
-	for flag, address := range map[string]string{"metrics-bind-address": c.MetricsBindAddress, "health-probe-bind-address": c.HealthProbeBindAddress} {
+	for flag, address := range map[string]string{
+		"metrics-bind-address": c.MetricsBindAddress, "health-probe-bind-address": c.HealthProbeBindAddress,
+		"admin-bind-address": c.AdminBindAddress,
+	} {
 		if address == "0" {
 			continue
 		}

@@ -50,14 +50,20 @@ type running struct {
 // start runs the program with flags, until the test ends at the latest.
 func start(t *testing.T, flags ...string) *running {
 	t.Helper()
+	return startWith(t, Options{}, flags...)
+}
+
+// startWith is start for a program with sinks of its own.
+func startWith(t *testing.T, o Options, flags ...string) *running {
+	t.Helper()
 	var cfg Config
 	set := pflag.NewFlagSet("run", pflag.ContinueOnError)
 	cfg.addFlags(set)
-	defaults := []string{"--metrics-bind-address=0", "--health-probe-bind-address=0", "--cluster-qps=0", "--ledger=memory:", "--reconnect-min=200ms", "--reconnect-max=1s"}
+	defaults := []string{"--metrics-bind-address=0", "--health-probe-bind-address=0", "--admin-bind-address=0", "--cluster-qps=0", "--ledger=memory:", "--reconnect-min=200ms", "--reconnect-max=1s"}
 	if err := set.Parse(append(defaults, flags...)); err != nil {
 		t.Fatal(err)
 	}
-	s, err := cfg.parse(Options{})
+	s, err := cfg.parse(o)
 	if err != nil {
 		t.Fatal(err)
 	}

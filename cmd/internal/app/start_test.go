@@ -46,13 +46,22 @@ func TestRefusedAtStart(t *testing.T) {
 		"a ledger that is something else": {
 			[]string{"--clusters=kubeconfig:" + a, "--watch=pods", "--ledger=" + a}, []string{"--ledger", a, "damaged"},
 		},
+		"dead letters in no folder": {
+			[]string{"--clusters=kubeconfig:" + a, "--watch=pods", "--dead-letter=" + filepath.Join(dir, "no", "dead")}, []string{"--dead-letter", filepath.Join(dir, "no", "dead")},
+		},
+		"dead letters in the file of a sink": {
+			[]string{"--clusters=kubeconfig:" + a, "--watch=pods", "--sink=file:" + filepath.Join(dir, "one"), "--dead-letter=" + filepath.Join(dir, "one")}, []string{"--sink", filepath.Join(dir, "one"), "give each its own file"},
+		},
+		"an admin address that is none": {
+			[]string{"--clusters=kubeconfig:" + a, "--watch=pods", "--admin-bind-address=256.0.0.1:1"}, []string{"--admin-bind-address", "256.0.0.1:1"},
+		},
 		"an argument too many": {
 			[]string{"--watch=pods", "edge"}, []string{"edge"},
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			cmd := NewCommand(Options{})
-			cmd.SetArgs(append([]string{"run", "--metrics-bind-address=0", "--ledger=" + filepath.Join(t.TempDir(), "ledger")}, tc.args...))
+			cmd.SetArgs(append([]string{"run", "--metrics-bind-address=0", "--admin-bind-address=0", "--ledger=" + filepath.Join(t.TempDir(), "ledger")}, tc.args...))
 			cmd.SetOut(io.Discard)
 			cmd.SetErr(io.Discard)
 			err := cmd.ExecuteContext(t.Context())
