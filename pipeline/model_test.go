@@ -1,7 +1,6 @@
 package pipeline_test
 
 import (
-	"cmp"
 	"errors"
 	"fmt"
 	"slices"
@@ -332,58 +331,6 @@ func (m *model) done(s state) {
 			m.event("%s: <nil>", label)
 		}
 		delete(m.removals, w)
-	}
-}
-
-// sleep lets d pass, stopping wherever something is due.
-func (m *model) sleep(d time.Duration) {
-	end := m.now.Add(d)
-	for {
-		next := end
-		for _, l := range m.lanes {
-			for _, i := range l.delayed {
-				if i.due.Before(next) {
-					next = i.due
-				}
-			}
-			if l.throttled && l.until.Before(next) {
-				next = l.until
-			}
-		}
-		m.now = next
-		m.tick()
-		m.serve()
-		m.settle(false)
-		if next.Equal(end) {
-			return
-		}
-	}
-}
-
-func (m *model) tick() {
-	var due []modelItem
-	for _, l := range m.lanes {
-		l.delayed = slices.DeleteFunc(l.delayed, func(i modelItem) bool {
-			if i.due.After(m.now) {
-				return false
-			}
-			due = append(due, i)
-			return true
-		})
-	}
-	slices.SortFunc(due, func(a, b modelItem) int { return cmp.Or(a.due.Compare(b.due), cmp.Compare(a.seq, b.seq)) })
-	for _, i := range due {
-		l := m.lanes[i.cluster]
-		m.join(l, i)
-		m.admitOffers(l, i.id())
-		m.admit(l)
-	}
-	lanes := m.allLanes()
-	slices.SortFunc(lanes, func(a, b *modelLane) int { return cmp.Or(a.until.Compare(b.until), cmp.Compare(a.seq, b.seq)) })
-	for _, l := range lanes {
-		if !l.until.After(m.now) {
-			m.unthrottle(l)
-		}
 	}
 }
 
