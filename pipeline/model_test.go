@@ -361,3 +361,20 @@ func (m *model) len() (n int) {
 	}
 	return n
 }
+
+// known counts the identities of which anything is left.
+func (m *model) known() int {
+	ids := make(map[string]bool)
+	for id := range m.inWork {
+		ids[id] = true
+	}
+	for _, l := range m.lanes {
+		for _, i := range slices.Concat(l.line, l.parked, l.delayed) {
+			ids[i.id()] = true
+		}
+		for _, o := range l.offers {
+			ids[o.id()] = true
+		}
+	}
+	return len(ids)
+}

@@ -228,6 +228,39 @@ func TestOfferEndsWithItsContext(t *testing.T) {
 	})
 }
 
+// An item that comes back may take a large offer of its identity along, past
+// the place where that held up a smaller one.
+func TestComingBackLetsOthersIn(t *testing.T) {
+	for _, delay := range []time.Duration{0, time.Second} {
+		synctest.Test(t, func(t *testing.T) {
+			q := newStateQueue(pipeline.QueueOptions[state, string]{LaneBytes: 100})
+			q.AddWithOpts(opts{Priority: new(low)}, sized("listed", 60))
+			large, small := offer(t, q, sized("large", 30), low), offer(t, q, sized("small", 10), low)
+			wantBlocked(t, "the large one does not fit three quarters", true, large, small)
+			q.AddAfter(sized("large", 1), delay) // it is live
+			time.Sleep(delay)
+			wantBlocked(t, "the small one does", false, large, small)
+		})
+	}
+}
+
+// Admitted is admitted, even if the context has ended before anyone noticed.
+func TestOfferAdmittedAsItsContextEnds(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		q := newStateQueue(pipeline.QueueOptions[state, string]{LaneCapacity: 1})
+		for i := range 100 {
+			q.Add(v("full", i))
+			o := offer(t, q, v("x", i), 0)
+			take(t, q, 1)
+			o.cancel()
+			if err := <-o.result; err != nil {
+				t.Fatal(err)
+			}
+			equal(t, "admitted", take(t, q, 1), []state{v("x", i)})
+		}
+	})
+}
+
 // Room made, contexts ended and clusters removed all at once: every Offer
 // returns, and what it returned is what happened.
 func TestOfferRaces(t *testing.T) {
