@@ -22,12 +22,12 @@ func TestAgendaIsInOrder(t *testing.T) {
 	for i := range 20_000 {
 		due := time.Duration(r.IntN(50))
 		switch op := r.IntN(20); {
-		case op < 8 && len(in) < 60:
+		case op < 12 && len(in) < 60:
 			d := &date[int]{self: i}
 			a.put(d, due)
 			in = append(in, d)
 		case len(in) == 0:
-		case op < 12:
+		case op < 15:
 			if d := in[r.IntN(len(in))]; due < d.due {
 				a.advance(d, due)
 			}
@@ -45,6 +45,11 @@ func TestAgendaIsInOrder(t *testing.T) {
 		}
 		if got := a.next(); got != want {
 			t.Fatalf("after %d operations next is %+v, want %+v", i, got, want)
+		}
+		for at, d := range a.heap {
+			if d.at != at+1 || at > 0 && a.before(at+1, (at+1)/2) {
+				t.Fatalf("after %d operations the heap is out of order at %d", i, at)
+			}
 		}
 	}
 }
