@@ -289,7 +289,7 @@ func TestWorkQueueShutDownWakesWorkers(t *testing.T) {
 
 // Nothing that has been worked on is kept alive by the queue.
 func TestWorkQueueGarbageCollection(t *testing.T) {
-	type object struct{ data [1 << 10]byte }
+	type object struct{ _ [1 << 10]byte }
 	q := pipeline.NewQueue(pipeline.QueueOptions[*object, *object]{
 		Cluster:  func(*object) string { return "" },
 		Identity: func(o *object) *object { return o },

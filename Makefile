@@ -1,0 +1,80 @@
+# What a contributor types. `make help` lists it.
+#
+# Needs Go, make and git. Everything else is fetched or built through the Go module
+# proxy, once.
+
+.SHELLFLAGS   := -euc
+.DEFAULT_GOAL := help
+
+# The race detector needs cgo, which Go switches on where there is a C compiler.
+RACE := $(if $(filter 1,$(shell go env CGO_ENABLED)),-race)
+
+# Packages to work on, for example: make test PKGS=./pipeline/...
+PKGS ?= ./...
+# More flags for `go test`, for example: make test TESTFLAGS='-run Queue -v'
+TESTFLAGS ?=
+# How many packages are tested at a time. Some start four control planes, of 0.3 GB each.
+TESTP ?= 2
+# How long each fuzz target runs, and how often `make race` repeats a test.
+FUZZTIME ?= 30s
+COUNT    ?= 3
+# Flags for the demo, for example: make demo ARGS=--keep
+ARGS ?=
+
+GO_TOOL := go tool -modfile=tools/go.mod
+# Folders of the repository that are Go modules.
+MODULES := . tools internal/controlplane/servers
+
+.PHONY: help
+help: ## List the targets
+	@awk 'BEGIN { FS = ":.*## " } /^[a-z-]+:.*## / { printf "  %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+.PHONY: build
+build: ## Build all programs into bin/
+	@mkdir -p bin
+	go build -o bin/ ./cmd/...
+
+.PHONY: test
+test: control-plane race-note ## Run all tests, on real API servers, with the race detector where there is a C compiler
+	FAIRLEAD_REQUIRE_CONTROL_PLANE=1 go test $(RACE) -p $(TESTP) -timeout 20m $(TESTFLAGS) $(PKGS)
+
+.PHONY: race
+race: ## Run the tests that need no API server COUNT times, shuffled, with the race detector
+	@test -n "$(RACE)" || { echo "make race needs cgo and a C compiler, for example gcc" >&2; exit 1; }
+	go test -race -short -shuffle=on -count=$(COUNT) -timeout 20m $(TESTFLAGS) $(PKGS)
+
+.PHONY: race-note
+race-note:
+	@test -n "$(RACE)" || echo "no C compiler (go env CGO_ENABLED is 0): testing without the race detector" >&2
+
+.PHONY: lint
+lint: ## Check formatting, go.mod files and the linters of .golangci.yml
+	@unformatted=$$(gofmt -l .); test -z "$$unformatted" || \
+		{ echo "not formatted, run gofmt -w on:" >&2; echo "$$unformatted" >&2; exit 1; }
+	@for module in $(MODULES); do echo "go mod tidy -diff in $$module"; (cd $$module && go mod tidy -diff); done
+	$(GO_TOOL) golangci-lint run
+
+.PHONY: fuzz
+fuzz: ## Run each fuzz target for FUZZTIME (30s)
+	@git grep -lE --untracked '^func Fuzz[A-Z]' -- '*_test.go' | while read -r file; do \
+		for target in $$(sed -nE 's/^func (Fuzz[A-Za-z0-9_]+)\(.*/\1/p' $$file); do \
+			echo "$$target in $$(dirname $$file)"; \
+			go test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) ./$$(dirname $$file) </dev/null; \
+		done; \
+	done
+
+.PHONY: bench
+bench: ## Run the benchmarks
+	go test -run '^$$' -bench . -benchmem $(TESTFLAGS) $(patsubst %,./%/...,$(wildcard pipeline ratelimit bench))
+
+.PHONY: demo
+demo: control-plane build ## Show three real clusters streaming through Fairlead; flags go into ARGS
+	bin/fairlead-demo $(ARGS)
+
+.PHONY: control-plane
+control-plane: ## Find, download or build the kube-apiserver and etcd that tests run against
+	@go run ./internal/controlplane/cmd
+
+.PHONY: clean
+clean: ## Remove what was built here; the test control plane stays in the user's cache
+	rm -rf bin

@@ -1,0 +1,145 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/spf13/pflag"
+)
+
+// options are what the flags say.
+type options struct {
+	fairlead   string
+	duration   time.Duration // of the traffic
+	cut        time.Duration
+	settle     time.Duration
+	rate       float64 // writes per second
+	flood      float64 // times rate
+	objects    int     // per member
+	clusterQPS float64 // changes per second
+	seed       uint64
+	keep       bool
+}
+
+const intro = `Three members of a fleet, each a real Kubernetes control plane, stream the changes
+of their ConfigMaps through one Fairlead, and a hub stands by:
+
+  quiet     changes a little, and must not notice what happens to the others
+  flooding  changes a hundred times as much, more than its bucket lets through
+  faraway   is cut off for a while, and its objects change and go meanwhile
+
+At the end the demo compares what Fairlead's sink received with what the API servers
+hold, and prints one line of JSON. It exits with 1 if anything is missing, a ghost
+(the sink has it, the server does not), or out of order.
+
+The latencies in the JSON are from just before a write is sent to its line in the
+sink's file. quiet_p99_ms is over all writes in quiet, and over no other member's:
+faraway changes as little, but what changes in it while it is cut off arrives late.
+flooding_p99_ms is over those writes in flooding that arrived; the others were
+coalesced, which means that a newer state of the same object took their place.
+Objects that were there before Fairlead started count for neither.
+
+A bucket's token is for one object. Where one was deleted and created again before its
+turn came, the deletion of the first goes out with the second, so that flooding may
+deliver more than --cluster-qps lines a second.
+
+Usage: fairlead-demo [flags]
+       make demo ARGS="--duration 30s --keep"
+
+`
+
+// parseOptions writes the help to out if it is asked for; the error is
+// pflag.ErrHelp then.
+func parseOptions(args []string, out io.Writer) (*options, error) {
+	o := &options{}
+	f := pflag.NewFlagSet("fairlead-demo", pflag.ContinueOnError)
+	f.SortFlags = false
+	f.SetOutput(io.Discard)
+	f.DurationVar(&o.duration, "duration", 45*time.Second, "how long the writers write; start, settling and check take about half a minute more")
+	f.Float64Var(&o.rate, "rate", 2, "writes per second in quiet and in faraway")
+	f.Float64Var(&o.flood, "flood", 100, "how many times that rate flooding writes at")
+	f.IntVar(&o.objects, "objects", 200, "ConfigMaps per member")
+	f.DurationVar(&o.cut, "cut", 10*time.Second, "how long faraway is cut off")
+	f.Float64Var(&o.clusterQPS, "cluster-qps", 50, "fairlead run --cluster-qps: changes per second that one member may put in")
+	f.DurationVar(&o.settle, "settle", 30*time.Second, "how long after the last write the sink may take to hold what the servers hold")
+	f.Uint64Var(&o.seed, "seed", 1, "decides which objects change")
+	f.BoolVar(&o.keep, "keep", false, "stay up at the end until Ctrl-C, and print the kubeconfig and the URLs")
+	f.StringVar(&o.fairlead, "fairlead", "", "the program to show (default: fairlead beside this one)")
+	if err := f.Parse(args); err != nil {
+		if errors.Is(err, pflag.ErrHelp) {
+			if _, err := fmt.Fprint(out, intro, f.FlagUsages()); err != nil {
+				return nil, err
+			}
+		}
+		return nil, err
+	}
+	if f.NArg() > 0 {
+		return nil, fmt.Errorf("%q is no flag; --help lists them", f.Arg(0))
+	}
+	if o.fairlead == "" {
+		self, err := os.Executable()
+		if err != nil {
+			return nil, fmt.Errorf("find the fairlead binary beside this program: %w; name it with --fairlead", err)
+		}
+		o.fairlead = filepath.Join(filepath.Dir(self), "fairlead")
+	}
+	return o, o.check()
+}
+
+// check reports everything that is wrong.
+func (o *options) check() error {
+	var errs []error
+	bad := func(format string, args ...any) { errs = append(errs, fmt.Errorf(format, args...)) }
+	switch info, err := os.Stat(o.fairlead); {
+	case err != nil:
+		bad("no program to show: %w; run `make build`, or name one with --fairlead", err)
+	case !info.Mode().IsRegular() || info.Mode()&0o111 == 0:
+		bad("no program to show: %s is not executable; run `make build`, or name another with --fairlead", o.fairlead)
+	}
+	if !positive(o.rate) {
+		bad("--rate: %v is not positive; give writes per second", o.rate)
+	}
+	if !positive(o.flood) || o.flood < 1 {
+		bad("--flood: %v is less than 1", o.flood)
+	}
+	if o.objects < 10 {
+		bad("--objects: %d is less than 10, too few to delete some and change others", o.objects)
+	}
+	if !positive(o.clusterQPS) {
+		bad("--cluster-qps: %v is not positive; give changes per second", o.clusterQPS)
+	} else if o.settle < o.backlog() {
+		bad("--settle: %v is less than a member needs to put in %d objects at %v a second; give at least %v",
+			o.settle, o.objects, o.clusterQPS, o.backlog())
+	}
+	if o.cut <= 0 {
+		bad("--cut: %v is not positive", o.cut)
+	}
+	if o.duration < o.shortest() {
+		bad("--duration: %v is too short for a cut of %v; give at least %v", o.duration, o.cut, o.shortest())
+	}
+	return errors.Join(errs...)
+}
+
+// positive is false for what is no number, too, and for infinity.
+func positive(f float64) bool { return f > 0 && !math.IsInf(f, 1) }
+
+// backlog is the time that a member needs to put in all its objects, twice over:
+// the machine has other things to do.
+func (o *options) backlog() time.Duration {
+	return 2 * time.Duration(float64(o.objects)/o.clusterQPS*float64(time.Second))
+}
+
+// The acts. Traffic is quiet everywhere at first, then flooding floods until the
+// end, and in the middle of that faraway is cut off.
+
+func (o *options) floodStart() time.Duration { return min(o.duration/8, 5*time.Second) }
+
+func (o *options) cutStart() time.Duration { return o.duration / 3 }
+
+// shortest leaves time before the cut, and as much again after it.
+func (o *options) shortest() time.Duration { return o.cut * 2 }

@@ -1,0 +1,53 @@
+package app
+
+import (
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"github.com/fairlead-dev/fairlead/pipeline"
+)
+
+// Options are what a main says of its program.
+type Options struct {
+	Version string
+	// Sinks are the kinds of sinks that there are beside the built-in ones, by
+	// scheme. Each is opened with what follows the colon.
+	Sinks map[string]func(rest string) (pipeline.Sink, error)
+}
+
+// NewCommand returns the program's command line.
+func NewCommand(o Options) *cobra.Command {
+	root := &cobra.Command{
+		Use:   "fairlead",
+		Short: "Follow resources in many Kubernetes clusters and deliver their changes",
+		Long: "Fairlead leads the changes of many Kubernetes clusters into one place: fairly,\n" +
+			"without one cluster holding up another, and without losing any.",
+		Version:       o.Version,
+		SilenceUsage:  true,
+		SilenceErrors: true,
+	}
+	root.AddCommand(newRunCommand(o))
+	return root
+}
+
+func newRunCommand(o Options) *cobra.Command {
+	var cfg Config
+	cmd := &cobra.Command{
+		Use:   "run",
+		Short: "Follow resources in every member cluster and write each change to sinks",
+		Example: "  fairlead run --clusters kubeconfig:fleet.yaml --watch configmaps,deployments.apps --sink stdout:\n" +
+			"  fairlead run --clusters dir:/etc/fairlead/clusters --watch 'pods?labelSelector=app=web' --sink file:changes.jsonl",
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			s, err := cfg.parse(o)
+			if err != nil {
+				return fmt.Errorf("nothing was started, because of these flags:\n%w", err)
+			}
+			return s.run(cmd.Context(), cmd.OutOrStdout(), cmd.ErrOrStderr())
+		},
+	}
+	cmd.Flags().SortFlags = false
+	cfg.addFlags(cmd.Flags())
+	return cmd
+}

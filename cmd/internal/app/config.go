@@ -1,0 +1,252 @@
+package app
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"strings"
+	"time"
+
+	"github.com/spf13/pflag"
+
+	"github.com/fairlead-dev/fairlead/internal/ledger"
+	"github.com/fairlead-dev/fairlead/pipeline"
+	"github.com/fairlead-dev/fairlead/ratelimit"
+)
+
+// The two special values of --ledger.
+const (
+	defaultLedger = "fairlead.ledger" // in the working directory
+	memoryLedger  = "memory:"
+)
+
+// Config is what the flags of `fairlead run` say.
+type Config struct {
+	Clusters []string
+	Watches  []string
+	Sinks    []string
+
+	ClusterQPS    float64 // changes per second and cluster
+	ClusterBurst  int     // changes
+	ClusterLimits []string
+	LaneCapacity  int // changes per cluster
+	LaneBytes     byteSize
+	Workers       int
+
+	APIQPS   float64 // requests per second and member
+	APIBurst int     // requests
+
+	ReconnectMin           time.Duration
+	ReconnectMax           time.Duration
+	ConnectTimeout         time.Duration
+	SyncTimeout            time.Duration
+	StaleAfter             time.Duration
+	MaxConcurrentSnapshots int
+	DrainTimeout           time.Duration
+	IncludeSecretValues    bool
+
+	Ledger          string // path, or memory:
+	LedgerRetention time.Duration
+
+	MetricsBindAddress     string
+	HealthProbeBindAddress string
+	LogLevel               string
+	LogFormat              string
+}
+
+func (c *Config) addFlags(f *pflag.FlagSet) {
+	f.StringArrayVar(&c.Clusters, "clusters", nil, "where the member clusters are described; repeatable.\n"+
+		"kubeconfig:PATH[?contexts=a,b]: every context is a member, or those named\n"+
+		"dir:PATH: each file is a kubeconfig, its base name the member's name; changes take effect within seconds\n"+
+		"(default: the current context of the kubeconfig that kubectl would use)")
+	f.StringArrayVar(&c.Watches, "watch", nil, "what to follow in every member; repeatable, comma-separated.\n"+
+		"resource[.group][/version][?namespace=...&labelSelector=...&fieldSelector=...&mode=metadata]\n"+
+		"plural, singular or short name, as in kubectl; required")
+	f.StringArrayVar(&c.Sinks, "sink", []string{"stdout:"}, "where changes go, as CloudEvents; repeatable.\n"+
+		"stdout: JSON lines; file:PATH: the same, appended and fsynced, reopened on SIGHUP")
+
+	f.Float64Var(&c.ClusterQPS, "cluster-qps", 200, "changes per second that one cluster may put into the reconcile stage; 0 is no limit.\n"+
+		"A cluster of 10,000 objects is in within a minute, and a flood of one costs the others little")
+	f.IntVar(&c.ClusterBurst, "cluster-burst", 400, "changes that one cluster may put in at once after a rest.\n"+
+		"Two seconds' worth, so that a rollout passes undelayed")
+	f.StringArrayVar(&c.ClusterLimits, "cluster-limit", nil, "override for one cluster, NAME=QPS:BURST[:WEIGHT]; repeatable.\n"+
+		"WEIGHT (default 1) is its share of turns when several clusters are ready")
+	f.IntVar(&c.LaneCapacity, "lane-capacity", pipeline.DefaultLaneCapacity, "changes of one cluster that may wait; a full lane stops the reading of that cluster.\n"+
+		"Five seconds' worth at the default rate")
+	c.LaneBytes = pipeline.DefaultLaneBytes
+	f.Var(&c.LaneBytes, "lane-bytes", "memory that the waiting changes of one cluster may take, such as 16Mi.\n"+
+		"Bounds what --lane-capacity large objects would take")
+	f.IntVar(&c.Workers, "workers", 64, "changes that may be on their way to the sinks at once, which is also the largest batch.\n"+
+		"One fsync then serves up to 64 changes")
+
+	f.Float64Var(&c.APIQPS, "api-qps", 20, "requests per second to one member's API server.\n"+
+		"Streams need few; this bounds discovery and lists after a reconnect")
+	f.IntVar(&c.APIBurst, "api-burst", 40, "requests to one member's API server at once after a rest.\n"+
+		"Enough to start 20 streams without waiting")
+	f.DurationVar(&c.ReconnectMin, "reconnect-min", time.Second, "upper bound of the first reconnect delay; it doubles from there, with full jitter.\n"+
+		"A restarted API server is back in seconds")
+	f.DurationVar(&c.ReconnectMax, "reconnect-max", time.Minute, "longest reconnect delay.\n"+
+		"A member that comes back is live within about this time")
+	f.DurationVar(&c.ConnectTimeout, "connect-timeout", 30*time.Second, "how long a member may take to answer a call.\n"+
+		"Longer than a slow TLS handshake over a bad line takes")
+	f.DurationVar(&c.SyncTimeout, "sync-timeout", 10*time.Minute, "how long a snapshot may take, not counting the time it waits for its own lane.\n"+
+		"Longer than the largest lists take")
+	f.DurationVar(&c.StaleAfter, "stale-after", 3*time.Minute, "silence after which a watch counts as stale and is reopened.\n"+
+		"API servers send a bookmark about every minute")
+	f.IntVar(&c.MaxConcurrentSnapshots, "max-concurrent-snapshots", 8, "snapshots that may start at once across the fleet.\n"+
+		"Keeps a restart of the hub from being a herd")
+	f.DurationVar(&c.DrainTimeout, "drain-timeout", 20*time.Second, "how long SIGTERM lets waiting changes reach the sinks.\n"+
+		"Less than the 30 s that a Pod has to end")
+	f.BoolVar(&c.IncludeSecretValues, "include-secret-values", false, "deliver the values of Secrets; without it only their metadata leaves the member")
+
+	f.StringVar(&c.Ledger, "ledger", defaultLedger, "file that remembers what was delivered, so that a restart neither replays nor misses anything.\n"+
+		"memory: remembers nothing across restarts")
+	f.DurationVar(&c.LedgerRetention, "ledger-retention", ledger.DefaultRetention, "how long a cluster that left the fleet is remembered.\n"+
+		"Longer than a cluster stays away for repairs")
+
+	f.StringVar(&c.MetricsBindAddress, "metrics-bind-address", ":8080", "address of /metrics; 0 serves none")
+	f.StringVar(&c.HealthProbeBindAddress, "health-probe-bind-address", ":8081", "address of /healthz, /readyz and /clusters; 0 serves none")
+	f.StringVar(&c.LogLevel, "log-level", "info", "debug, info, warn or error")
+	f.StringVar(&c.LogFormat, "log-format", "text", "text or json")
+}
+
+// problems collects everything that is wrong with the flags.
+type problems []error
+
+func (p *problems) add(flag, format string, args ...any) {
+	p.addError(flag, fmt.Errorf(format, args...))
+}
+
+// addError adds each error that err joins.
+func (p *problems) addError(flag string, err error) {
+	if joined, ok := err.(interface{ Unwrap() []error }); ok {
+		for _, e := range joined.Unwrap() {
+			p.addError(flag, e)
+		}
+	} else if err != nil {
+		*p = append(*p, fmt.Errorf("--%s: %w", flag, err))
+	}
+}
+
+// check reports every bad value, by flag, before anything connects.
+func (c *Config) check() error {
+	var p problems
+	if len(c.Watches) == 0 {
+		p.add("watch", "nothing to follow; name at least one resource, such as --watch configmaps,deployments.apps")
+	}
+	if c.ClusterQPS < 0 {
+		p.add("cluster-qps", "%v is negative; give changes per second, or 0 for no limit", c.ClusterQPS)
+	}
+	if c.ClusterBurst < 1 {
+		p.add("cluster-burst", "%d is less than 1, so that nothing could ever pass", c.ClusterBurst)
+	}
+	if c.APIQPS <= 0 {
+		p.add("api-qps", "%v is not positive; give requests per second", c.APIQPS)
+	}
+	for _, f := range []struct {
+		flag  string
+		value int
+	}{
+		{"lane-capacity", c.LaneCapacity}, {"workers", c.Workers}, {"api-burst", c.APIBurst},
+		{"max-concurrent-snapshots", c.MaxConcurrentSnapshots},
+	} {
+		if f.value < 1 {
+			p.add(f.flag, "%d is less than 1", f.value)
+		}
+	}
+	if c.LaneBytes < 1 {
+		p.add("lane-bytes", "%d is less than 1 byte", int64(c.LaneBytes))
+	}
+	for _, f := range []struct {
+		flag  string
+		value time.Duration
+	}{
+		{"reconnect-min", c.ReconnectMin}, {"reconnect-max", c.ReconnectMax}, {"connect-timeout", c.ConnectTimeout},
+		{"sync-timeout", c.SyncTimeout}, {"stale-after", c.StaleAfter}, {"ledger-retention", c.LedgerRetention},
+	} {
+		if f.value <= 0 {
+			p.add(f.flag, "%v is not positive", f.value)
+		}
+	}
+	if c.Ledger == "" {
+		p.add("ledger", "no path; give a file, or memory: to remember nothing")
+	}
+	if c.DrainTimeout < 0 {
+		p.add("drain-timeout", "%v is negative", c.DrainTimeout)
+	}
+	if c.ReconnectMin > c.ReconnectMax {
+		p.add("reconnect-min", "%v is more than --reconnect-max %v", c.ReconnectMin, c.ReconnectMax)
+	}
+	for flag, address := range map[string]string{"metrics-bind-address": c.MetricsBindAddress, "health-probe-bind-address": c.HealthProbeBindAddress} {
+		if address == "0" {
+			continue
+		}
+		if _, _, err := net.SplitHostPort(address); err != nil {
+			p.add(flag, "%q is no address: %w; give HOST:PORT, :PORT, or 0 for none", address, err)
+		}
+	}
+	if _, err := parseLevel(c.LogLevel); err != nil {
+		p.add("log-level", "%w", err)
+	}
+	if c.LogFormat != "text" && c.LogFormat != "json" {
+		p.add("log-format", "%q is neither text nor json", c.LogFormat)
+	}
+	return errors.Join(p...)
+}
+
+// clusterLimit is one --cluster-limit.
+type clusterLimit struct {
+	cluster string
+	limit   ratelimit.Limit
+	weight  int
+}
+
+// parseClusterLimits parses the values of --cluster-limit and reports all that
+// are bad.
+func parseClusterLimits(values []string) ([]clusterLimit, error) {
+	var p problems
+	var limits []clusterLimit
+	seen := map[string]string{}
+	for _, v := range values {
+		l, err := parseClusterLimit(v)
+		if err != nil {
+			p.add("cluster-limit", "%q: %w", v, err)
+			continue
+		}
+		if other, ok := seen[l.cluster]; ok {
+			p.add("cluster-limit", "%q: %q says something else of the same cluster; keep one", v, other)
+			continue
+		}
+		seen[l.cluster] = v
+		limits = append(limits, l)
+	}
+	return limits, errors.Join(p...)
+}
+
+// parseClusterLimit parses NAME=QPS:BURST[:WEIGHT]. A name may itself hold
+// colons and equals signs, as the contexts of some providers do.
+func parseClusterLimit(s string) (clusterLimit, error) {
+	const form = "it is NAME=QPS:BURST[:WEIGHT], such as edge-1=50:100:2"
+	i := strings.LastIndex(s, "=")
+	if i < 1 {
+		return clusterLimit{}, errors.New("no cluster name; " + form)
+	}
+	l := clusterLimit{cluster: s[:i], weight: 1}
+	fields := strings.Split(s[i+1:], ":")
+	if len(fields) < 2 || len(fields) > 3 {
+		return clusterLimit{}, fmt.Errorf("%d numbers after the name; %s", len(fields), form)
+	}
+	var err error
+	if l.limit.QPS, err = parseRate(fields[0]); err != nil {
+		return clusterLimit{}, fmt.Errorf("QPS %w; %s", err, form)
+	}
+	if l.limit.Burst, err = parseCount(fields[1]); err != nil {
+		return clusterLimit{}, fmt.Errorf("BURST %w; %s", err, form)
+	}
+	if len(fields) == 3 {
+		if l.weight, err = parseCount(fields[2]); err != nil {
+			return clusterLimit{}, fmt.Errorf("WEIGHT %w; %s", err, form)
+		}
+	}
+	return l, nil
+}

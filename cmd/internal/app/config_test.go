@@ -1,0 +1,113 @@
+package app
+
+import (
+	"os"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/spf13/pflag"
+
+	"github.com/fairlead-dev/fairlead/ratelimit"
+)
+
+func parseFlags(t *testing.T, args ...string) (*settings, error) {
+	t.Helper()
+	var cfg Config
+	set := pflag.NewFlagSet("run", pflag.ContinueOnError)
+	cfg.addFlags(set)
+	if err := set.Parse(args); err != nil {
+		t.Fatal(err)
+	}
+	return cfg.parse(Options{})
+}
+
+func TestDefaultsAreValid(t *testing.T) {
+	s, err := parseFlags(t, "--watch=pods")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(s.sinks) != 1 || s.sinks[0].scheme != "stdout" {
+		t.Errorf("sinks %+v, want stdout", s.sinks)
+	}
+	if s.LaneBytes.String() != "16Mi" {
+		t.Errorf("--lane-bytes defaults to %s, want 16Mi", s.LaneBytes.String())
+	}
+}
+
+func TestEveryBadFlagIsReportedAtOnce(t *testing.T) {
+	_, err := parseFlags(t,
+		"--clusters=ftp:x", "--watch=a//b", "--sink=fax:1", "--sink=file:", "--sink=stdout:x",
+		"--cluster-qps=-1", "--cluster-burst=0", "--cluster-limit=x", "--lane-capacity=0", "--lane-bytes=0",
+		"--workers=-3", "--api-qps=0", "--api-burst=0", "--reconnect-min=2m", "--reconnect-max=1m",
+		"--connect-timeout=0s", "--sync-timeout=-1s", "--stale-after=0s", "--max-concurrent-snapshots=0", "--drain-timeout=-1s",
+		"--metrics-bind-address=nowhere", "--health-probe-bind-address=8081", "--log-level=loud", "--log-format=xml")
+	if err == nil {
+		t.Fatal("no error")
+	}
+	for _, flag := range []string{
+		"clusters", "watch", "sink", "cluster-qps", "cluster-burst", "cluster-limit", "lane-capacity", "lane-bytes",
+		"workers", "api-qps", "api-burst", "reconnect-min", "connect-timeout", "sync-timeout", "stale-after",
+		"max-concurrent-snapshots", "drain-timeout", "metrics-bind-address", "health-probe-bind-address", "log-level", "log-format",
+	} {
+		if !strings.Contains(err.Error(), "--"+flag) {
+			t.Errorf("--%s is not reported", flag)
+		}
+	}
+	if t.Failed() {
+		t.Log(err)
+	}
+}
+
+func TestParseClusterLimit(t *testing.T) {
+	for _, tc := range []struct {
+		in   string
+		want clusterLimit
+		err  string
+	}{
+		{in: "a=5:10", want: clusterLimit{"a", ratelimit.Limit{QPS: 5, Burst: 10}, 1}},
+		{in: "a=0.5:1:7", want: clusterLimit{"a", ratelimit.Limit{QPS: 0.5, Burst: 1}, 7}},
+		{in: "arn:aws:eks:eu:1:cluster/x=y=5:10", want: clusterLimit{"arn:aws:eks:eu:1:cluster/x=y", ratelimit.Limit{QPS: 5, Burst: 10}, 1}},
+		{in: "5:10", err: "no cluster name"},
+		{in: "=5:10", err: "no cluster name"},
+		{in: "a=5", err: "NAME=QPS:BURST"},
+		{in: "a=5:1:1:1", err: "NAME=QPS:BURST"},
+		{in: "a=-5:1", err: "QPS"},
+		{in: "a=NaN:1", err: "QPS"},
+		{in: "a=5:0", err: "BURST"},
+		{in: "a=5:1:0", err: "WEIGHT"},
+	} {
+		got, err := parseClusterLimit(tc.in)
+		if tc.err != "" {
+			if err == nil || !strings.Contains(err.Error(), tc.err) {
+				t.Errorf("%q: error %v, want one about %q", tc.in, err, tc.err)
+			}
+			continue
+		}
+		if err != nil || !cmp.Equal(got, tc.want, cmp.AllowUnexported(clusterLimit{})) {
+			t.Errorf("%q: %+v, %v, want %+v", tc.in, got, err, tc.want)
+		}
+	}
+	if _, err := parseClusterLimits([]string{"a=1:1", "a=2:2"}); err == nil {
+		t.Error("two limits of one cluster are accepted")
+	}
+}
+
+func TestReadmeListsEveryFlag(t *testing.T) {
+	readme := string(must(os.ReadFile("../../../README.md"))(t))
+	set := pflag.NewFlagSet("run", pflag.ContinueOnError)
+	new(Config).addFlags(set)
+	set.VisitAll(func(f *pflag.Flag) {
+		_, row, ok := strings.Cut(readme, "\n| `--"+f.Name+"` |")
+		if !ok {
+			t.Errorf("--%s has no row in the README's table", f.Name)
+			return
+		}
+		cell, _, _ := strings.Cut(row, "|")
+		cell = strings.Trim(cell, " `")
+		want := strings.Trim(f.DefValue, "[]")
+		if short := strings.TrimSuffix(strings.TrimSuffix(want, "0s"), "0m"); cell != want && cell != strings.TrimSuffix(want, "0s") && cell != short {
+			t.Errorf("--%s: the README says its default is %q, it is %q", f.Name, cell, want)
+		}
+	})
+}

@@ -1,0 +1,14 @@
+// Package app is the program fairlead: its commands and flags, and the wiring
+// of everything else.
+//
+//	flags ──▶ Config ── parse ──▶ settings ──▶ program
+//	                                            fleet ─▶ sources ─▶ queue ─▶ stage ─▶ sinks
+//	                                            manager: workers, /metrics, /healthz /readyz /clusters
+//
+// It is a package, and not part of cmd/fairlead, so that cmd/fairlead-chaos can
+// run the same program with a sink that fails on purpose.
+//
+// A process runs one program: the package sets the loggers of
+// controller-runtime and client-go, and registers with controller-runtime's
+// metrics.
+package app

@@ -1,0 +1,58 @@
+package app
+
+import (
+	"encoding/json"
+	"errors"
+	"net"
+	"net/http"
+	"time"
+
+	"sigs.k8s.io/controller-runtime/pkg/healthz"
+	"sigs.k8s.io/controller-runtime/pkg/manager"
+)
+
+// healthServer serves /healthz, /readyz and /clusters.
+func (p *program) healthServer(l net.Listener) *manager.Server {
+	live := &healthz.Handler{Checks: map[string]healthz.Checker{"ping": healthz.Ping}}
+	ready := &healthz.Handler{Checks: map[string]healthz.Checker{"started": p.checkStarted, "ledger": p.checkLedger}}
+	mux := http.NewServeMux()
+	for path, h := range map[string]http.Handler{"/healthz": live, "/readyz": ready} {
+		mux.Handle(path, http.StripPrefix(path, h))
+		mux.Handle(path+"/", http.StripPrefix(path, h))
+	}
+	mux.HandleFunc("GET /clusters", p.serveClusters)
+	return &manager.Server{
+		Name:            "health",
+		Server:          &http.Server{Handler: mux, ReadHeaderTimeout: 10 * time.Second},
+		Listener:        l,
+		ShutdownTimeout: new(2 * time.Second),
+	}
+}
+
+// checkStarted fails until the sources run. Members that are down do not make
+// the program unready: they degrade it, and /clusters tells how.
+func (p *program) checkStarted(*http.Request) error {
+	select {
+	case <-p.started:
+		return nil
+	default:
+		return errors.New("the sources do not run yet")
+	}
+}
+
+// checkLedger fails while the ledger cannot be written and delivery pauses.
+func (p *program) checkLedger(*http.Request) error {
+	if s, ok := p.ledger.Status(); ok && !s.Healthy {
+		return errors.New(s.LastError)
+	}
+	return nil
+}
+
+func (p *program) serveClusters(w http.ResponseWriter, _ *http.Request) {
+	w.Header().Set("Content-Type", "application/json")
+	e := json.NewEncoder(w)
+	e.SetIndent("", "  ")
+	if err := e.Encode(p.status(time.Now())); err != nil {
+		p.log.V(1).Info("Could not answer /clusters", "reason", err.Error())
+	}
+}

@@ -1,0 +1,34 @@
+package app
+
+import (
+	"fmt"
+	"io"
+	"log/slog"
+
+	"github.com/go-logr/logr"
+)
+
+func parseLevel(s string) (slog.Level, error) {
+	switch s {
+	case "debug":
+		return slog.LevelDebug, nil
+	case "info":
+		return slog.LevelInfo, nil
+	case "warn":
+		return slog.LevelWarn, nil
+	case "error":
+		return slog.LevelError, nil
+	}
+	return 0, fmt.Errorf("%q is none of debug, info, warn, error", s)
+}
+
+// newLogger returns a logger that writes to w. Level and format have been
+// checked.
+func newLogger(w io.Writer, level, format string) logr.Logger {
+	l, _ := parseLevel(level) // checked with the other flags
+	o := &slog.HandlerOptions{Level: l}
+	if format == "json" {
+		return logr.FromSlogHandler(slog.NewJSONHandler(w, o))
+	}
+	return logr.FromSlogHandler(slog.NewTextHandler(w, o))
+}

@@ -1,0 +1,105 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+
+	"github.com/go-logr/logr"
+	"github.com/prometheus/client_golang/prometheus"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/fairlead-dev/fairlead/pipeline"
+	"github.com/fairlead-dev/fairlead/sinks/batch"
+	"github.com/fairlead-dev/fairlead/sinks/file"
+	"github.com/fairlead-dev/fairlead/sinks/stdout"
+)
+
+// sink is one --sink at work.
+type sink struct {
+	name    string // as given on the command line
+	batcher *batch.Batcher
+	file    *file.Sink // nil if it is none
+}
+
+type sinks []*sink
+
+// openSinks opens all sinks, or none and tells all that is wrong.
+func openSinks(s *settings, out io.Writer, log logr.Logger, reg prometheus.Registerer) (_ sinks, err error) {
+	metrics, err := batch.NewMetrics(reg)
+	if err != nil {
+		return nil, err
+	}
+	var all sinks
+	var errs []error
+	for _, spec := range s.sinks {
+		k := &sink{name: spec.value}
+		var to pipeline.Sink
+		switch spec.scheme {
+		case "stdout":
+			to = stdout.New(out)
+		case "file":
+			if k.file, err = file.Open(spec.rest); err != nil {
+				errs = append(errs, fmt.Errorf("--sink %s: %w", spec.value, err))
+				continue
+			}
+			to = k.file
+		default:
+			if to, err = s.options.Sinks[spec.scheme](spec.rest); err != nil {
+				errs = append(errs, fmt.Errorf("--sink %s: %w", spec.value, err))
+				continue
+			}
+		}
+		k.batcher = batch.New(spec.value, to, batch.Options{Log: log.WithValues("sink", spec.value), Metrics: metrics})
+		all = append(all, k)
+	}
+	if err := errors.Join(errs...); err != nil {
+		all.close(log)
+		return nil, err
+	}
+	return all, nil
+}
+
+func (ks sinks) destinations() []pipeline.Destination {
+	var all []pipeline.Destination
+	for _, k := range ks {
+		all = append(all, k.batcher)
+	}
+	return all
+}
+
+// run writes until ctx ends. A signal on hangup makes files be opened again.
+func (ks sinks) run(ctx context.Context, hangup <-chan os.Signal) error {
+	g, ctx := errgroup.WithContext(ctx)
+	for _, k := range ks {
+		g.Go(func() error { return k.batcher.Run(ctx) })
+	}
+	g.Go(func() error {
+		for {
+			select {
+			case <-ctx.Done():
+				return nil
+			case <-hangup:
+				for _, k := range ks {
+					if k.file != nil {
+						k.file.Reopen()
+					}
+				}
+			}
+		}
+	})
+	return g.Wait()
+}
+
+func (ks sinks) close(log logr.Logger) {
+	for _, k := range ks {
+		if k.file == nil {
+			continue
+		}
+		if err := k.file.Close(); err != nil {
+			log.Error(err, "Could not close a sink", "sink", k.name)
+		}
+	}
+}

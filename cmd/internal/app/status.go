@@ -1,0 +1,132 @@
+package app
+
+import (
+	"time"
+
+	"github.com/fairlead-dev/fairlead/internal/member"
+	"github.com/fairlead-dev/fairlead/pipeline"
+	"github.com/fairlead-dev/fairlead/sources/stream"
+)
+
+// status is what /clusters answers.
+type status struct {
+	Clusters []clusterStatus `json:"clusters"`
+	Problems []problemStatus `json:"problems"` // descriptions of clusters that cannot be used
+	Sinks    []sinkStatus    `json:"sinks"`
+	Ledger   ledgerStatus    `json:"ledger"`
+}
+
+type clusterStatus struct {
+	Name          string         `json:"name"`
+	Source        string         `json:"source"` // where it is described
+	State         member.State   `json:"state"`
+	Reason        string         `json:"reason,omitempty"`
+	Since         time.Time      `json:"since"`
+	LastError     string         `json:"lastError,omitempty"`
+	LastErrorAt   time.Time      `json:"lastErrorAt,omitzero"`
+	Attempt       int            `json:"attempt"`
+	NextRetry     time.Time      `json:"nextRetry,omitzero"`
+	UID           string         `json:"uid,omitempty"`
+	ServerVersion string         `json:"serverVersion,omitempty"`
+	Lane          laneStatus     `json:"lane"`
+	Counts        laneCounts     `json:"counts"`
+	Streams       []streamStatus `json:"streams"`
+}
+
+type laneStatus struct {
+	Live          int   `json:"live"`
+	Snapshot      int   `json:"snapshot"`
+	Bytes         int64 `json:"bytes"`
+	Delayed       int   `json:"delayed"`
+	InWork        int   `json:"inWork"`
+	BlockedOffers int   `json:"blockedOffers"`
+}
+
+type laneCounts struct {
+	Added            uint64  `json:"added"`
+	Coalesced        uint64  `json:"coalesced"`
+	HandedOut        uint64  `json:"handedOut"`
+	Throttled        uint64  `json:"throttled"`
+	ThrottledSeconds float64 `json:"throttledSeconds"`
+	BlockedSeconds   float64 `json:"blockedSeconds"`
+}
+
+type streamStatus struct {
+	stream.Status
+	// LastFrameAgeSeconds is how long the server has been silent; absent until
+	// it has said something.
+	LastFrameAgeSeconds *float64 `json:"lastFrameAgeSeconds,omitempty"`
+}
+
+type problemStatus struct {
+	Source  string    `json:"source"`
+	Context string    `json:"context,omitempty"`
+	Cluster string    `json:"cluster,omitempty"`
+	Error   string    `json:"error"`
+	Since   time.Time `json:"since"`
+}
+
+type sinkStatus struct {
+	Name      string    `json:"name"`
+	Healthy   bool      `json:"healthy"`
+	Since     time.Time `json:"since"`
+	LastError string    `json:"lastError,omitempty"`
+	Attempts  int       `json:"attempts"`
+	NextRetry time.Time `json:"nextRetry,omitzero"`
+	Waiting   int       `json:"waiting"`
+}
+
+type ledgerStatus struct {
+	Path      string    `json:"path"`
+	Healthy   bool      `json:"healthy"`
+	Since     time.Time `json:"since,omitzero"`
+	LastError string    `json:"lastError,omitempty"`
+	Attempts  int       `json:"attempts"`
+	NextRetry time.Time `json:"nextRetry,omitzero"`
+	Written   time.Time `json:"written,omitzero"`
+}
+
+// status tells where everything stands at now.
+func (p *program) status(now time.Time) status {
+	lanes := map[string]pipeline.LaneStats{}
+	for _, l := range p.queue.Lanes() {
+		lanes[l.Cluster] = l
+	}
+	s := status{Clusters: []clusterStatus{}, Problems: []problemStatus{}}
+	for _, m := range p.sources.Status() {
+		c, l := m.Connection, lanes[m.Connection.Cluster]
+		cs := clusterStatus{
+			Name: c.Cluster, Source: m.Source,
+			State: c.State, Reason: c.Reason, Since: c.Since, LastError: c.LastError, LastErrorAt: c.LastErrorAt,
+			Attempt: c.Attempt, NextRetry: c.NextRetry, UID: c.ClusterUID, ServerVersion: c.ServerVersion,
+			Lane: laneStatus{
+				Live: l.Live, Snapshot: l.Snapshot, Bytes: l.Bytes,
+				Delayed: l.Delayed, InWork: l.InWork, BlockedOffers: l.BlockedOffers,
+			},
+			Counts: laneCounts{
+				Added: l.Added, Coalesced: l.Coalesced, HandedOut: l.HandedOut, Throttled: l.Throttles,
+				ThrottledSeconds: l.Throttled.Seconds(), BlockedSeconds: l.Blocked.Seconds(),
+			},
+		}
+		for _, st := range m.Streams {
+			ss := streamStatus{Status: st}
+			if !st.LastFrame.IsZero() {
+				ss.LastFrameAgeSeconds = new(now.Sub(st.LastFrame).Seconds())
+			}
+			cs.Streams = append(cs.Streams, ss)
+		}
+		s.Clusters = append(s.Clusters, cs)
+	}
+	for _, f := range p.fleet.Problems() {
+		s.Problems = append(s.Problems, problemStatus{f.Source, f.Context, f.Cluster, f.Err.Error(), f.Since})
+	}
+	for _, k := range p.sinks {
+		b := k.batcher.Status()
+		s.Sinks = append(s.Sinks, sinkStatus{k.name, b.Healthy, b.Since, b.LastError, b.Attempts, b.NextRetry, b.Waiting})
+	}
+	s.Ledger = ledgerStatus{Path: p.settings.Ledger, Healthy: true}
+	if l, ok := p.ledger.Status(); ok {
+		s.Ledger = ledgerStatus{p.settings.Ledger, l.Healthy, l.Since, l.LastError, l.Attempts, l.NextRetry, l.Written}
+	}
+	return s
+}

@@ -1,0 +1,93 @@
+package archtest
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// mayImport says which top-level folders a package may import from, by the
+// top-level folder it is in. What holds inside of one folder, inside says.
+var mayImport = map[string][]string{
+	"cmd":       {"sources", "sinks", "pipeline", "ratelimit", "internal"},
+	"bench":     {"sources", "sinks", "pipeline", "ratelimit", "internal"},
+	"examples":  {"sources", "sinks", "pipeline", "ratelimit"},
+	"sources":   {"pipeline", "ratelimit", "internal"},
+	"sinks":     {"pipeline", "ratelimit", "internal"},
+	"pipeline":  {"ratelimit", "internal"},
+	"ratelimit": {"internal"},
+	"internal":  {},
+}
+
+// testOnly are packages that start servers or check others. Only tests import
+// them, and the trees named: demo, chaos and benchmarks are tests at heart.
+var testOnly = map[string][]string{
+	"internal/testenv":      {"bench", "cmd/fairlead-demo", "cmd/fairlead-chaos"},
+	"internal/controlplane": {"bench", "cmd/fairlead-demo", "cmd/fairlead-chaos", "internal/controlplane", "internal/testenv"},
+	"internal/archtest":     {},
+	"sinks/sinktest":        {"sinks/sinktest"},
+}
+
+// imports is one package's imports of other packages of the repository. Paths
+// are relative to the repository's root.
+type imports struct {
+	from     string
+	to       string
+	fromTest bool // the importing file is a test
+}
+
+// violation explains what is wrong with an import, or returns "".
+func violation(i imports) string {
+	for pkg, users := range testOnly {
+		if within(i.to, pkg) && !i.fromTest && !slices.ContainsFunc(users, func(user string) bool { return within(i.from, user) }) {
+			return fmt.Sprintf("%s imports %s, which is for tests", i.from, i.to)
+		}
+	}
+	from, to := folder(i.from), folder(i.to)
+	if from == to {
+		return inside(i)
+	}
+	allowed, known := mayImport[from]
+	if !known {
+		return fmt.Sprintf("%s is in a folder that the rules do not know: say in rules_test.go what may be imported there", i.from)
+	}
+	if !slices.Contains(allowed, to) {
+		return fmt.Sprintf("%s imports %s: packages under %s may import only from %s", i.from, i.to, from, strings.Join(append(allowed, from), ", "))
+	}
+	return ""
+}
+
+// inside is violation for an import within one top-level folder.
+func inside(i imports) string {
+	switch folder(i.from) {
+	case "cmd":
+		// What lies in cmd/internal is shared by the commands.
+		if child(i.from) != child(i.to) && child(i.to) != "internal" {
+			return fmt.Sprintf("%s imports %s: nobody imports a command", i.from, i.to)
+		}
+	case "sources", "sinks":
+		parent := child(i.from) == "" // composes its children
+		suite := i.fromTest && within(i.to, "sinks/sinktest")
+		if !parent && !suite && child(i.from) != child(i.to) {
+			return fmt.Sprintf("%s imports its sibling or parent %s", i.from, i.to)
+		}
+	}
+	return ""
+}
+
+// folder is the first element of a path.
+func folder(path string) string {
+	first, _, _ := strings.Cut(path, "/")
+	return first
+}
+
+// child is the second element of a path, or "".
+func child(path string) string {
+	_, rest, _ := strings.Cut(path, "/")
+	return folder(rest)
+}
+
+// within reports whether a path is the tree or below it.
+func within(path, tree string) bool {
+	return path == tree || strings.HasPrefix(path, tree+"/")
+}

@@ -1,0 +1,278 @@
+package ledger
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"fmt"
+	"iter"
+	"sync"
+	"time"
+
+	"github.com/go-logr/logr"
+)
+
+// The defaults of Options.
+const (
+	DefaultRetention = 7 * 24 * time.Hour
+	DefaultInterval  = time.Second
+)
+
+// StreamID names a stream's cursor.
+type StreamID struct {
+	Cluster    string `json:"cluster"`    // the member's name
+	ClusterUID string `json:"clusterUID"` // its identity: UID of its kube-system namespace, or a digest
+	Resource   string `json:"resource"`   // with group, such as "deployments.apps"
+	Namespace  string `json:"namespace,omitempty"`
+	Labels     string `json:"labels,omitempty"` // label selector
+	Fields     string `json:"fields,omitempty"` // field selector
+}
+
+// key names the cursor in a store.
+func (id StreamID) key() string {
+	b, err := json.Marshal(id)
+	if err != nil {
+		panic(err) // strings
+	}
+	return string(b)
+}
+
+// Options say how a ledger is kept.
+type Options struct {
+	// Store is what outlives the process; nil: nothing does.
+	Store Store
+	// Interval is how often acks and resume points are stored. Zero means
+	// DefaultInterval. After a crash, what was delivered within it is delivered
+	// again.
+	Interval time.Duration
+	// Retention is how long the cursors of a cluster that left the fleet are
+	// kept. Zero means DefaultRetention.
+	Retention time.Duration
+	Log       logr.Logger
+}
+
+// Ledger is the set of all cursors. Its methods may be called from any
+// goroutine.
+type Ledger struct {
+	retention time.Duration
+	writer    *writer // nil without a store
+
+	mu      sync.Mutex
+	cursors map[StreamID]*Cursor
+}
+
+// Open loads the ledger from its store. It fails on a store that cannot be
+// read, or holds what cannot have been written (ErrCorrupt): to go on without
+// it would lose deletions in silence.
+func Open(ctx context.Context, o Options) (*Ledger, error) {
+	l := &Ledger{
+		retention: cmp.Or(o.Retention, DefaultRetention),
+		cursors:   map[StreamID]*Cursor{},
+	}
+	if o.Store == nil {
+		return l, nil
+	}
+	l.writer = newWriter(o.Store, cmp.Or(o.Interval, DefaultInterval), o.Log, l.all)
+	now := time.Now()
+	err := o.Store.Load(ctx, func(cursor string, stored []byte, records iter.Seq2[[]byte, []byte]) error {
+		h, err := decodeHead(stored)
+		if err != nil {
+			return err
+		}
+		if h.ID.key() != cursor {
+			return fmt.Errorf("%w: cursor %q calls itself %q", ErrCorrupt, cursor, h.ID.key())
+		}
+		c := newCursor(h.ID, l.writer)
+		c.head, c.headDirty = h, false
+		if h.Left.IsZero() {
+			// Until Join says that its cluster is still in the fleet.
+			c.head.Left, c.headDirty = now, true
+		}
+		l.cursors[h.ID] = c
+		return c.load(records)
+	})
+	if err != nil {
+		return nil, fmt.Errorf("load the ledger: %w", err)
+	}
+	l.expire(now)
+	return l, nil
+}
+
+// Run writes what changes to the store until ctx ends, and then once more. The
+// caller ends it after the last worker. Without a store it just waits.
+func (l *Ledger) Run(ctx context.Context) error {
+	if l.writer == nil {
+		<-ctx.Done()
+		return nil
+	}
+	if err := l.writer.run(ctx); err != nil {
+		return fmt.Errorf("write the ledger for the last time: %w", err)
+	}
+	return nil
+}
+
+// Status tells where the store stands. It is not ok without a store.
+func (l *Ledger) Status() (s Status, ok bool) {
+	if l.writer == nil {
+		return Status{}, false
+	}
+	return l.writer.getStatus(), true
+}
+
+// Claim returns the cursor of a stream, a new one if there is none, and the
+// cursors that the same stream had in other clusters of that name, whose
+// objects are gone: the caller delivers their deletions and then calls Drop.
+// The caller makes sure that no other stream uses any of them.
+//
+// The digest is that of the server's URL and CA. A cluster whose UID could not
+// be read before, or cannot be any more, is the same one while its digest is.
+func (l *Ledger) Claim(id StreamID, digest string) (c *Cursor, former []*Cursor) {
+	if l.writer != nil {
+		l.writer.collect.Lock()
+		defer l.writer.collect.Unlock()
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	c = l.cursors[id]
+	for other, o := range l.cursors {
+		if other == id || other.atAnyUID() != id.atAnyUID() {
+			continue
+		}
+		byDigest := other.ClusterUID == digest || id.ClusterUID == digest
+		if c == nil && byDigest && o.digest() == digest {
+			c = o
+			l.renameLocked(c, id)
+			continue
+		}
+		former = append(former, o)
+	}
+	if c == nil {
+		c = newCursor(id, l.writer)
+		l.cursors[id] = c
+	}
+	c.setDigest(digest)
+	return c, former
+}
+
+func (id StreamID) atAnyUID() StreamID {
+	id.ClusterUID = ""
+	return id
+}
+
+// renameLocked gives a cursor another name, here and in the store.
+func (l *Ledger) renameLocked(c *Cursor, id StreamID) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	old := c.head.ID
+	delete(l.cursors, old)
+	l.cursors[id] = c
+	c.head.ID, c.headDirty, c.stored = id, true, false
+	if l.writer == nil {
+		return
+	}
+	l.writer.drop(old.key())
+	for n := range c.acked {
+		c.dirty[n] = struct{}{}
+	}
+	for n := range c.held {
+		c.dirty[n] = struct{}{}
+	}
+	for n := range c.deleted {
+		c.dirty[n] = struct{}{}
+	}
+}
+
+// ID returns the name of the cursor's stream.
+func (c *Cursor) ID() StreamID {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.head.ID
+}
+
+func (c *Cursor) digest() string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.head.Digest
+}
+
+func (c *Cursor) setDigest(digest string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.head.Digest != digest {
+		c.head.Digest, c.headDirty = digest, true
+	}
+}
+
+// Drop forgets a stream and all that is known of it.
+func (l *Ledger) Drop(id StreamID) { l.drop(id) }
+
+// Join says that a cluster is in the fleet: its cursors do not expire.
+func (l *Ledger) Join(cluster string) {
+	l.expire(time.Now())
+	for _, c := range l.of(cluster) {
+		c.setLeft(time.Time{})
+	}
+}
+
+// Leave says that a cluster left the fleet and that none of its changes is in
+// a queue or in work any more. Leaving is not deleting: its cursors are kept
+// for the retention time, as after a restart.
+func (l *Ledger) Leave(cluster string) {
+	now := time.Now()
+	for _, c := range l.of(cluster) {
+		c.Rewind()
+		c.setLeft(now)
+	}
+	l.expire(now)
+}
+
+func (c *Cursor) setLeft(at time.Time) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if !c.head.Left.Equal(at) {
+		c.head.Left, c.headDirty = at, true
+	}
+}
+
+// expire drops the cursors of clusters that left too long ago.
+func (l *Ledger) expire(now time.Time) {
+	for _, c := range l.all() {
+		c.mu.Lock()
+		left, id := c.head.Left, c.head.ID
+		c.mu.Unlock()
+		if !left.IsZero() && now.Sub(left) >= l.retention {
+			l.drop(id)
+		}
+	}
+}
+
+func (l *Ledger) drop(id StreamID) {
+	l.mu.Lock()
+	delete(l.cursors, id)
+	l.mu.Unlock()
+	if l.writer != nil {
+		l.writer.drop(id.key())
+	}
+}
+
+func (l *Ledger) all() []*Cursor {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	all := make([]*Cursor, 0, len(l.cursors))
+	for _, c := range l.cursors {
+		all = append(all, c)
+	}
+	return all
+}
+
+func (l *Ledger) of(cluster string) []*Cursor {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	var of []*Cursor
+	for id, c := range l.cursors {
+		if id.Cluster == cluster {
+			of = append(of, c)
+		}
+	}
+	return of
+}

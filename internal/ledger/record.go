@@ -1,0 +1,212 @@
+package ledger
+
+import (
+	"bytes"
+	"encoding/binary"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"hash/crc32"
+	"time"
+)
+
+// ErrCorrupt is wrapped by the errors of a ledger whose content cannot be
+// what was written.
+var ErrCorrupt = errors.New("corrupt")
+
+// head is what is stored of a cursor beside its objects.
+type head struct {
+	ID StreamID `json:"id"`
+	// Digest is that of the server's URL and CA at the last connection; it
+	// tells whether a cluster that is named by UID now is the one that could
+	// only be named by its digest before, or the other way round.
+	Digest string `json:"digest,omitempty"`
+	// Resume is the resume point; empty before the first snapshot is acked.
+	Resume string `json:"resume,omitempty"`
+	// Left is when the cluster left the fleet; zero while it is in it.
+	Left time.Time `json:"left,omitzero"`
+}
+
+func (h head) encode() []byte {
+	b, err := json.Marshal(h)
+	if err != nil {
+		panic(err) // strings and a time
+	}
+	return b
+}
+
+func decodeHead(b []byte) (h head, err error) {
+	d := json.NewDecoder(bytes.NewReader(b))
+	d.DisallowUnknownFields()
+	if err := d.Decode(&h); err != nil {
+		return h, fmt.Errorf("%w: head of a cursor: %w", ErrCorrupt, err)
+	}
+	return h, nil
+}
+
+// encodeKey returns the key of an object: namespace, 0, name. Neither may hold
+// a zero byte.
+func encodeKey(namespace, name string) []byte {
+	k := make([]byte, 0, len(namespace)+1+len(name))
+	k = append(k, namespace...)
+	k = append(k, 0)
+	return append(k, name...)
+}
+
+func decodeKey(k []byte) (Name, error) {
+	namespace, name, ok := bytes.Cut(k, []byte{0})
+	if !ok {
+		return Name{}, fmt.Errorf("%w: key %q has no namespace", ErrCorrupt, k)
+	}
+	return Name{string(namespace), string(name)}, nil
+}
+
+// known is all that is stored of one object.
+type known struct {
+	acked   *version
+	held    []uid
+	deleted rv // 0: no deletion is remembered
+}
+
+// A record is: flags, then acked (UID, version), then the deletion (version),
+// then the held UIDs, each as far as the flags say, then a checksum of key and
+// value. A UID is 16 bytes, or, after a 1, a length and a string.
+const (
+	hasAcked   = 1 << iota
+	hasDeleted // a deletion is remembered
+	hasHeld
+)
+
+var castagnoli = crc32.MakeTable(crc32.Castagnoli)
+
+func checksum(key, value []byte) uint32 {
+	return crc32.Update(crc32.Checksum(key, castagnoli), castagnoli, value)
+}
+
+// encodeLocked returns the record of an object, nil if nothing is known of it.
+func (c *Cursor) encodeLocked(key []byte, n name) []byte {
+	var flags byte
+	acked, isAcked := c.acked[n]
+	deleted, isDeleted := c.deleted[n]
+	held := c.held[n]
+	if isAcked {
+		flags |= hasAcked
+	}
+	if isDeleted {
+		flags |= hasDeleted
+	}
+	if len(held) > 0 {
+		flags |= hasHeld
+	}
+	if flags == 0 {
+		return nil
+	}
+	b := make([]byte, 0, 64)
+	b = append(b, flags)
+	if isAcked {
+		b = c.appendUIDLocked(b, acked.uid)
+		b = binary.BigEndian.AppendUint64(b, uint64(acked.rv))
+	}
+	if isDeleted {
+		b = binary.BigEndian.AppendUint64(b, uint64(deleted))
+	}
+	if len(held) > 0 {
+		b = binary.AppendUvarint(b, uint64(len(held)))
+		for _, u := range held {
+			b = c.appendUIDLocked(b, u)
+		}
+	}
+	return binary.BigEndian.AppendUint32(b, checksum(key, b))
+}
+
+func (c *Cursor) appendUIDLocked(b []byte, u uid) []byte {
+	if s, ok := c.odd[u]; ok {
+		b = append(b, 1)
+		b = binary.AppendUvarint(b, uint64(len(s)))
+		return append(b, s...)
+	}
+	b = append(b, 0)
+	return append(b, u[:]...)
+}
+
+// decode reads a record. UIDs that are no UUIDs are given to odd.
+func decode(key, value []byte, odd func(uid, string)) (k known, err error) {
+	bad := fmt.Errorf("%w: record of %q", ErrCorrupt, key)
+	if len(value) < 5 {
+		return k, bad
+	}
+	b, sum := value[:len(value)-4], binary.BigEndian.Uint32(value[len(value)-4:])
+	if checksum(key, b) != sum {
+		return k, fmt.Errorf("%w: wrong checksum", bad)
+	}
+	r := reader{b: b[1:], odd: odd}
+	if b[0]&hasAcked != 0 {
+		k.acked = &version{r.uid(), rv(r.uint64())}
+	}
+	if b[0]&hasDeleted != 0 {
+		k.deleted = rv(r.uint64())
+	}
+	if b[0]&hasHeld != 0 {
+		for range r.uvarint() {
+			k.held = append(k.held, r.uid())
+			if r.short {
+				break
+			}
+		}
+	}
+	if r.short || len(r.b) > 0 || b[0]&^(hasAcked|hasDeleted|hasHeld) != 0 {
+		return known{}, bad
+	}
+	return k, nil
+}
+
+// reader takes values off b; short is set once there are too few bytes.
+type reader struct {
+	b     []byte
+	odd   func(uid, string)
+	short bool
+}
+
+func (r *reader) take(n uint64) []byte {
+	if n > uint64(len(r.b)) {
+		r.short, r.b = true, nil
+		return nil
+	}
+	taken := r.b[:n]
+	r.b = r.b[n:]
+	return taken
+}
+
+func (r *reader) uint64() uint64 {
+	if b := r.take(8); b != nil {
+		return binary.BigEndian.Uint64(b)
+	}
+	return 0
+}
+
+func (r *reader) uvarint() uint64 {
+	n, size := binary.Uvarint(r.b)
+	if size <= 0 {
+		r.short, r.b = true, nil
+		return 0
+	}
+	r.b = r.b[size:]
+	return n
+}
+
+func (r *reader) uid() (u uid) {
+	kind := r.take(1)
+	switch {
+	case kind == nil:
+	case kind[0] == 0:
+		copy(u[:], r.take(16))
+	case kind[0] == 1:
+		if s := r.take(r.uvarint()); !r.short {
+			u = digestUID(string(s))
+			r.odd(u, string(s))
+		}
+	default:
+		r.short = true
+	}
+	return u
+}

@@ -1,0 +1,33 @@
+package ledger
+
+import (
+	"context"
+	"iter"
+)
+
+// Store keeps cursors across restarts: a transactional map from cursors to a
+// head and any number of records, all of them opaque to it. Keys and values are
+// valid only until the call returns. A Store is used by one goroutine at a time
+// and by one process at a time. Package ledgertest holds what every
+// implementation must do.
+type Store interface {
+	// Load calls visit for every cursor in the store. Records may be ranged
+	// over once. An error of visit ends Load, which returns it.
+	Load(ctx context.Context, visit func(cursor string, head []byte, records iter.Seq2[[]byte, []byte]) error) error
+	// Apply makes all of the updates durable, or none of them. After an error
+	// it may be called again.
+	Apply(ctx context.Context, updates []Update) error
+}
+
+// Update changes one cursor in a store.
+type Update struct {
+	Cursor  string
+	Drop    bool     // removes the cursor, its head and all its records; the rest is ignored
+	Head    []byte   // nil: as it was
+	Records []Record // a nil Value removes the record
+}
+
+// Record is one entry of a cursor in a store.
+type Record struct {
+	Key, Value []byte
+}

@@ -1,0 +1,154 @@
+package replay
+
+import (
+	"bufio"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+)
+
+// Object names one object. A name that is deleted and taken again makes another
+// Object, with another UID.
+type Object struct {
+	Cluster   string
+	Resource  string // plural and group: "configmaps", "deployments.apps"
+	Namespace string // empty for cluster-scoped objects
+	Name      string
+	UID       string
+}
+
+// String returns "cluster/resource/namespace/name (uid)".
+func (o Object) String() string {
+	path := []string{o.Cluster, o.Resource, o.Namespace, o.Name}
+	if o.Namespace == "" {
+		path = []string{o.Cluster, o.Resource, o.Name}
+	}
+	return strings.Join(path, "/") + " (" + o.UID + ")"
+}
+
+// Event is what the check needs of one CloudEvent.
+type Event struct {
+	Object
+	ID              string
+	ClusterUID      string
+	ResourceVersion string
+	Deleted         bool
+	Snapshot        bool
+	Tombstone       bool
+	Data            json.RawMessage // the object; nil on a tombstone
+}
+
+// line is an event as it is written.
+type line struct {
+	SpecVersion     string          `json:"specversion"`
+	Type            string          `json:"type"`
+	ID              string          `json:"id"`
+	Cluster         string          `json:"cluster"`
+	ClusterUID      string          `json:"clusteruid"`
+	Namespace       string          `json:"namespace"`
+	Name            string          `json:"name"`
+	ResourceVersion string          `json:"resourceversion"`
+	Snapshot        bool            `json:"snapshot"`
+	Tombstone       bool            `json:"tombstone"`
+	Data            json.RawMessage `json:"data"`
+}
+
+// Parse reads one line of a sink. It fails on what is no event of Fairlead's, and
+// on an event whose attributes say something else than the object in it.
+func Parse(text []byte) (Event, error) {
+	var l line
+	if err := json.Unmarshal(text, &l); err != nil {
+		return Event{}, fmt.Errorf("parse event: %w", err)
+	}
+	if l.SpecVersion != "1.0" {
+		return Event{}, fmt.Errorf("parse event %q: specversion is %q, want 1.0", l.ID, l.SpecVersion)
+	}
+	// <group>/<version>/<resource>/<uid>/<resourceVersion or "deleted">
+	id := strings.Split(l.ID, "/")
+	if len(id) != 5 || id[3] == "" || id[4] == "" {
+		return Event{}, fmt.Errorf("parse event: id %q is not group/version/resource/uid/version", l.ID)
+	}
+	e := Event{
+		Object:          Object{Cluster: l.Cluster, Resource: id[2], Namespace: l.Namespace, Name: l.Name, UID: id[3]},
+		ID:              l.ID,
+		ClusterUID:      l.ClusterUID,
+		ResourceVersion: l.ResourceVersion,
+		Snapshot:        l.Snapshot,
+		Tombstone:       l.Tombstone,
+		Data:            l.Data,
+	}
+	if id[0] != "" {
+		e.Resource += "." + id[0]
+	}
+	switch l.Type {
+	case "dev.fairlead.resource.deleted.v1":
+		e.Deleted = true
+	case "dev.fairlead.resource.added.v1", "dev.fairlead.resource.updated.v1":
+	default:
+		return Event{}, fmt.Errorf("parse event %q: type is %q", l.ID, l.Type)
+	}
+	if e.Cluster == "" || e.Name == "" {
+		return Event{}, fmt.Errorf("parse event %q: no cluster or no name", l.ID)
+	}
+	if want := e.ResourceVersion; e.Deleted != (id[4] == "deleted") || !e.Deleted && id[4] != want {
+		return Event{}, fmt.Errorf("parse event: id %q does not end like an event of type %s and version %q", l.ID, l.Type, want)
+	}
+	return e, e.checkData()
+}
+
+// checkData fails if the object is another one than the attributes say, or
+// another version of it.
+func (e *Event) checkData() error {
+	if e.Data == nil {
+		if !e.Tombstone {
+			return fmt.Errorf("parse event %q: no object in it, and no tombstone", e.ID)
+		}
+		return nil
+	}
+	var object struct {
+		Metadata struct {
+			Name            string `json:"name"`
+			Namespace       string `json:"namespace"`
+			UID             string `json:"uid"`
+			ResourceVersion string `json:"resourceVersion"`
+		} `json:"metadata"`
+	}
+	if err := json.Unmarshal(e.Data, &object); err != nil {
+		return fmt.Errorf("parse event %q: its object: %w", e.ID, err)
+	}
+	m := object.Metadata
+	if m.Name != e.Name || m.Namespace != e.Namespace || m.UID != e.UID || m.ResourceVersion != e.ResourceVersion {
+		return fmt.Errorf("parse event %q: it holds version %s of %s/%s (%s)", e.ID, m.ResourceVersion, m.Namespace, m.Name, m.UID)
+	}
+	return nil
+}
+
+// Lines cuts what a sink has written into lines, as it comes. A line that has no
+// end yet, because the sink is writing it or was killed while it did, is kept for
+// the next call and never an event.
+type Lines struct {
+	partial []byte
+}
+
+// Read calls each with every whole line up to the end of r. The line is valid
+// during the call only.
+func (l *Lines) Read(r io.Reader, each func(line []byte) error) error {
+	buffered := bufio.NewReader(r)
+	for {
+		text, err := buffered.ReadBytes('\n')
+		l.partial = append(l.partial, text...)
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err != nil {
+			return fmt.Errorf("read events: %w", err)
+		}
+		whole := l.partial
+		l.partial = l.partial[:0]
+		if err := each(whole); err != nil {
+			return err
+		}
+	}
+}

@@ -1,0 +1,125 @@
+package testenv
+
+import (
+	"crypto"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/pem"
+	"fmt"
+	"math/big"
+	"net"
+	"time"
+)
+
+// certLifetime outlives every test and every demo that was forgotten overnight.
+const certLifetime = 30 * 24 * time.Hour
+
+// authority is a cluster's CA. It signs what the server shows to its clients and
+// what they show to it.
+type authority struct {
+	cert    *x509.Certificate
+	key     crypto.Signer
+	certPEM []byte
+}
+
+// keyPair is a certificate with its key, both PEM.
+type keyPair struct {
+	cert, key []byte
+}
+
+func newAuthority(name string) (*authority, error) {
+	key, err := newKey()
+	if err != nil {
+		return nil, err
+	}
+	template, err := certTemplate(pkix.Name{CommonName: name + "-ca"})
+	if err != nil {
+		return nil, err
+	}
+	template.KeyUsage = x509.KeyUsageCertSign | x509.KeyUsageDigitalSignature
+	template.IsCA, template.BasicConstraintsValid = true, true
+	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
+	if err != nil {
+		return nil, fmt.Errorf("create the CA of %s: %w", name, err)
+	}
+	cert, err := x509.ParseCertificate(der)
+	if err != nil {
+		return nil, fmt.Errorf("create the CA of %s: %w", name, err)
+	}
+	return &authority{cert: cert, key: key, certPEM: encodePEM("CERTIFICATE", der)}, nil
+}
+
+// server returns a certificate for every name of the loopback.
+func (a *authority) server() (keyPair, error) {
+	return a.sign(pkix.Name{CommonName: "kube-apiserver"}, func(c *x509.Certificate) {
+		c.ExtKeyUsage = []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth}
+		c.DNSNames = []string{"localhost"}
+		c.IPAddresses = []net.IP{net.IPv4(127, 0, 0, 1), net.IPv6loopback}
+	})
+}
+
+// client returns a certificate that makes its bearer the user, in the groups.
+func (a *authority) client(user string, groups []string) (keyPair, error) {
+	return a.sign(pkix.Name{CommonName: user, Organization: groups}, func(c *x509.Certificate) {
+		c.ExtKeyUsage = []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth}
+	})
+}
+
+func (a *authority) sign(subject pkix.Name, refine func(*x509.Certificate)) (keyPair, error) {
+	key, err := newKey()
+	if err != nil {
+		return keyPair{}, err
+	}
+	template, err := certTemplate(subject)
+	if err != nil {
+		return keyPair{}, err
+	}
+	template.KeyUsage = x509.KeyUsageDigitalSignature
+	refine(template)
+	der, err := x509.CreateCertificate(rand.Reader, template, a.cert, key.Public(), a.key)
+	if err != nil {
+		return keyPair{}, fmt.Errorf("sign a certificate for %s: %w", subject.CommonName, err)
+	}
+	keyPEM, err := encodeKey(key)
+	if err != nil {
+		return keyPair{}, err
+	}
+	return keyPair{cert: encodePEM("CERTIFICATE", der), key: keyPEM}, nil
+}
+
+func certTemplate(subject pkix.Name) (*x509.Certificate, error) {
+	serial, err := rand.Int(rand.Reader, new(big.Int).Lsh(big.NewInt(1), 120))
+	if err != nil {
+		return nil, fmt.Errorf("draw a serial number: %w", err)
+	}
+	now := time.Now()
+	return &x509.Certificate{
+		SerialNumber: serial,
+		Subject:      subject,
+		NotBefore:    now.Add(-time.Hour), // Whatever the clocks say.
+		NotAfter:     now.Add(certLifetime),
+	}, nil
+}
+
+func newKey() (*ecdsa.PrivateKey, error) {
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		return nil, fmt.Errorf("generate a key: %w", err)
+	}
+	return key, nil
+}
+
+func encodeKey(key *ecdsa.PrivateKey) ([]byte, error) {
+	der, err := x509.MarshalECPrivateKey(key)
+	if err != nil {
+		return nil, fmt.Errorf("encode a key: %w", err)
+	}
+	return encodePEM("EC PRIVATE KEY", der), nil
+}
+
+func encodePEM(kind string, der []byte) []byte {
+	return pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: der})
+}

@@ -1,0 +1,55 @@
+package testenv
+
+import (
+	"fmt"
+	"syscall"
+)
+
+// childAttributes puts a server into a process group of its own, so that Ctrl-C
+// in a terminal reaches the program and not its servers, and has the kernel end
+// it when the program dies without having done so.
+func childAttributes() *syscall.SysProcAttr {
+	return &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
+}
+
+// port is a TCP port of the loopback that stays ours while nobody listens on it.
+type port struct {
+	number int
+	socket int
+}
+
+// reservePort takes a free port. The socket is bound but never listens: with
+// SO_REUSEADDR, which Go sets on listeners, a server may listen on its port, but
+// the kernel gives it to nobody who asks for any port, nor to an outgoing
+// connection. While no server listens, connections are refused.
+func reservePort() (*port, error) {
+	socket, err := syscall.Socket(syscall.AF_INET, syscall.SOCK_STREAM|syscall.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return nil, fmt.Errorf("reserve a port: %w", err)
+	}
+	number, err := bindAnyPort(socket)
+	if err != nil {
+		_ = syscall.Close(socket)
+		return nil, fmt.Errorf("reserve a port: %w", err)
+	}
+	return &port{number: number, socket: socket}, nil
+}
+
+func bindAnyPort(socket int) (int, error) {
+	if err := syscall.SetsockoptInt(socket, syscall.SOL_SOCKET, syscall.SO_REUSEADDR, 1); err != nil {
+		return 0, err
+	}
+	if err := syscall.Bind(socket, &syscall.SockaddrInet4{Addr: [4]byte{127, 0, 0, 1}}); err != nil {
+		return 0, err
+	}
+	addr, err := syscall.Getsockname(socket)
+	if err != nil {
+		return 0, err
+	}
+	return addr.(*syscall.SockaddrInet4).Port, nil
+}
+
+// release gives the port back.
+func (p *port) release() error {
+	return syscall.Close(p.socket)
+}

@@ -1,0 +1,31 @@
+//go:build !linux
+
+package testenv
+
+import (
+	"fmt"
+	"net"
+	"syscall"
+)
+
+// childAttributes puts a server into a process group of its own, so that Ctrl-C
+// in a terminal reaches the program and not its servers.
+func childAttributes() *syscall.SysProcAttr {
+	return &syscall.SysProcAttr{Setpgid: true}
+}
+
+// port is a TCP port of the loopback that was free a moment ago.
+type port struct {
+	number int
+}
+
+func reservePort() (*port, error) {
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return nil, fmt.Errorf("reserve a port: %w", err)
+	}
+	number := listener.Addr().(*net.TCPAddr).Port
+	return &port{number: number}, listener.Close()
+}
+
+func (p *port) release() error { return nil }

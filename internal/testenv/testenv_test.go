@@ -1,0 +1,229 @@
+package testenv_test
+
+import (
+	"context"
+	"errors"
+	"syscall"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/watch"
+	"k8s.io/client-go/tools/clientcmd"
+
+	"github.com/fairlead-dev/fairlead/internal/testenv"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// The tests of this package break clusters, so each starts its own, of one or
+// two, and none runs beside another.
+
+func TestTwoClustersThroughOneKubeconfig(t *testing.T) {
+	env := testenv.Start(t, testenv.HubAndMembers(1)...)
+	hub, member := env.Cluster("hub"), env.Cluster("member-1")
+	if env.Cluster("member-2") != nil {
+		t.Error("there is a member-2, which nobody asked for")
+	}
+	proxy, err := member.NewProxy()
+	if err != nil {
+		t.Fatal(err)
+	}
+	path := t.TempDir() + "/fleet.yaml"
+	if err := testenv.WriteKubeconfig(path, hub, proxy); err != nil {
+		t.Fatal(err)
+	}
+	if err := testenv.WriteKubeconfig(path, hub, hub); err == nil {
+		t.Error("a kubeconfig took two contexts of one name")
+	}
+
+	// The same name in both: each cluster has to have its own.
+	uids := make(map[string]string)
+	for _, name := range []string{"hub", "member-1"} {
+		rules := &clientcmd.ClientConfigLoadingRules{ExplicitPath: path}
+		config, err := clientcmd.NewNonInteractiveDeferredLoadingClientConfig(rules,
+			&clientcmd.ConfigOverrides{CurrentContext: name}).ClientConfig()
+		if err != nil {
+			t.Fatal(err)
+		}
+		made, err := newConfigMaps(t, config, "default").create(t.Context(), "shared-name")
+		if err != nil {
+			t.Fatalf("create in %s: %v", name, err)
+		}
+		uids[name] = string(made.UID)
+	}
+	direct, err := newConfigMaps(t, member.Config(), "default").get(t.Context(), "shared-name")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := string(direct.UID); got != uids["member-1"] || got == uids["hub"] {
+		t.Errorf("member-1 has UID %s; created were %v", got, uids)
+	}
+}
+
+func TestUserMayDoNothing(t *testing.T) {
+	env := testenv.Start(t, testenv.Spec{Name: "a"})
+	config, err := env.Clusters[0].User("nobody")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := newConfigMaps(t, config, "default").get(t.Context(), "any"); !apierrors.IsForbidden(err) {
+		t.Errorf("get as a user without rights: got %v, want 403", err)
+	}
+	config.CertData, config.KeyData, config.BearerToken = nil, nil, "wrong"
+	if _, err := newConfigMaps(t, config, "default").get(t.Context(), "any"); !apierrors.IsUnauthorized(err) {
+		t.Errorf("get with a wrong token: got %v, want 401", err)
+	}
+}
+
+func TestRestartKeepsAddressAndData(t *testing.T) {
+	env := testenv.Start(t, testenv.Spec{Name: "late", Down: true})
+	cluster := env.Clusters[0]
+	client := newConfigMaps(t, cluster.Config(), "default")
+	if _, err := client.get(t.Context(), "kept"); !errors.Is(err, syscall.ECONNREFUSED) {
+		t.Fatalf("get from a cluster that is down: got %v, want connection refused", err)
+	}
+	if err := cluster.Start(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	client.namespace = cluster.NewNamespace(t)
+	made, err := client.create(t.Context(), "kept")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, end := range []struct {
+		name string
+		how  func() error
+	}{{"stop", cluster.Stop}, {"kill", cluster.Kill}} {
+		url := cluster.URL()
+		if err := end.how(); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := client.get(t.Context(), "kept"); !errors.Is(err, syscall.ECONNREFUSED) {
+			t.Errorf("get after %s: got %v, want connection refused", end.name, err)
+		}
+		if err := cluster.Start(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		found, err := client.get(t.Context(), "kept")
+		if err != nil {
+			t.Fatalf("get after %s and start: %v", end.name, err)
+		}
+		if found.UID != made.UID || found.ResourceVersion != made.ResourceVersion {
+			t.Errorf("after %s and start: got %s at %s, want %s at %s", end.name,
+				found.UID, found.ResourceVersion, made.UID, made.ResourceVersion)
+		}
+		if cluster.URL() != url {
+			t.Errorf("after %s and start: the address is %s, was %s", end.name, cluster.URL(), url)
+		}
+	}
+}
+
+func TestPausedServerHangs(t *testing.T) {
+	env := testenv.Start(t, testenv.Spec{Name: "a"})
+	cluster := env.Clusters[0]
+	client := newConfigMaps(t, cluster.Config(), "default")
+	if _, err := client.create(t.Context(), "waits"); err != nil {
+		t.Fatal(err)
+	}
+	if err := cluster.Pause(); err != nil {
+		t.Fatal(err)
+	}
+	answer := make(chan error, 1)
+	go func() {
+		_, err := client.get(t.Context(), "waits")
+		answer <- err
+	}()
+	short, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
+	defer cancel()
+	if _, err := client.get(short, "waits"); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("get from a paused server: got %v, want no answer", err)
+	}
+	if err := cluster.Resume(); err != nil {
+		t.Fatal(err)
+	}
+	if err := <-answer; err != nil {
+		t.Errorf("get that waited through the pause: %v", err)
+	}
+	// A paused server can be stopped.
+	if err := errors.Join(cluster.Pause(), cluster.Restart(t.Context())); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestCompactionExpiresOldWatches(t *testing.T) {
+	env := testenv.Start(t,
+		testenv.Spec{Name: "uncached", APIServerFlags: []string{"--watch-cache=false"}},
+		testenv.Spec{Name: "restarted"})
+	for _, cluster := range env.Clusters {
+		t.Run(cluster.Name(), func(t *testing.T) {
+			client := newConfigMaps(t, cluster.Config(), "default")
+			first, err := client.create(t.Context(), "first")
+			if err != nil {
+				t.Fatal(err)
+			}
+			second, err := client.create(t.Context(), "second")
+			if err != nil {
+				t.Fatal(err)
+			}
+			if event := firstEvent(t, client, first.ResourceVersion); event.Type != watch.Added ||
+				event.Object.(*corev1.ConfigMap).Name != "second" {
+				t.Fatalf("watch before the compaction: got %v, want second added", event)
+			}
+			if err := cluster.Compact(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			if cluster.Name() == "restarted" {
+				if err := cluster.Restart(t.Context()); err != nil {
+					t.Fatal(err)
+				}
+			}
+			for _, known := range []*corev1.ConfigMap{first, second} {
+				event := firstEvent(t, client, known.ResourceVersion)
+				if err := apierrors.FromObject(event.Object); !apierrors.IsResourceExpired(err) {
+					t.Errorf("watch from %s after the compaction: got %v, want 410", known.Name, event)
+				}
+			}
+			// A list of now is where to go on from.
+			version, err := client.version(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, err := client.create(t.Context(), "third"); err != nil {
+				t.Fatal(err)
+			}
+			if event := firstEvent(t, client, version); event.Type != watch.Added ||
+				event.Object.(*corev1.ConfigMap).Name != "third" {
+				t.Errorf("watch from the present: got %v, want third added", event)
+			}
+		})
+	}
+}
+
+// firstEvent returns what a watch from a resourceVersion shows first. A watch
+// that cannot be opened shows its error.
+func firstEvent(t *testing.T, client configMaps, from string) watch.Event {
+	t.Helper()
+	changes, err := client.watch(t.Context(), from)
+	if err != nil {
+		status, ok := errors.AsType[*apierrors.StatusError](err)
+		if !ok {
+			t.Fatal(err)
+		}
+		return watch.Event{Type: watch.Error, Object: &status.ErrStatus}
+	}
+	defer changes.Stop()
+	return next(t, changes)
+}
+
+// next returns a watch's next event.
+func next(t *testing.T, changes watch.Interface) watch.Event {
+	t.Helper()
+	event, open := <-changes.ResultChan()
+	if !open {
+		t.Fatal("the watch ended")
+	}
+	return event
+}

@@ -1,0 +1,87 @@
+package testenv
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"os"
+	"strconv"
+	"strings"
+	"sync/atomic"
+	"testing"
+
+	"k8s.io/client-go/rest"
+
+	"github.com/fairlead-dev/fairlead/internal/controlplane"
+)
+
+// RequireEnv names the variable that turns a skip for want of servers into a
+// failure. `make test` sets it to 1, having made sure of the servers.
+const RequireEnv = "FAIRLEAD_REQUIRE_CONTROL_PLANE"
+
+// Require skips the test with -short, and where there are no servers to start.
+// With RequireEnv set it fails the test instead.
+func Require(t testing.TB) {
+	t.Helper()
+	required := os.Getenv(RequireEnv) != ""
+	if testing.Short() && !required {
+		t.Skip("needs real API servers: skipped with -short")
+	}
+	if _, err := controlplane.Find(); err != nil {
+		if required || !errors.Is(err, controlplane.ErrNotFound) {
+			t.Fatal(err)
+		}
+		t.Skip(err)
+	}
+}
+
+// Start is New for a test: it ends with the test. It skips or fails like Require.
+func Start(t testing.TB, specs ...Spec) *Env {
+	t.Helper()
+	Require(t)
+	env, err := New(t.Context(), specs...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := env.Close(); err != nil {
+			t.Errorf("end the test clusters: %v", err)
+		}
+	})
+	return env
+}
+
+var namespaces atomic.Int64
+
+// NewNamespace makes a namespace of its own for the test and returns its name.
+// Nobody deletes it: no controller would empty it.
+func (c *Cluster) NewNamespace(t testing.TB) string {
+	t.Helper()
+	name := "test-" + strconv.FormatInt(namespaces.Add(1), 10)
+	if err := c.createNamespace(t.Context(), name); err != nil {
+		t.Fatal(err)
+	}
+	return name
+}
+
+func (c *Cluster) createNamespace(ctx context.Context, name string) (err error) {
+	defer func() {
+		if err != nil {
+			err = fmt.Errorf("create namespace %s in cluster %s: %w", name, c.name, err)
+		}
+	}()
+	client, err := rest.HTTPClientFor(c.Config())
+	if err != nil {
+		return err
+	}
+	defer client.CloseIdleConnections() // A test may count its goroutines.
+	body := fmt.Sprintf(`{"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": %q}}`, name)
+	request, err := http.NewRequestWithContext(ctx, http.MethodPost, c.URL()+"/api/v1/namespaces", strings.NewReader(body))
+	if err != nil {
+		return err
+	}
+	request.Header.Set("Content-Type", "application/json")
+	_, err = exchange(client, request, http.StatusCreated)
+	return err
+}

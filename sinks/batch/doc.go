@@ -1,0 +1,33 @@
+// Package batch lets many workers share one sink by group commit.
+//
+//	workers ── Deliver ──▶ pending ── next batch ──▶ Run ── Write ──▶ sink
+//	   ▲                      ▲                       │
+//	   │                      └── failed, due later ──┤
+//	   └───────────── accepted, dead-lettered ────────┘
+//
+// While one write is under way, what arrives forms the next batch: a slow
+// destination gets large batches, a fast one small ones at once, and nobody
+// waits for a timer.
+//
+// What is guaranteed:
+//
+//   - Deliver returns nil only when the sink has durably accepted all of its
+//     changes, or the dead-letter function has taken those the sink never will.
+//   - Changes of one key are written in the order in which they were given. A
+//     change that failed is written again before any later one of its key.
+//   - An error of the destination holds everything back: exponential backoff
+//     with full jitter, for ever, or the delay that the error asks for. The
+//     callers of Deliver wait, which is what pushes back. An error of single
+//     changes delays those and the later ones of their keys, nothing else.
+//   - A permanent error of a whole batch splits the batch until the change
+//     that the sink refuses stands alone, so that it takes no other with it.
+//   - Memory is bounded by the callers: what no caller waits for any more is
+//     not kept, unless its write is under way.
+//
+// Deliver and Status may be called from any number of goroutines; Run writes
+// from one. A change whose caller gave up may still arrive, and any change may
+// arrive more than once.
+//
+// It does not encode, drop repeats, or outlive the process: a change that was
+// not accepted before the end comes back through the ledger.
+package batch

@@ -1,0 +1,100 @@
+package batch
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strconv"
+	"sync"
+	"testing"
+
+	"go.uber.org/goleak"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+
+	"github.com/fairlead-dev/fairlead/pipeline"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+var testOrigin = &pipeline.Origin{
+	Cluster: "alpha", Kind: "ConfigMap", Namespaced: true,
+	Resource: schema.GroupVersionResource{Version: "v1", Resource: "configmaps"},
+}
+
+// change returns a state of an object, told apart by name and version.
+func change(name string, version int) *pipeline.Change {
+	return &pipeline.Change{
+		Key:    pipeline.Key{Cluster: "alpha", Resource: "configmaps", Namespace: "ns", Name: name},
+		Origin: testOrigin, Op: pipeline.Updated, ResourceVersion: strconv.Itoa(version),
+	}
+}
+
+func label(c *pipeline.Change) string { return c.Key.Name + c.ResourceVersion }
+
+// fakeSink notes every write and asks answer what to say to it.
+type fakeSink struct {
+	answer func(ctx context.Context, batch []string) error
+
+	mu      sync.Mutex
+	writes  [][]string
+	writing bool
+}
+
+func (s *fakeSink) Write(ctx context.Context, batch []*pipeline.Change) error {
+	labels := make([]string, len(batch))
+	for i, c := range batch {
+		labels[i] = label(c)
+	}
+	s.mu.Lock()
+	if s.writing {
+		panic("two writes at once")
+	}
+	s.writing = true
+	s.writes = append(s.writes, labels)
+	s.mu.Unlock()
+	var err error
+	if s.answer != nil {
+		err = s.answer(ctx, labels)
+	}
+	s.mu.Lock()
+	s.writing = false
+	s.mu.Unlock()
+	return err
+}
+
+func (s *fakeSink) written() [][]string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Clone(s.writes)
+}
+
+// start runs a batcher on the sink until the test ends or stop is called.
+func start(t *testing.T, sink pipeline.Sink, opts Options) (b *Batcher, stop func()) {
+	t.Helper()
+	b = New("test", sink, opts)
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() { ended <- b.Run(ctx) }()
+	stop = sync.OnceFunc(func() {
+		cancel()
+		if err := <-ended; err != nil {
+			t.Errorf("Run: %v", err)
+		}
+	})
+	t.Cleanup(stop)
+	return b, stop
+}
+
+// failing returns a partial failure of the changes with these labels.
+func failing(batch []string, reasons map[string]error) error {
+	e := &pipeline.BatchError{Failed: map[int]error{}}
+	for i, l := range batch {
+		if err, ok := reasons[l]; ok {
+			e.Failed[i] = err
+		}
+	}
+	if len(e.Failed) == 0 {
+		return nil
+	}
+	return fmt.Errorf("write: %w", e)
+}

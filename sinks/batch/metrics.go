@@ -1,0 +1,83 @@
+package batch
+
+import (
+	"fmt"
+
+	"github.com/prometheus/client_golang/prometheus"
+)
+
+// Metrics holds the series of all sinks, told apart by the label "sink".
+type Metrics struct {
+	changes *prometheus.CounterVec
+	writes  *prometheus.CounterVec
+	seconds *prometheus.HistogramVec
+	size    *prometheus.HistogramVec
+	up      *prometheus.GaugeVec
+}
+
+// NewMetrics registers the metrics of sinks with reg. It fails when one of
+// their names is taken.
+func NewMetrics(reg prometheus.Registerer) (*Metrics, error) {
+	m := unregistered()
+	for _, c := range []prometheus.Collector{m.changes, m.writes, m.seconds, m.size, m.up} {
+		if err := reg.Register(c); err != nil {
+			return nil, fmt.Errorf("register sink metrics: %w", err)
+		}
+	}
+	return m, nil
+}
+
+func unregistered() *Metrics {
+	return &Metrics{
+		changes: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "fairlead_sink_changes_total",
+			Help: "Changes written to the sink, by what became of them: accepted, failed (once per try), dead_lettered.",
+		}, []string{"sink", "result"}),
+		writes: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "fairlead_sink_writes_total",
+			Help: "Batches written to the sink, by result: ok, partial (some changes refused), failed.",
+		}, []string{"sink", "result"}),
+		seconds: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+			Name:    "fairlead_sink_write_seconds",
+			Help:    "How long the sink took for one batch, in seconds.",
+			Buckets: prometheus.ExponentialBuckets(0.0005, 4, 9), // 0.5 ms to 33 s
+		}, []string{"sink"}),
+		size: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+			Name:    "fairlead_sink_batch_changes",
+			Help:    "Changes in one batch.",
+			Buckets: prometheus.ExponentialBuckets(1, 4, 7), // 1 to 4096
+		}, []string{"sink"}),
+		up: prometheus.NewGaugeVec(prometheus.GaugeOpts{
+			Name: "fairlead_sink_up",
+			Help: "1 while the sink accepts what it is given, 0 while anything waits for another try.",
+		}, []string{"sink"}),
+	}
+}
+
+// series are the metrics of one sink, looked up once.
+type series struct {
+	accepted, failed, deadLettered        prometheus.Counter
+	writesOK, writesPartial, writesFailed prometheus.Counter
+	seconds, size                         prometheus.Observer
+	up                                    prometheus.Gauge
+}
+
+func (m *Metrics) of(sink string) *series {
+	if m == nil {
+		// Series that nobody collects are cheaper than a nil check at each use.
+		m = unregistered()
+	}
+	s := &series{
+		accepted:      m.changes.WithLabelValues(sink, "accepted"),
+		failed:        m.changes.WithLabelValues(sink, "failed"),
+		deadLettered:  m.changes.WithLabelValues(sink, "dead_lettered"),
+		writesOK:      m.writes.WithLabelValues(sink, "ok"),
+		writesPartial: m.writes.WithLabelValues(sink, "partial"),
+		writesFailed:  m.writes.WithLabelValues(sink, "failed"),
+		seconds:       m.seconds.WithLabelValues(sink),
+		size:          m.size.WithLabelValues(sink),
+		up:            m.up.WithLabelValues(sink),
+	}
+	s.up.Set(1)
+	return s
+}

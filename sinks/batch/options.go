@@ -1,0 +1,44 @@
+package batch
+
+import (
+	"cmp"
+	"time"
+
+	"github.com/go-logr/logr"
+
+	"github.com/fairlead-dev/fairlead/pipeline"
+)
+
+// Options tunes a Batcher. The zero value is usable.
+type Options struct {
+	// MaxBatch is the most changes in one write. Zero means 1000.
+	MaxBatch int
+	// MaxBytes is the most bytes in one write, as [pipeline.Change.Size] counts
+	// them; one change always fits. Zero means 8 MiB.
+	MaxBytes int
+	// ReconnectMin bounds the first delay after a failed write; each later one
+	// may be twice as long. Zero means 250ms.
+	ReconnectMin time.Duration
+	// ReconnectMax bounds every delay that the sink itself did not ask for.
+	// Zero means 30s.
+	ReconnectMax time.Duration
+	// DeadLetter takes a change that the sink has refused for good, with the
+	// reason and the number of writes it was part of. When it returns nil the
+	// change counts as accepted; otherwise the change is tried again. It is
+	// called from Run, one change at a time, and holds up the sink meanwhile.
+	// Nil: a refused change is tried again like any other.
+	DeadLetter func(c *pipeline.Change, reason error, attempts int) error
+	// Log hears when the sink starts to fail and when it has recovered. The
+	// zero value drops both.
+	Log logr.Logger
+	// Metrics counts. Nil: nothing is counted.
+	Metrics *Metrics
+}
+
+func (o Options) withDefaults() Options {
+	o.MaxBatch = cmp.Or(max(o.MaxBatch, 0), 1000)
+	o.MaxBytes = cmp.Or(max(o.MaxBytes, 0), 8<<20)
+	o.ReconnectMin = cmp.Or(max(o.ReconnectMin, 0), 250*time.Millisecond)
+	o.ReconnectMax = cmp.Or(max(o.ReconnectMax, 0), 30*time.Second)
+	return o
+}

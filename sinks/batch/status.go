@@ -1,0 +1,94 @@
+package batch
+
+import "time"
+
+// Status is where a sink stands.
+type Status struct {
+	// Healthy is whether everything written was accepted: neither does the
+	// destination fail, nor does a single change wait for another try.
+	Healthy bool
+	// Since is when Healthy last changed.
+	Since time.Time
+	// LastError is the latest failure, empty while healthy.
+	LastError string
+	// Attempts counts the batches that failed, in whole or in part, since the
+	// sink was last healthy.
+	Attempts int
+	// NextRetry is when what failed is tried again; zero while healthy or when
+	// that is due.
+	NextRetry time.Time
+	// Waiting counts the changes that wait for a write.
+	Waiting int
+}
+
+// Status returns where the sink stands now.
+func (b *Batcher) Status() Status {
+	now := time.Now()
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	s := Status{Healthy: b.health.healthy, Since: b.health.since, Attempts: b.health.attempts, Waiting: len(b.pending)}
+	if s.Healthy {
+		return s
+	}
+	s.LastError = b.health.err.Error()
+	if b.gate.After(now) {
+		s.NextRetry = b.gate
+		return s
+	}
+	for _, it := range b.pending {
+		if it.due.After(now) && (s.NextRetry.IsZero() || it.due.Before(s.NextRetry)) {
+			s.NextRetry = it.due
+		}
+	}
+	return s
+}
+
+// health is what the writes so far say about the sink.
+type health struct {
+	healthy  bool
+	since    time.Time
+	err      error // nil while healthy
+	attempts int
+}
+
+// turn is a change of health: from healthy to failing or back.
+type turn struct {
+	happened bool
+	healthy  bool
+	err      error         // why it fails
+	lasted   time.Duration // how long it had failed
+	attempts int           // batches that failed meanwhile
+}
+
+// note takes in the outcome of a round: why it failed, if it did, and how many
+// changes wait for another try.
+func (h *health) note(now time.Time, reason error, retrying int) turn {
+	if reason != nil {
+		h.err = reason
+		h.attempts++
+		if h.healthy {
+			h.healthy, h.since = false, now
+			return turn{happened: true, err: reason}
+		}
+		return turn{}
+	}
+	if h.healthy || retrying > 0 {
+		return turn{}
+	}
+	t := turn{happened: true, healthy: true, lasted: now.Sub(h.since), attempts: h.attempts}
+	*h = health{healthy: true, since: now}
+	return t
+}
+
+// announce tells the operator that the sink's health has changed.
+func (b *Batcher) announce(t turn, gate time.Time) {
+	switch {
+	case !t.happened:
+	case t.healthy:
+		b.metrics.up.Set(1)
+		b.opts.Log.Info("Sink has recovered", "sink", b.name, "after", t.lasted.String(), "failedWrites", t.attempts)
+	default:
+		b.metrics.up.Set(0)
+		b.opts.Log.Error(t.err, "Sink fails; what it has not accepted is tried again", "sink", b.name, "wholeSink", !gate.IsZero())
+	}
+}

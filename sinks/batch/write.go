@@ -1,0 +1,200 @@
+package batch
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/fairlead-dev/fairlead/internal/retry"
+	"github.com/fairlead-dev/fairlead/pipeline"
+)
+
+var errNoReason = errors.New("the sink gave no reason")
+
+// round writes one batch and settles what became of it.
+func (b *Batcher) round(ctx context.Context, batch []*item) {
+	clear(b.failed)
+	b.reason = nil
+	err := b.write(ctx, batch)
+
+	var gate time.Time
+	if err == nil {
+		b.backoff.Reset()
+	} else {
+		b.reason = err
+		gate = time.Now().Add(delay(err, b.backoff.NextBackOff))
+	}
+	// A write that we broke off ourselves says nothing about the sink.
+	b.settle(batch, gate, ctx.Err() == nil)
+}
+
+// write writes the items and notes on each what became of it. It returns an
+// error when the destination failed; what has to do with single changes only
+// is dealt with here.
+func (b *Batcher) write(ctx context.Context, items []*item) error {
+	items = b.withoutFailed(items)
+	if len(items) == 0 {
+		return nil
+	}
+	err := b.call(ctx, items)
+	partial, isPartial := errors.AsType[*pipeline.BatchError](err)
+	switch {
+	case err == nil:
+		b.metrics.writesOK.Inc()
+		for _, it := range items {
+			it.outcome = accepted
+		}
+	case isPartial && names(partial, len(items)):
+		b.metrics.writesPartial.Inc()
+		b.sort(items, partial)
+	case isPartial || !pipeline.IsPermanent(err):
+		b.metrics.writesFailed.Inc()
+		return err
+	case len(items) == 1:
+		b.metrics.writesPartial.Inc()
+		b.refuse(items[0], err)
+	default:
+		// One of them is poison. Halves find it in a few writes, and the
+		// others get through.
+		b.metrics.writesPartial.Inc()
+		half := len(items) / 2
+		if err := b.write(ctx, items[:half]); err != nil {
+			return err
+		}
+		return b.write(ctx, items[half:])
+	}
+	return nil
+}
+
+// call hands the items' changes to the sink.
+func (b *Batcher) call(ctx context.Context, items []*item) error {
+	b.changes = b.changes[:0]
+	for _, it := range items {
+		it.attempts++
+		b.changes = append(b.changes, it.change)
+	}
+	start := time.Now()
+	err := b.sink.Write(ctx, b.changes)
+	b.metrics.seconds.Observe(time.Since(start).Seconds())
+	b.metrics.size.Observe(float64(len(items)))
+	clear(b.changes)
+	return err
+}
+
+// sort tells the accepted from the failed after a partial failure.
+func (b *Batcher) sort(items []*item, partial *pipeline.BatchError) {
+	for i, it := range items {
+		reason, refused := partial.Failed[i]
+		if refused && reason == nil {
+			reason = errNoReason
+		}
+		switch {
+		case b.failed.has(it.change.Key):
+			// Stays failed, accepted or not: it follows one of its key that
+			// will be written again, and must have the last word.
+		case !refused:
+			it.outcome = accepted
+		case pipeline.IsPermanent(reason):
+			b.refuse(it, reason)
+		default:
+			b.fail(it, reason)
+		}
+	}
+}
+
+// refuse deals with a change that the sink will never accept.
+func (b *Batcher) refuse(it *item, reason error) {
+	if b.opts.DeadLetter == nil {
+		b.fail(it, reason)
+		return
+	}
+	if err := b.opts.DeadLetter(it.change, reason, it.attempts); err != nil {
+		b.fail(it, fmt.Errorf("dead-letter %s, refused because of %w: %w", it.change.Key, reason, err))
+		return
+	}
+	it.outcome = deadLettered
+}
+
+// fail puts off one change, and with it whatever follows of its key.
+func (b *Batcher) fail(it *item, reason error) {
+	if it.backoff == nil {
+		it.backoff = retry.NewBackOff(b.opts.ReconnectMin, b.opts.ReconnectMax)
+	}
+	it.due = time.Now().Add(delay(reason, it.backoff.NextBackOff))
+	b.failed.add(it.change.Key)
+	if b.reason == nil {
+		b.reason = fmt.Errorf("%s: %w", it.change.Key, reason)
+	}
+}
+
+// withoutFailed leaves out the items of keys that an earlier part of the batch
+// has failed.
+func (b *Batcher) withoutFailed(items []*item) []*item {
+	if len(b.failed) == 0 {
+		return items
+	}
+	return slices.DeleteFunc(slices.Clone(items), func(it *item) bool {
+		return b.failed.has(it.change.Key)
+	})
+}
+
+// settle tells the callers what was accepted, puts the rest back in front, and
+// takes note of the sink's health if the round tells of it.
+func (b *Batcher) settle(batch []*item, gate time.Time, telling bool) {
+	var count [outcomes]int
+	b.mu.Lock()
+	back := batch[:0]
+	for _, it := range batch {
+		count[it.outcome]++
+		r := it.request
+		switch {
+		case it.outcome != failed:
+			if r.left--; r.left == 0 {
+				b.settled = append(b.settled, r)
+			}
+		case !r.abandoned:
+			it.again = true
+			back = append(back, it)
+		}
+	}
+	b.retrying += len(back)
+	b.pending = slices.Insert(b.pending, 0, back...)
+	b.gate = gate
+	var turn turn
+	if telling {
+		turn = b.health.note(time.Now(), b.reason, b.retrying)
+	}
+	b.mu.Unlock()
+
+	clear(batch)
+	b.metrics.accepted.Add(float64(count[accepted]))
+	b.metrics.deadLettered.Add(float64(count[deadLettered]))
+	b.metrics.failed.Add(float64(count[failed]))
+	// Counted before the callers go on, so that who has waited sees it.
+	for _, r := range b.settled {
+		r.done <- struct{}{}
+	}
+	clear(b.settled)
+	b.settled = b.settled[:0]
+	b.announce(turn, gate)
+}
+
+// names reports whether the error is about at least one of n changes.
+func names(e *pipeline.BatchError, n int) bool {
+	for i := range e.Failed {
+		if 0 <= i && i < n {
+			return true
+		}
+	}
+	return false
+}
+
+// delay returns how long to wait after err.
+func delay(err error, otherwise func() time.Duration) time.Duration {
+	if d, ok := pipeline.RetryDelay(err); ok {
+		return d
+	}
+	return otherwise()
+}

@@ -1,0 +1,11 @@
+//go:build !(darwin || dragonfly || freebsd || linux || netbsd || openbsd)
+
+package file
+
+import "os"
+
+// lock does nothing: the platform has no locks that end with the process.
+func lock(*os.File) error { return nil }
+
+// deleted is unknown here.
+func deleted(os.FileInfo) bool { return false }

@@ -1,0 +1,11 @@
+// Package sinktest is the conformance suite of sinks: what every
+// [pipeline.Sink] has to do, whatever it writes to.
+//
+//	suite ── Write ──▶ sink ──▶ destination ── read ──▶ suite
+//
+// It checks that what was accepted can be read back at once, in order for each
+// key, with every attribute and the object as it was; that repeats are the
+// only thing a sink may add; that a sink keeps nothing of a batch; and that it
+// obeys its context. Faults of a destination are for the sink's own tests to
+// bring about.
+package sinktest

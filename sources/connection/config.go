@@ -1,0 +1,84 @@
+package connection
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"math"
+	"time"
+)
+
+// Defaults of Config.
+const (
+	DefaultConnectTimeout = 30 * time.Second
+	DefaultReconnectMin   = 500 * time.Millisecond
+	DefaultReconnectMax   = time.Minute
+	DefaultHealthInterval = time.Minute
+	// DefaultQPS and DefaultBurst are ten times client-go's own defaults
+	// (5 and 10): there it is one limit per client, here one per member.
+	DefaultQPS   = 50.0
+	DefaultBurst = 100
+)
+
+// Config is what an operator may tune about connections. The zero value of
+// every field stands for its default.
+type Config struct {
+	// ConnectTimeout bounds dialing, the TLS handshake and one whole probe.
+	// Default 30s.
+	ConnectTimeout time.Duration
+	// ReconnectMin bounds the first delay after a failed probe (full jitter:
+	// the delay is drawn from zero to this), and is the least time between
+	// two probes that were asked for by failed calls. Default 500ms.
+	ReconnectMin time.Duration
+	// ReconnectMax bounds every later delay. A connection that was live for
+	// this long begins at ReconnectMin again when it fails. Default 1m.
+	ReconnectMax time.Duration
+	// HealthInterval is the time between probes of a live member, give or
+	// take a fifth. Default 1m.
+	HealthInterval time.Duration
+	// QPS is how many requests per second all users of the connection
+	// together may send to the member's API server; probes are not counted.
+	// Default 50.
+	QPS float64
+	// Burst is how many requests may be sent at once above QPS. Default 100.
+	Burst int
+}
+
+// Validate returns all errors of c, joined; each names its field. Zero values
+// are fine.
+func (c Config) Validate() error {
+	var errs []error
+	for _, d := range []struct {
+		field string
+		value time.Duration
+	}{
+		{"ConnectTimeout", c.ConnectTimeout},
+		{"ReconnectMin", c.ReconnectMin},
+		{"ReconnectMax", c.ReconnectMax},
+		{"HealthInterval", c.HealthInterval},
+	} {
+		if d.value < 0 {
+			errs = append(errs, fmt.Errorf("%s: must not be negative, is %v", d.field, d.value))
+		}
+	}
+	if full := c.withDefaults(); full.ReconnectMin > 0 && full.ReconnectMax > 0 && full.ReconnectMin > full.ReconnectMax {
+		errs = append(errs, fmt.Errorf("ReconnectMin: must be at most ReconnectMax (%v), is %v", full.ReconnectMax, full.ReconnectMin))
+	}
+	if c.QPS < 0 || math.IsNaN(c.QPS) || math.IsInf(c.QPS, 0) {
+		errs = append(errs, fmt.Errorf("QPS: must be a positive number, is %v", c.QPS))
+	}
+	if c.Burst < 0 {
+		errs = append(errs, fmt.Errorf("%s: must not be negative, is %d", "Burst", c.Burst))
+	}
+	return errors.Join(errs...)
+}
+
+func (c Config) withDefaults() Config {
+	c.ConnectTimeout = cmp.Or(c.ConnectTimeout, DefaultConnectTimeout)
+	c.ReconnectMin = cmp.Or(c.ReconnectMin, DefaultReconnectMin)
+	c.ReconnectMax = cmp.Or(c.ReconnectMax, DefaultReconnectMax)
+	c.HealthInterval = cmp.Or(c.HealthInterval, DefaultHealthInterval)
+	c.QPS = cmp.Or(c.QPS, DefaultQPS)
+	c.Burst = cmp.Or(c.Burst, DefaultBurst)
+	return c
+}

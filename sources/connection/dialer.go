@@ -1,0 +1,93 @@
+package connection
+
+import (
+	"context"
+	"net"
+	"sync"
+	"time"
+)
+
+// A connection whose other end fell silent without a word (power, firewall,
+// NAT) is given up after deadAfter: that long without an answer to keepalives
+// when it is idle, or without an acknowledgement of what was sent.
+const (
+	deadAfter         = 30 * time.Second
+	keepAliveIdle     = 15 * time.Second
+	keepAliveInterval = 5 * time.Second
+	keepAliveCount    = int((deadAfter - keepAliveIdle) / keepAliveInterval)
+)
+
+type dialFunc func(ctx context.Context, network, address string) (net.Conn, error)
+
+// dialTCP returns the dial function for members that bring none of their own.
+func dialTCP(timeout time.Duration) dialFunc {
+	d := net.Dialer{
+		Timeout: timeout,
+		KeepAliveConfig: net.KeepAliveConfig{
+			Enable:   true,
+			Idle:     keepAliveIdle,
+			Interval: keepAliveInterval,
+			Count:    keepAliveCount,
+		},
+		Control: setUserTimeout,
+	}
+	return d.DialContext
+}
+
+// dialer remembers the sockets it opened, so that they can all be closed: an
+// http.Transport closes only those that are idle.
+type dialer struct {
+	dial dialFunc
+
+	mu     sync.Mutex
+	open   map[*socket]struct{}
+	closed bool
+}
+
+func newDialer(dial dialFunc) *dialer {
+	return &dialer{dial: dial, open: map[*socket]struct{}{}}
+}
+
+// DialContext dials; after Close it fails with net.ErrClosed.
+func (d *dialer) DialContext(ctx context.Context, network, address string) (net.Conn, error) {
+	conn, err := d.dial(ctx, network, address)
+	if err != nil {
+		return nil, err
+	}
+	s := &socket{Conn: conn, owner: d}
+	d.mu.Lock()
+	refuse := d.closed
+	if !refuse {
+		d.open[s] = struct{}{}
+	}
+	d.mu.Unlock()
+	if refuse {
+		_ = conn.Close()
+		return nil, net.ErrClosed
+	}
+	return s, nil
+}
+
+// Close closes every socket, whatever it is used for, and refuses new ones.
+func (d *dialer) Close() {
+	d.mu.Lock()
+	d.closed = true
+	open := d.open
+	d.open = nil
+	d.mu.Unlock()
+	for s := range open {
+		_ = s.Conn.Close()
+	}
+}
+
+type socket struct {
+	net.Conn
+	owner *dialer
+}
+
+func (s *socket) Close() error {
+	s.owner.mu.Lock()
+	delete(s.owner.open, s)
+	s.owner.mu.Unlock()
+	return s.Conn.Close()
+}

@@ -1,0 +1,41 @@
+// Package connection keeps the connection to one member of the fleet: its
+// clients, its identity, whether it answers, and when to try again.
+//
+//	            ┌───────────────────────── Connection ─────────────────────────┐
+//	SetREST ──▶ │ connecting ──probe──▶ live ◀──────────────▶ stale            │ ──▶ Status
+//	Pause       │     ▲   │              │ ▲   SetStale, or a    │             │     metrics
+//	Resume      │     │   │ failed       │ │   call failed and   │ probe       │
+//	            │     │   ▼              │ │   the probe runs    │ failed      │
+//	            │     │ backing off ◀────┼─┼─────────────────────┘             │
+//	            │     │ waiting (401) ───┼─┘ half-open probe turned good       │
+//	            └─────┴──────────────────┼──────────────────────────────────────┘
+//	                   Acquire ◀─────────┘──▶ Session ──▶ streams, cache
+//	                   Report  ◀──────────────────────────┘
+//
+// Streams take a [member.Session] with Acquire, which blocks for as long as
+// the member is not to be dialed, and tell with Report how their calls went.
+// When the server itself does not answer, one probe dials for all of them:
+// a hundred reports of the same outage make one probe, and while it runs
+// nobody else dials. The probe reads the UID of the kube-system namespace,
+// which is the identity of the cluster; where that stays unreadable for some
+// seconds on a server that is ready, the identity is a digest of server URL and
+// CA. While URL and CA stay the same, only another UID makes it another
+// cluster, not a change of what may be read.
+//
+// A session survives an outage. It ends, with Changed closed, when the member
+// gets another configuration, turns out to be another cluster, is paused or
+// leaves. Its open requests are cut a few seconds later.
+//
+// Guarantees: failed probes are spaced by exponential backoff with full
+// jitter, at most ReconnectMax apart (longer only if the server asks for it
+// with Retry-After); new credentials or a new address are tried at once; a
+// report never makes more than one probe per ReconnectMin. No transport,
+// socket or goroutine outlives Run. Tokens, keys and certificates never reach
+// a log, an error or a Status.
+//
+// All methods of a Connection may be called concurrently with Run and with
+// each other; none but Run and Acquire blocks.
+//
+// It does not: read resources, retry the calls of its users, limit how many
+// of them run at once, or keep any state across a restart of the program.
+package connection

@@ -1,0 +1,64 @@
+package connection
+
+import (
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/fairlead-dev/fairlead/internal/member"
+)
+
+// shownStates are the states that a connection in the fleet can have.
+var shownStates = []member.State{
+	member.Connecting, member.Live, member.Stale, member.BackingOff, member.Waiting, member.Paused,
+}
+
+// Collector tells Prometheus of connections. It keeps nothing itself: the
+// series of a member are gone when list no longer has it.
+type Collector struct {
+	list                               func() []Status
+	state, attempt, probes, reconnects *prometheus.Desc
+}
+
+// NewCollector returns a collector of the connections that list returns. list
+// is called at every scrape, possibly several times at once, and must name no
+// cluster twice.
+func NewCollector(list func() []Status) *Collector {
+	desc := func(name, help string, labels ...string) *prometheus.Desc {
+		return prometheus.NewDesc("fairlead_connection_"+name, help, append([]string{"cluster"}, labels...), nil)
+	}
+	return &Collector{
+		list:       list,
+		state:      desc("state", "State of the connection to a member: 1 for the current one, 0 for the others.", "state"),
+		attempt:    desc("attempt", "Probes that failed since the member was last live."),
+		probes:     desc("probes_total", "Probes of a member's API server by result.", "result"),
+		reconnects: desc("reconnects_total", "Times that the connection to a member was lost or replaced, by reason.", "reason"),
+	}
+}
+
+// Describe implements prometheus.Collector.
+func (c *Collector) Describe(ch chan<- *prometheus.Desc) {
+	ch <- c.state
+	ch <- c.attempt
+	ch <- c.probes
+	ch <- c.reconnects
+}
+
+// Collect implements prometheus.Collector.
+func (c *Collector) Collect(ch chan<- prometheus.Metric) {
+	for _, s := range c.list() {
+		for _, state := range shownStates {
+			value := 0.0
+			if s.State == state {
+				value = 1
+			}
+			ch <- prometheus.MustNewConstMetric(c.state, prometheus.GaugeValue, value, s.Cluster, string(state))
+		}
+		ch <- prometheus.MustNewConstMetric(c.attempt, prometheus.GaugeValue, float64(s.Attempt), s.Cluster)
+		// From zero on, so that the first failure shows in a rate.
+		for _, result := range probeResults {
+			ch <- prometheus.MustNewConstMetric(c.probes, prometheus.CounterValue, float64(s.Probes[result]), s.Cluster, result)
+		}
+		for reason, n := range s.Reconnects {
+			ch <- prometheus.MustNewConstMetric(c.reconnects, prometheus.CounterValue, float64(n), s.Cluster, reason)
+		}
+	}
+}

@@ -1,0 +1,153 @@
+package connection
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"regexp"
+	"time"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/version"
+)
+
+const (
+	identityPath     = "/api/v1/namespaces/kube-system"
+	acceptIdentity   = "application/json;as=PartialObjectMetadata;v=v1;g=meta.k8s.io,application/json"
+	maxVersionLength = 64
+)
+
+// plausibleUID bounds what becomes part of file names and event ids.
+var plausibleUID = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$`)
+
+var errNotKubernetes = errors.New("the server answers, but not as a Kubernetes API server; check the address and what stands in front of it")
+
+var errRedirect = errors.New("the server redirects to another address, which is not followed so that credentials stay here; configure the address that is meant")
+
+// outcome is what one probe found.
+type outcome struct {
+	result  string // resultOK, or why not
+	err     error
+	uid     string // of the kube-system namespace; empty where it may not be read
+	version string // empty if it was not asked for or not told
+	delay   time.Duration
+}
+
+// probe asks the server who it is. known is who it was so far. ctx has a
+// deadline.
+func probe(ctx context.Context, c *clients, known identity, wantVersion bool) outcome {
+	uid, err := readUID(ctx, c)
+	if err != nil && !answersWithout(err) {
+		return failed(err)
+	}
+	if err != nil && known.undecided(c.digest) {
+		// A server that starts up forbids everything until its roles are
+		// there. One that hides its readiness is taken at its word.
+		if _, rerr := read(ctx, c, "/readyz", "*/*"); rerr != nil && !answersWithout(rerr) {
+			return failed(rerr)
+		}
+	}
+	out := outcome{result: resultOK, uid: uid}
+	if err == nil && !wantVersion {
+		return out
+	}
+	v, verr := readVersion(ctx, c)
+	switch {
+	case err == nil: // the version is nice to have
+	case verr == nil || forbiddenByKubernetes(verr):
+		// Either way it is a Kubernetes API server that let us in.
+	case apierrors.IsNotFound(verr):
+		return failed(errNotKubernetes)
+	default:
+		return failed(verr)
+	}
+	out.version = v
+	return out
+}
+
+func failed(err error) outcome {
+	result, _ := classify(err)
+	if result == resultOther {
+		result = resultInvalid
+	}
+	if status, ok := errors.AsType[apiError](err); ok && status.Status().Code/100 == 3 {
+		err = errRedirect
+	}
+	return outcome{result: result, err: err, delay: retryAfter(err)}
+}
+
+// answersWithout tells whether the namespace may be missing or hidden on a
+// server that is otherwise all right.
+func answersWithout(err error) bool {
+	return apierrors.IsNotFound(err) || forbiddenByKubernetes(err)
+}
+
+// forbiddenByKubernetes tells a refusal by RBAC from one by a gateway, which
+// does not answer with a Status object.
+func forbiddenByKubernetes(err error) bool {
+	return apierrors.IsForbidden(err) && !apierrors.HasStatusCause(err, metav1.CauseTypeUnexpectedServerResponse)
+}
+
+func read(ctx context.Context, c *clients, path, accept string) ([]byte, error) {
+	// No retries in client-go: it would sleep through Retry-After in here,
+	// while the connection should show that it backs off.
+	result := c.probes.Get().AbsPath(path).SetHeader("Accept", accept).MaxRetries(0).Do(ctx)
+	if err := result.Error(); err != nil { // unlike Raw's, made from the Status object
+		return nil, err
+	}
+	return result.Raw()
+}
+
+func readUID(ctx context.Context, c *clients) (string, error) {
+	body, err := read(ctx, c, identityPath, acceptIdentity)
+	if err != nil {
+		return "", err
+	}
+	var ns metav1.PartialObjectMetadata
+	if err := json.Unmarshal(body, &ns); err != nil || ns.Name != metav1.NamespaceSystem || !plausibleUID.MatchString(string(ns.UID)) {
+		return "", errNotKubernetes
+	}
+	return string(ns.UID), nil
+}
+
+func readVersion(ctx context.Context, c *clients) (string, error) {
+	body, err := read(ctx, c, "/version", runtime.ContentTypeJSON)
+	if err != nil {
+		return "", err
+	}
+	var v version.Info
+	if err := json.Unmarshal(body, &v); err != nil || v.GitVersion == "" || len(v.GitVersion) > maxVersionLength {
+		return "", errNotKubernetes
+	}
+	return v.GitVersion, nil
+}
+
+// identity is who answers at a member's address.
+type identity struct {
+	uid      string // of the namespace, or the digest
+	digest   string
+	byDigest bool
+}
+
+// undecided tells whether a probe that finds no UID at a server of that digest
+// would make it another cluster.
+func (id identity) undecided(digest string) bool { return id.uid == "" || id.digest != digest }
+
+// decide returns the identity after a probe that found uid (or none) at a
+// server of that digest. A cluster is another one only on evidence: when the
+// namespace becomes readable, or may not be read any more, while address and
+// CA stay what they were, the identity stays too. Otherwise a change of RBAC
+// would look like the loss of every object.
+func (id identity) decide(uid, digest string) identity {
+	switch {
+	case uid == "" && !id.undecided(digest):
+		return id
+	case uid == "":
+		return identity{uid: digest, digest: digest, byDigest: true}
+	case id.byDigest && id.digest == digest:
+		return id
+	}
+	return identity{uid: uid, digest: digest}
+}

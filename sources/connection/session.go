@@ -1,0 +1,218 @@
+package connection
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"k8s.io/client-go/discovery"
+	"k8s.io/client-go/rest"
+
+	"github.com/fairlead-dev/fairlead/internal/member"
+)
+
+// Why a connection was replaced; the results of probes are the other reasons.
+const (
+	lostConfiguration = "configuration"
+	lostIdentity      = "identity"
+	lostPaused        = "paused"
+)
+
+// session is a member.Session and the means to end it.
+type session struct {
+	member.Session
+	changed chan struct{}
+}
+
+func newSession(cluster, uid string, c *clients) *session {
+	changed := make(chan struct{})
+	return &session{
+		changed: changed,
+		Session: member.Session{
+			Cluster:   cluster,
+			UID:       uid,
+			Watches:   c.watches,
+			Calls:     c.calls,
+			Discovery: discovery.NewDiscoveryClient(c.calls),
+			Changed:   changed,
+		},
+	}
+}
+
+// copyREST is rest.CopyConfig without its write into cfg.ExecProvider, which
+// the copy shares; configurations of several members may share it too.
+func copyREST(cfg *rest.Config) *rest.Config {
+	if cfg == nil {
+		return nil
+	}
+	own := *cfg
+	if own.ExecProvider != nil {
+		plugin := *own.ExecProvider
+		own.ExecProvider = &plugin
+	}
+	return rest.CopyConfig(&own)
+}
+
+func (c *Connection) endSessionLocked() {
+	if c.session != nil {
+		close(c.session.changed)
+		c.session = nil
+	}
+}
+
+// Acquire returns the session to dial with. It blocks while the member is not
+// to be dialed: until it was first reached, while it backs off or waits for
+// credentials, while it is paused, and while a probe is due because a call
+// failed. The same session is returned until Changed is closed.
+//
+// It fails with ErrGone once Run has ended, and with ctx's error, together
+// with what the connection was waiting for, when ctx ends.
+func (c *Connection) Acquire(ctx context.Context) (*member.Session, error) {
+	for {
+		if err := ctx.Err(); err != nil {
+			return nil, c.waitError(context.Cause(ctx))
+		}
+		c.mu.Lock()
+		if c.ended {
+			c.mu.Unlock()
+			return nil, fmt.Errorf("acquire cluster %q: %w", c.cluster, ErrGone)
+		}
+		if c.phase == live && !c.paused {
+			s := c.session
+			c.mu.Unlock()
+			return &s.Session, nil
+		}
+		changed := c.changed
+		c.mu.Unlock()
+		select {
+		case <-changed:
+		case <-ctx.Done():
+		}
+	}
+}
+
+func (c *Connection) waitError(cause error) error {
+	s := c.Status()
+	detail := string(s.State)
+	if s.Reason != "" {
+		detail += ", " + s.Reason
+	}
+	if s.LastError != "" && s.Attempt > 0 {
+		detail += ": " + s.LastError
+	}
+	return fmt.Errorf("acquire cluster %q (%s): %w", c.cluster, detail, cause)
+}
+
+// Report tells how a call with s went. If err says that the server itself may
+// be in trouble (it did not answer, cut the connection, answered 401, 502, 503
+// or 504), Acquire blocks until a probe has found out; reports that come
+// meanwhile are part of the same suspicion. Reports about a session that has
+// ended change nothing, nor does success. Report never blocks.
+func (c *Connection) Report(s *member.Session, err error) {
+	if _, doubtful := classify(err); !doubtful || s == nil {
+		return
+	}
+	now := time.Now()
+	c.mu.Lock()
+	if c.phase != live || c.paused || c.session == nil || s != &c.session.Session {
+		c.mu.Unlock()
+		return
+	}
+	c.phase = suspect
+	c.lastError, c.lastErrorAt = c.redact.text(err), now
+	c.probeAt = now
+	if soonest := c.lastProbe.Add(c.config.ReconnectMin); soonest.After(now) {
+		c.probeAt = soonest
+	}
+	note := c.noteLocked(now)
+	c.mu.Unlock()
+	c.nudge()
+	c.tell(note)
+}
+
+// SetStale tells whether a stream has been silent for too long. The connection
+// is as live as the stalest of its streams. A stream that ends clears its mark.
+func (c *Connection) SetStale(stream string, stale bool) {
+	c.mu.Lock()
+	if stale {
+		c.stale[stream] = struct{}{}
+	} else {
+		delete(c.stale, stream)
+	}
+	note := c.noteLocked(time.Now())
+	c.mu.Unlock()
+	c.tell(note)
+}
+
+// SetREST gives the member new credentials or another address: the session
+// ends, the backoff is forgotten, and the new configuration is tried at once.
+// cfg is copied; see Options.REST.
+func (c *Connection) SetREST(cfg *rest.Config) {
+	redact := newRedactor(cfg)
+	cfg = copyREST(cfg)
+	c.restart(func() bool {
+		if c.session != nil {
+			c.reconnects[lostConfiguration]++
+		}
+		c.rest, c.redact = cfg, redact
+		return true
+	})
+}
+
+// Pause ends the session and stops probing until Resume.
+func (c *Connection) Pause() {
+	c.restart(func() bool {
+		if c.session != nil {
+			c.reconnects[lostPaused]++
+		}
+		changes := !c.paused
+		c.paused = true
+		return changes
+	})
+}
+
+// Resume undoes Pause: the member is probed at once. Without a Pause it does
+// nothing.
+func (c *Connection) Resume() {
+	c.restart(func() bool {
+		changes := c.paused
+		c.paused = false
+		return changes
+	})
+}
+
+// restart applies a change after which nothing of the old session, nor the
+// probe under way, counts any more. apply runs under the lock and tells whether
+// it changed anything.
+func (c *Connection) restart(apply func() bool) {
+	now := time.Now()
+	c.mu.Lock()
+	if c.ended || !apply() {
+		c.mu.Unlock()
+		return
+	}
+	c.generation++
+	if c.stop != nil {
+		c.stop()
+	}
+	c.endSessionLocked()
+	old := c.clients
+	if old != nil {
+		c.retired = append(c.retired, retired{clients: old, cut: now.Add(cutAfter)})
+		c.clients = nil
+	}
+	c.phase = dialing
+	c.probeAt = now
+	c.liveSince, c.unreadable = time.Time{}, time.Time{}
+	c.attempt = 0
+	c.askVersion = true
+	c.delays.Reset()
+	c.broadcastLocked()
+	note := c.noteLocked(now)
+	c.mu.Unlock()
+	if old != nil {
+		old.closeIdle()
+	}
+	c.nudge()
+	c.tell(note)
+}

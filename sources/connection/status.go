@@ -1,0 +1,171 @@
+package connection
+
+import (
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/fairlead-dev/fairlead/internal/member"
+)
+
+// Status is where a connection stands, for people and metrics. It holds no
+// credentials.
+type Status struct {
+	Cluster string       `json:"cluster"`
+	State   member.State `json:"state"`
+	// Reason says why the state is what it is, in a few words; empty when
+	// live.
+	Reason string `json:"reason,omitempty"`
+	// Since is when State became what it is.
+	Since time.Time `json:"since"`
+	// LastError is the text of the newest failed probe or reported call, and
+	// LastErrorAt its time; they stay when the member recovers.
+	LastError   string    `json:"lastError,omitempty"`
+	LastErrorAt time.Time `json:"lastErrorAt,omitzero"`
+	// Attempt counts the probes that failed since the member was last live.
+	Attempt int `json:"attempt,omitempty"`
+	// NextRetry is when the next probe is due; zero while one is under way,
+	// and while the member is live or paused.
+	NextRetry time.Time `json:"nextRetry,omitzero"`
+	// ClusterUID is the identity of the cluster, empty until it is known, and
+	// ByDigest whether it is only a digest of server URL and CA.
+	ClusterUID    string `json:"clusterUID,omitempty"`
+	ByDigest      bool   `json:"byDigest,omitempty"`
+	ServerVersion string `json:"serverVersion,omitempty"`
+	// StaleStreams are those whose last SetStale said so, sorted.
+	StaleStreams []string `json:"staleStreams,omitempty"`
+	// Probes counts probes by result, Reconnects the times that the
+	// connection was lost or replaced, by reason.
+	Probes     map[string]uint64 `json:"probes,omitempty"`
+	Reconnects map[string]uint64 `json:"reconnects,omitempty"`
+}
+
+// Reasons.
+const (
+	reasonDialing     = "dialing"
+	reasonUnreadable  = "kube-system namespace not readable, waiting whether it will be"
+	reasonSuspect     = "a call failed, probing"
+	reasonSilent      = "silent streams"
+	reasonCredentials = "credentials refused"
+	reasonUnusable    = "configuration unusable"
+	reasonPaused      = "paused"
+	reasonRemoved     = "removed"
+)
+
+// phase is what the probe loop is about. Together with the flags beside it, it
+// makes up the state that is shown.
+type phase int
+
+const (
+	dialing phase = iota // nothing known of this configuration
+	live
+	suspect    // a session exists, but a call failed: a probe is due or under way
+	backingOff // the last probe failed
+	waiting    // it failed in a way that only the member's owner can mend
+)
+
+// stateLocked returns the state to show and its reason.
+func (c *Connection) stateLocked() (member.State, string) {
+	switch {
+	case c.ended:
+		return member.Gone, reasonRemoved
+	case c.paused:
+		return member.Paused, reasonPaused
+	}
+	switch c.phase {
+	case live:
+		if len(c.stale) > 0 {
+			return member.Stale, reasonSilent
+		}
+		return member.Live, ""
+	case suspect:
+		return member.Stale, reasonSuspect
+	case backingOff:
+		return member.BackingOff, c.failure
+	case waiting:
+		if c.failure == resultUnusable {
+			return member.Waiting, reasonUnusable
+		}
+		return member.Waiting, reasonCredentials
+	}
+	if !c.unreadable.IsZero() {
+		return member.Connecting, reasonUnreadable
+	}
+	return member.Connecting, reasonDialing
+}
+
+// Status returns where the connection stands. The caller owns the result.
+func (c *Connection) Status() Status {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	s := Status{
+		Cluster:       c.cluster,
+		Since:         c.since,
+		LastError:     c.lastError,
+		LastErrorAt:   c.lastErrorAt,
+		Attempt:       c.attempt,
+		ClusterUID:    c.identity.uid,
+		ByDigest:      c.identity.byDigest,
+		ServerVersion: c.version,
+		StaleStreams:  slices.Sorted(maps.Keys(c.stale)),
+		Probes:        maps.Clone(c.probes),
+		Reconnects:    maps.Clone(c.reconnects),
+	}
+	s.State, s.Reason = c.stateLocked()
+	if !c.ended && !c.paused && c.phase != live && c.stop == nil {
+		s.NextRetry = c.probeAt
+	}
+	return s
+}
+
+// transition is a change of state that is worth a line in the log.
+type transition struct {
+	from, to  member.State
+	reason    string
+	lastError string
+	attempt   int
+	nextRetry time.Time
+	byDigest  bool // the identity has become a digest
+}
+
+// noteLocked keeps since in step with the state, and returns what to log after
+// unlocking, or nil. A suspicion is not logged, only what comes of it:
+// otherwise a stream whose calls always fail would fill the log.
+func (c *Connection) noteLocked(now time.Time) *transition {
+	state, reason := c.stateLocked()
+	if state != c.shown {
+		c.shown, c.since = state, now
+	}
+	digest := c.identity.byDigest && !c.toldDigest
+	c.toldDigest = c.toldDigest || digest
+	if !digest && (c.phase == suspect && !c.paused && !c.ended || state == c.logged) {
+		return nil
+	}
+	t := &transition{from: c.logged, to: state, reason: reason, byDigest: digest, attempt: c.attempt}
+	if c.phase == backingOff || c.phase == waiting {
+		t.lastError, t.nextRetry = c.lastError, c.probeAt
+	}
+	c.logged = state
+	return t
+}
+
+func (c *Connection) tell(t *transition) {
+	if t == nil {
+		return
+	}
+	if t.byDigest {
+		c.log.Info("The kube-system namespace cannot be read: the cluster is identified by server URL and CA; " +
+			"allow get on it so that a replaced cluster is noticed")
+	}
+	if t.from == t.to {
+		return
+	}
+	kv := []any{"state", t.to, "was", t.from}
+	if t.reason != "" {
+		kv = append(kv, "reason", t.reason)
+	}
+	if t.lastError != "" {
+		kv = append(kv, "error", t.lastError, "attempt", t.attempt, "nextRetry", t.nextRetry)
+	}
+	c.log.Info("Connection changed its state", kv...)
+}

@@ -1,0 +1,18 @@
+// Package sources follows a fleet: it keeps one connection and one stream per
+// watched resource for every member, and lets members come and go.
+//
+//	fleet ── Set, Remove ──▶ Sources
+//	                           ├─ member A: connection, stream(A, pods), stream(A, deployments)
+//	                           ├─ member B: connection, stream(B, pods), ...
+//	                           └─ ...                         │
+//	                                                          └── Offer ──▶ queue
+//
+// Guarantees: members share nothing but the queue and the limit on snapshots
+// that start at once, so none can hold up another. A member that is removed
+// takes everything with it: its goroutines, its lane, what waits in it, its
+// metrics. A member that is set again while it is being removed starts anew
+// once that is done.
+//
+// All methods may be called from any goroutine. The package composes its
+// children fleet, connection and stream, which know nothing of each other.
+package sources

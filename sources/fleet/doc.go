@@ -1,0 +1,44 @@
+// Package fleet knows which clusters exist: it reads kubeconfig files, follows
+// them while the program runs, and tells one Handler about every cluster that
+// joins, changes or leaves.
+//
+//	--clusters values ── Parse ──▶ providers
+//	                                  │ every PollInterval: read, hash, and
+//	  kubeconfig:PATH ─ contexts ─────┤ believe what two polls agree on
+//	  dir:PATH ─ one file, one cluster┤
+//	  (none) ─ as kubectl finds it ───┘
+//	                                  ▼
+//	                          one owner per name ──▶ Handler.Set, Handler.Remove
+//	                                  └────────────▶ Problems, metrics, log
+//
+// # Guarantees
+//
+//   - What is wrong with one file or context harms that cluster only, and a
+//     cluster that was described well once keeps its last good description
+//     while its file is broken, half written or unreadable.
+//   - Files are compared by content, not by time stamp or file system event:
+//     the updates of mounted Secrets and of network file systems, which inotify
+//     misses, are seen, and so are rotated certificates that a kubeconfig names.
+//   - A change, and a file or context that is gone, counts once two polls in a
+//     row read the same, because editors and copies replace files piece by
+//     piece. What the first poll finds counts at once. So a change takes effect
+//     one to two poll intervals after it is complete.
+//   - A name has one owner. Who has it keeps it; another description of the
+//     same name is a problem until the owner leaves, and then takes over.
+//   - Set is called only when something that matters to a connection changed.
+//   - Errors and logs name files, contexts and fields, never their secrets: the
+//     messages of the YAML and kubeconfig decoders quote what they read, so
+//     they are not passed on.
+//
+// # What may run at once
+//
+// Run, Check, Problems and the metrics are safe for concurrent use. The Handler
+// is called by the goroutine of Run alone.
+//
+// # What it does not do
+//
+// It opens no connection and runs no credential plugin: whether a cluster
+// answers is for sources/connection to find out. It does not limit what
+// kubeconfigs may contain, because whoever can write these files can already
+// run commands as Fairlead's user.
+package fleet

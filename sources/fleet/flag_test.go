@@ -1,0 +1,131 @@
+package fleet
+
+import (
+	"net/url"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+func TestParse(t *testing.T) {
+	t.Setenv("HOME", "/home/x")
+	for _, tc := range []struct {
+		value    string
+		path     string
+		contexts []string
+	}{
+		{value: "kubeconfig:fleet.yaml", path: "fleet.yaml"},
+		{value: "kubeconfig:/a/b c?contexts=a,b", path: "/a/b c", contexts: []string{"a", "b"}},
+		{value: "kubeconfig:f?contexts=a&contexts=b", path: "f", contexts: []string{"a", "b"}},
+		{value: "kubeconfig:~/.kube/config", path: "/home/x/.kube/config"},
+		{value: "kubeconfig:~user/config", path: "~user/config"},
+		{value: "kubeconfig:f?contexts=arn:aws:eks:eu-west-1:1234:cluster/one,kubernetes-admin@kubernetes", path: "f",
+			contexts: []string{"arn:aws:eks:eu-west-1:1234:cluster/one", "kubernetes-admin@kubernetes"}},
+		{value: "kubeconfig:f?contexts=a%2Cb%26%25,c+d,e=f", path: "f", contexts: []string{"a,b&%", "c+d", "e=f"}},
+		{value: "dir:/etc/fleet", path: "/etc/fleet"},
+	} {
+		providers, err := Parse([]string{tc.value})
+		if err != nil {
+			t.Errorf("Parse(%q): %v", tc.value, err)
+			continue
+		}
+		if got := providers[0].String(); got != tc.value {
+			t.Errorf("String() = %q, want %q", got, tc.value)
+		}
+		switch p := providers[0].(type) {
+		case *kubeconfigProvider:
+			if p.path != tc.path || !slices.Equal(p.contexts, tc.contexts) {
+				t.Errorf("Parse(%q) = path %q, contexts %q", tc.value, p.path, p.contexts)
+			}
+		case *dirProvider:
+			if p.path != tc.path {
+				t.Errorf("Parse(%q) = path %q", tc.value, p.path)
+			}
+		}
+	}
+}
+
+func TestParseReportsEveryBadValue(t *testing.T) {
+	bad := map[string]string{ // value: what the message must say
+		"fleet.yaml":                 "has no kind",
+		"":                           "has no kind",
+		"consul:x":                   `kind "consul" is unknown`,
+		"kubeconfig:":                "has no path",
+		"dir:":                       "has no path",
+		"dir:x?contexts=a":           "dir takes no options",
+		"kubeconfig:x?context=a":     `option "context" is unknown`,
+		"kubeconfig:x?":              "picks no context",
+		"kubeconfig:x?contexts=":     "picks a context without a name",
+		"kubeconfig:x?contexts=a,":   "picks a context without a name",
+		"kubeconfig:x?contexts=a,a":  `picks context "a" twice`,
+		"kubeconfig:x?contexts=%zzz": "write %25 for a percent sign",
+	}
+	values := []string{"dir:good", "dir:good"}
+	for value := range bad {
+		values = append(values, value)
+	}
+	providers, err := Parse(values)
+	if err == nil || providers != nil {
+		t.Fatalf("Parse = %v, %v; want an error only", providers, err)
+	}
+	lines := strings.Split(err.Error(), "\n")
+	if len(lines) != len(bad)+1 {
+		t.Errorf("%d lines, want one per bad value: %q", len(lines), lines)
+	}
+	bad["dir:good"] = "is given twice"
+	for value, want := range bad {
+		if !slices.ContainsFunc(lines, func(line string) bool {
+			return strings.HasPrefix(line, `--clusters "`+value+`": `) && strings.Contains(line, want)
+		}) {
+			t.Errorf("no line for %q that says %q in:\n%v", value, want, err)
+		}
+	}
+}
+
+func TestCheckName(t *testing.T) {
+	for _, name := range []string{
+		"a", "kubernetes-admin@kubernetes", "gke_project_europe-west1-b_name", "Zürich", "北京",
+		"arn:aws:eks:eu-west-1:123456789012:cluster/prod", "default/api-x:6443/kube:admin", strings.Repeat("x", 253),
+	} {
+		if err := checkName(name); err != nil {
+			t.Errorf("checkName(%q) = %v", name, err)
+		}
+	}
+	for _, name := range []string{
+		"", " ", "a b", "a\tb", "a\nb", "a\x00", "a\u200bb", "a\u00a0b", "a\u202eb", "\xff", strings.Repeat("x", 254),
+	} {
+		if err := checkName(name); err == nil {
+			t.Errorf("checkName(%q) = nil", name)
+		}
+	}
+}
+
+// FuzzParse looks for panics, and for values that are understood in another way
+// than they were meant.
+func FuzzParse(f *testing.F) {
+	f.Add("kubeconfig:fleet.yaml?contexts=a,b%2C", "a")
+	f.Add("dir:x", "b,c&d=e%")
+	f.Add("kubeconfig:?", "")
+	f.Fuzz(func(t *testing.T, value, context string) {
+		providers, err := Parse([]string{value})
+		if err == nil && (len(providers) != 1 || providers[0].String() != value) {
+			t.Errorf("Parse(%q) = %v", value, providers)
+		}
+		if err != nil && !strings.HasPrefix(err.Error(), "--clusters ") {
+			t.Errorf("error %q does not begin with the flag", err)
+		}
+		if context == "" {
+			return
+		}
+		providers, err = Parse([]string{"kubeconfig:x?contexts=" + url.QueryEscape(strings.ReplaceAll(context, " ", "_"))})
+		if err != nil {
+			t.Fatal(err)
+		}
+		want := []string{strings.ReplaceAll(context, " ", "_")}
+		if diff := cmp.Diff(want, providers[0].(*kubeconfigProvider).contexts); diff != "" {
+			t.Error(diff)
+		}
+	})
+}

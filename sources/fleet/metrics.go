@@ -1,0 +1,36 @@
+package fleet
+
+import "github.com/prometheus/client_golang/prometheus"
+
+var (
+	membersDesc = prometheus.NewDesc("fairlead_fleet_members",
+		"Clusters in the fleet, reachable or not.", nil, nil)
+	problemsDesc = prometheus.NewDesc("fairlead_fleet_problems",
+		"Cluster descriptions that cannot be used, by the --clusters value they come from.", []string{"source"}, nil)
+)
+
+// collector reads a fleet's state at scrape.
+type collector struct{ fleet *Fleet }
+
+// Describe implements prometheus.Collector.
+func (c collector) Describe(ch chan<- *prometheus.Desc) {
+	ch <- membersDesc
+	ch <- problemsDesc
+}
+
+// Collect implements prometheus.Collector. Every provider has a series, also
+// without problems, so that alerts have something to compare with.
+func (c collector) Collect(ch chan<- prometheus.Metric) {
+	perProvider := make([]int, len(c.fleet.opts.Providers))
+	c.fleet.mu.Lock()
+	size := c.fleet.size
+	for key := range c.fleet.problems {
+		perProvider[key.place.provider]++
+	}
+	c.fleet.mu.Unlock()
+
+	ch <- prometheus.MustNewConstMetric(membersDesc, prometheus.GaugeValue, float64(size))
+	for i, p := range c.fleet.opts.Providers {
+		ch <- prometheus.MustNewConstMetric(problemsDesc, prometheus.GaugeValue, float64(perProvider[i]), p.String())
+	}
+}

@@ -1,0 +1,165 @@
+package stream
+
+import (
+	"context"
+	"errors"
+	"io"
+	"math/rand/v2"
+	"sync"
+	"time"
+
+	"k8s.io/client-go/rest"
+
+	"github.com/fairlead-dev/fairlead/internal/member"
+	"github.com/fairlead-dev/fairlead/pipeline"
+)
+
+// attempt is one go at following the target: with what the cursor remembers,
+// or with a snapshot first. It ends with its last watch.
+type attempt struct {
+	*Stream
+	session *member.Session
+	guard   *guard
+	// offer hands a change over. It ends with the stream only: an attempt that
+	// is cut waits for the lane first.
+	offer func(c *pipeline.Change, priority int) error
+
+	liveSince time.Time // zero: not live
+	newest    uint64    // highest version seen in the watch, if versions are numbers
+	scanner   scanner
+}
+
+// fatalError is one that ends the stream.
+type fatalError struct{ error }
+
+// tooNewAttempts is how often a watch may be refused because the server does
+// not know the version yet, before that is taken for the loss of its history
+// and not for a replica that lags behind.
+const tooNewAttempts = 3
+
+func (s *Stream) attempt(ctx context.Context, session *member.Session) ending {
+	cut, cancel := context.WithCancelCause(ctx)
+	a := &attempt{
+		Stream: s, session: session,
+		guard: newGuard(cancel, s.cfg),
+	}
+	a.offer = func(c *pipeline.Change, priority int) error {
+		a.guard.block()
+		defer a.guard.unblock()
+		if err := s.offerer.Offer(ctx, c, priority); err != nil {
+			return fatalError{err}
+		}
+		return nil
+	}
+	var children sync.WaitGroup
+	children.Go(func() { a.guard.run(cut, session.Changed) })
+	err := a.follow(cut)
+
+	var end ending
+	end.reason, end.after = classify(cut, err)
+	end.err = err
+	if why := context.Cause(cut); why != nil && end.reason != renewed {
+		end.err = why
+	}
+	if fatal, ok := errors.AsType[fatalError](err); ok {
+		end.fatal = fatal.error
+	}
+	end.lasted = !a.liveSince.IsZero() && time.Since(a.liveSince) >= liveFor
+	cancel(nil)
+	children.Wait()
+	a.guard.releaseSlot()
+	if end.reason == silent {
+		s.setStale()
+	}
+	return end
+}
+
+func (a *attempt) follow(ctx context.Context) error {
+	a.guard.enter(opening)
+	if err := a.aim(ctx, a.session); err != nil {
+		a.report(ctx, err)
+		return err
+	}
+	if from, ok := a.target.cursor.Start(); ok && !a.force {
+		err := a.watch(ctx, from)
+		why, _ := classify(ctx, err)
+		switch {
+		case why == expired:
+			a.cause = resumeLost
+		case why == backwards:
+			a.cause = wentBack
+		case why == tooNew && a.attempts >= tooNewAttempts:
+			a.cause = notYetKnown
+		default:
+			return err
+		}
+		a.progress.reconnects[why].Add(1)
+		a.noteError(err)
+	}
+	return a.snapshot(ctx)
+}
+
+// report tells the connection how a call went that was made under ctx.
+func (a *attempt) report(ctx context.Context, err error) {
+	if err == nil {
+		a.conn.Report(a.session, nil)
+		return
+	}
+	switch why := context.Cause(ctx); {
+	case why == nil:
+		a.conn.Report(a.session, answered(err))
+	case errors.Is(why, errNoReply):
+		a.conn.Report(a.session, errNoReply)
+	}
+}
+
+// call sends a request and returns the body of the answer.
+func (a *attempt) call(ctx context.Context, r *rest.Request) (io.ReadCloser, error) {
+	a.guard.enter(opening)
+	body, err := r.Stream(ctx)
+	a.report(ctx, err)
+	a.guard.enter(reading)
+	return body, err
+}
+
+// watch follows the resource from a version on, until the watch ends.
+func (a *attempt) watch(ctx context.Context, from string) error {
+	// As client-go's Reflector does: five to ten minutes, so that the load
+	// spreads again over a control plane that has got a new server.
+	seconds := 300 + rand.Int64N(300)
+	body, err := a.call(ctx, a.watchRequest(a.session, seconds).Param("resourceVersion", from))
+	if err != nil {
+		return err
+	}
+	defer func() { _ = body.Close() }()
+	a.live(from)
+	return a.read(body, false)
+}
+
+// live notes that the watch is up to date as far as anyone can tell: from the
+// version on, whatever happens is told.
+func (a *attempt) live(from string) {
+	a.liveSince = time.Now()
+	a.newest = number(from)
+	p := &a.progress
+	p.mu.Lock()
+	p.attempt = 0
+	p.mu.Unlock()
+	if a.stale {
+		a.setState(member.Stale) // until it hears something
+	} else {
+		a.setState(member.Live)
+	}
+}
+
+// heard notes that the server said something.
+func (a *attempt) heard(now time.Time) {
+	a.guard.frame()
+	a.progress.lastFrame.Store(now.UnixNano())
+	if a.stale {
+		a.setFresh()
+		if !a.liveSince.IsZero() {
+			a.setState(member.Live)
+		}
+	}
+}

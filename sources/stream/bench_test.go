@@ -1,0 +1,76 @@
+package stream
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"testing"
+
+	"k8s.io/apimachinery/pkg/runtime/schema"
+
+	"github.com/fairlead-dev/fairlead/internal/ledger"
+	"github.com/fairlead-dev/fairlead/pipeline"
+)
+
+// sinkhole acks what it is offered.
+type sinkhole struct{}
+
+func (sinkhole) Offer(ctx context.Context, c *pipeline.Change, _ int) error {
+	if _, err := c.Origin.Tracker.Begin(ctx, c); err != nil {
+		return err
+	}
+	c.Origin.Tracker.Ack(c)
+	return nil
+}
+
+type quietConnection struct{ Connection }
+
+func (quietConnection) SetStale(string, bool) {}
+
+// BenchmarkRead is what a stream does with a watched event from the bytes that
+// were read to the ack in the ledger, sockets and queue left out.
+func BenchmarkRead(b *testing.B) {
+	for _, size := range []int{100, 2600} {
+		b.Run(fmt.Sprint("bytes=", size), func(b *testing.B) {
+			const objects = 1000
+			l, err := ledger.Open(b.Context(), ledger.Options{})
+			if err != nil {
+				b.Fatal(err)
+			}
+			cursor, _ := l.Claim(ledger.StreamID{Cluster: "c", Resource: "configmaps"}, "")
+			s := New(Options{Cluster: "c", Spec: Spec{Resource: "configmaps"}, Connection: quietConnection{}, Offerer: sinkhole{}})
+			s.target = &target{
+				resource: resource{schema.GroupVersionResource{Version: "v1", Resource: "configmaps"}, "ConfigMap", true},
+				name:     "configmaps", cursor: cursor, origin: &pipeline.Origin{Tracker: tracker{cursor}},
+			}
+			a := &attempt{Stream: s, guard: newGuard(nil, s.cfg)}
+			a.offer = func(c *pipeline.Change, priority int) error { return s.offerer.Offer(b.Context(), c, priority) }
+
+			version := 0
+			batch := func() []byte {
+				var frames bytes.Buffer
+				for i := range objects {
+					version++
+					fmt.Fprintf(&frames, `{"type":"MODIFIED","object":{"kind":"ConfigMap","apiVersion":"v1","metadata":{"name":"settings-%04d",`+
+						`"namespace":"default","uid":"0f0e6b5c-7a8f-4c3e-9a1b-2d3c4e5f%04d","resourceVersion":"%d"},"data":{"x":"%s"}}}`+"\n",
+						i, i, version, bytes.Repeat([]byte("x"), size))
+				}
+				return frames.Bytes()
+			}
+			b.ReportAllocs()
+			events := 0
+			for b.Loop() {
+				b.StopTimer()
+				frames := batch()
+				b.SetBytes(int64(len(frames)))
+				b.StartTimer()
+				if err := a.read(io.NopCloser(bytes.NewReader(frames)), false); err != nil {
+					b.Fatal(err)
+				}
+				events += objects
+			}
+			b.ReportMetric(float64(events)/b.Elapsed().Seconds(), "changes/s")
+		})
+	}
+}

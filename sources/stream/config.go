@@ -1,0 +1,69 @@
+package stream
+
+import (
+	"errors"
+	"fmt"
+	"time"
+)
+
+// Config is what a user may tune. The zero value of a duration means its
+// default.
+type Config struct {
+	// ReconnectMin is the longest first delay after a failure; later ones
+	// double. Default 1 s.
+	ReconnectMin time.Duration
+	// ReconnectMax is the longest delay between attempts. Default 1 min.
+	ReconnectMax time.Duration
+	// SyncTimeout is how long a snapshot may take, the time not counted in
+	// which the lane is full. Default 10 min.
+	SyncTimeout time.Duration
+	// StaleAfter is how long a watch may be silent before it is cut and
+	// opened again. API servers send a bookmark every minute. Default 3 min.
+	StaleAfter time.Duration
+	// SecretValues lets the values of core Secrets leave the member. Without
+	// it only their metadata is asked for, and passed on.
+	SecretValues bool
+}
+
+// The defaults of Config.
+const (
+	DefaultReconnectMin = time.Second
+	DefaultReconnectMax = time.Minute
+	DefaultSyncTimeout  = 10 * time.Minute
+	DefaultStaleAfter   = 3 * time.Minute
+)
+
+// Validate reports every value that makes no sense.
+func (c Config) Validate() error {
+	var errs []error
+	for _, d := range []struct {
+		name  string
+		value time.Duration
+	}{
+		{"ReconnectMin", c.ReconnectMin}, {"ReconnectMax", c.ReconnectMax},
+		{"SyncTimeout", c.SyncTimeout}, {"StaleAfter", c.StaleAfter},
+	} {
+		if d.value < 0 {
+			errs = append(errs, fmt.Errorf("%s is %s; it must not be negative", d.name, d.value))
+		}
+	}
+	if full := c.withDefaults(); full.ReconnectMin > full.ReconnectMax {
+		errs = append(errs, fmt.Errorf("ReconnectMin (%s) is longer than ReconnectMax (%s)", full.ReconnectMin, full.ReconnectMax))
+	}
+	return errors.Join(errs...)
+}
+
+func (c Config) withDefaults() Config {
+	for _, d := range []struct {
+		value *time.Duration
+		def   time.Duration
+	}{
+		{&c.ReconnectMin, DefaultReconnectMin}, {&c.ReconnectMax, DefaultReconnectMax},
+		{&c.SyncTimeout, DefaultSyncTimeout}, {&c.StaleAfter, DefaultStaleAfter},
+	} {
+		if *d.value == 0 {
+			*d.value = d.def
+		}
+	}
+	return c
+}

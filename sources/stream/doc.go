@@ -1,0 +1,52 @@
+// Package stream follows one resource of one cluster: snapshot, watch, resume,
+// reconnect.
+//
+//	           ┌──────────── resume point? ───────────┐
+//	connect ───┤ no: snapshot ─ sweep (tombstones) ───┼─▶ watch ─▶ end ─┬─ closed, timeout, silent: watch from the last frame
+//	(Acquire,  └ yes ─────────────────────────────────┘      ▲          ├─ 410 expired: snapshot
+//	 discover)        │                                      │          ├─ 401, 403: wait for new credentials, slow retry
+//	                  ▼                                      │          ├─ 404: ask again for the resource, slow retry
+//	         ledger: Observe ─ Offer ─ Seen                  └──────────┴─ error: exponential backoff, full jitter
+//
+// Guarantees:
+//   - Nothing is skipped. A frame counts as seen once the queue has its change
+//     or the ledger says that sinks need not have it; what a gap hides, the
+//     snapshot after it shows, deletions included.
+//   - Backpressure. While Offer blocks, nothing is read from the socket, and
+//     nothing is buffered beyond one read of it. The time is not held against
+//     the server.
+//   - One frame at a time is held, of 16 MiB at most. A snapshot is a streaming
+//     list where the server has them, else pages of 500 objects whose items are
+//     handed on as they arrive.
+//   - Frames are scanned, not decoded: every byte is checked to be JSON, but
+//     only identity and version are picked out. The rest is copied once, without
+//     managedFields.
+//   - Values of Secrets of the core group are dropped here, unless
+//     Config.SecretValues allows them, even if the server sends them unasked.
+//   - No hot loop: whatever a server does, attempts that do not last are spaced
+//     by a backoff that ends at ReconnectMax. Retry-After is honoured up to five
+//     minutes. A new session ends every wait.
+//   - A slow or hung member holds a snapshot slot for at most about ten seconds,
+//     and about one if it does not move.
+//   - Every suppressed, rejected, repeated thing is counted, with its reason.
+//
+// A stream goes by the age of its last frame, not by whether the server can be
+// reached: one that hears nothing for StaleAfter, no bookmark either, is stale,
+// its watch is cut and opened again, and it stays stale until something is
+// heard. A server that sends no bookmarks therefore makes quiet streams stale.
+//
+// An object larger than 16 MiB is handed on as its metadata alone (a
+// PartialObjectMetadata), which stand at the start of what API servers written
+// in Go send. If they do not, it is skipped by a watch, and makes a snapshot
+// fail, because it would be taken for deleted otherwise; it can be left out by a
+// selector, or watched with mode=metadata. No API server with an etcd behind it
+// takes objects anywhere near that size.
+//
+// Run owns its stream: two goroutines, and what net/http needs. Status may be
+// called from any goroutine, and so may a Collector collect. Workers call the
+// tracker of a change's origin at any time, also after Run has ended.
+//
+// It does not: decide whether the member may be dialed (its connection does),
+// limit how fast changes go on (the queue does), or remember anything across a
+// restart (the ledger does).
+package stream

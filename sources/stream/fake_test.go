@@ -1,0 +1,412 @@
+package stream
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"maps"
+	"net/http"
+	"net/url"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"k8s.io/client-go/discovery"
+	"k8s.io/client-go/kubernetes/scheme"
+	"k8s.io/client-go/rest"
+
+	"github.com/fairlead-dev/fairlead/internal/ledger"
+	"github.com/fairlead-dev/fairlead/internal/member"
+	"github.com/fairlead-dev/fairlead/pipeline"
+)
+
+// fakeServer is a fake API server for use in a synctest bubble, where sockets
+// do not work: it takes the place of the HTTP transport. It answers discovery
+// by itself and hands every other call to the test.
+type fakeServer struct {
+	calls chan *fakeCall
+	mu    sync.Mutex
+	docs  map[string]string // discovery documents by path
+}
+
+func newFakeServer() *fakeServer {
+	return &fakeServer{calls: make(chan *fakeCall), docs: map[string]string{
+		"/api":  `{"kind":"APIVersions","versions":["v1"]}`,
+		"/apis": `{"kind":"APIGroupList","groups":[]}`,
+		"/api/v1": `{"kind":"APIResourceList","groupVersion":"v1","resources":[
+			{"name":"configmaps","singularName":"configmap","namespaced":true,"kind":"ConfigMap","shortNames":["cm"],"verbs":["list","watch"]},
+			{"name":"secrets","singularName":"secret","namespaced":true,"kind":"Secret","verbs":["list","watch"]}]}`,
+	}}
+}
+
+func (s *fakeServer) set(path, doc string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.docs[path] = doc
+}
+
+func (s *fakeServer) RoundTrip(r *http.Request) (*http.Response, error) {
+	s.mu.Lock()
+	doc, ok := s.docs[r.URL.Path]
+	s.mu.Unlock()
+	c := &fakeCall{Request: r, answer: make(chan *http.Response, 1), failure: make(chan error, 1)}
+	switch path := r.URL.Path; {
+	case ok:
+		c.reply(200, doc)
+	case !strings.HasSuffix(path, "configmaps") && !strings.HasSuffix(path, "secrets"):
+		c.reply(404, status(404, "NotFound", ""))
+	default:
+		select {
+		case s.calls <- c:
+		case <-r.Context().Done():
+			return nil, r.Context().Err()
+		}
+	}
+	select {
+	case response := <-c.answer:
+		return response, nil
+	case err := <-c.failure:
+		return nil, err
+	case <-r.Context().Done():
+		return nil, r.Context().Err()
+	}
+}
+
+// fakeCall is a call that waits for the test to answer.
+type fakeCall struct {
+	*http.Request
+	answer  chan *http.Response
+	failure chan error
+}
+
+func (c *fakeCall) query() url.Values { return c.URL.Query() }
+
+func (c *fakeCall) kind() string {
+	switch q := c.query(); {
+	case q.Get("sendInitialEvents") == "true":
+		return "streaming list"
+	case q.Get("watch") == "true":
+		return "watch from " + q.Get("resourceVersion")
+	case q.Get("continue") != "":
+		return "list at " + q.Get("continue") + " by " + q.Get("limit")
+	}
+	return "list by " + c.query().Get("limit")
+}
+
+func (c *fakeCall) respond(code int, body io.ReadCloser, header ...string) {
+	h := http.Header{"Content-Type": {"application/json"}}
+	for i := 0; i < len(header); i += 2 {
+		h.Set(header[i], header[i+1])
+	}
+	c.answer <- &http.Response{StatusCode: code, Header: h, Body: body, Request: c.Request}
+}
+
+func (c *fakeCall) reply(code int, body string, header ...string) {
+	c.respond(code, io.NopCloser(strings.NewReader(body)), header...)
+}
+
+func (c *fakeCall) fail(err error) { c.failure <- err }
+
+// open answers with a body that the test writes.
+func (c *fakeCall) open() *fakeBody {
+	r, w := io.Pipe()
+	context.AfterFunc(c.Context(), func() { _ = w.CloseWithError(c.Context().Err()) })
+	c.respond(200, r)
+	return &fakeBody{w}
+}
+
+type fakeBody struct{ w *io.PipeWriter }
+
+// send writes frames; it returns once the stream has read them, or given up.
+func (b *fakeBody) send(frames ...string) {
+	_, _ = io.WriteString(b.w, strings.Join(frames, "\n")+"\n")
+}
+
+func (b *fakeBody) end()              { _ = b.w.Close() }
+func (b *fakeBody) fail(err error)    { _ = b.w.CloseWithError(err) }
+func (b *fakeBody) write(text string) { _, _ = io.WriteString(b.w, text) }
+
+func status(code int, reason, message string) string {
+	return fmt.Sprintf(`{"kind":"Status","apiVersion":"v1","status":"Failure","message":%q,"reason":%q,"code":%d}`, message, reason, code)
+}
+
+// event is a watch frame about a ConfigMap in namespace ns; its UID is its
+// name's unless given as name@uid.
+func event(kind, name string, version int) string {
+	return fmt.Sprintf(`{"type":%q,"object":%s}`, kind, configMap(name, version))
+}
+
+func configMap(name string, version int) string {
+	name, uid, ok := strings.Cut(name, "@")
+	if !ok {
+		uid = "uid-" + name
+	}
+	return fmt.Sprintf(`{"kind":"ConfigMap","apiVersion":"v1","metadata":{"name":%q,"namespace":"ns","uid":%q,"resourceVersion":"%d","managedFields":[]},"data":{"k":"v"}}`,
+		name, uid, version)
+}
+
+func mark(version string) string {
+	return fmt.Sprintf(`{"type":"BOOKMARK","object":{"kind":"ConfigMap","apiVersion":"v1","metadata":{"resourceVersion":%q}}}`, version)
+}
+
+func endMark(version string) string {
+	return fmt.Sprintf(`{"type":"BOOKMARK","object":{"kind":"ConfigMap","metadata":{"resourceVersion":%q,"annotations":{"k8s.io/initial-events-end":"true"}}}}`, version)
+}
+
+// fakeConnection hands out one session until that is replaced.
+type fakeConnection struct {
+	server *fakeServer
+
+	mu      sync.Mutex
+	session *member.Session
+	changed chan struct{}
+	reports []error
+	stale   map[string]bool
+	gone    error
+}
+
+func (c *fakeConnection) Acquire(ctx context.Context) (*member.Session, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if ctx.Err() != nil {
+		return nil, ctx.Err()
+	}
+	return c.session, c.gone
+}
+
+func (c *fakeConnection) Report(_ *member.Session, err error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.reports = append(c.reports, err)
+}
+
+func (c *fakeConnection) SetStale(stream string, stale bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.stale[stream] = stale
+}
+
+func (c *fakeConnection) isStale() (stale, told bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for stale := range maps.Values(c.stale) {
+		return stale, true
+	}
+	return false, false
+}
+
+// lastReport returns what was reported last.
+func (c *fakeConnection) lastReport() error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if len(c.reports) == 0 {
+		return nil
+	}
+	return c.reports[len(c.reports)-1]
+}
+
+// renew replaces the session.
+func (c *fakeConnection) renew(t *testing.T, clusterUID string) {
+	t.Helper()
+	config := &rest.Config{Host: "http://fake", QPS: -1}
+	config.NegotiatedSerializer = scheme.Codecs.WithoutConversion()
+	client := &http.Client{Transport: c.server}
+	calls, err := rest.UnversionedRESTClientForConfigAndClient(config, client)
+	if err != nil {
+		t.Fatal(err)
+	}
+	disco, err := discovery.NewDiscoveryClientForConfigAndClient(config, client)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.changed != nil {
+		close(c.changed)
+	}
+	c.changed = make(chan struct{})
+	c.session = &member.Session{
+		Cluster: "c", UID: clusterUID, Watches: calls, Calls: calls, Discovery: disco, Changed: c.changed,
+	}
+}
+
+// queue is a lane of the given capacity.
+type queue struct {
+	changes chan *pipeline.Change
+	refuse  chan error
+}
+
+func (q *queue) Offer(ctx context.Context, c *pipeline.Change, priority int) error {
+	if want := map[bool]int{true: -100, false: 0}[c.Snapshot]; priority != want {
+		return fmt.Errorf("%s offered with priority %d, want %d", c.Key, priority, want)
+	}
+	select {
+	case q.changes <- c:
+		return nil
+	case err := <-q.refuse:
+		return err
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// harness runs one stream against fakes. It is to be used in a bubble.
+type harness struct {
+	t      *testing.T
+	server *fakeServer
+	conn   *fakeConnection
+	queue  *queue
+	ledger *ledger.Ledger
+	stream *Stream
+	opts   Options
+	stop   func() error
+}
+
+// newLedger returns a ledger that lives in memory.
+func newLedger(t *testing.T) *ledger.Ledger {
+	t.Helper()
+	l, err := ledger.Open(t.Context(), ledger.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return l
+}
+
+func opener(l *ledger.Ledger) Opener {
+	return func(id ledger.StreamID) (*ledger.Cursor, error) {
+		c, _ := l.Claim(id, "")
+		return c, nil
+	}
+}
+
+// start starts a stream; change the options before that with edit.
+func start(t *testing.T, edit ...func(*Options)) *harness {
+	t.Helper()
+	h := &harness{t: t, server: newFakeServer(), ledger: newLedger(t)}
+	h.conn = &fakeConnection{server: h.server, stale: map[string]bool{}}
+	h.conn.renew(t, "cluster-1")
+	h.queue = &queue{changes: make(chan *pipeline.Change, 1000), refuse: make(chan error)}
+	h.opts = Options{Cluster: "c", Spec: Spec{Resource: "cm"}, Connection: h.conn, Offerer: h.queue, Open: opener(h.ledger)}
+	for _, e := range edit {
+		e(&h.opts)
+	}
+	h.run()
+	return h
+}
+
+// run starts the stream anew.
+func (h *harness) run() {
+	h.stream = New(h.opts)
+	ctx, cancel := context.WithCancel(h.t.Context())
+	done := make(chan error, 1)
+	go func() { done <- h.stream.Run(ctx) }()
+	h.stop = sync.OnceValue(func() error {
+		cancel()
+		return <-done
+	})
+	h.t.Cleanup(func() { _ = h.stop() })
+}
+
+// call returns the next call, which must be of the given kind.
+func (h *harness) call(kind string) *fakeCall {
+	h.t.Helper()
+	select {
+	case c := <-h.server.calls:
+		if got := c.kind(); got != kind {
+			h.t.Fatalf("call is a %s, want a %s", got, kind)
+		}
+		return c
+	case <-time.After(time.Hour):
+		h.t.Fatalf("no call for an hour, want a %s; status: %+v", kind, h.stream.Status())
+	}
+	return nil
+}
+
+// quiet fails if there is a call within d.
+func (h *harness) quiet(d time.Duration) {
+	h.t.Helper()
+	select {
+	case c := <-h.server.calls:
+		h.t.Fatalf("unexpected %s", c.kind())
+	case <-time.After(d):
+	}
+}
+
+// want takes the next changes from the queue and compares what they say. With
+// ack they are delivered.
+func (h *harness) want(ack bool, changes ...string) {
+	h.t.Helper()
+	synctest.Wait()
+	for i, want := range changes {
+		var c *pipeline.Change
+		select {
+		case c = <-h.queue.changes:
+		default:
+			h.t.Fatalf("no change, want %q; status: %+v", changes[i:], h.stream.Status())
+		}
+		ghosts := ""
+		if ack {
+			others, err := c.Origin.Tracker.Begin(h.t.Context(), c)
+			if err != nil {
+				h.t.Fatal(err)
+			}
+			for _, other := range others {
+				ghosts += " instead of " + string(other)
+			}
+			c.Origin.Tracker.Ack(c)
+		}
+		if got := describe(c) + ghosts; got != want {
+			h.t.Errorf("change is %q, want %q", got, want)
+		}
+	}
+	select {
+	case c := <-h.queue.changes:
+		h.t.Fatalf("unexpected change %q after %q", describe(c), changes)
+	default:
+	}
+}
+
+func describe(c *pipeline.Change) string {
+	text := fmt.Sprintf("%s %s %s@%s", c.Op, c.Key.Name, c.UID, c.ResourceVersion)
+	if c.Snapshot {
+		text += " snapshot"
+	}
+	if c.Tombstone {
+		text += " tombstone"
+	}
+	if c.Object == nil {
+		return text + " nothing"
+	}
+	if bytes.Contains(c.Object, []byte("managedFields")) {
+		text += " with managedFields"
+	}
+	return text
+}
+
+func (h *harness) wantState(state member.State) Status {
+	h.t.Helper()
+	synctest.Wait()
+	s := h.stream.Status()
+	if s.State != state {
+		h.t.Fatalf("state is %q, want %q; status: %+v", s.State, state, s)
+	}
+	return s
+}
+
+// live takes a stream through its first snapshot, of the objects a and b at
+// version 1 and 2, both acked, which ends at version 10.
+func (h *harness) live() *fakeBody {
+	h.t.Helper()
+	body := h.call("streaming list").open()
+	body.send(event("ADDED", "a", 1), event("ADDED", "b", 2), endMark("10"))
+	h.want(true, "added a uid-a@1 snapshot", "added b uid-b@2 snapshot")
+	h.wantState(member.Live)
+	return body
+}
+
+// age lets a stream be live for so long that its next end is not taken for a
+// failure.
+func age() { time.Sleep(liveFor) }

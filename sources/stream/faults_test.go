@@ -1,0 +1,589 @@
+package stream
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"golang.org/x/sync/semaphore"
+
+	"github.com/fairlead-dev/fairlead/internal/member"
+	"github.com/fairlead-dev/fairlead/pipeline"
+)
+
+func TestRefusals(t *testing.T) {
+	second, minute := time.Second, time.Minute
+	for _, test := range []struct {
+		name             string
+		answer           func(*fakeCall)
+		state            member.State
+		reason           string
+		soonest, latest  time.Duration
+		reportedAsBroken bool
+	}{
+		{name: "401", answer: replies(401, "Unauthorized"), state: member.Waiting, reason: "unauthorized", soonest: minute / 2, latest: minute, reportedAsBroken: true},
+		{name: "403", answer: replies(403, "Forbidden"), state: member.Waiting, reason: "forbidden", soonest: minute / 2, latest: minute},
+		{name: "404", answer: replies(404, "NotFound"), state: member.Waiting, reason: "missing", soonest: 30 * second, latest: 45 * second},
+		{name: "429", answer: replies(429, "TooManyRequests"), state: member.BackingOff, reason: "throttled", latest: second},
+		{name: "429 with Retry-After", answer: func(c *fakeCall) {
+			c.reply(429, "slow down", "Retry-After", "17", "Content-Type", "text/plain")
+		}, state: member.BackingOff, reason: "throttled", soonest: 17 * second, latest: 17 * second},
+		{name: "429 with an absurd Retry-After", answer: func(c *fakeCall) {
+			c.reply(429, "slow down", "Retry-After", "1000000000", "Content-Type", "text/plain")
+		}, state: member.BackingOff, reason: "throttled", soonest: longestRetryAfter, latest: longestRetryAfter},
+		{name: "500", answer: replies(500, "InternalError"), state: member.BackingOff, reason: "unavailable", latest: second},
+		{name: "503", answer: replies(503, "ServiceUnavailable"), state: member.BackingOff, reason: "unavailable", latest: second, reportedAsBroken: true},
+		{name: "418", answer: func(c *fakeCall) { c.reply(418, "a teapot", "Content-Type", "text/plain") }, state: member.BackingOff, reason: "rejected", latest: second},
+		{name: "no answer", answer: func(c *fakeCall) { c.fail(errors.New("connection refused")) }, state: member.BackingOff, reason: "network", latest: second, reportedAsBroken: true},
+		{name: "not a Kubernetes API", answer: func(c *fakeCall) { c.reply(200, "<html>\n<p>please log in</p>\n</html>\n") }, state: member.BackingOff, reason: "malformed", latest: second},
+		{name: "an ERROR frame with a delay", answer: func(c *fakeCall) {
+			c.reply(200, `{"type":"ERROR","object":{"kind":"Status","code":429,"reason":"TooManyRequests","details":{"retryAfterSeconds":12}}}`+"\n")
+		}, state: member.BackingOff, reason: "throttled", soonest: 12 * second, latest: 12 * second},
+		{name: "an ERROR frame that says too much", answer: func(c *fakeCall) {
+			c.reply(200, `{"type":"ERROR","object":`+status(500, "InternalError", strings.Repeat("x", 100000))+"}\n")
+		}, state: member.BackingOff, reason: "unavailable", latest: second},
+		{name: "an ERROR frame without a status", answer: func(c *fakeCall) { c.reply(200, `{"type":"ERROR","object":{}}`+"\n") }, state: member.BackingOff, reason: "malformed", latest: second},
+		{name: "an end at once", answer: func(c *fakeCall) { c.reply(200, "") }, state: member.BackingOff, reason: "closed", latest: second},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				h := start(t)
+				test.answer(h.call("streaming list"))
+				s := h.wantState(test.state)
+				if s.Reconnects[test.reason] != 1 || s.Attempt != 1 || s.LastError == "" && test.reason != "closed" || len(s.LastError) > 1100 {
+					t.Errorf("status: %+v", s)
+				}
+				if wait := time.Until(s.NextRetry); wait < test.soonest || wait > test.latest {
+					t.Errorf("next attempt in %s, want %s to %s", wait, test.soonest, test.latest)
+				}
+				if err := h.conn.lastReport(); (err != nil) != test.reportedAsBroken {
+					t.Errorf("reported %v to the connection", err)
+				}
+				// New credentials end any wait.
+				h.conn.renew(t, "cluster-1")
+				began := time.Now()
+				h.call("streaming list")
+				if time.Since(began) != 0 {
+					t.Errorf("went on %s after the new session, want at once", time.Since(began))
+				}
+			})
+		})
+	}
+}
+
+func replies(code int, reason string) func(*fakeCall) {
+	return func(c *fakeCall) { c.reply(code, status(code, reason, "because")) }
+}
+
+func TestRetriesAreSpacedOut(t *testing.T) {
+	for name, answer := range map[string]func(*fakeCall){
+		"refused":   func(c *fakeCall) { c.fail(errors.New("refused")) },
+		"forbidden": replies(403, "Forbidden"),
+		"watch ends at once": func(c *fakeCall) {
+			body := c.open()
+			body.send(endMark("10"), event("ADDED", "a", 11))
+			body.end()
+		},
+		"not JSON": func(c *fakeCall) { c.reply(200, "{\n") },
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				h := start(t)
+				calls := 0
+				for began := time.Now(); time.Since(began) < time.Hour; {
+					select {
+					case c := <-h.server.calls:
+						calls++
+						answer(c)
+					case <-time.After(time.Minute):
+					}
+				}
+				// Full jitter: half a minute in the mean.
+				if calls < 30 || calls > 300 {
+					t.Errorf("%d calls in an hour", calls)
+				}
+			})
+		})
+	}
+}
+
+func TestResourceThatMoved(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := start(t)
+		call := h.call("streaming list")
+		h.server.set("/api/v1", `{"kind":"APIResourceList","groupVersion":"v1","resources":[{"name":"newconfigmaps","singularName":"cm","kind":"ConfigMap","verbs":["list","watch"]}]}`)
+		call.reply(404, status(404, "NotFound", ""))
+		if call = h.call("streaming list"); call.URL.Path != "/api/v1/newconfigmaps" {
+			t.Errorf("path is %s", call.URL.Path)
+		}
+	})
+}
+
+func TestResourceThatDoesNotExistYet(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := start(t, func(o *Options) { o.Spec = Spec{Resource: "wigmaps", Group: "example.com"} })
+		synctest.Wait()
+		s := h.wantState(member.Waiting)
+		if !strings.Contains(s.LastError, "wigmaps.example.com") || s.Reconnects["missing"] != 1 || s.Resource != "" {
+			t.Errorf("status: %+v", s)
+		}
+		if err := h.conn.lastReport(); err != nil {
+			t.Errorf("reported %v: the server did answer", err)
+		}
+		h.quiet(10 * time.Minute)
+		if n := h.stream.Status().Reconnects["missing"]; n < 10 || n > 21 {
+			t.Errorf("asked %d times in ten minutes", n)
+		}
+		h.server.set("/apis", `{"kind":"APIGroupList","groups":[{"name":"example.com","versions":[{"groupVersion":"example.com/v1","version":"v1"}],"preferredVersion":{"groupVersion":"example.com/v1","version":"v1"}}]}`)
+		h.server.set("/apis/example.com/v1", `{"kind":"APIResourceList","groupVersion":"example.com/v1","resources":[{"name":"wigconfigmaps","singularName":"wigmap","shortNames":["wigmaps"],"kind":"Wig","verbs":["list","watch"]}]}`)
+		call := h.call("streaming list")
+		if call.URL.Path != "/apis/example.com/v1/wigconfigmaps" {
+			t.Errorf("path is %s", call.URL.Path)
+		}
+	})
+}
+
+func TestStreamsOfTheSameObjects(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		claims := NewClaims()
+		first := start(t, func(o *Options) { o.Claims = claims })
+		first.live()
+		same := func(spec Spec) *harness {
+			return start(t, func(o *Options) { o.Claims, o.Spec = claims, spec })
+		}
+		second := same(Spec{Resource: "configmaps", Namespace: "ns"})
+		s := second.wantState(member.Waiting)
+		if s.Reconnects["overlapping"] != 1 || !strings.Contains(s.LastError, `"cm" and watch "configmaps?namespace=ns"`) {
+			t.Errorf("status: %+v", s)
+		}
+		if err := second.conn.lastReport(); err != nil {
+			t.Errorf("reported %v: it is not the member's fault", err)
+		}
+		same(Spec{Resource: "secrets"}).call("streaming list")
+		start(t, func(o *Options) { o.Claims, o.Cluster = claims, "d" }).call("streaming list")
+
+		if err := first.stop(); err != nil {
+			t.Error(err)
+		}
+		second.call("streaming list")
+	})
+}
+
+func TestSilence(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := start(t)
+		body := h.live()
+		time.Sleep(DefaultStaleAfter - time.Second)
+		body.send(mark("11")) // bookmarks count
+		time.Sleep(DefaultStaleAfter - time.Second)
+		h.wantState(member.Live)
+		began := time.Now()
+		call := h.call("watch from 11")
+		if time.Since(began) != time.Second {
+			t.Errorf("cut %s late", time.Since(began)-time.Second)
+		}
+		s := h.wantState(member.Stale)
+		if stale, _ := h.conn.isStale(); !stale || s.Reconnects["silent"] != 1 {
+			t.Errorf("connection is not told; status: %+v", s)
+		}
+		call.fail(errors.New("refused"))
+		h.wantState(member.BackingOff)
+		body = h.call("watch from 11").open()
+		h.wantState(member.Stale) // an answer is no frame
+		body.send(event("MODIFIED", "a", 12))
+		h.wantState(member.Live)
+		if stale, told := h.conn.isStale(); stale || !told {
+			t.Errorf("connection is not told that the stream is fresh again")
+		}
+	})
+}
+
+func TestStaleMarkEndsWithTheStream(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := start(t)
+		h.live()
+		h.call("watch from 10")
+		if err := h.stop(); err != nil {
+			t.Error(err)
+		}
+		if stale, told := h.conn.isStale(); stale || !told {
+			t.Error("the stream ended and left its mark")
+		}
+	})
+}
+
+func TestNoReply(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := start(t)
+		h.call("streaming list")
+		time.Sleep(openTimeout)
+		s := h.wantState(member.BackingOff)
+		if !errors.Is(h.conn.lastReport(), errNoReply) || s.Reconnects["network"] != 1 {
+			t.Errorf("reported %v, status: %+v", h.conn.lastReport(), s)
+		}
+	})
+}
+
+func TestBackpressureIsNotSilence(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := start(t, func(o *Options) { o.Offerer.(*queue).changes = make(chan *pipeline.Change) })
+		body := h.call("streaming list").open()
+		go func() {
+			for n := range 5 {
+				body.send(event("ADDED", fmt.Sprint("a", n), n+1))
+			}
+			for range 2 { // nobody is blocked, and the snapshot is not over
+				time.Sleep(DefaultStaleAfter - time.Minute)
+				body.send(mark("9"))
+			}
+			body.send(endMark("10"), event("ADDED", "b", 11))
+		}()
+		for range 6 {
+			time.Sleep(DefaultSyncTimeout + DefaultStaleAfter) // the lane is full
+			if n := len(h.stream.Status().Reconnects); n != 0 {
+				t.Fatalf("status: %+v", h.stream.Status())
+			}
+			<-h.queue.changes
+		}
+		s := h.wantState(member.Live)
+		if len(s.Reconnects) != 0 {
+			t.Errorf("status: %+v", s)
+		}
+		// What comes after counts again.
+		began := time.Now()
+		h.call("watch from 11")
+		if time.Since(began) != DefaultStaleAfter {
+			t.Errorf("cut after %s, want %s", time.Since(began), DefaultStaleAfter)
+		}
+	})
+}
+
+func TestBlockedStreamReadsNothing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := start(t)
+		body := h.live()
+		h.queue.changes = make(chan *pipeline.Change)
+		sent := 0
+		go func() {
+			for n := range 10000 {
+				body.send(event("ADDED", fmt.Sprint("c", n), n+11))
+				sent++
+			}
+		}()
+		time.Sleep(time.Hour)
+		synctest.Wait()
+		if limit := 2 * readBuffer / len(event("ADDED", "c", 11)); sent > limit {
+			t.Errorf("%d frames were read past a full lane, want %d at most", sent, limit)
+		}
+	})
+}
+
+func TestSnapshotThatDoesNotEnd(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := start(t)
+		body := h.call("streaming list").open()
+		began := time.Now()
+		for time.Since(began) < DefaultSyncTimeout-time.Minute {
+			body.send(event("MODIFIED", "a", 1))
+			time.Sleep(time.Minute)
+		}
+		body.send(event("MODIFIED", "a", 1))
+		// A server that overlooked what was asked for would do that: pages.
+		h.call("list by 500")
+		if late := time.Since(began) - DefaultSyncTimeout; late < 0 || late > DefaultReconnectMin {
+			t.Errorf("cut after %s", time.Since(began))
+		}
+		if s := h.stream.Status(); s.Reconnects["overdue"] != 1 {
+			t.Errorf("status: %+v", s)
+		}
+	})
+}
+
+func TestFrames(t *testing.T) {
+	huge := strings.Repeat("x", maxFrame)
+	hugeEvent := func(kind string) string {
+		return `{"type":"` + kind + `","object":{"metadata":{"name":"h","uid":"uid-h","resourceVersion":"12"},"data":"` + huge + `"}}`
+	}
+	for _, test := range []struct {
+		name     string
+		frames   []string
+		want     []string
+		rejected string
+		state    member.State
+		next     string
+	}{
+		{name: "not JSON", frames: []string{"{]"}, rejected: "not_json", state: member.BackingOff, next: "watch from 11"},
+		{name: "cut in the middle", frames: []string{event("ADDED", "d", 12), "", "cut:" + event("ADDED", "e", 13)[:50]}, want: []string{"added d uid-d@12"}, state: member.BackingOff, next: "watch from 12"},
+		{name: "no line feed at the end", frames: []string{"cut:" + event("ADDED", "d", 12)}, want: []string{"added d uid-d@12"}, state: member.BackingOff, next: "watch from 12"},
+		{name: "unknown type", frames: []string{event("RENAMED", "a", 12), event("ADDED", "d", 13)}, want: []string{"added d uid-d@13"}, rejected: "unknown_type", state: member.Live},
+		{name: "no type", frames: []string{`{}`, `5`, event("ADDED", "d", 13)}, want: []string{"added d uid-d@13"}, rejected: "unknown_type", state: member.Live},
+		{name: "no name", frames: []string{`{"type":"ADDED","object":{"metadata":{"resourceVersion":"12"}}}`, event("ADDED", "d", 13)}, want: []string{"added d uid-d@13"}, rejected: "no_identity", state: member.Live},
+		{name: "no version", frames: []string{`{"type":"ADDED","object":{"metadata":{"name":"x"}}}`}, rejected: "no_identity", state: member.Live},
+		{name: "a name without end", frames: []string{event("ADDED", strings.Repeat("n", maxName+1), 12)}, rejected: "no_identity", state: member.Live},
+		{name: "a bookmark without a version", frames: []string{`{"type":"BOOKMARK","object":{"metadata":{}}}`}, rejected: "bookmark_without_version", state: member.Live},
+		{name: "oversized", frames: []string{hugeEvent("ADDED"), event("ADDED", "d", 13)}, want: []string{"added h uid-h@12", "added d uid-d@13"}, rejected: "oversized", state: member.Live},
+		{name: "oversized deletion", frames: []string{hugeEvent("DELETED"), event("ADDED", "d", 13)}, want: []string{"deleted h uid-h@12", "added d uid-d@13"}, rejected: "oversized", state: member.Live},
+		{name: "oversized without identity", frames: []string{`{"type":"ADDED","object":{"data":"` + huge + `"}}`, event("ADDED", "d", 13)}, want: []string{"added d uid-d@13"}, rejected: "oversized", state: member.Live},
+		{name: "oversized garbage", frames: []string{huge, event("ADDED", "d", 13)}, want: []string{"added d uid-d@13"}, rejected: "oversized", state: member.Live},
+		{name: "blank lines", frames: []string{"", "  ", event("ADDED", "d", 13)}, want: []string{"added d uid-d@13"}, state: member.Live},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				h := start(t)
+				body := h.live()
+				body.send(mark("11"))
+				for _, frame := range test.frames {
+					if cut, ok := strings.CutPrefix(frame, "cut:"); ok {
+						body.write(cut)
+						body.end()
+					} else {
+						body.send(frame)
+					}
+				}
+				h.want(false, test.want...)
+				s := h.wantState(test.state)
+				if test.rejected == "" {
+					if len(s.Rejected) != 0 {
+						t.Errorf("rejected: %v", s.Rejected)
+					}
+				} else if s.Rejected[test.rejected] == 0 || len(s.Rejected) != 1 || s.LastError == "" {
+					t.Errorf("rejected: %v, last error %q", s.Rejected, s.LastError)
+				}
+				if test.next != "" {
+					h.call(test.next)
+				}
+			})
+		})
+	}
+}
+
+func TestOversizedObjectKeepsItsMetadata(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := start(t)
+		body := h.live()
+		body.send(`{"type":"ADDED","object":{"kind":"ConfigMap","metadata":{"name":"h","resourceVersion":"12"},"data":"` + strings.Repeat("x", maxFrame) + `"}}`)
+		c := <-h.queue.changes
+		if want := metadataOnly + `{"name":"h","resourceVersion":"12"}}`; string(c.Object) != want {
+			t.Errorf("object is %.200s, want %s", c.Object, want)
+		}
+	})
+}
+
+// An object that cannot be told must not be taken for one that is gone.
+func TestUnreadableObjectInSnapshotSweepsNothing(t *testing.T) {
+	huge := `{"data":"` + strings.Repeat("x", maxFrame) + `","metadata":{"name":"a","resourceVersion":"20"}}`
+	for name, object := range map[string]string{"oversized": huge, "without a name": `{"metadata":{"resourceVersion":"20"}}`} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				h := start(t)
+				body := h.live()
+				age()
+				body.end()
+				h.call("watch from 10").reply(410, status(410, "Expired", ""))
+				body = h.call("streaming list").open()
+				body.send(`{"type":"ADDED","object":` + object + `}`)
+				body.send(event("ADDED", "b", 2), endMark("30"))
+				h.want(false)
+				s := h.wantState(member.BackingOff)
+				if s.Tombstones != 0 || s.Reconnects["malformed"] != 1 {
+					t.Errorf("status: %+v", s)
+				}
+				h.call("streaming list").reply(422, status(422, "Invalid", ""))
+				h.call("list by 500").reply(200, `{"metadata":{"resourceVersion":"30"},"items":[`+object+`]}`)
+				h.want(false)
+				h.wantState(member.BackingOff)
+			})
+		})
+	}
+}
+
+func TestListsThatAreNone(t *testing.T) {
+	for name, answer := range map[string]string{
+		"HTML":                  "<html>",
+		"nothing":               "",
+		"cut short":             `{"metadata":{"resourceVersion":"10"},"items":[` + configMap("a", 1) + `,`,
+		"without a version":     `{"metadata":{},"items":[` + configMap("a", 1) + `]}`,
+		"an item is no JSON":    `{"metadata":{"resourceVersion":"10"},"items":[` + configMap("a", 1) + `,{"metadata":nul}]}`,
+		"metadata is no object": `{"metadata":"x","items":[` + configMap("a", 1) + `]}`,
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				h := start(t)
+				h.call("streaming list").reply(422, status(422, "Invalid", ""))
+				h.call("list by 500").reply(200, answer)
+				s := h.wantState(member.BackingOff)
+				if s.Reconnects["malformed"]+s.Reconnects["network"] != 1 {
+					t.Errorf("status: %+v", s)
+				}
+				h.call("list by 500")
+			})
+		})
+	}
+}
+
+func TestVersionsThatWentBackwards(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := start(t)
+		body := h.live()
+		body.send(event("MODIFIED", "a", 100))
+		h.want(true, "updated a uid-a@100")
+		age()
+		body.send(mark("50")) // restored from a backup
+		body = h.call("streaming list").open()
+		body.send(event("ADDED", "a", 1), endMark("50"))
+		h.want(true, "updated a uid-a@1 snapshot", "deleted b uid-b@50 snapshot tombstone nothing")
+		if s := h.wantState(member.Live); s.Snapshots["backwards"] != 1 || s.Reconnects["backwards"] != 1 {
+			t.Errorf("status: %+v", s)
+		}
+	})
+}
+
+func TestVersionThatTheServerDoesNotKnowYet(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := start(t)
+		body := h.live()
+		age()
+		body.end()
+		tooNew := `{"kind":"Status","status":"Failure","reason":"Timeout","code":504,"message":"Too large resource version",` +
+			`"details":{"causes":[{"reason":"ResourceVersionTooLarge"}],"retryAfterSeconds":1}}`
+		for range tooNewAttempts { // a replica may lag behind
+			h.call("watch from 10").reply(504, tooNew)
+		}
+		h.call("watch from 10").reply(504, tooNew)
+		h.call("streaming list").open().send(endMark("5"))
+		if s := h.wantState(member.Live); s.Snapshots["too_new"] != 1 || s.Reconnects["too_new"] != tooNewAttempts+1 {
+			t.Errorf("status: %+v", s)
+		}
+	})
+}
+
+func TestMetadataMode(t *testing.T) {
+	full := `{"kind":"ConfigMap","apiVersion":"v1","metadata":{"name":"a","uid":"u","resourceVersion":"1"},"data":{"k":"v"}}`
+	synctest.Test(t, func(t *testing.T) {
+		h := start(t, func(o *Options) { o.Spec.Metadata = true })
+		call := h.call("streaming list")
+		if accept := call.Header.Get("Accept"); !strings.HasPrefix(accept, "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1") {
+			t.Errorf("Accept: %s", accept)
+		}
+		call.open().send(`{"type":"ADDED","object":` + full + `}`) // a server that does not know how
+		c := <-h.queue.changes
+		if want := metadataOnly + `{"name":"a","uid":"u","resourceVersion":"1"}}`; string(c.Object) != want || c.Origin.Kind != "ConfigMap" {
+			t.Errorf("object is %s of kind %s", c.Object, c.Origin.Kind)
+		}
+	})
+}
+
+func TestSecretValuesStayWithTheMember(t *testing.T) {
+	secret := `{"kind":"Secret","apiVersion":"v1","metadata":{"name":"a","uid":"u","resourceVersion":"1","annotations":` +
+		`{"kubectl.kubernetes.io/last-applied-configuration":"{\"data\":{\"password\":\"aHVudGVyMg==\"}}","keep":"this"}},"data":{"password":"aHVudGVyMg=="}}`
+	for _, allowed := range []bool{false, true} {
+		synctest.Test(t, func(t *testing.T) {
+			h := start(t, func(o *Options) { o.Spec.Resource, o.Config.SecretValues = "secret", allowed })
+			call := h.call("streaming list")
+			if partly := strings.Contains(call.Header.Get("Accept"), "PartialObjectMetadata"); partly == allowed {
+				t.Errorf("Accept: %s", call.Header.Get("Accept"))
+			}
+			call.open().send(`{"type":"ADDED","object":` + secret + `}`)
+			c := <-h.queue.changes
+			if got := strings.Contains(string(c.Object), "aHVudGVyMg"); got != allowed || !strings.Contains(string(c.Object), "keep") {
+				t.Errorf("object is %s", c.Object)
+			}
+		})
+	}
+}
+
+// slots counts what it has given out.
+type slots struct {
+	*semaphore.Weighted
+	mu  sync.Mutex
+	out int
+}
+
+func (s *slots) Acquire(ctx context.Context, n int64) error {
+	err := s.Weighted.Acquire(ctx, n)
+	if err == nil {
+		s.mu.Lock()
+		s.out++
+		s.mu.Unlock()
+	}
+	return err
+}
+
+func (s *slots) Release(n int64) {
+	s.mu.Lock()
+	s.out--
+	s.mu.Unlock()
+	s.Weighted.Release(n)
+}
+
+func (s *slots) held() int {
+	synctest.Wait()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.out
+}
+
+func TestSnapshotSlot(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &slots{Weighted: semaphore.NewWeighted(1)}
+		if err := s.Acquire(t.Context(), 1); err != nil {
+			t.Fatal(err)
+		}
+		h := start(t, func(o *Options) { o.Snapshots = s })
+		check := func(want int, when string) {
+			t.Helper()
+			if got := s.held(); got != want {
+				t.Errorf("%s: %d slots are held, want %d", when, got, want)
+			}
+		}
+		// It waits for one, for as long as it takes.
+		h.quiet(time.Hour)
+		s.Release(1)
+
+		call := h.call("streaming list")
+		check(1, "before the answer")
+		call.fail(errors.New("refused"))
+		check(0, "the snapshot failed")
+		call = h.call("streaming list")
+		time.Sleep(slotIdle)
+		check(0, "the member does not answer")
+		call.fail(errors.New("refused"))
+
+		body := h.call("streaming list").open()
+		for range slotLongest / (slotIdle / 2) {
+			check(1, "a snapshot moves on")
+			body.send(event("ADDED", "a", 1))
+			time.Sleep(slotIdle / 2)
+		}
+		time.Sleep(slotIdle) // at most that late
+		check(0, "a snapshot takes long")
+		body.end()
+
+		h.queue.changes = make(chan *pipeline.Change)
+		body = h.call("streaming list").open()
+		go func() { body.send(event("ADDED", "a", 1), event("ADDED", "b", 2), endMark("10")) }()
+		check(1, "the lane is full")
+		time.Sleep(2 * slotIdle)
+		check(0, "the lane is full for a while")
+		<-h.queue.changes
+		<-h.queue.changes
+		h.wantState(member.Live)
+		body.end()
+
+		call = h.call("watch from 10")
+		check(0, "a watch needs none")
+		call.reply(410, status(410, "Expired", ""))
+		body = h.call("streaming list").open()
+		check(1, "a snapshot begins")
+		go body.send(event("ADDED", "a", 1), event("ADDED", "b", 2), endMark("20"))
+		<-h.queue.changes
+		<-h.queue.changes
+		h.wantState(member.Live)
+		check(0, "a snapshot is over")
+	})
+}

@@ -1,0 +1,232 @@
+package stream
+
+import (
+	"bufio"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+)
+
+// errNotJSON is said of a body that is not JSON, or not the JSON of a list.
+var errNotJSON = errors.New("the answer is not JSON of the expected form")
+
+// listMeta is what a list says about itself. It may stand before the items or
+// behind them.
+type listMeta struct {
+	ResourceVersion string `json:"resourceVersion"`
+	Continue        string `json:"continue"`
+}
+
+// listReader splits the body of a LIST into its items as they arrive, so that
+// no more than one item is held. It finds where values end and leaves it to
+// the scanner to say whether they are JSON.
+type listReader struct {
+	r      *bufio.Reader
+	value  []byte
+	limit  int
+	inside listPart
+	// meta is complete once next has returned io.EOF.
+	meta listMeta
+}
+
+type listPart uint8
+
+const (
+	beforeList listPart = iota
+	inList
+	inItems
+)
+
+func newListReader(r io.Reader) *listReader {
+	return &listReader{r: bufio.NewReaderSize(r, readBuffer), limit: maxFrame}
+}
+
+// next returns the next item; it is valid until the next call. Of an item
+// longer than the limit it returns the start, tooLong. The error is io.EOF
+// after the last item, once the whole list has been read; a body that ends
+// before that is an io.ErrUnexpectedEOF.
+func (l *listReader) next() (item []byte, tooLong bool, err error) {
+	for {
+		c, err := l.peek()
+		if err != nil {
+			return nil, false, err
+		}
+		switch l.inside {
+		case beforeList:
+			if c != '{' {
+				return nil, false, errNotJSON
+			}
+			l.drop()
+			l.inside = inList
+		case inList:
+			switch c {
+			case ',':
+				l.drop()
+			case '}':
+				l.drop()
+				return nil, false, io.EOF
+			default:
+				if err := l.member(); err != nil {
+					return nil, false, err
+				}
+			}
+		case inItems:
+			switch c {
+			case ',':
+				l.drop()
+			case ']':
+				l.drop()
+				l.inside = inList
+			default:
+				tooLong, err := l.read()
+				return l.value, tooLong, err
+			}
+		}
+	}
+}
+
+// member reads a member of the list up to its end, or up to its first item.
+func (l *listReader) member() error {
+	if _, err := l.read(); err != nil {
+		return err
+	}
+	var name string
+	if json.Unmarshal(l.value, &name) != nil {
+		return errNotJSON
+	}
+	if c, err := l.peek(); err != nil {
+		return err
+	} else if c != ':' {
+		return errNotJSON
+	}
+	l.drop()
+	c, err := l.peek()
+	if err != nil {
+		return err
+	}
+	if name == "items" && c == '[' {
+		l.drop()
+		l.inside = inItems
+		return nil
+	}
+	if _, err := l.read(); err != nil {
+		return err
+	}
+	if name == "metadata" {
+		if err := json.Unmarshal(l.value, &l.meta); err != nil {
+			return fmt.Errorf("%w: metadata of the list: %w", errNotJSON, err)
+		}
+	}
+	return nil
+}
+
+// more waits until something can be read.
+func (l *listReader) more() error {
+	_, err := l.r.Peek(1)
+	if errors.Is(err, io.EOF) {
+		return io.ErrUnexpectedEOF
+	}
+	return err
+}
+
+// peek returns the next byte that is no white space.
+func (l *listReader) peek() (byte, error) {
+	for {
+		if err := l.more(); err != nil {
+			return 0, err
+		}
+		b, _ := l.r.Peek(1)
+		switch b[0] {
+		case ' ', '\t', '\r', '\n':
+			l.drop()
+		default:
+			return b[0], nil
+		}
+	}
+}
+
+// drop consumes the byte that peek returned.
+func (l *listReader) drop() { _, _ = l.r.Discard(1) } // it is in the buffer
+
+// read reads one value into l.value.
+func (l *listReader) read() (tooLong bool, err error) {
+	if cap(l.value) > keepSpill {
+		l.value = nil
+	}
+	l.value = l.value[:0]
+	var v valueEnd
+	for {
+		if err := l.more(); err != nil {
+			return tooLong, err
+		}
+		chunk, _ := l.r.Peek(l.r.Buffered())
+		n, done := v.find(chunk)
+		keep := chunk[:n]
+		if room := l.limit - len(l.value); len(keep) > room {
+			keep, tooLong = keep[:room], true
+		}
+		l.value = append(l.value, keep...)
+		_, _ = l.r.Discard(n)
+		if done {
+			if len(l.value) == 0 {
+				return false, errNotJSON // punctuation where a value should be
+			}
+			return tooLong, nil
+		}
+	}
+}
+
+// valueEnd finds the end of a JSON value that comes in pieces.
+type valueEnd struct {
+	depth   int
+	started bool
+	text    bool // inside a string
+	escaped bool // behind a backslash
+}
+
+// find returns how many bytes of chunk belong to the value, and whether it
+// ends there.
+func (v *valueEnd) find(chunk []byte) (n int, done bool) {
+	for i, c := range chunk {
+		if v.text {
+			switch {
+			case v.escaped:
+				v.escaped = false
+			case c == '\\':
+				v.escaped = true
+			case c == '"':
+				v.text = false
+				if v.depth == 0 {
+					return i + 1, true
+				}
+			}
+			continue
+		}
+		switch c {
+		case '"':
+			if v.depth == 0 && v.started {
+				return i, true
+			}
+			v.text = true
+		case '{', '[':
+			if v.depth == 0 && v.started {
+				return i, true
+			}
+			v.depth++
+		case '}', ']':
+			if v.depth == 0 {
+				return i, true
+			}
+			if v.depth--; v.depth == 0 {
+				return i + 1, true
+			}
+		case ',', ':', ' ', '\t', '\r', '\n':
+			if v.depth == 0 {
+				return i, true
+			}
+		}
+		v.started = true
+	}
+	return len(chunk), false
+}

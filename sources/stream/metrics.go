@@ -1,0 +1,103 @@
+package stream
+
+import (
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/fairlead-dev/fairlead/internal/member"
+)
+
+// Collector shows the metrics of a set of streams. It reads their status when
+// it is scraped, so the series of a stream vanish with it.
+type Collector struct{ streams func() []Status }
+
+// NewCollector returns a collector over the streams that exist when streams is
+// called, which may be from any goroutine and must not block on a member.
+func NewCollector(streams func() []Status) *Collector { return &Collector{streams} }
+
+var _ prometheus.Collector = (*Collector)(nil)
+
+// The labels that every series has: the member, the stream (its spec as it was
+// given), and the resource that it stands for there, empty until discovered.
+func desc(name, help string, more ...string) *prometheus.Desc {
+	return prometheus.NewDesc(name, help, append([]string{"cluster", "stream", "resource"}, more...), nil)
+}
+
+var (
+	descObserved   = desc("fairlead_changes_observed_total", "States of objects read from the member.")
+	descSuppressed = desc("fairlead_changes_suppressed_total", "States read that sinks need not see: duplicate (accepted before) or stale (older than what was accepted).", "reason")
+	descState      = desc("fairlead_stream_state", "1 for the state that the stream is in.", "state")
+	descReconnects = desc("fairlead_stream_reconnects_total", "Connections that ended or were not made, by reason.", "reason")
+	descSnapshots  = desc("fairlead_stream_snapshots_total", "Snapshots begun, by reason.", "reason")
+	descLastFrame  = desc("fairlead_stream_last_frame_age_seconds", "Time since the member last said something, bookmarks included. Absent before the first time.")
+	descRejected   = desc("fairlead_frames_rejected_total", "Frames that were not handed on, or not whole, by reason.", "reason")
+	descBytes      = desc("fairlead_stream_read_bytes_total", "Bytes read from the member, uncompressed.")
+	descTombstones = desc("fairlead_tombstones_total", "Deletions worked out because a snapshot no longer held the object.")
+	descKnown      = desc("fairlead_objects_known", "Objects that sinks may hold.")
+	descUnacked    = desc("fairlead_changes_unacked", "Objects with changes that were observed and are not accepted by every sink.")
+	descOldest     = desc("fairlead_oldest_unacked_age_seconds", "Age of the oldest change that is not accepted by every sink, 0 if there is none.")
+)
+
+// Describe implements prometheus.Collector.
+func (c *Collector) Describe(ch chan<- *prometheus.Desc) {
+	for _, d := range []*prometheus.Desc{
+		descObserved, descSuppressed, descState, descReconnects, descSnapshots, descLastFrame,
+		descRejected, descBytes, descTombstones, descKnown, descUnacked, descOldest,
+	} {
+		ch <- d
+	}
+}
+
+// Collect implements prometheus.Collector.
+func (c *Collector) Collect(ch chan<- prometheus.Metric) {
+	now := time.Now()
+	seen := map[[2]string]bool{}
+	for _, s := range c.streams() {
+		// Two streams with equal labels would spoil the whole scrape.
+		if id := [2]string{s.Cluster, s.Stream}; !seen[id] {
+			seen[id] = true
+			collect(ch, s, now)
+		}
+	}
+}
+
+func collect(ch chan<- prometheus.Metric, s Status, now time.Time) {
+	send := func(d *prometheus.Desc, kind prometheus.ValueType, value float64, more ...string) {
+		labels := append([]string{s.Cluster, s.Stream, s.Resource}, more...)
+		ch <- prometheus.MustNewConstMetric(d, kind, value, labels...)
+	}
+	count := func(d *prometheus.Desc, n uint64, more ...string) {
+		send(d, prometheus.CounterValue, float64(n), more...)
+	}
+	byReason := func(d *prometheus.Desc, counts map[string]uint64) {
+		for reason, n := range counts {
+			count(d, n, reason)
+		}
+	}
+	count(descObserved, s.Observed)
+	count(descSuppressed, s.Duplicate, "duplicate")
+	count(descSuppressed, s.Outdated, "stale")
+	count(descBytes, s.Bytes)
+	count(descTombstones, s.Tombstones)
+	byReason(descReconnects, s.Reconnects)
+	byReason(descSnapshots, s.Snapshots)
+	byReason(descRejected, s.Rejected)
+	for _, state := range []member.State{member.Connecting, member.Syncing, member.Live, member.Stale, member.BackingOff, member.Waiting} {
+		value := 0.0
+		if s.State == state {
+			value = 1
+		}
+		send(descState, prometheus.GaugeValue, value, string(state))
+	}
+	if !s.LastFrame.IsZero() {
+		send(descLastFrame, prometheus.GaugeValue, now.Sub(s.LastFrame).Seconds())
+	}
+	oldest := 0.0
+	if !s.OldestUnacked.IsZero() {
+		oldest = now.Sub(s.OldestUnacked).Seconds()
+	}
+	send(descOldest, prometheus.GaugeValue, oldest)
+	send(descKnown, prometheus.GaugeValue, float64(s.Known))
+	send(descUnacked, prometheus.GaugeValue, float64(s.Unacked))
+}

@@ -1,0 +1,58 @@
+package stream
+
+import (
+	"strings"
+	"testing"
+	"testing/synctest"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/testutil"
+)
+
+func TestCollector(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := start(t)
+		body := h.live()
+		body.send(event("MODIFIED", "a", 1), event("MODIFIED", "a", 11), `{"type":"RENAMED"}`)
+		synctest.Wait()
+
+		streams := []*Stream{h.stream, h.stream} // equal labels must not spoil the scrape
+		registry := prometheus.NewPedanticRegistry()
+		registry.MustRegister(NewCollector(func() (all []Status) {
+			for _, s := range streams {
+				all = append(all, s.Status())
+			}
+			return all
+		}))
+		want := `
+# HELP fairlead_changes_observed_total States of objects read from the member.
+# TYPE fairlead_changes_observed_total counter
+fairlead_changes_observed_total{cluster="c",resource="configmaps",stream="cm"} 4
+# HELP fairlead_changes_suppressed_total States read that sinks need not see: duplicate (accepted before) or stale (older than what was accepted).
+# TYPE fairlead_changes_suppressed_total counter
+fairlead_changes_suppressed_total{cluster="c",reason="duplicate",resource="configmaps",stream="cm"} 1
+fairlead_changes_suppressed_total{cluster="c",reason="stale",resource="configmaps",stream="cm"} 0
+# HELP fairlead_changes_unacked Objects with changes that were observed and are not accepted by every sink.
+# TYPE fairlead_changes_unacked gauge
+fairlead_changes_unacked{cluster="c",resource="configmaps",stream="cm"} 1
+# HELP fairlead_frames_rejected_total Frames that were not handed on, or not whole, by reason.
+# TYPE fairlead_frames_rejected_total counter
+fairlead_frames_rejected_total{cluster="c",reason="unknown_type",resource="configmaps",stream="cm"} 1
+# HELP fairlead_stream_snapshots_total Snapshots begun, by reason.
+# TYPE fairlead_stream_snapshots_total counter
+fairlead_stream_snapshots_total{cluster="c",reason="no_resume_point",resource="configmaps",stream="cm"} 1
+`
+		err := testutil.GatherAndCompare(registry, strings.NewReader(want), "fairlead_changes_observed_total", "fairlead_changes_suppressed_total",
+			"fairlead_changes_unacked", "fairlead_frames_rejected_total", "fairlead_stream_snapshots_total")
+		if err != nil {
+			t.Error(err)
+		}
+		if n, err := testutil.GatherAndCount(registry); err != nil || n < 15 {
+			t.Errorf("%d series, %v", n, err)
+		}
+		streams = nil
+		if n, err := testutil.GatherAndCount(registry); err != nil || n != 0 {
+			t.Errorf("%d series of no stream, %v", n, err)
+		}
+	})
+}

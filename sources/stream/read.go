@@ -1,0 +1,220 @@
+package stream
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"strconv"
+	"sync/atomic"
+	"time"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/fairlead-dev/fairlead/internal/ledger"
+	"github.com/fairlead-dev/fairlead/pipeline"
+)
+
+type uid = types.UID
+
+// read deals with the frames of a watch until it ends; with nil if the server
+// closed it. It starts within a snapshot if the watch is a streaming list.
+func (a *attempt) read(body io.Reader, snapshot bool) error {
+	frames := newFrameReader(countingReader{body, &a.progress.bytes})
+	var f frame
+	for {
+		line, tooLong, err := frames.next()
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		a.heard(time.Now())
+		if !a.scanner.scanFrame(line, &f) && !tooLong {
+			if line[len(line)-1] != '\n' {
+				return io.ErrUnexpectedEOF // cut in the middle of a frame
+			}
+			a.reject(notJSON, errNotJSON)
+			return fmt.Errorf("%w: it is not JSON", errMalformed)
+		}
+		switch f.typ {
+		case added, modified, deleted:
+			err = a.change(line, &f, snapshot, tooLong)
+		case bookmark:
+			snapshot, err = a.bookmark(&f, snapshot)
+		case errorFrame:
+			return statusError(f.object)
+		default:
+			if tooLong {
+				err = a.tooLarge(snapshot)
+			} else {
+				a.reject(unknownType, errors.New("a frame of unknown type"))
+			}
+		}
+		if err != nil {
+			return err
+		}
+	}
+}
+
+// change deals with a state of an object that was read from b.
+func (a *attempt) change(b []byte, f *frame, snapshot, tooLong bool) error {
+	if tooLong && (f.meta == nil || !f.identified()) {
+		return a.tooLarge(snapshot)
+	}
+	if !f.identified() {
+		a.reject(noIdentity, errors.New("an object without a name or a resourceVersion"))
+		if snapshot {
+			// What cannot be told apart cannot be swept either.
+			return fmt.Errorf("%w: an object of the snapshot has no name or no resourceVersion", errMalformed)
+		}
+		return nil
+	}
+	t := a.target
+	name := ledger.Name{Namespace: a.intern(f.namespace), Name: unquote(f.name)}
+	version := ledger.Version{UID: unquote(f.uid), ResourceVersion: unquote(f.version)}
+	gone := f.typ == deleted
+
+	a.progress.observed.Add(1)
+	ticket, verdict := t.cursor.Observe(name, version, gone, snapshot)
+	switch verdict {
+	case ledger.Duplicate:
+		a.progress.duplicate.Add(1)
+	case ledger.Stale:
+		a.progress.outdated.Add(1)
+	default:
+		c := &pipeline.Change{
+			Key:    pipeline.Key{Cluster: a.cluster, Resource: t.name, Namespace: name.Namespace, Name: name.Name},
+			Origin: t.origin, Op: pipeline.Updated,
+			UID: uid(version.UID), ResourceVersion: version.ResourceVersion,
+			Snapshot: snapshot, Observed: time.Now(), Ticket: ticket,
+		}
+		switch f.typ {
+		case added:
+			c.Op = pipeline.Added
+		case deleted:
+			c.Op = pipeline.Deleted
+		}
+		var err error
+		if c.Object, err = a.object(b, f, tooLong); err != nil {
+			return err
+		}
+		if tooLong {
+			a.reject(oversized, fmt.Errorf("%s is larger than 16 MiB; its metadata are passed on alone", c.Key))
+		}
+		priority := livePriority
+		if snapshot {
+			priority = snapshotPriority
+		}
+		if err := a.offer(c, priority); err != nil {
+			return err
+		}
+	}
+	if !snapshot {
+		t.cursor.Seen(version.ResourceVersion)
+		a.newest = max(a.newest, number(version.ResourceVersion))
+	}
+	return nil
+}
+
+// object returns what is handed on of the object in f.
+func (a *attempt) object(b []byte, f *frame, tooLong bool) ([]byte, error) {
+	t := a.target
+	switch {
+	case t.secret:
+		return withoutLastApplied(copyMetadata(b, f))
+	case t.metadata || tooLong:
+		return copyMetadata(b, f), nil
+	}
+	return copyObject(b, f, t.gvr.GroupVersion().WithKind(t.kind)), nil
+}
+
+// tooLarge deals with an object whose identity lies behind the bound. Outside
+// of a snapshot there is nothing to do but to say so. Within one, the object
+// might be swept although it exists, so the snapshot fails.
+func (a *attempt) tooLarge(snapshot bool) error {
+	a.reject(oversized, errTooLarge)
+	if snapshot {
+		return errTooLarge
+	}
+	return nil
+}
+
+// bookmark deals with a frame that tells a version and nothing else. It
+// returns whether the snapshot goes on.
+func (a *attempt) bookmark(f *frame, snapshot bool) (bool, error) {
+	version := unquote(f.version)
+	switch {
+	case version == "":
+		a.reject(noBookmarkVersion, errors.New("a bookmark without a resourceVersion"))
+		if snapshot && f.initialEnd {
+			return snapshot, fmt.Errorf("%w: the snapshot ended without a resourceVersion", errMalformed)
+		}
+	case snapshot && f.initialEnd:
+		return false, a.sweep(version)
+	case snapshot:
+	case number(version) != 0 && number(version) < a.newest:
+		a.force, a.cause = true, wentBack
+		return snapshot, fmt.Errorf("%w: bookmark %s after %d", errBackwards, version, a.newest)
+	default:
+		a.target.cursor.Seen(version)
+		a.newest = max(a.newest, number(version))
+	}
+	return snapshot, nil
+}
+
+// statusError returns the error that an ERROR frame stands for.
+func statusError(object []byte) error {
+	var status metav1.Status
+	if err := json.Unmarshal(object, &status); err != nil || status.Code == 0 && status.Reason == "" {
+		return fmt.Errorf("%w: an ERROR frame without a status", errMalformed)
+	}
+	if status.Message == "" {
+		status.Message = fmt.Sprintf("the server ended the watch: %d %s", status.Code, status.Reason)
+	}
+	return &apierrors.StatusError{ErrStatus: status}
+}
+
+// number returns a resourceVersion that is one, else 0.
+func number(version string) uint64 {
+	n, err := strconv.ParseUint(version, 10, 64)
+	if err != nil {
+		return 0
+	}
+	return n
+}
+
+// maxInterned bounds the namespaces that a stream remembers the names of.
+const maxInterned = 4096
+
+// intern returns the namespace with the given raw content, the same string
+// each time.
+func (s *Stream) intern(raw []byte) string {
+	if len(raw) == 0 {
+		return ""
+	}
+	if namespace, ok := s.namespaces[string(raw)]; ok {
+		return namespace
+	}
+	if s.namespaces == nil || len(s.namespaces) >= maxInterned {
+		s.namespaces = map[string]string{}
+	}
+	namespace := unquote(raw)
+	s.namespaces[string(raw)] = namespace
+	return namespace
+}
+
+// countingReader counts the bytes that pass.
+type countingReader struct {
+	io.Reader
+	n *atomic.Uint64
+}
+
+func (c countingReader) Read(p []byte) (int, error) {
+	n, err := c.Reader.Read(p)
+	c.n.Add(uint64(n))
+	return n, err
+}

@@ -1,0 +1,185 @@
+package stream
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"time"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/discovery"
+)
+
+// reason says why a connection of a stream ended or was not made.
+type reason uint8
+
+const (
+	closed       reason = iota // the server ended the watch, as it does every few minutes
+	expired                    // 410: the version is no longer kept
+	tooNew                     // the server does not know the version yet
+	backwards                  // versions went backwards: the cluster was restored
+	unauthorized               // 401
+	forbidden                  // 403
+	missing                    // 404, or not in discovery
+	overlapping                // another stream follows the same objects
+	throttled                  // 429
+	unavailable                // 5xx
+	rejected                   // any other status
+	network                    // no answer, or the connection broke
+	malformed                  // not what an API server sends
+	silent                     // no frame for too long
+	overdue                    // the snapshot took too long
+	renewed                    // the session changed
+	numReasons
+)
+
+var reasonNames = [numReasons]string{
+	"closed", "expired", "too_new", "backwards", "unauthorized", "forbidden", "missing", "overlapping", "throttled",
+	"unavailable", "rejected", "network", "malformed", "silent", "overdue", "session_changed",
+}
+
+func (r reason) String() string { return reasonNames[r] }
+
+// What a guard cuts connections for. They are the causes of its context.
+var (
+	errSilent  = errors.New("no frame for too long")
+	errNoReply = errors.New("no reply in time")
+	errOverdue = errors.New("the snapshot did not end in time")
+	errRenewed = errors.New("the member's configuration changed")
+)
+
+// Other reasons to give up a connection.
+var (
+	errMalformed = errors.New("the server sent something that is not a frame of a watch or a list")
+	errBackwards = errors.New("the server's versions went backwards; it may have been restored from a backup")
+	errTooLarge  = errors.New("an object is larger than 16 MiB and its metadata are not at the start")
+	errClaimed   = errors.New("another stream follows the same objects")
+	errNoVersion = errors.New("the server ended the list without a resourceVersion")
+)
+
+// classify tells the reason for the end of a connection made under ctx, and
+// how long the server asked to be left alone.
+func classify(ctx context.Context, err error) (r reason, after time.Duration) {
+	switch cause := context.Cause(ctx); {
+	case errors.Is(cause, errSilent):
+		return silent, 0
+	case errors.Is(cause, errNoReply):
+		return network, 0
+	case errors.Is(cause, errOverdue):
+		return overdue, 0
+	case errors.Is(cause, errRenewed):
+		return renewed, 0
+	}
+	switch {
+	case err == nil:
+		return closed, 0
+	case errors.Is(err, errBackwards):
+		return backwards, 0
+	case errors.Is(err, errMalformed), errors.Is(err, errNotJSON), errors.Is(err, errTooLarge), errors.Is(err, errNoVersion):
+		return malformed, 0
+	case errors.Is(err, errNoResource):
+		return missing, 0
+	case errors.Is(err, errClaimed):
+		return overlapping, 0
+	case discovery.IsGroupDiscoveryFailedError(err):
+		return unavailable, 0
+	}
+	if seconds, ok := apierrors.SuggestsClientDelay(err); ok {
+		after = min(time.Duration(seconds)*time.Second, longestRetryAfter)
+	}
+	code, ok := statusCode(err)
+	if !ok {
+		return network, 0
+	}
+	if apierrors.HasStatusCause(err, metav1.CauseTypeResourceVersionTooLarge) {
+		return tooNew, after
+	}
+	switch {
+	case code == http.StatusGone || apierrors.IsResourceExpired(err):
+		return expired, after
+	case code == http.StatusUnauthorized:
+		return unauthorized, after
+	case code == http.StatusForbidden:
+		return forbidden, after
+	case code == http.StatusNotFound:
+		return missing, after
+	case code == http.StatusTooManyRequests:
+		return throttled, after
+	case code >= 500:
+		return unavailable, after
+	}
+	return rejected, after
+}
+
+// longestRetryAfter bounds what a server may ask for, in case it errs.
+const longestRetryAfter = 5 * time.Minute
+
+// statusCode returns the HTTP status that err stands for, if it is the answer of
+// a server.
+func statusCode(err error) (code int32, ok bool) {
+	var status apierrors.APIStatus // no error itself, so errors.AsType will not do
+	if !errors.As(err, &status) {
+		return 0, false
+	}
+	return status.Status().Code, true
+}
+
+// answered returns what the member's connection is to be told about a call:
+// nil if the server itself answered.
+func answered(err error) error {
+	if errors.Is(err, errNoResource) || errors.Is(err, errClaimed) || discovery.IsGroupDiscoveryFailedError(err) {
+		return nil
+	}
+	code, ok := statusCode(err)
+	if !ok {
+		return err
+	}
+	switch code {
+	case http.StatusUnauthorized, http.StatusBadGateway, http.StatusServiceUnavailable, http.StatusGatewayTimeout:
+		return err
+	}
+	return nil
+}
+
+// noStreaming reports whether a server refused a streaming list because it
+// does not know of any.
+func noStreaming(err error) bool {
+	code, _ := statusCode(err)
+	switch code {
+	case http.StatusBadRequest, http.StatusMethodNotAllowed, http.StatusUnprocessableEntity:
+		return true
+	}
+	return false
+}
+
+// cause is why a snapshot was taken.
+type cause uint8
+
+const (
+	noResume    cause = iota // nothing to resume from
+	resumeLost               // the resume point has expired
+	wentBack                 // the cluster was restored
+	notYetKnown              // the resume point lies in the cluster's future
+	numCauses
+)
+
+var causeNames = [numCauses]string{"no_resume_point", "expired", "backwards", "too_new"}
+
+func (c cause) String() string { return causeNames[c] }
+
+// rejection is why a frame was not handed on.
+type rejection uint8
+
+const (
+	notJSON rejection = iota
+	oversized
+	unknownType
+	noIdentity
+	noBookmarkVersion
+	numRejections
+)
+
+var rejectionNames = [numRejections]string{"not_json", "oversized", "unknown_type", "no_identity", "bookmark_without_version"}
+
+func (r rejection) String() string { return rejectionNames[r] }

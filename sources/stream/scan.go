@@ -1,0 +1,310 @@
+package stream
+
+import (
+	"encoding/binary"
+	"encoding/json"
+	"math/bits"
+)
+
+// maxDepth is how deep arrays and objects may nest, the same as in
+// encoding/json.
+const maxDepth = 10000
+
+// scanner walks over JSON in place. It accepts exactly what json.Valid accepts
+// and allocates nothing. Its methods return false at the first byte that
+// cannot be JSON; what was picked out until then stands.
+type scanner struct {
+	b []byte
+	i int
+	// kinds has a bit per level of nesting that skip is inside of: set for an
+	// object, clear for an array.
+	kinds [maxDepth/64 + 1]uint64
+}
+
+func (s *scanner) reset(b []byte) { s.b, s.i = b, 0 }
+
+// peek returns the next byte that is no white space without consuming it, or
+// 0 at the end (a byte that no JSON value or punctuation starts with).
+func (s *scanner) peek() byte {
+	for s.i < len(s.b) {
+		switch c := s.b[s.i]; c {
+		case ' ', '\t', '\r', '\n':
+			s.i++
+		default:
+			return c
+		}
+	}
+	return 0
+}
+
+// end reports whether nothing but white space is left.
+func (s *scanner) end() bool { return s.peek() == 0 && s.i == len(s.b) }
+
+// member steps to the value of the next member of an object whose opening
+// brace has been consumed. At the closing brace, which it consumes, more is
+// false. The key is raw: what stands between the quotes.
+func (s *scanner) member(first bool) (key []byte, more, ok bool) {
+	c := s.peek()
+	if c == '}' {
+		s.i++
+		return nil, false, true
+	}
+	if !first {
+		if c != ',' {
+			return nil, false, false
+		}
+		s.i++
+	}
+	key, ok = s.key()
+	return key, ok, ok
+}
+
+// key consumes a member's name and the colon behind it.
+func (s *scanner) key() (key []byte, ok bool) {
+	if s.peek() != '"' {
+		return nil, false
+	}
+	key, ok = s.str()
+	if !ok || s.peek() != ':' {
+		return nil, false
+	}
+	s.i++
+	return key, true
+}
+
+// text consumes a value and returns what stands between the quotes if it is a
+// string, nil if it is anything else.
+func (s *scanner) text(depth int) (raw []byte, ok bool) {
+	if s.peek() == '"' {
+		return s.str()
+	}
+	return nil, s.skip(depth)
+}
+
+// skip consumes a value that stands inside depth arrays and objects.
+func (s *scanner) skip(outer int) bool {
+	depth := outer
+	for {
+		switch c := s.peek(); {
+		case c == '"':
+			if _, ok := s.str(); !ok {
+				return false
+			}
+		case c == '-' || '0' <= c && c <= '9':
+			if !s.number() {
+				return false
+			}
+		case c == '{' || c == '[':
+			s.i++
+			if depth++; depth > maxDepth {
+				return false
+			}
+			word, bit := &s.kinds[depth/64], uint64(1)<<(depth%64)
+			if c == '[' {
+				*word &^= bit
+				if s.peek() != ']' {
+					continue
+				}
+			} else {
+				*word |= bit
+				if s.peek() != '}' {
+					if _, ok := s.key(); !ok {
+						return false
+					}
+					continue
+				}
+			}
+			s.i++
+			depth--
+		case c == 't':
+			if !s.literal("true") {
+				return false
+			}
+		case c == 'f':
+			if !s.literal("false") {
+				return false
+			}
+		case c == 'n':
+			if !s.literal("null") {
+				return false
+			}
+		default:
+			return false
+		}
+		if more, ok := s.after(&depth, outer); !ok || !more {
+			return ok
+		}
+	}
+}
+
+// after consumes what follows a value: closing brackets up to the outer level
+// (then there is no more), or a comma and the next key.
+func (s *scanner) after(depth *int, outer int) (more, ok bool) {
+	for *depth > outer {
+		object := s.kinds[*depth/64]>>(*depth%64)&1 == 1
+		switch c := s.peek(); {
+		case c == ',':
+			s.i++
+			if object {
+				_, ok := s.key()
+				return ok, ok
+			}
+			return true, true
+		case c == '}' && object, c == ']' && !object:
+			s.i++
+			*depth--
+		default:
+			return false, false
+		}
+	}
+	return false, true
+}
+
+func (s *scanner) literal(word string) bool {
+	if len(s.b)-s.i < len(word) || string(s.b[s.i:s.i+len(word)]) != word {
+		return false
+	}
+	s.i += len(word)
+	return true
+}
+
+// number consumes -?(0|[1-9][0-9]*)(.[0-9]+)?([eE][+-]?[0-9]+)?
+func (s *scanner) number() bool {
+	if s.b[s.i] == '-' {
+		s.i++
+	}
+	if s.i < len(s.b) && s.b[s.i] == '0' {
+		s.i++
+	} else if !s.digits() {
+		return false
+	}
+	if s.i < len(s.b) && s.b[s.i] == '.' {
+		s.i++
+		if !s.digits() {
+			return false
+		}
+	}
+	if s.i < len(s.b) && (s.b[s.i] == 'e' || s.b[s.i] == 'E') {
+		s.i++
+		if s.i < len(s.b) && (s.b[s.i] == '+' || s.b[s.i] == '-') {
+			s.i++
+		}
+		return s.digits()
+	}
+	return true
+}
+
+// digits consumes one digit or more.
+func (s *scanner) digits() bool {
+	from := s.i
+	for s.i < len(s.b) && '0' <= s.b[s.i] && s.b[s.i] <= '9' {
+		s.i++
+	}
+	return s.i > from
+}
+
+const (
+	each  = 0x0101010101010101 // times a byte: that byte eight times over
+	highs = 0x80 * each
+)
+
+// str consumes a string, the opening quote being next, and returns what stands
+// between the quotes. Like encoding/json it takes any bytes that are no
+// control characters for text, valid UTF-8 or not.
+func (s *scanner) str() (raw []byte, ok bool) {
+	b, i := s.b, s.i+1
+	from := i
+	for {
+		// Eight bytes at a time up to the first that is a quote, a backslash
+		// or below 0x20 (see "Bit Twiddling Hacks", "Determine if a word has a
+		// byte less than n"). The lowest bit found is exact; higher ones may
+		// be false, but are never looked at.
+		for i+8 <= len(b) {
+			x := binary.LittleEndian.Uint64(b[i:])
+			quote, slash := x^('"'*each), x^('\\'*each)
+			found := ((x-0x20*each)&^x | (quote-each)&^quote | (slash-each)&^slash) & highs
+			if found != 0 {
+				i += bits.TrailingZeros64(found) / 8
+				break
+			}
+			i += 8
+		}
+		if i >= len(b) {
+			s.i = len(b)
+			return nil, false
+		}
+		switch c := b[i]; {
+		case c == '"':
+			s.i = i + 1
+			return b[from:i], true
+		case c == '\\':
+			n := escape(b[i:])
+			if n == 0 {
+				s.i = i
+				return nil, false
+			}
+			i += n
+		case c < 0x20:
+			s.i = i
+			return nil, false
+		default: // within the last seven bytes
+			i++
+		}
+	}
+}
+
+// escape returns the length of the escape sequence that b starts with, 0 if it
+// is none.
+func escape(b []byte) int {
+	if len(b) < 2 {
+		return 0
+	}
+	switch b[1] {
+	case 'b', 'f', 'n', 'r', 't', '\\', '/', '"':
+		return 2
+	case 'u':
+		if len(b) < 6 {
+			return 0
+		}
+		for _, c := range b[2:6] {
+			if !('0' <= c && c <= '9' || 'a' <= c && c <= 'f' || 'A' <= c && c <= 'F') {
+				return 0
+			}
+		}
+		return 6
+	}
+	return 0
+}
+
+// plain reports whether the raw content of a string stands for itself: ASCII
+// without escapes, as all of Kubernetes' identifiers are.
+func plain(raw []byte) bool {
+	for _, c := range raw {
+		if c == '\\' || c >= 0x80 {
+			return false
+		}
+	}
+	return true
+}
+
+// is reports whether the raw content of a string, a key mostly, means word.
+func is(raw []byte, word string) bool {
+	if string(raw) == word {
+		return true
+	}
+	return !plain(raw) && unquote(raw) == word
+}
+
+// unquote returns the string that a raw content stands for.
+func unquote(raw []byte) string {
+	if plain(raw) {
+		return string(raw)
+	}
+	quoted := make([]byte, 0, len(raw)+2)
+	quoted = append(append(append(quoted, '"'), raw...), '"')
+	var text string
+	if json.Unmarshal(quoted, &text) != nil {
+		return "" // not reached: the scanner accepted it as a string
+	}
+	return text
+}

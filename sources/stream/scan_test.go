@@ -1,0 +1,281 @@
+package stream
+
+import (
+	"bytes"
+	"encoding/json"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+)
+
+// corpus is JSON and what is nearly JSON.
+var corpus = []string{
+	`{"type":"ADDED","object":{"kind":"ConfigMap","apiVersion":"v1","metadata":{"name":"a","namespace":"n","uid":"u","resourceVersion":"7","managedFields":[{"a":1}]},"data":{"k":"v"}}}` + "\n",
+	`{"object":{"apiVersion":"x/v1","data":[1,2],"kind":"X","metadata":{"managedFields":[],"name":"a"}},"type":"DELETED"}`,
+	`{"type":"BOOKMARK","object":{"metadata":{"resourceVersion":"12","annotations":{"k8s.io/initial-events-end":"true","x":"y"}}}}`,
+	`{"type":"ERROR","object":{"kind":"Status","code":410}}`,
+	`{"t\u0079pe":"ADDED","object":{"metadata":{"n\u0061me":"\u00e9\ud83d\ude00\u0041"}}}`,
+	`{"type":"ADDED","type":"MODIFIED","object":{"metadata":{"name":"a"}},"object":{"metadata":{"uid":"b"},"metadata":{"name":"c"}}}`,
+	`{"type":5,"object":[{"metadata":{"name":"a"}}]}`, `{"object":{"metadata":["name"]}}`, `{"object":{"metadata":{"name":{"name":"x"}}}}`,
+	`null`, `true`, `false`, `"x"`, `-0`, `0`, `-1.5e+10`, `1E9`, `01`, `-`, `1.`, `.5`, `1e`, `+1`, `0x1`, `1 2`, ``, ` `, `{`, `}`, `[`, `]`, `[]`, `{}`,
+	` { } `, `[1,]`, `[,1]`, `{,}`, `{"a":1,}`, `{"a"}`, `{"a":}`, `{a:1}`, `{"a":1 "b":2}`, `[1 2]`, `[}`, `{]`, `{"a":[1,{"b":[]}]}`,
+	`"\n"`, "\"\n\"", "\"\x00\"", "\"\x1f\"", "\"\x7f\"", "\"\xff\"", `"\x"`, `"\u12"`, "\"ab\x1fcdefghijk\"", "\"ab\x00cdefghijk\"", "\"ab\x20cdefghijk\"", "\"ab\x80cdefghij\xff\"", `"\u123g"`, `"\uD800"`, `"`, `"\`, `"\"`, `"abcdefgh\"ijklmnop"`, "\"abcdefghijk\tlmnop\"",
+	"\x00", "{}\x00", "\xef\xbb\xbf{}", "{}\u00a0", "nul", "nulll", "tru", "falsee", `{"a":nul}`,
+	strings.Repeat("[", maxDepth) + strings.Repeat("]", maxDepth),
+	strings.Repeat("[", maxDepth+1) + strings.Repeat("]", maxDepth+1),
+	strings.Repeat(`{"a":`, maxDepth-1) + "1" + strings.Repeat("}", maxDepth-1),
+	`{"object":{"metadata":` + strings.Repeat(`{"a":`, maxDepth-2) + "1" + strings.Repeat("}", maxDepth),
+	`{"object":{"metadata":` + strings.Repeat(`{"a":`, maxDepth-1) + "1" + strings.Repeat("}", maxDepth+1),
+}
+
+func TestScannerAcceptsWhatJSONIs(t *testing.T) {
+	for _, text := range corpus {
+		compareWithJSON(t, []byte(text))
+	}
+}
+
+// FuzzScan proves that the scanner accepts exactly what encoding/json takes
+// for JSON, finds in it what encoding/json finds, and that what is left
+// without managedFields is the same JSON without managedFields.
+func FuzzScan(f *testing.F) {
+	for _, text := range corpus {
+		if len(text) < 1000 { // mutating the deep ones takes too long
+			f.Add([]byte(text))
+		}
+	}
+	f.Fuzz(func(t *testing.T, b []byte) { compareWithJSON(t, b) })
+}
+
+func compareWithJSON(t *testing.T, b []byte) {
+	t.Helper()
+	before := bytes.Clone(b)
+	var s scanner
+	var got frame
+	ok := s.scanFrame(b, &got)
+	if valid := json.Valid(b); ok != valid {
+		t.Fatalf("scanFrame(%.200q) = %t, json.Valid = %t", b, ok, valid)
+	}
+	var item frame
+	if objectOK := s.scanObject(b, &item); objectOK != ok {
+		t.Fatalf("scanObject(%.200q) = %t, scanFrame = %t", b, objectOK, ok)
+	}
+	if !bytes.Equal(b, before) {
+		t.Fatalf("the scanner wrote to its input")
+	}
+	if !ok {
+		return
+	}
+	want := decode(b)
+	for _, field := range []struct {
+		name      string
+		got, want string
+	}{
+		{"name", unquote(got.name), want.name}, {"namespace", unquote(got.namespace), want.namespace},
+		{"uid", unquote(got.uid), want.uid}, {"resourceVersion", unquote(got.version), want.version},
+	} {
+		if field.got != field.want {
+			t.Errorf("%s of %.200q = %q, want %q", field.name, b, field.got, field.want)
+		}
+	}
+	if got.typ != want.typ || got.initialEnd != want.initialEnd || got.hasKind != want.hasKind || got.hasAPIVersion != want.hasAPIVersion {
+		t.Errorf("scanFrame(%.200q) = %+v, want %+v", b, got, want)
+	}
+	if got.identified() {
+		checkCopies(t, b, &got, want.object)
+	}
+}
+
+// checkCopies compares what is handed on of an object with the object.
+func checkCopies(t *testing.T, b []byte, f *frame, object json.RawMessage) {
+	t.Helper()
+	members := rawMembers(object)
+	if !f.hasKind {
+		members["kind"] = json.RawMessage(`"K"`)
+	}
+	if !f.hasAPIVersion {
+		members["apiVersion"] = json.RawMessage(`"g/v1"`)
+	}
+	metadata := rawMembers(members["metadata"])
+	if bytes.Count(b, []byte("managedFields")) > 1 {
+		return // said twice: only one of them is cut out
+	}
+	delete(metadata, "managedFields")
+	members["metadata"], _ = json.Marshal(metadata)
+	want, _ := json.Marshal(members)
+
+	gvk := schema.GroupVersionKind{Group: "g", Version: "v1", Kind: "K"}
+	if got := copyObject(b, f, gvk); !sameJSON(got, want) {
+		t.Errorf("object of %q copied as %q, want %q", b, got, want)
+	}
+	want, _ = json.Marshal(map[string]any{"kind": "PartialObjectMetadata", "apiVersion": "meta.k8s.io/v1", "metadata": metadata})
+	if got := copyMetadata(b, f); !sameJSON(got, want) {
+		t.Errorf("metadata of %q copied as %q, want %q", b, got, want)
+	}
+}
+
+func sameJSON(a, b []byte) bool {
+	var x, y any
+	return json.Unmarshal(a, &x) == nil && json.Unmarshal(b, &y) == nil && cmp.Equal(x, y)
+}
+
+type decoded struct {
+	typ                           frameType
+	object                        json.RawMessage
+	name, namespace, uid, version string
+	initialEnd                    bool
+	hasKind, hasAPIVersion        bool
+}
+
+// decode finds with encoding/json what scanFrame looks for. It goes through
+// maps because struct fields match keys of any case.
+func decode(b []byte) (d decoded) {
+	frame := rawMembers(b)
+	d.typ = typeOf([]byte(rawText(frame["type"])))
+	if raw := bytes.TrimSpace(frame["type"]); len(raw) > 1 && !plain(raw) {
+		d.typ = typeOf(bytes.Trim(raw, `"`)) // types are compared as they are spelled
+	}
+	d.object = frame["object"]
+	object := rawMembers(d.object)
+	_, d.hasKind = object["kind"]
+	_, d.hasAPIVersion = object["apiVersion"]
+	metadata := rawMembers(object["metadata"])
+	d.name, d.namespace = rawText(metadata["name"]), rawText(metadata["namespace"])
+	d.uid, d.version = rawText(metadata["uid"]), rawText(metadata["resourceVersion"])
+	d.initialEnd = rawText(rawMembers(metadata["annotations"])["k8s.io/initial-events-end"]) == "true"
+	return d
+}
+
+func rawMembers(b json.RawMessage) map[string]json.RawMessage {
+	var m map[string]json.RawMessage
+	if json.Unmarshal(b, &m) != nil || m == nil {
+		return map[string]json.RawMessage{}
+	}
+	return m
+}
+
+func rawText(b json.RawMessage) string {
+	var s string
+	if json.Unmarshal(b, &s) != nil {
+		return ""
+	}
+	return s
+}
+
+func TestScanFrame(t *testing.T) {
+	for _, test := range []struct {
+		name, in  string
+		want      string // of the object, as handed on
+		wantMeta  string
+		wantFirst string // namespace/name@uid:version
+	}{
+		{
+			name:      "typed",
+			in:        `{"type":"ADDED","object":{"kind":"K","apiVersion":"v1","metadata":{"name":"a","namespace":"n","uid":"u","resourceVersion":"7","managedFields":[{"x":"}"}]},"data":{}}}`,
+			want:      `{"kind":"K","apiVersion":"v1","metadata":{"name":"a","namespace":"n","uid":"u","resourceVersion":"7"},"data":{}}`,
+			wantMeta:  metadataOnly + `{"name":"a","namespace":"n","uid":"u","resourceVersion":"7"}}`,
+			wantFirst: "n/a@u:7",
+		},
+		{
+			name:      "alphabetical, as custom resources are",
+			in:        `{"type":"ADDED","object":{"apiVersion":"v1","data":{},"kind":"K","metadata":{"managedFields":[], "name":"a","resourceVersion":"7"}}}`,
+			want:      `{"apiVersion":"v1","data":{},"kind":"K","metadata":{ "name":"a","resourceVersion":"7"}}`,
+			wantMeta:  metadataOnly + `{ "name":"a","resourceVersion":"7"}}`,
+			wantFirst: "/a@:7",
+		},
+		{
+			name:      "managed fields in the middle, spaces",
+			in:        `{ "type" : "ADDED" , "object" : { "apiVersion" : "v1" , "kind":"K", "metadata" : { "name" : "a" , "managedFields" : [ ] , "resourceVersion" : "7" } } }`,
+			want:      `{ "apiVersion" : "v1" , "kind":"K", "metadata" : { "name" : "a"  , "resourceVersion" : "7" } }`,
+			wantMeta:  metadataOnly + `{ "name" : "a"  , "resourceVersion" : "7" }}`,
+			wantFirst: "/a@:7",
+		},
+		{
+			name:      "item of a list, without kind",
+			in:        `{"type":"ADDED","object":{"metadata":{"name":"\u0061","resourceVersion":"7"}}}`,
+			want:      `{"apiVersion":"g/v1","kind":"K","metadata":{"name":"\u0061","resourceVersion":"7"}}`,
+			wantMeta:  metadataOnly + `{"name":"\u0061","resourceVersion":"7"}}`,
+			wantFirst: "/a@:7",
+		},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			var s scanner
+			var f frame
+			if !s.scanFrame([]byte(test.in), &f) || f.typ != added {
+				t.Fatalf("scanFrame = %+v", f)
+			}
+			first := unquote(f.namespace) + "/" + unquote(f.name) + "@" + unquote(f.uid) + ":" + unquote(f.version)
+			if first != test.wantFirst {
+				t.Errorf("identity = %s, want %s", first, test.wantFirst)
+			}
+			gvk := schema.GroupVersionKind{Group: "g", Version: "v1", Kind: "K"}
+			if got := string(copyObject([]byte(test.in), &f, gvk)); got != test.want {
+				t.Errorf("object\n got %s\nwant %s", got, test.want)
+			}
+			if got := string(copyMetadata([]byte(test.in), &f)); got != test.wantMeta {
+				t.Errorf("metadata\n got %s\nwant %s", got, test.wantMeta)
+			}
+		})
+	}
+}
+
+func TestScanOfTruncatedFrameFindsIdentity(t *testing.T) {
+	whole := `{"type":"DELETED","object":{"kind":"K","metadata":{"name":"a","resourceVersion":"7"},"data":"xxxxxxxxxxxx`
+	var s scanner
+	for n := range whole {
+		var f frame
+		if s.scanFrame([]byte(whole[:n]), &f) {
+			t.Fatalf("%q is no JSON", whole[:n])
+		}
+		complete := n >= strings.Index(whole, "},")+1
+		if (f.meta != nil) != complete {
+			t.Errorf("of %q metadata %q were found", whole[:n], f.meta)
+		}
+		if complete && (f.typ != deleted || !f.identified() || string(f.name) != "a") {
+			t.Errorf("of %q was read: %+v", whole[:n], f)
+		}
+	}
+}
+
+func TestWithoutLastApplied(t *testing.T) {
+	in := metadataOnly + `{"name":"a","annotations":{"kubectl.kubernetes.io\/last-applied-configur\u0061tion":"{\"data\":{\"password\":\"hunter2\"}}","b":"c"},"generation":12345678901234567890}}`
+	got, err := withoutLastApplied([]byte(in))
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := metadataOnly + `{"name":"a","annotations":{"b":"c"},"generation":12345678901234567890}}`
+	if !sameJSON(got, []byte(want)) || !bytes.Contains(got, []byte("12345678901234567890")) {
+		t.Errorf("got %s, want %s", got, want)
+	}
+}
+
+func BenchmarkScan(b *testing.B) {
+	var long []byte
+	for range 40 {
+		long = append(long, `"line of a config map, as long as such lines are",`...)
+	}
+	line := []byte(`{"type":"MODIFIED","object":{"kind":"ConfigMap","apiVersion":"v1","metadata":{"name":"settings","namespace":"default",` +
+		`"uid":"0f0e6b5c-7a8f-4c3e-9a1b-2d3c4e5f6a7b","resourceVersion":"123456","creationTimestamp":"2026-01-01T00:00:00Z",` +
+		`"managedFields":[{"manager":"kubectl","operation":"Update","apiVersion":"v1","time":"2026-01-01T00:00:00Z","fieldsType":"FieldsV1","fieldsV1":{"f:data":{".":{},"f:a":{},"f:b":{}}}}]},` +
+		`"data":{"list":[` + string(bytes.TrimSuffix(long, []byte(","))) + `]}}}` + "\n")
+	gvk := schema.GroupVersionKind{Version: "v1", Kind: "ConfigMap"}
+	for _, bench := range []struct {
+		name string
+		run  func(s *scanner, f *frame)
+	}{
+		{"scan", func(s *scanner, f *frame) { s.scanFrame(line, f) }},
+		{"scan and copy", func(s *scanner, f *frame) { s.scanFrame(line, f); copyObject(line, f, gvk) }},
+		{"json.Valid", func(*scanner, *frame) { json.Valid(line) }},
+	} {
+		b.Run(bench.name, func(b *testing.B) {
+			var s scanner
+			var f frame
+			b.ReportAllocs()
+			b.SetBytes(int64(len(line)))
+			for b.Loop() {
+				bench.run(&s, &f)
+			}
+		})
+	}
+}

@@ -1,0 +1,154 @@
+package stream
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"time"
+
+	"github.com/fairlead-dev/fairlead/internal/member"
+	"github.com/fairlead-dev/fairlead/pipeline"
+)
+
+// pageSize is how many objects a page of a list holds, as client-go's pager
+// asks for.
+const pageSize = 500
+
+// snapshot reads all that there is, sweeps what is gone, and watches on.
+func (a *attempt) snapshot(ctx context.Context) error {
+	a.liveSince = time.Time{}
+	a.setState(member.Syncing)
+	if err := a.guard.acquireSlot(ctx, a.slots); err != nil {
+		return err
+	}
+	a.progress.snapshots[a.cause].Add(1)
+	a.target.cursor.BeginSnapshot()
+	a.guard.beginSync()
+	a.force = false
+
+	if !a.noStream {
+		err := a.streamingList(ctx)
+		if !noStreaming(err) || !a.liveSince.IsZero() {
+			return err
+		}
+		a.noStream = true
+		a.log.Info("no streaming lists here, reading pages", "reason", brief(err))
+	}
+	version, err := a.list(ctx)
+	if err != nil {
+		return err
+	}
+	if err := a.sweep(version); err != nil {
+		return err
+	}
+	return a.watch(ctx, version)
+}
+
+// streamingList takes the snapshot as the start of a watch, which goes on as
+// the watch of what follows.
+func (a *attempt) streamingList(ctx context.Context) error {
+	// The watch must outlive the snapshot.
+	seconds := int64(a.cfg.SyncTimeout/time.Second) + 300 + rand.Int64N(300)
+	body, err := a.call(ctx, a.watchRequest(a.session, seconds).
+		Param("sendInitialEvents", "true").
+		Param("resourceVersionMatch", "NotOlderThan"))
+	if err != nil {
+		return err
+	}
+	defer func() { _ = body.Close() }()
+	err = a.read(body, true)
+	if why := context.Cause(ctx); a.liveSince.IsZero() && (errors.Is(why, errOverdue) || errors.Is(why, errSilent)) {
+		// The end never came. Perhaps the server overlooked what it was asked
+		// for and this was a plain watch.
+		a.noStream = true
+	}
+	return err
+}
+
+// list takes the snapshot page by page and returns its version.
+func (a *attempt) list(ctx context.Context) (version string, err error) {
+	limit, token := pageSize, ""
+	for {
+		meta, err := a.page(ctx, limit, token)
+		if why, _ := classify(ctx, err); why == expired && token != "" && limit > 0 {
+			// It took too long. What the first pages held is of another time
+			// than what is read now, so all starts over; in one piece, as the
+			// server keeps no version for long enough.
+			a.progress.reconnects[expired].Add(1)
+			a.target.cursor.BeginSnapshot()
+			limit, token, version = 0, "", ""
+			continue
+		}
+		if err != nil {
+			return "", err
+		}
+		if meta.ResourceVersion == "" {
+			return "", errNoVersion
+		}
+		if version == "" {
+			version = meta.ResourceVersion
+		}
+		if token = meta.Continue; token == "" {
+			return version, nil
+		}
+	}
+}
+
+// page reads one page of a list and hands its items on as they arrive.
+func (a *attempt) page(ctx context.Context, limit int, token string) (listMeta, error) {
+	body, err := a.call(ctx, a.listRequest(a.session, limit, token))
+	if err != nil {
+		return listMeta{}, err
+	}
+	defer func() { _ = body.Close() }()
+	items := newListReader(countingReader{body, &a.progress.bytes})
+	var f frame
+	for {
+		item, tooLong, err := items.next()
+		if errors.Is(err, io.EOF) {
+			return items.meta, nil
+		}
+		if errors.Is(err, errNotJSON) {
+			a.reject(notJSON, err)
+		}
+		if err != nil {
+			return listMeta{}, err
+		}
+		a.heard(time.Now())
+		if !a.scanner.scanObject(item, &f) && !tooLong {
+			a.reject(notJSON, errNotJSON)
+			return listMeta{}, fmt.Errorf("%w: an item of the list is not JSON", errMalformed)
+		}
+		if err := a.change(item, &f, true, tooLong); err != nil {
+			return listMeta{}, err
+		}
+	}
+}
+
+// sweep ends a snapshot: what it did not hold is gone.
+func (a *attempt) sweep(version string) error {
+	a.guard.endSync()
+	t := a.target
+	for _, tombstone := range t.cursor.EndSnapshot(version) {
+		a.progress.tombstones.Add(1)
+		err := a.offer(&pipeline.Change{
+			Key: pipeline.Key{
+				Cluster: a.cluster, Resource: t.name,
+				Namespace: tombstone.Name.Namespace, Name: tombstone.Name.Name,
+			},
+			Origin: t.origin, Op: pipeline.Deleted,
+			UID: uid(tombstone.Version.UID), ResourceVersion: tombstone.Version.ResourceVersion,
+			Snapshot: true, Tombstone: true,
+			Observed: time.Now(), Ticket: tombstone.Ticket,
+		}, snapshotPriority)
+		if err != nil {
+			return err
+		}
+	}
+	t.cursor.Seen(version)
+	a.cause = noResume
+	a.live(version)
+	return nil
+}

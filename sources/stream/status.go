@@ -1,0 +1,150 @@
+package stream
+
+import (
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/fairlead-dev/fairlead/internal/ledger"
+	"github.com/fairlead-dev/fairlead/internal/member"
+)
+
+// Status is where a stream stands at one moment, and what it has done since it
+// was made.
+type Status struct {
+	Cluster  string       `json:"cluster"`
+	Stream   string       `json:"stream"`             // the spec in its canonical form
+	Resource string       `json:"resource,omitempty"` // with its group; empty until discovered
+	State    member.State `json:"state"`
+	Since    time.Time    `json:"since"` // when it entered State
+	// LastError is what went wrong last, even if all is well again; empty if
+	// nothing has.
+	LastError   string    `json:"lastError,omitempty"`
+	LastErrorAt time.Time `json:"lastErrorAt,omitzero"`
+	// Attempt counts the attempts in a row that did not last; NextRetry is
+	// when the next one is due, zero unless one is scheduled.
+	Attempt   int       `json:"attempt"`
+	NextRetry time.Time `json:"nextRetry,omitzero"`
+	// LastFrame is when the server last said something; zero: not yet.
+	LastFrame time.Time `json:"lastFrame,omitzero"`
+
+	Observed   uint64            `json:"observed"`  // states read
+	Duplicate  uint64            `json:"duplicate"` // of these: accepted by sinks before
+	Outdated   uint64            `json:"outdated"`  // of these: older than what sinks accepted
+	Tombstones uint64            `json:"tombstones"`
+	Bytes      uint64            `json:"bytes"`      // read from the server, uncompressed
+	Snapshots  map[string]uint64 `json:"snapshots"`  // begun, by reason
+	Reconnects map[string]uint64 `json:"reconnects"` // ended or failed connections, by reason
+	Rejected   map[string]uint64 `json:"rejected"`   // frames not handed on, by reason
+
+	Known   int `json:"known"`   // objects that sinks may hold
+	Unacked int `json:"unacked"` // objects with changes that sinks have not accepted yet
+	// OldestUnacked is when the oldest of these changes was observed; zero if
+	// there is none.
+	OldestUnacked time.Time `json:"oldestUnacked,omitzero"`
+}
+
+// progress is the part of a stream that others look at while it runs.
+type progress struct {
+	observed, duplicate, outdated, tombstones, bytes atomic.Uint64
+	lastFrame                                        atomic.Int64 // unix nanoseconds
+
+	snapshots  [numCauses]atomic.Uint64
+	reconnects [numReasons]atomic.Uint64
+	rejected   [numRejections]atomic.Uint64
+
+	mu        sync.Mutex
+	resource  string
+	state     member.State
+	since     time.Time
+	lastError string
+	errorAt   time.Time
+	attempt   int
+	nextRetry time.Time
+	cursor    *ledger.Cursor
+}
+
+// Status may be called from any goroutine.
+func (s *Stream) Status() Status {
+	p := &s.progress
+	p.mu.Lock()
+	st := Status{
+		Cluster: s.cluster, Stream: s.name, Resource: p.resource,
+		State: p.state, Since: p.since, LastError: p.lastError, LastErrorAt: p.errorAt,
+		Attempt: p.attempt, NextRetry: p.nextRetry,
+	}
+	cursor := p.cursor
+	p.mu.Unlock()
+
+	st.Observed, st.Duplicate, st.Outdated = p.observed.Load(), p.duplicate.Load(), p.outdated.Load()
+	st.Tombstones, st.Bytes = p.tombstones.Load(), p.bytes.Load()
+	if at := p.lastFrame.Load(); at != 0 {
+		st.LastFrame = time.Unix(0, at)
+	}
+	st.Snapshots = counts(p.snapshots[:], causeNames[:])
+	st.Reconnects = counts(p.reconnects[:], reasonNames[:])
+	st.Rejected = counts(p.rejected[:], rejectionNames[:])
+	if cursor != nil {
+		stats := cursor.Stats()
+		st.Known, st.Unacked, st.OldestUnacked = stats.Known, stats.Unacked, stats.Oldest
+	}
+	return st
+}
+
+// counts names the counters that are not zero.
+func counts(counters []atomic.Uint64, names []string) map[string]uint64 {
+	m := map[string]uint64{}
+	for i := range counters {
+		if n := counters[i].Load(); n > 0 {
+			m[names[i]] = n
+		}
+	}
+	return m
+}
+
+// setState enters a state, unless the stream is in it already.
+func (s *Stream) setState(state member.State) {
+	p := &s.progress
+	p.mu.Lock()
+	before := p.state
+	if before != state {
+		p.state, p.since = state, time.Now()
+	}
+	p.nextRetry = time.Time{}
+	p.mu.Unlock()
+	if before != state {
+		s.log.Info("stream changed state", "state", string(state), "before", string(before))
+	}
+}
+
+// schedule enters a state in which the stream waits for its next attempt.
+func (s *Stream) schedule(state member.State, attempt int, delay time.Duration) {
+	s.setState(state)
+	p := &s.progress
+	p.mu.Lock()
+	p.attempt, p.nextRetry = attempt, time.Now().Add(delay)
+	p.mu.Unlock()
+}
+
+func (s *Stream) noteError(err error) {
+	p := &s.progress
+	p.mu.Lock()
+	p.lastError, p.errorAt = brief(err), time.Now()
+	p.mu.Unlock()
+}
+
+// brief returns what err says, cut off where a server says too much.
+func brief(err error) string {
+	const most = 1024
+	text := err.Error()
+	if len(text) > most {
+		text = strings.ToValidUTF8(text[:most], "") + "..."
+	}
+	return text
+}
+
+func (s *Stream) reject(why rejection, err error) {
+	s.progress.rejected[why].Add(1)
+	s.noteError(err)
+}

@@ -1,0 +1,245 @@
+package stream
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"time"
+
+	"github.com/cenkalti/backoff/v4"
+	"github.com/go-logr/logr"
+
+	"github.com/fairlead-dev/fairlead/internal/ledger"
+	"github.com/fairlead-dev/fairlead/internal/member"
+	"github.com/fairlead-dev/fairlead/internal/retry"
+	"github.com/fairlead-dev/fairlead/pipeline"
+)
+
+// Connection is the member's connection, shared by its streams.
+type Connection interface {
+	// Acquire returns the session to dial with. It blocks while the member is
+	// not to be dialed; it fails only when ctx ends or the member is gone.
+	Acquire(ctx context.Context) (*member.Session, error)
+	// Report tells how a call went: nil if the server answered. It does not
+	// block.
+	Report(s *member.Session, err error)
+	// SetStale says that a stream went silent for too long, or is fresh again.
+	// It does not block.
+	SetStale(stream string, stale bool)
+}
+
+// Offerer takes changes over: the queue.
+type Offerer interface {
+	// Offer blocks while the cluster's lane is full. It fails when ctx ends or
+	// when no change of the cluster will be taken any more.
+	Offer(ctx context.Context, c *pipeline.Change, priority int) error
+}
+
+// Opener returns the cursor of a stream.
+type Opener func(id ledger.StreamID) (*ledger.Cursor, error)
+
+// Options are what a stream works with. Cluster, Spec, Connection, Offerer and
+// Open are required.
+type Options struct {
+	Cluster    string // the member's name in the fleet
+	Spec       Spec
+	Config     Config
+	Connection Connection
+	Offerer    Offerer
+	Open       Opener
+	// Snapshots bounds the snapshots that start at once across the fleet; nil:
+	// nothing does.
+	Snapshots Semaphore
+	// Claims keeps streams from following the same objects; it is shared by all
+	// streams that share a ledger. nil: the caller knows that no two do.
+	Claims *Claims
+	// Log gets state transitions. The zero Logger drops them.
+	Log logr.Logger
+}
+
+// Priorities of changes.
+const (
+	livePriority     = 0
+	snapshotPriority = -100 // as controller-runtime gives to what its first list brings
+)
+
+// liveFor is how long a watch must have lasted for its end to be taken for
+// something that just happens, and not for one more failure.
+const liveFor = 10 * time.Second
+
+// missingRetry is how often a cluster is asked again for a resource that it
+// does not have, or that another stream follows: 30 s and up to half as much
+// again.
+const missingRetry = 30 * time.Second
+
+// Stream follows one resource of one cluster. New makes one, Run runs it.
+type Stream struct {
+	cluster string
+	spec    Spec
+	name    string
+	cfg     Config
+	conn    Connection
+	offerer Offerer
+	open    Opener
+	slots   Semaphore
+	claims  *Claims
+	log     logr.Logger
+
+	progress progress
+
+	// What follows belongs to Run.
+	session    *member.Session // the last one used
+	replaced   *member.Session // the last one seen replaced
+	target     *target         // what it is followed with
+	noStream   bool            // the session's server has no streaming lists
+	refresh    bool            // target is to be discovered again
+	force      bool            // a snapshot is needed, whatever the cursor says
+	stale      bool            // reported as such
+	cause      cause           // why the snapshot that is needed is
+	backoff    *backoff.ExponentialBackOff
+	attempts   int // in a row that did not last
+	namespaces map[string]string
+}
+
+// New returns a stream. It starts nothing.
+func New(o Options) *Stream {
+	cfg := o.Config.withDefaults()
+	log := o.Log
+	if log.GetSink() == nil {
+		log = logr.Discard()
+	}
+	s := &Stream{
+		cluster: o.Cluster,
+		spec:    o.Spec,
+		name:    o.Spec.String(),
+		cfg:     cfg,
+		conn:    o.Connection,
+		offerer: o.Offerer,
+		open:    o.Open,
+		slots:   o.Snapshots,
+		claims:  o.Claims,
+		log:     log.WithValues("cluster", o.Cluster, "stream", o.Spec.String()),
+		backoff: retry.NewBackOff(cfg.ReconnectMin, cfg.ReconnectMax),
+	}
+	s.progress.state, s.progress.since = member.Connecting, time.Now()
+	return s
+}
+
+// Run follows the resource until ctx ends; it returns nil then. It returns an
+// error only when there is no point in going on: the member is gone, changes
+// are no longer taken, or the cursor cannot be opened. It must not run twice
+// at once.
+func (s *Stream) Run(ctx context.Context) error {
+	defer s.claims.release(s)
+	defer s.setFresh()
+	for {
+		session, err := s.conn.Acquire(ctx)
+		if ctx.Err() != nil {
+			return nil
+		}
+		if err != nil {
+			return fmt.Errorf("stream %s of cluster %q: %w", s.name, s.cluster, err)
+		}
+		s.adopt(session)
+		end := s.attempt(ctx, session)
+		if ctx.Err() != nil {
+			return nil
+		}
+		if end.fatal != nil {
+			return fmt.Errorf("stream %s of cluster %q: %w", s.name, s.cluster, end.fatal)
+		}
+		s.pause(ctx, session, end)
+		if ctx.Err() != nil {
+			return nil
+		}
+	}
+}
+
+// adopt forgets what was learned about another session's server.
+func (s *Stream) adopt(session *member.Session) {
+	if s.session == session {
+		return
+	}
+	s.session, s.noStream, s.refresh = session, false, true
+}
+
+// ending says how an attempt ended.
+type ending struct {
+	reason reason
+	err    error         // nil if the server just closed the watch
+	after  time.Duration // how long the server asked to be left alone
+	lasted bool          // the stream was live for a while
+	fatal  error         // ends the stream
+}
+
+// pause waits until the next attempt is due.
+func (s *Stream) pause(ctx context.Context, session *member.Session, end ending) {
+	// A session that has been replaced is not given out again. Should it be,
+	// nothing wakes this stream, and its delays grow.
+	changed := session.Changed
+	again := end.reason == renewed && s.replaced == session
+	if again {
+		changed = nil
+	}
+	if end.reason == renewed {
+		s.replaced = session
+	}
+	s.progress.reconnects[end.reason].Add(1)
+	if end.err != nil {
+		s.noteError(end.err)
+	}
+	if end.lasted || end.reason == renewed && !again {
+		s.attempts = 0
+		s.backoff.Reset()
+	}
+	state := member.BackingOff
+	var delay time.Duration
+	switch end.reason {
+	case unauthorized, forbidden:
+		// Only the member's administrators can change it, or new credentials.
+		state = member.Waiting
+		delay = s.cfg.ReconnectMax/2 + rand.N(s.cfg.ReconnectMax/2+1)
+	case missing, overlapping:
+		state, s.refresh = member.Waiting, true
+		delay = missingRetry + rand.N(missingRetry/2)
+	case renewed:
+		if !again {
+			return // for the session that replaced it
+		}
+		delay = s.backoff.NextBackOff()
+	case closed, expired, silent:
+		if end.lasted {
+			return
+		}
+		delay = s.backoff.NextBackOff()
+	default:
+		delay = s.backoff.NextBackOff()
+	}
+	s.attempts++
+	delay = max(delay, end.after)
+	s.schedule(state, s.attempts, delay)
+
+	timer := time.NewTimer(delay)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+	case <-timer.C:
+	case <-changed:
+	}
+}
+
+// setStale reports the stream as stale, setFresh as fresh again.
+func (s *Stream) setStale() {
+	if !s.stale {
+		s.stale = true
+		s.conn.SetStale(s.name, true)
+	}
+	s.setState(member.Stale)
+}
+
+func (s *Stream) setFresh() {
+	if s.stale {
+		s.stale = false
+		s.conn.SetStale(s.name, false)
+	}
+}

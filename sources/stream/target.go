@@ -1,0 +1,121 @@
+package stream
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+
+	"k8s.io/client-go/rest"
+
+	"github.com/fairlead-dev/fairlead/internal/ledger"
+	"github.com/fairlead-dev/fairlead/internal/member"
+	"github.com/fairlead-dev/fairlead/pipeline"
+)
+
+// target is what a stream follows in one cluster, and with what.
+type target struct {
+	resource
+	name   string // of the resource, with its group
+	id     ledger.StreamID
+	cursor *ledger.Cursor
+	origin *pipeline.Origin
+	// metadata: objects are handed on as their metadata; secret: without what
+	// kubectl may have copied there.
+	metadata, secret bool
+}
+
+// aim settles s.target for a session.
+func (s *Stream) aim(ctx context.Context, session *member.Session) error {
+	if s.target != nil && !s.refresh {
+		return nil
+	}
+	r, err := resolve(ctx, session.Discovery, s.spec)
+	if err != nil {
+		return err
+	}
+	secret := r.gvr.Group == "" && r.gvr.Resource == "secrets" && !s.cfg.SecretValues
+	t := &target{
+		resource: r,
+		name:     r.gvr.GroupResource().String(),
+		metadata: s.spec.Metadata || secret,
+		secret:   secret,
+	}
+	if err := s.claims.take(s, t.name, s.spec.Namespace); err != nil {
+		return err
+	}
+	t.id = ledger.StreamID{
+		Cluster: s.cluster, ClusterUID: session.UID, Resource: t.name,
+		Namespace: s.spec.Namespace, Labels: s.spec.Labels, Fields: s.spec.Fields,
+	}
+	if s.target != nil && s.target.id == t.id {
+		t.cursor = s.target.cursor
+	} else if t.cursor, err = s.open(t.id); err != nil {
+		return fatalError{fmt.Errorf("open the ledger: %w", err)}
+	}
+	t.origin = &pipeline.Origin{
+		Cluster: s.cluster, ClusterUID: session.UID,
+		Resource: r.gvr, Kind: r.kind, Namespaced: r.namespaced,
+		Tracker: tracker{t.cursor},
+	}
+	s.target, s.refresh = t, false
+
+	p := &s.progress
+	p.mu.Lock()
+	p.resource, p.cursor = t.name, t.cursor
+	p.mu.Unlock()
+	return nil
+}
+
+// What to ask for. The second choice of each is for servers that do not know
+// the first; it is reduced to the metadata here.
+const (
+	acceptObjects      = "application/json"
+	acceptMetadata     = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1,application/json"
+	acceptMetadataList = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1,application/json"
+)
+
+// request returns a GET of the target's collection.
+func (s *Stream) request(session *member.Session, accept string) *rest.Request {
+	t := s.target
+	path := []string{"apis", t.gvr.Group, t.gvr.Version}
+	if t.gvr.Group == "" {
+		path = []string{"api", t.gvr.Version}
+	}
+	if s.spec.Namespace != "" {
+		path = append(path, "namespaces", s.spec.Namespace)
+	}
+	r := session.Watches.Get().AbsPath(append(path, t.gvr.Resource)...).MaxRetries(0).SetHeader("Accept", accept)
+	if s.spec.Labels != "" {
+		r.Param("labelSelector", s.spec.Labels)
+	}
+	if s.spec.Fields != "" {
+		r.Param("fieldSelector", s.spec.Fields)
+	}
+	return r
+}
+
+func (s *Stream) watchRequest(session *member.Session, timeoutSeconds int64) *rest.Request {
+	accept := acceptObjects
+	if s.target.metadata {
+		accept = acceptMetadata
+	}
+	return s.request(session, accept).
+		Param("watch", "true").
+		Param("allowWatchBookmarks", "true").
+		Param("timeoutSeconds", strconv.FormatInt(timeoutSeconds, 10))
+}
+
+func (s *Stream) listRequest(session *member.Session, limit int, token string) *rest.Request {
+	accept := acceptObjects
+	if s.target.metadata {
+		accept = acceptMetadataList
+	}
+	r := s.request(session, accept)
+	if limit > 0 {
+		r.Param("limit", strconv.Itoa(limit))
+	}
+	if token != "" {
+		r.Param("continue", token)
+	}
+	return r
+}

@@ -1,0 +1,44 @@
+package stream
+
+import (
+	"context"
+
+	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/fairlead-dev/fairlead/internal/ledger"
+	"github.com/fairlead-dev/fairlead/pipeline"
+)
+
+// tracker lets the reconcile stage talk to the stream's cursor.
+type tracker struct{ cursor *ledger.Cursor }
+
+var _ pipeline.Tracker = tracker{}
+
+func (t tracker) Begin(ctx context.Context, c *pipeline.Change) ([]types.UID, error) {
+	name, version := identity(c)
+	others, known, err := t.cursor.Begin(ctx, c.Ticket, name, version, c.Op == pipeline.Deleted)
+	if err != nil {
+		return nil, err
+	}
+	if c.Op != pipeline.Deleted {
+		c.Op = pipeline.Added
+		if known {
+			c.Op = pipeline.Updated
+		}
+	}
+	var ghosts []types.UID
+	for _, uid := range others {
+		ghosts = append(ghosts, types.UID(uid))
+	}
+	return ghosts, nil
+}
+
+func (t tracker) Ack(c *pipeline.Change) {
+	name, version := identity(c)
+	t.cursor.Ack(c.Ticket, name, version, c.Op == pipeline.Deleted)
+}
+
+func identity(c *pipeline.Change) (ledger.Name, ledger.Version) {
+	return ledger.Name{Namespace: c.Key.Namespace, Name: c.Key.Name},
+		ledger.Version{UID: string(c.UID), ResourceVersion: c.ResourceVersion}
+}
