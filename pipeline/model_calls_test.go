@@ -45,7 +45,7 @@ func (m *model) admit(l *modelLane) {
 				priority, size = max(priority, o.priority), o.size
 			}
 		}
-		if !m.fits(l, priority, size) {
+		if w := l.waiting(id); w != nil && !m.fitsInPlace(l, w, priority, size) || w == nil && !m.fits(l, priority, size) {
 			return
 		}
 		m.admitOffers(l, id)
@@ -73,7 +73,8 @@ func (m *model) offer(label string, s state, priority int) {
 		return
 	}
 	ahead := slices.ContainsFunc(l.offers, func(o modelOffer) bool { return priority < 0 || o.priority >= 0 })
-	if l.waiting(s.id()) != nil || !ahead && m.fits(l, priority, s.size) {
+	w := l.waiting(s.id())
+	if w != nil && m.fitsInPlace(l, w, priority, s.size) || w == nil && !ahead && m.fits(l, priority, s.size) {
 		m.put(l, s, priority)
 		m.event("%s: <nil>", label)
 		return

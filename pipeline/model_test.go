@@ -115,6 +115,22 @@ func (m *model) fits(l *modelLane, priority, size int) bool {
 	return true
 }
 
+// fitsInPlace reports whether s may take the place of w, which waits.
+func (m *model) fitsInPlace(l *modelLane, w *modelItem, priority, size int) bool {
+	growth := int64(size - w.size)
+	n, bytes := l.sum(true, true)
+	if growth <= 0 {
+		return true
+	}
+	if n > 1 && bytes+growth > m.bytes {
+		return false
+	}
+	if n, bytes := l.sum(true, false); max(priority, w.priority) < 0 && n > 1 {
+		return bytes+growth <= m.bytes/4*3
+	}
+	return true
+}
+
 // arrive returns the lane for an item, or why it has none.
 func (m *model) arrive(s state) (*modelLane, error) {
 	if m.shut > 0 {

@@ -44,6 +44,30 @@ func sized(name string, size int) state { return state{cluster: "a", name: name,
 
 const low = -100
 
+// A newer item takes the place of one that waits, but not more room than there
+// is: else small objects that all grow would fill the memory.
+func TestOfferOfALargerItemBlocksAtTheBytes(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		q := newStateQueue(pipeline.QueueOptions[state, string]{LaneBytes: 100})
+		equal(t, "alone, any size fits", offer(t, q, sized("1", 500), 0).blocked(), false)
+		equal(t, "and may grow", offer(t, q, sized("1", 600), 0).blocked(), false)
+		equal(t, "the first", take(t, q, 1), []state{sized("1", 600)})
+
+		wantBlocked(t, "there is room", false, offer(t, q, sized("1", 10), 0), offer(t, q, sized("2", 40), 0), offer(t, q, sized("2", 90), 0))
+		grown := offer(t, q, sized("1", 11), 0)
+		wantBlocked(t, "no room for one byte more", true, grown)
+		wantBlocked(t, "it becomes no larger", false, offer(t, q, sized("2", 90), 0))
+		if s := lane(q, "a"); s.Bytes != 100 || s.Live != 2 {
+			t.Errorf("stats %+v", s)
+		}
+		// Of an identity that blocks, the older item goes on and the newer one
+		// follows it.
+		equal(t, "the older state", take(t, q, 1), []state{sized("1", 10)})
+		wantBlocked(t, "the other one still takes the room", true, grown)
+		equal(t, "the rest", takeAll(t, q), []state{sized("2", 90), sized("1", 11)})
+	})
+}
+
 func TestOfferBlocksAtTheCount(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		q := newStateQueue(pipeline.QueueOptions[state, string]{LaneCapacity: 2})
