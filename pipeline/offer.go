@@ -19,9 +19,10 @@ type offer[T, K comparable] struct {
 	err  error
 }
 
-// Offer adds an item as Add does, but blocks while the item's lane is full and
-// holds none of its identity. Items of priority below zero are of the snapshot
-// class, all others live.
+// Offer adds an item as Add does, but blocks while the item's lane is full. If
+// one of its identity waits there already, the item only has to fit in its
+// place: it blocks if it is larger and the lane has no room for that. Items of
+// priority below zero are of the snapshot class, all others live.
 //
 // It returns nil once the item, or a newer one of its identity, waits in the
 // lane; an error that wraps ctx.Err() if ctx ends before; ErrClusterRemoved or
@@ -36,7 +37,7 @@ func (q *Queue[T, K]) Offer(ctx context.Context, item T, priority int) error {
 		q.mu.Unlock()
 		return err
 	}
-	if e.waiting() || q.openLocked(e.lane, classOf(priority), size) {
+	if q.roomLocked(e, priority, size) {
 		q.putLocked(e, item, size, priority)
 		q.mu.Unlock()
 		return nil
@@ -61,9 +62,13 @@ func (q *Queue[T, K]) Offer(ctx context.Context, item T, priority int) error {
 	return fmt.Errorf("wait for room in the lane of cluster %q: %w", cluster, ctx.Err())
 }
 
-// openLocked reports whether a new item of a class may enter a lane, past none
-// that it must not overtake.
-func (q *Queue[T, K]) openLocked(l *lane[T, K], c class, size int) bool {
+// roomLocked reports whether an item may enter its lane: in the place of one
+// of its identity, else past none that it must not overtake.
+func (q *Queue[T, K]) roomLocked(e *entry[T, K], priority, size int) bool {
+	l, c := e.lane, classOf(priority)
+	if e.waiting() {
+		return l.fitsInPlace(&q.o, e, classOf(max(priority, e.priority)), size)
+	}
 	if l.offers[live].n > 0 || c == snapshot && l.offers[snapshot].n > 0 {
 		return false
 	}
@@ -105,8 +110,12 @@ func (q *Queue[T, K]) admitLocked(l *lane[T, K]) {
 			return
 		}
 		e := head.self.entry
-		newest := e.blocked.tail.self
-		if !l.fits(&q.o, classOf(e.blockedPriority()), newest.size) {
+		priority, size := e.blockedPriority(), e.blocked.tail.self.size
+		if e.waiting() {
+			if !l.fitsInPlace(&q.o, e, classOf(max(priority, e.priority)), size) {
+				return
+			}
+		} else if !l.fits(&q.o, classOf(priority), size) {
 			return
 		}
 		q.admitGroupLocked(e)

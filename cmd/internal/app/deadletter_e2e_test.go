@@ -77,7 +77,7 @@ func TestDeadLettersOnARealCluster(t *testing.T) {
 		"--sink=fussy:", "--dead-letter=" + path, "--ledger=" + filepath.Join(dir, "ledger"), "--admin-bind-address=127.0.0.1:0",
 	}
 	o.create("bad-1")
-	r := startWith(t, options, flags...)
+	r := startWith(t, options, newRecorder(), flags...)
 	has := func(name string, times int) func() bool {
 		return func() bool { return len(sink.received(name)) == times }
 	}
@@ -100,7 +100,7 @@ func TestDeadLettersOnARealCluster(t *testing.T) {
 	if err := r.stop(); err != nil {
 		t.Fatal(err)
 	}
-	r = startWith(t, options, flags...)
+	r = startWith(t, options, newRecorder(), flags...)
 	r.await("the stream is live again", func() bool { return r.streamsLive("alpha") })
 	if n := snapshots(r, "alpha"); n != 0 {
 		t.Errorf("%d snapshots after a restart: the resume point was held up", n)

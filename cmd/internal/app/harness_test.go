@@ -23,6 +23,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/wait"
 	typedcorev1 "k8s.io/client-go/kubernetes/typed/core/v1"
 	"k8s.io/client-go/rest"
+	"k8s.io/klog/v2"
 	ctrllog "sigs.k8s.io/controller-runtime/pkg/log"
 
 	"github.com/fairlead-dev/fairlead/internal/testenv"
@@ -30,7 +31,10 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	ctrllog.SetLogger(logr.Discard())
+	setGlobalLoggers.Do(func() {
+		ctrllog.SetLogger(logr.Discard())
+		klog.SetLogger(logr.Discard())
+	})
 	goleak.VerifyTestMain(m)
 }
 
@@ -50,11 +54,12 @@ type running struct {
 // start runs the program with flags, until the test ends at the latest.
 func start(t *testing.T, flags ...string) *running {
 	t.Helper()
-	return startWith(t, Options{}, flags...)
+	return startWith(t, Options{}, newRecorder(), flags...)
 }
 
-// startWith is start for a program with sinks of its own.
-func startWith(t *testing.T, o Options, flags ...string) *running {
+// startWith is start for a program with sinks of its own, with a stdout that an
+// earlier run may have written to.
+func startWith(t *testing.T, o Options, out *recorder, flags ...string) *running {
 	t.Helper()
 	var cfg Config
 	set := pflag.NewFlagSet("run", pflag.ContinueOnError)
@@ -67,7 +72,7 @@ func startWith(t *testing.T, o Options, flags ...string) *running {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r := &running{t: t, registry: prometheus.NewRegistry(), out: newRecorder()}
+	r := &running{t: t, registry: prometheus.NewRegistry(), out: out}
 	if r.program, err = newProgram(t.Context(), s, r.out, newLogger(t.Output(), "info", "text"), r.registry); err != nil {
 		t.Fatal(err)
 	}
