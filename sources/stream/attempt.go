@@ -58,7 +58,10 @@ func (s *Stream) attempt(ctx context.Context, session *member.Session) ending {
 	var end ending
 	end.reason, end.after = classify(cut, err)
 	end.err = err
-	if why := context.Cause(cut); why != nil && end.reason != renewed {
+	switch why := context.Cause(cut); {
+	case end.reason == renewed || end.reason == requested:
+		end.err = nil // nothing went wrong
+	case why != nil:
 		end.err = why
 	}
 	if fatal, ok := errors.AsType[fatalError](err); ok {

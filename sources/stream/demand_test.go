@@ -25,7 +25,7 @@ func TestReplay(t *testing.T) {
 		if s.Snapshots["replay"] != 1 || s.Reconnects["snapshot_requested"] != 1 || s.Unacked != 0 || s.Known != 2 || s.LastError != "" {
 			t.Errorf("status: %+v", s)
 		}
-		body.send(event("MODIFIED", "a", 21), event("MODIFIED", "a", 21))
+		body.send(event("MODIFIED", "a", 21))
 		h.want(true, "updated a uid-a@21")
 		age()
 		body.end()
