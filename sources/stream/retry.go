@@ -58,7 +58,7 @@ func (s *Stream) Retry(ctx context.Context, e *pipeline.Event) (*ledger.Retried,
 	if c.Key.Resource == "secrets" && !s.cfg.SecretValues && !isMetadata(c.Object) {
 		return nil, errors.New("it holds the values of a Secret, which may not leave the member")
 	}
-	c.Origin.Tracker = retryTracker{tracker{cursor}, c.Op}
+	c.Origin.Tracker = retryTracker{tracker{cursor, &s.acks}, c.Op}
 
 	name, version := identity(c)
 	r, ok := cursor.Retry(name, version, c.Op == pipeline.Deleted)

@@ -40,9 +40,9 @@ func (q *lowly) Offer(ctx context.Context, c *pipeline.Change, priority int) err
 
 func takesRetries(o *Options) { o.Offerer = &lowly{queue: o.Offerer.(*queue)} }
 
-// deliver takes the next change from the queue through Begin and Ack and
+// event takes the next change from the queue through Begin and Ack and
 // returns the event that a sink would get.
-func (h *harness) deliver() *pipeline.Event {
+func (h *harness) event() *pipeline.Event {
 	h.t.Helper()
 	synctest.Wait()
 	var c *pipeline.Change
@@ -95,12 +95,12 @@ func TestRetriedEventsAreTheSame(t *testing.T) {
 		body := h.live()
 		for _, frame := range []string{event("ADDED", "c", 11), event("MODIFIED", "a", 12), event("DELETED", "b", 13)} {
 			body.send(frame)
-			first := h.deliver()
+			first := h.event()
 			r := h.retry(first)
 			if isSettled(r) {
 				t.Error("settled before it was delivered")
 			}
-			again := h.deliver()
+			again := h.event()
 			if !isSettled(r) {
 				t.Errorf("%s: not settled after the ack", first.ID)
 			}
@@ -119,9 +119,9 @@ func TestRetriedTombstone(t *testing.T) {
 		age()
 		h.call("watch from 10").reply(410, status(410, "Expired", "too old"))
 		h.call("streaming list").open().send(event("ADDED", "a", 1), endMark("20"))
-		first := h.deliver()
+		first := h.event()
 		h.retry(first)
-		if again := h.deliver(); !again.Tombstone || again.Data != nil || again.ID != first.ID || again.Op() != pipeline.Deleted {
+		if again := h.event(); !again.Tombstone || again.Data != nil || again.ID != first.ID || again.Op() != pipeline.Deleted {
 			t.Errorf("sent again: %+v\nwant %+v", again, first)
 		}
 	})
@@ -136,7 +136,7 @@ func TestWhatIsNotRetried(t *testing.T) {
 		}
 		body := h.call("streaming list").open()
 		body.send(event("ADDED", "a", 1))
-		old := h.deliver()
+		old := h.event()
 		if _, err := h.stream.Retry(t.Context(), old); err == nil || !strings.Contains(err.Error(), "not complete") {
 			t.Errorf("within the first snapshot: %v", err)
 		}
@@ -175,10 +175,10 @@ func TestSecretValuesAreNotRetried(t *testing.T) {
 		h := start(t, takesRetries, func(o *Options) { o.Spec.Resource = "secrets" })
 		secret := strings.Replace(event("ADDED", "s", 1), "ConfigMap", "Secret", 1)
 		h.call("streaming list").open().send(secret, endMark("10"))
-		e := h.deliver()
+		e := h.event()
 		h.wantState(member.Live)
 		h.retry(e) // holds metadata only
-		h.deliver()
+		h.event()
 		e.Data = []byte(`{"kind":"Secret","data":{"k":"aHVzaA=="}}`)
 		if _, err := h.stream.Retry(t.Context(), e); err == nil || errors.Is(err, ErrSuperseded) {
 			t.Errorf("with values: %v", err)
@@ -195,7 +195,7 @@ func TestRetriesComeBeforeWhatIsReadMeanwhile(t *testing.T) {
 			h := start(t, takesRetries)
 			body := h.live()
 			body.send(event("MODIFIED", "a", 11))
-			e := h.deliver()
+			e := h.event()
 			h.queue.changes = make(chan *pipeline.Change) // full
 
 			ctx, cancel := context.WithCancel(t.Context())
@@ -240,7 +240,7 @@ func TestARetryDoesNotKeepAStreamFromEnding(t *testing.T) {
 		h := start(t, takesRetries)
 		body := h.live()
 		body.send(event("MODIFIED", "a", 11))
-		e := h.deliver()
+		e := h.event()
 		h.queue.changes = make(chan *pipeline.Change)
 		ctx, cancel := context.WithCancel(t.Context())
 		retried := make(chan error)
