@@ -255,6 +255,8 @@ func TestARetryDoesNotKeepAStreamFromEnding(t *testing.T) {
 			t.Errorf("Run = %v", err)
 		}
 		cancel()
-		<-retried
+		if err := <-retried; !errors.Is(err, context.Canceled) {
+			t.Errorf("Retry = %v", err)
+		}
 	})
 }

@@ -150,6 +150,9 @@ func (a *admin) serveReplay(r *http.Request) (int, any) {
 	if !slices.Contains(clusters, cluster) {
 		return http.StatusNotFound, adminError{fmt.Sprintf("there is no cluster %q", cluster), clusters}
 	}
+	if a.replay == nil {
+		return http.StatusNotImplemented, adminError{Error: "replays are not to be had here"}
+	}
 	streams, err := a.replay(cluster, resource)
 	if err != nil {
 		return http.StatusConflict, adminError{Error: err.Error()}

@@ -4,12 +4,14 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"strings"
 	"testing"
 
 	"github.com/go-logr/logr"
+	"github.com/go-logr/logr/funcr"
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/fairlead-dev/fairlead/sources"
@@ -81,12 +83,31 @@ func TestAdminAnswers(t *testing.T) {
 		if resp.StatusCode != tc.code || !strings.Contains(body.String(), tc.want) || !json.Valid(body.Bytes()) {
 			t.Errorf("%s %s answers %d, want %d with %q: %s", tc.method, tc.path, resp.StatusCode, tc.code, tc.want, body.String())
 		}
-		if resp.StatusCode == 405 && resp.Header.Get("Allow") != "POST" {
+		if resp.StatusCode == http.StatusMethodNotAllowed && resp.Header.Get("Allow") != "POST" {
 			t.Errorf("%s %s: Allow is %q", tc.method, tc.path, resp.Header.Get("Allow"))
 		}
 	}
 	if diff := cmp.Diff([]string{"alpha ", "alpha deployments.apps"}, *replayed); diff != "" {
 		t.Errorf("replayed (-want +got):\n%s", diff)
+	}
+}
+
+func TestAnOpenAdminAddressIsWarnedOf(t *testing.T) {
+	for address, warned := range map[string]bool{"127.0.0.1:0": false, "[::1]:0": false, "0.0.0.0:0": true, ":0": true} {
+		l, err := net.Listen("tcp", address)
+		if err != nil {
+			t.Log(err) // no IPv6 here
+			continue
+		}
+		var said strings.Builder
+		p := &program{log: funcr.New(func(_, args string) { said.WriteString(args) }, funcr.Options{})}
+		p.adminServer(l)
+		if got := strings.Contains(said.String(), "Warning"); got != warned {
+			t.Errorf("%s: log %q", address, said.String())
+		}
+		if err := l.Close(); err != nil {
+			t.Error(err)
+		}
 	}
 }
 

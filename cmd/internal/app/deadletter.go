@@ -7,6 +7,7 @@ import (
 	"sync"
 
 	"github.com/go-logr/logr"
+	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/fairlead-dev/fairlead/internal/ledger"
 	"github.com/fairlead-dev/fairlead/pipeline"
@@ -16,9 +17,10 @@ import (
 // deadLetters is --dead-letter at work: it keeps what sinks refuse for good and
 // sends it again when it is asked to. A nil one keeps nothing.
 type deadLetters struct {
-	file  *deadletter.File
-	log   logr.Logger
-	asked chan *resending // holds the one that is to be run
+	file    *deadletter.File
+	log     logr.Logger
+	retried *prometheus.CounterVec
+	asked   chan *resending // holds the one that is to be run
 
 	mu   sync.Mutex
 	last *resending // under way, or the last one that was; nil: none was
@@ -29,7 +31,7 @@ type resender interface {
 	Retry(ctx context.Context, e *pipeline.Event) (*ledger.Retried, error)
 }
 
-func openDeadLetters(path string, log logr.Logger) (*deadLetters, error) {
+func openDeadLetters(path string, log logr.Logger, reg prometheus.Registerer) (*deadLetters, error) {
 	if path == "" {
 		return nil, nil
 	}
@@ -37,7 +39,17 @@ func openDeadLetters(path string, log logr.Logger) (*deadLetters, error) {
 	if err != nil {
 		return nil, fmt.Errorf("--dead-letter: %w", err)
 	}
-	return &deadLetters{file: f, log: log, asked: make(chan *resending, 1)}, nil
+	d := &deadLetters{
+		file: f, log: log, asked: make(chan *resending, 1),
+		retried: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "fairlead_dead_letters_retried_total",
+			Help: "Dead letters that were to be sent again, by what became of them: delivered, refused_again, superseded, kept.",
+		}, []string{"result"}),
+	}
+	if err := reg.Register(d.retried); err != nil {
+		return nil, errors.Join(fmt.Errorf("register metrics: %w", err), f.Close())
+	}
+	return d, nil
 }
 
 // of returns what the batcher of a sink calls for a refused change; nil if
@@ -107,6 +119,11 @@ func (d *deadLetters) run(ctx context.Context, to resender) error {
 		case r := <-d.asked:
 			r.end(d.work(ctx, r, to))
 			s := r.status()
+			for result, n := range map[string]int{
+				"delivered": s.Delivered, "refused_again": s.RefusedAgain, "superseded": s.Superseded, "kept": s.Kept,
+			} {
+				d.retried.WithLabelValues(result).Add(float64(n))
+			}
 			d.log.Info("Sent dead letters again", "records", s.Records, "delivered", s.Delivered, "refusedAgain", s.RefusedAgain,
 				"superseded", s.Superseded, "kept", s.Kept, "error", s.Error)
 		}

@@ -5,12 +5,16 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/go-logr/logr"
 	"github.com/google/go-cmp/cmp"
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/testutil"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
 
@@ -23,16 +27,17 @@ import (
 // letters is a deadLetters at work on sources that remember what they are
 // given.
 type letters struct {
-	t      *testing.T
-	path   string
-	dead   *deadLetters
-	ledger *ledger.Ledger
-	cursor *ledger.Cursor
-	sent   chan *ledger.Retried
-	answer map[string]error // of Retry, by name
-	offer  func(name string)
-	stop   context.CancelFunc
-	ended  chan error
+	t       *testing.T
+	path    string
+	dead    *deadLetters
+	ledger  *ledger.Ledger
+	cursor  *ledger.Cursor
+	metrics *prometheus.Registry
+	sent    chan *ledger.Retried
+	answer  map[string]error // of Retry, by name
+	offer   func(name string)
+	stop    context.CancelFunc
+	ended   chan error
 }
 
 func newLetters(t *testing.T) *letters {
@@ -41,7 +46,8 @@ func newLetters(t *testing.T) *letters {
 		t: t, path: filepath.Join(t.TempDir(), "dead"), sent: make(chan *ledger.Retried, 100),
 		answer: map[string]error{}, ended: make(chan error, 1), offer: func(string) {},
 	}
-	l.dead = must(openDeadLetters(l.path, logr.Discard()))(t)
+	l.metrics = prometheus.NewRegistry()
+	l.dead = must(openDeadLetters(l.path, logr.Discard(), l.metrics))(t)
 	l.ledger = must(ledger.Open(t.Context(), ledger.Options{}))(t)
 	l.cursor, _ = l.ledger.Claim(ledger.StreamID{Cluster: "alpha"}, "")
 	l.cursor.BeginSnapshot()
@@ -180,6 +186,10 @@ func TestDeadLettersAreSentAgain(t *testing.T) {
 		Reasons: map[string]int{`cluster "alpha" is not in the fleet`: 1},
 	})
 	l.holds("b new lost")
+	const want = "fairlead_dead_letters_retried_total"
+	if n, err := testutil.GatherAndCount(l.metrics, want); err != nil || n != 4 {
+		t.Errorf("%d series of %s, %v", n, want, err)
+	}
 
 	// The next one finds what is there now.
 	delete(l.answer, "lost")
@@ -242,6 +252,27 @@ func TestTheEndPutsBackWhatWasNotAccepted(t *testing.T) {
 		t.Errorf("status %+v", s)
 	}
 	l.holds("b c d")
+}
+
+// TestHangupOpensTheFileAnew has logrotate rename the file.
+func TestHangupOpensTheFileAnew(t *testing.T) {
+	l := newLetters(t)
+	ctx, cancel := context.WithCancel(t.Context())
+	hangup, ended := make(chan os.Signal), make(chan error, 1)
+	go func() { ended <- sinks(nil).run(ctx, l.dead, hangup) }()
+	l.refuse("a")
+	if err := os.Rename(l.path, l.path+".1"); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 { // once the second is taken, the first has been dealt with
+		hangup <- syscall.SIGHUP
+	}
+	l.refuse("b")
+	l.holds("b")
+	cancel()
+	if err := <-ended; err != nil {
+		t.Error(err)
+	}
 }
 
 func TestListDeadLetters(t *testing.T) {

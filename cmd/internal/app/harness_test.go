@@ -312,6 +312,7 @@ func writeFile(t *testing.T, path, content string) {
 
 // rareMetrics have no series until what they count has happened.
 var rareMetrics = map[string]bool{
+	"fairlead_dead_letters_retried_total":  true,
 	"fairlead_connection_reconnects_total": true,
 	"fairlead_stream_reconnects_total":     true,
 	"fairlead_frames_rejected_total":       true,

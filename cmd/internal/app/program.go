@@ -58,7 +58,7 @@ func newProgram(ctx context.Context, s *settings, stdout io.Writer, log logr.Log
 			p.close()
 		}
 	}()
-	if p.dead, err = openDeadLetters(s.DeadLetter, log); err != nil {
+	if p.dead, err = openDeadLetters(s.DeadLetter, log, reg); err != nil {
 		return nil, err
 	}
 	if p.sinks, err = openSinks(s, p.dead, stdout, log, reg); err != nil {
