@@ -61,6 +61,7 @@ type lane[T, K comparable] struct {
 
 	offers       [2]list[*offer[T, K]] // blocked, by class, in the order they came
 	blockedSince time.Duration         // if there are any
+	contested    uint64                // admissions while both classes stood blocked
 
 	turn           node[*lane[T, K]] // in the ring: has something ready, and may have a token
 	weight         int

@@ -60,6 +60,7 @@ type modelLane struct {
 	offers        []modelOffer
 	blockedSince  time.Time
 	credit, picks int
+	contested     int
 	throttled     bool
 	since, until  time.Time
 	seq           int

@@ -184,6 +184,27 @@ func TestLiveOffersGoFirst(t *testing.T) {
 	})
 }
 
+// Nor do live ones shut out a first list, however fast they come.
+func TestEveryEighthAdmissionIsOfTheSnapshot(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		q := newStateQueue(pipeline.QueueOptions[state, string]{LaneCapacity: 4})
+		for i := range 4 {
+			q.Add(v(fmt.Sprint("full", i), 1))
+		}
+		first := offer(t, q, v("s", 1), low)
+		flood := make([]*offering, 40)
+		for i := range flood {
+			flood[i] = offer(t, q, v(fmt.Sprint("l", i), 1), 0)
+		}
+		for i := range 8 {
+			wantBlocked(t, fmt.Sprint("before admission ", i), true, first)
+			take(t, q, 1)
+		}
+		wantBlocked(t, "at the eighth", false, first)
+		take(t, q, 40+4+1-8)
+	})
+}
+
 // A first list never shuts live changes out.
 func TestSnapshotFillsThreeQuarters(t *testing.T) {
 	for name, o := range map[string]pipeline.QueueOptions[state, string]{
