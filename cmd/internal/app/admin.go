@@ -27,22 +27,13 @@ type admin struct {
 	log     logr.Logger
 }
 
-// replayer has the streams of a cluster deliver the current state of everything
-// again, or those of one resource. It returns how many do.
-type replayer interface {
-	Replay(cluster, resource string) (streams int, err error)
-}
-
 // adminServer serves POST /replay and POST /dead-letter/retry.
 func (p *program) adminServer(l net.Listener) *manager.Server {
 	if a, ok := l.Addr().(*net.TCPAddr); !ok || !a.IP.IsLoopback() {
 		p.log.Info("Warning: the admin address can be reached from elsewhere, and whoever reaches it may replay clusters and send dead letters again",
 			"address", l.Addr().String(), "instead", "--admin-bind-address="+defaultAdminAddress)
 	}
-	a := &admin{members: p.sources.Status, dead: p.dead, stop: p.stopping, log: p.log}
-	if r, ok := any(p.sources).(replayer); ok {
-		a.replay = r.Replay
-	}
+	a := &admin{members: p.sources.Status, replay: p.sources.Replay, dead: p.dead, stop: p.stopping, log: p.log}
 	return &manager.Server{
 		Name:            "admin",
 		Server:          &http.Server{Handler: a.handler(), ReadHeaderTimeout: 10 * time.Second},
@@ -149,9 +140,6 @@ func (a *admin) serveReplay(r *http.Request) (int, any) {
 	}
 	if !slices.Contains(clusters, cluster) {
 		return http.StatusNotFound, adminError{fmt.Sprintf("there is no cluster %q", cluster), clusters}
-	}
-	if a.replay == nil {
-		return http.StatusNotImplemented, adminError{Error: "replays are not to be had here"}
 	}
 	streams, err := a.replay(cluster, resource)
 	if err != nil {

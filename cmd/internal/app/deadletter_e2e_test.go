@@ -149,6 +149,19 @@ func TestDeadLettersOnARealCluster(t *testing.T) {
 	if got := namesIn(t, path); got != "bad-4" {
 		t.Errorf("the file holds %q", got)
 	}
+
+	// A replay sends everything again, what is in the file included.
+	if out, err := command(t, "replay", "--cluster=alpha", "--resource=configmaps", admin); err != nil || !strings.Contains(out, "1 streams") {
+		t.Errorf("replay: %v\n%s", err, out)
+	}
+	r.await("all is delivered again", func() bool {
+		return has("good-1", 2)() && has("good-2", 2)() && strings.Contains(namesIn(t, path), "bad-4 ") && allAcked()
+	})
+	sink.mend(true)
+	retry("delivered, 0 refused again")
+	if !has("bad-4", 1)() {
+		t.Errorf("delivered %v", sink.received("bad-4"))
+	}
 	if sink.failed != nil {
 		t.Error(sink.failed)
 	}
