@@ -150,7 +150,7 @@ func (d *deadLetters) work(ctx context.Context, r *resending, to resender) error
 			r.keep(read, err)
 			continue
 		}
-		r.send(read, record.Event.Key(), func() (*ledger.Retried, error) { return to.Retry(ctx, &record.Event) })
+		r.send(read, &record.Event, func() (*ledger.Retried, error) { return to.Retry(ctx, &record.Event) })
 	}
 	r.wait(ctx)
 	if err := taken.Finish(func(line int) bool { return line > read || r.keeps(line) }); err != nil {

@@ -2,6 +2,7 @@ package app
 
 import (
 	"context"
+	"crypto/sha256"
 	"errors"
 	"sync"
 
@@ -16,9 +17,11 @@ type resending struct {
 
 	mu     sync.Mutex
 	counts resendingStatus
-	// sent has what is under way, kept the lines that stay in the file.
+	// sent has what is under way, kept the lines that stay in the file, offered
+	// digests of the events that were sent.
 	sent       map[pipeline.Key]*letter
 	kept       map[int]struct{}
+	offered    map[[sha256.Size]byte]struct{}
 	sending    *letter // being offered; nil: none is
 	sendingKey pipeline.Key
 }
@@ -36,7 +39,7 @@ type resendingStatus struct {
 	Records      int            `json:"records"`      // read from the file
 	Delivered    int            `json:"delivered"`    // accepted by every sink
 	RefusedAgain int            `json:"refusedAgain"` // and therefore in the file again
-	Superseded   int            `json:"superseded"`   // dropped: a newer state has been delivered or is on its way
+	Superseded   int            `json:"superseded"`   // dropped: a newer state, or the same once more, has been delivered or is on its way
 	Kept         int            `json:"kept"`         // not sent and still in the file
 	Waiting      int            `json:"waiting"`      // on their way to the sinks
 	Reasons      map[string]int `json:"reasons,omitempty"`
@@ -61,6 +64,8 @@ func newResending() *resending {
 		counts: resendingStatus{State: goingOn, Reasons: map[string]int{}},
 		sent:   map[pipeline.Key]*letter{},
 		kept:   map[int]struct{}{},
+
+		offered: map[[sha256.Size]byte]struct{}{},
 	}
 }
 
@@ -73,11 +78,19 @@ func (r *resending) ended() bool {
 	}
 }
 
-// send calls offer to send a record again, and notes what comes of it.
-func (r *resending) send(line int, key pipeline.Key, offer func() (*ledger.Retried, error)) {
+// send calls offer to send a record again, and notes what comes of it. What two
+// sinks have refused is in the file twice, and sent once.
+func (r *resending) send(line int, e *pipeline.Event, offer func() (*ledger.Retried, error)) {
+	key, id := e.Key(), sha256.Sum256([]byte(e.Source+" "+e.ID))
 	// A sink may refuse it before offer has returned.
 	l := &letter{line: line}
 	r.mu.Lock()
+	if _, again := r.offered[id]; again {
+		r.counts.Records++
+		r.counts.Superseded++
+		r.mu.Unlock()
+		return
+	}
 	r.sending, r.sendingKey = l, key
 	r.mu.Unlock()
 	retried, err := offer()
@@ -91,6 +104,7 @@ func (r *resending) send(line int, key pipeline.Key, offer func() (*ledger.Retri
 		r.settleLocked(key)
 		l.retried = retried
 		r.sent[key] = l
+		r.offered[id] = struct{}{}
 		if len(r.sent)%1024 == 0 {
 			r.settleAllLocked()
 		}

@@ -216,6 +216,25 @@ func TestRefusedWhileItIsOffered(t *testing.T) {
 	l.wantStatus(r, resendingStatus{State: isDone, Records: 1, RefusedAgain: 1})
 }
 
+// TestWhatIsInTheFileTwiceIsSentOnce has two sinks refuse a change, and both
+// mended.
+func TestWhatIsInTheFileTwiceIsSentOnce(t *testing.T) {
+	l := newLetters(t)
+	l.refuse("a", "a")
+	acked := make(chan struct{})
+	offers := 0
+	l.offer = func(string) {
+		if offers++; offers > 1 {
+			<-acked
+		}
+	}
+	r := l.dead.resend()
+	l.ack((<-l.sent).Ticket, "a")
+	close(acked)
+	<-r.done
+	l.wantStatus(r, resendingStatus{State: isDone, Records: 2, Delivered: 1, Superseded: 1})
+}
+
 func TestWhatIsForgottenIsKept(t *testing.T) {
 	l := newLetters(t)
 	l.refuse("a", "b")
