@@ -103,7 +103,8 @@ func (l *lane[T, K]) fits(o *QueueOptions[T, K], c class, size int) bool {
 		return false
 	}
 	if c == snapshot && l.depth[snapshot] > 0 {
-		return l.depth[snapshot] < o.LaneCapacity*3/4 &&
+		// Three quarters, written so that the largest of numbers has them too.
+		return l.depth[snapshot] < o.LaneCapacity/4*3+o.LaneCapacity%4*3/4 &&
 			l.bytes[snapshot]+int64(size) <= o.LaneBytes/4*3
 	}
 	return true

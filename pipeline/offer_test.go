@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -188,6 +189,15 @@ func TestSnapshotFillsThreeQuarters(t *testing.T) {
 			})
 		})
 	}
+}
+
+func TestSnapshotFillsALaneWithoutBounds(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		q := newStateQueue(pipeline.QueueOptions[state, string]{LaneCapacity: math.MaxInt, LaneBytes: math.MaxInt64})
+		for i := range 3 {
+			wantBlocked(t, "no bounds", false, offer(t, q, sized(fmt.Sprint(i), 10), low))
+		}
+	})
 }
 
 func TestOneSnapshotItemAlwaysFits(t *testing.T) {

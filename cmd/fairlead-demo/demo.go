@@ -129,6 +129,7 @@ func (d *demo) startProgram(running context.Context, fail context.CancelCauseFun
 		"--clusters", "kubeconfig:" + fleet,
 		"--watch", "configmaps",
 		"--sink", "file:" + d.sink,
+		"--ledger", filepath.Join(d.dir, "ledger"),
 		"--cluster-qps", strconv.FormatFloat(d.clusterQPS, 'f', -1, 64),
 		"--cluster-burst", strconv.Itoa(max(int(d.clusterQPS), 1)),
 		// The default of a minute suits outages longer than this one.

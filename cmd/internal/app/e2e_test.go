@@ -32,7 +32,8 @@ func TestOnRealClusters(t *testing.T) {
 		"a stalled sink stops the reading":      testStalledSink,
 		"a removed file leaves nothing behind":  testRemovedFile,
 		"what waits is drained before the end":  testDrain,
-		"a resource that appears later is seen": testMissingResource,
+		"a missing resource harms nothing else": testMissingResource,
+		"a restart replays and misses nothing":  testRestart,
 	} {
 		t.Run(name, func(t *testing.T) { run(t, env) })
 	}

@@ -23,6 +23,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/wait"
 	typedcorev1 "k8s.io/client-go/kubernetes/typed/core/v1"
 	"k8s.io/client-go/rest"
+	"k8s.io/klog/v2"
 	ctrllog "sigs.k8s.io/controller-runtime/pkg/log"
 
 	"github.com/fairlead-dev/fairlead/internal/testenv"
@@ -30,7 +31,10 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	ctrllog.SetLogger(logr.Discard())
+	setGlobalLoggers.Do(func() {
+		ctrllog.SetLogger(logr.Discard())
+		klog.SetLogger(logr.Discard())
+	})
 	goleak.VerifyTestMain(m)
 }
 
@@ -50,6 +54,12 @@ type running struct {
 // start runs the program with flags, until the test ends at the latest.
 func start(t *testing.T, flags ...string) *running {
 	t.Helper()
+	return startInto(t, newRecorder(), flags...)
+}
+
+// startInto is start with a sink that an earlier run may have written to.
+func startInto(t *testing.T, out *recorder, flags ...string) *running {
+	t.Helper()
 	var cfg Config
 	set := pflag.NewFlagSet("run", pflag.ContinueOnError)
 	cfg.addFlags(set)
@@ -61,7 +71,7 @@ func start(t *testing.T, flags ...string) *running {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r := &running{t: t, registry: prometheus.NewRegistry(), out: newRecorder()}
+	r := &running{t: t, registry: prometheus.NewRegistry(), out: out}
 	if r.program, err = newProgram(t.Context(), s, r.out, newLogger(t.Output(), "info", "text"), r.registry); err != nil {
 		t.Fatal(err)
 	}
