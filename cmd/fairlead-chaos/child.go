@@ -59,8 +59,9 @@ func startChild(logPath, program string, args ...string) (*child, error) {
 }
 
 // terminate sends SIGTERM and waits. Ending otherwise than with exit code 0 is an
-// error, and so is not ending within grace, when it is killed.
-func (c *child) terminate(grace time.Duration) error {
+// error, unless the child is so young that it may not handle signals yet; and so is
+// not ending within grace, when it is killed.
+func (c *child) terminate(grace time.Duration, young bool) error {
 	c.expected.Store(true)
 	if err := c.cmd.Process.Signal(syscall.SIGTERM); err != nil && !errors.Is(err, os.ErrProcessDone) {
 		return fmt.Errorf("stop fairlead: %w", err)
@@ -73,7 +74,7 @@ func (c *child) terminate(grace time.Duration) error {
 		_ = c.kill() // It has failed already.
 		return fmt.Errorf("fairlead had not ended %v after SIGTERM and was killed; the end of its log:\n%s", grace, c.logTail())
 	}
-	if c.err != nil {
+	if c.err != nil && !(young && c.endedBy(syscall.SIGTERM)) {
 		return fmt.Errorf("fairlead ended with %w after SIGTERM; the end of its log:\n%s", c.err, c.logTail())
 	}
 	return nil
@@ -89,10 +90,15 @@ func (c *child) kill() error {
 
 // wasKilled returns nil if the child, which has ended, was ended by SIGKILL.
 func (c *child) wasKilled() error {
-	if status, ok := c.cmd.ProcessState.Sys().(syscall.WaitStatus); ok && status.Signaled() && status.Signal() == syscall.SIGKILL {
+	if c.endedBy(syscall.SIGKILL) {
 		return nil
 	}
 	return c.endedByItself()
+}
+
+func (c *child) endedBy(signal syscall.Signal) bool {
+	status, ok := c.cmd.ProcessState.Sys().(syscall.WaitStatus)
+	return ok && status.Signaled() && status.Signal() == signal
 }
 
 // endedByItself says so. The child has exited.

@@ -51,6 +51,8 @@ type run struct {
 	Stored []ledger.Dump
 	// streams are those that could resume when it was started.
 	streams map[streamID]*resumable
+	// answered is set once its status page was read.
+	answered bool
 }
 
 func newProgram(dir string, members []*member, j *journal, c *clock, fail context.CancelCauseFunc) (*program, error) {
@@ -139,7 +141,10 @@ func (p *program) kill(ctx context.Context) error {
 // terminate is SIGTERM.
 func (p *program) terminate(ctx context.Context) error {
 	p.look(ctx)
-	return errors.Join(p.child.terminate(stopGrace), p.ended())
+	p.mu.Lock()
+	young := !p.runs[len(p.runs)-1].answered
+	p.mu.Unlock()
+	return errors.Join(p.child.terminate(stopGrace, young), p.ended())
 }
 
 // ended notes that the process is gone.

@@ -73,6 +73,7 @@ func (p *program) look(ctx context.Context) (page, bool) {
 	if len(p.runs) != number {
 		return page{}, false
 	}
+	p.runs[number-1].answered = true
 	for _, c := range status.Clusters {
 		for _, s := range c.Streams {
 			r := p.runs[number-1].streams[streamID{c.Name, s.Resource}]
