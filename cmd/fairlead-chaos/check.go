@@ -93,6 +93,12 @@ func (f *findings) restart(state *replay.State, number int, stored []ledger.Dump
 			f.Unnoted = append(f.Unnoted, fmt.Sprintf("before run %d: %s: the sink has it, the ledger does not know", number, object))
 		}
 	}
+	for object := range state.Gone() {
+		if !known[object] {
+			// It was, before the sink had its deletion: see above.
+			state.StoredDeletion(object)
+		}
+	}
 	state.NewRun()
 }
 

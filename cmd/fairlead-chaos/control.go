@@ -17,6 +17,7 @@ type control struct {
 func (c control) sink() string  { return filepath.Join(c.dir, "changes.jsonl") }
 func (c control) fault() string { return filepath.Join(c.dir, "fault") }
 func (c control) death() string { return filepath.Join(c.dir, "death") }
+func (c control) taste() string { return filepath.Join(c.dir, "taste") }
 
 // setFault makes the sink fail in some way from its next write on, until it is
 // set to none: "".
@@ -25,9 +26,26 @@ func (c control) setFault(k kind) error { return replaceFile(c.fault(), string(k
 // setDeath makes the process with the sink kill itself in its next write.
 func (c control) setDeath(k kind) error { return replaceFile(c.death(), string(k)) }
 
+// setPicky makes the sink refuse some objects, beside any other fault, until it is
+// told to take all again.
+func (c control) setPicky(picky bool) error {
+	if !picky {
+		return remove(c.taste())
+	}
+	return replaceFile(c.taste(), "picky")
+}
+
+// readPicky reports whether the sink is to refuse some objects.
+func (c control) readPicky() bool {
+	_, err := os.Stat(c.taste())
+	return err == nil
+}
+
 // clearDeath takes that back, if it has not happened.
-func (c control) clearDeath() error {
-	if err := os.Remove(c.death()); err != nil && !errors.Is(err, fs.ErrNotExist) {
+func (c control) clearDeath() error { return remove(c.death()) }
+
+func remove(path string) error {
+	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("control the sink: %w", err)
 	}
 	return nil

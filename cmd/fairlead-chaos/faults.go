@@ -43,6 +43,12 @@ func (b *breaker) carryOut(ctx context.Context, f fault) error {
 		return first(func() error { return b.program.kill(ctx) }, until, b.program.start)
 	case terminate:
 		return first(func() error { return b.program.terminate(ctx) }, b.program.start)
+	case killBehind:
+		return first(func() error {
+			return after(b.program.control.setPicky(true), until, func() error {
+				return errors.Join(b.program.kill(ctx), b.program.control.setPicky(false))
+			})
+		}, b.program.start)
 	case outage:
 		return first(func() error { return b.program.kill(ctx) }, until, func() error { return b.compactAll(ctx) }, b.program.start)
 	case killBefore, killMiddle, killAfter:

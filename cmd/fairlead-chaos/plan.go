@@ -14,6 +14,7 @@ type kind string
 const (
 	kill       kind = "kill"             // kill -9, and down for a while
 	terminate  kind = "terminate"        // SIGTERM, and started again
+	killBehind kind = "kill-behind"      // kill -9 when some objects have been refused for a while, and others not
 	outage     kind = "outage"           // kill -9, and etcd compacted everywhere before it is back
 	killBefore kind = "kill-before-sink" // kill -9 when the sink is about to take a batch
 	killMiddle kind = "kill-in-sink"     // kill -9 when it has taken half, and half a line
@@ -25,7 +26,7 @@ const (
 	sinkFails   kind = "sink-fails"
 	sinkStalls  kind = "sink-stalls"
 	sinkHalf    kind = "sink-half"    // takes half a batch, and fails
-	sinkPartial kind = "sink-partial" // takes half a batch, and says so
+	sinkPartial kind = "sink-partial" // takes some objects of a batch, and says so
 	sinkLost    kind = "sink-lost"    // takes a batch, and fails to say so
 )
 
@@ -41,7 +42,7 @@ const (
 
 // kinds are all of them.
 var kinds = []kind{
-	kill, terminate, outage, killBefore, killMiddle, killAfter,
+	kill, terminate, killBehind, outage, killBefore, killMiddle, killAfter,
 	sinkFails, sinkStalls, sinkHalf, sinkPartial, sinkLost,
 	cut, blackHole, slow, restart, crash, compact,
 }
@@ -82,7 +83,7 @@ func newPlan(seed uint64, changes, faults int, members []string) []fault {
 		f := fault{Kind: round[0], Dice: random.Uint64()}
 		round = round[1:]
 		switch f.Kind {
-		case kill, terminate, outage, killBefore, killMiddle, killAfter:
+		case kill, terminate, killBehind, outage, killBefore, killMiddle, killAfter:
 			f.Target = theProgram
 		case sinkFails, sinkStalls, sinkHalf, sinkPartial, sinkLost:
 			f.Target = theSink
@@ -106,8 +107,8 @@ func (k kind) lasts() float64 {
 		return 0 // as long as it takes
 	case kill, restart:
 		return 0.5
-	case blackHole:
-		return 2 // has to be noticed first
+	case blackHole, killBehind:
+		return 2 // has to be noticed first; the ledger to be stored
 	}
 	return 1
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"hash/crc32"
 	"os"
 	"syscall"
 	"time"
@@ -53,6 +54,9 @@ func (s *faultySink) Write(ctx context.Context, batch []*pipeline.Change) error 
 	if err != nil {
 		return err
 	}
+	if fault == sinkPartial || fault == "" && s.control.readPicky() {
+		return s.some(ctx, batch)
+	}
 	half := batch[:len(batch)/2]
 	switch fault {
 	case killBefore:
@@ -65,18 +69,6 @@ func (s *faultySink) Write(ctx context.Context, batch []*pipeline.Change) error 
 		return errOnPurpose
 	case sinkHalf:
 		return errors.Join(s.to.Write(ctx, half), errOnPurpose)
-	case sinkPartial:
-		if err := s.to.Write(ctx, half); err != nil {
-			return err
-		}
-		failed := map[int]error{}
-		for i := len(half); i < len(batch); i++ {
-			failed[i] = errOnPurpose
-		}
-		if len(failed) > 0 {
-			return &pipeline.BatchError{Failed: failed}
-		}
-		return nil
 	case sinkLost:
 		return errors.Join(s.to.Write(ctx, batch), errOnPurpose)
 	}
@@ -102,6 +94,26 @@ func (s *faultySink) begin(ctx context.Context) (kind, error) {
 			return "", err
 		}
 	}
+}
+
+// some takes most of a batch, and always refuses the same objects.
+func (s *faultySink) some(ctx context.Context, batch []*pipeline.Change) error {
+	var taken []*pipeline.Change
+	failed := map[int]error{}
+	for i, c := range batch {
+		if crc32.ChecksumIEEE([]byte(c.Key.Name))%4 == 0 {
+			failed[i] = errOnPurpose
+		} else {
+			taken = append(taken, c)
+		}
+	}
+	if err := s.to.Write(ctx, taken); err != nil {
+		return err
+	}
+	if len(failed) > 0 {
+		return &pipeline.BatchError{Failed: failed}
+	}
+	return nil
 }
 
 // tear leaves half a line behind, as a write does that a kill breaks off.

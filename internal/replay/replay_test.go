@@ -11,13 +11,19 @@ import (
 )
 
 // told are short forms of events about one ConfigMap: "A1" is version 1 of UID A,
-// "-A2" its deletion at version 2, "~A" a tombstone, "restart" a new run, "stored:2" what that run finds stored.
+// "-A2" its deletion at version 2, "~A" a tombstone, "restart" a new run, and before
+// that "stored:2" or "stored-A" what the new run finds stored: a version, or the
+// deletion of A.
 func apply(t *testing.T, told string) *replay.State {
 	t.Helper()
 	s := replay.New()
 	for word := range strings.FieldsSeq(told) {
 		if word == "restart" {
 			s.NewRun()
+			continue
+		}
+		if uid, ok := strings.CutPrefix(word, "stored-"); ok {
+			s.StoredDeletion(object(uid))
 			continue
 		}
 		if version, ok := strings.CutPrefix(word, "stored:"); ok {
@@ -150,6 +156,9 @@ func TestOrder(t *testing.T) {
 		{name: "older than what was stored", told: "A1 A2 stored:2 restart A1 A2", outOfOrder: 1},
 		{name: "older than what was stored once", told: "A1 A2 stored:2 restart stored:1 restart A1", outOfOrder: 1},
 		{name: "revived although its deletion was stored", told: "A1 -A2 stored:2 restart A1", outOfOrder: 1},
+		{name: "revived after a deletion without a version was stored", told: "A1 ~A2 stored-A restart A1", outOfOrder: 1},
+		{name: "revived after it was stored once", told: "A1 ~A2 stored-A restart B3 -B4 restart A1", outOfOrder: 1},
+		{name: "deleted again after it was stored", told: "A1 ~A2 stored-A restart ~A2 B3"},
 		{name: "a tombstone after what was stored", told: "A3 stored:3 restart ~A2"},
 		{name: "stored, and never told of", told: "stored:2 restart A1", outOfOrder: 1},
 		{name: "a restart repeats in order", told: "A1 A2 -A3 B4 restart A2 -A3 B4 B5"},

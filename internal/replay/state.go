@@ -26,7 +26,10 @@ type history struct {
 	// More than one is right for nobody, but that is for Compare to find.
 	live map[string]string
 
-	// stored is the newest version that the program had stored as acked.
+	// dead has the UIDs told to be gone, in whichever run: true once the program
+	// had that stored as accepted.
+	dead map[string]bool
+	// stored is the newest version that the program had stored as accepted.
 	stored struct{ clusterUID, version string }
 
 	// The rest is for the order within one run.
@@ -70,6 +73,23 @@ func (s *State) Stored(o Object, clusterUID, version string) {
 	}
 }
 
+// StoredDeletion says that the program that is started next finds it stored that
+// every sink has accepted the deletion of an object: it must not deliver it again.
+func (s *State) StoredDeletion(o Object) { s.history(o).dead[o.UID] = true }
+
+// Gone yields every object that the sink was told to be gone.
+func (s *State) Gone() iter.Seq[Object] {
+	return func(yield func(Object) bool) {
+		for object, h := range s.names {
+			for object.UID = range h.dead {
+				if !yield(object) {
+					return
+				}
+			}
+		}
+	}
+}
+
 // Live yields every object that the sink was told of and not told to be gone.
 func (s *State) Live() iter.Seq[Object] {
 	return func(yield func(Object) bool) {
@@ -88,7 +108,7 @@ func (s *State) history(o Object) *history {
 	o.UID = ""
 	h := s.names[o]
 	if h == nil {
-		h = &history{live: map[string]string{}, run: s.run}
+		h = &history{live: map[string]string{}, dead: map[string]bool{}, run: s.run}
 		s.names[o] = h
 	}
 	return h
@@ -99,7 +119,7 @@ func (s *State) Apply(e Event) {
 	s.Events++
 	h := s.history(e.Object)
 	if h.run != s.run {
-		*h = history{live: h.live, stored: h.stored, run: s.run}
+		*h = history{live: h.live, dead: h.dead, stored: h.stored, run: s.run}
 	}
 	s.checkOrder(h, &e)
 	if e.Deleted {
@@ -107,6 +127,9 @@ func (s *State) Apply(e Event) {
 			h.gone = map[string]bool{}
 		}
 		h.gone[e.UID] = true
+		if _, told := h.dead[e.UID]; !told {
+			h.dead[e.UID] = false
+		}
 		delete(h.live, e.UID)
 	} else {
 		h.live[e.UID] = e.ResourceVersion
@@ -122,6 +145,10 @@ func (s *State) checkOrder(h *history, e *Event) {
 		// A sink that has lost its answer gets a deletion again together with what
 		// has followed it. It has the same id, so whoever has seen it can tell.
 		s.Repeated++
+		return
+	}
+	if !e.Deleted && h.dead[e.UID] {
+		outOfOrder("although its deletion was stored as accepted")
 		return
 	}
 	if h.past[e.UID] {
