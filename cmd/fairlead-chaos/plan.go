@@ -72,7 +72,7 @@ func (f fault) String() string {
 func newPlan(seed uint64, changes, faults int, members []string) []fault {
 	random := rand.New(rand.NewPCG(seed, 1))
 	spacing := float64(changes) / float64(faults+2) // some writes are left after the last
-	free := map[string]int{} // when the last fault of a target ends
+	free := map[string]int{}                        // when the last fault of a target ends
 	var plan []fault
 	var round []kind
 	for i := range faults {
