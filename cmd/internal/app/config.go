@@ -3,6 +3,7 @@ package app
 import (
 	"errors"
 	"fmt"
+	"math"
 	"net"
 	"strings"
 	"time"
@@ -51,6 +52,7 @@ type Config struct {
 
 	Ledger          string // path, or memory:
 	LedgerRetention time.Duration
+	AuditInterval   time.Duration // 0: never
 
 	DeadLetter string // path; empty: none
 
@@ -94,7 +96,7 @@ func (c *Config) addFlags(f *pflag.FlagSet) {
 		"A restarted API server is back in seconds")
 	f.DurationVar(&c.ReconnectMax, "reconnect-max", time.Minute, "longest reconnect delay.\n"+
 		"A member that comes back is live within about this time")
-	f.DurationVar(&c.ConnectTimeout, "connect-timeout", 30*time.Second, "how long a member may take to answer a call.\n"+
+	f.DurationVar(&c.ConnectTimeout, "connect-timeout", 30*time.Second, "how long a member may take to accept a connection, and to answer a probe.\n"+
 		"Longer than a slow TLS handshake over a bad line takes")
 	f.DurationVar(&c.SyncTimeout, "sync-timeout", 10*time.Minute, "how long a snapshot may take, not counting the time it waits for its own lane.\n"+
 		"Longer than the largest lists take")
@@ -110,6 +112,8 @@ func (c *Config) addFlags(f *pflag.FlagSet) {
 		"memory: remembers nothing across restarts")
 	f.DurationVar(&c.LedgerRetention, "ledger-retention", ledger.DefaultRetention, "how long a cluster that left the fleet is remembered.\n"+
 		"Longer than a cluster stays away for repairs")
+	f.DurationVar(&c.AuditInterval, "audit-interval", 24*time.Hour, "how often what was delivered is compared with what a member holds, give or take a fifth; 0 is never.\n"+
+		"An alarm for what no rule foresaw; it costs one list of metadata")
 
 	f.StringVar(&c.DeadLetter, "dead-letter", "", "file for changes that a sink refuses for good: JSON lines with reason, time and attempts, reopened on SIGHUP.\n"+
 		"Such a change then counts as accepted; see fairlead dead-letter.\n"+
@@ -147,14 +151,14 @@ func (c *Config) check() error {
 	if len(c.Watches) == 0 {
 		p.add("watch", "nothing to follow; name at least one resource, such as --watch configmaps,deployments.apps")
 	}
-	if c.ClusterQPS < 0 {
-		p.add("cluster-qps", "%v is negative; give changes per second, or 0 for no limit", c.ClusterQPS)
+	if !(c.ClusterQPS >= 0) || math.IsInf(c.ClusterQPS, 0) { // NaN is neither
+		p.add("cluster-qps", "%v is no number of 0 or more; give changes per second, or 0 for no limit", c.ClusterQPS)
 	}
 	if c.ClusterBurst < 1 {
 		p.add("cluster-burst", "%d is less than 1, so that nothing could ever pass", c.ClusterBurst)
 	}
-	if c.APIQPS <= 0 {
-		p.add("api-qps", "%v is not positive; give requests per second", c.APIQPS)
+	if !(c.APIQPS > 0) || math.IsInf(c.APIQPS, 0) {
+		p.add("api-qps", "%v is no number above 0; give requests per second", c.APIQPS)
 	}
 	for _, f := range []struct {
 		flag  string
@@ -186,6 +190,9 @@ func (c *Config) check() error {
 	}
 	if c.DrainTimeout < 0 {
 		p.add("drain-timeout", "%v is negative", c.DrainTimeout)
+	}
+	if c.AuditInterval < 0 {
+		p.add("audit-interval", "%v is negative; 0 is never", c.AuditInterval)
 	}
 	if c.ReconnectMin > c.ReconnectMax {
 		p.add("reconnect-min", "%v is more than --reconnect-max %v", c.ReconnectMin, c.ReconnectMax)

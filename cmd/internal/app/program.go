@@ -8,7 +8,6 @@ import (
 	"net"
 	"os"
 	"os/signal"
-	"sync"
 	"syscall"
 	"time"
 
@@ -58,13 +57,12 @@ func newProgram(ctx context.Context, s *settings, stdout io.Writer, log logr.Log
 			p.close()
 		}
 	}()
-	if p.dead, err = openDeadLetters(s.DeadLetter, log, reg); err != nil {
-		return nil, err
-	}
-	if p.sinks, err = openSinks(s, p.dead, stdout, log, reg); err != nil {
-		return nil, err
-	}
-	if err := p.openLedger(ctx); err != nil {
+	// All that cannot be opened is told at once, too.
+	var errs [3]error
+	p.dead, errs[0] = openDeadLetters(s.DeadLetter, log, reg)
+	p.sinks, errs[1] = openSinks(s, p.dead, stdout, log, reg)
+	errs[2] = p.openLedger(ctx)
+	if err := errors.Join(errs[:]...); err != nil {
 		return nil, err
 	}
 
@@ -146,14 +144,17 @@ func (p *program) close() {
 func (p *program) setUpManager(stage *pipeline.Stage) error {
 	mgr, err := manager.New(&rest.Config{Host: "https://hub.invalid"}, manager.Options{
 		Logger:                  p.log,
-		Metrics:                 metricsserver.Options{BindAddress: p.settings.MetricsBindAddress},
-		HealthProbeBindAddress:  "0", // served beside /clusters
-		GracefulShutdownTimeout: new(10 * time.Second),
+		Metrics:                 metricsserver.Options{BindAddress: "0"}, // these two are served below,
+		HealthProbeBindAddress:  "0",                                     // so that a bad address is told before anything starts
+		GracefulShutdownTimeout: new(stopGrace / 2),
 	})
 	if err != nil {
 		return fmt.Errorf("set up the manager: %w", err)
 	}
 	if err := stage.SetupWithManager(mgr); err != nil {
+		return err
+	}
+	if _, err = p.serve(mgr, "metrics-bind-address", p.settings.MetricsBindAddress, metricsServer); err != nil {
 		return err
 	}
 	if p.healthAddress, err = p.serve(mgr, "health-probe-bind-address", p.settings.HealthProbeBindAddress, p.healthServer); err != nil {
@@ -185,6 +186,10 @@ func (p *program) serve(mgr manager.Manager, flag, address string, server func(n
 	return listener.Addr(), nil
 }
 
+// stopGrace is how long a part of the program may take to stop. Each needs
+// milliseconds, but for the manager, which waits for its workers.
+const stopGrace = 5 * time.Second
+
 // run starts everything and, when ctx ends, stops it from left to right:
 // first the reading, then what waits drains into the sinks, then the workers
 // and the sinks, and last the ledger, which then knows all that was accepted.
@@ -193,13 +198,12 @@ func (p *program) run(ctx context.Context) error {
 	signal.Notify(hangup, syscall.SIGHUP)
 	defer signal.Stop(hangup)
 
-	var wg sync.WaitGroup
 	base := context.WithoutCancel(ctx)
 	failed := make(chan error, 6) // what ended although nobody asked it to
 	start := func(what string, run func(context.Context) error) (stop func()) {
 		runCtx, cancel := context.WithCancel(base)
 		ended := make(chan struct{})
-		wg.Go(func() {
+		go func() {
 			defer close(ended)
 			err := run(runCtx)
 			if runCtx.Err() == nil {
@@ -207,8 +211,17 @@ func (p *program) run(ctx context.Context) error {
 			} else if err != nil {
 				p.log.Error(err, "Stopped with an error", "part", what)
 			}
-		})
-		return func() { cancel(); <-ended }
+		}()
+		return func() {
+			cancel()
+			select {
+			case <-ended:
+			case <-time.After(stopGrace):
+				// One member's credential plugin that hangs, say. It must not
+				// keep the changes of the others from the sinks.
+				p.log.Info("Goes on although a part has not stopped in time", "part", what, "grace", stopGrace)
+			}
+		}
 	}
 	stopLedger := start("the ledger", p.ledger.Run)
 	stopSinks := start("the sinks", func(ctx context.Context) error { return p.sinks.run(ctx, p.dead, hangup) })
@@ -236,7 +249,6 @@ func (p *program) run(ctx context.Context) error {
 	stopDead()
 	stopSinks()
 	stopLedger()
-	wg.Wait()
 	p.close()
 	p.log.Info("Stopped", "undelivered", left)
 	return err
