@@ -88,6 +88,7 @@ func (p *program) arguments() []string {
 		"--stale-after", "2s",
 		"--drain-timeout", "5s",
 		"--metrics-bind-address", "0",
+		"--admin-bind-address", "0",
 		"--health-probe-bind-address", p.address,
 	}
 	for _, r := range resources {

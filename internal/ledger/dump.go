@@ -26,8 +26,8 @@ type DumpedObject struct {
 // back as "?".
 func ReadAll(ctx context.Context, store Store) ([]Dump, error) {
 	var all []Dump
-	err := store.Load(ctx, func(_ string, stored []byte, records iter.Seq2[[]byte, []byte]) error {
-		h, err := decodeHead(stored)
+	err := store.Load(ctx, func(cursor string, stored []byte, records iter.Seq2[[]byte, []byte]) error {
+		h, err := decodeHead(cursor, stored)
 		if err != nil {
 			return err
 		}
@@ -41,22 +41,22 @@ func ReadAll(ctx context.Context, store Store) ([]Dump, error) {
 			return u.format()
 		}
 		for key, value := range records {
-			n, err := decodeKey(key)
-			if err != nil {
-				return err
+			n, ok := name(key).split()
+			if !ok {
+				return fmt.Errorf("%w: key %q is no name", ErrCorrupt, key)
 			}
 			k, err := decode(key, value, func(u uid, s string) { odd[u] = s })
 			if err != nil {
 				return err
 			}
 			var o DumpedObject
-			if k.acked != nil {
+			if k.isAcked {
 				o.Acked = Version{format(k.acked.uid), k.acked.rv.format()}
 			}
 			for _, u := range k.held {
 				o.Held = append(o.Held, format(u))
 			}
-			if k.deleted != 0 {
+			if k.isDeleted {
 				o.Deleted = k.deleted.format()
 			}
 			d.Objects[n] = o
