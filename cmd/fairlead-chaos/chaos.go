@@ -32,6 +32,7 @@ type chaos struct {
 	program *program
 	clock   *clock
 	journal *journal
+	records *records
 	writers []*writer
 	plan    []fault
 	result  result
@@ -46,7 +47,7 @@ func play(interrupt context.Context, o *options, out io.Writer) (err error) {
 	defer fail(nil)
 	var mu sync.Mutex
 	begun := time.Now()
-	c := &chaos{options: o, clock: newClock(), result: result{Seed: o.seed}}
+	c := &chaos{options: o, clock: newClock(), records: newRecords(), result: result{Seed: o.seed}}
 	c.say = func(format string, args ...any) {
 		mu.Lock()
 		defer mu.Unlock()
@@ -96,9 +97,9 @@ func (c *chaos) raise(ctx context.Context, fail context.CancelCauseFunc) (err er
 	}
 	perSecond := float64(c.changes) / c.duration.Seconds() / float64(c.members)
 	for i, m := range c.fleet.members {
-		c.writers = append(c.writers, newWriter(m, c.seed, uint64(i), perSecond, c.clock, c.journal))
+		c.writers = append(c.writers, newWriter(m, c.seed, uint64(i), perSecond, c.clock, c.journal, c.records))
 	}
-	if c.program, err = newProgram(c.dir, c.fleet.members, c.journal, c.clock, fail); err != nil {
+	if c.program, err = newProgram(c.dir, c.fleet.members, c.journal, c.records, c.clock, fail); err != nil {
 		return err
 	}
 	if err := c.fleet.writeKubeconfig(c.program.kubeconfig()); err != nil {

@@ -10,9 +10,11 @@ import (
 	"github.com/fairlead-dev/fairlead/internal/testenv"
 )
 
+const shortChanges = 700
+
 // short are the options of a short run: one fault of each kind.
 func short(seed uint64) *options {
-	return &options{seed: seed, members: 2, changes: 600, faults: len(kinds), duration: 25 * time.Second}
+	return &options{seed: seed, members: 2, changes: shortChanges, faults: len(kinds), duration: 28 * time.Second}
 }
 
 // storm runs chaos, and returns the result that it printed.
@@ -35,8 +37,8 @@ func storm(t *testing.T, o *options) result {
 
 func TestChaosShort(t *testing.T) {
 	r := storm(t, short(1))
-	if r.Changes != 600 || r.Faults != len(kinds) || r.Restarts < 7 {
-		t.Errorf("%+v: want all the changes, a fault of each kind, and a restart for each that ends Fairlead", r)
+	if r.Changes != shortChanges || r.Faults != len(kinds) || r.Restarts < 7 {
+		t.Errorf("%+v: want all the changes, a fault of each kind, and a restart after each that ends Fairlead", r)
 	}
 	if r.Lists != 0 {
 		t.Errorf("%d snapshots after restarts although the watch could have been resumed", r.Lists)

@@ -8,7 +8,6 @@ import (
 	"os"
 	"slices"
 
-	"github.com/fairlead-dev/fairlead/internal/ledger"
 	"github.com/fairlead-dev/fairlead/internal/replay"
 )
 
@@ -18,7 +17,10 @@ type findings struct {
 	OutOfOrder []string
 	// Unnoted are objects that the sink held when Fairlead was killed, and the
 	// ledger did not know of.
-	Unnoted    []string
+	Unnoted []string
+	// Skipped are versions that the sink did not have when Fairlead was killed, and
+	// that the ledger's resume point had passed.
+	Skipped    []string
 	Events     int
 	Duplicates int // events whose like came before, in whichever run
 	LastRun    int // events of the last run
@@ -41,7 +43,7 @@ func check(path string, runs []*run, held map[replay.Object]string) (*findings, 
 		// The line may belong to the next run, or to one after it that came to
 		// write something.
 		for number < len(runs) && offset >= runs[number].Offset {
-			f.restart(state, number+1, runs[number].Stored)
+			f.restart(state, number+1, runs[number])
 			number++
 			f.LastRun = 0
 		}
@@ -72,9 +74,9 @@ func check(path string, runs []*run, held map[replay.Object]string) (*findings, 
 }
 
 // restart begins another run, which finds a ledger.
-func (f *findings) restart(state *replay.State, number int, stored []ledger.Dump) {
+func (f *findings) restart(state *replay.State, number int, r *run) {
 	known := map[replay.Object]bool{}
-	for _, d := range stored {
+	for _, d := range r.Stored {
 		for name, o := range d.Objects {
 			object := replay.Object{Cluster: d.ID.Cluster, Resource: d.ID.Resource, Namespace: name.Namespace, Name: name.Name}
 			for _, uid := range append(o.Held, o.Acked.UID) {
@@ -99,10 +101,15 @@ func (f *findings) restart(state *replay.State, number int, stored []ledger.Dump
 			state.StoredDeletion(object)
 		}
 	}
+	for _, o := range r.Owed {
+		if !state.Has(o.object, o.version) {
+			f.Skipped = append(f.Skipped, fmt.Sprintf("before run %d: %s: the resume point has passed version %s, and the sink does not have it", number, o.object, o.version))
+		}
+	}
 	state.NewRun()
 }
 
 // problems are all that make a run a failed one.
 func (f *findings) problems() []string {
-	return slices.Concat(f.Missing, f.Ghosts, f.OutOfOrder, f.Unnoted)
+	return slices.Concat(f.Missing, f.Ghosts, f.OutOfOrder, f.Unnoted, f.Skipped)
 }

@@ -44,14 +44,17 @@ func TestCheck(t *testing.T) {
 	acked := func(uid, version string) []ledger.Dump {
 		return stored(ledger.DumpedObject{Acked: ledger.Version{UID: uid, ResourceVersion: version}})
 	}
-	type want struct{ Missing, Ghosts, OutOfOrder, Unnoted, Duplicates, LastRun int }
+	type want struct{ Missing, Ghosts, OutOfOrder, Unnoted, Skipped, Duplicates, LastRun int }
 	for _, test := range []struct {
 		name string
 		told []string        // by each run
 		has  [][]ledger.Dump // what each run but the first finds
+		owed string          // what the sink must have had before the last run
 		held string
 		want want
 	}{
+		{name: "the sink has what is owed", told: []string{"A1 A3", ""}, has: [][]ledger.Dump{acked("A", "3")}, owed: "2", held: "A3"},
+		{name: "skipped", told: []string{"A1", "A3"}, has: [][]ledger.Dump{acked("A", "1")}, owed: "2", held: "A3", want: want{Skipped: 1, LastRun: 1}},
 		{name: "all is well", told: []string{"A1 A2", "A3"}, has: [][]ledger.Dump{acked("A", "2")}, held: "A3", want: want{LastRun: 1}},
 		{name: "missing", told: []string{"A1"}, held: "A2", want: want{Missing: 1, LastRun: 1}},
 		{name: "ghost", told: []string{"A1 B2"}, held: "B2", want: want{Ghosts: 1, LastRun: 2}},
@@ -107,6 +110,9 @@ func TestCheck(t *testing.T) {
 					text.WriteString(event(word))
 				}
 			}
+			if test.owed != "" {
+				runs[len(runs)-1].Owed = []owed{{object(""), test.owed}}
+			}
 			path := filepath.Join(t.TempDir(), "sink")
 			// A line without an end is not accepted.
 			if err := os.WriteFile(path, []byte(text.String()+`{"specversion":`), 0o600); err != nil {
@@ -120,7 +126,7 @@ func TestCheck(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			got := want{len(f.Missing), len(f.Ghosts), len(f.OutOfOrder), len(f.Unnoted), f.Duplicates, f.LastRun}
+			got := want{len(f.Missing), len(f.Ghosts), len(f.OutOfOrder), len(f.Unnoted), len(f.Skipped), f.Duplicates, f.LastRun}
 			if diff := cmp.Diff(test.want, got); diff != "" {
 				t.Errorf("%s\n%s", diff, strings.Join(f.problems(), "\n"))
 			}

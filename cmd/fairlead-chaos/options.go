@@ -32,6 +32,8 @@ held as accepted when Fairlead was started again.
                         could have been resumed
   unnoted               objects in the sink, when Fairlead was killed, that the ledger
                         did not know of: their deletion could have been lost
+  skipped               changes that the sink did not have when Fairlead was killed, although
+                        the ledger's resume point had passed them
   resent                events delivered again after a clean stop
 
 Usage: fairlead-chaos [flags]

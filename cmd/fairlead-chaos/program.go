@@ -33,6 +33,7 @@ type program struct {
 	client  *http.Client
 	members []*member
 	journal *journal
+	records *records
 	clock   *clock
 	fail    context.CancelCauseFunc // called when it ends by itself
 
@@ -46,16 +47,17 @@ type program struct {
 // run is one process, from its start to its end.
 type run struct {
 	// Offset is where its events begin in the sink's file; Stored is what the ledger
-	// held then.
+	// held then, and Owed what the sink must have had because of that.
 	Offset int64
 	Stored []ledger.Dump
+	Owed   []owed
 	// streams are those that could resume when it was started.
 	streams map[streamID]*resumable
 	// answered is set once its status page was read.
 	answered bool
 }
 
-func newProgram(dir string, members []*member, j *journal, c *clock, fail context.CancelCauseFunc) (*program, error) {
+func newProgram(dir string, members []*member, j *journal, r *records, c *clock, fail context.CancelCauseFunc) (*program, error) {
 	address, err := freeAddress()
 	if err != nil {
 		return nil, err
@@ -63,7 +65,7 @@ func newProgram(dir string, members []*member, j *journal, c *clock, fail contex
 	return &program{
 		dir: dir, control: control{dir}, address: address,
 		client:  &http.Client{Timeout: 5 * time.Second},
-		members: members, journal: j, clock: c, fail: fail,
+		members: members, journal: j, records: r, clock: c, fail: fail,
 	}, nil
 }
 
@@ -88,6 +90,7 @@ func (p *program) arguments() []string {
 		"--stale-after", "2s",
 		"--drain-timeout", "5s",
 		"--metrics-bind-address", "0",
+		"--admin-bind-address", "0",
 		"--health-probe-bind-address", p.address,
 	}
 	for _, r := range resources {
@@ -109,6 +112,7 @@ func (p *program) start() error {
 		if r.Stored, err = p.copyLedger(number); err != nil {
 			return err
 		}
+		r.Owed = p.records.owed(r.Stored)
 		r.streams = p.resumable(r.Stored)
 	}
 	self, err := os.Executable()

@@ -18,6 +18,7 @@ type result struct {
 	Restarts   int    `json:"restarts"`
 	Lists      int    `json:"lists_after_restart"`
 	Unnoted    int    `json:"unnoted"`
+	Skipped    int    `json:"skipped"`
 	Resent     int    `json:"resent"`
 	Events     int    `json:"events"`
 	Seconds    int    `json:"seconds"`
@@ -25,16 +26,17 @@ type result struct {
 
 func (r *result) add(f *findings) {
 	r.Missing, r.Ghosts, r.OutOfOrder = len(f.Missing), len(f.Ghosts), len(f.OutOfOrder)
-	r.Unnoted, r.Duplicates, r.Events = len(f.Unnoted), f.Duplicates, f.Events
+	r.Unnoted, r.Skipped = len(f.Unnoted), len(f.Skipped)
+	r.Duplicates, r.Events = f.Duplicates, f.Events
 }
 
 // err says what is wrong.
 func (r *result) err() error {
-	if r.Missing+r.Ghosts+r.OutOfOrder+r.Unnoted+r.Resent == 0 {
+	if r.Missing+r.Ghosts+r.OutOfOrder+r.Unnoted+r.Skipped+r.Resent == 0 {
 		return nil
 	}
-	return fmt.Errorf("seed %d: %d missing, %d ghosts, %d out of order, %d not noted before delivery, %d resent after a clean stop",
-		r.Seed, r.Missing, r.Ghosts, r.OutOfOrder, r.Unnoted, r.Resent)
+	return fmt.Errorf("seed %d: %d missing, %d ghosts, %d out of order, %d not noted before delivery, %d skipped by a resume point, %d resent after a clean stop",
+		r.Seed, r.Missing, r.Ghosts, r.OutOfOrder, r.Unnoted, r.Skipped, r.Resent)
 }
 
 func (r *result) line() (string, error) {

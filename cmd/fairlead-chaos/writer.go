@@ -13,11 +13,13 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/dynamic"
+
+	"github.com/fairlead-dev/fairlead/internal/replay"
 )
 
 const (
 	// slotsPerMember is few enough that most names are taken again and again.
-	slotsPerMember = 50
+	slotsPerMember = 24
 
 	// writeTimeout bounds one attempt at a write, writeAgain is the delay before
 	// the next.
@@ -33,6 +35,7 @@ type writer struct {
 	limit   *rate.Limiter
 	clock   *clock
 	journal *journal
+	records *records
 	slots   []slot
 }
 
@@ -44,9 +47,9 @@ type slot struct {
 	taken    bool
 }
 
-func newWriter(m *member, seed, stream uint64, perSecond float64, c *clock, j *journal) *writer {
+func newWriter(m *member, seed, stream uint64, perSecond float64, c *clock, j *journal, r *records) *writer {
 	w := &writer{
-		member: m, clock: c, journal: j,
+		member: m, clock: c, journal: j, records: r,
 		random: rand.New(rand.NewPCG(seed, 100+stream)),
 		limit:  rate.NewLimiter(rate.Limit(perSecond), 1),
 	}
@@ -112,6 +115,7 @@ func (w *writer) until(ctx context.Context, s *slot, step func(context.Context, 
 			e.UID, e.Version = string(o.GetUID()), o.GetResourceVersion()
 		}
 		if err == nil {
+			w.records.add(replay.Object{Cluster: w.member.name, Resource: s.resource.Resource, Namespace: namespace, Name: s.name}, e.Version)
 			e.Writes = w.clock.tick()
 			w.journal.write(e)
 			return nil

@@ -196,6 +196,21 @@ func TestOrderOfAnotherCluster(t *testing.T) {
 	}
 }
 
+func TestHas(t *testing.T) {
+	s := apply(t, "A3 A2 restart A1")
+	for version, want := range map[string]bool{"2": true, "3": true, "4": false} {
+		if s.Has(object("B"), version) != want {
+			t.Errorf("version %s: %v, want %v", version, !want, want)
+		}
+	}
+	if replay.New().Has(object("A"), "1") {
+		t.Error("has what it was never told of")
+	}
+	if !apply(t, "A3 ~A5").Has(object("A"), "5") {
+		t.Error("has not what was deleted since")
+	}
+}
+
 func TestRead(t *testing.T) {
 	s := replay.New()
 	if err := s.Read(strings.NewReader(line("A1") + "\n" + line("A2") + "\n" + line("A3"))); err != nil {

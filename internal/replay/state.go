@@ -29,6 +29,8 @@ type history struct {
 	// dead has the UIDs told to be gone, in whichever run: true once the program
 	// had that stored as accepted.
 	dead map[string]bool
+	// newest is the newest version told of, be it of a state or of a deletion.
+	newest string
 	// stored is the newest version that the program had stored as accepted.
 	stored struct{ clusterUID, version string }
 
@@ -90,6 +92,13 @@ func (s *State) Gone() iter.Seq[Object] {
 	}
 }
 
+// Has reports whether the sink was told of that version of an object's name, of a
+// newer one, or of a deletion at that time or later.
+func (s *State) Has(o Object, version string) bool {
+	newest := s.history(o).newest
+	return newest != "" && compareVersions(newest, version) >= 0
+}
+
 // Live yields every object that the sink was told of and not told to be gone.
 func (s *State) Live() iter.Seq[Object] {
 	return func(yield func(Object) bool) {
@@ -119,9 +128,12 @@ func (s *State) Apply(e Event) {
 	s.Events++
 	h := s.history(e.Object)
 	if h.run != s.run {
-		*h = history{live: h.live, dead: h.dead, stored: h.stored, run: s.run}
+		*h = history{live: h.live, dead: h.dead, newest: h.newest, stored: h.stored, run: s.run}
 	}
 	s.checkOrder(h, &e)
+	if compareVersions(e.ResourceVersion, h.newest) > 0 {
+		h.newest = e.ResourceVersion
+	}
 	if e.Deleted {
 		if h.gone == nil {
 			h.gone = map[string]bool{}
