@@ -137,6 +137,12 @@ func New(o Options) *Stream {
 	return s
 }
 
+// Name returns the spec in its canonical form.
+func (s *Stream) Name() string { return s.name }
+
+// Spec returns what the stream was made to follow.
+func (s *Stream) Spec() Spec { return s.spec }
+
 // Run follows the resource until ctx ends; it returns nil then. It returns an
 // error only when there is no point in going on: the member is gone,
 // or changes are no longer taken. It must not run twice at once.
