@@ -20,8 +20,9 @@ type attempt struct {
 	*Stream
 	session *member.Session
 	guard   *guard
-	// offer hands a change over. It ends with the stream only: an attempt that
-	// is cut waits for the lane first.
+	// begin takes the stream's turn, offer hands a change over. They end with
+	// the stream only: an attempt that is cut waits for the lane first.
+	begin func() error
 	offer func(c *pipeline.Change, priority int) error
 
 	liveSince time.Time // zero: not live
@@ -42,6 +43,17 @@ func (s *Stream) attempt(ctx context.Context, session *member.Session) ending {
 	a := &attempt{
 		Stream: s, session: session,
 		guard: newGuard(cancel, s.cfg),
+	}
+	a.begin = func() error {
+		waited := false
+		err := a.turn.take(ctx, func() { a.guard.block(); waited = true })
+		if waited {
+			a.guard.unblock()
+		}
+		if err != nil {
+			return fatalError{err}
+		}
+		return nil
 	}
 	a.offer = func(c *pipeline.Change, priority int) error {
 		a.guard.block()

@@ -90,6 +90,7 @@ type Stream struct {
 	slots   Semaphore
 	claims  *Claims
 	log     logr.Logger
+	turn    turn
 
 	progress progress
 	demands  demands
@@ -128,6 +129,7 @@ func New(o Options) *Stream {
 		slots:   o.Snapshots,
 		claims:  o.Claims,
 		log:     log.WithValues("cluster", o.Cluster, "stream", o.Spec.String()),
+		turn:    newTurn(),
 		backoff: retry.NewBackOff(cfg.ReconnectMin, cfg.ReconnectMax),
 	}
 	s.progress.state, s.progress.since = member.Connecting, time.Now()
