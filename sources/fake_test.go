@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -94,6 +95,7 @@ func (s *server) member(name string) fleet.Member {
 // a key counts.
 type queue struct {
 	hold chan struct{} // RemoveCluster waits until it is closed; nil: it does not
+	down atomic.Bool   // nothing is delivered
 	stop chan struct{}
 	done chan struct{}
 
@@ -126,6 +128,9 @@ func (q *queue) run() {
 		case <-turn.C:
 		case <-q.stop:
 			return
+		}
+		if q.down.Load() {
+			continue
 		}
 		q.mu.Lock()
 		waiting := q.waiting

@@ -93,6 +93,25 @@ func TestSetAgainWhileLeaving(t *testing.T) {
 	}
 }
 
+// What a member had read and no sink had accepted is read again.
+func TestLeavesWithChangesOnTheirWay(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := start(t, "cm")
+		h.queue.down.Store(true)
+		a := &server{uid: "a"}
+		h.sources.Set(a.member("m"))
+		h.wantLive("m")
+		h.sources.Remove("m")
+		h.wantLive()
+		h.queue.down.Store(false)
+		h.sources.Set(a.member("m"))
+		h.wantLive("m")
+		if diff := cmp.Diff([]string{"added of-a object-of-a of a"}, h.queue.told()); diff != "" {
+			t.Errorf("delivered (-want +got):\n%s", diff)
+		}
+	})
+}
+
 func TestStopWhileLeaving(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := start(t, "cm")

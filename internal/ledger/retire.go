@@ -25,9 +25,6 @@ func (c *Cursor) Replay(n Name, v Version) (ticket uint64) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	key := c.keyLocked(n)
-	if acked := c.acked.get(key); acked != nil {
-		acked.epoch = c.epoch
-	}
 	p := c.pending[name(key)]
 	if p != nil {
 		p.epoch = c.epoch

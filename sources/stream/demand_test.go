@@ -5,6 +5,8 @@ import (
 	"testing/synctest"
 	"time"
 
+	"golang.org/x/sync/semaphore"
+
 	"github.com/fairlead-dev/fairlead/internal/member"
 )
 
@@ -45,7 +47,11 @@ func TestReplayDuringReplay(t *testing.T) {
 			h.stream.Replay()
 		}
 		body.send(event("ADDED", "b", 2), endMark("20"))
+		ended := time.Now()
 		body = h.call("streaming list").open()
+		if past := time.Since(ended); past != 0 {
+			t.Errorf("the next one began after %s, want at once", past)
+		}
 		body.send(event("ADDED", "a", 1), event("ADDED", "b", 2), endMark("30"))
 		h.want(true, "updated a uid-a@1 snapshot", "updated b uid-b@2 snapshot", "updated a uid-a@1 snapshot", "updated b uid-b@2 snapshot")
 		h.wantState(member.Live)
@@ -78,6 +84,27 @@ func TestReplaySurvivesReconnects(t *testing.T) {
 		h.want(true, "updated a uid-a@1 snapshot", "updated a uid-a@1 snapshot", "updated b uid-b@2 snapshot")
 		h.wantState(member.Live)
 		h.quiet(time.Minute)
+	})
+}
+
+// It has no slot yet when the session is replaced.
+func TestReplayThatHasNotBegun(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := semaphore.NewWeighted(1)
+		h := start(t, func(o *Options) { o.Snapshots = s })
+		body := h.live()
+		if err := s.Acquire(t.Context(), 1); err != nil {
+			t.Fatal(err)
+		}
+		h.stream.Replay()
+		synctest.Wait()
+		h.conn.renew(t, "cluster-1")
+		synctest.Wait()
+		s.Release(1)
+		body.end()
+		h.call("streaming list").open().send(event("ADDED", "a", 1), event("ADDED", "b", 2), endMark("20"))
+		h.want(true, "updated a uid-a@1 snapshot", "updated b uid-b@2 snapshot")
+		h.wantState(member.Live)
 	})
 }
 
