@@ -191,16 +191,23 @@ type harness struct {
 	stop    func()
 }
 
+// start runs a Sources on a ledger in memory.
 func start(t *testing.T, specs ...string) *harness {
+	t.Helper()
+	l, err := ledger.Open(t.Context(), ledger.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return startOn(t, l, specs...)
+}
+
+func startOn(t *testing.T, l *ledger.Ledger, specs ...string) *harness {
 	t.Helper()
 	parsed, err := stream.ParseSpecs(specs)
 	if err != nil {
 		t.Fatal(err)
 	}
-	h := &harness{t: t, queue: newQueue()}
-	if h.ledger, err = ledger.Open(t.Context(), ledger.Options{}); err != nil {
-		t.Fatal(err)
-	}
+	h := &harness{t: t, queue: newQueue(), ledger: l}
 	var mu sync.Mutex
 	var removed []string
 	h.removed = func() []string {
@@ -211,7 +218,7 @@ func start(t *testing.T, specs ...string) *harness {
 	h.sources = New(Options{
 		Config: Config{
 			Connection: connection.Config{ReconnectMin: 10 * time.Millisecond, ReconnectMax: time.Second, HealthInterval: time.Second},
-			Stream:     stream.Config{ReconnectMin: 10 * time.Millisecond, ReconnectMax: time.Second},
+			Stream:     stream.Config{ReconnectMin: 10 * time.Millisecond, ReconnectMax: time.Second, StaleAfter: 1000 * time.Hour},
 		},
 		Specs: parsed, Queue: h.queue, Ledger: h.ledger,
 		Removed: func(cluster string) {

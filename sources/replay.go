@@ -3,7 +3,6 @@ package sources
 import (
 	"errors"
 	"fmt"
-	"maps"
 	"slices"
 	"strings"
 
@@ -26,21 +25,10 @@ var (
 // the plural ("deployments.apps"). Empty: all of them. The error is, or wraps,
 // ErrUnknownCluster or ErrUnknownResource, and names what there is.
 func (s *Sources) Replay(cluster, resource string) (streams int, err error) {
-	s.mu.Lock()
-	r := s.members[cluster]
-	if r == nil || r.leaving {
-		var known []string
-		for _, name := range slices.Sorted(maps.Keys(s.members)) {
-			if !s.members[name].leaving {
-				known = append(known, name)
-			}
-		}
-		s.mu.Unlock()
-		return 0, fmt.Errorf("replay of cluster %q: %w; there are: %s", cluster, ErrUnknownCluster, enumerate(known))
+	all, ok := s.streams(cluster)
+	if !ok {
+		return 0, fmt.Errorf("replay of cluster %q: %w; there are: %s", cluster, ErrUnknownCluster, enumerate(s.names()))
 	}
-	all := r.streams
-	s.mu.Unlock()
-
 	var known []string
 	for _, st := range all {
 		if resource != "" && !means(st, resource) {
@@ -54,6 +42,19 @@ func (s *Sources) Replay(cluster, resource string) (streams int, err error) {
 		return 0, fmt.Errorf("replay of %q in cluster %q: %w; there are: %s", resource, cluster, ErrUnknownResource, enumerate(known))
 	}
 	return streams, nil
+}
+
+// names returns the members that are not leaving.
+func (s *Sources) names() (names []string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for name, r := range s.members {
+		if !r.leaving {
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names)
+	return names
 }
 
 // means reports whether a resource, as somebody writes it, is the stream's.

@@ -6,6 +6,7 @@ import (
 
 	"github.com/fairlead-dev/fairlead/internal/ledger"
 	"github.com/fairlead-dev/fairlead/pipeline"
+	"github.com/fairlead-dev/fairlead/sources/stream"
 )
 
 // Retry offers a state that sinks have acked before, such as one that a sink
@@ -13,16 +14,16 @@ import (
 // while the cluster's lane is full.
 func (s *Sources) Retry(ctx context.Context, e *pipeline.Event) (*ledger.Retried, error) {
 	key := e.Key()
-	m := s.member(key.Cluster)
-	if m == nil {
+	streams, ok := s.streams(key.Cluster)
+	if !ok {
 		return nil, fmt.Errorf("cluster %q is not in the fleet", key.Cluster)
 	}
-	for _, st := range m.streams {
+	for _, st := range streams {
 		if st.Follows(key) {
 			return st.Retry(ctx, e)
 		}
 	}
-	for _, st := range m.streams {
+	for _, st := range streams {
 		if st.Status().Resource == "" {
 			return nil, fmt.Errorf("what is followed in cluster %q is not known yet", key.Cluster)
 		}
@@ -34,12 +35,14 @@ func (s *Sources) Retry(ctx context.Context, e *pipeline.Event) (*ledger.Retried
 	return nil, fmt.Errorf("%s%s are not followed in cluster %q", key.Resource, where, key.Cluster)
 }
 
-func (s *Sources) member(name string) *member {
+// streams returns a member's streams; not ok if there is no such member, or it
+// is leaving.
+func (s *Sources) streams(cluster string) (_ []*stream.Stream, ok bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	m := s.members[name]
-	if m == nil || m.leaving {
-		return nil
+	r := s.members[cluster]
+	if r == nil || r.leaving {
+		return nil, false
 	}
-	return m
+	return r.streams, true
 }

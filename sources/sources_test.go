@@ -1,8 +1,10 @@
 package sources
 
 import (
+	"context"
 	"errors"
 	"fmt"
+	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -12,6 +14,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/fairlead-dev/fairlead/internal/ledger"
+	"github.com/fairlead-dev/fairlead/internal/ledger/bolt"
 	"github.com/fairlead-dev/fairlead/sources/fleet"
 )
 
@@ -224,6 +228,46 @@ func TestReplay(t *testing.T) {
 			t.Errorf("delivered (-want +got):\n%s", diff)
 		}
 	})
+}
+
+// Only what left the fleet is forgotten, not who is in it with every run.
+func TestCursorsOfMembersDoNotExpire(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "ledger")
+	for run := range 3 {
+		synctest.Test(t, func(t *testing.T) {
+			time.Sleep(time.Duration(run) * 100 * time.Hour)
+			store, err := bolt.Open(path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer func() { _ = store.Close() }()
+			l, err := ledger.Open(t.Context(), ledger.Options{Store: store, Retention: time.Hour})
+			if err != nil {
+				t.Fatal(err)
+			}
+			ctx, cancel := context.WithCancel(context.Background())
+			done := make(chan error, 1)
+			go func() { done <- l.Run(ctx) }()
+			defer func() {
+				cancel()
+				if err := <-done; err != nil {
+					t.Error(err)
+				}
+			}()
+			h := startOn(t, l, "cm")
+			defer h.stop()
+			a := &server{uid: "a"}
+			h.sources.Set(a.member("m"))
+			h.wantLive("m")
+			want := `configmaps from "10"`
+			if run == 0 {
+				want = `configmaps from ""`
+			}
+			if got := a.asked(); !slices.Equal(got, []string{want}) {
+				t.Errorf("run %d asked %v, want %s", run, got, want)
+			}
+		})
+	}
 }
 
 func TestEnumerate(t *testing.T) {
