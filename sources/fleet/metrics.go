@@ -7,6 +7,8 @@ var (
 		"Clusters in the fleet, reachable or not.", nil, nil)
 	problemsDesc = prometheus.NewDesc("fairlead_fleet_problems",
 		"Cluster descriptions that cannot be used, by the --clusters value they come from.", []string{"source"}, nil)
+	eventsDroppedDesc = prometheus.NewDesc("fairlead_fleet_events_dropped_total",
+		"Kubernetes Events about cluster descriptions that could not be written in the hub.", nil, nil)
 )
 
 // collector reads a fleet's state at scrape.
@@ -16,6 +18,7 @@ type collector struct{ fleet *Fleet }
 func (c collector) Describe(ch chan<- *prometheus.Desc) {
 	ch <- membersDesc
 	ch <- problemsDesc
+	ch <- eventsDroppedDesc
 }
 
 // Collect implements prometheus.Collector. Every provider has a series, also
@@ -32,5 +35,8 @@ func (c collector) Collect(ch chan<- prometheus.Metric) {
 	ch <- prometheus.MustNewConstMetric(membersDesc, prometheus.GaugeValue, float64(size))
 	for i, p := range c.fleet.opts.Providers {
 		ch <- prometheus.MustNewConstMetric(problemsDesc, prometheus.GaugeValue, float64(perProvider[i]), p.String())
+	}
+	if e := c.fleet.events; e != nil {
+		ch <- prometheus.MustNewConstMetric(eventsDroppedDesc, prometheus.CounterValue, float64(e.dropped.Load()))
 	}
 }
