@@ -111,11 +111,15 @@ func (f *feed) look() ([]metav1.Object, error) {
 			objects = append(objects, object)
 		}
 	}
-	slices.SortFunc(objects, func(a, b metav1.Object) int {
-		return cmp.Or(a.GetCreationTimestamp().Compare(b.GetCreationTimestamp().Time),
-			cmp.Compare(a.GetNamespace(), b.GetNamespace()), cmp.Compare(a.GetName(), b.GetName()))
-	})
+	slices.SortFunc(objects, byAge)
 	return objects, err
+}
+
+// byAge puts the older object first, and those of one second in the order of
+// their names.
+func byAge(a, b metav1.Object) int {
+	return cmp.Or(a.GetCreationTimestamp().Compare(b.GetCreationTimestamp().Time),
+		cmp.Compare(a.GetNamespace(), b.GetNamespace()), cmp.Compare(a.GetName(), b.GetName()))
 }
 
 // reason says what is wrong with the hub in words that stay the same from one
