@@ -34,22 +34,42 @@ func (m *model) unblock(l *modelLane, had int) {
 
 func (m *model) admit(l *modelLane) {
 	for len(l.offers) > 0 {
-		head := 0
-		if i := slices.IndexFunc(l.offers, func(o modelOffer) bool { return o.priority >= 0 }); i >= 0 {
-			head = i
-		}
-		id := l.offers[head].id()
-		priority, size := l.offers[head].priority, 0
-		for _, o := range l.offers {
-			if o.id() == id {
-				priority, size = max(priority, o.priority), o.size
+		live := slices.IndexFunc(l.offers, func(o modelOffer) bool { return o.priority >= 0 })
+		low := slices.IndexFunc(l.offers, func(o modelOffer) bool { return o.priority < 0 })
+		head, both := max(live, 0), live >= 0 && low >= 0
+		if both && (l.contested+1)%8 == 0 {
+			// The snapshot's turn, unless only its share of the lane is used up.
+			if id, priority, size := m.group(l, low); m.fitsAtAll(l, id, priority, size) || !m.fitsAtAll(l, id, 0, size) {
+				head = low
 			}
 		}
-		if !m.fits(l, priority, size) {
+		id, priority, size := m.group(l, head)
+		if !m.fitsAtAll(l, id, priority, size) {
 			return
+		}
+		if both {
+			l.contested++
 		}
 		m.admitOffers(l, id)
 	}
+}
+
+// group returns what the offers of the identity of one offer amount to.
+func (m *model) group(l *modelLane, at int) (id string, priority, size int) {
+	id, priority = l.offers[at].id(), l.offers[at].priority
+	for _, o := range l.offers {
+		if o.id() == id {
+			priority, size = max(priority, o.priority), o.size
+		}
+	}
+	return id, priority, size
+}
+
+func (m *model) fitsAtAll(l *modelLane, id string, priority, size int) bool {
+	if w := l.waiting(id); w != nil {
+		return m.fitsInPlace(l, w, priority, size)
+	}
+	return m.fits(l, priority, size)
 }
 
 func (m *model) admitOffers(l *modelLane, id string) {
@@ -73,7 +93,8 @@ func (m *model) offer(label string, s state, priority int) {
 		return
 	}
 	ahead := slices.ContainsFunc(l.offers, func(o modelOffer) bool { return priority < 0 || o.priority >= 0 })
-	if l.waiting(s.id()) != nil || !ahead && m.fits(l, priority, s.size) {
+	w := l.waiting(s.id())
+	if w != nil && m.fitsInPlace(l, w, priority, s.size) || w == nil && !ahead && m.fits(l, priority, s.size) {
 		m.put(l, s, priority)
 		m.event("%s: <nil>", label)
 		return

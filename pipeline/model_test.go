@@ -60,6 +60,7 @@ type modelLane struct {
 	offers        []modelOffer
 	blockedSince  time.Time
 	credit, picks int
+	contested     int
 	throttled     bool
 	since, until  time.Time
 	seq           int
@@ -111,6 +112,22 @@ func (m *model) fits(l *modelLane, priority, size int) bool {
 	}
 	if n, bytes := l.sum(true, false); priority < 0 && n > 0 {
 		return n+1 <= m.capacity*3/4 && bytes+int64(size) <= m.bytes/4*3
+	}
+	return true
+}
+
+// fitsInPlace reports whether s may take the place of w, which waits.
+func (m *model) fitsInPlace(l *modelLane, w *modelItem, priority, size int) bool {
+	growth := int64(size - w.size)
+	n, bytes := l.sum(true, true)
+	if growth <= 0 {
+		return true
+	}
+	if n > 1 && bytes+growth > m.bytes {
+		return false
+	}
+	if n, bytes := l.sum(true, false); max(priority, w.priority) < 0 && n > 1 {
+		return bytes+growth <= m.bytes/4*3
 	}
 	return true
 }
@@ -360,4 +377,21 @@ func (m *model) len() (n int) {
 		n += len(l.line)
 	}
 	return n
+}
+
+// known counts the identities of which anything is left.
+func (m *model) known() int {
+	ids := make(map[string]bool)
+	for id := range m.inWork {
+		ids[id] = true
+	}
+	for _, l := range m.lanes {
+		for _, i := range slices.Concat(l.line, l.parked, l.delayed) {
+			ids[i.id()] = true
+		}
+		for _, o := range l.offers {
+			ids[o.id()] = true
+		}
+	}
+	return len(ids)
 }

@@ -139,7 +139,7 @@ func (s *Sources) startLocked(m fleet.Member) {
 			Config:     s.o.Config.Stream,
 			Connection: r.conn,
 			Offerer:    s.o.Queue,
-			Open:       s.cursor,
+			Ledger:     s.o.Ledger,
 			Snapshots:  s.snapshots,
 			Claims:     s.claims,
 			Log:        s.o.Log,
@@ -148,11 +148,6 @@ func (s *Sources) startLocked(m fleet.Member) {
 	s.members[m.Name] = r
 	s.o.Ledger.Join(m.Name)
 	s.children.Start(m.Name, func(ctx context.Context) error { return s.follow(ctx, r) })
-}
-
-func (s *Sources) cursor(id ledger.StreamID) (*ledger.Cursor, error) {
-	c, _ := s.o.Ledger.Claim(id, "")
-	return c, nil
 }
 
 // follow runs a member's connection and streams until it is removed or ctx

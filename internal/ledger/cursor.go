@@ -1,6 +1,7 @@
 package ledger
 
 import (
+	"crypto/rand"
 	"sync"
 	"time"
 )
@@ -32,18 +33,6 @@ type Stats struct {
 	Oldest  time.Time // when the oldest of these was observed; zero if there is none
 }
 
-// name is a Name with its namespace interned.
-type name struct {
-	namespace uint32
-	name      string
-}
-
-// object is an acked state.
-type object struct {
-	version
-	epoch uint32 // of the snapshot that listed it last
-}
-
 type deletion struct {
 	name name
 	rv   rv
@@ -54,20 +43,26 @@ type deletion struct {
 // one object never by two at once.
 type Cursor struct {
 	writer *writer // nil: nothing outlives the process
+	// key names the cursor in the store. It says nothing: a cursor may change
+	// its ID, and another one take the ID that it had.
+	key string
 
 	mu   sync.Mutex
 	head head
 	// acked has the state that every sink accepted, held the UIDs that a sink
 	// may hold beyond it, deleted the acked deletions that a resumed watch
 	// would show again, with forgetting their order.
-	acked      map[name]object
+	acked      objects
 	held       map[name][]uid
 	deleted    map[name]rv
 	forgetting []deletion
+	passed     rv // no watch will start before it
 	// dirty has the objects whose record in the store is behind, unnoted those
-	// among them with a held UID that the store has never seen.
+	// among them with a held UID that the store has never seen, with the number
+	// of the note.
 	dirty     map[name]struct{}
-	unnoted   map[name]struct{}
+	unnoted   map[name]uint64
+	notes     uint64
 	headDirty bool
 	stored    bool // the store has a head of this cursor
 
@@ -80,25 +75,28 @@ type Cursor struct {
 	pending      map[name]*pending
 	order        order
 
-	namespaces   map[string]uint32
-	namespaceIDs []string
-	odd          map[uid]string // UIDs that are no UUIDs
+	odd      map[uid]string // UIDs that are no UUIDs
+	oddLimit int            // how many may gather before those in use are counted
+	scratch  []byte
 }
 
 func newCursor(id StreamID, w *writer) *Cursor {
-	return &Cursor{
-		writer:     w,
-		head:       head{ID: id},
-		headDirty:  true,
-		acked:      map[name]object{},
-		held:       map[name][]uid{},
-		deleted:    map[name]rv{},
-		pending:    map[name]*pending{},
-		namespaces: map[string]uint32{},
-		odd:        map[uid]string{},
-		dirty:      map[name]struct{}{},
-		unnoted:    map[name]struct{}{},
+	c := &Cursor{
+		writer:    w,
+		head:      head{ID: id},
+		key:       rand.Text(),
+		headDirty: true,
+		acked:     newObjects(),
+		held:      map[name][]uid{},
+		deleted:   map[name]rv{},
+		pending:   map[name]*pending{},
+		odd:       map[uid]string{},
+		oddLimit:  64,
+		dirty:     map[name]struct{}{},
+		unnoted:   map[name]uint64{},
 	}
+	c.order.init()
+	return c
 }
 
 // Start returns the resourceVersion from which the stream may watch: that of
@@ -116,21 +114,20 @@ func (c *Cursor) Start() (resourceVersion string, ok bool) {
 func (c *Cursor) Observe(n Name, v Version, deleted, snapshot bool) (ticket uint64, verdict Verdict) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	key := c.nameLocked(n)
+	key := c.keyLocked(n)
 	seen := version{c.uidLocked(v.UID), parseRV(v.ResourceVersion)}
 
-	p := c.pending[key]
-	acked, known := c.acked[key]
-	if snapshot && known {
+	p := c.pending[name(key)]
+	acked := c.acked.get(key)
+	if snapshot && acked != nil {
 		acked.epoch = c.epoch
-		c.acked[key] = acked
 	}
 	if p == nil {
-		if known && !deleted && acked.version == seen {
+		if acked != nil && !deleted && acked.version == seen {
 			return 0, Duplicate
 		}
 		if !snapshot {
-			if gone, ok := c.deleted[key]; ok && seen.rv.notAfter(gone) || known && seen.rv.notAfter(acked.rv) {
+			if gone, ok := c.deleted[name(key)]; ok && seen.rv.notAfter(gone) || acked != nil && seen.rv.notAfter(acked.rv) {
 				return 0, Stale
 			}
 		}
@@ -142,20 +139,21 @@ func (c *Cursor) Observe(n Name, v Version, deleted, snapshot bool) (ticket uint
 }
 
 // pendLocked makes an observation of key the newest pending one.
-func (c *Cursor) pendLocked(key name, p *pending, u uid, deleted, snapshot bool) (ticket uint64) {
+func (c *Cursor) pendLocked(key []byte, p *pending, u uid, deleted, snapshot bool) (ticket uint64) {
 	c.ticket++
 	if p == nil {
-		p = &pending{}
+		p = &pending{name: c.nameLocked(key, nil)}
 		if snapshot {
 			p.epoch = c.epoch
 		}
-		c.pending[key] = p
+		c.pending[p.name] = p
 	}
 	p.latest, p.deleted = u, deleted
-	if p.waiting == nil {
-		p.waiting = c.order.PushBack(&span{before: c.last, since: time.Now()})
+	if !p.waiting.listed() {
+		p.waiting = span{before: c.last, since: time.Now()}
+		c.order.pushBack(&p.waiting)
 	}
-	p.waiting.Value.(*span).last = c.ticket
+	p.waiting.last = c.ticket
 	return c.ticket
 }
 
@@ -189,47 +187,62 @@ func (c *Cursor) EndSnapshot(resourceVersion string) []Tombstone {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.swept = true
+	at := parseRV(resourceVersion)
 	var missing []Tombstone
-	sweep := func(key name, u uid) {
-		ticket := c.pendLocked(key, c.pending[key], u, true, true)
+	sweep := func(n name, u uid) {
+		whole, _ := n.split()
 		missing = append(missing, Tombstone{
-			Name:    Name{c.namespaceIDs[key.namespace], key.name},
+			Name:    whole,
 			Version: Version{c.formatLocked(u), resourceVersion},
-			Ticket:  ticket,
+			Ticket:  c.pendLocked([]byte(n), c.pending[n], u, true, true),
 		})
 	}
-	for key, o := range c.acked {
-		if o.epoch != c.epoch && c.pending[key] == nil {
-			sweep(key, o.uid)
-		}
-	}
-	for key, p := range c.pending {
+	for n, p := range c.pending {
 		if p.epoch == c.epoch {
 			continue
 		}
 		// A deletion that a worker holds is on its way. One that waits may
 		// never have reached the queue, when a stream was interrupted between
 		// observing and offering it.
-		if p.deleted && p.waiting == nil {
+		if p.deleted && !p.waiting.listed() {
 			continue
 		}
-		sweep(key, p.latest)
+		sweep(n, p.latest)
 	}
-	for key, held := range c.held {
-		if _, ok := c.acked[key]; !ok && c.pending[key] == nil {
-			sweep(key, held[len(held)-1])
+	for o := range c.acked.all() {
+		if o.epoch != c.epoch && c.pending[o.name] == nil {
+			sweep(o.name, o.uid)
 		}
 	}
-	// Versions behind the snapshot's are another history's: its cluster was
-	// restored from a backup, and may use the same numbers again.
-	at := parseRV(resourceVersion)
-	for key, gone := range c.deleted {
-		if !gone.notAfter(at) {
-			delete(c.deleted, key)
-			c.touchLocked(key)
+	for n, held := range c.held {
+		if c.pending[n] == nil && c.acked.get([]byte(n)) == nil {
+			sweep(n, held[len(held)-1])
 		}
 	}
+	c.rewriteLocked(at)
 	return missing
+}
+
+// rewriteLocked is called at the end of a snapshot. Versions behind the
+// snapshot's are another history's: its cluster was restored from a backup, and
+// may use the same numbers again.
+func (c *Cursor) rewriteLocked(at rv) {
+	for n, gone := range c.deleted {
+		if !gone.notAfter(at) {
+			delete(c.deleted, n)
+			c.touchLocked(n)
+		}
+	}
+	if c.last == "" || parseRV(c.last).notAfter(at) {
+		return
+	}
+	// A watch from there would leave out what this history has before it. Until
+	// all of the snapshot is acked, only another snapshot will do.
+	c.last = ""
+	for s := c.order.root.next; s != &c.order.root; s = s.next {
+		s.before = ""
+	}
+	c.advanceLocked()
 }
 
 // Rewind forgets what a restart forgets: changes that are not acked are
@@ -240,7 +253,7 @@ func (c *Cursor) Rewind() {
 	defer c.mu.Unlock()
 	c.advanceLocked()
 	c.pending = map[name]*pending{}
-	c.order.Init()
+	c.order.init()
 	c.last, c.snapshotting = c.head.Resume, false
 }
 
@@ -257,9 +270,9 @@ func (c *Cursor) ResumePoint() string {
 func (c *Cursor) Stats() Stats {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	s := Stats{Known: len(c.acked), Unacked: len(c.pending)}
-	for key := range c.held {
-		if _, ok := c.acked[key]; !ok {
+	s := Stats{Known: c.acked.len(), Unacked: len(c.pending)}
+	for n := range c.held {
+		if c.acked.get([]byte(n)) == nil {
 			s.Known++
 		}
 	}

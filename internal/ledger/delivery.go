@@ -24,60 +24,60 @@ func (c *Cursor) Begin(ctx context.Context, ticket uint64, n Name, v Version, de
 func (c *Cursor) begin(ticket uint64, n Name, v Version, deleted bool) (ghosts []string, known, unnoted bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	key, u := c.nameLocked(n), c.uidLocked(v.UID)
+	key, u := c.keyLocked(n), c.uidLocked(v.UID)
 
-	if p := c.pending[key]; p != nil {
+	p := c.pending[name(key)]
+	if p != nil {
 		c.beginLocked(p, ticket)
 	}
-	acked, ok := c.acked[key]
-	known = ok && acked.uid == u
-	if ok && !known {
-		ghosts = append(ghosts, c.formatLocked(acked.uid))
+	held := c.held[name(key)]
+	o := c.acked.get(key)
+	known = o != nil && o.uid == u
+	if o != nil && !known {
+		ghosts = append(ghosts, c.formatLocked(o.uid))
 	}
-	for _, h := range c.held[key] {
-		if h != u && (!ok || h != acked.uid) {
+	for _, h := range held {
+		if h != u && (o == nil || h != o.uid) {
 			ghosts = append(ghosts, c.formatLocked(h))
 		}
 	}
-	if !deleted && !known && !slices.Contains(c.held[key], u) {
-		c.held[key] = append(c.held[key], u)
+	if !deleted && !known && !slices.Contains(held, u) {
+		at := c.nameLocked(key, p)
+		c.held[at] = append(held, u)
 		if c.writer != nil {
-			c.dirty[key], c.unnoted[key] = struct{}{}, struct{}{}
+			c.notes++
+			c.dirty[at], c.unnoted[at] = struct{}{}, c.notes
 		}
 	}
 	// Also when an earlier Begin gave up before the note was stored.
-	_, unnoted = c.unnoted[key]
+	_, unnoted = c.unnoted[name(key)]
 	return ghosts, known, unnoted
 }
 
 // touchLocked notes that the record of an object is behind.
-func (c *Cursor) touchLocked(key name) {
+func (c *Cursor) touchLocked(n name) {
 	if c.writer != nil {
-		c.dirty[key] = struct{}{}
+		c.dirty[n] = struct{}{}
 	}
 }
 
 // beginLocked moves what is covered up to ticket from waiting to begun.
 func (c *Cursor) beginLocked(p *pending, ticket uint64) {
-	if p.waiting == nil {
-		return // taken again after a failure
-	}
-	waiting := p.waiting.Value.(*span)
+	begun, waiting := &p.begun, &p.waiting
 	switch {
-	case p.begun == nil && ticket >= waiting.last:
-		p.begun, p.waiting = p.waiting, nil
-	case p.begun == nil:
+	case !waiting.listed(): // taken again after a failure
+	case !begun.listed() && ticket >= waiting.last:
+		c.order.move(waiting, begun)
+	case !begun.listed():
 		// The worker took the older item just before the stream replaced it
 		// in the queue by one that is observed already.
-		p.begun = c.order.split(p.waiting, ticket)
+		c.order.split(waiting, begun, ticket)
 	case ticket >= waiting.last:
 		// A newer state took the place of one that had failed.
-		p.begun.Value.(*span).last = waiting.last
-		c.order.Remove(p.waiting)
-		p.waiting = nil
+		begun.last = waiting.last
+		c.order.remove(waiting)
 	default:
-		s := p.begun.Value.(*span)
-		s.last = max(s.last, ticket)
+		begun.last = max(begun.last, ticket)
 	}
 }
 
@@ -85,55 +85,87 @@ func (c *Cursor) beginLocked(p *pending, ticket uint64) {
 func (c *Cursor) Ack(ticket uint64, n Name, v Version, deleted bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	key := c.nameLocked(n)
+	key := c.keyLocked(n)
 	seen := version{c.uidLocked(v.UID), parseRV(v.ResourceVersion)}
 
-	epoch := c.acked[key].epoch
-	if p := c.pending[key]; p != nil {
+	p := c.pending[name(key)]
+	o := c.acked.get(key)
+	at := c.nameLocked(key, p)
+	var epoch uint32
+	if o != nil {
+		epoch = o.epoch
+	}
+	if p != nil {
 		epoch = max(epoch, p.epoch)
-		if p.begun != nil && ticket >= p.begun.Value.(*span).last {
-			c.order.Remove(p.begun)
-			p.begun = nil
+		if p.begun.listed() && ticket >= p.begun.last {
+			c.order.remove(&p.begun)
 		}
-		if p.begun == nil && p.waiting == nil {
-			delete(c.pending, key)
+		if !p.begun.listed() && !p.waiting.listed() {
+			delete(c.pending, at)
 		}
 	}
-	delete(c.held, key)
-	if deleted {
-		delete(c.acked, key)
+	delete(c.held, at)
+	switch {
+	case deleted:
+		c.acked.remove(key)
 		if seen.rv&unordered == 0 {
-			c.deleted[key] = seen.rv
-			c.forgetting = append(c.forgetting, deletion{key, seen.rv})
+			c.rememberLocked(at, seen.rv)
 		}
-	} else {
-		c.acked[key] = object{version: seen, epoch: epoch}
-		delete(c.deleted, key)
+	case o != nil:
+		o.version, o.epoch = seen, epoch
+		delete(c.deleted, at)
+	default:
+		c.acked.put(object{version: seen, name: at, epoch: epoch})
+		delete(c.deleted, at)
 	}
-	c.touchLocked(key)
+	c.touchLocked(at)
 	c.advanceLocked()
 }
 
-// advanceLocked moves the resume point as far as acks allow, and forgets the
-// deletions that a watch from there no longer shows. What a snapshot observed
-// has the last frame before that snapshot as its start: there is no new resume
-// point until the snapshot is over and all of it acked.
+// advanceLocked moves the resume point as far as acks allow. What a snapshot
+// observed has the last frame before that snapshot as its start: there is no
+// new resume point until the snapshot is over and all of it acked.
 func (c *Cursor) advanceLocked() {
 	to := c.last
 	if oldest := c.order.head(); oldest != nil {
 		to = oldest.before
 	}
-	if to != c.head.Resume {
-		c.head.Resume, c.headDirty = to, true
-	}
-	if to == "" || len(c.forgetting) == 0 {
+	if to == c.head.Resume {
 		return
 	}
-	resume := parseRV(to)
+	c.head.Resume, c.headDirty = to, true
+	if c.writer == nil {
+		c.passedLocked(to)
+		c.forgetLocked()
+	}
+}
+
+// rememberLocked notes an acked deletion that a resumed watch would show again.
+func (c *Cursor) rememberLocked(n name, at rv) {
+	c.deleted[n] = at
+	c.forgetting = append(c.forgetting, deletion{n, at})
+	if len(c.forgetting) > 64+2*len(c.deleted) {
+		// While the resume point stands still, objects may be deleted and
+		// created again any number of times.
+		c.forgetting = slices.DeleteFunc(c.forgetting, func(d deletion) bool { return c.deleted[d.name] != d.rv })
+	}
+}
+
+// passedLocked says that no watch will start before this version any more.
+func (c *Cursor) passedLocked(resume string) {
+	if resume != "" {
+		c.passed = parseRV(resume)
+	}
+}
+
+// forgetLocked forgets the deletions that no watch can show any more: those
+// that the stored resume point has passed. The one in memory may be ahead of
+// it, and a note alone must not take them out of the store.
+func (c *Cursor) forgetLocked() {
 	done := 0
 	for _, d := range c.forgetting {
 		if current, ok := c.deleted[d.name]; ok && current == d.rv {
-			if !d.rv.notAfter(resume) {
+			if !d.rv.notAfter(c.passed) {
 				break
 			}
 			delete(c.deleted, d.name)
@@ -146,14 +178,21 @@ func (c *Cursor) advanceLocked() {
 	}
 }
 
-func (c *Cursor) nameLocked(n Name) name {
-	id, ok := c.namespaces[n.Namespace]
-	if !ok {
-		id = uint32(len(c.namespaceIDs))
-		c.namespaces[n.Namespace] = id
-		c.namespaceIDs = append(c.namespaceIDs, n.Namespace)
+// keyLocked returns the key of an object, valid until the next call.
+func (c *Cursor) keyLocked(n Name) []byte {
+	c.scratch = appendName(c.scratch[:0], n)
+	return c.scratch
+}
+
+// nameLocked returns the name with that key, of what has it already if it can.
+func (c *Cursor) nameLocked(key []byte, p *pending) name {
+	if p != nil {
+		return p.name
 	}
-	return name{id, n.Name}
+	if o := c.acked.get(key); o != nil {
+		return o.name
+	}
+	return name(key)
 }
 
 func (c *Cursor) uidLocked(s string) uid {
@@ -162,9 +201,34 @@ func (c *Cursor) uidLocked(s string) uid {
 	}
 	u := digestUID(s)
 	if _, ok := c.odd[u]; !ok {
+		if len(c.odd) >= c.oddLimit {
+			c.sweepOddLocked()
+		}
 		c.odd[u] = s
 	}
 	return u
+}
+
+// sweepOddLocked forgets the UIDs that nothing has any more.
+func (c *Cursor) sweepOddLocked() {
+	used := map[uid]string{}
+	use := func(u uid) {
+		if s, ok := c.odd[u]; ok {
+			used[u] = s
+		}
+	}
+	for o := range c.acked.all() {
+		use(o.uid)
+	}
+	for _, p := range c.pending {
+		use(p.latest)
+	}
+	for _, held := range c.held {
+		for _, u := range held {
+			use(u)
+		}
+	}
+	c.odd, c.oddLimit = used, 64+2*len(used)
 }
 
 func (c *Cursor) formatLocked(u uid) string {

@@ -3,7 +3,6 @@ package ledger
 import (
 	"cmp"
 	"context"
-	"encoding/json"
 	"fmt"
 	"iter"
 	"sync"
@@ -26,15 +25,6 @@ type StreamID struct {
 	Namespace  string `json:"namespace,omitempty"`
 	Labels     string `json:"labels,omitempty"` // label selector
 	Fields     string `json:"fields,omitempty"` // field selector
-}
-
-// key names the cursor in a store.
-func (id StreamID) key() string {
-	b, err := json.Marshal(id)
-	if err != nil {
-		panic(err) // strings
-	}
-	return string(b)
 }
 
 // Options say how a ledger is kept.
@@ -75,15 +65,15 @@ func Open(ctx context.Context, o Options) (*Ledger, error) {
 	l.writer = newWriter(o.Store, cmp.Or(o.Interval, DefaultInterval), o.Log, l.all)
 	now := time.Now()
 	err := o.Store.Load(ctx, func(cursor string, stored []byte, records iter.Seq2[[]byte, []byte]) error {
-		h, err := decodeHead(stored)
+		h, err := decodeHead(cursor, stored)
 		if err != nil {
 			return err
 		}
-		if h.ID.key() != cursor {
-			return fmt.Errorf("%w: cursor %q calls itself %q", ErrCorrupt, cursor, h.ID.key())
+		if l.cursors[h.ID] != nil {
+			return fmt.Errorf("%w: two cursors of %+v", ErrCorrupt, h.ID)
 		}
 		c := newCursor(h.ID, l.writer)
-		c.head, c.headDirty = h, false
+		c.key, c.head, c.headDirty = cursor, h, false
 		if h.Left.IsZero() {
 			// Until Join says that its cluster is still in the fleet.
 			c.head.Left, c.headDirty = now, true
@@ -127,10 +117,6 @@ func (l *Ledger) Status() (s Status, ok bool) {
 // The digest is that of the server's URL and CA. A cluster whose UID could not
 // be read before, or cannot be any more, is the same one while its digest is.
 func (l *Ledger) Claim(id StreamID, digest string) (c *Cursor, former []*Cursor) {
-	if l.writer != nil {
-		l.writer.collect.Lock()
-		defer l.writer.collect.Unlock()
-	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	c = l.cursors[id]
@@ -159,27 +145,13 @@ func (id StreamID) atAnyUID() StreamID {
 	return id
 }
 
-// renameLocked gives a cursor another name, here and in the store.
+// renameLocked gives a cursor another name.
 func (l *Ledger) renameLocked(c *Cursor, id StreamID) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	old := c.head.ID
-	delete(l.cursors, old)
+	delete(l.cursors, c.head.ID)
 	l.cursors[id] = c
-	c.head.ID, c.headDirty, c.stored = id, true, false
-	if l.writer == nil {
-		return
-	}
-	l.writer.drop(old.key())
-	for n := range c.acked {
-		c.dirty[n] = struct{}{}
-	}
-	for n := range c.held {
-		c.dirty[n] = struct{}{}
-	}
-	for n := range c.deleted {
-		c.dirty[n] = struct{}{}
-	}
+	c.head.ID, c.headDirty = id, true
 }
 
 // ID returns the name of the cursor's stream.
@@ -248,10 +220,11 @@ func (l *Ledger) expire(now time.Time) {
 
 func (l *Ledger) drop(id StreamID) {
 	l.mu.Lock()
+	c := l.cursors[id]
 	delete(l.cursors, id)
 	l.mu.Unlock()
-	if l.writer != nil {
-		l.writer.drop(id.key())
+	if c != nil && l.writer != nil {
+		l.writer.drop(c.key)
 	}
 }
 

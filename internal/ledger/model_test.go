@@ -181,6 +181,8 @@ func (s *stream) observe(i item, snapshot bool) {
 // interrupt ends the stream's run without a restart of the process.
 func (s *stream) interrupt() { *s = stream{cursor: s.cursor} }
 
+func nameOf(s string) name { return name(appendName(nil, Name{"ns", s})) }
+
 // memStore is a store that can fail. A crash leaves what it holds.
 type memStore struct {
 	heads   map[string][]byte
@@ -324,7 +326,7 @@ func (h *history) work() {
 		w.ghosts, _, _ = h.cursor.begin(w.ticket, n, v, w.deleted)
 		w.begun = true
 	case !w.delivered:
-		if _, unnoted := h.cursor.unnoted[h.cursor.nameLocked(Name{"ns", name})]; unnoted {
+		if _, unnoted := h.cursor.unnoted[nameOf(name)]; unnoted {
 			return // Begin would block
 		}
 		h.sink.deliver(w.item, w.ghosts)
@@ -395,6 +397,7 @@ func (h *history) settle() {
 		}
 	}
 	h.commit(true)
+	h.commit(true) // what the resume point has passed is forgotten once that is stored
 
 	srv, snk := h.server, h.sink
 	fail := func(what string) {
@@ -430,7 +433,7 @@ func (h *history) settle() {
 		h.t.Fatal(err)
 	}
 	c, _ := again.Claim(h.cursor.ID(), "")
-	if c.head.Resume != h.cursor.head.Resume || len(c.acked) != len(h.cursor.acked) || len(c.held) != len(h.cursor.held) || len(c.deleted) != len(h.cursor.deleted) {
+	if c.head.Resume != h.cursor.head.Resume || c.acked.len() != h.cursor.acked.len() || len(c.held) != len(h.cursor.held) || len(c.deleted) != len(h.cursor.deleted) {
 		fail("what was stored is not what was known")
 	}
 }
@@ -443,9 +446,9 @@ func (h *history) checkResume(resume string) {
 		h.t.Fatal(err)
 	}
 	for name, o := range h.server.objects {
-		acked, ok := h.cursor.acked[h.cursor.nameLocked(Name{"ns", name})]
-		if o.rv <= from && (!ok || int(acked.rv) < o.rv) {
-			h.t.Fatalf("%s: resume point %s is past %s at %d, acked %v %d", h.what, resume, name, o.rv, ok, acked.rv)
+		acked := h.cursor.acked.get([]byte(nameOf(name)))
+		if o.rv <= from && (acked == nil || int(acked.rv) < o.rv) {
+			h.t.Fatalf("%s: resume point %s is past %s at %d, acked %+v", h.what, resume, name, o.rv, acked)
 		}
 	}
 }

@@ -1,19 +1,17 @@
 package ledger
 
-import (
-	"container/list"
-	"time"
-)
+import "time"
 
 // pending is what is known of an object with changes that are not acked.
 // Between them, waiting and begun cover every unacked observation of it.
 type pending struct {
+	name    name
 	latest  uid // the UID observed last
 	deleted bool
 	epoch   uint32 // of the snapshot that listed it last
 	// begun covers what a worker holds or held without an ack, waiting what
-	// came after. Either may be nil, never both.
-	begun, waiting *list.Element // of *span
+	// came after. Either may be out of the list, never both.
+	begun, waiting span
 }
 
 // span is a run of observations of one object, from the first that is not
@@ -22,24 +20,47 @@ type span struct {
 	before string // version of the frame before the first observation; of the last frame before the snapshot it came from
 	last   uint64 // ticket of the newest observation covered
 	since  time.Time
+
+	prev, next *span // nil while it covers nothing
 }
+
+func (s *span) listed() bool { return s.next != nil }
 
 // order is the list of spans in the order in which they were first seen: its
 // head decides the resume point.
-type order struct{ list.List }
+type order struct{ root span }
 
-// split returns a span in the place of e that covers what e covers up to
-// ticket; e goes on covering the rest. What precedes the rest is no longer
-// known, so e keeps the older start, which loses nothing.
-func (o *order) split(e *list.Element, ticket uint64) *list.Element {
-	s := *e.Value.(*span)
-	s.last = ticket
-	return o.InsertBefore(&s, e)
+func (o *order) init() { o.root.prev, o.root.next = &o.root, &o.root }
+
+func (o *order) insert(s, before *span) {
+	s.prev, s.next = before.prev, before
+	s.prev.next, s.next.prev = s, s
+}
+
+func (o *order) pushBack(s *span) { o.insert(s, &o.root) }
+
+func (o *order) remove(s *span) {
+	s.prev.next, s.next.prev = s.next, s.prev
+	*s = span{}
+}
+
+// move gives the place of s, and what it covers, to another span.
+func (o *order) move(s, to *span) {
+	o.split(s, to, s.last)
+	o.remove(s)
+}
+
+// split puts a span in the place of s that covers what s covers up to ticket;
+// s goes on covering the rest. What precedes the rest is no longer known, so s
+// keeps the older start, which loses nothing.
+func (o *order) split(s, first *span, ticket uint64) {
+	*first = span{before: s.before, last: ticket, since: s.since}
+	o.insert(first, s)
 }
 
 func (o *order) head() *span {
-	if e := o.Front(); e != nil {
-		return e.Value.(*span)
+	if first := o.root.next; first != &o.root {
+		return first
 	}
 	return nil
 }

@@ -1,7 +1,10 @@
 package ledger
 
 import (
+	"cmp"
+	"fmt"
 	"iter"
+	"maps"
 	"slices"
 )
 
@@ -10,10 +13,16 @@ import (
 type batch struct {
 	cursor *Cursor
 	names  []name
-	notes  []name // of these, those whose note was due
+	notes  []note // what was due of these
 	head   bool
-	first  bool // the store does not know the cursor yet
-	n      int
+	resume string // of the head
+	first  bool   // the store does not know the cursor yet
+}
+
+// note is a UID that the store must know before a sink does.
+type note struct {
+	name   name
+	number uint64
 }
 
 // take returns what is dirty: the notes only, or everything together with the
@@ -21,43 +30,57 @@ type batch struct {
 func (c *Cursor) take(all bool) (batch, Update) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	b, u := batch{cursor: c}, Update{Cursor: c.head.ID.key()}
-	add := func(n name) {
-		key := encodeKey(c.namespaceIDs[n.namespace], n.name)
-		u.Records = append(u.Records, Record{key, c.encodeLocked(key, n)})
-		b.names = append(b.names, n)
+	b, u := batch{cursor: c}, Update{Cursor: c.key}
+	for n, number := range c.unnoted {
+		b.notes = append(b.notes, note{n, number})
 	}
-	for n := range c.unnoted {
-		b.notes = append(b.notes, n)
-	}
-	switch {
-	case all:
-		u.Records = make([]Record, 0, len(c.dirty))
-		for n := range c.dirty {
-			add(n)
-		}
+	if all {
+		c.forgetLocked()
+		b.names = slices.AppendSeq(make([]name, 0, len(c.dirty)), maps.Keys(c.dirty))
 		c.dirty = map[name]struct{}{}
 		if c.headDirty {
-			u.Head, b.head, c.headDirty = c.head.encode(), true, false
+			u.Head, b.head, b.resume, c.headDirty = c.head.encode(c.key), true, c.head.Resume, false
 		}
-	default:
+	} else {
 		for _, n := range b.notes {
-			add(n)
-			delete(c.dirty, n)
+			b.names = append(b.names, n.name)
+			delete(c.dirty, n.name)
 		}
 		if !c.stored && len(b.notes) > 0 {
 			// The resume point goes with the acks, which are not in this one.
 			h := c.head
 			h.Resume = ""
-			u.Head = h.encode()
+			u.Head = h.encode(c.key)
+		}
+	}
+	if len(b.names) > 0 {
+		u.Records = make([]Record, len(b.names))
+		for i, n := range b.names {
+			key := []byte(n)
+			u.Records[i] = Record{key, c.encodeLocked(key, n)}
 		}
 	}
 	if u.Head != nil && !c.stored {
 		b.first, c.stored = true, true
 	}
-	c.unnoted = map[name]struct{}{}
-	b.n = len(u.Records)
 	return b, u
+}
+
+// written says that the store has what is in b.
+func (b batch) written() {
+	c := b.cursor
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, n := range b.notes {
+		// Until now, whoever began the object again had to wait too. Another
+		// UID may be due meanwhile.
+		if c.unnoted[n.name] == n.number {
+			delete(c.unnoted, n.name)
+		}
+	}
+	if b.head {
+		c.passedLocked(b.resume)
+	}
 }
 
 // putBack makes everything in b dirty again.
@@ -68,9 +91,6 @@ func (b batch) putBack() {
 	for _, n := range b.names {
 		c.dirty[n] = struct{}{}
 	}
-	for _, n := range b.notes {
-		c.unnoted[n] = struct{}{}
-	}
 	c.headDirty = c.headDirty || b.head
 	c.stored = c.stored && !b.first
 }
@@ -80,35 +100,27 @@ func (c *Cursor) load(records iter.Seq2[[]byte, []byte]) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for key, value := range records {
-		n, err := decodeKey(key)
-		if err != nil {
-			return err
+		n := name(key)
+		if _, ok := n.split(); !ok {
+			return fmt.Errorf("%w: key %q is no name", ErrCorrupt, key)
 		}
 		k, err := decode(key, value, func(u uid, s string) { c.odd[u] = s })
 		if err != nil {
 			return err
 		}
-		at := c.nameLocked(n)
-		if k.acked != nil {
-			c.acked[at] = object{version: *k.acked}
+		if k.isAcked {
+			c.acked.put(object{version: k.acked, name: n})
 		}
 		if len(k.held) > 0 {
-			c.held[at] = k.held
+			c.held[n] = k.held
 		}
-		if k.deleted != 0 {
-			c.deleted[at] = k.deleted
-			c.forgetting = append(c.forgetting, deletion{at, k.deleted})
+		if k.isDeleted {
+			c.deleted[n] = k.deleted
+			c.forgetting = append(c.forgetting, deletion{n, k.deleted})
 		}
 	}
-	slices.SortFunc(c.forgetting, func(a, b deletion) int {
-		switch {
-		case a.rv < b.rv:
-			return -1
-		case a.rv > b.rv:
-			return 1
-		}
-		return 0
-	})
+	slices.SortFunc(c.forgetting, func(a, b deletion) int { return cmp.Compare(a.rv, b.rv) })
 	c.last, c.stored = c.head.Resume, true
+	c.passedLocked(c.head.Resume)
 	return nil
 }

@@ -27,45 +27,34 @@ type head struct {
 	Left time.Time `json:"left,omitzero"`
 }
 
-func (h head) encode() []byte {
+// encode returns JSON and a checksum of it and the cursor's key.
+func (h head) encode(cursor string) []byte {
 	b, err := json.Marshal(h)
 	if err != nil {
 		panic(err) // strings and a time
 	}
-	return b
+	return binary.BigEndian.AppendUint32(b, checksum(cursor, b))
 }
 
-func decodeHead(b []byte) (h head, err error) {
+func decodeHead(cursor string, stored []byte) (h head, err error) {
+	b, ok := verified(cursor, stored)
+	if !ok {
+		return h, fmt.Errorf("%w: head of cursor %q: wrong checksum", ErrCorrupt, cursor)
+	}
 	d := json.NewDecoder(bytes.NewReader(b))
 	d.DisallowUnknownFields()
 	if err := d.Decode(&h); err != nil {
-		return h, fmt.Errorf("%w: head of a cursor: %w", ErrCorrupt, err)
+		return h, fmt.Errorf("%w: head of cursor %q: %w", ErrCorrupt, cursor, err)
 	}
 	return h, nil
 }
 
-// encodeKey returns the key of an object: namespace, 0, name. Neither may hold
-// a zero byte.
-func encodeKey(namespace, name string) []byte {
-	k := make([]byte, 0, len(namespace)+1+len(name))
-	k = append(k, namespace...)
-	k = append(k, 0)
-	return append(k, name...)
-}
-
-func decodeKey(k []byte) (Name, error) {
-	namespace, name, ok := bytes.Cut(k, []byte{0})
-	if !ok {
-		return Name{}, fmt.Errorf("%w: key %q has no namespace", ErrCorrupt, k)
-	}
-	return Name{string(namespace), string(name)}, nil
-}
-
 // known is all that is stored of one object.
 type known struct {
-	acked   *version
-	held    []uid
-	deleted rv // 0: no deletion is remembered
+	acked              version
+	deleted            rv
+	isAcked, isDeleted bool
+	held               []uid
 }
 
 // A record is: flags, then acked (UID, version), then the deletion (version),
@@ -79,17 +68,28 @@ const (
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
-func checksum(key, value []byte) uint32 {
-	return crc32.Update(crc32.Checksum(key, castagnoli), castagnoli, value)
+func checksum[K string | []byte](key K, value []byte) uint32 {
+	// Together they are short: most often the array is on the stack.
+	var short [256]byte
+	return crc32.Checksum(append(append(short[:0], key...), value...), castagnoli)
+}
+
+// verified returns what precedes the checksum, if that is right.
+func verified[K string | []byte](key K, stored []byte) (value []byte, ok bool) {
+	if len(stored) < 4 {
+		return nil, false
+	}
+	value, sum := stored[:len(stored)-4], stored[len(stored)-4:]
+	return value, checksum(key, value) == binary.BigEndian.Uint32(sum)
 }
 
 // encodeLocked returns the record of an object, nil if nothing is known of it.
 func (c *Cursor) encodeLocked(key []byte, n name) []byte {
 	var flags byte
-	acked, isAcked := c.acked[n]
+	acked := c.acked.get(key)
 	deleted, isDeleted := c.deleted[n]
 	held := c.held[n]
-	if isAcked {
+	if acked != nil {
 		flags |= hasAcked
 	}
 	if isDeleted {
@@ -103,7 +103,7 @@ func (c *Cursor) encodeLocked(key []byte, n name) []byte {
 	}
 	b := make([]byte, 0, 64)
 	b = append(b, flags)
-	if isAcked {
+	if acked != nil {
 		b = c.appendUIDLocked(b, acked.uid)
 		b = binary.BigEndian.AppendUint64(b, uint64(acked.rv))
 	}
@@ -131,19 +131,15 @@ func (c *Cursor) appendUIDLocked(b []byte, u uid) []byte {
 
 // decode reads a record. UIDs that are no UUIDs are given to odd.
 func decode(key, value []byte, odd func(uid, string)) (k known, err error) {
-	bad := fmt.Errorf("%w: record of %q", ErrCorrupt, key)
-	if len(value) < 5 {
-		return k, bad
-	}
-	b, sum := value[:len(value)-4], binary.BigEndian.Uint32(value[len(value)-4:])
-	if checksum(key, b) != sum {
-		return k, fmt.Errorf("%w: wrong checksum", bad)
+	b, ok := verified(key, value)
+	if !ok || len(b) == 0 {
+		return k, fmt.Errorf("%w: record of %q: wrong checksum", ErrCorrupt, key)
 	}
 	r := reader{b: b[1:], odd: odd}
-	if b[0]&hasAcked != 0 {
-		k.acked = &version{r.uid(), rv(r.uint64())}
+	if k.isAcked = b[0]&hasAcked != 0; k.isAcked {
+		k.acked = version{r.uid(), rv(r.uint64())}
 	}
-	if b[0]&hasDeleted != 0 {
+	if k.isDeleted = b[0]&hasDeleted != 0; k.isDeleted {
 		k.deleted = rv(r.uint64())
 	}
 	if b[0]&hasHeld != 0 {
@@ -155,7 +151,7 @@ func decode(key, value []byte, odd func(uid, string)) (k known, err error) {
 		}
 	}
 	if r.short || len(r.b) > 0 || b[0]&^(hasAcked|hasDeleted|hasHeld) != 0 {
-		return known{}, bad
+		return known{}, fmt.Errorf("%w: record of %q has another form", ErrCorrupt, key)
 	}
 	return k, nil
 }

@@ -2,6 +2,7 @@ package ledger
 
 import (
 	"crypto/sha256"
+	"encoding/binary"
 	"encoding/hex"
 	"hash/fnv"
 	"strconv"
@@ -11,6 +12,28 @@ import (
 type Name struct {
 	Namespace string // empty for cluster-scoped objects
 	Name      string
+}
+
+// name is a Name in one string, which is also its key in a store: the length
+// of the namespace, the namespace, the name.
+type name string
+
+func appendName(b []byte, n Name) []byte {
+	b = binary.AppendUvarint(b, uint64(len(n.Namespace)))
+	b = append(b, n.Namespace...)
+	return append(b, n.Name...)
+}
+
+// split returns the Name that appendName made n of; it is not ok when there is
+// none.
+func (n name) split() (_ Name, ok bool) {
+	// No more is looked at than a length takes.
+	size, k := binary.Uvarint([]byte(n[:min(len(n), binary.MaxVarintLen64)]))
+	if k <= 0 || k > 1 && n[k-1] == 0 || size > uint64(len(n)-k) {
+		return Name{}, false
+	}
+	namespace := n[k : k+int(size)]
+	return Name{string(namespace), string(n[k+int(size):])}, true
 }
 
 // Version is one state of an object. Equal versions are the same state.

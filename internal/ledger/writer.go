@@ -31,10 +31,6 @@ type writer struct {
 
 	owed []chan struct{} // of run: to be closed with the next success
 
-	// collect is held while a transaction is put together, and by those who
-	// change what belongs together. It is taken before Ledger.mu.
-	collect sync.Mutex
-
 	mu      sync.Mutex
 	next    chan struct{} // closed once a transaction that begins later has succeeded
 	dropped []string      // cursors to remove from the store
@@ -137,8 +133,6 @@ type transaction struct {
 
 // begin puts a transaction together: of notes only, or with all of everything.
 func (w *writer) begin(all bool) (t transaction) {
-	w.collect.Lock()
-	defer w.collect.Unlock()
 	w.mu.Lock()
 	w.owed = append(w.owed, w.next)
 	w.next = make(chan struct{})
@@ -148,11 +142,10 @@ func (w *writer) begin(all bool) (t transaction) {
 		t.updates = append(t.updates, Update{Cursor: cursor, Drop: true})
 	}
 	for _, c := range w.cursors() {
-		// A dropped cursor may have another name now, so it must be whole.
-		if b, u := c.take(all || len(t.dropped) > 0); b.n > 0 || u.Head != nil {
+		if b, u := c.take(all); len(u.Records) > 0 || u.Head != nil {
 			t.batches = append(t.batches, b)
 			t.updates = append(t.updates, u)
-			t.records += b.n
+			t.records += len(u.Records)
 		}
 	}
 	return t
@@ -171,6 +164,9 @@ func (w *writer) commit(ctx context.Context, all bool) error {
 			w.dropped = append(t.dropped, w.dropped...)
 			w.mu.Unlock()
 			return err
+		}
+		for _, b := range t.batches {
+			b.written()
 		}
 		w.mu.Lock()
 		w.status.Writes++

@@ -28,7 +28,8 @@ const (
 // cluster's identity change, Changed is closed and a new session takes over.
 type Session struct {
 	Cluster string // the member's name in the fleet
-	UID     string // UID of its kube-system namespace, or a digest of server URL and CA
+	UID     string // UID of its kube-system namespace, or Digest where that may not be read
+	Digest  string // of server URL and CA
 	// Watches is for requests whose body stays open: no overall timeout, one
 	// HTTP/1.1 connection each. Calls is for everything else and has a
 	// timeout. Both share the member's request limiter.

@@ -31,6 +31,7 @@ func newSession(cluster, uid string, c *clients) *session {
 		Session: member.Session{
 			Cluster:   cluster,
 			UID:       uid,
+			Digest:    c.digest,
 			Watches:   c.watches,
 			Calls:     c.calls,
 			Discovery: discovery.NewDiscoveryClient(c.calls),

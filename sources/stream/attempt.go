@@ -58,13 +58,17 @@ func (s *Stream) attempt(ctx context.Context, session *member.Session) ending {
 	var end ending
 	end.reason, end.after = classify(cut, err)
 	end.err = err
-	if why := context.Cause(cut); why != nil && end.reason != renewed {
+	switch why := context.Cause(cut); {
+	case end.reason == renewed || end.reason == requested:
+		end.err = nil // nothing went wrong
+	case why != nil:
 		end.err = why
 	}
 	if fatal, ok := errors.AsType[fatalError](err); ok {
 		end.fatal = fatal.error
 	}
 	end.lasted = !a.liveSince.IsZero() && time.Since(a.liveSince) >= liveFor
+	s.demands.notWatching()
 	cancel(nil)
 	children.Wait()
 	a.guard.releaseSlot()
@@ -80,7 +84,10 @@ func (a *attempt) follow(ctx context.Context) error {
 		a.report(ctx, err)
 		return err
 	}
-	if from, ok := a.target.cursor.Start(); ok && !a.force {
+	if err := a.retire(ctx); err != nil {
+		return err
+	}
+	if from, ok := a.target.cursor.Start(); ok && !a.replaying && !a.demands.any() {
 		err := a.watch(ctx, from)
 		why, _ := classify(ctx, err)
 		switch {
@@ -132,24 +139,32 @@ func (a *attempt) watch(ctx context.Context, from string) error {
 		return err
 	}
 	defer func() { _ = body.Close() }()
-	a.live(from)
+	if err := a.live(from); err != nil {
+		return err
+	}
 	return a.read(body, false)
 }
 
 // live notes that the watch is up to date as far as anyone can tell: from the
-// version on, whatever happens is told.
-func (a *attempt) live(from string) {
+// version on, whatever happens is told. It fails if another snapshot has been
+// asked for meanwhile.
+func (a *attempt) live(from string) error {
+	if err := a.demands.watching(a.guard.cancel); err != nil {
+		return err
+	}
 	a.liveSince = time.Now()
 	a.newest = number(from)
 	p := &a.progress
 	p.mu.Lock()
 	p.attempt = 0
 	p.mu.Unlock()
+	a.auditor.follow(a.session, a.target, a.newest)
 	if a.stale {
-		a.setState(member.Stale) // until it hears something
+		a.setState(member.Stale, silent.String()) // until it hears something
 	} else {
-		a.setState(member.Live)
+		a.setState(member.Live, "")
 	}
+	return nil
 }
 
 // heard notes that the server said something.
@@ -159,7 +174,7 @@ func (a *attempt) heard(now time.Time) {
 	if a.stale {
 		a.setFresh()
 		if !a.liveSince.IsZero() {
-			a.setState(member.Live)
+			a.setState(member.Live, "")
 		}
 	}
 }

@@ -42,7 +42,7 @@ func BenchmarkRead(b *testing.B) {
 			s := New(Options{Cluster: "c", Spec: Spec{Resource: "configmaps"}, Connection: quietConnection{}, Offerer: sinkhole{}})
 			s.target = &target{
 				resource: resource{schema.GroupVersionResource{Version: "v1", Resource: "configmaps"}, "ConfigMap", true},
-				name:     "configmaps", cursor: cursor, origin: &pipeline.Origin{Tracker: tracker{cursor}},
+				name:     "configmaps", cursor: cursor, origin: &pipeline.Origin{Tracker: tracker{acks: &bell{}, cursor: cursor}},
 			}
 			a := &attempt{Stream: s, guard: newGuard(nil, s.cfg)}
 			a.offer = func(c *pipeline.Change, priority int) error { return s.offerer.Offer(b.Context(), c, priority) }

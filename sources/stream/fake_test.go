@@ -275,13 +275,6 @@ func newLedger(t *testing.T) *ledger.Ledger {
 	return l
 }
 
-func opener(l *ledger.Ledger) Opener {
-	return func(id ledger.StreamID) (*ledger.Cursor, error) {
-		c, _ := l.Claim(id, "")
-		return c, nil
-	}
-}
-
 // start starts a stream; change the options before that with edit.
 func start(t *testing.T, edit ...func(*Options)) *harness {
 	t.Helper()
@@ -289,7 +282,7 @@ func start(t *testing.T, edit ...func(*Options)) *harness {
 	h.conn = &fakeConnection{server: h.server, stale: map[string]bool{}}
 	h.conn.renew(t, "cluster-1")
 	h.queue = &queue{changes: make(chan *pipeline.Change, 1000), refuse: make(chan error)}
-	h.opts = Options{Cluster: "c", Spec: Spec{Resource: "cm"}, Connection: h.conn, Offerer: h.queue, Open: opener(h.ledger)}
+	h.opts = Options{Cluster: "c", Spec: Spec{Resource: "cm"}, Connection: h.conn, Offerer: h.queue, Ledger: h.ledger}
 	for _, e := range edit {
 		e(&h.opts)
 	}

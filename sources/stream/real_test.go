@@ -118,7 +118,7 @@ func follow(t *testing.T, config *rest.Config, spec string) *realStream {
 	}
 	r := &realStream{t: t, client: objects, mirror: &mirror{objects: map[string]*pipeline.Change{}, ops: map[string]int{}}}
 	r.opts = Options{
-		Cluster: "real", Spec: parsed, Offerer: r.mirror, Open: opener(newLedger(t)),
+		Cluster: "real", Spec: parsed, Offerer: r.mirror, Ledger: newLedger(t),
 		Config: Config{ReconnectMin: 10 * time.Millisecond, ReconnectMax: 100 * time.Millisecond},
 		Connection: &fakeConnection{stale: map[string]bool{}, session: &member.Session{
 			Cluster: "real", UID: "real", Watches: client, Calls: client, Discovery: disco, Changed: make(chan struct{}),
@@ -234,7 +234,7 @@ func testFollows(t *testing.T, cluster *testenv.Cluster, paged bool) {
 	for i := range n {
 		r.createConfigMap(namespace, i)
 	}
-	r.opts.Open = opener(newLedger(t)) // one that knows of nothing: it takes a snapshot
+	r.opts.Ledger = newLedger(t) // one that knows of nothing: it takes a snapshot
 	r.run()
 	r.wantLive()
 	r.settle(configMaps, namespace)

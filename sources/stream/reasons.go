@@ -31,12 +31,13 @@ const (
 	silent                     // no frame for too long
 	overdue                    // the snapshot took too long
 	renewed                    // the session changed
+	requested                  // for a snapshot that was asked for
 	numReasons
 )
 
 var reasonNames = [numReasons]string{
 	"closed", "expired", "too_new", "backwards", "unauthorized", "forbidden", "missing", "overlapping", "throttled",
-	"unavailable", "rejected", "network", "malformed", "silent", "overdue", "session_changed",
+	"unavailable", "rejected", "network", "malformed", "silent", "overdue", "session_changed", "snapshot_requested",
 }
 
 func (r reason) String() string { return reasonNames[r] }
@@ -47,6 +48,8 @@ var (
 	errNoReply = errors.New("no reply in time")
 	errOverdue = errors.New("the snapshot did not end in time")
 	errRenewed = errors.New("the member's configuration changed")
+
+	errRequested = errors.New("a snapshot was asked for")
 )
 
 // Other reasons to give up a connection.
@@ -70,10 +73,14 @@ func classify(ctx context.Context, err error) (r reason, after time.Duration) {
 		return overdue, 0
 	case errors.Is(cause, errRenewed):
 		return renewed, 0
+	case errors.Is(cause, errRequested):
+		return requested, 0
 	}
 	switch {
 	case err == nil:
 		return closed, 0
+	case errors.Is(err, errRequested):
+		return requested, 0
 	case errors.Is(err, errBackwards):
 		return backwards, 0
 	case errors.Is(err, errMalformed), errors.Is(err, errNotJSON), errors.Is(err, errTooLarge), errors.Is(err, errNoVersion):
@@ -161,10 +168,15 @@ const (
 	resumeLost               // the resume point has expired
 	wentBack                 // the cluster was restored
 	notYetKnown              // the resume point lies in the cluster's future
+	audited                  // an audit found differences
+	replayed                 // an operator wants everything again
 	numCauses
 )
 
-var causeNames = [numCauses]string{"no_resume_point", "expired", "backwards", "too_new"}
+var causeNames = [numCauses]string{"no_resume_point", "expired", "backwards", "too_new", "audit", "replay"}
+
+// replacedCluster is why a stream does not even begin with a snapshot yet.
+const replacedCluster = "cluster_replaced"
 
 func (c cause) String() string { return causeNames[c] }
 

@@ -1,0 +1,205 @@
+package bolt
+
+import (
+	"bytes"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"hash/crc32"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"syscall"
+	"time"
+
+	"go.etcd.io/bbolt"
+
+	"github.com/fairlead-dev/fairlead/internal/ledger"
+)
+
+// format is the number of the layout described in the package's comment.
+const format = 1
+
+var (
+	metaBucket    = []byte("fairlead")
+	formatKey     = []byte("format")
+	sumKey        = []byte("sum")
+	cursorsBucket = []byte("cursors")
+	headKey       = []byte("head")
+	recordsBucket = []byte("records")
+)
+
+// lockPatience is how long Open waits for another process to end: longer than
+// a restart under a supervisor overlaps, shorter than anybody's patience.
+const lockPatience = 3 * time.Second
+
+// Open opens the ledger at path, and makes it if nothing is there. Its folder
+// must exist.
+func Open(path string) (*Store, error) {
+	if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
+		if err := create(path); err != nil {
+			return nil, fmt.Errorf("make ledger %s: %w", path, explain(err))
+		}
+	}
+	return OpenExisting(path, false)
+}
+
+// OpenExisting opens a ledger that must be there; readOnly for a look.
+func OpenExisting(path string, readOnly bool) (*Store, error) {
+	s := &Store{path: path}
+	if err := s.open(readOnly); err != nil {
+		return nil, fmt.Errorf("open ledger %s: %w", path, explain(err))
+	}
+	return s, nil
+}
+
+func (s *Store) open(readOnly bool) error {
+	err := guard(func() (err error) {
+		s.db, err = bbolt.Open(s.path, 0o600, &bbolt.Options{
+			Timeout:      lockPatience,
+			FreelistType: bbolt.FreelistMapType,
+			NoStatistics: true,
+			ReadOnly:     readOnly,
+			OpenFile: func(name string, flag int, mode os.FileMode) (_ *os.File, err error) {
+				if err := isFile(name); err != nil {
+					return nil, err
+				}
+				if s.file, err = os.OpenFile(name, flag&^os.O_CREATE, mode); err != nil {
+					return nil, err
+				}
+				return s.file, s.admit(!readOnly)
+			},
+		})
+		if err != nil {
+			return err
+		}
+		return s.db.View(checkFormat)
+	})
+	if err != nil && s.db != nil && !errors.Is(err, errPanicked) {
+		return errors.Join(err, s.db.Close())
+	}
+	if err != nil && s.file != nil {
+		_ = s.release() // bbolt may have done so
+	}
+	return err
+}
+
+// isFile fails on what only looks like a file once it is open.
+func isFile(path string) error {
+	switch info, err := os.Stat(path); {
+	case err != nil:
+		return err
+	case info.IsDir():
+		return syscall.EISDIR
+	case !info.Mode().IsRegular():
+		return errors.New("it is not a regular file")
+	}
+	return nil
+}
+
+// admit locks the file and checks it, before bbolt maps it into memory and
+// follows whatever its pages say.
+func (s *Store) admit(exclusive bool) error {
+	if err := lock(s.file, exclusive, lockPatience); err != nil {
+		return err
+	}
+	info, err := s.file.Stat()
+	if err != nil {
+		return err
+	}
+	s.pages, err = checkPages(s.file, info.Size())
+	return err
+}
+
+func checkFormat(tx *bbolt.Tx) error {
+	meta := tx.Bucket(metaBucket)
+	if meta == nil {
+		return fmt.Errorf("%w: it is a database, but no ledger", ledger.ErrCorrupt)
+	}
+	v := meta.Get(formatKey)
+	if len(v) != 8 || !bytes.Equal(v, encodeFormat(binary.BigEndian.Uint32(v))) {
+		return fmt.Errorf("%w: it has no format number", ledger.ErrCorrupt)
+	}
+	switch found := binary.BigEndian.Uint32(v); {
+	case found > format:
+		return fmt.Errorf("%w: it has format %d, this program knows %d: update the program, or move the file away to start afresh", ErrNewer, found, format)
+	case found < format:
+		return fmt.Errorf("%w: unknown format %d", ledger.ErrCorrupt, found)
+	}
+	if tx.Bucket(cursorsBucket) == nil {
+		return fmt.Errorf("%w: it has no place for cursors", ledger.ErrCorrupt)
+	}
+	return nil
+}
+
+// encodeFormat returns a format number with a checksum: a file that is damaged
+// there is not one from a newer program.
+func encodeFormat(n uint32) []byte {
+	b := binary.BigEndian.AppendUint32(nil, n)
+	return binary.BigEndian.AppendUint32(b, crc32.Checksum(b, castagnoli))
+}
+
+// create makes a new ledger and only then gives it its name: a crash leaves
+// either nothing there or all of it. So an empty file is never taken for a new
+// one: it is one that was truncated.
+func create(path string) (err error) {
+	dir := filepath.Dir(path)
+	if info, err := os.Stat(dir); err != nil || !info.IsDir() {
+		return fmt.Errorf("there is no folder %s: make it, or choose another path", dir)
+	}
+	f, err := os.CreateTemp(dir, filepath.Base(path)+".new-*")
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if e := os.Remove(f.Name()); !errors.Is(e, fs.ErrNotExist) {
+			err = errors.Join(err, e)
+		}
+	}()
+	if err := f.Close(); err != nil {
+		return err
+	}
+	if err := initialize(f.Name()); err != nil {
+		return err
+	}
+	switch err := os.Link(f.Name(), path); {
+	case errors.Is(err, fs.ErrExist):
+		return nil // another process was faster; the lock decides
+	case err != nil: // there are file systems without links
+		if err := os.Rename(f.Name(), path); err != nil {
+			return err
+		}
+	}
+	return syncDir(dir)
+}
+
+func initialize(path string) error {
+	db, err := bbolt.Open(path, 0o600, nil)
+	if err != nil {
+		return err
+	}
+	return errors.Join(db.Update(func(tx *bbolt.Tx) error {
+		meta, err := tx.CreateBucket(metaBucket)
+		if err != nil {
+			return err
+		}
+		if _, err := tx.CreateBucket(cursorsBucket); err != nil {
+			return err
+		}
+		if err := (sum{}).store(meta); err != nil {
+			return err
+		}
+		return meta.Put(formatKey, encodeFormat(format))
+	}), db.Close())
+}
+
+// syncDir makes a new name in a folder durable.
+func syncDir(dir string) error {
+	d, err := os.Open(dir)
+	if err != nil {
+		return err
+	}
+	// Not every file system can; then a name is as durable as it gets.
+	_ = d.Sync()
+	return d.Close()
+}
