@@ -1,7 +1,9 @@
 package fleet
 
 import (
+	"errors"
 	"slices"
+	"strings"
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -73,6 +75,13 @@ func (d *descriptions) describe(o metav1.Object, before *described, read func(me
 		},
 	}
 	f, f.err = read(o, f)
+	f.err = bounded(f.err)
+	if checkName(f.name) != nil {
+		f.name = clip(f.name)
+	}
+	if len(f.context) > maxNameBytes {
+		f.context = clip(f.context)
+	}
 	if before != nil && before.uid != now.uid {
 		before = nil
 	}
@@ -100,4 +109,16 @@ func (d *descriptions) describe(o metav1.Object, before *described, read func(me
 		now.found = append(now.found, wrong)
 	}
 	return now
+}
+
+// maxReason is how much of what is wrong with one object is told. An object may
+// have a megabyte of names that nobody may use.
+const maxReason = 2048
+
+// bounded cuts the message of an error that quotes names of an object.
+func bounded(err error) error {
+	if err == nil || len(err.Error()) <= maxReason {
+		return err
+	}
+	return errors.New(strings.ToValidUTF8(err.Error()[:maxReason], "") + "...")
 }

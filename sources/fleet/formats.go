@@ -106,6 +106,9 @@ func describeSecret(format *secretFormat, s *corev1.Secret, f finding) (finding,
 	if err := refuse(cfg); err != nil {
 		return f, err
 	}
+	if len(context) > maxNameBytes {
+		return f, fmt.Errorf("the context's name has %d bytes, at most %d are allowed", len(context), maxNameBytes)
+	}
 	f.member, err = describe(cfg, nil, f)
 	return f, err
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"strconv"
+	"strings"
 )
 
 // The annotations of a Secret or ClusterProfile that say more about its cluster.
@@ -105,7 +106,7 @@ func parseLimits(annotations map[string]string) (Limits, error) {
 func clip(value string) string {
 	const most = 40
 	if len(value) > most {
-		return value[:most] + "..."
+		return strings.ToValidUTF8(value[:most], "") + "..."
 	}
 	return value
 }

@@ -36,7 +36,9 @@ func (c collector) Collect(ch chan<- prometheus.Metric) {
 	for i, p := range c.fleet.opts.Providers {
 		ch <- prometheus.MustNewConstMetric(problemsDesc, prometheus.GaugeValue, float64(perProvider[i]), p.String())
 	}
+	dropped := int64(0)
 	if e := c.fleet.events; e != nil {
-		ch <- prometheus.MustNewConstMetric(eventsDroppedDesc, prometheus.CounterValue, float64(e.dropped.Load()))
+		dropped = e.dropped.Load()
 	}
+	ch <- prometheus.MustNewConstMetric(eventsDroppedDesc, prometheus.CounterValue, float64(dropped))
 }

@@ -1,11 +1,14 @@
 package fleet
 
 import (
+	"cmp"
 	"encoding/base64"
+	"fmt"
 	"strings"
 	"testing"
 
 	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
 // describeText reads a kubeconfig as it would come from a Secret.
@@ -111,5 +114,34 @@ func TestSecretWithoutAClusterIsAProblem(t *testing.T) {
 				t.Errorf("error %q\nwant    %q", err, tc.want)
 			}
 		})
+	}
+}
+
+// A Secret may have a megabyte of names; what is told of it is short.
+func TestWhatIsToldOfASecretIsBounded(t *testing.T) {
+	const long = 100_000
+	name := strings.Repeat("n", long)
+	var users strings.Builder
+	for i := range 1000 {
+		fmt.Fprintf(&users, "- name: u%d\n  user: {tokenFile: /x}\n", i)
+	}
+	for what, s := range map[string]*corev1.Secret{
+		"context": {Data: map[string][]byte{"kubeconfig": []byte(kubeconfig(name))}},
+		"choice":  {Data: map[string][]byte{"kubeconfig": []byte(kubeconfig(name, name+"2"))}},
+		"users":   {Data: map[string][]byte{"kubeconfig": []byte(strings.Replace(kubeconfig("a"), "users:\n", "users:\n"+users.String(), 1))}},
+		"name": {
+			ObjectMeta: metav1.ObjectMeta{Annotations: map[string]string{annotationName: name}},
+			Data:       map[string][]byte{"kubeconfig": []byte(kubeconfig("a"))},
+		},
+	} {
+		found := newDescriptions("v1", "Secret").update([]metav1.Object{s}, func(o metav1.Object, f finding) (finding, error) {
+			f.name = cmp.Or(f.name, "a")
+			return describeSecret(secretFormats["kubeconfig"], s, f)
+		})
+		if f := found[0]; len(f.name)+len(f.context) > 2*maxNameBytes || f.err != nil && len(f.err.Error()) > maxReason+3 {
+			t.Errorf("%s: %d bytes of name, %d of context, error %.100v", what, len(f.name), len(f.context), f.err)
+		} else if f.member != nil && len(f.member.Source) > 2*maxNameBytes {
+			t.Errorf("%s: %d bytes of source", what, len(f.member.Source))
+		}
 	}
 }
