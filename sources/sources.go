@@ -40,6 +40,9 @@ type Options struct {
 	Specs  []stream.Spec // followed in every member
 	Queue  Queue
 	Ledger *ledger.Ledger
+	// Limit is called with the limits that a member's description asks for, when
+	// it joins and when its description changes. It must not block. Optional.
+	Limit func(cluster string, l fleet.Limits)
 	// Removed is called once nothing of a member is left. It must not block.
 	// Optional.
 	Removed func(cluster string)
@@ -66,8 +69,9 @@ type member struct {
 	leave   chan struct{} // closed when it is to be removed
 
 	// Guarded by Sources.mu:
-	leaving bool
-	next    *fleet.Member // set again while leaving
+	fingerprint string // of the configuration in use
+	leaving     bool
+	next        *fleet.Member // set again while leaving
 }
 
 // New returns a Sources without members. It starts nothing.
@@ -97,8 +101,7 @@ func (s *Sources) Set(m fleet.Member) {
 	case r.leaving:
 		r.next = &m
 	default:
-		r.source = m.Source
-		r.conn.SetREST(m.REST)
+		s.updateLocked(r, m)
 	}
 }
 
@@ -131,7 +134,8 @@ func (s *Sources) startLocked(m fleet.Member) {
 		s.o.Log.Error(err, "Cannot follow a cluster", "cluster", m.Name)
 		return
 	}
-	r := &member{name: m.Name, source: m.Source, leave: make(chan struct{}), conn: conn}
+	r := &member{name: m.Name, source: m.Source, fingerprint: m.Fingerprint, leave: make(chan struct{}), conn: conn}
+	s.limitLocked(r, m.Limits)
 	for _, spec := range s.o.Specs {
 		r.streams = append(r.streams, stream.New(stream.Options{
 			Cluster:    m.Name,
