@@ -136,6 +136,7 @@ func (d *demo) startProgram(running context.Context, fail context.CancelCauseFun
 		"--reconnect-max", "4s",
 		"--metrics-bind-address", addresses[0],
 		"--health-probe-bind-address", addresses[1],
+		"--admin-bind-address", "0",
 	}
 	d.screen.say("Starting Fairlead:\n%s", drawCommand(filepath.Base(d.fairlead), args))
 	if d.child, err = startChild(d.fairlead, args, filepath.Join(d.dir, "fairlead.log")); err != nil {

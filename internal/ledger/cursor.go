@@ -74,6 +74,7 @@ type Cursor struct {
 	ticket       uint64
 	pending      map[name]*pending
 	order        order
+	retried      map[name]*Retried
 
 	odd      map[uid]string // UIDs that are no UUIDs
 	oddLimit int            // how many may gather before those in use are counted
@@ -254,6 +255,7 @@ func (c *Cursor) Rewind() {
 	c.advanceLocked()
 	c.pending = map[name]*pending{}
 	c.order.init()
+	c.abandonLocked()
 	c.last, c.snapshotting = c.head.Resume, false
 }
 

@@ -68,6 +68,7 @@ type item struct {
 	uid     string
 	rv      int
 	ticket  uint64
+	again   bool // was delivered before and is retried
 }
 
 func (i item) id() (Name, Version) { return Name{"ns", i.name}, Version{i.uid, strconv.Itoa(i.rv)} }
@@ -89,6 +90,9 @@ func (s *sink) deliver(i item, ghosts []string) {
 	} else {
 		s.objects[i.name] = state{i.uid, i.rv}
 		s.seen[i.uid] = true
+	}
+	if i.again && i.deleted {
+		return // of a UID that has been gone for long, perhaps
 	}
 	if i.rv < s.newest[i.name] {
 		s.backwards++
@@ -141,7 +145,7 @@ func (s *stream) step(t *testing.T, srv *server, r source, offer func(item)) {
 		s.page = s.page[1:]
 	case s.snapshot:
 		for _, d := range s.cursor.EndSnapshot(strconv.Itoa(s.at)) {
-			s.offering = append(s.offering, item{true, d.Name.Name, d.Version.UID, s.at, d.Ticket})
+			s.offering = append(s.offering, item{true, d.Name.Name, d.Version.UID, s.at, d.Ticket, false})
 		}
 		s.then = s.at
 	case s.last < srv.compacted:
@@ -149,7 +153,7 @@ func (s *stream) step(t *testing.T, srv *server, r source, offer func(item)) {
 	default:
 		for _, e := range srv.log {
 			if e.rv > s.last {
-				s.observe(item{e.deleted, e.name, e.uid, e.rv, 0}, false)
+				s.observe(item{e.deleted, e.name, e.uid, e.rv, 0, false}, false)
 				s.then = e.rv
 				return
 			}
@@ -165,7 +169,7 @@ func (s *stream) beginSnapshot(srv *server, r source) {
 	s.snapshot, s.at, s.page = true, srv.rv, nil
 	for _, name := range slices.Sorted(maps.Keys(srv.objects)) {
 		o := srv.objects[name]
-		s.page = append(s.page, item{false, name, o.uid, o.rv, 0})
+		s.page = append(s.page, item{false, name, o.uid, o.rv, 0, false})
 	}
 	r.Shuffle(len(s.page), func(i, j int) { s.page[i], s.page[j] = s.page[j], s.page[i] })
 }
@@ -256,8 +260,10 @@ type history struct {
 	waiting map[string]item
 	working map[string]*work
 	acked   map[string]int // versions acked since all was stored
+	retried []*Retried
 
 	stored map[string]int // newest version that was stored as acked
+	past   []item         // all that was ever acked
 }
 
 // work is an item in a worker. Its steps are: begun, and with that noted; then
@@ -299,6 +305,7 @@ func (h *history) restart() {
 	h.cursor, _ = l.Claim(StreamID{Cluster: "a", Resource: "configmaps"}, "")
 	h.stream = &stream{cursor: h.cursor}
 	h.waiting, h.working, h.acked = map[string]item{}, map[string]*work{}, map[string]int{}
+	h.retried = nil
 	h.sink.newest = maps.Clone(h.stored)
 }
 
@@ -341,10 +348,34 @@ func (h *history) work() {
 		h.cursor.Ack(w.ticket, n, v, w.deleted)
 		delete(h.working, name)
 		h.acked[name] = w.rv
+		h.past = append(h.past, w.item)
 	}
 	if resume := h.cursor.ResumePoint(); resume != "" {
 		h.checkResume(resume)
 	}
+}
+
+// retry sends again what sinks accepted before, if the cursor lets it.
+func (h *history) retry() {
+	if len(h.past) == 0 {
+		return
+	}
+	i := h.past[h.r.IntN(len(h.past))]
+	n, v := i.id()
+	r, ok := h.cursor.Retry(n, v, i.deleted)
+	if !ok {
+		return
+	}
+	if _, waits := h.waiting[i.name]; waits || h.working[i.name] != nil {
+		h.t.Fatalf("%s: %s is retried although it is pending", h.what, i.name)
+	}
+	h.retried = append(h.retried, r)
+	if h.r.Float64() < 0.1 {
+		h.cursor.Withdraw(n, r)
+		return
+	}
+	i.ticket, i.again = r.Ticket, true
+	h.offer(i)
 }
 
 // step is one event of the history.
@@ -378,8 +409,10 @@ func (h *history) step() {
 		for name, rv := range h.acked {
 			h.sink.newest[name] = rv
 		}
-	default:
+	case x < 0.99:
 		h.server.rv++ // writes to other resources
+	default:
+		h.retry()
 	}
 }
 
@@ -417,6 +450,13 @@ func (h *history) settle() {
 	}
 	if snk.backwards > 0 {
 		fail(fmt.Sprintf("%d deliveries went backwards", snk.backwards))
+	}
+	for _, r := range h.retried {
+		select {
+		case <-r.Settled():
+		default:
+			fail("a retried state never settles")
+		}
 	}
 	if s := h.cursor.Stats(); s.Unacked != 0 || !s.Oldest.IsZero() || s.Known != len(srv.objects) {
 		fail(fmt.Sprintf("stats at rest: %+v", s))

@@ -20,8 +20,9 @@ type attempt struct {
 	*Stream
 	session *member.Session
 	guard   *guard
-	// offer hands a change over. It ends with the stream only: an attempt that
-	// is cut waits for the lane first.
+	// begin takes the stream's turn, offer hands a change over. They end with
+	// the stream only: an attempt that is cut waits for the lane first.
+	begin func() error
 	offer func(c *pipeline.Change, priority int) error
 
 	liveSince time.Time // zero: not live
@@ -34,7 +35,7 @@ type fatalError struct{ error }
 
 // tooNewAttempts is how often a watch may be refused because the server does
 // not know the version yet, before that is taken for the loss of its history
-// and not for a replica that lags behind.
+// although the server does not tell what version it has.
 const tooNewAttempts = 3
 
 func (s *Stream) attempt(ctx context.Context, session *member.Session) ending {
@@ -42,6 +43,17 @@ func (s *Stream) attempt(ctx context.Context, session *member.Session) ending {
 	a := &attempt{
 		Stream: s, session: session,
 		guard: newGuard(cancel, s.cfg),
+	}
+	a.begin = func() error {
+		waited := false
+		err := a.turn.take(ctx, func() { a.guard.block(); waited = true })
+		if waited {
+			a.guard.unblock()
+		}
+		if err != nil {
+			return fatalError{err}
+		}
+		return nil
 	}
 	a.offer = func(c *pipeline.Change, priority int) error {
 		a.guard.block()
@@ -88,14 +100,20 @@ func (a *attempt) follow(ctx context.Context) error {
 		return err
 	}
 	if from, ok := a.target.cursor.Start(); ok && !a.replaying && !a.demands.any() {
-		err := a.watch(ctx, from)
+		err := a.knows(ctx, from)
+		if err == nil {
+			err = a.watch(ctx, from)
+		}
 		why, _ := classify(ctx, err)
 		switch {
 		case why == expired:
 			a.cause = resumeLost
 		case why == backwards:
 			a.cause = wentBack
-		case why == tooNew && a.attempts >= tooNewAttempts:
+		case why == tooNew:
+			if back, cannot := a.wentBack(ctx, from); !back && (cannot == nil || a.attempts < tooNewAttempts) {
+				return err
+			}
 			a.cause = notYetKnown
 		default:
 			return err

@@ -79,6 +79,10 @@ func (a *attempt) change(b []byte, f *frame, snapshot, tooLong bool) error {
 	gone := f.typ == deleted
 
 	a.progress.observed.Add(1)
+	if err := a.begin(); err != nil {
+		return err
+	}
+	defer a.turn.end()
 	ticket, verdict := a.observe(name, version, gone, snapshot)
 	switch verdict {
 	case ledger.Duplicate:

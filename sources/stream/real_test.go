@@ -39,10 +39,12 @@ type mirror struct {
 
 // Offer accepts a change at once, as a queue and its workers would in time.
 func (m *mirror) Offer(ctx context.Context, c *pipeline.Change, _ int) error {
-	if _, err := c.Origin.Tracker.Begin(ctx, c); err != nil {
+	ghosts, err := c.Origin.Tracker.Begin(ctx, c)
+	if err != nil {
 		return err
 	}
 	m.mu.Lock()
+	m.ops["ghost"] += len(ghosts)
 	key := c.Key.Namespace + "/" + c.Key.Name
 	if c.Op == pipeline.Deleted {
 		delete(m.objects, key)
@@ -221,6 +223,10 @@ func TestOnRealServers(t *testing.T) {
 	t.Run("secrets", func(t *testing.T) { testSecrets(t, streaming) })
 	t.Run("custom resources", func(t *testing.T) { testCustomResources(t, streaming) })
 	t.Run("connection cut", func(t *testing.T) { testCut(t, streaming) })
+	t.Run("audits", func(t *testing.T) { testAudits(t, streaming) })
+	t.Run("restarts", func(t *testing.T) { testRestarts(t, streaming) })
+	t.Run("restore", func(t *testing.T) { testRestore(t, streaming) })
+	t.Run("restore that nobody sees", func(t *testing.T) { testRestoreUnseen(t, paged) })
 }
 
 // testFollows: a snapshot of more than a page, live changes, what happens while

@@ -7,7 +7,6 @@ import (
 	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/discovery"
 )
 
@@ -99,7 +98,7 @@ func classify(ctx context.Context, err error) (r reason, after time.Duration) {
 	if !ok {
 		return network, 0
 	}
-	if apierrors.HasStatusCause(err, metav1.CauseTypeResourceVersionTooLarge) {
+	if isTooNew(err) {
 		return tooNew, after
 	}
 	switch {

@@ -22,6 +22,11 @@ func (a *attempt) retire(ctx context.Context) error {
 	if len(t.former) == 0 {
 		return nil
 	}
+	// A retry would be of this cluster, between what is of the others.
+	if err := a.begin(); err != nil {
+		return err
+	}
+	defer a.turn.end()
 	a.setState(member.Syncing, replacedCluster)
 	a.guard.enter(parked) // it is the sinks that are waited for
 	if t.cursor.Unacked() > 0 {

@@ -137,6 +137,10 @@ func (a *attempt) page(ctx context.Context, limit int, token string) (listMeta, 
 // sweep ends a snapshot: what it did not hold is gone.
 func (a *attempt) sweep(version string) error {
 	a.guard.endSync()
+	if err := a.begin(); err != nil {
+		return err
+	}
+	defer a.turn.end()
 	t := a.target
 	if err := a.bury(t.cursor.EndSnapshot(version), t.origin); err != nil {
 		return err

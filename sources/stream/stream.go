@@ -90,6 +90,7 @@ type Stream struct {
 	slots   Semaphore
 	claims  *Claims
 	log     logr.Logger
+	turn    turn
 
 	progress progress
 	demands  demands
@@ -128,12 +129,19 @@ func New(o Options) *Stream {
 		slots:   o.Snapshots,
 		claims:  o.Claims,
 		log:     log.WithValues("cluster", o.Cluster, "stream", o.Spec.String()),
+		turn:    newTurn(),
 		backoff: retry.NewBackOff(cfg.ReconnectMin, cfg.ReconnectMax),
 	}
 	s.progress.state, s.progress.since = member.Connecting, time.Now()
 	s.acks.rung = make(chan struct{}, 1)
 	return s
 }
+
+// Name returns the spec in its canonical form.
+func (s *Stream) Name() string { return s.name }
+
+// Spec returns what the stream was made to follow.
+func (s *Stream) Spec() Spec { return s.spec }
 
 // Run follows the resource until ctx ends; it returns nil then. It returns an
 // error only when there is no point in going on: the member is gone,

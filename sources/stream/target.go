@@ -75,16 +75,21 @@ const (
 	acceptMetadataList = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1,application/json"
 )
 
-// request returns a GET of a target's collection.
-func (s *Stream) request(session *member.Session, t *target, accept string) *rest.Request {
+// path is that of the collection in a namespace; empty: in all of them.
+func (t *target) path(namespace string) []string {
 	path := []string{"apis", t.gvr.Group, t.gvr.Version}
 	if t.gvr.Group == "" {
 		path = []string{"api", t.gvr.Version}
 	}
-	if s.spec.Namespace != "" {
-		path = append(path, "namespaces", s.spec.Namespace)
+	if namespace != "" {
+		path = append(path, "namespaces", namespace)
 	}
-	r := session.Watches.Get().AbsPath(append(path, t.gvr.Resource)...).MaxRetries(0).SetHeader("Accept", accept)
+	return append(path, t.gvr.Resource)
+}
+
+// request returns a GET of a target's collection.
+func (s *Stream) request(session *member.Session, t *target, accept string) *rest.Request {
+	r := session.Watches.Get().AbsPath(t.path(s.spec.Namespace)...).MaxRetries(0).SetHeader("Accept", accept)
 	if s.spec.Labels != "" {
 		r.Param("labelSelector", s.spec.Labels)
 	}

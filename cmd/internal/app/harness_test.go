@@ -54,20 +54,21 @@ type running struct {
 // start runs the program with flags, until the test ends at the latest.
 func start(t *testing.T, flags ...string) *running {
 	t.Helper()
-	return startInto(t, newRecorder(), flags...)
+	return startWith(t, Options{}, newRecorder(), flags...)
 }
 
-// startInto is start with a sink that an earlier run may have written to.
-func startInto(t *testing.T, out *recorder, flags ...string) *running {
+// startWith is start for a program with sinks of its own, with a stdout that an
+// earlier run may have written to.
+func startWith(t *testing.T, o Options, out *recorder, flags ...string) *running {
 	t.Helper()
 	var cfg Config
 	set := pflag.NewFlagSet("run", pflag.ContinueOnError)
 	cfg.addFlags(set)
-	defaults := []string{"--metrics-bind-address=0", "--health-probe-bind-address=0", "--cluster-qps=0", "--ledger=memory:", "--reconnect-min=200ms", "--reconnect-max=1s"}
+	defaults := []string{"--metrics-bind-address=0", "--health-probe-bind-address=0", "--admin-bind-address=0", "--cluster-qps=0", "--ledger=memory:", "--reconnect-min=200ms", "--reconnect-max=1s"}
 	if err := set.Parse(append(defaults, flags...)); err != nil {
 		t.Fatal(err)
 	}
-	s, err := cfg.parse(Options{})
+	s, err := cfg.parse(o)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -311,6 +312,7 @@ func writeFile(t *testing.T, path, content string) {
 
 // rareMetrics have no series until what they count has happened.
 var rareMetrics = map[string]bool{
+	"fairlead_dead_letters_retried_total":  true,
 	"fairlead_connection_reconnects_total": true,
 	"fairlead_stream_reconnects_total":     true,
 	"fairlead_frames_rejected_total":       true,

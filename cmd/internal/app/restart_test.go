@@ -21,7 +21,7 @@ func testRestart(t *testing.T, env *testenv.Env) {
 	}
 	out, path := newRecorder(), filepath.Join(t.TempDir(), "ledger")
 	run := func() *running {
-		return startInto(t, out, "--clusters=kubeconfig:"+writeKubeconfig(t, env.Cluster("beta")), "--watch=configmaps?namespace="+ns,
+		return startWith(t, Options{}, out, "--clusters=kubeconfig:"+writeKubeconfig(t, env.Cluster("beta")), "--watch=configmaps?namespace="+ns,
 			"--ledger="+path)
 	}
 	// counts returns how many events of each kind came after the first n.
