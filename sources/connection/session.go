@@ -35,6 +35,11 @@ func newSession(cluster, uid string, c *clients) *session {
 			Calls:     c.calls,
 			Discovery: discovery.NewDiscoveryClient(c.calls),
 			Changed:   changed,
+
+			Server:         c.probes.Get().AbsPath("/").URL(),
+			WatchTransport: c.watches.Client.Transport,
+			CallTransport:  c.calls.Client.Transport,
+			Limiter:        c.calls.GetRateLimiter(),
 		},
 	}
 }
@@ -124,6 +129,7 @@ func (c *Connection) Report(s *member.Session, err error) {
 	if soonest := c.lastProbe.Add(c.config.ReconnectMin); soonest.After(now) {
 		c.probeAt = soonest
 	}
+	c.broadcastLocked()
 	note := c.noteLocked(now)
 	c.mu.Unlock()
 	c.nudge()
