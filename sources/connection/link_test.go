@@ -10,7 +10,7 @@ import (
 
 // TestLink: who looks at the connection sees every turn, and is told of it.
 func TestLink(t *testing.T) {
-	bubble(t, Config{}, func(t *testing.T, c *Connection, m *fakeMember) {
+	bubbleWith(t, Options{}, healthy(uidA), func(t *testing.T, c *Connection, m *fakeMember) {
 		link := c.Link()
 		expect := func(when string, state member.State, session, suspect bool) {
 			t.Helper()
@@ -36,6 +36,7 @@ func TestLink(t *testing.T) {
 		c.Report(s, io.EOF)
 		expect("suspect", member.Stale, false, true)
 		time.Sleep(DefaultConnectTimeout)
+		settled()
 		expect("dead", member.BackingOff, false, false)
 		if link.LastError == "" {
 			t.Error("dead: no error")
