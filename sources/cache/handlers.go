@@ -59,11 +59,10 @@ func Requests[object client.Object](h handler.TypedEventHandler[object, reconcil
 }
 
 // inCluster lets a handler add to a queue for many clusters. Priorities come
-// through: the wrapped queue is a priority queue, or handlers would not set
-// any, and what a handler of the user adds without one to a first list, or for
-// an unchanged object, gets the low one.
+// through: what it wraps a priority queue into is one too, and TypedFuncs gives
+// the low priority to what is added without one for a first list or an
+// unchanged object.
 func inCluster[object client.Object](name string, h handler.TypedEventHandler[object, reconcile.Request]) handler.TypedEventHandler[object, pipeline.Request] {
-	h = handler.WithLowPriorityWhenUnchanged(h)
 	wrap := func(q workqueue.TypedRateLimitingInterface[pipeline.Request]) workqueue.TypedRateLimitingInterface[reconcile.Request] {
 		plain := clusterQueue{name, q}
 		if p, ok := q.(priorityqueue.PriorityQueue[pipeline.Request]); ok {
