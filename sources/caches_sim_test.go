@@ -14,7 +14,6 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/go-logr/logr"
 	"github.com/go-logr/logr/funcr"
 	"github.com/google/go-cmp/cmp"
 	corev1 "k8s.io/api/core/v1"
@@ -42,12 +41,12 @@ func simulate(t *testing.T, o CachesOptions, f func(t *testing.T, s *sim)) {
 			Identity: func(r pipeline.Request) pipeline.Request { return r },
 		})}
 		var mu sync.Mutex
-		o.Log = logr.Logger(funcr.New(func(prefix, args string) {
+		o.Log = funcr.New(func(prefix, args string) {
 			mu.Lock()
 			defer mu.Unlock()
 			s.lines.Add(1)
 			_, _ = fmt.Fprintln(&s.log, time.Now().Format(time.TimeOnly), prefix, args)
-		}, funcr.Options{Verbosity: 1}))
+		}, funcr.Options{Verbosity: 1})
 		caches, err := NewCaches(o)
 		if err != nil {
 			t.Fatal(err)
