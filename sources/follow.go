@@ -35,6 +35,7 @@ func (s *Sources) makeLocked(r *member) error {
 		return err
 	}
 	r.conn, r.streams, r.used = conn, nil, false
+	s.limitLocked(r)
 	for _, spec := range s.o.Specs {
 		r.streams = append(r.streams, stream.New(stream.Options{
 			Cluster:    r.name,

@@ -40,6 +40,9 @@ type Options struct {
 	Specs  []stream.Spec // followed in every member
 	Queue  Queue
 	Ledger *ledger.Ledger
+	// Limit is called with the limits that a member's description asks for, when
+	// it joins and when its description changes. It must not block. Optional.
+	Limit func(cluster string, l fleet.Limits)
 	// Removed is called once nothing of a member is left, from the member's
 	// own goroutine. It must not block for long. Optional.
 	Removed func(cluster string)
@@ -99,8 +102,7 @@ func (s *Sources) Set(m fleet.Member) {
 	case r.leaving:
 		r.next = &m
 	default:
-		r.config = m
-		r.conn.SetREST(m.REST)
+		s.updateLocked(r, m)
 	}
 }
 

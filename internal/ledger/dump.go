@@ -69,9 +69,9 @@ func ReadAll(ctx context.Context, store Store) ([]Dump, error) {
 	return all, nil
 }
 
-func (v rv) format() string {
-	if v&unordered != 0 {
+func (a rv) format() string {
+	if a&unordered != 0 {
 		return "?"
 	}
-	return strconv.FormatUint(uint64(v), 10)
+	return strconv.FormatUint(uint64(a), 10)
 }

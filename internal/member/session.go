@@ -37,6 +37,9 @@ type Session struct {
 	Calls   rest.Interface
 	// Discovery goes through Calls.
 	Discovery discovery.DiscoveryInterface
+	// Redact returns the text of an error fit to be shown: on one line, without
+	// the credentials of this session, whoever sent them back.
+	Redact func(error) string
 	// Changed is closed when this session must no longer be used.
 	Changed <-chan struct{}
 }

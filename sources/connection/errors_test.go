@@ -110,3 +110,21 @@ func TestSecretsStayInside(t *testing.T) {
 		}
 	})
 }
+
+// A server may answer with anything, also with the token that it was sent. It
+// must not come out where a stream tells its errors.
+func TestSessionRedactsWhatAServerSentBack(t *testing.T) {
+	c := &clients{}
+	s := newSession("m", "uid", c, newRedactor(&rest.Config{BearerToken: "s3cr3t-token"}))
+	if got := s.Redact(errors.New("500: you sent Authorization: Bearer s3cr3t-token")); strings.Contains(got, "s3cr3t") {
+		t.Errorf("shown: %s", got)
+	}
+}
+
+// What a stream reports when nothing comes back must make the connection ask
+// the server itself.
+func TestNoReplyIsDoubtful(t *testing.T) {
+	if _, doubtful := classify(fmt.Errorf("no reply in time: %w", context.DeadlineExceeded)); !doubtful {
+		t.Error("a server that does not reply is not suspected")
+	}
+}

@@ -24,7 +24,7 @@ type session struct {
 	changed chan struct{}
 }
 
-func newSession(cluster, uid string, c *clients) *session {
+func newSession(cluster, uid string, c *clients, r redactor) *session {
 	changed := make(chan struct{})
 	return &session{
 		changed: changed,
@@ -35,6 +35,7 @@ func newSession(cluster, uid string, c *clients) *session {
 			Watches:   c.watches,
 			Calls:     c.calls,
 			Discovery: discovery.NewDiscoveryClient(c.calls),
+			Redact:    r.text,
 			Changed:   changed,
 		},
 	}

@@ -3,6 +3,7 @@ package stream
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
 	"time"
 
@@ -44,7 +45,7 @@ func (r reason) String() string { return reasonNames[r] }
 // What a guard cuts connections for. They are the causes of its context.
 var (
 	errSilent  = errors.New("no frame for too long")
-	errNoReply = errors.New("no reply in time")
+	errNoReply = fmt.Errorf("no reply in time: %w", context.DeadlineExceeded) // so that the connection grows suspicious
 	errOverdue = errors.New("the snapshot did not end in time")
 	errRenewed = errors.New("the member's configuration changed")
 

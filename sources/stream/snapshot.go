@@ -41,7 +41,7 @@ func (a *attempt) snapshot(ctx context.Context) error {
 			return err
 		}
 		a.noStream = true
-		a.log.Info("no streaming lists here, reading pages", "reason", brief(err))
+		a.log.Info("no streaming lists here, reading pages", "reason", a.brief(err))
 	}
 	version, err := a.list(ctx)
 	if err != nil {

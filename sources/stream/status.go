@@ -64,6 +64,7 @@ type progress struct {
 	differences atomic.Uint64
 
 	mu        sync.Mutex
+	redact    func(error) string // of the session
 	resource  string
 	state     member.State
 	why       string
@@ -144,16 +145,25 @@ func (s *Stream) schedule(state member.State, why string, attempt int, delay tim
 }
 
 func (s *Stream) noteError(err error) {
+	text := s.brief(err)
 	p := &s.progress
 	p.mu.Lock()
-	p.lastError, p.errorAt = brief(err), time.Now()
+	p.lastError, p.errorAt = text, time.Now()
 	p.mu.Unlock()
 }
 
-// brief returns what err says, cut off where a server says too much.
-func brief(err error) string {
-	const most = 1024
+// brief returns what an error says, as far as it may be shown: a server may
+// answer with anything, at any length, also with the credentials it was sent.
+func (s *Stream) brief(err error) string {
+	p := &s.progress
+	p.mu.Lock()
+	redact := p.redact
+	p.mu.Unlock()
 	text := err.Error()
+	if redact != nil {
+		text = redact(err)
+	}
+	const most = 1024
 	if len(text) > most {
 		text = strings.ToValidUTF8(text[:most], "") + "..."
 	}

@@ -180,6 +180,9 @@ func (s *Stream) adopt(session *member.Session) {
 		return
 	}
 	s.session, s.noStream, s.refresh = session, false, true
+	s.progress.mu.Lock()
+	s.progress.redact = session.Redact
+	s.progress.mu.Unlock()
 }
 
 // ending says how an attempt ended.

@@ -27,9 +27,13 @@ const defaultAdminAddress = "127.0.0.1:8082"
 
 // Config is what the flags of `fairlead run` say.
 type Config struct {
-	Clusters []string
-	Watches  []string
-	Sinks    []string
+	Clusters        []string
+	IncludeHub      string // the hub's name as a member
+	HubKubeconfig   string // path
+	AccessProviders string // path
+
+	Watches []string
+	Sinks   []string
 
 	ClusterQPS    float64 // changes per second and cluster
 	ClusterBurst  int     // changes
@@ -67,7 +71,14 @@ func (c *Config) addFlags(f *pflag.FlagSet) {
 	f.StringArrayVar(&c.Clusters, "clusters", nil, "where the member clusters are described; repeatable.\n"+
 		"kubeconfig:PATH[?contexts=a,b]: every context is a member, or those named\n"+
 		"dir:PATH: each file is a kubeconfig, its base name the member's name; changes take effect within seconds\n"+
+		"secrets:NAMESPACE[?format=...&selector=...]: each Secret of the hub; * is every namespace.\n"+
+		"  format kubeconfig (default), capi, argocd or multicluster-runtime; changes take effect at once\n"+
+		"clusterprofiles:NAMESPACE[?selector=...]: each ClusterProfile of the hub\n"+
 		"(default: the current context of the kubeconfig that kubectl would use)")
+	f.StringVar(&c.IncludeHub, "include-hub", "", "the hub is a member too, under this name")
+	f.StringVar(&c.HubKubeconfig, "hub-kubeconfig", "", "kubeconfig whose current context is the hub.\n"+
+		"(default: the pod's service account, else as kubectl would find it)")
+	f.StringVar(&c.AccessProviders, "cluster-profile-access-providers", "", "JSON file with the commands that get credentials for ClusterProfiles, as of KEP-5339")
 	f.StringArrayVar(&c.Watches, "watch", nil, "what to follow in every member; repeatable, comma-separated.\n"+
 		"resource[.group][/version][?namespace=...&labelSelector=...&fieldSelector=...&mode=metadata]\n"+
 		"plural, singular or short name, as in kubectl; required")

@@ -66,11 +66,12 @@ func newProgram(ctx context.Context, s *settings, stdout io.Writer, log logr.Log
 		return nil, err
 	}
 
+	buckets := s.buckets()
 	p.queue = pipeline.NewChangeQueue(pipeline.QueueOptions[*pipeline.Change, pipeline.Key]{
 		Name:         "fairlead",
 		LaneCapacity: s.LaneCapacity,
 		LaneBytes:    int64(s.LaneBytes),
-		Buckets:      s.buckets(),
+		Buckets:      buckets,
 	})
 	for _, l := range s.limits {
 		p.queue.SetWeight(l.cluster, l.weight)
@@ -90,10 +91,15 @@ func newProgram(ctx context.Context, s *settings, stdout io.Writer, log logr.Log
 		Specs:   s.specs,
 		Queue:   p.queue,
 		Ledger:  p.ledger,
+		Limit:   s.limiter(p.queue, buckets),
 		Removed: stage.ForgetCluster,
 		Log:     log,
 	})
-	p.fleet = fleet.New(fleet.Options{Providers: s.providers, Handler: p.sources, Log: log, Registerer: reg})
+	hub, err := s.loadHub()
+	if err != nil {
+		return nil, err
+	}
+	p.fleet = fleet.New(fleet.Options{Providers: s.providers, Hub: hub, Handler: p.sources, Log: log, Registerer: reg})
 	if err := p.fleet.Check(); err != nil {
 		return nil, err
 	}
