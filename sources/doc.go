@@ -13,6 +13,13 @@
 // metrics. A member that is set again while it is being removed starts anew
 // once that is done.
 //
+// For controllers there are Caches instead: one connection and one
+// controller-runtime cluster.Cluster per member, see package sources/cache.
+//
+//	fleet ── Set, Remove ──▶ Caches
+//	                           ├─ member A: connection, caches ── events ──▶ your controller's queue
+//	                           └─ ...                          ◀─ Client ─── your reconciler
+//
 // All methods may be called from any goroutine. The package composes its
-// children fleet, connection and stream, which know nothing of each other.
+// children fleet, connection, stream and cache, which know nothing of each other.
 package sources
