@@ -10,6 +10,8 @@ import (
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/runtime/schema"
+
+	"github.com/fairlead-dev/fairlead/internal/member"
 )
 
 // call sends the request of a client. It fails at once while the member cannot
@@ -75,6 +77,8 @@ func (g *gate) failed(ctx context.Context, req *http.Request, f *flight, err err
 	switch {
 	case errors.Is(cause, errCut):
 		return unavailable(g.cluster, g.conn.Link())
+	case g.conn.Link().State == member.Gone:
+		return gone(g.cluster)
 	case errors.Is(cause, errSlow):
 		err = fmt.Errorf("no answer within %v: %w", g.config.CallTimeout, context.DeadlineExceeded)
 	case req.Context().Err() != nil:
