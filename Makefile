@@ -18,7 +18,7 @@ TESTP ?= 2
 # How long each fuzz target runs, and how often `make race` repeats a test.
 FUZZTIME ?= 30s
 COUNT    ?= 3
-# Flags for the demo, for example: make demo ARGS=--keep
+# Flags for demo and chaos, for example: make chaos ARGS="--seed 7 --changes 20000"
 ARGS ?=
 
 GO_TOOL := go tool -modfile=tools/go.mod
@@ -70,6 +70,10 @@ bench: ## Run the benchmarks
 .PHONY: demo
 demo: control-plane build ## Show three real clusters streaming through Fairlead; flags go into ARGS
 	bin/fairlead-demo $(ARGS)
+
+.PHONY: chaos
+chaos: control-plane build ## Break everything around Fairlead, and check that nothing is lost; flags go into ARGS
+	bin/fairlead-chaos $(ARGS)
 
 .PHONY: control-plane
 control-plane: ## Find, download or build the kube-apiserver and etcd that tests run against

@@ -76,7 +76,7 @@ func TestNoAllocations(t *testing.T) {
 
 // Waiting for tokens allocates nothing either.
 func TestNoAllocationsWhileThrottled(t *testing.T) {
-	q := newNameQueue(pipeline.QueueOptions[string, string]{Buckets: ratelimit.New(ratelimit.Limit{QPS: 20_000, Burst: 1})})
+	q := newNameQueue(pipeline.QueueOptions[string, string]{Buckets: ratelimit.New(ratelimit.Limit{QPS: 5_000, Burst: 1})})
 	items := make([]string, 20)
 	for i := range items {
 		items[i] = fmt.Sprint("a/", i)

@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"github.com/go-logr/logr"
+	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/controller"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
@@ -61,7 +62,10 @@ func ExampleFairRequests() {
 			ratelimit.New(ratelimit.Limit{QPS: 20, Burst: 40}),
 			func(q *pipeline.Queue[pipeline.Request, pipeline.Request]) {
 				queue = q // for RemoveCluster, SetLimit, metrics
-				q.Add(request("blue", "x"))
+				q.Add(pipeline.Request{
+					Cluster:        "blue",
+					NamespacedName: types.NamespacedName{Namespace: "default", Name: "x"},
+				})
 			},
 		),
 		Reconciler: reconcile.TypedFunc[pipeline.Request](func(_ context.Context, r pipeline.Request) (reconcile.Result, error) {

@@ -319,11 +319,12 @@ func (r *run) compare() {
 		Results []string
 		Lanes   []pipeline.LaneStats
 		Len     int
+		Known   int // identities
 		Shut    bool
 		Failed  []int
 	}
-	want := seen{r.m.events, r.m.stats(), r.m.len(), r.m.shut > 0, nil}
-	got := seen{results, r.q.Lanes(), r.q.Len(), r.q.ShuttingDown(), nil}
+	want := seen{r.m.events, r.m.stats(), r.m.len(), r.m.known(), r.m.shut > 0, nil}
+	got := seen{results, r.q.Lanes(), r.q.Len(), r.q.Known(), r.q.ShuttingDown(), nil}
 	for _, c := range clusterNames {
 		for _, n := range objectNames {
 			s := state{cluster: c, name: n}

@@ -112,7 +112,7 @@ func (q *Queue[T, K]) releaseLocked(e *entry[T, K]) {
 		return
 	}
 	delete(q.entries, e.key)
-	e.key, e.lane, e.item, e.refused = *new(K), nil, *new(T), false
+	e.key, e.lane, e.refused = *new(K), nil, false
 	if len(q.free) < maxFree {
 		q.free = append(q.free, e)
 	}

@@ -61,6 +61,7 @@ type lane[T, K comparable] struct {
 
 	offers       [2]list[*offer[T, K]] // blocked, by class, in the order they came
 	blockedSince time.Duration         // if there are any
+	contested    uint64                // admissions while both classes stood blocked
 
 	turn           node[*lane[T, K]] // in the ring: has something ready, and may have a token
 	weight         int
@@ -103,8 +104,25 @@ func (l *lane[T, K]) fits(o *QueueOptions[T, K], c class, size int) bool {
 		return false
 	}
 	if c == snapshot && l.depth[snapshot] > 0 {
-		return l.depth[snapshot] < o.LaneCapacity*3/4 &&
+		// Three quarters, written so that the largest of numbers has them too.
+		return l.depth[snapshot] < o.LaneCapacity/4*3+o.LaneCapacity%4*3/4 &&
 			l.bytes[snapshot]+int64(size) <= o.LaneBytes/4*3
+	}
+	return true
+}
+
+// fitsInPlace reports whether e's waiting item may be replaced by one of
+// another size: one that is no larger always, else as far as there is room.
+func (l *lane[T, K]) fitsInPlace(o *QueueOptions[T, K], e *entry[T, K], c class, size int) bool {
+	growth := int64(size - e.size)
+	if growth <= 0 {
+		return true
+	}
+	if l.depth[live]+l.depth[snapshot] > 1 && l.bytes[live]+l.bytes[snapshot]+growth > o.LaneBytes {
+		return false
+	}
+	if c == snapshot && l.depth[snapshot] > 1 {
+		return l.bytes[snapshot]+growth <= o.LaneBytes/4*3
 	}
 	return true
 }

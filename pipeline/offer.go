@@ -19,9 +19,10 @@ type offer[T, K comparable] struct {
 	err  error
 }
 
-// Offer adds an item as Add does, but blocks while the item's lane is full and
-// holds none of its identity. Items of priority below zero are of the snapshot
-// class, all others live.
+// Offer adds an item as Add does, but blocks while the item's lane is full. If
+// one of its identity waits there already, the item only has to fit in its
+// place: it blocks if it is larger and the lane has no room for that. Items of
+// priority below zero are of the snapshot class, all others live.
 //
 // It returns nil once the item, or a newer one of its identity, waits in the
 // lane; an error that wraps ctx.Err() if ctx ends before; ErrClusterRemoved or
@@ -36,7 +37,7 @@ func (q *Queue[T, K]) Offer(ctx context.Context, item T, priority int) error {
 		q.mu.Unlock()
 		return err
 	}
-	if e.waiting() || q.openLocked(e.lane, classOf(priority), size) {
+	if q.roomLocked(e, priority, size) {
 		q.putLocked(e, item, size, priority)
 		q.mu.Unlock()
 		return nil
@@ -61,13 +62,16 @@ func (q *Queue[T, K]) Offer(ctx context.Context, item T, priority int) error {
 	return fmt.Errorf("wait for room in the lane of cluster %q: %w", cluster, ctx.Err())
 }
 
-// openLocked reports whether a new item of a class may enter a lane, past none
-// that it must not overtake.
-func (q *Queue[T, K]) openLocked(l *lane[T, K], c class, size int) bool {
-	if l.offers[live].n > 0 || c == snapshot && l.offers[snapshot].n > 0 {
-		return false
+// roomLocked reports whether an item may enter its lane: in the place of one
+// of its identity, else past none that it must not overtake.
+func (q *Queue[T, K]) roomLocked(e *entry[T, K], priority, size int) bool {
+	if !e.waiting() {
+		l, c := e.lane, classOf(priority)
+		if l.offers[live].n > 0 || c == snapshot && l.offers[snapshot].n > 0 {
+			return false
+		}
 	}
-	return l.fits(&q.o, c, size)
+	return q.fitsLocked(e, priority, size)
 }
 
 func (q *Queue[T, K]) blockLocked(e *entry[T, K], item T, size, priority int) *offer[T, K] {
@@ -97,20 +101,47 @@ func (q *Queue[T, K]) resolveLocked(o *offer[T, K], err error) {
 // anything that made room, once the entry at hand is settled.
 func (q *Queue[T, K]) admitLocked(l *lane[T, K]) {
 	for {
-		head := l.offers[live].head
-		if head == nil {
-			head = l.offers[snapshot].head
-		}
-		if head == nil {
+		o := q.nextOfferLocked(l)
+		if o == nil || !q.fitsLocked(o.entry, o.entry.blockedPriority(), o.entry.blocked.tail.self.size) {
 			return
 		}
-		e := head.self.entry
-		newest := e.blocked.tail.self
-		if !l.fits(&q.o, classOf(e.blockedPriority()), newest.size) {
-			return
+		if l.offers[live].n > 0 && l.offers[snapshot].n > 0 {
+			l.contested++
 		}
-		q.admitGroupLocked(e)
+		q.admitGroupLocked(o.entry)
 	}
+}
+
+// nextOfferLocked returns the blocked offer whose turn it is: a live one, and
+// every eighth time that both classes stand blocked one of the snapshot class,
+// or else a first list would never get past a stream that is always ahead of
+// its bucket. It forgoes that turn only if its class has had its share of the
+// lane already.
+func (q *Queue[T, K]) nextOfferLocked(l *lane[T, K]) *offer[T, K] {
+	first, second := l.offers[live].head, l.offers[snapshot].head
+	switch {
+	case first == nil && second == nil:
+		return nil
+	case first == nil:
+		return second.self
+	case second == nil, (l.contested+1)%snapshotTurn != 0:
+		return first.self
+	}
+	e := second.self.entry
+	size := e.blocked.tail.self.size
+	if !q.fitsLocked(e, e.blockedPriority(), size) && q.fitsLocked(e, 0, size) {
+		return first.self
+	}
+	return second.self
+}
+
+// fitsLocked reports whether an item has room in the lane of its entry: in the
+// place of one that waits, or beside the others.
+func (q *Queue[T, K]) fitsLocked(e *entry[T, K], priority, size int) bool {
+	if e.waiting() {
+		return e.lane.fitsInPlace(&q.o, e, classOf(max(priority, e.priority)), size)
+	}
+	return e.lane.fits(&q.o, classOf(priority), size)
 }
 
 // blockedPriority is the highest priority among the blocked offers of e.

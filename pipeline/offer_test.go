@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -42,6 +43,30 @@ func wantBlocked(t *testing.T, what string, want bool, offers ...*offering) {
 func sized(name string, size int) state { return state{cluster: "a", name: name, size: size} }
 
 const low = -100
+
+// A newer item takes the place of one that waits, but not more room than there
+// is: else small objects that all grow would fill the memory.
+func TestOfferOfALargerItemBlocksAtTheBytes(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		q := newStateQueue(pipeline.QueueOptions[state, string]{LaneBytes: 100})
+		equal(t, "alone, any size fits", offer(t, q, sized("1", 500), 0).blocked(), false)
+		equal(t, "and may grow", offer(t, q, sized("1", 600), 0).blocked(), false)
+		equal(t, "the first", take(t, q, 1), []state{sized("1", 600)})
+
+		wantBlocked(t, "there is room", false, offer(t, q, sized("1", 10), 0), offer(t, q, sized("2", 40), 0), offer(t, q, sized("2", 90), 0))
+		grown := offer(t, q, sized("1", 11), 0)
+		wantBlocked(t, "no room for one byte more", true, grown)
+		wantBlocked(t, "it becomes no larger", false, offer(t, q, sized("2", 90), 0))
+		if s := lane(q, "a"); s.Bytes != 100 || s.Live != 2 {
+			t.Errorf("stats %+v", s)
+		}
+		// Of an identity that blocks, the older item goes on and the newer one
+		// follows it.
+		equal(t, "the older state", take(t, q, 1), []state{sized("1", 10)})
+		wantBlocked(t, "the other one still takes the room", true, grown)
+		equal(t, "the rest", takeAll(t, q), []state{sized("2", 90), sized("1", 11)})
+	})
+}
 
 func TestOfferBlocksAtTheCount(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -159,6 +184,27 @@ func TestLiveOffersGoFirst(t *testing.T) {
 	})
 }
 
+// Nor do live ones shut out a first list, however fast they come.
+func TestEveryEighthAdmissionIsOfTheSnapshot(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		q := newStateQueue(pipeline.QueueOptions[state, string]{LaneCapacity: 4})
+		for i := range 4 {
+			q.Add(v(fmt.Sprint("full", i), 1))
+		}
+		first := offer(t, q, v("s", 1), low)
+		flood := make([]*offering, 40)
+		for i := range flood {
+			flood[i] = offer(t, q, v(fmt.Sprint("l", i), 1), 0)
+		}
+		for i := range 8 {
+			wantBlocked(t, fmt.Sprint("before admission ", i), true, first)
+			take(t, q, 1)
+		}
+		wantBlocked(t, "at the eighth", false, first)
+		take(t, q, 40+4+1-8)
+	})
+}
+
 // A first list never shuts live changes out.
 func TestSnapshotFillsThreeQuarters(t *testing.T) {
 	for name, o := range map[string]pipeline.QueueOptions[state, string]{
@@ -190,6 +236,15 @@ func TestSnapshotFillsThreeQuarters(t *testing.T) {
 	}
 }
 
+func TestSnapshotFillsALaneWithoutBounds(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		q := newStateQueue(pipeline.QueueOptions[state, string]{LaneCapacity: math.MaxInt, LaneBytes: math.MaxInt64})
+		for i := range 3 {
+			wantBlocked(t, "no bounds", false, offer(t, q, sized(fmt.Sprint(i), 10), low))
+		}
+	})
+}
+
 func TestOneSnapshotItemAlwaysFits(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		q := newStateQueue(pipeline.QueueOptions[state, string]{LaneCapacity: 1, LaneBytes: 10})
@@ -215,6 +270,42 @@ func TestOfferEndsWithItsContext(t *testing.T) {
 		}
 		large = offer(t, q, sized("large", 6), 0)
 		wantBlocked(t, "the same again", false, large)
+	})
+}
+
+// An item that comes back may take a large offer of its identity along, past
+// the place where that held up a smaller one.
+func TestComingBackLetsOthersIn(t *testing.T) {
+	for _, delay := range []time.Duration{0, time.Second} {
+		synctest.Test(t, func(t *testing.T) {
+			q := newStateQueue(pipeline.QueueOptions[state, string]{LaneBytes: 100})
+			q.AddWithOpts(opts{Priority: new(low)}, sized("listed", 60))
+			large, small := offer(t, q, sized("large", 30), low), offer(t, q, sized("small", 10), low)
+			wantBlocked(t, "the large one does not fit three quarters", true, large, small)
+			q.AddAfter(sized("large", 1), delay) // it is live
+			time.Sleep(delay)
+			wantBlocked(t, "the small one does", false, large, small)
+		})
+	}
+}
+
+// Room is made just after the context has ended, before or after Offer has
+// seen that: what it returns is what happened.
+func TestOfferAdmittedAsItsContextEnds(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		q := newStateQueue(pipeline.QueueOptions[state, string]{LaneCapacity: 1})
+		admitted := 0
+		for i := range 300 {
+			q.Add(v("full", i))
+			o := offer(t, q, v("x", i), 0)
+			o.cancel()
+			take(t, q, 1)
+			if err := <-o.result; err == nil {
+				admitted++
+			}
+			takeAll(t, q)
+		}
+		equal(t, "admitted", admitted, int(lane(q, "a").HandedOut)-300)
 	})
 }
 

@@ -9,7 +9,8 @@ import (
 // and is delayed, lets blocked Offers return ErrClusterRemoved, and waits for
 // what is in work; what comes back from there is dropped too. Then lane,
 // bucket and metrics of the cluster are gone. Its weight and its override in
-// the buckets are configuration and stay.
+// the buckets are configuration and stay. Queues that share buckets should all
+// be told.
 //
 // If ctx ends first, the lane is freed all the same and the error says how
 // many items are still in work; their Done may come whenever it does. Items

@@ -2,8 +2,8 @@ package sources
 
 import (
 	"context"
+	"maps"
 	"slices"
-	"strings"
 	"sync"
 
 	"github.com/go-logr/logr"
@@ -21,7 +21,7 @@ type Config struct {
 	Connection connection.Config
 	Stream     stream.Config
 	// MaxConcurrentSnapshots is how many snapshots may start at once across
-	// the fleet; at least 1.
+	// the fleet; 0 means 1.
 	MaxConcurrentSnapshots int
 	// UserAgent is what the members' API servers log.
 	UserAgent string
@@ -40,8 +40,11 @@ type Options struct {
 	Specs  []stream.Spec // followed in every member
 	Queue  Queue
 	Ledger *ledger.Ledger
-	// Removed is called once nothing of a member is left. It must not block.
-	// Optional.
+	// Limit is called with the limits that a member's description asks for, when
+	// it joins and when its description changes. It must not block. Optional.
+	Limit func(cluster string, l fleet.Limits)
+	// Removed is called once nothing of a member is left, from the member's
+	// own goroutine. It must not block for long. Optional.
 	Removed func(cluster string)
 	Log     logr.Logger
 }
@@ -59,13 +62,14 @@ type Sources struct {
 
 // member is one cluster from its Set to the end of its removal.
 type member struct {
-	name    string
-	source  string
-	conn    *connection.Connection
-	streams []*stream.Stream
-	leave   chan struct{} // closed when it is to be removed
+	name  string
+	leave chan struct{} // closed when it is to be removed
 
 	// Guarded by Sources.mu:
+	config  fleet.Member
+	conn    *connection.Connection
+	streams []*stream.Stream
+	used    bool // conn and streams have run
 	leaving bool
 	next    *fleet.Member // set again while leaving
 }
@@ -74,7 +78,7 @@ type member struct {
 func New(o Options) *Sources {
 	return &Sources{
 		o:         o,
-		snapshots: semaphore.NewWeighted(int64(o.Config.MaxConcurrentSnapshots)),
+		snapshots: semaphore.NewWeighted(int64(max(o.Config.MaxConcurrentSnapshots, 1))),
 		claims:    stream.NewClaims(),
 		children:  supervise.NewSet(o.Log, supervise.Options{}),
 		members:   map[string]*member{},
@@ -86,7 +90,8 @@ func New(o Options) *Sources {
 func (s *Sources) Run(ctx context.Context) error { return s.children.Run(ctx) }
 
 // Set adds a member or gives one that is there a new configuration. A new
-// configuration keeps the lane and what was delivered: nothing is replayed.
+// configuration keeps the lane and what was delivered: nothing is replayed. A
+// member that is being removed starts anew once that is done.
 func (s *Sources) Set(m fleet.Member) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -97,8 +102,7 @@ func (s *Sources) Set(m fleet.Member) {
 	case r.leaving:
 		r.next = &m
 	default:
-		r.source = m.Source
-		r.conn.SetREST(m.REST)
+		s.updateLocked(r, m)
 	}
 }
 
@@ -118,87 +122,6 @@ func (s *Sources) Remove(name string) {
 	}
 }
 
-func (s *Sources) startLocked(m fleet.Member) {
-	conn, err := connection.New(connection.Options{
-		Cluster:   m.Name,
-		REST:      m.REST,
-		Config:    s.o.Config.Connection,
-		UserAgent: s.o.Config.UserAgent,
-		Log:       s.o.Log,
-	})
-	if err != nil {
-		// Only a Config that was never validated or a nameless member.
-		s.o.Log.Error(err, "Cannot follow a cluster", "cluster", m.Name)
-		return
-	}
-	r := &member{name: m.Name, source: m.Source, leave: make(chan struct{}), conn: conn}
-	for _, spec := range s.o.Specs {
-		r.streams = append(r.streams, stream.New(stream.Options{
-			Cluster:    m.Name,
-			Spec:       spec,
-			Config:     s.o.Config.Stream,
-			Connection: r.conn,
-			Offerer:    s.o.Queue,
-			Open:       s.cursor,
-			Snapshots:  s.snapshots,
-			Claims:     s.claims,
-			Log:        s.o.Log,
-		}))
-	}
-	s.members[m.Name] = r
-	s.o.Ledger.Join(m.Name)
-	s.children.Start(m.Name, func(ctx context.Context) error { return s.follow(ctx, r) })
-}
-
-func (s *Sources) cursor(id ledger.StreamID) (*ledger.Cursor, error) {
-	c, _ := s.o.Ledger.Claim(id, "")
-	return c, nil
-}
-
-// follow runs a member's connection and streams until it is removed or ctx
-// ends. After a removal, nothing of the member is left when it returns.
-func (s *Sources) follow(ctx context.Context, r *member) error {
-	children := supervise.NewSet(s.o.Log.WithValues("cluster", r.name), supervise.Options{})
-	children.Start("connection", r.conn.Run)
-	for _, st := range r.streams {
-		children.Start(st.Status().Stream, st.Run)
-	}
-	running, stop := context.WithCancel(ctx)
-	defer stop()
-	var wg sync.WaitGroup
-	wg.Go(func() {
-		// Ends when it is told to, and then without an error.
-		_ = children.Run(running)
-	})
-	select {
-	case <-ctx.Done():
-	case <-r.leave:
-	}
-	stop()
-	wg.Wait()
-	if ctx.Err() != nil {
-		return nil
-	}
-	if err := s.o.Queue.RemoveCluster(ctx, r.name); err != nil {
-		return nil // ctx ended: the whole fleet is stopping
-	}
-	s.o.Ledger.Leave(r.name)
-	s.removed(r)
-	return nil
-}
-
-func (s *Sources) removed(r *member) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	delete(s.members, r.name)
-	if s.o.Removed != nil {
-		s.o.Removed(r.name)
-	}
-	if r.next != nil {
-		s.startLocked(*r.next)
-	}
-}
-
 // MemberStatus is where one member stands.
 type MemberStatus struct {
 	Source     string // where its configuration came from
@@ -208,7 +131,19 @@ type MemberStatus struct {
 
 // Status tells of all members, by name.
 func (s *Sources) Status() []MemberStatus {
-	members := s.snapshot()
+	type parts struct {
+		source  string
+		conn    *connection.Connection
+		streams []*stream.Stream
+	}
+	s.mu.Lock()
+	members := make([]parts, 0, len(s.members))
+	for _, name := range slices.Sorted(maps.Keys(s.members)) {
+		r := s.members[name]
+		members = append(members, parts{r.config.Source, r.conn, r.streams})
+	}
+	s.mu.Unlock()
+
 	status := make([]MemberStatus, 0, len(members))
 	for _, r := range members {
 		m := MemberStatus{Source: r.source, Connection: r.conn.Status()}
@@ -218,16 +153,4 @@ func (s *Sources) Status() []MemberStatus {
 		status = append(status, m)
 	}
 	return status
-}
-
-// snapshot returns the members sorted by name.
-func (s *Sources) snapshot() []*member {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	members := make([]*member, 0, len(s.members))
-	for _, r := range s.members {
-		members = append(members, r)
-	}
-	slices.SortFunc(members, func(a, b *member) int { return strings.Compare(a.name, b.name) })
-	return members
 }

@@ -129,12 +129,14 @@ func (d *demo) startProgram(running context.Context, fail context.CancelCauseFun
 		"--clusters", "kubeconfig:" + fleet,
 		"--watch", "configmaps",
 		"--sink", "file:" + d.sink,
+		"--ledger", filepath.Join(d.dir, "ledger"),
 		"--cluster-qps", strconv.FormatFloat(d.clusterQPS, 'f', -1, 64),
 		"--cluster-burst", strconv.Itoa(max(int(d.clusterQPS), 1)),
 		// The default of a minute suits outages longer than this one.
 		"--reconnect-max", "4s",
 		"--metrics-bind-address", addresses[0],
 		"--health-probe-bind-address", addresses[1],
+		"--admin-bind-address", "0",
 	}
 	d.screen.say("Starting Fairlead:\n%s", drawCommand(filepath.Base(d.fairlead), args))
 	if d.child, err = startChild(d.fairlead, args, filepath.Join(d.dir, "fairlead.log")); err != nil {

@@ -12,6 +12,7 @@ var mayImport = map[string][]string{
 	"cmd":       {"sources", "sinks", "pipeline", "ratelimit", "internal"},
 	"bench":     {"sources", "sinks", "pipeline", "ratelimit", "internal"},
 	"examples":  {"sources", "sinks", "pipeline", "ratelimit"},
+	"deploy":    {"sources", "internal"}, // its tests try the manifests
 	"sources":   {"pipeline", "ratelimit", "internal"},
 	"sinks":     {"pipeline", "ratelimit", "internal"},
 	"pipeline":  {"ratelimit", "internal"},

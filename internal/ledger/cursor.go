@@ -77,6 +77,7 @@ type Cursor struct {
 	pending      map[name]*pending
 	mostPending  int // since the map was made
 	order        order
+	retried      map[name]*Retried
 
 	odd      map[uid]string // UIDs that are no UUIDs
 	oddLimit int            // how many may gather before those in use are counted
@@ -125,7 +126,10 @@ func (c *Cursor) Observe(n Name, v Version, deleted, snapshot bool) (ticket uint
 	if snapshot && acked != nil {
 		acked.epoch = c.epoch
 	}
-	if p == nil {
+	if snapshot && p != nil {
+		p.epoch = c.epoch
+	}
+	if p == nil || c.onlyRetriedLocked(p) {
 		// What a sink may hold beyond the acked state does not go away when a
 		// restored backup brings the acked one back.
 		if acked != nil && !deleted && acked.version == seen && len(c.held[name(key)]) == 0 {
@@ -136,9 +140,6 @@ func (c *Cursor) Observe(n Name, v Version, deleted, snapshot bool) (ticket uint
 				return 0, Stale
 			}
 		}
-	}
-	if p != nil && snapshot {
-		p.epoch = c.epoch
 	}
 	return c.pendLocked(key, p, seen.uid, deleted, snapshot), Deliver
 }
@@ -244,11 +245,7 @@ func (c *Cursor) rewriteLocked(at rv) {
 	}
 	// A watch from there would leave out what this history has before it. Until
 	// all of the snapshot is acked, only another snapshot will do.
-	c.last = ""
-	for s := c.order.root.next; s != &c.order.root; s = s.next {
-		s.before = ""
-	}
-	c.advanceLocked()
+	c.distrustLocked()
 }
 
 // Rewind forgets what a restart forgets: changes that are not acked are
@@ -260,6 +257,7 @@ func (c *Cursor) Rewind() {
 	c.advanceLocked()
 	c.pending, c.mostPending = map[name]*pending{}, 0
 	c.order.init()
+	c.abandonLocked()
 	c.last, c.snapshotting = c.head.Resume, false
 }
 

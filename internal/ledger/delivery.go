@@ -133,6 +133,7 @@ func (c *Cursor) Ack(ticket uint64, n Name, v Version, deleted bool) {
 		delete(c.deleted, at)
 	}
 	c.touchLocked(at)
+	c.settleLocked(at, ticket)
 	c.advanceLocked()
 }
 

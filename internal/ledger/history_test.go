@@ -35,6 +35,7 @@ type lane struct {
 	server   *server
 	sink     *sink
 	stored   map[string]int // newest version that was stored as acked
+	ever     []item         // all that was ever acked
 	unswept  bool           // a backup was restored, and what a snapshot shows of that is not stored yet
 	swept    bool           // a snapshot has shown it
 
@@ -44,6 +45,7 @@ type lane struct {
 	waiting map[string]item
 	working map[string]*work
 	acked   map[string]int // versions acked since all was stored
+	retried []*Retried
 }
 
 // work is an item in a worker. Its steps are: begun, and with that noted; then
@@ -86,7 +88,7 @@ func (h *history) restart() {
 	l.Join("a")
 	h.ledger = l
 	for _, l := range h.lanes {
-		l.waiting, l.working, l.acked = map[string]item{}, map[string]*work{}, map[string]int{}
+		l.waiting, l.working, l.acked, l.retried = map[string]item{}, map[string]*work{}, map[string]int{}, nil
 		l.sink.newest = maps.Clone(l.stored)
 		l.connect()
 	}
@@ -196,10 +198,34 @@ func (h *lane) work() {
 		w.cursor.Ack(w.ticket, n, v, w.deleted)
 		delete(h.working, name)
 		h.acked[name] = w.age()
+		h.ever = append(h.ever, w.item)
 	}
 	if resume := h.cursor.ResumePoint(); resume != "" && !h.forgets(resume) && h.number(resume) <= h.server.rv {
 		h.checkResume(h.number(resume))
 	}
+}
+
+// retry sends again what sinks accepted before, if the cursor lets it.
+func (h *lane) retry() {
+	if len(h.ever) == 0 || len(h.stream.former) > 0 {
+		return
+	}
+	i := h.ever[h.r.IntN(len(h.ever))]
+	n, v := i.id()
+	r, ok := h.cursor.Retry(n, v, i.deleted)
+	if !ok {
+		return
+	}
+	if _, waits := h.waiting[i.name]; waits || h.working[i.name] != nil {
+		h.t.Fatalf("%s: %s is retried although it is pending", h.what, i.name)
+	}
+	h.retried = append(h.retried, r)
+	if h.r.Float64() < 0.1 {
+		h.cursor.Withdraw(n, r)
+		return
+	}
+	i.ticket, i.again, i.cursor, i.past = r.Ticket, true, h.cursor, h.sink.past[i.name]
+	h.waiting[i.name] = i
 }
 
 func nameOf(s string) name { return name(appendName(nil, Name{"ns", s})) }
@@ -229,8 +255,10 @@ func (h *history) step() {
 		l.work()
 	case x < 0.94:
 		h.commit(false)
-	case x < 0.97:
+	case x < 0.96:
 		h.commit(true)
+	case x < 0.97:
+		l.retry()
 	default:
 		l.write(func() { l.server.rv++ }) // writes to other resources
 	}
@@ -319,6 +347,13 @@ func (h *lane) check(stored *Cursor) {
 	}
 	if snk.backwards > 0 {
 		fail(fmt.Sprintf("%d deliveries went backwards", snk.backwards))
+	}
+	for _, r := range h.retried {
+		select {
+		case <-r.Settled():
+		default:
+			fail("a retried state never settles")
+		}
 	}
 	c := h.cursor
 	if s := c.Stats(); s.Unacked != 0 || !s.Oldest.IsZero() || s.Known != len(srv.objects) {

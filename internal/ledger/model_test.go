@@ -95,7 +95,8 @@ type item struct {
 	rv      int
 	ticket  uint64
 	cursor  *Cursor
-	past    int // of the server, when it was observed
+	past    int  // of the server, when it was observed
+	again   bool // was delivered before and is retried
 }
 
 // age orders versions of all histories.
@@ -122,6 +123,9 @@ func (s *sink) deliver(i item, ghosts []string) {
 	} else {
 		s.objects[i.name] = state{i.uid, i.rv}
 		s.seen[i.uid] = true
+	}
+	if i.again && i.deleted {
+		return // of a UID that has been gone for long, perhaps
 	}
 	if i.age() < s.newest[i.name] {
 		s.backwards++
@@ -177,7 +181,9 @@ func (s *stream) step(h *lane) {
 		s.cursor.Seen(strconv.Itoa(s.page[0].rv)) // says nothing within a snapshot
 		s.page = s.page[1:]
 	case s.snapshot:
-		s.sweep(s.cursor, s.at, srv.past)
+		for _, d := range s.cursor.EndSnapshot(strconv.Itoa(s.at)) {
+			s.tombstone(h, s.cursor, d, srv.past)
+		}
 		h.swept = true
 		s.then = s.at
 	case s.last < srv.compacted || s.last > srv.rv:
@@ -199,23 +205,30 @@ func (s *stream) step(h *lane) {
 // clear deletes what there was in a former cluster, and then its cursor.
 func (s *stream) clear(h *lane) {
 	c := s.former[0]
-	switch stats := c.Stats(); {
+	switch {
 	case !s.started:
 		s.started = true
-		c.BeginSnapshot()
-		s.sweep(c, 1_000_000-1, h.server.past-1)
-	case stats.Unacked == 0 && stats.Known == 0:
+		for _, d := range c.Retire() {
+			s.tombstone(h, c, d, h.server.past-1)
+		}
+		for i := range s.offering {
+			s.offering[i].again = true // versions of several clusters have no order
+		}
+	case c.Unacked() == 0:
+		if n := c.Stats().Known; n != 0 {
+			h.t.Errorf("%s: %d objects of a former cluster are left", h.what, n)
+		}
 		h.ledger.Drop(c.ID())
 		s.former, s.started = s.former[1:], false
 	}
 }
 
-func (s *stream) sweep(c *Cursor, at, past int) {
-	for _, d := range c.EndSnapshot(strconv.Itoa(at)) {
-		s.offering = append(s.offering, item{true, d.Name.Name, d.Version.UID, at, d.Ticket, c, past})
-	}
-	// Maps are ranged over in no order, but a history must be the same again.
-	slices.SortFunc(s.offering, func(a, b item) int { return strings.Compare(a.name, b.name) })
+// tombstone adds one to what is to be offered, in the order of names: maps are
+// ranged over in none, but a history must be the same again.
+func (s *stream) tombstone(h *lane, c *Cursor, d Tombstone, past int) {
+	i := item{deleted: true, name: d.Name.Name, uid: d.Version.UID, rv: h.number(d.Version.ResourceVersion), ticket: d.Ticket, cursor: c, past: past}
+	at, _ := slices.BinarySearchFunc(s.offering, i, func(a, b item) int { return strings.Compare(a.name, b.name) })
+	s.offering = slices.Insert(s.offering, at, i)
 }
 
 func (s *stream) beginSnapshot(h *lane) {

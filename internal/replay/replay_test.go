@@ -11,13 +11,23 @@ import (
 )
 
 // told are short forms of events about one ConfigMap: "A1" is version 1 of UID A,
-// "-A2" its deletion at version 2, "~A" a tombstone, "restart" a new run.
+// "-A2" its deletion at version 2, "~A" a tombstone, "restart" a new run, and before
+// that "stored:2" or "stored-A" what the new run finds stored: a version, or the
+// deletion of A.
 func apply(t *testing.T, told string) *replay.State {
 	t.Helper()
 	s := replay.New()
 	for word := range strings.FieldsSeq(told) {
 		if word == "restart" {
 			s.NewRun()
+			continue
+		}
+		if uid, ok := strings.CutPrefix(word, "stored-"); ok {
+			s.StoredDeletion(object(uid))
+			continue
+		}
+		if version, ok := strings.CutPrefix(word, "stored:"); ok {
+			s.Stored(object("A"), "cu", version)
 			continue
 		}
 		e, err := replay.Parse([]byte(line(word)))
@@ -139,9 +149,18 @@ func TestOrder(t *testing.T) {
 		{name: "deletion older than the state", told: "A5 -A3", outOfOrder: 1},
 		{name: "another UID with an older version", told: "B7 -B8 A2", outOfOrder: 1},
 		{name: "old UID's deletion after the new UID", told: "A1 B3 ~A4", outOfOrder: 1},
-		{name: "old UID's deletion again after the new UID", told: "A1 ~A3 B3 ~A3", outOfOrder: 1},
+		{name: "old UID's deletion again after the new UID", told: "A1 ~A3 B3 ~A3 B3", repeated: 2},
 		{name: "unknown UID's deletion while another lives", told: "A1 ~B4", outOfOrder: 1},
 		{name: "old UID's state after the new UID", told: "A1 -A2 B3 A1", outOfOrder: 1},
+		{name: "what was stored", told: "A1 A2 stored:2 restart A2 A3", repeated: 0},
+		{name: "older than what was stored", told: "A1 A2 stored:2 restart A1 A2", outOfOrder: 1},
+		{name: "older than what was stored once", told: "A1 A2 stored:2 restart stored:1 restart A1", outOfOrder: 1},
+		{name: "revived although its deletion was stored", told: "A1 -A2 stored:2 restart A1", outOfOrder: 1},
+		{name: "revived after a deletion without a version was stored", told: "A1 ~A2 stored-A restart A1", outOfOrder: 1},
+		{name: "revived after it was stored once", told: "A1 ~A2 stored-A restart B3 -B4 restart A1", outOfOrder: 1},
+		{name: "deleted again after it was stored", told: "A1 ~A2 stored-A restart ~A2 B3"},
+		{name: "a tombstone after what was stored", told: "A3 stored:3 restart ~A2"},
+		{name: "stored, and never told of", told: "stored:2 restart A1", outOfOrder: 1},
 		{name: "a restart repeats in order", told: "A1 A2 -A3 B4 restart A2 -A3 B4 B5"},
 		{name: "a restart repeats an old deletion", told: "A1 ~A3 B3 restart ~A3 B3"},
 		{name: "a restart that goes backwards itself", told: "A1 A2 restart A2 A1", outOfOrder: 1},
@@ -174,6 +193,21 @@ func TestOrderOfAnotherCluster(t *testing.T) {
 	want := []string{"event 4: c/configmaps/ns/n (B), version 1: after version 2"}
 	if diff := cmp.Diff(want, s.OutOfOrder); diff != "" {
 		t.Error(diff)
+	}
+}
+
+func TestHas(t *testing.T) {
+	s := apply(t, "A3 A2 restart A1")
+	for version, want := range map[string]bool{"2": true, "3": true, "4": false} {
+		if s.Has(object("B"), version) != want {
+			t.Errorf("version %s: %v, want %v", version, !want, want)
+		}
+	}
+	if replay.New().Has(object("A"), "1") {
+		t.Error("has what it was never told of")
+	}
+	if !apply(t, "A3 ~A5").Has(object("A"), "5") {
+		t.Error("has not what was deleted since")
 	}
 }
 

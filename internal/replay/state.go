@@ -3,6 +3,7 @@ package replay
 import (
 	"fmt"
 	"io"
+	"iter"
 	"slices"
 	"strconv"
 )
@@ -25,8 +26,17 @@ type history struct {
 	// More than one is right for nobody, but that is for Compare to find.
 	live map[string]string
 
+	// dead has the UIDs told to be gone, in whichever run: true once the program
+	// had that stored as accepted.
+	dead map[string]bool
+	// newest is the newest version told of, be it of a state or of a deletion.
+	newest string
+	// stored is the newest version that the program had stored as accepted.
+	stored struct{ clusterUID, version string }
+
 	// The rest is for the order within one run.
 	run        int
+	gone       map[string]bool // UIDs told to be deleted
 	past       map[string]bool // UIDs told of before the current one
 	uid        string          // the current one
 	deleted    bool
@@ -55,21 +65,83 @@ func (s *State) Read(r io.Reader) error {
 // anew. It may repeat, in order, the last that its predecessor delivered.
 func (s *State) NewRun() { s.run++ }
 
+// Stored says that the program that is started next finds a version of the
+// object, or of its deletion, stored as accepted by every sink: what it delivers
+// about that name must not be older.
+func (s *State) Stored(o Object, clusterUID, version string) {
+	h := s.history(o)
+	if h.stored.clusterUID != clusterUID || compareVersions(version, h.stored.version) > 0 {
+		h.stored.clusterUID, h.stored.version = clusterUID, version
+	}
+}
+
+// StoredDeletion says that the program that is started next finds it stored that
+// every sink has accepted the deletion of an object: it must not deliver it again.
+func (s *State) StoredDeletion(o Object) { s.history(o).dead[o.UID] = true }
+
+// Gone yields every object that the sink was told to be gone.
+func (s *State) Gone() iter.Seq[Object] {
+	return func(yield func(Object) bool) {
+		for object, h := range s.names {
+			for object.UID = range h.dead {
+				if !yield(object) {
+					return
+				}
+			}
+		}
+	}
+}
+
+// Has reports whether the sink was told of that version of an object's name, of a
+// newer one, or of a deletion at that time or later.
+func (s *State) Has(o Object, version string) bool {
+	newest := s.history(o).newest
+	return newest != "" && compareVersions(newest, version) >= 0
+}
+
+// Live yields every object that the sink was told of and not told to be gone.
+func (s *State) Live() iter.Seq[Object] {
+	return func(yield func(Object) bool) {
+		for object, h := range s.names {
+			for object.UID = range h.live {
+				if !yield(object) {
+					return
+				}
+			}
+		}
+	}
+}
+
+// history returns what the sink was told of an object's name.
+func (s *State) history(o Object) *history {
+	o.UID = ""
+	h := s.names[o]
+	if h == nil {
+		h = &history{live: map[string]string{}, dead: map[string]bool{}, run: s.run}
+		s.names[o] = h
+	}
+	return h
+}
+
 // Apply takes the next event.
 func (s *State) Apply(e Event) {
 	s.Events++
-	name := e.Object
-	name.UID = ""
-	h := s.names[name]
-	if h == nil {
-		h = &history{live: map[string]string{}, run: s.run}
-		s.names[name] = h
-	}
+	h := s.history(e.Object)
 	if h.run != s.run {
-		*h = history{live: h.live, run: s.run}
+		*h = history{live: h.live, dead: h.dead, newest: h.newest, stored: h.stored, run: s.run}
 	}
 	s.checkOrder(h, &e)
+	if compareVersions(e.ResourceVersion, h.newest) > 0 {
+		h.newest = e.ResourceVersion
+	}
 	if e.Deleted {
+		if h.gone == nil {
+			h.gone = map[string]bool{}
+		}
+		h.gone[e.UID] = true
+		if _, told := h.dead[e.UID]; !told {
+			h.dead[e.UID] = false
+		}
 		delete(h.live, e.UID)
 	} else {
 		h.live[e.UID] = e.ResourceVersion
@@ -81,12 +153,26 @@ func (s *State) checkOrder(h *history, e *Event) {
 	outOfOrder := func(why string, args ...any) {
 		s.OutOfOrder = append(s.OutOfOrder, fmt.Sprintf("event %d: %s, %s: %s", s.Events, e.Object, e.word(), fmt.Sprintf(why, args...)))
 	}
+	if e.Deleted && h.gone[e.UID] {
+		// A sink that has lost its answer gets a deletion again together with what
+		// has followed it. It has the same id, so whoever has seen it can tell.
+		s.Repeated++
+		return
+	}
+	if !e.Deleted && h.dead[e.UID] {
+		outOfOrder("although its deletion was stored as accepted")
+		return
+	}
 	if h.past[e.UID] {
 		outOfOrder("but its name has gone to %s", h.uid)
 		return
 	}
 	// A tombstone carries the version of what made Fairlead write it.
 	age := 0
+	if !e.Tombstone && h.stored.clusterUID == e.ClusterUID && compareVersions(e.ResourceVersion, h.stored.version) < 0 {
+		outOfOrder("although version %s was stored as accepted", h.stored.version)
+		return
+	}
 	if !e.Tombstone && h.clusterUID == e.ClusterUID {
 		age = compareVersions(e.ResourceVersion, h.version)
 	}
@@ -100,7 +186,7 @@ func (s *State) checkOrder(h *history, e *Event) {
 	case age < 0:
 		outOfOrder("after version %s", h.version)
 		return
-	case e.UID == h.uid && (e.Deleted && h.deleted || !e.Deleted && age == 0):
+	case e.UID == h.uid && !e.Deleted && age == 0:
 		s.Repeated++
 	}
 	if e.UID != h.uid && h.uid != "" {

@@ -10,7 +10,8 @@
 //
 // Faults that can be made: Stop and Start and Restart (same address, same
 // data), Kill, Pause and Resume (the server hangs but its port accepts), Compact
-// (an old watch gets a 410), and those of a Proxy.
+// (an old watch gets a 410), Backup and Restore (history goes back), and those of
+// a Proxy.
 //
 // Guarantees:
 //   - Every server listens on the loopback only and starts with its own CA.

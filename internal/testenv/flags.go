@@ -20,7 +20,7 @@ const (
 func (c *Cluster) etcdFlags() []string {
 	flags := []string{
 		"--name=" + c.name,
-		"--data-dir=" + filepath.Join(c.dir, "etcd"),
+		"--data-dir=" + filepath.Join(c.dir, etcdData),
 		"--listen-client-urls=unix://" + filepath.Join(c.dir, etcdSocket),
 		"--listen-peer-urls=unix://" + filepath.Join(c.dir, peerSocket),
 		// Told to others, of whom there are none; must be host and port.

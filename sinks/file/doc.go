@@ -1,9 +1,8 @@
 // Package file appends changes as lines of JSON to a file.
 //
-//	batch ── AppendCloudEvent ──▶ one buffer ── write(2) ──▶ fsync ──▶ accepted
-//	                                               │           │
-//	                                               └─ failed ──┴──▶ cut back to
-//	                                                                the last batch
+//	batch ── AppendCloudEvent ──▶ internal/lines ── write, fsync ──▶ accepted
+//	                                   │
+//	                                   └─ failed ──▶ cut back to the last batch
 //
 // Each line is one CloudEvents 1.0 event, see
 // [pipeline.Change.AppendCloudEvent].

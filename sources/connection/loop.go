@@ -160,7 +160,7 @@ func (c *Connection) goodLocked(now time.Time, out outcome) {
 		c.endSessionLocked()
 	}
 	if c.session == nil {
-		c.session = newSession(c.cluster, c.identity.uid, c.clients)
+		c.session = newSession(c.cluster, c.identity.uid, c.clients, c.redact)
 	}
 	if c.liveSince.IsZero() {
 		c.liveSince = now

@@ -72,7 +72,7 @@ func TestProbe(t *testing.T) {
 				if (tt.result == resultOK) != (s.State == member.Live) {
 					t.Fatalf("state %q", s.State)
 				}
-				if tt.digest && !strings.HasPrefix(acquire(t, c).UID, "digest-") {
+				if tt.digest && (!strings.HasPrefix(acquire(t, c).UID, "digest-") || acquire(t, c).Digest != acquire(t, c).UID) {
 					t.Errorf("UID %q", s.ClusterUID)
 				}
 			})

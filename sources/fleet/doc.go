@@ -1,15 +1,19 @@
-// Package fleet knows which clusters exist: it reads kubeconfig files, follows
-// them while the program runs, and tells one Handler about every cluster that
-// joins, changes or leaves.
+// Package fleet knows which clusters exist: it reads kubeconfig files and objects
+// of the hub, follows them while the program runs, and tells one Handler about
+// every cluster that joins, changes or leaves.
 //
 //	--clusters values ── Parse ──▶ providers
 //	                                  │ every PollInterval: read, hash, and
 //	  kubeconfig:PATH ─ contexts ─────┤ believe what two polls agree on
 //	  dir:PATH ─ one file, one cluster┤
-//	  (none) ─ as kubectl finds it ───┘
+//	  (none) ─ as kubectl finds it ───┤
+//	  --include-hub ─ the hub itself ─┤
+//	                                  │ at once: list, watch, wake
+//	  secrets:NAMESPACE ─ one each ───┤
+//	  clusterprofiles:NAMESPACE ──────┘
 //	                                  ▼
 //	                          one owner per name ──▶ Handler.Set, Handler.Remove
-//	                                  └────────────▶ Problems, metrics, log
+//	                                  └────────────▶ Problems, metrics, log, Events
 //
 // # Guarantees
 //
@@ -25,7 +29,16 @@
 //     one to two poll intervals after it is complete.
 //   - A name has one owner. Who has it keeps it; another description of the
 //     same name is a problem until the owner leaves, and then takes over.
-//   - Set is called only when something that matters to a connection changed.
+//   - Set is called only when something that matters to a connection, or a limit,
+//     changed.
+//   - What the hub says counts at once. While the hub does not answer, or does not
+//     allow to be read, the clusters known so far stay.
+//   - A kubeconfig from the hub's API may carry no command, no file path, no
+//     unverified and no unencrypted connection: each is refused with an error that
+//     names the field. The commands that get credentials for ClusterProfiles are
+//     the operator's, in a file.
+//   - What is wrong with an object of the hub is told in an Event on it: at most
+//     one a second after a burst, repetitions counted, and what is dropped too.
 //   - Errors and logs name files, contexts and fields, never their secrets: the
 //     messages of the YAML and kubeconfig decoders quote what they read, so
 //     they are not passed on.
@@ -38,7 +51,10 @@
 // # What it does not do
 //
 // It opens no connection and runs no credential plugin: whether a cluster
-// answers is for sources/connection to find out. It does not limit what
-// kubeconfigs may contain, because whoever can write these files can already
-// run commands as Fairlead's user.
+// answers is for sources/connection to find out. The only connections it opens
+// are to the hub, and only if a provider reads it. It does not limit what
+// kubeconfig files may contain, because whoever can write these files can already
+// run commands as Fairlead's user. It does not limit which addresses a Secret may
+// name: it lends them no credentials, so that is for a NetworkPolicy. Whether two
+// objects of the hub claim one name is not known to Check, which reads files only.
 package fleet

@@ -8,6 +8,8 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+
+	corev1 "k8s.io/api/core/v1"
 )
 
 // Provider is a place that describes clusters; Parse makes them.
@@ -33,41 +35,73 @@ type finding struct {
 	member *Member
 	err    error
 	absent bool // the context is asked for, but there is none
+
+	object *corev1.ObjectReference // in the hub, if that is where it was made
+	event  string                  // reason of the Event about err; empty for eventUnusable
 }
 
 // usage ends every message about a bad value.
-const usage = "write kubeconfig:PATH, kubeconfig:PATH?contexts=A,B or dir:PATH"
+const usage = "write kubeconfig:PATH, kubeconfig:PATH?contexts=A,B, dir:PATH, " +
+	"secrets:NAMESPACE?format=FORMAT&selector=SELECTOR or clusterprofiles:NAMESPACE"
+
+// ParseOptions are the flags beside --clusters that say which clusters there are.
+type ParseOptions struct {
+	// IncludeHub is what the hub is called as a member of its own fleet
+	// (--include-hub). Empty: it is none.
+	IncludeHub string
+	// HubKubeconfig says where the hub is; see LoadHub (--hub-kubeconfig).
+	HubKubeconfig string
+	// AccessProviders is the file that lists the access providers for
+	// ClusterProfiles (--cluster-profile-access-providers).
+	AccessProviders string
+}
 
 // Parse turns the values of --clusters into providers:
 //
 //   - kubeconfig:PATH has one cluster per context, named as the context;
 //     ?contexts=A,B picks some. In A and B a percent sign, an ampersand and a comma
 //     are written %25, %26 and %2C.
+//
 //   - dir:PATH has one cluster per file, each a kubeconfig of which the current
 //     or only context counts. The file's base name without .yaml, .yml, .conf or
 //     .kubeconfig is the cluster's name. Hidden files, directories and editors'
 //     temporary files are ignored.
 //
+//   - secrets:NAMESPACE has one cluster per Secret of the hub; secrets:* looks
+//     into all namespaces. ?format= is kubeconfig (the default), capi, argocd or
+//     multicluster-runtime. &selector= is a label selector: instead of the label
+//     fairlead.dev/cluster=true for kubeconfig, besides the format's own label for
+//     the others.
+//
+//   - clusterprofiles:NAMESPACE has one cluster per ClusterProfile of the hub;
+//     ?selector= as before. It needs AccessProviders.
+//
 // A path that begins with "~/" is below the home directory. A path may not
 // contain a question mark.
 //
-// Without values there is one provider: the kubeconfig that kubectl would use
+// Without values and without IncludeHub there is one provider: the kubeconfig that kubectl would use
 // (the files in $KUBECONFIG, else ~/.kube/config, else the service account of
 // the pod), and of it the current context only, because a personal kubeconfig
 // usually lists clusters that nobody meant to put under watch.
 //
 // The error joins what is wrong with each value. Whether files exist is not
 // looked at; see Fleet.Check.
-func Parse(values []string) ([]Provider, error) {
-	if len(values) == 0 {
-		return []Provider{newCurrentProvider()}, nil
-	}
+func Parse(values []string) ([]Provider, error) { return ParseOptions{}.Parse(values) }
+
+// Parse is the function of that name, with options.
+func (o ParseOptions) Parse(values []string) ([]Provider, error) {
 	var (
 		providers []Provider
 		errs      []error
 	)
+	if o.IncludeHub != "" {
+		if err := checkName(o.IncludeHub); err != nil {
+			errs = append(errs, fmt.Errorf("--include-hub: %w", err))
+		}
+		providers = append(providers, &hubProvider{name: o.IncludeHub, path: o.HubKubeconfig})
+	}
 	for i, value := range values {
-		p, err := parseOne(value)
+		p, err := o.parseOne(value)
 		if err == nil && slices.Contains(values[:i], value) {
 			err = errors.New("is given twice; remove one")
 		}
@@ -80,15 +114,24 @@ func Parse(values []string) ([]Provider, error) {
 	if err := errors.Join(errs...); err != nil {
 		return nil, err
 	}
+	if len(providers) == 0 {
+		providers = []Provider{newCurrentProvider()}
+	}
 	return providers, nil
 }
 
-func parseOne(value string) (Provider, error) {
+func (o ParseOptions) parseOne(value string) (Provider, error) {
 	kind, rest, ok := strings.Cut(value, ":")
 	if !ok {
 		return nil, errors.New("has no kind; " + usage)
 	}
-	if kind != "kubeconfig" && kind != "dir" {
+	switch kind {
+	case "kubeconfig", "dir":
+	case "secrets":
+		return parseSecrets(value, rest)
+	case "clusterprofiles":
+		return o.parseProfiles(value, rest)
+	default:
 		return nil, fmt.Errorf("kind %q is unknown; %s", kind, usage)
 	}
 	path, query, hasQuery := strings.Cut(rest, "?")

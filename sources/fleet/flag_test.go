@@ -61,6 +61,19 @@ func TestParseReportsEveryBadValue(t *testing.T) {
 		"kubeconfig:x?contexts=a,":   "picks a context without a name",
 		"kubeconfig:x?contexts=a,a":  `picks context "a" twice`,
 		"kubeconfig:x?contexts=%zzz": "write %25 for a percent sign",
+
+		"secrets:":                        "has no namespace; name one, or write * for all",
+		"secrets:Bad_Name":                "cannot be a namespace",
+		"secrets:x?format=":               `format "" is unknown; it is one of argocd, capi, kubeconfig, multicluster-runtime`,
+		"secrets:x?form=capi":             `option "form" is unknown`,
+		"secrets:x?format=capi&format=a":  "option format is given twice",
+		"secrets:x?selector=":             "selector selects everything",
+		"secrets:x?selector=a%3D%3D%3Db":  "selector:",
+		"secrets:x?selector=%zz":          "write %25 for a percent sign",
+		"clusterprofiles:":                "has no namespace",
+		"clusterprofiles:x?format=capi":   `option "format" is unknown`,
+		"clusterprofiles:x":               "set --cluster-profile-access-providers",
+		"clusterprofiles:x?selector=a,,b": "selector:",
 	}
 	values := []string{"dir:good", "dir:good"}
 	for value := range bad {
@@ -128,4 +141,54 @@ func FuzzParse(f *testing.F) {
 			t.Error(diff)
 		}
 	})
+}
+
+func TestParseOfTheHub(t *testing.T) {
+	o := ParseOptions{AccessProviders: "access.json"}
+	for value, want := range map[string][2]string{ // namespace, selector
+		"secrets:fleet": {"fleet", "fairlead.dev/cluster=true"},
+		"secrets:*":     {"", "fairlead.dev/cluster=true"},
+		"secrets:fleet?selector=env=prod,tier!=x":             {"fleet", "env=prod,tier!=x"},
+		"secrets:fleet?selector=env%20in%20(a,b)":             {"fleet", "env in (a,b)"},
+		"secrets:fleet?format=capi":                           {"fleet", "cluster.x-k8s.io/cluster-name"},
+		"secrets:fleet?format=argocd&selector=env":            {"fleet", "argocd.argoproj.io/secret-type=cluster,env"},
+		"secrets:fleet?selector=env&format=kubeconfig":        {"fleet", "env"},
+		"secrets:f?format=multicluster-runtime&selector=!off": {"f", "sigs.k8s.io/multicluster-runtime-kubeconfig=true,!off"},
+		"clusterprofiles:fleet":                               {"fleet", ""},
+		"clusterprofiles:*?selector=env=prod":                 {"", "env=prod"},
+	} {
+		providers, err := o.Parse([]string{value})
+		if err != nil {
+			t.Errorf("Parse(%q): %v", value, err)
+			continue
+		}
+		var got [2]string
+		switch p := providers[0].(type) {
+		case *secretsProvider:
+			got = [2]string{p.namespace, p.selector}
+		case *profilesProvider:
+			got = [2]string{p.namespace, p.selector}
+		}
+		if got != want || providers[0].String() != value || !NeedsHub(providers) {
+			t.Errorf("Parse(%q) = %q, want %q", value, got, want)
+		}
+	}
+}
+
+func TestParseIncludesTheHub(t *testing.T) {
+	o := ParseOptions{IncludeHub: "home", HubKubeconfig: "hub.yaml"}
+	for _, values := range [][]string{nil, {"dir:x"}} {
+		providers, err := o.Parse(values)
+		if err != nil || len(providers) != len(values)+1 {
+			t.Errorf("%q: %v, %v", values, providers, err)
+			continue
+		}
+		// Its files tell where it is: nothing has to be asked.
+		if p, ok := providers[0].(*hubProvider); !ok || p.name != "home" || p.path != "hub.yaml" || NeedsHub(providers) {
+			t.Errorf("%q: %v", values, providers)
+		}
+	}
+	if _, err := (ParseOptions{IncludeHub: "a b"}).Parse(nil); err == nil || !strings.Contains(err.Error(), "--include-hub") {
+		t.Errorf("a bad name: %v", err)
+	}
 }

@@ -13,6 +13,7 @@ import (
 
 	"github.com/go-logr/logr"
 	"github.com/prometheus/client_golang/prometheus"
+	"k8s.io/client-go/rest"
 )
 
 // defaultPollInterval lets changes take effect within seconds, and costs a
@@ -30,6 +31,9 @@ type Options struct {
 	Log logr.Logger
 	// Registerer gets the metrics while Run runs; nil means none.
 	Registerer prometheus.Registerer
+	// Hub says how to reach the hub, see LoadHub. It is used only if a provider
+	// reads the hub, and required then; see NeedsHub.
+	Hub *rest.Config
 	// PollInterval is the pause between two readings of all files; zero means
 	// two seconds.
 	PollInterval time.Duration
@@ -39,7 +43,9 @@ type Options struct {
 type Fleet struct {
 	opts     Options
 	scanners []scanner        // of Run
+	found    [][]finding      // by each scanner's last scan; of Run
 	owners   map[string]owner // by cluster name; of Run
+	events   *events          // nil: no provider reads the hub
 
 	mu       sync.Mutex
 	size     int // how many clusters there are
@@ -68,16 +74,20 @@ type problemKey struct {
 // New returns a fleet that has read nothing yet.
 func New(opts Options) *Fleet {
 	opts.PollInterval = cmp.Or(opts.PollInterval, defaultPollInterval)
-	f := &Fleet{opts: opts, owners: map[string]owner{}}
+	f := &Fleet{opts: opts, owners: map[string]owner{}, found: make([][]finding, len(opts.Providers))}
 	for _, p := range opts.Providers {
 		f.scanners = append(f.scanners, p.newScanner())
+	}
+	if NeedsHub(opts.Providers) {
+		f.events = newEvents()
 	}
 	return f
 }
 
 // Run follows the providers until ctx ends, then returns nil. It removes no
 // member on the way out. It must be called once only. An error means that the
-// metrics could not be registered.
+// metrics could not be registered, or that Options.Hub is of no use; a hub that
+// does not answer is a problem, not an error.
 func (f *Fleet) Run(ctx context.Context) error {
 	if reg := f.opts.Registerer; reg != nil {
 		c := collector{f}
@@ -86,15 +96,63 @@ func (f *Fleet) Run(ctx context.Context) error {
 		}
 		defer reg.Unregister(c)
 	}
+	ctx, cancel := context.WithCancelCause(ctx)
+	var wg sync.WaitGroup
+	defer wg.Wait()
+	defer cancel(nil)
+	// One waiting wake-up is enough: a poll sees everything.
+	woken := make(chan struct{}, 1)
+	if err := f.startHub(ctx, &wg, cancel, woken); err != nil {
+		return err
+	}
+
 	tick := time.NewTicker(f.opts.PollInterval)
 	defer tick.Stop()
-	for ctx.Err() == nil {
-		f.poll(time.Now())
+	for f.poll(time.Now()); ctx.Err() == nil; {
 		select {
 		case <-ctx.Done():
 		case <-tick.C:
+			f.poll(time.Now())
+		case <-woken:
+			f.pollHub(time.Now())
 		}
 	}
+	if err := context.Cause(ctx); errors.Is(err, errHub) {
+		return err
+	}
+	return nil
+}
+
+// errHub marks the failures of what follows the hub.
+var errHub = errors.New("follow the hub")
+
+// startHub starts what follows the hub, if a provider reads it.
+func (f *Fleet) startHub(ctx context.Context, wg *sync.WaitGroup, fail context.CancelCauseFunc, woken chan<- struct{}) error {
+	if f.events == nil {
+		return nil
+	}
+	if f.opts.Hub == nil {
+		return fmt.Errorf("%w: it is not said where the hub is; see --hub-kubeconfig", errHub)
+	}
+	wake := func() {
+		select {
+		case woken <- struct{}{}:
+		default:
+		}
+	}
+	start := func(run func() error) {
+		wg.Go(func() {
+			if err := run(); err != nil {
+				fail(fmt.Errorf("%w: %w", errHub, err))
+			}
+		})
+	}
+	for _, s := range f.scanners {
+		if s, ok := s.(follower); ok {
+			start(func() error { return s.follow(ctx, f.opts.Hub, wake) })
+		}
+	}
+	start(func() error { return f.events.run(ctx, f.opts.Hub, f.opts.Log) })
 	return nil
 }
 
@@ -157,21 +215,42 @@ type candidate struct {
 
 // poll reads all providers once and tells the handler what changed.
 func (f *Fleet) poll(now time.Time) {
+	for i, s := range f.scanners {
+		f.found[i] = s.scan()
+	}
+	f.settle(now)
+}
+
+// pollHub is poll for what follows the hub. It leaves files alone, for which two
+// readings count that are some time apart.
+func (f *Fleet) pollHub(now time.Time) {
+	for i, s := range f.scanners {
+		if _, ok := s.(follower); ok {
+			f.found[i] = s.scan()
+		}
+	}
+	f.settle(now)
+}
+
+// settle decides who has which name, and tells the handler what changed.
+func (f *Fleet) settle(now time.Time) {
 	var (
 		names      []string
 		candidates = map[string][]candidate{}
 		problems   = map[problemKey]Problem{}
 	)
-	note := func(p place, fd finding, err error) {
-		problems[problemKey{p, fd.context, fd.name, err.Error()}] = Problem{
-			Source: fd.source, Context: fd.context, Cluster: fd.name, Err: err, Since: now,
+	note := func(p place, fd finding, err error, event string) {
+		key := problemKey{p, fd.context, fd.name, err.Error()}
+		problems[key] = Problem{Source: fd.source, Context: fd.context, Cluster: fd.name, Err: err, Since: now}
+		if _, old := f.problems[key]; !old && fd.object != nil {
+			f.events.warn(*fd.object, event, err.Error())
 		}
 	}
-	for i, s := range f.scanners {
-		for _, fd := range s.scan() {
+	for i := range f.found {
+		for _, fd := range f.found[i] {
 			p := place{i, fd.source}
 			if fd.err != nil {
-				note(p, fd, fd.err)
+				note(p, fd, fd.err, cmp.Or(fd.event, eventUnusable))
 			}
 			if fd.member == nil {
 				continue
@@ -194,7 +273,7 @@ func (f *Fleet) poll(now time.Time) {
 				continue
 			}
 			note(c.place, c.finding, fmt.Errorf("cluster %q is described by %s already, which keeps the name; rename or remove one",
-				name, candidates[name][win].member.Source))
+				name, candidates[name][win].member.Source), eventNameTaken)
 		}
 	}
 	f.publish(len(next), problems)
@@ -219,6 +298,8 @@ func (f *Fleet) apply(names []string, next map[string]owner) {
 			f.opts.Log.Info("Cluster joins the fleet", "cluster", name, "source", m.Source)
 		case was.member.Fingerprint != m.Fingerprint:
 			f.opts.Log.Info("Cluster's description changed", "cluster", name, "source", m.Source)
+		case !was.member.Limits.Equal(m.Limits):
+			f.opts.Log.Info("Cluster's limits changed", "cluster", name, "source", m.Source)
 		default:
 			continue
 		}

@@ -159,7 +159,10 @@ func TestRun(t *testing.T) {
 		synctest.Wait()
 		wantCalls(t, "after two intervals", r.take(), "set b")
 
-		want := map[string]float64{"fairlead_fleet_members": 2, "fairlead_fleet_problems{dir:" + dir + "}": 1}
+		want := map[string]float64{
+			"fairlead_fleet_members": 2, "fairlead_fleet_problems{dir:" + dir + "}": 1,
+			"fairlead_fleet_events_dropped_total": 0,
+		}
 		if diff := cmp.Diff(want, gauges(t, reg)); diff != "" {
 			t.Error(diff)
 		}

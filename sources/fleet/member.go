@@ -27,6 +27,9 @@ type Member struct {
 	// Source is where the description was found, for messages:
 	// "file fleet.yaml, context a".
 	Source string
+	// Limits are what the description asks for this cluster. They are no part of
+	// Fingerprint.
+	Limits Limits
 	// Fingerprint is equal for descriptions that lead to the same connection
 	// with the same credentials. It is derived from secrets: compare it, do not
 	// show it.
@@ -38,7 +41,8 @@ type Member struct {
 // cluster can join, change or leave.
 type Handler interface {
 	// Set adds the member or, when a member of that name is known already,
-	// replaces its description.
+	// replaces its description. If Fingerprint is the same as before, only the
+	// limits changed, and the connection should be left alone.
 	Set(m Member)
 	// Remove is called once for a name that was Set and is gone.
 	Remove(name string)

@@ -7,6 +7,8 @@ var (
 		"Clusters in the fleet, reachable or not.", nil, nil)
 	problemsDesc = prometheus.NewDesc("fairlead_fleet_problems",
 		"Cluster descriptions that cannot be used, by the --clusters value they come from.", []string{"source"}, nil)
+	eventsDroppedDesc = prometheus.NewDesc("fairlead_fleet_events_dropped_total",
+		"Kubernetes Events about cluster descriptions that could not be written in the hub.", nil, nil)
 )
 
 // collector reads a fleet's state at scrape.
@@ -16,6 +18,7 @@ type collector struct{ fleet *Fleet }
 func (c collector) Describe(ch chan<- *prometheus.Desc) {
 	ch <- membersDesc
 	ch <- problemsDesc
+	ch <- eventsDroppedDesc
 }
 
 // Collect implements prometheus.Collector. Every provider has a series, also
@@ -33,4 +36,9 @@ func (c collector) Collect(ch chan<- prometheus.Metric) {
 	for i, p := range c.fleet.opts.Providers {
 		ch <- prometheus.MustNewConstMetric(problemsDesc, prometheus.GaugeValue, float64(perProvider[i]), p.String())
 	}
+	dropped := int64(0)
+	if e := c.fleet.events; e != nil {
+		dropped = e.dropped.Load()
+	}
+	ch <- prometheus.MustNewConstMetric(eventsDroppedDesc, prometheus.CounterValue, float64(dropped))
 }

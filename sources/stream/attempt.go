@@ -20,8 +20,9 @@ type attempt struct {
 	*Stream
 	session *member.Session
 	guard   *guard
-	// offer hands a change over. It ends with the stream only: an attempt that
-	// is cut waits for the lane first.
+	// begin takes the stream's turn, offer hands a change over. They end with
+	// the stream only: an attempt that is cut waits for the lane first.
+	begin func() error
 	offer func(c *pipeline.Change, priority int) error
 
 	liveSince time.Time // zero: not live
@@ -34,7 +35,7 @@ type fatalError struct{ error }
 
 // tooNewAttempts is how often a watch may be refused because the server does
 // not know the version yet, before that is taken for the loss of its history
-// and not for a replica that lags behind.
+// although the server does not tell what version it has.
 const tooNewAttempts = 3
 
 func (s *Stream) attempt(ctx context.Context, session *member.Session) ending {
@@ -42,6 +43,17 @@ func (s *Stream) attempt(ctx context.Context, session *member.Session) ending {
 	a := &attempt{
 		Stream: s, session: session,
 		guard: newGuard(cancel, s.cfg),
+	}
+	a.begin = func() error {
+		waited := false
+		err := a.turn.take(ctx, func() { a.guard.block(); waited = true })
+		if waited {
+			a.guard.unblock()
+		}
+		if err != nil {
+			return fatalError{err}
+		}
+		return nil
 	}
 	a.offer = func(c *pipeline.Change, priority int) error {
 		a.guard.block()
@@ -58,13 +70,17 @@ func (s *Stream) attempt(ctx context.Context, session *member.Session) ending {
 	var end ending
 	end.reason, end.after = classify(cut, err)
 	end.err = err
-	if why := context.Cause(cut); why != nil && end.reason != renewed {
+	switch why := context.Cause(cut); {
+	case end.reason == renewed || end.reason == requested:
+		end.err = nil // nothing went wrong
+	case why != nil:
 		end.err = why
 	}
 	if fatal, ok := errors.AsType[fatalError](err); ok {
 		end.fatal = fatal.error
 	}
 	end.lasted = !a.liveSince.IsZero() && time.Since(a.liveSince) >= liveFor
+	s.demands.notWatching()
 	cancel(nil)
 	children.Wait()
 	a.guard.releaseSlot()
@@ -80,15 +96,24 @@ func (a *attempt) follow(ctx context.Context) error {
 		a.report(ctx, err)
 		return err
 	}
-	if from, ok := a.target.cursor.Start(); ok && !a.force {
-		err := a.watch(ctx, from)
+	if err := a.retire(ctx); err != nil {
+		return err
+	}
+	if from, ok := a.target.cursor.Start(); ok && !a.replaying && !a.demands.any() {
+		err := a.knows(ctx, from)
+		if err == nil {
+			err = a.watch(ctx, from)
+		}
 		why, _ := classify(ctx, err)
 		switch {
 		case why == expired:
 			a.cause = resumeLost
 		case why == backwards:
 			a.cause = wentBack
-		case why == tooNew && a.attempts >= tooNewAttempts:
+		case why == tooNew:
+			if back, cannot := a.wentBack(ctx, from); !back && (cannot == nil || a.attempts < tooNewAttempts) {
+				return err
+			}
 			a.cause = notYetKnown
 		default:
 			return err
@@ -132,24 +157,32 @@ func (a *attempt) watch(ctx context.Context, from string) error {
 		return err
 	}
 	defer func() { _ = body.Close() }()
-	a.live(from)
+	if err := a.live(from); err != nil {
+		return err
+	}
 	return a.read(body, false)
 }
 
 // live notes that the watch is up to date as far as anyone can tell: from the
-// version on, whatever happens is told.
-func (a *attempt) live(from string) {
+// version on, whatever happens is told. It fails if another snapshot has been
+// asked for meanwhile.
+func (a *attempt) live(from string) error {
+	if err := a.demands.watching(a.guard.cancel); err != nil {
+		return err
+	}
 	a.liveSince = time.Now()
 	a.newest = number(from)
 	p := &a.progress
 	p.mu.Lock()
 	p.attempt = 0
 	p.mu.Unlock()
+	a.auditor.follow(a.session, a.target, a.newest)
 	if a.stale {
-		a.setState(member.Stale) // until it hears something
+		a.setState(member.Stale, silent.String()) // until it hears something
 	} else {
-		a.setState(member.Live)
+		a.setState(member.Live, "")
 	}
+	return nil
 }
 
 // heard notes that the server said something.
@@ -159,7 +192,7 @@ func (a *attempt) heard(now time.Time) {
 	if a.stale {
 		a.setFresh()
 		if !a.liveSince.IsZero() {
-			a.setState(member.Live)
+			a.setState(member.Live, "")
 		}
 	}
 }

@@ -20,6 +20,9 @@ type Config struct {
 	// StaleAfter is how long a watch may be silent before it is cut and
 	// opened again. API servers send a bookmark every minute. Default 3 min.
 	StaleAfter time.Duration
+	// AuditInterval is how often the ledger is compared with what the server
+	// has, give or take a fifth; the first time may come sooner. 0: never.
+	AuditInterval time.Duration
 	// SecretValues lets the values of core Secrets leave the member. Without
 	// it only their metadata is asked for, and passed on.
 	SecretValues bool
@@ -42,6 +45,7 @@ func (c Config) Validate() error {
 	}{
 		{"ReconnectMin", c.ReconnectMin}, {"ReconnectMax", c.ReconnectMax},
 		{"SyncTimeout", c.SyncTimeout}, {"StaleAfter", c.StaleAfter},
+		{"AuditInterval", c.AuditInterval},
 	} {
 		if d.value < 0 {
 			errs = append(errs, fmt.Errorf("%s is %s; it must not be negative", d.name, d.value))

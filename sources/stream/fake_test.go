@@ -8,6 +8,7 @@ import (
 	"maps"
 	"net/http"
 	"net/url"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -30,6 +31,7 @@ type fakeServer struct {
 	calls chan *fakeCall
 	mu    sync.Mutex
 	docs  map[string]string // discovery documents by path
+	fails map[string]string // failures by URL
 }
 
 func newFakeServer() *fakeServer {
@@ -48,12 +50,23 @@ func (s *fakeServer) set(path, doc string) {
 	s.docs[path] = doc
 }
 
+// fail has the server answer a request with a failure.
+func (s *fakeServer) fail(url string, code int, body string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.fails = map[string]string{url: fmt.Sprintf("%d%s", code, body)}
+}
+
 func (s *fakeServer) RoundTrip(r *http.Request) (*http.Response, error) {
 	s.mu.Lock()
 	doc, ok := s.docs[r.URL.Path]
+	failure := s.fails[r.URL.RequestURI()]
 	s.mu.Unlock()
 	c := &fakeCall{Request: r, answer: make(chan *http.Response, 1), failure: make(chan error, 1)}
 	switch path := r.URL.Path; {
+	case failure != "":
+		code, _ := strconv.Atoi(failure[:3])
+		c.reply(code, failure[3:])
 	case ok:
 		c.reply(200, doc)
 	case !strings.HasSuffix(path, "configmaps") && !strings.HasSuffix(path, "secrets"):
@@ -275,13 +288,6 @@ func newLedger(t *testing.T) *ledger.Ledger {
 	return l
 }
 
-func opener(l *ledger.Ledger) Opener {
-	return func(id ledger.StreamID) (*ledger.Cursor, error) {
-		c, _ := l.Claim(id, "")
-		return c, nil
-	}
-}
-
 // start starts a stream; change the options before that with edit.
 func start(t *testing.T, edit ...func(*Options)) *harness {
 	t.Helper()
@@ -289,7 +295,7 @@ func start(t *testing.T, edit ...func(*Options)) *harness {
 	h.conn = &fakeConnection{server: h.server, stale: map[string]bool{}}
 	h.conn.renew(t, "cluster-1")
 	h.queue = &queue{changes: make(chan *pipeline.Change, 1000), refuse: make(chan error)}
-	h.opts = Options{Cluster: "c", Spec: Spec{Resource: "cm"}, Connection: h.conn, Offerer: h.queue, Open: opener(h.ledger)}
+	h.opts = Options{Cluster: "c", Spec: Spec{Resource: "cm"}, Connection: h.conn, Offerer: h.queue, Ledger: h.ledger}
 	for _, e := range edit {
 		e(&h.opts)
 	}

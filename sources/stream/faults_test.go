@@ -1,6 +1,7 @@
 package stream
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -451,15 +452,41 @@ func TestVersionThatTheServerDoesNotKnowYet(t *testing.T) {
 		body.end()
 		tooNew := `{"kind":"Status","status":"Failure","reason":"Timeout","code":504,"message":"Too large resource version",` +
 			`"details":{"causes":[{"reason":"ResourceVersionTooLarge"}],"retryAfterSeconds":1}}`
-		for range tooNewAttempts { // a replica may lag behind
+		// A replica lags behind; its etcd does not.
+		for range tooNewAttempts + 3 {
 			h.call("watch from 10").reply(504, tooNew)
+			h.call("list by 1").reply(200, listOf(11, "more", configMap("a", 1)))
 		}
 		h.call("watch from 10").reply(504, tooNew)
-		h.call("streaming list").open().send(endMark("5"))
-		if s := h.wantState(member.Live); s.Snapshots["too_new"] != 1 || s.Reconnects["too_new"] != tooNewAttempts+1 {
+		h.call("list by 1").reply(200, listOf(9, "more", configMap("a", 1)))
+		h.call("streaming list").open().send(endMark("9"))
+		if s := h.wantState(member.Live); s.Snapshots["too_new"] != 1 || s.Reconnects["too_new"] != tooNewAttempts+4 {
 			t.Errorf("status: %+v", s)
 		}
 	})
+}
+
+// A watch from such a version would be accepted, and silent.
+func TestVersionIsAskedFor(t *testing.T) {
+	tooNew := `{"kind":"Status","status":"Failure","reason":"Timeout","code":504,"details":{"causes":[{"reason":"ResourceVersionTooLarge"}]}}`
+	for _, namespace := range []string{"", "ns"} {
+		synctest.Test(t, func(t *testing.T) {
+			h := start(t, func(o *Options) { o.Spec.Namespace = namespace })
+			body := h.live()
+			age()
+			h.server.fail("/api/v1/namespaces/"+cmp.Or(namespace, "default")+"/configmaps/"+noSuchObject+"?resourceVersion=10", 504, tooNew)
+			body.end()
+			for range tooNewAttempts { // it does not tell what it has
+				h.call("list by 1").reply(403, status(403, "Forbidden", ""))
+			}
+			h.call("list by 1").reply(403, status(403, "Forbidden", ""))
+			h.call("streaming list").open().send(event("ADDED", "a", 1), endMark("5"))
+			h.want(true, "deleted b uid-b@5 snapshot tombstone nothing")
+			if s := h.wantState(member.Live); s.Snapshots["too_new"] != 1 {
+				t.Errorf("status: %+v", s)
+			}
+		})
+	}
 }
 
 func TestMetadataMode(t *testing.T) {

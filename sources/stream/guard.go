@@ -120,6 +120,7 @@ func (g *guard) acquireSlot(ctx context.Context, slots Semaphore) error {
 	if err := slots.Acquire(ctx, 1); err != nil {
 		return err
 	}
+	g.moved.Store(g.now()) // the wait for the slot was not the member's
 	g.mu.Lock()
 	g.release, g.granted = func() { slots.Release(1) }, time.Duration(g.now())
 	g.mu.Unlock()

@@ -34,6 +34,8 @@ var (
 	descRejected   = desc("fairlead_frames_rejected_total", "Frames that were not handed on, or not whole, by reason.", "reason")
 	descBytes      = desc("fairlead_stream_read_bytes_total", "Bytes read from the member, uncompressed.")
 	descTombstones = desc("fairlead_tombstones_total", "Deletions worked out because a snapshot no longer held the object.")
+	descAudits     = desc("fairlead_audits_total", "Comparisons of the ledger with the member, by result.", "result")
+	descDiffers    = desc("fairlead_audit_differences_total", "Objects that an audit found to differ. Not 0: something went wrong that no rule foresaw.")
 	descKnown      = desc("fairlead_objects_known", "Objects that sinks may hold.")
 	descUnacked    = desc("fairlead_changes_unacked", "Objects with changes that were observed and are not accepted by every sink.")
 	descOldest     = desc("fairlead_oldest_unacked_age_seconds", "Age of the oldest change that is not accepted by every sink, 0 if there is none.")
@@ -43,7 +45,7 @@ var (
 func (c *Collector) Describe(ch chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{
 		descObserved, descSuppressed, descState, descReconnects, descSnapshots, descLastFrame,
-		descRejected, descBytes, descTombstones, descKnown, descUnacked, descOldest,
+		descRejected, descBytes, descTombstones, descAudits, descDiffers, descKnown, descUnacked, descOldest,
 	} {
 		ch <- d
 	}
@@ -83,6 +85,8 @@ func collect(ch chan<- prometheus.Metric, s Status, now time.Time) {
 	byReason(descReconnects, s.Reconnects)
 	byReason(descSnapshots, s.Snapshots)
 	byReason(descRejected, s.Rejected)
+	byReason(descAudits, s.Audits)
+	count(descDiffers, s.AuditDifferences)
 	for _, state := range []member.State{member.Connecting, member.Syncing, member.Live, member.Stale, member.BackingOff, member.Waiting} {
 		value := 0.0
 		if s.State == state {

@@ -79,7 +79,11 @@ func (a *attempt) change(b []byte, f *frame, snapshot, tooLong bool) error {
 	gone := f.typ == deleted
 
 	a.progress.observed.Add(1)
-	ticket, verdict := t.cursor.Observe(name, version, gone, snapshot)
+	if err := a.begin(); err != nil {
+		return err
+	}
+	defer a.turn.end()
+	ticket, verdict := a.observe(name, version, gone, snapshot)
 	switch verdict {
 	case ledger.Duplicate:
 		a.progress.duplicate.Add(1)
@@ -114,10 +118,29 @@ func (a *attempt) change(b []byte, f *frame, snapshot, tooLong bool) error {
 		}
 	}
 	if !snapshot {
-		t.cursor.Seen(version.ResourceVersion)
-		a.newest = max(a.newest, number(version.ResourceVersion))
+		a.seen(version.ResourceVersion)
 	}
 	return nil
+}
+
+// observe tells the cursor of a state.
+func (a *attempt) observe(name ledger.Name, version ledger.Version, gone, snapshot bool) (ticket uint64, verdict ledger.Verdict) {
+	cursor := a.target.cursor
+	switch {
+	case !snapshot:
+		return a.auditor.observe(cursor, name, version, gone)
+	case a.replaying && !gone:
+		return cursor.Replay(name, version), ledger.Deliver
+	}
+	return cursor.Observe(name, version, gone, true)
+}
+
+// seen notes that everything up to the frame with this version has been handed
+// over or suppressed.
+func (a *attempt) seen(version string) {
+	a.target.cursor.Seen(version)
+	a.newest = max(a.newest, number(version))
+	a.auditor.seen(a.newest)
 }
 
 // object returns what is handed on of the object in f.
@@ -157,11 +180,11 @@ func (a *attempt) bookmark(f *frame, snapshot bool) (bool, error) {
 		return false, a.sweep(version)
 	case snapshot:
 	case number(version) != 0 && number(version) < a.newest:
-		a.force, a.cause = true, wentBack
+		a.cause = wentBack
+		a.target.cursor.Distrust()
 		return snapshot, fmt.Errorf("%w: bookmark %s after %d", errBackwards, version, a.newest)
 	default:
-		a.target.cursor.Seen(version)
-		a.newest = max(a.newest, number(version))
+		a.seen(version)
 	}
 	return snapshot, nil
 }

@@ -39,10 +39,12 @@ type mirror struct {
 
 // Offer accepts a change at once, as a queue and its workers would in time.
 func (m *mirror) Offer(ctx context.Context, c *pipeline.Change, _ int) error {
-	if _, err := c.Origin.Tracker.Begin(ctx, c); err != nil {
+	ghosts, err := c.Origin.Tracker.Begin(ctx, c)
+	if err != nil {
 		return err
 	}
 	m.mu.Lock()
+	m.ops["ghost"] += len(ghosts)
 	key := c.Key.Namespace + "/" + c.Key.Name
 	if c.Op == pipeline.Deleted {
 		delete(m.objects, key)
@@ -118,7 +120,7 @@ func follow(t *testing.T, config *rest.Config, spec string) *realStream {
 	}
 	r := &realStream{t: t, client: objects, mirror: &mirror{objects: map[string]*pipeline.Change{}, ops: map[string]int{}}}
 	r.opts = Options{
-		Cluster: "real", Spec: parsed, Offerer: r.mirror, Open: opener(newLedger(t)),
+		Cluster: "real", Spec: parsed, Offerer: r.mirror, Ledger: newLedger(t),
 		Config: Config{ReconnectMin: 10 * time.Millisecond, ReconnectMax: 100 * time.Millisecond},
 		Connection: &fakeConnection{stale: map[string]bool{}, session: &member.Session{
 			Cluster: "real", UID: "real", Watches: client, Calls: client, Discovery: disco, Changed: make(chan struct{}),
@@ -221,6 +223,10 @@ func TestOnRealServers(t *testing.T) {
 	t.Run("secrets", func(t *testing.T) { testSecrets(t, streaming) })
 	t.Run("custom resources", func(t *testing.T) { testCustomResources(t, streaming) })
 	t.Run("connection cut", func(t *testing.T) { testCut(t, streaming) })
+	t.Run("audits", func(t *testing.T) { testAudits(t, streaming) })
+	t.Run("restarts", func(t *testing.T) { testRestarts(t, streaming) })
+	t.Run("restore", func(t *testing.T) { testRestore(t, streaming) })
+	t.Run("restore that nobody sees", func(t *testing.T) { testRestoreUnseen(t, paged) })
 }
 
 // testFollows: a snapshot of more than a page, live changes, what happens while
@@ -234,7 +240,7 @@ func testFollows(t *testing.T, cluster *testenv.Cluster, paged bool) {
 	for i := range n {
 		r.createConfigMap(namespace, i)
 	}
-	r.opts.Open = opener(newLedger(t)) // one that knows of nothing: it takes a snapshot
+	r.opts.Ledger = newLedger(t) // one that knows of nothing: it takes a snapshot
 	r.run()
 	r.wantLive()
 	r.settle(configMaps, namespace)

@@ -3,11 +3,11 @@ package stream
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
 	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/discovery"
 )
 
@@ -31,12 +31,13 @@ const (
 	silent                     // no frame for too long
 	overdue                    // the snapshot took too long
 	renewed                    // the session changed
+	requested                  // for a snapshot that was asked for
 	numReasons
 )
 
 var reasonNames = [numReasons]string{
 	"closed", "expired", "too_new", "backwards", "unauthorized", "forbidden", "missing", "overlapping", "throttled",
-	"unavailable", "rejected", "network", "malformed", "silent", "overdue", "session_changed",
+	"unavailable", "rejected", "network", "malformed", "silent", "overdue", "session_changed", "snapshot_requested",
 }
 
 func (r reason) String() string { return reasonNames[r] }
@@ -44,9 +45,11 @@ func (r reason) String() string { return reasonNames[r] }
 // What a guard cuts connections for. They are the causes of its context.
 var (
 	errSilent  = errors.New("no frame for too long")
-	errNoReply = errors.New("no reply in time")
+	errNoReply = fmt.Errorf("no reply in time: %w", context.DeadlineExceeded) // so that the connection grows suspicious
 	errOverdue = errors.New("the snapshot did not end in time")
 	errRenewed = errors.New("the member's configuration changed")
+
+	errRequested = errors.New("a snapshot was asked for")
 )
 
 // Other reasons to give up a connection.
@@ -70,10 +73,14 @@ func classify(ctx context.Context, err error) (r reason, after time.Duration) {
 		return overdue, 0
 	case errors.Is(cause, errRenewed):
 		return renewed, 0
+	case errors.Is(cause, errRequested):
+		return requested, 0
 	}
 	switch {
 	case err == nil:
 		return closed, 0
+	case errors.Is(err, errRequested):
+		return requested, 0
 	case errors.Is(err, errBackwards):
 		return backwards, 0
 	case errors.Is(err, errMalformed), errors.Is(err, errNotJSON), errors.Is(err, errTooLarge), errors.Is(err, errNoVersion):
@@ -92,7 +99,7 @@ func classify(ctx context.Context, err error) (r reason, after time.Duration) {
 	if !ok {
 		return network, 0
 	}
-	if apierrors.HasStatusCause(err, metav1.CauseTypeResourceVersionTooLarge) {
+	if isTooNew(err) {
 		return tooNew, after
 	}
 	switch {
@@ -161,10 +168,15 @@ const (
 	resumeLost               // the resume point has expired
 	wentBack                 // the cluster was restored
 	notYetKnown              // the resume point lies in the cluster's future
+	audited                  // an audit found differences
+	replayed                 // an operator wants everything again
 	numCauses
 )
 
-var causeNames = [numCauses]string{"no_resume_point", "expired", "backwards", "too_new"}
+var causeNames = [numCauses]string{"no_resume_point", "expired", "backwards", "too_new", "audit", "replay"}
+
+// replacedCluster is why a stream does not even begin with a snapshot yet.
+const replacedCluster = "cluster_replaced"
 
 func (c cause) String() string { return causeNames[c] }
 

@@ -8,6 +8,7 @@ import (
 	"math/rand/v2"
 	"time"
 
+	"github.com/fairlead-dev/fairlead/internal/ledger"
 	"github.com/fairlead-dev/fairlead/internal/member"
 	"github.com/fairlead-dev/fairlead/pipeline"
 )
@@ -19,14 +20,20 @@ const pageSize = 500
 // snapshot reads all that there is, sweeps what is gone, and watches on.
 func (a *attempt) snapshot(ctx context.Context) error {
 	a.liveSince = time.Time{}
-	a.setState(member.Syncing)
+	a.auditor.unfollow()
+	a.demand()
+	a.setState(member.Syncing, a.cause.String())
 	if err := a.guard.acquireSlot(ctx, a.slots); err != nil {
 		return err
 	}
 	a.progress.snapshots[a.cause].Add(1)
+	if a.cause != replayed {
+		// Whatever it is taken for, nothing is to be resumed before it is over:
+		// not after a restart either.
+		a.target.cursor.Distrust()
+	}
 	a.target.cursor.BeginSnapshot()
 	a.guard.beginSync()
-	a.force = false
 
 	if !a.noStream {
 		err := a.streamingList(ctx)
@@ -34,7 +41,7 @@ func (a *attempt) snapshot(ctx context.Context) error {
 			return err
 		}
 		a.noStream = true
-		a.log.Info("no streaming lists here, reading pages", "reason", brief(err))
+		a.log.Info("no streaming lists here, reading pages", "reason", a.brief(err))
 	}
 	version, err := a.list(ctx)
 	if err != nil {
@@ -98,7 +105,7 @@ func (a *attempt) list(ctx context.Context) (version string, err error) {
 
 // page reads one page of a list and hands its items on as they arrive.
 func (a *attempt) page(ctx context.Context, limit int, token string) (listMeta, error) {
-	body, err := a.call(ctx, a.listRequest(a.session, limit, token))
+	body, err := a.call(ctx, a.listRequest(a.session, a.target, a.target.metadata, limit, token))
 	if err != nil {
 		return listMeta{}, err
 	}
@@ -130,15 +137,29 @@ func (a *attempt) page(ctx context.Context, limit int, token string) (listMeta, 
 // sweep ends a snapshot: what it did not hold is gone.
 func (a *attempt) sweep(version string) error {
 	a.guard.endSync()
+	if err := a.begin(); err != nil {
+		return err
+	}
+	defer a.turn.end()
 	t := a.target
-	for _, tombstone := range t.cursor.EndSnapshot(version) {
+	if err := a.bury(t.cursor.EndSnapshot(version), t.origin); err != nil {
+		return err
+	}
+	t.cursor.Seen(version)
+	a.cause, a.replaying = noResume, false
+	return a.live(version)
+}
+
+// bury hands tombstones over.
+func (a *attempt) bury(tombstones []ledger.Tombstone, origin *pipeline.Origin) error {
+	for _, tombstone := range tombstones {
 		a.progress.tombstones.Add(1)
 		err := a.offer(&pipeline.Change{
 			Key: pipeline.Key{
-				Cluster: a.cluster, Resource: t.name,
+				Cluster: a.cluster, Resource: a.target.name,
 				Namespace: tombstone.Name.Namespace, Name: tombstone.Name.Name,
 			},
-			Origin: t.origin, Op: pipeline.Deleted,
+			Origin: origin, Op: pipeline.Deleted,
 			UID: uid(tombstone.Version.UID), ResourceVersion: tombstone.Version.ResourceVersion,
 			Snapshot: true, Tombstone: true,
 			Observed: time.Now(), Ticket: tombstone.Ticket,
@@ -147,8 +168,5 @@ func (a *attempt) sweep(version string) error {
 			return err
 		}
 	}
-	t.cursor.Seen(version)
-	a.cause = noResume
-	a.live(version)
 	return nil
 }

@@ -18,6 +18,9 @@ type Status struct {
 	Resource string       `json:"resource,omitempty"` // with its group; empty until discovered
 	State    member.State `json:"state"`
 	Since    time.Time    `json:"since"` // when it entered State
+	// Reason is why the stream is in that state, in a word: what a snapshot is
+	// taken for, or what the last attempt failed for. Empty while all is well.
+	Reason string `json:"reason,omitempty"`
 	// LastError is what went wrong last, even if all is well again; empty if
 	// nothing has.
 	LastError   string    `json:"lastError,omitempty"`
@@ -38,6 +41,9 @@ type Status struct {
 	Reconnects map[string]uint64 `json:"reconnects"` // ended or failed connections, by reason
 	Rejected   map[string]uint64 `json:"rejected"`   // frames not handed on, by reason
 
+	Audits           map[string]uint64 `json:"audits"`           // ended, by result
+	AuditDifferences uint64            `json:"auditDifferences"` // objects that an audit found to differ
+
 	Known   int `json:"known"`   // objects that sinks may hold
 	Unacked int `json:"unacked"` // objects with changes that sinks have not accepted yet
 	// OldestUnacked is when the oldest of these changes was observed; zero if
@@ -54,9 +60,14 @@ type progress struct {
 	reconnects [numReasons]atomic.Uint64
 	rejected   [numRejections]atomic.Uint64
 
+	audits      [numAuditResults]atomic.Uint64
+	differences atomic.Uint64
+
 	mu        sync.Mutex
+	redact    func(error) string // of the session
 	resource  string
 	state     member.State
+	why       string
 	since     time.Time
 	lastError string
 	errorAt   time.Time
@@ -71,7 +82,7 @@ func (s *Stream) Status() Status {
 	p.mu.Lock()
 	st := Status{
 		Cluster: s.cluster, Stream: s.name, Resource: p.resource,
-		State: p.state, Since: p.since, LastError: p.lastError, LastErrorAt: p.errorAt,
+		State: p.state, Reason: p.why, Since: p.since, LastError: p.lastError, LastErrorAt: p.errorAt,
 		Attempt: p.attempt, NextRetry: p.nextRetry,
 	}
 	cursor := p.cursor
@@ -85,6 +96,7 @@ func (s *Stream) Status() Status {
 	st.Snapshots = counts(p.snapshots[:], causeNames[:])
 	st.Reconnects = counts(p.reconnects[:], reasonNames[:])
 	st.Rejected = counts(p.rejected[:], rejectionNames[:])
+	st.Audits, st.AuditDifferences = counts(p.audits[:], auditResultNames[:]), p.differences.Load()
 	if cursor != nil {
 		stats := cursor.Stats()
 		st.Known, st.Unacked, st.OldestUnacked = stats.Known, stats.Unacked, stats.Oldest
@@ -104,23 +116,28 @@ func counts(counters []atomic.Uint64, names []string) map[string]uint64 {
 }
 
 // setState enters a state, unless the stream is in it already.
-func (s *Stream) setState(state member.State) {
+func (s *Stream) setState(state member.State, why string) {
 	p := &s.progress
 	p.mu.Lock()
 	before := p.state
 	if before != state {
 		p.state, p.since = state, time.Now()
 	}
+	p.why = why
 	p.nextRetry = time.Time{}
 	p.mu.Unlock()
 	if before != state {
-		s.log.Info("stream changed state", "state", string(state), "before", string(before))
+		said := []any{"state", string(state), "was", string(before)}
+		if why != "" {
+			said = append(said, "reason", why)
+		}
+		s.log.Info("Stream changed its state", said...)
 	}
 }
 
 // schedule enters a state in which the stream waits for its next attempt.
-func (s *Stream) schedule(state member.State, attempt int, delay time.Duration) {
-	s.setState(state)
+func (s *Stream) schedule(state member.State, why string, attempt int, delay time.Duration) {
+	s.setState(state, why)
 	p := &s.progress
 	p.mu.Lock()
 	p.attempt, p.nextRetry = attempt, time.Now().Add(delay)
@@ -128,16 +145,25 @@ func (s *Stream) schedule(state member.State, attempt int, delay time.Duration) 
 }
 
 func (s *Stream) noteError(err error) {
+	text := s.brief(err)
 	p := &s.progress
 	p.mu.Lock()
-	p.lastError, p.errorAt = brief(err), time.Now()
+	p.lastError, p.errorAt = text, time.Now()
 	p.mu.Unlock()
 }
 
-// brief returns what err says, cut off where a server says too much.
-func brief(err error) string {
-	const most = 1024
+// brief returns what an error says, as far as it may be shown: a server may
+// answer with anything, at any length, also with the credentials it was sent.
+func (s *Stream) brief(err error) string {
+	p := &s.progress
+	p.mu.Lock()
+	redact := p.redact
+	p.mu.Unlock()
 	text := err.Error()
+	if redact != nil {
+		text = redact(err)
+	}
+	const most = 1024
 	if len(text) > most {
 		text = strings.ToValidUTF8(text[:most], "") + "..."
 	}

@@ -35,20 +35,26 @@ type Offerer interface {
 	Offer(ctx context.Context, c *pipeline.Change, priority int) error
 }
 
-// Opener returns the cursor of a stream.
-type Opener func(id ledger.StreamID) (*ledger.Cursor, error)
+// Ledger keeps the cursors of streams; ledger.Ledger is one.
+type Ledger interface {
+	// Claim returns the cursor of a stream, and those that it had in other
+	// clusters of that name.
+	Claim(id ledger.StreamID, digest string) (c *ledger.Cursor, former []*ledger.Cursor)
+	// Drop forgets a cursor.
+	Drop(id ledger.StreamID)
+}
 
 // Options are what a stream works with. Cluster, Spec, Connection, Offerer and
-// Open are required.
+// Ledger are required.
 type Options struct {
 	Cluster    string // the member's name in the fleet
 	Spec       Spec
 	Config     Config
 	Connection Connection
 	Offerer    Offerer
-	Open       Opener
-	// Snapshots bounds the snapshots that start at once across the fleet; nil:
-	// nothing does.
+	Ledger     Ledger
+	// Snapshots bounds the snapshots that start at once across the fleet, and
+	// the pages that audits read at once; nil: nothing does.
 	Snapshots Semaphore
 	// Claims keeps streams from following the same objects; it is shared by all
 	// streams that share a ledger. nil: the caller knows that no two do.
@@ -80,12 +86,16 @@ type Stream struct {
 	cfg     Config
 	conn    Connection
 	offerer Offerer
-	open    Opener
+	ledger  Ledger
 	slots   Semaphore
 	claims  *Claims
 	log     logr.Logger
+	turn    turn
 
 	progress progress
+	demands  demands
+	auditor  auditor
+	acks     bell
 
 	// What follows belongs to Run.
 	session    *member.Session // the last one used
@@ -93,9 +103,9 @@ type Stream struct {
 	target     *target         // what it is followed with
 	noStream   bool            // the session's server has no streaming lists
 	refresh    bool            // target is to be discovered again
-	force      bool            // a snapshot is needed, whatever the cursor says
 	stale      bool            // reported as such
 	cause      cause           // why the snapshot that is needed is
+	replaying  bool            // that snapshot delivers what sinks have, too
 	backoff    *backoff.ExponentialBackOff
 	attempts   int // in a row that did not last
 	namespaces map[string]string
@@ -115,23 +125,32 @@ func New(o Options) *Stream {
 		cfg:     cfg,
 		conn:    o.Connection,
 		offerer: o.Offerer,
-		open:    o.Open,
+		ledger:  o.Ledger,
 		slots:   o.Snapshots,
 		claims:  o.Claims,
 		log:     log.WithValues("cluster", o.Cluster, "stream", o.Spec.String()),
+		turn:    newTurn(),
 		backoff: retry.NewBackOff(cfg.ReconnectMin, cfg.ReconnectMax),
 	}
 	s.progress.state, s.progress.since = member.Connecting, time.Now()
+	s.acks.rung = make(chan struct{}, 1)
 	return s
 }
 
+// Name returns the spec in its canonical form.
+func (s *Stream) Name() string { return s.name }
+
+// Spec returns what the stream was made to follow.
+func (s *Stream) Spec() Spec { return s.spec }
+
 // Run follows the resource until ctx ends; it returns nil then. It returns an
-// error only when there is no point in going on: the member is gone, changes
-// are no longer taken, or the cursor cannot be opened. It must not run twice
-// at once.
+// error only when there is no point in going on: the member is gone,
+// or changes are no longer taken. It must not run twice at once.
 func (s *Stream) Run(ctx context.Context) error {
 	defer s.claims.release(s)
 	defer s.setFresh()
+	stopAudits := s.startAudits(ctx)
+	defer stopAudits()
 	for {
 		session, err := s.conn.Acquire(ctx)
 		if ctx.Err() != nil {
@@ -161,6 +180,9 @@ func (s *Stream) adopt(session *member.Session) {
 		return
 	}
 	s.session, s.noStream, s.refresh = session, false, true
+	s.progress.mu.Lock()
+	s.progress.redact = session.Redact
+	s.progress.mu.Unlock()
 }
 
 // ending says how an attempt ended.
@@ -207,6 +229,8 @@ func (s *Stream) pause(ctx context.Context, session *member.Session, end ending)
 			return // for the session that replaced it
 		}
 		delay = s.backoff.NextBackOff()
+	case requested:
+		return // for the snapshot
 	case closed, expired, silent:
 		if end.lasted {
 			return
@@ -217,7 +241,7 @@ func (s *Stream) pause(ctx context.Context, session *member.Session, end ending)
 	}
 	s.attempts++
 	delay = max(delay, end.after)
-	s.schedule(state, s.attempts, delay)
+	s.schedule(state, end.reason.String(), s.attempts, delay)
 
 	timer := time.NewTimer(delay)
 	defer timer.Stop()
@@ -234,7 +258,7 @@ func (s *Stream) setStale() {
 		s.stale = true
 		s.conn.SetStale(s.name, true)
 	}
-	s.setState(member.Stale)
+	s.setState(member.Stale, silent.String())
 }
 
 func (s *Stream) setFresh() {

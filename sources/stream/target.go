@@ -2,7 +2,6 @@ package stream
 
 import (
 	"context"
-	"fmt"
 	"strconv"
 
 	"k8s.io/client-go/rest"
@@ -18,6 +17,7 @@ type target struct {
 	name   string // of the resource, with its group
 	id     ledger.StreamID
 	cursor *ledger.Cursor
+	former []*ledger.Cursor // of other clusters under this name; see retire
 	origin *pipeline.Origin
 	// metadata: objects are handed on as their metadata; secret: without what
 	// kubectl may have copied there.
@@ -47,16 +47,8 @@ func (s *Stream) aim(ctx context.Context, session *member.Session) error {
 		Cluster: s.cluster, ClusterUID: session.UID, Resource: t.name,
 		Namespace: s.spec.Namespace, Labels: s.spec.Labels, Fields: s.spec.Fields,
 	}
-	if s.target != nil && s.target.id == t.id {
-		t.cursor = s.target.cursor
-	} else if t.cursor, err = s.open(t.id); err != nil {
-		return fatalError{fmt.Errorf("open the ledger: %w", err)}
-	}
-	t.origin = &pipeline.Origin{
-		Cluster: s.cluster, ClusterUID: session.UID,
-		Resource: r.gvr, Kind: r.kind, Namespaced: r.namespaced,
-		Tracker: tracker{t.cursor},
-	}
+	t.cursor, t.former = s.ledger.Claim(t.id, session.Digest)
+	t.origin = s.origin(r, t.cursor, session.UID)
 	s.target, s.refresh = t, false
 
 	p := &s.progress
@@ -64,6 +56,15 @@ func (s *Stream) aim(ctx context.Context, session *member.Session) error {
 	p.resource, p.cursor = t.name, t.cursor
 	p.mu.Unlock()
 	return nil
+}
+
+// origin returns the origin of changes of a cursor.
+func (s *Stream) origin(r resource, cursor *ledger.Cursor, clusterUID string) *pipeline.Origin {
+	return &pipeline.Origin{
+		Cluster: s.cluster, ClusterUID: clusterUID,
+		Resource: r.gvr, Kind: r.kind, Namespaced: r.namespaced,
+		Tracker: tracker{cursor, &s.acks},
+	}
 }
 
 // What to ask for. The second choice of each is for servers that do not know
@@ -74,17 +75,21 @@ const (
 	acceptMetadataList = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1,application/json"
 )
 
-// request returns a GET of the target's collection.
-func (s *Stream) request(session *member.Session, accept string) *rest.Request {
-	t := s.target
+// path is that of the collection in a namespace; empty: in all of them.
+func (t *target) path(namespace string) []string {
 	path := []string{"apis", t.gvr.Group, t.gvr.Version}
 	if t.gvr.Group == "" {
 		path = []string{"api", t.gvr.Version}
 	}
-	if s.spec.Namespace != "" {
-		path = append(path, "namespaces", s.spec.Namespace)
+	if namespace != "" {
+		path = append(path, "namespaces", namespace)
 	}
-	r := session.Watches.Get().AbsPath(append(path, t.gvr.Resource)...).MaxRetries(0).SetHeader("Accept", accept)
+	return append(path, t.gvr.Resource)
+}
+
+// request returns a GET of a target's collection.
+func (s *Stream) request(session *member.Session, t *target, accept string) *rest.Request {
+	r := session.Watches.Get().AbsPath(t.path(s.spec.Namespace)...).MaxRetries(0).SetHeader("Accept", accept)
 	if s.spec.Labels != "" {
 		r.Param("labelSelector", s.spec.Labels)
 	}
@@ -99,18 +104,19 @@ func (s *Stream) watchRequest(session *member.Session, timeoutSeconds int64) *re
 	if s.target.metadata {
 		accept = acceptMetadata
 	}
-	return s.request(session, accept).
+	return s.request(session, s.target, accept).
 		Param("watch", "true").
 		Param("allowWatchBookmarks", "true").
 		Param("timeoutSeconds", strconv.FormatInt(timeoutSeconds, 10))
 }
 
-func (s *Stream) listRequest(session *member.Session, limit int, token string) *rest.Request {
+// listRequest asks for a page, or for all if limit is 0.
+func (s *Stream) listRequest(session *member.Session, t *target, metadata bool, limit int, token string) *rest.Request {
 	accept := acceptObjects
-	if s.target.metadata {
+	if metadata {
 		accept = acceptMetadataList
 	}
-	r := s.request(session, accept)
+	r := s.request(session, t, accept)
 	if limit > 0 {
 		r.Param("limit", strconv.Itoa(limit))
 	}

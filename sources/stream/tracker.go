@@ -2,6 +2,7 @@ package stream
 
 import (
 	"context"
+	"sync/atomic"
 
 	"k8s.io/apimachinery/pkg/types"
 
@@ -10,7 +11,10 @@ import (
 )
 
 // tracker lets the reconcile stage talk to the stream's cursor.
-type tracker struct{ cursor *ledger.Cursor }
+type tracker struct {
+	cursor *ledger.Cursor
+	acks   *bell
+}
 
 var _ pipeline.Tracker = tracker{}
 
@@ -36,6 +40,38 @@ func (t tracker) Begin(ctx context.Context, c *pipeline.Change) ([]types.UID, er
 func (t tracker) Ack(c *pipeline.Change) {
 	name, version := identity(c)
 	t.cursor.Ack(c.Ticket, name, version, c.Op == pipeline.Deleted)
+	t.acks.ring()
+}
+
+// bell tells one who waits that something was acked.
+type bell struct {
+	heard atomic.Bool
+	rung  chan struct{} // capacity 1
+}
+
+func (b *bell) ring() {
+	if !b.heard.Load() {
+		return
+	}
+	select {
+	case b.rung <- struct{}{}:
+	default:
+	}
+}
+
+// until returns when done does, which is asked again after acks, or when ctx
+// ends.
+func (b *bell) until(ctx context.Context, done func() bool) error {
+	b.heard.Store(true)
+	defer b.heard.Store(false)
+	for !done() {
+		select {
+		case <-b.rung:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+	return nil
 }
 
 func identity(c *pipeline.Change) (ledger.Name, ledger.Version) {

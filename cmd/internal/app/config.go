@@ -3,7 +3,9 @@ package app
 import (
 	"errors"
 	"fmt"
+	"math"
 	"net"
+	"slices"
 	"strings"
 	"time"
 
@@ -20,11 +22,19 @@ const (
 	memoryLedger  = "memory:"
 )
 
+// defaultAdminAddress is where the commands that talk to a running program look
+// for it.
+const defaultAdminAddress = "127.0.0.1:8082"
+
 // Config is what the flags of `fairlead run` say.
 type Config struct {
-	Clusters []string
-	Watches  []string
-	Sinks    []string
+	Clusters        []string
+	IncludeHub      string // the hub's name as a member
+	HubKubeconfig   string // path
+	AccessProviders string // path
+
+	Watches []string
+	Sinks   []string
 
 	ClusterQPS    float64 // changes per second and cluster
 	ClusterBurst  int     // changes
@@ -47,18 +57,31 @@ type Config struct {
 
 	Ledger          string // path, or memory:
 	LedgerRetention time.Duration
+	AuditInterval   time.Duration // 0: never
+
+	DeadLetter string // path; empty: none
 
 	MetricsBindAddress     string
 	HealthProbeBindAddress string
+	AdminBindAddress       string
 	LogLevel               string
 	LogFormat              string
+
+	unreadable problems // values that are not even of their flag's type
 }
 
 func (c *Config) addFlags(f *pflag.FlagSet) {
 	f.StringArrayVar(&c.Clusters, "clusters", nil, "where the member clusters are described; repeatable.\n"+
 		"kubeconfig:PATH[?contexts=a,b]: every context is a member, or those named\n"+
 		"dir:PATH: each file is a kubeconfig, its base name the member's name; changes take effect within seconds\n"+
+		"secrets:NAMESPACE[?format=...&selector=...]: each Secret of the hub; * is every namespace.\n"+
+		"  format kubeconfig (default), capi, argocd or multicluster-runtime; changes take effect at once\n"+
+		"clusterprofiles:NAMESPACE[?selector=...]: each ClusterProfile of the hub\n"+
 		"(default: the current context of the kubeconfig that kubectl would use)")
+	f.StringVar(&c.IncludeHub, "include-hub", "", "the hub is a member too, under this name")
+	f.StringVar(&c.HubKubeconfig, "hub-kubeconfig", "", "kubeconfig whose current context is the hub.\n"+
+		"(default: the pod's service account, else as kubectl would find it)")
+	f.StringVar(&c.AccessProviders, "cluster-profile-access-providers", "", "JSON file with the commands that get credentials for ClusterProfiles, as of KEP-5339")
 	f.StringArrayVar(&c.Watches, "watch", nil, "what to follow in every member; repeatable, comma-separated.\n"+
 		"resource[.group][/version][?namespace=...&labelSelector=...&fieldSelector=...&mode=metadata]\n"+
 		"plural, singular or short name, as in kubectl; required")
@@ -87,7 +110,7 @@ func (c *Config) addFlags(f *pflag.FlagSet) {
 		"A restarted API server is back in seconds")
 	f.DurationVar(&c.ReconnectMax, "reconnect-max", time.Minute, "longest reconnect delay.\n"+
 		"A member that comes back is live within about this time")
-	f.DurationVar(&c.ConnectTimeout, "connect-timeout", 30*time.Second, "how long a member may take to answer a call.\n"+
+	f.DurationVar(&c.ConnectTimeout, "connect-timeout", 30*time.Second, "how long a member may take to accept a connection, and to answer a probe.\n"+
 		"Longer than a slow TLS handshake over a bad line takes")
 	f.DurationVar(&c.SyncTimeout, "sync-timeout", 10*time.Minute, "how long a snapshot may take, not counting the time it waits for its own lane.\n"+
 		"Longer than the largest lists take")
@@ -103,11 +126,41 @@ func (c *Config) addFlags(f *pflag.FlagSet) {
 		"memory: remembers nothing across restarts")
 	f.DurationVar(&c.LedgerRetention, "ledger-retention", ledger.DefaultRetention, "how long a cluster that left the fleet is remembered.\n"+
 		"Longer than a cluster stays away for repairs")
+	f.DurationVar(&c.AuditInterval, "audit-interval", 24*time.Hour, "how often what was delivered is compared with what a member holds, give or take a fifth; 0 is never.\n"+
+		"An alarm for what no rule foresaw; it costs one list of metadata")
+
+	f.StringVar(&c.DeadLetter, "dead-letter", "", "file for changes that a sink refuses for good: JSON lines with reason, time and attempts, reopened on SIGHUP.\n"+
+		"Such a change then counts as accepted; see fairlead dead-letter.\n"+
+		"(default: none; a refused change is tried again like any other, and holds the resume point)")
 
 	f.StringVar(&c.MetricsBindAddress, "metrics-bind-address", ":8080", "address of /metrics; 0 serves none")
 	f.StringVar(&c.HealthProbeBindAddress, "health-probe-bind-address", ":8081", "address of /healthz, /readyz and /clusters; 0 serves none")
+	f.StringVar(&c.AdminBindAddress, "admin-bind-address", defaultAdminAddress, "address for fairlead replay and fairlead dead-letter retry; 0 serves none.\n"+
+		"It asks nobody who they are, so keep it to the machine or Pod itself")
 	f.StringVar(&c.LogLevel, "log-level", "info", "debug, info, warn or error")
 	f.StringVar(&c.LogFormat, "log-format", "text", "text or json")
+	f.VisitAll(func(flag *pflag.Flag) {
+		flag.Value = lenient{flag.Value, flag.Name, &c.unreadable}
+		if flag.DefValue == "[]" {
+			flag.DefValue = "" // pflag leaves it out of --help only where it knows the type
+		}
+	})
+}
+
+// lenient is a flag's value whose errors are told together with all others,
+// rather than being the end of parsing.
+type lenient struct {
+	pflag.Value
+	flag string
+	bad  *problems
+}
+
+// Set notes what cannot be read.
+func (l lenient) Set(s string) error {
+	if err := l.Value.Set(s); err != nil {
+		l.bad.add(l.flag, "%q: %w", s, err)
+	}
+	return nil
 }
 
 // problems collects everything that is wrong with the flags.
@@ -130,18 +183,18 @@ func (p *problems) addError(flag string, err error) {
 
 // check reports every bad value, by flag, before anything connects.
 func (c *Config) check() error {
-	var p problems
+	p := slices.Clone(c.unreadable)
 	if len(c.Watches) == 0 {
 		p.add("watch", "nothing to follow; name at least one resource, such as --watch configmaps,deployments.apps")
 	}
-	if c.ClusterQPS < 0 {
-		p.add("cluster-qps", "%v is negative; give changes per second, or 0 for no limit", c.ClusterQPS)
+	if !(c.ClusterQPS >= 0) || math.IsInf(c.ClusterQPS, 0) { // NaN is neither
+		p.add("cluster-qps", "%v is no number of 0 or more; give changes per second, or 0 for no limit", c.ClusterQPS)
 	}
 	if c.ClusterBurst < 1 {
 		p.add("cluster-burst", "%d is less than 1, so that nothing could ever pass", c.ClusterBurst)
 	}
-	if c.APIQPS <= 0 {
-		p.add("api-qps", "%v is not positive; give requests per second", c.APIQPS)
+	if !(c.APIQPS > 0) || math.IsInf(c.APIQPS, 0) {
+		p.add("api-qps", "%v is no number above 0; give requests per second", c.APIQPS)
 	}
 	for _, f := range []struct {
 		flag  string
@@ -174,10 +227,16 @@ func (c *Config) check() error {
 	if c.DrainTimeout < 0 {
 		p.add("drain-timeout", "%v is negative", c.DrainTimeout)
 	}
+	if c.AuditInterval < 0 {
+		p.add("audit-interval", "%v is negative; 0 is never", c.AuditInterval)
+	}
 	if c.ReconnectMin > c.ReconnectMax {
 		p.add("reconnect-min", "%v is more than --reconnect-max %v", c.ReconnectMin, c.ReconnectMax)
 	}
-	for flag, address := range map[string]string{"metrics-bind-address": c.MetricsBindAddress, "health-probe-bind-address": c.HealthProbeBindAddress} {
+	for flag, address := range map[string]string{
+		"metrics-bind-address": c.MetricsBindAddress, "health-probe-bind-address": c.HealthProbeBindAddress,
+		"admin-bind-address": c.AdminBindAddress,
+	} {
 		if address == "0" {
 			continue
 		}

@@ -41,14 +41,14 @@ func TestEveryBadFlagIsReportedAtOnce(t *testing.T) {
 		"--cluster-qps=-1", "--cluster-burst=0", "--cluster-limit=x", "--lane-capacity=0", "--lane-bytes=0",
 		"--workers=-3", "--api-qps=0", "--api-burst=0", "--reconnect-min=2m", "--reconnect-max=1m",
 		"--connect-timeout=0s", "--sync-timeout=-1s", "--stale-after=0s", "--max-concurrent-snapshots=0", "--drain-timeout=-1s",
-		"--metrics-bind-address=nowhere", "--health-probe-bind-address=8081", "--log-level=loud", "--log-format=xml")
+		"--metrics-bind-address=nowhere", "--health-probe-bind-address=8081", "--admin-bind-address=x", "--log-level=loud", "--log-format=xml")
 	if err == nil {
 		t.Fatal("no error")
 	}
 	for _, flag := range []string{
 		"clusters", "watch", "sink", "cluster-qps", "cluster-burst", "cluster-limit", "lane-capacity", "lane-bytes",
 		"workers", "api-qps", "api-burst", "reconnect-min", "connect-timeout", "sync-timeout", "stale-after",
-		"max-concurrent-snapshots", "drain-timeout", "metrics-bind-address", "health-probe-bind-address", "log-level", "log-format",
+		"max-concurrent-snapshots", "drain-timeout", "metrics-bind-address", "health-probe-bind-address", "admin-bind-address", "log-level", "log-format",
 	} {
 		if !strings.Contains(err.Error(), "--"+flag) {
 			t.Errorf("--%s is not reported", flag)
@@ -56,6 +56,18 @@ func TestEveryBadFlagIsReportedAtOnce(t *testing.T) {
 	}
 	if t.Failed() {
 		t.Log(err)
+	}
+}
+
+func TestEveryUnreadableFlagIsReportedAtOnce(t *testing.T) {
+	_, err := parseFlags(t, "--watch=pods", "--cluster-qps=x", "--workers=1.5", "--sync-timeout=soon", "--lane-bytes=much", "--log-level=loud")
+	if err == nil {
+		t.Fatal("no error")
+	}
+	for _, want := range []string{"--cluster-qps", "--workers", "--sync-timeout", "--lane-bytes", "--log-level"} {
+		if !strings.Contains(err.Error(), want) {
+			t.Errorf("%s is not reported: %v", want, err)
+		}
 	}
 }
 

@@ -23,6 +23,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/wait"
 	typedcorev1 "k8s.io/client-go/kubernetes/typed/core/v1"
 	"k8s.io/client-go/rest"
+	"k8s.io/klog/v2"
 	ctrllog "sigs.k8s.io/controller-runtime/pkg/log"
 
 	"github.com/fairlead-dev/fairlead/internal/testenv"
@@ -30,7 +31,10 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	ctrllog.SetLogger(logr.Discard())
+	setGlobalLoggers.Do(func() {
+		ctrllog.SetLogger(logr.Discard())
+		klog.SetLogger(logr.Discard())
+	})
 	goleak.VerifyTestMain(m)
 }
 
@@ -50,18 +54,25 @@ type running struct {
 // start runs the program with flags, until the test ends at the latest.
 func start(t *testing.T, flags ...string) *running {
 	t.Helper()
+	return startWith(t, Options{}, newRecorder(), flags...)
+}
+
+// startWith is start for a program with sinks of its own, with a stdout that an
+// earlier run may have written to.
+func startWith(t *testing.T, o Options, out *recorder, flags ...string) *running {
+	t.Helper()
 	var cfg Config
 	set := pflag.NewFlagSet("run", pflag.ContinueOnError)
 	cfg.addFlags(set)
-	defaults := []string{"--metrics-bind-address=0", "--health-probe-bind-address=0", "--cluster-qps=0", "--ledger=memory:", "--reconnect-min=200ms", "--reconnect-max=1s"}
+	defaults := []string{"--metrics-bind-address=0", "--health-probe-bind-address=0", "--admin-bind-address=0", "--cluster-qps=0", "--ledger=memory:", "--reconnect-min=200ms", "--reconnect-max=1s"}
 	if err := set.Parse(append(defaults, flags...)); err != nil {
 		t.Fatal(err)
 	}
-	s, err := cfg.parse(Options{})
+	s, err := cfg.parse(o)
 	if err != nil {
 		t.Fatal(err)
 	}
-	r := &running{t: t, registry: prometheus.NewRegistry(), out: newRecorder()}
+	r := &running{t: t, registry: prometheus.NewRegistry(), out: out}
 	if r.program, err = newProgram(t.Context(), s, r.out, newLogger(t.Output(), "info", "text"), r.registry); err != nil {
 		t.Fatal(err)
 	}
@@ -301,10 +312,13 @@ func writeFile(t *testing.T, path, content string) {
 
 // rareMetrics have no series until what they count has happened.
 var rareMetrics = map[string]bool{
+	"fairlead_dead_letters_retried_total":  true,
 	"fairlead_connection_reconnects_total": true,
 	"fairlead_stream_reconnects_total":     true,
 	"fairlead_frames_rejected_total":       true,
 	"fairlead_changes_failed_total":        true,
+	"fairlead_audits_total":                true,
+	"fairlead_audit_differences_total":     true,
 }
 
 var metricInTable = regexp.MustCompile("(?m)^\\| `(fairlead_[a-z_]+)")

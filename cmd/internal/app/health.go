@@ -7,9 +7,27 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus/promhttp"
 	"sigs.k8s.io/controller-runtime/pkg/healthz"
 	"sigs.k8s.io/controller-runtime/pkg/manager"
+	"sigs.k8s.io/controller-runtime/pkg/metrics"
 )
+
+// metricsServer serves /metrics.
+func metricsServer(l net.Listener) *manager.Server {
+	mux := http.NewServeMux()
+	mux.Handle("/metrics", promhttp.HandlerFor(metrics.Registry, promhttp.HandlerOpts{ErrorHandling: promhttp.HTTPErrorOnError}))
+	return newServer("metrics", mux, l)
+}
+
+func newServer(name string, h http.Handler, l net.Listener) *manager.Server {
+	return &manager.Server{
+		Name:            name,
+		Server:          &http.Server{Handler: h, ReadHeaderTimeout: 10 * time.Second},
+		Listener:        l,
+		ShutdownTimeout: new(time.Second),
+	}
+}
 
 // healthServer serves /healthz, /readyz and /clusters.
 func (p *program) healthServer(l net.Listener) *manager.Server {
@@ -21,12 +39,7 @@ func (p *program) healthServer(l net.Listener) *manager.Server {
 		mux.Handle(path+"/", http.StripPrefix(path, h))
 	}
 	mux.HandleFunc("GET /clusters", p.serveClusters)
-	return &manager.Server{
-		Name:            "health",
-		Server:          &http.Server{Handler: mux, ReadHeaderTimeout: 10 * time.Second},
-		Listener:        l,
-		ShutdownTimeout: new(2 * time.Second),
-	}
+	return newServer("health", mux, l)
 }
 
 // checkStarted fails until the sources run. Members that are down do not make

@@ -8,7 +8,6 @@ import (
 	"net"
 	"os"
 	"os/signal"
-	"sync"
 	"syscall"
 	"time"
 
@@ -37,32 +36,42 @@ type program struct {
 	queue    *pipeline.ChangeQueue
 	sinks    sinks
 	ledger   *ledger.Ledger
-	store    *bolt.Store // nil: the ledger is in memory
+	store    *bolt.Store  // nil: the ledger is in memory
+	dead     *deadLetters // nil: there are none
 	manager  manager.Manager
 	started  chan struct{} // closed once sources run
+	stopping chan struct{} // closed when the program begins to stop
 
-	healthAddress net.Addr // nil: health is not served
+	listeners     []net.Listener // the manager's, once it runs
+	healthAddress net.Addr       // nil: health is not served
+	adminAddress  net.Addr       // nil: nothing can be asked for
 }
 
 func newProgram(ctx context.Context, s *settings, stdout io.Writer, log logr.Logger, reg prometheus.Registerer) (_ *program, err error) {
-	p := &program{settings: s, log: log, started: make(chan struct{})}
+	p := &program{settings: s, log: log, started: make(chan struct{}), stopping: make(chan struct{})}
 	defer func() {
 		if err != nil {
+			for _, l := range p.listeners {
+				err = errors.Join(err, l.Close())
+			}
 			p.close()
 		}
 	}()
-	if p.sinks, err = openSinks(s, stdout, log, reg); err != nil {
-		return nil, err
-	}
-	if err := p.openLedger(ctx); err != nil {
+	// All that cannot be opened is told at once, too.
+	var errs [3]error
+	p.dead, errs[0] = openDeadLetters(s.DeadLetter, log, reg)
+	p.sinks, errs[1] = openSinks(s, p.dead, stdout, log, reg)
+	errs[2] = p.openLedger(ctx)
+	if err := errors.Join(errs[:]...); err != nil {
 		return nil, err
 	}
 
+	buckets := s.buckets()
 	p.queue = pipeline.NewChangeQueue(pipeline.QueueOptions[*pipeline.Change, pipeline.Key]{
 		Name:         "fairlead",
 		LaneCapacity: s.LaneCapacity,
 		LaneBytes:    int64(s.LaneBytes),
-		Buckets:      s.buckets(),
+		Buckets:      buckets,
 	})
 	for _, l := range s.limits {
 		p.queue.SetWeight(l.cluster, l.weight)
@@ -82,10 +91,15 @@ func newProgram(ctx context.Context, s *settings, stdout io.Writer, log logr.Log
 		Specs:   s.specs,
 		Queue:   p.queue,
 		Ledger:  p.ledger,
+		Limit:   s.limiter(p.queue, buckets),
 		Removed: stage.ForgetCluster,
 		Log:     log,
 	})
-	p.fleet = fleet.New(fleet.Options{Providers: s.providers, Handler: p.sources, Log: log, Registerer: reg})
+	hub, err := s.loadHub()
+	if err != nil {
+		return nil, err
+	}
+	p.fleet = fleet.New(fleet.Options{Providers: s.providers, Hub: hub, Handler: p.sources, Log: log, Registerer: reg})
 	if err := p.fleet.Check(); err != nil {
 		return nil, err
 	}
@@ -122,6 +136,7 @@ func (p *program) openLedger(ctx context.Context) (err error) {
 // close lets go of files, after everything has stopped.
 func (p *program) close() {
 	p.sinks.close(p.log)
+	p.dead.close()
 	if p.store == nil {
 		return
 	}
@@ -135,9 +150,9 @@ func (p *program) close() {
 func (p *program) setUpManager(stage *pipeline.Stage) error {
 	mgr, err := manager.New(&rest.Config{Host: "https://hub.invalid"}, manager.Options{
 		Logger:                  p.log,
-		Metrics:                 metricsserver.Options{BindAddress: p.settings.MetricsBindAddress},
-		HealthProbeBindAddress:  "0", // served beside /clusters
-		GracefulShutdownTimeout: new(10 * time.Second),
+		Metrics:                 metricsserver.Options{BindAddress: "0"}, // these two are served below,
+		HealthProbeBindAddress:  "0",                                     // so that a bad address is told before anything starts
+		GracefulShutdownTimeout: new(stopGrace / 2),
 	})
 	if err != nil {
 		return fmt.Errorf("set up the manager: %w", err)
@@ -145,20 +160,41 @@ func (p *program) setUpManager(stage *pipeline.Stage) error {
 	if err := stage.SetupWithManager(mgr); err != nil {
 		return err
 	}
-	if address := p.settings.HealthProbeBindAddress; address != "0" {
-		var listen net.ListenConfig
-		listener, err := listen.Listen(context.Background(), "tcp", address)
-		if err != nil {
-			return fmt.Errorf("--health-probe-bind-address: listen on %q: %w; choose another address, or 0 for none", address, err)
-		}
-		p.healthAddress = listener.Addr()
-		if err := mgr.Add(p.healthServer(listener)); err != nil {
-			return errors.Join(fmt.Errorf("serve health: %w", err), listener.Close())
-		}
+	if _, err = p.serve(mgr, "metrics-bind-address", p.settings.MetricsBindAddress, metricsServer); err != nil {
+		return err
+	}
+	if p.healthAddress, err = p.serve(mgr, "health-probe-bind-address", p.settings.HealthProbeBindAddress, p.healthServer); err != nil {
+		return err
+	}
+	if p.adminAddress, err = p.serve(mgr, "admin-bind-address", p.settings.AdminBindAddress, p.adminServer); err != nil {
+		return err
 	}
 	p.manager = mgr
 	return nil
 }
+
+// serve adds a server on the address that a flag names, and returns where it
+// listens. 0 is no server.
+func (p *program) serve(mgr manager.Manager, flag, address string, server func(net.Listener) *manager.Server) (net.Addr, error) {
+	if address == "0" {
+		return nil, nil
+	}
+	var listen net.ListenConfig
+	listener, err := listen.Listen(context.Background(), "tcp", address)
+	if err != nil {
+		return nil, fmt.Errorf("--%s: listen on %q: %w; choose another address, or 0 for none", flag, address, err)
+	}
+	p.listeners = append(p.listeners, listener)
+	s := server(listener)
+	if err := mgr.Add(s); err != nil {
+		return nil, fmt.Errorf("serve %s: %w", s.Name, err)
+	}
+	return listener.Addr(), nil
+}
+
+// stopGrace is how long a part of the program may take to stop. Each needs
+// milliseconds, but for the manager, which waits for its workers.
+const stopGrace = 5 * time.Second
 
 // run starts everything and, when ctx ends, stops it from left to right:
 // first the reading, then what waits drains into the sinks, then the workers
@@ -168,13 +204,12 @@ func (p *program) run(ctx context.Context) error {
 	signal.Notify(hangup, syscall.SIGHUP)
 	defer signal.Stop(hangup)
 
-	var wg sync.WaitGroup
 	base := context.WithoutCancel(ctx)
-	failed := make(chan error, 5) // what ended although nobody asked it to
+	failed := make(chan error, 6) // what ended although nobody asked it to
 	start := func(what string, run func(context.Context) error) (stop func()) {
 		runCtx, cancel := context.WithCancel(base)
 		ended := make(chan struct{})
-		wg.Go(func() {
+		go func() {
 			defer close(ended)
 			err := run(runCtx)
 			if runCtx.Err() == nil {
@@ -182,11 +217,21 @@ func (p *program) run(ctx context.Context) error {
 			} else if err != nil {
 				p.log.Error(err, "Stopped with an error", "part", what)
 			}
-		})
-		return func() { cancel(); <-ended }
+		}()
+		return func() {
+			cancel()
+			select {
+			case <-ended:
+			case <-time.After(stopGrace):
+				// One member's credential plugin that hangs, say. It must not
+				// keep the changes of the others from the sinks.
+				p.log.Info("Goes on although a part has not stopped in time", "part", what, "grace", stopGrace)
+			}
+		}
 	}
 	stopLedger := start("the ledger", p.ledger.Run)
-	stopSinks := start("the sinks", func(ctx context.Context) error { return p.sinks.run(ctx, hangup) })
+	stopSinks := start("the sinks", func(ctx context.Context) error { return p.sinks.run(ctx, p.dead, hangup) })
+	stopDead := start("the dead letters", func(ctx context.Context) error { return p.dead.run(ctx, p.sources) })
 	stopManager := start("the manager", p.manager.Start)
 	stopSources := start("the sources", p.sources.Run)
 	stopFleet := start("the fleet", p.fleet.Run)
@@ -200,15 +245,16 @@ func (p *program) run(ctx context.Context) error {
 	case err = <-failed:
 		p.log.Error(err, "Stopping, because a part of the program ended")
 	}
+	close(p.stopping)
 	stopFleet()
 	stopSources()
 	drain, cancel := context.WithTimeout(base, p.settings.DrainTimeout)
 	left := p.queue.Stop(drain)
 	cancel()
 	stopManager()
+	stopDead()
 	stopSinks()
 	stopLedger()
-	wg.Wait()
 	p.close()
 	p.log.Info("Stopped", "undelivered", left)
 	return err

@@ -34,7 +34,7 @@ func (c *Config) parse(o Options) (*settings, error) {
 	s := &settings{Config: *c, options: o}
 	errs := []error{c.check()}
 	var err error
-	if s.providers, err = fleet.Parse(c.Clusters); err != nil {
+	if s.providers, err = c.parseClusters(); err != nil {
 		errs = append(errs, err)
 	}
 	if s.specs, err = stream.ParseSpecs(c.Watches); err != nil {
@@ -100,11 +100,12 @@ func (s *settings) sources() sources.Config {
 			Burst:          s.APIBurst,
 		},
 		Stream: stream.Config{
-			ReconnectMin: s.ReconnectMin,
-			ReconnectMax: s.ReconnectMax,
-			SyncTimeout:  s.SyncTimeout,
-			StaleAfter:   s.StaleAfter,
-			SecretValues: s.IncludeSecretValues,
+			ReconnectMin:  s.ReconnectMin,
+			ReconnectMax:  s.ReconnectMax,
+			SyncTimeout:   s.SyncTimeout,
+			StaleAfter:    s.StaleAfter,
+			SecretValues:  s.IncludeSecretValues,
+			AuditInterval: s.AuditInterval,
 		},
 		MaxConcurrentSnapshots: s.MaxConcurrentSnapshots,
 		UserAgent:              "fairlead/" + s.options.Version,

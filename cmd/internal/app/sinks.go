@@ -26,8 +26,9 @@ type sink struct {
 
 type sinks []*sink
 
-// openSinks opens all sinks, or none and tells all that is wrong.
-func openSinks(s *settings, out io.Writer, log logr.Logger, reg prometheus.Registerer) (_ sinks, err error) {
+// openSinks opens all sinks, or none and tells all that is wrong. What a sink
+// refuses for good goes to dead, if that is not nil.
+func openSinks(s *settings, dead *deadLetters, out io.Writer, log logr.Logger, reg prometheus.Registerer) (_ sinks, err error) {
 	metrics, err := batch.NewMetrics(reg)
 	if err != nil {
 		return nil, err
@@ -52,7 +53,11 @@ func openSinks(s *settings, out io.Writer, log logr.Logger, reg prometheus.Regis
 				continue
 			}
 		}
-		k.batcher = batch.New(spec.value, to, batch.Options{Log: log.WithValues("sink", spec.value), Metrics: metrics})
+		k.batcher = batch.New(spec.value, to, batch.Options{
+			DeadLetter: dead.of(spec.value),
+			Log:        log.WithValues("sink", spec.value),
+			Metrics:    metrics,
+		})
 		all = append(all, k)
 	}
 	if err := errors.Join(errs...); err != nil {
@@ -70,8 +75,9 @@ func (ks sinks) destinations() []pipeline.Destination {
 	return all
 }
 
-// run writes until ctx ends. A signal on hangup makes files be opened again.
-func (ks sinks) run(ctx context.Context, hangup <-chan os.Signal) error {
+// run writes until ctx ends. A signal on hangup makes files be opened again,
+// that of the dead letters among them.
+func (ks sinks) run(ctx context.Context, dead *deadLetters, hangup <-chan os.Signal) error {
 	g, ctx := errgroup.WithContext(ctx)
 	for _, k := range ks {
 		g.Go(func() error { return k.batcher.Run(ctx) })
@@ -82,6 +88,7 @@ func (ks sinks) run(ctx context.Context, hangup <-chan os.Signal) error {
 			case <-ctx.Done():
 				return nil
 			case <-hangup:
+				dead.reopen()
 				for _, k := range ks {
 					if k.file != nil {
 						k.file.Reopen()

@@ -2,6 +2,7 @@ package app
 
 import (
 	"io"
+	"net"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -17,6 +18,10 @@ func TestRefusedAtStart(t *testing.T) {
 	a, b := filepath.Join(dir, "a.yaml"), filepath.Join(dir, "b.yaml")
 	writeFile(t, a, oneContext)
 	writeFile(t, b, oneContext)
+	var config net.ListenConfig
+	l := must(config.Listen(t.Context(), "tcp", "127.0.0.1:0"))(t)
+	t.Cleanup(func() { _ = l.Close() })
+	taken := l.Addr().String()
 	for name, tc := range map[string]struct {
 		args []string
 		want []string
@@ -37,8 +42,17 @@ func TestRefusedAtStart(t *testing.T) {
 		"one resource watched twice": {
 			[]string{"--clusters=kubeconfig:" + a, "--watch=pods,pods?namespace=x"}, []string{"--watch", "pods", "pods?namespace=x"},
 		},
-		"an address in use": {
-			[]string{"--clusters=kubeconfig:" + a, "--watch=pods", "--health-probe-bind-address=256.0.0.1:1"}, []string{"--health-probe-bind-address", "256.0.0.1:1"},
+		"a health address in use": {
+			[]string{"--clusters=kubeconfig:" + a, "--watch=pods", "--health-probe-bind-address=" + taken}, []string{"--health-probe-bind-address", taken},
+		},
+		"a metrics address in use": {
+			[]string{"--clusters=kubeconfig:" + a, "--watch=pods", "--metrics-bind-address=" + taken}, []string{"--metrics-bind-address", taken},
+		},
+		"a sink and a ledger": {
+			[]string{"--clusters=kubeconfig:" + a, "--watch=pods", "--sink=file:" + dir, "--ledger=" + a}, []string{"--sink", dir, "--ledger", a},
+		},
+		"numbers that are none": {
+			[]string{"--clusters=kubeconfig:" + a, "--watch=pods", "--cluster-qps=NaN", "--api-qps=Inf"}, []string{"--cluster-qps", "--api-qps"},
 		},
 		"a ledger in no folder": {
 			[]string{"--clusters=kubeconfig:" + a, "--watch=pods", "--ledger=" + filepath.Join(dir, "no", "ledger")}, []string{"--ledger", filepath.Join(dir, "no")},
@@ -46,13 +60,22 @@ func TestRefusedAtStart(t *testing.T) {
 		"a ledger that is something else": {
 			[]string{"--clusters=kubeconfig:" + a, "--watch=pods", "--ledger=" + a}, []string{"--ledger", a, "damaged"},
 		},
+		"dead letters in no folder": {
+			[]string{"--clusters=kubeconfig:" + a, "--watch=pods", "--dead-letter=" + filepath.Join(dir, "no", "dead")}, []string{"--dead-letter", filepath.Join(dir, "no", "dead")},
+		},
+		"dead letters in the file of a sink": {
+			[]string{"--clusters=kubeconfig:" + a, "--watch=pods", "--sink=file:" + filepath.Join(dir, "one"), "--dead-letter=" + filepath.Join(dir, "one")}, []string{"--sink", filepath.Join(dir, "one"), "give each its own file"},
+		},
+		"an admin address that is none": {
+			[]string{"--clusters=kubeconfig:" + a, "--watch=pods", "--admin-bind-address=256.0.0.1:1"}, []string{"--admin-bind-address", "256.0.0.1:1"},
+		},
 		"an argument too many": {
 			[]string{"--watch=pods", "edge"}, []string{"edge"},
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			cmd := NewCommand(Options{})
-			cmd.SetArgs(append([]string{"run", "--metrics-bind-address=0", "--ledger=" + filepath.Join(t.TempDir(), "ledger")}, tc.args...))
+			cmd.SetArgs(append([]string{"run", "--metrics-bind-address=0", "--admin-bind-address=0", "--ledger=" + filepath.Join(t.TempDir(), "ledger")}, tc.args...))
 			cmd.SetOut(io.Discard)
 			cmd.SetErr(io.Discard)
 			err := cmd.ExecuteContext(t.Context())

@@ -16,7 +16,7 @@ func lock(f *os.File, exclusive bool, patience time.Duration) error {
 	if exclusive {
 		how = syscall.LOCK_EX
 	}
-	for start := time.Now(); ; time.Sleep(20 * time.Millisecond) {
+	for start := time.Now(); ; time.Sleep(20 * time.Millisecond) { //nolint:forbidigo // Nobody tells when another process lets go.
 		switch err := syscall.Flock(int(f.Fd()), how|syscall.LOCK_NB); {
 		case err == nil:
 			return nil

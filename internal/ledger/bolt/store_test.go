@@ -14,7 +14,7 @@ import (
 
 func TestMain(m *testing.M) {
 	if what := os.Getenv(childVariable); what != "" {
-		os.Exit(child(what))
+		os.Exit(child(what)) //nolint:forbidigo // The child of a test tells by its exit code.
 	}
 	goleak.VerifyTestMain(m)
 }

@@ -1,4 +1,4 @@
-package file
+package lines
 
 import (
 	"bytes"
@@ -54,8 +54,8 @@ func (f *faulty) took() string {
 	return calls
 }
 
-// openFaulty returns a sink on a file that holds "a".
-func openFaulty(t *testing.T) (*Sink, *faulty, string) {
+// openFaulty returns a File on a path that holds "a".
+func openFaulty(t *testing.T) (*File, *faulty, string) {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "out")
 	s := mustOpen(t, path)
@@ -65,7 +65,7 @@ func openFaulty(t *testing.T) (*Sink, *faulty, string) {
 	return s, f, path
 }
 
-func TestOneWriteAndOneSyncForEachBatch(t *testing.T) {
+func TestOneWriteAndOneSyncForEachCall(t *testing.T) {
 	s, f, path := openFaulty(t)
 	mustWrite(t, s, "b", "c", "d")
 	if got := f.took(); got != "write sync" {
@@ -73,17 +73,17 @@ func TestOneWriteAndOneSyncForEachBatch(t *testing.T) {
 	}
 	mustWrite(t, s)
 	if got := f.took(); got != "" {
-		t.Errorf("calls for an empty batch: %s", got)
+		t.Errorf("calls for no lines: %s", got)
 	}
 	holds(t, path, "a b c d")
 }
 
 func TestAFullDiskLeavesNothingBehind(t *testing.T) {
-	line := len(pod("b").AppendCloudEvent(nil)) + 1
-	for _, room := range []int{0, 1, 2, line - 1, line, line + 1, 2*line - 2, 2*line - 1} {
+	size := len(line("b"))
+	for _, room := range []int{0, 1, 2, size - 1, size, size + 1, 2*size - 2, 2*size - 1} {
 		s, f, path := openFaulty(t)
 		f.room = room
-		err := s.Write(t.Context(), batchOf("b", "c"))
+		err := s.Write(t.Context(), linesOf("b", "c"))
 		if !errors.Is(err, errNoSpace) || !strings.Contains(err.Error(), path) {
 			t.Fatalf("room for %d bytes: %v", room, err)
 		}
@@ -97,7 +97,7 @@ func TestAFullDiskLeavesNothingBehind(t *testing.T) {
 func TestAFailedSyncIsNotForgotten(t *testing.T) {
 	s, f, path := openFaulty(t)
 	f.sync = errors.New("input/output error")
-	if err := s.Write(t.Context(), batchOf("b")); !errors.Is(err, f.sync) {
+	if err := s.Write(t.Context(), linesOf("b")); !errors.Is(err, f.sync) {
 		t.Errorf("Write = %v", err)
 	}
 	// Not merely synced again: the kernel may have thrown the pages away.
@@ -112,13 +112,13 @@ func TestAFailedSyncIsNotForgotten(t *testing.T) {
 
 func TestNothingIsWrittenBehindATornLine(t *testing.T) {
 	s, f, path := openFaulty(t)
-	f.room, f.trim = 50, errors.New("input/output error")
-	if err := s.Write(t.Context(), batchOf("b")); !errors.Is(err, errNoSpace) || !errors.Is(err, f.trim) {
+	f.room, f.trim = 20, errors.New("input/output error")
+	if err := s.Write(t.Context(), linesOf("b")); !errors.Is(err, errNoSpace) || !errors.Is(err, f.trim) {
 		t.Errorf("Write = %v, want both errors", err)
 	}
 	f.took()
 	f.room = 1 << 20
-	if err := s.Write(t.Context(), batchOf("b")); !errors.Is(err, f.trim) {
+	if err := s.Write(t.Context(), linesOf("b")); !errors.Is(err, f.trim) {
 		t.Errorf("Write = %v", err)
 	}
 	if got := f.took(); got != "truncate" {
@@ -131,8 +131,8 @@ func TestNothingIsWrittenBehindATornLine(t *testing.T) {
 
 func TestCuttingBackNeverMakesAFileLonger(t *testing.T) {
 	s, f, path := openFaulty(t)
-	f.room, f.trim = 50, errors.New("input/output error")
-	if err := s.Write(t.Context(), batchOf("b")); err == nil {
+	f.room, f.trim = 20, errors.New("input/output error")
+	if err := s.Write(t.Context(), linesOf("b")); err == nil {
 		t.Fatal("no error")
 	}
 	f.room, f.trim = 1<<20, nil
@@ -145,8 +145,8 @@ func TestCuttingBackNeverMakesAFileLonger(t *testing.T) {
 
 func TestReopenLeavesATornFileBehind(t *testing.T) {
 	s, f, path := openFaulty(t)
-	f.room, f.trim = 50, errors.New("input/output error")
-	if err := s.Write(t.Context(), batchOf("b")); err == nil {
+	f.room, f.trim = 20, errors.New("input/output error")
+	if err := s.Write(t.Context(), linesOf("b")); err == nil {
 		t.Fatal("no error")
 	}
 	if err := os.Rename(path, path+".1"); err != nil {
@@ -160,19 +160,19 @@ func TestReopenLeavesATornFileBehind(t *testing.T) {
 	holds(t, path+".1", "a")
 }
 
-func TestDevices(t *testing.T) {
+func TestFilesThatAreDevices(t *testing.T) {
 	null := mustOpen(t, os.DevNull)
 	mustWrite(t, null, "a")
 	if _, err := os.Stat("/dev/full"); err != nil {
 		t.Skip(err)
 	}
 	full := mustOpen(t, "/dev/full")
-	if err := full.Write(t.Context(), batchOf("a")); err == nil || !strings.Contains(err.Error(), "no space left") {
+	if err := full.Write(t.Context(), linesOf("a")); err == nil || !strings.Contains(err.Error(), "no space left") {
 		t.Errorf("Write to a full device = %v", err)
 	}
 }
 
-func TestPipes(t *testing.T) {
+func TestFilesThatArePipes(t *testing.T) {
 	r, w, err := os.Pipe()
 	if err != nil {
 		t.Fatal(err)
@@ -188,11 +188,10 @@ func TestPipes(t *testing.T) {
 	}
 	// More than the pipe takes: the write ends with its context, and the next
 	// one goes on where it stands.
-	big := pod("big")
-	big.Object = []byte(`{"k":"` + strings.Repeat("x", 1<<20) + `"}`)
+	big := line("big" + strings.Repeat("x", 1<<20))
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error, 1)
-	go func() { done <- s.Write(ctx, append(batchOf("a"), big)) }()
+	go func() { done <- s.Write(ctx, text(line("a")+big)) }()
 	head := make([]byte, 1000)
 	if _, err := io.ReadFull(r, head); err != nil {
 		t.Fatal(err)
@@ -201,31 +200,31 @@ func TestPipes(t *testing.T) {
 	if err := <-done; !errors.Is(err, context.Canceled) {
 		t.Fatalf("Write = %v", err)
 	}
-	go func() { done <- s.Write(t.Context(), batchOf("b")) }()
-	text := bytes.NewBuffer(bytes.Clone(head))
+	go func() { done <- s.Write(t.Context(), linesOf("b")) }()
+	read := bytes.NewBuffer(bytes.Clone(head))
 	chunk := make([]byte, 64<<10)
-	for !bytes.HasSuffix(text.Bytes(), append(pod("b").AppendCloudEvent(nil), '\n')) {
+	for !bytes.HasSuffix(read.Bytes(), []byte(line("b"))) {
 		n, err := r.Read(chunk)
 		if err != nil {
 			t.Fatal(err)
 		}
-		text.Write(chunk[:n])
+		read.Write(chunk[:n])
 	}
 	if err := <-done; err != nil {
 		t.Error(err)
 	}
 	copied := filepath.Join(t.TempDir(), "read")
-	if err := os.WriteFile(copied, text.Bytes(), 0o600); err != nil {
+	if err := os.WriteFile(copied, read.Bytes(), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	holds(t, copied, "a big b")
+	holds(t, copied, "a big"+strings.Repeat("x", 1<<20)+" b")
 }
 
 func TestAnEndedContextWritesNothing(t *testing.T) {
 	s, f, _ := openFaulty(t)
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if err := s.Write(ctx, batchOf("b")); !errors.Is(err, context.Canceled) || f.took() != "" {
+	if err := s.Write(ctx, linesOf("b")); !errors.Is(err, context.Canceled) || f.took() != "" {
 		t.Errorf("Write = %v", err)
 	}
 }

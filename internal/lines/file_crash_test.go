@@ -1,4 +1,4 @@
-package file
+package lines
 
 import (
 	"bufio"
@@ -25,18 +25,16 @@ const (
 // writeUntilKilled writes batches for ever and says on stdout which have been
 // accepted.
 func writeUntilKilled(path string) error {
-	s, err := Open(path)
+	s, err := OpenFile(path, prefix)
 	if err != nil {
 		return err
 	}
 	for n := 0; ; n += 20 {
-		batch := batchOf()
+		var batch strings.Builder
 		for i := range 20 {
-			c := pod(strconv.Itoa(n + i))
-			c.Object = []byte(`{"k":"` + strings.Repeat("x", 50_000) + `"}`)
-			batch = append(batch, c)
+			batch.WriteString(line(strconv.Itoa(n+i) + " " + strings.Repeat("x", 50_000)))
 		}
-		if err := s.Write(context.Background(), batch); err != nil {
+		if err := s.Write(context.Background(), text(batch.String())); err != nil {
 			return err
 		}
 		fmt.Println(n + 20)
@@ -44,7 +42,7 @@ func writeUntilKilled(path string) error {
 }
 
 // TestKilledWhileWriting kills a process in the middle of its writes: what it
-// said was accepted is there, and after Open there are whole events only.
+// said was accepted is there, and after OpenFile there are whole lines only.
 func TestKilledWhileWriting(t *testing.T) {
 	self, err := os.Executable()
 	if err != nil {
@@ -79,20 +77,20 @@ func TestKilledWhileWriting(t *testing.T) {
 		}
 		_ = cmd.Wait() // "signal: killed"
 
-		s, err := Open(path)
+		s, err := OpenFile(path, prefix)
 		if err != nil {
 			t.Fatal(err)
 		}
 		if err := s.Close(); err != nil {
 			t.Fatal(err)
 		}
-		got := events(t, path)
+		got := namesIn(t, path)
 		if len(got) < accepted {
-			t.Fatalf("%d events, but %d were accepted", len(got), accepted)
+			t.Fatalf("%d lines, but %d were accepted", len(got), accepted)
 		}
-		for i, e := range got {
-			if e.Name != strconv.Itoa(i) {
-				t.Fatalf("event %d tells of %s", i, e.Name)
+		for i, name := range got {
+			if n, _, _ := strings.Cut(name, " "); n != strconv.Itoa(i) {
+				t.Fatalf("line %d is the one of %s", i, n)
 			}
 		}
 	}
@@ -101,11 +99,11 @@ func TestKilledWhileWriting(t *testing.T) {
 // writePastALimit lets the kernel cut a batch short, then lifts the limit.
 func writePastALimit(path string) error {
 	signal.Ignore(syscall.SIGXFSZ)
-	s, err := Open(path)
+	s, err := OpenFile(path, prefix)
 	if err != nil {
 		return err
 	}
-	if err := s.Write(context.Background(), batchOf("a")); err != nil {
+	if err := s.Write(context.Background(), linesOf("a")); err != nil {
 		return err
 	}
 	var limit syscall.Rlimit
@@ -117,17 +115,17 @@ func writePastALimit(path string) error {
 	if err := syscall.Setrlimit(syscall.RLIMIT_FSIZE, &limit); err != nil {
 		return err
 	}
-	if err := s.Write(context.Background(), batchOf("b", "c", "d")); !errors.Is(err, syscall.EFBIG) {
+	if err := s.Write(context.Background(), linesOf("b", "c", "d")); !errors.Is(err, syscall.EFBIG) {
 		return fmt.Errorf("write past the limit: %w", err)
 	}
-	if info, err := os.Stat(path); err != nil || info.Size() != int64(len(pod("a").AppendCloudEvent(nil))+1) {
+	if info, err := os.Stat(path); err != nil || info.Size() != int64(len(line("a"))) {
 		return fmt.Errorf("after the limit: %v, %w", info, err)
 	}
 	limit.Cur = before
 	if err := syscall.Setrlimit(syscall.RLIMIT_FSIZE, &limit); err != nil {
 		return err
 	}
-	return s.Write(context.Background(), batchOf("b", "c", "d"))
+	return s.Write(context.Background(), linesOf("b", "c", "d"))
 }
 
 // TestTheKernelCutsABatchShort is [TestAFullDiskLeavesNothingBehind] with a

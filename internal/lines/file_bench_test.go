@@ -1,4 +1,4 @@
-package file
+package lines
 
 import (
 	"fmt"
@@ -7,21 +7,16 @@ import (
 	"testing"
 )
 
-// BenchmarkWrite tells what a batch costs, its fsync included: group commit
+// BenchmarkFile tells what a call costs, its fsync included: group commit
 // lives off the difference.
-func BenchmarkWrite(b *testing.B) {
+func BenchmarkFile(b *testing.B) {
 	for _, size := range []int{1, 10, 100, 1000} {
 		b.Run(fmt.Sprintf("batch=%d", size), func(b *testing.B) {
-			s, err := Open(filepath.Join(b.TempDir(), "out"))
+			s, err := OpenFile(filepath.Join(b.TempDir(), "out"), prefix)
 			if err != nil {
 				b.Fatal(err)
 			}
-			batch := batchOf()
-			for i := range size {
-				c := pod(fmt.Sprintf("pod-%d", i))
-				c.Object = []byte(`{"kind":"Pod","spec":{"k":"` + strings.Repeat("x", 2500) + `"}}`)
-				batch = append(batch, c)
-			}
+			batch := text(strings.Repeat(line(strings.Repeat("x", 2500)), size))
 			b.ReportAllocs()
 			for b.Loop() {
 				if err := s.Write(b.Context(), batch); err != nil {
@@ -29,7 +24,7 @@ func BenchmarkWrite(b *testing.B) {
 				}
 				b.SetBytes(int64(len(s.buf)))
 			}
-			b.ReportMetric(float64(b.N*size)/b.Elapsed().Seconds(), "changes/s")
+			b.ReportMetric(float64(b.N*size)/b.Elapsed().Seconds(), "lines/s")
 			if err := s.Close(); err != nil {
 				b.Fatal(err)
 			}

@@ -1,4 +1,4 @@
-package file
+package lines
 
 import (
 	"bytes"
@@ -14,23 +14,23 @@ import (
 var errLocked = errors.New("another process appends to it")
 
 // open opens the path for appending, and makes a regular file ready for it:
-// locked, without an unfinished event at its end, its name durable.
-func open(path string) (f *os.File, regular bool, err error) {
+// locked, without an unfinished line at its end, its name durable.
+func open(path, prefix string) (f *os.File, regular bool, err error) {
 	f, regular, err = openFile(path)
 	if err != nil {
-		return nil, false, fmt.Errorf("open file sink %q: %w%s", path, withoutPath(err), advice(err))
+		return nil, false, fmt.Errorf("open %q: %w%s", path, withoutPath(err), advice(err))
 	}
 	if !regular {
 		return f, false, nil
 	}
 	for _, step := range []func() error{
 		func() error { return lock(f) },
-		func() error { return repair(f) },
+		func() error { return repair(f, prefix) },
 		f.Sync,
 		func() error { return syncFolder(filepath.Dir(path)) },
 	} {
 		if err := step(); err != nil {
-			err = fmt.Errorf("open file sink %q: %w%s", path, withoutPath(err), advice(err))
+			err = fmt.Errorf("open %q: %w%s", path, withoutPath(err), advice(err))
 			return nil, false, errors.Join(err, f.Close())
 		}
 	}
@@ -47,7 +47,7 @@ func openFile(path string) (f *os.File, regular bool, err error) {
 		// than an end of the program.
 		f, err = os.OpenFile(path, os.O_WRONLY|os.O_APPEND|syscall.O_NONBLOCK, 0)
 	default:
-		// Objects may be confidential. Whoever wants others to read the file
+		// What is written may be confidential. Whoever wants others to read the file
 		// creates it with the permissions it should have.
 		f, err = os.OpenFile(path, os.O_RDWR|os.O_APPEND|os.O_CREATE, 0o600)
 	}
@@ -103,18 +103,15 @@ func syncFolder(path string) error {
 	return errors.Join(err, d.Close())
 }
 
-// eventStart is how every event begins.
-const eventStart = `{"specversion":"1.0","type":"dev.fairlead.resource.`
-
 // maxTail bounds the unfinished line that repair looks at, in bytes: a few
 // times the largest object that a stream reads.
 const maxTail = 64 << 20
 
 // repair makes the file end with a line end. An unfinished last line that
-// began as one of our events was cut short by a crash and never accepted: it
-// is removed. Anything else that ends without a line end is somebody's data,
-// and gets one.
-func repair(f *os.File) error {
+// began as one of ours was cut short by a crash, and its Write never returned:
+// it is removed. Anything else that ends without a line end is somebody's
+// data, and gets one.
+func repair(f *os.File, prefix string) error {
 	info, err := f.Stat()
 	if err != nil {
 		return err
@@ -132,7 +129,7 @@ func repair(f *os.File) error {
 		if _, err := f.ReadAt(tail, start); err != nil {
 			return err
 		}
-		begun := bytes.HasPrefix(tail, []byte(eventStart)) || bytes.HasPrefix([]byte(eventStart), tail)
+		begun := bytes.HasPrefix(tail, []byte(prefix)) || bytes.HasPrefix([]byte(prefix), tail)
 		if begun && !json.Valid(tail) {
 			return f.Truncate(start)
 		}

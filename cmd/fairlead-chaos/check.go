@@ -1,0 +1,115 @@
+package main
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"slices"
+
+	"github.com/fairlead-dev/fairlead/internal/replay"
+)
+
+// findings are what the checker has found.
+type findings struct {
+	replay.Difference
+	OutOfOrder []string
+	// Unnoted are objects that the sink held when Fairlead was killed, and the
+	// ledger did not know of.
+	Unnoted []string
+	// Skipped are versions that the sink did not have when Fairlead was killed, and
+	// that the ledger's resume point had passed.
+	Skipped    []string
+	Events     int
+	Duplicates int // events whose like came before, in whichever run
+	LastRun    int // events of the last run
+}
+
+// check replays the sink's file, of which each run wrote a part, and compares
+// where it leads with what the servers hold.
+func check(path string, runs []*run, held map[replay.Object]string) (*findings, error) {
+	file, err := os.Open(path)
+	if err != nil {
+		return nil, fmt.Errorf("replay the sink's file: %w", err)
+	}
+	defer file.Close() //nolint:errcheck // Read only.
+	f := &findings{}
+	state := replay.New()
+	seen := map[string]bool{}
+	text := bufio.NewReaderSize(file, 1<<20)
+	offset, number := int64(0), 1
+	for {
+		// The line may belong to the next run, or to one after it that came to
+		// write something.
+		for number < len(runs) && offset >= runs[number].Offset {
+			f.restart(state, number+1, runs[number])
+			number++
+			f.LastRun = 0
+		}
+		line, err := text.ReadBytes('\n')
+		if errors.Is(err, io.EOF) {
+			break // what has no end is not accepted
+		}
+		if err != nil {
+			return nil, fmt.Errorf("replay the sink's file: %w", err)
+		}
+		e, err := replay.Parse(line)
+		if err != nil {
+			return nil, fmt.Errorf("replay the sink's file, at byte %d: %w", offset, err)
+		}
+		state.Apply(e)
+		f.LastRun++
+		if id := e.Cluster + " " + e.ID; seen[id] {
+			f.Duplicates++
+		} else {
+			seen[id] = true
+		}
+		offset += int64(len(line))
+	}
+	f.Events, f.OutOfOrder = state.Events, state.OutOfOrder
+	f.Difference = state.Compare(held)
+	slices.Sort(f.Unnoted)
+	return f, nil
+}
+
+// restart begins another run, which finds a ledger.
+func (f *findings) restart(state *replay.State, number int, r *run) {
+	known := map[replay.Object]bool{}
+	for _, d := range r.Stored {
+		for name, o := range d.Objects {
+			object := replay.Object{Cluster: d.ID.Cluster, Resource: d.ID.Resource, Namespace: name.Namespace, Name: name.Name}
+			for _, uid := range append(o.Held, o.Acked.UID) {
+				object.UID = uid
+				known[object] = true
+			}
+			for _, version := range []string{o.Acked.ResourceVersion, o.Deleted} {
+				if version != "" {
+					state.Stored(object, d.ID.ClusterUID, version)
+				}
+			}
+		}
+	}
+	for object := range state.Live() {
+		if !known[object] {
+			f.Unnoted = append(f.Unnoted, fmt.Sprintf("before run %d: %s: the sink has it, the ledger does not know", number, object))
+		}
+	}
+	for object := range state.Gone() {
+		if !known[object] {
+			// It was, before the sink had its deletion: see above.
+			state.StoredDeletion(object)
+		}
+	}
+	for _, o := range r.Owed {
+		if !state.Has(o.object, o.version) {
+			f.Skipped = append(f.Skipped, fmt.Sprintf("before run %d: %s: the resume point has passed version %s, and the sink does not have it", number, o.object, o.version))
+		}
+	}
+	state.NewRun()
+}
+
+// problems are all that make a run a failed one.
+func (f *findings) problems() []string {
+	return slices.Concat(f.Missing, f.Ghosts, f.OutOfOrder, f.Unnoted, f.Skipped)
+}

@@ -1,0 +1,170 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/fairlead-dev/fairlead/internal/ledger"
+	"github.com/fairlead-dev/fairlead/internal/replay"
+)
+
+// event is one line about the ConfigMap n: "A1" is version 1 of UID A, "-A2" its
+// deletion.
+func event(word string) string {
+	op := "updated"
+	if strings.HasPrefix(word, "-") {
+		op, word = "deleted", word[1:]
+	}
+	uid, version := word[:1], word[1:]
+	id := version
+	if op == "deleted" {
+		id = op
+	}
+	return fmt.Sprintf(`{"specversion":"1.0","type":"dev.fairlead.resource.%s.v1","id":"/v1/configmaps/%s/%s","cluster":"c","clusteruid":"cu",`+
+		`"namespace":"ns","name":"n","resourceversion":%[4]q,"data":{"metadata":{"name":"n","namespace":"ns","uid":%[2]q,"resourceVersion":%[4]q}}}`+"\n",
+		op, uid, id, version)
+}
+
+func stored(o ledger.DumpedObject) []ledger.Dump {
+	return []ledger.Dump{{
+		ID:      ledger.StreamID{Cluster: "c", ClusterUID: "cu", Resource: "configmaps"},
+		Objects: map[ledger.Name]ledger.DumpedObject{{Namespace: "ns", Name: "n"}: o},
+	}}
+}
+
+func TestCheck(t *testing.T) {
+	object := func(uid string) replay.Object {
+		return replay.Object{Cluster: "c", Resource: "configmaps", Namespace: "ns", Name: "n", UID: uid}
+	}
+	acked := func(uid, version string) []ledger.Dump {
+		return stored(ledger.DumpedObject{Acked: ledger.Version{UID: uid, ResourceVersion: version}})
+	}
+	type want struct{ Missing, Ghosts, OutOfOrder, Unnoted, Skipped, Duplicates, LastRun int }
+	for _, test := range []struct {
+		name string
+		told []string        // by each run
+		has  [][]ledger.Dump // what each run but the first finds
+		owed string          // what the sink must have had before the last run
+		held string
+		want want
+	}{
+		{name: "the sink has what is owed", told: []string{"A1 A3", ""}, has: [][]ledger.Dump{acked("A", "3")}, owed: "2", held: "A3"},
+		{name: "skipped", told: []string{"A1", "A3"}, has: [][]ledger.Dump{acked("A", "1")}, owed: "2", held: "A3", want: want{Skipped: 1, LastRun: 1}},
+		{name: "all is well", told: []string{"A1 A2", "A3"}, has: [][]ledger.Dump{acked("A", "2")}, held: "A3", want: want{LastRun: 1}},
+		{name: "missing", told: []string{"A1"}, held: "A2", want: want{Missing: 1, LastRun: 1}},
+		{name: "ghost", told: []string{"A1 B2"}, held: "B2", want: want{Ghosts: 1, LastRun: 2}},
+		{name: "out of order", told: []string{"A2 A1 A2"}, held: "A2", want: want{OutOfOrder: 1, Duplicates: 1, LastRun: 3}},
+		{
+			name: "a suffix is repeated", told: []string{"A1 A2 A3", "A2 A3"}, has: [][]ledger.Dump{acked("A", "1")}, held: "A3",
+			want: want{Duplicates: 2, LastRun: 2},
+		},
+		{
+			name: "older than what was stored", told: []string{"A1 A2", "A1 A2"}, has: [][]ledger.Dump{acked("A", "2")}, held: "A2",
+			want: want{OutOfOrder: 1, Duplicates: 2, LastRun: 2},
+		},
+		{
+			name: "older than what was stored two runs ago", told: []string{"A1 A2", "", "A1 A2"}, has: [][]ledger.Dump{acked("A", "2"), acked("A", "2")}, held: "A2",
+			want: want{OutOfOrder: 1, Duplicates: 2, LastRun: 2},
+		},
+		{
+			name: "a deletion with its version was stored", told: []string{"A1 -A2", "A1 -A2"}, has: [][]ledger.Dump{stored(ledger.DumpedObject{Deleted: "2"})},
+			want: want{OutOfOrder: 1, Duplicates: 2, LastRun: 2},
+		},
+		{
+			name: "a deletion was stored and forgotten", told: []string{"A1 -A2", "A1 -A2"}, has: [][]ledger.Dump{nil},
+			want: want{OutOfOrder: 1, Duplicates: 2, LastRun: 2},
+		},
+		{
+			name: "a deletion was not stored", told: []string{"A1 -A2", "A1 -A2"}, has: [][]ledger.Dump{stored(ledger.DumpedObject{Held: []string{"A"}})},
+			want: want{Duplicates: 2, LastRun: 2},
+		},
+		{
+			name: "held only", told: []string{"A1", "A1 A2"}, has: [][]ledger.Dump{stored(ledger.DumpedObject{Held: []string{"A"}})}, held: "A2",
+			want: want{Duplicates: 1, LastRun: 2},
+		},
+		{
+			name: "not noted", told: []string{"A1", "A1"}, has: [][]ledger.Dump{nil}, held: "A1",
+			want: want{Unnoted: 1, Duplicates: 1, LastRun: 1},
+		},
+		{
+			name: "another UID noted", told: []string{"A1 B2", "-A2 B2"}, has: [][]ledger.Dump{acked("A", "1")}, held: "B2",
+			want: want{Unnoted: 1, Duplicates: 1, LastRun: 2},
+		},
+		{name: "runs that wrote nothing", told: []string{"", "", "A1", ""}, has: [][]ledger.Dump{nil, nil, acked("A", "1")}, held: "A1"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			var text strings.Builder
+			var runs []*run
+			for i, told := range test.told {
+				r := &run{Offset: int64(text.Len())}
+				if i > 0 {
+					r.Stored = test.has[i-1]
+				}
+				runs = append(runs, r)
+				for word := range strings.FieldsSeq(told) {
+					text.WriteString(event(word))
+				}
+			}
+			if test.owed != "" {
+				runs[len(runs)-1].Owed = []owed{{object(""), test.owed}}
+			}
+			path := filepath.Join(t.TempDir(), "sink")
+			// A line without an end is not accepted.
+			if err := os.WriteFile(path, []byte(text.String()+`{"specversion":`), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			held := map[replay.Object]string{}
+			if test.held != "" {
+				held[object(test.held[:1])] = test.held[1:]
+			}
+			f, err := check(path, runs, held)
+			if err != nil {
+				t.Fatal(err)
+			}
+			got := want{len(f.Missing), len(f.Ghosts), len(f.OutOfOrder), len(f.Unnoted), len(f.Skipped), f.Duplicates, f.LastRun}
+			if diff := cmp.Diff(test.want, got); diff != "" {
+				t.Errorf("%s\n%s", diff, strings.Join(f.problems(), "\n"))
+			}
+		})
+	}
+}
+
+func TestCheckOfWhatIsNoEvent(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "sink")
+	if err := os.WriteFile(path, []byte(event("A1")+"{}\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := check(path, []*run{{}}, nil); err == nil || !strings.Contains(err.Error(), "at byte") {
+		t.Errorf("error %v, want one that says where", err)
+	}
+}
+
+func TestWholeEvents(t *testing.T) {
+	for _, test := range []struct {
+		text string
+		want int64
+	}{
+		{"", 0},
+		{"{}\n", 3},
+		{"{}\n{\"a", 3},   // torn, and will be removed
+		{"{}\n{}", 6},     // its line end will follow
+		{"{\"a\":1", 0},   // torn, and the first
+		{"{}\n{}\n{}", 9}, // the same with more before
+	} {
+		path := filepath.Join(t.TempDir(), "sink")
+		if err := os.WriteFile(path, []byte(test.text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if got, err := wholeEvents(path); got != test.want || err != nil {
+			t.Errorf("%q: %d, %v, want %d", test.text, got, err, test.want)
+		}
+	}
+	if got, err := wholeEvents(filepath.Join(t.TempDir(), "none")); got != 0 || err != nil {
+		t.Errorf("no file: %d, %v", got, err)
+	}
+}

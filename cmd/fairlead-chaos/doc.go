@@ -1,0 +1,26 @@
+// Command fairlead-chaos breaks everything around Fairlead, and Fairlead itself,
+// while objects change, and then checks that nothing was lost, nothing is left
+// over and nothing went backwards.
+//
+//	plan (from the seed)
+//	  │ every so many writes a fault begins, and lasts so many writes
+//	  ▼
+//	writers ──▶ members ◀── proxies ◀── fairlead ──▶ faulty sink ──▶ file
+//	              │ stop, crash,  │ cut, black    │ kill -9,   │ fails, stalls,
+//	              │ compact       │ hole, slow    │ SIGTERM    │ half, lost answer
+//	              ▼                               ▼                        ▼
+//	            lists ─────────▶ checker ◀── ledger as each kill left it, file
+//
+// Fairlead is this program started again as a process of its own, with a sink
+// that does what it is told to by files beside its own. The faults of one thing
+// (the program, the sink, one member with its line) follow each other; those of
+// different things overlap.
+//
+// The checker, package internal/replay, knows nothing of the program but the wire
+// format. It is told where in the file each process began, and what the ledger
+// held then.
+//
+// A seed decides what is written in which order and which fault begins at which
+// write. Real processes decide the rest, so a seed that failed may need a few
+// runs to fail again.
+package main

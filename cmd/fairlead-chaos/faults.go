@@ -1,0 +1,125 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"time"
+)
+
+// breaker carries out the plan.
+type breaker struct {
+	fleet   *fleet
+	program *program
+	clock   *clock
+	journal *journal
+	say     func(format string, args ...any)
+}
+
+// run carries out the faults of one target, one after the other.
+func (b *breaker) run(ctx context.Context, faults []fault) error {
+	for _, f := range faults {
+		if err := b.clock.wait(ctx, f.At); err != nil {
+			return err
+		}
+		b.say("write %d: %s of %s", b.clock.now(), f.Kind, f.Target)
+		b.journal.write(entry{Writes: b.clock.now(), Did: "fault begins", Fault: &f})
+		err := b.carryOut(ctx, f)
+		b.journal.write(entry{Writes: b.clock.now(), Did: "fault has ended", Fault: &f})
+		if err != nil {
+			return fmt.Errorf("%s: %w", f, err)
+		}
+	}
+	return nil
+}
+
+// carryOut returns when the fault has ended, however it ends.
+func (b *breaker) carryOut(ctx context.Context, f fault) error {
+	until := func() error { return b.clock.wait(ctx, f.Until) }
+	random := rand.New(rand.NewPCG(f.Dice, 0))
+	switch f.Kind {
+	case kill:
+		return first(func() error { return b.program.kill(ctx) }, until, b.program.start)
+	case terminate:
+		return first(func() error { return b.program.terminate(ctx) }, b.program.start)
+	case killBehind:
+		return first(func() error {
+			return after(b.program.control.setPicky(true), until, func() error {
+				return errors.Join(b.program.kill(ctx), b.program.control.setPicky(false))
+			})
+		}, b.program.start)
+	case outage:
+		return first(func() error { return b.program.kill(ctx) }, until, func() error { return b.compactAll(ctx) }, b.program.start)
+	case killBefore, killMiddle, killAfter:
+		return b.killInSink(ctx, f)
+	case sinkFails, sinkStalls, sinkHalf, sinkPartial, sinkLost:
+		return after(b.program.control.setFault(f.Kind), until, func() error { return b.program.control.setFault("") })
+	}
+	m := b.fleet.member(f.Target)
+	switch f.Kind {
+	case cut:
+		m.proxy.Cut()
+		return after(nil, until, m.proxy.Restore)
+	case blackHole:
+		return after(m.proxy.BlackHole(), until, func() error {
+			if random.IntN(2) == 0 {
+				m.proxy.Cut() // what was under way never arrives
+			}
+			return m.proxy.Restore()
+		})
+	case slow:
+		latency := time.Duration(20+random.IntN(180)) * time.Millisecond
+		return after(m.proxy.Slow(latency, 20_000+random.IntN(80_000)), until, m.proxy.Restore)
+	case restart:
+		return m.restart(ctx, m.cluster.Stop, until)
+	case crash:
+		return m.restart(ctx, m.cluster.Kill, until)
+	case compact:
+		m.proxy.Cut()
+		return after(nil, until, func() error { return errors.Join(m.compact(ctx), m.proxy.Restore()) })
+	}
+	return fmt.Errorf("nobody knows how to make a %s", f.Kind)
+}
+
+// killInSink lets the program kill itself in its next write. If there is none in
+// time, it is killed outside of one.
+func (b *breaker) killInSink(ctx context.Context, f fault) error {
+	c := b.program.child
+	c.expected.Store(true)
+	if err := b.program.control.setDeath(f.Kind); err != nil {
+		return err
+	}
+	if err := b.clock.waitOr(ctx, f.Until, c.exited); err != nil {
+		return err
+	}
+	return errors.Join(b.program.kill(ctx), b.program.control.clearDeath(), b.program.start())
+}
+
+// compactAll makes every version of every member expire.
+func (b *breaker) compactAll(ctx context.Context) error {
+	for _, m := range b.fleet.members {
+		if err := m.compact(ctx); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// first does one step after the other until one fails.
+func first(steps ...func() error) error {
+	for _, step := range steps {
+		if err := step(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// after waits, and then ends what has begun with err, also if the wait fails.
+func after(err error, wait, end func() error) error {
+	if err != nil {
+		return err
+	}
+	return errors.Join(wait(), end())
+}

@@ -1,0 +1,88 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/spf13/pflag"
+)
+
+// options are what the flags say.
+type options struct {
+	seed      uint64
+	changes   int           // writes, of all members together
+	faults    int           // that begin during the writes
+	duration  time.Duration // that the writes are spread over
+	members   int
+	keepFiles bool
+}
+
+const intro = `Breaks everything around Fairlead, and Fairlead itself, while objects change in real
+API servers. At the end the sink's file is replayed and compared with what the API
+servers hold. The last line is JSON; the exit code is 1 unless nothing is missing, no
+ghost is left (the sink has it, the server does not), and nothing came out of order:
+older than what came before it in the same run of Fairlead, or than what the ledger
+held as accepted when Fairlead was started again.
+
+  duplicates            events that the file holds more than once: after a kill, and
+                        after a sink that took them and failed to say so
+  lists_after_restart   snapshots taken by a restarted Fairlead although the watch
+                        could have been resumed
+  unnoted               objects in the sink, when Fairlead was killed, that the ledger
+                        did not know of: their deletion could have been lost
+  skipped               changes that the sink did not have when Fairlead was killed, although
+                        the ledger's resume point had passed them
+  resent                events delivered again after a clean stop
+
+Usage: fairlead-chaos [flags]
+       make chaos ARGS="--seed 7 --changes 20000"
+
+`
+
+// parseOptions writes the help to out if it is asked for; the error is
+// pflag.ErrHelp then.
+func parseOptions(args []string, out io.Writer) (*options, error) {
+	o := &options{}
+	f := pflag.NewFlagSet("fairlead-chaos", pflag.ContinueOnError)
+	f.SortFlags = false
+	f.SetOutput(io.Discard)
+	f.Uint64Var(&o.seed, "seed", 1, "decides what is written and what fails when")
+	f.IntVar(&o.changes, "changes", 5000, "writes, over all members")
+	f.IntVar(&o.faults, "faults", 40, fmt.Sprintf("faults that begin during the writes; with at least %d there is one of each kind", len(kinds)))
+	f.DurationVar(&o.duration, "duration", 2*time.Minute, "what the writes are spread over; what a fault holds up comes on top")
+	f.IntVar(&o.members, "members", 2, "clusters in the fleet")
+	f.BoolVar(&o.keepFiles, "keep-files", false, "keep the sink's file, the ledgers and the logs; after a failure they are kept anyway")
+	if err := f.Parse(args); err != nil {
+		if errors.Is(err, pflag.ErrHelp) {
+			if _, err := fmt.Fprint(out, intro, f.FlagUsages()); err != nil {
+				return nil, err
+			}
+		}
+		return nil, err
+	}
+	if f.NArg() > 0 {
+		return nil, fmt.Errorf("%q is no flag; --help lists them", f.Arg(0))
+	}
+	return o, o.check()
+}
+
+// check reports everything that is wrong.
+func (o *options) check() error {
+	var errs []error
+	if o.members < 1 {
+		errs = append(errs, fmt.Errorf("--members: %d is less than 1", o.members))
+	}
+	if o.faults < 0 {
+		errs = append(errs, fmt.Errorf("--faults: %d is negative", o.faults))
+	}
+	// A fault is to begin and end with writes between.
+	if least := max(1, 4*o.faults); o.changes < least {
+		errs = append(errs, fmt.Errorf("--changes: %d is too few for %d faults; give at least %d", o.changes, o.faults, least))
+	}
+	if o.duration <= 0 {
+		errs = append(errs, fmt.Errorf("--duration: %v is not positive", o.duration))
+	}
+	return errors.Join(errs...)
+}

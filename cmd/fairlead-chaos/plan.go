@@ -1,0 +1,114 @@
+package main
+
+import (
+	"cmp"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+)
+
+// kind is what a fault does.
+type kind string
+
+// The faults of the program.
+const (
+	kill       kind = "kill"             // kill -9, and down for a while
+	terminate  kind = "terminate"        // SIGTERM, and started again
+	killBehind kind = "kill-behind"      // kill -9 when some objects have been refused for a while, and others not
+	outage     kind = "outage"           // kill -9, and etcd compacted everywhere before it is back
+	killBefore kind = "kill-before-sink" // kill -9 when the sink is about to take a batch
+	killMiddle kind = "kill-in-sink"     // kill -9 when it has taken half, and half a line
+	killAfter  kind = "kill-after-sink"  // kill -9 when it has taken all and not said so
+)
+
+// The faults of the sink.
+const (
+	sinkFails   kind = "sink-fails"
+	sinkStalls  kind = "sink-stalls"
+	sinkHalf    kind = "sink-half"    // takes half a batch, and fails
+	sinkPartial kind = "sink-partial" // takes some objects of a batch, and says so
+	sinkLost    kind = "sink-lost"    // takes a batch, and fails to say so
+)
+
+// The faults of a member and the line to it.
+const (
+	cut       kind = "cut"
+	blackHole kind = "black-hole"
+	slow      kind = "slow"
+	restart   kind = "restart" // of the control plane, with a while between
+	crash     kind = "crash"   // kill -9 of the control plane, and started again
+	compact   kind = "compact" // cut, and what happened meanwhile is gone when it ends
+)
+
+// kinds are all of them.
+var kinds = []kind{
+	kill, terminate, killBehind, outage, killBefore, killMiddle, killAfter,
+	sinkFails, sinkStalls, sinkHalf, sinkPartial, sinkLost,
+	cut, blackHole, slow, restart, crash, compact,
+}
+
+// What a fault can be of, beside a member.
+const (
+	theProgram = "program"
+	theSink    = "sink"
+)
+
+// fault is one entry of the plan.
+type fault struct {
+	Kind   kind   `json:"kind"`
+	Target string `json:"target"` // theProgram, theSink, or a member's name
+	At     int    `json:"at"`     // begins when so many writes are done
+	Until  int    `json:"until"`  // ends when so many are
+	// Dice is for what the kind leaves open.
+	Dice uint64 `json:"dice"`
+}
+
+func (f fault) String() string {
+	return fmt.Sprintf("%s of %s, from write %d to %d", f.Kind, f.Target, f.At, f.Until)
+}
+
+// newPlan spreads faults over the writes, in the order in which they begin. The
+// kinds take turns, in an order that changes with each round.
+func newPlan(seed uint64, changes, faults int, members []string) []fault {
+	random := rand.New(rand.NewPCG(seed, 1))
+	spacing := float64(changes) / float64(faults+2) // some writes are left after the last
+	free := map[string]int{}                        // when the last fault of a target ends
+	var plan []fault
+	var round []kind
+	for i := range faults {
+		if len(round) == 0 {
+			round = slices.Clone(kinds)
+			random.Shuffle(len(round), func(i, j int) { round[i], round[j] = round[j], round[i] })
+		}
+		f := fault{Kind: round[0], Dice: random.Uint64()}
+		round = round[1:]
+		switch f.Kind {
+		case kill, terminate, killBehind, outage, killBefore, killMiddle, killAfter:
+			f.Target = theProgram
+		case sinkFails, sinkStalls, sinkHalf, sinkPartial, sinkLost:
+			f.Target = theSink
+		default:
+			f.Target = members[random.IntN(len(members))]
+		}
+		f.At = int(spacing * (float64(i) + 0.5 + random.Float64()))
+		f.At = max(f.At, free[f.Target])
+		f.Until = f.At + int(spacing*f.Kind.lasts()*(0.5+random.Float64()))
+		free[f.Target] = f.Until + 1
+		plan = append(plan, f)
+	}
+	slices.SortStableFunc(plan, func(a, b fault) int { return cmp.Compare(a.At, b.At) })
+	return plan
+}
+
+// lasts is how long the fault takes on average, in distances between faults.
+func (k kind) lasts() float64 {
+	switch k {
+	case terminate, crash:
+		return 0 // as long as it takes
+	case kill, restart:
+		return 0.5
+	case blackHole, killBehind:
+		return 2 // has to be noticed first; the ledger to be stored
+	}
+	return 1
+}

@@ -1,0 +1,251 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"math/rand/v2"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strconv"
+	"sync"
+	"time"
+
+	"github.com/fairlead-dev/fairlead/internal/ledger"
+	"github.com/fairlead-dev/fairlead/internal/ledger/bolt"
+)
+
+// stopGrace is longer than the program may drain and shut down for.
+const stopGrace = 60 * time.Second
+
+// program is Fairlead, killed and started again and again. Its methods are called
+// by one goroutine at a time, but for look.
+type program struct {
+	dir     string
+	control control
+	address string // of its status page
+	client  *http.Client
+	members []*member
+	journal *journal
+	records *records
+	clock   *clock
+	fail    context.CancelCauseFunc // called when it ends by itself
+
+	supervisors sync.WaitGroup
+
+	mu    sync.Mutex
+	child *child // nil while it is down
+	runs  []*run
+}
+
+// run is one process, from its start to its end.
+type run struct {
+	// Offset is where its events begin in the sink's file; Stored is what the ledger
+	// held then, and Owed what the sink must have had because of that.
+	Offset int64
+	Stored []ledger.Dump
+	Owed   []owed
+	// streams are those that could resume when it was started.
+	streams map[streamID]*resumable
+	// answered is set once its status page was read.
+	answered bool
+}
+
+func newProgram(dir string, members []*member, j *journal, r *records, c *clock, fail context.CancelCauseFunc) (*program, error) {
+	address, err := freeAddress()
+	if err != nil {
+		return nil, err
+	}
+	return &program{
+		dir: dir, control: control{dir}, address: address,
+		client:  &http.Client{Timeout: 5 * time.Second},
+		members: members, journal: j, records: r, clock: c, fail: fail,
+	}, nil
+}
+
+func (p *program) kubeconfig() string { return filepath.Join(p.dir, "fleet.kubeconfig") }
+func (p *program) ledger() string     { return filepath.Join(p.dir, "ledger") }
+func (p *program) log() string        { return filepath.Join(p.dir, "fairlead.log") }
+
+// arguments are tight: what takes minutes in real life takes seconds here, and
+// the lanes are short, so that a sink that stalls is felt by the members.
+func (p *program) arguments() []string {
+	a := []string{
+		asFairlead, "run",
+		"--clusters", "kubeconfig:" + p.kubeconfig(),
+		"--sink", sinkScheme + ":" + p.dir,
+		"--ledger", p.ledger(),
+		"--cluster-qps", "0",
+		"--lane-capacity", "40",
+		"--workers", "16",
+		"--api-qps", "200", "--api-burst", "400",
+		"--reconnect-min", "100ms", "--reconnect-max", "1s",
+		"--connect-timeout", "5s",
+		"--stale-after", "2s",
+		"--drain-timeout", "5s",
+		"--metrics-bind-address", "0",
+		"--admin-bind-address", "0",
+		"--health-probe-bind-address", p.address,
+	}
+	for _, r := range resources {
+		a = append(a, "--watch", r.Resource)
+	}
+	return a
+}
+
+// start starts a process, and notes where in the sink's file and from which ledger
+// it does.
+func (p *program) start() error {
+	r := &run{}
+	number := len(p.runs) + 1
+	if number > 1 {
+		var err error
+		if r.Offset, err = wholeEvents(p.control.sink()); err != nil {
+			return err
+		}
+		if r.Stored, err = p.copyLedger(number); err != nil {
+			return err
+		}
+		r.Owed = p.records.owed(r.Stored)
+		r.streams = p.resumable(r.Stored)
+	}
+	self, err := os.Executable()
+	if err != nil {
+		return fmt.Errorf("find this program, to start it as fairlead: %w", err)
+	}
+	c, err := startChild(p.log(), self, p.arguments()...)
+	if err != nil {
+		return err
+	}
+	p.journal.write(entry{Writes: p.clock.now(), Did: "started fairlead", Run: number, Offset: &r.Offset})
+	p.mu.Lock()
+	p.child, p.runs = c, append(p.runs, r)
+	p.mu.Unlock()
+	p.supervisors.Go(func() {
+		<-c.exited
+		if !c.expected.Load() {
+			p.fail(c.endedByItself())
+		}
+	})
+	return nil
+}
+
+// kill is kill -9.
+func (p *program) kill(ctx context.Context) error {
+	p.look(ctx)
+	return errors.Join(p.child.kill(), p.ended())
+}
+
+// terminate is SIGTERM.
+func (p *program) terminate(ctx context.Context) error {
+	p.look(ctx)
+	p.mu.Lock()
+	young := !p.runs[len(p.runs)-1].answered
+	p.mu.Unlock()
+	return errors.Join(p.child.terminate(stopGrace, young), p.ended())
+}
+
+// ended notes that the process is gone.
+func (p *program) ended() error {
+	p.mu.Lock()
+	p.child = nil
+	p.mu.Unlock()
+	size, err := fileSize(p.control.sink())
+	p.journal.write(entry{Writes: p.clock.now(), Did: "fairlead has ended", Run: len(p.runs), Offset: &size})
+	return err
+}
+
+// close ends what still runs, whatever its state.
+func (p *program) close() {
+	if c := p.child; c != nil {
+		_ = c.kill() // That it has ended before was told already.
+	}
+	p.supervisors.Wait()
+	p.client.CloseIdleConnections()
+}
+
+// copyLedger keeps the ledger as it is now, while no process has it open, and
+// returns what is in it.
+func (p *program) copyLedger(run int) ([]ledger.Dump, error) {
+	folder := filepath.Join(p.dir, "ledgers")
+	if err := os.MkdirAll(folder, 0o700); err != nil {
+		return nil, fmt.Errorf("copy the ledger: %w", err)
+	}
+	path := filepath.Join(folder, fmt.Sprintf("before-run-%03d", run))
+	if err := copyFile(p.ledger(), path); err != nil {
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil, nil // killed before it was made
+		}
+		return nil, fmt.Errorf("copy the ledger: %w", err)
+	}
+	return readLedger(path)
+}
+
+func readLedger(path string) (all []ledger.Dump, err error) {
+	store, err := bolt.OpenExisting(path, true)
+	if err != nil {
+		return nil, err
+	}
+	all, err = ledger.ReadAll(context.Background(), store)
+	return all, errors.Join(err, store.Close())
+}
+
+func copyFile(from, to string) error {
+	source, err := os.Open(from)
+	if err != nil {
+		return err
+	}
+	defer source.Close() //nolint:errcheck // Read only.
+	target, err := os.Create(to)
+	if err != nil {
+		return err
+	}
+	_, err = io.Copy(target, source)
+	return errors.Join(err, target.Close())
+}
+
+func fileSize(path string) (int64, error) {
+	info, err := os.Stat(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return 0, nil
+	}
+	if err != nil {
+		return 0, err
+	}
+	return info.Size(), nil
+}
+
+// wholeEvents returns where the next event of a sink's file begins, once the sink
+// has removed a torn one or ended the line of a whole one.
+func wholeEvents(path string) (int64, error) {
+	text, err := os.ReadFile(path)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return 0, err
+	}
+	last := bytes.LastIndexByte(text, '\n') + 1
+	if last < len(text) && json.Valid(text[last:]) {
+		return int64(len(text)) + 1, nil
+	}
+	return int64(last), nil
+}
+
+// freeAddress returns an address of the loopback on which nobody listens. It is
+// not from the range that the kernel gives to outgoing connections, so that none
+// of those takes it while Fairlead is down.
+func freeAddress() (string, error) {
+	for range 100 {
+		address := net.JoinHostPort("127.0.0.1", strconv.Itoa(20000+rand.IntN(10000)))
+		listener, err := net.Listen("tcp", address) //nolint:noctx // It does not wait.
+		if err != nil {
+			continue // Taken.
+		}
+		return address, listener.Close()
+	}
+	return "", errors.New("find a free port of 127.0.0.1 between 20000 and 30000: none in 100 attempts")
+}

@@ -1,0 +1,71 @@
+package main
+
+import (
+	"strconv"
+	"sync"
+
+	"github.com/fairlead-dev/fairlead/internal/ledger"
+	"github.com/fairlead-dev/fairlead/internal/replay"
+)
+
+// records are what the writers wrote, as far as its order is known: the versions
+// of each name. The checker's end result needs none of it; it is for finding out at
+// each kill what could be lost, not only what was.
+type records struct {
+	mu sync.Mutex
+	of map[replay.Object][]record // by Object without UID, in their order
+}
+
+// record is one write.
+type record struct {
+	version uint64 // 0: not known, as that of every deletion
+}
+
+// owed is a version that a sink must have, or a newer one of that name.
+type owed struct {
+	object  replay.Object
+	version string
+}
+
+func newRecords() *records { return &records{of: map[replay.Object][]record{}} }
+
+// add notes a write; the version is empty if it is not known.
+func (r *records) add(o replay.Object, version string) {
+	v, err := strconv.ParseUint(version, 10, 64)
+	if err != nil {
+		v = 0
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.of[o] = append(r.of[o], record{v})
+}
+
+// owed returns what a program with this ledger will never look at again, because
+// its resume points have passed it: every sink must have it. Names that were
+// deleted close to a resume point are left out, because it is not known on which
+// side.
+func (r *records) owed(stored []ledger.Dump) []owed {
+	resume := map[streamID]uint64{}
+	for _, d := range stored {
+		if at, err := strconv.ParseUint(d.Resume, 10, 64); err == nil {
+			resume[streamID{d.ID.Cluster, d.ID.Resource}] = at
+		}
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	var all []owed
+	for o, written := range r.of {
+		at := resume[streamID{o.Cluster, o.Resource}]
+		last := -1
+		for i, w := range written {
+			if w.version > 0 && w.version <= at {
+				last = i
+			}
+		}
+		if last < 0 || last+1 < len(written) && written[last+1].version == 0 {
+			continue
+		}
+		all = append(all, owed{o, strconv.FormatUint(written[last].version, 10)})
+	}
+	return all
+}

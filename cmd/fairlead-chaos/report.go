@@ -1,0 +1,55 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"strings"
+)
+
+// result is the last line.
+type result struct {
+	Seed       uint64 `json:"seed"`
+	Changes    int    `json:"changes"` // writes that the servers accepted
+	Faults     int    `json:"faults"`
+	Missing    int    `json:"missing"`
+	Ghosts     int    `json:"ghosts"`
+	OutOfOrder int    `json:"out_of_order"`
+	Duplicates int    `json:"duplicates"`
+	Restarts   int    `json:"restarts"`
+	Lists      int    `json:"lists_after_restart"`
+	Unnoted    int    `json:"unnoted"`
+	Skipped    int    `json:"skipped"`
+	Resent     int    `json:"resent"`
+	Events     int    `json:"events"`
+	Seconds    int    `json:"seconds"`
+}
+
+func (r *result) add(f *findings) {
+	r.Missing, r.Ghosts, r.OutOfOrder = len(f.Missing), len(f.Ghosts), len(f.OutOfOrder)
+	r.Unnoted, r.Skipped = len(f.Unnoted), len(f.Skipped)
+	r.Duplicates, r.Events = f.Duplicates, f.Events
+}
+
+// err says what is wrong.
+func (r *result) err() error {
+	if r.Missing+r.Ghosts+r.OutOfOrder+r.Unnoted+r.Skipped+r.Resent == 0 {
+		return nil
+	}
+	return fmt.Errorf("seed %d: %d missing, %d ghosts, %d out of order, %d not noted before delivery, %d skipped by a resume point, %d resent after a clean stop",
+		r.Seed, r.Missing, r.Ghosts, r.OutOfOrder, r.Unnoted, r.Skipped, r.Resent)
+}
+
+func (r *result) line() (string, error) {
+	text, err := json.Marshal(r)
+	return string(text), err
+}
+
+// some returns the first few lines of many, indented.
+func some(lines []string) string {
+	const most = 10
+	text := "  " + strings.Join(lines[:min(most, len(lines))], "\n  ")
+	if len(lines) > most {
+		text += fmt.Sprintf("\n  and %d more", len(lines)-most)
+	}
+	return text
+}

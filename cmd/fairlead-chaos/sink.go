@@ -1,0 +1,143 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"hash/crc32"
+	"os"
+	"syscall"
+	"time"
+
+	"github.com/fairlead-dev/fairlead/pipeline"
+	"github.com/fairlead-dev/fairlead/sinks/file"
+)
+
+const (
+	// answerDelay is how long the sink keeps its answer back. Other changes
+	// gather meanwhile, and make batches of which there can be half; and it is
+	// time in which a kill finds changes accepted and not acked.
+	answerDelay = 20 * time.Millisecond
+
+	// stallPoll is how often a stalled sink looks whether it still is.
+	stallPoll = 20 * time.Millisecond
+)
+
+var errOnPurpose = errors.New("fails on purpose")
+
+// faultySink is a file sink that fails as it is told to.
+type faultySink struct {
+	to      pipeline.Sink
+	control control
+	// die ends the process at once. It does not return, but in tests.
+	die func() error
+}
+
+// openFaultySink is what `--sink chaos:DIR` opens.
+func openFaultySink(dir string) (pipeline.Sink, error) {
+	c := control{dir}
+	to, err := file.Open(c.sink())
+	if err != nil {
+		return nil, err
+	}
+	return &faultySink{to: to, control: c, die: dieNow}, nil
+}
+
+// dieNow is what `kill -9` does.
+func dieNow() error {
+	return syscall.Kill(os.Getpid(), syscall.SIGKILL)
+}
+
+// Write is the file's Write, but for the faults.
+func (s *faultySink) Write(ctx context.Context, batch []*pipeline.Change) error {
+	fault, err := s.begin(ctx)
+	if err != nil {
+		return err
+	}
+	if fault == sinkPartial || fault == "" && s.control.readPicky() {
+		return s.some(ctx, batch)
+	}
+	half := batch[:len(batch)/2]
+	switch fault {
+	case killBefore:
+		return s.die()
+	case killMiddle:
+		return errors.Join(s.to.Write(ctx, half), s.tear(batch[len(half):]), s.die())
+	case killAfter:
+		return errors.Join(s.to.Write(ctx, batch), s.die())
+	case sinkFails:
+		return errOnPurpose
+	case sinkHalf:
+		return errors.Join(s.to.Write(ctx, half), errOnPurpose)
+	case sinkLost:
+		return errors.Join(s.to.Write(ctx, batch), errOnPurpose)
+	}
+	if err := s.to.Write(ctx, batch); err != nil {
+		return err
+	}
+	return pause(ctx, answerDelay)
+}
+
+// begin returns what is to go wrong with the write that begins. It returns when
+// the sink does not stall, or the process is to die.
+func (s *faultySink) begin(ctx context.Context) (kind, error) {
+	for {
+		death, err := s.control.takeDeath()
+		if death != "" || err != nil {
+			return death, err
+		}
+		fault, err := s.control.readFault()
+		if fault != sinkStalls || err != nil {
+			return fault, err
+		}
+		if err := pause(ctx, stallPoll); err != nil {
+			return "", err
+		}
+	}
+}
+
+// some takes most of a batch, and always refuses the same objects.
+func (s *faultySink) some(ctx context.Context, batch []*pipeline.Change) error {
+	var taken []*pipeline.Change
+	failed := map[int]error{}
+	for i, c := range batch {
+		if crc32.ChecksumIEEE([]byte(c.Key.Name))%4 == 0 {
+			failed[i] = errOnPurpose
+		} else {
+			taken = append(taken, c)
+		}
+	}
+	if err := s.to.Write(ctx, taken); err != nil {
+		return err
+	}
+	if len(failed) > 0 {
+		return &pipeline.BatchError{Failed: failed}
+	}
+	return nil
+}
+
+// tear leaves half a line behind, as a write does that a kill breaks off.
+func (s *faultySink) tear(rest []*pipeline.Change) error {
+	if len(rest) == 0 {
+		return nil
+	}
+	f, err := os.OpenFile(s.control.sink(), os.O_WRONLY|os.O_APPEND, 0)
+	if err != nil {
+		return fmt.Errorf("tear a line: %w", err)
+	}
+	line := rest[0].AppendCloudEvent(nil)
+	_, err = f.Write(line[:len(line)/2])
+	return errors.Join(err, f.Close())
+}
+
+// pause waits for d, unless ctx ends before.
+func pause(ctx context.Context, d time.Duration) error {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}

@@ -1,0 +1,156 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"strconv"
+	"time"
+
+	"github.com/fairlead-dev/fairlead/internal/ledger"
+)
+
+// lookEvery is how often the status page is read.
+const lookEvery = 200 * time.Millisecond
+
+type streamID struct{ cluster, resource string }
+
+// resumable is a stream that a run could resume.
+type resumable struct {
+	losses int64  // of its member, at the start of the run
+	lists  uint64 // snapshots that it took although nothing was lost since
+}
+
+// resumable returns the streams whose resume point, as stored, is not lost.
+func (p *program) resumable(stored []ledger.Dump) map[streamID]*resumable {
+	all := map[streamID]*resumable{}
+	for _, d := range stored {
+		for _, m := range p.members {
+			if m.name != d.ID.Cluster {
+				continue
+			}
+			losses := m.losses.Load()
+			at, err := strconv.ParseUint(d.Resume, 10, 64)
+			if err == nil && losses%2 == 0 && at >= m.lostBefore.Load() {
+				all[streamID{d.ID.Cluster, d.ID.Resource}] = &resumable{losses: losses}
+			}
+		}
+	}
+	return all
+}
+
+// page is what is read of the status page.
+type page struct {
+	Clusters []struct {
+		Name    string `json:"name"`
+		Streams []struct {
+			Resource  string            `json:"resource"`
+			State     string            `json:"state"`
+			Snapshots map[string]uint64 `json:"snapshots"`
+			Unacked   int               `json:"unacked"`
+		} `json:"streams"`
+	} `json:"clusters"`
+}
+
+// look reads the status page, if there is any, and notes snapshots that nothing
+// has forced.
+func (p *program) look(ctx context.Context) (page, bool) {
+	p.mu.Lock()
+	number := len(p.runs)
+	p.mu.Unlock()
+	// Before the page, so that what is lost after it was made does not count.
+	losses := map[string]int64{}
+	for _, m := range p.members {
+		losses[m.name] = m.losses.Load()
+	}
+	status, err := p.readPage(ctx)
+	if err != nil {
+		return page{}, false // not started yet, or killed
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if len(p.runs) != number {
+		return page{}, false
+	}
+	p.runs[number-1].answered = true
+	for _, c := range status.Clusters {
+		for _, s := range c.Streams {
+			r := p.runs[number-1].streams[streamID{c.Name, s.Resource}]
+			if r == nil || r.losses != losses[c.Name] {
+				continue
+			}
+			var lists uint64
+			for _, n := range s.Snapshots {
+				lists += n
+			}
+			if lists > r.lists {
+				p.journal.write(entry{Writes: p.clock.now(), Did: fmt.Sprintf("took a snapshot after a restart: %v", s.Snapshots), Run: number, Object: c.Name + "/" + s.Resource})
+			}
+			r.lists = max(r.lists, lists)
+		}
+	}
+	return status, true
+}
+
+// allLive reports whether every stream follows its resource.
+func (p *program) allLive(ctx context.Context) bool {
+	status, ok := p.look(ctx)
+	if !ok || len(status.Clusters) < len(p.members) {
+		return false
+	}
+	for _, c := range status.Clusters {
+		if len(c.Streams) < len(resources) {
+			return false
+		}
+		for _, s := range c.Streams {
+			if s.State != "live" {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+// watch looks until ctx ends.
+func (p *program) watch(ctx context.Context) {
+	ticker := time.NewTicker(lookEvery)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ticker.C:
+			p.look(ctx)
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// lists counts the snapshots that nothing has forced.
+func (p *program) lists() int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	total := 0
+	for _, r := range p.runs {
+		for _, s := range r.streams {
+			total += int(s.lists)
+		}
+	}
+	return total
+}
+
+func (p *program) readPage(ctx context.Context) (status page, err error) {
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+p.address+"/clusters", nil)
+	if err != nil {
+		return status, err
+	}
+	response, err := p.client.Do(request)
+	if err != nil {
+		return status, err
+	}
+	defer response.Body.Close() //nolint:errcheck // Read only.
+	if response.StatusCode != http.StatusOK {
+		return status, fmt.Errorf("%s: %s", request.URL, response.Status)
+	}
+	return status, json.NewDecoder(response.Body).Decode(&status)
+}

@@ -1,0 +1,191 @@
+package app
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/go-logr/logr"
+	"sigs.k8s.io/controller-runtime/pkg/manager"
+
+	"github.com/fairlead-dev/fairlead/sources"
+)
+
+// admin serves what changes a running program. Whoever reaches it may use it:
+// it belongs on a loopback address.
+type admin struct {
+	members func() []sources.MemberStatus
+	replay  func(cluster, resource string) (streams int, err error)
+	dead    *deadLetters
+	stop    <-chan struct{} // closed when the program is asked to stop
+	log     logr.Logger
+}
+
+// adminServer serves POST /replay and POST /dead-letter/retry.
+func (p *program) adminServer(l net.Listener) *manager.Server {
+	if a, ok := l.Addr().(*net.TCPAddr); !ok || !a.IP.IsLoopback() {
+		p.log.Info("Warning: the admin address can be reached from elsewhere, and whoever reaches it may replay clusters and send dead letters again",
+			"address", l.Addr().String(), "instead", "--admin-bind-address="+defaultAdminAddress)
+	}
+	a := &admin{members: p.sources.Status, replay: p.sources.Replay, dead: p.dead, stop: p.stopping, log: p.log}
+	return &manager.Server{
+		Name:            "admin",
+		Server:          &http.Server{Handler: a.handler(), ReadHeaderTimeout: 10 * time.Second},
+		Listener:        l,
+		ShutdownTimeout: new(2 * time.Second),
+	}
+}
+
+func (a *admin) handler() http.Handler {
+	endpoints := map[string]func(*http.Request) (int, any){
+		"/replay":            a.serveReplay,
+		"/dead-letter/retry": a.serveRetry,
+	}
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		code, answer := a.serve(w, r, endpoints)
+		w.Header().Set("Content-Type", "application/json")
+		w.WriteHeader(code)
+		e := json.NewEncoder(w)
+		e.SetIndent("", "  ")
+		if err := e.Encode(answer); err != nil {
+			a.log.V(1).Info("Could not answer a request", "path", r.URL.Path, "reason", err.Error())
+		}
+	})
+}
+
+// adminError is the answer to what cannot be done.
+type adminError struct {
+	Error string   `json:"error"`
+	Known []string `json:"known,omitempty"` // what there is instead
+}
+
+func (a *admin) serve(w http.ResponseWriter, r *http.Request, endpoints map[string]func(*http.Request) (int, any)) (int, any) {
+	// Browsers say where a page comes from that has them post something. None
+	// has a reason to, and a page on the internet must not.
+	if origin := r.Header.Get("Origin"); origin != "" {
+		return http.StatusForbidden, adminError{Error: fmt.Sprintf("requests from web pages are refused, this one from %q", origin)}
+	}
+	endpoint, ok := endpoints[r.URL.Path]
+	if !ok {
+		var known []string
+		for path := range endpoints {
+			known = append(known, "POST "+path)
+		}
+		slices.Sort(known)
+		return http.StatusNotFound, adminError{fmt.Sprintf("there is no %q", r.URL.Path), known}
+	}
+	if r.Method != http.MethodPost {
+		w.Header().Set("Allow", http.MethodPost)
+		return http.StatusMethodNotAllowed, adminError{Error: fmt.Sprintf("%s does nothing here; use POST", r.Method)}
+	}
+	return endpoint(r)
+}
+
+// parameters returns the query's parameters, of which there may be those
+// allowed.
+func parameters(r *http.Request, allowed ...string) (url.Values, error) {
+	values, err := url.ParseQuery(r.URL.RawQuery)
+	if err != nil {
+		return nil, fmt.Errorf("the query: %w", err)
+	}
+	for name, given := range values {
+		if !slices.Contains(allowed, name) {
+			return nil, fmt.Errorf("unknown parameter %q; there are %s", name, strings.Join(allowed, ", "))
+		}
+		if len(given) > 1 {
+			return nil, fmt.Errorf("%s is given %d times; give it once", name, len(given))
+		}
+	}
+	return values, nil
+}
+
+// replayStatus is what POST /replay answers.
+type replayStatus struct {
+	Cluster  string `json:"cluster"`
+	Resource string `json:"resource,omitempty"`
+	Streams  int    `json:"streams"` // that begin a snapshot
+}
+
+func (a *admin) serveReplay(r *http.Request) (int, any) {
+	q, err := parameters(r, "cluster", "resource")
+	if err != nil {
+		return http.StatusBadRequest, adminError{Error: err.Error()}
+	}
+	cluster, resource := q.Get("cluster"), q.Get("resource")
+	if cluster == "" {
+		return http.StatusBadRequest, adminError{Error: "which cluster? Give ?cluster=NAME"}
+	}
+	var clusters []string
+	for _, m := range a.members() {
+		name := m.Connection.Cluster
+		clusters = append(clusters, name)
+		if name != cluster || resource == "" {
+			continue
+		}
+		var resources []string
+		for _, st := range m.Streams {
+			if st.Resource != "" {
+				resources = append(resources, st.Resource)
+			}
+		}
+		if !slices.Contains(resources, resource) {
+			return http.StatusNotFound, adminError{fmt.Sprintf("cluster %q has no resource %q that is followed", cluster, resource), resources}
+		}
+	}
+	if !slices.Contains(clusters, cluster) {
+		return http.StatusNotFound, adminError{fmt.Sprintf("there is no cluster %q", cluster), clusters}
+	}
+	streams, err := a.replay(cluster, resource)
+	if err != nil {
+		return http.StatusConflict, adminError{Error: err.Error()}
+	}
+	a.log.Info("Replaying a cluster, as it was asked for", "cluster", cluster, "resource", resource, "streams", streams)
+	return http.StatusOK, replayStatus{cluster, resource, streams}
+}
+
+// How long POST /dead-letter/retry waits for what it sends, unless it is told.
+const (
+	defaultWait = 10 * time.Second
+	longestWait = 10 * time.Minute
+)
+
+func (a *admin) serveRetry(r *http.Request) (int, any) {
+	q, err := parameters(r, "wait")
+	if err != nil {
+		return http.StatusBadRequest, adminError{Error: err.Error()}
+	}
+	wait := defaultWait
+	if s := q.Get("wait"); s != "" {
+		if wait, err = time.ParseDuration(s); err != nil || wait < 0 || wait > longestWait {
+			return http.StatusBadRequest, adminError{Error: fmt.Sprintf("wait=%q is no duration up to %v, such as 30s", s, longestWait)}
+		}
+	}
+	if a.dead == nil {
+		return http.StatusNotFound, adminError{Error: errNoDeadLetters.Error()}
+	}
+	again := a.dead.resend()
+	timer := time.NewTimer(wait)
+	defer timer.Stop()
+	select {
+	case <-again.done:
+	case <-timer.C:
+	case <-a.stop:
+	case <-r.Context().Done():
+	}
+	switch s := again.status(); s.State {
+	case failed:
+		return http.StatusInternalServerError, s
+	case isDone:
+		return http.StatusOK, s
+	default:
+		return http.StatusAccepted, s
+	}
+}
+
+var errNoDeadLetters = errors.New("no dead letters are kept; start fairlead run with --dead-letter PATH")

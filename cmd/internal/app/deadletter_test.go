@@ -1,0 +1,346 @@
+package app
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+
+	"github.com/go-logr/logr"
+	"github.com/google/go-cmp/cmp"
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/testutil"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/fairlead-dev/fairlead/internal/ledger"
+	"github.com/fairlead-dev/fairlead/pipeline"
+	"github.com/fairlead-dev/fairlead/sinks/deadletter"
+	"github.com/fairlead-dev/fairlead/sources/stream"
+)
+
+// letters is a deadLetters at work on sources that remember what they are
+// given.
+type letters struct {
+	t       *testing.T
+	path    string
+	dead    *deadLetters
+	ledger  *ledger.Ledger
+	cursor  *ledger.Cursor
+	metrics *prometheus.Registry
+	sent    chan *ledger.Retried
+	answer  map[string]error // of Retry, by name
+	offer   func(name string)
+	stop    context.CancelFunc
+	ended   chan error
+}
+
+func newLetters(t *testing.T) *letters {
+	t.Helper()
+	l := &letters{
+		t: t, path: filepath.Join(t.TempDir(), "dead"), sent: make(chan *ledger.Retried, 100),
+		answer: map[string]error{}, ended: make(chan error, 1), offer: func(string) {},
+	}
+	l.metrics = prometheus.NewRegistry()
+	l.dead = must(openDeadLetters(l.path, logr.Discard(), l.metrics))(t)
+	l.ledger = must(ledger.Open(t.Context(), ledger.Options{}))(t)
+	l.cursor, _ = l.ledger.Claim(ledger.StreamID{Cluster: "alpha"}, "")
+	l.cursor.BeginSnapshot()
+	l.cursor.EndSnapshot("1")
+	l.cursor.Seen("1")
+	ctx, cancel := context.WithCancel(context.Background())
+	l.stop = cancel
+	go func() { l.ended <- l.dead.run(ctx, l) }()
+	t.Cleanup(func() {
+		cancel()
+		if err := <-l.ended; err != nil {
+			t.Error(err)
+		}
+		l.dead.close()
+	})
+	return l
+}
+
+// refuse is a sink that refuses objects, which are acked nevertheless.
+func (l *letters) refuse(names ...string) {
+	l.t.Helper()
+	for _, name := range names {
+		n, v := identityOf(name)
+		if ticket, verdict := l.cursor.Observe(n, v, false, false); verdict == ledger.Deliver {
+			l.ack(ticket, name)
+		}
+		l.deadLetter(name)
+	}
+}
+
+// deadLetter is what a batcher does with an object that a sink refuses.
+func (l *letters) deadLetter(name string) {
+	l.t.Helper()
+	_, v := identityOf(name)
+	c := &pipeline.Change{
+		Key: pipeline.Key{Cluster: "alpha", Resource: "pods", Namespace: "ns", Name: name},
+		Origin: &pipeline.Origin{
+			Cluster: "alpha", Kind: "Pod", Namespaced: true, Resource: schema.GroupVersionResource{Version: "v1", Resource: "pods"},
+		},
+		Op: pipeline.Added, UID: types.UID(v.UID), ResourceVersion: v.ResourceVersion, Object: []byte("{}"),
+	}
+	if err := l.dead.of("fussy")(c, errors.New("no such column"), 2); err != nil {
+		l.t.Fatal(err)
+	}
+}
+
+func identityOf(name string) (ledger.Name, ledger.Version) {
+	return ledger.Name{Namespace: "ns", Name: name}, ledger.Version{UID: "uid-" + name, ResourceVersion: "7"}
+}
+
+func (l *letters) ack(ticket uint64, name string) {
+	l.t.Helper()
+	n, v := identityOf(name)
+	if _, _, err := l.cursor.Begin(l.t.Context(), ticket, n, v, false); err != nil {
+		l.t.Fatal(err)
+	}
+	l.cursor.Ack(ticket, n, v, false)
+}
+
+// Retry is a resender's.
+func (l *letters) Retry(ctx context.Context, e *pipeline.Event) (*ledger.Retried, error) {
+	l.offer(e.Name)
+	if err, ok := l.answer[e.Name]; ok {
+		return nil, err
+	}
+	n, v := identityOf(e.Name)
+	r, ok := l.cursor.Retry(n, v, false)
+	if !ok {
+		return nil, stream.ErrSuperseded
+	}
+	select {
+	case l.sent <- r:
+		return r, nil
+	case <-ctx.Done():
+		return nil, context.Cause(ctx)
+	}
+}
+
+// holds checks which objects the file tells of.
+func (l *letters) holds(want string) {
+	l.t.Helper()
+	if got := namesIn(l.t, l.path); got != want {
+		l.t.Errorf("the file holds %q, want %q", got, want)
+	}
+}
+
+func namesIn(t *testing.T, path string) string {
+	t.Helper()
+	var names []string
+	for r, err := range deadletter.Read(path) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		names = append(names, r.Event.Name)
+	}
+	return strings.Join(names, " ")
+}
+
+func (l *letters) wantStatus(r *resending, want resendingStatus) {
+	l.t.Helper()
+	if want.Reasons == nil {
+		want.Reasons = map[string]int{}
+	}
+	if diff := cmp.Diff(want, r.status()); diff != "" {
+		l.t.Errorf("status (-want +got):\n%s", diff)
+	}
+}
+
+func TestDeadLettersAreSentAgain(t *testing.T) {
+	l := newLetters(t)
+	r := l.dead.resend()
+	<-r.done
+	l.wantStatus(r, resendingStatus{State: isDone})
+
+	l.refuse("a", "b", "old", "lost", "c", "c")
+	l.answer["old"] = fmt.Errorf("in vain: %w", stream.ErrSuperseded)
+	l.answer["lost"] = errors.New(`cluster "alpha" is not in the fleet`)
+	r = l.dead.resend()
+	retried := []*ledger.Retried{<-l.sent, <-l.sent, <-l.sent}
+	if l.dead.resend() != r {
+		t.Error("two at once")
+	}
+	l.ack(retried[0].Ticket, "a")
+	l.deadLetter("b") // again
+	l.ack(retried[1].Ticket, "b")
+	l.refuse("new")
+	select {
+	case <-r.done:
+		t.Error("done before all was accepted")
+	default:
+	}
+	l.ack(retried[2].Ticket, "c")
+	<-r.done
+	l.wantStatus(r, resendingStatus{
+		State: isDone, Records: 6, Delivered: 2, RefusedAgain: 1, Superseded: 2, Kept: 1,
+		Reasons: map[string]int{`cluster "alpha" is not in the fleet`: 1},
+	})
+	l.holds("b new lost")
+	const want = "fairlead_dead_letters_retried_total"
+	if n, err := testutil.GatherAndCount(l.metrics, want); err != nil || n != 4 {
+		t.Errorf("%d series of %s, %v", n, want, err)
+	}
+
+	// The next one finds what is there now.
+	delete(l.answer, "lost")
+	r = l.dead.resend()
+	for _, name := range []string{"b", "new", "lost"} {
+		l.ack((<-l.sent).Ticket, name)
+	}
+	<-r.done
+	l.wantStatus(r, resendingStatus{State: isDone, Records: 3, Delivered: 3})
+	l.holds("")
+}
+
+// TestRefusedWhileItIsOffered has a sink refuse a change before the call that
+// offers it has returned.
+func TestRefusedWhileItIsOffered(t *testing.T) {
+	l := newLetters(t)
+	l.refuse("a")
+	l.offer = func(string) {
+		l.dead.current().refused(pipeline.Key{Cluster: "alpha", Resource: "pods", Namespace: "ns", Name: "a"})
+	}
+	r := l.dead.resend()
+	l.ack((<-l.sent).Ticket, "a")
+	<-r.done
+	l.wantStatus(r, resendingStatus{State: isDone, Records: 1, RefusedAgain: 1})
+}
+
+// TestWhatIsInTheFileTwiceIsSentOnce has two sinks refuse a change, and both
+// mended.
+func TestWhatIsInTheFileTwiceIsSentOnce(t *testing.T) {
+	l := newLetters(t)
+	l.refuse("a", "a")
+	acked := make(chan struct{})
+	offers := 0
+	l.offer = func(string) {
+		if offers++; offers > 1 {
+			<-acked
+		}
+	}
+	r := l.dead.resend()
+	l.ack((<-l.sent).Ticket, "a")
+	close(acked)
+	<-r.done
+	l.wantStatus(r, resendingStatus{State: isDone, Records: 2, Delivered: 1, Superseded: 1})
+}
+
+func TestWhatIsForgottenIsKept(t *testing.T) {
+	l := newLetters(t)
+	l.refuse("a", "b")
+	r := l.dead.resend()
+	l.ack((<-l.sent).Ticket, "a")
+	<-l.sent
+	l.ledger.Leave("alpha")
+	<-r.done
+	l.wantStatus(r, resendingStatus{
+		State: isDone, Records: 2, Delivered: 1, Kept: 1, Reasons: map[string]int{errForgotten.Error(): 1},
+	})
+	l.holds("b")
+}
+
+// TestTheEndPutsBackWhatWasNotAccepted ends the program with one letter
+// accepted, one under way, one that the lane has no room for, and one not read.
+func TestTheEndPutsBackWhatWasNotAccepted(t *testing.T) {
+	l := newLetters(t)
+	l.sent = make(chan *ledger.Retried)
+	l.refuse("a", "b", "c", "d")
+	full := make(chan struct{})
+	l.offer = func(name string) {
+		if name == "c" {
+			close(full)
+		}
+	}
+	r := l.dead.resend()
+	l.ack((<-l.sent).Ticket, "a")
+	<-l.sent
+	<-full
+	l.stop()
+	<-r.done
+	if s := r.status(); s.State != failed || s.Delivered != 1 || s.Kept != 2 || !strings.Contains(s.Error, "stopping") {
+		t.Errorf("status %+v", s)
+	}
+	l.holds("b c d")
+}
+
+// TestHangupOpensTheFileAnew has logrotate rename the file.
+func TestHangupOpensTheFileAnew(t *testing.T) {
+	l := newLetters(t)
+	ctx, cancel := context.WithCancel(t.Context())
+	hangup, ended := make(chan os.Signal), make(chan error, 1)
+	go func() { ended <- sinks(nil).run(ctx, l.dead, hangup) }()
+	l.refuse("a")
+	if err := os.Rename(l.path, l.path+".1"); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 { // once the second is taken, the first has been dealt with
+		hangup <- syscall.SIGHUP
+	}
+	l.refuse("b")
+	l.holds("b")
+	cancel()
+	if err := <-ended; err != nil {
+		t.Error(err)
+	}
+}
+
+func TestListDeadLetters(t *testing.T) {
+	l := newLetters(t)
+	l.refuse("a", "b")
+	taken := must(l.dead.file.Take())(t)
+	l.refuse("c\x1b")
+	list := func(args ...string) (string, string, error) {
+		var out, problems bytes.Buffer
+		cmd := NewCommand(Options{})
+		cmd.SetArgs(append([]string{"dead-letter", "list"}, args...))
+		cmd.SetOut(&out)
+		cmd.SetErr(&problems)
+		err := cmd.ExecuteContext(t.Context())
+		return out.String(), problems.String(), err
+	}
+	out, _, err := list("--dead-letter", l.path)
+	if rows := strings.Split(strings.TrimSpace(out), "\n"); err != nil || len(rows) != 4 || !strings.HasPrefix(rows[0], "TIME") ||
+		!strings.Contains(rows[1], "alpha/pods/ns/a") || !strings.Contains(rows[3], "alpha/pods/ns/c") || !strings.Contains(rows[3], "no such column") {
+		t.Errorf("table, %v:\n%s", err, out)
+	}
+	if strings.Contains(out, "\x1b") {
+		t.Error("control characters reach the terminal")
+	}
+	out, _, err = list("--dead-letter", l.path, "--output=json")
+	if lines := strings.Split(strings.TrimSpace(out), "\n"); err != nil || len(lines) != 3 || !strings.Contains(lines[0], `"attempts":2,"event":{"specversion":"1.0"`) {
+		t.Errorf("json, %v:\n%s", err, out)
+	}
+	if err := taken.Finish(func(int) bool { return false }); err != nil {
+		t.Fatal(err)
+	}
+
+	bad := filepath.Join(t.TempDir(), "bad")
+	writeFile(t, bad, "by hand\n")
+	for _, tc := range []struct {
+		args []string
+		want string
+	}{
+		{nil, "--dead-letter PATH"},
+		{[]string{"--dead-letter", filepath.Join(t.TempDir(), "none")}, "no such file"},
+		{[]string{"--dead-letter", l.path, "--output=xml"}, "neither table nor json"},
+		{[]string{"--dead-letter", bad}, "1 lines are no dead letters"},
+	} {
+		_, problems, err := list(tc.args...)
+		if err == nil || !strings.Contains(err.Error(), tc.want) {
+			t.Errorf("%v: error %v, want %q", tc.args, err, tc.want)
+		}
+		if strings.HasPrefix(tc.want, "1 lines") && !strings.Contains(problems, "line 1") {
+			t.Errorf("%v: %q does not say where", tc.args, problems)
+		}
+	}
+}

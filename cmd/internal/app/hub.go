@@ -1,0 +1,46 @@
+package app
+
+import (
+	"slices"
+
+	"k8s.io/client-go/rest"
+
+	"github.com/fairlead-dev/fairlead/pipeline"
+	"github.com/fairlead-dev/fairlead/ratelimit"
+	"github.com/fairlead-dev/fairlead/sources/fleet"
+)
+
+// parseClusters returns what --clusters and the flags beside it describe.
+func (c *Config) parseClusters() ([]fleet.Provider, error) {
+	o := fleet.ParseOptions{IncludeHub: c.IncludeHub, HubKubeconfig: c.HubKubeconfig, AccessProviders: c.AccessProviders}
+	return o.Parse(c.Clusters)
+}
+
+// loadHub says how to reach the hub, or returns nil if nothing needs it.
+func (s *settings) loadHub() (*rest.Config, error) {
+	if !fleet.NeedsHub(s.providers) {
+		return nil, nil
+	}
+	hub, err := fleet.LoadHub(s.HubKubeconfig)
+	if err != nil {
+		return nil, err
+	}
+	hub.UserAgent = "fairlead/" + s.options.Version
+	return hub, nil
+}
+
+// limiter returns a function that puts what a cluster's description asks for over
+// what the flags say, for the clusters of one queue.
+func (s *settings) limiter(queue *pipeline.ChangeQueue, buckets *ratelimit.Buckets) func(string, fleet.Limits) {
+	return func(cluster string, l fleet.Limits) {
+		own := clusterLimit{limit: ratelimit.Limit{QPS: s.ClusterQPS, Burst: s.ClusterBurst}, weight: 1}
+		if i := slices.IndexFunc(s.limits, func(l clusterLimit) bool { return l.cluster == cluster }); i >= 0 {
+			own = s.limits[i]
+		}
+		own.limit.QPS, own.limit.Burst, own.weight = l.Over(own.limit.QPS, own.limit.Burst, own.weight)
+		if own.limit != buckets.Limit(cluster) {
+			queue.SetLimit(cluster, own.limit)
+		}
+		queue.SetWeight(cluster, own.weight)
+	}
+}

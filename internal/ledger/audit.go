@@ -1,0 +1,79 @@
+package ledger
+
+import (
+	"iter"
+	"strconv"
+)
+
+// Lookup tells what the cursor knows of an object: the acked version, empty if
+// none is acked; whether there are changes of it that are observed and not
+// acked; and whether a sink may hold it. A version that is no number is
+// returned empty.
+func (c *Cursor) Lookup(n Name) (acked Version, pending, known bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	key := c.keyLocked(n)
+	o := c.acked.get(key)
+	if o != nil {
+		acked.UID = c.formatLocked(o.uid)
+		if o.rv&unordered == 0 {
+			acked.ResourceVersion = strconv.FormatUint(uint64(o.rv), 10)
+		}
+	}
+	_, pending = c.pending[name(key)]
+	_, held := c.held[name(key)]
+	return acked, pending, o != nil || held
+}
+
+// namesAtOnce is for how many objects Names holds the lock.
+const namesAtOnce = 256
+
+// Names ranges over the objects that a sink may hold, and lets the stream and
+// the workers go on meanwhile. What they add or remove may be left out or come
+// twice; all else comes at least once, unless the cursor shrinks to a fraction
+// of what it was.
+func (c *Cursor) Names() iter.Seq[Name] {
+	return func(yield func(Name) bool) {
+		for from, more := uint32(0), true; more; {
+			var names []Name
+			names, from, more = c.someNames(from)
+			for _, n := range names {
+				if !yield(n) {
+					return
+				}
+			}
+		}
+		for _, n := range c.heldOnly() {
+			if !yield(n) {
+				return
+			}
+		}
+	}
+}
+
+func (c *Cursor) someNames(from uint32) (names []Name, next uint32, more bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	to := min(from+namesAtOnce, c.acked.used)
+	for i := from; i < to; i++ {
+		if o := c.acked.at(i); o.name != "" {
+			n, _ := o.name.split()
+			names = append(names, n)
+		}
+	}
+	return names, to, to < c.acked.used
+}
+
+// heldOnly returns the objects without an acked state. There are few: they are
+// on their way.
+func (c *Cursor) heldOnly() (names []Name) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for held := range c.held {
+		if c.acked.get([]byte(held)) == nil {
+			n, _ := held.split()
+			names = append(names, n)
+		}
+	}
+	return names
+}

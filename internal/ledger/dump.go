@@ -1,0 +1,74 @@
+package ledger
+
+import (
+	"context"
+	"fmt"
+	"iter"
+	"strconv"
+)
+
+// Dump is what a store holds of one cursor.
+type Dump struct {
+	ID      StreamID
+	Resume  string // the resume point; empty if there is none
+	Objects map[Name]DumpedObject
+}
+
+// DumpedObject is what a store holds of one object.
+type DumpedObject struct {
+	Acked   Version  // the state that every sink accepted; zero if there is none
+	Held    []string // UIDs that a sink may hold beyond that
+	Deleted string   // version of an acked deletion that is still remembered; empty if there is none
+}
+
+// ReadAll returns everything that a store holds, for those who look at it from
+// outside. A resourceVersion that is no number was stored as a hash and comes
+// back as "?".
+func ReadAll(ctx context.Context, store Store) ([]Dump, error) {
+	var all []Dump
+	err := store.Load(ctx, func(cursor string, stored []byte, records iter.Seq2[[]byte, []byte]) error {
+		h, err := decodeHead(cursor, stored)
+		if err != nil {
+			return err
+		}
+		d := Dump{ID: h.ID, Resume: h.Resume, Objects: map[Name]DumpedObject{}}
+		all = append(all, d)
+		odd := map[uid]string{}
+		format := func(u uid) string {
+			if s, ok := odd[u]; ok {
+				return s
+			}
+			return u.format()
+		}
+		for key, value := range records {
+			k, err := decodeRecord(key, value, func(u uid, s string) { odd[u] = s })
+			if err != nil {
+				return err
+			}
+			n, _ := name(key).split()
+			var o DumpedObject
+			if k.isAcked {
+				o.Acked = Version{format(k.acked.uid), k.acked.rv.format()}
+			}
+			for _, u := range k.held {
+				o.Held = append(o.Held, format(u))
+			}
+			if k.isDeleted {
+				o.Deleted = k.deleted.format()
+			}
+			d.Objects[n] = o
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("read the ledger: %w", err)
+	}
+	return all, nil
+}
+
+func (a rv) format() string {
+	if a&unordered != 0 {
+		return "?"
+	}
+	return strconv.FormatUint(uint64(a), 10)
+}

@@ -1,0 +1,98 @@
+package ledger
+
+// Retried is a state that is pending for a second time.
+type Retried struct {
+	Ticket  uint64
+	settled chan struct{}
+	acked   bool // set before settled is closed
+}
+
+// Settled is closed once that state or a newer one of its object is acked, or
+// the cursor has forgotten that it is pending.
+func (r *Retried) Settled() <-chan struct{} { return r.settled }
+
+// Acked reports, once Settled is closed, whether it was for an ack.
+func (r *Retried) Acked() bool { return r.acked }
+
+// Retry makes a state pending again that was acked although some sink may not
+// have it. It does so only where that breaks no order: the state is the newest
+// that the cursor knows under its name, and nothing there is pending. That is,
+// the state is the acked one, or it is a deletion, nothing is acked and no later
+// deletion is remembered; and sinks hold no other UID without an ack.
+//
+// The caller hands the state over, or calls Withdraw, before the stream
+// observes anything else.
+func (c *Cursor) Retry(n Name, v Version, deleted bool) (r *Retried, ok bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	key := c.keyLocked(n)
+	seen := version{c.uidLocked(v.UID), parseRV(v.ResourceVersion)}
+	if c.pending[name(key)] != nil {
+		return nil, false
+	}
+	for _, held := range c.held[name(key)] {
+		if held != seen.uid {
+			return nil, false
+		}
+	}
+	epoch := c.epoch // a deletion that is on its way needs no tombstone
+	switch acked := c.acked.get(key); {
+	case deleted:
+		gone, remembered := c.deleted[name(key)]
+		if acked != nil || remembered && gone != seen.rv && seen.rv.notAfter(gone) {
+			return nil, false
+		}
+	case acked == nil || acked.version != seen:
+		return nil, false
+	default:
+		epoch = acked.epoch // whether a snapshot under way has listed it
+	}
+	r = &Retried{Ticket: c.pendLocked(key, nil, seen.uid, deleted, false), settled: make(chan struct{})}
+	p := c.pending[name(key)]
+	p.epoch = epoch
+	if c.retried == nil {
+		c.retried = map[name]*Retried{}
+	}
+	c.retried[p.name] = r
+	return r, true
+}
+
+// Withdraw takes back a Retry whose state could not be handed over.
+func (c *Cursor) Withdraw(n Name, r *Retried) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	key := c.keyLocked(n)
+	p := c.pending[name(key)]
+	if p == nil || c.retried[p.name] != r {
+		return
+	}
+	c.order.remove(&p.waiting)
+	delete(c.pending, p.name)
+	delete(c.retried, p.name)
+	close(r.settled)
+	c.advanceLocked()
+}
+
+// onlyRetriedLocked reports whether nothing of an object is pending but what
+// was acked before: that suppresses repeats and older states as if it were not.
+func (c *Cursor) onlyRetriedLocked(p *pending) bool {
+	r := c.retried[p.name]
+	return r != nil && r.Ticket == max(p.begun.last, p.waiting.last)
+}
+
+// settleLocked says that a state of n with that ticket is acked.
+func (c *Cursor) settleLocked(n name, ticket uint64) {
+	if r := c.retried[n]; r != nil && ticket >= r.Ticket {
+		delete(c.retried, n)
+		r.acked = true
+		close(r.settled)
+	}
+}
+
+// abandonLocked says that nothing is pending any more.
+func (c *Cursor) abandonLocked() {
+	for _, r := range c.retried {
+		close(r.settled)
+	}
+	c.retried = nil
+}

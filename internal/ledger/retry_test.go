@@ -1,0 +1,167 @@
+package ledger
+
+import "testing"
+
+// snapshotOf returns a cursor whose first snapshot, at version 20, held a at
+// 10, all of it acked.
+func snapshotOf(t *testing.T) *Cursor {
+	t.Helper()
+	c := newCursor(StreamID{}, nil)
+	c.BeginSnapshot()
+	deliver(t, c, Name{"ns", "a"}, at(uid1, 10), false, true)
+	c.EndSnapshot("20")
+	c.Seen("20")
+	return c
+}
+
+func settled(r *Retried) bool {
+	select {
+	case <-r.Settled():
+		return true
+	default:
+		return false
+	}
+}
+
+func TestOnlyTheNewestIsRetried(t *testing.T) {
+	a, b := Name{"ns", "a"}, Name{"ns", "b"}
+	for _, tc := range []struct {
+		what    string
+		before  func(t *testing.T, c *Cursor)
+		name    Name
+		version Version
+		deleted bool
+		want    bool
+	}{
+		{"the acked state", nil, a, at(uid1, 10), false, true},
+		{"an older state", nil, a, at(uid1, 9), false, false},
+		{"a newer state that nobody observed", nil, a, at(uid1, 11), false, false},
+		{"the version of another UID", nil, a, at(uid2, 10), false, false},
+		{"a state of an object that is not known", nil, b, at(uid1, 10), false, false},
+		{"the deletion of what is there again", nil, a, at(uid2, 9), true, false},
+		{"a deletion of what is not there", nil, b, at(uid2, 9), true, true},
+		{"a state with a newer one pending", func(_ *testing.T, c *Cursor) {
+			c.Observe(a, at(uid1, 21), false, false)
+		}, a, at(uid1, 10), false, false},
+		{"a state of what was deleted", func(t *testing.T, c *Cursor) {
+			deliver(t, c, a, at(uid1, 21), true, false)
+		}, a, at(uid1, 10), false, false},
+		{"that deletion", func(t *testing.T, c *Cursor) {
+			deliver(t, c, a, at(uid1, 21), true, false)
+		}, a, at(uid1, 21), true, true},
+		{"an older deletion than the one that is remembered", func(t *testing.T, c *Cursor) {
+			deliver(t, c, a, at(uid1, 21), true, false)
+		}, a, at(uid3, 19), true, false},
+		{"a deletion with another UID on its way", func(t *testing.T, c *Cursor) {
+			c.held[nameOfTest(b)] = []uid{c.uidLocked(uid2)}
+		}, b, at(uid1, 9), true, false},
+		{"a state with another UID on its way", func(t *testing.T, c *Cursor) {
+			c.held[nameOfTest(a)] = []uid{c.uidLocked(uid2)}
+		}, a, at(uid1, 10), false, false},
+	} {
+		c := snapshotOf(t)
+		if tc.before != nil {
+			tc.before(t, c)
+		}
+		unacked := c.Stats().Unacked
+		r, ok := c.Retry(tc.name, tc.version, tc.deleted)
+		if ok != tc.want {
+			t.Errorf("%s: retried %v, want %v", tc.what, ok, tc.want)
+		}
+		if ok {
+			unacked++
+			if settled(r) {
+				t.Errorf("%s: settled before it was handed over", tc.what)
+			}
+		}
+		if got := c.Stats().Unacked; got != unacked {
+			t.Errorf("%s: %d unacked, want %d", tc.what, got, unacked)
+		}
+	}
+}
+
+func nameOfTest(n Name) name { return name(appendName(nil, n)) }
+
+func TestARetriedStateIsPendingLikeAnyOther(t *testing.T) {
+	c, a := snapshotOf(t), Name{"ns", "a"}
+	r, ok := c.Retry(a, at(uid1, 10), false)
+	if !ok {
+		t.Fatal("not retried")
+	}
+	if _, again := c.Retry(a, at(uid1, 10), false); again {
+		t.Error("retried twice at once")
+	}
+	c.Seen("30")
+	if got := c.ResumePoint(); got != "20" {
+		t.Errorf("resume point %s with a retried state pending since 20", got)
+	}
+	if _, known, err := c.Begin(t.Context(), r.Ticket, a, at(uid1, 10), false); !known || err != nil {
+		t.Errorf("Begin: known %v, %v", known, err)
+	}
+	c.Ack(r.Ticket, a, at(uid1, 10), false)
+	if !settled(r) || !r.Acked() {
+		t.Errorf("settled %v, acked %v after the ack", settled(r), r.Acked())
+	}
+	if got := c.ResumePoint(); got != "30" {
+		t.Errorf("resume point %s after the ack", got)
+	}
+}
+
+func TestANewerStateSettlesARetriedOne(t *testing.T) {
+	c, a := snapshotOf(t), Name{"ns", "a"}
+	r, _ := c.Retry(a, at(uid1, 10), false)
+	ticket, _ := c.Observe(a, at(uid1, 21), false, false) // takes its place in the queue
+	c.Seen("21")
+	if _, _, err := c.Begin(t.Context(), ticket, a, at(uid1, 21), false); err != nil {
+		t.Fatal(err)
+	}
+	if settled(r) {
+		t.Error("settled before the ack")
+	}
+	c.Ack(ticket, a, at(uid1, 21), false)
+	if !settled(r) || !r.Acked() || c.ResumePoint() != "21" {
+		t.Errorf("settled %v, acked %v, resume point %s", settled(r), r.Acked(), c.ResumePoint())
+	}
+}
+
+func TestARetriedStateThatIsGivenUp(t *testing.T) {
+	for what, giveUp := range map[string]func(c *Cursor, r *Retried){
+		"withdrawn": func(c *Cursor, r *Retried) { c.Withdraw(Name{"ns", "a"}, r) },
+		"forgotten": func(c *Cursor, _ *Retried) { c.Rewind() },
+	} {
+		c := snapshotOf(t)
+		r, _ := c.Retry(Name{"ns", "a"}, at(uid1, 10), false)
+		giveUp(c, r)
+		if !settled(r) || r.Acked() || c.Stats().Unacked != 0 || c.ResumePoint() != "20" {
+			t.Errorf("%s: settled %v, acked %v, %+v", what, settled(r), r.Acked(), c.Stats())
+		}
+		if _, ok := c.Retry(Name{"ns", "a"}, at(uid1, 10), false); !ok {
+			t.Errorf("%s: cannot be retried again", what)
+		}
+	}
+}
+
+// TestASnapshotUnderWayKnowsARetriedObject retries an object after a snapshot
+// has listed it and before it ends: it is not to be taken for gone.
+func TestASnapshotUnderWayKnowsARetriedObject(t *testing.T) {
+	c, a := snapshotOf(t), Name{"ns", "a"}
+	c.BeginSnapshot()
+	if _, verdict := c.Observe(a, at(uid1, 10), false, true); verdict != Duplicate {
+		t.Fatalf("verdict %v", verdict)
+	}
+	if _, ok := c.Retry(a, at(uid1, 10), false); !ok {
+		t.Fatal("not retried")
+	}
+	if missing := c.EndSnapshot("30"); len(missing) > 0 {
+		t.Errorf("taken for gone: %+v", missing)
+	}
+
+	c = snapshotOf(t)
+	c.BeginSnapshot()
+	if _, ok := c.Retry(a, at(uid1, 10), false); !ok {
+		t.Fatal("not retried")
+	}
+	if missing := c.EndSnapshot("30"); len(missing) != 1 {
+		t.Errorf("%d tombstones for an object that the snapshot did not hold", len(missing))
+	}
+}

@@ -1,0 +1,29 @@
+// Package deadletter keeps the changes that a sink refuses for good, so that
+// they hold nothing up and are not lost.
+//
+//	batchers ── Write ──▶ PATH ◀── what could not be sent ──┐
+//	                       │                                │
+//	                       └── Take (rename) ──▶ PATH.retrying ── Records ──▶ sent again
+//	                                                        └── Finish ──▶ removed
+//
+// Each line is one record in JSON: when, which sink, why, after how many
+// attempts, and the event as the sink was given it.
+//
+// What is guaranteed:
+//
+//   - What Write returned nil for is on the disk. When it fails the file is as
+//     it was before, and the change is tried again by its batcher.
+//   - A record leaves the files only when Finish is told that it was sent. A
+//     crash at any instant leaves it in one of the two, or in both: it may be
+//     sent twice, never be lost. Take begins with what a crash left behind.
+//   - What is refused meanwhile, again or anew, goes to PATH.
+//   - One process at a time uses a file (an advisory lock), so that nothing is
+//     taken from under another.
+//
+// Write, Reopen and Read may be called from any goroutine at any time, whether
+// or not a Take is under way; of these there is one at a time. Objects are in
+// the file as they are, so it is readable by its owner only.
+//
+// The package sends nothing itself and does not bound the file. What is sent
+// again, and whether it may be, the caller decides.
+package deadletter

@@ -1,0 +1,79 @@
+package deadletter
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/fairlead-dev/fairlead/internal/lines"
+	"github.com/fairlead-dev/fairlead/pipeline"
+)
+
+// Suffix is what the file has behind its name whose records are being sent
+// again.
+const Suffix = ".retrying"
+
+// File is the file that refused changes are written to.
+type File struct {
+	path string
+	// turn is held by the one that writes. It is no mutex, since it is held
+	// during I/O.
+	turn  chan struct{}
+	lines *lines.File
+}
+
+// Open opens the file for appending. It creates the file, readable by its
+// owner only, but not the folders above it, and removes an unfinished record
+// from its end. The error says what is wrong with the path and what to do
+// about it.
+func Open(path string) (*File, error) {
+	info, err := os.Stat(path)
+	if err == nil && !info.IsDir() && !info.Mode().IsRegular() {
+		return nil, fmt.Errorf("open %q: it is no regular file, so that nothing could be read back from it: choose another path", path)
+	}
+	l, err := lines.OpenFile(path, recordStart)
+	if err != nil {
+		return nil, err
+	}
+	return &File{path: path, turn: make(chan struct{}, 1), lines: l}, nil
+}
+
+// Write appends one record and returns once it is on the disk: sink refused c
+// for that reason, after so many attempts. When it fails the file is as it was
+// before. It may be called by several sinks at once.
+func (f *File) Write(sink string, c *pipeline.Change, reason error, attempts int) error {
+	return f.write(func(dst []byte) []byte {
+		return appendRecord(dst, time.Now(), sink, c, reason, attempts)
+	})
+}
+
+func (f *File) write(encode func(dst []byte) []byte) error {
+	f.turn <- struct{}{}
+	defer func() { <-f.turn }()
+	return f.lines.Write(context.Background(), encode)
+}
+
+// Reopen makes the next Write open the path anew, for when the file has been
+// renamed.
+func (f *File) Reopen() { f.lines.Reopen() }
+
+// Close closes the file, after the last Write.
+func (f *File) Close() error { return f.lines.Close() }
+
+// syncFolder makes the names in the file's folder durable, where that is
+// possible.
+func (f *File) syncFolder() error {
+	d, err := os.Open(filepath.Dir(f.path))
+	if errors.Is(err, fs.ErrPermission) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	_ = d.Sync() // not every file system can
+	return d.Close()
+}

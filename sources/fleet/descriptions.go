@@ -1,0 +1,124 @@
+package fleet
+
+import (
+	"errors"
+	"slices"
+	"strings"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+)
+
+// descriptions remembers what was found in each object of a feed, so that an
+// object is parsed once per version, and one that has become useless keeps its
+// last good description.
+type descriptions struct {
+	apiVersion, kind string
+
+	known map[types.NamespacedName]*described
+}
+
+// described is what was found in one object.
+type described struct {
+	uid     types.UID
+	version string
+	inputs  string // what else the description depends on
+	limits  Limits // the last good ones
+	found   []finding
+}
+
+func newDescriptions(apiVersion, kind string) *descriptions {
+	return &descriptions{apiVersion: apiVersion, kind: kind, known: map[types.NamespacedName]*described{}}
+}
+
+// update returns what the objects say, in their order. read is called for those
+// that are new or have changed; it is given a finding that has the name, if an
+// annotation says it, and completes it.
+func (d *descriptions) update(objects []metav1.Object, read func(metav1.Object, finding) (finding, error)) []finding {
+	return d.updateWith("", objects, read)
+}
+
+// updateWith is update where read depends on something else too, which inputs
+// identifies.
+func (d *descriptions) updateWith(inputs string, objects []metav1.Object, read func(metav1.Object, finding) (finding, error)) []finding {
+	var (
+		findings []finding
+		next     = make(map[types.NamespacedName]*described, len(objects))
+	)
+	for _, o := range objects {
+		if _, ignored := o.GetAnnotations()[annotationIgnored]; ignored {
+			continue
+		}
+		key := types.NamespacedName{Namespace: o.GetNamespace(), Name: o.GetName()}
+		now := d.known[key]
+		if now == nil || now.uid != o.GetUID() || now.version != o.GetResourceVersion() || now.inputs != inputs {
+			now = d.describe(o, now, read)
+			now.inputs = inputs
+		}
+		next[key] = now
+		findings = append(findings, now.found...)
+	}
+	d.known = next
+	return findings
+}
+
+// describe makes findings of an object. Of the one that was deleted and made
+// again nothing is kept.
+func (d *descriptions) describe(o metav1.Object, before *described, read func(metav1.Object, finding) (finding, error)) *described {
+	now := &described{uid: o.GetUID(), version: o.GetResourceVersion()}
+	f := finding{
+		source: d.kind + " " + o.GetNamespace() + "/" + o.GetName(),
+		name:   o.GetAnnotations()[annotationName],
+		object: &corev1.ObjectReference{
+			APIVersion: d.apiVersion, Kind: d.kind, Namespace: o.GetNamespace(), Name: o.GetName(), UID: o.GetUID(), ResourceVersion: o.GetResourceVersion(),
+		},
+	}
+	f, f.err = read(o, f)
+	f.err = bounded(f.err)
+	if checkName(f.name) != nil {
+		f.name = clip(f.name)
+	}
+	if len(f.context) > maxNameBytes {
+		f.context = clip(f.context)
+	}
+	if before != nil && before.uid != now.uid {
+		before = nil
+	}
+	if f.err != nil && before != nil {
+		if i := slices.IndexFunc(before.found, func(b finding) bool { return b.member != nil && b.name == f.name }); i >= 0 {
+			// A copy, because its limits may change.
+			f.member = new(*before.found[i].member)
+		}
+	}
+
+	var limitsErr error
+	if now.limits, limitsErr = parseLimits(o.GetAnnotations()); limitsErr != nil {
+		now.limits = Limits{}
+		if before != nil {
+			now.limits = before.limits
+		}
+	}
+	if f.member != nil {
+		f.member.Limits = now.limits
+	}
+	now.found = []finding{f}
+	if limitsErr != nil {
+		wrong := f
+		wrong.member, wrong.err, wrong.event = nil, limitsErr, eventLimits
+		now.found = append(now.found, wrong)
+	}
+	return now
+}
+
+// maxReason is how much of what is wrong with one object is told. An object may
+// have a megabyte of names that nobody may use.
+const maxReason = 2048
+
+// bounded cuts the message of an error that quotes names of an object.
+func bounded(err error) error {
+	if err == nil || len(err.Error()) <= maxReason {
+		return err
+	}
+	return errors.New(strings.ToValidUTF8(err.Error()[:maxReason], "") + "...")
+}

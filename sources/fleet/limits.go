@@ -1,0 +1,112 @@
+package fleet
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"strconv"
+	"strings"
+)
+
+// The annotations of a Secret or ClusterProfile that say more about its cluster.
+const (
+	// annotationName names the cluster; without it the object or its format does.
+	annotationName = "fairlead.dev/cluster-name"
+
+	annotationQPS    = "fairlead.dev/qps"
+	annotationBurst  = "fairlead.dev/burst"
+	annotationWeight = "fairlead.dev/weight"
+	annotationPaused = "fairlead.dev/paused"
+)
+
+// Limits are what a description asks for its cluster, over what holds for every
+// other. Only objects of the hub can say so, in annotations.
+type Limits struct {
+	// QPS is how many changes per second the cluster may put into the reconcile
+	// stage, 0 or more; 0 is no limit. Nil leaves the default.
+	QPS *float64
+	// Burst is how many it may put in at once after a rest, at least 1. Nil
+	// leaves the default.
+	Burst *int
+	// Weight is its share of turns, at least 1. Nil leaves the default.
+	Weight *int
+	// Paused says that the cluster stays in the fleet, but is not connected to.
+	Paused bool
+}
+
+// Over returns the limits with what they do not set taken from the given ones.
+func (l Limits) Over(qps float64, burst, weight int) (float64, int, int) {
+	if l.QPS != nil {
+		qps = *l.QPS
+	}
+	if l.Burst != nil {
+		burst = *l.Burst
+	}
+	if l.Weight != nil {
+		weight = *l.Weight
+	}
+	return qps, burst, weight
+}
+
+// Equal says whether both ask for the same.
+func (l Limits) Equal(other Limits) bool {
+	return same(l.QPS, other.QPS) && same(l.Burst, other.Burst) && same(l.Weight, other.Weight) && l.Paused == other.Paused
+}
+
+func same[T comparable](a, b *T) bool {
+	if a == nil || b == nil {
+		return a == b
+	}
+	return *a == *b
+}
+
+// parseLimits reads the annotations. With an error the limits are of no use.
+func parseLimits(annotations map[string]string) (Limits, error) {
+	var (
+		l    Limits
+		errs []error
+	)
+	bad := func(name, want string) {
+		errs = append(errs, fmt.Errorf("annotation %s: %q is not %s", name, clip(annotations[name]), want))
+	}
+	if v, ok := annotations[annotationQPS]; ok {
+		// The upper bound only keeps what comes after from overflowing.
+		if f, err := strconv.ParseFloat(v, 64); err != nil || !(f >= 0) || f > math.MaxInt32 {
+			bad(annotationQPS, "a number of 0 or more")
+		} else {
+			l.QPS = &f
+		}
+	}
+	for _, count := range []struct {
+		name string
+		into **int
+	}{{annotationBurst, &l.Burst}, {annotationWeight, &l.Weight}} {
+		v, ok := annotations[count.name]
+		if !ok {
+			continue
+		}
+		if n, err := strconv.ParseInt(v, 10, 32); err != nil || n < 1 {
+			bad(count.name, "a whole number of 1 or more")
+		} else {
+			*count.into = new(int(n))
+		}
+	}
+	switch v, ok := annotations[annotationPaused]; {
+	case !ok || v == "false":
+	case v == "true":
+		l.Paused = true
+	default:
+		bad(annotationPaused, "true or false")
+	}
+	return l, errors.Join(errs...)
+}
+
+// clip keeps what somebody has put where something short belongs from filling a
+// log line.
+func clip(value string) string {
+	const most = 40
+	if len(value) > most {
+		return strings.ToValidUTF8(value[:most], "") + "..."
+	}
+	return value
+}

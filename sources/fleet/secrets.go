@@ -1,0 +1,119 @@
+package fleet
+
+import (
+	"context"
+	"fmt"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/watch"
+	corev1client "k8s.io/client-go/kubernetes/typed/core/v1"
+	"k8s.io/client-go/rest"
+	"k8s.io/client-go/tools/cache"
+)
+
+// secretsProvider describes one cluster per Secret of the hub.
+type secretsProvider struct {
+	value     string
+	namespace string // empty for all
+	format    *secretFormat
+	selector  string
+}
+
+func (p *secretsProvider) String() string { return p.value }
+
+func (p *secretsProvider) needsHub() {}
+
+func (p *secretsProvider) newScanner() scanner {
+	return &secretsScanner{
+		provider: p,
+		feed:     &feed{what: "Secrets " + inNamespace(p.namespace)},
+		objects:  newDescriptions("v1", "Secret"),
+	}
+}
+
+func inNamespace(namespace string) string {
+	if namespace == "" {
+		return "in all namespaces"
+	}
+	return "in namespace " + namespace
+}
+
+type secretsScanner struct {
+	provider *secretsProvider
+	feed     *feed
+	objects  *descriptions
+}
+
+func (s *secretsScanner) scan() []finding {
+	objects, err := s.feed.look()
+	findings := s.objects.update(objects, func(o metav1.Object, f finding) (finding, error) {
+		secret := o.(*corev1.Secret)
+		if f.name == "" {
+			f.name = s.provider.format.name(secret)
+		}
+		return describeSecret(s.provider.format, secret, f)
+	})
+	if err != nil {
+		findings = append(findings, finding{source: s.provider.value, err: err})
+	}
+	return findings
+}
+
+func (s *secretsScanner) follow(ctx context.Context, hub *rest.Config, changed func()) error {
+	client, err := corev1client.NewForConfig(hub)
+	if err != nil {
+		return fmt.Errorf("--clusters %s: %w", s.provider, err)
+	}
+	secrets := client.Secrets(s.provider.namespace)
+	lw := &cache.ListWatch{
+		ListWithContextFunc: func(ctx context.Context, o metav1.ListOptions) (runtime.Object, error) {
+			o.LabelSelector = s.provider.selector
+			return secrets.List(ctx, o)
+		},
+		WatchFuncWithContext: func(ctx context.Context, o metav1.ListOptions) (watch.Interface, error) {
+			o.LabelSelector = s.provider.selector
+			return secrets.Watch(ctx, o)
+		},
+	}
+	return s.feed.run(ctx, lw, client, &corev1.Secret{}, s.provider.trim, changed)
+}
+
+// trim drops what is not needed of a Secret before it is kept.
+func (p *secretsProvider) trim(o any) (any, error) {
+	secret, ok := o.(*corev1.Secret)
+	if !ok {
+		return o, nil
+	}
+	trimmed := &corev1.Secret{ObjectMeta: trimMeta(&secret.ObjectMeta)}
+	if p.format.applies != nil && !p.format.applies(secret) {
+		trimmed.Annotations = map[string]string{annotationIgnored: ""}
+		return trimmed, nil
+	}
+	trimmed.Data = make(map[string][]byte, len(p.format.keys))
+	for _, key := range p.format.keys {
+		if value, ok := secret.Data[key]; ok {
+			trimmed.Data[key] = value
+		}
+	}
+	return trimmed, nil
+}
+
+// annotationIgnored marks an object of the feed that describes no cluster.
+const annotationIgnored = "fairlead.dev/ignored"
+
+// trimMeta keeps what tells an object and its version, its labels, and the
+// annotations that are read.
+func trimMeta(m *metav1.ObjectMeta) metav1.ObjectMeta {
+	trimmed := metav1.ObjectMeta{
+		Namespace: m.Namespace, Name: m.Name, UID: m.UID,
+		ResourceVersion: m.ResourceVersion, CreationTimestamp: m.CreationTimestamp, Labels: m.Labels,
+	}
+	for _, name := range []string{annotationName, annotationQPS, annotationBurst, annotationWeight, annotationPaused} {
+		if value, ok := m.Annotations[name]; ok {
+			metav1.SetMetaDataAnnotation(&trimmed, name, value)
+		}
+	}
+	return trimmed
+}

@@ -1,0 +1,128 @@
+package sources
+
+import (
+	"context"
+	"fmt"
+	"sync"
+
+	"github.com/fairlead-dev/fairlead/internal/supervise"
+	"github.com/fairlead-dev/fairlead/sources/connection"
+	"github.com/fairlead-dev/fairlead/sources/fleet"
+	"github.com/fairlead-dev/fairlead/sources/stream"
+)
+
+func (s *Sources) startLocked(m fleet.Member) {
+	r := &member{name: m.Name, config: m, leave: make(chan struct{})}
+	if err := s.makeLocked(r); err != nil {
+		// Only a Config that was never validated or a nameless member.
+		s.o.Log.Error(err, "Cannot follow a cluster", "cluster", m.Name)
+		return
+	}
+	s.members[m.Name] = r
+	s.children.Start(m.Name, func(ctx context.Context) error { return s.follow(ctx, r) })
+}
+
+// makeLocked gives a member a connection and streams that have not run.
+func (s *Sources) makeLocked(r *member) error {
+	conn, err := connection.New(connection.Options{
+		Cluster:   r.name,
+		REST:      r.config.REST,
+		Config:    s.o.Config.Connection,
+		UserAgent: s.o.Config.UserAgent,
+		Log:       s.o.Log,
+	})
+	if err != nil {
+		return err
+	}
+	r.conn, r.streams, r.used = conn, nil, false
+	s.limitLocked(r)
+	for _, spec := range s.o.Specs {
+		r.streams = append(r.streams, stream.New(stream.Options{
+			Cluster:    r.name,
+			Spec:       spec,
+			Config:     s.o.Config.Stream,
+			Connection: conn,
+			Offerer:    s.o.Queue,
+			Ledger:     s.o.Ledger,
+			Snapshots:  s.snapshots,
+			Claims:     s.claims,
+			Log:        s.o.Log,
+		}))
+	}
+	return nil
+}
+
+// begin returns what is to run of a member. A connection runs once: after one
+// that has failed comes another one.
+func (s *Sources) begin(r *member) (*connection.Connection, []*stream.Stream, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if r.used {
+		if err := s.makeLocked(r); err != nil {
+			return nil, nil, err
+		}
+	}
+	r.used = true
+	return r.conn, r.streams, nil
+}
+
+// follow runs a member's connection and streams until it is removed or ctx
+// ends. After a removal, nothing of the member is left when it returns. It
+// fails if the connection does; then it is to be called again.
+func (s *Sources) follow(ctx context.Context, r *member) error {
+	conn, streams, err := s.begin(r)
+	if err != nil {
+		return err
+	}
+	s.o.Ledger.Join(r.name)
+	children := supervise.NewSet(s.o.Log.WithValues("cluster", r.name), supervise.Options{})
+	failed := make(chan error, 1)
+	children.Start("connection", func(ctx context.Context) error {
+		err := conn.Run(ctx)
+		if err != nil && ctx.Err() == nil {
+			failed <- err // for one, because it has panicked before
+		}
+		return nil
+	})
+	for _, st := range streams {
+		children.Start("stream "+st.Name(), st.Run)
+	}
+	running, stop := context.WithCancel(ctx)
+	defer stop()
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		// Ends when it is told to, and then without an error.
+		_ = children.Run(running)
+	})
+	select {
+	case <-ctx.Done():
+	case <-r.leave:
+	case err = <-failed:
+	}
+	stop()
+	wg.Wait()
+	switch {
+	case ctx.Err() != nil:
+		return nil
+	case err != nil:
+		return fmt.Errorf("the connection has ended: %w", err)
+	}
+	if err := s.o.Queue.RemoveCluster(ctx, r.name); err != nil {
+		return nil // ctx ended: the whole fleet is stopping
+	}
+	s.o.Ledger.Leave(r.name)
+	if s.o.Removed != nil {
+		s.o.Removed(r.name)
+	}
+	s.removed(r)
+	return nil
+}
+
+func (s *Sources) removed(r *member) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.members, r.name)
+	if r.next != nil {
+		s.startLocked(*r.next)
+	}
+}

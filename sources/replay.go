@@ -1,0 +1,88 @@
+package sources
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/fairlead-dev/fairlead/sources/stream"
+)
+
+// Errors of Replay.
+var (
+	ErrUnknownCluster  = errors.New("no such cluster")
+	ErrUnknownResource = errors.New("no such resource is watched")
+)
+
+// Replay has the streams of a member deliver the current state of all their
+// objects again, marked as snapshot. It returns how many streams that are; each
+// begins as soon as the member can be reached, and goes on until it is done,
+// but not beyond the end of the process.
+//
+// resource names the streams: as they are given to --watch, or the resource
+// alone, with or without its group's version, in the form that was given or in
+// the plural ("deployments.apps"). Empty: all of them. The error is, or wraps,
+// ErrUnknownCluster or ErrUnknownResource, and names what there is.
+func (s *Sources) Replay(cluster, resource string) (streams int, err error) {
+	all, ok := s.streams(cluster)
+	if !ok {
+		return 0, fmt.Errorf("replay of cluster %q: %w; there are: %s", cluster, ErrUnknownCluster, enumerate(s.names()))
+	}
+	var known []string
+	for _, st := range all {
+		if resource != "" && !means(st, resource) {
+			known = append(known, st.Name())
+			continue
+		}
+		st.Replay()
+		streams++
+	}
+	if streams == 0 {
+		return 0, fmt.Errorf("replay of %q in cluster %q: %w; there are: %s", resource, cluster, ErrUnknownResource, enumerate(known))
+	}
+	return streams, nil
+}
+
+// names returns the members that are not leaving.
+func (s *Sources) names() (names []string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for name, r := range s.members {
+		if !r.leaving {
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names)
+	return names
+}
+
+// means reports whether a resource, as somebody writes it, is the stream's.
+func means(st *stream.Stream, resource string) bool {
+	resource = strings.TrimSpace(resource)
+	if resource == st.Name() || strings.EqualFold(resource, st.Status().Resource) {
+		return true
+	}
+	asked, err := stream.ParseSpec(resource)
+	if err != nil {
+		return false
+	}
+	spec := st.Spec()
+	if asked == spec {
+		return true
+	}
+	return asked == stream.Spec{Resource: spec.Resource, Group: spec.Group} ||
+		asked == stream.Spec{Resource: spec.Resource, Group: spec.Group, Version: spec.Version}
+}
+
+// enumerate lists names, as many as one can read.
+func enumerate(names []string) string {
+	const most = 20
+	switch {
+	case len(names) == 0:
+		return "none"
+	case len(names) > most:
+		return fmt.Sprintf("%s and %d more", strings.Join(names[:most], ", "), len(names)-most)
+	}
+	return strings.Join(names, ", ")
+}

@@ -1,0 +1,48 @@
+package sources
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/fairlead-dev/fairlead/internal/ledger"
+	"github.com/fairlead-dev/fairlead/pipeline"
+	"github.com/fairlead-dev/fairlead/sources/stream"
+)
+
+// Retry offers a state that sinks have acked before, such as one that a sink
+// refused, once more. See [stream.Stream.Retry] for what it returns; it blocks
+// while the cluster's lane is full.
+func (s *Sources) Retry(ctx context.Context, e *pipeline.Event) (*ledger.Retried, error) {
+	key := e.Key()
+	streams, ok := s.streams(key.Cluster)
+	if !ok {
+		return nil, fmt.Errorf("cluster %q is not in the fleet", key.Cluster)
+	}
+	for _, st := range streams {
+		if st.Follows(key) {
+			return st.Retry(ctx, e)
+		}
+	}
+	for _, st := range streams {
+		if st.Status().Resource == "" {
+			return nil, fmt.Errorf("what is followed in cluster %q is not known yet", key.Cluster)
+		}
+	}
+	where := ""
+	if key.Namespace != "" {
+		where = fmt.Sprintf(" of namespace %q", key.Namespace)
+	}
+	return nil, fmt.Errorf("%s%s are not followed in cluster %q", key.Resource, where, key.Cluster)
+}
+
+// streams returns a member's streams; not ok if there is no such member, or it
+// is leaving.
+func (s *Sources) streams(cluster string) (_ []*stream.Stream, ok bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	r := s.members[cluster]
+	if r == nil || r.leaving {
+		return nil, false
+	}
+	return r.streams, true
+}

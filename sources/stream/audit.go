@@ -1,0 +1,336 @@
+package stream
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"hash/maphash"
+	"io"
+	"slices"
+	"strconv"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/fairlead-dev/fairlead/internal/ledger"
+	"github.com/fairlead-dev/fairlead/internal/member"
+)
+
+// audit is one comparison of a cursor with the server. The watch goes on
+// meanwhile, so list and cursor show different moments, and most of what
+// differs between them is just on its way. Therefore:
+//
+//	list, in pages, metadata only ──▶ suspects ──▶ watch passes the list ──▶ look again
+//	watch: what it tells meanwhile of each object ─────────────────────────────┘
+//
+// A suspect of which the watch has told nothing since before the list must be
+// known as it was listed, once the watch has passed the list's version and
+// nothing of it is on its way. One of which it has told must be known as it
+// told last. What is not, really differs.
+//
+// It holds eight bytes for every object listed, and about forty for each that
+// changes while the list is read.
+type audit struct {
+	*Stream
+	session *member.Session
+	target  *target
+	cancel  context.CancelCauseFunc
+	began   uint64 // position of the watch then
+	seed    maphash.Seed
+
+	listed   []uint64 // hashes of the names
+	suspects []suspect
+
+	await  atomic.Uint64 // position to be told of; 0: none
+	passed chan struct{} // capacity 1: it has been reached
+
+	// mu is held while the watch tells the cursor of a state, so that what was
+	// told last and what the cursor knows can be compared. It comes before the
+	// cursor's own.
+	mu   sync.Mutex
+	told map[uint64]uint64 // by hash: version and, in the lowest bit, whether it is gone
+	only map[uint64]bool   // once there is a list: whose to keep; nil: all
+	most int               // bound of told
+}
+
+// suspect is an object that may differ.
+type suspect struct {
+	name   ledger.Name
+	listed ledger.Version // empty: the list does not have it
+}
+
+const (
+	// maxSuspects bounds the memory of an audit; any one that really differs
+	// leads to a snapshot, which repairs them all.
+	maxSuspects = 10_000
+	// maxTold bounds what may change during a list, beside what is known.
+	maxTold = 1 << 16
+)
+
+func newAudit(s *Stream, session *member.Session, t *target, cancel context.CancelCauseFunc) *audit {
+	return &audit{
+		Stream: s, session: session, target: t, cancel: cancel,
+		began: s.auditor.position.Load(), seed: maphash.MakeSeed(),
+		passed: make(chan struct{}, 1),
+		told:   map[uint64]uint64{}, most: maxTold + t.cursor.Stats().Known,
+	}
+}
+
+// run returns how many objects differ. It has asked for the snapshot that
+// repairs them then.
+func (au *audit) run(ctx context.Context) (differences int, err error) {
+	at, err := au.list(ctx)
+	if err != nil {
+		return 0, fmt.Errorf("audit: %w", err)
+	}
+	au.findMissing(at)
+	au.narrow()
+	var example ledger.Name
+	if len(au.suspects) > 0 {
+		if err := au.waitFor(ctx, at); err != nil {
+			return 0, err
+		}
+		if differences, example, err = au.settle(ctx); err != nil {
+			return 0, err
+		}
+	}
+	switch {
+	case differences > 0:
+		au.progress.differences.Add(uint64(differences))
+		au.log.Info("An audit has found what the ledger did not know; a snapshot repairs it",
+			"resource", au.target.name, "differences", differences, "namespace", example.Namespace, "name", example.Name)
+		au.demands.add(audited)
+	case at < au.began:
+		// A list is never older than what was told before, in one history.
+		au.demands.add(wentBack)
+	}
+	return differences, nil
+}
+
+// list reads all pages and returns the version they show.
+func (au *audit) list(ctx context.Context) (at uint64, err error) {
+	for token := ""; ; {
+		began := time.Now()
+		meta, err := au.page(ctx, token)
+		if err != nil {
+			return 0, err
+		}
+		if at == 0 {
+			if at = number(meta.ResourceVersion); at == 0 {
+				return 0, errUnordered
+			}
+		}
+		if token = meta.Continue; token == "" {
+			return at, nil
+		}
+		// Others come first: it does not use more than half of anything.
+		if err := sleep(ctx, min(time.Since(began), 200*time.Millisecond)); err != nil {
+			return 0, err
+		}
+	}
+}
+
+func sleep(ctx context.Context, d time.Duration) error {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
+
+func (au *audit) page(ctx context.Context, token string) (listMeta, error) {
+	if au.slots != nil {
+		if err := au.slots.Acquire(ctx, 1); err != nil {
+			return listMeta{}, err
+		}
+		release := sync.OnceFunc(func() { au.slots.Release(1) })
+		defer release()
+		defer time.AfterFunc(slotIdle, release).Stop()
+	}
+	ctx, cancel := context.WithTimeout(ctx, openTimeout)
+	defer cancel()
+	body, err := au.listRequest(au.session, au.target, true, pageSize, token).Stream(ctx)
+	if err != nil {
+		return listMeta{}, err
+	}
+	defer func() { _ = body.Close() }()
+	items := newListReader(countingReader{body, &au.progress.bytes})
+	var scan scanner
+	var f frame
+	for {
+		item, tooLong, err := items.next()
+		if errors.Is(err, io.EOF) {
+			return items.meta, nil
+		}
+		if err != nil {
+			return listMeta{}, err
+		}
+		if !scan.scanObject(item, &f) && !tooLong || f.meta == nil || !f.identified() {
+			return listMeta{}, errMalformed
+		}
+		if err := au.compare(ledger.Name{Namespace: unquote(f.namespace), Name: unquote(f.name)},
+			ledger.Version{UID: unquote(f.uid), ResourceVersion: unquote(f.version)}); err != nil {
+			return listMeta{}, err
+		}
+	}
+}
+
+// compare deals with an object of the list.
+func (au *audit) compare(name ledger.Name, listed ledger.Version) error {
+	n := number(listed.ResourceVersion)
+	if n == 0 {
+		return errUnordered
+	}
+	hash := au.hash(name)
+	au.listed = append(au.listed, hash)
+	acked, _, _ := au.target.cursor.Lookup(name)
+	if acked == listed {
+		return nil
+	}
+	if au.lastTold(hash) <= n {
+		au.suspect(name, listed)
+	}
+	return nil
+}
+
+// lastTold returns the version that the watch told last of an object since the
+// audit began; 0: none. What is behind the list is no suspect.
+func (au *audit) lastTold(hash uint64) uint64 {
+	au.mu.Lock()
+	defer au.mu.Unlock()
+	return au.told[hash] >> 1
+}
+
+func (au *audit) suspect(name ledger.Name, listed ledger.Version) {
+	if len(au.suspects) < maxSuspects {
+		au.suspects = append(au.suspects, suspect{name, listed})
+	}
+}
+
+// findMissing adds what is known and was not in the list of that version.
+func (au *audit) findMissing(at uint64) {
+	slices.Sort(au.listed)
+	for name := range au.target.cursor.Names() {
+		hash := au.hash(name)
+		if _, listed := slices.BinarySearch(au.listed, hash); !listed && au.lastTold(hash) <= at {
+			au.suspect(name, ledger.Version{})
+		}
+	}
+	au.listed = nil
+}
+
+// narrow forgets what was told of all but the suspects.
+func (au *audit) narrow() {
+	only := make(map[uint64]bool, len(au.suspects))
+	for _, s := range au.suspects {
+		only[au.hash(s.name)] = true
+	}
+	au.mu.Lock()
+	defer au.mu.Unlock()
+	kept := map[uint64]uint64{}
+	for hash, told := range au.told {
+		if only[hash] {
+			kept[hash] = told
+		}
+	}
+	au.told, au.only = kept, only
+}
+
+// waitFor returns when the watch has come to a version.
+func (au *audit) waitFor(ctx context.Context, at uint64) error {
+	ctx, cancel := context.WithTimeoutCause(ctx, auditPatience, errUndecided)
+	defer cancel()
+	au.await.Store(at)
+	for au.auditor.position.Load() < at {
+		select {
+		case <-au.passed:
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+	}
+	return nil
+}
+
+// settle looks at the suspects until nothing of them is on its way. It returns
+// how many really differ, and one of them.
+func (au *audit) settle(ctx context.Context) (differences int, example ledger.Name, err error) {
+	ctx, cancel := context.WithTimeoutCause(ctx, auditPatience, errUndecided)
+	defer cancel()
+	for {
+		open := au.suspects[:0]
+		for _, s := range au.suspects {
+			switch differs, pending := au.look(s); {
+			case pending:
+				open = append(open, s)
+			case differs:
+				differences++
+				example = s.name
+			}
+		}
+		if au.suspects = open; len(open) == 0 || differences > 0 {
+			return differences, example, nil
+		}
+		if err := sleep(ctx, time.Second); err != nil {
+			return 0, example, err
+		}
+	}
+}
+
+// look compares what is known of a suspect with what must be.
+func (au *audit) look(s suspect) (differs, pending bool) {
+	au.mu.Lock()
+	defer au.mu.Unlock()
+	acked, pending, known := au.target.cursor.Lookup(s.name)
+	if pending {
+		return false, true
+	}
+	told, ok := au.told[au.hash(s.name)]
+	switch {
+	case !ok && s.listed == ledger.Version{} || ok && told&1 != 0:
+		return known, false
+	case !ok:
+		return acked != s.listed, false
+	}
+	return acked.ResourceVersion != strconv.FormatUint(told>>1, 10), false
+}
+
+// observe tells the cursor of a state, and remembers it.
+func (au *audit) observe(cursor *ledger.Cursor, name ledger.Name, version ledger.Version, gone bool) (ticket uint64, verdict ledger.Verdict) {
+	hash := au.hash(name)
+	au.mu.Lock()
+	defer au.mu.Unlock()
+	if au.only == nil || au.only[hash] {
+		told := number(version.ResourceVersion) << 1
+		if gone {
+			told |= 1
+		}
+		au.told[hash] = told
+		if len(au.told) > au.most {
+			au.cancel(errUndecided)
+		}
+	}
+	return cursor.Observe(name, version, gone, false)
+}
+
+// seen notes how far the watch has come.
+func (au *audit) seen(position uint64) {
+	if await := au.await.Load(); await == 0 || position < await {
+		return
+	}
+	select {
+	case au.passed <- struct{}{}:
+	default:
+	}
+}
+
+func (au *audit) hash(n ledger.Name) uint64 {
+	var h maphash.Hash
+	h.SetSeed(au.seed)
+	_, _ = h.WriteString(n.Namespace) // never fails
+	_ = h.WriteByte(0)
+	_, _ = h.WriteString(n.Name)
+	return h.Sum64()
+}

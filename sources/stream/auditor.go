@@ -1,0 +1,201 @@
+package stream
+
+import (
+	"context"
+	"errors"
+	"math/rand/v2"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/fairlead-dev/fairlead/internal/ledger"
+	"github.com/fairlead-dev/fairlead/internal/member"
+)
+
+// An audit compares what the ledger knows with what the server has. In a
+// healthy fleet they never differ; it is the alarm for what nobody foresaw,
+// such as an etcd that was restored from a backup and has passed the resume
+// point again before anyone has looked.
+const (
+	// auditAgain is how soon an audit is tried again while the stream is not
+	// live, or when it was interrupted by a snapshot or a new session.
+	auditAgain = time.Minute
+	// auditPatience is how long an audit waits for the watch to pass its list,
+	// and for changes on their way to be accepted. A server without a watch
+	// cache sends bookmarks every ten minutes.
+	auditPatience = 15 * time.Minute
+)
+
+// auditResult is how an audit ended.
+type auditResult uint8
+
+const (
+	auditClean       auditResult = iota
+	auditDiffers                 // something really differs; a snapshot repairs it
+	auditUndecided               // what seemed to differ stayed in flight for too long
+	auditInterrupted             // by a snapshot, a new session or the end of the stream
+	auditFailed                  // the server did not give a list
+	numAuditResults
+)
+
+var auditResultNames = [numAuditResults]string{"clean", "differences", "undecided", "interrupted", "failed"}
+
+// auditor is the part of a stream that audits concern. There is a goroutine
+// only while an audit is under way.
+type auditor struct {
+	position atomic.Uint64         // number of the last frame seen
+	current  atomic.Pointer[audit] // the audit under way, nil if there is none
+
+	mu      sync.Mutex
+	session *member.Session // with target, what to audit; nil: the stream is not live
+	target  *target
+	cancel  context.CancelCauseFunc // of current; nil if there is none
+	timer   *time.Timer             // for the next audit
+	ended   bool
+	running sync.WaitGroup
+}
+
+// Causes for an audit's end.
+var (
+	errSuperseded = errors.New("the audit was interrupted")
+	errUndecided  = errors.New("what seemed to differ stayed in flight for too long")
+	errUnordered  = errors.New("audit: the server's resourceVersions are not numbers")
+)
+
+// startAudits lets audits begin when they are due, until stop is called, which
+// waits for the one under way.
+func (s *Stream) startAudits(ctx context.Context) (stop func()) {
+	interval := s.cfg.AuditInterval
+	if interval == 0 {
+		return func() {}
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	x := &s.auditor
+	x.mu.Lock()
+	x.ended = false
+	x.mu.Unlock()
+	// The first one comes at any time within the interval, so that those of a
+	// fleet spread; but not at once, as they would in a program that is
+	// restarted again and again.
+	s.scheduleAudit(ctx, interval/5+rand.N(interval))
+	return func() {
+		cancel()
+		x.mu.Lock()
+		x.ended = true
+		x.timer.Stop()
+		x.mu.Unlock()
+		x.running.Wait()
+	}
+}
+
+func (s *Stream) scheduleAudit(ctx context.Context, delay time.Duration) {
+	x := &s.auditor
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	if x.ended {
+		return
+	}
+	x.timer = time.AfterFunc(delay, func() {
+		x.mu.Lock()
+		if x.ended {
+			x.mu.Unlock()
+			return
+		}
+		x.running.Add(1)
+		x.mu.Unlock()
+		defer x.running.Done()
+		s.scheduleAudit(ctx, s.audit(ctx))
+	})
+}
+
+// audit makes an audit and returns when the next one is due.
+func (s *Stream) audit(ctx context.Context) time.Duration {
+	interval := s.cfg.AuditInterval
+	soon := min(interval/10, auditAgain)
+	soon += rand.N(soon + 1)
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	au := s.beginAudit(cancel)
+	if au == nil {
+		return soon
+	}
+	differences, err := au.run(ctx)
+	s.endAudit()
+
+	result, next := auditClean, interval-interval/5+rand.N(2*(interval/5)+1)
+	switch {
+	case err == nil && differences > 0:
+		result = auditDiffers
+	case err == nil:
+	case ctx.Err() != nil && errors.Is(context.Cause(ctx), errUndecided), errors.Is(err, errUndecided):
+		result = auditUndecided
+	case ctx.Err() != nil:
+		result, next = auditInterrupted, soon
+	default:
+		result, next = auditFailed, min(next, interval/10+rand.N(interval/10+1))
+		s.noteError(err)
+	}
+	s.progress.audits[result].Add(1)
+	return next
+}
+
+// beginAudit returns nil while the stream is not live.
+func (s *Stream) beginAudit(cancel context.CancelCauseFunc) *audit {
+	x := &s.auditor
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	if x.session == nil {
+		return nil
+	}
+	au := newAudit(s, x.session, x.target, cancel)
+	x.cancel = cancel
+	x.current.Store(au)
+	return au
+}
+
+func (s *Stream) endAudit() {
+	x := &s.auditor
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	x.cancel = nil
+	x.current.Store(nil)
+}
+
+// follow says what a watch that begins now follows, from a version on.
+func (x *auditor) follow(session *member.Session, t *target, from uint64) {
+	x.position.Store(from)
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	if x.cancel != nil && (x.session != session || x.target != t) {
+		x.cancel(errSuperseded)
+	}
+	x.session, x.target = session, t
+}
+
+// unfollow says that the stream begins a snapshot, which does what an audit
+// could lead to.
+func (x *auditor) unfollow() {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	x.session, x.target = nil, nil
+	if x.cancel != nil {
+		x.cancel(errSuperseded)
+	}
+}
+
+// observe tells the cursor, and an audit if there is one, of a state that the
+// watch has told.
+func (x *auditor) observe(cursor *ledger.Cursor, name ledger.Name, version ledger.Version, gone bool) (ticket uint64, verdict ledger.Verdict) {
+	if au := x.current.Load(); au != nil {
+		return au.observe(cursor, name, version, gone)
+	}
+	return cursor.Observe(name, version, gone, false)
+}
+
+// seen notes how far the watch has come.
+func (x *auditor) seen(position uint64) {
+	x.position.Store(position)
+	if au := x.current.Load(); au != nil {
+		au.seen(position)
+	}
+}

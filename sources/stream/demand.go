@@ -1,0 +1,83 @@
+package stream
+
+import (
+	"context"
+	"sync"
+)
+
+// demands are the snapshots that others have asked for. Those that come while
+// one of their kind is under way become one more after it.
+type demands struct {
+	mu     sync.Mutex
+	wanted [numCauses]bool
+	cut    context.CancelCauseFunc // ends the watch under way; nil: there is none
+}
+
+// Replay has the stream deliver the current state of all its objects again, as
+// a snapshot, and tombstones for those it did not know to be gone. It returns
+// at once; the snapshot begins as soon as the member can be reached, and starts
+// over when it is interrupted, but not after a restart of the process. It may
+// be called from any goroutine.
+func (s *Stream) Replay() { s.demands.add(replayed) }
+
+// add asks for a snapshot and ends the watch for it.
+func (d *demands) add(why cause) {
+	d.mu.Lock()
+	d.wanted[why] = true
+	cut := d.cut
+	d.cut = nil
+	d.mu.Unlock()
+	if cut != nil {
+		cut(errRequested)
+	}
+}
+
+// any reports whether a snapshot is wanted.
+func (d *demands) any() bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.wanted != [numCauses]bool{}
+}
+
+// take returns what is wanted, which the caller's snapshot will serve.
+func (d *demands) take() [numCauses]bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.cut = nil
+	wanted := d.wanted
+	d.wanted = [numCauses]bool{}
+	return wanted
+}
+
+// watching says that cut ends a watch that begins now. It fails if there must
+// not be one, because a snapshot is wanted.
+func (d *demands) watching(cut context.CancelCauseFunc) error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.wanted != [numCauses]bool{} {
+		return errRequested
+	}
+	d.cut = cut
+	return nil
+}
+
+// notWatching says that the watch has ended.
+func (d *demands) notWatching() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.cut = nil
+}
+
+// demand settles what the snapshot that begins now is for.
+func (a *attempt) demand() {
+	wanted := a.demands.take()
+	for why, is := range wanted {
+		if is { // the last one is the one that asks for most
+			a.cause = cause(why)
+		}
+	}
+	a.replaying = a.replaying || wanted[replayed]
+	if wanted[audited] || wanted[wentBack] {
+		a.target.cursor.Distrust()
+	}
+}

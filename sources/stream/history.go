@@ -1,0 +1,71 @@
+package stream
+
+import (
+	"context"
+	"fmt"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/rest"
+)
+
+// noSuchObject is a name that nobody gives to an object.
+const noSuchObject = "fairlead-asks-for-a-version"
+
+// knows fails with tooNew if the server has not come to a version yet, or not
+// again, after a restore from a backup. A watch does not tell: it is accepted
+// and stays silent until the server has come so far, and then what is new in
+// between is lost.
+//
+// So this asks for an object that does not exist, in a state no older than that
+// version: the server says 404 if it knows the version. It costs it nothing; a
+// list would.
+func (a *attempt) knows(ctx context.Context, version string) error {
+	a.guard.enter(opening)
+	body, err := a.objectRequest(noSuchObject).Param("resourceVersion", version).Stream(ctx)
+	if err == nil {
+		return body.Close()
+	}
+	if _, ok := statusCode(err); ok && !isTooNew(err) {
+		return nil // the watch will say what is wrong, if anything is
+	}
+	a.report(ctx, err)
+	return err
+}
+
+// objectRequest returns a GET of one object.
+func (a *attempt) objectRequest(name string) *rest.Request {
+	t := a.target
+	path := t.path(a.spec.Namespace)
+	if t.namespaced && a.spec.Namespace == "" {
+		path = t.path("default") // whether it exists or not
+	}
+	return a.session.Calls.Get().AbsPath(append(path, name)...).MaxRetries(0).SetHeader("Accept", acceptMetadata)
+}
+
+func isTooNew(err error) bool {
+	return apierrors.HasStatusCause(err, metav1.CauseTypeResourceVersionTooLarge)
+}
+
+// wentBack tells what a version means that the server does not know yet: a list
+// of one object tells the version that its etcd has. It is no older than what a
+// replica of the server, even one that lags behind, has told before, unless
+// history went back.
+func (a *attempt) wentBack(ctx context.Context, version string) (bool, error) {
+	body, err := a.call(ctx, a.listRequest(a.session, a.target, true, 1, ""))
+	if err != nil {
+		return false, err
+	}
+	defer func() { _ = body.Close() }()
+	items := newListReader(body)
+	for {
+		if _, _, err = items.next(); err != nil {
+			break
+		}
+	}
+	has := number(items.meta.ResourceVersion)
+	if has == 0 || number(version) == 0 {
+		return false, fmt.Errorf("%w: version %q of a list", errNoVersion, items.meta.ResourceVersion)
+	}
+	return has < number(version), nil
+}

@@ -1,0 +1,112 @@
+package stream
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/fairlead-dev/fairlead/internal/ledger"
+	"github.com/fairlead-dev/fairlead/pipeline"
+)
+
+// ErrSuperseded says that a state is not to be sent again: it is not the newest
+// known of its object any more, or it is on its way already.
+var ErrSuperseded = errors.New("superseded by a newer state")
+
+// Follows reports whether the stream is the one that follows an object. It is
+// not known before the stream has first reached its cluster.
+func (s *Stream) Follows(key pipeline.Key) bool {
+	p := &s.progress
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return s.cluster == key.Cluster && p.resource == key.Resource &&
+		(s.spec.Namespace == "" || s.spec.Namespace == key.Namespace)
+}
+
+// Retry offers a state that was acked before once more, as it was then: an
+// event with the same id, at a snapshot's priority. It blocks while the lane is
+// full. What becomes of the state, the Retried tells. ErrSuperseded says that
+// it would come behind a newer one; after any other error it may be tried again
+// later. It may be called from any goroutine, also while the stream runs.
+func (s *Stream) Retry(ctx context.Context, e *pipeline.Event) (*ledger.Retried, error) {
+	if err := s.turn.take(ctx, func() {}); err != nil {
+		return nil, err
+	}
+	defer s.turn.end()
+	p := &s.progress
+	p.mu.Lock()
+	cursor := p.cursor
+	p.mu.Unlock()
+	if cursor == nil {
+		return nil, fmt.Errorf("cluster %q has not been reached yet", s.cluster)
+	}
+	if id := cursor.ID(); id.ClusterUID != e.ClusterUID {
+		return nil, fmt.Errorf("cluster %q is another one than the one that it was recorded of", s.cluster)
+	}
+	if _, ok := cursor.Start(); !ok {
+		return nil, fmt.Errorf("what there is in cluster %q is not known yet: its snapshot is not complete", s.cluster)
+	}
+	c, err := changeOf(e)
+	if err != nil {
+		return nil, err
+	}
+	if c.Key.Resource == "secrets" && !s.cfg.SecretValues && !isMetadata(c.Object) {
+		return nil, errors.New("it holds the values of a Secret, which may not leave the member")
+	}
+	c.Origin.Tracker = retryTracker{tracker{cursor, &s.acks}, c.Op}
+
+	name, version := identity(c)
+	r, ok := cursor.Retry(name, version, c.Op == pipeline.Deleted)
+	if !ok {
+		return nil, ErrSuperseded
+	}
+	c.Ticket = r.Ticket
+	if err := s.offerer.Offer(ctx, c, snapshotPriority); err != nil {
+		cursor.Withdraw(name, r)
+		return nil, err
+	}
+	return r, nil
+}
+
+// changeOf returns the change that an event tells of.
+func changeOf(e *pipeline.Event) (*pipeline.Change, error) {
+	id := strings.SplitN(e.ID, "/", 5)
+	if len(id) < 5 || e.Op() == 0 {
+		return nil, fmt.Errorf("event %q is not one of Fairlead's", e.ID)
+	}
+	return &pipeline.Change{
+		Key: e.Key(),
+		Origin: &pipeline.Origin{
+			Cluster: e.Cluster, ClusterUID: e.ClusterUID,
+			Resource: schema.GroupVersionResource{Group: id[0], Version: id[1], Resource: id[2]},
+			Kind:     e.Kind, Namespaced: e.Namespace != "",
+		},
+		Op: e.Op(), UID: uid(id[3]), ResourceVersion: e.ResourceVersion,
+		Snapshot: e.Snapshot, Tombstone: e.Tombstone,
+		Object: e.Data, Observed: e.Time,
+	}, nil
+}
+
+// isMetadata reports whether an object was reduced to its metadata.
+func isMetadata(object []byte) bool {
+	var o struct{ Kind string }
+	return object == nil || json.Unmarshal(object, &o) == nil && o.Kind == "PartialObjectMetadata"
+}
+
+// retryTracker is the tracker of a change that is sent again. The sinks that
+// have seen it before must see the same event.
+type retryTracker struct {
+	tracker
+	op pipeline.Op
+}
+
+func (t retryTracker) Begin(ctx context.Context, c *pipeline.Change) ([]types.UID, error) {
+	ghosts, err := t.tracker.Begin(ctx, c)
+	c.Op = t.op
+	return ghosts, err
+}

@@ -1,0 +1,262 @@
+package stream
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+
+	"github.com/fairlead-dev/fairlead/internal/ledger"
+	"github.com/fairlead-dev/fairlead/internal/member"
+	"github.com/fairlead-dev/fairlead/pipeline"
+)
+
+// lowly lets live states be offered at a snapshot's priority, too. No two
+// Offers may be under way at once: their order would be anyone's guess.
+type lowly struct {
+	*queue
+	offers atomic.Int32
+}
+
+func (q *lowly) Offer(ctx context.Context, c *pipeline.Change, priority int) error {
+	if q.offers.Add(1) > 1 {
+		panic("two Offers at once")
+	}
+	defer q.offers.Add(-1)
+	if priority != snapshotPriority {
+		return q.queue.Offer(ctx, c, priority)
+	}
+	select {
+	case q.changes <- c:
+		return nil
+	case err := <-q.refuse:
+		return err
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+func takesRetries(o *Options) { o.Offerer = &lowly{queue: o.Offerer.(*queue)} }
+
+// event takes the next change from the queue through Begin and Ack and
+// returns the event that a sink would get.
+func (h *harness) event() *pipeline.Event {
+	h.t.Helper()
+	synctest.Wait()
+	var c *pipeline.Change
+	select {
+	case c = <-h.queue.changes:
+	default:
+		h.t.Fatalf("no change; status: %+v", h.stream.Status())
+	}
+	return h.accept(c)
+}
+
+func (h *harness) accept(c *pipeline.Change) *pipeline.Event {
+	h.t.Helper()
+	if _, err := c.Origin.Tracker.Begin(h.t.Context(), c); err != nil {
+		h.t.Fatal(err)
+	}
+	line := c.AppendCloudEvent(nil)
+	c.Origin.Tracker.Ack(c)
+	e, err := pipeline.ParseEvent(line)
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	return &e
+}
+
+func (h *harness) retry(e *pipeline.Event) *ledger.Retried {
+	h.t.Helper()
+	if !h.stream.Follows(e.Key()) {
+		h.t.Errorf("%s is not followed", e.Key())
+	}
+	r, err := h.stream.Retry(h.t.Context(), e)
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	return r
+}
+
+func isSettled(r *ledger.Retried) bool {
+	select {
+	case <-r.Settled():
+		return r.Acked()
+	default:
+		return false
+	}
+}
+
+func TestRetriedEventsAreTheSame(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := start(t, takesRetries)
+		body := h.live()
+		for _, frame := range []string{event("ADDED", "c", 11), event("MODIFIED", "a", 12), event("DELETED", "b", 13)} {
+			body.send(frame)
+			first := h.event()
+			r := h.retry(first)
+			if isSettled(r) {
+				t.Error("settled before it was delivered")
+			}
+			again := h.event()
+			if !isSettled(r) {
+				t.Errorf("%s: not settled after the ack", first.ID)
+			}
+			if first.ID != again.ID || first.Type != again.Type || first.Subject != again.Subject || first.Kind != again.Kind ||
+				!first.Time.Equal(again.Time) || first.Snapshot != again.Snapshot || string(first.Data) != string(again.Data) {
+				t.Errorf("sent again: %+v\nwant %+v", again, first)
+			}
+		}
+	})
+}
+
+func TestRetriedTombstone(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := start(t, takesRetries)
+		h.live().end()
+		age()
+		h.call("watch from 10").reply(410, status(410, "Expired", "too old"))
+		h.call("streaming list").open().send(event("ADDED", "a", 1), endMark("20"))
+		first := h.event()
+		h.retry(first)
+		if again := h.event(); !again.Tombstone || again.Data != nil || again.ID != first.ID || again.Op() != pipeline.Deleted {
+			t.Errorf("sent again: %+v\nwant %+v", again, first)
+		}
+	})
+}
+
+func TestWhatIsNotRetried(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := start(t, takesRetries)
+		_, err := New(h.opts).Retry(t.Context(), &pipeline.Event{})
+		if err == nil || !strings.Contains(err.Error(), "not been reached") {
+			t.Errorf("before the first connection: %v", err)
+		}
+		body := h.call("streaming list").open()
+		body.send(event("ADDED", "a", 1))
+		old := h.event()
+		if _, err := h.stream.Retry(t.Context(), old); err == nil || !strings.Contains(err.Error(), "not complete") {
+			t.Errorf("within the first snapshot: %v", err)
+		}
+		body.send(endMark("10"))
+		h.wantState(member.Live)
+
+		if h.stream.Follows(pipeline.Key{Cluster: "c", Resource: "pods", Namespace: "ns", Name: "a"}) {
+			t.Error("follows pods")
+		}
+		foreign := *old
+		foreign.ClusterUID = "cluster-0"
+		if _, err := h.stream.Retry(t.Context(), &foreign); err == nil || !strings.Contains(err.Error(), "another one") {
+			t.Errorf("of another cluster: %v", err)
+		}
+		broken := *old
+		broken.ID = "x"
+		if _, err := h.stream.Retry(t.Context(), &broken); err == nil || errors.Is(err, ErrSuperseded) {
+			t.Errorf("without an id: %v", err)
+		}
+		body.send(event("MODIFIED", "a", 11))
+		synctest.Wait()
+		for _, when := range []string{"with a newer state waiting", "with a newer state accepted"} {
+			if _, err := h.stream.Retry(t.Context(), old); !errors.Is(err, ErrSuperseded) {
+				t.Errorf("%s: %v", when, err)
+			}
+			if when == "with a newer state waiting" {
+				h.want(true, "updated a uid-a@11")
+			}
+		}
+		h.want(false)
+	})
+}
+
+func TestSecretValuesAreNotRetried(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := start(t, takesRetries, func(o *Options) { o.Spec.Resource = "secrets" })
+		secret := strings.Replace(event("ADDED", "s", 1), "ConfigMap", "Secret", 1)
+		h.call("streaming list").open().send(secret, endMark("10"))
+		e := h.event()
+		h.wantState(member.Live)
+		h.retry(e) // holds metadata only
+		h.event()
+		e.Data = []byte(`{"kind":"Secret","data":{"k":"aHVzaA=="}}`)
+		if _, err := h.stream.Retry(t.Context(), e); err == nil || errors.Is(err, ErrSuperseded) {
+			t.Errorf("with values: %v", err)
+		}
+	})
+}
+
+// TestRetriesComeBeforeWhatIsReadMeanwhile blocks a retry in a full lane while
+// the stream reads a newer state of the object. The newer one must be offered
+// last: the queue would let the older one take its place.
+func TestRetriesComeBeforeWhatIsReadMeanwhile(t *testing.T) {
+	for _, interrupted := range []bool{false, true} {
+		synctest.Test(t, func(t *testing.T) {
+			h := start(t, takesRetries)
+			body := h.live()
+			body.send(event("MODIFIED", "a", 11))
+			e := h.event()
+			h.queue.changes = make(chan *pipeline.Change) // full
+
+			ctx, cancel := context.WithCancel(t.Context())
+			defer cancel()
+			retried := make(chan error)
+			go func() {
+				_, err := h.stream.Retry(ctx, e)
+				retried <- err
+			}()
+			synctest.Wait()
+			body.send(event("MODIFIED", "a", 12), mark("13"))
+			// However long that takes, the server is not to blame.
+			age()
+			h.quiet(3 * DefaultStaleAfter)
+			if interrupted {
+				cancel()
+				if err := <-retried; !errors.Is(err, context.Canceled) {
+					t.Errorf("Retry = %v", err)
+				}
+			} else {
+				if e := h.accept(<-h.queue.changes); e.ResourceVersion != "11" {
+					t.Errorf("first came %s", e.ResourceVersion)
+				}
+				if err := <-retried; err != nil {
+					t.Error(err)
+				}
+			}
+			if e := h.accept(<-h.queue.changes); e.ResourceVersion != "12" {
+				t.Errorf("then came %s", e.ResourceVersion)
+			}
+			if s := h.wantState(member.Live); s.Unacked != 0 || len(s.Reconnects) != 0 {
+				t.Errorf("status: %+v", s)
+			}
+		})
+	}
+}
+
+// TestARetryDoesNotKeepAStreamFromEnding blocks a retry in a full lane for
+// ever.
+func TestARetryDoesNotKeepAStreamFromEnding(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := start(t, takesRetries)
+		body := h.live()
+		body.send(event("MODIFIED", "a", 11))
+		e := h.event()
+		h.queue.changes = make(chan *pipeline.Change)
+		ctx, cancel := context.WithCancel(t.Context())
+		retried := make(chan error)
+		go func() {
+			_, err := h.stream.Retry(ctx, e)
+			retried <- err
+		}()
+		synctest.Wait()
+		go body.send(event("MODIFIED", "b", 12))
+		synctest.Wait()
+		if err := h.stop(); err != nil {
+			t.Errorf("Run = %v", err)
+		}
+		cancel()
+		if err := <-retried; !errors.Is(err, context.Canceled) {
+			t.Errorf("Retry = %v", err)
+		}
+	})
+}
