@@ -153,6 +153,18 @@ func (c *Caches) startLocked(m fleet.Member) {
 	c.children.Start(m.Name, func(ctx context.Context) error { return c.follow(ctx, r) })
 }
 
+// Connections tells of all members' connections, in no order; what it is for
+// is connection.NewCollector.
+func (c *Caches) Connections() []connection.Status {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	status := make([]connection.Status, 0, len(c.members))
+	for _, r := range c.members {
+		status = append(status, r.conn.Status())
+	}
+	return status
+}
+
 // follow runs a member's connection and caches until it is removed or ctx
 // ends. After a removal, nothing of the member is left when it returns.
 func (c *Caches) follow(ctx context.Context, r *cachedMember) error {

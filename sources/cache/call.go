@@ -43,7 +43,7 @@ func (g *gate) call(req *http.Request) (*http.Response, error) {
 func (g *gate) admit(ctx context.Context) (context.Context, *flight, error) {
 	var verdict <-chan time.Time
 	for {
-		link := g.conn.Link()
+		link := g.link()
 		if link.Session != nil {
 			if ctx, f, ok := g.board(ctx, link.Session, nil); ok {
 				return ctx, f, nil
@@ -76,8 +76,8 @@ func (g *gate) failed(ctx context.Context, req *http.Request, f *flight, err err
 	cause := context.Cause(ctx)
 	switch {
 	case errors.Is(cause, errCut):
-		return unavailable(g.cluster, g.conn.Link())
-	case g.conn.Link().State == member.Gone:
+		return unavailable(g.cluster, g.link())
+	case g.link().State == member.Gone:
 		return gone(g.cluster)
 	case errors.Is(cause, errSlow):
 		err = fmt.Errorf("no answer within %v: %w", g.config.CallTimeout, context.DeadlineExceeded)

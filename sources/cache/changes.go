@@ -11,7 +11,8 @@ import (
 type mailbox struct {
 	pending map[string]Status
 	order   []string
-	wake    chan struct{} // closed and replaced when something was put in
+	told    map[string]Status // what take returned last, of members in the fleet
+	wake    chan struct{}     // closed and replaced when something was put in
 }
 
 // Changes yields the status of every member, then every change of a member's
@@ -20,7 +21,7 @@ type mailbox struct {
 // only the newest is left.
 func (f *Fleet) Changes(ctx context.Context) iter.Seq[Status] {
 	return func(yield func(Status) bool) {
-		box := &mailbox{pending: map[string]Status{}, wake: make(chan struct{})}
+		box := &mailbox{pending: map[string]Status{}, told: map[string]Status{}, wake: make(chan struct{})}
 		f.mu.Lock()
 		for _, s := range f.statuses {
 			box.put(s)
@@ -62,14 +63,25 @@ func (b *mailbox) put(s Status) {
 }
 
 func (b *mailbox) take() (Status, bool) {
-	if len(b.order) == 0 {
-		return Status{}, false
+	for len(b.order) > 0 {
+		name := b.order[0]
+		b.order = b.order[1:]
+		s := b.pending[name]
+		delete(b.pending, name)
+		last, known := b.told[name]
+		if s.State == Gone {
+			delete(b.told, name)
+		} else {
+			b.told[name] = s
+		}
+		if known && s.same(last) {
+			continue // there and back before anybody looked
+		}
+		if known || s.State != Gone {
+			return s, true
+		}
 	}
-	name := b.order[0]
-	b.order = b.order[1:]
-	s := b.pending[name]
-	delete(b.pending, name)
-	return s, true
+	return Status{}, false
 }
 
 // publish keeps a status and tells watchers if it is news.

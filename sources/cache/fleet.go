@@ -112,7 +112,7 @@ func (f *Fleet) Follow(ctx context.Context, name string, conn Connection) error 
 
 var errEnded = errors.New("nobody stopped them")
 
-// Include adds a cluster whose cache somebody else runs, as the manager runs
+// Include adds, for good, a cluster whose cache somebody else runs, as the manager runs
 // the hub's: sources and reconcilers then treat it as any member that is
 // always live.
 func (f *Fleet) Include(name string, c cluster.Cluster) error {

@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -31,6 +33,7 @@ type gate struct {
 
 	mu      sync.Mutex
 	flights map[*flight]struct{}
+	closed  bool // the member has left
 }
 
 // flight is one request under way.
@@ -77,10 +80,11 @@ func (g *gate) board(ctx context.Context, s *member.Session, i *informer) (conte
 	ctx, cancel := context.WithCancelCause(ctx)
 	f := &flight{gate: g, session: s, informer: i, cancel: cancel, began: time.Now()}
 	g.mu.Lock()
+	closed := g.closed
 	g.flights[f] = struct{}{}
 	g.mu.Unlock()
 	// Only now: who cuts looks at the connection first, then at the flights.
-	if now := g.conn.Link(); now.Session != s && !now.Suspect {
+	if now := g.conn.Link(); closed || now.Session != s && !now.Suspect {
 		f.end()
 		return nil, nil, false
 	}
@@ -131,6 +135,28 @@ func (g *gate) cut(link member.Link) {
 	for _, f := range all {
 		f.abort(errCut)
 	}
+}
+
+// close gives up everything, and lets nothing through any more.
+func (g *gate) close() {
+	g.mu.Lock()
+	g.closed = true
+	all := slices.Collect(maps.Keys(g.flights))
+	g.mu.Unlock()
+	for _, f := range all {
+		f.abort(errCut)
+	}
+}
+
+// link is the connection as it is for those at the gate.
+func (g *gate) link() member.Link {
+	g.mu.Lock()
+	closed := g.closed
+	g.mu.Unlock()
+	if closed {
+		return member.Link{State: member.Gone}
+	}
+	return g.conn.Link()
 }
 
 // outbound is req as the member should get it.

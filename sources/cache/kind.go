@@ -27,8 +27,7 @@ import (
 //
 // Its Start returns at once: a controller starts whatever the state of any
 // member, and each member joins in when it can. What a new member's first list
-// holds comes with low priority, behind what is going on in the fleet. The
-// same source must not be given to two controllers.
+// holds comes with low priority, behind what is going on in the fleet.
 func Kind[object client.Object, request comparable](
 	f *Fleet,
 	obj object,
@@ -111,12 +110,12 @@ func (e *engagement[object, request]) engage(member context.Context, m *cached) 
 	defer cancel()
 	defer context.AfterFunc(member, cancel)()
 
-	defer m.hinder(&e.name, "")
+	m.hinder(&e.name, "")
 	informer := e.informer(ctx, m)
+	m.engaged(&e.name)
 	if informer == nil {
 		return
 	}
-	m.hinder(&e.name, "")
 	registration, err := informer.AddEventHandlerWithOptions(&events[object, request]{
 		base:       e.base,
 		member:     member.Done(),

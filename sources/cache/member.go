@@ -109,14 +109,18 @@ func (m *cached) touch() {
 	m.mu.Unlock()
 }
 
-// hinder notes why a source has no informer yet, or that it has, with "".
+// hinder notes that a source has no informer yet, and why, if that is known.
 func (m *cached) hinder(source *string, why string) {
 	m.mu.Lock()
-	if why == "" {
-		delete(m.engaging, source)
-	} else {
-		m.engaging[source] = why
-	}
+	m.engaging[source] = why
+	m.mu.Unlock()
+	m.touch()
+}
+
+// engaged notes that a source has its informer, or needs none any more.
+func (m *cached) engaged(source *string) {
+	m.mu.Lock()
+	delete(m.engaging, source)
 	m.mu.Unlock()
 	m.touch()
 }
@@ -162,6 +166,7 @@ func (m *cached) status(link member.Link, all []snapshot) Status {
 // attend cuts what is under way when the member is given up, cuts watches that
 // are silent for too long, and keeps the status, until ctx ends.
 func (m *cached) attend(ctx context.Context) {
+	defer m.gate.close()
 	timer := time.NewTimer(0)
 	defer timer.Stop()
 	for {

@@ -81,6 +81,7 @@ func (w *wire) open() (*http.Response, *flight, error) {
 			if w.watch {
 				w.informer.opened(f)
 			} else {
+				w.informer.heard()
 				w.informer.opened(nil)
 			}
 			return resp, f, nil
@@ -106,7 +107,7 @@ func (w *wire) open() (*http.Response, *flight, error) {
 // wait returns the session to send with, once there is one.
 func (w *wire) wait(ctx context.Context) (*member.Session, error) {
 	for {
-		link := w.gate.conn.Link()
+		link := w.gate.link()
 		if link.Session != nil {
 			return link.Session, nil
 		}

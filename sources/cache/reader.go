@@ -144,7 +144,7 @@ func (r *reader) await(ctx context.Context, key kindKey) error {
 		case <-timer.C:
 			late = true
 		case <-ctx.Done():
-			if link := m.conn.Link(); link.Session == nil && errors.Is(context.Cause(ctx), errCut) {
+			if link := m.gate.link(); link.Session == nil && errors.Is(context.Cause(ctx), errCut) {
 				return unavailable(m.name, link)
 			}
 			return context.Cause(ctx)
