@@ -13,6 +13,17 @@
 // metrics. A member that is set again while it is being removed starts anew
 // once that is done.
 //
+// Another cluster under the name of a member takes over once sinks know that the
+// one before is gone. A connection that fails for good, by a panic, is made anew
+// with its streams, and they go on from where they were.
+//
+// For controllers there are Caches instead: one connection and one
+// controller-runtime cluster.Cluster per member, see package sources/cache.
+//
+//	fleet ── Set, Remove ──▶ Caches
+//	                           ├─ member A: connection, caches ── events ──▶ your controller's queue
+//	                           └─ ...                          ◀─ Client ─── your reconciler
+//
 // All methods may be called from any goroutine. The package composes its
-// children fleet, connection and stream, which know nothing of each other.
+// children fleet, connection, stream and cache, which know nothing of each other.
 package sources

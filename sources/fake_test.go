@@ -14,7 +14,6 @@ import (
 	"testing/synctest"
 	"time"
 
-	"go.uber.org/goleak"
 	"k8s.io/client-go/rest"
 
 	"github.com/fairlead-dev/fairlead/internal/ledger"
@@ -24,8 +23,6 @@ import (
 	"github.com/fairlead-dev/fairlead/sources/fleet"
 	"github.com/fairlead-dev/fairlead/sources/stream"
 )
-
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // server is a fake API server with one ConfigMap, named like the server. It
 // takes the place of the HTTP transport, because sockets do not work in a

@@ -155,7 +155,7 @@ func TestNewConfiguration(t *testing.T) {
 }
 
 // Another cluster under the name, while it lives.
-func TestAnotherCluster(t *testing.T) {
+func TestStreamsOfAnotherCluster(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := start(t, "cm")
 		h.sources.Set((&server{uid: "a"}).member("m"))

@@ -70,6 +70,8 @@ type Cursor struct {
 	last         string // version of the last frame seen; "" if a snapshot is needed
 	snapshotting bool   // between BeginSnapshot and the Seen after EndSnapshot
 	swept        bool   // EndSnapshot was called
+	sweptAt      rv     // version of the last snapshot that was swept
+	sweptTicket  uint64 // of what was observed last before that
 	epoch        uint32
 	ticket       uint64
 	pending      map[name]*pending
@@ -124,7 +126,9 @@ func (c *Cursor) Observe(n Name, v Version, deleted, snapshot bool) (ticket uint
 		acked.epoch = c.epoch
 	}
 	if p == nil {
-		if acked != nil && !deleted && acked.version == seen {
+		// What a sink may hold beyond the acked state does not go away when a
+		// restored backup brings the acked one back.
+		if acked != nil && !deleted && acked.version == seen && len(c.held[name(key)]) == 0 {
 			return 0, Duplicate
 		}
 		if !snapshot {
@@ -187,8 +191,8 @@ func (c *Cursor) BeginSnapshot() {
 func (c *Cursor) EndSnapshot(resourceVersion string) []Tombstone {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.swept = true
 	at := parseRV(resourceVersion)
+	c.swept, c.sweptAt, c.sweptTicket = true, at, c.ticket
 	var missing []Tombstone
 	sweep := func(n name, u uid) {
 		whole, _ := n.split()

@@ -108,7 +108,10 @@ func (c *Cursor) Ack(ticket uint64, n Name, v Version, deleted bool) {
 	switch {
 	case deleted:
 		c.acked.remove(key)
-		if seen.rv&unordered == 0 {
+		// One that was observed before a snapshot and has a newer version is
+		// from a history that was undone: that version may come again.
+		undone := ticket <= c.sweptTicket && !seen.rv.notAfter(c.sweptAt)
+		if seen.rv&unordered == 0 && !undone {
 			c.rememberLocked(at, seen.rv)
 		}
 	case o != nil:

@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"iter"
+	"slices"
 	"sync"
 	"time"
 
@@ -16,6 +17,9 @@ const (
 	DefaultRetention = 7 * 24 * time.Hour
 	DefaultInterval  = time.Second
 )
+
+// expireInterval is how often cursors are looked at that have expired.
+const expireInterval = time.Hour
 
 // StreamID names a stream's cursor.
 type StreamID struct {
@@ -88,9 +92,13 @@ func Open(ctx context.Context, o Options) (*Ledger, error) {
 	return l, nil
 }
 
-// Run writes what changes to the store until ctx ends, and then once more. The
-// caller ends it after the last worker. Without a store it just waits.
+// Run writes what changes to the store until ctx ends, and then once more; and
+// it drops the cursors of clusters that left too long ago. The caller ends it
+// after the last worker.
 func (l *Ledger) Run(ctx context.Context) error {
+	var wg sync.WaitGroup
+	defer wg.Wait()
+	wg.Go(func() { l.expireAtTimes(ctx) })
 	if l.writer == nil {
 		<-ctx.Done()
 		return nil
@@ -99,6 +107,19 @@ func (l *Ledger) Run(ctx context.Context) error {
 		return fmt.Errorf("write the ledger for the last time: %w", err)
 	}
 	return nil
+}
+
+func (l *Ledger) expireAtTimes(ctx context.Context) {
+	tick := time.NewTicker(expireInterval)
+	defer tick.Stop()
+	for {
+		select {
+		case now := <-tick.C:
+			l.expire(now)
+		case <-ctx.Done():
+			return
+		}
+	}
 }
 
 // Status tells where the store stands. It is not ok without a store.
@@ -120,10 +141,8 @@ func (l *Ledger) Claim(id StreamID, digest string) (c *Cursor, former []*Cursor)
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	c = l.cursors[id]
-	for other, o := range l.cursors {
-		if other == id || other.atAnyUID() != id.atAnyUID() {
-			continue
-		}
+	for _, o := range l.sameLocked(id) {
+		other := o.ID()
 		byDigest := other.ClusterUID == digest || id.ClusterUID == digest
 		if c == nil && byDigest && o.digest() == digest {
 			c = o
@@ -138,6 +157,25 @@ func (l *Ledger) Claim(id StreamID, digest string) (c *Cursor, former []*Cursor)
 	}
 	c.setDigest(digest)
 	return c, former
+}
+
+// sameLocked returns the cursors of a stream under other cluster UIDs, sorted
+// by these.
+func (l *Ledger) sameLocked(id StreamID) []*Cursor {
+	var uids []string
+	for other := range l.cursors {
+		if other != id && other.atAnyUID() == id.atAnyUID() {
+			uids = append(uids, other.ClusterUID)
+		}
+	}
+	slices.Sort(uids)
+	same := make([]*Cursor, len(uids))
+	for i, u := range uids {
+		other := id
+		other.ClusterUID = u
+		same[i] = l.cursors[other]
+	}
+	return same
 }
 
 func (id StreamID) atAnyUID() StreamID {

@@ -3,8 +3,13 @@
 package member
 
 import (
+	"net/http"
+	"net/url"
+	"time"
+
 	"k8s.io/client-go/discovery"
 	"k8s.io/client-go/rest"
+	"k8s.io/client-go/util/flowcontrol"
 )
 
 // State is where a member, or one of its streams, stands.
@@ -40,6 +45,30 @@ type Session struct {
 	// Redact returns the text of an error fit to be shown: on one line, without
 	// the credentials of this session, whoever sent them back.
 	Redact func(error) string
+	// What Watches and Calls are made of, for users that bring their own
+	// clients. The transports add the member's credentials to every request,
+	// whatever its address, so use them for Server only. They know neither the
+	// limiter nor a timeout for a whole call.
+	Server         *url.URL
+	WatchTransport http.RoundTripper
+	CallTransport  http.RoundTripper
+	Limiter        flowcontrol.RateLimiter
 	// Changed is closed when this session must no longer be used.
+	Changed <-chan struct{}
+}
+
+// Link is a connection at one moment.
+type Link struct {
+	State  State
+	Reason string    // in a few words; empty when live
+	Since  time.Time // when State became what it is
+	// LastError is the text of the newest failure, without credentials.
+	LastError string
+	// Session is what to dial with, nil while nobody should.
+	Session *Session
+	// Suspect says that a call failed and a probe is finding out whether the
+	// server is there. Requests under way may go on; new ones had better wait.
+	Suspect bool
+	// Changed is closed when this is out of date.
 	Changed <-chan struct{}
 }

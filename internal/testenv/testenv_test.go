@@ -3,6 +3,7 @@ package testenv_test
 import (
 	"context"
 	"errors"
+	"strconv"
 	"syscall"
 	"testing"
 	"time"
@@ -118,6 +119,41 @@ func TestRestartKeepsAddressAndData(t *testing.T) {
 		if cluster.URL() != url {
 			t.Errorf("after %s and start: the address is %s, was %s", end.name, cluster.URL(), url)
 		}
+	}
+}
+
+func TestRestoreGoesBack(t *testing.T) {
+	cluster := testenv.Start(t, testenv.Spec{Name: "back"}).Clusters[0]
+	client := newConfigMaps(t, cluster.Config(), "default")
+	kept, err := client.create(t.Context(), "kept")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cluster.Backup(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	lost, err := client.create(t.Context(), "lost")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cluster.Restore(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	found, err := client.get(t.Context(), "kept")
+	if err != nil || found.UID != kept.UID || found.ResourceVersion != kept.ResourceVersion {
+		t.Errorf("got %+v, %v, want what was there", found, err)
+	}
+	if _, err := client.get(t.Context(), "lost"); err == nil {
+		t.Error("what was written after the backup is there")
+	}
+	again, err := client.create(t.Context(), "again")
+	if err != nil {
+		t.Fatal(err)
+	}
+	was, errWas := strconv.Atoi(lost.ResourceVersion)
+	is, errIs := strconv.Atoi(again.ResourceVersion)
+	if errWas != nil || errIs != nil || is > was+100 {
+		t.Errorf("a new object has version %s after the restore, one had %s before", again.ResourceVersion, lost.ResourceVersion)
 	}
 }
 

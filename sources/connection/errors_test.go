@@ -12,12 +12,14 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/client-go/rest"
 	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
+	"k8s.io/client-go/util/flowcontrol"
 )
 
 var refusedError = &net.OpError{Op: "dial", Net: "tcp", Err: os.NewSyscallError("connect", syscall.ECONNREFUSED)}
@@ -114,8 +116,13 @@ func TestSecretsStayInside(t *testing.T) {
 // A server may answer with anything, also with the token that it was sent. It
 // must not come out where a stream tells its errors.
 func TestSessionRedactsWhatAServerSentBack(t *testing.T) {
-	c := &clients{}
-	s := newSession("m", "uid", c, newRedactor(&rest.Config{BearerToken: "s3cr3t-token"}))
+	cfg := &rest.Config{Host: "https://127.0.0.1:1", BearerToken: "s3cr3t-token"}
+	c, err := newClients(cfg, flowcontrol.NewFakeAlwaysRateLimiter(), "test", time.Second)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(c.close)
+	s := newSession("m", "uid", c, newRedactor(cfg))
 	if got := s.Redact(errors.New("500: you sent Authorization: Bearer s3cr3t-token")); strings.Contains(got, "s3cr3t") {
 		t.Errorf("shown: %s", got)
 	}

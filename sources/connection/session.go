@@ -37,6 +37,11 @@ func newSession(cluster, uid string, c *clients, r redactor) *session {
 			Discovery: discovery.NewDiscoveryClient(c.calls),
 			Redact:    r.text,
 			Changed:   changed,
+
+			Server:         c.probes.Get().AbsPath("/").URL(),
+			WatchTransport: c.watches.Client.Transport,
+			CallTransport:  c.calls.Client.Transport,
+			Limiter:        c.calls.GetRateLimiter(),
 		},
 	}
 }
@@ -126,6 +131,7 @@ func (c *Connection) Report(s *member.Session, err error) {
 	if soonest := c.lastProbe.Add(c.config.ReconnectMin); soonest.After(now) {
 		c.probeAt = soonest
 	}
+	c.broadcastLocked()
 	note := c.noteLocked(now)
 	c.mu.Unlock()
 	c.nudge()

@@ -135,6 +135,7 @@ func (c *Connection) noteLocked(now time.Time) *transition {
 	state, reason := c.stateLocked()
 	if state != c.shown {
 		c.shown, c.since = state, now
+		c.broadcastLocked()
 	}
 	digest := c.identity.byDigest && !c.toldDigest
 	c.toldDigest = c.toldDigest || digest

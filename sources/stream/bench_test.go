@@ -5,6 +5,8 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"runtime"
+	"strconv"
 	"testing"
 
 	"k8s.io/apimachinery/pkg/runtime/schema"
@@ -45,6 +47,7 @@ func BenchmarkRead(b *testing.B) {
 				name:     "configmaps", cursor: cursor, origin: &pipeline.Origin{Tracker: tracker{acks: &bell{}, cursor: cursor}},
 			}
 			a := &attempt{Stream: s, guard: newGuard(nil, s.cfg)}
+			a.begin = func() error { return a.turn.take(b.Context(), func() {}) }
 			a.offer = func(c *pipeline.Change, priority int) error { return s.offerer.Offer(b.Context(), c, priority) }
 
 			version := 0
@@ -72,5 +75,45 @@ func BenchmarkRead(b *testing.B) {
 			}
 			b.ReportMetric(float64(events)/b.Elapsed().Seconds(), "changes/s")
 		})
+	}
+}
+
+// BenchmarkAuditMemory tells what an audit holds for each object, when all of
+// them are listed and change meanwhile.
+func BenchmarkAuditMemory(b *testing.B) {
+	const objects = 100_000
+	l, err := ledger.Open(b.Context(), ledger.Options{})
+	if err != nil {
+		b.Fatal(err)
+	}
+	cursor, _ := l.Claim(ledger.StreamID{Cluster: "c", Resource: "configmaps"}, "")
+	name := func(i int) ledger.Name { return ledger.Name{Namespace: "default", Name: fmt.Sprint("settings-", i)} }
+	version := func(i int) ledger.Version {
+		return ledger.Version{UID: "0f0e6b5c-7a8f-4c3e-9a1b-2d3c4e5f0000", ResourceVersion: strconv.Itoa(i + 1)}
+	}
+	for i := range objects {
+		cursor.Ack(0, name(i), version(i), false)
+	}
+	s := New(Options{Cluster: "c", Spec: Spec{Resource: "configmaps"}, Connection: quietConnection{}, Offerer: sinkhole{}})
+	held := func() uint64 {
+		var m runtime.MemStats
+		runtime.GC()
+		runtime.ReadMemStats(&m)
+		return m.HeapAlloc
+	}
+	for b.Loop() {
+		before := held()
+		au := newAudit(s, nil, &target{cursor: cursor}, func(error) {})
+		for i := range objects {
+			if err := au.compare(name(i), version(i)); err != nil {
+				b.Fatal(err)
+			}
+			au.observe(cursor, name(i), version(i), false)
+		}
+		b.ReportMetric(float64(held()-before)/objects, "B/object")
+		au.findMissing(objects)
+		if len(au.suspects) != 0 {
+			b.Fatal("something differs")
+		}
 	}
 }

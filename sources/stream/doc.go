@@ -3,15 +3,21 @@
 //
 //	           ┌──────────── resume point? ───────────┐
 //	connect ───┤ no: snapshot ─ sweep (tombstones) ───┼─▶ watch ─▶ end ─┬─ closed, timeout, silent: watch from the last frame
-//	(Acquire,  └ yes ─────────────────────────────────┘      ▲          ├─ 410 expired: snapshot
-//	 discover)        │                                      │          ├─ 401, 403: wait for new credentials, slow retry
-//	                  ▼                                      │          ├─ 404: ask again for the resource, slow retry
-//	         ledger: Observe ─ Offer ─ Seen                  └──────────┴─ error: exponential backoff, full jitter
+//	(Acquire,  └ yes: does the server know it? ───────┘      ▲          ├─ 410 expired, versions went back: snapshot
+//	 discover,        │                                      │          ├─ replay asked for, audit found something: snapshot
+//	 retire)          ▼                                      │          ├─ 401, 403: wait for new credentials, slow retry
+//	         ledger: Observe ─ Offer ─ Seen                  │          ├─ 404: ask again for the resource, slow retry
+//	                                                         └──────────┴─ error: exponential backoff, full jitter
 //
 // Guarantees:
 //   - Nothing is skipped. A frame counts as seen once the queue has its change
 //     or the ledger says that sinks need not have it; what a gap hides, the
 //     snapshot after it shows, deletions included.
+//   - After a restart it resumes from the ledger, without a list, and nothing is
+//     delivered again that was accepted.
+//   - Another cluster under the member's name: sinks have accepted that all of
+//     the old one is gone, under its UID, before anything of the new one is
+//     offered; across restarts, too.
 //   - Backpressure. While Offer blocks, nothing is read from the socket, and
 //     nothing is buffered beyond one read of it. The time is not held against
 //     the server.
@@ -35,6 +41,17 @@
 // its watch is cut and opened again, and it stays stale until something is
 // heard. A server that sends no bookmarks therefore makes quiet streams stale.
 //
+// A cluster that is restored from a backup gives out resourceVersions again. A
+// stream notices while the server has not come again to the version that it
+// resumes from: it asks for that version before each watch, and takes a snapshot,
+// which delivers what differs and is never held for old. When the server is
+// beyond that version before anyone asks, which takes a Fairlead that was down
+// or cut off meanwhile, nothing but an audit finds what differs: Config's
+// AuditInterval. Equal UID and version are the same state to everyone, sinks
+// included; if a restored cluster has come again to the very version of an
+// object that was accepted before the restore, no comparison finds it. So whoever
+// restores a cluster had better ask for a Replay.
+//
 // An object larger than 16 MiB is handed on as its metadata alone (a
 // PartialObjectMetadata), which stand at the start of what API servers written
 // in Go send. If they do not, it is skipped by a watch, and makes a snapshot
@@ -42,8 +59,9 @@
 // selector, or watched with mode=metadata. No API server with an etcd behind it
 // takes objects anywhere near that size.
 //
-// Run owns its stream: two goroutines, and what net/http needs. Status may be
-// called from any goroutine, and so may a Collector collect. Workers call the
+// Run owns its stream: two goroutines, one more during an audit, and what
+// net/http needs. Status and Replay may be called from any goroutine, and so may
+// a Collector collect. Workers call the
 // tracker of a change's origin at any time, also after Run has ended.
 //
 // It does not: decide whether the member may be dialed (its connection does),

@@ -24,7 +24,15 @@ func TestCollector(t *testing.T) {
 			}
 			return all
 		}))
+		h.stream.progress.audits[auditClean].Add(2)
+		h.stream.progress.differences.Add(3)
 		want := `
+# HELP fairlead_audit_differences_total Objects that an audit found to differ. Not 0: something went wrong that no rule foresaw.
+# TYPE fairlead_audit_differences_total counter
+fairlead_audit_differences_total{cluster="c",resource="configmaps",stream="cm"} 3
+# HELP fairlead_audits_total Comparisons of the ledger with the member, by result.
+# TYPE fairlead_audits_total counter
+fairlead_audits_total{cluster="c",resource="configmaps",result="clean",stream="cm"} 2
 # HELP fairlead_changes_observed_total States of objects read from the member.
 # TYPE fairlead_changes_observed_total counter
 fairlead_changes_observed_total{cluster="c",resource="configmaps",stream="cm"} 4
@@ -42,8 +50,8 @@ fairlead_frames_rejected_total{cluster="c",reason="unknown_type",resource="confi
 # TYPE fairlead_stream_snapshots_total counter
 fairlead_stream_snapshots_total{cluster="c",reason="no_resume_point",resource="configmaps",stream="cm"} 1
 `
-		err := testutil.GatherAndCompare(registry, strings.NewReader(want), "fairlead_changes_observed_total", "fairlead_changes_suppressed_total",
-			"fairlead_changes_unacked", "fairlead_frames_rejected_total", "fairlead_stream_snapshots_total")
+		err := testutil.GatherAndCompare(registry, strings.NewReader(want), "fairlead_changes_observed_total", "fairlead_changes_suppressed_total", "fairlead_audits_total",
+			"fairlead_audit_differences_total", "fairlead_changes_unacked", "fairlead_frames_rejected_total", "fairlead_stream_snapshots_total")
 		if err != nil {
 			t.Error(err)
 		}

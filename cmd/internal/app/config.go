@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"net"
+	"slices"
 	"strings"
 	"time"
 
@@ -65,6 +66,8 @@ type Config struct {
 	AdminBindAddress       string
 	LogLevel               string
 	LogFormat              string
+
+	unreadable problems // values that are not even of their flag's type
 }
 
 func (c *Config) addFlags(f *pflag.FlagSet) {
@@ -136,6 +139,28 @@ func (c *Config) addFlags(f *pflag.FlagSet) {
 		"It asks nobody who they are, so keep it to the machine or Pod itself")
 	f.StringVar(&c.LogLevel, "log-level", "info", "debug, info, warn or error")
 	f.StringVar(&c.LogFormat, "log-format", "text", "text or json")
+	f.VisitAll(func(flag *pflag.Flag) {
+		flag.Value = lenient{flag.Value, flag.Name, &c.unreadable}
+		if flag.DefValue == "[]" {
+			flag.DefValue = "" // pflag leaves it out of --help only where it knows the type
+		}
+	})
+}
+
+// lenient is a flag's value whose errors are told together with all others,
+// rather than being the end of parsing.
+type lenient struct {
+	pflag.Value
+	flag string
+	bad  *problems
+}
+
+// Set notes what cannot be read.
+func (l lenient) Set(s string) error {
+	if err := l.Value.Set(s); err != nil {
+		l.bad.add(l.flag, "%q: %w", s, err)
+	}
+	return nil
 }
 
 // problems collects everything that is wrong with the flags.
@@ -158,7 +183,7 @@ func (p *problems) addError(flag string, err error) {
 
 // check reports every bad value, by flag, before anything connects.
 func (c *Config) check() error {
-	var p problems
+	p := slices.Clone(c.unreadable)
 	if len(c.Watches) == 0 {
 		p.add("watch", "nothing to follow; name at least one resource, such as --watch configmaps,deployments.apps")
 	}

@@ -59,6 +59,18 @@ func TestEveryBadFlagIsReportedAtOnce(t *testing.T) {
 	}
 }
 
+func TestEveryUnreadableFlagIsReportedAtOnce(t *testing.T) {
+	_, err := parseFlags(t, "--watch=pods", "--cluster-qps=x", "--workers=1.5", "--sync-timeout=soon", "--lane-bytes=much", "--log-level=loud")
+	if err == nil {
+		t.Fatal("no error")
+	}
+	for _, want := range []string{"--cluster-qps", "--workers", "--sync-timeout", "--lane-bytes", "--log-level"} {
+		if !strings.Contains(err.Error(), want) {
+			t.Errorf("%s is not reported: %v", want, err)
+		}
+	}
+}
+
 func TestParseClusterLimit(t *testing.T) {
 	for _, tc := range []struct {
 		in   string

@@ -317,6 +317,8 @@ var rareMetrics = map[string]bool{
 	"fairlead_stream_reconnects_total":     true,
 	"fairlead_frames_rejected_total":       true,
 	"fairlead_changes_failed_total":        true,
+	"fairlead_audits_total":                true,
+	"fairlead_audit_differences_total":     true,
 }
 
 var metricInTable = regexp.MustCompile("(?m)^\\| `(fairlead_[a-z_]+)")

@@ -1,0 +1,402 @@
+package ledger
+
+import (
+	"errors"
+	"slices"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+// stored is a ledger on a store, without Run: the test commits.
+type stored struct {
+	*testing.T
+	store  *memStore
+	ledger *Ledger
+}
+
+func newStored(t *testing.T) *stored {
+	s := &stored{T: t, store: newMemStore()}
+	s.open()
+	return s
+}
+
+// open is a new process.
+func (s *stored) open() {
+	s.Helper()
+	l, err := Open(s.Context(), Options{Store: s.store, Retention: time.Hour})
+	if err != nil {
+		s.Fatal(err)
+	}
+	s.ledger = l
+}
+
+func (s *stored) commit(all bool) {
+	s.Helper()
+	if err := s.ledger.writer.commit(s.Context(), all); err != nil {
+		s.Fatal(err)
+	}
+}
+
+func (s *stored) claim(uid, digest string) (c *Cursor, former []string) {
+	c, f := s.ledger.Claim(StreamID{Cluster: "a", ClusterUID: uid, Resource: "pods"}, digest)
+	for _, o := range f {
+		former = append(former, o.ID().ClusterUID)
+	}
+	return c, former
+}
+
+// hand takes a change through Observe, begin and Ack.
+func (s *stored) hand(c *Cursor, i int, v Version, deleted, snapshot bool) {
+	s.Helper()
+	ticket, verdict := c.Observe(pod(i), v, deleted, snapshot)
+	if verdict != Deliver {
+		s.Fatalf("%v: verdict %v", v, verdict)
+	}
+	c.begin(ticket, pod(i), v, deleted)
+	c.Ack(ticket, pod(i), v, deleted)
+}
+
+// fill takes the cursor through a snapshot of two objects at version 20.
+func (s *stored) fill(c *Cursor) {
+	s.Helper()
+	c.BeginSnapshot()
+	s.hand(c, 1, at(uid3, 11), false, true)
+	s.hand(c, 2, at(uuid(2), 12), false, true)
+	c.EndSnapshot("20")
+	c.Seen("20")
+}
+
+func (s *stored) wantKnown(c *Cursor, resume string, known int) {
+	s.Helper()
+	if got := c.Stats(); c.ResumePoint() != resume || got.Known != known {
+		s.Errorf("resume point %q, %d known; want %q, %d", c.ResumePoint(), got.Known, resume, known)
+	}
+}
+
+func TestClaimByDigest(t *testing.T) {
+	s := newStored(t)
+	c, _ := s.claim("uid", "digest")
+	s.fill(c)
+	s.commit(true)
+	for _, step := range []struct {
+		what        string
+		uid, digest string
+		same        bool
+		former      []string
+	}{
+		{"the UID cannot be read any more", "digest", "digest", true, nil},
+		{"it still cannot", "digest", "digest", true, nil},
+		{"it can again", "uid", "digest", true, nil},
+		{"another address", "uid", "digest 2", true, nil},
+		{"another address, and the UID cannot be read: another cluster, as far as one can tell", "digest 3", "digest 3", false, []string{"uid"}},
+	} {
+		s.open()
+		s.ledger.Join("a")
+		got, former := s.claim(step.uid, step.digest)
+		if known := got.Stats().Known == 2; known != step.same || !slices.Equal(former, step.former) {
+			t.Errorf("%s: same cluster %v, former %q", step.what, known, former)
+		}
+		if step.same {
+			s.wantKnown(got, "20", 2)
+		}
+		s.commit(true)
+		// At once again, and after a crash before anything was stored.
+		again, _ := s.claim(step.uid, step.digest)
+		if again != got {
+			t.Errorf("%s: claimed again, it is another cursor", step.what)
+		}
+	}
+	if n := len(s.store.heads); n != 2 {
+		t.Errorf("%d cursors are stored, want 2: a renamed one goes on in its place", n)
+	}
+}
+
+func TestAnotherClusterUnderTheName(t *testing.T) {
+	s := newStored(t)
+	old, _ := s.claim("uid 1", "digest")
+	s.fill(old)
+	s.commit(true)
+
+	c, former := s.claim("uid 2", "digest")
+	if !slices.Equal(former, []string{"uid 1"}) {
+		t.Fatalf("former %q", former)
+	}
+	s.wantKnown(c, "", 0)
+	s.commit(true)
+	s.open() // killed before the deletions were delivered
+	s.ledger.Join("a")
+	if c, former = s.claim("uid 2", "digest"); !slices.Equal(former, []string{"uid 1"}) {
+		t.Fatalf("after a restart: former %q", former)
+	}
+	_, f := s.ledger.Claim(c.ID(), "digest")
+	f[0].BeginSnapshot()
+	var gone []string
+	for _, d := range f[0].EndSnapshot("1") {
+		gone = append(gone, d.Version.UID)
+		f[0].begin(d.Ticket, d.Name, d.Version, true)
+		f[0].Ack(d.Ticket, d.Name, d.Version, true)
+	}
+	if slices.Sort(gone); !slices.Equal(gone, []string{uuid(2), uid3}) {
+		t.Errorf("tombstones of %q", gone)
+	}
+	s.ledger.Drop(f[0].ID())
+	s.ledger.Drop(f[0].ID()) // twice does no harm
+	s.fill(c)
+	s.commit(true)
+	s.open()
+	s.ledger.Join("a")
+	c, former = s.claim("uid 2", "digest")
+	if s.wantKnown(c, "20", 2); former != nil || len(s.store.heads) != 1 {
+		t.Errorf("former %q, %d cursors stored", former, len(s.store.heads))
+	}
+}
+
+// A cursor that is dropped and claimed again at once is another one, in one
+// transaction or in two, and also if the first of them fails.
+func TestDropAndClaimAgain(t *testing.T) {
+	for _, between := range []string{"nothing", "a transaction", "a failure"} {
+		s := newStored(t)
+		c, _ := s.claim("uid", "")
+		s.fill(c)
+		s.commit(true)
+		s.ledger.Drop(c.ID())
+		switch between {
+		case "a transaction":
+			s.commit(false)
+		case "a failure":
+			s.store.failing = true
+			if err := s.ledger.writer.commit(t.Context(), true); err == nil {
+				t.Fatal("no failure")
+			}
+			s.store.failing = false
+		}
+		c, _ = s.claim("uid", "")
+		s.wantKnown(c, "", 0)
+		c.BeginSnapshot()
+		s.hand(c, 3, at(uuid(3), 30), false, true)
+		c.EndSnapshot("31")
+		c.Seen("31")
+		s.commit(true)
+		s.open()
+		c, _ = s.claim("uid", "")
+		if s.wantKnown(c, "31", 1); len(s.store.heads) != 1 {
+			t.Errorf("with %s between: %d cursors stored", between, len(s.store.heads))
+		}
+	}
+}
+
+func TestRetentionAcrossRestarts(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newStored(t)
+		c, _ := s.claim("uid", "")
+		s.ledger.Join("a")
+		s.fill(c)
+		s.commit(true)
+		restart := func(after time.Duration) (kept bool) {
+			time.Sleep(after)
+			s.open()
+			_, kept = s.ledger.cursors[c.ID()]
+			return kept
+		}
+		if !restart(30*24*time.Hour) || !restart(59*time.Minute) {
+			t.Fatal("dropped although its cluster never left: nothing ran that could have known")
+		}
+		s.ledger.Join("a")
+		s.commit(true)
+		s.ledger.Leave("a")
+		s.commit(true)
+		if !restart(50*time.Minute) || !restart(9*time.Minute) {
+			t.Fatal("dropped before its time")
+		}
+		s.commit(true)
+		if restart(time.Minute) {
+			t.Error("kept beyond its time")
+		}
+		s.commit(true)
+		if len(s.store.heads) != 0 {
+			t.Error("still in the store")
+		}
+		// Present in the file, but not in the fleet that this process knows.
+		c, _ = s.claim("uid", "")
+		s.fill(c)
+		s.ledger.Join("a")
+		s.commit(true)
+		s.open()
+		s.commit(true)
+		if restart(time.Hour) {
+			t.Error("kept although no process has seen its cluster for the retention time")
+		}
+	})
+}
+
+// A ledger that runs drops what has expired without anybody joining or leaving.
+func TestRunDropsWhatHasExpired(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := start(t, &testStore{memStore: newMemStore(), takes: time.Millisecond})
+		r.snapshotted()
+		time.Sleep(2 * time.Second)
+		r.ledger.Leave("a")
+		time.Sleep(DefaultRetention - time.Minute)
+		if n := len(r.ledger.all()); n != 1 {
+			t.Errorf("%d cursors before the retention time is over", n)
+		}
+		time.Sleep(2 * time.Hour)
+		if n := len(r.ledger.all()); n != 0 {
+			t.Errorf("%d cursors after it", n)
+		}
+		if err := r.stop(); err != nil || len(r.store.heads) != 0 {
+			t.Errorf("%v; %d cursors stored", err, len(r.store.heads))
+		}
+	})
+}
+
+// A first head that comes with a note says nothing of a resume point: the acks
+// that belong to it are not stored.
+func TestNoteOfANewCursorBringsNoResumePoint(t *testing.T) {
+	s := newStored(t)
+	c, _ := s.claim("uid", "")
+	s.fill(c)
+	ticket, _ := c.Observe(pod(3), at(uuid(3), 21), false, false)
+	c.begin(ticket, pod(3), at(uuid(3), 21), false)
+	s.commit(false)
+	s.open()
+	c, _ = s.claim("uid", "")
+	s.wantKnown(c, "", 3)
+}
+
+// The state that was acked comes back with a backup, but a sink may hold more.
+func TestRestoredToTheAckedState(t *testing.T) {
+	s := newStored(t)
+	c, _ := s.claim("uid", "")
+	s.fill(c)
+	s.commit(true)
+	ticket, _ := c.Observe(pod(2), at(uuid(5), 30), false, false) // made again
+	c.begin(ticket, pod(2), at(uuid(5), 30), false)
+	s.commit(false)
+	s.open() // killed with that delivered
+	c, _ = s.claim("uid", "")
+	c.BeginSnapshot()
+	ticket, verdict := c.Observe(pod(2), at(uuid(2), 12), false, true)
+	if verdict != Deliver {
+		t.Fatalf("verdict %v, want Deliver", verdict)
+	}
+	if ghosts, known, _ := c.begin(ticket, pod(2), at(uuid(2), 12), false); !slices.Equal(ghosts, []string{uuid(5)}) || !known {
+		t.Errorf("others %q, known %v", ghosts, known)
+	}
+}
+
+// etcd is restored from a backup while the process lives: numbers that were
+// used are used again.
+func TestRestoredBackwards(t *testing.T) {
+	s := newStored(t)
+	c, _ := s.claim("uid", "")
+	s.fill(c)
+	for i := range 10 {
+		s.hand(c, 2, at(uuid(2), 31+i), false, false)
+		c.Seen(at("", 31+i).ResourceVersion)
+	}
+	// A worker holds a deletion, and one is remembered.
+	s.hand(c, 1, at(uid3, 41), true, false)
+	c.Seen("41")
+	slow, _ := c.Observe(pod(2), at(uuid(2), 42), true, false)
+	c.begin(slow, pod(2), at(uuid(2), 42), true)
+	c.Seen("42")
+	s.commit(true)
+
+	c.BeginSnapshot() // at version 30, without pod 2
+	ticket, verdict := c.Observe(pod(1), at(uid3, 11), false, true)
+	if verdict != Deliver {
+		t.Fatalf("an object that is back: verdict %v", verdict)
+	}
+	if d := c.EndSnapshot("30"); len(d) != 0 {
+		t.Errorf("tombstones %v: its deletion is on its way", d)
+	}
+	if c.ResumePoint() != "" {
+		t.Errorf("resume point %s is of a history that was undone", c.ResumePoint())
+	}
+	c.Seen("30")
+	c.begin(ticket, pod(1), at(uid3, 11), false)
+	c.Ack(ticket, pod(1), at(uid3, 11), false)
+	if c.ResumePoint() != "" {
+		t.Errorf("resume point %s while a change from before is not acked", c.ResumePoint())
+	}
+	c.Ack(slow, pod(2), at(uuid(2), 42), true)
+	if c.ResumePoint() != "30" {
+		t.Errorf("resume point %s, want 30", c.ResumePoint())
+	}
+	for i, v := range []Version{at(uid3, 31), at(uuid(7), 32)} { // below 41 and 42
+		if _, verdict := c.Observe(pod(i+1), v, false, false); verdict != Deliver {
+			t.Errorf("%v in the new history: verdict %v", v, verdict)
+		}
+	}
+}
+
+func TestNamesOfAnyKindComeBack(t *testing.T) {
+	s := newStored(t)
+	c, _ := s.claim("uid", "")
+	names := []Name{
+		{}, {"", "a"}, {"a", ""}, {"a", "b"}, {"ab", ""}, {"", "ab"}, {"a\x00b", "c"}, {"a", "b\x00c"}, {"\x00", "\x00"},
+		{strings.Repeat("n", 127), "x"}, {strings.Repeat("n", 128), "x"}, {"\x01n", "x"}, {strings.Repeat("n", 253), strings.Repeat("x", 253)},
+	}
+	c.BeginSnapshot()
+	for i, n := range names {
+		v := at(uuid(i), i+1)
+		ticket, _ := c.Observe(n, v, false, true)
+		c.begin(ticket, n, v, false)
+		c.Ack(ticket, n, v, false)
+	}
+	c.EndSnapshot("50")
+	c.Seen("50")
+	s.commit(true)
+	s.open()
+	c, _ = s.claim("uid", "")
+	s.wantKnown(c, "50", len(names))
+	c.BeginSnapshot()
+	for i, n := range names[1:] {
+		if _, got := c.Observe(n, at(uuid(i+1), i+2), false, true); got != Duplicate {
+			t.Errorf("%q: verdict %v", n, got)
+		}
+	}
+	if d := c.EndSnapshot("60"); len(d) != 1 || d[0].Name != names[0] || d[0].Version.UID != uuid(0) {
+		t.Errorf("tombstones %v, want one of the object without a name", d)
+	}
+}
+
+func TestOpenRefusesWhatCannotHaveBeenWritten(t *testing.T) {
+	for what, spoil := range map[string]func(m *memStore, cursor string){
+		"no head":              func(m *memStore, c string) { m.heads[c] = nil },
+		"a head without a sum": func(m *memStore, c string) { m.heads[c] = []byte(`{"id":{"cluster":"a"}}`) },
+		"a digit changed":      func(m *memStore, c string) { m.heads[c][len(m.heads[c])-6] ^= 1 },
+		"a head that is no object": func(m *memStore, c string) {
+			m.heads[c] = []byte("[]")
+			sum := checksum(c, m.heads[c])
+			m.heads[c] = append(m.heads[c], byte(sum>>24), byte(sum>>16), byte(sum>>8), byte(sum))
+		},
+		"one cursor twice": func(m *memStore, c string) {
+			h, err := decodeHead(c, m.heads[c])
+			if err != nil {
+				t.Fatal(err)
+			}
+			m.heads["other"] = h.encode("other")
+		},
+		"a head in another's place": func(m *memStore, c string) { m.heads["other"] = m.heads[c] },
+		"a record changed":          func(m *memStore, c string) { m.records[c][string(nameOf("x"))] = []byte("junk, junk") },
+		"a record under another name": func(m *memStore, c string) {
+			for _, v := range m.records[c] {
+				m.records[c][string(nameOf("y"))] = v
+			}
+		},
+		"a key that is no name": func(m *memStore, c string) { m.records[c]["\x09a"] = nil },
+	} {
+		s := newStored(t)
+		c, _ := s.claim("uid", "")
+		s.fill(c)
+		s.commit(true)
+		spoil(s.store, c.key)
+		if _, err := Open(t.Context(), Options{Store: s.store}); !errors.Is(err, ErrCorrupt) {
+			t.Errorf("%s: %v, want ErrCorrupt", what, err)
+		}
+	}
+}

@@ -1,0 +1,159 @@
+package ledger
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"testing"
+
+	gocmp "github.com/google/go-cmp/cmp"
+)
+
+func sorted(tombstones []Tombstone) (names []string) {
+	slices.SortFunc(tombstones, func(a, b Tombstone) int { return cmp.Compare(a.Name.Name, b.Name.Name) })
+	for _, t := range tombstones {
+		names = append(names, fmt.Sprintf("%s %s@%s", t.Name.Name, t.Version.UID[len(t.Version.UID)-1:], t.Version.ResourceVersion))
+	}
+	return names
+}
+
+// Whatever a sink may hold gets a tombstone, until it is acked.
+func TestRetire(t *testing.T) {
+	c := newCursor(StreamID{}, nil)
+	c.BeginSnapshot()
+	deliver(t, c, Name{"ns", "acked"}, at(uid1, 10), false, true)
+	deliver(t, c, Name{"ns", "newer"}, at(uid1, 11), false, true)
+	deliver(t, c, Name{"ns", "gone"}, at(uid1, 12), false, true)
+	deliver(t, c, Name{"ns", "deleting"}, at(uid1, 13), false, true)
+	c.EndSnapshot("20")
+	c.Seen("20")
+	deliver(t, c, Name{"ns", "gone"}, at(uid1, 21), true, false)
+	// A newer UID waits; a deletion is in work; a first state was handed over
+	// by a process that ended before it was acked.
+	c.Observe(Name{"ns", "newer"}, at(uid2, 22), false, false)
+	working, _ := c.Observe(Name{"ns", "deleting"}, at(uid1, 23), true, false)
+	if _, _, err := c.Begin(t.Context(), working, Name{"ns", "deleting"}, at(uid1, 23), true); err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := c.Begin(t.Context(), 0, Name{"ns", "held"}, at(uid2, 24), false); err != nil {
+		t.Fatal(err)
+	}
+	c.Seen("24")
+
+	want := []string{"acked 1@24", "deleting 1@24", "held 2@24", "newer 2@24"}
+	first := c.Retire()
+	if diff := gocmp.Diff(want, sorted(first)); diff != "" {
+		t.Errorf("tombstones (-want +got):\n%s", diff)
+	}
+	if resume := c.ResumePoint(); resume != "" {
+		t.Errorf("resume point is %q: should the cluster come back, a watch would not show what was buried", resume)
+	}
+	acked := first[0]
+	if _, known, err := c.Begin(t.Context(), acked.Ticket, acked.Name, acked.Version, true); err != nil || !known {
+		t.Errorf("Begin says known: %t, %v", known, err)
+	}
+	c.Ack(acked.Ticket, acked.Name, acked.Version, true)
+
+	c.Rewind() // a restart
+	want = []string{"deleting 1@13", "held 2@13", "newer 1@13"}
+	again := c.Retire()
+	if diff := gocmp.Diff(want, sorted(again)); diff != "" {
+		t.Errorf("tombstones after a restart (-want +got):\n%s", diff)
+	}
+	again = c.Retire() // interrupted: those that were offered are replaced
+	for _, tomb := range again {
+		ghosts, _, err := c.Begin(t.Context(), tomb.Ticket, tomb.Name, tomb.Version, true)
+		if err != nil || len(ghosts) != 0 {
+			t.Errorf("%s: ghosts %v, %v", tomb.Name.Name, ghosts, err)
+		}
+		c.Ack(tomb.Ticket, tomb.Name, tomb.Version, true)
+	}
+	if s := c.Stats(); s.Known != 0 || c.Unacked() != 0 || s.Unacked != 0 {
+		t.Errorf("left: %+v", s)
+	}
+}
+
+// A replay delivers what is acked, and does not take it for gone.
+func TestReplay(t *testing.T) {
+	c := newCursor(StreamID{}, nil)
+	a, b := Name{"ns", "a"}, Name{"ns", "b"}
+	c.BeginSnapshot()
+	deliver(t, c, a, at(uid1, 10), false, true)
+	deliver(t, c, b, at(uid2, 11), false, true)
+	c.EndSnapshot("20")
+	c.Seen("20")
+
+	c.BeginSnapshot()
+	ticket := c.Replay(a, at(uid1, 10))
+	if _, known, err := c.Begin(t.Context(), ticket, a, at(uid1, 10), false); err != nil || !known {
+		t.Errorf("Begin says known: %t, %v", known, err)
+	}
+	c.Ack(ticket, a, at(uid1, 10), false)
+	if resume := c.ResumePoint(); resume != "20" {
+		t.Errorf("resume point is %q in the middle, want that before the replay", resume)
+	}
+	ticket = c.Replay(b, at(uid2, 11))
+	if gone := c.EndSnapshot("30"); len(gone) != 0 {
+		t.Errorf("tombstones: %v", gone)
+	}
+	c.Seen("30")
+	if resume := c.ResumePoint(); resume != "20" {
+		t.Errorf("resume point is %q with b unacked, want that before the replay", resume)
+	}
+	if _, _, err := c.Begin(t.Context(), ticket, b, at(uid2, 11), false); err != nil {
+		t.Fatal(err)
+	}
+	c.Ack(ticket, b, at(uid2, 11), false)
+	if resume := c.ResumePoint(); resume != "30" {
+		t.Errorf("resume point is %q, want 30", resume)
+	}
+}
+
+func TestLookupAndNames(t *testing.T) {
+	c := newCursor(StreamID{}, nil)
+	c.BeginSnapshot()
+	const n = 3*namesAtOnce + 7
+	want := map[string]bool{}
+	for i := range n {
+		name := fmt.Sprint("object-", i)
+		deliver(t, c, Name{"ns", name}, at(uid1, 10+i), false, true)
+		want[name] = true
+	}
+	if _, _, err := c.Begin(t.Context(), 0, Name{"ns", "held"}, at(uid2, 5), false); err != nil {
+		t.Fatal(err)
+	}
+	c.Observe(Name{"ns", "observed"}, at(uid2, 6), false, true)
+	want["held"] = true
+
+	got := map[string]bool{}
+	for name := range c.Names() {
+		got[name.Name] = true
+		// The workers go on.
+		deliver(t, c, name, at(uid1, 1000+len(got)), true, true)
+	}
+	if diff := gocmp.Diff(want, got); diff != "" {
+		t.Errorf("names (-want +got):\n%s", diff)
+	}
+	for range c.Names() {
+		t.Error("a name is left")
+	}
+
+	deliver(t, c, Name{"ns", "a"}, at(uid3, 3000), false, true)
+	deliver(t, c, Name{"ns", "opaque"}, Version{uid1, "opaque"}, false, true)
+	c.Observe(Name{"ns", "a"}, at(uid3, 3001), false, true)
+	for _, test := range []struct {
+		name           string
+		acked          Version
+		pending, known bool
+	}{
+		{"a", at(uid3, 3000), true, true},
+		{"opaque", Version{UID: uid1}, false, true},
+		{"observed", Version{}, true, false},
+		{"object-1", Version{}, false, false},
+	} {
+		acked, pending, known := c.Lookup(Name{"ns", test.name})
+		if acked != test.acked || pending != test.pending || known != test.known {
+			t.Errorf("%s: %v, pending %t, known %t", test.name, acked, pending, known)
+		}
+	}
+}

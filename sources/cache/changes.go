@@ -1,0 +1,116 @@
+package cache
+
+import (
+	"context"
+	"iter"
+	"time"
+)
+
+// mailbox holds what one watcher of changes has not seen yet: at most one
+// status for each member.
+type mailbox struct {
+	pending map[string]Status
+	order   []string
+	wake    chan struct{} // closed and replaced when something was put in
+}
+
+// Changes yields the status of every member, then every change of a member's
+// State, Reason or ClusterUID, its removal included, until ctx ends. It never
+// holds anybody up: of changes of one member that were not picked up in time
+// only the newest is left.
+func (f *Fleet) Changes(ctx context.Context) iter.Seq[Status] {
+	return func(yield func(Status) bool) {
+		box := &mailbox{pending: map[string]Status{}, wake: make(chan struct{})}
+		f.mu.Lock()
+		for _, s := range f.statuses {
+			box.put(s)
+		}
+		f.watchers[box] = struct{}{}
+		f.mu.Unlock()
+		defer func() {
+			f.mu.Lock()
+			delete(f.watchers, box)
+			f.mu.Unlock()
+		}()
+		for ctx.Err() == nil {
+			f.mu.Lock()
+			s, ok := box.take()
+			wake := box.wake
+			f.mu.Unlock()
+			if ok {
+				if !yield(s) {
+					return
+				}
+				continue
+			}
+			select {
+			case <-wake:
+			case <-ctx.Done():
+			}
+		}
+	}
+}
+
+// put and take are called with Fleet.mu held.
+func (b *mailbox) put(s Status) {
+	if _, ok := b.pending[s.Cluster]; !ok {
+		b.order = append(b.order, s.Cluster)
+	}
+	b.pending[s.Cluster] = s
+	close(b.wake)
+	b.wake = make(chan struct{})
+}
+
+func (b *mailbox) take() (Status, bool) {
+	if len(b.order) == 0 {
+		return Status{}, false
+	}
+	name := b.order[0]
+	b.order = b.order[1:]
+	s := b.pending[name]
+	delete(b.pending, name)
+	return s, true
+}
+
+// publish keeps a status and tells watchers if it is news.
+func (f *Fleet) publish(s Status, now time.Time) {
+	f.mu.Lock()
+	old, known := f.statuses[s.Cluster]
+	_, member := f.members[s.Cluster]
+	if s.State == Gone && member || s.State != Gone && !member {
+		f.mu.Unlock()
+		return // the loop of a member that was taken out, or the connection's end before that
+	}
+	s.Since = old.Since
+	if !known || s.State != old.State {
+		s.Since = now
+	}
+	news := !known || !s.same(old)
+	if s.State == Gone {
+		delete(f.statuses, s.Cluster)
+		news = known
+	} else {
+		f.statuses[s.Cluster] = s
+	}
+	if news {
+		for box := range f.watchers {
+			box.put(s)
+		}
+	}
+	f.mu.Unlock()
+	if news && (s.State != old.State || s.Reason != old.Reason) {
+		f.tell(old, s)
+	}
+}
+
+// tell logs what the caches themselves are the cause of; the rest is in the
+// connection's log.
+func (f *Fleet) tell(old, s Status) {
+	log := f.o.Log.WithValues("cluster", s.Cluster)
+	switch {
+	case s.State == Live && old.State == Syncing:
+		log.Info("Caches are synced")
+	case s.ClusterUID != "" && s.Reason != "" && (s.State == Syncing && s.LastError != old.LastError || s.State == BackingOff):
+		log.Info("Caches cannot be synced", "reason", s.Reason)
+	}
+}

@@ -1,0 +1,241 @@
+package cache
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/go-logr/logr"
+	"k8s.io/apimachinery/pkg/runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/cluster"
+
+	"github.com/fairlead-dev/fairlead/internal/member"
+)
+
+// Connection is what a Fleet needs of the connection to a member. Its methods
+// never block and may be called from any goroutine.
+type Connection interface {
+	// Link returns the connection as it is now.
+	Link() member.Link
+	// Report tells that a request with s failed: the server may be in
+	// trouble.
+	Report(s *member.Session, err error)
+	// SetStale tells whether a watch has been silent for too long.
+	SetStale(watch string, stale bool)
+}
+
+// Options say what a Fleet is made of.
+type Options struct {
+	Config Config
+	// Scheme knows the types that are read. Nil means client-go's.
+	Scheme *runtime.Scheme
+	// Cluster adjusts the cluster.Cluster made for each member: what its
+	// cache holds, how its client reads. HTTPClient is the Fleet's own.
+	Cluster []cluster.Option
+	// Log is told of transitions. The zero value discards them.
+	Log logr.Logger
+}
+
+// Fleet keeps the caches of members. See the package comment.
+type Fleet struct {
+	o      Options
+	config Config
+
+	mu       sync.Mutex
+	members  map[string]*cached
+	statuses map[string]Status
+	engagers map[engager]struct{}
+	queues   map[remover]int
+	watchers map[*mailbox]struct{}
+}
+
+// remover is a queue that can forget a cluster, as pipeline.Queue can.
+type remover interface {
+	RemoveCluster(ctx context.Context, cluster string) error
+}
+
+// engager is a source's part in every member.
+type engager interface {
+	// engage works for one member until ctx ends.
+	engage(ctx context.Context, m *cached)
+}
+
+// New returns a fleet without members. It starts nothing. The only error is a
+// Config that does not validate.
+func New(o Options) (*Fleet, error) {
+	if err := o.Config.Validate(); err != nil {
+		return nil, fmt.Errorf("caches: %w", err)
+	}
+	if o.Log.IsZero() {
+		o.Log = logr.Discard()
+	}
+	return &Fleet{
+		o:        o,
+		config:   o.Config.withDefaults(),
+		members:  map[string]*cached{},
+		statuses: map[string]Status{},
+		engagers: map[engager]struct{}{},
+		queues:   map[remover]int{},
+		watchers: map[*mailbox]struct{}{},
+	}, nil
+}
+
+// Follow keeps the caches of a member on its connection until ctx ends. When it
+// returns, nothing of the member is left here but what queues hold: see Purge.
+// Other members may be followed meanwhile; a name twice at once is an error.
+func (f *Fleet) Follow(ctx context.Context, name string, conn Connection) error {
+	m, err := f.build(name, conn)
+	if err != nil {
+		return err
+	}
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
+	var wg sync.WaitGroup
+	m.engage = func(e engager) { wg.Go(func() { e.engage(ctx, m) }) }
+	if err := f.add(m); err != nil {
+		return err
+	}
+	wg.Go(func() { m.attend(ctx) })
+	err = m.cluster.Start(ctx)
+	early := ctx.Err() == nil
+	f.remove(m)
+	stop()
+	wg.Wait()
+	if early {
+		return fmt.Errorf("the caches of cluster %q ended: %w", name, errors.Join(err, errEnded))
+	}
+	return nil
+}
+
+var errEnded = errors.New("nobody stopped them")
+
+// Include adds a cluster whose cache somebody else runs, as the manager runs
+// the hub's: sources and reconcilers then treat it as any member that is
+// always live.
+func (f *Fleet) Include(name string, c cluster.Cluster) error {
+	m := &cached{
+		name:     name,
+		fleet:    f,
+		conn:     hub{},
+		config:   f.config,
+		cluster:  c,
+		scheme:   c.GetScheme(),
+		changed:  make(chan struct{}),
+		engaging: map[*string]string{},
+	}
+	// Ends with its source: there is nothing else to wait for.
+	m.engage = func(e engager) { go e.engage(context.Background(), m) }
+	if err := f.add(m); err != nil {
+		return err
+	}
+	f.publish(Status{Cluster: name, State: Live}, time.Now())
+	return nil
+}
+
+// hub is a connection that somebody else takes care of.
+type hub struct{}
+
+func (hub) Link() member.Link             { return member.Link{State: member.Live, Session: &member.Session{}} }
+func (hub) Report(*member.Session, error) {}
+func (hub) SetStale(string, bool)         {}
+
+func (f *Fleet) add(m *cached) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if _, ok := f.members[m.name]; ok {
+		return fmt.Errorf("cluster %q is in the fleet already", m.name)
+	}
+	f.members[m.name] = m
+	for e := range f.engagers {
+		m.engage(e)
+	}
+	return nil
+}
+
+// remove takes a member out: nobody finds it, and no source engages it, any
+// more.
+func (f *Fleet) remove(m *cached) {
+	f.mu.Lock()
+	delete(f.members, m.name)
+	f.mu.Unlock()
+	f.publish(Status{Cluster: m.name, State: Gone}, time.Now())
+}
+
+// Purge drops what the queues of all sources hold for a member that is gone
+// and returns when no reconcile for it is under way any more, or with an error
+// when ctx ends first.
+func (f *Fleet) Purge(ctx context.Context, name string) error {
+	f.mu.Lock()
+	queues := make([]remover, 0, len(f.queues))
+	for q := range f.queues {
+		queues = append(queues, q)
+	}
+	f.mu.Unlock()
+	var errs []error
+	for _, q := range queues {
+		errs = append(errs, q.RemoveCluster(ctx, name))
+	}
+	return errors.Join(errs...)
+}
+
+// Cluster returns a member's cluster.Cluster, whatever its state; the fleet
+// starts and stops it. The error, an ErrClusterGone, says that there is no
+// such member.
+func (f *Fleet) Cluster(name string) (cluster.Cluster, error) {
+	f.mu.Lock()
+	m := f.members[name]
+	f.mu.Unlock()
+	if m == nil {
+		return nil, gone(name)
+	}
+	return m.cluster, nil
+}
+
+// Client returns a client of a member. It reads from the cache and writes to
+// the member. While the member cannot be reached, reads go on and everything
+// else fails at once with ErrClusterUnavailable, as does a read of something
+// that was never synced. The error of Client itself, an ErrClusterGone, says
+// that there is no such member.
+func (f *Fleet) Client(name string) (client.Client, error) {
+	c, err := f.Cluster(name)
+	if err != nil {
+		return nil, err
+	}
+	return c.GetClient(), nil
+}
+
+// State returns where a member stands; one that is not in the fleet is Gone.
+func (f *Fleet) State(name string) Status {
+	f.mu.Lock()
+	m, s := f.members[name], f.statuses[name]
+	f.mu.Unlock()
+	if m == nil {
+		return Status{Cluster: name, State: Gone}
+	}
+	if m.gate == nil {
+		s.AsOf = time.Now()
+		return s
+	}
+	now := time.Now()
+	all, _ := m.look(now)
+	fresh := m.status(m.conn.Link(), all)
+	fresh.Since = now
+	if fresh.State == s.State {
+		fresh.Since = s.Since
+	}
+	return fresh
+}
+
+// Clusters returns the names of all members, in no order.
+func (f *Fleet) Clusters() []string {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	names := make([]string, 0, len(f.members))
+	for name := range f.members {
+		names = append(names, name)
+	}
+	return names
+}

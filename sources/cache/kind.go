@@ -1,0 +1,179 @@
+package cache
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"reflect"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	toolscache "k8s.io/client-go/tools/cache"
+	"k8s.io/client-go/util/workqueue"
+	ctrlcache "sigs.k8s.io/controller-runtime/pkg/cache"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/client/apiutil"
+	"sigs.k8s.io/controller-runtime/pkg/predicate"
+	"sigs.k8s.io/controller-runtime/pkg/source"
+
+	"github.com/fairlead-dev/fairlead/internal/retry"
+)
+
+// Kind is a source of the events of one kind of object, in every member of the
+// fleet, now and later. The object says which kind and how it is cached: a
+// typed object, or an Unstructured or PartialObjectMetadata whose apiVersion
+// and kind are set.
+//
+// Its Start returns at once: a controller starts whatever the state of any
+// member, and each member joins in when it can. What a new member's first list
+// holds comes with low priority, behind what is going on in the fleet. The
+// same source must not be given to two controllers.
+func Kind[object client.Object, request comparable](
+	f *Fleet,
+	obj object,
+	h Handler[object, request],
+	predicates ...predicate.TypedPredicate[object],
+) source.TypedSource[request] {
+	return &kind[object, request]{fleet: f, obj: obj, handler: h, predicates: predicates}
+}
+
+type kind[object client.Object, request comparable] struct {
+	fleet      *Fleet
+	obj        object
+	handler    Handler[object, request]
+	predicates []predicate.TypedPredicate[object]
+}
+
+// String tells what the source is about, for the controller's log.
+func (k *kind[object, request]) String() string {
+	switch any(k.obj).(type) {
+	case runtime.Unstructured, *metav1.PartialObjectMetadata:
+		return fmt.Sprintf("fleet kind source: %T[%s]", k.obj, k.obj.GetObjectKind().GroupVersionKind())
+	}
+	return fmt.Sprintf("fleet kind source: %T", k.obj)
+}
+
+// Start engages all members until ctx ends. It returns at once.
+func (k *kind[object, request]) Start(ctx context.Context, queue workqueue.TypedRateLimitingInterface[request]) error {
+	if k.fleet == nil || k.handler == nil || reflect.ValueOf(&k.obj).Elem().IsNil() {
+		return errors.New("cache.Kind needs a fleet, an object and a handler")
+	}
+	name := fmt.Sprintf("%T", k.obj)
+	if gvk := k.obj.GetObjectKind().GroupVersionKind(); !gvk.Empty() {
+		name = kindKey{gvk, flavorOf(k.obj)}.String()
+	}
+	e := &engagement[object, request]{kind: k, name: name, queue: queue, until: ctx.Done(), base: func() (context.Context, context.CancelFunc) {
+		return context.WithCancel(ctx)
+	}}
+	k.fleet.enlist(e, queue)
+	context.AfterFunc(ctx, func() { k.fleet.dismiss(e, queue) })
+	return nil
+}
+
+// enlist lets a source engage every member, now and later.
+func (f *Fleet) enlist(e engager, queue any) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if r, ok := queue.(remover); ok {
+		f.queues[r]++
+	}
+	f.engagers[e] = struct{}{}
+	for _, m := range f.members {
+		m.engage(e)
+	}
+}
+
+func (f *Fleet) dismiss(e engager, queue any) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	delete(f.engagers, e)
+	if r, ok := queue.(remover); ok {
+		if f.queues[r]--; f.queues[r] == 0 {
+			delete(f.queues, r)
+		}
+	}
+}
+
+// engagement is a kind that was started.
+type engagement[object client.Object, request comparable] struct {
+	kind  *kind[object, request]
+	name  string
+	queue workqueue.TypedRateLimitingInterface[request]
+	until <-chan struct{}
+	base  func() (context.Context, context.CancelFunc) // the controller's ctx
+}
+
+// engage feeds the queue with the events of one member until ctx ends, or the
+// controller's.
+func (e *engagement[object, request]) engage(member context.Context, m *cached) {
+	ctx, cancel := e.base()
+	defer cancel()
+	defer context.AfterFunc(member, cancel)()
+
+	defer m.hinder(&e.name, "")
+	informer := e.informer(ctx, m)
+	if informer == nil {
+		return
+	}
+	m.hinder(&e.name, "")
+	registration, err := informer.AddEventHandlerWithOptions(&events[object, request]{
+		base:       e.base,
+		member:     member.Done(),
+		handler:    e.kind.handler(m.name, m.cluster),
+		predicates: e.kind.predicates,
+		queue:      e.queue,
+		log:        m.fleet.o.Log.WithValues("cluster", m.name),
+	}, toolscache.HandlerOptions{Logger: &m.fleet.o.Log})
+	if err != nil {
+		return // the informer has ended, and so has the member
+	}
+	<-ctx.Done()
+	// An error says that it was removed before.
+	_ = informer.RemoveEventHandler(registration)
+}
+
+// informer returns the member's informer for the kind, as soon as the member
+// can tell what the kind's resource is. It returns nil when ctx ends.
+func (e *engagement[object, request]) informer(ctx context.Context, m *cached) ctrlcache.Informer {
+	delays := retry.NewBackOff(time.Second, retryMax)
+	for ctx.Err() == nil {
+		link := m.conn.Link()
+		informer, err := e.find(ctx, m)
+		if err == nil {
+			return informer
+		}
+		if errors.Is(err, ErrClusterUnavailable) && link.Session == nil {
+			select { // not its own fault, and nothing to try before this
+			case <-link.Changed:
+			case <-ctx.Done():
+			}
+			continue
+		}
+		m.hinder(&e.name, err.Error())
+		pause := time.NewTimer(delays.NextBackOff())
+		var changed <-chan struct{}
+		if link.Session != nil {
+			changed = link.Session.Changed
+		}
+		select {
+		case <-pause.C:
+		case <-changed:
+		case <-ctx.Done():
+		}
+		pause.Stop()
+	}
+	return nil
+}
+
+func (e *engagement[object, request]) find(ctx context.Context, m *cached) (ctrlcache.Informer, error) {
+	gvk, err := apiutil.GVKForObject(e.kind.obj, m.scheme)
+	if err != nil {
+		return nil, err
+	}
+	// First, because the cache holds a lock while it asks, that reads need.
+	if _, err := m.cluster.GetRESTMapper().RESTMapping(gvk.GroupKind(), gvk.Version); err != nil {
+		return nil, err
+	}
+	return m.cluster.GetCache().GetInformer(ctx, e.kind.obj, ctrlcache.BlockUntilSynced(false))
+}

@@ -1,0 +1,236 @@
+package cache
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/cenkalti/backoff/v4"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/fairlead-dev/fairlead/internal/member"
+	"github.com/fairlead-dev/fairlead/internal/retry"
+)
+
+// The delays between attempts of an informer's request that a member refuses
+// although it is well.
+const (
+	retryMin          = 500 * time.Millisecond
+	retryMax          = 30 * time.Second
+	longestRetryAfter = 5 * time.Minute
+	maxStatusBody     = 64 << 10
+)
+
+// patient sends an informer's request, and sends it again until there is an
+// answer that the informer can use. So an outage is one pending request to it:
+// it does not list again, backs off from nothing, and logs nothing.
+func (g *gate) patient(req *http.Request, i *informer) (*http.Response, error) {
+	ctx, stop := context.WithCancel(req.Context())
+	w := &wire{gate: g, informer: i, req: req.WithContext(ctx), watch: isWatch(req), delays: retry.NewBackOff(retryMin, retryMax)}
+	resp, f, err := w.open()
+	if f != nil && w.watch {
+		resp.Body = &watchBody{wire: w, stop: stop, kind: resp.Header.Get("Content-Type"), body: resp.Body, flight: f}
+		return resp, nil
+	}
+	if f != nil {
+		f.end() // a list has been read
+	}
+	stop()
+	return resp, err
+}
+
+// wire is one request of an informer and all attempts to have it answered.
+type wire struct {
+	gate     *gate
+	informer *informer
+	req      *http.Request
+	watch    bool
+	delays   *backoff.ExponentialBackOff
+	outage   bool // since it was last false, the gate was shut
+}
+
+// open returns an answer and, if it can be used, its flight; that of a list has
+// been read whole.
+func (w *wire) open() (*http.Response, *flight, error) {
+	ctx := w.req.Context()
+	for {
+		s, err := w.wait(ctx)
+		if err != nil {
+			return nil, nil, err
+		}
+		if w.foreign(s) {
+			return expired(w.req), nil, nil
+		}
+		fctx, f, ok := w.gate.board(ctx, s, w.informer)
+		if !ok {
+			continue
+		}
+		w.informer.try()
+		resp, retryAfter, err := w.attempt(fctx, f)
+		switch {
+		case err == nil && resp.StatusCode == http.StatusOK:
+			w.listed(s)
+			if w.watch {
+				w.informer.opened(f)
+			} else {
+				w.informer.opened(nil)
+			}
+			return resp, f, nil
+		case err == nil:
+			f.end()
+			return resp, nil, nil
+		}
+		cut := errors.Is(context.Cause(fctx), errCut)
+		f.end()
+		if ctx.Err() != nil {
+			return nil, nil, ctx.Err()
+		}
+		if cut {
+			continue
+		}
+		w.informer.fail(err.Error())
+		if err := w.pause(ctx, s, retryAfter); err != nil {
+			return nil, nil, err
+		}
+	}
+}
+
+// wait returns the session to send with, once there is one.
+func (w *wire) wait(ctx context.Context) (*member.Session, error) {
+	for {
+		link := w.gate.conn.Link()
+		if link.Session != nil {
+			return link.Session, nil
+		}
+		if !w.outage && !link.Suspect {
+			w.outage = true
+			w.informer.shut()
+		}
+		select {
+		case <-link.Changed:
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
+	}
+}
+
+// pause puts off the next attempt, unless there was an outage meanwhile: then
+// the gate was what to wait for.
+func (w *wire) pause(ctx context.Context, s *member.Session, retryAfter time.Duration) error {
+	w.outage = false
+	now, err := w.wait(ctx)
+	if err != nil {
+		return err
+	}
+	if w.outage || now != s {
+		w.delays.Reset()
+		return nil
+	}
+	delay := w.delays.NextBackOff()
+	if retryAfter > 0 {
+		delay = max(delay, retryAfter+rand.N(retryAfter/10+1))
+	}
+	timer := time.NewTimer(delay)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-s.Changed:
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	return nil
+}
+
+// attempt sends the request once. An error is one that another attempt may
+// cure; any other answer is for the informer.
+func (w *wire) attempt(ctx context.Context, f *flight) (*http.Response, time.Duration, error) {
+	limit := w.gate.config.CallTimeout
+	timer := time.AfterFunc(limit, func() { f.abort(errSlow) })
+	defer timer.Stop()
+	resp, err := send(ctx, w.req, f.session)
+	if err == nil && resp.StatusCode == http.StatusOK && !w.watch {
+		resp, err = whole(resp)
+	}
+	if err != nil {
+		switch cause := context.Cause(ctx); {
+		case errors.Is(cause, errCut):
+			return nil, 0, err
+		case errors.Is(cause, errSlow):
+			err = fmt.Errorf("no answer within %v: %w", limit, context.DeadlineExceeded)
+		case ctx.Err() != nil:
+			return nil, 0, err
+		}
+		w.gate.report(f.session, w.req, err)
+		return nil, 0, err
+	}
+	if !refusal(resp.StatusCode) {
+		return resp, 0, nil
+	}
+	body, err := io.ReadAll(io.LimitReader(resp.Body, maxStatusBody))
+	_ = resp.Body.Close()
+	var status metav1.Status
+	if err != nil || json.Unmarshal(body, &status) != nil || status.Kind != "Status" {
+		status = metav1.Status{}
+	}
+	if tooLarge(&status) { // only a list from elsewhere helps
+		resp.Body = io.NopCloser(bytes.NewReader(body))
+		return resp, 0, nil
+	}
+	if doubtful(resp.StatusCode) {
+		w.gate.conn.Report(f.session, statusError(w.req, resp.StatusCode))
+	}
+	after, _ := strconv.Atoi(resp.Header.Get("Retry-After"))
+	return nil, min(time.Duration(max(after, 0))*time.Second, longestRetryAfter), refusalError(resp.StatusCode, &status)
+}
+
+// refusal tells whether a status is one to wait out here. Informers know what
+// to do about the others, or the rest client does.
+func refusal(code int) bool {
+	switch code {
+	case http.StatusUnauthorized, http.StatusForbidden, http.StatusNotFound, http.StatusRequestTimeout:
+		return true
+	}
+	return code >= http.StatusInternalServerError
+}
+
+func refusalError(code int, status *metav1.Status) error {
+	text := fmt.Sprintf("%d %s", code, http.StatusText(code))
+	if status.Message != "" {
+		text += ": " + strings.ToValidUTF8(status.Message[:min(len(status.Message), 300)], "")
+	}
+	return errors.New(text)
+}
+
+// tooLarge tells whether the server does not have the version that was asked
+// for: an etcd was restored.
+func tooLarge(status *metav1.Status) bool {
+	if status.Details == nil {
+		return false
+	}
+	for _, cause := range status.Details.Causes {
+		if cause.Type == metav1.CauseTypeResourceVersionTooLarge {
+			return true
+		}
+	}
+	return strings.Contains(status.Message, "Too large resource version")
+}
+
+// whole reads an answer, as the rest client would, but here a broken one can
+// be asked for again.
+func whole(resp *http.Response) (*http.Response, error) {
+	body, err := io.ReadAll(resp.Body)
+	_ = resp.Body.Close()
+	if err != nil {
+		return nil, err
+	}
+	resp.Body = io.NopCloser(bytes.NewReader(body))
+	return resp, nil
+}

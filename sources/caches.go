@@ -1,0 +1,195 @@
+package sources
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/go-logr/logr"
+	"k8s.io/apimachinery/pkg/runtime"
+	"sigs.k8s.io/controller-runtime/pkg/cluster"
+
+	"github.com/fairlead-dev/fairlead/internal/supervise"
+	"github.com/fairlead-dev/fairlead/sources/cache"
+	"github.com/fairlead-dev/fairlead/sources/connection"
+	"github.com/fairlead-dev/fairlead/sources/fleet"
+)
+
+// DefaultCachesReconnectMax is the default of Connection.ReconnectMax for
+// caches. It is what bounds how long they lag behind the end of an outage: the
+// next probe comes within this time, and opens all watches at once. A member
+// that is down costs about one attempt to connect per second.
+const DefaultCachesReconnectMax = 1500 * time.Millisecond
+
+// CachesOptions say what Caches are made of. The zero value is ready to use.
+type CachesOptions struct {
+	// Connection tunes the members' connections. ReconnectMax is
+	// DefaultCachesReconnectMax unless it is set.
+	Connection connection.Config
+	// Cache tunes the members' caches.
+	Cache cache.Config
+	// Scheme knows the types that are read. Nil means client-go's.
+	Scheme *runtime.Scheme
+	// Cluster adjusts the cluster.Cluster made for each member, for example
+	// what its cache holds.
+	Cluster []cluster.Option
+	// UserAgent is what the members' API servers log. Empty means Fairlead's.
+	UserAgent string
+	// Removed is called once nothing of a member is left. It must not block.
+	// Optional.
+	Removed func(cluster string)
+	Log     logr.Logger
+}
+
+// Caches keep a connection and a cluster.Cluster for each member of a fleet,
+// for reconcilers that run over all of them. They are a fleet.Handler, and a
+// runnable of controller-runtime's manager: add them to it, so that they run
+// before the first reconcile and beyond the last.
+type Caches struct {
+	// Fleet is what sources and reconcilers use.
+	*cache.Fleet
+
+	o        CachesOptions
+	children *supervise.Set // one per member
+
+	mu      sync.Mutex
+	members map[string]*cachedMember
+}
+
+// cachedMember is one cluster from its Set to the end of its removal.
+type cachedMember struct {
+	name  string
+	conn  *connection.Connection
+	leave chan struct{} // closed when it is to be removed
+
+	// Guarded by Caches.mu:
+	leaving bool
+	next    *fleet.Member // set again while leaving
+}
+
+// NewCaches returns Caches without members. It starts nothing. The only errors
+// are configurations that do not validate.
+func NewCaches(o CachesOptions) (*Caches, error) {
+	if o.Log.IsZero() {
+		o.Log = logr.Discard()
+	}
+	if o.Connection.ReconnectMax == 0 {
+		o.Connection.ReconnectMax = max(DefaultCachesReconnectMax, cmp.Or(o.Connection.ReconnectMin, connection.DefaultReconnectMin))
+	}
+	if err := o.Connection.Validate(); err != nil {
+		return nil, fmt.Errorf("connections: %w", err)
+	}
+	f, err := cache.New(cache.Options{Config: o.Cache, Scheme: o.Scheme, Cluster: o.Cluster, Log: o.Log})
+	if err != nil {
+		return nil, err
+	}
+	return &Caches{
+		Fleet:    f,
+		o:        o,
+		children: supervise.NewSet(o.Log, supervise.Options{}),
+		members:  map[string]*cachedMember{},
+	}, nil
+}
+
+// Run keeps the members' caches, of those set before and those set while it
+// runs, until ctx ends, then waits for all of them. It can be called once.
+func (c *Caches) Run(ctx context.Context) error { return c.children.Run(ctx) }
+
+// Start is Run, for the manager.
+func (c *Caches) Start(ctx context.Context) error { return c.Run(ctx) }
+
+// NeedLeaderElection tells the manager to start the caches before it leads.
+func (c *Caches) NeedLeaderElection() bool { return false }
+
+// Set adds a member or gives one that is there a new configuration, which
+// takes effect at once: what is cached stays, and only what has changed
+// meanwhile is told to reconcilers.
+func (c *Caches) Set(m fleet.Member) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	r, ok := c.members[m.Name]
+	switch {
+	case !ok:
+		c.startLocked(m)
+	case r.leaving:
+		r.next = &m
+	default:
+		r.conn.SetREST(m.REST)
+	}
+}
+
+// Remove takes a member out. It returns at once; what the member holds, in
+// queues as well, is freed when the reconciles in work for it are done.
+func (c *Caches) Remove(name string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	r, ok := c.members[name]
+	if !ok {
+		return
+	}
+	r.next = nil
+	if !r.leaving {
+		r.leaving = true
+		close(r.leave)
+	}
+}
+
+func (c *Caches) startLocked(m fleet.Member) {
+	conn, err := connection.New(connection.Options{
+		Cluster:   m.Name,
+		REST:      m.REST,
+		Config:    c.o.Connection,
+		UserAgent: c.o.UserAgent,
+		Log:       c.o.Log,
+	})
+	if err != nil { // only a nameless member
+		c.o.Log.Error(err, "Cannot keep caches of a cluster", "cluster", m.Name)
+		return
+	}
+	r := &cachedMember{name: m.Name, conn: conn, leave: make(chan struct{})}
+	c.members[m.Name] = r
+	c.children.Start(m.Name, func(ctx context.Context) error { return c.follow(ctx, r) })
+}
+
+// follow runs a member's connection and caches until it is removed or ctx
+// ends. After a removal, nothing of the member is left when it returns.
+func (c *Caches) follow(ctx context.Context, r *cachedMember) error {
+	children := supervise.NewSet(c.o.Log.WithValues("cluster", r.name), supervise.Options{})
+	children.Start("connection", r.conn.Run)
+	children.Start("caches", func(ctx context.Context) error { return c.Follow(ctx, r.name, r.conn) })
+	running, stop := context.WithCancel(ctx)
+	defer stop()
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		// Ends when it is told to, and then without an error.
+		_ = children.Run(running)
+	})
+	select {
+	case <-ctx.Done():
+	case <-r.leave:
+	}
+	stop()
+	wg.Wait()
+	if ctx.Err() != nil {
+		return nil
+	}
+	if err := c.Purge(ctx, r.name); err != nil {
+		return nil // ctx ended: the whole fleet is stopping
+	}
+	c.removed(r)
+	return nil
+}
+
+func (c *Caches) removed(r *cachedMember) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	delete(c.members, r.name)
+	if c.o.Removed != nil {
+		c.o.Removed(r.name)
+	}
+	if r.next != nil {
+		c.startLocked(*r.next)
+	}
+}
