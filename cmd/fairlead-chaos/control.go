@@ -17,7 +17,7 @@ type control struct {
 func (c control) sink() string  { return filepath.Join(c.dir, "changes.jsonl") }
 func (c control) fault() string { return filepath.Join(c.dir, "fault") }
 func (c control) death() string { return filepath.Join(c.dir, "death") }
-func (c control) taste() string { return filepath.Join(c.dir, "taste") }
+func (c control) also() string  { return filepath.Join(c.dir, "also") }
 
 // setFault makes the sink fail in some way from its next write on, until it is
 // set to none: "".
@@ -26,26 +26,13 @@ func (c control) setFault(k kind) error { return replaceFile(c.fault(), string(k
 // setDeath makes the process with the sink kill itself in its next write.
 func (c control) setDeath(k kind) error { return replaceFile(c.death(), string(k)) }
 
-// setPicky makes the sink refuse some objects, beside any other fault, until it is
-// told to take all again.
-func (c control) setPicky(picky bool) error {
-	if !picky {
-		return remove(c.taste())
-	}
-	return replaceFile(c.taste(), "picky")
-}
-
-// readPicky reports whether the sink is to refuse some objects.
-func (c control) readPicky() bool {
-	_, err := os.Stat(c.taste())
-	return err == nil
-}
+// setAlso is setFault for a fault of the program that needs one of the sink. It
+// applies while there is no other.
+func (c control) setAlso(k kind) error { return replaceFile(c.also(), string(k)) }
 
 // clearDeath takes that back, if it has not happened.
-func (c control) clearDeath() error { return remove(c.death()) }
-
-func remove(path string) error {
-	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+func (c control) clearDeath() error {
+	if err := os.Remove(c.death()); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("control the sink: %w", err)
 	}
 	return nil
@@ -53,11 +40,16 @@ func remove(path string) error {
 
 // readFault returns how the sink is to fail now, "" if it is not.
 func (c control) readFault() (kind, error) {
-	text, err := os.ReadFile(c.fault())
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return "", fmt.Errorf("control the sink: %w", err)
+	for _, path := range []string{c.fault(), c.also()} {
+		text, err := os.ReadFile(path)
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return "", fmt.Errorf("control the sink: %w", err)
+		}
+		if len(text) > 0 {
+			return kind(text), nil
+		}
 	}
-	return kind(text), nil
+	return "", nil
 }
 
 // takeDeath returns how the process is to kill itself now, once; "" if it is not.

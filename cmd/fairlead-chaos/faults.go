@@ -45,14 +45,23 @@ func (b *breaker) carryOut(ctx context.Context, f fault) error {
 		return first(func() error { return b.program.terminate(ctx) }, b.program.start)
 	case killBehind:
 		return first(func() error {
-			return after(b.program.control.setPicky(true), until, func() error {
-				return errors.Join(b.program.kill(ctx), b.program.control.setPicky(false))
+			return after(b.program.control.setAlso(sinkPartial), until, func() error {
+				return errors.Join(b.program.kill(ctx), b.program.control.setAlso(""))
 			})
 		}, b.program.start)
+	case killBurst:
+		err := after(b.program.control.setAlso(sinkStalls), until, func() error {
+			b.program.child.expected.Store(true)
+			return errors.Join(b.program.control.setDeath(killBurst), b.program.control.setAlso(""))
+		})
+		if err != nil {
+			return err
+		}
+		return b.afterDeath(ctx, f.Until+f.Until-f.At)
 	case outage:
 		return first(func() error { return b.program.kill(ctx) }, until, func() error { return b.compactAll(ctx) }, b.program.start)
 	case killBefore, killMiddle, killAfter:
-		return b.killInSink(ctx, f)
+		return b.killInSink(ctx, f.Kind, f.Until)
 	case sinkFails, sinkStalls, sinkHalf, sinkPartial, sinkLost:
 		return after(b.program.control.setFault(f.Kind), until, func() error { return b.program.control.setFault("") })
 	}
@@ -82,15 +91,20 @@ func (b *breaker) carryOut(ctx context.Context, f fault) error {
 	return fmt.Errorf("nobody knows how to make a %s", f.Kind)
 }
 
-// killInSink lets the program kill itself in its next write. If there is none in
-// time, it is killed outside of one.
-func (b *breaker) killInSink(ctx context.Context, f fault) error {
-	c := b.program.child
-	c.expected.Store(true)
-	if err := b.program.control.setDeath(f.Kind); err != nil {
+// killInSink lets the program kill itself in its next write, if there is one in
+// time.
+func (b *breaker) killInSink(ctx context.Context, death kind, until int) error {
+	b.program.child.expected.Store(true)
+	if err := b.program.control.setDeath(death); err != nil {
 		return err
 	}
-	if err := b.clock.waitOr(ctx, f.Until, c.exited); err != nil {
+	return b.afterDeath(ctx, until)
+}
+
+// afterDeath waits until the program has killed itself, or kills it when so many
+// writes are done, and starts it again.
+func (b *breaker) afterDeath(ctx context.Context, until int) error {
+	if err := b.clock.waitOr(ctx, until, b.program.child.exited); err != nil {
 		return err
 	}
 	return errors.Join(b.program.kill(ctx), b.program.control.clearDeath(), b.program.start())

@@ -16,6 +16,7 @@ const (
 	terminate  kind = "terminate"        // SIGTERM, and started again
 	killBehind kind = "kill-behind"      // kill -9 when some objects have been refused for a while, and others not
 	outage     kind = "outage"           // kill -9, and etcd compacted everywhere before it is back
+	killBurst  kind = "kill-after-stall" // kill -9 when it has taken all that had gathered while it stalled
 	killBefore kind = "kill-before-sink" // kill -9 when the sink is about to take a batch
 	killMiddle kind = "kill-in-sink"     // kill -9 when it has taken half, and half a line
 	killAfter  kind = "kill-after-sink"  // kill -9 when it has taken all and not said so
@@ -42,7 +43,7 @@ const (
 
 // kinds are all of them.
 var kinds = []kind{
-	kill, terminate, killBehind, outage, killBefore, killMiddle, killAfter,
+	kill, terminate, killBehind, killBurst, outage, killBefore, killMiddle, killAfter,
 	sinkFails, sinkStalls, sinkHalf, sinkPartial, sinkLost,
 	cut, blackHole, slow, restart, crash, compact,
 }
@@ -83,7 +84,7 @@ func newPlan(seed uint64, changes, faults int, members []string) []fault {
 		f := fault{Kind: round[0], Dice: random.Uint64()}
 		round = round[1:]
 		switch f.Kind {
-		case kill, terminate, killBehind, outage, killBefore, killMiddle, killAfter:
+		case kill, terminate, killBehind, killBurst, outage, killBefore, killMiddle, killAfter:
 			f.Target = theProgram
 		case sinkFails, sinkStalls, sinkHalf, sinkPartial, sinkLost:
 			f.Target = theSink

@@ -81,6 +81,8 @@ func (p *program) arguments() []string {
 		"--clusters", "kubeconfig:" + p.kubeconfig(),
 		"--sink", sinkScheme + ":" + p.dir,
 		"--ledger", p.ledger(),
+		// An audit would mend what is to be found.
+		"--audit-interval", "0",
 		"--cluster-qps", "0",
 		"--lane-capacity", "40",
 		"--workers", "16",

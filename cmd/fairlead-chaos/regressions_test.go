@@ -11,7 +11,7 @@ var regressions = []struct {
 	seed uint64
 	why  string
 }{
-	{seed: 2, why: "an object that was deleted and created again right before a kill was told to be deleted after it, and then there again"},
+	{seed: 4, why: "after a kill, an object that existed was told to be deleted, and then there again: it had taken a name right before"},
 }
 
 func TestRegressions(t *testing.T) {

@@ -31,6 +31,8 @@ type faultySink struct {
 	control control
 	// die ends the process at once. It does not return, but in tests.
 	die func() error
+
+	doomed bool // the next write is the last one
 }
 
 // openFaultySink is what `--sink chaos:DIR` opens.
@@ -54,9 +56,6 @@ func (s *faultySink) Write(ctx context.Context, batch []*pipeline.Change) error 
 	if err != nil {
 		return err
 	}
-	if fault == sinkPartial || fault == "" && s.control.readPicky() {
-		return s.some(ctx, batch)
-	}
 	half := batch[:len(batch)/2]
 	switch fault {
 	case killBefore:
@@ -67,6 +66,8 @@ func (s *faultySink) Write(ctx context.Context, batch []*pipeline.Change) error 
 		return errors.Join(s.to.Write(ctx, batch), s.die())
 	case sinkFails:
 		return errOnPurpose
+	case sinkPartial:
+		return s.some(ctx, batch)
 	case sinkHalf:
 		return errors.Join(s.to.Write(ctx, half), errOnPurpose)
 	case sinkLost:
@@ -81,10 +82,20 @@ func (s *faultySink) Write(ctx context.Context, batch []*pipeline.Change) error 
 // begin returns what is to go wrong with the write that begins. It returns when
 // the sink does not stall, or the process is to die.
 func (s *faultySink) begin(ctx context.Context) (kind, error) {
+	if s.doomed {
+		return killAfter, nil
+	}
 	for {
 		death, err := s.control.takeDeath()
-		if death != "" || err != nil {
-			return death, err
+		if err != nil {
+			return "", err
+		}
+		if death == killBurst {
+			// The write that stalls is of what was there when it began. What has
+			// gathered since is in the one after it.
+			s.doomed = true
+		} else if death != "" {
+			return death, nil
 		}
 		fault, err := s.control.readFault()
 		if fault != sinkStalls || err != nil {

@@ -92,26 +92,25 @@ func written(t *testing.T, s *faultySink) string {
 
 func TestSinkFaults(t *testing.T) {
 	for _, test := range []struct {
-		fault, death kind
-		picky        bool
-		err          error
-		refused      []int // named by a BatchError
-		written      string
-		torn         bool
+		fault, also, death kind
+		err                error
+		refused            []int // named by a BatchError
+		written            string
+		torn               bool
 	}{
 		{written: "a b c d"},
 		{fault: sinkFails, err: errOnPurpose},
 		{fault: sinkHalf, err: errOnPurpose, written: "a b"},
 		{fault: sinkPartial, err: errOnPurpose, refused: []int{3}, written: "a b c"},
 		{fault: sinkLost, err: errOnPurpose, written: "a b c d"},
-		{picky: true, err: errOnPurpose, refused: []int{3}, written: "a b c"},
-		{picky: true, fault: sinkFails, err: errOnPurpose},
+		{also: sinkPartial, err: errOnPurpose, refused: []int{3}, written: "a b c"},
+		{also: sinkPartial, fault: sinkFails, err: errOnPurpose},
 		{death: killBefore, err: errDead},
 		{death: killMiddle, err: errDead, written: "a b", torn: true},
 		{death: killAfter, err: errDead, written: "a b c d"},
 		{fault: sinkStalls, death: killAfter, err: errDead, written: "a b c d"},
 	} {
-		t.Run(string(test.fault+" "+test.death), func(t *testing.T) {
+		t.Run(strings.Join([]string{string(test.fault), string(test.also), string(test.death)}, " "), func(t *testing.T) {
 			s := openSink(t)
 			var errs []error
 			if test.fault != "" {
@@ -120,8 +119,8 @@ func TestSinkFaults(t *testing.T) {
 			if test.death != "" {
 				errs = append(errs, s.control.setDeath(test.death))
 			}
-			if test.picky {
-				errs = append(errs, s.control.setPicky(true))
+			if test.also != "" {
+				errs = append(errs, s.control.setAlso(test.also))
 			}
 			if err := errors.Join(errs...); err != nil {
 				t.Fatal(err)
@@ -146,7 +145,7 @@ func TestSinkFaults(t *testing.T) {
 			}
 
 			// It ends. Whoever was killed starts anew.
-			if err := errors.Join(s.control.setFault(""), s.control.setPicky(false)); err != nil {
+			if err := errors.Join(s.control.setFault(""), s.control.setAlso("")); err != nil {
 				t.Fatal(err)
 			}
 			if test.death != "" {
@@ -160,6 +159,27 @@ func TestSinkFaults(t *testing.T) {
 			}
 		})
 	}
+}
+
+func TestSinkKillsAfterAStall(t *testing.T) {
+	s := openSink(t)
+	if err := errors.Join(s.control.setAlso(sinkStalls), s.control.setDeath(killBurst)); err != nil {
+		t.Fatal(err)
+	}
+	synctest.Test(t, func(t *testing.T) {
+		done := make(chan error, 1)
+		go func() { done <- s.Write(t.Context(), changes("a")) }()
+		time.Sleep(time.Hour)
+		if err := s.control.setAlso(""); err != nil {
+			t.Fatal(err)
+		}
+		if err := <-done; err != nil {
+			t.Errorf("the write that stalled: %v", err)
+		}
+		if err := s.Write(t.Context(), changes("b", "c")); !errors.Is(err, errDead) || written(t, s) != "a b c" {
+			t.Errorf("the next: %v, %q written", err, written(t, s))
+		}
+	})
 }
 
 func TestSinkStalls(t *testing.T) {

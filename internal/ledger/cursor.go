@@ -53,7 +53,7 @@ type Cursor struct {
 	// may hold beyond it, deleted the acked deletions that a resumed watch
 	// would show again, with forgetting their order.
 	acked      objects
-	held       map[name][]uid
+	held       map[name][]version
 	deleted    map[name]rv
 	forgetting []deletion
 	passed     rv // no watch will start before it
@@ -91,7 +91,7 @@ func newCursor(id StreamID, w *writer) *Cursor {
 		key:       rand.Text(),
 		headDirty: true,
 		acked:     newObjects(),
-		held:      map[name][]uid{},
+		held:      map[name][]version{},
 		deleted:   map[name]rv{},
 		pending:   map[name]*pending{},
 		odd:       map[uid]string{},
@@ -137,6 +137,11 @@ func (c *Cursor) Observe(n Name, v Version, deleted, snapshot bool) (ticket uint
 		}
 		if !snapshot {
 			if gone, ok := c.deleted[name(key)]; ok && seen.rv.notAfter(gone) || acked != nil && seen.rv.notAfter(acked.rv) {
+				return 0, Stale
+			}
+			// A sink may have what was noted last, so to deliver what came before it
+			// would delete it there first, although it exists. It comes itself.
+			if held := c.held[name(key)]; len(held) > 0 && seen.rv != held[len(held)-1].rv && seen.rv.notAfter(held[len(held)-1].rv) {
 				return 0, Stale
 			}
 		}
@@ -223,7 +228,7 @@ func (c *Cursor) EndSnapshot(resourceVersion string) []Tombstone {
 	}
 	for n, held := range c.held {
 		if c.pending[n] == nil && c.acked.get([]byte(n)) == nil {
-			sweep(n, held[len(held)-1])
+			sweep(n, held[len(held)-1].uid)
 		}
 	}
 	c.rewriteLocked(at)

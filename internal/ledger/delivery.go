@@ -41,13 +41,13 @@ func (c *Cursor) begin(ticket uint64, n Name, v Version, deleted bool) (ghosts [
 		ghosts = append(ghosts, c.formatLocked(o.uid))
 	}
 	for _, h := range held {
-		if h != u && (o == nil || h != o.uid) {
-			ghosts = append(ghosts, c.formatLocked(h))
+		if h.uid != u && (o == nil || h.uid != o.uid) {
+			ghosts = append(ghosts, c.formatLocked(h.uid))
 		}
 	}
-	if !deleted && !known && !slices.Contains(held, u) {
+	if !deleted && !known && !slices.ContainsFunc(held, func(h version) bool { return h.uid == u }) {
 		at := c.nameLocked(key, p)
-		c.held[at] = append(held, u)
+		c.held[at] = append(held, version{u, parseRV(v.ResourceVersion)})
 		if c.writer != nil {
 			c.notes++
 			c.dirty[at], c.unnoted[at] = struct{}{}, c.notes
@@ -113,7 +113,7 @@ func (c *Cursor) Ack(ticket uint64, n Name, v Version, deleted bool) {
 		// A map never becomes smaller by itself.
 		c.pending, c.mostPending = map[name]*pending{}, 0
 		if len(c.held) == 0 {
-			c.held = map[name][]uid{}
+			c.held = map[name][]version{}
 		}
 	}
 	switch {
@@ -243,7 +243,7 @@ func (c *Cursor) sweepOddLocked() {
 	}
 	for _, held := range c.held {
 		for _, u := range held {
-			use(u)
+			use(u.uid)
 		}
 	}
 	c.odd, c.oddLimit = used, 64+2*len(used)

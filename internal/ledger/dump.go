@@ -51,7 +51,7 @@ func ReadAll(ctx context.Context, store Store) ([]Dump, error) {
 				o.Acked = Version{format(k.acked.uid), k.acked.rv.format()}
 			}
 			for _, u := range k.held {
-				o.Held = append(o.Held, format(u))
+				o.Held = append(o.Held, format(u.uid))
 			}
 			if k.isDeleted {
 				o.Deleted = k.deleted.format()

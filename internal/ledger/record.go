@@ -54,7 +54,7 @@ type known struct {
 	acked              version
 	deleted            rv
 	isAcked, isDeleted bool
-	held               []uid
+	held               []version
 }
 
 // A record is: flags, then acked (UID, version), then the deletion (version),
@@ -113,7 +113,8 @@ func (c *Cursor) encodeLocked(key []byte, n name) []byte {
 	if len(held) > 0 {
 		b = binary.AppendUvarint(b, uint64(len(held)))
 		for _, u := range held {
-			b = c.appendUIDLocked(b, u)
+			b = c.appendUIDLocked(b, u.uid)
+			b = binary.BigEndian.AppendUint64(b, uint64(u.rv))
 		}
 	}
 	return binary.BigEndian.AppendUint32(b, checksum(key, b))
@@ -147,7 +148,7 @@ func decodeRecord(key, value []byte, odd func(uid, string)) (k known, err error)
 	}
 	if b[0]&hasHeld != 0 {
 		for range r.uvarint() {
-			k.held = append(k.held, r.uid())
+			k.held = append(k.held, version{r.uid(), rv(r.uint64())})
 			if r.short {
 				break
 			}

@@ -68,7 +68,7 @@ func (c *Cursor) Retire() []Tombstone {
 	}
 	for n, held := range c.held {
 		if c.pending[n] == nil {
-			retire(n, held[len(held)-1])
+			retire(n, held[len(held)-1].uid)
 		}
 	}
 	return gone

@@ -31,7 +31,7 @@ func (c *Cursor) Retry(n Name, v Version, deleted bool) (r *Retried, ok bool) {
 		return nil, false
 	}
 	for _, held := range c.held[name(key)] {
-		if held != seen.uid {
+		if held.uid != seen.uid {
 			return nil, false
 		}
 	}

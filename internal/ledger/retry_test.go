@@ -53,10 +53,10 @@ func TestOnlyTheNewestIsRetried(t *testing.T) {
 			deliver(t, c, a, at(uid1, 21), true, false)
 		}, a, at(uid3, 19), true, false},
 		{"a deletion with another UID on its way", func(t *testing.T, c *Cursor) {
-			c.held[nameOfTest(b)] = []uid{c.uidLocked(uid2)}
+			c.held[nameOfTest(b)] = []version{{uid: c.uidLocked(uid2)}}
 		}, b, at(uid1, 9), true, false},
 		{"a state with another UID on its way", func(t *testing.T, c *Cursor) {
-			c.held[nameOfTest(a)] = []uid{c.uidLocked(uid2)}
+			c.held[nameOfTest(a)] = []version{{uid: c.uidLocked(uid2)}}
 		}, a, at(uid1, 10), false, false},
 	} {
 		c := snapshotOf(t)
