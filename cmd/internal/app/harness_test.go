@@ -30,7 +30,12 @@ import (
 	"github.com/fairlead-dev/fairlead/pipeline"
 )
 
+// The test program is started again as fairlead, where processes are what a test
+// is about.
 func TestMain(m *testing.M) {
+	if os.Getenv(asChild) != "" {
+		os.Exit(runChild(os.Args[1:]))
+	}
 	setGlobalLoggers.Do(func() {
 		ctrllog.SetLogger(logr.Discard())
 		klog.SetLogger(logr.Discard())
