@@ -67,14 +67,16 @@ func (s *stamps) Write(_ context.Context, batch []*pipeline.Change) error {
 		return nil
 	}
 	<-time.After(time.Second) // the next batch gathers
+	if err := os.Remove(filepath.Join(s.dir, "stop")); err != nil {
+		return err
+	}
 	if err := syscall.Kill(os.Getpid(), syscall.SIGSTOP); err != nil {
 		return err
 	}
-	for {
+	for { // no timer: those of the election would be due before
 		if _, err := os.Stat(filepath.Join(s.dir, "go")); err == nil {
 			return nil
 		}
-		<-time.After(time.Millisecond)
 	}
 }
 

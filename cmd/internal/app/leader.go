@@ -77,10 +77,13 @@ func (p *program) lead(ctx, term context.Context) (ended bool, err error) {
 	opening, cancel := context.WithCancel(term)
 	defer cancel()
 	defer context.AfterFunc(ctx, cancel)()
-	if err := p.open(opening); err != nil {
-		if ctx.Err() != nil && opening.Err() != nil {
-			err = nil // asked to stop meanwhile
-		}
+	switch err := p.open(opening); {
+	case err == nil:
+	case term.Err() != nil:
+		return true, context.Cause(term)
+	case ctx.Err() != nil:
+		return true, nil // asked to stop meanwhile
+	default:
 		return true, err
 	}
 	return p.work(ctx, term)

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"os"
 	"sync/atomic"
 
 	"github.com/go-logr/logr"
@@ -50,6 +51,7 @@ type program struct {
 	manager  manager.Manager
 	started  chan struct{} // closed once sources run
 	stopping chan struct{} // closed when the program begins to stop
+	hangup   chan os.Signal
 }
 
 // newProgram makes all of the program or, with leader election, what a follower
@@ -59,6 +61,7 @@ func newProgram(ctx context.Context, s *settings, stdout io.Writer, log logr.Log
 	p := &program{
 		settings: s, stdout: stdout, log: log, registerer: reg,
 		opened: make(chan struct{}), started: make(chan struct{}), stopping: make(chan struct{}),
+		hangup: make(chan os.Signal, 1),
 	}
 	defer func() {
 		if err != nil {

@@ -3,7 +3,6 @@ package app
 import (
 	"context"
 	"fmt"
-	"os"
 	"os/signal"
 	"sync"
 	"syscall"
@@ -17,6 +16,8 @@ const stopGrace = 5 * time.Second
 // run serves, and works until ctx ends: at once or, with leader election, when
 // and while this process leads.
 func (p *program) run(ctx context.Context) (err error) {
+	signal.Notify(p.hangup, syscall.SIGHUP) // which would end a follower otherwise
+	defer signal.Stop(p.hangup)
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	var wg sync.WaitGroup
@@ -52,10 +53,6 @@ func (p *program) run(ctx context.Context) (err error) {
 // When term ends, all of it stops at once. What work reports as not ended may
 // still be writing.
 func (p *program) work(ctx, term context.Context) (ended bool, err error) {
-	hangup := make(chan os.Signal, 1)
-	signal.Notify(hangup, syscall.SIGHUP)
-	defer signal.Stop(hangup)
-
 	ended = true
 	late := make(chan struct{}) // closed when what stops because of term should have
 	defer context.AfterFunc(term, func() { time.AfterFunc(stopGrace, func() { close(late) }) })()
@@ -90,7 +87,7 @@ func (p *program) work(ctx, term context.Context) (ended bool, err error) {
 		}
 	}
 	stopLedger := start("the ledger", p.ledger.Run)
-	stopSinks := start("the sinks", func(ctx context.Context) error { return p.sinks.run(ctx, p.dead, hangup) })
+	stopSinks := start("the sinks", func(ctx context.Context) error { return p.sinks.run(ctx, p.dead, p.hangup) })
 	stopDead := start("the dead letters", func(ctx context.Context) error { return p.dead.run(ctx, p.sources) })
 	stopManager := start("the manager", p.manager.Start)
 	stopSources := start("the sources", p.sources.Run)
