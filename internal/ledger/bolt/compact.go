@@ -35,6 +35,9 @@ func Compact(ctx context.Context, path string) (before, after int64, err error) 
 		return 0, 0, err
 	}
 	defer func() { err = errors.Join(err, s.Close()) }()
+	if err := s.Load(ctx, noVisit); err != nil {
+		return 0, 0, err
+	}
 	before = s.Size()
 	if after, err = s.compact(ctx); err != nil {
 		return 0, 0, fmt.Errorf("compact ledger %s: %w", path, explain(err))
