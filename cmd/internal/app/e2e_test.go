@@ -61,7 +61,7 @@ func testEverythingArrives(t *testing.T, env *testenv.Env) {
 		}
 	})
 	r := start(t, "--clusters=kubeconfig:"+writeKubeconfig(t, env.Cluster("alpha"), env.Cluster("beta"), env.Cluster("gamma")),
-		"--watch=configmaps?namespace="+ns)
+		"--watch=configmaps?namespace="+ns, "--ledger="+filepath.Join(t.TempDir(), "ledger"))
 	each(func(o *objects) {
 		for i := range after {
 			o.create(fmt.Sprintf("new-%d", i))
