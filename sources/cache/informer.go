@@ -7,13 +7,13 @@ import (
 	"sync"
 	"time"
 
+	"github.com/go-logr/logr"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/watch"
 	toolscache "k8s.io/client-go/tools/cache"
-	"k8s.io/klog/v2"
 	"sigs.k8s.io/controller-runtime/pkg/client/apiutil"
 )
 
@@ -221,7 +221,7 @@ func (t *tracked) RunWithContext(ctx context.Context) {
 	})
 	// What client-go has to say is for those who look closely.
 	log := t.i.member.fleet.o.Log.WithValues("cluster", t.i.member.name, "cache", t.i.key.String())
-	t.SharedIndexInformer.RunWithContext(klog.NewContext(ctx, log.V(2)))
+	t.SharedIndexInformer.RunWithContext(logr.NewContext(ctx, log.V(2)))
 	wg.Wait()
 	t.i.member.leave(t.i)
 }
