@@ -65,6 +65,7 @@ type cachedMember struct {
 	leave chan struct{} // closed when it is to be removed
 
 	// Guarded by Caches.mu:
+	config  fleet.Member
 	leaving bool
 	next    *fleet.Member // set again while leaving
 }
@@ -105,7 +106,10 @@ func (c *Caches) NeedLeaderElection() bool { return false }
 
 // Set adds a member or gives one that is there a new configuration, which
 // takes effect at once: what is cached stays, and only what has changed
-// meanwhile is told to reconcilers.
+// meanwhile is told to reconcilers. A description that has the Fingerprint of
+// the one before leaves the connection alone. Of the limits in it only Paused
+// counts here: a paused member is not connected to. Rates and weights are the
+// queue's.
 func (c *Caches) Set(m fleet.Member) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -116,7 +120,23 @@ func (c *Caches) Set(m fleet.Member) {
 	case r.leaving:
 		r.next = &m
 	default:
-		r.conn.SetREST(m.REST)
+		same := m.Fingerprint != "" && m.Fingerprint == r.config.Fingerprint
+		r.config = m
+		if !same {
+			r.conn.SetREST(m.REST)
+		}
+		c.describeLocked(r)
+	}
+}
+
+// describeLocked applies what a member's description says beside how to
+// connect.
+func (c *Caches) describeLocked(r *cachedMember) {
+	c.SetLabels(r.name, r.config.Labels)
+	if r.config.Limits.Paused {
+		r.conn.Pause()
+	} else {
+		r.conn.Resume()
 	}
 }
 
@@ -148,8 +168,9 @@ func (c *Caches) startLocked(m fleet.Member) {
 		c.o.Log.Error(err, "Cannot keep caches of a cluster", "cluster", m.Name)
 		return
 	}
-	r := &cachedMember{name: m.Name, conn: conn, leave: make(chan struct{})}
+	r := &cachedMember{name: m.Name, config: m, conn: conn, leave: make(chan struct{})}
 	c.members[m.Name] = r
+	c.describeLocked(r)
 	c.children.Start(m.Name, func(ctx context.Context) error { return c.follow(ctx, r) })
 }
 
@@ -198,6 +219,7 @@ func (c *Caches) removed(r *cachedMember) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	delete(c.members, r.name)
+	c.SetLabels(r.name, nil)
 	if c.o.Removed != nil {
 		c.o.Removed(r.name)
 	}
