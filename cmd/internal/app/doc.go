@@ -9,6 +9,8 @@
 //	                                                ▲
 //	fairlead replay, fairlead dead-letter retry ────┘ POST
 //
+//	fairlead ledger, fairlead dead-letter list ─▶ the files themselves
+//
 // With --leader-elect the program is opened and works when this process leads;
 // the servers run from the start.
 //

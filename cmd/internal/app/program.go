@@ -145,6 +145,7 @@ func (p *program) open(ctx context.Context) (err error) {
 		return err
 	}
 	for _, c := range []prometheus.Collector{
+		ledger.NewCollector(p.ledger.Status, p.ledgerSize()),
 		pipeline.NewQueueCollector(p.queue.Lanes),
 		connection.NewCollector(p.connectionStatus),
 		stream.NewCollector(p.streamStatus),
@@ -162,7 +163,7 @@ func (p *program) open(ctx context.Context) (err error) {
 
 // openLedger opens what --ledger names and reads it.
 func (p *program) openLedger(ctx context.Context) (err error) {
-	o := ledger.Options{Retention: p.settings.LedgerRetention, Log: p.log}
+	o := ledger.Options{Sinks: p.settings.sinkNames(), Retention: p.settings.LedgerRetention, Log: p.log}
 	if path := p.settings.Ledger; path != memoryLedger {
 		err := p.whenFree(ctx, "the ledger", func() (err error) {
 			p.store, err = bolt.Open(path)
@@ -180,6 +181,15 @@ func (p *program) openLedger(ctx context.Context) (err error) {
 		return fmt.Errorf("--ledger: %w", err)
 	}
 	return nil
+}
+
+// ledgerSize returns what tells the size of the ledger's file; nil if there is
+// none.
+func (p *program) ledgerSize() func() int64 {
+	if p.store == nil {
+		return nil
+	}
+	return p.store.Size
 }
 
 // close lets go of files, after everything has stopped.

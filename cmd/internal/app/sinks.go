@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 
 	"github.com/go-logr/logr"
 	"golang.org/x/sync/errgroup"
@@ -72,6 +73,16 @@ func (p *program) openSinks(ctx context.Context) (_ sinks, err error) {
 		return nil, err
 	}
 	return all, nil
+}
+
+// sinkNames returns the sinks' names, sorted.
+func (s *settings) sinkNames() []string {
+	all := make([]string, len(s.sinks))
+	for i, spec := range s.sinks {
+		all[i] = spec.value
+	}
+	slices.Sort(all)
+	return all
 }
 
 func (ks sinks) destinations() []pipeline.Destination {
