@@ -147,3 +147,27 @@ func BenchmarkApply(b *testing.B) {
 		})
 	}
 }
+
+// All of a large cluster comes to a new ledger in one transaction, in no order.
+// What a record costs must not depend on how many there are.
+func BenchmarkApplyFirst(b *testing.B) {
+	for _, n := range []int{20_000, 200_000} {
+		b.Run(fmt.Sprint(n), func(b *testing.B) {
+			r := rand.New(rand.NewPCG(3, 4))
+			u := ledger.Update{Cursor: "new", Head: make([]byte, 200)}
+			for i := range n {
+				name := podName(r, i)
+				u.Records = append(u.Records, ledger.Record{Key: []byte(name.Namespace + name.Name), Value: make([]byte, 30)})
+			}
+			r.Shuffle(n, func(i, k int) { u.Records[i], u.Records[k] = u.Records[k], u.Records[i] })
+			for b.Loop() {
+				s := mustOpen(b, filepath.Join(b.TempDir(), "fairlead.ledger"))
+				if err := s.Apply(b.Context(), []ledger.Update{u}); err != nil {
+					b.Fatal(err)
+				}
+				mustClose(b, s)
+			}
+			b.ReportMetric(float64(b.N*n)/b.Elapsed().Seconds(), "records/s")
+		})
+	}
+}
