@@ -34,6 +34,7 @@ func TestOnRealClusters(t *testing.T) {
 		"what waits is drained before the end":  testDrain,
 		"a missing resource harms nothing else": testMissingResource,
 		"a restart replays and misses nothing":  testRestart,
+		"a new sink gets what there is":         testNewSink,
 	} {
 		t.Run(name, func(t *testing.T) { run(t, env) })
 	}

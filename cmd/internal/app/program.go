@@ -121,7 +121,7 @@ func newProgram(ctx context.Context, s *settings, stdout io.Writer, log logr.Log
 
 // openLedger opens what --ledger names and reads it.
 func (p *program) openLedger(ctx context.Context) (err error) {
-	o := ledger.Options{Retention: p.settings.LedgerRetention, Log: p.log}
+	o := ledger.Options{Sinks: p.sinks.names(), Retention: p.settings.LedgerRetention, Log: p.log}
 	if path := p.settings.Ledger; path != memoryLedger {
 		if p.store, err = bolt.Open(path); err != nil {
 			return fmt.Errorf("--ledger: %w", err)
