@@ -22,12 +22,25 @@ import (
 	"github.com/fairlead-dev/fairlead/pipeline"
 )
 
-// asChild is the environment variable that makes the test program fairlead.
+// asChild is the environment variable that makes the test program something
+// else, for tests in which processes end.
 const asChild = "FAIRLEAD_TEST_CHILD"
+
+func runAs(task string, args []string) error {
+	switch task {
+	case "fairlead":
+		return runChild(args)
+	case "keeper":
+		return runKeeper(args[0], args[1], args[2:])
+	case "program":
+		return runProgram(args)
+	}
+	return errors.New("unknown task " + task)
+}
 
 // runChild is fairlead's main, with one more kind of sink. It ends with its
 // parent.
-func runChild(args []string) int {
+func runChild(args []string) error {
 	go func() {
 		_, _ = io.Copy(io.Discard, os.Stdin)
 		os.Exit(3)
@@ -36,11 +49,7 @@ func runChild(args []string) int {
 	defer stop()
 	command := NewCommand(Options{Version: "test", Sinks: map[string]func(string) (pipeline.Sink, error){"stamps": openStamps}})
 	command.SetArgs(args)
-	if err := command.ExecuteContext(ctx); err != nil {
-		fmt.Fprintln(os.Stderr, "fairlead:", err)
-		return 1
-	}
-	return 0
+	return command.ExecuteContext(ctx)
 }
 
 // stamps is a sink in a folder that has no lock: each change is a line with the
@@ -100,7 +109,7 @@ func startChild(t *testing.T, flags ...string) *child {
 		"--cluster-qps=0", "--reconnect-min=200ms", "--reconnect-max=1s", "--leader-elect",
 	}
 	c.cmd = exec.Command(os.Args[0], append(args, flags...)...)
-	c.cmd.Env = append(os.Environ(), asChild+"=1")
+	c.cmd.Env = append(os.Environ(), asChild+"=fairlead")
 	c.cmd.Stdout, c.cmd.Stderr = log, log
 	// It ends when this end of its stdin is closed, however this process ends.
 	stdin := must(c.cmd.StdinPipe())(t)
