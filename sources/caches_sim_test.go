@@ -439,3 +439,26 @@ func TestChanges(t *testing.T) {
 		}
 	})
 }
+
+// TestRestoredBackup: the versions that a member gives out begin anew below the
+// one that was seen last. A watch from there would stay silent.
+func TestRestoredBackup(t *testing.T) {
+	simulate(t, CachesOptions{}, func(t *testing.T, s *sim) {
+		f := newFakeAPI("A", "x", "y")
+		s.set("a", f)
+		s.want("first list", "a/x?", "a/y?")
+		f.cut()
+		f.set(func() {
+			f.version = 90
+			delete(f.objects, "y")
+			f.events = nil
+		})
+		time.Sleep(time.Second)
+		f.restore()
+		time.Sleep(time.Minute)
+		s.want("after the restore", "a/x?", "a/y")
+		f.put("z")
+		s.want("new", "a/z")
+		s.state("a", cache.Live)
+	})
+}
