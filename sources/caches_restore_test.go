@@ -3,6 +3,7 @@ package sources
 import (
 	"fmt"
 	"testing"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -70,4 +71,27 @@ func testRestore(t *testing.T, hub, a *testenv.Cluster) {
 	if got := m.count("a", ns, "kept") - kept; got > 1 {
 		t.Errorf("what was kept was told %d times", got)
 	}
+}
+
+// TestRestoredBackup: the versions that a member gives out begin anew below the
+// one that was seen last. A watch from there would stay silent.
+func TestRestoredBackup(t *testing.T) {
+	simulate(t, CachesOptions{}, func(t *testing.T, s *sim) {
+		f := newFakeAPI("A", "x", "y")
+		s.set("a", f)
+		s.want("first list", "a/x?", "a/y?")
+		f.cut()
+		f.set(func() {
+			f.version = 90
+			delete(f.objects, "y")
+			f.events = nil
+		})
+		time.Sleep(time.Second)
+		f.restore()
+		time.Sleep(time.Minute)
+		s.want("after the restore", "a/x?", "a/y")
+		f.put("z")
+		s.want("new", "a/z")
+		s.state("a", cache.Live)
+	})
 }
