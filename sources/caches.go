@@ -99,8 +99,8 @@ func (c *Caches) NeedLeaderElection() bool { return false }
 
 // Set adds a member or gives one that is there a new configuration, which
 // takes effect at once: what is cached stays, and only what has changed
-// meanwhile is told to reconcilers. Other limits alone do not touch the
-// connection. A member that is paused stays in the fleet, backing off: its
+// meanwhile is told to reconcilers. Other limits or labels alone do not
+// touch the connection. A member that is paused stays in the fleet, backing off: its
 // caches can be read, and nothing is sent to it.
 func (c *Caches) Set(m fleet.Member) {
 	c.mu.Lock()

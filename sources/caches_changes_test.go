@@ -65,7 +65,7 @@ func TestChanges(t *testing.T) {
 		note := func(c cache.Status) {
 			mu.Lock()
 			defer mu.Unlock()
-			got = append(got, c.Cluster+" "+string(c.State)+":"+c.Reason+c.ClusterUID)
+			got = append(got, c.Cluster+" "+string(c.State)+":"+c.Reason+c.ClusterUID+c.Labels["tier"])
 		}
 		var wg sync.WaitGroup
 		wg.Go(func() {

@@ -50,8 +50,8 @@ func (c *Caches) connectLocked(r *cachedMember) error {
 	return nil
 }
 
-// updateLocked gives a member what its description says now. One that asks for
-// other limits only does not touch the connection.
+// updateLocked gives a member what its description says now. One with
+// other limits or labels only does not touch the connection.
 func (c *Caches) updateLocked(r *cachedMember, m fleet.Member) {
 	same := m.Fingerprint != "" && m.Fingerprint == r.config.Fingerprint
 	r.config = m
@@ -127,6 +127,7 @@ func (c *Caches) removed(r *cachedMember) {
 	for _, l := range c.limiters {
 		l.forget(r.name)
 	}
+	c.SetLabels(r.name, nil)
 	if c.o.Removed != nil {
 		c.o.Removed(r.name)
 	}

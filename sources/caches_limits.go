@@ -58,8 +58,9 @@ func (l *queueLimiter) forget(cluster string) {
 	l.queue.SetWeight(cluster, 1)
 }
 
-// limitLocked gives a member the limits that its description asks for.
+// limitLocked gives a member the limits and labels that its description tells.
 func (c *Caches) limitLocked(r *cachedMember) {
+	c.SetLabels(r.name, r.config.Labels)
 	for _, l := range c.limiters {
 		l.set(r.name, r.config.Limits)
 	}
