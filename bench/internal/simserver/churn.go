@@ -28,13 +28,13 @@ type Churn struct {
 func (c Churn) Validate() error {
 	var errs []error
 	if !(c.PerSecond >= 0) || math.IsInf(c.PerSecond, 0) {
-		errs = append(errs, fmt.Errorf("PerSecond: must be a number of at least 0, is %v", c.PerSecond))
+		errs = append(errs, fmt.Errorf("changes per second: must be a number of at least 0, is %v", c.PerSecond))
 	}
 	if !(c.Skew >= 0) || math.IsInf(c.Skew, 0) {
-		errs = append(errs, fmt.Errorf("Skew: must be a number of at least 0, is %v", c.Skew))
+		errs = append(errs, fmt.Errorf("skew: must be a number of at least 0, is %v", c.Skew))
 	}
 	if !(c.Replaced >= 0 && c.Replaced <= 1) {
-		errs = append(errs, fmt.Errorf("Replaced: must be from 0 to 1, is %v", c.Replaced))
+		errs = append(errs, fmt.Errorf("share of replaced objects: must be from 0 to 1, is %v", c.Replaced))
 	}
 	return errors.Join(errs...)
 }
