@@ -53,6 +53,7 @@ type Caches struct {
 
 	o        CachesOptions
 	children *supervise.Set // one per member
+	pace     *connection.Pace
 
 	mu      sync.Mutex
 	members map[string]*cachedMember
@@ -90,6 +91,7 @@ func NewCaches(o CachesOptions) (*Caches, error) {
 		o:        o,
 		children: supervise.NewSet(o.Log, supervise.Options{}),
 		members:  map[string]*cachedMember{},
+		pace:     connection.NewPace(o.Connection.ReconnectMax),
 	}, nil
 }
 
@@ -142,6 +144,7 @@ func (c *Caches) startLocked(m fleet.Member) {
 		REST:      m.REST,
 		Config:    c.o.Connection,
 		UserAgent: c.o.UserAgent,
+		Pace:      c.pace,
 		Log:       c.o.Log,
 	})
 	if err != nil { // only a nameless member
