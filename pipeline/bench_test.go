@@ -2,6 +2,7 @@ package pipeline_test
 
 import (
 	"fmt"
+	"runtime"
 	"sync"
 	"testing"
 
@@ -61,6 +62,9 @@ func BenchmarkQueue(b *testing.B) {
 					defer q.ShutDown()
 					for _, item := range items[:waiting] {
 						q.Add(item)
+					}
+					for q.Len() < waiting { // one of them takes items in by and by
+						runtime.Gosched()
 					}
 					b.ReportAllocs()
 					n := 0
