@@ -15,7 +15,8 @@ import (
 // member draws its delays from zero to ReconnectMax: at the default of a minute,
 // a twenty-fifth of the fleet per second, and a hundredth at once. Members of a
 // small fleet, or a few that are down, hardly ever wait for it. Only the retries
-// of failed probes are paced.
+// of failed probes are paced: a member that fails for the first time is probed at
+// once, and one that fails while the whole fleet is down stands in line with it.
 //
 // Its methods may be called by any number of goroutines at once. A nil Pace
 // paces nothing.
