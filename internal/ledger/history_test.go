@@ -71,7 +71,7 @@ func newHistory(t *testing.T, what string, r source) *history {
 	for i := range h.lanes {
 		h.lanes[i] = &lane{
 			history: h, resource: fmt.Sprint("resource-", i), server: newServer(10), stored: map[string]int{},
-			sink: &sink{objects: map[string]state{}, past: map[string]int{}, seen: map[string]bool{}, gone: map[string]bool{}, newest: map[string]int{}},
+			sink: &sink{objects: map[string]state{}, past: map[string]int{}, seen: map[string]bool{}, gone: map[string]bool{}, newest: map[string]int{}, buried: map[string]int{}},
 		}
 	}
 	h.restart()
@@ -89,7 +89,7 @@ func (h *history) restart() {
 	h.ledger = l
 	for _, l := range h.lanes {
 		l.waiting, l.working, l.acked, l.retried = map[string]item{}, map[string]*work{}, map[string]int{}, nil
-		l.sink.newest = maps.Clone(l.stored)
+		l.sink.newest, l.sink.buried = maps.Clone(l.stored), map[string]int{}
 		l.connect()
 	}
 }
@@ -145,7 +145,7 @@ func (h *history) leave() {
 	h.ledger.Join("a")
 	for _, l := range h.lanes {
 		l.connect()
-		l.sink.newest = maps.Clone(l.stored)
+		l.sink.newest, l.sink.buried = maps.Clone(l.stored), map[string]int{}
 		maps.Copy(l.sink.newest, l.acked)
 	}
 }
