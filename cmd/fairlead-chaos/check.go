@@ -21,8 +21,8 @@ type findings struct {
 	// Skipped are versions that the sink did not have when Fairlead was killed, and
 	// that the ledger's resume point had passed.
 	Skipped []string
-	// Replayed are states that were delivered although the ledger had them stored
-	// as accepted, and nobody had asked for them.
+	// Replayed are states and deletions that were delivered although the ledger had
+	// them stored as accepted, and nobody had asked for them.
 	Replayed   []string
 	Events     int
 	Duplicates int // events whose like came before, in whichever run
@@ -46,12 +46,13 @@ func check(path string, runs []*run, refused []refusal, held map[replay.Object]s
 	seen := map[string]bool{}
 	text := bufio.NewReaderSize(file, 1<<20)
 	offset, number := int64(0), 1
-	var accepted map[replay.Object]string // as the present run found it stored
+	told := map[replay.Object]bool{}      // the sink, that it exists
+	var accepted map[replay.Object]string // as the present run found it stored; "": its deletion
 	for {
 		// The line may belong to the next run, or to one after it that came to
 		// write something.
 		for number < len(runs) && offset >= runs[number].Offset {
-			accepted = f.restart(state, number+1, runs[number])
+			accepted = f.restart(state, told, number+1, runs[number])
 			number++
 			f.LastRun = 0
 		}
@@ -66,10 +67,16 @@ func check(path string, runs []*run, refused []refusal, held map[replay.Object]s
 		if err != nil {
 			return nil, fmt.Errorf("replay the sink's file, at byte %d: %w", offset, err)
 		}
-		name := e.Object
+		name, version := e.Object, e.ResourceVersion
 		name.UID = ""
-		if !e.Deleted && accepted[e.Object] == e.ResourceVersion && !runs[number-1].Asked[e.Cluster] && !sent[refusal{name, e.ResourceVersion}] {
-			f.Replayed = append(f.Replayed, fmt.Sprintf("run %d: %s, version %s: the ledger had it stored as accepted", number, e.Object, e.ResourceVersion))
+		if e.Deleted {
+			version = ""
+		} else {
+			told[e.Object] = true
+		}
+		asked := !e.Deleted && (runs[number-1].Asked[e.Cluster] || sent[refusal{name, version}])
+		if stored, ok := accepted[e.Object]; ok && stored == version && !asked {
+			f.Replayed = append(f.Replayed, fmt.Sprintf("run %d: %s again: the ledger had it stored as accepted", number, e.ID))
 		}
 		state.Apply(e)
 		f.LastRun++
@@ -88,7 +95,7 @@ func check(path string, runs []*run, refused []refusal, held map[replay.Object]s
 
 // restart begins another run, which finds a ledger. It returns what is accepted
 // according to that.
-func (f *findings) restart(state *replay.State, number int, r *run) (accepted map[replay.Object]string) {
+func (f *findings) restart(state *replay.State, told map[replay.Object]bool, number int, r *run) (accepted map[replay.Object]string) {
 	known := map[replay.Object]bool{}
 	accepted = map[replay.Object]string{}
 	for _, d := range r.Stored {
@@ -114,9 +121,10 @@ func (f *findings) restart(state *replay.State, number int, r *run) (accepted ma
 		}
 	}
 	for object := range state.Gone() {
-		if !known[object] {
-			// It was, before the sink had its deletion: see above.
+		if !known[object] && told[object] {
+			// It was known, before the sink had its deletion: see above.
 			state.StoredDeletion(object)
+			accepted[object] = ""
 		}
 	}
 	for _, o := range r.Owed {

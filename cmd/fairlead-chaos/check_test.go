@@ -87,11 +87,19 @@ func TestCheck(t *testing.T) {
 		},
 		{
 			name: "a deletion with its version was stored", told: []string{"A1 -A2", "A1 -A2"}, has: [][]ledger.Dump{stored(ledger.DumpedObject{Deleted: "2"})},
-			want: want{OutOfOrder: 1, Duplicates: 2, LastRun: 2},
+			want: want{OutOfOrder: 1, Replayed: 1, Duplicates: 2, LastRun: 2},
 		},
 		{
 			name: "a deletion was stored and forgotten", told: []string{"A1 -A2", "A1 -A2"}, has: [][]ledger.Dump{nil},
-			want: want{OutOfOrder: 1, Duplicates: 2, LastRun: 2},
+			want: want{OutOfOrder: 1, Replayed: 1, Duplicates: 2, LastRun: 2},
+		},
+		{
+			name: "a deletion is replayed", told: []string{"A1 -A2", "", "-A2"}, has: [][]ledger.Dump{nil, nil},
+			want: want{Replayed: 1, Duplicates: 1, LastRun: 1},
+		},
+		{
+			name: "a deletion may not have been stored, for the ledger never knew the object", told: []string{"-A2", "A1 -A2"}, has: [][]ledger.Dump{nil},
+			want: want{Duplicates: 1, LastRun: 2},
 		},
 		{
 			name: "a deletion was not stored", told: []string{"A1 -A2", "A1 -A2"}, has: [][]ledger.Dump{stored(ledger.DumpedObject{Held: []string{"A"}})},

@@ -202,7 +202,7 @@ func TestSinkKillsAfterAStall(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		done := make(chan error, 1)
 		go func() { done <- s.Write(t.Context(), changes("a")) }()
-		time.Sleep(time.Hour)
+		time.Sleep(time.Minute)
 		if err := s.control.setAlso(""); err != nil {
 			t.Fatal(err)
 		}
@@ -224,7 +224,7 @@ func TestSinkStalls(t *testing.T) {
 		ctx, cancel := context.WithCancelCause(t.Context())
 		done := make(chan error, 1)
 		go func() { done <- s.Write(ctx, changes("a")) }()
-		time.Sleep(time.Hour)
+		time.Sleep(time.Minute)
 		select {
 		case err := <-done:
 			t.Fatalf("it did not stall: %v", err)
@@ -236,7 +236,7 @@ func TestSinkStalls(t *testing.T) {
 		}
 
 		go func() { done <- s.Write(t.Context(), changes("b")) }()
-		time.Sleep(time.Hour)
+		time.Sleep(time.Minute)
 		if err := s.control.setFault(""); err != nil {
 			t.Fatal(err)
 		}
