@@ -125,6 +125,8 @@ func (k kind) lasts() float64 {
 		return 0.5
 	case blackHole, killBehind:
 		return 2 // has to be noticed first; the ledger to be stored
+	case sinkRefuses:
+		return 2 // where a sink takes nothing, it refuses nothing for good
 	case leave, deny:
 		return 3 // the file is read every two seconds
 	}

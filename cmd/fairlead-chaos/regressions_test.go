@@ -15,8 +15,10 @@ var regressions = []struct {
 }
 
 func TestRegressions(t *testing.T) {
+	t.Parallel()
 	for _, r := range regressions {
 		t.Run(strconv.FormatUint(r.seed, 10), func(t *testing.T) {
+			t.Parallel()
 			t.Log(r.why)
 			storm(t, short(r.seed))
 		})
