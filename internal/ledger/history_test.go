@@ -212,6 +212,9 @@ func (h *lane) retry() {
 	}
 	i := h.ever[h.r.IntN(len(h.ever))]
 	n, v := i.id()
+	if i.deleted && !h.cursor.Reached(v) {
+		return
+	}
 	r, ok := h.cursor.Retry(n, v, i.deleted)
 	if !ok {
 		return
