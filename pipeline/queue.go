@@ -41,6 +41,11 @@ type QueueOptions[T, K comparable] struct {
 	// Buckets limits how many items of each cluster are handed out per second.
 	// Nil means no limits at first.
 	Buckets *ratelimit.Buckets
+	// MaxInWork is how many items of one cluster may be in work at once, so that
+	// a cluster in which every call takes long does not take all workers: with
+	// a quarter of them, three such clusters leave the last quarter to the rest.
+	// Zero means no limit.
+	MaxInWork int
 	// RateLimiter says how long AddRateLimited puts an item off. Nil means
 	// from 5 ms, doubling with each failure of the item, to 1000 s.
 	RateLimiter workqueue.TypedRateLimiter[K]
@@ -184,7 +189,7 @@ func (q *Queue[T, K]) GetWithPriority() (item T, priority int, shutdown bool) {
 	defer q.mu.Unlock()
 	e := q.pickLocked()
 	for e == nil {
-		if q.phase != accepting && len(q.throttled.heap) == 0 {
+		if q.phase != accepting && q.ready == 0 {
 			return item, 0, true
 		}
 		q.workers.Wait()
@@ -231,6 +236,7 @@ func (q *Queue[T, K]) Done(item T) {
 		e.place.leave()
 		q.readyLocked(e)
 	}
+	q.resumeLocked(l)
 	q.releaseLocked(e)
 	if l.leaving && l.inWork == 0 {
 		q.freeLaneLocked(l)

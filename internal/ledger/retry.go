@@ -18,8 +18,8 @@ func (r *Retried) Acked() bool { return r.acked }
 // have it. It does so only where that breaks no order: the state is the newest
 // that the cursor knows under its name, and nothing there is pending. That is,
 // the state is the acked one, or it is a deletion, nothing is acked and no later
-// deletion is remembered; and sinks hold no other UID without an ack. Of a deletion
-// the caller asks Reached first.
+// deletion is remembered; and sinks hold no other UID without an ack. The stream
+// has Reached its version: else it may yet show what came before.
 //
 // The caller hands the state over, or calls Withdraw, before the stream
 // observes anything else.
@@ -56,20 +56,6 @@ func (c *Cursor) Retry(n Name, v Version, deleted bool) (r *Retried, ok bool) {
 	}
 	c.retried[p.name] = r
 	return r, true
-}
-
-// Reached reports whether the stream has come to a version: no watch will show it,
-// or what was before it, any more. A deletion may be retried only then. Before,
-// which is after a kill, or after a backup was restored, it would be followed by
-// what it deletes, or be taken for newer than what follows.
-func (c *Cursor) Reached(v Version) bool {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.last == "" || c.snapshotting {
-		return false
-	}
-	last, at := parseRV(c.last), parseRV(v.ResourceVersion)
-	return (last|at)&unordered != 0 || at.notAfter(last)
 }
 
 // Withdraw takes back a Retry whose state could not be handed over.

@@ -168,7 +168,7 @@ func TestASnapshotUnderWayKnowsARetriedObject(t *testing.T) {
 
 // After a kill, a watch goes on before what was delivered last. A deletion that is
 // retried before it has come there would be followed by what it deletes.
-func TestOnlyDeletionsThatWereReachedAreRetried(t *testing.T) {
+func TestReached(t *testing.T) {
 	c := snapshotOf(t)
 	for _, step := range []struct {
 		what string
@@ -188,7 +188,7 @@ func TestOnlyDeletionsThatWereReachedAreRetried(t *testing.T) {
 	} {
 		step.do()
 		for version, want := range step.want {
-			if got := c.Reached(Version{ResourceVersion: version}); got != want {
+			if got := c.Reached(version); got != want {
 				t.Errorf("%s: version %s reached: %v", step.what, version, got)
 			}
 		}

@@ -61,8 +61,8 @@ func (s *Stream) Retry(ctx context.Context, e *pipeline.Event) (*ledger.Retried,
 	c.Origin.Tracker = retryTracker{tracker{cursor, &s.acks}, c.Op}
 
 	name, version := identity(c)
-	if c.Op == pipeline.Deleted && !cursor.Reached(version) {
-		return nil, fmt.Errorf("what happened in cluster %q up to its version %s is not known yet", s.cluster, version.ResourceVersion)
+	if !cursor.Reached(version.ResourceVersion) {
+		return nil, fmt.Errorf("the stream has not come to version %s of cluster %q yet, or not again", version.ResourceVersion, e.Cluster)
 	}
 	r, ok := cursor.Retry(name, version, c.Op == pipeline.Deleted)
 	if !ok {

@@ -153,7 +153,7 @@ func TestWhatIsNotRetried(t *testing.T) {
 		}
 		ahead := *old
 		ahead.ID, ahead.Type, ahead.ResourceVersion = "/v1/configmaps/uid-b/deleted", "dev.fairlead.resource.deleted.v1", "11"
-		if _, err := h.stream.Retry(t.Context(), &ahead); err == nil || !strings.Contains(err.Error(), "up to its version 11") {
+		if _, err := h.stream.Retry(t.Context(), &ahead); err == nil || !strings.Contains(err.Error(), "not come to version 11") {
 			t.Errorf("of a deletion that the stream has not come to: %v", err)
 		}
 		broken := *old
