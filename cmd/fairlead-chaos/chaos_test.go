@@ -37,7 +37,7 @@ func storm(t *testing.T, o *options) result {
 
 func TestChaosShort(t *testing.T) {
 	t.Parallel()
-	r := storm(t, short(1))
+	r := storm(t, short(7)) // in which the sink refuses something for good
 	if r.Changes != shortChanges || r.Faults != len(kinds) || r.Restarts < 7 {
 		t.Errorf("%+v: want all the changes, a fault of each kind, and a restart after each that ends Fairlead", r)
 	}
