@@ -29,6 +29,7 @@ func testRotation(t *testing.T, hub, a *testenv.Cluster) {
 	m.caches.Set(fleet.Member{Name: "a", REST: a.Config()})
 	m.becomes(t, "a", cache.Live)
 	eventually(t, "first list", func() bool { return m.count("a", ns, "x") == 1 })
+	m.idle(t, "a")
 	before := m.total("a")
 	for i := range 5 {
 		other, err := a.User(fmt.Sprint("admin-", i), "system:masters")
@@ -163,6 +164,7 @@ func testTokens(t *testing.T, hub, a *testenv.Cluster) {
 	for _, name := range members {
 		m.becomes(t, name, cache.Live)
 		eventually(t, "first list of "+name, func() bool { return m.count(name, ns, "x") == 1 })
+		m.idle(t, name)
 		if got := user(name); got != first.name {
 			t.Errorf("%s is %q", name, got)
 		}

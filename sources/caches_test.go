@@ -66,6 +66,7 @@ func testCut(t *testing.T, hub, a *testenv.Cluster, config connection.Config, la
 	for _, name := range []string{"1", "2", "3"} {
 		eventually(t, "first list", func() bool { return m.count("a", ns, name) == 1 })
 	}
+	m.idle(t, "a")
 	before, lines, others := m.total("a"), log.lines(), clientGo.lines()
 	changes.take()
 

@@ -222,6 +222,21 @@ func (m *managed) becomes(t *testing.T, cluster string, want cache.State) {
 		func() string { return fmt.Sprintf("%+v", m.caches.State(cluster)) })
 }
 
+// idle waits until nothing of a member that is live waits or is in work: its
+// first list is done.
+func (m *managed) idle(t *testing.T, cluster string) {
+	t.Helper()
+	m.becomes(t, cluster, cache.Live)
+	eventually(t, cluster+" is idle", func() bool {
+		for _, l := range m.queue.Lanes() {
+			if l.Cluster == cluster {
+				return l.Live+l.Snapshot+l.InWork+l.Delayed == 0
+			}
+		}
+		return false
+	})
+}
+
 // clientOf is a client of a cluster that goes around everything under test.
 func clientOf(t *testing.T, c *testenv.Cluster) client.Client {
 	t.Helper()

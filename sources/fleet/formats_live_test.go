@@ -87,7 +87,7 @@ func testFormatsFollowed(t *testing.T, h *hubEnv) {
 
 			h.set(t, ns, tc.object, tc.key, tc.bad)
 			l.untilProblem("Secret " + ns + "/" + tc.object + ": " + tc.reason)
-			if l.names() != "it" || !token(secret + "2")() {
+			if l.names() != "it" || !token(secret+"2")() {
 				t.Error("the last good description is not kept")
 			}
 			h.untilEvents(t, ns, tc.object, func(e map[string]eventsv1.Event) bool { return strings.Contains(e[eventUnusable].Note, tc.reason) })
