@@ -34,7 +34,7 @@ func newScript(t *testing.T) *script {
 	}
 	dir := t.TempDir()
 	s := &script{t: t, path: filepath.Join(dir, "plugin.sh"), noted: filepath.Join(dir, "noted"), released: filepath.Join(dir, "released")}
-	text := "#!/bin/sh\necho start >>" + s.noted + "\nwhile [ ! -e " + s.released + " ]; do sleep 0.02; done\necho end >>" + s.noted +
+	text := "#!/bin/sh\necho start >>" + s.noted + "\nwhile [ ! -e " + s.released + " ] && [ -d " + dir + " ]; do sleep 0.02; done\necho end >>" + s.noted +
 		"\n[ -s " + s.released + " ] && exit 3\n" +
 		`echo '{"apiVersion":"client.authentication.k8s.io/v1","kind":"ExecCredential","status":{"token":"from-a-plugin"}}'` + "\n"
 	if err := os.WriteFile(s.path, []byte(text), 0o700); err != nil {
@@ -121,6 +121,8 @@ func TestPluginThatHangs(t *testing.T) {
 	if got := c.Status().State; got != member.Gone {
 		t.Errorf("state %s", got)
 	}
+	s.release("")
+	eventually(t, "nobody waits for it", func() bool { return inPlugins() == 0 })
 	if n := s.starts(); n != 1 {
 		t.Errorf("it was started %d times", n)
 	}
