@@ -167,12 +167,16 @@ func eachObject(ctx context.Context, n int, write func(ctx context.Context, i in
 	return writers.Wait()
 }
 
-const apiNamespacePrefix = "bench-"
+func apiNamespace(i int) string { return "bench-" + strconv.Itoa(i%apiNamespaces) }
 
-func apiNamespace(i int) string { return apiNamespacePrefix + strconv.Itoa(i%apiNamespaces) }
-
-// isBench leaves out the few objects that an API server makes for itself.
-func isBench(namespace string) bool { return strings.HasPrefix(namespace, apiNamespacePrefix) }
+// isForeign finds the few objects that an API server makes for itself.
+func isForeign(namespace string) bool {
+	switch namespace {
+	case metav1.NamespaceDefault, metav1.NamespaceSystem, metav1.NamespacePublic:
+		return true
+	}
+	return false
+}
 
 // configMap is one of the objects after some rounds of changes: some labels and
 // annotations, and settings in the form that programs read.

@@ -64,3 +64,10 @@ func background(b *testing.B, f func(ctx context.Context)) (stop func()) {
 	}()
 	return func() { cancel(); <-ended }
 }
+
+// total is how many events there were.
+func (t *tally) total() int {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.seen - t.others
+}

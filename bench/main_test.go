@@ -3,6 +3,10 @@ package bench
 import (
 	"os"
 	"testing"
+
+	"github.com/go-logr/logr"
+	"k8s.io/klog/v2" //nolint:depguard // To silence it: peers know no other logger.
+	ctrllog "sigs.k8s.io/controller-runtime/pkg/log"
 )
 
 // TestMain ends what benchmarks share. In a helper's process it is the helper.
@@ -11,6 +15,9 @@ func TestMain(m *testing.M) {
 		serveHelper(name)
 		return
 	}
+	// What peers have to say about watches that end would stand between figures.
+	klog.SetLogger(logr.Discard())
+	ctrllog.SetLogger(logr.Discard())
 	defer sharedServer.close()
 	m.Run()
 }

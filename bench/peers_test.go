@@ -91,7 +91,7 @@ func (k informerKind) start(b *testing.B, config *rest.Config) follower {
 	i := &informer{tally: newTally()}
 	shared := cache.NewSharedIndexInformer(k.client(b, config), k.example, 0, cache.Indexers{cache.NamespaceIndex: cache.MetaNamespaceIndexFunc})
 	count := func(o any) {
-		if m, ok := o.(metav1.Object); ok && isBench(m.GetNamespace()) {
+		if m, ok := o.(metav1.Object); ok && !isForeign(m.GetNamespace()) {
 			i.add(1)
 		}
 	}

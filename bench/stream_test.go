@@ -110,7 +110,7 @@ func (f *streamFollower) Offer(ctx context.Context, c *pipeline.Change, _ int) e
 		return err
 	}
 	c.Origin.Tracker.Ack(c)
-	if isBench(c.Key.Namespace) {
+	if !isForeign(c.Key.Namespace) {
 		f.add(1)
 	}
 	return nil
