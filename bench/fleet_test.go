@@ -16,8 +16,8 @@ import (
 // process follows two resources of 1,000 simulated members, with ten objects
 // each, which either do not change or change 200 times a second, all together.
 // Caches of controller-runtime are too large for that: there are 100 members
-// for them, and a stream costs them what it costs there. Goroutines and memory
-// are those of the whole process, stacks included, divided by the streams.
+// for them, and a stream costs them what it costs there. Goroutines, heap and
+// stacks are those of the whole process, divided by the streams.
 func BenchmarkFleet(b *testing.B) {
 	const resources, objects, rate = 2, 10, 200.0
 	for _, impl := range []struct {
@@ -50,12 +50,13 @@ func BenchmarkFleet(b *testing.B) {
 				if phase == "trickle" {
 					trickling.ask(membersRequest{Rate: rate * float64(impl.members) / 1000}, nil)
 				}
-				var goroutines, bytes int64
+				var goroutines, bytes, stacks int64
 				var used, passed time.Duration
 				for range b.N {
 					at := costNow()
 					goroutines += at.goroutines - base.goroutines
 					bytes += at.bytes - base.bytes
+					stacks += at.stacks - base.stacks
 					start, before := time.Now(), cpuTime()
 					<-time.After(fleetPause)
 					used += cpuTime() - before
@@ -64,6 +65,7 @@ func BenchmarkFleet(b *testing.B) {
 				per := float64(b.N * streams)
 				b.ReportMetric(float64(goroutines)/per, "goroutines/stream")
 				b.ReportMetric(float64(bytes)/per, "B/stream")
+				b.ReportMetric(float64(stacks)/per, "stack-B/stream")
 				b.ReportMetric(float64(used)/passed.Seconds()*float64(1000*resources)/float64(streams), "cpu-ns/s")
 				b.ReportMetric(0, "ns/op")
 			})
@@ -75,13 +77,17 @@ func BenchmarkFleet(b *testing.B) {
 const fleetPause = 5 * time.Second
 
 // cost is what a process holds.
-type cost struct{ goroutines, bytes int64 }
+type cost struct{ goroutines, bytes, stacks int64 }
 
 func costNow() cost {
+	// A stack is halved at most once in each collection.
+	for range 4 {
+		runtime.GC()
+	}
 	held := heldHeap()
 	var m runtime.MemStats
 	runtime.ReadMemStats(&m)
-	return cost{int64(runtime.NumGoroutine()), held + int64(m.StackInuse)}
+	return cost{int64(runtime.NumGoroutine()), held, int64(m.StackInuse)}
 }
 
 func startFleet(b *testing.B, members []*rest.Config) (end func()) {

@@ -17,7 +17,7 @@ const (
 	// watchReadBuffer is what a watch's HTTP reader holds for as long as the
 	// watch is open: enough for the head of an answer and of each chunk. What
 	// is longer is read past it.
-	watchReadBuffer = 4 << 10
+	watchReadBuffer = 1 << 10
 	// maxHead bounds the head of an answer, in bytes as they are sent.
 	maxHead = 1 << 20
 )
@@ -144,8 +144,8 @@ func (r headReader) Read(p []byte) (int, error) {
 
 func (b *watchBody) Read(p []byte) (int, error) {
 	n, err := b.body.Read(p)
-	if err != nil && !errors.Is(err, io.EOF) && b.ctx.Err() != nil {
-		err = context.Cause(b.ctx)
+	if err != nil && b.ctx.Err() != nil {
+		err = context.Cause(b.ctx) // also for EOF: a server may answer to the closing
 	}
 	return n, err
 }
