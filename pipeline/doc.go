@@ -18,6 +18,8 @@
 //     brought back gives way to it.
 //   - A lane with something to hand out and a token has its turn after at most
 //     the weights of the other lanes together.
+//   - Of one cluster at most MaxInWork items are in work, if that is set, so that
+//     a cluster whose calls hang leaves the other workers to the rest.
 //   - Within a lane live items go before those of a snapshot, except at every
 //     eighth pick; each class is in the order its items came, or came back.
 //   - A lane that Offer fills holds at most LaneCapacity items and LaneBytes

@@ -2,6 +2,7 @@ package pipeline
 
 import (
 	"cmp"
+	"hash/maphash"
 	"math"
 	"sync"
 	"time"
@@ -41,6 +42,11 @@ type QueueOptions[T, K comparable] struct {
 	// Buckets limits how many items of each cluster are handed out per second.
 	// Nil means no limits at first.
 	Buckets *ratelimit.Buckets
+	// MaxInWork is how many items of one cluster may be in work at once, so that
+	// a cluster in which every call takes long does not take all workers: with
+	// a quarter of them, three such clusters leave the last quarter to the rest.
+	// Zero means no limit.
+	MaxInWork int
 	// RateLimiter says how long AddRateLimited puts an item off. Nil means
 	// from 5 ms, doubling with each failure of the item, to 1000 s.
 	RateLimiter workqueue.TypedRateLimiter[K]
@@ -64,7 +70,7 @@ type Queue[T, K comparable] struct {
 	mu      sync.Mutex
 	workers sync.Cond // on mu; signalled when there may be something to hand out
 	phase   phase
-	entries map[K]*entry[T, K]
+	entries table[T, K]
 	free    []*entry[T, K]
 	lanes   map[string]*lane[T, K]
 	weights map[string]int // other than one
@@ -100,9 +106,6 @@ func NewQueue[T, K comparable](o QueueOptions[T, K]) *Queue[T, K] {
 	}
 	o.LaneCapacity = cmp.Or(max(o.LaneCapacity, 0), DefaultLaneCapacity)
 	o.LaneBytes = cmp.Or(max(o.LaneBytes, 0), DefaultLaneBytes)
-	if o.Size == nil {
-		o.Size = func(T) int { return 0 }
-	}
 	if o.Buckets == nil {
 		o.Buckets = ratelimit.New(ratelimit.Limit{})
 	}
@@ -112,7 +115,7 @@ func NewQueue[T, K comparable](o QueueOptions[T, K]) *Queue[T, K] {
 	q := &Queue[T, K]{
 		o:        o,
 		epoch:    time.Now(),
-		entries:  make(map[K]*entry[T, K]),
+		entries:  table[T, K]{seed: maphash.MakeSeed()},
 		lanes:    make(map[string]*lane[T, K]),
 		weights:  make(map[string]int),
 		timerDue: math.MaxInt64,
@@ -184,7 +187,7 @@ func (q *Queue[T, K]) GetWithPriority() (item T, priority int, shutdown bool) {
 	defer q.mu.Unlock()
 	e := q.pickLocked()
 	for e == nil {
-		if q.phase != accepting && len(q.throttled.heap) == 0 {
+		if q.phase != accepting && q.ready == 0 {
 			return item, 0, true
 		}
 		q.workers.Wait()
@@ -213,9 +216,10 @@ func (q *Queue[T, K]) GetWithPriority() (item T, priority int, shutdown bool) {
 // not in work Done does nothing.
 func (q *Queue[T, K]) Done(item T) {
 	key := q.o.Identity(item)
+	hash := q.entries.hash(key)
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	e := q.entries[key]
+	e := q.entries.find(hash, key)
 	if e == nil || e.working == nil {
 		return
 	}
@@ -231,6 +235,7 @@ func (q *Queue[T, K]) Done(item T) {
 		e.place.leave()
 		q.readyLocked(e)
 	}
+	q.resumeLocked(l)
 	q.releaseLocked(e)
 	if l.leaving && l.inWork == 0 {
 		q.freeLaneLocked(l)

@@ -71,6 +71,9 @@ func (q *Queue[T, K]) shutLocked(p phase) {
 		for now := q.now(); len(q.throttled.heap) > 0; {
 			q.unthrottleLocked(q.throttled.next().self, now)
 		}
+		for _, l := range q.lanes {
+			q.resumeLocked(l)
+		}
 		if q.timer != nil {
 			q.timer.Stop()
 		}

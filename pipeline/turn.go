@@ -13,13 +13,18 @@ const snapshotTurn = 8
 // from as often as its weight says, then goes to the end. A lane that becomes
 // ready enters at the end with the credit of one turn, so one that was empty
 // has saved up nothing. One whose bucket is empty leaves the ring until a
-// token is due, and nobody looks at it meanwhile.
+// token is due, and nobody looks at it meanwhile; so does one that has as much
+// in work as it may.
 
 // pickLocked takes the next item out of the lane whose turn it is and that has
 // a token. It returns nil if there is none.
 func (q *Queue[T, K]) pickLocked() *entry[T, K] {
 	for n := q.ring.head; n != nil; n = q.ring.head {
 		l := n.self
+		if q.isBusyLocked(l) {
+			l.turn.leave() // resumeLocked brings it back
+			continue
+		}
 		if q.phase != closing && !l.bucket.Unlimited() {
 			now := q.now()
 			if wait := l.bucket.Take(q.epoch.Add(now)); wait > 0 {
@@ -30,6 +35,20 @@ func (q *Queue[T, K]) pickLocked() *entry[T, K] {
 		return q.takeLocked(l)
 	}
 	return nil
+}
+
+// isBusyLocked tells whether a lane has as much in work as it may. In a shutdown
+// without patience every lane may have anything.
+func (q *Queue[T, K]) isBusyLocked(l *lane[T, K]) bool {
+	return q.o.MaxInWork > 0 && l.inWork >= q.o.MaxInWork && q.phase != closing
+}
+
+// resumeLocked brings a lane that was busy back into the ring.
+func (q *Queue[T, K]) resumeLocked(l *lane[T, K]) {
+	if l.turn.list == nil && l.isReady() && !l.token.set() {
+		q.enterLocked(l)
+		q.workers.Signal()
+	}
 }
 
 // takeLocked takes the next item out of the first lane of the ring.

@@ -16,7 +16,7 @@ type mailbox struct {
 }
 
 // Changes yields the status of every member, then every change of a member's
-// State, Reason or ClusterUID, its removal included, until ctx ends. It never
+// State, Reason, ClusterUID or Labels, its removal included, until ctx ends. It never
 // holds anybody up: of changes of one member that were not picked up in time
 // only the newest is left.
 func (f *Fleet) Changes(ctx context.Context) iter.Seq[Status] {
@@ -93,7 +93,7 @@ func (f *Fleet) publish(s Status, now time.Time) {
 		f.mu.Unlock()
 		return // the loop of a member that was taken out, or the connection's end before that
 	}
-	s.Since = old.Since
+	s.Since, s.Labels = old.Since, f.labels[s.Cluster]
 	if !known || s.State != old.State {
 		s.Since = now
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"sync"
 	"time"
 
@@ -47,6 +48,7 @@ type Fleet struct {
 	mu       sync.Mutex
 	members  map[string]*cached
 	statuses map[string]Status
+	labels   map[string]map[string]string
 	engagers map[engager]struct{}
 	queues   map[remover]int
 	watchers map[*mailbox]struct{}
@@ -77,6 +79,7 @@ func New(o Options) (*Fleet, error) {
 		config:   o.Config.withDefaults(),
 		members:  map[string]*cached{},
 		statuses: map[string]Status{},
+		labels:   map[string]map[string]string{},
 		engagers: map[engager]struct{}{},
 		queues:   map[remover]int{},
 		watchers: map[*mailbox]struct{}{},
@@ -210,7 +213,7 @@ func (f *Fleet) Client(name string) (client.Client, error) {
 // State returns where a member stands; one that is not in the fleet is Gone.
 func (f *Fleet) State(name string) Status {
 	f.mu.Lock()
-	m, s := f.members[name], f.statuses[name]
+	m, s, labels := f.members[name], f.statuses[name], f.labels[name]
 	f.mu.Unlock()
 	if m == nil {
 		return Status{Cluster: name, State: Gone}
@@ -222,11 +225,32 @@ func (f *Fleet) State(name string) Status {
 	now := time.Now()
 	all, _ := m.look(now)
 	fresh := m.status(m.conn.Link(), all)
-	fresh.Since = now
+	fresh.Since, fresh.Labels = now, labels
 	if fresh.State == s.State {
 		fresh.Since = s.Since
 	}
 	return fresh
+}
+
+// SetLabels says what a member's Status.Labels are, before or while it is
+// followed; nil forgets them. The fleet keeps the map: do not change it.
+func (f *Fleet) SetLabels(name string, labels map[string]string) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if labels == nil {
+		delete(f.labels, name)
+	} else {
+		f.labels[name] = labels
+	}
+	s, known := f.statuses[name]
+	if !known || maps.Equal(s.Labels, labels) {
+		return
+	}
+	s.Labels = labels
+	f.statuses[name] = s
+	for box := range f.watchers {
+		box.put(s)
+	}
 }
 
 // Clusters returns the names of all members, in no order.

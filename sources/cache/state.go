@@ -1,6 +1,7 @@
 package cache
 
 import (
+	"maps"
 	"time"
 
 	"github.com/fairlead-dev/fairlead/internal/member"
@@ -36,6 +37,9 @@ type Status struct {
 	LastError string
 	// ClusterUID is the member's identity, empty until it is known.
 	ClusterUID string
+	// Labels are what selects the member, as Fleet.SetLabels said. They are
+	// shared: do not change them.
+	Labels map[string]string
 }
 
 // Age is how old the answers of reads may be, zero if nothing was synced.
@@ -48,7 +52,7 @@ func (s Status) Age() time.Duration {
 
 // same tells whether two statuses differ in nothing that is told of.
 func (s Status) same(o Status) bool {
-	return s.State == o.State && s.Reason == o.Reason && s.ClusterUID == o.ClusterUID
+	return s.State == o.State && s.Reason == o.Reason && s.ClusterUID == o.ClusterUID && maps.Equal(s.Labels, o.Labels)
 }
 
 // derive makes a status from the connection and the informers, the times of

@@ -40,6 +40,9 @@ type Options struct {
 	REST *rest.Config
 	// Config is what the operator has tuned.
 	Config Config
+	// Pace is shared by the connections of a fleet, so that those that went
+	// down together do not retry together. Optional.
+	Pace *Pace
 	// Log is told of transitions. The zero value discards them.
 	Log logr.Logger
 	// UserAgent is what member API servers log. Default "fairlead/VERSION"
@@ -55,6 +58,7 @@ type Connection struct {
 	userAgent string
 	log       logr.Logger
 	limiter   flowcontrol.RateLimiter
+	pace      *Pace
 	wake      chan struct{} // capacity 1: the loop should look again
 
 	mu         sync.Mutex
@@ -66,6 +70,7 @@ type Connection struct {
 	generation int           // of the configuration; a probe of an older one counts for nothing
 	rest       *rest.Config
 	redact     redactor
+	plugin     *plugin  // nil: none
 	clients    *clients // nil until the configuration was first used
 	session    *session // nil until the first good probe
 	retired    []retired
@@ -78,6 +83,7 @@ type Connection struct {
 
 	delays    *backoff.ExponentialBackOff
 	probeAt   time.Time // when the next probe is due
+	paced     bool      // and has its place in the fleet's pace
 	lastProbe time.Time // when the last one ended
 	liveSince time.Time // zero while not live
 	attempt   int
@@ -85,7 +91,7 @@ type Connection struct {
 	shown, logged member.State
 	since         time.Time
 	toldDigest    bool
-	failure       string // result of the last failed probe
+	failure       string // result of the last failed probe, or more about it
 	lastError     string
 	lastErrorAt   time.Time
 	probes        map[string]uint64
@@ -124,10 +130,12 @@ func New(o Options) (*Connection, error) {
 		userAgent:  userAgent,
 		log:        log.WithValues("cluster", o.Cluster),
 		limiter:    flowcontrol.NewTokenBucketRateLimiter(float32(config.QPS), config.Burst),
+		pace:       o.Pace,
 		wake:       make(chan struct{}, 1),
 		changed:    make(chan struct{}),
 		rest:       copyREST(o.REST),
 		redact:     newRedactor(o.REST),
+		plugin:     pluginOf(copyREST(o.REST), nil),
 		askVersion: true,
 		stale:      map[string]struct{}{},
 		delays:     retry.NewBackOff(config.ReconnectMin, config.ReconnectMax),

@@ -1,6 +1,7 @@
 package connection
 
 import (
+	"cmp"
 	"context"
 	"math/rand/v2"
 	"time"
@@ -10,7 +11,7 @@ import (
 
 // Run probes the member until ctx ends, then ends the session, closes every
 // socket and returns nil. It can be called once. A credential plugin that
-// hangs holds up the Run of its own member, because it cannot be stopped.
+// hangs then is left behind, because it cannot be stopped.
 func (c *Connection) Run(ctx context.Context) error {
 	c.mu.Lock()
 	if c.running || c.ended {
@@ -20,6 +21,8 @@ func (c *Connection) Run(ctx context.Context) error {
 	c.running = true
 	c.mu.Unlock()
 	defer c.end()
+	c.pace.Join(1)
+	defer c.pace.Join(-1)
 
 	timer := time.NewTimer(forever)
 	defer timer.Stop()
@@ -51,6 +54,7 @@ func (c *Connection) Run(ctx context.Context) error {
 type attempt struct {
 	generation int
 	rest       *rest.Config
+	plugin     *plugin
 	clients    *clients // nil: to be made
 	fresh      bool     // made by this attempt
 	known      identity
@@ -74,10 +78,10 @@ func (c *Connection) next(now time.Time, cancel context.CancelFunc) (*attempt, t
 	var a *attempt
 	if left := c.probeAt.Sub(now); c.paused {
 		// Resume wakes the loop.
-	} else if left > 0 {
+	} else if left = max(left, c.paceLocked(now)); left > 0 {
 		wait = min(wait, left)
 	} else {
-		a = &attempt{generation: c.generation, rest: c.rest, clients: c.clients, known: c.identity, version: c.askVersion}
+		a = &attempt{generation: c.generation, rest: c.rest, plugin: c.plugin, clients: c.clients, known: c.identity, version: c.askVersion}
 		c.stop = cancel
 	}
 	c.mu.Unlock()
@@ -87,9 +91,20 @@ func (c *Connection) next(now time.Time, cancel context.CancelFunc) (*attempt, t
 	return a, wait
 }
 
+// paceLocked puts a retry that is due off to its place in the fleet's pace.
+func (c *Connection) paceLocked(now time.Time) time.Duration {
+	if c.attempt == 0 || c.paced || c.probeAt.After(now) {
+		return 0
+	}
+	c.paced = true
+	wait := c.pace.Wait(now)
+	c.probeAt = now.Add(wait)
+	return wait
+}
+
 func (a *attempt) run(ctx context.Context, c *Connection) outcome {
 	if a.clients == nil {
-		made, err := newClients(a.rest, c.limiter, c.userAgent, c.config.ConnectTimeout)
+		made, err := newClients(a.rest, a.plugin, c.limiter, c.userAgent, c.config.ConnectTimeout)
 		if err != nil {
 			return outcome{result: resultUnusable, err: err}
 		}
@@ -180,7 +195,7 @@ func (c *Connection) failLocked(now time.Time, out outcome) {
 		c.liveSince = time.Time{}
 	}
 	c.attempt++
-	c.failure = out.result
+	c.failure = cmp.Or(out.reason, out.result)
 	c.askVersion = true
 	c.lastError, c.lastErrorAt = c.redact.text(out.err), now
 	delay := c.delays.NextBackOff()
@@ -196,7 +211,7 @@ func (c *Connection) failLocked(now time.Time, out outcome) {
 	if out.delay > 0 { // asked for: no sooner, and not all clients at once
 		delay = max(delay, out.delay+rand.N(out.delay/10+1))
 	}
-	c.probeAt = now.Add(delay)
+	c.probeAt, c.paced = now.Add(delay), false
 }
 
 // spread returns d, give or take a fifth.

@@ -87,7 +87,7 @@ func (d *descriptions) describe(o metav1.Object, before *described, read func(me
 	}
 	if f.err != nil && before != nil {
 		if i := slices.IndexFunc(before.found, func(b finding) bool { return b.member != nil && b.name == f.name }); i >= 0 {
-			// A copy, because its limits may change.
+			// A copy, because its limits and labels may change.
 			f.member = new(*before.found[i].member)
 		}
 	}
@@ -100,7 +100,7 @@ func (d *descriptions) describe(o metav1.Object, before *described, read func(me
 		}
 	}
 	if f.member != nil {
-		f.member.Limits = now.limits
+		f.member.Limits, f.member.Labels = now.limits, o.GetLabels()
 	}
 	now.found = []finding{f}
 	if limitsErr != nil {

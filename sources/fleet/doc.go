@@ -29,8 +29,8 @@
 //     one to two poll intervals after it is complete.
 //   - A name has one owner. Who has it keeps it; another description of the
 //     same name is a problem until the owner leaves, and then takes over.
-//   - Set is called only when something that matters to a connection, or a limit,
-//     changed.
+//   - Set is called only when something that matters to a connection, a limit, or a
+//     label changed.
 //   - What the hub says counts at once. While the hub does not answer, or does not
 //     allow to be read, the clusters known so far stay.
 //   - A kubeconfig from the hub's API may carry no command, no file path, no

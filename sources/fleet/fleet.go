@@ -123,6 +123,12 @@ func (f *Fleet) Run(ctx context.Context) error {
 	return nil
 }
 
+// Start is Run, for controller-runtime's manager.
+func (f *Fleet) Start(ctx context.Context) error { return f.Run(ctx) }
+
+// NeedLeaderElection tells the manager that followers know the fleet too.
+func (f *Fleet) NeedLeaderElection() bool { return false }
+
 // errHub marks the failures of what follows the hub.
 var errHub = errors.New("follow the hub")
 
@@ -300,6 +306,8 @@ func (f *Fleet) apply(names []string, next map[string]owner) {
 			f.opts.Log.Info("Cluster's description changed", "cluster", name, "source", m.Source)
 		case !was.member.Limits.Equal(m.Limits):
 			f.opts.Log.Info("Cluster's limits changed", "cluster", name, "source", m.Source)
+		case !maps.Equal(was.member.Labels, m.Labels):
+			f.opts.Log.Info("Cluster's labels changed", "cluster", name, "source", m.Source)
 		default:
 			continue
 		}

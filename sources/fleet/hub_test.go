@@ -189,6 +189,11 @@ func testLimitsLive(t *testing.T, h *hubEnv) {
 	if l.member("a").Fingerprint != mark {
 		t.Error("limits change the fingerprint, so that the connection is made anew")
 	}
+	h.patch(t, ns, "a", map[string]any{"metadata": map[string]any{"labels": map[string]any{"tier": "edge"}}})
+	l.until("labels", func() bool { return l.member("a").Labels["tier"] == "edge" })
+	if l.member("a").Fingerprint != mark {
+		t.Error("labels change the fingerprint")
+	}
 }
 
 func testNamesLive(t *testing.T, h *hubEnv) {

@@ -27,6 +27,10 @@ type Member struct {
 	// Source is where the description was found, for messages:
 	// "file fleet.yaml, context a".
 	Source string
+	// Labels are those of the object of the hub that describes the cluster, for
+	// reconcilers that select clusters; nil for clusters in files. They are no
+	// part of Fingerprint. Receivers do not change them.
+	Labels map[string]string
 	// Limits are what the description asks for this cluster. They are no part of
 	// Fingerprint.
 	Limits Limits
@@ -41,8 +45,8 @@ type Member struct {
 // cluster can join, change or leave.
 type Handler interface {
 	// Set adds the member or, when a member of that name is known already,
-	// replaces its description. If Fingerprint is the same as before, only the
-	// limits changed, and the connection should be left alone.
+	// replaces its description. If Fingerprint is the same as before, only
+	// limits or labels changed, and the connection should be left alone.
 	Set(m Member)
 	// Remove is called once for a name that was Set and is gone.
 	Remove(name string)
