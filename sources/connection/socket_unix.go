@@ -68,7 +68,7 @@ func (c *frugalConn) fill() error {
 		buffer := socketBuffers.Get().(*[socketBuffer]byte)
 		for {
 			n, failed = syscall.Read(int(fd), buffer[:])
-			if failed != syscall.EINTR { //nolint:errorlint // Bare from the kernel.
+			if failed != syscall.EINTR {
 				break
 			}
 		}
@@ -77,7 +77,7 @@ func (c *frugalConn) fill() error {
 			return true
 		}
 		socketBuffers.Put(buffer)
-		return failed != syscall.EAGAIN //nolint:errorlint // Bare from the kernel.
+		return failed != syscall.EAGAIN
 	})
 	switch {
 	case err != nil:
