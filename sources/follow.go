@@ -3,7 +3,6 @@ package sources
 import (
 	"context"
 	"fmt"
-	"sync"
 
 	"github.com/fairlead-dev/fairlead/internal/supervise"
 	"github.com/fairlead-dev/fairlead/sources/connection"
@@ -12,7 +11,7 @@ import (
 )
 
 func (s *Sources) startLocked(m fleet.Member) {
-	r := &member{name: m.Name, config: m, leave: make(chan struct{})}
+	r := &member{name: m.Name, config: m, leave: func() {}}
 	if err := s.makeLocked(r); err != nil {
 		// Only a Config that was never validated or a nameless member.
 		s.o.Log.Error(err, "Cannot follow a cluster", "cluster", m.Name)
@@ -53,9 +52,9 @@ func (s *Sources) makeLocked(r *member) error {
 	return nil
 }
 
-// begin returns what is to run of a member. A connection runs once: after one
-// that has failed comes another one.
-func (s *Sources) begin(r *member) (*connection.Connection, []*stream.Stream, error) {
+// begin returns what is to run of a member until leave is called. A connection
+// runs once: after one that has failed comes another one.
+func (s *Sources) begin(r *member, leave func()) (*connection.Connection, []*stream.Stream, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if r.used {
@@ -64,6 +63,9 @@ func (s *Sources) begin(r *member) (*connection.Connection, []*stream.Stream, er
 		}
 	}
 	r.used = true
+	if r.leave = leave; r.leaving {
+		leave()
+	}
 	return r.conn, r.streams, nil
 }
 
@@ -71,42 +73,30 @@ func (s *Sources) begin(r *member) (*connection.Connection, []*stream.Stream, er
 // ends. After a removal, nothing of the member is left when it returns. It
 // fails if the connection does; then it is to be called again.
 func (s *Sources) follow(ctx context.Context, r *member) error {
-	conn, streams, err := s.begin(r)
+	running, stop := context.WithCancelCause(ctx)
+	defer stop(nil)
+	conn, streams, err := s.begin(r, func() { stop(nil) })
 	if err != nil {
 		return err
 	}
 	s.o.Ledger.Join(r.name)
 	children := supervise.NewSet(s.o.Log.WithValues("cluster", r.name), supervise.Options{})
-	failed := make(chan error, 1)
 	children.Start("connection", func(ctx context.Context) error {
-		err := conn.Run(ctx)
-		if err != nil && ctx.Err() == nil {
-			failed <- err // for one, because it has panicked before
+		if err := conn.Run(ctx); err != nil && ctx.Err() == nil {
+			stop(err) // for one, because it has panicked before
 		}
 		return nil
 	})
 	for _, st := range streams {
 		children.Start("stream "+st.Name(), st.Run)
 	}
-	running, stop := context.WithCancel(ctx)
-	defer stop()
-	var wg sync.WaitGroup
-	wg.Go(func() {
-		// Ends when it is told to, and then without an error.
-		_ = children.Run(running)
-	})
-	select {
-	case <-ctx.Done():
-	case <-r.leave:
-	case err = <-failed:
-	}
-	stop()
-	wg.Wait()
+	// Ends when it is told to, and then without an error.
+	_ = children.Run(running)
 	switch {
 	case ctx.Err() != nil:
 		return nil
-	case err != nil:
-		return fmt.Errorf("the connection has ended: %w", err)
+	case !s.isLeaving(r):
+		return fmt.Errorf("the connection has ended: %w", context.Cause(running))
 	}
 	if err := s.o.Queue.RemoveCluster(ctx, r.name); err != nil {
 		return nil // ctx ended: the whole fleet is stopping
@@ -117,6 +107,12 @@ func (s *Sources) follow(ctx context.Context, r *member) error {
 	}
 	s.removed(r)
 	return nil
+}
+
+func (s *Sources) isLeaving(r *member) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return r.leaving
 }
 
 func (s *Sources) removed(r *member) {

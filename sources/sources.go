@@ -63,10 +63,10 @@ type Sources struct {
 
 // member is one cluster from its Set to the end of its removal.
 type member struct {
-	name  string
-	leave chan struct{} // closed when it is to be removed
+	name string
 
 	// Guarded by Sources.mu:
+	leave   func() // ends what runs, because leaving is set; does not block
 	config  fleet.Member
 	conn    *connection.Connection
 	streams []*stream.Stream
@@ -120,7 +120,7 @@ func (s *Sources) Remove(name string) {
 	r.next = nil
 	if !r.leaving {
 		r.leaving = true
-		close(r.leave)
+		r.leave()
 	}
 }
 

@@ -3,6 +3,7 @@
 package member
 
 import (
+	"context"
 	"net/http"
 	"net/url"
 	"time"
@@ -55,6 +56,15 @@ type Session struct {
 	Limiter        flowcontrol.RateLimiter
 	// Changed is closed when this session must no longer be used.
 	Changed <-chan struct{}
+	// OnChange has f called then, in a goroutine of its own, unless ignore is
+	// called before. To wait so takes no goroutine.
+	OnChange func(f func()) (ignore func() bool)
+}
+
+// Validity returns a session's Changed and OnChange, and what ends it.
+func Validity() (changed <-chan struct{}, onChange func(f func()) (ignore func() bool), end func()) {
+	ctx, cancel := context.WithCancel(context.Background())
+	return ctx.Done(), func(f func()) func() bool { return context.AfterFunc(ctx, f) }, cancel
 }
 
 // Link is a connection at one moment.

@@ -26,8 +26,8 @@ const (
 	// callTimeout bounds a call with its body. The API server gives up on a
 	// request after 60s itself (--request-timeout); its answer should win.
 	callTimeout = 65 * time.Second
-	// watchReadBuffer holds a TLS record of the largest size (16 KiB) twice.
-	watchReadBuffer = 32 << 10
+	// idleTimeout is how long the connection of a list stays open after it.
+	idleTimeout = 10 * time.Second
 	// maxErrorBody bounds what is read of an answer that is kept whole in
 	// memory: one to a probe, or one that tells of an error.
 	maxErrorBody = 1 << 20
@@ -147,18 +147,17 @@ func (c *clients) roundTripper(cfg *rest.Config, connectTimeout time.Duration, w
 		MaxIdleConnsPerHost: 25, // as client-go
 		DisableCompression:  conf.DisableCompression,
 	}
+	var base http.RoundTripper = t
 	if watches {
-		// One connection per watch: it is 30% cheaper to read than a shared
-		// HTTP/2 connection, and a stalled watch holds up no other.
 		tlsConfig.NextProtos = []string{"http/1.1"}
-		t.ReadBufferSize = watchReadBuffer
-		t.ResponseHeaderTimeout = callTimeout
+		t.ResponseHeaderTimeout, t.IdleConnTimeout = callTimeout, idleTimeout
 		utilnet.SetOldTransportDefaults(t)
+		base = &watchTransport{t}
 	} else {
 		utilnet.SetTransportDefaults(t)
 	}
 	c.transports = append(c.transports, t)
-	rt, err := c.layers(conf, t)
+	rt, err := c.layers(conf, base)
 	return rt, slices.Clone(conf.TLS.CAData), err
 }
 

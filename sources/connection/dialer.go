@@ -2,8 +2,10 @@ package connection
 
 import (
 	"context"
+	"errors"
 	"net"
 	"sync"
+	"syscall"
 	"time"
 )
 
@@ -78,6 +80,14 @@ func (d *dialer) Close() {
 	for s := range open {
 		_ = s.Conn.Close()
 	}
+}
+
+// SyscallConn gives access to the file descriptor, where there is one.
+func (s *socket) SyscallConn() (syscall.RawConn, error) {
+	if under, ok := s.Conn.(syscall.Conn); ok {
+		return under.SyscallConn()
+	}
+	return nil, errors.ErrUnsupported
 }
 
 type socket struct {

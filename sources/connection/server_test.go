@@ -113,10 +113,8 @@ func eventually(t *testing.T, what string, ok func() bool) {
 		if ok() {
 			return
 		}
-		select {
-		case <-time.After(5 * time.Millisecond):
-		case <-t.Context().Done():
-		}
+		// Not the test's ctx: in a cleanup that has ended, and would end the wait.
+		<-time.After(5 * time.Millisecond)
 	}
 	t.Fatalf("never: %s", what)
 }

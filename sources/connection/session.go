@@ -21,13 +21,13 @@ const (
 // session is a member.Session and the means to end it.
 type session struct {
 	member.Session
-	changed chan struct{}
+	end func()
 }
 
 func newSession(cluster, uid string, c *clients, r redactor) *session {
-	changed := make(chan struct{})
+	changed, onChange, end := member.Validity()
 	return &session{
-		changed: changed,
+		end: end,
 		Session: member.Session{
 			Cluster:   cluster,
 			UID:       uid,
@@ -37,6 +37,7 @@ func newSession(cluster, uid string, c *clients, r redactor) *session {
 			Discovery: discovery.NewDiscoveryClient(c.calls),
 			Redact:    r.text,
 			Changed:   changed,
+			OnChange:  onChange,
 
 			Server:         c.probes.Get().AbsPath("/").URL(),
 			WatchTransport: c.watches.Client.Transport,
@@ -62,7 +63,7 @@ func copyREST(cfg *rest.Config) *rest.Config {
 
 func (c *Connection) endSessionLocked() {
 	if c.session != nil {
-		close(c.session.changed)
+		c.session.end()
 		c.session = nil
 	}
 }

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"io"
 	"math/rand/v2"
-	"sync"
 	"time"
 
 	"k8s.io/client-go/rest"
@@ -63,8 +62,7 @@ func (s *Stream) attempt(ctx context.Context, session *member.Session) ending {
 		}
 		return nil
 	}
-	var children sync.WaitGroup
-	children.Go(func() { a.guard.run(cut, session.Changed) })
+	unguard := a.guard.watch(session)
 	err := a.follow(cut)
 
 	var end ending
@@ -82,8 +80,7 @@ func (s *Stream) attempt(ctx context.Context, session *member.Session) ending {
 	end.lasted = !a.liveSince.IsZero() && time.Since(a.liveSince) >= liveFor
 	s.demands.notWatching()
 	cancel(nil)
-	children.Wait()
-	a.guard.releaseSlot()
+	unguard()
 	if end.reason == silent {
 		s.setStale()
 	}

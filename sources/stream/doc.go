@@ -59,8 +59,8 @@
 // selector, or watched with mode=metadata. No API server with an etcd behind it
 // takes objects anywhere near that size.
 //
-// Run owns its stream: two goroutines, one more during an audit, and what
-// net/http needs. Status and Replay may be called from any goroutine, and so may
+// Run owns its stream: it is one goroutine, and one more during an audit. While
+// nothing comes it holds no buffer. Status and Replay may be called from any goroutine, and so may
 // a Collector collect. Workers call the
 // tracker of a change's origin at any time, also after Run has ended.
 //

@@ -175,7 +175,7 @@ type fakeConnection struct {
 
 	mu      sync.Mutex
 	session *member.Session
-	changed chan struct{}
+	end     func()
 	reports []error
 	stale   map[string]bool
 	gone    error
@@ -237,12 +237,13 @@ func (c *fakeConnection) renew(t *testing.T, clusterUID string) {
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.changed != nil {
-		close(c.changed)
+	if c.end != nil {
+		c.end()
 	}
-	c.changed = make(chan struct{})
+	changed, onChange, end := member.Validity()
+	c.end = end
 	c.session = &member.Session{
-		Cluster: "c", UID: clusterUID, Watches: calls, Calls: calls, Discovery: disco, Changed: c.changed,
+		Cluster: "c", UID: clusterUID, Watches: calls, Calls: calls, Discovery: disco, Changed: changed, OnChange: onChange,
 	}
 }
 

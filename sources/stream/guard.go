@@ -5,6 +5,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/fairlead-dev/fairlead/internal/member"
 )
 
 const (
@@ -42,7 +44,6 @@ type guard struct {
 	start  time.Time
 	idle   time.Duration // longest silence
 	sync   time.Duration // longest snapshot
-	kick   chan struct{} // tells the guard that its next deadline may be nearer
 
 	// Written by the stream, read by the guard. Times are nanoseconds since
 	// start.
@@ -53,7 +54,8 @@ type guard struct {
 	excused atomic.Int64 // nanoseconds in Offer since then
 
 	mu      sync.Mutex
-	release func() // gives the slot back; nil if none is held
+	timer   *time.Timer // for the next deadline; nil: it does not watch yet, or any more
+	release func()      // gives the slot back; nil if none is held
 	granted time.Duration
 }
 
@@ -65,7 +67,7 @@ const (
 )
 
 func newGuard(cancel context.CancelCauseFunc, cfg Config) *guard {
-	g := &guard{cancel: cancel, start: time.Now(), idle: cfg.StaleAfter, sync: cfg.SyncTimeout, kick: make(chan struct{}, 1)}
+	g := &guard{cancel: cancel, start: time.Now(), idle: cfg.StaleAfter, sync: cfg.SyncTimeout}
 	g.blocked.Store(-1)
 	g.began.Store(-1)
 	return g
@@ -80,10 +82,12 @@ func (g *guard) enter(phase int32) {
 	g.wake()
 }
 
+// wake says that the next deadline may be nearer.
 func (g *guard) wake() {
-	select {
-	case g.kick <- struct{}{}:
-	default: // it has been told
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.timer != nil {
+		g.timer.Reset(g.napLocked())
 	}
 }
 
@@ -138,27 +142,31 @@ func (g *guard) releaseSlot() {
 	}
 }
 
-// run watches until ctx ends, which is the context that cancel cancels.
-func (g *guard) run(ctx context.Context, changed <-chan struct{}) {
-	timer := time.NewTimer(g.nap())
-	defer timer.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-changed:
-			g.cancel(errRenewed)
-			return
-		case <-g.kick:
-		case <-timer.C:
-		}
-		g.returnSlot()
-		if err := g.check(); err != nil {
-			g.cancel(err)
-			return
-		}
-		timer.Reset(g.nap())
+// watch begins to watch, until end. There is no goroutine for it: it is woken
+// by a timer, and by the session.
+func (g *guard) watch(session *member.Session) (end func()) {
+	g.mu.Lock()
+	g.timer = time.AfterFunc(g.napLocked(), g.look)
+	g.mu.Unlock()
+	ignore := session.OnChange(func() { g.cancel(errRenewed) })
+	return func() {
+		ignore()
+		g.mu.Lock()
+		g.timer.Stop()
+		g.timer = nil
+		g.mu.Unlock()
+		g.releaseSlot()
 	}
+}
+
+// look is called when a deadline may have passed.
+func (g *guard) look() {
+	g.returnSlot()
+	if err := g.check(); err != nil {
+		g.cancel(err)
+		return
+	}
+	g.wake()
 }
 
 // check returns what the attempt is to be cut for.
@@ -181,9 +189,9 @@ func (g *guard) check() error {
 	return nil
 }
 
-// nap returns how long the guard may sleep unless it is kicked. What moves a
-// deadline further away does not kick it: it wakes in vain then and sleeps on.
-func (g *guard) nap() time.Duration {
+// napLocked returns how long the guard may sleep unless it is woken. What moves a
+// deadline further away does not wake it: it looks in vain then and sleeps on.
+func (g *guard) napLocked() time.Duration {
 	nap := max(g.idle, openTimeout)
 	now := g.now()
 	if g.blocked.Load() < 0 {
@@ -198,11 +206,9 @@ func (g *guard) nap() time.Duration {
 			nap = min(nap, g.sync-time.Duration(now-began-g.excused.Load()))
 		}
 	}
-	g.mu.Lock()
 	if g.release != nil {
 		nap = min(nap, slotIdle)
 	}
-	g.mu.Unlock()
 	return max(nap, time.Millisecond)
 }
 

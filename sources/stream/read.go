@@ -23,6 +23,7 @@ type uid = types.UID
 // closed it. It starts within a snapshot if the watch is a streaming list.
 func (a *attempt) read(body io.Reader, snapshot bool) error {
 	frames := newFrameReader(countingReader{body, &a.progress.bytes})
+	defer frames.release()
 	var f frame
 	for {
 		line, tooLong, err := frames.next()

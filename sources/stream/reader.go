@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"errors"
 	"io"
+	"sync"
 )
 
 const (
@@ -18,15 +19,69 @@ const (
 	keepSpill = 128 << 10
 )
 
+// readBuffers are the buffers of all streams. A stream holds one only while
+// there is something in it: most streams are idle nearly always.
+var readBuffers = sync.Pool{New: func() any { return bufio.NewReaderSize(nil, readBuffer) }}
+
 // frameReader splits the body of a watch into its frames, one per line.
 type frameReader struct {
-	r     *bufio.Reader
-	spill []byte
-	limit int
+	source source
+	r      *bufio.Reader // on source; nil: nothing is buffered
+	spill  []byte
+	limit  int
 }
 
 func newFrameReader(r io.Reader) *frameReader {
-	return &frameReader{r: bufio.NewReaderSize(r, readBuffer), limit: maxFrame}
+	return &frameReader{source: source{r: r}, limit: maxFrame}
+}
+
+// source is a reader that can be waited for with next to no buffer.
+type source struct {
+	r     io.Reader
+	err   error // of r, once it has failed
+	first [512]byte
+	ahead []byte // of first: what was read while waiting
+}
+
+// wait blocks until there is something to be read.
+func (s *source) wait() {
+	var n int
+	if s.err == nil {
+		n, s.err = s.r.Read(s.first[:])
+	}
+	s.ahead = s.first[:n]
+}
+
+func (s *source) Read(p []byte) (n int, err error) {
+	switch {
+	case len(s.ahead) > 0:
+		n = copy(p, s.ahead)
+		s.ahead = s.ahead[n:]
+		return n, nil
+	case s.err == nil:
+		n, s.err = s.r.Read(p)
+	}
+	return n, s.err
+}
+
+// buffer makes sure of a buffer with something in it, or an error behind it.
+func (f *frameReader) buffer() {
+	if f.r != nil && f.r.Buffered() > 0 {
+		return
+	}
+	f.release()
+	f.source.wait()
+	f.r, _ = readBuffers.Get().(*bufio.Reader)
+	f.r.Reset(&f.source)
+}
+
+// release gives the buffer back. What is in it is lost.
+func (f *frameReader) release() {
+	if f.r != nil {
+		f.r.Reset(nil)
+		readBuffers.Put(f.r)
+		f.r = nil
+	}
 }
 
 // next returns the next line that is not blank; it is valid until the next
@@ -53,6 +108,7 @@ func (f *frameReader) line() (line []byte, tooLong bool, err error) {
 	if cap(f.spill) > keepSpill {
 		f.spill = nil
 	}
+	f.buffer()
 	line, err = f.r.ReadSlice('\n')
 	if !errors.Is(err, bufio.ErrBufferFull) {
 		return line, false, err

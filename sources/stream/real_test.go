@@ -118,12 +118,13 @@ func follow(t *testing.T, config *rest.Config, spec string) *realStream {
 	if err != nil {
 		t.Fatal(err)
 	}
+	changed, onChange, _ := member.Validity()
 	r := &realStream{t: t, client: objects, mirror: &mirror{objects: map[string]*pipeline.Change{}, ops: map[string]int{}}}
 	r.opts = Options{
 		Cluster: "real", Spec: parsed, Offerer: r.mirror, Ledger: newLedger(t),
 		Config: Config{ReconnectMin: 10 * time.Millisecond, ReconnectMax: 100 * time.Millisecond},
 		Connection: &fakeConnection{stale: map[string]bool{}, session: &member.Session{
-			Cluster: "real", UID: "real", Watches: client, Calls: client, Discovery: disco, Changed: make(chan struct{}),
+			Cluster: "real", UID: "real", Watches: client, Calls: client, Discovery: disco, Changed: changed, OnChange: onChange,
 		}},
 	}
 	r.run()

@@ -277,8 +277,8 @@ func TestReplacedSessionGivenOutAgainIsNoHotLoop(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := start(t)
 		h.live()
-		close(h.conn.changed)
-		h.conn.changed = nil
+		h.conn.end()
+		h.conn.end = nil
 		for began := time.Now(); time.Since(began) < 10*time.Minute; {
 			select {
 			case c := <-h.server.calls:

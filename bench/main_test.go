@@ -1,0 +1,23 @@
+package bench
+
+import (
+	"os"
+	"testing"
+
+	"github.com/go-logr/logr"
+	"k8s.io/klog/v2" //nolint:depguard // To silence it: peers know no other logger.
+	ctrllog "sigs.k8s.io/controller-runtime/pkg/log"
+)
+
+// TestMain ends what benchmarks share. In a helper's process it is the helper.
+func TestMain(m *testing.M) {
+	if name := os.Getenv(helperEnv); name != "" {
+		serveHelper(name)
+		return
+	}
+	// What peers have to say about watches that end would stand between figures.
+	klog.SetLogger(logr.Discard())
+	ctrllog.SetLogger(logr.Discard())
+	defer sharedServer.close()
+	m.Run()
+}

@@ -1,0 +1,7 @@
+//go:build !unix
+
+package connection
+
+import "net"
+
+func frugal(conn net.Conn) net.Conn { return conn }
