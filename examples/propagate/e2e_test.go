@@ -1,6 +1,7 @@
 package main
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"strings"
@@ -11,7 +12,10 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	corev1ac "k8s.io/client-go/applyconfigurations/core/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/cluster"
 
+	"github.com/fairlead-dev/fairlead/internal/testenv"
+	"github.com/fairlead-dev/fairlead/pipeline"
 	"github.com/fairlead-dev/fairlead/sources/cache"
 )
 
@@ -36,6 +40,9 @@ func TestPropagate(t *testing.T) {
 	step("noisy", testNoisy)
 	step("restart", func(t *testing.T, sub *scene, a, b *site) { testRestart(t, s, sub, b) })
 	step("old status", testOldStatus)
+	step("not noted", testNotNoted)
+	step("fails", testFails)
+	step("replaced", testReplaced)
 	step("left for ever", testLeft)
 }
 
@@ -302,6 +309,75 @@ func testOldStatus(t *testing.T, s *scene, _, _ *site) {
 			t.Errorf("%s: overwritten with %s", name, got.Data["status"])
 		}
 	}
+}
+
+// testNotNoted: nobody gets a copy before it is noted that he may have one.
+func testNotNoted(t *testing.T, s *scene, a, _ *site) {
+	key := client.ObjectKey{Namespace: s.ns, Name: "unnoted"}
+	src := &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{
+		Namespace: key.Namespace, Name: key.Name, UID: "u", ResourceVersion: "1",
+		Labels: map[string]string{labelRole: "source"}, Annotations: map[string]string{annotationClusters: ""},
+	}}
+	other, err := cache.New(cache.Options{})
+	s.must(err)
+	member, err := cluster.New(a.Config()) // is not started: a read from it would fail
+	s.must(err)
+	defer member.GetHTTPClient().CloseIdleConnections()
+	s.must(other.Include("a", member))
+	r := &reconciler{hub: frozen{s.hub.Client, map[client.ObjectKey]*corev1.ConfigMap{key: src}}, live: s.hub.Client, fleet: other}
+	if _, err := r.propagate(t.Context(), pipeline.Request{Cluster: "a", NamespacedName: key}); err != nil {
+		t.Error(err)
+	}
+	s.holds(a, "unnoted", "")
+}
+
+// testFails: members do not have the namespace.
+func testFails(_ *testing.T, s *scene, a, b *site) {
+	elsewhere := *s
+	elsewhere.ns = s.hub.NewNamespace(s.t)
+	elsewhere.source("x", everywhere, map[string]string{"v": "1"})
+	for _, m := range []string{"a", "b"} {
+		elsewhere.says("x", m, "failed", func(e *entry, _ version) bool {
+			return e.State == failed && strings.Contains(e.Message, "not found")
+		})
+	}
+	elsewhere.delete(s.hub, "x")
+	elsewhere.holds(s.hub, "x", "")
+}
+
+// testReplaced: another cluster takes over a member's name, and gives it back.
+func testReplaced(t *testing.T, s *scene, a, b *site) {
+	uid := func(at *site) string {
+		var ns corev1.Namespace
+		s.must(at.Get(t.Context(), client.ObjectKey{Name: "kube-system"}, &ns))
+		return string(ns.UID)
+	}
+	is := func(at *site) func(*entry, version) bool {
+		want := uid(at)
+		return func(e *entry, source version) bool {
+			return e.ClusterUID == want && e.State == applied && e.Applied == source && e.UnreachableSince == nil
+		}
+	}
+	describe := func(at *site) {
+		kubeconfig, err := testenv.Kubeconfig(account{at})
+		s.must(err)
+		patch, err := json.Marshal(map[string]any{"data": map[string][]byte{"kubeconfig": kubeconfig}})
+		s.must(err)
+		secret := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: s.fleetNS, Name: "b"}}
+		s.must(s.hub.Patch(t.Context(), secret, client.RawPatch("application/merge-patch+json", patch)))
+	}
+	s.source("moved", labelCluster+"=b", map[string]string{"v": "1"})
+	s.says("moved", "b", "in its cluster", is(b))
+	s.holds(a, "moved", "")
+	describe(a)
+	s.says("moved", "b", "in another cluster", is(a))
+	s.holds(a, "moved", "1")
+	describe(b)
+	s.says("moved", "b", "in its cluster again", is(b))
+	s.holds(b, "moved", "1")
+	s.delete(s.hub, "moved")
+	s.holds(s.hub, "moved", "")
+	s.holds(b, "moved", "")
 }
 
 // testLeft: a member leaves the fleet while it has copies, and comes back no more.
