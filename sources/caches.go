@@ -37,6 +37,10 @@ type CachesOptions struct {
 	Cluster []cluster.Option
 	// UserAgent is what the members' API servers log. Empty means Fairlead's.
 	UserAgent string
+	// Limit is called with the limits that a member's description asks for, when
+	// it joins and when its description changes. It must not block. Queues made
+	// by Caches.FairRequests have them already. Optional.
+	Limit func(cluster string, l fleet.Limits)
 	// Removed is called once nothing of a member is left. It must not block.
 	// Optional.
 	Removed func(cluster string)
@@ -54,20 +58,9 @@ type Caches struct {
 	o        CachesOptions
 	children *supervise.Set // one per member
 
-	mu      sync.Mutex
-	members map[string]*cachedMember
-}
-
-// cachedMember is one cluster from its Set to the end of its removal.
-type cachedMember struct {
-	name  string
-	conn  *connection.Connection
-	leave chan struct{} // closed when it is to be removed
-
-	// Guarded by Caches.mu:
-	config  fleet.Member
-	leaving bool
-	next    *fleet.Member // set again while leaving
+	mu       sync.Mutex
+	members  map[string]*cachedMember
+	limiters []*queueLimiter // one per queue of FairRequests
 }
 
 // NewCaches returns Caches without members. It starts nothing. The only errors
@@ -106,10 +99,9 @@ func (c *Caches) NeedLeaderElection() bool { return false }
 
 // Set adds a member or gives one that is there a new configuration, which
 // takes effect at once: what is cached stays, and only what has changed
-// meanwhile is told to reconcilers. A description that has the Fingerprint of
-// the one before leaves the connection alone. Of the limits in it only Paused
-// counts here: a paused member is not connected to. Rates and weights are the
-// queue's.
+// meanwhile is told to reconcilers. Other limits or labels alone do not
+// touch the connection. A member that is paused stays in the fleet, backing off: its
+// caches can be read, and nothing is sent to it.
 func (c *Caches) Set(m fleet.Member) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -120,23 +112,7 @@ func (c *Caches) Set(m fleet.Member) {
 	case r.leaving:
 		r.next = &m
 	default:
-		same := m.Fingerprint != "" && m.Fingerprint == r.config.Fingerprint
-		r.config = m
-		if !same {
-			r.conn.SetREST(m.REST)
-		}
-		c.describeLocked(r)
-	}
-}
-
-// describeLocked applies what a member's description says beside how to
-// connect.
-func (c *Caches) describeLocked(r *cachedMember) {
-	c.SetLabels(r.name, r.config.Labels)
-	if r.config.Limits.Paused {
-		r.conn.Pause()
-	} else {
-		r.conn.Resume()
+		c.updateLocked(r, m)
 	}
 }
 
@@ -156,24 +132,6 @@ func (c *Caches) Remove(name string) {
 	}
 }
 
-func (c *Caches) startLocked(m fleet.Member) {
-	conn, err := connection.New(connection.Options{
-		Cluster:   m.Name,
-		REST:      m.REST,
-		Config:    c.o.Connection,
-		UserAgent: c.o.UserAgent,
-		Log:       c.o.Log,
-	})
-	if err != nil { // only a nameless member
-		c.o.Log.Error(err, "Cannot keep caches of a cluster", "cluster", m.Name)
-		return
-	}
-	r := &cachedMember{name: m.Name, config: m, conn: conn, leave: make(chan struct{})}
-	c.members[m.Name] = r
-	c.describeLocked(r)
-	c.children.Start(m.Name, func(ctx context.Context) error { return c.follow(ctx, r) })
-}
-
 // Connections tells of all members' connections, in no order; what it is for
 // is connection.NewCollector.
 func (c *Caches) Connections() []connection.Status {
@@ -184,46 +142,4 @@ func (c *Caches) Connections() []connection.Status {
 		status = append(status, r.conn.Status())
 	}
 	return status
-}
-
-// follow runs a member's connection and caches until it is removed or ctx
-// ends. After a removal, nothing of the member is left when it returns.
-func (c *Caches) follow(ctx context.Context, r *cachedMember) error {
-	children := supervise.NewSet(c.o.Log.WithValues("cluster", r.name), supervise.Options{})
-	children.Start("connection", r.conn.Run)
-	children.Start("caches", func(ctx context.Context) error { return c.Follow(ctx, r.name, r.conn) })
-	running, stop := context.WithCancel(ctx)
-	defer stop()
-	var wg sync.WaitGroup
-	wg.Go(func() {
-		// Ends when it is told to, and then without an error.
-		_ = children.Run(running)
-	})
-	select {
-	case <-ctx.Done():
-	case <-r.leave:
-	}
-	stop()
-	wg.Wait()
-	if ctx.Err() != nil {
-		return nil
-	}
-	if err := c.Purge(ctx, r.name); err != nil {
-		return nil // ctx ended: the whole fleet is stopping
-	}
-	c.removed(r)
-	return nil
-}
-
-func (c *Caches) removed(r *cachedMember) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	delete(c.members, r.name)
-	c.SetLabels(r.name, nil)
-	if c.o.Removed != nil {
-		c.o.Removed(r.name)
-	}
-	if r.next != nil {
-		c.startLocked(*r.next)
-	}
 }

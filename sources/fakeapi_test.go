@@ -104,6 +104,16 @@ func (f *fakeAPI) count(what string) int {
 	return f.requests[what]
 }
 
+// total counts all requests, probes as well.
+func (f *fakeAPI) total() (n int) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for _, times := range f.tokens {
+		n += times
+	}
+	return n
+}
+
 // hang answers nothing.
 func hang(req *http.Request) (*http.Response, error) {
 	<-req.Context().Done()

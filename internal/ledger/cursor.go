@@ -67,11 +67,12 @@ type Cursor struct {
 	stored    bool // the store has a head of this cursor
 
 	// What follows is forgotten by a restart.
-	last         string // version of the last frame seen; "" if a snapshot is needed
-	snapshotting bool   // between BeginSnapshot and the Seen after EndSnapshot
-	swept        bool   // EndSnapshot was called
-	sweptAt      rv     // version of the last snapshot that was swept
-	sweptTicket  uint64 // of what was observed last before that
+	sinks        []string // those of the ledger
+	last         string   // version of the last frame seen; "" if a snapshot is needed
+	snapshotting bool     // between BeginSnapshot and the Seen after EndSnapshot
+	swept        bool     // EndSnapshot was called
+	sweptAt      rv       // version of the last snapshot that was swept
+	sweptTicket  uint64   // of what was observed last before that
 	epoch        uint32
 	ticket       uint64
 	pending      map[name]*pending
@@ -112,6 +113,16 @@ func (c *Cursor) Start() (resourceVersion string, ok bool) {
 	return c.last, c.last != "" && !c.snapshotting
 }
 
+// Reached reports whether the stream has seen all that there was at a version.
+// Of a version from a history that a restored backup has undone it says so once
+// the new history has come that far.
+func (c *Cursor) Reached(resourceVersion string) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	at, last := parseRV(resourceVersion), parseRV(c.last)
+	return c.last != "" && !c.snapshotting && (at.notAfter(last) || (at|last)&unordered != 0)
+}
+
 // Observe notes a state that the stream has read and says what to do with it.
 // A state to deliver is pending, under the ticket, until it is acked or one
 // observed later is; the stream calls Seen once it has handed it over.
@@ -132,7 +143,8 @@ func (c *Cursor) Observe(n Name, v Version, deleted, snapshot bool) (ticket uint
 	if p == nil || c.onlyRetriedLocked(p) {
 		// What a sink may hold beyond the acked state does not go away when a
 		// restored backup brings the acked one back.
-		if acked != nil && !deleted && acked.version == seen && len(c.held[name(key)]) == 0 {
+		owed := c.head.Owed && snapshot
+		if acked != nil && !deleted && acked.version == seen && len(c.held[name(key)]) == 0 && !owed {
 			return 0, Duplicate
 		}
 		if !snapshot {

@@ -149,6 +149,7 @@ func (c *Cursor) advanceLocked() {
 		return
 	}
 	c.head.Resume, c.headDirty = to, true
+	c.head.Owed = c.head.Owed && to == "" // a whole snapshot is acked
 	if c.writer == nil {
 		c.passedLocked(to)
 		c.forgetLocked()

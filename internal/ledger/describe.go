@@ -77,8 +77,30 @@ func compareIDs(a, b StreamID) int {
 		strings.Compare(a.Namespace, b.Namespace), strings.Compare(a.Labels, b.Labels), strings.Compare(a.Fields, b.Fields))
 }
 
-// ErrUnknownCluster is wrapped by Forget.
+// ErrUnknownCluster is wrapped by OfCluster and Forget.
 var ErrUnknownCluster = errors.New("no such cluster in the ledger")
+
+// OfCluster returns those of a cluster. If there is none, the error names the
+// clusters that there are.
+func OfCluster(all []Description, cluster string) ([]Description, error) {
+	var of []Description
+	var others []string
+	for _, d := range all {
+		if d.ID.Cluster == cluster {
+			of = append(of, d)
+		} else {
+			others = append(others, d.ID.Cluster)
+		}
+	}
+	if len(of) > 0 {
+		return of, nil
+	}
+	known := "it holds none"
+	if others = slices.Compact(others); len(others) > 0 {
+		known = "it holds " + strings.Join(others, ", ")
+	}
+	return nil, fmt.Errorf("%w: %q; %s", ErrUnknownCluster, cluster, known)
+}
 
 // Forget removes all cursors of a cluster from a store that nothing else uses,
 // and returns what they were. Its objects are not deleted from any sink: if the
@@ -89,23 +111,13 @@ func Forget(ctx context.Context, store Store, cluster string) ([]Description, er
 	if err != nil {
 		return nil, err
 	}
-	var gone []Description
-	var updates []Update
-	var others []string
-	for _, d := range all {
-		if d.ID.Cluster == cluster {
-			gone = append(gone, d)
-			updates = append(updates, Update{Cursor: d.cursor, Drop: true})
-		} else {
-			others = append(others, d.ID.Cluster)
-		}
+	gone, err := OfCluster(all, cluster)
+	if err != nil {
+		return nil, err
 	}
-	if len(gone) == 0 {
-		known := "it holds none"
-		if others = slices.Compact(others); len(others) > 0 {
-			known = "it holds " + strings.Join(others, ", ")
-		}
-		return nil, fmt.Errorf("%w: %q; %s", ErrUnknownCluster, cluster, known)
+	updates := make([]Update, len(gone))
+	for i, d := range gone {
+		updates[i] = Update{Cursor: d.cursor, Drop: true}
 	}
 	if err := store.Apply(ctx, updates); err != nil {
 		return nil, err

@@ -25,6 +25,8 @@ type history struct {
 	trouble  float64 // the share of steps in which something goes wrong
 	lanes    [2]*lane
 
+	sinks int // counts those that there have been, one at a time
+
 	ledger *Ledger // gone with a crash
 }
 
@@ -71,7 +73,7 @@ func newHistory(t *testing.T, what string, r source) *history {
 	for i := range h.lanes {
 		h.lanes[i] = &lane{
 			history: h, resource: fmt.Sprint("resource-", i), server: newServer(10), stored: map[string]int{},
-			sink: &sink{objects: map[string]state{}, past: map[string]int{}, seen: map[string]bool{}, gone: map[string]bool{}, newest: map[string]int{}},
+			sink: newSink(),
 		}
 	}
 	h.restart()
@@ -81,7 +83,7 @@ func newHistory(t *testing.T, what string, r source) *history {
 // restart is kill -9 and a new process: only server, sink and store stay.
 func (h *history) restart() {
 	h.t.Helper()
-	l, err := Open(h.t.Context(), Options{Store: h.store})
+	l, err := Open(h.t.Context(), Options{Store: h.store, Sinks: []string{fmt.Sprint("sink-", h.sinks)}})
 	if err != nil {
 		h.t.Fatal(h.what, err)
 	}
@@ -106,6 +108,14 @@ func (h *history) crash() {
 			return
 		}
 	}
+	if h.r.Float64() < 0.3 {
+		h.sinks++
+		for _, l := range h.lanes {
+			past := l.sink.past // what the newest states are from
+			l.sink = newSink()
+			l.sink.past = past
+		}
+	}
 	h.restart()
 }
 
@@ -117,6 +127,7 @@ func (h *lane) connect() {
 		id.ClusterUID = digest
 	}
 	c, former := h.ledger.Claim(id, digest)
+	c.Address("whole")
 	h.cursor, h.stream = c, &stream{cursor: c, former: former}
 }
 
@@ -155,6 +166,7 @@ func (h *history) replace() {
 	h.uid++
 	for _, l := range h.lanes {
 		l.server.replace(1 + h.r.IntN(100))
+		l.ever = nil // a stream retries nothing of another cluster
 		l.connect()
 	}
 }
@@ -212,6 +224,9 @@ func (h *lane) retry() {
 	}
 	i := h.ever[h.r.IntN(len(h.ever))]
 	n, v := i.id()
+	if !h.cursor.Reached(v.ResourceVersion) {
+		return
+	}
 	r, ok := h.cursor.Retry(n, v, i.deleted)
 	if !ok {
 		return
@@ -363,7 +378,7 @@ func (h *lane) check(stored *Cursor) {
 		fail("resume point " + got + " stays behind the last frame " + last)
 	}
 	if len(c.deleted) > 0 && c.ResumePoint() == strconv.Itoa(srv.rv) {
-		fail("deletions remembered for ever")
+		fail(fmt.Sprint("deletions remembered for ever: ", c.deleted))
 	}
 	if stored.head.Resume != c.head.Resume || stored.acked.len() != c.acked.len() || len(stored.held) != len(c.held) || len(stored.deleted) != len(c.deleted) {
 		fail("what was stored is not what was known")

@@ -35,6 +35,9 @@ type StreamID struct {
 type Options struct {
 	// Store is what outlives the process; nil: nothing does.
 	Store Store
+	// Sinks are the names of those that changes are delivered to, sorted; see
+	// Cursor.Address.
+	Sinks []string
 	// Interval is how often acks and resume points are stored. Zero means
 	// DefaultInterval. After a crash, what was delivered within it is delivered
 	// again.
@@ -49,6 +52,7 @@ type Options struct {
 // goroutine.
 type Ledger struct {
 	retention time.Duration
+	sinks     []string
 	writer    *writer // nil without a store
 
 	mu      sync.Mutex
@@ -61,6 +65,7 @@ type Ledger struct {
 func Open(ctx context.Context, o Options) (*Ledger, error) {
 	l := &Ledger{
 		retention: cmp.Or(o.Retention, DefaultRetention),
+		sinks:     o.Sinks,
 		cursors:   map[StreamID]*Cursor{},
 	}
 	if o.Store == nil {
@@ -155,7 +160,7 @@ func (l *Ledger) Claim(id StreamID, digest string) (c *Cursor, former []*Cursor)
 		c = newCursor(id, l.writer)
 		l.cursors[id] = c
 	}
-	c.setDigest(digest)
+	c.claimed(digest, l.sinks)
 	return c, former
 }
 
@@ -205,9 +210,10 @@ func (c *Cursor) digest() string {
 	return c.head.Digest
 }
 
-func (c *Cursor) setDigest(digest string) {
+func (c *Cursor) claimed(digest string, sinks []string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	c.sinks = sinks
 	if c.head.Digest != digest {
 		c.head.Digest, c.headDirty = digest, true
 	}

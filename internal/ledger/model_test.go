@@ -112,6 +112,10 @@ type sink struct {
 	backwards  int
 }
 
+func newSink() *sink {
+	return &sink{objects: map[string]state{}, past: map[string]int{}, seen: map[string]bool{}, gone: map[string]bool{}, newest: map[string]int{}}
+}
+
 func (s *sink) deliver(i item, ghosts []string) {
 	for _, g := range ghosts {
 		s.gone[g] = true

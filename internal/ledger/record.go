@@ -23,6 +23,11 @@ type head struct {
 	Digest string `json:"digest,omitempty"`
 	// Resume is the resume point; empty before the first snapshot is acked.
 	Resume string `json:"resume,omitempty"`
+	// Sinks and Form are what the acked states were delivered to, and as what.
+	// Owed says that this has changed since, and not all is delivered yet.
+	Sinks []string `json:"sinks,omitempty"`
+	Form  string   `json:"form,omitempty"`
+	Owed  bool     `json:"owed,omitempty"`
 	// Left is when the cluster left the fleet; zero while it is in it.
 	Left time.Time `json:"left,omitzero"`
 }

@@ -18,7 +18,8 @@ func (r *Retried) Acked() bool { return r.acked }
 // have it. It does so only where that breaks no order: the state is the newest
 // that the cursor knows under its name, and nothing there is pending. That is,
 // the state is the acked one, or it is a deletion, nothing is acked and no later
-// deletion is remembered; and sinks hold no other UID without an ack.
+// deletion is remembered; and sinks hold no other UID without an ack. The stream
+// has Reached its version: else it may yet show what came before.
 //
 // The caller hands the state over, or calls Withdraw, before the stream
 // observes anything else.

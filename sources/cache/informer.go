@@ -2,9 +2,13 @@ package cache
 
 import (
 	"context"
+	"errors"
+	"io"
 	"sync"
 	"time"
 
+	"github.com/go-logr/logr"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
@@ -128,6 +132,18 @@ func (i *informer) heard() {
 	i.mu.Unlock()
 }
 
+// gaveUp: the informer got an answer that it could not use, and will try again
+// after a delay of its own. client-go's handler would log each time, also the end
+// of an informer, and wait for its turn among all informers of the process.
+func (i *informer) gaveUp(ctx context.Context, _ *toolscache.Reflector, err error) {
+	switch {
+	case ctx.Err() != nil, errors.Is(err, io.EOF):
+	case apierrors.IsResourceExpired(err), apierrors.IsGone(err): // it lists anew
+	default:
+		i.fail(err.Error())
+	}
+}
+
 // hush: its watch has been silent for too long.
 func (i *informer) hush() {
 	i.mu.Lock()
@@ -180,6 +196,8 @@ func (m *cached) newInformer(next newInformerFunc) newInformerFunc {
 				return inner.WatchWithContext(context.WithValue(ctx, informerKey{}, i), o)
 			},
 		}, obj, resync, indexers)
+		// It fails only for an informer that has started.
+		_ = shared.SetWatchErrorHandlerWithContext(i.gaveUp)
 		m.join(i)
 		return &tracked{SharedIndexInformer: shared, i: i}
 	}
@@ -201,7 +219,9 @@ func (t *tracked) RunWithContext(ctx context.Context) {
 		case <-ctx.Done():
 		}
 	})
-	t.SharedIndexInformer.RunWithContext(ctx)
+	// What client-go has to say is for those who look closely.
+	log := t.i.member.fleet.o.Log.WithValues("cluster", t.i.member.name, "cache", t.i.key.String())
+	t.SharedIndexInformer.RunWithContext(logr.NewContext(ctx, log.V(2)))
 	wg.Wait()
 	t.i.member.leave(t.i)
 }

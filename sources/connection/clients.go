@@ -38,14 +38,15 @@ const (
 // for each that reloads certificates.
 type clients struct {
 	watches, calls, probes *rest.RESTClient
-	digest                 string // of server URL and CA
+	digest                 string  // of server URL and CA
+	plugin                 *plugin // nil: none
 	dialer                 *dialer
 	transports             []*http.Transport
 }
 
 // newClients reads the files that cfg names, but dials nothing. cfg is not
 // modified and not kept.
-func newClients(cfg *rest.Config, limiter flowcontrol.RateLimiter, userAgent string, connectTimeout time.Duration) (*clients, error) {
+func newClients(cfg *rest.Config, creds *plugin, limiter flowcontrol.RateLimiter, userAgent string, connectTimeout time.Duration) (*clients, error) {
 	if cfg == nil {
 		return nil, errors.New("there is no client configuration")
 	}
@@ -54,7 +55,7 @@ func newClients(cfg *rest.Config, limiter flowcontrol.RateLimiter, userAgent str
 	if dial == nil {
 		dial = dialTCP(connectTimeout)
 	}
-	c := &clients{dialer: newDialer(dial)}
+	c := &clients{dialer: newDialer(dial), plugin: creds}
 	cfg.Dial = c.dialer.DialContext
 
 	watchTripper, _, err := c.roundTripper(cfg, connectTimeout, true)
@@ -128,7 +129,7 @@ func (c *clients) roundTripper(cfg *rest.Config, connectTimeout time.Duration, w
 		if conf.HasCA() || conf.HasCertAuth() || conf.HasCertCallback() || conf.TLS.Insecure {
 			return nil, nil, errors.New("a custom transport cannot be combined with TLS options")
 		}
-		rt, err := transport.HTTPWrappersForConfig(conf, conf.Transport)
+		rt, err := c.layers(conf, conf.Transport)
 		return rt, nil, err
 	}
 	tlsConfig, err := transport.TLSConfigFor(conf) // also loads the files into conf
@@ -157,8 +158,17 @@ func (c *clients) roundTripper(cfg *rest.Config, connectTimeout time.Duration, w
 		utilnet.SetTransportDefaults(t)
 	}
 	c.transports = append(c.transports, t)
-	rt, err := transport.HTTPWrappersForConfig(conf, t)
+	rt, err := c.layers(conf, t)
 	return rt, slices.Clone(conf.TLS.CAData), err
+}
+
+// layers puts what conf asks for around a transport.
+func (c *clients) layers(conf *transport.Config, t http.RoundTripper) (http.RoundTripper, error) {
+	if c.plugin == nil {
+		return transport.HTTPWrappersForConfig(conf, t)
+	}
+	rt, err := transport.HTTPWrappersForConfig(conf, &pastPlugin{next: t})
+	return &giveUp{next: rt, plugin: c.plugin}, err
 }
 
 // closeIdle closes connections that nobody uses: the next request dials.

@@ -260,7 +260,7 @@ func TestHostileAnswers(t *testing.T) {
 func TestDigest(t *testing.T) {
 	digest := func(cfg *rest.Config) string {
 		t.Helper()
-		c, err := newClients(cfg, flowcontrol.NewFakeAlwaysRateLimiter(), "x", time.Second)
+		c, err := newClients(cfg, nil, flowcontrol.NewFakeAlwaysRateLimiter(), "x", time.Second)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -66,6 +66,7 @@ type Connection struct {
 	generation int           // of the configuration; a probe of an older one counts for nothing
 	rest       *rest.Config
 	redact     redactor
+	plugin     *plugin  // nil: none
 	clients    *clients // nil until the configuration was first used
 	session    *session // nil until the first good probe
 	retired    []retired
@@ -85,7 +86,7 @@ type Connection struct {
 	shown, logged member.State
 	since         time.Time
 	toldDigest    bool
-	failure       string // result of the last failed probe
+	failure       string // result of the last failed probe, or more about it
 	lastError     string
 	lastErrorAt   time.Time
 	probes        map[string]uint64
@@ -128,6 +129,7 @@ func New(o Options) (*Connection, error) {
 		changed:    make(chan struct{}),
 		rest:       copyREST(o.REST),
 		redact:     newRedactor(o.REST),
+		plugin:     pluginOf(copyREST(o.REST), nil),
 		askVersion: true,
 		stale:      map[string]struct{}{},
 		delays:     retry.NewBackOff(config.ReconnectMin, config.ReconnectMax),

@@ -36,6 +36,10 @@
 // All methods of a Connection may be called concurrently with Run and with
 // each other; none but Run and Acquire blocks.
 //
+// A credential plugin that hangs costs its member one goroutine and one process,
+// however often it is tried, and holds up neither Run nor a request whose ctx
+// ends. The process cannot be stopped from here.
+//
 // It does not: read resources, retry the calls of its users, limit how many
 // of them run at once, or keep any state across a restart of the program.
 package connection

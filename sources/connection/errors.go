@@ -33,6 +33,7 @@ const (
 	resultThrottled    = "throttled"    // 429
 	resultUnauthorized = "unauthorized" // 401
 	resultInvalid      = "invalid"      // an answer that is not a Kubernetes API server's
+	resultPlugin       = "plugin"       // no credentials: the plugin failed, or did not answer in time
 	resultUnusable     = "unusable"     // the configuration: no request could be made
 	resultOther        = "other"        // any other error: the server itself is all right
 	resultCanceled     = "canceled"     // by us
@@ -40,7 +41,7 @@ const (
 
 var probeResults = []string{
 	resultOK, resultUnreachable, resultTimeout, resultUnavailable,
-	resultThrottled, resultUnauthorized, resultInvalid, resultUnusable,
+	resultThrottled, resultUnauthorized, resultInvalid, resultPlugin, resultUnusable,
 }
 
 // apiError is an error that an API server sent.
@@ -57,6 +58,9 @@ func classify(err error) (result string, doubtful bool) {
 	}
 	if errors.Is(err, context.Canceled) {
 		return resultCanceled, false
+	}
+	if _, ok := errors.AsType[*pluginError](err); ok {
+		return resultPlugin, true
 	}
 	if status, ok := errors.AsType[apiError](err); ok {
 		// A watch from a version that an etcd restore has undone: the server

@@ -1,6 +1,7 @@
 package connection
 
 import (
+	"cmp"
 	"context"
 	"math/rand/v2"
 	"time"
@@ -10,7 +11,7 @@ import (
 
 // Run probes the member until ctx ends, then ends the session, closes every
 // socket and returns nil. It can be called once. A credential plugin that
-// hangs holds up the Run of its own member, because it cannot be stopped.
+// hangs then is left behind, because it cannot be stopped.
 func (c *Connection) Run(ctx context.Context) error {
 	c.mu.Lock()
 	if c.running || c.ended {
@@ -51,6 +52,7 @@ func (c *Connection) Run(ctx context.Context) error {
 type attempt struct {
 	generation int
 	rest       *rest.Config
+	plugin     *plugin
 	clients    *clients // nil: to be made
 	fresh      bool     // made by this attempt
 	known      identity
@@ -77,7 +79,7 @@ func (c *Connection) next(now time.Time, cancel context.CancelFunc) (*attempt, t
 	} else if left > 0 {
 		wait = min(wait, left)
 	} else {
-		a = &attempt{generation: c.generation, rest: c.rest, clients: c.clients, known: c.identity, version: c.askVersion}
+		a = &attempt{generation: c.generation, rest: c.rest, plugin: c.plugin, clients: c.clients, known: c.identity, version: c.askVersion}
 		c.stop = cancel
 	}
 	c.mu.Unlock()
@@ -89,7 +91,7 @@ func (c *Connection) next(now time.Time, cancel context.CancelFunc) (*attempt, t
 
 func (a *attempt) run(ctx context.Context, c *Connection) outcome {
 	if a.clients == nil {
-		made, err := newClients(a.rest, c.limiter, c.userAgent, c.config.ConnectTimeout)
+		made, err := newClients(a.rest, a.plugin, c.limiter, c.userAgent, c.config.ConnectTimeout)
 		if err != nil {
 			return outcome{result: resultUnusable, err: err}
 		}
@@ -180,7 +182,7 @@ func (c *Connection) failLocked(now time.Time, out outcome) {
 		c.liveSince = time.Time{}
 	}
 	c.attempt++
-	c.failure = out.result
+	c.failure = cmp.Or(out.reason, out.result)
 	c.askVersion = true
 	c.lastError, c.lastErrorAt = c.redact.text(out.err), now
 	delay := c.delays.NextBackOff()

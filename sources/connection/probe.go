@@ -29,6 +29,7 @@ var errRedirect = errors.New("the server redirects to another address, which is 
 // outcome is what one probe found.
 type outcome struct {
 	result  string // resultOK, or why not
+	reason  string // says more than result, or is empty
 	err     error
 	uid     string // of the kube-system namespace; empty where it may not be read
 	version string // empty if it was not asked for or not told
@@ -75,7 +76,14 @@ func failed(err error) outcome {
 	if status, ok := errors.AsType[apiError](err); ok && status.Status().Code/100 == 3 {
 		err = errRedirect
 	}
-	return outcome{result: result, err: err, delay: retryAfter(err)}
+	out := outcome{result: result, err: err, delay: retryAfter(err)}
+	if p, ok := errors.AsType[*pluginError](err); ok {
+		out.reason = reasonPluginFails
+		if p.silent > 0 {
+			out.reason = reasonPluginHangs
+		}
+	}
+	return out
 }
 
 // answersWithout tells whether the namespace may be missing or hidden on a

@@ -48,6 +48,8 @@ const (
 	reasonSilent      = "silent streams"
 	reasonCredentials = "credentials refused"
 	reasonUnusable    = "configuration unusable"
+	reasonPluginHangs = "credential plugin does not answer"
+	reasonPluginFails = "credential plugin fails"
 	reasonPaused      = "paused"
 	reasonRemoved     = "removed"
 )

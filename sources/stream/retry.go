@@ -61,6 +61,9 @@ func (s *Stream) Retry(ctx context.Context, e *pipeline.Event) (*ledger.Retried,
 	c.Origin.Tracker = retryTracker{tracker{cursor, &s.acks}, c.Op}
 
 	name, version := identity(c)
+	if !cursor.Reached(version.ResourceVersion) {
+		return nil, fmt.Errorf("the stream has not come to version %s of cluster %q yet, or not again", version.ResourceVersion, e.Cluster)
+	}
 	r, ok := cursor.Retry(name, version, c.Op == pipeline.Deleted)
 	if !ok {
 		return nil, ErrSuperseded

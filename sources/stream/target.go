@@ -48,6 +48,9 @@ func (s *Stream) aim(ctx context.Context, session *member.Session) error {
 		Namespace: s.spec.Namespace, Labels: s.spec.Labels, Fields: s.spec.Fields,
 	}
 	t.cursor, t.former = s.ledger.Claim(t.id, session.Digest)
+	if owed := t.cursor.Address(t.form(s.spec.Version)); owed != "" {
+		s.log.Info("Everything is delivered again", "resource", t.name, "why", owed)
+	}
 	t.origin = s.origin(r, t.cursor, session.UID)
 	s.target, s.refresh = t, false
 
@@ -56,6 +59,21 @@ func (s *Stream) aim(ctx context.Context, session *member.Session) error {
 	p.resource, p.cursor = t.name, t.cursor
 	p.mu.Unlock()
 	return nil
+}
+
+// form names how the target's objects are delivered, as an operator chose it.
+func (t *target) form(version string) string {
+	form := "whole"
+	switch {
+	case t.secret:
+		form = "metadata without values"
+	case t.metadata:
+		form = "metadata"
+	}
+	if version != "" {
+		form += " of " + version
+	}
+	return form
 }
 
 // origin returns the origin of changes of a cursor.

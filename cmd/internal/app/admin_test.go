@@ -2,6 +2,7 @@ package app
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
 	"net"
@@ -114,12 +115,16 @@ func TestAnOpenAdminAddressIsWarnedOf(t *testing.T) {
 // command runs a command line.
 func command(t *testing.T, args ...string) (string, error) {
 	t.Helper()
+	return commandWith(t.Context(), args...)
+}
+
+func commandWith(ctx context.Context, args ...string) (string, error) {
 	var out bytes.Buffer
 	cmd := NewCommand(Options{})
 	cmd.SetArgs(args)
 	cmd.SetOut(&out)
 	cmd.SetErr(&out)
-	err := cmd.ExecuteContext(t.Context())
+	err := cmd.ExecuteContext(ctx)
 	return out.String(), err
 }
 

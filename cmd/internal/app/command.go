@@ -27,7 +27,7 @@ func NewCommand(o Options) *cobra.Command {
 		SilenceUsage:  true,
 		SilenceErrors: true,
 	}
-	root.AddCommand(newRunCommand(o), newReplayCommand(), newDeadLetterCommand())
+	root.AddCommand(newRunCommand(o), newReplayCommand(), newDeadLetterCommand(), newLedgerCommand())
 	return root
 }
 

@@ -8,6 +8,8 @@
 //	                                                ▲
 //	fairlead replay, fairlead dead-letter retry ────┘ POST
 //
+//	fairlead ledger, fairlead dead-letter list ─▶ the files themselves
+//
 // It is a package, and not part of cmd/fairlead, so that cmd/fairlead-chaos can
 // run the same program with a sink that fails on purpose.
 //

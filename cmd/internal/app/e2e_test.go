@@ -34,6 +34,7 @@ func TestOnRealClusters(t *testing.T) {
 		"what waits is drained before the end":  testDrain,
 		"a missing resource harms nothing else": testMissingResource,
 		"a restart replays and misses nothing":  testRestart,
+		"a new sink gets what there is":         testNewSink,
 	} {
 		t.Run(name, func(t *testing.T) { run(t, env) })
 	}
@@ -60,7 +61,7 @@ func testEverythingArrives(t *testing.T, env *testenv.Env) {
 		}
 	})
 	r := start(t, "--clusters=kubeconfig:"+writeKubeconfig(t, env.Cluster("alpha"), env.Cluster("beta"), env.Cluster("gamma")),
-		"--watch=configmaps?namespace="+ns)
+		"--watch=configmaps?namespace="+ns, "--ledger="+filepath.Join(t.TempDir(), "ledger"))
 	each(func(o *objects) {
 		for i := range after {
 			o.create(fmt.Sprintf("new-%d", i))

@@ -3,8 +3,13 @@ package app
 import (
 	"encoding/json"
 	"errors"
+	"fmt"
+	"io"
+	"maps"
 	"net"
 	"net/http"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus/promhttp"
@@ -31,8 +36,8 @@ func newServer(name string, h http.Handler, l net.Listener) *manager.Server {
 
 // healthServer serves /healthz, /readyz and /clusters.
 func (p *program) healthServer(l net.Listener) *manager.Server {
-	live := &healthz.Handler{Checks: map[string]healthz.Checker{"ping": healthz.Ping}}
-	ready := &healthz.Handler{Checks: map[string]healthz.Checker{"started": p.checkStarted, "ledger": p.checkLedger}}
+	live := checks{"ping": healthz.Ping}
+	ready := checks{"started": p.checkStarted, "ledger": p.checkLedger}
 	mux := http.NewServeMux()
 	for path, h := range map[string]http.Handler{"/healthz": live, "/readyz": ready} {
 		mux.Handle(path, http.StripPrefix(path, h))
@@ -40,6 +45,41 @@ func (p *program) healthServer(l net.Listener) *manager.Server {
 	}
 	mux.HandleFunc("GET /clusters", p.serveClusters)
 	return newServer("health", mux, l)
+}
+
+// checks serves what all of them say, or one of them under its name. Other than
+// controller-runtime's handler it says why one fails, as /clusters does at the
+// same address, and logs nothing: a probe comes every few seconds.
+type checks map[string]healthz.Checker
+
+// ServeHTTP implements http.Handler.
+func (c checks) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	names := slices.Sorted(maps.Keys(c))
+	if name := strings.Trim(r.URL.Path, "/"); name != "" {
+		if c[name] == nil {
+			http.NotFound(w, r)
+			return
+		}
+		names = []string{name}
+	}
+	var b strings.Builder
+	code := http.StatusOK
+	for _, name := range names {
+		if err := c[name](r); err != nil {
+			code = http.StatusInternalServerError
+			fmt.Fprintf(&b, "[-]%s failed: %v\n", name, err)
+		} else {
+			fmt.Fprintf(&b, "[+]%s ok\n", name)
+		}
+	}
+	if !r.URL.Query().Has("verbose") && code == http.StatusOK {
+		b.Reset()
+		b.WriteString("ok")
+	}
+	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+	w.Header().Set("X-Content-Type-Options", "nosniff")
+	w.WriteHeader(code)
+	_, _ = io.WriteString(w, b.String()) // who asked may have gone
 }
 
 // checkStarted fails until the sources run. Members that are down do not make

@@ -104,6 +104,7 @@ func newProgram(ctx context.Context, s *settings, stdout io.Writer, log logr.Log
 		return nil, err
 	}
 	for _, c := range []prometheus.Collector{
+		ledger.NewCollector(p.ledger.Status, p.ledgerSize()),
 		pipeline.NewQueueCollector(p.queue.Lanes),
 		connection.NewCollector(p.connectionStatus),
 		stream.NewCollector(p.streamStatus),
@@ -120,7 +121,7 @@ func newProgram(ctx context.Context, s *settings, stdout io.Writer, log logr.Log
 
 // openLedger opens what --ledger names and reads it.
 func (p *program) openLedger(ctx context.Context) (err error) {
-	o := ledger.Options{Retention: p.settings.LedgerRetention, Log: p.log}
+	o := ledger.Options{Sinks: p.sinks.names(), Retention: p.settings.LedgerRetention, Log: p.log}
 	if path := p.settings.Ledger; path != memoryLedger {
 		if p.store, err = bolt.Open(path); err != nil {
 			return fmt.Errorf("--ledger: %w", err)
@@ -131,6 +132,15 @@ func (p *program) openLedger(ctx context.Context) (err error) {
 		return fmt.Errorf("--ledger: %w", err)
 	}
 	return nil
+}
+
+// ledgerSize returns what tells the size of the ledger's file; nil if there is
+// none.
+func (p *program) ledgerSize() func() int64 {
+	if p.store == nil {
+		return nil
+	}
+	return p.store.Size
 }
 
 // close lets go of files, after everything has stopped.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 
 	"github.com/go-logr/logr"
 	"github.com/prometheus/client_golang/prometheus"
@@ -65,6 +66,16 @@ func openSinks(s *settings, dead *deadLetters, out io.Writer, log logr.Logger, r
 		return nil, err
 	}
 	return all, nil
+}
+
+// names returns the sinks' names, sorted.
+func (ks sinks) names() []string {
+	all := make([]string, len(ks))
+	for i, k := range ks {
+		all[i] = k.name
+	}
+	slices.Sort(all)
+	return all
 }
 
 func (ks sinks) destinations() []pipeline.Destination {

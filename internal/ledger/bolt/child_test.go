@@ -87,6 +87,8 @@ func child(what string) int {
 		err = childHolds(path)
 	case "write":
 		err = childWrites(path)
+	case "compact":
+		err = childCompacts(path)
 	case "full":
 		err = childRunsFull(path)
 	case "volume":
@@ -145,6 +147,16 @@ func childWrites(path string) error {
 			return err
 		}
 		fmt.Println(i)
+	}
+}
+
+// childCompacts does so again and again, and tells each time.
+func childCompacts(path string) error {
+	for {
+		if _, _, err := Compact(context.Background(), path); err != nil {
+			return err
+		}
+		fmt.Println("compacted")
 	}
 }
 

@@ -37,6 +37,7 @@ func firstMissing(s *Store) (int, error) {
 // Whatever the instant at which a writer is killed, the file opens and holds a
 // prefix of whole transactions, and of them all that it was told are durable.
 func TestKilledWriter(t *testing.T) {
+	t.Parallel()
 	path := filepath.Join(t.TempDir(), "fairlead.ledger")
 	rounds := 60
 	if testing.Short() {

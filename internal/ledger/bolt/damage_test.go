@@ -338,6 +338,7 @@ func TestWithoutTheRight(t *testing.T) {
 }
 
 func TestLockedByAnotherProcess(t *testing.T) {
+	t.Parallel() // it waits
 	path := filepath.Join(t.TempDir(), "fairlead.ledger")
 	c := startChild(t, "hold", path)
 	c.line(t)

@@ -54,6 +54,23 @@ func OpenExisting(path string, readOnly bool) (*Store, error) {
 }
 
 func (s *Store) open(readOnly bool) error {
+	for tries := 1; ; tries++ {
+		err := s.tryOpen(readOnly)
+		if !errors.Is(err, errReplaced) || tries == mostReplaced {
+			return err
+		}
+	}
+}
+
+// mostReplaced is how often a file may be replaced while Open waits for it.
+// There are file systems on which a file never is the one with its name.
+const mostReplaced = 10
+
+// errReplaced: while Open waited for the lock, another file took this one's
+// name, as Compact does. What is written to the old one is gone with it.
+var errReplaced = errors.New("another file has its name now")
+
+func (s *Store) tryOpen(readOnly bool) error {
 	err := guard(func() (err error) {
 		s.db, err = bbolt.Open(s.path, 0o600, &bbolt.Options{
 			Timeout:      lockPatience,
@@ -106,6 +123,11 @@ func (s *Store) admit(exclusive bool) error {
 	info, err := s.file.Stat()
 	if err != nil {
 		return err
+	}
+	if named, err := os.Stat(s.path); err != nil {
+		return err
+	} else if !os.SameFile(named, info) {
+		return errReplaced
 	}
 	s.pages, err = checkPages(s.file, info.Size())
 	return err

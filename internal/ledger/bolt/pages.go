@@ -13,9 +13,9 @@ import (
 
 // Pages counts what a file consists of.
 type Pages struct {
-	Size  int // of a page in bytes
-	Total int
-	Free  int // for later use; compacting gives them back
+	Size  int `json:"size"` // of a page in bytes
+	Total int `json:"total"`
+	Free  int `json:"free"` // for later use; Compact gives them back
 }
 
 // The layout of bbolt's pages (bbolt/internal/common), in the machine's byte

@@ -41,6 +41,9 @@ func (s *Store) release() error { return errors.Join(unlock(s.file), s.file.Clos
 // Path returns the file's path.
 func (s *Store) Path() string { return s.path }
 
+// Pages returns what the file consisted of when it was opened.
+func (s *Store) Pages() Pages { return s.pages }
+
 // Size returns the size of the file in bytes, 0 if it cannot be told.
 func (s *Store) Size() int64 {
 	info, err := os.Stat(s.path)

@@ -1,0 +1,188 @@
+package app
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"github.com/fairlead-dev/fairlead/internal/ledger"
+	"github.com/fairlead-dev/fairlead/internal/ledger/bolt"
+)
+
+func newLedgerCommand() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "ledger",
+		Short: "Look at the file that remembers what was delivered, check it, shrink it, or forget a cluster",
+		Long: "These commands work on the file itself, while no program uses it: stop fairlead run\n" +
+			"first. Where its ledger stands, it tells itself at /clusters. None of them makes a file\n" +
+			"where there is none, and none repairs one that is damaged.",
+	}
+	cmd.AddCommand(newLedgerInspectCommand(), newLedgerVerifyCommand(), newLedgerCompactCommand(), newLedgerForgetCommand())
+	return cmd
+}
+
+// ledgerFile is the file that a command works on.
+type ledgerFile struct{ path string }
+
+func (l *ledgerFile) addFlag(f *pflag.FlagSet) {
+	f.StringVar(&l.path, "ledger", defaultLedger, "the file, as fairlead run was given it")
+}
+
+// check fails on what names no file.
+func (l *ledgerFile) check() error {
+	switch l.path {
+	case memoryLedger:
+		return fmt.Errorf("--ledger %s is kept in no file; name one", l.path)
+	case "":
+		return errors.New("--ledger: no path; name the file that fairlead run was given")
+	}
+	return nil
+}
+
+// use opens the file for work and closes it.
+func (l *ledgerFile) use(readOnly bool, work func(*bolt.Store) error) error {
+	if err := l.check(); err != nil {
+		return err
+	}
+	s, err := bolt.OpenExisting(l.path, readOnly)
+	if err != nil {
+		return l.explain(err)
+	}
+	return l.explain(errors.Join(work(s), s.Close()))
+}
+
+// explain says what to do where that is another thing than for fairlead run.
+func (l *ledgerFile) explain(err error) error {
+	switch {
+	case errors.Is(err, bolt.ErrLocked):
+		return fmt.Errorf("ledger %s is %w: if that is fairlead run, stop it first; while it runs, "+
+			"/clusters at its --health-probe-bind-address tells where its ledger stands", l.path, bolt.ErrLocked)
+	case errors.Is(err, fs.ErrNotExist):
+		return fmt.Errorf("there is no ledger %s: %w; name the file that fairlead run was given as --ledger", l.path, fs.ErrNotExist)
+	}
+	return err
+}
+
+func newLedgerInspectCommand() *cobra.Command {
+	var file ledgerFile
+	var cluster, output string
+	cmd := &cobra.Command{
+		Use:   "inspect",
+		Short: "Show what the ledger remembers of each cluster and resource",
+		Long: "Shows one row for each resource that was followed in a cluster:\n" +
+			"  OBJECTS       that every sink has accepted\n" +
+			"  HELD          of which a sink may have been given a UID that not every sink has accepted\n" +
+			"  DELETED       deletions that are still remembered, as the watch may show them again\n" +
+			"  RESUME POINT  the resourceVersion from which the watch goes on; without one a snapshot is taken\n" +
+			"  LEFT SINCE    when the cluster left the fleet, or the program that followed it was started again without it",
+		Example: "  fairlead ledger inspect --ledger fairlead.ledger --cluster edge-1\n" +
+			"  fairlead ledger inspect --output json | jq '.cursors[] | select(.left)'",
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if output != "table" && output != "json" {
+				return fmt.Errorf("--output %q is neither table nor json", output)
+			}
+			return file.use(true, func(s *bolt.Store) error {
+				all, err := ledger.Describe(cmd.Context(), s)
+				if err == nil && cluster != "" {
+					all, err = ledger.OfCluster(all, cluster)
+				}
+				if err != nil {
+					return err
+				}
+				return printLedger(cmd.OutOrStdout(), output, newLedgerContent(s, all))
+			})
+		},
+	}
+	file.addFlag(cmd.Flags())
+	cmd.Flags().StringVar(&cluster, "cluster", "", "show only this one (default: all)")
+	cmd.Flags().StringVar(&output, "output", "table", "table or json")
+	return cmd
+}
+
+func newLedgerVerifyCommand() *cobra.Command {
+	var file ledgerFile
+	cmd := &cobra.Command{
+		Use:   "verify",
+		Short: "Read every page and every record of the ledger, and say whether it is whole",
+		Long: "Reads every page of the file and decodes every record in it, and compares each with its\n" +
+			"checksum and all of them with the number and sum of what was stored. It changes nothing.\n" +
+			"The exit code is 1 if the file is damaged, or cannot be read.",
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return file.use(true, func(s *bolt.Store) error {
+				all, err := ledger.Describe(cmd.Context(), s)
+				if err != nil {
+					return err
+				}
+				p, n := s.Pages(), add(all)
+				_, err = fmt.Fprintf(cmd.OutOrStdout(), "Ledger %s is whole. Checked:\n"+
+					"  %d pages of %d bytes, %d of them free\n"+
+					"  %d cursors: %d objects, %d held, %d deletions\n"+
+					"  the checksum of each, and the number and sum of all\n",
+					s.Path(), p.Total, p.Size, p.Free, len(all), n.Objects, n.Held, n.Deleted)
+				return err
+			})
+		},
+	}
+	file.addFlag(cmd.Flags())
+	return cmd
+}
+
+func newLedgerCompactCommand() *cobra.Command {
+	var file ledgerFile
+	cmd := &cobra.Command{
+		Use:   "compact",
+		Short: "Give back the room that the ledger no longer needs",
+		Long: "Writes the ledger anew, without its free pages, to a file beside it, which takes its place\n" +
+			"in one step once it is on the disk and checked. It needs room for both; if it is killed,\n" +
+			"the ledger is as it was, and the next run removes what is left.",
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if err := file.check(); err != nil {
+				return err
+			}
+			before, after, err := bolt.Compact(cmd.Context(), file.path)
+			if err != nil {
+				return file.explain(err)
+			}
+			_, err = fmt.Fprintf(cmd.OutOrStdout(), "Compacted ledger %s from %d to %d bytes\n", file.path, before, after)
+			return err
+		},
+	}
+	file.addFlag(cmd.Flags())
+	return cmd
+}
+
+func newLedgerForgetCommand() *cobra.Command {
+	var file ledgerFile
+	var cluster string
+	cmd := &cobra.Command{
+		Use:   "forget --cluster NAME",
+		Short: "Forget all that was delivered of a cluster",
+		Long: "Removes what the ledger remembers of a cluster, and shows what that was. Sinks keep its\n" +
+			"objects. If the cluster is followed again, everything in it is delivered again, and what\n" +
+			"was deleted meanwhile is not noticed. To have it delivered again with nothing lost, use\n" +
+			"fairlead replay. The file keeps its size; fairlead ledger compact makes it smaller.",
+		Example: "  fairlead ledger forget --ledger fairlead.ledger --cluster edge-1",
+		Args:    cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if cluster == "" {
+				return errors.New("which cluster? Give --cluster NAME; fairlead ledger inspect shows which there are")
+			}
+			return file.use(false, func(s *bolt.Store) error {
+				gone, err := ledger.Forget(cmd.Context(), s, cluster)
+				if err != nil {
+					return err
+				}
+				return printForgotten(cmd.OutOrStdout(), cluster, gone)
+			})
+		},
+	}
+	file.addFlag(cmd.Flags())
+	cmd.Flags().StringVar(&cluster, "cluster", "", "its name; required")
+	return cmd
+}

@@ -1,0 +1,103 @@
+package app
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"github.com/fairlead-dev/fairlead/internal/ledger"
+	"github.com/fairlead-dev/fairlead/internal/ledger/bolt"
+)
+
+// ledgerContent is what fairlead ledger inspect shows.
+type ledgerContent struct {
+	Path    string               `json:"path"`
+	Bytes   int64                `json:"bytes"` // the size of the file
+	Pages   bolt.Pages           `json:"pages"`
+	Cursors []ledger.Description `json:"cursors"`
+}
+
+func newLedgerContent(s *bolt.Store, cursors []ledger.Description) ledgerContent {
+	if cursors == nil {
+		cursors = []ledger.Description{}
+	}
+	return ledgerContent{s.Path(), s.Size(), s.Pages(), cursors}
+}
+
+// add returns the sum of what cursors hold.
+func add(cursors []ledger.Description) (sum ledger.Description) {
+	for _, c := range cursors {
+		sum.Objects += c.Objects
+		sum.Held += c.Held
+		sum.Deleted += c.Deleted
+	}
+	return sum
+}
+
+func printLedger(out io.Writer, output string, c ledgerContent) error {
+	if output == "json" {
+		e := json.NewEncoder(out)
+		e.SetEscapeHTML(false)
+		e.SetIndent("", "  ")
+		return e.Encode(c)
+	}
+	_, err := fmt.Fprintf(out, "Ledger %s: %d bytes, %d pages of %d bytes, %d of them free; %d cursors, %d objects\n",
+		c.Path, c.Bytes, c.Pages.Total, c.Pages.Size, c.Pages.Free, len(c.Cursors), add(c.Cursors).Objects)
+	if err != nil {
+		return err
+	}
+	return printCursors(out, c.Cursors)
+}
+
+func printForgotten(out io.Writer, cluster string, gone []ledger.Description) error {
+	_, err := fmt.Fprintf(out, "Forgot cluster %s: %d cursors, %d objects\n", printable(cluster), len(gone), add(gone).Objects)
+	if err != nil {
+		return err
+	}
+	return printCursors(out, gone)
+}
+
+func printCursors(out io.Writer, cursors []ledger.Description) error {
+	if len(cursors) == 0 {
+		return nil
+	}
+	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+	rows := [][]string{{"CLUSTER", "UID", "RESOURCE", "SELECTION", "OBJECTS", "HELD", "DELETED", "RESUME POINT", "LEFT SINCE"}}
+	for _, c := range cursors {
+		left := ""
+		if !c.Left.IsZero() {
+			left = c.Left.Format(time.RFC3339)
+		}
+		rows = append(rows, []string{
+			c.ID.Cluster, c.ID.ClusterUID, c.ID.Resource, selection(c.ID),
+			fmt.Sprint(c.Objects), fmt.Sprint(c.Held), fmt.Sprint(c.Deleted), c.ResumePoint, left,
+		})
+	}
+	for _, row := range rows {
+		for i, cell := range row {
+			if row[i] = printable(cell); cell == "" {
+				row[i] = "-"
+			}
+		}
+		if _, err := fmt.Fprintln(w, strings.Join(row, "\t")); err != nil {
+			return err
+		}
+	}
+	return w.Flush()
+}
+
+// selection is what --watch has behind its question mark.
+func selection(id ledger.StreamID) string {
+	var parts []string
+	for _, p := range []struct{ name, value string }{
+		{"namespace", id.Namespace}, {"labelSelector", id.Labels}, {"fieldSelector", id.Fields},
+	} {
+		if p.value != "" {
+			parts = append(parts, p.name+"="+p.value)
+		}
+	}
+	return strings.Join(parts, "&")
+}

@@ -1,0 +1,39 @@
+package ledger
+
+import (
+	"fmt"
+	"slices"
+)
+
+// Address says in which form the stream delivers states from here on, as in
+// "metadata only". A cursor remembers that and the sinks of its ledger, because
+// what was acked, was by those sinks and in that form. If there is a sink now
+// that there was not, or another form, everything is owed: only a snapshot will
+// do, and Observe has all that it holds delivered, until all of it is acked.
+// A restart before that does not change it.
+//
+// It returns why everything is owed, in words; "" if it is not. It is called
+// before the stream observes anything.
+func (c *Cursor) Address(form string) (owed string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	h := &c.head
+	added := slices.DeleteFunc(slices.Clone(c.sinks), func(s string) bool { return slices.Contains(h.Sinks, s) })
+	switch {
+	case c.acked.len() == 0 && len(c.held) == 0:
+	case len(added) > 0:
+		owed = fmt.Sprintf("sinks %q were not there before", added)
+	case h.Form != form:
+		owed = fmt.Sprintf("delivered as %q now, as %q before", form, h.Form)
+	case h.Owed:
+		owed = "it was due before, and has not been done"
+	}
+	if h.Form != form || !slices.Equal(h.Sinks, c.sinks) {
+		h.Form, h.Sinks, c.headDirty = form, c.sinks, true
+	}
+	if owed != "" && !h.Owed {
+		h.Owed, c.headDirty = true, true
+		c.distrustLocked()
+	}
+	return owed
+}

@@ -1,0 +1,75 @@
+package sources
+
+import (
+	"github.com/fairlead-dev/fairlead/pipeline"
+	"github.com/fairlead-dev/fairlead/ratelimit"
+	"github.com/fairlead-dev/fairlead/sources/fleet"
+)
+
+// FairRequests is pipeline.FairRequests for a controller over these members:
+// each may have limit of reconciles, with a weight of one, unless its
+// description asks for others (fleet.Limits), which then hold at once. For what
+// made may be see pipeline.Fair; it is optional.
+//
+//	controller.TypedOptions[pipeline.Request]{
+//		Reconciler: reconciler,
+//		NewQueue:   caches.FairRequests(ratelimit.Limit{QPS: 20}, nil),
+//	}
+//
+// It panics if limit is not valid.
+func (c *Caches) FairRequests(
+	limit ratelimit.Limit,
+	made func(*pipeline.Queue[pipeline.Request, pipeline.Request]),
+) pipeline.NewQueueFunc[pipeline.Request] {
+	buckets := ratelimit.New(limit)
+	return pipeline.FairRequests(buckets, func(q *pipeline.Queue[pipeline.Request, pipeline.Request]) {
+		l := &queueLimiter{queue: q, buckets: buckets, limit: limit}
+		c.mu.Lock()
+		c.limiters = append(c.limiters, l)
+		for _, r := range c.members {
+			l.set(r.name, r.config.Limits)
+		}
+		c.mu.Unlock()
+		if made != nil {
+			made(q)
+		}
+	})
+}
+
+// queueLimiter gives members the limits that their descriptions ask for, in one
+// queue.
+type queueLimiter struct {
+	queue   *pipeline.Queue[pipeline.Request, pipeline.Request]
+	buckets *ratelimit.Buckets
+	limit   ratelimit.Limit // unless a description asks for another
+}
+
+func (l *queueLimiter) set(cluster string, asked fleet.Limits) {
+	own, weight := l.limit, 1
+	own.QPS, own.Burst, weight = asked.Over(own.QPS, own.Burst, weight)
+	if own != l.buckets.Limit(cluster) {
+		l.queue.SetLimit(cluster, own)
+	}
+	l.queue.SetWeight(cluster, weight)
+}
+
+func (l *queueLimiter) forget(cluster string) {
+	l.buckets.Unset(cluster)
+	l.queue.SetWeight(cluster, 1)
+}
+
+// limitLocked gives a member the limits and labels that its description tells.
+func (c *Caches) limitLocked(r *cachedMember) {
+	c.SetLabels(r.name, r.config.Labels)
+	for _, l := range c.limiters {
+		l.set(r.name, r.config.Limits)
+	}
+	if c.o.Limit != nil {
+		c.o.Limit(r.name, r.config.Limits)
+	}
+	if r.config.Limits.Paused {
+		r.conn.Pause()
+	} else {
+		r.conn.Resume()
+	}
+}

@@ -1,0 +1,114 @@
+package sources
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/fairlead-dev/fairlead/pipeline"
+	"github.com/fairlead-dev/fairlead/ratelimit"
+	"github.com/fairlead-dev/fairlead/sources/cache"
+	"github.com/fairlead-dev/fairlead/sources/fleet"
+)
+
+// TestCachesFollowLimits: what a description asks for holds at once, and asking
+// for other limits does not disturb the connection.
+func TestCachesFollowLimits(t *testing.T) {
+	var told []fleet.Limits
+	limit := func(_ string, l fleet.Limits) { told = append(told, l) }
+	simulate(t, CachesOptions{Limit: limit}, func(t *testing.T, s *sim) {
+		f := newFakeAPI("A", "x")
+		m := fleet.Member{Name: "a", REST: f.rest("one"), Fingerprint: "same", Limits: fleet.Limits{Paused: true, Weight: new(3)}}
+		s.caches.Set(m)
+		time.Sleep(time.Hour)
+		if got := s.state("a", cache.BackingOff); got.Reason != "paused" || f.count("initial") != 0 {
+			t.Errorf("paused from the start: %+v, requests %v", got, f.requests)
+		}
+
+		// A queue that comes late has the limits of those that are there.
+		var queue *pipeline.Queue[pipeline.Request, pipeline.Request]
+		made := s.caches.FairRequests(ratelimit.Limit{QPS: 20}, func(q *pipeline.Queue[pipeline.Request, pipeline.Request]) { queue = q })
+		defer made("late", nil).ShutDown()
+		limits := func(when string, want ratelimit.Limit, weight int) {
+			t.Helper()
+			queue.Add(request("a", "default", "x")) // makes the lane
+			lane := queue.Lanes()[0]
+			if got := s.caches.limiters[0].buckets.Limit("a"); got != want || lane.Weight != weight {
+				t.Errorf("%s: limit %v, weight %d; want %v, %d", when, got, lane.Weight, want, weight)
+			}
+			if err := queue.RemoveCluster(t.Context(), "a"); err != nil {
+				t.Error(err)
+			}
+		}
+		limits("at first", ratelimit.Limit{QPS: 20}, 3)
+
+		m.Limits = fleet.Limits{}
+		s.caches.Set(m)
+		s.want("goes on", "a/x?")
+		s.state("a", cache.Live)
+		limits("none asked for", ratelimit.Limit{QPS: 20}, 1)
+
+		requests := f.total()
+		m.Limits = fleet.Limits{QPS: new(5.0), Burst: new(7), Weight: new(2)}
+		s.caches.Set(m)
+		s.state("a", cache.Live)
+		limits("all asked for", ratelimit.Limit{QPS: 5, Burst: 7}, 2)
+		if f.total() != requests {
+			t.Error("other limits made the connection anew")
+		}
+
+		// Paused and back: reads go on, calls fail, only what is new is told.
+		m.Limits.Paused = true
+		s.caches.Set(m)
+		s.state("a", cache.BackingOff)
+		f.put("y")
+		time.Sleep(time.Hour)
+		s.want("while paused")
+		if err := s.get("a", "x"); err != nil {
+			t.Errorf("read: %v", err)
+		}
+		if err := s.client("a").Create(t.Context(), configMap("default", "z", "")); !errors.Is(err, cache.ErrClusterUnavailable) {
+			t.Errorf("write: %v", err)
+		}
+		m.Limits.Paused = false
+		s.caches.Set(m)
+		s.want("after the pause", "a/y")
+		s.state("a", cache.Live)
+
+		m.Fingerprint, m.REST = "other", f.rest("two")
+		s.caches.Set(m)
+		s.state("a", cache.Live)
+		if f.total() == requests {
+			t.Error("a new configuration is not in use")
+		}
+
+		s.caches.Remove("a")
+		synctest.Wait()
+		limits("removed", ratelimit.Limit{QPS: 20}, 1)
+		if len(told) != 6 {
+			t.Errorf("told of limits %d times: %+v", len(told), told)
+		}
+	})
+}
+
+// TestCachesOfAConnectionThatPanics: it is made anew.
+func TestCachesOfAConnectionThatPanics(t *testing.T) {
+	simulate(t, CachesOptions{}, func(t *testing.T, s *sim) {
+		f := newFakeAPI("A", "x")
+		f.override = func(*http.Request) (*http.Response, error) { panic("as if") }
+		s.set("a", f)
+		time.Sleep(time.Minute)
+		f.restore()
+		time.Sleep(5 * time.Minute)
+		s.state("a", cache.Live)
+		s.want("first list", "a/x?")
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		defer cancel()
+		if err := s.client("a").Get(ctx, request("a", "default", "x").NamespacedName, configMap("", "", "")); err != nil {
+			t.Error(err)
+		}
+	})
+}
