@@ -157,8 +157,10 @@ func (s *scene) start() {
 	s.must(err)
 	wg.Go(func() {
 		err := run(ctx, mgr, []string{"secrets:" + s.fleetNS}, sources.CachesOptions{
-			Connection: connection.Config{ConnectTimeout: 2 * time.Second, ReconnectMin: 50 * time.Millisecond, ReconnectMax: time.Second},
 			// What hangs does so until the test ends it.
+			Connection: connection.Config{
+				ConnectTimeout: 2 * time.Second, ReconnectMin: 50 * time.Millisecond, ReconnectMax: time.Second, HealthInterval: time.Hour,
+			},
 			Cache: cache.Config{CallTimeout: time.Hour, CacheSyncTimeout: time.Hour},
 			Log:   log,
 		})

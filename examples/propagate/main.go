@@ -56,16 +56,14 @@ func run(ctx context.Context, mgr ctrl.Manager, clusters []string, o sources.Cac
 		return err
 	}
 	r := &reconciler{hub: mgr.GetClient(), live: mgr.GetAPIReader(), uid: string(identity.UID), fleet: caches.Fleet}
-	buckets := ratelimit.New(ratelimit.Limit{QPS: 20, Burst: 100}) // for each member
-	buckets.Set(hubName, ratelimit.Limit{})
 	c, err := controller.NewTyped("propagate", mgr, controller.TypedOptions[pipeline.Request]{
 		Reconciler:              r,
 		MaxConcurrentReconciles: 16,
-		NewQueue: pipeline.Fair(pipeline.QueueOptions[pipeline.Request, pipeline.Request]{
-			Cluster:   func(req pipeline.Request) string { return req.Cluster },
-			Buckets:   buckets,
-			MaxInWork: 4, // of the 16 is all that a member that hangs can hold
-		}, func(q *pipeline.Queue[pipeline.Request, pipeline.Request]) { r.queue = q }),
+		NewQueue: caches.FairRequests(ratelimit.Limit{QPS: 20, Burst: 100}, func(q *pipeline.Queue[pipeline.Request, pipeline.Request]) {
+			r.queue = q
+			q.SetLimit(hubName, ratelimit.Limit{}) // serves all
+			q.SetMaxInWork(4)                      // of the 16 is all that a member that hangs can hold
+		}),
 	})
 	if err != nil {
 		return err

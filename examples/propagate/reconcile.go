@@ -107,7 +107,7 @@ func (r *reconciler) gather(ctx context.Context, key client.ObjectKey) (reconcil
 	if err != nil || obj.UID == "" && !held && !wanted(src) {
 		return reconcile.Result{}, err
 	}
-	next, ask := r.plan(key, src, read(obj), obj.UID == "" && held)
+	next, ask := r.plan(key, src, read(obj), obj.UID == "" && !wanted(src))
 	text, _ := json.Marshal(next) // of strings and times
 	data := map[string]string{"status": string(text)}
 	switch done := len(next.Clusters) == 0 && !wanted(src); {
@@ -142,7 +142,7 @@ func (r *reconciler) plan(key client.ObjectKey, src *corev1.ConfigMap, old statu
 	maps.Copy(members, old.Clusters)
 	for name, e := range members {
 		s, want := r.fleet.State(name), r.wants(src, name, e)
-		// Without a status object nobody knows who has copies to remove.
+		// Without a status object nobody knows who has copies of what is to go.
 		if abandoned := src.Annotations[annotationAbandon]; name == hubName ||
 			!want && (e == nil && !lost || slices.Contains(strings.Split(abandoned, ","), name)) {
 			continue
