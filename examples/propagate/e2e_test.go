@@ -199,6 +199,9 @@ func testHangs(_ *testing.T, s *scene, a, b *site) {
 	for i := range n {
 		s.holds(a, fmt.Sprint("hang-", i), "1")
 	}
+	if st, obj := s.status("hang-0"); st.Clusters["b"] == nil || st.Clusters["b"].UnreachableSince != nil {
+		s.t.Errorf("the other member was served only when the one that hangs was given up: %s", obj.Data["status"])
+	}
 	b.proxy.Cut()
 	s.says("hang-0", "b", "unreachable", func(e *entry, _ version) bool { return e.UnreachableSince != nil })
 	s.must(b.proxy.Restore())
@@ -250,12 +253,18 @@ func testRestart(_ *testing.T, whole, s *scene, b *site) {
 	whole.stop()
 	s.delete(s.hub, "away")
 	whole.start()
+	s.source("since", everywhere, map[string]string{"v": "1"})
+	s.says("since", "b", "pending in a member that was never reached", func(e *entry, _ version) bool {
+		return e.State == pending && e.UnreachableSince != nil
+	})
 	s.says("away", "b", "to be removed, unreachable since before", func(e *entry, _ version) bool {
 		return e.State == removing && e.UnreachableSince.Equal(st.Clusters["b"].UnreachableSince)
 	})
 	s.must(b.proxy.Restore())
 	s.holds(b, "away", "")
 	s.holds(s.hub, "away", "")
+	s.holds(b, "since", "1")
+	s.applied("since", "a", "b")
 }
 
 // testOldStatus: who was leader before cannot put its status over a newer one.

@@ -13,7 +13,6 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/labels"
 	ctrl "sigs.k8s.io/controller-runtime"
-	ctrlcache "sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/cluster"
 	"sigs.k8s.io/controller-runtime/pkg/controller"
@@ -48,8 +47,7 @@ func run(ctx context.Context, mgr ctrl.Manager, clusters []string, o sources.Cac
 		return err
 	}
 	o.Cluster = append(o.Cluster, func(o *cluster.Options) { // of a member keep nothing but our copies
-		own := labels.SelectorFromSet(labels.Set{labelHub: string(identity.UID)})
-		o.Cache.ByObject = map[client.Object]ctrlcache.ByObject{&corev1.ConfigMap{}: {Label: own}}
+		o.Cache.DefaultLabelSelector = labels.SelectorFromSet(labels.Set{labelHub: string(identity.UID)})
 	})
 	caches, err := sources.NewCaches(o)
 	if err != nil {

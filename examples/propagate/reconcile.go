@@ -277,11 +277,16 @@ func (r *reconciler) remove(ctx context.Context, member cluster.Cluster, req pip
 		return "", err
 	}
 	have, err := get(ctx, member.GetAPIReader(), req.NamespacedName)
-	if err != nil || !slices.ContainsFunc(have.ManagedFields, r.ours) {
-		return removed, err
+	if err == nil && slices.ContainsFunc(have.ManagedFields, r.ours) {
+		err = member.GetClient().Delete(ctx, have, client.Preconditions{UID: &have.UID, ResourceVersion: &have.ResourceVersion})
+		if err = client.IgnoreNotFound(err); err == nil {
+			have, err = get(ctx, member.GetAPIReader(), req.NamespacedName)
+		}
 	}
-	err = member.GetClient().Delete(ctx, have, client.Preconditions{UID: &have.UID, ResourceVersion: &have.ResourceVersion})
-	return removing, client.IgnoreNotFound(err)
+	if err == nil && slices.ContainsFunc(have.ManagedFields, r.ours) {
+		return removing, nil // it has finalizers of others
+	}
+	return removed, err
 }
 
 // look returns a source and its status object, and fails if we are behind, as a
