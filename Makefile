@@ -18,6 +18,14 @@ TESTP ?= 2
 # How long each fuzz target runs, and how often `make race` repeats a test.
 FUZZTIME ?= 30s
 COUNT    ?= 3
+# Which benchmarks `make bench` runs, how often, and for how long each (as -benchtime).
+# A quick look: make bench BENCH=Queue BENCHCOUNT=1 BENCHTIME=100ms BENCHDIR=bin/bench
+BENCH      ?= .
+BENCHCOUNT ?= 6
+BENCHTIME  ?= 1s
+BENCHPKGS  ?= ./pipeline ./ratelimit ./sources/stream ./internal/ledger ./bench
+# Where raw output, tables and plots go; the report goes beside it, as BENCHDIR.md.
+BENCHDIR   ?= docs/benchmarks
 # Flags for demo and chaos, for example: make chaos ARGS="--seed 7 --changes 20000"
 ARGS ?=
 
@@ -64,8 +72,16 @@ fuzz: ## Run each fuzz target for FUZZTIME (30s)
 	done
 
 .PHONY: bench
-bench: ## Run the benchmarks
-	go test -run '^$$' -bench . -benchmem $(TESTFLAGS) $(patsubst %,./%/...,$(wildcard pipeline ratelimit bench))
+bench: control-plane ## Run all benchmarks BENCHCOUNT times and write docs/benchmarks.md
+	@mkdir -p $(BENCHDIR)
+	# A pipe would hide a failure; the report refuses output that tells of one.
+	go test -run '^$$' -bench '$(BENCH)' -benchmem -count $(BENCHCOUNT) -benchtime $(BENCHTIME) -timeout 0 $(TESTFLAGS) $(BENCHPKGS) \
+		| tee $(BENCHDIR)/raw.txt
+	$(GO_TOOL) benchstat -col /impl -ignore pkg $(BENCHDIR)/raw.txt >$(BENCHDIR)/benchstat.txt
+	@cat $(BENCHDIR)/benchstat.txt
+	go run ./bench/report -raw $(BENCHDIR)/raw.txt -tables $(BENCHDIR)/benchstat.txt -out $(BENCHDIR).md \
+		-reasons docs/benchmarks/reasons.txt \
+		-command "make bench BENCH='$(BENCH)' BENCHCOUNT=$(BENCHCOUNT) BENCHTIME=$(BENCHTIME)"
 
 .PHONY: demo
 demo: control-plane build ## Show three real clusters streaming through Fairlead; flags go into ARGS

@@ -9,6 +9,8 @@
 //	                                        │
 //	                                    kubernetes/service.yaml ──▶ metrics, status
 //
+// hub and leader-election add to that what some flags need.
+//
 // What the files guarantee: Fairlead may read what it watches and nothing else,
 // runs as no one in particular, without a shell, and writes only below
 // /var/lib/fairlead. They do not restrict the network, because where members

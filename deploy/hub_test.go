@@ -16,6 +16,7 @@ import (
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
 
+	"github.com/fairlead-dev/fairlead/internal/election"
 	"github.com/fairlead-dev/fairlead/internal/testenv"
 	"github.com/fairlead-dev/fairlead/sources/fleet"
 )
@@ -52,7 +53,7 @@ func (j joined) Set(m fleet.Member) { j <- m.Name }
 func (j joined) Remove(string) {}
 
 // With the manifests applied, and nothing else, the account of the pod follows
-// Secrets and writes Events.
+// Secrets, writes Events, and takes and releases the Lease.
 func TestHubRolesAreEnough(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 	defer cancel()
@@ -112,6 +113,23 @@ func TestHubRolesAreEnough(t *testing.T) {
 		t.Error(err)
 	}
 
+	for range 2 { // the first one makes it
+		e, err := election.New(election.Config{
+			Namespace: ns, Name: "fairlead", Identity: "test",
+			Timing: election.Timing{LeaseDuration: time.Hour, RenewDeadline: time.Minute, RetryPeriod: time.Second},
+		}, cfg, logr.Discard())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := e.Run(ctx, func(context.Context, context.Context) (bool, error) { return true, nil }); err != nil || ctx.Err() != nil {
+			t.Errorf("take the Lease: %v, %+v", err, e.Status())
+		}
+	}
+	lease, err := admin.CoordinationV1().Leases(ns).Get(ctx, "fairlead", metav1.GetOptions{})
+	if err != nil || *lease.Spec.HolderIdentity != "" {
+		t.Errorf("the Lease is not released: %v %v", lease, err)
+	}
+
 	for _, tc := range []struct {
 		verb, group, resource, namespace string
 		want                             bool
@@ -123,6 +141,7 @@ func TestHubRolesAreEnough(t *testing.T) {
 		{"update", "", "secrets", ns, false},
 		{"delete", "", "secrets", ns, false},
 		{"create", "events.k8s.io", "events", "default", false},
+		{"update", "coordination.k8s.io", "leases", ns, false}, // any of them
 		{"patch", "multicluster.x-k8s.io", "clusterprofiles", ns, false},
 	} {
 		review, err := admin.AuthorizationV1().SubjectAccessReviews().Create(ctx, &authorizationv1.SubjectAccessReview{
@@ -161,7 +180,7 @@ func apply(ctx context.Context, t *testing.T, client *kubernetes.Clientset) {
 	t.Helper()
 	manifests := load(t)
 	objects := manifests["kubernetes/namespace.yaml"]
-	for _, path := range append([]string{hubRBAC}, hubRoles...) {
+	for _, path := range append([]string{hubRBAC, leaseRole}, hubRoles...) {
 		objects = append(objects, manifests[path]...)
 	}
 	for _, object := range objects {

@@ -45,6 +45,9 @@ func decode(text []byte) ([]runtime.Object, error) {
 		if err != nil {
 			return nil, err
 		}
+		if bytes.Contains(document, []byte("$retainKeys")) {
+			continue // a patch, which is tried on what it patches
+		}
 		object, _, err := strict.Decode(document, nil, nil)
 		if err != nil {
 			return nil, err
@@ -69,7 +72,7 @@ func load(t *testing.T) map[string][]runtime.Object {
 		if err != nil {
 			return fmt.Errorf("%s: %w", path, err)
 		}
-		if len(objects) == 0 {
+		if len(objects) == 0 && filepath.ToSlash(path) != leasePatch {
 			return fmt.Errorf("%s: holds nothing", path)
 		}
 		manifests[filepath.ToSlash(path)] = objects

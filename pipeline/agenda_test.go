@@ -12,7 +12,7 @@ import (
 func (q *Queue[T, K]) Known() int {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	return len(q.entries)
+	return q.entries.n
 }
 
 func TestAgendaIsInOrder(t *testing.T) {

@@ -85,9 +85,9 @@ func (q *Queue[T, K]) returnLocked(e *entry[T, K]) {
 // bringBack lets an item that was handed out before wait again after a while.
 // It never replaces another item of its identity: that one is newer.
 func (q *Queue[T, K]) bringBack(item T, wait time.Duration, priority int) {
-	key, cluster, size := q.describe(item)
+	key, hash, cluster, size := q.describe(item)
 	q.mu.Lock()
-	kept := q.bringBackLocked(item, key, cluster, size, wait, priority)
+	kept := q.bringBackLocked(item, key, hash, cluster, size, wait, priority)
 	q.mu.Unlock()
 	if !kept {
 		// Nobody will hand it out and Forget it after.
@@ -95,13 +95,13 @@ func (q *Queue[T, K]) bringBack(item T, wait time.Duration, priority int) {
 	}
 }
 
-func (q *Queue[T, K]) bringBackLocked(item T, key K, cluster string, size int, wait time.Duration, priority int) bool {
-	if e := q.entries[key]; e != nil && e.working != nil && e.working.gone {
+func (q *Queue[T, K]) bringBackLocked(item T, key K, hash uint64, cluster string, size int, wait time.Duration, priority int) bool {
+	if e := q.entries.find(hash, key); e != nil && e.working != nil && e.working.gone {
 		return false // what was still in work when its cluster was removed
 	}
-	e, err := q.arriveLocked(key, cluster)
+	e, err := q.arriveLocked(key, hash, cluster)
 	if err != nil {
-		q.refuseLocked(key, cluster, err)
+		q.refuseLocked(key, hash, cluster, err)
 		return false
 	}
 	l := e.lane

@@ -1,13 +1,16 @@
 package pipeline_test
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 
 	"github.com/go-logr/logr"
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/util/workqueue"
 	"sigs.k8s.io/controller-runtime/pkg/controller"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+	"sigs.k8s.io/controller-runtime/pkg/source"
 
 	"github.com/fairlead-dev/fairlead/pipeline"
 	"github.com/fairlead-dev/fairlead/ratelimit"
@@ -88,4 +91,53 @@ func ExampleFairRequests() {
 	// Output:
 	// reconcile blue/default/x
 	// blue handed out 1
+}
+
+// A controller that exists already, over the clusters that another library knows:
+// NewQueue is the one line that it needs. Its requests stay what they are; they
+// only have to be comparable, and a function says which cluster each is about.
+func ExampleFair() {
+	type request struct { // whatever the controller has
+		reconcile.Request
+		ClusterName string
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	options := controller.TypedOptions[request]{
+		Reconciler: reconcile.TypedFunc[request](func(_ context.Context, r request) (reconcile.Result, error) {
+			fmt.Println("reconcile", r.Name, "of", cmp.Or(r.ClusterName, "the hub"))
+			if r.ClusterName == "" {
+				cancel()
+			}
+			return reconcile.Result{}, nil
+		}),
+		Logger: logr.Discard(),
+	}
+	options.NewQueue = pipeline.Fair(pipeline.QueueOptions[request, request]{Cluster: func(r request) string { return r.ClusterName }}, nil)
+
+	c, err := controller.NewTypedUnmanaged("existing", options)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	ask := func(cluster, name string) request {
+		return request{reconcile.Request{NamespacedName: types.NamespacedName{Name: name}}, cluster}
+	}
+	if err := c.Watch(source.TypedFunc[request](func(_ context.Context, q workqueue.TypedRateLimitingInterface[request]) error {
+		// The hub, whose cluster has no name here, is a lane like the others.
+		for _, r := range []request{ask("noisy", "a"), ask("noisy", "b"), ask("noisy", "c"), ask("quiet", "x"), ask("", "last")} {
+			q.Add(r)
+		}
+		return nil
+	})); err != nil {
+		fmt.Println(err)
+	}
+	if err := c.Start(ctx); err != nil {
+		fmt.Println(err)
+	}
+	// Output:
+	// reconcile a of noisy
+	// reconcile x of quiet
+	// reconcile last of the hub
+	// reconcile b of noisy
+	// reconcile c of noisy
 }

@@ -4,28 +4,32 @@ import "errors"
 
 // describe asks the options' functions about an item, before any lock is
 // taken.
-func (q *Queue[T, K]) describe(item T) (key K, cluster string, size int) {
-	return q.o.Identity(item), q.o.Cluster(item), max(q.o.Size(item), 0)
+func (q *Queue[T, K]) describe(item T) (key K, hash uint64, cluster string, size int) {
+	key = q.o.Identity(item)
+	if q.o.Size != nil {
+		size = max(q.o.Size(item), 0)
+	}
+	return key, q.entries.hash(key), q.o.Cluster(item), size
 }
 
 func (q *Queue[T, K]) add(item T, priority int) {
-	key, cluster, size := q.describe(item)
+	key, hash, cluster, size := q.describe(item)
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	e, err := q.arriveLocked(key, cluster)
+	e, err := q.arriveLocked(key, hash, cluster)
 	if err != nil {
-		q.refuseLocked(key, cluster, err)
+		q.refuseLocked(key, hash, cluster, err)
 		return
 	}
 	q.putLocked(e, item, size, priority)
 }
 
 // arriveLocked returns the entry of an identity that an item arrives for.
-func (q *Queue[T, K]) arriveLocked(key K, cluster string) (*entry[T, K], error) {
+func (q *Queue[T, K]) arriveLocked(key K, hash uint64, cluster string) (*entry[T, K], error) {
 	if q.phase != accepting {
 		return nil, ErrShuttingDown
 	}
-	e := q.entries[key]
+	e := q.entries.find(hash, key)
 	if e != nil && !e.lane.gone {
 		if e.lane.leaving {
 			return nil, ErrClusterRemoved
@@ -37,14 +41,14 @@ func (q *Queue[T, K]) arriveLocked(key K, cluster string) (*entry[T, K], error) 
 		return nil, ErrClusterRemoved
 	}
 	if e == nil {
-		e = q.newEntryLocked(key)
+		e = q.newEntryLocked(key, hash)
 	}
 	e.lane = l // a fresh one, if the entry is what was in work when the old one went
 	return e, nil
 }
 
 // refuseLocked counts an item that did not arrive.
-func (q *Queue[T, K]) refuseLocked(key K, cluster string, err error) {
+func (q *Queue[T, K]) refuseLocked(key K, hash uint64, cluster string, err error) {
 	reason := dropShutdown
 	if errors.Is(err, ErrClusterRemoved) {
 		reason = dropRemoved
@@ -55,7 +59,7 @@ func (q *Queue[T, K]) refuseLocked(key K, cluster string, err error) {
 	}
 	// If the work on it has failed and there is no newer one, whoever shuts the
 	// queue down will want to know.
-	if e := q.entries[key]; reason == dropShutdown && e != nil && e.working != nil && !e.waiting() {
+	if e := q.entries.find(hash, key); reason == dropShutdown && e != nil && e.working != nil && !e.waiting() {
 		e.refused = true
 	}
 }
@@ -91,7 +95,7 @@ func (q *Queue[T, K]) replaceLocked(e *entry[T, K], item T, size, priority int) 
 	q.joinLocked(e)
 }
 
-func (q *Queue[T, K]) newEntryLocked(key K) *entry[T, K] {
+func (q *Queue[T, K]) newEntryLocked(key K, hash uint64) *entry[T, K] {
 	var e *entry[T, K]
 	if n := len(q.free); n > 0 {
 		e = q.free[n-1]
@@ -101,8 +105,8 @@ func (q *Queue[T, K]) newEntryLocked(key K) *entry[T, K] {
 		e = &entry[T, K]{}
 		e.place.self, e.when.self = e, e
 	}
-	e.key = key
-	q.entries[key] = e
+	e.key, e.hash = key, hash
+	q.entries.insert(e)
 	return e
 }
 
@@ -111,7 +115,7 @@ func (q *Queue[T, K]) releaseLocked(e *entry[T, K]) {
 	if e.working != nil || e.place.list != nil || e.blocked.n > 0 {
 		return
 	}
-	delete(q.entries, e.key)
+	q.entries.remove(e)
 	e.key, e.lane, e.refused = *new(K), nil, false
 	if len(q.free) < maxFree {
 		q.free = append(q.free, e)

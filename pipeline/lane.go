@@ -25,6 +25,7 @@ func classOf(priority int) class {
 // or is delayed, is in work, or stands blocked in Offer.
 type entry[T, K comparable] struct {
 	key  K
+	hash uint64 // of key
 	lane *lane[T, K]
 	// item, with its size and priority, waits or is delayed. Which of the two,
 	// and whether it can be handed out, is told by the list that place is in:

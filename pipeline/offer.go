@@ -30,9 +30,9 @@ type offer[T, K comparable] struct {
 // a lane are admitted in the order they came, live ones before those of the
 // snapshot class. If there is room at once ctx is not looked at.
 func (q *Queue[T, K]) Offer(ctx context.Context, item T, priority int) error {
-	key, cluster, size := q.describe(item)
+	key, hash, cluster, size := q.describe(item)
 	q.mu.Lock()
-	e, err := q.arriveLocked(key, cluster)
+	e, err := q.arriveLocked(key, hash, cluster)
 	if err != nil {
 		q.mu.Unlock()
 		return err

@@ -2,6 +2,7 @@ package pipeline
 
 import (
 	"cmp"
+	"hash/maphash"
 	"math"
 	"sync"
 	"time"
@@ -69,7 +70,7 @@ type Queue[T, K comparable] struct {
 	mu      sync.Mutex
 	workers sync.Cond // on mu; signalled when there may be something to hand out
 	phase   phase
-	entries map[K]*entry[T, K]
+	entries table[T, K]
 	free    []*entry[T, K]
 	lanes   map[string]*lane[T, K]
 	weights map[string]int // other than one
@@ -105,9 +106,6 @@ func NewQueue[T, K comparable](o QueueOptions[T, K]) *Queue[T, K] {
 	}
 	o.LaneCapacity = cmp.Or(max(o.LaneCapacity, 0), DefaultLaneCapacity)
 	o.LaneBytes = cmp.Or(max(o.LaneBytes, 0), DefaultLaneBytes)
-	if o.Size == nil {
-		o.Size = func(T) int { return 0 }
-	}
 	if o.Buckets == nil {
 		o.Buckets = ratelimit.New(ratelimit.Limit{})
 	}
@@ -117,7 +115,7 @@ func NewQueue[T, K comparable](o QueueOptions[T, K]) *Queue[T, K] {
 	q := &Queue[T, K]{
 		o:        o,
 		epoch:    time.Now(),
-		entries:  make(map[K]*entry[T, K]),
+		entries:  table[T, K]{seed: maphash.MakeSeed()},
 		lanes:    make(map[string]*lane[T, K]),
 		weights:  make(map[string]int),
 		timerDue: math.MaxInt64,
@@ -218,9 +216,10 @@ func (q *Queue[T, K]) GetWithPriority() (item T, priority int, shutdown bool) {
 // not in work Done does nothing.
 func (q *Queue[T, K]) Done(item T) {
 	key := q.o.Identity(item)
+	hash := q.entries.hash(key)
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	e := q.entries[key]
+	e := q.entries.find(hash, key)
 	if e == nil || e.working == nil {
 		return
 	}

@@ -9,11 +9,11 @@ import (
 
 func BenchmarkTake(b *testing.B) {
 	for name, limit := range map[string]ratelimit.Limit{
-		"unlimited":   {},
-		"token there": {QPS: 1e9, Burst: 1e9},
-		"no token":    {QPS: 1e-9, Burst: 1},
+		"none":  {},
+		"ample": {QPS: 1e9, Burst: 1e9},
+		"spent": {QPS: 1e-9, Burst: 1},
 	} {
-		b.Run(name, func(b *testing.B) {
+		b.Run("limit="+name, func(b *testing.B) {
 			bucket := ratelimit.New(limit).Bucket("a")
 			now := time.Now()
 			b.ReportAllocs()

@@ -59,6 +59,7 @@ type Caches struct {
 
 	o        CachesOptions
 	children *supervise.Set // one per member
+	pace     *connection.Pace
 
 	mu       sync.Mutex
 	members  map[string]*cachedMember
@@ -86,6 +87,7 @@ func NewCaches(o CachesOptions) (*Caches, error) {
 		o:        o,
 		children: supervise.NewSet(o.Log, supervise.Options{}),
 		members:  map[string]*cachedMember{},
+		pace:     connection.NewPace(o.Connection.ReconnectMax),
 	}, nil
 }
 

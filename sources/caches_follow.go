@@ -40,6 +40,7 @@ func (c *Caches) connectLocked(r *cachedMember) error {
 		REST:      r.config.REST,
 		Config:    c.o.Connection,
 		UserAgent: c.o.UserAgent,
+		Pace:      c.pace,
 		Log:       c.o.Log,
 	})
 	if err != nil {

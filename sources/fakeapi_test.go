@@ -186,7 +186,11 @@ func (f *fakeAPI) RoundTrip(req *http.Request) (*http.Response, error) {
 func (f *fakeAPI) list(req *http.Request) *http.Response {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.requests["list"]++
+	if req.URL.Query().Get("limit") == "1" {
+		f.requests["version"]++
+	} else {
+		f.requests["list"]++
+	}
 	l := corev1.ConfigMapList{TypeMeta: metav1.TypeMeta{APIVersion: "v1", Kind: "ConfigMapList"}}
 	l.ResourceVersion = strconv.Itoa(f.version)
 	for _, o := range f.objects {

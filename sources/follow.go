@@ -29,6 +29,7 @@ func (s *Sources) makeLocked(r *member) error {
 		REST:      r.config.REST,
 		Config:    s.o.Config.Connection,
 		UserAgent: s.o.Config.UserAgent,
+		Pace:      s.pace,
 		Log:       s.o.Log,
 	})
 	if err != nil {

@@ -5,11 +5,13 @@ import (
 
 	"github.com/go-logr/logr"
 	"go.uber.org/goleak"
+	"k8s.io/klog/v2" //nolint:depguard // To count what client-go logs.
 	ctrllog "sigs.k8s.io/controller-runtime/pkg/log"
 )
 
 func TestMain(m *testing.M) {
 	// Before any test starts goroutines that log.
 	ctrllog.SetLogger(logr.Discard())
+	klog.SetLogger(clientGo.logger())
 	goleak.VerifyTestMain(m)
 }

@@ -54,6 +54,7 @@ type Sources struct {
 	o         Options
 	snapshots *semaphore.Weighted
 	claims    *stream.Claims
+	pace      *connection.Pace
 	children  *supervise.Set // one per member
 
 	mu      sync.Mutex
@@ -80,6 +81,7 @@ func New(o Options) *Sources {
 		o:         o,
 		snapshots: semaphore.NewWeighted(int64(max(o.Config.MaxConcurrentSnapshots, 1))),
 		claims:    stream.NewClaims(),
+		pace:      connection.NewPace(o.Config.Connection.ReconnectMax),
 		children:  supervise.NewSet(o.Log, supervise.Options{}),
 		members:   map[string]*member{},
 	}

@@ -157,6 +157,16 @@ func (c *chaos) calm(ctx context.Context) error {
 	defer stopWatching()
 
 	c.say("The writers have stopped after %d writes, and all faults have ended.", c.clock.now())
+	refused, err := readRefusals(c.program.control.refused())
+	if err != nil {
+		return err
+	}
+	if c.result.Refused = len(refused); len(refused) > 0 {
+		if err := c.program.sendDeadLetters(ctx); err != nil {
+			return err
+		}
+		c.say("All dead letters were sent again: the sink has refused %d times.", len(refused))
+	}
 	settled, err := c.settle(ctx)
 	if err != nil {
 		return err
@@ -261,7 +271,11 @@ func (c *chaos) check(ctx context.Context) (*findings, error) {
 	if err != nil {
 		return nil, err
 	}
-	return check(c.program.control.sink(), c.program.runs, held)
+	refused, err := readRefusals(c.program.control.refused())
+	if err != nil {
+		return nil, err
+	}
+	return check(c.program.control.sink(), c.program.runs, refused, held)
 }
 
 // close ends everything.

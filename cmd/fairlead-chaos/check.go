@@ -20,7 +20,10 @@ type findings struct {
 	Unnoted []string
 	// Skipped are versions that the sink did not have when Fairlead was killed, and
 	// that the ledger's resume point had passed.
-	Skipped    []string
+	Skipped []string
+	// Replayed are states and deletions that were delivered although the ledger had
+	// them stored as accepted, and nobody had asked for them.
+	Replayed   []string
 	Events     int
 	Duplicates int // events whose like came before, in whichever run
 	LastRun    int // events of the last run
@@ -28,22 +31,28 @@ type findings struct {
 
 // check replays the sink's file, of which each run wrote a part, and compares
 // where it leads with what the servers hold.
-func check(path string, runs []*run, held map[replay.Object]string) (*findings, error) {
+func check(path string, runs []*run, refused []refusal, held map[replay.Object]string) (*findings, error) {
 	file, err := os.Open(path)
 	if err != nil {
 		return nil, fmt.Errorf("replay the sink's file: %w", err)
 	}
 	defer file.Close() //nolint:errcheck // Read only.
 	f := &findings{}
+	sent := map[refusal]bool{} // again, by the operator
+	for _, r := range refused {
+		sent[r] = true
+	}
 	state := replay.New()
 	seen := map[string]bool{}
 	text := bufio.NewReaderSize(file, 1<<20)
 	offset, number := int64(0), 1
+	told := map[replay.Object]bool{}      // the sink, that it exists
+	var accepted map[replay.Object]string // as the present run found it stored; "": its deletion
 	for {
 		// The line may belong to the next run, or to one after it that came to
 		// write something.
 		for number < len(runs) && offset >= runs[number].Offset {
-			f.restart(state, number+1, runs[number])
+			accepted = f.restart(state, told, number+1, runs[number])
 			number++
 			f.LastRun = 0
 		}
@@ -57,6 +66,17 @@ func check(path string, runs []*run, held map[replay.Object]string) (*findings, 
 		e, err := replay.Parse(line)
 		if err != nil {
 			return nil, fmt.Errorf("replay the sink's file, at byte %d: %w", offset, err)
+		}
+		name, version := e.Object, e.ResourceVersion
+		name.UID = ""
+		if e.Deleted {
+			version = ""
+		} else {
+			told[e.Object] = true
+		}
+		asked := !e.Deleted && (runs[number-1].Asked[e.Cluster] || sent[refusal{name, version}])
+		if stored, ok := accepted[e.Object]; ok && stored == version && !asked {
+			f.Replayed = append(f.Replayed, fmt.Sprintf("run %d: %s again: the ledger had it stored as accepted", number, e.ID))
 		}
 		state.Apply(e)
 		f.LastRun++
@@ -73,15 +93,20 @@ func check(path string, runs []*run, held map[replay.Object]string) (*findings, 
 	return f, nil
 }
 
-// restart begins another run, which finds a ledger.
-func (f *findings) restart(state *replay.State, number int, r *run) {
+// restart begins another run, which finds a ledger. It returns what is accepted
+// according to that.
+func (f *findings) restart(state *replay.State, told map[replay.Object]bool, number int, r *run) (accepted map[replay.Object]string) {
 	known := map[replay.Object]bool{}
+	accepted = map[replay.Object]string{}
 	for _, d := range r.Stored {
 		for name, o := range d.Objects {
 			object := replay.Object{Cluster: d.ID.Cluster, Resource: d.ID.Resource, Namespace: name.Namespace, Name: name.Name}
 			for _, uid := range append(o.Held, o.Acked.UID) {
 				object.UID = uid
 				known[object] = true
+			}
+			if o.Acked.UID != "" { // the last of them
+				accepted[object] = o.Acked.ResourceVersion
 			}
 			for _, version := range []string{o.Acked.ResourceVersion, o.Deleted} {
 				if version != "" {
@@ -96,9 +121,10 @@ func (f *findings) restart(state *replay.State, number int, r *run) {
 		}
 	}
 	for object := range state.Gone() {
-		if !known[object] {
-			// It was, before the sink had its deletion: see above.
+		if !known[object] && told[object] {
+			// It was known, before the sink had its deletion: see above.
 			state.StoredDeletion(object)
+			accepted[object] = ""
 		}
 	}
 	for _, o := range r.Owed {
@@ -107,9 +133,10 @@ func (f *findings) restart(state *replay.State, number int, r *run) {
 		}
 	}
 	state.NewRun()
+	return accepted
 }
 
 // problems are all that make a run a failed one.
 func (f *findings) problems() []string {
-	return slices.Concat(f.Missing, f.Ghosts, f.OutOfOrder, f.Unnoted, f.Skipped)
+	return slices.Concat(f.Missing, f.Ghosts, f.OutOfOrder, f.Unnoted, f.Skipped, f.Replayed)
 }

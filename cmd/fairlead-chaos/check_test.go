@@ -44,17 +44,31 @@ func TestCheck(t *testing.T) {
 	acked := func(uid, version string) []ledger.Dump {
 		return stored(ledger.DumpedObject{Acked: ledger.Version{UID: uid, ResourceVersion: version}})
 	}
-	type want struct{ Missing, Ghosts, OutOfOrder, Unnoted, Skipped, Duplicates, LastRun int }
+	type want struct{ Missing, Ghosts, OutOfOrder, Unnoted, Skipped, Replayed, Duplicates, LastRun int }
 	for _, test := range []struct {
-		name string
-		told []string        // by each run
-		has  [][]ledger.Dump // what each run but the first finds
-		owed string          // what the sink must have had before the last run
-		held string
-		want want
+		name    string
+		told    []string        // by each run
+		has     [][]ledger.Dump // what each run but the first finds
+		asked   bool            // the last run, for a replay
+		refused string          // once, by the sink
+		owed    string          // what the sink must have had before the last run
+		held    string
+		want    want
 	}{
 		{name: "the sink has what is owed", told: []string{"A1 A3", ""}, has: [][]ledger.Dump{acked("A", "3")}, owed: "2", held: "A3"},
 		{name: "skipped", told: []string{"A1", "A3"}, has: [][]ledger.Dump{acked("A", "1")}, owed: "2", held: "A3", want: want{Skipped: 1, LastRun: 1}},
+		{
+			name: "replayed", told: []string{"A1 A2", "A2"}, has: [][]ledger.Dump{acked("A", "2")}, held: "A2",
+			want: want{Replayed: 1, Duplicates: 1, LastRun: 1},
+		},
+		{
+			name: "replayed because somebody asked", told: []string{"A1 A2", "A2"}, has: [][]ledger.Dump{acked("A", "2")}, held: "A2", asked: true,
+			want: want{Duplicates: 1, LastRun: 1},
+		},
+		{
+			name: "a dead letter was sent again", told: []string{"A1", "A2"}, has: [][]ledger.Dump{acked("A", "2")}, held: "A2", refused: "2",
+			want: want{LastRun: 1},
+		},
 		{name: "all is well", told: []string{"A1 A2", "A3"}, has: [][]ledger.Dump{acked("A", "2")}, held: "A3", want: want{LastRun: 1}},
 		{name: "missing", told: []string{"A1"}, held: "A2", want: want{Missing: 1, LastRun: 1}},
 		{name: "ghost", told: []string{"A1 B2"}, held: "B2", want: want{Ghosts: 1, LastRun: 2}},
@@ -65,19 +79,27 @@ func TestCheck(t *testing.T) {
 		},
 		{
 			name: "older than what was stored", told: []string{"A1 A2", "A1 A2"}, has: [][]ledger.Dump{acked("A", "2")}, held: "A2",
-			want: want{OutOfOrder: 1, Duplicates: 2, LastRun: 2},
+			want: want{OutOfOrder: 1, Replayed: 1, Duplicates: 2, LastRun: 2},
 		},
 		{
 			name: "older than what was stored two runs ago", told: []string{"A1 A2", "", "A1 A2"}, has: [][]ledger.Dump{acked("A", "2"), acked("A", "2")}, held: "A2",
-			want: want{OutOfOrder: 1, Duplicates: 2, LastRun: 2},
+			want: want{OutOfOrder: 1, Replayed: 1, Duplicates: 2, LastRun: 2},
 		},
 		{
 			name: "a deletion with its version was stored", told: []string{"A1 -A2", "A1 -A2"}, has: [][]ledger.Dump{stored(ledger.DumpedObject{Deleted: "2"})},
-			want: want{OutOfOrder: 1, Duplicates: 2, LastRun: 2},
+			want: want{OutOfOrder: 1, Replayed: 1, Duplicates: 2, LastRun: 2},
 		},
 		{
 			name: "a deletion was stored and forgotten", told: []string{"A1 -A2", "A1 -A2"}, has: [][]ledger.Dump{nil},
-			want: want{OutOfOrder: 1, Duplicates: 2, LastRun: 2},
+			want: want{OutOfOrder: 1, Replayed: 1, Duplicates: 2, LastRun: 2},
+		},
+		{
+			name: "a deletion is replayed", told: []string{"A1 -A2", "", "-A2"}, has: [][]ledger.Dump{nil, nil},
+			want: want{Replayed: 1, Duplicates: 1, LastRun: 1},
+		},
+		{
+			name: "a deletion may not have been stored, for the ledger never knew the object", told: []string{"-A2", "A1 -A2"}, has: [][]ledger.Dump{nil},
+			want: want{Duplicates: 1, LastRun: 2},
 		},
 		{
 			name: "a deletion was not stored", told: []string{"A1 -A2", "A1 -A2"}, has: [][]ledger.Dump{stored(ledger.DumpedObject{Held: []string{"A"}})},
@@ -110,6 +132,11 @@ func TestCheck(t *testing.T) {
 					text.WriteString(event(word))
 				}
 			}
+			runs[len(runs)-1].Asked = map[string]bool{"c": test.asked}
+			var refused []refusal
+			if test.refused != "" {
+				refused = append(refused, refusal{object(""), test.refused})
+			}
 			if test.owed != "" {
 				runs[len(runs)-1].Owed = []owed{{object(""), test.owed}}
 			}
@@ -122,11 +149,11 @@ func TestCheck(t *testing.T) {
 			if test.held != "" {
 				held[object(test.held[:1])] = test.held[1:]
 			}
-			f, err := check(path, runs, held)
+			f, err := check(path, runs, refused, held)
 			if err != nil {
 				t.Fatal(err)
 			}
-			got := want{len(f.Missing), len(f.Ghosts), len(f.OutOfOrder), len(f.Unnoted), len(f.Skipped), f.Duplicates, f.LastRun}
+			got := want{len(f.Missing), len(f.Ghosts), len(f.OutOfOrder), len(f.Unnoted), len(f.Skipped), len(f.Replayed), f.Duplicates, f.LastRun}
 			if diff := cmp.Diff(test.want, got); diff != "" {
 				t.Errorf("%s\n%s", diff, strings.Join(f.problems(), "\n"))
 			}
@@ -139,7 +166,7 @@ func TestCheckOfWhatIsNoEvent(t *testing.T) {
 	if err := os.WriteFile(path, []byte(event("A1")+"{}\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := check(path, []*run{{}}, nil); err == nil || !strings.Contains(err.Error(), "at byte") {
+	if _, err := check(path, []*run{{}}, nil, nil); err == nil || !strings.Contains(err.Error(), "at byte") {
 		t.Errorf("error %v, want one that says where", err)
 	}
 }

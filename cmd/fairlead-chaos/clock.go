@@ -33,6 +33,16 @@ func (c *clock) now() int { return int(c.writes.Load()) }
 // stop says that there will be no more writes.
 func (c *clock) stop() { c.stopOnce.Do(func() { close(c.stopped) }) }
 
+// over reports whether there will be no more.
+func (c *clock) over() bool {
+	select {
+	case <-c.stopped:
+		return true
+	default:
+		return false
+	}
+}
+
 // wait returns when so many writes are done, or nothing is to be waited for any
 // more. It fails only when ctx ends.
 func (c *clock) wait(ctx context.Context, writes int) error {

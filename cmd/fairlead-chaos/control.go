@@ -19,6 +19,9 @@ func (c control) fault() string { return filepath.Join(c.dir, "fault") }
 func (c control) death() string { return filepath.Join(c.dir, "death") }
 func (c control) also() string  { return filepath.Join(c.dir, "also") }
 
+// refused has what the sink has refused for good.
+func (c control) refused() string { return filepath.Join(c.dir, "refused.jsonl") }
+
 // setFault makes the sink fail in some way from its next write on, until it is
 // set to none: "".
 func (c control) setFault(k kind) error { return replaceFile(c.fault(), string(k)) }

@@ -7,18 +7,22 @@
 //	  ▼
 //	writers ──▶ members ◀── proxies ◀── fairlead ──▶ faulty sink ──▶ file
 //	              │ stop, crash,  │ cut, black    │ kill -9,   │ fails, stalls,
-//	              │ compact       │ hole, slow    │ SIGTERM    │ half, lost answer
+//	              │ compact       │ hole, slow    │ SIGTERM    │ half, lost answer,
+//	              │               │               │            │ refuses for good
 //	              ▼                               ▼                        ▼
 //	            lists ─────────▶ checker ◀── ledger as each kill left it, file
 //
 // Fairlead is this program started again as a process of its own, with a sink
 // that does what it is told to by files beside its own. The faults of one thing
 // (the program, the sink, one member with its line) follow each other; those of
-// different things overlap.
+// different things overlap. So does what an operator does: members leave and come
+// back, get other credentials or none that are accepted, are replayed, and dead
+// letters are sent again.
 //
 // The checker, package internal/replay, knows nothing of the program but the wire
 // format. It is told where in the file each process began, and what the ledger
-// held then.
+// held then. What the sink refuses for good may be lacking until the end, when all
+// dead letters are sent again; then it must be there, or something newer.
 //
 // A seed decides what is written in which order and which fault begins at which
 // write. Real processes decide the rest, so a seed that failed may need a few

@@ -23,7 +23,9 @@ func (b *breaker) run(ctx context.Context, faults []fault) error {
 		if err := b.clock.wait(ctx, f.At); err != nil {
 			return err
 		}
-		b.say("write %d: %s of %s", b.clock.now(), f.Kind, f.Target)
+		if f.Target != theOperator {
+			b.say("write %d: %s of %s", b.clock.now(), f.Kind, f.Target)
+		}
 		b.journal.write(entry{Writes: b.clock.now(), Did: "fault begins", Fault: &f})
 		err := b.carryOut(ctx, f)
 		b.journal.write(entry{Writes: b.clock.now(), Did: "fault has ended", Fault: &f})
@@ -62,7 +64,9 @@ func (b *breaker) carryOut(ctx context.Context, f fault) error {
 		return first(func() error { return b.program.kill(ctx) }, until, func() error { return b.compactAll(ctx) }, b.program.start)
 	case killBefore, killMiddle, killAfter:
 		return b.killInSink(ctx, f.Kind, f.Until)
-	case sinkFails, sinkStalls, sinkHalf, sinkPartial, sinkLost:
+	case leave, renew, deny, replayAll, retryLetter:
+		return b.operate(ctx, f, random)
+	case sinkFails, sinkStalls, sinkHalf, sinkPartial, sinkLost, sinkRefuses:
 		return after(b.program.control.setFault(f.Kind), until, func() error { return b.program.control.setFault("") })
 	}
 	m := b.fleet.member(f.Target)

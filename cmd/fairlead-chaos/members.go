@@ -47,6 +47,11 @@ type member struct {
 
 	servers sync.Mutex // held by who starts, stops or compacts
 
+	// What the operator decides: whether it is in the fleet, and as whom Fairlead
+	// comes.
+	out bool
+	as  *rest.Config
+
 	// losses counts the times that past versions were lost, twice each: it is odd
 	// while that happens. lostBefore is the oldest version that the last loss has
 	// left.
@@ -107,6 +112,7 @@ func (m *member) connect(ctx context.Context) (err error) {
 		return err
 	}
 	config := m.cluster.Config()
+	m.as = config
 	if m.http, err = rest.HTTPClientFor(config); err != nil {
 		return err
 	}
@@ -139,11 +145,19 @@ func (f *fleet) member(name string) *member {
 	return nil
 }
 
-// writeKubeconfig describes the members as Fairlead reaches them.
+// described is a member as Fairlead reaches it.
+type described struct{ *member }
+
+func (d described) Name() string         { return d.name }
+func (d described) Config() *rest.Config { return d.proxy.Through(d.as) }
+
+// writeKubeconfig describes the members that are in the fleet.
 func (f *fleet) writeKubeconfig(path string) error {
 	var targets []testenv.Target
 	for _, m := range f.members {
-		targets = append(targets, m.proxy)
+		if !m.out {
+			targets = append(targets, described{m})
+		}
 	}
 	return testenv.WriteKubeconfig(path, targets...)
 }

@@ -34,7 +34,11 @@ held as accepted when Fairlead was started again.
                         did not know of: their deletion could have been lost
   skipped               changes that the sink did not have when Fairlead was killed, although
                         the ledger's resume point had passed them
+  replayed              states and deletions delivered again although the ledger had them
+                        stored as accepted; what an operator asked for does not count
   resent                events delivered again after a clean stop
+  refused               times that the sink refused a state for good; all such dead
+                        letters are sent again before the end
 
 Usage: fairlead-chaos [flags]
        make chaos ARGS="--seed 7 --changes 20000"

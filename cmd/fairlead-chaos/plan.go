@@ -29,6 +29,7 @@ const (
 	sinkHalf    kind = "sink-half"    // takes half a batch, and fails
 	sinkPartial kind = "sink-partial" // takes some objects of a batch, and says so
 	sinkLost    kind = "sink-lost"    // takes a batch, and fails to say so
+	sinkRefuses kind = "sink-refuses" // some states for good: they are dead letters
 )
 
 // The faults of a member and the line to it.
@@ -41,23 +42,35 @@ const (
 	compact   kind = "compact" // cut, and what happened meanwhile is gone when it ends
 )
 
+// What the operator does. None of it is a fault, but it must do no harm in the
+// middle of them.
+const (
+	leave       kind = "leave"             // a member leaves the fleet, and is back before it is forgotten
+	renew       kind = "renew-credentials" // of a member
+	deny        kind = "deny-credentials"  // a member does not accept them, or they may do nothing, for a while
+	replayAll   kind = "replay"            // of a member
+	retryLetter kind = "dead-letter-retry" // of all that is in the file
+)
+
 // kinds are all of them.
 var kinds = []kind{
 	kill, terminate, killBehind, killBurst, outage, killBefore, killMiddle, killAfter,
-	sinkFails, sinkStalls, sinkHalf, sinkPartial, sinkLost,
+	sinkFails, sinkStalls, sinkHalf, sinkPartial, sinkLost, sinkRefuses,
 	cut, blackHole, slow, restart, crash, compact,
+	leave, renew, deny, replayAll, retryLetter,
 }
 
 // What a fault can be of, beside a member.
 const (
-	theProgram = "program"
-	theSink    = "sink"
+	theProgram  = "program"
+	theSink     = "sink"
+	theOperator = "operator"
 )
 
 // fault is one entry of the plan.
 type fault struct {
 	Kind   kind   `json:"kind"`
-	Target string `json:"target"` // theProgram, theSink, or a member's name
+	Target string `json:"target"` // theProgram, theSink, theOperator, or a member's name
 	At     int    `json:"at"`     // begins when so many writes are done
 	Until  int    `json:"until"`  // ends when so many are
 	// Dice is for what the kind leaves open.
@@ -86,8 +99,10 @@ func newPlan(seed uint64, changes, faults int, members []string) []fault {
 		switch f.Kind {
 		case kill, terminate, killBehind, killBurst, outage, killBefore, killMiddle, killAfter:
 			f.Target = theProgram
-		case sinkFails, sinkStalls, sinkHalf, sinkPartial, sinkLost:
+		case sinkFails, sinkStalls, sinkHalf, sinkPartial, sinkLost, sinkRefuses:
 			f.Target = theSink
+		case leave, renew, deny, replayAll, retryLetter:
+			f.Target = theOperator
 		default:
 			f.Target = members[random.IntN(len(members))]
 		}
@@ -104,12 +119,16 @@ func newPlan(seed uint64, changes, faults int, members []string) []fault {
 // lasts is how long the fault takes on average, in distances between faults.
 func (k kind) lasts() float64 {
 	switch k {
-	case terminate, crash:
+	case terminate, crash, renew:
 		return 0 // as long as it takes
 	case kill, restart:
 		return 0.5
 	case blackHole, killBehind:
 		return 2 // has to be noticed first; the ledger to be stored
+	case sinkRefuses:
+		return 2 // where a sink takes nothing, it refuses nothing for good
+	case leave, deny:
+		return 3 // the file is read every two seconds
 	}
 	return 1
 }

@@ -27,7 +27,7 @@ func TestPlan(t *testing.T) {
 				t.Errorf("seed %d: %s: begins before the one before it, or before another of the same thing has ended", seed, f)
 			}
 			at, ends[f.Target], had[f.Kind] = f.At, f.Until, true
-			known := append([]string{theProgram, theSink}, members...)
+			known := append([]string{theProgram, theSink, theOperator}, members...)
 			if !slices.Contains(known, f.Target) {
 				t.Errorf("seed %d: %s", seed, f)
 			}

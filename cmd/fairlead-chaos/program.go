@@ -30,6 +30,7 @@ type program struct {
 	dir     string
 	control control
 	address string // of its status page
+	admin   string // of what it can be asked to do
 	client  *http.Client
 	members []*member
 	journal *journal
@@ -51,6 +52,8 @@ type run struct {
 	Offset int64
 	Stored []ledger.Dump
 	Owed   []owed
+	// Asked has the members that it was asked to replay.
+	Asked map[string]bool
 	// streams are those that could resume when it was started.
 	streams map[streamID]*resumable
 	// answered is set once its status page was read.
@@ -58,12 +61,16 @@ type run struct {
 }
 
 func newProgram(dir string, members []*member, j *journal, r *records, c *clock, fail context.CancelCauseFunc) (*program, error) {
-	address, err := freeAddress()
+	address, err := freeAddress("")
+	if err != nil {
+		return nil, err
+	}
+	admin, err := freeAddress(address)
 	if err != nil {
 		return nil, err
 	}
 	return &program{
-		dir: dir, control: control{dir}, address: address,
+		dir: dir, control: control{dir}, address: address, admin: admin,
 		client:  &http.Client{Timeout: 5 * time.Second},
 		members: members, journal: j, records: r, clock: c, fail: fail,
 	}, nil
@@ -72,6 +79,7 @@ func newProgram(dir string, members []*member, j *journal, r *records, c *clock,
 func (p *program) kubeconfig() string { return filepath.Join(p.dir, "fleet.kubeconfig") }
 func (p *program) ledger() string     { return filepath.Join(p.dir, "ledger") }
 func (p *program) log() string        { return filepath.Join(p.dir, "fairlead.log") }
+func (p *program) letters() string    { return filepath.Join(p.dir, "dead-letters") }
 
 // arguments are tight: what takes minutes in real life takes seconds here, and
 // the lanes are short, so that a sink that stalls is felt by the members.
@@ -81,6 +89,7 @@ func (p *program) arguments() []string {
 		"--clusters", "kubeconfig:" + p.kubeconfig(),
 		"--sink", sinkScheme + ":" + p.dir,
 		"--ledger", p.ledger(),
+		"--dead-letter", p.letters(),
 		// An audit would mend what is to be found.
 		"--audit-interval", "0",
 		"--cluster-qps", "0",
@@ -92,7 +101,7 @@ func (p *program) arguments() []string {
 		"--stale-after", "2s",
 		"--drain-timeout", "5s",
 		"--metrics-bind-address", "0",
-		"--admin-bind-address", "0",
+		"--admin-bind-address", p.admin,
 		"--health-probe-bind-address", p.address,
 	}
 	for _, r := range resources {
@@ -104,7 +113,7 @@ func (p *program) arguments() []string {
 // start starts a process, and notes where in the sink's file and from which ledger
 // it does.
 func (p *program) start() error {
-	r := &run{}
+	r := &run{Asked: map[string]bool{}}
 	number := len(p.runs) + 1
 	if number > 1 {
 		var err error
@@ -114,7 +123,11 @@ func (p *program) start() error {
 		if r.Stored, err = p.copyLedger(number); err != nil {
 			return err
 		}
-		r.Owed = p.records.owed(r.Stored)
+		refused, err := readRefusals(p.control.refused())
+		if err != nil {
+			return err
+		}
+		r.Owed = p.records.owed(r.Stored, refused)
 		r.streams = p.resumable(r.Stored)
 	}
 	self, err := os.Executable()
@@ -237,17 +250,20 @@ func wholeEvents(path string) (int64, error) {
 	return int64(last), nil
 }
 
-// freeAddress returns an address of the loopback on which nobody listens. It is
+// freeAddress returns an address of the loopback on which nobody listens, and
+// another one than the one that is taken. It is
 // not from the range that the kernel gives to outgoing connections, so that none
 // of those takes it while Fairlead is down.
-func freeAddress() (string, error) {
+func freeAddress(taken string) (string, error) {
 	for range 100 {
 		address := net.JoinHostPort("127.0.0.1", strconv.Itoa(20000+rand.IntN(10000)))
 		listener, err := net.Listen("tcp", address) //nolint:noctx // It does not wait.
 		if err != nil {
 			continue // Taken.
 		}
-		return address, listener.Close()
+		if err := listener.Close(); err != nil || address != taken {
+			return address, err
+		}
 	}
 	return "", errors.New("find a free port of 127.0.0.1 between 20000 and 30000: none in 100 attempts")
 }

@@ -1,6 +1,12 @@
 package main
 
 import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
 	"strconv"
 	"sync"
 
@@ -43,8 +49,14 @@ func (r *records) add(o replay.Object, version string) {
 // owed returns what a program with this ledger will never look at again, because
 // its resume points have passed it: every sink must have it. Names that were
 // deleted close to a resume point are left out, because it is not known on which
-// side.
-func (r *records) owed(stored []ledger.Dump) []owed {
+// side; and so is what the sink has refused for good.
+func (r *records) owed(stored []ledger.Dump, refused []refusal) []owed {
+	newest := map[replay.Object]uint64{}
+	for _, f := range refused {
+		if v, err := strconv.ParseUint(f.Version, 10, 64); err == nil {
+			newest[f.Object] = max(newest[f.Object], v)
+		}
+	}
 	resume := map[streamID]uint64{}
 	for _, d := range stored {
 		if at, err := strconv.ParseUint(d.Resume, 10, 64); err == nil {
@@ -65,7 +77,33 @@ func (r *records) owed(stored []ledger.Dump) []owed {
 		if last < 0 || last+1 < len(written) && written[last+1].version == 0 {
 			continue
 		}
+		if written[last].version <= newest[o] {
+			continue
+		}
 		all = append(all, owed{o, strconv.FormatUint(written[last].version, 10)})
 	}
 	return all
+}
+
+// refusal is a state that the sink has refused for good. It is for the operator to
+// send it again.
+type refusal struct {
+	Object  replay.Object `json:"object"` // without UID
+	Version string        `json:"version"`
+}
+
+// readRefusals reads what a sink has noted. A line that a kill has torn is none.
+func readRefusals(path string) ([]refusal, error) {
+	text, err := os.ReadFile(path)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("read what the sink has refused: %w", err)
+	}
+	var all []refusal
+	for line := range bytes.Lines(text) {
+		var r refusal
+		if err := json.Unmarshal(line, &r); err == nil {
+			all = append(all, r)
+		}
+	}
+	return all, nil
 }

@@ -19,6 +19,8 @@ type result struct {
 	Lists      int    `json:"lists_after_restart"`
 	Unnoted    int    `json:"unnoted"`
 	Skipped    int    `json:"skipped"`
+	Replayed   int    `json:"replayed"`
+	Refused    int    `json:"refused"` // by the sink, for good
 	Resent     int    `json:"resent"`
 	Events     int    `json:"events"`
 	Seconds    int    `json:"seconds"`
@@ -26,17 +28,17 @@ type result struct {
 
 func (r *result) add(f *findings) {
 	r.Missing, r.Ghosts, r.OutOfOrder = len(f.Missing), len(f.Ghosts), len(f.OutOfOrder)
-	r.Unnoted, r.Skipped = len(f.Unnoted), len(f.Skipped)
+	r.Unnoted, r.Skipped, r.Replayed = len(f.Unnoted), len(f.Skipped), len(f.Replayed)
 	r.Duplicates, r.Events = f.Duplicates, f.Events
 }
 
 // err says what is wrong.
 func (r *result) err() error {
-	if r.Missing+r.Ghosts+r.OutOfOrder+r.Unnoted+r.Skipped+r.Resent == 0 {
+	if r.Missing+r.Ghosts+r.OutOfOrder+r.Unnoted+r.Skipped+r.Replayed+r.Resent == 0 {
 		return nil
 	}
-	return fmt.Errorf("seed %d: %d missing, %d ghosts, %d out of order, %d not noted before delivery, %d skipped by a resume point, %d resent after a clean stop",
-		r.Seed, r.Missing, r.Ghosts, r.OutOfOrder, r.Unnoted, r.Skipped, r.Resent)
+	return fmt.Errorf("seed %d: %d missing, %d ghosts, %d out of order, %d not noted before delivery, %d skipped by a resume point, %d replayed unasked, %d resent after a clean stop",
+		r.Seed, r.Missing, r.Ghosts, r.OutOfOrder, r.Unnoted, r.Skipped, r.Replayed, r.Resent)
 }
 
 func (r *result) line() (string, error) {

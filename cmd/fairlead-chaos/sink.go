@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"hash/crc32"
@@ -9,6 +10,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/fairlead-dev/fairlead/internal/replay"
 	"github.com/fairlead-dev/fairlead/pipeline"
 	"github.com/fairlead-dev/fairlead/sinks/file"
 )
@@ -23,7 +25,10 @@ const (
 	stallPoll = 20 * time.Millisecond
 )
 
-var errOnPurpose = errors.New("fails on purpose")
+var (
+	errOnPurpose = errors.New("fails on purpose")
+	errTooWide   = errors.New("refuses it for good, on purpose")
+)
 
 // faultySink is a file sink that fails as it is told to.
 type faultySink struct {
@@ -67,7 +72,14 @@ func (s *faultySink) Write(ctx context.Context, batch []*pipeline.Change) error 
 	case sinkFails:
 		return errOnPurpose
 	case sinkPartial:
-		return s.some(ctx, batch)
+		return s.some(ctx, batch, func(c *pipeline.Change) error {
+			if crc32.ChecksumIEEE([]byte(c.Key.Name))%4 == 0 {
+				return errOnPurpose
+			}
+			return nil
+		})
+	case sinkRefuses:
+		return s.some(ctx, batch, s.refuse)
 	case sinkHalf:
 		return errors.Join(s.to.Write(ctx, half), errOnPurpose)
 	case sinkLost:
@@ -107,13 +119,13 @@ func (s *faultySink) begin(ctx context.Context) (kind, error) {
 	}
 }
 
-// some takes most of a batch, and always refuses the same objects.
-func (s *faultySink) some(ctx context.Context, batch []*pipeline.Change) error {
+// some takes what of a batch is not refused.
+func (s *faultySink) some(ctx context.Context, batch []*pipeline.Change, refuse func(*pipeline.Change) error) error {
 	var taken []*pipeline.Change
 	failed := map[int]error{}
 	for i, c := range batch {
-		if crc32.ChecksumIEEE([]byte(c.Key.Name))%4 == 0 {
-			failed[i] = errOnPurpose
+		if err := refuse(c); err != nil {
+			failed[i] = err
 		} else {
 			taken = append(taken, c)
 		}
@@ -125,6 +137,28 @@ func (s *faultySink) some(ctx context.Context, batch []*pipeline.Change) error {
 		return &pipeline.BatchError{Failed: failed}
 	}
 	return nil
+}
+
+// refuse refuses some states for good, as a column does that is too narrow: every
+// second object's, and of these some versions. It notes which, so that the checker
+// need not ask Fairlead.
+func (s *faultySink) refuse(c *pipeline.Change) error {
+	if c.Op == pipeline.Deleted || crc32.ChecksumIEEE([]byte(c.Key.Name))%2 == 0 || crc32.ChecksumIEEE([]byte(c.ResourceVersion))%4 == 0 {
+		return nil
+	}
+	line, err := json.Marshal(refusal{
+		Object:  replay.Object{Cluster: c.Key.Cluster, Resource: c.Key.Resource, Namespace: c.Key.Namespace, Name: c.Key.Name},
+		Version: c.ResourceVersion,
+	})
+	if err != nil {
+		return err
+	}
+	f, err := os.OpenFile(s.control.refused(), os.O_WRONLY|os.O_APPEND|os.O_CREATE, 0o600)
+	if err != nil {
+		return fmt.Errorf("note what is refused: %w", err)
+	}
+	_, err = f.Write(append(line, '\n'))
+	return errors.Join(pipeline.Permanent(errTooWide), err, f.Close())
 }
 
 // tear leaves half a line behind, as a write does that a kill breaks off.

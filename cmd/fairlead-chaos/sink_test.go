@@ -12,9 +12,11 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
 
+	"github.com/fairlead-dev/fairlead/internal/replay"
 	"github.com/fairlead-dev/fairlead/pipeline"
 	"github.com/fairlead-dev/fairlead/sinks/file"
 	"github.com/fairlead-dev/fairlead/sinks/sinktest"
@@ -161,6 +163,37 @@ func TestSinkFaults(t *testing.T) {
 	}
 }
 
+func TestSinkRefuses(t *testing.T) {
+	s := openSink(t)
+	if err := s.control.setFault(sinkRefuses); err != nil {
+		t.Fatal(err)
+	}
+	batch := changes("a", "b", "c", "d")
+	batch[1].Op = pipeline.Deleted
+	err := s.Write(t.Context(), batch)
+	partial, ok := errors.AsType[*pipeline.BatchError](err)
+	if !ok || len(partial.Failed) != 2 || !pipeline.IsPermanent(partial.Failed[0]) || !pipeline.IsPermanent(partial.Failed[2]) {
+		t.Errorf("error %v, want one that refuses the first and the third for good", err)
+	}
+	if got := written(t, s); got != "b d" {
+		t.Errorf("written %q, want the deletion and the last", got)
+	}
+	var want []refusal
+	for _, name := range []string{"a", "c"} {
+		want = append(want, refusal{replay.Object{Cluster: "c", Resource: "configmaps", Namespace: "ns", Name: name}, "1"})
+	}
+	got, err := readRefusals(s.control.refused())
+	if diff := cmp.Diff(want, got); diff != "" || err != nil {
+		t.Errorf("noted: %v\n%s", err, diff)
+	}
+	// A later version may be accepted.
+	batch = changes("a")
+	batch[0].ResourceVersion = "4"
+	if err := s.Write(t.Context(), batch); err != nil {
+		t.Error(err)
+	}
+}
+
 func TestSinkKillsAfterAStall(t *testing.T) {
 	s := openSink(t)
 	if err := errors.Join(s.control.setAlso(sinkStalls), s.control.setDeath(killBurst)); err != nil {
@@ -169,7 +202,7 @@ func TestSinkKillsAfterAStall(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		done := make(chan error, 1)
 		go func() { done <- s.Write(t.Context(), changes("a")) }()
-		time.Sleep(time.Hour)
+		time.Sleep(time.Minute)
 		if err := s.control.setAlso(""); err != nil {
 			t.Fatal(err)
 		}
@@ -191,7 +224,7 @@ func TestSinkStalls(t *testing.T) {
 		ctx, cancel := context.WithCancelCause(t.Context())
 		done := make(chan error, 1)
 		go func() { done <- s.Write(ctx, changes("a")) }()
-		time.Sleep(time.Hour)
+		time.Sleep(time.Minute)
 		select {
 		case err := <-done:
 			t.Fatalf("it did not stall: %v", err)
@@ -203,7 +236,7 @@ func TestSinkStalls(t *testing.T) {
 		}
 
 		go func() { done <- s.Write(t.Context(), changes("b")) }()
-		time.Sleep(time.Hour)
+		time.Sleep(time.Minute)
 		if err := s.control.setFault(""); err != nil {
 			t.Fatal(err)
 		}

@@ -75,9 +75,9 @@ func heap() int {
 // A goal of the design: at most 160 bytes for each known object, names and what
 // maps hold in reserve included. The sizes between are those at which the index
 // has just grown.
-func BenchmarkHeapPerObject(b *testing.B) {
+func BenchmarkCursorHeap(b *testing.B) {
 	for _, n := range []int{100_000, 120_000, 240_000, 1_000_000} {
-		b.Run(fmt.Sprint(n), func(b *testing.B) {
+		b.Run(fmt.Sprintf("objects=%d", n), func(b *testing.B) {
 			for b.Loop() {
 				before := heap()
 				c := newCursor(StreamID{}, nil)

@@ -91,7 +91,7 @@ func (h *history) restart() {
 	h.ledger = l
 	for _, l := range h.lanes {
 		l.waiting, l.working, l.acked, l.retried = map[string]item{}, map[string]*work{}, map[string]int{}, nil
-		l.sink.newest = maps.Clone(l.stored)
+		l.sink.newest, l.sink.buried = maps.Clone(l.stored), map[string]int{}
 		l.connect()
 	}
 }
@@ -156,7 +156,7 @@ func (h *history) leave() {
 	h.ledger.Join("a")
 	for _, l := range h.lanes {
 		l.connect()
-		l.sink.newest = maps.Clone(l.stored)
+		l.sink.newest, l.sink.buried = maps.Clone(l.stored), map[string]int{}
 		maps.Copy(l.sink.newest, l.acked)
 	}
 }

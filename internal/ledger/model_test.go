@@ -109,22 +109,26 @@ type sink struct {
 	past       map[string]int // of the server from which the newest state is
 	seen, gone map[string]bool
 	newest     map[string]int
+	buried     map[string]int // UIDs that this run said to be gone, with the past of the server
 	backwards  int
 }
 
 func newSink() *sink {
-	return &sink{objects: map[string]state{}, past: map[string]int{}, seen: map[string]bool{}, gone: map[string]bool{}, newest: map[string]int{}}
+	return &sink{objects: map[string]state{}, past: map[string]int{}, seen: map[string]bool{}, gone: map[string]bool{}, newest: map[string]int{}, buried: map[string]int{}}
 }
 
 func (s *sink) deliver(i item, ghosts []string) {
 	for _, g := range ghosts {
-		s.gone[g] = true
+		s.gone[g], s.buried[g] = true, i.past
 	}
 	s.past[i.name] = i.past
 	if i.deleted {
 		delete(s.objects, i.name)
-		s.gone[i.uid] = true
+		s.gone[i.uid], s.buried[i.uid] = true, i.past
 	} else {
+		if past, ok := s.buried[i.uid]; ok && past == i.past {
+			s.backwards++
+		}
 		s.objects[i.name] = state{i.uid, i.rv}
 		s.seen[i.uid] = true
 	}

@@ -165,3 +165,32 @@ func TestASnapshotUnderWayKnowsARetriedObject(t *testing.T) {
 		t.Errorf("%d tombstones for an object that the snapshot did not hold", len(missing))
 	}
 }
+
+// After a kill, a watch goes on before what was delivered last. A deletion that is
+// retried before it has come there would be followed by what it deletes.
+func TestReached(t *testing.T) {
+	c := snapshotOf(t)
+	for _, step := range []struct {
+		what string
+		do   func()
+		want map[string]bool
+	}{
+		{"after a snapshot", func() {}, map[string]bool{"19": true, "20": true, "21": false, "odd": true}},
+		{"after a frame", func() { c.Seen("22") }, map[string]bool{"21": true, "22": true, "23": false}},
+		{"after a restart", func() {
+			c.Observe(Name{"ns", "b"}, at(uid2, 23), false, false)
+			c.Seen("25")
+			c.Rewind()
+		}, map[string]bool{"22": true, "23": false, "25": false}},
+		{"within a snapshot", c.BeginSnapshot, map[string]bool{"10": false}},
+		{"after one of a backup", func() { c.EndSnapshot("12"); c.Seen("12") }, map[string]bool{"12": true, "20": false}},
+		{"without a history", c.Distrust, map[string]bool{"10": false}},
+	} {
+		step.do()
+		for version, want := range step.want {
+			if got := c.Reached(version); got != want {
+				t.Errorf("%s: version %s reached: %v", step.what, version, got)
+			}
+		}
+	}
+}

@@ -203,7 +203,7 @@ func TestReopenAfterRotation(t *testing.T) {
 	// The rotated file is free again, the new one is not.
 	other := mustOpen(t, path+".1")
 	mustWrite(t, other, "x")
-	if _, err := OpenFile(path, prefix); !errors.Is(err, errLocked) {
+	if _, err := OpenFile(path, prefix); !errors.Is(err, ErrLocked) {
 		t.Errorf("a second Open = %v", err)
 	}
 }

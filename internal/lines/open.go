@@ -11,7 +11,8 @@ import (
 	"syscall"
 )
 
-var errLocked = errors.New("another process appends to it")
+// ErrLocked is what OpenFile and Write wrap while another process has the file.
+var ErrLocked = errors.New("another process appends to it")
 
 // open opens the path for appending, and makes a regular file ready for it:
 // locked, without an unfinished line at its end, its name durable.
@@ -64,7 +65,7 @@ func openFile(path string) (f *os.File, regular bool, err error) {
 // advice says what to do about an error of open.
 func advice(err error) string {
 	switch {
-	case errors.Is(err, errLocked):
+	case errors.Is(err, ErrLocked):
 		return ": give each its own file"
 	case errors.Is(err, fs.ErrNotExist):
 		return ": create its folder first"

@@ -26,14 +26,23 @@ func Require(t testing.TB) {
 	t.Helper()
 	required := os.Getenv(RequireEnv) != ""
 	if testing.Short() && !required {
-		t.Skip("needs real API servers: skipped with -short")
+		skip(t, "needs real API servers: skipped with -short")
 	}
 	if _, err := controlplane.Find(); err != nil {
 		if required || !errors.Is(err, controlplane.ErrNotFound) {
 			t.Fatal(err)
 		}
-		t.Skip(err)
+		skip(t, err)
 	}
+}
+
+// skip is t.Skip. Of a benchmark go test would show the reason only with -v.
+func skip(t testing.TB, reason any) {
+	t.Helper()
+	if _, ok := t.(*testing.B); ok && !testing.Verbose() {
+		fmt.Printf("--- SKIP: %s: %v\n", t.Name(), reason)
+	}
+	t.Skip(reason)
 }
 
 // Start is New for a test: it ends with the test. It skips or fails like Require.

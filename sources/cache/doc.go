@@ -33,6 +33,9 @@
 //     What is under way when a member is given up ends then.
 //   - After an outage, or with new credentials, only what has changed is told
 //     to handlers, unless the server has forgotten the last version seen.
+//   - A member that is restored from a backup is noticed when a watch is opened
+//     again, unless it has passed the version seen last by then: its caches list
+//     anew, and handlers see what differs.
 //   - A watch that is silent for StaleAfter is cut and opened again, also when
 //     probes of the server pass.
 //   - After Follow has returned no goroutine of the member is left, and after

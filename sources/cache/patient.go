@@ -3,7 +3,6 @@ package cache
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -15,6 +14,7 @@ import (
 
 	"github.com/cenkalti/backoff/v4"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/kubernetes/scheme"
 
 	"github.com/fairlead-dev/fairlead/internal/member"
 	"github.com/fairlead-dev/fairlead/internal/retry"
@@ -74,7 +74,16 @@ func (w *wire) open() (*http.Response, *flight, error) {
 			continue
 		}
 		w.informer.try()
-		resp, retryAfter, err := w.attempt(fctx, f)
+		back, err := w.wentBack(fctx, f)
+		if back {
+			f.end()
+			return expired(w.req), nil, nil
+		}
+		var resp *http.Response
+		var retryAfter time.Duration
+		if err == nil {
+			resp, retryAfter, err = w.attempt(fctx, f, w.req)
+		}
 		switch {
 		case err == nil && resp.StatusCode == http.StatusOK:
 			w.listed(s)
@@ -150,14 +159,14 @@ func (w *wire) pause(ctx context.Context, s *member.Session, retryAfter time.Dur
 	return nil
 }
 
-// attempt sends the request once. An error is one that another attempt may
+// attempt sends a request once, the informer's own or one beside it. An error is one that another attempt may
 // cure; any other answer is for the informer.
-func (w *wire) attempt(ctx context.Context, f *flight) (*http.Response, time.Duration, error) {
+func (w *wire) attempt(ctx context.Context, f *flight, req *http.Request) (*http.Response, time.Duration, error) {
 	limit := w.gate.config.CallTimeout
 	timer := time.AfterFunc(limit, func() { f.abort(errSlow) })
 	defer timer.Stop()
-	resp, err := send(ctx, w.req, f.session)
-	if err == nil && resp.StatusCode == http.StatusOK && !w.watch {
+	resp, err := send(ctx, req, f.session)
+	if err == nil && resp.StatusCode == http.StatusOK && !isWatch(req) {
 		resp, err = whole(resp)
 	}
 	if err != nil {
@@ -169,7 +178,7 @@ func (w *wire) attempt(ctx context.Context, f *flight) (*http.Response, time.Dur
 		case ctx.Err() != nil:
 			return nil, 0, err
 		}
-		w.gate.report(f.session, w.req, err)
+		w.gate.report(f.session, req, err)
 		return nil, 0, err
 	}
 	if !refusal(resp.StatusCode) {
@@ -177,19 +186,19 @@ func (w *wire) attempt(ctx context.Context, f *flight) (*http.Response, time.Dur
 	}
 	body, err := io.ReadAll(io.LimitReader(resp.Body, maxStatusBody))
 	_ = resp.Body.Close()
-	var status metav1.Status
-	if err != nil || json.Unmarshal(body, &status) != nil || status.Kind != "Status" {
-		status = metav1.Status{}
+	if err != nil {
+		body = nil
 	}
-	if tooLarge(&status) { // only a list from elsewhere helps
+	status := decodeStatus(body)
+	if tooLarge(status) { // only a list from elsewhere helps
 		resp.Body = io.NopCloser(bytes.NewReader(body))
 		return resp, 0, nil
 	}
 	if doubtful(resp.StatusCode) {
-		w.gate.conn.Report(f.session, statusError(w.req, resp.StatusCode))
+		w.gate.conn.Report(f.session, statusError(req, resp.StatusCode))
 	}
 	after, _ := strconv.Atoi(resp.Header.Get("Retry-After"))
-	return nil, min(time.Duration(max(after, 0))*time.Second, longestRetryAfter), refusalError(resp.StatusCode, &status)
+	return nil, min(time.Duration(max(after, 0))*time.Second, longestRetryAfter), refusalError(resp.StatusCode, status)
 }
 
 // refusal tells whether a status is one to wait out here. Informers know what
@@ -202,13 +211,28 @@ func refusal(code int) bool {
 	return code >= http.StatusInternalServerError
 }
 
+// decodeStatus reads what an API server says about a refusal, in JSON or, as
+// typed clients ask for, in protobuf. Of anything else it makes an empty one.
+func decodeStatus(body []byte) *metav1.Status {
+	obj, _, err := scheme.Codecs.UniversalDeserializer().Decode(body, nil, nil)
+	if status, ok := obj.(*metav1.Status); ok && err == nil {
+		return status
+	}
+	return &metav1.Status{}
+}
+
 func refusalError(code int, status *metav1.Status) error {
 	text := fmt.Sprintf("%d %s", code, http.StatusText(code))
 	if status.Message != "" {
 		text += ": " + strings.ToValidUTF8(status.Message[:min(len(status.Message), 300)], "")
 	}
-	return errors.New(text)
+	return refused(text)
 }
+
+// refused is the error of a request that the server has answered.
+type refused string
+
+func (r refused) Error() string { return string(r) }
 
 // tooLarge tells whether the server does not have the version that was asked
 // for: an etcd was restored.

@@ -40,6 +40,9 @@ type Options struct {
 	REST *rest.Config
 	// Config is what the operator has tuned.
 	Config Config
+	// Pace is shared by the connections of a fleet, so that those that went
+	// down together do not retry together. Optional.
+	Pace *Pace
 	// Log is told of transitions. The zero value discards them.
 	Log logr.Logger
 	// UserAgent is what member API servers log. Default "fairlead/VERSION"
@@ -55,6 +58,7 @@ type Connection struct {
 	userAgent string
 	log       logr.Logger
 	limiter   flowcontrol.RateLimiter
+	pace      *Pace
 	wake      chan struct{} // capacity 1: the loop should look again
 
 	mu         sync.Mutex
@@ -79,6 +83,7 @@ type Connection struct {
 
 	delays    *backoff.ExponentialBackOff
 	probeAt   time.Time // when the next probe is due
+	paced     bool      // and has its place in the fleet's pace
 	lastProbe time.Time // when the last one ended
 	liveSince time.Time // zero while not live
 	attempt   int
@@ -125,6 +130,7 @@ func New(o Options) (*Connection, error) {
 		userAgent:  userAgent,
 		log:        log.WithValues("cluster", o.Cluster),
 		limiter:    flowcontrol.NewTokenBucketRateLimiter(float32(config.QPS), config.Burst),
+		pace:       o.Pace,
 		wake:       make(chan struct{}, 1),
 		changed:    make(chan struct{}),
 		rest:       copyREST(o.REST),

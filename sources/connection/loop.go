@@ -21,6 +21,8 @@ func (c *Connection) Run(ctx context.Context) error {
 	c.running = true
 	c.mu.Unlock()
 	defer c.end()
+	c.pace.Join(1)
+	defer c.pace.Join(-1)
 
 	timer := time.NewTimer(forever)
 	defer timer.Stop()
@@ -76,7 +78,7 @@ func (c *Connection) next(now time.Time, cancel context.CancelFunc) (*attempt, t
 	var a *attempt
 	if left := c.probeAt.Sub(now); c.paused {
 		// Resume wakes the loop.
-	} else if left > 0 {
+	} else if left = max(left, c.paceLocked(now)); left > 0 {
 		wait = min(wait, left)
 	} else {
 		a = &attempt{generation: c.generation, rest: c.rest, plugin: c.plugin, clients: c.clients, known: c.identity, version: c.askVersion}
@@ -87,6 +89,17 @@ func (c *Connection) next(now time.Time, cancel context.CancelFunc) (*attempt, t
 		cl.close()
 	}
 	return a, wait
+}
+
+// paceLocked puts a retry that is due off to its place in the fleet's pace.
+func (c *Connection) paceLocked(now time.Time) time.Duration {
+	if c.attempt == 0 || c.paced || c.probeAt.After(now) {
+		return 0
+	}
+	c.paced = true
+	wait := c.pace.Wait(now)
+	c.probeAt = now.Add(wait)
+	return wait
 }
 
 func (a *attempt) run(ctx context.Context, c *Connection) outcome {
@@ -198,7 +211,7 @@ func (c *Connection) failLocked(now time.Time, out outcome) {
 	if out.delay > 0 { // asked for: no sooner, and not all clients at once
 		delay = max(delay, out.delay+rand.N(out.delay/10+1))
 	}
-	c.probeAt = now.Add(delay)
+	c.probeAt, c.paced = now.Add(delay), false
 }
 
 // spread returns d, give or take a fifth.

@@ -122,10 +122,11 @@ func testClusterProfiles(t *testing.T, h *hubEnv) {
 		t.Errorf("with the plugin's credentials: %v", err)
 	}
 
-	insecure := map[string]any{"server": h.URL(), "insecure-skip-tls-verify": true, "certificate-authority": "/etc/ca.crt"}
+	insecure := map[string]any{"server": "http://x.example", "insecure-skip-tls-verify": true, "certificate-authority": "/etc/ca.crt"}
 	h.offer(t, ns, "paris", map[string]any{"name": "files", "cluster": insecure})
 	l.untilProblem("cluster.insecure-skip-tls-verify is not allowed here")
 	l.untilProblem("cluster.certificate-authority names a file")
+	l.untilProblem("cluster.server does not begin with https://")
 	if l.member("paris").Fingerprint != member.Fingerprint {
 		t.Error("the last good description is not kept")
 	}

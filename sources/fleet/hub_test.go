@@ -21,6 +21,7 @@ func TestHub(t *testing.T) {
 		run  func(*testing.T, *hubEnv)
 	}{
 		{"every format is read", testFormatsLive},
+		{"every format is followed", testFormatsFollowed},
 		{"Secrets are followed", testSecretsLive},
 		{"limits are followed", testLimitsLive},
 		{"a name has one owner", testNamesLive},

@@ -159,6 +159,13 @@ func (l *live) names() string {
 	return strings.Join(names, " ")
 }
 
+// told returns the calls of the handler so far.
+func (l *live) told() []string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return slices.Clone(l.calls)
+}
+
 func (l *live) member(name string) Member {
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -151,6 +151,11 @@ func TestWhatIsNotRetried(t *testing.T) {
 		if _, err := h.stream.Retry(t.Context(), &foreign); err == nil || !strings.Contains(err.Error(), "another one") {
 			t.Errorf("of another cluster: %v", err)
 		}
+		ahead := *old
+		ahead.ID, ahead.Type, ahead.ResourceVersion = "/v1/configmaps/uid-b/deleted", "dev.fairlead.resource.deleted.v1", "11"
+		if _, err := h.stream.Retry(t.Context(), &ahead); err == nil || !strings.Contains(err.Error(), "not come to version 11") {
+			t.Errorf("of a deletion that the stream has not come to: %v", err)
+		}
 		broken := *old
 		broken.ID = "x"
 		if _, err := h.stream.Retry(t.Context(), &broken); err == nil || errors.Is(err, ErrSuperseded) {

@@ -20,11 +20,12 @@ import (
 // admin serves what changes a running program. Whoever reaches it may use it:
 // it belongs on a loopback address.
 type admin struct {
-	members func() []sources.MemberStatus
-	replay  func(cluster, resource string) (streams int, err error)
-	dead    *deadLetters
-	stop    <-chan struct{} // closed when the program is asked to stop
-	log     logr.Logger
+	following string // why this process has nothing to change; empty: it has
+	members   func() []sources.MemberStatus
+	replay    func(cluster, resource string) (streams int, err error)
+	dead      *deadLetters
+	stop      <-chan struct{} // closed when the program is asked to stop
+	log       logr.Logger
 }
 
 // adminServer serves POST /replay and POST /dead-letter/retry.
@@ -33,10 +34,18 @@ func (p *program) adminServer(l net.Listener) *manager.Server {
 		p.log.Info("Warning: the admin address can be reached from elsewhere, and whoever reaches it may replay clusters and send dead letters again",
 			"address", l.Addr().String(), "instead", "--admin-bind-address="+defaultAdminAddress)
 	}
-	a := &admin{members: p.sources.Status, replay: p.sources.Replay, dead: p.dead, stop: p.stopping, log: p.log}
+	handler := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		a := &admin{following: p.following(), stop: p.stopping, log: p.log}
+		if p.isOpen() {
+			a.members, a.replay, a.dead = p.sources.Status, p.sources.Replay, p.dead
+		} else if a.following == "" {
+			a.following = "leads, but does not deliver yet"
+		}
+		a.handler().ServeHTTP(w, r)
+	})
 	return &manager.Server{
 		Name:            "admin",
-		Server:          &http.Server{Handler: a.handler(), ReadHeaderTimeout: 10 * time.Second},
+		Server:          &http.Server{Handler: handler, ReadHeaderTimeout: 10 * time.Second},
 		Listener:        l,
 		ShutdownTimeout: new(2 * time.Second),
 	}
@@ -83,6 +92,9 @@ func (a *admin) serve(w http.ResponseWriter, r *http.Request, endpoints map[stri
 	if r.Method != http.MethodPost {
 		w.Header().Set("Allow", http.MethodPost)
 		return http.StatusMethodNotAllowed, adminError{Error: fmt.Sprintf("%s does nothing here; use POST", r.Method)}
+	}
+	if a.following != "" {
+		return http.StatusServiceUnavailable, adminError{Error: "nothing is delivered from here (" + a.following + "); ask the leader"}
 	}
 	return endpoint(r)
 }

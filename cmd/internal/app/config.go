@@ -11,6 +11,7 @@ import (
 
 	"github.com/spf13/pflag"
 
+	"github.com/fairlead-dev/fairlead/internal/election"
 	"github.com/fairlead-dev/fairlead/internal/ledger"
 	"github.com/fairlead-dev/fairlead/pipeline"
 	"github.com/fairlead-dev/fairlead/ratelimit"
@@ -60,6 +61,11 @@ type Config struct {
 	AuditInterval   time.Duration // 0: never
 
 	DeadLetter string // path; empty: none
+
+	LeaderElect             bool
+	LeaderElectionID        string // the Lease's name
+	LeaderElectionNamespace string // empty: the Pod's
+	LeaderElection          election.Timing
 
 	MetricsBindAddress     string
 	HealthProbeBindAddress string
@@ -132,6 +138,17 @@ func (c *Config) addFlags(f *pflag.FlagSet) {
 	f.StringVar(&c.DeadLetter, "dead-letter", "", "file for changes that a sink refuses for good: JSON lines with reason, time and attempts, reopened on SIGHUP.\n"+
 		"Such a change then counts as accepted; see fairlead dead-letter.\n"+
 		"(default: none; a refused change is tried again like any other, and holds the resume point)")
+
+	f.BoolVar(&c.LeaderElect, "leader-elect", false, "deliver only while this process holds a Lease in the hub, so that another one can stand by")
+	f.StringVar(&c.LeaderElectionID, "leader-election-id", "fairlead", "name of the Lease; those that share a ledger share it")
+	f.StringVar(&c.LeaderElectionNamespace, "leader-election-namespace", "", "namespace of the Lease.\n"+
+		"(default: that of the pod)")
+	f.DurationVar(&c.LeaderElection.LeaseDuration, "leader-election-lease-duration", 15*time.Second, "how long followers wait for a leader that does not renew the Lease; whole seconds.\n"+
+		"Longer than an API server takes to restart")
+	f.DurationVar(&c.LeaderElection.RenewDeadline, "leader-election-renew-deadline", 10*time.Second, "age of the last renewal at which the leader stops delivering and exits.\n"+
+		"The rest of the lease duration is what a write under way has to end")
+	f.DurationVar(&c.LeaderElection.RetryPeriod, "leader-election-retry-period", 2*time.Second, "pause between two requests about the Lease.\n"+
+		"Leaves time for several before the renew deadline")
 
 	f.StringVar(&c.MetricsBindAddress, "metrics-bind-address", ":8080", "address of /metrics; 0 serves none")
 	f.StringVar(&c.HealthProbeBindAddress, "health-probe-bind-address", ":8081", "address of /healthz, /readyz and /clusters; 0 serves none")
@@ -230,6 +247,7 @@ func (c *Config) check() error {
 	if c.AuditInterval < 0 {
 		p.add("audit-interval", "%v is negative; 0 is never", c.AuditInterval)
 	}
+	c.checkLeaderElection(&p)
 	if c.ReconnectMin > c.ReconnectMax {
 		p.add("reconnect-min", "%v is more than --reconnect-max %v", c.ReconnectMin, c.ReconnectMax)
 	}

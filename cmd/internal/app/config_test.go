@@ -2,6 +2,7 @@ package app
 
 import (
 	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -41,7 +42,8 @@ func TestEveryBadFlagIsReportedAtOnce(t *testing.T) {
 		"--cluster-qps=-1", "--cluster-burst=0", "--cluster-limit=x", "--lane-capacity=0", "--lane-bytes=0",
 		"--workers=-3", "--api-qps=0", "--api-burst=0", "--reconnect-min=2m", "--reconnect-max=1m",
 		"--connect-timeout=0s", "--sync-timeout=-1s", "--stale-after=0s", "--max-concurrent-snapshots=0", "--drain-timeout=-1s",
-		"--metrics-bind-address=nowhere", "--health-probe-bind-address=8081", "--admin-bind-address=x", "--log-level=loud", "--log-format=xml")
+		"--metrics-bind-address=nowhere", "--health-probe-bind-address=8081", "--admin-bind-address=x", "--log-level=loud", "--log-format=xml",
+		"--leader-elect", "--leader-election-id=No_Name", "--leader-election-namespace=a.b", "--leader-election-lease-duration=10s")
 	if err == nil {
 		t.Fatal("no error")
 	}
@@ -49,6 +51,7 @@ func TestEveryBadFlagIsReportedAtOnce(t *testing.T) {
 		"clusters", "watch", "sink", "cluster-qps", "cluster-burst", "cluster-limit", "lane-capacity", "lane-bytes",
 		"workers", "api-qps", "api-burst", "reconnect-min", "connect-timeout", "sync-timeout", "stale-after",
 		"max-concurrent-snapshots", "drain-timeout", "metrics-bind-address", "health-probe-bind-address", "admin-bind-address", "log-level", "log-format",
+		"leader-elect: renew deadline 10s", "leader-election-id", "leader-election-namespace",
 	} {
 		if !strings.Contains(err.Error(), "--"+flag) {
 			t.Errorf("--%s is not reported", flag)
@@ -56,6 +59,20 @@ func TestEveryBadFlagIsReportedAtOnce(t *testing.T) {
 	}
 	if t.Failed() {
 		t.Log(err)
+	}
+}
+
+func TestLeaseNamespace(t *testing.T) {
+	pod := filepath.Join(t.TempDir(), "namespace")
+	if _, err := new(Config).leaseNamespace(pod); err == nil || !strings.Contains(err.Error(), "name the namespace") {
+		t.Errorf("outside of a Pod: %v", err)
+	}
+	writeFile(t, pod, "fleet\n")
+	for given, want := range map[string]string{"": "fleet", "other": "other"} {
+		c := Config{LeaderElectionNamespace: given}
+		if got, err := c.leaseNamespace(pod); err != nil || got != want {
+			t.Errorf("with --leader-election-namespace=%s: %q, %v, want %q", given, got, err, want)
+		}
 	}
 }
 

@@ -3,12 +3,16 @@
 //
 //	flags ──▶ Config ── parse ──▶ settings ──▶ program
 //	                                            fleet ─▶ sources ─▶ queue ─▶ stage ─▶ sinks
-//	                                            manager: workers, /metrics, /healthz /readyz /clusters,
+//	                                            manager: workers
+//	                                            servers: /metrics, /healthz /readyz /clusters,
 //	                                            and the admin address: /replay /dead-letter/retry
 //	                                                ▲
 //	fairlead replay, fairlead dead-letter retry ────┘ POST
 //
 //	fairlead ledger, fairlead dead-letter list ─▶ the files themselves
+//
+// With --leader-elect the program is opened and works when this process leads;
+// the servers run from the start.
 //
 // It is a package, and not part of cmd/fairlead, so that cmd/fairlead-chaos can
 // run the same program with a sink that fails on purpose.

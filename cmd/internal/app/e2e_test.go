@@ -325,10 +325,13 @@ func TestHealthIsServed(t *testing.T) {
 		defer func() { _ = resp.Body.Close() }()
 		return resp.StatusCode, string(must(io.ReadAll(resp.Body))(t))
 	}
-	for _, path := range []string{"/healthz", "/readyz", "/readyz?verbose"} {
+	for _, path := range []string{"/healthz", "/healthz/ping", "/readyz", "/readyz/", "/readyz/ledger", "/readyz?verbose"} {
 		if code, body := get(path); code != http.StatusOK {
 			t.Errorf("%s answers %d: %s", path, code, body)
 		}
+	}
+	if code, _ := get("/readyz/nothing"); code != http.StatusNotFound {
+		t.Errorf("a check that there is not answers %d", code)
 	}
 	code, body := get("/clusters")
 	var s status

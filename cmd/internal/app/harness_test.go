@@ -30,7 +30,16 @@ import (
 	"github.com/fairlead-dev/fairlead/pipeline"
 )
 
+// The test program is started again as fairlead, where processes are what a test
+// is about.
 func TestMain(m *testing.M) {
+	if task := os.Getenv(asChild); task != "" {
+		if err := runAs(task, os.Args[1:]); err != nil {
+			fmt.Fprintln(os.Stderr, task+":", err)
+			os.Exit(1)
+		}
+		os.Exit(0)
+	}
 	setGlobalLoggers.Do(func() {
 		ctrllog.SetLogger(logr.Discard())
 		klog.SetLogger(logr.Discard())

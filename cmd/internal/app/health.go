@@ -39,12 +39,28 @@ func (p *program) healthServer(l net.Listener) *manager.Server {
 	live := checks{"ping": healthz.Ping}
 	ready := checks{"started": p.checkStarted, "ledger": p.checkLedger}
 	mux := http.NewServeMux()
-	for path, h := range map[string]http.Handler{"/healthz": live, "/readyz": ready} {
+	for path, h := range map[string]http.Handler{"/healthz": live, "/readyz": p.orFollowing(ready)} {
 		mux.Handle(path, http.StripPrefix(path, h))
 		mux.Handle(path+"/", http.StripPrefix(path, h))
 	}
 	mux.HandleFunc("GET /clusters", p.serveClusters)
 	return newServer("health", mux, l)
+}
+
+// orFollowing answers for a follower, which is ready to lead: it says whom it
+// follows.
+func (p *program) orFollowing(leader http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		whom := p.following()
+		if whom == "" {
+			leader.ServeHTTP(w, r)
+			return
+		}
+		w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+		if _, err := fmt.Fprintln(w, whom); err != nil {
+			p.log.V(1).Info("Could not answer /readyz", "reason", err.Error())
+		}
+	})
 }
 
 // checks serves what all of them say, or one of them under its name. Other than
@@ -89,12 +105,28 @@ func (p *program) checkStarted(*http.Request) error {
 	case <-p.started:
 		return nil
 	default:
-		return errors.New("the sources do not run yet")
+	}
+	if what := p.waitsFor.Load(); what != nil {
+		return fmt.Errorf("leads, and waits for the process that led before to let go of %s", *what)
+	}
+	return errors.New("the sources do not run yet")
+}
+
+// isOpen reports whether the parts that deliver are there.
+func (p *program) isOpen() bool {
+	select {
+	case <-p.opened:
+		return true
+	default:
+		return false
 	}
 }
 
 // checkLedger fails while the ledger cannot be written and delivery pauses.
 func (p *program) checkLedger(*http.Request) error {
+	if !p.isOpen() {
+		return nil // checkStarted tells
+	}
 	if s, ok := p.ledger.Status(); ok && !s.Healthy {
 		return errors.New(s.LastError)
 	}

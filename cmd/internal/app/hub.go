@@ -18,7 +18,7 @@ func (c *Config) parseClusters() ([]fleet.Provider, error) {
 
 // loadHub says how to reach the hub, or returns nil if nothing needs it.
 func (s *settings) loadHub() (*rest.Config, error) {
-	if !fleet.NeedsHub(s.providers) {
+	if !s.LeaderElect && !fleet.NeedsHub(s.providers) {
 		return nil, nil
 	}
 	hub, err := fleet.LoadHub(s.HubKubeconfig)

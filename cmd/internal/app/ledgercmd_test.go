@@ -204,23 +204,13 @@ func TestBadLedgers(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			path := filepath.Join(t.TempDir(), "fairlead.ledger")
 			writeFile(t, path, string(tc.file))
-			run := []string{"run", "--watch=pods", "--clusters=kubeconfig:" + path}
-			for _, args := range append(ledgerCommands, run) {
-				what := args[0]
-				if what != "run" {
-					args = append([]string{"ledger"}, args...)
-				} else {
-					kubeconfig := filepath.Join(t.TempDir(), "fleet.yaml")
-					writeFile(t, kubeconfig, oneContext)
-					args[2] = "--clusters=kubeconfig:" + kubeconfig
-					args = append(args, "--metrics-bind-address=0", "--health-probe-bind-address=0", "--admin-bind-address=0")
-				}
-				ctx, cancel := context.WithTimeout(t.Context(), patience) // should it run
-				defer cancel()
-				out, err := commandWith(ctx, append(args, "--ledger="+path)...)
+			kubeconfig := filepath.Join(t.TempDir(), "fleet.yaml")
+			writeFile(t, kubeconfig, oneContext)
+			check := func(what, out string, err error) {
+				t.Helper()
 				if err == nil {
 					t.Errorf("%s: no error", what)
-					continue
+					return
 				}
 				for _, want := range append(tc.says, path) {
 					if !strings.Contains(err.Error(), want) {
@@ -231,6 +221,12 @@ func TestBadLedgers(t *testing.T) {
 					t.Errorf("%s: %s", what, out)
 				}
 			}
+			for _, args := range ledgerCommands {
+				out, err := command(t, append(append([]string{"ledger"}, args...), "--ledger="+path)...)
+				check(args[0], out, err)
+			}
+			out, err := runBriefly(t, kubeconfig, path)
+			check("run", out, err)
 			if after := must(os.ReadFile(path))(t); !bytes.Equal(after, tc.file) {
 				t.Error("the file has changed")
 			}
@@ -239,6 +235,15 @@ func TestBadLedgers(t *testing.T) {
 			}
 		})
 	}
+}
+
+// runBriefly is `fairlead run` where it should refuse its ledger.
+func runBriefly(t *testing.T, kubeconfig, path string) (string, error) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), patience) // should it run
+	defer cancel()
+	return commandWith(ctx, "run", "--watch=pods", "--clusters=kubeconfig:"+kubeconfig, "--ledger="+path,
+		"--metrics-bind-address=0", "--health-probe-bind-address=0", "--admin-bind-address=0")
 }
 
 // newerLedger returns the file of a program that does not exist yet.
@@ -297,6 +302,15 @@ func TestLedgerInUse(t *testing.T) {
 		}
 	}()
 	t.Run("commands", func(t *testing.T) {
+		t.Run("run", func(t *testing.T) {
+			t.Parallel()
+			kubeconfig := filepath.Join(t.TempDir(), "fleet.yaml")
+			writeFile(t, kubeconfig, oneContext)
+			_, err := runBriefly(t, kubeconfig, path)
+			if !errors.Is(err, bolt.ErrLocked) || !strings.Contains(err.Error(), path) || !strings.Contains(err.Error(), "end that one first") {
+				t.Error(err)
+			}
+		})
 		for _, args := range ledgerCommands {
 			t.Run(strings.Join(args, " "), func(t *testing.T) {
 				t.Parallel() // it waits for the other one to end

@@ -4,12 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"slices"
 
 	"github.com/go-logr/logr"
-	"github.com/prometheus/client_golang/prometheus"
 	"golang.org/x/sync/errgroup"
 
 	"github.com/fairlead-dev/fairlead/pipeline"
@@ -28,9 +26,10 @@ type sink struct {
 type sinks []*sink
 
 // openSinks opens all sinks, or none and tells all that is wrong. What a sink
-// refuses for good goes to dead, if that is not nil.
-func openSinks(s *settings, dead *deadLetters, out io.Writer, log logr.Logger, reg prometheus.Registerer) (_ sinks, err error) {
-	metrics, err := batch.NewMetrics(reg)
+// refuses for good goes to the dead letters, if there are any.
+func (p *program) openSinks(ctx context.Context) (_ sinks, err error) {
+	s, log := p.settings, p.log
+	metrics, err := batch.NewMetrics(p.registerer)
 	if err != nil {
 		return nil, err
 	}
@@ -41,9 +40,13 @@ func openSinks(s *settings, dead *deadLetters, out io.Writer, log logr.Logger, r
 		var to pipeline.Sink
 		switch spec.scheme {
 		case "stdout":
-			to = stdout.New(out)
+			to = stdout.New(p.stdout)
 		case "file":
-			if k.file, err = file.Open(spec.rest); err != nil {
+			err := p.whenFree(ctx, "sink "+spec.value, func() (err error) {
+				k.file, err = file.Open(spec.rest)
+				return err
+			})
+			if err != nil {
 				errs = append(errs, fmt.Errorf("--sink %s: %w", spec.value, err))
 				continue
 			}
@@ -54,8 +57,12 @@ func openSinks(s *settings, dead *deadLetters, out io.Writer, log logr.Logger, r
 				continue
 			}
 		}
+		dead := p.dead.of(spec.value)
+		if p.election != nil {
+			to, dead = fencedSink{to, p.election.MayAct}, fencedDeadLetter(dead, p.election.MayAct)
+		}
 		k.batcher = batch.New(spec.value, to, batch.Options{
-			DeadLetter: dead.of(spec.value),
+			DeadLetter: dead,
 			Log:        log.WithValues("sink", spec.value),
 			Metrics:    metrics,
 		})
@@ -68,11 +75,11 @@ func openSinks(s *settings, dead *deadLetters, out io.Writer, log logr.Logger, r
 	return all, nil
 }
 
-// names returns the sinks' names, sorted.
-func (ks sinks) names() []string {
-	all := make([]string, len(ks))
-	for i, k := range ks {
-		all[i] = k.name
+// sinkNames returns the sinks' names, sorted.
+func (s *settings) sinkNames() []string {
+	all := make([]string, len(s.sinks))
+	for i, spec := range s.sinks {
+		all[i] = spec.value
 	}
 	slices.Sort(all)
 	return all

@@ -10,6 +10,7 @@ import (
 
 // status is what /clusters answers.
 type status struct {
+	Election *electionStatus `json:"election,omitempty"` // with --leader-elect; all that follows is the leader's
 	Clusters []clusterStatus `json:"clusters"`
 	Problems []problemStatus `json:"problems"` // descriptions of clusters that cannot be used
 	Sinks    []sinkStatus    `json:"sinks"`
@@ -88,11 +89,15 @@ type ledgerStatus struct {
 
 // status tells where everything stands at now.
 func (p *program) status(now time.Time) status {
+	s := status{Election: p.electionStatus(), Clusters: []clusterStatus{}, Problems: []problemStatus{}, Sinks: []sinkStatus{}}
+	s.Ledger = ledgerStatus{Path: p.settings.Ledger, Healthy: true}
+	if !p.isOpen() {
+		return s
+	}
 	lanes := map[string]pipeline.LaneStats{}
 	for _, l := range p.queue.Lanes() {
 		lanes[l.Cluster] = l
 	}
-	s := status{Clusters: []clusterStatus{}, Problems: []problemStatus{}}
 	for _, m := range p.sources.Status() {
 		c, l := m.Connection, lanes[m.Connection.Cluster]
 		cs := clusterStatus{
@@ -124,7 +129,6 @@ func (p *program) status(now time.Time) status {
 		b := k.batcher.Status()
 		s.Sinks = append(s.Sinks, sinkStatus{k.name, b.Healthy, b.Since, b.LastError, b.Attempts, b.NextRetry, b.Waiting})
 	}
-	s.Ledger = ledgerStatus{Path: p.settings.Ledger, Healthy: true}
 	if l, ok := p.ledger.Status(); ok {
 		s.Ledger = ledgerStatus{p.settings.Ledger, l.Healthy, l.Since, l.LastError, l.Attempts, l.NextRetry, l.Written}
 	}

@@ -29,7 +29,7 @@ func podName(r *rand.Rand, i int) ledger.Name {
 }
 
 // filled makes a ledger of n objects at path, through the ledger itself.
-func filled(b *testing.B, path string, n int) {
+func filled(b testing.TB, path string, n int) {
 	b.Helper()
 	s := mustOpen(b, path)
 	l, err := ledger.Open(b.Context(), ledger.Options{Store: s})
@@ -78,32 +78,56 @@ func BenchmarkLoad(b *testing.B) {
 		b.Run(fmt.Sprint(n), func(b *testing.B) {
 			path := filepath.Join(b.TempDir(), "fairlead.ledger")
 			filled(b, path, n)
-			var check, load time.Duration
+			var sum loading
 			for b.Loop() {
-				before, began := heap(), time.Now()
-				stop, peaks := make(chan struct{}), make(chan uint64)
-				go watchHeap(stop, peaks)
-				s, err := Open(path)
-				if err != nil {
-					b.Fatal(err)
-				}
-				check += time.Since(began)
-				l, err := ledger.Open(b.Context(), ledger.Options{Store: s})
-				if err != nil {
-					b.Fatal(err)
-				}
-				load += time.Since(began)
-				close(stop)
-				peak, final := <-peaks-before, heap()-before
-				b.ReportMetric(float64(final)/float64(n), "B/object")
-				b.ReportMetric(float64(peak)/float64(final), "peak/final")
-				b.ReportMetric(float64(s.Size())/float64(n), "file-B/object")
-				runtime.KeepAlive(l)
-				mustClose(b, s)
+				l := measureLoad(b, path)
+				sum.check += l.check
+				sum.load += l.load
+				b.ReportMetric(float64(l.final)/float64(n), "B/object")
+				b.ReportMetric(float64(l.peak)/float64(l.final), "peak/final")
+				b.ReportMetric(float64(l.size)/float64(n), "file-B/object")
 			}
-			b.ReportMetric(check.Seconds()/float64(b.N), "check-s/op")
-			b.ReportMetric(load.Seconds()/float64(b.N), "load-s/op")
+			b.ReportMetric(sum.check.Seconds()/float64(b.N), "check-s/op")
+			b.ReportMetric(sum.load.Seconds()/float64(b.N), "load-s/op")
 		})
+	}
+}
+
+// loading is what it took to load a ledger.
+type loading struct {
+	check, load time.Duration // the check is part of it
+	peak, final int64         // heap, in bytes beyond what there was before
+	size        int64         // of the file
+}
+
+func measureLoad(tb testing.TB, path string) (m loading) {
+	tb.Helper()
+	before, began := heap(), time.Now()
+	stop, peaks := make(chan struct{}), make(chan uint64)
+	go watchHeap(stop, peaks)
+	s := mustOpen(tb, path)
+	m.check = time.Since(began)
+	l, err := ledger.Open(tb.Context(), ledger.Options{Store: s})
+	m.load = time.Since(began)
+	close(stop)
+	m.peak = int64(<-peaks) - int64(before)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	m.final, m.size = int64(heap())-int64(before), s.Size()
+	runtime.KeepAlive(l)
+	mustClose(tb, s)
+	return m
+}
+
+// A goal of the design: starting needs no more than twice the final heap.
+func TestLoadNeedsLittleMore(t *testing.T) {
+	const n = 120_000 // the index has just grown
+	path := filepath.Join(t.TempDir(), "fairlead.ledger")
+	filled(t, path, n)
+	m := measureLoad(t, path)
+	if m.peak > 2*m.final || m.final > 160*n {
+		t.Errorf("%d bytes per object, at most %d while loading", m.final/n, m.peak/n)
 	}
 }
 
@@ -142,6 +166,30 @@ func BenchmarkApply(b *testing.B) {
 				if err := s.Apply(b.Context(), []ledger.Update{u}); err != nil {
 					b.Fatal(err)
 				}
+			}
+			b.ReportMetric(float64(b.N*n)/b.Elapsed().Seconds(), "records/s")
+		})
+	}
+}
+
+// All of a large cluster comes to a new ledger in one transaction, in no order.
+// What a record costs must not depend on how many there are.
+func BenchmarkApplyFirst(b *testing.B) {
+	for _, n := range []int{20_000, 200_000} {
+		b.Run(fmt.Sprint(n), func(b *testing.B) {
+			r := rand.New(rand.NewPCG(3, 4))
+			u := ledger.Update{Cursor: "new", Head: make([]byte, 200)}
+			for i := range n {
+				name := podName(r, i)
+				u.Records = append(u.Records, ledger.Record{Key: []byte(name.Namespace + name.Name), Value: make([]byte, 30)})
+			}
+			r.Shuffle(n, func(i, k int) { u.Records[i], u.Records[k] = u.Records[k], u.Records[i] })
+			for b.Loop() {
+				s := mustOpen(b, filepath.Join(b.TempDir(), "fairlead.ledger"))
+				if err := s.Apply(b.Context(), []ledger.Update{u}); err != nil {
+					b.Fatal(err)
+				}
+				mustClose(b, s)
 			}
 			b.ReportMetric(float64(b.N*n)/b.Elapsed().Seconds(), "records/s")
 		})

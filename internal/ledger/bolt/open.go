@@ -144,7 +144,7 @@ func checkFormat(tx *bbolt.Tx) error {
 	}
 	switch found := binary.BigEndian.Uint32(v); {
 	case found > format:
-		return fmt.Errorf("%w: it has format %d, this program knows %d: update the program, or move the file away to start afresh", ErrNewer, found, format)
+		return fmt.Errorf("%w: it has format %d, this program knows %d: update the program; or move the file away to start afresh: everything is then delivered again, and what was deleted meanwhile is not noticed", ErrNewer, found, format)
 	case found < format:
 		return fmt.Errorf("%w: unknown format %d", ledger.ErrCorrupt, found)
 	}

@@ -1,11 +1,13 @@
 package bolt
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"iter"
 	"os"
+	"slices"
 
 	"go.etcd.io/bbolt"
 
@@ -182,7 +184,12 @@ func apply(cursors *bbolt.Bucket, sum *sum, u ledger.Update) error {
 	if err != nil {
 		return err
 	}
-	for _, r := range u.Records {
+	// In order, because bbolt splits its nodes only at the end: in a new cursor
+	// each record that is not the last would move half of the others. Stable,
+	// because a key may come twice.
+	sorted := slices.Clone(u.Records)
+	slices.SortStableFunc(sorted, func(a, b ledger.Record) int { return bytes.Compare(a.Key, b.Key) })
+	for _, r := range sorted {
 		if old := records.Get(r.Key); old != nil {
 			sum.remove(name, aRecord, r.Key, old)
 		}

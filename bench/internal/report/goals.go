@@ -1,0 +1,118 @@
+package report
+
+const ours = "fairlead"
+
+// row is a benchmark with its goals.
+type row struct {
+	benchmark string
+	title     string
+	what      string // what is measured, and against what
+	goals     []goal
+}
+
+// goal is what one unit of our cases has to be.
+type goal struct {
+	says string
+	unit string
+	impl string // of ours; "" means fairlead
+	peer string // the implementation to compare with; "" if there is a limit instead
+	// most is how many times the peer's figure, or what figure, ours may have.
+	most float64
+	// limitUnit is the unit of the same benchmark that is the limit instead.
+	limitUnit string
+	cases     []string // labels
+}
+
+const (
+	kib = 1 << 10
+	mib = 1 << 20
+)
+
+var (
+	queueCases = []string{"clusters=1/waiting=0", "clusters=1/waiting=100000", "clusters=1000/waiting=0", "clusters=1000/waiting=100000"}
+	whole      = []string{""}
+)
+
+// rows are the table of goals, in its order.
+var rows = []row{{
+	benchmark: "Queue", title: "Queue: add, get, done",
+	what: "One goroutine adds an item, gets one and is done with it; with one and with 1,000 clusters, with nothing and with 100,000 items waiting. " +
+		"Against client-go's workqueue and controller-runtime's priority queue, with items of the same type and the same keys.",
+	goals: []goal{
+		{says: "not slower than the workqueue", unit: "ns/op", peer: "workqueue", most: 1, cases: queueCases},
+		{says: "at least 8 times faster than the priority queue", unit: "ns/op", peer: "priorityqueue", most: 1.0 / 8, cases: queueCases},
+		{says: "no allocation", unit: "allocs/op", most: 0, cases: queueCases},
+	},
+}, {
+	benchmark: "NoisyNeighbour", title: "Noisy neighbour",
+	what: "One cluster floods at 100 times the rate of each of 99 quiet ones; half as much again comes as the workers can do. " +
+		"What items of the quiet ones wait, in simulated time, with each queue deciding who is next.",
+	goals: []goal{
+		{says: "a quiet one's 99th percentile at least 100 times lower than the workqueue's", unit: "p99-ns", peer: "workqueue", most: 1.0 / 100, cases: whole},
+		{says: "and than the priority queue's", unit: "p99-ns", peer: "priorityqueue", most: 1.0 / 100, cases: whole},
+	},
+}, {
+	benchmark: "StreamCPU", title: "Stream: the client's CPU per event",
+	what: "20,000 objects of 2–3 KB from a real API server, first snapshot and live changes. " +
+		"Against reading the same bytes and dropping them, and against informers.",
+	goals: []goal{
+		{says: "at most 1.25 times the bare reader", unit: "cpu-ns/event", peer: "bare", most: 1.25, cases: phases},
+		{says: "at least 5 times less than the dynamic informer", unit: "cpu-ns/event", peer: "dynamic", most: 1.0 / 5, cases: phases},
+		{says: "in metadata mode less than the metadata informer", unit: "cpu-ns/event", impl: "fairlead-metadata", peer: "metadata", most: 1, cases: phases},
+	},
+}, {
+	benchmark: "EndToEnd", title: "End to end",
+	what: "Real API server, stream, ledger, queue, workers and sink. Against the bare reader.",
+	goals: []goal{
+		{says: "at most 1.6 times the bare reader", unit: "cpu-ns/event", peer: "bare", most: 1.6, cases: []string{"sink=null", "sink=file"}},
+	},
+}, {
+	benchmark: "HeapPerObject", title: "Heap per known object",
+	what: "What remains in memory of each object that was delivered. Beside controller-runtime's caches of the same objects.",
+	goals: []goal{
+		{says: "at most 160 B", unit: "B/object", most: 160, cases: []string{"objects=100000", "objects=1000000"}},
+	},
+}, {
+	benchmark: "SnapshotPeak", title: "First snapshot: peak of the heap",
+	what: "100,000 objects are listed for the first time: the highest heap above the final one.",
+	goals: []goal{
+		{says: "at most the lane's bytes and 16 MiB", unit: "peak-B", limitUnit: "limit-B", cases: whole},
+	},
+}, {
+	benchmark: "StalledSink", title: "Stalled sink",
+	what: "1,000,000 updates are offered while no sink accepts anything: growth of the heap, and bytes still read from the socket after the lane was full.",
+	goals: []goal{
+		{says: "heap growth at most the lane's bytes and 16 MiB", unit: "growth-B", limitUnit: "limit-B", cases: whole},
+		{says: "the socket stops being read (at most 1 MiB, what buffers hold)", unit: "socket-B", most: mib, cases: whole},
+	},
+}, {
+	benchmark: "Restart", title: "Restart",
+	what: "A restart with 100,000 objects delivered, against a restart of the informer path.",
+	goals: []goal{
+		{says: "no LIST", unit: "lists/op", most: 0, cases: whole},
+		{says: "no redelivery", unit: "redeliveries/op", most: 0, cases: whole},
+		{says: "live in less than a tenth of the time", unit: "live-ns", peer: "informer", most: 1.0 / 10, cases: whole},
+	},
+}, {
+	benchmark: "Fleet", title: "1,000 clusters",
+	what: "1,000 clusters with two resources each, from simulated API servers, followed by one process. Beside one controller-runtime cache per cluster. " +
+		"CPU at rest is that of the whole process, per second.",
+	goals: []goal{
+		{says: "at most 3 goroutines per stream", unit: "goroutines/stream", most: 3, cases: fleetPhases},
+		{says: "at most 64 KiB of heap per idle stream", unit: "B/stream", most: 64 * kib, cases: []string{"phase=idle"}},
+		{says: "CPU at rest near none (at most 1% of a core)", unit: "cpu-ns/s", most: 1e7, cases: []string{"phase=idle"}},
+	},
+}, {
+	benchmark: "Reconnect", title: "Reconnect after a common cut",
+	what: "1,000 clusters are cut off at once, for 3 seconds and for 5 minutes, in simulated time. Beside backoff with full jitter alone.",
+	goals: []goal{
+		{says: "no second but the first with more than 5% of them dialing", unit: "worst-share", most: 0.05, cases: cuts},
+		{says: "all live within --reconnect-max and a tenth", unit: "late-share", most: 0, cases: cuts},
+	},
+}}
+
+var (
+	phases      = []string{"phase=snapshot", "phase=live"}
+	fleetPhases = []string{"phase=idle", "phase=trickle"}
+	cuts        = []string{"cut=3s", "cut=5m0s"}
+)

@@ -1,0 +1,208 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"strings"
+	"time"
+
+	"k8s.io/apimachinery/pkg/util/uuid"
+	"k8s.io/apimachinery/pkg/util/validation"
+	"k8s.io/client-go/rest"
+
+	"github.com/fairlead-dev/fairlead/internal/election"
+	"github.com/fairlead-dev/fairlead/internal/ledger"
+	"github.com/fairlead-dev/fairlead/internal/ledger/bolt"
+	"github.com/fairlead-dev/fairlead/internal/lines"
+	"github.com/fairlead-dev/fairlead/pipeline"
+)
+
+// podNamespace is where the kubelet says which namespace a Pod is in.
+const podNamespace = "/var/run/secrets/kubernetes.io/serviceaccount/namespace"
+
+// checkLeaderElection reports what is wrong with the flags about it.
+func (c *Config) checkLeaderElection(p *problems) {
+	p.addError("leader-elect", c.LeaderElection.Validate())
+	if wrong := validation.IsDNS1123Subdomain(c.LeaderElectionID); len(wrong) > 0 {
+		p.add("leader-election-id", "%q cannot be the name of a Lease: %s", c.LeaderElectionID, strings.Join(wrong, "; "))
+	}
+	if !c.LeaderElect {
+		return
+	}
+	if ns, err := c.leaseNamespace(podNamespace); err != nil {
+		p.add("leader-election-namespace", "%w", err)
+	} else if wrong := validation.IsDNS1123Label(ns); len(wrong) > 0 {
+		p.add("leader-election-namespace", "%q cannot be a namespace: %s", ns, strings.Join(wrong, "; "))
+	}
+}
+
+// leaseNamespace returns the namespace that was given, or else that of the Pod.
+func (c *Config) leaseNamespace(pod string) (string, error) {
+	if c.LeaderElectionNamespace != "" {
+		return c.LeaderElectionNamespace, nil
+	}
+	text, err := os.ReadFile(pod)
+	if errors.Is(err, fs.ErrNotExist) {
+		return "", errors.New("not given, and this is no Pod that has one (or its service account is not mounted); name the namespace of the Lease")
+	}
+	if err != nil {
+		return "", fmt.Errorf("not given, and that of the Pod cannot be read: %w", err)
+	}
+	return strings.TrimSpace(string(text)), nil
+}
+
+// newElection returns this process's part in the election of a leader.
+func (p *program) newElection(hub *rest.Config) (*election.Election, error) {
+	namespace, err := p.settings.leaseNamespace(podNamespace)
+	if err != nil {
+		return nil, err
+	}
+	host, err := os.Hostname()
+	if err != nil {
+		return nil, fmt.Errorf("find a name for this process in leader election: %w", err)
+	}
+	return election.New(election.Config{
+		Namespace: namespace,
+		Name:      p.settings.LeaderElectionID,
+		Identity:  host + "_" + string(uuid.NewUUID()), // a Pod is started again under its name
+		Timing:    p.settings.LeaderElection,
+	}, hub, p.log)
+}
+
+// lead does the work of the program while this process leads.
+func (p *program) lead(ctx, term context.Context) (ended bool, err error) {
+	opening, cancel := context.WithCancel(term)
+	defer cancel()
+	defer context.AfterFunc(ctx, cancel)()
+	switch err := p.open(opening); {
+	case err == nil:
+	case term.Err() != nil:
+		return true, context.Cause(term)
+	case ctx.Err() != nil:
+		return true, nil // asked to stop meanwhile
+	default:
+		return true, err
+	}
+	return p.work(ctx, term)
+}
+
+// lockPoll is how often a new leader looks whether its predecessor has let go of
+// a file.
+const lockPoll = 500 * time.Millisecond
+
+// whenFree opens something. With leader election a process that led before may
+// still have it, for as long as it takes to end: then whenFree waits until it
+// has let go, or ctx ends.
+func (p *program) whenFree(ctx context.Context, what string, open func() error) error {
+	waiting := false
+	tick := time.NewTicker(lockPoll)
+	defer tick.Stop()
+	for {
+		err := open()
+		locked := errors.Is(err, bolt.ErrLocked) || errors.Is(err, lines.ErrLocked)
+		if p.election == nil || !locked {
+			if waiting && err == nil {
+				p.log.Info("The process that led before has let go", "of", what)
+			}
+			p.waitsFor.Store(nil)
+			return err
+		}
+		if !waiting {
+			waiting = true
+			p.waitsFor.Store(&what)
+			p.log.Info("Leads, and waits for the process that led before to let go", "of", what, "reason", err.Error())
+		}
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return fmt.Errorf("wait for the process that led before: %w: %w", context.Cause(ctx), err)
+		}
+	}
+}
+
+// fencedSink is a sink that only a leader writes to.
+type fencedSink struct {
+	pipeline.Sink
+	mayAct func() error
+}
+
+// Write asks first. Of a process that was stopped, no more than the one write
+// that had got past here can be late.
+func (s fencedSink) Write(ctx context.Context, batch []*pipeline.Change) error {
+	if err := s.mayAct(); err != nil {
+		return err
+	}
+	return s.Sink.Write(ctx, batch)
+}
+
+// deadLetter takes a change that a sink has refused for good, see
+// batch.Options.DeadLetter.
+type deadLetter = func(c *pipeline.Change, reason error, attempts int) error
+
+func fencedDeadLetter(d deadLetter, mayAct func() error) deadLetter {
+	if d == nil {
+		return nil
+	}
+	return func(c *pipeline.Change, reason error, attempts int) error {
+		if err := mayAct(); err != nil {
+			return err
+		}
+		return d(c, reason, attempts)
+	}
+}
+
+// fencedStore is a store that only a leader writes to, or one that has just led:
+// where locks on files do not hold, two writers would ruin it.
+type fencedStore struct {
+	ledger.Store
+	mayStore func() error
+}
+
+func (s fencedStore) Apply(ctx context.Context, updates []ledger.Update) error {
+	if err := s.mayStore(); err != nil {
+		return fmt.Errorf("write the ledger: %w", err)
+	}
+	return s.Store.Apply(ctx, updates)
+}
+
+// electionStatus is what /clusters says about the election.
+type electionStatus struct {
+	Role      string `json:"role"` // leader or follower
+	Identity  string `json:"identity"`
+	Leader    string `json:"leader,omitempty"`
+	WaitsFor  string `json:"waitsFor,omitempty"` // a leader that does not deliver yet
+	LastError string `json:"lastError,omitempty"`
+}
+
+// electionStatus returns nil if there is no election.
+func (p *program) electionStatus() *electionStatus {
+	if p.election == nil {
+		return nil
+	}
+	e := p.election.Status()
+	s := &electionStatus{Role: "follower", Identity: e.Identity, Leader: e.Leader, LastError: e.LastError}
+	if e.Leading {
+		s.Role = "leader"
+	}
+	if what := p.waitsFor.Load(); what != nil {
+		s.WaitsFor = *what
+	}
+	return s
+}
+
+// following says whom this process follows, or returns "" if it leads.
+func (p *program) following() string {
+	s := p.electionStatus()
+	switch {
+	case s == nil || s.Role == "leader":
+		return ""
+	case s.LastError != "":
+		return "follower, the lease cannot be read: " + s.LastError
+	case s.Leader == "":
+		return "follower, no leader is known"
+	}
+	return "follower, leader is " + s.Leader
+}

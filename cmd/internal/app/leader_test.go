@@ -1,0 +1,315 @@
+package app
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/fairlead-dev/fairlead/internal/ledger"
+	"github.com/fairlead-dev/fairlead/internal/ledger/bolt"
+	"github.com/fairlead-dev/fairlead/internal/replay"
+	"github.com/fairlead-dev/fairlead/internal/testenv"
+)
+
+// quick is short for a test, and long enough for a busy machine.
+var quick = []string{"--leader-election-lease-duration=6s", "--leader-election-renew-deadline=4s", "--leader-election-retry-period=300ms"}
+
+// TestLeaderElection runs two processes at a time, on a control plane that is hub
+// and member: the way to the hub can be broken, that to the member is another one.
+func TestLeaderElection(t *testing.T) {
+	env := testenv.Start(t, testenv.Spec{Name: "member"})
+	for name, run := range map[string]func(*testing.T, *testenv.Cluster){
+		"killed":              testLeaderKilled,
+		"asked to stop":       testLeaderAskedToStop,
+		"cut off from hub":    func(t *testing.T, c *testenv.Cluster) { testLeaderLosesHub(t, c, (*testenv.Proxy).Cut) },
+		"hub hangs":           func(t *testing.T, c *testenv.Cluster) { testLeaderLosesHub(t, c, hold) },
+		"stopped":             testLeaderStopped,
+		"stopped, with locks": testLeaderStoppedWithLocks,
+	} {
+		t.Run(name, func(t *testing.T) { run(t, env.Clusters[0]) })
+	}
+}
+
+func hold(p *testenv.Proxy) {
+	if err := p.BlackHole(); err != nil {
+		panic(err)
+	}
+}
+
+// pair is a leader, its follower, and what they share.
+type pair struct {
+	*objects
+	leader, follower *child
+	line             *testenv.Proxy // between leader and hub
+	events           string         // path of the sink
+	ledger           string         // path
+	stop             func()         // ends the writing
+}
+
+// startPair starts two processes, one after the other, and somebody who writes. They
+// share a ledger and a file as their sink, unless they are given others.
+func startPair(t *testing.T, c *testenv.Cluster, flags ...string) *pair {
+	ns, dir := c.NewNamespace(t), t.TempDir()
+	p := &pair{objects: newObjects(t, c, ns), line: newProxy(t, c), events: filepath.Join(dir, "events"), ledger: filepath.Join(dir, "ledger")}
+	for i := range 30 {
+		p.create(fmt.Sprintf("o-%d", i))
+	}
+	if !slices.ContainsFunc(flags, func(f string) bool { return strings.HasPrefix(f, "--sink=") }) {
+		flags = append(slices.Clone(flags), "--ledger="+p.ledger, "--sink=file:"+p.events)
+	}
+	run := func(hub testenv.Target) *child {
+		return startChild(t, append([]string{
+			"--clusters=kubeconfig:" + writeKubeconfig(t, c), "--watch=configmaps?namespace=" + ns,
+			"--hub-kubeconfig=" + writeKubeconfig(t, hub), "--leader-election-namespace=" + ns,
+		}, flags...)...)
+	}
+	p.leader = run(p.line)
+	p.leader.awaitRole("leader")
+	p.leader.awaitLive()
+	p.follower = run(c)
+	p.follower.awaitRole("follower")
+	want := "follower, leader is " + p.leader.status().Election.Identity + "\n"
+	p.follower.await("the follower is ready and knows whom it follows", func() bool {
+		code, body := p.follower.get("/readyz")
+		return code == http.StatusOK && body == want
+	})
+	if s := p.follower.status(); len(s.Clusters) > 0 || len(s.Sinks) > 0 {
+		t.Errorf("the follower has clusters or sinks: %+v", s)
+	}
+	p.write()
+	return p
+}
+
+// write has somebody change, make and delete objects until stop.
+func (p *pair) write() {
+	done, stopped := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(stopped)
+		tick := time.NewTicker(10 * time.Millisecond)
+		defer tick.Stop()
+		for i := 0; ; i++ {
+			select {
+			case <-done:
+				return
+			case <-tick.C:
+			}
+			name := fmt.Sprintf("x-%d", i)
+			switch i % 5 {
+			case 3:
+				p.create(name)
+			case 4:
+				p.delete(fmt.Sprintf("x-%d", i-1))
+				p.create(fmt.Sprintf("x-%d", i-1))
+			default:
+				p.patch(fmt.Sprintf("o-%d", i%30), fmt.Sprint(i))
+			}
+			if i%50 == 49 {
+				p.delete(fmt.Sprintf("x-%d", i-1))
+			}
+		}
+	}()
+	p.stop = sync.OnceFunc(func() {
+		close(done)
+		<-stopped
+	})
+	p.t.Cleanup(p.stop)
+}
+
+// awaitResumable waits until the ledger holds where to go on.
+func (p *pair) awaitResumable() {
+	p.t.Helper()
+	p.leader.await("a resume point is stored", func() bool {
+		stored, err := p.stored() // in the middle of a transaction it fails
+		return err == nil && len(stored) == 1 && stored[0].Resume != ""
+	})
+}
+
+// stored returns what the ledger holds, whoever has it open.
+func (p *pair) stored() ([]ledger.Dump, error) {
+	path := filepath.Join(p.t.TempDir(), "ledger")
+	text, err := os.ReadFile(p.ledger)
+	if err == nil {
+		err = os.WriteFile(path, text, 0o600)
+	}
+	if err != nil {
+		return nil, err
+	}
+	store, err := bolt.OpenExisting(path, true)
+	if err != nil {
+		return nil, err
+	}
+	stored, err := ledger.ReadAll(p.t.Context(), store)
+	return stored, errors.Join(err, store.Close())
+}
+
+// takeover is where one process ended and the next one goes on.
+type takeover struct {
+	offset int // in the events
+	stored []ledger.Dump
+}
+
+// takeOver notes what an ended leader has left, before the next one opens it.
+func (p *pair) takeOver() takeover {
+	p.t.Helper()
+	text := must(os.ReadFile(p.events))(p.t)
+	t := takeover{offset: bytes.LastIndexByte(text, '\n') + 1}
+	if json.Valid(text[t.offset:]) {
+		t.offset = len(text) + 1 // only its end is missing, which is added
+	}
+	t.stored = must(p.stored())(p.t)
+	return t
+}
+
+// checkFollower waits until the sink has what the server has, and checks the order
+// of everything, and that the new leader has listed nothing. It returns how many
+// events came more than once.
+func (p *pair) checkFollower(at takeover) (repeated int) {
+	p.t.Helper()
+	p.follower.awaitRole("leader")
+	p.follower.awaitLive()
+	<-time.After(time.Second) // so that it has something of its own to deliver
+	p.stop()
+	held := map[replay.Object]string{}
+	for name, state := range p.list() {
+		uid, version, _ := strings.Cut(state, " ")
+		held[replay.Object{Cluster: p.cluster, Resource: "configmaps", Namespace: p.namespace, Name: name, UID: uid}] = version
+	}
+	var state *replay.State
+	p.follower.await("the sink has what the server has", func() bool {
+		text := must(os.ReadFile(p.events))(p.t)
+		if len(text) <= at.offset {
+			return false
+		}
+		state = replay.New()
+		p.check(state.Read(bytes.NewReader(text[:at.offset])))
+		for _, d := range at.stored {
+			for name, o := range d.Objects {
+				object := replay.Object{Cluster: d.ID.Cluster, Resource: d.ID.Resource, Namespace: name.Namespace, Name: name.Name}
+				for _, version := range []string{o.Acked.ResourceVersion, o.Deleted} {
+					if version != "" {
+						state.Stored(object, d.ID.ClusterUID, version)
+					}
+				}
+			}
+		}
+		state.NewRun()
+		p.check(state.Read(bytes.NewReader(text[at.offset:])))
+		seen := map[string]bool{}
+		repeated = 0
+		for line := range bytes.Lines(text) {
+			e, err := replay.Parse(line)
+			if err != nil {
+				return false // it is being written
+			}
+			if seen[e.ID] {
+				repeated++
+			}
+			seen[e.ID] = true
+		}
+		return state.Compare(held).Equal()
+	})
+	if diff := cmp.Diff([]string(nil), state.OutOfOrder); diff != "" {
+		p.t.Errorf("out of order:\n%s", diff)
+	}
+	if s := p.follower.status().Clusters[0].Streams[0]; len(s.Snapshots) > 0 {
+		p.t.Errorf("the new leader has taken snapshots: %v", s.Snapshots)
+	}
+	return repeated
+}
+
+func testLeaderKilled(t *testing.T, c *testenv.Cluster) {
+	p := startPair(t, c, quick...)
+	p.awaitResumable()
+	p.leader.signal(syscall.SIGKILL)
+	p.leader.awaitExit()
+	repeated := p.checkFollower(p.takeOver())
+	t.Logf("%d events came more than once", repeated)
+}
+
+// The lease lasts for an hour: nobody who waited for its end would take over
+// within the patience of a test.
+func testLeaderAskedToStop(t *testing.T, c *testenv.Cluster) {
+	p := startPair(t, c, "--leader-election-lease-duration=1h", "--leader-election-renew-deadline=50m", "--leader-election-retry-period=5s")
+	p.leader.signal(syscall.SIGTERM)
+	if code := p.leader.awaitExit(); code != 0 {
+		t.Errorf("exit code %d", code)
+	}
+	// The next one may have begun, with a file that it opened after this.
+	text := must(os.ReadFile(p.leader.log))(t)
+	if stopped, released := bytes.Index(text, []byte("msg=Stopped")), bytes.Index(text, []byte("Released the lease")); stopped < 0 || released < stopped {
+		t.Errorf("the lease was not released after everything had stopped:\n%s", text)
+	}
+	if repeated := p.checkFollower(takeover{}); repeated > 0 {
+		t.Errorf("%d events came more than once after a clean stop", repeated)
+	}
+}
+
+// Locks would keep the two apart by themselves: here there are none.
+func withoutLocks(dir string) []string {
+	return append([]string{"--ledger=memory:", "--sink=stamps:" + dir}, quick...)
+}
+
+// checkStamps waits for a stamp of the follower, and for the exit of the leader,
+// and checks that all of the leader's come before.
+func (p *pair) checkStamps(dir string) {
+	p.t.Helper()
+	if code := p.leader.awaitExit(); code != 1 {
+		p.t.Errorf("exit code %d of a leader that lost the lease", code)
+	}
+	if text := must(os.ReadFile(p.leader.log))(p.t); !bytes.Contains(text, []byte("fairlead: lost the lease: ")) {
+		p.t.Error("it does not say why it ended")
+	}
+	want := []string{fmt.Sprint(p.leader.pid()), fmt.Sprint(p.follower.pid())}
+	p.follower.await("the follower delivers", func() bool { return len(stampers(p.t, dir)) > 1 })
+	p.follower.awaitLive()
+	p.stop()
+	if diff := cmp.Diff(want, stampers(p.t, dir)); diff != "" {
+		p.t.Errorf("who delivered, in order (-want +got):\n%s", diff)
+	}
+}
+
+func testLeaderLosesHub(t *testing.T, c *testenv.Cluster, fault func(*testenv.Proxy)) {
+	dir := t.TempDir()
+	p := startPair(t, c, withoutLocks(dir)...)
+	fault(p.line)
+	p.checkStamps(dir)
+}
+
+func testLeaderStopped(t *testing.T, c *testenv.Cluster) {
+	dir := t.TempDir()
+	p := startPair(t, c, withoutLocks(dir)...)
+	writeFile(t, filepath.Join(dir, "stop"), fmt.Sprint(p.leader.pid()))
+	p.follower.await("the follower delivers", func() bool { return len(stampers(t, dir)) > 1 })
+	writeFile(t, filepath.Join(dir, "go"), "")
+	p.leader.signal(syscall.SIGCONT)
+	p.checkStamps(dir)
+}
+
+// A stopped process keeps its locks: the next leader waits for them.
+func testLeaderStoppedWithLocks(t *testing.T, c *testenv.Cluster) {
+	p := startPair(t, c, quick...)
+	p.awaitResumable()
+	p.leader.signal(syscall.SIGSTOP)
+	p.follower.awaitRole("leader")
+	p.follower.await("the new leader waits for the ledger", func() bool {
+		code, body := p.follower.get("/readyz?verbose")
+		return p.follower.status().Election.WaitsFor == "the ledger" && code == http.StatusInternalServerError && strings.Contains(body, "started")
+	})
+	p.leader.signal(syscall.SIGCONT)
+	if code := p.leader.awaitExit(); code != 1 {
+		t.Errorf("exit code %d", code)
+	}
+	p.checkFollower(takeover{})
+}

@@ -1,0 +1,50 @@
+package election
+
+import (
+	"errors"
+	"fmt"
+	"time"
+)
+
+// jitter is by how much client-go stretches the retry period.
+const jitter = 1.2
+
+// Config says what a process takes part in.
+type Config struct {
+	// Namespace and Name are those of the Lease. It is made if it is not there.
+	Namespace, Name string
+	// Identity is this process's name in the Lease. No other process may have it,
+	// not even an earlier one on the same machine.
+	Identity string
+	Timing
+}
+
+// Timing is when a lease is given up and taken. Validate says what fits together.
+type Timing struct {
+	// LeaseDuration is how long others wait, after they have last seen a renewal,
+	// before they take the lease. Whole seconds: the API has no others.
+	LeaseDuration time.Duration
+	// RenewDeadline is the age of a renewal from which on its holder does not act
+	// any more. What is under way then has until LeaseDuration to end.
+	RenewDeadline time.Duration
+	// RetryPeriod is the pause between two requests about the Lease.
+	RetryPeriod time.Duration
+}
+
+// Validate reports everything that does not fit together.
+func (t Timing) Validate() error {
+	var errs []error
+	if t.LeaseDuration < time.Second || t.LeaseDuration%time.Second != 0 {
+		errs = append(errs, fmt.Errorf("lease duration %v is no whole number of seconds from 1 on", t.LeaseDuration))
+	}
+	if t.RetryPeriod <= 0 {
+		errs = append(errs, fmt.Errorf("retry period %v is not positive", t.RetryPeriod))
+	}
+	if t.RenewDeadline >= t.LeaseDuration {
+		errs = append(errs, fmt.Errorf("renew deadline %v is not less than the lease duration %v, so that delivery could end too late", t.RenewDeadline, t.LeaseDuration))
+	}
+	if float64(t.RenewDeadline) <= jitter*float64(t.RetryPeriod) {
+		errs = append(errs, fmt.Errorf("renew deadline %v is not more than %v times the retry period %v, so that one late answer would end a term", t.RenewDeadline, jitter, t.RetryPeriod))
+	}
+	return errors.Join(errs...)
+}

@@ -1,0 +1,201 @@
+package election
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/go-logr/logr"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	coordinationv1 "k8s.io/client-go/kubernetes/typed/coordination/v1"
+	"k8s.io/client-go/rest"
+	"k8s.io/client-go/tools/leaderelection"
+	"k8s.io/client-go/tools/leaderelection/resourcelock"
+)
+
+// Election is one process's part in an election. Run takes part; the other
+// methods may be called from any goroutine at any time.
+type Election struct {
+	config Config
+	lock   *lock
+	fence  *fence
+	log    logr.Logger
+	client *http.Client // nil in tests
+}
+
+// New returns a part in an election that has not begun. Nothing connects before
+// Run.
+func New(c Config, hub *rest.Config, log logr.Logger) (*Election, error) {
+	own := rest.CopyConfig(hub)
+	// A request that hangs leaves time for another one.
+	own.Timeout = c.RenewDeadline / 2
+	own.QPS = -1 // the retry period is limit enough
+	own.NextProtos = []string{"http/1.1"}
+	own.WarningHandlerWithContext = rest.NoWarnings{}
+	client, err := rest.HTTPClientFor(own)
+	if err != nil {
+		return nil, fmt.Errorf("connect to the hub for leader election: %w", err)
+	}
+	leases, err := coordinationv1.NewForConfigAndClient(own, client)
+	if err != nil {
+		return nil, fmt.Errorf("connect to the hub for leader election: %w", err)
+	}
+	e, err := newElection(c, &resourcelock.LeaseLock{
+		LeaseMeta:  metav1.ObjectMeta{Namespace: c.Namespace, Name: c.Name},
+		Client:     leases,
+		LockConfig: resourcelock.ResourceLockConfig{Identity: c.Identity},
+	}, log)
+	if err != nil {
+		return nil, err
+	}
+	e.client = client
+	return e, nil
+}
+
+func newElection(c Config, lease resourcelock.Interface, log logr.Logger) (*Election, error) {
+	if err := c.Validate(); err != nil {
+		return nil, err
+	}
+	log = log.WithValues("lease", c.Namespace+"/"+c.Name, "identity", c.Identity)
+	f := &fence{timing: c.Timing}
+	return &Election{config: c, fence: f, log: log, lock: &lock{Interface: lease, fence: f, log: log}}, nil
+}
+
+// Run follows until this process leads, and then calls lead, at most once. It
+// returns nil if ctx ends before that.
+//
+// The ctx of lead is Run's, and asks it to end. Its term ends, with an ErrLost as
+// the cause, when it must not act any more: then it has to end everything before
+// the rest of the lease duration is over. Until it returns the lease is renewed.
+// Then it is released, so that another process leads at once, if the term has not
+// ended and lead says that nothing of it runs any more; if something does, the
+// lease is left to expire. Run returns the error of lead, and an ErrLost if the
+// term has ended.
+func (e *Election) Run(ctx context.Context, lead func(ctx, term context.Context) (ended bool, err error)) error {
+	if e.client != nil {
+		defer e.client.CloseIdleConnections()
+	}
+	detached := context.WithoutCancel(ctx)
+	term, lose := context.WithCancelCause(detached)
+	defer lose(nil)
+	e.fence.watch(lose)
+
+	elected := make(chan struct{})
+	elector, err := leaderelection.NewLeaderElector(leaderelection.LeaderElectionConfig{
+		Lock:          e.lock,
+		Name:          e.config.Name,
+		LeaseDuration: e.config.LeaseDuration,
+		RenewDeadline: e.config.RenewDeadline,
+		RetryPeriod:   e.config.RetryPeriod,
+		Callbacks: leaderelection.LeaderCallbacks{
+			OnStartedLeading: func(context.Context) { close(elected) },
+			OnStoppedLeading: func() {},
+		},
+	})
+	if err != nil {
+		return fmt.Errorf("elect a leader: %w", err)
+	}
+	var wg sync.WaitGroup
+	defer wg.Wait()
+	// client-go would log every request that fails; lock tells when they begin to.
+	electing, stopElecting := context.WithCancel(logr.NewContext(detached, logr.Discard()))
+	defer stopElecting()
+	over := make(chan struct{}) // closed when the elector has ended, asked to or not
+	wg.Go(func() {
+		defer close(over)
+		elector.Run(electing)
+	})
+
+	select {
+	case <-ctx.Done():
+		stopElecting()
+		<-over
+		e.release(detached) // it may just have been taken
+		return nil
+	case <-elected:
+	}
+	e.log.Info("Leads")
+	wg.Go(func() { e.guard(electing, over) })
+	ended, err := lead(ctx, term)
+	stopElecting()
+	<-over
+	if lost := context.Cause(term); lost != nil {
+		if errors.Is(err, ErrLost) {
+			return err
+		}
+		return errors.Join(lost, err)
+	}
+	if ended {
+		e.release(detached)
+	}
+	return err
+}
+
+// guard loses the lease when it has not been renewed for too long, until ctx
+// ends.
+func (e *Election) guard(ctx context.Context, over <-chan struct{}) {
+	for {
+		timer := time.NewTimer(e.fence.left(time.Now()))
+		select {
+		case <-timer.C:
+			if e.fence.check(time.Now()) != nil {
+				return
+			}
+		case <-over:
+			timer.Stop()
+			if ctx.Err() == nil {
+				e.fence.lose(errors.New("it could not be renewed"))
+			}
+			return
+		case <-ctx.Done():
+			timer.Stop()
+			return
+		}
+	}
+}
+
+// release lets others lead at once.
+func (e *Election) release(ctx context.Context) {
+	if !e.fence.held() {
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, e.config.RenewDeadline)
+	defer cancel()
+	if err := e.lock.release(ctx); err != nil {
+		e.log.Error(err, "Could not release the lease; others wait until it expires", "leaseDuration", e.config.LeaseDuration)
+		return
+	}
+	e.log.Info("Released the lease")
+}
+
+// MayAct returns nil while this process leads and its last renewal is younger
+// than the renew deadline. It has to be asked right before each act. An error
+// is an ErrLost, and for good, unless this process has not led yet.
+func (e *Election) MayAct() error { return e.fence.check(time.Now()) }
+
+// MayStore is MayAct up to the lease duration, for what has to be put in order
+// after a loss and before another process leads.
+func (e *Election) MayStore() error { return e.fence.checkLease(time.Now()) }
+
+// Status is where an election stands.
+type Status struct {
+	Identity  string // of this process
+	Leading   bool   // this process leads
+	Leader    string // who leads, as last seen; empty: nobody is known to
+	LastError string // of the last request about the lease; empty if it went well
+}
+
+// Status tells where the election stands.
+func (e *Election) Status() Status {
+	s := Status{Identity: e.config.Identity, Leading: e.fence.held()}
+	e.lock.mu.Lock()
+	defer e.lock.mu.Unlock()
+	s.Leader = e.lock.holder
+	if err := e.lock.failed; err != nil {
+		s.LastError = err.Error()
+	}
+	return s
+}

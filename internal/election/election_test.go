@@ -1,0 +1,197 @@
+package election
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+// hang is a line that swallows everything.
+func hang(ctx context.Context, _ bool) error {
+	<-ctx.Done()
+	return ctx.Err()
+}
+
+// pair starts a leader and a follower.
+func pair(t *testing.T, h *hub) (leader, follower *process) {
+	t.Helper()
+	leader = join(t, h, "a")
+	synctest.Wait()
+	if !leader.leads() {
+		t.Fatal("nobody leads although nobody is in the way")
+	}
+	follower = join(t, h, "b")
+	time.Sleep(time.Minute)
+	if follower.leads() || follower.MayAct() == nil {
+		t.Fatal("the follower leads although the leader renews")
+	}
+	if s := follower.Status(); s.Leading || s.Leader != "a" || s.LastError != "" {
+		t.Errorf("status of the follower: %+v", s)
+	}
+	if s := leader.Status(); !s.Leading || s.Leader != "a" {
+		t.Errorf("status of the leader: %+v", s)
+	}
+	return leader, follower
+}
+
+// end ends both, and fails on an error of the one that still leads.
+func end(t *testing.T, p *process) {
+	t.Helper()
+	p.stop()
+	p.finish <- true
+	if err := <-p.result; err != nil {
+		t.Errorf("Run of %s: %v", p.client.identity, err)
+	}
+}
+
+func TestALeaderThatCannotRenewStopsBeforeAnotherLeads(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := &hub{}
+		var term context.Context
+		a := join(t, h, "a")
+		term = <-a.term
+		b := join(t, h, "b")
+		time.Sleep(time.Minute)
+		a.client.through(hang)
+		<-term.Done()
+		lost := time.Now()
+		if !errors.Is(context.Cause(term), ErrLost) || !errors.Is(a.MayAct(), ErrLost) {
+			t.Errorf("the term ended because of %v, and MayAct says %v", context.Cause(term), a.MayAct())
+		}
+		if b.leads() {
+			t.Error("another one led before")
+		}
+		if err := a.MayStore(); err != nil {
+			t.Errorf("what was delivered cannot be stored: %v", err)
+		}
+		<-b.term
+		// The renewal may have begun a retry period before the line broke.
+		if rest := time.Since(lost); rest < usual.LeaseDuration-usual.RenewDeadline {
+			t.Errorf("what was under way had %v to end", rest)
+		}
+		if err := a.MayStore(); !errors.Is(err, ErrLost) {
+			t.Errorf("MayStore = %v although another one leads", err)
+		}
+		// The line is mended, but nothing revives a term.
+		a.client.line.Store(nil)
+		time.Sleep(time.Hour)
+		if err := a.MayAct(); !errors.Is(err, ErrLost) {
+			t.Errorf("MayAct = %v, much later", err)
+		}
+		a.finish <- true
+		if err := <-a.result; !errors.Is(err, ErrLost) {
+			t.Errorf("Run = %v", err)
+		}
+		if got := h.holder(); got != "b" {
+			t.Errorf("%q holds the lease: it was released by one that had lost it", got)
+		}
+		end(t, b)
+	})
+}
+
+func TestTheLeaseIsReleasedAfterTheWork(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a, b := pair(t, &hub{})
+		a.stop()
+		time.Sleep(time.Hour) // a long drain
+		if err := a.MayAct(); err != nil || b.leads() {
+			t.Errorf("while it drains, the leader may not act: %v", err)
+		}
+		a.finish <- true
+		if err := <-a.result; err != nil {
+			t.Error(err)
+		}
+		released := time.Now()
+		<-b.term
+		if waited := time.Since(released); waited > 3*usual.RetryPeriod {
+			t.Errorf("the next one led after %v", waited)
+		}
+		end(t, b)
+	})
+}
+
+func TestWhatStillRunsKeepsTheLease(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a, b := pair(t, &hub{})
+		a.finish <- false
+		if err := <-a.result; err != nil {
+			t.Error(err)
+		}
+		ended := time.Now()
+		<-b.term
+		if waited := time.Since(ended); waited < usual.LeaseDuration-usual.RetryPeriod {
+			t.Errorf("the next one led after %v, although something of the first may still run", waited)
+		}
+		end(t, b)
+	})
+}
+
+func TestALeaseThatIsGivenAwayEndsTheTerm(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := &hub{}
+		a := join(t, h, "a")
+		term := <-a.term
+		time.Sleep(time.Second)
+		h.give("somebody")
+		given := time.Now()
+		<-term.Done()
+		if took := time.Since(given); took > usual.RetryPeriod {
+			t.Errorf("noticed after %v", took)
+		}
+		// Somebody else may act already.
+		if a.MayAct() == nil || a.MayStore() == nil {
+			t.Error("it acts on")
+		}
+		a.finish <- true
+		if err := <-a.result; !errors.Is(err, errTaken) || h.holder() != "somebody" {
+			t.Errorf("Run = %v, and %q holds the lease", err, h.holder())
+		}
+	})
+}
+
+func TestReleaseSparesAnotherHolder(t *testing.T) {
+	h := &hub{}
+	l := &lock{Interface: &client{hub: h, identity: "a"}, fence: &fence{timing: usual}}
+	h.give("b")
+	if err := l.release(t.Context()); err != nil || h.holder() != "b" {
+		t.Errorf("release = %v, and %q holds the lease", err, h.holder())
+	}
+	h.give("a")
+	if err := l.release(t.Context()); err != nil || h.holder() != "" {
+		t.Errorf("release = %v, and %q holds the lease", err, h.holder())
+	}
+}
+
+func TestAFollowerEndsWhenAsked(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a, b := pair(t, &hub{})
+		b.stop()
+		if err := <-b.result; err != nil {
+			t.Error(err)
+		}
+		end(t, a)
+	})
+}
+
+func TestTheErrorsOfTheHubAreTold(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a, b := pair(t, &hub{})
+		b.client.through(func(context.Context, bool) error { return errors.New("refused") })
+		time.Sleep(time.Minute)
+		if s := b.Status(); s.LastError != "refused" || s.Leader != "a" {
+			t.Errorf("status %+v", s)
+		}
+		b.client.line.Store(nil)
+		time.Sleep(time.Minute)
+		if s := b.Status(); s.LastError != "" {
+			t.Errorf("status %+v", s)
+		}
+		b.stop()
+		if err := <-b.result; err != nil {
+			t.Error(err)
+		}
+		end(t, a)
+	})
+}

@@ -1,0 +1,125 @@
+package election
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/go-logr/logr"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/tools/leaderelection/resourcelock"
+)
+
+// errTaken says that another process holds the lease.
+var errTaken = errors.New("another process holds it")
+
+// lock is the Lease as client-go's elector sees it. It tells the fence of every
+// renewal, and of everybody else who holds the lease.
+type lock struct {
+	resourcelock.Interface
+	fence *fence
+	log   logr.Logger
+
+	mu     sync.Mutex
+	holder string // as last seen; empty: nobody
+	failed error  // of the last request
+}
+
+// Get reads the Lease.
+func (l *lock) Get(ctx context.Context) (*resourcelock.LeaderElectionRecord, []byte, error) {
+	record, raw, err := l.Interface.Get(ctx)
+	if err == nil {
+		l.saw(record.HolderIdentity)
+	}
+	if apierrors.IsNotFound(err) {
+		l.saw("")
+		l.report(ctx, nil)
+	} else {
+		l.report(ctx, err)
+	}
+	return record, raw, err
+}
+
+// Create makes the Lease, held by this process.
+func (l *lock) Create(ctx context.Context, record resourcelock.LeaderElectionRecord) error {
+	return l.hold(ctx, record, l.Interface.Create)
+}
+
+// Update takes or renews the Lease.
+func (l *lock) Update(ctx context.Context, record resourcelock.LeaderElectionRecord) error {
+	return l.hold(ctx, record, l.Interface.Update)
+}
+
+func (l *lock) hold(ctx context.Context, record resourcelock.LeaderElectionRecord, write func(context.Context, resourcelock.LeaderElectionRecord) error) error {
+	began := time.Now()
+	if err := l.fence.check(began); errors.Is(err, ErrLost) {
+		return err // this process ends, and must not lead again
+	}
+	err := write(ctx, record)
+	if err == nil {
+		l.fence.renew(began, time.Now())
+		l.saw(record.HolderIdentity)
+	}
+	if apierrors.IsConflict(err) || apierrors.IsAlreadyExists(err) {
+		l.report(ctx, nil) // somebody was faster; the next Get tells who
+	} else {
+		l.report(ctx, err)
+	}
+	return err
+}
+
+// saw notes who holds the lease.
+func (l *lock) saw(holder string) {
+	if holder != l.Identity() {
+		l.fence.lose(fmt.Errorf("%w: %q", errTaken, holder))
+	}
+	l.mu.Lock()
+	changed := l.holder != holder
+	l.holder = holder
+	l.mu.Unlock()
+	if changed && holder != "" && holder != l.Identity() {
+		l.log.Info("Follows", "leader", holder)
+	}
+}
+
+// report notes whether the Lease can be read and written.
+func (l *lock) report(ctx context.Context, err error) {
+	if ctx.Err() != nil && errors.Is(ctx.Err(), context.Canceled) {
+		return // broken off by ourselves
+	}
+	l.mu.Lock()
+	was := l.failed
+	l.failed = err
+	l.mu.Unlock()
+	switch {
+	case was == nil && err != nil:
+		l.log.Error(err, "The lease cannot be read or written")
+	case was != nil && err == nil:
+		l.log.Info("The lease can be read and written again")
+	}
+}
+
+// release gives the lease up, if this process holds it. It goes around client-go,
+// which looks at who held it once, and so around this lock.
+func (l *lock) release(ctx context.Context) error {
+	for {
+		record, _, err := l.Interface.Get(ctx)
+		if err != nil {
+			return err
+		}
+		if record.HolderIdentity != l.Identity() {
+			return nil
+		}
+		now := metav1.Now()
+		// A second is the least that the API allows; nobody waits for it.
+		record.HolderIdentity, record.LeaseDurationSeconds = "", 1
+		record.AcquireTime, record.RenewTime = now, now
+		// A renewal that was broken off may still be written in between.
+		if err = l.Interface.Update(ctx, *record); !apierrors.IsConflict(err) {
+			return err
+		}
+	}
+}

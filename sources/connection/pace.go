@@ -1,0 +1,74 @@
+package connection
+
+import (
+	"cmp"
+	"sync"
+	"time"
+
+	"golang.org/x/time/rate"
+)
+
+// Pace keeps the members of a fleet that all went down at once, because the
+// hub's own network did, from dialing at once again and again: their first
+// delays are short, so backoff alone spreads them only after some minutes. It
+// lets a fifth more probes through than backoff makes in the long run, when each
+// member draws its delays from zero to ReconnectMax: at the default of a minute,
+// a twenty-fifth of the fleet per second, and a hundredth at once. Members of a
+// small fleet, or a few that are down, hardly ever wait for it. Only the retries
+// of failed probes are paced: a member that fails for the first time is probed at
+// once, and one that fails while the whole fleet is down stands in line with it.
+//
+// Its methods may be called by any number of goroutines at once. A nil Pace
+// paces nothing.
+type Pace struct {
+	perMember float64 // retries per second
+
+	mu      sync.Mutex
+	members int
+	limiter *rate.Limiter
+}
+
+const (
+	paceHeadroom = 1.2
+	// leastPace is how many retries per second, and at once, harm nobody.
+	leastPace = 10
+	// paceBurst is the members of which one more may retry at once.
+	paceBurst = 100
+)
+
+// NewPace returns the pace of a fleet without members. Zero means
+// DefaultReconnectMax.
+func NewPace(reconnectMax time.Duration) *Pace {
+	p := &Pace{perMember: paceHeadroom * 2 / cmp.Or(reconnectMax, DefaultReconnectMax).Seconds()}
+	p.limiter = rate.NewLimiter(p.rates())
+	return p
+}
+
+func (p *Pace) rates() (perSecond rate.Limit, burst int) {
+	return rate.Limit(max(leastPace, p.perMember*float64(p.members))), max(leastPace, p.members/paceBurst)
+}
+
+// Join counts n more members; fewer, if it is negative.
+func (p *Pace) Join(n int) {
+	if p == nil {
+		return
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.members += n
+	now := time.Now()
+	perSecond, burst := p.rates()
+	p.limiter.SetLimitAt(now, perSecond)
+	p.limiter.SetBurstAt(now, burst)
+}
+
+// Wait takes a place in the line of those who retry, and returns for how long
+// to wait from now.
+func (p *Pace) Wait(now time.Time) time.Duration {
+	if p == nil {
+		return 0
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.limiter.ReserveN(now, 1).DelayFrom(now)
+}
