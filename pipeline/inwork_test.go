@@ -106,6 +106,28 @@ func TestShutDownWithBusyLane(t *testing.T) {
 	})
 }
 
+func TestSetMaxInWork(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		q := newNameQueue(pipeline.QueueOptions[string, string]{})
+		q.SetMaxInWork(1)
+		fill(q, "a", 2)
+		q.Get()
+		got := make(chan string)
+		go func() {
+			item, _ := q.Get()
+			got <- item
+		}()
+		synctest.Wait()
+		select {
+		case item := <-got:
+			t.Errorf("got %s of a busy cluster", item)
+		default:
+		}
+		q.SetMaxInWork(2)
+		equal(t, "once there is room", <-got, "a/001")
+	})
+}
+
 // A busy lane that is removed is gone for good.
 func TestRemoveBusyCluster(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -43,6 +43,17 @@ func (q *Queue[T, K]) isBusyLocked(l *lane[T, K]) bool {
 	return q.o.MaxInWork > 0 && l.inWork >= q.o.MaxInWork && q.phase != closing
 }
 
+// SetMaxInWork changes QueueOptions.MaxInWork, from the next Get on; zero is no
+// limit.
+func (q *Queue[T, K]) SetMaxInWork(n int) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.o.MaxInWork = n
+	for _, l := range q.lanes {
+		q.resumeLocked(l)
+	}
+}
+
 // resumeLocked brings a lane that was busy back into the ring.
 func (q *Queue[T, K]) resumeLocked(l *lane[T, K]) {
 	if l.turn.list == nil && l.isReady() && !l.token.set() {

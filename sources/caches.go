@@ -33,7 +33,9 @@ type CachesOptions struct {
 	// Scheme knows the types that are read. Nil means client-go's.
 	Scheme *runtime.Scheme
 	// Cluster adjusts the cluster.Cluster made for each member, for example
-	// what its cache holds.
+	// what its cache holds. Prefer Cache.DefaultLabelSelector and the like to
+	// Cache.ByObject: for that, controller-runtime asks the member which kinds
+	// are namespaced, so that one which was never reached is not in the fleet yet.
 	Cluster []cluster.Option
 	// UserAgent is what the members' API servers log. Empty means Fairlead's.
 	UserAgent string

@@ -2,11 +2,13 @@ package sources
 
 import (
 	"context"
+	"slices"
 	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
 
+	"github.com/fairlead-dev/fairlead/pipeline"
 	"github.com/fairlead-dev/fairlead/sources/cache"
 	"github.com/fairlead-dev/fairlead/sources/fleet"
 )
@@ -59,5 +61,30 @@ func TestDescriptionChanges(t *testing.T) {
 		if got := s.state("a", cache.Live); got.Labels != nil {
 			t.Errorf("labels of the member before: %v", got.Labels)
 		}
+	})
+}
+
+// The source of members' changes tells a controller of all that happens to them.
+func TestMembersSource(t *testing.T) {
+	simulate(t, CachesOptions{}, func(t *testing.T, s *sim) {
+		ctx, cancel := context.WithCancel(t.Context())
+		defer cancel()
+		source := cache.Members(s.caches.Fleet, func(_ context.Context, c cache.Status) []pipeline.Request {
+			return []pipeline.Request{request("hub", "", c.Cluster+" "+string(c.State)), request("hub", "", "all")}
+		})
+		if err := source.Start(ctx, s.queue); err != nil {
+			t.Fatal(err)
+		}
+		s.set("a", newFakeAPI("A"))
+		synctest.Wait()
+		if got := s.drain(); !slices.Contains(got, "hub/a live") || !slices.Contains(got, "hub/all") {
+			t.Errorf("asked for %v", got)
+		}
+		s.caches.Remove("a")
+		s.want("removed", "hub/a gone", "hub/all")
+		cancel()
+		synctest.Wait()
+		s.set("a", newFakeAPI("A"))
+		s.want("after the controller's end")
 	})
 }

@@ -15,16 +15,16 @@ import (
 	"github.com/fairlead-dev/fairlead/sources/cache"
 )
 
-// A controller over the hub and every member. Members are told to caches by
-// whoever knows them: caches.Set and caches.Remove, or a fleet.Fleet whose
-// handler it is.
+// A controller over the hub and every member, which Secrets in the hub describe.
+// Where something else knows the members, it tells caches: caches.Set and
+// caches.Remove; then it is mgr.Add(caches) and caches.Include instead.
 func ExampleNewCaches() {
 	setUp := func(mgr manager.Manager) (*sources.Caches, error) {
 		caches, err := sources.NewCaches(sources.CachesOptions{Log: mgr.GetLogger()})
 		if err != nil {
 			return nil, err
 		}
-		if err := errors.Join(mgr.Add(caches), caches.Include("hub", mgr)); err != nil {
+		if err := caches.AddToManager(mgr, "hub", []string{"secrets:fleet"}); err != nil {
 			return nil, err
 		}
 		c, err := controller.NewTyped("configmaps", mgr, controller.TypedOptions[pipeline.Request]{

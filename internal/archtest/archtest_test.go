@@ -199,6 +199,9 @@ func TestViolations(t *testing.T) {
 		{from: "internal/testenv", to: "internal/controlplane"},
 		{from: "examples/queue", to: "pipeline"},
 		{from: "examples/queue", to: "internal/retry", wrong: true},
+		{from: "examples/queue", to: "internal/testenv", wrong: true},
+		{from: "examples/queue", to: "internal/testenv", test: true},
+		{from: "examples/queue", to: "internal/retry", test: true, wrong: true},
 		{from: "surprise", to: "pipeline", wrong: true},
 	} {
 		got := violation(imports{from: test.from, to: test.to, fromTest: test.test})

@@ -34,7 +34,9 @@ type Options struct {
 	// Scheme knows the types that are read. Nil means client-go's.
 	Scheme *runtime.Scheme
 	// Cluster adjusts the cluster.Cluster made for each member: what its
-	// cache holds, how its client reads. HTTPClient is the Fleet's own.
+	// cache holds, how its client reads. HTTPClient is the Fleet's own. With
+	// Cache.ByObject Follow fails while the member cannot be reached, because
+	// controller-runtime asks it which kinds are namespaced.
 	Cluster []cluster.Option
 	// Log is told of transitions. The zero value discards them.
 	Log logr.Logger

@@ -1,0 +1,77 @@
+// Command propagate copies ConfigMaps of a hub to a fleet: see README.md.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"log/slog"
+	"os"
+	"time"
+
+	"github.com/go-logr/logr"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/labels"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/cluster"
+	"sigs.k8s.io/controller-runtime/pkg/controller"
+
+	"github.com/fairlead-dev/fairlead/pipeline"
+	"github.com/fairlead-dev/fairlead/ratelimit"
+	"github.com/fairlead-dev/fairlead/sources"
+	"github.com/fairlead-dev/fairlead/sources/cache"
+)
+
+func main() {
+	elect := flag.Bool("leader-elect", false, "run several replicas, of which one works")
+	flag.Parse() // controller-runtime's --kubeconfig, of the hub, too; arguments say where members are described
+	ctrl.SetLogger(logr.FromSlogHandler(slog.NewTextHandler(os.Stderr, nil)))
+	mgr, err := ctrl.NewManager(ctrl.GetConfigOrDie(), ctrl.Options{LeaderElection: *elect, LeaderElectionID: "fairlead-propagate"})
+	if err == nil {
+		err = run(ctrl.SetupSignalHandler(), mgr, flag.Args(), sources.CachesOptions{
+			Cache: cache.Config{CallTimeout: 10 * time.Second}, // a member that hangs is given up before its API server would
+			Log:   ctrl.Log,
+		})
+	}
+	if err != nil {
+		ctrl.Log.Error(err, "Ended")
+		os.Exit(1)
+	}
+}
+
+// run works until ctx ends.
+func run(ctx context.Context, mgr ctrl.Manager, clusters []string, o sources.CachesOptions) error {
+	var identity corev1.Namespace // by which our copies are told from another hub's
+	if err := mgr.GetAPIReader().Get(ctx, client.ObjectKey{Name: "kube-system"}, &identity); err != nil {
+		return err
+	}
+	o.Cluster = append(o.Cluster, func(o *cluster.Options) { // of a member keep nothing but our copies
+		o.Cache.DefaultLabelSelector = labels.SelectorFromSet(labels.Set{labelHub: string(identity.UID)})
+	})
+	caches, err := sources.NewCaches(o)
+	if err != nil {
+		return err
+	}
+	r := &reconciler{hub: mgr.GetClient(), live: mgr.GetAPIReader(), uid: string(identity.UID), fleet: caches.Fleet}
+	c, err := controller.NewTyped("propagate", mgr, controller.TypedOptions[pipeline.Request]{
+		Reconciler:              r,
+		MaxConcurrentReconciles: 16,
+		NewQueue: caches.FairRequests(ratelimit.Limit{QPS: 20, Burst: 100}, func(q *pipeline.Queue[pipeline.Request, pipeline.Request]) {
+			r.queue = q
+			q.SetLimit(hubName, ratelimit.Limit{}) // serves all
+			q.SetMaxInWork(4)                      // of the 16 is all that a member that hangs can hold
+		}),
+	})
+	if err != nil {
+		return err
+	}
+	if err := errors.Join(
+		caches.AddToManager(mgr, hubName, clusters),
+		c.Watch(cache.Kind(caches.Fleet, &corev1.ConfigMap{}, cache.EnqueueRequestsFromMapFunc(changed))),
+		c.Watch(cache.Members(caches.Fleet, r.memberChanged)),
+	); err != nil {
+		return err
+	}
+	return mgr.Start(ctx)
+}

@@ -1,0 +1,35 @@
+package sources
+
+import (
+	"errors"
+	"fmt"
+
+	"sigs.k8s.io/controller-runtime/pkg/manager"
+
+	"github.com/fairlead-dev/fairlead/sources/fleet"
+)
+
+// AddToManager has a manager run the caches, and a fleet that tells them who
+// the members are: clusters are values as of fleet.Parse. The manager's own
+// cluster is what Secrets and ClusterProfiles are read from, and, unless hub is
+// empty, it is in the fleet under that name. Call it once, before the manager
+// starts.
+func (c *Caches) AddToManager(mgr manager.Manager, hub string, clusters []string) error {
+	providers, err := fleet.Parse(clusters)
+	if err != nil {
+		return err
+	}
+	f := fleet.New(fleet.Options{Providers: providers, Hub: mgr.GetConfig(), Handler: c, Log: c.o.Log})
+	if err := f.Check(); err != nil {
+		return err
+	}
+	if hub != "" {
+		if err := c.Include(hub, mgr); err != nil {
+			return err
+		}
+	}
+	if err := errors.Join(mgr.Add(c), mgr.Add(f)); err != nil {
+		return fmt.Errorf("add the fleet to the manager: %w", err)
+	}
+	return nil
+}
