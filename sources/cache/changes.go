@@ -84,14 +84,15 @@ func (b *mailbox) take() (Status, bool) {
 	return Status{}, false
 }
 
-// publish keeps a status and tells watchers if it is news.
-func (f *Fleet) publish(s Status, now time.Time) {
+// publish keeps a status, tells watchers if it is news, and returns it with what
+// is known here of it.
+func (f *Fleet) publish(s Status, now time.Time) Status {
 	f.mu.Lock()
 	old, known := f.statuses[s.Cluster]
 	_, member := f.members[s.Cluster]
 	if s.State == Gone && member || s.State != Gone && !member {
 		f.mu.Unlock()
-		return // the loop of a member that was taken out, or the connection's end before that
+		return s // the loop of a member that was taken out, or the connection's end before that
 	}
 	s.Since, s.Labels = old.Since, f.labels[s.Cluster]
 	if !known || s.State != old.State {
@@ -113,6 +114,7 @@ func (f *Fleet) publish(s Status, now time.Time) {
 	if news && (s.State != old.State || s.Reason != old.Reason) {
 		f.tell(old, s)
 	}
+	return s
 }
 
 // tell logs what the caches themselves are the cause of; the rest is in the

@@ -215,7 +215,7 @@ func (f *Fleet) Client(name string) (client.Client, error) {
 // State returns where a member stands; one that is not in the fleet is Gone.
 func (f *Fleet) State(name string) Status {
 	f.mu.Lock()
-	m, s, labels := f.members[name], f.statuses[name], f.labels[name]
+	m, s := f.members[name], f.statuses[name]
 	f.mu.Unlock()
 	if m == nil {
 		return Status{Cluster: name, State: Gone}
@@ -224,14 +224,7 @@ func (f *Fleet) State(name string) Status {
 		s.AsOf = time.Now()
 		return s
 	}
-	now := time.Now()
-	all, _ := m.look(now)
-	fresh := m.status(m.conn.Link(), all)
-	fresh.Since, fresh.Labels = now, labels
-	if fresh.State == s.State {
-		fresh.Since = s.Since
-	}
-	return fresh
+	return m.note()
 }
 
 // SetLabels says what a member's Status.Labels are, before or while it is

@@ -30,6 +30,8 @@ type cached struct {
 	// with Fleet.mu held.
 	engage func(engager)
 
+	noting sync.Mutex // from looking to publishing
+
 	mu        sync.Mutex
 	informers []*informer
 	changed   chan struct{}      // closed and replaced when an informer's state changes
@@ -163,6 +165,16 @@ func (m *cached) status(link member.Link, all []snapshot) Status {
 	return s
 }
 
+// note publishes where the member stands now, and returns that: whoever looks
+// later publishes later, and says the same Since.
+func (m *cached) note() Status {
+	m.noting.Lock()
+	defer m.noting.Unlock()
+	now := time.Now()
+	all, _ := m.look(now)
+	return m.fleet.publish(m.status(m.conn.Link(), all), now)
+}
+
 // attend cuts what is under way when the member is given up, cuts watches that
 // are silent for too long, and keeps the status, until ctx ends.
 func (m *cached) attend(ctx context.Context) {
@@ -175,7 +187,7 @@ func (m *cached) attend(ctx context.Context) {
 		now := time.Now()
 		all, changed := m.look(now)
 		wait := m.cutSilent(now, all)
-		m.fleet.publish(m.status(link, all), now)
+		m.note()
 		timer.Reset(wait)
 		select {
 		case <-link.Changed:
