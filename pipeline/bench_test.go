@@ -23,7 +23,7 @@ var queues = []struct {
 	make func() benchQueue
 }{
 	{"fairlead", func() benchQueue {
-		return pipeline.FairRequests(nil, nil)("", workqueue.DefaultTypedControllerRateLimiter[pipeline.Request]())
+		return pipeline.FairRequests(nil, 0, nil)("", workqueue.DefaultTypedControllerRateLimiter[pipeline.Request]())
 	}},
 	{"workqueue", func() benchQueue {
 		return workqueue.NewTypedRateLimitingQueue(workqueue.DefaultTypedControllerRateLimiter[pipeline.Request]())

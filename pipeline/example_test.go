@@ -63,6 +63,7 @@ func ExampleFairRequests() {
 	c, err := controller.NewTypedUnmanaged("example", controller.TypedOptions[pipeline.Request]{
 		NewQueue: pipeline.FairRequests(
 			ratelimit.New(ratelimit.Limit{QPS: 20, Burst: 40}),
+			2, // a cluster that hangs leaves 6 of the workers to the others
 			func(q *pipeline.Queue[pipeline.Request, pipeline.Request]) {
 				queue = q // for RemoveCluster, SetLimit, metrics
 				q.Add(pipeline.Request{
@@ -71,6 +72,7 @@ func ExampleFairRequests() {
 				})
 			},
 		),
+		MaxConcurrentReconciles: 8,
 		Reconciler: reconcile.TypedFunc[pipeline.Request](func(_ context.Context, r pipeline.Request) (reconcile.Result, error) {
 			fmt.Println("reconcile", r)
 			cancel()

@@ -14,7 +14,8 @@ import (
 //
 // If ctx ends first, the lane is freed all the same and the error says how
 // many items are still in work; their Done may come whenever it does. Items
-// added once RemoveCluster has returned make a fresh lane.
+// added once RemoveCluster has returned make a fresh lane, which stays until
+// RemoveCluster is called again: add none for clusters that have left for good.
 func (q *Queue[T, K]) RemoveCluster(ctx context.Context, name string) error {
 	q.mu.Lock()
 	l := q.lanes[name]

@@ -26,14 +26,19 @@ type NewQueueFunc[T comparable] = func(controllerName string, rateLimiter workqu
 //
 //	controller.TypedOptions[pipeline.Request]{
 //		Reconciler: reconciler,
-//		NewQueue:   pipeline.FairRequests(ratelimit.New(ratelimit.Limit{QPS: 20}), nil),
+//		NewQueue:   pipeline.FairRequests(ratelimit.New(ratelimit.Limit{QPS: 20}), 2, nil),
+//		MaxConcurrentReconciles: 8,
 //	}
 //
-// Nil buckets mean no limits. For what made may be see Fair.
-func FairRequests(buckets *ratelimit.Buckets, made func(*Queue[Request, Request])) NewQueueFunc[Request] {
+// Nil buckets mean no limits. Of one cluster at most maxInWork requests are in
+// work at once, zero is no limit: set it well below MaxConcurrentReconciles,
+// because a cluster in which calls hang keeps so many workers. For what made may
+// be see Fair.
+func FairRequests(buckets *ratelimit.Buckets, maxInWork int, made func(*Queue[Request, Request])) NewQueueFunc[Request] {
 	return Fair(QueueOptions[Request, Request]{
-		Cluster: func(r Request) string { return r.Cluster },
-		Buckets: buckets,
+		Cluster:   func(r Request) string { return r.Cluster },
+		Buckets:   buckets,
+		MaxInWork: maxInWork,
 	}, made)
 }
 

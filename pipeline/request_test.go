@@ -53,7 +53,7 @@ func TestControllerRunsOnTheQueue(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		var q *watched
-		newQueue := pipeline.FairRequests(nil, nil)
+		newQueue := pipeline.FairRequests(nil, 0, nil)
 		start := time.Now()
 		type call struct {
 			Request pipeline.Request

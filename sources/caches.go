@@ -3,11 +3,13 @@ package sources
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"sync"
 	"time"
 
 	"github.com/go-logr/logr"
+	"github.com/prometheus/client_golang/prometheus"
 	"k8s.io/apimachinery/pkg/runtime"
 	"sigs.k8s.io/controller-runtime/pkg/cluster"
 
@@ -43,6 +45,10 @@ type CachesOptions struct {
 	// it joins and when its description changes. It must not block. Queues made
 	// by Caches.FairRequests have them already. Optional.
 	Limit func(cluster string, l fleet.Limits)
+	// Registerer gets metrics of the members' connections and caches and, with
+	// AddToManager, of the fleet: controller-runtime's metrics.Registry, say. Nil
+	// means none.
+	Registerer prometheus.Registerer
 	// Removed is called once nothing of a member is left. It must not block.
 	// Optional.
 	Removed func(cluster string)
@@ -61,13 +67,15 @@ type Caches struct {
 	children *supervise.Set // one per member
 	pace     *connection.Pace
 
-	mu       sync.Mutex
-	members  map[string]*cachedMember
-	limiters []*queueLimiter // one per queue of FairRequests
+	mu        sync.Mutex
+	members   map[string]*cachedMember
+	limiters  []*queueLimiter // one per queue of FairRequests
+	described *fleet.Fleet    // of AddToManager
 }
 
 // NewCaches returns Caches without members. It starts nothing. The only errors
-// are configurations that do not validate.
+// are configurations that do not validate, and metrics that are registered
+// already.
 func NewCaches(o CachesOptions) (*Caches, error) {
 	if o.Log.IsZero() {
 		o.Log = logr.Discard()
@@ -82,13 +90,20 @@ func NewCaches(o CachesOptions) (*Caches, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Caches{
+	c := &Caches{
 		Fleet:    f,
 		o:        o,
 		children: supervise.NewSet(o.Log, supervise.Options{}),
 		members:  map[string]*cachedMember{},
 		pace:     connection.NewPace(o.Connection.ReconnectMax),
-	}, nil
+	}
+	if o.Registerer == nil {
+		return c, nil
+	}
+	if err := errors.Join(o.Registerer.Register(connection.NewCollector(c.Connections)), o.Registerer.Register(cache.NewCollector(f))); err != nil {
+		return nil, fmt.Errorf("register metrics: %w", err)
+	}
+	return c, nil
 }
 
 // Run keeps the members' caches, of those set before and those set while it

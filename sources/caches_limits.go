@@ -8,21 +8,24 @@ import (
 
 // FairRequests is pipeline.FairRequests for a controller over these members:
 // each may have limit of reconciles, with a weight of one, unless its
-// description asks for others (fleet.Limits), which then hold at once. For what
-// made may be see pipeline.Fair; it is optional.
+// description asks for others (fleet.Limits), which then hold at once. At most
+// maxInWork reconciles of one member run at once, so that one that hangs leaves
+// workers to the others; zero is no limit. made is optional; see pipeline.Fair.
 //
 //	controller.TypedOptions[pipeline.Request]{
-//		Reconciler: reconciler,
-//		NewQueue:   caches.FairRequests(ratelimit.Limit{QPS: 20}, nil),
+//		Reconciler:              reconciler,
+//		NewQueue:                caches.FairRequests(ratelimit.Limit{QPS: 20}, 2, nil),
+//		MaxConcurrentReconciles: 8,
 //	}
 //
 // It panics if limit is not valid.
 func (c *Caches) FairRequests(
 	limit ratelimit.Limit,
+	maxInWork int,
 	made func(*pipeline.Queue[pipeline.Request, pipeline.Request]),
 ) pipeline.NewQueueFunc[pipeline.Request] {
 	buckets := ratelimit.New(limit)
-	return pipeline.FairRequests(buckets, func(q *pipeline.Queue[pipeline.Request, pipeline.Request]) {
+	return pipeline.FairRequests(buckets, maxInWork, func(q *pipeline.Queue[pipeline.Request, pipeline.Request]) {
 		l := &queueLimiter{queue: q, buckets: buckets, limit: limit}
 		c.mu.Lock()
 		c.limiters = append(c.limiters, l)

@@ -30,7 +30,7 @@ func TestCachesFollowLimits(t *testing.T) {
 
 		// A queue that comes late has the limits of those that are there.
 		var queue *pipeline.Queue[pipeline.Request, pipeline.Request]
-		made := s.caches.FairRequests(ratelimit.Limit{QPS: 20}, func(q *pipeline.Queue[pipeline.Request, pipeline.Request]) { queue = q })
+		made := s.caches.FairRequests(ratelimit.Limit{QPS: 20}, 0, func(q *pipeline.Queue[pipeline.Request, pipeline.Request]) { queue = q })
 		defer made("late", nil).ShutDown()
 		limits := func(when string, want ratelimit.Limit, weight int) {
 			t.Helper()

@@ -49,7 +49,7 @@ func testNoisy(t *testing.T, quiet, noisy *testenv.Cluster) {
 	var queue *pipeline.Queue[pipeline.Request, pipeline.Request]
 	made := make(chan struct{})
 	ctrl, err := controller.NewTyped("noise", mgr, controller.TypedOptions[pipeline.Request]{
-		NewQueue: caches.FairRequests(limit, func(q *pipeline.Queue[pipeline.Request, pipeline.Request]) {
+		NewQueue: caches.FairRequests(limit, 0, func(q *pipeline.Queue[pipeline.Request, pipeline.Request]) {
 			queue = q
 			close(made)
 		}),

@@ -28,7 +28,8 @@ func ExampleNewCaches() {
 			return nil, err
 		}
 		c, err := controller.NewTyped("configmaps", mgr, controller.TypedOptions[pipeline.Request]{
-			NewQueue: caches.FairRequests(ratelimit.Limit{QPS: 20}, nil),
+			NewQueue:                caches.FairRequests(ratelimit.Limit{QPS: 20}, 2, nil),
+			MaxConcurrentReconciles: 8,
 			Reconciler: reconcile.TypedFunc[pipeline.Request](func(ctx context.Context, req pipeline.Request) (reconcile.Result, error) {
 				member, err := caches.Client(req.Cluster)
 				if errors.Is(err, cache.ErrClusterGone) {

@@ -105,7 +105,7 @@ func manage(t *testing.T, hub *rest.Config, o CachesOptions, more ...func(*Cache
 	made := make(chan struct{})
 	ctrl, err := controller.NewTyped("configmaps", mgr, controller.TypedOptions[pipeline.Request]{
 		Reconciler: m.reconciler,
-		NewQueue: pipeline.FairRequests(ratelimit.New(ratelimit.Limit{}), func(q *pipeline.Queue[pipeline.Request, pipeline.Request]) {
+		NewQueue: pipeline.FairRequests(ratelimit.New(ratelimit.Limit{}), 0, func(q *pipeline.Queue[pipeline.Request, pipeline.Request]) {
 			m.queue = q
 			close(made)
 		}),

@@ -19,7 +19,7 @@ func (c *Caches) AddToManager(mgr manager.Manager, hub string, clusters []string
 	if err != nil {
 		return err
 	}
-	f := fleet.New(fleet.Options{Providers: providers, Hub: mgr.GetConfig(), Handler: c, Log: c.o.Log})
+	f := fleet.New(fleet.Options{Providers: providers, Hub: mgr.GetConfig(), Handler: c, Log: c.o.Log, Registerer: c.o.Registerer})
 	if err := f.Check(); err != nil {
 		return err
 	}
@@ -31,5 +31,20 @@ func (c *Caches) AddToManager(mgr manager.Manager, hub string, clusters []string
 	if err := errors.Join(mgr.Add(c), mgr.Add(f)); err != nil {
 		return fmt.Errorf("add the fleet to the manager: %w", err)
 	}
+	c.mu.Lock()
+	c.described = f
+	c.mu.Unlock()
 	return nil
+}
+
+// Problems tells what describes members and cannot be used, of the fleet that
+// AddToManager made; nil before that.
+func (c *Caches) Problems() []fleet.Problem {
+	c.mu.Lock()
+	f := c.described
+	c.mu.Unlock()
+	if f == nil {
+		return nil
+	}
+	return f.Problems()
 }

@@ -56,11 +56,10 @@ func run(ctx context.Context, mgr ctrl.Manager, clusters []string, o sources.Cac
 	r := &reconciler{hub: mgr.GetClient(), live: mgr.GetAPIReader(), uid: string(identity.UID), fleet: caches.Fleet}
 	c, err := controller.NewTyped("propagate", mgr, controller.TypedOptions[pipeline.Request]{
 		Reconciler:              r,
-		MaxConcurrentReconciles: 16,
-		NewQueue: caches.FairRequests(ratelimit.Limit{QPS: 20, Burst: 100}, func(q *pipeline.Queue[pipeline.Request, pipeline.Request]) {
+		MaxConcurrentReconciles: 16, // of which a member that hangs can hold 4
+		NewQueue: caches.FairRequests(ratelimit.Limit{QPS: 20, Burst: 100}, 4, func(q *pipeline.Queue[pipeline.Request, pipeline.Request]) {
 			r.queue = q
 			q.SetLimit(hubName, ratelimit.Limit{}) // serves all
-			q.SetMaxInWork(4)                      // of the 16 is all that a member that hangs can hold
 		}),
 	})
 	if err != nil {

@@ -122,6 +122,7 @@ func (r *reconciler) gather(ctx context.Context, key client.ObjectKey) (reconcil
 		obj.Data = data
 		err = r.hub.Update(ctx, obj) // refused unless obj is the newest, from which next was made
 	default: // all that is going to be done is noted
+		ask = slices.DeleteFunc(ask, func(name string) bool { return r.fleet.State(name).State == cache.Gone })
 		for _, name := range ask {
 			r.queue.Add(pipeline.Request{Cluster: name, NamespacedName: key})
 		}
