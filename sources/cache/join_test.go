@@ -2,6 +2,7 @@ package cache
 
 import (
 	"context"
+	"errors"
 	"io"
 	"net/http"
 	"strings"
@@ -23,7 +24,8 @@ import (
 )
 
 // scripted is a fakeConnection to a server that gives other answers to some
-// paths; an answer without a code is the fakeConnection's.
+// paths; an answer without a code is the fakeConnection's, and one
+// with a negative code an error.
 type scripted struct {
 	*fakeConnection
 	answer func(path string, watch bool) (code int, body string)
@@ -39,6 +41,9 @@ func (c *scripted) RoundTrip(req *http.Request) (*http.Response, error) {
 	code, body := c.answer(strings.TrimPrefix(req.URL.Path, "/prefix"), isWatch(req))
 	if code == 0 {
 		return c.fakeConnection.RoundTrip(req)
+	}
+	if code < 0 {
+		return nil, errors.New(body)
 	}
 	resp := &http.Response{StatusCode: code, Header: http.Header{"Content-Type": {"application/json"}}, Request: req}
 	resp.Body = io.NopCloser(strings.NewReader(body))

@@ -152,8 +152,9 @@ func (e *engagement[object, request]) join(ctx context.Context, m *cached) (ctrl
 			h, err = e.handle(m)
 		}
 		if panicked, ok := errors.AsType[*panicError](err); ok {
-			m.fleet.o.Log.Error(err, "The handler of a source cannot be made", "cluster", m.name, "source", e.name, "stack", panicked.stack)
-			m.hinder(&e.name, err.Error())
+			why := shown(err, link.Session, m.conn.Link().Session)
+			m.fleet.o.Log.Error(errors.New(why), "The handler of a source cannot be made", "cluster", m.name, "source", e.name, "stack", panicked.stack)
+			m.hinder(&e.name, why)
 			<-ctx.Done() // it would not go better a second time
 			return nil, nil
 		}
@@ -171,7 +172,8 @@ func (e *engagement[object, request]) join(ctx context.Context, m *cached) (ctrl
 			}
 			continue
 		}
-		m.hinder(&e.name, err.Error())
+		// It may have been sent with a session that has begun meanwhile.
+		m.hinder(&e.name, shown(err, link.Session, m.conn.Link().Session))
 		pause := time.NewTimer(delays.NextBackOff())
 		var changed <-chan struct{}
 		if link.Session != nil {
