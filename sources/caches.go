@@ -42,15 +42,17 @@ type CachesOptions struct {
 	// UserAgent is what the members' API servers log. Empty means Fairlead's.
 	UserAgent string
 	// Limit is called with the limits that a member's description asks for, when
-	// it joins and when its description changes. It must not block. Queues made
-	// by Caches.FairRequests have them already. Optional.
+	// it joins and when its description changes, in the order of the changes.
+	// It must not block, nor call the Caches, which are locked meanwhile. Queues
+	// made by Caches.FairRequests have them already. Optional.
 	Limit func(cluster string, l fleet.Limits)
 	// Registerer gets metrics of the members' connections and caches and, with
 	// AddToManager, of the fleet: controller-runtime's metrics.Registry, say. Nil
 	// means none.
 	Registerer prometheus.Registerer
-	// Removed is called once nothing of a member is left. It must not block.
-	// Optional.
+	// Removed is called once nothing of a member is left, from the member's own
+	// goroutine. It must not block for long, but may call the Caches: one that is
+	// set again starts when Removed has returned. Optional.
 	Removed func(cluster string)
 	Log     logr.Logger
 }

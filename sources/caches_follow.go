@@ -117,6 +117,9 @@ func (c *Caches) follow(ctx context.Context, r *cachedMember) error {
 	if err := c.Purge(ctx, r.name); err != nil {
 		return nil // ctx ended: the whole fleet is stopping
 	}
+	if c.o.Removed != nil {
+		c.o.Removed(r.name)
+	}
 	c.removed(r)
 	return nil
 }
@@ -129,9 +132,6 @@ func (c *Caches) removed(r *cachedMember) {
 		l.forget(r.name)
 	}
 	c.SetLabels(r.name, nil)
-	if c.o.Removed != nil {
-		c.o.Removed(r.name)
-	}
 	if r.next != nil {
 		c.startLocked(*r.next)
 	}

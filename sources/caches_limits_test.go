@@ -94,6 +94,35 @@ func TestCachesFollowLimits(t *testing.T) {
 	})
 }
 
+// TestRemovedMayCallBack: who is told that a member has left can ask about the
+// others, and bring it back.
+func TestRemovedMayCallBack(t *testing.T) {
+	var s *sim
+	var f *fakeAPI
+	told := 0
+	removed := func(name string) {
+		told++
+		if !s.caches.mu.TryLock() { // and not a deadlock
+			t.Error("the caches are locked")
+			return
+		}
+		s.caches.mu.Unlock()
+		_ = s.caches.Connections()
+		s.set(name, f)
+	}
+	simulate(t, CachesOptions{Removed: removed}, func(t *testing.T, made *sim) {
+		s, f = made, newFakeAPI("A", "x")
+		s.set("a", f)
+		s.state("a", cache.Live)
+		s.caches.Remove("a")
+		time.Sleep(time.Minute)
+		s.state("a", cache.Live)
+		if told != 1 {
+			t.Errorf("told %d times", told)
+		}
+	})
+}
+
 // TestCachesOfAConnectionThatPanics: it is made anew.
 func TestCachesOfAConnectionThatPanics(t *testing.T) {
 	simulate(t, CachesOptions{}, func(t *testing.T, s *sim) {

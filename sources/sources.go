@@ -41,7 +41,9 @@ type Options struct {
 	Queue  Queue
 	Ledger *ledger.Ledger
 	// Limit is called with the limits that a member's description asks for, when
-	// it joins and when its description changes. It must not block. Optional.
+	// it joins and when its description changes, in the order of the changes.
+	// It must not block, nor call the Sources, which are locked meanwhile.
+	// Optional.
 	Limit func(cluster string, l fleet.Limits)
 	// Removed is called once nothing of a member is left, from the member's
 	// own goroutine. It must not block for long. Optional.

@@ -1,6 +1,7 @@
 package cache
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -10,6 +11,7 @@ import (
 
 	"github.com/go-logr/logr"
 	"k8s.io/apimachinery/pkg/runtime"
+	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/cluster"
 
@@ -42,10 +44,23 @@ type Options struct {
 	Log logr.Logger
 }
 
+// scheme is what the members' cluster.Clusters will have.
+func (o Options) scheme() *runtime.Scheme {
+	if o.Scheme != nil {
+		return o.Scheme
+	}
+	made := cluster.Options{Scheme: clientgoscheme.Scheme}
+	for _, adjust := range o.Cluster {
+		adjust(&made)
+	}
+	return cmp.Or(made.Scheme, clientgoscheme.Scheme)
+}
+
 // Fleet keeps the caches of members. See the package comment.
 type Fleet struct {
 	o      Options
 	config Config
+	scheme *runtime.Scheme // of members
 
 	mu       sync.Mutex
 	members  map[string]*cached
@@ -79,6 +94,7 @@ func New(o Options) (*Fleet, error) {
 	return &Fleet{
 		o:        o,
 		config:   o.Config.withDefaults(),
+		scheme:   o.scheme(),
 		members:  map[string]*cached{},
 		statuses: map[string]Status{},
 		labels:   map[string]map[string]string{},

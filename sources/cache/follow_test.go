@@ -129,3 +129,30 @@ func TestOutbound(t *testing.T) {
 		}
 	}
 }
+
+// TestOutboundUser: who is named in a server's address is who asks, as with any
+// client, unless the request says otherwise.
+func TestOutboundUser(t *testing.T) {
+	for _, test := range []struct{ server, header, want string }{
+		{"https://host/", "", ""},
+		{"https://user:pass@host/", "", "Basic dXNlcjpwYXNz"},
+		{"https://user@host/prefix", "", "Basic dXNlcjo="},
+		{"https://user:pass@host/", "Bearer own", "Bearer own"},
+	} {
+		server, err := url.Parse(test.server)
+		if err != nil {
+			t.Fatal(err)
+		}
+		req := &http.Request{Method: http.MethodGet, URL: &url.URL{Scheme: "https", Host: "member.invalid", Path: "/api"}, Header: http.Header{}}
+		if test.header != "" {
+			req.Header.Set("Authorization", test.header)
+		}
+		out := outbound(t.Context(), req, &member.Session{Server: server})
+		if got := out.Header.Get("Authorization"); got != test.want {
+			t.Errorf("%s with %q: %q, want %q", test.server, test.header, got, test.want)
+		}
+		if got := req.Header.Get("Authorization"); got != test.header {
+			t.Errorf("the caller's request has changed: %q", got)
+		}
+	}
+}

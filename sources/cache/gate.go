@@ -171,6 +171,10 @@ func outbound(ctx context.Context, req *http.Request, s *member.Session) *http.R
 		u.Path = prefix + u.Path
 	}
 	out.URL, out.Host = &u, ""
+	if u.User != nil && out.Header.Get("Authorization") == "" { // as http.Client does, which is not asked here
+		password, _ := u.User.Password()
+		out.SetBasicAuth(u.User.Username(), password)
+	}
 	return out
 }
 

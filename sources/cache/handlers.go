@@ -16,7 +16,8 @@ import (
 
 // Handler makes the event handler for the objects of one member: name is the
 // member's in the fleet, c its cluster. It is called once for every member and
-// source, and must not block.
+// source, and must not block. If it panics, the source stays without events of
+// that member, whose status and the log tell why.
 type Handler[object client.Object, request comparable] func(name string, c cluster.Cluster) handler.TypedEventHandler[object, request]
 
 // EnqueueRequestForObject is a Handler that asks for the object itself:
@@ -28,12 +29,18 @@ func EnqueueRequestForObject[object client.Object](name string, _ cluster.Cluste
 
 // EnqueueRequestForOwner returns a Handler that asks for the owners of the
 // object that are of the owner's type, in the same cluster. Its options are
-// controller-runtime's, such as handler.OnlyControllerOwner. The owner's type
-// must be known to the member; if it is not, creating the handler panics as
-// controller-runtime's does.
+// controller-runtime's, such as handler.OnlyControllerOwner. Whether the owner is
+// namespaced is asked once, before the first event of a member: until it has
+// told, the source waits for it. So the owner's kind must be served by every
+// member. To create the handler panics if the scheme does not know the owner's
+// type, as controller-runtime's does, or if the member does not answer.
 func EnqueueRequestForOwner[object client.Object](owner client.Object, opts ...handler.OwnerOption) Handler[object, pipeline.Request] {
 	return func(name string, c cluster.Cluster) handler.TypedEventHandler[object, pipeline.Request] {
-		return inCluster(name, handler.TypedEnqueueRequestForOwner[object](c.GetScheme(), c.GetRESTMapper(), owner, opts...))
+		mapper, err := ownerMapper(c, owner)
+		if err != nil {
+			panic(err)
+		}
+		return inCluster(name, handler.TypedEnqueueRequestForOwner[object](c.GetScheme(), mapper, owner, opts...))
 	}
 }
 

@@ -15,6 +15,8 @@ import (
 	"k8s.io/apimachinery/pkg/watch"
 	toolscache "k8s.io/client-go/tools/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client/apiutil"
+
+	"github.com/fairlead-dev/fairlead/internal/member"
 )
 
 // flavor is one of the ways in which controller-runtime caches a kind.
@@ -51,14 +53,15 @@ type informer struct {
 	key    kindKey
 
 	mu       sync.Mutex
-	uid      string    // of the cluster that the cache was listed from
-	synced   bool      // its first list is in the cache
-	trying   time.Time // since when the first list could be under way; zero while the gate is shut
-	problem  string    // why the newest request failed; empty once one succeeded
-	open     bool      // the newest request was answered, and not cut
-	silent   bool      // reported as silent
-	last     time.Time // when its server last told it something
-	watching *flight   // its open watch
+	uid      string          // of the cluster that the cache was listed from
+	synced   bool            // its first list is in the cache
+	trying   time.Time       // since when the first list could be under way; zero while the gate is shut
+	problem  string          // why the newest request failed; empty once one succeeded
+	open     bool            // the newest request was answered, and not cut
+	silent   bool            // reported as silent
+	last     time.Time       // when its server last told it something
+	watching *flight         // its open watch
+	session  *member.Session // of the newest request
 }
 
 // snapshot is an informer at one moment.
@@ -99,16 +102,18 @@ func (i *informer) shut() {
 	i.set(func() { i.open, i.trying = false, time.Time{} })
 }
 
-// try: a request is about to be sent.
-func (i *informer) try() {
+// try: a request is about to be sent with a session.
+func (i *informer) try(s *member.Session) {
 	i.mu.Lock()
 	defer i.mu.Unlock()
+	i.session = s
 	if i.trying.IsZero() {
 		i.trying = time.Now()
 	}
 }
 
-// fail: a request was answered with an error, or not at all.
+// fail: a request was answered with an error, or not at all. The problem is fit
+// to be shown.
 func (i *informer) fail(problem string) {
 	i.set(func() { i.open, i.problem = false, problem })
 }
@@ -140,7 +145,10 @@ func (i *informer) gaveUp(ctx context.Context, _ *toolscache.Reflector, err erro
 	case ctx.Err() != nil, errors.Is(err, io.EOF):
 	case apierrors.IsResourceExpired(err), apierrors.IsGone(err): // it lists anew
 	default:
-		i.fail(err.Error())
+		i.mu.Lock()
+		s := i.session
+		i.mu.Unlock()
+		i.fail(shown(err, s))
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
+	"runtime/debug"
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -14,6 +15,7 @@ import (
 	ctrlcache "sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/client/apiutil"
+	"sigs.k8s.io/controller-runtime/pkg/handler"
 	"sigs.k8s.io/controller-runtime/pkg/predicate"
 	"sigs.k8s.io/controller-runtime/pkg/source"
 
@@ -53,10 +55,15 @@ func (k *kind[object, request]) String() string {
 	return fmt.Sprintf("fleet kind source: %T", k.obj)
 }
 
-// Start engages all members until ctx ends. It returns at once.
+// Start engages all members until ctx ends. It returns at once. It fails if the
+// source is incomplete, or if the fleet's scheme does not know the object's
+// type.
 func (k *kind[object, request]) Start(ctx context.Context, queue workqueue.TypedRateLimitingInterface[request]) error {
 	if k.fleet == nil || k.handler == nil || reflect.ValueOf(&k.obj).Elem().IsNil() {
 		return errors.New("cache.Kind needs a fleet, an object and a handler")
+	}
+	if _, err := apiutil.GVKForObject(k.obj, k.fleet.scheme); err != nil {
+		return fmt.Errorf("cache.Kind of %T: %w", k.obj, err)
 	}
 	name := fmt.Sprintf("%T", k.obj)
 	if gvk := k.obj.GetObjectKind().GroupVersionKind(); !gvk.Empty() {
@@ -111,7 +118,7 @@ func (e *engagement[object, request]) engage(member context.Context, m *cached) 
 	defer context.AfterFunc(member, cancel)()
 
 	m.hinder(&e.name, "")
-	informer := e.informer(ctx, m)
+	informer, h := e.join(ctx, m)
 	m.engaged(&e.name)
 	if informer == nil {
 		return
@@ -119,7 +126,7 @@ func (e *engagement[object, request]) engage(member context.Context, m *cached) 
 	registration, err := informer.AddEventHandlerWithOptions(&events[object, request]{
 		base:       e.base,
 		member:     member.Done(),
-		handler:    e.kind.handler(m.name, m.cluster),
+		handler:    h,
 		predicates: e.kind.predicates,
 		queue:      e.queue,
 		log:        m.fleet.o.Log.WithValues("cluster", m.name),
@@ -132,15 +139,31 @@ func (e *engagement[object, request]) engage(member context.Context, m *cached) 
 	_ = informer.RemoveEventHandler(registration)
 }
 
-// informer returns the member's informer for the kind, as soon as the member
-// can tell what the kind's resource is. It returns nil when ctx ends.
-func (e *engagement[object, request]) informer(ctx context.Context, m *cached) ctrlcache.Informer {
+// join returns the member's informer for the kind and the handler of its
+// events, as soon as the member can tell what both need to know. It returns nil
+// when ctx ends.
+func (e *engagement[object, request]) join(ctx context.Context, m *cached) (ctrlcache.Informer, handler.TypedEventHandler[object, request]) {
 	delays := retry.NewBackOff(time.Second, retryMax)
+	var h handler.TypedEventHandler[object, request]
 	for ctx.Err() == nil {
 		link := m.conn.Link()
-		informer, err := e.find(ctx, m)
+		var err error
+		if h == nil {
+			h, err = e.handle(m)
+		}
+		if panicked, ok := errors.AsType[*panicError](err); ok {
+			why := shown(err, link.Session, m.conn.Link().Session)
+			m.fleet.o.Log.Error(errors.New(why), "The handler of a source cannot be made", "cluster", m.name, "source", e.name, "stack", panicked.stack)
+			m.hinder(&e.name, why)
+			<-ctx.Done() // it would not go better a second time
+			return nil, nil
+		}
+		var informer ctrlcache.Informer
 		if err == nil {
-			return informer
+			informer, err = e.find(ctx, m)
+		}
+		if err == nil {
+			return informer, h
 		}
 		if errors.Is(err, ErrClusterUnavailable) && link.Session == nil {
 			select { // not its own fault, and nothing to try before this
@@ -149,7 +172,8 @@ func (e *engagement[object, request]) informer(ctx context.Context, m *cached) c
 			}
 			continue
 		}
-		m.hinder(&e.name, err.Error())
+		// It may have been sent with a session that has begun meanwhile.
+		m.hinder(&e.name, shown(err, link.Session, m.conn.Link().Session))
 		pause := time.NewTimer(delays.NextBackOff())
 		var changed <-chan struct{}
 		if link.Session != nil {
@@ -162,7 +186,36 @@ func (e *engagement[object, request]) informer(ctx context.Context, m *cached) c
 		}
 		pause.Stop()
 	}
-	return nil
+	return nil, nil
+}
+
+// panicError is what the Handler of a source has panicked with.
+type panicError struct {
+	value any
+	stack string
+}
+
+func (p *panicError) Error() string { return fmt.Sprintf("its handler panicked: %v", p.value) }
+
+// handle makes the handler of the member's events. A Handler that panics must
+// not end the process whenever a member joins.
+func (e *engagement[object, request]) handle(m *cached) (h handler.TypedEventHandler[object, request], err error) {
+	defer func() {
+		v := recover()
+		if v == nil {
+			return
+		}
+		h = nil
+		if later, ok := v.(unresolved); ok {
+			err = later
+			return
+		}
+		err = &panicError{v, string(debug.Stack())}
+	}()
+	if h = e.kind.handler(m.name, m.cluster); h == nil {
+		panic("no handler")
+	}
+	return h, nil
 }
 
 func (e *engagement[object, request]) find(ctx context.Context, m *cached) (ctrlcache.Informer, error) {

@@ -73,7 +73,7 @@ func (w *wire) open() (*http.Response, *flight, error) {
 		if !ok {
 			continue
 		}
-		w.informer.try()
+		w.informer.try(s)
 		back, err := w.wentBack(fctx, f)
 		if back {
 			f.end()
@@ -106,7 +106,7 @@ func (w *wire) open() (*http.Response, *flight, error) {
 		if cut {
 			continue
 		}
-		w.informer.fail(err.Error())
+		w.informer.fail(shown(err, s))
 		if err := w.pause(ctx, s, retryAfter); err != nil {
 			return nil, nil, err
 		}
@@ -224,7 +224,7 @@ func decodeStatus(body []byte) *metav1.Status {
 func refusalError(code int, status *metav1.Status) error {
 	text := fmt.Sprintf("%d %s", code, http.StatusText(code))
 	if status.Message != "" {
-		text += ": " + strings.ToValidUTF8(status.Message[:min(len(status.Message), 300)], "")
+		text += ": " + status.Message // whole: half a token would not be recognised
 	}
 	return refused(text)
 }

@@ -82,9 +82,14 @@ func (d *dialer) Close() {
 	}
 }
 
-// SyscallConn gives access to the file descriptor, where there is one.
+// SyscallConn gives access to the file descriptor, if what comes out of that is
+// what Read returns. Of a connection that a member's own Dial has wrapped nobody
+// knows, not even if it has a SyscallConn: that may be the one of what it embeds.
 func (s *socket) SyscallConn() (syscall.RawConn, error) {
-	if under, ok := s.Conn.(syscall.Conn); ok {
+	switch under := s.Conn.(type) {
+	case *net.TCPConn:
+		return under.SyscallConn()
+	case *net.UnixConn:
 		return under.SyscallConn()
 	}
 	return nil, errors.ErrUnsupported

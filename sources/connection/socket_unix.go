@@ -17,12 +17,19 @@ const socketBuffer = 64 << 10
 // socketBuffers are only held while there is something in them.
 var socketBuffers = sync.Pool{New: func() any { return new([socketBuffer]byte) }}
 
+// buffers is a sync.Pool of *[socketBuffer]byte.
+type buffers interface {
+	Get() any
+	Put(buffer any)
+}
+
 // frugalConn is a connection that is read in large pieces, but that holds no
 // buffer while nothing comes. It has one reader at a time, as any connection
 // below TLS.
 type frugalConn struct {
 	net.Conn
-	raw syscall.RawConn
+	raw     syscall.RawConn
+	buffers buffers
 
 	// Of the reader:
 	buffer *[socketBuffer]byte // nil: nothing is left
@@ -40,7 +47,7 @@ func frugal(conn net.Conn) net.Conn {
 	if err != nil {
 		return conn
 	}
-	return &frugalConn{Conn: conn, raw: raw}
+	return &frugalConn{Conn: conn, raw: raw, buffers: &socketBuffers}
 }
 
 func (c *frugalConn) Read(p []byte) (int, error) {
@@ -54,7 +61,7 @@ func (c *frugalConn) Read(p []byte) (int, error) {
 	}
 	n := copy(p, c.left)
 	if c.left = c.left[n:]; len(c.left) == 0 {
-		socketBuffers.Put(c.buffer)
+		c.buffers.Put(c.buffer)
 		c.buffer = nil
 	}
 	return n, nil
@@ -65,7 +72,7 @@ func (c *frugalConn) fill() error {
 	var n int
 	var failed error
 	err := c.raw.Read(func(fd uintptr) bool {
-		buffer := socketBuffers.Get().(*[socketBuffer]byte)
+		buffer := c.buffers.Get().(*[socketBuffer]byte)
 		for {
 			n, failed = syscall.Read(int(fd), buffer[:])
 			if failed != syscall.EINTR {
@@ -76,7 +83,7 @@ func (c *frugalConn) fill() error {
 			c.buffer, c.left = buffer, buffer[:n]
 			return true
 		}
-		socketBuffers.Put(buffer)
+		c.buffers.Put(buffer)
 		return failed != syscall.EAGAIN
 	})
 	switch {
