@@ -216,6 +216,36 @@ func TestBeginWaitsForANoteUnderWay(t *testing.T) {
 	})
 }
 
+// Another UID is noted under a name while the store is given the one before,
+// whose Begin has given up: that transaction stores nothing of it.
+func TestBeginWaitsForItsOwnNote(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := start(t, &testStore{memStore: newMemStore(), takes: 400 * time.Millisecond})
+		c := r.snapshotted()
+		time.Sleep(1900 * time.Millisecond)
+		before := len(r.store.seen())
+		ticket, _ := c.Observe(pod(1), at20(1), false, false)
+		impatient, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+		defer cancel()
+		if _, _, err := c.Begin(impatient, ticket, pod(1), at20(1), false); !errors.Is(err, context.DeadlineExceeded) {
+			t.Fatalf("Begin: %v", err)
+		}
+		if len(r.store.seen()) != before {
+			t.Fatal("the first note is no longer on its way")
+		}
+		patient, cancel := context.WithTimeout(t.Context(), time.Minute)
+		defer cancel()
+		ticket, _ = c.Observe(pod(1), at20(2), false, false)
+		if _, _, err := c.Begin(patient, ticket, pod(1), at20(2), false); err != nil {
+			t.Fatal(err)
+		}
+		want := []version{{c.uidLocked(uuid(1)), 21}, {c.uidLocked(uuid(2)), 22}}
+		if got := r.restart().held[name(appendName(nil, pod(1)))]; !slices.Equal(got, want) {
+			t.Errorf("Begin returned with %v noted, want %v", got, want)
+		}
+	})
+}
+
 func TestFailingStorePausesDelivery(t *testing.T) {
 	bubble(t, func(t *testing.T, r *running) {
 		c := r.snapshotted()
