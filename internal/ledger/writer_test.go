@@ -222,7 +222,7 @@ func TestBeginWaitsForItsOwnNote(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := start(t, &testStore{memStore: newMemStore(), takes: 400 * time.Millisecond})
 		c := r.snapshotted()
-		time.Sleep(1900 * time.Millisecond)
+		time.Sleep(1500 * time.Millisecond) // no full transaction is under way, nor comes next
 		before := len(r.store.seen())
 		ticket, _ := c.Observe(pod(1), at20(1), false, false)
 		impatient, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
@@ -339,6 +339,20 @@ func TestNothingIsLostByAFailedTransaction(t *testing.T) {
 		again := r.restart() // not stopped: as after kill -9
 		if s := again.Stats(); again.ResumePoint() != "39" || s.Known != 20 || len(again.held) != 0 {
 			t.Errorf("resume point %s, %+v, %d held", again.ResumePoint(), s, len(again.held))
+		}
+
+		// A transaction of a head alone: nothing but the resume point moves.
+		before, _ := r.ledger.Status()
+		r.store.fail(errors.New("input/output error"))
+		c.Seen("60")
+		time.Sleep(2 * time.Second)
+		if s, _ := r.ledger.Status(); s.Failures == before.Failures {
+			t.Fatalf("no transaction has failed: %+v", s)
+		}
+		r.store.fail(nil)
+		time.Sleep(time.Minute)
+		if got := r.restart().ResumePoint(); got != "60" {
+			t.Errorf("resume point %s, want 60", got)
 		}
 	})
 }
