@@ -67,12 +67,13 @@ type Cursor struct {
 	stored    bool // the store has a head of this cursor
 
 	// What follows is forgotten by a restart.
-	sinks        []string // those of the ledger
-	last         string   // version of the last frame seen; "" if a snapshot is needed
-	snapshotting bool     // between BeginSnapshot and the Seen after EndSnapshot
-	swept        bool     // EndSnapshot was called
-	sweptAt      rv       // version of the last snapshot that was swept
-	sweptTicket  uint64   // of what was observed last before that
+	missed       time.Time // since when Join is awaited; zero: not
+	sinks        []string  // those of the ledger
+	last         string    // version of the last frame seen; "" if a snapshot is needed
+	snapshotting bool      // between BeginSnapshot and the Seen after EndSnapshot
+	swept        bool      // EndSnapshot was called
+	sweptAt      rv        // version of the last snapshot that was swept
+	sweptTicket  uint64    // of what was observed last before that
 	epoch        uint32
 	ticket       uint64
 	pending      map[name]*pending

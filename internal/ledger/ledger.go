@@ -18,9 +18,6 @@ const (
 	DefaultInterval  = time.Second
 )
 
-// expireInterval is how often cursors are looked at that have expired.
-const expireInterval = time.Hour
-
 // StreamID names a stream's cursor.
 type StreamID struct {
 	Cluster    string `json:"cluster"`    // the member's name
@@ -53,6 +50,7 @@ type Options struct {
 type Ledger struct {
 	retention time.Duration
 	sinks     []string
+	log       logr.Logger
 	writer    *writer // nil without a store
 
 	mu      sync.Mutex
@@ -66,6 +64,7 @@ func Open(ctx context.Context, o Options) (*Ledger, error) {
 	l := &Ledger{
 		retention: cmp.Or(o.Retention, DefaultRetention),
 		sinks:     o.Sinks,
+		log:       o.Log,
 		cursors:   map[StreamID]*Cursor{},
 	}
 	if o.Store == nil {
@@ -84,8 +83,9 @@ func Open(ctx context.Context, o Options) (*Ledger, error) {
 		c := newCursor(h.ID, l.writer)
 		c.key, c.head, c.headDirty = cursor, h, false
 		if h.Left.IsZero() {
-			// Until Join says that its cluster is still in the fleet.
-			c.head.Left, c.headDirty = now, true
+			// Until Join says that its cluster is still in the fleet. This is not
+			// stored: a process that ends before Join knows nothing about it.
+			c.missed = now
 		}
 		l.cursors[h.ID] = c
 		return c.load(records)
@@ -103,7 +103,7 @@ func Open(ctx context.Context, o Options) (*Ledger, error) {
 func (l *Ledger) Run(ctx context.Context) error {
 	var wg sync.WaitGroup
 	defer wg.Wait()
-	wg.Go(func() { l.expireAtTimes(ctx) })
+	wg.Go(func() { l.lookAtTimes(ctx) })
 	if l.writer == nil {
 		<-ctx.Done()
 		return nil
@@ -112,19 +112,6 @@ func (l *Ledger) Run(ctx context.Context) error {
 		return fmt.Errorf("write the ledger for the last time: %w", err)
 	}
 	return nil
-}
-
-func (l *Ledger) expireAtTimes(ctx context.Context) {
-	tick := time.NewTicker(expireInterval)
-	defer tick.Stop()
-	for {
-		select {
-		case now := <-tick.C:
-			l.expire(now)
-		case <-ctx.Done():
-			return
-		}
-	}
 }
 
 // Status tells where the store stands. It is not ok without a store.
@@ -221,46 +208,6 @@ func (c *Cursor) claimed(digest string, sinks []string) {
 
 // Drop forgets a stream and all that is known of it.
 func (l *Ledger) Drop(id StreamID) { l.drop(id) }
-
-// Join says that a cluster is in the fleet: its cursors do not expire.
-func (l *Ledger) Join(cluster string) {
-	l.expire(time.Now())
-	for _, c := range l.of(cluster) {
-		c.setLeft(time.Time{})
-	}
-}
-
-// Leave says that a cluster left the fleet and that none of its changes is in
-// a queue or in work any more. Leaving is not deleting: its cursors are kept
-// for the retention time, as after a restart.
-func (l *Ledger) Leave(cluster string) {
-	now := time.Now()
-	for _, c := range l.of(cluster) {
-		c.Rewind()
-		c.setLeft(now)
-	}
-	l.expire(now)
-}
-
-func (c *Cursor) setLeft(at time.Time) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if !c.head.Left.Equal(at) {
-		c.head.Left, c.headDirty = at, true
-	}
-}
-
-// expire drops the cursors of clusters that left too long ago.
-func (l *Ledger) expire(now time.Time) {
-	for _, c := range l.all() {
-		c.mu.Lock()
-		left, id := c.head.Left, c.head.ID
-		c.mu.Unlock()
-		if !left.IsZero() && now.Sub(left) >= l.retention {
-			l.drop(id)
-		}
-	}
-}
 
 func (l *Ledger) drop(id StreamID) {
 	l.mu.Lock()

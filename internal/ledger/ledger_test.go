@@ -1,6 +1,7 @@
 package ledger
 
 import (
+	"context"
 	"slices"
 	"strconv"
 	"testing"
@@ -25,7 +26,9 @@ func deliver(t *testing.T, c *Cursor, n Name, v Version, deleted, snapshot bool)
 	if verdict != Deliver {
 		t.Fatalf("Observe(%v, %v) = %v, want Deliver", n, v, verdict)
 	}
-	ghosts, known, err := c.Begin(t.Context(), ticket, n, v, deleted)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	ghosts, known, err := c.Begin(ctx, ticket, n, v, deleted)
 	if err != nil {
 		t.Fatal(err)
 	}

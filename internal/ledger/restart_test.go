@@ -5,7 +5,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"testing/synctest"
 	"time"
 )
 
@@ -14,6 +13,7 @@ type stored struct {
 	*testing.T
 	store  *memStore
 	ledger *Ledger
+	logs   []string
 }
 
 func newStored(t *testing.T) *stored {
@@ -25,7 +25,7 @@ func newStored(t *testing.T) *stored {
 // open is a new process.
 func (s *stored) open() {
 	s.Helper()
-	l, err := Open(s.Context(), Options{Store: s.store, Retention: time.Hour})
+	l, err := Open(s.Context(), Options{Store: s.store, Retention: time.Hour, Log: logTo(&s.logs)})
 	if err != nil {
 		s.Fatal(err)
 	}
@@ -185,71 +185,6 @@ func TestDropAndClaimAgain(t *testing.T) {
 			t.Errorf("with %s between: %d cursors stored", between, len(s.store.heads))
 		}
 	}
-}
-
-func TestRetentionAcrossRestarts(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		s := newStored(t)
-		c, _ := s.claim("uid", "")
-		s.ledger.Join("a")
-		s.fill(c)
-		s.commit(true)
-		restart := func(after time.Duration) (kept bool) {
-			time.Sleep(after)
-			s.open()
-			_, kept = s.ledger.cursors[c.ID()]
-			return kept
-		}
-		if !restart(30*24*time.Hour) || !restart(59*time.Minute) {
-			t.Fatal("dropped although its cluster never left: nothing ran that could have known")
-		}
-		s.ledger.Join("a")
-		s.commit(true)
-		s.ledger.Leave("a")
-		s.commit(true)
-		if !restart(50*time.Minute) || !restart(9*time.Minute) {
-			t.Fatal("dropped before its time")
-		}
-		s.commit(true)
-		if restart(time.Minute) {
-			t.Error("kept beyond its time")
-		}
-		s.commit(true)
-		if len(s.store.heads) != 0 {
-			t.Error("still in the store")
-		}
-		// Present in the file, but not in the fleet that this process knows.
-		c, _ = s.claim("uid", "")
-		s.fill(c)
-		s.ledger.Join("a")
-		s.commit(true)
-		s.open()
-		s.commit(true)
-		if restart(time.Hour) {
-			t.Error("kept although no process has seen its cluster for the retention time")
-		}
-	})
-}
-
-// A ledger that runs drops what has expired without anybody joining or leaving.
-func TestRunDropsWhatHasExpired(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		r := start(t, &testStore{memStore: newMemStore(), takes: time.Millisecond})
-		r.snapshotted()
-		time.Sleep(2 * time.Second)
-		r.ledger.Leave("a")
-		time.Sleep(DefaultRetention - time.Minute)
-		if n := len(r.ledger.all()); n != 1 {
-			t.Errorf("%d cursors before the retention time is over", n)
-		}
-		time.Sleep(2 * time.Hour)
-		if n := len(r.ledger.all()); n != 0 {
-			t.Errorf("%d cursors after it", n)
-		}
-		if err := r.stop(); err != nil || len(r.store.heads) != 0 {
-			t.Errorf("%v; %d cursors stored", err, len(r.store.heads))
-		}
-	})
 }
 
 // A first head that comes with a note says nothing of a resume point: the acks

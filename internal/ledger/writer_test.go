@@ -216,8 +216,41 @@ func TestBeginWaitsForANoteUnderWay(t *testing.T) {
 	})
 }
 
+// Another UID is noted under a name while the store is given the one before,
+// whose Begin has given up: that transaction stores nothing of it.
+func TestBeginWaitsForItsOwnNote(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := start(t, &testStore{memStore: newMemStore(), takes: 400 * time.Millisecond})
+		c := r.snapshotted()
+		time.Sleep(1500 * time.Millisecond) // no full transaction is under way, nor comes next
+		before := len(r.store.seen())
+		ticket, _ := c.Observe(pod(1), at20(1), false, false)
+		impatient, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+		defer cancel()
+		if _, _, err := c.Begin(impatient, ticket, pod(1), at20(1), false); !errors.Is(err, context.DeadlineExceeded) {
+			t.Fatalf("Begin: %v", err)
+		}
+		if len(r.store.seen()) != before {
+			t.Fatal("the first note is no longer on its way")
+		}
+		patient, cancel := context.WithTimeout(t.Context(), time.Minute)
+		defer cancel()
+		ticket, _ = c.Observe(pod(1), at20(2), false, false)
+		if _, _, err := c.Begin(patient, ticket, pod(1), at20(2), false); err != nil {
+			t.Fatal(err)
+		}
+		want := []version{{c.uidLocked(uuid(1)), 21}, {c.uidLocked(uuid(2)), 22}}
+		if got := r.restart().held[name(appendName(nil, pod(1)))]; !slices.Equal(got, want) {
+			t.Errorf("Begin returned with %v noted, want %v", got, want)
+		}
+	})
+}
+
 func TestFailingStorePausesDelivery(t *testing.T) {
 	bubble(t, func(t *testing.T, r *running) {
+		// In a bubble whose writer ticks on, a wait without an end has none.
+		end, cancel := context.WithTimeout(t.Context(), time.Hour)
+		defer cancel()
 		c := r.snapshotted()
 		deliver(t, c, pod(1), at20(1), false, false)
 		c.Seen("21")
@@ -233,22 +266,22 @@ func TestFailingStorePausesDelivery(t *testing.T) {
 		known, _ := c.Observe(pod(1), at(uuid(1), 31), false, false)
 		began := make(chan string, 2)
 		go func() {
-			_, _, err := c.Begin(t.Context(), fresh, pod(2), at(uuid(2), 30), false)
+			_, _, err := c.Begin(end, fresh, pod(2), at(uuid(2), 30), false)
 			began <- fmt.Sprint("fresh ", err)
 		}()
 		time.Sleep(time.Second)
 		go func() {
-			_, _, err := c.Begin(t.Context(), known, pod(1), at(uuid(1), 31), false)
+			_, _, err := c.Begin(end, known, pod(1), at(uuid(1), 31), false)
 			began <- fmt.Sprint("known ", err)
 		}()
-		ctx, cancel := context.WithTimeoutCause(t.Context(), time.Minute, errors.New("the program ends"))
+		ctx, cancel := context.WithTimeoutCause(end, time.Minute, errors.New("the program ends"))
 		defer cancel()
 		if _, _, err := c.Begin(ctx, known, pod(1), at(uuid(1), 31), false); err == nil || !strings.Contains(err.Error(), "the program ends") {
 			t.Errorf("Begin when ctx ends: %v", err)
 		}
 		time.Sleep(10 * time.Minute)
 		if len(began) > 0 {
-			t.Errorf("delivery goes on: %s", <-began)
+			t.Fatalf("delivery goes on: %s", <-began)
 		}
 		s, _ := r.ledger.Status()
 		if s.Healthy || s.LastError != "no space left on device" || s.Since.Before(failed) || s.Since.After(failed.Add(2*time.Second)) ||
@@ -309,6 +342,20 @@ func TestNothingIsLostByAFailedTransaction(t *testing.T) {
 		again := r.restart() // not stopped: as after kill -9
 		if s := again.Stats(); again.ResumePoint() != "39" || s.Known != 20 || len(again.held) != 0 {
 			t.Errorf("resume point %s, %+v, %d held", again.ResumePoint(), s, len(again.held))
+		}
+
+		// A transaction of a head alone: nothing but the resume point moves.
+		before, _ := r.ledger.Status()
+		r.store.fail(errors.New("input/output error"))
+		c.Seen("60")
+		time.Sleep(2 * time.Second)
+		if s, _ := r.ledger.Status(); s.Failures == before.Failures {
+			t.Fatalf("no transaction has failed: %+v", s)
+		}
+		r.store.fail(nil)
+		time.Sleep(time.Minute)
+		if got := r.restart().ResumePoint(); got != "60" {
+			t.Errorf("resume point %s, want 60", got)
 		}
 	})
 }

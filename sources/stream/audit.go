@@ -40,6 +40,8 @@ type audit struct {
 
 	listed   []uint64 // hashes of the names
 	suspects []suspect
+	limit    int  // of suspects
+	more     bool // there were more
 
 	await  atomic.Uint64 // position to be told of; 0: none
 	passed chan struct{} // capacity 1: it has been reached
@@ -61,7 +63,7 @@ type suspect struct {
 
 const (
 	// maxSuspects bounds the memory of an audit; any one that really differs
-	// leads to a snapshot, which repairs them all.
+	// leads to a snapshot, which repairs them all. If none does, the others may.
 	maxSuspects = 10_000
 	// maxTold bounds what may change during a list, beside what is known.
 	maxTold = 1 << 16
@@ -71,8 +73,8 @@ func newAudit(s *Stream, session *member.Session, t *target, cancel context.Canc
 	return &audit{
 		Stream: s, session: session, target: t, cancel: cancel,
 		began: s.auditor.position.Load(), seed: maphash.MakeSeed(),
-		passed: make(chan struct{}, 1),
-		told:   map[uint64]uint64{}, most: maxTold + t.cursor.Stats().Known,
+		passed: make(chan struct{}, 1), limit: maxSuspects,
+		told: map[uint64]uint64{}, most: maxTold + t.cursor.Stats().Known,
 	}
 }
 
@@ -103,6 +105,8 @@ func (au *audit) run(ctx context.Context) (differences int, err error) {
 	case at < au.began:
 		// A list is never older than what was told before, in one history.
 		au.demands.add(wentBack)
+	case au.more:
+		return 0, errTooMany
 	}
 	return differences, nil
 }
@@ -205,9 +209,11 @@ func (au *audit) lastTold(hash uint64) uint64 {
 }
 
 func (au *audit) suspect(name ledger.Name, listed ledger.Version) {
-	if len(au.suspects) < maxSuspects {
-		au.suspects = append(au.suspects, suspect{name, listed})
+	if len(au.suspects) == au.limit {
+		au.more = true
+		return
 	}
+	au.suspects = append(au.suspects, suspect{name, listed})
 }
 
 // findMissing adds what is known and was not in the list of that version.

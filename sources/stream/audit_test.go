@@ -161,6 +161,33 @@ func TestAuditWaitsForWhatIsOnItsWay(t *testing.T) {
 	})
 }
 
+// An audit that did not look at all that seemed to differ does not say that
+// nothing does. It is made again sooner, but not at once.
+func TestAuditOfTooManySuspects(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := start(t, audits)
+		body := h.live()
+		body.send(event("MODIFIED", "a", 11))
+		call := h.call("list by 500")
+		h.tamper("b", "uid-b", "900", false)
+		h.stream.auditor.current.Load().limit = 1
+		list := listOf(11, "", configMap("a", 11), configMap("b", 2))
+		call.reply(200, list) // a is on its way, and b comes after it
+		h.want(true, "updated a uid-a@11")
+		time.Sleep(time.Second)
+		h.wantAudits("undecided", 1, 0)
+
+		began := time.Now()
+		call = h.call("list by 500")
+		if past := time.Since(began); past < auditEvery/10-time.Second || past > auditEvery/5 {
+			t.Errorf("the next audit came after %s", past)
+		}
+		call.reply(200, list)
+		h.call("streaming list")
+		h.wantAudits("differences", 1, 1)
+	})
+}
+
 func TestAuditThatCannotTell(t *testing.T) {
 	for name, test := range map[string]struct {
 		then   func(h *harness, list *fakeCall, body *fakeBody)

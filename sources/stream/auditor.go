@@ -32,7 +32,7 @@ type auditResult uint8
 const (
 	auditClean       auditResult = iota
 	auditDiffers                 // something really differs; a snapshot repairs it
-	auditUndecided               // what seemed to differ stayed in flight for too long
+	auditUndecided               // what seemed to differ stayed in flight for too long, or was too much
 	auditInterrupted             // by a snapshot, a new session or the end of the stream
 	auditFailed                  // the server did not give a list
 	numAuditResults
@@ -59,6 +59,7 @@ type auditor struct {
 var (
 	errSuperseded = errors.New("the audit was interrupted")
 	errUndecided  = errors.New("what seemed to differ stayed in flight for too long")
+	errTooMany    = errors.New("more seemed to differ than an audit looks at, and what it looked at did not")
 	errUnordered  = errors.New("audit: the server's resourceVersions are not numbers")
 )
 
@@ -122,6 +123,8 @@ func (s *Stream) audit(ctx context.Context) time.Duration {
 	differences, err := au.run(ctx)
 	s.endAudit()
 
+	// A list costs the server something, so none comes at once again.
+	sooner := interval/10 + rand.N(interval/10+1)
 	result, next := auditClean, interval-interval/5+rand.N(2*(interval/5)+1)
 	switch {
 	case err == nil && differences > 0:
@@ -129,10 +132,12 @@ func (s *Stream) audit(ctx context.Context) time.Duration {
 	case err == nil:
 	case ctx.Err() != nil && errors.Is(context.Cause(ctx), errUndecided), errors.Is(err, errUndecided):
 		result = auditUndecided
+	case errors.Is(err, errTooMany):
+		result, next = auditUndecided, min(next, sooner)
 	case ctx.Err() != nil:
 		result, next = auditInterrupted, soon
 	default:
-		result, next = auditFailed, min(next, interval/10+rand.N(interval/10+1))
+		result, next = auditFailed, min(next, sooner)
 		s.noteError(err)
 	}
 	s.progress.audits[result].Add(1)

@@ -1,0 +1,81 @@
+package ledger
+
+import (
+	"cmp"
+	"context"
+	"time"
+)
+
+// expireInterval is how often cursors are looked at that have expired, and how
+// long a process waits for a cluster to join before it stores that it has left.
+const expireInterval = time.Hour
+
+// Join says that a cluster is in the fleet: its cursors do not expire.
+func (l *Ledger) Join(cluster string) {
+	l.expire(time.Now())
+	for _, c := range l.of(cluster) {
+		c.setLeft(time.Time{})
+	}
+}
+
+// Leave says that a cluster left the fleet and that none of its changes is in
+// a queue or in work any more. Leaving is not deleting: its cursors are kept
+// for the retention time, as after a restart.
+func (l *Ledger) Leave(cluster string) {
+	now := time.Now()
+	for _, c := range l.of(cluster) {
+		c.Rewind()
+		c.setLeft(now)
+	}
+	l.expire(now)
+}
+
+func (c *Cursor) setLeft(at time.Time) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.missed = time.Time{}
+	if !c.head.Left.Equal(at) {
+		c.head.Left, c.headDirty = at, true
+	}
+}
+
+// expire drops the cursors of clusters that left too long ago.
+func (l *Ledger) expire(now time.Time) {
+	for _, c := range l.all() {
+		c.mu.Lock()
+		left, id := cmp.Or(c.head.Left, c.missed), c.head.ID
+		c.mu.Unlock()
+		if !left.IsZero() && now.Sub(left) >= l.retention {
+			l.drop(id)
+			l.log.Info("A stream of a cluster that left the fleet is forgotten; what it has delivered stays with the sinks",
+				"cluster", id.Cluster, "clusterUID", id.ClusterUID, "resource", id.Resource, "left", left)
+		}
+	}
+}
+
+func (l *Ledger) lookAtTimes(ctx context.Context) {
+	tick := time.NewTicker(expireInterval)
+	defer tick.Stop()
+	for {
+		select {
+		case now := <-tick.C:
+			l.look(now)
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// look is called long after Open: a cluster that has not joined by then has
+// left while no process ran. That is stored, so that its cursors expire even if
+// no process lives as long as they are kept.
+func (l *Ledger) look(now time.Time) {
+	for _, c := range l.all() {
+		c.mu.Lock()
+		if !c.missed.IsZero() {
+			c.head.Left, c.missed, c.headDirty = c.missed, time.Time{}, true
+		}
+		c.mu.Unlock()
+	}
+	l.expire(now)
+}

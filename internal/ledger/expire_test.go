@@ -1,0 +1,121 @@
+package ledger
+
+import (
+	"context"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+func TestRetentionAcrossRestarts(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newStored(t)
+		c, _ := s.claim("uid", "")
+		s.ledger.Join("a")
+		s.fill(c)
+		s.commit(true)
+		restart := func(after time.Duration) (kept bool) {
+			time.Sleep(after)
+			s.open()
+			_, kept = s.ledger.cursors[c.ID()]
+			return kept
+		}
+		if !restart(30*24*time.Hour) || !restart(59*time.Minute) {
+			t.Fatal("dropped although its cluster never left: nothing ran that could have known")
+		}
+		s.ledger.Join("a")
+		s.commit(true)
+		s.ledger.Leave("a")
+		s.commit(true)
+		if !restart(50*time.Minute) || !restart(9*time.Minute) {
+			t.Fatal("dropped before its time")
+		}
+		s.commit(true)
+		if restart(time.Minute) {
+			t.Error("kept beyond its time")
+		}
+		s.commit(true)
+		if len(s.store.heads) != 0 {
+			t.Error("still in the store")
+		}
+		// Present in the file, but not in the fleet that this process knows.
+		c, _ = s.claim("uid", "")
+		s.fill(c)
+		s.ledger.Join("a")
+		s.commit(true)
+		s.open()
+		s.commit(true) // killed before anything joined
+		if !restart(30 * 24 * time.Hour) {
+			t.Fatal("dropped because a process ended before its cluster could join")
+		}
+		s.ledger.look(time.Now()) // it has lived for long
+		s.commit(true)
+		if s.logs = nil; restart(time.Hour) {
+			t.Error("kept although no process has seen its cluster for the retention time")
+		}
+		if len(s.logs) != 1 || !strings.Contains(s.logs[0], `"cluster"="a" "clusterUID"="uid" "resource"="pods"`) {
+			t.Errorf("log: %q, want what is forgotten", s.logs)
+		}
+	})
+}
+
+// A ledger that runs drops what has expired without anybody joining or leaving.
+func TestRunDropsWhatHasExpired(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := start(t, &testStore{memStore: newMemStore(), takes: time.Millisecond})
+		r.snapshotted()
+		time.Sleep(2 * time.Second)
+		r.ledger.Leave("a")
+		time.Sleep(DefaultRetention - time.Minute)
+		if n := len(r.ledger.all()); n != 1 {
+			t.Errorf("%d cursors before the retention time is over", n)
+		}
+		time.Sleep(2 * time.Hour)
+		if n := len(r.ledger.all()); n != 0 {
+			t.Errorf("%d cursors after it", n)
+		}
+		if err := r.stop(); err != nil || len(r.store.heads) != 0 {
+			t.Errorf("%v; %d cursors stored", err, len(r.store.heads))
+		}
+	})
+}
+
+// A cluster that leaves while no process runs is forgotten too: a process that
+// lives for a while notes that it is missing.
+func TestRunNotesWhoIsMissing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := start(t, &testStore{memStore: newMemStore(), takes: time.Millisecond})
+		r.snapshotted()
+		if err := r.stop(); err != nil {
+			t.Fatal(err)
+		}
+		// run is a process of that life, in which the cluster joins after a while.
+		run := func(life, joins time.Duration) (known int) {
+			time.Sleep(2 * DefaultRetention)
+			l, err := Open(t.Context(), Options{Store: r.store.memStore})
+			if err != nil {
+				t.Fatal(err)
+			}
+			ctx, cancel := context.WithTimeout(t.Context(), life)
+			defer cancel()
+			defer time.AfterFunc(joins, func() { l.Join("a") }).Stop()
+			known = len(l.all())
+			if err := l.Run(ctx); err != nil {
+				t.Fatal(err)
+			}
+			return known
+		}
+		never := 1000 * time.Hour
+		for i, test := range []struct{ life, joins time.Duration }{
+			{time.Minute, never}, {2 * time.Hour, time.Minute}, {3 * time.Hour, 2 * time.Hour}, {2 * time.Hour, never},
+		} {
+			if run(test.life, test.joins) != 1 {
+				t.Fatalf("dropped before process %d", i)
+			}
+		}
+		if run(time.Minute, never) != 0 {
+			t.Error("kept although a process has missed its cluster for hours, longer ago than the retention time")
+		}
+	})
+}
