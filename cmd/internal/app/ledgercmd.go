@@ -20,8 +20,7 @@ func newLedgerCommand() *cobra.Command {
 			"first. Where its ledger stands, it tells itself at /clusters. None of them makes a file\n" +
 			"where there is none, and none repairs one that is damaged.",
 	}
-	cmd.AddCommand(newLedgerInspectCommand(), newLedgerVerifyCommand(), newLedgerCompactCommand(), newLedgerForgetCommand())
-	return cmd
+	return parent(cmd, newLedgerInspectCommand(), newLedgerVerifyCommand(), newLedgerCompactCommand(), newLedgerForgetCommand())
 }
 
 // ledgerFile is the file that a command works on.
