@@ -53,31 +53,29 @@ func play(interrupt context.Context, o *options, out io.Writer) (err error) {
 		defer mu.Unlock()
 		_, _ = fmt.Fprintf(out, "%7.1fs  %s\n", time.Since(begun).Seconds(), fmt.Sprintf(format, args...))
 	}
-	if c.dir, err = os.MkdirTemp("", "fairlead-chaos-"); err != nil {
-		return fmt.Errorf("make a directory for the files: %w", err)
-	}
-	if c.journal, err = newJournal(filepath.Join(c.dir, "journal.jsonl")); err != nil {
-		return err
-	}
 	defer func() {
 		if cause := context.Cause(ctx); cause != nil {
 			err = cause // What failed because of it is no news.
 		}
 		fail(nil)
 		err = errors.Join(err, c.close())
-		c.result.Seconds = int(time.Since(begun).Seconds())
-		line, lineErr := c.result.line()
-		err = errors.Join(err, lineErr)
-		if err != nil || o.keepFiles {
+		if (err != nil || o.keepFiles) && c.dir != "" {
 			c.say("The sink's file, the ledgers, the log and the journal are left in %s", c.dir)
 		} else {
-			err = os.RemoveAll(c.dir)
+			err = errors.Join(err, os.RemoveAll(c.dir))
 		}
-		if c.result.Events > 0 {
-			_, printErr := fmt.Fprintln(out, line)
-			err = errors.Join(err, printErr)
-		}
+		c.result.Seconds = int(time.Since(begun).Seconds())
+		c.result.fail(err)
+		line, lineErr := c.result.line()
+		_, printErr := fmt.Fprintln(out, line)
+		err = errors.Join(err, lineErr, printErr)
 	}()
+	if c.dir, err = os.MkdirTemp("", "fairlead-chaos-"); err != nil {
+		return fmt.Errorf("make a directory for the files: %w", err)
+	}
+	if c.journal, err = newJournal(filepath.Join(c.dir, "journal.jsonl")); err != nil {
+		return err
+	}
 	if err := c.raise(ctx, fail); err != nil {
 		return err
 	}
@@ -287,5 +285,8 @@ func (c *chaos) close() error {
 	if c.fleet != nil {
 		errs = append(errs, c.fleet.close())
 	}
-	return errors.Join(append(errs, c.journal.close())...)
+	if c.journal != nil {
+		errs = append(errs, c.journal.close())
+	}
+	return errors.Join(errs...)
 }

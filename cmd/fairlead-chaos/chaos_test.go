@@ -2,8 +2,12 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
+	"errors"
+	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -43,5 +47,51 @@ func TestChaosShort(t *testing.T) {
 	}
 	if r.Lists != 0 {
 		t.Errorf("%d snapshots after restarts although the watch could have been resumed", r.Lists)
+	}
+}
+
+// Whoever reads the last line must not take a run that never began for an
+// older program, or for nothing.
+func TestErrorBeforeTheCheck(t *testing.T) {
+	errEnded := errors.New("fairlead has ended by itself")
+	ended, cancel := context.WithCancelCause(t.Context())
+	cancel(errEnded)
+	for _, test := range []struct {
+		name, tmp string
+		ctx       context.Context
+		want      string
+	}{
+		{"no folder for the files", filepath.Join(t.TempDir(), "missing"), t.Context(), "make a directory"},
+		{"no API servers", t.TempDir(), ended, errEnded.Error()},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Setenv("TMPDIR", test.tmp)
+			var out bytes.Buffer
+			err := play(test.ctx, short(1), &out)
+			if err == nil {
+				t.Fatal("no error")
+			}
+			lines := slices.Collect(bytes.Lines(out.Bytes()))
+			var r result
+			if err := json.Unmarshal(lines[len(lines)-1], &r); err != nil {
+				t.Fatalf("the last line is no result: %v\n%s", err, out.Bytes())
+			}
+			if r.Seed != 1 || r.Error != err.Error() || !strings.Contains(r.Error, test.want) {
+				t.Errorf("%+v, want the error %v, about %q", r, err, test.want)
+			}
+		})
+	}
+}
+
+func TestErrorBesideTheNumbers(t *testing.T) {
+	var whole, wrong result
+	whole.add(&findings{})
+	wrong.add(&findings{})
+	wrong.Missing = 1
+	for _, r := range []*result{&whole, &wrong} {
+		r.fail(errors.New("x"))
+	}
+	if whole.Error == "" || wrong.Error != "" {
+		t.Errorf("%q and %q: want an error only where the numbers tell nothing", whole.Error, wrong.Error)
 	}
 }

@@ -21,7 +21,7 @@
 //
 // The checker, package internal/replay, knows nothing of the program but the wire
 // format. It is told where in the file each process began, and what the ledger
-// held then. What the sink refuses for good may be lacking until the end, when all
+// held then, which is read with the ledger's own reader. What the sink refuses for good may be lacking until the end, when all
 // dead letters are sent again; then it must be there, or something newer.
 //
 // A seed decides what is written in which order and which fault begins at which

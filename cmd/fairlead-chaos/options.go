@@ -39,6 +39,7 @@ held as accepted when Fairlead was started again.
   resent                events delivered again after a clean stop
   refused               times that the sink refused a state for good; all such dead
                         letters are sent again before the end
+  error                 why the run ended before the check, whose numbers mean nothing then
 
 Usage: fairlead-chaos [flags]
        make chaos ARGS="--seed 7 --changes 20000"

@@ -24,12 +24,25 @@ type result struct {
 	Resent     int    `json:"resent"`
 	Events     int    `json:"events"`
 	Seconds    int    `json:"seconds"`
+	// Error is what went wrong that the numbers do not tell. Without a check they
+	// mean nothing.
+	Error string `json:"error,omitempty"`
+
+	checked bool
 }
 
 func (r *result) add(f *findings) {
 	r.Missing, r.Ghosts, r.OutOfOrder = len(f.Missing), len(f.Ghosts), len(f.OutOfOrder)
 	r.Unnoted, r.Skipped, r.Replayed = len(f.Unnoted), len(f.Skipped), len(f.Replayed)
 	r.Duplicates, r.Events = f.Duplicates, f.Events
+	r.checked = true
+}
+
+// fail notes the error that ended the run, unless the numbers tell it.
+func (r *result) fail(err error) {
+	if err != nil && (!r.checked || r.err() == nil) {
+		r.Error = err.Error()
+	}
 }
 
 // err says what is wrong.

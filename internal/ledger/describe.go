@@ -23,6 +23,11 @@ type Description struct {
 	Deleted int `json:"deleted"`
 	// ResumePoint is empty when only a snapshot will do.
 	ResumePoint string `json:"resumePoint,omitempty"`
+	// Sinks and Form are what the objects are delivered to, and as what. Owed says
+	// that this has changed, and not everything has been delivered since.
+	Sinks []string `json:"sinks,omitempty"`
+	Form  string   `json:"form,omitempty"`
+	Owed  bool     `json:"owed,omitempty"`
 	// Left is since when no process has seen the cluster in the fleet; zero
 	// while it is in it.
 	Left time.Time `json:"left,omitzero"`
@@ -44,7 +49,7 @@ func Describe(ctx context.Context, store Store) ([]Description, error) {
 			return twice(h.ID)
 		}
 		seen[h.ID] = true
-		d := Description{ID: h.ID, Digest: h.Digest, ResumePoint: h.Resume, Left: h.Left, cursor: cursor}
+		d := Description{ID: h.ID, Digest: h.Digest, ResumePoint: h.Resume, Sinks: h.Sinks, Form: h.Form, Owed: h.Owed, Left: h.Left, cursor: cursor}
 		for key, value := range records {
 			k, err := decodeRecord(key, value, func(uid, string) {})
 			if err != nil {

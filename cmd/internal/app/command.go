@@ -27,8 +27,7 @@ func NewCommand(o Options) *cobra.Command {
 		SilenceUsage:  true,
 		SilenceErrors: true,
 	}
-	root.AddCommand(newRunCommand(o), newReplayCommand(), newDeadLetterCommand(), newLedgerCommand())
-	return root
+	return parent(root, newRunCommand(o), newReplayCommand(), newDeadLetterCommand(), newLedgerCommand())
 }
 
 func newRunCommand(o Options) *cobra.Command {

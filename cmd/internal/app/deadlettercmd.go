@@ -25,8 +25,7 @@ func newDeadLetterCommand() *cobra.Command {
 		Use:   "dead-letter",
 		Short: "List what sinks refused for good, or have it sent again",
 	}
-	cmd.AddCommand(newDeadLetterListCommand(), newDeadLetterRetryCommand())
-	return cmd
+	return parent(cmd, newDeadLetterListCommand(), newDeadLetterRetryCommand())
 }
 
 func newDeadLetterRetryCommand() *cobra.Command {

@@ -20,8 +20,7 @@ func newLedgerCommand() *cobra.Command {
 			"first. Where its ledger stands, it tells itself at /clusters. None of them makes a file\n" +
 			"where there is none, and none repairs one that is damaged.",
 	}
-	cmd.AddCommand(newLedgerInspectCommand(), newLedgerVerifyCommand(), newLedgerCompactCommand(), newLedgerForgetCommand())
-	return cmd
+	return parent(cmd, newLedgerInspectCommand(), newLedgerVerifyCommand(), newLedgerCompactCommand(), newLedgerForgetCommand())
 }
 
 // ledgerFile is the file that a command works on.
@@ -77,6 +76,7 @@ func newLedgerInspectCommand() *cobra.Command {
 			"  HELD          of which a sink may have been given a UID that not every sink has accepted\n" +
 			"  DELETED       deletions that are still remembered, as the watch may show them again\n" +
 			"  RESUME POINT  the resourceVersion from which the watch goes on; without one a snapshot is taken\n" +
+			"  OWED          all: there are other sinks or another form since, and not everything was delivered again\n" +
 			"  LEFT SINCE    when the cluster left the fleet, or the program that followed it was started again without it",
 		Example: "  fairlead ledger inspect --ledger fairlead.ledger --cluster edge-1\n" +
 			"  fairlead ledger inspect --output json | jq '.cursors[] | select(.left)'",

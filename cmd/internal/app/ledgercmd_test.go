@@ -103,10 +103,10 @@ func TestLedgerInspect(t *testing.T) {
 		fields = append(fields, strings.Fields(line))
 	}
 	wantFields := [][]string{
-		strings.Fields("CLUSTER UID RESOURCE SELECTION OBJECTS HELD DELETED RESUME POINT LEFT SINCE"),
-		strings.Fields("alpha uid-a deployments.apps namespace=web&labelSelector=app=shop 600 0 0 9 -"),
-		strings.Fields("alpha uid-a pods - 900 1 1 9 -"),
-		strings.Fields("beta uid-b pods - 300 0 0 9 " + left.Format(time.RFC3339)),
+		strings.Fields("CLUSTER UID RESOURCE SELECTION OBJECTS HELD DELETED RESUME POINT OWED LEFT SINCE"),
+		strings.Fields("alpha uid-a deployments.apps namespace=web&labelSelector=app=shop 600 0 0 9 - -"),
+		strings.Fields("alpha uid-a pods - 900 1 1 9 - -"),
+		strings.Fields("beta uid-b pods - 300 0 0 9 - " + left.Format(time.RFC3339)),
 	}
 	if !strings.HasPrefix(out, fmt.Sprintf("Ledger %s: %d bytes, ", path, size)) || !strings.Contains(out, "; 3 cursors, 1800 objects\n") ||
 		!cmp.Equal(wantFields, fields[1:]) {

@@ -65,15 +65,18 @@ func printCursors(out io.Writer, cursors []ledger.Description) error {
 		return nil
 	}
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
-	rows := [][]string{{"CLUSTER", "UID", "RESOURCE", "SELECTION", "OBJECTS", "HELD", "DELETED", "RESUME POINT", "LEFT SINCE"}}
+	rows := [][]string{{"CLUSTER", "UID", "RESOURCE", "SELECTION", "OBJECTS", "HELD", "DELETED", "RESUME POINT", "OWED", "LEFT SINCE"}}
 	for _, c := range cursors {
-		left := ""
+		owed, left := "", ""
+		if c.Owed {
+			owed = "all"
+		}
 		if !c.Left.IsZero() {
 			left = c.Left.Format(time.RFC3339)
 		}
 		rows = append(rows, []string{
 			c.ID.Cluster, c.ID.ClusterUID, c.ID.Resource, selection(c.ID),
-			fmt.Sprint(c.Objects), fmt.Sprint(c.Held), fmt.Sprint(c.Deleted), c.ResumePoint, left,
+			fmt.Sprint(c.Objects), fmt.Sprint(c.Held), fmt.Sprint(c.Deleted), c.ResumePoint, owed, left,
 		})
 	}
 	for _, row := range rows {
