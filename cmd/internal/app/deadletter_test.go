@@ -351,3 +351,19 @@ func TestListDeadLetters(t *testing.T) {
 		}
 	}
 }
+
+func TestEndedResendingKeepsCountsOnly(t *testing.T) {
+	r := newResending()
+	r.keep(3, errForgotten)
+	r.offered[[32]byte{1}] = struct{}{}
+	if !r.keeps(3) {
+		t.Error("line 3 is not kept")
+	}
+	r.end(nil)
+	if len(r.kept)+len(r.offered) > 0 {
+		t.Errorf("%d lines and %d digests are left in memory", len(r.kept), len(r.offered))
+	}
+	if s := r.status(); s.Kept != 1 || s.State != isDone {
+		t.Errorf("%+v", s)
+	}
+}
