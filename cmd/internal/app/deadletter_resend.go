@@ -133,7 +133,8 @@ func (r *resending) keepLocked(line int, why error) {
 	r.counts.Reasons[reason]++
 }
 
-// keeps reports whether a line stays in the file, once all is settled.
+// keeps reports whether a line stays in the file, once all is settled and until
+// the end.
 func (r *resending) keeps(line int) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -219,6 +220,8 @@ func (r *resending) end(err error) {
 	if err != nil {
 		r.counts.State, r.counts.Error = failed, err.Error()
 	}
+	// The counts are asked for until the next one begins, which may be never.
+	r.kept, r.offered = map[int]struct{}{}, map[[sha256.Size]byte]struct{}{}
 	r.mu.Unlock()
 	close(r.done)
 }

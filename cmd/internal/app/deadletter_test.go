@@ -326,6 +326,8 @@ func TestListDeadLetters(t *testing.T) {
 
 	bad := filepath.Join(t.TempDir(), "bad")
 	writeFile(t, bad, "by hand\n")
+	other := filepath.Join(t.TempDir(), "other")
+	writeFile(t, other, strings.Repeat("\x7fELF\n", mostBadLines+3))
 	for _, tc := range []struct {
 		args []string
 		want string
@@ -333,6 +335,8 @@ func TestListDeadLetters(t *testing.T) {
 		{nil, "--dead-letter PATH"},
 		{[]string{"--dead-letter", filepath.Join(t.TempDir(), "none")}, "no such file"},
 		{[]string{"--dead-letter", l.path, "--output=xml"}, "neither table nor json"},
+		{[]string{"--dead-letter", t.TempDir()}, "name the file in it"},
+		{[]string{"--dead-letter", other}, "13 lines are no dead letters"},
 		{[]string{"--dead-letter", bad}, "1 lines are no dead letters"},
 	} {
 		_, problems, err := list(tc.args...)
@@ -342,5 +346,24 @@ func TestListDeadLetters(t *testing.T) {
 		if strings.HasPrefix(tc.want, "1 lines") && !strings.Contains(problems, "line 1") {
 			t.Errorf("%v: %q does not say where", tc.args, problems)
 		}
+		if strings.HasPrefix(tc.want, "13 lines") && (strings.Count(problems, "\n") != mostBadLines+1 || !strings.HasSuffix(problems, "and 3 more lines\n")) {
+			t.Errorf("%v: %q, want %d lines, and how many more there are", tc.args, problems, mostBadLines)
+		}
+	}
+}
+
+func TestEndedResendingKeepsCountsOnly(t *testing.T) {
+	r := newResending()
+	r.keep(3, errForgotten)
+	r.offered[[32]byte{1}] = struct{}{}
+	if !r.keeps(3) {
+		t.Error("line 3 is not kept")
+	}
+	r.end(nil)
+	if len(r.kept)+len(r.offered) > 0 {
+		t.Errorf("%d lines and %d digests are left in memory", len(r.kept), len(r.offered))
+	}
+	if s := r.status(); s.Kept != 1 || s.State != isDone {
+		t.Errorf("%+v", s)
 	}
 }

@@ -11,6 +11,7 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"syscall"
 	"text/tabwriter"
 	"time"
 	"unicode"
@@ -106,7 +107,7 @@ func newDeadLetterListCommand() *cobra.Command {
 				return err
 			}
 			if bad > 0 {
-				return fmt.Errorf("%d lines are no dead letters", bad)
+				return fmt.Errorf("%d lines are no dead letters; is this the file that fairlead run was given as --dead-letter?", bad)
 			}
 			return nil
 		},
@@ -115,6 +116,10 @@ func newDeadLetterListCommand() *cobra.Command {
 	cmd.Flags().StringVar(&output, "output", "table", "table, or json: one record per line, with its event")
 	return cmd
 }
+
+// mostBadLines bounds how many lines that are no dead letters are told of: a
+// file that is something else has nothing but such lines.
+const mostBadLines = 10
 
 // listDeadLetters prints what is being sent again and what waits, and says on
 // stderr which lines, of which it returns the number, are something else.
@@ -129,8 +134,13 @@ func listDeadLetters(path string, print func(deadletter.Record) error, stderr io
 				missing = append(missing, err)
 				err = nil
 			case r.Line > 0:
-				bad++
-				_, err = fmt.Fprintln(stderr, err)
+				if bad++; bad <= mostBadLines {
+					_, err = fmt.Fprintln(stderr, err)
+				} else {
+					err = nil
+				}
+			case errors.Is(err, syscall.EISDIR):
+				err = fmt.Errorf("%w; name the file in it that fairlead run was given as --dead-letter", err)
 			}
 			if err != nil {
 				return bad, err
@@ -140,7 +150,10 @@ func listDeadLetters(path string, print func(deadletter.Record) error, stderr io
 	if len(missing) == 2 {
 		return 0, fmt.Errorf("%w; name the file that fairlead run was given as --dead-letter", missing[1])
 	}
-	return bad, nil
+	if more := bad - mostBadLines; more > 0 {
+		_, err = fmt.Fprintf(stderr, "and %d more lines\n", more)
+	}
+	return bad, err
 }
 
 // newDeadLetterTable returns what prints a row and what prints the rest.

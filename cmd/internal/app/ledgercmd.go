@@ -178,7 +178,10 @@ func newLedgerForgetCommand() *cobra.Command {
 				if err != nil {
 					return err
 				}
-				return printForgotten(cmd.OutOrStdout(), cluster, gone)
+				if err := printForgotten(cmd.OutOrStdout(), cluster, gone); err != nil {
+					return fmt.Errorf("cluster %s is forgotten, but that could not be printed: %w", cluster, err)
+				}
+				return nil
 			})
 		},
 	}

@@ -327,3 +327,21 @@ func TestLedgerInUse(t *testing.T) {
 		}
 	})
 }
+
+// full is a disk without room.
+type full struct{}
+
+func (full) Write([]byte) (int, error) { return 0, errors.New("no space left on device") }
+
+func TestForgottenButNotPrinted(t *testing.T) {
+	path := writeLedger(t)
+	cmd := NewCommand(Options{})
+	cmd.SetArgs([]string{"ledger", "forget", "--ledger", path, "--cluster=alpha"})
+	cmd.SetOut(full{})
+	if err := cmd.ExecuteContext(t.Context()); err == nil || !strings.Contains(err.Error(), "cluster alpha is forgotten, but") {
+		t.Errorf("%v does not say that it was done", err)
+	}
+	if out := must(command(t, "ledger", "inspect", "--ledger", path))(t); strings.Contains(out, "alpha") {
+		t.Errorf("it was not:\n%s", out)
+	}
+}

@@ -300,7 +300,7 @@ func TestFileSystem(t *testing.T) {
 		{"a folder", dir, "name a file in it"},
 		{"no folder", filepath.Join(dir, "missing", "x"), "there is no folder " + filepath.Join(dir, "missing")},
 		{"a file as folder", filepath.Join(file, "x"), "not a directory"},
-		{"a pipe", fifo, "not a regular file"},
+		{"a pipe", fifo, "not a regular file: name one"},
 	} {
 		_, err := Open(tc.path)
 		wantAdvice(t, tc.what, err, tc.path, nil, tc.says)

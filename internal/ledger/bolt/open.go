@@ -109,7 +109,7 @@ func isFile(path string) error {
 	case info.IsDir():
 		return syscall.EISDIR
 	case !info.Mode().IsRegular():
-		return errors.New("it is not a regular file")
+		return errors.New("it is not a regular file: name one, or a path where nothing is")
 	}
 	return nil
 }
