@@ -158,12 +158,18 @@ func TestHandlerPanics(t *testing.T) {
 			}
 		}, funcr.Options{})
 		q := newQueue()
-		following(t, Options{Log: log}, newFakeConnection(), func(f *Fleet, ctx context.Context) {
+		conn := newScripted(func(_ string, watch bool) (int, string) {
+			if watch {
+				return 200, owned
+			}
+			return 0, ""
+		})
+		following(t, Options{Log: log}, conn, func(f *Fleet, ctx context.Context) {
 			if err := Kind(f, &corev1.ConfigMap{}, h).Start(ctx, q); err != nil {
 				t.Fatal(err)
 			}
 		}, func(f *Fleet) {
-			time.Sleep(time.Hour)
+			time.Sleep(time.Minute)
 			if s := f.State("a"); s.State != Syncing || !strings.Contains(s.Reason, "its handler panicked") || lines.Load() != 1 {
 				t.Errorf("%s: %+v, %d lines", name, s, lines.Load())
 			}

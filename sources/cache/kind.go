@@ -144,12 +144,14 @@ func (e *engagement[object, request]) engage(member context.Context, m *cached) 
 // when ctx ends.
 func (e *engagement[object, request]) join(ctx context.Context, m *cached) (ctrlcache.Informer, handler.TypedEventHandler[object, request]) {
 	delays := retry.NewBackOff(time.Second, retryMax)
-	var h handler.TypedEventHandler[object, request]
 	for ctx.Err() == nil {
 		link := m.conn.Link()
-		var err error
-		if h == nil {
-			h, err = e.handle(m)
+		informer, err := e.find(ctx, m)
+		if err == nil { // so the member was reached: handlers may ask it
+			var h handler.TypedEventHandler[object, request]
+			if h, err = e.handle(m); err == nil {
+				return informer, h
+			}
 		}
 		if panicked, ok := errors.AsType[*panicError](err); ok {
 			why := shown(err, link.Session, m.conn.Link().Session)
@@ -157,13 +159,6 @@ func (e *engagement[object, request]) join(ctx context.Context, m *cached) (ctrl
 			m.hinder(&e.name, why)
 			<-ctx.Done() // it would not go better a second time
 			return nil, nil
-		}
-		var informer ctrlcache.Informer
-		if err == nil {
-			informer, err = e.find(ctx, m)
-		}
-		if err == nil {
-			return informer, h
 		}
 		if errors.Is(err, ErrClusterUnavailable) && link.Session == nil {
 			select { // not its own fault, and nothing to try before this
