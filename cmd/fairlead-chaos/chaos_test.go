@@ -54,20 +54,23 @@ func TestChaosShort(t *testing.T) {
 // older program, or for nothing.
 func TestErrorBeforeTheCheck(t *testing.T) {
 	errEnded := errors.New("fairlead has ended by itself")
-	ended, cancel := context.WithCancelCause(t.Context())
-	cancel(errEnded)
 	for _, test := range []struct {
 		name, tmp string
-		ctx       context.Context
+		ended     error // before it begins
 		want      string
 	}{
-		{"no folder for the files", filepath.Join(t.TempDir(), "missing"), t.Context(), "make a directory"},
-		{"no API servers", t.TempDir(), ended, errEnded.Error()},
+		{"no folder for the files", filepath.Join(t.TempDir(), "missing"), nil, "make a directory"},
+		{"no API servers", t.TempDir(), errEnded, errEnded.Error()},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Setenv("TMPDIR", test.tmp)
+			ctx, cancel := context.WithCancelCause(t.Context())
+			defer cancel(nil)
+			if test.ended != nil {
+				cancel(test.ended)
+			}
 			var out bytes.Buffer
-			err := play(test.ctx, short(1), &out)
+			err := play(ctx, short(1), &out)
 			if err == nil {
 				t.Fatal("no error")
 			}
