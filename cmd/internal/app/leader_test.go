@@ -17,6 +17,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/fairlead-dev/fairlead/internal/election"
 	"github.com/fairlead-dev/fairlead/internal/ledger"
 	"github.com/fairlead-dev/fairlead/internal/ledger/bolt"
 	"github.com/fairlead-dev/fairlead/internal/replay"
@@ -25,6 +26,19 @@ import (
 
 // quick is short for a test, and long enough for a busy machine.
 var quick = []string{"--leader-election-lease-duration=6s", "--leader-election-renew-deadline=4s", "--leader-election-retry-period=300ms"}
+
+func TestLostGraceEndsWithTheLease(t *testing.T) {
+	for _, test := range []struct{ lease, renew, want time.Duration }{
+		{15 * time.Second, 10 * time.Second, stopGrace},
+		{60 * time.Second, 10 * time.Second, stopGrace},
+		{15 * time.Second, 14 * time.Second, time.Second},
+	} {
+		s := &settings{Config: Config{LeaderElection: election.Timing{LeaseDuration: test.lease, RenewDeadline: test.renew}}}
+		if got := s.lostGrace(); got != test.want {
+			t.Errorf("lease duration %v, renew deadline %v: %v, want %v", test.lease, test.renew, got, test.want)
+		}
+	}
+}
 
 // TestLeaderElection runs two processes at a time, on a control plane that is hub
 // and member: the way to the hub can be broken, that to the member is another one.

@@ -13,6 +13,12 @@ import (
 // milliseconds, but for the manager, which waits for its workers.
 const stopGrace = 5 * time.Second
 
+// lostGrace is how long all of the program may take to stop once the lease is
+// lost: it is to be gone when another process may lead.
+func (s *settings) lostGrace() time.Duration {
+	return min(stopGrace, s.LeaderElection.LeaseDuration-s.LeaderElection.RenewDeadline)
+}
+
 // run serves, and works until ctx ends: at once or, with leader election, when
 // and while this process leads.
 func (p *program) run(ctx context.Context) (err error) {
@@ -55,7 +61,8 @@ func (p *program) run(ctx context.Context) (err error) {
 func (p *program) work(ctx, term context.Context) (ended bool, err error) {
 	ended = true
 	late := make(chan struct{}) // closed when what stops because of term should have
-	defer context.AfterFunc(term, func() { time.AfterFunc(stopGrace, func() { close(late) }) })()
+	lostGrace := p.settings.lostGrace()
+	defer context.AfterFunc(term, func() { time.AfterFunc(lostGrace, func() { close(late) }) })()
 	await := func(what string, end <-chan struct{}) {
 		select {
 		case <-end:
@@ -66,7 +73,11 @@ func (p *program) work(ctx, term context.Context) (ended bool, err error) {
 		// One member's credential plugin that hangs, say. It must not keep the
 		// changes of the others from the sinks.
 		ended = false
-		p.log.Info("Goes on although a part has not stopped in time", "part", what, "grace", stopGrace)
+		grace := stopGrace
+		if term.Err() != nil {
+			grace = lostGrace
+		}
+		p.log.Info("Goes on although a part has not stopped in time", "part", what, "grace", grace)
 	}
 	failed := make(chan error, 6) // what ended although nobody asked it to
 	start := func(what string, run func(context.Context) error) (stop func()) {
