@@ -193,7 +193,7 @@ func (c *Cluster) Restart(ctx context.Context) error {
 
 // Pause freezes the API server: connections stay open and new ones are accepted
 // by the kernel, but nothing answers.
-func (c *Cluster) Pause() error { return c.apiServer.signal(syscall.SIGSTOP) }
+func (c *Cluster) Pause() error { return c.apiServer.pause() }
 
 // Resume ends Pause.
 func (c *Cluster) Resume() error { return c.apiServer.signal(syscall.SIGCONT) }

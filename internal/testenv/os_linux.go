@@ -1,8 +1,11 @@
 package testenv
 
 import (
+	"errors"
 	"fmt"
 	"syscall"
+
+	"golang.org/x/sys/unix"
 )
 
 // childAttributes puts a server into a process group of its own, so that Ctrl-C
@@ -52,4 +55,19 @@ func bindAnyPort(socket int) (int, error) {
 // release gives the port back.
 func (p *port) release() error {
 	return syscall.Close(p.socket)
+}
+
+// awaitStopped returns once a child that was sent SIGSTOP runs on no thread any
+// more, or has ended. It leaves the child's status to whoever waits for its end.
+func awaitStopped(pid int) error {
+	for {
+		err := unix.Waitid(unix.P_PID, pid, nil, unix.WSTOPPED|unix.WEXITED|unix.WNOWAIT, nil)
+		switch {
+		case errors.Is(err, unix.EINTR):
+		case err == nil || errors.Is(err, unix.ECHILD):
+			return nil
+		default:
+			return fmt.Errorf("wait until process %d has stopped: %w", pid, err)
+		}
+	}
 }

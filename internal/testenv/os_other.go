@@ -29,3 +29,6 @@ func reservePort() (*port, error) {
 }
 
 func (p *port) release() error { return nil }
+
+// awaitStopped cannot tell here; threads that run elsewhere stop a moment later.
+func awaitStopped(int) error { return nil }

@@ -77,6 +77,15 @@ func (p *process) signal(s syscall.Signal) error {
 	return nil
 }
 
+// pause freezes the process. The signal alone leaves threads that run on other
+// cores a moment, enough for an answer.
+func (p *process) pause() error {
+	if err := p.signal(syscall.SIGSTOP); err != nil || !p.running() {
+		return err
+	}
+	return awaitStopped(p.cmd.Process.Pid)
+}
+
 // stop asks the process to end, and after grace makes it. It returns when the
 // process is gone.
 func (p *process) stop(grace time.Duration) error {
