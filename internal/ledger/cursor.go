@@ -63,6 +63,7 @@ type Cursor struct {
 	dirty     map[name]struct{}
 	unnoted   map[name]uint64
 	notes     uint64
+	fresh     []*pending // those that may be noted ahead
 	headDirty bool
 	stored    bool // the store has a head of this cursor
 
@@ -159,7 +160,11 @@ func (c *Cursor) Observe(n Name, v Version, deleted, snapshot bool) (ticket uint
 			}
 		}
 	}
-	return c.pendLocked(key, p, seen.uid, deleted, snapshot), Deliver
+	ticket = c.pendLocked(key, p, seen.uid, deleted, snapshot)
+	if c.writer != nil && !deleted && (acked == nil || acked.uid != seen.uid) {
+		c.freshLocked(c.pending[name(key)], seen.rv)
+	}
+	return ticket, Deliver
 }
 
 // pendLocked makes an observation of key the newest pending one.
@@ -273,6 +278,7 @@ func (c *Cursor) Rewind() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.advanceLocked()
+	c.holdAheadLocked()
 	c.pending, c.mostPending = map[name]*pending{}, 0
 	c.order.init()
 	c.abandonLocked()

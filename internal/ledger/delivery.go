@@ -48,9 +48,19 @@ func (c *Cursor) begin(ticket uint64, n Name, v Version, deleted bool) (ghosts [
 	if !deleted && !known && !slices.ContainsFunc(held, func(h version) bool { return h.uid == u }) {
 		at := c.nameLocked(key, p)
 		c.held[at] = append(held, version{u, parseRV(v.ResourceVersion)})
-		if c.writer != nil {
+		switch {
+		case c.writer == nil:
+		case p != nil && p.ahead.number != 0 && p.ahead.uid == u:
+			if !p.ahead.stored {
+				c.unnoted[at] = p.ahead.number
+			}
+			p.ahead = ahead{}
+		default:
 			c.notes++
 			c.dirty[at], c.unnoted[at] = struct{}{}, c.notes
+			if p != nil && p.ahead.uid != p.latest {
+				p.ahead = ahead{} // of a state that another has replaced
+			}
 		}
 	}
 	// Also when an earlier Begin gave up before the note was stored.

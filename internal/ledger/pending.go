@@ -7,11 +7,17 @@ import "time"
 type pending struct {
 	name    name
 	latest  uid // the UID observed last
+	rv      rv  // the version that it was observed with
 	deleted bool
 	epoch   uint32 // of the snapshot that listed it last
 	// begun covers what a worker holds or held without an ack, waiting what
 	// came after. Either may be out of the list, never both.
 	begun, waiting span
+
+	// ahead is a UID that the store knows, or is about to, though no worker has
+	// begun it yet; see noteAheadLocked.
+	ahead  ahead
+	queued bool // in Cursor.fresh
 }
 
 // span is a run of observations of one object, from the first that is not

@@ -33,8 +33,12 @@ func (c *Cursor) take(all bool) (batch, Update) {
 	for n, number := range c.unnoted {
 		b.notes = append(b.notes, note{n, number})
 	}
+	b.notes = c.noteAheadLocked(b.notes)
 	if all {
 		c.forgetLocked()
+		for _, n := range b.notes {
+			c.dirty[n.name] = struct{}{}
+		}
 		b.names = slices.AppendSeq(make([]name, 0, len(c.dirty)), maps.Keys(c.dirty))
 		c.dirty = map[name]struct{}{}
 		if c.headDirty {
@@ -75,6 +79,9 @@ func (b batch) written() {
 		// UID may be due meanwhile.
 		if c.unnoted[n.name] == n.number {
 			delete(c.unnoted, n.name)
+		}
+		if p := c.pending[n.name]; p != nil && p.ahead.number == n.number {
+			p.ahead.stored = true
 		}
 	}
 	if b.head {

@@ -94,6 +94,9 @@ func (c *Cursor) encodeLocked(key []byte, n name) []byte {
 	acked := c.acked.get(key)
 	deleted, isDeleted := c.deleted[n]
 	held := c.held[n]
+	if p := c.pending[n]; p != nil && p.ahead.number != 0 {
+		held = append(held[:len(held):len(held)], p.ahead.version)
+	}
 	if acked != nil {
 		flags |= hasAcked
 	}

@@ -18,9 +18,14 @@ const (
 	writeRetryMax = 10 * time.Second
 )
 
+// noteSpacing is how soon after the beginning of one transaction the next may
+// begin: what waits meanwhile shares its sync. A note that comes after a pause is
+// stored at once; a first snapshot needs one for each object.
+const noteSpacing = 10 * time.Millisecond
+
 // writer is the one goroutine that writes to the store. Acks and resume points
-// are gathered for an interval and stored together; a note is stored at once,
-// with all others that wait at that moment.
+// are gathered for an interval and stored together; a note is stored as soon as
+// noteSpacing allows, with all others that there are at that moment.
 type writer struct {
 	store    Store
 	interval time.Duration
@@ -107,19 +112,23 @@ func (w *writer) run(ctx context.Context) error {
 		case <-w.wake:
 		case <-again.C:
 		}
-		if time.Now().Before(until) {
+		now := time.Now()
+		if now.Before(until) {
+			again.Reset(until.Sub(now))
 			continue
 		}
 		err := w.commit(ctx, all)
+		var retryAt time.Time
 		if err != nil {
 			delay := delays.NextBackOff()
-			until = time.Now().Add(delay)
+			retryAt = time.Now().Add(delay)
+			until = retryAt
 			again.Reset(delay)
 		} else {
-			all, until = false, time.Time{}
+			all, until = false, now.Add(noteSpacing)
 			delays.Reset()
 		}
-		w.report(err, until)
+		w.report(err, retryAt)
 	}
 }
 

@@ -1,0 +1,66 @@
+package ledger
+
+import "slices"
+
+// aheadAtOnce bounds what one transaction notes ahead of one cursor, so that it
+// stays short.
+const aheadAtOnce = 4096
+
+// ahead is a UID noted before a worker has begun it. Its record in the store
+// says that a sink may hold it, as a note does: should the process end, it is
+// delivered or deleted like any other.
+type ahead struct {
+	version
+	number uint64 // of the note; 0: there is none
+	stored bool   // the store has it
+}
+
+// freshLocked says that the store may not know the UID that was observed last.
+func (c *Cursor) freshLocked(p *pending, rv rv) {
+	p.rv = rv
+	if !p.queued {
+		p.queued = true
+		c.fresh = append(c.fresh, p)
+	}
+}
+
+// noteAheadLocked adds notes of UIDs that wait to be begun to those that a
+// transaction takes anyway: whoever begins one then need not wait for one of its
+// own. What replaces a waiting state meanwhile takes its note out again.
+func (c *Cursor) noteAheadLocked(notes []note) []note {
+	n := min(len(c.fresh), aheadAtOnce)
+	for _, p := range c.fresh[:n] {
+		p.queued = false
+		if c.pending[p.name] != p || p.deleted || p.ahead.number != 0 && p.ahead.uid == p.latest {
+			continue
+		}
+		key := []byte(p.name)
+		if o := c.acked.get(key); o != nil && o.uid == p.latest {
+			continue
+		}
+		if slices.ContainsFunc(c.held[p.name], func(h version) bool { return h.uid == p.latest }) {
+			continue
+		}
+		c.notes++
+		p.ahead = ahead{version: version{p.latest, p.rv}, number: c.notes}
+		notes = append(notes, note{p.name, c.notes})
+	}
+	if c.fresh = slices.Delete(c.fresh, 0, n); len(c.fresh) == 0 {
+		c.fresh = nil
+	}
+	return notes
+}
+
+// holdAheadLocked makes of what is noted ahead what a restart would make of it.
+func (c *Cursor) holdAheadLocked() {
+	for n, p := range c.pending {
+		if p.ahead.number == 0 {
+			continue
+		}
+		c.held[n] = append(c.held[n], p.ahead.version)
+		if !p.ahead.stored {
+			c.unnoted[n] = p.ahead.number
+		}
+	}
+	c.fresh = nil
+}

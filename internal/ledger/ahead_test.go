@@ -1,0 +1,201 @@
+package ledger
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+// begins fails the test if Begin has not returned within the time that is given.
+func (r *running) begins(within time.Duration, ticket uint64, n Name, v Version) (ghosts []string) {
+	r.Helper()
+	ctx, cancel := context.WithTimeout(r.Context(), within)
+	defer cancel()
+	ghosts, _, err := r.cursor.Begin(ctx, ticket, n, v, false)
+	if err != nil {
+		r.Fatalf("Begin of %v: %v", n, err)
+	}
+	return ghosts
+}
+
+// held returns the UIDs that a new process would take a sink to hold.
+func (r *running) held(n Name) (uids []string) {
+	c := r.restart()
+	for _, v := range c.held[name(appendName(nil, n))] {
+		uids = append(uids, c.formatLocked(v.uid))
+	}
+	return uids
+}
+
+// TestWaitingUIDsAreNotedAhead: one transaction for all that waits, however many
+// workers there are.
+func TestWaitingUIDsAreNotedAhead(t *testing.T) {
+	bubble(t, func(t *testing.T, r *running) {
+		c := r.snapshotted()
+		time.Sleep(1100 * time.Millisecond)
+		before := len(r.store.seen())
+		tickets := make([]uint64, 1000)
+		for i := range tickets {
+			tickets[i], _ = c.Observe(pod(i), at20(i), false, false)
+		}
+		r.begins(time.Second, tickets[0], pod(0), at20(0))
+		for i, ticket := range tickets[1:] {
+			r.begins(0, ticket, pod(i+1), at20(i+1)) // not even time for a wait that ends
+			c.Ack(ticket, pod(i+1), at20(i+1), false)
+		}
+		if seen := r.store.seen()[before:]; len(seen) != 1 || seen[0].records != len(tickets) {
+			t.Errorf("1000 waiting UIDs took transactions %+v", seen)
+		}
+		if n := len(r.restart().held); n != len(tickets) {
+			t.Errorf("the store has %d notes", n)
+		}
+	})
+}
+
+// TestTransactionsShareTheirSync: however fast new UIDs come, and however soon
+// each is begun.
+func TestTransactionsShareTheirSync(t *testing.T) {
+	bubble(t, func(t *testing.T, r *running) {
+		c := r.snapshotted()
+		time.Sleep(1100 * time.Millisecond)
+		before := len(r.store.seen())
+		for i := range 1000 {
+			ticket, _ := c.Observe(pod(i), at20(i), false, false)
+			go func() { _, _, _ = c.Begin(t.Context(), ticket, pod(i), at20(i), false) }()
+			time.Sleep(time.Millisecond)
+		}
+		if n := len(r.store.seen()) - before; n > 102 {
+			t.Errorf("a thousand notes within a second made %d transactions", n)
+		}
+	})
+}
+
+// TestBeginWaitsForANoteAheadUnderWay: and if that fails, for the next.
+func TestBeginWaitsForANoteAheadUnderWay(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := start(t, &testStore{memStore: newMemStore(), takes: 400 * time.Millisecond})
+		c := r.snapshotted()
+		time.Sleep(1500 * time.Millisecond)
+		for i, fails := range []bool{false, true} {
+			first, second := pod(2*i), pod(2*i+1)
+			a, _ := c.Observe(first, at20(2*i), false, false)
+			b, _ := c.Observe(second, at20(2*i+1), false, false)
+			if fails {
+				r.store.fail(errors.New("disk full"))
+			}
+			go func() { _, _, _ = c.Begin(t.Context(), a, first, at20(2*i), false) }()
+			time.Sleep(100 * time.Millisecond) // the transaction is under way
+			short, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
+			if _, _, err := c.Begin(short, b, second, at20(2*i+1), false); !errors.Is(err, context.DeadlineExceeded) {
+				t.Fatalf("Begin returned before the note was stored: %v", err)
+			}
+			cancel()
+			if fails {
+				time.Sleep(time.Minute)
+				if held := r.held(second); len(held) != 0 {
+					t.Fatalf("a store that fails holds %v", held)
+				}
+				r.store.fail(nil)
+			}
+			r.begins(time.Minute, b, second, at20(2*i+1))
+			if held := r.held(second); !slices.Equal(held, []string{uuid(2*i + 1)}) {
+				t.Errorf("Begin returned when the store held %v", held)
+			}
+			time.Sleep(time.Second)
+		}
+	})
+}
+
+// TestReplacedNoteAheadIsForgotten: a UID that no sink has got needs no deletion,
+// and does not make newer ones look older than they are.
+func TestReplacedNoteAheadIsForgotten(t *testing.T) {
+	for name, noted := range map[string]bool{"before the other is begun": false, "when the other is noted ahead": true} {
+		t.Run(name, func(t *testing.T) {
+			bubble(t, func(t *testing.T, r *running) {
+				c := r.snapshotted()
+				time.Sleep(1100 * time.Millisecond)
+				begin := func(i int) {
+					ticket, _ := c.Observe(pod(i), at20(i), false, false)
+					r.begins(time.Second, ticket, pod(i), at20(i))
+				}
+				_, _ = c.Observe(pod(0), at(uuid(100), 21), false, false)
+				begin(1) // notes the other one ahead
+				if held := r.held(pod(0)); !slices.Equal(held, []string{uuid(100)}) {
+					t.Fatalf("the store holds %v", held)
+				}
+				_, _ = c.Observe(pod(0), at(uuid(100), 22), true, false)
+				ticket, _ := c.Observe(pod(0), at(uuid(101), 23), false, false)
+				if noted {
+					begin(2)
+				}
+				if ghosts := r.begins(time.Second, ticket, pod(0), at(uuid(101), 23)); len(ghosts) > 0 {
+					t.Errorf("%v is to be deleted, which no sink has got", ghosts)
+				}
+				if held := r.held(pod(0)); !slices.Equal(held, []string{uuid(101)}) {
+					t.Errorf("the store holds %v", held)
+				}
+			})
+		})
+	}
+}
+
+// TestDeletedBeforeItIsNoted: there is nothing to be noted, or not any more.
+func TestDeletedBeforeItIsNoted(t *testing.T) {
+	for name, noted := range map[string]bool{"before a transaction": false, "after one": true} {
+		t.Run(name, func(t *testing.T) {
+			bubble(t, func(t *testing.T, r *running) {
+				c := r.snapshotted()
+				time.Sleep(1100 * time.Millisecond)
+				_, _ = c.Observe(pod(0), at20(0), false, false)
+				begin := func(i int) {
+					ticket, _ := c.Observe(pod(i), at20(i), false, false)
+					r.begins(time.Second, ticket, pod(i), at20(i))
+				}
+				if noted {
+					begin(1)
+				}
+				ticket, _ := c.Observe(pod(0), at(uuid(0), 30), true, false)
+				begin(2)
+				if held := r.held(pod(0)); !noted && len(held) > 0 {
+					t.Errorf("the store holds %v, which is deleted", held)
+				}
+				if _, _, err := c.Begin(t.Context(), ticket, pod(0), at(uuid(0), 30), true); err != nil {
+					t.Fatal(err)
+				}
+				_, _ = c.Observe(pod(0), at(uuid(9), 40), false, false) // in the way of the ack
+				c.Ack(ticket, pod(0), at(uuid(0), 30), true)
+				time.Sleep(2 * time.Second)
+				if held := r.held(pod(0)); !slices.Equal(held, []string{uuid(9)}) {
+					t.Errorf("the store holds %v", held)
+				}
+			})
+		})
+	}
+}
+
+// TestNoteAheadOutlivesItsChange: a cluster leaves before its change is begun.
+// What the process knows then is what a new one would.
+func TestNoteAheadOutlivesItsChange(t *testing.T) {
+	bubble(t, func(t *testing.T, r *running) {
+		c := r.snapshotted()
+		time.Sleep(1100 * time.Millisecond)
+		_, _ = c.Observe(pod(0), at20(0), false, false)
+		ticket, _ := c.Observe(pod(1), at20(1), false, false)
+		r.begins(time.Second, ticket, pod(1), at20(1))
+		r.ledger.Leave("a")
+		if _, _, known := c.Lookup(pod(0)); !known {
+			t.Error("the process has forgotten what the store knows")
+		}
+		c.BeginSnapshot()
+		var gone []string
+		for _, missing := range c.EndSnapshot("50") {
+			gone = append(gone, missing.Version.UID)
+		}
+		if slices.Sort(gone); !slices.Equal(gone, []string{uuid(0), uuid(1)}) {
+			t.Errorf("tombstones for %v", gone)
+		}
+	})
+}
