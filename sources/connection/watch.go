@@ -44,11 +44,11 @@ func (t *watchTransport) RoundTrip(req *http.Request) (*http.Response, error) {
 		}
 	}
 	ctx := req.Context()
-	conn, err := t.connect(ctx, req)
+	conn, socket, err := t.connect(ctx, req)
 	if err != nil {
 		return nil, err
 	}
-	b := &watchBody{ctx: ctx, conn: conn, head: maxHead}
+	b := &watchBody{ctx: ctx, conn: conn, socket: socket, head: maxHead}
 	b.release = context.AfterFunc(ctx, func() { _ = conn.Close() })
 	resp, err := t.exchange(req, b)
 	if err != nil {
@@ -64,7 +64,7 @@ func (t *watchTransport) RoundTrip(req *http.Request) (*http.Response, error) {
 }
 
 // connect dials, and speaks TLS if it is to.
-func (t *watchTransport) connect(ctx context.Context, req *http.Request) (net.Conn, error) {
+func (t *watchTransport) connect(ctx context.Context, req *http.Request) (conn, socket net.Conn, err error) {
 	port := req.URL.Port()
 	secure := req.URL.Scheme == "https"
 	switch {
@@ -76,24 +76,24 @@ func (t *watchTransport) connect(ctx context.Context, req *http.Request) (net.Co
 	}
 	raw, err := t.plain.DialContext(ctx, "tcp", net.JoinHostPort(req.URL.Hostname(), port))
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	conn := frugal(raw)
+	socket = frugal(raw)
 	if !secure {
-		return conn, nil
+		return socket, socket, nil
 	}
 	config := t.plain.TLSClientConfig.Clone()
 	if config.ServerName == "" {
 		config.ServerName = req.URL.Hostname()
 	}
-	secured := tls.Client(conn, config)
+	secured := tls.Client(socket, config)
 	ctx, cancel := context.WithTimeout(ctx, t.plain.TLSHandshakeTimeout)
 	defer cancel()
 	if err := secured.HandshakeContext(ctx); err != nil {
-		_ = conn.Close()
-		return nil, fmt.Errorf("TLS handshake: %w", err)
+		_ = socket.Close()
+		return nil, nil, fmt.Errorf("TLS handshake: %w", err)
 	}
-	return secured, nil
+	return secured, socket, nil
 }
 
 // exchange sends the request and reads the head of the answer.
@@ -111,7 +111,9 @@ func (t *watchTransport) exchange(req *http.Request, b *watchBody) (*http.Respon
 			return nil, err
 		}
 		if resp.StatusCode/100 != 1 { // what precedes the answer
-			return resp, b.conn.SetDeadline(time.Time{})
+			err := b.conn.SetDeadline(time.Time{})
+			gather(b.socket)
+			return resp, err
 		}
 	}
 }
@@ -120,6 +122,7 @@ func (t *watchTransport) exchange(req *http.Request, b *watchBody) (*http.Respon
 type watchBody struct {
 	ctx     context.Context //nolint:containedctx // Of the request whose body this is.
 	conn    net.Conn
+	socket  net.Conn // below conn, or conn
 	body    io.Reader
 	head    int // bytes that may still be read of the head; negative: that is over
 	release func() bool
