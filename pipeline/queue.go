@@ -115,7 +115,7 @@ func NewQueue[T, K comparable](o QueueOptions[T, K]) *Queue[T, K] {
 	q := &Queue[T, K]{
 		o:        o,
 		epoch:    time.Now(),
-		entries:  table[T, K]{seed: maphash.MakeSeed()},
+		entries:  table[T, K]{seed: maphash.MakeSeed(), by: hasher[K]()},
 		lanes:    make(map[string]*lane[T, K]),
 		weights:  make(map[string]int),
 		timerDue: math.MaxInt64,

@@ -16,6 +16,7 @@ const (
 // other from where the hash points to, and what is taken out leaves no gap.
 type table[T, K comparable] struct {
 	seed  maphash.Seed
+	by    func(maphash.Seed, K) uint64
 	parts [tableParts]part[T, K]
 	n     int
 }
@@ -31,7 +32,7 @@ type slot[T, K comparable] struct {
 }
 
 // hash may be called at any time.
-func (t *table[T, K]) hash(key K) uint64 { return maphash.Comparable(t.seed, key) }
+func (t *table[T, K]) hash(key K) uint64 { return t.by(t.seed, key) }
 
 func (t *table[T, K]) part(hash uint64) *part[T, K] { return &t.parts[hash>>(64-tablePartBits)] }
 

@@ -17,7 +17,7 @@ func TestTable(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			random := rand.New(rand.NewPCG(3, 4))
-			tab := &table[int, int]{seed: maphash.MakeSeed()}
+			tab := &table[int, int]{seed: maphash.MakeSeed(), by: hasher[int]()}
 			want := map[int]*entry[int, int]{}
 			for round := range 20_000 {
 				key := random.IntN(1 + round%500) // fills and empties in turn
