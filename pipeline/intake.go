@@ -15,13 +15,12 @@ func (q *Queue[T, K]) describe(item T) (key K, hash uint64, cluster string, size
 func (q *Queue[T, K]) add(item T, priority int) {
 	key, hash, cluster, size := q.describe(item)
 	q.mu.Lock()
-	defer q.mu.Unlock()
-	e, err := q.arriveLocked(key, hash, cluster)
-	if err != nil {
+	if e, err := q.arriveLocked(key, hash, cluster); err == nil {
+		q.putLocked(e, item, size, priority)
+	} else {
 		q.refuseLocked(key, hash, cluster, err)
-		return
 	}
-	q.putLocked(e, item, size, priority)
+	q.mu.Unlock()
 }
 
 // arriveLocked returns the entry of an identity that an item arrives for.

@@ -156,7 +156,7 @@ func (q *Queue[T, K]) readyLocked(e *entry[T, K]) {
 	if l.turn.list == nil {
 		q.enterLocked(l)
 	}
-	q.workers.Signal()
+	q.wakeLocked()
 }
 
 // leaveLocked takes e out of its lane.

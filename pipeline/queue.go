@@ -68,13 +68,15 @@ type Queue[T, K comparable] struct {
 	epoch time.Time // zero of the queue's clock
 
 	mu      sync.Mutex
-	workers sync.Cond // on mu; signalled when there may be something to hand out
+	workers sync.Cond // on mu; see wakeLocked
+	sleepy  int       // workers that wait in Get
 	phase   phase
 	entries table[T, K]
 	free    []*entry[T, K]
 	lanes   map[string]*lane[T, K]
 	weights map[string]int // other than one
 
+	few       few[T, K]            // work.go
 	ring      list[*lane[T, K]]    // turn.go
 	throttled agenda[*lane[T, K]]  // turn.go
 	delayed   agenda[*entry[T, K]] // delay.go
@@ -184,13 +186,15 @@ func (q *Queue[T, K]) Get() (item T, shutdown bool) {
 // there is nothing to hand out.
 func (q *Queue[T, K]) GetWithPriority() (item T, priority int, shutdown bool) {
 	q.mu.Lock()
-	defer q.mu.Unlock()
 	e := q.pickLocked()
 	for e == nil {
 		if q.phase != accepting && q.ready == 0 {
+			q.mu.Unlock()
 			return item, 0, true
 		}
+		q.sleepy++
 		q.workers.Wait()
+		q.sleepy--
 		e = q.pickLocked()
 	}
 	l := e.lane
@@ -198,6 +202,7 @@ func (q *Queue[T, K]) GetWithPriority() (item T, priority int, shutdown bool) {
 	e.item = *new(T)
 	e.working = l
 	l.inWork++
+	q.few.add(e)
 	q.inWork++
 	l.handedOut++
 	q.admitLocked(l)
@@ -206,42 +211,10 @@ func (q *Queue[T, K]) GetWithPriority() (item T, priority int, shutdown bool) {
 	if q.phase != accepting {
 		q.workers.Broadcast()
 	} else if q.ring.n > 0 {
-		q.workers.Signal()
+		q.wakeLocked()
 	}
+	q.mu.Unlock()
 	return item, priority, false
-}
-
-// Done ends the work on an item that Get handed out. Another one of its
-// identity that came meanwhile is handed out from now on. For an item that is
-// not in work Done does nothing.
-func (q *Queue[T, K]) Done(item T) {
-	key := q.o.Identity(item)
-	hash := q.entries.hash(key)
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	e := q.entries.find(hash, key)
-	if e == nil || e.working == nil {
-		return
-	}
-	l := e.working
-	e.working = nil
-	l.inWork--
-	q.inWork--
-	if e.refused {
-		e.refused = false
-		q.lost++
-	}
-	if e.waiting() {
-		e.place.leave()
-		q.readyLocked(e)
-	}
-	q.resumeLocked(l)
-	q.releaseLocked(e)
-	if l.leaving && l.inWork == 0 {
-		q.freeLaneLocked(l)
-		close(l.idle)
-	}
-	q.settleLocked()
 }
 
 // Len returns how many items could be handed out, given turns and tokens:
