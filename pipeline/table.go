@@ -37,7 +37,7 @@ func (t *table[T, K]) hash(key K) uint64 { return t.by(t.seed, key) }
 func (t *table[T, K]) part(hash uint64) *part[T, K] { return &t.parts[hash>>(64-tablePartBits)] }
 
 // find returns the entry of an identity with the given hash, nil if there is none.
-func (t *table[T, K]) find(hash uint64, key K) *entry[T, K] {
+func (t *table[T, K]) find(hash uint64, key *K) *entry[T, K] {
 	slots := t.part(hash).slots
 	if len(slots) == 0 {
 		return nil
@@ -45,7 +45,7 @@ func (t *table[T, K]) find(hash uint64, key K) *entry[T, K] {
 	mask := uint64(len(slots) - 1)
 	for i := hash & mask; ; i = (i + 1) & mask {
 		s := &slots[i]
-		if s.entry == nil || s.hash == hash && s.entry.key == key {
+		if s.entry == nil || s.hash == hash && s.entry.key == *key {
 			return s.entry
 		}
 	}

@@ -22,7 +22,7 @@ func TestTable(t *testing.T) {
 			for round := range 20_000 {
 				key := random.IntN(1 + round%500) // fills and empties in turn
 				h := hash(tab, key)
-				e := tab.find(h, key)
+				e := tab.find(h, &key)
 				if e != want[key] {
 					t.Fatalf("round %d: find(%d) = %v, want %v", round, key, e, want[key])
 				}
@@ -38,7 +38,7 @@ func TestTable(t *testing.T) {
 				}
 			}
 			for key, e := range want {
-				if tab.find(hash(tab, key), key) != e {
+				if tab.find(hash(tab, key), &key) != e {
 					t.Errorf("%d is lost", key)
 				}
 			}

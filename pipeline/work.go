@@ -26,9 +26,9 @@ func (f *few[T, K]) add(e *entry[T, K]) {
 
 // take finds the entry of an identity and forgets it. Without many, what is
 // not found is not in work.
-func (f *few[T, K]) take(key K) *entry[T, K] {
+func (f *few[T, K]) take(key *K) *entry[T, K] {
 	for i, e := range f.entries[:f.n] {
-		if e.key == key {
+		if e.key == *key {
 			f.n--
 			f.entries[i] = f.entries[f.n]
 			f.entries[f.n] = nil
@@ -38,15 +38,51 @@ func (f *few[T, K]) take(key K) *entry[T, K] {
 	return nil
 }
 
+// nextLocked waits for an item that can be handed out, and takes it from its
+// lane. It returns nil when the queue shuts down and there is none.
+func (q *Queue[T, K]) nextLocked() *entry[T, K] {
+	e := q.pickLocked()
+	for e == nil {
+		if q.phase != accepting && q.ready == 0 {
+			return nil
+		}
+		q.sleepy++
+		q.workers.Wait()
+		q.sleepy--
+		e = q.pickLocked()
+	}
+	return e
+}
+
+// handOutLocked begins the work on what nextLocked returned.
+func (q *Queue[T, K]) handOutLocked(e *entry[T, K]) {
+	l := e.lane
+	e.item = *new(T)
+	e.working = l
+	l.inWork++
+	q.inWork++
+	q.few.add(e)
+	l.handedOut++
+	q.admitLocked(l)
+	// A signal may have stood for more than one item, and shutting down is
+	// over for all workers at once.
+	if q.phase != accepting {
+		q.workers.Broadcast()
+	} else if q.ring.n > 0 {
+		q.wakeLocked()
+	}
+}
+
 // Done ends the work on an item that Get handed out. Another one of its
 // identity that came meanwhile is handed out from now on. For an item that is
 // not in work Done does nothing.
 func (q *Queue[T, K]) Done(item T) {
-	key := q.o.Identity(item)
+	var own K
+	key := q.key(&item, &own)
 	hashed := q.few.many.Load()
 	var hash uint64
 	if hashed {
-		hash = q.entries.hash(key)
+		hash = q.entries.hash(*key)
 	}
 	q.mu.Lock()
 	var e *entry[T, K]
@@ -54,7 +90,7 @@ func (q *Queue[T, K]) Done(item T) {
 		e = q.few.take(key)
 	} else {
 		if !hashed { // they have become many just now
-			hash = q.entries.hash(key)
+			hash = q.entries.hash(*key)
 		}
 		e = q.entries.find(hash, key)
 	}

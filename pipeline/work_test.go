@@ -10,8 +10,7 @@ import (
 func TestDoneOfFewAndMany(t *testing.T) {
 	random := rand.New(rand.NewPCG(5, 6))
 	q := NewQueue(QueueOptions[int, int]{
-		Cluster:  func(int) string { return "a" },
-		Identity: func(i int) int { return i },
+		Cluster: func(int) string { return "a" },
 	})
 	working := make(map[int]bool)
 	was := map[bool]int{}
