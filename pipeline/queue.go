@@ -20,7 +20,7 @@ const (
 )
 
 // QueueOptions says what a queue's items are and how much it holds. Cluster
-// must be set. The functions must be pure: equal items give equal
+// must be set. The functions of items must be pure: equal items give equal
 // results, and items of one identity are all of one cluster.
 type QueueOptions[T, K comparable] struct {
 	// Name is for people; a controller's queue has the controller's name.
@@ -48,6 +48,14 @@ type QueueOptions[T, K comparable] struct {
 	// a quarter of them, three such clusters leave the last quarter to the rest.
 	// Zero means no limit.
 	MaxInWork int
+	// Known tells whether a cluster is still expected to send items. It is asked
+	// when nothing is left of a lane: that of an unknown cluster is freed, with
+	// its bucket and its metrics, as RemoveCluster frees it. So an item that
+	// comes late, when its cluster has been removed, leaves nothing behind; and a
+	// cluster that is never known has a full bucket each time it begins anew.
+	// Nil means that all clusters are known. It is called with the queue
+	// locked, by any goroutine: it must not block, nor call the queue.
+	Known func(cluster string) bool
 	// RateLimiter says how long AddRateLimited puts an item off. Nil means
 	// from 5 ms, doubling with each failure of the item, to 1000 s.
 	RateLimiter workqueue.TypedRateLimiter[K]

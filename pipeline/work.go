@@ -122,5 +122,8 @@ func (q *Queue[T, K]) doneLocked(e *entry[T, K]) {
 		q.freeLaneLocked(l)
 		close(l.idle)
 	}
+	if q.o.Known != nil {
+		q.forgetLocked(l)
+	}
 	q.settleLocked()
 }
