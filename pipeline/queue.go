@@ -78,7 +78,7 @@ type Queue[T, K comparable] struct {
 
 	mu      sync.Mutex
 	workers sync.Cond // on mu; see wakeLocked
-	sleepy  int       // workers that wait in Get
+	asleep  int       // workers that wait in Get
 	phase   phase
 	entries table[T, K]
 	free    []*entry[T, K]

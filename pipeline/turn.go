@@ -46,7 +46,7 @@ func (q *Queue[T, K]) isBusyLocked(l *lane[T, K]) bool {
 // wakeLocked wakes a worker, if one sleeps, because there may be something to
 // hand out.
 func (q *Queue[T, K]) wakeLocked() {
-	if q.sleepy > 0 {
+	if q.asleep > 0 {
 		q.workers.Signal()
 	}
 }

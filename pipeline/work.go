@@ -46,9 +46,9 @@ func (q *Queue[T, K]) nextLocked() *entry[T, K] {
 		if q.phase != accepting && q.ready == 0 {
 			return nil
 		}
-		q.sleepy++
+		q.asleep++
 		q.workers.Wait()
-		q.sleepy--
+		q.asleep--
 		e = q.pickLocked()
 	}
 	return e
