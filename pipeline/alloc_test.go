@@ -74,6 +74,37 @@ func TestNoAllocations(t *testing.T) {
 	}
 }
 
+// Nor does a request, as controllers have them.
+func TestNoAllocationsOfRequests(t *testing.T) {
+	var q *pipeline.Queue[pipeline.Request, pipeline.Request]
+	made := pipeline.FairRequests(nil, 0, func(made *pipeline.Queue[pipeline.Request, pipeline.Request]) { q = made })
+	made("", nil)
+	items := requests(7, 100)
+	if n := testing.AllocsPerRun(100, func() {
+		for _, item := range items {
+			q.Add(item)
+		}
+		for range items {
+			item, _, _ := q.GetWithPriority()
+			q.Add(item)
+			q.Done(item)
+		}
+		for range items {
+			item, _ := q.Get()
+			if err := q.Offer(t.Context(), item, 0); err != nil {
+				t.Error(err)
+			}
+			q.AddAfter(item, 0)
+			q.Done(item)
+			item, _ = q.Get()
+			q.Done(item)
+		}
+	}); n > 0 {
+		t.Errorf("%v allocations per %d items", n, len(items))
+	}
+	q.ShutDown()
+}
+
 // Waiting for tokens allocates nothing either.
 func TestNoAllocationsWhileThrottled(t *testing.T) {
 	q := newNameQueue(pipeline.QueueOptions[string, string]{Buckets: ratelimit.New(ratelimit.Limit{QPS: 5_000, Burst: 1})})

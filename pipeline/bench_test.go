@@ -16,8 +16,8 @@ import (
 type benchQueue = workqueue.TypedRateLimitingInterface[pipeline.Request]
 
 // queues are this package's queue, and beside it the ones that controllers
-// use otherwise, on the same work: items of the same type, hashed by the same
-// map, deduplicated. Ours counts by cluster besides; the others know none.
+// use otherwise, on the same work: items of the same type, deduplicated by all
+// that they are. Ours counts by cluster besides; the others know none.
 var queues = []struct {
 	name string
 	make func() benchQueue

@@ -84,18 +84,19 @@ func (q *Queue[T, K]) returnLocked(e *entry[T, K]) {
 
 // bringBack lets an item that was handed out before wait again after a while.
 // It never replaces another item of its identity: that one is newer.
-func (q *Queue[T, K]) bringBack(item T, wait time.Duration, priority int) {
-	key, hash, cluster, size := q.describe(item)
+func (q *Queue[T, K]) bringBack(item *T, wait time.Duration, priority int) {
+	var own K
+	key, hash, cluster, size := q.describe(item, &own)
 	q.mu.Lock()
 	kept := q.bringBackLocked(item, key, hash, cluster, size, wait, priority)
 	q.mu.Unlock()
 	if !kept {
 		// Nobody will hand it out and Forget it after.
-		q.o.RateLimiter.Forget(key)
+		q.o.RateLimiter.Forget(*key)
 	}
 }
 
-func (q *Queue[T, K]) bringBackLocked(item T, key K, hash uint64, cluster string, size int, wait time.Duration, priority int) bool {
+func (q *Queue[T, K]) bringBackLocked(item *T, key *K, hash uint64, cluster string, size int, wait time.Duration, priority int) bool {
 	if e := q.entries.find(hash, key); e != nil && e.working != nil && e.working.gone {
 		return false // what was still in work when its cluster was removed
 	}
@@ -121,7 +122,7 @@ func (q *Queue[T, K]) bringBackLocked(item T, key K, hash uint64, cluster string
 			q.armLocked(now)
 		}
 	default:
-		e.item, e.size, e.priority = item, size, priority
+		e.item, e.size, e.priority = *item, size, priority
 		if wait > 0 {
 			q.delayLocked(e, wait)
 		} else {

@@ -31,9 +31,9 @@
 //
 // Every method of Queue may be called by any number of goroutines at once;
 // there is one lock, held for a constant time but for the heaps of delayed
-// items and throttled lanes. The functions in QueueOptions, the RateLimiter
-// and whoever waits run outside of it. Nothing runs in the background but one
-// runtime timer, while something is delayed or throttled.
+// items and throttled lanes. The functions in QueueOptions but Known, the
+// RateLimiter and whoever waits run outside of it. Nothing runs in the
+// background but one runtime timer, while something is delayed or throttled.
 //
 // The queue does not know what versions are: the item that came last is the
 // newest. It stores nothing, so what it holds when the process ends must come

@@ -74,12 +74,15 @@ func runScript(t *testing.T, script []byte) {
 		LaneCapacity: 1 + r.next(6),
 		LaneBytes:    int64(4 + r.next(40)),
 	}
+	if r.next(2) == 1 {
+		o.Known = func(cluster string) bool { return cluster != clusterNames[0] }
+	}
 	limit := r.limit()
 	newLimiter := func() workqueue.TypedRateLimiter[string] {
 		return workqueue.NewTypedItemExponentialFailureRateLimiter[string](100*time.Millisecond, 10*time.Second)
 	}
 	r.m = &model{
-		capacity: o.LaneCapacity, bytes: o.LaneBytes,
+		capacity: o.LaneCapacity, bytes: o.LaneBytes, knows: o.Known,
 		buckets: ratelimit.New(limit), limiter: newLimiter(), now: time.Now(),
 		lanes: make(map[string]*modelLane), weights: make(map[string]int), inWork: make(map[string]*modelLane),
 		refused: make(map[string]bool), removals: make(map[*modelLane][]string),

@@ -2,30 +2,49 @@ package pipeline
 
 import "errors"
 
-// describe asks the options' functions about an item, before any lock is
-// taken.
-func (q *Queue[T, K]) describe(item T) (key K, hash uint64, cluster string, size int) {
-	key = q.o.Identity(item)
-	if q.o.Size != nil {
-		size = max(q.o.Size(item), 0)
+// Items and identities are handed down by pointer, and no pointer is kept: on
+// the way from the caller to the entry they are copied once.
+
+// key returns the identity of an item: the item itself, or what it is told to
+// be, in own.
+func (q *Queue[T, K]) key(item *T, own *K) *K {
+	if q.o.Identity == nil {
+		return any(item).(*K) // NewQueue has made sure of it
 	}
-	return key, q.entries.hash(key), q.o.Cluster(item), size
+	*own = q.o.Identity(*item)
+	return own
 }
 
-func (q *Queue[T, K]) add(item T, priority int) {
-	key, hash, cluster, size := q.describe(item)
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	e, err := q.arriveLocked(key, hash, cluster)
-	if err != nil {
-		q.refuseLocked(key, hash, cluster, err)
-		return
+// identity is key by value.
+func (q *Queue[T, K]) identity(item T) K {
+	var own K
+	return *q.key(&item, &own)
+}
+
+// describe asks the options' functions about an item, before any lock is
+// taken.
+func (q *Queue[T, K]) describe(item *T, own *K) (key *K, hash uint64, cluster string, size int) {
+	key = q.key(item, own)
+	if q.o.Size != nil {
+		size = max(q.o.Size(*item), 0)
 	}
-	q.putLocked(e, item, size, priority)
+	return key, q.entries.hash(*key), q.o.Cluster(*item), size
+}
+
+func (q *Queue[T, K]) add(item *T, priority int) {
+	var own K
+	key, hash, cluster, size := q.describe(item, &own)
+	q.mu.Lock()
+	if e, err := q.arriveLocked(key, hash, cluster); err == nil {
+		q.putLocked(e, item, size, priority)
+	} else {
+		q.refuseLocked(key, hash, cluster, err)
+	}
+	q.mu.Unlock()
 }
 
 // arriveLocked returns the entry of an identity that an item arrives for.
-func (q *Queue[T, K]) arriveLocked(key K, hash uint64, cluster string) (*entry[T, K], error) {
+func (q *Queue[T, K]) arriveLocked(key *K, hash uint64, cluster string) (*entry[T, K], error) {
 	if q.phase != accepting {
 		return nil, ErrShuttingDown
 	}
@@ -48,7 +67,7 @@ func (q *Queue[T, K]) arriveLocked(key K, hash uint64, cluster string) (*entry[T
 }
 
 // refuseLocked counts an item that did not arrive.
-func (q *Queue[T, K]) refuseLocked(key K, hash uint64, cluster string, err error) {
+func (q *Queue[T, K]) refuseLocked(key *K, hash uint64, cluster string, err error) {
 	reason := dropShutdown
 	if errors.Is(err, ErrClusterRemoved) {
 		reason = dropRemoved
@@ -65,7 +84,7 @@ func (q *Queue[T, K]) refuseLocked(key K, hash uint64, cluster string, err error
 }
 
 // putLocked lets the newest item of an identity wait.
-func (q *Queue[T, K]) putLocked(e *entry[T, K], item T, size, priority int) {
+func (q *Queue[T, K]) putLocked(e *entry[T, K], item *T, size, priority int) {
 	if e.blocked.n > 0 {
 		priority = max(priority, e.blockedPriority())
 		q.supersedeLocked(e)
@@ -76,13 +95,13 @@ func (q *Queue[T, K]) putLocked(e *entry[T, K], item T, size, priority int) {
 
 // replaceLocked lets an item wait in the place of the one that waits or is
 // delayed, if any.
-func (q *Queue[T, K]) replaceLocked(e *entry[T, K], item T, size, priority int) {
+func (q *Queue[T, K]) replaceLocked(e *entry[T, K], item *T, size, priority int) {
 	l := e.lane
 	l.added++
 	if e.waiting() {
 		l.coalesced++
 		l.bytes[classOf(e.priority)] += int64(size - e.size)
-		e.item, e.size = item, size
+		e.item, e.size = *item, size
 		q.raiseLocked(e, priority)
 		return
 	}
@@ -91,11 +110,11 @@ func (q *Queue[T, K]) replaceLocked(e *entry[T, K], item T, size, priority int) 
 		priority = max(priority, e.priority)
 		q.undelayLocked(e)
 	}
-	e.item, e.size, e.priority = item, size, priority
+	e.item, e.size, e.priority = *item, size, priority
 	q.joinLocked(e)
 }
 
-func (q *Queue[T, K]) newEntryLocked(key K, hash uint64) *entry[T, K] {
+func (q *Queue[T, K]) newEntryLocked(key *K, hash uint64) *entry[T, K] {
 	var e *entry[T, K]
 	if n := len(q.free); n > 0 {
 		e = q.free[n-1]
@@ -105,7 +124,7 @@ func (q *Queue[T, K]) newEntryLocked(key K, hash uint64) *entry[T, K] {
 		e = &entry[T, K]{}
 		e.place.self, e.when.self = e, e
 	}
-	e.key, e.hash = key, hash
+	e.key, e.hash = *key, hash
 	q.entries.insert(e)
 	return e
 }

@@ -97,6 +97,13 @@ func (r dropReason) String() string {
 
 func (l *lane[T, K]) isReady() bool { return l.ready[live].n+l.ready[snapshot].n > 0 }
 
+// isEmpty reports whether nothing is left of a lane: nothing waits, for
+// whatever, and nothing is in work.
+func (l *lane[T, K]) isEmpty() bool {
+	return l.inWork == 0 && l.delayed.n == 0 && l.depth[live]+l.depth[snapshot] == 0 &&
+		l.offers[live].n+l.offers[snapshot].n == 0 && !l.token.set()
+}
+
 // fits reports whether one more item of a class has room.
 func (l *lane[T, K]) fits(o *QueueOptions[T, K], c class, size int) bool {
 	n := l.depth[live] + l.depth[snapshot]
@@ -156,7 +163,7 @@ func (q *Queue[T, K]) readyLocked(e *entry[T, K]) {
 	if l.turn.list == nil {
 		q.enterLocked(l)
 	}
-	q.workers.Signal()
+	q.wakeLocked()
 }
 
 // leaveLocked takes e out of its lane.

@@ -10,14 +10,16 @@ type list[E any] struct {
 
 // node is an element's place in at most one list at a time.
 type node[E any] struct {
+	// What prev says of the head is stale: so the head leaves without a write
+	// to the one behind it, which in a long list is in no cache.
 	prev, next *node[E]
 	list       *list[E] // nil while in none
 	self       E        // the element; set once
 }
 
 func (l *list[E]) pushBack(n *node[E]) {
-	n.list, n.prev, n.next = l, l.tail, nil
-	if l.tail == nil {
+	n.list, n.prev = l, l.tail
+	if l.n == 0 {
 		l.head = n
 	} else {
 		l.tail.next = n
@@ -29,14 +31,16 @@ func (l *list[E]) pushBack(n *node[E]) {
 // leave takes n out of the list it is in.
 func (n *node[E]) leave() {
 	l := n.list
-	if n.prev == nil {
+	switch {
+	case l.n == 1:
+		l.head, l.tail = nil, nil
+	case l.head == n:
 		l.head = n.next
-	} else {
-		n.prev.next = n.next
-	}
-	if n.next == nil {
+	case l.tail == n:
 		l.tail = n.prev
-	} else {
+		l.tail.next = nil
+	default:
+		n.prev.next = n.next
 		n.next.prev = n.prev
 	}
 	n.prev, n.next, n.list = nil, nil, nil

@@ -19,6 +19,7 @@ import (
 type model struct {
 	capacity int
 	bytes    int64
+	knows    func(cluster string) bool // nil: all
 	buckets  *ratelimit.Buckets
 	limiter  workqueue.TypedRateLimiter[string]
 
@@ -348,6 +349,10 @@ func (m *model) done(s state) {
 			m.event("%s: <nil>", label)
 		}
 		delete(m.removals, w)
+	}
+	left := w.InWork + len(w.line) + len(w.parked) + len(w.delayed) + len(w.offers)
+	if left == 0 && !w.leaving && m.knows != nil && !m.knows(w.name) {
+		m.free(w)
 	}
 }
 

@@ -30,7 +30,8 @@ type offer[T, K comparable] struct {
 // a lane are admitted in the order they came, live ones before those of the
 // snapshot class. If there is room at once ctx is not looked at.
 func (q *Queue[T, K]) Offer(ctx context.Context, item T, priority int) error {
-	key, hash, cluster, size := q.describe(item)
+	var own K
+	key, hash, cluster, size := q.describe(&item, &own)
 	q.mu.Lock()
 	e, err := q.arriveLocked(key, hash, cluster)
 	if err != nil {
@@ -38,7 +39,7 @@ func (q *Queue[T, K]) Offer(ctx context.Context, item T, priority int) error {
 		return err
 	}
 	if q.roomLocked(e, priority, size) {
-		q.putLocked(e, item, size, priority)
+		q.putLocked(e, &item, size, priority)
 		q.mu.Unlock()
 		return nil
 	}
@@ -160,7 +161,7 @@ func (q *Queue[T, K]) admitGroupLocked(e *entry[T, K]) {
 	priority := e.blockedPriority()
 	q.resolveLocked(o, nil)
 	q.supersedeLocked(e)
-	q.replaceLocked(e, o.item, o.size, priority)
+	q.replaceLocked(e, &o.item, o.size, priority)
 }
 
 // supersedeLocked ends the blocking of e's offers, whose items are older than

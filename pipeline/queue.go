@@ -20,7 +20,7 @@ const (
 )
 
 // QueueOptions says what a queue's items are and how much it holds. Cluster
-// and Identity must be set. The functions must be pure: equal items give equal
+// must be set. The functions of items must be pure: equal items give equal
 // results, and items of one identity are all of one cluster.
 type QueueOptions[T, K comparable] struct {
 	// Name is for people; a controller's queue has the controller's name.
@@ -28,7 +28,8 @@ type QueueOptions[T, K comparable] struct {
 	// Cluster names the lane that an item waits in.
 	Cluster func(T) string
 	// Identity is what is deduplicated: of one identity at most one item
-	// waits, and at most one is in work.
+	// waits, and at most one is in work. Nil means that items are their own
+	// identity; T and K must be the same type then.
 	Identity func(T) K
 	// Size is the bytes an item counts for in its lane. Nil means 0.
 	Size func(T) int
@@ -47,6 +48,14 @@ type QueueOptions[T, K comparable] struct {
 	// a quarter of them, three such clusters leave the last quarter to the rest.
 	// Zero means no limit.
 	MaxInWork int
+	// Known tells whether a cluster is still expected to send items. It is asked
+	// when nothing is left of a lane: that of an unknown cluster is freed, with
+	// its bucket and its metrics, as RemoveCluster frees it. So an item that
+	// comes late, when its cluster has been removed, leaves nothing behind; and a
+	// cluster that is never known has a full bucket each time it begins anew.
+	// Nil means that all clusters are known. It is called with the queue
+	// locked, by any goroutine: it must not block, nor call the queue.
+	Known func(cluster string) bool
 	// RateLimiter says how long AddRateLimited puts an item off. Nil means
 	// from 5 ms, doubling with each failure of the item, to 1000 s.
 	RateLimiter workqueue.TypedRateLimiter[K]
@@ -68,13 +77,15 @@ type Queue[T, K comparable] struct {
 	epoch time.Time // zero of the queue's clock
 
 	mu      sync.Mutex
-	workers sync.Cond // on mu; signalled when there may be something to hand out
+	workers sync.Cond // on mu; see wakeLocked
+	asleep  int       // workers that wait in Get
 	phase   phase
 	entries table[T, K]
 	free    []*entry[T, K]
 	lanes   map[string]*lane[T, K]
 	weights map[string]int // other than one
 
+	few       few[T, K]            // work.go
 	ring      list[*lane[T, K]]    // turn.go
 	throttled agenda[*lane[T, K]]  // turn.go
 	delayed   agenda[*entry[T, K]] // delay.go
@@ -101,8 +112,11 @@ const maxFree = 4096
 // a queue that is not used any more is simply collected, once what is delayed
 // in it is due.
 func NewQueue[T, K comparable](o QueueOptions[T, K]) *Queue[T, K] {
-	if o.Cluster == nil || o.Identity == nil {
-		panic("pipeline: NewQueue needs Cluster and Identity")
+	if o.Cluster == nil {
+		panic("pipeline: NewQueue needs Cluster")
+	}
+	if _, same := any((*T)(nil)).(*K); o.Identity == nil && !same {
+		panic("pipeline: NewQueue needs Identity")
 	}
 	o.LaneCapacity = cmp.Or(max(o.LaneCapacity, 0), DefaultLaneCapacity)
 	o.LaneBytes = cmp.Or(max(o.LaneBytes, 0), DefaultLaneBytes)
@@ -115,7 +129,7 @@ func NewQueue[T, K comparable](o QueueOptions[T, K]) *Queue[T, K] {
 	q := &Queue[T, K]{
 		o:        o,
 		epoch:    time.Now(),
-		entries:  table[T, K]{seed: maphash.MakeSeed()},
+		entries:  table[T, K]{seed: maphash.MakeSeed(), by: hasher[K]()},
 		lanes:    make(map[string]*lane[T, K]),
 		weights:  make(map[string]int),
 		timerDue: math.MaxInt64,
@@ -133,17 +147,17 @@ func (q *Queue[T, K]) Name() string { return q.o.Name }
 // and may fill a lane beyond its capacity: sources that can wait use Offer.
 // While the queue shuts down, or the item's cluster is being removed, the item
 // is dropped.
-func (q *Queue[T, K]) Add(item T) { q.add(item, 0) }
+func (q *Queue[T, K]) Add(item T) { q.add(&item, 0) }
 
 // AddAfter brings an item back: it waits once d has passed. Where one of its
 // identity waits already, that one is newer and stays; where one is delayed
 // already, that one stays, and the earlier of both times counts.
-func (q *Queue[T, K]) AddAfter(item T, d time.Duration) { q.bringBack(item, d, 0) }
+func (q *Queue[T, K]) AddAfter(item T, d time.Duration) { q.bringBack(&item, d, 0) }
 
 // AddRateLimited is AddAfter with a delay from the RateLimiter, which counts
 // it as a failure of the item's identity until Forget.
 func (q *Queue[T, K]) AddRateLimited(item T) {
-	q.bringBack(item, q.o.RateLimiter.When(q.o.Identity(item)), 0)
+	q.bringBack(&item, q.o.RateLimiter.When(q.identity(item)), 0)
 }
 
 // AddWithOpts is Add, AddAfter or AddRateLimited with a priority. With both
@@ -158,24 +172,32 @@ func (q *Queue[T, K]) AddWithOpts(o priorityqueue.AddOpts, items ...T) {
 	}
 	for _, item := range items {
 		if !o.RateLimited && o.After <= 0 {
-			q.add(item, priority)
+			q.add(&item, priority)
 			continue
 		}
 		wait := o.After
 		if o.RateLimited {
-			when := q.o.RateLimiter.When(q.o.Identity(item))
+			when := q.o.RateLimiter.When(q.identity(item))
 			if wait <= 0 || when < wait {
 				wait = when
 			}
 		}
-		q.bringBack(item, wait, priority)
+		q.bringBack(&item, wait, priority)
 	}
 }
 
 // Get is GetWithPriority without the priority.
 func (q *Queue[T, K]) Get() (item T, shutdown bool) {
-	item, _, shutdown = q.GetWithPriority()
-	return item, shutdown
+	q.mu.Lock()
+	e := q.nextLocked()
+	if e == nil {
+		q.mu.Unlock()
+		return item, true
+	}
+	item = e.item
+	q.handOutLocked(e)
+	q.mu.Unlock()
+	return item, false
 }
 
 // GetWithPriority blocks until there is an item whose lane has its turn and a
@@ -184,64 +206,15 @@ func (q *Queue[T, K]) Get() (item T, shutdown bool) {
 // there is nothing to hand out.
 func (q *Queue[T, K]) GetWithPriority() (item T, priority int, shutdown bool) {
 	q.mu.Lock()
-	defer q.mu.Unlock()
-	e := q.pickLocked()
-	for e == nil {
-		if q.phase != accepting && q.ready == 0 {
-			return item, 0, true
-		}
-		q.workers.Wait()
-		e = q.pickLocked()
+	e := q.nextLocked()
+	if e == nil {
+		q.mu.Unlock()
+		return item, 0, true
 	}
-	l := e.lane
 	item, priority = e.item, e.priority
-	e.item = *new(T)
-	e.working = l
-	l.inWork++
-	q.inWork++
-	l.handedOut++
-	q.admitLocked(l)
-	// A signal may have stood for more than one item, and shutting down is
-	// over for all workers at once.
-	if q.phase != accepting {
-		q.workers.Broadcast()
-	} else if q.ring.n > 0 {
-		q.workers.Signal()
-	}
+	q.handOutLocked(e)
+	q.mu.Unlock()
 	return item, priority, false
-}
-
-// Done ends the work on an item that Get handed out. Another one of its
-// identity that came meanwhile is handed out from now on. For an item that is
-// not in work Done does nothing.
-func (q *Queue[T, K]) Done(item T) {
-	key := q.o.Identity(item)
-	hash := q.entries.hash(key)
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	e := q.entries.find(hash, key)
-	if e == nil || e.working == nil {
-		return
-	}
-	l := e.working
-	e.working = nil
-	l.inWork--
-	q.inWork--
-	if e.refused {
-		e.refused = false
-		q.lost++
-	}
-	if e.waiting() {
-		e.place.leave()
-		q.readyLocked(e)
-	}
-	q.resumeLocked(l)
-	q.releaseLocked(e)
-	if l.leaving && l.inWork == 0 {
-		q.freeLaneLocked(l)
-		close(l.idle)
-	}
-	q.settleLocked()
 }
 
 // Len returns how many items could be handed out, given turns and tokens:
@@ -253,10 +226,10 @@ func (q *Queue[T, K]) Len() int {
 }
 
 // Forget tells the RateLimiter that an item's identity has been dealt with.
-func (q *Queue[T, K]) Forget(item T) { q.o.RateLimiter.Forget(q.o.Identity(item)) }
+func (q *Queue[T, K]) Forget(item T) { q.o.RateLimiter.Forget(q.identity(item)) }
 
 // NumRequeues returns how often AddRateLimited was called for an item's
 // identity since the last Forget.
 func (q *Queue[T, K]) NumRequeues(item T) int {
-	return q.o.RateLimiter.NumRequeues(q.o.Identity(item))
+	return q.o.RateLimiter.NumRequeues(q.identity(item))
 }

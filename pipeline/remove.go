@@ -14,8 +14,9 @@ import (
 //
 // If ctx ends first, the lane is freed all the same and the error says how
 // many items are still in work; their Done may come whenever it does. Items
-// added once RemoveCluster has returned make a fresh lane, which stays until
-// RemoveCluster is called again: add none for clusters that have left for good.
+// added once RemoveCluster has returned make a fresh lane. It is freed when they
+// are done if QueueOptions.Known does not know the cluster; else it stays until
+// RemoveCluster is called again.
 func (q *Queue[T, K]) RemoveCluster(ctx context.Context, name string) error {
 	q.mu.Lock()
 	l := q.lanes[name]
@@ -63,6 +64,14 @@ func (q *Queue[T, K]) freeLaneLocked(l *lane[T, K]) {
 	l.gone = true
 	delete(q.lanes, l.name)
 	q.o.Buckets.Forget(l.name)
+}
+
+// forgetLocked frees a lane of which nothing is left, if nobody knows its
+// cluster.
+func (q *Queue[T, K]) forgetLocked(l *lane[T, K]) {
+	if l.isEmpty() && !q.o.Known(l.name) {
+		q.freeLaneLocked(l)
+	}
 }
 
 // refuseOffersLocked lets all Offers that are blocked at a lane return err.

@@ -56,9 +56,6 @@ func Fair[T comparable](o QueueOptions[T, T], made func(*Queue[T, T])) NewQueueF
 		if o.Name == "" {
 			o.Name = name
 		}
-		if o.Identity == nil {
-			o.Identity = func(item T) T { return item }
-		}
 		if o.RateLimiter == nil {
 			o.RateLimiter = limiter
 		}

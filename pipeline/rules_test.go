@@ -109,12 +109,3 @@ func TestDelayEndsInWork(t *testing.T) {
 		equal(t, "items", takeAll(t, q), []state{v("x", 1)})
 	})
 }
-
-func TestNewQueueRefusesMissingFunctions(t *testing.T) {
-	defer func() {
-		if recover() == nil {
-			t.Error("NewQueue accepted options without Cluster and Identity")
-		}
-	}()
-	pipeline.NewQueue(pipeline.QueueOptions[int, int]{})
-}

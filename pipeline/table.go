@@ -16,6 +16,7 @@ const (
 // other from where the hash points to, and what is taken out leaves no gap.
 type table[T, K comparable] struct {
 	seed  maphash.Seed
+	by    func(maphash.Seed, K) uint64
 	parts [tableParts]part[T, K]
 	n     int
 }
@@ -31,12 +32,12 @@ type slot[T, K comparable] struct {
 }
 
 // hash may be called at any time.
-func (t *table[T, K]) hash(key K) uint64 { return maphash.Comparable(t.seed, key) }
+func (t *table[T, K]) hash(key K) uint64 { return t.by(t.seed, key) }
 
 func (t *table[T, K]) part(hash uint64) *part[T, K] { return &t.parts[hash>>(64-tablePartBits)] }
 
 // find returns the entry of an identity with the given hash, nil if there is none.
-func (t *table[T, K]) find(hash uint64, key K) *entry[T, K] {
+func (t *table[T, K]) find(hash uint64, key *K) *entry[T, K] {
 	slots := t.part(hash).slots
 	if len(slots) == 0 {
 		return nil
@@ -44,7 +45,7 @@ func (t *table[T, K]) find(hash uint64, key K) *entry[T, K] {
 	mask := uint64(len(slots) - 1)
 	for i := hash & mask; ; i = (i + 1) & mask {
 		s := &slots[i]
-		if s.entry == nil || s.hash == hash && s.entry.key == key {
+		if s.entry == nil || s.hash == hash && s.entry.key == *key {
 			return s.entry
 		}
 	}

@@ -17,12 +17,12 @@ func TestTable(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			random := rand.New(rand.NewPCG(3, 4))
-			tab := &table[int, int]{seed: maphash.MakeSeed()}
+			tab := &table[int, int]{seed: maphash.MakeSeed(), by: hasher[int]()}
 			want := map[int]*entry[int, int]{}
 			for round := range 20_000 {
 				key := random.IntN(1 + round%500) // fills and empties in turn
 				h := hash(tab, key)
-				e := tab.find(h, key)
+				e := tab.find(h, &key)
 				if e != want[key] {
 					t.Fatalf("round %d: find(%d) = %v, want %v", round, key, e, want[key])
 				}
@@ -38,7 +38,7 @@ func TestTable(t *testing.T) {
 				}
 			}
 			for key, e := range want {
-				if tab.find(hash(tab, key), key) != e {
+				if tab.find(hash(tab, key), &key) != e {
 					t.Errorf("%d is lost", key)
 				}
 			}

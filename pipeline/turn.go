@@ -43,6 +43,14 @@ func (q *Queue[T, K]) isBusyLocked(l *lane[T, K]) bool {
 	return q.o.MaxInWork > 0 && l.inWork >= q.o.MaxInWork && q.phase != closing
 }
 
+// wakeLocked wakes a worker, if one sleeps, because there may be something to
+// hand out.
+func (q *Queue[T, K]) wakeLocked() {
+	if q.asleep > 0 {
+		q.workers.Signal()
+	}
+}
+
 // SetMaxInWork changes QueueOptions.MaxInWork, from the next Get on; zero is no
 // limit.
 func (q *Queue[T, K]) SetMaxInWork(n int) {
@@ -58,7 +66,7 @@ func (q *Queue[T, K]) SetMaxInWork(n int) {
 func (q *Queue[T, K]) resumeLocked(l *lane[T, K]) {
 	if l.turn.list == nil && l.isReady() && !l.token.set() {
 		q.enterLocked(l)
-		q.workers.Signal()
+		q.wakeLocked()
 	}
 }
 
@@ -107,7 +115,7 @@ func (q *Queue[T, K]) unthrottleLocked(l *lane[T, K], now time.Duration) {
 	l.throttledFor += now - l.throttledSince
 	if l.isReady() {
 		q.enterLocked(l)
-		q.workers.Signal()
+		q.wakeLocked()
 	}
 }
 

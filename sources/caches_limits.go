@@ -18,6 +18,11 @@ import (
 //		MaxConcurrentReconciles: 8,
 //	}
 //
+// A request that comes for a member when it has left is handed out, and leaves
+// nothing in the queue. So a name that is no member's, nor of a cluster that was
+// included, begins with a full bucket each time there is something for it; the
+// empty name is known, for requests that are about no cluster.
+//
 // It panics if limit is not valid.
 func (c *Caches) FairRequests(
 	limit ratelimit.Limit,
@@ -25,7 +30,12 @@ func (c *Caches) FairRequests(
 	made func(*pipeline.Queue[pipeline.Request, pipeline.Request]),
 ) pipeline.NewQueueFunc[pipeline.Request] {
 	buckets := ratelimit.New(limit)
-	return pipeline.FairRequests(buckets, maxInWork, func(q *pipeline.Queue[pipeline.Request, pipeline.Request]) {
+	return pipeline.Fair(pipeline.QueueOptions[pipeline.Request, pipeline.Request]{
+		Cluster:   func(r pipeline.Request) string { return r.Cluster },
+		Buckets:   buckets,
+		MaxInWork: maxInWork,
+		Known:     c.known,
+	}, func(q *pipeline.Queue[pipeline.Request, pipeline.Request]) {
 		l := &queueLimiter{queue: q, buckets: buckets, limit: limit}
 		c.mu.Lock()
 		c.limiters = append(c.limiters, l)
@@ -38,6 +48,9 @@ func (c *Caches) FairRequests(
 		}
 	})
 }
+
+// known tells the queues, which are locked meanwhile, what is in the fleet.
+func (c *Caches) known(cluster string) bool { return cluster == "" || c.Has(cluster) }
 
 // queueLimiter gives members the limits that their descriptions ask for, in one
 // queue.

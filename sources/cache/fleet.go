@@ -62,6 +62,8 @@ type Fleet struct {
 	config Config
 	scheme *runtime.Scheme // of members
 
+	names sync.Map // of members, for Has; changed with mu held
+
 	mu       sync.Mutex
 	members  map[string]*cached
 	statuses map[string]Status
@@ -170,6 +172,7 @@ func (f *Fleet) add(m *cached) error {
 		return fmt.Errorf("cluster %q is in the fleet already", m.name)
 	}
 	f.members[m.name] = m
+	f.names.Store(m.name, nil)
 	for e := range f.engagers {
 		m.engage(e)
 	}
@@ -181,6 +184,7 @@ func (f *Fleet) add(m *cached) error {
 func (f *Fleet) remove(m *cached) {
 	f.mu.Lock()
 	delete(f.members, m.name)
+	f.names.Delete(m.name)
 	f.mu.Unlock()
 	f.publish(Status{Cluster: m.name, State: Gone}, time.Now())
 }
@@ -200,6 +204,13 @@ func (f *Fleet) Purge(ctx context.Context, name string) error {
 		errs = append(errs, q.RemoveCluster(ctx, name))
 	}
 	return errors.Join(errs...)
+}
+
+// Has tells whether a cluster is in the fleet. It takes no lock: a queue may ask
+// while it holds its own.
+func (f *Fleet) Has(name string) bool {
+	_, ok := f.names.Load(name)
+	return ok
 }
 
 // Cluster returns a member's cluster.Cluster, whatever its state; the fleet

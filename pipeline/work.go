@@ -1,0 +1,129 @@
+package pipeline
+
+import "sync/atomic"
+
+// few holds the entries that are in work as long as they are few, so that Done
+// finds its entry without hashing the identity. Once there are more it holds
+// none, until nothing is in work.
+type few[T, K comparable] struct {
+	many    atomic.Bool // changed with the queue's lock held
+	n       int
+	entries [4]*entry[T, K]
+}
+
+// add remembers an entry that was handed out.
+func (f *few[T, K]) add(e *entry[T, K]) {
+	switch {
+	case f.many.Load():
+	case f.n < len(f.entries):
+		f.entries[f.n] = e
+		f.n++
+	default:
+		f.entries, f.n = [len(f.entries)]*entry[T, K]{}, 0
+		f.many.Store(true)
+	}
+}
+
+// take finds the entry of an identity and forgets it. Without many, what is
+// not found is not in work.
+func (f *few[T, K]) take(key *K) *entry[T, K] {
+	for i, e := range f.entries[:f.n] {
+		if e.key == *key {
+			f.n--
+			f.entries[i] = f.entries[f.n]
+			f.entries[f.n] = nil
+			return e
+		}
+	}
+	return nil
+}
+
+// nextLocked waits for an item that can be handed out, and takes it from its
+// lane. It returns nil when the queue shuts down and there is none.
+func (q *Queue[T, K]) nextLocked() *entry[T, K] {
+	e := q.pickLocked()
+	for e == nil {
+		if q.phase != accepting && q.ready == 0 {
+			return nil
+		}
+		q.asleep++
+		q.workers.Wait()
+		q.asleep--
+		e = q.pickLocked()
+	}
+	return e
+}
+
+// handOutLocked begins the work on what nextLocked returned.
+func (q *Queue[T, K]) handOutLocked(e *entry[T, K]) {
+	l := e.lane
+	e.item = *new(T)
+	e.working = l
+	l.inWork++
+	q.inWork++
+	q.few.add(e)
+	l.handedOut++
+	q.admitLocked(l)
+	// A signal may have stood for more than one item, and shutting down is
+	// over for all workers at once.
+	if q.phase != accepting {
+		q.workers.Broadcast()
+	} else if q.ring.n > 0 {
+		q.wakeLocked()
+	}
+}
+
+// Done ends the work on an item that Get handed out. Another one of its
+// identity that came meanwhile is handed out from now on. For an item that is
+// not in work Done does nothing.
+func (q *Queue[T, K]) Done(item T) {
+	var own K
+	key := q.key(&item, &own)
+	hashed := q.few.many.Load()
+	var hash uint64
+	if hashed {
+		hash = q.entries.hash(*key)
+	}
+	q.mu.Lock()
+	var e *entry[T, K]
+	if !q.few.many.Load() {
+		e = q.few.take(key)
+	} else {
+		if !hashed { // they have become many just now
+			hash = q.entries.hash(*key)
+		}
+		e = q.entries.find(hash, key)
+	}
+	if e != nil && e.working != nil {
+		q.doneLocked(e)
+	}
+	q.mu.Unlock()
+}
+
+func (q *Queue[T, K]) doneLocked(e *entry[T, K]) {
+	l := e.working
+	e.working = nil
+	l.inWork--
+	q.inWork--
+	if q.inWork == 0 && q.few.many.Load() {
+		q.few.many.Store(false)
+	}
+	if e.refused {
+		e.refused = false
+		q.lost++
+	}
+	if e.waiting() {
+		e.place.leave()
+		q.readyLocked(e)
+	}
+	q.resumeLocked(l)
+	q.releaseLocked(e)
+	if l.leaving && l.inWork == 0 {
+		q.freeLaneLocked(l)
+		close(l.idle)
+	}
+	if q.o.Known != nil {
+		q.forgetLocked(l)
+	}
+	q.settleLocked()
+}
