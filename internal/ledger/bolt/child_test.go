@@ -16,6 +16,7 @@ import (
 	"testing"
 
 	"github.com/fairlead-dev/fairlead/internal/ledger"
+	"github.com/fairlead-dev/fairlead/internal/testenv/volume"
 )
 
 // A child is this test binary with a task, for what a process of its own is
@@ -180,7 +181,7 @@ const volumeSize = 8 << 20
 // childFillsVolume does the same on a volume of its own, of which something
 // else takes the rest.
 func childFillsVolume(dir string) error {
-	if err := mountVolume(dir, volumeSize); err != nil {
+	if err := volume.Mount(dir, volumeSize); err != nil {
 		return err
 	}
 	return writeUntilFull(filepath.Join(dir, "fairlead.ledger"), func(n uint64) error {
