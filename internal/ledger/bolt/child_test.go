@@ -86,6 +86,8 @@ func child(what string) int {
 	switch task {
 	case "hold":
 		err = childHolds(path)
+	case "create":
+		err = childCreates(path)
 	case "write":
 		err = childWrites(path)
 	case "compact":
@@ -112,6 +114,20 @@ func childHolds(path string) error {
 	fmt.Println("open")
 	_, err := io.Copy(io.Discard, os.Stdin)
 	return err
+}
+
+// childCreates makes a ledger and removes it, again and again, and tells each time.
+func childCreates(path string) error {
+	for {
+		fmt.Println("makes one")
+		s, err := Open(path)
+		if err != nil {
+			return err
+		}
+		if err := errors.Join(os.Remove(path), s.Close()); err != nil {
+			return err
+		}
+	}
 }
 
 // transaction is the i-th that childWrites applies: enough to grow and shrink
