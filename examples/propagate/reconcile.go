@@ -142,17 +142,17 @@ func (r *reconciler) plan(key client.ObjectKey, src *corev1.ConfigMap, old statu
 	}
 	maps.Copy(members, old.Clusters)
 	for name, e := range members {
-		s, want := r.fleet.State(name), r.wants(src, name, e)
+		s, want, req := r.fleet.State(name), r.wants(src, name, e), pipeline.Request{Cluster: name, NamespacedName: key}
 		// Without a status object nobody knows who has copies of what is to go.
 		if abandoned := src.Annotations[annotationAbandon]; name == hubName ||
 			!want && (e == nil && !lost || slices.Contains(strings.Split(abandoned, ","), name)) {
+			r.reports.Delete(req)
 			continue
 		}
 		// Another cluster of that name has nothing yet.
 		if e == nil || s.ClusterUID != "" && s.ClusterUID != e.ClusterUID {
 			e = &entry{ClusterUID: s.ClusterUID}
 		}
-		req := pipeline.Request{Cluster: name, NamespacedName: key}
 		found, _ := r.reports.Load(req)
 		rep, _ := found.(report)
 		switch current := rep.clusterUID == e.ClusterUID && rep.source == next.Source && rep.wanted == want; {

@@ -1,5 +1,5 @@
 // Package archtest holds the repository to its own plan: which package may import
-// which, that ARCHITECTURE.md names everything there is, and that no test sleeps on
+// which, that ARCHITECTURE.md names everything there is, and that no test waits on
 // the wall clock.
 //
 //	cmd, bench ──▶ sources/*, sinks/* ──▶ pipeline ──▶ ratelimit ──▶ internal/*

@@ -27,6 +27,9 @@ type history struct {
 
 	sinks int // counts those that there have been, one at a time
 
+	committing bool // a transaction is under way; there is one at a time
+	settling   bool // nothing happens meanwhile any more
+
 	ledger *Ledger // gone with a crash
 }
 
@@ -40,6 +43,7 @@ type lane struct {
 	ever     []item         // all that was ever acked
 	unswept  bool           // a backup was restored, and what a snapshot shows of that is not stored yet
 	swept    bool           // a snapshot has shown it
+	restores int            // of backups, so far
 
 	// The process, gone with a crash.
 	cursor  *Cursor
@@ -131,16 +135,6 @@ func (h *lane) connect() {
 	h.cursor, h.stream = c, &stream{cursor: c, former: former}
 }
 
-func (h *history) commit(all bool) {
-	if h.ledger.writer.commit(h.t.Context(), all) == nil && all {
-		for _, l := range h.lanes {
-			maps.Copy(l.stored, l.acked)
-			l.acked = map[string]int{}
-			l.unswept = l.unswept && !l.swept
-		}
-	}
-}
-
 // leave takes the cluster out of the fleet, and back.
 func (h *history) leave() {
 	for _, l := range h.lanes {
@@ -196,15 +190,16 @@ func (h *lane) work() {
 		w.begun = true
 	case !w.delivered:
 		if _, unnoted := w.cursor.unnoted[nameOf(name)]; unnoted {
-			return // Begin would block
+			if h.r.Float64() < 0.2 { // Begin blocks, and is given up
+				h.putBack(w)
+			}
+			return
 		}
+		h.checkNoted(w)
 		h.sink.deliver(w.item, w.ghosts)
 		w.delivered = true
-	case h.r.Float64() < 0.1: // failed: gives way to a newer one
-		delete(h.working, name)
-		if _, newer := h.waiting[name]; !newer {
-			h.waiting[name] = w.item
-		}
+	case h.r.Float64() < 0.1: // failed
+		h.putBack(w)
 	default:
 		n, v := w.id()
 		w.cursor.Ack(w.ticket, n, v, w.deleted)
@@ -214,6 +209,14 @@ func (h *lane) work() {
 	}
 	if resume := h.cursor.ResumePoint(); resume != "" && !h.forgets(resume) && h.number(resume) <= h.server.rv {
 		h.checkResume(h.number(resume))
+	}
+}
+
+// putBack lets an item wait again, unless there is a newer one.
+func (h *lane) putBack(w *work) {
+	delete(h.working, w.name)
+	if _, newer := h.waiting[w.name]; !newer {
+		h.waiting[w.name] = w.item
 	}
 }
 
@@ -296,6 +299,7 @@ func (h *history) disturb(l *lane) {
 	case 9:
 		if l.server.backup != nil && !l.ahead(l.cursor, l.server.past+1, true) && !l.unnoticed() {
 			l.server.restore()
+			l.restores++
 			_, watches := l.cursor.Start()
 			l.unswept, l.swept = !watches || l.number(l.cursor.last) > l.server.rv, false
 			l.connect()
@@ -306,97 +310,6 @@ func (h *history) disturb(l *lane) {
 		h.readable = !h.readable
 		for _, l := range h.lanes {
 			l.connect()
-		}
-	}
-}
-
-// settle lets everything come to rest and compares sink and server.
-func (h *history) settle() {
-	h.t.Helper()
-	h.store.failing = false
-	rest := rand.New(rand.NewPCG(1, 1))
-	h.r = rest
-	for range 3000 {
-		for _, l := range h.lanes {
-			l.stream.step(l)
-			l.work()
-		}
-		if rest.Float64() < 0.3 {
-			h.commit(false)
-		}
-	}
-	h.commit(true)
-	h.commit(true) // what the resume point has passed is forgotten once that is stored
-
-	again, err := Open(h.t.Context(), Options{Store: h.store})
-	if err != nil {
-		h.t.Fatal(err)
-	}
-	if len(again.cursors) != len(h.lanes) || len(h.ledger.cursors) != len(h.lanes) {
-		h.t.Errorf("%s: %d cursors are stored, %d known, want %d", h.what, len(again.cursors), len(h.ledger.cursors), len(h.lanes))
-	}
-	for _, l := range h.lanes {
-		c, _ := again.Claim(l.cursor.ID(), l.cursor.digest())
-		l.check(c)
-	}
-}
-
-// check compares at rest. The cursor is what was stored.
-func (h *lane) check(stored *Cursor) {
-	h.t.Helper()
-	srv, snk := h.server, h.sink
-	fail := func(what string) {
-		h.t.Errorf("%s: %s: %s\nserver %v\nsink   %v", h.what, h.resource, what, srv.objects, snk.objects)
-	}
-	if !maps.Equal(srv.objects, snk.objects) {
-		fail("wrong final state")
-	}
-	alive := map[string]bool{}
-	for _, o := range srv.objects {
-		alive[o.uid] = true
-	}
-	for u := range snk.seen {
-		if !alive[u] && !snk.gone[u] {
-			fail("UID never deleted: " + u)
-		}
-	}
-	if snk.backwards > 0 {
-		fail(fmt.Sprintf("%d deliveries went backwards", snk.backwards))
-	}
-	for _, r := range h.retried {
-		select {
-		case <-r.Settled():
-		default:
-			fail("a retried state never settles")
-		}
-	}
-	c := h.cursor
-	if s := c.Stats(); s.Unacked != 0 || !s.Oldest.IsZero() || s.Known != len(srv.objects) {
-		fail(fmt.Sprintf("stats at rest: %+v", s))
-	}
-	if got, last := c.ResumePoint(), strconv.Itoa(h.stream.last); got != last {
-		fail("resume point " + got + " stays behind the last frame " + last)
-	}
-	if len(c.deleted) > 0 && c.ResumePoint() == strconv.Itoa(srv.rv) {
-		fail(fmt.Sprint("deletions remembered for ever: ", c.deleted))
-	}
-	if stored.head.Resume != c.head.Resume || stored.acked.len() != c.acked.len() || len(stored.held) != len(c.held) || len(stored.deleted) != len(c.deleted) {
-		fail("what was stored is not what was known")
-	}
-	for o := range c.acked.all() {
-		if s := stored.acked.get([]byte(o.name)); s == nil || s.version != o.version {
-			fail("what was stored is not what was acked")
-		}
-	}
-}
-
-// checkResume verifies that a watch from the resume point would show every
-// object whose newest state the sinks have not acked.
-func (h *lane) checkResume(from int) {
-	for name, o := range h.server.objects {
-		acked := h.cursor.acked.get([]byte(nameOf(name)))
-		if o.rv <= from && (acked == nil || int(acked.rv) < o.rv) {
-			h.t.Fatalf("%s: resume point %d is past %s at %d, acked %+v", h.what, from, name, o.rv, acked)
 		}
 	}
 }

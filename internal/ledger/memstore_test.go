@@ -12,6 +12,7 @@ type memStore struct {
 	heads   map[string][]byte
 	records map[string]map[string][]byte
 	failing bool
+	around  func(apply func() error) error // what happens while a transaction is under way
 }
 
 func newMemStore() *memStore {
@@ -38,6 +39,13 @@ func (m *memStore) Apply(_ context.Context, updates []Update) error {
 	if m.failing {
 		return errors.New("no space left on device")
 	}
+	if m.around != nil {
+		return m.around(func() error { return m.apply(updates) })
+	}
+	return m.apply(updates)
+}
+
+func (m *memStore) apply(updates []Update) error {
 	for _, u := range updates {
 		if u.Drop {
 			delete(m.heads, u.Cursor)

@@ -46,12 +46,17 @@ func newFlood(t *testing.T) *flood {
 	return f
 }
 
-// waitUntilStalled returns when nothing has been written for a while.
+// waitUntilStalled returns when nothing has been written for a while, or nothing
+// will be any more.
 func (f *flood) waitUntilStalled() {
 	ticker := time.NewTicker(200 * time.Millisecond)
 	defer ticker.Stop()
 	for before := int64(-1); ; {
-		<-ticker.C
+		select {
+		case <-ticker.C:
+		case <-f.ended:
+			return
+		}
 		now := f.written.Load()
 		if now > 0 && now == before {
 			return

@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"k8s.io/apimachinery/pkg/util/wait"
 	"k8s.io/client-go/rest"
 
 	"github.com/fairlead-dev/fairlead/internal/member"
@@ -109,14 +110,13 @@ func (s *server) rest() *rest.Config {
 // eventually polls, because sockets and goroutines end on their own time.
 func eventually(t *testing.T, what string, ok func() bool) {
 	t.Helper()
-	for range 2000 {
-		if ok() {
-			return
-		}
-		// Not the test's ctx: in a cleanup that has ended, and would end the wait.
-		<-time.After(5 * time.Millisecond)
+	// Not the test's ctx: in a cleanup that has ended, and would end the wait.
+	err := wait.PollUntilContextTimeout(context.Background(), 5*time.Millisecond, time.Minute, true, func(context.Context) (bool, error) {
+		return ok(), nil
+	})
+	if err != nil {
+		t.Fatalf("never: %s", what)
 	}
-	t.Fatalf("never: %s", what)
 }
 
 func watch(ctx context.Context, t *testing.T, s *member.Session) io.ReadCloser {

@@ -16,13 +16,17 @@ import (
 const (
 	// watchReadBuffer is what a watch's HTTP reader holds for as long as the
 	// watch is open: enough for the head of an answer and of each chunk. What
-	// is longer is read past it.
+	// is longer is read past it, but for trailers, which no API server sends: an
+	// answer with longer ones ends with an error instead of an EOF.
 	watchReadBuffer = 1 << 10
 	// maxHead bounds the head of an answer, in bytes as they are sent.
 	maxHead = 1 << 20
 )
 
-var errHeadTooLong = errors.New("the head of the answer is longer than 1 MiB")
+var (
+	errHeadTooLong = errors.New("the head of the answer is longer than 1 MiB")
+	errSwitched    = errors.New("the server answers with another protocol, which nobody asked for")
+)
 
 // watchTransport gives each watch a connection of its own, HTTP/1.1: that is 30%
 // cheaper to read than a shared HTTP/2 connection, and a stalled watch holds up
@@ -110,7 +114,10 @@ func (t *watchTransport) exchange(req *http.Request, b *watchBody) (*http.Respon
 		if err != nil {
 			return nil, err
 		}
-		if resp.StatusCode/100 != 1 { // what precedes the answer
+		switch {
+		case resp.StatusCode == http.StatusSwitchingProtocols: // no more HTTP follows
+			return nil, errSwitched
+		case resp.StatusCode/100 != 1: // not what precedes the answer
 			err := b.conn.SetDeadline(time.Time{})
 			gather(b.socket)
 			return resp, err

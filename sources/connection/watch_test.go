@@ -150,6 +150,28 @@ func TestWatchTransportBoundsTheWaitAndTheHead(t *testing.T) {
 	_ = resp.Body.Close()
 
 	answer <- func(conn net.Conn) {
+		_, _ = io.WriteString(conn, "HTTP/1.1 101 Switching Protocols\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
+	}
+	if _, err := openWatch(t.Context(), t, transport, address); !errors.Is(err, errSwitched) {
+		t.Errorf("another protocol: %v, want %v", err, errSwitched)
+	}
+
+	for _, length := range []int{100, 2 * watchReadBuffer} {
+		answer <- func(conn net.Conn) {
+			_, _ = io.WriteString(conn, "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\nX: "+strings.Repeat("y", length)+"\r\n\r\n")
+		}
+		resp, err := openWatch(t.Context(), t, transport, address)
+		if err != nil {
+			t.Fatal(err)
+		}
+		body, err := io.ReadAll(resp.Body)
+		if long := length > watchReadBuffer; string(body) != "ok" || (err != nil) != long || long && !strings.Contains(err.Error(), "trailer") {
+			t.Errorf("before a trailer of %d bytes came %q, %v", length, body, err)
+		}
+		_ = resp.Body.Close()
+	}
+
+	answer <- func(conn net.Conn) {
 		_, _ = io.WriteString(conn, "HTTP/1.1 200 OK\r\n")
 		for {
 			if _, err := io.WriteString(conn, "X: "+strings.Repeat("y", 1000)+"\r\n"); err != nil {

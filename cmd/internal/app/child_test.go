@@ -54,8 +54,8 @@ func runChild(args []string) error {
 
 // stamps is a sink in a folder that has no lock: each change is a line with the
 // number of the process that wrote it. The process whose number is in the file
-// "stop" stops itself while it writes, as SIGSTOP does, and goes on writing as
-// soon as there is a file "go".
+// "stop" takes that away while it writes, waits for a file "gathered", stops itself
+// as SIGSTOP does, and goes on writing as soon as there is a file "go".
 type stamps struct {
 	dir string
 	f   *os.File
@@ -66,28 +66,39 @@ func openStamps(dir string) (pipeline.Sink, error) {
 	return &stamps{dir, f}, err
 }
 
-func (s *stamps) Write(_ context.Context, batch []*pipeline.Change) error {
+func (s *stamps) Write(ctx context.Context, batch []*pipeline.Change) error {
 	for _, c := range batch {
 		if _, err := fmt.Fprintf(s.f, "%d %s %s\n", os.Getpid(), c.Key.Name, c.ResourceVersion); err != nil {
 			return err
 		}
 	}
-	text, _ := os.ReadFile(filepath.Join(s.dir, "stop")) // it need not be there
+	stop := filepath.Join(s.dir, "stop")
+	text, _ := os.ReadFile(stop) // it need not be there
 	if string(text) != fmt.Sprint(os.Getpid()) {
 		return nil
 	}
-	<-time.After(time.Second) // the next batch gathers
-	if err := os.Remove(filepath.Join(s.dir, "stop")); err != nil {
+	if err := os.Remove(stop); err != nil {
+		return err
+	}
+	err := wait.PollUntilContextCancel(ctx, 10*time.Millisecond, true, func(context.Context) (bool, error) {
+		return exists(filepath.Join(s.dir, "gathered")), nil
+	})
+	if err != nil {
 		return err
 	}
 	if err := syscall.Kill(os.Getpid(), syscall.SIGSTOP); err != nil {
 		return err
 	}
-	for { // no timer: those of the election would be due before
-		if _, err := os.Stat(filepath.Join(s.dir, "go")); err == nil {
-			return nil
-		}
+	// The file is there when the process goes on, so this spins no longer than it
+	// takes to stop. No timer: those of the election would be due before.
+	for !exists(filepath.Join(s.dir, "go")) {
 	}
+	return nil
+}
+
+func exists(path string) bool {
+	_, err := os.Stat(path)
+	return err == nil
 }
 
 // child is fairlead in a process of its own.

@@ -198,12 +198,10 @@ func (p *problems) addError(flag string, err error) {
 	}
 }
 
-// check reports every bad value, by flag, before anything connects.
+// check reports every bad value, by flag, before anything connects. What the
+// parsers of single flags report is not told here again.
 func (c *Config) check() error {
 	p := slices.Clone(c.unreadable)
-	if len(c.Watches) == 0 {
-		p.add("watch", "nothing to follow; name at least one resource, such as --watch configmaps,deployments.apps")
-	}
 	if !(c.ClusterQPS >= 0) || math.IsInf(c.ClusterQPS, 0) { // NaN is neither
 		p.add("cluster-qps", "%v is no number of 0 or more; give changes per second, or 0 for no limit", c.ClusterQPS)
 	}

@@ -62,6 +62,13 @@ func TestEveryBadFlagIsReportedAtOnce(t *testing.T) {
 	}
 }
 
+func TestMissingWatchIsReportedOnce(t *testing.T) {
+	_, err := parseFlags(t)
+	if err == nil || strings.Count(err.Error(), "--watch") != 1 || !strings.Contains(err.Error(), "name at least one") {
+		t.Errorf("without --watch: %v, want one error that says what to give", err)
+	}
+}
+
 func TestLeaseNamespace(t *testing.T) {
 	pod := filepath.Join(t.TempDir(), "namespace")
 	if _, err := new(Config).leaseNamespace(pod); err == nil || !strings.Contains(err.Error(), "name the namespace") {

@@ -70,18 +70,9 @@ func start(t *testing.T, flags ...string) *running {
 // earlier run may have written to.
 func startWith(t *testing.T, o Options, out *recorder, flags ...string) *running {
 	t.Helper()
-	var cfg Config
-	set := pflag.NewFlagSet("run", pflag.ContinueOnError)
-	cfg.addFlags(set)
-	defaults := []string{"--metrics-bind-address=0", "--health-probe-bind-address=0", "--admin-bind-address=0", "--cluster-qps=0", "--ledger=memory:", "--reconnect-min=200ms", "--reconnect-max=1s"}
-	if err := set.Parse(append(defaults, flags...)); err != nil {
-		t.Fatal(err)
-	}
-	s, err := cfg.parse(o)
-	if err != nil {
-		t.Fatal(err)
-	}
+	s := parseWith(t, o, flags...)
 	r := &running{t: t, registry: prometheus.NewRegistry(), out: out}
+	var err error
 	if r.program, err = newProgram(t.Context(), s, r.out, newLogger(t.Output(), "info", "text"), r.registry); err != nil {
 		t.Fatal(err)
 	}
@@ -99,6 +90,19 @@ func startWith(t *testing.T, o Options, out *recorder, flags ...string) *running
 		}
 	})
 	return r
+}
+
+// parseWith is what the program makes of flags, and of defaults that suit tests.
+func parseWith(t *testing.T, o Options, flags ...string) *settings {
+	t.Helper()
+	var cfg Config
+	set := pflag.NewFlagSet("run", pflag.ContinueOnError)
+	cfg.addFlags(set)
+	defaults := []string{"--metrics-bind-address=0", "--health-probe-bind-address=0", "--admin-bind-address=0", "--cluster-qps=0", "--ledger=memory:", "--reconnect-min=200ms", "--reconnect-max=1s"}
+	if err := set.Parse(append(defaults, flags...)); err != nil {
+		t.Fatal(err)
+	}
+	return must(cfg.parse(o))(t)
 }
 
 // await waits until ok holds.

@@ -2,6 +2,7 @@ package app
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"fmt"
 	"net/http"
@@ -13,6 +14,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/util/wait"
 	typedcorev1 "k8s.io/client-go/kubernetes/typed/core/v1"
 	"k8s.io/client-go/rest"
 
@@ -154,12 +156,12 @@ func TestSecretsComeAndGo(t *testing.T) {
 		r.await("goroutines are what they were", func() bool { return runtime.NumGoroutine() <= goroutines+2 })
 		// An HTTP/2 connection is kept by a timer of its own for half a minute.
 		const most = 256 << 10
-		end := time.Now().Add(patience)
-		grown := heap() - before
-		for tick := time.NewTicker(time.Second); grown > most && time.Now().Before(end); grown = heap() - before {
-			<-tick.C
-		}
-		if grown > most {
+		grown := int64(0)
+		err := wait.PollUntilContextTimeout(t.Context(), time.Second, patience, true, func(context.Context) (bool, error) {
+			grown = heap() - before
+			return grown <= most, nil
+		})
+		if err != nil {
 			t.Errorf("the heap has grown by %d KB", grown>>10)
 		}
 		t.Logf("%d goroutines, %d before; heap grown by %d KB", runtime.NumGoroutine(), goroutines, grown>>10)

@@ -24,6 +24,8 @@ import (
 	"github.com/spf13/pflag"
 	"k8s.io/apimachinery/pkg/util/wait"
 	"sigs.k8s.io/controller-runtime/pkg/metrics"
+
+	"github.com/fairlead-dev/fairlead/internal/testenv/volume"
 )
 
 // For a test with a small volume there are two processes: a keeper, which has it
@@ -39,7 +41,7 @@ const volumeSize = 2 << 20
 // ledger is now.
 func runKeeper(mode, dir string, flags []string) error {
 	if mode == "volume" {
-		if err := mountVolume(dir, volumeSize); err != nil {
+		if err := volume.Mount(dir, volumeSize); err != nil {
 			return err
 		}
 	}
@@ -173,7 +175,7 @@ func startKeeper(t *testing.T, mode, dir string, flags ...string) *process {
 	p := &process{t: t, out: newRecorder(), log: &logged{}}
 	cmd.Stdout, cmd.Stderr = p.out, p.log
 	if mode == "volume" {
-		cmd.SysProcAttr = ownMounts()
+		cmd.SysProcAttr = volume.OwnMounts()
 	}
 	p.in = must(cmd.StdinPipe())(t)
 	if err := cmd.Start(); err != nil {

@@ -193,7 +193,10 @@ func (p *pair) checkFollower(at takeover) (repeated int) {
 	p.t.Helper()
 	p.follower.awaitRole("leader")
 	p.follower.awaitLive()
-	<-time.After(time.Second) // so that it has something of its own to deliver
+	before := bytes.Count(must(os.ReadFile(p.events))(p.t), []byte("\n"))
+	p.follower.await("it has delivered something of its own", func() bool {
+		return bytes.Count(must(os.ReadFile(p.events))(p.t), []byte("\n")) >= before+50
+	})
 	p.stop()
 	held := map[replay.Object]string{}
 	for name, state := range p.list() {
@@ -305,6 +308,11 @@ func testLeaderStopped(t *testing.T, c *testenv.Cluster) {
 	dir := t.TempDir()
 	p := startPair(t, c, withoutLocks(dir)...)
 	writeFile(t, filepath.Join(dir, "stop"), fmt.Sprint(p.leader.pid()))
+	p.leader.await("a write is held up, and the next batch has gathered", func() bool {
+		sinks := p.leader.status().Sinks
+		return !exists(filepath.Join(dir, "stop")) && len(sinks) == 1 && sinks[0].Waiting > 0
+	})
+	writeFile(t, filepath.Join(dir, "gathered"), "")
 	p.follower.await("the follower delivers", func() bool { return len(stampers(t, dir)) > 1 })
 	writeFile(t, filepath.Join(dir, "go"), "")
 	p.leader.signal(syscall.SIGCONT)

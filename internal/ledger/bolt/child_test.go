@@ -16,6 +16,7 @@ import (
 	"testing"
 
 	"github.com/fairlead-dev/fairlead/internal/ledger"
+	"github.com/fairlead-dev/fairlead/internal/testenv/volume"
 )
 
 // A child is this test binary with a task, for what a process of its own is
@@ -85,6 +86,8 @@ func child(what string) int {
 	switch task {
 	case "hold":
 		err = childHolds(path)
+	case "create":
+		err = childCreates(path)
 	case "write":
 		err = childWrites(path)
 	case "compact":
@@ -111,6 +114,20 @@ func childHolds(path string) error {
 	fmt.Println("open")
 	_, err := io.Copy(io.Discard, os.Stdin)
 	return err
+}
+
+// childCreates makes a ledger and removes it, again and again, and tells each time.
+func childCreates(path string) error {
+	for {
+		fmt.Println("makes one")
+		s, err := Open(path)
+		if err != nil {
+			return err
+		}
+		if err := errors.Join(os.Remove(path), s.Close()); err != nil {
+			return err
+		}
+	}
 }
 
 // transaction is the i-th that childWrites applies: enough to grow and shrink
@@ -180,7 +197,7 @@ const volumeSize = 8 << 20
 // childFillsVolume does the same on a volume of its own, of which something
 // else takes the rest.
 func childFillsVolume(dir string) error {
-	if err := mountVolume(dir, volumeSize); err != nil {
+	if err := volume.Mount(dir, volumeSize); err != nil {
 		return err
 	}
 	return writeUntilFull(filepath.Join(dir, "fairlead.ledger"), func(n uint64) error {

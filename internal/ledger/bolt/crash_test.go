@@ -14,6 +14,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/fairlead-dev/fairlead/internal/ledger/ledgertest"
+	"github.com/fairlead-dev/fairlead/internal/testenv/volume"
 )
 
 // firstMissing returns the number of the first transaction that a store does
@@ -95,7 +96,7 @@ func TestFullDisk(t *testing.T) {
 		if runtime.GOOS != "linux" {
 			t.Skip("it takes a mount in a name space of its own")
 		}
-		c, err := tryChild(t, "volume", t.TempDir(), ownMounts())
+		c, err := tryChild(t, "volume", t.TempDir(), volume.OwnMounts())
 		if err != nil {
 			t.Skip("not allowed to mount a small volume: ", err)
 		}

@@ -8,7 +8,6 @@ import (
 	"hash/crc32"
 	"io/fs"
 	"os"
-	"path/filepath"
 	"syscall"
 	"time"
 
@@ -159,69 +158,4 @@ func checkFormat(tx *bbolt.Tx) error {
 func encodeFormat(n uint32) []byte {
 	b := binary.BigEndian.AppendUint32(nil, n)
 	return binary.BigEndian.AppendUint32(b, crc32.Checksum(b, castagnoli))
-}
-
-// create makes a new ledger and only then gives it its name: a crash leaves
-// either nothing there or all of it. So an empty file is never taken for a new
-// one: it is one that was truncated.
-func create(path string) (err error) {
-	dir := filepath.Dir(path)
-	if info, err := os.Stat(dir); err != nil || !info.IsDir() {
-		return fmt.Errorf("there is no folder %s: make it, or choose another path", dir)
-	}
-	f, err := os.CreateTemp(dir, filepath.Base(path)+".new-*")
-	if err != nil {
-		return err
-	}
-	defer func() {
-		if e := os.Remove(f.Name()); !errors.Is(e, fs.ErrNotExist) {
-			err = errors.Join(err, e)
-		}
-	}()
-	if err := f.Close(); err != nil {
-		return err
-	}
-	if err := initialize(f.Name()); err != nil {
-		return err
-	}
-	switch err := os.Link(f.Name(), path); {
-	case errors.Is(err, fs.ErrExist):
-		return nil // another process was faster; the lock decides
-	case err != nil: // there are file systems without links
-		if err := os.Rename(f.Name(), path); err != nil {
-			return err
-		}
-	}
-	return syncDir(dir)
-}
-
-func initialize(path string) error {
-	db, err := bbolt.Open(path, 0o600, nil)
-	if err != nil {
-		return err
-	}
-	return errors.Join(db.Update(func(tx *bbolt.Tx) error {
-		meta, err := tx.CreateBucket(metaBucket)
-		if err != nil {
-			return err
-		}
-		if _, err := tx.CreateBucket(cursorsBucket); err != nil {
-			return err
-		}
-		if err := (sum{}).store(meta); err != nil {
-			return err
-		}
-		return meta.Put(formatKey, encodeFormat(format))
-	}), db.Close())
-}
-
-// syncDir makes a new name in a folder durable.
-func syncDir(dir string) error {
-	d, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	// Not every file system can; then a name is as durable as it gets.
-	_ = d.Sync()
-	return d.Close()
 }

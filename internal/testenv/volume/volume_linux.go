@@ -1,4 +1,4 @@
-package app
+package volume
 
 import (
 	"fmt"
@@ -6,8 +6,8 @@ import (
 	"syscall"
 )
 
-// ownMounts lets a child mount what only it and its children see.
-func ownMounts() *syscall.SysProcAttr {
+// OwnMounts lets a child mount what only it and its children see.
+func OwnMounts() *syscall.SysProcAttr {
 	return &syscall.SysProcAttr{
 		Cloneflags:  syscall.CLONE_NEWUSER | syscall.CLONE_NEWNS,
 		UidMappings: []syscall.SysProcIDMap{{ContainerID: 0, HostID: os.Getuid(), Size: 1}},
@@ -15,6 +15,7 @@ func ownMounts() *syscall.SysProcAttr {
 	}
 }
 
-func mountVolume(dir string, size int) error {
+// Mount mounts an empty volume of so many bytes at a folder that is there.
+func Mount(dir string, size int) error {
 	return syscall.Mount("tmpfs", dir, "tmpfs", 0, fmt.Sprint("size=", size))
 }

@@ -1,0 +1,120 @@
+package ledger
+
+import (
+	"fmt"
+	"maps"
+	"math/rand/v2"
+	"slices"
+	"strconv"
+)
+
+// settle lets everything come to rest and compares sink and server.
+func (h *history) settle() {
+	h.t.Helper()
+	h.store.failing, h.settling = false, true
+	rest := rand.New(rand.NewPCG(1, 1))
+	h.r = rest
+	for range 3000 {
+		for _, l := range h.lanes {
+			l.stream.step(l)
+			l.work()
+		}
+		if rest.Float64() < 0.3 {
+			h.commit(false)
+		}
+	}
+	h.commit(true)
+	h.commit(true) // what the resume point has passed is forgotten once that is stored
+
+	again, err := Open(h.t.Context(), Options{Store: h.store})
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	if len(again.cursors) != len(h.lanes) || len(h.ledger.cursors) != len(h.lanes) {
+		h.t.Errorf("%s: %d cursors are stored, %d known, want %d", h.what, len(again.cursors), len(h.ledger.cursors), len(h.lanes))
+	}
+	for _, l := range h.lanes {
+		c, _ := again.Claim(l.cursor.ID(), l.cursor.digest())
+		l.check(c)
+	}
+}
+
+// check compares at rest. The cursor is what was stored.
+func (h *lane) check(stored *Cursor) {
+	h.t.Helper()
+	srv, snk := h.server, h.sink
+	fail := func(what string) {
+		h.t.Errorf("%s: %s: %s\nserver %v\nsink   %v", h.what, h.resource, what, srv.objects, snk.objects)
+	}
+	if !maps.Equal(srv.objects, snk.objects) {
+		fail("wrong final state")
+	}
+	alive := map[string]bool{}
+	for _, o := range srv.objects {
+		alive[o.uid] = true
+	}
+	for u := range snk.seen {
+		if !alive[u] && !snk.gone[u] {
+			fail("UID never deleted: " + u)
+		}
+	}
+	if snk.backwards > 0 {
+		fail(fmt.Sprintf("%d deliveries went backwards", snk.backwards))
+	}
+	for _, r := range h.retried {
+		select {
+		case <-r.Settled():
+		default:
+			fail("a retried state never settles")
+		}
+	}
+	c := h.cursor
+	if s := c.Stats(); s.Unacked != 0 || !s.Oldest.IsZero() || s.Known != len(srv.objects) {
+		fail(fmt.Sprintf("stats at rest: %+v", s))
+	}
+	if got, last := c.ResumePoint(), strconv.Itoa(h.stream.last); got != last {
+		fail("resume point " + got + " stays behind the last frame " + last)
+	}
+	if len(c.deleted) > 0 && c.ResumePoint() == strconv.Itoa(srv.rv) {
+		fail(fmt.Sprint("deletions remembered for ever: ", c.deleted))
+	}
+	if stored.head.Resume != c.head.Resume || stored.acked.len() != c.acked.len() || len(stored.held) != len(c.held) || len(stored.deleted) != len(c.deleted) {
+		fail("what was stored is not what was known")
+	}
+	for o := range c.acked.all() {
+		if s := stored.acked.get([]byte(o.name)); s == nil || s.version != o.version {
+			fail("what was stored is not what was acked")
+		}
+	}
+}
+
+// checkResume verifies that a watch from the resume point would show every
+// object whose newest state the sinks have not acked.
+func (h *lane) checkResume(from int) {
+	for name, o := range h.server.objects {
+		acked := h.cursor.acked.get([]byte(nameOf(name)))
+		if o.rv <= from && (acked == nil || int(acked.rv) < o.rv) {
+			h.t.Fatalf("%s: resume point %d is past %s at %d, acked %+v", h.what, from, name, o.rv, acked)
+		}
+	}
+}
+
+// checkNoted verifies that the store knows of the UID that a sink is about to get.
+func (h *lane) checkNoted(w *work) {
+	if w.deleted {
+		return
+	}
+	key := []byte(nameOf(w.name))
+	record, ok := h.store.records[w.cursor.key][string(key)]
+	if ok {
+		k, err := decodeRecord(key, record, func(uid, string) {})
+		if err != nil {
+			h.t.Fatal(err)
+		}
+		u := w.cursor.uidLocked(w.uid)
+		ok = k.isAcked && k.acked.uid == u || slices.ContainsFunc(k.held, func(v version) bool { return v.uid == u })
+	}
+	if !ok {
+		h.t.Fatalf("%s: %s with UID %s is delivered before it is noted", h.what, w.name, w.uid)
+	}
+}

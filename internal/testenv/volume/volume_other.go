@@ -1,0 +1,14 @@
+//go:build !linux
+
+package volume
+
+import (
+	"errors"
+	"syscall"
+)
+
+// OwnMounts is of no use here.
+func OwnMounts() *syscall.SysProcAttr { return nil }
+
+// Mount fails: there are no volumes of a child's own.
+func Mount(string, int) error { return errors.ErrUnsupported }
