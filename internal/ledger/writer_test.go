@@ -146,10 +146,11 @@ func TestNotesAreWrittenAtOnceAndTogether(t *testing.T) {
 			})
 		}
 		wg.Wait()
-		if took := time.Since(began); took > 3*time.Millisecond {
+		// Some are in a transaction at once, and the others in the next one.
+		if took := time.Since(began); took > noteSpacing+3*time.Millisecond {
 			t.Errorf("64 notes took %v: not written at once", took)
 		}
-		if n := len(r.store.seen()) - before; n > 3 {
+		if n := len(r.store.seen()) - before; n > 2 {
 			t.Errorf("64 concurrent notes made %d transactions", n)
 		}
 		if held := len(r.restart().held); held != 64 {
