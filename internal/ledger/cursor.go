@@ -171,7 +171,8 @@ func (c *Cursor) Observe(n Name, v Version, deleted, snapshot bool) (ticket uint
 func (c *Cursor) pendLocked(key []byte, p *pending, u uid, deleted, snapshot bool) (ticket uint64) {
 	c.ticket++
 	if p == nil {
-		p = &pending{name: c.nameLocked(key, nil)}
+		p = pendings.Get().(*pending)
+		p.name = c.nameLocked(key, nil)
 		if snapshot {
 			p.epoch = c.epoch
 		}

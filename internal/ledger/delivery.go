@@ -115,7 +115,7 @@ func (c *Cursor) Ack(ticket uint64, n Name, v Version, deleted bool) {
 			c.order.remove(&p.begun)
 		}
 		if !p.begun.listed() && !p.waiting.listed() {
-			delete(c.pending, at)
+			c.settledLocked(p)
 		}
 	}
 	delete(c.held, at)

@@ -1,6 +1,9 @@
 package ledger
 
-import "time"
+import (
+	"sync"
+	"time"
+)
 
 // pending is what is known of an object with changes that are not acked.
 // Between them, waiting and begun cover every unacked observation of it.
@@ -18,6 +21,18 @@ type pending struct {
 	// begun it yet; see noteAheadLocked.
 	ahead  ahead
 	queued bool // in Cursor.fresh
+}
+
+// pendings are those of all cursors that are pending no more.
+var pendings = sync.Pool{New: func() any { return new(pending) }}
+
+// settledLocked says that nothing of p is pending any more.
+func (c *Cursor) settledLocked(p *pending) {
+	delete(c.pending, p.name)
+	if !p.queued { // else noteAheadLocked comes upon it
+		*p = pending{}
+		pendings.Put(p)
+	}
 }
 
 // span is a run of observations of one object, from the first that is not

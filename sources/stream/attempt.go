@@ -184,7 +184,7 @@ func (a *attempt) live(from string) error {
 
 // heard notes that the server said something.
 func (a *attempt) heard(now time.Time) {
-	a.guard.frame()
+	a.guard.frame(now)
 	a.progress.lastFrame.Store(now.UnixNano())
 	if a.stale {
 		a.setFresh()

@@ -1,5 +1,7 @@
 package stream
 
+import "github.com/fairlead-dev/fairlead/internal/ledger"
+
 // What a watch frame says, by its "type".
 type frameType uint8
 
@@ -46,6 +48,18 @@ const (
 func (f *frame) identified() bool {
 	return 0 < len(f.name) && len(f.name) <= maxName && 0 < len(f.version) && len(f.version) <= maxShort &&
 		len(f.namespace) <= maxShort && len(f.uid) <= maxShort
+}
+
+// identity returns what identified asks for, but for the namespace. The strings
+// share their memory: they are kept and dropped together.
+func (f *frame) identity() (name ledger.Name, version ledger.Version) {
+	if !plain(f.name) || !plain(f.uid) || !plain(f.version) {
+		return ledger.Name{Name: unquote(f.name)}, ledger.Version{UID: unquote(f.uid), ResourceVersion: unquote(f.version)}
+	}
+	var short [128]byte
+	all := string(append(append(append(short[:0], f.name...), f.uid...), f.version...))
+	n, u := len(f.name), len(f.name)+len(f.uid)
+	return ledger.Name{Name: all[:n]}, ledger.Version{UID: all[n:u], ResourceVersion: all[u:]}
 }
 
 // scanFrame reads a watch frame: {"type": ..., "object": ...}. It returns false

@@ -91,8 +91,8 @@ func (g *guard) wake() {
 	}
 }
 
-// frame notes that something was read.
-func (g *guard) frame() { g.moved.Store(g.now()) }
+// frame notes that something was read at that time.
+func (g *guard) frame(at time.Time) { g.moved.Store(int64(at.Sub(g.start))) }
 
 // block and unblock enclose a call of Offer.
 func (g *guard) block() { g.blocked.Store(g.now()) }

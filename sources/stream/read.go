@@ -33,7 +33,8 @@ func (a *attempt) read(body io.Reader, snapshot bool) error {
 		if err != nil {
 			return err
 		}
-		a.heard(time.Now())
+		now := time.Now()
+		a.heard(now)
 		if !a.scanner.scanFrame(line, &f) && !tooLong {
 			if line[len(line)-1] != '\n' {
 				return io.ErrUnexpectedEOF // cut in the middle of a frame
@@ -43,7 +44,7 @@ func (a *attempt) read(body io.Reader, snapshot bool) error {
 		}
 		switch f.typ {
 		case added, modified, deleted:
-			err = a.change(line, &f, snapshot, tooLong)
+			err = a.change(line, &f, now, snapshot, tooLong)
 		case bookmark:
 			snapshot, err = a.bookmark(&f, snapshot)
 		case errorFrame:
@@ -62,7 +63,7 @@ func (a *attempt) read(body io.Reader, snapshot bool) error {
 }
 
 // change deals with a state of an object that was read from b.
-func (a *attempt) change(b []byte, f *frame, snapshot, tooLong bool) error {
+func (a *attempt) change(b []byte, f *frame, now time.Time, snapshot, tooLong bool) error {
 	if tooLong && (f.meta == nil || !f.identified()) {
 		return a.tooLarge(snapshot)
 	}
@@ -75,8 +76,8 @@ func (a *attempt) change(b []byte, f *frame, snapshot, tooLong bool) error {
 		return nil
 	}
 	t := a.target
-	name := ledger.Name{Namespace: a.intern(f.namespace), Name: unquote(f.name)}
-	version := ledger.Version{UID: unquote(f.uid), ResourceVersion: unquote(f.version)}
+	name, version := f.identity()
+	name.Namespace = a.intern(f.namespace)
 	gone := f.typ == deleted
 
 	a.progress.observed.Add(1)
@@ -95,7 +96,7 @@ func (a *attempt) change(b []byte, f *frame, snapshot, tooLong bool) error {
 			Key:    pipeline.Key{Cluster: a.cluster, Resource: t.name, Namespace: name.Namespace, Name: name.Name},
 			Origin: t.origin, Op: pipeline.Updated,
 			UID: uid(version.UID), ResourceVersion: version.ResourceVersion,
-			Snapshot: snapshot, Observed: time.Now(), Ticket: ticket,
+			Snapshot: snapshot, Observed: now, Ticket: ticket,
 		}
 		switch f.typ {
 		case added:

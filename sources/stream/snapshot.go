@@ -128,7 +128,7 @@ func (a *attempt) page(ctx context.Context, limit int, token string) (listMeta, 
 			a.reject(notJSON, errNotJSON)
 			return listMeta{}, fmt.Errorf("%w: an item of the list is not JSON", errMalformed)
 		}
-		if err := a.change(item, &f, true, tooLong); err != nil {
+		if err := a.change(item, &f, time.Now(), true, tooLong); err != nil {
 			return listMeta{}, err
 		}
 	}
