@@ -2,8 +2,7 @@ package ledger
 
 import "slices"
 
-// aheadAtOnce bounds what one transaction notes ahead of one cursor, so that it
-// stays short.
+// aheadAtOnce bounds what one transaction notes ahead of one cursor.
 const aheadAtOnce = 4096
 
 // ahead is a UID noted before a worker has begun it. Its record in the store
@@ -26,7 +25,8 @@ func (c *Cursor) freshLocked(p *pending, rv rv) {
 
 // noteAheadLocked adds notes of UIDs that wait to be begun to those that a
 // transaction takes anyway: whoever begins one then need not wait for one of its
-// own. What replaces a waiting state meanwhile takes its note out again.
+// own. A newer state that replaces a waiting one takes its note out again, a
+// deletion when it is acked.
 func (c *Cursor) noteAheadLocked(notes []note) []note {
 	n := min(len(c.fresh), aheadAtOnce)
 	for _, p := range c.fresh[:n] {
@@ -59,7 +59,7 @@ func (c *Cursor) holdAheadLocked() {
 		}
 		c.held[n] = append(c.held[n], p.ahead.version)
 		if !p.ahead.stored {
-			c.unnoted[n] = p.ahead.number
+			c.unnoted[n] = max(c.unnoted[n], p.ahead.number)
 		}
 	}
 	c.fresh = nil

@@ -3,6 +3,7 @@ package ledger
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"testing"
 	"testing/synctest"
@@ -174,6 +175,27 @@ func TestDeletedBeforeItIsNoted(t *testing.T) {
 			})
 		})
 	}
+}
+
+// TestNoteAheadKeepsItsUID: also one that is no UUID, when others like it come
+// and go.
+func TestNoteAheadKeepsItsUID(t *testing.T) {
+	bubble(t, func(t *testing.T, r *running) {
+		c := r.snapshotted()
+		time.Sleep(1100 * time.Millisecond)
+		_, _ = c.Observe(pod(0), at("odd", 20), false, false)
+		ticket, _ := c.Observe(pod(1), at20(1), false, false)
+		r.begins(time.Second, ticket, pod(1), at20(1)) // notes the other one ahead
+		_, _ = c.Observe(pod(0), at(uuid(9), 30), false, false)
+		for i := range 200 {
+			_, _ = c.Observe(pod(2), at(fmt.Sprint("odd-", i), 40+i), false, false)
+		}
+		r.ledger.Leave("a")
+		held := c.held[name(appendName(nil, pod(0)))]
+		if len(held) != 1 || c.formatLocked(held[0].uid) != "odd" {
+			t.Errorf("a sink is taken to hold %v", held)
+		}
+	})
 }
 
 // TestNoteAheadOutlivesItsChange: a cluster leaves before its change is begun.

@@ -52,7 +52,7 @@ func (c *Cursor) begin(ticket uint64, n Name, v Version, deleted bool) (ghosts [
 		case c.writer == nil:
 		case p != nil && p.ahead.number != 0 && p.ahead.uid == u:
 			if !p.ahead.stored {
-				c.unnoted[at] = p.ahead.number
+				c.unnoted[at] = max(c.unnoted[at], p.ahead.number)
 			}
 			p.ahead = ahead{}
 		default:
@@ -251,6 +251,7 @@ func (c *Cursor) sweepOddLocked() {
 	}
 	for _, p := range c.pending {
 		use(p.latest)
+		use(p.ahead.uid)
 	}
 	for _, held := range c.held {
 		for _, u := range held {

@@ -8,8 +8,9 @@ import (
 	"go.etcd.io/bbolt"
 )
 
-// newSuffix is that of the file in which a new ledger is made.
-const newSuffix = ".new"
+// newSuffix is that of the file in which a new ledger is made. What a crash left
+// there is removed unseen, so it is none that anyone would give a backup.
+const newSuffix = ".being-made"
 
 // create makes a new ledger and only then gives it its name: a crash leaves
 // either nothing there or all of it. So an empty file is never taken for a new

@@ -11,8 +11,9 @@
 // A transaction is durable when Apply returns; one that a crash interrupts has
 // not happened.
 //
-// A new ledger is made in a file beside it, whose name ends in ".new". What a
-// crash leaves of that is removed by the next Open that makes one.
+// A new ledger is made in a file beside it, whose name ends in ".being-made".
+// What a crash leaves of that is removed by the next Open that makes one, where
+// files can be locked.
 //
 // One process has the file at a time: a second Open fails with ErrLocked. A
 // file that is damaged, or written by a newer program, is refused and left as
