@@ -74,6 +74,36 @@ func TestTransactionsShareTheirSync(t *testing.T) {
 	})
 }
 
+// TestAcksGoAlongWithNotes: so that a first snapshot gathers no large transaction.
+func TestAcksGoAlongWithNotes(t *testing.T) {
+	bubble(t, func(t *testing.T, r *running) {
+		c := r.snapshotted()
+		time.Sleep(1100 * time.Millisecond)
+		tickets := make([]uint64, 500)
+		for i := range tickets {
+			tickets[i], _ = c.Observe(pod(i), at20(i), false, false)
+			c.Seen(at20(i).ResourceVersion)
+		}
+		for i, ticket := range tickets {
+			r.begins(time.Second, ticket, pod(i), at20(i))
+			c.Ack(ticket, pod(i), at20(i), false)
+		}
+		if again := r.restart(); again.Stats().Known != 500 || len(again.held) != 500 {
+			t.Fatalf("the store has %+v, %d held", again.Stats(), len(again.held))
+		}
+		before := len(r.store.seen())
+		ticket, _ := c.Observe(pod(500), at20(500), false, false)
+		r.begins(time.Second, ticket, pod(500), at20(500))
+		if seen := r.store.seen()[before:]; len(seen) != 1 || seen[0].heads > 0 {
+			t.Fatalf("a note took transactions %+v", seen)
+		}
+		again := r.restart()
+		if s := again.Stats(); s.Known != 501 || len(again.held) != 1 || again.ResumePoint() != "10" {
+			t.Errorf("the store has %d objects, %d of them held, resume point %s", s.Known, len(again.held), again.ResumePoint())
+		}
+	})
+}
+
 // TestBeginWaitsForANoteAheadUnderWay: and if that fails, for the next.
 func TestBeginWaitsForANoteAheadUnderWay(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

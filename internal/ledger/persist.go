@@ -49,8 +49,11 @@ func (c *Cursor) take(all bool) (batch, Update) {
 			b.names = append(b.names, n.name)
 			delete(c.dirty, n.name)
 		}
+		if len(b.notes) > 0 {
+			b.names = c.takeAlongLocked(b.names)
+		}
 		if !c.stored && len(b.notes) > 0 {
-			// The resume point goes with the acks, which are not in this one.
+			// The resume point goes with all acks, not with some.
 			h := c.head
 			h.Resume = ""
 			u.Head = h.encode(c.key)
@@ -67,6 +70,25 @@ func (c *Cursor) take(all bool) (batch, Update) {
 		b.first, c.stored = true, true
 	}
 	return b, u
+}
+
+// takenAlong bounds the acks that go with the notes of a transaction.
+const takenAlong = 4096
+
+// takeAlongLocked adds objects whose record is behind to those of a transaction
+// that notes something anyway. Else a first snapshot would gather so many within
+// an interval that one transaction of them takes tens of MiB. Without the resume
+// point that goes with them, acks only suppress repeats.
+func (c *Cursor) takeAlongLocked(names []name) []name {
+	most := len(names) + takenAlong
+	for n := range c.dirty {
+		if len(names) == most {
+			break
+		}
+		names = append(names, n)
+		delete(c.dirty, n)
+	}
+	return names
 }
 
 // written says that the store has what is in b.
