@@ -195,3 +195,43 @@ func TestTheErrorsOfTheHubAreTold(t *testing.T) {
 		end(t, a)
 	})
 }
+
+// TestRepeatedRenewalCountsFromTheFirst: its record was stored, but the answer was
+// lost. The same record is stored again then, and others, who only see whether it
+// changes, count from the first time.
+func TestRepeatedRenewalCountsFromTheFirst(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := &hub{}
+		a := join(t, h, "a")
+		time.Sleep(time.Second)
+		if !a.leads() {
+			t.Fatal("it does not lead")
+		}
+		writes := func() (int, time.Time) {
+			h.mu.Lock()
+			defer h.mu.Unlock()
+			return h.version, h.record.RenewTime.Time
+		}
+		first, _ := writes()
+		a.client.through(func(ctx context.Context, before bool) error {
+			switch n, _ := writes(); {
+			case !before && n == first+1:
+				first-- // once
+				<-ctx.Done()
+				return ctx.Err()
+			case before && n == first+3: // stored again; and that is the last that is
+				return errors.New("refused")
+			}
+			return nil
+		})
+		for a.MayAct() == nil {
+			time.Sleep(10 * time.Millisecond)
+		}
+		_, renewed := writes()
+		if age := time.Since(renewed); age > usual.RenewDeadline+10*time.Millisecond {
+			t.Errorf("it may act until its record is %v old", age)
+		}
+		a.finish <- true
+		<-a.result
+	})
+}

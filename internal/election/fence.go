@@ -19,7 +19,7 @@ type fence struct {
 	timing Timing
 
 	mu      sync.Mutex
-	renewed time.Time               // when the last renewal that succeeded began; zero: none has
+	renewed time.Time               // as the last renewal that succeeded has it; zero: none has
 	lost    error                   // why, once it is
 	onLost  context.CancelCauseFunc // called with it; nil: nobody waits
 }
@@ -36,7 +36,7 @@ func (f *fence) watch(lose context.CancelCauseFunc) {
 	f.onLost = lose
 }
 
-// renew notes a renewal that succeeded and began at the time given. One that
+// renew notes a renewal that succeeded and says the time given. One that
 // comes after the deadline of its predecessor is not counted: another process may
 // have led in between.
 func (f *fence) renew(began, now time.Time) {

@@ -58,6 +58,12 @@ func (l *lock) hold(ctx context.Context, record resourcelock.LeaderElectionRecor
 	if err := l.fence.check(began); errors.Is(err, ErrLost) {
 		return err // this process ends, and must not lead again
 	}
+	// When the answer to a renewal is lost, client-go tries again with the record
+	// as it was. If that one is stored already, this changes nothing for those
+	// who count the time since it changed, so it renews nothing either.
+	if t := record.RenewTime.Time; t.Before(began) {
+		began = t
+	}
 	err := write(ctx, record)
 	if err == nil {
 		l.fence.renew(began, time.Now())
