@@ -29,7 +29,10 @@ func (c *Cursor) Address(form string) (owed string) {
 		owed = "it was due before, and has not been done"
 	}
 	if h.Form != form || !slices.Equal(h.Sinks, c.sinks) {
-		h.Form, h.Sinks, c.headDirty = form, c.sinks, true
+		h.Form, h.Sinks = form, c.sinks
+		// Acks from here on are of these. Stored under those that there were,
+		// they would be taken for theirs, should they come back.
+		c.headDirty, c.headFirst = true, true
 	}
 	if owed != "" && !h.Owed {
 		h.Owed, c.headDirty = true, true

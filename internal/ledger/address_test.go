@@ -166,3 +166,27 @@ func TestOwedOfWhatIsHeld(t *testing.T) {
 	s.commit(true)
 	s.wantOwed(s.reach("a", "b"), "whole", `sinks ["b"] were not there before`)
 }
+
+// Acks are never stored under the sinks that there were before, who do not have
+// them, also when they go along with a note: those sinks may come back.
+func TestAcksAreStoredWithTheirSinks(t *testing.T) {
+	for name, fails := range map[string]bool{"at once": false, "at the second try": true} {
+		t.Run(name, func(t *testing.T) {
+			s := addressed(t)
+			c := s.reach("b")
+			c.Address("whole")
+			c.BeginSnapshot()
+			s.hand(c, 1, at(uid3, 30), false, true)
+			ticket, _ := c.Observe(pod(3), at(uuid(3), 31), false, true)
+			c.begin(ticket, pod(3), at(uuid(3), 31), false)
+			if s.store.failing = fails; fails {
+				if err := s.ledger.writer.commit(t.Context(), false); err == nil {
+					t.Fatal("a store that fails does not")
+				}
+				s.store.failing = false
+			}
+			s.commit(false)
+			s.wantOwed(s.reach("a"), "whole", `sinks ["a"] were not there before`)
+		})
+	}
+}

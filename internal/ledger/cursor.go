@@ -65,6 +65,7 @@ type Cursor struct {
 	notes     uint64
 	fresh     []*pending // those that may be noted ahead
 	headDirty bool
+	headFirst bool // the store must have the head before it has further acks
 	stored    bool // the store has a head of this cursor
 
 	// What follows is forgotten by a restart.

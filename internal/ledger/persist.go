@@ -16,6 +16,8 @@ type batch struct {
 	head   bool
 	resume string // of the head
 	first  bool   // the store does not know the cursor yet
+
+	headFirst bool // as the cursor's
 }
 
 // note is a UID that the store must know before a sink does.
@@ -29,6 +31,7 @@ type note struct {
 func (c *Cursor) take(all bool) (batch, Update) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	all = all || c.headFirst
 	b, u := batch{cursor: c}, Update{Cursor: c.key}
 	for n, number := range c.unnoted {
 		b.notes = append(b.notes, note{n, number})
@@ -44,6 +47,7 @@ func (c *Cursor) take(all bool) (batch, Update) {
 		if c.headDirty {
 			u.Head, b.head, b.resume, c.headDirty = c.head.encode(c.key), true, c.head.Resume, false
 		}
+		b.headFirst, c.headFirst = c.headFirst, false
 	} else {
 		for _, n := range b.notes {
 			b.names = append(b.names, n.name)
@@ -120,6 +124,7 @@ func (b batch) putBack() {
 		c.dirty[n] = struct{}{}
 	}
 	c.headDirty = c.headDirty || b.head
+	c.headFirst = c.headFirst || b.headFirst
 	c.stored = c.stored && !b.first
 }
 
