@@ -46,7 +46,7 @@ func (l *Ledger) expire(now time.Time) {
 		left, id := cmp.Or(c.head.Left, c.missed), c.head.ID
 		c.mu.Unlock()
 		if !left.IsZero() && now.Sub(left) >= l.retention {
-			l.drop(id)
+			l.drop(c)
 			l.log.Info("A stream of a cluster that left the fleet is forgotten; what it has delivered stays with the sinks",
 				"cluster", id.Cluster, "clusterUID", id.ClusterUID, "resource", id.Resource, "left", left)
 		}

@@ -119,3 +119,52 @@ func TestRunNotesWhoIsMissing(t *testing.T) {
 		}
 	})
 }
+
+// Between the look at a cursor, which has expired, and its end its cluster may
+// join again: the new cursor is not the one that has expired.
+func TestExpiryTakesNoOthersCursor(t *testing.T) {
+	s := newStored(t)
+	old, _ := s.claim("uid", "")
+	s.ledger.Drop(old.ID())
+	c, _ := s.claim("uid", "")
+	s.ledger.drop(old)
+	if all := s.ledger.all(); len(all) != 1 || all[0] != c {
+		t.Errorf("%d cursors are left, want the new one", len(all))
+	}
+}
+
+// A cursor takes the place of another while a transaction is put together: the
+// store never holds both, nor what is left of the old one.
+func TestReplacedWhileTaken(t *testing.T) {
+	for name, early := range map[string]bool{"before the cursors are counted": true, "after": false} {
+		t.Run(name, func(t *testing.T) {
+			s := newStored(t)
+			old, _ := s.claim("uid", "")
+			s.commit(true)
+			s.hand(old, 1, at(uid3, 30), false, false)
+			id, w := old.ID(), s.ledger.writer
+			replace := func() {
+				s.ledger.Drop(id)
+				s.claim("uid", "")
+			}
+			w.cursors = func() []*Cursor {
+				if early {
+					replace()
+				}
+				all := s.ledger.all()
+				if !early {
+					replace()
+				}
+				return all
+			}
+			s.commit(true)
+			w.cursors = s.ledger.all
+			s.open() // fails if there are two
+			s.commit(true)
+			c, _ := s.claim("uid", "")
+			if known := c.Stats().Known; known > 0 {
+				t.Errorf("the new cursor knows %d objects of the old one", known)
+			}
+		})
+	}
+}

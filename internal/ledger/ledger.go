@@ -207,14 +207,28 @@ func (c *Cursor) claimed(digest string, sinks []string) {
 }
 
 // Drop forgets a stream and all that is known of it.
-func (l *Ledger) Drop(id StreamID) { l.drop(id) }
-
-func (l *Ledger) drop(id StreamID) {
+func (l *Ledger) Drop(id StreamID) {
 	l.mu.Lock()
-	c := l.cursors[id]
+	defer l.mu.Unlock()
+	if c := l.cursors[id]; c != nil {
+		l.dropLocked(id, c)
+	}
+}
+
+// drop is Drop, unless another cursor has taken the place of c.
+func (l *Ledger) drop(c *Cursor) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if id := c.ID(); l.cursors[id] == c {
+		l.dropLocked(id, c)
+	}
+}
+
+// dropLocked tells the writer before anybody can claim the stream anew: see
+// writer.begin.
+func (l *Ledger) dropLocked(id StreamID, c *Cursor) {
 	delete(l.cursors, id)
-	l.mu.Unlock()
-	if c != nil && l.writer != nil {
+	if l.writer != nil {
 		l.writer.drop(c.key)
 	}
 }

@@ -145,17 +145,22 @@ func (w *writer) begin(all bool) (t transaction) {
 	w.mu.Lock()
 	w.owed = append(w.owed, w.next)
 	w.next = make(chan struct{})
-	t.dropped, w.dropped = w.dropped, nil
 	w.mu.Unlock()
-	for _, cursor := range t.dropped {
-		t.updates = append(t.updates, Update{Cursor: cursor, Drop: true})
-	}
 	for _, c := range w.cursors() {
 		if b, u := c.take(all); len(u.Records) > 0 || u.Head != nil {
 			t.batches = append(t.batches, b)
 			t.updates = append(t.updates, u)
 			t.records += len(u.Records)
 		}
+	}
+	// After that, so that a cursor is never stored without the end of the one
+	// whose place it took; and last, so that nothing is left of one that was
+	// dropped just now.
+	w.mu.Lock()
+	t.dropped, w.dropped = w.dropped, nil
+	w.mu.Unlock()
+	for _, cursor := range t.dropped {
+		t.updates = append(t.updates, Update{Cursor: cursor, Drop: true})
 	}
 	return t
 }
