@@ -22,6 +22,14 @@ func (r *running) begins(within time.Duration, ticket uint64, n Name, v Version)
 	return ghosts
 }
 
+// another begins an object that nothing is known of: what waits is noted ahead
+// with it.
+func (r *running) another(i int) {
+	r.Helper()
+	ticket, _ := r.cursor.Observe(pod(i), at20(i), false, false)
+	r.begins(time.Second, ticket, pod(i), at20(i))
+}
+
 // held returns the UIDs that a new process would take a sink to hold.
 func (r *running) held(n Name) (uids []string) {
 	c := r.restart()
@@ -148,19 +156,15 @@ func TestReplacedNoteAheadIsForgotten(t *testing.T) {
 			bubble(t, func(t *testing.T, r *running) {
 				c := r.snapshotted()
 				time.Sleep(1100 * time.Millisecond)
-				begin := func(i int) {
-					ticket, _ := c.Observe(pod(i), at20(i), false, false)
-					r.begins(time.Second, ticket, pod(i), at20(i))
-				}
 				_, _ = c.Observe(pod(0), at(uuid(100), 21), false, false)
-				begin(1) // notes the other one ahead
+				r.another(1) // notes the other one ahead
 				if held := r.held(pod(0)); !slices.Equal(held, []string{uuid(100)}) {
 					t.Fatalf("the store holds %v", held)
 				}
 				_, _ = c.Observe(pod(0), at(uuid(100), 22), true, false)
 				ticket, _ := c.Observe(pod(0), at(uuid(101), 23), false, false)
 				if noted {
-					begin(2)
+					r.another(2)
 				}
 				if ghosts := r.begins(time.Second, ticket, pod(0), at(uuid(101), 23)); len(ghosts) > 0 {
 					t.Errorf("%v is to be deleted, which no sink has got", ghosts)
@@ -181,15 +185,11 @@ func TestDeletedBeforeItIsNoted(t *testing.T) {
 				c := r.snapshotted()
 				time.Sleep(1100 * time.Millisecond)
 				_, _ = c.Observe(pod(0), at20(0), false, false)
-				begin := func(i int) {
-					ticket, _ := c.Observe(pod(i), at20(i), false, false)
-					r.begins(time.Second, ticket, pod(i), at20(i))
-				}
 				if noted {
-					begin(1)
+					r.another(1)
 				}
 				ticket, _ := c.Observe(pod(0), at(uuid(0), 30), true, false)
-				begin(2)
+				r.another(2)
 				if held := r.held(pod(0)); !noted && len(held) > 0 {
 					t.Errorf("the store holds %v, which is deleted", held)
 				}
@@ -214,8 +214,7 @@ func TestNoteAheadKeepsItsUID(t *testing.T) {
 		c := r.snapshotted()
 		time.Sleep(1100 * time.Millisecond)
 		_, _ = c.Observe(pod(0), at("odd", 20), false, false)
-		ticket, _ := c.Observe(pod(1), at20(1), false, false)
-		r.begins(time.Second, ticket, pod(1), at20(1)) // notes the other one ahead
+		r.another(1) // notes the other one ahead
 		_, _ = c.Observe(pod(0), at(uuid(9), 30), false, false)
 		for i := range 200 {
 			_, _ = c.Observe(pod(2), at(fmt.Sprint("odd-", i), 40+i), false, false)
@@ -235,8 +234,7 @@ func TestNoteAheadOutlivesItsChange(t *testing.T) {
 		c := r.snapshotted()
 		time.Sleep(1100 * time.Millisecond)
 		_, _ = c.Observe(pod(0), at20(0), false, false)
-		ticket, _ := c.Observe(pod(1), at20(1), false, false)
-		r.begins(time.Second, ticket, pod(1), at20(1))
+		r.another(1)
 		r.ledger.Leave("a")
 		if _, _, known := c.Lookup(pod(0)); !known {
 			t.Error("the process has forgotten what the store knows")
