@@ -28,8 +28,12 @@ func (c *Cursor) freshLocked(p *pending, rv rv) {
 // own. A newer state that replaces a waiting one takes its note out again, a
 // deletion when it is acked.
 func (c *Cursor) noteAheadLocked(notes []note) []note {
-	n := min(len(c.fresh), aheadAtOnce)
-	for _, p := range c.fresh[:n] {
+	looked, most := 0, len(notes)+aheadAtOnce
+	for _, p := range c.fresh {
+		if len(notes) == most {
+			break
+		}
+		looked++
 		p.queued = false
 		if c.pending[p.name] != p || p.deleted || p.ahead.number != 0 && p.ahead.uid == p.latest {
 			continue
@@ -45,7 +49,7 @@ func (c *Cursor) noteAheadLocked(notes []note) []note {
 		p.ahead = ahead{version: version{p.latest, p.rv}, number: c.notes}
 		notes = append(notes, note{p.name, c.notes})
 	}
-	if c.fresh = slices.Delete(c.fresh, 0, n); len(c.fresh) == 0 {
+	if c.fresh = slices.Delete(c.fresh, 0, looked); len(c.fresh) == 0 {
 		c.fresh = nil
 	}
 	return notes

@@ -249,3 +249,44 @@ func TestNoteAheadOutlivesItsChange(t *testing.T) {
 		}
 	})
 }
+
+// TestNoteAheadHasTheVersionOfItsUID: also when a replay was the first to show it.
+func TestNoteAheadHasTheVersionOfItsUID(t *testing.T) {
+	bubble(t, func(t *testing.T, r *running) {
+		c := r.snapshotted()
+		time.Sleep(1100 * time.Millisecond)
+		_, _ = c.Observe(pod(0), at(uuid(100), 20), false, false)
+		c.BeginSnapshot()
+		c.Replay(pod(0), at(uuid(101), 30))
+		r.another(1)
+		again := r.restart()
+		want := []version{{again.uidLocked(uuid(101)), 30}}
+		if got := again.held[name(appendName(nil, pod(0)))]; !slices.Equal(got, want) {
+			t.Errorf("the store holds %v, want %v", got, want)
+		}
+	})
+}
+
+// TestNothingGathersToBeNotedAhead: what has been settled without a note is not
+// kept until there is time for it.
+func TestNothingGathersToBeNotedAhead(t *testing.T) {
+	bubble(t, func(t *testing.T, r *running) {
+		c := r.snapshotted()
+		for range 2 {
+			for i := range 4 * aheadAtOnce {
+				_, _ = c.Observe(pod(i), at20(i), false, false)
+				gone := at(uuid(i), 30+i)
+				ticket, _ := c.Observe(pod(i), gone, true, false)
+				c.begin(ticket, pod(i), gone, true)
+				c.Ack(ticket, pod(i), gone, true)
+				c.Seen(gone.ResourceVersion)
+			}
+			time.Sleep(2 * time.Second)
+		}
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		if n := len(c.fresh); n > 0 {
+			t.Errorf("%d changes are kept that are long acked", n)
+		}
+	})
+}

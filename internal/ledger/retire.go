@@ -29,7 +29,9 @@ func (c *Cursor) Replay(n Name, v Version) (ticket uint64) {
 	if p != nil {
 		p.epoch = c.epoch
 	}
-	return c.pendLocked(key, p, c.uidLocked(v.UID), false, true)
+	ticket = c.pendLocked(key, p, c.uidLocked(v.UID), false, true)
+	c.pending[name(key)].rv = parseRV(v.ResourceVersion)
+	return ticket
 }
 
 // Retire returns a tombstone for every object that a sink may hold, with the
