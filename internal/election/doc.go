@@ -18,6 +18,8 @@
 //   - Its own clocks. The age of a renewal is the larger one of the monotonic and
 //     the wall clock: the first cannot be set back, the second goes on while the
 //     machine sleeps. A wall clock that is set forward ends a term too early.
+//   - Every renewal is seen. client-go tells renewals apart by the second, so of
+//     several within one others would count from the first.
 //   - Another holder in the Lease ends the term at once, whatever the clocks say.
 //     client-go goes on until its renew deadline.
 //   - The lease is released after everything has ended, and only by its holder.

@@ -237,3 +237,31 @@ func TestRepeatedRenewalCountsFromTheFirst(t *testing.T) {
 		}
 	})
 }
+
+// TestEveryRenewalIsSeen: also when several come within a second, of which
+// client-go compares no parts. Else others count from the first of them, and the
+// leader from the last.
+func TestEveryRenewalIsSeen(t *testing.T) {
+	brisk := Timing{LeaseDuration: 2 * time.Second, RenewDeadline: 1500 * time.Millisecond, RetryPeriod: 200 * time.Millisecond}
+	for round := range 20 { // client-go chooses when others look
+		synctest.Test(t, func(t *testing.T) {
+			h := &hub{}
+			a := joinWith(t, h, "a", brisk)
+			term := <-a.term
+			b := joinWith(t, h, "b", brisk)
+			time.Sleep(time.Minute + time.Duration(round)*50*time.Millisecond)
+			a.client.through(hang)
+			<-term.Done()
+			lost := time.Now()
+			<-b.term
+			if rest := time.Since(lost); rest < brisk.LeaseDuration-brisk.RenewDeadline {
+				t.Errorf("round %d: what was under way had %v to end", round, rest)
+			}
+			a.finish <- true
+			if err := <-a.result; !errors.Is(err, ErrLost) {
+				t.Errorf("Run: %v", err)
+			}
+			end(t, b)
+		})
+	}
+}

@@ -150,6 +150,11 @@ type process struct {
 // join starts a process. It leads until it is told to finish, whatever happens.
 func join(t *testing.T, h *hub, identity string) *process {
 	t.Helper()
+	return joinWith(t, h, identity, usual)
+}
+
+func joinWith(t *testing.T, h *hub, identity string, timing Timing) *process {
+	t.Helper()
 	p := &process{
 		client: &client{hub: h, identity: identity},
 		term:   make(chan context.Context, 1),
@@ -157,7 +162,7 @@ func join(t *testing.T, h *hub, identity string) *process {
 		result: make(chan error, 1),
 	}
 	var err error
-	p.Election, err = newElection(Config{Namespace: "ns", Name: "lease", Identity: identity, Timing: usual}, p.client, discard)
+	p.Election, err = newElection(Config{Namespace: "ns", Name: "lease", Identity: identity, Timing: timing}, p.client, discard)
 	if err != nil {
 		t.Fatal(err)
 	}

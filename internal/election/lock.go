@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strconv"
 	"sync"
 	"time"
 
@@ -28,11 +29,15 @@ type lock struct {
 	failed error  // of the last request
 }
 
-// Get reads the Lease.
+// Get reads the Lease. By the bytes that it returns the elector tells whether the
+// record has changed.
 func (l *lock) Get(ctx context.Context) (*resourcelock.LeaderElectionRecord, []byte, error) {
 	record, raw, err := l.Interface.Get(ctx)
 	if err == nil {
 		l.saw(record.HolderIdentity)
+		// They have the second of the renewal only: of several within one, others
+		// would see the first, while its holder relies on the last.
+		raw = strconv.AppendInt(raw, record.RenewTime.UnixMicro(), 10)
 	}
 	if apierrors.IsNotFound(err) {
 		l.saw("")
