@@ -125,13 +125,26 @@ func TestBusyConnectionIsReadInFullBuffers(t *testing.T) {
 	}
 }
 
-// TestFullBufferNeedsNoPatience: more may be there.
+// TestFullBufferNeedsNoPatience: more may be there, and is read at once.
 func TestFullBufferNeedsNoPatience(t *testing.T) {
-	conn, theirs := gathering(t, some)
-	const size = 8 * socketBuffer
-	go func() { write(t, theirs, string(make([]byte, size))) }()
-	if _, err := io.ReadFull(conn, make([]byte, size)); err != nil {
-		t.Fatal(err)
+	conn, theirs := gathering(t, never)
+	began, read := make(chan struct{}), make(chan error)
+	conn.raw, conn.full = waits{conn.raw, began}, true
+	write(t, theirs, "rest")
+	othersTurn(t)
+	go func() {
+		_, err := io.ReadFull(conn, make([]byte, 4))
+		read <- err
+	}()
+	select {
+	case <-began:
+		_ = conn.Close()
+		<-read
+		t.Error("it waits for more than the rest")
+	case err := <-read:
+		if err != nil {
+			t.Error(err)
+		}
 	}
 }
 
@@ -165,14 +178,8 @@ func TestPatienceEnds(t *testing.T) {
 		}()
 		<-began
 		write(t, theirs, "x") // alone, and not at once
-		for waiting := true; waiting; {
-			select {
-			case <-began: // woken for nothing
-			case err := <-read:
-				if waiting = false; err != nil {
-					t.Fatal(err)
-				}
-			}
+		if err := despite(began, read); err != nil {
+			t.Fatal(err)
 		}
 	}
 	if conn.gathering || conn.busy > 0 {
@@ -180,13 +187,17 @@ func TestPatienceEnds(t *testing.T) {
 	}
 }
 
-// TestPatienceIsRewarded: what is there when it ends is read then.
+// TestPatienceIsRewarded: what is there when it ends is read then, and the
+// connection stays busy.
 func TestPatienceIsRewarded(t *testing.T) {
 	conn, theirs := gathering(t, some)
 	for range gatherMost {
 		write(t, theirs, "frame\n")
 		if _, err := io.ReadFull(conn, make([]byte, 6)); err != nil {
 			t.Fatal(err)
+		}
+		if !conn.gathering {
+			t.Fatal("it gathers no more, although something has come")
 		}
 	}
 }

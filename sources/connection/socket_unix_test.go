@@ -36,23 +36,21 @@ func (w waits) Read(f func(fd uintptr) bool) error {
 	})
 }
 
+// despite returns what a read returns, however often it is woken for nothing and
+// begins to wait again.
+func despite(began <-chan struct{}, read <-chan error) error {
+	for {
+		select {
+		case <-began:
+		case err := <-read:
+			return err
+		}
+	}
+}
+
 // TestIdleConnectionHoldsNoBuffer: while nothing comes, and once all was read.
 func TestIdleConnectionHoldsNoBuffer(t *testing.T) {
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer listener.Close()
-	ours, err := net.Dial("tcp", listener.Addr().String())
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer ours.Close()
-	theirs, err := listener.Accept()
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer theirs.Close()
+	ours, theirs := pair(t)
 	conn, ok := frugal(ours).(*frugalConn)
 	if !ok {
 		t.Fatal("a socket is not read in large pieces")
@@ -72,14 +70,8 @@ func TestIdleConnectionHoldsNoBuffer(t *testing.T) {
 		if _, err := io.WriteString(theirs, "data"); err != nil {
 			t.Fatal(err)
 		}
-		for waiting := true; waiting; {
-			select {
-			case <-began: // woken for nothing
-			case err := <-read:
-				if waiting = false; err != nil {
-					t.Fatal(err)
-				}
-			}
+		if err := despite(began, read); err != nil {
+			t.Fatal(err)
 		}
 		if n := pool.out.Load(); n != 0 {
 			t.Fatalf("%d buffers are held when all was read", n)
