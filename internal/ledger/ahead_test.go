@@ -290,3 +290,56 @@ func TestNothingGathersToBeNotedAhead(t *testing.T) {
 		}
 	})
 }
+
+// TestAckedUIDsAreNotNotedAhead: sinks hold them anyway, and what is held makes
+// the next snapshot deliver what it shows.
+func TestAckedUIDsAreNotNotedAhead(t *testing.T) {
+	bubble(t, func(t *testing.T, r *running) {
+		c := r.snapshotted()
+		time.Sleep(1100 * time.Millisecond)
+		first, _ := c.Observe(pod(0), at(uuid(0), 20), false, false)
+		r.begins(time.Second, first, pod(0), at(uuid(0), 20))
+		_, _ = c.Observe(pod(0), at(uuid(0), 21), false, false) // waits
+		c.Ack(first, pod(0), at(uuid(0), 20), false)
+		r.another(1)
+		time.Sleep(2 * time.Second)
+		if held := r.held(pod(0)); len(held) > 0 {
+			t.Errorf("the store holds %v beyond what is acked", held)
+		}
+	})
+}
+
+// TestOlderOneIsBegunAfterANoteAhead: a worker had taken it before the newer one
+// was noted, whose note stays.
+func TestOlderOneIsBegunAfterANoteAhead(t *testing.T) {
+	bubble(t, func(t *testing.T, r *running) {
+		c := r.snapshotted()
+		time.Sleep(1100 * time.Millisecond)
+		older, _ := c.Observe(pod(0), at(uuid(100), 20), false, false)
+		newer, _ := c.Observe(pod(0), at(uuid(101), 30), false, false)
+		r.another(1) // notes the newer one ahead
+		r.begins(time.Second, older, pod(0), at(uuid(100), 20))
+		if held := r.held(pod(0)); !slices.Equal(held, []string{uuid(100), uuid(101)}) {
+			t.Errorf("the store holds %v", held)
+		}
+		c.Ack(older, pod(0), at(uuid(100), 20), false)
+		r.begins(0, newer, pod(0), at(uuid(101), 30)) // not even time for a wait that ends
+	})
+}
+
+// TestQueuedIsNotReused: what is settled before its turn to be noted may not
+// become another object's meanwhile, perhaps another cursor's.
+func TestQueuedIsNotReused(t *testing.T) {
+	bubble(t, func(t *testing.T, r *running) {
+		c := r.snapshotted()
+		_, _ = c.Observe(pod(0), at20(0), false, false)
+		gone, _ := c.Observe(pod(0), at(uuid(0), 30), true, false)
+		c.begin(gone, pod(0), at(uuid(0), 30), true)
+		c.Ack(gone, pod(0), at(uuid(0), 30), true)
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		if len(c.fresh) != 1 || !c.fresh[0].queued || c.pending[c.fresh[0].name] != nil {
+			t.Errorf("%d changes wait to be noted, want the settled one", len(c.fresh))
+		}
+	})
+}
