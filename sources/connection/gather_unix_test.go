@@ -139,8 +139,7 @@ func TestFullBufferNeedsNoPatience(t *testing.T) {
 	select {
 	case <-began:
 		_ = conn.Close()
-		<-read
-		t.Error("it waits for more than the rest")
+		t.Errorf("it waits for more than the rest, until it is closed: %v", <-read)
 	case err := <-read:
 		if err != nil {
 			t.Error(err)
