@@ -64,16 +64,34 @@ func (c *Cursor) take(all bool) (batch, Update) {
 		}
 	}
 	if len(b.names) > 0 {
-		u.Records = make([]Record, len(b.names))
-		for i, n := range b.names {
-			key := []byte(n)
-			u.Records[i] = Record{key, c.encodeLocked(key, n)}
-		}
+		u.Records = c.encodeAllLocked(b.names)
 	}
 	if u.Head != nil && !c.stored {
 		b.first, c.stored = true, true
 	}
 	return b, u
+}
+
+// encodeAllLocked returns the records of objects, which lie in few large pieces
+// of memory.
+func (c *Cursor) encodeAllLocked(names []name) []Record {
+	const piece, usual = 16 << 10, 256 // bytes; what one key and its value take
+	records := make([]Record, len(names))
+	var free []byte
+	for i, n := range names {
+		if cap(free)-len(free) < usual+len(n) {
+			free = make([]byte, 0, min(piece, len(names)*usual)+len(n))
+		}
+		at := len(free)
+		free = append(free, n...)
+		key := free[at:len(free):len(free)]
+		at = len(free)
+		if free = c.encodeLocked(free, key, n); len(free) > at {
+			records[i].Value = free[at:len(free):len(free)]
+		}
+		records[i].Key = key
+	}
+	return records
 }
 
 // takenAlong bounds the acks that go with the notes of a transaction.

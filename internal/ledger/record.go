@@ -74,9 +74,7 @@ const (
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
 func checksum[K string | []byte](key K, value []byte) uint32 {
-	// Together they are short: most often the array is on the stack.
-	var short [256]byte
-	return crc32.Checksum(append(append(short[:0], key...), value...), castagnoli)
+	return crc32.Update(crc32.Checksum([]byte(key), castagnoli), castagnoli, value)
 }
 
 // verified returns what precedes the checksum, if that is right.
@@ -88,8 +86,9 @@ func verified[K string | []byte](key K, stored []byte) (value []byte, ok bool) {
 	return value, checksum(key, value) == binary.BigEndian.Uint32(sum)
 }
 
-// encodeLocked returns the record of an object, nil if nothing is known of it.
-func (c *Cursor) encodeLocked(key []byte, n name) []byte {
+// encodeLocked appends the record of an object to b, nothing if nothing is known
+// of it.
+func (c *Cursor) encodeLocked(b, key []byte, n name) []byte {
 	var flags byte
 	acked := c.acked.get(key)
 	deleted, isDeleted := c.deleted[n]
@@ -107,9 +106,9 @@ func (c *Cursor) encodeLocked(key []byte, n name) []byte {
 		flags |= hasHeld
 	}
 	if flags == 0 {
-		return nil
+		return b
 	}
-	b := make([]byte, 0, 64)
+	start := len(b)
 	b = append(b, flags)
 	if acked != nil {
 		b = c.appendUIDLocked(b, acked.uid)
@@ -125,7 +124,7 @@ func (c *Cursor) encodeLocked(key []byte, n name) []byte {
 			b = binary.BigEndian.AppendUint64(b, uint64(u.rv))
 		}
 	}
-	return binary.BigEndian.AppendUint32(b, checksum(key, b))
+	return binary.BigEndian.AppendUint32(b, checksum(key, b[start:]))
 }
 
 func (c *Cursor) appendUIDLocked(b []byte, u uid) []byte {

@@ -189,8 +189,9 @@ func apply(cursors *bbolt.Bucket, sum *sum, u ledger.Update) error {
 	// because a key may come twice.
 	sorted := slices.Clone(u.Records)
 	slices.SortStableFunc(sorted, func(a, b ledger.Record) int { return bytes.Compare(a.Key, b.Key) })
+	find := records.Cursor() // unlike Get, which makes one each time
 	for _, r := range sorted {
-		if old := records.Get(r.Key); old != nil {
+		if key, old := find.Seek(r.Key); bytes.Equal(key, r.Key) {
 			sum.remove(name, aRecord, r.Key, old)
 		}
 		if r.Value == nil {

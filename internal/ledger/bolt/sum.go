@@ -16,25 +16,25 @@ type sum struct{ n, total uint64 }
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
-func (s *sum) add(cursor []byte, kind byte, key, value []byte) {
+func (s *sum) add(cursor, kind, key, value []byte) {
 	s.n++
 	s.total += entrySum(cursor, kind, key, value)
 }
 
-func (s *sum) remove(cursor []byte, kind byte, key, value []byte) {
+func (s *sum) remove(cursor, kind, key, value []byte) {
 	s.n--
 	s.total -= entrySum(cursor, kind, key, value)
 }
 
 // The kinds of entries.
-const (
-	aHead   = 'h'
-	aRecord = 'r'
+var (
+	aHead   = []byte("h")
+	aRecord = []byte("r")
 )
 
-func entrySum(cursor []byte, kind byte, key, value []byte) uint64 {
+func entrySum(cursor, kind, key, value []byte) uint64 {
 	c := crc32.Update(0, castagnoli, cursor)
-	c = crc32.Update(c, castagnoli, []byte{kind})
+	c = crc32.Update(c, castagnoli, kind)
 	c = crc32.Update(c, castagnoli, key)
 	c = crc32.Update(c, castagnoli, value)
 	return uint64(c)
