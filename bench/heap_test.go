@@ -98,9 +98,7 @@ func heapOfLedger(b *testing.B, objects int) {
 			name := ledger.Name{Namespace: fmt.Sprintf("ns-%02d", i%20), Name: fmt.Sprintf("object-%07d", i)}
 			version := ledger.Version{UID: fmt.Sprintf("%08x-0000-4000-8000-%012x", i*2654435761%(1<<32), i), ResourceVersion: strconv.Itoa(i + 1)}
 			ticket, _ := cursor.Observe(name, version, false, true)
-			if _, _, err := cursor.Begin(b.Context(), ticket, name, version, false); err != nil {
-				b.Fatal(err)
-			}
+			cursor.Begin(ticket, name, version, false)
 			cursor.Ack(ticket, name, version, false)
 		}
 		cursor.EndSnapshot(strconv.Itoa(objects + 1))

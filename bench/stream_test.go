@@ -97,7 +97,7 @@ func startStream(b *testing.B, config *rest.Config, spec string) follower {
 		b.Fatal(err)
 	}
 	f := &streamFollower{tally: newTally()}
-	f.stream = stream.New(stream.Options{Cluster: "bench", Spec: parsed, Connection: conn, Offerer: f, Ledger: l})
+	f.stream = stream.New(stream.Options{Cluster: "bench", Spec: parsed, Connection: conn, Offerer: f, Ledger: l, Buffers: new(stream.Buffers)})
 	disconnect := background(b, func(ctx context.Context) { _ = conn.Run(ctx) })
 	stop := background(b, func(ctx context.Context) { _ = f.stream.Run(ctx) })
 	f.stop = func() { stop(); disconnect() }
@@ -105,9 +105,9 @@ func startStream(b *testing.B, config *rest.Config, spec string) follower {
 }
 
 // Offer takes what is offered, as a queue with a sink that is quick would.
-func (f *streamFollower) Offer(ctx context.Context, c *pipeline.Change, _ int) error {
-	if _, err := c.Origin.Tracker.Begin(ctx, c); err != nil {
-		return err
+func (f *streamFollower) Offer(_ context.Context, c *pipeline.Change, _ int) error {
+	if _, safe := c.Origin.Tracker.Begin(c); safe != nil {
+		<-safe
 	}
 	c.Origin.Tracker.Ack(c)
 	if !isForeign(c.Key.Namespace) {

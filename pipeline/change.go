@@ -1,7 +1,6 @@
 package pipeline
 
 import (
-	"context"
 	"fmt"
 	"time"
 
@@ -68,12 +67,12 @@ type Origin struct {
 // what has been delivered and from where the stream may resume. Its methods
 // are called by several workers at once, but for one key never by two.
 type Tracker interface {
-	// Begin is called before c is handed to any sink. It settles c.Op, returns
-	// the other UIDs that a sink may still hold under the same key, which are
-	// to be deleted first, and blocks until it is safe to hand c over. It
-	// fails only when ctx ends or the record cannot be kept; c was not handed
-	// over then and comes back later.
-	Begin(ctx context.Context, c *Change) (ghosts []types.UID, err error)
+	// Begin is called before c is handed to any sink. It does not block. It
+	// settles c.Op and returns the other UIDs that a sink may still hold under
+	// the same key, which are to be deleted first. c may be handed over once
+	// safe is closed, which is when the record of it is kept; at once if safe
+	// is nil. It may be called again with a c that was not handed over.
+	Begin(c *Change) (ghosts []types.UID, safe <-chan struct{})
 	// Ack is called once every sink has durably accepted c.
 	Ack(c *Change)
 }

@@ -79,6 +79,7 @@ type Queue[T, K comparable] struct {
 	mu      sync.Mutex
 	workers sync.Cond // on mu; see wakeLocked
 	asleep  int       // workers that wait in Get
+	woken   int       // of them, those that a signal is on its way to
 	phase   phase
 	entries table[T, K]
 	free    []*entry[T, K]
@@ -196,6 +197,7 @@ func (q *Queue[T, K]) Get() (item T, shutdown bool) {
 	}
 	item = e.item
 	q.handOutLocked(e)
+	q.passOnLocked()
 	q.mu.Unlock()
 	return item, false
 }
@@ -213,6 +215,7 @@ func (q *Queue[T, K]) GetWithPriority() (item T, priority int, shutdown bool) {
 	}
 	item, priority = e.item, e.priority
 	q.handOutLocked(e)
+	q.passOnLocked()
 	q.mu.Unlock()
 	return item, priority, false
 }

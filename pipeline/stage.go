@@ -3,12 +3,9 @@ package pipeline
 import (
 	"context"
 	"fmt"
-	"sync"
-	"time"
 
 	"github.com/go-logr/logr"
 	"github.com/prometheus/client_golang/prometheus"
-	"k8s.io/client-go/util/workqueue"
 	"sigs.k8s.io/controller-runtime/pkg/controller"
 	"sigs.k8s.io/controller-runtime/pkg/manager"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
@@ -28,19 +25,25 @@ func NewChangeQueue(o QueueOptions[*Change, Key]) *ChangeQueue {
 }
 
 // Destination hands changes to one sink. Deliver blocks until the sink has
-// durably accepted all of the changes, in their order; it fails only when ctx
-// or the destination ends. It is called by many workers at once, but never by
-// two for the same key.
+// durably accepted all of the changes, those of one key in their order; it fails
+// only when ctx or the destination ends. It is called by many workers at once,
+// but never by two for the same key.
+//
+// It calls accepted with the index of each change as soon as the sink has that
+// one, whatever becomes of the others, from the goroutine that called it and
+// before it returns. A destination keeps nothing of a change that was accepted.
 type Destination interface {
-	Deliver(ctx context.Context, changes ...*Change) error
+	Deliver(ctx context.Context, accepted func(i int), changes ...*Change) error
 }
 
 // StageOptions say what a Stage works with.
 type StageOptions struct {
 	Queue        *ChangeQueue
 	Destinations []Destination // at least one; a change is acked when all have it
-	// Workers is the number of changes that may be handed to sinks at the same
-	// time, and so the largest batch that sinks see from this stage.
+	// Workers is how many deliveries may be under way at the same time. As long
+	// as the sinks take no longer than 20 ms for what they get, a delivery is of
+	// up to 16 changes or 64 KiB, whatever comes first; else of fewer, and of a
+	// single one at the least.
 	Workers int
 	// Registerer receives the stage's metrics. Required.
 	Registerer prometheus.Registerer
@@ -48,11 +51,11 @@ type StageOptions struct {
 }
 
 // Stage is the reconcile stage: the one place where changes meet sinks. It
-// takes a change from the queue, hands the deletions of what it replaced and
-// then itself to every destination, and acks it. It is a reconciler; the
-// workers around it are a controller-runtime controller's.
+// takes changes from the queue, hands the deletions of what each replaced and
+// then itself to every destination, and acks it. The workers around it are a
+// controller-runtime controller's.
 type Stage struct {
-	queue        *ChangeQueue
+	queue        *bundles
 	destinations []Destination
 	workers      int
 	log          logr.Logger
@@ -70,7 +73,7 @@ func NewStage(o StageOptions) (*Stage, error) {
 		return nil, err
 	}
 	return &Stage{
-		queue:        o.Queue,
+		queue:        newBundles(o.Queue),
 		destinations: o.Destinations,
 		workers:      o.Workers,
 		log:          o.Log,
@@ -80,88 +83,17 @@ func NewStage(o StageOptions) (*Stage, error) {
 
 // SetupWithManager adds the stage's controller to mgr.
 func (s *Stage) SetupWithManager(mgr manager.Manager) error {
-	_, err := controller.NewTyped("fairlead", mgr, controller.TypedOptions[*Change]{
-		Reconciler:              s,
+	_, err := controller.NewTyped("fairlead", mgr, controller.TypedOptions[*bundle]{
+		Reconciler:              reconcile.TypedFunc[*bundle](s.reconcile),
 		MaxConcurrentReconciles: s.workers,
-		NewQueue: func(string, workqueue.TypedRateLimiter[*Change]) workqueue.TypedRateLimitingInterface[*Change] {
-			return s.queue
-		},
+		NewQueue:                s.queue.queueOf,
 		// The name only labels metrics. Two programs in one process, as in
 		// tests, share the series.
 		SkipNameValidation: new(true),
-		LogConstructor:     func(*(*Change)) logr.Logger { return s.log },
+		LogConstructor:     func(**bundle) logr.Logger { return s.log },
 	})
 	if err != nil {
 		return fmt.Errorf("set up the reconcile stage: %w", err)
-	}
-	return nil
-}
-
-// Reconcile delivers c to every destination and acks it.
-func (s *Stage) Reconcile(ctx context.Context, c *Change) (reconcile.Result, error) {
-	batch, err := s.begin(ctx, c)
-	if err != nil {
-		s.metrics.failed.WithLabelValues(c.Key.Cluster, "ledger").Inc()
-		return reconcile.Result{}, fmt.Errorf("note %s before its delivery: %w", c.Key, err)
-	}
-	if err := s.deliver(ctx, batch); err != nil {
-		s.metrics.failed.WithLabelValues(c.Key.Cluster, "interrupted").Inc()
-		return reconcile.Result{}, fmt.Errorf("deliver %s: %w", c.Key, err)
-	}
-	if t := c.Origin.Tracker; t != nil {
-		t.Ack(c)
-	}
-	s.metrics.delivered.WithLabelValues(c.Key.Cluster, c.Key.Resource, c.Op.String()).Inc()
-	if ghosts := len(batch) - 1; ghosts > 0 {
-		s.metrics.delivered.WithLabelValues(c.Key.Cluster, c.Key.Resource, Deleted.String()).Add(float64(ghosts))
-	}
-	s.metrics.lag.WithLabelValues(c.Key.Cluster).Observe(time.Since(c.Observed).Seconds())
-	return reconcile.Result{}, nil
-}
-
-// begin returns what is to be delivered for c: the deletions of the UIDs whose
-// place it takes, then c.
-func (s *Stage) begin(ctx context.Context, c *Change) ([]*Change, error) {
-	t := c.Origin.Tracker
-	if t == nil {
-		return []*Change{c}, nil
-	}
-	ghosts, err := t.Begin(ctx, c)
-	if err != nil {
-		return nil, err
-	}
-	batch := make([]*Change, 0, len(ghosts)+1)
-	for _, uid := range ghosts {
-		batch = append(batch, &Change{
-			Key:             c.Key,
-			Origin:          c.Origin,
-			Op:              Deleted,
-			UID:             uid,
-			ResourceVersion: c.ResourceVersion,
-			Snapshot:        c.Snapshot,
-			Tombstone:       true,
-			Observed:        c.Observed,
-		})
-	}
-	return append(batch, c), nil
-}
-
-// deliver hands the batch to all destinations at the same time, so that a slow
-// one costs no more than itself.
-func (s *Stage) deliver(ctx context.Context, batch []*Change) error {
-	if len(s.destinations) == 1 {
-		return s.destinations[0].Deliver(ctx, batch...)
-	}
-	var wg sync.WaitGroup
-	errs := make([]error, len(s.destinations))
-	for i, d := range s.destinations {
-		wg.Go(func() { errs[i] = d.Deliver(ctx, batch...) })
-	}
-	wg.Wait()
-	for _, err := range errs {
-		if err != nil {
-			return err
-		}
 	}
 	return nil
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/go-logr/logr"
@@ -12,13 +13,15 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/testutil"
 	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/controller/priorityqueue"
 )
 
 // recorder is a destination and a tracker that notes what happens, in order.
 type recorder struct {
-	ghosts   []types.UID
-	beginErr error
-	failing  error
+	ghosts  []types.UID
+	safe    map[types.UID]chan struct{} // closed when the change is noted
+	held    map[types.UID]chan struct{} // closed when the change is accepted
+	failing error
 
 	mu     sync.Mutex
 	events []string
@@ -30,15 +33,15 @@ func (r *recorder) note(what string) {
 	r.events = append(r.events, what)
 }
 
-func (r *recorder) Begin(_ context.Context, c *Change) ([]types.UID, error) {
+func (r *recorder) Begin(c *Change) ([]types.UID, <-chan struct{}) {
 	r.note("begin " + string(c.UID))
 	c.Op = Updated
-	return r.ghosts, r.beginErr
+	return r.ghosts, r.safe[c.UID]
 }
 
 func (r *recorder) Ack(c *Change) { r.note("ack " + string(c.UID)) }
 
-func (r *recorder) Deliver(_ context.Context, changes ...*Change) error {
+func (r *recorder) Deliver(ctx context.Context, accepted func(int), changes ...*Change) error {
 	for _, c := range changes {
 		what := c.Op.String() + " " + string(c.UID)
 		if c.Tombstone {
@@ -46,7 +49,35 @@ func (r *recorder) Deliver(_ context.Context, changes ...*Change) error {
 		}
 		r.note(what)
 	}
-	return r.failing
+	if r.failing != nil {
+		return r.failing
+	}
+	for i, c := range changes {
+		if r.held[c.UID] == nil {
+			accepted(i)
+		}
+	}
+	for i, c := range changes {
+		if held := r.held[c.UID]; held != nil {
+			select {
+			case <-held:
+				accepted(i)
+			case <-ctx.Done():
+				return ctx.Err()
+			}
+		}
+	}
+	return nil
+}
+
+func (r *recorder) happened(t *testing.T, want ...string) {
+	t.Helper()
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if diff := cmp.Diff(want, r.events); diff != "" {
+		t.Errorf("events (-want +got):\n%s", diff)
+	}
+	r.events = nil
 }
 
 func newTestStage(t *testing.T, to ...Destination) *Stage {
@@ -64,25 +95,43 @@ func newTestStage(t *testing.T, to ...Destination) *Stage {
 	return s
 }
 
-func testChange(tracker Tracker) *Change {
+// testChange returns a change of an object that is named as its UID.
+func testChange(tracker Tracker, uid types.UID) *Change {
 	return &Change{
-		Key:      Key{Cluster: "a", Resource: "configmaps", Namespace: "ns", Name: "x"},
+		Key:      Key{Cluster: "a", Resource: "configmaps", Namespace: "ns", Name: string(uid)},
 		Origin:   &Origin{Cluster: "a", Tracker: tracker},
-		UID:      "u2",
+		UID:      uid,
 		Observed: time.Now(),
 	}
+}
+
+// bundleOf takes changes through the stage's queue.
+func (s *Stage) bundleOf(changes ...*Change) *bundle {
+	for _, c := range changes {
+		s.queue.ChangeQueue.AddWithOpts(priorityqueue.AddOpts{Priority: new(7)}, c)
+	}
+	s.queue.most.Store(int32(len(changes)))
+	b, _ := s.queue.Get()
+	return b
+}
+
+// work does what a controller's worker does.
+func (s *Stage) work(ctx context.Context, b *bundle) error {
+	_, err := s.reconcile(ctx, b)
+	if err != nil {
+		s.queue.AddWithOpts(priorityqueue.AddOpts{Priority: new(0)}, b)
+	}
+	s.queue.Done(b)
+	return err
 }
 
 func TestStageDeletesWhatAChangeReplacesThenDeliversThenAcks(t *testing.T) {
 	r := &recorder{ghosts: []types.UID{"u0", "u1"}}
 	s := newTestStage(t, r)
-	if _, err := s.Reconcile(t.Context(), testChange(r)); err != nil {
+	if err := s.work(t.Context(), s.bundleOf(testChange(r, "u2"))); err != nil {
 		t.Fatal(err)
 	}
-	want := []string{"begin u2", "deleted u0 tombstone", "deleted u1 tombstone", "updated u2", "ack u2"}
-	if diff := cmp.Diff(want, r.events); diff != "" {
-		t.Errorf("events (-want +got):\n%s", diff)
-	}
+	r.happened(t, "begin u2", "deleted u0 tombstone", "deleted u1 tombstone", "updated u2", "ack u2")
 	for op, want := range map[string]float64{"deleted": 2, "updated": 1} {
 		if got := testutil.ToFloat64(s.metrics.delivered.WithLabelValues("a", "configmaps", op)); got != want {
 			t.Errorf("%v %s changes counted as delivered, want %v", got, op, want)
@@ -97,25 +146,132 @@ func TestStageDeletesWhatAChangeReplacesThenDeliversThenAcks(t *testing.T) {
 func TestStageAcksOnlyWhatEveryDestinationHas(t *testing.T) {
 	r, bad := &recorder{}, &recorder{failing: context.Canceled}
 	s := newTestStage(t, r, bad)
-	if _, err := s.Reconcile(t.Context(), testChange(r)); !errors.Is(err, context.Canceled) {
+	if err := s.work(t.Context(), s.bundleOf(testChange(r, "u2"))); !errors.Is(err, context.Canceled) {
 		t.Fatalf("error %v, want the failing destination's", err)
 	}
-	if diff := cmp.Diff([]string{"begin u2", "updated u2"}, r.events); diff != "" {
-		t.Errorf("events (-want +got):\n%s", diff)
-	}
+	r.happened(t, "begin u2", "updated u2")
 	if got := testutil.ToFloat64(s.metrics.failed.WithLabelValues("a", "interrupted")); got != 1 {
 		t.Errorf("%v failures counted, want 1", got)
 	}
 }
 
-func TestStageHandsNothingOverThatTheLedgerCouldNotNote(t *testing.T) {
-	r := &recorder{beginErr: errors.New("disk full")}
-	s := newTestStage(t, r)
-	if _, err := s.Reconcile(t.Context(), testChange(r)); err == nil {
-		t.Fatal("no error")
+// What the ledger has not noted is not handed over, and holds up nothing else.
+func TestStageWaitsForTheLedger(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := &recorder{safe: map[types.UID]chan struct{}{"u1": make(chan struct{}), "u3": make(chan struct{})}}
+		s := newTestStage(t, r)
+		b := s.bundleOf(testChange(r, "u1"), testChange(r, "u2"), testChange(r, "u3"))
+		ctx, cancel := context.WithCancel(t.Context())
+		ended := make(chan error)
+		go func() { ended <- s.work(ctx, b) }()
+		synctest.Wait()
+		r.happened(t, "begin u1", "begin u2", "begin u3", "updated u2", "ack u2")
+		close(r.safe["u3"])
+		synctest.Wait()
+		r.happened(t)
+		cancel()
+		err := <-ended
+		if want := "note a/configmaps/ns/u1 and 1 more before its delivery: context canceled"; err == nil || err.Error() != want {
+			t.Errorf("error %q, want %q", err, want)
+		}
+		r.happened(t)
+		if got := testutil.ToFloat64(s.metrics.failed.WithLabelValues("a", "ledger")); got != 2 {
+			t.Errorf("%v failures counted, want 2", got)
+		}
+
+		close(r.safe["u1"])
+		if err := s.work(t.Context(), s.bundleOf(testChange(r, "u1"), testChange(r, "u3"))); err != nil {
+			t.Error(err)
+		}
+		r.happened(t, "begin u1", "begin u3", "updated u1", "updated u3", "ack u1", "ack u3")
+	})
+}
+
+// A change that a sink puts off holds up nothing that is delivered with it, not
+// even a newer state of that.
+func TestAPutOffChangeHoldsUpNoOther(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		slow := &recorder{held: map[types.UID]chan struct{}{"u1": make(chan struct{})}}
+		for name, others := range map[string][]Destination{"one destination": nil, "two": {&recorder{}}} {
+			r := &recorder{}
+			s := newTestStage(t, append(others, slow)...)
+			slow.held["u1"] = make(chan struct{})
+			b := s.bundleOf(testChange(r, "u1"), testChange(r, "u2"))
+			ended := make(chan error)
+			go func() { ended <- s.work(t.Context(), b) }()
+			synctest.Wait()
+			r.happened(t, "begin u1", "begin u2", "ack u2")
+			s.queue.ChangeQueue.Add(testChange(r, "u1"))
+			s.queue.ChangeQueue.Add(testChange(r, "u2"))
+			if n := s.queue.Len(); n != 1 {
+				t.Errorf("%s: %d changes can be handed out, want the newer one of u2", name, n)
+			}
+			close(slow.held["u1"])
+			if err := <-ended; err != nil {
+				t.Errorf("%s: %v", name, err)
+			}
+			if n := s.queue.Len(); n != 2 {
+				t.Errorf("%s: %d changes can be handed out, want 2", name, n)
+			}
+		}
+	})
+}
+
+// What fails comes back as it was, and only that.
+func TestStageBringsBackWhatFailed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := &recorder{held: map[types.UID]chan struct{}{"u2": make(chan struct{})}}
+		s := newTestStage(t, r)
+		b := s.bundleOf(testChange(r, "u1"), testChange(r, "u2"), testChange(r, "u3"))
+		ctx, cancel := context.WithCancel(t.Context())
+		ended := make(chan error)
+		go func() { ended <- s.work(ctx, b) }()
+		synctest.Wait()
+		cancel()
+		if err := <-ended; !errors.Is(err, context.Canceled) {
+			t.Errorf("error %v", err)
+		}
+		time.Sleep(time.Second)
+		if c, priority, _ := s.queue.ChangeQueue.GetWithPriority(); c.UID != "u2" || priority != 7 {
+			t.Errorf("%s came back with priority %d, want u2 with 7", c.UID, priority)
+		}
+		if l := s.queue.Lanes()[0]; l.Live+l.Snapshot+l.Delayed != 0 || l.InWork != 1 {
+			t.Errorf("lane %+v, want nothing beside u2", l)
+		}
+	})
+}
+
+// Bundles are large only while the sinks are quick.
+func TestBundlesGrowAndShrink(t *testing.T) {
+	r := &recorder{}
+	q := newTestStage(t, r).queue
+	full := func() *bundle { return &bundle{parts: make([]bundled, q.most.Load())} }
+	steps := []struct {
+		what string
+		b    *bundle
+		took time.Duration
+		want int32
+	}{
+		{"quick", full(), time.Millisecond, 2},
+		{"not full", &bundle{parts: make([]bundled, 1)}, time.Millisecond, 2},
 	}
-	if diff := cmp.Diff([]string{"begin u2"}, r.events); diff != "" {
-		t.Errorf("events (-want +got):\n%s", diff)
+	for _, s := range steps {
+		q.adapt(s.b, s.took)
+		if got := q.most.Load(); got != s.want {
+			t.Errorf("%s: %d changes at most, want %d", s.what, got, s.want)
+		}
+	}
+	for range 10 {
+		q.adapt(full(), bundleTime)
+	}
+	if got := q.most.Load(); got != bundleMost {
+		t.Errorf("always quick: %d changes at most, want %d", got, bundleMost)
+	}
+	for range 10 {
+		q.adapt(full(), bundleTime+1)
+	}
+	if got := q.most.Load(); got != 1 {
+		t.Errorf("always slow: %d changes at most, want 1", got)
 	}
 }
 

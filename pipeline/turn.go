@@ -44,9 +44,11 @@ func (q *Queue[T, K]) isBusyLocked(l *lane[T, K]) bool {
 }
 
 // wakeLocked wakes a worker, if one sleeps, because there may be something to
-// hand out.
+// hand out. One that is about to wake up takes what it wants and wakes the next
+// if it leaves something: what comes in a burst does not wake all at once.
 func (q *Queue[T, K]) wakeLocked() {
-	if q.asleep > 0 {
+	if q.asleep > 0 && q.woken == 0 {
+		q.woken++
 		q.workers.Signal()
 	}
 }

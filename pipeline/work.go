@@ -38,6 +38,28 @@ func (f *few[T, K]) take(key *K) *entry[T, K] {
 	return nil
 }
 
+// getSome is GetWithPriority for several items at once. It waits for one, and
+// hands out with it what else has its turn and a token now, until there are most
+// items or their sizes reach bytes. Done must be called with each.
+func (q *Queue[T, K]) getSome(most, bytes int, take func(item T, priority int)) (shutdown bool) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	e := q.nextLocked()
+	if e == nil {
+		return true
+	}
+	for e != nil {
+		take(e.item, e.priority)
+		most, bytes = most-1, bytes-e.size
+		q.handOutLocked(e)
+		if e = nil; most > 0 && bytes > 0 {
+			e = q.pickLocked()
+		}
+	}
+	q.passOnLocked()
+	return false
+}
+
 // nextLocked waits for an item that can be handed out, and takes it from its
 // lane. It returns nil when the queue shuts down and there is none.
 func (q *Queue[T, K]) nextLocked() *entry[T, K] {
@@ -49,6 +71,7 @@ func (q *Queue[T, K]) nextLocked() *entry[T, K] {
 		q.asleep++
 		q.workers.Wait()
 		q.asleep--
+		q.woken = max(q.woken-1, 0) // a Broadcast wakes without being counted
 		e = q.pickLocked()
 	}
 	return e
@@ -64,6 +87,10 @@ func (q *Queue[T, K]) handOutLocked(e *entry[T, K]) {
 	q.few.add(e)
 	l.handedOut++
 	q.admitLocked(l)
+}
+
+// passOnLocked wakes who else is to be woken once a worker has what it wants.
+func (q *Queue[T, K]) passOnLocked() {
 	// A signal may have stood for more than one item, and shutting down is
 	// over for all workers at once.
 	if q.phase != accepting {

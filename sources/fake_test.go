@@ -134,9 +134,9 @@ func (q *queue) run() {
 		q.waiting = map[pipeline.Key]*pipeline.Change{}
 		q.mu.Unlock()
 		for _, c := range waiting {
-			ghosts, err := c.Origin.Tracker.Begin(context.Background(), c)
-			if err != nil {
-				panic(err)
+			ghosts, safe := c.Origin.Tracker.Begin(c)
+			if safe != nil {
+				<-safe
 			}
 			q.mu.Lock()
 			for _, ghost := range ghosts {

@@ -46,6 +46,7 @@ func (s *Sources) makeLocked(r *member) error {
 			Ledger:     s.o.Ledger,
 			Snapshots:  s.snapshots,
 			Claims:     s.claims,
+			Buffers:    &s.buffers,
 			Log:        s.o.Log,
 		}))
 	}

@@ -56,6 +56,7 @@ type Sources struct {
 	o         Options
 	snapshots *semaphore.Weighted
 	claims    *stream.Claims
+	buffers   stream.Buffers
 	pace      *connection.Pace
 	children  *supervise.Set // one per member
 

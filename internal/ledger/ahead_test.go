@@ -15,7 +15,7 @@ func (r *running) begins(within time.Duration, ticket uint64, n Name, v Version)
 	r.Helper()
 	ctx, cancel := context.WithTimeout(r.Context(), within)
 	defer cancel()
-	ghosts, _, err := r.cursor.Begin(ctx, ticket, n, v, false)
+	ghosts, _, err := beginAndWait(ctx, r.cursor, ticket, n, v, false)
 	if err != nil {
 		r.Fatalf("Begin of %v: %v", n, err)
 	}
@@ -73,7 +73,7 @@ func TestTransactionsShareTheirSync(t *testing.T) {
 		before := len(r.store.seen())
 		for i := range 1000 {
 			ticket, _ := c.Observe(pod(i), at20(i), false, false)
-			go func() { _, _, _ = c.Begin(t.Context(), ticket, pod(i), at20(i), false) }()
+			go func() { _, _, _ = beginAndWait(t.Context(), c, ticket, pod(i), at20(i), false) }()
 			time.Sleep(time.Millisecond)
 		}
 		if n := len(r.store.seen()) - before; n > 102 {
@@ -125,10 +125,10 @@ func TestBeginWaitsForANoteAheadUnderWay(t *testing.T) {
 			if fails {
 				r.store.fail(errors.New("disk full"))
 			}
-			go func() { _, _, _ = c.Begin(t.Context(), a, first, at20(2*i), false) }()
+			go func() { _, _, _ = beginAndWait(t.Context(), c, a, first, at20(2*i), false) }()
 			time.Sleep(100 * time.Millisecond) // the transaction is under way
 			short, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
-			if _, _, err := c.Begin(short, b, second, at20(2*i+1), false); !errors.Is(err, context.DeadlineExceeded) {
+			if _, _, err := beginAndWait(short, c, b, second, at20(2*i+1), false); !errors.Is(err, context.DeadlineExceeded) {
 				t.Fatalf("Begin returned before the note was stored: %v", err)
 			}
 			cancel()
@@ -193,7 +193,7 @@ func TestDeletedBeforeItIsNoted(t *testing.T) {
 				if held := r.held(pod(0)); !noted && len(held) > 0 {
 					t.Errorf("the store holds %v, which is deleted", held)
 				}
-				if _, _, err := c.Begin(t.Context(), ticket, pod(0), at(uuid(0), 30), true); err != nil {
+				if _, _, err := beginAndWait(t.Context(), c, ticket, pod(0), at(uuid(0), 30), true); err != nil {
 					t.Fatal(err)
 				}
 				_, _ = c.Observe(pod(0), at(uuid(9), 40), false, false) // in the way of the ack

@@ -1,7 +1,6 @@
 package ledger
 
 import (
-	"context"
 	"slices"
 )
 
@@ -11,20 +10,19 @@ const mapsMayKeep = 1024
 
 // Begin is called before a change is handed to any sink. It returns the other
 // UIDs that a sink may hold under that name, which are to be deleted first, and
-// whether sinks have accepted a state of this UID before. A UID that the store
-// has never seen is noted in it before Begin returns. While the store fails,
-// Begin blocks: it returns an error only when ctx ends.
-func (c *Cursor) Begin(ctx context.Context, ticket uint64, n Name, v Version, deleted bool) (ghosts []string, known bool, err error) {
+// whether sinks have accepted a state of this UID before. The change may be
+// handed over once safe is closed, at once if that is nil: a UID that the store
+// has never seen must be noted in it before, and nothing is handed over while
+// the store fails.
+func (c *Cursor) Begin(ticket uint64, n Name, v Version, deleted bool) (ghosts []string, known bool, safe <-chan struct{}) {
 	ghosts, known, unnoted := c.begin(ticket, n, v, deleted)
 	if c.writer != nil {
-		if err := c.writer.wait(ctx, unnoted); err != nil {
-			return nil, false, err
-		}
+		safe = c.writer.safe(unnoted)
 	}
-	return ghosts, known, nil
+	return ghosts, known, safe
 }
 
-// begin does all of Begin but wait for the store; unnoted says that it must.
+// begin does all of Begin but ask the store; unnoted says that it must be asked.
 func (c *Cursor) begin(ticket uint64, n Name, v Version, deleted bool) (ghosts []string, known, unnoted bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()

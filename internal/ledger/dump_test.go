@@ -68,7 +68,7 @@ func TestReadAll(t *testing.T) {
 			t.Fatalf("%v of %v: %v", v, n, verdict)
 		}
 		c.Seen(v.ResourceVersion)
-		c.begin(ticket, n, v, deleted) // Begin would wait for Run
+		c.begin(ticket, n, v, deleted)
 		if acked {
 			c.Ack(ticket, n, v, deleted)
 		}

@@ -23,7 +23,7 @@ func TestWhatCameBeforeANotedUIDIsStale(t *testing.T) {
 		c.Seen("7")
 		ticket, _ := c.Observe(a, at(uid2, 8), false, false)
 		c.Seen("8")
-		if _, _, err := c.Begin(t.Context(), ticket, a, at(uid2, 8), false); err != nil {
+		if _, _, err := beginAndWait(t.Context(), c, ticket, a, at(uid2, 8), false); err != nil {
 			t.Fatal(err)
 		}
 		c.Rewind()

@@ -28,7 +28,7 @@ func deliver(t *testing.T, c *Cursor, n Name, v Version, deleted, snapshot bool)
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
-	ghosts, known, err := c.Begin(ctx, ticket, n, v, deleted)
+	ghosts, known, err := beginAndWait(ctx, c, ticket, n, v, deleted)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -92,7 +92,7 @@ func TestDeletionIsRememberedUntilTheResumePointHasPassedIt(t *testing.T) {
 		t.Errorf("the acked deletion, watched again: verdict %v, want Stale", got)
 	}
 	c.Seen("13")
-	if _, _, err := c.Begin(t.Context(), held, b, at(uid2, 12), false); err != nil {
+	if _, _, err := beginAndWait(t.Context(), c, held, b, at(uid2, 12), false); err != nil {
 		t.Fatal(err)
 	}
 	c.Ack(held, b, at(uid2, 12), false)
@@ -115,7 +115,7 @@ func TestGhosts(t *testing.T) {
 	}
 	// Handed over but never acked: a sink may hold it.
 	t3, _ := c.Observe(a, at(uid3, 3), false, false)
-	ghosts, known, _ := c.Begin(t.Context(), t3, a, at(uid3, 3), false)
+	ghosts, known, _ := beginAndWait(t.Context(), c, t3, a, at(uid3, 3), false)
 	if !slices.Equal(ghosts, []string{uid1}) || known {
 		t.Errorf("re-created: ghosts %v, known %v, want [%s] false", ghosts, known, uid1)
 	}

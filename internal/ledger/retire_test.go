@@ -32,10 +32,10 @@ func TestRetire(t *testing.T) {
 	// by a process that ended before it was acked.
 	c.Observe(Name{"ns", "newer"}, at(uid2, 22), false, false)
 	working, _ := c.Observe(Name{"ns", "deleting"}, at(uid1, 23), true, false)
-	if _, _, err := c.Begin(t.Context(), working, Name{"ns", "deleting"}, at(uid1, 23), true); err != nil {
+	if _, _, err := beginAndWait(t.Context(), c, working, Name{"ns", "deleting"}, at(uid1, 23), true); err != nil {
 		t.Fatal(err)
 	}
-	if _, _, err := c.Begin(t.Context(), 0, Name{"ns", "held"}, at(uid2, 24), false); err != nil {
+	if _, _, err := beginAndWait(t.Context(), c, 0, Name{"ns", "held"}, at(uid2, 24), false); err != nil {
 		t.Fatal(err)
 	}
 	c.Seen("24")
@@ -49,7 +49,7 @@ func TestRetire(t *testing.T) {
 		t.Errorf("resume point is %q: should the cluster come back, a watch would not show what was buried", resume)
 	}
 	acked := first[0]
-	if _, known, err := c.Begin(t.Context(), acked.Ticket, acked.Name, acked.Version, true); err != nil || !known {
+	if _, known, err := beginAndWait(t.Context(), c, acked.Ticket, acked.Name, acked.Version, true); err != nil || !known {
 		t.Errorf("Begin says known: %t, %v", known, err)
 	}
 	c.Ack(acked.Ticket, acked.Name, acked.Version, true)
@@ -62,7 +62,7 @@ func TestRetire(t *testing.T) {
 	}
 	again = c.Retire() // interrupted: those that were offered are replaced
 	for _, tomb := range again {
-		ghosts, _, err := c.Begin(t.Context(), tomb.Ticket, tomb.Name, tomb.Version, true)
+		ghosts, _, err := beginAndWait(t.Context(), c, tomb.Ticket, tomb.Name, tomb.Version, true)
 		if err != nil || len(ghosts) != 0 {
 			t.Errorf("%s: ghosts %v, %v", tomb.Name.Name, ghosts, err)
 		}
@@ -85,7 +85,7 @@ func TestReplay(t *testing.T) {
 
 	c.BeginSnapshot()
 	ticket := c.Replay(a, at(uid1, 10))
-	if _, known, err := c.Begin(t.Context(), ticket, a, at(uid1, 10), false); err != nil || !known {
+	if _, known, err := beginAndWait(t.Context(), c, ticket, a, at(uid1, 10), false); err != nil || !known {
 		t.Errorf("Begin says known: %t, %v", known, err)
 	}
 	c.Ack(ticket, a, at(uid1, 10), false)
@@ -100,7 +100,7 @@ func TestReplay(t *testing.T) {
 	if resume := c.ResumePoint(); resume != "20" {
 		t.Errorf("resume point is %q with b unacked, want that before the replay", resume)
 	}
-	if _, _, err := c.Begin(t.Context(), ticket, b, at(uid2, 11), false); err != nil {
+	if _, _, err := beginAndWait(t.Context(), c, ticket, b, at(uid2, 11), false); err != nil {
 		t.Fatal(err)
 	}
 	c.Ack(ticket, b, at(uid2, 11), false)
@@ -119,7 +119,7 @@ func TestLookupAndNames(t *testing.T) {
 		deliver(t, c, Name{"ns", name}, at(uid1, 10+i), false, true)
 		want[name] = true
 	}
-	if _, _, err := c.Begin(t.Context(), 0, Name{"ns", "held"}, at(uid2, 5), false); err != nil {
+	if _, _, err := beginAndWait(t.Context(), c, 0, Name{"ns", "held"}, at(uid2, 5), false); err != nil {
 		t.Fatal(err)
 	}
 	c.Observe(Name{"ns", "observed"}, at(uid2, 6), false, true)

@@ -95,7 +95,7 @@ func TestARetriedStateIsPendingLikeAnyOther(t *testing.T) {
 	if got := c.ResumePoint(); got != "20" {
 		t.Errorf("resume point %s with a retried state pending since 20", got)
 	}
-	if _, known, err := c.Begin(t.Context(), r.Ticket, a, at(uid1, 10), false); !known || err != nil {
+	if _, known, err := beginAndWait(t.Context(), c, r.Ticket, a, at(uid1, 10), false); !known || err != nil {
 		t.Errorf("Begin: known %v, %v", known, err)
 	}
 	c.Ack(r.Ticket, a, at(uid1, 10), false)
@@ -112,7 +112,7 @@ func TestANewerStateSettlesARetriedOne(t *testing.T) {
 	r, _ := c.Retry(a, at(uid1, 10), false)
 	ticket, _ := c.Observe(a, at(uid1, 21), false, false) // takes its place in the queue
 	c.Seen("21")
-	if _, _, err := c.Begin(t.Context(), ticket, a, at(uid1, 21), false); err != nil {
+	if _, _, err := beginAndWait(t.Context(), c, ticket, a, at(uid1, 21), false); err != nil {
 		t.Fatal(err)
 	}
 	if settled(r) {

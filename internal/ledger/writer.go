@@ -2,7 +2,6 @@ package ledger
 
 import (
 	"context"
-	"fmt"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -66,9 +65,9 @@ func newWriter(store Store, interval time.Duration, log logr.Logger, cursors fun
 	}
 }
 
-// wait returns at once, unless something is unnoted or the store fails: then
-// when the next transaction has succeeded. It fails only when ctx ends.
-func (w *writer) wait(ctx context.Context, unnoted bool) error {
+// safe returns nil, unless something is unnoted or the store fails: then what is
+// closed when the next transaction has succeeded.
+func (w *writer) safe(unnoted bool) <-chan struct{} {
 	if !unnoted && !w.failing.Load() {
 		return nil
 	}
@@ -81,12 +80,7 @@ func (w *writer) wait(ctx context.Context, unnoted bool) error {
 	case w.wake <- struct{}{}:
 	default:
 	}
-	select {
-	case <-stored:
-		return nil
-	case <-ctx.Done():
-		return fmt.Errorf("wait until the ledger is written: %w", context.Cause(ctx))
-	}
+	return stored
 }
 
 // run writes until ctx ends, and then what is dirty once more. It returns the

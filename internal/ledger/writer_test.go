@@ -140,7 +140,7 @@ func TestNotesAreWrittenAtOnceAndTogether(t *testing.T) {
 			n, v := pod(i), at20(i)
 			ticket, _ := c.Observe(n, v, false, false)
 			wg.Go(func() {
-				if _, _, err := c.Begin(t.Context(), ticket, n, v, false); err != nil {
+				if _, _, err := beginAndWait(t.Context(), c, ticket, n, v, false); err != nil {
 					t.Error(err)
 				}
 			})
@@ -159,7 +159,7 @@ func TestNotesAreWrittenAtOnceAndTogether(t *testing.T) {
 		// A UID that is noted needs no transaction.
 		before = len(r.store.seen())
 		ticket, _ := c.Observe(pod(1), at(uuid(1), 200), false, false)
-		if _, _, err := c.Begin(t.Context(), ticket, pod(1), at(uuid(1), 200), false); err != nil || len(r.store.seen()) != before {
+		if _, _, err := beginAndWait(t.Context(), c, ticket, pod(1), at(uuid(1), 200), false); err != nil || len(r.store.seen()) != before {
 			t.Errorf("a UID that is noted: %v, %d transactions", err, len(r.store.seen())-before)
 		}
 	})
@@ -205,10 +205,10 @@ func TestBeginWaitsForANoteUnderWay(t *testing.T) {
 		ticket, _ := c.Observe(pod(1), at20(1), false, false)
 		impatient, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 		defer cancel()
-		if _, _, err := c.Begin(impatient, ticket, pod(1), at20(1), false); !errors.Is(err, context.DeadlineExceeded) {
+		if _, _, err := beginAndWait(impatient, c, ticket, pod(1), at20(1), false); !errors.Is(err, context.DeadlineExceeded) {
 			t.Fatalf("Begin: %v", err)
 		}
-		if _, _, err := c.Begin(t.Context(), ticket, pod(1), at20(1), false); err != nil {
+		if _, _, err := beginAndWait(t.Context(), c, ticket, pod(1), at20(1), false); err != nil {
 			t.Fatal(err)
 		}
 		if len(r.restart().held) != 1 {
@@ -228,7 +228,7 @@ func TestBeginWaitsForItsOwnNote(t *testing.T) {
 		ticket, _ := c.Observe(pod(1), at20(1), false, false)
 		impatient, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 		defer cancel()
-		if _, _, err := c.Begin(impatient, ticket, pod(1), at20(1), false); !errors.Is(err, context.DeadlineExceeded) {
+		if _, _, err := beginAndWait(impatient, c, ticket, pod(1), at20(1), false); !errors.Is(err, context.DeadlineExceeded) {
 			t.Fatalf("Begin: %v", err)
 		}
 		if len(r.store.seen()) != before {
@@ -237,7 +237,7 @@ func TestBeginWaitsForItsOwnNote(t *testing.T) {
 		patient, cancel := context.WithTimeout(t.Context(), time.Minute)
 		defer cancel()
 		ticket, _ = c.Observe(pod(1), at20(2), false, false)
-		if _, _, err := c.Begin(patient, ticket, pod(1), at20(2), false); err != nil {
+		if _, _, err := beginAndWait(patient, c, ticket, pod(1), at20(2), false); err != nil {
 			t.Fatal(err)
 		}
 		want := []version{{c.uidLocked(uuid(1)), 21}, {c.uidLocked(uuid(2)), 22}}
@@ -267,17 +267,17 @@ func TestFailingStorePausesDelivery(t *testing.T) {
 		known, _ := c.Observe(pod(1), at(uuid(1), 31), false, false)
 		began := make(chan string, 2)
 		go func() {
-			_, _, err := c.Begin(end, fresh, pod(2), at(uuid(2), 30), false)
+			_, _, err := beginAndWait(end, c, fresh, pod(2), at(uuid(2), 30), false)
 			began <- fmt.Sprint("fresh ", err)
 		}()
 		time.Sleep(time.Second)
 		go func() {
-			_, _, err := c.Begin(end, known, pod(1), at(uuid(1), 31), false)
+			_, _, err := beginAndWait(end, c, known, pod(1), at(uuid(1), 31), false)
 			began <- fmt.Sprint("known ", err)
 		}()
 		ctx, cancel := context.WithTimeoutCause(end, time.Minute, errors.New("the program ends"))
 		defer cancel()
-		if _, _, err := c.Begin(ctx, known, pod(1), at(uuid(1), 31), false); err == nil || !strings.Contains(err.Error(), "the program ends") {
+		if _, _, err := beginAndWait(ctx, c, known, pod(1), at(uuid(1), 31), false); err == nil || !strings.Contains(err.Error(), "the program ends") {
 			t.Errorf("Begin when ctx ends: %v", err)
 		}
 		time.Sleep(10 * time.Minute)
@@ -327,7 +327,7 @@ func TestNothingIsLostByAFailedTransaction(t *testing.T) {
 		for i := range 20 {
 			ticket, _ := c.Observe(pod(i), at20(i), false, false)
 			c.Seen(at20(i).ResourceVersion)
-			if _, _, err := c.Begin(t.Context(), ticket, pod(i), at20(i), false); err != nil {
+			if _, _, err := beginAndWait(t.Context(), c, ticket, pod(i), at20(i), false); err != nil {
 				t.Fatal(err)
 			}
 			tickets = append(tickets, ticket)
@@ -407,7 +407,7 @@ func TestNoteBeforeTheFirstFullTransaction(t *testing.T) {
 		c := r.cursor
 		c.BeginSnapshot()
 		ticket, _ := c.Observe(pod(1), at20(1), false, true)
-		if _, _, err := c.Begin(t.Context(), ticket, pod(1), at20(1), false); err != nil {
+		if _, _, err := beginAndWait(t.Context(), c, ticket, pod(1), at20(1), false); err != nil {
 			t.Fatal(err)
 		}
 		again := r.restart()
@@ -479,5 +479,19 @@ func TestANoteLeavesARememberedDeletionInTheStore(t *testing.T) {
 		if _, got := c.Observe(pod(2), v.version, v.deleted, false); got != Stale {
 			t.Errorf("%v, watched again after it was deleted: verdict %v, want Stale", v.version, got)
 		}
+	}
+}
+
+// beginAndWait is Begin, and waits until the change may be handed over.
+func beginAndWait(ctx context.Context, c *Cursor, ticket uint64, n Name, v Version, deleted bool) (ghosts []string, known bool, err error) {
+	ghosts, known, safe := c.Begin(ticket, n, v, deleted)
+	if safe == nil {
+		return ghosts, known, nil
+	}
+	select {
+	case <-safe:
+		return ghosts, known, nil
+	case <-ctx.Done():
+		return nil, false, context.Cause(ctx)
 	}
 }

@@ -59,15 +59,17 @@ func New(name string, sink pipeline.Sink, opts Options) *Batcher {
 		backoff: retry.NewBackOff(opts.ReconnectMin, opts.ReconnectMax),
 		health:  health{healthy: true, since: time.Now()},
 	}
-	b.free.New = func() any { return &request{done: make(chan struct{}, 1)} }
+	b.free.New = func() any { return &request{told: make(chan struct{}, 1)} }
 	return b
 }
 
 // Deliver blocks until the sink has durably accepted all of the changes;
-// changes of one key in the order given here. It returns an error only when
-// ctx ends or Run has ended ([ErrStopped]); the changes count as not accepted
-// then, though any of them may have been. Before Run it waits for Run.
-func (b *Batcher) Deliver(ctx context.Context, changes ...*pipeline.Change) error {
+// changes of one key in the order given here. It calls accepted, unless that is
+// nil, with the index of each as soon as the sink has it, whatever becomes of
+// the others. It returns an error only when ctx ends or Run has ended
+// ([ErrStopped]); the other changes count as not accepted then, though any of
+// them may have been. Before Run it waits for Run.
+func (b *Batcher) Deliver(ctx context.Context, accepted func(i int), changes ...*pipeline.Change) error {
 	if len(changes) == 0 {
 		return nil
 	}
@@ -79,7 +81,7 @@ func (b *Batcher) Deliver(ctx context.Context, changes ...*pipeline.Change) erro
 	for _, c := range changes {
 		r.items = append(r.items, item{change: c, request: r})
 	}
-	r.left = len(changes)
+	r.left, r.eager = len(changes), accepted != nil
 
 	b.mu.Lock()
 	if b.stopped {
@@ -95,22 +97,51 @@ func (b *Batcher) Deliver(ctx context.Context, changes ...*pipeline.Change) erro
 	default: // Run has yet to hear of an earlier one, and will find this one too
 	}
 
-	var err error
-	select {
-	case <-r.done:
-		clear(r.items)
-		r.items = r.items[:0]
-		b.free.Put(r)
-		return nil
-	case <-ctx.Done():
-		err = context.Cause(ctx)
-	case <-b.ended:
-		err = ErrStopped
+	for {
+		var err error
+		select {
+		case <-r.told:
+		case <-ctx.Done():
+			err = context.Cause(ctx)
+		case <-b.ended:
+			err = ErrStopped
+		}
+		if err != nil {
+			b.withdraw(r)
+		}
+		if b.tell(r, accepted) {
+			if err == nil {
+				r.reset()
+				b.free.Put(r)
+			}
+			return nil
+		}
+		if err != nil {
+			return b.undelivered(err)
+		}
 	}
-	if b.withdraw(r) {
-		return nil
+}
+
+// tell calls accepted for what has been accepted since it was called last, and
+// reports whether that is all of r.
+func (b *Batcher) tell(r *request, accepted func(int)) (all bool) {
+	b.mu.Lock()
+	r.news = false
+	all = r.left == 0
+	for i := range r.items {
+		if it := &r.items[i]; it.state == settled {
+			it.state = known
+			r.fresh = append(r.fresh, i)
+		}
 	}
-	return b.undelivered(err)
+	b.mu.Unlock()
+	if accepted != nil {
+		for _, i := range r.fresh {
+			accepted(i)
+		}
+	}
+	r.fresh = r.fresh[:0]
+	return all
 }
 
 func (b *Batcher) undelivered(err error) error {

@@ -35,7 +35,7 @@ func Example() {
 		Op: pipeline.Added, UID: "u-1", ResourceVersion: "7", Object: []byte(`{}`),
 	}
 	// Returns once the sink has accepted the change.
-	if err := b.Deliver(ctx, c); err != nil {
+	if err := b.Deliver(ctx, nil, c); err != nil {
 		fmt.Println(err)
 	}
 

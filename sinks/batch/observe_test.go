@@ -45,10 +45,10 @@ func TestMetricsAndLogsTellOfTransitions(t *testing.T) {
 		if up := gather(t, reg)["fairlead_sink_up"]; up != 1 {
 			t.Errorf("up = %v before anything failed", up)
 		}
-		if err := b.Deliver(t.Context(), change("a", 1), change("b", 1), change("c", 1)); err != nil {
+		if err := b.Deliver(t.Context(), nil, change("a", 1), change("b", 1), change("c", 1)); err != nil {
 			t.Fatal(err)
 		}
-		if err := b.Deliver(t.Context(), change("a", 2)); err != nil {
+		if err := b.Deliver(t.Context(), nil, change("a", 2)); err != nil {
 			t.Fatal(err)
 		}
 		stop()
@@ -112,7 +112,7 @@ func TestDeliverReusesItsMemory(t *testing.T) {
 	// Three without reuse, none with it; under the race detector a sync.Pool
 	// forgets some of what it is given.
 	if n := testing.AllocsPerRun(1000, func() {
-		if err := b.Deliver(t.Context(), c); err != nil {
+		if err := b.Deliver(t.Context(), nil, c); err != nil {
 			t.Fatal(err)
 		}
 	}); n > 1 {
@@ -130,7 +130,7 @@ func BenchmarkDeliver(b *testing.B) {
 	b.RunParallel(func(pb *testing.PB) {
 		c := change("a", 1)
 		for pb.Next() {
-			if err := batcher.Deliver(ctx, c); err != nil {
+			if err := batcher.Deliver(ctx, nil, c); err != nil {
 				b.Error(err)
 			}
 		}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -26,7 +27,7 @@ func TestOnlyTheFailedAreWrittenAgain(t *testing.T) {
 			return failing(batch, map[string]error{"b1": errors.New("conflict"), "d1": nil})
 		}}
 		b, _ := start(t, sink, Options{ReconnectMin: time.Second})
-		if err := b.Deliver(t.Context(), change("a", 1), change("b", 1), change("c", 1), change("b", 2), change("d", 1)); err != nil {
+		if err := b.Deliver(t.Context(), nil, change("a", 1), change("b", 1), change("c", 1), change("b", 2), change("d", 1)); err != nil {
 			t.Fatal(err)
 		}
 		writes := sink.written()
@@ -56,13 +57,13 @@ func TestAFailedChangeDelaysItsKeyOnly(t *testing.T) {
 		}}
 		b, _ := start(t, sink, Options{})
 		done := make(chan error, 2)
-		go func() { done <- b.Deliver(t.Context(), change("stuck", 1)) }()
+		go func() { done <- b.Deliver(t.Context(), nil, change("stuck", 1)) }()
 		synctest.Wait()
-		go func() { done <- b.Deliver(t.Context(), change("stuck", 2)) }()
+		go func() { done <- b.Deliver(t.Context(), nil, change("stuck", 2)) }()
 		synctest.Wait()
 		began := time.Now()
 		for i := range 100 {
-			if err := b.Deliver(t.Context(), change("free", i)); err != nil {
+			if err := b.Deliver(t.Context(), nil, change("free", i)); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -119,7 +120,7 @@ func TestRefusedChangesAreDeadLettered(t *testing.T) {
 			dead = append(dead, label(c))
 			return nil
 		}})
-		if err := b.Deliver(t.Context(), change("good", 1), change("bad", 1), change("bad", 2)); err != nil {
+		if err := b.Deliver(t.Context(), nil, change("good", 1), change("bad", 1), change("bad", 2)); err != nil {
 			t.Fatal(err)
 		}
 		stop()
@@ -159,7 +160,7 @@ func TestAPoisonedBatchIsSplit(t *testing.T) {
 				}
 				b, stop := start(t, sink, opts)
 				batch := []*pipeline.Change{change("a", 1), change("b", 1), change("p", 1), change("c", 1), change("p", 2), change("d", 1), change("e", 1), change("f", 1)}
-				if err := b.Deliver(t.Context(), batch...); err != nil {
+				if err := b.Deliver(t.Context(), nil, batch...); err != nil {
 					t.Fatal(err)
 				}
 				stop()
@@ -200,7 +201,7 @@ func TestDestinationFailsInTheMiddleOfASplit(t *testing.T) {
 			return nil
 		}}
 		b, stop := start(t, sink, Options{})
-		if err := b.Deliver(t.Context(), change("a", 1), change("b", 1)); err != nil {
+		if err := b.Deliver(t.Context(), nil, change("a", 1), change("b", 1)); err != nil {
 			t.Fatal(err)
 		}
 		stop()
@@ -223,12 +224,86 @@ func TestBatchErrorThatNamesNothingIsTheDestinations(t *testing.T) {
 			t.Error("dead-lettered")
 			return nil
 		}})
-		if err := b.Deliver(t.Context(), change("a", 1), change("b", 1)); err != nil {
+		if err := b.Deliver(t.Context(), nil, change("a", 1), change("b", 1)); err != nil {
 			t.Fatal(err)
 		}
 		stop()
 		if diff := cmp.Diff([][]string{{"a1", "b1"}, {"a1", "b1"}}, sink.written()); diff != "" {
 			t.Errorf("writes (-want +got):\n%s", diff)
 		}
+	})
+}
+
+// Who delivers several changes hears of each as soon as the sink has it.
+func TestDeliverTellsOfEachAcceptedChange(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		sink := &fakeSink{}
+		sink.answer = func(_ context.Context, batch []string) error {
+			reasons := map[string]error{}
+			switch len(sink.written()) {
+			case 1:
+				reasons["a1"], reasons["d1"] = errors.New("conflict"), pipeline.Permanent(errors.New("bad"))
+				fallthrough
+			case 2:
+				reasons["c1"] = pipeline.RetryAfter(errors.New("locked"), time.Minute)
+			}
+			return failing(batch, reasons)
+		}
+		b, _ := start(t, sink, Options{
+			ReconnectMin: time.Second, ReconnectMax: time.Second,
+			DeadLetter: func(*pipeline.Change, error, int) error { return nil },
+		})
+		var (
+			mu       sync.Mutex
+			accepted []int
+		)
+		deliver := func(ctx context.Context) chan error {
+			accepted = nil
+			done := make(chan error, 1)
+			go func() {
+				done <- b.Deliver(ctx, func(i int) {
+					mu.Lock()
+					defer mu.Unlock()
+					accepted = append(accepted, i)
+				}, change("a", 1), change("b", 1), change("c", 1), change("d", 1))
+			}()
+			synctest.Wait()
+			return done
+		}
+		told := func(when string, want ...int) {
+			t.Helper()
+			synctest.Wait()
+			mu.Lock()
+			defer mu.Unlock()
+			if diff := cmp.Diff(want, accepted); diff != "" {
+				t.Errorf("accepted %s (-want +got):\n%s", when, diff)
+			}
+		}
+		done := deliver(t.Context())
+		told("at once", 1, 3)
+		time.Sleep(2 * time.Second)
+		told("with the second write", 1, 3, 0)
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+		told("in the end", 1, 3, 0, 2)
+
+		// All at once, by a request that is used again.
+		if err := <-deliver(t.Context()); err != nil {
+			t.Error(err)
+		}
+		told("together", 0, 1, 2, 3)
+
+		// What has been accepted before the caller gives up.
+		sink.answer = func(_ context.Context, batch []string) error {
+			return failing(batch, map[string]error{"c1": pipeline.RetryAfter(errors.New("locked"), time.Hour)})
+		}
+		ctx, cancel := context.WithCancel(t.Context())
+		done = deliver(ctx)
+		cancel()
+		if err := <-done; !errors.Is(err, context.Canceled) {
+			t.Errorf("error %v", err)
+		}
+		told("before the end", 0, 1, 3)
 	})
 }

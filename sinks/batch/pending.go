@@ -11,10 +11,21 @@ import (
 
 // request is one call of Deliver.
 type request struct {
-	items     []item
-	left      int           // items not settled; guarded by Batcher.mu
-	abandoned bool          // nobody waits; guarded by Batcher.mu
-	done      chan struct{} // holds one: left is 0
+	items []item
+	fresh []int         // of tell
+	told  chan struct{} // holds one: there is news, or was
+	eager bool          // wants to hear of each item
+
+	// Guarded by Batcher.mu:
+	left      int  // items not settled
+	news      bool // something is settled that the caller does not know of
+	abandoned bool // nobody waits
+}
+
+// reset makes a request ready to be used again, once all of it is settled.
+func (r *request) reset() {
+	clear(r.items)
+	r.items = r.items[:0]
 }
 
 // item is one change of a request. While pending it is guarded by Batcher.mu,
@@ -27,7 +38,17 @@ type item struct {
 	backoff  *backoff.ExponentialBackOff // nil while the sink has never refused it
 	again    bool                        // has failed before
 	outcome  outcome
+	state    state // guarded by Batcher.mu
 }
+
+// state is how far an item has come.
+type state uint8
+
+const (
+	underway state = iota
+	settled        // accepted or dead-lettered
+	known          // and the caller knows
+)
 
 // outcome is what became of an item in the round that is being settled.
 type outcome uint8
@@ -104,15 +125,11 @@ func (b *Batcher) next(now time.Time) (batch []*item, wait time.Duration) {
 	return taken, wait
 }
 
-// withdraw takes back what has not been written of r, and reports whether all
-// of it has been accepted after all. What is in a batch stays there, so r is
-// not used again.
-func (b *Batcher) withdraw(r *request) (settled bool) {
+// withdraw takes back what has not been written of r. What is in a batch stays
+// there, so r is not used again.
+func (b *Batcher) withdraw(r *request) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if r.left == 0 {
-		return true
-	}
 	r.abandoned = true
 	b.pending = slices.DeleteFunc(b.pending, func(it *item) bool {
 		if it.request != r {
@@ -123,5 +140,4 @@ func (b *Batcher) withdraw(r *request) (settled bool) {
 		}
 		return true
 	})
-	return false
 }

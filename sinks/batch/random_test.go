@@ -73,7 +73,7 @@ func TestNothingIsLostOrReordered(t *testing.T) {
 					for v := 0; v < versions; {
 						// Two states of one key, as when a ghost goes first.
 						ctx, cancel := context.WithTimeout(t.Context(), time.Duration(random.IntN(200)+1)*time.Millisecond)
-						err := b.Deliver(ctx, change(name, v), change(name, v+1))
+						err := b.Deliver(ctx, nil, change(name, v), change(name, v+1))
 						cancel()
 						if err == nil {
 							v += 2

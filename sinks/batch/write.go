@@ -151,7 +151,9 @@ func (b *Batcher) settle(batch []*item, gate time.Time, telling bool) {
 		r := it.request
 		switch {
 		case it.outcome != failed:
-			if r.left--; r.left == 0 {
+			it.state = settled
+			if r.left--; !r.news && (r.eager || r.left == 0) {
+				r.news = true
 				b.settled = append(b.settled, r)
 			}
 		case !r.abandoned:
@@ -174,7 +176,10 @@ func (b *Batcher) settle(batch []*item, gate time.Time, telling bool) {
 	b.metrics.failed.Add(float64(count[failed]))
 	// Counted before the callers go on, so that who has waited sees it.
 	for _, r := range b.settled {
-		r.done <- struct{}{}
+		select {
+		case r.told <- struct{}{}:
+		default: // it has yet to hear of the last one, and will find this one too
+		}
 	}
 	clear(b.settled)
 	b.settled = b.settled[:0]

@@ -18,10 +18,8 @@ import (
 // sinkhole acks what it is offered.
 type sinkhole struct{}
 
-func (sinkhole) Offer(ctx context.Context, c *pipeline.Change, _ int) error {
-	if _, err := c.Origin.Tracker.Begin(ctx, c); err != nil {
-		return err
-	}
+func (sinkhole) Offer(_ context.Context, c *pipeline.Change, _ int) error {
+	begin(c)
 	c.Origin.Tracker.Ack(c)
 	return nil
 }

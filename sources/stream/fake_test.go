@@ -15,6 +15,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/discovery"
 	"k8s.io/client-go/kubernetes/scheme"
 	"k8s.io/client-go/rest"
@@ -356,17 +357,15 @@ func (h *harness) want(ack bool, changes ...string) {
 		}
 		ghosts := ""
 		if ack {
-			others, err := c.Origin.Tracker.Begin(h.t.Context(), c)
-			if err != nil {
-				h.t.Fatal(err)
-			}
-			for _, other := range others {
+			for _, other := range begin(c) {
 				ghosts += " instead of " + string(other)
 			}
-			c.Origin.Tracker.Ack(c)
 		}
 		if got := describe(c) + ghosts; got != want {
 			h.t.Errorf("change is %q, want %q", got, want)
+		}
+		if ack {
+			c.Origin.Tracker.Ack(c)
 		}
 	}
 	select {
@@ -417,3 +416,12 @@ func (h *harness) live() *fakeBody {
 // age lets a stream be live for so long that its next end is not taken for a
 // failure.
 func age() { time.Sleep(liveFor) }
+
+// begin is what a worker does before it hands c to sinks.
+func begin(c *pipeline.Change) (ghosts []types.UID) {
+	ghosts, safe := c.Origin.Tracker.Begin(c)
+	if safe != nil {
+		<-safe
+	}
+	return ghosts
+}

@@ -15,15 +15,15 @@ const lastApplied = "kubectl.kubernetes.io/last-applied-configuration"
 // copyObject returns a copy of f's object in b, the scanned bytes, without
 // managedFields. An item of a list gets the apiVersion and kind that lists
 // leave out.
-func copyObject(b []byte, f *frame, gvk schema.GroupVersionKind) []byte {
+func copyObject(to *Buffers, b []byte, f *frame, gvk schema.GroupVersionKind) []byte {
 	start, end := f.objectAt, f.objectAt+len(f.object)
 	size := len(f.object) - (f.cutTo - f.cutFrom)
 	if f.hasKind && f.hasAPIVersion {
-		object := make([]byte, 0, size)
+		object := to.get(size)
 		return appendCut(object, b, start, end, f)
 	}
 	apiVersion, kind := gvk.ToAPIVersionAndKind()
-	object := make([]byte, 0, size+len(`"apiVersion":"","kind":"",`)+len(apiVersion)+len(kind)+1)
+	object := to.get(size + len(`"apiVersion":"","kind":"",`) + len(apiVersion) + len(kind) + 1)
 	object = append(object, '{')
 	if !f.hasAPIVersion {
 		object = append(append(append(object, `"apiVersion":"`...), apiVersion...), `",`...)
@@ -42,8 +42,8 @@ const metadataOnly = `{"kind":"PartialObjectMetadata","apiVersion":"meta.k8s.io/
 
 // copyMetadata returns f's object reduced to its metadata, without
 // managedFields.
-func copyMetadata(b []byte, f *frame) []byte {
-	object := make([]byte, 0, len(metadataOnly)+len(f.meta)-(f.cutTo-f.cutFrom)+1)
+func copyMetadata(to *Buffers, b []byte, f *frame) []byte {
+	object := to.get(len(metadataOnly) + len(f.meta) - (f.cutTo - f.cutFrom) + 1)
 	object = append(object, metadataOnly...)
 	object = appendCut(object, b, f.metaAt, f.metaAt+len(f.meta), f)
 	return append(object, '}')

@@ -150,11 +150,11 @@ func (a *attempt) object(b []byte, f *frame, tooLong bool) ([]byte, error) {
 	t := a.target
 	switch {
 	case t.secret:
-		return withoutLastApplied(copyMetadata(b, f))
+		return withoutLastApplied(copyMetadata(nil, b, f))
 	case t.metadata || tooLong:
-		return copyMetadata(b, f), nil
+		return copyMetadata(a.buffers, b, f), nil
 	}
-	return copyObject(b, f, t.gvr.GroupVersion().WithKind(t.kind)), nil
+	return copyObject(a.buffers, b, f, t.gvr.GroupVersion().WithKind(t.kind)), nil
 }
 
 // tooLarge deals with an object whose identity lies behind the bound. Outside

@@ -39,10 +39,7 @@ type mirror struct {
 
 // Offer accepts a change at once, as a queue and its workers would in time.
 func (m *mirror) Offer(ctx context.Context, c *pipeline.Change, _ int) error {
-	ghosts, err := c.Origin.Tracker.Begin(ctx, c)
-	if err != nil {
-		return err
-	}
+	ghosts := begin(c)
 	m.mu.Lock()
 	m.ops["ghost"] += len(ghosts)
 	key := c.Key.Namespace + "/" + c.Key.Name

@@ -33,9 +33,7 @@ func (h *harness) next(n int) []*pipeline.Change {
 func (h *harness) deliver(changes ...*pipeline.Change) {
 	h.t.Helper()
 	for _, c := range changes {
-		if _, err := c.Origin.Tracker.Begin(h.t.Context(), c); err != nil {
-			h.t.Fatal(err)
-		}
+		begin(c)
 		c.Origin.Tracker.Ack(c)
 	}
 	synctest.Wait()

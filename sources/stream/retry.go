@@ -58,7 +58,7 @@ func (s *Stream) Retry(ctx context.Context, e *pipeline.Event) (*ledger.Retried,
 	if c.Key.Resource == "secrets" && !s.cfg.SecretValues && !isMetadata(c.Object) {
 		return nil, errors.New("it holds the values of a Secret, which may not leave the member")
 	}
-	c.Origin.Tracker = retryTracker{tracker{cursor, &s.acks}, c.Op}
+	c.Origin.Tracker = retryTracker{tracker{cursor: cursor, acks: &s.acks}, c.Op}
 
 	name, version := identity(c)
 	if !cursor.Reached(version.ResourceVersion) {
@@ -108,8 +108,8 @@ type retryTracker struct {
 	op pipeline.Op
 }
 
-func (t retryTracker) Begin(ctx context.Context, c *pipeline.Change) ([]types.UID, error) {
-	ghosts, err := t.tracker.Begin(ctx, c)
+func (t retryTracker) Begin(c *pipeline.Change) ([]types.UID, <-chan struct{}) {
+	ghosts, safe := t.tracker.Begin(c)
 	c.Op = t.op
-	return ghosts, err
+	return ghosts, safe
 }

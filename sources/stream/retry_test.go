@@ -56,9 +56,7 @@ func (h *harness) event() *pipeline.Event {
 
 func (h *harness) accept(c *pipeline.Change) *pipeline.Event {
 	h.t.Helper()
-	if _, err := c.Origin.Tracker.Begin(h.t.Context(), c); err != nil {
-		h.t.Fatal(err)
-	}
+	begin(c)
 	line := c.AppendCloudEvent(nil)
 	c.Origin.Tracker.Ack(c)
 	e, err := pipeline.ParseEvent(line)

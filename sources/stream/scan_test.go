@@ -106,11 +106,11 @@ func checkCopies(t *testing.T, b []byte, f *frame, object json.RawMessage) {
 	want, _ := json.Marshal(members)
 
 	gvk := schema.GroupVersionKind{Group: "g", Version: "v1", Kind: "K"}
-	if got := copyObject(b, f, gvk); !sameJSON(got, want) {
+	if got := copyObject(nil, b, f, gvk); !sameJSON(got, want) {
 		t.Errorf("object of %q copied as %q, want %q", b, got, want)
 	}
 	want, _ = json.Marshal(map[string]any{"kind": "PartialObjectMetadata", "apiVersion": "meta.k8s.io/v1", "metadata": metadata})
-	if got := copyMetadata(b, f); !sameJSON(got, want) {
+	if got := copyMetadata(nil, b, f); !sameJSON(got, want) {
 		t.Errorf("metadata of %q copied as %q, want %q", b, got, want)
 	}
 }
@@ -210,10 +210,10 @@ func TestScanFrame(t *testing.T) {
 				t.Errorf("identity = %s, want %s", first, test.wantFirst)
 			}
 			gvk := schema.GroupVersionKind{Group: "g", Version: "v1", Kind: "K"}
-			if got := string(copyObject([]byte(test.in), &f, gvk)); got != test.want {
+			if got := string(copyObject(nil, []byte(test.in), &f, gvk)); got != test.want {
 				t.Errorf("object\n got %s\nwant %s", got, test.want)
 			}
-			if got := string(copyMetadata([]byte(test.in), &f)); got != test.wantMeta {
+			if got := string(copyMetadata(nil, []byte(test.in), &f)); got != test.wantMeta {
 				t.Errorf("metadata\n got %s\nwant %s", got, test.wantMeta)
 			}
 		})
@@ -265,7 +265,7 @@ func BenchmarkScan(b *testing.B) {
 		run  func(s *scanner, f *frame)
 	}{
 		{"scan", func(s *scanner, f *frame) { s.scanFrame(line, f) }},
-		{"scan and copy", func(s *scanner, f *frame) { s.scanFrame(line, f); copyObject(line, f, gvk) }},
+		{"scan and copy", func(s *scanner, f *frame) { s.scanFrame(line, f); copyObject(nil, line, f, gvk) }},
 		{"json.Valid", func(*scanner, *frame) { json.Valid(line) }},
 	} {
 		b.Run(bench.name, func(b *testing.B) {

@@ -59,6 +59,10 @@ type Options struct {
 	// Claims keeps streams from following the same objects; it is shared by all
 	// streams that share a ledger. nil: the caller knows that no two do.
 	Claims *Claims
+	// Buffers is where objects are copied to; it is best shared by all streams. An
+	// object's goes back to it with the ack, so that nobody may use the object
+	// after that. nil: each object gets memory of its own.
+	Buffers *Buffers
 	// Log gets state transitions. The zero Logger drops them.
 	Log logr.Logger
 }
@@ -89,6 +93,7 @@ type Stream struct {
 	ledger  Ledger
 	slots   Semaphore
 	claims  *Claims
+	buffers *Buffers
 	log     logr.Logger
 	turn    turn
 
@@ -128,6 +133,7 @@ func New(o Options) *Stream {
 		ledger:  o.Ledger,
 		slots:   o.Snapshots,
 		claims:  o.Claims,
+		buffers: o.Buffers,
 		log:     log.WithValues("cluster", o.Cluster, "stream", o.Spec.String()),
 		turn:    newTurn(),
 		backoff: retry.NewBackOff(cfg.ReconnectMin, cfg.ReconnectMax),

@@ -101,9 +101,7 @@ func TestResumesFromTheLedger(t *testing.T) {
 		body := h.live()
 		body.send(event("MODIFIED", "a", 11), event("MODIFIED", "b", 12))
 		c := <-h.queue.changes
-		if _, err := c.Origin.Tracker.Begin(t.Context(), c); err != nil {
-			t.Fatal(err)
-		}
+		begin(c)
 		c.Origin.Tracker.Ack(c)
 		if err := h.stop(); err != nil {
 			t.Errorf("Run = %v", err)

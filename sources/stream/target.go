@@ -81,7 +81,7 @@ func (s *Stream) origin(r resource, cursor *ledger.Cursor, clusterUID string) *p
 	return &pipeline.Origin{
 		Cluster: s.cluster, ClusterUID: clusterUID,
 		Resource: r.gvr, Kind: r.kind, Namespaced: r.namespaced,
-		Tracker: tracker{cursor, &s.acks},
+		Tracker: tracker{cursor, &s.acks, s.buffers},
 	}
 }
 

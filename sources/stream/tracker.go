@@ -12,18 +12,16 @@ import (
 
 // tracker lets the reconcile stage talk to the stream's cursor.
 type tracker struct {
-	cursor *ledger.Cursor
-	acks   *bell
+	cursor  *ledger.Cursor
+	acks    *bell
+	buffers *Buffers // where objects were copied to
 }
 
 var _ pipeline.Tracker = tracker{}
 
-func (t tracker) Begin(ctx context.Context, c *pipeline.Change) ([]types.UID, error) {
+func (t tracker) Begin(c *pipeline.Change) ([]types.UID, <-chan struct{}) {
 	name, version := identity(c)
-	others, known, err := t.cursor.Begin(ctx, c.Ticket, name, version, c.Op == pipeline.Deleted)
-	if err != nil {
-		return nil, err
-	}
+	others, known, safe := t.cursor.Begin(c.Ticket, name, version, c.Op == pipeline.Deleted)
 	if c.Op != pipeline.Deleted {
 		c.Op = pipeline.Added
 		if known {
@@ -34,13 +32,18 @@ func (t tracker) Begin(ctx context.Context, c *pipeline.Change) ([]types.UID, er
 	for _, uid := range others {
 		ghosts = append(ghosts, types.UID(uid))
 	}
-	return ghosts, nil
+	return ghosts, safe
 }
 
 func (t tracker) Ack(c *pipeline.Change) {
 	name, version := identity(c)
 	t.cursor.Ack(c.Ticket, name, version, c.Op == pipeline.Deleted)
 	t.acks.ring()
+	if t.buffers != nil {
+		object := c.Object
+		c.Object = nil // who keeps it nevertheless shall not see another one's
+		t.buffers.put(object)
+	}
 }
 
 // bell tells one who waits that something was acked.

@@ -105,8 +105,9 @@ func (c *Config) addFlags(f *pflag.FlagSet) {
 	c.LaneBytes = pipeline.DefaultLaneBytes
 	f.Var(&c.LaneBytes, "lane-bytes", "memory that the waiting changes of one cluster may take, such as 16Mi.\n"+
 		"Bounds what --lane-capacity large objects would take")
-	f.IntVar(&c.Workers, "workers", 64, "changes that may be on their way to the sinks at once, which is also the largest batch.\n"+
-		"One fsync then serves up to 64 changes")
+	f.IntVar(&c.Workers, "workers", 64, "deliveries to the sinks that may be under way at once. One is of up to 16 changes, or 64 KiB,\n"+
+		"while sinks take less than 20 ms for it, else of as few as one: so one fsync serves up to 1,000 changes, and a slow sink\n"+
+		"has little under way when a change of a quiet cluster comes")
 
 	f.Float64Var(&c.APIQPS, "api-qps", 20, "requests per second to one member's API server.\n"+
 		"Streams need few; this bounds discovery and lists after a reconnect")

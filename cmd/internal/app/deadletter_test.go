@@ -101,8 +101,8 @@ func identityOf(name string) (ledger.Name, ledger.Version) {
 func (l *letters) ack(ticket uint64, name string) {
 	l.t.Helper()
 	n, v := identityOf(name)
-	if _, _, err := l.cursor.Begin(l.t.Context(), ticket, n, v, false); err != nil {
-		l.t.Fatal(err)
+	if _, _, safe := l.cursor.Begin(ticket, n, v, false); safe != nil {
+		<-safe
 	}
 	l.cursor.Ack(ticket, n, v, false)
 }

@@ -43,9 +43,7 @@ func writeLedger(t *testing.T) (path string) {
 			n, v := ledger.Name{Namespace: "web", Name: fmt.Sprint("object-", k)}, ledger.Version{UID: fmt.Sprint("uid-", k), ResourceVersion: "7"}
 			ticket, _ := c.Observe(n, v, false, true)
 			// As a deletion, which waits for no note: what is acked counts.
-			if _, _, err := c.Begin(ctx, ticket, n, v, true); err != nil {
-				t.Fatal(err)
-			}
+			c.Begin(ticket, n, v, true)
 			c.Ack(ticket, n, v, false)
 		}
 		c.EndSnapshot("9")
@@ -56,8 +54,8 @@ func writeLedger(t *testing.T) (path string) {
 	for _, deleted := range []bool{true, false} {
 		n, v := ledger.Name{Namespace: "web", Name: fmt.Sprint("object-", deleted)}, ledger.Version{UID: "uid", ResourceVersion: "11"}
 		ticket, _ := c.Observe(n, v, deleted, false)
-		if _, _, err := c.Begin(ctx, ticket, n, v, deleted); err != nil {
-			t.Fatal(err)
+		if _, _, safe := c.Begin(ticket, n, v, deleted); safe != nil {
+			<-safe
 		}
 		if deleted {
 			c.Ack(ticket, n, v, true)

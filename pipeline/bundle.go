@@ -1,0 +1,138 @@
+package pipeline
+
+import (
+	"sync/atomic"
+	"time"
+
+	"k8s.io/client-go/util/workqueue"
+	"sigs.k8s.io/controller-runtime/pkg/controller/priorityqueue"
+)
+
+// The bounds of a bundle. With the default of 64 workers and sinks that are
+// quick, the most changes are as many as a sink is given at once by default.
+const (
+	bundleMost  = 16       // changes
+	bundleBytes = 64 << 10 // of their sizes, unless the last one brings more
+)
+
+// bundleTime is how long sinks may take for what workers give them, for bundles
+// to become larger. A change that comes when all workers are busy waits about
+// that long: where each change takes its time, a bundle is one change.
+const bundleTime = 20 * time.Millisecond
+
+// bundle is what one worker takes from the queue at once: changes that were
+// ready at that moment, of whichever clusters had their turn. Nothing in it
+// waits for another: each change is done as soon as the sinks have it.
+type bundle struct {
+	parts []bundled
+}
+
+// bundled is one change of a bundle.
+type bundled struct {
+	change   *Change
+	priority int
+	ghosts   int          // deletions that precede it
+	lacking  atomic.Int32 // destinations that have not accepted it
+	done     bool         // with the queue; not asked before all destinations have returned
+}
+
+// undone returns the changes that did not get through, with their priorities.
+func (b *bundle) undone(yield func(*Change, int) bool) {
+	for i := range b.parts {
+		if p := &b.parts[i]; !p.done && !yield(p.change, p.priority) {
+			return
+		}
+	}
+}
+
+// bundles is the queue as the workers of the stage see it: its items are bundles
+// of changes.
+type bundles struct {
+	*ChangeQueue
+	most atomic.Int32 // changes of the next bundle
+}
+
+var _ priorityqueue.PriorityQueue[*bundle] = (*bundles)(nil)
+
+func newBundles(q *ChangeQueue) *bundles {
+	b := &bundles{ChangeQueue: q}
+	b.most.Store(1)
+	return b
+}
+
+// adapt says how long the sinks have taken for a bundle. Only a full one says
+// that they would be given more.
+func (q *bundles) adapt(b *bundle, took time.Duration) {
+	switch most := q.most.Load(); {
+	case took > bundleTime:
+		q.most.Store(max(most/2, 1))
+	case len(b.parts) >= int(most):
+		q.most.Store(min(most*2, bundleMost))
+	}
+}
+
+// finish is Forget and Done of one change.
+func (q *bundles) finish(p *bundled) {
+	p.done = true
+	q.ChangeQueue.Forget(p.change)
+	q.ChangeQueue.Done(p.change)
+}
+
+// GetWithPriority waits for a change, and takes others that are ready with it.
+// Their priorities are kept with them: the one returned says nothing.
+func (q *bundles) GetWithPriority() (b *bundle, priority int, shutdown bool) {
+	most := int(q.most.Load())
+	b = &bundle{parts: make([]bundled, 0, most)}
+	shutdown = q.getSome(most, bundleBytes, func(c *Change, priority int) {
+		b.parts = append(b.parts, bundled{change: c, priority: priority})
+	})
+	return b, 0, shutdown
+}
+
+// Get is GetWithPriority without the priority.
+func (q *bundles) Get() (b *bundle, shutdown bool) {
+	b, _, shutdown = q.GetWithPriority()
+	return b, shutdown
+}
+
+// Done ends the work on what did not get through.
+func (q *bundles) Done(b *bundle) {
+	for c := range b.undone {
+		q.ChangeQueue.Done(c)
+	}
+}
+
+// AddWithOpts brings back what did not get through, with its own priorities.
+func (q *bundles) AddWithOpts(o priorityqueue.AddOpts, all ...*bundle) {
+	for _, b := range all {
+		for c, priority := range b.undone {
+			o.Priority = &priority
+			q.ChangeQueue.AddWithOpts(o, c)
+		}
+	}
+}
+
+// Add is AddWithOpts.
+func (q *bundles) Add(b *bundle) { q.AddWithOpts(priorityqueue.AddOpts{}, b) }
+
+// AddAfter is AddWithOpts.
+func (q *bundles) AddAfter(b *bundle, d time.Duration) {
+	q.AddWithOpts(priorityqueue.AddOpts{After: d}, b)
+}
+
+// AddRateLimited is AddWithOpts.
+func (q *bundles) AddRateLimited(b *bundle) {
+	q.AddWithOpts(priorityqueue.AddOpts{RateLimited: true}, b)
+}
+
+// Forget does nothing: each change is forgotten when it is done.
+func (q *bundles) Forget(*bundle) {}
+
+// NumRequeues is 0: failures are counted for each change.
+func (q *bundles) NumRequeues(*bundle) int { return 0 }
+
+// queueOf returns the queue for a controller, which asks with its own name and
+// rate limiter.
+func (q *bundles) queueOf(string, workqueue.TypedRateLimiter[*bundle]) workqueue.TypedRateLimitingInterface[*bundle] {
+	return q
+}
