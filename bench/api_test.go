@@ -35,6 +35,7 @@ const (
 type apiServer struct {
 	env     *testenv.Env
 	rest    *rest.Config
+	foreign int // ConfigMaps that it made for itself
 	written int // rounds of changes
 }
 
@@ -101,6 +102,9 @@ func newAPIServer(ctx context.Context) (_ *apiServer, err error) {
 	})
 	if err != nil {
 		return nil, fmt.Errorf("fill the API server: %w", err)
+	}
+	if s.foreign, err = countForeign(ctx, s.config()); err != nil {
+		return nil, fmt.Errorf("count what the API server has made for itself: %w", err)
 	}
 	return s, nil
 }

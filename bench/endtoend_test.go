@@ -36,7 +36,7 @@ func BenchmarkEndToEnd(b *testing.B) {
 					})
 				})
 			})
-			b.Run("impl=bare", func(b *testing.B) { s.measureWhole(b, startBareReader) })
+			b.Run("impl=bare", func(b *testing.B) { s.measureWhole(b, s.startBareReader) })
 		})
 	}
 }

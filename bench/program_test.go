@@ -142,7 +142,7 @@ func until(b *testing.B, what string, ok func() bool) {
 	b.Helper()
 	again := time.NewTicker(5 * time.Millisecond)
 	defer again.Stop()
-	given := time.After(5 * time.Minute)
+	given := time.After(patience)
 	for !ok() {
 		select {
 		case <-again.C:
