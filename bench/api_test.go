@@ -5,9 +5,12 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"os"
+	"os/signal"
 	"strconv"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 
 	"golang.org/x/sync/errgroup"
@@ -57,7 +60,9 @@ func requireAPI(b *testing.B) *apiServer {
 	sharedServer.mu.Lock()
 	defer sharedServer.mu.Unlock()
 	if sharedServer.server == nil && sharedServer.err == nil {
-		sharedServer.server, sharedServer.err = newAPIServer(context.WithoutCancel(b.Context()))
+		ctx, stop := signal.NotifyContext(context.WithoutCancel(b.Context()), os.Interrupt, syscall.SIGTERM)
+		defer stop()
+		sharedServer.server, sharedServer.err = newAPIServer(ctx)
 	}
 	if sharedServer.err != nil {
 		b.Fatal(sharedServer.err)

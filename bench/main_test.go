@@ -2,6 +2,8 @@ package bench
 
 import (
 	"os"
+	"os/signal"
+	"syscall"
 	"testing"
 
 	"github.com/go-logr/logr"
@@ -19,5 +21,13 @@ func TestMain(m *testing.M) {
 	klog.SetLogger(logr.Discard())
 	ctrllog.SetLogger(logr.Discard())
 	defer sharedServer.close()
+	// Else the data of an interrupted run's API server would stay.
+	interrupted := make(chan os.Signal, 1)
+	signal.Notify(interrupted, os.Interrupt, syscall.SIGTERM)
+	go func() {
+		<-interrupted
+		sharedServer.close()
+		os.Exit(1)
+	}()
 	m.Run()
 }
