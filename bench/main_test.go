@@ -25,9 +25,10 @@ func TestMain(m *testing.M) {
 	interrupted := make(chan os.Signal, 1)
 	signal.Notify(interrupted, os.Interrupt, syscall.SIGTERM)
 	go func() {
-		<-interrupted
+		s := <-interrupted
 		sharedServer.close()
-		os.Exit(1)
+		signal.Reset()
+		_ = syscall.Kill(os.Getpid(), s.(syscall.Signal)) // as if nobody had waited for it
 	}()
 	m.Run()
 }

@@ -24,7 +24,7 @@ func runBoth(ctx context.Context, s settings, args []string, out io.Writer) (err
 	if os.Getenv(childEnv) != "" {
 		ctx, stop := context.WithCancel(ctx)
 		defer stop()
-		go func() {
+		go func() { // it ends with the process
 			_, _ = io.Copy(io.Discard, os.Stdin)
 			stop()
 		}()
