@@ -64,7 +64,7 @@ func (t *tally) await(b *testing.B, n int) {
 const patience = 5 * time.Minute
 
 // background runs f until stop is called, which waits for its end.
-func background(b *testing.B, f func(ctx context.Context)) (stop func()) {
+func background(b testing.TB, f func(ctx context.Context)) (stop func()) {
 	ctx, cancel := context.WithCancel(b.Context())
 	ended := make(chan struct{})
 	go func() {

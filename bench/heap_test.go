@@ -131,7 +131,7 @@ func heapOfCache(b *testing.B, objects int, example client.Object) {
 }
 
 // startCache runs a cache that holds all of some kinds of objects already.
-func startCache(b *testing.B, config *rest.Config, examples ...client.Object) (ctrlcache.Cache, func()) {
+func startCache(b testing.TB, config *rest.Config, examples ...client.Object) (ctrlcache.Cache, func()) {
 	b.Helper()
 	c, run := newCache(b, config)
 	stop := run()
@@ -145,7 +145,7 @@ func startCache(b *testing.B, config *rest.Config, examples ...client.Object) (c
 	return c, stop
 }
 
-func newCache(b *testing.B, config *rest.Config) (_ ctrlcache.Cache, run func() (stop func())) {
+func newCache(b testing.TB, config *rest.Config) (_ ctrlcache.Cache, run func() (stop func())) {
 	b.Helper()
 	httpClient, err := rest.HTTPClientFor(config)
 	if err != nil {

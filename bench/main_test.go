@@ -13,13 +13,13 @@ import (
 
 // TestMain ends what benchmarks share. In a helper's process it is the helper.
 func TestMain(m *testing.M) {
+	// What peers have to say about watches that end would stand between figures.
+	klog.SetLogger(logr.Discard())
+	ctrllog.SetLogger(logr.Discard())
 	if name := os.Getenv(helperEnv); name != "" {
 		serveHelper(name)
 		return
 	}
-	// What peers have to say about watches that end would stand between figures.
-	klog.SetLogger(logr.Discard())
-	ctrllog.SetLogger(logr.Discard())
 	defer sharedServer.close()
 	// Else the data of an interrupted run's API server would stay.
 	interrupted := make(chan os.Signal, 1)
