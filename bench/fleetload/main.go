@@ -57,7 +57,7 @@ func parse(args []string, help io.Writer) (settings, error) {
 	flags.DurationVar(&s.duration, "duration", 0, "how long to go on; 0 is until interrupted")
 	flags.DurationVar(&s.interval, "interval", 5*time.Second, "how often to tell how it goes")
 	flags.BoolVar(&s.run, "run", false, "follow the members as well, and tell throughput, lag and memory")
-	flags.Float64Var(&s.clusterQPS, "cluster-qps", 200, "with --run: changes per second of one member, as `fairlead run` has it; 0 is no limit")
+	flags.Float64Var(&s.clusterQPS, "cluster-qps", 200, "with --run: changes per second of one member, as fairlead run has it; 0 is no limit")
 	flags.IntVar(&s.workers, "workers", 64, "with --run: changes on their way to the sink at once")
 	if err := flags.Parse(args); err != nil {
 		if errors.Is(err, flag.ErrHelp) {
