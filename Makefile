@@ -23,9 +23,11 @@ COUNT    ?= 3
 BENCH      ?= .
 BENCHCOUNT ?= 6
 BENCHTIME  ?= 1s
-BENCHPKGS  ?= ./pipeline ./ratelimit ./sources/stream ./internal/ledger ./bench
+BENCHPKGS  ?= ./pipeline ./ratelimit ./sources/... ./sinks/... ./internal/... ./bench
 # Where raw output, tables and plots go; the report goes beside it, as BENCHDIR.md.
 BENCHDIR   ?= docs/benchmarks
+# They are made here, so that a run that fails or is interrupted leaves the last report as it is.
+BENCHNEW   := bin/bench.new/$(notdir $(BENCHDIR))
 # Flags for demo and chaos, for example: make chaos ARGS="--seed 7 --changes 20000"
 ARGS ?=
 
@@ -73,15 +75,17 @@ fuzz: ## Run each fuzz target for FUZZTIME (30s)
 
 .PHONY: bench
 bench: control-plane ## Run all benchmarks BENCHCOUNT times and write docs/benchmarks.md
-	@mkdir -p $(BENCHDIR)
+	@rm -rf bin/bench.new && mkdir -p $(BENCHNEW) $(dir $(BENCHDIR))
 	# A pipe would hide a failure; the report refuses output that tells of one.
 	go test -run '^$$' -bench '$(BENCH)' -benchmem -count $(BENCHCOUNT) -benchtime $(BENCHTIME) -timeout 0 $(TESTFLAGS) $(BENCHPKGS) \
-		| tee $(BENCHDIR)/raw.txt
-	$(GO_TOOL) benchstat -col /impl -ignore pkg $(BENCHDIR)/raw.txt >$(BENCHDIR)/benchstat.txt
-	@cat $(BENCHDIR)/benchstat.txt
-	go run ./bench/report -raw $(BENCHDIR)/raw.txt -tables $(BENCHDIR)/benchstat.txt -out $(BENCHDIR).md \
+		| tee $(BENCHNEW)/raw.txt
+	$(GO_TOOL) benchstat -col /impl -ignore pkg $(BENCHNEW)/raw.txt >$(BENCHNEW)/benchstat.txt
+	go run ./bench/report -raw $(BENCHNEW)/raw.txt -tables $(BENCHNEW)/benchstat.txt -out $(BENCHNEW).md \
 		-reasons docs/benchmarks/reasons.txt \
-		-command "make bench BENCH='$(BENCH)' BENCHCOUNT=$(BENCHCOUNT) BENCHTIME=$(BENCHTIME)"
+		-command "$(strip make bench BENCH='$(BENCH)' BENCHCOUNT=$(BENCHCOUNT) BENCHTIME=$(BENCHTIME) \
+			$(foreach v,BENCHPKGS TESTFLAGS,$(if $(filter-out file,$(origin $v)),$v='$($v)')))"
+	@cat $(BENCHNEW)/benchstat.txt
+	cp -R bin/bench.new/. $(dir $(BENCHDIR))
 
 .PHONY: demo
 demo: control-plane build ## Show three real clusters streaming through Fairlead; flags go into ARGS

@@ -5,9 +5,12 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"os"
+	"os/signal"
 	"strconv"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 
 	"golang.org/x/sync/errgroup"
@@ -35,6 +38,7 @@ const (
 type apiServer struct {
 	env     *testenv.Env
 	rest    *rest.Config
+	foreign int // ConfigMaps that it made for itself
 	written int // rounds of changes
 }
 
@@ -56,7 +60,9 @@ func requireAPI(b *testing.B) *apiServer {
 	sharedServer.mu.Lock()
 	defer sharedServer.mu.Unlock()
 	if sharedServer.server == nil && sharedServer.err == nil {
-		sharedServer.server, sharedServer.err = newAPIServer(context.WithoutCancel(b.Context()))
+		ctx, stop := signal.NotifyContext(context.WithoutCancel(b.Context()), os.Interrupt, syscall.SIGTERM)
+		defer stop()
+		sharedServer.server, sharedServer.err = newAPIServer(ctx)
 	}
 	if sharedServer.err != nil {
 		b.Fatal(sharedServer.err)
@@ -101,6 +107,9 @@ func newAPIServer(ctx context.Context) (_ *apiServer, err error) {
 	})
 	if err != nil {
 		return nil, fmt.Errorf("fill the API server: %w", err)
+	}
+	if s.foreign, err = countForeign(ctx, s.config()); err != nil {
+		return nil, fmt.Errorf("count what the API server has made for itself: %w", err)
 	}
 	return s, nil
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"sync"
 	"testing"
+	"time"
 )
 
 // follower follows the ConfigMaps of a server in one way or another, from its
@@ -47,15 +48,23 @@ func (t *tally) await(b *testing.B, n int) {
 	done := make(chan struct{})
 	t.done = done
 	t.mu.Unlock()
+	given := time.NewTimer(patience)
+	defer given.Stop()
 	select {
 	case <-done:
+	case <-given.C:
+		b.Fatalf("waited in vain for %d events; there were %d", n, t.total())
 	case <-b.Context().Done():
 		b.Fatal("the benchmark was ended")
 	}
 }
 
+// patience is how long a benchmark waits for what comes within seconds: go test
+// itself, as make bench runs it, would wait for ever.
+const patience = 5 * time.Minute
+
 // background runs f until stop is called, which waits for its end.
-func background(b *testing.B, f func(ctx context.Context)) (stop func()) {
+func background(b testing.TB, f func(ctx context.Context)) (stop func()) {
 	ctx, cancel := context.WithCancel(b.Context())
 	ended := make(chan struct{})
 	go func() {

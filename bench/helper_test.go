@@ -12,8 +12,8 @@ import (
 	"testing"
 )
 
-// What is not to be measured runs in a process of its own: the test binary
-// once more, with helperEnv set. It is told what to do in lines of JSON, and
+// What is not to be measured, or what a whole process is measured of, runs in a
+// process of its own: the test binary once more, with helperEnv set. It is told what to do in lines of JSON, and
 // ends with the pipe that these come through, so that it outlives nobody.
 const helperEnv = "FAIRLEAD_BENCH_HELPER"
 
@@ -22,7 +22,19 @@ const helperEnv = "FAIRLEAD_BENCH_HELPER"
 var helpers = map[string]func(ctx context.Context, setup json.RawMessage) (serve func(request json.RawMessage) (any, error), err error){
 	"writer":  newWriter,
 	"members": newMembers,
+	"fleet":   newFleet,
 }
+
+// helperTB is to what a helper starts what a benchmark is to what it starts
+// itself. It has no more methods than these.
+type helperTB struct {
+	testing.TB
+	ctx func() context.Context
+}
+
+func (t helperTB) Helper()                  {}
+func (t helperTB) Context() context.Context { return t.ctx() }
+func (t helperTB) Fatal(args ...any)        { panic(fmt.Sprint(args...)) }
 
 // reply is a helper's answer to one line.
 type reply struct {

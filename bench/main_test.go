@@ -2,6 +2,8 @@ package bench
 
 import (
 	"os"
+	"os/signal"
+	"syscall"
 	"testing"
 
 	"github.com/go-logr/logr"
@@ -11,13 +13,22 @@ import (
 
 // TestMain ends what benchmarks share. In a helper's process it is the helper.
 func TestMain(m *testing.M) {
+	// What peers have to say about watches that end would stand between figures.
+	klog.SetLogger(logr.Discard())
+	ctrllog.SetLogger(logr.Discard())
 	if name := os.Getenv(helperEnv); name != "" {
 		serveHelper(name)
 		return
 	}
-	// What peers have to say about watches that end would stand between figures.
-	klog.SetLogger(logr.Discard())
-	ctrllog.SetLogger(logr.Discard())
 	defer sharedServer.close()
+	// Else the data of an interrupted run's API server would stay.
+	interrupted := make(chan os.Signal, 1)
+	signal.Notify(interrupted, os.Interrupt, syscall.SIGTERM)
+	go func() {
+		s := <-interrupted
+		sharedServer.close()
+		signal.Reset()
+		_ = syscall.Kill(os.Getpid(), s.(syscall.Signal)) // as if nobody had waited for it
+	}()
 	m.Run()
 }

@@ -3,6 +3,7 @@ package bench
 import (
 	"bytes"
 	"context"
+	"errors"
 	"net/http"
 	"testing"
 
@@ -41,14 +42,19 @@ func dynamicClient(b *testing.B, config *rest.Config) cache.ListerWatcher {
 	if err != nil {
 		b.Fatal(err)
 	}
-	resource := client.Resource(configMapsGVR)
+	return listWatch(client, client.Resource(configMapsGVR))
+}
+
+// listWatch lists and watches with what either client has for a resource.
+func listWatch[L runtime.Object](client any, resource interface {
+	List(ctx context.Context, o metav1.ListOptions) (L, error)
+	Watch(ctx context.Context, o metav1.ListOptions) (watch.Interface, error)
+}) cache.ListerWatcher {
 	return cache.ToListWatcherWithWatchListSemantics(&cache.ListWatch{
 		ListWithContextFunc: func(ctx context.Context, o metav1.ListOptions) (runtime.Object, error) {
 			return resource.List(ctx, o)
 		},
-		WatchFuncWithContext: func(ctx context.Context, o metav1.ListOptions) (watch.Interface, error) {
-			return resource.Watch(ctx, o)
-		},
+		WatchFuncWithContext: resource.Watch,
 	}, client)
 }
 
@@ -70,15 +76,7 @@ func metadataClient(b *testing.B, config *rest.Config) cache.ListerWatcher {
 	if err != nil {
 		b.Fatal(err)
 	}
-	resource := client.Resource(configMapsGVR)
-	return cache.ToListWatcherWithWatchListSemantics(&cache.ListWatch{
-		ListWithContextFunc: func(ctx context.Context, o metav1.ListOptions) (runtime.Object, error) {
-			return resource.List(ctx, o)
-		},
-		WatchFuncWithContext: func(ctx context.Context, o metav1.ListOptions) (watch.Interface, error) {
-			return resource.Watch(ctx, o)
-		},
-	}, client)
+	return listWatch(client, client.Resource(configMapsGVR))
 }
 
 // informer is one that runs, and whose handler counts what it is told of.
@@ -116,7 +114,7 @@ type bareReader struct {
 	stop func()
 }
 
-func startBareReader(b *testing.B, config *rest.Config) follower {
+func (s *apiServer) startBareReader(b *testing.B, config *rest.Config) follower {
 	tlsConfig, err := rest.TLSConfigFor(config)
 	if err != nil {
 		b.Fatal(err)
@@ -131,43 +129,54 @@ func startBareReader(b *testing.B, config *rest.Config) follower {
 	request.Header.Set("Accept", "application/json")
 	r := &bareReader{tally: newTally()}
 	// The objects that are not ours count here too, and so does the bookmark.
-	r.others = foreign(b, config) + 1
+	r.others = s.foreign + 1
 	stop := background(b, func(ctx context.Context) {
-		response, err := (&http.Client{Transport: transport}).Do(request.WithContext(ctx))
-		if err != nil {
-			b.Error(err)
-			return
-		}
-		defer response.Body.Close()
-		buffer := make([]byte, 32<<10)
-		for {
-			n, err := response.Body.Read(buffer)
-			if lines := bytes.Count(buffer[:n], []byte{'\n'}); lines > 0 {
-				r.add(lines)
-			}
-			if err != nil {
-				return
-			}
+		if err := r.read(&http.Client{Transport: transport}, request.WithContext(ctx)); ctx.Err() == nil {
+			b.Errorf("the bare reader's watch has ended: %v", err)
 		}
 	})
 	r.stop = func() { stop(); transport.CloseIdleConnections() }
 	return r
 }
 
+// read reads until the watch ends.
+func (r *bareReader) read(client *http.Client, request *http.Request) error {
+	response, err := client.Do(request)
+	if err != nil {
+		return err
+	}
+	defer response.Body.Close()
+	if response.StatusCode != http.StatusOK {
+		return errors.New(response.Status)
+	}
+	buffer := make([]byte, 32<<10)
+	for {
+		n, err := response.Body.Read(buffer)
+		if lines := bytes.Count(buffer[:n], []byte{'\n'}); lines > 0 {
+			r.add(lines)
+		}
+		if err != nil {
+			return err
+		}
+	}
+}
+
 func (r *bareReader) end() { r.stop() }
 
-// foreign counts the ConfigMaps that the API server made for itself.
-func foreign(b *testing.B, config *rest.Config) (n int) {
+// countForeign counts the ConfigMaps that the API server made for itself.
+func countForeign(ctx context.Context, config *rest.Config) (n int, err error) {
 	client, err := metadata.NewForConfig(config)
 	if err != nil {
-		b.Fatal(err)
+		return 0, err
 	}
-	for _, ns := range []string{metav1.NamespaceDefault, metav1.NamespaceSystem, metav1.NamespacePublic} {
-		list, err := client.Resource(configMapsGVR).Namespace(ns).List(b.Context(), metav1.ListOptions{})
-		if err != nil {
-			b.Fatal(err)
+	list, err := client.Resource(configMapsGVR).List(ctx, metav1.ListOptions{})
+	if err != nil {
+		return 0, err
+	}
+	for _, o := range list.Items {
+		if isForeign(o.Namespace) {
+			n++
 		}
-		n += len(list.Items)
 	}
-	return n
+	return n, nil
 }

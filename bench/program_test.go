@@ -43,7 +43,7 @@ type programOptions struct {
 }
 
 // startProgram starts a program, which ends with end.
-func startProgram(b *testing.B, o programOptions) *program {
+func startProgram(b testing.TB, o programOptions) *program {
 	b.Helper()
 	p := &program{tally: newTally()}
 	var err error
@@ -102,9 +102,9 @@ func (p *program) end() {
 }
 
 // awaitLive waits until that many streams follow what they should.
-func (p *program) awaitLive(b *testing.B, streams int) {
+func (p *program) awaitLive(b testing.TB, streams int) {
 	b.Helper()
-	p.until(b, "all streams to be live", func() bool {
+	until(b, "all streams to be live", func() bool {
 		live := 0
 		for _, m := range p.sources.Status() {
 			for _, s := range m.Streams {
@@ -118,9 +118,9 @@ func (p *program) awaitLive(b *testing.B, streams int) {
 }
 
 // awaitAcked waits until sinks have accepted all that was read.
-func (p *program) awaitAcked(b *testing.B) {
+func (p *program) awaitAcked(b testing.TB) {
 	b.Helper()
-	p.until(b, "all changes to be accepted", func() bool {
+	until(b, "all changes to be accepted", func() bool {
 		for _, m := range p.sources.Status() {
 			for _, s := range m.Streams {
 				if s.Unacked > 0 {
@@ -132,17 +132,12 @@ func (p *program) awaitAcked(b *testing.B) {
 	})
 }
 
-func (p *program) until(b *testing.B, what string, ok func() bool) {
-	b.Helper()
-	until(b, what, ok)
-}
-
 // until polls, so seldom that it costs nothing.
-func until(b *testing.B, what string, ok func() bool) {
+func until(b testing.TB, what string, ok func() bool) {
 	b.Helper()
 	again := time.NewTicker(5 * time.Millisecond)
 	defer again.Stop()
-	given := time.After(5 * time.Minute)
+	given := time.After(patience)
 	for !ok() {
 		select {
 		case <-again.C:

@@ -27,7 +27,7 @@ func BenchmarkStreamCPU(b *testing.B) {
 		{"fairlead-metadata", func(b *testing.B, config *rest.Config) follower {
 			return startStream(b, config, "configmaps?mode=metadata")
 		}},
-		{"bare", startBareReader},
+		{"bare", s.startBareReader},
 	}
 	b.Run("phase=snapshot", func(b *testing.B) {
 		for _, impl := range starts {

@@ -24,7 +24,7 @@ func runBoth(ctx context.Context, s settings, args []string, out io.Writer) (err
 	if os.Getenv(childEnv) != "" {
 		ctx, stop := context.WithCancel(ctx)
 		defer stop()
-		go func() {
+		go func() { // it ends with the process
 			_, _ = io.Copy(io.Discard, os.Stdin)
 			stop()
 		}()
@@ -36,7 +36,9 @@ func runBoth(ctx context.Context, s settings, args []string, out io.Writer) (err
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
 	s.kubeconfig = filepath.Join(dir, "kubeconfig")
-	end, err := startMembers(append(args, "--kubeconfig", s.kubeconfig, "--duration", "0"), out)
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
+	end, err := startMembers(append(args, "--kubeconfig", s.kubeconfig, "--duration", "0"), out, stop)
 	if err != nil {
 		return err
 	}
@@ -44,8 +46,8 @@ func runBoth(ctx context.Context, s settings, args []string, out io.Writer) (err
 }
 
 // startMembers starts the process that serves the members and waits until it
-// does.
-func startMembers(args []string, out io.Writer) (end func() error, err error) {
+// does. It calls ended when the process has ended, whether asked to or not.
+func startMembers(args []string, out io.Writer, ended func()) (end func() error, err error) {
 	program, err := os.Executable()
 	if err != nil {
 		return nil, err
@@ -79,12 +81,16 @@ func startMembers(args []string, out io.Writer) (end func() error, err error) {
 			}
 		}
 		serving <- false
+		ended()
 	})
 	end = func() error {
 		// Closing a second time, by Wait, is no failure.
 		err := input.Close()
 		wg.Wait()
-		return errors.Join(err, child.Wait())
+		if failed := child.Wait(); failed != nil {
+			err = errors.Join(err, fmt.Errorf("the process that serves the members: %w", failed))
+		}
+		return err
 	}
 	if !<-serving {
 		return nil, errors.Join(errors.New("the members could not be started"), end())

@@ -3,7 +3,10 @@ package main
 import (
 	"bytes"
 	"context"
+	"errors"
+	"flag"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -15,10 +18,21 @@ import (
 	"k8s.io/client-go/tools/clientcmd"
 )
 
+// crashEnv lets the members' process end by itself once it has told how it goes.
+const crashEnv = "FAIRLEAD_FLEETLOAD_CRASH"
+
 // TestMain is the members' process too, as main is.
 func TestMain(m *testing.M) {
 	if os.Getenv(childEnv) != "" {
-		if err := start(context.Background(), os.Args[1:], os.Stdout); err != nil {
+		var out io.Writer = os.Stdout
+		if os.Getenv(crashEnv) != "" {
+			out = io.MultiWriter(out, &watched{seen: func(text string) {
+				if strings.Contains(text, "members:") {
+					os.Exit(3)
+				}
+			}})
+		}
+		if err := start(context.Background(), os.Args[1:], out); err != nil {
 			fmt.Fprintln(os.Stderr, err)
 			os.Exit(1)
 		}
@@ -92,16 +106,37 @@ func TestRun(t *testing.T) {
 	}
 }
 
+// There is nothing to follow once the members have ended.
+func TestMembersCrash(t *testing.T) {
+	t.Setenv(crashEnv, "1")
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
+	defer cancel()
+	err := start(ctx, []string{"--run", "--clusters", "2", "--objects", "5", "--interval", "50ms"}, io.Discard)
+	if err == nil || !strings.Contains(err.Error(), "exit status 3") || ctx.Err() != nil {
+		t.Errorf("%v, %v; want the exit of the members' process, before the time is over", err, ctx.Err())
+	}
+}
+
 func TestParse(t *testing.T) {
-	for _, args := range [][]string{
-		{"--clusters", "0"}, {"--objects", "-1"}, {"--size", "0"}, {"--interval", "0"}, {"--churn", "-1"}, {"--skew", "-1"}, {"--replaced", "2"},
-		{"--workers", "0"}, {"--window", "0"}, {"--nonsense"}, {"more"},
+	for _, test := range []struct{ args, want string }{
+		{"--clusters 0", "--clusters 0: must be at least 1"}, {"--objects -1", "--objects -1: must be at least 0"},
+		{"--size 699", "--size 699: must be at least 700"}, {"--window 0", "--window 0: must be at least 1"},
+		{"--churn -1", "--churn -1: must be a number from 0"}, {"--churn NaN", "--churn NaN"}, {"--skew -1", "--skew -1: must be"}, {"--skew +Inf", "--skew +Inf"},
+		{"--replaced 2", "--replaced 2: must be a share from 0 to 1"}, {"--duration -1s", "--duration -1s"}, {"--interval 0", "--interval 0s: must be more than 0"},
+		{"--cluster-qps +Inf", "--cluster-qps +Inf: must be a number"}, {"--cluster-qps 1e300", "to 1e9"}, {"--workers 0", "--workers 0: must be at least 1"},
+		{"--workers 0 --clusters -2", "--clusters -2: must be at least 1\n--workers 0"},
+		{"--nonsense", "not defined: -nonsense; --help"}, {"--clusters x", `"x" for flag -clusters`}, {"more", `"more"; --help`},
 	} {
-		if _, err := parse(args, &bytes.Buffer{}); err == nil {
-			t.Errorf("%v was accepted", args)
+		var help bytes.Buffer
+		if _, err := parse(strings.Fields(test.args), &help); err == nil || !strings.Contains(err.Error(), test.want) || help.Len() > 0 {
+			t.Errorf("%s: %v, want %s; help of %d bytes, want none", test.args, err, test.want, help.Len())
 		}
 	}
-	s, err := parse([]string{"--resources", "configmaps,secrets", "--skew", "1.5"}, &bytes.Buffer{})
+	var help bytes.Buffer
+	if _, err := parse([]string{"--help"}, &help); !errors.Is(err, flag.ErrHelp) || !strings.Contains(help.String(), "-cluster-qps") {
+		t.Errorf("--help: %v\n%s", err, help.String())
+	}
+	s, err := parse([]string{"--resources", "configmaps,secrets", "--skew", "1.5"}, io.Discard)
 	if err != nil || len(s.shape.Resources) != 2 || s.churn.Skew != 1.5 {
 		t.Errorf("%+v, %v", s, err)
 	}

@@ -39,46 +39,69 @@ type settings struct {
 	workers    int
 }
 
-func parse(args []string, out io.Writer) (settings, error) {
+func parse(args []string, help io.Writer) (settings, error) {
 	var s settings
 	flags := flag.NewFlagSet("fleetload", flag.ContinueOnError)
-	flags.SetOutput(out)
+	flags.SetOutput(io.Discard) // what is wrong is returned
 	flags.IntVar(&s.shape.Clusters, "clusters", 100, "members")
 	resources := flags.String("resources", "configmaps", "resources of each member, separated by commas, with .group if it is not the core group")
 	flags.IntVar(&s.shape.Objects, "objects", 1000, "objects of each resource of each member")
-	flags.IntVar(&s.shape.Size, "size", simserver.DefaultSize, "bytes of an object's JSON, from about 700")
+	flags.IntVar(&s.shape.Size, "size", simserver.DefaultSize, "bytes of an object's JSON, at least 700")
 	flags.IntVar(&s.shape.Window, "window", simserver.DefaultWindow, "events that a resource of a member keeps for watches to resume from")
 	flags.StringVar(&s.shape.Address, "address", "127.0.0.1:0", "where the members listen")
 	flags.BoolVar(&s.shape.PlainHTTP, "plain-http", false, "serve without TLS")
 	flags.Float64Var(&s.churn.PerSecond, "churn", 100, "changes per second, of all members together")
 	flags.Float64Var(&s.churn.Skew, "skew", 0, "unevenness of the churn: the n-th member gets a share of 1/n^skew")
 	flags.Float64Var(&s.churn.Replaced, "replaced", 0.05, "share of the changes that delete an object, which is made anew later")
-	flags.StringVar(&s.kubeconfig, "kubeconfig", "fleetload.kubeconfig", "file to write, with a context for each member")
+	flags.StringVar(&s.kubeconfig, "kubeconfig", "fleetload.kubeconfig", "file to write, with a context for each member; one that is there is replaced; not with --run")
 	flags.DurationVar(&s.duration, "duration", 0, "how long to go on; 0 is until interrupted")
 	flags.DurationVar(&s.interval, "interval", 5*time.Second, "how often to tell how it goes")
 	flags.BoolVar(&s.run, "run", false, "follow the members as well, and tell throughput, lag and memory")
-	flags.Float64Var(&s.clusterQPS, "cluster-qps", 200, "with --run: changes per second of one member, as `fairlead run` has it; 0 is no limit")
+	flags.Float64Var(&s.clusterQPS, "cluster-qps", 200, "with --run: changes per second of one member, as fairlead run has it; 0 is no limit")
 	flags.IntVar(&s.workers, "workers", 64, "with --run: changes on their way to the sink at once")
 	if err := flags.Parse(args); err != nil {
-		return s, err
+		if errors.Is(err, flag.ErrHelp) {
+			flags.SetOutput(help)
+			flags.Usage()
+			return s, err
+		}
+		return s, fmt.Errorf("%w; --help tells of all flags", err)
 	}
 	if flags.NArg() > 0 {
-		return s, fmt.Errorf("there is no argument %q", flags.Arg(0))
+		return s, fmt.Errorf("there is no argument %q; --help tells of the flags", flags.Arg(0))
 	}
 	s.shape.Resources = strings.Split(*resources, ",")
+	return s, s.validate()
+}
+
+// validate returns what is wrong with the flags; what is wrong with resources and
+// address is found out by who uses them.
+func (s settings) validate() error {
+	const most = 1e9 // what no machine can do, and every number can hold
 	var errs []error
-	for _, positive := range []struct {
-		name string
-		ok   bool
+	for _, f := range []struct {
+		name  string
+		value any
+		ok    bool
+		want  string
 	}{
-		{"clusters", s.shape.Clusters > 0}, {"objects", s.shape.Objects >= 0}, {"size", s.shape.Size > 0}, {"window", s.shape.Window > 0},
-		{"duration", s.duration >= 0}, {"interval", s.interval > 0}, {"cluster-qps", s.clusterQPS >= 0}, {"workers", s.workers > 0},
+		{"clusters", s.shape.Clusters, s.shape.Clusters >= 1, "at least 1"},
+		{"objects", s.shape.Objects, s.shape.Objects >= 0, "at least 0"},
+		{"size", s.shape.Size, s.shape.Size >= 700, "at least 700, what an object has in any case"},
+		{"window", s.shape.Window, s.shape.Window >= 1, "at least 1"},
+		{"churn", s.churn.PerSecond, s.churn.PerSecond >= 0 && s.churn.PerSecond <= most, "a number from 0 to 1e9"},
+		{"skew", s.churn.Skew, s.churn.Skew >= 0 && s.churn.Skew <= 100, "a number from 0 to 100; 0 is evenly"},
+		{"replaced", s.churn.Replaced, s.churn.Replaced >= 0 && s.churn.Replaced <= 1, "a share from 0 to 1"},
+		{"duration", s.duration, s.duration >= 0, "at least 0, which is until interrupted"},
+		{"interval", s.interval, s.interval > 0, "more than 0"},
+		{"cluster-qps", s.clusterQPS, s.clusterQPS >= 0 && s.clusterQPS <= most, "a number from 0, which is no limit, to 1e9"},
+		{"workers", s.workers, s.workers >= 1, "at least 1"},
 	} {
-		if !positive.ok {
-			errs = append(errs, fmt.Errorf("--%s: too small", positive.name))
+		if !f.ok {
+			errs = append(errs, fmt.Errorf("--%s %v: must be %s", f.name, f.value, f.want))
 		}
 	}
-	return s, errors.Join(append(errs, s.churn.Validate())...)
+	return errors.Join(errs...)
 }
 
 func main() {

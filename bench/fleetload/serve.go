@@ -25,7 +25,7 @@ func serve(ctx context.Context, s settings, out io.Writer) error {
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
 	var wg sync.WaitGroup
-	var served error
+	var served, churned error
 	wg.Go(func() {
 		served = server.Run(ctx)
 		stop()
@@ -42,7 +42,7 @@ func serve(ctx context.Context, s settings, out io.Writer) error {
 	_, _ = fmt.Fprintf(out, ready+"%d members with %d objects of about %d bytes of each of %s.\nFollow them with:\n\n"+
 		"  fairlead run --clusters kubeconfig:%s --watch %s\n\n",
 		s.shape.Clusters, s.shape.Objects, s.shape.Size, strings.Join(s.shape.Resources, ", "), s.kubeconfig, strings.Join(s.shape.Resources, ","))
-	wg.Go(func() { _, _ = server.Churn(ctx, s.churn) }) // its settings are valid
+	wg.Go(func() { _, churned = server.Churn(ctx, s.churn) })
 
 	ticker := time.NewTicker(s.interval)
 	defer ticker.Stop()
@@ -51,7 +51,7 @@ func serve(ctx context.Context, s settings, out io.Writer) error {
 		select {
 		case <-ctx.Done():
 			wg.Wait()
-			return served
+			return errors.Join(served, churned)
 		case <-ticker.C:
 		}
 		now := server.Stats()

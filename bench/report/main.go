@@ -48,6 +48,9 @@ func run(ctx context.Context, o options) error {
 	if err = errors.Join(err, raw.Close()); err != nil {
 		return fmt.Errorf("read %s: %w", o.raw, err)
 	}
+	if len(runs.Cases) == 0 {
+		return fmt.Errorf("%s: no benchmark was run; does any have the name that was asked for?", o.raw)
+	}
 	text, err := os.ReadFile(o.reasons)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err

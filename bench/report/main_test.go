@@ -37,10 +37,12 @@ func TestRun(t *testing.T) {
 	if len(plots) != 6 {
 		t.Errorf("plots %v, want three in two themes", plots)
 	}
-	if err := write(o.raw, []byte("--- FAIL: BenchmarkQueue\n")); err != nil {
-		t.Fatal(err)
-	}
-	if run(t.Context(), o) == nil {
-		t.Error("a run that failed was written up")
+	for _, bad := range []string{"--- FAIL: BenchmarkQueue\n", "pkg: x\nPASS\nok  \tx 1s\n"} {
+		if err := write(o.raw, []byte(bad)); err != nil {
+			t.Fatal(err)
+		}
+		if run(t.Context(), o) == nil {
+			t.Errorf("%q was written up", bad)
+		}
 	}
 }

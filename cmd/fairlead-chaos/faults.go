@@ -108,7 +108,7 @@ func (b *breaker) killInSink(ctx context.Context, death kind, until int) error {
 // afterDeath waits until the program has killed itself, or kills it when so many
 // writes are done, and starts it again.
 func (b *breaker) afterDeath(ctx context.Context, until int) error {
-	if err := b.clock.waitOr(ctx, until, b.program.child.exited); err != nil {
+	if err := b.clock.waitOr(ctx, until, b.program.child.Exited()); err != nil {
 		return err
 	}
 	return errors.Join(b.program.kill(ctx), b.program.control.clearDeath(), b.program.start())

@@ -41,7 +41,7 @@ type program struct {
 	supervisors sync.WaitGroup
 
 	mu    sync.Mutex
-	child *child // nil while it is down
+	child *fairlead // nil while it is down
 	runs  []*run
 }
 
@@ -134,7 +134,7 @@ func (p *program) start() error {
 	if err != nil {
 		return fmt.Errorf("find this program, to start it as fairlead: %w", err)
 	}
-	c, err := startChild(p.log(), self, p.arguments()...)
+	c, err := startFairlead(p.log(), self, p.arguments()...)
 	if err != nil {
 		return err
 	}
@@ -143,9 +143,9 @@ func (p *program) start() error {
 	p.child, p.runs = c, append(p.runs, r)
 	p.mu.Unlock()
 	p.supervisors.Go(func() {
-		<-c.exited
+		<-c.Exited()
 		if !c.expected.Load() {
-			p.fail(c.endedByItself())
+			p.fail(c.EndedByItself())
 		}
 	})
 	return nil

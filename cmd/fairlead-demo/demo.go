@@ -5,12 +5,15 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strconv"
 	"strings"
 	"time"
 
 	"golang.org/x/sync/errgroup"
+
+	"github.com/fairlead-dev/fairlead/internal/child"
 )
 
 const (
@@ -38,7 +41,7 @@ type demo struct {
 	stamps  *stamps
 	writers map[string]*writer // by member
 	tail    *tail
-	child   *child
+	child   *child.Process
 	program *program
 }
 
@@ -139,13 +142,13 @@ func (d *demo) startProgram(running context.Context, fail context.CancelCauseFun
 		"--admin-bind-address", "0",
 	}
 	d.screen.say("Starting Fairlead:\n%s", drawCommand(filepath.Base(d.fairlead), args))
-	if d.child, err = startChild(d.fairlead, args, filepath.Join(d.dir, "fairlead.log")); err != nil {
+	if d.child, err = child.Start("fairlead", exec.Command(d.fairlead, args...), filepath.Join(d.dir, "fairlead.log")); err != nil { //nolint:noctx // It is ended by a signal, in its own time.
 		return err
 	}
 	background.Go(func() error {
 		select {
-		case <-d.child.exited:
-			fail(d.child.endedByItself())
+		case <-d.child.Exited():
+			fail(d.child.EndedByItself())
 		case <-running.Done():
 		}
 		return nil
@@ -154,7 +157,7 @@ func (d *demo) startProgram(running context.Context, fail context.CancelCauseFun
 	start, cancel := context.WithTimeoutCause(running, readyTimeout, fmt.Errorf("not within %v", readyTimeout))
 	defer cancel()
 	if err := waitUntil(start, 50*time.Millisecond, func() error { return d.program.ready(start) }); err != nil {
-		return fmt.Errorf("fairlead is not ready: %w; the end of its log:\n%s", err, d.child.logTail())
+		return fmt.Errorf("fairlead is not ready: %w; the end of its log:\n%s", err, d.child.LogTail())
 	}
 	background.Go(func() error {
 		if err := d.tail.run(running); err != nil {
@@ -188,7 +191,7 @@ func (d *demo) drawTable(ctx context.Context) error {
 			d.screen.show(rows)
 		default:
 			if failed++; failed == attempts {
-				return fmt.Errorf("fairlead does not tell how it is: %w; the end of its log:\n%s", err, d.child.logTail())
+				return fmt.Errorf("fairlead does not tell how it is: %w; the end of its log:\n%s", err, d.child.LogTail())
 			}
 		}
 		select {
@@ -203,10 +206,8 @@ func (d *demo) drawTable(ctx context.Context) error {
 // evidence of what went wrong.
 func (d *demo) end(background *errgroup.Group, evidence bool) error {
 	var errs []error
-	if d.child != nil {
-		// How it ends matters in finish only; here it just has to.
-		_ = d.child.stop(abortGrace)
-	}
+	// How it ends matters in finish only; here it just has to.
+	_ = d.child.Stop(abortGrace)
 	errs = append(errs, background.Wait())
 	if d.cast != nil {
 		errs = append(errs, d.cast.close())

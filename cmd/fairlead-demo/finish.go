@@ -75,7 +75,7 @@ func (d *demo) stayUp(ctx, interrupt context.Context) {
   log         %[5]s
   status      %[6]s/clusters
   metrics     %[7]s/metrics
-`, d.direct, strings.Join(append(memberNames, hub), ", "), quiet, d.sink, d.child.logPath, d.program.health, d.program.metrics))
+`, d.direct, strings.Join(append(memberNames, hub), ", "), quiet, d.sink, d.child.Log(), d.program.health, d.program.metrics))
 	select {
 	case <-interrupt.Done():
 	case <-ctx.Done():
@@ -88,7 +88,7 @@ func (d *demo) stayUp(ctx, interrupt context.Context) {
 
 // finish stops Fairlead, checks what it has left behind, and reports.
 func (d *demo) finish(ctx context.Context) error {
-	stopErr := d.child.stop(stopGrace)
+	stopErr := d.child.Stop(stopGrace)
 	if stopErr == nil {
 		d.screen.say("Fairlead has ended with exit code 0 after SIGTERM.")
 	}

@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"k8s.io/client-go/rest"
+
+	"github.com/fairlead-dev/fairlead/internal/child"
 )
 
 const (
@@ -50,7 +52,7 @@ type Cluster struct {
 	ca     *authority
 	admin  keyPair
 
-	etcd, apiServer *process
+	etcd, apiServer *child.Process
 	proxies         []*Proxy
 }
 
@@ -150,20 +152,14 @@ func (c *Cluster) Start(ctx context.Context) error {
 }
 
 func (c *Cluster) start(ctx context.Context) (err error) {
-	if !c.etcd.running() {
-		c.etcd, err = startProcess(filepath.Join(c.dir, "etcd.log"), filepath.Join(c.assets, "etcd"), c.etcdFlags()...)
-		if err != nil {
-			return err
-		}
+	if c.etcd, err = c.startServer(c.etcd, "etcd", c.etcdFlags()); err != nil {
+		return err
 	}
 	if err := c.waitForEtcd(ctx); err != nil {
 		return err
 	}
-	if !c.apiServer.running() {
-		c.apiServer, err = startProcess(filepath.Join(c.dir, "kube-apiserver.log"), filepath.Join(c.assets, "kube-apiserver"), c.apiServerFlags()...)
-		if err != nil {
-			return err
-		}
+	if c.apiServer, err = c.startServer(c.apiServer, "kube-apiserver", c.apiServerFlags()); err != nil {
+		return err
 	}
 	return c.waitForAPIServer(ctx)
 }
@@ -176,7 +172,7 @@ func (c *Cluster) Stop() error { return c.stop(stopGrace) }
 func (c *Cluster) Kill() error { return c.stop(0) }
 
 func (c *Cluster) stop(grace time.Duration) error {
-	if err := errors.Join(c.apiServer.stop(grace), c.etcd.stop(grace)); err != nil {
+	if err := errors.Join(end(c.apiServer, grace), end(c.etcd, grace)); err != nil {
 		return fmt.Errorf("stop cluster %s: %w", c.name, err)
 	}
 	return nil
@@ -193,10 +189,10 @@ func (c *Cluster) Restart(ctx context.Context) error {
 
 // Pause freezes the API server: connections stay open and new ones are accepted
 // by the kernel, but nothing answers.
-func (c *Cluster) Pause() error { return c.apiServer.pause() }
+func (c *Cluster) Pause() error { return pause(c.apiServer) }
 
 // Resume ends Pause.
-func (c *Cluster) Resume() error { return c.apiServer.signal(syscall.SIGCONT) }
+func (c *Cluster) Resume() error { return c.apiServer.Signal(syscall.SIGCONT) }
 
 // Close kills the servers, closes the cluster's proxies, and removes its data.
 func (c *Cluster) Close() error {

@@ -8,13 +8,6 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// childAttributes puts a server into a process group of its own, so that Ctrl-C
-// in a terminal reaches the program and not its servers, and has the kernel end
-// it when the program dies without having done so.
-func childAttributes() *syscall.SysProcAttr {
-	return &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
-}
-
 // port is a TCP port of the loopback that stays ours while nobody listens on it.
 type port struct {
 	number int

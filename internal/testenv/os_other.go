@@ -5,14 +5,7 @@ package testenv
 import (
 	"fmt"
 	"net"
-	"syscall"
 )
-
-// childAttributes puts a server into a process group of its own, so that Ctrl-C
-// in a terminal reaches the program and not its servers.
-func childAttributes() *syscall.SysProcAttr {
-	return &syscall.SysProcAttr{Setpgid: true}
-}
 
 // port is a TCP port of the loopback that was free a moment ago.
 type port struct {

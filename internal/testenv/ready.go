@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"k8s.io/client-go/rest"
+
+	"github.com/fairlead-dev/fairlead/internal/child"
 )
 
 // waitForEtcd returns when etcd answers.
@@ -36,7 +38,7 @@ func (c *Cluster) waitForAPIServer(ctx context.Context) error {
 
 // waitFor200 asks again and again until url answers with 200, ctx ends, or the
 // server does.
-func waitFor200(ctx context.Context, client *http.Client, server *process, url string) error {
+func waitFor200(ctx context.Context, client *http.Client, server *child.Process, url string) error {
 	ticker := time.NewTicker(50 * time.Millisecond)
 	defer ticker.Stop()
 	for {
@@ -46,10 +48,10 @@ func waitFor200(ctx context.Context, client *http.Client, server *process, url s
 		}
 		select {
 		case <-ticker.C:
-		case <-server.exited:
-			return fmt.Errorf("%s has ended:\n%s", server.cmd.Path, server.logTail())
+		case <-server.Exited():
+			return server.EndedByItself()
 		case <-ctx.Done():
-			return fmt.Errorf("%w while waiting for %s: %w; its log ends:\n%s", ctx.Err(), url, answer, server.logTail())
+			return fmt.Errorf("%w while waiting for %s: %w; its log ends:\n%s", ctx.Err(), url, answer, server.LogTail())
 		}
 	}
 }

@@ -11,7 +11,7 @@ import (
 	"strings"
 )
 
-// ErrFailed is returned for the output of a run that failed.
+// ErrFailed is returned for the output of a run that failed, or is not whole.
 var ErrFailed = errors.New("the benchmarks failed")
 
 // Runs is what the output of `go test -bench` says.
@@ -33,10 +33,12 @@ type Case struct {
 }
 
 // Parse reads the output of `go test -bench`, of any number of packages and runs.
-// It fails with ErrFailed where a test or a package failed.
+// It fails with ErrFailed where a test or a package failed, or where the output
+// ends before a package did.
 func Parse(r io.Reader) (*Runs, error) {
 	runs := &Runs{Env: map[string]string{}}
 	byName := map[string]*Case{}
+	unfinished := "" // package
 	lines := bufio.NewScanner(r)
 	lines.Buffer(nil, 1<<20)
 	for n := 1; lines.Scan(); n++ {
@@ -65,11 +67,18 @@ func Parse(r io.Reader) (*Runs, error) {
 				}
 				c.Samples[fields[i+1]] = append(c.Samples[fields[i+1]], v)
 			}
+		case strings.HasPrefix(line, "pkg: "):
+			unfinished = fields[1]
+		case strings.HasPrefix(line, "ok  \t"):
+			unfinished = ""
 		default:
 			if key, value, ok := strings.Cut(line, ": "); ok && (key == "goos" || key == "goarch" || key == "cpu") {
 				runs.Env[key] = value
 			}
 		}
+	}
+	if unfinished != "" {
+		return nil, errors.Join(fmt.Errorf("%w: the output ends within %s", ErrFailed, unfinished), lines.Err())
 	}
 	return runs, lines.Err()
 }

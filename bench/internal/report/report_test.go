@@ -174,7 +174,7 @@ func TestFormat(t *testing.T) {
 }
 
 func TestParseRefusesWhatFailed(t *testing.T) {
-	for _, raw := range []string{"--- FAIL: BenchmarkQueue\n", "FAIL\tgithub.com/x 0.1s\n", "panic: no\n"} {
+	for _, raw := range []string{"--- FAIL: BenchmarkQueue\n", "FAIL\tgithub.com/x 0.1s\n", "panic: no\n", "pkg: x\nBenchmarkQueue 1 2 ns/op\n", "pkg: x\nok  \tx 1s\npkg: y\nPASS\n"} {
 		if _, err := Parse(strings.NewReader(raw)); !errors.Is(err, ErrFailed) {
 			t.Errorf("%q: %v", raw, err)
 		}

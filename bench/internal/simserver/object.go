@@ -1,11 +1,14 @@
 package simserver
 
 import (
+	"cmp"
 	"encoding/binary"
 	"encoding/hex"
 	"fmt"
 	"strconv"
 	"strings"
+
+	"k8s.io/apimachinery/pkg/util/validation"
 )
 
 // resource is one kind of objects, all of them namespaced.
@@ -22,13 +25,13 @@ var kinds = map[string]string{
 }
 
 func parseResource(name string) (resource, error) {
-	plural, group, _ := strings.Cut(name, ".")
-	if plural == "" || strings.ContainsAny(name, "/ ?") {
+	plural, group, grouped := strings.Cut(name, ".")
+	if len(validation.IsDNS1035Label(plural)) > 0 || grouped && len(validation.IsDNS1123Subdomain(group)) > 0 {
 		return resource{}, fmt.Errorf("resource %q: want a plural name, with .group behind it if it is not of the core group", name)
 	}
 	kind := kinds[name]
 	if kind == "" {
-		singular := strings.TrimSuffix(plural, "s")
+		singular := cmp.Or(strings.TrimSuffix(plural, "s"), plural)
 		kind = strings.ToUpper(singular[:1]) + singular[1:]
 	}
 	return resource{plural: plural, group: group, kind: kind}, nil

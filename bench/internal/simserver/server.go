@@ -10,6 +10,7 @@ import (
 	"log" //nolint:depguard // net/http takes no other logger
 	"net"
 	"net/http"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -93,6 +94,9 @@ func New(o Options) (*Server, error) {
 		r, err := parseResource(name)
 		if err != nil {
 			return nil, err
+		}
+		if slices.Contains(s.resources, r) {
+			return nil, fmt.Errorf("resource %q: is given twice", name)
 		}
 		s.resources = append(s.resources, r)
 	}

@@ -287,10 +287,18 @@ func TestChurn(t *testing.T) {
 	}
 }
 
-func TestBadResource(t *testing.T) {
-	for _, name := range []string{"", ".apps", "a/b"} {
-		if _, err := New(Options{Resources: []string{name}}); err == nil || !strings.Contains(err.Error(), "plural") {
-			t.Errorf("%q: %v", name, err)
+func TestBadResources(t *testing.T) {
+	for _, test := range []struct{ names, want string }{
+		{"", "plural"}, {".apps", "plural"}, {"a/b", "plural"}, {"pods ", "plural"}, {"deployments.", "plural"}, {"ö", "plural"},
+		{"pods,secrets,pods", `"pods": is given twice`},
+	} {
+		if _, err := New(Options{Resources: strings.Split(test.names, ",")}); err == nil || !strings.Contains(err.Error(), test.want) {
+			t.Errorf("%q: %v", test.names, err)
+		}
+	}
+	for name, kind := range map[string]string{"s": "S", "widgets.example.org": "Widget", "deployments.apps": "Deployment"} {
+		if r, err := parseResource(name); err != nil || r.kind != kind {
+			t.Errorf("%s: %+v, %v, want kind %s", name, r, err, kind)
 		}
 	}
 }

@@ -16,14 +16,13 @@ func parent(cmd *cobra.Command, children ...*cobra.Command) *cobra.Command {
 	cmd.Args = unknownCommand
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error { return cmd.Help() }
 	cmd.SetFlagErrorFunc(func(failed *cobra.Command, err error) error {
-		if failed != cmd {
-			return err // of a child
+		if failed == cmd { // not of a child
+			// The flags behind a mistyped name are not what is wrong.
+			if unknown := unknownCommand(cmd, cmd.Flags().Args()); unknown != nil {
+				return unknown
+			}
 		}
-		// The flags behind a mistyped name are not what is wrong.
-		if unknown := unknownCommand(cmd, cmd.Flags().Args()); unknown != nil {
-			return unknown
-		}
-		return err
+		return fmt.Errorf("%w; %s --help tells of all flags", err, failed.CommandPath())
 	})
 	return cmd
 }

@@ -11,8 +11,9 @@ func TestUnknownCommand(t *testing.T) {
 		{"ledger verfiy --ledger x", `unknown command "verfiy" of fairlead ledger; there are compact, forget, inspect, verify`},
 		{"dead-letter lsit", `unknown command "lsit" of fairlead dead-letter; there are list, retry`},
 		{"rnu --sink stdout:", `unknown command "rnu" of fairlead; there are dead-letter, ledger, replay, run`},
-		{"ledger --no-such", "unknown flag: --no-such"},
-		{"ledger verify --no-such", "unknown flag: --no-such"},
+		{"ledger --no-such", "unknown flag: --no-such; fairlead ledger --help tells of all flags"},
+		{"ledger verify --no-such", "unknown flag: --no-such; fairlead ledger verify --help tells of all flags"},
+		{"run --watch", "flag needs an argument: --watch; fairlead run --help tells of all flags"},
 	} {
 		out, err := command(t, strings.Fields(test.args)...)
 		if err == nil || err.Error() != test.want || out != "" {
