@@ -33,6 +33,9 @@ func (c *Cursor) take(all bool) (batch, Update) {
 	defer c.mu.Unlock()
 	all = all || c.headFirst
 	b, u := batch{cursor: c}, Update{Cursor: c.key}
+	if !c.headDirty && len(c.dirty)+len(c.unnoted)+len(c.fresh)+len(c.forgetting) == 0 {
+		return b, u // as most are each second, in a fleet at rest
+	}
 	for n, number := range c.unnoted {
 		b.notes = append(b.notes, note{n, number})
 	}
