@@ -41,7 +41,7 @@ func TestSomeAreAsOneByOne(t *testing.T) {
 			}
 			time.Sleep(time.Duration(random.IntN(100)) * time.Millisecond)
 			synctest.Wait() // for timers of the same instant
-			free := false // or it would wait, for a token or for ever
+			free := false   // or it would wait, for a token or for ever
 			for _, l := range some.lanes {
 				free = free || l.name != "b" && l.isReady() && !some.isBusyLocked(l)
 			}
