@@ -15,16 +15,24 @@ const (
 	bundleBytes = 64 << 10 // of their sizes, unless the last one brings more
 )
 
-// bundleTime is how long sinks may take for what workers give them, for bundles
-// to become larger. A change that comes when all workers are busy waits about
-// that long: where each change takes its time, a bundle is one change.
-const bundleTime = 20 * time.Millisecond
+// A change that comes when all workers are busy waits about as long as the sinks
+// take for what is under way: where each change takes its time, a bundle is one
+// change. Bundles become larger only as long as both of these hold.
+const (
+	// bundleTime is how long sinks may take for what a worker gives them.
+	bundleTime = 20 * time.Millisecond
+	// busyTime is how long they may be expected to take for it once all workers
+	// are busy, as when a flood begins: a sink that takes 5 ms for the only
+	// change under way is quick, but not with a thousand of them.
+	busyTime = 5 * bundleTime
+)
 
 // bundle is what one worker takes from the queue at once: changes that were
 // ready at that moment, of whichever clusters had their turn. Nothing in it
 // waits for another: each change is done as soon as the sinks have it.
 type bundle struct {
-	parts []bundled
+	parts    []bundled
+	underWay int // changes in the hands of all workers when these were taken
 }
 
 // bundled is one change of a bundle.
@@ -49,24 +57,28 @@ func (b *bundle) undone(yield func(*Change, int) bool) {
 // of changes.
 type bundles struct {
 	*ChangeQueue
-	most atomic.Int32 // changes of the next bundle
+	workers int
+	most    atomic.Int32 // changes of the next bundle
 }
 
 var _ priorityqueue.PriorityQueue[*bundle] = (*bundles)(nil)
 
-func newBundles(q *ChangeQueue) *bundles {
-	b := &bundles{ChangeQueue: q}
+func newBundles(q *ChangeQueue, workers int) *bundles {
+	b := &bundles{ChangeQueue: q, workers: max(workers, 1)}
 	b.most.Store(1)
 	return b
 }
 
 // adapt says how long the sinks have taken for a bundle. Only a full one says
-// that they would be given more.
+// that they would be given more. Sinks are taken to need twice the time for
+// twice the changes: who needs less shows it when more workers are busy.
 func (q *bundles) adapt(b *bundle, took time.Duration) {
-	switch most := q.most.Load(); {
-	case took > bundleTime:
+	most := q.most.Load()
+	busy := took * time.Duration(q.workers*int(most)) / time.Duration(max(b.underWay, 1))
+	switch {
+	case took > bundleTime || busy > 2*busyTime: // twice: what is doubled does not go back at once
 		q.most.Store(max(most/2, 1))
-	case len(b.parts) >= int(most):
+	case len(b.parts) >= int(most) && busy <= busyTime:
 		q.most.Store(min(most*2, bundleMost))
 	}
 }
@@ -81,9 +93,13 @@ func (q *bundles) finish(p *bundled) {
 // GetWithPriority waits for a change, and takes others that are ready with it.
 // Their priorities are kept with them: the one returned says nothing.
 func (q *bundles) GetWithPriority() (b *bundle, priority int, shutdown bool) {
-	most := int(q.most.Load())
-	b = &bundle{parts: make([]bundled, 0, most)}
-	shutdown = q.getSome(most, bundleBytes, func(c *Change, priority int) {
+	b = &bundle{}
+	most := func() int {
+		n := int(q.most.Load())
+		b.parts = make([]bundled, 0, n)
+		return n
+	}
+	b.underWay, shutdown = q.getSome(most, bundleBytes, func(c *Change, priority int) {
 		b.parts = append(b.parts, bundled{change: c, priority: priority})
 	})
 	return b, 0, shutdown

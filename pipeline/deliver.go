@@ -2,7 +2,10 @@ package pipeline
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"runtime/debug"
+	"slices"
 	"sync"
 	"time"
 
@@ -20,23 +23,55 @@ type load struct {
 // have it. What the ledger has yet to note delays none of the others.
 func (s *Stage) reconcile(ctx context.Context, b *bundle) (reconcile.Result, error) {
 	ready, noted := s.begin(b)
-	if len(noted.changes) == 0 {
-		return reconcile.Result{}, s.deliver(ctx, b, ready)
+	now := func() error { return s.deliver(ctx, b, ready) }
+	later := func() error {
+		if err := s.await(ctx, noted); err != nil {
+			return err
+		}
+		return s.deliver(ctx, b, noted)
 	}
+	switch {
+	case len(noted.changes) == 0:
+		return reconcile.Result{}, now()
+	case len(ready.changes) == 0:
+		return reconcile.Result{}, later()
+	}
+	return reconcile.Result{}, together(2, func(i int) error {
+		if i == 0 {
+			return now()
+		}
+		return later()
+	})
+}
+
+// together calls f with 0 to n-1 at the same time, and returns the first error.
+// A panic becomes the caller's once all have returned, and not earlier: what is
+// still under way must not be brought back.
+func together(n int, f func(i int) error) error {
 	var wg sync.WaitGroup
-	var first error
-	if len(ready.changes) > 0 {
-		wg.Go(func() { first = s.deliver(ctx, b, ready) })
-	}
-	err := s.await(ctx, noted)
-	if err == nil {
-		err = s.deliver(ctx, b, noted)
+	errs, panics := make([]error, n), make([]string, n)
+	for i := range n {
+		wg.Go(func() {
+			defer func() {
+				if p := recover(); p != nil {
+					panics[i] = fmt.Sprintf("%v\n\n%s", p, debug.Stack())
+				}
+			}()
+			errs[i] = f(i)
+		})
 	}
 	wg.Wait()
-	if err == nil {
-		err = first
+	for _, p := range panics {
+		if p != "" {
+			panic(p)
+		}
 	}
-	return reconcile.Result{}, err
+	for _, err := range errs {
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // begin returns what is to be delivered for a bundle: what may be handed over at
@@ -99,17 +134,12 @@ func (s *Stage) deliver(ctx context.Context, b *bundle, l load) error {
 	if len(s.destinations) == 1 {
 		err = s.destinations[0].Deliver(ctx, accepted, l.changes...)
 	} else {
-		var wg sync.WaitGroup
-		errs := make([]error, len(s.destinations))
-		for i, d := range s.destinations {
-			wg.Go(func() { errs[i] = d.Deliver(ctx, accepted, l.changes...) })
-		}
-		wg.Wait()
-		for _, e := range errs {
-			if err == nil {
-				err = e
-			}
-		}
+		err = together(len(s.destinations), func(i int) error {
+			return s.destinations[i].Deliver(ctx, accepted, l.changes...)
+		})
+	}
+	if err == nil && !l.isDone() {
+		err = errUntold
 	}
 	if err != nil {
 		s.fail(l, "interrupted")
@@ -117,6 +147,16 @@ func (s *Stage) deliver(ctx context.Context, b *bundle, l load) error {
 	}
 	s.queue.adapt(b, time.Since(began))
 	return nil
+}
+
+// errUntold says that a destination does not keep to its contract. To take its
+// word that it has everything would be to lose what it does not have.
+var errUntold = errors.New("a destination returned without telling of each change")
+
+// isDone tells whether all of l got through. Ask once all destinations have
+// returned.
+func (l load) isDone() bool {
+	return !slices.ContainsFunc(l.parts, func(p *bundled) bool { return p != nil && !p.done })
 }
 
 // what names what is in l, for an error.
@@ -130,7 +170,7 @@ func (l load) what() string {
 // accepted notes that a destination has a change, nil for a deletion that
 // precedes one. Once all have it, it is acked, and done with the queue.
 func (s *Stage) accepted(p *bundled) {
-	if p == nil || p.lacking.Add(-1) > 0 {
+	if p == nil || p.lacking.Add(-1) != 0 {
 		return
 	}
 	c := p.change

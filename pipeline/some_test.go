@@ -56,7 +56,7 @@ func TestSomeAreAsOneByOne(t *testing.T) {
 				}
 				var got []handed
 				sizes := 0
-				some.getSome(most, bytes, func(i item, priority int) {
+				inWork, _ := some.getSome(func() int { return most }, bytes, func(i item, priority int) {
 					got = append(got, handed{i, priority})
 				})
 				for n, g := range got {
@@ -69,6 +69,9 @@ func TestSomeAreAsOneByOne(t *testing.T) {
 						t.Fatalf("round %d: %+v is number %d, want %+v with %d", round, g, n, want, priority)
 					}
 					working = append(working, g.item)
+				}
+				if inWork != len(working) {
+					t.Fatalf("round %d: %d items in work, want %d", round, inWork, len(working))
 				}
 				if full++; len(got) < most && sizes < bytes {
 					full--

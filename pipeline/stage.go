@@ -41,9 +41,10 @@ type StageOptions struct {
 	Queue        *ChangeQueue
 	Destinations []Destination // at least one; a change is acked when all have it
 	// Workers is how many deliveries may be under way at the same time. As long
-	// as the sinks take no longer than 20 ms for what they get, a delivery is of
-	// up to 16 changes or 64 KiB, whatever comes first; else of fewer, and of a
-	// single one at the least.
+	// as the sinks take no longer than 20 ms for what they get, and would take
+	// about 100 ms at most if all workers were busy, a delivery is of up to 16
+	// changes or 64 KiB, whatever comes first; else of fewer, and of a single one
+	// at the least.
 	Workers int
 	// Registerer receives the stage's metrics. Required.
 	Registerer prometheus.Registerer
@@ -73,7 +74,7 @@ func NewStage(o StageOptions) (*Stage, error) {
 		return nil, err
 	}
 	return &Stage{
-		queue:        newBundles(o.Queue),
+		queue:        newBundles(o.Queue, o.Workers),
 		destinations: o.Destinations,
 		workers:      o.Workers,
 		log:          o.Log,

@@ -241,40 +241,6 @@ func TestStageBringsBackWhatFailed(t *testing.T) {
 	})
 }
 
-// Bundles are large only while the sinks are quick.
-func TestBundlesGrowAndShrink(t *testing.T) {
-	r := &recorder{}
-	q := newTestStage(t, r).queue
-	full := func() *bundle { return &bundle{parts: make([]bundled, q.most.Load())} }
-	steps := []struct {
-		what string
-		b    *bundle
-		took time.Duration
-		want int32
-	}{
-		{"quick", full(), time.Millisecond, 2},
-		{"not full", &bundle{parts: make([]bundled, 1)}, time.Millisecond, 2},
-	}
-	for _, s := range steps {
-		q.adapt(s.b, s.took)
-		if got := q.most.Load(); got != s.want {
-			t.Errorf("%s: %d changes at most, want %d", s.what, got, s.want)
-		}
-	}
-	for range 10 {
-		q.adapt(full(), bundleTime)
-	}
-	if got := q.most.Load(); got != bundleMost {
-		t.Errorf("always quick: %d changes at most, want %d", got, bundleMost)
-	}
-	for range 10 {
-		q.adapt(full(), bundleTime+1)
-	}
-	if got := q.most.Load(); got != 1 {
-		t.Errorf("always slow: %d changes at most, want 1", got)
-	}
-}
-
 func TestStageNeedsADestination(t *testing.T) {
 	if _, err := NewStage(StageOptions{Registerer: prometheus.NewRegistry()}); err == nil {
 		t.Error("no error")

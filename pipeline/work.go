@@ -40,24 +40,26 @@ func (f *few[T, K]) take(key *K) *entry[T, K] {
 
 // getSome is GetWithPriority for several items at once. It waits for one, and
 // hands out with it what else has its turn and a token now, until there are most
-// items or their sizes reach bytes. Done must be called with each.
-func (q *Queue[T, K]) getSome(most, bytes int, take func(item T, priority int)) (shutdown bool) {
+// items or their sizes reach bytes. It asks for most when there is one, because
+// that may be long after the call, with the queue locked. Done must be called
+// with each item. It returns how many items are in work then, these included.
+func (q *Queue[T, K]) getSome(most func() int, bytes int, take func(item T, priority int)) (inWork int, shutdown bool) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	e := q.nextLocked()
 	if e == nil {
-		return true
+		return 0, true
 	}
-	for e != nil {
+	for left := most(); e != nil; {
 		take(e.item, e.priority)
-		most, bytes = most-1, bytes-e.size
+		left, bytes = left-1, bytes-e.size
 		q.handOutLocked(e)
-		if e = nil; most > 0 && bytes > 0 {
+		if e = nil; left > 0 && bytes > 0 {
 			e = q.pickLocked()
 		}
 	}
 	q.passOnLocked()
-	return false
+	return q.inWork, false
 }
 
 // nextLocked waits for an item that can be handed out, and takes it from its
