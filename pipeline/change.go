@@ -73,7 +73,8 @@ type Tracker interface {
 	// safe is closed, which is when the record of it is kept; at once if safe
 	// is nil. It may be called again with a c that was not handed over.
 	Begin(c *Change) (ghosts []types.UID, safe <-chan struct{})
-	// Ack is called once every sink has durably accepted c.
+	// Ack is called once every sink has durably accepted c. Nobody may use
+	// c.Object from then on.
 	Ack(c *Change)
 }
 
@@ -92,7 +93,8 @@ type Change struct {
 	// a snapshot no longer held the object or another UID took its name.
 	Tombstone bool
 	// Object is the object as JSON, without metadata.managedFields; nil on a
-	// tombstone. It is owned by the change and shared by all its readers.
+	// tombstone. It is owned by the change and shared by all its readers, until
+	// the ack: the tracker may use its memory for another object then.
 	Object []byte
 	// Observed is when the change was read from the member.
 	Observed time.Time

@@ -29,9 +29,11 @@ func NewChangeQueue(o QueueOptions[*Change, Key]) *ChangeQueue {
 // only when ctx or the destination ends. It is called by many workers at once,
 // but never by two for the same key.
 //
-// It calls accepted with the index of each change as soon as the sink has that
-// one, whatever becomes of the others, from the goroutine that called it and
+// It calls accepted with the index of each change, once, as soon as the sink has
+// that one, whatever becomes of the others, from the goroutine that called it and
 // before it returns. A destination keeps nothing of a change that was accepted.
+// A change that it has not told of when it returns is delivered again, also if it
+// returns nil.
 type Destination interface {
 	Deliver(ctx context.Context, accepted func(i int), changes ...*Change) error
 }

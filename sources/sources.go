@@ -27,8 +27,9 @@ type Config struct {
 	UserAgent string
 }
 
-// Queue is where the changes go. RemoveCluster drops what waits of a cluster
-// and returns when none of its changes is in work any more.
+// Queue is where the changes go. Once a change is acked, the memory of its Object
+// is used for another one. RemoveCluster drops what waits of a cluster and
+// returns when none of its changes is in work any more.
 type Queue interface {
 	stream.Offerer
 	RemoveCluster(ctx context.Context, cluster string) error
