@@ -44,8 +44,8 @@ func TestNoWakeUpIsLost(t *testing.T) {
 						var got []item
 						var shutdown bool
 						if n%2 == 0 {
-							got = make([]item, 1)
-							got[0], shutdown = q.Get()
+							i, down := q.Get()
+							got, shutdown = append(got, i), down
 						} else {
 							most := func() int { return 1 + random.IntN(5) }
 							_, shutdown = q.getSome(most, 1, func(i item, _ int) { got = append(got, i) })

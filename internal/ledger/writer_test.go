@@ -11,124 +11,8 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/go-logr/logr"
-	"github.com/go-logr/logr/funcr"
 	"github.com/google/go-cmp/cmp"
-	"go.uber.org/goleak"
 )
-
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
-
-// testStore is a memStore whose transactions take time, and may fail.
-type testStore struct {
-	*memStore
-	takes time.Duration
-
-	mu           sync.Mutex
-	err          error
-	transactions []transactionSeen
-}
-
-type transactionSeen struct {
-	at             time.Time
-	heads, records int
-}
-
-func (s *testStore) fail(err error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.err = err
-}
-
-func (s *testStore) seen() []transactionSeen {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return slices.Clone(s.transactions)
-}
-
-func (s *testStore) Apply(ctx context.Context, updates []Update) error {
-	time.Sleep(s.takes)
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.err != nil {
-		return s.err
-	}
-	seen := transactionSeen{at: time.Now()}
-	for _, u := range updates {
-		seen.records += len(u.Records)
-		if u.Head != nil {
-			seen.heads++
-		}
-	}
-	s.transactions = append(s.transactions, seen)
-	return s.memStore.Apply(ctx, updates)
-}
-
-// running is a ledger on a testStore, with Run under way, in a bubble.
-type running struct {
-	*testing.T
-	store  *testStore
-	ledger *Ledger
-	cursor *Cursor
-	logs   *[]string
-	stop   func() error // ends Run, and returns what it returns
-}
-
-func start(t *testing.T, store *testStore) *running {
-	t.Helper()
-	logs := &[]string{}
-	l, err := Open(t.Context(), Options{Store: store, Log: logTo(logs)})
-	if err != nil {
-		t.Fatal(err)
-	}
-	ctx, cancel := context.WithCancel(context.WithoutCancel(t.Context()))
-	done := make(chan error, 1)
-	go func() { done <- l.Run(ctx) }()
-	r := &running{T: t, store: store, ledger: l, logs: logs, stop: sync.OnceValue(func() error {
-		cancel()
-		return <-done
-	})}
-	t.Cleanup(func() { _ = r.stop() })
-	l.Join("a")
-	r.cursor, _ = l.Claim(StreamID{Cluster: "a", Resource: "pods"}, "digest")
-	synctest.Wait()
-	return r
-}
-
-func logTo(lines *[]string) logr.Logger {
-	return funcr.New(func(_, args string) { *lines = append(*lines, args) }, funcr.Options{})
-}
-
-// restart opens what the store holds.
-func (r *running) restart() *Cursor {
-	r.Helper()
-	r.store.mu.Lock()
-	defer r.store.mu.Unlock()
-	l, err := Open(r.Context(), Options{Store: r.store.memStore})
-	if err != nil {
-		r.Fatal(err)
-	}
-	c, _ := l.Claim(r.cursor.ID(), "digest")
-	return c
-}
-
-func bubble(t *testing.T, test func(t *testing.T, r *running)) {
-	synctest.Test(t, func(t *testing.T) {
-		test(t, start(t, &testStore{memStore: newMemStore(), takes: time.Millisecond}))
-	})
-}
-
-func pod(i int) Name { return Name{"ns", fmt.Sprint("pod-", i)} }
-
-func uuid(i int) string { return fmt.Sprintf("00000000-0000-4000-8000-%012x", i) }
-
-// snapshotted takes the cursor through an empty first snapshot at version 10.
-func (r *running) snapshotted() *Cursor {
-	r.cursor.BeginSnapshot()
-	r.cursor.EndSnapshot("10")
-	r.cursor.Seen("10")
-	return r.cursor
-}
 
 func TestNotesAreWrittenAtOnceAndTogether(t *testing.T) {
 	bubble(t, func(t *testing.T, r *running) {
@@ -164,8 +48,6 @@ func TestNotesAreWrittenAtOnceAndTogether(t *testing.T) {
 		}
 	})
 }
-
-func at20(i int) Version { return at(uuid(i), 20+i) }
 
 func TestAcksAreGathered(t *testing.T) {
 	bubble(t, func(t *testing.T, r *running) {
@@ -479,19 +361,5 @@ func TestANoteLeavesARememberedDeletionInTheStore(t *testing.T) {
 		if _, got := c.Observe(pod(2), v.version, v.deleted, false); got != Stale {
 			t.Errorf("%v, watched again after it was deleted: verdict %v, want Stale", v.version, got)
 		}
-	}
-}
-
-// beginAndWait is Begin, and waits until the change may be handed over.
-func beginAndWait(ctx context.Context, c *Cursor, ticket uint64, n Name, v Version, deleted bool) (ghosts []string, known bool, err error) {
-	ghosts, known, safe := c.Begin(ticket, n, v, deleted)
-	if safe == nil {
-		return ghosts, known, nil
-	}
-	select {
-	case <-safe:
-		return ghosts, known, nil
-	case <-ctx.Done():
-		return nil, false, context.Cause(ctx)
 	}
 }

@@ -1,0 +1,229 @@
+package stream
+
+import (
+	"cmp"
+	"strings"
+	"testing"
+	"testing/synctest"
+
+	"github.com/fairlead-dev/fairlead/internal/member"
+)
+
+func TestFrames(t *testing.T) {
+	huge := strings.Repeat("x", maxFrame)
+	hugeEvent := func(kind string) string {
+		return `{"type":"` + kind + `","object":{"metadata":{"name":"h","uid":"uid-h","resourceVersion":"12"},"data":"` + huge + `"}}`
+	}
+	for _, test := range []struct {
+		name     string
+		frames   []string
+		want     []string
+		rejected string
+		state    member.State
+		next     string
+	}{
+		{name: "not JSON", frames: []string{"{]"}, rejected: "not_json", state: member.BackingOff, next: "watch from 11"},
+		{name: "cut in the middle", frames: []string{event("ADDED", "d", 12), "", "cut:" + event("ADDED", "e", 13)[:50]}, want: []string{"added d uid-d@12"}, state: member.BackingOff, next: "watch from 12"},
+		{name: "no line feed at the end", frames: []string{"cut:" + event("ADDED", "d", 12)}, want: []string{"added d uid-d@12"}, state: member.BackingOff, next: "watch from 12"},
+		{name: "unknown type", frames: []string{event("RENAMED", "a", 12), event("ADDED", "d", 13)}, want: []string{"added d uid-d@13"}, rejected: "unknown_type", state: member.Live},
+		{name: "no type", frames: []string{`{}`, `5`, event("ADDED", "d", 13)}, want: []string{"added d uid-d@13"}, rejected: "unknown_type", state: member.Live},
+		{name: "no name", frames: []string{`{"type":"ADDED","object":{"metadata":{"resourceVersion":"12"}}}`, event("ADDED", "d", 13)}, want: []string{"added d uid-d@13"}, rejected: "no_identity", state: member.Live},
+		{name: "no version", frames: []string{`{"type":"ADDED","object":{"metadata":{"name":"x"}}}`}, rejected: "no_identity", state: member.Live},
+		{name: "a name without end", frames: []string{event("ADDED", strings.Repeat("n", maxName+1), 12)}, rejected: "no_identity", state: member.Live},
+		{name: "a bookmark without a version", frames: []string{`{"type":"BOOKMARK","object":{"metadata":{}}}`}, rejected: "bookmark_without_version", state: member.Live},
+		{name: "oversized", frames: []string{hugeEvent("ADDED"), event("ADDED", "d", 13)}, want: []string{"added h uid-h@12", "added d uid-d@13"}, rejected: "oversized", state: member.Live},
+		{name: "oversized deletion", frames: []string{hugeEvent("DELETED"), event("ADDED", "d", 13)}, want: []string{"deleted h uid-h@12", "added d uid-d@13"}, rejected: "oversized", state: member.Live},
+		{name: "oversized without identity", frames: []string{`{"type":"ADDED","object":{"data":"` + huge + `"}}`, event("ADDED", "d", 13)}, want: []string{"added d uid-d@13"}, rejected: "oversized", state: member.Live},
+		{name: "oversized garbage", frames: []string{huge, event("ADDED", "d", 13)}, want: []string{"added d uid-d@13"}, rejected: "oversized", state: member.Live},
+		{name: "blank lines", frames: []string{"", "  ", event("ADDED", "d", 13)}, want: []string{"added d uid-d@13"}, state: member.Live},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				h := start(t)
+				body := h.live()
+				body.send(mark("11"))
+				for _, frame := range test.frames {
+					if cut, ok := strings.CutPrefix(frame, "cut:"); ok {
+						body.write(cut)
+						body.end()
+					} else {
+						body.send(frame)
+					}
+				}
+				h.want(false, test.want...)
+				s := h.wantState(test.state)
+				if test.rejected == "" {
+					if len(s.Rejected) != 0 {
+						t.Errorf("rejected: %v", s.Rejected)
+					}
+				} else if s.Rejected[test.rejected] == 0 || len(s.Rejected) != 1 || s.LastError == "" {
+					t.Errorf("rejected: %v, last error %q", s.Rejected, s.LastError)
+				}
+				if test.next != "" {
+					h.call(test.next)
+				}
+			})
+		})
+	}
+}
+
+func TestOversizedObjectKeepsItsMetadata(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := start(t)
+		body := h.live()
+		body.send(`{"type":"ADDED","object":{"kind":"ConfigMap","metadata":{"name":"h","resourceVersion":"12"},"data":"` + strings.Repeat("x", maxFrame) + `"}}`)
+		c := <-h.queue.changes
+		if want := metadataOnly + `{"name":"h","resourceVersion":"12"}}`; string(c.Object) != want {
+			t.Errorf("object is %.200s, want %s", c.Object, want)
+		}
+	})
+}
+
+// An object that cannot be told must not be taken for one that is gone.
+func TestUnreadableObjectInSnapshotSweepsNothing(t *testing.T) {
+	huge := `{"data":"` + strings.Repeat("x", maxFrame) + `","metadata":{"name":"a","resourceVersion":"20"}}`
+	for name, object := range map[string]string{"oversized": huge, "without a name": `{"metadata":{"resourceVersion":"20"}}`} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				h := start(t)
+				body := h.live()
+				age()
+				body.end()
+				h.call("watch from 10").reply(410, status(410, "Expired", ""))
+				body = h.call("streaming list").open()
+				body.send(`{"type":"ADDED","object":` + object + `}`)
+				body.send(event("ADDED", "b", 2), endMark("30"))
+				h.want(false)
+				s := h.wantState(member.BackingOff)
+				if s.Tombstones != 0 || s.Reconnects["malformed"] != 1 {
+					t.Errorf("status: %+v", s)
+				}
+				h.call("streaming list").reply(422, status(422, "Invalid", ""))
+				h.call("list by 500").reply(200, `{"metadata":{"resourceVersion":"30"},"items":[`+object+`]}`)
+				h.want(false)
+				h.wantState(member.BackingOff)
+			})
+		})
+	}
+}
+
+func TestListsThatAreNone(t *testing.T) {
+	for name, answer := range map[string]string{
+		"HTML":                  "<html>",
+		"nothing":               "",
+		"cut short":             `{"metadata":{"resourceVersion":"10"},"items":[` + configMap("a", 1) + `,`,
+		"without a version":     `{"metadata":{},"items":[` + configMap("a", 1) + `]}`,
+		"an item is no JSON":    `{"metadata":{"resourceVersion":"10"},"items":[` + configMap("a", 1) + `,{"metadata":nul}]}`,
+		"metadata is no object": `{"metadata":"x","items":[` + configMap("a", 1) + `]}`,
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				h := start(t)
+				h.call("streaming list").reply(422, status(422, "Invalid", ""))
+				h.call("list by 500").reply(200, answer)
+				s := h.wantState(member.BackingOff)
+				if s.Reconnects["malformed"]+s.Reconnects["network"] != 1 {
+					t.Errorf("status: %+v", s)
+				}
+				h.call("list by 500")
+			})
+		})
+	}
+}
+
+func TestVersionsThatWentBackwards(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := start(t)
+		body := h.live()
+		body.send(event("MODIFIED", "a", 100))
+		h.want(true, "updated a uid-a@100")
+		age()
+		body.send(mark("50")) // restored from a backup
+		body = h.call("streaming list").open()
+		body.send(event("ADDED", "a", 1), endMark("50"))
+		h.want(true, "updated a uid-a@1 snapshot", "deleted b uid-b@50 snapshot tombstone nothing")
+		if s := h.wantState(member.Live); s.Snapshots["backwards"] != 1 || s.Reconnects["backwards"] != 1 {
+			t.Errorf("status: %+v", s)
+		}
+	})
+}
+
+func TestVersionThatTheServerDoesNotKnowYet(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := start(t)
+		body := h.live()
+		age()
+		body.end()
+		tooNew := `{"kind":"Status","status":"Failure","reason":"Timeout","code":504,"message":"Too large resource version",` +
+			`"details":{"causes":[{"reason":"ResourceVersionTooLarge"}],"retryAfterSeconds":1}}`
+		// A replica lags behind; its etcd does not.
+		for range tooNewAttempts + 3 {
+			h.call("watch from 10").reply(504, tooNew)
+			h.call("list by 1").reply(200, listOf(11, "more", configMap("a", 1)))
+		}
+		h.call("watch from 10").reply(504, tooNew)
+		h.call("list by 1").reply(200, listOf(9, "more", configMap("a", 1)))
+		h.call("streaming list").open().send(endMark("9"))
+		if s := h.wantState(member.Live); s.Snapshots["too_new"] != 1 || s.Reconnects["too_new"] != tooNewAttempts+4 {
+			t.Errorf("status: %+v", s)
+		}
+	})
+}
+
+// A watch from such a version would be accepted, and silent.
+func TestVersionIsAskedFor(t *testing.T) {
+	tooNew := `{"kind":"Status","status":"Failure","reason":"Timeout","code":504,"details":{"causes":[{"reason":"ResourceVersionTooLarge"}]}}`
+	for _, namespace := range []string{"", "ns"} {
+		synctest.Test(t, func(t *testing.T) {
+			h := start(t, func(o *Options) { o.Spec.Namespace = namespace })
+			body := h.live()
+			age()
+			h.server.fail("/api/v1/namespaces/"+cmp.Or(namespace, "default")+"/configmaps/"+noSuchObject+"?resourceVersion=10", 504, tooNew)
+			body.end()
+			for range tooNewAttempts { // it does not tell what it has
+				h.call("list by 1").reply(403, status(403, "Forbidden", ""))
+			}
+			h.call("list by 1").reply(403, status(403, "Forbidden", ""))
+			h.call("streaming list").open().send(event("ADDED", "a", 1), endMark("5"))
+			h.want(true, "deleted b uid-b@5 snapshot tombstone nothing")
+			if s := h.wantState(member.Live); s.Snapshots["too_new"] != 1 {
+				t.Errorf("status: %+v", s)
+			}
+		})
+	}
+}
+
+func TestMetadataMode(t *testing.T) {
+	full := `{"kind":"ConfigMap","apiVersion":"v1","metadata":{"name":"a","uid":"u","resourceVersion":"1"},"data":{"k":"v"}}`
+	synctest.Test(t, func(t *testing.T) {
+		h := start(t, func(o *Options) { o.Spec.Metadata = true })
+		call := h.call("streaming list")
+		if accept := call.Header.Get("Accept"); !strings.HasPrefix(accept, "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1") {
+			t.Errorf("Accept: %s", accept)
+		}
+		call.open().send(`{"type":"ADDED","object":` + full + `}`) // a server that does not know how
+		c := <-h.queue.changes
+		if want := metadataOnly + `{"name":"a","uid":"u","resourceVersion":"1"}}`; string(c.Object) != want || c.Origin.Kind != "ConfigMap" {
+			t.Errorf("object is %s of kind %s", c.Object, c.Origin.Kind)
+		}
+	})
+}
+
+func TestSecretValuesStayWithTheMember(t *testing.T) {
+	secret := `{"kind":"Secret","apiVersion":"v1","metadata":{"name":"a","uid":"u","resourceVersion":"1","annotations":` +
+		`{"kubectl.kubernetes.io/last-applied-configuration":"{\"data\":{\"password\":\"aHVudGVyMg==\"}}","keep":"this"}},"data":{"password":"aHVudGVyMg=="}}`
+	for _, allowed := range []bool{false, true} {
+		synctest.Test(t, func(t *testing.T) {
+			h := start(t, func(o *Options) { o.Spec.Resource, o.Config.SecretValues = "secret", allowed })
+			call := h.call("streaming list")
+			if partly := strings.Contains(call.Header.Get("Accept"), "PartialObjectMetadata"); partly == allowed {
+				t.Errorf("Accept: %s", call.Header.Get("Accept"))
+			}
+			call.open().send(`{"type":"ADDED","object":` + secret + `}`)
+			c := <-h.queue.changes
+			if got := strings.Contains(string(c.Object), "aHVudGVyMg"); got != allowed || !strings.Contains(string(c.Object), "keep") {
+				t.Errorf("object is %s", c.Object)
+			}
+		})
+	}
+}
