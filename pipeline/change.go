@@ -107,8 +107,8 @@ type Change struct {
 const changeOverhead = 512
 
 // Size returns the bytes of memory that the change is accounted for in its
-// lane.
-func (c *Change) Size() int { return len(c.Object) + changeOverhead }
+// lane: its object's may hold a little more than the object.
+func (c *Change) Size() int { return cap(c.Object) + changeOverhead }
 
 // Unstructured decodes the object. Every call decodes anew, so the caller owns
 // the result. A tombstone yields an object with identity only.

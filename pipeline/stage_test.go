@@ -125,6 +125,14 @@ func (s *Stage) work(ctx context.Context, b *bundle) error {
 	return err
 }
 
+// start does work in a worker of its own, as far as that comes by itself.
+func (s *Stage) start(ctx context.Context, b *bundle) (ended chan error) {
+	ended = make(chan error)
+	go func() { ended <- s.work(ctx, b) }()
+	synctest.Wait()
+	return ended
+}
+
 func TestStageDeletesWhatAChangeReplacesThenDeliversThenAcks(t *testing.T) {
 	r := &recorder{ghosts: []types.UID{"u0", "u1"}}
 	s := newTestStage(t, r)
@@ -162,9 +170,7 @@ func TestStageWaitsForTheLedger(t *testing.T) {
 		s := newTestStage(t, r)
 		b := s.bundleOf(testChange(r, "u1"), testChange(r, "u2"), testChange(r, "u3"))
 		ctx, cancel := context.WithCancel(t.Context())
-		ended := make(chan error)
-		go func() { ended <- s.work(ctx, b) }()
-		synctest.Wait()
+		ended := s.start(ctx, b)
 		r.happened(t, "begin u1", "begin u2", "begin u3", "updated u2", "ack u2")
 		close(r.safe["u3"])
 		synctest.Wait()
@@ -197,9 +203,7 @@ func TestAPutOffChangeHoldsUpNoOther(t *testing.T) {
 			s := newTestStage(t, append(others, slow)...)
 			slow.held["u1"] = make(chan struct{})
 			b := s.bundleOf(testChange(r, "u1"), testChange(r, "u2"))
-			ended := make(chan error)
-			go func() { ended <- s.work(t.Context(), b) }()
-			synctest.Wait()
+			ended := s.start(t.Context(), b)
 			r.happened(t, "begin u1", "begin u2", "ack u2")
 			s.queue.ChangeQueue.Add(testChange(r, "u1"))
 			s.queue.ChangeQueue.Add(testChange(r, "u2"))
@@ -224,9 +228,7 @@ func TestStageBringsBackWhatFailed(t *testing.T) {
 		s := newTestStage(t, r)
 		b := s.bundleOf(testChange(r, "u1"), testChange(r, "u2"), testChange(r, "u3"))
 		ctx, cancel := context.WithCancel(t.Context())
-		ended := make(chan error)
-		go func() { ended <- s.work(ctx, b) }()
-		synctest.Wait()
+		ended := s.start(ctx, b)
 		cancel()
 		if err := <-ended; !errors.Is(err, context.Canceled) {
 			t.Errorf("error %v", err)
