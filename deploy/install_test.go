@@ -1,0 +1,350 @@
+package deploy
+
+import (
+	"context"
+	"encoding/base64"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/util/yaml"
+	"k8s.io/client-go/dynamic"
+	"k8s.io/client-go/kubernetes"
+
+	"github.com/fairlead-dev/fairlead/internal/testenv"
+	"github.com/fairlead-dev/fairlead/pipeline"
+)
+
+// operator is a person with a cluster, who does what the pages say.
+type operator struct {
+	t       *testing.T
+	ctx     context.Context //nolint:containedctx // That of the test, for as long as it.
+	client  *kubernetes.Clientset
+	dynamic dynamic.Interface
+	apply   applier
+}
+
+func newOperator(t *testing.T, c *testenv.Cluster, apply applier) *operator {
+	t.Helper()
+	return &operator{t: t, ctx: t.Context(), client: newClient(t, c.Config()), dynamic: newDynamic(t, c.Config()), apply: apply}
+}
+
+// applies applies a kustomization, in which DEPLOY stands for this folder.
+func (o *operator) applies(kustomization string) {
+	o.t.Helper()
+	here, err := os.Getwd()
+	if err != nil {
+		o.t.Fatal(err)
+	}
+	dir, err := filepath.EvalSymlinks(o.t.TempDir())
+	if err != nil {
+		o.t.Fatal(err)
+	}
+	way, err := filepath.Rel(dir, here) // kustomize takes no absolute one
+	if err != nil {
+		o.t.Fatal(err)
+	}
+	writeFiles(o.t, dir, map[string][]byte{"kustomization.yaml": []byte(strings.ReplaceAll(kustomization, "DEPLOY", filepath.ToSlash(way)))})
+	applyAll(o.ctx, o.t, o.dynamic, o.apply, kustomize(o.t, dir))
+}
+
+// appliesFiles applies files of the version before, as its pages said.
+func (o *operator) appliesFiles(edited map[string]string, paths ...string) {
+	o.t.Helper()
+	for _, path := range paths {
+		text := read(o.t, filepath.Join("testdata/before", path))
+		for from, to := range edited {
+			text = strings.ReplaceAll(text, from, to)
+		}
+		applyAll(o.ctx, o.t, o.dynamic, applyClientSide, []byte(text))
+	}
+}
+
+// setsFleet makes the fleet's Secret of kubeconfigs, with the applier that the page
+// of that version names.
+func (o *operator) setsFleet(apply applier, names ...string) {
+	o.t.Helper()
+	secret := &unstructured.Unstructured{Object: map[string]any{"apiVersion": "v1", "kind": "Secret", "type": "Opaque"}}
+	secret.SetName("fairlead-fleet")
+	secret.SetNamespace("fairlead")
+	data := map[string]any{}
+	hub := files(o.t, "example/hub/fleet")["example/hub/fleet/hub.yaml"]
+	for _, name := range names {
+		text := string(hub)
+		if name != "hub" { // is down
+			text = strings.ReplaceAll(text, "https://kubernetes.default.svc", "https://127.0.0.1:1")
+		}
+		data[name+".yaml"] = base64.StdEncoding.EncodeToString([]byte(text))
+	}
+	secret.Object["data"] = data
+	if err := apply(o.ctx, resourceOf(o.dynamic, secret), secret); err != nil {
+		o.t.Fatal(err)
+	}
+}
+
+// fleet returns the names of the clusters in the fleet's Secret.
+func (o *operator) fleet() []string {
+	o.t.Helper()
+	secret, err := o.client.CoreV1().Secrets("fairlead").Get(o.ctx, "fairlead-fleet", metav1.GetOptions{})
+	if err != nil {
+		o.t.Fatal(err)
+	}
+	var names []string
+	for key := range secret.Data {
+		names = append(names, strings.TrimSuffix(key, ".yaml"))
+	}
+	slices.Sort(names)
+	return names
+}
+
+// state is what must not be lost.
+type state struct {
+	Fleet    []string
+	Claim    string // UID of what holds the ledger
+	Flags    []string
+	Image    string
+	Replicas int32
+	Volumes  int
+}
+
+func (o *operator) state() state {
+	o.t.Helper()
+	d, err := o.client.AppsV1().Deployments("fairlead").Get(o.ctx, "fairlead", metav1.GetOptions{})
+	if err != nil {
+		o.t.Fatal(err)
+	}
+	s := state{Fleet: o.fleet(), Replicas: *d.Spec.Replicas, Volumes: len(d.Spec.Template.Spec.Volumes)}
+	for _, v := range d.Spec.Template.Spec.Volumes {
+		if v.PersistentVolumeClaim != nil {
+			claim, err := o.client.CoreV1().PersistentVolumeClaims("fairlead").Get(o.ctx, v.PersistentVolumeClaim.ClaimName, metav1.GetOptions{})
+			if err != nil {
+				o.t.Fatal(err)
+			}
+			s.Claim = string(claim.UID)
+		}
+	}
+	c := d.Spec.Template.Spec.Containers[0]
+	values := map[string]string{}
+	for _, source := range c.EnvFrom {
+		flags, err := o.client.CoreV1().ConfigMaps("fairlead").Get(o.ctx, source.ConfigMapRef.Name, metav1.GetOptions{})
+		if err != nil {
+			o.t.Fatal(err)
+		}
+		values = flags.Data
+	}
+	s.Flags, s.Image = expand(c.Args, values), c.Image
+	return s
+}
+
+func (o *operator) configMap(name string) {
+	o.t.Helper()
+	_, err := o.client.CoreV1().ConfigMaps("default").Create(o.ctx, &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Name: name}}, metav1.CreateOptions{})
+	if err != nil {
+		o.t.Fatal(err)
+	}
+}
+
+// own is an operator's kustomization, and what it changes later.
+const own = `
+apiVersion: kustomize.config.k8s.io/v1beta1
+kind: Kustomization
+resources: [DEPLOY/base]
+components: [DEPLOY/components/member-role, DEPLOY/components/leader-election]
+images: [{name: fairlead, newName: registry.example/fairlead, newTag: v0.2.0}]
+configMapGenerator:
+- name: fairlead-flags
+  namespace: fairlead
+  behavior: merge
+  literals:
+  - watch=configmaps?namespace=default
+  - sink=file:/var/lib/fairlead/changes.jsonl
+patches:
+- target: {kind: Deployment, name: fairlead}
+  patch: |-
+    - {op: add, path: /spec/template/spec/containers/0/args/-, value: --cluster-qps=150}
+`
+
+// eachApplier runs a test for each way to apply, in a cluster of its own.
+func eachApplier(t *testing.T, test func(o *operator, hub *testenv.Cluster)) {
+	t.Helper()
+	for name, apply := range appliers {
+		t.Run(name, func(t *testing.T) {
+			hub := testenv.Start(t, testenv.Spec{Name: "hub"}).Clusters[0]
+			test(newOperator(t, hub, apply), hub)
+		})
+	}
+}
+
+// What an operator has decided and what the program has written stay, whatever is
+// applied again.
+func TestInstallAgain(t *testing.T) {
+	eachApplier(t, func(o *operator, hub *testenv.Cluster) {
+		t := o.t
+		o.applies(own)
+		o.setsFleet(applyServerSide, "hub", "paris")
+		o.configMap("a")
+		o.configMap("b")
+		kubelet := newKubelet(t, hub, o.client)
+		first := kubelet.start(o.ctx, t)
+		first.await("a", 0, is("a"))
+		first.await("b", 0, is("b"))
+		first.stop()
+		before := o.state()
+
+		o.applies(own)
+		if diff := cmp.Diff(before, o.state()); diff != "" {
+			t.Errorf("applied again (-before +after):\n%s", diff)
+		}
+
+		o.setsFleet(applyServerSide, "hub", "rome")
+		changed := strings.ReplaceAll(own, "cluster-qps=150", "cluster-qps=160")
+		o.applies(changed)
+		o.applies(strings.ReplaceAll(changed, "v0.2.0", "v0.3.0")) // the next version
+		after := o.state()
+		want := before
+		want.Fleet, want.Image = []string{"hub", "rome"}, "registry.example/fairlead:v0.3.0"
+		want.Flags = strings.Split(strings.ReplaceAll(strings.Join(before.Flags, "\n"), "cluster-qps=150", "cluster-qps=160"), "\n")
+		if diff := cmp.Diff(want, after); diff != "" {
+			t.Errorf("after changes and the next version (-want +got):\n%s", diff)
+		}
+		o.goesOn(kubelet)
+		o.refusesWhatIsNotRestricted()
+	})
+}
+
+// goesOn deletes b while no Pod runs, and expects the next Pod to go on from the
+// ledger that the last one has left.
+func (o *operator) goesOn(k *kubelet) {
+	t := o.t
+	t.Helper()
+	if err := o.client.CoreV1().ConfigMaps("default").Delete(o.ctx, "b", metav1.DeleteOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	o.configMap("c")
+	next := k.start(o.ctx, t)
+	known := slices.IndexFunc(next.events(), is("a")) + 1
+	if known == 0 {
+		t.Fatal("the volume is not that of the last Pod")
+	}
+	next.await("b is deleted", 0, func(e pipeline.Event) bool { return is("b")(e) && e.Op() == pipeline.Deleted })
+	next.await("c", 0, is("c"))
+	next.stop()
+	if again := slices.IndexFunc(next.events()[known:], is("a")); again >= 0 {
+		t.Errorf("a is delivered again: the ledger is not that of the last Pod:\n%s", read(t, next.log))
+	}
+}
+
+func is(name string) func(pipeline.Event) bool {
+	return func(e pipeline.Event) bool { return e.Cluster == "hub" && e.Kind == "ConfigMap" && e.Name == name }
+}
+
+// refusesWhatIsNotRestricted shows that the namespace would not have let in any Pod.
+func (o *operator) refusesWhatIsNotRestricted() {
+	o.t.Helper()
+	pod := &corev1.Pod{
+		ObjectMeta: metav1.ObjectMeta{Name: "root", Namespace: "fairlead"},
+		Spec:       corev1.PodSpec{Containers: []corev1.Container{{Name: "c", Image: "i"}}},
+	}
+	if _, err := o.client.CoreV1().Pods("fairlead").Create(o.ctx, pod, metav1.CreateOptions{}); !apierrors.IsForbidden(err) {
+		o.t.Errorf("a Pod that is not restricted: %v", err)
+	}
+}
+
+var beforeHub = []string{
+	"kubernetes/namespace.yaml", "kubernetes/deployment.yaml", "kubernetes/fleet-secret.yaml",
+	"kubernetes/rbac.yaml", "kubernetes/service.yaml",
+}
+
+// From two Pods of the version before, as its pages said, to this one: fleet and
+// ledger stay.
+func TestUpgradeOfTwoPods(t *testing.T) {
+	eachApplier(t, func(o *operator, hub *testenv.Cluster) {
+		t := o.t
+		flags := map[string]string{`"--sink=stdout:"`: "--sink=file:/var/lib/fairlead/changes.jsonl", "--watch=configmaps,deployments.apps": "--watch=configmaps?namespace=default"}
+		o.appliesFiles(flags, append(beforeHub, "leader-election/lease.yaml", "leader-election/volume.yaml")...)
+		o.setsFleet(applyClientSide, "hub", "paris")
+		patch := read(t, "testdata/before/leader-election/deployment-patch.yaml")
+		for from, to := range flags {
+			patch = strings.ReplaceAll(patch, from, to)
+		}
+		text, err := yaml.ToJSON([]byte(patch))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := o.client.AppsV1().Deployments("fairlead").Patch(o.ctx, "fairlead", types.StrategicMergePatchType, text, metav1.PatchOptions{FieldManager: "kubectl-patch"}); err != nil {
+			t.Fatal(err)
+		}
+		o.configMap("a")
+		o.configMap("b")
+		kubelet := newKubelet(t, hub, o.client)
+		first := kubelet.start(o.ctx, t)
+		first.await("a", 0, is("a"))
+		first.await("b", 0, is("b"))
+		first.stop()
+		before := o.state()
+
+		o.applies(own)
+		after := o.state()
+		if diff := cmp.Diff(before.Fleet, after.Fleet); diff != "" {
+			t.Errorf("the fleet (-before +after):\n%s", diff)
+		}
+		if before.Claim == "" || before.Claim != after.Claim || after.Replicas != 2 {
+			t.Errorf("before %+v, after %+v", before, after)
+		}
+		if !slices.Contains(after.Flags, "--leader-elect") || !slices.Contains(after.Flags, "--cluster-qps=150") || slices.Contains(after.Flags, "--watch=configmaps,deployments.apps") {
+			t.Errorf("flags %v", after.Flags)
+		}
+		o.goesOn(kubelet)
+	})
+}
+
+// From one Pod of the version before, whose ledger ended with it, to this one; and from
+// there to two Pods and back.
+func TestUpgradeOfOnePod(t *testing.T) {
+	eachApplier(t, func(o *operator, _ *testenv.Cluster) {
+		t := o.t
+		o.appliesFiles(nil, beforeHub...)
+		o.setsFleet(applyClientSide, "hub", "paris")
+		one := strings.ReplaceAll(own, ", DEPLOY/components/leader-election", "")
+		o.applies(one)
+		after := o.state()
+		if diff := cmp.Diff([]string{"hub", "paris"}, after.Fleet); diff != "" {
+			t.Errorf("the fleet (-want +got):\n%s", diff)
+		}
+		if after.Claim == "" || after.Volumes != 2 || after.Replicas != 1 {
+			t.Errorf("%+v", after)
+		}
+		// An access mode cannot be changed.
+		shared := `
+- target: {kind: PersistentVolumeClaim, name: fairlead-data}
+  patch: |-
+    - {op: replace, path: /spec/accessModes, value: [ReadWriteOnce]}
+`
+		o.applies(own + shared)
+		two := o.state()
+		if two.Claim != after.Claim || two.Replicas != 2 || two.Volumes != 2 {
+			t.Errorf("%+v", two)
+		}
+		o.applies(one)
+		back := o.state()
+		if diff := cmp.Diff(after, back); diff != "" {
+			t.Errorf("to two Pods and back (-before +after):\n%s", diff)
+		}
+		d, err := o.client.AppsV1().Deployments("fairlead").Get(o.ctx, "fairlead", metav1.GetOptions{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if d.Spec.Strategy.Type != appsv1.RecreateDeploymentStrategyType {
+			t.Errorf("strategy %+v", d.Spec.Strategy)
+		}
+	})
+}
