@@ -2,7 +2,6 @@ package deploy
 
 import (
 	"context"
-	"encoding/base64"
 	"os"
 	"path/filepath"
 	"slices"
@@ -15,13 +14,13 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/yaml"
 	"k8s.io/client-go/dynamic"
 	"k8s.io/client-go/kubernetes"
 
 	"github.com/fairlead-dev/fairlead/internal/testenv"
-	"github.com/fairlead-dev/fairlead/pipeline"
 )
 
 // operator is a person with a cluster, who does what the pages say.
@@ -69,25 +68,54 @@ func (o *operator) appliesFiles(edited map[string]string, paths ...string) {
 	}
 }
 
-// setsFleet makes the fleet's Secret of kubeconfigs, with the applier that the page
-// of that version names.
-func (o *operator) setsFleet(apply applier, names ...string) {
+// fleetOf is the fleet's Secret of these clusters, as kubectl create secret makes it.
+func (o *operator) fleetOf(names ...string) *corev1.Secret {
 	o.t.Helper()
-	secret := &unstructured.Unstructured{Object: map[string]any{"apiVersion": "v1", "kind": "Secret", "type": "Opaque"}}
-	secret.SetName("fairlead-fleet")
-	secret.SetNamespace("fairlead")
-	data := map[string]any{}
-	hub := files(o.t, "example/hub/fleet")["example/hub/fleet/hub.yaml"]
-	for _, name := range names {
-		text := string(hub)
-		if name != "hub" { // is down
-			text = strings.ReplaceAll(text, "https://kubernetes.default.svc", "https://127.0.0.1:1")
-		}
-		data[name+".yaml"] = base64.StdEncoding.EncodeToString([]byte(text))
+	secret := &corev1.Secret{
+		TypeMeta:   metav1.TypeMeta{APIVersion: "v1", Kind: "Secret"},
+		ObjectMeta: metav1.ObjectMeta{Name: "fairlead-fleet", Namespace: "fairlead"},
+		Type:       corev1.SecretTypeOpaque, Data: map[string][]byte{},
 	}
-	secret.Object["data"] = data
-	if err := apply(o.ctx, resourceOf(o.dynamic, secret), secret); err != nil {
+	hub := read(o.t, "example/hub/fleet/hub.yaml")
+	for _, name := range names {
+		text := hub
+		if name != "hub" { // is down
+			text = strings.ReplaceAll(hub, "https://kubernetes.default.svc", "https://127.0.0.1:1")
+		}
+		secret.Data[name+".yaml"] = []byte(text)
+	}
+	return secret
+}
+
+// appliesFleet makes it as the pages of the version before said.
+func (o *operator) appliesFleet(names ...string) {
+	o.t.Helper()
+	content, err := runtime.DefaultUnstructuredConverter.ToUnstructured(o.fleetOf(names...))
+	if err != nil {
 		o.t.Fatal(err)
+	}
+	secret := &unstructured.Unstructured{Object: content}
+	if err := applyClientSide(o.ctx, resourceOf(o.dynamic, secret), secret); err != nil {
+		o.t.Fatal(err)
+	}
+}
+
+// createsFleet and replacesFleet do what the page says now.
+func (o *operator) createsFleet(names ...string) {
+	o.t.Helper()
+	if _, err := o.client.CoreV1().Secrets("fairlead").Create(o.ctx, o.fleetOf(names...), metav1.CreateOptions{}); err != nil {
+		o.t.Fatal(err)
+	}
+}
+
+func (o *operator) replacesFleet(names ...string) {
+	o.t.Helper()
+	replaced, err := o.client.CoreV1().Secrets("fairlead").Update(o.ctx, o.fleetOf(names...), metav1.UpdateOptions{})
+	if err != nil {
+		o.t.Fatal(err)
+	}
+	if _, twice := replaced.Annotations[lastApplied]; twice {
+		o.t.Error("the kubeconfigs are in an annotation as well")
 	}
 }
 
@@ -190,13 +218,13 @@ func TestInstallAgain(t *testing.T) {
 	eachApplier(t, func(o *operator, hub *testenv.Cluster) {
 		t := o.t
 		o.applies(own)
-		o.setsFleet(applyServerSide, "hub", "paris")
+		o.createsFleet("hub", "paris")
 		o.configMap("a")
 		o.configMap("b")
 		kubelet := newKubelet(t, hub, o.client)
 		first := kubelet.start(o.ctx, t)
-		first.await("a", 0, is("a"))
-		first.await("b", 0, is("b"))
+		first.await("a", is("a"))
+		first.await("b", is("b"))
 		first.stop()
 		before := o.state()
 
@@ -205,7 +233,7 @@ func TestInstallAgain(t *testing.T) {
 			t.Errorf("applied again (-before +after):\n%s", diff)
 		}
 
-		o.setsFleet(applyServerSide, "hub", "rome")
+		o.replacesFleet("hub", "rome")
 		changed := strings.ReplaceAll(own, "cluster-qps=150", "cluster-qps=160")
 		o.applies(changed)
 		o.applies(strings.ReplaceAll(changed, "v0.2.0", "v0.3.0")) // the next version
@@ -235,16 +263,16 @@ func (o *operator) goesOn(k *kubelet) {
 	if known == 0 {
 		t.Fatal("the volume is not that of the last Pod")
 	}
-	next.await("b is deleted", 0, func(e pipeline.Event) bool { return is("b")(e) && e.Op() == pipeline.Deleted })
-	next.await("c", 0, is("c"))
+	next.await("b is deleted", func(e event) bool { return is("b")(e) && e.Type == "dev.fairlead.resource.deleted.v1" })
+	next.await("c", is("c"))
 	next.stop()
 	if again := slices.IndexFunc(next.events()[known:], is("a")); again >= 0 {
 		t.Errorf("a is delivered again: the ledger is not that of the last Pod:\n%s", read(t, next.log))
 	}
 }
 
-func is(name string) func(pipeline.Event) bool {
-	return func(e pipeline.Event) bool { return e.Cluster == "hub" && e.Kind == "ConfigMap" && e.Name == name }
+func is(name string) func(event) bool {
+	return func(e event) bool { return e.Cluster == "hub" && e.Kind == "ConfigMap" && e.Name == name }
 }
 
 // refusesWhatIsNotRestricted shows that the namespace would not have let in any Pod.
@@ -271,7 +299,7 @@ func TestUpgradeOfTwoPods(t *testing.T) {
 		t := o.t
 		flags := map[string]string{`"--sink=stdout:"`: "--sink=file:/var/lib/fairlead/changes.jsonl", "--watch=configmaps,deployments.apps": "--watch=configmaps?namespace=default"}
 		o.appliesFiles(flags, append(beforeHub, "leader-election/lease.yaml", "leader-election/volume.yaml")...)
-		o.setsFleet(applyClientSide, "hub", "paris")
+		o.appliesFleet("hub", "paris")
 		patch := read(t, "testdata/before/leader-election/deployment-patch.yaml")
 		for from, to := range flags {
 			patch = strings.ReplaceAll(patch, from, to)
@@ -287,8 +315,8 @@ func TestUpgradeOfTwoPods(t *testing.T) {
 		o.configMap("b")
 		kubelet := newKubelet(t, hub, o.client)
 		first := kubelet.start(o.ctx, t)
-		first.await("a", 0, is("a"))
-		first.await("b", 0, is("b"))
+		first.await("a", is("a"))
+		first.await("b", is("b"))
 		first.stop()
 		before := o.state()
 
@@ -313,7 +341,7 @@ func TestUpgradeOfOnePod(t *testing.T) {
 	eachApplier(t, func(o *operator, _ *testenv.Cluster) {
 		t := o.t
 		o.appliesFiles(nil, beforeHub...)
-		o.setsFleet(applyClientSide, "hub", "paris")
+		o.appliesFleet("hub", "paris")
 		one := strings.ReplaceAll(own, ", DEPLOY/components/leader-election", "")
 		o.applies(one)
 		after := o.state()
@@ -322,6 +350,11 @@ func TestUpgradeOfOnePod(t *testing.T) {
 		}
 		if after.Claim == "" || after.Volumes != 2 || after.Replicas != 1 {
 			t.Errorf("%+v", after)
+		}
+		o.replacesFleet("hub", "rome")
+		after.Fleet = o.fleet()
+		if diff := cmp.Diff([]string{"hub", "rome"}, after.Fleet); diff != "" {
+			t.Errorf("the fleet, replaced (-want +got):\n%s", diff)
 		}
 		// An access mode cannot be changed.
 		shared := `

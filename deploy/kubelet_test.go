@@ -2,6 +2,7 @@ package deploy
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -26,7 +27,6 @@ import (
 
 	"github.com/fairlead-dev/fairlead/internal/child"
 	"github.com/fairlead-dev/fairlead/internal/testenv"
-	"github.com/fairlead-dev/fairlead/pipeline"
 )
 
 // patience bounds every wait for something that must come about.
@@ -227,20 +227,25 @@ func writeFiles(t *testing.T, dir string, content map[string][]byte) {
 	}
 }
 
+// event is of an event what these tests look at.
+type event struct {
+	Type, Cluster, Kind, Name string
+}
+
 // events returns what the file sink on the Pod's volume holds.
-func (p *runningPod) events() []pipeline.Event {
+func (p *runningPod) events() []event {
 	p.t.Helper()
 	text, err := os.ReadFile(filepath.Join(p.data, "changes.jsonl"))
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		p.t.Fatal(err)
 	}
-	var events []pipeline.Event
+	var events []event
 	for line := range strings.Lines(string(text)) {
 		if !strings.HasSuffix(line, "\n") {
 			break // it is being written
 		}
-		e, err := pipeline.ParseEvent([]byte(line))
-		if err != nil {
+		var e event
+		if err := json.Unmarshal([]byte(line), &e); err != nil {
 			p.t.Fatal(err)
 		}
 		events = append(events, e)
@@ -248,20 +253,13 @@ func (p *runningPod) events() []pipeline.Event {
 	return events
 }
 
-// await waits for an event that fits, after the first from events, and returns it.
-func (p *runningPod) await(what string, from int, fits func(pipeline.Event) bool) pipeline.Event {
+// await waits for an event that fits.
+func (p *runningPod) await(what string, fits func(event) bool) {
 	p.t.Helper()
-	var found pipeline.Event
 	err := wait.PollUntilContextTimeout(p.t.Context(), 50*time.Millisecond, patience, true, func(context.Context) (bool, error) {
-		events := p.events()[from:]
-		i := slices.IndexFunc(events, fits)
-		if i >= 0 {
-			found = events[i]
-		}
-		return i >= 0, nil
+		return slices.ContainsFunc(p.events(), fits), nil
 	})
 	if err != nil {
 		p.t.Fatalf("%s: no such event\n%s", what, read(p.t, p.log))
 	}
-	return found
 }
