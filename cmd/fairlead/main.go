@@ -12,8 +12,11 @@ import (
 	"github.com/fairlead-dev/fairlead/cmd/internal/app"
 )
 
-// version and commit are set by the linker; without it Go tells what it knows.
-var version, commit = "dev", ""
+// Set by the linker; without it Go tells what it knows.
+var (
+	version = "dev"
+	commit  string
+)
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
