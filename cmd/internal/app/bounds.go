@@ -70,7 +70,7 @@ func (c *Config) checkNumbers(p *problems) {
 	}
 	within(p, "connect-timeout", c.ConnectTimeout, 100*time.Millisecond, time.Hour, "")
 	within(p, "sync-timeout", c.SyncTimeout, time.Second, 30*day, "")
-	within(p, "stale-after", c.StaleAfter, time.Second, day, "API servers send a bookmark about every minute, and are asked to end watches without any sooner")
+	within(p, "stale-after", c.StaleAfter, time.Second, day, "API servers send a bookmark about every minute")
 	within(p, "ledger-retention", c.LedgerRetention, time.Minute, 3650*day, "")
 	within(p, "drain-timeout", c.DrainTimeout, 0, time.Hour, "")
 	if c.AuditInterval != 0 {
