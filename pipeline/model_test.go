@@ -20,6 +20,7 @@ type model struct {
 	capacity int
 	bytes    int64
 	knows    func(cluster string) bool // nil: all
+	drops    bool                      // on ShutDown
 	buckets  *ratelimit.Buckets
 	limiter  workqueue.TypedRateLimiter[string]
 
@@ -33,7 +34,7 @@ type model struct {
 	removals map[*modelLane][]string // labels of those who wait for a lane to be gone
 	stops    []string                // labels of blocked Stop calls
 	drains   []string                // labels of blocked ShutDownWithDrain calls
-	shut     int                     // 0 no, 1 draining, 2 closing
+	shut     bool
 	lost     int
 	seq      int
 	events   []string // what became of calls that may block
@@ -135,7 +136,7 @@ func (m *model) fitsInPlace(l *modelLane, w *modelItem, priority, size int) bool
 
 // arrive returns the lane for an item, or why it has none.
 func (m *model) arrive(s state) (*modelLane, error) {
-	if m.shut > 0 {
+	if m.shut {
 		return nil, pipeline.ErrShuttingDown
 	}
 	if l := m.lane(s.cluster); !l.leaving {
@@ -272,14 +273,12 @@ func (m *model) bringBack(s state, wait time.Duration, limited bool, priority in
 func (m *model) pick() (modelItem, *modelLane) {
 	for len(m.turns) > 0 {
 		l := m.turns[0]
-		if m.shut < 2 {
-			if wait := l.bucket.Take(m.now); wait > 0 {
-				m.seq++
-				l.throttled, l.since, l.until, l.seq = true, m.now, m.now.Add(wait), m.seq
-				l.Throttles++
-				m.turns = m.turns[1:]
-				continue
-			}
+		if wait := l.bucket.Take(m.now); wait > 0 {
+			m.seq++
+			l.throttled, l.since, l.until, l.seq = true, m.now, m.now.Add(wait), m.seq
+			l.Throttles++
+			m.turns = m.turns[1:]
+			continue
 		}
 		l.picks++
 		first := slices.IndexFunc(l.line, func(i modelItem) bool { return (i.priority < 0) == (l.picks%8 == 0) })
@@ -311,7 +310,7 @@ func (m *model) serve() {
 		m.admit(l)
 	}
 	throttled := slices.ContainsFunc(m.allLanes(), func(l *modelLane) bool { return l.throttled })
-	for m.shut > 0 && !throttled && m.getters > 0 {
+	for m.shut && !throttled && m.getters > 0 {
 		m.getters--
 		m.event("get: shutdown")
 	}

@@ -59,16 +59,15 @@ type QueueOptions[T, K comparable] struct {
 	// RateLimiter says how long AddRateLimited puts an item off. Nil means
 	// from 5 ms, doubling with each failure of the item, to 1000 s.
 	RateLimiter workqueue.TypedRateLimiter[K]
+	// DropOnShutDown has ShutDown drop what waits, as controller-runtime's own
+	// queue does: it is for those who must not go on, and whose sources bring
+	// again what was dropped. Otherwise ShutDown lets the workers have it, as
+	// client-go's queue does. Fair sets it.
+	DropOnShutDown bool
+	// OnShutDown is called once, when the intake has been stopped by whichever
+	// call. It is called by that call, outside of the lock. Optional.
+	OnShutDown func()
 }
-
-// phase is how far the shutdown of a queue has come. It never goes back.
-type phase int
-
-const (
-	accepting phase = iota
-	draining        // takes nothing, hands out what waits as tokens come
-	closing         // as draining, but waits for no token
-)
 
 // Queue is the fan-in of a fleet: see the package comment. Make one with
 // NewQueue. All methods may be called by any number of goroutines at once.
@@ -80,7 +79,7 @@ type Queue[T, K comparable] struct {
 	workers sync.Cond // on mu; see wakeLocked
 	asleep  int       // workers that wait in Get
 	woken   int       // of them, those that a signal is on its way to
-	phase   phase
+	shut    bool      // takes nothing any more
 	entries table[T, K]
 	free    []*entry[T, K]
 	lanes   map[string]*lane[T, K]

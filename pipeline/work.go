@@ -67,7 +67,7 @@ func (q *Queue[T, K]) getSome(most func() int, bytes int, take func(item T, prio
 func (q *Queue[T, K]) nextLocked() *entry[T, K] {
 	e := q.pickLocked()
 	for e == nil {
-		if q.phase != accepting && q.ready == 0 {
+		if q.shut && q.ready == 0 {
 			return nil
 		}
 		q.asleep++
@@ -95,7 +95,7 @@ func (q *Queue[T, K]) handOutLocked(e *entry[T, K]) {
 func (q *Queue[T, K]) passOnLocked() {
 	// A signal may have stood for more than one item, and shutting down is
 	// over for all workers at once.
-	if q.phase != accepting {
+	if q.shut {
 		q.workers.Broadcast()
 	} else if q.ring.n > 0 {
 		q.wakeLocked()
