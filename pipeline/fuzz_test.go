@@ -90,6 +90,7 @@ func runScript(t *testing.T, script []byte) {
 	}
 	o.Buckets, o.RateLimiter = ratelimit.New(limit), newLimiter()
 	r.q = newStateQueue(o)
+	r.q.Lanes() // from now on durations are measured
 	for len(r.script) > 0 && !t.Failed() {
 		r.step()
 		r.compare()

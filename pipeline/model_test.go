@@ -42,6 +42,7 @@ type model struct {
 
 type modelItem struct {
 	state
+	since    time.Time // it waits
 	priority int
 	due      time.Time
 	seq      int
@@ -67,6 +68,7 @@ type modelLane struct {
 	since, until  time.Time
 	seq           int
 	leaving, gone bool
+	begun         map[string]time.Time // the work, by identity
 }
 
 func byID(id string) func(modelItem) bool {
@@ -80,7 +82,7 @@ func (m *model) event(format string, args ...any) {
 func (m *model) lane(name string) *modelLane {
 	l := m.lanes[name]
 	if l == nil {
-		l = &modelLane{name: name, bucket: m.buckets.Bucket(name)}
+		l = &modelLane{name: name, bucket: m.buckets.Bucket(name), begun: make(map[string]time.Time)}
 		l.Cluster, l.Weight = name, max(m.weights[name], 1)
 		m.lanes[name] = l
 	}
@@ -208,6 +210,12 @@ func (m *model) raise(l *modelLane, id string, priority int) {
 }
 
 func (m *model) join(l *modelLane, i modelItem) {
+	i.since = m.now
+	m.line(l, i)
+}
+
+// line lets an item stand in line, unless an older one is in work.
+func (m *model) line(l *modelLane, i modelItem) {
 	if m.inWork[i.id()] != nil {
 		l.parked = append(l.parked, i)
 		return
@@ -240,6 +248,7 @@ func (m *model) bringBack(s state, wait time.Duration, limited bool, priority in
 		return
 	}
 	l.Added++
+	l.Retries++
 	i := slices.IndexFunc(l.delayed, byID(s.id()))
 	m.seq++
 	back := modelItem{state: s, priority: priority, due: m.now.Add(wait), seq: m.seq}
@@ -306,6 +315,8 @@ func (m *model) serve() {
 		m.inWork[item.id()] = l
 		l.InWork++
 		l.HandedOut++
+		observe(&l.Waited, m.now.Sub(item.since))
+		l.begun[item.id()] = m.now
 		m.event("get: %s %d %d %d", item.id(), item.version, item.size, item.priority)
 		m.admit(l)
 	}
@@ -313,6 +324,18 @@ func (m *model) serve() {
 	for m.shut && !throttled && m.getters > 0 {
 		m.getters--
 		m.event("get: shutdown")
+	}
+}
+
+func observe(d *pipeline.Durations, took time.Duration) {
+	d.Sum += took
+	bound := time.Millisecond
+	for i := range d.Counts {
+		if took <= bound || i == len(d.Counts)-1 {
+			d.Counts[i]++
+			return
+		}
+		bound *= 10
 	}
 }
 
@@ -331,6 +354,8 @@ func (m *model) done(s state) {
 	}
 	delete(m.inWork, id)
 	w.InWork--
+	observe(&w.Worked, m.now.Sub(w.begun[id]))
+	delete(w.begun, id)
 	if m.refused[id] {
 		delete(m.refused, id)
 		m.lost++
@@ -339,7 +364,7 @@ func (m *model) done(s state) {
 		if i := slices.IndexFunc(l.parked, byID(id)); i >= 0 {
 			item := l.parked[i]
 			l.parked = slices.Delete(l.parked, i, i+1)
-			m.join(l, item)
+			m.line(l, item)
 		}
 	}
 	if w.leaving && w.InWork == 0 {
@@ -369,6 +394,9 @@ func (m *model) stats() []pipeline.LaneStats {
 		}
 		if l.throttled {
 			s.Throttled += m.now.Sub(l.since)
+		}
+		for _, begun := range l.begun {
+			s.Unfinished += m.now.Sub(begun)
 		}
 		all = append(all, s)
 	}

@@ -54,7 +54,8 @@ type QueueOptions[T, K comparable] struct {
 	// comes late, when its cluster has been removed, leaves nothing behind; and a
 	// cluster that is never known has a full bucket each time it begins anew.
 	// Nil means that all clusters are known. It is called with the queue
-	// locked, by any goroutine: it must not block, nor call the queue.
+	// locked, by any goroutine: it must not block, nor call the queue. If it
+	// panics, so does Done, which has ended the work all the same.
 	Known func(cluster string) bool
 	// RateLimiter says how long AddRateLimited puts an item off. Nil means
 	// from 5 ms, doubling with each failure of the item, to 1000 s.
@@ -92,6 +93,7 @@ type Queue[T, K comparable] struct {
 	timer     *time.Timer          // delay.go
 	timerDue  time.Duration
 
+	timed   bool          // somebody has asked for Lanes: see durations.go
 	ready   int           // items that could be handed out
 	waiting int           // and those that wait for Done of an older one
 	inWork  int           // handed out and not Done
@@ -195,7 +197,7 @@ func (q *Queue[T, K]) Get() (item T, shutdown bool) {
 		return item, true
 	}
 	item = e.item
-	q.handOutLocked(e)
+	q.handOutLocked(e, q.stampLocked())
 	q.passOnLocked()
 	q.mu.Unlock()
 	return item, false
@@ -213,7 +215,7 @@ func (q *Queue[T, K]) GetWithPriority() (item T, priority int, shutdown bool) {
 		return item, 0, true
 	}
 	item, priority = e.item, e.priority
-	q.handOutLocked(e)
+	q.handOutLocked(e, q.stampLocked())
 	q.passOnLocked()
 	q.mu.Unlock()
 	return item, priority, false
