@@ -51,6 +51,13 @@ func (s *fakeServer) set(path, doc string) {
 	s.docs[path] = doc
 }
 
+// unset has the server not know a discovery document any more.
+func (s *fakeServer) unset(path string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.docs, path)
+}
+
 // fail has the server answer a request with a failure.
 func (s *fakeServer) fail(url string, code int, body string) {
 	s.mu.Lock()
@@ -225,6 +232,7 @@ func (c *fakeConnection) lastReport() error {
 // renew replaces the session.
 func (c *fakeConnection) renew(t *testing.T, clusterUID string) {
 	t.Helper()
+	c.server.set("/api/v1/namespaces/kube-system", fmt.Sprintf(`{"metadata":{"name":"kube-system","uid":%q}}`, clusterUID))
 	config := &rest.Config{Host: "http://fake", QPS: -1}
 	config.NegotiatedSerializer = scheme.Codecs.WithoutConversion()
 	client := &http.Client{Transport: c.server}

@@ -112,18 +112,6 @@ func TestRetriesAreSpacedOut(t *testing.T) {
 	}
 }
 
-func TestResourceThatMoved(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		h := start(t)
-		call := h.call("streaming list")
-		h.server.set("/api/v1", `{"kind":"APIResourceList","groupVersion":"v1","resources":[{"name":"newconfigmaps","singularName":"cm","kind":"ConfigMap","verbs":["list","watch"]}]}`)
-		call.reply(404, status(404, "NotFound", ""))
-		if call = h.call("streaming list"); call.URL.Path != "/api/v1/newconfigmaps" {
-			t.Errorf("path is %s", call.URL.Path)
-		}
-	})
-}
-
 func TestResourceThatDoesNotExistYet(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := start(t, func(o *Options) { o.Spec = Spec{Resource: "wigmaps", Group: "example.com"} })

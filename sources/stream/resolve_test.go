@@ -50,7 +50,7 @@ func TestResolveIn(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		r, err := resolveIn(t.Context(), groups, lists, spec)
+		r, err := newCatalog(groups, lists, nil).resolve(spec)
 		if got := r.gvr.String() + " " + r.kind; err != nil || got != want {
 			t.Errorf("%s is %s, %v, want %s", in, got, err, want)
 		}
@@ -63,7 +63,7 @@ func TestResolveIn(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if r, err := resolveIn(t.Context(), groups, lists, spec); !errors.Is(err, errNoResource) || !strings.Contains(err.Error(), want) {
+		if r, err := newCatalog(groups, lists, nil).resolve(spec); !errors.Is(err, errNoResource) || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s is %+v, %v, want an error that says %q", in, r, err, want)
 		}
 	}

@@ -1,0 +1,159 @@
+package stream
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"time"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+
+	"github.com/fairlead-dev/fairlead/internal/member"
+)
+
+// A resource that is not served any more has no objects: its CRD was removed,
+// and they with it, while nobody watched. The sinks have to hear of that as of
+// any other deletion; but what discovery leaves out by mistake, for a moment or
+// behind a load balancer, must not be taken for it. So it takes several complete
+// discoveries, over a while, and each time the cluster has said who it is.
+const (
+	// goneAfter is how long a resource must have been missing.
+	goneAfter = time.Minute
+	// goneTimes is how often it must have been found missing.
+	goneTimes = 3
+)
+
+// resourceGone is why tombstones are handed over without a snapshot.
+const resourceGone = "resource_gone"
+
+// absence is what speaks for it that a resource is gone.
+type absence struct {
+	cluster  string // UID
+	resource schema.GroupResource
+	since    time.Time
+	times    int
+	told     bool // tombstones of all its objects have been handed over
+}
+
+// add counts a complete discovery without the resource.
+func (x *absence) add(now time.Time) {
+	if x.times++; x.times == 1 {
+		x.since = now
+	}
+}
+
+func (x *absence) proves(now time.Time, after time.Duration) bool {
+	return x.times >= goneTimes && now.Sub(x.since) >= after
+}
+
+// isGone deals with a resource that the ledger knows and the cluster does not
+// serve; t is what was followed. Once there is no doubt, it has the sinks told
+// that all its objects are gone. The stream waits on, and follows the resource
+// again, from a snapshot, should it come back.
+func (a *attempt) isGone(ctx context.Context, t *target, gone *goneError) error {
+	a.report(ctx, gone)
+	a.auditor.unfollow()
+	if err := a.retire(ctx, t); err != nil {
+		return err
+	}
+	stats := t.cursor.Stats()
+	if gone.former && stats.Known+stats.Unacked == 0 {
+		a.forget(t)
+		return gone
+	}
+	if a.absence.cluster != t.id.ClusterUID || a.absence.resource != t.resource.name() {
+		a.absence = absence{cluster: t.id.ClusterUID, resource: t.resource.name()}
+	}
+	switch {
+	case stats.Known+stats.Unacked == 0 || !gone.told || a.absence.told:
+		return gone
+	case t.gvr.Version == "" || t.kind == "":
+		return fmt.Errorf("%w; that its objects are gone cannot be told, because the ledger does not have their version and kind: "+
+			"it is from a time when these were not noted", gone)
+	}
+	if err := a.identify(ctx); errors.Is(err, errUnidentified) {
+		return fmt.Errorf("%w; its objects are held: %w", gone, err)
+	} else if err != nil {
+		a.report(ctx, err)
+		return err
+	}
+	now := time.Now()
+	if a.absence.add(now); !a.absence.proves(now, a.cfg.goneAfter) {
+		return gone
+	}
+	if err := a.begin(); err != nil {
+		return err
+	}
+	defer a.turn.end()
+	a.setState(member.Syncing, resourceGone)
+	a.guard.enter(parked) // it is the sinks that are waited for
+	a.log.Info("A resource is not served any more; taking leave of what was known of it",
+		"resource", t.name, "objects", stats.Known, "since", a.absence.since)
+	if err := a.bury(t.cursor.Retire(), t.origin); err != nil {
+		return err
+	}
+	a.absence.told = true
+	return gone
+}
+
+// forget drops what was claimed only to take leave of the clusters before.
+func (a *attempt) forget(t *target) {
+	p := &a.progress
+	p.mu.Lock()
+	p.resource, p.cursor = "", nil
+	p.mu.Unlock()
+	a.ledger.Drop(t.id)
+}
+
+// errUnidentified says that a server has not told that it is still the cluster of
+// the session.
+var errUnidentified = errors.New("the server does not say that it is still the same cluster")
+
+// identify fails unless the server says that it is the cluster of the session.
+// One that tells nobody who it is, is known by its address alone.
+func (a *attempt) identify(ctx context.Context) error {
+	a.guard.enter(opening)
+	result := a.session.Calls.Get().AbsPath("/api/v1/namespaces", metav1.NamespaceSystem).
+		SetHeader("Accept", acceptMetadata).MaxRetries(0).Do(ctx)
+	err := result.Error()
+	if isHidden(err) && a.session.UID == a.session.Digest {
+		return nil
+	}
+	if _, answered := statusCode(err); answered {
+		return fmt.Errorf("%w: read namespace %s: %w", errUnidentified, metav1.NamespaceSystem, err)
+	}
+	if err != nil {
+		return err
+	}
+	var namespace metav1.PartialObjectMetadata
+	body, _ := result.Raw() // there is no error
+	if err := json.Unmarshal(body, &namespace); err != nil || string(namespace.UID) != a.session.UID {
+		return fmt.Errorf("%w: namespace %s has UID %q, not %q", errUnidentified, metav1.NamespaceSystem, namespace.UID, a.session.UID)
+	}
+	return nil
+}
+
+// isHidden reports whether Kubernetes itself keeps a namespace secret.
+func isHidden(err error) bool {
+	code, ok := statusCode(err)
+	return ok && (code == http.StatusForbidden || code == http.StatusNotFound) &&
+		!apierrors.HasStatusCause(err, metav1.CauseTypeUnexpectedServerResponse)
+}
+
+// hasMoved asks whether the group of what is followed prefers another version
+// than when that was discovered. A server that does not say has not moved.
+func (a *attempt) hasMoved(ctx context.Context) bool {
+	a.Stream.recheck = false
+	t := a.target
+	if a.spec.Version != "" || t.preferred == "" {
+		return false
+	}
+	a.guard.enter(opening)
+	var group metav1.APIGroup
+	err := a.session.Calls.Get().AbsPath("/apis", t.gvr.Group).MaxRetries(0).Do(ctx).Into(&group)
+	return err == nil && group.Name == t.gvr.Group && group.PreferredVersion.Version != t.preferred
+}
