@@ -49,6 +49,23 @@ func (m memory) meaning(spec Spec) (found ledger.Remembered, ok bool) {
 	return found, ok
 }
 
+// among returns the one of several resources that there is a stream of with the
+// spec's selection. It is for what was written when meanings were not noted.
+func (m memory) among(found []resource, spec Spec) (one *resource) {
+	for _, r := range m {
+		for i := range found {
+			if !r.Own || !sameSelection(r, spec) || groupResource(r) != found[i].name() {
+				continue
+			}
+			if one != nil {
+				return nil
+			}
+			one = &found[i]
+		}
+	}
+	return one
+}
+
 // guess returns the one stream of the spec's selection whose resource has that
 // plural name, in any group. It is for names that tell nothing by themselves,
 // and for what was written when meanings were not noted.
@@ -99,7 +116,11 @@ func (m memory) find(ctx context.Context, api *served, spec Spec) (resource, err
 		return m.again(ctx, api, spec, was)
 	}
 	r, err := api.resolve(ctx, spec)
-	if !errors.Is(err, errNoResource) && !errors.Is(err, errAmbiguous) {
+	if ambiguous, ok := errors.AsType[*ambiguousError](err); ok {
+		if one := m.among(ambiguous.found, spec); one != nil {
+			return suits(one, nil, spec)
+		}
+	} else if !errors.Is(err, errNoResource) {
 		return r, err
 	}
 	if was, ok := m.guess(spec, true); ok {

@@ -162,7 +162,7 @@ func (c *catalog) resolve(spec Spec) (resource, error) {
 		case len(found) == 1:
 			return found[0], nil
 		case len(found) > 1:
-			return resource{}, fmt.Errorf("%w: %s is %s here; write one of them", errAmbiguous, spec.name(), candidates(found, false))
+			return resource{}, &ambiguousError{spec, found}
 		case err != nil:
 			return resource{}, err
 		}
@@ -171,6 +171,18 @@ func (c *catalog) resolve(spec Spec) (resource, error) {
 		return resource{}, fmt.Errorf("the cluster does not serve %s, as far as it tells: %w", spec.name(), missed)
 	}
 	return resource{}, fmt.Errorf("%w: the cluster does not serve %s (yet)%s", errNoResource, spec.name(), c.hint(spec, named))
+}
+
+// ambiguousError says what a name may mean.
+type ambiguousError struct {
+	spec  Spec
+	found []resource
+}
+
+func (e *ambiguousError) Unwrap() error { return errAmbiguous }
+
+func (e *ambiguousError) Error() string {
+	return fmt.Sprintf("%s: %s is %s here; write one of them", errAmbiguous, e.spec.name(), candidates(e.found, false))
 }
 
 // meant returns which groups a spec means.
