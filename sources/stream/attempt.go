@@ -82,6 +82,7 @@ func (s *Stream) attempt(ctx context.Context, session *member.Session) ending {
 	code, _ := statusCode(err)
 	end.moved = code == http.StatusNotFound && !a.aimed && end.reason != renewed && end.reason != requested
 	end.lasted = !a.liveSince.IsZero() && time.Since(a.liveSince) >= liveFor
+	s.recheck = s.recheck || !a.liveSince.IsZero()
 	s.demands.notWatching()
 	cancel(nil)
 	unguard()

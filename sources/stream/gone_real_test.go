@@ -1,11 +1,13 @@
 package stream
 
 import (
+	"context"
 	"fmt"
 	"strings"
 	"testing"
 	"time"
 
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
@@ -38,12 +40,13 @@ func crdOf(group string, versions ...string) string {
 // install makes a CRD and waits until it is served and discovered.
 func (r *realStream) install(group string, versions ...string) {
 	r.t.Helper()
-	r.create(crds, "", crdOf(group, versions...))
+	r.create(crds, "", "%s", crdOf(group, versions...))
+	r.t.Cleanup(func() { r.uninstall(group) })
 	r.eventually("the CRD to be served", func() string {
 		if _, err := r.client.Resource(gizmosOf(group, versions[0])).List(r.t.Context(), metav1.ListOptions{}); err != nil {
 			return err.Error()
 		}
-		return r.discovered(group, true)
+		return r.discovered(r.t.Context(), group, true)
 	})
 }
 
@@ -51,16 +54,17 @@ func (r *realStream) install(group string, versions ...string) {
 // discovered any more.
 func (r *realStream) uninstall(group string) {
 	r.t.Helper()
-	if err := r.client.Resource(crds).Delete(r.t.Context(), "gizmos."+group, metav1.DeleteOptions{}); err != nil {
+	ctx := context.WithoutCancel(r.t.Context()) // a cleanup
+	if err := r.client.Resource(crds).Delete(ctx, "gizmos."+group, metav1.DeleteOptions{}); err != nil && !apierrors.IsNotFound(err) {
 		r.t.Fatal(err)
 	}
-	r.eventually("the CRD to be gone", func() string { return r.discovered(group, false) })
+	r.eventually("the CRD to be gone", func() string { return r.discovered(ctx, group, false) })
 }
 
 // discovered returns what is wrong if a group is not discovered as wanted.
-func (r *realStream) discovered(group string, want bool) string {
+func (r *realStream) discovered(ctx context.Context, group string, want bool) string {
 	gr := schema.GroupResource{Group: group, Resource: "gizmos"}
-	_, err := look(r.discovery()).resource(r.t.Context(), gr, Spec{})
+	_, err := look(r.discovery()).resource(ctx, gr, Spec{})
 	if is := err == nil; is != want {
 		return fmt.Sprintf("%s is discovered: %t, %v", gr, is, err)
 	}
@@ -201,8 +205,6 @@ func testSecondMeaning(t *testing.T, cluster *testenv.Cluster) {
 	})
 	fresh.stop()
 	r.stop()
-	r.uninstall(first)
-	r.uninstall(second)
 }
 
 // testPreferredVersion: the CRD gets a version that is preferred, then loses the

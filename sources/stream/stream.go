@@ -250,7 +250,6 @@ func (s *Stream) pause(ctx context.Context, session *member.Session, end ending)
 	case requested:
 		return // for the snapshot
 	case closed, expired, silent:
-		s.recheck = true
 		if end.lasted {
 			return
 		}
