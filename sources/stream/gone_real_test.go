@@ -144,11 +144,11 @@ func testGoneWhileCutOff(t *testing.T, cluster *testenv.Cluster) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer func() {
+	t.Cleanup(func() { // after those of the CRDs
 		if err := proxy.Close(); err != nil {
 			t.Error(err)
 		}
-	}()
+	})
 	r, namespace := followGizmos(t, cluster, proxy.Config(), "gz", group, "v1")
 	defer r.stop()
 	direct := follow(t, cluster.Config(), "cm?namespace="+namespace)
@@ -215,11 +215,11 @@ func testPreferredVersion(t *testing.T, cluster *testenv.Cluster) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer func() {
+	t.Cleanup(func() { // after those of the CRDs
 		if err := proxy.Close(); err != nil {
 			t.Error(err)
 		}
-	}()
+	})
 	r, namespace := followGizmos(t, cluster, proxy.Config(), "gizmos."+group, group, "v1beta1")
 	defer r.stop()
 	direct := follow(t, cluster.Config(), "cm?namespace="+namespace)
