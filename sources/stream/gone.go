@@ -19,7 +19,8 @@ import (
 // and they with it, while nobody watched. The sinks have to hear of that as of
 // any other deletion; but what discovery leaves out by mistake, for a moment or
 // behind a load balancer, must not be taken for it. So it takes several complete
-// discoveries, over a while, and each time the cluster has said who it is.
+// discoveries, over a while, and each time the cluster has said who it is, and
+// that there is nothing where the resource was.
 const (
 	// goneAfter is how long a resource must have been missing.
 	goneAfter = time.Minute
@@ -57,25 +58,28 @@ func (x *absence) proves(now time.Time, after time.Duration) bool {
 func (a *attempt) isGone(ctx context.Context, t *target, gone *goneError) error {
 	a.report(ctx, gone)
 	a.auditor.unfollow()
+	holds := func() bool { return t.cursor.Unacked() > 0 || t.cursor.Stats().Known > 0 }
+	if gone.former && !holds() {
+		// It was claimed only to take leave of the clusters before.
+		defer a.forget(t)
+	}
+	if t.gvr.Version == "" || t.kind == "" {
+		if len(t.former) > 0 || holds() {
+			return fmt.Errorf("%w; that its objects are gone cannot be told, because the ledger does not have their version and kind: "+
+				"it is from a time when these were not noted", gone)
+		}
+		return gone
+	}
 	if err := a.retire(ctx, t); err != nil {
 		return err
-	}
-	stats := t.cursor.Stats()
-	if gone.former && stats.Known+stats.Unacked == 0 {
-		a.forget(t)
-		return gone
 	}
 	if a.absence.cluster != t.id.ClusterUID || a.absence.resource != t.resource.name() {
 		a.absence = absence{cluster: t.id.ClusterUID, resource: t.resource.name()}
 	}
-	switch {
-	case stats.Known+stats.Unacked == 0 || !gone.told || a.absence.told:
+	if !gone.told || a.absence.told || !holds() {
 		return gone
-	case t.gvr.Version == "" || t.kind == "":
-		return fmt.Errorf("%w; that its objects are gone cannot be told, because the ledger does not have their version and kind: "+
-			"it is from a time when these were not noted", gone)
 	}
-	if err := a.identify(ctx); errors.Is(err, errUnidentified) {
+	if err := a.confirm(ctx, t); errors.Is(err, errUnconfirmed) {
 		return fmt.Errorf("%w; its objects are held: %w", gone, err)
 	} else if err != nil {
 		a.report(ctx, err)
@@ -92,7 +96,7 @@ func (a *attempt) isGone(ctx context.Context, t *target, gone *goneError) error 
 	a.setState(member.Syncing, resourceGone)
 	a.guard.enter(parked) // it is the sinks that are waited for
 	a.log.Info("A resource is not served any more; taking leave of what was known of it",
-		"resource", t.name, "objects", stats.Known, "since", a.absence.since)
+		"resource", t.name, "objects", t.cursor.Stats().Known, "since", a.absence.since)
 	if err := a.bury(t.cursor.Retire(), t.origin); err != nil {
 		return err
 	}
@@ -100,7 +104,7 @@ func (a *attempt) isGone(ctx context.Context, t *target, gone *goneError) error 
 	return gone
 }
 
-// forget drops what was claimed only to take leave of the clusters before.
+// forget drops what was claimed.
 func (a *attempt) forget(t *target) {
 	p := &a.progress
 	p.mu.Lock()
@@ -109,9 +113,31 @@ func (a *attempt) forget(t *target) {
 	a.ledger.Drop(t.id)
 }
 
-// errUnidentified says that a server has not told that it is still the cluster of
-// the session.
-var errUnidentified = errors.New("the server does not say that it is still the same cluster")
+// errUnconfirmed says that a server has not confirmed what its discovery tells.
+var errUnconfirmed = errors.New("the server does not confirm it")
+
+// confirm fails unless the server also says that it is the cluster of the
+// session, and that there is nothing where the resource was. The second question
+// takes a connection of its own, which may lead to another one of several
+// servers.
+func (a *attempt) confirm(ctx context.Context, t *target) error {
+	if err := a.identify(ctx); err != nil {
+		return err
+	}
+	a.guard.enter(opening)
+	body, err := a.listRequest(a.session, t, true, 1, "").Stream(ctx)
+	if err == nil {
+		_ = body.Close()
+		return fmt.Errorf("%w: there are still %s in version %s", errUnconfirmed, t.name, t.gvr.Version)
+	}
+	switch code, answered := statusCode(err); {
+	case !answered:
+		return err
+	case code != http.StatusNotFound:
+		return fmt.Errorf("%w: list %s: %w", errUnconfirmed, t.name, err)
+	}
+	return nil
+}
 
 // identify fails unless the server says that it is the cluster of the session.
 // One that tells nobody who it is, is known by its address alone.
@@ -124,7 +150,7 @@ func (a *attempt) identify(ctx context.Context) error {
 		return nil
 	}
 	if _, answered := statusCode(err); answered {
-		return fmt.Errorf("%w: read namespace %s: %w", errUnidentified, metav1.NamespaceSystem, err)
+		return fmt.Errorf("%w: read namespace %s: %w", errUnconfirmed, metav1.NamespaceSystem, err)
 	}
 	if err != nil {
 		return err
@@ -132,7 +158,7 @@ func (a *attempt) identify(ctx context.Context) error {
 	var namespace metav1.PartialObjectMetadata
 	body, _ := result.Raw() // there is no error
 	if err := json.Unmarshal(body, &namespace); err != nil || string(namespace.UID) != a.session.UID {
-		return fmt.Errorf("%w: namespace %s has UID %q, not %q", errUnidentified, metav1.NamespaceSystem, namespace.UID, a.session.UID)
+		return fmt.Errorf("%w: namespace %s has UID %.64q, not %q", errUnconfirmed, metav1.NamespaceSystem, namespace.UID, a.session.UID)
 	}
 	return nil
 }

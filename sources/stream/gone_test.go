@@ -193,6 +193,14 @@ func TestNoEvidenceThatAResourceIsGone(t *testing.T) {
 			h.server.serve()
 			h.server.fail("/api/v1/namespaces/kube-system", 403, status(403, "Forbidden", ""))
 		}, "resource gone, 2 objects held", member.Waiting},
+		"the resource is where it was": {func(h *harness) {
+			h.server.serve()
+			h.server.fail("/apis/zeta.io/v1/wigconfigmaps?limit=1", 200, `{"metadata":{},"items":[]}`)
+		}, "resource gone, 2 objects held", member.Waiting},
+		"nobody may look where it was": {func(h *harness) {
+			h.server.serve()
+			h.server.fail("/apis/zeta.io/v1/wigconfigmaps?limit=1", 403, status(403, "Forbidden", ""))
+		}, "resource gone, 2 objects held", member.Waiting},
 		"an aggregated API server that is down": {func(h *harness) {
 			h.server.serve(wigs)
 			h.server.fail("/apis/zeta.io/v1", 503, status(503, "ServiceUnavailable", ""))

@@ -14,25 +14,25 @@ import (
 type reason uint8
 
 const (
-	closed       reason = iota // the server ended the watch, as it does every few minutes
-	expired                    // 410: the version is no longer kept
-	tooNew                     // the server does not know the version yet
-	backwards                  // versions went backwards: the cluster was restored
-	unauthorized               // 401
-	forbidden                  // 403
-	missing                    // 404, or not in discovery
-	overlapping                // another stream follows the same objects
-	ambiguous                  // the name may mean one of several
-	incomplete                 // not in discovery, which some groups are missing from
-	throttled                  // 429
-	unavailable                // 5xx
-	rejected                   // any other status
-	network                    // no answer, or the connection broke
-	malformed                  // not what an API server sends
-	silent                     // no frame for too long
-	overdue                    // the snapshot took too long
-	renewed                    // the session changed
-	requested                  // for a snapshot that was asked for
+	closed        reason = iota // the server ended the watch, as it does every few minutes
+	expired                     // 410: the version is no longer kept
+	tooNew                      // the server does not know the version yet
+	backwards                   // versions went backwards: the cluster was restored
+	unauthorized                // 401
+	forbidden                   // 403
+	missing                     // 404, or not in discovery
+	overlapping                 // another stream follows the same objects
+	ambiguousName               // the name may mean one of several
+	incomplete                  // not in discovery, which some groups are missing from
+	throttled                   // 429
+	unavailable                 // 5xx
+	rejected                    // any other status
+	network                     // no answer, or the connection broke
+	malformed                   // not what an API server sends
+	silent                      // no frame for too long
+	overdue                     // the snapshot took too long
+	renewed                     // the session changed
+	requested                   // for a snapshot that was asked for
 	numReasons
 )
 
@@ -92,7 +92,7 @@ func classify(ctx context.Context, err error) (r reason, after time.Duration) {
 	case errors.Is(err, errClaimed):
 		return overlapping, 0
 	case errors.Is(err, errAmbiguous):
-		return ambiguous, 0
+		return ambiguousName, 0
 	case errors.Is(err, errIncomplete):
 		return incomplete, 0
 	}

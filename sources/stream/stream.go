@@ -239,7 +239,7 @@ func (s *Stream) pause(ctx context.Context, session *member.Session, end ending)
 		// Only the member's administrators can change it, or new credentials.
 		state = member.Waiting
 		delay = s.cfg.ReconnectMax/2 + rand.N(s.cfg.ReconnectMax/2+1)
-	case missing, overlapping, ambiguous, incomplete:
+	case missing, overlapping, ambiguousName, incomplete:
 		state, s.refresh = member.Waiting, true
 		delay = s.cfg.missingRetry + rand.N(s.cfg.missingRetry/2)
 	case renewed:
