@@ -22,6 +22,9 @@
 // CA. While URL and CA stay the same, only another UID makes it another
 // cluster, not a change of what may be read.
 //
+// A stream that falls silent is a reason for a probe, too: until it is answered the
+// member is stale. One that answers is live, whatever a single watch hears.
+//
 // A session survives an outage. It ends, with Changed closed, when the member
 // gets another configuration, turns out to be another cluster, is paused or
 // leaves. Its open requests are cut a few seconds later.

@@ -127,7 +127,7 @@ func (c *Connection) settle(a *attempt, out outcome) {
 		return
 	}
 	c.clients = a.clients
-	c.lastProbe = now
+	c.lastProbe, c.silent = now, false
 	c.probes[out.result]++
 	switch {
 	case out.err != nil:

@@ -248,7 +248,7 @@ func (c *fakeConnection) renew(t *testing.T, clusterUID string) {
 	c.server.set("/api/v1/namespaces/kube-system", fmt.Sprintf(`{"metadata":{"name":"kube-system","uid":%q}}`, clusterUID))
 	config := &rest.Config{Host: "http://fake", QPS: -1}
 	config.NegotiatedSerializer = scheme.Codecs.WithoutConversion()
-	client := &http.Client{Transport: c.server}
+	client := &http.Client{Transport: member.AsAsked(c.server)}
 	calls, err := rest.UnversionedRESTClientForConfigAndClient(config, client)
 	if err != nil {
 		t.Fatal(err)

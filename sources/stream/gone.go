@@ -8,7 +8,6 @@ import (
 	"net/http"
 	"time"
 
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
@@ -166,8 +165,7 @@ func (a *attempt) identify(ctx context.Context) error {
 // isHidden reports whether Kubernetes itself keeps a namespace secret.
 func isHidden(err error) bool {
 	code, ok := statusCode(err)
-	return ok && (code == http.StatusForbidden || code == http.StatusNotFound) &&
-		!apierrors.HasStatusCause(err, metav1.CauseTypeUnexpectedServerResponse)
+	return ok && (code == http.StatusForbidden || code == http.StatusNotFound) && member.ByKubernetes(err)
 }
 
 // hasMoved asks whether the group of what is followed prefers another version

@@ -139,6 +139,7 @@ func TestVersionThatIsDropped(t *testing.T) {
 		}
 		// But not again and again.
 		call.reply(404, status(404, "NotFound", ""))
+		h.call("list by 500").reply(404, status(404, "NotFound", ""))
 		h.wantState(member.Waiting)
 		h.quiet(missingRetry)
 	})

@@ -231,6 +231,7 @@ func TestOnRealServers(t *testing.T) {
 	t.Run("preferred version", func(t *testing.T) { testPreferredVersion(t, streaming) })
 	t.Run("broken API", func(t *testing.T) { testBrokenAPI(t, streaming) })
 	t.Run("audits", func(t *testing.T) { testAudits(t, streaming) })
+	t.Run("quiet events", func(t *testing.T) { testQuietEvents(t, streaming) })
 	t.Run("restarts", func(t *testing.T) { testRestarts(t, streaming) })
 	t.Run("restore", func(t *testing.T) { testRestore(t, streaming) })
 	t.Run("restore that nobody sees", func(t *testing.T) { testRestoreUnseen(t, paged) })

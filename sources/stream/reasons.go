@@ -8,38 +8,40 @@ import (
 	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+
+	"github.com/fairlead-dev/fairlead/internal/member"
 )
 
 // reason says why a connection of a stream ended or was not made.
 type reason uint8
 
 const (
-	closed        reason = iota // the server ended the watch, as it does every few minutes
-	expired                     // 410: the version is no longer kept
-	tooNew                      // the server does not know the version yet
-	backwards                   // versions went backwards: the cluster was restored
-	unauthorized                // 401
-	forbidden                   // 403
-	missing                     // 404, or not in discovery
-	overlapping                 // another stream follows the same objects
-	ambiguousName               // the name may mean one of several
-	incomplete                  // not in discovery, which some groups are missing from
-	throttled                   // 429
-	unavailable                 // 5xx
-	rejected                    // any other status
-	network                     // no answer, or the connection broke
-	malformed                   // not what an API server sends
-	silent                      // no frame for too long
-	overdue                     // the snapshot took too long
-	renewed                     // the session changed
-	requested                   // for a snapshot that was asked for
+	closed       reason = iota // the server ended the watch, as it does every few minutes
+	expired                    // 410: the version is no longer kept
+	tooNew                     // the server does not know the version yet
+	backwards                  // versions went backwards: the cluster was restored
+	unauthorized               // 401
+	forbidden                  // 403
+	missing                    // 404, or not in discovery
+	overlapping                // another stream follows the same objects
+	unclear                    // the name may mean one of several
+	incomplete                 // not in discovery, which some groups are missing from
+	throttled                  // 429
+	unavailable                // 5xx, or something in front of the API server answers
+	rejected                   // the API server does not take what it is asked
+	network                    // no answer, or the connection broke
+	malformed                  // not what an API server sends
+	silent                     // no frame for too long, although there should have been one
+	quiet                      // the same of a watch that promised none
+	overdue                    // the snapshot took too long
+	renewed                    // the session changed
+	requested                  // for a snapshot that was asked for
 	numReasons
 )
 
 var reasonNames = [numReasons]string{
-	"closed", "expired", "too_new", "backwards", "unauthorized", "forbidden", "missing", "overlapping",
-	"ambiguous", "incomplete", "throttled",
-	"unavailable", "rejected", "network", "malformed", "silent", "overdue", "session_changed", "snapshot_requested",
+	"closed", "expired", "too_new", "backwards", "unauthorized", "forbidden", "missing", "overlapping", "ambiguous", "incomplete", "throttled",
+	"unavailable", "rejected", "network", "malformed", "silent", "quiet", "overdue", "session_changed", "snapshot_requested",
 }
 
 func (r reason) String() string { return reasonNames[r] }
@@ -87,12 +89,14 @@ func classify(ctx context.Context, err error) (r reason, after time.Duration) {
 		return backwards, 0
 	case errors.Is(err, errMalformed), errors.Is(err, errNotJSON), errors.Is(err, errTooLarge), errors.Is(err, errNoVersion):
 		return malformed, 0
+	case errors.Is(err, member.ErrNotKubernetes):
+		return unavailable, 0
 	case errors.Is(err, errNoResource):
 		return missing, 0
 	case errors.Is(err, errClaimed):
 		return overlapping, 0
 	case errors.Is(err, errAmbiguous):
-		return ambiguousName, 0
+		return unclear, 0
 	case errors.Is(err, errIncomplete):
 		return incomplete, 0
 	}
@@ -107,6 +111,10 @@ func classify(ctx context.Context, err error) (r reason, after time.Duration) {
 		return tooNew, after
 	}
 	switch {
+	case code == http.StatusTooManyRequests:
+		return throttled, after
+	case !member.ByKubernetes(err):
+		return unavailable, after
 	case code == http.StatusGone || apierrors.IsResourceExpired(err):
 		return expired, after
 	case code == http.StatusUnauthorized:
@@ -118,9 +126,7 @@ func classify(ctx context.Context, err error) (r reason, after time.Duration) {
 		return unavailable, after
 	case code == http.StatusNotFound:
 		return missing, after
-	case code == http.StatusTooManyRequests:
-		return throttled, after
-	case code >= 500:
+	case code >= 500 && code != http.StatusNotImplemented:
 		return unavailable, after
 	}
 	return rejected, after
@@ -148,7 +154,7 @@ func answered(err error) error {
 		}
 	}
 	code, ok := statusCode(err)
-	if !ok {
+	if !ok || code < 500 && code != http.StatusTooManyRequests && !member.ByKubernetes(err) {
 		return err
 	}
 	switch code {
@@ -158,15 +164,18 @@ func answered(err error) error {
 	return nil
 }
 
-// noStreaming reports whether a server refused a streaming list because it
-// does not know of any.
-func noStreaming(err error) bool {
-	code, _ := statusCode(err)
+// notServed reports whether a server answered a streaming list with something
+// that does not say what is wrong with the request, the rights or the moment: it
+// may not be able to serve streaming lists. client-go's Reflector falls back to
+// pages on the same, and API servers count on that: one whose etcd is too old
+// answers 200 and an ERROR frame with code 500.
+func notServed(err error) bool {
+	code, ok := statusCode(err)
 	switch code {
-	case http.StatusBadRequest, http.StatusMethodNotAllowed, http.StatusUnprocessableEntity:
-		return true
+	case http.StatusUnauthorized, http.StatusForbidden, http.StatusGone, http.StatusTooManyRequests:
+		return false
 	}
-	return false
+	return ok
 }
 
 // cause is why a snapshot was taken.

@@ -111,6 +111,9 @@ type Stream struct {
 	replaced   *member.Session // the last one seen replaced
 	target     *target         // what it is followed with
 	noStream   bool            // the session's server has no streaming lists
+	unserved   int             // streaming lists in a row that it did not serve
+	bookmarks  bool            // it sends bookmarks
+	refused    bool            // what was asked last is refused until someone changes something
 	refresh    bool            // target is to be discovered again
 	recheck    bool            // its group may prefer another version by now
 	absence    absence         // of what the ledger remembers
@@ -193,6 +196,7 @@ func (s *Stream) adopt(session *member.Session) {
 		return
 	}
 	s.session, s.noStream, s.refresh = session, false, true
+	s.unserved, s.bookmarks, s.refused = 0, false, false
 	s.progress.mu.Lock()
 	s.progress.redact = session.Redact
 	s.progress.mu.Unlock()
@@ -235,11 +239,12 @@ func (s *Stream) pause(ctx context.Context, session *member.Session, end ending)
 	state := member.BackingOff
 	var delay time.Duration
 	switch end.reason {
-	case unauthorized, forbidden:
-		// Only the member's administrators can change it, or new credentials.
+	case unauthorized, forbidden, rejected:
+		// Only the member's administrators can change it, new credentials, or
+		// whoever wrote what to follow.
 		state = member.Waiting
 		delay = s.cfg.ReconnectMax/2 + rand.N(s.cfg.ReconnectMax/2+1)
-	case missing, overlapping, ambiguousName, incomplete:
+	case missing, overlapping, unclear, incomplete:
 		state, s.refresh = member.Waiting, true
 		delay = s.cfg.missingRetry + rand.N(s.cfg.missingRetry/2)
 	case renewed:
@@ -249,7 +254,7 @@ func (s *Stream) pause(ctx context.Context, session *member.Session, end ending)
 		delay = s.backoff.NextBackOff()
 	case requested:
 		return // for the snapshot
-	case closed, expired, silent:
+	case closed, expired, silent, quiet:
 		if end.lasted {
 			return
 		}
