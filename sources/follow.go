@@ -36,10 +36,11 @@ func (s *Sources) makeLocked(r *member) error {
 	}
 	r.conn, r.streams, r.used = conn, nil, false
 	s.limitLocked(r)
-	for _, spec := range s.o.Specs {
+	for i, spec := range s.o.Specs {
 		r.streams = append(r.streams, stream.New(stream.Options{
 			Cluster:    r.name,
 			Spec:       spec,
+			Earlier:    s.o.Specs[:i],
 			Config:     s.o.Config.Stream,
 			Connection: conn,
 			Offerer:    s.o.Queue,

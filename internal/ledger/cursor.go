@@ -308,14 +308,19 @@ func (c *Cursor) ResumePoint() string {
 func (c *Cursor) Stats() Stats {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	s := Stats{Known: c.acked.len(), Unacked: len(c.pending)}
-	for n := range c.held {
-		if c.acked.get([]byte(n)) == nil {
-			s.Known++
-		}
-	}
+	s := Stats{Known: c.knownLocked(), Unacked: len(c.pending)}
 	if head := c.order.head(); head != nil {
 		s.Oldest = head.since
 	}
 	return s
+}
+
+func (c *Cursor) knownLocked() int {
+	known := c.acked.len()
+	for n := range c.held {
+		if c.acked.get([]byte(n)) == nil {
+			known++
+		}
+	}
+	return known
 }

@@ -28,6 +28,8 @@ type head struct {
 	Sinks []string `json:"sinks,omitempty"`
 	Form  string   `json:"form,omitempty"`
 	Owed  bool     `json:"owed,omitempty"`
+	// Meaning is zero in heads that were written before there was such a field.
+	Meaning Meaning `json:"meaning,omitzero"`
 	// Left is when the cluster left the fleet; zero while it is in it.
 	Left time.Time `json:"left,omitzero"`
 }

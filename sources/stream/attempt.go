@@ -25,6 +25,7 @@ type attempt struct {
 	begin func() error
 	offer func(c *pipeline.Change, priority int) error
 
+	aimed     bool      // what is followed was discovered in this attempt
 	liveSince time.Time // zero: not live
 	ends      time.Time // when the server is to end the watch, at the soonest; zero: any time
 	newest    uint64    // highest version seen in the watch, if versions are numbers
@@ -79,7 +80,10 @@ func (s *Stream) attempt(ctx context.Context, session *member.Session) ending {
 	if fatal, ok := errors.AsType[fatalError](err); ok {
 		end.fatal = fatal.error
 	}
+	code, _ := statusCode(err)
+	end.moved = code == http.StatusNotFound && !a.aimed && end.reason != renewed && end.reason != requested
 	end.lasted = !a.liveSince.IsZero() && time.Since(a.liveSince) >= liveFor
+	s.recheck = s.recheck || !a.liveSince.IsZero()
 	a.judge(&end)
 	s.demands.notWatching()
 	cancel(nil)
@@ -107,12 +111,20 @@ func (a *attempt) judge(end *ending) {
 }
 
 func (a *attempt) follow(ctx context.Context) error {
+	if a.target != nil && a.recheck && !a.refresh {
+		a.refresh = a.hasMoved(ctx)
+	}
 	a.guard.enter(opening)
-	if err := a.aim(ctx, a.session); err != nil {
+	a.aimed = a.target == nil || a.refresh
+	t, err := a.aim(ctx, a.session)
+	if gone, ok := errors.AsType[*goneError](err); ok {
+		return a.isGone(ctx, t, gone)
+	}
+	if err != nil {
 		a.report(ctx, err)
 		return err
 	}
-	if err := a.retire(ctx); err != nil {
+	if err := a.retire(ctx, t); err != nil {
 		return err
 	}
 	if from, ok := a.target.cursor.Start(); ok && !a.replaying && !a.demands.any() {

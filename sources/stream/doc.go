@@ -6,7 +6,7 @@
 //	(Acquire,  └ yes: does the server know it? ───────┘      ▲          ├─ 410 expired, versions went back: snapshot
 //	 discover,        │                                      │          ├─ replay asked for, audit found something: snapshot
 //	 retire)          ▼                                      │          ├─ 401, 403: wait for new credentials, slow retry
-//	         ledger: Observe ─ Offer ─ Seen                  │          ├─ 404: ask again for the resource, slow retry
+//	         ledger: Observe ─ Offer ─ Seen                  │          ├─ 404: discover again; not found: slow retry, until it is gone
 //	                                                         └──────────┴─ error: exponential backoff, full jitter
 //
 // Guarantees:
@@ -18,6 +18,14 @@
 //   - Another cluster under the member's name: sinks have accepted that all of
 //     the old one is gone, under its UID, before anything of the new one is
 //     offered; across restarts, too.
+//   - What is followed stays followed. A name is resolved once in each cluster,
+//     and the ledger remembers what it means. While that is not served, the
+//     stream waits. It never goes over to something else of that name, and
+//     follows nothing whose name is ambiguous.
+//   - A resource that is gone has no objects: sinks are told so, once several
+//     complete discoveries, over a minute or more, have lacked it in a cluster
+//     that has each time said who it is. Groups that failed, refusals, and
+//     answers of what stands in front of the server are no such discoveries.
 //   - Backpressure. While Offer blocks, nothing is read from the socket, and
 //     nothing is buffered beyond one read of it. The time is not held against
 //     the server.

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"golang.org/x/sync/semaphore"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 
 	"github.com/fairlead-dev/fairlead/internal/member"
 	"github.com/fairlead-dev/fairlead/pipeline"
@@ -132,19 +133,6 @@ func TestRetriesAreSpacedOut(t *testing.T) {
 	}
 }
 
-func TestResourceThatMoved(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		h := start(t)
-		call := h.call("streaming list")
-		h.server.set("/api/v1", `{"kind":"APIResourceList","groupVersion":"v1","resources":[{"name":"newconfigmaps","singularName":"cm","kind":"ConfigMap","verbs":["list","watch"]}]}`)
-		call.reply(404, status(404, "NotFound", ""))
-		h.call("list by 500").reply(404, status(404, "NotFound", ""))
-		if call = h.call("streaming list"); call.URL.Path != "/api/v1/newconfigmaps" {
-			t.Errorf("path is %s", call.URL.Path)
-		}
-	})
-}
-
 func TestResourceThatDoesNotExistYet(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := start(t, func(o *Options) { o.Spec = Spec{Resource: "wigmaps", Group: "example.com"} })
@@ -193,6 +181,57 @@ func TestStreamsOfTheSameObjects(t *testing.T) {
 		}
 		second.call("streaming list")
 	})
+}
+
+// Specs that mean the same, in words or by the objects: the one written first
+// is followed, whichever stream comes first, and the other says so.
+func TestSpecsThatMeanTheSame(t *testing.T) {
+	for _, test := range []struct{ specs, says string }{
+		{"wg wigconfigmaps", `"wg" and watch "wigconfigmaps" both mean wigconfigmaps.zeta.io`},
+		{"wigconfigmaps wg", `"wigconfigmaps" and watch "wg" both mean wigconfigmaps.zeta.io`},
+		{"wg wigconfigmaps.zeta.io/v1?namespace=ns", `both mean`},
+		{"cm wg configmaps", `"cm" and watch "configmaps" both mean configmaps`},
+		{"wigconfigmaps wigconfigmaps.alpha.io", `(wigconfigmaps.zeta.io) and watch "wigconfigmaps.alpha.io" (wigconfigmaps.alpha.io) are the same objects`},
+		{"wigconfigmaps.alpha.io wigconfigmaps.zeta.io", `in two API groups; leave one of them out`},
+		{"hatconfigmaps.zeta.io wigconfigmaps", ""},
+		{"wg?namespace=a wigconfigmaps?namespace=b", ""},
+		{"gone wigconfigmaps", ""},
+	} {
+		for _, last := range []bool{true, false} {
+			t.Run(fmt.Sprint(test.specs, " last first=", last), func(t *testing.T) {
+				cohabiting[schema.GroupResource{Group: "alpha.io", Resource: "wigconfigmaps"}] = schema.GroupResource{Group: "zeta.io", Resource: "wigconfigmaps"}
+				defer delete(cohabiting, schema.GroupResource{Group: "alpha.io", Resource: "wigconfigmaps"})
+				synctest.Test(t, func(t *testing.T) {
+					var specs []Spec
+					for _, s := range strings.Fields(test.specs) {
+						specs = append(specs, mustParse(t, s))
+					}
+					claims, ledger := NewClaims(), newLedger(t)
+					follow := func(i int) *harness {
+						return start(t, func(o *Options) {
+							o.Claims, o.Ledger, o.Spec, o.Earlier = claims, ledger, specs[i], specs[:i]
+							o.Connection.(*fakeConnection).server.serve(wigs, alphaWigs)
+						})
+					}
+					second := len(specs) - 1
+					if last {
+						h := follow(second)
+						if test.says == "" {
+							h.call("streaming list")
+							return
+						}
+						if s := h.wantState(member.Waiting); s.Reason != "overlapping" || !strings.Contains(s.LastError, test.says) {
+							t.Errorf("status: %+v", s)
+						}
+						h.quiet(time.Hour)
+					}
+					if specs[0].Resource != "gone" && specs[0].Resource != "hatconfigmaps" {
+						follow(0).call("streaming list")
+					}
+				})
+			})
+		}
+	}
 }
 
 func TestSilence(t *testing.T) {

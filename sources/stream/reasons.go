@@ -8,7 +8,6 @@ import (
 	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	"k8s.io/client-go/discovery"
 
 	"github.com/fairlead-dev/fairlead/internal/member"
 )
@@ -25,6 +24,8 @@ const (
 	forbidden                  // 403
 	missing                    // 404, or not in discovery
 	overlapping                // another stream follows the same objects
+	unclear                    // the name may mean one of several
+	incomplete                 // not in discovery, which some groups are missing from
 	throttled                  // 429
 	unavailable                // 5xx, or something in front of the API server answers
 	rejected                   // the API server does not take what it is asked
@@ -39,7 +40,7 @@ const (
 )
 
 var reasonNames = [numReasons]string{
-	"closed", "expired", "too_new", "backwards", "unauthorized", "forbidden", "missing", "overlapping", "throttled",
+	"closed", "expired", "too_new", "backwards", "unauthorized", "forbidden", "missing", "overlapping", "ambiguous", "incomplete", "throttled",
 	"unavailable", "rejected", "network", "malformed", "silent", "quiet", "overdue", "session_changed", "snapshot_requested",
 }
 
@@ -94,8 +95,10 @@ func classify(ctx context.Context, err error) (r reason, after time.Duration) {
 		return missing, 0
 	case errors.Is(err, errClaimed):
 		return overlapping, 0
-	case discovery.IsGroupDiscoveryFailedError(err):
-		return unavailable, 0
+	case errors.Is(err, errAmbiguous):
+		return unclear, 0
+	case errors.Is(err, errIncomplete):
+		return incomplete, 0
 	}
 	if seconds, ok := apierrors.SuggestsClientDelay(err); ok {
 		after = min(time.Duration(seconds)*time.Second, longestRetryAfter)
@@ -118,6 +121,9 @@ func classify(ctx context.Context, err error) (r reason, after time.Duration) {
 		return unauthorized, after
 	case code == http.StatusForbidden:
 		return forbidden, after
+	case code == http.StatusNotFound && errors.Is(err, errDiscovery):
+		// Whatever answers there, it is no API server that is well.
+		return unavailable, after
 	case code == http.StatusNotFound:
 		return missing, after
 	case code >= 500 && code != http.StatusNotImplemented:
@@ -142,8 +148,10 @@ func statusCode(err error) (code int32, ok bool) {
 // answered returns what the member's connection is to be told about a call:
 // nil if the server itself answered.
 func answered(err error) error {
-	if errors.Is(err, errNoResource) || errors.Is(err, errClaimed) || discovery.IsGroupDiscoveryFailedError(err) {
-		return nil
+	for _, told := range []error{errNoResource, errClaimed, errAmbiguous, errIncomplete} {
+		if errors.Is(err, told) {
+			return nil
+		}
 	}
 	code, ok := statusCode(err)
 	if !ok || code < 500 && code != http.StatusTooManyRequests && !member.ByKubernetes(err) {

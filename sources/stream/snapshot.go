@@ -197,7 +197,7 @@ func (a *attempt) bury(tombstones []ledger.Tombstone, origin *pipeline.Origin) e
 		a.progress.tombstones.Add(1)
 		err := a.offer(&pipeline.Change{
 			Key: pipeline.Key{
-				Cluster: a.cluster, Resource: a.target.name,
+				Cluster: a.cluster, Resource: origin.Resource.GroupResource().String(),
 				Namespace: tombstone.Name.Namespace, Name: tombstone.Name.Name,
 			},
 			Origin: origin, Op: pipeline.Deleted,

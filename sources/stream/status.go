@@ -1,6 +1,7 @@
 package stream
 
 import (
+	"fmt"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -19,7 +20,9 @@ type Status struct {
 	State    member.State `json:"state"`
 	Since    time.Time    `json:"since"` // when it entered State
 	// Reason is why the stream is in that state, in a word: what a snapshot is
-	// taken for, or what the last attempt failed for. Empty while all is well.
+	// taken for, or what the last attempt failed for; "resource gone, N objects
+	// held" if that is what sinks have of one that is not served. Empty while
+	// all is well.
 	Reason string `json:"reason,omitempty"`
 	// LastError is what went wrong last, even if all is well again; empty if
 	// nothing has.
@@ -100,6 +103,9 @@ func (s *Stream) Status() Status {
 	if cursor != nil {
 		stats := cursor.Stats()
 		st.Known, st.Unacked, st.OldestUnacked = stats.Known, stats.Unacked, stats.Oldest
+	}
+	if st.Reason == missing.String() && st.Known > 0 {
+		st.Reason = fmt.Sprintf("resource gone, %d objects held", st.Known)
 	}
 	return st
 }

@@ -40,6 +40,8 @@ type Ledger interface {
 	// Claim returns the cursor of a stream, and those that it had in other
 	// clusters of that name.
 	Claim(id ledger.StreamID, digest string) (c *ledger.Cursor, former []*ledger.Cursor)
+	// Recall returns the streams that there are cursors of under that name.
+	Recall(cluster, uid, digest string) []ledger.Remembered
 	// Drop forgets a cursor.
 	Drop(id ledger.StreamID)
 }
@@ -49,6 +51,7 @@ type Ledger interface {
 type Options struct {
 	Cluster    string // the member's name in the fleet
 	Spec       Spec
+	Earlier    []Spec // those of the member's other streams that were written before
 	Config     Config
 	Connection Connection
 	Offerer    Offerer
@@ -78,7 +81,7 @@ const (
 const liveFor = 10 * time.Second
 
 // missingRetry is how often a cluster is asked again for a resource that it
-// does not have, or that another stream follows: 30 s and up to half as much
+// does not have, or that cannot be followed there: 30 s and up to half as much
 // again.
 const missingRetry = 30 * time.Second
 
@@ -86,6 +89,7 @@ const missingRetry = 30 * time.Second
 type Stream struct {
 	cluster string
 	spec    Spec
+	earlier []Spec
 	name    string
 	cfg     Config
 	conn    Connection
@@ -111,6 +115,8 @@ type Stream struct {
 	bookmarks  bool            // it sends bookmarks
 	refused    bool            // what was asked last is refused until someone changes something
 	refresh    bool            // target is to be discovered again
+	recheck    bool            // its group may prefer another version by now
+	absence    absence         // of what the ledger remembers
 	stale      bool            // reported as such
 	cause      cause           // why the snapshot that is needed is
 	replaying  bool            // that snapshot delivers what sinks have, too
@@ -129,6 +135,7 @@ func New(o Options) *Stream {
 	s := &Stream{
 		cluster: o.Cluster,
 		spec:    o.Spec,
+		earlier: o.Earlier,
 		name:    o.Spec.String(),
 		cfg:     cfg,
 		conn:    o.Connection,
@@ -201,6 +208,7 @@ type ending struct {
 	err    error         // nil if the server just closed the watch
 	after  time.Duration // how long the server asked to be left alone
 	lasted bool          // the stream was live for a while
+	moved  bool          // what was discovered before is not there any more
 	fatal  error         // ends the stream
 }
 
@@ -224,6 +232,10 @@ func (s *Stream) pause(ctx context.Context, session *member.Session, end ending)
 		s.attempts = 0
 		s.backoff.Reset()
 	}
+	if end.moved {
+		s.refresh = true
+		return // to look where it is now
+	}
 	state := member.BackingOff
 	var delay time.Duration
 	switch end.reason {
@@ -232,9 +244,9 @@ func (s *Stream) pause(ctx context.Context, session *member.Session, end ending)
 		// whoever wrote what to follow.
 		state = member.Waiting
 		delay = s.cfg.ReconnectMax/2 + rand.N(s.cfg.ReconnectMax/2+1)
-	case missing, overlapping:
+	case missing, overlapping, unclear, incomplete:
 		state, s.refresh = member.Waiting, true
-		delay = missingRetry + rand.N(missingRetry/2)
+		delay = s.cfg.missingRetry + rand.N(s.cfg.missingRetry/2)
 	case renewed:
 		if !again {
 			return // for the session that replaced it
