@@ -71,6 +71,9 @@ func resolveAny(ctx context.Context, client discovery.DiscoveryInterfaceWithCont
 
 func watchable(gv schema.GroupVersion, r metav1.APIResource) (resource, error) {
 	gvr := gv.WithResource(r.Name)
+	if err := checkNames(gvr, r.Kind); err != nil {
+		return resource{}, err
+	}
 	if !slices.Contains(r.Verbs, "list") || !slices.Contains(r.Verbs, "watch") {
 		return resource{}, fmt.Errorf("%w: %s cannot be watched, it has %v only", errNoResource, gvr.GroupResource(), r.Verbs)
 	}
