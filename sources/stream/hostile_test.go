@@ -202,8 +202,16 @@ func membersOf(text []byte) (map[string]json.RawMessage, error) {
 	return members, nil
 }
 
-// checkLine checks an event without any of the code that wrote it.
+// checkLine checks an event of the hostile member's.
 func checkLine(t *testing.T, line []byte, spec Spec) {
+	t.Helper()
+	if event := checkEvent(t, line, "mine", spec); string(event["clusteruid"]) != `"uid-of-mine"` {
+		t.Fatalf("of another cluster: %s", line)
+	}
+}
+
+// checkEvent checks an event without any of the code that wrote it.
+func checkEvent(t *testing.T, line []byte, cluster string, spec Spec) map[string]json.RawMessage {
 	t.Helper()
 	if !utf8.Valid(line) || bytes.ContainsAny(line, "\r\n") {
 		t.Fatalf("not one line of UTF-8: %q", line)
@@ -223,7 +231,7 @@ func checkLine(t *testing.T, line []byte, spec Spec) {
 			t.Fatalf("an attribute %q: %s", key, line)
 		}
 	}
-	if text(event, "cluster") != "mine" || text(event, "source") != "/clusters/mine" || text(event, "clusteruid") != "uid-of-mine" {
+	if text(event, "cluster") != cluster || text(event, "source") != "/clusters/"+cluster {
 		t.Fatalf("under another member's name: %s", line)
 	}
 	if !regexp.MustCompile(`^([a-z0-9.-]{1,253}/)?[a-z0-9-]{1,63}$`).MatchString(text(event, "apiversion")) ||
@@ -277,6 +285,7 @@ func checkLine(t *testing.T, line []byte, spec Spec) {
 	if err := json.Unmarshal(line, &whole); err != nil {
 		t.Fatalf("a decoder refuses it: %v: %s", err, line)
 	}
+	return event
 }
 
 // checkRetry writes a line as a dead letter and has it read back and sent again.
