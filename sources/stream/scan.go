@@ -1,9 +1,7 @@
 package stream
 
 import (
-	"bytes"
 	"encoding/binary"
-	"encoding/json"
 	"math/bits"
 
 	"github.com/fairlead-dev/fairlead/internal/jsontext"
@@ -302,51 +300,4 @@ func escape(b []byte) int {
 		return 6
 	}
 	return 0
-}
-
-// plain reports whether the raw content of a string stands for itself: ASCII
-// without escapes, as all of Kubernetes' identifiers are.
-func plain(raw []byte) bool {
-	for _, c := range raw {
-		if c == '\\' || c >= 0x80 {
-			return false
-		}
-	}
-	return true
-}
-
-// is reports whether the raw content of a string, a key mostly, means word.
-func is(raw []byte, word string) bool {
-	if string(raw) == word {
-		return true
-	}
-	return !plain(raw) && unquote(raw) == word
-}
-
-// isAny reports whether decoders that do not tell capitals from others, as
-// encoding/json does not, take the raw content of a string for one of words.
-func isAny(raw []byte, words ...string) bool {
-	if !plain(raw) {
-		raw = []byte(unquote(raw))
-	}
-	for _, word := range words {
-		if len(raw) >= len(word) && bytes.EqualFold(raw, []byte(word)) {
-			return true
-		}
-	}
-	return false
-}
-
-// unquote returns the string that a raw content stands for.
-func unquote(raw []byte) string {
-	if plain(raw) {
-		return string(raw)
-	}
-	quoted := make([]byte, 0, len(raw)+2)
-	quoted = append(append(append(quoted, '"'), raw...), '"')
-	var text string
-	if json.Unmarshal(quoted, &text) != nil {
-		return "" // not reached: the scanner accepted it as a string
-	}
-	return text
 }
