@@ -48,6 +48,7 @@ func TestFrames(t *testing.T) {
 		{name: "a kind that is no string", frames: []string{strings.Replace(event("ADDED", "x", 12), `"ConfigMap"`, "5", 1)}, rejected: "foreign", state: member.Live},
 		{name: "another version", frames: []string{strings.Replace(event("ADDED", "x", 12), `"apiVersion":"v1"`, `"apiVersion":"v2"`, 1)}, rejected: "foreign", state: member.Live},
 		{name: "another group", frames: []string{strings.Replace(event("ADDED", "x", 12), `"apiVersion":"v1"`, `"apiVersion":"apps/v1"`, 1)}, rejected: "foreign", state: member.Live},
+		{name: "a version with a slash too many", frames: []string{strings.Replace(event("ADDED", "x", 12), `"apiVersion":"v1"`, `"apiVersion":"/v1"`, 1)}, rejected: "foreign", state: member.Live},
 		{name: "metadata nobody asked for", frames: []string{strings.Replace(strings.Replace(event("ADDED", "x", 12), "ConfigMap", partialKind, 1), `"v1"`, `"meta.k8s.io/v1"`, 1)}, rejected: "foreign", state: member.Live},
 		{name: "without kind", frames: []string{`{"type":"ADDED","object":{"apiVersion":"v1","metadata":{"name":"d","uid":"uid-d","resourceVersion":"13"}}}`}, want: []string{"added d uid-d@13"}, state: member.Live},
 		{name: "metadata not in UTF-8", frames: []string{twoKeys("\"labels\":{\"a\":\"\xff\"}"), event("ADDED", "d", 13)}, want: []string{"added d uid-d@13"}, rejected: "not_portable", state: member.Live},

@@ -81,7 +81,7 @@ func sameVersion(raw []byte, gv schema.GroupVersion) bool {
 	if !found {
 		group, version = nil, raw
 	}
-	return string(group) == gv.Group && string(version) == gv.Version
+	return found == (gv.Group != "") && string(group) == gv.Group && string(version) == gv.Version
 }
 
 // reduce returns why only the metadata of an object that is not refused are
