@@ -141,6 +141,7 @@ func FuzzHostileMember(f *testing.F) {
 		spec.Metadata = mode&4 != 0
 		synctest.Test(t, func(t *testing.T) {
 			h := start(t, m.on(t), func(o *Options) { o.Spec = spec })
+			var lines [][]byte
 			for {
 				synctest.Wait()
 				select {
@@ -152,7 +153,7 @@ func FuzzHostileMember(f *testing.F) {
 					}
 					line := c.AppendCloudEvent(nil)
 					checkLine(t, line, spec)
-					checkRetry(t, h.stream, line)
+					lines = append(lines, line)
 					c.Origin.Tracker.Ack(c)
 					continue
 				default:
@@ -165,6 +166,9 @@ func FuzzHostileMember(f *testing.F) {
 			}
 			if err := h.stop(); err != nil {
 				t.Error(err)
+			}
+			for _, line := range lines { // now that the stream's turn is free
+				checkRetry(t, h.stream, line)
 			}
 		})
 	})
