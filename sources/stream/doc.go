@@ -37,6 +37,14 @@
 //   - One frame at a time is held, of 16 MiB at most. A snapshot is a streaming
 //     list where the server has them, else pages of 500 objects whose items are
 //     handed on as they arrive.
+//   - A change is what its event says. The names of the resource are
+//     Kubernetes' (names.go), and what a member sends as another kind, in another
+//     namespace, or so that decoders could take it for another object is rejected
+//     (identity.go). A watch goes on without it; a snapshot fails, because what it
+//     cannot tell it cannot sweep. Where the metadata are clear and the rest is not
+//     what every decoder reads, the metadata are handed on alone: an API server
+//     that is as it should be sends what its users wrote into a RawExtension or a
+//     custom resource without a schema.
 //   - Frames are scanned, not decoded: every byte is checked to be JSON, but
 //     only identity and version are picked out. The rest is copied once, without
 //     managedFields.

@@ -224,6 +224,7 @@ func TestOnRealServers(t *testing.T) {
 	t.Run("metadata in pages", func(t *testing.T) { testMetadataOnly(t, paged) })
 	t.Run("secrets", func(t *testing.T) { testSecrets(t, streaming) })
 	t.Run("custom resources", func(t *testing.T) { testCustomResources(t, streaming) })
+	t.Run("odd objects", func(t *testing.T) { testOddObjects(t, streaming) })
 	t.Run("connection cut", func(t *testing.T) { testCut(t, streaming) })
 	t.Run("resource gone while down", func(t *testing.T) { testGoneWhileDown(t, streaming) })
 	t.Run("resource gone while cut off", func(t *testing.T) { testGoneWhileCutOff(t, streaming) })

@@ -63,6 +63,8 @@ var (
 	errTooLarge  = errors.New("an object is larger than 16 MiB and its metadata are not at the start")
 	errClaimed   = errors.New("another stream follows the same objects")
 	errNoVersion = errors.New("the server ended the list without a resourceVersion")
+
+	errNotPortable = errors.New("it is not UTF-8, or holds what common JSON decoders refuse: half of a surrogate pair, a number beyond float64, nesting beyond 99")
 )
 
 // classify tells the reason for the end of a connection made under ctx, and
@@ -87,7 +89,7 @@ func classify(ctx context.Context, err error) (r reason, after time.Duration) {
 		return requested, 0
 	case errors.Is(err, errBackwards):
 		return backwards, 0
-	case errors.Is(err, errMalformed), errors.Is(err, errNotJSON), errors.Is(err, errTooLarge), errors.Is(err, errNoVersion):
+	case errors.Is(err, errMalformed), errors.Is(err, errNotJSON), errors.Is(err, errTooLarge), errors.Is(err, errNoVersion), errors.Is(err, errNames):
 		return malformed, 0
 	case errors.Is(err, member.ErrNotKubernetes):
 		return unavailable, 0
@@ -148,7 +150,7 @@ func statusCode(err error) (code int32, ok bool) {
 // answered returns what the member's connection is to be told about a call:
 // nil if the server itself answered.
 func answered(err error) error {
-	for _, told := range []error{errNoResource, errClaimed, errAmbiguous, errIncomplete} {
+	for _, told := range []error{errNoResource, errNames, errClaimed, errAmbiguous, errIncomplete} {
 		if errors.Is(err, told) {
 			return nil
 		}
@@ -207,9 +209,13 @@ const (
 	unknownType
 	noIdentity
 	noBookmarkVersion
+	ambiguous   // decoders would not agree about what it is
+	foreign     // of another kind, version or namespace than was asked for
+	notPortable // not every decoder could read it
 	numRejections
 )
 
-var rejectionNames = [numRejections]string{"not_json", "oversized", "unknown_type", "no_identity", "bookmark_without_version"}
+var rejectionNames = [numRejections]string{"not_json", "oversized", "unknown_type", "no_identity", "bookmark_without_version",
+	"ambiguous", "foreign", "not_portable"}
 
 func (r rejection) String() string { return rejectionNames[r] }

@@ -132,6 +132,9 @@ func suits(r *resource, err error, spec Spec) (resource, error) {
 
 func watchable(gv schema.GroupVersion, r metav1.APIResource) (resource, error) {
 	gvr := gv.WithResource(r.Name)
+	if err := checkNames(gvr, r.Kind); err != nil {
+		return resource{}, err
+	}
 	if !slices.Contains(r.Verbs, "list") || !slices.Contains(r.Verbs, "watch") {
 		return resource{}, fmt.Errorf("%w: %s cannot be watched, it has %v only", errNoResource, gvr.GroupResource(), r.Verbs)
 	}
