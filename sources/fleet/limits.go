@@ -3,9 +3,12 @@ package fleet
 import (
 	"errors"
 	"fmt"
-	"math"
 	"strconv"
 	"strings"
+
+	"k8s.io/apimachinery/pkg/api/resource"
+
+	"github.com/fairlead-dev/fairlead/ratelimit"
 )
 
 // The annotations of a Secret or ClusterProfile that say more about its cluster.
@@ -17,6 +20,9 @@ const (
 	annotationBurst  = "fairlead.dev/burst"
 	annotationWeight = "fairlead.dev/weight"
 	annotationPaused = "fairlead.dev/paused"
+
+	annotationMaxObjects     = "fairlead.dev/max-objects"
+	annotationMaxLedgerBytes = "fairlead.dev/max-ledger-bytes"
 )
 
 // Limits are what a description asks for its cluster, over what holds for every
@@ -30,6 +36,11 @@ type Limits struct {
 	Burst *int
 	// Weight is its share of turns, at least 1. Nil leaves the default.
 	Weight *int
+	// MaxObjects is how many objects of it the ledger may know, 0 or more; 0 is no
+	// bound. MaxLedgerBytes is how many bytes these may take there. Nil leaves the
+	// default.
+	MaxObjects     *int
+	MaxLedgerBytes *int64
 	// Paused says that the cluster stays in the fleet, but is not connected to.
 	Paused bool
 }
@@ -48,9 +59,22 @@ func (l Limits) Over(qps float64, burst, weight int) (float64, int, int) {
 	return qps, burst, weight
 }
 
+// OverQuota returns the bounds of what the cluster may have in the ledger, with
+// what they do not set taken from the given ones.
+func (l Limits) OverQuota(objects int, bytes int64) (int, int64) {
+	if l.MaxObjects != nil {
+		objects = *l.MaxObjects
+	}
+	if l.MaxLedgerBytes != nil {
+		bytes = *l.MaxLedgerBytes
+	}
+	return objects, bytes
+}
+
 // Equal says whether both ask for the same.
 func (l Limits) Equal(other Limits) bool {
-	return same(l.QPS, other.QPS) && same(l.Burst, other.Burst) && same(l.Weight, other.Weight) && l.Paused == other.Paused
+	return same(l.QPS, other.QPS) && same(l.Burst, other.Burst) && same(l.Weight, other.Weight) &&
+		same(l.MaxObjects, other.MaxObjects) && same(l.MaxLedgerBytes, other.MaxLedgerBytes) && l.Paused == other.Paused
 }
 
 func same[T comparable](a, b *T) bool {
@@ -70,11 +94,14 @@ func parseLimits(annotations map[string]string) (Limits, error) {
 		errs = append(errs, fmt.Errorf("annotation %s: %q is not %s", name, clip(annotations[name]), want))
 	}
 	if v, ok := annotations[annotationQPS]; ok {
-		// The upper bound only keeps what comes after from overflowing.
-		if f, err := strconv.ParseFloat(v, 64); err != nil || !(f >= 0) || f > math.MaxInt32 {
-			bad(annotationQPS, "a number of 0 or more")
-		} else {
+		f, err := strconv.ParseFloat(v, 64)
+		if err != nil {
+			err = errors.New("it is no number")
+		} else if err = ratelimit.CheckQPS(f); err == nil {
 			l.QPS = &f
+		}
+		if err != nil {
+			errs = append(errs, fmt.Errorf("annotation %s: %q: %w", annotationQPS, clip(v), err))
 		}
 	}
 	for _, count := range []struct {
@@ -89,6 +116,20 @@ func parseLimits(annotations map[string]string) (Limits, error) {
 			bad(count.name, "a whole number of 1 or more")
 		} else {
 			*count.into = new(int(n))
+		}
+	}
+	if v, ok := annotations[annotationMaxObjects]; ok {
+		if n, err := strconv.ParseInt(v, 10, 32); err != nil || n < 0 {
+			bad(annotationMaxObjects, "a whole number of 0 (no bound) or more")
+		} else {
+			l.MaxObjects = new(int(n))
+		}
+	}
+	if v, ok := annotations[annotationMaxLedgerBytes]; ok {
+		if q, err := resource.ParseQuantity(v); err != nil || q.Sign() < 0 {
+			bad(annotationMaxLedgerBytes, "a number of bytes of 0 (no bound) or more, such as 64Mi")
+		} else {
+			l.MaxLedgerBytes = new(q.Value())
 		}
 	}
 	switch v, ok := annotations[annotationPaused]; {

@@ -77,6 +77,9 @@ func (s *Stream) attempt(ctx context.Context, session *member.Session) ending {
 	if fatal, ok := errors.AsType[fatalError](err); ok {
 		end.fatal = fatal.error
 	}
+	if end.reason == overdue && s.shortage.open {
+		end.reason, end.err = tooMany, errNoRoom
+	}
 	end.lasted = !a.liveSince.IsZero() && time.Since(a.liveSince) >= liveFor
 	s.demands.notWatching()
 	cancel(nil)
@@ -96,6 +99,7 @@ func (a *attempt) follow(ctx context.Context) error {
 	if err := a.retire(ctx); err != nil {
 		return err
 	}
+	a.lookForRoom(time.Now())
 	if from, ok := a.target.cursor.Start(); ok && !a.replaying && !a.demands.any() {
 		err := a.knows(ctx, from)
 		if err == nil {
@@ -173,12 +177,10 @@ func (a *attempt) live(from string) error {
 	p.mu.Lock()
 	p.attempt = 0
 	p.mu.Unlock()
-	a.auditor.follow(a.session, a.target, a.newest)
-	if a.stale {
-		a.setState(member.Stale, silent.String()) // until it hears something
-	} else {
-		a.setState(member.Live, "")
+	if !a.shortage.open {
+		a.auditor.follow(a.session, a.target, a.newest)
 	}
+	a.setFollowing()
 	return nil
 }
 
@@ -189,7 +191,7 @@ func (a *attempt) heard(now time.Time) {
 	if a.stale {
 		a.setFresh()
 		if !a.liveSince.IsZero() {
-			a.setState(member.Live, "")
+			a.setFollowing()
 		}
 	}
 }

@@ -33,6 +33,8 @@ func (a *attempt) snapshot(ctx context.Context) error {
 		a.target.cursor.Distrust()
 	}
 	a.target.cursor.BeginSnapshot()
+	a.lookLater(time.Now())
+	a.setShort(false)
 	a.guard.beginSync()
 
 	if !a.noStream {

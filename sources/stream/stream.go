@@ -101,6 +101,7 @@ type Stream struct {
 	demands  demands
 	auditor  auditor
 	acks     bell
+	roomMade chan struct{} // capacity 1: MakeRoom was called
 
 	// What follows belongs to Run.
 	session    *member.Session // the last one used
@@ -113,6 +114,7 @@ type Stream struct {
 	replaying  bool            // that snapshot delivers what sinks have, too
 	backoff    *backoff.ExponentialBackOff
 	attempts   int // in a row that did not last
+	shortage   shortage
 	namespaces map[string]string
 }
 
@@ -139,7 +141,7 @@ func New(o Options) *Stream {
 		backoff: retry.NewBackOff(cfg.ReconnectMin, cfg.ReconnectMax),
 	}
 	s.progress.state, s.progress.since = member.Connecting, time.Now()
-	s.acks.rung = make(chan struct{}, 1)
+	s.acks.rung, s.roomMade = make(chan struct{}, 1), make(chan struct{}, 1)
 	return s
 }
 
@@ -230,6 +232,9 @@ func (s *Stream) pause(ctx context.Context, session *member.Session, end ending)
 	case missing, overlapping:
 		state, s.refresh = member.Waiting, true
 		delay = missingRetry + rand.N(missingRetry/2)
+	case tooMany:
+		state = member.Waiting
+		delay = time.Until(s.shortage.due)
 	case renewed:
 		if !again {
 			return // for the session that replaced it
@@ -255,6 +260,7 @@ func (s *Stream) pause(ctx context.Context, session *member.Session, end ending)
 	case <-ctx.Done():
 	case <-timer.C:
 	case <-changed:
+	case <-s.roomMade:
 	}
 }
 

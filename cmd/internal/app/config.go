@@ -27,6 +27,9 @@ const (
 // for it.
 const defaultAdminAddress = "127.0.0.1:8082"
 
+// defaultMaxLedgerBytes is twice what 500,000 objects with names of 53 bytes take.
+const defaultMaxLedgerBytes = 128 << 20
+
 // Config is what the flags of `fairlead run` say.
 type Config struct {
 	Clusters        []string
@@ -37,12 +40,14 @@ type Config struct {
 	Watches []string
 	Sinks   []string
 
-	ClusterQPS    float64 // changes per second and cluster
-	ClusterBurst  int     // changes
-	ClusterLimits []string
-	LaneCapacity  int // changes per cluster
-	LaneBytes     byteSize
-	Workers       int
+	ClusterQPS     float64 // changes per second and cluster
+	ClusterBurst   int     // changes
+	ClusterLimits  []string
+	LaneCapacity   int // changes per cluster
+	LaneBytes      byteSize
+	MaxObjects     int // per cluster; 0: no bound
+	MaxLedgerBytes byteSize
+	Workers        int
 
 	APIQPS   float64 // requests per second and member
 	APIBurst int     // requests
@@ -105,6 +110,11 @@ func (c *Config) addFlags(f *pflag.FlagSet) {
 	c.LaneBytes = pipeline.DefaultLaneBytes
 	f.Var(&c.LaneBytes, "lane-bytes", "memory that the waiting changes of one cluster may take, such as 16Mi.\n"+
 		"Bounds what --lane-capacity large objects would take")
+	f.IntVar(&c.MaxObjects, "max-objects", 500_000, "objects of one cluster that the ledger may know, over all of --watch; 0 is no bound.\n"+
+		"Beyond it further ones are left out, and the cluster's streams say so; the others go on")
+	c.MaxLedgerBytes = defaultMaxLedgerBytes
+	f.Var(&c.MaxLedgerBytes, "max-ledger-bytes", "what the objects of one cluster may take in the ledger: 64 bytes, and their name, each; 0 is no bound.\n"+
+		"The file takes up to FACTOR of that. Twice what 500,000 ordinary objects take")
 	f.IntVar(&c.Workers, "workers", 64, "deliveries to the sinks that may be under way at once. One is of up to 16 changes, or 64 KiB,\n"+
 		"while sinks take less than 20 ms for it, else of as few as one: so one fsync serves up to 1,000 changes, and a slow sink\n"+
 		"has little under way when a change of a quiet cluster comes")
@@ -203,8 +213,8 @@ func (p *problems) addError(flag string, err error) {
 // parsers of single flags report is not told here again.
 func (c *Config) check() error {
 	p := slices.Clone(c.unreadable)
-	if !(c.ClusterQPS >= 0) || math.IsInf(c.ClusterQPS, 0) { // NaN is neither
-		p.add("cluster-qps", "%v is no number of 0 or more; give changes per second, or 0 for no limit", c.ClusterQPS)
+	if err := ratelimit.CheckQPS(c.ClusterQPS); err != nil {
+		p.add("cluster-qps", "%v: %w; give changes per second, or 0 for no limit", c.ClusterQPS, err)
 	}
 	if c.ClusterBurst < 1 {
 		p.add("cluster-burst", "%d is less than 1, so that nothing could ever pass", c.ClusterBurst)
@@ -222,6 +232,12 @@ func (c *Config) check() error {
 		if f.value < 1 {
 			p.add(f.flag, "%d is less than 1", f.value)
 		}
+	}
+	if c.MaxObjects < 0 || c.MaxObjects > math.MaxInt32 {
+		p.add("max-objects", "%d is not between 0 (no bound) and %d", c.MaxObjects, math.MaxInt32)
+	}
+	if c.MaxLedgerBytes < 0 {
+		p.add("max-ledger-bytes", "%d is negative; 0 is no bound", int64(c.MaxLedgerBytes))
 	}
 	if c.LaneBytes < 1 {
 		p.add("lane-bytes", "%d is less than 1 byte", int64(c.LaneBytes))

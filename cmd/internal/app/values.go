@@ -3,10 +3,11 @@ package app
 import (
 	"errors"
 	"fmt"
-	"math"
 	"strconv"
 
 	"k8s.io/apimachinery/pkg/api/resource"
+
+	"github.com/fairlead-dev/fairlead/ratelimit"
 )
 
 // byteSize is a flag for a number of bytes, written as a Kubernetes quantity.
@@ -29,8 +30,11 @@ func (b *byteSize) Type() string { return "bytes" }
 
 func parseRate(s string) (float64, error) {
 	f, err := strconv.ParseFloat(s, 64)
-	if err != nil || f < 0 || math.IsNaN(f) || math.IsInf(f, 0) {
+	if err != nil {
 		return 0, fmt.Errorf("%q is no number of 0 or more", s)
+	}
+	if err := ratelimit.CheckQPS(f); err != nil {
+		return 0, fmt.Errorf("%q: %w", s, err)
 	}
 	return f, nil
 }
