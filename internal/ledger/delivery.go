@@ -164,6 +164,9 @@ func (c *Cursor) advanceLocked() {
 		to = ""
 	}
 	if to == c.head.Resume {
+		if c.partial && c.writer == nil {
+			c.forgetLocked()
+		}
 		return
 	}
 	c.head.Resume, c.headDirty = to, true

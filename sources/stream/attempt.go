@@ -24,6 +24,9 @@ type attempt struct {
 	begin func() error
 	offer func(c *pipeline.Change, priority int) error
 
+	// unhurried waits until another state that is left out may be read.
+	unhurried func() error
+
 	liveSince time.Time // zero: not live
 	newest    uint64    // highest version seen in the watch, if versions are numbers
 	scanner   scanner
@@ -62,6 +65,7 @@ func (s *Stream) attempt(ctx context.Context, session *member.Session) ending {
 		}
 		return nil
 	}
+	a.unhurried = func() error { return s.shortage.pace.Wait(cut) }
 	unguard := a.guard.watch(session)
 	err := a.follow(cut)
 

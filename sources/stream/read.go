@@ -95,7 +95,9 @@ func (a *attempt) change(b []byte, f *frame, now time.Time, snapshot, tooLong bo
 	case ledger.Stale:
 		a.progress.outdated.Add(1)
 	case ledger.Refused:
-		a.refused(name, f.typ, snapshot)
+		if err := a.refused(name, f.typ, snapshot); err != nil {
+			return err
+		}
 	default:
 		c := &pipeline.Change{
 			Key:    pipeline.Key{Cluster: a.cluster, Resource: t.name, Namespace: name.Namespace, Name: name.Name},

@@ -5,6 +5,8 @@ import (
 	"math/rand/v2"
 	"time"
 
+	"golang.org/x/time/rate"
+
 	"github.com/fairlead-dev/fairlead/internal/ledger"
 	"github.com/fairlead-dev/fairlead/internal/member"
 )
@@ -22,6 +24,10 @@ import (
 // out. The shortest is ReconnectMax.
 const roomRetryMax = time.Hour
 
+// refusedPerSecond bounds how fast is read what is left out: a member may invent
+// objects without end. A snapshot reads a million within four minutes.
+const refusedPerSecond = 5000
+
 var errNoRoom = errors.New("the cluster has as much in the ledger as it may have, so further objects are left out; " +
 	"watch less of it, or raise --max-objects or --max-ledger-bytes, or for this cluster the annotations fairlead.dev/max-objects or fairlead.dev/max-ledger-bytes")
 
@@ -32,6 +38,11 @@ type shortage struct {
 	delay   time.Duration
 	due     time.Time // when a snapshot may look again
 	ended   time.Time // when it was last not open any more
+	pace    *rate.Limiter
+}
+
+func newShortage() shortage {
+	return shortage{pace: rate.NewLimiter(refusedPerSecond, refusedPerSecond)}
 }
 
 // MakeRoom says that the cluster may have more in the ledger than before. It may
@@ -47,8 +58,9 @@ func (s *Stream) MakeRoom() {
 	}
 }
 
-// refused deals with a state that the ledger has no room for.
-func (a *attempt) refused(name ledger.Name, typ frameType, snapshot bool) {
+// refused deals with a state that the ledger has no room for. It takes its time when
+// there are many.
+func (a *attempt) refused(name ledger.Name, typ frameType, snapshot bool) error {
 	sh := &a.shortage
 	if typ == deleted {
 		sh.missing = ledger.Usage{
@@ -56,7 +68,7 @@ func (a *attempt) refused(name ledger.Name, typ frameType, snapshot bool) {
 			Bytes:   max(sh.missing.Bytes-ledger.SizeOf(name), 0),
 		}
 		a.progress.missing.Store(int64(sh.missing.Objects))
-		return
+		return a.unhurried()
 	}
 	a.progress.rejected[overBound].Add(1)
 	if snapshot || typ == added { // else it has been told of before
@@ -65,7 +77,7 @@ func (a *attempt) refused(name ledger.Name, typ frameType, snapshot bool) {
 		a.progress.missing.Store(int64(sh.missing.Objects))
 	}
 	if sh.open {
-		return
+		return a.unhurried()
 	}
 	if !snapshot {
 		a.lookLater(time.Now())
@@ -77,6 +89,7 @@ func (a *attempt) refused(name ledger.Name, typ frameType, snapshot bool) {
 		a.auditor.unfollow() // it would find what is left out
 		a.setFollowing()
 	}
+	return nil
 }
 
 // setShort notes whether something was left out since the last snapshot began.

@@ -126,19 +126,20 @@ func New(o Options) *Stream {
 		log = logr.Discard()
 	}
 	s := &Stream{
-		cluster: o.Cluster,
-		spec:    o.Spec,
-		name:    o.Spec.String(),
-		cfg:     cfg,
-		conn:    o.Connection,
-		offerer: o.Offerer,
-		ledger:  o.Ledger,
-		slots:   o.Snapshots,
-		claims:  o.Claims,
-		buffers: o.Buffers,
-		log:     log.WithValues("cluster", o.Cluster, "stream", o.Spec.String()),
-		turn:    newTurn(),
-		backoff: retry.NewBackOff(cfg.ReconnectMin, cfg.ReconnectMax),
+		cluster:  o.Cluster,
+		spec:     o.Spec,
+		name:     o.Spec.String(),
+		cfg:      cfg,
+		conn:     o.Connection,
+		offerer:  o.Offerer,
+		ledger:   o.Ledger,
+		slots:    o.Snapshots,
+		claims:   o.Claims,
+		buffers:  o.Buffers,
+		log:      log.WithValues("cluster", o.Cluster, "stream", o.Spec.String()),
+		turn:     newTurn(),
+		shortage: newShortage(),
+		backoff:  retry.NewBackOff(cfg.ReconnectMin, cfg.ReconnectMax),
 	}
 	s.progress.state, s.progress.since = member.Connecting, time.Now()
 	s.acks.rung, s.roomMade = make(chan struct{}, 1), make(chan struct{}, 1)
@@ -234,6 +235,7 @@ func (s *Stream) pause(ctx context.Context, session *member.Session, end ending)
 		delay = missingRetry + rand.N(missingRetry/2)
 	case tooMany:
 		state = member.Waiting
+		s.lookLater(time.Now())
 		delay = time.Until(s.shortage.due)
 	case renewed:
 		if !again {
