@@ -31,6 +31,9 @@ BENCHNEW   := bin/bench.new/$(notdir $(BENCHDIR))
 # Flags for demo and chaos, for example: make chaos ARGS="--seed 7 --changes 20000"
 ARGS ?=
 
+# What `make build` calls itself: the tag, or the commit.
+VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
+
 GO_TOOL := go tool -modfile=tools/go.mod
 # Folders of the repository that are Go modules.
 MODULES := . tools internal/controlplane/servers
@@ -42,7 +45,7 @@ help: ## List the targets
 .PHONY: build
 build: ## Build all programs into bin/
 	@mkdir -p bin
-	go build -o bin/ ./cmd/...
+	go build -ldflags "-X main.version=$(VERSION)" -o bin/ ./cmd/...
 
 .PHONY: test
 test: control-plane race-note ## Run all tests, on real API servers, with the race detector where there is a C compiler

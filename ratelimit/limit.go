@@ -8,21 +8,9 @@ import (
 	"golang.org/x/time/rate"
 )
 
-// minQPS is the least rate that CheckQPS takes, but for zero: one in 17 minutes.
-const minQPS = 0.001
-
-// CheckQPS says what is wrong with a rate that somebody has configured: that it
-// is no number of 0 or more, or that nothing would seem ever to pass. Limits
-// themselves may be lower.
-func CheckQPS(qps float64) error {
-	switch {
-	case !(qps >= 0) || qps > math.MaxInt32: // NaN is neither; beyond, what is counted with it would overflow
-		return errors.New("it is no number of 0 or more")
-	case qps > 0 && qps < minQPS:
-		return fmt.Errorf("it is less than %v per second; 0 is no limit, and a cluster whose changes are to wait is stopped by the annotation fairlead.dev/paused", minQPS)
-	}
-	return nil
-}
+// MinQPS is the least rate that configuration should take beside 0, which is no
+// limit: one in 17 minutes. Of anything slower it would seem that nothing passes.
+const MinQPS = 0.001
 
 // Limit is how fast tokens come and how many may be saved up.
 type Limit struct {

@@ -3,6 +3,7 @@ package fleet
 import (
 	"errors"
 	"fmt"
+	"math"
 	"strconv"
 	"strings"
 
@@ -94,14 +95,12 @@ func parseLimits(annotations map[string]string) (Limits, error) {
 		errs = append(errs, fmt.Errorf("annotation %s: %q is not %s", name, clip(annotations[name]), want))
 	}
 	if v, ok := annotations[annotationQPS]; ok {
+		// The upper bound only keeps what comes after from overflowing.
 		f, err := strconv.ParseFloat(v, 64)
-		if err != nil {
-			err = errors.New("it is no number")
-		} else if err = ratelimit.CheckQPS(f); err == nil {
+		if err != nil || f != 0 && !(ratelimit.MinQPS <= f && f <= math.MaxInt32) {
+			bad(annotationQPS, fmt.Sprintf("0, for no limit, or a number of %v or more; to stop the cluster there is %s", ratelimit.MinQPS, annotationPaused))
+		} else {
 			l.QPS = &f
-		}
-		if err != nil {
-			errs = append(errs, fmt.Errorf("annotation %s: %q: %w", annotationQPS, clip(v), err))
 		}
 	}
 	for _, count := range []struct {
