@@ -87,8 +87,8 @@ func (a *attempt) refused(name ledger.Name, typ frameType, snapshot bool) error 
 	a.log.Info("The cluster has as much in the ledger as it may have; what is new is left out until there is room", "resource", a.target.name)
 	if !snapshot {
 		a.auditor.unfollow() // it would find what is left out
-		a.setFollowing()
 	}
+	a.setState(member.Waiting, tooMany.String())
 	return nil
 }
 

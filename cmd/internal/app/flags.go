@@ -91,7 +91,7 @@ func (c *Config) addFairnessFlags(f *pflag.FlagSet) {
 		"What is beyond is left out, and the cluster's streams say so; the other clusters go on")
 	c.MaxLedgerBytes = defaultMaxLedgerBytes
 	f.Var(&c.MaxLedgerBytes, "max-ledger-bytes", "what the objects of one cluster may take in the ledger, 64 bytes and its name each; 0 is no bound.\n"+
-		"Twice what 500,000 ordinary objects take; the file grows to three times that")
+		"Twice what 500,000 ordinary objects take; of the file it may take four times that")
 }
 
 func (c *Config) addConnectionsFlags(f *pflag.FlagSet) {
