@@ -125,10 +125,11 @@ func parseLimits(annotations map[string]string) (Limits, error) {
 		}
 	}
 	if v, ok := annotations[annotationMaxLedgerBytes]; ok {
-		if q, err := resource.ParseQuantity(v); err != nil || q.Sign() < 0 {
-			bad(annotationMaxLedgerBytes, "a number of bytes of 0 (no bound) or more, such as 64Mi")
+		q, err := resource.ParseQuantity(v)
+		if n, ok := q.AsInt64(); err != nil || !ok || n < 0 {
+			bad(annotationMaxLedgerBytes, "a whole number of bytes of 0 (no bound) or more, such as 64Mi")
 		} else {
-			l.MaxLedgerBytes = new(q.Value())
+			l.MaxLedgerBytes = &n
 		}
 	}
 	switch v, ok := annotations[annotationPaused]; {
