@@ -23,6 +23,9 @@ type Config struct {
 	// MaxConcurrentSnapshots is how many snapshots may start at once across
 	// the fleet; 0 means 1.
 	MaxConcurrentSnapshots int
+	// Quota bounds what one member may have in the ledger, unless its description
+	// asks for another bound. Zero is none.
+	Quota ledger.Quota
 	// UserAgent is what the members' API servers log.
 	UserAgent string
 }

@@ -16,6 +16,10 @@ const (
 	Duplicate
 	// Stale: it is older than what sinks have accepted.
 	Stale
+	// Refused: the ledger does not know the object, and its cluster may have no
+	// further one; or it is the deletion of one that may have been refused before.
+	// Nothing has been noted.
+	Refused
 )
 
 // Tombstone is a deletion that nobody told of: the object is known, but a
@@ -42,7 +46,8 @@ type deletion struct {
 // called by one goroutine; those on the workers' side by any number, but for
 // one object never by two at once.
 type Cursor struct {
-	writer *writer // nil: nothing outlives the process
+	writer  *writer // nil: nothing outlives the process
+	cluster *cluster
 	// key names the cursor in the store. It says nothing: a cursor may change
 	// its ID, and another one take the ID that it had.
 	key string
@@ -65,8 +70,11 @@ type Cursor struct {
 	notes     uint64
 	fresh     []*pending // those that may be noted ahead
 	headDirty bool
-	headFirst bool // the store must have the head before it has further acks
-	stored    bool // the store has a head of this cursor
+	headFirst bool   // the store must have the head before it has further acks
+	stored    bool   // the store has a head of this cursor
+	storedAt  string // the resume point in the store; "": none
+	usage     Usage
+	dropped   bool // the ledger has it no more
 
 	// What follows is forgotten by a restart.
 	missed       time.Time // since when Join is awaited; zero: not
@@ -74,6 +82,7 @@ type Cursor struct {
 	last         string    // version of the last frame seen; "" if a snapshot is needed
 	snapshotting bool      // between BeginSnapshot and the Seen after EndSnapshot
 	swept        bool      // EndSnapshot was called
+	partial      bool      // see Partial
 	sweptAt      rv        // version of the last snapshot that was swept
 	sweptTicket  uint64    // of what was observed last before that
 	epoch        uint32
@@ -91,6 +100,7 @@ type Cursor struct {
 func newCursor(id StreamID, w *writer) *Cursor {
 	c := &Cursor{
 		writer:    w,
+		cluster:   &cluster{},
 		head:      head{ID: id},
 		key:       rand.Text(),
 		headDirty: true,
@@ -133,7 +143,8 @@ func (c *Cursor) Observe(n Name, v Version, deleted, snapshot bool) (ticket uint
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	key := c.keyLocked(n)
-	seen := version{c.uidLocked(v.UID), parseRV(v.ResourceVersion)}
+	u, odd := uidOf(v.UID)
+	seen := version{u, parseRV(v.ResourceVersion)}
 
 	p := c.pending[name(key)]
 	acked := c.acked.get(key)
@@ -166,6 +177,12 @@ func (c *Cursor) Observe(n Name, v Version, deleted, snapshot bool) (ticket uint
 				return 0, Stale
 			}
 		}
+	}
+	if p == nil && acked == nil && !c.knowsLocked(key) && !c.admitLocked(key, deleted) {
+		return 0, Refused
+	}
+	if odd {
+		c.keepOddLocked(u, v.UID)
 	}
 	ticket = c.pendLocked(key, p, seen.uid, deleted, snapshot)
 	if c.writer != nil && !deleted && (acked == nil || acked.uid != seen.uid) {
@@ -215,6 +232,11 @@ func (c *Cursor) Seen(resourceVersion string) {
 func (c *Cursor) BeginSnapshot() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if c.partial {
+		// Were it interrupted, nothing would tell of what was refused.
+		c.partial = false
+		c.distrustLocked()
+	}
 	c.snapshotting, c.swept = true, false
 	c.epoch++
 }
@@ -271,6 +293,7 @@ func (c *Cursor) rewriteLocked(at rv) {
 		if !gone.notAfter(at) {
 			delete(c.deleted, n)
 			c.touchLocked(n)
+			c.leftLocked([]byte(n))
 		}
 	}
 	if c.last == "" || parseRV(c.last).notAfter(at) {
@@ -289,10 +312,14 @@ func (c *Cursor) Rewind() {
 	defer c.mu.Unlock()
 	c.advanceLocked()
 	c.holdAheadLocked()
+	was := c.pending
 	c.pending, c.mostPending = map[name]*pending{}, 0
+	for n := range was {
+		c.leftLocked([]byte(n))
+	}
 	c.order.init()
 	c.abandonLocked()
-	c.last, c.snapshotting = c.head.Resume, false
+	c.last, c.snapshotting, c.partial = c.head.Resume, false, false
 }
 
 // ResumePoint returns the resourceVersion from which a watch can start after a

@@ -53,8 +53,9 @@ type Ledger struct {
 	log       logr.Logger
 	writer    *writer // nil without a store
 
-	mu      sync.Mutex
-	cursors map[StreamID]*Cursor
+	mu       sync.Mutex
+	cursors  map[StreamID]*Cursor
+	clusters map[string]*cluster
 }
 
 // Open loads the ledger from its store. It fails on a store that cannot be
@@ -66,6 +67,7 @@ func Open(ctx context.Context, o Options) (*Ledger, error) {
 		sinks:     o.Sinks,
 		log:       o.Log,
 		cursors:   map[StreamID]*Cursor{},
+		clusters:  map[string]*cluster{},
 	}
 	if o.Store == nil {
 		return l, nil
@@ -80,20 +82,18 @@ func Open(ctx context.Context, o Options) (*Ledger, error) {
 		if l.cursors[h.ID] != nil {
 			return twice(h.ID)
 		}
-		c := newCursor(h.ID, l.writer)
+		c := l.newCursorLocked(h.ID)
 		c.key, c.head, c.headDirty = cursor, h, false
 		if h.Left.IsZero() {
 			// Until Join says that its cluster is still in the fleet. This is not
 			// stored: a process that ends before Join knows nothing about it.
 			c.missed = now
 		}
-		l.cursors[h.ID] = c
 		return c.load(records)
 	})
 	if err != nil {
 		return nil, fmt.Errorf("load the ledger: %w", err)
 	}
-	l.expire(now)
 	return l, nil
 }
 
@@ -144,8 +144,7 @@ func (l *Ledger) Claim(id StreamID, digest string) (c *Cursor, former []*Cursor)
 		former = append(former, o)
 	}
 	if c == nil {
-		c = newCursor(id, l.writer)
-		l.cursors[id] = c
+		c = l.newCursorLocked(id)
 	}
 	c.claimed(digest, l.sinks)
 	return c, former
@@ -228,9 +227,12 @@ func (l *Ledger) drop(c *Cursor) {
 // writer.begin.
 func (l *Ledger) dropLocked(id StreamID, c *Cursor) {
 	delete(l.cursors, id)
+	c.drop()
 	if l.writer != nil {
-		l.writer.drop(c.key)
+		l.writer.drop(c)
 	}
+	c.cluster.cursors--
+	l.freeLocked(c.cluster)
 }
 
 func (l *Ledger) all() []*Cursor {

@@ -202,6 +202,8 @@ func (s *stream) step(h *lane) {
 		s.then, s.last, s.position = s.at, 0, s.at
 	case s.last < srv.compacted || s.last > srv.rv:
 		s.beginSnapshot(h)
+	case s.cursor.Partial() && (h.settling || h.r.Float64() < 0.05):
+		s.beginSnapshot(h)
 	default:
 		for _, e := range srv.log {
 			if e.rv > s.position {

@@ -25,7 +25,10 @@ type attempt struct {
 	begin func() error
 	offer func(c *pipeline.Change, priority int) error
 
-	aimed     bool      // what is followed was discovered in this attempt
+	aimed bool // what is followed was discovered in this attempt
+	// unhurried waits until another state that is left out may be read.
+	unhurried func() error
+
 	liveSince time.Time // zero: not live
 	ends      time.Time // when the server is to end the watch, at the soonest; zero: any time
 	newest    uint64    // highest version seen in the watch, if versions are numbers
@@ -65,6 +68,7 @@ func (s *Stream) attempt(ctx context.Context, session *member.Session) ending {
 		}
 		return nil
 	}
+	a.unhurried = func() error { return s.shortage.pace.Wait(cut) }
 	unguard := a.guard.watch(session)
 	err := a.follow(cut)
 
@@ -82,6 +86,9 @@ func (s *Stream) attempt(ctx context.Context, session *member.Session) ending {
 	}
 	code, _ := statusCode(err)
 	end.moved = code == http.StatusNotFound && !a.aimed && end.reason != renewed && end.reason != requested
+	if end.reason == overdue && s.shortage.open {
+		end.reason, end.err = tooMany, errNoRoom
+	}
 	end.lasted = !a.liveSince.IsZero() && time.Since(a.liveSince) >= liveFor
 	s.recheck = s.recheck || !a.liveSince.IsZero()
 	a.judge(&end)
@@ -127,6 +134,7 @@ func (a *attempt) follow(ctx context.Context) error {
 	if err := a.retire(ctx, t); err != nil {
 		return err
 	}
+	a.lookForRoom(time.Now())
 	if from, ok := a.target.cursor.Start(); ok && !a.replaying && !a.demands.any() {
 		err := a.knows(ctx, from)
 		if err == nil {
@@ -223,12 +231,10 @@ func (a *attempt) live(from string) error {
 	p.mu.Lock()
 	p.attempt = 0
 	p.mu.Unlock()
-	a.auditor.follow(a.session, a.target, a.newest)
-	if a.stale {
-		a.setState(member.Stale, silent.String()) // until it hears something
-	} else {
-		a.setState(member.Live, "")
+	if !a.shortage.open {
+		a.auditor.follow(a.session, a.target, a.newest)
 	}
+	a.setFollowing()
 	return nil
 }
 
@@ -239,7 +245,7 @@ func (a *attempt) heard(now time.Time) {
 	if a.stale {
 		a.setFresh()
 		if !a.liveSince.IsZero() {
-			a.setState(member.Live, "")
+			a.setFollowing()
 		}
 	}
 }

@@ -55,6 +55,8 @@
 //     minutes. A new session ends every wait.
 //   - A slow or hung member holds a snapshot slot for at most about ten seconds,
 //     and about one if it does not move.
+//   - What its cluster may not have in the ledger is left out, and found by a
+//     snapshot once it may; all else goes on meanwhile.
 //   - Every suppressed, rejected, repeated thing is counted, with its reason.
 //
 // A stream goes by the age of its last frame, not by whether the server can be

@@ -37,6 +37,7 @@ var (
 	descAudits     = desc("fairlead_audits_total", "Comparisons of the ledger with the member, by result.", "result")
 	descDiffers    = desc("fairlead_audit_differences_total", "Objects that an audit found to differ. Not 0: something went wrong that no rule foresaw.")
 	descKnown      = desc("fairlead_objects_known", "Objects that sinks may hold.")
+	descMissing    = desc("fairlead_objects_left_out", "Objects that the member has, as far as it has told, and that the ledger has no room for.")
 	descUnacked    = desc("fairlead_changes_unacked", "Objects with changes that were observed and are not accepted by every sink.")
 	descOldest     = desc("fairlead_oldest_unacked_age_seconds", "Age of the oldest change that is not accepted by every sink, 0 if there is none.")
 )
@@ -45,7 +46,7 @@ var (
 func (c *Collector) Describe(ch chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{
 		descObserved, descSuppressed, descState, descReconnects, descSnapshots, descLastFrame,
-		descRejected, descBytes, descTombstones, descAudits, descDiffers, descKnown, descUnacked, descOldest,
+		descRejected, descBytes, descTombstones, descAudits, descDiffers, descKnown, descMissing, descUnacked, descOldest,
 	} {
 		ch <- d
 	}
@@ -103,5 +104,6 @@ func collect(ch chan<- prometheus.Metric, s Status, now time.Time) {
 	}
 	send(descOldest, prometheus.GaugeValue, oldest)
 	send(descKnown, prometheus.GaugeValue, float64(s.Known))
+	send(descMissing, prometheus.GaugeValue, float64(s.Missing))
 	send(descUnacked, prometheus.GaugeValue, float64(s.Unacked))
 }

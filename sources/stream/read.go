@@ -59,6 +59,9 @@ func (a *attempt) read(body io.Reader, snapshot bool) error {
 		if err != nil {
 			return err
 		}
+		if !snapshot {
+			a.lookForRoom(now)
+		}
 	}
 }
 
@@ -91,6 +94,10 @@ func (a *attempt) change(b []byte, f *frame, now time.Time, snapshot, tooLong bo
 		a.progress.duplicate.Add(1)
 	case ledger.Stale:
 		a.progress.outdated.Add(1)
+	case ledger.Refused:
+		if err := a.leaveOut(name, f.typ, snapshot); err != nil {
+			return err
+		}
 	default:
 		c := &pipeline.Change{
 			Key:    pipeline.Key{Cluster: a.cluster, Resource: t.name, Namespace: name.Namespace, Name: name.Name},
@@ -129,7 +136,7 @@ func (a *attempt) observe(name ledger.Name, version ledger.Version, gone, snapsh
 	case !snapshot:
 		return a.auditor.observe(cursor, name, version, gone)
 	case a.replaying && !gone:
-		return cursor.Replay(name, version), ledger.Deliver
+		return cursor.Replay(name, version)
 	}
 	return cursor.Observe(name, version, gone, true)
 }

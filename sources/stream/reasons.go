@@ -36,12 +36,14 @@ const (
 	overdue                    // the snapshot took too long
 	renewed                    // the session changed
 	requested                  // for a snapshot that was asked for
+	tooMany                    // there is no room in the ledger, and the snapshot does not end
 	numReasons
 )
 
 var reasonNames = [numReasons]string{
 	"closed", "expired", "too_new", "backwards", "unauthorized", "forbidden", "missing", "overlapping", "ambiguous", "incomplete", "throttled",
 	"unavailable", "rejected", "network", "malformed", "silent", "quiet", "overdue", "session_changed", "snapshot_requested",
+	"too_many_objects",
 }
 
 func (r reason) String() string { return reasonNames[r] }
@@ -188,12 +190,13 @@ const (
 	resumeLost               // the resume point has expired
 	wentBack                 // the cluster was restored
 	notYetKnown              // the resume point lies in the cluster's future
+	roomMade                 // there may be room for what was left out
 	audited                  // an audit found differences
 	replayed                 // an operator wants everything again
 	numCauses
 )
 
-var causeNames = [numCauses]string{"no_resume_point", "expired", "backwards", "too_new", "audit", "replay"}
+var causeNames = [numCauses]string{"no_resume_point", "expired", "backwards", "too_new", "room", "audit", "replay"}
 
 // replacedCluster is why a stream does not even begin with a snapshot yet.
 const replacedCluster = "cluster_replaced"
@@ -212,10 +215,11 @@ const (
 	ambiguous   // decoders would not agree about what it is
 	foreign     // of another kind, version or namespace than was asked for
 	notPortable // not every decoder could read it
+	overBound   // there is no room for it in the ledger
 	numRejections
 )
 
 var rejectionNames = [numRejections]string{"not_json", "oversized", "unknown_type", "no_identity", "bookmark_without_version",
-	"ambiguous", "foreign", "not_portable"}
+	"ambiguous", "foreign", "not_portable", "too_many_objects"}
 
 func (r rejection) String() string { return rejectionNames[r] }

@@ -43,6 +43,7 @@ func (a *attempt) snapshot(ctx context.Context) error {
 		// not after a restart either.
 		a.target.cursor.Distrust()
 	}
+	a.lookLater(time.Now())
 	a.startOver()
 
 	var unserved error
@@ -71,6 +72,7 @@ func (a *attempt) snapshot(ctx context.Context) error {
 // startOver says that what is read from here on is all that exists.
 func (a *attempt) startOver() {
 	a.target.cursor.BeginSnapshot()
+	a.setShort(false)
 	a.guard.beginSync()
 }
 
@@ -125,6 +127,7 @@ func (a *attempt) list(ctx context.Context) (version string, err error) {
 			// server keeps no version for long enough.
 			a.progress.reconnects[expired].Add(1)
 			a.target.cursor.BeginSnapshot()
+			a.setShort(false)
 			limit, token, version = 0, "", ""
 			continue
 		}

@@ -47,6 +47,9 @@ type Status struct {
 	Audits           map[string]uint64 `json:"audits"`           // ended, by result
 	AuditDifferences uint64            `json:"auditDifferences"` // objects that an audit found to differ
 
+	// Missing are the objects that the server has, as far as it has told, and that
+	// were left out because its cluster may have no more in the ledger.
+	Missing int `json:"missing,omitempty"`
 	Known   int `json:"known"`   // objects that sinks may hold
 	Unacked int `json:"unacked"` // objects with changes that sinks have not accepted yet
 	// OldestUnacked is when the oldest of these changes was observed; zero if
@@ -65,6 +68,9 @@ type progress struct {
 
 	audits      [numAuditResults]atomic.Uint64
 	differences atomic.Uint64
+
+	missing atomic.Int64 // objects left out, see shortage
+	short   atomic.Bool  // something was left out
 
 	mu        sync.Mutex
 	redact    func(error) string // of the session
@@ -99,6 +105,7 @@ func (s *Stream) Status() Status {
 	st.Snapshots = counts(p.snapshots[:], causeNames[:])
 	st.Reconnects = counts(p.reconnects[:], reasonNames[:])
 	st.Rejected = counts(p.rejected[:], rejectionNames[:])
+	st.Missing = int(p.missing.Load())
 	st.Audits, st.AuditDifferences = counts(p.audits[:], auditResultNames[:]), p.differences.Load()
 	if cursor != nil {
 		stats := cursor.Stats()

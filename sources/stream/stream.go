@@ -105,6 +105,7 @@ type Stream struct {
 	demands  demands
 	auditor  auditor
 	acks     bell
+	roomMade chan struct{} // capacity 1: MakeRoom was called
 
 	// What follows belongs to Run.
 	session    *member.Session // the last one used
@@ -122,6 +123,7 @@ type Stream struct {
 	replaying  bool            // that snapshot delivers what sinks have, too
 	backoff    *backoff.ExponentialBackOff
 	attempts   int // in a row that did not last
+	shortage   shortage
 	namespaces map[string]string
 }
 
@@ -133,23 +135,24 @@ func New(o Options) *Stream {
 		log = logr.Discard()
 	}
 	s := &Stream{
-		cluster: o.Cluster,
-		spec:    o.Spec,
-		earlier: o.Earlier,
-		name:    o.Spec.String(),
-		cfg:     cfg,
-		conn:    o.Connection,
-		offerer: o.Offerer,
-		ledger:  o.Ledger,
-		slots:   o.Snapshots,
-		claims:  o.Claims,
-		buffers: o.Buffers,
-		log:     log.WithValues("cluster", o.Cluster, "stream", o.Spec.String()),
-		turn:    newTurn(),
-		backoff: retry.NewBackOff(cfg.ReconnectMin, cfg.ReconnectMax),
+		cluster:  o.Cluster,
+		spec:     o.Spec,
+		earlier:  o.Earlier,
+		name:     o.Spec.String(),
+		cfg:      cfg,
+		conn:     o.Connection,
+		offerer:  o.Offerer,
+		ledger:   o.Ledger,
+		slots:    o.Snapshots,
+		claims:   o.Claims,
+		buffers:  o.Buffers,
+		log:      log.WithValues("cluster", o.Cluster, "stream", o.Spec.String()),
+		turn:     newTurn(),
+		shortage: newShortage(),
+		backoff:  retry.NewBackOff(cfg.ReconnectMin, cfg.ReconnectMax),
 	}
 	s.progress.state, s.progress.since = member.Connecting, time.Now()
-	s.acks.rung = make(chan struct{}, 1)
+	s.acks.rung, s.roomMade = make(chan struct{}, 1), make(chan struct{}, 1)
 	return s
 }
 
@@ -247,6 +250,10 @@ func (s *Stream) pause(ctx context.Context, session *member.Session, end ending)
 	case missing, overlapping, unclear, incomplete:
 		state, s.refresh = member.Waiting, true
 		delay = s.cfg.missingRetry + rand.N(s.cfg.missingRetry/2)
+	case tooMany:
+		state = member.Waiting
+		s.lookLater(time.Now())
+		delay = time.Until(s.shortage.due)
 	case renewed:
 		if !again {
 			return // for the session that replaced it
@@ -272,6 +279,7 @@ func (s *Stream) pause(ctx context.Context, session *member.Session, end ending)
 	case <-ctx.Done():
 	case <-timer.C:
 	case <-changed:
+	case <-s.roomMade:
 	}
 }
 

@@ -31,12 +31,14 @@ type Config struct {
 	Watches []string
 	Sinks   []string
 
-	ClusterQPS    float64 // changes per second and cluster
-	ClusterBurst  int     // changes
-	ClusterLimits []string
-	LaneCapacity  int // changes per cluster
-	LaneBytes     byteSize
-	Workers       int
+	ClusterQPS     float64 // changes per second and cluster
+	ClusterBurst   int     // changes
+	ClusterLimits  []string
+	LaneCapacity   int // changes per cluster
+	LaneBytes      byteSize
+	MaxObjects     int // per cluster; 0: no bound
+	MaxLedgerBytes byteSize
+	Workers        int
 
 	APIQPS   float64 // requests per second and member
 	APIBurst int     // requests

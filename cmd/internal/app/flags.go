@@ -71,6 +71,10 @@ func (c *Config) addSinksFlags(f *pflag.FlagSet) {
 		"Less than the 30 s that a Pod has to end")
 }
 
+// defaultMaxLedgerBytes is what 500,000 objects take with namespaces and names of
+// 50 bytes together, which is 57 MB, and as much again.
+const defaultMaxLedgerBytes = 128 << 20
+
 func (c *Config) addFairnessFlags(f *pflag.FlagSet) {
 	f.Float64Var(&c.ClusterQPS, "cluster-qps", 200, "changes per second that one cluster may put into the reconcile stage; 0 is no limit.\n"+
 		"A cluster of 10,000 objects is in within a minute, and a flood of one costs the others little")
@@ -83,6 +87,11 @@ func (c *Config) addFairnessFlags(f *pflag.FlagSet) {
 	c.LaneBytes = pipeline.DefaultLaneBytes
 	f.Var(&c.LaneBytes, "lane-bytes", "memory that the waiting changes of one cluster may take, such as 16Mi.\n"+
 		"Bounds what --lane-capacity large objects would take")
+	f.IntVar(&c.MaxObjects, "max-objects", 500_000, "objects of one cluster that the ledger may know, over all of --watch; 0 is no bound.\n"+
+		"What is beyond is left out, and the cluster's streams say so; the other clusters go on")
+	c.MaxLedgerBytes = defaultMaxLedgerBytes
+	f.Var(&c.MaxLedgerBytes, "max-ledger-bytes", "what the objects of one cluster may take in the ledger, 64 bytes and its name each; 0 is no bound.\n"+
+		"Twice what 500,000 ordinary objects take; of the file it may take four times that")
 }
 
 func (c *Config) addConnectionsFlags(f *pflag.FlagSet) {

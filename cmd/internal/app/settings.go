@@ -4,6 +4,7 @@ import (
 	"errors"
 	"strings"
 
+	"github.com/fairlead-dev/fairlead/internal/ledger"
 	"github.com/fairlead-dev/fairlead/ratelimit"
 	"github.com/fairlead-dev/fairlead/sources"
 	"github.com/fairlead-dev/fairlead/sources/connection"
@@ -108,6 +109,7 @@ func (s *settings) sources() sources.Config {
 			AuditInterval: s.AuditInterval,
 		},
 		MaxConcurrentSnapshots: s.MaxConcurrentSnapshots,
+		Quota:                  ledger.Quota{Objects: s.MaxObjects, Bytes: int64(s.MaxLedgerBytes)},
 		UserAgent:              "fairlead/" + s.options.Version,
 	}
 }

@@ -31,7 +31,21 @@ type clusterStatus struct {
 	ServerVersion string         `json:"serverVersion,omitempty"`
 	Lane          laneStatus     `json:"lane"`
 	Counts        laneCounts     `json:"counts"`
+	Ledger        inLedger       `json:"ledger"`
 	Streams       []streamStatus `json:"streams"`
+}
+
+// inLedger is what a cluster takes in the ledger, and may take; 0 is no bound. It is
+// not healthy while the ledger's store does not take what there is of the cluster.
+type inLedger struct {
+	Objects    int       `json:"objects"`
+	MaxObjects int       `json:"maxObjects"`
+	Bytes      int64     `json:"bytes"`
+	MaxBytes   int64     `json:"maxBytes"`
+	Healthy    bool      `json:"healthy"`
+	Since      time.Time `json:"since,omitzero"`
+	LastError  string    `json:"lastError,omitempty"`
+	Attempts   int       `json:"attempts"`
 }
 
 type laneStatus struct {
@@ -98,6 +112,12 @@ func (p *program) status(now time.Time) status {
 	for _, l := range p.queue.Lanes() {
 		lanes[l.Cluster] = l
 	}
+	inLedgers := map[string]inLedger{}
+	for _, k := range p.ledger.Clusters() {
+		inLedgers[k.Cluster] = inLedger{
+			k.Usage.Objects, k.Quota.Objects, k.Usage.Bytes, k.Quota.Bytes, k.Healthy, k.Since, k.LastError, k.Attempts,
+		}
+	}
 	for _, m := range p.sources.Status() {
 		c, l := m.Connection, lanes[m.Connection.Cluster]
 		cs := clusterStatus{
@@ -113,6 +133,7 @@ func (p *program) status(now time.Time) status {
 				ThrottledSeconds: l.Throttled.Seconds(), BlockedSeconds: l.Blocked.Seconds(),
 			},
 		}
+		cs.Ledger = inLedgers[c.Cluster]
 		for _, st := range m.Streams {
 			ss := streamStatus{Status: st}
 			if !st.LastFrame.IsZero() {
