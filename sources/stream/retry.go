@@ -45,7 +45,7 @@ func (s *Stream) Retry(ctx context.Context, e *pipeline.Event) (*ledger.Retried,
 	if cursor == nil {
 		return nil, fmt.Errorf("cluster %q has not been reached yet", s.cluster)
 	}
-	if id := cursor.ID(); id.ClusterUID != e.ClusterUID {
+	if !cursor.IsOf(e.ClusterUID) {
 		return nil, fmt.Errorf("cluster %q is another one than the one that it was recorded of", s.cluster)
 	}
 	if _, ok := cursor.Start(); !ok {
@@ -55,6 +55,7 @@ func (s *Stream) Retry(ctx context.Context, e *pipeline.Event) (*ledger.Retried,
 	if err != nil {
 		return nil, err
 	}
+	c.Origin.ClusterUID = cursor.ID().ClusterUID // it may have been a digest
 	if c.Key.Resource == "secrets" && !s.cfg.SecretValues && !isMetadata(c.Object) {
 		return nil, errors.New("it holds the values of a Secret, which may not leave the member")
 	}

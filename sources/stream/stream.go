@@ -38,8 +38,8 @@ type Offerer interface {
 // Ledger keeps the cursors of streams; ledger.Ledger is one.
 type Ledger interface {
 	// Claim returns the cursor of a stream, and those that it had in other
-	// clusters of that name.
-	Claim(id ledger.StreamID, digest string) (c *ledger.Cursor, former []*ledger.Cursor)
+	// clusters of that name. Others are known to be such.
+	Claim(id ledger.StreamID, digest string, others ...string) (c *ledger.Cursor, former []*ledger.Cursor)
 	// Drop forgets a cursor.
 	Drop(id ledger.StreamID)
 }

@@ -47,11 +47,13 @@ func (s *Stream) aim(ctx context.Context, session *member.Session) error {
 		Cluster: s.cluster, ClusterUID: session.UID, Resource: t.name,
 		Namespace: s.spec.Namespace, Labels: s.spec.Labels, Fields: s.spec.Fields,
 	}
-	t.cursor, t.former = s.ledger.Claim(t.id, session.Digest)
+	t.cursor, t.former = s.ledger.Claim(t.id, session.Digest, session.Others...)
+	t.id = t.cursor.ID() // of the UID, if a digest stands in its place now
+	t.cursor.Attest(session.DefaultUID, session.ServiceUID)
 	if owed := t.cursor.Address(t.form(s.spec.Version)); owed != "" {
 		s.log.Info("Everything is delivered again", "resource", t.name, "why", owed)
 	}
-	t.origin = s.origin(r, t.cursor, session.UID)
+	t.origin = s.origin(r, t.cursor, t.id.ClusterUID)
 	s.target, s.refresh = t, false
 
 	p := &s.progress

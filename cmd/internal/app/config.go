@@ -15,6 +15,7 @@ import (
 	"github.com/fairlead-dev/fairlead/internal/ledger"
 	"github.com/fairlead-dev/fairlead/pipeline"
 	"github.com/fairlead-dev/fairlead/ratelimit"
+	"github.com/fairlead-dev/fairlead/sources/fleet"
 )
 
 // The two special values of --ledger.
@@ -30,9 +31,10 @@ const defaultAdminAddress = "127.0.0.1:8082"
 // Config is what the flags of `fairlead run` say.
 type Config struct {
 	Clusters        []string
-	IncludeHub      string // the hub's name as a member
-	HubKubeconfig   string // path
-	AccessProviders string // path
+	IncludeHub      string        // the hub's name as a member
+	HubKubeconfig   string        // path
+	AccessProviders string        // path
+	NameHold        time.Duration // 0: not at all
 
 	Watches []string
 	Sinks   []string
@@ -88,6 +90,9 @@ func (c *Config) addFlags(f *pflag.FlagSet) {
 	f.StringVar(&c.HubKubeconfig, "hub-kubeconfig", "", "kubeconfig whose current context is the hub.\n"+
 		"(default: the pod's service account, else as kubectl would find it)")
 	f.StringVar(&c.AccessProviders, "cluster-profile-access-providers", "", "JSON file with the commands that get credentials for ClusterProfiles, as of KEP-5339")
+	f.DurationVar(&c.NameHold, "name-hold", fleet.DefaultNameHold, "how long a name is kept: for the Secret or ClusterProfile that had it and is gone, and for the\n"+
+		"cluster that had it while another one answers, before all that is known of it is told as deleted; 0 is not at all.\n"+
+		"Longer than a Secret takes to be deleted and created again, or a mistaken address to be mended")
 	f.StringArrayVar(&c.Watches, "watch", nil, "what to follow in every member; repeatable, comma-separated.\n"+
 		"resource[.group][/version][?namespace=...&labelSelector=...&fieldSelector=...&mode=metadata]\n"+
 		"plural, singular or short name, as in kubectl; required")
@@ -239,6 +244,9 @@ func (c *Config) check() error {
 	}
 	if c.Ledger == "" {
 		p.add("ledger", "no path; give a file, or memory: to remember nothing")
+	}
+	if c.NameHold < 0 {
+		p.add("name-hold", "%v is negative; 0 is not at all", c.NameHold)
 	}
 	if c.DrainTimeout < 0 {
 		p.add("drain-timeout", "%v is negative", c.DrainTimeout)

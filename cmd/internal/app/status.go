@@ -1,6 +1,8 @@
 package app
 
 import (
+	"fmt"
+	"strings"
 	"time"
 
 	"github.com/fairlead-dev/fairlead/internal/member"
@@ -12,7 +14,7 @@ import (
 type status struct {
 	Election *electionStatus `json:"election,omitempty"` // with --leader-elect; all that follows is the leader's
 	Clusters []clusterStatus `json:"clusters"`
-	Problems []problemStatus `json:"problems"` // descriptions of clusters that cannot be used
+	Problems []problemStatus `json:"problems"` // descriptions of clusters that cannot be used, or are of one cluster
 	Sinks    []sinkStatus    `json:"sinks"`
 	Ledger   ledgerStatus    `json:"ledger"`
 }
@@ -27,7 +29,8 @@ type clusterStatus struct {
 	LastErrorAt   time.Time      `json:"lastErrorAt,omitzero"`
 	Attempt       int            `json:"attempt"`
 	NextRetry     time.Time      `json:"nextRetry,omitzero"`
-	UID           string         `json:"uid,omitempty"`
+	UID           string         `json:"uid,omitempty"`    // or a digest, where it cannot be read
+	SameAs        []string       `json:"sameAs,omitempty"` // other members that are the same cluster
 	ServerVersion string         `json:"serverVersion,omitempty"`
 	Lane          laneStatus     `json:"lane"`
 	Counts        laneCounts     `json:"counts"`
@@ -103,7 +106,7 @@ func (p *program) status(now time.Time) status {
 		cs := clusterStatus{
 			Name: c.Cluster, Source: m.Source,
 			State: c.State, Reason: c.Reason, Since: c.Since, LastError: c.LastError, LastErrorAt: c.LastErrorAt,
-			Attempt: c.Attempt, NextRetry: c.NextRetry, UID: c.ClusterUID, ServerVersion: c.ServerVersion,
+			Attempt: c.Attempt, NextRetry: c.NextRetry, UID: c.ClusterUID, SameAs: m.SameAs, ServerVersion: c.ServerVersion,
 			Lane: laneStatus{
 				Live: l.Live, Snapshot: l.Snapshot, Bytes: l.Bytes,
 				Delayed: l.Delayed, InWork: l.InWork, BlockedOffers: l.BlockedOffers,
@@ -121,6 +124,12 @@ func (p *program) status(now time.Time) status {
 			cs.Streams = append(cs.Streams, ss)
 		}
 		s.Clusters = append(s.Clusters, cs)
+		if len(m.SameAs) > 0 {
+			s.Problems = append(s.Problems, problemStatus{
+				Source: m.Source, Cluster: c.Cluster, Since: m.SameSince,
+				Error: fmt.Sprintf("is the same cluster as %s: what both follow is delivered under both names", strings.Join(m.SameAs, ", ")),
+			})
+		}
 	}
 	for _, f := range p.fleet.Problems() {
 		s.Problems = append(s.Problems, problemStatus{f.Source, f.Context, f.Cluster, f.Err.Error(), f.Since})
