@@ -7,6 +7,7 @@ import (
 
 	"github.com/fairlead-dev/fairlead/internal/member"
 	"github.com/fairlead-dev/fairlead/pipeline"
+	"github.com/fairlead-dev/fairlead/sources"
 	"github.com/fairlead-dev/fairlead/sources/stream"
 )
 
@@ -101,7 +102,8 @@ func (p *program) status(now time.Time) status {
 	for _, l := range p.queue.Lanes() {
 		lanes[l.Cluster] = l
 	}
-	for _, m := range p.sources.Status() {
+	members := p.sources.Status()
+	for _, m := range members {
 		c, l := m.Connection, lanes[m.Connection.Cluster]
 		cs := clusterStatus{
 			Name: c.Cluster, Source: m.Source,
@@ -124,16 +126,11 @@ func (p *program) status(now time.Time) status {
 			cs.Streams = append(cs.Streams, ss)
 		}
 		s.Clusters = append(s.Clusters, cs)
-		if len(m.SameAs) > 0 {
-			s.Problems = append(s.Problems, problemStatus{
-				Source: m.Source, Cluster: c.Cluster, Since: m.SameSince,
-				Error: fmt.Sprintf("is the same cluster as %s: what both follow is delivered under both names", strings.Join(m.SameAs, ", ")),
-			})
-		}
 	}
 	for _, f := range p.fleet.Problems() {
 		s.Problems = append(s.Problems, problemStatus{f.Source, f.Context, f.Cluster, f.Err.Error(), f.Since})
 	}
+	s.Problems = append(s.Problems, sameClusters(members)...)
 	for _, k := range p.sinks {
 		b := k.batcher.Status()
 		s.Sinks = append(s.Sinks, sinkStatus{k.name, b.Healthy, b.Since, b.LastError, b.Attempts, b.NextRetry, b.Waiting})
@@ -142,4 +139,19 @@ func (p *program) status(now time.Time) status {
 		s.Ledger = ledgerStatus{p.settings.Ledger, l.Healthy, l.Since, l.LastError, l.Attempts, l.NextRetry, l.Written}
 	}
 	return s
+}
+
+// sameClusters returns a problem for each member that is a cluster which has
+// another name too. It is followed nevertheless.
+func sameClusters(members []sources.MemberStatus) (problems []problemStatus) {
+	for _, m := range members {
+		if len(m.SameAs) == 0 {
+			continue
+		}
+		problems = append(problems, problemStatus{
+			Source: m.Source, Cluster: m.Connection.Cluster, Since: m.SameSince,
+			Error: fmt.Sprintf("is the same cluster as %s: what both follow is delivered under both names", strings.Join(m.SameAs, ", ")),
+		})
+	}
+	return problems
 }
