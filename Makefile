@@ -31,6 +31,15 @@ BENCHNEW   := bin/bench.new/$(notdir $(BENCHDIR))
 # Flags for demo and chaos, for example: make chaos ARGS="--seed 7 --changes 20000"
 ARGS ?=
 
+# What `make build` and `make image` make, of which version. An image's tag knows no plus.
+IMAGE     ?= fairlead
+VERSION   ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
+REVISION  ?= $(shell git rev-parse HEAD 2>/dev/null)
+# What builds it.
+BUILDER   ?= $(firstword $(foreach tool,docker podman buildah,$(if $(shell command -v $(tool) 2>/dev/null),$(tool))))
+# More for the builder, for example: make image IMAGEFLAGS='--build-arg GO_IMAGE=mirror.example/golang:1.26'
+IMAGEFLAGS ?=
+
 GO_TOOL := go tool -modfile=tools/go.mod
 # Folders of the repository that are Go modules.
 MODULES := . tools internal/controlplane/servers
@@ -42,7 +51,7 @@ help: ## List the targets
 .PHONY: build
 build: ## Build all programs into bin/
 	@mkdir -p bin
-	go build -o bin/ ./cmd/...
+	go build -ldflags "-X main.version=$(VERSION) -X main.commit=$(REVISION)" -o bin/ ./cmd/...
 
 .PHONY: test
 test: control-plane race-note ## Run all tests, on real API servers, with the race detector where there is a C compiler
@@ -94,6 +103,17 @@ demo: control-plane build ## Show three real clusters streaming through Fairlead
 .PHONY: chaos
 chaos: control-plane build ## Break everything around Fairlead, and check that nothing is lost; flags go into ARGS
 	bin/fairlead-chaos $(ARGS)
+
+.PHONY: image
+image: ## Build the image IMAGE:VERSION with docker, podman or buildah
+	@test -n "$(BUILDER)" || { echo "make image: nothing here builds images; install one of docker, podman and buildah" >&2; exit 1; }
+	$(BUILDER) build --file deploy/Dockerfile --build-arg VERSION=$(VERSION) --build-arg REVISION=$(REVISION) $(strip $(IMAGEFLAGS) --tag $(IMAGE):$(VERSION) .)
+
+.PHONY: notices
+notices: ## Write the licences of all that fairlead is made of to bin/THIRD-PARTY-NOTICES
+	@mkdir -p bin
+	go run ./internal/notices/cmd >bin/THIRD-PARTY-NOTICES.new
+	mv bin/THIRD-PARTY-NOTICES.new bin/THIRD-PARTY-NOTICES
 
 .PHONY: control-plane
 control-plane: ## Find, download or build the kube-apiserver and etcd that tests run against

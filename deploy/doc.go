@@ -1,18 +1,23 @@
-// Package deploy holds what runs Fairlead in a cluster: a Dockerfile and plain
-// manifests. It contains no code; its test holds the files to the API's types and
-// to each other.
+// Package deploy holds what runs Fairlead in a cluster: a Dockerfile, and manifests for
+// kustomize. It contains no code; its tests render the manifests, hold them to the API's
+// types and to each other, and apply them to real API servers.
 //
-//	member cluster                     hub cluster
-//	member/rbac.yaml ──▶ kubeconfig ──▶ kubernetes/fleet-secret.yaml
-//	                                        │ mounted
-//	                     Dockerfile ──▶ kubernetes/deployment.yaml ◀── rbac.yaml
-//	                                        │
-//	                                    kubernetes/service.yaml ──▶ metrics, status
+//	            member cluster                  hub cluster
+//	member ──▶ account, rights ──▶ kubeconfig ──▶ Secret of the fleet (made by a command)
+//	              │                                   │ mounted
+//	   components/member-role         Dockerfile ──▶ base ◀── components/hub-secrets, …
+//	                                                  │
+//	                                            example/hub: image, flags, rights of an operator
 //
-// hub and leader-election add to that what some flags need.
+// Folders that can be applied: base, which an operator's own kustomization builds upon;
+// hub-secrets, hub-clusterprofiles and leader-election, which are base with the component
+// of that name; member, for member clusters. testdata/before has the manifests of the
+// layout before, from which an upgrade is tried.
 //
-// What the files guarantee: Fairlead may read what it watches and nothing else,
-// runs as no one in particular, without a shell, and writes only below
-// /var/lib/fairlead. They do not restrict the network, because where members
-// and sinks are is not known here.
+// What the files guarantee: applying them again, or the next version of them, takes away
+// neither what an operator has decided nor what the program has written: they hold no
+// Secret, keep the ledger on a claim, and leave flags to be added on top. Fairlead may read
+// what it watches and nothing else, runs as no one in particular, without a shell, writes
+// only below /var/lib/fairlead, and reaches API servers and DNS only, where the network
+// plugin enforces it.
 package deploy

@@ -2,17 +2,18 @@ package deploy
 
 import (
 	"context"
-	"slices"
+	"fmt"
+	"os"
 	"testing"
 	"time"
 
 	"github.com/go-logr/logr"
-	"github.com/google/go-cmp/cmp"
 	"go.uber.org/goleak"
+	authenticationv1 "k8s.io/api/authentication/v1"
 	authorizationv1 "k8s.io/api/authorization/v1"
 	corev1 "k8s.io/api/core/v1"
-	rbacv1 "k8s.io/api/rbac/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/dynamic"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
 
@@ -21,29 +22,26 @@ import (
 	"github.com/fairlead-dev/fairlead/sources/fleet"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
-
-var hubRoles = []string{"hub/secrets.yaml", "hub/clusterprofiles.yaml"}
-
-func TestHubRolesAreNarrow(t *testing.T) {
-	account := only[*corev1.ServiceAccount](t, hubRBAC)
-	for _, path := range hubRoles {
-		role, binding := only[*rbacv1.Role](t, path), only[*rbacv1.RoleBinding](t, path)
-		want := []rbacv1.Subject{{Kind: "ServiceAccount", Name: account.Name, Namespace: account.Namespace}}
-		if diff := cmp.Diff(want, binding.Subjects); diff != "" || binding.RoleRef.Name != role.Name || binding.RoleRef.Kind != "Role" {
-			t.Errorf("%s: the binding does not give the role to the account: %v to %v", path, binding.RoleRef, binding.Subjects)
+func TestMain(m *testing.M) {
+	goleak.VerifyTestMain(m, goleak.Cleanup(func(code int) {
+		if err := removeProgram(); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			code = 1
 		}
-		for _, rule := range role.Rules {
-			allowed := []string{"get", "list", "watch"}
-			if slices.Equal(rule.Resources, []string{"events"}) {
-				allowed = []string{"create", "patch"}
-			}
-			if !slices.Equal(rule.Verbs, allowed) || len(rule.APIGroups) != 1 || len(rule.Resources) != 1 {
-				t.Errorf("%s: %v", path, rule)
-			}
-		}
-	}
+		os.Exit(code)
+	}))
 }
+
+// allOfHub is a hub with all the rights that there are.
+const allOfHub = `
+apiVersion: kustomize.config.k8s.io/v1beta1
+kind: Kustomization
+resources: [DEPLOY/base]
+components:
+- DEPLOY/components/hub-clusterprofiles
+- DEPLOY/components/hub-secrets
+- DEPLOY/components/leader-election
+`
 
 // joined is a fleet.Handler that tells who joins.
 type joined chan string
@@ -59,14 +57,15 @@ func TestHubRolesAreEnough(t *testing.T) {
 	defer cancel()
 	hub := testenv.Start(t, testenv.Spec{Name: "hub"}).Clusters[0]
 	admin := newClient(t, hub.Config())
-	apply(ctx, t, admin)
-	account := only[*corev1.ServiceAccount](t, hubRBAC)
-	cfg, err := hub.User("system:serviceaccount:"+account.Namespace+":"+account.Name, "system:serviceaccounts", "system:authenticated")
+	newOperator(t, hub, applyServerSide).applies(allOfHub)
+	account := named[*corev1.ServiceAccount](t, "base", "fairlead")
+	token, err := admin.CoreV1().ServiceAccounts(account.Namespace).CreateToken(ctx, account.Name, &authenticationv1.TokenRequest{}, metav1.CreateOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}
+	cfg := &rest.Config{Host: hub.URL(), BearerToken: token.Status.Token, TLSClientConfig: rest.TLSClientConfig{CAData: hub.Config().CAData}}
 
-	ns := account.Namespace
+	const ns, clusters = "fairlead", "fairlead-clusters"
 	for name, kubeconfig := range map[string]string{
 		"paris": `{"apiVersion": "v1", "kind": "Config", "current-context": "c",
 			"clusters": [{"name": "c", "cluster": {"server": "https://paris.example"}}],
@@ -78,11 +77,11 @@ func TestHubRolesAreEnough(t *testing.T) {
 			ObjectMeta: metav1.ObjectMeta{Name: name, Labels: map[string]string{"fairlead.dev/cluster": "true"}},
 			StringData: map[string]string{"kubeconfig": kubeconfig},
 		}
-		if _, err := admin.CoreV1().Secrets(ns).Create(ctx, secret, metav1.CreateOptions{}); err != nil {
+		if _, err := admin.CoreV1().Secrets(clusters).Create(ctx, secret, metav1.CreateOptions{}); err != nil {
 			t.Fatal(err)
 		}
 	}
-	providers, err := fleet.Parse([]string{"secrets:" + ns})
+	providers, err := fleet.Parse([]string{"secrets:" + clusters})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -100,7 +99,7 @@ func TestHubRolesAreEnough(t *testing.T) {
 	case <-ctx.Done():
 		t.Error("paris does not join")
 	}
-	w, err := admin.EventsV1().Events(ns).Watch(ctx, metav1.ListOptions{FieldSelector: "regarding.name=rome"})
+	w, err := admin.EventsV1().Events(clusters).Watch(ctx, metav1.ListOptions{FieldSelector: "regarding.name=rome"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -134,12 +133,13 @@ func TestHubRolesAreEnough(t *testing.T) {
 		verb, group, resource, namespace string
 		want                             bool
 	}{
-		{"watch", "", "secrets", ns, true},
+		{"watch", "", "secrets", clusters, true},
+		{"watch", "", "secrets", ns, false}, // that of the files' fleet
 		{"watch", "multicluster.x-k8s.io", "clusterprofiles", ns, true},
 		{"list", "", "secrets", "kube-system", false},
 		{"list", "", "secrets", "", false},
-		{"update", "", "secrets", ns, false},
-		{"delete", "", "secrets", ns, false},
+		{"update", "", "secrets", clusters, false},
+		{"delete", "", "secrets", clusters, false},
 		{"create", "events.k8s.io", "events", "default", false},
 		{"update", "coordination.k8s.io", "leases", ns, false}, // any of them
 		{"patch", "multicluster.x-k8s.io", "clusterprofiles", ns, false},
@@ -175,34 +175,16 @@ func newClient(t *testing.T, cfg *rest.Config) *kubernetes.Clientset {
 	return client
 }
 
-// apply creates what the manifests say about the account's rights.
-func apply(ctx context.Context, t *testing.T, client *kubernetes.Clientset) {
+func newDynamic(t *testing.T, cfg *rest.Config) dynamic.Interface {
 	t.Helper()
-	manifests := load(t)
-	objects := manifests["kubernetes/namespace.yaml"]
-	for _, path := range append([]string{hubRBAC, leaseRole}, hubRoles...) {
-		objects = append(objects, manifests[path]...)
+	httpClient, err := rest.HTTPClientFor(cfg)
+	if err != nil {
+		t.Fatal(err)
 	}
-	for _, object := range objects {
-		var err error
-		switch o := object.(type) {
-		case *corev1.Namespace:
-			_, err = client.CoreV1().Namespaces().Create(ctx, o, metav1.CreateOptions{})
-		case *corev1.ServiceAccount:
-			_, err = client.CoreV1().ServiceAccounts(o.Namespace).Create(ctx, o, metav1.CreateOptions{})
-		case *rbacv1.ClusterRole:
-			_, err = client.RbacV1().ClusterRoles().Create(ctx, o, metav1.CreateOptions{})
-		case *rbacv1.ClusterRoleBinding:
-			_, err = client.RbacV1().ClusterRoleBindings().Create(ctx, o, metav1.CreateOptions{})
-		case *rbacv1.Role:
-			_, err = client.RbacV1().Roles(o.Namespace).Create(ctx, o, metav1.CreateOptions{})
-		case *rbacv1.RoleBinding:
-			_, err = client.RbacV1().RoleBindings(o.Namespace).Create(ctx, o, metav1.CreateOptions{})
-		default:
-			t.Fatalf("what to do with a %T?", o)
-		}
-		if err != nil {
-			t.Fatal(err)
-		}
+	t.Cleanup(httpClient.CloseIdleConnections)
+	client, err := dynamic.NewForConfigAndClient(cfg, httpClient)
+	if err != nil {
+		t.Fatal(err)
 	}
+	return client
 }

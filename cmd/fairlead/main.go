@@ -12,14 +12,17 @@ import (
 	"github.com/fairlead-dev/fairlead/cmd/internal/app"
 )
 
-// version is set by the linker.
-var version = "dev"
+// Set by the linker; without it Go tells what it knows.
+var (
+	version = "dev"
+	commit  string
+)
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	// A second signal ends the program at once.
 	context.AfterFunc(ctx, stop)
-	err := app.NewCommand(app.Options{Version: version}).ExecuteContext(ctx)
+	err := app.NewCommand(app.Options{Version: version, Commit: commit}).ExecuteContext(ctx)
 	stop()
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "fairlead:", err)

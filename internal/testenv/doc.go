@@ -30,6 +30,9 @@
 // What needs a controller does not happen: Deployments make no Pods, owners that
 // go away take nothing with them, and a deleted namespace stays Terminating.
 //
+// Hostile is a member of another sort: no control plane, but a server in this
+// process that answers honestly until it is told what to lie about.
+//
 // The package finds the servers through internal/controlplane and never builds
 // them.
 package testenv

@@ -94,3 +94,19 @@ func (c *Cluster) createNamespace(ctx context.Context, name string) (err error) 
 	_, err = exchange(client, request, http.StatusCreated)
 	return err
 }
+
+// StartHostile is NewHostile for a test: it ends with the test. It needs no
+// control plane.
+func StartHostile(t testing.TB, name string) *Hostile {
+	t.Helper()
+	h, err := NewHostile(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := h.Close(); err != nil {
+			t.Errorf("end hostile member %s: %v", name, err)
+		}
+	})
+	return h
+}

@@ -119,7 +119,7 @@ func (e *events) report(log logr.Logger, err error, failing bool) {
 	}
 	switch failed := err != nil; {
 	case failed && !failing:
-		log.Error(err, "Cannot write Events in the hub; grant create and patch on events.events.k8s.io, as deploy/hub does")
+		log.Error(err, "Cannot write Events in the hub; grant create and patch on events.events.k8s.io, as deploy/components does")
 	case failing && !failed:
 		log.Info("Events in the hub are written again")
 	}

@@ -131,7 +131,7 @@ func (f *feed) reason(err error) error {
 	const unreachable = "the hub cannot be reached; the clusters known so far stay: "
 	switch {
 	case apierrors.IsForbidden(err):
-		return fmt.Errorf("the hub does not allow to read %s; grant get, list and watch, as deploy/hub does", f.what)
+		return fmt.Errorf("the hub does not allow to read %s; grant get, list and watch, as deploy/components does", f.what)
 	case apierrors.IsUnauthorized(err):
 		return errors.New("the hub does not accept this program's credentials")
 	case apierrors.IsNotFound(err) && f.absent != nil:

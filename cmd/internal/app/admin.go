@@ -43,12 +43,7 @@ func (p *program) adminServer(l net.Listener) *manager.Server {
 		}
 		a.handler().ServeHTTP(w, r)
 	})
-	return &manager.Server{
-		Name:            "admin",
-		Server:          &http.Server{Handler: handler, ReadHeaderTimeout: 10 * time.Second},
-		Listener:        l,
-		ShutdownTimeout: new(2 * time.Second),
-	}
+	return newServer("admin", handler, l, 2*time.Second)
 }
 
 func (a *admin) handler() http.Handler {
@@ -75,10 +70,8 @@ type adminError struct {
 }
 
 func (a *admin) serve(w http.ResponseWriter, r *http.Request, endpoints map[string]func(*http.Request) (int, any)) (int, any) {
-	// Browsers say where a page comes from that has them post something. None
-	// has a reason to, and a page on the internet must not.
-	if origin := r.Header.Get("Origin"); origin != "" {
-		return http.StatusForbidden, adminError{Error: fmt.Sprintf("requests from web pages are refused, this one from %q", origin)}
+	if err := fromHere(r); err != nil {
+		return http.StatusForbidden, adminError{Error: err.Error()}
 	}
 	endpoint, ok := endpoints[r.URL.Path]
 	if !ok {
@@ -96,7 +89,36 @@ func (a *admin) serve(w http.ResponseWriter, r *http.Request, endpoints map[stri
 	if a.following != "" {
 		return http.StatusServiceUnavailable, adminError{Error: "nothing is delivered from here (" + a.following + "); ask the leader"}
 	}
+	// Who asks may have asked to wait, for longer than other servers' clients may
+	// take.
+	rc, until := http.NewResponseController(w), time.Now().Add(longestWait+writeTimeout)
+	if err := errors.Join(rc.SetReadDeadline(until), rc.SetWriteDeadline(until)); err != nil {
+		a.log.V(1).Info("Could not give a request more time", "path", r.URL.Path, "reason", err.Error())
+	}
 	return endpoint(r)
+}
+
+// fromHere refuses what a browser sends for a web page. Browsers say where a page
+// comes from that has them post something (Origin, Sec-Fetch-Site). None has a
+// reason to, and a page on the internet must not. A page whose own name leads to
+// this address (DNS rebinding) counts as ours to a browser, but its name stands
+// in Host: there we take addresses, which no page can have made up.
+func fromHere(r *http.Request) error {
+	if origin := r.Header.Get("Origin"); origin != "" {
+		return fmt.Errorf("requests from web pages are refused, this one from %q", origin)
+	}
+	if site := r.Header.Get("Sec-Fetch-Site"); site != "" && site != "none" {
+		return fmt.Errorf("requests from web pages are refused, this one with Sec-Fetch-Site %q", site)
+	}
+	host := r.Host
+	if h, _, err := net.SplitHostPort(host); err == nil {
+		host = h
+	}
+	if host != "localhost" && net.ParseIP(strings.Trim(host, "[]")) == nil {
+		return fmt.Errorf("requests to the name %q are refused, since a web page may have made it up; "+
+			"ask an IP address or localhost, or send the header Host: localhost", host)
+	}
+	return nil
 }
 
 // parameters returns the query's parameters, of which there may be those

@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"io"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -90,6 +91,47 @@ func TestAdminAnswers(t *testing.T) {
 	}
 	if diff := cmp.Diff([]string{"alpha ", "alpha deployments.apps"}, *replayed); diff != "" {
 		t.Errorf("replayed (-want +got):\n%s", diff)
+	}
+}
+
+// What a browser may be made to send, and what others send.
+func TestAdminRefusesWebPages(t *testing.T) {
+	base, replayed := fakeAdmin(t, nil)
+	for _, tc := range []struct {
+		host, site string
+		code       int
+		want       string
+	}{
+		{host: "", code: 200},
+		{host: "localhost", code: 200},
+		{host: "localhost:8082", code: 200},
+		{host: "10.0.0.7:8082", code: 200},
+		{host: "[::1]:8082", code: 200},
+		{host: "[::1]", code: 200},
+		{host: "evil.example", code: 403, want: `\"evil.example\"`},
+		{host: "evil.example:8082", code: 403, want: "Host: localhost"},
+		{host: "127.0.0.1.evil.example:80", code: 403, want: "evil.example"},
+		{host: "localhost.evil.example", code: 403, want: "evil.example"},
+		{site: "none", code: 200},
+		{site: "same-origin", code: 403, want: "web pages"},
+		{site: "cross-site", code: 403, want: "cross-site"},
+	} {
+		req := must(http.NewRequestWithContext(t.Context(), http.MethodPost, base+"/replay?cluster=alpha", nil))(t)
+		req.Host, req.Close = tc.host, true
+		if tc.site != "" {
+			req.Header.Set("Sec-Fetch-Site", tc.site)
+		}
+		resp := must(http.DefaultClient.Do(req))(t)
+		body, err := io.ReadAll(resp.Body)
+		if err = errors.Join(err, resp.Body.Close()); err != nil {
+			t.Fatal(err)
+		}
+		if resp.StatusCode != tc.code || !strings.Contains(string(body), tc.want) {
+			t.Errorf("Host %q, Sec-Fetch-Site %q: %d %s, want %d with %q", tc.host, tc.site, resp.StatusCode, body, tc.code, tc.want)
+		}
+	}
+	if len(*replayed) != 7 {
+		t.Errorf("%d requests had something replayed, want 7", len(*replayed))
 	}
 }
 

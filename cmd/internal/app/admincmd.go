@@ -41,6 +41,9 @@ func (c *adminClient) post(ctx context.Context, path string, query url.Values, w
 	if err != nil {
 		return fmt.Errorf("--admin %q: %w", c.address, err)
 	}
+	if base.Scheme == "http" {
+		req.Host = "localhost" // names are refused there, see fromHere
+	}
 	client := &http.Client{
 		Transport:     &http.Transport{DisableKeepAlives: true}, // and no proxy
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },

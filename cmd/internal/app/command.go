@@ -10,7 +10,8 @@ import (
 
 // Options are what a main says of its program.
 type Options struct {
-	Version string
+	Version string // of the release; empty or "dev": none
+	Commit  string // that it was built from; empty: what Go noted of it
 	// Sinks are the kinds of sinks that there are beside the built-in ones, by
 	// scheme. Each is opened with what follows the colon.
 	Sinks map[string]func(rest string) (pipeline.Sink, error)
@@ -23,11 +24,12 @@ func NewCommand(o Options) *cobra.Command {
 		Short: "Follow resources in many Kubernetes clusters and deliver their changes",
 		Long: "Fairlead leads the changes of many Kubernetes clusters into one place: fairly,\n" +
 			"without one cluster holding up another, and without losing any.",
-		Version:       o.Version,
+		Version:       o.describe(),
 		SilenceUsage:  true,
 		SilenceErrors: true,
 	}
-	return parent(root, newRunCommand(o), newReplayCommand(), newDeadLetterCommand(), newLedgerCommand())
+	root.SetVersionTemplate("fairlead {{.Version}}\n")
+	return parent(root, newRunCommand(o), newReplayCommand(), newDeadLetterCommand(), newLedgerCommand(), newVersionCommand(o))
 }
 
 func newRunCommand(o Options) *cobra.Command {
@@ -46,6 +48,7 @@ func newRunCommand(o Options) *cobra.Command {
 			return s.run(cmd.Context(), cmd.OutOrStdout(), cmd.ErrOrStderr())
 		},
 	}
+	cmd.SetUsageFunc(runUsage)
 	cmd.Flags().SortFlags = false
 	cfg.addFlags(cmd.Flags())
 	return cmd

@@ -62,6 +62,40 @@ func TestEveryBadFlagIsReportedAtOnce(t *testing.T) {
 	}
 }
 
+func TestAbsurdValuesAreRefused(t *testing.T) {
+	for flag, want := range map[string]string{
+		"cluster-qps=1e300": "1e+06", "cluster-qps=1e-300": "0.001", "cluster-qps=NaN": "no number", "cluster-qps=Inf": "0 for no limit",
+		"cluster-burst=99999999999999": "10000000",
+		"cluster-limit=a=1e300:1":      "1e+06", "cluster-limit=a=1:99999999999": "10000000", "cluster-limit=a=1e-300:1": "0.001",
+		"lane-capacity=999999999999": "10000000", "lane-bytes=9Ei": "1Ti", "workers=10000000": "10000",
+		"api-qps=1e300": "1e+06", "api-burst=99999999999": "10000000", "max-concurrent-snapshots=1000000": "10000",
+		"stale-after=1ns": "bookmark", "audit-interval=1ns": "0 is never", "audit-interval=-1s": "0 is never",
+		"reconnect-min=1ns": "10ms", "reconnect-max=0": "10ms", "reconnect-max=9000h": "24h", "connect-timeout=1ns": "100ms",
+		"sync-timeout=1ns": "1s", "ledger-retention=1ns": "1m", "drain-timeout=90h": "1h",
+		"hub-kubeconfig=/nonexistent":                   "leave the flag out",
+		"cluster-profile-access-providers=/nonexistent": "leave the flag out",
+		"hub-kubeconfig=/":                              "folder",
+		"include-hub=":                                  "leave the flag out",
+	} {
+		_, err := parseFlags(t, "--watch=pods", "--"+flag)
+		if err == nil {
+			t.Errorf("--%s is accepted", flag)
+			continue
+		}
+		name, _, _ := strings.Cut(flag, "=")
+		if told := err.Error(); strings.Count(told, "--"+name+":") != 1 || strings.Contains(told, "\n") || !strings.Contains(told, want) {
+			t.Errorf("--%s: %v, want one line that says %q", flag, err, want)
+		}
+	}
+	for _, flag := range []string{
+		"cluster-qps=0", "cluster-qps=0.001", "audit-interval=0", "drain-timeout=0", "stale-after=2s", "reconnect-min=60s", "workers=1", "lane-bytes=1Gi",
+	} {
+		if _, err := parseFlags(t, "--watch=pods", "--"+flag); err != nil {
+			t.Errorf("--%s: %v", flag, err)
+		}
+	}
+}
+
 func TestMissingWatchIsReportedOnce(t *testing.T) {
 	_, err := parseFlags(t)
 	if err == nil || strings.Count(err.Error(), "--watch") != 1 || !strings.Contains(err.Error(), "name at least one") {

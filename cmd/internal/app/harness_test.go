@@ -153,6 +153,7 @@ type recorder struct {
 	mu     sync.Mutex
 	rest   []byte
 	events []pipeline.Event
+	lines  []string
 	bad    []string
 	gate   chan struct{} // closed: writes pass
 }
@@ -194,10 +195,13 @@ func (r *recorder) Write(p []byte) (int, error) {
 			return len(p), nil
 		}
 		e, err := pipeline.ParseEvent(line)
+		if err == nil {
+			err = followsSchema(line)
+		}
 		if err != nil {
 			r.bad = append(r.bad, err.Error())
 		}
-		r.events = append(r.events, e)
+		r.events, r.lines = append(r.events, e), append(r.lines, string(line))
 		r.rest = rest
 	}
 }
@@ -207,6 +211,13 @@ func (r *recorder) received() []pipeline.Event {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return r.events[:len(r.events):len(r.events)]
+}
+
+// kept returns the lines so far.
+func (r *recorder) kept() []string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.lines[:len(r.lines):len(r.lines)]
 }
 
 // writeKubeconfig writes one kubeconfig for all targets and returns its path.

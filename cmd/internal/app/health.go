@@ -21,17 +21,8 @@ import (
 // metricsServer serves /metrics.
 func metricsServer(l net.Listener) *manager.Server {
 	mux := http.NewServeMux()
-	mux.Handle("/metrics", promhttp.HandlerFor(metrics.Registry, promhttp.HandlerOpts{ErrorHandling: promhttp.HTTPErrorOnError}))
-	return newServer("metrics", mux, l)
-}
-
-func newServer(name string, h http.Handler, l net.Listener) *manager.Server {
-	return &manager.Server{
-		Name:            name,
-		Server:          &http.Server{Handler: h, ReadHeaderTimeout: 10 * time.Second},
-		Listener:        l,
-		ShutdownTimeout: new(time.Second),
-	}
+	mux.Handle("/metrics", bounded(mostRequests, promhttp.HandlerFor(metrics.Registry, promhttp.HandlerOpts{ErrorHandling: promhttp.HTTPErrorOnError})))
+	return newServer("metrics", mux, l, time.Second)
 }
 
 // healthServer serves /healthz, /readyz and /clusters.
@@ -43,8 +34,8 @@ func (p *program) healthServer(l net.Listener) *manager.Server {
 		mux.Handle(path, http.StripPrefix(path, h))
 		mux.Handle(path+"/", http.StripPrefix(path, h))
 	}
-	mux.HandleFunc("GET /clusters", p.serveClusters)
-	return newServer("health", mux, l)
+	mux.Handle("GET /clusters", bounded(mostRequests, http.HandlerFunc(p.serveClusters)))
+	return newServer("health", mux, l, time.Second)
 }
 
 // orFollowing answers for a follower, which is ready to lead: it says whom it

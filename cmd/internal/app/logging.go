@@ -26,9 +26,18 @@ func parseLevel(s string) (slog.Level, error) {
 // checked.
 func newLogger(w io.Writer, level, format string) logr.Logger {
 	l, _ := parseLevel(level) // checked with the other flags
-	o := &slog.HandlerOptions{Level: l}
+	o := &slog.HandlerOptions{Level: l, ReplaceAttr: durationsInWords}
 	if format == "json" {
 		return logr.FromSlogHandler(slog.NewJSONHandler(w, o))
 	}
 	return logr.FromSlogHandler(slog.NewTextHandler(w, o))
+}
+
+// durationsInWords has JSON say "20s" as text does, instead of a number of
+// nanoseconds that looks like one of something else.
+func durationsInWords(_ []string, a slog.Attr) slog.Attr {
+	if a.Value.Kind() == slog.KindDuration {
+		a.Value = slog.StringValue(a.Value.Duration().String())
+	}
+	return a
 }

@@ -2,7 +2,6 @@ package app
 
 import (
 	"fmt"
-	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -13,6 +12,7 @@ import (
 // succeed, so that a script would take a mistyped check for one that passed.
 func parent(cmd *cobra.Command, children ...*cobra.Command) *cobra.Command {
 	cmd.AddCommand(children...)
+	cmd.SuggestionsMinimumDistance = 2
 	cmd.Args = unknownCommand
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error { return cmd.Help() }
 	cmd.SetFlagErrorFunc(func(failed *cobra.Command, err error) error {
@@ -22,7 +22,7 @@ func parent(cmd *cobra.Command, children ...*cobra.Command) *cobra.Command {
 				return unknown
 			}
 		}
-		return fmt.Errorf("%w; %s --help tells of all flags", err, failed.CommandPath())
+		return flagError(failed, err)
 	})
 	return cmd
 }
@@ -33,9 +33,13 @@ func unknownCommand(cmd *cobra.Command, args []string) error {
 	}
 	var names []string
 	for _, c := range cmd.Commands() {
-		if c.IsAvailableCommand() && !slices.Contains([]string{"help", "completion"}, c.Name()) {
+		if c.IsAvailableCommand() && c.Name() != "help" {
 			names = append(names, c.Name())
 		}
 	}
-	return fmt.Errorf("unknown command %q of %s; there are %s", args[0], cmd.CommandPath(), strings.Join(names, ", "))
+	meant := ""
+	if similar := cmd.SuggestionsFor(args[0]); len(similar) > 0 {
+		meant = "did you mean " + strings.Join(similar, " or ") + "? "
+	}
+	return fmt.Errorf("unknown command %q of %s; %sthere are %s", args[0], cmd.CommandPath(), meant, strings.Join(names, ", "))
 }

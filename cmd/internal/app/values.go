@@ -3,7 +3,6 @@ package app
 import (
 	"errors"
 	"fmt"
-	"math"
 	"strconv"
 
 	"k8s.io/apimachinery/pkg/api/resource"
@@ -29,16 +28,16 @@ func (b *byteSize) Type() string { return "bytes" }
 
 func parseRate(s string) (float64, error) {
 	f, err := strconv.ParseFloat(s, 64)
-	if err != nil || f < 0 || math.IsNaN(f) || math.IsInf(f, 0) {
-		return 0, fmt.Errorf("%q is no number of 0 or more", s)
+	if err != nil || f != 0 && !(leastRate <= f && f <= mostRate) {
+		return 0, fmt.Errorf("%q is neither 0, for no limit, nor a number from %v to %v", s, leastRate, float64(mostRate))
 	}
 	return f, nil
 }
 
 func parseCount(s string) (int, error) {
 	n, err := strconv.Atoi(s)
-	if err != nil || n < 1 {
-		return 0, fmt.Errorf("%q is no whole number of 1 or more", s)
+	if err != nil || n < 1 || n > mostBurst {
+		return 0, fmt.Errorf("%q is no whole number from 1 to %d", s, mostBurst)
 	}
 	return n, nil
 }

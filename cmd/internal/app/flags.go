@@ -1,0 +1,156 @@
+package app
+
+import (
+	"time"
+
+	"github.com/spf13/pflag"
+
+	"github.com/fairlead-dev/fairlead/internal/ledger"
+	"github.com/fairlead-dev/fairlead/pipeline"
+	"github.com/fairlead-dev/fairlead/sources/fleet"
+)
+
+// flagTopics are the flags of `fairlead run`, in the order in which --help shows
+// them.
+var flagTopics = []struct {
+	title string
+	add   func(*Config, *pflag.FlagSet)
+}{
+	{"Members", (*Config).addMembersFlags},
+	{"Resources", (*Config).addResourcesFlags},
+	{"Sinks", (*Config).addSinksFlags},
+	{"Limits of each cluster", (*Config).addFairnessFlags},
+	{"Connections to members", (*Config).addConnectionsFlags},
+	{"Ledger", (*Config).addMemoryFlags},
+	{"High availability", (*Config).addElectionFlags},
+	{"Observation and administration", (*Config).addServingFlags},
+}
+
+func (c *Config) addFlags(f *pflag.FlagSet) {
+	for _, topic := range flagTopics {
+		topic.add(c, f)
+	}
+	f.VisitAll(func(flag *pflag.Flag) {
+		flag.Value = lenient{flag.Value, flag.Name, &c.unreadable}
+		if flag.DefValue == "[]" {
+			flag.DefValue = "" // pflag leaves it out of --help only where it knows the type
+		}
+	})
+}
+
+func (c *Config) addMembersFlags(f *pflag.FlagSet) {
+	f.StringArrayVar(&c.Clusters, "clusters", nil, "where the member clusters are described; repeatable.\n"+
+		"kubeconfig:PATH[?contexts=a,b]: every context is a member, or those named\n"+
+		"dir:PATH: each file is a kubeconfig, its base name the member's name; changes take effect within seconds\n"+
+		"secrets:NAMESPACE[?format=...&selector=...]: each Secret of the hub; * is every namespace.\n"+
+		"  format kubeconfig (default), capi, argocd or multicluster-runtime; changes take effect at once\n"+
+		"clusterprofiles:NAMESPACE[?selector=...]: each ClusterProfile of the hub\n"+
+		"(default: the current context of the kubeconfig that kubectl would use)")
+	f.Var(&c.IncludeHub, "include-hub", "the hub is a member too, under this name")
+	f.StringVar(&c.HubKubeconfig, "hub-kubeconfig", "", "kubeconfig whose current context is the hub.\n"+
+		"(default: the pod's service account, else as kubectl would find it)")
+	f.StringVar(&c.AccessProviders, "cluster-profile-access-providers", "", "JSON file with the commands that get credentials for ClusterProfiles, as of KEP-5339")
+	f.DurationVar(&c.NameHold, "name-hold", fleet.DefaultNameHold, "how long a name is kept: for the Secret or ClusterProfile that had it and is gone, and for the\n"+
+		"cluster that had it while another one answers, before all that is known of it is told as deleted; 0 is not at all.\n"+
+		"Longer than a Secret takes to be deleted and created again, or a mistaken address to be mended")
+}
+
+func (c *Config) addResourcesFlags(f *pflag.FlagSet) {
+	f.StringArrayVar(&c.Watches, "watch", nil, "what to follow in every member; repeatable, comma-separated.\n"+
+		"resource[.group][/version][?namespace=...&labelSelector=...&fieldSelector=...&mode=metadata]\n"+
+		"plural, singular or short name, as in kubectl; required")
+	f.BoolVar(&c.IncludeSecretValues, "include-secret-values", false, "deliver the values of Secrets; without it only their metadata leaves the member")
+}
+
+func (c *Config) addSinksFlags(f *pflag.FlagSet) {
+	f.StringArrayVar(&c.Sinks, "sink", []string{"stdout:"}, "where changes go, as CloudEvents; repeatable.\n"+
+		"stdout: JSON lines; file:PATH: the same, appended and fsynced, reopened on SIGHUP")
+	f.StringVar(&c.DeadLetter, "dead-letter", "", "file for changes that a sink refuses for good: JSON lines with reason, time and attempts, reopened on SIGHUP.\n"+
+		"Such a change then counts as accepted; see fairlead dead-letter.\n"+
+		"(default: none; a refused change is tried again like any other, and holds the resume point)")
+	f.IntVar(&c.Workers, "workers", 64, "deliveries to the sinks that may be under way at once. One is of up to 16 changes, or 64 KiB,\n"+
+		"while sinks take less than 20 ms for it, else of as few as one: so one fsync serves up to 1,000 changes, and a slow sink\n"+
+		"has little under way when a change of a quiet cluster comes")
+	f.DurationVar(&c.DrainTimeout, "drain-timeout", 20*time.Second, "how long SIGTERM lets waiting changes reach the sinks.\n"+
+		"Less than the 30 s that a Pod has to end")
+}
+
+func (c *Config) addFairnessFlags(f *pflag.FlagSet) {
+	f.Float64Var(&c.ClusterQPS, "cluster-qps", 200, "changes per second that one cluster may put into the reconcile stage; 0 is no limit.\n"+
+		"A cluster of 10,000 objects is in within a minute, and a flood of one costs the others little")
+	f.IntVar(&c.ClusterBurst, "cluster-burst", 400, "changes that one cluster may put in at once after a rest.\n"+
+		"Two seconds' worth, so that a rollout passes undelayed")
+	f.StringArrayVar(&c.ClusterLimits, "cluster-limit", nil, "override for one cluster, NAME=QPS:BURST[:WEIGHT]; repeatable.\n"+
+		"WEIGHT (default 1) is its share of turns when several clusters are ready")
+	f.IntVar(&c.LaneCapacity, "lane-capacity", pipeline.DefaultLaneCapacity, "changes of one cluster that may wait; a full lane stops the reading of that cluster.\n"+
+		"Five seconds' worth at the default rate")
+	c.LaneBytes = pipeline.DefaultLaneBytes
+	f.Var(&c.LaneBytes, "lane-bytes", "memory that the waiting changes of one cluster may take, such as 16Mi.\n"+
+		"Bounds what --lane-capacity large objects would take")
+}
+
+func (c *Config) addConnectionsFlags(f *pflag.FlagSet) {
+	f.Float64Var(&c.APIQPS, "api-qps", 20, "requests per second to one member's API server.\n"+
+		"Streams need few; this bounds discovery and lists after a reconnect")
+	f.IntVar(&c.APIBurst, "api-burst", 40, "requests to one member's API server at once after a rest.\n"+
+		"Enough to start 20 streams without waiting")
+	f.DurationVar(&c.ConnectTimeout, "connect-timeout", 30*time.Second, "how long a member may take to accept a connection, and to answer a probe.\n"+
+		"Longer than a slow TLS handshake over a bad line takes")
+	f.DurationVar(&c.ReconnectMin, "reconnect-min", time.Second, "upper bound of the first reconnect delay; it doubles from there, with full jitter.\n"+
+		"A restarted API server is back in seconds")
+	f.DurationVar(&c.ReconnectMax, "reconnect-max", time.Minute, "longest reconnect delay.\n"+
+		"A member that comes back is live within about this time")
+	f.DurationVar(&c.SyncTimeout, "sync-timeout", 10*time.Minute, "how long a snapshot may take, not counting the time it waits for its own lane.\n"+
+		"Longer than the largest lists take")
+	f.DurationVar(&c.StaleAfter, "stale-after", 3*time.Minute, "silence after which a watch counts as stale and is reopened.\n"+
+		"API servers send a bookmark about every minute")
+	f.IntVar(&c.MaxConcurrentSnapshots, "max-concurrent-snapshots", 8, "snapshots that may start at once across the fleet.\n"+
+		"Keeps a restart of the hub from being a herd")
+}
+
+func (c *Config) addMemoryFlags(f *pflag.FlagSet) {
+	f.StringVar(&c.Ledger, "ledger", defaultLedger, "file that remembers what was delivered, so that a restart neither replays nor misses anything.\n"+
+		"memory: remembers nothing across restarts")
+	f.DurationVar(&c.LedgerRetention, "ledger-retention", ledger.DefaultRetention, "how long a cluster that left the fleet is remembered.\n"+
+		"Longer than a cluster stays away for repairs")
+	f.DurationVar(&c.AuditInterval, "audit-interval", 24*time.Hour, "how often what was delivered is compared with what a member holds, give or take a fifth; 0 is never.\n"+
+		"An alarm for what no rule foresaw; it costs one list of metadata")
+}
+
+func (c *Config) addElectionFlags(f *pflag.FlagSet) {
+	f.BoolVar(&c.LeaderElect, "leader-elect", false, "deliver only while this process holds a Lease in the hub, so that another one can stand by")
+	f.StringVar(&c.LeaderElectionID, "leader-election-id", "fairlead", "name of the Lease; those that share a ledger share it")
+	f.StringVar(&c.LeaderElectionNamespace, "leader-election-namespace", "", "namespace of the Lease.\n"+
+		"(default: that of the pod)")
+	f.DurationVar(&c.LeaderElection.LeaseDuration, "leader-election-lease-duration", 15*time.Second, "how long followers wait for a leader that does not renew the Lease; whole seconds.\n"+
+		"Longer than an API server takes to restart")
+	f.DurationVar(&c.LeaderElection.RenewDeadline, "leader-election-renew-deadline", 10*time.Second, "age of the last renewal at which the leader stops delivering and exits.\n"+
+		"The rest of the lease duration is what a write under way has to end")
+	f.DurationVar(&c.LeaderElection.RetryPeriod, "leader-election-retry-period", 2*time.Second, "pause between two requests about the Lease.\n"+
+		"Leaves time for several before the renew deadline")
+}
+
+func (c *Config) addServingFlags(f *pflag.FlagSet) {
+	f.StringVar(&c.MetricsBindAddress, "metrics-bind-address", ":8080", "address of /metrics; 0 serves none")
+	f.StringVar(&c.HealthProbeBindAddress, "health-probe-bind-address", ":8081", "address of /healthz, /readyz and /clusters; 0 serves none")
+	f.StringVar(&c.AdminBindAddress, "admin-bind-address", defaultAdminAddress, "address for fairlead replay and fairlead dead-letter retry; 0 serves none.\n"+
+		"It asks nobody who they are, so keep it to the machine or Pod itself")
+	f.StringVar(&c.LogLevel, "log-level", "info", "debug, info, warn or error")
+	f.StringVar(&c.LogFormat, "log-format", "text", "text or json")
+}
+
+// lenient is a flag's value whose errors are told together with all others,
+// rather than being the end of parsing.
+type lenient struct {
+	pflag.Value
+	flag string
+	bad  *problems
+}
+
+// Set notes what cannot be read.
+func (l lenient) Set(s string) error {
+	if err := l.Value.Set(s); err != nil {
+		l.bad.add(l.flag, "%q: %w", s, err)
+	}
+	return nil
+}

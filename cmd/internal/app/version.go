@@ -1,0 +1,77 @@
+package app
+
+import (
+	"fmt"
+	"runtime"
+	"runtime/debug"
+	"strings"
+
+	"github.com/spf13/cobra"
+)
+
+// build is what is known of how the program was built.
+type build struct {
+	version string // "dev" if the linker was told none
+	commit  string // with "-dirty" if the tree had changes; may be empty
+	date    string // of the commit, RFC 3339; may be empty
+	goes    string // Go's version and the platform
+}
+
+// builtFrom completes what the linker was told by what go build notes by
+// itself: plain `go build` in a checkout knows the commit, `go install` of a
+// version knows that.
+func builtFrom(version, commit string, info *debug.BuildInfo) build {
+	b := build{version: version, commit: commit, goes: fmt.Sprintf("%s %s/%s", runtime.Version(), runtime.GOOS, runtime.GOARCH)}
+	if info == nil {
+		return b
+	}
+	if v := info.Main.Version; (b.version == "" || b.version == "dev") && v != "" && v != "(devel)" {
+		b.version = v
+	}
+	settings := map[string]string{}
+	for _, s := range info.Settings {
+		settings[s.Key] = s.Value
+	}
+	if b.commit == "" && settings["vcs.revision"] != "" {
+		b.commit = settings["vcs.revision"]
+		if settings["vcs.modified"] == "true" {
+			b.commit += "-dirty"
+		}
+	}
+	b.date = settings["vcs.time"]
+	return b
+}
+
+// String is a line of what is known.
+func (b build) String() string {
+	version := b.version
+	if version == "" {
+		version = "dev"
+	}
+	known := []string{"commit not known"}
+	if b.commit != "" {
+		known[0] = "commit " + b.commit
+	}
+	if b.date != "" {
+		known = append(known, b.date)
+	}
+	return fmt.Sprintf("%s (%s)", version, strings.Join(append(known, b.goes), ", "))
+}
+
+// describe returns the line that --version and `fairlead version` print.
+func (o Options) describe() string {
+	info, _ := debug.ReadBuildInfo()
+	return builtFrom(o.Version, o.Commit, info).String()
+}
+
+func newVersionCommand(o Options) *cobra.Command {
+	return &cobra.Command{
+		Use:   "version",
+		Short: "Tell the version, the commit and the Go version that this program was built from",
+		Args:  cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			_, err := fmt.Fprintln(cmd.OutOrStdout(), "fairlead", o.describe())
+			return err
+		},
+	}
+}

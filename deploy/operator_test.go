@@ -1,0 +1,177 @@
+package deploy
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/client-go/dynamic"
+	"k8s.io/client-go/kubernetes"
+
+	"github.com/fairlead-dev/fairlead/internal/testenv"
+)
+
+// operator is a person with a cluster, who does what the pages say.
+type operator struct {
+	t       *testing.T
+	ctx     context.Context //nolint:containedctx // That of the test, for as long as it.
+	client  *kubernetes.Clientset
+	dynamic dynamic.Interface
+	apply   applier
+}
+
+func newOperator(t *testing.T, c *testenv.Cluster, apply applier) *operator {
+	t.Helper()
+	return &operator{t: t, ctx: t.Context(), client: newClient(t, c.Config()), dynamic: newDynamic(t, c.Config()), apply: apply}
+}
+
+// applies applies a kustomization, in which DEPLOY stands for this folder.
+func (o *operator) applies(kustomization string) {
+	o.t.Helper()
+	here, err := os.Getwd()
+	if err != nil {
+		o.t.Fatal(err)
+	}
+	dir, err := filepath.EvalSymlinks(o.t.TempDir())
+	if err != nil {
+		o.t.Fatal(err)
+	}
+	way, err := filepath.Rel(dir, here) // kustomize takes no absolute one
+	if err != nil {
+		o.t.Fatal(err)
+	}
+	writeFiles(o.t, dir, map[string][]byte{"kustomization.yaml": []byte(strings.ReplaceAll(kustomization, "DEPLOY", filepath.ToSlash(way)))})
+	applyAll(o.ctx, o.t, o.dynamic, o.apply, kustomize(o.t, dir))
+}
+
+// appliesFiles applies files of the version before, as its pages said.
+func (o *operator) appliesFiles(edited map[string]string, paths ...string) {
+	o.t.Helper()
+	for _, path := range paths {
+		text := read(o.t, filepath.Join("testdata/before", path))
+		for from, to := range edited {
+			text = strings.ReplaceAll(text, from, to)
+		}
+		applyAll(o.ctx, o.t, o.dynamic, applyClientSide, []byte(text))
+	}
+}
+
+// fleetOf is the fleet's Secret of these clusters, as kubectl create secret makes it.
+func (o *operator) fleetOf(names ...string) *corev1.Secret {
+	o.t.Helper()
+	secret := &corev1.Secret{
+		TypeMeta:   metav1.TypeMeta{APIVersion: "v1", Kind: "Secret"},
+		ObjectMeta: metav1.ObjectMeta{Name: "fairlead-fleet", Namespace: "fairlead"},
+		Type:       corev1.SecretTypeOpaque, Data: map[string][]byte{},
+	}
+	hub := read(o.t, "example/hub/fleet/hub.yaml")
+	for _, name := range names {
+		text := hub
+		if name != "hub" { // is down
+			text = strings.ReplaceAll(hub, "https://kubernetes.default.svc", "https://127.0.0.1:1")
+		}
+		secret.Data[name+".yaml"] = []byte(text)
+	}
+	return secret
+}
+
+// appliesFleet makes it as the pages of the version before said.
+func (o *operator) appliesFleet(names ...string) {
+	o.t.Helper()
+	content, err := runtime.DefaultUnstructuredConverter.ToUnstructured(o.fleetOf(names...))
+	if err != nil {
+		o.t.Fatal(err)
+	}
+	secret := &unstructured.Unstructured{Object: content}
+	if err := applyClientSide(o.ctx, resourceOf(o.dynamic, secret), secret); err != nil {
+		o.t.Fatal(err)
+	}
+}
+
+// createsFleet and replacesFleet do what the page says now.
+func (o *operator) createsFleet(names ...string) {
+	o.t.Helper()
+	if _, err := o.client.CoreV1().Secrets("fairlead").Create(o.ctx, o.fleetOf(names...), metav1.CreateOptions{}); err != nil {
+		o.t.Fatal(err)
+	}
+}
+
+func (o *operator) replacesFleet(names ...string) {
+	o.t.Helper()
+	replaced, err := o.client.CoreV1().Secrets("fairlead").Update(o.ctx, o.fleetOf(names...), metav1.UpdateOptions{})
+	if err != nil {
+		o.t.Fatal(err)
+	}
+	if _, twice := replaced.Annotations[lastApplied]; twice {
+		o.t.Error("the kubeconfigs are in an annotation as well")
+	}
+}
+
+// fleet returns the names of the clusters in the fleet's Secret.
+func (o *operator) fleet() []string {
+	o.t.Helper()
+	secret, err := o.client.CoreV1().Secrets("fairlead").Get(o.ctx, "fairlead-fleet", metav1.GetOptions{})
+	if err != nil {
+		o.t.Fatal(err)
+	}
+	var names []string
+	for key := range secret.Data {
+		names = append(names, strings.TrimSuffix(key, ".yaml"))
+	}
+	slices.Sort(names)
+	return names
+}
+
+// state is what must not be lost.
+type state struct {
+	Fleet    []string
+	Claim    string // UID of what holds the ledger
+	Flags    []string
+	Image    string
+	Replicas int32
+	Volumes  int
+}
+
+func (o *operator) state() state {
+	o.t.Helper()
+	d, err := o.client.AppsV1().Deployments("fairlead").Get(o.ctx, "fairlead", metav1.GetOptions{})
+	if err != nil {
+		o.t.Fatal(err)
+	}
+	s := state{Fleet: o.fleet(), Replicas: *d.Spec.Replicas, Volumes: len(d.Spec.Template.Spec.Volumes)}
+	for _, v := range d.Spec.Template.Spec.Volumes {
+		if v.PersistentVolumeClaim != nil {
+			claim, err := o.client.CoreV1().PersistentVolumeClaims("fairlead").Get(o.ctx, v.PersistentVolumeClaim.ClaimName, metav1.GetOptions{})
+			if err != nil {
+				o.t.Fatal(err)
+			}
+			s.Claim = string(claim.UID)
+		}
+	}
+	c := d.Spec.Template.Spec.Containers[0]
+	values := map[string]string{}
+	for _, source := range c.EnvFrom {
+		flags, err := o.client.CoreV1().ConfigMaps("fairlead").Get(o.ctx, source.ConfigMapRef.Name, metav1.GetOptions{})
+		if err != nil {
+			o.t.Fatal(err)
+		}
+		values = flags.Data
+	}
+	s.Flags, s.Image = expand(c.Args, values), c.Image
+	return s
+}
+
+func (o *operator) configMap(name string) {
+	o.t.Helper()
+	_, err := o.client.CoreV1().ConfigMaps("default").Create(o.ctx, &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Name: name}}, metav1.CreateOptions{})
+	if err != nil {
+		o.t.Fatal(err)
+	}
+}
