@@ -151,7 +151,13 @@ func (c *Cursor) Observe(n Name, v Version, deleted, snapshot bool) (ticket uint
 			return 0, Duplicate
 		}
 		if !snapshot {
-			if gone, ok := c.deleted[name(key)]; ok && seen.rv.notAfter(gone) || acked != nil && seen.rv.notAfter(acked.rv) {
+			if gone, ok := c.deleted[name(key)]; ok && seen.rv.notAfter(gone) {
+				return 0, Stale
+			}
+			// A server need not give a deletion a version of its own: then it has
+			// that of the state that it ends.
+			last := deleted && acked != nil && acked.version == seen
+			if acked != nil && seen.rv.notAfter(acked.rv) && !last {
 				return 0, Stale
 			}
 			// A sink may have what was noted last, so to deliver what came before it
@@ -191,11 +197,13 @@ func (c *Cursor) pendLocked(key []byte, p *pending, u uid, deleted, snapshot boo
 
 // Seen says that everything up to the frame with this version has been handed
 // over or suppressed. A bookmark is such a frame; after EndSnapshot it ends the
-// snapshot. Within a snapshot, whose states come in no order, it says nothing.
+// snapshot. Within a snapshot, whose states come in no order, it says nothing;
+// nor does a version behind the last one, which a deletion may have: from there a
+// watch would show again what is forgotten since.
 func (c *Cursor) Seen(resourceVersion string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.snapshotting && !c.swept {
+	if c.snapshotting && !c.swept || !c.snapshotting && parseRV(resourceVersion).notAfter(parseRV(c.last)) {
 		return
 	}
 	c.last, c.snapshotting = resourceVersion, false

@@ -97,6 +97,7 @@ type Connection struct {
 	version    string
 	askVersion bool
 	stale      map[string]struct{}
+	silent     bool // a stream has fallen silent since the last probe
 
 	delays    *backoff.ExponentialBackOff
 	probeAt   time.Time // when the next probe is due

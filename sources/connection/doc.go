@@ -24,6 +24,9 @@
 // never been read. Without any evidence the connection waits, and another
 // cluster gets the name after Options.Hold.
 //
+// A stream that falls silent is a reason for a probe, too: until it is answered the
+// member is stale. One that answers is live, whatever a single watch hears.
+//
 // A session survives an outage. It ends, with Changed closed, when the member
 // gets another configuration, turns out to be another cluster, is paused or
 // leaves. Its open requests are cut a few seconds later.

@@ -15,6 +15,8 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/rest"
+
+	"github.com/fairlead-dev/fairlead/internal/member"
 )
 
 var (
@@ -65,6 +67,9 @@ func classify(err error) (result string, doubtful bool) {
 	if _, ok := errors.AsType[*pluginError](err); ok {
 		return resultPlugin, true
 	}
+	if errors.Is(err, member.ErrNotKubernetes) {
+		return resultInvalid, true
+	}
 	if status, ok := errors.AsType[apiError](err); ok {
 		// A watch from a version that an etcd restore has undone: the server
 		// is well, and the stream knows what to do about it.
@@ -80,6 +85,8 @@ func classify(err error) (result string, doubtful bool) {
 			return resultUnavailable, true
 		case code >= http.StatusInternalServerError:
 			return resultUnavailable, false
+		case !member.ByKubernetes(err):
+			return resultInvalid, true
 		}
 		return resultOther, false
 	}

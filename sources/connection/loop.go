@@ -135,7 +135,7 @@ func (c *Connection) settle(a *attempt, out outcome) {
 		return
 	}
 	c.clients = a.clients
-	c.lastProbe = now
+	c.lastProbe, c.silent = now, false
 	before := c.identity.UID
 	if out.hides() && !c.decidedLocked() && c.patientLocked(now) {
 		c.probes[out.result]++

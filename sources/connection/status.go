@@ -34,7 +34,8 @@ type Status struct {
 	ClusterUID    string `json:"clusterUID,omitempty"`
 	ByDigest      bool   `json:"byDigest,omitempty"`
 	ServerVersion string `json:"serverVersion,omitempty"`
-	// StaleStreams are those whose last SetStale said so, sorted.
+	// StaleStreams are those whose last SetStale said so, sorted. The member may
+	// be live all the same: it has answered a probe since.
 	StaleStreams []string `json:"staleStreams,omitempty"`
 	// Probes counts probes by result, Reconnects the times that the
 	// connection was lost or replaced, by reason.
@@ -47,7 +48,7 @@ const (
 	reasonDialing     = "dialing"
 	reasonUnreadable  = "kube-system namespace not readable, waiting whether it will be"
 	reasonSuspect     = "a call failed, probing"
-	reasonSilent      = "silent streams"
+	reasonSilent      = "a stream is silent, probing"
 	reasonCredentials = "credentials refused"
 	reasonUnusable    = "configuration unusable"
 	reasonPluginHangs = "credential plugin does not answer"
@@ -80,7 +81,7 @@ func (c *Connection) stateLocked() (member.State, string) {
 	}
 	switch c.phase {
 	case live:
-		if len(c.stale) > 0 {
+		if c.silent {
 			return member.Stale, reasonSilent
 		}
 		return member.Live, ""
@@ -150,7 +151,8 @@ func (c *Connection) noteLocked(now time.Time) *transition {
 	}
 	digest := ledger.ByDigest(c.identity.UID) && !c.toldDigest
 	c.toldDigest = c.toldDigest || digest
-	if !digest && (c.phase == suspect && !c.paused && !c.ended || state == c.logged) {
+	asking := c.phase == suspect || c.phase == live && c.silent
+	if !digest && (asking && !c.paused && !c.ended || state == c.logged) {
 		return nil
 	}
 	t := &transition{from: c.logged, to: state, reason: reason, byDigest: digest, attempt: c.attempt}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"math/rand/v2"
+	"net/http"
 	"time"
 
 	"k8s.io/client-go/rest"
@@ -25,6 +26,7 @@ type attempt struct {
 	offer func(c *pipeline.Change, priority int) error
 
 	liveSince time.Time // zero: not live
+	ends      time.Time // when the server is to end the watch, at the soonest; zero: any time
 	newest    uint64    // highest version seen in the watch, if versions are numbers
 	scanner   scanner
 }
@@ -78,13 +80,30 @@ func (s *Stream) attempt(ctx context.Context, session *member.Session) ending {
 		end.fatal = fatal.error
 	}
 	end.lasted = !a.liveSince.IsZero() && time.Since(a.liveSince) >= liveFor
+	a.judge(&end)
 	s.demands.notWatching()
 	cancel(nil)
 	unguard()
-	if end.reason == silent {
-		s.setStale()
-	}
 	return end
+}
+
+// judge draws from the end of an attempt what is to be remembered for the next.
+func (a *attempt) judge(end *ending) {
+	a.refused = end.reason == rejected
+	if code, _ := statusCode(end.err); code == http.StatusNotFound {
+		a.refresh = true // whoever answers so, discovery knows better
+	}
+	switch {
+	case end.reason == closed && !a.ends.IsZero() && !time.Now().Before(a.ends):
+		// The end that was asked for is a sign of life, see watchFor.
+		end.lasted = true
+		a.heard(time.Now())
+	case end.reason == silent && a.ends.IsZero() && !a.liveSince.IsZero() && !a.bookmarks:
+		end.reason, end.err, end.lasted = quiet, nil, true
+	case end.reason == silent:
+		a.bookmarks = false
+		a.setStale()
+	}
 }
 
 func (a *attempt) follow(ctx context.Context) error {
@@ -146,9 +165,8 @@ func (a *attempt) call(ctx context.Context, r *rest.Request) (io.ReadCloser, err
 
 // watch follows the resource from a version on, until the watch ends.
 func (a *attempt) watch(ctx context.Context, from string) error {
-	// As client-go's Reflector does: five to ten minutes, so that the load
-	// spreads again over a control plane that has got a new server.
-	seconds := 300 + rand.Int64N(300)
+	seconds := a.watchFor()
+	a.ends = time.Now().Add(time.Duration(seconds) * time.Second)
 	body, err := a.call(ctx, a.watchRequest(a.session, seconds).Param("resourceVersion", from))
 	if err != nil {
 		return err
@@ -158,6 +176,26 @@ func (a *attempt) watch(ctx context.Context, from string) error {
 		return err
 	}
 	return a.read(body, false)
+}
+
+// watchFor returns for how many seconds to ask for a watch. As client-go's
+// Reflector does: five to ten minutes, so that the load spreads again over a
+// control plane that has got a new server.
+//
+// But there are resources without bookmarks: events, which API servers do not
+// cache, and all where the watch cache is off. A watch of those may be silent
+// because there is nothing to tell, and that cannot be told from one that hangs,
+// behind a proxy that has answered and passes nothing on. So until there is a
+// bookmark, the server is asked to end the watch before its silence would be too
+// long. That it does, on this very way, is the sign of life.
+func (a *attempt) watchFor() int64 {
+	spread := 5 * time.Minute
+	most := 2 * spread
+	if !a.bookmarks {
+		most = min(most, a.cfg.StaleAfter*3/4)
+		spread = most / 3
+	}
+	return max(1, int64((most-rand.N(spread+1))/time.Second))
 }
 
 // live notes that the watch is up to date as far as anyone can tell: from the

@@ -125,7 +125,7 @@ func TestListsThatAreNone(t *testing.T) {
 				if s.Reconnects["malformed"]+s.Reconnects["network"] != 1 {
 					t.Errorf("status: %+v", s)
 				}
-				h.call("list by 500")
+				h.call("streaming list") // pages are no better
 			})
 		})
 	}

@@ -21,6 +21,11 @@
 //   - Backpressure. While Offer blocks, nothing is read from the socket, and
 //     nothing is buffered beyond one read of it. The time is not held against
 //     the server.
+//   - What something in front of the API server answers (no Status, no JSON) says
+//     nothing of the cluster: nothing is missing or forbidden for it, no stream is
+//     live, and the member's connection is told.
+//   - A streaming list that the server does not serve, whatever it says instead, is
+//     read in pages at once, as client-go's Reflector does.
 //   - One frame at a time is held, of 16 MiB at most. A snapshot is a streaming
 //     list where the server has them, else pages of 500 objects whose items are
 //     handed on as they arrive.
@@ -39,7 +44,12 @@
 // A stream goes by the age of its last frame, not by whether the server can be
 // reached: one that hears nothing for StaleAfter, no bookmark either, is stale,
 // its watch is cut and opened again, and it stays stale until something is
-// heard. A server that sends no bookmarks therefore makes quiet streams stale.
+// heard. Where there are no bookmarks (events, and servers without a watch cache)
+// the server is asked to end each watch before StaleAfter, and that it does counts
+// as heard: so a quiet resource is live, and a watch that hangs is found out. The
+// first watch after a streaming list cannot be asked so; its silence is not held
+// against it once. The resume point of a quiet resource without bookmarks stays
+// where it is until it is compacted, and a snapshot follows.
 //
 // A cluster that is restored from a backup gives out resourceVersions again. A
 // stream notices while the server has not come again to the version that it

@@ -227,7 +227,7 @@ func (c *fakeConnection) renew(t *testing.T, clusterUID string) {
 	t.Helper()
 	config := &rest.Config{Host: "http://fake", QPS: -1}
 	config.NegotiatedSerializer = scheme.Codecs.WithoutConversion()
-	client := &http.Client{Transport: c.server}
+	client := &http.Client{Transport: member.AsAsked(c.server)}
 	calls, err := rest.UnversionedRESTClientForConfigAndClient(config, client)
 	if err != nil {
 		t.Fatal(err)

@@ -172,6 +172,7 @@ func (a *attempt) tooLarge(snapshot bool) error {
 // returns whether the snapshot goes on.
 func (a *attempt) bookmark(f *frame, snapshot bool) (bool, error) {
 	version := unquote(f.version)
+	a.bookmarks = a.bookmarks || !f.initialEnd // that one is sent where no others are
 	switch {
 	case version == "":
 		a.reject(noBookmarkVersion, errors.New("a bookmark without a resourceVersion"))

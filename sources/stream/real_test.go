@@ -222,6 +222,7 @@ func TestOnRealServers(t *testing.T) {
 	t.Run("custom resources", func(t *testing.T) { testCustomResources(t, streaming) })
 	t.Run("connection cut", func(t *testing.T) { testCut(t, streaming) })
 	t.Run("audits", func(t *testing.T) { testAudits(t, streaming) })
+	t.Run("quiet events", func(t *testing.T) { testQuietEvents(t, streaming) })
 	t.Run("restarts", func(t *testing.T) { testRestarts(t, streaming) })
 	t.Run("restore", func(t *testing.T) { testRestore(t, streaming) })
 	t.Run("restore that nobody sees", func(t *testing.T) { testRestoreUnseen(t, paged) })

@@ -9,6 +9,8 @@ import (
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/client-go/discovery"
+
+	"github.com/fairlead-dev/fairlead/internal/member"
 )
 
 // reason says why a connection of a stream ended or was not made.
@@ -24,11 +26,12 @@ const (
 	missing                    // 404, or not in discovery
 	overlapping                // another stream follows the same objects
 	throttled                  // 429
-	unavailable                // 5xx
-	rejected                   // any other status
+	unavailable                // 5xx, or something in front of the API server answers
+	rejected                   // the API server does not take what it is asked
 	network                    // no answer, or the connection broke
 	malformed                  // not what an API server sends
-	silent                     // no frame for too long
+	silent                     // no frame for too long, although there should have been one
+	quiet                      // the same of a watch that promised none
 	overdue                    // the snapshot took too long
 	renewed                    // the session changed
 	requested                  // for a snapshot that was asked for
@@ -37,7 +40,7 @@ const (
 
 var reasonNames = [numReasons]string{
 	"closed", "expired", "too_new", "backwards", "unauthorized", "forbidden", "missing", "overlapping", "throttled",
-	"unavailable", "rejected", "network", "malformed", "silent", "overdue", "session_changed", "snapshot_requested",
+	"unavailable", "rejected", "network", "malformed", "silent", "quiet", "overdue", "session_changed", "snapshot_requested",
 }
 
 func (r reason) String() string { return reasonNames[r] }
@@ -85,6 +88,8 @@ func classify(ctx context.Context, err error) (r reason, after time.Duration) {
 		return backwards, 0
 	case errors.Is(err, errMalformed), errors.Is(err, errNotJSON), errors.Is(err, errTooLarge), errors.Is(err, errNoVersion):
 		return malformed, 0
+	case errors.Is(err, member.ErrNotKubernetes):
+		return unavailable, 0
 	case errors.Is(err, errNoResource):
 		return missing, 0
 	case errors.Is(err, errClaimed):
@@ -103,6 +108,10 @@ func classify(ctx context.Context, err error) (r reason, after time.Duration) {
 		return tooNew, after
 	}
 	switch {
+	case code == http.StatusTooManyRequests:
+		return throttled, after
+	case !member.ByKubernetes(err):
+		return unavailable, after
 	case code == http.StatusGone || apierrors.IsResourceExpired(err):
 		return expired, after
 	case code == http.StatusUnauthorized:
@@ -111,9 +120,7 @@ func classify(ctx context.Context, err error) (r reason, after time.Duration) {
 		return forbidden, after
 	case code == http.StatusNotFound:
 		return missing, after
-	case code == http.StatusTooManyRequests:
-		return throttled, after
-	case code >= 500:
+	case code >= 500 && code != http.StatusNotImplemented:
 		return unavailable, after
 	}
 	return rejected, after
@@ -139,7 +146,7 @@ func answered(err error) error {
 		return nil
 	}
 	code, ok := statusCode(err)
-	if !ok {
+	if !ok || code < 500 && code != http.StatusTooManyRequests && !member.ByKubernetes(err) {
 		return err
 	}
 	switch code {
@@ -149,15 +156,18 @@ func answered(err error) error {
 	return nil
 }
 
-// noStreaming reports whether a server refused a streaming list because it
-// does not know of any.
-func noStreaming(err error) bool {
-	code, _ := statusCode(err)
+// notServed reports whether a server answered a streaming list with something
+// that does not say what is wrong with the request, the rights or the moment: it
+// may not be able to serve streaming lists. client-go's Reflector falls back to
+// pages on the same, and API servers count on that: one whose etcd is too old
+// answers 200 and an ERROR frame with code 500.
+func notServed(err error) bool {
+	code, ok := statusCode(err)
 	switch code {
-	case http.StatusBadRequest, http.StatusMethodNotAllowed, http.StatusUnprocessableEntity:
-		return true
+	case http.StatusUnauthorized, http.StatusForbidden, http.StatusGone, http.StatusTooManyRequests:
+		return false
 	}
-	return false
+	return ok
 }
 
 // cause is why a snapshot was taken.

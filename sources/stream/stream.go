@@ -107,6 +107,9 @@ type Stream struct {
 	replaced   *member.Session // the last one seen replaced
 	target     *target         // what it is followed with
 	noStream   bool            // the session's server has no streaming lists
+	unserved   int             // streaming lists in a row that it did not serve
+	bookmarks  bool            // it sends bookmarks
+	refused    bool            // what was asked last is refused until someone changes something
 	refresh    bool            // target is to be discovered again
 	stale      bool            // reported as such
 	cause      cause           // why the snapshot that is needed is
@@ -186,6 +189,7 @@ func (s *Stream) adopt(session *member.Session) {
 		return
 	}
 	s.session, s.noStream, s.refresh = session, false, true
+	s.unserved, s.bookmarks, s.refused = 0, false, false
 	s.progress.mu.Lock()
 	s.progress.redact = session.Redact
 	s.progress.mu.Unlock()
@@ -223,8 +227,9 @@ func (s *Stream) pause(ctx context.Context, session *member.Session, end ending)
 	state := member.BackingOff
 	var delay time.Duration
 	switch end.reason {
-	case unauthorized, forbidden:
-		// Only the member's administrators can change it, or new credentials.
+	case unauthorized, forbidden, rejected:
+		// Only the member's administrators can change it, new credentials, or
+		// whoever wrote what to follow.
 		state = member.Waiting
 		delay = s.cfg.ReconnectMax/2 + rand.N(s.cfg.ReconnectMax/2+1)
 	case missing, overlapping:
@@ -237,7 +242,7 @@ func (s *Stream) pause(ctx context.Context, session *member.Session, end ending)
 		delay = s.backoff.NextBackOff()
 	case requested:
 		return // for the snapshot
-	case closed, expired, silent:
+	case closed, expired, silent, quiet:
 		if end.lasted {
 			return
 		}

@@ -103,7 +103,7 @@ func (c *Config) addConnectionsFlags(f *pflag.FlagSet) {
 	f.DurationVar(&c.SyncTimeout, "sync-timeout", 10*time.Minute, "how long a snapshot may take, not counting the time it waits for its own lane.\n"+
 		"Longer than the largest lists take")
 	f.DurationVar(&c.StaleAfter, "stale-after", 3*time.Minute, "silence after which a watch counts as stale and is reopened.\n"+
-		"API servers send a bookmark about every minute")
+		"API servers send a bookmark about every minute, and are asked to end watches without any sooner")
 	f.IntVar(&c.MaxConcurrentSnapshots, "max-concurrent-snapshots", 8, "snapshots that may start at once across the fleet.\n"+
 		"Keeps a restart of the hub from being a herd")
 }
