@@ -219,6 +219,7 @@ func startOn(t *testing.T, l *ledger.Ledger, specs ...string) *harness {
 	h.sources = New(Options{
 		Config: Config{
 			Connection: connection.Config{ReconnectMin: 10 * time.Millisecond, ReconnectMax: time.Second, HealthInterval: time.Second},
+			NameHold:   -1,
 			Stream:     stream.Config{ReconnectMin: 10 * time.Millisecond, ReconnectMax: time.Second, StaleAfter: 1000 * time.Hour},
 		},
 		Specs: parsed, Queue: h.queue, Ledger: h.ledger,

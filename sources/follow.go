@@ -1,6 +1,7 @@
 package sources
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 
@@ -29,7 +30,11 @@ func (s *Sources) makeLocked(r *member) error {
 		Config:    s.o.Config.Connection,
 		UserAgent: s.o.Config.UserAgent,
 		Pace:      s.pace,
+		Known:     s.o.Ledger,
+		Hold:      max(cmp.Or(s.o.Config.NameHold, fleet.DefaultNameHold), 0),
 		Log:       s.o.Log,
+
+		Identified: func(uid string) { s.twins.identified(r.name, uid) },
 	})
 	if err != nil {
 		return err
@@ -104,6 +109,7 @@ func (s *Sources) follow(ctx context.Context, r *member) error {
 		return nil // ctx ended: the whole fleet is stopping
 	}
 	s.o.Ledger.Leave(r.name)
+	s.twins.left(r.name)
 	if s.o.Removed != nil {
 		s.o.Removed(r.name)
 	}

@@ -109,7 +109,7 @@ func (h *history) crash() {
 		h.t.Fatal(h.what, err)
 	}
 	for _, lane := range h.lanes {
-		c, _ := l.Claim(lane.cursor.ID(), lane.cursor.digest())
+		c, _ := l.Claim(lane.cursor.ID(), lane.cursor.head.Digest)
 		if lane.ahead(c, lane.server.past, false) || lane.forgets(c.head.Resume) {
 			return
 		}
@@ -132,7 +132,11 @@ func (h *lane) connect() {
 	if !h.readable {
 		id.ClusterUID = digest
 	}
-	c, former := h.ledger.Claim(id, digest)
+	var others []string // as the connection finds out
+	for before := range h.uid {
+		others = append(others, fmt.Sprint("digest-", before), fmt.Sprint("uid-", before))
+	}
+	c, former := h.ledger.Claim(id, digest, others...)
 	c.Address("whole")
 	h.cursor, h.stream = c, &stream{cursor: c, former: former}
 }

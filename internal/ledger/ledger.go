@@ -127,27 +127,38 @@ func (l *Ledger) Status() (s Status, ok bool) {
 // objects are gone: the caller delivers their deletions and then calls Drop.
 // The caller makes sure that no other stream uses any of them.
 //
-// The digest is that of the server's URL and CA. A cluster whose UID could not
-// be read before, or cannot be any more, is the same one while its digest is.
-func (l *Ledger) Claim(id StreamID, digest string) (c *Cursor, former []*Cursor) {
+// Two UIDs are two clusters. A name made of a digest (ByDigest) is no evidence of
+// another cluster, however it differs: it stands for the one that there is, unless
+// that is one of others, which the caller knows to be other clusters. Such a name
+// gives way to a UID, and never takes the place of one: the cursor's ID tells
+// under which the stream goes on. The digest is that of the server's URL and CA.
+func (l *Ledger) Claim(id StreamID, digest string, others ...string) (c *Cursor, former []*Cursor) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	c = l.cursors[id]
 	for _, o := range l.sameLocked(id) {
-		other := o.ID()
-		byDigest := other.ClusterUID == digest || id.ClusterUID == digest
-		if c == nil && byDigest && o.digest() == digest {
-			c = o
-			l.renameLocked(c, id)
+		uid := o.ID().ClusterUID
+		if c != nil || !maybeSame(uid, id.ClusterUID, others) {
+			o.replace()
+			former = append(former, o)
 			continue
 		}
-		former = append(former, o)
+		c = o
+		if !ByDigest(id.ClusterUID) {
+			l.renameLocked(c, id)
+		}
 	}
 	if c == nil {
 		c = l.newCursorLocked(id)
 	}
 	c.claimed(digest, l.sinks)
 	return c, former
+}
+
+// maybeSame reports whether two names of clusters are no evidence of two
+// clusters; others are known not to be the second one.
+func maybeSame(one, other string, others []string) bool {
+	return (ByDigest(one) || ByDigest(other)) && !slices.Contains(others, one)
 }
 
 // sameLocked returns the cursors of a stream under other cluster UIDs, sorted
@@ -174,12 +185,13 @@ func (id StreamID) atAnyUID() StreamID {
 	return id
 }
 
-// renameLocked gives a cursor another name.
+// renameLocked gives a cursor that is named by a digest its cluster's UID.
 func (l *Ledger) renameLocked(c *Cursor, id StreamID) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	delete(l.cursors, c.head.ID)
 	l.cursors[id] = c
+	c.head.Was = append(slices.Clone(c.head.Was), c.head.ID.ClusterUID)
 	c.head.ID, c.headDirty = id, true
 }
 
@@ -190,18 +202,21 @@ func (c *Cursor) ID() StreamID {
 	return c.head.ID
 }
 
-func (c *Cursor) digest() string {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.head.Digest
-}
-
 func (c *Cursor) claimed(digest string, sinks []string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.sinks = sinks
-	if c.head.Digest != digest {
-		c.head.Digest, c.headDirty = digest, true
+	if c.head.Digest != digest || c.head.Replaced {
+		c.head.Digest, c.head.Replaced, c.headDirty = digest, false, true
+	}
+}
+
+// replace notes that taking leave of the cursor's cluster has begun.
+func (c *Cursor) replace() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if !c.head.Replaced {
+		c.head.Replaced, c.headDirty = true, true
 	}
 }
 

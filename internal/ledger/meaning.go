@@ -29,23 +29,18 @@ type Remembered struct {
 }
 
 // Recall returns the streams that there are cursors of under a cluster's name,
-// sorted by ID. The cluster is that of a UID and a digest, as in Claim.
-func (l *Ledger) Recall(cluster, uid, digest string) []Remembered {
+// sorted by ID. Own are those that Claim would take for the cluster's, of which
+// uid and others are as there.
+func (l *Ledger) Recall(cluster, uid string, others ...string) []Remembered {
 	var all []Remembered
 	for _, c := range l.of(cluster) {
 		c.mu.Lock()
 		h := c.head
-		all = append(all, Remembered{h.ID, h.ID.ClusterUID == uid || isRenamed(h, uid, digest), c.knownLocked(), h.Meaning})
+		all = append(all, Remembered{h.ID, h.ID.ClusterUID == uid || maybeSame(h.ID.ClusterUID, uid, others), c.knownLocked(), h.Meaning})
 		c.mu.Unlock()
 	}
 	slices.SortFunc(all, func(a, b Remembered) int { return compareIDs(a.ID, b.ID) })
 	return all
-}
-
-// isRenamed reports whether Claim would take a cursor for that of the cluster,
-// though it has another UID.
-func isRenamed(h head, uid, digest string) bool {
-	return (h.ID.ClusterUID == digest || uid == digest) && h.Digest == digest
 }
 
 // Mean notes what the stream's resource was asked for as, and what it is.

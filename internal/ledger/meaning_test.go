@@ -14,7 +14,7 @@ var wigs = Meaning{Name: "wg", Version: "v1", Kind: "Wig", Namespaced: true}
 // on with under another UID.
 func TestRecall(t *testing.T) {
 	s := newStored(t)
-	if got := s.ledger.Recall("a", "uid", "digest"); len(got) != 0 {
+	if got := s.ledger.Recall("a", "uid"); len(got) != 0 {
 		t.Errorf("an empty ledger remembers %+v", got)
 	}
 	c, _ := s.claim("uid", "digest")
@@ -25,24 +25,26 @@ func TestRecall(t *testing.T) {
 	s.open()
 	pods := StreamID{Cluster: "a", ClusterUID: "uid", Resource: "pods"}
 	for _, test := range []struct {
-		uid, digest string
-		own         bool
+		uid    string
+		others []string
+		own    bool
 	}{
-		{"uid", "digest", true}, {"uid", "digest 2", true}, {"digest", "digest", true},
-		{"uid 2", "digest", false}, {"digest 2", "digest 2", false},
+		{"uid", nil, true}, {"uid", []string{"uid 2"}, true}, {"digest-1", nil, true},
+		{"digest-1", []string{"uid"}, false}, {"uid 2", nil, false},
 	} {
 		want := []Remembered{{ID: pods, Own: test.own, Known: 2, Meaning: wigs}}
-		if diff := gocmp.Diff(want, s.ledger.Recall("a", test.uid, test.digest)); diff != "" {
+		if diff := gocmp.Diff(want, s.ledger.Recall("a", test.uid, test.others...)); diff != "" {
 			t.Errorf("%+v (-want +got):\n%s", test, diff)
 		}
 		// As Claim sees it.
 		s.open()
-		if c, _ := s.claim(test.uid, test.digest); (c.Stats().Known == 2) != test.own {
+		c, _ := s.ledger.Claim(StreamID{Cluster: "a", ClusterUID: test.uid, Resource: "pods"}, "digest-1", test.others...)
+		if (c.Stats().Known == 2) != test.own {
 			t.Errorf("%+v: claimed a cursor with %+v", test, c.Stats())
 		}
 		s.open()
 	}
-	c, _ = s.claim("digest", "digest")
+	c, _ = s.claim("digest-1", "digest-1")
 	if c.Meaning() != wigs {
 		t.Errorf("renamed, it means %+v", c.Meaning())
 	}
@@ -64,7 +66,7 @@ func TestOldHead(t *testing.T) {
 		t.Fatal(err)
 	}
 	c := s.reach("a")
-	if got := s.ledger.Recall("a", "uid", "digest"); len(got) != 1 || got[0].Meaning != (Meaning{}) || !got[0].Own {
+	if got := s.ledger.Recall("a", "uid"); len(got) != 1 || got[0].Meaning != (Meaning{}) || !got[0].Own {
 		t.Errorf("it remembers %+v", got)
 	}
 	s.fill(c) // of which all was delivered before

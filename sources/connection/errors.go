@@ -37,6 +37,8 @@ const (
 	resultInvalid      = "invalid"      // an answer that is not a Kubernetes API server's
 	resultPlugin       = "plugin"       // no credentials: the plugin failed, or did not answer in time
 	resultUnusable     = "unusable"     // the configuration: no request could be made
+	resultReplaced     = "replaced"     // another cluster answers, and does not have the name yet
+	resultUnidentified = "unidentified" // it cannot be told whether it is the cluster that is known
 	resultOther        = "other"        // any other error: the server itself is all right
 	resultCanceled     = "canceled"     // by us
 )
@@ -44,6 +46,7 @@ const (
 var probeResults = []string{
 	resultOK, resultUnreachable, resultTimeout, resultUnavailable,
 	resultThrottled, resultUnauthorized, resultInvalid, resultPlugin, resultUnusable,
+	resultReplaced, resultUnidentified,
 }
 
 // apiError is an error that an API server sent.

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/fairlead-dev/fairlead/internal/ledger"
 	"github.com/fairlead-dev/fairlead/internal/member"
 )
 
@@ -28,7 +29,8 @@ type Status struct {
 	// and while the member is live or paused.
 	NextRetry time.Time `json:"nextRetry,omitzero"`
 	// ClusterUID is the identity of the cluster, empty until it is known, and
-	// ByDigest whether it is only a digest of server URL and CA.
+	// ByDigest whether it is only a digest of server URL and CA, as they were when
+	// it was first seen.
 	ClusterUID    string `json:"clusterUID,omitempty"`
 	ByDigest      bool   `json:"byDigest,omitempty"`
 	ServerVersion string `json:"serverVersion,omitempty"`
@@ -52,6 +54,8 @@ const (
 	reasonPluginHangs = "credential plugin does not answer"
 	reasonPluginFails = "credential plugin fails"
 	reasonPaused      = "paused"
+	reasonReplaced    = "another cluster answers under this name"
+	reasonUnsure      = "not known whether it is the same cluster"
 	reasonRemoved     = "removed"
 )
 
@@ -86,8 +90,13 @@ func (c *Connection) stateLocked() (member.State, string) {
 	case backingOff:
 		return member.BackingOff, c.failure
 	case waiting:
-		if c.failure == resultUnusable {
+		switch c.failure {
+		case resultUnusable:
 			return member.Waiting, reasonUnusable
+		case resultReplaced:
+			return member.Waiting, reasonReplaced
+		case resultUnidentified:
+			return member.Waiting, reasonUnsure
 		}
 		return member.Waiting, reasonCredentials
 	}
@@ -107,8 +116,8 @@ func (c *Connection) Status() Status {
 		LastError:     c.lastError,
 		LastErrorAt:   c.lastErrorAt,
 		Attempt:       c.attempt,
-		ClusterUID:    c.identity.uid,
-		ByDigest:      c.identity.byDigest,
+		ClusterUID:    c.identity.UID,
+		ByDigest:      ledger.ByDigest(c.identity.UID),
 		ServerVersion: c.version,
 		StaleStreams:  slices.Sorted(maps.Keys(c.stale)),
 		Probes:        maps.Clone(c.probes),
@@ -140,7 +149,7 @@ func (c *Connection) noteLocked(now time.Time) *transition {
 		c.shown, c.since = state, now
 		c.broadcastLocked()
 	}
-	digest := c.identity.byDigest && !c.toldDigest
+	digest := ledger.ByDigest(c.identity.UID) && !c.toldDigest
 	c.toldDigest = c.toldDigest || digest
 	asking := c.phase == suspect || c.phase == live && c.silent
 	if !digest && (asking && !c.paused && !c.ended || state == c.logged) {
@@ -159,8 +168,8 @@ func (c *Connection) tell(t *transition) {
 		return
 	}
 	if t.byDigest {
-		c.log.Info("The kube-system namespace cannot be read: the cluster is identified by server URL and CA; " +
-			"allow get on it so that a replaced cluster is noticed")
+		c.log.Info("The kube-system namespace cannot be read: a digest of server URL and CA stands for its UID; " +
+			"allow get on it so that a replaced cluster is noticed for certain")
 	}
 	if t.from == t.to {
 		return

@@ -306,7 +306,7 @@ func TestAnotherClusterWithoutTheResource(t *testing.T) {
 				if s := h.wantState(member.Waiting); s.Reason != reason {
 					t.Errorf("status: %+v", s)
 				}
-				if left := h.ledger.Recall("c", "cluster-2", ""); len(left) != 0 {
+				if left := h.ledger.Recall("c", "cluster-2"); len(left) != 0 {
 					t.Errorf("the ledger still has %+v", left)
 				}
 			})

@@ -17,7 +17,7 @@ import (
 type memory []ledger.Remembered
 
 func (s *Stream) remember(session *member.Session) memory {
-	return s.ledger.Recall(s.cluster, session.UID, session.Digest)
+	return s.ledger.Recall(s.cluster, session.UID, session.Others...)
 }
 
 // sameSelection reports whether a stream is one of a spec's selection.

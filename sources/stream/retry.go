@@ -45,7 +45,7 @@ func (s *Stream) Retry(ctx context.Context, e *pipeline.Event) (*ledger.Retried,
 	if !s.Follows(e.Key()) {
 		return nil, fmt.Errorf("%s is not what is followed here", e.Key())
 	}
-	if id := cursor.ID(); id.ClusterUID != e.ClusterUID {
+	if !cursor.IsOf(e.ClusterUID) {
 		return nil, fmt.Errorf("cluster %q is another one than the one that it was recorded of", s.cluster)
 	}
 	if _, ok := cursor.Start(); !ok {
@@ -55,6 +55,7 @@ func (s *Stream) Retry(ctx context.Context, e *pipeline.Event) (*ledger.Retried,
 	if err != nil {
 		return nil, err
 	}
+	c.Origin.ClusterUID = cursor.ID().ClusterUID // it may have been a digest
 	c.Origin.Tracker = retryTracker{tracker{cursor: cursor, acks: &s.acks}, c.Op}
 
 	name, version := identity(c)

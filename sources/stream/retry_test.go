@@ -110,6 +110,31 @@ func TestRetriedEventsAreTheSame(t *testing.T) {
 	})
 }
 
+// What was recorded under a digest is sent again under the UID that is known since.
+func TestRetriedUnderTheUID(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := start(t, takesRetries, func(o *Options) {
+			c := o.Connection.(*fakeConnection)
+			c.session.UID, c.session.Digest = "digest-1", "digest-1"
+		})
+		body := h.live()
+		body.send(event("ADDED", "c", 11))
+		first := h.event()
+		h.conn.renew(t, "cluster-1")
+		h.call("watch from 11").open()
+		h.retry(first)
+		if again := h.event(); first.ClusterUID != "digest-1" || again.ClusterUID != "cluster-1" || again.ID != first.ID {
+			t.Errorf("sent again: %+v\nfirst: %+v", again, first)
+		}
+		h.conn.renew(t, "digest-2") // it may not be read any more
+		h.call("watch from 11").open()
+		h.retry(first)
+		if again := h.event(); again.ClusterUID != "cluster-1" {
+			t.Errorf("sent again: %+v", again)
+		}
+	})
+}
+
 func TestRetriedTombstone(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := start(t, takesRetries)

@@ -38,10 +38,11 @@ type Offerer interface {
 // Ledger keeps the cursors of streams; ledger.Ledger is one.
 type Ledger interface {
 	// Claim returns the cursor of a stream, and those that it had in other
-	// clusters of that name.
-	Claim(id ledger.StreamID, digest string) (c *ledger.Cursor, former []*ledger.Cursor)
-	// Recall returns the streams that there are cursors of under that name.
-	Recall(cluster, uid, digest string) []ledger.Remembered
+	// clusters of that name. Others are known to be such.
+	Claim(id ledger.StreamID, digest string, others ...string) (c *ledger.Cursor, former []*ledger.Cursor)
+	// Recall returns the streams that there are cursors of under that name, and
+	// which of them Claim would take for this cluster's.
+	Recall(cluster, uid string, others ...string) []ledger.Remembered
 	// Drop forgets a cursor.
 	Drop(id ledger.StreamID)
 }

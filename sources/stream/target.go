@@ -75,8 +75,10 @@ func (s *Stream) claim(session *member.Session, r resource) (*target, error) {
 		Cluster: s.cluster, ClusterUID: session.UID, Resource: t.name,
 		Namespace: s.spec.Namespace, Labels: s.spec.Labels, Fields: s.spec.Fields,
 	}
-	t.cursor, t.former = s.ledger.Claim(t.id, session.Digest)
-	t.origin = s.origin(r, t.cursor, session.UID)
+	t.cursor, t.former = s.ledger.Claim(t.id, session.Digest, session.Others...)
+	t.id = t.cursor.ID() // of the UID, if a digest stands in its place now
+	t.cursor.Attest(session.DefaultUID, session.ServiceUID)
+	t.origin = s.origin(r, t.cursor, t.id.ClusterUID)
 
 	p := &s.progress
 	p.mu.Lock()

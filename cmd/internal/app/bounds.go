@@ -77,6 +77,7 @@ func (c *Config) checkNumbers(p *problems) {
 	within(p, "sync-timeout", c.SyncTimeout, time.Second, 30*day, "")
 	within(p, "stale-after", c.StaleAfter, time.Second, day, "API servers send a bookmark about every minute")
 	within(p, "ledger-retention", c.LedgerRetention, time.Minute, 3650*day, "")
+	within(p, "name-hold", c.NameHold, 0, 30*day, "0 is not at all")
 	within(p, "drain-timeout", c.DrainTimeout, 0, time.Hour, "")
 	if c.AuditInterval != 0 {
 		within(p, "audit-interval", c.AuditInterval, time.Minute, 3650*day, "each audit lists the metadata of all objects; 0 is never")

@@ -24,9 +24,10 @@ const defaultAdminAddress = "127.0.0.1:8082"
 // Config is what the flags of `fairlead run` say.
 type Config struct {
 	Clusters        []string
-	IncludeHub      givenName // the hub's name as a member
-	HubKubeconfig   string    // path
-	AccessProviders string    // path
+	IncludeHub      givenName     // the hub's name as a member
+	HubKubeconfig   string        // path
+	AccessProviders string        // path
+	NameHold        time.Duration // 0: not at all
 
 	Watches []string
 	Sinks   []string

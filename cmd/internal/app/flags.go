@@ -7,6 +7,7 @@ import (
 
 	"github.com/fairlead-dev/fairlead/internal/ledger"
 	"github.com/fairlead-dev/fairlead/pipeline"
+	"github.com/fairlead-dev/fairlead/sources/fleet"
 )
 
 // flagTopics are the flags of `fairlead run`, in the order in which --help shows
@@ -49,6 +50,9 @@ func (c *Config) addMembersFlags(f *pflag.FlagSet) {
 	f.StringVar(&c.HubKubeconfig, "hub-kubeconfig", "", "kubeconfig whose current context is the hub.\n"+
 		"(default: the pod's service account, else as kubectl would find it)")
 	f.StringVar(&c.AccessProviders, "cluster-profile-access-providers", "", "JSON file with the commands that get credentials for ClusterProfiles, as of KEP-5339")
+	f.DurationVar(&c.NameHold, "name-hold", fleet.DefaultNameHold, "how long a name is kept: for the Secret or ClusterProfile that had it and is gone, and for the\n"+
+		"cluster that had it while another one answers, before all that is known of it is told as deleted; 0 is not at all.\n"+
+		"Longer than a Secret takes to be deleted and created again, or a mistaken address to be mended")
 }
 
 func (c *Config) addResourcesFlags(f *pflag.FlagSet) {

@@ -3,6 +3,7 @@ package app
 import (
 	"errors"
 	"strings"
+	"time"
 
 	"github.com/fairlead-dev/fairlead/internal/ledger"
 	"github.com/fairlead-dev/fairlead/ratelimit"
@@ -91,6 +92,14 @@ func (s *settings) buckets() *ratelimit.Buckets {
 	return b
 }
 
+// nameHold returns --name-hold for those to whom 0 is the default.
+func (s *settings) nameHold() time.Duration {
+	if s.NameHold == 0 {
+		return -1
+	}
+	return s.NameHold
+}
+
 func (s *settings) sources() sources.Config {
 	return sources.Config{
 		Connection: connection.Config{
@@ -110,6 +119,7 @@ func (s *settings) sources() sources.Config {
 		},
 		MaxConcurrentSnapshots: s.MaxConcurrentSnapshots,
 		Quota:                  ledger.Quota{Objects: s.MaxObjects, Bytes: int64(s.MaxLedgerBytes)},
+		NameHold:               s.nameHold(),
 		UserAgent:              "fairlead/" + s.options.Version,
 	}
 }
