@@ -117,7 +117,7 @@ func TestSecretsStayInside(t *testing.T) {
 // must not come out where a stream tells its errors.
 func TestSessionRedactsWhatAServerSentBack(t *testing.T) {
 	cfg := &rest.Config{Host: "https://127.0.0.1:1", BearerToken: "s3cr3t-token"}
-	c, err := newClients(cfg, nil, flowcontrol.NewFakeAlwaysRateLimiter(), "test", time.Second)
+	c, err := newClients(cfg, clientOptions{limiter: flowcontrol.NewFakeAlwaysRateLimiter(), userAgent: "test", connectTimeout: time.Second})
 	if err != nil {
 		t.Fatal(err)
 	}

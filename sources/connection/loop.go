@@ -55,6 +55,7 @@ type attempt struct {
 	generation int
 	rest       *rest.Config
 	plugin     *plugin
+	sent       *sent
 	clients    *clients // nil: to be made
 	fresh      bool     // made by this attempt
 	known      identity
@@ -81,7 +82,7 @@ func (c *Connection) next(now time.Time, cancel context.CancelFunc) (*attempt, t
 	} else if left = max(left, c.paceLocked(now)); left > 0 {
 		wait = min(wait, left)
 	} else {
-		a = &attempt{generation: c.generation, rest: c.rest, plugin: c.plugin, clients: c.clients, known: c.identity, version: c.askVersion}
+		a = &attempt{generation: c.generation, rest: c.rest, plugin: c.plugin, sent: c.redact.sent, clients: c.clients, known: c.identity, version: c.askVersion}
 		c.stop = cancel
 	}
 	c.mu.Unlock()
@@ -104,7 +105,10 @@ func (c *Connection) paceLocked(now time.Time) time.Duration {
 
 func (a *attempt) run(ctx context.Context, c *Connection) outcome {
 	if a.clients == nil {
-		made, err := newClients(a.rest, a.plugin, c.limiter, c.userAgent, c.config.ConnectTimeout)
+		made, err := newClients(a.rest, clientOptions{
+			plugin: a.plugin, limiter: c.limiter, userAgent: c.userAgent,
+			connectTimeout: c.config.ConnectTimeout, maxAnswer: c.config.MaxAnswer, sent: a.sent,
+		})
 		if err != nil {
 			return outcome{result: resultUnusable, err: err}
 		}
@@ -166,7 +170,7 @@ func (c *Connection) patientLocked(now time.Time) bool {
 func (c *Connection) goodLocked(now time.Time, out outcome) {
 	before := c.identity
 	c.identity = before.decide(out.uid, c.clients.digest)
-	if out.version != "" {
+	if out.version != "" && c.redact.clean(out.version) == out.version {
 		c.version = out.version
 	}
 	c.askVersion = false

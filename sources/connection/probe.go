@@ -7,6 +7,7 @@ import (
 	"regexp"
 	"time"
 
+	"github.com/go-logr/logr"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
@@ -14,9 +15,8 @@ import (
 )
 
 const (
-	identityPath     = "/api/v1/namespaces/kube-system"
-	acceptIdentity   = "application/json;as=PartialObjectMetadata;v=v1;g=meta.k8s.io,application/json"
-	maxVersionLength = 64
+	identityPath   = "/api/v1/namespaces/kube-system"
+	acceptIdentity = "application/json;as=PartialObjectMetadata;v=v1;g=meta.k8s.io,application/json"
 )
 
 // plausibleUID bounds what becomes part of file names and event ids.
@@ -24,7 +24,8 @@ var plausibleUID = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$`)
 
 var errNotKubernetes = errors.New("the server answers, but not as a Kubernetes API server; check the address and what stands in front of it")
 
-var errRedirect = errors.New("the server redirects to another address, which is not followed so that credentials stay here; configure the address that is meant")
+// plausibleVersion is what a version looks like that is shown.
+var plausibleVersion = regexp.MustCompile(`^v?[0-9]+\.[0-9A-Za-z.+_-]{1,62}$`)
 
 // outcome is what one probe found.
 type outcome struct {
@@ -73,9 +74,6 @@ func failed(err error) outcome {
 	if result == resultOther {
 		result = resultInvalid
 	}
-	if status, ok := errors.AsType[apiError](err); ok && status.Status().Code/100 == 3 {
-		err = errRedirect
-	}
 	out := outcome{result: result, err: err, delay: retryAfter(err)}
 	if p, ok := errors.AsType[*pluginError](err); ok {
 		out.reason = reasonPluginFails
@@ -101,9 +99,9 @@ func forbiddenByKubernetes(err error) bool {
 func read(ctx context.Context, c *clients, path, accept string) ([]byte, error) {
 	// No retries in client-go: it would sleep through Retry-After in here,
 	// while the connection should show that it backs off.
-	result := c.probes.Get().AbsPath(path).SetHeader("Accept", accept).MaxRetries(0).Do(ctx)
+	result := c.probes.Get().AbsPath(path).SetHeader("Accept", accept).MaxRetries(0).Do(logr.NewContext(ctx, logr.Discard()))
 	if err := result.Error(); err != nil { // unlike Raw's, made from the Status object
-		return nil, err
+		return nil, plain(err)
 	}
 	return result.Raw()
 }
@@ -126,7 +124,7 @@ func readVersion(ctx context.Context, c *clients) (string, error) {
 		return "", err
 	}
 	var v version.Info
-	if err := json.Unmarshal(body, &v); err != nil || v.GitVersion == "" || len(v.GitVersion) > maxVersionLength {
+	if err := json.Unmarshal(body, &v); err != nil || !plausibleVersion.MatchString(v.GitVersion) {
 		return "", errNotKubernetes
 	}
 	return v.GitVersion, nil

@@ -9,6 +9,8 @@ import (
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/client-go/discovery"
+
+	"github.com/fairlead-dev/fairlead/internal/member"
 )
 
 // reason says why a connection of a stream ended or was not made.
@@ -85,6 +87,8 @@ func classify(ctx context.Context, err error) (r reason, after time.Duration) {
 		return backwards, 0
 	case errors.Is(err, errMalformed), errors.Is(err, errNotJSON), errors.Is(err, errTooLarge), errors.Is(err, errNoVersion):
 		return malformed, 0
+	case tooMuch(err):
+		return malformed, 0
 	case errors.Is(err, errNoResource):
 		return missing, 0
 	case errors.Is(err, errClaimed):
@@ -117,6 +121,11 @@ func classify(ctx context.Context, err error) (r reason, after time.Duration) {
 		return unavailable, after
 	}
 	return rejected, after
+}
+
+func tooMuch(err error) bool {
+	_, ok := errors.AsType[*member.TooMuchError](err)
+	return ok
 }
 
 // longestRetryAfter bounds what a server may ask for, in case it errs.
