@@ -1,7 +1,6 @@
 package connection
 
 import (
-	"cmp"
 	"crypto/sha256"
 	"crypto/tls"
 	"encoding/hex"
@@ -10,6 +9,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"time"
 	"unicode"
 
@@ -17,7 +17,6 @@ import (
 	utilnet "k8s.io/apimachinery/pkg/util/net"
 	"k8s.io/client-go/kubernetes/scheme"
 	"k8s.io/client-go/rest"
-	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
 	"k8s.io/client-go/transport"
 	"k8s.io/client-go/util/flowcontrol"
 )
@@ -38,6 +37,7 @@ const (
 type clients struct {
 	watches, calls, probes *rest.RESTClient
 	discovery              *discoverer
+	cert                   atomic.Pointer[tls.Certificate] // of the plugin, when it was last asked
 	// For those who bring their own clients.
 	watchTransport, callTransport http.RoundTripper
 	digest                        string  // of server URL and CA
@@ -132,13 +132,7 @@ func prepare(cfg *rest.Config, userAgent string) *rest.Config {
 	}
 	// The default handler logs a deprecated API anew on every request.
 	cfg.WarningHandler, cfg.WarningHandlerWithContext = rest.NoWarnings{}, nil
-	if cfg.ExecProvider != nil {
-		// Nobody sits at this program's terminal to answer a plugin.
-		plugin := cfg.ExecProvider // our own copy
-		plugin.InteractiveMode = cmp.Or(plugin.InteractiveMode, clientcmdapi.IfAvailableExecInteractiveMode)
-		plugin.StdinUnavailable = true
-		plugin.StdinUnavailableMessage = "fairlead runs unattended"
-	}
+	cfg.ExecProvider = nil // see plugin
 	return cfg
 }
 
@@ -149,6 +143,9 @@ func (c *clients) roundTripper(cfg *rest.Config, connectTimeout time.Duration, w
 	conf, err := cfg.TransportConfig()
 	if err != nil {
 		return nil, nil, err
+	}
+	if c.plugin != nil && conf.Transport == nil {
+		conf.TLS.GetCertHolder = &transport.GetCertHolder{GetCert: c.plugin.certificate}
 	}
 	if conf.Transport != nil { // as transport.New, also in what it refuses
 		if conf.HasCA() || conf.HasCertAuth() || conf.HasCertCallback() || conf.TLS.Insecure {
@@ -196,8 +193,17 @@ func (c *clients) layers(conf *transport.Config, t http.RoundTripper) (http.Roun
 	if c.plugin == nil {
 		return transport.HTTPWrappersForConfig(conf, t)
 	}
-	rt, err := transport.HTTPWrappersForConfig(conf, &pastPlugin{next: t})
+	rt, err := transport.HTTPWrappersForConfig(conf, &withPlugin{next: &pastPlugin{next: t}, plugin: c.plugin, rotated: c.rotated})
 	return &giveUp{next: rt, plugin: c.plugin}, err
+}
+
+// rotated cuts what was opened with another certificate of the plugin: it would
+// stay who it was.
+func (c *clients) rotated(cert *tls.Certificate) {
+	before := c.cert.Swap(cert)
+	if before != nil && before != cert {
+		c.dialer.cut()
+	}
 }
 
 // closeIdle closes connections that nobody uses: the next request dials.

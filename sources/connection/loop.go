@@ -10,8 +10,8 @@ import (
 )
 
 // Run probes the member until ctx ends, then ends the session, closes every
-// socket and returns nil. It can be called once. A credential plugin that
-// hangs then is left behind, because it cannot be stopped.
+// socket and returns nil. It can be called once. A credential plugin that runs
+// then is asked to end, and killed if it has not after some seconds.
 func (c *Connection) Run(ctx context.Context) error {
 	c.mu.Lock()
 	if c.running || c.ended {
@@ -231,6 +231,9 @@ func (c *Connection) end() {
 		all = append(all, retired{clients: c.clients})
 	}
 	c.retired, c.clients = nil, nil
+	if c.plugin != nil {
+		c.plugin.stop()
+	}
 	c.broadcastLocked()
 	note := c.noteLocked(time.Now())
 	c.mu.Unlock()

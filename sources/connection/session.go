@@ -162,7 +162,7 @@ func (c *Connection) SetREST(cfg *rest.Config) {
 		if c.session != nil {
 			c.reconnects[lostConfiguration]++
 		}
-		c.rest, c.redact, c.plugin = cfg, redact, pluginOf(cfg, c.plugin)
+		c.rest, c.redact, c.plugin = cfg, redact, pluginOf(cfg, c.plugin, c.pluginSays(redact))
 		return true
 	})
 }
