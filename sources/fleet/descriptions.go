@@ -120,11 +120,10 @@ func bounded(err error) error {
 	if err == nil {
 		return nil
 	}
-	text := err.Error()
+	text := strings.ReplaceAll(err.Error(), "\n", "; ")
 	if len(text) > maxReason {
 		text = strings.ToValidUTF8(text[:maxReason], "") + "..."
 	}
-	text = strings.ReplaceAll(text, "\n", "; ")
 	if text == err.Error() {
 		return err
 	}
