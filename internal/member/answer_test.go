@@ -1,7 +1,6 @@
 package member
 
 import (
-	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -72,42 +71,5 @@ func TestByKubernetes(t *testing.T) {
 	}
 	if !ByKubernetes(apierrors.NewNotFound(schema.GroupResource{}, "x")) {
 		t.Error("an error frame is not by Kubernetes")
-	}
-}
-
-func TestAsAsked(t *testing.T) {
-	const metadata = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1, application/json"
-	for _, test := range []struct {
-		accept, contentType string
-		code                int
-		refused             bool
-	}{
-		{"application/json", "application/json", 200, false},
-		{metadata, "application/json;charset=utf-8", 200, false},
-		{metadata, "Application/JSON", 200, false},
-		{"application/vnd.kubernetes.protobuf,application/json", "application/vnd.kubernetes.protobuf;stream=watch", 200, false},
-		{"*/*", "text/plain", 200, false},
-		{"", "text/html", 200, false},
-		{"application/json", "", 200, false},
-		{"application/json", "text/html", 404, false}, // said by the error that it becomes
-		{"application/json", "text/html; charset=utf-8", 200, true},
-		{"application/json", "text/plain", 200, true},
-		{"application/json", "application/json, text/html", 200, true},
-		{"application/json", "%", 200, true},
-	} {
-		req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://fake", nil)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if test.accept != "" {
-			req.Header.Set("Accept", test.accept)
-		}
-		resp, err := AsAsked(answer(test.code, test.contentType, "")).RoundTrip(req)
-		if err == nil {
-			_ = resp.Body.Close()
-		}
-		if errors.Is(err, ErrNotKubernetes) != test.refused {
-			t.Errorf("%+v: %v", test, err)
-		}
 	}
 }

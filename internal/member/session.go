@@ -44,10 +44,12 @@ type Session struct {
 	DefaultUID, ServiceUID string
 	// Watches is for requests whose body stays open: no overall timeout, one
 	// HTTP/1.1 connection each. Calls is for everything else and has a
-	// timeout. Both share the member's request limiter.
+	// timeout. Both share the member's request limiter. An answer that succeeds
+	// may go on without end: read it in pieces, each of which has a bound.
 	Watches rest.Interface
 	Calls   rest.Interface
-	// Discovery goes through Calls.
+	// Discovery goes through Calls, within bounds of its own. It repeats nothing
+	// by itself.
 	Discovery discovery.DiscoveryInterface
 	// Redact returns the text of an error fit to be shown: on one line, without
 	// the credentials of this session, whoever sent them back.
@@ -55,7 +57,8 @@ type Session struct {
 	// What Watches and Calls are made of, for users that bring their own
 	// clients. The transports add the member's credentials to every request,
 	// whatever its address, so use them for Server only. They know neither the
-	// limiter nor a timeout for a whole call.
+	// limiter nor a timeout for a whole call, but what they return may be read
+	// whole: an answer that is too large ends with a TooMuchError.
 	Server         *url.URL
 	WatchTransport http.RoundTripper
 	CallTransport  http.RoundTripper

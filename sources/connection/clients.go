@@ -1,27 +1,24 @@
 package connection
 
 import (
-	"cmp"
 	"crypto/sha256"
 	"crypto/tls"
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"io"
 	"net/http"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"time"
+	"unicode"
 
 	"k8s.io/apimachinery/pkg/runtime"
 	utilnet "k8s.io/apimachinery/pkg/util/net"
 	"k8s.io/client-go/kubernetes/scheme"
 	"k8s.io/client-go/rest"
-	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
 	"k8s.io/client-go/transport"
 	"k8s.io/client-go/util/flowcontrol"
-
-	"github.com/fairlead-dev/fairlead/internal/member"
 )
 
 const (
@@ -30,9 +27,8 @@ const (
 	callTimeout = 65 * time.Second
 	// idleTimeout is how long the connection of a list stays open after it.
 	idleTimeout = 10 * time.Second
-	// maxErrorBody bounds what is read of an answer that is kept whole in
-	// memory: one to a probe, or one that tells of an error.
-	maxErrorBody = 1 << 20
+	// maxResponseHead bounds the head of an answer to a call, in bytes.
+	maxResponseHead = 1 << 20
 )
 
 // clients are the HTTP clients made from one rest.Config. They own their
@@ -40,24 +36,43 @@ const (
 // for each that reloads certificates.
 type clients struct {
 	watches, calls, probes *rest.RESTClient
-	digest                 string  // of server URL and CA
-	plugin                 *plugin // nil: none
-	dialer                 *dialer
-	transports             []*http.Transport
+	discovery              *discoverer
+	cert                   atomic.Pointer[tls.Certificate] // of the plugin, when it was last asked
+	// For those who bring their own clients.
+	watchTransport, callTransport http.RoundTripper
+	digest                        string  // of server URL and CA
+	plugin                        *plugin // nil: none
+	sent                          *sent   // is told of the credentials that are sent; nil: nobody is
+	dialer                        *dialer
+	transports                    []*http.Transport
+}
+
+// clientOptions are what clients depend on beside the configuration.
+type clientOptions struct {
+	plugin         *plugin // nil: none
+	limiter        flowcontrol.RateLimiter
+	userAgent      string
+	connectTimeout time.Duration
+	maxAnswer      int64 // see Config.MaxAnswer
+	sent           *sent
 }
 
 // newClients reads the files that cfg names, but dials nothing. cfg is not
 // modified and not kept.
-func newClients(cfg *rest.Config, creds *plugin, limiter flowcontrol.RateLimiter, userAgent string, connectTimeout time.Duration) (*clients, error) {
+func newClients(cfg *rest.Config, o clientOptions) (*clients, error) {
 	if cfg == nil {
 		return nil, errors.New("there is no client configuration")
 	}
-	cfg = prepare(cfg, userAgent)
+	cfg = prepare(cfg, o.userAgent)
+	if strings.ContainsFunc(cfg.BearerToken, unicode.IsControl) {
+		return nil, errors.New("the bearer token has a line break or another control character in it; is it the token alone?")
+	}
+	connectTimeout := o.connectTimeout
 	dial := dialFunc(cfg.Dial)
 	if dial == nil {
 		dial = dialTCP(connectTimeout)
 	}
-	c := &clients{dialer: newDialer(dial), plugin: creds}
+	c := &clients{dialer: newDialer(dial), plugin: o.plugin, sent: o.sent}
 	cfg.Dial = c.dialer.DialContext
 
 	watchTripper, _, err := c.roundTripper(cfg, connectTimeout, true)
@@ -68,16 +83,19 @@ func newClients(cfg *rest.Config, creds *plugin, limiter flowcontrol.RateLimiter
 	if err != nil {
 		return nil, err
 	}
+	var documents *rest.RESTClient
 	for _, client := range []struct {
 		into    **rest.RESTClient
 		tripper http.RoundTripper
 		timeout time.Duration
 		limiter flowcontrol.RateLimiter
 	}{
-		{&c.watches, &boundedBodies{next: watchTripper}, 0, limiter},
-		{&c.calls, &boundedBodies{next: callTripper}, callTimeout, limiter},
+		// Streams read these in pieces that are bounded.
+		{&c.watches, &answers{next: watchTripper}, 0, o.limiter},
+		{&c.calls, &answers{next: callTripper}, callTimeout, o.limiter},
 		// Users that exhaust the limiter must not make the member look dead.
-		{&c.probes, &boundedBodies{next: callTripper, all: true}, 0, flowcontrol.NewFakeAlwaysRateLimiter()},
+		{&c.probes, &answers{next: callTripper, whole: maxProbe}, 0, flowcontrol.NewFakeAlwaysRateLimiter()},
+		{&documents, &answers{next: callTripper, whole: maxDiscovery}, callTimeout, o.limiter},
 	} {
 		own := rest.CopyConfig(cfg)
 		own.RateLimiter = client.limiter // goes before QPS and Burst
@@ -90,6 +108,9 @@ func newClients(cfg *rest.Config, creds *plugin, limiter flowcontrol.RateLimiter
 			return nil, err
 		}
 	}
+	c.discovery = newDiscoverer(documents)
+	c.watchTransport = &answers{next: watchTripper, whole: o.maxAnswer, frame: maxFrame}
+	c.callTransport = &answers{next: callTripper, whole: o.maxAnswer, frame: maxFrame}
 	server := c.probes.Get().AbsPath("/").URL()
 	sum := sha256.New()
 	_, _ = fmt.Fprintf(sum, "%s://%s%s\n", server.Scheme, strings.ToLower(server.Host), strings.TrimSuffix(server.Path, "/"))
@@ -102,6 +123,8 @@ func newClients(cfg *rest.Config, creds *plugin, limiter flowcontrol.RateLimiter
 func prepare(cfg *rest.Config, userAgent string) *rest.Config {
 	cfg = copyREST(cfg)
 	cfg.UserAgent = userAgent
+	// A line break at its end comes from whoever made the Secret with echo.
+	cfg.BearerToken = strings.TrimSpace(cfg.BearerToken)
 	cfg.APIPath = "/"
 	cfg.ContentConfig = rest.ContentConfig{
 		ContentType:          runtime.ContentTypeJSON,
@@ -109,13 +132,7 @@ func prepare(cfg *rest.Config, userAgent string) *rest.Config {
 	}
 	// The default handler logs a deprecated API anew on every request.
 	cfg.WarningHandler, cfg.WarningHandlerWithContext = rest.NoWarnings{}, nil
-	if cfg.ExecProvider != nil {
-		// Nobody sits at this program's terminal to answer a plugin.
-		plugin := cfg.ExecProvider // our own copy
-		plugin.InteractiveMode = cmp.Or(plugin.InteractiveMode, clientcmdapi.IfAvailableExecInteractiveMode)
-		plugin.StdinUnavailable = true
-		plugin.StdinUnavailableMessage = "fairlead runs unattended"
-	}
+	cfg.ExecProvider = nil // see plugin
 	return cfg
 }
 
@@ -126,6 +143,9 @@ func (c *clients) roundTripper(cfg *rest.Config, connectTimeout time.Duration, w
 	conf, err := cfg.TransportConfig()
 	if err != nil {
 		return nil, nil, err
+	}
+	if c.plugin != nil && conf.Transport == nil {
+		conf.TLS.GetCertHolder = &transport.GetCertHolder{GetCert: c.plugin.certificate}
 	}
 	if conf.Transport != nil { // as transport.New, also in what it refuses
 		if conf.HasCA() || conf.HasCertAuth() || conf.HasCertCallback() || conf.TLS.Insecure {
@@ -148,6 +168,8 @@ func (c *clients) roundTripper(cfg *rest.Config, connectTimeout time.Duration, w
 		TLSHandshakeTimeout: connectTimeout,
 		MaxIdleConnsPerHost: 25, // as client-go
 		DisableCompression:  conf.DisableCompression,
+
+		MaxResponseHeaderBytes: maxResponseHead,
 	}
 	var base http.RoundTripper = t
 	if watches {
@@ -165,12 +187,23 @@ func (c *clients) roundTripper(cfg *rest.Config, connectTimeout time.Duration, w
 
 // layers puts what conf asks for around a transport.
 func (c *clients) layers(conf *transport.Config, t http.RoundTripper) (http.RoundTripper, error) {
-	t = member.AsAsked(t)
+	if c.sent != nil {
+		t = &noteSent{next: t, sent: c.sent}
+	}
 	if c.plugin == nil {
 		return transport.HTTPWrappersForConfig(conf, t)
 	}
-	rt, err := transport.HTTPWrappersForConfig(conf, &pastPlugin{next: t})
+	rt, err := transport.HTTPWrappersForConfig(conf, &withPlugin{next: &pastPlugin{next: t}, plugin: c.plugin, rotated: c.rotated})
 	return &giveUp{next: rt, plugin: c.plugin}, err
+}
+
+// rotated cuts what was opened with another certificate of the plugin: it would
+// stay who it was.
+func (c *clients) rotated(cert *tls.Certificate) {
+	before := c.cert.Swap(cert)
+	if before != nil && before != cert {
+		c.dialer.cut()
+	}
 }
 
 // closeIdle closes connections that nobody uses: the next request dials.
@@ -189,31 +222,18 @@ func (c *clients) close() {
 
 // sameHost does not follow a redirect to elsewhere, where the transport would
 // add the member's credentials to the request too: the redirect itself is the
-// answer then. (With an error instead, client-go reads a closed body and logs.)
+// answer then, and says so. (With an error instead, client-go reads a closed body
+// and logs.)
 func sameHost(req *http.Request, via []*http.Request) error {
 	const most = 10 // as net/http
-	if first := via[0].URL; req.URL.Host != first.Host || req.URL.Scheme != first.Scheme || len(via) >= most {
-		return http.ErrUseLastResponse
+	switch first := via[0].URL; {
+	case req.URL.Host != first.Host || req.URL.Scheme != first.Scheme:
+		say(req.Response, req.Response.StatusCode, "the server redirects to another address, which is not followed so that credentials stay here; "+
+			"configure the address that is meant")
+	case len(via) >= most:
+		say(req.Response, req.Response.StatusCode, "the server redirects within itself without end")
+	default:
+		return nil
 	}
-	return nil
+	return http.ErrUseLastResponse
 }
-
-// boundedBodies bounds bodies that client-go reads whole.
-type boundedBodies struct {
-	next http.RoundTripper
-	all  bool // else errors only
-}
-
-func (b *boundedBodies) RoundTrip(req *http.Request) (*http.Response, error) {
-	resp, err := b.next.RoundTrip(req)
-	if err == nil && (b.all || resp.StatusCode >= http.StatusMultipleChoices) {
-		resp.Body = struct {
-			io.Reader
-			io.Closer
-		}{io.LimitReader(resp.Body, maxErrorBody), resp.Body}
-	}
-	return resp, err
-}
-
-// WrappedRoundTripper lets client-go look through.
-func (b *boundedBodies) WrappedRoundTripper() http.RoundTripper { return b.next }

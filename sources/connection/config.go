@@ -18,6 +18,8 @@ const (
 	// (5 and 10): there it is one limit per client, here one per member.
 	DefaultQPS   = 50.0
 	DefaultBurst = 100
+	// DefaultMaxAnswer has room for a list of some 50,000 Pods.
+	DefaultMaxAnswer = 1 << 30
 )
 
 // Config is what an operator may tune about connections. The zero value of
@@ -42,6 +44,14 @@ type Config struct {
 	QPS float64
 	// Burst is how many requests may be sent at once above QPS. Default 100.
 	Burst int
+	// MaxAnswer bounds what one answer may take in memory that a cache, or
+	// another client of the member's own, reads whole, in bytes: about what it
+	// takes once it is decoded. A larger one is an error, and a list that is
+	// larger is never complete. What a watch tells, and a list that begins as
+	// one, is bounded frame by frame, at 32 MiB each. Of an answer in protobuf
+	// only the bytes are known, and count four times: a member that means harm
+	// can make one of small objects take more. Default 1 GiB.
+	MaxAnswer int64
 }
 
 // Validate returns all errors of c, joined; each names its field. Zero values
@@ -70,6 +80,9 @@ func (c Config) Validate() error {
 	if c.Burst < 0 {
 		errs = append(errs, fmt.Errorf("%s: must not be negative, is %d", "Burst", c.Burst))
 	}
+	if c.MaxAnswer < 0 {
+		errs = append(errs, fmt.Errorf("MaxAnswer: must not be negative, is %d", c.MaxAnswer))
+	}
 	return errors.Join(errs...)
 }
 
@@ -80,5 +93,6 @@ func (c Config) withDefaults() Config {
 	c.HealthInterval = cmp.Or(c.HealthInterval, DefaultHealthInterval)
 	c.QPS = cmp.Or(c.QPS, DefaultQPS)
 	c.Burst = cmp.Or(c.Burst, DefaultBurst)
+	c.MaxAnswer = cmp.Or(c.MaxAnswer, DefaultMaxAnswer)
 	return c
 }

@@ -156,7 +156,6 @@ func New(o Options) (*Connection, error) {
 		changed:    make(chan struct{}),
 		rest:       copyREST(o.REST),
 		redact:     newRedactor(o.REST),
-		plugin:     pluginOf(copyREST(o.REST), nil),
 		askVersion: true,
 		stale:      map[string]struct{}{},
 		delays:     retry.NewBackOff(config.ReconnectMin, config.ReconnectMax),
@@ -167,7 +166,17 @@ func New(o Options) (*Connection, error) {
 		probes:     map[string]uint64{},
 		reconnects: map[string]uint64{},
 	}
+	c.plugin = pluginOf(c.rest, nil, c.pluginSays(c.redact))
 	return c, nil
+}
+
+// pluginSays returns what takes the lines that a credential plugin writes.
+func (c *Connection) pluginSays(r redactor) func(line string) (shown string) {
+	return func(line string) string {
+		shown := r.line(line)
+		c.log.Info("The credential plugin says", "line", shown)
+		return shown
+	}
 }
 
 func defaultUserAgent() string {

@@ -3,7 +3,9 @@ package connection
 import (
 	"context"
 	"errors"
+	"maps"
 	"net"
+	"slices"
 	"sync"
 	"syscall"
 	"time"
@@ -68,6 +70,16 @@ func (d *dialer) DialContext(ctx context.Context, network, address string) (net.
 		return nil, net.ErrClosed
 	}
 	return s, nil
+}
+
+// cut closes every socket, whatever it is used for.
+func (d *dialer) cut() {
+	d.mu.Lock()
+	open := slices.Collect(maps.Keys(d.open))
+	d.mu.Unlock()
+	for _, s := range open {
+		_ = s.Close()
+	}
 }
 
 // Close closes every socket, whatever it is used for, and refuses new ones.

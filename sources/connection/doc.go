@@ -36,14 +36,20 @@
 // with Retry-After); new credentials or a new address are tried at once; a
 // report never makes more than one probe per ReconnectMin. No transport,
 // socket or goroutine outlives Run. Tokens, keys and certificates never reach
-// a log, an error or a Status.
+// a log, an error or a Status, even if the member sends them back (see redactor
+// for the disguises that are known). What is read whole of a member's answers is
+// bounded by what it takes in memory; what is not is for the user to read in
+// pieces (see answers). What something in front of the API server answers in its
+// place counts as an answer of 503.
 //
 // All methods of a Connection may be called concurrently with Run and with
 // each other; none but Run and Acquire blocks.
 //
 // A credential plugin that hangs costs its member one goroutine and one process,
 // however often it is tried, and holds up neither Run nor a request whose ctx
-// ends. The process cannot be stopped from here.
+// ends. The process is ended when the member gets another plugin, or leaves. What
+// a plugin writes to its standard error is logged, without secrets as far as they
+// are known, and the last line of it stands in the error.
 //
 // It does not: read resources, retry the calls of its users, limit how many
 // of them run at once, or keep any state across a restart of the program.

@@ -7,14 +7,10 @@ import (
 	"net"
 	"net/http"
 	"net/url"
-	"regexp"
-	"strings"
 	"time"
-	"unicode"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/client-go/rest"
 
 	"github.com/fairlead-dev/fairlead/internal/member"
 )
@@ -67,8 +63,8 @@ func classify(err error) (result string, doubtful bool) {
 	if _, ok := errors.AsType[*pluginError](err); ok {
 		return resultPlugin, true
 	}
-	if errors.Is(err, member.ErrNotKubernetes) {
-		return resultInvalid, true
+	if tooMuch(err) {
+		return resultInvalid, false
 	}
 	if status, ok := errors.AsType[apiError](err); ok {
 		// A watch from a version that an etcd restore has undone: the server
@@ -114,61 +110,17 @@ func retryAfter(err error) time.Duration {
 	return min(time.Duration(seconds)*time.Second, longestRetryAfter)
 }
 
-// redactor makes error texts fit to be shown.
-type redactor struct{ secrets *strings.Replacer }
-
-// credentials are recognised by their looks where they are not known: tokens
-// that a plugin or a file supplies.
-var credentials = regexp.MustCompile(`(?i)\b(bearer|basic)[ :]+[\w.~+/=-]{16,}|\beyJ[\w-]{8,}\.[\w-]+(\.[\w-]+)?|://[^/\s"@]+@`)
-
-const redacted = "[redacted]"
-
-func newRedactor(cfg *rest.Config) redactor {
-	if cfg == nil {
-		return redactor{strings.NewReplacer()}
-	}
-	known := []string{cfg.BearerToken, cfg.Password, string(cfg.KeyData), string(cfg.CertData)}
-	if cfg.AuthProvider != nil {
-		for _, v := range cfg.AuthProvider.Config {
-			known = append(known, v)
-		}
-	}
-	if cfg.ExecProvider != nil {
-		for _, v := range cfg.ExecProvider.Env {
-			known = append(known, v.Value)
-		}
-	}
-	var pairs []string
-	for _, s := range known {
-		if len(s) >= 4 { // shorter ones would only garble the text
-			pairs = append(pairs, s, redacted)
-		}
-	}
-	return redactor{strings.NewReplacer(pairs...)}
+// tooMuch tells whether a member sent more than it may.
+func tooMuch(err error) bool {
+	_, ok := errors.AsType[*member.TooMuchError](err)
+	return ok
 }
 
-// text returns the message of err on one line, without credentials, of at most
-// 500 bytes.
-func (r redactor) text(err error) string {
-	if err == nil {
-		return ""
+// plain returns the error without what client-go says around it, where that is
+// advice to try again what will not become better.
+func plain(err error) error {
+	if big, ok := errors.AsType[*member.TooMuchError](err); ok {
+		return big
 	}
-	s := r.secrets.Replace(err.Error())
-	s = credentials.ReplaceAllStringFunc(s, func(found string) string {
-		if strings.HasPrefix(found, "://") {
-			return "://" + redacted + "@"
-		}
-		return redacted
-	})
-	s = strings.Map(func(c rune) rune {
-		if unicode.IsPrint(c) {
-			return c
-		}
-		return ' '
-	}, s)
-	const most = 500
-	if len(s) > most {
-		s = strings.ToValidUTF8(s[:most-3], "") + "..."
-	}
-	return s
+	return err
 }

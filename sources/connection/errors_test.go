@@ -20,8 +20,6 @@ import (
 	"k8s.io/client-go/rest"
 	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
 	"k8s.io/client-go/util/flowcontrol"
-
-	"github.com/fairlead-dev/fairlead/internal/member"
 )
 
 var refusedError = &net.OpError{Op: "dial", Net: "tcp", Err: os.NewSyscallError("connect", syscall.ECONNREFUSED)}
@@ -70,7 +68,6 @@ func TestClassify(t *testing.T) {
 		{page(429), resultThrottled, false},
 		{page(500), resultUnavailable, false},
 		{page(502), resultUnavailable, true},
-		{get(fmt.Errorf("%w: 200 with HTML", member.ErrNotKubernetes)), resultInvalid, true},
 		{errors.New("frame is not JSON"), resultOther, false},
 	} {
 		if result, doubtful := classify(tt.err); result != tt.result || doubtful != tt.doubtful {
@@ -130,7 +127,7 @@ func TestSecretsStayInside(t *testing.T) {
 // must not come out where a stream tells its errors.
 func TestSessionRedactsWhatAServerSentBack(t *testing.T) {
 	cfg := &rest.Config{Host: "https://127.0.0.1:1", BearerToken: "s3cr3t-token"}
-	c, err := newClients(cfg, nil, flowcontrol.NewFakeAlwaysRateLimiter(), "test", time.Second)
+	c, err := newClients(cfg, clientOptions{limiter: flowcontrol.NewFakeAlwaysRateLimiter(), userAgent: "test", connectTimeout: time.Second})
 	if err != nil {
 		t.Fatal(err)
 	}

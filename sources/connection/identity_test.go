@@ -112,7 +112,7 @@ func TestJudge(t *testing.T) {
 
 func digestOf(t *testing.T, cfg *rest.Config) string {
 	t.Helper()
-	c, err := newClients(cfg, nil, flowcontrol.NewFakeAlwaysRateLimiter(), "x", time.Second)
+	c, err := newClients(cfg, clientOptions{limiter: flowcontrol.NewFakeAlwaysRateLimiter(), userAgent: "x", connectTimeout: time.Second})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -13,8 +13,8 @@ import (
 )
 
 // Run probes the member until ctx ends, then ends the session, closes every
-// socket and returns nil. It can be called once. A credential plugin that
-// hangs then is left behind, because it cannot be stopped.
+// socket and returns nil. It can be called once. A credential plugin that runs
+// then is asked to end, and killed if it has not after some seconds.
 func (c *Connection) Run(ctx context.Context) error {
 	c.mu.Lock()
 	if c.running || c.ended {
@@ -58,6 +58,7 @@ type attempt struct {
 	generation int
 	rest       *rest.Config
 	plugin     *plugin
+	sent       *sent
 	clients    *clients        // nil: to be made
 	fresh      bool            // made by this attempt
 	known      ledger.Identity // so far
@@ -85,7 +86,10 @@ func (c *Connection) next(now time.Time, cancel context.CancelFunc) (*attempt, t
 	} else if left = max(left, c.paceLocked(now)); left > 0 {
 		wait = min(wait, left)
 	} else {
-		a = &attempt{generation: c.generation, rest: c.rest, plugin: c.plugin, clients: c.clients, known: c.identity, others: c.others, version: c.askVersion}
+		a = &attempt{
+			generation: c.generation, rest: c.rest, plugin: c.plugin, sent: c.redact.sent, clients: c.clients,
+			known: c.identity, others: c.others, version: c.askVersion,
+		}
 		c.stop = cancel
 	}
 	c.mu.Unlock()
@@ -108,7 +112,10 @@ func (c *Connection) paceLocked(now time.Time) time.Duration {
 
 func (a *attempt) run(ctx context.Context, c *Connection) outcome {
 	if a.clients == nil {
-		made, err := newClients(a.rest, a.plugin, c.limiter, c.userAgent, c.config.ConnectTimeout)
+		made, err := newClients(a.rest, clientOptions{
+			plugin: a.plugin, limiter: c.limiter, userAgent: c.userAgent,
+			connectTimeout: c.config.ConnectTimeout, maxAnswer: c.config.MaxAnswer, sent: a.sent,
+		})
 		if err != nil {
 			return outcome{result: resultUnusable, err: err}
 		}
@@ -207,7 +214,7 @@ func (c *Connection) decideLocked(now time.Time, out outcome) {
 func (c *Connection) goodLocked(now time.Time, out outcome) {
 	before := c.identity
 	c.identity, c.others, c.rival = out.verdict.identity, out.verdict.others, rival{}
-	if out.version != "" {
+	if out.version != "" && c.redact.clean(out.version) == out.version {
 		c.version = out.version
 	}
 	c.askVersion = false
@@ -269,6 +276,9 @@ func (c *Connection) end() {
 		all = append(all, retired{clients: c.clients})
 	}
 	c.retired, c.clients = nil, nil
+	if c.plugin != nil {
+		c.plugin.stop()
+	}
 	c.broadcastLocked()
 	note := c.noteLocked(time.Now())
 	c.mu.Unlock()

@@ -12,32 +12,48 @@ import (
 	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
 )
 
-// plugin is a member's credential plugin. client-go runs it inside of a
-// request, whose ctx it does not look at, while all requests with the same
-// plugin wait for a lock. Here at most one request at a time gets that far, so
-// that whoever gives up leaves one goroutine behind for a plugin that hangs,
-// and one process, however often it is tried again.
+// plugin is a member's credential plugin. It runs inside of a request, but for
+// longer than that if it has to: what it says at last is used by the next. At
+// most one request at a time gets that far, so that whoever gives up leaves one
+// goroutine behind for a plugin that hangs, and one process, however often it is
+// tried again.
 //
-//	caller ─▶ giveUp ─ turn ─▶ client-go: the plugin ─▶ pastPlugin ─ turn free ─▶ transport
+//	caller ─▶ giveUp ─ turn ─▶ withPlugin ─▶ pastPlugin ─ turn free ─▶ transport
 type plugin struct {
-	of   *rest.Config // compared only
+	of   *rest.Config
+	tell func(line string) (shown string) // takes what it writes to its standard error
 	turn chan struct{}
+	ctx  context.Context //nolint:containedctx // Its own, not that of a request; see above.
+	stop func()          // ends the process; nobody asks it any more
+
+	running sync.Mutex // held while it runs
+	cached  *pluginCredentials
 
 	mu    sync.Mutex
 	since time.Time // when the request began that has the turn
 }
 
-// pluginOf returns the plugin of cfg, or nil if it has none. It is last's if
-// client-go would have the two wait for each other.
-func pluginOf(cfg *rest.Config, last *plugin) *plugin {
-	if cfg == nil || cfg.ExecProvider == nil {
+// pluginOf returns the plugin of cfg, or nil if it has none, or other credentials
+// too, which go before it. It is last if that would be asked the same; if not, last
+// is ended.
+func pluginOf(cfg *rest.Config, last *plugin, tell func(line string) (shown string)) *plugin {
+	if cfg == nil || cfg.ExecProvider == nil || cfg.BearerToken != "" || cfg.BearerTokenFile != "" ||
+		cfg.Username != "" || len(cfg.CertData) != 0 || cfg.CertFile != "" {
+		if last != nil {
+			last.stop()
+		}
 		return nil
 	}
 	if last != nil && reflect.DeepEqual(last.of.ExecProvider, cfg.ExecProvider) &&
 		(!cfg.ExecProvider.ProvideClusterInfo || last.of.Host == cfg.Host && reflect.DeepEqual(last.of.TLSClientConfig, cfg.TLSClientConfig)) {
 		return last
 	}
-	return &plugin{of: cfg, turn: make(chan struct{}, 1)}
+	if last != nil {
+		last.stop()
+	}
+	p := &plugin{of: cfg, tell: tell, turn: make(chan struct{}, 1)}
+	p.ctx, p.stop = context.WithCancel(context.Background())
+	return p
 }
 
 func (p *plugin) config() *clientcmdapi.ExecConfig { return p.of.ExecProvider }
@@ -143,7 +159,7 @@ func (g *giveUp) RoundTrip(req *http.Request) (*http.Response, error) {
 		}
 		return nil, err
 	}
-	// A copy, because client-go writes into its header.
+	// A copy, because credentials are written into its header.
 	out := req.Clone(context.WithValue(ctx, askingKey{}, a))
 	done, left := make(chan roundTrip), make(chan struct{})
 	go func() {
@@ -186,7 +202,7 @@ func (p *pastPlugin) RoundTrip(req *http.Request) (*http.Response, error) {
 	a.leave()
 	resp, err := p.next.RoundTrip(req)
 	if err == nil && resp.StatusCode == http.StatusUnauthorized {
-		// On its way back client-go runs the plugin again.
+		// On its way back the plugin runs again.
 		if err := a.enter(req.Context()); err != nil {
 			_ = resp.Body.Close()
 			return nil, err

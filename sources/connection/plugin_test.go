@@ -34,7 +34,7 @@ func newScript(t *testing.T) *script {
 	}
 	dir := t.TempDir()
 	s := &script{t: t, path: filepath.Join(dir, "plugin.sh"), noted: filepath.Join(dir, "noted"), released: filepath.Join(dir, "released")}
-	text := "#!/bin/sh\necho start >>" + s.noted + "\nwhile [ ! -e " + s.released + " ] && [ -d " + dir + " ]; do sleep 0.02; done\necho end >>" + s.noted +
+	text := "#!/bin/sh\ntrap 'echo end >>" + s.noted + "; exit 1' TERM\necho start >>" + s.noted + "\nwhile [ ! -e " + s.released + " ] && [ -d " + dir + " ]; do sleep 0.02; done\necho end >>" + s.noted +
 		"\n[ -s " + s.released + " ] && exit 3\n" +
 		`echo '{"apiVersion":"client.authentication.k8s.io/v1","kind":"ExecCredential","status":{"token":"from-a-plugin"}}'` + "\n"
 	if err := os.WriteFile(s.path, []byte(text), 0o700); err != nil {
@@ -114,6 +114,7 @@ func TestPluginThatHangs(t *testing.T) {
 	other.release("")
 	c.SetREST(other.rest(srv))
 	acquire(t, c)
+	eventually(t, "the first one is ended", func() bool { return s.ends() == 1 })
 	c.SetREST(s.rest(srv))
 	eventually(t, "the first one again", func() bool { return c.Status().State == member.BackingOff })
 
@@ -121,10 +122,9 @@ func TestPluginThatHangs(t *testing.T) {
 	if got := c.Status().State; got != member.Gone {
 		t.Errorf("state %s", got)
 	}
-	s.release("")
 	eventually(t, "nobody waits for it", func() bool { return inPlugins() == 0 })
-	if n := s.starts(); n != 1 {
-		t.Errorf("it was started %d times", n)
+	if starts, ends := s.starts(), s.ends(); starts != 2 || ends != 2 {
+		t.Errorf("it was started %d times and ended %d times", starts, ends)
 	}
 }
 
@@ -199,7 +199,7 @@ func TestGiveUp(t *testing.T) {
 			}
 			l := &layer{next: &pastPlugin{next: server}, hangs: make(chan struct{})}
 			l.after.Store(refused)
-			p := pluginOf(&rest.Config{ExecProvider: &clientcmdapi.ExecConfig{Command: "plug"}}, nil)
+			p := pluginOf(&rest.Config{ExecProvider: &clientcmdapi.ExecConfig{Command: "plug"}}, nil, nil)
 			g := &giveUp{next: l, plugin: p}
 			send := func(patience time.Duration) error {
 				ctx, cancel := context.WithTimeout(t.Context(), patience)

@@ -7,18 +7,20 @@ import (
 	"regexp"
 	"time"
 
+	"github.com/go-logr/logr"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/version"
 
+	"github.com/fairlead-dev/fairlead/internal/member"
+
 	"github.com/fairlead-dev/fairlead/internal/ledger"
 )
 
 const (
-	identityPath     = "/api/v1/namespaces/kube-system"
-	acceptIdentity   = "application/json;as=PartialObjectMetadata;v=v1;g=meta.k8s.io,application/json"
-	maxVersionLength = 64
+	identityPath   = "/api/v1/namespaces/kube-system"
+	acceptIdentity = "application/json;as=PartialObjectMetadata;v=v1;g=meta.k8s.io,application/json"
 )
 
 // plausibleUID bounds what becomes part of file names and event ids.
@@ -30,7 +32,8 @@ func plausible(uid string) bool { return plausibleUID.MatchString(uid) && !ledge
 
 var errNotKubernetes = errors.New("the server answers, but not as a Kubernetes API server; check the address and what stands in front of it")
 
-var errRedirect = errors.New("the server redirects to another address, which is not followed so that credentials stay here; configure the address that is meant")
+// plausibleVersion is what a version looks like that is shown.
+var plausibleVersion = regexp.MustCompile(`^v?[0-9]+\.[0-9A-Za-z.+_-]{1,62}$`)
 
 // outcome is what one probe found.
 type outcome struct {
@@ -85,9 +88,6 @@ func failed(err error) outcome {
 	if result == resultOther {
 		result = resultInvalid
 	}
-	if status, ok := errors.AsType[apiError](err); ok && status.Status().Code/100 == 3 {
-		err = errRedirect
-	}
 	out := outcome{result: result, err: err, delay: retryAfter(err)}
 	if p, ok := errors.AsType[*pluginError](err); ok {
 		out.reason = reasonPluginFails
@@ -104,18 +104,17 @@ func answersWithout(err error) bool {
 	return apierrors.IsNotFound(err) || forbiddenByKubernetes(err)
 }
 
-// forbiddenByKubernetes tells a refusal by RBAC from one by a gateway, which
-// does not answer with a Status object.
+// forbiddenByKubernetes tells a refusal by RBAC from one by a gateway.
 func forbiddenByKubernetes(err error) bool {
-	return apierrors.IsForbidden(err) && !apierrors.HasStatusCause(err, metav1.CauseTypeUnexpectedServerResponse)
+	return apierrors.IsForbidden(err) && member.ByKubernetes(err)
 }
 
 func read(ctx context.Context, c *clients, path, accept string) ([]byte, error) {
 	// No retries in client-go: it would sleep through Retry-After in here,
 	// while the connection should show that it backs off.
-	result := c.probes.Get().AbsPath(path).SetHeader("Accept", accept).MaxRetries(0).Do(ctx)
+	result := c.probes.Get().AbsPath(path).SetHeader("Accept", accept).MaxRetries(0).Do(logr.NewContext(ctx, logr.Discard()))
 	if err := result.Error(); err != nil { // unlike Raw's, made from the Status object
-		return nil, err
+		return nil, plain(err)
 	}
 	return result.Raw()
 }
@@ -138,7 +137,7 @@ func readVersion(ctx context.Context, c *clients) (string, error) {
 		return "", err
 	}
 	var v version.Info
-	if err := json.Unmarshal(body, &v); err != nil || v.GitVersion == "" || len(v.GitVersion) > maxVersionLength {
+	if err := json.Unmarshal(body, &v); err != nil || !plausibleVersion.MatchString(v.GitVersion) {
 		return "", errNotKubernetes
 	}
 	return v.GitVersion, nil

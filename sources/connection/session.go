@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"time"
 
-	"k8s.io/client-go/discovery"
 	"k8s.io/client-go/rest"
 
 	"github.com/fairlead-dev/fairlead/internal/member"
@@ -34,14 +33,14 @@ func newSession(cluster, uid string, c *clients, r redactor) *session {
 			Digest:    c.digest,
 			Watches:   c.watches,
 			Calls:     c.calls,
-			Discovery: discovery.NewDiscoveryClient(c.calls),
+			Discovery: c.discovery,
 			Redact:    r.text,
 			Changed:   changed,
 			OnChange:  onChange,
 
 			Server:         c.probes.Get().AbsPath("/").URL(),
-			WatchTransport: c.watches.Client.Transport,
-			CallTransport:  c.calls.Client.Transport,
+			WatchTransport: c.watchTransport,
+			CallTransport:  c.callTransport,
 			Limiter:        c.calls.GetRateLimiter(),
 		},
 	}
@@ -179,7 +178,7 @@ func (c *Connection) SetREST(cfg *rest.Config) {
 		if c.session != nil {
 			c.reconnects[lostConfiguration]++
 		}
-		c.rest, c.redact, c.plugin = cfg, redact, pluginOf(cfg, c.plugin)
+		c.rest, c.redact, c.plugin = cfg, redact, pluginOf(cfg, c.plugin, c.pluginSays(redact))
 		return true
 	})
 }

@@ -1,7 +1,6 @@
 package fleet
 
 import (
-	"errors"
 	"slices"
 	"strings"
 
@@ -115,10 +114,28 @@ func (d *descriptions) describe(o metav1.Object, before *described, read func(me
 // have a megabyte of names that nobody may use.
 const maxReason = 2048
 
-// bounded cuts the message of an error that quotes names of an object.
+// bounded returns an error whose message is on one line, and no longer than
+// maxReason: it may quote names of an object, and be made of several.
 func bounded(err error) error {
-	if err == nil || len(err.Error()) <= maxReason {
+	if err == nil {
+		return nil
+	}
+	text := strings.ReplaceAll(err.Error(), "\n", "; ")
+	if len(text) > maxReason {
+		text = strings.ToValidUTF8(text[:maxReason], "") + "..."
+	}
+	if text == err.Error() {
 		return err
 	}
-	return errors.New(strings.ToValidUTF8(err.Error()[:maxReason], "") + "...")
+	return told{text, err}
 }
+
+// told is an error with another message.
+type told struct {
+	text string
+	error
+}
+
+func (t told) Error() string { return t.text }
+
+func (t told) Unwrap() error { return t.error }

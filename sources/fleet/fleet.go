@@ -260,6 +260,7 @@ func (f *Fleet) settle(now time.Time) {
 		problems   = map[problemKey]Problem{}
 	)
 	note := func(p place, fd finding, err error, event string) {
+		err = bounded(err)
 		key := problemKey{p, fd.context, fd.name, err.Error()}
 		problems[key] = Problem{Source: fd.source, Context: fd.context, Cluster: fd.name, Err: err, Since: now}
 		if _, old := f.problems[key]; !old && fd.object != nil {

@@ -3,6 +3,7 @@ package fleet
 import (
 	"cmp"
 	"encoding/base64"
+	"errors"
 	"fmt"
 	"strings"
 	"testing"
@@ -143,5 +144,16 @@ func TestWhatIsToldOfASecretIsBounded(t *testing.T) {
 		} else if f.member != nil && len(f.member.Source) > 2*maxNameBytes {
 			t.Errorf("%s: %d bytes of source", what, len(f.member.Source))
 		}
+	}
+}
+
+func TestProblemsAreOneLine(t *testing.T) {
+	first := errors.New("a")
+	err := bounded(errors.Join(first, errors.New("b")))
+	if err.Error() != "a; b" || !errors.Is(err, first) {
+		t.Errorf("%q", err)
+	}
+	if bounded(first) != first || bounded(nil) != nil {
+		t.Error("one that is short and on one line was changed")
 	}
 }

@@ -248,7 +248,7 @@ func (c *fakeConnection) renew(t *testing.T, clusterUID string) {
 	c.server.set("/api/v1/namespaces/kube-system", fmt.Sprintf(`{"metadata":{"name":"kube-system","uid":%q}}`, clusterUID))
 	config := &rest.Config{Host: "http://fake", QPS: -1}
 	config.NegotiatedSerializer = scheme.Codecs.WithoutConversion()
-	client := &http.Client{Transport: member.AsAsked(c.server)}
+	client := &http.Client{Transport: throughConnection{c.server}}
 	calls, err := rest.UnversionedRESTClientForConfigAndClient(config, client)
 	if err != nil {
 		t.Fatal(err)
@@ -267,6 +267,21 @@ func (c *fakeConnection) renew(t *testing.T, clusterUID string) {
 	c.session = &member.Session{
 		Cluster: "c", UID: clusterUID, Watches: calls, Calls: calls, Discovery: disco, Changed: changed, OnChange: onChange,
 	}
+}
+
+// throughConnection does what a member's connection does to its answers: a page
+// that was not asked for is none of an API server's.
+type throughConnection struct{ server http.RoundTripper }
+
+func (c throughConnection) RoundTrip(req *http.Request) (*http.Response, error) {
+	resp, err := c.server.RoundTrip(req)
+	if err == nil && resp.StatusCode/100 == 2 && strings.HasPrefix(resp.Header.Get("Content-Type"), "text/html") {
+		_ = resp.Body.Close()
+		const status = `{"kind":"Status","apiVersion":"v1","status":"Failure","code":503,"message":"a page, not what an API server says"}`
+		resp.StatusCode, resp.Header = http.StatusServiceUnavailable, http.Header{"Content-Type": {"application/json"}}
+		resp.Body = io.NopCloser(strings.NewReader(status))
+	}
+	return resp, err
 }
 
 // queue is a lane of the given capacity.

@@ -203,8 +203,15 @@ func (a *attempt) bookmark(f *frame, snapshot bool) (bool, error) {
 	return snapshot, nil
 }
 
+// maxStatus bounds the object of an ERROR frame: decoded, a long list of empty
+// causes takes twenty times its bytes.
+const maxStatus = 1 << 20
+
 // statusError returns the error that an ERROR frame stands for.
 func statusError(object []byte) error {
+	if len(object) > maxStatus {
+		return fmt.Errorf("%w: an ERROR frame of %d bytes", errMalformed, len(object))
+	}
 	var status metav1.Status
 	if err := json.Unmarshal(object, &status); err != nil || status.Code == 0 && status.Reason == "" {
 		return fmt.Errorf("%w: an ERROR frame without a status", errMalformed)

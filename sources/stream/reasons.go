@@ -93,8 +93,8 @@ func classify(ctx context.Context, err error) (r reason, after time.Duration) {
 		return backwards, 0
 	case errors.Is(err, errMalformed), errors.Is(err, errNotJSON), errors.Is(err, errTooLarge), errors.Is(err, errNoVersion), errors.Is(err, errNames):
 		return malformed, 0
-	case errors.Is(err, member.ErrNotKubernetes):
-		return unavailable, 0
+	case tooMuch(err):
+		return malformed, 0
 	case errors.Is(err, errNoResource):
 		return missing, 0
 	case errors.Is(err, errClaimed):
@@ -134,6 +134,11 @@ func classify(ctx context.Context, err error) (r reason, after time.Duration) {
 		return unavailable, after
 	}
 	return rejected, after
+}
+
+func tooMuch(err error) bool {
+	_, ok := errors.AsType[*member.TooMuchError](err)
+	return ok
 }
 
 // longestRetryAfter bounds what a server may ask for, in case it errs.

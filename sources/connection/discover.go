@@ -1,0 +1,102 @@
+package connection
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+
+	"github.com/go-logr/logr"
+	"golang.org/x/sync/semaphore"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/client-go/discovery"
+	"k8s.io/client-go/rest"
+
+	"github.com/fairlead-dev/fairlead/internal/member"
+)
+
+// maxGroupVersions bounds how many documents one discovery may read: client-go
+// asks for all of them at once.
+const maxGroupVersions = 1000
+
+// discoverer is client-go's discovery within bounds. What it holds in memory at
+// any time is at most maxDiscovery, however many ask. It sleeps through no Retry-After and tries nothing again: that is for those
+// who ask, who can show that they wait.
+type discoverer struct {
+	documents
+	turns *semaphore.Weighted
+}
+
+func newDiscoverer(client rest.Interface) *discoverer {
+	return &discoverer{
+		documents: documents{discovery.NewDiscoveryClient(onlyOnce{client})},
+		turns:     semaphore.NewWeighted(maxDiscovery / maxDocument),
+	}
+}
+
+// onlyOnce is a client whose reads are not repeated.
+type onlyOnce struct{ rest.Interface }
+
+// Get begins a read.
+func (c onlyOnce) Get() *rest.Request { return c.Interface.Get().MaxRetries(0) }
+
+// documents are client-go's discovery, as long as there are not too many of them.
+type documents struct{ *discovery.DiscoveryClient }
+
+// GroupsAndMaybeResourcesWithContext is client-go's first step.
+func (d documents) GroupsAndMaybeResourcesWithContext(ctx context.Context) (
+	*metav1.APIGroupList, map[schema.GroupVersion]*metav1.APIResourceList, map[schema.GroupVersion]error, error,
+) {
+	groups, resources, failed, err := d.DiscoveryClient.GroupsAndMaybeResourcesWithContext(ctx)
+	if err != nil || resources != nil {
+		return groups, resources, failed, err
+	}
+	n := 0
+	for _, group := range groups.Groups {
+		n += len(group.Versions)
+	}
+	if n > maxGroupVersions {
+		return nil, nil, nil, &member.TooMuchError{Call: "GET /apis", What: fmt.Sprintf("the list of %d API versions", n), Limit: maxDiscovery}
+	}
+	return groups, nil, failed, nil
+}
+
+// ServerResourcesForGroupVersionWithContext reads one document.
+func (d *discoverer) ServerResourcesForGroupVersionWithContext(ctx context.Context, groupVersion string) (*metav1.APIResourceList, error) {
+	if err := d.turns.Acquire(ctx, 1); err != nil {
+		return nil, context.Cause(ctx)
+	}
+	defer d.turns.Release(1)
+	list, err := d.documents.ServerResourcesForGroupVersionWithContext(bounded(ctx, maxDocument), groupVersion)
+	if err != nil {
+		return nil, plain(err)
+	}
+	return list, nil
+}
+
+// ServerGroupsAndResourcesWithContext reads all documents. Groups that cannot be
+// read are told by a discovery.ErrGroupDiscoveryFailed, but if the server asks to
+// be left alone, or sends too much, that is the error.
+func (d *discoverer) ServerGroupsAndResourcesWithContext(ctx context.Context) ([]*metav1.APIGroup, []*metav1.APIResourceList, error) {
+	const all = maxDiscovery / maxDocument
+	if err := d.turns.Acquire(ctx, all); err != nil {
+		return nil, nil, context.Cause(ctx)
+	}
+	defer d.turns.Release(all)
+	groups, lists, err := discovery.ServerGroupsAndResourcesWithContext(bounded(ctx, maxDiscovery), d.documents)
+	if failed, ok := discovery.GroupDiscoveryFailedErrorGroups(err); ok {
+		for _, err := range failed {
+			if status, ok := err.(apierrors.APIStatus); ok && status.Status().Code == http.StatusTooManyRequests || tooMuch(err) {
+				return nil, nil, plain(err)
+			}
+		}
+	}
+	return groups, lists, plain(err)
+}
+
+// bounded is ctx for the requests of one discovery. client-go does not log what
+// it reads: whoever asks gets the error.
+func bounded(ctx context.Context, limit int64) context.Context {
+	return logr.NewContext(withBudget(ctx, limit), logr.Discard())
+}
