@@ -167,7 +167,8 @@ func TestWhichConnectionGivesWay(t *testing.T) {
 		{a, http.StateNew, nil},
 		{a, http.StateActive, nil},
 		{b, http.StateNew, nil},
-		{c, http.StateNew, b}, // quiet ones before busy ones
+		{c, http.StateNew, b},      // quiet ones before busy ones
+		{b, http.StateActive, nil}, // its request came while it was being closed: no other has to go for it
 		{c, http.StateActive, nil},
 		{d, http.StateNew, a}, // all others are busy: the one that is so for longest
 		{d, http.StateIdle, nil},

@@ -3,6 +3,7 @@ package app
 import (
 	"errors"
 	"fmt"
+	"math"
 	"strconv"
 
 	"k8s.io/apimachinery/pkg/api/resource"
@@ -13,10 +14,13 @@ type byteSize int64
 
 func (b *byteSize) Set(s string) error {
 	q, err := resource.ParseQuantity(s)
-	if err != nil {
+	if err != nil || q.Sign() < 0 {
 		return errors.New("no size; give bytes as a number or with a suffix, such as 16Mi")
 	}
-	*b = byteSize(q.Value())
+	*b = math.MaxInt64
+	if q.Cmp(*resource.NewQuantity(math.MaxInt64, resource.BinarySI)) < 0 { // else Value wraps around
+		*b = byteSize(q.Value())
+	}
 	return nil
 }
 
