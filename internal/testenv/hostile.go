@@ -6,8 +6,7 @@ import (
 	"crypto/tls"
 	"encoding/hex"
 	"fmt"
-	"io"
-	"log"
+	"log/slog"
 	"net"
 	"net/http"
 	"slices"
@@ -80,7 +79,8 @@ func NewHostile(name string) (*Hostile, error) {
 	if err != nil {
 		return nil, fmt.Errorf("serve hostile member %s: %w", name, err)
 	}
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	var config net.ListenConfig
+	listener, err := config.Listen(context.Background(), "tcp", "127.0.0.1:0")
 	if err != nil {
 		return nil, fmt.Errorf("serve hostile member %s: %w", name, err)
 	}
@@ -96,7 +96,7 @@ func NewHostile(name string) (*Hostile, error) {
 	h.server = &http.Server{
 		Handler:           h,
 		TLSConfig:         &tls.Config{Certificates: []tls.Certificate{cert}, MinVersion: tls.VersionTLS12},
-		ErrorLog:          log.New(io.Discard, "", 0), // clients that give up
+		ErrorLog:          slog.NewLogLogger(slog.DiscardHandler, slog.LevelDebug), // clients that give up
 		ReadHeaderTimeout: 10 * time.Second,
 	}
 	h.serves.Go(func() { _ = h.server.ServeTLS(listener, "", "") }) // until Close
@@ -177,7 +177,7 @@ func (h *Hostile) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	h.mu.Lock()
 	if h.closed {
 		h.mu.Unlock()
-		return
+		panic(http.ErrAbortHandler) // a return would be an answer: 200, and nothing in it
 	}
 	h.serves.Add(1)
 	defer h.serves.Done()
