@@ -6,7 +6,8 @@ import (
 	"crypto/tls"
 	"encoding/hex"
 	"fmt"
-	"log/slog"
+	"io"
+	"log" //nolint:depguard // net/http takes no other logger
 	"net"
 	"net/http"
 	"slices"
@@ -96,7 +97,7 @@ func NewHostile(name string) (*Hostile, error) {
 	h.server = &http.Server{
 		Handler:           h,
 		TLSConfig:         &tls.Config{Certificates: []tls.Certificate{cert}, MinVersion: tls.VersionTLS12},
-		ErrorLog:          slog.NewLogLogger(slog.DiscardHandler, slog.LevelDebug), // clients that give up
+		ErrorLog:          log.New(io.Discard, "", 0), // clients that give up
 		ReadHeaderTimeout: 10 * time.Second,
 	}
 	h.serves.Go(func() { _ = h.server.ServeTLS(listener, "", "") }) // until Close
