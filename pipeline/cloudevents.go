@@ -2,8 +2,10 @@ package pipeline
 
 import (
 	"bytes"
+	"strings"
 	"time"
-	"unicode/utf8"
+
+	"github.com/fairlead-dev/fairlead/internal/jsontext"
 )
 
 // AppendCloudEvent appends c to dst as one CloudEvents 1.0 event in structured
@@ -21,6 +23,8 @@ import (
 //	                 <group>/<version>/<resource>/<uid>/deleted whatever the
 //	                 deletion's resourceVersion. The core group is the empty
 //	                 string, so its ids start with a slash: /v1/configmaps/...
+//	                 A slash or percent sign in the UID, which Kubernetes gives
+//	                 none, is percent-encoded
 //	time             when the change was observed, RFC 3339 in UTC
 //	datacontenttype  application/json, beside data only
 //	cluster, clusteruid, apiversion, kind, namespace, name, resourceversion
@@ -30,34 +34,22 @@ import (
 //	data             the object; left out when c has none (a tombstone)
 //
 // Equal source and id mean the same state of the same object, so a consumer
-// can drop repeats by them. Op, Origin, Key.Name and UID must be set. Object
-// is copied as it is, except that line ends between its tokens become spaces:
-// whatever it holds, the event stays on one line.
+// can drop repeats by them. Op, Origin, Key.Cluster and Key.Name must be set.
+//
+// Whatever the strings hold, the event is one JSON object in UTF-8, on one line,
+// with each attribute once. Object, which must be one JSON value, is copied as it
+// is, except that line ends between its tokens become spaces.
 func (c *Change) AppendCloudEvent(dst []byte) []byte {
-	gvr := c.Origin.Resource
-
 	dst = append(dst, `{"specversion":"1.0","type":"dev.fairlead.resource.`...)
 	dst = append(dst, c.Op.String()...)
-	dst = append(dst, `.v1","source":"/clusters/`...)
-	dst = appendSegment(dst, c.Key.Cluster)
+	dst = append(dst, `.v1","source":"`...)
+	dst = c.appendSource(dst)
 	dst = append(dst, `","subject":"`...)
 	dst = c.appendPath(dst)
 
 	dst = append(dst, `","id":"`...)
-	dst = appendEscaped(dst, gvr.Group)
-	dst = append(dst, '/')
-	dst = appendEscaped(dst, gvr.Version)
-	dst = append(dst, '/')
-	dst = appendEscaped(dst, gvr.Resource)
-	dst = append(dst, '/')
-	dst = appendEscaped(dst, string(c.UID))
-	if c.Op == Deleted {
-		dst = append(dst, `/deleted"`...)
-	} else {
-		dst = append(dst, '/')
-		dst = appendEscaped(dst, c.ResourceVersion)
-		dst = append(dst, '"')
-	}
+	dst = c.appendID(dst)
+	dst = append(dst, '"')
 
 	if !c.Observed.IsZero() {
 		dst = append(dst, `,"time":"`...)
@@ -70,11 +62,7 @@ func (c *Change) AppendCloudEvent(dst []byte) []byte {
 	dst = appendAttribute(dst, "cluster", c.Key.Cluster)
 	dst = appendAttribute(dst, "clusteruid", c.Origin.ClusterUID)
 	dst = append(dst, `,"apiversion":"`...)
-	if gvr.Group != "" {
-		dst = appendEscaped(dst, gvr.Group)
-		dst = append(dst, '/')
-	}
-	dst = appendEscaped(dst, gvr.Version)
+	dst = c.appendAPIVersion(dst)
 	dst = append(dst, '"')
 	dst = appendAttribute(dst, "kind", c.Origin.Kind)
 	dst = appendAttribute(dst, "namespace", c.Key.Namespace)
@@ -91,6 +79,53 @@ func (c *Change) AppendCloudEvent(dst []byte) []byte {
 		dst = appendOneLine(dst, c.Object)
 	}
 	return append(dst, '}')
+}
+
+func (c *Change) appendSource(dst []byte) []byte {
+	return appendSegment(append(dst, "/clusters/"...), c.Key.Cluster)
+}
+
+// appendID appends the event's id, as it stands in a JSON string.
+func (c *Change) appendID(dst []byte) []byte {
+	gvr := c.Origin.Resource
+	dst = jsontext.AppendEscaped(dst, gvr.Group)
+	dst = append(dst, '/')
+	dst = jsontext.AppendEscaped(dst, gvr.Version)
+	dst = append(dst, '/')
+	dst = jsontext.AppendEscaped(dst, gvr.Resource)
+	dst = append(dst, '/')
+	dst = jsontext.AppendEscaped(dst, escapeUID(string(c.UID)))
+	dst = append(dst, '/')
+	return jsontext.AppendEscaped(dst, c.state())
+}
+
+// state is what tells states of an object apart: its version, or that it is
+// gone.
+func (c *Change) state() string {
+	if c.Op == Deleted {
+		return "deleted"
+	}
+	return c.ResourceVersion
+}
+
+// The version of an object may hold slashes, since it ends the id; its UID may
+// not, or ids of different objects could be the same.
+func escapeUID(uid string) string {
+	if !strings.ContainsAny(uid, "/%") {
+		return uid
+	}
+	return strings.NewReplacer("/", "%2F", "%", "%25").Replace(uid)
+}
+
+func unescapeUID(segment string) string {
+	return strings.NewReplacer("%2F", "/", "%25", "%").Replace(segment)
+}
+
+func (c *Change) appendAPIVersion(dst []byte) []byte {
+	if gvr := c.Origin.Resource; gvr.Group != "" {
+		dst = append(jsontext.AppendEscaped(dst, gvr.Group), '/')
+	}
+	return jsontext.AppendEscaped(dst, c.Origin.Resource.Version)
 }
 
 // appendPath appends the path under which the object is served.
@@ -122,44 +157,11 @@ func appendAttribute(dst []byte, name, value string) []byte {
 	}
 	dst = append(dst, ',', '"')
 	dst = append(dst, name...)
-	dst = append(dst, '"', ':', '"')
-	dst = appendEscaped(dst, value)
-	return append(dst, '"')
+	dst = append(dst, '"', ':')
+	return jsontext.AppendString(dst, value)
 }
 
-const hexLower, hexUpper = "0123456789abcdef", "0123456789ABCDEF"
-
-// appendEscaped appends the inside of a JSON string. Bytes that are not UTF-8
-// become U+FFFD, as encoding/json has it.
-func appendEscaped(dst []byte, s string) []byte {
-	start := 0
-	for i := 0; i < len(s); {
-		b := s[i]
-		if b < utf8.RuneSelf {
-			if b >= ' ' && b != '"' && b != '\\' {
-				i++
-				continue
-			}
-			dst = append(dst, s[start:i]...)
-			if b < ' ' {
-				dst = append(dst, '\\', 'u', '0', '0', hexLower[b>>4], hexLower[b&15])
-			} else {
-				dst = append(dst, '\\', b)
-			}
-			i++
-			start = i
-			continue
-		}
-		r, size := utf8.DecodeRuneInString(s[i:])
-		if r == utf8.RuneError && size == 1 {
-			dst = append(dst, s[start:i]...)
-			dst = append(dst, `\ufffd`...)
-			start = i + 1
-		}
-		i += size
-	}
-	return append(dst, s[start:]...)
-}
+const hexUpper = "0123456789ABCDEF"
 
 // appendSegment appends s percent-encoded as one segment of a URI path, as
 // url.PathEscape does. Nothing in the result needs escaping in JSON.

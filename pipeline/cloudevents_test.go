@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 	"time"
+	"unicode/utf8"
 
 	"github.com/google/go-cmp/cmp"
 	"k8s.io/apimachinery/pkg/runtime/schema"
@@ -114,20 +115,57 @@ func TestAppendCloudEventAllocatesNothing(t *testing.T) {
 }
 
 func TestParseEventRefuses(t *testing.T) {
-	const good = `{"specversion":"1.0","type":"dev.fairlead.resource.added.v1","id":"/v1/pods/u/1"}`
-	if _, err := pipeline.ParseEvent([]byte(good + "\n")); err != nil {
-		t.Fatal(err)
+	const good = `{"specversion":"1.0","type":"dev.fairlead.resource.added.v1","source":"/clusters/a%2Fb","subject":"/apis/g/v1/namespaces/ns/pods/n",` +
+		`"id":"g/v1/pods/u/1","cluster":"a/b","apiversion":"g/v1","namespace":"ns","name":"n","resourceversion":"1","later":{"A":1,"A":2}}`
+	if e, err := pipeline.ParseEvent([]byte(good + "\n")); err != nil || e.Resource().String() != "g/v1, Resource=pods" {
+		t.Fatalf("%v, %v", e, err)
+	}
+	other := func(old, new string) string {
+		if !strings.Contains(good, old) {
+			t.Fatalf("there is no %s", old)
+		}
+		return strings.Replace(good, old, new, 1)
 	}
 	for _, line := range []string{
-		"", "null", good[:40], good + good,
-		strings.Replace(good, "1.0", "0.3", 1),
-		strings.Replace(good, "fairlead", "example", 1),
-		strings.Replace(good, "added", "gone", 1),
-		strings.Replace(good, "/u/1", "/u", 1),
+		"", "null", "[]", good[:40], good + good, good + "]",
+		other("1.0", "0.3"), other("fairlead", "example"), other("added", "gone"), other("/u/1", "/u"),
+		// Who it is from.
+		other(`"cluster":"a/b"`, `"cluster":"c"`), other(`"cluster":"a/b"`, `"cluster":"a/b","cluster":"a/b"`),
+		other(`"cluster":"a/b"`, `"Cluster":"a/b"`), other(`"cluster":"a/b"`, `"cluster":"a/b","Cluster":"c"`),
+		other(`"cluster":"a/b"`, `"cluster":"a/b","clu\u0073ter":"c"`), other(`"source":"/clusters/a%2Fb"`, `"source":"/clusters/a/b"`),
+		strings.ReplaceAll(other("a%2Fb", ""), "a/b", ""), other(`"cluster"`, `"\u212Aind":"x","cluster"`),
+		// What it is about.
+		other(`"name":"n"`, `"name":"m"`), other(`"namespace":"ns",`, ``), other(`"apiversion":"g/v1"`, `"apiversion":"g/v2"`),
+		other("g/v1/pods/u/1", "/v1/pods/u/1"), other("/u/1", "/u/2"), other("/u/1", "/u/deleted"), other(`added.v1`, `deleted.v1`),
+		other("ns/pods/n", "ns/pods/m"), other("/pods/u", "/jobs/u"),
+		other(`"later"`, "\"l\xffater\""), other(`{"A"`, "{\"\xff\""),
 	} {
 		if e, err := pipeline.ParseEvent([]byte(line)); err == nil {
 			t.Errorf("%s was taken for %+v", line, e)
 		}
+	}
+}
+
+// TestIDsOfDifferentStatesDiffer has UIDs and versions that hold what
+// separates them.
+func TestIDsOfDifferentStatesDiffer(t *testing.T) {
+	ids := map[string]string{}
+	for _, state := range [][2]string{{"a", "b/c"}, {"a/b", "c"}, {"a%2Fb", "c"}, {"", "a/b/c"}} {
+		c := pipeline.Change{
+			Key: pipeline.Key{Cluster: "alpha", Resource: "configmaps", Name: "n"}, Origin: eventConfigMaps,
+			Op: pipeline.Updated, UID: types.UID(state[0]), ResourceVersion: state[1],
+		}
+		e, err := pipeline.ParseEvent(c.AppendCloudEvent(nil))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if e.UID() != state[0] || e.ResourceVersion != state[1] {
+			t.Errorf("read back as %q, %q, want %q", e.UID(), e.ResourceVersion, state)
+		}
+		if is, taken := ids[e.ID]; taken {
+			t.Errorf("%q has id %s, and so has %s", state, e.ID, is)
+		}
+		ids[e.ID] = strings.Join(state[:], " ")
 	}
 }
 
@@ -160,10 +198,11 @@ func FuzzCloudEvent(f *testing.F) {
 		if group != "" {
 			apiVersion = group + "/" + version
 		}
-		id := group + "/" + version + "/" + resource + "/" + uid + "/" + rv
+		state := rv
 		if c.Op == pipeline.Deleted {
-			id = group + "/" + version + "/" + resource + "/" + uid + "/deleted"
+			state = "deleted"
 		}
+		id := group + "/" + version + "/" + resource + "/" + strings.ReplaceAll(strings.ReplaceAll(uid, "%", "%25"), "/", "%2F") + "/" + state
 		subject := "/api/" + url.PathEscape(version)
 		if group != "" {
 			subject = "/apis/" + url.PathEscape(group) + "/" + url.PathEscape(version)
@@ -185,6 +224,13 @@ func FuzzCloudEvent(f *testing.F) {
 		}
 		if diff := cmp.Diff(want, e); diff != "" {
 			t.Fatalf("read back (-want +got):\n%s", diff)
+		}
+		text := cluster + group + version + resource + kind + namespace + name + uid + rv + object
+		if !utf8.ValidString(text) || cluster == "" || name == "" || strings.Contains(group+version+resource, "/") {
+			return // what no stream lets pass
+		}
+		if e, err := pipeline.ParseEvent(line); err != nil || e.UID() != uid || e.Key().Cluster != cluster {
+			t.Fatalf("read back as %+v, %v: %s", e, err, line)
 		}
 	})
 }

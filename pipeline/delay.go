@@ -107,6 +107,7 @@ func (q *Queue[T, K]) bringBackLocked(item *T, key *K, hash uint64, cluster stri
 	}
 	l := e.lane
 	l.added++
+	l.retries++
 	switch {
 	case e.waiting():
 		l.coalesced++

@@ -21,13 +21,22 @@
 //   - Of one cluster at most MaxInWork items are in work, if that is set, so that
 //     a cluster whose calls hang leaves the other workers to the rest.
 //   - Within a lane live items go before those of a snapshot, except at every
-//     eighth pick; each class is in the order its items came, or came back.
+//     eighth pick. Each class is in the order its items came, or came back; but
+//     one that came while an older one of its identity was in work stands at the
+//     end from that one's Done on, and one whose priority rises from the snapshot
+//     to the live class from then on.
 //   - A lane that Offer fills holds at most LaneCapacity items and LaneBytes
 //     bytes, or a single larger item; its snapshot class three quarters of
 //     that. Add, AddAfter and AddRateLimited never block and are not bounded;
 //     what is delayed does not count.
 //   - Every item that came is handed out, replaced by a newer one, or counted
 //     as dropped: see LaneStats.
+//   - Turns, tokens and MaxInWork hold until the end, also while the queue shuts
+//     down. ShutDown drops what waits if DropOnShutDown is set, as it is for a
+//     controller (FairRequests, Fair): a controller that is stopped, or whose
+//     manager has lost its lease, begins nothing more, and its sources bring it
+//     again to whoever goes on. A plain Queue hands it out, as client-go's does.
+//     ShutDownWithDrain and Stop drain either.
 //
 // Every method of Queue may be called by any number of goroutines at once;
 // there is one lock, held for a constant time but for the heaps of delayed

@@ -5,6 +5,11 @@ import (
 	"fmt"
 	"strings"
 	"time"
+
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/fairlead-dev/fairlead/internal/jsontext"
 )
 
 // Event is what [Change.AppendCloudEvent] writes, read back: for consumers of
@@ -30,23 +35,64 @@ type Event struct {
 }
 
 // ParseEvent reads one event, with or without its line end. It fails on
-// anything that is not JSON or was not written by Fairlead; attributes that it
-// does not know are ignored.
+// anything that was not written by Fairlead: on what is not one JSON object in
+// UTF-8, on attributes that stand there twice or are no attributes of
+// CloudEvents, and where those that say what the event is about disagree: source
+// with cluster; id, subject and apiversion with each other, with namespace, name
+// and resourceversion. Attributes that it does not know are ignored. What data
+// holds is not looked into.
 func ParseEvent(line []byte) (Event, error) {
 	var e Event
-	if err := json.Unmarshal(line, &e); err != nil {
+	if err := jsontext.Unmarshal(line, &e); err != nil {
 		return Event{}, fmt.Errorf("parse event: %w", err)
 	}
 	if e.SpecVersion != "1.0" {
-		return Event{}, fmt.Errorf("parse event: specversion %q, want 1.0", e.SpecVersion)
+		return Event{}, fmt.Errorf("parse event: specversion %.40q, want 1.0", e.SpecVersion)
 	}
 	if e.Op() == 0 {
-		return Event{}, fmt.Errorf("parse event: type %q is not one of Fairlead's", e.Type)
+		return Event{}, fmt.Errorf("parse event: type %.80q is not one of Fairlead's", e.Type)
 	}
-	if strings.Count(e.ID, "/") < 4 {
-		return Event{}, fmt.Errorf("parse event: id %q is not group/version/resource/uid/version", e.ID)
+	if err := e.agree(); err != nil {
+		return Event{}, fmt.Errorf("parse event: %w", err)
 	}
 	return e, nil
+}
+
+// agree fails if the event is about several things.
+func (e *Event) agree() error {
+	id, ok := e.parts()
+	if !ok {
+		return fmt.Errorf("id %.400q is not group/version/resource/uid/version", e.ID)
+	}
+	if e.Cluster == "" || e.Name == "" {
+		return fmt.Errorf("event %.400q has no cluster or no name", e.ID)
+	}
+	c := Change{
+		Key:    e.Key(),
+		Origin: &Origin{Resource: e.Resource()},
+		Op:     e.Op(), UID: types.UID(e.UID()), ResourceVersion: e.ResourceVersion,
+	}
+	for _, attribute := range []struct{ name, is, want string }{
+		{"source", e.Source, string(c.appendSource(nil))},
+		{"subject", e.Subject, string(c.appendPath(nil))},
+		{"apiversion", e.APIVersion, c.Origin.Resource.GroupVersion().String()},
+		{"the end of the id", id[4], c.state()},
+	} {
+		if attribute.is != attribute.want {
+			return fmt.Errorf("of event %.400q %s is %.400q, but its other attributes say %.400q", e.ID, attribute.name, attribute.is, attribute.want)
+		}
+	}
+	return nil
+}
+
+// parts returns the five parts of the id: group, version, resource, UID as it
+// is escaped there, and state.
+func (e *Event) parts() (id [5]string, ok bool) {
+	parts := strings.SplitN(e.ID, "/", len(id))
+	if len(parts) < len(id) {
+		return id, false
+	}
+	return [5]string(parts), true
 }
 
 // Op returns what the event's type says, 0 when it says nothing known.
@@ -63,23 +109,19 @@ func (e *Event) Op() Op {
 	return 0
 }
 
+// Resource returns the resource of the event's object, as it was served.
+func (e *Event) Resource() schema.GroupVersionResource {
+	id, _ := e.parts()
+	return schema.GroupVersionResource{Group: id[0], Version: id[1], Resource: id[2]}
+}
+
 // Key returns the identity of the event's object.
 func (e *Event) Key() Key {
-	part := strings.SplitN(e.ID, "/", 5)
-	if len(part) < 5 {
-		return Key{Cluster: e.Cluster, Namespace: e.Namespace, Name: e.Name}
-	}
-	resource := part[2]
-	if part[0] != "" {
-		resource += "." + part[0]
-	}
-	return Key{Cluster: e.Cluster, Resource: resource, Namespace: e.Namespace, Name: e.Name}
+	return Key{Cluster: e.Cluster, Resource: e.Resource().GroupResource().String(), Namespace: e.Namespace, Name: e.Name}
 }
 
 // UID returns the UID of the event's object.
 func (e *Event) UID() string {
-	if part := strings.SplitN(e.ID, "/", 5); len(part) == 5 {
-		return part[3]
-	}
-	return ""
+	id, _ := e.parts()
+	return unescapeUID(id[3])
 }

@@ -38,7 +38,7 @@ func ExampleQueue() {
 	offer("noisy", "b", "4")
 	offer("quiet", "z", "1")
 
-	q.ShutDown() // workers still get what waits
+	q.ShutDown() // as of client-go's queue, workers still get what waits
 	for {
 		c, shutdown := q.Get()
 		if shutdown {
@@ -98,6 +98,7 @@ func ExampleFairRequests() {
 // A controller that exists already, over the clusters that another library knows:
 // NewQueue is the one line that it needs. Its requests stay what they are; they
 // only have to be comparable, and a function says which cluster each is about.
+// When it ends it begins nothing of what still waits.
 func ExampleFair() {
 	type request struct { // whatever the controller has
 		reconcile.Request
@@ -107,7 +108,7 @@ func ExampleFair() {
 	options := controller.TypedOptions[request]{
 		Reconciler: reconcile.TypedFunc[request](func(_ context.Context, r request) (reconcile.Result, error) {
 			fmt.Println("reconcile", r.Name, "of", cmp.Or(r.ClusterName, "the hub"))
-			if r.ClusterName == "" {
+			if r.Name == "c" {
 				cancel()
 			}
 			return reconcile.Result{}, nil
@@ -126,7 +127,7 @@ func ExampleFair() {
 	}
 	if err := c.Watch(source.TypedFunc[request](func(_ context.Context, q workqueue.TypedRateLimitingInterface[request]) error {
 		// The hub, whose cluster has no name here, is a lane like the others.
-		for _, r := range []request{ask("noisy", "a"), ask("noisy", "b"), ask("noisy", "c"), ask("quiet", "x"), ask("", "last")} {
+		for _, r := range []request{ask("noisy", "a"), ask("noisy", "b"), ask("noisy", "c"), ask("quiet", "x"), ask("", "own")} {
 			q.Add(r)
 		}
 		return nil
@@ -139,7 +140,7 @@ func ExampleFair() {
 	// Output:
 	// reconcile a of noisy
 	// reconcile x of quiet
-	// reconcile last of the hub
+	// reconcile own of the hub
 	// reconcile b of noisy
 	// reconcile c of noisy
 }

@@ -74,6 +74,7 @@ func runScript(t *testing.T, script []byte) {
 		LaneCapacity: 1 + r.next(6),
 		LaneBytes:    int64(4 + r.next(40)),
 	}
+	o.DropOnShutDown = r.next(2) == 1
 	if r.next(2) == 1 {
 		o.Known = func(cluster string) bool { return cluster != clusterNames[0] }
 	}
@@ -82,13 +83,14 @@ func runScript(t *testing.T, script []byte) {
 		return workqueue.NewTypedItemExponentialFailureRateLimiter[string](100*time.Millisecond, 10*time.Second)
 	}
 	r.m = &model{
-		capacity: o.LaneCapacity, bytes: o.LaneBytes, knows: o.Known,
+		capacity: o.LaneCapacity, bytes: o.LaneBytes, knows: o.Known, drops: o.DropOnShutDown,
 		buckets: ratelimit.New(limit), limiter: newLimiter(), now: time.Now(),
 		lanes: make(map[string]*modelLane), weights: make(map[string]int), inWork: make(map[string]*modelLane),
 		refused: make(map[string]bool), removals: make(map[*modelLane][]string),
 	}
 	o.Buckets, o.RateLimiter = ratelimit.New(limit), newLimiter()
 	r.q = newStateQueue(o)
+	r.q.Lanes() // from now on durations are measured
 	for len(r.script) > 0 && !t.Failed() {
 		r.step()
 		r.compare()
@@ -244,25 +246,20 @@ func (r *run) shutDown(how int) {
 	q, m := r.q, r.m
 	switch how {
 	case 0, 1:
-		if m.getters > 0 && len(m.stops) > 0 {
-			return // a race between those who take and the one who drops
-		}
 		r.note("ShutDown()")
 		q.ShutDown()
-		m.setShut(2)
-		m.serve()
-		m.settle(true)
+		m.shutDown()
 	case 2, 3:
 		label, _ := r.call("drain", func(context.Context) string { q.ShutDownWithDrain(); return "drained" })
 		r.note("%s: ShutDownWithDrain()", label)
 		m.drains = append(m.drains, label)
-		m.setShut(max(m.shut, 1))
+		m.setShut()
 	case 4, 5:
 		label, cancel := r.call("stop", func(ctx context.Context) string { return fmt.Sprint("left ", q.Stop(ctx)) })
 		r.note("%s: Stop()", label)
 		r.stops[label] = cancel
 		m.stops = append(m.stops, label)
-		m.setShut(max(m.shut, 1))
+		m.setShut()
 	case 6, 7:
 		if label, cancel := r.pending(r.stops); label != "" {
 			r.note("cancel %s", label)
@@ -326,7 +323,7 @@ func (r *run) compare() {
 		Shut    bool
 		Failed  []int
 	}
-	want := seen{r.m.events, r.m.stats(), r.m.len(), r.m.known(), r.m.shut > 0, nil}
+	want := seen{r.m.events, r.m.stats(), r.m.len(), r.m.known(), r.m.shut, nil}
 	got := seen{results, r.q.Lanes(), r.q.Len(), r.q.Known(), r.q.ShuttingDown(), nil}
 	for _, c := range clusterNames {
 		for _, n := range objectNames {
@@ -394,8 +391,10 @@ func (r *run) finish() {
 	}
 	r.note("ShutDown()")
 	q.ShutDown()
-	m.setShut(2)
-	m.serve()
-	m.settle(true)
+	m.shutDown()
+	r.compare()
+	label, cancel := r.call("stop", func(ctx context.Context) string { return fmt.Sprint("left ", q.Stop(ctx)) })
+	cancel()
+	m.finishStop(label) // nobody needs to wait for a token any more
 	r.compare()
 }

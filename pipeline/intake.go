@@ -45,7 +45,7 @@ func (q *Queue[T, K]) add(item *T, priority int) {
 
 // arriveLocked returns the entry of an identity that an item arrives for.
 func (q *Queue[T, K]) arriveLocked(key *K, hash uint64, cluster string) (*entry[T, K], error) {
-	if q.phase != accepting {
+	if q.shut {
 		return nil, ErrShuttingDown
 	}
 	e := q.entries.find(hash, key)

@@ -122,3 +122,25 @@ func TestUnknownClusterIsRemoved(t *testing.T) {
 		equal(t, "lanes", q.Lanes(), []pipeline.LaneStats{})
 	})
 }
+
+// A Known that panics ends its caller, and nothing else.
+func TestKnownPanics(t *testing.T) {
+	q := newStateQueue(pipeline.QueueOptions[state, string]{Known: func(string) bool { panic("as if") }})
+	q.Add(v("x", 1))
+	item, _ := q.Get()
+	drained := make(chan struct{})
+	q.Add(v("y", 1))
+	other, _ := q.Get()
+	q.Done(other) // something is left, so it is not asked
+	func() {
+		defer func() {
+			if p := recover(); p != "as if" {
+				t.Errorf("panic %v", p)
+			}
+		}()
+		q.Done(item)
+	}()
+	equal(t, "in work", lane(q, "a").InWork, 0) // and does not block
+	go func() { q.ShutDownWithDrain(); close(drained) }()
+	<-drained
+}

@@ -33,11 +33,13 @@ type entry[T, K comparable] struct {
 	item     T
 	size     int
 	priority int
+	since    time.Duration // it waits, if that is measured
 	place    node[*entry[T, K]]
 	when     date[*entry[T, K]] // if delayed: until when
 	// working is the lane that handed out an item of this identity that is not
 	// Done yet. It differs from lane if that was removed meanwhile.
 	working *lane[T, K]
+	begun   time.Duration      // the work, if that is measured
 	blocked list[*offer[T, K]] // Offers of this identity, in the order they came
 	// refused is set when the item in work came back while the queue was shutting
 	// down.
@@ -75,9 +77,14 @@ type lane[T, K comparable] struct {
 	gone    bool          // and has ended: the queue does not know this lane any more
 	idle    chan struct{} // made by RemoveCluster, closed once nothing is in work
 
-	added, coalesced, handedOut, throttles uint64
-	dropped                                [2]uint64 // by dropReason
-	blockedFor, throttledFor               time.Duration
+	added, coalesced, handedOut, retries, throttles uint64
+
+	waited, worked Durations
+	timed          int           // in work, of those that are measured
+	begun          time.Duration // sum of when the work on them began
+
+	dropped                  [2]uint64 // by dropReason
+	blockedFor, throttledFor time.Duration
 }
 
 // dropReason says why an item was dropped.
@@ -145,6 +152,7 @@ func (q *Queue[T, K]) joinLocked(e *entry[T, K]) {
 	e.lane.depth[c]++
 	e.lane.bytes[c] += int64(e.size)
 	q.waiting++
+	e.since = q.stampLocked()
 	if e.working != nil {
 		e.lane.parked.pushBack(&e.place)
 		return

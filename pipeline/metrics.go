@@ -12,15 +12,33 @@ type queueCollector struct {
 	stats func() []LaneStats
 
 	depth, bytes, delayed, inWork, coalesced, dropped,
-	backpressure, throttledSeconds, throttled *prometheus.Desc
+	backpressure, throttledSeconds, throttled,
+	adds, handedOut, retries, waited, worked, unfinished *prometheus.Desc
 }
 
 // NewQueueCollector returns a collector of the queue metrics of every cluster,
 // over what stats returns: the Lanes method of a queue. Their names all begin
-// with fairlead_.
+// with fairlead_; those that client-go has for its queues are called as there
+// behind that, fairlead_workqueue_adds_total say, because a registry holds one
+// name with one set of labels, and controller-runtime's has client-go's already.
+// A cluster has 33 series, which end when its lane is freed.
 func NewQueueCollector(stats func() []LaneStats) prometheus.Collector {
+	return newQueueCollector(stats, nil)
+}
+
+// NewNamedQueueCollector is NewQueueCollector with the label name on all series,
+// so that several queues share a registry: all of them with names of their own.
+//
+//	NewQueue: caches.FairRequests(limit, 2, func(q *pipeline.Queue[pipeline.Request, pipeline.Request]) {
+//		metrics.Registry.MustRegister(pipeline.NewNamedQueueCollector(q.Name(), q.Lanes))
+//	})
+func NewNamedQueueCollector(name string, stats func() []LaneStats) prometheus.Collector {
+	return newQueueCollector(stats, prometheus.Labels{"name": strings.ToValidUTF8(name, "\uFFFD")})
+}
+
+func newQueueCollector(stats func() []LaneStats, constant prometheus.Labels) prometheus.Collector {
 	desc := func(name, help string, labels ...string) *prometheus.Desc {
-		return prometheus.NewDesc("fairlead_"+name, help, append([]string{"cluster"}, labels...), nil)
+		return prometheus.NewDesc("fairlead_"+name, help, append([]string{"cluster"}, labels...), constant)
 	}
 	return &queueCollector{
 		stats:        stats,
@@ -34,6 +52,13 @@ func NewQueueCollector(stats func() []LaneStats) prometheus.Collector {
 		throttledSeconds: desc("throttled_seconds_total",
 			"Seconds during which changes of the cluster waited although it was their turn, because its token bucket was empty."),
 		throttled: desc("throttled_total", "Times that it was the cluster's turn but its token bucket was empty."),
+		adds:      desc("workqueue_adds_total", "Changes that came for the cluster, brought back ones and those that replaced another one included."),
+		handedOut: desc("workqueue_handed_out_total", "Changes of the cluster that were handed out to a worker."),
+		retries:   desc("workqueue_retries_total", "Changes of the cluster that were brought back, to be handed out again after a while."),
+		waited:    desc("workqueue_queue_duration_seconds", "Time that changes of the cluster waited until they were handed out."),
+		worked:    desc("workqueue_work_duration_seconds", "Time that the work on changes of the cluster took."),
+		unfinished: desc("workqueue_unfinished_work_seconds",
+			"Sum of how long the work under way on changes of the cluster has taken so far: it grows while a worker is stuck."),
 	}
 }
 
@@ -42,6 +67,7 @@ func (c *queueCollector) Describe(ch chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{
 		c.depth, c.bytes, c.delayed, c.inWork, c.coalesced, c.dropped,
 		c.backpressure, c.throttledSeconds, c.throttled,
+		c.adds, c.handedOut, c.retries, c.waited, c.worked, c.unfinished,
 	} {
 		ch <- d
 	}
@@ -69,5 +95,22 @@ func (c *queueCollector) Collect(ch chan<- prometheus.Metric) {
 		counter(c.backpressure, s.Blocked.Seconds())
 		counter(c.throttledSeconds, s.Throttled.Seconds())
 		counter(c.throttled, float64(s.Throttles))
+		counter(c.adds, float64(s.Added))
+		counter(c.handedOut, float64(s.HandedOut))
+		counter(c.retries, float64(s.Retries))
+		gauge(c.unfinished, s.Unfinished.Seconds())
+		ch <- s.Waited.metric(c.waited, cluster)
+		ch <- s.Worked.metric(c.worked, cluster)
 	}
+}
+
+// metric is a histogram of the durations.
+func (d *Durations) metric(desc *prometheus.Desc, cluster string) prometheus.Metric {
+	upTo := make(map[float64]uint64, len(durationBounds))
+	n := uint64(0)
+	for i, bound := range durationBounds {
+		n += d.Counts[i]
+		upTo[bound.Seconds()] = n
+	}
+	return prometheus.MustNewConstHistogram(desc, d.Count(), d.Sum.Seconds(), upTo, cluster)
 }

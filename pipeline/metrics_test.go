@@ -26,7 +26,7 @@ func series(t *testing.T, g prometheus.Gatherer) map[string]float64 {
 			for _, l := range m.GetLabel() {
 				labels = append(labels, l.GetName()+"="+l.GetValue())
 			}
-			all[f.GetName()+"{"+strings.Join(labels, ",")+"}"] = m.GetCounter().GetValue() + m.GetGauge().GetValue()
+			all[f.GetName()+"{"+strings.Join(labels, ",")+"}"] = m.GetCounter().GetValue() + m.GetGauge().GetValue() + float64(m.GetHistogram().GetSampleCount())
 		}
 	}
 	return all
@@ -39,6 +39,7 @@ func TestQueueCollector(t *testing.T) {
 		})
 		registry := prometheus.NewPedanticRegistry()
 		registry.MustRegister(pipeline.NewQueueCollector(q.Lanes))
+		q.Lanes() // from now on durations are measured
 
 		q.Add(v("x", 1))
 		working, _ := q.Get()
@@ -63,6 +64,12 @@ func TestQueueCollector(t *testing.T) {
 			`fairlead_lane_in_work{cluster=a}`:                                 1,
 			`fairlead_throttled_seconds_total{cluster=a}`:                      2,
 			`fairlead_throttled_total{cluster=a}`:                              1,
+			`fairlead_workqueue_adds_total{cluster=a}`:                         6,
+			`fairlead_workqueue_handed_out_total{cluster=a}`:                   1,
+			`fairlead_workqueue_queue_duration_seconds{cluster=a}`:             1,
+			`fairlead_workqueue_retries_total{cluster=a}`:                      1,
+			`fairlead_workqueue_unfinished_work_seconds{cluster=a}`:            2,
+			`fairlead_workqueue_work_duration_seconds{cluster=a}`:              0,
 		})
 		q.Done(working)
 		if err := q.RemoveCluster(t.Context(), "a"); err != nil {
@@ -70,11 +77,60 @@ func TestQueueCollector(t *testing.T) {
 		}
 		equal(t, "series of a removed cluster", series(t, registry), map[string]float64{})
 		q.Add(state{cluster: "no \xff text"})
-		equal(t, "number of series of a cluster with a bad name", len(series(t, registry)), 11)
+		equal(t, "number of series of a cluster with a bad name", len(series(t, registry)), 17)
 		q.ShutDown()
 		synctest.Wait()
 		if blocked.blocked() {
 			t.Error("an Offer is still blocked")
 		}
 	})
+}
+
+// What an item waits for and how long the work on it takes is told by cluster,
+// in tens from a millisecond on.
+func TestDurations(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		q := newNameQueue(pipeline.QueueOptions[string, string]{})
+		q.Add("a/before")
+		before, _ := q.Get()
+		equal(t, "at first", lane(q, "a").Waited, pipeline.Durations{})
+		time.Sleep(time.Second)
+		q.Done(before)
+		q.Add("a/x")
+		time.Sleep(time.Minute)
+		x, _ := q.Get()
+		q.Add(x) // waits for Done
+		time.Sleep(5 * time.Millisecond)
+		equal(t, "unfinished", lane(q, "a").Unfinished, 5*time.Millisecond)
+		q.Done(x)
+		x, _ = q.Get()
+		q.AddAfter(x, time.Hour) // is not waiting
+		q.Done(x)
+		x, _ = q.Get()
+		time.Sleep(time.Hour)
+		q.Done(x)
+		s := lane(q, "a")
+		equal(t, "waited", s.Waited, pipeline.Durations{
+			Counts: [7]uint64{1, 1, 0, 0, 0, 1, 0}, Sum: time.Minute + 5*time.Millisecond,
+		})
+		equal(t, "worked", s.Worked, pipeline.Durations{
+			Counts: [7]uint64{1, 1, 0, 0, 0, 0, 1}, Sum: time.Hour + 5*time.Millisecond,
+		})
+		equal(t, "times worked", s.Worked.Count(), uint64(3))
+		equal(t, "unfinished in the end", s.Unfinished, time.Duration(0))
+	})
+}
+
+// Two queues share a registry, also when they have clusters in common.
+func TestQueuesShareARegistry(t *testing.T) {
+	registry := prometheus.NewPedanticRegistry()
+	for _, name := range []string{"one", "two"} {
+		q := newNameQueue(pipeline.QueueOptions[string, string]{Name: name})
+		registry.MustRegister(pipeline.NewNamedQueueCollector(q.Name(), q.Lanes))
+		fill(q, "a", 2)
+	}
+	all := series(t, registry)
+	for _, name := range []string{"one", "two"} {
+		equal(t, "depth", all["fairlead_lane_depth{class=live,cluster=a,name="+name+"}"], 2.0)
+	}
 }

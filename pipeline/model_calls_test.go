@@ -196,21 +196,35 @@ func (m *model) unthrottle(l *modelLane) {
 	}
 }
 
-func (m *model) setShut(p int) {
-	if m.shut >= p {
+// setShut stops the intake.
+func (m *model) setShut() {
+	if m.shut {
 		return
 	}
+	m.shut = true
 	for _, l := range m.lanes {
-		if m.shut == 0 {
-			m.refuseOffers(l, pipeline.ErrShuttingDown)
-			m.lost += len(l.delayed)
-			l.DroppedShutdown += uint64(len(l.delayed))
-			l.delayed = nil
-		}
+		m.refuseOffers(l, pipeline.ErrShuttingDown)
+		m.lost += len(l.delayed)
+		l.DroppedShutdown += uint64(len(l.delayed))
+		l.delayed = nil
 	}
-	m.shut = p
-	if p == 2 {
-		m.unthrottleAll()
+}
+
+// shutDown is ShutDown.
+func (m *model) shutDown() {
+	m.setShut()
+	if m.drops {
+		m.dropAll()
+	}
+	m.serve()
+	m.settle(true)
+}
+
+func (m *model) dropAll() {
+	for _, l := range m.lanes {
+		n := len(m.empty(l))
+		m.lost += n
+		l.DroppedShutdown += uint64(n)
 	}
 }
 
@@ -240,12 +254,7 @@ func (m *model) settle(force bool) {
 
 func (m *model) finishStop(label string) {
 	m.stops = slices.DeleteFunc(m.stops, func(s string) bool { return s == label })
-	for _, l := range m.lanes {
-		n := len(m.empty(l))
-		m.lost += n
-		l.DroppedShutdown += uint64(n)
-	}
-	m.setShut(2)
+	m.dropAll()
 	m.event("%s: left %d", label, m.lost+len(m.inWork))
 }
 

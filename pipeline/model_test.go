@@ -20,6 +20,7 @@ type model struct {
 	capacity int
 	bytes    int64
 	knows    func(cluster string) bool // nil: all
+	drops    bool                      // on ShutDown
 	buckets  *ratelimit.Buckets
 	limiter  workqueue.TypedRateLimiter[string]
 
@@ -33,7 +34,7 @@ type model struct {
 	removals map[*modelLane][]string // labels of those who wait for a lane to be gone
 	stops    []string                // labels of blocked Stop calls
 	drains   []string                // labels of blocked ShutDownWithDrain calls
-	shut     int                     // 0 no, 1 draining, 2 closing
+	shut     bool
 	lost     int
 	seq      int
 	events   []string // what became of calls that may block
@@ -41,6 +42,7 @@ type model struct {
 
 type modelItem struct {
 	state
+	since    time.Time // it waits
 	priority int
 	due      time.Time
 	seq      int
@@ -66,6 +68,7 @@ type modelLane struct {
 	since, until  time.Time
 	seq           int
 	leaving, gone bool
+	begun         map[string]time.Time // the work, by identity
 }
 
 func byID(id string) func(modelItem) bool {
@@ -79,7 +82,7 @@ func (m *model) event(format string, args ...any) {
 func (m *model) lane(name string) *modelLane {
 	l := m.lanes[name]
 	if l == nil {
-		l = &modelLane{name: name, bucket: m.buckets.Bucket(name)}
+		l = &modelLane{name: name, bucket: m.buckets.Bucket(name), begun: make(map[string]time.Time)}
 		l.Cluster, l.Weight = name, max(m.weights[name], 1)
 		m.lanes[name] = l
 	}
@@ -135,7 +138,7 @@ func (m *model) fitsInPlace(l *modelLane, w *modelItem, priority, size int) bool
 
 // arrive returns the lane for an item, or why it has none.
 func (m *model) arrive(s state) (*modelLane, error) {
-	if m.shut > 0 {
+	if m.shut {
 		return nil, pipeline.ErrShuttingDown
 	}
 	if l := m.lane(s.cluster); !l.leaving {
@@ -207,6 +210,12 @@ func (m *model) raise(l *modelLane, id string, priority int) {
 }
 
 func (m *model) join(l *modelLane, i modelItem) {
+	i.since = m.now
+	m.line(l, i)
+}
+
+// line lets an item stand in line, unless an older one is in work.
+func (m *model) line(l *modelLane, i modelItem) {
 	if m.inWork[i.id()] != nil {
 		l.parked = append(l.parked, i)
 		return
@@ -239,6 +248,7 @@ func (m *model) bringBack(s state, wait time.Duration, limited bool, priority in
 		return
 	}
 	l.Added++
+	l.Retries++
 	i := slices.IndexFunc(l.delayed, byID(s.id()))
 	m.seq++
 	back := modelItem{state: s, priority: priority, due: m.now.Add(wait), seq: m.seq}
@@ -272,14 +282,12 @@ func (m *model) bringBack(s state, wait time.Duration, limited bool, priority in
 func (m *model) pick() (modelItem, *modelLane) {
 	for len(m.turns) > 0 {
 		l := m.turns[0]
-		if m.shut < 2 {
-			if wait := l.bucket.Take(m.now); wait > 0 {
-				m.seq++
-				l.throttled, l.since, l.until, l.seq = true, m.now, m.now.Add(wait), m.seq
-				l.Throttles++
-				m.turns = m.turns[1:]
-				continue
-			}
+		if wait := l.bucket.Take(m.now); wait > 0 {
+			m.seq++
+			l.throttled, l.since, l.until, l.seq = true, m.now, m.now.Add(wait), m.seq
+			l.Throttles++
+			m.turns = m.turns[1:]
+			continue
 		}
 		l.picks++
 		first := slices.IndexFunc(l.line, func(i modelItem) bool { return (i.priority < 0) == (l.picks%8 == 0) })
@@ -307,13 +315,27 @@ func (m *model) serve() {
 		m.inWork[item.id()] = l
 		l.InWork++
 		l.HandedOut++
+		observe(&l.Waited, m.now.Sub(item.since))
+		l.begun[item.id()] = m.now
 		m.event("get: %s %d %d %d", item.id(), item.version, item.size, item.priority)
 		m.admit(l)
 	}
 	throttled := slices.ContainsFunc(m.allLanes(), func(l *modelLane) bool { return l.throttled })
-	for m.shut > 0 && !throttled && m.getters > 0 {
+	for m.shut && !throttled && m.getters > 0 {
 		m.getters--
 		m.event("get: shutdown")
+	}
+}
+
+func observe(d *pipeline.Durations, took time.Duration) {
+	d.Sum += took
+	bound := time.Millisecond
+	for i := range d.Counts {
+		if took <= bound || i == len(d.Counts)-1 {
+			d.Counts[i]++
+			return
+		}
+		bound *= 10
 	}
 }
 
@@ -332,6 +354,8 @@ func (m *model) done(s state) {
 	}
 	delete(m.inWork, id)
 	w.InWork--
+	observe(&w.Worked, m.now.Sub(w.begun[id]))
+	delete(w.begun, id)
 	if m.refused[id] {
 		delete(m.refused, id)
 		m.lost++
@@ -340,7 +364,7 @@ func (m *model) done(s state) {
 		if i := slices.IndexFunc(l.parked, byID(id)); i >= 0 {
 			item := l.parked[i]
 			l.parked = slices.Delete(l.parked, i, i+1)
-			m.join(l, item)
+			m.line(l, item)
 		}
 	}
 	if w.leaving && w.InWork == 0 {
@@ -370,6 +394,9 @@ func (m *model) stats() []pipeline.LaneStats {
 		}
 		if l.throttled {
 			s.Throttled += m.now.Sub(l.since)
+		}
+		for _, begun := range l.begun {
+			s.Unfinished += m.now.Sub(begun)
 		}
 		all = append(all, s)
 	}

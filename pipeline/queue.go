@@ -54,21 +54,21 @@ type QueueOptions[T, K comparable] struct {
 	// comes late, when its cluster has been removed, leaves nothing behind; and a
 	// cluster that is never known has a full bucket each time it begins anew.
 	// Nil means that all clusters are known. It is called with the queue
-	// locked, by any goroutine: it must not block, nor call the queue.
+	// locked, by any goroutine: it must not block, nor call the queue. If it
+	// panics, so does Done, which has ended the work all the same.
 	Known func(cluster string) bool
 	// RateLimiter says how long AddRateLimited puts an item off. Nil means
 	// from 5 ms, doubling with each failure of the item, to 1000 s.
 	RateLimiter workqueue.TypedRateLimiter[K]
+	// DropOnShutDown has ShutDown drop what waits, as controller-runtime's own
+	// queue does: it is for those who must not go on, and whose sources bring
+	// again what was dropped. Otherwise ShutDown lets the workers have it, as
+	// client-go's queue does. Fair sets it.
+	DropOnShutDown bool
+	// OnShutDown is called once, when the intake has been stopped by whichever
+	// call. It is called by that call, outside of the lock. Optional.
+	OnShutDown func()
 }
-
-// phase is how far the shutdown of a queue has come. It never goes back.
-type phase int
-
-const (
-	accepting phase = iota
-	draining        // takes nothing, hands out what waits as tokens come
-	closing         // as draining, but waits for no token
-)
 
 // Queue is the fan-in of a fleet: see the package comment. Make one with
 // NewQueue. All methods may be called by any number of goroutines at once.
@@ -80,7 +80,7 @@ type Queue[T, K comparable] struct {
 	workers sync.Cond // on mu; see wakeLocked
 	asleep  int       // workers that wait in Get
 	woken   int       // of them, those that a signal is on its way to
-	phase   phase
+	shut    bool      // takes nothing any more
 	entries table[T, K]
 	free    []*entry[T, K]
 	lanes   map[string]*lane[T, K]
@@ -93,6 +93,7 @@ type Queue[T, K comparable] struct {
 	timer     *time.Timer          // delay.go
 	timerDue  time.Duration
 
+	timed   bool          // somebody has asked for Lanes: see durations.go
 	ready   int           // items that could be handed out
 	waiting int           // and those that wait for Done of an older one
 	inWork  int           // handed out and not Done
@@ -196,7 +197,7 @@ func (q *Queue[T, K]) Get() (item T, shutdown bool) {
 		return item, true
 	}
 	item = e.item
-	q.handOutLocked(e)
+	q.handOutLocked(e, q.stampLocked())
 	q.passOnLocked()
 	q.mu.Unlock()
 	return item, false
@@ -214,7 +215,7 @@ func (q *Queue[T, K]) GetWithPriority() (item T, priority int, shutdown bool) {
 		return item, 0, true
 	}
 	item, priority = e.item, e.priority
-	q.handOutLocked(e)
+	q.handOutLocked(e, q.stampLocked())
 	q.passOnLocked()
 	q.mu.Unlock()
 	return item, priority, false

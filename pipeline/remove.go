@@ -99,7 +99,7 @@ func (q *Queue[T, K]) emptyLocked(l *lane[T, K], r dropReason) (dropped []K) {
 	if l.turn.list != nil {
 		l.turn.leave()
 	}
-	if q.phase != accepting {
+	if q.shut {
 		q.workers.Broadcast() // there may be nothing left to wait for
 	}
 	return dropped

@@ -33,7 +33,11 @@ type NewQueueFunc[T comparable] = func(controllerName string, rateLimiter workqu
 // Nil buckets mean no limits. Of one cluster at most maxInWork requests are in
 // work at once, zero is no limit: set it well below MaxConcurrentReconciles,
 // because a cluster in which calls hang keeps so many workers. For what made may
-// be see Fair.
+// be, and for what becomes of the queue when the controller ends, see Fair.
+//
+// Whoever is given the same buckets shares them: two controllers made from one
+// value of FairRequests have a queue each, and together one limit for a cluster;
+// made from two calls with buckets of their own, each has its own.
 func FairRequests(buckets *ratelimit.Buckets, maxInWork int, made func(*Queue[Request, Request])) NewQueueFunc[Request] {
 	return Fair(QueueOptions[Request, Request]{
 		Cluster:   func(r Request) string { return r.Cluster },
@@ -46,16 +50,24 @@ func FairRequests(buckets *ratelimit.Buckets, maxInWork int, made func(*Queue[Re
 // must be set. Requests are their own identity unless o.Identity says
 // otherwise. Name and RateLimiter are the controller's unless o has them.
 //
+// When the controller ends, because it is asked to or because its manager has
+// lost the lease, nothing more of what waits is handed out, as of
+// controller-runtime's own queue: o.DropOnShutDown is always set. Whoever leads
+// next, or starts again, has it from its sources. To have it worked off instead,
+// call ShutDownWithDrain or Stop of the queue before the controller's context
+// ends; limits hold meanwhile.
+//
 // If made is not nil it is called with the queue when the controller makes it:
 // keep it to remove clusters, set weights and limits, or collect metrics. The
 // workqueue_* metrics of client-go do not exist for this queue;
-// NewQueueCollector has them by cluster.
+// NewNamedQueueCollector has them by cluster.
 func Fair[T comparable](o QueueOptions[T, T], made func(*Queue[T, T])) NewQueueFunc[T] {
 	return func(name string, limiter workqueue.TypedRateLimiter[T]) workqueue.TypedRateLimitingInterface[T] {
 		o := o
 		if o.Name == "" {
 			o.Name = name
 		}
+		o.DropOnShutDown = true
 		if o.RateLimiter == nil {
 			o.RateLimiter = limiter
 		}

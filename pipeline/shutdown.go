@@ -2,48 +2,52 @@ package pipeline
 
 import "context"
 
-// ShutDown stops the intake at once and lets the workers have what waits, for
-// which no tokens are needed any more; then Get returns shutdown. What is
-// delayed is dropped, and blocked Offers return ErrShuttingDown. It does not
-// wait, and ends the waiting of ShutDownWithDrain and Stop. Calling it again
-// is fine.
+// ShutDown stops the intake at once. What waits is dropped if
+// QueueOptions.DropOnShutDown says so; else the workers get it, as their turns
+// and tokens come. Then Get returns shutdown. What is delayed is dropped in any
+// case, and blocked Offers return ErrShuttingDown. It does not wait, and ends the
+// waiting of ShutDownWithDrain and Stop. Calling it again is fine.
 func (q *Queue[T, K]) ShutDown() {
 	q.mu.Lock()
-	defer q.mu.Unlock()
-	q.shutLocked(closing)
+	first := q.shutLocked()
+	if q.o.DropOnShutDown {
+		q.dropAllLocked()
+	}
 	q.unwaitLocked()
+	q.mu.Unlock()
+	q.tellShut(first)
 }
 
-// ShutDownWithDrain stops the intake as ShutDown does, then waits until
-// nothing waits or is in work any more. Tokens are waited for.
+// ShutDownWithDrain stops the intake, then waits until nothing waits or is in
+// work any more, or ShutDown is called: what waits is handed out within its
+// limits, whatever DropOnShutDown says. For a controller's queue, call it before
+// the controller is stopped.
 func (q *Queue[T, K]) ShutDownWithDrain() {
 	q.mu.Lock()
-	q.shutLocked(draining)
+	first := q.shutLocked()
 	idle := q.idleLocked()
 	q.mu.Unlock()
+	q.tellShut(first)
 	<-idle
 }
 
-// Stop is ShutDownWithDrain until ctx ends or ShutDown is called; then it
-// drops what still waits. It returns how many items the queue had taken and
-// did not see the end of: those dropped, by now or by an earlier call,
-// including the ones that were delayed or whose work failed after the intake
-// had stopped, and those still in work.
+// Stop is ShutDownWithDrain until ctx ends; then it drops what still waits. It
+// returns how many items the queue had taken and did not see the end of: those
+// dropped, by now or by an earlier call, including the ones that were delayed or
+// whose work failed after the intake had stopped, and those still in work.
 func (q *Queue[T, K]) Stop(ctx context.Context) (left int) {
 	q.mu.Lock()
-	q.shutLocked(draining)
+	first := q.shutLocked()
 	idle := q.idleLocked()
 	q.mu.Unlock()
+	q.tellShut(first)
 	select {
 	case <-idle:
 	case <-ctx.Done():
 	}
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	for _, l := range q.lanes {
-		q.lost += len(q.emptyLocked(l, dropShutdown))
-	}
-	q.shutLocked(closing)
+	q.dropAllLocked()
 	q.settleLocked()
 	return q.lost + q.inWork
 }
@@ -52,33 +56,37 @@ func (q *Queue[T, K]) Stop(ctx context.Context) (left int) {
 func (q *Queue[T, K]) ShuttingDown() bool {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	return q.phase != accepting
+	return q.shut
 }
 
-// shutLocked takes the shutdown as far as p, if it is not further already.
-func (q *Queue[T, K]) shutLocked(p phase) {
-	if q.phase >= p {
-		return
+// shutLocked stops the intake. It tells whether that is the first time.
+func (q *Queue[T, K]) shutLocked() (first bool) {
+	if q.shut {
+		return false
 	}
-	if q.phase == accepting {
-		for _, l := range q.lanes {
-			q.refuseOffersLocked(l, ErrShuttingDown)
-			q.lost += len(q.dropListLocked(nil, l, &l.delayed, dropShutdown))
-		}
-	}
-	q.phase = p
-	if p == closing {
-		for now := q.now(); len(q.throttled.heap) > 0; {
-			q.unthrottleLocked(q.throttled.next().self, now)
-		}
-		for _, l := range q.lanes {
-			q.resumeLocked(l)
-		}
-		if q.timer != nil {
-			q.timer.Stop()
-		}
+	q.shut = true
+	for _, l := range q.lanes {
+		q.refuseOffersLocked(l, ErrShuttingDown)
+		q.lost += len(q.dropListLocked(nil, l, &l.delayed, dropShutdown))
 	}
 	q.workers.Broadcast()
+	return true
+}
+
+func (q *Queue[T, K]) tellShut(first bool) {
+	if first && q.o.OnShutDown != nil {
+		q.o.OnShutDown()
+	}
+}
+
+// dropAllLocked drops everything that waits.
+func (q *Queue[T, K]) dropAllLocked() {
+	for _, l := range q.lanes {
+		q.lost += len(q.emptyLocked(l, dropShutdown))
+	}
+	if q.timer != nil {
+		q.timer.Stop() // nothing is delayed or throttled any more
+	}
 }
 
 // idleLocked returns a channel that is closed when nothing waits or is in work

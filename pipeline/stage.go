@@ -16,11 +16,13 @@ import (
 type ChangeQueue = Queue[*Change, Key]
 
 // NewChangeQueue returns a ChangeQueue. Of the options, Cluster, Identity and
-// Size are set here.
+// Size are set here, and DropOnShutDown: who wants a drain calls Stop before the
+// stage's manager ends, and after a lost lease nothing more is begun.
 func NewChangeQueue(o QueueOptions[*Change, Key]) *ChangeQueue {
 	o.Cluster = func(c *Change) string { return c.Key.Cluster }
 	o.Identity = func(c *Change) Key { return c.Key }
 	o.Size = (*Change).Size
+	o.DropOnShutDown = true
 	return NewQueue(o)
 }
 

@@ -25,15 +25,23 @@ type LaneStats struct {
 	HandedOut       uint64
 	DroppedRemoved  uint64 // because the cluster was removed
 	DroppedShutdown uint64 // because the queue was shut down
+	Retries         uint64 // of Added, those brought back: AddAfter, AddRateLimited and the like
 
 	Blocked   time.Duration // for how long there was an Offer that waited for room
 	Throttled time.Duration // for how long items waited and only a token was missing
 	Throttles uint64        // how often a token was missing
+
+	// Of items that came, or whose work began, after the first call of Lanes:
+	Waited     Durations     // until they were handed out; without delays, and from the first one that was replaced
+	Worked     Durations     // until Done
+	Unfinished time.Duration // sum of how long the work on those in work has taken so far
 }
 
-// Lanes returns the stats of all lanes, by name.
+// Lanes returns the stats of all lanes, by name. From the first call on the queue
+// measures durations, for which it reads the clock three times for each item.
 func (q *Queue[T, K]) Lanes() []LaneStats {
 	q.mu.Lock()
+	q.timed = true
 	stats := make([]LaneStats, 0, len(q.lanes))
 	now := q.now()
 	for _, l := range q.lanes {
@@ -62,6 +70,10 @@ func (l *lane[T, K]) stats(now time.Duration) LaneStats {
 		Blocked:         l.blockedFor,
 		Throttled:       l.throttledFor,
 		Throttles:       l.throttles,
+		Retries:         l.retries,
+		Waited:          l.waited,
+		Worked:          l.worked,
+		Unfinished:      time.Duration(l.timed)*(now+1) - l.begun, // stamps are one more
 	}
 	if s.BlockedOffers > 0 {
 		s.Blocked += now - l.blockedSince

@@ -25,7 +25,7 @@ func (q *Queue[T, K]) pickLocked() *entry[T, K] {
 			l.turn.leave() // resumeLocked brings it back
 			continue
 		}
-		if q.phase != closing && !l.bucket.Unlimited() {
+		if !l.bucket.Unlimited() {
 			now := q.now()
 			if wait := l.bucket.Take(q.epoch.Add(now)); wait > 0 {
 				q.throttleLocked(l, now, wait)
@@ -37,10 +37,9 @@ func (q *Queue[T, K]) pickLocked() *entry[T, K] {
 	return nil
 }
 
-// isBusyLocked tells whether a lane has as much in work as it may. In a shutdown
-// without patience every lane may have anything.
+// isBusyLocked tells whether a lane has as much in work as it may.
 func (q *Queue[T, K]) isBusyLocked(l *lane[T, K]) bool {
-	return q.o.MaxInWork > 0 && l.inWork >= q.o.MaxInWork && q.phase != closing
+	return q.o.MaxInWork > 0 && l.inWork >= q.o.MaxInWork
 }
 
 // wakeLocked wakes a worker, if one sleeps, because there may be something to

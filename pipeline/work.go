@@ -1,6 +1,9 @@
 package pipeline
 
-import "sync/atomic"
+import (
+	"sync/atomic"
+	"time"
+)
 
 // few holds the entries that are in work as long as they are few, so that Done
 // finds its entry without hashing the identity. Once there are more it holds
@@ -50,10 +53,11 @@ func (q *Queue[T, K]) getSome(most func() int, bytes int, take func(item T, prio
 	if e == nil {
 		return 0, true
 	}
+	stamp := q.stampLocked()
 	for left := most(); e != nil; {
 		take(e.item, e.priority)
 		left, bytes = left-1, bytes-e.size
-		q.handOutLocked(e)
+		q.handOutLocked(e, stamp)
 		if e = nil; left > 0 && bytes > 0 {
 			e = q.pickLocked()
 		}
@@ -67,7 +71,7 @@ func (q *Queue[T, K]) getSome(most func() int, bytes int, take func(item T, prio
 func (q *Queue[T, K]) nextLocked() *entry[T, K] {
 	e := q.pickLocked()
 	for e == nil {
-		if q.phase != accepting && q.ready == 0 {
+		if q.shut && q.ready == 0 {
 			return nil
 		}
 		q.asleep++
@@ -80,8 +84,9 @@ func (q *Queue[T, K]) nextLocked() *entry[T, K] {
 }
 
 // handOutLocked begins the work on what nextLocked returned.
-func (q *Queue[T, K]) handOutLocked(e *entry[T, K]) {
+func (q *Queue[T, K]) handOutLocked(e *entry[T, K], stamp time.Duration) {
 	l := e.lane
+	l.begin(e, stamp)
 	e.item = *new(T)
 	e.working = l
 	l.inWork++
@@ -95,7 +100,7 @@ func (q *Queue[T, K]) handOutLocked(e *entry[T, K]) {
 func (q *Queue[T, K]) passOnLocked() {
 	// A signal may have stood for more than one item, and shutting down is
 	// over for all workers at once.
-	if q.phase != accepting {
+	if q.shut {
 		q.workers.Broadcast()
 	} else if q.ring.n > 0 {
 		q.wakeLocked()
@@ -114,6 +119,7 @@ func (q *Queue[T, K]) Done(item T) {
 		hash = q.entries.hash(*key)
 	}
 	q.mu.Lock()
+	defer q.mu.Unlock() // also if Known panics
 	var e *entry[T, K]
 	if !q.few.many.Load() {
 		e = q.few.take(key)
@@ -126,12 +132,12 @@ func (q *Queue[T, K]) Done(item T) {
 	if e != nil && e.working != nil {
 		q.doneLocked(e)
 	}
-	q.mu.Unlock()
 }
 
 func (q *Queue[T, K]) doneLocked(e *entry[T, K]) {
 	l := e.working
 	e.working = nil
+	l.finish(e, q.stampLocked())
 	l.inWork--
 	q.inWork--
 	if q.inWork == 0 && q.few.many.Load() {
@@ -151,8 +157,8 @@ func (q *Queue[T, K]) doneLocked(e *entry[T, K]) {
 		q.freeLaneLocked(l)
 		close(l.idle)
 	}
-	if q.o.Known != nil {
-		q.forgetLocked(l)
-	}
 	q.settleLocked()
+	if q.o.Known != nil {
+		q.forgetLocked(l) // last, because Known may panic
+	}
 }

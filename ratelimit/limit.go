@@ -8,6 +8,10 @@ import (
 	"golang.org/x/time/rate"
 )
 
+// MinQPS is the least rate that configuration should take beside 0, which is no
+// limit: one in 17 minutes. Of anything slower it would seem that nothing passes.
+const MinQPS = 0.001
+
 // Limit is how fast tokens come and how many may be saved up.
 type Limit struct {
 	// QPS is the number of tokens per second. Zero means unlimited.

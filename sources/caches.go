@@ -61,6 +61,11 @@ type CachesOptions struct {
 // for reconcilers that run over all of them. They are a fleet.Handler, and a
 // runnable of controller-runtime's manager: add them to it, so that they run
 // before the first reconcile and beyond the last.
+//
+// What sources and reconcilers use comes with the embedded cache.Fleet: Clusters
+// returns the members' names, Client and Cluster give access to one of them, Has
+// tells whether one is there, State where it stands, Changes yields what becomes
+// of all, and WaitLive waits for one.
 type Caches struct {
 	// Fleet is what sources and reconcilers use.
 	*cache.Fleet
@@ -71,8 +76,8 @@ type Caches struct {
 
 	mu        sync.Mutex
 	members   map[string]*cachedMember
-	limiters  []*queueLimiter // one per queue of FairRequests
-	described *fleet.Fleet    // of AddToManager
+	limiters  map[*queueLimiter]struct{} // one per queue of FairRequests that takes requests
+	described *fleet.Fleet               // of AddToManager
 }
 
 // NewCaches returns Caches without members. It starts nothing. The only errors
@@ -97,6 +102,7 @@ func NewCaches(o CachesOptions) (*Caches, error) {
 		o:        o,
 		children: supervise.NewSet(o.Log, supervise.Options{}),
 		members:  map[string]*cachedMember{},
+		limiters: map[*queueLimiter]struct{}{},
 		pace:     connection.NewPace(o.Connection.ReconnectMax),
 	}
 	if o.Registerer == nil {

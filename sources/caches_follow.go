@@ -128,7 +128,7 @@ func (c *Caches) removed(r *cachedMember) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	delete(c.members, r.name)
-	for _, l := range c.limiters {
+	for l := range c.limiters {
 		l.forget(r.name)
 	}
 	c.SetLabels(r.name, nil)

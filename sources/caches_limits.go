@@ -1,6 +1,8 @@
 package sources
 
 import (
+	"k8s.io/client-go/util/workqueue"
+
 	"github.com/fairlead-dev/fairlead/pipeline"
 	"github.com/fairlead-dev/fairlead/ratelimit"
 	"github.com/fairlead-dev/fairlead/sources/fleet"
@@ -23,6 +25,13 @@ import (
 // included, begins with a full bucket each time there is something for it; the
 // empty name is known, for requests that are about no cluster.
 //
+// Two controllers made from one value that FairRequests returned share the
+// members' buckets: limit is what both may have together. Of two calls each has
+// its own.
+//
+// When the controller ends, the queue drops what waits, as of pipeline.Fair, and
+// the caches forget it.
+//
 // It panics if limit is not valid.
 func (c *Caches) FairRequests(
 	limit ratelimit.Limit,
@@ -30,23 +39,40 @@ func (c *Caches) FairRequests(
 	made func(*pipeline.Queue[pipeline.Request, pipeline.Request]),
 ) pipeline.NewQueueFunc[pipeline.Request] {
 	buckets := ratelimit.New(limit)
-	return pipeline.Fair(pipeline.QueueOptions[pipeline.Request, pipeline.Request]{
-		Cluster:   func(r pipeline.Request) string { return r.Cluster },
-		Buckets:   buckets,
-		MaxInWork: maxInWork,
-		Known:     c.known,
-	}, func(q *pipeline.Queue[pipeline.Request, pipeline.Request]) {
-		l := &queueLimiter{queue: q, buckets: buckets, limit: limit}
-		c.mu.Lock()
-		c.limiters = append(c.limiters, l)
-		for _, r := range c.members {
-			l.set(r.name, r.config.Limits)
-		}
-		c.mu.Unlock()
-		if made != nil {
-			made(q)
-		}
-	})
+	return func(name string, limiter workqueue.TypedRateLimiter[pipeline.Request]) workqueue.TypedRateLimitingInterface[pipeline.Request] {
+		l := &queueLimiter{buckets: buckets, limit: limit}
+		return pipeline.Fair(pipeline.QueueOptions[pipeline.Request, pipeline.Request]{
+			Cluster:    func(r pipeline.Request) string { return r.Cluster },
+			Buckets:    buckets,
+			MaxInWork:  maxInWork,
+			Known:      c.known,
+			OnShutDown: func() { c.dismiss(l) },
+		}, func(q *pipeline.Queue[pipeline.Request, pipeline.Request]) {
+			l.queue = q
+			c.enlist(l)
+			if made != nil {
+				made(q)
+			}
+		})(name, limiter)
+	}
+}
+
+// enlist lets a queue have the members' limits, of those there are and of those
+// that come.
+func (c *Caches) enlist(l *queueLimiter) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.limiters[l] = struct{}{}
+	for _, r := range c.members {
+		l.set(r.name, r.config.Limits)
+	}
+}
+
+// dismiss forgets the queue of a controller that has ended.
+func (c *Caches) dismiss(l *queueLimiter) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	delete(c.limiters, l)
 }
 
 // known tells the queues, which are locked meanwhile, what is in the fleet.
@@ -77,7 +103,7 @@ func (l *queueLimiter) forget(cluster string) {
 // limitLocked gives a member the limits and labels that its description tells.
 func (c *Caches) limitLocked(r *cachedMember) {
 	c.SetLabels(r.name, r.config.Labels)
-	for _, l := range c.limiters {
+	for l := range c.limiters {
 		l.set(r.name, r.config.Limits)
 	}
 	if c.o.Limit != nil {

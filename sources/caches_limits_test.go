@@ -8,6 +8,8 @@ import (
 	"testing/synctest"
 	"time"
 
+	"k8s.io/client-go/util/workqueue"
+
 	"github.com/fairlead-dev/fairlead/pipeline"
 	"github.com/fairlead-dev/fairlead/ratelimit"
 	"github.com/fairlead-dev/fairlead/sources/cache"
@@ -32,11 +34,17 @@ func TestCachesFollowLimits(t *testing.T) {
 		var queue *pipeline.Queue[pipeline.Request, pipeline.Request]
 		made := s.caches.FairRequests(ratelimit.Limit{QPS: 20}, 0, func(q *pipeline.Queue[pipeline.Request, pipeline.Request]) { queue = q })
 		defer made("late", nil).ShutDown()
+		buckets := func() *ratelimit.Buckets {
+			for l := range s.caches.limiters {
+				return l.buckets
+			}
+			return nil
+		}
 		limits := func(when string, want ratelimit.Limit, weight int) {
 			t.Helper()
 			queue.Add(request("a", "default", "x")) // makes the lane
 			lane := queue.Lanes()[0]
-			if got := s.caches.limiters[0].buckets.Limit("a"); got != want || lane.Weight != weight {
+			if got := buckets().Limit("a"); got != want || lane.Weight != weight {
 				t.Errorf("%s: limit %v, weight %d; want %v, %d", when, got, lane.Weight, want, weight)
 			}
 			if err := queue.RemoveCluster(t.Context(), "a"); err != nil {
@@ -140,4 +148,34 @@ func TestCachesOfAConnectionThatPanics(t *testing.T) {
 			t.Error(err)
 		}
 	})
+}
+
+// TestCachesForgetQueuesThatEnded: a program that makes and ends controllers, as
+// one per CustomResourceDefinition, keeps none of their queues, however they end.
+func TestCachesForgetQueuesThatEnded(t *testing.T) {
+	c, err := NewCaches(CachesOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	type queue = pipeline.Queue[pipeline.Request, pipeline.Request]
+	ended, cancel := context.WithCancel(t.Context())
+	cancel()
+	for name, end := range map[string]func(*queue){
+		"ShutDown":          (*queue).ShutDown,
+		"ShutDownWithDrain": (*queue).ShutDownWithDrain,
+		"Stop":              func(q *queue) { q.Stop(ended) },
+		"all":               func(q *queue) { q.ShutDown(); q.ShutDownWithDrain(); q.Stop(ended) },
+	} {
+		newQueue := c.FairRequests(ratelimit.Limit{QPS: 20}, 2, nil)
+		for range 2 { // controllers, of one value
+			q := newQueue("c", workqueue.DefaultTypedControllerRateLimiter[pipeline.Request]()).(*queue)
+			if len(c.limiters) != 1 {
+				t.Errorf("%s: %d queues are known of one controller", name, len(c.limiters))
+			}
+			end(q)
+			if len(c.limiters) != 0 {
+				t.Errorf("%s: %d queues are kept of no controller", name, len(c.limiters))
+			}
+		}
+	}
 }

@@ -13,8 +13,9 @@
 // metrics. A member that is set again while it is being removed starts anew
 // once that is done.
 //
-// Another cluster under the name of a member takes over once sinks know that the
-// one before is gone. A connection that fails for good, by a panic, is made anew
+// Another cluster under the name of a member takes over once it has answered for
+// Config.NameHold and sinks know that the one before is gone. Members that are one
+// cluster are each followed, and told as such. A connection that fails for good, by a panic, is made anew
 // with its streams, and they go on from where they were.
 //
 // For controllers there are Caches instead: one connection and one

@@ -29,6 +29,7 @@ import (
 // bubble.
 type server struct {
 	uid  string // of the cluster
+	more int    // ConfigMaps beside that one
 	mu   sync.Mutex
 	asks []string // for what watches asked
 	next func()   // called once by the next request
@@ -67,6 +68,9 @@ func (s *server) RoundTrip(r *http.Request) (*http.Response, error) {
 		context.AfterFunc(r.Context(), func() { _ = w.CloseWithError(r.Context().Err()) })
 		go func() {
 			if q.Get("sendInitialEvents") != "" {
+				for i := range s.more {
+					_, _ = fmt.Fprintf(w, `{"type":"ADDED","object":{"kind":"ConfigMap","apiVersion":"v1","metadata":{"name":"more-%d","namespace":"ns","uid":"more-%d","resourceVersion":"4"}}}`+"\n", i, i)
+				}
 				_, _ = fmt.Fprintf(w, `{"type":"ADDED","object":{"kind":"ConfigMap","apiVersion":"v1","metadata":{"name":%q,"namespace":"ns","uid":"object-of-%s","resourceVersion":"5"}}}
 {"type":"BOOKMARK","object":{"kind":"ConfigMap","metadata":{"resourceVersion":"10","annotations":{"k8s.io/initial-events-end":"true"}}}}
 `, "of-"+s.uid, s.uid)
@@ -215,6 +219,7 @@ func startOn(t *testing.T, l *ledger.Ledger, specs ...string) *harness {
 	h.sources = New(Options{
 		Config: Config{
 			Connection: connection.Config{ReconnectMin: 10 * time.Millisecond, ReconnectMax: time.Second, HealthInterval: time.Second},
+			NameHold:   -1,
 			Stream:     stream.Config{ReconnectMin: 10 * time.Millisecond, ReconnectMax: time.Second, StaleAfter: 1000 * time.Hour},
 		},
 		Specs: parsed, Queue: h.queue, Ledger: h.ledger,

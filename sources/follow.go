@@ -1,6 +1,7 @@
 package sources
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 
@@ -29,17 +30,22 @@ func (s *Sources) makeLocked(r *member) error {
 		Config:    s.o.Config.Connection,
 		UserAgent: s.o.Config.UserAgent,
 		Pace:      s.pace,
+		Known:     s.o.Ledger,
+		Hold:      max(cmp.Or(s.o.Config.NameHold, fleet.DefaultNameHold), 0),
 		Log:       s.o.Log,
+
+		Identified: func(uid string) { s.twins.identified(r.name, uid) },
 	})
 	if err != nil {
 		return err
 	}
 	r.conn, r.streams, r.used = conn, nil, false
 	s.limitLocked(r)
-	for _, spec := range s.o.Specs {
+	for i, spec := range s.o.Specs {
 		r.streams = append(r.streams, stream.New(stream.Options{
 			Cluster:    r.name,
 			Spec:       spec,
+			Earlier:    s.o.Specs[:i],
 			Config:     s.o.Config.Stream,
 			Connection: conn,
 			Offerer:    s.o.Queue,
@@ -103,6 +109,7 @@ func (s *Sources) follow(ctx context.Context, r *member) error {
 		return nil // ctx ended: the whole fleet is stopping
 	}
 	s.o.Ledger.Leave(r.name)
+	s.twins.left(r.name)
 	if s.o.Removed != nil {
 		s.o.Removed(r.name)
 	}

@@ -18,6 +18,13 @@ func (s *Sources) limitLocked(r *member) {
 	if s.o.Limit != nil {
 		s.o.Limit(r.name, r.config.Limits)
 	}
+	quota := s.o.Config.Quota
+	quota.Objects, quota.Bytes = r.config.Limits.OverQuota(quota.Objects, quota.Bytes)
+	if s.o.Ledger.SetQuota(r.name, quota) {
+		for _, st := range r.streams {
+			st.MakeRoom()
+		}
+	}
 	if r.config.Limits.Paused {
 		r.conn.Pause()
 	} else {

@@ -8,6 +8,38 @@ import (
 	"github.com/fairlead-dev/fairlead/sources/fleet"
 )
 
+// What a member may have in the ledger follows its description: it holds at once,
+// and a bound that is raised lets in what was left out.
+func TestQuotaIsFollowed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := start(t, "cm")
+		h.sources.o.Config.Quota.Objects = 1
+		a := &server{uid: "a", more: 2}
+		m := a.member("m")
+		m.Fingerprint = "same"
+		want := func(known int, state states.State) {
+			t.Helper()
+			pass()
+			s := h.sources.Status()[0].Streams[0]
+			if s.Known != known || s.State != state || s.Missing != 3-known {
+				t.Fatalf("status: %+v, want %d known, %s", s, known, state)
+			}
+		}
+		h.sources.Set(m)
+		want(1, states.Waiting)
+		m.Limits.MaxObjects = new(2)
+		h.sources.Set(m)
+		want(2, states.Waiting)
+		m.Limits.MaxLedgerBytes = new(int64(10)) // less than they have taken
+		m.Limits.MaxObjects = new(0)
+		h.sources.Set(m)
+		want(2, states.Waiting)
+		m.Limits = fleet.Limits{MaxObjects: new(3)}
+		h.sources.Set(m)
+		want(3, states.Live)
+	})
+}
+
 // Limits are passed on from the start, and alone they disturb nothing.
 func TestLimitsAreFollowed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -10,10 +10,17 @@ import (
 )
 
 // AddToManager has a manager run the caches, and a fleet that tells them who
-// the members are: clusters are values as of fleet.Parse. The manager's own
-// cluster is what Secrets and ClusterProfiles are read from, and, unless hub is
-// empty, it is in the fleet under that name. Call it once, before the manager
-// starts.
+// the members are: clusters are values as of fleet.Parse, such as
+// "secrets:NAMESPACE" or "kubeconfig:FILE". Secrets and ClusterProfiles are read
+// from the manager's own cluster, the hub.
+//
+// If hub is not empty, that cluster is in the fleet too, under this name, with the
+// manager's own cache: sources tell of its objects, requests name it, and
+// Client(hub) is the manager's client. It is there for good, and needs no
+// description; see cache.Fleet.Include. If hub is empty, only those are in the
+// fleet that clusters describe.
+//
+// Call it once, before the manager starts.
 func (c *Caches) AddToManager(mgr manager.Manager, hub string, clusters []string) error {
 	providers, err := fleet.Parse(clusters)
 	if err != nil {

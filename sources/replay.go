@@ -15,19 +15,34 @@ var (
 	ErrUnknownResource = errors.New("no such resource is watched")
 )
 
+// Replaying says what becomes of a replay that was asked for.
+type Replaying struct {
+	// Streams counts those that begin, at once or as soon as the member can be
+	// reached.
+	Streams int
+	// Waiting are those that cannot: they begin should what they wait for come.
+	Waiting []WaitingStream
+}
+
+// WaitingStream is a stream that waits for something that only its member or an
+// operator can change.
+type WaitingStream struct {
+	Stream string // as it was given to --watch
+	Reason string // in a few words, such as "resource gone, 7 objects held"
+}
+
 // Replay has the streams of a member deliver the current state of all their
-// objects again, marked as snapshot. It returns how many streams that are; each
-// begins as soon as the member can be reached, and goes on until it is done,
-// but not beyond the end of the process.
+// objects again, marked as snapshot. It goes on until it is done, but not beyond
+// the end of the process.
 //
 // resource names the streams: as they are given to --watch, or the resource
 // alone, with or without its group's version, in the form that was given or in
 // the plural ("deployments.apps"). Empty: all of them. The error is, or wraps,
 // ErrUnknownCluster or ErrUnknownResource, and names what there is.
-func (s *Sources) Replay(cluster, resource string) (streams int, err error) {
+func (s *Sources) Replay(cluster, resource string) (r Replaying, err error) {
 	all, ok := s.streams(cluster)
 	if !ok {
-		return 0, fmt.Errorf("replay of cluster %q: %w; there are: %s", cluster, ErrUnknownCluster, enumerate(s.names()))
+		return r, fmt.Errorf("replay of cluster %q: %w; there are: %s", cluster, ErrUnknownCluster, enumerate(s.names()))
 	}
 	var known []string
 	for _, st := range all {
@@ -35,13 +50,16 @@ func (s *Sources) Replay(cluster, resource string) (streams int, err error) {
 			known = append(known, st.Name())
 			continue
 		}
-		st.Replay()
-		streams++
+		if waits := st.Replay(); waits != "" {
+			r.Waiting = append(r.Waiting, WaitingStream{st.Name(), waits})
+		} else {
+			r.Streams++
+		}
 	}
-	if streams == 0 {
-		return 0, fmt.Errorf("replay of %q in cluster %q: %w; there are: %s", resource, cluster, ErrUnknownResource, enumerate(known))
+	if r.Streams+len(r.Waiting) == 0 {
+		return r, fmt.Errorf("replay of %q in cluster %q: %w; there are: %s", resource, cluster, ErrUnknownResource, enumerate(known))
 	}
-	return streams, nil
+	return r, nil
 }
 
 // names returns the members that are not leaving.

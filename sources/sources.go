@@ -5,6 +5,7 @@ import (
 	"maps"
 	"slices"
 	"sync"
+	"time"
 
 	"github.com/go-logr/logr"
 	"golang.org/x/sync/semaphore"
@@ -23,6 +24,13 @@ type Config struct {
 	// MaxConcurrentSnapshots is how many snapshots may start at once across
 	// the fleet; 0 means 1.
 	MaxConcurrentSnapshots int
+	// Quota bounds what one member may have in the ledger, unless its description
+	// asks for another bound. Zero is none.
+	Quota ledger.Quota
+	// NameHold is how long another cluster has to answer under a member's name
+	// before it gets the name, and all that is known of the one before is told as
+	// deleted. 0 means fleet.DefaultNameHold, less than 0 at once.
+	NameHold time.Duration
 	// UserAgent is what the members' API servers log.
 	UserAgent string
 }
@@ -59,6 +67,7 @@ type Sources struct {
 	claims    *stream.Claims
 	buffers   stream.Buffers
 	pace      *connection.Pace
+	twins     *twins
 	children  *supervise.Set // one per member
 
 	mu      sync.Mutex
@@ -86,6 +95,7 @@ func New(o Options) *Sources {
 		snapshots: semaphore.NewWeighted(int64(max(o.Config.MaxConcurrentSnapshots, 1))),
 		claims:    stream.NewClaims(),
 		pace:      connection.NewPace(o.Config.Connection.ReconnectMax),
+		twins:     newTwins(o.Log),
 		children:  supervise.NewSet(o.Log, supervise.Options{}),
 		members:   map[string]*member{},
 	}
@@ -132,7 +142,11 @@ func (s *Sources) Remove(name string) {
 type MemberStatus struct {
 	Source     string // where its configuration came from
 	Connection connection.Status
-	Streams    []stream.Status
+	// SameAs are the other members that are the same cluster, SameSince when the
+	// last of all became known as such.
+	SameAs    []string
+	SameSince time.Time
+	Streams   []stream.Status
 }
 
 // Status tells of all members, by name.
@@ -153,6 +167,7 @@ func (s *Sources) Status() []MemberStatus {
 	status := make([]MemberStatus, 0, len(members))
 	for _, r := range members {
 		m := MemberStatus{Source: r.source, Connection: r.conn.Status()}
+		m.SameAs, m.SameSince = s.twins.of(m.Connection.Cluster)
 		for _, st := range r.streams {
 			m.Streams = append(m.Streams, st.Status())
 		}

@@ -189,6 +189,7 @@ func TestConnectionThatPanics(t *testing.T) {
 	})
 }
 
+// The fake servers serve ConfigMaps only.
 func TestReplay(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := start(t, "cm", "secrets/v1?namespace=x", "wigs.example.com")
@@ -197,25 +198,30 @@ func TestReplay(t *testing.T) {
 		pass()
 		for _, test := range []struct {
 			cluster, resource string
-			streams           int
+			streams, waiting  int
 			err               error
 			says              string
 		}{
-			{"m", "", 3, nil, ""},
-			{"m", "cm", 1, nil, ""},
-			{"m", "configmaps", 1, nil, ""},
-			{"m", "secrets/v1?namespace=x", 1, nil, ""},
-			{"m", "secrets/v1", 1, nil, ""},
-			{"m", "secrets", 1, nil, ""},
-			{"m", "wigs.example.com", 1, nil, ""},
-			{"m", "wigs", 0, ErrUnknownResource, "cm, secrets/v1?namespace=x, wigs.example.com"},
-			{"m", "secrets/v2", 0, ErrUnknownResource, ""},
-			{"m", "?", 0, ErrUnknownResource, ""},
-			{"o", "", 0, ErrUnknownCluster, "m, n"},
+			{"m", "", 1, 2, nil, ""},
+			{"m", "cm", 1, 0, nil, ""},
+			{"m", "configmaps", 1, 0, nil, ""},
+			{"m", "secrets/v1?namespace=x", 0, 1, nil, ""},
+			{"m", "secrets/v1", 0, 1, nil, ""},
+			{"m", "secrets", 0, 1, nil, ""},
+			{"m", "wigs.example.com", 0, 1, nil, ""},
+			{"m", "wigs", 0, 0, ErrUnknownResource, "cm, secrets/v1?namespace=x, wigs.example.com"},
+			{"m", "secrets/v2", 0, 0, ErrUnknownResource, ""},
+			{"m", "?", 0, 0, ErrUnknownResource, ""},
+			{"o", "", 0, 0, ErrUnknownCluster, "m, n"},
 		} {
-			n, err := h.sources.Replay(test.cluster, test.resource)
-			if n != test.streams || !errors.Is(err, test.err) || err != nil && !strings.Contains(err.Error(), test.says) {
-				t.Errorf("Replay(%q, %q) = %d, %v", test.cluster, test.resource, n, err)
+			r, err := h.sources.Replay(test.cluster, test.resource)
+			if r.Streams != test.streams || len(r.Waiting) != test.waiting || !errors.Is(err, test.err) || err != nil && !strings.Contains(err.Error(), test.says) {
+				t.Errorf("Replay(%q, %q) = %+v, %v", test.cluster, test.resource, r, err)
+			}
+			for _, w := range r.Waiting {
+				if w.Stream == "cm" || w.Reason != "missing" {
+					t.Errorf("waiting is %+v", w)
+				}
 			}
 		}
 		pass()

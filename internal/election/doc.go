@@ -17,7 +17,13 @@
 //     failed: the process has to be started again.
 //   - Its own clocks. The age of a renewal is the larger one of the monotonic and
 //     the wall clock: the first cannot be set back, the second goes on while the
-//     machine sleeps. A wall clock that is set forward ends a term too early.
+//     machine sleeps. A wall clock that is set forward by the renew deadline or
+//     more ends a term although the lease is held: it looks the same as a machine
+//     that has slept, and to act without a lease would be worse. Followers are not
+//     touched by it, also those on the same host: they count by the monotonic
+//     clock, and the next one leads once the lease duration is over, the process
+//     that led having ended to be started again. Let clocks be slewed, or set
+//     before the program starts.
 //   - Every renewal is seen. client-go tells renewals apart by the second, so of
 //     several within one others would count from the first.
 //   - Another holder in the Lease ends the term at once, whatever the clocks say.

@@ -3,10 +3,11 @@ package ledger
 import (
 	"fmt"
 	"slices"
+	"strings"
 )
 
 // Address says in which form the stream delivers states from here on, as in
-// "metadata only". A cursor remembers that and the sinks of its ledger, because
+// "metadata of v1". A cursor remembers that and the sinks of its ledger, because
 // what was acked, was by those sinks and in that form. If there is a sink now
 // that there was not, or another form, everything is owed: only a snapshot will
 // do, and Observe has all that it holds delivered, until all of it is acked.
@@ -23,7 +24,7 @@ func (c *Cursor) Address(form string) (owed string) {
 	case c.acked.len() == 0 && len(c.held) == 0:
 	case len(added) > 0:
 		owed = fmt.Sprintf("sinks %q were not there before", added)
-	case h.Form != form:
+	case !isForm(h.Form, form):
 		owed = fmt.Sprintf("delivered as %q now, as %q before", form, h.Form)
 	case h.Owed:
 		owed = "it was due before, and has not been done"
@@ -39,4 +40,11 @@ func (c *Cursor) Address(form string) (owed string) {
 		c.distrustLocked()
 	}
 	return owed
+}
+
+// isForm reports whether what was delivered in one form was so in the other. A
+// form without a version is one that was noted when only versions that the
+// operator had written were: it may have been any.
+func isForm(noted, form string) bool {
+	return noted == form || strings.HasPrefix(form, noted+" of ")
 }

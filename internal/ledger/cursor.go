@@ -16,6 +16,10 @@ const (
 	Duplicate
 	// Stale: it is older than what sinks have accepted.
 	Stale
+	// Refused: the ledger does not know the object, and its cluster may have no
+	// further one; or it is the deletion of one that may have been refused before.
+	// Nothing has been noted.
+	Refused
 )
 
 // Tombstone is a deletion that nobody told of: the object is known, but a
@@ -42,7 +46,8 @@ type deletion struct {
 // called by one goroutine; those on the workers' side by any number, but for
 // one object never by two at once.
 type Cursor struct {
-	writer *writer // nil: nothing outlives the process
+	writer  *writer // nil: nothing outlives the process
+	cluster *cluster
 	// key names the cursor in the store. It says nothing: a cursor may change
 	// its ID, and another one take the ID that it had.
 	key string
@@ -65,8 +70,11 @@ type Cursor struct {
 	notes     uint64
 	fresh     []*pending // those that may be noted ahead
 	headDirty bool
-	headFirst bool // the store must have the head before it has further acks
-	stored    bool // the store has a head of this cursor
+	headFirst bool   // the store must have the head before it has further acks
+	stored    bool   // the store has a head of this cursor
+	storedAt  string // the resume point in the store; "": none
+	usage     Usage
+	dropped   bool // the ledger has it no more
 
 	// What follows is forgotten by a restart.
 	missed       time.Time // since when Join is awaited; zero: not
@@ -74,6 +82,7 @@ type Cursor struct {
 	last         string    // version of the last frame seen; "" if a snapshot is needed
 	snapshotting bool      // between BeginSnapshot and the Seen after EndSnapshot
 	swept        bool      // EndSnapshot was called
+	partial      bool      // see Partial
 	sweptAt      rv        // version of the last snapshot that was swept
 	sweptTicket  uint64    // of what was observed last before that
 	epoch        uint32
@@ -91,6 +100,7 @@ type Cursor struct {
 func newCursor(id StreamID, w *writer) *Cursor {
 	c := &Cursor{
 		writer:    w,
+		cluster:   &cluster{},
 		head:      head{ID: id},
 		key:       rand.Text(),
 		headDirty: true,
@@ -133,7 +143,8 @@ func (c *Cursor) Observe(n Name, v Version, deleted, snapshot bool) (ticket uint
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	key := c.keyLocked(n)
-	seen := version{c.uidLocked(v.UID), parseRV(v.ResourceVersion)}
+	u, odd := uidOf(v.UID)
+	seen := version{u, parseRV(v.ResourceVersion)}
 
 	p := c.pending[name(key)]
 	acked := c.acked.get(key)
@@ -151,7 +162,13 @@ func (c *Cursor) Observe(n Name, v Version, deleted, snapshot bool) (ticket uint
 			return 0, Duplicate
 		}
 		if !snapshot {
-			if gone, ok := c.deleted[name(key)]; ok && seen.rv.notAfter(gone) || acked != nil && seen.rv.notAfter(acked.rv) {
+			if gone, ok := c.deleted[name(key)]; ok && seen.rv.notAfter(gone) {
+				return 0, Stale
+			}
+			// A server need not give a deletion a version of its own: then it has
+			// that of the state that it ends.
+			last := deleted && acked != nil && acked.version == seen
+			if acked != nil && seen.rv.notAfter(acked.rv) && !last {
 				return 0, Stale
 			}
 			// A sink may have what was noted last, so to deliver what came before it
@@ -160,6 +177,12 @@ func (c *Cursor) Observe(n Name, v Version, deleted, snapshot bool) (ticket uint
 				return 0, Stale
 			}
 		}
+	}
+	if p == nil && acked == nil && !c.knowsLocked(key) && !c.admitLocked(key, deleted) {
+		return 0, Refused
+	}
+	if odd {
+		c.keepOddLocked(u, v.UID)
 	}
 	ticket = c.pendLocked(key, p, seen.uid, deleted, snapshot)
 	if c.writer != nil && !deleted && (acked == nil || acked.uid != seen.uid) {
@@ -191,11 +214,13 @@ func (c *Cursor) pendLocked(key []byte, p *pending, u uid, deleted, snapshot boo
 
 // Seen says that everything up to the frame with this version has been handed
 // over or suppressed. A bookmark is such a frame; after EndSnapshot it ends the
-// snapshot. Within a snapshot, whose states come in no order, it says nothing.
+// snapshot. Within a snapshot, whose states come in no order, it says nothing;
+// nor does a version behind the last one, which a deletion may have: from there a
+// watch would show again what is forgotten since.
 func (c *Cursor) Seen(resourceVersion string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.snapshotting && !c.swept {
+	if c.snapshotting && !c.swept || !c.snapshotting && parseRV(resourceVersion).notAfter(parseRV(c.last)) {
 		return
 	}
 	c.last, c.snapshotting = resourceVersion, false
@@ -207,6 +232,11 @@ func (c *Cursor) Seen(resourceVersion string) {
 func (c *Cursor) BeginSnapshot() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if c.partial {
+		// Were it interrupted, nothing would tell of what was refused.
+		c.partial = false
+		c.distrustLocked()
+	}
 	c.snapshotting, c.swept = true, false
 	c.epoch++
 }
@@ -263,6 +293,7 @@ func (c *Cursor) rewriteLocked(at rv) {
 		if !gone.notAfter(at) {
 			delete(c.deleted, n)
 			c.touchLocked(n)
+			c.leftLocked([]byte(n))
 		}
 	}
 	if c.last == "" || parseRV(c.last).notAfter(at) {
@@ -281,10 +312,14 @@ func (c *Cursor) Rewind() {
 	defer c.mu.Unlock()
 	c.advanceLocked()
 	c.holdAheadLocked()
+	was := c.pending
 	c.pending, c.mostPending = map[name]*pending{}, 0
+	for n := range was {
+		c.leftLocked([]byte(n))
+	}
 	c.order.init()
 	c.abandonLocked()
-	c.last, c.snapshotting = c.head.Resume, false
+	c.last, c.snapshotting, c.partial = c.head.Resume, false, false
 }
 
 // ResumePoint returns the resourceVersion from which a watch can start after a
@@ -300,14 +335,19 @@ func (c *Cursor) ResumePoint() string {
 func (c *Cursor) Stats() Stats {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	s := Stats{Known: c.acked.len(), Unacked: len(c.pending)}
-	for n := range c.held {
-		if c.acked.get([]byte(n)) == nil {
-			s.Known++
-		}
-	}
+	s := Stats{Known: c.knownLocked(), Unacked: len(c.pending)}
 	if head := c.order.head(); head != nil {
 		s.Oldest = head.since
 	}
 	return s
+}
+
+func (c *Cursor) knownLocked() int {
+	known := c.acked.len()
+	for n := range c.held {
+		if c.acked.get([]byte(n)) == nil {
+			known++
+		}
+	}
+	return known
 }

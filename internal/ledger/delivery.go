@@ -17,7 +17,7 @@ const mapsMayKeep = 1024
 func (c *Cursor) Begin(ticket uint64, n Name, v Version, deleted bool) (ghosts []string, known bool, safe <-chan struct{}) {
 	ghosts, known, unnoted := c.begin(ticket, n, v, deleted)
 	if c.writer != nil {
-		safe = c.writer.safe(unnoted)
+		safe = c.writer.safe(c.cluster, unnoted)
 	}
 	return ghosts, known, safe
 }
@@ -45,6 +45,9 @@ func (c *Cursor) begin(ticket uint64, n Name, v Version, deleted bool) (ghosts [
 	}
 	if !deleted && !known && !slices.ContainsFunc(held, func(h version) bool { return h.uid == u }) {
 		at := c.nameLocked(key, p)
+		if p == nil && o == nil {
+			c.enterLocked(key)
+		}
 		c.held[at] = append(held, version{u, parseRV(v.ResourceVersion)})
 		switch {
 		case c.writer == nil:
@@ -103,6 +106,9 @@ func (c *Cursor) Ack(ticket uint64, n Name, v Version, deleted bool) {
 	p := c.pending[name(key)]
 	o := c.acked.get(key)
 	at := c.nameLocked(key, p)
+	if p == nil && o == nil {
+		c.enterLocked(key)
+	}
 	var epoch uint32
 	if o != nil {
 		epoch = o.epoch
@@ -133,6 +139,7 @@ func (c *Cursor) Ack(ticket uint64, n Name, v Version, deleted bool) {
 		if seen.rv&unordered == 0 && !undone {
 			c.rememberLocked(at, seen.rv)
 		}
+		c.leftLocked(key)
 	case o != nil:
 		o.version, o.epoch = seen, epoch
 		delete(c.deleted, at)
@@ -153,12 +160,19 @@ func (c *Cursor) advanceLocked() {
 	if oldest := c.order.head(); oldest != nil {
 		to = oldest.before
 	}
+	if c.partial {
+		to = ""
+	}
 	if to == c.head.Resume {
+		if c.partial && c.writer == nil {
+			c.forgetLocked()
+		}
 		return
 	}
 	c.head.Resume, c.headDirty = to, true
 	c.head.Owed = c.head.Owed && to == "" // a whole snapshot is acked
 	if c.writer == nil {
+		c.storedAt = to
 		c.passedLocked(to)
 		c.forgetLocked()
 	}
@@ -186,14 +200,20 @@ func (c *Cursor) passedLocked(resume string) {
 // that the stored resume point has passed. The one in memory may be ahead of
 // it, and a note alone must not take them out of the store.
 func (c *Cursor) forgetLocked() {
-	done := 0
+	done, passed := 0, c.passed
+	if c.partial && c.storedAt == "" {
+		// This process watches on from the last frame, and another one would
+		// begin with a snapshot.
+		passed = parseRV(c.last)
+	}
 	for _, d := range c.forgetting {
 		if current, ok := c.deleted[d.name]; ok && current == d.rv {
-			if !d.rv.notAfter(c.passed) {
+			if !d.rv.notAfter(passed) {
 				break
 			}
 			delete(c.deleted, d.name)
 			c.touchLocked(d.name)
+			c.leftLocked([]byte(d.name))
 		}
 		done++
 	}
@@ -223,17 +243,23 @@ func (c *Cursor) nameLocked(key []byte, p *pending) name {
 }
 
 func (c *Cursor) uidLocked(s string) uid {
-	if u, ok := parseUID(s); ok {
-		return u
-	}
-	u := digestUID(s)
-	if _, ok := c.odd[u]; !ok {
-		if len(c.odd) >= c.oddLimit {
-			c.sweepOddLocked()
-		}
-		c.odd[u] = s
+	u, odd := uidOf(s)
+	if odd {
+		c.keepOddLocked(u, s)
 	}
 	return u
+}
+
+// keepOddLocked remembers what the digest of a UID stands for.
+func (c *Cursor) keepOddLocked(u uid, s string) {
+	if _, ok := c.odd[u]; ok {
+		return
+	}
+	if len(c.odd) >= c.oddLimit {
+		c.sweepOddLocked()
+	}
+	c.odd[u] = s
+	c.takesLocked(0, int64(len(s)))
 }
 
 // sweepOddLocked forgets the UIDs that nothing has any more.
@@ -256,7 +282,12 @@ func (c *Cursor) sweepOddLocked() {
 			use(u.uid)
 		}
 	}
-	c.odd, c.oddLimit = used, 64+2*len(used)
+	for u, s := range c.odd {
+		if _, ok := used[u]; !ok {
+			c.takesLocked(0, -int64(len(s)))
+		}
+	}
+	c.odd, c.oddLimit = used, 64+len(used)+len(used)/4
 }
 
 func (c *Cursor) formatLocked(u uid) string {

@@ -28,6 +28,8 @@ type Description struct {
 	Sinks []string `json:"sinks,omitempty"`
 	Form  string   `json:"form,omitempty"`
 	Owed  bool     `json:"owed,omitempty"`
+	// Meaning is how the resource was asked for, and its version and kind.
+	Meaning Meaning `json:"meaning,omitzero"`
 	// Left is since when no process has seen the cluster in the fleet; zero
 	// while it is in it.
 	Left time.Time `json:"left,omitzero"`
@@ -49,7 +51,7 @@ func Describe(ctx context.Context, store Store) ([]Description, error) {
 			return twice(h.ID)
 		}
 		seen[h.ID] = true
-		d := Description{ID: h.ID, Digest: h.Digest, ResumePoint: h.Resume, Sinks: h.Sinks, Form: h.Form, Owed: h.Owed, Left: h.Left, cursor: cursor}
+		d := Description{ID: h.ID, Digest: h.Digest, ResumePoint: h.Resume, Sinks: h.Sinks, Form: h.Form, Owed: h.Owed, Meaning: h.Meaning, Left: h.Left, cursor: cursor}
 		for key, value := range records {
 			k, err := decodeRecord(key, value, func(uid, string) {})
 			if err != nil {

@@ -14,6 +14,14 @@
 // What is remembered was accepted by certain sinks, in a certain form. When there
 // are others, all that a snapshot holds is delivered again; see Cursor.Address.
 //
+// A cluster may have so much in the ledger and no more (Quota). What is beyond is
+// refused and leaves nothing: the cursor is Partial, and has no resume point until
+// a snapshot has refused nothing.
+//
+// Everything is stored in one transaction, as long as the store takes it. When it
+// does not, each cluster's part is tried by itself, and the delivery of those whose
+// part is not stored pauses.
+//
 // One stream uses a cursor at a time; any number of workers may. Cursors share
 // no lock with each other.
 package ledger

@@ -8,11 +8,13 @@ import (
 
 // expireInterval is how often cursors are looked at that have expired, and how
 // long a process waits for a cluster to join before it stores that it has left.
+// None expires sooner after the start: a machine may boot with a wrong clock, and
+// has set it by then.
 const expireInterval = time.Hour
 
 // Join says that a cluster is in the fleet: its cursors do not expire.
 func (l *Ledger) Join(cluster string) {
-	l.expire(time.Now())
+	l.setJoined(cluster, true)
 	for _, c := range l.of(cluster) {
 		c.setLeft(time.Time{})
 	}
@@ -27,7 +29,7 @@ func (l *Ledger) Leave(cluster string) {
 		c.Rewind()
 		c.setLeft(now)
 	}
-	l.expire(now)
+	l.setJoined(cluster, false)
 }
 
 func (c *Cursor) setLeft(at time.Time) {

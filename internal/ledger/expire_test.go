@@ -18,6 +18,7 @@ func TestRetentionAcrossRestarts(t *testing.T) {
 		restart := func(after time.Duration) (kept bool) {
 			time.Sleep(after)
 			s.open()
+			s.ledger.expire(time.Now()) // as after an hour
 			_, kept = s.ledger.cursors[c.ID()]
 			return kept
 		}
@@ -100,11 +101,10 @@ func TestRunNotesWhoIsMissing(t *testing.T) {
 			ctx, cancel := context.WithTimeout(t.Context(), life)
 			defer cancel()
 			defer time.AfterFunc(joins, func() { l.Join("a") }).Stop()
-			known = len(l.all())
 			if err := l.Run(ctx); err != nil {
 				t.Fatal(err)
 			}
-			return known
+			return len(l.all())
 		}
 		never := 1000 * time.Hour
 		for i, test := range []struct{ life, joins time.Duration }{
@@ -114,8 +114,36 @@ func TestRunNotesWhoIsMissing(t *testing.T) {
 				t.Fatalf("dropped before process %d", i)
 			}
 		}
-		if run(time.Minute, never) != 0 {
+		if run(2*time.Hour, never) != 0 {
 			t.Error("kept although a process has missed its cluster for hours, longer ago than the retention time")
+		}
+	})
+}
+
+// A machine that boots with its clock ahead sets it soon. What had left the fleet
+// before is not forgotten by then, and not at all if it is back.
+func TestAClockThatIsAheadAtBoot(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := start(t, &testStore{memStore: newMemStore(), takes: time.Millisecond})
+		r.snapshotted()
+		r.ledger.Leave("a")
+		if err := r.stop(); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(2 * DefaultRetention) // on that clock
+		l, err := Open(t.Context(), Options{Store: r.store.memStore})
+		if err != nil {
+			t.Fatal(err)
+		}
+		l.Join("b")
+		l.Leave("b")
+		ctx, cancel := context.WithTimeout(t.Context(), expireInterval-time.Minute)
+		defer cancel()
+		if err := l.Run(ctx); err != nil {
+			t.Fatal(err)
+		}
+		if n := len(l.all()); n != 1 {
+			t.Errorf("%d cursors after an hour, want that of the cluster that had left", n)
 		}
 	})
 }

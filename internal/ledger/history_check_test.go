@@ -12,6 +12,7 @@ import (
 func (h *history) settle() {
 	h.t.Helper()
 	h.store.failing, h.settling = false, true
+	h.ledger.SetQuota("a", Quota{})
 	rest := rand.New(rand.NewPCG(1, 1))
 	h.r = rest
 	for range 3000 {
@@ -34,7 +35,7 @@ func (h *history) settle() {
 		h.t.Errorf("%s: %d cursors are stored, %d known, want %d", h.what, len(again.cursors), len(h.ledger.cursors), len(h.lanes))
 	}
 	for _, l := range h.lanes {
-		c, _ := again.Claim(l.cursor.ID(), l.cursor.digest())
+		c, _ := again.Claim(l.cursor.ID(), l.cursor.head.Digest)
 		l.check(c)
 	}
 }
@@ -86,6 +87,47 @@ func (h *lane) check(stored *Cursor) {
 			fail("what was stored is not what was acked")
 		}
 	}
+}
+
+// checkUsage compares what is counted with what there is.
+func (h *history) checkUsage() {
+	h.t.Helper()
+	var all Usage
+	for _, c := range h.ledger.cursors {
+		u := c.recount()
+		if u != c.usage {
+			h.t.Fatalf("%s: %+v are counted of what takes %+v", h.what, c.usage, u)
+		}
+		all.Objects, all.Bytes = all.Objects+u.Objects, all.Bytes+u.Bytes
+	}
+	k := h.ledger.clusters["a"]
+	if got := (Usage{int(k.objects.Load()), k.bytes.Load()}); got != all || k.cursors != len(h.ledger.cursors) {
+		h.t.Fatalf("%s: %+v and %d cursors are counted, there are %d of %+v", h.what, got, k.cursors, len(h.ledger.cursors), all)
+	}
+}
+
+// recount counts what the cursor takes.
+func (c *Cursor) recount() (u Usage) {
+	names := map[name]bool{}
+	for n := range c.pending {
+		names[n] = true
+	}
+	for o := range c.acked.all() {
+		names[o.name] = true
+	}
+	for n := range c.held {
+		names[n] = true
+	}
+	for n := range c.deleted {
+		names[n] = true
+	}
+	for n := range names {
+		u.Objects, u.Bytes = u.Objects+1, u.Bytes+entrySize(n)
+	}
+	for _, s := range c.odd {
+		u.Bytes += int64(len(s))
+	}
+	return u
 }
 
 // checkResume verifies that a watch from the resume point would show every

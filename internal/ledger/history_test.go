@@ -25,6 +25,7 @@ type history struct {
 	trouble  float64 // the share of steps in which something goes wrong
 	lanes    [2]*lane
 
+	quota int // what the cluster may have in the ledger; 0: no bound
 	sinks int // counts those that there have been, one at a time
 
 	committing bool // a transaction is under way; there is one at a time
@@ -92,6 +93,7 @@ func (h *history) restart() {
 		h.t.Fatal(h.what, err)
 	}
 	l.Join("a")
+	l.SetQuota("a", Quota{Objects: h.quota})
 	h.ledger = l
 	for _, l := range h.lanes {
 		l.waiting, l.working, l.acked, l.retried = map[string]item{}, map[string]*work{}, map[string]int{}, nil
@@ -107,7 +109,7 @@ func (h *history) crash() {
 		h.t.Fatal(h.what, err)
 	}
 	for _, lane := range h.lanes {
-		c, _ := l.Claim(lane.cursor.ID(), lane.cursor.digest())
+		c, _ := l.Claim(lane.cursor.ID(), lane.cursor.head.Digest)
 		if lane.ahead(c, lane.server.past, false) || lane.forgets(c.head.Resume) {
 			return
 		}
@@ -130,7 +132,11 @@ func (h *lane) connect() {
 	if !h.readable {
 		id.ClusterUID = digest
 	}
-	c, former := h.ledger.Claim(id, digest)
+	var others []string // as the connection finds out
+	for before := range h.uid {
+		others = append(others, fmt.Sprint("digest-", before), fmt.Sprint("uid-", before))
+	}
+	c, former := h.ledger.Claim(id, digest, others...)
 	c.Address("whole")
 	h.cursor, h.stream = c, &stream{cursor: c, former: former}
 }
@@ -148,6 +154,7 @@ func (h *history) leave() {
 	}
 	h.ledger.Leave("a")
 	h.ledger.Join("a")
+	h.ledger.SetQuota("a", Quota{Objects: h.quota})
 	for _, l := range h.lanes {
 		l.connect()
 		l.sink.newest, l.sink.buried = maps.Clone(l.stored), map[string]int{}
@@ -259,6 +266,7 @@ func (h *history) number(s string) int {
 // step is one event of the history: most often everything goes on, at times
 // something goes wrong.
 func (h *history) step() {
+	defer h.checkUsage()
 	l := h.lanes[h.r.IntN(2)]
 	if h.r.Float64() < h.trouble {
 		h.disturb(l)
@@ -283,7 +291,7 @@ func (h *history) step() {
 }
 
 func (h *history) disturb(l *lane) {
-	switch h.r.IntN(12) {
+	switch h.r.IntN(14) {
 	case 0:
 		h.store.failing = !h.store.failing
 	case 1, 2:
@@ -306,6 +314,9 @@ func (h *history) disturb(l *lane) {
 		}
 	case 10:
 		h.replace()
+	case 12, 13:
+		h.quota = h.r.IntN(3) * h.r.IntN(6)
+		h.ledger.SetQuota("a", Quota{Objects: h.quota})
 	case 11: // the namespace that tells the UID may not be read any more, or again
 		h.readable = !h.readable
 		for _, l := range h.lanes {

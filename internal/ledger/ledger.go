@@ -53,8 +53,9 @@ type Ledger struct {
 	log       logr.Logger
 	writer    *writer // nil without a store
 
-	mu      sync.Mutex
-	cursors map[StreamID]*Cursor
+	mu       sync.Mutex
+	cursors  map[StreamID]*Cursor
+	clusters map[string]*cluster
 }
 
 // Open loads the ledger from its store. It fails on a store that cannot be
@@ -66,6 +67,7 @@ func Open(ctx context.Context, o Options) (*Ledger, error) {
 		sinks:     o.Sinks,
 		log:       o.Log,
 		cursors:   map[StreamID]*Cursor{},
+		clusters:  map[string]*cluster{},
 	}
 	if o.Store == nil {
 		return l, nil
@@ -80,20 +82,18 @@ func Open(ctx context.Context, o Options) (*Ledger, error) {
 		if l.cursors[h.ID] != nil {
 			return twice(h.ID)
 		}
-		c := newCursor(h.ID, l.writer)
+		c := l.newCursorLocked(h.ID)
 		c.key, c.head, c.headDirty = cursor, h, false
 		if h.Left.IsZero() {
 			// Until Join says that its cluster is still in the fleet. This is not
 			// stored: a process that ends before Join knows nothing about it.
 			c.missed = now
 		}
-		l.cursors[h.ID] = c
 		return c.load(records)
 	})
 	if err != nil {
 		return nil, fmt.Errorf("load the ledger: %w", err)
 	}
-	l.expire(now)
 	return l, nil
 }
 
@@ -127,28 +127,38 @@ func (l *Ledger) Status() (s Status, ok bool) {
 // objects are gone: the caller delivers their deletions and then calls Drop.
 // The caller makes sure that no other stream uses any of them.
 //
-// The digest is that of the server's URL and CA. A cluster whose UID could not
-// be read before, or cannot be any more, is the same one while its digest is.
-func (l *Ledger) Claim(id StreamID, digest string) (c *Cursor, former []*Cursor) {
+// Two UIDs are two clusters. A name made of a digest (ByDigest) is no evidence of
+// another cluster, however it differs: it stands for the one that there is, unless
+// that is one of others, which the caller knows to be other clusters. Such a name
+// gives way to a UID, and never takes the place of one: the cursor's ID tells
+// under which the stream goes on. The digest is that of the server's URL and CA.
+func (l *Ledger) Claim(id StreamID, digest string, others ...string) (c *Cursor, former []*Cursor) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	c = l.cursors[id]
 	for _, o := range l.sameLocked(id) {
-		other := o.ID()
-		byDigest := other.ClusterUID == digest || id.ClusterUID == digest
-		if c == nil && byDigest && o.digest() == digest {
-			c = o
-			l.renameLocked(c, id)
+		uid := o.ID().ClusterUID
+		if c != nil || !maybeSame(uid, id.ClusterUID, others) {
+			o.replace()
+			former = append(former, o)
 			continue
 		}
-		former = append(former, o)
+		c = o
+		if !ByDigest(id.ClusterUID) {
+			l.renameLocked(c, id)
+		}
 	}
 	if c == nil {
-		c = newCursor(id, l.writer)
-		l.cursors[id] = c
+		c = l.newCursorLocked(id)
 	}
 	c.claimed(digest, l.sinks)
 	return c, former
+}
+
+// maybeSame reports whether two names of clusters are no evidence of two
+// clusters; others are known not to be the second one.
+func maybeSame(one, other string, others []string) bool {
+	return (ByDigest(one) || ByDigest(other)) && !slices.Contains(others, one)
 }
 
 // sameLocked returns the cursors of a stream under other cluster UIDs, sorted
@@ -175,12 +185,13 @@ func (id StreamID) atAnyUID() StreamID {
 	return id
 }
 
-// renameLocked gives a cursor another name.
+// renameLocked gives a cursor that is named by a digest its cluster's UID.
 func (l *Ledger) renameLocked(c *Cursor, id StreamID) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	delete(l.cursors, c.head.ID)
 	l.cursors[id] = c
+	c.head.Was = append(slices.Clone(c.head.Was), c.head.ID.ClusterUID)
 	c.head.ID, c.headDirty = id, true
 }
 
@@ -191,18 +202,21 @@ func (c *Cursor) ID() StreamID {
 	return c.head.ID
 }
 
-func (c *Cursor) digest() string {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.head.Digest
-}
-
 func (c *Cursor) claimed(digest string, sinks []string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.sinks = sinks
-	if c.head.Digest != digest {
-		c.head.Digest, c.headDirty = digest, true
+	if c.head.Digest != digest || c.head.Replaced {
+		c.head.Digest, c.head.Replaced, c.headDirty = digest, false, true
+	}
+}
+
+// replace notes that taking leave of the cursor's cluster has begun.
+func (c *Cursor) replace() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if !c.head.Replaced {
+		c.head.Replaced, c.headDirty = true, true
 	}
 }
 
@@ -228,9 +242,12 @@ func (l *Ledger) drop(c *Cursor) {
 // writer.begin.
 func (l *Ledger) dropLocked(id StreamID, c *Cursor) {
 	delete(l.cursors, id)
+	c.drop()
 	if l.writer != nil {
-		l.writer.drop(c.key)
+		l.writer.drop(c)
 	}
+	c.cluster.cursors--
+	l.freeLocked(c.cluster)
 }
 
 func (l *Ledger) all() []*Cursor {

@@ -27,6 +27,7 @@ type logged struct {
 	deleted bool
 	name    string
 	uid     string
+	shown   int // version in the frame: of a deletion perhaps the object's last
 }
 
 type server struct {
@@ -68,7 +69,11 @@ func (s *server) write(r source) {
 	o, ok := s.objects[name]
 	if ok && r.Float64() < 0.4 {
 		delete(s.objects, name)
-		s.log = append(s.log, logged{s.rv, true, name, o.uid})
+		shown := s.rv
+		if r.Float64() < 0.5 {
+			shown = o.rv
+		}
+		s.log = append(s.log, logged{s.rv, true, name, o.uid, shown})
 		return
 	}
 	if !ok {
@@ -85,7 +90,7 @@ func (s *server) write(r source) {
 	}
 	s.used[o] = true
 	s.objects[name] = o
-	s.log = append(s.log, logged{s.rv, false, name, o.uid})
+	s.log = append(s.log, logged{s.rv, false, name, o.uid, s.rv})
 }
 
 type item struct {
@@ -151,6 +156,7 @@ type stream struct {
 	page     []item
 	at       int
 	last     int
+	position int    // of the watch in the server's log; behind last after a deletion with an old version
 	offering []item // observed, not in the queue yet
 	then     int    // version to call Seen with once they are; 0 for none
 }
@@ -165,7 +171,7 @@ func (s *stream) step(h *lane) {
 	}
 	if s.then > 0 {
 		s.cursor.Seen(strconv.Itoa(s.then))
-		s.last, s.then, s.snapshot = s.then, 0, false
+		s.last, s.then, s.snapshot = max(s.then, s.last), 0, false
 		return
 	}
 	srv := h.server
@@ -179,7 +185,7 @@ func (s *stream) step(h *lane) {
 			if err != nil {
 				h.t.Fatal(err)
 			}
-			if s.last = n; srv.compacted <= n && n <= srv.rv {
+			if s.last, s.position = n, n; srv.compacted <= n && n <= srv.rv {
 				return
 			}
 		}
@@ -193,19 +199,21 @@ func (s *stream) step(h *lane) {
 			s.tombstone(h, s.cursor, d, srv.past)
 		}
 		h.swept = true
-		s.then = s.at
+		s.then, s.last, s.position = s.at, 0, s.at
 	case s.last < srv.compacted || s.last > srv.rv:
+		s.beginSnapshot(h)
+	case s.cursor.Partial() && (h.settling || h.r.Float64() < 0.05):
 		s.beginSnapshot(h)
 	default:
 		for _, e := range srv.log {
-			if e.rv > s.last {
-				s.observe(item{deleted: e.deleted, name: e.name, uid: e.uid, rv: e.rv, past: srv.past}, false)
-				s.then = e.rv
+			if e.rv > s.position {
+				s.observe(item{deleted: e.deleted, name: e.name, uid: e.uid, rv: e.shown, past: srv.past}, false)
+				s.position, s.then = e.rv, e.shown
 				return
 			}
 		}
 		if h.r.Float64() < 0.3 {
-			s.then = srv.rv // a bookmark
+			s.position, s.then = srv.rv, srv.rv // a bookmark
 		}
 	}
 }

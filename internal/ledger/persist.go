@@ -132,6 +132,7 @@ func (b batch) written() {
 		}
 	}
 	if b.head {
+		c.storedAt = b.resume
 		c.passedLocked(b.resume)
 	}
 }
@@ -154,11 +155,17 @@ func (c *Cursor) load(records iter.Seq2[[]byte, []byte]) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for key, value := range records {
-		k, err := decodeRecord(key, value, func(u uid, s string) { c.odd[u] = s })
+		k, err := decodeRecord(key, value, func(u uid, s string) {
+			if _, ok := c.odd[u]; !ok {
+				c.odd[u] = s
+				c.takesLocked(0, int64(len(s)))
+			}
+		})
 		if err != nil {
 			return err
 		}
 		n := name(key)
+		c.takesLocked(1, entrySize(key))
 		if k.isAcked {
 			c.acked.put(object{version: k.acked, name: n})
 		}
@@ -171,7 +178,7 @@ func (c *Cursor) load(records iter.Seq2[[]byte, []byte]) error {
 		}
 	}
 	slices.SortFunc(c.forgetting, func(a, b deletion) int { return cmp.Compare(a.rv, b.rv) })
-	c.last, c.stored = c.head.Resume, true
+	c.last, c.stored, c.storedAt = c.head.Resume, true, c.head.Resume
 	c.passedLocked(c.head.Resume)
 	return nil
 }

@@ -17,10 +17,14 @@ var ErrCorrupt = errors.New("corrupt")
 // head is what is stored of a cursor beside its objects.
 type head struct {
 	ID StreamID `json:"id"`
-	// Digest is that of the server's URL and CA at the last connection; it
-	// tells whether a cluster that is named by UID now is the one that could
-	// only be named by its digest before, or the other way round.
-	Digest string `json:"digest,omitempty"`
+	// Digest is that of the server's URL and CA at the last connection. The other
+	// fields of an Identity are as there; Was has the digests that stood in the
+	// place of the UID before it could be read.
+	Digest   string   `json:"digest,omitempty"`
+	Was      []string `json:"was,omitempty"`
+	Default  string   `json:"defaultUID,omitempty"`
+	Service  string   `json:"serviceUID,omitempty"`
+	Replaced bool     `json:"replaced,omitempty"`
 	// Resume is the resume point; empty before the first snapshot is acked.
 	Resume string `json:"resume,omitempty"`
 	// Sinks and Form are what the acked states were delivered to, and as what.
@@ -28,6 +32,8 @@ type head struct {
 	Sinks []string `json:"sinks,omitempty"`
 	Form  string   `json:"form,omitempty"`
 	Owed  bool     `json:"owed,omitempty"`
+	// Meaning is zero in heads that were written before there was such a field.
+	Meaning Meaning `json:"meaning,omitzero"`
 	// Left is when the cluster left the fleet; zero while it is in it.
 	Left time.Time `json:"left,omitzero"`
 }

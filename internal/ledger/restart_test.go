@@ -39,8 +39,8 @@ func (s *stored) commit(all bool) {
 	}
 }
 
-func (s *stored) claim(uid, digest string) (c *Cursor, former []string) {
-	c, f := s.ledger.Claim(StreamID{Cluster: "a", ClusterUID: uid, Resource: "pods"}, digest)
+func (s *stored) claim(uid, digest string, others ...string) (c *Cursor, former []string) {
+	c, f := s.ledger.Claim(StreamID{Cluster: "a", ClusterUID: uid, Resource: "pods"}, digest, others...)
 	for _, o := range f {
 		former = append(former, o.ID().ClusterUID)
 	}
@@ -72,44 +72,6 @@ func (s *stored) wantKnown(c *Cursor, resume string, known int) {
 	s.Helper()
 	if got := c.Stats(); c.ResumePoint() != resume || got.Known != known {
 		s.Errorf("resume point %q, %d known; want %q, %d", c.ResumePoint(), got.Known, resume, known)
-	}
-}
-
-func TestClaimByDigest(t *testing.T) {
-	s := newStored(t)
-	c, _ := s.claim("uid", "digest")
-	s.fill(c)
-	s.commit(true)
-	for _, step := range []struct {
-		what        string
-		uid, digest string
-		same        bool
-		former      []string
-	}{
-		{"the UID cannot be read any more", "digest", "digest", true, nil},
-		{"it still cannot", "digest", "digest", true, nil},
-		{"it can again", "uid", "digest", true, nil},
-		{"another address", "uid", "digest 2", true, nil},
-		{"another address, and the UID cannot be read: another cluster, as far as one can tell", "digest 3", "digest 3", false, []string{"uid"}},
-	} {
-		s.open()
-		s.ledger.Join("a")
-		got, former := s.claim(step.uid, step.digest)
-		if known := got.Stats().Known == 2; known != step.same || !slices.Equal(former, step.former) {
-			t.Errorf("%s: same cluster %v, former %q", step.what, known, former)
-		}
-		if step.same {
-			s.wantKnown(got, "20", 2)
-		}
-		s.commit(true)
-		// At once again, and after a crash before anything was stored.
-		again, _ := s.claim(step.uid, step.digest)
-		if again != got {
-			t.Errorf("%s: claimed again, it is another cursor", step.what)
-		}
-	}
-	if n := len(s.store.heads); n != 2 {
-		t.Errorf("%d cursors are stored, want 2: a renamed one goes on in its place", n)
 	}
 }
 

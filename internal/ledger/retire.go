@@ -20,8 +20,9 @@ func (c *Cursor) distrustLocked() {
 }
 
 // Replay is Observe for an object that a snapshot holds, but the state is
-// delivered even if sinks have accepted it before.
-func (c *Cursor) Replay(n Name, v Version) (ticket uint64) {
+// delivered even if sinks have accepted it before: the verdict is Deliver or
+// Refused.
+func (c *Cursor) Replay(n Name, v Version) (ticket uint64, verdict Verdict) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	key := c.keyLocked(n)
@@ -29,9 +30,12 @@ func (c *Cursor) Replay(n Name, v Version) (ticket uint64) {
 	if p != nil {
 		p.epoch = c.epoch
 	}
+	if !c.knowsLocked(key) && !c.admitLocked(key, false) {
+		return 0, Refused
+	}
 	ticket = c.pendLocked(key, p, c.uidLocked(v.UID), false, true)
 	c.pending[name(key)].rv = parseRV(v.ResourceVersion)
-	return ticket
+	return ticket, Deliver
 }
 
 // Retire returns a tombstone for every object that a sink may hold, with the

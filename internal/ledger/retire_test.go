@@ -84,7 +84,7 @@ func TestReplay(t *testing.T) {
 	c.Seen("20")
 
 	c.BeginSnapshot()
-	ticket := c.Replay(a, at(uid1, 10))
+	ticket, _ := c.Replay(a, at(uid1, 10))
 	if _, known, err := beginAndWait(t.Context(), c, ticket, a, at(uid1, 10), false); err != nil || !known {
 		t.Errorf("Begin says known: %t, %v", known, err)
 	}
@@ -92,7 +92,7 @@ func TestReplay(t *testing.T) {
 	if resume := c.ResumePoint(); resume != "20" {
 		t.Errorf("resume point is %q in the middle, want that before the replay", resume)
 	}
-	ticket = c.Replay(b, at(uid2, 11))
+	ticket, _ = c.Replay(b, at(uid2, 11))
 	if gone := c.EndSnapshot("30"); len(gone) != 0 {
 		t.Errorf("tombstones: %v", gone)
 	}

@@ -48,6 +48,7 @@ func (c *Cursor) Retry(n Name, v Version, deleted bool) (r *Retried, ok bool) {
 	default:
 		epoch = acked.epoch // whether a snapshot under way has listed it
 	}
+	c.enterLocked(key)
 	r = &Retried{Ticket: c.pendLocked(key, nil, seen.uid, deleted, false), settled: make(chan struct{})}
 	p := c.pending[name(key)]
 	p.epoch = epoch
@@ -70,6 +71,7 @@ func (c *Cursor) Withdraw(n Name, r *Retried) {
 	c.order.remove(&p.waiting)
 	delete(c.pending, p.name)
 	delete(c.retried, p.name)
+	c.leftLocked(key)
 	close(r.settled)
 	c.advanceLocked()
 }

@@ -23,6 +23,8 @@ type testStore struct {
 
 	mu           sync.Mutex
 	err          error
+	refuse       func([]Update) bool
+	attempts     int
 	transactions []transactionSeen
 }
 
@@ -37,6 +39,20 @@ func (s *testStore) fail(err error) {
 	s.err = err
 }
 
+// refuseIf has the store fail for some transactions; nil: for none.
+func (s *testStore) refuseIf(refuse func([]Update) bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.refuse = refuse
+}
+
+// count returns how many transactions there have been, successful or not.
+func (s *testStore) count() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.attempts
+}
+
 func (s *testStore) seen() []transactionSeen {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -47,8 +63,12 @@ func (s *testStore) Apply(ctx context.Context, updates []Update) error {
 	time.Sleep(s.takes)
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.attempts++
 	if s.err != nil {
 		return s.err
+	}
+	if s.refuse != nil && s.refuse(updates) {
+		return errPoison
 	}
 	seen := transactionSeen{at: time.Now()}
 	for _, u := range updates {
@@ -96,8 +116,8 @@ func logTo(lines *[]string) logr.Logger {
 	return funcr.New(func(_, args string) { *lines = append(*lines, args) }, funcr.Options{})
 }
 
-// restart opens what the store holds.
-func (r *running) restart() *Cursor {
+// reopen opens what the store holds.
+func (r *running) reopen() *Ledger {
 	r.Helper()
 	r.store.mu.Lock()
 	defer r.store.mu.Unlock()
@@ -105,7 +125,13 @@ func (r *running) restart() *Cursor {
 	if err != nil {
 		r.Fatal(err)
 	}
-	c, _ := l.Claim(r.cursor.ID(), "digest")
+	return l
+}
+
+// restart opens what the store holds, and returns its first cursor.
+func (r *running) restart() *Cursor {
+	r.Helper()
+	c, _ := r.reopen().Claim(r.cursor.ID(), "digest")
 	return c
 }
 

@@ -72,6 +72,15 @@ func nibble(c byte) byte {
 	return 255
 }
 
+// uidOf returns the short form of a UID; odd says that it is a digest, as that of
+// one that is no UUID.
+func uidOf(s string) (u uid, odd bool) {
+	if u, ok := parseUID(s); ok {
+		return u, false
+	}
+	return digestUID(s), true
+}
+
 // digestUID stands for a UID that is no UUID.
 func digestUID(s string) (u uid) {
 	sum := sha256.Sum256([]byte(s))

@@ -2,6 +2,7 @@ package ledger
 
 import (
 	"context"
+	"errors"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -25,6 +26,9 @@ const noteSpacing = 10 * time.Millisecond
 // writer is the one goroutine that writes to the store. Acks and resume points
 // are gathered for an interval and stored together; a note is stored as soon as
 // noteSpacing allows, with all others that there are at that moment.
+//
+// While the store fails, nothing is delivered. When it takes what some clusters
+// have and not what others have, only those others wait: see transaction.store.
 type writer struct {
 	store    Store
 	interval time.Duration
@@ -33,12 +37,22 @@ type writer struct {
 	wake     chan struct{} // capacity 1: someone waits for a transaction
 	failing  atomic.Bool
 
-	owed []chan struct{} // of run: to be closed with the next success
+	// Of run.
+	owed    []waiter  // for transactions that have not succeeded yet
+	retryAt time.Time // when clusters that fail are tried again; zero: with the next transaction
+	round   uint64    // counts transactions
+	took    uint64    // the last of them of which the store took something
 
 	mu      sync.Mutex
-	next    chan struct{} // closed once a transaction that begins later has succeeded
-	dropped []string      // cursors to remove from the store
+	waiting map[*cluster]chan struct{} // closed once a transaction that begins later has stored the cluster's part
+	dropped map[*cluster][]string      // cursors to remove from the store
 	status  Status
+}
+
+// waiter waits for the part of a cluster to be stored.
+type waiter struct {
+	cluster *cluster
+	stored  chan struct{}
 }
 
 // Status is where the ledger's store stands.
@@ -60,21 +74,27 @@ func newWriter(store Store, interval time.Duration, log logr.Logger, cursors fun
 		log:      log,
 		cursors:  cursors,
 		wake:     make(chan struct{}, 1),
-		next:     make(chan struct{}),
+		waiting:  map[*cluster]chan struct{}{},
+		dropped:  map[*cluster][]string{},
 		status:   Status{Healthy: true, Since: time.Now()},
 	}
 }
 
-// safe returns nil, unless something is unnoted or the store fails: then what is
-// closed when the next transaction has succeeded.
-func (w *writer) safe(unnoted bool) <-chan struct{} {
-	if !unnoted && !w.failing.Load() {
+// safe returns nil, unless something of the cluster is unnoted or the store fails,
+// for all or for this cluster: then what is closed when the next transaction has
+// succeeded.
+func (w *writer) safe(k *cluster, unnoted bool) <-chan struct{} {
+	if !unnoted && !w.failing.Load() && !k.failing.Load() {
 		return nil
 	}
 	// A transaction takes its channel before it looks what is dirty, so it
 	// holds what the caller has marked before.
 	w.mu.Lock()
-	stored := w.next
+	stored := w.waiting[k]
+	if stored == nil {
+		stored = make(chan struct{})
+		w.waiting[k] = stored
+	}
 	w.mu.Unlock()
 	select {
 	case w.wake <- struct{}{}:
@@ -98,9 +118,8 @@ func (w *writer) run(ctx context.Context) error {
 		case <-ctx.Done():
 			// Nothing is handed over any more. What is not stored now is
 			// delivered again after a restart: once is enough.
-			err := w.commit(context.WithoutCancel(ctx), true)
-			w.report(err, time.Time{})
-			return err
+			w.retryAt = time.Time{}
+			return w.commit(context.WithoutCancel(ctx), true)
 		case <-tick.C:
 			all = true
 		case <-w.wake:
@@ -111,117 +130,188 @@ func (w *writer) run(ctx context.Context) error {
 			again.Reset(until.Sub(now))
 			continue
 		}
-		err := w.commit(ctx, all)
-		var retryAt time.Time
-		if err != nil {
-			delay := delays.NextBackOff()
-			retryAt = time.Now().Add(delay)
-			until = retryAt
-			again.Reset(delay)
-		} else {
-			all, until = false, now.Add(noteSpacing)
+		t := w.begin(all)
+		t.store(ctx)
+		switch {
+		case t.err == nil && !t.skipped:
+			w.retryAt = time.Time{}
 			delays.Reset()
+		case t.err != nil && !w.retryAt.After(now):
+			w.retryAt = time.Now().Add(delays.NextBackOff())
 		}
-		w.report(err, retryAt)
+		w.settle(t)
+		all, until = false, now.Add(noteSpacing)
+		if !w.retryAt.IsZero() {
+			again.Reset(time.Until(w.retryAt))
+		}
 	}
 }
 
-// transaction is what one call of Apply stores, and how to take that back.
-type transaction struct {
-	updates []Update
-	dropped []string
-	batches []batch
-	records int
-}
-
 // begin puts a transaction together: of notes only, or with all of everything.
-func (w *writer) begin(all bool) (t transaction) {
+func (w *writer) begin(all bool) *transaction {
+	t := &transaction{writer: w, parts: map[*cluster]*part{}}
 	w.mu.Lock()
-	w.owed = append(w.owed, w.next)
-	w.next = make(chan struct{})
+	for k, stored := range w.waiting {
+		w.owed = append(w.owed, waiter{k, stored})
+	}
+	clear(w.waiting)
 	w.mu.Unlock()
+	early := time.Now().Before(w.retryAt)
 	for _, c := range w.cursors() {
-		if b, u := c.take(all); len(u.Records) > 0 || u.Head != nil {
-			t.batches = append(t.batches, b)
-			t.updates = append(t.updates, u)
-			t.records += len(u.Records)
+		if early && c.cluster.failing.Load() {
+			t.skipped = true
+			continue
+		}
+		if b, u := c.take(all || c.cluster.failing.Load()); len(u.Records) > 0 || u.Head != nil {
+			t.add(b, u)
 		}
 	}
 	// After that, so that a cursor is never stored without the end of the one
 	// whose place it took; and last, so that nothing is left of one that was
 	// dropped just now.
 	w.mu.Lock()
-	t.dropped, w.dropped = w.dropped, nil
-	w.mu.Unlock()
-	for _, cursor := range t.dropped {
-		t.updates = append(t.updates, Update{Cursor: cursor, Drop: true})
+	defer w.mu.Unlock()
+	for k, cursors := range w.dropped {
+		if early && k.failing.Load() {
+			t.skipped = true
+			continue
+		}
+		p := t.part(k)
+		p.dropped = cursors
+		for _, cursor := range cursors {
+			p.updates = append(p.updates, Update{Cursor: cursor, Drop: true})
+		}
+		delete(w.dropped, k)
 	}
 	return t
 }
 
-// commit stores what is dirty in one transaction. After a failure all of it is
-// dirty again.
+// commit stores what is dirty. After a failure all of what failed is dirty again.
 func (w *writer) commit(ctx context.Context, all bool) error {
 	t := w.begin(all)
-	if len(t.updates) > 0 {
-		if err := w.store.Apply(ctx, t.updates); err != nil {
-			for _, b := range t.batches {
-				b.putBack()
-			}
-			w.mu.Lock()
-			w.dropped = append(t.dropped, w.dropped...)
-			w.mu.Unlock()
-			return err
-		}
-		for _, b := range t.batches {
-			b.written()
-		}
-		w.mu.Lock()
-		w.status.Writes++
-		w.status.Records += uint64(t.records)
-		w.status.Written = time.Now()
-		w.mu.Unlock()
+	t.store(ctx)
+	w.settle(t)
+	return t.err
+}
+
+// settle notes which clusters' parts are stored, and tells those who wait for that.
+func (w *writer) settle(t *transaction) {
+	w.round++
+	if t.stored > 0 {
+		w.took = w.round
 	}
-	for _, stored := range w.owed {
-		close(stored)
+	for k, p := range t.parts {
+		w.note(k, p.err)
 	}
-	w.owed = nil
-	return nil
+	failing := w.fails(t)
+	w.report(failing, t.err)
+	for k := range t.parts {
+		w.tell(k, failing)
+	}
+	left := w.owed[:0]
+	for _, o := range w.owed {
+		if o.cluster.failing.Load() || failing && t.parts[o.cluster] == nil {
+			left = append(left, o)
+			continue
+		}
+		close(o.stored)
+	}
+	clear(w.owed[len(left):])
+	w.owed = left
+}
+
+// fails reports whether the store is taken to fail, and not only what some clusters
+// have for it: it has failed for all clusters, or for more than one since it last
+// took anything.
+func (w *writer) fails(t *transaction) bool {
+	if t.err == nil && !t.skipped {
+		return false
+	}
+	all, since := true, map[*cluster]bool{}
+	for _, c := range w.cursors() {
+		switch k := c.cluster; {
+		case !k.failing.Load():
+			all = false
+		case k.storing.round > w.took:
+			since[k] = true
+		}
+	}
+	return all || len(since) > 1
+}
+
+// note notes how the store has taken a cluster's part.
+func (w *writer) note(k *cluster, err error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	s := &k.storing
+	if was := k.failing.Swap(err != nil); was != (err != nil) {
+		s.since, s.round = time.Now(), w.round
+	}
+	if err != nil {
+		s.lastError = err.Error()
+		s.attempts++
+	} else {
+		s.lastError, s.attempts = "", 0
+	}
+}
+
+// tell logs when the store begins not to take what a cluster has, and when it does
+// again. While it fails for all, report tells.
+func (w *writer) tell(k *cluster, failing bool) {
+	is := k.failing.Load()
+	switch {
+	case is && !failing && !k.storing.told:
+		k.storing.told = true
+		w.log.Error(errors.New(k.storing.lastError), "The ledger cannot store what it has of a cluster; delivery of that one pauses until it can", "cluster", k.name)
+	case !is && k.storing.told:
+		k.storing.told = false
+		w.log.Info("The ledger stores what it has of a cluster again; its delivery goes on", "cluster", k.name)
+	}
+}
+
+// describe tells how the store takes a cluster's part.
+func (w *writer) describe(k *cluster, s *ClusterStatus) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	s.Healthy = !k.failing.Load()
+	s.Since, s.LastError, s.Attempts = k.storing.since, k.storing.lastError, k.storing.attempts
 }
 
 // report keeps the status, and logs when the store begins to fail and when it
 // has recovered.
-func (w *writer) report(err error, retryAt time.Time) {
-	now := time.Now()
+func (w *writer) report(failing bool, err error) {
 	w.mu.Lock()
 	s := &w.status
 	was := s.Healthy
-	s.Healthy, s.NextRetry = err == nil, retryAt
+	s.Healthy, s.NextRetry = !failing, time.Time{}
 	if s.Healthy != was {
-		s.Since = now
+		s.Since = time.Now()
 	}
-	if err != nil {
+	switch {
+	case !failing:
+		s.LastError, s.Attempts = "", 0
+	case err != nil:
 		s.LastError = err.Error()
 		s.Attempts++
-		s.Failures++
-	} else {
-		s.LastError, s.Attempts = "", 0
+	}
+	if failing {
+		s.NextRetry = w.retryAt
 	}
 	w.mu.Unlock()
-	w.failing.Store(err != nil)
+	w.failing.Store(failing)
 	switch {
-	case was && err != nil:
+	case was && failing:
 		w.log.Error(err, "The ledger cannot be written; delivery pauses until it can")
-	case !was && err == nil:
+	case !was && !failing:
 		w.log.Info("The ledger is written again; delivery goes on")
 	}
 }
 
 // drop removes a cursor from the store with the next transaction.
-func (w *writer) drop(cursor string) {
+func (w *writer) drop(c *Cursor) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.dropped = append(w.dropped, cursor)
+	w.dropped[c.cluster] = append(w.dropped[c.cluster], c.key)
 }
 
 func (w *writer) getStatus() Status {

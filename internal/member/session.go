@@ -34,8 +34,14 @@ const (
 // cluster's identity change, Changed is closed and a new session takes over.
 type Session struct {
 	Cluster string // the member's name in the fleet
-	UID     string // UID of its kube-system namespace, or Digest where that may not be read
+	UID     string // UID of its kube-system namespace, or a digest where that could never be read
 	Digest  string // of server URL and CA
+	// Others are the UIDs, or digests, of other clusters that have borne the name
+	// and are known not to be this one.
+	Others []string
+	// DefaultUID and ServiceUID are those of the namespace default and of the
+	// Service kubernetes in it. They are read only where the UID cannot be.
+	DefaultUID, ServiceUID string
 	// Watches is for requests whose body stays open: no overall timeout, one
 	// HTTP/1.1 connection each. Calls is for everything else and has a
 	// timeout. Both share the member's request limiter.

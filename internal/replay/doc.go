@@ -12,7 +12,9 @@
 //     that no server has. Objects are told apart by UID: where a name was deleted
 //     and taken again, the first UID's deletion must have come too;
 //   - out of order: about one name, something older after something newer within
-//     one run of the program.
+//     one run of the program;
+//   - an event that is not what its attributes say, or that decoders might read
+//     differently: an error of Parse.
 //
 // It reads the wire format itself and imports nothing of the program, so that a
 // mistake made there is not made again here. It takes resourceVersions as ordered

@@ -2,11 +2,15 @@ package replay
 
 import (
 	"bufio"
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"net/url"
+	"slices"
 	"strings"
+	"unicode/utf8"
 )
 
 // Object names one object. A name that is deleted and taken again makes another
@@ -44,6 +48,7 @@ type Event struct {
 type line struct {
 	SpecVersion     string          `json:"specversion"`
 	Type            string          `json:"type"`
+	Source          string          `json:"source"`
 	ID              string          `json:"id"`
 	Cluster         string          `json:"cluster"`
 	ClusterUID      string          `json:"clusteruid"`
@@ -55,10 +60,19 @@ type line struct {
 	Data            json.RawMessage `json:"data"`
 }
 
-// Parse reads one line of a sink. It fails on what is no event of Fairlead's, and
-// on an event whose attributes say something else than the object in it.
+var attributes = []string{
+	"specversion", "type", "source", "subject", "id", "time", "datacontenttype", "cluster", "clusteruid", "apiversion", "kind", "namespace",
+	"name", "resourceversion", "snapshot", "tombstone", "data",
+}
+
+// Parse reads one line of a sink. It fails on what is no event of Fairlead's, on
+// an event that decoders might read differently, and on one whose attributes say
+// something else than each other, or than the object in it.
 func Parse(text []byte) (Event, error) {
 	var l line
+	if _, err := members(text, attributes...); err != nil {
+		return Event{}, fmt.Errorf("parse event: %w", err)
+	}
 	if err := json.Unmarshal(text, &l); err != nil {
 		return Event{}, fmt.Errorf("parse event: %w", err)
 	}
@@ -66,9 +80,13 @@ func Parse(text []byte) (Event, error) {
 		return Event{}, fmt.Errorf("parse event %q: specversion is %q, want 1.0", l.ID, l.SpecVersion)
 	}
 	// <group>/<version>/<resource>/<uid>/<resourceVersion or "deleted">
-	id := strings.Split(l.ID, "/")
+	id := strings.SplitN(l.ID, "/", 5)
 	if len(id) != 5 || id[3] == "" || id[4] == "" {
 		return Event{}, fmt.Errorf("parse event: id %q is not group/version/resource/uid/version", l.ID)
+	}
+	id[3] = strings.NewReplacer("%2F", "/", "%25", "%").Replace(id[3])
+	if l.Source != "/clusters/"+url.PathEscape(l.Cluster) {
+		return Event{}, fmt.Errorf("parse event %q: source %q is not that of cluster %q", l.ID, l.Source, l.Cluster)
 	}
 	e := Event{
 		Object:          Object{Cluster: l.Cluster, Resource: id[2], Namespace: l.Namespace, Name: l.Name, UID: id[3]},
@@ -115,6 +133,13 @@ func (e *Event) checkData() error {
 			ResourceVersion string `json:"resourceVersion"`
 		} `json:"metadata"`
 	}
+	parts, err := members(e.Data, "kind", "apiVersion", "metadata")
+	if err == nil {
+		_, err = members(parts["metadata"], "name", "namespace", "uid", "resourceVersion")
+	}
+	if err != nil {
+		return fmt.Errorf("parse event %q: its object: %w", e.ID, err)
+	}
 	if err := json.Unmarshal(e.Data, &object); err != nil {
 		return fmt.Errorf("parse event %q: its object: %w", e.ID, err)
 	}
@@ -123,6 +148,39 @@ func (e *Event) checkData() error {
 		return fmt.Errorf("parse event %q: it holds version %s of %s/%s (%s)", e.ID, m.ResourceVersion, m.Namespace, m.Name, m.UID)
 	}
 	return nil
+}
+
+// members returns the members of text, which is one JSON object in UTF-8. It
+// fails if a name stands there twice, or differs from one of words by its
+// capitals only: encoding/json, for one, takes these for the same.
+func members(text []byte, words ...string) (map[string]json.RawMessage, error) {
+	if !utf8.Valid(text) {
+		return nil, errors.New("it is not UTF-8")
+	}
+	d := json.NewDecoder(bytes.NewReader(text))
+	if open, err := d.Token(); err != nil {
+		return nil, err
+	} else if open != json.Delim('{') {
+		return nil, errors.New("it is no JSON object")
+	}
+	all := map[string]json.RawMessage{}
+	for d.More() {
+		token, err := d.Token()
+		if err != nil {
+			return nil, err
+		}
+		var value json.RawMessage
+		if err := d.Decode(&value); err != nil {
+			return nil, err
+		}
+		name, _ := token.(string)
+		_, again := all[name]
+		if again || slices.ContainsFunc(words, func(word string) bool { return name != word && strings.EqualFold(name, word) }) {
+			return nil, fmt.Errorf("it has %q twice", name)
+		}
+		all[name] = value
+	}
+	return all, nil
 }
 
 // Lines cuts what a sink has written into lines, as it comes. A line that has no

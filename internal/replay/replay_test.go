@@ -55,7 +55,7 @@ func line(word string) string {
 	if rest == "" {
 		rest = fmt.Sprintf(`,"data":{"metadata":{"name":"n","namespace":"ns","uid":%q,"resourceVersion":%q}}`, uid, version)
 	}
-	return fmt.Sprintf(`{"specversion":"1.0","type":"dev.fairlead.resource.%s.v1","id":"/v1/configmaps/%s/%s","cluster":"c",`+
+	return fmt.Sprintf(`{"specversion":"1.0","type":"dev.fairlead.resource.%s.v1","source":"/clusters/c","id":"/v1/configmaps/%s/%s","cluster":"c",`+
 		`"clusteruid":"cu","namespace":"ns","name":"n","resourceversion":%q%s}`, op, uid, end, version, rest)
 }
 
@@ -242,15 +242,15 @@ func TestLinesAsTheyCome(t *testing.T) {
 }
 
 func TestParse(t *testing.T) {
-	grouped := `{"specversion":"1.0","type":"dev.fairlead.resource.deleted.v1","id":"apps/v1/deployments/A/deleted",` +
-		`"cluster":"c","name":"n","tombstone":true}`
+	grouped := `{"specversion":"1.0","type":"dev.fairlead.resource.deleted.v1","source":"/clusters/c%2Fd","id":"apps/v1/deployments/A%2FB/deleted",` +
+		`"cluster":"c/d","name":"n","tombstone":true}`
 	e, err := replay.Parse([]byte(grouped))
 	if err != nil {
 		t.Fatal(err)
 	}
 	want := replay.Event{
-		ID: "apps/v1/deployments/A/deleted", Deleted: true, Tombstone: true,
-		Object: replay.Object{Cluster: "c", Resource: "deployments.apps", Name: "n", UID: "A"},
+		ID: "apps/v1/deployments/A%2FB/deleted", Deleted: true, Tombstone: true,
+		Object: replay.Object{Cluster: "c/d", Resource: "deployments.apps", Name: "n", UID: "A/B"},
 	}
 	if diff := cmp.Diff(want, e); diff != "" {
 		t.Error(diff)
@@ -266,6 +266,15 @@ func TestParse(t *testing.T) {
 		"object of another name":   {`"metadata":{"name":"n"`, `"metadata":{"name":"m"`},
 		"object of another UID":    {`"uid":"A"`, `"uid":"B"`},
 		"another version":          {`"resourceVersion":"1"`, `"resourceVersion":"2"`},
+		"another source":           {"/clusters/c", "/clusters/d"},
+		"two clusters":             {`"cluster":"c"`, `"cluster":"c","cluster":"c"`},
+		"two clusters, one large":  {`"cluster":"c"`, `"cluster":"c","Cluster":"d"`},
+		"two events":               {`"specversion"`, `"specversion":"1.0"}{"specversion"`},
+		"no UTF-8":                 {`"data":{`, "\"data\":{\"a\":\"\xff\","},
+		"object of two names":      {`"metadata":{`, `"metadata":{"name":"m",`},
+		"object with a Name":       {`"metadata":{`, `"metadata":{"Name":"n",`},
+		"two metadata":             {`"data":{`, `"data":{"metadata":{"namespace":"other"},`},
+		"Metadata":                 {`"data":{`, `"data":{"Metadata":{},`},
 		"no object":                {`,"data":`, `,"other":`},
 		"object that is no object": {`"data":{"metadata"`, `"data":{"metadata":[],"x"`},
 	} {

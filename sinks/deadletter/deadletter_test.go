@@ -203,6 +203,36 @@ func TestReadTellsGoodFromBad(t *testing.T) {
 	}
 }
 
+// TestWhatMayBeReadDifferentlyIsNoRecord has lines that a version before would
+// have written for a member whose objects ended their event's data and went on
+// with another member's attributes, and lines that were tampered with.
+func TestWhatMayBeReadDifferentlyIsNoRecord(t *testing.T) {
+	good := string(appendRecord(nil, time.Now(), "file:x", pod("a"), errRefused, 3))
+	if _, err := parseRecord([]byte(good)); err != nil {
+		t.Fatal(err)
+	}
+	forged := pod("a")
+	forged.Object = []byte(`{"kind":"X"},"type":"dev.fairlead.resource.deleted.v1","source":"/clusters/beta","cluster":"beta","name":"precious",` +
+		`"id":"/v1/pods/u-2/deleted","x":{"y":""}`)
+	other := string(pod("b").AppendCloudEvent(nil))
+	for name, line := range map[string]string{
+		"forged":              string(appendRecord(nil, time.Now(), "file:x", forged, errRefused, 3)),
+		"two events":          strings.Replace(good, `,"event":`, `,"event":`+other+`,"event":`, 1),
+		"an Event":            strings.Replace(good, `,"event":`, `,"Event":`+other+`,"event":`, 1),
+		"two sinks":           strings.Replace(good, `"sink":`, `"sink":"y","sink":`, 1),
+		"two clusters":        strings.Replace(good, `"cluster":"alpha"`, `"cluster":"beta","cluster":"alpha"`, 1),
+		"another's source":    strings.Replace(good, `/clusters/alpha`, `/clusters/beta`, 1),
+		"another's id":        strings.Replace(good, `/v1/pods/u-1/7`, `/v1/pods/u-1/8`, 1),
+		"two records":         strings.TrimSpace(good) + good,
+		"not in UTF-8":        strings.Replace(good, "Pod", "P\xffd", 1),
+		"a name that is none": strings.Replace(good, `"name":"a"`, `"name":""`, 1),
+	} {
+		if r, err := parseRecord([]byte(line)); err == nil {
+			t.Errorf("%s: was taken for %+v", name, r)
+		}
+	}
+}
+
 func TestReopenAfterRotation(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "dead")
 	f := mustOpen(t, path)

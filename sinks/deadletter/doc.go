@@ -16,6 +16,8 @@
 //   - A record leaves the files only when Finish is told that it was sent. A
 //     crash at any instant leaves it in one of the two, or in both: it may be
 //     sent twice, never be lost. Take begins with what a crash left behind.
+//   - What is read back is one event of one cluster: a line that decoders might
+//     read differently is told as none, and stays.
 //   - What is refused meanwhile, again or anew, goes to PATH.
 //   - One process at a time uses a file (an advisory lock), so that nothing is
 //     taken from under another.

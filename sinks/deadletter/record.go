@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/fairlead-dev/fairlead/internal/jsontext"
 	"github.com/fairlead-dev/fairlead/pipeline"
 )
 
@@ -32,9 +33,9 @@ func appendRecord(dst []byte, at time.Time, sink string, c *pipeline.Change, rea
 	dst = append(dst, recordStart...)
 	dst = at.UTC().AppendFormat(dst, time.RFC3339Nano)
 	dst = append(dst, `","sink":`...)
-	dst = appendString(dst, sink)
+	dst = jsontext.AppendString(dst, sink)
 	dst = append(dst, `,"reason":`...)
-	dst = appendString(dst, brief(reason))
+	dst = jsontext.AppendString(dst, brief(reason))
 	dst = append(dst, `,"attempts":`...)
 	dst = strconv.AppendInt(dst, int64(attempts), 10)
 	dst = append(dst, `,"event":`...)
@@ -53,21 +54,15 @@ func brief(reason error) string {
 	return text
 }
 
-func appendString(dst []byte, s string) []byte {
-	quoted, err := json.Marshal(s)
-	if err != nil {
-		panic(err) // of a string
-	}
-	return append(dst, quoted...)
-}
-
-// parseRecord reads one line.
+// parseRecord reads one line. What decoders might read differently is no
+// record: neither of the record's members nor of the event's attributes may
+// stand there twice, and the event's must agree (see [pipeline.ParseEvent]).
 func parseRecord(line []byte) (Record, error) {
 	var raw struct {
 		Record
 		Event json.RawMessage `json:"event"`
 	}
-	if err := json.Unmarshal(line, &raw); err != nil {
+	if err := jsontext.Unmarshal(line, &raw); err != nil {
 		return Record{}, err
 	}
 	if raw.Event == nil {

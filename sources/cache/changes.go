@@ -1,7 +1,9 @@
 package cache
 
 import (
+	"cmp"
 	"context"
+	"fmt"
 	"iter"
 	"time"
 )
@@ -21,18 +23,8 @@ type mailbox struct {
 // only the newest is left.
 func (f *Fleet) Changes(ctx context.Context) iter.Seq[Status] {
 	return func(yield func(Status) bool) {
-		box := &mailbox{pending: map[string]Status{}, told: map[string]Status{}, wake: make(chan struct{})}
-		f.mu.Lock()
-		for _, s := range f.statuses {
-			box.put(s)
-		}
-		f.watchers[box] = struct{}{}
-		f.mu.Unlock()
-		defer func() {
-			f.mu.Lock()
-			delete(f.watchers, box)
-			f.mu.Unlock()
-		}()
+		box, unwatch := f.watch()
+		defer unwatch()
 		for ctx.Err() == nil {
 			f.mu.Lock()
 			s, ok := box.take()
@@ -48,6 +40,47 @@ func (f *Fleet) Changes(ctx context.Context) iter.Seq[Status] {
 			case <-wake:
 			case <-ctx.Done():
 			}
+		}
+	}
+}
+
+// watch returns a mailbox that gets what changes from now on, and all statuses
+// first.
+func (f *Fleet) watch() (box *mailbox, unwatch func()) {
+	box = &mailbox{pending: map[string]Status{}, told: map[string]Status{}, wake: make(chan struct{})}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for _, s := range f.statuses {
+		box.put(s)
+	}
+	f.watchers[box] = struct{}{}
+	return box, func() {
+		f.mu.Lock()
+		defer f.mu.Unlock()
+		delete(f.watchers, box)
+	}
+}
+
+// WaitLive waits until a cluster is live, and returns its status then: it is in
+// the fleet, the sources that were started have joined it, and its caches are
+// synced. What their first lists hold is in the queues, or about to be. If ctx
+// ends before, the error tells where the cluster stands. It is for tests, and for
+// what must not begin before; reconcilers need not wait.
+func (f *Fleet) WaitLive(ctx context.Context, name string) (Status, error) {
+	box, unwatch := f.watch()
+	defer unwatch()
+	for {
+		f.mu.Lock()
+		wake := box.wake
+		f.mu.Unlock()
+		s := f.State(name)
+		if s.State == Live {
+			return s, nil
+		}
+		select {
+		case <-wake:
+		case <-ctx.Done():
+			return s, fmt.Errorf("wait for cluster %q to be live: it is %s (%s): %w", name, s.State, cmp.Or(s.Reason, "no reason is known"), context.Cause(ctx))
 		}
 	}
 }
@@ -89,8 +122,8 @@ func (b *mailbox) take() (Status, bool) {
 func (f *Fleet) publish(s Status, now time.Time) Status {
 	f.mu.Lock()
 	old, known := f.statuses[s.Cluster]
-	_, member := f.members[s.Cluster]
-	if s.State == Gone && member || s.State != Gone && !member {
+	m := f.members[s.Cluster]
+	if s.State == Gone && m != nil || s.State != Gone && m == nil {
 		f.mu.Unlock()
 		return s // the loop of a member that was taken out, or the connection's end before that
 	}
@@ -112,16 +145,21 @@ func (f *Fleet) publish(s Status, now time.Time) Status {
 	}
 	f.mu.Unlock()
 	if news && (s.State != old.State || s.Reason != old.Reason) {
-		f.tell(old, s)
+		f.tell(old, s, m != nil && m.gate == nil)
 	}
 	return s
 }
 
 // tell logs what the caches themselves are the cause of; the rest is in the
 // connection's log.
-func (f *Fleet) tell(old, s Status) {
+func (f *Fleet) tell(old, s Status, included bool) {
 	log := f.o.Log.WithValues("cluster", s.Cluster)
 	switch {
+	case included && s.LastError != "" && s.LastError != old.LastError:
+		log.Info("A source cannot join a cluster that was included", "reason", s.Reason)
+	case included && s.State == Live && old.LastError != "":
+		log.Info("All sources have joined a cluster that was included")
+	case included:
 	case s.State == Live && old.State == Syncing:
 		log.Info("Caches are synced")
 	case s.ClusterUID != "" && s.Reason != "" && (s.State == Syncing && s.LastError != old.LastError || s.State == BackingOff):

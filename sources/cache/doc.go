@@ -39,7 +39,9 @@
 //   - A watch that is silent for StaleAfter is cut and opened again, also when
 //     probes of the server pass.
 //   - After Follow has returned no goroutine of the member is left, and after
-//     Purge no request for it in any queue of a source.
+//     Purge no request for it in any queue of a source. Its memory is free then
+//     but for about 75 kB of an HTTP/2 connection, which golang.org/x/net keeps for
+//     30 seconds: whoever measures has to wait for that.
 //
 // All methods of Fleet may be called from any goroutine. Handlers of one
 // member are called by one goroutine per source; those of different members at

@@ -80,6 +80,8 @@ type remover interface {
 
 // engager is a source's part in every member.
 type engager interface {
+	// label is the name of the source. It is the same pointer each time.
+	label() *string
 	// engage works for one member until ctx ends.
 	engage(ctx context.Context, m *cached)
 }
@@ -136,8 +138,10 @@ func (f *Fleet) Follow(ctx context.Context, name string, conn Connection) error 
 var errEnded = errors.New("nobody stopped them")
 
 // Include adds, for good, a cluster whose cache somebody else runs, as the manager runs
-// the hub's: sources and reconcilers then treat it as any member that is
-// always live.
+// the hub's: sources and reconcilers then treat it as any member that can always
+// be reached. It is live but for sources that cannot join it, because it does not
+// serve their kind, say: then it is syncing, its Reason and the log tell which,
+// and they join once they can.
 func (f *Fleet) Include(name string, c cluster.Cluster) error {
 	m := &cached{
 		name:     name,
@@ -154,7 +158,7 @@ func (f *Fleet) Include(name string, c cluster.Cluster) error {
 	if err := f.add(m); err != nil {
 		return err
 	}
-	f.publish(Status{Cluster: name, State: Live}, time.Now())
+	m.note()
 	return nil
 }
 
@@ -174,7 +178,7 @@ func (f *Fleet) add(m *cached) error {
 	f.members[m.name] = m
 	f.names.Store(m.name, nil)
 	for e := range f.engagers {
-		m.engage(e)
+		m.begin(e)
 	}
 	return nil
 }
@@ -242,14 +246,10 @@ func (f *Fleet) Client(name string) (client.Client, error) {
 // State returns where a member stands; one that is not in the fleet is Gone.
 func (f *Fleet) State(name string) Status {
 	f.mu.Lock()
-	m, s := f.members[name], f.statuses[name]
+	m := f.members[name]
 	f.mu.Unlock()
 	if m == nil {
 		return Status{Cluster: name, State: Gone}
-	}
-	if m.gate == nil {
-		s.AsOf = time.Now()
-		return s
 	}
 	return m.note()
 }

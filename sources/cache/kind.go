@@ -8,6 +8,7 @@ import (
 	"runtime/debug"
 	"time"
 
+	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	toolscache "k8s.io/client-go/tools/cache"
@@ -28,8 +29,19 @@ import (
 // and kind are set.
 //
 // Its Start returns at once: a controller starts whatever the state of any
-// member, and each member joins in when it can. What a new member's first list
-// holds comes with low priority, behind what is going on in the fleet.
+// member, and each member joins in when it can. From Start on a member is live
+// only when the source has joined it: Fleet.WaitLive waits for that. What a new
+// member's first list holds comes with low priority, behind what is going on in
+// the fleet.
+//
+// Requests may be of any type. With pipeline.Request a controller is on a fair
+// queue (sources.Caches.FairRequests). With reconcile.Request it may be any
+// controller, also one of the builder's, whose own objects requests name then:
+//
+//	builder.ControllerManagedBy(mgr).For(&v1.Check{}).
+//		WatchesRawSource(cache.Kind(fleet, &corev1.ConfigMap{}, handler))
+//
+// Such requests do not tell clusters apart, so there is no fairness among them.
 func Kind[object client.Object, request comparable](
 	f *Fleet,
 	obj object,
@@ -48,6 +60,9 @@ type kind[object client.Object, request comparable] struct {
 
 // String tells what the source is about, for the controller's log.
 func (k *kind[object, request]) String() string {
+	if k.lacksObject() { // it cannot be asked what it is of; Start fails
+		return fmt.Sprintf("fleet kind source: %T", k.obj)
+	}
 	switch any(k.obj).(type) {
 	case runtime.Unstructured, *metav1.PartialObjectMetadata:
 		return fmt.Sprintf("fleet kind source: %T[%s]", k.obj, k.obj.GetObjectKind().GroupVersionKind())
@@ -55,11 +70,17 @@ func (k *kind[object, request]) String() string {
 	return fmt.Sprintf("fleet kind source: %T", k.obj)
 }
 
+// lacksObject tells whether the object is nil, as of an interface or a pointer.
+func (k *kind[object, request]) lacksObject() bool {
+	v := reflect.ValueOf(k.obj)
+	return !v.IsValid() || v.Kind() == reflect.Pointer && v.IsNil()
+}
+
 // Start engages all members until ctx ends. It returns at once. It fails if the
 // source is incomplete, or if the fleet's scheme does not know the object's
 // type.
 func (k *kind[object, request]) Start(ctx context.Context, queue workqueue.TypedRateLimitingInterface[request]) error {
-	if k.fleet == nil || k.handler == nil || reflect.ValueOf(&k.obj).Elem().IsNil() {
+	if k.fleet == nil || k.handler == nil || k.lacksObject() {
 		return errors.New("cache.Kind needs a fleet, an object and a handler")
 	}
 	if _, err := apiutil.GVKForObject(k.obj, k.fleet.scheme); err != nil {
@@ -86,7 +107,7 @@ func (f *Fleet) enlist(e engager, queue any) {
 	}
 	f.engagers[e] = struct{}{}
 	for _, m := range f.members {
-		m.engage(e)
+		m.begin(e)
 	}
 }
 
@@ -110,6 +131,8 @@ type engagement[object client.Object, request comparable] struct {
 	base  func() (context.Context, context.CancelFunc) // the controller's ctx
 }
 
+func (e *engagement[object, request]) label() *string { return &e.name }
+
 // engage feeds the queue with the events of one member until ctx ends, or the
 // controller's.
 func (e *engagement[object, request]) engage(member context.Context, m *cached) {
@@ -117,10 +140,9 @@ func (e *engagement[object, request]) engage(member context.Context, m *cached) 
 	defer cancel()
 	defer context.AfterFunc(member, cancel)()
 
-	m.hinder(&e.name, "")
 	informer, h := e.join(ctx, m)
-	m.engaged(&e.name)
 	if informer == nil {
+		m.engaged(&e.name)
 		return
 	}
 	registration, err := informer.AddEventHandlerWithOptions(&events[object, request]{
@@ -131,6 +153,7 @@ func (e *engagement[object, request]) engage(member context.Context, m *cached) 
 		queue:      e.queue,
 		log:        m.fleet.o.Log.WithValues("cluster", m.name),
 	}, toolscache.HandlerOptions{Logger: &m.fleet.o.Log})
+	m.engaged(&e.name)
 	if err != nil {
 		return // the informer has ended, and so has the member
 	}
@@ -168,7 +191,11 @@ func (e *engagement[object, request]) join(ctx context.Context, m *cached) (ctrl
 			continue
 		}
 		// It may have been sent with a session that has begun meanwhile.
-		m.hinder(&e.name, shown(err, link.Session, m.conn.Link().Session))
+		why := shown(err, link.Session, m.conn.Link().Session)
+		if meta.IsNoMatchError(err) {
+			why += ", which the cluster does not serve: if it is a custom resource, install its definition there"
+		}
+		m.hinder(&e.name, why)
 		pause := time.NewTimer(delays.NextBackOff())
 		var changed <-chan struct{}
 		if link.Session != nil {

@@ -1,9 +1,11 @@
 package cache
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -15,12 +17,12 @@ import (
 	"github.com/fairlead-dev/fairlead/internal/member"
 )
 
-// cached is one member with its caches, or the hub.
+// cached is one member with its caches, or a cluster that was included.
 type cached struct {
 	name    string
 	fleet   *Fleet
 	conn    Connection
-	gate    *gate // nil for the hub
+	gate    *gate // nil for one that was included, of whose informers nothing is known
 	config  Config
 	cluster cluster.Cluster
 	scheme  *runtime.Scheme
@@ -111,20 +113,38 @@ func (m *cached) touch() {
 	m.mu.Unlock()
 }
 
-// hinder notes that a source has no informer yet, and why, if that is known.
+// begin lets a source work for the member, which is not live until the source has
+// joined it. Called with Fleet.mu held.
+func (m *cached) begin(e engager) {
+	m.mu.Lock()
+	m.engaging[e.label()] = ""
+	m.mu.Unlock()
+	m.touch()
+	m.engage(e)
+}
+
+// hinder notes why a source has not joined yet.
 func (m *cached) hinder(source *string, why string) {
 	m.mu.Lock()
 	m.engaging[source] = why
 	m.mu.Unlock()
-	m.touch()
+	m.moved()
 }
 
-// engaged notes that a source has its informer, or needs none any more.
+// engaged notes that a source has joined, or will not any more.
 func (m *cached) engaged(source *string) {
 	m.mu.Lock()
 	delete(m.engaging, source)
 	m.mu.Unlock()
+	m.moved()
+}
+
+// moved tells that sources stand elsewhere.
+func (m *cached) moved() {
 	m.touch()
+	if m.gate == nil { // nobody attends it
+		m.note()
+	}
 }
 
 // look returns all informers and what is closed when that is out of date.
@@ -136,6 +156,10 @@ func (m *cached) look(now time.Time) (all []snapshot, changed <-chan struct{}) {
 	}
 	changed = m.changed
 	m.mu.Unlock()
+	// So that of several problems the same one is told each time.
+	slices.SortFunc(all, func(a, b snapshot) int {
+		return cmp.Or(strings.Compare(a.name, b.name), strings.Compare(a.problem, b.problem))
+	})
 	for _, i := range informers {
 		all = append(all, i.snapshot(now, m.config.CacheSyncTimeout))
 	}
@@ -161,6 +185,9 @@ func (m *cached) status(link member.Link, all []snapshot) Status {
 		if i.synced && (s.AsOf.IsZero() || i.last.Before(s.AsOf)) {
 			s.AsOf = i.last
 		}
+	}
+	if m.gate == nil {
+		s.AsOf = time.Now()
 	}
 	return s
 }

@@ -20,6 +20,8 @@ import (
 	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
 	"k8s.io/client-go/transport"
 	"k8s.io/client-go/util/flowcontrol"
+
+	"github.com/fairlead-dev/fairlead/internal/member"
 )
 
 const (
@@ -163,6 +165,7 @@ func (c *clients) roundTripper(cfg *rest.Config, connectTimeout time.Duration, w
 
 // layers puts what conf asks for around a transport.
 func (c *clients) layers(conf *transport.Config, t http.RoundTripper) (http.RoundTripper, error) {
+	t = member.AsAsked(t)
 	if c.plugin == nil {
 		return transport.HTTPWrappersForConfig(conf, t)
 	}

@@ -13,6 +13,7 @@ import (
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/util/flowcontrol"
 
+	"github.com/fairlead-dev/fairlead/internal/ledger"
 	"github.com/fairlead-dev/fairlead/internal/member"
 	"github.com/fairlead-dev/fairlead/internal/retry"
 )
@@ -23,7 +24,7 @@ const (
 	// cutAfter is how long the requests of an ended session may go on.
 	cutAfter = 10 * time.Second
 	// digestPatience is how long the kube-system namespace must have been
-	// unreadable before the digest becomes the identity.
+	// unreadable before anything else decides who answers.
 	digestPatience = 5 * time.Second
 	// forever is longer than any wait; the loop is woken instead.
 	forever = 24 * time.Hour
@@ -43,6 +44,17 @@ type Options struct {
 	// Pace is shared by the connections of a fleet, so that those that went
 	// down together do not retry together. Optional.
 	Pace *Pace
+	// Known tells which clusters have borne the name, so that the one that answers
+	// is another one on evidence only. Nil: nothing is known but what this
+	// connection has seen, and a server at another address whose UID cannot be read
+	// is another cluster.
+	Known Known
+	// Hold is how long another cluster has to answer under the name before it gets
+	// it from one that is known. Zero: it gets it at once.
+	Hold time.Duration
+	// Identified is called when it has become known who the member is, with the UID
+	// of the sessions from then on. It must not block. Optional.
+	Identified func(uid string)
 	// Log is told of transitions. The zero value discards them.
 	Log logr.Logger
 	// UserAgent is what member API servers log. Default "fairlead/VERSION"
@@ -53,13 +65,16 @@ type Options struct {
 // Connection is the connection to one member. See the package's doc; make one
 // with New.
 type Connection struct {
-	cluster   string
-	config    Config
-	userAgent string
-	log       logr.Logger
-	limiter   flowcontrol.RateLimiter
-	pace      *Pace
-	wake      chan struct{} // capacity 1: the loop should look again
+	cluster    string
+	config     Config
+	userAgent  string
+	log        logr.Logger
+	limiter    flowcontrol.RateLimiter
+	pace       *Pace
+	known      Known
+	hold       time.Duration
+	identified func(uid string)
+	wake       chan struct{} // capacity 1: the loop should look again
 
 	mu         sync.Mutex
 	running    bool
@@ -75,11 +90,14 @@ type Connection struct {
 	session    *session // nil until the first good probe
 	retired    []retired
 	stop       context.CancelFunc // of the probe under way, or nil
-	identity   identity
-	unreadable time.Time // since when probes have found no UID, while there is no identity; else zero
+	identity   ledger.Identity    // its UID is empty until it is known
+	others     []string           // the clusters known under the name that it is not
+	rival      rival
+	unreadable time.Time // since when probes have not told who it is; else zero
 	version    string
 	askVersion bool
 	stale      map[string]struct{}
+	silent     bool // a stream has fallen silent since the last probe
 
 	delays    *backoff.ExponentialBackOff
 	probeAt   time.Time // when the next probe is due
@@ -131,6 +149,9 @@ func New(o Options) (*Connection, error) {
 		log:        log.WithValues("cluster", o.Cluster),
 		limiter:    flowcontrol.NewTokenBucketRateLimiter(float32(config.QPS), config.Burst),
 		pace:       o.Pace,
+		known:      o.Known,
+		hold:       o.Hold,
+		identified: o.Identified,
 		wake:       make(chan struct{}, 1),
 		changed:    make(chan struct{}),
 		rest:       copyREST(o.REST),

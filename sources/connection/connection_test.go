@@ -3,6 +3,7 @@ package connection
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"strings"
 	"sync"
@@ -38,26 +39,64 @@ func TestConnects(t *testing.T) {
 	})
 }
 
-func TestStaleStreams(t *testing.T) {
+// TestSilentStreams: a stream that has fallen silent is a reason to ask the member,
+// and says nothing of it once it has answered.
+func TestSilentStreams(t *testing.T) {
 	bubble(t, Config{}, func(t *testing.T, c *Connection, m *fakeMember) {
+		c.SetStale("events", true) // before it was ever reached
+		acquire(t, c)
+		wantState(t, c, member.Live)
+		time.Sleep(DefaultReconnectMin)
+
+		m.slow(time.Second)
+		before := m.probed()
 		c.SetStale("pods", true)
-		wantState(t, c, member.Stale) // live by then
-		c.SetStale("deployments.apps", true)
-		since := c.Status().Since
-		time.Sleep(time.Second)
-		c.SetStale("pods", false)
-		s := c.Status()
-		if s.State != member.Stale || s.Reason != reasonSilent || !s.Since.Equal(since) {
+		wantState(t, c, member.Stale)
+		if s := c.Status(); s.Reason != reasonSilent {
 			t.Errorf("status %+v", s)
-		}
-		if diff := cmp.Diff([]string{"deployments.apps"}, s.StaleStreams); diff != "" {
-			t.Error(diff)
 		}
 		acquire(t, c) // does not block: silence is for the stream to deal with
-		c.SetStale("deployments.apps", false)
+		time.Sleep(time.Second)
+		wantState(t, c, member.Live)
+		if n := m.probed() - before; n != 1 {
+			t.Errorf("%d probes", n)
+		}
+		if diff := cmp.Diff([]string{"events", "pods"}, c.Status().StaleStreams); diff != "" {
+			t.Error(diff)
+		}
+		c.SetStale("pods", false)
 		c.SetStale("never.heard.of", false)
-		if s := c.Status(); s.State != member.Live || !s.Since.Equal(time.Now()) {
-			t.Errorf("status %+v", s)
+		if diff := cmp.Diff([]string{"events"}, c.Status().StaleStreams); diff != "" {
+			t.Error(diff)
+		}
+		wantState(t, c, member.Live)
+
+		// A member that hangs is stale until that is certain.
+		time.Sleep(DefaultReconnectMin)
+		m.set(silent)
+		c.SetStale("pods", true)
+		time.Sleep(DefaultConnectTimeout - time.Second)
+		wantState(t, c, member.Stale)
+		time.Sleep(2 * time.Second)
+		wantState(t, c, member.BackingOff)
+		m.set(nil)
+		time.Sleep(time.Minute)
+		wantState(t, c, member.Live)
+	})
+}
+
+// TestSilentStreamsMakeNoHerd: however many fall silent, however often, there is no
+// more than one probe in ReconnectMin.
+func TestSilentStreamsMakeNoHerd(t *testing.T) {
+	bubble(t, Config{}, func(t *testing.T, c *Connection, m *fakeMember) {
+		acquire(t, c)
+		began, before := time.Now(), m.probed()
+		for i := range 1000 {
+			c.SetStale(fmt.Sprint("stream ", i%10), true)
+			time.Sleep(DefaultReconnectMin / 100)
+		}
+		if most := int(time.Since(began)/DefaultReconnectMin) + 1; m.probed()-before > most {
+			t.Errorf("%d probes in %s", m.probed()-before, time.Since(began))
 		}
 	})
 }

@@ -17,10 +17,15 @@
 // When the server itself does not answer, one probe dials for all of them:
 // a hundred reports of the same outage make one probe, and while it runs
 // nobody else dials. The probe reads the UID of the kube-system namespace,
-// which is the identity of the cluster; where that stays unreadable for some
-// seconds on a server that is ready, the identity is a digest of server URL and
-// CA. While URL and CA stay the same, only another UID makes it another
-// cluster, not a change of what may be read.
+// which is the identity of the cluster. It is another cluster than the one that
+// is known (Options.Known) on evidence only, see judge: another UID, or, where
+// none can be read, that what is known of it is not there. Another address or CA
+// is none, nor is a refusal. A digest of URL and CA names a cluster whose UID has
+// never been read. Without any evidence the connection waits, and another
+// cluster gets the name after Options.Hold.
+//
+// A stream that falls silent is a reason for a probe, too: until it is answered the
+// member is stale. One that answers is live, whatever a single watch hears.
 //
 // A session survives an outage. It ends, with Changed closed, when the member
 // gets another configuration, turns out to be another cluster, is paused or

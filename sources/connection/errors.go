@@ -15,6 +15,8 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/rest"
+
+	"github.com/fairlead-dev/fairlead/internal/member"
 )
 
 var (
@@ -35,6 +37,8 @@ const (
 	resultInvalid      = "invalid"      // an answer that is not a Kubernetes API server's
 	resultPlugin       = "plugin"       // no credentials: the plugin failed, or did not answer in time
 	resultUnusable     = "unusable"     // the configuration: no request could be made
+	resultReplaced     = "replaced"     // another cluster answers, and does not have the name yet
+	resultUnidentified = "unidentified" // it cannot be told whether it is the cluster that is known
 	resultOther        = "other"        // any other error: the server itself is all right
 	resultCanceled     = "canceled"     // by us
 )
@@ -42,6 +46,7 @@ const (
 var probeResults = []string{
 	resultOK, resultUnreachable, resultTimeout, resultUnavailable,
 	resultThrottled, resultUnauthorized, resultInvalid, resultPlugin, resultUnusable,
+	resultReplaced, resultUnidentified,
 }
 
 // apiError is an error that an API server sent.
@@ -62,6 +67,9 @@ func classify(err error) (result string, doubtful bool) {
 	if _, ok := errors.AsType[*pluginError](err); ok {
 		return resultPlugin, true
 	}
+	if errors.Is(err, member.ErrNotKubernetes) {
+		return resultInvalid, true
+	}
 	if status, ok := errors.AsType[apiError](err); ok {
 		// A watch from a version that an etcd restore has undone: the server
 		// is well, and the stream knows what to do about it.
@@ -77,6 +85,8 @@ func classify(err error) (result string, doubtful bool) {
 			return resultUnavailable, true
 		case code >= http.StatusInternalServerError:
 			return resultUnavailable, false
+		case !member.ByKubernetes(err):
+			return resultInvalid, true
 		}
 		return resultOther, false
 	}

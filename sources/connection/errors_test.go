@@ -20,6 +20,8 @@ import (
 	"k8s.io/client-go/rest"
 	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
 	"k8s.io/client-go/util/flowcontrol"
+
+	"github.com/fairlead-dev/fairlead/internal/member"
 )
 
 var refusedError = &net.OpError{Op: "dial", Net: "tcp", Err: os.NewSyscallError("connect", syscall.ECONNREFUSED)}
@@ -27,7 +29,10 @@ var refusedError = &net.OpError{Op: "dial", Net: "tcp", Err: os.NewSyscallError(
 func TestClassify(t *testing.T) {
 	get := func(err error) error { return &url.Error{Op: "Get", URL: "https://a", Err: err} }
 	code := func(code int) error {
-		return apierrors.NewGenericServerResponse(code, "GET", schema.GroupResource{}, "", "", 0, true)
+		return apierrors.NewGenericServerResponse(code, "GET", schema.GroupResource{}, "", "", 0, false)
+	}
+	page := func(code int) error { // of something in front of the API server
+		return apierrors.NewGenericServerResponse(code, "GET", schema.GroupResource{}, "", "<html>", 0, true)
 	}
 	tooLarge := apierrors.NewTimeoutError("Too large resource version", 1)
 	tooLarge.ErrStatus.Details.Causes = []metav1.StatusCause{{Type: metav1.CauseTypeResourceVersionTooLarge}}
@@ -58,6 +63,14 @@ func TestClassify(t *testing.T) {
 		{code(503), resultUnavailable, true},
 		{code(504), resultUnavailable, true},
 		{tooLarge, resultOther, false},
+		{page(302), resultInvalid, true},
+		{page(401), resultUnauthorized, true},
+		{page(403), resultInvalid, true},
+		{page(404), resultInvalid, true},
+		{page(429), resultThrottled, false},
+		{page(500), resultUnavailable, false},
+		{page(502), resultUnavailable, true},
+		{get(fmt.Errorf("%w: 200 with HTML", member.ErrNotKubernetes)), resultInvalid, true},
 		{errors.New("frame is not JSON"), resultOther, false},
 	} {
 		if result, doubtful := classify(tt.err); result != tt.result || doubtful != tt.doubtful {

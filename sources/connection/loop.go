@@ -4,9 +4,12 @@ import (
 	"cmp"
 	"context"
 	"math/rand/v2"
+	"slices"
 	"time"
 
 	"k8s.io/client-go/rest"
+
+	"github.com/fairlead-dev/fairlead/internal/ledger"
 )
 
 // Run probes the member until ctx ends, then ends the session, closes every
@@ -55,10 +58,11 @@ type attempt struct {
 	generation int
 	rest       *rest.Config
 	plugin     *plugin
-	clients    *clients // nil: to be made
-	fresh      bool     // made by this attempt
-	known      identity
-	version    bool // ask for it
+	clients    *clients        // nil: to be made
+	fresh      bool            // made by this attempt
+	known      ledger.Identity // so far
+	others     []string        // as of the session
+	version    bool            // ask for it
 }
 
 // next returns the probe that is due, whose ctx ends with cancel, or how long
@@ -81,7 +85,7 @@ func (c *Connection) next(now time.Time, cancel context.CancelFunc) (*attempt, t
 	} else if left = max(left, c.paceLocked(now)); left > 0 {
 		wait = min(wait, left)
 	} else {
-		a = &attempt{generation: c.generation, rest: c.rest, plugin: c.plugin, clients: c.clients, known: c.identity, version: c.askVersion}
+		a = &attempt{generation: c.generation, rest: c.rest, plugin: c.plugin, clients: c.clients, known: c.identity, others: c.others, version: c.askVersion}
 		c.stop = cancel
 	}
 	c.mu.Unlock()
@@ -110,7 +114,11 @@ func (a *attempt) run(ctx context.Context, c *Connection) outcome {
 		}
 		a.clients, a.fresh = made, true
 	}
-	return probe(ctx, a.clients, a.known, a.version)
+	out := probe(ctx, a.clients, slices.Contains(a.known.Digests, a.clients.digest), a.version)
+	if out.err == nil {
+		out.verdict = a.judge(ctx, c, out.seen)
+	}
+	return out
 }
 
 // settle takes in what a probe found, unless the configuration has changed
@@ -127,29 +135,40 @@ func (c *Connection) settle(a *attempt, out outcome) {
 		return
 	}
 	c.clients = a.clients
-	c.lastProbe = now
-	c.probes[out.result]++
-	switch {
-	case out.err != nil:
+	c.lastProbe, c.silent = now, false
+	before := c.identity.UID
+	if out.hides() && !c.decidedLocked() && c.patientLocked(now) {
+		c.probes[out.result]++
+	} else {
 		c.unreadable = time.Time{}
-		c.failLocked(now, out)
-	case out.uid == "" && c.identity.undecided(a.clients.digest) && c.patientLocked(now):
-	default:
-		c.unreadable = time.Time{}
-		c.goodLocked(now, out)
+		c.decideLocked(now, out)
 	}
 	note := c.noteLocked(now)
+	uid := c.identity.UID
 	c.mu.Unlock()
 	if out.err != nil && a.clients != nil {
 		a.clients.closeIdle() // the next probe really dials
 	}
+	if uid != before && c.identified != nil {
+		c.identified(uid)
+	}
 	c.tell(note)
 }
 
-// patientLocked puts off the decision to go by the digest. A new cluster makes
-// its kube-system namespace a moment after it answers; a digest chosen in that
-// moment, or while RBAC is being set up, would later look like another cluster
-// whose objects are all gone. There is no session yet when this is asked.
+// hides tells whether a server that may be another cluster has not told its UID.
+func (out *outcome) hides() bool {
+	return out.err == nil && out.seen.uid == "" && (out.verdict.unsure || out.verdict.identity.UID == "")
+}
+
+// decidedLocked tells whether the last probe has led to a wait of another kind.
+func (c *Connection) decidedLocked() bool {
+	return c.phase == waiting && (c.failure == resultUnidentified || c.failure == resultReplaced)
+}
+
+// patientLocked puts off the decision about a server that hides its UID. A new
+// cluster makes its kube-system namespace a moment after it answers, and one that
+// has just started forbids everything until it has read its roles. Meanwhile
+// nobody gets a session.
 func (c *Connection) patientLocked(now time.Time) bool {
 	if c.unreadable.IsZero() {
 		c.unreadable = now
@@ -163,19 +182,42 @@ func (c *Connection) patientLocked(now time.Time) bool {
 	return true
 }
 
+// decideLocked does what a probe says.
+func (c *Connection) decideLocked(now time.Time, out outcome) {
+	v := &out.verdict
+	if out.err == nil && v.identity.UID == "" {
+		v.identity.UID = nameByDigest(out.seen.digest, v.others)
+	}
+	switch {
+	case out.err != nil:
+	case v.unsure:
+		out.result, out.err = resultUnidentified, errUnidentified
+	case v.replaces && c.heldLocked(now, v.identity.UID):
+		c.probes[resultReplaced]++
+		return
+	}
+	c.probes[out.result]++
+	if out.err != nil {
+		c.failLocked(now, out)
+		return
+	}
+	c.goodLocked(now, out)
+}
+
 func (c *Connection) goodLocked(now time.Time, out outcome) {
 	before := c.identity
-	c.identity = before.decide(out.uid, c.clients.digest)
+	c.identity, c.others, c.rival = out.verdict.identity, out.verdict.others, rival{}
 	if out.version != "" {
 		c.version = out.version
 	}
 	c.askVersion = false
-	if c.session != nil && c.identity.uid != before.uid {
+	if c.session != nil && c.identity.UID != before.UID {
 		c.reconnects[lostIdentity]++
 		c.endSessionLocked()
 	}
 	if c.session == nil {
-		c.session = newSession(c.cluster, c.identity.uid, c.clients, c.redact)
+		c.session = newSession(c.cluster, c.identity.UID, c.clients, c.redact)
+		c.session.Others, c.session.DefaultUID, c.session.ServiceUID = c.others, c.identity.Default, c.identity.Service
 	}
 	if c.liveSince.IsZero() {
 		c.liveSince = now
@@ -200,7 +242,7 @@ func (c *Connection) failLocked(now time.Time, out outcome) {
 	c.lastError, c.lastErrorAt = c.redact.text(out.err), now
 	delay := c.delays.NextBackOff()
 	c.phase = backingOff
-	if out.result == resultUnauthorized || out.result == resultUnusable {
+	if out.result == resultUnauthorized || out.result == resultUnusable || out.result == resultUnidentified {
 		c.phase = waiting
 		// Only the first retry is quick: a token file or a plugin may have
 		// newer credentials by then. After that, guessing helps nobody.

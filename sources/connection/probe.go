@@ -11,6 +11,8 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/version"
+
+	"github.com/fairlead-dev/fairlead/internal/ledger"
 )
 
 const (
@@ -22,6 +24,10 @@ const (
 // plausibleUID bounds what becomes part of file names and event ids.
 var plausibleUID = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$`)
 
+// plausible tells whether a server's UID can be one. None looks like what stands
+// in its place where it cannot be read.
+func plausible(uid string) bool { return plausibleUID.MatchString(uid) && !ledger.ByDigest(uid) }
+
 var errNotKubernetes = errors.New("the server answers, but not as a Kubernetes API server; check the address and what stands in front of it")
 
 var errRedirect = errors.New("the server redirects to another address, which is not followed so that credentials stay here; configure the address that is meant")
@@ -31,28 +37,34 @@ type outcome struct {
 	result  string // resultOK, or why not
 	reason  string // says more than result, or is empty
 	err     error
-	uid     string // of the kube-system namespace; empty where it may not be read
-	version string // empty if it was not asked for or not told
+	seen    sighting
+	verdict verdict // what that says, if nothing failed
+	version string  // empty if it was not asked for or not told
 	delay   time.Duration
 }
 
-// probe asks the server who it is. known is who it was so far. ctx has a
-// deadline.
-func probe(ctx context.Context, c *clients, known identity, wantVersion bool) outcome {
+// probe asks the server who it is. settled says that this is known of a server at
+// that address, with that CA. ctx has a deadline.
+func probe(ctx context.Context, c *clients, settled, wantVersion bool) outcome {
 	uid, err := readUID(ctx, c)
 	if err != nil && !answersWithout(err) {
 		return failed(err)
 	}
-	if err != nil && known.undecided(c.digest) {
+	if err != nil && !settled {
 		// A server that starts up forbids everything until its roles are
 		// there. One that hides its readiness is taken at its word.
 		if _, rerr := read(ctx, c, "/readyz", "*/*"); rerr != nil && !answersWithout(rerr) {
 			return failed(rerr)
 		}
 	}
-	out := outcome{result: resultOK, uid: uid}
+	out := outcome{result: resultOK, seen: sighting{uid: uid, digest: c.digest}}
 	if err == nil && !wantVersion {
 		return out
+	}
+	if err != nil {
+		if out.seen.home = readUIDOf(ctx, c, homePath, metav1.NamespaceDefault); out.seen.home == "" {
+			out.seen.service = readUIDOf(ctx, c, servicePath, "kubernetes")
+		}
 	}
 	v, verr := readVersion(ctx, c)
 	switch {
@@ -114,7 +126,7 @@ func readUID(ctx context.Context, c *clients) (string, error) {
 		return "", err
 	}
 	var ns metav1.PartialObjectMetadata
-	if err := json.Unmarshal(body, &ns); err != nil || ns.Name != metav1.NamespaceSystem || !plausibleUID.MatchString(string(ns.UID)) {
+	if err := json.Unmarshal(body, &ns); err != nil || ns.Name != metav1.NamespaceSystem || !plausible(string(ns.UID)) {
 		return "", errNotKubernetes
 	}
 	return string(ns.UID), nil
@@ -130,32 +142,4 @@ func readVersion(ctx context.Context, c *clients) (string, error) {
 		return "", errNotKubernetes
 	}
 	return v.GitVersion, nil
-}
-
-// identity is who answers at a member's address.
-type identity struct {
-	uid      string // of the namespace, or the digest
-	digest   string
-	byDigest bool
-}
-
-// undecided tells whether a probe that finds no UID at a server of that digest
-// would make it another cluster.
-func (id identity) undecided(digest string) bool { return id.uid == "" || id.digest != digest }
-
-// decide returns the identity after a probe that found uid (or none) at a
-// server of that digest. A cluster is another one only on evidence: when the
-// namespace becomes readable, or may not be read any more, while address and
-// CA stay what they were, the identity stays too. Otherwise a change of RBAC
-// would look like the loss of every object.
-func (id identity) decide(uid, digest string) identity {
-	switch {
-	case uid == "" && !id.undecided(digest):
-		return id
-	case uid == "":
-		return identity{uid: digest, digest: digest, byDigest: true}
-	case id.byDigest && id.digest == digest:
-		return id
-	}
-	return identity{uid: uid, digest: digest}
 }

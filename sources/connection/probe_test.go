@@ -122,32 +122,6 @@ func redirect(to string) answer {
 	}
 }
 
-func TestIdentityChangesOnEvidenceOnly(t *testing.T) {
-	type seen struct{ uid, digest string }
-	for name, tt := range map[string]struct {
-		probes []seen
-		want   identity
-	}{
-		"read":                        {[]seen{{"A", "d1"}}, identity{uid: "A", digest: "d1"}},
-		"not readable":                {[]seen{{"", "d1"}}, identity{"d1", "d1", true}},
-		"not readable any more":       {[]seen{{"A", "d1"}, {"", "d1"}}, identity{uid: "A", digest: "d1"}},
-		"readable now":                {[]seen{{"", "d1"}, {"A", "d1"}}, identity{"d1", "d1", true}},
-		"another cluster":             {[]seen{{"A", "d1"}, {"B", "d1"}}, identity{uid: "B", digest: "d1"}},
-		"new address":                 {[]seen{{"A", "d1"}, {"A", "d2"}}, identity{uid: "A", digest: "d2"}},
-		"new address, not readable":   {[]seen{{"A", "d1"}, {"", "d2"}}, identity{"d2", "d2", true}},
-		"new address, readable now":   {[]seen{{"", "d1"}, {"A", "d2"}}, identity{uid: "A", digest: "d2"}},
-		"hidden while it is replaced": {[]seen{{"A", "d1"}, {"", "d1"}, {"B", "d1"}}, identity{uid: "B", digest: "d1"}},
-	} {
-		var id identity
-		for _, p := range tt.probes {
-			id = id.decide(p.uid, p.digest)
-		}
-		if id != tt.want {
-			t.Errorf("%s: %+v, want %+v", name, id, tt.want)
-		}
-	}
-}
-
 // TestLog: transitions only, and the digest is told once.
 func TestLog(t *testing.T) {
 	var lines []string

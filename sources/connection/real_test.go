@@ -83,10 +83,14 @@ func TestRealServer(t *testing.T) {
 		if st := c.Status(); !st.ByDigest || st.State != member.Live || st.ServerVersion == "" {
 			t.Errorf("status %+v", st)
 		}
-		// The same server, read by someone who may, is another identity only
-		// after a restart.
-		uid := c.Status().ClusterUID
+		// The same server, read by someone who may and then by someone who may
+		// not: a UID takes the place of the digest, and keeps it.
 		c.SetREST(cluster.Config())
+		uid := acquire(t, c).UID
+		if st := c.Status(); strings.HasPrefix(uid, "digest-") || st.ByDigest {
+			t.Errorf("UID %q, status %+v", uid, st)
+		}
+		c.SetREST(cfg)
 		if s := acquire(t, c); s.UID != uid {
 			t.Errorf("UID %q, was %q", s.UID, uid)
 		}

@@ -128,10 +128,7 @@ func (c *Connection) Report(s *member.Session, err error) {
 	}
 	c.phase = suspect
 	c.lastError, c.lastErrorAt = c.redact.text(err), now
-	c.probeAt = now
-	if soonest := c.lastProbe.Add(c.config.ReconnectMin); soonest.After(now) {
-		c.probeAt = soonest
-	}
+	c.probeSoonLocked(now)
 	c.broadcastLocked()
 	note := c.noteLocked(now)
 	c.mu.Unlock()
@@ -139,18 +136,37 @@ func (c *Connection) Report(s *member.Session, err error) {
 	c.tell(note)
 }
 
-// SetStale tells whether a stream has been silent for too long. The connection
-// is as live as the stalest of its streams. A stream that ends clears its mark.
+// SetStale tells whether a stream has been silent for too long. That is a reason
+// to ask the member: it is stale until it has answered a probe, and live again
+// then, whatever that one stream hears. Who acquires the session need not wait for
+// that. A stream that ends clears its mark.
 func (c *Connection) SetStale(stream string, stale bool) {
+	now := time.Now()
 	c.mu.Lock()
 	if stale {
 		c.stale[stream] = struct{}{}
 	} else {
 		delete(c.stale, stream)
 	}
-	note := c.noteLocked(time.Now())
+	ask := stale && c.phase == live && !c.paused && !c.ended
+	if ask {
+		c.silent = true
+		c.probeSoonLocked(now)
+	}
+	note := c.noteLocked(now)
 	c.mu.Unlock()
+	if ask {
+		c.nudge()
+	}
 	c.tell(note)
+}
+
+// probeSoonLocked makes a probe due, but no more than one per ReconnectMin.
+func (c *Connection) probeSoonLocked(now time.Time) {
+	c.probeAt = now
+	if soonest := c.lastProbe.Add(c.config.ReconnectMin); soonest.After(now) {
+		c.probeAt = soonest
+	}
 }
 
 // SetREST gives the member new credentials or another address: the session

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/fairlead-dev/fairlead/internal/ledger"
 	"github.com/fairlead-dev/fairlead/internal/member"
 )
 
@@ -28,11 +29,13 @@ type Status struct {
 	// and while the member is live or paused.
 	NextRetry time.Time `json:"nextRetry,omitzero"`
 	// ClusterUID is the identity of the cluster, empty until it is known, and
-	// ByDigest whether it is only a digest of server URL and CA.
+	// ByDigest whether it is only a digest of server URL and CA, as they were when
+	// it was first seen.
 	ClusterUID    string `json:"clusterUID,omitempty"`
 	ByDigest      bool   `json:"byDigest,omitempty"`
 	ServerVersion string `json:"serverVersion,omitempty"`
-	// StaleStreams are those whose last SetStale said so, sorted.
+	// StaleStreams are those whose last SetStale said so, sorted. The member may
+	// be live all the same: it has answered a probe since.
 	StaleStreams []string `json:"staleStreams,omitempty"`
 	// Probes counts probes by result, Reconnects the times that the
 	// connection was lost or replaced, by reason.
@@ -45,12 +48,14 @@ const (
 	reasonDialing     = "dialing"
 	reasonUnreadable  = "kube-system namespace not readable, waiting whether it will be"
 	reasonSuspect     = "a call failed, probing"
-	reasonSilent      = "silent streams"
+	reasonSilent      = "a stream is silent, probing"
 	reasonCredentials = "credentials refused"
 	reasonUnusable    = "configuration unusable"
 	reasonPluginHangs = "credential plugin does not answer"
 	reasonPluginFails = "credential plugin fails"
 	reasonPaused      = "paused"
+	reasonReplaced    = "another cluster answers under this name"
+	reasonUnsure      = "not known whether it is the same cluster"
 	reasonRemoved     = "removed"
 )
 
@@ -76,7 +81,7 @@ func (c *Connection) stateLocked() (member.State, string) {
 	}
 	switch c.phase {
 	case live:
-		if len(c.stale) > 0 {
+		if c.silent {
 			return member.Stale, reasonSilent
 		}
 		return member.Live, ""
@@ -85,8 +90,13 @@ func (c *Connection) stateLocked() (member.State, string) {
 	case backingOff:
 		return member.BackingOff, c.failure
 	case waiting:
-		if c.failure == resultUnusable {
+		switch c.failure {
+		case resultUnusable:
 			return member.Waiting, reasonUnusable
+		case resultReplaced:
+			return member.Waiting, reasonReplaced
+		case resultUnidentified:
+			return member.Waiting, reasonUnsure
 		}
 		return member.Waiting, reasonCredentials
 	}
@@ -106,8 +116,8 @@ func (c *Connection) Status() Status {
 		LastError:     c.lastError,
 		LastErrorAt:   c.lastErrorAt,
 		Attempt:       c.attempt,
-		ClusterUID:    c.identity.uid,
-		ByDigest:      c.identity.byDigest,
+		ClusterUID:    c.identity.UID,
+		ByDigest:      ledger.ByDigest(c.identity.UID),
 		ServerVersion: c.version,
 		StaleStreams:  slices.Sorted(maps.Keys(c.stale)),
 		Probes:        maps.Clone(c.probes),
@@ -139,9 +149,10 @@ func (c *Connection) noteLocked(now time.Time) *transition {
 		c.shown, c.since = state, now
 		c.broadcastLocked()
 	}
-	digest := c.identity.byDigest && !c.toldDigest
+	digest := ledger.ByDigest(c.identity.UID) && !c.toldDigest
 	c.toldDigest = c.toldDigest || digest
-	if !digest && (c.phase == suspect && !c.paused && !c.ended || state == c.logged) {
+	asking := c.phase == suspect || c.phase == live && c.silent
+	if !digest && (asking && !c.paused && !c.ended || state == c.logged) {
 		return nil
 	}
 	t := &transition{from: c.logged, to: state, reason: reason, byDigest: digest, attempt: c.attempt}
@@ -157,8 +168,8 @@ func (c *Connection) tell(t *transition) {
 		return
 	}
 	if t.byDigest {
-		c.log.Info("The kube-system namespace cannot be read: the cluster is identified by server URL and CA; " +
-			"allow get on it so that a replaced cluster is noticed")
+		c.log.Info("The kube-system namespace cannot be read: a digest of server URL and CA stands for its UID; " +
+			"allow get on it so that a replaced cluster is noticed for certain")
 	}
 	if t.from == t.to {
 		return

@@ -1,6 +1,7 @@
 package fleet
 
 import (
+	"cmp"
 	"context"
 	"encoding/hex"
 	"encoding/json"
@@ -66,9 +67,8 @@ func (s *profilesScanner) scan() []finding {
 	objects, err := s.feed.look()
 	inputs := hex.EncodeToString(s.taken[:])
 	findings := s.objects.updateWith(inputs, objects, func(o metav1.Object, f finding) (finding, error) {
-		if f.name == "" {
-			f.name = o.GetName()
-		}
+		f.name = cmp.Or(f.name, o.GetName())
+		f.chosen = f.name != o.GetName()
 		return s.describe(o.(*unstructured.Unstructured), f)
 	})
 	if s.accessErr != nil {

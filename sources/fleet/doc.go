@@ -28,7 +28,11 @@
 //     piece. What the first poll finds counts at once. So a change takes effect
 //     one to two poll intervals after it is complete.
 //   - A name has one owner. Who has it keeps it; another description of the
-//     same name is a problem until the owner leaves, and then takes over.
+//     same name is a problem until the owner leaves, and then takes over. Of those
+//     that come at once, an object's own name goes before one that an annotation
+//     or Argo CD's data gives.
+//   - A name that was described by an object of the hub which is gone is kept for
+//     that object for NameHold; only a file gets it before.
 //   - Set is called only when something that matters to a connection, a limit, or a
 //     label changed.
 //   - What the hub says counts at once. While the hub does not answer, or does not

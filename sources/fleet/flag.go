@@ -35,6 +35,7 @@ type finding struct {
 	member *Member
 	err    error
 	absent bool // the context is asked for, but there is none
+	chosen bool // the name is one that whoever wrote the description chose, and not the object's own
 
 	object *corev1.ObjectReference // in the hub, if that is where it was made
 	event  string                  // reason of the Event about err; empty for eventUnusable

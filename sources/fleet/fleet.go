@@ -16,6 +16,10 @@ import (
 	"k8s.io/client-go/rest"
 )
 
+// DefaultNameHold is how long a name is kept for what it belongs to: longer than
+// to delete a Secret and create it again, or to mend an address.
+const DefaultNameHold = 5 * time.Minute
+
 // defaultPollInterval lets changes take effect within seconds, and costs a
 // fleet of a thousand files about 2 % of one CPU (BenchmarkIdlePoll).
 const defaultPollInterval = 2 * time.Second
@@ -37,6 +41,10 @@ type Options struct {
 	// PollInterval is the pause between two readings of all files; zero means
 	// two seconds.
 	PollInterval time.Duration
+	// NameHold is how long a name is kept for the object of the hub that has
+	// described it and is gone. Zero means DefaultNameHold, less than zero not at
+	// all.
+	NameHold time.Duration
 }
 
 // Fleet follows the providers.
@@ -45,6 +53,8 @@ type Fleet struct {
 	scanners []scanner        // of Run
 	found    [][]finding      // by each scanner's last scan; of Run
 	owners   map[string]owner // by cluster name; of Run
+	held     map[string]hold  // by cluster name; of Run
+	free     time.Time        // when the next of these is free; zero: none is held
 	events   *events          // nil: no provider reads the hub
 
 	mu       sync.Mutex
@@ -57,6 +67,7 @@ type Fleet struct {
 type owner struct {
 	place  place
 	member *Member
+	hub    bool // it is described by an object of the hub
 }
 
 // place is one source of one provider.
@@ -74,7 +85,8 @@ type problemKey struct {
 // New returns a fleet that has read nothing yet.
 func New(opts Options) *Fleet {
 	opts.PollInterval = cmp.Or(opts.PollInterval, defaultPollInterval)
-	f := &Fleet{opts: opts, owners: map[string]owner{}, found: make([][]finding, len(opts.Providers))}
+	opts.NameHold = cmp.Or(opts.NameHold, DefaultNameHold)
+	f := &Fleet{opts: opts, owners: map[string]owner{}, held: map[string]hold{}, found: make([][]finding, len(opts.Providers))}
 	for _, p := range opts.Providers {
 		f.scanners = append(f.scanners, p.newScanner())
 	}
@@ -108,9 +120,17 @@ func (f *Fleet) Run(ctx context.Context) error {
 
 	tick := time.NewTicker(f.opts.PollInterval)
 	defer tick.Stop()
+	free := time.NewTimer(0) // a name
+	defer free.Stop()
 	for f.poll(time.Now()); ctx.Err() == nil; {
+		free.Stop()
+		if !f.free.IsZero() {
+			free.Reset(time.Until(f.free))
+		}
 		select {
 		case <-ctx.Done():
+		case now := <-free.C:
+			f.settle(now)
 		case <-tick.C:
 			f.poll(time.Now())
 		case <-woken:
@@ -213,12 +233,6 @@ func (f *Fleet) Problems() []Problem {
 	return problems
 }
 
-// candidate is a finding and where it was made.
-type candidate struct {
-	finding
-	place place
-}
-
 // poll reads all providers once and tells the handler what changed.
 func (f *Fleet) poll(now time.Time) {
 	for i, s := range f.scanners {
@@ -268,20 +282,25 @@ func (f *Fleet) settle(now time.Time) {
 		}
 	}
 
+	f.holdNames(candidates, now)
 	next := make(map[string]owner, len(names))
 	for _, name := range names {
-		win := max(0, slices.IndexFunc(candidates[name], func(c candidate) bool {
-			return c.place == f.owners[name].place
-		}))
+		win, why := f.winner(name, candidates[name])
 		for i, c := range candidates[name] {
 			if i == win {
-				next[name] = owner{c.place, c.member}
+				next[name] = owner{c.place, c.member, c.object != nil}
+				delete(f.held, name)
+				continue
+			}
+			if why != nil {
+				note(c.place, c.finding, why, eventNameTaken)
 				continue
 			}
 			note(c.place, c.finding, fmt.Errorf("cluster %q is described by %s already, which keeps the name; rename or remove one",
 				name, candidates[name][win].member.Source), eventNameTaken)
 		}
 	}
+	f.free = f.nextFree()
 	f.publish(len(next), problems)
 	f.apply(names, next)
 }
@@ -299,6 +318,9 @@ func (f *Fleet) apply(names []string, next map[string]owner) {
 	}
 	for _, name := range names {
 		m := next[name].member
+		if m == nil {
+			continue // the name is kept for someone else
+		}
 		switch was, ok := before[name]; {
 		case !ok:
 			f.opts.Log.Info("Cluster joins the fleet", "cluster", name, "source", m.Source)

@@ -25,6 +25,8 @@ type secretFormat struct {
 	applies func(*corev1.Secret) bool
 	// name returns what the cluster is called if no annotation says so.
 	name func(*corev1.Secret) string
+	// chosen says that name is not made of the Secret's own.
+	chosen bool
 	// read returns the kubeconfig and which of its contexts to use. Its errors
 	// quote no data.
 	read func(*corev1.Secret) (*clientcmdapi.Config, string, error)
@@ -59,6 +61,7 @@ var secretFormats = map[string]*secretFormat{
 		narrow: true,
 		keys:   []string{"name", "server", "config"},
 		name:   argoName,
+		chosen: true,
 		read:   readArgo,
 	},
 	"multicluster-runtime": {

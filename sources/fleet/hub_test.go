@@ -219,7 +219,13 @@ func testNamesLive(t *testing.T, h *hubEnv) {
 		t.Errorf("Events: %v", events)
 	}
 	h.delete(t, ns, "z")
-	l.until("the newcomer takes over", func() bool { return l.member("one").REST.Host == "https://a.example:6443" })
+	h.untilEvents(t, ns, "a", func(e map[string]eventsv1.Event) bool {
+		return strings.Contains(e[eventNameTaken].Note, "the name is kept for it until")
+	})
+	l.until("the newcomer takes over", func() bool {
+		m := l.member("one")
+		return m.REST != nil && m.REST.Host == "https://a.example:6443"
+	})
 	l.untilNoProblem()
 }
 

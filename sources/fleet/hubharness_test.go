@@ -219,7 +219,7 @@ func startLive(t *testing.T, hub *rest.Config, o ParseOptions, values ...string)
 	}
 	l := &live{t: t, members: map[string]Member{}, news: make(chan struct{}, 1)}
 	l.Fleet = New(Options{
-		Providers: providers, Handler: l, Hub: hub, PollInterval: time.Hour,
+		Providers: providers, Handler: l, Hub: hub, PollInterval: time.Hour, NameHold: 2 * time.Second,
 		Log: funcr.New(l.logLine, funcr.Options{}),
 	})
 	ctx, cancel := context.WithCancel(t.Context())

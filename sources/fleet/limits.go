@@ -6,6 +6,10 @@ import (
 	"math"
 	"strconv"
 	"strings"
+
+	"k8s.io/apimachinery/pkg/api/resource"
+
+	"github.com/fairlead-dev/fairlead/ratelimit"
 )
 
 // The annotations of a Secret or ClusterProfile that say more about its cluster.
@@ -17,6 +21,9 @@ const (
 	annotationBurst  = "fairlead.dev/burst"
 	annotationWeight = "fairlead.dev/weight"
 	annotationPaused = "fairlead.dev/paused"
+
+	annotationMaxObjects     = "fairlead.dev/max-objects"
+	annotationMaxLedgerBytes = "fairlead.dev/max-ledger-bytes"
 )
 
 // Limits are what a description asks for its cluster, over what holds for every
@@ -30,6 +37,11 @@ type Limits struct {
 	Burst *int
 	// Weight is its share of turns, at least 1. Nil leaves the default.
 	Weight *int
+	// MaxObjects is how many objects of it the ledger may know, 0 or more; 0 is no
+	// bound. MaxLedgerBytes is how many bytes these may take there. Nil leaves the
+	// default.
+	MaxObjects     *int
+	MaxLedgerBytes *int64
 	// Paused says that the cluster stays in the fleet, but is not connected to.
 	Paused bool
 }
@@ -48,9 +60,22 @@ func (l Limits) Over(qps float64, burst, weight int) (float64, int, int) {
 	return qps, burst, weight
 }
 
+// OverQuota returns the bounds of what the cluster may have in the ledger, with
+// what they do not set taken from the given ones.
+func (l Limits) OverQuota(objects int, bytes int64) (int, int64) {
+	if l.MaxObjects != nil {
+		objects = *l.MaxObjects
+	}
+	if l.MaxLedgerBytes != nil {
+		bytes = *l.MaxLedgerBytes
+	}
+	return objects, bytes
+}
+
 // Equal says whether both ask for the same.
 func (l Limits) Equal(other Limits) bool {
-	return same(l.QPS, other.QPS) && same(l.Burst, other.Burst) && same(l.Weight, other.Weight) && l.Paused == other.Paused
+	return same(l.QPS, other.QPS) && same(l.Burst, other.Burst) && same(l.Weight, other.Weight) &&
+		same(l.MaxObjects, other.MaxObjects) && same(l.MaxLedgerBytes, other.MaxLedgerBytes) && l.Paused == other.Paused
 }
 
 func same[T comparable](a, b *T) bool {
@@ -71,8 +96,9 @@ func parseLimits(annotations map[string]string) (Limits, error) {
 	}
 	if v, ok := annotations[annotationQPS]; ok {
 		// The upper bound only keeps what comes after from overflowing.
-		if f, err := strconv.ParseFloat(v, 64); err != nil || !(f >= 0) || f > math.MaxInt32 {
-			bad(annotationQPS, "a number of 0 or more")
+		f, err := strconv.ParseFloat(v, 64)
+		if err != nil || f != 0 && !(ratelimit.MinQPS <= f && f <= math.MaxInt32) {
+			bad(annotationQPS, fmt.Sprintf("0, for no limit, or a number of %v or more; to stop the cluster there is %s", ratelimit.MinQPS, annotationPaused))
 		} else {
 			l.QPS = &f
 		}
@@ -89,6 +115,21 @@ func parseLimits(annotations map[string]string) (Limits, error) {
 			bad(count.name, "a whole number of 1 or more")
 		} else {
 			*count.into = new(int(n))
+		}
+	}
+	if v, ok := annotations[annotationMaxObjects]; ok {
+		if n, err := strconv.ParseInt(v, 10, 32); err != nil || n < 0 {
+			bad(annotationMaxObjects, "a whole number of 0 (no bound) or more")
+		} else {
+			l.MaxObjects = new(int(n))
+		}
+	}
+	if v, ok := annotations[annotationMaxLedgerBytes]; ok {
+		q, err := resource.ParseQuantity(v)
+		if n, ok := q.AsInt64(); err != nil || !ok || n < 0 {
+			bad(annotationMaxLedgerBytes, "a whole number of bytes of 0 (no bound) or more, such as 64Mi")
+		} else {
+			l.MaxLedgerBytes = &n
 		}
 	}
 	switch v, ok := annotations[annotationPaused]; {

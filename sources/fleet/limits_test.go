@@ -20,6 +20,16 @@ func TestLimits(t *testing.T) {
 		},
 		{map[string]string{annotationQPS: "0", annotationPaused: "false"}, Limits{QPS: new(0.0)}, ""},
 		{map[string]string{annotationQPS: "-1"}, Limits{}, "fairlead.dev/qps"},
+		{map[string]string{annotationQPS: "1e-300"}, Limits{}, "fairlead.dev/paused"},
+		{map[string]string{annotationQPS: "0.0009"}, Limits{}, "0.001"},
+		{map[string]string{annotationQPS: "0.001"}, Limits{QPS: new(0.001)}, ""},
+		{map[string]string{annotationMaxObjects: "7", annotationMaxLedgerBytes: "64Mi"}, Limits{MaxObjects: new(7), MaxLedgerBytes: new(int64(64 << 20))}, ""},
+		{map[string]string{annotationMaxObjects: "0", annotationMaxLedgerBytes: "0"}, Limits{MaxObjects: new(0), MaxLedgerBytes: new(int64(0))}, ""},
+		{map[string]string{annotationMaxObjects: "-1"}, Limits{}, "fairlead.dev/max-objects"},
+		{map[string]string{annotationMaxObjects: "many"}, Limits{}, "fairlead.dev/max-objects"},
+		{map[string]string{annotationMaxLedgerBytes: "-1Ki"}, Limits{}, "fairlead.dev/max-ledger-bytes"},
+		{map[string]string{annotationMaxLedgerBytes: "9" + strings.Repeat("0", 30)}, Limits{}, "fairlead.dev/max-ledger-bytes"},
+		{map[string]string{annotationMaxLedgerBytes: "100m"}, Limits{}, "fairlead.dev/max-ledger-bytes"},
 		{map[string]string{annotationQPS: "NaN"}, Limits{}, "fairlead.dev/qps"},
 		{map[string]string{annotationQPS: "Inf"}, Limits{}, "fairlead.dev/qps"},
 		{map[string]string{annotationBurst: "0"}, Limits{}, "fairlead.dev/burst"},
@@ -41,6 +51,15 @@ func TestLimits(t *testing.T) {
 		if err == nil || !strings.Contains(err.Error(), tc.err) || len(err.Error()) > 200 {
 			t.Errorf("%v: error %v", tc.annotations, err)
 		}
+	}
+}
+
+func TestLimitsOverQuota(t *testing.T) {
+	if objects, bytes := (Limits{}).OverQuota(5, 6); objects != 5 || bytes != 6 {
+		t.Errorf("nothing set: %d, %d", objects, bytes)
+	}
+	if objects, bytes := (Limits{MaxObjects: new(0), MaxLedgerBytes: new(int64(3))}).OverQuota(5, 6); objects != 0 || bytes != 3 {
+		t.Errorf("all set: %d, %d", objects, bytes)
 	}
 }
 

@@ -1,6 +1,7 @@
 package fleet
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 
@@ -50,9 +51,9 @@ func (s *secretsScanner) scan() []finding {
 	objects, err := s.feed.look()
 	findings := s.objects.update(objects, func(o metav1.Object, f finding) (finding, error) {
 		secret := o.(*corev1.Secret)
-		if f.name == "" {
-			f.name = s.provider.format.name(secret)
-		}
+		own := s.provider.format.name(secret)
+		f.name = cmp.Or(f.name, own)
+		f.chosen = s.provider.format.chosen || f.name != own
 		return describeSecret(s.provider.format, secret, f)
 	})
 	if err != nil {

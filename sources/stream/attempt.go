@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"math/rand/v2"
+	"net/http"
 	"time"
 
 	"k8s.io/client-go/rest"
@@ -24,7 +25,12 @@ type attempt struct {
 	begin func() error
 	offer func(c *pipeline.Change, priority int) error
 
+	aimed bool // what is followed was discovered in this attempt
+	// unhurried waits until another state that is left out may be read.
+	unhurried func() error
+
 	liveSince time.Time // zero: not live
+	ends      time.Time // when the server is to end the watch, at the soonest; zero: any time
 	newest    uint64    // highest version seen in the watch, if versions are numbers
 	scanner   scanner
 }
@@ -62,6 +68,7 @@ func (s *Stream) attempt(ctx context.Context, session *member.Session) ending {
 		}
 		return nil
 	}
+	a.unhurried = func() error { return s.shortage.pace.Wait(cut) }
 	unguard := a.guard.watch(session)
 	err := a.follow(cut)
 
@@ -77,25 +84,57 @@ func (s *Stream) attempt(ctx context.Context, session *member.Session) ending {
 	if fatal, ok := errors.AsType[fatalError](err); ok {
 		end.fatal = fatal.error
 	}
+	code, _ := statusCode(err)
+	end.moved = code == http.StatusNotFound && !a.aimed && end.reason != renewed && end.reason != requested
+	if end.reason == overdue && s.shortage.open {
+		end.reason, end.err = tooMany, errNoRoom
+	}
 	end.lasted = !a.liveSince.IsZero() && time.Since(a.liveSince) >= liveFor
+	s.recheck = s.recheck || !a.liveSince.IsZero()
+	a.judge(&end)
 	s.demands.notWatching()
 	cancel(nil)
 	unguard()
-	if end.reason == silent {
-		s.setStale()
-	}
 	return end
 }
 
+// judge draws from the end of an attempt what is to be remembered for the next.
+func (a *attempt) judge(end *ending) {
+	a.refused = end.reason == rejected
+	if code, _ := statusCode(end.err); code == http.StatusNotFound {
+		a.refresh = true // whoever answers so, discovery knows better
+	}
+	switch {
+	case end.reason == closed && !a.ends.IsZero() && !time.Now().Before(a.ends):
+		// The end that was asked for is a sign of life, see watchFor.
+		end.lasted = true
+		a.heard(time.Now())
+	case end.reason == silent && a.ends.IsZero() && !a.liveSince.IsZero() && !a.bookmarks:
+		end.reason, end.err, end.lasted = quiet, nil, true
+	case end.reason == silent:
+		a.bookmarks = false
+		a.setStale()
+	}
+}
+
 func (a *attempt) follow(ctx context.Context) error {
+	if a.target != nil && a.recheck && !a.refresh {
+		a.refresh = a.hasMoved(ctx)
+	}
 	a.guard.enter(opening)
-	if err := a.aim(ctx, a.session); err != nil {
+	a.aimed = a.target == nil || a.refresh
+	t, err := a.aim(ctx, a.session)
+	if gone, ok := errors.AsType[*goneError](err); ok {
+		return a.isGone(ctx, t, gone)
+	}
+	if err != nil {
 		a.report(ctx, err)
 		return err
 	}
-	if err := a.retire(ctx); err != nil {
+	if err := a.retire(ctx, t); err != nil {
 		return err
 	}
+	a.lookForRoom(time.Now())
 	if from, ok := a.target.cursor.Start(); ok && !a.replaying && !a.demands.any() {
 		err := a.knows(ctx, from)
 		if err == nil {
@@ -146,9 +185,8 @@ func (a *attempt) call(ctx context.Context, r *rest.Request) (io.ReadCloser, err
 
 // watch follows the resource from a version on, until the watch ends.
 func (a *attempt) watch(ctx context.Context, from string) error {
-	// As client-go's Reflector does: five to ten minutes, so that the load
-	// spreads again over a control plane that has got a new server.
-	seconds := 300 + rand.Int64N(300)
+	seconds := a.watchFor()
+	a.ends = time.Now().Add(time.Duration(seconds) * time.Second)
 	body, err := a.call(ctx, a.watchRequest(a.session, seconds).Param("resourceVersion", from))
 	if err != nil {
 		return err
@@ -158,6 +196,26 @@ func (a *attempt) watch(ctx context.Context, from string) error {
 		return err
 	}
 	return a.read(body, false)
+}
+
+// watchFor returns for how many seconds to ask for a watch. As client-go's
+// Reflector does: five to ten minutes, so that the load spreads again over a
+// control plane that has got a new server.
+//
+// But there are resources without bookmarks: events, which API servers do not
+// cache, and all where the watch cache is off. A watch of those may be silent
+// because there is nothing to tell, and that cannot be told from one that hangs,
+// behind a proxy that has answered and passes nothing on. So until there is a
+// bookmark, the server is asked to end the watch before its silence would be too
+// long. That it does, on this very way, is the sign of life.
+func (a *attempt) watchFor() int64 {
+	spread := 5 * time.Minute
+	most := 2 * spread
+	if !a.bookmarks {
+		most = min(most, a.cfg.StaleAfter*3/4)
+		spread = most / 3
+	}
+	return max(1, int64((most-rand.N(spread+1))/time.Second))
 }
 
 // live notes that the watch is up to date as far as anyone can tell: from the
@@ -173,12 +231,10 @@ func (a *attempt) live(from string) error {
 	p.mu.Lock()
 	p.attempt = 0
 	p.mu.Unlock()
-	a.auditor.follow(a.session, a.target, a.newest)
-	if a.stale {
-		a.setState(member.Stale, silent.String()) // until it hears something
-	} else {
-		a.setState(member.Live, "")
+	if !a.shortage.open {
+		a.auditor.follow(a.session, a.target, a.newest)
 	}
+	a.setFollowing()
 	return nil
 }
 
@@ -189,7 +245,7 @@ func (a *attempt) heard(now time.Time) {
 	if a.stale {
 		a.setFresh()
 		if !a.liveSince.IsZero() {
-			a.setState(member.Live, "")
+			a.setFollowing()
 		}
 	}
 }

@@ -172,8 +172,11 @@ func (au *audit) page(ctx context.Context, token string) (listMeta, error) {
 		if err != nil {
 			return listMeta{}, err
 		}
-		if !scan.scanObject(item, &f) && !tooLong || f.meta == nil || !f.identified() {
+		if !scan.scanObject(item, &f) && !tooLong || f.meta == nil {
 			return listMeta{}, errMalformed
+		}
+		if _, err := au.target.refuse(item, &f, au.spec.Namespace, true); err != nil {
+			return listMeta{}, fmt.Errorf("%w: %w", errMalformed, err)
 		}
 		if err := au.compare(ledger.Name{Namespace: unquote(f.namespace), Name: unquote(f.name)},
 			ledger.Version{UID: unquote(f.uid), ResourceVersion: unquote(f.version)}); err != nil {

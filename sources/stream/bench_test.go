@@ -41,7 +41,7 @@ func BenchmarkRead(b *testing.B) {
 			cursor, _ := l.Claim(ledger.StreamID{Cluster: "c", Resource: "configmaps"}, "")
 			s := New(Options{Cluster: "c", Spec: Spec{Resource: "configmaps"}, Connection: quietConnection{}, Offerer: sinkhole{}})
 			s.target = &target{
-				resource: resource{schema.GroupVersionResource{Version: "v1", Resource: "configmaps"}, "ConfigMap", true},
+				resource: resource{gvr: schema.GroupVersionResource{Version: "v1", Resource: "configmaps"}, kind: "ConfigMap", namespaced: true},
 				name:     "configmaps", cursor: cursor, origin: &pipeline.Origin{Tracker: tracker{acks: &bell{}, cursor: cursor}},
 			}
 			a := &attempt{Stream: s, guard: newGuard(nil, s.cfg)}

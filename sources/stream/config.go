@@ -26,6 +26,10 @@ type Config struct {
 	// SecretValues lets the values of core Secrets leave the member. Without
 	// it only their metadata is asked for, and passed on.
 	SecretValues bool
+
+	// Real servers cannot be given another clock, so tests shorten these.
+	missingRetry time.Duration // see missingRetry
+	goneAfter    time.Duration // see goneAfter
 }
 
 // The defaults of Config.
@@ -64,6 +68,7 @@ func (c Config) withDefaults() Config {
 	}{
 		{&c.ReconnectMin, DefaultReconnectMin}, {&c.ReconnectMax, DefaultReconnectMax},
 		{&c.SyncTimeout, DefaultSyncTimeout}, {&c.StaleAfter, DefaultStaleAfter},
+		{&c.missingRetry, missingRetry}, {&c.goneAfter, goneAfter},
 	} {
 		if *d.value == 0 {
 			*d.value = d.def

@@ -2,10 +2,12 @@ package stream
 
 import (
 	"cmp"
+	"fmt"
 	"strings"
 	"testing"
 	"testing/synctest"
 
+	"github.com/fairlead-dev/fairlead/internal/jsontext"
 	"github.com/fairlead-dev/fairlead/internal/member"
 )
 
@@ -35,6 +37,26 @@ func TestFrames(t *testing.T) {
 		{name: "oversized deletion", frames: []string{hugeEvent("DELETED"), event("ADDED", "d", 13)}, want: []string{"deleted h uid-h@12", "added d uid-d@13"}, rejected: "oversized", state: member.Live},
 		{name: "oversized without identity", frames: []string{`{"type":"ADDED","object":{"data":"` + huge + `"}}`, event("ADDED", "d", 13)}, want: []string{"added d uid-d@13"}, rejected: "oversized", state: member.Live},
 		{name: "oversized garbage", frames: []string{huge, event("ADDED", "d", 13)}, want: []string{"added d uid-d@13"}, rejected: "oversized", state: member.Live},
+		{name: "a key twice", frames: []string{twoKeys(`"kind":"ConfigMap"`), event("ADDED", "d", 13)}, want: []string{"added d uid-d@13"}, rejected: "ambiguous", state: member.Live},
+		{name: "a key of the metadata twice", frames: []string{twoKeys(`"uid":"uid-x"`), event("ADDED", "d", 13)}, want: []string{"added d uid-d@13"}, rejected: "ambiguous", state: member.Live},
+		{name: "a key twice, once escaped", frames: []string{twoKeys(`"n\u0061me":"x"`)}, rejected: "ambiguous", state: member.Live},
+		{name: "a key in capitals in the metadata", frames: []string{twoKeys(`"Namespace":"x"`)}, rejected: "ambiguous", state: member.Live},
+		{name: "two objects", frames: []string{`{"type":"ADDED","object":` + configMap("x", 12) + `,"object":` + configMap("y", 12) + `}`}, rejected: "ambiguous", state: member.Live},
+		{name: "two types", frames: []string{`{"type":"ADDED","type":"DELETED","object":` + configMap("x", 12) + `}`}, rejected: "ambiguous", state: member.Live},
+		{name: "two frames in one line", frames: []string{event("ADDED", "x", 12) + event("ADDED", "y", 12)}, rejected: "not_json", state: member.BackingOff, next: "watch from 11"},
+		{name: "another kind", frames: []string{strings.Replace(event("ADDED", "x", 12), "ConfigMap", "Secret", 1), event("ADDED", "d", 13)}, want: []string{"added d uid-d@13"}, rejected: "foreign", state: member.Live},
+		{name: "a kind that is no string", frames: []string{strings.Replace(event("ADDED", "x", 12), `"ConfigMap"`, "5", 1)}, rejected: "foreign", state: member.Live},
+		{name: "another version", frames: []string{strings.Replace(event("ADDED", "x", 12), `"apiVersion":"v1"`, `"apiVersion":"v2"`, 1)}, rejected: "foreign", state: member.Live},
+		{name: "another group", frames: []string{strings.Replace(event("ADDED", "x", 12), `"apiVersion":"v1"`, `"apiVersion":"apps/v1"`, 1)}, rejected: "foreign", state: member.Live},
+		{name: "a version with a slash too many", frames: []string{strings.Replace(event("ADDED", "x", 12), `"apiVersion":"v1"`, `"apiVersion":"/v1"`, 1)}, rejected: "foreign", state: member.Live},
+		{name: "metadata nobody asked for", frames: []string{strings.Replace(strings.Replace(event("ADDED", "x", 12), "ConfigMap", partialKind, 1), `"v1"`, `"meta.k8s.io/v1"`, 1)}, rejected: "foreign", state: member.Live},
+		{name: "without kind", frames: []string{`{"type":"ADDED","object":{"apiVersion":"v1","metadata":{"name":"d","uid":"uid-d","resourceVersion":"13"}}}`}, want: []string{"added d uid-d@13"}, state: member.Live},
+		{name: "metadata not in UTF-8", frames: []string{twoKeys("\"labels\":{\"a\":\"\xff\"}"), event("ADDED", "d", 13)}, want: []string{"added d uid-d@13"}, rejected: "not_portable", state: member.Live},
+		{name: "a name with half a surrogate pair", frames: []string{strings.Replace(event("ADDED", "x", 12), `"x"`, `"\ud800"`, 1)}, rejected: "not_portable", state: member.Live},
+		{name: "a version that ends ids of deletions", frames: []string{strings.Replace(event("ADDED", "x", 12), `"12"`, `"deleted"`, 1)}, rejected: "no_identity", state: member.Live},
+		{name: "a bookmark with two versions", frames: []string{strings.Replace(mark("12"), `"resourceVersion"`, `"resourceVersion":"5","resourceVersion"`, 1)}, rejected: "bookmark_without_version", state: member.Live},
+		{name: "a bookmark with a long version", frames: []string{mark(strings.Repeat("1", maxShort+1))}, rejected: "bookmark_without_version", state: member.Live},
+		{name: "beyond ASCII", frames: []string{strings.Replace(event("ADDED", "d", 13), `"k":"v"`, `"k":"v\ud83d\ude00 é 名前","n":[1e3,1.5]`, 1)}, want: []string{"added d uid-d@13"}, state: member.Live},
 		{name: "blank lines", frames: []string{"", "  ", event("ADDED", "d", 13)}, want: []string{"added d uid-d@13"}, state: member.Live},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -67,6 +89,76 @@ func TestFrames(t *testing.T) {
 	}
 }
 
+// twoKeys is a frame that has a member of the metadata, or of the object if it is
+// its kind, a second time.
+func twoKeys(member string) string {
+	frame := event("ADDED", "x", 12)
+	if strings.HasPrefix(member, `"kind"`) {
+		return strings.Replace(frame, `"object":{`, `"object":{`+member+`,`, 1)
+	}
+	return strings.Replace(frame, `"metadata":{`, `"metadata":{`+member+`,`, 1)
+}
+
+// TestWhatDecodersReadDifferentlyStays has objects whose metadata are clear and
+// whose rest is not: anybody who may write objects in a member can make some.
+// Their metadata are followed, in snapshots, too.
+func TestWhatDecodersReadDifferentlyStays(t *testing.T) {
+	deep := strings.Repeat("[", jsontext.MaxDepth) + strings.Repeat("]", jsontext.MaxDepth)
+	many := `"x":1`
+	for i := range maxKeys + 1 {
+		many += fmt.Sprintf(`,"x%d":1`, i)
+	}
+	for name, test := range map[string]struct{ member, why string }{
+		"not in UTF-8":            {"\"x\":\"\xff\xfe\"", "not_portable"},
+		"half a surrogate pair":   {`"x":["\ud800"]`, "not_portable"},
+		"a number beyond float64": {`"x":1e999`, "not_portable"},
+		"5000 digits":             {`"x":` + strings.Repeat("1", 5000), "not_portable"},
+		"deep":                    {`"x":` + deep, "not_portable"},
+		"Metadata":                {`"Metadata":{"name":"other"}`, "ambiguous"},
+		"KIND":                    {`"KIND":"Secret"`, "ambiguous"},
+		"kind with another k":     {`"\u212aind":"Secret"`, "ambiguous"},
+		"thousands of members":    {many, "ambiguous"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				h := start(t)
+				odd := func(object string) string { return strings.Replace(object, `"metadata"`, test.member+`,"metadata"`, 1) }
+				h.call("streaming list").reply(422, status(422, "Invalid", ""))
+				h.call("list by 500").reply(200, listOf(10, "", odd(configMap("a", 1)), configMap("b", 2)))
+				body := h.call("watch from 10").open()
+				body.send(odd(event("MODIFIED", "a", 11)))
+				synctest.Wait()
+				for _, version := range []string{"1", "", "11"} {
+					c := <-h.queue.changes
+					if version == "" {
+						continue // of b
+					}
+					want := metadataOnly + `{"name":"a","namespace":"ns","uid":"uid-a","resourceVersion":"` + version + `"}}`
+					if string(c.Object) != want {
+						t.Errorf("object is %.300s, want %s", c.Object, want)
+					}
+				}
+				if s := h.wantState(member.Live); s.Rejected[test.why] != 2 || len(s.Rejected) != 1 || !strings.Contains(s.LastError, "alone") {
+					t.Errorf("rejected: %v, %s", s.Rejected, s.LastError)
+				}
+			})
+		})
+	}
+}
+
+func TestOtherNamespacesAreRefused(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := start(t, func(o *Options) { o.Spec.Namespace = "ns" })
+		body := h.live()
+		body.send(strings.Replace(event("MODIFIED", "a", 11), `"ns"`, `"other"`, 1), strings.Replace(event("MODIFIED", "a", 12), `"namespace":"ns",`, "", 1))
+		body.send(event("MODIFIED", "a", 13))
+		h.want(false, "updated a uid-a@13")
+		if s := h.wantState(member.Live); s.Rejected["foreign"] != 2 {
+			t.Errorf("rejected: %v", s.Rejected)
+		}
+	})
+}
+
 func TestOversizedObjectKeepsItsMetadata(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := start(t)
@@ -82,7 +174,13 @@ func TestOversizedObjectKeepsItsMetadata(t *testing.T) {
 // An object that cannot be told must not be taken for one that is gone.
 func TestUnreadableObjectInSnapshotSweepsNothing(t *testing.T) {
 	huge := `{"data":"` + strings.Repeat("x", maxFrame) + `","metadata":{"name":"a","resourceVersion":"20"}}`
-	for name, object := range map[string]string{"oversized": huge, "without a name": `{"metadata":{"resourceVersion":"20"}}`} {
+	for name, object := range map[string]string{
+		"oversized":               huge,
+		"without a name":          `{"metadata":{"resourceVersion":"20"}}`,
+		"of two names":            `{"metadata":{"name":"a","name":"b","resourceVersion":"20"}}`,
+		"of another kind":         `{"kind":"Secret","apiVersion":"v1","metadata":{"name":"a","resourceVersion":"20"}}`,
+		"with a name in no UTF-8": "{\"metadata\":{\"name\":\"a\xff\",\"resourceVersion\":\"20\"}}",
+	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				h := start(t)
@@ -115,6 +213,9 @@ func TestListsThatAreNone(t *testing.T) {
 		"without a version":     `{"metadata":{},"items":[` + configMap("a", 1) + `]}`,
 		"an item is no JSON":    `{"metadata":{"resourceVersion":"10"},"items":[` + configMap("a", 1) + `,{"metadata":nul}]}`,
 		"metadata is no object": `{"metadata":"x","items":[` + configMap("a", 1) + `]}`,
+		"two metadata":          `{"metadata":{"resourceVersion":"10"},"items":[],"metadata":{"resourceVersion":"11"}}`,
+		"items twice":           `{"metadata":{"resourceVersion":"10"},"items":[],"items":[]}`,
+		"a long version":        `{"metadata":{"resourceVersion":"` + strings.Repeat("1", maxShort+1) + `"},"items":[]}`,
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -125,7 +226,7 @@ func TestListsThatAreNone(t *testing.T) {
 				if s.Reconnects["malformed"]+s.Reconnects["network"] != 1 {
 					t.Errorf("status: %+v", s)
 				}
-				h.call("list by 500")
+				h.call("streaming list") // pages are no better
 			})
 		})
 	}

@@ -3,6 +3,8 @@ package stream
 import (
 	"context"
 	"sync"
+
+	"github.com/fairlead-dev/fairlead/internal/member"
 )
 
 // demands are the snapshots that others have asked for. Those that come while
@@ -16,9 +18,17 @@ type demands struct {
 // Replay has the stream deliver the current state of all its objects again, as
 // a snapshot, and tombstones for those it did not know to be gone. It returns
 // at once; the snapshot begins as soon as the member can be reached, and starts
-// over when it is interrupted, but not after a restart of the process. It may
-// be called from any goroutine.
-func (s *Stream) Replay() { s.demands.add(replayed) }
+// over when it is interrupted, but not after a restart of the process. If it
+// cannot begin, because the stream waits for something that only the member or an
+// operator can change, it returns what for, in a few words. It may be called from
+// any goroutine.
+func (s *Stream) Replay() (waits string) {
+	s.demands.add(replayed)
+	if st := s.Status(); st.State == member.Waiting {
+		return st.Reason
+	}
+	return ""
+}
 
 // add asks for a snapshot and ends the watch for it.
 func (d *demands) add(why cause) {

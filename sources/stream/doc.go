@@ -6,7 +6,7 @@
 //	(Acquire,  └ yes: does the server know it? ───────┘      ▲          ├─ 410 expired, versions went back: snapshot
 //	 discover,        │                                      │          ├─ replay asked for, audit found something: snapshot
 //	 retire)          ▼                                      │          ├─ 401, 403: wait for new credentials, slow retry
-//	         ledger: Observe ─ Offer ─ Seen                  │          ├─ 404: ask again for the resource, slow retry
+//	         ledger: Observe ─ Offer ─ Seen                  │          ├─ 404: discover again; not found: slow retry, until it is gone
 //	                                                         └──────────┴─ error: exponential backoff, full jitter
 //
 // Guarantees:
@@ -18,12 +18,33 @@
 //   - Another cluster under the member's name: sinks have accepted that all of
 //     the old one is gone, under its UID, before anything of the new one is
 //     offered; across restarts, too.
+//   - What is followed stays followed. A name is resolved once in each cluster,
+//     and the ledger remembers what it means. While that is not served, the
+//     stream waits. It never goes over to something else of that name, and
+//     follows nothing whose name is ambiguous.
+//   - A resource that is gone has no objects: sinks are told so, once several
+//     complete discoveries, over a minute or more, have lacked it in a cluster
+//     that has each time said who it is. Groups that failed, refusals, and
+//     answers of what stands in front of the server are no such discoveries.
 //   - Backpressure. While Offer blocks, nothing is read from the socket, and
 //     nothing is buffered beyond one read of it. The time is not held against
 //     the server.
+//   - What something in front of the API server answers (no Status, no JSON) says
+//     nothing of the cluster: nothing is missing or forbidden for it, no stream is
+//     live, and the member's connection is told.
+//   - A streaming list that the server does not serve, whatever it says instead, is
+//     read in pages at once, as client-go's Reflector does.
 //   - One frame at a time is held, of 16 MiB at most. A snapshot is a streaming
 //     list where the server has them, else pages of 500 objects whose items are
 //     handed on as they arrive.
+//   - A change is what its event says. The names of the resource are
+//     Kubernetes' (names.go), and what a member sends as another kind, in another
+//     namespace, or so that decoders could take it for another object is rejected
+//     (identity.go). A watch goes on without it; a snapshot fails, because what it
+//     cannot tell it cannot sweep. Where the metadata are clear and the rest is not
+//     what every decoder reads, the metadata are handed on alone: an API server
+//     that is as it should be sends what its users wrote into a RawExtension or a
+//     custom resource without a schema.
 //   - Frames are scanned, not decoded: every byte is checked to be JSON, but
 //     only identity and version are picked out. The rest is copied once, without
 //     managedFields.
@@ -34,12 +55,19 @@
 //     minutes. A new session ends every wait.
 //   - A slow or hung member holds a snapshot slot for at most about ten seconds,
 //     and about one if it does not move.
+//   - What its cluster may not have in the ledger is left out, and found by a
+//     snapshot once it may; all else goes on meanwhile.
 //   - Every suppressed, rejected, repeated thing is counted, with its reason.
 //
 // A stream goes by the age of its last frame, not by whether the server can be
 // reached: one that hears nothing for StaleAfter, no bookmark either, is stale,
 // its watch is cut and opened again, and it stays stale until something is
-// heard. A server that sends no bookmarks therefore makes quiet streams stale.
+// heard. Where there are no bookmarks (events, and servers without a watch cache)
+// the server is asked to end each watch before StaleAfter, and that it does counts
+// as heard: so a quiet resource is live, and a watch that hangs is found out. The
+// first watch after a streaming list cannot be asked so; its silence is not held
+// against it once. The resume point of a quiet resource without bookmarks stays
+// where it is until it is compacted, and a snapshot follows.
 //
 // A cluster that is restored from a backup gives out resourceVersions again. A
 // stream notices while the server has not come again to the version that it

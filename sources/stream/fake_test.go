@@ -51,6 +51,13 @@ func (s *fakeServer) set(path, doc string) {
 	s.docs[path] = doc
 }
 
+// unset has the server not know a discovery document any more.
+func (s *fakeServer) unset(path string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.docs, path)
+}
+
 // fail has the server answer a request with a failure.
 func (s *fakeServer) fail(url string, code int, body string) {
 	s.mu.Lock()
@@ -70,6 +77,8 @@ func (s *fakeServer) RoundTrip(r *http.Request) (*http.Response, error) {
 		c.reply(code, failure[3:])
 	case ok:
 		c.reply(200, doc)
+	case r.URL.Query().Get("limit") == "1" && !s.serves(path):
+		c.reply(404, "404 page not found\n", "Content-Type", "text/plain")
 	case !strings.HasSuffix(path, "configmaps") && !strings.HasSuffix(path, "secrets"):
 		c.reply(404, status(404, "NotFound", ""))
 	default:
@@ -87,6 +96,17 @@ func (s *fakeServer) RoundTrip(r *http.Request) (*http.Response, error) {
 	case <-r.Context().Done():
 		return nil, r.Context().Err()
 	}
+}
+
+// serves reports whether discovery has the resource of a collection.
+func (s *fakeServer) serves(path string) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	at := strings.LastIndexByte(path, '/')
+	if before, _, ok := strings.Cut(path, "/namespaces/"); ok {
+		return strings.Contains(s.docs[before], fmt.Sprintf("%q", path[at+1:]))
+	}
+	return strings.Contains(s.docs[path[:at]], fmt.Sprintf("%q", path[at+1:]))
 }
 
 // fakeCall is a call that waits for the test to answer.
@@ -225,9 +245,10 @@ func (c *fakeConnection) lastReport() error {
 // renew replaces the session.
 func (c *fakeConnection) renew(t *testing.T, clusterUID string) {
 	t.Helper()
+	c.server.set("/api/v1/namespaces/kube-system", fmt.Sprintf(`{"metadata":{"name":"kube-system","uid":%q}}`, clusterUID))
 	config := &rest.Config{Host: "http://fake", QPS: -1}
 	config.NegotiatedSerializer = scheme.Codecs.WithoutConversion()
-	client := &http.Client{Transport: c.server}
+	client := &http.Client{Transport: member.AsAsked(c.server)}
 	calls, err := rest.UnversionedRESTClientForConfigAndClient(config, client)
 	if err != nil {
 		t.Fatal(err)

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"golang.org/x/sync/semaphore"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 
 	"github.com/fairlead-dev/fairlead/internal/member"
 	"github.com/fairlead-dev/fairlead/pipeline"
@@ -21,6 +22,7 @@ func TestRefusals(t *testing.T) {
 	for _, test := range []struct {
 		name             string
 		answer           func(*fakeCall)
+		pages            func(*fakeCall) // nil: it does not go on in pages
 		state            member.State
 		reason           string
 		soonest, latest  time.Duration
@@ -28,7 +30,7 @@ func TestRefusals(t *testing.T) {
 	}{
 		{name: "401", answer: replies(401, "Unauthorized"), state: member.Waiting, reason: "unauthorized", soonest: minute / 2, latest: minute, reportedAsBroken: true},
 		{name: "403", answer: replies(403, "Forbidden"), state: member.Waiting, reason: "forbidden", soonest: minute / 2, latest: minute},
-		{name: "404", answer: replies(404, "NotFound"), state: member.Waiting, reason: "missing", soonest: 30 * second, latest: 45 * second},
+		{name: "404", answer: replies(404, "NotFound"), pages: replies(404, "NotFound"), state: member.Waiting, reason: "missing", soonest: 30 * second, latest: 45 * second},
 		{name: "429", answer: replies(429, "TooManyRequests"), state: member.BackingOff, reason: "throttled", latest: second},
 		{name: "429 with Retry-After", answer: func(c *fakeCall) {
 			c.reply(429, "slow down", "Retry-After", "17", "Content-Type", "text/plain")
@@ -36,9 +38,18 @@ func TestRefusals(t *testing.T) {
 		{name: "429 with an absurd Retry-After", answer: func(c *fakeCall) {
 			c.reply(429, "slow down", "Retry-After", "1000000000", "Content-Type", "text/plain")
 		}, state: member.BackingOff, reason: "throttled", soonest: longestRetryAfter, latest: longestRetryAfter},
-		{name: "500", answer: replies(500, "InternalError"), state: member.BackingOff, reason: "unavailable", latest: second},
+		{name: "400", answer: replies(400, "BadRequest"), pages: replies(400, "BadRequest"), state: member.Waiting, reason: "rejected", soonest: minute / 2, latest: minute},
+		{name: "500", answer: replies(500, "InternalError"), pages: replies(500, "InternalError"), state: member.BackingOff, reason: "unavailable", latest: second},
 		{name: "503", answer: replies(503, "ServiceUnavailable"), state: member.BackingOff, reason: "unavailable", latest: second, reportedAsBroken: true},
-		{name: "418", answer: func(c *fakeCall) { c.reply(418, "a teapot", "Content-Type", "text/plain") }, state: member.BackingOff, reason: "rejected", latest: second},
+		{name: "503 with a delay", answer: func(c *fakeCall) {
+			c.reply(503, "starting", "Retry-After", "9", "Content-Type", "text/plain")
+		}, state: member.BackingOff, reason: "unavailable", soonest: 9 * second, latest: 9 * second, reportedAsBroken: true},
+		{name: "a page with 401", answer: page(401), state: member.BackingOff, reason: "unavailable", latest: second, reportedAsBroken: true},
+		{name: "a page with 403", answer: page(403), state: member.BackingOff, reason: "unavailable", latest: second, reportedAsBroken: true},
+		{name: "a page with 404", answer: page(404), state: member.BackingOff, reason: "unavailable", latest: second, reportedAsBroken: true},
+		{name: "a page with 410", answer: page(410), state: member.BackingOff, reason: "unavailable", latest: second, reportedAsBroken: true},
+		{name: "a page with 418", answer: page(418), state: member.BackingOff, reason: "unavailable", latest: second, reportedAsBroken: true},
+		{name: "a page with 200", answer: page(200), state: member.BackingOff, reason: "unavailable", latest: second, reportedAsBroken: true},
 		{name: "no answer", answer: func(c *fakeCall) { c.fail(errors.New("connection refused")) }, state: member.BackingOff, reason: "network", latest: second, reportedAsBroken: true},
 		{name: "not a Kubernetes API", answer: func(c *fakeCall) { c.reply(200, "<html>\n<p>please log in</p>\n</html>\n") }, state: member.BackingOff, reason: "malformed", latest: second},
 		{name: "an ERROR frame with a delay", answer: func(c *fakeCall) {
@@ -46,7 +57,7 @@ func TestRefusals(t *testing.T) {
 		}, state: member.BackingOff, reason: "throttled", soonest: 12 * second, latest: 12 * second},
 		{name: "an ERROR frame that says too much", answer: func(c *fakeCall) {
 			c.reply(200, `{"type":"ERROR","object":`+status(500, "InternalError", strings.Repeat("x", 100000))+"}\n")
-		}, state: member.BackingOff, reason: "unavailable", latest: second},
+		}, pages: replies(500, "InternalError"), state: member.BackingOff, reason: "unavailable", latest: second},
 		{name: "an ERROR frame without a status", answer: func(c *fakeCall) { c.reply(200, `{"type":"ERROR","object":{}}`+"\n") }, state: member.BackingOff, reason: "malformed", latest: second},
 		{name: "an end at once", answer: func(c *fakeCall) { c.reply(200, "") }, state: member.BackingOff, reason: "closed", latest: second},
 	} {
@@ -54,6 +65,9 @@ func TestRefusals(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				h := start(t)
 				test.answer(h.call("streaming list"))
+				if test.pages != nil {
+					test.pages(h.call("list by 500"))
+				}
 				s := h.wantState(test.state)
 				if s.Reconnects[test.reason] != 1 || s.Attempt != 1 || s.LastError == "" && test.reason != "closed" || len(s.LastError) > 1100 {
 					t.Errorf("status: %+v", s)
@@ -78,6 +92,13 @@ func TestRefusals(t *testing.T) {
 
 func replies(code int, reason string) func(*fakeCall) {
 	return func(c *fakeCall) { c.reply(code, status(code, reason, "because")) }
+}
+
+// page is an answer of something in front of the API server.
+func page(code int) func(*fakeCall) {
+	return func(c *fakeCall) {
+		c.reply(code, "<html>\n<p>please log in</p>\n</html>\n", "Content-Type", "text/html; charset=utf-8")
+	}
 }
 
 func TestRetriesAreSpacedOut(t *testing.T) {
@@ -110,18 +131,6 @@ func TestRetriesAreSpacedOut(t *testing.T) {
 			})
 		})
 	}
-}
-
-func TestResourceThatMoved(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		h := start(t)
-		call := h.call("streaming list")
-		h.server.set("/api/v1", `{"kind":"APIResourceList","groupVersion":"v1","resources":[{"name":"newconfigmaps","singularName":"cm","kind":"ConfigMap","verbs":["list","watch"]}]}`)
-		call.reply(404, status(404, "NotFound", ""))
-		if call = h.call("streaming list"); call.URL.Path != "/api/v1/newconfigmaps" {
-			t.Errorf("path is %s", call.URL.Path)
-		}
-	})
 }
 
 func TestResourceThatDoesNotExistYet(t *testing.T) {
@@ -174,6 +183,57 @@ func TestStreamsOfTheSameObjects(t *testing.T) {
 	})
 }
 
+// Specs that mean the same, in words or by the objects: the one written first
+// is followed, whichever stream comes first, and the other says so.
+func TestSpecsThatMeanTheSame(t *testing.T) {
+	for _, test := range []struct{ specs, says string }{
+		{"wg wigconfigmaps", `"wg" and watch "wigconfigmaps" both mean wigconfigmaps.zeta.io`},
+		{"wigconfigmaps wg", `"wigconfigmaps" and watch "wg" both mean wigconfigmaps.zeta.io`},
+		{"wg wigconfigmaps.zeta.io/v1?namespace=ns", `both mean`},
+		{"cm wg configmaps", `"cm" and watch "configmaps" both mean configmaps`},
+		{"wigconfigmaps wigconfigmaps.alpha.io", `(wigconfigmaps.zeta.io) and watch "wigconfigmaps.alpha.io" (wigconfigmaps.alpha.io) are the same objects`},
+		{"wigconfigmaps.alpha.io wigconfigmaps.zeta.io", `in two API groups; leave one of them out`},
+		{"hatconfigmaps.zeta.io wigconfigmaps", ""},
+		{"wg?namespace=a wigconfigmaps?namespace=b", ""},
+		{"gone wigconfigmaps", ""},
+	} {
+		for _, last := range []bool{true, false} {
+			t.Run(fmt.Sprint(test.specs, " last first=", last), func(t *testing.T) {
+				cohabiting[schema.GroupResource{Group: "alpha.io", Resource: "wigconfigmaps"}] = schema.GroupResource{Group: "zeta.io", Resource: "wigconfigmaps"}
+				defer delete(cohabiting, schema.GroupResource{Group: "alpha.io", Resource: "wigconfigmaps"})
+				synctest.Test(t, func(t *testing.T) {
+					var specs []Spec
+					for _, s := range strings.Fields(test.specs) {
+						specs = append(specs, mustParse(t, s))
+					}
+					claims, ledger := NewClaims(), newLedger(t)
+					follow := func(i int) *harness {
+						return start(t, func(o *Options) {
+							o.Claims, o.Ledger, o.Spec, o.Earlier = claims, ledger, specs[i], specs[:i]
+							o.Connection.(*fakeConnection).server.serve(wigs, alphaWigs)
+						})
+					}
+					second := len(specs) - 1
+					if last {
+						h := follow(second)
+						if test.says == "" {
+							h.call("streaming list")
+							return
+						}
+						if s := h.wantState(member.Waiting); s.Reason != "overlapping" || !strings.Contains(s.LastError, test.says) {
+							t.Errorf("status: %+v", s)
+						}
+						h.quiet(time.Hour)
+					}
+					if specs[0].Resource != "gone" && specs[0].Resource != "hatconfigmaps" {
+						follow(0).call("streaming list")
+					}
+				})
+			})
+		}
+	}
+}
+
 func TestSilence(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := start(t)
@@ -206,8 +266,9 @@ func TestSilence(t *testing.T) {
 func TestStaleMarkEndsWithTheStream(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := start(t)
-		h.live()
-		h.call("watch from 10")
+		h.live().send(mark("11"))
+		h.call("watch from 11")
+		h.wantState(member.Stale)
 		if err := h.stop(); err != nil {
 			t.Error(err)
 		}

@@ -1,7 +1,5 @@
 package stream
 
-import "github.com/fairlead-dev/fairlead/internal/ledger"
-
 // What a watch frame says, by its "type".
 type frameType uint8
 
@@ -22,12 +20,22 @@ type frame struct {
 	meta   []byte // the object's "metadata"
 
 	name, namespace, uid, version []byte
+	kind, apiVersion              []byte // nil also if they are no strings
 
 	// initialEnd: the bookmark that ends the initial events.
 	initialEnd bool
 	// hasKind and hasAPIVersion: the object has these members. Items of lists
-	// have not.
-	hasKind, hasAPIVersion bool
+	// have not. hasMore: it has others than these and metadata.
+	hasKind, hasAPIVersion, hasMore bool
+
+	// What decoders would read differently. twice is a key that the frame, the
+	// object or its metadata have twice, or in the metadata one that differs
+	// from one of the identity's by capitals only. loose: outside of the
+	// metadata is one that differs from kind, apiVersion or metadata so, or
+	// there are too many to tell. doubtful: something in the frame may not be
+	// portable.
+	twice           []byte
+	loose, doubtful bool
 
 	// cutFrom and cutTo delimit metadata.managedFields, with one of the commas
 	// beside it; positions in the scanned bytes, equal if there is none.
@@ -36,30 +44,13 @@ type frame struct {
 	objectAt, metaAt int
 }
 
-// Longest strings of an identity, in bytes. What an API server sends is far
-// below; what is remembered of each object has to have some bound.
-const (
-	maxName  = 1024
-	maxShort = 256
-)
-
-// identified reports whether the frame tells which object it is about, and
-// which state of it. (A UID is not asked for: some aggregated APIs have none.)
-func (f *frame) identified() bool {
-	return 0 < len(f.name) && len(f.name) <= maxName && 0 < len(f.version) && len(f.version) <= maxShort &&
-		len(f.namespace) <= maxShort && len(f.uid) <= maxShort
-}
-
-// identity returns what identified asks for, but for the namespace. The strings
-// share their memory: they are kept and dropped together.
-func (f *frame) identity() (name ledger.Name, version ledger.Version) {
-	if !plain(f.name) || !plain(f.uid) || !plain(f.version) {
-		return ledger.Name{Name: unquote(f.name)}, ledger.Version{UID: unquote(f.uid), ResourceVersion: unquote(f.version)}
+// without returns the two pieces of b[from:to], where the object or its
+// metadata stand, that managedFields leave.
+func (f *frame) without(b []byte, from, to int) (head, tail []byte) {
+	if f.cutFrom == f.cutTo {
+		return b[from:to], nil
 	}
-	var short [128]byte
-	all := string(append(append(append(short[:0], f.name...), f.uid...), f.version...))
-	n, u := len(f.name), len(f.name)+len(f.uid)
-	return ledger.Name{Name: all[:n]}, ledger.Version{UID: all[n:u], ResourceVersion: all[u:]}
+	return b[from:f.cutFrom], b[f.cutTo:to]
 }
 
 // scanFrame reads a watch frame: {"type": ..., "object": ...}. It returns false
@@ -68,10 +59,17 @@ func (f *frame) identity() (name ledger.Name, version ledger.Version) {
 func (s *scanner) scanFrame(b []byte, f *frame) bool {
 	s.reset(b)
 	*f = frame{}
+	ok := s.frame(f)
+	f.doubtful = s.doubtful
+	return ok
+}
+
+func (s *scanner) frame(f *frame) bool {
 	if s.peek() != '{' {
 		return s.skip(0) && s.end()
 	}
 	s.i++
+	var hasType, hasObject bool
 	for first := true; ; first = false {
 		key, more, ok := s.member(first)
 		if !ok {
@@ -82,13 +80,21 @@ func (s *scanner) scanFrame(b []byte, f *frame) bool {
 		}
 		switch {
 		case is(key, "type"):
+			if hasType {
+				f.twice = key
+			}
+			hasType = true
 			raw, ok := s.text(1)
 			if !ok {
 				return false
 			}
 			f.typ = typeOf(raw)
 		case is(key, "object"):
-			*f = frame{typ: f.typ} // should there be two, the last one counts
+			*f = frame{typ: f.typ, twice: f.twice} // should there be two, the last one counts
+			if hasObject {
+				f.twice = key
+			}
+			hasObject = true
 			if !s.object(1, f) {
 				return false
 			}
@@ -105,7 +111,9 @@ func (s *scanner) scanFrame(b []byte, f *frame) bool {
 func (s *scanner) scanObject(b []byte, f *frame) bool {
 	s.reset(b)
 	*f = frame{typ: added}
-	return s.object(0, f) && s.end()
+	ok := s.object(0, f) && s.end()
+	f.doubtful = s.doubtful
+	return ok
 }
 
 func typeOf(raw []byte) frameType {
@@ -133,26 +141,35 @@ func (s *scanner) object(depth int, f *frame) bool {
 	}
 	s.i++
 	depth++
+	keys := &s.keys[0]
+	keys.reset()
 	for first := true; ; first = false {
 		key, more, ok := s.member(first)
 		if !ok {
 			return false
 		}
 		if !more {
+			f.loose = f.loose || keys.tooMany()
 			return true
+		}
+		if keys.add(key) {
+			f.twice = key
 		}
 		switch {
 		case is(key, "metadata"):
-			if !s.metadata(depth, f) {
-				return false
-			}
-			continue
+			ok = s.metadata(depth, f)
 		case is(key, "kind"):
 			f.hasKind = true
+			f.kind, ok = s.text(depth)
 		case is(key, "apiVersion"):
 			f.hasAPIVersion = true
+			f.apiVersion, ok = s.text(depth)
+		default:
+			f.hasMore = true
+			f.loose = f.loose || isAny(key, "metadata", "kind", "apiVersion")
+			ok = s.skip(depth)
 		}
-		if !s.skip(depth) {
+		if !ok {
 			return false
 		}
 	}
@@ -168,6 +185,8 @@ func (s *scanner) metadata(depth int, f *frame) bool {
 	}
 	s.i++
 	depth++
+	keys := &s.keys[1]
+	keys.reset()
 	for first := true; ; first = false {
 		s.peek()
 		at := s.i // the comma before the member, or the first key
@@ -178,6 +197,9 @@ func (s *scanner) metadata(depth int, f *frame) bool {
 		if !more {
 			f.meta = s.b[f.metaAt:s.i]
 			return true
+		}
+		if keys.add(key) || keys.tooMany() {
+			f.twice = key
 		}
 		switch {
 		case is(key, "name"):
@@ -197,6 +219,9 @@ func (s *scanner) metadata(depth int, f *frame) bool {
 				f.cutTo = s.i + 1
 			}
 		default:
+			if isAny(key, "name", "namespace", "uid", "resourceVersion") {
+				f.twice = key
+			}
 			ok = s.skip(depth)
 		}
 		if !ok {

@@ -26,8 +26,11 @@ func (a *attempt) knows(ctx context.Context, version string) error {
 	if err == nil {
 		return body.Close()
 	}
-	if _, ok := statusCode(err); ok && !isTooNew(err) {
-		return nil // the watch will say what is wrong, if anything is
+	switch why, _ := classify(ctx, err); why {
+	case missing:
+		return nil
+	case forbidden, rejected, expired:
+		return nil // get is not list or watch; those will say what is wrong, if anything is
 	}
 	a.report(ctx, err)
 	return err
@@ -47,25 +50,33 @@ func isTooNew(err error) bool {
 	return apierrors.HasStatusCause(err, metav1.CauseTypeResourceVersionTooLarge)
 }
 
-// wentBack tells what a version means that the server does not know yet: a list
-// of one object tells the version that its etcd has. It is no older than what a
-// replica of the server, even one that lags behind, has told before, unless
-// history went back.
-func (a *attempt) wentBack(ctx context.Context, version string) (bool, error) {
+// listOne asks for a list of one object and returns the version that it tells.
+func (a *attempt) listOne(ctx context.Context) (version string, err error) {
 	body, err := a.call(ctx, a.listRequest(a.session, a.target, true, 1, ""))
 	if err != nil {
-		return false, err
+		return "", err
 	}
 	defer func() { _ = body.Close() }()
 	items := newListReader(body)
 	for {
 		if _, _, err = items.next(); err != nil {
-			break
+			return items.meta.ResourceVersion, nil
 		}
 	}
-	has := number(items.meta.ResourceVersion)
+}
+
+// wentBack tells what a version means that the server does not know yet: a list
+// of one object tells the version that its etcd has. It is no older than what a
+// replica of the server, even one that lags behind, has told before, unless
+// history went back.
+func (a *attempt) wentBack(ctx context.Context, version string) (bool, error) {
+	listed, err := a.listOne(ctx)
+	if err != nil {
+		return false, err
+	}
+	has := number(listed)
 	if has == 0 || number(version) == 0 {
-		return false, fmt.Errorf("%w: version %q of a list", errNoVersion, items.meta.ResourceVersion)
+		return false, fmt.Errorf("%w: version %q of a list", errNoVersion, listed)
 	}
 	return has < number(version), nil
 }

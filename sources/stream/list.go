@@ -26,6 +26,7 @@ type listReader struct {
 	value  []byte
 	limit  int
 	inside listPart
+	had    [2]bool // items, metadata: each may come once
 	// meta is complete once next has returned io.EOF.
 	meta listMeta
 }
@@ -105,6 +106,14 @@ func (l *listReader) member() error {
 	if err != nil {
 		return err
 	}
+	for i, once := range [...]string{"items", "metadata"} {
+		if name == once {
+			if l.had[i] {
+				return fmt.Errorf("%w: the list has two %s", errNotJSON, name)
+			}
+			l.had[i] = true
+		}
+	}
 	if name == "items" && c == '[' {
 		l.drop()
 		l.inside = inItems
@@ -116,6 +125,9 @@ func (l *listReader) member() error {
 	if name == "metadata" {
 		if err := json.Unmarshal(l.value, &l.meta); err != nil {
 			return fmt.Errorf("%w: metadata of the list: %w", errNotJSON, err)
+		}
+		if len(l.meta.ResourceVersion) > maxShort {
+			return fmt.Errorf("%w: the list's resourceVersion has %d bytes", errNotJSON, len(l.meta.ResourceVersion))
 		}
 	}
 	return nil

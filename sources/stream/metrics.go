@@ -31,12 +31,13 @@ var (
 	descReconnects = desc("fairlead_stream_reconnects_total", "Connections that ended or were not made, by reason.", "reason")
 	descSnapshots  = desc("fairlead_stream_snapshots_total", "Snapshots begun, by reason.", "reason")
 	descLastFrame  = desc("fairlead_stream_last_frame_age_seconds", "Time since the member last said something, bookmarks included. Absent before the first time.")
-	descRejected   = desc("fairlead_frames_rejected_total", "Frames that were not handed on, or not whole, by reason.", "reason")
+	descRejected   = desc("fairlead_frames_rejected_total", "Frames that were not handed on, or not whole, by reason: not_json, oversized, unknown_type, no_identity, bookmark_without_version, ambiguous (decoders could take it for another object), foreign (another kind, version or namespace), not_portable (not UTF-8, or beyond what common decoders read).", "reason")
 	descBytes      = desc("fairlead_stream_read_bytes_total", "Bytes read from the member, uncompressed.")
 	descTombstones = desc("fairlead_tombstones_total", "Deletions worked out because a snapshot no longer held the object.")
 	descAudits     = desc("fairlead_audits_total", "Comparisons of the ledger with the member, by result.", "result")
 	descDiffers    = desc("fairlead_audit_differences_total", "Objects that an audit found to differ. Not 0: something went wrong that no rule foresaw.")
 	descKnown      = desc("fairlead_objects_known", "Objects that sinks may hold.")
+	descMissing    = desc("fairlead_objects_left_out", "Objects that the member has, as far as it has told, and that the ledger has no room for.")
 	descUnacked    = desc("fairlead_changes_unacked", "Objects with changes that were observed and are not accepted by every sink.")
 	descOldest     = desc("fairlead_oldest_unacked_age_seconds", "Age of the oldest change that is not accepted by every sink, 0 if there is none.")
 )
@@ -45,7 +46,7 @@ var (
 func (c *Collector) Describe(ch chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{
 		descObserved, descSuppressed, descState, descReconnects, descSnapshots, descLastFrame,
-		descRejected, descBytes, descTombstones, descAudits, descDiffers, descKnown, descUnacked, descOldest,
+		descRejected, descBytes, descTombstones, descAudits, descDiffers, descKnown, descMissing, descUnacked, descOldest,
 	} {
 		ch <- d
 	}
@@ -103,5 +104,6 @@ func collect(ch chan<- prometheus.Metric, s Status, now time.Time) {
 	}
 	send(descOldest, prometheus.GaugeValue, oldest)
 	send(descKnown, prometheus.GaugeValue, float64(s.Known))
+	send(descMissing, prometheus.GaugeValue, float64(s.Missing))
 	send(descUnacked, prometheus.GaugeValue, float64(s.Unacked))
 }

@@ -6,6 +6,8 @@ import (
 	"fmt"
 
 	"k8s.io/apimachinery/pkg/runtime/schema"
+
+	"github.com/fairlead-dev/fairlead/internal/jsontext"
 )
 
 // lastApplied is where kubectl apply keeps all that it was given: for a Secret
@@ -26,10 +28,10 @@ func copyObject(to *Buffers, b []byte, f *frame, gvk schema.GroupVersionKind) []
 	object := to.get(size + len(`"apiVersion":"","kind":"",`) + len(apiVersion) + len(kind) + 1)
 	object = append(object, '{')
 	if !f.hasAPIVersion {
-		object = append(append(append(object, `"apiVersion":"`...), apiVersion...), `",`...)
+		object = append(jsontext.AppendString(append(object, `"apiVersion":`...), apiVersion), ',')
 	}
 	if !f.hasKind {
-		object = append(append(append(object, `"kind":"`...), kind...), `",`...)
+		object = append(jsontext.AppendString(append(object, `"kind":`...), kind), ',')
 	}
 	// An object that is identified has a metadata member: what follows the
 	// brace is never the end of the object.
@@ -38,7 +40,7 @@ func copyObject(to *Buffers, b []byte, f *frame, gvk schema.GroupVersionKind) []
 
 // metadataOnly is how an object starts that consists of its metadata: in the
 // words of the API, not as something of our own.
-const metadataOnly = `{"kind":"PartialObjectMetadata","apiVersion":"meta.k8s.io/v1","metadata":`
+const metadataOnly = `{"kind":"` + partialKind + `","apiVersion":"meta.k8s.io/v1","metadata":`
 
 // copyMetadata returns f's object reduced to its metadata, without
 // managedFields.
@@ -51,11 +53,8 @@ func copyMetadata(to *Buffers, b []byte, f *frame) []byte {
 
 // appendCut appends b[from:to] without managedFields to object.
 func appendCut(object, b []byte, from, to int, f *frame) []byte {
-	if f.cutFrom == f.cutTo {
-		return append(object, b[from:to]...)
-	}
-	object = append(object, b[from:f.cutFrom]...)
-	return append(object, b[f.cutTo:to]...)
+	head, tail := f.without(b, from, to)
+	return append(append(object, head...), tail...)
 }
 
 // withoutLastApplied returns an object that consists of its metadata without

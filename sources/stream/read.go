@@ -59,6 +59,9 @@ func (a *attempt) read(body io.Reader, snapshot bool) error {
 		if err != nil {
 			return err
 		}
+		if !snapshot {
+			a.lookForRoom(now)
+		}
 	}
 }
 
@@ -67,11 +70,11 @@ func (a *attempt) change(b []byte, f *frame, now time.Time, snapshot, tooLong bo
 	if tooLong && (f.meta == nil || !f.identified()) {
 		return a.tooLarge(snapshot)
 	}
-	if !f.identified() {
-		a.reject(noIdentity, errors.New("an object without a name or a resourceVersion"))
+	if why, err := a.target.refuse(b, f, a.spec.Namespace, a.target.metadata); err != nil {
+		a.reject(why, err)
 		if snapshot {
 			// What cannot be told apart cannot be swept either.
-			return fmt.Errorf("%w: an object of the snapshot has no name or no resourceVersion", errMalformed)
+			return fmt.Errorf("%w: %w", errMalformed, err)
 		}
 		return nil
 	}
@@ -91,6 +94,10 @@ func (a *attempt) change(b []byte, f *frame, now time.Time, snapshot, tooLong bo
 		a.progress.duplicate.Add(1)
 	case ledger.Stale:
 		a.progress.outdated.Add(1)
+	case ledger.Refused:
+		if err := a.leaveOut(name, f.typ, snapshot); err != nil {
+			return err
+		}
 	default:
 		c := &pipeline.Change{
 			Key:    pipeline.Key{Cluster: a.cluster, Resource: t.name, Namespace: name.Namespace, Name: name.Name},
@@ -107,9 +114,6 @@ func (a *attempt) change(b []byte, f *frame, now time.Time, snapshot, tooLong bo
 		var err error
 		if c.Object, err = a.object(b, f, tooLong); err != nil {
 			return err
-		}
-		if tooLong {
-			a.reject(oversized, fmt.Errorf("%s is larger than 16 MiB; its metadata are passed on alone", c.Key))
 		}
 		priority := livePriority
 		if snapshot {
@@ -132,7 +136,7 @@ func (a *attempt) observe(name ledger.Name, version ledger.Version, gone, snapsh
 	case !snapshot:
 		return a.auditor.observe(cursor, name, version, gone)
 	case a.replaying && !gone:
-		return cursor.Replay(name, version), ledger.Deliver
+		return cursor.Replay(name, version)
 	}
 	return cursor.Observe(name, version, gone, true)
 }
@@ -148,10 +152,14 @@ func (a *attempt) seen(version string) {
 // object returns what is handed on of the object in f.
 func (a *attempt) object(b []byte, f *frame, tooLong bool) ([]byte, error) {
 	t := a.target
-	switch {
-	case t.secret:
+	if t.secret {
 		return withoutLastApplied(copyMetadata(nil, b, f))
-	case t.metadata || tooLong:
+	}
+	if t.metadata {
+		return copyMetadata(a.buffers, b, f), nil
+	}
+	if why, err := f.reduce(b, tooLong); err != nil {
+		a.reject(why, err)
 		return copyMetadata(a.buffers, b, f), nil
 	}
 	return copyObject(a.buffers, b, f, t.gvr.GroupVersion().WithKind(t.kind)), nil
@@ -171,7 +179,11 @@ func (a *attempt) tooLarge(snapshot bool) error {
 // bookmark deals with a frame that tells a version and nothing else. It
 // returns whether the snapshot goes on.
 func (a *attempt) bookmark(f *frame, snapshot bool) (bool, error) {
-	version := unquote(f.version)
+	version := ""
+	if f.mark() && f.twice == nil {
+		version = unquote(f.version)
+	}
+	a.bookmarks = a.bookmarks || !f.initialEnd // that one is sent where no others are
 	switch {
 	case version == "":
 		a.reject(noBookmarkVersion, errors.New("a bookmark without a resourceVersion"))

@@ -115,13 +115,17 @@ func follow(t *testing.T, config *rest.Config, spec string) *realStream {
 	if err != nil {
 		t.Fatal(err)
 	}
+	namespace, err := objects.Resource(schema.GroupVersionResource{Version: "v1", Resource: "namespaces"}).Get(t.Context(), metav1.NamespaceSystem, metav1.GetOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
 	changed, onChange, _ := member.Validity()
 	r := &realStream{t: t, client: objects, mirror: &mirror{objects: map[string]*pipeline.Change{}, ops: map[string]int{}}}
 	r.opts = Options{
 		Cluster: "real", Spec: parsed, Offerer: r.mirror, Ledger: newLedger(t),
 		Config: Config{ReconnectMin: 10 * time.Millisecond, ReconnectMax: 100 * time.Millisecond},
 		Connection: &fakeConnection{stale: map[string]bool{}, session: &member.Session{
-			Cluster: "real", UID: "real", Watches: client, Calls: client, Discovery: disco, Changed: changed, OnChange: onChange,
+			Cluster: "real", UID: string(namespace.GetUID()), Watches: client, Calls: client, Discovery: disco, Changed: changed, OnChange: onChange,
 		}},
 	}
 	r.run()
@@ -220,8 +224,15 @@ func TestOnRealServers(t *testing.T) {
 	t.Run("metadata in pages", func(t *testing.T) { testMetadataOnly(t, paged) })
 	t.Run("secrets", func(t *testing.T) { testSecrets(t, streaming) })
 	t.Run("custom resources", func(t *testing.T) { testCustomResources(t, streaming) })
+	t.Run("odd objects", func(t *testing.T) { testOddObjects(t, streaming) })
 	t.Run("connection cut", func(t *testing.T) { testCut(t, streaming) })
+	t.Run("resource gone while down", func(t *testing.T) { testGoneWhileDown(t, streaming) })
+	t.Run("resource gone while cut off", func(t *testing.T) { testGoneWhileCutOff(t, streaming) })
+	t.Run("second meaning", func(t *testing.T) { testSecondMeaning(t, streaming) })
+	t.Run("preferred version", func(t *testing.T) { testPreferredVersion(t, streaming) })
+	t.Run("broken API", func(t *testing.T) { testBrokenAPI(t, streaming) })
 	t.Run("audits", func(t *testing.T) { testAudits(t, streaming) })
+	t.Run("quiet events", func(t *testing.T) { testQuietEvents(t, streaming) })
 	t.Run("restarts", func(t *testing.T) { testRestarts(t, streaming) })
 	t.Run("restore", func(t *testing.T) { testRestore(t, streaming) })
 	t.Run("restore that nobody sees", func(t *testing.T) { testRestoreUnseen(t, paged) })
@@ -375,7 +386,7 @@ func testCustomResources(t *testing.T, cluster *testenv.Cluster) {
 	r.create(wigs, namespace, `{"apiVersion":"example.com/v1","kind":"Wig","colour":"red","metadata":{"name":"a"}}`)
 	// Discovery may lag behind.
 	r.eventually("discovery", func() string {
-		if _, err := resolve(t.Context(), r.opts.Connection.(*fakeConnection).session.Discovery, r.opts.Spec); err != nil {
+		if _, err := look(r.opts.Connection.(*fakeConnection).session.Discovery).resolve(t.Context(), r.opts.Spec); err != nil {
 			return err.Error()
 		}
 		return ""

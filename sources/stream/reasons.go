@@ -8,7 +8,8 @@ import (
 	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	"k8s.io/client-go/discovery"
+
+	"github.com/fairlead-dev/fairlead/internal/member"
 )
 
 // reason says why a connection of a stream ended or was not made.
@@ -23,21 +24,26 @@ const (
 	forbidden                  // 403
 	missing                    // 404, or not in discovery
 	overlapping                // another stream follows the same objects
+	unclear                    // the name may mean one of several
+	incomplete                 // not in discovery, which some groups are missing from
 	throttled                  // 429
-	unavailable                // 5xx
-	rejected                   // any other status
+	unavailable                // 5xx, or something in front of the API server answers
+	rejected                   // the API server does not take what it is asked
 	network                    // no answer, or the connection broke
 	malformed                  // not what an API server sends
-	silent                     // no frame for too long
+	silent                     // no frame for too long, although there should have been one
+	quiet                      // the same of a watch that promised none
 	overdue                    // the snapshot took too long
 	renewed                    // the session changed
 	requested                  // for a snapshot that was asked for
+	tooMany                    // there is no room in the ledger, and the snapshot does not end
 	numReasons
 )
 
 var reasonNames = [numReasons]string{
-	"closed", "expired", "too_new", "backwards", "unauthorized", "forbidden", "missing", "overlapping", "throttled",
-	"unavailable", "rejected", "network", "malformed", "silent", "overdue", "session_changed", "snapshot_requested",
+	"closed", "expired", "too_new", "backwards", "unauthorized", "forbidden", "missing", "overlapping", "ambiguous", "incomplete", "throttled",
+	"unavailable", "rejected", "network", "malformed", "silent", "quiet", "overdue", "session_changed", "snapshot_requested",
+	"too_many_objects",
 }
 
 func (r reason) String() string { return reasonNames[r] }
@@ -59,6 +65,8 @@ var (
 	errTooLarge  = errors.New("an object is larger than 16 MiB and its metadata are not at the start")
 	errClaimed   = errors.New("another stream follows the same objects")
 	errNoVersion = errors.New("the server ended the list without a resourceVersion")
+
+	errNotPortable = errors.New("it is not UTF-8, or holds what common JSON decoders refuse: half of a surrogate pair, a number beyond float64, nesting beyond 99")
 )
 
 // classify tells the reason for the end of a connection made under ctx, and
@@ -83,14 +91,18 @@ func classify(ctx context.Context, err error) (r reason, after time.Duration) {
 		return requested, 0
 	case errors.Is(err, errBackwards):
 		return backwards, 0
-	case errors.Is(err, errMalformed), errors.Is(err, errNotJSON), errors.Is(err, errTooLarge), errors.Is(err, errNoVersion):
+	case errors.Is(err, errMalformed), errors.Is(err, errNotJSON), errors.Is(err, errTooLarge), errors.Is(err, errNoVersion), errors.Is(err, errNames):
 		return malformed, 0
+	case errors.Is(err, member.ErrNotKubernetes):
+		return unavailable, 0
 	case errors.Is(err, errNoResource):
 		return missing, 0
 	case errors.Is(err, errClaimed):
 		return overlapping, 0
-	case discovery.IsGroupDiscoveryFailedError(err):
-		return unavailable, 0
+	case errors.Is(err, errAmbiguous):
+		return unclear, 0
+	case errors.Is(err, errIncomplete):
+		return incomplete, 0
 	}
 	if seconds, ok := apierrors.SuggestsClientDelay(err); ok {
 		after = min(time.Duration(seconds)*time.Second, longestRetryAfter)
@@ -103,17 +115,22 @@ func classify(ctx context.Context, err error) (r reason, after time.Duration) {
 		return tooNew, after
 	}
 	switch {
+	case code == http.StatusTooManyRequests:
+		return throttled, after
+	case !member.ByKubernetes(err):
+		return unavailable, after
 	case code == http.StatusGone || apierrors.IsResourceExpired(err):
 		return expired, after
 	case code == http.StatusUnauthorized:
 		return unauthorized, after
 	case code == http.StatusForbidden:
 		return forbidden, after
+	case code == http.StatusNotFound && errors.Is(err, errDiscovery):
+		// Whatever answers there, it is no API server that is well.
+		return unavailable, after
 	case code == http.StatusNotFound:
 		return missing, after
-	case code == http.StatusTooManyRequests:
-		return throttled, after
-	case code >= 500:
+	case code >= 500 && code != http.StatusNotImplemented:
 		return unavailable, after
 	}
 	return rejected, after
@@ -135,11 +152,13 @@ func statusCode(err error) (code int32, ok bool) {
 // answered returns what the member's connection is to be told about a call:
 // nil if the server itself answered.
 func answered(err error) error {
-	if errors.Is(err, errNoResource) || errors.Is(err, errClaimed) || discovery.IsGroupDiscoveryFailedError(err) {
-		return nil
+	for _, told := range []error{errNoResource, errNames, errClaimed, errAmbiguous, errIncomplete} {
+		if errors.Is(err, told) {
+			return nil
+		}
 	}
 	code, ok := statusCode(err)
-	if !ok {
+	if !ok || code < 500 && code != http.StatusTooManyRequests && !member.ByKubernetes(err) {
 		return err
 	}
 	switch code {
@@ -149,15 +168,18 @@ func answered(err error) error {
 	return nil
 }
 
-// noStreaming reports whether a server refused a streaming list because it
-// does not know of any.
-func noStreaming(err error) bool {
-	code, _ := statusCode(err)
+// notServed reports whether a server answered a streaming list with something
+// that does not say what is wrong with the request, the rights or the moment: it
+// may not be able to serve streaming lists. client-go's Reflector falls back to
+// pages on the same, and API servers count on that: one whose etcd is too old
+// answers 200 and an ERROR frame with code 500.
+func notServed(err error) bool {
+	code, ok := statusCode(err)
 	switch code {
-	case http.StatusBadRequest, http.StatusMethodNotAllowed, http.StatusUnprocessableEntity:
-		return true
+	case http.StatusUnauthorized, http.StatusForbidden, http.StatusGone, http.StatusTooManyRequests:
+		return false
 	}
-	return false
+	return ok
 }
 
 // cause is why a snapshot was taken.
@@ -168,12 +190,13 @@ const (
 	resumeLost               // the resume point has expired
 	wentBack                 // the cluster was restored
 	notYetKnown              // the resume point lies in the cluster's future
+	roomMade                 // there may be room for what was left out
 	audited                  // an audit found differences
 	replayed                 // an operator wants everything again
 	numCauses
 )
 
-var causeNames = [numCauses]string{"no_resume_point", "expired", "backwards", "too_new", "audit", "replay"}
+var causeNames = [numCauses]string{"no_resume_point", "expired", "backwards", "too_new", "room", "audit", "replay"}
 
 // replacedCluster is why a stream does not even begin with a snapshot yet.
 const replacedCluster = "cluster_replaced"
@@ -189,9 +212,14 @@ const (
 	unknownType
 	noIdentity
 	noBookmarkVersion
+	ambiguous   // decoders would not agree about what it is
+	foreign     // of another kind, version or namespace than was asked for
+	notPortable // not every decoder could read it
+	overBound   // there is no room for it in the ledger
 	numRejections
 )
 
-var rejectionNames = [numRejections]string{"not_json", "oversized", "unknown_type", "no_identity", "bookmark_without_version"}
+var rejectionNames = [numRejections]string{"not_json", "oversized", "unknown_type", "no_identity", "bookmark_without_version",
+	"ambiguous", "foreign", "not_portable", "too_many_objects"}
 
 func (r rejection) String() string { return rejectionNames[r] }

@@ -17,8 +17,7 @@ import (
 //
 // A cursor is dropped when nothing of it is left. What is interrupted before,
 // by a new session or by the end of the process, goes on with the next attempt.
-func (a *attempt) retire(ctx context.Context) error {
-	t := a.target
+func (a *attempt) retire(ctx context.Context, t *target) error {
 	if len(t.former) == 0 {
 		return nil
 	}
@@ -45,7 +44,7 @@ func (a *attempt) retire(ctx context.Context) error {
 			a.log.Info("Another cluster has taken the name; taking leave of what was known of the one before",
 				"resource", t.name, "clusterUID", t.id.ClusterUID, "was", id.ClusterUID, "objects", stats.Known)
 		}
-		if err := a.bury(former.Retire(), a.origin(t.resource, former, id.ClusterUID)); err != nil {
+		if err := a.bury(former.Retire(), a.origin(before(former, t.resource), former, id.ClusterUID)); err != nil {
 			return err
 		}
 		if err := a.acks.until(ctx, func() bool { return former.Unacked() == 0 }); err != nil {
@@ -55,4 +54,13 @@ func (a *attempt) retire(ctx context.Context) error {
 		t.former = t.former[1:]
 	}
 	return nil
+}
+
+// before returns a resource as it was delivered from a cursor, which may be of
+// another version; now is for cursors that do not tell.
+func before(cursor *ledger.Cursor, now resource) resource {
+	if m := cursor.Meaning(); m != (ledger.Meaning{}) {
+		now.gvr.Version, now.kind, now.namespaced = m.Version, m.Kind, m.Namespaced
+	}
+	return now
 }

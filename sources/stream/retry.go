@@ -2,12 +2,9 @@ package stream
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"strings"
 
-	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/fairlead-dev/fairlead/internal/ledger"
@@ -45,19 +42,20 @@ func (s *Stream) Retry(ctx context.Context, e *pipeline.Event) (*ledger.Retried,
 	if cursor == nil {
 		return nil, fmt.Errorf("cluster %q has not been reached yet", s.cluster)
 	}
-	if id := cursor.ID(); id.ClusterUID != e.ClusterUID {
+	if !s.Follows(e.Key()) {
+		return nil, fmt.Errorf("%s is not what is followed here", e.Key())
+	}
+	if !cursor.IsOf(e.ClusterUID) {
 		return nil, fmt.Errorf("cluster %q is another one than the one that it was recorded of", s.cluster)
 	}
 	if _, ok := cursor.Start(); !ok {
 		return nil, fmt.Errorf("what there is in cluster %q is not known yet: its snapshot is not complete", s.cluster)
 	}
-	c, err := changeOf(e)
+	c, err := s.changeOf(e)
 	if err != nil {
 		return nil, err
 	}
-	if c.Key.Resource == "secrets" && !s.cfg.SecretValues && !isMetadata(c.Object) {
-		return nil, errors.New("it holds the values of a Secret, which may not leave the member")
-	}
+	c.Origin.ClusterUID = cursor.ID().ClusterUID // it may have been a digest
 	c.Origin.Tracker = retryTracker{tracker{cursor: cursor, acks: &s.acks}, c.Op}
 
 	name, version := identity(c)
@@ -76,29 +74,53 @@ func (s *Stream) Retry(ctx context.Context, e *pipeline.Event) (*ledger.Retried,
 	return r, nil
 }
 
-// changeOf returns the change that an event tells of.
-func changeOf(e *pipeline.Event) (*pipeline.Change, error) {
-	id := strings.SplitN(e.ID, "/", 5)
-	if len(id) < 5 || e.Op() == 0 {
-		return nil, fmt.Errorf("event %q is not one of Fairlead's", e.ID)
+// changeOf returns the change that an event tells of, if a frame could have told
+// of it, too.
+func (s *Stream) changeOf(e *pipeline.Event) (*pipeline.Change, error) {
+	r := resource{gvr: e.Resource(), kind: e.Kind, namespaced: e.Namespace != ""}
+	if e.Op() == 0 || r.gvr.Resource == "" {
+		return nil, fmt.Errorf("event %.400q is not one of Fairlead's", e.ID)
 	}
-	return &pipeline.Change{
+	if err := checkNames(r.gvr, r.kind); err != nil {
+		return nil, err
+	}
+	c := &pipeline.Change{
 		Key: e.Key(),
 		Origin: &pipeline.Origin{
 			Cluster: e.Cluster, ClusterUID: e.ClusterUID,
-			Resource: schema.GroupVersionResource{Group: id[0], Version: id[1], Resource: id[2]},
-			Kind:     e.Kind, Namespaced: e.Namespace != "",
+			Resource: r.gvr, Kind: r.kind, Namespaced: r.namespaced,
 		},
-		Op: e.Op(), UID: uid(id[3]), ResourceVersion: e.ResourceVersion,
+		Op: e.Op(), UID: uid(e.UID()), ResourceVersion: e.ResourceVersion,
 		Snapshot: e.Snapshot, Tombstone: e.Tombstone,
 		Object: e.Data, Observed: e.Time,
-	}, nil
-}
-
-// isMetadata reports whether an object was reduced to its metadata.
-func isMetadata(object []byte) bool {
-	var o struct{ Kind string }
-	return object == nil || json.Unmarshal(object, &o) == nil && o.Kind == "PartialObjectMetadata"
+	}
+	if c.Object == nil {
+		if !c.Tombstone {
+			return nil, fmt.Errorf("event %.400q holds no object, and is no tombstone", e.ID)
+		}
+		return c, nil
+	}
+	var scan scanner
+	var f frame
+	if !scan.scanObject(c.Object, &f) {
+		return nil, fmt.Errorf("the object of event %.400q is not JSON", e.ID)
+	}
+	if _, err := r.refuse(c.Object, &f, e.Namespace, true); err != nil {
+		return nil, err
+	}
+	if _, err := f.reduce(c.Object, false); err != nil {
+		return nil, err
+	}
+	name, version := f.identity()
+	name.Namespace = unquote(f.namespace)
+	if n, v := identity(c); n != name || v != version {
+		return nil, fmt.Errorf("event %.400q holds version %q of %s", e.ID, version.ResourceVersion, f.who())
+	}
+	// Under whatever kind: with more than metadata it may hold values.
+	if c.Key.Resource == "secrets" && !s.cfg.SecretValues && (f.hasMore || !is(f.kind, partialKind)) {
+		return nil, errors.New("it holds the values of a Secret, which may not leave the member")
+	}
+	return c, nil
 }
 
 // retryTracker is the tracker of a change that is sent again. The sinks that

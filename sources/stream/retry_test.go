@@ -110,6 +110,31 @@ func TestRetriedEventsAreTheSame(t *testing.T) {
 	})
 }
 
+// What was recorded under a digest is sent again under the UID that is known since.
+func TestRetriedUnderTheUID(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := start(t, takesRetries, func(o *Options) {
+			c := o.Connection.(*fakeConnection)
+			c.session.UID, c.session.Digest = "digest-1", "digest-1"
+		})
+		body := h.live()
+		body.send(event("ADDED", "c", 11))
+		first := h.event()
+		h.conn.renew(t, "cluster-1")
+		h.call("watch from 11").open()
+		h.retry(first)
+		if again := h.event(); first.ClusterUID != "digest-1" || again.ClusterUID != "cluster-1" || again.ID != first.ID {
+			t.Errorf("sent again: %+v\nfirst: %+v", again, first)
+		}
+		h.conn.renew(t, "digest-2") // it may not be read any more
+		h.call("watch from 11").open()
+		h.retry(first)
+		if again := h.event(); again.ClusterUID != "cluster-1" {
+			t.Errorf("sent again: %+v", again)
+		}
+	})
+}
+
 func TestRetriedTombstone(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := start(t, takesRetries)
@@ -151,14 +176,11 @@ func TestWhatIsNotRetried(t *testing.T) {
 		}
 		ahead := *old
 		ahead.ID, ahead.Type, ahead.ResourceVersion = "/v1/configmaps/uid-b/deleted", "dev.fairlead.resource.deleted.v1", "11"
+		ahead.Data = []byte(`{"kind":"ConfigMap","apiVersion":"v1","metadata":{"name":"a","namespace":"ns","uid":"uid-b","resourceVersion":"11"}}`)
 		if _, err := h.stream.Retry(t.Context(), &ahead); err == nil || !strings.Contains(err.Error(), "not come to version 11") {
 			t.Errorf("of a deletion that the stream has not come to: %v", err)
 		}
-		broken := *old
-		broken.ID = "x"
-		if _, err := h.stream.Retry(t.Context(), &broken); err == nil || errors.Is(err, ErrSuperseded) {
-			t.Errorf("without an id: %v", err)
-		}
+		wantNotRetried(t, h, old)
 		body.send(event("MODIFIED", "a", 11))
 		synctest.Wait()
 		for _, when := range []string{"with a newer state waiting", "with a newer state accepted"} {
@@ -173,6 +195,41 @@ func TestWhatIsNotRetried(t *testing.T) {
 	})
 }
 
+// wantNotRetried has records that were tampered with, or that a version before
+// wrote of a member that lied.
+func wantNotRetried(t *testing.T, h *harness, good *pipeline.Event) {
+	t.Helper()
+	data := string(good.Data)
+	for name, edit := range map[string]func(*pipeline.Event){
+		"without an id":             func(e *pipeline.Event) { e.ID = "x" },
+		"of another member":         func(e *pipeline.Event) { e.Cluster = "d" },
+		"of pods":                   func(e *pipeline.Event) { e.ID = "/v1/pods/uid-a/1" },
+		"in a version that is none": func(e *pipeline.Event) { e.ID = "/v 1/configmaps/uid-a/1" },
+		"of a kind that is none":    func(e *pipeline.Event) { e.Kind = `X"},"cluster":"d","x":{"y":"` },
+		"of another UID":            func(e *pipeline.Event) { e.ID = "/v1/configmaps/uid-b/1" },
+		"of another version":        func(e *pipeline.Event) { e.ID, e.ResourceVersion = "/v1/configmaps/uid-a/2", "2" },
+		"of another name":           func(e *pipeline.Event) { e.Name = "b" },
+		"of another namespace":      func(e *pipeline.Event) { e.Namespace = "other" },
+		"without an object":         func(e *pipeline.Event) { e.Data = nil },
+		"with no object":            func(e *pipeline.Event) { e.Data = []byte("null") },
+		"with two objects":          func(e *pipeline.Event) { e.Data = []byte(data + data) },
+		"with another kind":         func(e *pipeline.Event) { e.Data = []byte(strings.Replace(data, "ConfigMap", "Secret", 1)) },
+		"with its kind twice":       func(e *pipeline.Event) { e.Data = []byte(strings.Replace(data, `{`, `{"kind":"ConfigMap",`, 1)) },
+		"with a Kind":               func(e *pipeline.Event) { e.Data = []byte(strings.Replace(data, `{`, `{"Kind":"Secret",`, 1)) },
+		"with its name twice": func(e *pipeline.Event) {
+			e.Data = []byte(strings.Replace(data, `"name":"a"`, `"name":"a","Name":"b"`, 1))
+		},
+		"not in UTF-8": func(e *pipeline.Event) { e.Data = []byte(strings.Replace(data, `"k":"v"`, "\"k\":\"\xff\"", 1)) },
+	} {
+		e := *good
+		edit(&e)
+		if _, err := h.stream.Retry(t.Context(), &e); err == nil || errors.Is(err, ErrSuperseded) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	h.want(false)
+}
+
 func TestSecretValuesAreNotRetried(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := start(t, takesRetries, func(o *Options) { o.Spec.Resource = "secrets" })
@@ -182,9 +239,11 @@ func TestSecretValuesAreNotRetried(t *testing.T) {
 		h.wantState(member.Live)
 		h.retry(e) // holds metadata only
 		h.event()
-		e.Data = []byte(`{"kind":"Secret","data":{"k":"aHVzaA=="}}`)
-		if _, err := h.stream.Retry(t.Context(), e); err == nil || errors.Is(err, ErrSuperseded) {
-			t.Errorf("with values: %v", err)
+		for _, kind := range []string{"Secret", "PartialObjectMetadata"} {
+			e.Data = []byte(`{"kind":"` + kind + `","metadata":{"name":"s","namespace":"ns","uid":"uid-s","resourceVersion":"1"},"data":{"k":"aHVzaA=="}}`)
+			if _, err := h.stream.Retry(t.Context(), e); err == nil || !strings.Contains(err.Error(), "values of a Secret") {
+				t.Errorf("a %s with values: %v", kind, err)
+			}
 		}
 	})
 }

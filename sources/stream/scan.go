@@ -2,8 +2,9 @@ package stream
 
 import (
 	"encoding/binary"
-	"encoding/json"
 	"math/bits"
+
+	"github.com/fairlead-dev/fairlead/internal/jsontext"
 )
 
 // maxDepth is how deep arrays and objects may nest, the same as in
@@ -16,12 +17,18 @@ const maxDepth = 10000
 type scanner struct {
 	b []byte
 	i int
+	// doubtful: something was seen that may not be portable, see
+	// jsontext.Portable: a byte that is no ASCII, half of a surrogate pair, an
+	// unusual number, deep nesting.
+	doubtful bool
+	// keys are those of the object that is being scanned, and of its metadata.
+	keys [2]keySet
 	// kinds has a bit per level of nesting that skip is inside of: set for an
 	// object, clear for an array.
 	kinds [maxDepth/64 + 1]uint64
 }
 
-func (s *scanner) reset(b []byte) { s.b, s.i = b, 0 }
+func (s *scanner) reset(b []byte) { s.b, s.i, s.doubtful = b, 0, false }
 
 // peek returns the next byte that is no white space without consuming it, or
 // 0 at the end (a byte that no JSON value or punctuation starts with).
@@ -99,6 +106,9 @@ func (s *scanner) skip(outer int) bool {
 			if depth++; depth > maxDepth {
 				return false
 			}
+			if depth > jsontext.MaxDepth {
+				s.doubtful = true
+			}
 			word, bit := &s.kinds[depth/64], uint64(1)<<(depth%64)
 			if c == '[' {
 				*word &^= bit
@@ -170,6 +180,7 @@ func (s *scanner) literal(word string) bool {
 
 // number consumes -?(0|[1-9][0-9]*)(.[0-9]+)?([eE][+-]?[0-9]+)?
 func (s *scanner) number() bool {
+	from := s.i
 	if s.b[s.i] == '-' {
 		s.i++
 	}
@@ -189,7 +200,12 @@ func (s *scanner) number() bool {
 		if s.i < len(s.b) && (s.b[s.i] == '+' || s.b[s.i] == '-') {
 			s.i++
 		}
-		return s.digits()
+		if !s.digits() {
+			return false
+		}
+	}
+	if jsontext.Doubtful(s.b[from:s.i]) {
+		s.doubtful = true
 	}
 	return true
 }
@@ -210,10 +226,12 @@ const (
 
 // str consumes a string, the opening quote being next, and returns what stands
 // between the quotes. Like encoding/json it takes any bytes that are no
-// control characters for text, valid UTF-8 or not.
+// control characters for text, valid UTF-8 or not; of what is no plain ASCII it
+// takes note.
 func (s *scanner) str() (raw []byte, ok bool) {
 	b, i := s.b, s.i+1
 	from := i
+	var seen uint64 // all of the text, for the highest bits of its bytes
 	for {
 		// Eight bytes at a time up to the first that is a quote, a backslash
 		// or below 0x20 (see "Bit Twiddling Hacks", "Determine if a word has a
@@ -221,6 +239,7 @@ func (s *scanner) str() (raw []byte, ok bool) {
 		// be false, but are never looked at.
 		for i+8 <= len(b) {
 			x := binary.LittleEndian.Uint64(b[i:])
+			seen |= x // also of what is behind the end: it only makes more doubtful
 			quote, slash := x^('"'*each), x^('\\'*each)
 			found := ((x-0x20*each)&^x | (quote-each)&^quote | (slash-each)&^slash) & highs
 			if found != 0 {
@@ -235,6 +254,9 @@ func (s *scanner) str() (raw []byte, ok bool) {
 		}
 		switch c := b[i]; {
 		case c == '"':
+			if seen&highs != 0 {
+				s.doubtful = true
+			}
 			s.i = i + 1
 			return b[from:i], true
 		case c == '\\':
@@ -243,11 +265,15 @@ func (s *scanner) str() (raw []byte, ok bool) {
 				s.i = i
 				return nil, false
 			}
+			if n == 6 && b[i+2]|0x20 == 'd' && b[i+3] >= '8' {
+				s.doubtful = true // half of a surrogate pair
+			}
 			i += n
 		case c < 0x20:
 			s.i = i
 			return nil, false
 		default: // within the last seven bytes
+			seen |= uint64(c)
 			i++
 		}
 	}
@@ -274,37 +300,4 @@ func escape(b []byte) int {
 		return 6
 	}
 	return 0
-}
-
-// plain reports whether the raw content of a string stands for itself: ASCII
-// without escapes, as all of Kubernetes' identifiers are.
-func plain(raw []byte) bool {
-	for _, c := range raw {
-		if c == '\\' || c >= 0x80 {
-			return false
-		}
-	}
-	return true
-}
-
-// is reports whether the raw content of a string, a key mostly, means word.
-func is(raw []byte, word string) bool {
-	if string(raw) == word {
-		return true
-	}
-	return !plain(raw) && unquote(raw) == word
-}
-
-// unquote returns the string that a raw content stands for.
-func unquote(raw []byte) string {
-	if plain(raw) {
-		return string(raw)
-	}
-	quoted := make([]byte, 0, len(raw)+2)
-	quoted = append(append(append(quoted, '"'), raw...), '"')
-	var text string
-	if json.Unmarshal(quoted, &text) != nil {
-		return "" // not reached: the scanner accepted it as a string
-	}
-	return text
 }

@@ -17,8 +17,19 @@ import (
 // asks for.
 const pageSize = 500
 
+// unservedLists is how many streaming lists in a row must have failed where pages
+// did not, for the session to be asked for none any more.
+const unservedLists = 2
+
 // snapshot reads all that there is, sweeps what is gone, and watches on.
 func (a *attempt) snapshot(ctx context.Context) error {
+	if a.refused {
+		// Until the server takes what it is asked, that takes no slot from others,
+		// and no snapshot begins.
+		if _, err := a.listOne(ctx); err != nil {
+			return err
+		}
+	}
 	a.liveSince = time.Time{}
 	a.auditor.unfollow()
 	a.demand()
@@ -32,20 +43,25 @@ func (a *attempt) snapshot(ctx context.Context) error {
 		// not after a restart either.
 		a.target.cursor.Distrust()
 	}
-	a.target.cursor.BeginSnapshot()
-	a.guard.beginSync()
+	a.lookLater(time.Now())
+	a.startOver()
 
+	var unserved error
 	if !a.noStream {
-		err := a.streamingList(ctx)
-		if !noStreaming(err) || !a.liveSince.IsZero() {
-			return err
+		unserved = a.streamingList(ctx)
+		if !a.liveSince.IsZero() || !a.goOnInPages(unserved) {
+			return unserved
 		}
-		a.noStream = true
-		a.log.Info("no streaming lists here, reading pages", "reason", a.brief(err))
+		// What the streaming list has told is of another time than the pages.
+		a.startOver()
 	}
 	version, err := a.list(ctx)
 	if err != nil {
 		return err
+	}
+	if why, _ := classify(ctx, unserved); unserved != nil && (why == rejected || a.unserved >= unservedLists) {
+		a.noStream = true
+		a.log.Info("no streaming lists here, reading pages", "reason", a.brief(unserved))
 	}
 	if err := a.sweep(version); err != nil {
 		return err
@@ -53,11 +69,34 @@ func (a *attempt) snapshot(ctx context.Context) error {
 	return a.watch(ctx, version)
 }
 
+// startOver says that what is read from here on is all that exists.
+func (a *attempt) startOver() {
+	a.target.cursor.BeginSnapshot()
+	a.setShort(false)
+	a.guard.beginSync()
+}
+
+// goOnInPages tells, of how a streaming list ended, whether the same attempt goes
+// on in pages. Where the member itself is in doubt, it is asked first; but not
+// twice in a row, because it may give that answer to streaming lists alone.
+func (a *attempt) goOnInPages(err error) bool {
+	if !notServed(err) {
+		return false
+	}
+	a.unserved++
+	if answered(err) != nil && !isTooNew(err) && a.unserved < unservedLists {
+		return false
+	}
+	a.noteError(err)
+	return true
+}
+
 // streamingList takes the snapshot as the start of a watch, which goes on as
 // the watch of what follows.
 func (a *attempt) streamingList(ctx context.Context) error {
 	// The watch must outlive the snapshot.
 	seconds := int64(a.cfg.SyncTimeout/time.Second) + 300 + rand.Int64N(300)
+	a.ends = time.Time{}
 	body, err := a.call(ctx, a.watchRequest(a.session, seconds).
 		Param("sendInitialEvents", "true").
 		Param("resourceVersionMatch", "NotOlderThan"))
@@ -66,6 +105,9 @@ func (a *attempt) streamingList(ctx context.Context) error {
 	}
 	defer func() { _ = body.Close() }()
 	err = a.read(body, true)
+	if !a.liveSince.IsZero() {
+		a.unserved = 0
+	}
 	if why := context.Cause(ctx); a.liveSince.IsZero() && (errors.Is(why, errOverdue) || errors.Is(why, errSilent)) {
 		// The end never came. Perhaps the server overlooked what it was asked
 		// for and this was a plain watch.
@@ -85,6 +127,7 @@ func (a *attempt) list(ctx context.Context) (version string, err error) {
 			// server keeps no version for long enough.
 			a.progress.reconnects[expired].Add(1)
 			a.target.cursor.BeginSnapshot()
+			a.setShort(false)
 			limit, token, version = 0, "", ""
 			continue
 		}
@@ -115,6 +158,7 @@ func (a *attempt) page(ctx context.Context, limit int, token string) (listMeta, 
 	for {
 		item, tooLong, err := items.next()
 		if errors.Is(err, io.EOF) {
+			a.heard(time.Now()) // also if there was nothing to tell
 			return items.meta, nil
 		}
 		if errors.Is(err, errNotJSON) {
@@ -156,7 +200,7 @@ func (a *attempt) bury(tombstones []ledger.Tombstone, origin *pipeline.Origin) e
 		a.progress.tombstones.Add(1)
 		err := a.offer(&pipeline.Change{
 			Key: pipeline.Key{
-				Cluster: a.cluster, Resource: a.target.name,
+				Cluster: a.cluster, Resource: origin.Resource.GroupResource().String(),
 				Namespace: tombstone.Name.Namespace, Name: tombstone.Name.Name,
 			},
 			Origin: origin, Op: pipeline.Deleted,

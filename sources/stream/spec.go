@@ -15,7 +15,7 @@ import (
 // Spec says what to watch in every cluster. Its zero value is not valid.
 type Spec struct {
 	Resource  string // plural, singular or short name, lower case
-	Group     string // API group; empty: the core group, or else the first group that has the resource
+	Group     string // API group; empty: the core group, or else the one group that has the resource
 	Version   string // empty: the version that the cluster prefers
 	Namespace string // empty: all namespaces
 	Labels    string // label selector
@@ -203,6 +203,10 @@ func splitSpecs(value string) []string {
 }
 
 func (s Spec) overlaps(other Spec) bool {
-	return s.Resource == other.Resource && s.Group == other.Group &&
-		(s.Namespace == other.Namespace || s.Namespace == "" || other.Namespace == "")
+	return s.Resource == other.Resource && s.Group == other.Group && s.overlapsIn(other.Namespace)
+}
+
+// overlapsIn reports whether the spec selects in a namespace; empty: in any.
+func (s Spec) overlapsIn(namespace string) bool {
+	return s.Namespace == namespace || s.Namespace == "" || namespace == ""
 }

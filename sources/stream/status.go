@@ -1,6 +1,7 @@
 package stream
 
 import (
+	"fmt"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -19,7 +20,9 @@ type Status struct {
 	State    member.State `json:"state"`
 	Since    time.Time    `json:"since"` // when it entered State
 	// Reason is why the stream is in that state, in a word: what a snapshot is
-	// taken for, or what the last attempt failed for. Empty while all is well.
+	// taken for, or what the last attempt failed for; "resource gone, N objects
+	// held" if that is what sinks have of one that is not served. Empty while
+	// all is well.
 	Reason string `json:"reason,omitempty"`
 	// LastError is what went wrong last, even if all is well again; empty if
 	// nothing has.
@@ -44,6 +47,9 @@ type Status struct {
 	Audits           map[string]uint64 `json:"audits"`           // ended, by result
 	AuditDifferences uint64            `json:"auditDifferences"` // objects that an audit found to differ
 
+	// Missing are the objects that the server has, as far as it has told, and that
+	// were left out because its cluster may have no more in the ledger.
+	Missing int `json:"missing,omitempty"`
 	Known   int `json:"known"`   // objects that sinks may hold
 	Unacked int `json:"unacked"` // objects with changes that sinks have not accepted yet
 	// OldestUnacked is when the oldest of these changes was observed; zero if
@@ -62,6 +68,9 @@ type progress struct {
 
 	audits      [numAuditResults]atomic.Uint64
 	differences atomic.Uint64
+
+	missing atomic.Int64 // objects left out, see shortage
+	short   atomic.Bool  // something was left out
 
 	mu        sync.Mutex
 	redact    func(error) string // of the session
@@ -96,10 +105,14 @@ func (s *Stream) Status() Status {
 	st.Snapshots = counts(p.snapshots[:], causeNames[:])
 	st.Reconnects = counts(p.reconnects[:], reasonNames[:])
 	st.Rejected = counts(p.rejected[:], rejectionNames[:])
+	st.Missing = int(p.missing.Load())
 	st.Audits, st.AuditDifferences = counts(p.audits[:], auditResultNames[:]), p.differences.Load()
 	if cursor != nil {
 		stats := cursor.Stats()
 		st.Known, st.Unacked, st.OldestUnacked = stats.Known, stats.Unacked, stats.Oldest
+	}
+	if st.Reason == missing.String() && st.Known > 0 {
+		st.Reason = fmt.Sprintf("resource gone, %d objects held", st.Known)
 	}
 	return st
 }

@@ -38,8 +38,11 @@ type Offerer interface {
 // Ledger keeps the cursors of streams; ledger.Ledger is one.
 type Ledger interface {
 	// Claim returns the cursor of a stream, and those that it had in other
-	// clusters of that name.
-	Claim(id ledger.StreamID, digest string) (c *ledger.Cursor, former []*ledger.Cursor)
+	// clusters of that name. Others are known to be such.
+	Claim(id ledger.StreamID, digest string, others ...string) (c *ledger.Cursor, former []*ledger.Cursor)
+	// Recall returns the streams that there are cursors of under that name, and
+	// which of them Claim would take for this cluster's.
+	Recall(cluster, uid string, others ...string) []ledger.Remembered
 	// Drop forgets a cursor.
 	Drop(id ledger.StreamID)
 }
@@ -49,6 +52,7 @@ type Ledger interface {
 type Options struct {
 	Cluster    string // the member's name in the fleet
 	Spec       Spec
+	Earlier    []Spec // those of the member's other streams that were written before
 	Config     Config
 	Connection Connection
 	Offerer    Offerer
@@ -78,7 +82,7 @@ const (
 const liveFor = 10 * time.Second
 
 // missingRetry is how often a cluster is asked again for a resource that it
-// does not have, or that another stream follows: 30 s and up to half as much
+// does not have, or that cannot be followed there: 30 s and up to half as much
 // again.
 const missingRetry = 30 * time.Second
 
@@ -86,6 +90,7 @@ const missingRetry = 30 * time.Second
 type Stream struct {
 	cluster string
 	spec    Spec
+	earlier []Spec
 	name    string
 	cfg     Config
 	conn    Connection
@@ -101,18 +106,25 @@ type Stream struct {
 	demands  demands
 	auditor  auditor
 	acks     bell
+	roomMade chan struct{} // capacity 1: MakeRoom was called
 
 	// What follows belongs to Run.
 	session    *member.Session // the last one used
 	replaced   *member.Session // the last one seen replaced
 	target     *target         // what it is followed with
 	noStream   bool            // the session's server has no streaming lists
+	unserved   int             // streaming lists in a row that it did not serve
+	bookmarks  bool            // it sends bookmarks
+	refused    bool            // what was asked last is refused until someone changes something
 	refresh    bool            // target is to be discovered again
+	recheck    bool            // its group may prefer another version by now
+	absence    absence         // of what the ledger remembers
 	stale      bool            // reported as such
 	cause      cause           // why the snapshot that is needed is
 	replaying  bool            // that snapshot delivers what sinks have, too
 	backoff    *backoff.ExponentialBackOff
 	attempts   int // in a row that did not last
+	shortage   shortage
 	namespaces map[string]string
 }
 
@@ -124,22 +136,24 @@ func New(o Options) *Stream {
 		log = logr.Discard()
 	}
 	s := &Stream{
-		cluster: o.Cluster,
-		spec:    o.Spec,
-		name:    o.Spec.String(),
-		cfg:     cfg,
-		conn:    o.Connection,
-		offerer: o.Offerer,
-		ledger:  o.Ledger,
-		slots:   o.Snapshots,
-		claims:  o.Claims,
-		buffers: o.Buffers,
-		log:     log.WithValues("cluster", o.Cluster, "stream", o.Spec.String()),
-		turn:    newTurn(),
-		backoff: retry.NewBackOff(cfg.ReconnectMin, cfg.ReconnectMax),
+		cluster:  o.Cluster,
+		spec:     o.Spec,
+		earlier:  o.Earlier,
+		name:     o.Spec.String(),
+		cfg:      cfg,
+		conn:     o.Connection,
+		offerer:  o.Offerer,
+		ledger:   o.Ledger,
+		slots:    o.Snapshots,
+		claims:   o.Claims,
+		buffers:  o.Buffers,
+		log:      log.WithValues("cluster", o.Cluster, "stream", o.Spec.String()),
+		turn:     newTurn(),
+		shortage: newShortage(),
+		backoff:  retry.NewBackOff(cfg.ReconnectMin, cfg.ReconnectMax),
 	}
 	s.progress.state, s.progress.since = member.Connecting, time.Now()
-	s.acks.rung = make(chan struct{}, 1)
+	s.acks.rung, s.roomMade = make(chan struct{}, 1), make(chan struct{}, 1)
 	return s
 }
 
@@ -186,6 +200,7 @@ func (s *Stream) adopt(session *member.Session) {
 		return
 	}
 	s.session, s.noStream, s.refresh = session, false, true
+	s.unserved, s.bookmarks, s.refused = 0, false, false
 	s.progress.mu.Lock()
 	s.progress.redact = session.Redact
 	s.progress.mu.Unlock()
@@ -197,6 +212,7 @@ type ending struct {
 	err    error         // nil if the server just closed the watch
 	after  time.Duration // how long the server asked to be left alone
 	lasted bool          // the stream was live for a while
+	moved  bool          // what was discovered before is not there any more
 	fatal  error         // ends the stream
 }
 
@@ -220,16 +236,25 @@ func (s *Stream) pause(ctx context.Context, session *member.Session, end ending)
 		s.attempts = 0
 		s.backoff.Reset()
 	}
+	if end.moved {
+		s.refresh = true
+		return // to look where it is now
+	}
 	state := member.BackingOff
 	var delay time.Duration
 	switch end.reason {
-	case unauthorized, forbidden:
-		// Only the member's administrators can change it, or new credentials.
+	case unauthorized, forbidden, rejected:
+		// Only the member's administrators can change it, new credentials, or
+		// whoever wrote what to follow.
 		state = member.Waiting
 		delay = s.cfg.ReconnectMax/2 + rand.N(s.cfg.ReconnectMax/2+1)
-	case missing, overlapping:
+	case missing, overlapping, unclear, incomplete:
 		state, s.refresh = member.Waiting, true
-		delay = missingRetry + rand.N(missingRetry/2)
+		delay = s.cfg.missingRetry + rand.N(s.cfg.missingRetry/2)
+	case tooMany:
+		state = member.Waiting
+		s.lookLater(time.Now())
+		delay = time.Until(s.shortage.due)
 	case renewed:
 		if !again {
 			return // for the session that replaced it
@@ -237,7 +262,7 @@ func (s *Stream) pause(ctx context.Context, session *member.Session, end ending)
 		delay = s.backoff.NextBackOff()
 	case requested:
 		return // for the snapshot
-	case closed, expired, silent:
+	case closed, expired, silent, quiet:
 		if end.lasted {
 			return
 		}
@@ -255,6 +280,7 @@ func (s *Stream) pause(ctx context.Context, session *member.Session, end ending)
 	case <-ctx.Done():
 	case <-timer.C:
 	case <-changed:
+	case <-s.roomMade:
 	}
 }
 

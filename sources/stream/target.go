@@ -2,6 +2,7 @@ package stream
 
 import (
 	"context"
+	"errors"
 	"strconv"
 
 	"k8s.io/client-go/rest"
@@ -24,45 +25,70 @@ type target struct {
 	metadata, secret bool
 }
 
-// aim settles s.target for a session.
-func (s *Stream) aim(ctx context.Context, session *member.Session) error {
+// aim settles s.target for a session. If what the ledger remembers is not served,
+// it returns a goneError, and claimed is what was followed.
+func (s *Stream) aim(ctx context.Context, session *member.Session) (claimed *target, err error) {
 	if s.target != nil && !s.refresh {
-		return nil
+		return s.target, nil
 	}
-	r, err := resolve(ctx, session.Discovery, s.spec)
+	api, known := look(session.Discovery), s.remember(session)
+	r, err := known.find(ctx, api, s.spec)
+	gone, isGone := errors.AsType[*goneError](err)
+	if isGone {
+		r = gone.was
+	} else if err != nil {
+		return nil, err
+	}
+	if err := s.giveWay(ctx, api, known, r); err != nil {
+		return nil, err
+	}
+	t, err := s.claim(session, r)
 	if err != nil {
-		return err
+		return nil, err
 	}
+	if isGone {
+		s.target = nil
+		return t, gone
+	}
+	t.cursor.Mean(ledger.Meaning{Name: s.spec.base(), Version: r.gvr.Version, Kind: r.kind, Namespaced: r.namespaced})
+	if owed := t.cursor.Address(t.form()); owed != "" {
+		s.log.Info("Everything is delivered again", "resource", t.name, "why", owed)
+	}
+	s.target, s.refresh, s.recheck, s.absence = t, false, false, absence{}
+	return t, nil
+}
+
+// claim makes the stream the one that follows a resource of the session's
+// cluster.
+func (s *Stream) claim(session *member.Session, r resource) (*target, error) {
 	secret := r.gvr.Group == "" && r.gvr.Resource == "secrets" && !s.cfg.SecretValues
 	t := &target{
 		resource: r,
-		name:     r.gvr.GroupResource().String(),
+		name:     r.name().String(),
 		metadata: s.spec.Metadata || secret,
 		secret:   secret,
 	}
-	if err := s.claims.take(s, t.name, s.spec.Namespace); err != nil {
-		return err
+	if err := s.claims.take(s, r.name(), s.spec.Namespace); err != nil {
+		return nil, err
 	}
 	t.id = ledger.StreamID{
 		Cluster: s.cluster, ClusterUID: session.UID, Resource: t.name,
 		Namespace: s.spec.Namespace, Labels: s.spec.Labels, Fields: s.spec.Fields,
 	}
-	t.cursor, t.former = s.ledger.Claim(t.id, session.Digest)
-	if owed := t.cursor.Address(t.form(s.spec.Version)); owed != "" {
-		s.log.Info("Everything is delivered again", "resource", t.name, "why", owed)
-	}
-	t.origin = s.origin(r, t.cursor, session.UID)
-	s.target, s.refresh = t, false
+	t.cursor, t.former = s.ledger.Claim(t.id, session.Digest, session.Others...)
+	t.id = t.cursor.ID() // of the UID, if a digest stands in its place now
+	t.cursor.Attest(session.DefaultUID, session.ServiceUID)
+	t.origin = s.origin(r, t.cursor, t.id.ClusterUID)
 
 	p := &s.progress
 	p.mu.Lock()
 	p.resource, p.cursor = t.name, t.cursor
 	p.mu.Unlock()
-	return nil
+	return t, nil
 }
 
-// form names how the target's objects are delivered, as an operator chose it.
-func (t *target) form(version string) string {
+// form names how the target's objects are delivered.
+func (t *target) form() string {
 	form := "whole"
 	switch {
 	case t.secret:
@@ -70,10 +96,7 @@ func (t *target) form(version string) string {
 	case t.metadata:
 		form = "metadata"
 	}
-	if version != "" {
-		form += " of " + version
-	}
-	return form
+	return form + " of " + t.gvr.Version
 }
 
 // origin returns the origin of changes of a cursor.

@@ -1,6 +1,7 @@
 package app
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -22,7 +23,7 @@ import (
 type admin struct {
 	following string // why this process has nothing to change; empty: it has
 	members   func() []sources.MemberStatus
-	replay    func(cluster, resource string) (streams int, err error)
+	replay    func(cluster, resource string) (sources.Replaying, error)
 	dead      *deadLetters
 	stop      <-chan struct{} // closed when the program is asked to stop
 	log       logr.Logger
@@ -89,6 +90,11 @@ func (a *admin) serve(w http.ResponseWriter, r *http.Request, endpoints map[stri
 	if a.following != "" {
 		return http.StatusServiceUnavailable, adminError{Error: "nothing is delivered from here (" + a.following + "); ask the leader"}
 	}
+	select {
+	case <-a.stop:
+		return http.StatusServiceUnavailable, adminError{Error: "the program is stopping: ask the one that goes on"}
+	default:
+	}
 	// Who asks may have asked to wait, for longer than other servers' clients may
 	// take.
 	rc, until := http.NewResponseController(w), time.Now().Add(longestWait+writeTimeout)
@@ -141,9 +147,15 @@ func parameters(r *http.Request, allowed ...string) (url.Values, error) {
 
 // replayStatus is what POST /replay answers.
 type replayStatus struct {
-	Cluster  string `json:"cluster"`
-	Resource string `json:"resource,omitempty"`
-	Streams  int    `json:"streams"` // that begin a snapshot
+	Cluster  string          `json:"cluster"`
+	Resource string          `json:"resource,omitempty"`
+	Streams  int             `json:"streams"`           // that begin a snapshot
+	Waiting  []waitingStatus `json:"waiting,omitempty"` // that cannot
+}
+
+type waitingStatus struct {
+	Stream string `json:"stream"`
+	Reason string `json:"reason"`
 }
 
 func (a *admin) serveReplay(r *http.Request) (int, any) {
@@ -155,32 +167,35 @@ func (a *admin) serveReplay(r *http.Request) (int, any) {
 	if cluster == "" {
 		return http.StatusBadRequest, adminError{Error: "which cluster? Give ?cluster=NAME"}
 	}
-	var clusters []string
+	var clusters, resources []string
 	for _, m := range a.members() {
-		name := m.Connection.Cluster
-		clusters = append(clusters, name)
-		if name != cluster || resource == "" {
-			continue
-		}
-		var resources []string
+		clusters = append(clusters, m.Connection.Cluster)
 		for _, st := range m.Streams {
-			if st.Resource != "" {
-				resources = append(resources, st.Resource)
+			if m.Connection.Cluster == cluster {
+				resources = append(resources, cmp.Or(st.Resource, st.Stream))
 			}
-		}
-		if !slices.Contains(resources, resource) {
-			return http.StatusNotFound, adminError{fmt.Sprintf("cluster %q has no resource %q that is followed", cluster, resource), resources}
 		}
 	}
 	if !slices.Contains(clusters, cluster) {
 		return http.StatusNotFound, adminError{fmt.Sprintf("there is no cluster %q", cluster), clusters}
 	}
-	streams, err := a.replay(cluster, resource)
+	replaying, err := a.replay(cluster, resource)
+	if errors.Is(err, sources.ErrUnknownResource) {
+		return http.StatusNotFound, adminError{fmt.Sprintf("cluster %q has no resource %q that is followed", cluster, resource), resources}
+	}
 	if err != nil {
 		return http.StatusConflict, adminError{Error: err.Error()}
 	}
-	a.log.Info("Replaying a cluster, as it was asked for", "cluster", cluster, "resource", resource, "streams", streams)
-	return http.StatusOK, replayStatus{cluster, resource, streams}
+	a.log.Info("Replaying a cluster, as it was asked for",
+		"cluster", cluster, "resource", resource, "streams", replaying.Streams, "waiting", len(replaying.Waiting))
+	s := replayStatus{Cluster: cluster, Resource: resource, Streams: replaying.Streams}
+	for _, w := range replaying.Waiting {
+		s.Waiting = append(s.Waiting, waitingStatus(w))
+	}
+	if s.Streams == 0 {
+		return http.StatusAccepted, s
+	}
+	return http.StatusOK, s
 }
 
 // How long POST /dead-letter/retry waits for what it sends, unless it is told.

@@ -24,26 +24,56 @@ import (
 // fakeAdmin is an admin over two members that replays nothing but takes note.
 func fakeAdmin(t *testing.T, dead *deadLetters) (url string, replayed *[]string) {
 	t.Helper()
+	url, replayed, _ = stoppingAdmin(t, dead)
+	return url, replayed
+}
+
+// stoppingAdmin is one whose program stops once stop is called.
+func stoppingAdmin(t *testing.T, dead *deadLetters) (url string, replayed *[]string, stop func()) {
+	t.Helper()
 	replayed = new([]string)
+	stopping := make(chan struct{})
 	a := &admin{
 		members: func() []sources.MemberStatus {
 			return []sources.MemberStatus{
-				{Connection: connection.Status{Cluster: "alpha"}, Streams: []stream.Status{{Resource: "pods"}, {Resource: "deployments.apps"}, {}}},
+				{Connection: connection.Status{Cluster: "alpha"}, Streams: []stream.Status{{Resource: "pods"}, {Resource: "deployments.apps"}, {Stream: "wigs"}}},
 				{Connection: connection.Status{Cluster: "beta"}},
 			}
 		},
-		replay: func(cluster, resource string) (int, error) {
-			if cluster == "beta" {
-				return 0, errors.New("it has just left")
+		replay: func(cluster, resource string) (r sources.Replaying, _ error) {
+			switch {
+			case cluster == "beta":
+				return r, errors.New("it has just left")
+			case resource == "deployments":
+				return r, sources.ErrUnknownResource
+			case resource != "wigs":
+				r.Streams = 2
+			}
+			if resource == "wigs" || resource == "" {
+				r.Waiting = []sources.WaitingStream{{Stream: "wigs", Reason: "resource gone, 7 objects held"}}
 			}
 			*replayed = append(*replayed, cluster+" "+resource)
-			return 2, nil
+			return r, nil
 		},
-		dead: dead, stop: make(chan struct{}), log: logr.Discard(),
+		dead: dead, stop: stopping, log: logr.Discard(),
 	}
 	s := httptest.NewServer(a.handler())
 	t.Cleanup(s.Close)
-	return s.URL, replayed
+	return s.URL, replayed, func() { close(stopping) }
+}
+
+// A program that stops delivers nothing more, whatever it is asked for.
+func TestAdminOfAProgramThatStops(t *testing.T) {
+	base, replayed, stop := stoppingAdmin(t, nil)
+	stop()
+	for _, args := range [][]string{{"replay", "--cluster=alpha"}, {"dead-letter", "retry"}} {
+		if out, err := command(t, append(args, "--admin="+base)...); err == nil || !strings.Contains(err.Error(), "stopping") {
+			t.Errorf("%v: %q, %v", args, out, err)
+		}
+	}
+	if len(*replayed) != 0 {
+		t.Errorf("replayed %q", *replayed)
+	}
 }
 
 func TestAdminAnswers(t *testing.T) {
@@ -55,6 +85,8 @@ func TestAdminAnswers(t *testing.T) {
 	}{
 		{"POST", "/replay?cluster=alpha", "", 200, `"streams": 2`},
 		{"POST", "/replay?cluster=alpha&resource=deployments.apps", "", 200, `"resource": "deployments.apps"`},
+		{"POST", "/replay?cluster=alpha", "", 200, `"reason": "resource gone, 7 objects held"`},
+		{"POST", "/replay?cluster=alpha&resource=wigs", "", 202, `"streams": 0`},
 		{"POST", "/replay", "", 400, "?cluster=NAME"},
 		{"POST", "/replay?cluster=alpha&resources=pods", "", 400, "resources"},
 		{"POST", "/replay?cluster=alpha&cluster=beta", "", 400, "2 times"},
@@ -89,7 +121,7 @@ func TestAdminAnswers(t *testing.T) {
 			t.Errorf("%s %s: Allow is %q", tc.method, tc.path, resp.Header.Get("Allow"))
 		}
 	}
-	if diff := cmp.Diff([]string{"alpha ", "alpha deployments.apps"}, *replayed); diff != "" {
+	if diff := cmp.Diff([]string{"alpha ", "alpha deployments.apps", "alpha ", "alpha wigs"}, *replayed); diff != "" {
 		t.Errorf("replayed (-want +got):\n%s", diff)
 	}
 }
@@ -184,6 +216,7 @@ func TestAdminCommands(t *testing.T) {
 		wrong []string // what the error says
 	}{
 		{[]string{"replay", "--cluster=alpha", "--resource=pods"}, "cluster alpha: 2 streams", nil},
+		{[]string{"replay", "--cluster=alpha", "--resource=wigs"}, "0 streams begin a snapshot\nwigs cannot, and begins one when it can: resource gone, 7 objects held\n", nil},
 		{[]string{"replay"}, "", []string{"--cluster NAME"}},
 		{[]string{"replay", "--cluster=gamma"}, "", []string{`no cluster "gamma"`, "alpha, beta"}},
 		{[]string{"replay", "--cluster=alpha", "--admin=http://127.0.0.1:1"}, "", []string{"POST http://127.0.0.1:1/replay", "refused", "--admin-bind-address", "--admin"}},

@@ -83,7 +83,8 @@ func newReplayCommand() *cobra.Command {
 		Use:   "replay --cluster NAME",
 		Short: "Have a running program deliver the current state of a cluster again",
 		Long: "Has a running program deliver the current state of all objects of a cluster again,\n" +
-			"marked as snapshot, without a restart. It returns when that has begun.",
+			"marked as snapshot, without a restart. It returns when that has begun, and names what\n" +
+			"cannot be replayed now, such as a resource that the cluster does not serve.",
 		Example: "  fairlead replay --cluster edge-1 --resource deployments.apps",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -95,10 +96,15 @@ func newReplayCommand() *cobra.Command {
 				query.Set("resource", resource)
 			}
 			var s replayStatus
-			if err := c.post(cmd.Context(), "/replay", query, 0, &s, http.StatusOK); err != nil {
+			if err := c.post(cmd.Context(), "/replay", query, 0, &s, http.StatusOK, http.StatusAccepted); err != nil {
 				return err
 			}
-			_, err := fmt.Fprintf(cmd.OutOrStdout(), "Replaying cluster %s: %d streams begin a snapshot\n", s.Cluster, s.Streams)
+			var said strings.Builder
+			fmt.Fprintf(&said, "Replaying cluster %s: %d streams begin a snapshot\n", s.Cluster, s.Streams)
+			for _, w := range s.Waiting {
+				fmt.Fprintf(&said, "%s cannot, and begins one when it can: %s\n", printable(w.Stream), printable(w.Reason))
+			}
+			_, err := io.WriteString(cmd.OutOrStdout(), said.String())
 			return err
 		},
 	}

@@ -6,6 +6,8 @@ import (
 	"net"
 	"os"
 	"time"
+
+	"github.com/fairlead-dev/fairlead/ratelimit"
 )
 
 // Smallest and largest values of flags. What lies outside was mistyped, or
@@ -13,11 +15,12 @@ import (
 // more bytes than any machine has. Within, what is sensible is the operator's
 // to say.
 const (
-	leastRate = 0.001 // per second; one change in a quarter of an hour
+	leastRate = ratelimit.MinQPS
 	mostRate  = 1e6
 	mostBurst = 10_000_000
 
 	mostLane    = 10_000_000
+	mostObjects = 1_000_000_000
 	mostBytes   = 1 << 40
 	mostWorkers = 10_000
 	mostAtOnce  = 10_000
@@ -58,6 +61,8 @@ func (c *Config) checkNumbers(p *problems) {
 	within(p, "cluster-burst", c.ClusterBurst, 1, mostBurst, "give changes")
 	within(p, "lane-capacity", c.LaneCapacity, 1, mostLane, "give changes")
 	within(p, "lane-bytes", c.LaneBytes, 1, mostBytes, "give bytes, such as 16Mi")
+	within(p, "max-objects", c.MaxObjects, 0, mostObjects, "0 is no bound")
+	within(p, "max-ledger-bytes", c.MaxLedgerBytes, 0, mostBytes, "give bytes, such as 128Mi; 0 is no bound")
 	within(p, "workers", c.Workers, 1, mostWorkers, "")
 	within(p, "api-qps", c.APIQPS, leastRate, mostRate, "give requests per second")
 	within(p, "api-burst", c.APIBurst, 1, mostBurst, "give requests")
@@ -72,6 +77,7 @@ func (c *Config) checkNumbers(p *problems) {
 	within(p, "sync-timeout", c.SyncTimeout, time.Second, 30*day, "")
 	within(p, "stale-after", c.StaleAfter, time.Second, day, "API servers send a bookmark about every minute")
 	within(p, "ledger-retention", c.LedgerRetention, time.Minute, 3650*day, "")
+	within(p, "name-hold", c.NameHold, 0, 30*day, "0 is not at all")
 	within(p, "drain-timeout", c.DrainTimeout, 0, time.Hour, "")
 	if c.AuditInterval != 0 {
 		within(p, "audit-interval", c.AuditInterval, time.Minute, 3650*day, "each audit lists the metadata of all objects; 0 is never")

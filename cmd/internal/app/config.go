@@ -24,19 +24,22 @@ const defaultAdminAddress = "127.0.0.1:8082"
 // Config is what the flags of `fairlead run` say.
 type Config struct {
 	Clusters        []string
-	IncludeHub      givenName // the hub's name as a member
-	HubKubeconfig   string    // path
-	AccessProviders string    // path
+	IncludeHub      givenName     // the hub's name as a member
+	HubKubeconfig   string        // path
+	AccessProviders string        // path
+	NameHold        time.Duration // 0: not at all
 
 	Watches []string
 	Sinks   []string
 
-	ClusterQPS    float64 // changes per second and cluster
-	ClusterBurst  int     // changes
-	ClusterLimits []string
-	LaneCapacity  int // changes per cluster
-	LaneBytes     byteSize
-	Workers       int
+	ClusterQPS     float64 // changes per second and cluster
+	ClusterBurst   int     // changes
+	ClusterLimits  []string
+	LaneCapacity   int // changes per cluster
+	LaneBytes      byteSize
+	MaxObjects     int // per cluster; 0: no bound
+	MaxLedgerBytes byteSize
+	Workers        int
 
 	APIQPS   float64 // requests per second and member
 	APIBurst int     // requests

@@ -67,7 +67,8 @@ func TestAbsurdValuesAreRefused(t *testing.T) {
 		"cluster-qps=1e300": "1e+06", "cluster-qps=1e-300": "0.001", "cluster-qps=NaN": "no number", "cluster-qps=Inf": "0 for no limit",
 		"cluster-burst=99999999999999": "10000000",
 		"cluster-limit=a=1e300:1":      "1e+06", "cluster-limit=a=1:99999999999": "10000000", "cluster-limit=a=1e-300:1": "0.001",
-		"lane-capacity=999999999999": "10000000", "lane-bytes=9Ei": "1Ti", "lane-bytes=1e30": "1Ti", "lane-bytes=-1e30": "no size", "workers=10000000": "10000",
+		"max-objects=-1": "0 is no bound", "max-objects=99999999999": "1000000000", "max-ledger-bytes=-1": "0 is no bound", "max-ledger-bytes=9Ei": "1Ti",
+		"lane-capacity=999999999999": "10000000", "lane-bytes=9Ei": "1Ti", "lane-bytes=1e30": "1Ti", "lane-bytes=-1e30": "16Mi", "workers=10000000": "10000",
 		"api-qps=1e300": "1e+06", "api-burst=99999999999": "10000000", "max-concurrent-snapshots=1000000": "10000",
 		"stale-after=1ns": "bookmark", "audit-interval=1ns": "0 is never", "audit-interval=-1s": "0 is never",
 		"reconnect-min=1ns": "10ms", "reconnect-max=0": "10ms", "reconnect-max=9000h": "24h", "connect-timeout=1ns": "100ms",
@@ -89,7 +90,7 @@ func TestAbsurdValuesAreRefused(t *testing.T) {
 		}
 	}
 	for _, flag := range []string{
-		"cluster-qps=0", "cluster-qps=0.001", "audit-interval=0", "drain-timeout=0", "stale-after=2s", "reconnect-min=60s", "workers=1", "lane-bytes=1Gi",
+		"cluster-qps=0", "cluster-qps=0.001", "max-objects=0", "max-objects=1", "max-ledger-bytes=0", "max-ledger-bytes=64Mi", "audit-interval=0", "drain-timeout=0", "stale-after=2s", "reconnect-min=60s", "workers=1", "lane-bytes=1Gi",
 	} {
 		if _, err := parseFlags(t, "--watch=pods", "--"+flag); err != nil {
 			t.Errorf("--%s: %v", flag, err)

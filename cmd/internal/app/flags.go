@@ -9,6 +9,7 @@ import (
 
 	"github.com/fairlead-dev/fairlead/internal/ledger"
 	"github.com/fairlead-dev/fairlead/pipeline"
+	"github.com/fairlead-dev/fairlead/sources/fleet"
 )
 
 // flagTopics are the flags of `fairlead run`, in the order in which --help shows
@@ -51,6 +52,9 @@ func (c *Config) addMembersFlags(f *pflag.FlagSet) {
 	f.StringVar(&c.HubKubeconfig, "hub-kubeconfig", "", "kubeconfig whose current context is the hub.\n"+
 		"(default: the pod's service account, else as kubectl would find it)")
 	f.StringVar(&c.AccessProviders, "cluster-profile-access-providers", "", "JSON file with the commands that get credentials for ClusterProfiles, as of KEP-5339")
+	f.DurationVar(&c.NameHold, "name-hold", fleet.DefaultNameHold, "how long a name is kept: for the Secret or ClusterProfile that had it and is gone, and for the\n"+
+		"cluster that had it while another one answers, before all that is known of it is told as deleted; 0 is not at all.\n"+
+		"Longer than a Secret takes to be deleted and created again, or a mistaken address to be mended")
 }
 
 func (c *Config) addResourcesFlags(f *pflag.FlagSet) {
@@ -73,6 +77,10 @@ func (c *Config) addSinksFlags(f *pflag.FlagSet) {
 		"Less than the 30 s that a Pod has to end")
 }
 
+// defaultMaxLedgerBytes is what 500,000 objects take with namespaces and names of
+// 50 bytes together, which is 57 MB, and as much again.
+const defaultMaxLedgerBytes = 128 << 20
+
 func (c *Config) addFairnessFlags(f *pflag.FlagSet) {
 	f.Float64Var(&c.ClusterQPS, "cluster-qps", 200, "changes per second that one cluster may put into the reconcile stage; 0 is no limit.\n"+
 		"A cluster of 10,000 objects is in within a minute, and a flood of one costs the others little")
@@ -85,6 +93,11 @@ func (c *Config) addFairnessFlags(f *pflag.FlagSet) {
 	c.LaneBytes = pipeline.DefaultLaneBytes
 	f.Var(&c.LaneBytes, "lane-bytes", "memory that the waiting changes of one cluster may take, such as 16Mi.\n"+
 		"Bounds what --lane-capacity large objects would take")
+	f.IntVar(&c.MaxObjects, "max-objects", 500_000, "objects of one cluster that the ledger may know, over all of --watch; 0 is no bound.\n"+
+		"What is beyond is left out, and the cluster's streams say so; the other clusters go on")
+	c.MaxLedgerBytes = defaultMaxLedgerBytes
+	f.Var(&c.MaxLedgerBytes, "max-ledger-bytes", "what the objects of one cluster may take in the ledger, 64 bytes and its name each; 0 is no bound.\n"+
+		"Twice what 500,000 ordinary objects take; of the file it may take four times that")
 }
 
 func (c *Config) addConnectionsFlags(f *pflag.FlagSet) {
@@ -101,7 +114,7 @@ func (c *Config) addConnectionsFlags(f *pflag.FlagSet) {
 	f.DurationVar(&c.SyncTimeout, "sync-timeout", 10*time.Minute, "how long a snapshot may take, not counting the time it waits for its own lane.\n"+
 		"Longer than the largest lists take")
 	f.DurationVar(&c.StaleAfter, "stale-after", 3*time.Minute, "silence after which a watch counts as stale and is reopened.\n"+
-		"API servers send a bookmark about every minute")
+		"API servers send a bookmark about every minute, and are asked to end watches without any sooner")
 	f.IntVar(&c.MaxConcurrentSnapshots, "max-concurrent-snapshots", 8, "snapshots that may start at once across the fleet.\n"+
 		"Keeps a restart of the hub from being a herd")
 }

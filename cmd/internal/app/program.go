@@ -140,15 +140,17 @@ func (p *program) open(ctx context.Context) (err error) {
 		Removed: stage.ForgetCluster,
 		Log:     log,
 	})
-	p.fleet = fleet.New(fleet.Options{Providers: s.providers, Hub: p.hub, Handler: p.sources, Log: log, Registerer: reg})
+	p.fleet = fleet.New(fleet.Options{Providers: s.providers, Hub: p.hub, Handler: p.sources, NameHold: s.nameHold(), Log: log, Registerer: reg})
 	if err := p.fleet.Check(); err != nil {
 		return err
 	}
 	for _, c := range []prometheus.Collector{
 		ledger.NewCollector(p.ledger.Status, p.ledgerSize()),
+		ledger.NewClusterCollector(p.ledger.Clusters),
 		pipeline.NewQueueCollector(p.queue.Lanes),
 		connection.NewCollector(p.connectionStatus),
 		stream.NewCollector(p.streamStatus),
+		sources.NewTwinsCollector(p.sources),
 	} {
 		if err := reg.Register(c); err != nil {
 			return fmt.Errorf("register metrics: %w", err)

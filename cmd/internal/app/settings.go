@@ -3,7 +3,9 @@ package app
 import (
 	"errors"
 	"strings"
+	"time"
 
+	"github.com/fairlead-dev/fairlead/internal/ledger"
 	"github.com/fairlead-dev/fairlead/ratelimit"
 	"github.com/fairlead-dev/fairlead/sources"
 	"github.com/fairlead-dev/fairlead/sources/connection"
@@ -90,6 +92,14 @@ func (s *settings) buckets() *ratelimit.Buckets {
 	return b
 }
 
+// nameHold returns --name-hold for those to whom 0 is the default.
+func (s *settings) nameHold() time.Duration {
+	if s.NameHold == 0 {
+		return -1
+	}
+	return s.NameHold
+}
+
 func (s *settings) sources() sources.Config {
 	return sources.Config{
 		Connection: connection.Config{
@@ -108,6 +118,8 @@ func (s *settings) sources() sources.Config {
 			AuditInterval: s.AuditInterval,
 		},
 		MaxConcurrentSnapshots: s.MaxConcurrentSnapshots,
+		Quota:                  ledger.Quota{Objects: s.MaxObjects, Bytes: int64(s.MaxLedgerBytes)},
+		NameHold:               s.nameHold(),
 		UserAgent:              "fairlead/" + s.options.Version,
 	}
 }

@@ -1,10 +1,13 @@
 package app
 
 import (
+	"fmt"
+	"strings"
 	"time"
 
 	"github.com/fairlead-dev/fairlead/internal/member"
 	"github.com/fairlead-dev/fairlead/pipeline"
+	"github.com/fairlead-dev/fairlead/sources"
 	"github.com/fairlead-dev/fairlead/sources/stream"
 )
 
@@ -12,7 +15,7 @@ import (
 type status struct {
 	Election *electionStatus `json:"election,omitempty"` // with --leader-elect; all that follows is the leader's
 	Clusters []clusterStatus `json:"clusters"`
-	Problems []problemStatus `json:"problems"` // descriptions of clusters that cannot be used
+	Problems []problemStatus `json:"problems"` // descriptions of clusters that cannot be used, or are of one cluster
 	Sinks    []sinkStatus    `json:"sinks"`
 	Ledger   ledgerStatus    `json:"ledger"`
 }
@@ -27,11 +30,26 @@ type clusterStatus struct {
 	LastErrorAt   time.Time      `json:"lastErrorAt,omitzero"`
 	Attempt       int            `json:"attempt"`
 	NextRetry     time.Time      `json:"nextRetry,omitzero"`
-	UID           string         `json:"uid,omitempty"`
+	UID           string         `json:"uid,omitempty"`    // or a digest, where it cannot be read
+	SameAs        []string       `json:"sameAs,omitempty"` // other members that are the same cluster
 	ServerVersion string         `json:"serverVersion,omitempty"`
 	Lane          laneStatus     `json:"lane"`
 	Counts        laneCounts     `json:"counts"`
+	Ledger        inLedger       `json:"ledger"`
 	Streams       []streamStatus `json:"streams"`
+}
+
+// inLedger is what a cluster takes in the ledger, and may take; 0 is no bound. It is
+// not healthy while the ledger's store does not take what there is of the cluster.
+type inLedger struct {
+	Objects    int       `json:"objects"`
+	MaxObjects int       `json:"maxObjects"`
+	Bytes      int64     `json:"bytes"`
+	MaxBytes   int64     `json:"maxBytes"`
+	Healthy    bool      `json:"healthy"`
+	Since      time.Time `json:"since,omitzero"`
+	LastError  string    `json:"lastError,omitempty"`
+	Attempts   int       `json:"attempts"`
 }
 
 type laneStatus struct {
@@ -98,12 +116,19 @@ func (p *program) status(now time.Time) status {
 	for _, l := range p.queue.Lanes() {
 		lanes[l.Cluster] = l
 	}
-	for _, m := range p.sources.Status() {
+	inLedgers := map[string]inLedger{}
+	for _, k := range p.ledger.Clusters() {
+		inLedgers[k.Cluster] = inLedger{
+			k.Usage.Objects, k.Quota.Objects, k.Usage.Bytes, k.Quota.Bytes, k.Healthy, k.Since, k.LastError, k.Attempts,
+		}
+	}
+	members := p.sources.Status()
+	for _, m := range members {
 		c, l := m.Connection, lanes[m.Connection.Cluster]
 		cs := clusterStatus{
 			Name: c.Cluster, Source: m.Source,
 			State: c.State, Reason: c.Reason, Since: c.Since, LastError: c.LastError, LastErrorAt: c.LastErrorAt,
-			Attempt: c.Attempt, NextRetry: c.NextRetry, UID: c.ClusterUID, ServerVersion: c.ServerVersion,
+			Attempt: c.Attempt, NextRetry: c.NextRetry, UID: c.ClusterUID, SameAs: m.SameAs, ServerVersion: c.ServerVersion,
 			Lane: laneStatus{
 				Live: l.Live, Snapshot: l.Snapshot, Bytes: l.Bytes,
 				Delayed: l.Delayed, InWork: l.InWork, BlockedOffers: l.BlockedOffers,
@@ -113,6 +138,7 @@ func (p *program) status(now time.Time) status {
 				ThrottledSeconds: l.Throttled.Seconds(), BlockedSeconds: l.Blocked.Seconds(),
 			},
 		}
+		cs.Ledger = inLedgers[c.Cluster]
 		for _, st := range m.Streams {
 			ss := streamStatus{Status: st}
 			if !st.LastFrame.IsZero() {
@@ -125,6 +151,7 @@ func (p *program) status(now time.Time) status {
 	for _, f := range p.fleet.Problems() {
 		s.Problems = append(s.Problems, problemStatus{f.Source, f.Context, f.Cluster, f.Err.Error(), f.Since})
 	}
+	s.Problems = append(s.Problems, sameClusters(members)...)
 	for _, k := range p.sinks {
 		b := k.batcher.Status()
 		s.Sinks = append(s.Sinks, sinkStatus{k.name, b.Healthy, b.Since, b.LastError, b.Attempts, b.NextRetry, b.Waiting})
@@ -133,4 +160,19 @@ func (p *program) status(now time.Time) status {
 		s.Ledger = ledgerStatus{p.settings.Ledger, l.Healthy, l.Since, l.LastError, l.Attempts, l.NextRetry, l.Written}
 	}
 	return s
+}
+
+// sameClusters returns a problem for each member that is a cluster which has
+// another name too. It is followed nevertheless.
+func sameClusters(members []sources.MemberStatus) (problems []problemStatus) {
+	for _, m := range members {
+		if len(m.SameAs) == 0 {
+			continue
+		}
+		problems = append(problems, problemStatus{
+			Source: m.Source, Cluster: m.Connection.Cluster, Since: m.SameSince,
+			Error: fmt.Sprintf("is the same cluster as %s: what both follow is delivered under both names", strings.Join(m.SameAs, ", ")),
+		})
+	}
+	return problems
 }

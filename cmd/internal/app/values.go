@@ -14,11 +14,15 @@ type byteSize int64
 
 func (b *byteSize) Set(s string) error {
 	q, err := resource.ParseQuantity(s)
-	if err != nil || q.Sign() < 0 {
+	if err != nil {
 		return errors.New("no size; give bytes as a number or with a suffix, such as 16Mi")
 	}
-	*b = math.MaxInt64
-	if q.Cmp(*resource.NewQuantity(math.MaxInt64, resource.BinarySI)) < 0 { // else Value wraps around
+	switch largest := resource.NewQuantity(math.MaxInt64, resource.BinarySI); { // beyond it, Value wraps around
+	case q.Cmp(*largest) > 0:
+		*b = math.MaxInt64
+	case q.Sign() < 0:
+		*b = -1 // whatever it is, it is refused
+	default:
 		*b = byteSize(q.Value())
 	}
 	return nil

@@ -9,16 +9,6 @@ import (
 	"time"
 )
 
-// stopGrace is how long a part of the program may take to stop. Each needs
-// milliseconds, but for the manager, which waits for its workers.
-const stopGrace = 5 * time.Second
-
-// lostGrace is how long all of the program may take to stop once the lease is
-// lost: it is to be gone when another process may lead.
-func (s *settings) lostGrace() time.Duration {
-	return min(stopGrace, s.LeaderElection.LeaseDuration-s.LeaderElection.RenewDeadline)
-}
-
 // run serves, and works until ctx ends: at once or, with leader election, when
 // and while this process leads.
 func (p *program) run(ctx context.Context) (err error) {
@@ -63,21 +53,16 @@ func (p *program) work(ctx, term context.Context) (ended bool, err error) {
 	late := make(chan struct{}) // closed when what stops because of term should have
 	lostGrace := p.settings.lostGrace()
 	defer context.AfterFunc(term, func() { time.AfterFunc(lostGrace, func() { close(late) }) })()
+	g := grace{left: stopGrace, late: late}
 	await := func(what string, end <-chan struct{}) {
-		select {
-		case <-end:
+		began := time.Now()
+		if g.await(end) {
 			return
-		case <-time.After(stopGrace):
-		case <-late:
 		}
 		// One member's credential plugin that hangs, say. It must not keep the
 		// changes of the others from the sinks.
 		ended = false
-		grace := stopGrace
-		if term.Err() != nil {
-			grace = lostGrace
-		}
-		p.log.Info("Goes on although a part has not stopped in time", "part", what, "grace", grace)
+		p.log.Info("Goes on although a part has not stopped in time", "part", what, "waited", time.Since(began).Round(time.Millisecond))
 	}
 	failed := make(chan error, 6) // what ended although nobody asked it to
 	start := func(what string, run func(context.Context) error) (stop func()) {

@@ -125,6 +125,7 @@ func Run(t *testing.T, open func(t *testing.T) (store ledger.Store, reopen func(
 		{"an error of visit ends Load", testVisitFails},
 		{"a visitor need not look at records", testVisitorLooksAway},
 		{"a transaction that fails changes nothing", testAtomic},
+		{"a part of a transaction that fails", testPart},
 		{"random transactions", testRandom},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
@@ -258,6 +259,27 @@ func testAtomic(s *suite) {
 	}
 	bad[2].Records = bad[2].Records[:1]
 	s.apply(bad...)
+}
+
+// What was wrong with a transaction leaves the store as good as before: each of the
+// cursors that it was about may be stored by itself, and only the bad one may not.
+func testPart(s *suite) {
+	s.apply(update("a", "old", record("x", "old")), update("b", "old", record("x", "old")))
+	bad := update("b", "new", record("x", "new"), record("", "a record without a key"))
+	for i := range 3 {
+		good := update("a", fmt.Sprint("new ", i), record("x", fmt.Sprint("new ", i)))
+		if err := s.store.Apply(s.Context(), []ledger.Update{good, bad}); err == nil {
+			s.Fatal("Apply of a record without a key did not fail")
+		}
+		s.apply(good)
+		if err := s.store.Apply(s.Context(), []ledger.Update{bad}); err == nil {
+			s.Fatal("Apply of a record without a key did not fail")
+		}
+		s.apply(update("c", "new", record("x", fmt.Sprint("new ", i))))
+		s.check()
+	}
+	bad.Records = bad.Records[:1]
+	s.apply(bad)
 }
 
 func testRandom(s *suite) {

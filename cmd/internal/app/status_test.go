@@ -1,0 +1,27 @@
+package app
+
+import (
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/fairlead-dev/fairlead/sources"
+	"github.com/fairlead-dev/fairlead/sources/connection"
+)
+
+// One cluster under two names is a problem of each of them.
+func TestSameClustersAreProblems(t *testing.T) {
+	since := time.Unix(1e9, 0)
+	got := sameClusters([]sources.MemberStatus{
+		{Source: "file f, context a", Connection: connection.Status{Cluster: "a"}, SameAs: []string{"c", "d"}, SameSince: since},
+		{Source: "file f, context b", Connection: connection.Status{Cluster: "b"}},
+	})
+	want := []problemStatus{{
+		Source: "file f, context a", Cluster: "a", Since: since,
+		Error: "is the same cluster as c, d: what both follow is delivered under both names",
+	}}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}

@@ -1,0 +1,54 @@
+package ledger
+
+import "github.com/prometheus/client_golang/prometheus"
+
+// ClusterCollector tells what the clusters of a fleet take in the ledger, as
+// metrics. The series of a cluster end when it leaves the fleet.
+type ClusterCollector struct{ clusters func() []ClusterStatus }
+
+// NewClusterCollector returns a collector of what clusters returns, which is called
+// at each scrape and may be called at once by several.
+func NewClusterCollector(clusters func() []ClusterStatus) *ClusterCollector {
+	return &ClusterCollector{clusters}
+}
+
+func clusterDesc(name, help string) *prometheus.Desc {
+	return prometheus.NewDesc("fairlead_ledger_cluster_"+name, help, []string{"cluster"}, nil)
+}
+
+var (
+	clusterUp         = clusterDesc("up", "Whether the ledger's store takes what there is of the cluster (1) or its delivery waits for that (0).")
+	clusterObjects    = clusterDesc("objects", "Objects of the cluster that the ledger knows: accepted, on their way, or deleted not long ago.")
+	clusterObjectsMax = clusterDesc("objects_max", "How many objects of the cluster the ledger may know. Absent: no bound.")
+	clusterBytes      = clusterDesc("bytes", "What the objects of the cluster take in the ledger, as --max-ledger-bytes counts: the file is larger.")
+	clusterBytesMax   = clusterDesc("bytes_max", "How much the objects of the cluster may take in the ledger. Absent: no bound.")
+)
+
+// Describe implements prometheus.Collector.
+func (c *ClusterCollector) Describe(descs chan<- *prometheus.Desc) {
+	for _, d := range []*prometheus.Desc{clusterUp, clusterObjects, clusterObjectsMax, clusterBytes, clusterBytesMax} {
+		descs <- d
+	}
+}
+
+// Collect implements prometheus.Collector.
+func (c *ClusterCollector) Collect(metrics chan<- prometheus.Metric) {
+	for _, s := range c.clusters() {
+		send := func(d *prometheus.Desc, value float64) {
+			metrics <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, value, s.Cluster)
+		}
+		up := 0.0
+		if s.Healthy {
+			up = 1
+		}
+		send(clusterUp, up)
+		send(clusterObjects, float64(s.Usage.Objects))
+		send(clusterBytes, float64(s.Usage.Bytes))
+		if s.Quota.Objects > 0 {
+			send(clusterObjectsMax, float64(s.Quota.Objects))
+		}
+		if s.Quota.Bytes > 0 {
+			send(clusterBytesMax, float64(s.Quota.Bytes))
+		}
+	}
+}

@@ -1,0 +1,233 @@
+package ledger
+
+import (
+	"maps"
+	"math"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"time"
+)
+
+// Quota bounds what one cluster may take in the ledger, over all of its streams.
+// Beyond it nothing is taken in that the ledger does not know; what it knows
+// stays, and goes on. Zero is no bound.
+type Quota struct {
+	Objects int   // names that are remembered: of objects that are acked, held or pending, and of deletions
+	Bytes   int64 // as Usage counts them
+}
+
+// Usage is what a cluster takes in the ledger.
+type Usage struct {
+	Objects int
+	// Bytes are those of the objects' names and of UIDs that are no UUIDs, and
+	// entryBytes for each object. The file of a store takes more: see bolt.
+	Bytes int64
+}
+
+// entryBytes is what a record takes beside its name: flags, two versions with
+// UUIDs, a deletion's version, a checksum.
+const entryBytes = 64
+
+func entrySize[K name | []byte](key K) int64 { return entryBytes + int64(len(key)) }
+
+// SizeOf returns what an object of that name takes, as Usage counts, beside a UID
+// that is no UUID.
+func SizeOf(n Name) int64 { return entrySize(appendName(nil, n)) }
+
+// cluster is what the cursors of one cluster share.
+type cluster struct {
+	name string
+
+	objects, bytes       atomic.Int64 // taken by all of its cursors
+	maxObjects, maxBytes atomic.Int64 // 0: no bound
+
+	failing atomic.Bool // the store does not take its part
+	storing storing     // guarded by writer.mu
+
+	// Guarded by Ledger.mu: what keeps it there.
+	cursors int
+	joined  bool
+}
+
+// storing is how the store takes a cluster's part.
+type storing struct {
+	since     time.Time // when failing last changed
+	lastError string    // empty while it does not fail
+	attempts  int       // that failed since it did not
+	round     uint64    // as since
+	told      bool      // in the log
+}
+
+// room returns what the cluster may still take, 0 or more.
+func (k *cluster) room() Usage {
+	free := Usage{Objects: math.MaxInt, Bytes: math.MaxInt64}
+	if most := k.maxObjects.Load(); most > 0 {
+		free.Objects = int(max(most-k.objects.Load(), 0))
+	}
+	if most := k.maxBytes.Load(); most > 0 {
+		free.Bytes = max(most-k.bytes.Load(), 0)
+	}
+	return free
+}
+
+// admits reports whether the cluster may take one more object. Two of its
+// cursors may take the last place at once.
+func (k *cluster) admits(size int64) bool {
+	free := k.room()
+	return free.Objects > 0 && free.Bytes >= size
+}
+
+// ClusterStatus is where one cluster stands with the ledger.
+type ClusterStatus struct {
+	Cluster string
+	Usage   Usage
+	Quota   Quota
+	// Healthy is false while the store does not take what this cluster has: its
+	// delivery pauses then. Since is when that last changed, zero if it never has.
+	Healthy   bool
+	Since     time.Time
+	LastError string // empty while healthy
+	Attempts  int    // transactions that failed since it was last healthy
+}
+
+// SetQuota says what a cluster may take from now on, and returns whether that is
+// more than before in any way. What it has taken beyond that it keeps.
+func (l *Ledger) SetQuota(name string, q Quota) (raised bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	k := l.clusterLocked(name)
+	more := func(was, is int64) bool { return was > 0 && (is == 0 || is > was) }
+	objects, bytes := k.maxObjects.Swap(int64(q.Objects)), k.maxBytes.Swap(q.Bytes)
+	return more(objects, int64(q.Objects)) || more(bytes, q.Bytes)
+}
+
+// Clusters tells of the clusters that are in the fleet, by name.
+func (l *Ledger) Clusters() []ClusterStatus {
+	l.mu.Lock()
+	all := make([]*cluster, 0, len(l.clusters))
+	for k := range maps.Values(l.clusters) {
+		if k.joined {
+			all = append(all, k)
+		}
+	}
+	l.mu.Unlock()
+	slices.SortFunc(all, func(a, b *cluster) int { return strings.Compare(a.name, b.name) })
+	status := make([]ClusterStatus, len(all))
+	for i, k := range all {
+		status[i] = ClusterStatus{
+			Cluster: k.name, Healthy: true,
+			Usage: Usage{Objects: int(k.objects.Load()), Bytes: k.bytes.Load()},
+			Quota: Quota{Objects: int(k.maxObjects.Load()), Bytes: k.maxBytes.Load()},
+		}
+		if l.writer != nil {
+			l.writer.describe(k, &status[i])
+		}
+	}
+	return status
+}
+
+// clusterLocked returns what the cursors of a cluster share.
+func (l *Ledger) clusterLocked(name string) *cluster {
+	k := l.clusters[name]
+	if k == nil {
+		k = &cluster{name: name}
+		l.clusters[name] = k
+	}
+	return k
+}
+
+// setJoined says whether a cluster is in the fleet.
+func (l *Ledger) setJoined(name string, joined bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	k := l.clusterLocked(name)
+	k.joined = joined
+	l.freeLocked(k)
+}
+
+// freeLocked forgets a cluster that nothing is known of any more.
+func (l *Ledger) freeLocked(k *cluster) {
+	if !k.joined && k.cursors == 0 {
+		delete(l.clusters, k.name)
+	}
+}
+
+// newCursorLocked adds a cursor.
+func (l *Ledger) newCursorLocked(id StreamID) *Cursor {
+	c := newCursor(id, l.writer)
+	c.cluster = l.clusterLocked(id.Cluster)
+	c.cluster.cursors++
+	l.cursors[id] = c
+	return c
+}
+
+// Room returns what the cluster of this cursor may still take, 0 or more.
+func (c *Cursor) Room() Usage { return c.cluster.room() }
+
+// Partial reports whether the cursor has refused an object since the last
+// snapshot began. Until another one has refused none, there is no resume point:
+// a watch tells of what is refused only once.
+func (c *Cursor) Partial() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.partial
+}
+
+// admitLocked takes in an object that the cursor does not know; it is not ok if
+// the cluster has no room for it.
+func (c *Cursor) admitLocked(key []byte, deleted bool) (ok bool) {
+	switch {
+	case c.partial && deleted:
+		// No sink has what was refused.
+	case c.cluster.admits(entrySize(key)):
+		c.takesLocked(1, entrySize(key))
+		return true
+	case !deleted:
+		c.partial = true
+		c.advanceLocked()
+	}
+	return false
+}
+
+// knowsLocked reports whether the cursor has an entry of an object.
+func (c *Cursor) knowsLocked(key []byte) bool {
+	if c.pending[name(key)] != nil || c.acked.get(key) != nil || len(c.held[name(key)]) > 0 {
+		return true
+	}
+	_, deleted := c.deleted[name(key)]
+	return deleted
+}
+
+// enterLocked counts an object that is about to be known, if it is not yet.
+func (c *Cursor) enterLocked(key []byte) {
+	if !c.knowsLocked(key) {
+		c.takesLocked(1, entrySize(key))
+	}
+}
+
+// leftLocked counts an object of which one thing is not known any more.
+func (c *Cursor) leftLocked(key []byte) {
+	if !c.knowsLocked(key) {
+		c.takesLocked(-1, -entrySize(key))
+	}
+}
+
+// takesLocked says that the cursor takes more, or less.
+func (c *Cursor) takesLocked(objects int, bytes int64) {
+	c.usage.Objects += objects
+	c.usage.Bytes += bytes
+	if !c.dropped {
+		c.cluster.objects.Add(int64(objects))
+		c.cluster.bytes.Add(bytes)
+	}
+}
+
+// drop says that the cursor is no longer the ledger's; workers may still hold
+// changes of it.
+func (c *Cursor) drop() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.takesLocked(-c.usage.Objects, -c.usage.Bytes)
+	c.dropped = true
+}

@@ -1,0 +1,29 @@
+package stream
+
+import "k8s.io/apimachinery/pkg/runtime/schema"
+
+// cohabiting has the resources that API servers serve in two groups, though
+// both are the same objects with the same UIDs: whoever follows both gets
+// everything twice. Those in front are where kube-apiserver stores them.
+//
+// It is what kube-apiserver registers with AddCohabitatingResources, in
+// k8s.io/kubernetes v1.36.3, pkg/kubeapiserver/default_storage_factory_builder.go,
+// line 140, but for replicationcontrollers: extensions had only their scale.
+// Extensions is no longer served from Kubernetes 1.22 on.
+var cohabiting = map[schema.GroupResource]schema.GroupResource{
+	{Group: "extensions", Resource: "networkpolicies"}:     {Group: "networking.k8s.io", Resource: "networkpolicies"},
+	{Group: "extensions", Resource: "deployments"}:         {Group: "apps", Resource: "deployments"},
+	{Group: "extensions", Resource: "daemonsets"}:          {Group: "apps", Resource: "daemonsets"},
+	{Group: "extensions", Resource: "replicasets"}:         {Group: "apps", Resource: "replicasets"},
+	{Group: "events.k8s.io", Resource: "events"}:           {Group: "", Resource: "events"},
+	{Group: "extensions", Resource: "podsecuritypolicies"}: {Group: "policy", Resource: "podsecuritypolicies"},
+	{Group: "extensions", Resource: "ingresses"}:           {Group: "networking.k8s.io", Resource: "ingresses"},
+}
+
+// objectsOf returns the one name of the objects that a resource serves.
+func objectsOf(r schema.GroupResource) schema.GroupResource {
+	if first, ok := cohabiting[r]; ok {
+		return first
+	}
+	return r
+}

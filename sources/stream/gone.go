@@ -1,0 +1,184 @@
+package stream
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+
+	"github.com/fairlead-dev/fairlead/internal/ledger"
+	"github.com/fairlead-dev/fairlead/internal/member"
+)
+
+// A resource that is not served any more has no objects: its CRD was removed,
+// and they with it, while nobody watched. The sinks have to hear of that as of
+// any other deletion; but what discovery leaves out by mistake, for a moment or
+// behind a load balancer, must not be taken for it. So it takes several complete
+// discoveries, over a while, and each time the cluster has said who it is, and
+// that there is nothing where the resource was.
+const (
+	// goneAfter is how long a resource must have been missing.
+	goneAfter = time.Minute
+	// goneTimes is how often it must have been found missing.
+	goneTimes = 3
+)
+
+// resourceGone is why tombstones are handed over without a snapshot.
+const resourceGone = "resource_gone"
+
+// absence is what speaks for it that a resource is gone.
+type absence struct {
+	cluster  string // UID
+	resource schema.GroupResource
+	since    time.Time
+	times    int
+	told     bool // tombstones of all its objects have been handed over
+}
+
+// add counts a complete discovery without the resource.
+func (x *absence) add(now time.Time) {
+	if x.times++; x.times == 1 {
+		x.since = now
+	}
+}
+
+func (x *absence) proves(now time.Time, after time.Duration) bool {
+	return x.times >= goneTimes && now.Sub(x.since) >= after
+}
+
+// isGone deals with a resource that the ledger knows and the cluster does not
+// serve; t is what was followed. Once there is no doubt, it has the sinks told
+// that all its objects are gone. The stream waits on, and follows the resource
+// again, from a snapshot, should it come back.
+func (a *attempt) isGone(ctx context.Context, t *target, gone *goneError) error {
+	a.report(ctx, gone)
+	a.auditor.unfollow()
+	holds := func() bool { return t.cursor.Unacked() > 0 || t.cursor.Stats().Known > 0 }
+	if gone.former && !holds() {
+		// It was claimed only to take leave of the clusters before.
+		defer a.forget(t)
+	}
+	if t.gvr.Version == "" || t.kind == "" {
+		if len(t.former) > 0 || holds() {
+			return fmt.Errorf("%w; that its objects are gone cannot be told, because the ledger does not have their version and kind: "+
+				"it is from a time when these were not noted", gone)
+		}
+		return gone
+	}
+	if err := a.retire(ctx, t); err != nil {
+		return err
+	}
+	if a.absence.cluster != t.id.ClusterUID || a.absence.resource != t.resource.name() {
+		a.absence = absence{cluster: t.id.ClusterUID, resource: t.resource.name()}
+	}
+	if !gone.told || a.absence.told || !holds() {
+		return gone
+	}
+	if err := a.confirm(ctx, t); errors.Is(err, errUnconfirmed) {
+		return fmt.Errorf("%w; its objects are held: %w", gone, err)
+	} else if err != nil {
+		a.report(ctx, err)
+		return err
+	}
+	now := time.Now()
+	if a.absence.add(now); !a.absence.proves(now, a.cfg.goneAfter) {
+		return gone
+	}
+	if err := a.begin(); err != nil {
+		return err
+	}
+	defer a.turn.end()
+	a.setState(member.Syncing, resourceGone)
+	a.guard.enter(parked) // it is the sinks that are waited for
+	a.log.Info("A resource is not served any more; taking leave of what was known of it",
+		"resource", t.name, "objects", t.cursor.Stats().Known, "since", a.absence.since)
+	if err := a.bury(t.cursor.Retire(), t.origin); err != nil {
+		return err
+	}
+	a.absence.told = true
+	return gone
+}
+
+// forget drops what was claimed.
+func (a *attempt) forget(t *target) {
+	p := &a.progress
+	p.mu.Lock()
+	p.resource, p.cursor = "", nil
+	p.mu.Unlock()
+	a.ledger.Drop(t.id)
+}
+
+// errUnconfirmed says that a server has not confirmed what its discovery tells.
+var errUnconfirmed = errors.New("the server does not confirm it")
+
+// confirm fails unless the server also says that it is the cluster of the
+// session, and that there is nothing where the resource was. The second question
+// takes a connection of its own, which may lead to another one of several
+// servers.
+func (a *attempt) confirm(ctx context.Context, t *target) error {
+	if err := a.identify(ctx); err != nil {
+		return err
+	}
+	a.guard.enter(opening)
+	body, err := a.listRequest(a.session, t, true, 1, "").Stream(ctx)
+	if err == nil {
+		_ = body.Close()
+		return fmt.Errorf("%w: there are still %s in version %s", errUnconfirmed, t.name, t.gvr.Version)
+	}
+	switch code, answered := statusCode(err); {
+	case !answered:
+		return err
+	case code != http.StatusNotFound:
+		return fmt.Errorf("%w: list %s: %w", errUnconfirmed, t.name, err)
+	}
+	return nil
+}
+
+// identify fails unless the server says that it is the cluster of the session.
+// One that tells nobody who it is, is known by its address alone.
+func (a *attempt) identify(ctx context.Context) error {
+	a.guard.enter(opening)
+	result := a.session.Calls.Get().AbsPath("/api/v1/namespaces", metav1.NamespaceSystem).
+		SetHeader("Accept", acceptMetadata).MaxRetries(0).Do(ctx)
+	err := result.Error()
+	if isHidden(err) && ledger.ByDigest(a.session.UID) {
+		return nil
+	}
+	if _, answered := statusCode(err); answered {
+		return fmt.Errorf("%w: read namespace %s: %w", errUnconfirmed, metav1.NamespaceSystem, err)
+	}
+	if err != nil {
+		return err
+	}
+	var namespace metav1.PartialObjectMetadata
+	body, _ := result.Raw() // there is no error
+	if err := json.Unmarshal(body, &namespace); err != nil || string(namespace.UID) != a.session.UID {
+		return fmt.Errorf("%w: namespace %s has UID %.64q, not %q", errUnconfirmed, metav1.NamespaceSystem, namespace.UID, a.session.UID)
+	}
+	return nil
+}
+
+// isHidden reports whether Kubernetes itself keeps a namespace secret.
+func isHidden(err error) bool {
+	code, ok := statusCode(err)
+	return ok && (code == http.StatusForbidden || code == http.StatusNotFound) && member.ByKubernetes(err)
+}
+
+// hasMoved asks whether the group of what is followed prefers another version
+// than when that was discovered. A server that does not say has not moved.
+func (a *attempt) hasMoved(ctx context.Context) bool {
+	a.Stream.recheck = false
+	t := a.target
+	if a.spec.Version != "" || t.preferred == "" {
+		return false
+	}
+	a.guard.enter(opening)
+	var group metav1.APIGroup
+	err := a.session.Calls.Get().AbsPath("/apis", t.gvr.Group).MaxRetries(0).Do(ctx).Into(&group)
+	return err == nil && group.Name == t.gvr.Group && group.PreferredVersion.Version != t.preferred
+}

@@ -1,0 +1,162 @@
+package stream
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"k8s.io/apimachinery/pkg/runtime/schema"
+
+	"github.com/fairlead-dev/fairlead/internal/ledger"
+	"github.com/fairlead-dev/fairlead/internal/member"
+)
+
+// memory is what the ledger remembers of a member. A name is resolved once in
+// each cluster: what it has meant there it goes on to mean, whatever is installed
+// there later.
+type memory []ledger.Remembered
+
+func (s *Stream) remember(session *member.Session) memory {
+	return s.ledger.Recall(s.cluster, session.UID, session.Others...)
+}
+
+// sameSelection reports whether a stream is one of a spec's selection.
+func sameSelection(r ledger.Remembered, spec Spec) bool {
+	return r.ID.Namespace == spec.Namespace && r.ID.Labels == spec.Labels && r.ID.Fields == spec.Fields
+}
+
+// meaning returns what a spec has meant in the cluster: what was asked for by
+// that name, or else what has that name in full. Streams with the selection of
+// the spec go before others.
+func (m memory) meaning(spec Spec) (found ledger.Remembered, ok bool) {
+	best := 0
+	for _, r := range m {
+		rank := 0
+		switch {
+		case !r.Own:
+		case r.Meaning.Name == spec.base():
+			rank = 3
+		case r.ID.Resource == spec.base():
+			rank = 1
+		}
+		if rank > 0 && sameSelection(r, spec) {
+			rank++
+		}
+		if rank > best {
+			best, found, ok = rank, r, true
+		}
+	}
+	return found, ok
+}
+
+// among returns the one of several resources that there is a stream of with the
+// spec's selection. It is for what was written when meanings were not noted.
+func (m memory) among(found []resource, spec Spec) (one *resource) {
+	for _, r := range m {
+		for i := range found {
+			if !r.Own || !sameSelection(r, spec) || groupResource(r) != found[i].name() {
+				continue
+			}
+			if one != nil {
+				return nil
+			}
+			one = &found[i]
+		}
+	}
+	return one
+}
+
+// guess returns the one stream of the spec's selection whose resource has that
+// plural name, in any group. It is for names that tell nothing by themselves,
+// and for what was written when meanings were not noted.
+func (m memory) guess(spec Spec, own bool) (found ledger.Remembered, ok bool) {
+	for _, r := range m {
+		if r.Own != own || !sameSelection(r, spec) || spec.Group != "" || groupResource(r).Resource != spec.Resource {
+			continue
+		}
+		if r.Known == 0 && r.Meaning == (ledger.Meaning{}) {
+			continue // claimed, but never used
+		}
+		if ok && r.ID.Resource != found.ID.Resource {
+			return ledger.Remembered{}, false
+		}
+		found, ok = r, true
+	}
+	return found, ok
+}
+
+// former returns what a spec has meant in another cluster that had the member's
+// name before.
+func (m memory) former(spec Spec) (found ledger.Remembered, ok bool) {
+	for _, r := range m {
+		if !r.Own && sameSelection(r, spec) && (r.Meaning.Name == spec.base() || r.ID.Resource == spec.base()) {
+			return r, true
+		}
+	}
+	return m.guess(spec, false)
+}
+
+// base is the resource as it was asked for, without version and selection.
+func (s Spec) base() string { return Spec{Resource: s.Resource, Group: s.Group}.String() }
+
+// goneError says that a spec means nothing in the cluster, at the moment, but
+// that the ledger remembers what it has meant.
+type goneError struct {
+	error           // wraps errNoResource or errAmbiguous
+	was    resource // without version and kind if these were not noted
+	told   bool     // the cluster has told all that it has of the group
+	former bool     // it was in another cluster of that name
+}
+
+func (e *goneError) Unwrap() error { return e.error }
+
+// find settles what a spec means in the cluster.
+func (m memory) find(ctx context.Context, api *served, spec Spec) (resource, error) {
+	if was, ok := m.meaning(spec); ok {
+		return m.again(ctx, api, spec, was)
+	}
+	r, err := api.resolve(ctx, spec)
+	if ambiguous, ok := errors.AsType[*ambiguousError](err); ok {
+		if one := m.among(ambiguous.found, spec); one != nil {
+			return suits(one, nil, spec)
+		}
+	} else if !errors.Is(err, errNoResource) {
+		return r, err
+	}
+	if was, ok := m.guess(spec, true); ok {
+		return m.again(ctx, api, spec, was)
+	}
+	if was, ok := m.former(spec); ok {
+		return resource{}, m.gone(api, was, err)
+	}
+	return resource{}, err
+}
+
+// again finds what a spec has meant before.
+func (m memory) again(ctx context.Context, api *served, spec Spec, was ledger.Remembered) (resource, error) {
+	r, err := api.resource(ctx, groupResource(was), spec)
+	if !errors.Is(err, errNoResource) {
+		return r, err
+	}
+	switch now, other := api.resolve(ctx, spec); {
+	case other == nil && now.name() != groupResource(was):
+		err = fmt.Errorf("%w; %s was %s here and would be %s now: write the one that is meant", err, spec.base(), was.ID.Resource, now.name())
+	case errors.Is(other, errAmbiguous):
+		err = fmt.Errorf("%w; %s was %s here: %w", err, spec.base(), was.ID.Resource, other)
+	}
+	return resource{}, m.gone(api, was, err)
+}
+
+func groupResource(r ledger.Remembered) schema.GroupResource {
+	return schema.ParseGroupResource(r.ID.Resource)
+}
+
+func (m memory) gone(api *served, was ledger.Remembered, err error) *goneError {
+	gr := groupResource(was)
+	return &goneError{
+		error:  err,
+		was:    resource{gvr: gr.WithVersion(was.Meaning.Version), kind: was.Meaning.Kind, namespaced: was.Meaning.Namespaced},
+		told:   api.all != nil && api.all.lacks(gr),
+		former: !was.Own,
+	}
+}
