@@ -28,7 +28,7 @@ func TestMain(m *testing.M) {
 			fmt.Fprintln(os.Stderr, err)
 			code = 1
 		}
-		os.Exit(code)
+		os.Exit(code) //nolint:forbidigo // What goleak would do.
 	}))
 }
 

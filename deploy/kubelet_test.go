@@ -45,7 +45,7 @@ var program = sync.OnceValues(func() (string, error) {
 	}
 	programDir = dir
 	path := filepath.Join(dir, "fairlead")
-	output, err := exec.Command("go", "build", "-o", path, "../cmd/fairlead").CombinedOutput() //nolint:noctx // Ends by itself.
+	output, err := exec.Command("go", "build", "-o", path, "../cmd/fairlead").CombinedOutput()
 	if err != nil {
 		return "", fmt.Errorf("build fairlead: %w: %s", err, output)
 	}
@@ -131,7 +131,7 @@ func (k *kubelet) start(ctx context.Context, t *testing.T) *runningPod {
 		}
 	}
 	p := &runningPod{t: t, args: args, data: paths["/var/lib/fairlead"], log: filepath.Join(dir, "log")}
-	command := exec.Command(binary, args...) //nolint:noctx // Stopped as a Pod is, below.
+	command := exec.Command(binary, args...) // stopped as a Pod is, below
 	command.Dir = p.data
 	for name, value := range environment {
 		command.Env = append(command.Env, name+"="+value)

@@ -241,6 +241,11 @@ func TestPortsMeet(t *testing.T) {
 		if len(rule.Ports) == 0 {
 			t.Errorf("to any port: %+v", rule)
 		}
+		for _, p := range rule.Ports {
+			if len(rule.To) == 0 && p.Port.IntValue() != 53 {
+				t.Errorf("port %s is open to anywhere, link-local services included", p.Port.String())
+			}
+		}
 		for _, to := range rule.To {
 			if to.IPBlock == nil || len(to.IPBlock.Except) == 0 {
 				t.Errorf("a cloud's link-local services are open: %+v", to)

@@ -80,7 +80,7 @@ func build(folder string) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	command := exec.Command("go", "tool", "-modfile=tools/go.mod", "kustomize", "build", "--reorder=none", path) //nolint:noctx // Ends by itself.
+	command := exec.Command("go", "tool", "-modfile=tools/go.mod", "kustomize", "build", "--reorder=none", path)
 	command.Dir = ".."
 	var stdout, stderr bytes.Buffer
 	command.Stdout, command.Stderr = &stdout, &stderr

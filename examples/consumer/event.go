@@ -46,9 +46,11 @@ func (e *Event) Deleted() bool { return e.Type == "dev.fairlead.resource.deleted
 
 // Key is what a row is found by.
 type Key struct {
-	Source   string // which cluster
-	Resource string // plural and group: "pods", "deployments.apps"
-	UID      string // tells an object from another one that takes its name later
+	Source    string // which cluster
+	Resource  string // plural and group: "pods", "deployments.apps"
+	Namespace string // empty for what has none
+	Name      string
+	UID       string // tells an object from another one that takes its name later; some APIs give none
 }
 
 // Key returns the key of the event's object. The version in the id is that of the
@@ -59,5 +61,5 @@ func (e *Event) Key() Key {
 	if part[0] != "" {
 		resource += "." + part[0]
 	}
-	return Key{e.Source, resource, part[3]}
+	return Key{e.Source, resource, e.Namespace, e.Name, part[3]}
 }

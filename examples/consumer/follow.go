@@ -32,7 +32,7 @@ func follow(ctx context.Context, path string, once bool, each func(line []byte) 
 			}
 			at = 0
 		}
-		replaced := file != nil && !isAt(file, path) // before the last read of it, so that nothing is left
+		over := file != nil && replaced(file, path) // before the last read of it, so that nothing is left
 		if file != nil {
 			var err error
 			if at, err = lines(file, at, each); err != nil {
@@ -40,7 +40,7 @@ func follow(ctx context.Context, path string, once bool, each func(line []byte) 
 			}
 		}
 		switch {
-		case replaced:
+		case over:
 			_ = file.Close() // it was only read
 			file = nil
 			continue
@@ -57,8 +57,16 @@ func follow(ctx context.Context, path string, once bool, each func(line []byte) 
 
 // lines reads the whole lines behind an offset and returns the offset behind the
 // last one. A line without an end is read again later, from its beginning: it may
-// be half written, or torn by a crash and about to be cut off.
+// be half written, or torn by a crash and about to be cut off. A file that has
+// been emptied is read from its beginning.
 func lines(file *os.File, at int64, each func([]byte) error) (int64, error) {
+	info, err := file.Stat()
+	if err != nil {
+		return at, fmt.Errorf("read events: %w", err)
+	}
+	if info.Size() < at {
+		at = 0
+	}
 	if _, err := file.Seek(at, io.SeekStart); err != nil {
 		return at, fmt.Errorf("read events: %w", err)
 	}
@@ -78,12 +86,14 @@ func lines(file *os.File, at int64, each func([]byte) error) (int64, error) {
 	}
 }
 
-// isAt reports whether a path still names the file, or nothing yet.
-func isAt(file *os.File, path string) bool {
+// replaced reports whether a path names another file than this one, with an event
+// in it: Fairlead writes nothing to the one before any more. While the other is
+// empty it may do so still, if something else than Fairlead has made it.
+func replaced(file *os.File, path string) bool {
 	now, err := os.Stat(path)
-	if err != nil {
-		return true
+	if err != nil || now.Size() == 0 {
+		return false
 	}
 	was, err := file.Stat()
-	return err == nil && os.SameFile(was, now)
+	return err == nil && !os.SameFile(was, now)
 }

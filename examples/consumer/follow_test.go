@@ -61,7 +61,18 @@ func TestFollow(t *testing.T) {
 			}
 			return os.Rename(path, path+".1")
 		})
-		step("the next file", "a b torn right last first", write("first\n"))
+		step("a next file that waits for its first event", "a b torn right last", write(""))
+		step("an event to the file before", "a b torn right last late", func() error {
+			f, err := os.OpenFile(path+".1", os.O_APPEND|os.O_WRONLY, 0)
+			if err != nil {
+				return err
+			}
+			_, err = f.WriteString("late\n")
+			return errors.Join(err, f.Close())
+		})
+		step("the next file", "a b torn right last late first second", write("first\nsecond\n"))
+		step("a file that is emptied", "a b torn right last late first second", func() error { return os.Truncate(path, 0) })
+		step("and filled anew", "a b torn right last late first second third", write("third\n"))
 		cancel()
 		if err := <-done; err != nil {
 			t.Error(err)
@@ -90,5 +101,21 @@ func TestOnce(t *testing.T) {
 	}
 	if err := run(t.Context(), []string{"-once", path}, &out, t.Output()); err == nil || !strings.Contains(err.Error(), path) {
 		t.Errorf("a file of something else: %v", err)
+	}
+}
+
+// What is printed goes to a terminal, and a member chooses the names.
+func TestNamesAreNoCommandsToATerminal(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "changes.jsonl")
+	text := strings.Replace(event("a", "U", "1"), `"name":"n"`, `"name":"x\u001b[2J\u202e\ny"`, 1) + "\n"
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	var out strings.Builder
+	if err := run(t.Context(), []string{"-once", path}, &out, t.Output()); err != nil {
+		t.Fatal(err)
+	}
+	if want := "created: a configmaps  x?[2J??y\n"; out.String() != want {
+		t.Errorf("printed %q, want %q", out.String(), want)
 	}
 }

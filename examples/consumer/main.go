@@ -9,7 +9,9 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
+	"unicode"
 )
 
 func main() {
@@ -39,7 +41,8 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 			return err
 		}
 		if what := t.Apply(e); what != nothing && !*table {
-			_, err = fmt.Fprintf(stdout, "%s: %s %s %s %s\n", what, e.Cluster, e.Key().Resource, e.Namespace, e.Name)
+			text := fmt.Sprintf("%s: %s %s %s %s", what, e.Cluster, e.Key().Resource, e.Namespace, e.Name)
+			_, err = fmt.Fprintln(stdout, strings.Map(visible, text))
 		}
 		return err
 	})
@@ -49,4 +52,13 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	encoder := json.NewEncoder(stdout)
 	encoder.SetIndent("", "  ")
 	return encoder.Encode(t.Rows())
+}
+
+// visible keeps what a member calls its objects from being a command to the
+// terminal.
+func visible(r rune) rune {
+	if unicode.IsPrint(r) {
+		return r
+	}
+	return '?'
 }

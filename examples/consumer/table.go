@@ -10,8 +10,6 @@ import (
 // Row is one object as it is now.
 type Row struct {
 	Key
-	Namespace       string
-	Name            string
 	ResourceVersion string
 	Data            json.RawMessage
 }
@@ -51,7 +49,7 @@ func (t *Table) Apply(e Event) string {
 		delete(t.rows, key)
 		return gone
 	}
-	t.rows[key] = Row{key, e.Namespace, e.Name, e.ResourceVersion, e.Data}
+	t.rows[key] = Row{key, e.ResourceVersion, e.Data}
 	switch {
 	case !known:
 		return created

@@ -65,6 +65,25 @@ func TestTheVersionOfTheAPIIsNotTheObjects(t *testing.T) {
 	}
 }
 
+// Some aggregated APIs give their objects no UIDs.
+func TestObjectsWithoutUID(t *testing.T) {
+	table := NewTable()
+	apply := func(kind, name string) {
+		t.Helper()
+		e, err := Parse(fmt.Appendf(nil, `{"specversion":"1.0","type":"dev.fairlead.resource.%s.v1","source":"/clusters/a","id":"ex.io/v1/things//1","name":%q,"resourceversion":"1"}`, kind, name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		table.Apply(e)
+	}
+	apply("added", "n")
+	apply("added", "m")
+	apply("deleted", "m")
+	if rows := table.Rows(); len(rows) != 1 || rows[0].Name != "n" {
+		t.Errorf("rows %v, want n alone", rows)
+	}
+}
+
 func TestWhatIsNoEvent(t *testing.T) {
 	for _, line := range []string{
 		"", "{", "[]", `{"specversion":"0.3","source":"a","id":"a/b/c/d/e","name":"n"}`,

@@ -114,7 +114,7 @@ func Write(w io.Writer, packages []Package) error {
 						found[text] = &licence{text: text}
 					}
 					found[text].of = append(found[text].of, of)
-					licensed[p.Module] = licensed[p.Module] || dir == p.Module.Dir
+					licensed[p.Module] = licensed[p.Module] || dir == p.Module.Dir && isLicence(name)
 				}
 			}
 			if dir == p.Module.Dir || dir == filepath.Dir(dir) {
@@ -187,10 +187,16 @@ var known = []string{
 	"to use, copy, modify, and distribute this",
 }
 
+// isLicence tells a licence from what only goes along with one.
+func isLicence(name string) bool {
+	kind := strings.ToLower(name)
+	return strings.HasPrefix(kind, "licen") || strings.HasPrefix(kind, "copying")
+}
+
 // recognise returns an error for a licence of none of the known kinds. Notices,
 // lists of authors and grants of patents go along with one.
 func recognise(name, text string) error {
-	if kind := strings.ToLower(name); !strings.HasPrefix(kind, "licen") && !strings.HasPrefix(kind, "copying") {
+	if !isLicence(name) {
 		return nil
 	}
 	flat := strings.Join(strings.Fields(text), " ")

@@ -76,6 +76,7 @@ func TestWrite(t *testing.T) {
 			want: []string{"a.example v1.0.0\n", "all of it", "a.example v1.0.0, forked/...\n"},
 		},
 		"none":            {packages: []Package{module(t, "a.example", map[string]string{"p.go": ""}, ".")}, fails: true, want: []string{"a.example v1.0.0 has no licence"}},
+		"a notice alone":  {packages: []Package{module(t, "a.example", map[string]string{"NOTICE": "by A", "PATENTS": "none"}, ".")}, fails: true, want: []string{"a.example v1.0.0 has no licence"}},
 		"not at the root": {packages: []Package{module(t, "a.example", map[string]string{"in/LICENSE": bsd}, "in")}, fails: true, want: []string{"no licence"}},
 		"unknown":         {packages: []Package{module(t, "a.example", map[string]string{"COPYING": "GNU GENERAL PUBLIC LICENSE"}, ".")}, fails: true, want: []string{"a.example v1.0.0: COPYING"}},
 	} {

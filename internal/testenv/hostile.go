@@ -7,7 +7,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"io"
-	"log"
+	"log" //nolint:depguard // net/http takes no other logger
 	"net"
 	"net/http"
 	"slices"
@@ -80,7 +80,8 @@ func NewHostile(name string) (*Hostile, error) {
 	if err != nil {
 		return nil, fmt.Errorf("serve hostile member %s: %w", name, err)
 	}
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	var config net.ListenConfig
+	listener, err := config.Listen(context.Background(), "tcp", "127.0.0.1:0")
 	if err != nil {
 		return nil, fmt.Errorf("serve hostile member %s: %w", name, err)
 	}
@@ -177,7 +178,7 @@ func (h *Hostile) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	h.mu.Lock()
 	if h.closed {
 		h.mu.Unlock()
-		return
+		panic(http.ErrAbortHandler) // a return would be an answer: 200, and nothing in it
 	}
 	h.serves.Add(1)
 	defer h.serves.Done()

@@ -45,7 +45,7 @@ func hostileAnswer(t *testing.T, h *testenv.Hostile, path string, header ...stri
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer resp.Body.Close() //nolint:errcheck // Read only.
+	defer resp.Body.Close()
 	body, err := io.ReadAll(io.LimitReader(resp.Body, 3<<20))
 	if err != nil {
 		t.Fatal(err)
@@ -223,7 +223,7 @@ func TestHostileLies(t *testing.T) {
 			if strings.Contains(test.path, "watch") {
 				return
 			}
-			if resp, body = hostileAnswer(t, h, test.path); resp.StatusCode != 200 || !json.Valid([]byte(body)) {
+			if resp, body = hostileAnswer(t, h, test.path); resp.StatusCode != http.StatusOK || !json.Valid([]byte(body)) {
 				t.Errorf("after the lie: %d and %.300q", resp.StatusCode, body)
 			}
 		})

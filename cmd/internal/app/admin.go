@@ -120,7 +120,7 @@ func fromHere(r *http.Request) error {
 	if h, _, err := net.SplitHostPort(host); err == nil {
 		host = h
 	}
-	if host != "localhost" && net.ParseIP(strings.Trim(host, "[]")) == nil {
+	if !strings.EqualFold(host, "localhost") && net.ParseIP(strings.Trim(host, "[]")) == nil {
 		return fmt.Errorf("requests to the name %q are refused, since a web page may have made it up; "+
 			"ask an IP address or localhost, or send the header Host: localhost", host)
 	}

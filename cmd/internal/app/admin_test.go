@@ -137,6 +137,7 @@ func TestAdminRefusesWebPages(t *testing.T) {
 		{host: "", code: 200},
 		{host: "localhost", code: 200},
 		{host: "localhost:8082", code: 200},
+		{host: "LOCALHOST:8082", code: 200},
 		{host: "10.0.0.7:8082", code: 200},
 		{host: "[::1]:8082", code: 200},
 		{host: "[::1]", code: 200},
@@ -162,8 +163,8 @@ func TestAdminRefusesWebPages(t *testing.T) {
 			t.Errorf("Host %q, Sec-Fetch-Site %q: %d %s, want %d with %q", tc.host, tc.site, resp.StatusCode, body, tc.code, tc.want)
 		}
 	}
-	if len(*replayed) != 7 {
-		t.Errorf("%d requests had something replayed, want 7", len(*replayed))
+	if len(*replayed) != 8 {
+		t.Errorf("%d requests had something replayed, want 8", len(*replayed))
 	}
 }
 

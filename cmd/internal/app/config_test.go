@@ -68,7 +68,7 @@ func TestAbsurdValuesAreRefused(t *testing.T) {
 		"cluster-burst=99999999999999": "10000000",
 		"cluster-limit=a=1e300:1":      "1e+06", "cluster-limit=a=1:99999999999": "10000000", "cluster-limit=a=1e-300:1": "0.001",
 		"max-objects=-1": "0 is no bound", "max-objects=99999999999": "1000000000", "max-ledger-bytes=-1": "0 is no bound", "max-ledger-bytes=9Ei": "1Ti",
-		"lane-capacity=999999999999": "10000000", "lane-bytes=9Ei": "1Ti", "workers=10000000": "10000",
+		"lane-capacity=999999999999": "10000000", "lane-bytes=9Ei": "1Ti", "lane-bytes=1e30": "1Ti", "lane-bytes=-1e30": "16Mi", "workers=10000000": "10000",
 		"api-qps=1e300": "1e+06", "api-burst=99999999999": "10000000", "max-concurrent-snapshots=1000000": "10000",
 		"stale-after=1ns": "bookmark", "audit-interval=1ns": "0 is never", "audit-interval=-1s": "0 is never",
 		"reconnect-min=1ns": "10ms", "reconnect-max=0": "10ms", "reconnect-max=9000h": "24h", "connect-timeout=1ns": "100ms",
@@ -77,6 +77,7 @@ func TestAbsurdValuesAreRefused(t *testing.T) {
 		"cluster-profile-access-providers=/nonexistent": "leave the flag out",
 		"hub-kubeconfig=/":                              "folder",
 		"include-hub=":                                  "leave the flag out",
+		"stale-after=5":                                 "such as 30s", "workers=x": "whole number", "api-qps=": "no number", "leader-elect=maybe": "true or false",
 	} {
 		_, err := parseFlags(t, "--watch=pods", "--"+flag)
 		if err == nil {

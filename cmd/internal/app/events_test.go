@@ -14,11 +14,13 @@ import (
 	"github.com/santhosh-tekuri/jsonschema/v6"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/util/yaml"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
 
 	"github.com/fairlead-dev/fairlead/internal/testenv"
+	"github.com/fairlead-dev/fairlead/pipeline"
 )
 
 // schemas is the folder of what is published about events.
@@ -34,7 +36,7 @@ var eventSchema = sync.OnceValues(func() (*jsonschema.Schema, error) {
 
 // followsSchema says what is wrong with an event by the published schema.
 func followsSchema(event []byte) error {
-	schema, err := eventSchema()
+	compiled, err := eventSchema()
 	if err != nil {
 		return err
 	}
@@ -42,7 +44,7 @@ func followsSchema(event []byte) error {
 	if err != nil {
 		return err
 	}
-	return schema.Validate(value)
+	return compiled.Validate(value)
 }
 
 func TestSchemaRefusesWhatIsNoEvent(t *testing.T) {
@@ -64,6 +66,44 @@ func TestSchemaRefusesWhatIsNoEvent(t *testing.T) {
 	} {
 		if bad := strings.Replace(good, change[0], change[1], 1); followsSchema([]byte(bad)) == nil {
 			t.Errorf("with %s for %s it is an event", change[1], change[0])
+		}
+	}
+}
+
+// Names that are unusual, but that Kubernetes, or a provider of clusters, allows.
+func TestSchemaTakesUnusualNames(t *testing.T) {
+	usual := pipeline.Change{
+		Key:    pipeline.Key{Cluster: "a", Resource: "things.ex.io", Namespace: "ns", Name: "n"},
+		Origin: &pipeline.Origin{Cluster: "a", ClusterUID: "c0-1", Resource: schema.GroupVersionResource{Group: "ex.io", Version: "v1", Resource: "things"}, Kind: "Thing"},
+		Op:     pipeline.Added, UID: "u", ResourceVersion: "7", Object: []byte(`{"apiVersion":"ex.io/v1","kind":"Thing","metadata":{"name":"n"}}`),
+	}
+	for what, change := range map[string]func(c *pipeline.Change, o *pipeline.Origin){
+		"nothing":            func(*pipeline.Change, *pipeline.Origin) {},
+		"a context of EKS":   func(c *pipeline.Change, _ *pipeline.Origin) { c.Key.Cluster = "arn:aws:eks:eu-west-1:1:cluster/a" },
+		"a Secret's name":    func(c *pipeline.Change, _ *pipeline.Origin) { c.Key.Cluster = "fleet/größe" },
+		"no UID":             func(c *pipeline.Change, _ *pipeline.Origin) { c.UID = "" },
+		"no cluster UID":     func(_ *pipeline.Change, o *pipeline.Origin) { o.ClusterUID = "" },
+		"a version like v-1": func(_ *pipeline.Change, o *pipeline.Origin) { o.Resource.Version = "v1-beta" },
+		"a kind like K-8":    func(_ *pipeline.Change, o *pipeline.Origin) { o.Kind = "Kind-8" },
+		"a resource like a-b": func(_ *pipeline.Change, o *pipeline.Origin) {
+			o.Resource = schema.GroupVersionResource{Version: "v1", Resource: "a-b"}
+		},
+		"no namespace":   func(c *pipeline.Change, _ *pipeline.Origin) { c.Key.Namespace = "" },
+		"a role's name":  func(c *pipeline.Change, _ *pipeline.Origin) { c.Key.Name = "system:a b/c%" },
+		"an odd version": func(c *pipeline.Change, _ *pipeline.Origin) { c.ResourceVersion = "a/b" },
+		"a deletion":     func(c *pipeline.Change, _ *pipeline.Origin) { c.Op = pipeline.Deleted },
+		"a tombstone": func(c *pipeline.Change, _ *pipeline.Origin) {
+			c.Op, c.Tombstone, c.Object = pipeline.Deleted, true, nil
+		},
+		"a bare tombstone": func(c *pipeline.Change, _ *pipeline.Origin) {
+			*c = pipeline.Change{Key: c.Key, Origin: c.Origin, Op: pipeline.Deleted, Tombstone: true}
+		},
+	} {
+		c, o := usual, *usual.Origin
+		c.Origin = &o
+		change(&c, &o)
+		if err := followsSchema(c.AppendCloudEvent(nil)); err != nil {
+			t.Errorf("with %s: %v\n%s", what, err, c.AppendCloudEvent(nil))
 		}
 	}
 }

@@ -1,6 +1,8 @@
 package app
 
 import (
+	"errors"
+	"strconv"
 	"time"
 
 	"github.com/spf13/pflag"
@@ -156,10 +158,23 @@ type lenient struct {
 	bad  *problems
 }
 
-// Set notes what cannot be read.
+// Set notes what cannot be read, and leaves the value as it was: what pflag puts
+// there instead, zero, would be told to be wrong as well.
 func (l lenient) Set(s string) error {
+	before := l.String()
 	if err := l.Value.Set(s); err != nil {
+		if what := kindsOfValues[l.Type()]; what != "" && !errors.Is(err, strconv.ErrRange) {
+			err = errors.New("no " + what)
+		}
 		l.bad.add(l.flag, "%q: %w", s, err)
+		_ = l.Value.Set(before) // what can be shown can be set, but for no name, which has not changed
 	}
 	return nil
+}
+
+// kindsOfValues says in words what the values of a type are, where its errors
+// speak of Go.
+var kindsOfValues = map[string]string{
+	"bool": "yes or no; give true or false", "duration": "duration, such as 30s or 1h",
+	"float64": "number", "int": "whole number",
 }

@@ -3,6 +3,7 @@ package app
 import (
 	"net"
 	"net/http"
+	"slices"
 	"sync"
 	"time"
 
@@ -45,7 +46,9 @@ func newServer(name string, h http.Handler, l net.Listener, shutdown time.Durati
 // connections bounds the connections of a server. It does not refuse the one
 // that is too many, which may be the kubelet's probe, but closes another: the
 // one that has been without a request for longest, else the one whose request
-// has been under way for longest. So whoever opens many harms only himself.
+// has been under way for longest. So a probe is answered however many others are
+// open. A longer request, such as a scrape, is lost only if as many others begin
+// before it has ended as there may be connections.
 type connections struct {
 	most int
 
@@ -66,7 +69,11 @@ func (c *connections) note(conn net.Conn, state http.ConnState) {
 func (c *connections) move(conn net.Conn, state http.ConnState) (victim net.Conn) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	before := len(c.quiet) + len(c.busy)
 	c.quiet, c.busy = without(c.quiet, conn), without(c.busy, conn)
+	if state != http.StateNew && len(c.quiet)+len(c.busy) == before {
+		return nil // it is being closed, and does not count any more
+	}
 	switch state {
 	case http.StateNew, http.StateIdle:
 		c.quiet = append(c.quiet, conn)
@@ -88,10 +95,8 @@ func (c *connections) move(conn net.Conn, state http.ConnState) (victim net.Conn
 }
 
 func without(conns []net.Conn, conn net.Conn) []net.Conn {
-	for i, c := range conns {
-		if c == conn {
-			return append(conns[:i], conns[i+1:]...)
-		}
+	if i := slices.Index(conns, conn); i >= 0 {
+		return slices.Delete(conns, i, i+1)
 	}
 	return conns
 }

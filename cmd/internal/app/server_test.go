@@ -2,10 +2,12 @@ package app
 
 import (
 	"bufio"
+	"errors"
 	"fmt"
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"slices"
 	"testing"
 	"testing/synctest"
@@ -23,7 +25,9 @@ func serverOver(t *testing.T, h http.Handler) (dial func() net.Conn) {
 	var opened []net.Conn
 	t.Cleanup(func() {
 		_ = s.Server.Close()
-		<-done
+		if err := <-done; !errors.Is(err, http.ErrServerClosed) {
+			t.Error(err)
+		}
 		for _, c := range opened {
 			_ = c.Close()
 		}
@@ -73,8 +77,7 @@ func get(c net.Conn) (int, error) {
 func ended(c net.Conn) bool {
 	_ = c.SetReadDeadline(time.Now())
 	_, err := c.Read(make([]byte, 1))
-	timeout, ok := err.(net.Error)
-	return err != nil && (!ok || !timeout.Timeout())
+	return err != nil && !errors.Is(err, os.ErrDeadlineExceeded)
 }
 
 func TestIdleConnectionsAreClosed(t *testing.T) {
@@ -167,7 +170,8 @@ func TestWhichConnectionGivesWay(t *testing.T) {
 		{a, http.StateNew, nil},
 		{a, http.StateActive, nil},
 		{b, http.StateNew, nil},
-		{c, http.StateNew, b}, // quiet ones before busy ones
+		{c, http.StateNew, b},      // quiet ones before busy ones
+		{b, http.StateActive, nil}, // its request came while it was being closed: no other has to go for it
 		{c, http.StateActive, nil},
 		{d, http.StateNew, a}, // all others are busy: the one that is so for longest
 		{d, http.StateIdle, nil},

@@ -3,6 +3,7 @@ package app
 import (
 	"errors"
 	"fmt"
+	"math"
 	"strconv"
 
 	"k8s.io/apimachinery/pkg/api/resource"
@@ -16,7 +17,14 @@ func (b *byteSize) Set(s string) error {
 	if err != nil {
 		return errors.New("no size; give bytes as a number or with a suffix, such as 16Mi")
 	}
-	*b = byteSize(q.Value())
+	switch largest := resource.NewQuantity(math.MaxInt64, resource.BinarySI); { // beyond it, Value wraps around
+	case q.Cmp(*largest) > 0:
+		*b = math.MaxInt64
+	case q.Sign() < 0:
+		*b = -1 // whatever it is, it is refused
+	default:
+		*b = byteSize(q.Value())
+	}
 	return nil
 }
 
