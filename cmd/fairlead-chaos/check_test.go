@@ -25,7 +25,7 @@ func event(word string) string {
 	if op == "deleted" {
 		id = op
 	}
-	return fmt.Sprintf(`{"specversion":"1.0","type":"dev.fairlead.resource.%s.v1","id":"/v1/configmaps/%s/%s","cluster":"c","clusteruid":"cu",`+
+	return fmt.Sprintf(`{"specversion":"1.0","type":"dev.fairlead.resource.%s.v1","source":"/clusters/c","subject":"/api/v1/namespaces/ns/configmaps/n","id":"/v1/configmaps/%s/%s","cluster":"c","clusteruid":"cu",`+
 		`"namespace":"ns","name":"n","resourceversion":%[4]q,"data":{"metadata":{"name":"n","namespace":"ns","uid":%[2]q,"resourceVersion":%[4]q}}}`+"\n",
 		op, uid, id, version)
 }

@@ -19,6 +19,7 @@ import (
 // Its faults end with Restore; each of them replaces the one before.
 type Proxy struct {
 	cluster *Cluster
+	listens string // the address; the proxy's own field is written at each start
 	port    *port
 	line    *line
 	proxy   *toxiproxy.Proxy
@@ -36,8 +37,8 @@ func (c *Cluster) NewProxy() (_ *Proxy, err error) {
 		return nil, err
 	}
 	server := toxiproxy.NewServer(toxiproxy.NewMetricsContainer(nil), zerolog.Nop())
-	listen := "127.0.0.1:" + strconv.Itoa(p.port.number)
-	p.proxy = toxiproxy.NewProxy(server, c.name, listen, upstream.Host)
+	p.listens = "127.0.0.1:" + strconv.Itoa(p.port.number)
+	p.proxy = toxiproxy.NewProxy(server, c.name, p.listens, upstream.Host)
 	err = p.line.install(p.proxy.Toxics)
 	if err == nil {
 		err = p.proxy.Start()
@@ -59,7 +60,7 @@ func (p *Proxy) Config() *rest.Config { return p.Through(p.cluster.Config()) }
 // through the proxy.
 func (p *Proxy) Through(config *rest.Config) *rest.Config {
 	config = rest.CopyConfig(config)
-	config.Host = strings.Replace(config.Host, p.cluster.URL(), "https://"+p.proxy.Listen, 1)
+	config.Host = strings.Replace(config.Host, p.cluster.URL(), "https://"+p.listens, 1)
 	return config
 }
 
