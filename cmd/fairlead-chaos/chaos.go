@@ -29,6 +29,7 @@ type chaos struct {
 	dir     string
 	say     func(format string, args ...any)
 	fleet   *fleet
+	hostile *hostile // nil: there is none
 	program *program
 	clock   *clock
 	journal *journal
@@ -93,6 +94,12 @@ func (c *chaos) raise(ctx context.Context, fail context.CancelCauseFunc) (err er
 	if c.fleet, err = startFleet(ctx, names); err != nil {
 		return err
 	}
+	if c.options.hostile {
+		if c.hostile, err = startHostile(c, c.fleet.members[0]); err != nil {
+			return err
+		}
+		c.fleet.hostile = c.hostile
+	}
 	perSecond := float64(c.changes) / c.duration.Seconds() / float64(c.members)
 	for i, m := range c.fleet.members {
 		c.writers = append(c.writers, newWriter(m, c.seed, uint64(i), perSecond, c.clock, c.journal, c.records))
@@ -132,6 +139,9 @@ func (c *chaos) storm(ctx context.Context) error {
 		c.clock.stop()
 		return nil
 	})
+	if c.hostile != nil {
+		all.Go(func() error { return c.hostile.run(ctx, c.changes) })
+	}
 	b := &breaker{fleet: c.fleet, program: c.program, clock: c.clock, journal: c.journal, say: c.say}
 	byTarget := map[string][]fault{}
 	for _, f := range c.plan {
@@ -282,6 +292,9 @@ func (c *chaos) close() error {
 		c.program.close()
 	}
 	var errs []error
+	if c.hostile != nil {
+		errs = append(errs, c.hostile.Close())
+	}
 	if c.fleet != nil {
 		errs = append(errs, c.fleet.close())
 	}

@@ -18,7 +18,7 @@ const shortChanges = 700
 
 // short are the options of a short run: one fault of each kind.
 func short(seed uint64) *options {
-	return &options{seed: seed, members: 2, changes: shortChanges, faults: len(kinds), duration: 20 * time.Second}
+	return &options{seed: seed, members: 2, hostile: true, changes: shortChanges, faults: len(kinds), duration: 20 * time.Second}
 }
 
 // storm runs chaos, and returns the result that it printed.
@@ -44,6 +44,9 @@ func TestChaosShort(t *testing.T) {
 	r := storm(t, short(7)) // in which the sink refuses something for good
 	if r.Changes != shortChanges || r.Faults != len(kinds) || r.Restarts < 7 {
 		t.Errorf("%+v: want all the changes, a fault of each kind, and a restart after each that ends Fairlead", r)
+	}
+	if r.Hostile == 0 {
+		t.Error("not one event of the hostile member: it did not do anything")
 	}
 	if r.Lists != 0 {
 		t.Errorf("%d snapshots after restarts although the watch could have been resumed", r.Lists)

@@ -27,6 +27,7 @@ type findings struct {
 	Events     int
 	Duplicates int // events whose like came before, in whichever run
 	LastRun    int // events of the last run
+	Hostile    int // events of the member that lies, which count nowhere else
 }
 
 // check replays the sink's file, of which each run wrote a part, and compares
@@ -67,6 +68,11 @@ func check(path string, runs []*run, refused []refusal, held map[replay.Object]s
 		if err != nil {
 			return nil, fmt.Errorf("replay the sink's file, at byte %d: %w", offset, err)
 		}
+		offset += int64(len(line))
+		if e.Cluster == hostileName {
+			f.Hostile++ // and whatever it says may be a lie
+			continue
+		}
 		name, version := e.Object, e.ResourceVersion
 		name.UID = ""
 		if e.Deleted {
@@ -85,7 +91,6 @@ func check(path string, runs []*run, refused []refusal, held map[replay.Object]s
 		} else {
 			seen[id] = true
 		}
-		offset += int64(len(line))
 	}
 	f.Events, f.OutOfOrder = state.Events, state.OutOfOrder
 	f.Difference = state.Compare(held)
@@ -99,6 +104,9 @@ func (f *findings) restart(state *replay.State, told map[replay.Object]bool, num
 	known := map[replay.Object]bool{}
 	accepted = map[replay.Object]string{}
 	for _, d := range r.Stored {
+		if d.ID.Cluster == hostileName {
+			continue
+		}
 		for name, o := range d.Objects {
 			object := replay.Object{Cluster: d.ID.Cluster, Resource: d.ID.Resource, Namespace: name.Namespace, Name: name.Name}
 			for _, uid := range append(o.Held, o.Acked.UID) {

@@ -12,6 +12,10 @@
 //	              ▼                               ▼                        ▼
 //	            lists ─────────▶ checker ◀── ledger as each kill left it, file
 //
+// One member more does nothing but lie, one way after the other. What comes of it
+// is not checked, but that each line is an event of its own; nothing that it does
+// may cost the others anything.
+//
 // Fairlead is this program started again as a process of its own, with a sink
 // that does what it is told to by files beside its own. The faults of one thing
 // (the program, the sink, one member with its line) follow each other; those of

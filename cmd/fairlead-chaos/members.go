@@ -63,6 +63,7 @@ type member struct {
 type fleet struct {
 	env     *testenv.Env
 	members []*member
+	hostile testenv.Target // nil: there is none
 }
 
 // memberNames returns the names of n members.
@@ -158,6 +159,9 @@ func (f *fleet) writeKubeconfig(path string) error {
 		if !m.out {
 			targets = append(targets, described{m})
 		}
+	}
+	if f.hostile != nil {
+		targets = append(targets, f.hostile)
 	}
 	return testenv.WriteKubeconfig(path, targets...)
 }

@@ -16,6 +16,7 @@ type options struct {
 	faults    int           // that begin during the writes
 	duration  time.Duration // that the writes are spread over
 	members   int
+	hostile   bool // one more member, which lies
 	keepFiles bool
 }
 
@@ -39,6 +40,7 @@ held as accepted when Fairlead was started again.
   resent                events delivered again after a clean stop
   refused               times that the sink refused a state for good; all such dead
                         letters are sent again before the end
+  hostile_events        events of the member that lies, which count nowhere else
   error                 why the run ended before the check, whose numbers mean nothing then
 
 Usage: fairlead-chaos [flags]
@@ -58,6 +60,7 @@ func parseOptions(args []string, out io.Writer) (*options, error) {
 	f.IntVar(&o.faults, "faults", 40, fmt.Sprintf("faults that begin during the writes; with at least %d there is one of each kind", len(kinds)))
 	f.DurationVar(&o.duration, "duration", 2*time.Minute, "what the writes are spread over; what a fault holds up comes on top")
 	f.IntVar(&o.members, "members", 2, "clusters in the fleet")
+	f.BoolVar(&o.hostile, "hostile", true, "one more member, which does what it can to harm the others")
 	f.BoolVar(&o.keepFiles, "keep-files", false, "keep the sink's file, the ledgers and the logs; after a failure they are kept anyway")
 	if err := f.Parse(args); err != nil {
 		if errors.Is(err, pflag.ErrHelp) {

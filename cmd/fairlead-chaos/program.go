@@ -93,6 +93,9 @@ func (p *program) arguments() []string {
 		// An audit would mend what is to be found.
 		"--audit-interval", "0",
 		"--cluster-qps", "0",
+		// The members have a few hundred; the one that lies invents them without end.
+		"--max-objects", "3000",
+		"--cluster-limit", hostileName + "=200:200",
 		"--lane-capacity", "40",
 		"--workers", "16",
 		"--api-qps", "200", "--api-burst", "400",

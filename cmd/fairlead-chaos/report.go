@@ -23,6 +23,7 @@ type result struct {
 	Refused    int    `json:"refused"` // by the sink, for good
 	Resent     int    `json:"resent"`
 	Events     int    `json:"events"`
+	Hostile    int    `json:"hostile_events"` // of the member that lies
 	Seconds    int    `json:"seconds"`
 	// Error is what went wrong that the numbers do not tell. Without a check they
 	// mean nothing.
@@ -34,7 +35,7 @@ type result struct {
 func (r *result) add(f *findings) {
 	r.Missing, r.Ghosts, r.OutOfOrder = len(f.Missing), len(f.Ghosts), len(f.OutOfOrder)
 	r.Unnoted, r.Skipped, r.Replayed = len(f.Unnoted), len(f.Skipped), len(f.Replayed)
-	r.Duplicates, r.Events = f.Duplicates, f.Events
+	r.Duplicates, r.Events, r.Hostile = f.Duplicates, f.Events, f.Hostile
 	r.checked = true
 }
 

@@ -99,10 +99,15 @@ func (p *program) look(ctx context.Context) (page, bool) {
 // allLive reports whether every stream follows its resource.
 func (p *program) allLive(ctx context.Context) bool {
 	status, ok := p.look(ctx)
-	if !ok || len(status.Clusters) < len(p.members) {
+	if !ok {
 		return false
 	}
+	followed := 0
 	for _, c := range status.Clusters {
+		if c.Name == hostileName {
+			continue
+		}
+		followed++
 		if len(c.Streams) < len(resources) {
 			return false
 		}
@@ -112,7 +117,7 @@ func (p *program) allLive(ctx context.Context) bool {
 			}
 		}
 	}
-	return true
+	return followed == len(p.members)
 }
 
 // watch looks until ctx ends.

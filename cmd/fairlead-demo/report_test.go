@@ -14,9 +14,9 @@ import (
 
 // The sink of these tests was told of version 5 of n with UID A, then of 7.
 var told = []string{
-	`{"specversion":"1.0","type":"dev.fairlead.resource.added.v1","id":"/v1/configmaps/A/5","cluster":"c","name":"n","resourceversion":"5",` +
+	`{"specversion":"1.0","type":"dev.fairlead.resource.added.v1","source":"/clusters/c","subject":"/api/v1/configmaps/n","id":"/v1/configmaps/A/5","cluster":"c","name":"n","resourceversion":"5",` +
 		`"data":{"metadata":{"name":"n","uid":"A","resourceVersion":"5"}}}`,
-	`{"specversion":"1.0","type":"dev.fairlead.resource.updated.v1","id":"/v1/configmaps/A/7","cluster":"c","name":"n","resourceversion":"7",` +
+	`{"specversion":"1.0","type":"dev.fairlead.resource.updated.v1","source":"/clusters/c","subject":"/api/v1/configmaps/n","id":"/v1/configmaps/A/7","cluster":"c","name":"n","resourceversion":"7",` +
 		`"data":{"metadata":{"name":"n","uid":"A","resourceVersion":"7"}}}`,
 }
 
