@@ -33,8 +33,9 @@ import (
 //	                 extensions, true or left out
 //	data             the object; left out when c has none (a tombstone)
 //
-// Equal source and id mean the same state of the same object, so a consumer
-// can drop repeats by them. Op, Origin, Key.Cluster and Key.Name must be set.
+// Equal source and id mean the same state of the same object, or its deletion,
+// so a consumer can drop repeats by them; of objects without a UID, which some
+// aggregated APIs have, only with the subject. Op, Origin, Key.Cluster and Key.Name must be set.
 //
 // Whatever the strings hold, the event is one JSON object in UTF-8, on one line,
 // with each attribute once. Object, which must be one JSON value, is copied as it
