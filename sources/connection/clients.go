@@ -226,14 +226,15 @@ func (c *clients) close() {
 // and logs.)
 func sameHost(req *http.Request, via []*http.Request) error {
 	const most = 10 // as net/http
+	why := ""
 	switch first := via[0].URL; {
 	case req.URL.Host != first.Host || req.URL.Scheme != first.Scheme:
-		say(req.Response, req.Response.StatusCode, "the server redirects to another address, which is not followed so that credentials stay here; "+
-			"configure the address that is meant")
+		why = "the server redirects to another address, which is not followed so that credentials stay here; configure the address that is meant"
 	case len(via) >= most:
-		say(req.Response, req.Response.StatusCode, "the server redirects within itself without end")
+		why = "the server redirects within itself without end"
 	default:
 		return nil
 	}
+	say(req.Response, req.Response.StatusCode, why) //nolint:bodyclose // Closed in there; what stands in its place is a text.
 	return http.ErrUseLastResponse
 }

@@ -153,7 +153,7 @@ func TestProblemsAreOneLine(t *testing.T) {
 	if err.Error() != "a; b" || !errors.Is(err, first) {
 		t.Errorf("%q", err)
 	}
-	if bounded(first) != first || bounded(nil) != nil {
+	if bounded(first) != first || bounded(nil) != nil { //nolint:errorlint // The very same.
 		t.Error("one that is short and on one line was changed")
 	}
 }

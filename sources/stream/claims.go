@@ -55,7 +55,7 @@ func (m memory) mean(ctx context.Context, api *served, spec Spec, r resource) (*
 	case errors.Is(err, errDiscovery):
 		return nil, err
 	case err != nil, objectsOf(one.name()) != objectsOf(r.name()):
-		return nil, nil // it follows other objects, or none
+		return nil, nil //nolint:nilerr // It follows other objects, or none.
 	}
 	gr := one.name()
 	return &gr, nil

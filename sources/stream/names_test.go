@@ -54,7 +54,9 @@ func gvrOf(names [4]string) schema.GroupVersionResource {
 func TestNamesFromDiscoveryThatAreNone(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := start(t)
-		h.stop()
+		if err := h.stop(); err != nil {
+			t.Fatal(err)
+		}
 		good := h.server.docs["/api/v1"]
 		h.server.set("/api/v1", fmt.Sprintf(`{"kind":"APIResourceList","groupVersion":"v1","resources":[
 			{"name":%q,"singularName":"cm","namespaced":true,"kind":"ConfigMap","verbs":["list","watch"]}]}`, strings.Repeat("A", 4<<20)))
