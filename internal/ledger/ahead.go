@@ -15,8 +15,7 @@ type ahead struct {
 }
 
 // freshLocked says that the store may not know the UID that was observed last.
-func (c *Cursor) freshLocked(p *pending, rv rv) {
-	p.rv = rv
+func (c *Cursor) freshLocked(p *pending) {
 	if !p.queued {
 		p.queued = true
 		c.fresh = append(c.fresh, p)

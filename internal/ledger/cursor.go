@@ -177,6 +177,8 @@ func (c *Cursor) Observe(n Name, v Version, deleted, snapshot bool) (ticket uint
 				return 0, Stale
 			}
 		}
+	} else if !snapshot && p.covers(seen, deleted) {
+		return 0, Stale
 	}
 	if p == nil && acked == nil && !c.knowsLocked(key) && !c.admitLocked(key, deleted) {
 		return 0, Refused
@@ -184,15 +186,15 @@ func (c *Cursor) Observe(n Name, v Version, deleted, snapshot bool) (ticket uint
 	if odd {
 		c.keepOddLocked(u, v.UID)
 	}
-	ticket = c.pendLocked(key, p, seen.uid, deleted, snapshot)
+	ticket = c.pendLocked(key, p, seen, deleted, snapshot)
 	if c.writer != nil && !deleted && (acked == nil || acked.uid != seen.uid) {
-		c.freshLocked(c.pending[name(key)], seen.rv)
+		c.freshLocked(c.pending[name(key)])
 	}
 	return ticket, Deliver
 }
 
 // pendLocked makes an observation of key the newest pending one.
-func (c *Cursor) pendLocked(key []byte, p *pending, u uid, deleted, snapshot bool) (ticket uint64) {
+func (c *Cursor) pendLocked(key []byte, p *pending, seen version, deleted, snapshot bool) (ticket uint64) {
 	c.ticket++
 	if p == nil {
 		p = pendings.Get().(*pending)
@@ -203,7 +205,7 @@ func (c *Cursor) pendLocked(key []byte, p *pending, u uid, deleted, snapshot boo
 		c.pending[p.name] = p
 		c.mostPending = max(c.mostPending, len(c.pending))
 	}
-	p.latest, p.deleted = u, deleted
+	p.latest, p.rv, p.deleted = seen.uid, seen.rv, deleted
 	if !p.waiting.listed() {
 		p.waiting = span{before: c.last, since: time.Now()}
 		c.order.pushBack(&p.waiting)
@@ -256,7 +258,7 @@ func (c *Cursor) EndSnapshot(resourceVersion string) []Tombstone {
 		missing = append(missing, Tombstone{
 			Name:    whole,
 			Version: Version{c.formatLocked(u), resourceVersion},
-			Ticket:  c.pendLocked([]byte(n), c.pending[n], u, true, true),
+			Ticket:  c.pendLocked([]byte(n), c.pending[n], version{u, at}, true, true),
 		})
 	}
 	for n, p := range c.pending {
@@ -289,6 +291,11 @@ func (c *Cursor) EndSnapshot(resourceVersion string) []Tombstone {
 // snapshot's are another history's: its cluster was restored from a backup, and
 // may use the same numbers again.
 func (c *Cursor) rewriteLocked(at rv) {
+	for _, p := range c.pending {
+		if !p.rv.notAfter(at) {
+			p.rv = 0
+		}
+	}
 	for n, gone := range c.deleted {
 		if !gone.notAfter(at) {
 			delete(c.deleted, n)

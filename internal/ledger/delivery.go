@@ -164,7 +164,7 @@ func (c *Cursor) advanceLocked() {
 		to = ""
 	}
 	if to == c.head.Resume {
-		if c.partial && c.writer == nil {
+		if to == "" && c.writer == nil {
 			c.forgetLocked()
 		}
 		return
@@ -201,10 +201,15 @@ func (c *Cursor) passedLocked(resume string) {
 // it, and a note alone must not take them out of the store.
 func (c *Cursor) forgetLocked() {
 	done, passed := 0, c.passed
-	if c.partial && c.storedAt == "" {
+	switch {
+	case c.storedAt != "":
+	case c.partial:
 		// This process watches on from the last frame, and another one would
 		// begin with a snapshot.
 		passed = parseRV(c.last)
+	case c.last == "":
+		// So does this one: perhaps never, of a resource that is gone.
+		passed = unordered - 1
 	}
 	for _, d := range c.forgetting {
 		if current, ok := c.deleted[d.name]; ok && current == d.rv {

@@ -95,6 +95,44 @@ func TestIdentities(t *testing.T) {
 	}
 }
 
+// A stream that nobody follows any more keeps its cursor. Its cluster is replaced all
+// the same, or the name would be held for it whenever a process starts.
+func TestClusterIsReplacedInStreamsThatNobodyClaims(t *testing.T) {
+	s := newStored(t)
+	services := StreamID{Cluster: "a", ClusterUID: "uid 1", Resource: "services"}
+	_, _ = s.ledger.Claim(services, "digest-1")
+	_, _ = s.ledger.Claim(StreamID{Cluster: "b", ClusterUID: "uid 1", Resource: "services"}, "digest-1")
+	s.claim("uid 1", "digest-1")
+	replaced := func(cluster string, want map[string]bool) {
+		t.Helper()
+		s.commit(true)
+		s.open()
+		s.ledger.Join("a")
+		got := map[string]bool{}
+		for _, id := range s.ledger.Identities(cluster) {
+			got[id.UID] = id.Replaced
+		}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("(-want +got):\n%s", diff)
+		}
+	}
+	_, former := s.claim("uid 2", "digest-1")
+	for _, uid := range former {
+		s.ledger.Drop(StreamID{Cluster: "a", ClusterUID: uid, Resource: "pods"})
+	}
+	replaced("a", map[string]bool{"uid 1": true, "uid 2": false})
+	replaced("b", map[string]bool{"uid 1": false})
+
+	s.claim("uid 1", "digest-1") // it is back
+	replaced("a", map[string]bool{"uid 1": false, "uid 2": true})
+
+	// Where the streams of the one before are others altogether.
+	s.ledger.Drop(StreamID{Cluster: "a", ClusterUID: "uid 1", Resource: "pods"})
+	s.ledger.Drop(StreamID{Cluster: "a", ClusterUID: "uid 2", Resource: "pods"})
+	s.claim("uid 3", "digest-1", "uid 1")
+	replaced("a", map[string]bool{"uid 1": true, "uid 3": false})
+}
+
 // A head as the first versions have written it.
 func TestHeadsOfOldLedgersLoad(t *testing.T) {
 	s := newStored(t)

@@ -139,7 +139,6 @@ func (l *Ledger) Claim(id StreamID, digest string, others ...string) (c *Cursor,
 	for _, o := range l.sameLocked(id) {
 		uid := o.ID().ClusterUID
 		if c != nil || !maybeSame(uid, id.ClusterUID, others) {
-			o.replace()
 			former = append(former, o)
 			continue
 		}
@@ -152,7 +151,23 @@ func (l *Ledger) Claim(id StreamID, digest string, others ...string) (c *Cursor,
 		c = l.newCursorLocked(id)
 	}
 	c.claimed(digest, l.sinks)
+	l.yieldLocked(c.ID(), former, others)
 	return c, former
+}
+
+// yieldLocked notes of the other streams of a name which cluster has it now, also
+// of those that nobody claims any more: a cluster is replaced in all of them.
+func (l *Ledger) yieldLocked(id StreamID, former []*Cursor, others []string) {
+	for other, c := range l.cursors {
+		switch {
+		case other.Cluster != id.Cluster || other == id:
+		case other.ClusterUID == id.ClusterUID:
+			c.setReplaced(false)
+		case slices.Contains(others, other.ClusterUID),
+			slices.ContainsFunc(former, func(f *Cursor) bool { return f.ID().ClusterUID == other.ClusterUID }):
+			c.setReplaced(true)
+		}
+	}
 }
 
 // maybeSame reports whether two names of clusters are no evidence of two
@@ -211,12 +226,12 @@ func (c *Cursor) claimed(digest string, sinks []string) {
 	}
 }
 
-// replace notes that taking leave of the cursor's cluster has begun.
-func (c *Cursor) replace() {
+// setReplaced notes whether another cluster has taken the name of the cursor's.
+func (c *Cursor) setReplaced(replaced bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if !c.head.Replaced {
-		c.head.Replaced, c.headDirty = true, true
+	if c.head.Replaced != replaced {
+		c.head.Replaced, c.headDirty = replaced, true
 	}
 }
 

@@ -10,7 +10,7 @@ import (
 type pending struct {
 	name    name
 	latest  uid // the UID observed last
-	rv      rv  // the version that it was observed with
+	rv      rv  // the version that it was observed with; 0: one of a history that was undone
 	deleted bool
 	epoch   uint32 // of the snapshot that listed it last
 	// begun covers what a worker holds or held without an ack, waiting what
@@ -21,6 +21,13 @@ type pending struct {
 	// begun it yet; see noteAheadLocked.
 	ahead  ahead
 	queued bool // in Cursor.fresh
+}
+
+// covers reports whether a watch shows again what came before the state observed
+// last. That state itself may never have come into the queue. A deletion without a
+// version of its own has that of the state that it ends.
+func (p *pending) covers(seen version, deleted bool) bool {
+	return seen.rv.notAfter(p.rv) && (seen.rv != p.rv || p.deleted && !deleted)
 }
 
 // pendings are those of all cursors that are pending no more.

@@ -33,9 +33,7 @@ func (c *Cursor) Replay(n Name, v Version) (ticket uint64, verdict Verdict) {
 	if !c.knowsLocked(key) && !c.admitLocked(key, false) {
 		return 0, Refused
 	}
-	ticket = c.pendLocked(key, p, c.uidLocked(v.UID), false, true)
-	c.pending[name(key)].rv = parseRV(v.ResourceVersion)
-	return ticket, Deliver
+	return c.pendLocked(key, p, version{c.uidLocked(v.UID), parseRV(v.ResourceVersion)}, false, true), Deliver
 }
 
 // Retire returns a tombstone for every object that a sink may hold, with the
@@ -55,7 +53,7 @@ func (c *Cursor) Retire() []Tombstone {
 		gone = append(gone, Tombstone{
 			Name:    whole,
 			Version: Version{c.formatLocked(u), at},
-			Ticket:  c.pendLocked([]byte(n), c.pending[n], u, true, true),
+			Ticket:  c.pendLocked([]byte(n), c.pending[n], version{u, parseRV(at)}, true, true),
 		})
 	}
 	// Those first, so that they are not taken for what is acked or held: it

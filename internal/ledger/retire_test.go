@@ -157,3 +157,38 @@ func TestLookupAndNames(t *testing.T) {
 		}
 	}
 }
+
+// TestRetiredTakesNothing: once it is told that all of a resource is gone, nothing of
+// it takes room in the ledger, whether the resource ever comes back or not.
+func TestRetiredTakesNothing(t *testing.T) {
+	s := newStored(t)
+	c, _ := s.claim("uid", "")
+	s.fill(c)
+	c.Distrust()
+	s.commit(true)
+	s.open() // in the middle of a snapshot
+	s.ledger.Join("a")
+	c, _ = s.claim("uid", "")
+	for _, d := range c.Retire() {
+		c.begin(d.Ticket, d.Name, d.Version, true)
+		c.Ack(d.Ticket, d.Name, d.Version, true)
+	}
+	s.commit(true)
+	s.commit(true) // it is known now that the store has no resume point
+	if c.usage.Objects != 0 || len(s.store.records[c.key]) != 0 {
+		t.Errorf("%+v taken, %d records stored; want none", c.usage, len(s.store.records[c.key]))
+	}
+
+	c = newCursor(StreamID{}, nil) // without a store
+	c.BeginSnapshot()
+	deliver(t, c, pod(1), at20(1), false, true)
+	c.EndSnapshot("30")
+	c.Seen("30")
+	for _, d := range c.Retire() {
+		c.begin(d.Ticket, d.Name, d.Version, true)
+		c.Ack(d.Ticket, d.Name, d.Version, true)
+	}
+	if c.usage != (Usage{}) {
+		t.Errorf("%+v taken without a store", c.usage)
+	}
+}

@@ -49,7 +49,7 @@ func (c *Cursor) Retry(n Name, v Version, deleted bool) (r *Retried, ok bool) {
 		epoch = acked.epoch // whether a snapshot under way has listed it
 	}
 	c.enterLocked(key)
-	r = &Retried{Ticket: c.pendLocked(key, nil, seen.uid, deleted, false), settled: make(chan struct{})}
+	r = &Retried{Ticket: c.pendLocked(key, nil, seen, deleted, false), settled: make(chan struct{})}
 	p := c.pending[name(key)]
 	p.epoch = epoch
 	if c.retried == nil {

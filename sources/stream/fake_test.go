@@ -149,14 +149,26 @@ func (c *fakeCall) open() *fakeBody {
 	r, w := io.Pipe()
 	context.AfterFunc(c.Context(), func() { _ = w.CloseWithError(c.Context().Err()) })
 	c.respond(200, r)
-	return &fakeBody{w}
+	return &fakeBody{w, c.as()}
 }
 
-type fakeBody struct{ w *io.PipeWriter }
+// as makes of ConfigMaps what is asked for, as Wigs of some group may be.
+func (c *fakeCall) as() *strings.Replacer {
+	path := strings.Split(c.URL.Path, "/")
+	if len(path) < 5 || path[1] != "apis" || !strings.HasPrefix(path[len(path)-1], "wig") {
+		return strings.NewReplacer()
+	}
+	return strings.NewReplacer(`"kind":"ConfigMap","apiVersion":"v1"`, fmt.Sprintf(`"kind":"Wig","apiVersion":"%s/%s"`, path[2], path[3]))
+}
+
+type fakeBody struct {
+	w  *io.PipeWriter
+	as *strings.Replacer
+}
 
 // send writes frames; it returns once the stream has read them, or given up.
 func (b *fakeBody) send(frames ...string) {
-	_, _ = io.WriteString(b.w, strings.Join(frames, "\n")+"\n")
+	_, _ = b.as.WriteString(b.w, strings.Join(frames, "\n")+"\n")
 }
 
 func (b *fakeBody) end()              { _ = b.w.Close() }

@@ -31,7 +31,7 @@ var (
 	descReconnects = desc("fairlead_stream_reconnects_total", "Connections that ended or were not made, by reason.", "reason")
 	descSnapshots  = desc("fairlead_stream_snapshots_total", "Snapshots begun, by reason.", "reason")
 	descLastFrame  = desc("fairlead_stream_last_frame_age_seconds", "Time since the member last said something, bookmarks included. Absent before the first time.")
-	descRejected   = desc("fairlead_frames_rejected_total", "Frames that were not handed on, or not whole, by reason: not_json, oversized, unknown_type, no_identity, bookmark_without_version, ambiguous (decoders could take it for another object), foreign (another kind, version or namespace), not_portable (not UTF-8, or beyond what common decoders read).", "reason")
+	descRejected   = desc("fairlead_frames_rejected_total", "Frames that were not handed on, or not whole, by reason: not_json, oversized, unknown_type, no_identity, bookmark_without_version, ambiguous (decoders could take it for another object), foreign (another kind, version or namespace), not_portable (not UTF-8, or beyond what common decoders read), too_many_objects (there is no room in the ledger).", "reason")
 	descBytes      = desc("fairlead_stream_read_bytes_total", "Bytes read from the member, uncompressed.")
 	descTombstones = desc("fairlead_tombstones_total", "Deletions worked out because a snapshot no longer held the object.")
 	descAudits     = desc("fairlead_audits_total", "Comparisons of the ledger with the member, by result.", "result")

@@ -43,7 +43,7 @@ fairlead_changes_suppressed_total{cluster="c",reason="stale",resource="configmap
 # HELP fairlead_changes_unacked Objects with changes that were observed and are not accepted by every sink.
 # TYPE fairlead_changes_unacked gauge
 fairlead_changes_unacked{cluster="c",resource="configmaps",stream="cm"} 1
-# HELP fairlead_frames_rejected_total Frames that were not handed on, or not whole, by reason.
+# HELP fairlead_frames_rejected_total Frames that were not handed on, or not whole, by reason: not_json, oversized, unknown_type, no_identity, bookmark_without_version, ambiguous (decoders could take it for another object), foreign (another kind, version or namespace), not_portable (not UTF-8, or beyond what common decoders read), too_many_objects (there is no room in the ledger).
 # TYPE fairlead_frames_rejected_total counter
 fairlead_frames_rejected_total{cluster="c",reason="unknown_type",resource="configmaps",stream="cm"} 1
 # HELP fairlead_stream_snapshots_total Snapshots begun, by reason.

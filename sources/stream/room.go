@@ -110,6 +110,11 @@ func (s *Stream) setShort(short bool) {
 	s.progress.short.Store(short)
 }
 
+// knowsShortage reports whether it is this stream that left out what was left out of
+// the cursor. Else another one did, before the member's streams were made anew, and
+// only a snapshot tells what it was.
+func (s *Stream) knowsShortage() bool { return s.shortage.open == s.target.cursor.Partial() }
+
 // lookLater sets when the next snapshot may look for what was left out. A cluster
 // that is at its bound all the time has one an hour at most.
 func (s *Stream) lookLater(now time.Time) {

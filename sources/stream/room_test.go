@@ -110,6 +110,30 @@ func TestBoundIsRaised(t *testing.T) {
 	})
 }
 
+// What was left out is not forgotten when the streams of a member are made anew in
+// the same process, as after its connection has failed.
+func TestLeftOutByAnotherStream(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h, body := bounded(t, 2)
+		body.send(event("ADDED", "c", 11))
+		h.want(true)
+		h.wantShort(1)
+		if err := h.stop(); err != nil {
+			t.Fatal(err)
+		}
+		h.run()
+		body = h.call("streaming list").open()
+		body.send(event("ADDED", "a", 1), event("ADDED", "b", 2), event("ADDED", "c", 11), endMark("20"))
+		h.want(true)
+		h.wantShort(1)
+		h.bound(3)
+		body = h.call("streaming list").open()
+		body.send(event("ADDED", "a", 1), event("ADDED", "b", 2), event("ADDED", "c", 11), endMark("21"))
+		h.want(true, "added c uid-c@11 snapshot")
+		h.wantState(member.Live)
+	})
+}
+
 // A replay delivers what is known, and leaves out what is not.
 func TestReplayOfTooMany(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
