@@ -34,7 +34,7 @@ func TestUnusableDescriptions(t *testing.T) {
 		{"certificate without key", server, `client-certificate: ca.crt`, "client-key-data or client-key must be specified for u"},
 		{"another certificate's key", server, `client-certificate: ca.crt, client-key: other.key`, "private key does not match public key"},
 		{"all files missing", server, `client-certificate: no.crt, client-key: no.key, tokenFile: no.token`,
-			"client-certificate " + dir + "/no.crt: no such file or directory\nclient-key " + dir + "/no.key: no such file or directory\ntokenFile " + dir + "/no.token: no such file or directory"},
+			"client-certificate " + dir + "/no.crt: no such file or directory; client-key " + dir + "/no.key: no such file or directory; tokenFile " + dir + "/no.token: no such file or directory"},
 		{"token file blank", server, `tokenFile: blank`, "tokenFile " + dir + "/blank: is empty"},
 		{"token file is a directory", server, `tokenFile: .`, "tokenFile " + dir + ": is not a file but a directory"},
 		{"two ways to authenticate", server, `token: ` + secret + `, username: x, password: ` + secret, "more than one authentication method found for u"},
