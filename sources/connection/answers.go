@@ -41,7 +41,10 @@ func (a *answers) RoundTrip(req *http.Request) (*http.Response, error) {
 		return nil, err
 	}
 	switch code := resp.StatusCode; {
-	case code < http.StatusOK: // another protocol
+	case code < http.StatusOK: // another protocol, which has no bounds
+		if req.Header.Get("Upgrade") == "" {
+			return inFront(req, resp), nil
+		}
 	case code >= http.StatusBadRequest:
 		return refusal(req, resp), nil
 	case code >= http.StatusMultipleChoices:
@@ -68,6 +71,9 @@ func isWatch(req *http.Request) bool {
 
 // refusal reads an answer that tells of an error.
 func refusal(req *http.Request, resp *http.Response) *http.Response {
+	if whole := budgetOf(req.Context()); whole != nil {
+		weigh(req, resp, whole, 0) // others may hold as many at the same time
+	}
 	weigh(req, resp, newBudget(maxRefusal), 0)
 	body := resp.Body
 	timer := time.AfterFunc(refusalTimeout, func() { _ = body.Close() })
@@ -154,6 +160,8 @@ func expected(req *http.Request, resp *http.Response) bool {
 	switch {
 	case mediaType == "" || strings.Contains(accept, mediaType) || passedThrough(req):
 		return true
+	case strings.HasSuffix(mediaType, "+protobuf") && strings.Contains(accept, "+protobuf"):
+		return true // OpenAPI's has two names
 	case mediaType == "text/html", strings.Contains(mediaType, "protobuf"), strings.Contains(mediaType, "cbor"):
 		return false
 	}

@@ -1,6 +1,7 @@
 package connection
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"crypto/tls"
 	"encoding/hex"
@@ -37,7 +38,7 @@ const (
 type clients struct {
 	watches, calls, probes *rest.RESTClient
 	discovery              *discoverer
-	cert                   atomic.Pointer[tls.Certificate] // of the plugin, when it was last asked
+	said                   atomic.Pointer[pluginCredentials] // by the plugin, when it was last asked
 	// For those who bring their own clients.
 	watchTransport, callTransport http.RoundTripper
 	digest                        string  // of server URL and CA
@@ -197,11 +198,12 @@ func (c *clients) layers(conf *transport.Config, t http.RoundTripper) (http.Roun
 	return &giveUp{next: rt, plugin: c.plugin}, err
 }
 
-// rotated cuts what was opened with another certificate of the plugin: it would
-// stay who it was.
-func (c *clients) rotated(cert *tls.Certificate) {
-	before := c.cert.Swap(cert)
-	if before != nil && before != cert {
+// rotated cuts what was opened with another certificate of the plugin, or none: it
+// would stay who it was. A plugin that is asked again mostly has another token and
+// the same certificate.
+func (c *clients) rotated(now *pluginCredentials) {
+	before := c.said.Swap(now)
+	if before != nil && before != now && !slices.EqualFunc(before.chain(), now.chain(), bytes.Equal) {
 		c.dialer.cut()
 	}
 }

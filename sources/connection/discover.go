@@ -16,13 +16,18 @@ import (
 	"github.com/fairlead-dev/fairlead/internal/member"
 )
 
-// maxGroupVersions bounds how many documents one discovery may read: client-go
-// asks for all of them at once.
+// maxGroupVersions bounds how many documents one discovery may read.
 const maxGroupVersions = 1000
 
-// discoverer is client-go's discovery within bounds. What it holds in memory at
-// any time is at most maxDiscovery, however many ask. It sleeps through no Retry-After and tries nothing again: that is for those
-// who ask, who can show that they wait.
+// maxReads bounds how many documents one discovery reads at the same time:
+// client-go asks for all of them at once, and the head of each answer may have
+// maxResponseHead.
+const maxReads = 16
+
+// discoverer is client-go's discovery within bounds. What the bodies that it has
+// read take in memory at any time is at most maxDiscovery, however many ask. It
+// sleeps through no Retry-After and tries nothing again: that is for those who
+// ask, who can show that they wait.
 type discoverer struct {
 	documents
 	turns *semaphore.Weighted
@@ -30,7 +35,7 @@ type discoverer struct {
 
 func newDiscoverer(client rest.Interface) *discoverer {
 	return &discoverer{
-		documents: documents{discovery.NewDiscoveryClient(onlyOnce{client})},
+		documents: documents{discovery.NewDiscoveryClient(onlyOnce{client}), semaphore.NewWeighted(maxReads)},
 		turns:     semaphore.NewWeighted(maxDiscovery / maxDocument),
 	}
 }
@@ -42,7 +47,19 @@ type onlyOnce struct{ rest.Interface }
 func (c onlyOnce) Get() *rest.Request { return c.Interface.Get().MaxRetries(0) }
 
 // documents are client-go's discovery, as long as there are not too many of them.
-type documents struct{ *discovery.DiscoveryClient }
+type documents struct {
+	*discovery.DiscoveryClient
+	reads *semaphore.Weighted
+}
+
+// ServerResourcesForGroupVersionWithContext reads one document.
+func (d documents) ServerResourcesForGroupVersionWithContext(ctx context.Context, groupVersion string) (*metav1.APIResourceList, error) {
+	if err := d.reads.Acquire(ctx, 1); err != nil {
+		return nil, context.Cause(ctx)
+	}
+	defer d.reads.Release(1)
+	return d.DiscoveryClient.ServerResourcesForGroupVersionWithContext(ctx, groupVersion)
+}
 
 // GroupsAndMaybeResourcesWithContext is client-go's first step.
 func (d documents) GroupsAndMaybeResourcesWithContext(ctx context.Context) (

@@ -20,6 +20,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/serializer"
 	"k8s.io/client-go/pkg/apis/clientauthentication"
 	"k8s.io/client-go/pkg/apis/clientauthentication/install"
+	clientgo "k8s.io/client-go/plugin/pkg/client/auth/exec"
 	"k8s.io/client-go/rest"
 	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
 )
@@ -48,6 +49,14 @@ type pluginCredentials struct {
 	token   string
 	cert    *tls.Certificate // nil: none
 	expires time.Time        // zero: never
+}
+
+// chain is the certificate with those above it, or nothing.
+func (c *pluginCredentials) chain() [][]byte {
+	if c.cert == nil {
+		return nil
+	}
+	return c.cert.Certificate
 }
 
 // credentials returns what to send, of the plugin if there is nothing that is
@@ -81,6 +90,9 @@ func (p *plugin) run() (*pluginCredentials, error) {
 	cfg := p.config()
 	if cfg.InteractiveMode == clientcmdapi.AlwaysExecInteractiveMode {
 		return nil, errors.New("it wants a terminal, and fairlead runs unattended: set interactiveMode to Never or IfAvailable")
+	}
+	if err := clientgo.ValidatePluginPolicy(cfg.PluginPolicy); err != nil {
+		return nil, err
 	}
 	gv, err := schema.ParseGroupVersion(cfg.APIVersion)
 	if err != nil || gv.Group != clientauthentication.GroupName || gv.Version != "v1" && gv.Version != "v1beta1" {
@@ -205,8 +217,8 @@ func (b *limitedBuffer) Write(p []byte) (int, error) {
 type withPlugin struct {
 	next   http.RoundTripper
 	plugin *plugin
-	// rotated is told the certificate before each request.
-	rotated func(*tls.Certificate)
+	// rotated is told what the plugin says, before each request.
+	rotated func(*pluginCredentials)
 }
 
 // RoundTrip sends the request, which it changes.
@@ -218,7 +230,7 @@ func (w *withPlugin) RoundTrip(req *http.Request) (*http.Response, error) {
 	if err != nil {
 		return nil, err
 	}
-	w.rotated(c.cert)
+	w.rotated(c)
 	if c.token != "" {
 		req.Header.Set("Authorization", "Bearer "+c.token)
 	}

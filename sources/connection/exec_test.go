@@ -2,8 +2,11 @@ package connection
 
 import (
 	"bytes"
+	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
+	"net"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -13,8 +16,12 @@ import (
 	"time"
 
 	"github.com/go-logr/logr/funcr"
+	apiruntime "k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/client-go/pkg/apis/clientauthentication"
+	clientgo "k8s.io/client-go/plugin/pkg/client/auth/exec"
 	"k8s.io/client-go/rest"
 	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
+	"k8s.io/client-go/transport"
 
 	"github.com/fairlead-dev/fairlead/internal/member"
 )
@@ -147,6 +154,9 @@ func TestPluginsThatMayNotRun(t *testing.T) {
 		"is not known":       func(c *clientcmdapi.ExecConfig) { c.APIVersion = "client.authentication.k8s.io/v1alpha1" },
 		"does not allow it":  func(c *clientcmdapi.ExecConfig) { c.PluginPolicy.PolicyType = clientcmdapi.PluginPolicyDenyAll },
 		"get it from a shop": func(c *clientcmdapi.ExecConfig) { c.Command, c.InstallHint = "/nonexistent", "get it from a shop" },
+		"allowlist is non-nil": func(c *clientcmdapi.ExecConfig) {
+			c.PluginPolicy.Allowlist = []clientcmdapi.AllowlistEntry{{Command: "other"}}
+		},
 		"policy \"Allowlist\"": func(c *clientcmdapi.ExecConfig) {
 			c.PluginPolicy = clientcmdapi.PluginPolicy{PolicyType: clientcmdapi.PluginPolicyAllowlist, Allowlist: []clientcmdapi.AllowlistEntry{{Command: "other"}}}
 		},
@@ -185,5 +195,92 @@ echo '{"apiVersion":"client.authentication.k8s.io/v1","kind":"ExecCredential","s
 	p.stop()
 	if _, err := p.credentials(p.cached); err == nil || errors.Is(err, os.ErrNotExist) {
 		t.Errorf("ran although nobody asks any more: %v", err)
+	}
+}
+
+// TestRotation: connections stay open when the plugin says the same certificate
+// again, with another token or with none.
+func TestRotation(t *testing.T) {
+	said := func(token, cert string) *pluginCredentials {
+		c := &pluginCredentials{token: token}
+		if cert != "" {
+			c.cert = &tls.Certificate{Certificate: [][]byte{[]byte(cert)}}
+		}
+		return c
+	}
+	for name, tt := range map[string]struct {
+		before, after *pluginCredentials
+		cut           bool
+	}{
+		"the first":                {nil, said("a", "x"), false},
+		"another token":            {said("a", ""), said("b", ""), false},
+		"the same certificate":     {said("a", "x"), said("b", "x"), false},
+		"another certificate":      {said("a", "x"), said("a", "y"), true},
+		"a certificate after none": {said("a", ""), said("a", "x"), true},
+		"none any more":            {said("a", "x"), said("a", ""), true},
+	} {
+		c := &clients{dialer: newDialer(func(context.Context, string, string) (net.Conn, error) {
+			one, other := net.Pipe()
+			t.Cleanup(func() { _, _ = one.Close(), other.Close() })
+			return one, nil
+		})}
+		if tt.before != nil {
+			c.rotated(tt.before)
+		}
+		if _, err := c.dialer.DialContext(t.Context(), "tcp", "a.example:443"); err != nil {
+			t.Fatal(err)
+		}
+		c.rotated(tt.after)
+		if cut := len(c.dialer.open) == 0; cut != tt.cut {
+			t.Errorf("%s: cut %t", name, cut)
+		}
+	}
+}
+
+// TestPluginIsRunAsByClientGo: it sees the same arguments, environment and
+// standard input, whichever of both runs it.
+func TestPluginIsRunAsByClientGo(t *testing.T) {
+	for _, version := range []string{"v1", "v1beta1"} {
+		for _, info := range []bool{false, true} {
+			seen := filepath.Join(t.TempDir(), "seen")
+			exec := pluginScript(t, `{ echo "$0 $*"; env | sort; cat; } >`+seen+`
+echo '{"apiVersion":"client.authentication.k8s.io/`+version+`","kind":"ExecCredential","status":{"token":"t0k3n"}}'`)
+			exec.APIVersion = "client.authentication.k8s.io/" + version
+			exec.Args = []string{"get", "a token"}
+			exec.InteractiveMode, exec.ProvideClusterInfo = clientcmdapi.NeverExecInteractiveMode, info
+			exec.Env = append(exec.Env, clientcmdapi.ExecEnvVar{Name: "HOME", Value: "/elsewhere"})
+			exec.Config = &apiruntime.Unknown{Raw: []byte(`{"audience":"a"}`), ContentType: "application/json"}
+			cfg := &rest.Config{Host: "https://a.example/prefix", ExecProvider: exec}
+			cfg.CAData, cfg.ServerName = []byte("a CA"), "b.example"
+
+			p := pluginOf(copyREST(cfg), nil, func(line string) string { return line })
+			defer p.stop()
+			c, err := p.credentials(nil)
+			if err != nil || c.token != "t0k3n" {
+				t.Fatal(err)
+			}
+			ours, _ := os.ReadFile(seen)
+			var cluster *clientauthentication.Cluster
+			if info {
+				if cluster, err = rest.ConfigToExecCluster(cfg); err != nil {
+					t.Fatal(err)
+				}
+			}
+			theirs, err := clientgo.GetAuthenticator(exec, cluster)
+			if err != nil {
+				t.Fatal(err)
+			}
+			var conf transport.Config
+			if err := theirs.UpdateTransportConfig(&conf); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := conf.TLS.GetCertHolder.GetCert(); err != nil {
+				t.Fatal(err)
+			}
+			want, _ := os.ReadFile(seen)
+			if len(want) == 0 || !bytes.Equal(ours, want) {
+				t.Errorf("%s, %t:\n%s\nwant\n%s", version, info, ours, want)
+			}
+		}
 	}
 }

@@ -19,9 +19,15 @@ const (
 	// shortestSecret is the least length, in bytes, of what is looked for:
 	// what is shorter would only garble texts.
 	shortestSecret = 4
+	// shortestUnnamed is the same for a variable of a plugin's environment that
+	// does not sound secret: a region, a profile, or "true" stand in many texts.
+	shortestUnnamed = 16
 	// longestText bounds a text that is shown.
 	longestText = 500
 )
+
+// secretName is part of what variables are called that hold something secret.
+var secretName = regexp.MustCompile(`(?i)token|pass|secret|key|cred|auth`)
 
 // credentials are recognised by their looks where they are not known.
 var credentials = regexp.MustCompile(`(?i)\b(bearer|basic)[ :]+[\w.~+/=-]{16,}|\beyJ[\w-]{8,}\.[\w-]+(\.[\w-]+)?|://[^/\s"@]+@`)
@@ -49,7 +55,9 @@ func newRedactor(cfg *rest.Config) redactor {
 	}
 	if cfg.ExecProvider != nil {
 		for _, v := range cfg.ExecProvider.Env {
-			r.known = append(r.known, v.Value)
+			if len(v.Value) >= shortestUnnamed || secretName.MatchString(v.Name) {
+				r.known = append(r.known, v.Value)
+			}
 		}
 	}
 	r.known = slices.DeleteFunc(r.known, func(s string) bool { return len(s) < shortestSecret })

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"k8s.io/client-go/rest"
+	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
 
 	"github.com/fairlead-dev/fairlead/internal/member"
 	"github.com/fairlead-dev/fairlead/internal/testenv"
@@ -78,5 +79,18 @@ func TestSentRemembersTheLast(t *testing.T) {
 	}
 	if got := strings.Join(s.all(), " "); got != "token-2 token-3 token-4 token-5" {
 		t.Error(got)
+	}
+}
+
+// TestWordsOfAnEnvironment: what a plugin's environment says of regions, profiles
+// and switches is no secret, and would be missing in every other text.
+func TestWordsOfAnEnvironment(t *testing.T) {
+	cfg := &rest.Config{ExecProvider: &clientcmdapi.ExecConfig{Env: []clientcmdapi.ExecEnvVar{
+		{Name: "AWS_PROFILE", Value: "default"}, {Name: "AWS_REGION", Value: "eu-west-1"}, {Name: "QUIET", Value: "true"},
+		{Name: "VAULT_PASSWORD", Value: "hunter2"}, {Name: "X", Value: "0123456789abcdef"},
+	}}}
+	got := newRedactor(cfg).text(errors.New(`namespaces "default" in eu-west-1: true, hunter2 0123456789ABCDEF`))
+	if want := `namespaces "default" in eu-west-1: true, [redacted] [redacted]`; got != want {
+		t.Errorf("got %s, want %s", got, want)
 	}
 }

@@ -13,23 +13,25 @@ import (
 // What an answer may take in memory once it has been decoded, in bytes. A body is
 // weighed as it is read, after it was decompressed: its bytes, and what JSON makes
 // of them beside. {}, is three bytes, and an empty element of a list of resources
-// some hundred.
+// some hundred. So it is if the element is no object at all: the decoder makes
+// room for it before it sees that.
 const (
 	// maxRefusal is for an answer that tells of an error.
 	maxRefusal = 1 << 20
 	// maxProbe is for an answer to a probe.
 	maxProbe = 1 << 20
 	// maxDocument is for the resources of one version of an API group: some
-	// 2,500 of them.
+	// 1,500 of them.
 	maxDocument = 4 << 20
 	// maxDiscovery is for all that there is to discover, in one document or in
-	// many: some 6,000 resources.
+	// many: some 5,000 resources.
 	maxDiscovery = 16 << 20
 	// maxFrame is for one frame of a watch that a cache reads. etcd takes objects
 	// of up to 1.5 MiB.
 	maxFrame = 32 << 20
 
-	weightOfObject  = 512 // of a {, beside itself
+	weightOfObject  = 512 // of a {, beside itself, and of an element that is neither object nor text
+	weightOfText    = 96  // of an element that is text
 	weightOfElement = 32  // of a comma or a [
 	weightOfByte    = 4   // of a byte of protobuf
 )
@@ -67,10 +69,12 @@ type weighed struct {
 	whole    *budget // of the body; nil: none
 	frame    int64   // what each frame of it may weigh; zero: anything
 
-	text, escaped bool // where in the JSON it is
-	depth         int
-	inFrame       int64 // weight of the frame so far
-	heaviest      int64 // that any frame had
+	text, escaped bool   // where in the JSON it is
+	element       bool   // one of an array is next
+	objects       uint64 // a bit for each { or [ it is inside of, the innermost lowest: set for a {
+	depth         int    // of {
+	inFrame       int64  // weight of the frame so far
+	heaviest      int64  // that any frame had
 	err           error
 }
 
@@ -116,16 +120,10 @@ func (w *weighed) weight(p []byte) (total int64) {
 			w.escaped = false
 		case w.text:
 			w.escaped, w.text = c == '\\', c != '"'
-		case c == '"':
-			w.text = true
-		case c == '{':
-			weight += weightOfObject
-			w.depth++
-		case c == '[' || c == ',':
-			weight += weightOfElement
-		case c == '}':
-			w.depth--
-			ends = w.depth <= 0
+		case c == ' ' || c == '\n' || c == '\r' || c == '\t':
+		default:
+			weight += w.token(c)
+			ends = c == '}' && w.depth <= 0
 		}
 		total += weight
 		w.inFrame += weight
@@ -135,4 +133,39 @@ func (w *weighed) weight(p []byte) (total int64) {
 		}
 	}
 	return total
+}
+
+// token returns what a byte outside of a text weighs beside itself.
+func (w *weighed) token(c byte) (weight int64) {
+	if w.element {
+		w.element = false
+		switch c {
+		case '{', ']':
+		case '"':
+			weight = weightOfText
+		default:
+			weight = weightOfObject
+		}
+	}
+	switch c {
+	case '"':
+		w.text = true
+	case '{':
+		weight += weightOfObject
+		w.depth++
+		w.objects = w.objects<<1 | 1
+	case '[':
+		weight += weightOfElement
+		w.element = true
+		w.objects <<= 1
+	case ',':
+		weight += weightOfElement
+		w.element = w.objects&1 == 0
+	case '}':
+		w.depth--
+		w.objects >>= 1 // what is too far out to be remembered is taken for an array
+	case ']':
+		w.objects >>= 1
+	}
+	return weight
 }

@@ -1,12 +1,17 @@
 package connection
 
 import (
+	"encoding/json"
 	"io"
+	"math"
 	"net/http"
 	"net/url"
+	"runtime"
 	"strings"
 	"testing"
 	"testing/iotest"
+
+	apidiscoveryv2 "k8s.io/api/apidiscovery/v2"
 )
 
 func weighAll(t *testing.T, body, contentType string, whole *budget, frame int64) (int, error) {
@@ -28,6 +33,9 @@ func TestWeights(t *testing.T) {
 		"a string":       {`"{[,\"{"`, "application/json", 8},
 		"an object":      {`{}`, "application/json", 2 + weightOfObject},
 		"a list":         {`[{},{}]`, "application/json", 7 + 2*weightOfObject + 2*weightOfElement},
+		"a list of text": {`{"a":["b", "c"],"d":"e"}`, "application/json", 24 + weightOfObject + 2*weightOfText + 3*weightOfElement},
+		"no objects":     {`[0,[],null]`, "application/json", 11 + 3*weightOfObject + 4*weightOfElement},
+		"nested deeply":  {strings.Repeat("[", 70) + strings.Repeat("]", 69) + ",1]", "application/json", 142 + 70*weightOfObject + 71*weightOfElement},
 		"protobuf":       {"k8s\x00{{", "application/vnd.kubernetes.protobuf", 6 * weightOfByte},
 		"after a string": {`{"a":"}"},`, "application/json", 10 + weightOfObject + weightOfElement},
 	} {
@@ -41,10 +49,30 @@ func TestWeights(t *testing.T) {
 	}
 }
 
+// TestNothingIsLight: decoded, an answer takes no more than some times of what it
+// weighs, also if it is nothing that was asked for.
+func TestNothingIsLight(t *testing.T) {
+	for _, element := range []string{`{}`, `0`, `null`, `true`, `""`, `[]`} {
+		text := `{"items":[` + strings.Repeat(element+",", 20_000) + element + `]}`
+		all := newBudget(math.MaxInt64)
+		if _, err := weighAll(t, text, "application/json", all, 0); err != nil {
+			t.Fatal(err)
+		}
+		weight := math.MaxInt64 - all.left.Load()
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		_ = json.Unmarshal([]byte(text), &apidiscoveryv2.APIGroupDiscoveryList{}) // a type error, mostly
+		runtime.ReadMemStats(&after)
+		if took := int64(after.TotalAlloc - before.TotalAlloc); took > 16*weight {
+			t.Errorf("%s: weighs %d, but takes %d", element, weight, took)
+		}
+	}
+}
+
 // TestWeightOfFrames: a watch may go on for ever, but none of its frames.
 func TestWeightOfFrames(t *testing.T) {
 	const frame = `{"type":"ADDED","object":{"a":["}"]}}` + "\n"
-	most := int64(len(frame) + 2*weightOfObject + 2*weightOfElement)
+	most := int64(len(frame) + 2*weightOfObject + 2*weightOfElement + weightOfText)
 	if n, err := weighAll(t, strings.Repeat(frame, 10000), "application/json", nil, most); err != nil || n != 10000*len(frame) {
 		t.Errorf("read %d bytes, %v", n, err)
 	}
