@@ -228,7 +228,7 @@ func (c *clients) close() {
 // and logs.)
 func sameHost(req *http.Request, via []*http.Request) error {
 	const most = 10 // as net/http
-	why := ""
+	var why string
 	switch first := via[0].URL; {
 	case req.URL.Host != first.Host || req.URL.Scheme != first.Scheme:
 		why = "the server redirects to another address, which is not followed so that credentials stay here; configure the address that is meant"
