@@ -64,16 +64,17 @@ func (s *server) RoundTrip(r *http.Request) (*http.Response, error) {
 		s.mu.Lock()
 		s.asks = append(s.asks, fmt.Sprintf("%s from %q", r.URL.Path[len("/api/v1/"):], q.Get("resourceVersion")))
 		s.mu.Unlock()
+		kind := map[string]string{"/api/v1/configmaps": "ConfigMap", "/api/v1/secrets": "Secret"}[r.URL.Path]
 		body, w := io.Pipe()
 		context.AfterFunc(r.Context(), func() { _ = w.CloseWithError(r.Context().Err()) })
 		go func() {
 			if q.Get("sendInitialEvents") != "" {
 				for i := range s.more {
-					_, _ = fmt.Fprintf(w, `{"type":"ADDED","object":{"kind":"ConfigMap","apiVersion":"v1","metadata":{"name":"more-%d","namespace":"ns","uid":"more-%d","resourceVersion":"4"}}}`+"\n", i, i)
+					_, _ = fmt.Fprintf(w, `{"type":"ADDED","object":{"kind":%q,"apiVersion":"v1","metadata":{"name":"more-%d","namespace":"ns","uid":"more-%d","resourceVersion":"4"}}}`+"\n", kind, i, i)
 				}
-				_, _ = fmt.Fprintf(w, `{"type":"ADDED","object":{"kind":"ConfigMap","apiVersion":"v1","metadata":{"name":%q,"namespace":"ns","uid":"object-of-%s","resourceVersion":"5"}}}
-{"type":"BOOKMARK","object":{"kind":"ConfigMap","metadata":{"resourceVersion":"10","annotations":{"k8s.io/initial-events-end":"true"}}}}
-`, "of-"+s.uid, s.uid)
+				_, _ = fmt.Fprintf(w, `{"type":"ADDED","object":{"kind":%q,"apiVersion":"v1","metadata":{"name":%q,"namespace":"ns","uid":"object-of-%s","resourceVersion":"5"}}}
+{"type":"BOOKMARK","object":{"kind":%[1]q,"metadata":{"resourceVersion":"10","annotations":{"k8s.io/initial-events-end":"true"}}}}
+`, kind, "of-"+s.uid, s.uid)
 			}
 		}()
 		return answer(200, body)

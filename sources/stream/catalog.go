@@ -24,6 +24,7 @@ type served struct {
 	client discovery.DiscoveryInterfaceWithContext
 	few    map[schema.GroupVersion]*metav1.APIResourceList // asked for one by one
 	all    *catalog                                        // once it was needed
+	broken error                                           // why one of few could not be read; it has the server's words
 }
 
 func look(client discovery.DiscoveryInterface) *served {
@@ -48,6 +49,9 @@ func (a *served) version(ctx context.Context, gv schema.GroupVersion) ([]metav1.
 		if err != nil && !apierrors.IsNotFound(err) && code < http.StatusInternalServerError {
 			return nil, fmt.Errorf("%w: %s: %w", errDiscovery, gv, err)
 		}
+		if code >= http.StatusInternalServerError {
+			a.broken = fmt.Errorf("%s: %w", gv, err)
+		}
 		a.few[gv] = list
 	}
 	if list == nil {
@@ -64,6 +68,10 @@ func (a *served) everything(ctx context.Context) (*catalog, error) {
 	groups, lists, err := a.client.ServerGroupsAndResourcesWithContext(ctx)
 	failed, partly := discovery.GroupDiscoveryFailedErrorGroups(err)
 	if err != nil && !partly || groups == nil || lists == nil {
+		// client-go does not read what the server says of why it does not tell all.
+		if _, answered := statusCode(err); answered && a.broken != nil {
+			err = a.broken
+		}
 		return nil, fmt.Errorf("%w: %w", errDiscovery, err)
 	}
 	a.all = newCatalog(groups, lists, failed)
