@@ -62,14 +62,16 @@ func (b *watchBody) broke(err error) bool {
 	return true
 }
 
-// linger keeps a watch that began with a list from ending within a second of
-// what it told last: the informer would take it for one that never worked, and
-// list again.
+// linger keeps a watch that began with a list from ending within a second of when
+// the informer has taken that in: the informer would take it for one that never
+// worked, and list again. How long it takes for a list after it was read, depends
+// on how busy the process is; what is waited for in excess only delays the next
+// watch, and only where one is cut right after its list.
 func (b *watchBody) linger() {
 	if b.wire.req.URL.Query().Get("sendInitialEvents") != "true" {
 		return
 	}
-	const short = 1100 * time.Millisecond
+	const short = 1800 * time.Millisecond
 	i := b.wire.informer
 	i.mu.Lock()
 	left := time.Until(i.last.Add(short))
