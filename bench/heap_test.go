@@ -97,9 +97,9 @@ func heapOfLedger(b *testing.B, objects int) {
 		for i := range objects {
 			name := ledger.Name{Namespace: fmt.Sprintf("ns-%02d", i%20), Name: fmt.Sprintf("object-%07d", i)}
 			version := ledger.Version{UID: fmt.Sprintf("%08x-0000-4000-8000-%012x", i*2654435761%(1<<32), i), ResourceVersion: strconv.Itoa(i + 1)}
-			ticket, _ := cursor.Observe(name, version, false, true)
-			cursor.Begin(ticket, name, version, false)
-			cursor.Ack(ticket, name, version, false)
+			sequence, _ := cursor.Observe(name, version, false, true)
+			cursor.Begin(sequence, name, version, false)
+			cursor.Ack(sequence, name, version, false)
 		}
 		cursor.EndSnapshot(strconv.Itoa(objects + 1))
 		cursor.Seen(strconv.Itoa(objects + 1))

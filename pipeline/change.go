@@ -98,8 +98,8 @@ type Change struct {
 	Object []byte
 	// Observed is when the change was read from the member.
 	Observed time.Time
-	// Ticket is the tracker's mark for this observation; no one else reads it.
-	Ticket uint64
+	// Sequence is the number of this observation among those of its tracker.
+	Sequence uint64
 }
 
 // changeOverhead is what a waiting change costs beside its object: the struct,

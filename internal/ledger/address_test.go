@@ -34,13 +34,13 @@ func (s *stored) fillAgain(c *Cursor, objects int) (delivered int) {
 	s.Helper()
 	c.BeginSnapshot()
 	for i, v := range []Version{at(uid3, 11), at(uuid(2), 12)}[:objects] {
-		ticket, verdict := c.Observe(pod(i+1), v, false, true)
+		sequence, verdict := c.Observe(pod(i+1), v, false, true)
 		if verdict != Deliver {
 			continue
 		}
 		delivered++
-		c.begin(ticket, pod(i+1), v, false)
-		c.Ack(ticket, pod(i+1), v, false)
+		c.begin(sequence, pod(i+1), v, false)
+		c.Ack(sequence, pod(i+1), v, false)
 	}
 	return delivered
 }
@@ -161,8 +161,8 @@ func TestOwedOfWhatIsHeld(t *testing.T) {
 	s := newStored(t)
 	c := s.reach("a")
 	s.wantNew(c)
-	ticket, _ := c.Observe(pod(1), at(uid3, 11), false, false)
-	c.begin(ticket, pod(1), at(uid3, 11), false)
+	sequence, _ := c.Observe(pod(1), at(uid3, 11), false, false)
+	c.begin(sequence, pod(1), at(uid3, 11), false)
 	s.commit(true)
 	s.wantOwed(s.reach("a", "b"), "whole", `sinks ["b"] were not there before`)
 }
@@ -177,8 +177,8 @@ func TestAcksAreStoredWithTheirSinks(t *testing.T) {
 			c.Address("whole")
 			c.BeginSnapshot()
 			s.hand(c, 1, at(uid3, 30), false, true)
-			ticket, _ := c.Observe(pod(3), at(uuid(3), 31), false, true)
-			c.begin(ticket, pod(3), at(uuid(3), 31), false)
+			sequence, _ := c.Observe(pod(3), at(uuid(3), 31), false, true)
+			c.begin(sequence, pod(3), at(uuid(3), 31), false)
 			if s.store.failing = fails; fails {
 				if err := s.ledger.writer.commit(t.Context(), false); err == nil {
 					t.Fatal("a store that fails does not")

@@ -11,11 +11,11 @@ import (
 )
 
 // begins fails the test if Begin has not returned within the time that is given.
-func (r *running) begins(within time.Duration, ticket uint64, n Name, v Version) (ghosts []string) {
+func (r *running) begins(within time.Duration, sequence uint64, n Name, v Version) (ghosts []string) {
 	r.Helper()
 	ctx, cancel := context.WithTimeout(r.Context(), within)
 	defer cancel()
-	ghosts, _, err := beginAndWait(ctx, r.cursor, ticket, n, v, false)
+	ghosts, _, err := beginAndWait(ctx, r.cursor, sequence, n, v, false)
 	if err != nil {
 		r.Fatalf("Begin of %v: %v", n, err)
 	}
@@ -26,8 +26,8 @@ func (r *running) begins(within time.Duration, ticket uint64, n Name, v Version)
 // with it.
 func (r *running) another(i int) {
 	r.Helper()
-	ticket, _ := r.cursor.Observe(pod(i), at20(i), false, false)
-	r.begins(time.Second, ticket, pod(i), at20(i))
+	sequence, _ := r.cursor.Observe(pod(i), at20(i), false, false)
+	r.begins(time.Second, sequence, pod(i), at20(i))
 }
 
 // held returns the UIDs that a new process would take a sink to hold.
@@ -46,19 +46,19 @@ func TestWaitingUIDsAreNotedAhead(t *testing.T) {
 		c := r.snapshotted()
 		time.Sleep(1100 * time.Millisecond)
 		before := len(r.store.seen())
-		tickets := make([]uint64, 1000)
-		for i := range tickets {
-			tickets[i], _ = c.Observe(pod(i), at20(i), false, false)
+		sequences := make([]uint64, 1000)
+		for i := range sequences {
+			sequences[i], _ = c.Observe(pod(i), at20(i), false, false)
 		}
-		r.begins(time.Second, tickets[0], pod(0), at20(0))
-		for i, ticket := range tickets[1:] {
-			r.begins(0, ticket, pod(i+1), at20(i+1)) // not even time for a wait that ends
-			c.Ack(ticket, pod(i+1), at20(i+1), false)
+		r.begins(time.Second, sequences[0], pod(0), at20(0))
+		for i, sequence := range sequences[1:] {
+			r.begins(0, sequence, pod(i+1), at20(i+1)) // not even time for a wait that ends
+			c.Ack(sequence, pod(i+1), at20(i+1), false)
 		}
-		if seen := r.store.seen()[before:]; len(seen) != 1 || seen[0].records != len(tickets) {
+		if seen := r.store.seen()[before:]; len(seen) != 1 || seen[0].records != len(sequences) {
 			t.Errorf("1000 waiting UIDs took transactions %+v", seen)
 		}
-		if n := len(r.restart().held); n != len(tickets) {
+		if n := len(r.restart().held); n != len(sequences) {
 			t.Errorf("the store has %d notes", n)
 		}
 	})
@@ -72,8 +72,8 @@ func TestTransactionsShareTheirSync(t *testing.T) {
 		time.Sleep(1100 * time.Millisecond)
 		before := len(r.store.seen())
 		for i := range 1000 {
-			ticket, _ := c.Observe(pod(i), at20(i), false, false)
-			go func() { _, _, _ = beginAndWait(t.Context(), c, ticket, pod(i), at20(i), false) }()
+			sequence, _ := c.Observe(pod(i), at20(i), false, false)
+			go func() { _, _, _ = beginAndWait(t.Context(), c, sequence, pod(i), at20(i), false) }()
 			time.Sleep(time.Millisecond)
 		}
 		if n := len(r.store.seen()) - before; n > 102 {
@@ -87,21 +87,21 @@ func TestAcksGoAlongWithNotes(t *testing.T) {
 	bubble(t, func(t *testing.T, r *running) {
 		c := r.snapshotted()
 		time.Sleep(1100 * time.Millisecond)
-		tickets := make([]uint64, 500)
-		for i := range tickets {
-			tickets[i], _ = c.Observe(pod(i), at20(i), false, false)
+		sequences := make([]uint64, 500)
+		for i := range sequences {
+			sequences[i], _ = c.Observe(pod(i), at20(i), false, false)
 			c.Seen(at20(i).ResourceVersion)
 		}
-		for i, ticket := range tickets {
-			r.begins(time.Second, ticket, pod(i), at20(i))
-			c.Ack(ticket, pod(i), at20(i), false)
+		for i, sequence := range sequences {
+			r.begins(time.Second, sequence, pod(i), at20(i))
+			c.Ack(sequence, pod(i), at20(i), false)
 		}
 		if again := r.restart(); again.Stats().Known != 500 || len(again.held) != 500 {
 			t.Fatalf("the store has %+v, %d held", again.Stats(), len(again.held))
 		}
 		before := len(r.store.seen())
-		ticket, _ := c.Observe(pod(500), at20(500), false, false)
-		r.begins(time.Second, ticket, pod(500), at20(500))
+		sequence, _ := c.Observe(pod(500), at20(500), false, false)
+		r.begins(time.Second, sequence, pod(500), at20(500))
 		if seen := r.store.seen()[before:]; len(seen) != 1 || seen[0].heads > 0 {
 			t.Fatalf("a note took transactions %+v", seen)
 		}
@@ -162,11 +162,11 @@ func TestReplacedNoteAheadIsForgotten(t *testing.T) {
 					t.Fatalf("the store holds %v", held)
 				}
 				_, _ = c.Observe(pod(0), at(uuid(100), 22), true, false)
-				ticket, _ := c.Observe(pod(0), at(uuid(101), 23), false, false)
+				sequence, _ := c.Observe(pod(0), at(uuid(101), 23), false, false)
 				if noted {
 					r.another(2)
 				}
-				if ghosts := r.begins(time.Second, ticket, pod(0), at(uuid(101), 23)); len(ghosts) > 0 {
+				if ghosts := r.begins(time.Second, sequence, pod(0), at(uuid(101), 23)); len(ghosts) > 0 {
 					t.Errorf("%v is to be deleted, which no sink has got", ghosts)
 				}
 				if held := r.held(pod(0)); !slices.Equal(held, []string{uuid(101)}) {
@@ -188,16 +188,16 @@ func TestDeletedBeforeItIsNoted(t *testing.T) {
 				if noted {
 					r.another(1)
 				}
-				ticket, _ := c.Observe(pod(0), at(uuid(0), 30), true, false)
+				sequence, _ := c.Observe(pod(0), at(uuid(0), 30), true, false)
 				r.another(2)
 				if held := r.held(pod(0)); !noted && len(held) > 0 {
 					t.Errorf("the store holds %v, which is deleted", held)
 				}
-				if _, _, err := beginAndWait(t.Context(), c, ticket, pod(0), at(uuid(0), 30), true); err != nil {
+				if _, _, err := beginAndWait(t.Context(), c, sequence, pod(0), at(uuid(0), 30), true); err != nil {
 					t.Fatal(err)
 				}
 				_, _ = c.Observe(pod(0), at(uuid(9), 40), false, false) // in the way of the ack
-				c.Ack(ticket, pod(0), at(uuid(0), 30), true)
+				c.Ack(sequence, pod(0), at(uuid(0), 30), true)
 				time.Sleep(2 * time.Second)
 				if held := r.held(pod(0)); !slices.Equal(held, []string{uuid(9)}) {
 					t.Errorf("the store holds %v", held)
@@ -276,9 +276,9 @@ func TestNothingGathersToBeNotedAhead(t *testing.T) {
 			for i := range 4 * aheadAtOnce {
 				_, _ = c.Observe(pod(i), at20(i), false, false)
 				gone := at(uuid(i), 30+i)
-				ticket, _ := c.Observe(pod(i), gone, true, false)
-				c.begin(ticket, pod(i), gone, true)
-				c.Ack(ticket, pod(i), gone, true)
+				sequence, _ := c.Observe(pod(i), gone, true, false)
+				c.begin(sequence, pod(i), gone, true)
+				c.Ack(sequence, pod(i), gone, true)
 				c.Seen(gone.ResourceVersion)
 			}
 			time.Sleep(2 * time.Second)

@@ -25,9 +25,9 @@ const (
 // Tombstone is a deletion that nobody told of: the object is known, but a
 // snapshot no longer held it.
 type Tombstone struct {
-	Name    Name
-	Version Version // the UID to delete; the version of the snapshot that told
-	Ticket  uint64
+	Name     Name
+	Version  Version // the UID to delete; the version of the snapshot that told
+	Sequence uint64
 }
 
 // Stats are a cursor's figures at one moment.
@@ -77,20 +77,20 @@ type Cursor struct {
 	dropped   bool // the ledger has it no more
 
 	// What follows is forgotten by a restart.
-	missed       time.Time // since when Join is awaited; zero: not
-	sinks        []string  // those of the ledger
-	last         string    // version of the last frame seen; "" if a snapshot is needed
-	snapshotting bool      // between BeginSnapshot and the Seen after EndSnapshot
-	swept        bool      // EndSnapshot was called
-	partial      bool      // see Partial
-	sweptAt      rv        // version of the last snapshot that was swept
-	sweptTicket  uint64    // of what was observed last before that
-	epoch        uint32
-	ticket       uint64
-	pending      map[name]*pending
-	mostPending  int // since the map was made
-	order        order
-	retried      map[name]*Retried
+	missed        time.Time // since when Join is awaited; zero: not
+	sinks         []string  // those of the ledger
+	last          string    // version of the last frame seen; "" if a snapshot is needed
+	snapshotting  bool      // between BeginSnapshot and the Seen after EndSnapshot
+	swept         bool      // EndSnapshot was called
+	partial       bool      // see Partial
+	sweptAt       rv        // version of the last snapshot that was swept
+	sweptSequence uint64    // of what was observed last before that
+	epoch         uint32
+	sequence      uint64
+	pending       map[name]*pending
+	mostPending   int // since the map was made
+	order         order
+	retried       map[name]*Retried
 
 	odd      map[uid]string // UIDs that are no UUIDs
 	oddLimit int            // how many may gather before those in use are counted
@@ -137,9 +137,9 @@ func (c *Cursor) Reached(resourceVersion string) bool {
 }
 
 // Observe notes a state that the stream has read and says what to do with it.
-// A state to deliver is pending, under the ticket, until it is acked or one
+// A state to deliver is pending, under its sequence, until it is acked or one
 // observed later is; the stream calls Seen once it has handed it over.
-func (c *Cursor) Observe(n Name, v Version, deleted, snapshot bool) (ticket uint64, verdict Verdict) {
+func (c *Cursor) Observe(n Name, v Version, deleted, snapshot bool) (sequence uint64, verdict Verdict) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	key := c.keyLocked(n)
@@ -186,16 +186,16 @@ func (c *Cursor) Observe(n Name, v Version, deleted, snapshot bool) (ticket uint
 	if odd {
 		c.keepOddLocked(u, v.UID)
 	}
-	ticket = c.pendLocked(key, p, seen, deleted, snapshot)
+	sequence = c.pendLocked(key, p, seen, deleted, snapshot)
 	if c.writer != nil && !deleted && (acked == nil || acked.uid != seen.uid) {
 		c.freshLocked(c.pending[name(key)])
 	}
-	return ticket, Deliver
+	return sequence, Deliver
 }
 
 // pendLocked makes an observation of key the newest pending one.
-func (c *Cursor) pendLocked(key []byte, p *pending, seen version, deleted, snapshot bool) (ticket uint64) {
-	c.ticket++
+func (c *Cursor) pendLocked(key []byte, p *pending, seen version, deleted, snapshot bool) (sequence uint64) {
+	c.sequence++
 	if p == nil {
 		p = pendings.Get().(*pending)
 		p.name = c.nameLocked(key, nil)
@@ -210,8 +210,8 @@ func (c *Cursor) pendLocked(key []byte, p *pending, seen version, deleted, snaps
 		p.waiting = span{before: c.last, since: time.Now()}
 		c.order.pushBack(&p.waiting)
 	}
-	p.waiting.last = c.ticket
-	return c.ticket
+	p.waiting.last = c.sequence
+	return c.sequence
 }
 
 // Seen says that everything up to the frame with this version has been handed
@@ -251,14 +251,14 @@ func (c *Cursor) EndSnapshot(resourceVersion string) []Tombstone {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	at := parseRV(resourceVersion)
-	c.swept, c.sweptAt, c.sweptTicket = true, at, c.ticket
+	c.swept, c.sweptAt, c.sweptSequence = true, at, c.sequence
 	var missing []Tombstone
 	sweep := func(n name, u uid) {
 		whole, _ := n.split()
 		missing = append(missing, Tombstone{
-			Name:    whole,
-			Version: Version{c.formatLocked(u), resourceVersion},
-			Ticket:  c.pendLocked([]byte(n), c.pending[n], version{u, at}, true, true),
+			Name:     whole,
+			Version:  Version{c.formatLocked(u), resourceVersion},
+			Sequence: c.pendLocked([]byte(n), c.pending[n], version{u, at}, true, true),
 		})
 	}
 	for n, p := range c.pending {

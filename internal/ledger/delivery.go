@@ -14,8 +14,8 @@ const mapsMayKeep = 1024
 // handed over once safe is closed, at once if that is nil: a UID that the store
 // has never seen must be noted in it before, and nothing is handed over while
 // the store fails.
-func (c *Cursor) Begin(ticket uint64, n Name, v Version, deleted bool) (ghosts []string, known bool, safe <-chan struct{}) {
-	ghosts, known, unnoted := c.begin(ticket, n, v, deleted)
+func (c *Cursor) Begin(sequence uint64, n Name, v Version, deleted bool) (ghosts []string, known bool, safe <-chan struct{}) {
+	ghosts, known, unnoted := c.begin(sequence, n, v, deleted)
 	if c.writer != nil {
 		safe = c.writer.safe(c.cluster, unnoted)
 	}
@@ -23,14 +23,14 @@ func (c *Cursor) Begin(ticket uint64, n Name, v Version, deleted bool) (ghosts [
 }
 
 // begin does all of Begin but ask the store; unnoted says that it must be asked.
-func (c *Cursor) begin(ticket uint64, n Name, v Version, deleted bool) (ghosts []string, known, unnoted bool) {
+func (c *Cursor) begin(sequence uint64, n Name, v Version, deleted bool) (ghosts []string, known, unnoted bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	key, u := c.keyLocked(n), c.uidLocked(v.UID)
 
 	p := c.pending[name(key)]
 	if p != nil {
-		c.beginLocked(p, ticket)
+		c.beginLocked(p, sequence)
 	}
 	held := c.held[name(key)]
 	o := c.acked.get(key)
@@ -76,28 +76,28 @@ func (c *Cursor) touchLocked(n name) {
 	}
 }
 
-// beginLocked moves what is covered up to ticket from waiting to begun.
-func (c *Cursor) beginLocked(p *pending, ticket uint64) {
+// beginLocked moves what is covered up to sequence from waiting to begun.
+func (c *Cursor) beginLocked(p *pending, sequence uint64) {
 	begun, waiting := &p.begun, &p.waiting
 	switch {
 	case !waiting.listed(): // taken again after a failure
-	case !begun.listed() && ticket >= waiting.last:
+	case !begun.listed() && sequence >= waiting.last:
 		c.order.move(waiting, begun)
 	case !begun.listed():
 		// The worker took the older item just before the stream replaced it
 		// in the queue by one that is observed already.
-		c.order.split(waiting, begun, ticket)
-	case ticket >= waiting.last:
+		c.order.split(waiting, begun, sequence)
+	case sequence >= waiting.last:
 		// A newer state took the place of one that had failed.
 		begun.last = waiting.last
 		c.order.remove(waiting)
 	default:
-		begun.last = max(begun.last, ticket)
+		begun.last = max(begun.last, sequence)
 	}
 }
 
 // Ack is called after Begin, once every sink has durably accepted the change.
-func (c *Cursor) Ack(ticket uint64, n Name, v Version, deleted bool) {
+func (c *Cursor) Ack(sequence uint64, n Name, v Version, deleted bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	key := c.keyLocked(n)
@@ -115,7 +115,7 @@ func (c *Cursor) Ack(ticket uint64, n Name, v Version, deleted bool) {
 	}
 	if p != nil {
 		epoch = max(epoch, p.epoch)
-		if p.begun.listed() && ticket >= p.begun.last {
+		if p.begun.listed() && sequence >= p.begun.last {
 			c.order.remove(&p.begun)
 		}
 		if !p.begun.listed() && !p.waiting.listed() {
@@ -135,7 +135,7 @@ func (c *Cursor) Ack(ticket uint64, n Name, v Version, deleted bool) {
 		c.acked.remove(key)
 		// One that was observed before a snapshot and has a newer version is
 		// from a history that was undone: that version may come again.
-		undone := ticket <= c.sweptTicket && !seen.rv.notAfter(c.sweptAt)
+		undone := sequence <= c.sweptSequence && !seen.rv.notAfter(c.sweptAt)
 		if seen.rv&unordered == 0 && !undone {
 			c.rememberLocked(at, seen.rv)
 		}
@@ -148,7 +148,7 @@ func (c *Cursor) Ack(ticket uint64, n Name, v Version, deleted bool) {
 		delete(c.deleted, at)
 	}
 	c.touchLocked(at)
-	c.settleLocked(at, ticket)
+	c.settleLocked(at, sequence)
 	c.advanceLocked()
 }
 

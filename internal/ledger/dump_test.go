@@ -63,14 +63,14 @@ func TestReadAll(t *testing.T) {
 	c.EndSnapshot("5")
 	c.Seen("5")
 	deliver := func(n Name, v Version, deleted, acked bool) {
-		ticket, verdict := c.Observe(n, v, deleted, false)
+		sequence, verdict := c.Observe(n, v, deleted, false)
 		if verdict != Deliver {
 			t.Fatalf("%v of %v: %v", v, n, verdict)
 		}
 		c.Seen(v.ResourceVersion)
-		c.begin(ticket, n, v, deleted)
+		c.begin(sequence, n, v, deleted)
 		if acked {
-			c.Ack(ticket, n, v, deleted)
+			c.Ack(sequence, n, v, deleted)
 		}
 	}
 	a, b, gone, strange := Name{"ns", "a"}, Name{"ns", "b"}, Name{"", "gone"}, Name{"ns", "strange"}

@@ -37,22 +37,22 @@ func fill(tb testing.TB, c *Cursor, n int) {
 	r := rand.New(rand.NewPCG(1, 2))
 	c.BeginSnapshot()
 	type item struct {
-		ticket uint64
-		name   Name
-		v      Version
+		sequence uint64
+		name     Name
+		v        Version
 	}
 	lane := make([]item, 0, 1000)
 	flush := func() {
 		for _, i := range lane {
-			c.begin(i.ticket, i.name, i.v, false)
-			c.Ack(i.ticket, i.name, i.v, false)
+			c.begin(i.sequence, i.name, i.v, false)
+			c.Ack(i.sequence, i.name, i.v, false)
 		}
 		lane = lane[:0]
 	}
 	for i := range n {
 		x := item{name: podName(r, i), v: Version{randomUID(r), strconv.Itoa(1_000_000 + i)}}
 		var verdict Verdict
-		if x.ticket, verdict = c.Observe(x.name, x.v, false, true); verdict != Deliver {
+		if x.sequence, verdict = c.Observe(x.name, x.v, false, true); verdict != Deliver {
 			tb.Fatalf("%v: verdict %v", x.name, verdict)
 		}
 		if lane = append(lane, x); len(lane) == cap(lane) {
@@ -117,9 +117,9 @@ func TestChurnLeavesNothingBehind(t *testing.T) {
 			}
 			for k, deleted := range []bool{false, true} {
 				v.ResourceVersion = strconv.Itoa(version + 1 + k)
-				ticket, _ := c.Observe(n, v, deleted, false)
-				c.begin(ticket, n, v, deleted)
-				c.Ack(ticket, n, v, deleted)
+				sequence, _ := c.Observe(n, v, deleted, false)
+				c.begin(sequence, n, v, deleted)
+				c.Ack(sequence, n, v, deleted)
 				c.Seen(v.ResourceVersion)
 			}
 			version += 2
@@ -156,8 +156,8 @@ func TestDeletingReturnsTheHeap(t *testing.T) {
 	fill(t, c, 50_000)
 	c.BeginSnapshot()
 	for _, d := range c.EndSnapshot("9500000") {
-		c.begin(d.Ticket, d.Name, d.Version, true)
-		c.Ack(d.Ticket, d.Name, d.Version, true)
+		c.begin(d.Sequence, d.Name, d.Version, true)
+		c.Ack(d.Sequence, d.Name, d.Version, true)
 	}
 	c.Seen("9500000")
 	if left := heap() - before; left > 2<<20 || c.Stats().Known != 0 {
@@ -185,12 +185,12 @@ func BenchmarkSteady(b *testing.B) {
 	for i := 0; b.Loop(); i++ {
 		n, v := names[i%len(names)], versions[i%len(names)]
 		v.ResourceVersion = rvs[i%len(rvs)]
-		ticket, verdict := c.Observe(n, v, false, true) // which takes any version
+		sequence, verdict := c.Observe(n, v, false, true) // which takes any version
 		if verdict != Deliver {
 			continue
 		}
-		c.begin(ticket, n, v, false)
-		c.Ack(ticket, n, v, false)
+		c.begin(sequence, n, v, false)
+		c.Ack(sequence, n, v, false)
 		c.Seen(v.ResourceVersion)
 	}
 }
@@ -199,9 +199,9 @@ func BenchmarkSteady(b *testing.B) {
 func BenchmarkDuplicate(b *testing.B) {
 	c := newCursor(StreamID{}, nil)
 	n, v := Name{"ns", "pod"}, Version{uid1, "10"}
-	ticket, _ := c.Observe(n, v, false, true)
-	c.begin(ticket, n, v, false)
-	c.Ack(ticket, n, v, false)
+	sequence, _ := c.Observe(n, v, false, true)
+	c.begin(sequence, n, v, false)
+	c.Ack(sequence, n, v, false)
 	b.ReportAllocs()
 	for b.Loop() {
 		if _, verdict := c.Observe(n, v, false, false); verdict != Duplicate {
@@ -226,9 +226,9 @@ func TestNothingIsAllocatedButThePendingEntry(t *testing.T) {
 		} else {
 			w.ResourceVersion = "10000002"
 		}
-		ticket, _ := c.Observe(n, w, false, true)
-		c.begin(ticket, n, w, false)
-		c.Ack(ticket, n, w, false)
+		sequence, _ := c.Observe(n, w, false, true)
+		c.begin(sequence, n, w, false)
+		c.Ack(sequence, n, w, false)
 		c.Seen("10000003")
 	}); got > 1 {
 		t.Errorf("an update takes %v allocations, want one", got)

@@ -21,9 +21,9 @@ func TestWhatCameBeforeANotedUIDIsStale(t *testing.T) {
 		c.Seen("6")
 		c.Observe(a, at(uid1, 7), true, false)
 		c.Seen("7")
-		ticket, _ := c.Observe(a, at(uid2, 8), false, false)
+		sequence, _ := c.Observe(a, at(uid2, 8), false, false)
 		c.Seen("8")
-		if _, _, err := beginAndWait(t.Context(), c, ticket, a, at(uid2, 8), false); err != nil {
+		if _, _, err := beginAndWait(t.Context(), c, sequence, a, at(uid2, 8), false); err != nil {
 			t.Fatal(err)
 		}
 		c.Rewind()

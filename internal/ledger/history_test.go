@@ -193,7 +193,7 @@ func (h *lane) work() {
 		}
 	case !w.begun:
 		n, v := w.id()
-		w.ghosts, _, _ = w.cursor.begin(w.ticket, n, v, w.deleted)
+		w.ghosts, _, _ = w.cursor.begin(w.sequence, n, v, w.deleted)
 		w.begun = true
 	case !w.delivered:
 		if _, unnoted := w.cursor.unnoted[nameOf(name)]; unnoted {
@@ -209,7 +209,7 @@ func (h *lane) work() {
 		h.putBack(w)
 	default:
 		n, v := w.id()
-		w.cursor.Ack(w.ticket, n, v, w.deleted)
+		w.cursor.Ack(w.sequence, n, v, w.deleted)
 		delete(h.working, name)
 		h.acked[name] = w.age()
 		h.ever = append(h.ever, w.item)
@@ -249,7 +249,7 @@ func (h *lane) retry() {
 		h.cursor.Withdraw(n, r)
 		return
 	}
-	i.ticket, i.again, i.cursor, i.past = r.Ticket, true, h.cursor, h.sink.past[i.name]
+	i.sequence, i.again, i.cursor, i.past = r.Sequence, true, h.cursor, h.sink.past[i.name]
 	h.waiting[i.name] = i
 }
 

@@ -192,8 +192,8 @@ func TestSampleOfWhatIsHeld(t *testing.T) {
 	c, _ := s.claim("uid", "digest-1")
 	c.BeginSnapshot()
 	n := Name{"ns", "x"}
-	ticket, _ := c.Observe(n, at(uid1, 5), false, true)
-	c.begin(ticket, n, at(uid1, 5), false)
+	sequence, _ := c.Observe(n, at(uid1, 5), false, true)
+	c.begin(sequence, n, at(uid1, 5), false)
 	if got := s.ledger.Sample("a", "uid", 5); len(got) != 1 || got[0] != (Known{"pods", "ns", "x", uid1}) {
 		t.Errorf("%+v", got)
 	}

@@ -22,17 +22,17 @@ func at(u string, rv int) Version { return Version{u, strconv.Itoa(rv)} }
 // deliver takes one observation through Begin and Ack.
 func deliver(t *testing.T, c *Cursor, n Name, v Version, deleted, snapshot bool) (ghosts []string, known bool) {
 	t.Helper()
-	ticket, verdict := c.Observe(n, v, deleted, snapshot)
+	sequence, verdict := c.Observe(n, v, deleted, snapshot)
 	if verdict != Deliver {
 		t.Fatalf("Observe(%v, %v) = %v, want Deliver", n, v, verdict)
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
-	ghosts, known, err := beginAndWait(ctx, c, ticket, n, v, deleted)
+	ghosts, known, err := beginAndWait(ctx, c, sequence, n, v, deleted)
 	if err != nil {
 		t.Fatal(err)
 	}
-	c.Ack(ticket, n, v, deleted)
+	c.Ack(sequence, n, v, deleted)
 	return ghosts, known
 }
 

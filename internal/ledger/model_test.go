@@ -94,14 +94,14 @@ func (s *server) write(r source) {
 }
 
 type item struct {
-	deleted bool
-	name    string
-	uid     string
-	rv      int
-	ticket  uint64
-	cursor  *Cursor
-	past    int  // of the server, when it was observed
-	again   bool // was delivered before and is retried
+	deleted  bool
+	name     string
+	uid      string
+	rv       int
+	sequence uint64
+	cursor   *Cursor
+	past     int  // of the server, when it was observed
+	again    bool // was delivered before and is retried
 }
 
 // age orders versions of all histories.
@@ -242,7 +242,7 @@ func (s *stream) clear(h *lane) {
 // tombstone adds one to what is to be offered, in the order of names: maps are
 // ranged over in none, but a history must be the same again.
 func (s *stream) tombstone(h *lane, c *Cursor, d Tombstone, past int) {
-	i := item{deleted: true, name: d.Name.Name, uid: d.Version.UID, rv: h.number(d.Version.ResourceVersion), ticket: d.Ticket, cursor: c, past: past}
+	i := item{deleted: true, name: d.Name.Name, uid: d.Version.UID, rv: h.number(d.Version.ResourceVersion), sequence: d.Sequence, cursor: c, past: past}
 	at, _ := slices.BinarySearchFunc(s.offering, i, func(a, b item) int { return strings.Compare(a.name, b.name) })
 	s.offering = slices.Insert(s.offering, at, i)
 }
@@ -259,8 +259,8 @@ func (s *stream) beginSnapshot(h *lane) {
 
 func (s *stream) observe(i item, snapshot bool) {
 	n, v := i.id()
-	ticket, verdict := s.cursor.Observe(n, v, i.deleted, snapshot)
-	if i.ticket, i.cursor = ticket, s.cursor; verdict == Deliver {
+	sequence, verdict := s.cursor.Observe(n, v, i.deleted, snapshot)
+	if i.sequence, i.cursor = sequence, s.cursor; verdict == Deliver {
 		s.offering = append(s.offering, i)
 	}
 }

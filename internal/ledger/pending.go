@@ -43,10 +43,10 @@ func (c *Cursor) settledLocked(p *pending) {
 }
 
 // span is a run of observations of one object, from the first that is not
-// acked to the one with ticket last.
+// acked to the one with sequence last.
 type span struct {
 	before string // version of the frame before the first observation; of the last frame before the snapshot it came from
-	last   uint64 // ticket of the newest observation covered
+	last   uint64 // sequence of the newest observation covered
 	since  time.Time
 
 	prev, next *span // nil while it covers nothing
@@ -78,11 +78,11 @@ func (o *order) move(s, to *span) {
 	o.remove(s)
 }
 
-// split puts a span in the place of s that covers what s covers up to ticket;
+// split puts a span in the place of s that covers what s covers up to sequence;
 // s goes on covering the rest. What precedes the rest is no longer known, so s
 // keeps the older start, which loses nothing.
-func (o *order) split(s, first *span, ticket uint64) {
-	*first = span{before: s.before, last: ticket, since: s.since}
+func (o *order) split(s, first *span, sequence uint64) {
+	*first = span{before: s.before, last: sequence, since: s.since}
 	o.insert(first, s)
 }
 

@@ -76,8 +76,8 @@ func TestQuota(t *testing.T) {
 		t.Fatalf("gone: %v", gone)
 	}
 	c.Seen("40")
-	c.begin(gone[0].Ticket, pod(1), gone[0].Version, true)
-	c.Ack(gone[0].Ticket, pod(1), gone[0].Version, true)
+	c.begin(gone[0].Sequence, pod(1), gone[0].Version, true)
+	c.Ack(gone[0].Sequence, pod(1), gone[0].Version, true)
 	s.wantKnown(c, "", 1)
 
 	// With room for all there is a resume point again.
@@ -108,8 +108,8 @@ func TestForgottenTogetherWithTheResumePoint(t *testing.T) {
 		t.Fatal("it does not fail")
 	}
 	s.store.failing = false
-	ticket, _ := c.Observe(pod(1), at(uuid(11), 32), false, false)
-	c.begin(ticket, pod(1), at(uuid(11), 32), false)
+	sequence, _ := c.Observe(pod(1), at(uuid(11), 32), false, false)
+	c.begin(sequence, pod(1), at(uuid(11), 32), false)
 	s.commit(false) // a note, and what it takes along
 
 	s.open()
@@ -129,10 +129,10 @@ func TestQuotaIsTheClusters(t *testing.T) {
 	s.refused(other, 1, at(uuid(1), 5), false, false)
 	elsewhere, _ := s.ledger.Claim(StreamID{Cluster: "b", ClusterUID: "uid", Resource: "secrets"}, "")
 	s.hand(elsewhere, 1, at(uuid(1), 5), false, false)
-	ticket, _ := c.Observe(pod(1), at(uid3, 50), true, false)
+	sequence, _ := c.Observe(pod(1), at(uid3, 50), true, false)
 	s.ledger.Drop(c.ID())
-	c.begin(ticket, pod(1), at(uid3, 50), true)
-	c.Ack(ticket, pod(1), at(uid3, 50), true)
+	c.begin(sequence, pod(1), at(uid3, 50), true)
+	c.Ack(sequence, pod(1), at(uid3, 50), true)
 	if u := s.ledger.Clusters()[0].Usage; u != (Usage{}) {
 		t.Errorf("%+v is left of a dropped cursor", u)
 	}
@@ -165,12 +165,12 @@ func TestQuotaOfBytes(t *testing.T) {
 	n := 0
 	for ; ; n++ {
 		v := Version{long + uuid(n), "5"}
-		ticket, verdict := c.Observe(pod(n), v, false, true)
+		sequence, verdict := c.Observe(pod(n), v, false, true)
 		if verdict == Refused {
 			break
 		}
-		c.begin(ticket, pod(n), v, false)
-		c.Ack(ticket, pod(n), v, false)
+		c.begin(sequence, pod(n), v, false)
+		c.Ack(sequence, pod(n), v, false)
 	}
 	if used := c.recount(); n < 2 || n > 4 || used.Bytes > 1300 || used != c.usage {
 		t.Errorf("%d objects of 300 bytes take %+v", n, used)

@@ -50,12 +50,12 @@ func (s *stored) claim(uid, digest string, others ...string) (c *Cursor, former 
 // hand takes a change through Observe, begin and Ack.
 func (s *stored) hand(c *Cursor, i int, v Version, deleted, snapshot bool) {
 	s.Helper()
-	ticket, verdict := c.Observe(pod(i), v, deleted, snapshot)
+	sequence, verdict := c.Observe(pod(i), v, deleted, snapshot)
 	if verdict != Deliver {
 		s.Fatalf("%v: verdict %v", v, verdict)
 	}
-	c.begin(ticket, pod(i), v, deleted)
-	c.Ack(ticket, pod(i), v, deleted)
+	c.begin(sequence, pod(i), v, deleted)
+	c.Ack(sequence, pod(i), v, deleted)
 }
 
 // fill takes the cursor through a snapshot of two objects at version 20.
@@ -97,8 +97,8 @@ func TestAnotherClusterUnderTheName(t *testing.T) {
 	var gone []string
 	for _, d := range f[0].EndSnapshot("1") {
 		gone = append(gone, d.Version.UID)
-		f[0].begin(d.Ticket, d.Name, d.Version, true)
-		f[0].Ack(d.Ticket, d.Name, d.Version, true)
+		f[0].begin(d.Sequence, d.Name, d.Version, true)
+		f[0].Ack(d.Sequence, d.Name, d.Version, true)
 	}
 	if slices.Sort(gone); !slices.Equal(gone, []string{uuid(2), uid3}) {
 		t.Errorf("tombstones of %q", gone)
@@ -155,8 +155,8 @@ func TestNoteOfANewCursorBringsNoResumePoint(t *testing.T) {
 	s := newStored(t)
 	c, _ := s.claim("uid", "")
 	s.fill(c)
-	ticket, _ := c.Observe(pod(3), at(uuid(3), 21), false, false)
-	c.begin(ticket, pod(3), at(uuid(3), 21), false)
+	sequence, _ := c.Observe(pod(3), at(uuid(3), 21), false, false)
+	c.begin(sequence, pod(3), at(uuid(3), 21), false)
 	s.commit(false)
 	s.open()
 	c, _ = s.claim("uid", "")
@@ -169,17 +169,17 @@ func TestRestoredToTheAckedState(t *testing.T) {
 	c, _ := s.claim("uid", "")
 	s.fill(c)
 	s.commit(true)
-	ticket, _ := c.Observe(pod(2), at(uuid(5), 30), false, false) // made again
-	c.begin(ticket, pod(2), at(uuid(5), 30), false)
+	sequence, _ := c.Observe(pod(2), at(uuid(5), 30), false, false) // made again
+	c.begin(sequence, pod(2), at(uuid(5), 30), false)
 	s.commit(false)
 	s.open() // killed with that delivered
 	c, _ = s.claim("uid", "")
 	c.BeginSnapshot()
-	ticket, verdict := c.Observe(pod(2), at(uuid(2), 12), false, true)
+	sequence, verdict := c.Observe(pod(2), at(uuid(2), 12), false, true)
 	if verdict != Deliver {
 		t.Fatalf("verdict %v, want Deliver", verdict)
 	}
-	if ghosts, known, _ := c.begin(ticket, pod(2), at(uuid(2), 12), false); !slices.Equal(ghosts, []string{uuid(5)}) || !known {
+	if ghosts, known, _ := c.begin(sequence, pod(2), at(uuid(2), 12), false); !slices.Equal(ghosts, []string{uuid(5)}) || !known {
 		t.Errorf("others %q, known %v", ghosts, known)
 	}
 }
@@ -203,7 +203,7 @@ func TestRestoredBackwards(t *testing.T) {
 	s.commit(true)
 
 	c.BeginSnapshot() // at version 30, without pod 2
-	ticket, verdict := c.Observe(pod(1), at(uid3, 11), false, true)
+	sequence, verdict := c.Observe(pod(1), at(uid3, 11), false, true)
 	if verdict != Deliver {
 		t.Fatalf("an object that is back: verdict %v", verdict)
 	}
@@ -214,8 +214,8 @@ func TestRestoredBackwards(t *testing.T) {
 		t.Errorf("resume point %s is of a history that was undone", c.ResumePoint())
 	}
 	c.Seen("30")
-	c.begin(ticket, pod(1), at(uid3, 11), false)
-	c.Ack(ticket, pod(1), at(uid3, 11), false)
+	c.begin(sequence, pod(1), at(uid3, 11), false)
+	c.Ack(sequence, pod(1), at(uid3, 11), false)
 	if c.ResumePoint() != "" {
 		t.Errorf("resume point %s while a change from before is not acked", c.ResumePoint())
 	}
@@ -240,9 +240,9 @@ func TestNamesOfAnyKindComeBack(t *testing.T) {
 	c.BeginSnapshot()
 	for i, n := range names {
 		v := at(uuid(i), i+1)
-		ticket, _ := c.Observe(n, v, false, true)
-		c.begin(ticket, n, v, false)
-		c.Ack(ticket, n, v, false)
+		sequence, _ := c.Observe(n, v, false, true)
+		c.begin(sequence, n, v, false)
+		c.Ack(sequence, n, v, false)
 	}
 	c.EndSnapshot("50")
 	c.Seen("50")

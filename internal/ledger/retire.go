@@ -22,7 +22,7 @@ func (c *Cursor) distrustLocked() {
 // Replay is Observe for an object that a snapshot holds, but the state is
 // delivered even if sinks have accepted it before: the verdict is Deliver or
 // Refused.
-func (c *Cursor) Replay(n Name, v Version) (ticket uint64, verdict Verdict) {
+func (c *Cursor) Replay(n Name, v Version) (sequence uint64, verdict Verdict) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	key := c.keyLocked(n)
@@ -51,9 +51,9 @@ func (c *Cursor) Retire() []Tombstone {
 	retire := func(n name, u uid) {
 		whole, _ := n.split()
 		gone = append(gone, Tombstone{
-			Name:    whole,
-			Version: Version{c.formatLocked(u), at},
-			Ticket:  c.pendLocked([]byte(n), c.pending[n], version{u, parseRV(at)}, true, true),
+			Name:     whole,
+			Version:  Version{c.formatLocked(u), at},
+			Sequence: c.pendLocked([]byte(n), c.pending[n], version{u, parseRV(at)}, true, true),
 		})
 	}
 	// Those first, so that they are not taken for what is acked or held: it

@@ -49,10 +49,10 @@ func TestRetire(t *testing.T) {
 		t.Errorf("resume point is %q: should the cluster come back, a watch would not show what was buried", resume)
 	}
 	acked := first[0]
-	if _, known, err := beginAndWait(t.Context(), c, acked.Ticket, acked.Name, acked.Version, true); err != nil || !known {
+	if _, known, err := beginAndWait(t.Context(), c, acked.Sequence, acked.Name, acked.Version, true); err != nil || !known {
 		t.Errorf("Begin says known: %t, %v", known, err)
 	}
-	c.Ack(acked.Ticket, acked.Name, acked.Version, true)
+	c.Ack(acked.Sequence, acked.Name, acked.Version, true)
 
 	c.Rewind() // a restart
 	want = []string{"deleting 1@13", "held 2@13", "newer 1@13"}
@@ -62,11 +62,11 @@ func TestRetire(t *testing.T) {
 	}
 	again = c.Retire() // interrupted: those that were offered are replaced
 	for _, tomb := range again {
-		ghosts, _, err := beginAndWait(t.Context(), c, tomb.Ticket, tomb.Name, tomb.Version, true)
+		ghosts, _, err := beginAndWait(t.Context(), c, tomb.Sequence, tomb.Name, tomb.Version, true)
 		if err != nil || len(ghosts) != 0 {
 			t.Errorf("%s: ghosts %v, %v", tomb.Name.Name, ghosts, err)
 		}
-		c.Ack(tomb.Ticket, tomb.Name, tomb.Version, true)
+		c.Ack(tomb.Sequence, tomb.Name, tomb.Version, true)
 	}
 	if s := c.Stats(); s.Known != 0 || c.Unacked() != 0 || s.Unacked != 0 {
 		t.Errorf("left: %+v", s)
@@ -84,15 +84,15 @@ func TestReplay(t *testing.T) {
 	c.Seen("20")
 
 	c.BeginSnapshot()
-	ticket, _ := c.Replay(a, at(uid1, 10))
-	if _, known, err := beginAndWait(t.Context(), c, ticket, a, at(uid1, 10), false); err != nil || !known {
+	sequence, _ := c.Replay(a, at(uid1, 10))
+	if _, known, err := beginAndWait(t.Context(), c, sequence, a, at(uid1, 10), false); err != nil || !known {
 		t.Errorf("Begin says known: %t, %v", known, err)
 	}
-	c.Ack(ticket, a, at(uid1, 10), false)
+	c.Ack(sequence, a, at(uid1, 10), false)
 	if resume := c.ResumePoint(); resume != "20" {
 		t.Errorf("resume point is %q in the middle, want that before the replay", resume)
 	}
-	ticket, _ = c.Replay(b, at(uid2, 11))
+	sequence, _ = c.Replay(b, at(uid2, 11))
 	if gone := c.EndSnapshot("30"); len(gone) != 0 {
 		t.Errorf("tombstones: %v", gone)
 	}
@@ -100,10 +100,10 @@ func TestReplay(t *testing.T) {
 	if resume := c.ResumePoint(); resume != "20" {
 		t.Errorf("resume point is %q with b unacked, want that before the replay", resume)
 	}
-	if _, _, err := beginAndWait(t.Context(), c, ticket, b, at(uid2, 11), false); err != nil {
+	if _, _, err := beginAndWait(t.Context(), c, sequence, b, at(uid2, 11), false); err != nil {
 		t.Fatal(err)
 	}
-	c.Ack(ticket, b, at(uid2, 11), false)
+	c.Ack(sequence, b, at(uid2, 11), false)
 	if resume := c.ResumePoint(); resume != "30" {
 		t.Errorf("resume point is %q, want 30", resume)
 	}
@@ -170,8 +170,8 @@ func TestRetiredTakesNothing(t *testing.T) {
 	s.ledger.Join("a")
 	c, _ = s.claim("uid", "")
 	for _, d := range c.Retire() {
-		c.begin(d.Ticket, d.Name, d.Version, true)
-		c.Ack(d.Ticket, d.Name, d.Version, true)
+		c.begin(d.Sequence, d.Name, d.Version, true)
+		c.Ack(d.Sequence, d.Name, d.Version, true)
 	}
 	s.commit(true)
 	s.commit(true) // it is known now that the store has no resume point
@@ -185,8 +185,8 @@ func TestRetiredTakesNothing(t *testing.T) {
 	c.EndSnapshot("30")
 	c.Seen("30")
 	for _, d := range c.Retire() {
-		c.begin(d.Ticket, d.Name, d.Version, true)
-		c.Ack(d.Ticket, d.Name, d.Version, true)
+		c.begin(d.Sequence, d.Name, d.Version, true)
+		c.Ack(d.Sequence, d.Name, d.Version, true)
 	}
 	if c.usage != (Usage{}) {
 		t.Errorf("%+v taken without a store", c.usage)

@@ -2,9 +2,9 @@ package ledger
 
 // Retried is a state that is pending for a second time.
 type Retried struct {
-	Ticket  uint64
-	settled chan struct{}
-	acked   bool // set before settled is closed
+	Sequence uint64
+	settled  chan struct{}
+	acked    bool // set before settled is closed
 }
 
 // Settled is closed once that state or a newer one of its object is acked, or
@@ -49,7 +49,7 @@ func (c *Cursor) Retry(n Name, v Version, deleted bool) (r *Retried, ok bool) {
 		epoch = acked.epoch // whether a snapshot under way has listed it
 	}
 	c.enterLocked(key)
-	r = &Retried{Ticket: c.pendLocked(key, nil, seen, deleted, false), settled: make(chan struct{})}
+	r = &Retried{Sequence: c.pendLocked(key, nil, seen, deleted, false), settled: make(chan struct{})}
 	p := c.pending[name(key)]
 	p.epoch = epoch
 	if c.retried == nil {
@@ -80,12 +80,12 @@ func (c *Cursor) Withdraw(n Name, r *Retried) {
 // was acked before: that suppresses repeats and older states as if it were not.
 func (c *Cursor) onlyRetriedLocked(p *pending) bool {
 	r := c.retried[p.name]
-	return r != nil && r.Ticket == max(p.begun.last, p.waiting.last)
+	return r != nil && r.Sequence == max(p.begun.last, p.waiting.last)
 }
 
-// settleLocked says that a state of n with that ticket is acked.
-func (c *Cursor) settleLocked(n name, ticket uint64) {
-	if r := c.retried[n]; r != nil && ticket >= r.Ticket {
+// settleLocked says that a state of n with that sequence is acked.
+func (c *Cursor) settleLocked(n name, sequence uint64) {
+	if r := c.retried[n]; r != nil && sequence >= r.Sequence {
 		delete(c.retried, n)
 		r.acked = true
 		close(r.settled)

@@ -95,10 +95,10 @@ func TestARetriedStateIsPendingLikeAnyOther(t *testing.T) {
 	if got := c.ResumePoint(); got != "20" {
 		t.Errorf("resume point %s with a retried state pending since 20", got)
 	}
-	if _, known, err := beginAndWait(t.Context(), c, r.Ticket, a, at(uid1, 10), false); !known || err != nil {
+	if _, known, err := beginAndWait(t.Context(), c, r.Sequence, a, at(uid1, 10), false); !known || err != nil {
 		t.Errorf("Begin: known %v, %v", known, err)
 	}
-	c.Ack(r.Ticket, a, at(uid1, 10), false)
+	c.Ack(r.Sequence, a, at(uid1, 10), false)
 	if !settled(r) || !r.Acked() {
 		t.Errorf("settled %v, acked %v after the ack", settled(r), r.Acked())
 	}
@@ -110,15 +110,15 @@ func TestARetriedStateIsPendingLikeAnyOther(t *testing.T) {
 func TestANewerStateSettlesARetriedOne(t *testing.T) {
 	c, a := snapshotOf(t), Name{"ns", "a"}
 	r, _ := c.Retry(a, at(uid1, 10), false)
-	ticket, _ := c.Observe(a, at(uid1, 21), false, false) // takes its place in the queue
+	sequence, _ := c.Observe(a, at(uid1, 21), false, false) // takes its place in the queue
 	c.Seen("21")
-	if _, _, err := beginAndWait(t.Context(), c, ticket, a, at(uid1, 21), false); err != nil {
+	if _, _, err := beginAndWait(t.Context(), c, sequence, a, at(uid1, 21), false); err != nil {
 		t.Fatal(err)
 	}
 	if settled(r) {
 		t.Error("settled before the ack")
 	}
-	c.Ack(ticket, a, at(uid1, 21), false)
+	c.Ack(sequence, a, at(uid1, 21), false)
 	if !settled(r) || !r.Acked() || c.ResumePoint() != "21" {
 		t.Errorf("settled %v, acked %v, resume point %s", settled(r), r.Acked(), c.ResumePoint())
 	}

@@ -156,8 +156,8 @@ func (r *running) snapshotted() *Cursor {
 func at20(i int) Version { return at(uuid(i), 20+i) }
 
 // beginAndWait is Begin, and waits until the change may be handed over.
-func beginAndWait(ctx context.Context, c *Cursor, ticket uint64, n Name, v Version, deleted bool) (ghosts []string, known bool, err error) {
-	ghosts, known, safe := c.Begin(ticket, n, v, deleted)
+func beginAndWait(ctx context.Context, c *Cursor, sequence uint64, n Name, v Version, deleted bool) (ghosts []string, known bool, err error) {
+	ghosts, known, safe := c.Begin(sequence, n, v, deleted)
 	if safe == nil {
 		return ghosts, known, nil
 	}

@@ -16,12 +16,12 @@ var errPoison = errors.New("the store does not take this")
 func (r *running) delivers(c *Cursor, i int) bool {
 	r.Helper()
 	n, v := pod(i), at20(i)
-	ticket, verdict := c.Observe(n, v, false, false)
+	sequence, verdict := c.Observe(n, v, false, false)
 	if verdict != Deliver {
 		r.Fatalf("verdict %v", verdict)
 	}
 	c.Seen(v.ResourceVersion)
-	_, _, safe := c.Begin(ticket, n, v, false)
+	_, _, safe := c.Begin(sequence, n, v, false)
 	if safe != nil {
 		select {
 		case <-safe:
@@ -29,7 +29,7 @@ func (r *running) delivers(c *Cursor, i int) bool {
 			return false
 		}
 	}
-	c.Ack(ticket, n, v, false)
+	c.Ack(sequence, n, v, false)
 	return true
 }
 

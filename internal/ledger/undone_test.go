@@ -33,7 +33,7 @@ func (h *lane) unnoticed() bool {
 	}
 	for _, p := range c.pending {
 		name, _ := p.name.split()
-		if p.waiting.listed() && h.waiting[name.Name].ticket != p.waiting.last {
+		if p.waiting.listed() && h.waiting[name.Name].sequence != p.waiting.last {
 			return true // observed, and never offered
 		}
 	}

@@ -22,9 +22,9 @@ func TestNotesAreWrittenAtOnceAndTogether(t *testing.T) {
 		var wg sync.WaitGroup
 		for i := range 64 {
 			n, v := pod(i), at20(i)
-			ticket, _ := c.Observe(n, v, false, false)
+			sequence, _ := c.Observe(n, v, false, false)
 			wg.Go(func() {
-				if _, _, err := beginAndWait(t.Context(), c, ticket, n, v, false); err != nil {
+				if _, _, err := beginAndWait(t.Context(), c, sequence, n, v, false); err != nil {
 					t.Error(err)
 				}
 			})
@@ -42,8 +42,8 @@ func TestNotesAreWrittenAtOnceAndTogether(t *testing.T) {
 		}
 		// A UID that is noted needs no transaction.
 		before = len(r.store.seen())
-		ticket, _ := c.Observe(pod(1), at(uuid(1), 200), false, false)
-		if _, _, err := beginAndWait(t.Context(), c, ticket, pod(1), at(uuid(1), 200), false); err != nil || len(r.store.seen()) != before {
+		sequence, _ := c.Observe(pod(1), at(uuid(1), 200), false, false)
+		if _, _, err := beginAndWait(t.Context(), c, sequence, pod(1), at(uuid(1), 200), false); err != nil || len(r.store.seen()) != before {
 			t.Errorf("a UID that is noted: %v, %d transactions", err, len(r.store.seen())-before)
 		}
 	})
@@ -84,13 +84,13 @@ func TestBeginWaitsForANoteUnderWay(t *testing.T) {
 		r := start(t, &testStore{memStore: newMemStore(), takes: 400 * time.Millisecond})
 		c := r.snapshotted()
 		time.Sleep(1900 * time.Millisecond)
-		ticket, _ := c.Observe(pod(1), at20(1), false, false)
+		sequence, _ := c.Observe(pod(1), at20(1), false, false)
 		impatient, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 		defer cancel()
-		if _, _, err := beginAndWait(impatient, c, ticket, pod(1), at20(1), false); !errors.Is(err, context.DeadlineExceeded) {
+		if _, _, err := beginAndWait(impatient, c, sequence, pod(1), at20(1), false); !errors.Is(err, context.DeadlineExceeded) {
 			t.Fatalf("Begin: %v", err)
 		}
-		if _, _, err := beginAndWait(t.Context(), c, ticket, pod(1), at20(1), false); err != nil {
+		if _, _, err := beginAndWait(t.Context(), c, sequence, pod(1), at20(1), false); err != nil {
 			t.Fatal(err)
 		}
 		if len(r.restart().held) != 1 {
@@ -107,10 +107,10 @@ func TestBeginWaitsForItsOwnNote(t *testing.T) {
 		c := r.snapshotted()
 		time.Sleep(1500 * time.Millisecond) // no full transaction is under way, nor comes next
 		before := len(r.store.seen())
-		ticket, _ := c.Observe(pod(1), at20(1), false, false)
+		sequence, _ := c.Observe(pod(1), at20(1), false, false)
 		impatient, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 		defer cancel()
-		if _, _, err := beginAndWait(impatient, c, ticket, pod(1), at20(1), false); !errors.Is(err, context.DeadlineExceeded) {
+		if _, _, err := beginAndWait(impatient, c, sequence, pod(1), at20(1), false); !errors.Is(err, context.DeadlineExceeded) {
 			t.Fatalf("Begin: %v", err)
 		}
 		if len(r.store.seen()) != before {
@@ -118,8 +118,8 @@ func TestBeginWaitsForItsOwnNote(t *testing.T) {
 		}
 		patient, cancel := context.WithTimeout(t.Context(), time.Minute)
 		defer cancel()
-		ticket, _ = c.Observe(pod(1), at20(2), false, false)
-		if _, _, err := beginAndWait(patient, c, ticket, pod(1), at20(2), false); err != nil {
+		sequence, _ = c.Observe(pod(1), at20(2), false, false)
+		if _, _, err := beginAndWait(patient, c, sequence, pod(1), at20(2), false); err != nil {
 			t.Fatal(err)
 		}
 		want := []version{{c.uidLocked(uuid(1)), 21}, {c.uidLocked(uuid(2)), 22}}
@@ -205,19 +205,19 @@ func TestFailingStorePausesDelivery(t *testing.T) {
 func TestNothingIsLostByAFailedTransaction(t *testing.T) {
 	bubble(t, func(t *testing.T, r *running) {
 		c := r.snapshotted()
-		var tickets []uint64
+		var sequences []uint64
 		for i := range 20 {
-			ticket, _ := c.Observe(pod(i), at20(i), false, false)
+			sequence, _ := c.Observe(pod(i), at20(i), false, false)
 			c.Seen(at20(i).ResourceVersion)
-			if _, _, err := beginAndWait(t.Context(), c, ticket, pod(i), at20(i), false); err != nil {
+			if _, _, err := beginAndWait(t.Context(), c, sequence, pod(i), at20(i), false); err != nil {
 				t.Fatal(err)
 			}
-			tickets = append(tickets, ticket)
+			sequences = append(sequences, sequence)
 		}
 		time.Sleep(2 * time.Second)
 		r.store.fail(errors.New("input/output error"))
-		for i, ticket := range tickets {
-			c.Ack(ticket, pod(i), at20(i), false)
+		for i, sequence := range sequences {
+			c.Ack(sequence, pod(i), at20(i), false)
 			time.Sleep(300 * time.Millisecond)
 		}
 		r.store.fail(nil)
@@ -288,8 +288,8 @@ func TestNoteBeforeTheFirstFullTransaction(t *testing.T) {
 	bubble(t, func(t *testing.T, r *running) {
 		c := r.cursor
 		c.BeginSnapshot()
-		ticket, _ := c.Observe(pod(1), at20(1), false, true)
-		if _, _, err := beginAndWait(t.Context(), c, ticket, pod(1), at20(1), false); err != nil {
+		sequence, _ := c.Observe(pod(1), at20(1), false, true)
+		if _, _, err := beginAndWait(t.Context(), c, sequence, pod(1), at20(1), false); err != nil {
 			t.Fatal(err)
 		}
 		again := r.restart()
@@ -322,12 +322,12 @@ func TestANoteLeavesARememberedDeletionInTheStore(t *testing.T) {
 	c, _ := l.Claim(id, "")
 	done := func(i int, v Version, deleted bool) {
 		t.Helper()
-		ticket, verdict := c.Observe(pod(i), v, deleted, false)
+		sequence, verdict := c.Observe(pod(i), v, deleted, false)
 		if verdict != Deliver {
 			t.Fatalf("%v: verdict %v", v, verdict)
 		}
-		c.begin(ticket, pod(i), v, deleted)
-		c.Ack(ticket, pod(i), v, deleted)
+		c.begin(sequence, pod(i), v, deleted)
+		c.Ack(sequence, pod(i), v, deleted)
 		c.Seen(v.ResourceVersion)
 	}
 	c.BeginSnapshot()
@@ -343,8 +343,8 @@ func TestANoteLeavesARememberedDeletionInTheStore(t *testing.T) {
 	if c.ResumePoint() != "13" {
 		t.Fatalf("resume point %s", c.ResumePoint())
 	}
-	ticket, _ := c.Observe(pod(2), at(uuid(3), 14), false, false) // made again
-	c.begin(ticket, pod(2), at(uuid(3), 14), false)
+	sequence, _ := c.Observe(pod(2), at(uuid(3), 14), false, false) // made again
+	c.begin(sequence, pod(2), at(uuid(3), 14), false)
 	commit(false)
 
 	l, err = Open(t.Context(), Options{Store: store})

@@ -307,7 +307,7 @@ func (au *audit) look(s suspect) (differs, pending bool) {
 }
 
 // observe tells the cursor of a state, and remembers it.
-func (au *audit) observe(cursor *ledger.Cursor, name ledger.Name, version ledger.Version, gone bool) (ticket uint64, verdict ledger.Verdict) {
+func (au *audit) observe(cursor *ledger.Cursor, name ledger.Name, version ledger.Version, gone bool) (sequence uint64, verdict ledger.Verdict) {
 	hash := au.hash(name)
 	au.mu.Lock()
 	defer au.mu.Unlock()

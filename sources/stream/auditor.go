@@ -190,7 +190,7 @@ func (x *auditor) unfollow() {
 
 // observe tells the cursor, and an audit if there is one, of a state that the
 // watch has told.
-func (x *auditor) observe(cursor *ledger.Cursor, name ledger.Name, version ledger.Version, gone bool) (ticket uint64, verdict ledger.Verdict) {
+func (x *auditor) observe(cursor *ledger.Cursor, name ledger.Name, version ledger.Version, gone bool) (sequence uint64, verdict ledger.Verdict) {
 	if au := x.current.Load(); au != nil {
 		return au.observe(cursor, name, version, gone)
 	}

@@ -88,7 +88,7 @@ func (a *attempt) change(b []byte, f *frame, now time.Time, snapshot, tooLong bo
 		return err
 	}
 	defer a.turn.end()
-	ticket, verdict := a.observe(name, version, gone, snapshot)
+	sequence, verdict := a.observe(name, version, gone, snapshot)
 	switch verdict {
 	case ledger.Duplicate:
 		a.progress.duplicate.Add(1)
@@ -103,7 +103,7 @@ func (a *attempt) change(b []byte, f *frame, now time.Time, snapshot, tooLong bo
 			Key:    pipeline.Key{Cluster: a.cluster, Resource: t.name, Namespace: name.Namespace, Name: name.Name},
 			Origin: t.origin, Op: pipeline.Updated,
 			UID: uid(version.UID), ResourceVersion: version.ResourceVersion,
-			Snapshot: snapshot, Observed: now, Ticket: ticket,
+			Snapshot: snapshot, Observed: now, Sequence: sequence,
 		}
 		switch f.typ {
 		case added:
@@ -130,7 +130,7 @@ func (a *attempt) change(b []byte, f *frame, now time.Time, snapshot, tooLong bo
 }
 
 // observe tells the cursor of a state.
-func (a *attempt) observe(name ledger.Name, version ledger.Version, gone, snapshot bool) (ticket uint64, verdict ledger.Verdict) {
+func (a *attempt) observe(name ledger.Name, version ledger.Version, gone, snapshot bool) (sequence uint64, verdict ledger.Verdict) {
 	cursor := a.target.cursor
 	switch {
 	case !snapshot:

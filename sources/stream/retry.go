@@ -66,7 +66,7 @@ func (s *Stream) Retry(ctx context.Context, e *pipeline.Event) (*ledger.Retried,
 	if !ok {
 		return nil, ErrSuperseded
 	}
-	c.Ticket = r.Ticket
+	c.Sequence = r.Sequence
 	if err := s.offerer.Offer(ctx, c, snapshotPriority); err != nil {
 		cursor.Withdraw(name, r)
 		return nil, err

@@ -206,7 +206,7 @@ func (a *attempt) bury(tombstones []ledger.Tombstone, origin *pipeline.Origin) e
 			Origin: origin, Op: pipeline.Deleted,
 			UID: uid(tombstone.Version.UID), ResourceVersion: tombstone.Version.ResourceVersion,
 			Snapshot: true, Tombstone: true,
-			Observed: time.Now(), Ticket: tombstone.Ticket,
+			Observed: time.Now(), Sequence: tombstone.Sequence,
 		}, snapshotPriority)
 		if err != nil {
 			return err

@@ -21,7 +21,7 @@ var _ pipeline.Tracker = tracker{}
 
 func (t tracker) Begin(c *pipeline.Change) ([]types.UID, <-chan struct{}) {
 	name, version := identity(c)
-	others, known, safe := t.cursor.Begin(c.Ticket, name, version, c.Op == pipeline.Deleted)
+	others, known, safe := t.cursor.Begin(c.Sequence, name, version, c.Op == pipeline.Deleted)
 	if c.Op != pipeline.Deleted {
 		c.Op = pipeline.Added
 		if known {
@@ -37,7 +37,7 @@ func (t tracker) Begin(c *pipeline.Change) ([]types.UID, <-chan struct{}) {
 
 func (t tracker) Ack(c *pipeline.Change) {
 	name, version := identity(c)
-	t.cursor.Ack(c.Ticket, name, version, c.Op == pipeline.Deleted)
+	t.cursor.Ack(c.Sequence, name, version, c.Op == pipeline.Deleted)
 	t.acks.ring()
 	if t.buffers != nil {
 		object := c.Object

@@ -71,8 +71,8 @@ func (l *letters) refuse(names ...string) {
 	l.t.Helper()
 	for _, name := range names {
 		n, v := identityOf(name)
-		if ticket, verdict := l.cursor.Observe(n, v, false, false); verdict == ledger.Deliver {
-			l.ack(ticket, name)
+		if sequence, verdict := l.cursor.Observe(n, v, false, false); verdict == ledger.Deliver {
+			l.ack(sequence, name)
 		}
 		l.deadLetter(name)
 	}
@@ -98,13 +98,13 @@ func identityOf(name string) (ledger.Name, ledger.Version) {
 	return ledger.Name{Namespace: "ns", Name: name}, ledger.Version{UID: "uid-" + name, ResourceVersion: "7"}
 }
 
-func (l *letters) ack(ticket uint64, name string) {
+func (l *letters) ack(sequence uint64, name string) {
 	l.t.Helper()
 	n, v := identityOf(name)
-	if _, _, safe := l.cursor.Begin(ticket, n, v, false); safe != nil {
+	if _, _, safe := l.cursor.Begin(sequence, n, v, false); safe != nil {
 		<-safe
 	}
-	l.cursor.Ack(ticket, n, v, false)
+	l.cursor.Ack(sequence, n, v, false)
 }
 
 // Retry is a resender's.
@@ -170,16 +170,16 @@ func TestDeadLettersAreSentAgain(t *testing.T) {
 	if l.dead.resend() != r {
 		t.Error("two at once")
 	}
-	l.ack(retried[0].Ticket, "a")
+	l.ack(retried[0].Sequence, "a")
 	l.deadLetter("b") // again
-	l.ack(retried[1].Ticket, "b")
+	l.ack(retried[1].Sequence, "b")
 	l.refuse("new")
 	select {
 	case <-r.done:
 		t.Error("done before all was accepted")
 	default:
 	}
-	l.ack(retried[2].Ticket, "c")
+	l.ack(retried[2].Sequence, "c")
 	<-r.done
 	l.wantStatus(r, resendingStatus{
 		State: isDone, Records: 6, Delivered: 2, RefusedAgain: 1, Superseded: 2, Kept: 1,
@@ -195,7 +195,7 @@ func TestDeadLettersAreSentAgain(t *testing.T) {
 	delete(l.answer, "lost")
 	r = l.dead.resend()
 	for _, name := range []string{"b", "new", "lost"} {
-		l.ack((<-l.sent).Ticket, name)
+		l.ack((<-l.sent).Sequence, name)
 	}
 	<-r.done
 	l.wantStatus(r, resendingStatus{State: isDone, Records: 3, Delivered: 3})
@@ -211,7 +211,7 @@ func TestRefusedWhileItIsOffered(t *testing.T) {
 		l.dead.current().refused(pipeline.Key{Cluster: "alpha", Resource: "pods", Namespace: "ns", Name: "a"})
 	}
 	r := l.dead.resend()
-	l.ack((<-l.sent).Ticket, "a")
+	l.ack((<-l.sent).Sequence, "a")
 	<-r.done
 	l.wantStatus(r, resendingStatus{State: isDone, Records: 1, RefusedAgain: 1})
 }
@@ -229,7 +229,7 @@ func TestWhatIsInTheFileTwiceIsSentOnce(t *testing.T) {
 		}
 	}
 	r := l.dead.resend()
-	l.ack((<-l.sent).Ticket, "a")
+	l.ack((<-l.sent).Sequence, "a")
 	close(acked)
 	<-r.done
 	l.wantStatus(r, resendingStatus{State: isDone, Records: 2, Delivered: 1, Superseded: 1})
@@ -239,7 +239,7 @@ func TestWhatIsForgottenIsKept(t *testing.T) {
 	l := newLetters(t)
 	l.refuse("a", "b")
 	r := l.dead.resend()
-	l.ack((<-l.sent).Ticket, "a")
+	l.ack((<-l.sent).Sequence, "a")
 	<-l.sent
 	l.ledger.Leave("alpha")
 	<-r.done
@@ -262,7 +262,7 @@ func TestTheEndPutsBackWhatWasNotAccepted(t *testing.T) {
 		}
 	}
 	r := l.dead.resend()
-	l.ack((<-l.sent).Ticket, "a")
+	l.ack((<-l.sent).Sequence, "a")
 	<-l.sent
 	<-full
 	l.stop()

@@ -41,10 +41,10 @@ func writeLedger(t *testing.T) (path string) {
 		c.BeginSnapshot()
 		for k := range 300 * (i + 1) {
 			n, v := ledger.Name{Namespace: "web", Name: fmt.Sprint("object-", k)}, ledger.Version{UID: fmt.Sprint("uid-", k), ResourceVersion: "7"}
-			ticket, _ := c.Observe(n, v, false, true)
+			sequence, _ := c.Observe(n, v, false, true)
 			// As a deletion, which waits for no note: what is acked counts.
-			c.Begin(ticket, n, v, true)
-			c.Ack(ticket, n, v, false)
+			c.Begin(sequence, n, v, true)
+			c.Ack(sequence, n, v, false)
 		}
 		c.EndSnapshot("9")
 		c.Seen("9")
@@ -53,12 +53,12 @@ func writeLedger(t *testing.T) (path string) {
 	c, _ := l.Claim(ledger.StreamID{Cluster: "alpha", ClusterUID: "uid-a", Resource: "pods"}, "digest")
 	for _, deleted := range []bool{true, false} {
 		n, v := ledger.Name{Namespace: "web", Name: fmt.Sprint("object-", deleted)}, ledger.Version{UID: "uid", ResourceVersion: "11"}
-		ticket, _ := c.Observe(n, v, deleted, false)
-		if _, _, safe := c.Begin(ticket, n, v, deleted); safe != nil {
+		sequence, _ := c.Observe(n, v, deleted, false)
+		if _, _, safe := c.Begin(sequence, n, v, deleted); safe != nil {
 			<-safe
 		}
 		if deleted {
-			c.Ack(ticket, n, v, true)
+			c.Ack(sequence, n, v, true)
 		}
 	}
 	l.Leave("beta")

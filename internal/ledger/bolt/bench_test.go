@@ -49,10 +49,10 @@ func filled(b testing.TB, path string, n int) {
 	c.BeginSnapshot()
 	for i := range n {
 		name, v := podName(r, i), ledger.Version{UID: uuid(r), ResourceVersion: strconv.Itoa(1_000_000 + i)}
-		ticket, _ := c.Observe(name, v, false, true)
+		sequence, _ := c.Observe(name, v, false, true)
 		// As a deletion, which needs no note: what is acked counts.
-		c.Begin(ticket, name, v, true)
-		c.Ack(ticket, name, v, false)
+		c.Begin(sequence, name, v, true)
+		c.Ack(sequence, name, v, false)
 	}
 	c.EndSnapshot("9000000")
 	c.Seen("9000000")

@@ -50,11 +50,11 @@ func BenchmarkFileSize(b *testing.B) {
 					wg.Go(func() {
 						for i := range next {
 							n, v := ledger.Name{Namespace: bm.namespace, Name: fmt.Sprintf(bm.pattern, i)}, ledger.Version{UID: fmt.Sprintf(bm.uid, i), ResourceVersion: fmt.Sprint(1 + i)}
-							ticket, _ := c.Observe(n, v, false, true)
-							if _, _, safe := c.Begin(ticket, n, v, false); safe != nil {
+							sequence, _ := c.Observe(n, v, false, true)
+							if _, _, safe := c.Begin(sequence, n, v, false); safe != nil {
 								<-safe
 							}
-							c.Ack(ticket, n, v, false)
+							c.Ack(sequence, n, v, false)
 						}
 					})
 				}
