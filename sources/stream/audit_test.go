@@ -280,7 +280,7 @@ func TestRunEndsInAnAudit(t *testing.T) {
 		},
 		"waiting for sinks": func(h *harness) {
 			h.tamper("a", "uid-a", "15", false)
-			h.stream.target.cursor.Observe(ledger.Name{Namespace: "ns", Name: "a"}, ledger.Version{UID: "uid-a", ResourceVersion: "16"}, false, true)
+			h.stream.target.cursor.Observe(ledger.Name{Namespace: "ns", Name: "a"}, ledger.Version{UID: "uid-a", ResourceVersion: "16"}, false, true, nil)
 			h.call("list by 500").reply(200, listOf(10, "", configMap("a", 5)))
 		},
 	} {

@@ -86,7 +86,9 @@ func (a *attempt) demand() {
 			a.cause = cause(why)
 		}
 	}
-	a.replaying = a.replaying || wanted[replayed]
+	if wanted[replayed] {
+		a.target.cursor.RaiseDue()
+	}
 	if wanted[audited] || wanted[wentBack] {
 		a.target.cursor.Distrust()
 	}

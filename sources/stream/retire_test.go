@@ -6,6 +6,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/fairlead-dev/fairlead/internal/ledger"
 	"github.com/fairlead-dev/fairlead/internal/member"
 	"github.com/fairlead-dev/fairlead/pipeline"
 )
@@ -79,7 +80,7 @@ func TestAnotherClusterUnderTheName(t *testing.T) {
 		if s := h.wantState(member.Live); s.Known != 1 || s.Reason != "" || s.Snapshots["no_resume_point"] != 2 {
 			t.Errorf("status: %+v", s)
 		}
-		_, former := h.ledger.Claim(h.stream.target.id, "")
+		_, former := h.ledger.Claim(ledger.Claiming{ID: h.stream.target.id, Mine: h.stream.target.cursor})
 		if len(former) != 0 {
 			t.Errorf("%d former cursors are left", len(former))
 		}
