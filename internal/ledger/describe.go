@@ -44,7 +44,7 @@ type Description struct {
 func Describe(ctx context.Context, store Store) ([]Description, error) {
 	var all []Description
 	seen := map[StreamID]bool{}
-	err := store.Load(ctx, func(cursor string, stored []byte, records iter.Seq2[[]byte, []byte]) error {
+	err := store.Load(ctx, cursorsOnly(func(cursor string, stored []byte, records iter.Seq2[[]byte, []byte]) error {
 		h, err := decodeHead(cursor, stored)
 		if err != nil {
 			return err
@@ -74,7 +74,7 @@ func Describe(ctx context.Context, store Store) ([]Description, error) {
 		}
 		all = append(all, d)
 		return nil
-	})
+	}))
 	if err != nil {
 		return nil, fmt.Errorf("read the ledger: %w", err)
 	}

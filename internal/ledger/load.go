@@ -46,7 +46,7 @@ func (l *Ledger) load(key string, encoded []byte, records iter.Seq2[[]byte, []by
 
 // addLoadedLocked adds a cursor without its objects; without a key, it gets one.
 func (l *Ledger) addLoadedLocked(key string, h head, now time.Time) (*Cursor, error) {
-	if l.cursors[h.ID] != nil {
+	if before := l.cursors[h.ID]; before != nil && before.head.Selection == h.Selection {
 		return nil, twice(h.ID)
 	}
 	c := l.newCursorLocked(h.ID)

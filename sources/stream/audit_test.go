@@ -34,7 +34,14 @@ func (h *harness) wantAudits(result string, n, differences uint64) {
 // tamper makes the ledger believe that sinks have accepted a state.
 func (h *harness) tamper(name, uid, version string, gone bool) {
 	synctest.Wait()
-	h.stream.target.cursor.Ack(0, ledger.Name{Namespace: "ns", Name: name}, ledger.Version{UID: uid, ResourceVersion: version}, gone)
+	tamper(h.stream.target.cursor, ledger.Name{Namespace: "ns", Name: name}, ledger.Version{UID: uid, ResourceVersion: version}, gone)
+}
+
+// tamper has a cursor believe that the sink has accepted a state.
+func tamper(cursor *ledger.Cursor, n ledger.Name, v ledger.Version, gone bool) {
+	o := cursor.Observe(n, v, gone, true, nil)
+	cursor.Begin(o.Sequence, n, v, gone)
+	cursor.Ack(o.Sequence, n, v, gone)
 }
 
 func TestAuditOfAHealthyStream(t *testing.T) {
