@@ -37,8 +37,9 @@ func (c *Cursor) claimed(q Claiming) *Cursor {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	h := &c.head
-	if h.Digest != q.Digest || h.Replaced || !h.Unwatched.IsZero() {
-		h.Digest, h.Replaced, h.Unwatched, c.headDirty = q.Digest, false, time.Time{}, true
+	if h.Digest != q.Digest || h.Replaced || !h.Unwatched.IsZero() || !h.RouteGone.IsZero() {
+		h.Digest, h.Replaced, c.headDirty = q.Digest, false, true
+		h.Unwatched, h.RouteGone = time.Time{}, time.Time{}
 	}
 	if h.Selection != q.Selection {
 		h.Selection, c.headDirty = q.Selection, true

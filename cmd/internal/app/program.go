@@ -147,6 +147,7 @@ func (p *program) open(ctx context.Context) (err error) {
 	for _, c := range []prometheus.Collector{
 		ledger.NewCollector(p.ledger.Status, p.ledgerSize()),
 		ledger.NewClusterCollector(p.ledger.Clusters),
+		ledger.NewUnwatchedCollector(p.ledger.UnwatchedObjects),
 		pipeline.NewQueueCollector(p.queue.Lanes),
 		connection.NewCollector(p.connectionStatus),
 		stream.NewCollector(p.streamStatus),
