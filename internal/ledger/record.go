@@ -82,14 +82,18 @@ type known struct {
 }
 
 // A record is: flags, then acked (UID, version), then the deletion (version),
-// then the held UIDs, then the due number unless it is 0, each as far as the flags
-// say, then a checksum of key and value. A UID is 16 bytes, or, after a 1, a length
-// and a string.
+// then the held UIDs, then the due number unless it is 0, then sections of a length
+// and as many bytes, which a version that does not know them may leave out, each as
+// far as the flags say, then a checksum of key and value. A UID is 16 bytes, or,
+// after a 1, a length and a string.
 const (
 	hasAcked   = 1 << iota
 	hasDeleted // a deletion is remembered
 	hasHeld
 	hasDue
+	hasSections = 1 << 7
+
+	allFlags = hasAcked | hasDeleted | hasHeld | hasDue | hasSections
 )
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
@@ -195,7 +199,10 @@ func decodeRecord(key, value []byte, odd func(uid, string)) (k known, err error)
 	if b[0]&hasDue != 0 {
 		k.due = uint32(min(r.uvarint(), math.MaxUint32))
 	}
-	if r.short || len(r.b) > 0 || b[0]&^(hasAcked|hasDeleted|hasHeld|hasDue) != 0 {
+	for b[0]&hasSections != 0 && len(r.b) > 0 {
+		r.take(r.uvarint())
+	}
+	if r.short || len(r.b) > 0 || b[0]&^allFlags != 0 {
 		return known{}, fmt.Errorf("%w: record of %q has another form", ErrCorrupt, key)
 	}
 	return k, nil

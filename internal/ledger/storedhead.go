@@ -3,6 +3,8 @@ package ledger
 import (
 	"bytes"
 	"encoding/json"
+	"maps"
+	"strings"
 )
 
 // storedHead is a head as this version or an earlier one has written it. Those
@@ -18,7 +20,23 @@ type storedHead struct {
 	Owed  bool     `json:"owed"` // everything is due
 }
 
+// ignorable begins the names of fields that a version which does not know them may
+// leave out, and then lose.
+const ignorable = "x-"
+
 func (s *storedHead) decode(b []byte) error {
+	var fields map[string]json.RawMessage
+	if err := json.Unmarshal(b, &fields); err != nil {
+		return err
+	}
+	known := len(fields)
+	maps.DeleteFunc(fields, func(name string, _ json.RawMessage) bool { return strings.HasPrefix(name, ignorable) })
+	if len(fields) < known {
+		var err error
+		if b, err = json.Marshal(fields); err != nil {
+			return err
+		}
+	}
 	d := json.NewDecoder(bytes.NewReader(b))
 	d.DisallowUnknownFields()
 	return d.Decode(s)

@@ -168,7 +168,7 @@ func TestLedgerForgetAndCompact(t *testing.T) {
 	if _, err := command(t, "ledger", "forget", "--ledger", path, "--resource=jobs"); !errors.Is(err, ledger.ErrUnknownResource) || !strings.Contains(err.Error(), "deployments.apps, pods") {
 		t.Error(err)
 	}
-	if out, err := command(t, "ledger", "forget", "--ledger", path, "--resource=pods", "--cluster=beta"); err != nil || !strings.Contains(out, "Forgot resource pods of cluster beta: 1 cursors") {
+	if out, err := command(t, "ledger", "forget", "--ledger", writeLedger(t), "--resource=pods", "--cluster=beta"); err != nil || !strings.Contains(out, "Forgot resource pods of cluster beta: 1 cursors") {
 		t.Error(out, err)
 	}
 	out := must(command(t, "ledger", "forget", "--ledger", path, "--cluster=alpha"))(t)
