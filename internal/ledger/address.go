@@ -77,7 +77,7 @@ func (c *Cursor) nextEpochLocked() {
 	for _, p := range c.pending {
 		p.epoch = 0
 	}
-	c.epoch = 1
+	c.epoch, c.undoneIn = 1, 0
 }
 
 // Address says in which form the stream delivers states from here on, as in

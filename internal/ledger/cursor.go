@@ -100,7 +100,8 @@ type cursor struct {
 	epoch         uint16    // of the snapshot; see nextEpochLocked
 	due           uint16    // stands for head.Due in this process; never 0
 	newest        rv        // highest version seen of this history
-	undoneSince   uint64    // sequence of the last observation of the history before
+	undoneIn      uint16    // epoch of the last snapshot that has shown another history
+	undoneSince   uint64    // sequence of the last observation of the history before it
 	numbers       numbers
 	dueSince      uint64 // sequence of the last observation before head.Due was raised
 	pending       map[name]*pending
@@ -199,13 +200,13 @@ func (c *Cursor) BeginSnapshot() {
 		c.partial = false
 		c.distrustLocked()
 	}
+	c.snapshotting, c.swept, c.redo = true, false, false
+	c.nextEpochLocked()
 	if c.head.Told {
 		// What it shows may be the very states that were told to be gone.
 		c.head.Told = false
-		c.raiseGenerationLocked()
+		c.undoneLocked(c.newest)
 	}
-	c.snapshotting, c.swept, c.redo = true, false, false
-	c.nextEpochLocked()
 }
 
 // EndSnapshot returns a tombstone for every known object that the snapshot,

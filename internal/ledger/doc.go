@@ -1,18 +1,23 @@
-// Package ledger remembers, per stream, what sinks have accepted and from
-// where a watch can resume with nothing lost.
+// Package ledger remembers, per stream and sink, what the sink has accepted and
+// from where a watch can resume with nothing lost.
 //
 //	stream ── Observe ──▶ cursor ◀── Begin, Ack ── workers
 //	          Seen          │
 //	          BeginSnapshot ▼
 //	          EndSnapshot  resume point, tombstones
 //
-// A cursor is told of every state its stream observes and of every change the
-// workers hand over and see accepted. From that it decides which states are
-// repeats, which deletions nobody told of, which UIDs a sink must be told are
-// gone, and the oldest resourceVersion that is still needed.
+// A route is a sink on its own way: it has a cursor for each stream. A cursor is
+// told of every state its stream observes and of every change the workers hand over
+// and see accepted. From that it decides which states are repeats, which deletions
+// nobody told of, which UIDs the sink must be told are gone, and the oldest
+// resourceVersion that is still needed.
 //
-// What is remembered was accepted by certain sinks, in a certain form. When there
-// are others, all that a snapshot holds is delivered again; see Cursor.Address.
+// Observations are numbered, across restarts: a change is not handed over after a
+// newer one of its object. A cursor has one owner, who got the last handle from
+// Claim. What was accepted is due again after a replay (RaiseDue), or in another
+// form (Address), and the cursor knows of each object whether that is done. Where the
+// same states are told again on purpose although something else was told in between,
+// the generation is another one.
 //
 // A cluster may have so much in the ledger and no more (Quota). What is beyond is
 // refused and leaves nothing: the cursor is Partial, and has no resume point until

@@ -32,8 +32,12 @@ func (c *Cursor) isUndoneLocked(key []byte, p *pending, acked *object, seen rv) 
 	return !newest.notAfter(seen) && seen&unordered == 0
 }
 
-// undoneLocked says that there is another history now, which has come to a version.
+// undoneLocked says that a snapshot shows another history, which has come to a
+// version. Each object may; once is enough.
 func (c *Cursor) undoneLocked(at rv) {
-	c.newest, c.undoneSince = at, c.numbers.last
+	if c.newest = at; c.undoneIn == c.epoch {
+		return
+	}
+	c.undoneIn, c.undoneSince = c.epoch, c.numbers.last
 	c.raiseGenerationLocked()
 }

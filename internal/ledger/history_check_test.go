@@ -160,3 +160,17 @@ func (h *lane) checkNoted(w *work) {
 		h.t.Fatalf("%s: %s with UID %s is delivered before it is noted", h.what, w.name, w.uid)
 	}
 }
+
+// offer hands an item to the queue, where a newer one goes before.
+func (h *lane) offer(i item) {
+	if waits, ok := h.waiting[i.name]; !ok || waits.sequence < i.sequence {
+		h.waiting[i.name] = i
+	}
+}
+
+// forgetUnacked says that what the sink was given of an object and the cursor has not
+// heard of may be told again from an earlier state on, as after a crash.
+func (h *lane) forgetUnacked(name string) {
+	h.sink.newest[name] = max(h.stored[name], h.acked[name])
+	clear(h.sink.buried)
+}

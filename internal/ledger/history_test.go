@@ -157,13 +157,6 @@ func (h *lane) connect() {
 	h.cursor, h.stream = c, &stream{cursor: c, former: former}
 }
 
-// forgetUnacked says that what the sink was given of an object and the cursor has not
-// heard of may be told again from an earlier state on, as after a crash.
-func (h *lane) forgetUnacked(name string) {
-	h.sink.newest[name] = max(h.stored[name], h.acked[name])
-	clear(h.sink.buried)
-}
-
 // leave takes the cluster out of the fleet, and back.
 func (h *history) leave() {
 	for _, l := range h.lanes {
@@ -277,13 +270,6 @@ func (h *lane) retry() {
 	}
 	i.sequence, i.again, i.cursor, i.past = r.Sequence, true, h.cursor, h.sink.past[i.name]
 	h.offer(i)
-}
-
-// offer hands an item to the queue, where a newer one goes before.
-func (h *lane) offer(i item) {
-	if waits, ok := h.waiting[i.name]; !ok || waits.sequence < i.sequence {
-		h.waiting[i.name] = i
-	}
 }
 
 func nameOf(s string) name { return name(appendName(nil, Name{"ns", s})) }

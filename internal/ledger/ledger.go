@@ -134,7 +134,7 @@ func (l *Ledger) Claim(q Claiming) (c *Cursor, former []*Cursor) {
 	for _, o := range l.sameLocked(id) {
 		uid := o.ID().ClusterUID
 		if c != nil || !maybeSame(uid, id.ClusterUID, q.Others) {
-			former = append(former, o)
+			former = append(former, o.current())
 			continue
 		}
 		c = o

@@ -221,7 +221,14 @@ func TestUnwatched(t *testing.T) {
 	if _, ok := s.ledger.cursors[c.ID()]; !ok {
 		t.Error("it is not in the ledger any more")
 	}
+	if again := s.ledger.Unwatched("a", time.Now().Add(61*time.Minute)); len(again) != 1 || c.lostLocked() {
+		t.Error("asked again, what was returned before counts no more")
+	}
+	was := c
 	c, _ = s.ledger.Claim(Claiming{ID: c.ID()}) // followed again
+	if gone := was.Retire(); len(gone) != 0 {
+		t.Errorf("%d tombstones of what is followed again", len(gone))
+	}
 	if got := look(61 * time.Minute); !slices.Equal(got, []string{"jobs"}) || !c.head.Unwatched.IsZero() {
 		t.Errorf("after it was followed again: %v", got)
 	}

@@ -65,6 +65,14 @@ func (c *Cursor) handleLocked() *Cursor {
 	return &Cursor{cursor: c.cursor, as: c.owner}
 }
 
+// current returns a handle that counts until the next Claim.
+func (c *Cursor) current() *Cursor {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.owner = max(c.owner, 1)
+	return &Cursor{cursor: c.cursor, as: c.owner}
+}
+
 // lingerLocked remembers what workers have begun for the owner until now.
 func (c *Cursor) lingerLocked() {
 	if c.lingering == nil {

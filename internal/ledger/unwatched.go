@@ -33,7 +33,7 @@ func (c *Cursor) setWatched(watched bool, now time.Time) {
 
 // Unwatched returns handles of the cursors of a cluster that nobody has followed for
 // the retention, sorted by ID: the caller delivers their deletions and then calls
-// Drop. Those of routes that there are not any more are not among them: nothing can
+// Drop. The handles are good until somebody claims the cursors after all. Those of routes that there are not any more are not among them: nothing can
 // be delivered there.
 func (l *Ledger) Unwatched(cluster string, now time.Time) []*Cursor {
 	var all []*Cursor
@@ -41,7 +41,7 @@ func (l *Ledger) Unwatched(cluster string, now time.Time) []*Cursor {
 		if since := c.unwatched(); since.IsZero() || now.Sub(since) < l.retention || !l.hasRoute(c.ID().Route) {
 			continue
 		}
-		all = append(all, c.handle())
+		all = append(all, c.current())
 	}
 	slices.SortFunc(all, func(a, b *Cursor) int { return compareIDs(a.ID(), b.ID()) })
 	return all
@@ -55,13 +55,6 @@ func (c *Cursor) unwatched() time.Time {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.head.Unwatched
-}
-
-// handle returns a handle for a new owner.
-func (c *Cursor) handle() *Cursor {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.handleLocked()
 }
 
 // lookAtRoutes notes since when there is no sink for a cursor, and drops those for
