@@ -81,9 +81,10 @@ type Cursor struct {
 	sinks         []string  // those of the ledger
 	last          string    // version of the last frame seen; "" if a snapshot is needed
 	snapshotting  bool      // between BeginSnapshot and the Seen after EndSnapshot
-	swept         bool      // EndSnapshot was called
+	swept         bool      // all of EndSnapshot was ranged over
+	sweep         *sweep    // under way; nil: none is
 	partial       bool      // see Partial
-	sweptAt       rv        // version of the last snapshot that was swept
+	sweptAt       rv        // version of the last snapshot whose sweep has begun
 	sweptSequence uint64    // of what was observed last before that
 	epoch         uint32
 	sequence      uint64
@@ -199,11 +200,11 @@ func (c *Cursor) pendLocked(key []byte, p *pending, seen version, deleted, snaps
 	if p == nil {
 		p = pendings.Get().(*pending)
 		p.name = c.nameLocked(key, nil)
-		if snapshot {
-			p.epoch = c.epoch
-		}
 		c.pending[p.name] = p
 		c.mostPending = max(c.mostPending, len(c.pending))
+	}
+	if snapshot || c.sweep != nil {
+		p.epoch = c.epoch
 	}
 	p.latest, p.rv, p.deleted = seen.uid, seen.rv, deleted
 	if !p.waiting.listed() {
@@ -239,76 +240,8 @@ func (c *Cursor) BeginSnapshot() {
 		c.partial = false
 		c.distrustLocked()
 	}
-	c.snapshotting, c.swept = true, false
+	c.snapshotting, c.swept, c.sweep = true, false, nil
 	c.epoch++
-}
-
-// EndSnapshot returns a tombstone for every known object that the snapshot,
-// taken at resourceVersion, did not hold. The stream hands them over and then
-// calls Seen; a stream that is interrupted before starts over with
-// BeginSnapshot.
-func (c *Cursor) EndSnapshot(resourceVersion string) []Tombstone {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	at := parseRV(resourceVersion)
-	c.swept, c.sweptAt, c.sweptSequence = true, at, c.sequence
-	var missing []Tombstone
-	sweep := func(n name, u uid) {
-		whole, _ := n.split()
-		missing = append(missing, Tombstone{
-			Name:     whole,
-			Version:  Version{c.formatLocked(u), resourceVersion},
-			Sequence: c.pendLocked([]byte(n), c.pending[n], version{u, at}, true, true),
-		})
-	}
-	for n, p := range c.pending {
-		if p.epoch == c.epoch {
-			continue
-		}
-		// A deletion that a worker holds is on its way. One that waits may
-		// never have reached the queue, when a stream was interrupted between
-		// observing and offering it.
-		if p.deleted && !p.waiting.listed() {
-			continue
-		}
-		sweep(n, p.latest)
-	}
-	for o := range c.acked.all() {
-		if o.epoch != c.epoch && c.pending[o.name] == nil {
-			sweep(o.name, o.uid)
-		}
-	}
-	for n, held := range c.held {
-		if c.pending[n] == nil && c.acked.get([]byte(n)) == nil {
-			sweep(n, held[len(held)-1].uid)
-		}
-	}
-	c.rewriteLocked(at)
-	return missing
-}
-
-// rewriteLocked is called at the end of a snapshot. Versions behind the
-// snapshot's are another history's: its cluster was restored from a backup, and
-// may use the same numbers again.
-func (c *Cursor) rewriteLocked(at rv) {
-	for _, p := range c.pending {
-		if !p.rv.notAfter(at) {
-			p.rv = 0
-		}
-	}
-	for n, gone := range c.deleted {
-		if !gone.notAfter(at) {
-			delete(c.deleted, n)
-			c.touchLocked(n)
-			c.leftLocked([]byte(n))
-		}
-	}
-	if c.last == "" || parseRV(c.last).notAfter(at) {
-		return
-	}
-	// A watch from there would leave out what this history has before it. Until
-	// all of the snapshot is acked, only another snapshot will do.
-	c.distrustLocked()
 }
 
 // Rewind forgets what a restart forgets: changes that are not acked are
@@ -326,7 +259,7 @@ func (c *Cursor) Rewind() {
 	}
 	c.order.init()
 	c.abandonLocked()
-	c.last, c.snapshotting, c.partial = c.head.Resume, false, false
+	c.last, c.snapshotting, c.partial, c.sweep = c.head.Resume, false, false, nil
 }
 
 // ResumePoint returns the resourceVersion from which a watch can start after a

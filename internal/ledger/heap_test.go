@@ -60,7 +60,7 @@ func fill(tb testing.TB, c *Cursor, n int) {
 		}
 	}
 	flush()
-	c.EndSnapshot("9000000")
+	endSnapshot(c, "9000000")
 	c.Seen("9000000")
 }
 
@@ -185,7 +185,7 @@ func TestDeletingReturnsTheHeap(t *testing.T) {
 	c := newCursor(StreamID{}, nil)
 	fill(t, c, 50_000)
 	c.BeginSnapshot()
-	for _, d := range c.EndSnapshot("9500000") {
+	for _, d := range endSnapshot(c, "9500000") {
 		c.begin(d.Sequence, d.Name, d.Version, true)
 		c.Ack(d.Sequence, d.Name, d.Version, true)
 	}
