@@ -61,7 +61,10 @@ type Cursor struct {
 	held       map[name][]version
 	deleted    map[name]rv
 	forgetting []deletion
-	passed     rv // no watch will start before it
+	passed     rv   // no watch will start before it
+	floor      rv   // where the resume point was given up last, see boundLocked; 0: it was not since the last snapshot
+	remembers  int  // deletions, or as many as objects are known
+	gaveUp     bool // to be said in the log
 	// dirty has the objects whose record in the store is behind, unnoted those
 	// among them with a held UID that the store has never seen, with the number
 	// of the note.
@@ -111,6 +114,7 @@ func newCursor(id StreamID, w *writer) *Cursor {
 		pending:   map[name]*pending{},
 		odd:       map[uid]string{},
 		oddLimit:  64,
+		remembers: remembersAtLeast,
 		dirty:     map[name]struct{}{},
 		unnoted:   map[name]uint64{},
 	}
@@ -240,6 +244,7 @@ func (c *Cursor) BeginSnapshot() {
 		c.partial = false
 		c.distrustLocked()
 	}
+	c.startOverLocked()
 	c.snapshotting, c.swept, c.sweep = true, false, nil
 	c.epoch++
 }
@@ -259,6 +264,7 @@ func (c *Cursor) Rewind() {
 	}
 	c.order.init()
 	c.abandonLocked()
+	c.startOverLocked()
 	c.last, c.snapshotting, c.partial, c.sweep = c.head.Resume, false, false, nil
 }
 
