@@ -19,13 +19,19 @@
 // same states are told again on purpose although something else was told in between,
 // the generation is another one.
 //
+// Acked deletions are remembered until the stored resume point has passed them. When
+// more are than objects are known (and than 4,096), the resume point is given up
+// instead: this process watches on, and another one begins with a snapshot.
+//
 // A cluster may have so much in the ledger and no more (Quota). What is beyond is
 // refused and leaves nothing: the cursor is Partial, and has no resume point until
 // a snapshot has refused nothing.
 //
 // Everything is stored in one transaction, as long as the store takes it. When it
-// does not, each cluster's part is tried by itself, and the delivery of those whose
-// part is not stored pauses.
+// does not, each cluster's part is tried by itself: the cursors of one cluster are a
+// shard. Nothing in one shard depends on another, each has its own status (see
+// Clusters), and one whose part is not stored holds up its own delivery and its own
+// Flush alone. The store is taken to fail as a whole when it takes nothing of any.
 //
 // One stream uses a cursor at a time; any number of workers may. Cursors share
 // no lock with each other.

@@ -27,14 +27,14 @@ func TestGenerations(t *testing.T) {
 			c.BeginSnapshot()
 			c.observe(pod(1), at(uid3, 5), false, true)
 			c.observe(pod(2), at(uuid(2), 6), false, true)
-			c.EndSnapshot("7")
+			endSnapshot(c, "7")
 			return c.head.Generation
 		}, 1},
 		"one that shows an older UID": {func(_ *stored, c *Cursor) uint32 { return listed(c, pod(1), at(uuid(7), 5)) }, 1},
 		"one that ends before what has been seen": {func(_ *stored, c *Cursor) uint32 {
 			c.Seen("40")
 			c.BeginSnapshot()
-			c.EndSnapshot("39")
+			endSnapshot(c, "39")
 			return c.head.Generation
 		}, 1},
 		"one that shows what was deleted": {func(s *stored, c *Cursor) uint32 {
@@ -47,11 +47,11 @@ func TestGenerations(t *testing.T) {
 			c = s.reach()
 			c.Distrust()
 			c.BeginSnapshot()
-			c.EndSnapshot("39")
+			endSnapshot(c, "39")
 			return c.head.Generation
 		}, 1},
 		"what comes back after all was told to be gone": {func(_ *stored, c *Cursor) uint32 {
-			for _, d := range c.Retire() {
+			for d := range c.Retire() {
 				c.begin(d.Sequence, d.Name, d.Version, true)
 				c.Ack(d.Sequence, d.Name, d.Version, true)
 			}

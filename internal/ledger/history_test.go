@@ -23,6 +23,7 @@ type history struct {
 	uid      int
 	readable bool
 	trouble  float64 // the share of steps in which something goes wrong
+	steps    bool    // anything may happen between two tombstones; their order is that of a Go map then
 	lanes    [2]*lane
 
 	quota int // what the cluster may have in the ledger; 0: no bound
@@ -45,6 +46,7 @@ type lane struct {
 	unswept  bool           // a backup was restored, and what a snapshot shows of that is not stored yet
 	swept    bool           // a snapshot has shown it
 	restores int            // of backups, so far
+	stands   string         // a name whose changes no worker takes, for long
 
 	// The process, gone with a crash.
 	cursor  *Cursor
@@ -154,7 +156,16 @@ func (h *lane) connect() {
 	}
 	c, former := h.ledger.Claim(Claiming{ID: id, Digest: digest, Others: others, Mine: mine})
 	c.Address("whole")
+	h.breakOff()
+	c.remembers = 1
 	h.cursor, h.stream = c, &stream{cursor: c, former: former}
+}
+
+// breakOff ends a sweep that is under way.
+func (h *lane) breakOff() {
+	if h.stream != nil && h.stream.next != nil {
+		h.stream.stop()
+	}
 }
 
 // leave takes the cluster out of the fleet, and back.
@@ -192,7 +203,7 @@ func (h *history) replace() {
 func (h *lane) work() {
 	var names []string
 	for n := range strings.SplitSeq("abcdef", "") {
-		if _, waits := h.waiting[n]; waits || h.working[n] != nil {
+		if _, waits := h.waiting[n]; (waits || h.working[n] != nil) && n != h.stands {
 			names = append(names, n)
 		}
 	}
@@ -310,7 +321,7 @@ func (h *history) step() {
 }
 
 func (h *history) disturb(l *lane) {
-	switch h.r.IntN(14) {
+	switch h.r.IntN(15) {
 	case 0:
 		h.store.failing = !h.store.failing
 	case 1, 2:
@@ -336,6 +347,8 @@ func (h *history) disturb(l *lane) {
 	case 12, 13:
 		h.quota = h.r.IntN(3) * h.r.IntN(6)
 		h.ledger.SetQuota("a", Quota{Objects: h.quota})
+	case 14:
+		l.stands = string("abcdef"[h.r.IntN(6)])
 	case 11: // the namespace that tells the UID may not be read any more, or again
 		h.readable = !h.readable
 		for _, l := range h.lanes {
@@ -347,6 +360,7 @@ func (h *history) disturb(l *lane) {
 func TestRandomHistories(t *testing.T) {
 	for seed := range uint64(*seeds) {
 		h := newHistory(t, fmt.Sprint("seed ", seed), rand.New(rand.NewPCG(seed, 1)))
+		h.steps = seed%2 > 0
 		for range 1000 {
 			h.step()
 		}

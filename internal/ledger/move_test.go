@@ -32,7 +32,7 @@ func (s *stored) tell(c *Cursor, objects map[Name]Version) (told []string) {
 			told = append(told, "+"+n.Namespace)
 		}
 	}
-	for _, d := range c.EndSnapshot("50") {
+	for d := range c.EndSnapshot("50") {
 		c.begin(d.Sequence, d.Name, d.Version, true)
 		c.Ack(d.Sequence, d.Name, d.Version, true)
 		told = append(told, "-"+d.Name.Namespace)
@@ -215,7 +215,7 @@ func TestUnwatched(t *testing.T) {
 		t.Errorf("after an hour: %v", got)
 	}
 	c := s.ledger.Unwatched("a", time.Now().Add(61*time.Minute))[0]
-	if gone := c.Retire(); len(gone) != 2 {
+	if gone := retire(c); len(gone) != 2 {
 		t.Errorf("%d tombstones", len(gone))
 	}
 	if _, ok := s.ledger.cursors[c.ID()]; !ok {
@@ -226,7 +226,7 @@ func TestUnwatched(t *testing.T) {
 	}
 	was := c
 	c, _ = s.ledger.Claim(Claiming{ID: c.ID()}) // followed again
-	if gone := was.Retire(); len(gone) != 0 {
+	if gone := retire(was); len(gone) != 0 {
 		t.Errorf("%d tombstones of what is followed again", len(gone))
 	}
 	if got := look(61 * time.Minute); !slices.Equal(got, []string{"jobs"}) || !c.head.Unwatched.IsZero() {

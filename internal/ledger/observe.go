@@ -76,7 +76,7 @@ func (c *Cursor) Observe(n Name, v Version, deleted, snapshot bool, like *Observ
 	if p != nil {
 		o.before = p.earlier()
 	} else if acked == nil && like != nil && string(like.name) == string(key) {
-		p = c.addPendingLocked(like.name, snapshot)
+		p = c.addPendingLocked(like.name)
 	}
 	o.Sequence = c.pendLocked(key, p, seen, deleted, snapshot)
 	p = c.pending[name(key)]
@@ -109,10 +109,13 @@ func (c *Cursor) isStaleLocked(key []byte, acked *object, seen version, deleted 
 func (c *Cursor) pendLocked(key []byte, p *pending, seen version, deleted, snapshot bool) (sequence uint64) {
 	sequence = c.numberLocked()
 	if p == nil {
-		p = c.addPendingLocked(c.nameLocked(key, nil), snapshot)
+		p = c.addPendingLocked(c.nameLocked(key, nil))
 	}
 	if !p.waiting.listed() && !p.begun.listed() {
 		p.done = sequence - 1
+	}
+	if snapshot || c.sweep != nil {
+		p.epoch = c.epoch
 	}
 	p.latest, p.rv, p.deleted, p.listed = seen.uid, seen.rv, deleted, snapshot
 	if !p.waiting.listed() {
@@ -123,12 +126,9 @@ func (c *Cursor) pendLocked(key []byte, p *pending, seen version, deleted, snaps
 	return sequence
 }
 
-func (c *Cursor) addPendingLocked(n name, snapshot bool) *pending {
+func (c *Cursor) addPendingLocked(n name) *pending {
 	p := pendings.Get().(*pending)
 	p.name = n
-	if snapshot {
-		p.epoch = c.epoch
-	}
 	c.pending[n] = p
 	c.mostPending = max(c.mostPending, len(c.pending))
 	return p

@@ -194,7 +194,7 @@ func (r *route) observe(x routed, snapshot bool, like *Observation) *Observation
 
 // sweep ends a snapshot.
 func (r *route) sweep(at int) {
-	for _, d := range r.cursor.EndSnapshot(strconv.Itoa(at)) {
+	for d := range r.cursor.EndSnapshot(strconv.Itoa(at)) {
 		r.offer(routed{
 			key: d.Name.Name, uid: d.Version.UID, rv: at, deleted: true, listed: true,
 			sequence: d.Sequence, generation: d.Generation, replays: r.sink.asked, cursor: r.cursor,

@@ -69,7 +69,15 @@ func (l *Ledger) loadTerm(encoded []byte) error {
 }
 
 // toStore returns what the writer looks at.
-func (l *Ledger) toStore() []*Cursor { return append(l.all(), l.term) }
+func (l *Ledger) toStore() []*Cursor {
+	all := l.all()
+	l.term.mu.Lock()
+	defer l.term.mu.Unlock()
+	if l.term.headDirty { // else it says nothing of how the store is
+		all = append(all, l.term)
+	}
+	return all
+}
 
 // cursorsOnly skips what is of no cursor.
 func cursorsOnly(visit func(string, []byte, iter.Seq2[[]byte, []byte]) error) func(string, []byte, iter.Seq2[[]byte, []byte]) error {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"iter"
 	"math/rand/v2"
 	"time"
 
@@ -193,8 +194,8 @@ func (a *attempt) sweep(version string) error {
 }
 
 // bury hands tombstones over.
-func (a *attempt) bury(tombstones []ledger.Tombstone, origin *pipeline.Origin) error {
-	for _, tombstone := range tombstones {
+func (a *attempt) bury(tombstones iter.Seq[ledger.Tombstone], origin *pipeline.Origin) error {
+	for tombstone := range tombstones {
 		a.progress.tombstones.Add(1)
 		err := a.offer(&pipeline.Change{
 			Key: pipeline.Key{

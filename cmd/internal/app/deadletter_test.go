@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -51,7 +52,7 @@ func newLetters(t *testing.T) *letters {
 	l.ledger = must(ledger.Open(t.Context(), ledger.Options{}))(t)
 	l.cursor, _ = l.ledger.Claim(ledger.Claiming{ID: ledger.StreamID{Cluster: "alpha"}})
 	l.cursor.BeginSnapshot()
-	l.cursor.EndSnapshot("1")
+	_ = slices.Collect(l.cursor.EndSnapshot("1"))
 	l.cursor.Seen("1")
 	ctx, cancel := context.WithCancel(context.Background())
 	l.stop = cancel
