@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"testing"
+	"testing/synctest"
 	"time"
 )
 
@@ -24,6 +25,7 @@ func TestTerm(t *testing.T) {
 			t.Errorf("an older term: %v", err)
 		}
 		time.Sleep(2 * time.Second)
+		synctest.Wait()
 		if described, err := Describe(t.Context(), r.store); err != nil || len(described) != 1 {
 			t.Errorf("described as %+v, %v", described, err)
 		}
