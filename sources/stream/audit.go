@@ -31,9 +31,10 @@ import (
 // It holds eight bytes for every object listed, and about forty for each that
 // changes while the list is read.
 type audit struct {
-	*Stream
+	*reader
 	session *member.Session
 	target  *target
+	of      []*branch // whose cursors are compared
 	cancel  context.CancelCauseFunc
 	began   uint64 // position of the watch then
 	seed    maphash.Seed
@@ -57,6 +58,7 @@ type audit struct {
 
 // suspect is an object that may differ.
 type suspect struct {
+	branch *branch
 	name   ledger.Name
 	listed ledger.Version // empty: the list does not have it
 }
@@ -69,13 +71,17 @@ const (
 	maxTold = 1 << 16
 )
 
-func newAudit(s *Stream, session *member.Session, t *target, cancel context.CancelCauseFunc) *audit {
-	return &audit{
-		Stream: s, session: session, target: t, cancel: cancel,
-		began: s.auditor.position.Load(), seed: maphash.MakeSeed(),
+func newAudit(r *reader, session *member.Session, t *target, cancel context.CancelCauseFunc) *audit {
+	au := &audit{
+		reader: r, session: session, target: t, of: r.branches(), cancel: cancel,
+		began: r.auditor.position.Load(), seed: maphash.MakeSeed(),
 		passed: make(chan struct{}, 1), limit: maxSuspects,
-		told: map[uint64]uint64{}, most: maxTold + t.cursor.Stats().Known,
+		told: map[uint64]uint64{}, most: maxTold,
 	}
+	for _, b := range au.of {
+		au.most = max(au.most, maxTold+b.cursor.Stats().Known)
+	}
+	return au
 }
 
 // run returns how many objects differ. It has asked for the snapshot that
@@ -193,12 +199,10 @@ func (au *audit) compare(name ledger.Name, listed ledger.Version) error {
 	}
 	hash := au.hash(name)
 	au.listed = append(au.listed, hash)
-	acked, _, _ := au.target.cursor.Lookup(name)
-	if acked == listed {
-		return nil
-	}
-	if au.lastTold(hash) <= n {
-		au.suspect(name, listed)
+	for _, b := range au.of {
+		if acked, _, _ := b.cursor.Lookup(name); acked != listed && au.lastTold(hash) <= n {
+			au.suspect(b, name, listed)
+		}
 	}
 	return nil
 }
@@ -211,21 +215,23 @@ func (au *audit) lastTold(hash uint64) uint64 {
 	return au.told[hash] >> 1
 }
 
-func (au *audit) suspect(name ledger.Name, listed ledger.Version) {
+func (au *audit) suspect(b *branch, name ledger.Name, listed ledger.Version) {
 	if len(au.suspects) == au.limit {
 		au.more = true
 		return
 	}
-	au.suspects = append(au.suspects, suspect{name, listed})
+	au.suspects = append(au.suspects, suspect{b, name, listed})
 }
 
 // findMissing adds what is known and was not in the list of that version.
 func (au *audit) findMissing(at uint64) {
 	slices.Sort(au.listed)
-	for name := range au.target.cursor.Names() {
-		hash := au.hash(name)
-		if _, listed := slices.BinarySearch(au.listed, hash); !listed && au.lastTold(hash) <= at {
-			au.suspect(name, ledger.Version{})
+	for _, b := range au.of {
+		for name := range b.cursor.Names() {
+			hash := au.hash(name)
+			if _, listed := slices.BinarySearch(au.listed, hash); !listed && au.lastTold(hash) <= at {
+				au.suspect(b, name, ledger.Version{})
+			}
 		}
 	}
 	au.listed = nil
@@ -292,7 +298,10 @@ func (au *audit) settle(ctx context.Context) (differences int, example ledger.Na
 func (au *audit) look(s suspect) (differs, pending bool) {
 	au.mu.Lock()
 	defer au.mu.Unlock()
-	acked, pending, known := au.target.cursor.Lookup(s.name)
+	if !au.reads(s.branch) {
+		return false, false // it has left, and is behind
+	}
+	acked, pending, known := s.branch.cursor.Lookup(s.name)
 	if pending {
 		return false, true
 	}
@@ -306,11 +315,11 @@ func (au *audit) look(s suspect) (differs, pending bool) {
 	return acked.ResourceVersion != strconv.FormatUint(told>>1, 10), false
 }
 
-// observe tells the cursor of a state, and remembers it.
-func (au *audit) observe(cursor *ledger.Cursor, name ledger.Name, version ledger.Version, gone bool) (sequence uint64, verdict ledger.Verdict) {
+// tell remembers what the cursors are about to be told, and has nobody look at them
+// before done is called.
+func (au *audit) tell(name ledger.Name, version ledger.Version, gone bool) (done func()) {
 	hash := au.hash(name)
 	au.mu.Lock()
-	defer au.mu.Unlock()
 	if au.only == nil || au.only[hash] {
 		told := number(version.ResourceVersion) << 1
 		if gone {
@@ -321,7 +330,7 @@ func (au *audit) observe(cursor *ledger.Cursor, name ledger.Name, version ledger
 			au.cancel(errUndecided)
 		}
 	}
-	return cursor.Observe(name, version, gone, false)
+	return au.mu.Unlock
 }
 
 // seen notes how far the watch has come.
