@@ -5,6 +5,8 @@ import (
 	"context"
 	"fmt"
 
+	"golang.org/x/sync/errgroup"
+
 	"github.com/fairlead-dev/fairlead/internal/supervise"
 	"github.com/fairlead-dev/fairlead/sources/connection"
 	"github.com/fairlead-dev/fairlead/sources/fleet"
@@ -43,17 +45,19 @@ func (s *Sources) makeLocked(r *member) error {
 	s.limitLocked(r)
 	for i, spec := range s.o.Specs {
 		r.streams = append(r.streams, stream.New(stream.Options{
-			Cluster:    r.name,
-			Spec:       spec,
-			Earlier:    s.o.Specs[:i],
-			Config:     s.o.Config.Stream,
-			Connection: conn,
-			Offerer:    s.o.Queue,
-			Ledger:     s.o.Ledger,
-			Snapshots:  s.snapshots,
-			Claims:     s.claims,
-			Buffers:    &s.buffers,
-			Log:        s.o.Log,
+			Cluster:      r.name,
+			Spec:         spec,
+			Earlier:      s.o.Specs[:i],
+			Config:       s.o.Config.Stream,
+			Connection:   conn,
+			Routes:       s.routes(),
+			Ledger:       s.o.Ledger,
+			Term:         s.o.Term,
+			ExtraWatches: cmp.Or(s.o.Config.ExtraWatches, DefaultExtraWatches),
+			Snapshots:    s.snapshots,
+			Claims:       s.claims,
+			Buffers:      &s.buffers,
+			Log:          s.o.Log,
 		}))
 	}
 	return nil
@@ -105,7 +109,11 @@ func (s *Sources) follow(ctx context.Context, r *member) error {
 	case !s.isLeaving(r):
 		return fmt.Errorf("the connection has ended: %w", context.Cause(running))
 	}
-	if err := s.o.Queue.RemoveCluster(ctx, r.name); err != nil {
+	var removals errgroup.Group // each waits for its sink
+	for _, route := range s.o.Routes {
+		removals.Go(func() error { return route.Queue.RemoveCluster(ctx, r.name) })
+	}
+	if removals.Wait() != nil {
 		return nil // ctx ended: the whole fleet is stopping
 	}
 	s.o.Ledger.Leave(r.name)
@@ -115,6 +123,14 @@ func (s *Sources) follow(ctx context.Context, r *member) error {
 	}
 	s.removed(r)
 	return nil
+}
+
+func (s *Sources) routes() []stream.Route {
+	all := make([]stream.Route, len(s.o.Routes))
+	for i, r := range s.o.Routes {
+		all[i] = stream.Route{Name: r.Name, Queue: r.Queue}
+	}
+	return all
 }
 
 func (s *Sources) isLeaving(r *member) bool {

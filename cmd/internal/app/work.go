@@ -104,7 +104,7 @@ func (p *program) work(ctx, term context.Context) (ended bool, err error) {
 	stopFleet()
 	stopSources()
 	drain, cancel := context.WithTimeout(term, p.settings.DrainTimeout)
-	left := p.queue.Stop(drain)
+	left := p.routes.stop(drain)
 	cancel()
 	stopManager()
 	stopDead()
