@@ -258,9 +258,14 @@ func (c *fakeConnection) lastReport() error {
 func (c *fakeConnection) renew(t *testing.T, clusterUID string) {
 	t.Helper()
 	c.server.set("/api/v1/namespaces/kube-system", fmt.Sprintf(`{"metadata":{"name":"kube-system","uid":%q}}`, clusterUID))
+	c.through(t, &http.Client{Transport: throughConnection{c.server}}, clusterUID)
+}
+
+// through replaces the session by one whose calls go through a client.
+func (c *fakeConnection) through(t *testing.T, client *http.Client, clusterUID string) {
+	t.Helper()
 	config := &rest.Config{Host: "http://fake", QPS: -1}
 	config.NegotiatedSerializer = scheme.Codecs.WithoutConversion()
-	client := &http.Client{Transport: throughConnection{c.server}}
 	calls, err := rest.UnversionedRESTClientForConfigAndClient(config, client)
 	if err != nil {
 		t.Fatal(err)
@@ -316,6 +321,26 @@ func (q *queue) Offer(ctx context.Context, c *pipeline.Change, priority int) err
 	}
 }
 
+func (q *queue) TryOffer(c *pipeline.Change, _ int) error {
+	select {
+	case q.changes <- c:
+		return nil
+	default:
+		return pipeline.ErrFull
+	}
+}
+
+func (q *queue) WaitRoom(ctx context.Context, _ string) error {
+	for len(q.changes) == cap(q.changes) {
+		select {
+		case <-time.After(time.Second):
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+	return nil
+}
+
 // harness runs one stream against fakes. It is to be used in a bubble.
 type harness struct {
 	t      *testing.T
@@ -345,7 +370,7 @@ func start(t *testing.T, edit ...func(*Options)) *harness {
 	h.conn = &fakeConnection{server: h.server, stale: map[string]bool{}}
 	h.conn.renew(t, "cluster-1")
 	h.queue = &queue{changes: make(chan *pipeline.Change, 1000), refuse: make(chan error)}
-	h.opts = Options{Cluster: "c", Spec: Spec{Resource: "cm"}, Connection: h.conn, Offerer: h.queue, Ledger: h.ledger}
+	h.opts = Options{Cluster: "c", Spec: Spec{Resource: "cm"}, Connection: h.conn, Routes: []Route{{"a", h.queue}}, Ledger: h.ledger}
 	for _, e := range edit {
 		e(&h.opts)
 	}

@@ -67,6 +67,7 @@ func (c *Config) checkNumbers(p *problems) {
 	within(p, "api-qps", c.APIQPS, leastRate, mostRate, "give requests per second")
 	within(p, "api-burst", c.APIBurst, 1, mostBurst, "give requests")
 	within(p, "max-concurrent-snapshots", c.MaxConcurrentSnapshots, 1, mostAtOnce, "")
+	within(p, "route-extra-watches", c.RouteExtraWatches, 1, mostAtOnce, "")
 
 	within(p, "reconnect-min", c.ReconnectMin, 10*time.Millisecond, day, "")
 	within(p, "reconnect-max", c.ReconnectMax, 10*time.Millisecond, day, "")

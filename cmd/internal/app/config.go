@@ -50,6 +50,7 @@ type Config struct {
 	SyncTimeout            time.Duration
 	StaleAfter             time.Duration
 	MaxConcurrentSnapshots int
+	RouteExtraWatches      int
 	DrainTimeout           time.Duration
 	IncludeSecretValues    bool
 

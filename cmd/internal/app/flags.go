@@ -115,6 +115,8 @@ func (c *Config) addConnectionsFlags(f *pflag.FlagSet) {
 		"Longer than the largest lists take")
 	f.DurationVar(&c.StaleAfter, "stale-after", 3*time.Minute, "silence after which a watch counts as stale and is reopened.\n"+
 		"API servers send a bookmark about every minute, and are asked to end watches without any sooner")
+	f.IntVar(&c.RouteExtraWatches, "route-extra-watches", sources.DefaultExtraWatches, "watches that sinks which are behind may have beside the shared one, of each resource of each cluster.\n"+
+		"A sink that needs one and gets none waits")
 	f.IntVar(&c.MaxConcurrentSnapshots, "max-concurrent-snapshots", 8, "snapshots that may start at once across the fleet.\n"+
 		"Keeps a restart of the hub from being a herd")
 }

@@ -111,6 +111,9 @@ func (p *program) open(ctx context.Context) (err error) {
 		return err
 	}
 
+	if err := p.beginTerm(ctx); err != nil {
+		return err
+	}
 	if p.routes, err = p.openRoutes(); err != nil {
 		return err
 	}
@@ -163,6 +166,21 @@ func (p *program) openLedger(ctx context.Context) (err error) {
 		}
 	}
 	if p.ledger, err = ledger.Open(ctx, o); err != nil {
+		return fmt.Errorf("--ledger: %w", err)
+	}
+	return nil
+}
+
+// beginTerm settles the term of this process. With leader election it is higher than
+// that of any process that has led before: also when somebody has deleted the Lease,
+// with which its count is lost.
+func (p *program) beginTerm(ctx context.Context) error {
+	p.term = 1
+	if p.election != nil {
+		p.term = max(p.election.Token(), p.ledger.Term()+1)
+	}
+	p.term = max(p.term, p.ledger.Term())
+	if err := p.ledger.SetTerm(ctx, p.term); err != nil {
 		return fmt.Errorf("--ledger: %w", err)
 	}
 	return nil

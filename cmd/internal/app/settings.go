@@ -118,6 +118,7 @@ func (s *settings) sources() sources.Config {
 			AuditInterval: s.AuditInterval,
 		},
 		MaxConcurrentSnapshots: s.MaxConcurrentSnapshots,
+		ExtraWatches:           s.RouteExtraWatches,
 		Quota:                  ledger.Quota{Objects: s.MaxObjects, Bytes: int64(s.MaxLedgerBytes)},
 		NameHold:               s.nameHold(),
 		UserAgent:              "fairlead/" + s.options.Version,
