@@ -2,11 +2,13 @@ package stream
 
 import (
 	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"math/rand/v2"
 	"net/http"
 	"slices"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -60,13 +62,14 @@ func (s *simulation) begin() {
 			}
 		}()
 	}
+	store := &mortalStore{simStore: s.store}
 	var names []string
 	for i := range s.sinks {
 		if !s.out[i] {
 			names = append(names, simName(i))
 		}
 	}
-	l, err := ledger.Open(ctx, ledger.Options{Store: s.storeOf(), Routes: names, Log: logr.Discard()})
+	l, err := ledger.Open(ctx, ledger.Options{Store: store, Routes: names, Log: logr.Discard()})
 	if err != nil {
 		s.t.Fatal(err)
 	}
@@ -114,6 +117,7 @@ func (s *simulation) begin() {
 	run(mgr.Start)
 	run(s.stream.Run)
 	s.kill = func() {
+		store.dead.Store(s.rand.IntN(2) == 0)
 		kill()
 		for _, q := range queues {
 			q.ShutDown()
@@ -126,9 +130,19 @@ func (s *simulation) begin() {
 
 func simName(i int) string { return fmt.Sprintf("sink-%d", i) }
 
-// storeOf returns the store as a process sees it that may be killed: what it writes
-// once it has been is lost.
-func (s *simulation) storeOf() ledger.Store { return s.store }
+// mortalStore is the store as one process sees it: what that writes once it has been
+// killed is lost.
+type mortalStore struct {
+	*simStore
+	dead atomic.Bool
+}
+
+func (s *mortalStore) Apply(ctx context.Context, updates []ledger.Update) error {
+	if s.dead.Load() {
+		return errors.New("the process is dead")
+	}
+	return s.simStore.Apply(ctx, updates)
+}
 
 // step lets something happen.
 func (s *simulation) step() {
