@@ -31,10 +31,17 @@ func (h *harness) wantAudits(result string, n, differences uint64) {
 	}
 }
 
+// pretend has a cursor note that a state was accepted.
+func pretend(c *ledger.Cursor, n ledger.Name, v ledger.Version, gone bool) {
+	o := c.Observe(n, v, gone, true, nil)
+	c.Begin(o.Sequence, n, v, gone)
+	c.Ack(o.Sequence, n, v, gone)
+}
+
 // tamper makes the ledger believe that sinks have accepted a state.
 func (h *harness) tamper(name, uid, version string, gone bool) {
 	synctest.Wait()
-	h.stream.target.cursor.Ack(0, ledger.Name{Namespace: "ns", Name: name}, ledger.Version{UID: uid, ResourceVersion: version}, gone)
+	pretend(h.cursor(), ledger.Name{Namespace: "ns", Name: name}, ledger.Version{UID: uid, ResourceVersion: version}, gone)
 }
 
 func TestAuditOfAHealthyStream(t *testing.T) {
@@ -170,7 +177,7 @@ func TestAuditOfTooManySuspects(t *testing.T) {
 		body.send(event("MODIFIED", "a", 11))
 		call := h.call("list by 500")
 		h.tamper("b", "uid-b", "900", false)
-		h.stream.auditor.current.Load().limit = 1
+		h.stream.main.Load().auditor.current.Load().limit = 1
 		list := listOf(11, "", configMap("a", 11), configMap("b", 2))
 		call.reply(200, list) // a is on its way, and b comes after it
 		h.want(true, "updated a uid-a@11")
@@ -215,7 +222,7 @@ func TestAuditThatCannotTell(t *testing.T) {
 		"it is no list":            {func(_ *harness, list *fakeCall, _ *fakeBody) { list.reply(200, `{"metadata":`) }, "failed"},
 		"the server does not move": {func(_ *harness, list *fakeCall, _ *fakeBody) { list.open(); time.Sleep(openTimeout) }, "failed"},
 		"more changes than objects known": {func(h *harness, list *fakeCall, body *fakeBody) {
-			h.stream.auditor.current.Load().most = 3
+			h.stream.main.Load().auditor.current.Load().most = 3
 			for i := range 4 {
 				body.send(event("ADDED", fmt.Sprint("new-", i), 11+i))
 			}
@@ -280,7 +287,7 @@ func TestRunEndsInAnAudit(t *testing.T) {
 		},
 		"waiting for sinks": func(h *harness) {
 			h.tamper("a", "uid-a", "15", false)
-			h.stream.target.cursor.Observe(ledger.Name{Namespace: "ns", Name: "a"}, ledger.Version{UID: "uid-a", ResourceVersion: "16"}, false, true)
+			h.cursor().Observe(ledger.Name{Namespace: "ns", Name: "a"}, ledger.Version{UID: "uid-a", ResourceVersion: "16"}, false, true, nil)
 			h.call("list by 500").reply(200, listOf(10, "", configMap("a", 5)))
 		},
 	} {

@@ -341,6 +341,13 @@ func (q *queue) WaitRoom(ctx context.Context, _ string) error {
 	return nil
 }
 
+// always is the part of a queue without lanes that only matters where they can be
+// full.
+type always struct{}
+
+func (always) TryOffer(*pipeline.Change, int) error   { return nil }
+func (always) WaitRoom(context.Context, string) error { return nil }
+
 // harness runs one stream against fakes. It is to be used in a bubble.
 type harness struct {
 	t      *testing.T
@@ -490,9 +497,18 @@ func (h *harness) live() *fakeBody {
 // failure.
 func age() { time.Sleep(liveFor) }
 
+// cursor returns the cursor of the first route.
+func (h *harness) cursor() *ledger.Cursor {
+	_, cursor, err := h.stream.cursorOf("a")
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	return cursor
+}
+
 // begin is what a worker does before it hands c to sinks.
 func begin(c *pipeline.Change) (ghosts []types.UID) {
-	ghosts, safe := c.Origin.Tracker.Begin(c)
+	ghosts, safe, _ := c.Origin.Tracker.Begin(c)
 	if safe != nil {
 		<-safe
 	}

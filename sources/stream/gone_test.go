@@ -221,7 +221,7 @@ func TestNoEvidenceThatAResourceIsGone(t *testing.T) {
 				h := startWigs(t, func(o *Options) { o.Spec.Group, o.Spec.Version = "zeta.io", "v1" })
 				h.live()
 				if name == "the same objects in another group" {
-					wig := h.stream.target.resource.name()
+					wig := h.stream.main.Load().target.resource.name()
 					other := wig
 					other.Group = "a.io"
 					cohabiting[wig] = other
@@ -320,7 +320,7 @@ func TestResourceThatIsGoneFromAnOldLedger(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := startWigs(t)
 		h.live()
-		h.stream.target.cursor.Mean(ledger.Meaning{})
+		h.cursor().Mean(ledger.Meaning{})
 		h.server.serve()
 		h.again()
 		time.Sleep(24 * time.Hour)

@@ -22,7 +22,7 @@ func (s *Stream) remember(session *member.Session) memory {
 
 // sameSelection reports whether a stream is one of a spec's selection.
 func sameSelection(r ledger.Remembered, spec Spec) bool {
-	return r.ID.Namespace == spec.Namespace && r.ID.Labels == spec.Labels && r.ID.Fields == spec.Fields
+	return r.Selection == ledger.Selection{Namespace: spec.Namespace, Labels: spec.Labels, Fields: spec.Fields}
 }
 
 // meaning returns what a spec has meant in the cluster: what was asked for by

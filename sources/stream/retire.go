@@ -47,11 +47,6 @@ func (b *branch) holdsFormer() bool {
 func (a *attempt) retireFrom(ctx context.Context, b *branch) error {
 	a.setState(member.Syncing, replacedCluster)
 	a.guard.enter(parked) // it is the sinks that are waited for
-	if b.cursor.Unacked() > 0 {
-		// This cluster is back before all of its own tombstones were accepted.
-		// Those that wait in the queue may have to make way for others now.
-		b.cursor.RaiseDue()
-	}
 	// What waits in the queue comes first, so that nothing of another cluster
 	// takes its place there.
 	slices.SortFunc(b.former, func(x, y *ledger.Cursor) int { return cmp.Compare(y.Unacked(), x.Unacked()) })
@@ -62,7 +57,7 @@ func (a *attempt) retireFrom(ctx context.Context, b *branch) error {
 			a.log.Info("Another cluster has taken the name; taking leave of what was known of the one before",
 				"resource", id.Resource, "clusterUID", b.id.ClusterUID, "was", id.ClusterUID, "objects", stats.Known)
 		}
-		if err := a.bury(b, former.Retire(), a.origin(b, before(former, a.claimed), former, id.ClusterUID)); err != nil {
+		if err := a.bury(b, slices.Values(former.Retire()), a.origin(b, before(former, a.claimed), former, id.ClusterUID)); err != nil {
 			return err
 		}
 		if err := b.acks.until(ctx, func() bool { return former.Unacked() == 0 }); err != nil {

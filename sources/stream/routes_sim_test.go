@@ -276,6 +276,7 @@ type simSink struct {
 	gone     map[string]bool
 	newest   map[string]int // name -> version, of one process
 	problems []string
+	told     []string
 }
 
 func newSimSink(r *rand.Rand) *simSink {
@@ -303,6 +304,7 @@ func (s *simSink) receive(c *pipeline.Change) {
 		return
 	}
 	s.delivered++
+	s.told = append(s.told, fmt.Sprintf("%s %s %s at %d", e.Type[23:], e.ID, e.Name, e.Sequence))
 	apply(s.state, &e)
 	if e.Op() == pipeline.Deleted {
 		s.gone[e.UID()] = true

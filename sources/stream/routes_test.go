@@ -8,6 +8,7 @@ import (
 	"math/rand/v2"
 	"net/http"
 	"slices"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -249,6 +250,9 @@ func runRoutes(t *testing.T, seed uint64) {
 		for i, sink := range s.sinks {
 			for _, problem := range sink.compare(s.server, want) {
 				t.Errorf("seed %d: sink %d: %s", seed, i, problem)
+			}
+			if t.Failed() && *routeSeed != 0 {
+				t.Log(strings.Join(sink.told, "\n"))
 			}
 		}
 	}

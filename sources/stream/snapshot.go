@@ -7,6 +7,7 @@ import (
 	"io"
 	"iter"
 	"math/rand/v2"
+	"slices"
 	"time"
 
 	"github.com/fairlead-dev/fairlead/internal/ledger"
@@ -127,16 +128,18 @@ func (a *attempt) streamingList(ctx context.Context) error {
 
 // list takes the snapshot page by page and returns its version.
 func (a *attempt) list(ctx context.Context) (version string, err error) {
+	began := time.Now()
 	for token := ""; ; {
 		meta, err := a.page(ctx, pageSize, token)
-		if why, _ := classify(ctx, err); why == expired && token != "" {
+		if why, _ := classify(ctx, err); why == expired && token != "" && time.Since(began) >= liveFor {
 			// It took too long. What the first pages held is of another time
 			// than what is read now, so all starts over. What sinks have accepted
 			// since is a duplicate now, which costs them nothing: each time it goes
-			// faster, and further.
+			// faster, and further. A server whose tokens expire at once is left alone
+			// for a while instead.
 			a.progress.reconnects[expired].Add(1)
 			a.startOver()
-			token, version = "", ""
+			token, version, began = "", "", time.Now()
 			continue
 		}
 		if err != nil {
@@ -190,7 +193,7 @@ func (a *attempt) page(ctx context.Context, limit int, token string) (listMeta, 
 func (a *attempt) sweep(version string) error {
 	a.guard.endSync()
 	for _, b := range a.branches() {
-		if err := a.bury(b, b.cursor.EndSnapshot(version), b.origin); err != nil {
+		if err := a.bury(b, slices.Values(b.cursor.EndSnapshot(version)), b.origin); err != nil {
 			return err
 		}
 	}

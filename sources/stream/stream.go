@@ -50,9 +50,9 @@ type Route struct {
 
 // Ledger keeps the cursors of streams; ledger.Ledger is one.
 type Ledger interface {
-	// Claim returns the cursor of a stream, and those that it had in other
-	// clusters of that name. Others are known to be such.
-	Claim(id ledger.StreamID, digest string, others ...string) (c *ledger.Cursor, former []*ledger.Cursor)
+	// Claim returns the cursor of a stream and route, and those that it had in other
+	// clusters of that name.
+	Claim(ledger.Claiming) (c *ledger.Cursor, former []*ledger.Cursor)
 	// Recall returns the streams that there are cursors of under that name, and
 	// which of them Claim would take for this cluster's.
 	Recall(cluster, uid string, others ...string) []ledger.Remembered

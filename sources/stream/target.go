@@ -83,7 +83,7 @@ func (r *reader) claimFor(b *branch, session *member.Session, t *target) {
 			Cluster: r.cluster, ClusterUID: session.UID, Resource: t.name,
 			Namespace: r.spec.Namespace, Route: b.route.Name,
 		},
-		Own: b.cursor, Digest: session.Digest, Others: session.Others,
+		Mine: b.cursor, Digest: session.Digest, Others: session.Others,
 		Selection: ledger.Selection{Namespace: r.spec.Namespace, Labels: r.spec.Labels, Fields: r.spec.Fields},
 	})
 	b.id = cursor.ID() // of the UID, if a digest stands in its place now
