@@ -67,19 +67,26 @@ type Origin struct {
 // what has been delivered and from where the stream may resume. Its methods
 // are called by several workers at once, but for one key never by two.
 type Tracker interface {
-	// Begin is called before c is handed to any sink. It does not block. It
-	// settles c.Op and returns the other UIDs that a sink may still hold under
-	// the same key, which are to be deleted first. c may be handed over once
+	// Begin is called before c is handed to the sink. It does not block. It
+	// settles c.Op and returns the other UIDs that the sink may still hold under
+	// the same key, whose deletions are to go first. c may be handed over once
 	// safe is closed, which is when the record of it is kept; at once if safe
-	// is nil. It may be called again with a c that was not handed over.
-	Begin(c *Change) (ghosts []types.UID, safe <-chan struct{})
-	// Ack is called once every sink has durably accepted c. Nobody may use
-	// c.Object from then on.
+	// is nil. It may be called again with a c that was not accepted.
+	//
+	// superseded says that c is not to be handed over at all, and not to be
+	// acked: a newer state of the object was acked or begun, or somebody else
+	// tracks the stream now. Nobody may use c.Object from then on.
+	Begin(c *Change) (ghosts []types.UID, safe <-chan struct{}, superseded bool)
+	// Ack is called once the sink has durably accepted c. Nobody may use
+	// c.Object from then on. c may be the deletion of a ghost (Change.Ghost):
+	// then the sink holds that UID no longer, which says nothing of the change
+	// that it preceded.
 	Ack(c *Change)
 }
 
 // Change is one observed new state of an object. Whoever receives one treats
-// it as read-only; only the reconcile stage sets Op before handing it on.
+// it as read-only; only the reconcile stage sets Op before handing it on, and
+// counts Refusals.
 type Change struct {
 	Key             Key
 	Origin          *Origin
@@ -92,13 +99,19 @@ type Change struct {
 	// Tombstone is set on a deletion that Fairlead worked out itself, because
 	// a snapshot no longer held the object or another UID took its name.
 	Tombstone bool
+	// Ghost is set on the deletion of another UID, whose name the next change of
+	// this key takes. It is a tombstone.
+	Ghost bool
+	// Refusals is how often the sink has refused this very change.
+	Refusals uint32
 	// Object is the object as JSON, without metadata.managedFields; nil on a
 	// tombstone. It is owned by the change and shared by all its readers, until
 	// the ack: the tracker may use its memory for another object then.
 	Object []byte
 	// Observed is when the change was read from the member.
 	Observed time.Time
-	// Sequence is the number of this observation among those of its tracker.
+	// Sequence is the number of this observation among those of its tracker. A
+	// ghost's is that of the change that it precedes, minus one.
 	Sequence uint64
 }
 

@@ -467,7 +467,7 @@ func age() { time.Sleep(liveFor) }
 
 // begin is what a worker does before it hands c to sinks.
 func begin(c *pipeline.Change) (ghosts []types.UID) {
-	ghosts, safe := c.Origin.Tracker.Begin(c)
+	ghosts, safe, _ := c.Origin.Tracker.Begin(c)
 	if safe != nil {
 		<-safe
 	}

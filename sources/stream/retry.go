@@ -130,8 +130,8 @@ type retryTracker struct {
 	op pipeline.Op
 }
 
-func (t retryTracker) Begin(c *pipeline.Change) ([]types.UID, <-chan struct{}) {
-	ghosts, safe := t.tracker.Begin(c)
+func (t retryTracker) Begin(c *pipeline.Change) (_ []types.UID, safe <-chan struct{}, superseded bool) {
+	ghosts, safe, superseded := t.tracker.Begin(c)
 	c.Op = t.op
-	return ghosts, safe
+	return ghosts, safe, superseded
 }

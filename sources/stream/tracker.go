@@ -19,7 +19,7 @@ type tracker struct {
 
 var _ pipeline.Tracker = tracker{}
 
-func (t tracker) Begin(c *pipeline.Change) ([]types.UID, <-chan struct{}) {
+func (t tracker) Begin(c *pipeline.Change) (_ []types.UID, safe <-chan struct{}, superseded bool) {
 	name, version := identity(c)
 	others, known, safe := t.cursor.Begin(c.Sequence, name, version, c.Op == pipeline.Deleted)
 	if c.Op != pipeline.Deleted {
@@ -32,10 +32,13 @@ func (t tracker) Begin(c *pipeline.Change) ([]types.UID, <-chan struct{}) {
 	for _, uid := range others {
 		ghosts = append(ghosts, types.UID(uid))
 	}
-	return ghosts, safe
+	return ghosts, safe, false
 }
 
 func (t tracker) Ack(c *pipeline.Change) {
+	if c.Ghost {
+		return // the cursor forgets it with the ack of the change that it preceded
+	}
 	name, version := identity(c)
 	t.cursor.Ack(c.Sequence, name, version, c.Op == pipeline.Deleted)
 	t.acks.ring()

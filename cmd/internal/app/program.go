@@ -43,6 +43,7 @@ type program struct {
 	opened   chan struct{} // closed once what follows is there
 	fleet    *fleet.Fleet
 	sources  *sources.Sources
+	stage    *pipeline.Stage
 	queue    *pipeline.ChangeQueue
 	sinks    sinks
 	ledger   *ledger.Ledger
@@ -121,12 +122,12 @@ func (p *program) open(ctx context.Context) (err error) {
 	for _, l := range s.limits {
 		p.queue.SetWeight(l.cluster, l.weight)
 	}
-	stage, err := pipeline.NewStage(pipeline.StageOptions{
-		Queue:        p.queue,
-		Destinations: p.sinks.destinations(),
-		Workers:      s.Workers,
-		Registerer:   reg,
-		Log:          log,
+	p.stage, err = pipeline.NewStage(pipeline.StageOptions{
+		Queue:       p.queue,
+		Destination: p.sinks.destination(),
+		Workers:     s.Workers,
+		Registerer:  reg,
+		Log:         log,
 	})
 	if err != nil {
 		return err
@@ -137,7 +138,7 @@ func (p *program) open(ctx context.Context) (err error) {
 		Queue:   p.queue,
 		Ledger:  p.ledger,
 		Limit:   s.limiter(p.queue, buckets),
-		Removed: stage.ForgetCluster,
+		Removed: p.stage.ForgetCluster,
 		Log:     log,
 	})
 	p.fleet = fleet.New(fleet.Options{Providers: s.providers, Hub: p.hub, Handler: p.sources, NameHold: s.nameHold(), Log: log, Registerer: reg})
@@ -156,7 +157,7 @@ func (p *program) open(ctx context.Context) (err error) {
 			return fmt.Errorf("register metrics: %w", err)
 		}
 	}
-	if err := p.setUpManager(stage); err != nil {
+	if err := p.setUpManager(p.stage); err != nil {
 		return err
 	}
 	close(p.opened)

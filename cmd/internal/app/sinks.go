@@ -85,8 +85,12 @@ func (s *settings) sinkNames() []string {
 	return all
 }
 
-func (ks sinks) destinations() []pipeline.Destination {
-	var all []pipeline.Destination
+// destination returns what the reconcile stage hands changes to.
+func (ks sinks) destination() pipeline.Destination {
+	if len(ks) == 1 {
+		return ks[0].batcher
+	}
+	var all fanOut
 	for _, k := range ks {
 		all = append(all, k.batcher)
 	}
