@@ -60,7 +60,7 @@ func startProgram(b testing.TB, o programOptions) *program {
 	sink := batch.New("bench", &countingSink{o.sink, p.tally}, batch.Options{})
 	p.queue = pipeline.NewChangeQueue(pipeline.QueueOptions[*pipeline.Change, pipeline.Key]{Name: "bench"})
 	stage, err := pipeline.NewStage(pipeline.StageOptions{
-		Queue: p.queue, Destinations: []pipeline.Destination{sink}, Workers: 64,
+		Queue: p.queue, Destination: sink, Workers: 64,
 		Registerer: prometheus.NewRegistry(), Log: logr.Discard(),
 	})
 	must(err)

@@ -106,7 +106,7 @@ func startStream(b *testing.B, config *rest.Config, spec string) follower {
 
 // Offer takes what is offered, as a queue with a sink that is quick would.
 func (f *streamFollower) Offer(_ context.Context, c *pipeline.Change, _ int) error {
-	if _, safe := c.Origin.Tracker.Begin(c); safe != nil {
+	if _, safe, _ := c.Origin.Tracker.Begin(c); safe != nil {
 		<-safe
 	}
 	c.Origin.Tracker.Ack(c)

@@ -29,7 +29,7 @@ const (
 
 // bundle is what one worker takes from the queue at once: changes that were
 // ready at that moment, of whichever clusters had their turn. Nothing in it
-// waits for another: each change is done as soon as the sinks have it.
+// waits for another: each change is done as soon as the sink has told of it.
 type bundle struct {
 	parts    []bundled
 	underWay int // changes in the hands of all workers when these were taken
@@ -39,9 +39,8 @@ type bundle struct {
 type bundled struct {
 	change   *Change
 	priority int
-	ghosts   int          // deletions that precede it
-	lacking  atomic.Int32 // destinations that have not accepted it
-	done     bool         // with the queue; not asked before all destinations have returned
+	refused  error // why it comes back: it or a ghost's deletion before it was refused
+	done     bool  // with the queue; not asked before the destination has returned
 }
 
 // undone returns the changes that did not get through, with their priorities.
@@ -83,10 +82,22 @@ func (q *bundles) adapt(b *bundle, took time.Duration) {
 	}
 }
 
-// finish is Forget and Done of one change.
+// finish is Done of one change.
 func (q *bundles) finish(p *bundled) {
 	p.done = true
-	q.ChangeQueue.Forget(p.change)
+	q.ChangeQueue.Done(p.change)
+}
+
+// refuse lets a change that the sink refused wait in its lane for another try. One
+// that is newer and waits there already has precedence.
+func (q *bundles) refuse(p *bundled) {
+	p.done = true
+	p.change.Refusals++
+	o := priorityqueue.AddOpts{Priority: &p.priority}
+	var asked bool
+	o.After, asked = RetryDelay(p.refused)
+	o.RateLimited = !asked
+	q.ChangeQueue.AddWithOpts(o, p.change)
 	q.ChangeQueue.Done(p.change)
 }
 

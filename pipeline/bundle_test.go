@@ -87,7 +87,7 @@ type serial struct {
 	most     atomic.Int64 // that were under way
 }
 
-func (d *serial) Deliver(_ context.Context, accepted func(int), changes ...*Change) error {
+func (d *serial) Deliver(_ context.Context, tell func(int, error), changes ...*Change) error {
 	now := d.underWay.Add(int64(len(changes)))
 	for most := d.most.Load(); now > most && !d.most.CompareAndSwap(most, now); most = d.most.Load() {
 	}
@@ -96,7 +96,7 @@ func (d *serial) Deliver(_ context.Context, accepted func(int), changes ...*Chan
 		time.Sleep(time.Duration(d.each.Load()))
 		<-d.turn
 		d.underWay.Add(-1)
-		accepted(i)
+		tell(i, nil)
 	}
 	return nil
 }

@@ -74,19 +74,24 @@ type Origin struct {
 type Tracker interface {
 	// Begin is called before c is handed to the sink. It does not block. It
 	// settles c.Op and returns the other UIDs that the sink may still hold under
-	// the same key, which are to be deleted first, each as a change of its own
-	// (Ghost). c may be handed over once safe is closed, which is when the record
-	// of it is kept; at once if safe is nil. It may be called again with a c that
-	// was not handed over. A superseded c is not to be handed over, nor acked: the
-	// sink has a newer state of its key, or is about to.
+	// the same key, whose deletions are to go first. c may be handed over once
+	// safe is closed, which is when the record of it is kept; at once if safe
+	// is nil. It may be called again with a c that was not accepted.
+	//
+	// superseded says that c is not to be handed over at all, and not to be
+	// acked: a newer state of the object was acked or begun, or somebody else
+	// tracks the stream now. Nobody may use c.Object from then on.
 	Begin(c *Change) (ghosts []types.UID, safe <-chan struct{}, superseded bool)
-	// Ack is called once the sink has durably accepted c, which may be a ghost's
-	// deletion. Nobody may use c.Object from then on.
+	// Ack is called once the sink has durably accepted c. Nobody may use
+	// c.Object from then on. c may be the deletion of a ghost (Change.Ghost):
+	// then the sink holds that UID no longer, which says nothing of the change
+	// that it preceded.
 	Ack(c *Change)
 }
 
 // Change is one observed new state of an object. Whoever receives one treats
-// it as read-only; only the reconcile stage sets Op before handing it on.
+// it as read-only; only the reconcile stage sets Op before handing it on, and
+// counts Refusals.
 type Change struct {
 	Key             Key
 	Origin          *Origin
@@ -99,15 +104,17 @@ type Change struct {
 	// Tombstone is set on a deletion that Fairlead worked out itself, because
 	// a snapshot no longer held the object or another UID took its name.
 	Tombstone bool
+	// Ghost is set on the deletion of another UID, whose name the next change of
+	// this key takes. It is a tombstone.
+	Ghost bool
+	// Refusals is how often the sink has refused this very change.
+	Refusals uint32
 	// Object is the object as JSON, without metadata.managedFields; nil on a
 	// tombstone. It is owned by the change and shared by all its readers, until
 	// the ack: the tracker may use its memory for another object then.
 	Object []byte
 	// Observed is when the change was read from the member.
 	Observed time.Time
-	// Ghost is set on the deletion of another UID whose name the change after it
-	// takes: a tombstone that Begin has asked for.
-	Ghost bool
 	// Sequence is the number of this observation among those of its tracker: a
 	// later one has a higher number, over restarts too. The deletion of a ghost has
 	// the number between the change's and the one before.

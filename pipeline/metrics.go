@@ -43,7 +43,7 @@ func newQueueCollector(stats func() []LaneStats, constant prometheus.Labels) pro
 	return &queueCollector{
 		stats:        stats,
 		depth:        desc("lane_depth", "Changes that wait in the cluster's lane, by class: live or snapshot.", "class"),
-		bytes:        desc("lane_bytes", "Bytes of the changes that wait in the cluster's lane."),
+		bytes:        desc("lane_bytes", "Bytes of the changes of the cluster that wait, are delayed or are being worked on."),
 		delayed:      desc("lane_delayed", "Changes that came back to the cluster's lane and are not due yet."),
 		inWork:       desc("lane_in_work", "Changes of the cluster that are being worked on."),
 		coalesced:    desc("changes_coalesced_total", "Changes that a newer one of the same object has replaced before they were handed out."),

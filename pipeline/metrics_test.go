@@ -57,7 +57,7 @@ func TestQueueCollector(t *testing.T) {
 			`fairlead_changes_coalesced_total{cluster=a}`:                      1,
 			`fairlead_changes_dropped_total{cluster=a,reason=cluster_removed}`: 0,
 			`fairlead_changes_dropped_total{cluster=a,reason=shutdown}`:        0,
-			`fairlead_lane_bytes{cluster=a}`:                                   60,
+			`fairlead_lane_bytes{cluster=a}`:                                   62,
 			`fairlead_lane_delayed{cluster=a}`:                                 1,
 			`fairlead_lane_depth{class=live,cluster=a}`:                        2,
 			`fairlead_lane_depth{class=snapshot,cluster=a}`:                    1,

@@ -19,6 +19,9 @@ const snapshotTurn = 8
 // pickLocked takes the next item out of the lane whose turn it is and that has
 // a token. It returns nil if there is none.
 func (q *Queue[T, K]) pickLocked() *entry[T, K] {
+	if q.isFullLocked() {
+		return nil // Done wakes the next
+	}
 	for n := q.ring.head; n != nil; n = q.ring.head {
 		l := n.self
 		if q.isBusyLocked(l) {
@@ -42,6 +45,9 @@ func (q *Queue[T, K]) isBusyLocked(l *lane[T, K]) bool {
 	return q.o.MaxInWork > 0 && l.inWork >= q.o.MaxInWork
 }
 
+// isFullLocked tells whether as much is in work as may be, over all lanes.
+func (q *Queue[T, K]) isFullLocked() bool { return q.inFlight > 0 && q.inWork >= q.inFlight }
+
 // wakeLocked wakes a worker, if one sleeps, because there may be something to
 // hand out. One that is about to wake up takes what it wants and wakes the next
 // if it leaves something: what comes in a burst does not wake all at once.
@@ -60,6 +66,19 @@ func (q *Queue[T, K]) SetMaxInWork(n int) {
 	q.o.MaxInWork = n
 	for _, l := range q.lanes {
 		q.resumeLocked(l)
+	}
+}
+
+// SetInFlight sets how many items may be in work at once, over all lanes; zero,
+// also for anything below, is no limit, as at first. A Get beyond it waits for a
+// Done. It holds from the next Get on: what is in work already stays there.
+// MaxInWork is how much of it one cluster may have.
+func (q *Queue[T, K]) SetInFlight(n int) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.inFlight = max(n, 0)
+	if q.ring.n > 0 && !q.isFullLocked() {
+		q.wakeLocked()
 	}
 }
 

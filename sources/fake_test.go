@@ -139,7 +139,7 @@ func (q *queue) run() {
 		q.waiting = map[pipeline.Key]*pipeline.Change{}
 		q.mu.Unlock()
 		for _, c := range waiting {
-			ghosts, safe := c.Origin.Tracker.Begin(c)
+			ghosts, safe, _ := c.Origin.Tracker.Begin(c)
 			if safe != nil {
 				<-safe
 			}

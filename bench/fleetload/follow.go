@@ -47,7 +47,7 @@ func follow(ctx context.Context, s settings, out io.Writer) error {
 	count := &counter{}
 	sink := batch.New("count", count, batch.Options{})
 	stage, err := pipeline.NewStage(pipeline.StageOptions{
-		Queue: queue, Destinations: []pipeline.Destination{sink}, Workers: s.workers, Registerer: prometheus.NewRegistry(), Log: logr.Discard(),
+		Queue: queue, Destination: sink, Workers: s.workers, Registerer: prometheus.NewRegistry(), Log: logr.Discard(),
 	})
 	if err != nil {
 		return err

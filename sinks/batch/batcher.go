@@ -33,16 +33,15 @@ type Batcher struct {
 	batch   []*item                     // the one under way; kept for its memory
 	changes []*pipeline.Change          // likewise
 	settled []*request                  // likewise
-	failed  keySet                      // keys of the changes that this round has put off
-	reason  error                       // why this round failed, in whole or in part
+	refused refused                     // in this round
+	reason  error                       // why this round failed
 
-	mu       sync.Mutex
-	started  bool
-	stopped  bool
-	pending  []*item   // in the order given, changes of one key included
-	gate     time.Time // no write before then
-	retrying int       // of pending, those that have failed before
-	health   health
+	mu      sync.Mutex
+	started bool
+	stopped bool
+	pending []*item   // in the order given, changes of one key included
+	gate    time.Time // no write before then
+	health  health
 }
 
 // New returns a batcher for the sink. The name is the sink's in logs, metrics
@@ -63,13 +62,14 @@ func New(name string, sink pipeline.Sink, opts Options) *Batcher {
 	return b
 }
 
-// Deliver blocks until the sink has durably accepted all of the changes;
-// changes of one key in the order given here. It calls accepted, unless that is
-// nil, with the index of each as soon as the sink has it, whatever becomes of
-// the others. It returns an error only when ctx ends or Run has ended
-// ([ErrStopped]); the other changes count as not accepted then, though any of
-// them may have been. Before Run it waits for Run.
-func (b *Batcher) Deliver(ctx context.Context, accepted func(i int), changes ...*pipeline.Change) error {
+// Deliver blocks until the sink has durably accepted or refused each of the
+// changes, those of one key in the order given here: see [pipeline.Destination].
+// It calls tell with the index of each as soon as that is known, whatever becomes
+// of the others: nil for one that was accepted or dead-lettered, else why the sink
+// has refused it. It returns an error only when ctx ends or Run has ended
+// ([ErrStopped]); what it has not told of counts as not accepted then, though any
+// of that may have been. Before Run it waits for Run.
+func (b *Batcher) Deliver(ctx context.Context, tell func(i int, refused error), changes ...*pipeline.Change) error {
 	if len(changes) == 0 {
 		return nil
 	}
@@ -81,7 +81,7 @@ func (b *Batcher) Deliver(ctx context.Context, accepted func(i int), changes ...
 	for _, c := range changes {
 		r.items = append(r.items, item{change: c, request: r})
 	}
-	r.left, r.eager = len(changes), accepted != nil
+	r.left = len(changes)
 
 	b.mu.Lock()
 	if b.stopped {
@@ -109,7 +109,7 @@ func (b *Batcher) Deliver(ctx context.Context, accepted func(i int), changes ...
 		if err != nil {
 			b.withdraw(r)
 		}
-		if b.tell(r, accepted) {
+		if b.tell(r, tell) {
 			if err == nil {
 				r.reset()
 				b.free.Put(r)
@@ -122,24 +122,23 @@ func (b *Batcher) Deliver(ctx context.Context, accepted func(i int), changes ...
 	}
 }
 
-// tell calls accepted for what has been accepted since it was called last, and
-// reports whether that is all of r.
-func (b *Batcher) tell(r *request, accepted func(int)) (all bool) {
+// tell calls f for what has been settled since it was called last, and reports
+// whether that is all of r.
+func (b *Batcher) tell(r *request, f func(int, error)) (all bool) {
 	b.mu.Lock()
 	r.news = false
 	all = r.left == 0
 	for i := range r.items {
 		if it := &r.items[i]; it.state == settled {
 			it.state = known
-			r.fresh = append(r.fresh, i)
+			r.fresh = append(r.fresh, news{i, it.refused})
 		}
 	}
 	b.mu.Unlock()
-	if accepted != nil {
-		for _, i := range r.fresh {
-			accepted(i)
-		}
+	for _, n := range r.fresh {
+		f(n.index, n.refused)
 	}
+	clear(r.fresh)
 	r.fresh = r.fresh[:0]
 	return all
 }

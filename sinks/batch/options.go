@@ -23,10 +23,10 @@ type Options struct {
 	// Zero means 30s.
 	ReconnectMax time.Duration
 	// DeadLetter takes a change that the sink has refused for good, with the
-	// reason and the number of writes it was part of. When it returns nil the
-	// change counts as accepted; otherwise the change is tried again. It is
-	// called from Run, one change at a time, and holds up the sink meanwhile.
-	// Nil: a refused change is tried again like any other.
+	// reason and the number of writes it was part of, of one delivery each but the
+	// last. When it returns nil the change counts as accepted; otherwise it is
+	// refused, to be delivered again. It is called from Run, one change at a time,
+	// and holds up the sink meanwhile. Nil: it is refused like any other.
 	DeadLetter func(c *pipeline.Change, reason error, attempts int) error
 	// Log hears when the sink starts to fail and when it has recovered. The
 	// zero value drops both.

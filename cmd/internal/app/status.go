@@ -95,14 +95,25 @@ type problemStatus struct {
 	Since   time.Time `json:"since"`
 }
 
+// sinkStatus is not healthy while the sink fails as a whole, or anything that it
+// has refused waits for another try.
 type sinkStatus struct {
-	Name      string    `json:"name"`
-	Healthy   bool      `json:"healthy"`
-	Since     time.Time `json:"since"`
-	LastError string    `json:"lastError,omitempty"`
-	Attempts  int       `json:"attempts"`
-	NextRetry time.Time `json:"nextRetry,omitzero"`
-	Waiting   int       `json:"waiting"`
+	Name      string          `json:"name"`
+	Healthy   bool            `json:"healthy"`
+	Since     time.Time       `json:"since"`
+	LastError string          `json:"lastError,omitempty"`
+	Attempts  int             `json:"attempts"`
+	NextRetry time.Time       `json:"nextRetry,omitzero"`
+	Waiting   int             `json:"waiting"`
+	Refused   []refusedStatus `json:"refused,omitempty"`
+}
+
+// refusedStatus is what is refused of one cluster, and tried again.
+type refusedStatus struct {
+	Cluster string    `json:"cluster"`
+	Changes int       `json:"changes"`
+	Since   time.Time `json:"since"`
+	Reason  string    `json:"reason"` // the last one
 }
 
 type ledgerStatus struct {
@@ -156,9 +167,15 @@ func (p *program) status(now time.Time) status {
 		s.Problems = append(s.Problems, problemStatus{f.Source, f.Context, f.Cluster, f.Err.Error(), f.Since})
 	}
 	s.Problems = append(s.Problems, sameClusters(members)...)
+	var refused []refusedStatus
+	for _, r := range p.routes.Refused() {
+		refused = append(refused, refusedStatus(r))
+	}
 	for _, k := range p.sinks {
 		b := k.batcher.Status()
-		s.Sinks = append(s.Sinks, sinkStatus{k.name, b.Healthy, b.Since, b.LastError, b.Attempts, b.NextRetry, b.Waiting})
+		s.Sinks = append(s.Sinks, sinkStatus{
+			k.name, b.Healthy && len(refused) == 0, b.Since, b.LastError, b.Attempts, b.NextRetry, b.Waiting, refused,
+		})
 	}
 	if l, ok := p.ledger.Status(); ok {
 		s.Ledger = ledgerStatus{p.settings.Ledger, l.Healthy, l.Since, l.LastError, l.Attempts, l.NextRetry, l.Written}
