@@ -19,23 +19,6 @@ func (c *Cursor) distrustLocked() {
 	c.advanceLocked()
 }
 
-// Replay is Observe for an object that a snapshot holds, but the state is
-// delivered even if sinks have accepted it before: the verdict is Deliver or
-// Refused.
-func (c *Cursor) Replay(n Name, v Version) (sequence uint64, verdict Verdict) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	key := c.keyLocked(n)
-	p := c.pending[name(key)]
-	if p != nil {
-		p.epoch = c.epoch
-	}
-	if !c.knowsLocked(key) && !c.admitLocked(key, false) {
-		return 0, Refused
-	}
-	return c.pendLocked(key, p, version{c.uidLocked(v.UID), parseRV(v.ResourceVersion)}, false, true), Deliver
-}
-
 // Retire returns a tombstone for every object that a sink may hold, with the
 // newest version that the cursor knows of. It is for a cluster that another one
 // has replaced: the stream hands the tombstones over, and drops the cursor once
@@ -45,15 +28,22 @@ func (c *Cursor) Replay(n Name, v Version) (sequence uint64, verdict Verdict) {
 func (c *Cursor) Retire() []Tombstone {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if c.lostLocked() {
+		return nil
+	}
+	if !c.head.Told {
+		c.head.Told, c.headDirty = true, true
+	}
 	at := c.newestLocked()
 	c.distrustLocked()
 	gone := make([]Tombstone, 0, c.acked.len())
 	retire := func(n name, u uid) {
 		whole, _ := n.split()
 		gone = append(gone, Tombstone{
-			Name:     whole,
-			Version:  Version{c.formatLocked(u), at},
-			Sequence: c.pendLocked([]byte(n), c.pending[n], version{u, parseRV(at)}, true, true),
+			Name:       whole,
+			Version:    Version{c.formatLocked(u), at},
+			Sequence:   c.pendLocked([]byte(n), c.pending[n], version{u, parseRV(at)}, true, true),
+			Generation: c.head.Generation,
 		})
 	}
 	// Those first, so that they are not taken for what is acked or held: it

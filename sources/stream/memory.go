@@ -57,7 +57,7 @@ func (m memory) among(found []resource, spec Spec) (one *resource) {
 			if !r.Own || !sameSelection(r, spec) || groupResource(r) != found[i].name() {
 				continue
 			}
-			if one != nil {
+			if one != nil && one.name() != found[i].name() { // else it is of another route
 				return nil
 			}
 			one = &found[i]
