@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"runtime/metrics"
+	"slices"
 	"strconv"
 	"testing"
 	"time"
@@ -101,7 +102,7 @@ func heapOfLedger(b *testing.B, objects int) {
 			cursor.Begin(sequence, name, version, false)
 			cursor.Ack(sequence, name, version, false)
 		}
-		cursor.EndSnapshot(strconv.Itoa(objects + 1))
+		_ = slices.Collect(cursor.EndSnapshot(strconv.Itoa(objects + 1)))
 		cursor.Seen(strconv.Itoa(objects + 1))
 		held += heldHeap() - before
 		runtime.KeepAlive(l)

@@ -76,7 +76,7 @@ func startProgram(b testing.TB, o programOptions) *program {
 			Connection:             connection.Config{QPS: 1000, Burst: 1000},
 			MaxConcurrentSnapshots: 8,
 		},
-		Specs: specs, Queue: p.queue, Ledger: l, Log: logr.Discard(),
+		Specs: specs, Routes: []sources.Route{{Name: "bench", Queue: p.queue}}, Ledger: l, Log: logr.Discard(),
 	})
 	for i, config := range o.members {
 		p.sources.Set(fleet.Member{Name: "member-" + strconv.Itoa(i), REST: config})

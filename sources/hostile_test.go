@@ -299,7 +299,7 @@ func TestHostileChild(t *testing.T) {
 				Connection: quick,
 				Stream:     stream.Config{ReconnectMin: 10 * time.Millisecond, ReconnectMax: time.Second, AuditInterval: time.Second},
 			},
-			Specs: specs, Queue: h.queue, Ledger: h.ledger,
+			Specs: specs, Routes: []Route{{"a", h.queue}}, Ledger: h.ledger,
 		})
 		var runs sync.WaitGroup
 		running, end := context.WithCancel(context.Background())

@@ -36,7 +36,7 @@ func (s *stored) fillAgain(c *Cursor, objects int) (delivered int) {
 }
 
 func (s *stored) endAgain(c *Cursor) {
-	c.EndSnapshot("20")
+	endSnapshot(c, "20")
 	c.Seen("20")
 }
 

@@ -241,7 +241,7 @@ func TestNoteAheadOutlivesItsChange(t *testing.T) {
 		}
 		c.BeginSnapshot()
 		var gone []string
-		for _, missing := range c.EndSnapshot("50") {
+		for _, missing := range endSnapshot(c, "50") {
 			gone = append(gone, missing.Version.UID)
 		}
 		if slices.Sort(gone); !slices.Equal(gone, []string{uuid(0), uuid(1)}) {

@@ -93,9 +93,10 @@ type cursor struct {
 	last          string    // version of the last frame seen; "" if a snapshot is needed
 	redo          bool      // the snapshot that is needed has not begun: nothing else sets last
 	snapshotting  bool      // between BeginSnapshot and the Seen after EndSnapshot
-	swept         bool      // EndSnapshot was called
+	swept         bool      // all of EndSnapshot was ranged over
+	sweep         *sweep    // under way; nil: none is
 	partial       bool      // see Partial
-	sweptAt       rv        // version of the last snapshot that was swept
+	sweptAt       rv        // version of the last snapshot whose sweep has begun
 	sweptSequence uint64    // of what was observed last before that
 	epoch         uint16    // of the snapshot; see nextEpochLocked
 	due           uint16    // stands for head.Due in this process; never 0
@@ -203,83 +204,8 @@ func (c *Cursor) BeginSnapshot() {
 		c.head.Told = false
 		c.raiseGenerationLocked()
 	}
-	c.snapshotting, c.swept, c.redo = true, false, false
+	c.snapshotting, c.swept, c.redo, c.sweep = true, false, false, nil
 	c.nextEpochLocked()
-}
-
-// EndSnapshot returns a tombstone for every known object that the snapshot,
-// taken at resourceVersion, did not hold. The stream hands them over and then
-// calls Seen; a stream that is interrupted before starts over with
-// BeginSnapshot.
-func (c *Cursor) EndSnapshot(resourceVersion string) []Tombstone {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.lostLocked() {
-		return nil
-	}
-	at := parseRV(resourceVersion)
-	c.swept, c.sweptAt, c.sweptSequence = true, at, c.numbers.last
-	var missing []Tombstone
-	sweep := func(n name, u uid) {
-		whole, _ := n.split()
-		missing = append(missing, Tombstone{
-			Name:       whole,
-			Version:    Version{c.formatLocked(u), resourceVersion},
-			Sequence:   c.pendLocked([]byte(n), c.pending[n], version{u, at}, true, true),
-			Generation: c.head.Generation,
-		})
-	}
-	for n, p := range c.pending {
-		if p.epoch == c.epoch {
-			continue
-		}
-		// A deletion that a worker holds is on its way. One that waits may
-		// never have reached the queue, when a stream was interrupted between
-		// observing and offering it.
-		if p.deleted && !p.waiting.listed() {
-			continue
-		}
-		sweep(n, p.latest)
-	}
-	for o := range c.acked.all() {
-		if o.epoch != c.epoch && c.pending[o.name] == nil {
-			sweep(o.name, o.uid)
-		}
-	}
-	for n, held := range c.held {
-		if c.pending[n] == nil && c.acked.get([]byte(n)) == nil {
-			sweep(n, held[len(held)-1].uid)
-		}
-	}
-	c.rewriteLocked(at)
-	return missing
-}
-
-// rewriteLocked is called at the end of a snapshot. Versions behind the
-// snapshot's are another history's: its cluster was restored from a backup, and
-// may use the same numbers again.
-func (c *Cursor) rewriteLocked(at rv) {
-	if !c.newest.notAfter(at) && at&unordered == 0 {
-		c.undoneLocked(at)
-	}
-	for _, p := range c.pending {
-		if !p.rv.notAfter(at) {
-			p.rv = 0
-		}
-	}
-	for n, gone := range c.deleted {
-		if !gone.notAfter(at) {
-			delete(c.deleted, n)
-			c.touchLocked(n)
-			c.leftLocked([]byte(n))
-		}
-	}
-	if c.last == "" || parseRV(c.last).notAfter(at) {
-		return
-	}
-	// A watch from there would leave out what this history has before it. Until
-	// all of the snapshot is acked, only another snapshot will do.
-	c.distrustLocked()
 }
 
 // Rewind forgets what a restart forgets: changes that are not acked are
@@ -301,7 +227,7 @@ func (c *Cursor) rewindLocked() {
 	}
 	c.order.init()
 	c.abandonLocked()
-	c.last, c.snapshotting, c.partial = c.head.Resume, false, false
+	c.last, c.snapshotting, c.partial, c.sweep = c.head.Resume, false, false, nil
 }
 
 // ResumePoint returns the resourceVersion from which a watch can start after a

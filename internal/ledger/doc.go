@@ -19,8 +19,10 @@
 // a snapshot has refused nothing.
 //
 // Everything is stored in one transaction, as long as the store takes it. When it
-// does not, each cluster's part is tried by itself, and the delivery of those whose
-// part is not stored pauses.
+// does not, each cluster's part is tried by itself: the cursors of one cluster are a
+// shard. Nothing in one shard depends on another, each has its own status (see
+// Clusters), and one whose part is not stored holds up its own delivery and its own
+// Flush alone. The store is taken to fail as a whole when it takes nothing of any.
 //
 // One stream uses a cursor at a time; any number of workers may. Cursors share
 // no lock with each other.

@@ -60,7 +60,7 @@ func TestReadAll(t *testing.T) {
 	id := StreamID{Cluster: "c", ClusterUID: "cu", Resource: "configmaps"}
 	c, _ := l.claimAs(id, "digest")
 	c.BeginSnapshot()
-	c.EndSnapshot("5")
+	endSnapshot(c, "5")
 	c.Seen("5")
 	deliver := func(n Name, v Version, deleted, acked bool) {
 		sequence, verdict := c.observe(n, v, deleted, false)

@@ -60,7 +60,7 @@ func fill(tb testing.TB, c *Cursor, n int) {
 		}
 	}
 	flush()
-	c.EndSnapshot("9000000")
+	endSnapshot(c, "9000000")
 	c.Seen("9000000")
 }
 
@@ -98,6 +98,36 @@ func TestHeapPerObject(t *testing.T) {
 		t.Errorf("%d bytes per object, want at most %d", each, most)
 	}
 	runtime.KeepAlive(c)
+}
+
+// A further route of the same stream has a cursor of its own, whose names' memory
+// is that of the first one's: at most 64 bytes for each object, at any size.
+func TestHeapOfAFurtherRoute(t *testing.T) {
+	const most = 64
+	for _, n := range []int{100_000, 131_072 + 1, 200_000} {
+		first := newCursor(StreamID{}, nil)
+		fill(t, first, n)
+		before := heap()
+		c := newCursor(StreamID{}, nil)
+		fillLike(c, first)
+		if each := float64(heap()-before) / float64(n); each > most {
+			t.Errorf("%.1f bytes for each of %d objects beside the first route's, want at most %d", each, n, most)
+		} else {
+			t.Logf("%.1f bytes for each of %d objects", each, n)
+		}
+		runtime.KeepAlive(c)
+		runtime.KeepAlive(first)
+	}
+}
+
+// fillLike has a cursor know what another one does, under the same names.
+func fillLike(c, other *Cursor) {
+	for o := range other.acked.all() {
+		c.acked.put(object{version: o.version, name: o.name, epoch: o.epoch})
+		c.takesLocked(1, entrySize(o.name))
+	}
+	c.last = other.last
+	c.advanceLocked()
 }
 
 // Objects come and go in name spaces that come and go, some with UIDs that are
@@ -155,7 +185,7 @@ func TestDeletingReturnsTheHeap(t *testing.T) {
 	c := newCursor(StreamID{}, nil)
 	fill(t, c, 50_000)
 	c.BeginSnapshot()
-	for _, d := range c.EndSnapshot("9500000") {
+	for _, d := range endSnapshot(c, "9500000") {
 		c.begin(d.Sequence, d.Name, d.Version, true)
 		c.Ack(d.Sequence, d.Name, d.Version, true)
 	}

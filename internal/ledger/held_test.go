@@ -15,7 +15,7 @@ func TestWhatCameBeforeANotedUIDIsStale(t *testing.T) {
 	restarted := func(t *testing.T) *Cursor {
 		c := newCursor(StreamID{}, nil)
 		c.BeginSnapshot()
-		c.EndSnapshot("5")
+		endSnapshot(c, "5")
 		c.Seen("5")
 		deliver(t, c, a, at(uid1, 6), false, false)
 		c.Seen("6")

@@ -167,7 +167,7 @@ func TestSample(t *testing.T) {
 			i = (i*17 + 3) % 50 // in no order
 			deliver(t, c, Name{"ns", fmt.Sprint(i)}, at(uuid(i), 100+i), false, true)
 		}
-		c.EndSnapshot("200")
+		endSnapshot(c, "200")
 		c.Seen("200")
 	}
 	var got []string

@@ -9,7 +9,7 @@ func TestDeletionWithTheLastVersion(t *testing.T) {
 	c := newCursor(StreamID{}, nil)
 	c.BeginSnapshot()
 	deliver(t, c, x, at(uid1, 10), false, true)
-	c.EndSnapshot("20")
+	endSnapshot(c, "20")
 	c.Seen("20")
 	for what, v := range map[string]Version{"older state": at(uid1, 9), "other object of that name": at(uid2, 10)} {
 		if _, verdict := c.observe(x, v, true, false); verdict != Stale {
@@ -36,7 +36,7 @@ func TestDeletionShownAgain(t *testing.T) {
 	x := Name{"ns", "x"}
 	c := newCursor(StreamID{}, nil)
 	c.BeginSnapshot()
-	c.EndSnapshot("20")
+	endSnapshot(c, "20")
 	c.Seen("20")
 	deliver(t, c, x, at(uid1, 21), false, false)
 	c.Seen("21")
@@ -62,7 +62,7 @@ func TestDeletionShownAgain(t *testing.T) {
 
 	// A restored backup uses the numbers again.
 	c.BeginSnapshot()
-	c.EndSnapshot("10")
+	endSnapshot(c, "10")
 	c.Seen("10")
 	if _, verdict := c.observe(x, at(uid3, 11), false, false); verdict != Deliver {
 		t.Errorf("an object of the new history: verdict %v", verdict)

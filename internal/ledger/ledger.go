@@ -56,6 +56,7 @@ type Ledger struct {
 	mu       sync.Mutex
 	cursors  map[StreamID]*Cursor
 	clusters map[string]*cluster
+	looked   int // cursors that were walked over, for tests
 }
 
 // Open loads the ledger from its store. It fails on a store that cannot be
@@ -150,9 +151,9 @@ func (l *Ledger) Claim(q Claiming) (c *Cursor, former []*Cursor) {
 // yieldLocked notes of the other streams of a name which cluster has it now, also
 // of those that nobody claims any more: a cluster is replaced in all of them.
 func (l *Ledger) yieldLocked(id StreamID, former []*Cursor, others []string) {
-	for other, c := range l.cursors {
-		switch {
-		case other.Cluster != id.Cluster || other == id:
+	for c := range l.ofLocked(id.Cluster) {
+		switch other := c.ID(); {
+		case other == id:
 		case other.ClusterUID == id.ClusterUID:
 			c.setReplaced(false)
 		case slices.Contains(others, other.ClusterUID),
@@ -168,36 +169,12 @@ func maybeSame(one, other string, others []string) bool {
 	return (ByDigest(one) || ByDigest(other)) && !slices.Contains(others, one)
 }
 
-// sameLocked returns the cursors of a stream under other cluster UIDs, sorted
-// by these.
-func (l *Ledger) sameLocked(id StreamID) []*Cursor {
-	var uids []string
-	for other := range l.cursors {
-		if other != id && other.atAnyUID() == id.atAnyUID() {
-			uids = append(uids, other.ClusterUID)
-		}
-	}
-	slices.Sort(uids)
-	same := make([]*Cursor, len(uids))
-	for i, u := range uids {
-		other := id
-		other.ClusterUID = u
-		same[i] = l.cursors[other]
-	}
-	return same
-}
-
-func (id StreamID) atAnyUID() StreamID {
-	id.ClusterUID = ""
-	return id
-}
-
 // renameLocked gives a cursor that is named by a digest its cluster's UID.
 func (l *Ledger) renameLocked(c *Cursor, id StreamID) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	delete(l.cursors, c.head.ID)
-	l.cursors[id] = c
+	l.removeLocked(c.head.ID, c)
+	l.addLocked(id, c)
 	c.head.Was = append(slices.Clone(c.head.Was), c.head.ID.ClusterUID)
 	c.head.ID, c.headDirty = id, true
 }
@@ -239,33 +216,10 @@ func (l *Ledger) drop(c *Cursor) {
 // dropLocked tells the writer before anybody can claim the stream anew: see
 // writer.begin.
 func (l *Ledger) dropLocked(id StreamID, c *Cursor) {
-	delete(l.cursors, id)
+	l.removeLocked(id, c)
 	c.drop()
 	if l.writer != nil {
 		l.writer.drop(c)
 	}
-	c.cluster.cursors--
 	l.freeLocked(c.cluster)
-}
-
-func (l *Ledger) all() []*Cursor {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	all := make([]*Cursor, 0, len(l.cursors))
-	for _, c := range l.cursors {
-		all = append(all, c)
-	}
-	return all
-}
-
-func (l *Ledger) of(cluster string) []*Cursor {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	var of []*Cursor
-	for id, c := range l.cursors {
-		if id.Cluster == cluster {
-			of = append(of, c)
-		}
-	}
-	return of
 }

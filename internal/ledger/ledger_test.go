@@ -36,12 +36,19 @@ func deliver(t *testing.T, c *Cursor, n Name, v Version, deleted, snapshot bool)
 	return ghosts, known
 }
 
+// endSnapshot and retire take all tombstones at once.
+func endSnapshot(c *Cursor, resourceVersion string) []Tombstone {
+	return slices.Collect(c.EndSnapshot(resourceVersion))
+}
+
+func retire(c *Cursor) []Tombstone { return slices.Collect(c.Retire()) }
+
 func TestVerdicts(t *testing.T) {
 	c := newCursor(StreamID{}, nil)
 	a := Name{"ns", "a"}
 	c.BeginSnapshot()
 	deliver(t, c, a, at(uid1, 10), false, true)
-	c.EndSnapshot("20")
+	endSnapshot(c, "20")
 	c.Seen("20")
 
 	for _, tc := range []struct {
@@ -73,7 +80,7 @@ func TestDeletionIsRememberedUntilTheResumePointHasPassedIt(t *testing.T) {
 	c := newCursor(StreamID{}, nil)
 	a, b := Name{"ns", "a"}, Name{"ns", "b"}
 	c.BeginSnapshot()
-	c.EndSnapshot("10")
+	endSnapshot(c, "10")
 	c.Seen("10")
 	deliver(t, c, a, at(uid1, 11), false, false)
 	c.Seen("11")
@@ -108,7 +115,7 @@ func TestGhosts(t *testing.T) {
 	if ghosts, known := deliver(t, c, a, at(uid1, 1), false, true); ghosts != nil || known {
 		t.Errorf("first state: ghosts %v, known %v", ghosts, known)
 	}
-	c.EndSnapshot("1")
+	endSnapshot(c, "1")
 	c.Seen("1")
 	if ghosts, known := deliver(t, c, a, at(uid1, 2), false, false); ghosts != nil || !known {
 		t.Errorf("second state: ghosts %v, known %v", ghosts, known)
@@ -138,7 +145,7 @@ func TestSweep(t *testing.T) {
 	for i, n := range []string{"stays", "goes", "busy"} {
 		deliver(t, c, ns(n), at(uid1, i+1), false, true)
 	}
-	if got := c.EndSnapshot("9"); got != nil {
+	if got := endSnapshot(c, "9"); got != nil {
 		t.Errorf("tombstones of a first snapshot: %v", got)
 	}
 	if c.ResumePoint() != "" {
@@ -155,7 +162,7 @@ func TestSweep(t *testing.T) {
 		c.observe(ns("stays"), at(uid1, 1), false, true)
 		c.observe(ns("busy"), at(uid1, 11), false, true)
 		var got []string
-		for _, d := range c.EndSnapshot("12") {
+		for _, d := range endSnapshot(c, "12") {
 			got = append(got, d.Name.Name+" "+d.Version.UID+" "+d.Version.ResourceVersion)
 		}
 		slices.Sort(got)
@@ -189,7 +196,7 @@ func TestLeavingIsNotDeleting(t *testing.T) {
 		c := open()
 		c.BeginSnapshot()
 		deliver(t, c, Name{"", "x"}, at(uid1, 5), false, true)
-		c.EndSnapshot("6")
+		endSnapshot(c, "6")
 		c.Seen("6")
 		c.observe(Name{"", "y"}, at(uid2, 7), false, false)
 		c.Seen("7")
@@ -233,7 +240,7 @@ func TestAckOfAnOlderStateHoldsTheResumePoint(t *testing.T) {
 	c := newCursor(StreamID{}, nil)
 	a := Name{"ns", "a"}
 	c.BeginSnapshot()
-	c.EndSnapshot("10")
+	endSnapshot(c, "10")
 	c.Seen("10")
 	first, _ := c.observe(a, at(uid1, 11), false, false)
 	c.Seen("11")

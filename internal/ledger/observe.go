@@ -110,6 +110,9 @@ func (c *Cursor) pendLocked(key []byte, p *pending, seen version, deleted, snaps
 	if p == nil {
 		p = c.addPendingLocked(c.nameLocked(key, nil), snapshot)
 	}
+	if snapshot || c.sweep != nil {
+		p.epoch = c.epoch
+	}
 	if !p.waiting.listed() && !p.begun.listed() {
 		p.done = sequence - 1
 	}

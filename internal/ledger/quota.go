@@ -47,6 +47,7 @@ type cluster struct {
 
 	// Guarded by Ledger.mu: what keeps it there.
 	cursors int
+	streams streams
 	joined  bool
 }
 
@@ -157,8 +158,7 @@ func (l *Ledger) freeLocked(k *cluster) {
 func (l *Ledger) newCursorLocked(id StreamID) *Cursor {
 	c := newCursor(id, l.writer)
 	c.cluster = l.clusterLocked(id.Cluster)
-	c.cluster.cursors++
-	l.cursors[id] = c
+	l.addLocked(id, c)
 	return c
 }
 

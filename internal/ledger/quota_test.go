@@ -68,7 +68,7 @@ func TestQuota(t *testing.T) {
 	if _, verdict := c.observe(pod(4), at(uuid(4), 35), false, true); verdict != Duplicate {
 		t.Errorf("of a known one: %v", verdict)
 	}
-	gone := c.EndSnapshot("40")
+	gone := endSnapshot(c, "40")
 	if len(gone) != 1 || gone[0].Name != pod(1) {
 		t.Fatalf("gone: %v", gone)
 	}
@@ -86,7 +86,7 @@ func TestQuota(t *testing.T) {
 	if _, verdict := c.observe(pod(4), at(uuid(4), 35), false, true); verdict != Duplicate {
 		t.Errorf("of a known one: %v", verdict)
 	}
-	c.EndSnapshot("41")
+	endSnapshot(c, "41")
 	c.Seen("41")
 	s.wantKnown(c, "41", 2)
 }

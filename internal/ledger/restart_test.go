@@ -64,7 +64,7 @@ func (s *stored) fill(c *Cursor) {
 	c.BeginSnapshot()
 	s.hand(c, 1, at(uid3, 11), false, true)
 	s.hand(c, 2, at(uuid(2), 12), false, true)
-	c.EndSnapshot("20")
+	endSnapshot(c, "20")
 	c.Seen("20")
 }
 
@@ -95,7 +95,7 @@ func TestAnotherClusterUnderTheName(t *testing.T) {
 	c, f := s.ledger.claimAs(c.ID(), "digest")
 	f[0].BeginSnapshot()
 	var gone []string
-	for _, d := range f[0].EndSnapshot("1") {
+	for _, d := range endSnapshot(f[0], "1") {
 		gone = append(gone, d.Version.UID)
 		f[0].begin(d.Sequence, d.Name, d.Version, true)
 		f[0].Ack(d.Sequence, d.Name, d.Version, true)
@@ -138,7 +138,7 @@ func TestDropAndClaimAgain(t *testing.T) {
 		s.wantKnown(c, "", 0)
 		c.BeginSnapshot()
 		s.hand(c, 3, at(uuid(3), 30), false, true)
-		c.EndSnapshot("31")
+		endSnapshot(c, "31")
 		c.Seen("31")
 		s.commit(true)
 		s.open()
@@ -207,7 +207,7 @@ func TestRestoredBackwards(t *testing.T) {
 	if verdict != Deliver {
 		t.Fatalf("an object that is back: verdict %v", verdict)
 	}
-	if d := c.EndSnapshot("30"); len(d) != 0 {
+	if d := endSnapshot(c, "30"); len(d) != 0 {
 		t.Errorf("tombstones %v: its deletion is on its way", d)
 	}
 	if c.ResumePoint() != "" {
@@ -244,7 +244,7 @@ func TestNamesOfAnyKindComeBack(t *testing.T) {
 		c.begin(sequence, n, v, false)
 		c.Ack(sequence, n, v, false)
 	}
-	c.EndSnapshot("50")
+	endSnapshot(c, "50")
 	c.Seen("50")
 	s.commit(true)
 	s.open()
@@ -256,7 +256,7 @@ func TestNamesOfAnyKindComeBack(t *testing.T) {
 			t.Errorf("%q: verdict %v", n, got)
 		}
 	}
-	if d := c.EndSnapshot("60"); len(d) != 1 || d[0].Name != names[0] || d[0].Version.UID != uuid(0) {
+	if d := endSnapshot(c, "60"); len(d) != 1 || d[0].Name != names[0] || d[0].Version.UID != uuid(0) {
 		t.Errorf("tombstones %v, want one of the object without a name", d)
 	}
 }

@@ -25,7 +25,7 @@ func TestRetire(t *testing.T) {
 	deliver(t, c, Name{"ns", "newer"}, at(uid1, 11), false, true)
 	deliver(t, c, Name{"ns", "gone"}, at(uid1, 12), false, true)
 	deliver(t, c, Name{"ns", "deleting"}, at(uid1, 13), false, true)
-	c.EndSnapshot("20")
+	endSnapshot(c, "20")
 	c.Seen("20")
 	deliver(t, c, Name{"ns", "gone"}, at(uid1, 21), true, false)
 	// A newer UID waits; a deletion is in work; a first state was handed over
@@ -39,7 +39,7 @@ func TestRetire(t *testing.T) {
 	c.Seen("24")
 
 	want := []string{"acked 1@24", "deleting 1@24", "held 2@24", "newer 2@24"}
-	first := c.Retire()
+	first := retire(c)
 	if diff := gocmp.Diff(want, sorted(first)); diff != "" {
 		t.Errorf("tombstones (-want +got):\n%s", diff)
 	}
@@ -54,11 +54,11 @@ func TestRetire(t *testing.T) {
 
 	c.Rewind() // a restart
 	want = []string{"deleting 1@13", "held 2@13", "newer 1@13"}
-	again := c.Retire()
+	again := retire(c)
 	if diff := gocmp.Diff(want, sorted(again)); diff != "" {
 		t.Errorf("tombstones after a restart (-want +got):\n%s", diff)
 	}
-	again = c.Retire() // interrupted: those that were offered are replaced
+	again = retire(c) // interrupted: those that were offered are replaced
 	for _, tomb := range again {
 		ghosts, _, err := beginAndWait(t.Context(), c, tomb.Sequence, tomb.Name, tomb.Version, true)
 		if err != nil || len(ghosts) != 0 {
@@ -78,7 +78,7 @@ func TestReplay(t *testing.T) {
 	c.BeginSnapshot()
 	deliver(t, c, a, at(uid1, 10), false, true)
 	deliver(t, c, b, at(uid2, 11), false, true)
-	c.EndSnapshot("20")
+	endSnapshot(c, "20")
 	c.Seen("20")
 
 	c.RaiseDue()
@@ -87,7 +87,7 @@ func TestReplay(t *testing.T) {
 		t.Error("Begin does not say that it is known")
 	}
 	sequence, _ := c.observe(b, at(uid2, 11), false, true)
-	if gone := c.EndSnapshot("30"); len(gone) != 0 {
+	if gone := endSnapshot(c, "30"); len(gone) != 0 {
 		t.Errorf("tombstones: %v", gone)
 	}
 	c.Seen("30")
@@ -161,7 +161,7 @@ func TestRetiredTakesNothing(t *testing.T) {
 	s.open() // in the middle of a snapshot
 	s.ledger.Join("a")
 	c, _ = s.claim("uid", "")
-	for _, d := range c.Retire() {
+	for _, d := range retire(c) {
 		c.begin(d.Sequence, d.Name, d.Version, true)
 		c.Ack(d.Sequence, d.Name, d.Version, true)
 	}
@@ -174,9 +174,9 @@ func TestRetiredTakesNothing(t *testing.T) {
 	c = newCursor(StreamID{}, nil) // without a store
 	c.BeginSnapshot()
 	deliver(t, c, pod(1), at20(1), false, true)
-	c.EndSnapshot("30")
+	endSnapshot(c, "30")
 	c.Seen("30")
-	for _, d := range c.Retire() {
+	for _, d := range retire(c) {
 		c.begin(d.Sequence, d.Name, d.Version, true)
 		c.Ack(d.Sequence, d.Name, d.Version, true)
 	}

@@ -9,7 +9,7 @@ func snapshotOf(t *testing.T) *Cursor {
 	c := newCursor(StreamID{}, nil)
 	c.BeginSnapshot()
 	deliver(t, c, Name{"ns", "a"}, at(uid1, 10), false, true)
-	c.EndSnapshot("20")
+	endSnapshot(c, "20")
 	c.Seen("20")
 	return c
 }
@@ -152,7 +152,7 @@ func TestASnapshotUnderWayKnowsARetriedObject(t *testing.T) {
 	if _, ok := c.Retry(a, at(uid1, 10), false); !ok {
 		t.Fatal("not retried")
 	}
-	if missing := c.EndSnapshot("30"); len(missing) > 0 {
+	if missing := endSnapshot(c, "30"); len(missing) > 0 {
 		t.Errorf("taken for gone: %+v", missing)
 	}
 
@@ -161,7 +161,7 @@ func TestASnapshotUnderWayKnowsARetriedObject(t *testing.T) {
 	if _, ok := c.Retry(a, at(uid1, 10), false); !ok {
 		t.Fatal("not retried")
 	}
-	if missing := c.EndSnapshot("30"); len(missing) != 1 {
+	if missing := endSnapshot(c, "30"); len(missing) != 1 {
 		t.Errorf("%d tombstones for an object that the snapshot did not hold", len(missing))
 	}
 }
@@ -183,7 +183,7 @@ func TestReached(t *testing.T) {
 			c.Rewind()
 		}, map[string]bool{"22": true, "23": false, "25": false}},
 		{"within a snapshot", c.BeginSnapshot, map[string]bool{"10": false}},
-		{"after one of a backup", func() { c.EndSnapshot("12"); c.Seen("12") }, map[string]bool{"12": true, "20": false}},
+		{"after one of a backup", func() { endSnapshot(c, "12"); c.Seen("12") }, map[string]bool{"12": true, "20": false}},
 		{"without a history", c.Distrust, map[string]bool{"10": false}},
 	} {
 		step.do()

@@ -149,7 +149,7 @@ func uuid(i int) string { return fmt.Sprintf("00000000-0000-4000-8000-%012x", i)
 // snapshotted takes the cursor through an empty first snapshot at version 10.
 func (r *running) snapshotted() *Cursor {
 	r.cursor.BeginSnapshot()
-	r.cursor.EndSnapshot("10")
+	endSnapshot(r.cursor, "10")
 	r.cursor.Seen("10")
 	return r.cursor
 }

@@ -37,7 +37,7 @@ func (r *running) claim(cluster string) *Cursor {
 	r.ledger.Join(cluster)
 	c, _ := r.ledger.claimAs(StreamID{Cluster: cluster, Resource: "pods"}, "digest")
 	c.BeginSnapshot()
-	c.EndSnapshot("10")
+	endSnapshot(c, "10")
 	c.Seen("10")
 	return c
 }

@@ -297,7 +297,7 @@ func TestNoteBeforeTheFirstFullTransaction(t *testing.T) {
 			t.Fatalf("after a restart: a watch may start, or %+v", again.Stats())
 		}
 		again.BeginSnapshot()
-		if d := again.EndSnapshot("30"); len(d) != 1 || d[0].Version.UID != uuid(1) {
+		if d := endSnapshot(again, "30"); len(d) != 1 || d[0].Version.UID != uuid(1) {
 			t.Errorf("tombstones: %v, want one of %s", d, uuid(1))
 		}
 	})
@@ -331,7 +331,7 @@ func TestANoteLeavesARememberedDeletionInTheStore(t *testing.T) {
 		c.Seen(v.ResourceVersion)
 	}
 	c.BeginSnapshot()
-	c.EndSnapshot("10")
+	endSnapshot(c, "10")
 	c.Seen("10")
 	slow, _ := c.observe(pod(1), at(uuid(1), 11), false, false) // holds the resume point at 10
 	c.Seen("11")

@@ -97,7 +97,7 @@ func (a *attempt) isGone(ctx context.Context, t *target, gone *goneError) error 
 	for _, b := range all {
 		a.log.Info("A resource is not served any more; taking leave of what was known of it",
 			"resource", t.name, "route", b.route.Name, "objects", b.cursor.Stats().Known, "since", a.absence.since)
-		if err := a.bury(b, slices.Values(b.cursor.Retire()), b.origin); err != nil {
+		if err := a.bury(b, b.cursor.Retire(), b.origin); err != nil {
 			return err
 		}
 	}

@@ -260,7 +260,7 @@ func TestEvidenceThatAResourceIsGone(t *testing.T) {
 		h.want(true)
 		h.server.fail("", 0, "")
 		time.Sleep(2 * time.Minute)
-		h.want(true, goneA, goneB)
+		h.want(true, goneB, goneA)
 	})
 }
 
@@ -276,7 +276,7 @@ func TestResourceThatIsGoneFromAClusterWithoutUID(t *testing.T) {
 		h.server.serve()
 		h.again()
 		time.Sleep(2 * goneAfter)
-		h.want(true, goneA, goneB)
+		h.want(true, goneB, goneA)
 	})
 }
 
@@ -332,6 +332,6 @@ func TestResourceThatIsGoneFromAnOldLedger(t *testing.T) {
 		h.server.serve()
 		h.again()
 		time.Sleep(2 * goneAfter)
-		h.want(true, goneA, goneB)
+		h.want(true, goneB, goneA)
 	})
 }

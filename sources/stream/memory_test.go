@@ -76,7 +76,7 @@ func TestNameWhoseMeaningIsGone(t *testing.T) {
 			}
 		}
 		time.Sleep(2 * goneAfter)
-		h.want(true, goneA, goneB)
+		h.want(true, goneB, goneA)
 		h.again()
 		time.Sleep(time.Hour)
 		if s := h.wantState(member.Waiting); !strings.Contains(s.LastError, "alpha.io") {

@@ -151,7 +151,7 @@ func TestRefusedInTheMiddleOfAStreamingList(t *testing.T) {
 		h.call("list by 500").reply(200, listOf(20, "", configMap("b", 2)))
 		h.watch(20)
 		h.wantState(member.Live)
-		h.want(true, "deleted a uid-a@20 snapshot tombstone nothing", "deleted c uid-c@20 snapshot tombstone nothing")
+		h.want(true, "deleted c uid-c@20 snapshot tombstone nothing", "deleted a uid-a@20 snapshot tombstone nothing")
 	})
 }
 

@@ -57,7 +57,7 @@ func (a *attempt) retireFrom(ctx context.Context, b *branch) error {
 			a.log.Info("Another cluster has taken the name; taking leave of what was known of the one before",
 				"resource", id.Resource, "clusterUID", b.id.ClusterUID, "was", id.ClusterUID, "objects", stats.Known)
 		}
-		if err := a.bury(b, slices.Values(former.Retire()), a.origin(b, before(former, a.claimed), former, id.ClusterUID)); err != nil {
+		if err := a.bury(b, former.Retire(), a.origin(b, before(former, a.claimed), former, id.ClusterUID)); err != nil {
 			return err
 		}
 		if err := b.acks.until(ctx, func() bool { return former.Unacked() == 0 }); err != nil {

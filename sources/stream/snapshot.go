@@ -7,7 +7,6 @@ import (
 	"io"
 	"iter"
 	"math/rand/v2"
-	"slices"
 	"time"
 
 	"github.com/fairlead-dev/fairlead/internal/ledger"
@@ -193,7 +192,7 @@ func (a *attempt) page(ctx context.Context, limit int, token string) (listMeta, 
 func (a *attempt) sweep(version string) error {
 	a.guard.endSync()
 	for _, b := range a.branches() {
-		if err := a.bury(b, slices.Values(b.cursor.EndSnapshot(version)), b.origin); err != nil {
+		if err := a.bury(b, b.cursor.EndSnapshot(version), b.origin); err != nil {
 			return err
 		}
 	}

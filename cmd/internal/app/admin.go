@@ -1,6 +1,7 @@
 package app
 
 import (
+	"context"
 	"cmp"
 	"encoding/json"
 	"errors"

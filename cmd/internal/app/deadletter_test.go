@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -51,7 +52,7 @@ func newLetters(t *testing.T) *letters {
 	l.ledger = must(ledger.Open(t.Context(), ledger.Options{}))(t)
 	l.cursor, _ = l.ledger.Claim(ledger.Claiming{ID: ledger.StreamID{Cluster: "alpha"}})
 	l.cursor.BeginSnapshot()
-	l.cursor.EndSnapshot("1")
+	_ = slices.Collect(l.cursor.EndSnapshot("1"))
 	l.cursor.Seen("1")
 	ctx, cancel := context.WithCancel(context.Background())
 	l.stop = cancel
@@ -108,7 +109,7 @@ func (l *letters) ack(sequence uint64, name string) {
 }
 
 // Retry is a resender's.
-func (l *letters) Retry(ctx context.Context, e *pipeline.Event) (*ledger.Retried, error) {
+func (l *letters) Retry(ctx context.Context, _ string, e *pipeline.Event) (*ledger.Retried, error) {
 	l.offer(e.Name)
 	if err, ok := l.answer[e.Name]; ok {
 		return nil, err

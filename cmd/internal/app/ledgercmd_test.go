@@ -11,6 +11,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -54,7 +55,7 @@ func writeLedger(t *testing.T) (path string) {
 			c.Begin(sequence, n, v, true)
 			c.Ack(sequence, n, v, false)
 		}
-		c.EndSnapshot("9")
+		_ = slices.Collect(c.EndSnapshot("9"))
 		c.Seen("9")
 	}
 	// One is handed over and never acked, one is deleted after the snapshot.

@@ -177,11 +177,7 @@ func (p *program) openLedger(ctx context.Context) (err error) {
 func (p *program) beginTerm(ctx context.Context) error {
 	p.term = 1
 	if p.election != nil {
-		p.term = max(p.election.Token(), p.ledger.Term()+1)
-	}
-	p.term = max(p.term, p.ledger.Term())
-	if err := p.ledger.SetTerm(ctx, p.term); err != nil {
-		return fmt.Errorf("--ledger: %w", err)
+		p.term = p.election.Token()
 	}
 	return nil
 }

@@ -121,14 +121,14 @@ func (rs routes) lanes() (sums map[string]pipeline.LaneStats, each map[string]ma
 				each[l.Cluster] = map[string]pipeline.LaneStats{}
 			}
 			each[l.Cluster][r.name] = l
-			sums[l.Cluster] = add(sums[l.Cluster], l)
+			sums[l.Cluster] = sumLanes(sums[l.Cluster], l)
 		}
 	}
 	return sums, each
 }
 
-// add sums what /clusters shows of lanes.
-func add(a, b pipeline.LaneStats) pipeline.LaneStats {
+// sumLanes sums what /clusters shows of lanes.
+func sumLanes(a, b pipeline.LaneStats) pipeline.LaneStats {
 	a.Cluster = b.Cluster
 	a.Live += b.Live
 	a.Snapshot += b.Snapshot

@@ -167,11 +167,11 @@ func (p *program) status(now time.Time) status {
 		s.Problems = append(s.Problems, problemStatus{f.Source, f.Context, f.Cluster, f.Err.Error(), f.Since})
 	}
 	s.Problems = append(s.Problems, sameClusters(members)...)
-	var refused []refusedStatus
-	for _, r := range p.routes.Refused() {
-		refused = append(refused, refusedStatus(r))
-	}
-	for _, k := range p.sinks {
+	for _, k := range p.routes {
+		var refused []refusedStatus
+		for _, r := range k.stage.Refused() {
+			refused = append(refused, refusedStatus(r))
+		}
 		b := k.batcher.Status()
 		s.Sinks = append(s.Sinks, sinkStatus{
 			k.name, b.Healthy && len(refused) == 0, b.Since, b.LastError, b.Attempts, b.NextRetry, b.Waiting, refused,
