@@ -33,7 +33,8 @@ type Config struct {
 	// the delay is drawn from zero to this), and is the least time between
 	// two probes that were asked for by failed calls. Default 500ms.
 	ReconnectMin time.Duration
-	// ReconnectMax bounds every later delay. A connection that was live for
+	// ReconnectMax bounds every later delay of a member that answers and refuses;
+	// see ReachInterval for one that does not answer. A connection that was live for
 	// this long begins at ReconnectMin again when it fails. Default 1m.
 	ReconnectMax time.Duration
 	// ReachInterval is the least time between two reachability probes of a
