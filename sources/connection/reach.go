@@ -2,6 +2,7 @@ package connection
 
 import (
 	"context"
+	"errors"
 	"math/rand/v2"
 	"time"
 
@@ -111,7 +112,7 @@ func (c *Connection) reachLocked(ctx context.Context) func() {
 		c.mu.Lock()
 		defer c.mu.Unlock()
 		c.reach.stop = nil
-		if generation == c.generation && ctx.Err() != context.Canceled { //nolint:errorlint // It is that itself.
+		if generation == c.generation && !errors.Is(ctx.Err(), context.Canceled) {
 			c.settleReachLocked(time.Now(), !noAnswer(err))
 		}
 	}

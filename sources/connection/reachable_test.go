@@ -189,8 +189,10 @@ func TestReachIsNobody(t *testing.T) {
 				}()
 			}
 			c := clientsOf(t, cfg, p)
+			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+			defer cancel()
 			for range 3 {
-				if err := c.reach(t.Context()); err != nil {
+				if err := c.reach(ctx); err != nil {
 					t.Error(err)
 				}
 			}
