@@ -110,10 +110,18 @@ var rows = []row{{
 		{says: "no second but the first with more than 5% of them dialing", unit: "worst-share", most: 0.05, cases: cuts},
 		{says: "all live within --reconnect-max and a tenth", unit: "late-share", most: 0, cases: cuts},
 	},
+}, {
+	benchmark: "Outage", title: "Back after an outage",
+	what: "One cluster is cut off for 20 seconds, 2 and 10 minutes, in simulated time: how long after that it is back, at worst. " +
+		"Beside backoff with full jitter alone.",
+	goals: []goal{
+		{says: "within 6 s", unit: "worst-ns", most: 6e9, cases: outages},
+	},
 }}
 
 var (
 	phases      = []string{"phase=snapshot", "phase=live"}
 	fleetPhases = []string{"phase=idle", "phase=trickle"}
 	cuts        = []string{"cut=3s", "cut=5m0s"}
+	outages     = []string{"cut=20s", "cut=2m0s", "cut=10m0s"}
 )

@@ -111,7 +111,7 @@ func (c *Config) addConnectionsFlags(f *pflag.FlagSet) {
 	f.DurationVar(&c.ReconnectMin, "reconnect-min", time.Second, "upper bound of the first reconnect delay; it doubles from there, with full jitter.\n"+
 		"A restarted API server is back in seconds")
 	f.DurationVar(&c.ReconnectMax, "reconnect-max", time.Minute, "longest reconnect delay.\n"+
-		"A member that comes back is live within about this time")
+		"Of a member that answers and refuses; one that is silent is asked every 5s whether it answers")
 	f.DurationVar(&c.SyncTimeout, "sync-timeout", 10*time.Minute, "how long a snapshot may take, not counting the time it waits for its own lane.\n"+
 		"Longer than the largest lists take")
 	f.DurationVar(&c.StaleAfter, "stale-after", 3*time.Minute, "silence after which a watch counts as stale and is reopened.\n"+
