@@ -29,7 +29,8 @@ import (
 // told last. What is not, really differs.
 //
 // It holds eight bytes for every object listed, and about forty for each that
-// changes while the list is read.
+// changes while the list is read. Of neither may there be more than are known
+// and maxTold: a list of more is not read to its end, because it may have none.
 type audit struct {
 	*reader
 	session *member.Session
@@ -41,8 +42,9 @@ type audit struct {
 
 	listed   []uint64 // hashes of the names
 	suspects []suspect
-	limit    int  // of suspects
-	more     bool // there were more
+	limit    int         // of suspects
+	more     bool        // there were more
+	beyond   ledger.Name // where a list was left that goes beyond what is known
 
 	await  atomic.Uint64 // position to be told of; 0: none
 	passed chan struct{} // capacity 1: it has been reached
@@ -53,7 +55,7 @@ type audit struct {
 	mu   sync.Mutex
 	told map[uint64]uint64 // by hash: version and, in the lowest bit, whether it is gone
 	only map[uint64]bool   // once there is a list: whose to keep; nil: all
-	most int               // bound of told
+	most int               // bound of told, and of listed
 }
 
 // suspect is an object that may differ.
@@ -67,7 +69,8 @@ const (
 	// maxSuspects bounds the memory of an audit; any one that really differs
 	// leads to a snapshot, which repairs them all. If none does, the others may.
 	maxSuspects = 10_000
-	// maxTold bounds what may change during a list, beside what is known.
+	// maxTold bounds what may change during a list, and what a list may have,
+	// beside what is known.
 	maxTold = 1 << 16
 )
 
@@ -88,6 +91,11 @@ func newAudit(r *reader, session *member.Session, t *target, cancel context.Canc
 // repairs them then.
 func (au *audit) run(ctx context.Context) (differences int, err error) {
 	at, err := au.list(ctx)
+	if errors.Is(err, errBeyond) {
+		differences = max(1, len(au.listed)-au.target.cursor.Stats().Known) // at least
+		au.repair(differences, au.beyond)
+		return differences, nil
+	}
 	if err != nil {
 		return 0, fmt.Errorf("audit: %w", err)
 	}
@@ -104,10 +112,7 @@ func (au *audit) run(ctx context.Context) (differences int, err error) {
 	}
 	switch {
 	case differences > 0:
-		au.progress.differences.Add(uint64(differences))
-		au.log.Info("An audit has found what the ledger did not know; a snapshot repairs it",
-			"resource", au.target.name, "differences", differences, "namespace", example.Namespace, "name", example.Name)
-		au.demands.add(audited)
+		au.repair(differences, example)
 	case at < au.began:
 		// A list is never older than what was told before, in one history.
 		au.demands.add(wentBack)
@@ -117,11 +122,25 @@ func (au *audit) run(ctx context.Context) (differences int, err error) {
 	return differences, nil
 }
 
-// list reads all pages and returns the version they show.
+// repair asks for the snapshot that repairs what differs.
+func (au *audit) repair(differences int, example ledger.Name) {
+	au.progress.differences.Add(uint64(differences))
+	au.log.Info("An audit has found what the ledger did not know; a snapshot repairs it",
+		"resource", au.target.name, "differences", differences, "namespace", example.Namespace, "name", example.Name)
+	au.demands.add(audited)
+}
+
+// list reads all pages and returns the version they show. As it waits as long as
+// it reads, it may take twice as long as a snapshot.
 func (au *audit) list(ctx context.Context) (at uint64, err error) {
+	ctx, cancel := context.WithTimeoutCause(ctx, 2*au.cfg.SyncTimeout, errEndless)
+	defer cancel()
 	for token := ""; ; {
 		began := time.Now()
 		meta, err := au.page(ctx, token)
+		if err != nil && ctx.Err() != nil {
+			return 0, context.Cause(ctx)
+		}
 		if err != nil {
 			return 0, err
 		}
@@ -130,8 +149,8 @@ func (au *audit) list(ctx context.Context) (at uint64, err error) {
 				return 0, errUnordered
 			}
 		}
-		if token = meta.Continue; token == "" {
-			return at, nil
+		if token, err = meta.next(token); err != nil || token == "" {
+			return at, err
 		}
 		// Others come first: it does not use more than half of anything.
 		if err := sleep(ctx, min(time.Since(began), 200*time.Millisecond)); err != nil {
@@ -196,6 +215,10 @@ func (au *audit) compare(name ledger.Name, listed ledger.Version) error {
 	n := number(listed.ResourceVersion)
 	if n == 0 {
 		return errUnordered
+	}
+	if len(au.listed) >= au.most {
+		au.beyond = name
+		return errBeyond
 	}
 	hash := au.hash(name)
 	au.listed = append(au.listed, hash)

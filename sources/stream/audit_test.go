@@ -195,6 +195,21 @@ func TestAuditOfTooManySuspects(t *testing.T) {
 	})
 }
 
+// A list of more than the ledger and the watch can know of is not read to its
+// end: it may have none.
+func TestAuditOfAListWithoutEnd(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := start(t, audits)
+		h.live()
+		call := h.call("list by 500")
+		synctest.Wait()
+		h.stream.auditor.current.Load().most = 3
+		call.reply(200, listOf(10, "more", configMap("a", 1), configMap("b", 2), configMap("x", 3), configMap("x", 3)))
+		h.call("streaming list")
+		h.wantAudits("differences", 1, 1)
+	})
+}
+
 func TestAuditThatCannotTell(t *testing.T) {
 	for name, test := range map[string]struct {
 		then   func(h *harness, list *fakeCall, body *fakeBody)
@@ -217,9 +232,22 @@ func TestAuditThatCannotTell(t *testing.T) {
 			h.conn.renew(h.t, "cluster-1")
 			h.call("watch from 10").open()
 		}, "interrupted"},
-		"the list is refused":      {func(_ *harness, list *fakeCall, _ *fakeBody) { list.reply(403, status(403, "Forbidden", "")) }, "failed"},
-		"versions are no numbers":  {func(_ *harness, list *fakeCall, _ *fakeBody) { list.reply(200, `{"metadata":{"resourceVersion":"x"}}`) }, "failed"},
-		"it is no list":            {func(_ *harness, list *fakeCall, _ *fakeBody) { list.reply(200, `{"metadata":`) }, "failed"},
+		"the list is refused":     {func(_ *harness, list *fakeCall, _ *fakeBody) { list.reply(403, status(403, "Forbidden", "")) }, "failed"},
+		"versions are no numbers": {func(_ *harness, list *fakeCall, _ *fakeBody) { list.reply(200, `{"metadata":{"resourceVersion":"x"}}`) }, "failed"},
+		"it is no list":           {func(_ *harness, list *fakeCall, _ *fakeBody) { list.reply(200, `{"metadata":`) }, "failed"},
+		"a page that follows itself": {func(h *harness, list *fakeCall, _ *fakeBody) {
+			list.reply(200, listOf(10, "more", configMap("a", 1)))
+			h.call("list at more by 500").reply(200, listOf(10, "more", configMap("a", 1)))
+		}, "failed"},
+		"pages without end": {func(h *harness, list *fakeCall, _ *fakeBody) {
+			const each = openTimeout / 2
+			for page := range int(2*DefaultSyncTimeout/each) - 1 {
+				time.Sleep(each - time.Second)
+				list.reply(200, listOf(10, fmt.Sprint(page)))
+				list = h.call(fmt.Sprintf("list at %d by 500", page))
+			}
+			time.Sleep(time.Minute)
+		}, "failed"},
 		"the server does not move": {func(_ *harness, list *fakeCall, _ *fakeBody) { list.open(); time.Sleep(openTimeout) }, "failed"},
 		"more changes than objects known": {func(h *harness, list *fakeCall, body *fakeBody) {
 			h.stream.main.Load().auditor.current.Load().most = 3

@@ -60,6 +60,8 @@ var (
 	errSuperseded = errors.New("the audit was interrupted")
 	errUndecided  = errors.New("what seemed to differ stayed in flight for too long")
 	errTooMany    = errors.New("more seemed to differ than an audit looks at, and what it looked at did not")
+	errEndless    = errors.New("the list did not end in time")
+	errBeyond     = errors.New("the list has far more objects than are known")
 	errUnordered  = errors.New("audit: the server's resourceVersions are not numbers")
 )
 

@@ -99,7 +99,7 @@ func TestResourceThatIsGone(t *testing.T) {
 				}
 				time.Sleep(goneAfter - time.Second)
 				h.wantHeld(2)
-				time.Sleep(missingRetry)
+				time.Sleep(2 * missingRetry) // three discoveries take 90 s at most
 				gone := h.next(2)
 				h.wantGone(gone, "cluster-1", goneA, goneB)
 				if o := gone[0].Origin; o.Resource.String() != "zeta.io/v1, Resource=wigconfigmaps" || o.Kind != "Wig" || !o.Namespaced || gone[0].Key.Resource != "wigconfigmaps.zeta.io" {

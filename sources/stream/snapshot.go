@@ -150,8 +150,8 @@ func (a *attempt) list(ctx context.Context) (version string, err error) {
 		if version == "" {
 			version = meta.ResourceVersion
 		}
-		if token = meta.Continue; token == "" {
-			return version, nil
+		if token, err = meta.next(token); err != nil || token == "" {
+			return version, err
 		}
 	}
 }
