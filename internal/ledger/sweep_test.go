@@ -42,8 +42,8 @@ func (s *sweeper) observe(n string, snapshot bool) {
 			return
 		}
 	}
-	if sequence, verdict := s.c.Observe(Name{"ns", n}, v, !ok, snapshot); verdict == Deliver {
-		s.queue[n] = queued{sequence, v, !ok}
+	if o := s.c.Observe(Name{"ns", n}, v, !ok, snapshot, nil); o.Verdict == Deliver {
+		s.queue[n] = queued{o.Sequence, v, !ok}
 	}
 }
 

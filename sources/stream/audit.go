@@ -36,6 +36,7 @@ type audit struct {
 	session *member.Session
 	target  *target
 	of      []*branch // whose cursors are compared
+	known   int       // objects that the one with most of them has
 	cancel  context.CancelCauseFunc
 	began   uint64 // position of the watch then
 	seed    maphash.Seed
@@ -82,8 +83,9 @@ func newAudit(r *reader, session *member.Session, t *target, cancel context.Canc
 		told: map[uint64]uint64{}, most: maxTold,
 	}
 	for _, b := range au.of {
-		au.most = max(au.most, maxTold+b.cursor.Stats().Known)
+		au.known = max(au.known, b.cursor.Stats().Known)
 	}
+	au.most = maxTold + au.known
 	return au
 }
 
@@ -92,7 +94,7 @@ func newAudit(r *reader, session *member.Session, t *target, cancel context.Canc
 func (au *audit) run(ctx context.Context) (differences int, err error) {
 	at, err := au.list(ctx)
 	if errors.Is(err, errBeyond) {
-		differences = max(1, len(au.listed)-au.target.cursor.Stats().Known) // at least
+		differences = max(1, len(au.listed)-au.known) // at least
 		au.repair(differences, au.beyond)
 		return differences, nil
 	}

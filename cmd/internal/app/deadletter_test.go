@@ -209,7 +209,7 @@ func TestRefusedWhileItIsOffered(t *testing.T) {
 	l := newLetters(t)
 	l.refuse("a")
 	l.offer = func(string) {
-		l.dead.current().refused(pipeline.Key{Cluster: "alpha", Resource: "pods", Namespace: "ns", Name: "a"})
+		l.dead.current().refused("", pipeline.Key{Cluster: "alpha", Resource: "pods", Namespace: "ns", Name: "a"})
 	}
 	r := l.dead.resend()
 	l.ack((<-l.sent).Sequence, "a")
