@@ -52,3 +52,26 @@ func (c *ClusterCollector) Collect(metrics chan<- prometheus.Metric) {
 		}
 	}
 }
+
+// UnwatchedCollector tells what is still in the ledger of resources that nobody
+// follows any more, as a metric.
+type UnwatchedCollector struct{ objects func() []UnwatchedObjects }
+
+// NewUnwatchedCollector returns a collector of what objects returns, which is called
+// at each scrape and may be called at once by several.
+func NewUnwatchedCollector(objects func() []UnwatchedObjects) *UnwatchedCollector {
+	return &UnwatchedCollector{objects}
+}
+
+var unwatchedMetric = prometheus.NewDesc("fairlead_ledger_unwatched_objects",
+	"Objects that sinks may hold of resources that nobody follows any more, until the retention is over.", []string{"cluster", "resource"}, nil)
+
+// Describe implements prometheus.Collector.
+func (c *UnwatchedCollector) Describe(descs chan<- *prometheus.Desc) { descs <- unwatchedMetric }
+
+// Collect implements prometheus.Collector.
+func (c *UnwatchedCollector) Collect(metrics chan<- prometheus.Metric) {
+	for _, u := range c.objects() {
+		metrics <- prometheus.MustNewConstMetric(unwatchedMetric, prometheus.GaugeValue, float64(u.Objects), u.Cluster, u.Resource)
+	}
+}

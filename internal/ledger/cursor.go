@@ -101,6 +101,7 @@ type cursor struct {
 	epoch         uint16    // of the snapshot; see nextEpochLocked
 	due           uint16    // stands for head.Due in this process; never 0
 	newest        rv        // highest version seen of this history
+	undoneSince   uint64    // sequence of the last observation of the history before
 	numbers       numbers
 	dueSince      uint64 // sequence of the last observation before head.Due was raised
 	pending       map[name]*pending

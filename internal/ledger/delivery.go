@@ -30,7 +30,7 @@ func (c *Cursor) begin(sequence uint64, n Name, v Version, deleted bool) (ghosts
 	defer c.mu.Unlock()
 	key := c.keyLocked(n)
 	p := c.pending[name(key)]
-	if c.lostLocked() || p == nil || sequence <= p.done {
+	if c.lostLocked() || p == nil || sequence <= p.done || sequence > max(p.begun.last, p.waiting.last) {
 		c.givesUpLocked(key, sequence)
 		return nil, false, false, true
 	}
@@ -114,7 +114,7 @@ func (c *Cursor) Ack(sequence uint64, n Name, v Version, deleted bool) {
 		// An owner before this one has begun it, and nothing newer was since.
 		delete(c.lingering, name(key))
 		c.enterLocked(key)
-		c.overtakenLocked(p, parseRV(v.ResourceVersion))
+		c.overtakenLocked(p, sequence, parseRV(v.ResourceVersion))
 	default:
 		return
 	}

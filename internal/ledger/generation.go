@@ -34,6 +34,6 @@ func (c *Cursor) isUndoneLocked(key []byte, p *pending, acked *object, seen rv) 
 
 // undoneLocked says that there is another history now, which has come to a version.
 func (c *Cursor) undoneLocked(at rv) {
-	c.newest = at
+	c.newest, c.undoneSince = at, c.numbers.last
 	c.raiseGenerationLocked()
 }

@@ -259,6 +259,9 @@ func (h *lane) work() {
 // putBack lets an item wait again, unless there is a newer one.
 func (h *lane) putBack(w *work) {
 	delete(h.working, w.name)
+	if w.cursor.lostLocked() {
+		h.forgetUnacked(w.name)
+	}
 	h.offer(w.item)
 }
 

@@ -52,6 +52,7 @@ type Ledger struct {
 	routes    []string
 	log       logr.Logger
 	writer    *writer // nil without a store
+	term      *Cursor
 
 	mu       sync.Mutex
 	cursors  map[StreamID]*Cursor
@@ -71,11 +72,16 @@ func Open(ctx context.Context, o Options) (*Ledger, error) {
 		clusters:  map[string]*cluster{},
 	}
 	if o.Store == nil {
+		l.term = newTerm(nil)
 		return l, nil
 	}
-	l.writer = newWriter(o.Store, cmp.Or(o.Interval, DefaultInterval), o.Log, l.all)
+	l.writer = newWriter(o.Store, cmp.Or(o.Interval, DefaultInterval), o.Log, l.toStore)
+	l.term = newTerm(l.writer)
 	now := time.Now()
 	err := o.Store.Load(ctx, func(cursor string, stored []byte, records iter.Seq2[[]byte, []byte]) error {
+		if cursor == termKey {
+			return l.loadTerm(stored)
+		}
 		return l.load(cursor, stored, records, now)
 	})
 	if err != nil {
@@ -143,6 +149,7 @@ func (l *Ledger) Claim(q Claiming) (c *Cursor, former []*Cursor) {
 			c.beginNumbersLocked(f.number())
 		}
 	}
+	l.absorbLocked(c, q.Followed)
 	c = c.claimed(q)
 	l.yieldLocked(c.ID(), former, q.Others)
 	return c, former

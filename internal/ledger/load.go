@@ -22,7 +22,7 @@ func (l *Ledger) load(key string, encoded []byte, records iter.Seq2[[]byte, []by
 	}
 	converted := routes[0] != h.ID.Route
 	h.ID.Route = routes[0]
-	first, err := l.addLoadedLocked(key, h, now)
+	first, before, err := l.addLoadedLocked(key, h, now)
 	if err != nil {
 		return err
 	}
@@ -31,32 +31,46 @@ func (l *Ledger) load(key string, encoded []byte, records iter.Seq2[[]byte, []by
 	}
 	for _, route := range routes[1:] {
 		h.ID.Route = route
-		c, err := l.addLoadedLocked("", h, now)
+		c, before, err := l.addLoadedLocked("", h, now)
 		if err != nil {
 			return err
 		}
 		c.loadLike(first)
 		c.convert(due)
+		l.mergeLocked(c, before)
 	}
 	if converted {
 		first.convert(due)
 	}
+	l.mergeLocked(first, before)
 	return nil
 }
 
 // addLoadedLocked adds a cursor without its objects; without a key, it gets one.
-func (l *Ledger) addLoadedLocked(key string, h head, now time.Time) (*Cursor, error) {
-	if l.cursors[h.ID] != nil {
-		return nil, twice(h.ID)
+// There may have been one before, of another selection: an earlier version had
+// selectors in the name.
+func (l *Ledger) addLoadedLocked(key string, h head, now time.Time) (c, before *Cursor, err error) {
+	if before = l.cursors[h.ID]; before != nil && before.head.Selection == h.Selection {
+		return nil, nil, twice(h.ID)
 	}
-	c := l.newCursorLocked(h.ID)
+	c = l.newCursorLocked(h.ID)
 	c.key, c.head, c.headDirty = cmp.Or(key, c.key), h, false
 	if h.Left.IsZero() {
 		// Until Join says that its cluster is still in the fleet. This is not
 		// stored: a process that ends before Join knows nothing about it.
 		c.missed = now
 	}
-	return c, nil
+	return c, before, nil
+}
+
+// mergeLocked moves all that a cursor knows to the one before, if there is one.
+func (l *Ledger) mergeLocked(c, before *Cursor) {
+	if before == nil {
+		return
+	}
+	c.moveTo(before, func(string) bool { return true })
+	l.dropLocked(before.ID(), c)
+	l.cursors[before.ID()] = before
 }
 
 // convert has all of the cursor stored with the next transaction.

@@ -94,3 +94,7 @@ func TestRoutesShareTheirNames(t *testing.T) {
 		}
 	}
 }
+
+func appendSum(head []byte, key string) []byte {
+	return binary.BigEndian.AppendUint32(head, checksum(key, head))
+}

@@ -49,10 +49,11 @@ func (c *Cursor) Observe(n Name, v Version, deleted, snapshot bool, like *Observ
 	if snapshot && p != nil {
 		p.epoch = c.epoch
 	}
+	_, lingers := c.lingering[name(key)]
 	if p == nil {
 		// What a sink may hold beyond the acked state does not go away when a
-		// restored backup brings the acked one back.
-		if acked != nil && !deleted && acked.version == seen && acked.due == c.due && len(c.held[name(key)]) == 0 {
+		// restored backup brings the acked one back; nor does what a worker holds.
+		if acked != nil && !deleted && acked.version == seen && acked.due == c.due && len(c.held[name(key)]) == 0 && !lingers {
 			return Observation{Verdict: Duplicate, name: acked.name}
 		}
 		if !snapshot && c.isStaleLocked(key, acked, seen, deleted) {

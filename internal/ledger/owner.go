@@ -1,5 +1,7 @@
 package ledger
 
+import "time"
+
 // Claiming is what a stream says of itself to get its cursor.
 type Claiming struct {
 	ID StreamID
@@ -11,7 +13,8 @@ type Claiming struct {
 	// snapshot tells what is no longer in it, and what is in it now.
 	Selection Selection
 	// Followed are the namespaces, "" for all, in which the member's streams follow
-	// the resource.
+	// the resource. What was followed in others and belongs to this stream, or to
+	// none, becomes this one's. nil: the caller does not know, and nothing does.
 	Followed []string
 	// Mine is the handle that the caller has had of the cursor, nil if it has none:
 	// should it still be the owner's, it stays so, and goes on where it was.
@@ -34,8 +37,9 @@ func (c *Cursor) claimed(q Claiming) *Cursor {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	h := &c.head
-	if h.Digest != q.Digest || h.Replaced {
+	if h.Digest != q.Digest || h.Replaced || !h.Unwatched.IsZero() || !h.RouteGone.IsZero() {
 		h.Digest, h.Replaced, c.headDirty = q.Digest, false, true
+		h.Unwatched, h.RouteGone = time.Time{}, time.Time{}
 	}
 	if h.Selection != q.Selection {
 		h.Selection, c.headDirty = q.Selection, true
@@ -49,6 +53,11 @@ func (c *Cursor) claimed(q Claiming) *Cursor {
 	if q.Mine != nil && q.Mine.cursor == c.cursor && q.Mine.as == c.owner && c.owner != 0 {
 		return q.Mine
 	}
+	return c.handleLocked()
+}
+
+// handleLocked returns a handle for a new owner.
+func (c *Cursor) handleLocked() *Cursor {
 	if c.owner++; c.owner > 1 {
 		c.lingerLocked()
 		c.rewindLocked()
@@ -79,9 +88,9 @@ func (c *Cursor) givesUpLocked(key []byte, sequence uint64) {
 }
 
 // overtakenLocked is told of the ack of what an owner before this one has begun. A
-// watch may have shown this one again what came before.
-func (c *Cursor) overtakenLocked(p *pending, acked rv) {
-	if p != nil && p.waiting.listed() && !p.listed && p.rv.notAfter(acked) {
+// watch may have shown this one again what came before, in the same history.
+func (c *Cursor) overtakenLocked(p *pending, sequence uint64, acked rv) {
+	if p != nil && sequence > c.undoneSince && p.waiting.listed() && !p.listed && p.rv.notAfter(acked) {
 		p.done = p.waiting.last
 		c.order.remove(&p.waiting)
 	}

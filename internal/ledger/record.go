@@ -39,6 +39,12 @@ type head struct {
 	Limit uint64 `json:"sequence,omitempty"`
 	// Meaning is zero in heads that were written before there was such a field.
 	Meaning Meaning `json:"meaning,omitzero"`
+	// Unwatched is since when nobody follows it, RouteGone since when there is no
+	// such sink.
+	Unwatched time.Time `json:"unwatched,omitzero"`
+	RouteGone time.Time `json:"routeGone,omitzero"`
+	// Term is the highest one, in the head that is of no cursor.
+	Term uint64 `json:"term,omitempty"`
 	// Left is when the cluster left the fleet; zero while it is in it.
 	Left time.Time `json:"left,omitzero"`
 

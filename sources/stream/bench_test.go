@@ -92,7 +92,7 @@ func BenchmarkAuditMemory(b *testing.B) {
 		return ledger.Version{UID: "0f0e6b5c-7a8f-4c3e-9a1b-2d3c4e5f0000", ResourceVersion: strconv.Itoa(i + 1)}
 	}
 	for i := range objects {
-		cursor.Ack(0, name(i), version(i), false)
+		pretend(cursor, name(i), version(i), false)
 	}
 	s := New(Options{Cluster: "c", Spec: Spec{Resource: "configmaps"}, Connection: quietConnection{}, Routes: []Route{{"a", sinkhole{}}}})
 	s.branches[0].cursor = cursor

@@ -110,10 +110,10 @@ func TestLedgerInspect(t *testing.T) {
 		fields = append(fields, strings.Fields(line))
 	}
 	wantFields := [][]string{
-		strings.Fields("CLUSTER UID RESOURCE SELECTION OBJECTS HELD DELETED RESUME POINT DUE LEFT SINCE"),
-		strings.Fields("alpha uid-a deployments.apps namespace=web&labelSelector=app=shop 600 0 0 9 - -"),
-		strings.Fields("alpha uid-a pods - 900 1 1 9 - -"),
-		strings.Fields("beta uid-b pods - 300 0 0 9 - " + left.Format(time.RFC3339)),
+		strings.Fields("CLUSTER UID RESOURCE SELECTION SINK OBJECTS HELD DELETED RESUME POINT DUE UNWATCHED SINCE LEFT SINCE"),
+		strings.Fields("alpha uid-a deployments.apps namespace=web&labelSelector=app=shop - 600 0 0 9 - - -"),
+		strings.Fields("alpha uid-a pods - - 900 1 1 9 - - -"),
+		strings.Fields("beta uid-b pods - - 300 0 0 9 - - " + left.Format(time.RFC3339)),
 	}
 	if !strings.HasPrefix(out, fmt.Sprintf("Ledger %s: %d bytes, ", path, size)) || !strings.Contains(out, "; 3 cursors, 1800 objects\n") ||
 		!cmp.Equal(wantFields, fields[1:]) {
@@ -166,8 +166,14 @@ func TestLedgerForgetAndCompact(t *testing.T) {
 	if _, err := command(t, "ledger", "forget", "--ledger", path, "--cluster=gamma"); !errors.Is(err, ledger.ErrUnknownCluster) || !strings.Contains(err.Error(), "alpha, beta") {
 		t.Error(err)
 	}
+	if _, err := command(t, "ledger", "forget", "--ledger", path, "--resource=jobs"); !errors.Is(err, ledger.ErrUnknownResource) || !strings.Contains(err.Error(), "deployments.apps, pods") {
+		t.Error(err)
+	}
+	if out, err := command(t, "ledger", "forget", "--ledger", path, "--resource=pods", "--cluster=beta"); err != nil || !strings.Contains(out, "Forgot resource pods of cluster beta: 1 cursors") {
+		t.Error(out, err)
+	}
 	out := must(command(t, "ledger", "forget", "--ledger", path, "--cluster=alpha"))(t)
-	for _, want := range []string{"Forgot cluster alpha: 2 cursors, 1500 objects\n", "deployments.apps", "uid-a", "900"} {
+	for _, want := range []string{"Forgot cluster alpha: 2 cursors, 1500 objects; sinks keep them, as no deletions are sent\n", "deployments.apps", "uid-a", "900"} {
 		if !strings.Contains(out, want) {
 			t.Errorf("it does not say %q:\n%s", want, out)
 		}

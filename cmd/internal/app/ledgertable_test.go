@@ -18,7 +18,7 @@ func TestWhatIsDueIsShown(t *testing.T) {
 		t.Fatal(err)
 	}
 	lines := strings.Split(strings.TrimSpace(table.String()), "\n")
-	if got, want := strings.Fields(lines[2]), strings.Fields("alpha uid-a pods - 7 0 0 - 3 -"); !cmp.Equal(got, want) {
+	if got, want := strings.Fields(lines[2]), strings.Fields("alpha uid-a pods - file:x 7 0 0 - 3 - -"); !cmp.Equal(got, want) {
 		t.Errorf("%q, want %q", got, want)
 	}
 	if err := printLedger(&text, "json", c); err != nil {

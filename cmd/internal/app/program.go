@@ -134,6 +134,7 @@ func (p *program) open(ctx context.Context) (err error) {
 	for _, c := range []prometheus.Collector{
 		ledger.NewCollector(p.ledger.Status, p.ledgerSize()),
 		ledger.NewClusterCollector(p.ledger.Clusters),
+		ledger.NewUnwatchedCollector(p.ledger.UnwatchedObjects),
 		connection.NewCollector(p.connectionStatus),
 		stream.NewCollector(p.streamStatus),
 		sources.NewTwinsCollector(p.sources),
@@ -177,7 +178,11 @@ func (p *program) openLedger(ctx context.Context) (err error) {
 func (p *program) beginTerm(ctx context.Context) error {
 	p.term = 1
 	if p.election != nil {
-		p.term = p.election.Token()
+		p.term = max(p.election.Token(), p.ledger.Term()+1)
+	}
+	p.term = max(p.term, p.ledger.Term())
+	if err := p.ledger.SetTerm(ctx, p.term); err != nil {
+		return fmt.Errorf("--ledger: %w", err)
 	}
 	return nil
 }
