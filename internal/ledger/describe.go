@@ -23,11 +23,13 @@ type Description struct {
 	Deleted int `json:"deleted"`
 	// ResumePoint is empty when only a snapshot will do.
 	ResumePoint string `json:"resumePoint,omitempty"`
-	// Sinks and Form are what the objects are delivered to, and as what. Owed says
-	// that this has changed, and not everything has been delivered since.
+	// Selection is what is followed of the resource, Form as what it is delivered.
+	// Due counts the objects that are to be delivered again.
+	Selection Selection `json:"selection,omitzero"`
+	Form      string    `json:"form,omitempty"`
+	Due       int       `json:"due,omitempty"`
+	// Sinks are those that an earlier version has delivered to from one cursor.
 	Sinks []string `json:"sinks,omitempty"`
-	Form  string   `json:"form,omitempty"`
-	Owed  bool     `json:"owed,omitempty"`
 	// Meaning is how the resource was asked for, and its version and kind.
 	Meaning Meaning `json:"meaning,omitzero"`
 	// Left is since when no process has seen the cluster in the fleet; zero
@@ -42,7 +44,7 @@ type Description struct {
 func Describe(ctx context.Context, store Store) ([]Description, error) {
 	var all []Description
 	seen := map[StreamID]bool{}
-	err := store.Load(ctx, func(cursor string, stored []byte, records iter.Seq2[[]byte, []byte]) error {
+	err := store.Load(ctx, cursorsOnly(func(cursor string, stored []byte, records iter.Seq2[[]byte, []byte]) error {
 		h, err := decodeHead(cursor, stored)
 		if err != nil {
 			return err
@@ -51,7 +53,7 @@ func Describe(ctx context.Context, store Store) ([]Description, error) {
 			return twice(h.ID)
 		}
 		seen[h.ID] = true
-		d := Description{ID: h.ID, Digest: h.Digest, ResumePoint: h.Resume, Sinks: h.Sinks, Form: h.Form, Owed: h.Owed, Meaning: h.Meaning, Left: h.Left, cursor: cursor}
+		d := Description{ID: h.ID, Digest: h.Digest, ResumePoint: h.Resume, Selection: h.Selection, Sinks: h.sinks, Form: h.Form, Meaning: h.Meaning, Left: h.Left, cursor: cursor}
 		for key, value := range records {
 			k, err := decodeRecord(key, value, func(uid, string) {})
 			if err != nil {
@@ -59,6 +61,9 @@ func Describe(ctx context.Context, store Store) ([]Description, error) {
 			}
 			if k.isAcked {
 				d.Objects++
+				if k.due != h.Due {
+					d.Due++
+				}
 			}
 			if k.isDeleted {
 				d.Deleted++
@@ -69,7 +74,7 @@ func Describe(ctx context.Context, store Store) ([]Description, error) {
 		}
 		all = append(all, d)
 		return nil
-	})
+	}))
 	if err != nil {
 		return nil, fmt.Errorf("read the ledger: %w", err)
 	}
@@ -81,7 +86,7 @@ func twice(id StreamID) error { return fmt.Errorf("%w: two cursors of %+v", ErrC
 
 func compareIDs(a, b StreamID) int {
 	return cmp.Or(strings.Compare(a.Cluster, b.Cluster), strings.Compare(a.ClusterUID, b.ClusterUID), strings.Compare(a.Resource, b.Resource),
-		strings.Compare(a.Namespace, b.Namespace), strings.Compare(a.Labels, b.Labels), strings.Compare(a.Fields, b.Fields))
+		strings.Compare(a.Namespace, b.Namespace), strings.Compare(a.Route, b.Route))
 }
 
 // ErrUnknownCluster is wrapped by OfCluster and Forget.

@@ -26,7 +26,7 @@ type DumpedObject struct {
 // back as "?".
 func ReadAll(ctx context.Context, store Store) ([]Dump, error) {
 	var all []Dump
-	err := store.Load(ctx, func(cursor string, stored []byte, records iter.Seq2[[]byte, []byte]) error {
+	err := store.Load(ctx, cursorsOnly(func(cursor string, stored []byte, records iter.Seq2[[]byte, []byte]) error {
 		h, err := decodeHead(cursor, stored)
 		if err != nil {
 			return err
@@ -59,7 +59,7 @@ func ReadAll(ctx context.Context, store Store) ([]Dump, error) {
 			d.Objects[n] = o
 		}
 		return nil
-	})
+	}))
 	if err != nil {
 		return nil, fmt.Errorf("read the ledger: %w", err)
 	}

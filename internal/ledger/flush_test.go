@@ -49,7 +49,7 @@ func TestFlush(t *testing.T) {
 		if again := r.restart(); again.ResumePoint() != "220" || again.Stats().Known != 99 {
 			t.Errorf("stored: resume point %q, %+v", again.ResumePoint(), again.Stats())
 		}
-		if again, _ := r.reopen().Claim(other.ID(), "digest"); again.ResumePoint() != "10" {
+		if again, _ := r.reopen().Claim(Claiming{ID: other.ID(), Digest: "digest"}); again.ResumePoint() != "10" {
 			t.Errorf("all of another cluster is stored as well: resume point %q", again.ResumePoint())
 		}
 		if took := time.Since(began); took > 100*time.Millisecond {
@@ -88,7 +88,7 @@ func TestFlushOfWhatCannotBeStored(t *testing.T) {
 				t.Fatalf("held up by another cluster: %v", err)
 			}
 		}
-		if again, _ := r.reopen().Claim(good.ID(), "digest"); again.ResumePoint() != "29" {
+		if again, _ := r.reopen().Claim(Claiming{ID: good.ID(), Digest: "digest"}); again.ResumePoint() != "29" {
 			t.Errorf("stored: resume point %q", again.ResumePoint())
 		}
 		flushed := make(chan error, 1)
@@ -98,7 +98,7 @@ func TestFlushOfWhatCannotBeStored(t *testing.T) {
 		if err := <-flushed; err != nil {
 			t.Errorf("Flush: %v", err)
 		}
-		if again, _ := r.reopen().Claim(bad.ID(), "digest"); again.ResumePoint() != "20" {
+		if again, _ := r.reopen().Claim(Claiming{ID: bad.ID(), Digest: "digest"}); again.ResumePoint() != "20" {
 			t.Errorf("stored: resume point %q", again.ResumePoint())
 		}
 	})
@@ -151,7 +151,7 @@ func TestClustersThatCannotBeStoredHoldUpNoQuietOne(t *testing.T) {
 		time.Sleep(2 * time.Second)
 		for range 3 {
 			// A further state of an object that the store knows has nothing to note.
-			_, _, safe := quiet.Begin(0, pod(1), at20(1), false)
+			_, _, safe, _ := quiet.Begin(0, pod(1), at20(1), false)
 			if safe != nil {
 				select {
 				case <-safe:

@@ -52,7 +52,7 @@ func fill(tb testing.TB, c *Cursor, n int) {
 	for i := range n {
 		x := item{name: podName(r, i), v: Version{randomUID(r), strconv.Itoa(1_000_000 + i)}}
 		var verdict Verdict
-		if x.sequence, verdict = c.Observe(x.name, x.v, false, true); verdict != Deliver {
+		if x.sequence, verdict = c.observe(x.name, x.v, false, true); verdict != Deliver {
 			tb.Fatalf("%v: verdict %v", x.name, verdict)
 		}
 		if lane = append(lane, x); len(lane) == cap(lane) {
@@ -138,7 +138,7 @@ func TestChurnLeavesNothingBehind(t *testing.T) {
 	fill(t, c, 2000)
 	version := 10_000_000
 	round := func(round int) {
-		stuck, _ := c.Observe(Name{"ns", "stuck"}, Version{randomUID(r), strconv.Itoa(version)}, false, false)
+		stuck, _ := c.observe(Name{"ns", "stuck"}, Version{randomUID(r), strconv.Itoa(version)}, false, false)
 		for i := range 2000 {
 			n := Name{fmt.Sprintf("preview-%d-%d", round, i%50), fmt.Sprintf("pod-%d", i%400)}
 			v := Version{randomUID(r), strconv.Itoa(version + 1)}
@@ -147,7 +147,7 @@ func TestChurnLeavesNothingBehind(t *testing.T) {
 			}
 			for k, deleted := range []bool{false, true} {
 				v.ResourceVersion = strconv.Itoa(version + 1 + k)
-				sequence, _ := c.Observe(n, v, deleted, false)
+				sequence, _ := c.observe(n, v, deleted, false)
 				c.begin(sequence, n, v, deleted)
 				c.Ack(sequence, n, v, deleted)
 				c.Seen(v.ResourceVersion)
@@ -215,7 +215,7 @@ func BenchmarkSteady(b *testing.B) {
 	for i := 0; b.Loop(); i++ {
 		n, v := names[i%len(names)], versions[i%len(names)]
 		v.ResourceVersion = rvs[i%len(rvs)]
-		sequence, verdict := c.Observe(n, v, false, true) // which takes any version
+		sequence, verdict := c.observe(n, v, false, true) // which takes any version
 		if verdict != Deliver {
 			continue
 		}
@@ -229,12 +229,12 @@ func BenchmarkSteady(b *testing.B) {
 func BenchmarkDuplicate(b *testing.B) {
 	c := newCursor(StreamID{}, nil)
 	n, v := Name{"ns", "pod"}, Version{uid1, "10"}
-	sequence, _ := c.Observe(n, v, false, true)
+	sequence, _ := c.observe(n, v, false, true)
 	c.begin(sequence, n, v, false)
 	c.Ack(sequence, n, v, false)
 	b.ReportAllocs()
 	for b.Loop() {
-		if _, verdict := c.Observe(n, v, false, false); verdict != Duplicate {
+		if _, verdict := c.observe(n, v, false, false); verdict != Duplicate {
 			b.Fatal(verdict)
 		}
 	}
@@ -245,7 +245,7 @@ func TestNothingIsAllocatedButThePendingEntry(t *testing.T) {
 	fill(t, c, 1000)
 	n, v := Name{"ns", "pod"}, Version{uid1, "10000000"}
 	deliver(t, c, n, v, false, false)
-	if got := testing.AllocsPerRun(100, func() { c.Observe(n, v, false, false) }); got > 0 {
+	if got := testing.AllocsPerRun(100, func() { c.observe(n, v, false, false) }); got > 0 {
 		t.Errorf("a repeat takes %v allocations", got)
 	}
 	w := v
@@ -256,7 +256,7 @@ func TestNothingIsAllocatedButThePendingEntry(t *testing.T) {
 		} else {
 			w.ResourceVersion = "10000002"
 		}
-		sequence, _ := c.Observe(n, w, false, true)
+		sequence, _ := c.observe(n, w, false, true)
 		c.begin(sequence, n, w, false)
 		c.Ack(sequence, n, w, false)
 		c.Seen("10000003")

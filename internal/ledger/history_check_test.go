@@ -38,7 +38,7 @@ func (h *history) settle() {
 		h.t.Errorf("%s: %d cursors are stored, %d known, want %d", h.what, len(again.cursors), len(h.ledger.cursors), len(h.lanes))
 	}
 	for _, l := range h.lanes {
-		c, _ := again.Claim(l.cursor.ID(), l.cursor.head.Digest)
+		c, _ := again.claimAs(l.cursor.ID(), l.cursor.head.Digest)
 		l.check(c)
 	}
 }

@@ -37,7 +37,7 @@ func newFleet(tb testing.TB, clusters int) *fleet {
 func (f *fleet) connect(digest string) {
 	for _, ids := range f.streams {
 		for _, id := range ids {
-			f.Claim(id, digest)
+			f.Claim(Claiming{ID: id, Digest: digest})
 		}
 	}
 }
@@ -56,9 +56,9 @@ func TestNothingLooksAtOtherClusters(t *testing.T) {
 		most int
 	}{
 		{"Join", func() { f.Join(id.Cluster) }, own},
-		{"Claim", func() { f.Claim(id, "d") }, own + 1},
-		{"Claim again", func() { f.Claim(id, "e") }, own + 1},
-		{"Claim of another cluster", func() { f.Claim(other, "d", id.ClusterUID) }, own + 3},
+		{"Claim", func() { f.Claim(Claiming{ID: id, Digest: "d"}) }, own + 1},
+		{"Claim again", func() { f.Claim(Claiming{ID: id, Digest: "e"}) }, own + 1},
+		{"Claim of another cluster", func() { f.Claim(Claiming{ID: other, Digest: "d", Others: []string{id.ClusterUID}}) }, own + 3},
 		{"Recall", func() { f.Recall(id.Cluster, id.ClusterUID) }, own + 1},
 		{"Identities", func() { f.Identities(id.Cluster) }, own + 1},
 		{"Sample", func() { f.Sample(id.Cluster, id.ClusterUID, 3) }, own + 1},
@@ -100,15 +100,15 @@ func TestIndexAgrees(t *testing.T) {
 		}
 	}
 	f.connect("d")
-	c, _ := f.Claim(byDigest, "d")
+	c, _ := f.Claim(Claiming{ID: byDigest, Digest: "d"})
 	check("claimed by digest")
-	if got, former := f.Claim(byUID, "d"); got != c || len(former) > 0 {
+	if got, former := f.Claim(Claiming{ID: byUID, Digest: "d"}); got.cursor != c.cursor || len(former) > 0 {
 		t.Fatalf("another cursor, former %v", former)
 	}
 	check("renamed")
 	next := byUID
 	next.ClusterUID = uuid(101)
-	if _, former := f.Claim(next, "d"); !slices.Equal(former, []*Cursor{c}) {
+	if _, former := f.Claim(Claiming{ID: next, Digest: "d"}); len(former) != 1 || former[0].cursor != c.cursor {
 		t.Fatalf("former %v", former)
 	}
 	check("replaced")

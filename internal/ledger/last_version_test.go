@@ -12,7 +12,7 @@ func TestDeletionWithTheLastVersion(t *testing.T) {
 	endSnapshot(c, "20")
 	c.Seen("20")
 	for what, v := range map[string]Version{"older state": at(uid1, 9), "other object of that name": at(uid2, 10)} {
-		if _, verdict := c.Observe(x, v, true, false); verdict != Stale {
+		if _, verdict := c.observe(x, v, true, false); verdict != Stale {
 			t.Errorf("the deletion of an %s is %d, want stale", what, verdict)
 		}
 	}
@@ -43,20 +43,20 @@ func TestDeletionShownAgain(t *testing.T) {
 	deliver(t, c, x, at(uid1, 21), true, false)
 	c.Seen("21")
 	for range 2 { // cut before Seen, perhaps before it is in the queue
-		if _, verdict := c.Observe(x, at(uid2, 23), false, false); verdict != Deliver {
+		if _, verdict := c.observe(x, at(uid2, 23), false, false); verdict != Deliver {
 			t.Fatalf("the object that was created again: verdict %v", verdict)
 		}
 		if from, _ := c.Start(); from != "21" {
 			t.Fatalf("a watch begins at %s, want 21", from)
 		}
-		if _, verdict := c.Observe(x, at(uid1, 21), true, false); verdict != Stale {
+		if _, verdict := c.observe(x, at(uid1, 21), true, false); verdict != Stale {
 			t.Errorf("the deletion that is shown again: verdict %v, want Stale", verdict)
 		}
 	}
-	if _, verdict := c.Observe(x, at(uid2, 23), true, false); verdict != Deliver {
+	if _, verdict := c.observe(x, at(uid2, 23), true, false); verdict != Deliver {
 		t.Errorf("the deletion of the newer object: verdict %v", verdict)
 	}
-	if _, verdict := c.Observe(x, at(uid2, 23), false, false); verdict != Stale {
+	if _, verdict := c.observe(x, at(uid2, 23), false, false); verdict != Stale {
 		t.Errorf("the state before its deletion: verdict %v, want Stale", verdict)
 	}
 
@@ -64,7 +64,7 @@ func TestDeletionShownAgain(t *testing.T) {
 	c.BeginSnapshot()
 	endSnapshot(c, "10")
 	c.Seen("10")
-	if _, verdict := c.Observe(x, at(uid3, 11), false, false); verdict != Deliver {
+	if _, verdict := c.observe(x, at(uid3, 11), false, false); verdict != Deliver {
 		t.Errorf("an object of the new history: verdict %v", verdict)
 	}
 }

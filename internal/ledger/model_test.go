@@ -167,7 +167,7 @@ type stream struct {
 
 func (s *stream) step(h *lane) {
 	if len(s.offering) > 0 {
-		h.waiting[s.offering[0].name] = s.offering[0]
+		h.offer(s.offering[0])
 		s.offering = s.offering[1:]
 	}
 	if len(s.offering) > 0 {
@@ -288,7 +288,7 @@ func (s *stream) beginSnapshot(h *lane) {
 
 func (s *stream) observe(i item, snapshot bool) {
 	n, v := i.id()
-	sequence, verdict := s.cursor.Observe(n, v, i.deleted, snapshot)
+	sequence, verdict := s.cursor.observe(n, v, i.deleted, snapshot)
 	if i.sequence, i.cursor = sequence, s.cursor; verdict == Deliver {
 		s.offering = append(s.offering, i)
 	}

@@ -11,7 +11,8 @@ import (
 type object struct {
 	version
 	name  name
-	epoch uint32 // of the snapshot that listed it last
+	epoch uint16 // of the snapshot that listed it last
+	due   uint16 // the cursor's when the acked state was observed; another one: it is due
 	next  uint32 // +1 of the place of the next one in the same bucket; 0: none
 }
 

@@ -28,7 +28,7 @@ func TestAChangeThatIsNeverAccepted(t *testing.T) {
 	endSnapshot(c, "1")
 	c.Seen("1")
 	poison, v := Name{"ns", "poison"}, at(uid1, 2)
-	sequence, _ := c.Observe(poison, v, false, false)
+	sequence, _ := c.observe(poison, v, false, false)
 	c.Seen("2")
 	before := heap()
 	for i := 1; i <= 50_000; i++ {
@@ -64,10 +64,10 @@ func TestNoResumePointBehindWhatIsForgotten(t *testing.T) {
 	c.BeginSnapshot()
 	endSnapshot(c, "1")
 	c.Seen("1")
-	first, _ := c.Observe(pod(1), at(uid1, 2), false, false)
+	first, _ := c.observe(pod(1), at(uid1, 2), false, false)
 	c.Seen("2")
 	job(t, c, 1)
-	second, _ := c.Observe(pod(2), at(uid2, 15), false, false)
+	second, _ := c.observe(pod(2), at(uid2, 15), false, false)
 	c.Seen("15")
 	job(t, c, 2)
 	deliver(t, c, Name{"ns", "early"}, at(uuid(7), 25), false, false)
@@ -76,11 +76,11 @@ func TestNoResumePointBehindWhatIsForgotten(t *testing.T) {
 	if len(c.deleted) != 1 {
 		t.Fatalf("remembered: %v", c.deleted)
 	}
-	if _, verdict := c.Observe(Name{"ns", "early"}, at(uuid(7), 26), true, false); verdict != Stale {
+	if _, verdict := c.observe(Name{"ns", "early"}, at(uuid(7), 26), true, false); verdict != Stale {
 		t.Errorf("a watch from the last frame shows the deletion again: verdict %v", verdict)
 	}
 	c.Seen("26")
-	third, _ := c.Observe(pod(3), at(uuid(3), 30), false, false)
+	third, _ := c.observe(pod(3), at(uuid(3), 30), false, false)
 	c.Seen("30")
 	c.begin(first, pod(1), at(uid1, 2), false)
 	c.Ack(first, pod(1), at(uid1, 2), false)
@@ -106,7 +106,7 @@ func TestGivenUpResumePointIsStoredFirst(t *testing.T) {
 		c := r.snapshotted()
 		c.remembers = 10
 		time.Sleep(2 * time.Second)
-		sequence, _ := c.Observe(pod(0), at(uuid(0), 11), false, false)
+		sequence, _ := c.observe(pod(0), at(uuid(0), 11), false, false)
 		c.Seen("11")
 		c.begin(sequence, pod(0), at(uuid(0), 11), false)
 		for i := 2; i < 20; i++ {
@@ -169,7 +169,7 @@ func TestVersionsOfAnUndoneHistoryForgetNothing(t *testing.T) {
 		if !givenUp {
 			c.Seen("100")
 		}
-		c.Observe(pod(0), at(uuid(0), 102), false, false)
+		c.observe(pod(0), at(uuid(0), 102), false, false)
 		c.Seen("102")
 		if givenUp {
 			for i := 11; i < 14; i++ {
@@ -177,10 +177,10 @@ func TestVersionsOfAnUndoneHistoryForgetNothing(t *testing.T) {
 			}
 		}
 		c.BeginSnapshot()
-		listed, _ := c.Observe(pod(0), at(uuid(0), 45), false, true)
+		listed, _ := c.observe(pod(0), at(uuid(0), 45), false, true)
 		endSnapshot(c, "50")
 		c.Seen("50")
-		c.Observe(pod(1), at(uuid(1), 53), false, false) // its frame follows 50
+		c.observe(pod(1), at(uuid(1), 53), false, false) // its frame follows 50
 		c.Seen("53")
 		deliver(t, c, pod(2), at(uuid(2), 55), false, false)
 		c.Seen("55")
@@ -192,7 +192,7 @@ func TestVersionsOfAnUndoneHistoryForgetNothing(t *testing.T) {
 		if start, ok := c.Start(); !ok || start != "50" {
 			t.Fatalf("a restart watches from %q, %v, want 50", start, ok)
 		}
-		if _, verdict := c.Observe(pod(2), at(uuid(2), 55), false, false); verdict != Stale {
+		if _, verdict := c.observe(pod(2), at(uuid(2), 55), false, false); verdict != Stale {
 			t.Errorf("what was deleted is revived (given up before: %v)", givenUp)
 		}
 	}

@@ -40,7 +40,7 @@ func (s *stored) commit(all bool) {
 }
 
 func (s *stored) claim(uid, digest string, others ...string) (c *Cursor, former []string) {
-	c, f := s.ledger.Claim(StreamID{Cluster: "a", ClusterUID: uid, Resource: "pods"}, digest, others...)
+	c, f := s.ledger.claimAs(StreamID{Cluster: "a", ClusterUID: uid, Resource: "pods"}, digest, others...)
 	for _, o := range f {
 		former = append(former, o.ID().ClusterUID)
 	}
@@ -50,7 +50,7 @@ func (s *stored) claim(uid, digest string, others ...string) (c *Cursor, former 
 // hand takes a change through Observe, begin and Ack.
 func (s *stored) hand(c *Cursor, i int, v Version, deleted, snapshot bool) {
 	s.Helper()
-	sequence, verdict := c.Observe(pod(i), v, deleted, snapshot)
+	sequence, verdict := c.observe(pod(i), v, deleted, snapshot)
 	if verdict != Deliver {
 		s.Fatalf("%v: verdict %v", v, verdict)
 	}
@@ -92,7 +92,7 @@ func TestAnotherClusterUnderTheName(t *testing.T) {
 	if c, former = s.claim("uid 2", "digest"); !slices.Equal(former, []string{"uid 1"}) {
 		t.Fatalf("after a restart: former %q", former)
 	}
-	_, f := s.ledger.Claim(c.ID(), "digest")
+	c, f := s.ledger.claimAs(c.ID(), "digest")
 	f[0].BeginSnapshot()
 	var gone []string
 	for _, d := range endSnapshot(f[0], "1") {
@@ -155,7 +155,7 @@ func TestNoteOfANewCursorBringsNoResumePoint(t *testing.T) {
 	s := newStored(t)
 	c, _ := s.claim("uid", "")
 	s.fill(c)
-	sequence, _ := c.Observe(pod(3), at(uuid(3), 21), false, false)
+	sequence, _ := c.observe(pod(3), at(uuid(3), 21), false, false)
 	c.begin(sequence, pod(3), at(uuid(3), 21), false)
 	s.commit(false)
 	s.open()
@@ -169,17 +169,17 @@ func TestRestoredToTheAckedState(t *testing.T) {
 	c, _ := s.claim("uid", "")
 	s.fill(c)
 	s.commit(true)
-	sequence, _ := c.Observe(pod(2), at(uuid(5), 30), false, false) // made again
+	sequence, _ := c.observe(pod(2), at(uuid(5), 30), false, false) // made again
 	c.begin(sequence, pod(2), at(uuid(5), 30), false)
 	s.commit(false)
 	s.open() // killed with that delivered
 	c, _ = s.claim("uid", "")
 	c.BeginSnapshot()
-	sequence, verdict := c.Observe(pod(2), at(uuid(2), 12), false, true)
+	sequence, verdict := c.observe(pod(2), at(uuid(2), 12), false, true)
 	if verdict != Deliver {
 		t.Fatalf("verdict %v, want Deliver", verdict)
 	}
-	if ghosts, known, _ := c.begin(sequence, pod(2), at(uuid(2), 12), false); !slices.Equal(ghosts, []string{uuid(5)}) || !known {
+	if ghosts, known, _, _ := c.begin(sequence, pod(2), at(uuid(2), 12), false); !slices.Equal(ghosts, []string{uuid(5)}) || !known {
 		t.Errorf("others %q, known %v", ghosts, known)
 	}
 }
@@ -197,13 +197,13 @@ func TestRestoredBackwards(t *testing.T) {
 	// A worker holds a deletion, and one is remembered.
 	s.hand(c, 1, at(uid3, 41), true, false)
 	c.Seen("41")
-	slow, _ := c.Observe(pod(2), at(uuid(2), 42), true, false)
+	slow, _ := c.observe(pod(2), at(uuid(2), 42), true, false)
 	c.begin(slow, pod(2), at(uuid(2), 42), true)
 	c.Seen("42")
 	s.commit(true)
 
 	c.BeginSnapshot() // at version 30, without pod 2
-	sequence, verdict := c.Observe(pod(1), at(uid3, 11), false, true)
+	sequence, verdict := c.observe(pod(1), at(uid3, 11), false, true)
 	if verdict != Deliver {
 		t.Fatalf("an object that is back: verdict %v", verdict)
 	}
@@ -224,7 +224,7 @@ func TestRestoredBackwards(t *testing.T) {
 		t.Errorf("resume point %s, want 30", c.ResumePoint())
 	}
 	for i, v := range []Version{at(uid3, 31), at(uuid(7), 32)} { // below 41 and 42
-		if _, verdict := c.Observe(pod(i+1), v, false, false); verdict != Deliver {
+		if _, verdict := c.observe(pod(i+1), v, false, false); verdict != Deliver {
 			t.Errorf("%v in the new history: verdict %v", v, verdict)
 		}
 	}
@@ -240,7 +240,7 @@ func TestNamesOfAnyKindComeBack(t *testing.T) {
 	c.BeginSnapshot()
 	for i, n := range names {
 		v := at(uuid(i), i+1)
-		sequence, _ := c.Observe(n, v, false, true)
+		sequence, _ := c.observe(n, v, false, true)
 		c.begin(sequence, n, v, false)
 		c.Ack(sequence, n, v, false)
 	}
@@ -252,7 +252,7 @@ func TestNamesOfAnyKindComeBack(t *testing.T) {
 	s.wantKnown(c, "50", len(names))
 	c.BeginSnapshot()
 	for i, n := range names[1:] {
-		if _, got := c.Observe(n, at(uuid(i+1), i+2), false, true); got != Duplicate {
+		if _, got := c.observe(n, at(uuid(i+1), i+2), false, true); got != Duplicate {
 			t.Errorf("%q: verdict %v", n, got)
 		}
 	}

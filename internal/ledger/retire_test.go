@@ -30,14 +30,12 @@ func TestRetire(t *testing.T) {
 	deliver(t, c, Name{"ns", "gone"}, at(uid1, 21), true, false)
 	// A newer UID waits; a deletion is in work; a first state was handed over
 	// by a process that ended before it was acked.
-	c.Observe(Name{"ns", "newer"}, at(uid2, 22), false, false)
-	working, _ := c.Observe(Name{"ns", "deleting"}, at(uid1, 23), true, false)
+	c.observe(Name{"ns", "newer"}, at(uid2, 22), false, false)
+	working, _ := c.observe(Name{"ns", "deleting"}, at(uid1, 23), true, false)
 	if _, _, err := beginAndWait(t.Context(), c, working, Name{"ns", "deleting"}, at(uid1, 23), true); err != nil {
 		t.Fatal(err)
 	}
-	if _, _, err := beginAndWait(t.Context(), c, 0, Name{"ns", "held"}, at(uid2, 24), false); err != nil {
-		t.Fatal(err)
-	}
+	c.hold(Name{"ns", "held"}, at(uid2, 24))
 	c.Seen("24")
 
 	want := []string{"acked 1@24", "deleting 1@24", "held 2@24", "newer 2@24"}
@@ -83,22 +81,18 @@ func TestReplay(t *testing.T) {
 	endSnapshot(c, "20")
 	c.Seen("20")
 
+	c.RaiseDue()
 	c.BeginSnapshot()
-	sequence, _ := c.Replay(a, at(uid1, 10))
-	if _, known, err := beginAndWait(t.Context(), c, sequence, a, at(uid1, 10), false); err != nil || !known {
-		t.Errorf("Begin says known: %t, %v", known, err)
+	if _, known := deliver(t, c, a, at(uid1, 10), false, true); !known {
+		t.Error("Begin does not say that it is known")
 	}
-	c.Ack(sequence, a, at(uid1, 10), false)
-	if resume := c.ResumePoint(); resume != "20" {
-		t.Errorf("resume point is %q in the middle, want that before the replay", resume)
-	}
-	sequence, _ = c.Replay(b, at(uid2, 11))
+	sequence, _ := c.observe(b, at(uid2, 11), false, true)
 	if gone := endSnapshot(c, "30"); len(gone) != 0 {
 		t.Errorf("tombstones: %v", gone)
 	}
 	c.Seen("30")
-	if resume := c.ResumePoint(); resume != "20" {
-		t.Errorf("resume point is %q with b unacked, want that before the replay", resume)
+	if resume := c.ResumePoint(); resume != "" {
+		t.Errorf("resume point is %q with b unacked, want none", resume)
 	}
 	if _, _, err := beginAndWait(t.Context(), c, sequence, b, at(uid2, 11), false); err != nil {
 		t.Fatal(err)
@@ -119,10 +113,8 @@ func TestLookupAndNames(t *testing.T) {
 		deliver(t, c, Name{"ns", name}, at(uid1, 10+i), false, true)
 		want[name] = true
 	}
-	if _, _, err := beginAndWait(t.Context(), c, 0, Name{"ns", "held"}, at(uid2, 5), false); err != nil {
-		t.Fatal(err)
-	}
-	c.Observe(Name{"ns", "observed"}, at(uid2, 6), false, true)
+	c.hold(Name{"ns", "held"}, at(uid2, 5))
+	c.observe(Name{"ns", "observed"}, at(uid2, 6), false, true)
 	want["held"] = true
 
 	got := map[string]bool{}
@@ -140,7 +132,7 @@ func TestLookupAndNames(t *testing.T) {
 
 	deliver(t, c, Name{"ns", "a"}, at(uid3, 3000), false, true)
 	deliver(t, c, Name{"ns", "opaque"}, Version{uid1, "opaque"}, false, true)
-	c.Observe(Name{"ns", "a"}, at(uid3, 3001), false, true)
+	c.observe(Name{"ns", "a"}, at(uid3, 3001), false, true)
 	for _, test := range []struct {
 		name           string
 		acked          Version

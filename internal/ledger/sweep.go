@@ -57,6 +57,9 @@ type sweep struct {
 func (s *sweep) run(yield func(Tombstone) bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if s.lostLocked() {
+		return
+	}
 	s.sweep = s
 	defer func() {
 		if s.sweep == s {
@@ -67,11 +70,17 @@ func (s *sweep) run(yield func(Tombstone) bool) {
 		if !s.findNewest() {
 			return
 		}
+		if !s.head.Told {
+			s.head.Told, s.headDirty = true, true
+		}
 		s.distrustLocked()
-		s.epoch++
+		s.nextEpochLocked()
 	} else {
 		s.at = parseRV(s.version)
-		s.sweptAt, s.sweptSequence = s.at, s.sequence
+		s.sweptAt, s.sweptSequence = s.at, s.numbers.last
+		if !s.newest.notAfter(s.at) && s.at&unordered == 0 {
+			s.undoneLocked(s.at)
+		}
 		if s.last != "" && !parseRV(s.last).notAfter(s.at) {
 			// The history was undone: its cluster was restored from a backup. A watch
 			// from there would leave out what this history has before it. Until all
@@ -164,9 +173,10 @@ func (s *sweep) look(n name, yield func(Tombstone) bool) bool {
 	}
 	whole, _ := n.split()
 	gone := Tombstone{
-		Name:     whole,
-		Version:  Version{s.formatLocked(u), s.version},
-		Sequence: s.pendLocked([]byte(n), s.pending[n], version{u, s.at}, true, true),
+		Name:       whole,
+		Version:    Version{s.formatLocked(u), s.version},
+		Sequence:   s.pendLocked([]byte(n), s.pending[n], version{u, s.at}, true, true),
+		Generation: s.head.Generation,
 	}
 	return s.tell(gone, yield)
 }

@@ -42,7 +42,7 @@ func (s *sweeper) observe(n string, snapshot bool) {
 			return
 		}
 	}
-	if sequence, verdict := s.c.Observe(Name{"ns", n}, v, !ok, snapshot); verdict == Deliver {
+	if sequence, verdict := s.c.observe(Name{"ns", n}, v, !ok, snapshot); verdict == Deliver {
 		s.queue[n] = queued{sequence, v, !ok}
 	}
 }
@@ -198,8 +198,11 @@ func TestSweepHoldsTheLockForFewObjects(t *testing.T) {
 		c := newCursor(StreamID{}, nil)
 		c.BeginSnapshot()
 		for i := range test.held {
-			c.begin(0, pod(i), at20(i), false)
+			sequence, _ := c.observe(pod(i), at20(i), false, true)
+			c.begin(sequence, pod(i), at20(i), false)
 		}
+		c.Rewind() // a restart
+		c.BeginSnapshot()
 		for i := range test.acked {
 			deliver(t, c, pod(10_000+i), at20(i), false, true)
 		}
@@ -209,7 +212,7 @@ func TestSweepHoldsTheLockForFewObjects(t *testing.T) {
 		}
 		c.BeginSnapshot()
 		for i := range test.acked - (test.unlisted - test.held) {
-			c.Observe(pod(10_000+i), at20(i), false, true)
+			c.observe(pod(10_000+i), at20(i), false, true)
 		}
 		s, told := &sweep{Cursor: c, version: "30000", retiring: test.retiring}, 0
 		s.run(func(Tombstone) bool { told++; return true })

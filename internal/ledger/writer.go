@@ -256,7 +256,7 @@ func (w *writer) fails(t *transaction) bool {
 	for _, c := range w.cursors() {
 		switch k := c.cluster; {
 		case !k.failing.Load():
-			all = false
+			all = all && c.key == termKey // which is of no cluster, and at rest
 		case k.storing.round > w.took:
 			since[k] = true
 		}

@@ -135,7 +135,7 @@ func (a *attempt) follow(ctx context.Context) error {
 		return err
 	}
 	a.lookForRoom(time.Now())
-	if from, ok := a.target.cursor.Start(); ok && !a.replaying && !a.demands.any() && a.knowsShortage() {
+	if from, ok := a.target.cursor.Start(); ok && !a.demands.any() && a.knowsShortage() {
 		err := a.knows(ctx, from)
 		if err == nil {
 			err = a.watch(ctx, from)

@@ -321,7 +321,8 @@ func (au *audit) observe(cursor *ledger.Cursor, name ledger.Name, version ledger
 			au.cancel(errUndecided)
 		}
 	}
-	return cursor.Observe(name, version, gone, false)
+	o := cursor.Observe(name, version, gone, false, nil)
+	return o.Sequence, o.Verdict
 }
 
 // seen notes how far the watch has come.

@@ -72,7 +72,7 @@ func testAudits(t *testing.T, cluster *testenv.Cluster) {
 	tampered := r.stream.progress.cursor
 	r.stream.progress.mu.Unlock()
 	for _, name := range []string{"ghost-1", "ghost-2"} {
-		tampered.Ack(0, ledger.Name{Namespace: namespace, Name: name}, ledger.Version{UID: name, ResourceVersion: "1"}, false)
+		tamper(tampered, ledger.Name{Namespace: namespace, Name: name}, ledger.Version{UID: name, ResourceVersion: "1"}, false)
 	}
 	before := r.mirror.counts()
 	r.eventually("an audit to find it", func() string {

@@ -34,7 +34,14 @@ func (h *harness) wantAudits(result string, n, differences uint64) {
 // tamper makes the ledger believe that sinks have accepted a state.
 func (h *harness) tamper(name, uid, version string, gone bool) {
 	synctest.Wait()
-	h.stream.target.cursor.Ack(0, ledger.Name{Namespace: "ns", Name: name}, ledger.Version{UID: uid, ResourceVersion: version}, gone)
+	tamper(h.stream.target.cursor, ledger.Name{Namespace: "ns", Name: name}, ledger.Version{UID: uid, ResourceVersion: version}, gone)
+}
+
+// tamper has a cursor believe that the sink has accepted a state.
+func tamper(cursor *ledger.Cursor, n ledger.Name, v ledger.Version, gone bool) {
+	o := cursor.Observe(n, v, gone, true, nil)
+	cursor.Begin(o.Sequence, n, v, gone)
+	cursor.Ack(o.Sequence, n, v, gone)
 }
 
 func TestAuditOfAHealthyStream(t *testing.T) {
@@ -280,7 +287,7 @@ func TestRunEndsInAnAudit(t *testing.T) {
 		},
 		"waiting for sinks": func(h *harness) {
 			h.tamper("a", "uid-a", "15", false)
-			h.stream.target.cursor.Observe(ledger.Name{Namespace: "ns", Name: "a"}, ledger.Version{UID: "uid-a", ResourceVersion: "16"}, false, true)
+			h.stream.target.cursor.Observe(ledger.Name{Namespace: "ns", Name: "a"}, ledger.Version{UID: "uid-a", ResourceVersion: "16"}, false, true, nil)
 			h.call("list by 500").reply(200, listOf(10, "", configMap("a", 5)))
 		},
 	} {

@@ -194,7 +194,8 @@ func (x *auditor) observe(cursor *ledger.Cursor, name ledger.Name, version ledge
 	if au := x.current.Load(); au != nil {
 		return au.observe(cursor, name, version, gone)
 	}
-	return cursor.Observe(name, version, gone, false)
+	o := cursor.Observe(name, version, gone, false, nil)
+	return o.Sequence, o.Verdict
 }
 
 // seen notes how far the watch has come.

@@ -38,7 +38,7 @@ func BenchmarkRead(b *testing.B) {
 			if err != nil {
 				b.Fatal(err)
 			}
-			cursor, _ := l.Claim(ledger.StreamID{Cluster: "c", Resource: "configmaps"}, "")
+			cursor, _ := l.Claim(ledger.Claiming{ID: ledger.StreamID{Cluster: "c", Resource: "configmaps"}})
 			s := New(Options{Cluster: "c", Spec: Spec{Resource: "configmaps"}, Connection: quietConnection{}, Offerer: sinkhole{}})
 			s.target = &target{
 				resource: resource{gvr: schema.GroupVersionResource{Version: "v1", Resource: "configmaps"}, kind: "ConfigMap", namespaced: true},
@@ -84,13 +84,13 @@ func BenchmarkAuditMemory(b *testing.B) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	cursor, _ := l.Claim(ledger.StreamID{Cluster: "c", Resource: "configmaps"}, "")
+	cursor, _ := l.Claim(ledger.Claiming{ID: ledger.StreamID{Cluster: "c", Resource: "configmaps"}})
 	name := func(i int) ledger.Name { return ledger.Name{Namespace: "default", Name: fmt.Sprint("settings-", i)} }
 	version := func(i int) ledger.Version {
 		return ledger.Version{UID: "0f0e6b5c-7a8f-4c3e-9a1b-2d3c4e5f0000", ResourceVersion: strconv.Itoa(i + 1)}
 	}
 	for i := range objects {
-		cursor.Ack(0, name(i), version(i), false)
+		tamper(cursor, name(i), version(i), false)
 	}
 	s := New(Options{Cluster: "c", Spec: Spec{Resource: "configmaps"}, Connection: quietConnection{}, Offerer: sinkhole{}})
 	held := func() uint64 {

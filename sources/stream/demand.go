@@ -17,8 +17,8 @@ type demands struct {
 
 // Replay has the stream deliver the current state of all its objects again, as
 // a snapshot, and tombstones for those it did not know to be gone. It returns
-// at once; the snapshot begins as soon as the member can be reached, and starts
-// over when it is interrupted, but not after a restart of the process. If it
+// at once; the snapshot begins as soon as the member can be reached, and goes on
+// when it is interrupted, once it has begun also after a restart. If it
 // cannot begin, because the stream waits for something that only the member or an
 // operator can change, it returns what for, in a few words. It may be called from
 // any goroutine.
@@ -86,7 +86,9 @@ func (a *attempt) demand() {
 			a.cause = cause(why)
 		}
 	}
-	a.replaying = a.replaying || wanted[replayed]
+	if wanted[replayed] {
+		a.target.cursor.RaiseDue()
+	}
 	if wanted[audited] || wanted[wentBack] {
 		a.target.cursor.Distrust()
 	}

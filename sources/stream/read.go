@@ -131,14 +131,11 @@ func (a *attempt) change(b []byte, f *frame, now time.Time, snapshot, tooLong bo
 
 // observe tells the cursor of a state.
 func (a *attempt) observe(name ledger.Name, version ledger.Version, gone, snapshot bool) (sequence uint64, verdict ledger.Verdict) {
-	cursor := a.target.cursor
-	switch {
-	case !snapshot:
-		return a.auditor.observe(cursor, name, version, gone)
-	case a.replaying && !gone:
-		return cursor.Replay(name, version)
+	if !snapshot {
+		return a.auditor.observe(a.target.cursor, name, version, gone)
 	}
-	return cursor.Observe(name, version, gone, true)
+	o := a.target.cursor.Observe(name, version, gone, true, nil)
+	return o.Sequence, o.Verdict
 }
 
 // seen notes that everything up to the frame with this version has been handed

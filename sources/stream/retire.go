@@ -31,8 +31,7 @@ func (a *attempt) retire(ctx context.Context, t *target) error {
 	if t.cursor.Unacked() > 0 {
 		// This cluster is back before all of its own tombstones were accepted.
 		// Those that wait in the queue may have to make way for others now.
-		a.replaying = true
-		t.cursor.Distrust()
+		t.cursor.RaiseDue()
 	}
 	// What waits in the queue comes first, so that nothing of another cluster
 	// takes its place there.

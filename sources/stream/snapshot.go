@@ -39,11 +39,9 @@ func (a *attempt) snapshot(ctx context.Context) error {
 		return err
 	}
 	a.progress.snapshots[a.cause].Add(1)
-	if a.cause != replayed {
-		// Whatever it is taken for, nothing is to be resumed before it is over:
-		// not after a restart either.
-		a.target.cursor.Distrust()
-	}
+	// Whatever it is taken for, nothing is to be resumed before it is over: not
+	// after a restart either.
+	a.target.cursor.Distrust()
 	a.lookLater(time.Now())
 	a.startOver()
 
@@ -191,7 +189,7 @@ func (a *attempt) sweep(version string) error {
 		return err
 	}
 	t.cursor.Seen(version)
-	a.cause, a.replaying = noResume, false
+	a.cause = noResume
 	return a.live(version)
 }
 

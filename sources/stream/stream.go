@@ -38,8 +38,8 @@ type Offerer interface {
 // Ledger keeps the cursors of streams; ledger.Ledger is one.
 type Ledger interface {
 	// Claim returns the cursor of a stream, and those that it had in other
-	// clusters of that name. Others are known to be such.
-	Claim(id ledger.StreamID, digest string, others ...string) (c *ledger.Cursor, former []*ledger.Cursor)
+	// clusters of that name.
+	Claim(ledger.Claiming) (c *ledger.Cursor, former []*ledger.Cursor)
 	// Recall returns the streams that there are cursors of under that name, and
 	// which of them Claim would take for this cluster's.
 	Recall(cluster, uid string, others ...string) []ledger.Remembered
@@ -121,7 +121,6 @@ type Stream struct {
 	absence    absence         // of what the ledger remembers
 	stale      bool            // reported as such
 	cause      cause           // why the snapshot that is needed is
-	replaying  bool            // that snapshot delivers what sinks have, too
 	backoff    *backoff.ExponentialBackOff
 	attempts   int // in a row that did not last
 	shortage   shortage

@@ -51,8 +51,8 @@ func (s *Stream) aim(ctx context.Context, session *member.Session) (claimed *tar
 		return t, gone
 	}
 	t.cursor.Mean(ledger.Meaning{Name: s.spec.base(), Version: r.gvr.Version, Kind: r.kind, Namespaced: r.namespaced})
-	if owed := t.cursor.Address(t.form()); owed != "" {
-		s.log.Info("Everything is delivered again", "resource", t.name, "why", owed)
+	if due := t.cursor.Address(t.form()); due != "" {
+		s.log.Info("Everything is delivered again", "resource", t.name, "why", due)
 	}
 	s.target, s.refresh, s.recheck, s.absence = t, false, false, absence{}
 	return t, nil
@@ -73,18 +73,28 @@ func (s *Stream) claim(session *member.Session, r resource) (*target, error) {
 	}
 	t.id = ledger.StreamID{
 		Cluster: s.cluster, ClusterUID: session.UID, Resource: t.name,
-		Namespace: s.spec.Namespace, Labels: s.spec.Labels, Fields: s.spec.Fields,
+		Namespace: s.spec.Namespace,
 	}
-	t.cursor, t.former = s.ledger.Claim(t.id, session.Digest, session.Others...)
+	p := &s.progress
+	p.mu.Lock()
+	mine := p.cursor
+	p.mu.Unlock()
+	t.cursor, t.former = s.ledger.Claim(ledger.Claiming{
+		ID: t.id, Digest: session.Digest, Others: session.Others, Selection: s.spec.selection(), Mine: mine,
+	})
 	t.id = t.cursor.ID() // of the UID, if a digest stands in its place now
 	t.cursor.Attest(session.DefaultUID, session.ServiceUID)
 	t.origin = s.origin(r, t.cursor, t.id.ClusterUID)
 
-	p := &s.progress
 	p.mu.Lock()
 	p.resource, p.cursor = t.name, t.cursor
 	p.mu.Unlock()
 	return t, nil
+}
+
+// selection is what the ledger is told of what a spec selects.
+func (s Spec) selection() ledger.Selection {
+	return ledger.Selection{Namespace: s.Namespace, Labels: s.Labels, Fields: s.Fields}
 }
 
 // form names how the target's objects are delivered.

@@ -21,7 +21,7 @@ var _ pipeline.Tracker = tracker{}
 
 func (t tracker) Begin(c *pipeline.Change) ([]types.UID, <-chan struct{}) {
 	name, version := identity(c)
-	others, known, safe := t.cursor.Begin(c.Sequence, name, version, c.Op == pipeline.Deleted)
+	others, known, safe, _ := t.cursor.Begin(c.Sequence, name, version, c.Op == pipeline.Deleted)
 	if c.Op != pipeline.Deleted {
 		c.Op = pipeline.Added
 		if known {

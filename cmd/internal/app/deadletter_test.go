@@ -50,7 +50,7 @@ func newLetters(t *testing.T) *letters {
 	l.metrics = prometheus.NewRegistry()
 	l.dead = must(openDeadLetters(l.path, logr.Discard(), l.metrics))(t)
 	l.ledger = must(ledger.Open(t.Context(), ledger.Options{}))(t)
-	l.cursor, _ = l.ledger.Claim(ledger.StreamID{Cluster: "alpha"}, "")
+	l.cursor, _ = l.ledger.Claim(ledger.Claiming{ID: ledger.StreamID{Cluster: "alpha"}})
 	l.cursor.BeginSnapshot()
 	_ = slices.Collect(l.cursor.EndSnapshot("1"))
 	l.cursor.Seen("1")
@@ -72,8 +72,8 @@ func (l *letters) refuse(names ...string) {
 	l.t.Helper()
 	for _, name := range names {
 		n, v := identityOf(name)
-		if sequence, verdict := l.cursor.Observe(n, v, false, false); verdict == ledger.Deliver {
-			l.ack(sequence, name)
+		if o := l.cursor.Observe(n, v, false, false, nil); o.Verdict == ledger.Deliver {
+			l.ack(o.Sequence, name)
 		}
 		l.deadLetter(name)
 	}
@@ -102,7 +102,7 @@ func identityOf(name string) (ledger.Name, ledger.Version) {
 func (l *letters) ack(sequence uint64, name string) {
 	l.t.Helper()
 	n, v := identityOf(name)
-	if _, _, safe := l.cursor.Begin(sequence, n, v, false); safe != nil {
+	if _, _, safe, _ := l.cursor.Begin(sequence, n, v, false); safe != nil {
 		<-safe
 	}
 	l.cursor.Ack(sequence, n, v, false)

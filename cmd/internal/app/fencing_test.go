@@ -71,7 +71,7 @@ func TestTheProgramAsksTheFence(t *testing.T) {
 		lease.taken.Store(true)
 		<-term.Done()
 		close(to.goOn)
-		p.ledger.Claim(ledger.StreamID{Cluster: "edge"}, "") // which is to be stored
+		p.ledger.Claim(ledger.Claiming{ID: ledger.StreamID{Cluster: "edge"}}) // which is to be stored
 		wg.Go(func() { _ = p.ledger.Run(ctx) })
 
 		tried := func(context.Context) (bool, error) {

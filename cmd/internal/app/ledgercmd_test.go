@@ -24,6 +24,14 @@ import (
 	"github.com/fairlead-dev/fairlead/internal/ledger/bolt"
 )
 
+// web is what the stream in that namespace selects.
+func web(id ledger.StreamID) (s ledger.Selection) {
+	if id.Namespace == "web" {
+		s = ledger.Selection{Namespace: "web", Labels: "app=shop"}
+	}
+	return s
+}
+
 // writeLedger makes a ledger in which alpha has two streams and beta has left.
 func writeLedger(t *testing.T) (path string) {
 	t.Helper()
@@ -35,14 +43,14 @@ func writeLedger(t *testing.T) (path string) {
 	go func() { ended <- l.Run(ctx) }()
 	for i, id := range []ledger.StreamID{
 		{Cluster: "beta", ClusterUID: "uid-b", Resource: "pods"},
-		{Cluster: "alpha", ClusterUID: "uid-a", Resource: "deployments.apps", Namespace: "web", Labels: "app=shop"},
+		{Cluster: "alpha", ClusterUID: "uid-a", Resource: "deployments.apps", Namespace: "web"},
 		{Cluster: "alpha", ClusterUID: "uid-a", Resource: "pods"},
 	} {
-		c, _ := l.Claim(id, "digest")
+		c, _ := l.Claim(ledger.Claiming{ID: id, Digest: "digest", Selection: web(id)})
 		c.BeginSnapshot()
 		for k := range 300 * (i + 1) {
 			n, v := ledger.Name{Namespace: "web", Name: fmt.Sprint("object-", k)}, ledger.Version{UID: fmt.Sprint("uid-", k), ResourceVersion: "7"}
-			sequence, _ := c.Observe(n, v, false, true)
+			sequence := c.Observe(n, v, false, true, nil).Sequence
 			// As a deletion, which waits for no note: what is acked counts.
 			c.Begin(sequence, n, v, true)
 			c.Ack(sequence, n, v, false)
@@ -51,11 +59,11 @@ func writeLedger(t *testing.T) (path string) {
 		c.Seen("9")
 	}
 	// One is handed over and never acked, one is deleted after the snapshot.
-	c, _ := l.Claim(ledger.StreamID{Cluster: "alpha", ClusterUID: "uid-a", Resource: "pods"}, "digest")
+	c, _ := l.Claim(ledger.Claiming{ID: ledger.StreamID{Cluster: "alpha", ClusterUID: "uid-a", Resource: "pods"}, Digest: "digest"})
 	for _, deleted := range []bool{true, false} {
 		n, v := ledger.Name{Namespace: "web", Name: fmt.Sprint("object-", deleted)}, ledger.Version{UID: "uid", ResourceVersion: "11"}
-		sequence, _ := c.Observe(n, v, deleted, false)
-		if _, _, safe := c.Begin(sequence, n, v, deleted); safe != nil {
+		sequence := c.Observe(n, v, deleted, false, nil).Sequence
+		if _, _, safe, _ := c.Begin(sequence, n, v, deleted); safe != nil {
 			<-safe
 		}
 		if deleted {
@@ -82,9 +90,9 @@ func TestLedgerInspect(t *testing.T) {
 		t.Errorf("%s: %d bytes, %+v; the file has %d", got.Path, got.Bytes, got.Pages, size)
 	}
 	alpha := ledger.StreamID{Cluster: "alpha", ClusterUID: "uid-a", Resource: "pods"}
-	web := ledger.StreamID{Cluster: "alpha", ClusterUID: "uid-a", Resource: "deployments.apps", Namespace: "web", Labels: "app=shop"}
+	shop := ledger.StreamID{Cluster: "alpha", ClusterUID: "uid-a", Resource: "deployments.apps", Namespace: "web"}
 	want := []ledger.Description{
-		{ID: web, Digest: "digest", Objects: 600, ResumePoint: "9"},
+		{ID: shop, Selection: web(shop), Digest: "digest", Objects: 600, ResumePoint: "9"},
 		{ID: alpha, Digest: "digest", Objects: 900, Held: 1, Deleted: 1, ResumePoint: "9"},
 		{ID: ledger.StreamID{Cluster: "beta", ClusterUID: "uid-b", Resource: "pods"}, Digest: "digest", Objects: 300, ResumePoint: "9"},
 	}
@@ -102,7 +110,7 @@ func TestLedgerInspect(t *testing.T) {
 		fields = append(fields, strings.Fields(line))
 	}
 	wantFields := [][]string{
-		strings.Fields("CLUSTER UID RESOURCE SELECTION OBJECTS HELD DELETED RESUME POINT OWED LEFT SINCE"),
+		strings.Fields("CLUSTER UID RESOURCE SELECTION OBJECTS HELD DELETED RESUME POINT DUE LEFT SINCE"),
 		strings.Fields("alpha uid-a deployments.apps namespace=web&labelSelector=app=shop 600 0 0 9 - -"),
 		strings.Fields("alpha uid-a pods - 900 1 1 9 - -"),
 		strings.Fields("beta uid-b pods - 300 0 0 9 - " + left.Format(time.RFC3339)),

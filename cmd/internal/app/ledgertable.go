@@ -65,18 +65,18 @@ func printCursors(out io.Writer, cursors []ledger.Description) error {
 		return nil
 	}
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
-	rows := [][]string{{"CLUSTER", "UID", "RESOURCE", "SELECTION", "OBJECTS", "HELD", "DELETED", "RESUME POINT", "OWED", "LEFT SINCE"}}
+	rows := [][]string{{"CLUSTER", "UID", "RESOURCE", "SELECTION", "OBJECTS", "HELD", "DELETED", "RESUME POINT", "DUE", "LEFT SINCE"}}
 	for _, c := range cursors {
-		owed, left := "", ""
-		if c.Owed {
-			owed = "all"
+		due, left := "", ""
+		if c.Due > 0 {
+			due = fmt.Sprint(c.Due)
 		}
 		if !c.Left.IsZero() {
 			left = c.Left.Format(time.RFC3339)
 		}
 		rows = append(rows, []string{
-			c.ID.Cluster, c.ID.ClusterUID, c.ID.Resource, selection(c.ID),
-			fmt.Sprint(c.Objects), fmt.Sprint(c.Held), fmt.Sprint(c.Deleted), c.ResumePoint, owed, left,
+			c.ID.Cluster, c.ID.ClusterUID, c.ID.Resource, selection(c.Selection),
+			fmt.Sprint(c.Objects), fmt.Sprint(c.Held), fmt.Sprint(c.Deleted), c.ResumePoint, due, left,
 		})
 	}
 	for _, row := range rows {
@@ -93,10 +93,10 @@ func printCursors(out io.Writer, cursors []ledger.Description) error {
 }
 
 // selection is what --watch has behind its question mark.
-func selection(id ledger.StreamID) string {
+func selection(of ledger.Selection) string {
 	var parts []string
 	for _, p := range []struct{ name, value string }{
-		{"namespace", id.Namespace}, {"labelSelector", id.Labels}, {"fieldSelector", id.Fields},
+		{"namespace", of.Namespace}, {"labelSelector", of.Labels}, {"fieldSelector", of.Fields},
 	} {
 		if p.value != "" {
 			parts = append(parts, p.name+"="+p.value)

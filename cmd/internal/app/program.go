@@ -165,7 +165,7 @@ func (p *program) open(ctx context.Context) (err error) {
 
 // openLedger opens what --ledger names and reads it.
 func (p *program) openLedger(ctx context.Context) (err error) {
-	o := ledger.Options{Sinks: p.settings.sinkNames(), Retention: p.settings.LedgerRetention, Log: p.log}
+	o := ledger.Options{Retention: p.settings.LedgerRetention, Log: p.log}
 	if path := p.settings.Ledger; path != memoryLedger {
 		err := p.whenFree(ctx, "the ledger", func() (err error) {
 			p.store, err = bolt.Open(path)
