@@ -22,11 +22,15 @@ var (
 	clusterObjectsMax = clusterDesc("objects_max", "How many objects of the cluster the ledger may know. Absent: no bound.")
 	clusterBytes      = clusterDesc("bytes", "What the objects of the cluster take in the ledger, as --max-ledger-bytes counts: the file is larger.")
 	clusterBytesMax   = clusterDesc("bytes_max", "How much the objects of the cluster may take in the ledger. Absent: no bound.")
+
+	resumePointsGivenUp = prometheus.NewDesc("fairlead_ledger_resume_points_given_up_total",
+		"Resume points that were given up, because too many deletions had to be remembered for their sake (deletions): a restart takes a snapshot.",
+		[]string{"cluster", "resource", "reason"}, nil)
 )
 
 // Describe implements prometheus.Collector.
 func (c *ClusterCollector) Describe(descs chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{clusterUp, clusterObjects, clusterObjectsMax, clusterBytes, clusterBytesMax} {
+	for _, d := range []*prometheus.Desc{clusterUp, clusterObjects, clusterObjectsMax, clusterBytes, clusterBytesMax, resumePointsGivenUp} {
 		descs <- d
 	}
 }
@@ -49,6 +53,9 @@ func (c *ClusterCollector) Collect(metrics chan<- prometheus.Metric) {
 		}
 		if s.Quota.Bytes > 0 {
 			send(clusterBytesMax, float64(s.Quota.Bytes))
+		}
+		for what, n := range s.GivenUp {
+			metrics <- prometheus.MustNewConstMetric(resumePointsGivenUp, prometheus.CounterValue, float64(n), s.Cluster, what.Resource, what.Reason)
 		}
 	}
 }

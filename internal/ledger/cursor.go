@@ -72,7 +72,10 @@ type cursor struct {
 	held       map[name][]version
 	deleted    map[name]rv
 	forgetting []deletion
-	passed     rv // no watch will start before it
+	passed     rv   // no watch will start before it
+	floor      rv   // where the resume point was given up last, see boundLocked; 0: it was not since the last snapshot
+	remembers  int  // deletions, or as many as objects are known
+	gaveUp     bool // to be said in the log
 	// dirty has the objects whose record in the store is behind, unnoted those
 	// among them with a held UID that the store has never seen, with the number
 	// of the note.
@@ -128,6 +131,7 @@ func newCursor(id StreamID, w *writer) *Cursor {
 		pending:   map[name]*pending{},
 		odd:       map[uid]string{},
 		oddLimit:  64,
+		remembers: remembersAtLeast,
 		dirty:     map[name]struct{}{},
 		unnoted:   map[name]uint64{},
 		due:       1,
@@ -200,12 +204,13 @@ func (c *Cursor) BeginSnapshot() {
 		c.partial = false
 		c.distrustLocked()
 	}
+	c.startOverLocked()
 	if c.head.Told {
 		// What it shows may be the very states that were told to be gone.
 		c.head.Told = false
 		c.raiseGenerationLocked()
 	}
-	c.snapshotting, c.swept, c.redo, c.sweep = true, false, false, nil
+	c.snapshotting, c.swept, c.sweep, c.redo = true, false, nil, false
 	c.nextEpochLocked()
 }
 
@@ -228,6 +233,7 @@ func (c *Cursor) rewindLocked() {
 	}
 	c.order.init()
 	c.abandonLocked()
+	c.startOverLocked()
 	c.last, c.snapshotting, c.partial, c.sweep = c.head.Resume, false, false, nil
 }
 

@@ -159,6 +159,7 @@ func (c *Cursor) Ack(sequence uint64, n Name, v Version, deleted bool) {
 	c.touchLocked(at)
 	c.settleLocked(at, sequence)
 	c.advanceLocked()
+	c.boundLocked()
 }
 
 // AckGhost is called once the sink has durably accepted the deletion of a UID that
@@ -207,58 +208,6 @@ func (c *Cursor) advanceLocked() {
 		c.storedAt = to
 		c.passedLocked(to)
 		c.forgetLocked()
-	}
-}
-
-// rememberLocked notes an acked deletion that a resumed watch would show again.
-func (c *Cursor) rememberLocked(n name, at rv) {
-	c.deleted[n] = at
-	c.forgetting = append(c.forgetting, deletion{n, at})
-	if len(c.forgetting) > 64+2*len(c.deleted) {
-		// While the resume point stands still, objects may be deleted and
-		// created again any number of times.
-		c.forgetting = slices.DeleteFunc(c.forgetting, func(d deletion) bool { return c.deleted[d.name] != d.rv })
-	}
-}
-
-// passedLocked says that no watch will start before this version any more.
-func (c *Cursor) passedLocked(resume string) {
-	if resume != "" {
-		c.passed = parseRV(resume)
-	}
-}
-
-// forgetLocked forgets the deletions that no watch can show any more: those
-// that the stored resume point has passed. The one in memory may be ahead of
-// it, and a note alone must not take them out of the store.
-func (c *Cursor) forgetLocked() {
-	done, passed := 0, c.passed
-	switch {
-	case c.storedAt != "":
-	case c.partial:
-		// This process watches on from the last frame, and another one would
-		// begin with a snapshot.
-		passed = parseRV(c.last)
-	case c.last == "":
-		// So does this one: perhaps never, of a resource that is gone.
-		passed = unordered - 1
-	}
-	for _, d := range c.forgetting {
-		if current, ok := c.deleted[d.name]; ok && current == d.rv {
-			if !d.rv.notAfter(passed) {
-				break
-			}
-			delete(c.deleted, d.name)
-			c.touchLocked(d.name)
-			c.leftLocked([]byte(d.name))
-		}
-		done++
-	}
-	if c.forgetting = c.forgetting[done:]; len(c.forgetting) == 0 {
-		c.forgetting = nil
-	}
-	if done > mapsMayKeep && len(c.deleted) == 0 {
-		c.deleted = map[name]rv{}
 	}
 }
 

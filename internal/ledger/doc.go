@@ -14,6 +14,10 @@
 // What is remembered was accepted by certain sinks, in a certain form. When there
 // are others, all that a snapshot holds is delivered again; see Cursor.Address.
 //
+// Acked deletions are remembered until the stored resume point has passed them. When
+// more are than objects are known (and than 4,096), the resume point is given up
+// instead: this process watches on, and another one begins with a snapshot.
+//
 // A cluster may have so much in the ledger and no more (Quota). What is beyond is
 // refused and leaves nothing: the cursor is Partial, and has no resume point until
 // a snapshot has refused nothing.

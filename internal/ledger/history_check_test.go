@@ -15,6 +15,9 @@ func (h *history) settle() {
 	h.ledger.SetQuota("a", Quota{})
 	rest := rand.New(rand.NewPCG(1, 1))
 	h.r = rest
+	for _, l := range h.lanes {
+		l.stands = ""
+	}
 	for range 3000 {
 		for _, l := range h.lanes {
 			l.stream.step(l)

@@ -46,6 +46,7 @@ type lane struct {
 	unswept  bool           // a backup was restored, and what a snapshot shows of that is not stored yet
 	swept    bool           // a snapshot has shown it
 	restores int            // of backups, so far
+	stands   string         // a name whose changes no worker takes, for long
 
 	// The process, gone with a crash.
 	cursor  *Cursor
@@ -156,14 +157,8 @@ func (h *lane) connect() {
 	c, former := h.ledger.Claim(Claiming{ID: id, Digest: digest, Others: others, Mine: mine})
 	c.Address("whole")
 	h.breakOff()
+	c.remembers = 1
 	h.cursor, h.stream = c, &stream{cursor: c, former: former}
-}
-
-// forgetUnacked says that what the sink was given of an object and the cursor has not
-// heard of may be told again from an earlier state on, as after a crash.
-func (h *lane) forgetUnacked(name string) {
-	h.sink.newest[name] = max(h.stored[name], h.acked[name])
-	clear(h.sink.buried)
 }
 
 // breakOff ends a sweep that is under way.
@@ -171,6 +166,13 @@ func (h *lane) breakOff() {
 	if h.stream != nil && h.stream.next != nil {
 		h.stream.stop()
 	}
+}
+
+// forgetUnacked says that what the sink was given of an object and the cursor has not
+// heard of may be told again from an earlier state on, as after a crash.
+func (h *lane) forgetUnacked(name string) {
+	h.sink.newest[name] = max(h.stored[name], h.acked[name])
+	clear(h.sink.buried)
 }
 
 // leave takes the cluster out of the fleet, and back.
@@ -208,7 +210,7 @@ func (h *history) replace() {
 func (h *lane) work() {
 	var names []string
 	for n := range strings.SplitSeq("abcdef", "") {
-		if _, waits := h.waiting[n]; waits || h.working[n] != nil {
+		if _, waits := h.waiting[n]; (waits || h.working[n] != nil) && n != h.stands {
 			names = append(names, n)
 		}
 	}
@@ -333,7 +335,7 @@ func (h *history) step() {
 }
 
 func (h *history) disturb(l *lane) {
-	switch h.r.IntN(14) {
+	switch h.r.IntN(15) {
 	case 0:
 		h.store.failing = !h.store.failing
 	case 1, 2:
@@ -359,6 +361,8 @@ func (h *history) disturb(l *lane) {
 	case 12, 13:
 		h.quota = h.r.IntN(3) * h.r.IntN(6)
 		h.ledger.SetQuota("a", Quota{Objects: h.quota})
+	case 14:
+		l.stands = string("abcdef"[h.r.IntN(6)])
 	case 11: // the namespace that tells the UID may not be read any more, or again
 		h.readable = !h.readable
 		for _, l := range h.lanes {

@@ -30,7 +30,7 @@ func (l *Ledger) addLocked(id StreamID, c *Cursor) {
 func (l *Ledger) removeLocked(id StreamID, c *Cursor) {
 	delete(l.cursors, id)
 	k, at := c.cluster, id.atAnyUID()
-	if left := slices.DeleteFunc(k.streams[at], func(o *Cursor) bool { return o == c }); len(left) > 0 {
+	if left := slices.DeleteFunc(k.streams[at], func(o *Cursor) bool { return o.cursor == c.cursor }); len(left) > 0 {
 		k.streams[at] = left
 	} else {
 		delete(k.streams, at)

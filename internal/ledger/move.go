@@ -16,7 +16,8 @@ func (l *Ledger) absorbLocked(c *Cursor, followed []string) {
 	if followed == nil {
 		return // the caller does not know
 	}
-	for other, from := range l.cursors {
+	for _, from := range slices.Collect(l.ofLocked(id.Cluster)) {
+		other := from.ID()
 		namespace := other.Namespace
 		other.Namespace = id.Namespace
 		if other != id || namespace == id.Namespace || slices.Contains(followed, namespace) {

@@ -17,6 +17,7 @@ type batch struct {
 	first  bool   // the store does not know the cursor yet
 
 	headFirst bool // as the cursor's
+	gaveUp    int  // deletions that were remembered when the resume point was given up; 0: it was not
 }
 
 // note is a UID that the store must know before a sink does.
@@ -51,6 +52,9 @@ func (c *Cursor) take(all bool) (batch, Update) {
 			b.limit = c.head.Limit
 		}
 		b.headFirst, c.headFirst = c.headFirst, false
+		if c.gaveUp {
+			b.gaveUp, c.gaveUp = len(c.deleted), false
+		}
 	} else {
 		for _, n := range b.notes {
 			b.names = append(b.names, n.name)

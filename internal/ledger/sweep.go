@@ -70,11 +70,11 @@ func (s *sweep) run(yield func(Tombstone) bool) {
 		if !s.findNewest() {
 			return
 		}
-		s.distrustLocked()
-		s.nextEpochLocked()
 		if !s.head.Told {
 			s.head.Told, s.headDirty = true, true
 		}
+		s.distrustLocked()
+		s.nextEpochLocked()
 	} else {
 		s.at = parseRV(s.version)
 		s.sweptAt, s.sweptSequence = s.at, s.numbers.last
@@ -173,10 +173,9 @@ func (s *sweep) look(n name, yield func(Tombstone) bool) bool {
 	}
 	whole, _ := n.split()
 	gone := Tombstone{
-		Name:     whole,
-		Version:  Version{s.formatLocked(u), s.version},
-		Sequence: s.pendLocked([]byte(n), s.pending[n], version{u, s.at}, true, true),
-
+		Name:       whole,
+		Version:    Version{s.formatLocked(u), s.version},
+		Sequence:   s.pendLocked([]byte(n), s.pending[n], version{u, s.at}, true, true),
 		Generation: s.head.Generation,
 	}
 	return s.tell(gone, yield)

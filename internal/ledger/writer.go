@@ -159,8 +159,14 @@ func (w *writer) begin(all bool) *transaction {
 			t.skipped = true
 			continue
 		}
-		if b, u := c.take(all || flushed[c.cluster] || c.cluster.failing.Load()); len(u.Records) > 0 || u.Head != nil {
+		b, u := c.take(all || flushed[c.cluster] || c.cluster.failing.Load())
+		if len(u.Records) > 0 || u.Head != nil {
 			t.add(b, u)
+		}
+		if b.gaveUp > 0 {
+			id := c.ID()
+			w.log.Info("A stream's resume point is given up, as too many deletions had to be remembered for its sake while a change is not accepted; a restart takes a snapshot",
+				"cluster", id.Cluster, "resource", id.Resource, "deletions", b.gaveUp)
 		}
 	}
 	if w.failing.Load() && !early {
@@ -250,7 +256,7 @@ func (w *writer) fails(t *transaction) bool {
 	for _, c := range w.cursors() {
 		switch k := c.cluster; {
 		case !k.failing.Load():
-			all = false
+			all = all && c.key == termKey // which is of no cluster, and at rest
 		case k.storing.round > w.took:
 			since[k] = true
 		}

@@ -111,9 +111,7 @@ func (p *program) open(ctx context.Context) (err error) {
 		return err
 	}
 
-	if err := p.beginTerm(ctx); err != nil {
-		return err
-	}
+	p.term = p.nextTerm()
 	if p.routes, err = p.openRoutes(); err != nil {
 		return err
 	}
@@ -172,19 +170,15 @@ func (p *program) openLedger(ctx context.Context) (err error) {
 	return nil
 }
 
-// beginTerm settles the term of this process. With leader election it is higher than
+// nextTerm returns the term of this process. With leader election it is higher than
 // that of any process that has led before: also when somebody has deleted the Lease,
 // with which its count is lost.
-func (p *program) beginTerm(ctx context.Context) error {
-	p.term = 1
+func (p *program) nextTerm() uint64 {
+	term := max(1, p.ledger.Term())
 	if p.election != nil {
-		p.term = max(p.election.Token(), p.ledger.Term()+1)
+		term = max(p.election.Token(), p.ledger.Term()+1)
 	}
-	p.term = max(p.term, p.ledger.Term())
-	if err := p.ledger.SetTerm(ctx, p.term); err != nil {
-		return fmt.Errorf("--ledger: %w", err)
-	}
-	return nil
+	return term
 }
 
 // ledgerSize returns what tells the size of the ledger's file; nil if there is
