@@ -56,7 +56,7 @@ func (q *Queue[T, K]) tick() {
 		q.admitLocked(e.lane)
 	}
 	for d := q.throttled.next(); d != nil && d.due <= now; d = q.throttled.next() {
-		q.unthrottleLocked(d.self, now)
+		q.openLocked(d.self, now)
 	}
 	q.armLocked(now)
 }

@@ -177,10 +177,10 @@ func (q *Queue[T, K]) laneLocked(cluster string) *lane[T, K] {
 	if l == nil {
 		l = &lane[T, K]{
 			name:   cluster,
-			bucket: q.o.Buckets.Bucket(cluster),
 			weight: max(q.weights[cluster], 1),
 		}
-		l.turn.self, l.token.self, l.want.self = l, l, l
+		l.turn.self, l.want.self = l, l
+		q.makeGatesLocked(l)
 		q.lanes[cluster] = l
 		q.divideLocked()
 	}

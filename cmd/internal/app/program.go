@@ -111,12 +111,14 @@ func (p *program) open(ctx context.Context) (err error) {
 		return err
 	}
 
-	buckets := s.buckets()
+	buckets, snapshots := s.buckets(), s.snapshotBuckets()
 	p.queue = pipeline.NewChangeQueue(pipeline.QueueOptions[*pipeline.Change, pipeline.Key]{
 		Name:         "fairlead",
 		LaneCapacity: s.LaneCapacity,
 		LaneBytes:    int64(s.LaneBytes),
 		Buckets:      buckets,
+
+		SnapshotBuckets: snapshots,
 	})
 	for _, l := range s.limits {
 		p.queue.SetWeight(l.cluster, l.weight)
@@ -136,7 +138,7 @@ func (p *program) open(ctx context.Context) (err error) {
 		Specs:   s.specs,
 		Queue:   p.queue,
 		Ledger:  p.ledger,
-		Limit:   s.limiter(p.queue, buckets),
+		Limit:   s.limiter(p.queue, buckets, snapshots),
 		Removed: stage.ForgetCluster,
 		Log:     log,
 	})
