@@ -35,7 +35,7 @@ type entry[T, K comparable] struct {
 	// working is the lane that handed out an item of this identity that is not
 	// Done yet. It differs from lane if that was removed meanwhile.
 	working   *lane[T, K]
-	work      T                  // that item, if the queue knows what is newer
+	work      *T                 // that item, if the queue knows what is newer; made once
 	workSize  int                // what it counts for in that lane
 	workClass class              // and in which class
 	begun     time.Duration      // the work, if that is measured
