@@ -56,7 +56,7 @@ func (q *Queue[T, K]) tick() {
 		q.admitLocked(e.lane)
 	}
 	for d := q.throttled.next(); d != nil && d.due <= now; d = q.throttled.next() {
-		q.unthrottleLocked(d.self, now)
+		q.openLocked(d.self, now)
 	}
 	q.armLocked(now)
 }
@@ -131,7 +131,7 @@ func (q *Queue[T, K]) bringBackLocked(item *T, key *K, hash uint64, cluster stri
 // takeBackLocked lets what was in work count no more for what comes back of it:
 // that counts in the lane from now on.
 func (q *Queue[T, K]) takeBackLocked(e *entry[T, K], item *T, size int) {
-	if e.working == nil || q.isNewer(item, &e.work) {
+	if e.working == nil || q.isNewer(item, e.work) {
 		return
 	}
 	n := min(size, e.workSize)

@@ -19,7 +19,9 @@
 //     never replaces or outlives a newer one that is there, however it comes;
 //     without it the last one that came is the newest.
 //   - A lane with something to hand out and a token has its turn after at most
-//     the weights of the other lanes together.
+//     the weights of the other lanes together. Live items and those of a snapshot
+//     have buckets of their own: neither is without a token because of the other,
+//     and a lane that lacks one for one class hands out the other.
 //   - Of one cluster at most MaxInWork items are in work, if that is set, so that
 //     a cluster whose calls hang leaves the other workers to the rest; and over
 //     all lanes at most as many as SetInFlight says. A Get within both limits

@@ -98,6 +98,11 @@ func runScript(t *testing.T, script []byte) {
 		refused: make(map[string]bool), removals: make(map[*modelLane][]string),
 	}
 	o.Buckets, o.RateLimiter = ratelimit.New(limit), newLimiter()
+	r.m.listed, o.SnapshotBuckets = r.m.buckets, o.Buckets
+	if r.next(2) == 1 {
+		limit := r.limit()
+		r.m.listed, o.SnapshotBuckets = ratelimit.New(limit), ratelimit.New(limit)
+	}
 	r.q = newStateQueue(o)
 	r.q.Lanes() // from now on durations are measured
 	for len(r.script) > 0 && !t.Failed() {
@@ -224,8 +229,13 @@ func (r *run) step() {
 	case 19:
 		c, l := r.cluster(), r.limit()
 		r.note("SetLimit(%s, %v)", c, l)
-		q.SetLimit(c, l)
-		m.buckets.Set(c, l)
+		if r.next(2) == 1 {
+			q.SetLimit(c, l)
+			m.buckets.Set(c, l)
+		} else {
+			q.SetSnapshotLimit(c, l)
+			m.listed.Set(c, l)
+		}
 		if l := m.lanes[c]; l != nil {
 			m.unthrottle(l)
 		}

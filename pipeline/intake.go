@@ -141,7 +141,7 @@ func (q *Queue[T, K]) isNewer(a, b *T) bool { return q.o.Newer != nil && q.o.New
 // isOutdatedLocked reports whether what waits, is delayed or in work of e's
 // identity is newer than an item.
 func (q *Queue[T, K]) isOutdatedLocked(e *entry[T, K], item *T) bool {
-	return q.o.Newer != nil && (e.present() && q.o.Newer(e.item, *item) || e.working != nil && q.o.Newer(e.work, *item))
+	return q.o.Newer != nil && (e.present() && q.o.Newer(e.item, *item) || e.working != nil && q.o.Newer(*e.work, *item))
 }
 
 func (q *Queue[T, K]) newEntryLocked(key *K, hash uint64) *entry[T, K] {
@@ -177,10 +177,10 @@ func (q *Queue[T, K]) laneLocked(cluster string) *lane[T, K] {
 	if l == nil {
 		l = &lane[T, K]{
 			name:   cluster,
-			bucket: q.o.Buckets.Bucket(cluster),
 			weight: max(q.weights[cluster], 1),
 		}
-		l.turn.self, l.token.self, l.want.self = l, l, l
+		l.turn.self, l.want.self = l, l
+		q.makeGatesLocked(l)
 		q.lanes[cluster] = l
 		q.divideLocked()
 	}

@@ -1,10 +1,6 @@
 package pipeline
 
-import (
-	"time"
-
-	"github.com/fairlead-dev/fairlead/ratelimit"
-)
+import "time"
 
 // class is which of a lane's two lines an item stands in.
 type class int
@@ -39,7 +35,7 @@ type entry[T, K comparable] struct {
 	// working is the lane that handed out an item of this identity that is not
 	// Done yet. It differs from lane if that was removed meanwhile.
 	working   *lane[T, K]
-	work      T                  // that item, if the queue knows what is newer
+	work      *T                 // that item, if the queue knows what is newer; made once
 	workSize  int                // what it counts for in that lane
 	workClass class              // and in which class
 	begun     time.Duration      // the work, if that is measured
@@ -57,8 +53,9 @@ func (e *entry[T, K]) waiting() bool { return e.present() && !e.delayed() }
 
 // lane is one cluster's part of the queue.
 type lane[T, K comparable] struct {
-	name   string
-	bucket *ratelimit.Bucket
+	name  string
+	gates [2]gate[T, K]
+	gate  [2]*gate[T, K] // by class; one for both if they share their buckets
 
 	ready   [2]list[*entry[T, K]] // by class: could be handed out now, given turn and token
 	parked  list[*entry[T, K]]    // wait for Done of an older item of the same identity
@@ -79,8 +76,8 @@ type lane[T, K comparable] struct {
 	weight         int
 	credit         int    // picks left in this turn
 	picks          uint64 // all there ever were
-	token          date[*lane[T, K]]
-	throttledSince time.Duration // if it waits for a token
+	shutGates      int
+	throttledSince time.Duration // if there is a shut gate
 
 	leaving bool          // RemoveCluster has begun
 	gone    bool          // and has ended: the queue does not know this lane any more
@@ -111,13 +108,11 @@ func (r dropReason) String() string {
 	return "shutdown"
 }
 
-func (l *lane[T, K]) isReady() bool { return l.ready[live].n+l.ready[snapshot].n > 0 }
-
 // isEmpty reports whether nothing is left of a lane: nothing waits, for
 // whatever, and nothing is in work.
 func (l *lane[T, K]) isEmpty() bool {
 	return l.inWork == 0 && l.depth[live]+l.depth[snapshot] == 0 &&
-		l.offers[live].n+l.offers[snapshot].n == 0 && l.rooms.n == 0 && !l.token.set()
+		l.offers[live].n+l.offers[snapshot].n == 0 && l.rooms.n == 0 && l.shutGates == 0
 }
 
 // drop counts n items that came to the lane, or had come to it, and will never
@@ -141,7 +136,7 @@ func (q *Queue[T, K]) readyLocked(e *entry[T, K]) {
 	l := e.lane
 	l.ready[classOf(e.priority)].pushBack(&e.place)
 	q.ready++
-	if l.token.set() {
+	if l.gate[classOf(e.priority)].token.set() {
 		return // whoever waits is woken when a token is due
 	}
 	if l.turn.list == nil {
@@ -182,5 +177,9 @@ func (q *Queue[T, K]) raiseLocked(e *entry[T, K], priority int) {
 	case &l.ready[was]:
 		e.place.leave()
 		l.ready[is].pushBack(&e.place)
+		// Only one of the classes may have a token.
+		if q.resumeLocked(l); l.turn.list != nil && !l.isOpen(live) && !l.isOpen(snapshot) {
+			l.turn.leave()
+		}
 	}
 }

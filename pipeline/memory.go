@@ -1,5 +1,10 @@
 package pipeline
 
+import (
+	"slices"
+	"strings"
+)
+
 // QueueOptions.MaxBytes bounds what all lanes hold together. Half of it is
 // divided evenly among the lanes, and each one's part is there for nobody else.
 // The other half they have in common: who comes first has it, and while it is
@@ -42,11 +47,11 @@ func (q *Queue[T, K]) disownLocked(l *lane[T, K]) {
 }
 
 // divideLocked gives each lane its part again, once there are more lanes than
-// that was meant for, or less than half as many. It leaves an eighth for those
+// that was meant for, or only half as many. It leaves an eighth for those
 // to come: so it looks at all lanes at every eighth of their number at most.
 func (q *Queue[T, K]) divideLocked() {
 	m, n := &q.memory, len(q.lanes)
-	if q.o.MaxBytes == 0 || n <= m.lanes && n >= m.lanes/2 && m.lanes > 0 {
+	if q.o.MaxBytes == 0 || n <= m.lanes && n > m.lanes/2 {
 		return
 	}
 	was := m.own
@@ -59,13 +64,22 @@ func (q *Queue[T, K]) divideLocked() {
 	if m.own <= was {
 		return
 	}
-	for n := q.short.head; n != nil; { // what they have of their own may suffice now
-		l := n.self
-		n = n.next
-		for progress := true; progress; {
-			progress, _ = q.stepLocked(l, false)
+	// What they have of their own may suffice now.
+	var blocked []*lane[T, K]
+	for _, l := range q.lanes {
+		if l.isBlocking() {
+			blocked = append(blocked, l)
 		}
 	}
+	slices.SortFunc(blocked, func(a, b *lane[T, K]) int { return strings.Compare(a.name, b.name) })
+	for _, l := range blocked {
+		q.admitLocked(l)
+	}
+}
+
+// isBlocking tells whether somebody waits for room in a lane.
+func (l *lane[T, K]) isBlocking() bool {
+	return l.offers[live].n+l.offers[snapshot].n+l.rooms.n > 0
 }
 
 // affordsLocked says whether the bound over all lanes lets an item of a size
@@ -118,7 +132,7 @@ func (q *Queue[T, K]) stepLocked(l *lane[T, K], common bool) (progress, lacks bo
 // admitLocked lets blocked offers in as far as there is room. Call it after
 // anything that made room, once the entry at hand is settled.
 func (q *Queue[T, K]) admitLocked(l *lane[T, K]) {
-	if l.offers[live].n+l.offers[snapshot].n+l.rooms.n > 0 {
+	if l.isBlocking() {
 		progress, lacks := true, false
 		for progress {
 			// What is in common is given in turn while there are turns.

@@ -34,9 +34,8 @@ func series(t *testing.T, g prometheus.Gatherer) map[string]float64 {
 
 func TestQueueCollector(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		q := newStateQueue(pipeline.QueueOptions[state, string]{
-			LaneCapacity: 3, Buckets: ratelimit.New(ratelimit.Limit{QPS: 0.001, Burst: 1}),
-		})
+		buckets := ratelimit.New(ratelimit.Limit{QPS: 0.001, Burst: 1})
+		q := newStateQueue(pipeline.QueueOptions[state, string]{LaneCapacity: 3, Buckets: buckets, SnapshotBuckets: buckets})
 		registry := prometheus.NewPedanticRegistry()
 		registry.MustRegister(pipeline.NewQueueCollector(q.Lanes))
 		q.Lanes() // from now on durations are measured

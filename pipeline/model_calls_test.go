@@ -244,7 +244,7 @@ func (m *model) free(l *modelLane) {
 	if !l.gone {
 		l.gone = true
 		delete(m.lanes, l.name)
-		m.buckets.Forget(l.name)
+		m.forgetBuckets(l.name)
 		m.divide()
 	}
 }
@@ -252,7 +252,7 @@ func (m *model) free(l *modelLane) {
 // forget frees a lane of which nothing is left, if nobody knows its cluster.
 func (m *model) forget(l *modelLane) {
 	left := l.InWork + len(l.line) + len(l.parked) + len(l.delayed) + len(l.offers) + len(l.rooms)
-	if left == 0 && !l.leaving && !l.throttled && m.knows != nil && !m.knows(l.name) {
+	if left == 0 && !l.leaving && !l.throttled() && m.knows != nil && !m.knows(l.name) {
 		m.free(l)
 	}
 }
@@ -283,7 +283,7 @@ func (m *model) refuseOffers(l *modelLane, err error) {
 func (m *model) remove(label, name string) {
 	l := m.lanes[name]
 	if l == nil {
-		m.buckets.Forget(name)
+		m.forgetBuckets(name)
 		m.event("%s: <nil>", label)
 		return
 	}
@@ -314,12 +314,35 @@ func (m *model) cancelRemoval(label string) {
 	}
 }
 
+func (m *model) forgetBuckets(name string) {
+	m.buckets.Forget(name)
+	m.listed.Forget(name)
+}
+
+// unthrottle lets a lane ask for tokens again.
 func (m *model) unthrottle(l *modelLane) {
-	if l.throttled {
-		l.throttled = false
-		l.Throttled += m.now.Sub(l.since)
-		m.enter(l)
+	for _, g := range l.gates {
+		m.openGate(g)
 	}
+}
+
+func (m *model) openGate(g *modelGate) {
+	if g.shut {
+		g.shut = false
+		if !g.l.throttled() {
+			g.l.Throttled += m.now.Sub(g.l.since)
+		}
+		m.enter(g.l)
+	}
+}
+
+// allGates returns the gates of all lanes in the order in which they open.
+func (m *model) allGates() (gates []*modelGate) {
+	for _, l := range m.lanes {
+		gates = append(gates, l.gates[:]...)
+	}
+	slices.SortFunc(gates, func(a, b *modelGate) int { return cmp.Or(a.until.Compare(b.until), cmp.Compare(a.seq, b.seq)) })
+	return gates
 }
 
 // setShut stops the intake.
@@ -358,12 +381,8 @@ func (m *model) dropAll() {
 }
 
 func (m *model) unthrottleAll() {
-	lanes := m.allLanes()
-	slices.SortFunc(lanes, func(a, b *modelLane) int {
-		return cmp.Or(a.until.Compare(b.until), cmp.Compare(a.seq, b.seq))
-	})
-	for _, l := range lanes {
-		m.unthrottle(l)
+	for _, g := range m.allGates() {
+		m.openGate(g)
 	}
 }
 
@@ -398,8 +417,10 @@ func (m *model) sleep(d time.Duration) {
 					next = i.due
 				}
 			}
-			if l.throttled && l.until.Before(next) {
-				next = l.until
+			for _, g := range l.gates {
+				if g.shut && g.until.Before(next) {
+					next = g.until
+				}
 			}
 		}
 		m.now = next
@@ -428,11 +449,9 @@ func (m *model) tick() {
 		m.merge(l, i.id(), false)
 		m.admit(l)
 	}
-	lanes := m.allLanes()
-	slices.SortFunc(lanes, func(a, b *modelLane) int { return cmp.Or(a.until.Compare(b.until), cmp.Compare(a.seq, b.seq)) })
-	for _, l := range lanes {
-		if !l.until.After(m.now) {
-			m.unthrottle(l)
+	for _, g := range m.allGates() {
+		if !g.until.After(m.now) {
+			m.openGate(g)
 		}
 	}
 }

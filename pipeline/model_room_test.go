@@ -1,6 +1,9 @@
 package pipeline_test
 
-import "slices"
+import (
+	"maps"
+	"slices"
+)
 
 // What the model says about room: in a lane, and in all of them together.
 
@@ -88,7 +91,7 @@ func (m *model) used(part int64) (all, beyond int64) {
 // divide gives each lane its part anew, if there are many more or fewer.
 func (m *model) divide() {
 	n := len(m.lanes)
-	if m.memory == 0 || m.parts > 0 && n <= m.parts && n >= m.parts/2 {
+	if m.memory == 0 || n <= m.parts && n > m.parts/2 {
 		return
 	}
 	grows := m.parts > 0 && n < m.parts
@@ -96,9 +99,7 @@ func (m *model) divide() {
 	if !grows {
 		return
 	}
-	for _, l := range slices.Clone(m.short) {
-		for progress := true; progress; {
-			progress, _ = m.step(l, false)
-		}
+	for _, name := range slices.Sorted(maps.Keys(m.lanes)) {
+		m.admit(m.lanes[name])
 	}
 }

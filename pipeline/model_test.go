@@ -25,6 +25,7 @@ type model struct {
 	memory   int64                     // MaxBytes
 	inFlight int
 	buckets  *ratelimit.Buckets
+	listed   *ratelimit.Buckets // of the snapshot class
 	limiter  workqueue.TypedRateLimiter[string]
 
 	now      time.Time
@@ -67,9 +68,9 @@ type modelOffer struct {
 type modelLane struct {
 	pipeline.LaneStats
 	name          string
-	bucket        *ratelimit.Bucket
-	line          []modelItem // of both classes, that could be handed out
-	parked        []modelItem // that wait for Done
+	gates         [2]*modelGate // of the live class, of the snapshot class
+	line          []modelItem   // of both classes, that could be handed out
+	parked        []modelItem   // that wait for Done
 	delayed       []modelItem
 	offers        []modelOffer
 	rooms         []string // labels of blocked WaitRoom calls
@@ -77,12 +78,31 @@ type modelLane struct {
 	blockedSince  time.Time
 	credit, picks int
 	contested     int
-	throttled     bool
-	since, until  time.Time
-	seq           int
+	since         time.Time // a gate is shut
 	leaving, gone bool
 	begun         map[string]time.Time // the work, by identity
 }
+
+type modelGate struct {
+	l      *modelLane
+	bucket *ratelimit.Bucket
+	shut   bool
+	until  time.Time
+	seq    int
+}
+
+func (l *modelLane) throttled() bool { return l.gates[0].shut || l.gates[1].shut }
+
+// gate is where an item gets its token.
+func (l *modelLane) gate(i modelItem) *modelGate {
+	if i.priority < 0 {
+		return l.gates[1]
+	}
+	return l.gates[0]
+}
+
+// open tells whether an item may ask for a token.
+func (l *modelLane) open(i modelItem) bool { return !l.gate(i).shut }
 
 func byID(id string) func(modelItem) bool {
 	return func(i modelItem) bool { return i.id() == id }
@@ -95,7 +115,12 @@ func (m *model) event(format string, args ...any) {
 func (m *model) lane(name string) *modelLane {
 	l := m.lanes[name]
 	if l == nil {
-		l = &modelLane{name: name, bucket: m.buckets.Bucket(name), begun: make(map[string]time.Time)}
+		l = &modelLane{name: name, begun: make(map[string]time.Time)}
+		l.gates[0] = &modelGate{l: l, bucket: m.buckets.Bucket(name)}
+		l.gates[1] = l.gates[0]
+		if m.listed != m.buckets {
+			l.gates[1] = &modelGate{l: l, bucket: m.listed.Bucket(name)}
+		}
 		l.Cluster, l.Weight = name, max(m.weights[name], 1)
 		m.lanes[name] = l
 		m.divide()
@@ -225,6 +250,10 @@ func (m *model) raise(l *modelLane, id string, priority int) {
 	if i := slices.IndexFunc(l.line, byID(id)); i >= 0 && was < 0 && p.priority >= 0 {
 		raised := *p
 		l.line = append(slices.Delete(l.line, i, i+1), raised)
+		m.enter(l) // only one of the classes may have a token
+		if !slices.ContainsFunc(l.line, l.open) {
+			m.turns = slices.DeleteFunc(m.turns, func(o *modelLane) bool { return o == l })
+		}
 	}
 }
 
@@ -244,7 +273,7 @@ func (m *model) line(l *modelLane, i modelItem) {
 }
 
 func (m *model) enter(l *modelLane) {
-	if len(l.line) > 0 && !l.throttled && !slices.Contains(m.turns, l) {
+	if slices.ContainsFunc(l.line, l.open) && !slices.Contains(m.turns, l) {
 		l.credit = l.Weight
 		m.turns = append(m.turns, l)
 	}
@@ -300,23 +329,42 @@ func (m *model) bringBack(s state, wait time.Duration, limited bool, priority in
 	m.admit(l)
 }
 
+// next finds the item of a lane whose turn it is and for which there is a token:
+// a live one, and every eighth time one of the snapshot class, or else another.
+func (m *model) next(l *modelLane) int {
+	for _, low := range []bool{(l.picks+1)%8 == 0, (l.picks+1)%8 != 0} {
+		i := slices.IndexFunc(l.line, func(i modelItem) bool { return (i.priority < 0) == low && l.open(i) })
+		if i < 0 {
+			continue
+		}
+		g := l.gate(l.line[i])
+		wait := g.bucket.Take(m.now)
+		if wait == 0 {
+			return i
+		}
+		if !l.throttled() {
+			l.since = m.now
+		}
+		m.seq++
+		g.shut, g.until, g.seq = true, m.now.Add(wait), m.seq
+		l.Throttles++
+	}
+	return -1
+}
+
 func (m *model) pick() (modelItem, *modelLane) {
 	for len(m.turns) > 0 {
 		l := m.turns[0]
-		if wait := l.bucket.Take(m.now); wait > 0 {
-			m.seq++
-			l.throttled, l.since, l.until, l.seq = true, m.now, m.now.Add(wait), m.seq
-			l.Throttles++
+		first := m.next(l)
+		if first < 0 {
 			m.turns = m.turns[1:]
 			continue
 		}
 		l.picks++
-		first := slices.IndexFunc(l.line, func(i modelItem) bool { return (i.priority < 0) == (l.picks%8 == 0) })
-		first = max(first, 0)
 		item := l.line[first]
 		l.line = slices.Delete(l.line, first, first+1)
 		l.credit--
-		if len(l.line) == 0 || l.credit <= 0 {
+		if !slices.ContainsFunc(l.line, l.open) || l.credit <= 0 {
 			m.turns = m.turns[1:]
 			m.enter(l)
 		}
@@ -341,7 +389,7 @@ func (m *model) serve() {
 		m.event("get: %s %d %d %d", item.id(), item.version, item.size, item.priority)
 		m.admit(l)
 	}
-	throttled := slices.ContainsFunc(m.allLanes(), func(l *modelLane) bool { return l.throttled })
+	throttled := slices.ContainsFunc(m.allLanes(), func(l *modelLane) bool { return l.throttled() })
 	for m.shut && !throttled && m.len() == 0 && m.getters > 0 {
 		m.getters--
 		m.event("get: shutdown")
@@ -417,7 +465,7 @@ func (m *model) stats() []pipeline.LaneStats {
 		if s.BlockedOffers > 0 {
 			s.Blocked += m.now.Sub(l.blockedSince)
 		}
-		if l.throttled {
+		if l.throttled() {
 			s.Throttled += m.now.Sub(l.since)
 		}
 		for _, begun := range l.begun {

@@ -82,7 +82,7 @@ func TestNewestComesBack(t *testing.T) {
 		equal(t, "in the place of the one that waited", takeAll(t, q), []state{v("x", 7)})
 		q.AddAfter(v("x", 3), time.Second)
 		q.AddAfter(v("x", 7), time.Minute)
-		time.Sleep(time.Second)
+		time.Sleep(2 * time.Second)
 		equal(t, "at the earlier of both times", takeAll(t, q), []state{v("x", 7)})
 		equal(t, "discarded", *discarded, []state{v("x", 3), v("x", 3)})
 	})

@@ -59,9 +59,15 @@ type QueueOptions[T, K comparable] struct {
 	// one that is brought back in vain it is, also if its Done is still to come. It
 	// is called without the lock, by whichever call lets the item go. Optional.
 	Discard func(T)
-	// Buckets limits how many items of each cluster are handed out per second.
-	// Nil means no limits at first.
+	// Buckets limits how many live items of each cluster are handed out per
+	// second. Nil means no limits at first.
 	Buckets *ratelimit.Buckets
+	// SnapshotBuckets does so for items of the snapshot class, which have their
+	// turns behind the live ones: so a first list leaves these their tokens. Nil
+	// means no limits at first; the same as Buckets, that both classes share the
+	// tokens, as they do in a controller's queue unless it is told otherwise (see
+	// Fair).
+	SnapshotBuckets *ratelimit.Buckets
 	// MaxInWork is how many items of one cluster may be in work at once, so that
 	// a cluster in which every call takes long does not take all workers: with
 	// a quarter of them, three such clusters leave the last quarter to the rest.
@@ -107,7 +113,7 @@ type Queue[T, K comparable] struct {
 
 	few       few[T, K]            // work.go
 	ring      list[*lane[T, K]]    // turn.go
-	throttled agenda[*lane[T, K]]  // turn.go
+	throttled agenda[*gate[T, K]]  // gate.go
 	memory    memory               // memory.go
 	short     list[*lane[T, K]]    // memory.go
 	delayed   agenda[*entry[T, K]] // delay.go
@@ -149,6 +155,9 @@ func NewQueue[T, K comparable](o QueueOptions[T, K]) *Queue[T, K] {
 	o.MaxBytes = max(o.MaxBytes, 0)
 	if o.Buckets == nil {
 		o.Buckets = ratelimit.New(ratelimit.Limit{})
+	}
+	if o.SnapshotBuckets == nil {
+		o.SnapshotBuckets = ratelimit.New(ratelimit.Limit{})
 	}
 	if o.RateLimiter == nil {
 		o.RateLimiter = workqueue.NewTypedItemExponentialFailureRateLimiter[K](5*time.Millisecond, 1000*time.Second)

@@ -21,7 +21,7 @@ func (q *Queue[T, K]) RemoveCluster(ctx context.Context, name string) error {
 	q.mu.Lock()
 	l := q.lanes[name]
 	if l == nil {
-		q.o.Buckets.Forget(name)
+		q.forgetBuckets(name)
 		q.mu.Unlock()
 		return nil
 	}
@@ -66,7 +66,12 @@ func (q *Queue[T, K]) freeLaneLocked(l *lane[T, K]) {
 	l.gone = true
 	delete(q.lanes, l.name)
 	q.divideLocked()
-	q.o.Buckets.Forget(l.name)
+	q.forgetBuckets(l.name)
+}
+
+func (q *Queue[T, K]) forgetBuckets(cluster string) {
+	q.o.Buckets.Forget(cluster)
+	q.o.SnapshotBuckets.Forget(cluster)
 }
 
 // forgetLocked frees a lane of which nothing is left, if nobody knows its
@@ -101,9 +106,7 @@ func (q *Queue[T, K]) emptyLocked(l *lane[T, K], r dropReason) (dropped []K) {
 	for c := range l.ready {
 		dropped = q.dropListLocked(dropped, l, &l.ready[c], r)
 	}
-	if l.token.set() {
-		q.unthrottleLocked(l, q.now())
-	}
+	q.openAllLocked(l)
 	if l.turn.list != nil {
 		l.turn.leave()
 	}

@@ -78,7 +78,7 @@ func (l *lane[T, K]) stats(now time.Duration) LaneStats {
 	if s.BlockedOffers > 0 {
 		s.Blocked += now - l.blockedSince
 	}
-	if l.token.set() {
+	if l.shutGates > 0 {
 		s.Throttled += now - l.throttledSince
 	}
 	return s

@@ -88,7 +88,10 @@ func (q *Queue[T, K]) handOutLocked(e *entry[T, K], stamp time.Duration) {
 	l := e.lane
 	l.begin(e, stamp)
 	if q.o.Newer != nil {
-		e.work = e.item
+		if e.work == nil {
+			e.work = new(T)
+		}
+		*e.work = e.item
 	}
 	e.item = *new(T)
 	e.working, e.workSize, e.workClass = l, e.size, classOf(e.priority)
@@ -141,7 +144,7 @@ func (q *Queue[T, K]) doneLocked(e *entry[T, K]) {
 	l := e.working
 	e.working = nil
 	if q.o.Newer != nil {
-		e.work = *new(T)
+		*e.work = *new(T)
 	}
 	q.chargeLocked(l, e.workClass, -e.workSize)
 	l.finish(e, q.stampLocked())

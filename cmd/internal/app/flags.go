@@ -84,15 +84,17 @@ const defaultMaxLedgerBytes = 128 << 20
 
 func (c *Config) addFairnessFlags(f *pflag.FlagSet) {
 	f.Float64Var(&c.ClusterQPS, "cluster-qps", 200, "changes per second that one cluster may put into the reconcile stage; 0 is no limit.\n"+
-		"A cluster of 10,000 objects is in within a minute, and a flood of one costs the others little")
+		"A flood of one cluster costs the others little. The objects of a snapshot do not count: see --cluster-snapshot-qps")
 	f.IntVar(&c.ClusterBurst, "cluster-burst", 400, "changes that one cluster may put in at once after a rest.\n"+
 		"Two seconds' worth, so that a rollout passes undelayed")
+	f.Float64Var(&c.ClusterSnapshotQPS, "cluster-snapshot-qps", 0, "objects of a snapshot per second that one cluster may put into the reconcile stage; 0 is no limit.\n"+
+		"They have their turns behind every cluster's live changes, and take no token from these: a cluster is in as soon as the sinks can take it")
 	f.StringArrayVar(&c.ClusterLimits, "cluster-limit", nil, "override for one cluster, NAME=QPS:BURST[:WEIGHT]; repeatable.\n"+
 		"WEIGHT (default 1) is its share of turns when several clusters are ready")
 	f.IntVar(&c.LaneCapacity, "lane-capacity", pipeline.DefaultLaneCapacity, "changes of one cluster that may wait; a full lane stops the reading of that cluster.\n"+
 		"Five seconds' worth at the default rate")
 	c.LaneBytes = pipeline.DefaultLaneBytes
-	f.Var(&c.LaneBytes, "lane-bytes", "memory that the waiting changes of one cluster may take, such as 16Mi.\n"+
+	f.Var(&c.LaneBytes, "lane-bytes", "memory that the changes of one cluster may take that wait or are in work, such as 16Mi.\n"+
 		"Bounds what --lane-capacity large objects would take")
 	f.IntVar(&c.MaxObjects, "max-objects", 500_000, "objects of one cluster that the ledger may know, over all of --watch; 0 is no bound.\n"+
 		"What is beyond is left out, and the cluster's streams say so; the other clusters go on")

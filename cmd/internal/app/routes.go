@@ -18,9 +18,10 @@ import (
 // that a sink that is slow, down or refuses things holds up no other.
 type route struct {
 	*sink
-	queue   *pipeline.ChangeQueue
-	stage   *pipeline.Stage
-	buckets *ratelimit.Buckets
+	queue     *pipeline.ChangeQueue
+	stage     *pipeline.Stage
+	buckets   *ratelimit.Buckets
+	snapshots *ratelimit.Buckets // of what is read from lists; nil: no limit
 }
 
 type routes []*route
@@ -29,12 +30,14 @@ type routes []*route
 func (p *program) openRoutes() (all routes, err error) {
 	s := p.settings
 	for _, k := range p.sinks {
-		r := &route{sink: k, buckets: s.buckets()}
+		r := &route{sink: k, buckets: s.buckets(), snapshots: s.snapshotBuckets()}
 		r.queue = pipeline.NewChangeQueue(pipeline.QueueOptions[*pipeline.Change, pipeline.Key]{
 			Name:         k.name,
 			LaneCapacity: s.LaneCapacity,
 			LaneBytes:    int64(s.LaneBytes),
 			Buckets:      r.buckets,
+
+			SnapshotBuckets: r.snapshots,
 		})
 		for _, l := range s.limits {
 			r.queue.SetWeight(l.cluster, l.weight)
@@ -71,7 +74,7 @@ func (rs routes) sources() []sources.Route {
 func (rs routes) limit(s *settings) func(cluster string, l fleet.Limits) {
 	var each []func(string, fleet.Limits)
 	for _, r := range rs {
-		each = append(each, s.limiter(r.queue, r.buckets))
+		each = append(each, s.limiter(r.queue, r.buckets, r.snapshots))
 	}
 	return func(cluster string, l fleet.Limits) {
 		for _, limit := range each {

@@ -92,6 +92,10 @@ func (s *settings) buckets() *ratelimit.Buckets {
 	return b
 }
 
+func (s *settings) snapshotBuckets() *ratelimit.Buckets {
+	return ratelimit.New(ratelimit.Limit{QPS: s.ClusterSnapshotQPS})
+}
+
 // nameHold returns --name-hold for those to whom 0 is the default.
 func (s *settings) nameHold() time.Duration {
 	if s.NameHold == 0 {
