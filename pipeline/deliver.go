@@ -24,12 +24,18 @@ type load struct {
 // told of it. What the ledger has yet to note delays none of the others.
 func (s *Stage) reconcile(ctx context.Context, b *bundle) (reconcile.Result, error) {
 	ready, noted := s.begin(b)
-	now := func() error { return s.deliver(ctx, b, ready) }
+	now := func() error {
+		defer s.queue.leave(b)
+		return s.deliver(ctx, ready)
+	}
 	later := func() error {
 		if err := s.await(ctx, noted); err != nil {
 			return err
 		}
-		return s.deliver(ctx, b, noted)
+		return s.deliver(ctx, noted)
+	}
+	if len(ready.changes) == 0 {
+		s.queue.leave(b) // what waits for the ledger keeps the sink from nobody
 	}
 	switch {
 	case len(ready.changes)+len(noted.changes) == 0:
@@ -140,8 +146,7 @@ func (s *Stage) await(ctx context.Context, l load) error {
 }
 
 // deliver hands l to the destination.
-func (s *Stage) deliver(ctx context.Context, b *bundle, l load) error {
-	began := time.Now()
+func (s *Stage) deliver(ctx context.Context, l load) error {
 	err := s.destination.Deliver(ctx, func(i int, refused error) { s.told(l.parts[i], l.changes[i], refused) }, l.changes...)
 	if err == nil && !l.isDone() {
 		err = errUntold
@@ -150,7 +155,6 @@ func (s *Stage) deliver(ctx context.Context, b *bundle, l load) error {
 		s.fail(l, "interrupted")
 		return fmt.Errorf("deliver %s: %w", l.what(), err)
 	}
-	s.queue.adapt(b, time.Since(began))
 	return nil
 }
 

@@ -56,11 +56,9 @@ type Destination interface {
 type StageOptions struct {
 	Queue       *ChangeQueue // made by NewChangeQueue
 	Destination Destination
-	// Workers is how many deliveries may be under way at the same time. As long
-	// as the sinks take no longer than 20 ms for what they get, and would take
-	// about 100 ms at most if all workers were busy, a delivery is of up to 16
-	// changes or 64 KiB, whatever comes first; else of fewer, and of a single one
-	// at the least.
+	// Workers is how many deliveries may be under way at the same time, those
+	// included whose changes wait for the ledger. A destination that is Paced says
+	// how many it wants, and how large; any other gets one change by each worker.
 	Workers int
 	// Registerer receives the stage's metrics. Required.
 	Registerer prometheus.Registerer
@@ -94,8 +92,12 @@ func NewStage(o StageOptions) (*Stage, error) {
 	if err != nil {
 		return nil, err
 	}
+	queue := newBundles(o.Queue, o.Workers)
+	if to, ok := o.Destination.(Paced); ok {
+		to.Pace(queue.pace)
+	}
 	return &Stage{
-		queue:       newBundles(o.Queue, o.Workers),
+		queue:       queue,
 		destination: o.Destination,
 		refusals:    r,
 		workers:     o.Workers,

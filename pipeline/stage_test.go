@@ -112,7 +112,7 @@ func (s *Stage) bundleOf(changes ...*Change) *bundle {
 	for _, c := range changes {
 		s.queue.ChangeQueue.AddWithOpts(priorityqueue.AddOpts{Priority: new(7)}, c)
 	}
-	s.queue.most.Store(int32(len(changes)))
+	s.queue.batch.Store(int64(len(changes)))
 	b, _ := s.queue.Get()
 	return b
 }
