@@ -85,16 +85,12 @@ func (q *bundles) finish(p *bundled) {
 	q.ChangeQueue.Done(p.change)
 }
 
-// refuse lets a change that the sink refused wait in its lane for another try. One
-// that is newer and waits there already has precedence.
-func (q *bundles) refuse(p *bundled) {
+// bringBack lets a change wait in its lane for another try: after a while that
+// doubles with each, or after the one given. One that is newer and waits there
+// already has precedence.
+func (q *bundles) bringBack(p *bundled, after time.Duration) {
 	p.done = true
-	p.change.Refusals++
-	o := priorityqueue.AddOpts{Priority: &p.priority}
-	var asked bool
-	o.After, asked = RetryDelay(p.refused)
-	o.RateLimited = !asked
-	q.ChangeQueue.AddWithOpts(o, p.change)
+	q.ChangeQueue.AddWithOpts(priorityqueue.AddOpts{Priority: &p.priority, After: after, RateLimited: after <= 0}, p.change)
 	q.ChangeQueue.Done(p.change)
 }
 

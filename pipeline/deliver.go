@@ -29,7 +29,7 @@ func (s *Stage) reconcile(ctx context.Context, b *bundle) (reconcile.Result, err
 		return s.deliver(ctx, ready)
 	}
 	later := func() error {
-		if err := s.await(ctx, noted); err != nil {
+		if safe, err := s.await(ctx, noted); !safe {
 			return err
 		}
 		return s.deliver(ctx, noted)
@@ -132,17 +132,36 @@ func (l *load) add(p *bundled, c *Change) {
 	l.parts, l.changes = append(l.parts, p), append(l.changes, c)
 }
 
-// await waits until l may be handed over.
-func (s *Stage) await(ctx context.Context, l load) error {
+// A note is stored within milliseconds. Where one is not after notePatience, its
+// change goes back to its lane for noteAgain: else a few clusters of which the store
+// takes nothing would have all workers.
+const (
+	notePatience = 5 * time.Second
+	noteAgain    = time.Second
+)
+
+// await waits until l may be handed over. If it may not, it brings l back, or fails
+// when ctx ends.
+func (s *Stage) await(ctx context.Context, l load) (safe bool, err error) {
+	patience := time.NewTimer(notePatience)
+	defer patience.Stop()
 	for _, safe := range l.safe {
 		select {
 		case <-safe:
+			continue
+		case <-patience.C:
 		case <-ctx.Done():
-			s.fail(l, "ledger")
-			return fmt.Errorf("note %s before its delivery: %w", l.what(), context.Cause(ctx))
+			err = fmt.Errorf("note %s before its delivery: %w", l.what(), context.Cause(ctx))
 		}
+		s.fail(l, "ledger")
+		for _, p := range l.parts {
+			if err == nil && !p.done { // else the worker's caller does it
+				s.queue.bringBack(p, noteAgain)
+			}
+		}
+		return false, err
 	}
-	return nil
+	return true, nil
 }
 
 // deliver hands l to the destination.
@@ -220,7 +239,9 @@ func (s *Stage) refused(p *bundled) {
 	if s.refusals.refuse(c.Key, p.refused, time.Now()) {
 		s.log.Error(p.refused, "Sink refuses changes of a cluster; they are tried again", "cluster", c.Key.Cluster, "key", c.Key.String())
 	}
-	s.queue.refuse(p)
+	c.Refusals++
+	after, _ := RetryDelay(p.refused)
+	s.queue.bringBack(p, after)
 }
 
 // fail counts what of l did not get through.
