@@ -24,12 +24,18 @@ type load struct {
 // told of it. What the ledger has yet to note delays none of the others.
 func (s *Stage) reconcile(ctx context.Context, b *bundle) (reconcile.Result, error) {
 	ready, noted := s.begin(b)
-	now := func() error { return s.deliver(ctx, b, ready) }
+	now := func() error {
+		defer s.queue.leave(b)
+		return s.deliver(ctx, ready)
+	}
 	later := func() error {
-		if err := s.await(ctx, noted); err != nil {
+		if safe, err := s.await(ctx, noted); !safe {
 			return err
 		}
-		return s.deliver(ctx, b, noted)
+		return s.deliver(ctx, noted)
+	}
+	if len(ready.changes) == 0 {
+		s.queue.leave(b) // what waits for the ledger keeps the sink from nobody
 	}
 	switch {
 	case len(ready.changes)+len(noted.changes) == 0:
@@ -126,22 +132,40 @@ func (l *load) add(p *bundled, c *Change) {
 	l.parts, l.changes = append(l.parts, p), append(l.changes, c)
 }
 
-// await waits until l may be handed over.
-func (s *Stage) await(ctx context.Context, l load) error {
+// A note is stored within milliseconds. Where one is not after notePatience, its
+// change goes back to its lane for noteAgain: else a few clusters of which the store
+// takes nothing would have all workers.
+const (
+	notePatience = 5 * time.Second
+	noteAgain    = time.Second
+)
+
+// await waits until l may be handed over. If it may not, it brings l back, or fails
+// when ctx ends.
+func (s *Stage) await(ctx context.Context, l load) (safe bool, err error) {
+	patience := time.NewTimer(notePatience)
+	defer patience.Stop()
 	for _, safe := range l.safe {
 		select {
 		case <-safe:
+			continue
+		case <-patience.C:
 		case <-ctx.Done():
-			s.fail(l, "ledger")
-			return fmt.Errorf("note %s before its delivery: %w", l.what(), context.Cause(ctx))
+			err = fmt.Errorf("note %s before its delivery: %w", l.what(), context.Cause(ctx))
 		}
+		s.fail(l, "ledger")
+		for _, p := range l.parts {
+			if err == nil && !p.done { // else the worker's caller does it
+				s.queue.bringBack(p, noteAgain)
+			}
+		}
+		return false, err
 	}
-	return nil
+	return true, nil
 }
 
 // deliver hands l to the destination.
-func (s *Stage) deliver(ctx context.Context, b *bundle, l load) error {
-	began := time.Now()
+func (s *Stage) deliver(ctx context.Context, l load) error {
 	err := s.destination.Deliver(ctx, func(i int, refused error) { s.told(l.parts[i], l.changes[i], refused) }, l.changes...)
 	if err == nil && !l.isDone() {
 		err = errUntold
@@ -150,7 +174,6 @@ func (s *Stage) deliver(ctx context.Context, b *bundle, l load) error {
 		s.fail(l, "interrupted")
 		return fmt.Errorf("deliver %s: %w", l.what(), err)
 	}
-	s.queue.adapt(b, time.Since(began))
 	return nil
 }
 
@@ -216,7 +239,9 @@ func (s *Stage) refused(p *bundled) {
 	if s.refusals.refuse(c.Key, p.refused, time.Now()) {
 		s.log.Error(p.refused, "Sink refuses changes of a cluster; they are tried again", "cluster", c.Key.Cluster, "key", c.Key.String())
 	}
-	s.queue.refuse(p)
+	c.Refusals++
+	after, _ := RetryDelay(p.refused)
+	s.queue.bringBack(p, after)
 }
 
 // fail counts what of l did not get through.

@@ -16,8 +16,8 @@ import (
 // newest change of a key replaces an older one that still waits.
 type ChangeQueue = Queue[*Change, Key]
 
-// NewChangeQueue returns a ChangeQueue. Of the options, Cluster, Identity and
-// Size are set here, and DropOnShutDown: who wants a drain calls Stop before the
+// NewChangeQueue returns a ChangeQueue. Of the options, Cluster, Identity,
+// Size and Newer are set here, and DropOnShutDown: who wants a drain calls Stop before the
 // stage's manager ends, and after a lost lease nothing more is begun. So is the
 // RateLimiter, which says when what a sink refused is tried again: from 250 ms on,
 // doubling up to a minute, with full jitter.
@@ -25,6 +25,7 @@ func NewChangeQueue(o QueueOptions[*Change, Key]) *ChangeQueue {
 	o.Cluster = func(c *Change) string { return c.Key.Cluster }
 	o.Identity = func(c *Change) Key { return c.Key }
 	o.Size = (*Change).Size
+	o.Newer = func(a, b *Change) bool { return a.Sequence > b.Sequence }
 	o.DropOnShutDown = true
 	o.RateLimiter = newRefusals()
 	return NewQueue(o)
@@ -56,11 +57,9 @@ type Destination interface {
 type StageOptions struct {
 	Queue       *ChangeQueue // made by NewChangeQueue
 	Destination Destination
-	// Workers is how many deliveries may be under way at the same time. As long
-	// as the sinks take no longer than 20 ms for what they get, and would take
-	// about 100 ms at most if all workers were busy, a delivery is of up to 16
-	// changes or 64 KiB, whatever comes first; else of fewer, and of a single one
-	// at the least.
+	// Workers is how many deliveries may be under way at the same time, those
+	// included whose changes wait for the ledger. A destination that is Paced says
+	// how many it wants, and how large; any other gets one change by each worker.
 	Workers int
 	// Registerer receives the stage's metrics. Required.
 	Registerer prometheus.Registerer
@@ -94,8 +93,12 @@ func NewStage(o StageOptions) (*Stage, error) {
 	if err != nil {
 		return nil, err
 	}
+	queue := newBundles(o.Queue, o.Workers)
+	if to, ok := o.Destination.(Paced); ok {
+		to.Pace(queue.pace)
+	}
 	return &Stage{
-		queue:       newBundles(o.Queue, o.Workers),
+		queue:       queue,
 		destination: o.Destination,
 		refusals:    r,
 		workers:     o.Workers,

@@ -112,7 +112,7 @@ func (s *Stage) bundleOf(changes ...*Change) *bundle {
 	for _, c := range changes {
 		s.queue.ChangeQueue.AddWithOpts(priorityqueue.AddOpts{Priority: new(7)}, c)
 	}
-	s.queue.most.Store(int32(len(changes)))
+	s.queue.batch.Store(int64(len(changes)))
 	b, _ := s.queue.Get()
 	return b
 }
@@ -192,6 +192,32 @@ func TestStageWaitsForTheLedger(t *testing.T) {
 			t.Error(err)
 		}
 		r.happened(t, "begin u1", "begin u3", "updated u1", "updated u3", "ack u1", "ack u3")
+	})
+}
+
+// One that the ledger cannot note does not keep a worker for ever.
+func TestStageGivesBackWhatTheLedgerDoesNotNote(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := &recorder{ghosts: []types.UID{"g"}, safe: map[types.UID]chan struct{}{"u1": make(chan struct{}), "u2": make(chan struct{})}}
+		s := newTestStage(t, r)
+		close(r.safe["u2"])
+		if err := s.work(t.Context(), s.bundleOf(testChange(r, "u1"), testChange(r, "u2"))); err != nil {
+			t.Fatal(err)
+		}
+		r.happened(t, "begin u1", "begin u2")
+		if l := s.queue.Lanes()[0]; l.Delayed != 2 || l.InWork != 0 || s.Refused() != nil {
+			t.Errorf("lane %+v, refused %+v; want two that are delayed", l, s.Refused())
+		}
+		if got := testutil.ToFloat64(s.metrics.failed.WithLabelValues("a", "ledger")); got != 2 {
+			t.Errorf("%v failures counted, want 2", got)
+		}
+		close(r.safe["u1"])
+		time.Sleep(2 * noteAgain)
+		b, _ := s.queue.Get()
+		if err := s.work(t.Context(), b); err != nil {
+			t.Fatal(err)
+		}
+		r.happened(t, "begin u1", "begin u2", "deleted g tombstone", "updated u1", "deleted g tombstone", "updated u2", "ack g", "ack u1", "ack g", "ack u2")
 	})
 }
 

@@ -28,21 +28,21 @@ type Batcher struct {
 	ended   chan struct{} // closed when Run has ended
 	free    sync.Pool     // of *request
 
-	// Of Run alone:
-	backoff *backoff.ExponentialBackOff // of the destination
-	batch   []*item                     // the one under way; kept for its memory
-	changes []*pipeline.Change          // likewise
-	settled []*request                  // likewise
-	refused refused                     // in this round
-	reason  error                       // why this round failed
+	deadLetter sync.Mutex // held while the function of that name runs
 
 	mu      sync.Mutex
 	started bool
 	stopped bool
-	pending []*item   // in the order given, changes of one key included
-	gate    time.Time // no write before then
+	pending []*item                     // in the order given, changes of one key included
+	writing keySet                      // keys of the batches under way, if there may be several
+	gate    time.Time                   // no write before then
+	backoff *backoff.ExponentialBackOff // of the destination
 	health  health
+	window  *pipeline.Window
+	pace    func(pipeline.Pace) // nil: nobody wants to know
 }
+
+var _ pipeline.Paced = (*Batcher)(nil)
 
 // New returns a batcher for the sink. The name is the sink's in logs, metrics
 // and errors. Nothing is written before Run.
@@ -57,9 +57,33 @@ func New(name string, sink pipeline.Sink, opts Options) *Batcher {
 		ended:   make(chan struct{}),
 		backoff: retry.NewBackOff(opts.ReconnectMin, opts.ReconnectMax),
 		health:  health{healthy: true, since: time.Now()},
+		window:  pipeline.NewWindow(opts.MinBatch, opts.MaxBatch, opts.Concurrency),
 	}
 	b.free.New = func() any { return &request{told: make(chan struct{}, 1)} }
 	return b
+}
+
+// Pace has set told how many changes the sink is to be given at once, as its writes
+// show: see [pipeline.Window].
+func (b *Batcher) Pace(set func(pipeline.Pace)) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.pace = set
+	set(b.window.Pace(b.opts.MaxBytes))
+}
+
+// wrote tells the window of a write, and who asked what it wants now.
+func (b *Batcher) wrote(n int, took time.Duration, ok bool) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if ok {
+		b.window.Wrote(n, took)
+	} else {
+		b.window.Failed()
+	}
+	if b.pace != nil {
+		b.pace(b.window.Pace(b.opts.MaxBytes))
+	}
 }
 
 // Deliver blocks until the sink has durably accepted or refused each of the
@@ -92,10 +116,7 @@ func (b *Batcher) Deliver(ctx context.Context, tell func(i int, refused error), 
 		b.pending = append(b.pending, &r.items[i])
 	}
 	b.mu.Unlock()
-	select {
-	case b.wake <- struct{}{}:
-	default: // Run has yet to hear of an earlier one, and will find this one too
-	}
+	b.signal()
 
 	for {
 		var err error
@@ -147,9 +168,17 @@ func (b *Batcher) undelivered(err error) error {
 	return fmt.Errorf("deliver to sink %q: %w", b.name, err)
 }
 
+// signal has a writer look for something to do.
+func (b *Batcher) signal() {
+	select {
+	case b.wake <- struct{}{}:
+	default: // one has yet to hear of an earlier signal, and will find this too
+	}
+}
+
 // Run writes batches until ctx ends, then returns nil; what is pending is left
-// to the callers of Deliver, who get [ErrStopped]. A write under way is told
-// through its ctx, and waited for. Run fails only when called a second time.
+// to the callers of Deliver, who get [ErrStopped]. Writes under way are told
+// through their ctx, and waited for. Run fails only when called a second time.
 func (b *Batcher) Run(ctx context.Context) error {
 	b.mu.Lock()
 	if b.started {
@@ -160,25 +189,11 @@ func (b *Batcher) Run(ctx context.Context) error {
 	b.mu.Unlock()
 	defer b.end()
 
-	timer := time.NewTimer(0)
-	defer timer.Stop()
-	for ctx.Err() == nil {
-		batch, wait := b.next(time.Now())
-		if len(batch) > 0 {
-			b.round(ctx, batch)
-			continue
-		}
-		var due <-chan time.Time
-		if wait > 0 {
-			timer.Reset(wait)
-			due = timer.C
-		}
-		select {
-		case <-ctx.Done():
-		case <-b.wake:
-		case <-due:
-		}
+	var writers sync.WaitGroup
+	for range b.opts.Concurrency {
+		writers.Go(func() { (&writer{Batcher: b}).run(ctx) })
 	}
+	writers.Wait()
 	return nil
 }
 

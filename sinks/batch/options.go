@@ -11,8 +11,13 @@ import (
 
 // Options tunes a Batcher. The zero value is usable.
 type Options struct {
-	// MaxBatch is the most changes in one write. Zero means 1000.
-	MaxBatch int
+	// MinBatch is the smallest batch that is of use, MaxBatch the most changes in
+	// one write. Zero means 1 and 1000. Between them the writes say how many are
+	// gathered: see [pipeline.Window].
+	MinBatch, MaxBatch int
+	// Concurrency is how many writes may be under way at once, never two with the
+	// same key. Zero means 1. With more, Write is called by so many goroutines.
+	Concurrency int
 	// MaxBytes is the most bytes in one write, as [pipeline.Change.Size] counts
 	// them; one change always fits. Zero means 8 MiB.
 	MaxBytes int
@@ -37,6 +42,8 @@ type Options struct {
 
 func (o Options) withDefaults() Options {
 	o.MaxBatch = cmp.Or(max(o.MaxBatch, 0), 1000)
+	o.MinBatch = min(max(o.MinBatch, 1), o.MaxBatch)
+	o.Concurrency = max(o.Concurrency, 1)
 	o.MaxBytes = cmp.Or(max(o.MaxBytes, 0), 8<<20)
 	o.ReconnectMin = cmp.Or(max(o.ReconnectMin, 0), 250*time.Millisecond)
 	o.ReconnectMax = cmp.Or(max(o.ReconnectMax, 0), 30*time.Second)

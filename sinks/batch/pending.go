@@ -73,9 +73,18 @@ func (r *refused) add(k pipeline.Key, reason error) {
 	(*r)[k] = reason
 }
 
+// keySet is a set of keys.
+type keySet map[pipeline.Key]struct{}
+
+func (s keySet) has(k pipeline.Key) bool {
+	_, ok := s[k]
+	return ok
+}
+
 // next takes the next batch from what is pending. When there is none, wait is
-// how long until there may be one, 0 if that takes a new delivery.
-func (b *Batcher) next(now time.Time) (batch []*item, wait time.Duration) {
+// how long until there may be one, 0 if that takes a new delivery, or the end of
+// another write.
+func (b *writer) next(now time.Time) (batch []*item, wait time.Duration) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if len(b.pending) == 0 {
@@ -84,18 +93,39 @@ func (b *Batcher) next(now time.Time) (batch []*item, wait time.Duration) {
 	if wait := b.gate.Sub(now); wait > 0 {
 		return nil, wait
 	}
+	b.batch = b.batch[:0]
 	n, bytes := 0, 0
-	for _, it := range b.pending {
+	fits := func(it *item) bool {
 		bytes += it.change.Size()
-		if n > 0 && (n == b.opts.MaxBatch || bytes > b.opts.MaxBytes) {
+		return len(b.batch) == 0 || len(b.batch) < b.opts.MaxBatch && bytes <= b.opts.MaxBytes
+	}
+	for ; n < len(b.pending); n++ {
+		it := b.pending[n]
+		if b.writing.has(it.change.Key) || !fits(it) {
 			break
 		}
 		it.outcome = failed
-		n++
+		b.batch = append(b.batch, it)
 	}
-	b.batch = append(b.batch[:0], b.pending[:n]...)
 	b.pending = slices.Delete(b.pending, 0, n)
+	if b.opts.Concurrency > 1 {
+		b.beginLocked()
+	}
 	return b.batch, 0
+}
+
+// beginLocked has the other writers keep off the keys of the batch, and look for
+// what else there is.
+func (b *writer) beginLocked() {
+	if b.writing == nil {
+		b.writing = keySet{}
+	}
+	for _, it := range b.batch {
+		b.writing[it.change.Key] = struct{}{}
+	}
+	if len(b.pending) > 0 && len(b.batch) > 0 {
+		b.signal()
+	}
 }
 
 // withdraw takes back what has not been written of r. What is in a batch stays

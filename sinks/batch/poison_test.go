@@ -57,7 +57,7 @@ func startRoute(t *testing.T, sink pipeline.Sink, o Options, limit ratelimit.Lim
 	t.Helper()
 	ctrllog.SetLogger(logr.Discard())
 	r := &route{queue: pipeline.NewChangeQueue(pipeline.QueueOptions[*pipeline.Change, pipeline.Key]{
-		LaneCapacity: 1 << 20, LaneBytes: 1 << 40, Buckets: ratelimit.New(limit),
+		LaneCapacity: 8192, LaneBytes: 1 << 30, Buckets: ratelimit.New(limit),
 	})}
 	b, stop := start(t, sink, o)
 	var err error

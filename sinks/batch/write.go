@@ -12,27 +12,54 @@ import (
 
 var errNoReason = errors.New("the sink gave no reason")
 
+// writer writes one batch after the other. There are as many as the sink may have
+// writes under way.
+type writer struct {
+	*Batcher
+
+	batch   []*item            // the one under way; kept for its memory
+	changes []*pipeline.Change // likewise
+	settled []*request         // likewise
+	refused refused            // in this round
+	reason  error              // why this round failed
+}
+
+func (b *writer) run(ctx context.Context) {
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	for ctx.Err() == nil {
+		batch, wait := b.next(time.Now())
+		if len(batch) > 0 {
+			b.round(ctx, batch)
+			continue
+		}
+		var due <-chan time.Time
+		if wait > 0 {
+			timer.Reset(wait)
+			due = timer.C
+		}
+		select {
+		case <-ctx.Done():
+		case <-b.wake:
+		case <-due:
+		}
+	}
+}
+
 // round writes one batch and settles what became of it.
-func (b *Batcher) round(ctx context.Context, batch []*item) {
+func (b *writer) round(ctx context.Context, batch []*item) {
 	clear(b.refused)
 	b.reason = nil
 	err := b.write(ctx, batch)
-
-	var gate time.Time
-	if err == nil {
-		b.backoff.Reset()
-	} else {
-		b.reason = err
-		gate = time.Now().Add(delay(err, b.backoff.NextBackOff))
-	}
+	b.reason = err
 	// A write that we broke off ourselves says nothing about the sink.
-	b.settle(batch, gate, ctx.Err() == nil)
+	b.settle(batch, ctx.Err() == nil)
 }
 
 // write writes the items and notes on each what became of it. It returns an
 // error when the destination failed; what has to do with single changes only
 // is dealt with here.
-func (b *Batcher) write(ctx context.Context, items []*item) error {
+func (b *writer) write(ctx context.Context, items []*item) error {
 	items = b.withoutRefused(items)
 	if len(items) == 0 {
 		return nil
@@ -68,7 +95,7 @@ func (b *Batcher) write(ctx context.Context, items []*item) error {
 }
 
 // call hands the items' changes to the sink.
-func (b *Batcher) call(ctx context.Context, items []*item) error {
+func (b *writer) call(ctx context.Context, items []*item) error {
 	b.changes = b.changes[:0]
 	for _, it := range items {
 		it.attempts++
@@ -76,14 +103,19 @@ func (b *Batcher) call(ctx context.Context, items []*item) error {
 	}
 	start := time.Now()
 	err := b.sink.Write(ctx, b.changes)
-	b.metrics.seconds.Observe(time.Since(start).Seconds())
+	took := time.Since(start)
+	if ctx.Err() == nil {
+		_, partial := errors.AsType[*pipeline.BatchError](err)
+		b.wrote(len(items), took, err == nil || partial || pipeline.IsPermanent(err))
+	}
+	b.metrics.seconds.Observe(took.Seconds())
 	b.metrics.size.Observe(float64(len(items)))
 	clear(b.changes)
 	return err
 }
 
 // sort tells the accepted from the refused after a partial failure.
-func (b *Batcher) sort(items []*item, partial *pipeline.BatchError) {
+func (b *writer) sort(items []*item, partial *pipeline.BatchError) {
 	for i, it := range items {
 		reason, is := partial.Failed[i]
 		if is && reason == nil {
@@ -106,12 +138,15 @@ func (b *Batcher) sort(items []*item, partial *pipeline.BatchError) {
 }
 
 // giveUp deals with a change that the sink will never accept.
-func (b *Batcher) giveUp(it *item, reason error) {
+func (b *writer) giveUp(it *item, reason error) {
 	if b.opts.DeadLetter == nil {
 		b.refuse(it, reason)
 		return
 	}
-	if err := b.opts.DeadLetter(it.change, reason, int(it.change.Refusals)+it.attempts); err != nil {
+	b.deadLetter.Lock()
+	err := b.opts.DeadLetter(it.change, reason, int(it.change.Refusals)+it.attempts)
+	b.deadLetter.Unlock()
+	if err != nil {
 		b.refuse(it, fmt.Errorf("dead-letter %s, refused because of %w: %w", it.change.Key, reason, err))
 		return
 	}
@@ -119,14 +154,14 @@ func (b *Batcher) giveUp(it *item, reason error) {
 }
 
 // refuse gives one change back, and with it whatever follows of its key.
-func (b *Batcher) refuse(it *item, reason error) {
+func (b *writer) refuse(it *item, reason error) {
 	it.outcome, it.refused = refusedByItself, reason
 	b.refused.add(it.change.Key, reason)
 }
 
 // withoutRefused refuses what follows a change that an earlier part of the batch
 // has refused, and returns the rest.
-func (b *Batcher) withoutRefused(items []*item) []*item {
+func (b *writer) withoutRefused(items []*item) []*item {
 	if len(b.refused) == 0 {
 		return items
 	}
@@ -142,9 +177,14 @@ func (b *Batcher) withoutRefused(items []*item) []*item {
 // settle tells the callers what became of their changes, puts what failed with the
 // destination back in front, and takes note of the sink's health if the round tells
 // of it.
-func (b *Batcher) settle(batch []*item, gate time.Time, telling bool) {
+func (b *writer) settle(batch []*item, telling bool) {
 	var count [outcomes]int
 	b.mu.Lock()
+	if len(b.writing) > 0 {
+		for _, it := range batch {
+			delete(b.writing, it.change.Key)
+		}
+	}
 	back := batch[:0]
 	for _, it := range batch {
 		count[it.outcome]++
@@ -168,12 +208,21 @@ func (b *Batcher) settle(batch []*item, gate time.Time, telling bool) {
 			return behind
 		})
 	}
-	b.gate = gate
+	if b.reason == nil {
+		b.backoff.Reset()
+		b.gate = time.Time{}
+	} else {
+		b.gate = time.Now().Add(delay(b.reason, b.backoff.NextBackOff))
+	}
 	var turn turn
 	if telling {
 		turn = b.health.note(time.Now(), b.reason)
 	}
+	more := len(b.pending) > 0
 	b.mu.Unlock()
+	if more && b.opts.Concurrency > 1 {
+		b.signal() // it may have waited for the keys of this batch
+	}
 
 	clear(batch)
 	b.metrics.accepted.Add(float64(count[accepted]))
@@ -193,7 +242,7 @@ func (b *Batcher) settle(batch []*item, gate time.Time, telling bool) {
 }
 
 // settleLocked notes that its caller is to be told of an item.
-func (b *Batcher) settleLocked(it *item) {
+func (b *writer) settleLocked(it *item) {
 	r := it.request
 	it.state = settled
 	r.left--

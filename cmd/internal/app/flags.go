@@ -71,9 +71,9 @@ func (c *Config) addSinksFlags(f *pflag.FlagSet) {
 	f.StringVar(&c.DeadLetter, "dead-letter", "", "file for changes that a sink refuses for good: JSON lines with reason, time and attempts, reopened on SIGHUP.\n"+
 		"Such a change then counts as accepted; see fairlead dead-letter.\n"+
 		"(default: none; a refused change is tried again like any other, and holds the resume point)")
-	f.IntVar(&c.Workers, "workers", 64, "deliveries to the sinks that may be under way at once. One is of up to 16 changes, or 64 KiB,\n"+
-		"while sinks take less than 20 ms for it, else of as few as one: so one fsync serves up to 1,000 changes, and a slow sink\n"+
-		"has little under way when a change of a quiet cluster comes")
+	f.IntVar(&c.Workers, "workers", 64, "deliveries to the sinks that may be under way at once at most, those included that wait for the ledger.\n"+
+		"How many there are, and how large, follows from how long sinks take: up to 1,000 changes for one that takes the same for any\n"+
+		"number, one for one that takes its time for each, so that it has little under way when a change of a quiet cluster comes")
 	f.DurationVar(&c.DrainTimeout, "drain-timeout", 20*time.Second, "how long SIGTERM lets waiting changes reach the sinks.\n"+
 		"Less than the 30 s that a Pod has to end")
 }
