@@ -18,7 +18,7 @@ const shortChanges = 700
 
 // short are the options of a short run: one fault of each kind.
 func short(seed uint64) *options {
-	return &options{seed: seed, members: 2, hostile: true, changes: shortChanges, faults: len(kinds), duration: 20 * time.Second}
+	return &options{seed: seed, members: 2, sinks: 1, hostile: true, changes: shortChanges, faults: len(kinds), duration: 20 * time.Second}
 }
 
 // storm runs chaos, and returns the result that it printed.
@@ -91,9 +91,9 @@ func TestErrorBeforeTheCheck(t *testing.T) {
 
 func TestErrorBesideTheNumbers(t *testing.T) {
 	var whole, wrong result
-	whole.add(&findings{})
-	wrong.add(&findings{})
-	wrong.Missing = 1
+	outlets := newOutlets("", 1)
+	whole.finish(outlets, []*findings{{}})
+	wrong.finish(outlets, []*findings{{ByID: found{OutOfOrder: []string{"x"}}}})
 	for _, r := range []*result{&whole, &wrong} {
 		r.fail(errors.New("x"))
 	}

@@ -149,7 +149,7 @@ func TestCheck(t *testing.T) {
 			if test.held != "" {
 				held[object(test.held[:1])] = test.held[1:]
 			}
-			f, err := check(path, runs, refused, held)
+			f, err := check(evidence{path: path, runs: runs, refused: refused, held: held})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -166,7 +166,7 @@ func TestCheckOfWhatIsNoEvent(t *testing.T) {
 	if err := os.WriteFile(path, []byte(event("A1")+"{}\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := check(path, []*run{{}}, nil, nil); err == nil || !strings.Contains(err.Error(), "at byte") {
+	if _, err := check(evidence{path: path, runs: []*run{{}}}); err == nil || !strings.Contains(err.Error(), "at byte") {
 		t.Errorf("error %v, want one that says where", err)
 	}
 }

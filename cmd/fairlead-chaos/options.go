@@ -16,6 +16,7 @@ type options struct {
 	faults    int           // that begin during the writes
 	duration  time.Duration // that the writes are spread over
 	members   int
+	sinks     int
 	hostile   bool // one more member, which lies
 	keepFiles bool
 }
@@ -60,8 +61,9 @@ func parseOptions(args []string, out io.Writer) (*options, error) {
 	f.IntVar(&o.faults, "faults", 40, fmt.Sprintf("faults that begin during the writes; with at least %d there is one of each kind", len(kinds)))
 	f.DurationVar(&o.duration, "duration", 2*time.Minute, "what the writes are spread over; what a fault holds up comes on top")
 	f.IntVar(&o.members, "members", 2, "clusters in the fleet")
+	f.IntVar(&o.sinks, "sinks", 1, "sinks, each with faults of its own; with several, restarts also take some out or put them back, and change what is selected")
 	f.BoolVar(&o.hostile, "hostile", true, "one more member, which does what it can to harm the others")
-	f.BoolVar(&o.keepFiles, "keep-files", false, "keep the sink's file, the ledgers and the logs; after a failure they are kept anyway")
+	f.BoolVar(&o.keepFiles, "keep-files", false, "keep the sinks' files, the ledgers and the logs; after a failure they are kept anyway")
 	if err := f.Parse(args); err != nil {
 		if errors.Is(err, pflag.ErrHelp) {
 			if _, err := fmt.Fprint(out, intro, f.FlagUsages()); err != nil {
@@ -81,6 +83,9 @@ func (o *options) check() error {
 	var errs []error
 	if o.members < 1 {
 		errs = append(errs, fmt.Errorf("--members: %d is less than 1", o.members))
+	}
+	if o.sinks < 1 {
+		errs = append(errs, fmt.Errorf("--sinks: %d is less than 1", o.sinks))
 	}
 	if o.faults < 0 {
 		errs = append(errs, fmt.Errorf("--faults: %d is negative", o.faults))
