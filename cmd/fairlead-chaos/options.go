@@ -22,11 +22,21 @@ type options struct {
 }
 
 const intro = `Breaks everything around Fairlead, and Fairlead itself, while objects change in real
-API servers. At the end the sink's file is replayed and compared with what the API
+API servers. At the end each sink's file is replayed and compared with what the API
 servers hold. The last line is JSON; the exit code is 1 unless nothing is missing, no
 ghost is left (the sink has it, the server does not), and nothing came out of order:
 older than what came before it in the same run of Fairlead, or than what the ledger
-held as accepted when Fairlead was started again.
+held as accepted when Fairlead was started again. The same is asked of two more
+consumers, and all of it for each sink:
+
+  by_id                 one that drops for ever what has a source and an id that it
+                        had; out of order is what is new to it and older than what it
+                        has, because the newer will be dropped when it comes again
+  by_number             one that keeps of each name what has the highest term and
+                        sequence, and gets the events in any order; out of order are
+                        numbers that go back, or stand for two things
+
+Of the rest there are sums over all sinks:
 
   duplicates            events that the file holds more than once: after a kill, and
                         after a sink that took them and failed to say so
@@ -42,6 +52,7 @@ held as accepted when Fairlead was started again.
   refused               times that the sink refused a state for good; all such dead
                         letters are sent again before the end
   hostile_events        events of the member that lies, which count nowhere else
+  settings              restarts with other sinks, or another selection
   error                 why the run ended before the check, whose numbers mean nothing then
 
 Usage: fairlead-chaos [flags]
