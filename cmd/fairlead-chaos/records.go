@@ -66,9 +66,15 @@ func (r *records) owed(stored []ledger.Dump, refused []refusal) []owed {
 	}
 	resume := map[streamID]uint64{}
 	for _, d := range stored {
-		if at, err := strconv.ParseUint(d.Resume, 10, 64); err == nil {
-			resume[streamID{d.ID.Cluster, d.ID.Resource}] = at
+		at, err := strconv.ParseUint(d.Resume, 10, 64)
+		if err != nil {
+			at = 0
 		}
+		id := streamID{d.ID.Cluster, d.ID.Resource}
+		if other, ok := resume[id]; ok { // of what was selected before
+			at = min(at, other)
+		}
+		resume[id] = at
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
