@@ -47,7 +47,7 @@ func (o *outlet) flag() string { return sinkScheme + ":" + o.control.dir }
 
 // stored returns what of a ledger is about this sink.
 func (o *outlet) stored(all []ledger.Dump) []ledger.Dump {
-	return slices.DeleteFunc(slices.Clone(all), func(d ledger.Dump) bool { return routeOf(d) != "" && routeOf(d) != o.flag() })
+	return slices.DeleteFunc(slices.Clone(all), func(d ledger.Dump) bool { return d.ID.Route != o.flag() })
 }
 
 // shun makes it refuse all changes of a member until relent.
@@ -70,6 +70,3 @@ func (o *outlet) relent() error {
 	}
 	return o.control.setShunned("")
 }
-
-// routeOf returns whose cursor it is; empty: it is of all sinks.
-func routeOf(ledger.Dump) string { return "" }

@@ -49,7 +49,7 @@ func (p *program) resumable(stored []ledger.Dump, s setting) map[streamID]*resum
 
 // selectionOf returns what a cursor follows.
 func selectionOf(d ledger.Dump) selection {
-	return selection{d.ID.Namespace, d.ID.Labels}
+	return selection{d.Selection.Namespace, d.Selection.Labels}
 }
 
 // page is what is read of the status page.
