@@ -76,6 +76,7 @@ func check(ev evidence) (*findings, error) {
 	text := bufio.NewReaderSize(file, 1<<20)
 	offset, number := int64(0), 1
 	told := map[replay.Object]bool{}      // the sink, that it exists
+	gone := map[replay.Object]string{}    // the sink, at which version last
 	var accepted map[replay.Object]string // as the present run found it stored; "": its deletion
 	for {
 		// The line may belong to the next run, or to one after it that came to
@@ -103,13 +104,16 @@ func check(ev evidence) (*findings, error) {
 		}
 		name, version := e.Object, e.ResourceVersion
 		name.UID = ""
+		another := false // deletion than the one before, of what was selected again and not told of
 		if e.Deleted {
 			version = ""
+			another = ev.selective && gone[e.Object] != e.ResourceVersion
+			gone[e.Object] = e.ResourceVersion
 		} else {
 			told[e.Object] = true
 		}
 		asked := !e.Deleted && (runs[number-1].Asked[e.Cluster] || sent[refusal{name, version}])
-		if stored, ok := accepted[e.Object]; ok && stored == version && !asked {
+		if stored, ok := accepted[e.Object]; ok && stored == version && !asked && !another {
 			f.Replayed = append(f.Replayed, fmt.Sprintf("run %d: %s again: the ledger had it stored as accepted", number, e.ID))
 		}
 		e.Data = nil

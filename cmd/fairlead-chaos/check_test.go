@@ -211,10 +211,11 @@ func TestWholeEvents(t *testing.T) {
 // another.
 func TestCheckConsumers(t *testing.T) {
 	for _, test := range []struct {
-		name, told string // "|" begins another run
+		name, told string // "|" begins another run, "|-" one whose ledger knows nothing
 		held       string
 		selective  bool
 		aside      bool // the cluster
+		replayed   int
 		want       [3]zeros
 	}{
 		{name: "all is well", told: "A1@2 A3@4 | A3@6 -A4@8 B5@10", held: "B5"},
@@ -232,6 +233,13 @@ func TestCheckConsumers(t *testing.T) {
 			want: [3]zeros{{}, {Missing: 1}, {}},
 		},
 		{
+			name: "deleted when it was selected again, and nobody was told of that", selective: true,
+			told: "A1@2 -A2@4 |- -A5@6",
+		},
+		{
+			name: "the same deletion again", selective: true, told: "A1@2 -A2@4 |- -A2@6", replayed: 1,
+		},
+		{
 			name: "selected again in the same run", told: "A1@2 -A9@4 A1@6", held: "A1", selective: true,
 			want: [3]zeros{{OutOfOrder: 1}, {Missing: 1}, {}},
 		},
@@ -242,6 +250,10 @@ func TestCheckConsumers(t *testing.T) {
 			var text strings.Builder
 			runs := []*run{{}}
 			for word := range strings.FieldsSeq(test.told) {
+				if word == "|-" {
+					runs = append(runs, &run{Offset: int64(text.Len())})
+					continue
+				}
 				if word == "|" {
 					known := stored(ledger.DumpedObject{Held: []string{"A", "B"}})
 					runs = append(runs, &run{Offset: int64(text.Len()), Stored: known})
@@ -268,7 +280,7 @@ func TestCheckConsumers(t *testing.T) {
 				for i, of := range []*found{&f.found, &f.ByID, &f.ByNumber} {
 					got[i] = zeros{len(of.Missing), len(of.Ghosts), len(of.OutOfOrder)}
 				}
-				if diff := cmp.Diff(test.want, got); diff != "" {
+				if diff := cmp.Diff(test.want, got); diff != "" || len(f.Replayed) != test.replayed {
 					t.Fatalf("seed %d: %s\n%s", ev.seed, diff, strings.Join(f.problems(), "\n"))
 				}
 			}
