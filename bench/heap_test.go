@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"runtime/metrics"
+	"slices"
 	"strconv"
 	"testing"
 	"time"
@@ -92,16 +93,16 @@ func heapOfLedger(b *testing.B, objects int) {
 		if err != nil {
 			b.Fatal(err)
 		}
-		cursor, _ := l.Claim(ledger.StreamID{Cluster: "bench", Resource: "configmaps"}, "")
+		cursor, _ := l.Claim(ledger.Claiming{ID: ledger.StreamID{Cluster: "bench", Resource: "configmaps"}})
 		cursor.BeginSnapshot()
 		for i := range objects {
 			name := ledger.Name{Namespace: fmt.Sprintf("ns-%02d", i%20), Name: fmt.Sprintf("object-%07d", i)}
 			version := ledger.Version{UID: fmt.Sprintf("%08x-0000-4000-8000-%012x", i*2654435761%(1<<32), i), ResourceVersion: strconv.Itoa(i + 1)}
-			sequence, _ := cursor.Observe(name, version, false, true)
+			sequence := cursor.Observe(name, version, false, true, nil).Sequence
 			cursor.Begin(sequence, name, version, false)
 			cursor.Ack(sequence, name, version, false)
 		}
-		cursor.EndSnapshot(strconv.Itoa(objects + 1))
+		_ = slices.Collect(cursor.EndSnapshot(strconv.Itoa(objects + 1)))
 		cursor.Seen(strconv.Itoa(objects + 1))
 		held += heldHeap() - before
 		runtime.KeepAlive(l)

@@ -18,6 +18,7 @@ import (
 	"github.com/fairlead-dev/fairlead/internal/ledger/bolt"
 	"github.com/fairlead-dev/fairlead/internal/member"
 	"github.com/fairlead-dev/fairlead/pipeline"
+	"github.com/fairlead-dev/fairlead/ratelimit"
 	"github.com/fairlead-dev/fairlead/sinks/batch"
 	"github.com/fairlead-dev/fairlead/sources"
 	"github.com/fairlead-dev/fairlead/sources/connection"
@@ -26,7 +27,8 @@ import (
 )
 
 // program is Fairlead as `fairlead run` wires it, with its defaults, but without
-// limits on the rates of members: they are here to be measured.
+// limits on the rates of members unless it is given some: they are here to be
+// measured.
 type program struct {
 	*tally
 	queue   *pipeline.ChangeQueue
@@ -40,6 +42,7 @@ type programOptions struct {
 	members []*rest.Config
 	watches []string
 	sink    pipeline.Sink // nil: it drops everything
+	buckets *ratelimit.Buckets
 }
 
 // startProgram starts a program, which ends with end.
@@ -58,9 +61,9 @@ func startProgram(b testing.TB, o programOptions) *program {
 	l, err := ledger.Open(b.Context(), ledger.Options{Store: p.store})
 	must(err)
 	sink := batch.New("bench", &countingSink{o.sink, p.tally}, batch.Options{})
-	p.queue = pipeline.NewChangeQueue(pipeline.QueueOptions[*pipeline.Change, pipeline.Key]{Name: "bench"})
+	p.queue = pipeline.NewChangeQueue(pipeline.QueueOptions[*pipeline.Change, pipeline.Key]{Name: "bench", Buckets: o.buckets})
 	stage, err := pipeline.NewStage(pipeline.StageOptions{
-		Queue: p.queue, Destinations: []pipeline.Destination{sink}, Workers: 64,
+		Queue: p.queue, Destination: sink, Workers: 64,
 		Registerer: prometheus.NewRegistry(), Log: logr.Discard(),
 	})
 	must(err)
@@ -76,7 +79,7 @@ func startProgram(b testing.TB, o programOptions) *program {
 			Connection:             connection.Config{QPS: 1000, Burst: 1000},
 			MaxConcurrentSnapshots: 8,
 		},
-		Specs: specs, Queue: p.queue, Ledger: l, Log: logr.Discard(),
+		Specs: specs, Routes: []sources.Route{{Name: "bench", Queue: p.queue}}, Ledger: l, Log: logr.Discard(),
 	})
 	for i, config := range o.members {
 		p.sources.Set(fleet.Member{Name: "member-" + strconv.Itoa(i), REST: config})

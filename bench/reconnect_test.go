@@ -3,6 +3,7 @@ package bench
 import (
 	"container/heap"
 	"fmt"
+	"math/rand/v2"
 	"testing"
 	"time"
 
@@ -31,16 +32,24 @@ func (r *redials) Pop() any {
 	return last
 }
 
-// reconnect cuts members off for a while, in simulated time, and returns how
-// many dialed in the worst second after the first, and how many were not back
-// when the longest delay and a tenth had passed since the cut was over. It uses
-// the delays and the pace of package connection, whose TestHerd shows the same
-// of whole connections.
-func reconnect(members int, cut time.Duration, pace *connection.Pace) (worst, late int) {
+// outage is what a cut has led to.
+type outage struct {
+	worst int           // members that dialed in the worst second after the first
+	late  int           // members that were not back when the longest delay and a tenth had passed since the cut was over
+	last  time.Duration // from the end of the cut until the last one was back
+}
+
+// reconnect cuts members off for a while, in simulated time. It uses the delays
+// and the pace of package connection, whose TestHerd shows the same of whole
+// connections. asks tells whether members are asked, between probes, whether they
+// answer: a probe follows at once, so that both are one dial of a member.
+func reconnect(members int, cut time.Duration, pace *connection.Pace, asks bool) (o outage) {
 	const longest = connection.DefaultReconnectMax
 	start := time.Now()
 	pace.Join(members)
 	delays := make([]*backoff.ExponentialBackOff, members)
+	probeAt := make([]time.Duration, members)
+	silent := make([]bool, members) // a reachability probe has found nobody
 	var next redials
 	for i := range members {
 		delays[i] = retry.NewBackOff(connection.DefaultReconnectMin, longest)
@@ -60,44 +69,77 @@ func reconnect(members int, cut time.Duration, pace *connection.Pace) (worst, la
 		}
 		seconds[r.at/time.Second]++
 		if r.at < cut || r.at == 0 {
-			r.at += delays[r.member].NextBackOff()
+			if probeAt[r.member] <= r.at {
+				probeAt[r.member] = r.at + delays[r.member].NextBackOff()
+			} else {
+				silent[r.member] = true
+			}
+			if every := connection.DefaultReachInterval; asks {
+				asked := r.at + every + rand.N(every/10)
+				if r.at = min(asked, probeAt[r.member]); silent[r.member] {
+					r.at = asked
+				}
+			} else {
+				r.at = probeAt[r.member]
+			}
 			r.paced = false
 			heap.Push(&next, r)
 			continue
 		}
+		o.last = max(o.last, r.at-cut)
 		if r.at > cut+longest+longest/10 {
-			late++
+			o.late++
 		}
 	}
 	for second, dials := range seconds {
 		if second > 0 {
-			worst = max(worst, dials)
+			o.worst = max(o.worst, dials)
 		}
 	}
-	return worst, late
+	return o
 }
 
 // BenchmarkReconnect tells which share of 1,000 members, all cut off at once,
-// dials in the worst second after the first, and which share is not back within
-// --reconnect-max and a tenth.
+// dials in the worst second after the first, which share is not back within
+// --reconnect-max and a tenth, and how long it takes until the last one is.
 func BenchmarkReconnect(b *testing.B) {
 	const members = 1000
 	for _, cut := range []time.Duration{3 * time.Second, 5 * time.Minute} {
 		for _, impl := range []struct {
 			name string
 			pace func() *connection.Pace
+			asks bool
 		}{
-			{"fairlead", func() *connection.Pace { return connection.NewPace(0) }},
-			{"backoff", func() *connection.Pace { return nil }},
+			{"fairlead", func() *connection.Pace { return connection.NewPace(0) }, true},
+			{"backoff", func() *connection.Pace { return nil }, false},
 		} {
 			b.Run(fmt.Sprintf("cut=%v/impl=%s", cut, impl.name), func(b *testing.B) {
-				worst, late := 0, 0
+				var o outage
 				for b.Loop() {
-					w, l := reconnect(members, cut, impl.pace())
-					worst, late = max(worst, w), max(late, l)
+					now := reconnect(members, cut, impl.pace(), impl.asks)
+					o.worst, o.late, o.last = max(o.worst, now.worst), max(o.late, now.late), max(o.last, now.last)
 				}
-				b.ReportMetric(float64(worst)/members, "worst-share")
-				b.ReportMetric(float64(late)/members, "late-share")
+				b.ReportMetric(float64(o.worst)/members, "worst-share")
+				b.ReportMetric(float64(o.late)/members, "late-share")
+				b.ReportMetric(float64(o.last), "last-ns")
+			})
+		}
+	}
+}
+
+// BenchmarkOutage tells how long after a cut one member is back, at worst.
+func BenchmarkOutage(b *testing.B) {
+	for _, cut := range []time.Duration{20 * time.Second, 2 * time.Minute, 10 * time.Minute} {
+		for _, impl := range []struct {
+			name string
+			asks bool
+		}{{"fairlead", true}, {"backoff", false}} {
+			b.Run(fmt.Sprintf("cut=%v/impl=%s", cut, impl.name), func(b *testing.B) {
+				var last time.Duration
+				for b.Loop() {
+					last = max(last, reconnect(1, cut, connection.NewPace(0), impl.asks).last)
+				}
+				b.ReportMetric(float64(last), "worst-ns")
 			})
 		}
 	}

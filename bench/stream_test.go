@@ -97,7 +97,7 @@ func startStream(b *testing.B, config *rest.Config, spec string) follower {
 		b.Fatal(err)
 	}
 	f := &streamFollower{tally: newTally()}
-	f.stream = stream.New(stream.Options{Cluster: "bench", Spec: parsed, Connection: conn, Offerer: f, Ledger: l, Buffers: new(stream.Buffers)})
+	f.stream = stream.New(stream.Options{Cluster: "bench", Spec: parsed, Connection: conn, Routes: []stream.Route{{Name: "bench", Queue: f}}, Ledger: l, Buffers: new(stream.Buffers)})
 	disconnect := background(b, func(ctx context.Context) { _ = conn.Run(ctx) })
 	stop := background(b, func(ctx context.Context) { _ = f.stream.Run(ctx) })
 	f.stop = func() { stop(); disconnect() }
@@ -105,8 +105,14 @@ func startStream(b *testing.B, config *rest.Config, spec string) follower {
 }
 
 // Offer takes what is offered, as a queue with a sink that is quick would.
+func (f *streamFollower) TryOffer(c *pipeline.Change, priority int) error {
+	return f.Offer(context.Background(), c, priority)
+}
+
+func (f *streamFollower) WaitRoom(context.Context, string) error { return nil }
+
 func (f *streamFollower) Offer(_ context.Context, c *pipeline.Change, _ int) error {
-	if _, safe := c.Origin.Tracker.Begin(c); safe != nil {
+	if _, safe, _ := c.Origin.Tracker.Begin(c); safe != nil {
 		<-safe
 	}
 	c.Origin.Tracker.Ack(c)

@@ -1,6 +1,8 @@
 package pipeline
 
 import (
+	"cmp"
+	"math"
 	"sync/atomic"
 	"time"
 
@@ -8,40 +10,20 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/controller/priorityqueue"
 )
 
-// The bounds of a bundle. With the default of 64 workers and sinks that are
-// quick, the most changes are as many as a sink is given at once by default.
-const (
-	bundleMost  = 16       // changes
-	bundleBytes = 64 << 10 // of their sizes, unless the last one brings more
-)
-
-// A change that comes when all workers are busy waits about as long as the sinks
-// take for what is under way: where each change takes its time, a bundle is one
-// change. Bundles become larger only as long as both of these hold.
-const (
-	// bundleTime is how long sinks may take for what a worker gives them.
-	bundleTime = 20 * time.Millisecond
-	// busyTime is how long they may be expected to take for it once all workers
-	// are busy, as when a flood begins: a sink that takes 5 ms for the only
-	// change under way is quick, but not with a thousand of them.
-	busyTime = 5 * bundleTime
-)
-
 // bundle is what one worker takes from the queue at once: changes that were
 // ready at that moment, of whichever clusters had their turn. Nothing in it
-// waits for another: each change is done as soon as the sinks have it.
+// waits for another: each change is done as soon as the sink has told of it.
 type bundle struct {
-	parts    []bundled
-	underWay int // changes in the hands of all workers when these were taken
+	parts  []bundled
+	inside bool // of the gate
 }
 
 // bundled is one change of a bundle.
 type bundled struct {
 	change   *Change
 	priority int
-	ghosts   int          // deletions that precede it
-	lacking  atomic.Int32 // destinations that have not accepted it
-	done     bool         // with the queue; not asked before all destinations have returned
+	refused  error // why it comes back: it or a ghost's deletion before it was refused
+	done     bool  // with the queue; not asked before the destination has returned
 }
 
 // undone returns the changes that did not get through, with their priorities.
@@ -54,54 +36,80 @@ func (b *bundle) undone(yield func(*Change, int) bool) {
 }
 
 // bundles is the queue as the workers of the stage see it: its items are bundles
-// of changes.
+// of changes, each as large as the destination wants it. No more are handed out
+// than it wants to have under way: what is still in the queue goes by turns, and
+// what is under way goes first.
 type bundles struct {
 	*ChangeQueue
 	workers int
-	most    atomic.Int32 // changes of the next bundle
+	slots   *slots       // of those that take changes or deliver what was ready
+	batch   atomic.Int64 // changes of the next bundle
+	bytes   atomic.Int64
+	room    int // Pace.UnderWay, of pace alone
 }
 
 var _ priorityqueue.PriorityQueue[*bundle] = (*bundles)(nil)
 
 func newBundles(q *ChangeQueue, workers int) *bundles {
-	b := &bundles{ChangeQueue: q, workers: max(workers, 1)}
-	b.most.Store(1)
+	workers = max(workers, 1)
+	b := &bundles{ChangeQueue: q, workers: workers, slots: newSlots(workers)}
+	b.batch.Store(1)
+	b.bytes.Store(math.MaxInt)
 	return b
 }
 
-// adapt says how long the sinks have taken for a bundle. Only a full one says
-// that they would be given more. Sinks are taken to need twice the time for
-// twice the changes: who needs less shows it when more workers are busy.
-func (q *bundles) adapt(b *bundle, took time.Duration) {
-	most := q.most.Load()
-	busy := took * time.Duration(q.workers*int(most)) / time.Duration(max(b.underWay, 1))
-	switch {
-	case took > bundleTime || busy > 2*busyTime: // twice: what is doubled does not go back at once
-		q.most.Store(max(most/2, 1))
-	case len(b.parts) >= int(most) && busy <= busyTime:
-		q.most.Store(min(most*2, bundleMost))
+// pace is told what the destination wants, see Paced.
+func (q *bundles) pace(p Pace) {
+	q.batch.Store(int64(max(p.Batch, 1)))
+	q.bytes.Store(int64(cmp.Or(max(p.Bytes, 0), math.MaxInt)))
+	q.slots.set(min(max(p.Deliveries, 1), q.workers))
+	if p.UnderWay != q.room {
+		q.room = p.UnderWay
+		q.SetInFlight(p.UnderWay)
+		q.SetMaxInWork((p.UnderWay*3 + 3) / 4) // at least one, if there is a bound
 	}
 }
 
-// finish is Forget and Done of one change.
+// leave lets another worker take changes, once those that b brought are delivered
+// or wait for something else.
+func (q *bundles) leave(b *bundle) {
+	if b.inside {
+		b.inside = false
+		q.slots.leave()
+	}
+}
+
+// finish is Done of one change.
 func (q *bundles) finish(p *bundled) {
 	p.done = true
-	q.ChangeQueue.Forget(p.change)
+	q.ChangeQueue.Done(p.change)
+}
+
+// bringBack lets a change wait in its lane for another try: after a while that
+// doubles with each, or after the one given. One that is newer and waits there
+// already has precedence.
+func (q *bundles) bringBack(p *bundled, after time.Duration) {
+	p.done = true
+	q.ChangeQueue.AddWithOpts(priorityqueue.AddOpts{Priority: &p.priority, After: after, RateLimited: after <= 0}, p.change)
 	q.ChangeQueue.Done(p.change)
 }
 
 // GetWithPriority waits for a change, and takes others that are ready with it.
 // Their priorities are kept with them: the one returned says nothing.
 func (q *bundles) GetWithPriority() (b *bundle, priority int, shutdown bool) {
-	b = &bundle{}
+	q.slots.enter()
+	b = &bundle{inside: true}
 	most := func() int {
-		n := int(q.most.Load())
-		b.parts = make([]bundled, 0, n)
+		n := int(q.batch.Load())
+		b.parts = make([]bundled, 0, min(n, q.ready+1)) // the queue is locked
 		return n
 	}
-	b.underWay, shutdown = q.getSome(most, bundleBytes, func(c *Change, priority int) {
+	_, shutdown = q.getSome(most, int(q.bytes.Load()), func(c *Change, priority int) {
 		b.parts = append(b.parts, bundled{change: c, priority: priority})
 	})
+	if shutdown {
+		q.leave(b)
+	}
 	return b, 0, shutdown
 }
 
@@ -113,6 +121,7 @@ func (q *bundles) Get() (b *bundle, shutdown bool) {
 
 // Done ends the work on what did not get through.
 func (q *bundles) Done(b *bundle) {
+	q.leave(b)
 	for c := range b.undone {
 		q.ChangeQueue.Done(c)
 	}

@@ -1,59 +1,22 @@
 package pipeline
 
 import (
-	"context"
 	"fmt"
 	"sync"
-	"sync/atomic"
 	"testing"
 	"testing/synctest"
-	"time"
-)
 
-// Bundles are large only while the sinks are quick, and would be with all
-// workers busy.
-func TestBundlesGrowAndShrink(t *testing.T) {
-	q := newBundles(nil, 64)
-	of := func(parts, underWay int) *bundle { return &bundle{parts: make([]bundled, parts), underWay: underWay} }
-	full := func() *bundle { return of(int(q.most.Load()), 64*int(q.most.Load())) }
-	steps := []struct {
-		what string
-		b    *bundle
-		took time.Duration
-		want int32
-	}{
-		{"quick", full(), time.Millisecond, 2},
-		{"not full", of(1, 128), time.Millisecond, 2},
-		{"alone, and too slow for more", of(2, 2), busyTime/64 + time.Millisecond, 2},
-		{"alone, and quick enough", of(2, 2), busyTime / 64, 4},
-		{"alone, and too slow for so many", of(1, 1), busyTime/128 + time.Millisecond, 2},
-	}
-	for _, s := range steps {
-		q.adapt(s.b, s.took)
-		if got := q.most.Load(); got != s.want {
-			t.Errorf("%s: %d changes at most, want %d", s.what, got, s.want)
-		}
-	}
-	for range 10 {
-		q.adapt(full(), bundleTime)
-	}
-	if got := q.most.Load(); got != bundleMost {
-		t.Errorf("always quick: %d changes at most, want %d", got, bundleMost)
-	}
-	for range 10 {
-		q.adapt(full(), bundleTime+1)
-	}
-	if got := q.most.Load(); got != 1 {
-		t.Errorf("always slow: %d changes at most, want 1", got)
-	}
-}
+	"github.com/go-logr/logr"
+	"github.com/prometheus/client_golang/prometheus"
+	"k8s.io/apimachinery/pkg/types"
+)
 
 // A worker that has slept takes as many as are taken when it wakes up.
 func TestASleeperTakesWhatIsTakenNow(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := &recorder{}
 		q := newTestStage(t, r).queue
-		q.most.Store(bundleMost)
+		q.batch.Store(16)
 		got := make(chan *bundle)
 		go func() {
 			b, _ := q.Get()
@@ -61,7 +24,7 @@ func TestASleeperTakesWhatIsTakenNow(t *testing.T) {
 		}()
 		synctest.Wait()
 		q.mu.Lock() // so that it wakes up when all are there
-		q.most.Store(2)
+		q.batch.Store(2)
 		for i := range 3 {
 			c := testChange(r, "u")
 			c.Key.Name = fmt.Sprint(i)
@@ -72,80 +35,99 @@ func TestASleeperTakesWhatIsTakenNow(t *testing.T) {
 			q.putLocked(e, &c, 0, 0)
 		}
 		q.mu.Unlock()
-		if b := <-got; len(b.parts) != 2 || b.underWay != 2 {
-			t.Errorf("%d changes taken, %d under way, want 2", len(b.parts), b.underWay)
+		if b := <-got; len(b.parts) != 2 {
+			t.Errorf("%d changes taken, want 2", len(b.parts))
 		}
 	})
 }
 
-// serial is a destination that takes one change after the other, and its time
-// for each.
-type serial struct {
-	turn     chan struct{} // holds one
-	each     atomic.Int64
-	underWay atomic.Int64
-	most     atomic.Int64 // that were under way
+// paced is a destination that says what it wants.
+type paced struct {
+	*recorder
+	set func(Pace)
 }
 
-func (d *serial) Deliver(_ context.Context, accepted func(int), changes ...*Change) error {
-	now := d.underWay.Add(int64(len(changes)))
-	for most := d.most.Load(); now > most && !d.most.CompareAndSwap(most, now); most = d.most.Load() {
-	}
-	for i := range changes {
-		d.turn <- struct{}{}
-		time.Sleep(time.Duration(d.each.Load()))
-		<-d.turn
-		d.underWay.Add(-1)
-		accepted(i)
-	}
-	return nil
+func (p *paced) Pace(set func(Pace)) {
+	p.set = set
+	set(Pace{Batch: 2, Deliveries: 1, UnderWay: 4})
 }
 
-// What is under way when a flood begins is what every other cluster waits for:
-// a sink must not have been given more because it was quick while it had little
-// to do.
-func TestAFloodFindsSmallBundles(t *testing.T) {
-	const workers = 64
-	tests := map[string]struct{ before, quiet, flood time.Duration }{
-		"always slow":     {5 * time.Millisecond, 5 * time.Millisecond, 5 * time.Millisecond},
-		"slow after all":  {5 * time.Microsecond, 5 * time.Millisecond, 5 * time.Millisecond},
-		"not quite quick": {time.Millisecond, time.Millisecond, time.Millisecond},
-	}
-	for name, test := range tests {
-		t.Run(name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				d := &serial{turn: make(chan struct{}, 1)}
-				s := newTestStage(t, d)
-				s.queue.workers = workers
-				var wg sync.WaitGroup
-				defer wg.Wait()
-				defer s.queue.ShutDown()
-				for range workers {
-					wg.Go(func() {
-						for b, down := s.queue.Get(); !down; b, down = s.queue.Get() {
-							_ = s.work(t.Context(), b)
-						}
-					})
-				}
-				burst := func(n int, each time.Duration) {
-					d.each.Store(int64(each))
-					d.most.Store(0)
-					for i := range n {
-						c := testChange(nil, "u")
-						c.Key.Name = fmt.Sprint(i)
-						s.queue.ChangeQueue.Add(c)
+// No more is taken than the destination wants to have under way: what arrives
+// meanwhile waits in the queue, where it has its turn. What waits for the ledger
+// keeps the sink from nobody.
+func TestNoMoreIsTakenThanPays(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := &paced{recorder: &recorder{held: map[types.UID]chan struct{}{}, safe: map[types.UID]chan struct{}{}}}
+		r := d.recorder
+		for _, uid := range []types.UID{"u1", "u2", "u3", "u4", "u5", "u6"} {
+			r.held[uid] = make(chan struct{})
+		}
+		r.safe["u3"], r.safe["u4"] = make(chan struct{}), make(chan struct{})
+		s, err := NewStage(StageOptions{
+			Queue: NewChangeQueue(QueueOptions[*Change, Key]{}), Destination: d, Workers: 3,
+			Registerer: prometheus.NewRegistry(), Log: logr.Discard(),
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		var wg sync.WaitGroup
+		for range 3 {
+			wg.Go(func() {
+				for b, down := s.queue.Get(); !down; b, down = s.queue.Get() {
+					if err := s.work(t.Context(), b); err != nil {
+						t.Error(err)
 					}
-					time.Sleep(time.Duration(n)*each + time.Second)
-				}
-				burst(10_000, test.before)
-				for range 100 {
-					burst(3, test.quiet)
-				}
-				burst(2000, test.flood)
-				if most := d.most.Load(); most < workers || most > 2*workers {
-					t.Errorf("%d changes were under way, want 1 or 2 for each of %d workers", most, workers)
 				}
 			})
-		})
+		}
+		synctest.Wait()
+		add := func(uids ...types.UID) {
+			for _, uid := range uids {
+				c := testChange(r, uid)
+				c.Key.Cluster = string(uid)
+				s.queue.ChangeQueue.Add(c)
+				synctest.Wait()
+			}
+		}
+		add("u1")
+		r.happened(t, "begin u1", "updated u1")
+		add("u3", "u4", "u2", "u5", "u6")
+		r.happened(t)
+		close(r.held["u1"])
+		synctest.Wait()
+		// u3 and u4 wait for the ledger, u2 and u5 are with the sink; u6 is the one
+		// too many.
+		r.happened(t, "ack u1", "begin u3", "begin u4", "begin u2", "begin u5", "updated u2", "updated u5")
+		d.set(Pace{Batch: 1, Deliveries: 2})
+		synctest.Wait()
+		r.happened(t, "begin u6", "updated u6")
+		for _, held := range r.held {
+			if held != r.held["u1"] {
+				close(held)
+			}
+		}
+		close(r.safe["u3"])
+		close(r.safe["u4"])
+		synctest.Wait()
+		if l := s.queue.Lanes(); len(l) != 6 || s.queue.Len() != 0 {
+			t.Errorf("%d lanes, %d changes wait", len(l), s.queue.Len())
+		}
+		s.queue.ShutDown()
+		wg.Wait()
+	})
+}
+
+// One cluster has at most three quarters of what may be under way.
+func TestOneClusterHasItsShare(t *testing.T) {
+	for underWay, want := range map[int]int{1: 1, 2: 2, 4: 3, 16: 12, 2000: 1500} {
+		q := newBundles(NewChangeQueue(QueueOptions[*Change, Key]{LaneCapacity: 4000}), 1)
+		q.pace(Pace{Batch: 4000, Deliveries: 1, UnderWay: underWay})
+		for i := range 3000 {
+			c := testChange(nil, types.UID(fmt.Sprint(i)))
+			q.ChangeQueue.Add(c)
+		}
+		if b, _ := q.Get(); len(b.parts) != want {
+			t.Errorf("of %d that may be under way one cluster has %d, want %d", underWay, len(b.parts), want)
+		}
 	}
 }

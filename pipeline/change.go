@@ -2,6 +2,7 @@ package pipeline
 
 import (
 	"fmt"
+	"sync/atomic"
 	"time"
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
@@ -60,26 +61,37 @@ type Origin struct {
 	Resource   schema.GroupVersionResource
 	Kind       string
 	Namespaced bool
-	Tracker    Tracker // told what becomes of each change; nil if nobody needs to know
+	// Term numbers the processes that have delivered one after the other: of two
+	// that both write, the one with the higher term is right. It is the fencing
+	// token of leader election, and 1 without that.
+	Term    uint64
+	Tracker Tracker // told what becomes of each change; nil if nobody needs to know
 }
 
 // Tracker is told what becomes of the changes of a stream, so that it knows
 // what has been delivered and from where the stream may resume. Its methods
 // are called by several workers at once, but for one key never by two.
 type Tracker interface {
-	// Begin is called before c is handed to any sink. It does not block. It
-	// settles c.Op and returns the other UIDs that a sink may still hold under
-	// the same key, which are to be deleted first. c may be handed over once
+	// Begin is called before c is handed to the sink. It does not block. It
+	// settles c.Op and returns the other UIDs that the sink may still hold under
+	// the same key, whose deletions are to go first. c may be handed over once
 	// safe is closed, which is when the record of it is kept; at once if safe
-	// is nil. It may be called again with a c that was not handed over.
-	Begin(c *Change) (ghosts []types.UID, safe <-chan struct{})
-	// Ack is called once every sink has durably accepted c. Nobody may use
-	// c.Object from then on.
+	// is nil. It may be called again with a c that was not accepted.
+	//
+	// superseded says that c is not to be handed over at all, and not to be
+	// acked: a newer state of the object was acked or begun, or somebody else
+	// tracks the stream now. Nobody may use c.Object from then on.
+	Begin(c *Change) (ghosts []types.UID, safe <-chan struct{}, superseded bool)
+	// Ack is called once the sink has durably accepted c. Nobody may use
+	// c.Object from then on. c may be the deletion of a ghost (Change.Ghost):
+	// then the sink holds that UID no longer, which says nothing of the change
+	// that it preceded.
 	Ack(c *Change)
 }
 
 // Change is one observed new state of an object. Whoever receives one treats
-// it as read-only; only the reconcile stage sets Op before handing it on.
+// it as read-only; only the reconcile stage sets Op before handing it on, and
+// counts Refusals.
 type Change struct {
 	Key             Key
 	Origin          *Origin
@@ -92,14 +104,28 @@ type Change struct {
 	// Tombstone is set on a deletion that Fairlead worked out itself, because
 	// a snapshot no longer held the object or another UID took its name.
 	Tombstone bool
+	// Ghost is set on the deletion of another UID, whose name the next change of
+	// this key takes. It is a tombstone.
+	Ghost bool
+	// Refusals is how often the sink has refused this very change.
+	Refusals uint32
 	// Object is the object as JSON, without metadata.managedFields; nil on a
 	// tombstone. It is owned by the change and shared by all its readers, until
 	// the ack: the tracker may use its memory for another object then.
 	Object []byte
 	// Observed is when the change was read from the member.
 	Observed time.Time
-	// Sequence is the number of this observation among those of its tracker.
+	// Sequence is the number of this observation among those of its tracker: a
+	// later one has a higher number, over restarts too. The deletion of a ghost has
+	// the number between the change's and the one before.
 	Sequence uint64
+	// Generation sets apart what would otherwise be told again under an id that it
+	// has had, although something else came between: after another selection, or a
+	// restored backup. It starts at 0.
+	Generation uint32
+	// Holders counts the changes of other routes that share Object, this one
+	// included, and are not acked yet; nil: none.
+	Holders *atomic.Int32
 }
 
 // changeOverhead is what a waiting change costs beside its object: the struct,

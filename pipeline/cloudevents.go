@@ -2,6 +2,7 @@ package pipeline
 
 import (
 	"bytes"
+	"strconv"
 	"strings"
 	"time"
 
@@ -19,16 +20,20 @@ import (
 //	source           /clusters/<name>, the name escaped as one URI path segment
 //	subject          the object's REST path, each segment escaped:
 //	                 /api/v1/namespaces/<ns>/configmaps/<name>, /apis/<group>/<version>/...
-//	id               <group>/<version>/<resource>/<uid>/<resourceVersion>, or
-//	                 <group>/<version>/<resource>/<uid>/deleted whatever the
-//	                 deletion's resourceVersion. The core group is the empty
+//	id               <group>/<version>/<resource>/<uid>/<resourceVersion>, of a
+//	                 deletion with /deleted behind it, and from generation 1 on
+//	                 with /g<generation> at the end. The core group is the empty
 //	                 string, so its ids start with a slash: /v1/configmaps/...
-//	                 A slash or percent sign in the UID, which Kubernetes gives
-//	                 none, is percent-encoded
+//	                 Slashes and percent signs in UID and resourceVersion, which
+//	                 Kubernetes gives none, are percent-encoded
 //	time             when the change was observed, RFC 3339 in UTC
 //	datacontenttype  application/json, beside data only
 //	cluster, clusteruid, apiversion, kind, namespace, name, resourceversion
 //	                 extensions; left out where empty
+//	term, sequence   extensions, of 20 digits, so that they are ordered as
+//	                 strings: of two changes of one key the later one has the
+//	                 higher term or, of the same term, the higher sequence. Left
+//	                 out where there is no sequence
 //	snapshot, tombstone
 //	                 extensions, true or left out
 //	data             the object; left out when c has none (a tombstone)
@@ -69,6 +74,11 @@ func (c *Change) AppendCloudEvent(dst []byte) []byte {
 	dst = appendAttribute(dst, "namespace", c.Key.Namespace)
 	dst = appendAttribute(dst, "name", c.Key.Name)
 	dst = appendAttribute(dst, "resourceversion", c.ResourceVersion)
+	if c.Sequence != 0 {
+		dst = appendOrdinal(append(dst, `,"term":"`...), c.Origin.Term)
+		dst = appendOrdinal(append(dst, `","sequence":"`...), c.Sequence)
+		dst = append(dst, '"')
+	}
 	if c.Snapshot {
 		dst = append(dst, `,"snapshot":true`...)
 	}
@@ -95,30 +105,46 @@ func (c *Change) appendID(dst []byte) []byte {
 	dst = append(dst, '/')
 	dst = jsontext.AppendEscaped(dst, gvr.Resource)
 	dst = append(dst, '/')
-	dst = jsontext.AppendEscaped(dst, escapeUID(string(c.UID)))
+	dst = jsontext.AppendEscaped(dst, escapePart(string(c.UID)))
 	dst = append(dst, '/')
-	return jsontext.AppendEscaped(dst, c.state())
+	return c.appendState(dst)
 }
 
-// state is what tells states of an object apart: its version, or that it is
-// gone.
-func (c *Change) state() string {
+// appendState appends what tells states of an object apart: its version, that it
+// is gone, and the generation.
+func (c *Change) appendState(dst []byte) []byte {
+	dst = jsontext.AppendEscaped(dst, escapePart(c.ResourceVersion))
 	if c.Op == Deleted {
-		return "deleted"
+		if c.ResourceVersion != "" {
+			dst = append(dst, '/')
+		}
+		dst = append(dst, "deleted"...)
 	}
-	return c.ResourceVersion
+	if c.Generation > 0 {
+		dst = strconv.AppendUint(append(dst, "/g"...), uint64(c.Generation), 10)
+	}
+	return dst
 }
 
-// The version of an object may hold slashes, since it ends the id; its UID may
-// not, or ids of different objects could be the same.
-func escapeUID(uid string) string {
-	if !strings.ContainsAny(uid, "/%") {
-		return uid
+// appendOrdinal appends a number with so many leading zeros that all numbers are
+// ordered as strings.
+func appendOrdinal(dst []byte, n uint64) []byte {
+	for least := uint64(1e19); n < least && least > 1; least /= 10 {
+		dst = append(dst, '0')
 	}
-	return strings.NewReplacer("/", "%2F", "%", "%25").Replace(uid)
+	return strconv.AppendUint(dst, n, 10)
 }
 
-func unescapeUID(segment string) string {
+// escapePart keeps a part of an id in one piece, or ids of different objects
+// could be the same.
+func escapePart(part string) string {
+	if !strings.ContainsAny(part, "/%") {
+		return part
+	}
+	return strings.NewReplacer("/", "%2F", "%", "%25").Replace(part)
+}
+
+func unescapePart(segment string) string {
 	return strings.NewReplacer("%2F", "/", "%25", "%").Replace(segment)
 }
 

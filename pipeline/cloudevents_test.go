@@ -70,7 +70,7 @@ func TestAppendCloudEvent(t *testing.T) {
 				Object: []byte("{\n  \"a\": 1\r\n}"), Observed: eventTime,
 			},
 			`{"specversion":"1.0","type":"dev.fairlead.resource.deleted.v1","source":"/clusters/alpha",` +
-				`"subject":"/api/v1/namespaces/ns/configmaps/cm","id":"/v1/configmaps/u-1/deleted","time":"2026-03-04T04:06:07.089Z",` +
+				`"subject":"/api/v1/namespaces/ns/configmaps/cm","id":"/v1/configmaps/u-1/50/deleted","time":"2026-03-04T04:06:07.089Z",` +
 				`"datacontenttype":"application/json","cluster":"alpha","clusteruid":"cu-1","apiversion":"v1","kind":"ConfigMap",` +
 				`"namespace":"ns","name":"cm","resourceversion":"50","data":{   "a": 1  }}`,
 		},
@@ -198,11 +198,12 @@ func FuzzCloudEvent(f *testing.F) {
 		if group != "" {
 			apiVersion = group + "/" + version
 		}
-		state := rv
+		part := strings.NewReplacer("%", "%25", "/", "%2F")
+		state := part.Replace(rv)
 		if c.Op == pipeline.Deleted {
-			state = "deleted"
+			state = strings.TrimPrefix(state+"/deleted", "/")
 		}
-		id := group + "/" + version + "/" + resource + "/" + strings.ReplaceAll(strings.ReplaceAll(uid, "%", "%25"), "/", "%2F") + "/" + state
+		id := group + "/" + version + "/" + resource + "/" + part.Replace(uid) + "/" + state
 		subject := "/api/" + url.PathEscape(version)
 		if group != "" {
 			subject = "/apis/" + url.PathEscape(group) + "/" + url.PathEscape(version)

@@ -45,17 +45,18 @@ func (q *Queue[T, K]) armLocked(now time.Duration) {
 // tick is what the timer calls.
 func (q *Queue[T, K]) tick() {
 	q.mu.Lock()
-	defer q.mu.Unlock()
+	defer q.unlock()
 	now := q.now()
 	q.timerDue = math.MaxInt64
 	for d := q.delayed.next(); d != nil && d.due <= now; d = q.delayed.next() {
 		e := d.self
 		q.undelayLocked(e)
-		q.returnLocked(e)
+		q.joinLocked(e)
+		q.mergeOffersLocked(e, false)
 		q.admitLocked(e.lane)
 	}
 	for d := q.throttled.next(); d != nil && d.due <= now; d = q.throttled.next() {
-		q.unthrottleLocked(d.self, now)
+		q.openLocked(d.self, now)
 	}
 	q.armLocked(now)
 }
@@ -63,33 +64,30 @@ func (q *Queue[T, K]) tick() {
 // delayLocked lets e wait until wait is over, in its lane but not in line.
 func (q *Queue[T, K]) delayLocked(e *entry[T, K], wait time.Duration) {
 	now := q.now()
+	q.countLocked(e)
+	e.lane.late[classOf(e.priority)]++
 	e.lane.delayed.pushBack(&e.place)
 	q.delayed.put(&e.when, after(now, wait))
 	q.armLocked(now)
 }
 
+// undelayLocked takes e, that is delayed, out of its lane.
 func (q *Queue[T, K]) undelayLocked(e *entry[T, K]) {
+	c := classOf(e.priority)
+	e.lane.depth[c]--
+	e.lane.late[c]--
+	q.chargeLocked(e.lane, c, -e.size)
 	q.delayed.remove(&e.when)
 	e.place.leave()
 }
 
-// returnLocked lets an item that was brought back wait in its lane. Items of
-// the same identity that stand blocked in Offer are newer, and replace it.
-func (q *Queue[T, K]) returnLocked(e *entry[T, K]) {
-	q.joinLocked(e)
-	if e.blocked.n > 0 {
-		q.admitGroupLocked(e)
-	}
-}
-
 // bringBack lets an item that was handed out before wait again after a while.
-// It never replaces another item of its identity: that one is newer.
 func (q *Queue[T, K]) bringBack(item *T, wait time.Duration, priority int) {
 	var own K
 	key, hash, cluster, size := q.describe(item, &own)
 	q.mu.Lock()
 	kept := q.bringBackLocked(item, key, hash, cluster, size, wait, priority)
-	q.mu.Unlock()
+	q.unlock()
 	if !kept {
 		// Nobody will hand it out and Forget it after.
 		q.o.RateLimiter.Forget(*key)
@@ -98,38 +96,59 @@ func (q *Queue[T, K]) bringBack(item *T, wait time.Duration, priority int) {
 
 func (q *Queue[T, K]) bringBackLocked(item *T, key *K, hash uint64, cluster string, size int, wait time.Duration, priority int) bool {
 	if e := q.entries.find(hash, key); e != nil && e.working != nil && e.working.gone {
+		q.discardLocked(item)
 		return false // what was still in work when its cluster was removed
 	}
 	e, err := q.arriveLocked(key, hash, cluster)
 	if err != nil {
-		q.refuseLocked(key, hash, cluster, err)
+		q.refuseLocked(item, key, hash, cluster, err)
 		return false
 	}
 	l := e.lane
 	l.added++
 	l.retries++
 	switch {
-	case e.waiting():
-		l.coalesced++
-		q.raiseLocked(e, priority)
-	case e.delayed():
-		l.coalesced++
-		e.priority = max(e.priority, priority)
-		if wait <= 0 {
-			q.undelayLocked(e)
-			q.returnLocked(e)
-		} else if now := q.now(); after(now, wait) < e.when.due {
-			q.delayed.advance(&e.when, after(now, wait))
-			q.armLocked(now)
-		}
+	case q.isOutdatedLocked(e, item), e.present() && !q.isNewer(item, &e.item):
+		q.giveWayLocked(e, item, priority)
+		q.hastenLocked(e, wait)
+	case e.present():
+		q.swapLocked(e, item, size, priority)
+		q.hastenLocked(e, wait)
 	default:
+		q.takeBackLocked(e, item, size)
 		e.item, e.size, e.priority = *item, size, priority
 		if wait > 0 {
 			q.delayLocked(e, wait)
 		} else {
-			q.returnLocked(e)
+			q.joinLocked(e)
 		}
 	}
+	q.mergeOffersLocked(e, false)
 	q.admitLocked(l)
 	return true
+}
+
+// takeBackLocked lets what was in work count no more for what comes back of it:
+// that counts in the lane from now on.
+func (q *Queue[T, K]) takeBackLocked(e *entry[T, K], item *T, size int) {
+	if e.working == nil || q.isNewer(item, e.work) {
+		return
+	}
+	n := min(size, e.workSize)
+	e.workSize -= n
+	q.chargeLocked(e.working, e.workClass, -n)
+}
+
+// hastenLocked lets e, if it is delayed, wait no longer than wait from now on.
+func (q *Queue[T, K]) hastenLocked(e *entry[T, K], wait time.Duration) {
+	if !e.delayed() {
+		return
+	}
+	if wait <= 0 {
+		q.undelayLocked(e)
+		q.joinLocked(e)
+	} else if now := q.now(); after(now, wait) < e.when.due {
+		q.delayed.advance(&e.when, after(now, wait))
+		q.armLocked(now)
+	}
 }

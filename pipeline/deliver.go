@@ -9,28 +9,37 @@ import (
 	"sync"
 	"time"
 
+	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 )
 
-// load is what of a bundle goes to the destinations together.
+// load is what of a bundle goes to the destination together.
 type load struct {
 	changes []*Change
-	parts   []*bundled        // that they are of; nil for a deletion that precedes its change
+	parts   []*bundled        // that each is of: a ghost's deletion is of the change it precedes
 	safe    []<-chan struct{} // closed when they may be handed over
 }
 
-// reconcile hands the changes of b to every destination, and acks each once all
-// have it. What the ledger has yet to note delays none of the others.
+// reconcile hands the changes of b to the destination, and settles each once it is
+// told of it. What the ledger has yet to note delays none of the others.
 func (s *Stage) reconcile(ctx context.Context, b *bundle) (reconcile.Result, error) {
 	ready, noted := s.begin(b)
-	now := func() error { return s.deliver(ctx, b, ready) }
+	now := func() error {
+		defer s.queue.leave(b)
+		return s.deliver(ctx, ready)
+	}
 	later := func() error {
-		if err := s.await(ctx, noted); err != nil {
+		if safe, err := s.await(ctx, noted); !safe {
 			return err
 		}
-		return s.deliver(ctx, b, noted)
+		return s.deliver(ctx, noted)
+	}
+	if len(ready.changes) == 0 {
+		s.queue.leave(b) // what waits for the ledger keeps the sink from nobody
 	}
 	switch {
+	case len(ready.changes)+len(noted.changes) == 0:
+		return reconcile.Result{}, nil
 	case len(noted.changes) == 0:
 		return reconcile.Result{}, now()
 	case len(ready.changes) == 0:
@@ -74,33 +83,27 @@ func together(n int, f func(i int) error) error {
 	return nil
 }
 
-// begin returns what is to be delivered for a bundle: what may be handed over at
+// begin returns what is to be delivered of a bundle: what may be handed over at
 // once, and what must be noted before. The deletions of the UIDs whose place a
 // change takes precede it.
 func (s *Stage) begin(b *bundle) (ready, noted load) {
 	for i := range b.parts {
 		p := &b.parts[i]
 		c := p.change
-		p.lacking.Store(int32(len(s.destinations)))
 		to := &ready
 		if t := c.Origin.Tracker; t != nil {
-			ghosts, safe := t.Begin(c)
+			ghosts, safe, superseded := t.Begin(c)
+			if superseded {
+				s.metrics.superseded.WithLabelValues(c.Key.Cluster).Inc()
+				s.settle(p)
+				continue
+			}
 			if safe != nil {
 				to = &noted
 				to.safe = append(to.safe, safe)
 			}
-			p.ghosts = len(ghosts)
 			for _, uid := range ghosts {
-				to.add(nil, &Change{
-					Key:             c.Key,
-					Origin:          c.Origin,
-					Op:              Deleted,
-					UID:             uid,
-					ResourceVersion: c.ResourceVersion,
-					Snapshot:        c.Snapshot,
-					Tombstone:       true,
-					Observed:        c.Observed,
-				})
+				to.add(p, ghost(c, uid))
 			}
 		}
 		to.add(p, c)
@@ -108,36 +111,62 @@ func (s *Stage) begin(b *bundle) (ready, noted load) {
 	return ready, noted
 }
 
+// ghost returns the deletion of another UID whose name c takes.
+func ghost(c *Change, uid types.UID) *Change {
+	return &Change{
+		Key:             c.Key,
+		Origin:          c.Origin,
+		Op:              Deleted,
+		UID:             uid,
+		ResourceVersion: c.ResourceVersion,
+		Snapshot:        c.Snapshot,
+		Tombstone:       true,
+		Ghost:           true,
+		Refusals:        c.Refusals,
+		Observed:        c.Observed,
+		Sequence:        c.Sequence - 1,
+	}
+}
+
 func (l *load) add(p *bundled, c *Change) {
 	l.parts, l.changes = append(l.parts, p), append(l.changes, c)
 }
 
-// await waits until l may be handed over.
-func (s *Stage) await(ctx context.Context, l load) error {
+// A note is stored within milliseconds. Where one is not after notePatience, its
+// change goes back to its lane for noteAgain: else a few clusters of which the store
+// takes nothing would have all workers.
+const (
+	notePatience = 5 * time.Second
+	noteAgain    = time.Second
+)
+
+// await waits until l may be handed over. If it may not, it brings l back, or fails
+// when ctx ends.
+func (s *Stage) await(ctx context.Context, l load) (safe bool, err error) {
+	patience := time.NewTimer(notePatience)
+	defer patience.Stop()
 	for _, safe := range l.safe {
 		select {
 		case <-safe:
+			continue
+		case <-patience.C:
 		case <-ctx.Done():
-			s.fail(l, "ledger")
-			return fmt.Errorf("note %s before its delivery: %w", l.what(), context.Cause(ctx))
+			err = fmt.Errorf("note %s before its delivery: %w", l.what(), context.Cause(ctx))
 		}
+		s.fail(l, "ledger")
+		for _, p := range l.parts {
+			if err == nil && !p.done { // else the worker's caller does it
+				s.queue.bringBack(p, noteAgain)
+			}
+		}
+		return false, err
 	}
-	return nil
+	return true, nil
 }
 
-// deliver hands l to all destinations at the same time, so that a slow one costs
-// no more than itself.
-func (s *Stage) deliver(ctx context.Context, b *bundle, l load) error {
-	began := time.Now()
-	accepted := func(i int) { s.accepted(l.parts[i]) }
-	var err error
-	if len(s.destinations) == 1 {
-		err = s.destinations[0].Deliver(ctx, accepted, l.changes...)
-	} else {
-		err = together(len(s.destinations), func(i int) error {
-			return s.destinations[i].Deliver(ctx, accepted, l.changes...)
-		})
-	}
+// deliver hands l to the destination.
+func (s *Stage) deliver(ctx context.Context, l load) error {
+	err := s.destination.Deliver(ctx, func(i int, refused error) { s.told(l.parts[i], l.changes[i], refused) }, l.changes...)
 	if err == nil && !l.isDone() {
 		err = errUntold
 	}
@@ -145,18 +174,16 @@ func (s *Stage) deliver(ctx context.Context, b *bundle, l load) error {
 		s.fail(l, "interrupted")
 		return fmt.Errorf("deliver %s: %w", l.what(), err)
 	}
-	s.queue.adapt(b, time.Since(began))
 	return nil
 }
 
 // errUntold says that a destination does not keep to its contract. To take its
 // word that it has everything would be to lose what it does not have.
-var errUntold = errors.New("a destination returned without telling of each change")
+var errUntold = errors.New("the destination returned without telling of each change")
 
-// isDone tells whether all of l got through. Ask once all destinations have
-// returned.
+// isDone tells whether all of l was told of. Ask once the destination has returned.
 func (l load) isDone() bool {
-	return !slices.ContainsFunc(l.parts, func(p *bundled) bool { return p != nil && !p.done })
+	return !slices.ContainsFunc(l.parts, func(p *bundled) bool { return !p.done })
 }
 
 // what names what is in l, for an error.
@@ -167,28 +194,60 @@ func (l load) what() string {
 	return l.changes[0].Key.String()
 }
 
-// accepted notes that a destination has a change, nil for a deletion that
-// precedes one. Once all have it, it is acked, and done with the queue.
-func (s *Stage) accepted(p *bundled) {
-	if p == nil || p.lacking.Add(-1) != 0 {
-		return
+// told settles c, which is p's change or the deletion of a ghost before it. When
+// one of them is refused all that follow come back with it: a sink must not have
+// the change and keep the ghost.
+func (s *Stage) told(p *bundled, c *Change, refused error) {
+	if p.done {
+		return // it was told before, and c may be somebody else's by now
 	}
-	c := p.change
+	if p.refused == nil {
+		p.refused = refused
+	}
+	switch {
+	case p.refused == nil:
+		s.accepted(p, c)
+	case !c.Ghost:
+		s.refused(p)
+	}
+}
+
+func (s *Stage) accepted(p *bundled, c *Change) {
 	if t := c.Origin.Tracker; t != nil {
 		t.Ack(c)
 	}
 	s.metrics.delivered.WithLabelValues(c.Key.Cluster, c.Key.Resource, c.Op.String()).Inc()
-	if p.ghosts > 0 {
-		s.metrics.delivered.WithLabelValues(c.Key.Cluster, c.Key.Resource, Deleted.String()).Add(float64(p.ghosts))
+	if c.Ghost {
+		return
 	}
 	s.metrics.lag.WithLabelValues(c.Key.Cluster).Observe(time.Since(c.Observed).Seconds())
+	s.settle(p)
+}
+
+// settle is done with a change for good.
+func (s *Stage) settle(p *bundled) {
+	if over := s.refusals.forget(p.change.Key); over != nil {
+		s.log.Info("Sink accepts again what it has refused of a cluster", "cluster", over.Cluster, "since", over.Since)
+	}
 	s.queue.finish(p)
+}
+
+// refused brings back a change. Its worker is free, and its lane has it.
+func (s *Stage) refused(p *bundled) {
+	c := p.change
+	s.metrics.failed.WithLabelValues(c.Key.Cluster, "refused").Inc()
+	if s.refusals.refuse(c.Key, p.refused, time.Now()) {
+		s.log.Error(p.refused, "Sink refuses changes of a cluster; they are tried again", "cluster", c.Key.Cluster, "key", c.Key.String())
+	}
+	c.Refusals++
+	after, _ := RetryDelay(p.refused)
+	s.queue.bringBack(p, after)
 }
 
 // fail counts what of l did not get through.
 func (s *Stage) fail(l load, reason string) {
-	for _, p := range l.parts {
-		if p != nil && !p.done {
+	for i, p := range l.parts {
+		if !p.done && !l.changes[i].Ghost {
 			s.metrics.failed.WithLabelValues(p.change.Key.Cluster, reason).Inc()
 		}
 	}

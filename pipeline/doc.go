@@ -13,13 +13,19 @@
 // beyond those is a lane per cluster.
 //
 // Guarantees:
-//   - Of one identity at most one item waits and at most one is in work. A
-//     newer item replaces the one that waits and takes its place; one that is
-//     brought back gives way to it.
+//   - Of one identity at most one item waits or is delayed, and at most one is
+//     in work. A newer item replaces the one that waits and takes its place; one
+//     that is brought back gives way to it. With QueueOptions.Newer an older item
+//     never replaces or outlives a newer one that is there, however it comes;
+//     without it the last one that came is the newest.
 //   - A lane with something to hand out and a token has its turn after at most
-//     the weights of the other lanes together.
+//     the weights of the other lanes together. Live items and those of a snapshot
+//     have buckets of their own: neither is without a token because of the other,
+//     and a lane that lacks one for one class hands out the other.
 //   - Of one cluster at most MaxInWork items are in work, if that is set, so that
-//     a cluster whose calls hang leaves the other workers to the rest.
+//     a cluster whose calls hang leaves the other workers to the rest; and over
+//     all lanes at most as many as SetInFlight says. A Get within both limits
+//     never waits while there is something to hand out.
 //   - Within a lane live items go before those of a snapshot, except at every
 //     eighth pick. Each class is in the order its items came, or came back; but
 //     one that came while an older one of its identity was in work stands at the
@@ -27,10 +33,16 @@
 //     to the live class from then on.
 //   - A lane that Offer fills holds at most LaneCapacity items and LaneBytes
 //     bytes, or a single larger item; its snapshot class three quarters of
-//     that. Add, AddAfter and AddRateLimited never block and are not bounded;
-//     what is delayed does not count.
+//     that. What waits and what is delayed counts by number and bytes, what is
+//     in work by bytes until Done: so what is refused again and again fills its
+//     own lane. Add, AddAfter and AddRateLimited never block and are not bounded.
+//   - All lanes that Offer fills hold at most MaxBytes together, if that is set,
+//     and those items beyond it that were alone in their lanes. Half of it is
+//     divided among the lanes, for each its part; the rest goes to whoever comes
+//     first, and by weight where several wait for it.
 //   - Every item that came is handed out, replaced by a newer one, or counted
-//     as dropped: see LaneStats.
+//     as dropped: see LaneStats. QueueOptions.Discard is told of all that are not
+//     handed out.
 //   - Turns, tokens and MaxInWork hold until the end, also while the queue shuts
 //     down. ShutDown drops what waits if DropOnShutDown is set, as it is for a
 //     controller (FairRequests, Fair): a controller that is stopped, or whose
@@ -40,11 +52,12 @@
 //
 // Every method of Queue may be called by any number of goroutines at once;
 // there is one lock, held for a constant time but for the heaps of delayed
-// items and throttled lanes. The functions in QueueOptions but Known, the
-// RateLimiter and whoever waits run outside of it. Nothing runs in the
+// items and throttled lanes, and for what many more or fewer lanes divide anew.
+// The functions in QueueOptions but Known and Newer, the RateLimiter and whoever
+// waits run outside of it. Nothing runs in the
 // background but one runtime timer, while something is delayed or throttled.
 //
-// The queue does not know what versions are: the item that came last is the
-// newest. It stores nothing, so what it holds when the process ends must come
+// The queue compares an item with what it holds of the identity, and remembers
+// nothing of what is done. It stores nothing, so what it holds when the process ends must come
 // from the sources again. It does not order items of different identities.
 package pipeline

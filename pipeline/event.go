@@ -3,6 +3,7 @@ package pipeline
 import (
 	"encoding/json"
 	"fmt"
+	"strconv"
 	"strings"
 	"time"
 
@@ -29,9 +30,28 @@ type Event struct {
 	Namespace       string          `json:"namespace,omitempty"`
 	Name            string          `json:"name"`
 	ResourceVersion string          `json:"resourceversion,omitempty"`
+	Term            Ordinal         `json:"term,omitzero"`
+	Sequence        Ordinal         `json:"sequence,omitzero"`
 	Snapshot        bool            `json:"snapshot,omitempty"`
 	Tombstone       bool            `json:"tombstone,omitempty"`
 	Data            json.RawMessage `json:"data,omitempty"`
+}
+
+// Ordinal is a number that stands in events as a string of 20 digits, so that
+// these are ordered as strings, too.
+type Ordinal uint64
+
+// MarshalText returns 20 digits.
+func (o Ordinal) MarshalText() ([]byte, error) { return appendOrdinal(nil, uint64(o)), nil }
+
+// UnmarshalText takes nothing but 20 digits.
+func (o *Ordinal) UnmarshalText(text []byte) error {
+	n, err := strconv.ParseUint(string(text), 10, 64)
+	if err != nil || len(text) != 20 || text[0] == '+' {
+		return fmt.Errorf("%.40q is not a number of 20 digits", text)
+	}
+	*o = Ordinal(n)
+	return nil
 }
 
 // ParseEvent reads one event, with or without its line end. It fails on
@@ -76,13 +96,44 @@ func (e *Event) agree() error {
 		{"source", e.Source, string(c.appendSource(nil))},
 		{"subject", e.Subject, string(c.appendPath(nil))},
 		{"apiversion", e.APIVersion, c.Origin.Resource.GroupVersion().String()},
-		{"the end of the id", id[4], c.state()},
 	} {
 		if attribute.is != attribute.want {
 			return fmt.Errorf("of event %.400q %s is %.400q, but its other attributes say %.400q", e.ID, attribute.name, attribute.is, attribute.want)
 		}
 	}
+	if _, ok := e.generation(id[4]); !ok {
+		return fmt.Errorf("of event %.400q the end of the id is %.400q, which is not that of version %.400q, or not of type %.80q", e.ID, id[4], e.ResourceVersion, e.Type)
+	}
 	return nil
+}
+
+// generation reads the end of the id, if it is one of the event's type and version.
+// Before there were generations it was the version as it is, or "deleted".
+func (e *Event) generation(end string) (g uint32, ok bool) {
+	state, before := escapePart(e.ResourceVersion), e.ResourceVersion
+	if e.Op() == Deleted {
+		if state != "" {
+			state += "/"
+		}
+		state, before = state+"deleted", "deleted"
+	}
+	if end == before {
+		return 0, true
+	}
+	end, ok = strings.CutPrefix(end, state)
+	if !ok || end == "" {
+		return 0, ok
+	}
+	digits, ok := strings.CutPrefix(end, "/g")
+	n, err := strconv.ParseUint(digits, 10, 32)
+	return uint32(n), ok && err == nil && n > 0 && strconv.FormatUint(n, 10) == digits
+}
+
+// Generation returns what the event's id says of it, see [Change].
+func (e *Event) Generation() uint32 {
+	id, _ := e.parts()
+	g, _ := e.generation(id[4])
+	return g
 }
 
 // parts returns the five parts of the id: group, version, resource, UID as it
@@ -123,5 +174,5 @@ func (e *Event) Key() Key {
 // UID returns the UID of the event's object.
 func (e *Event) UID() string {
 	id, _ := e.parts()
-	return unescapeUID(id[3])
+	return unescapePart(id[3])
 }

@@ -13,10 +13,10 @@ import (
 )
 
 // deliver is a destination that is a function.
-type deliver func(ctx context.Context, accepted func(int), changes ...*Change) error
+type deliver func(ctx context.Context, tell func(int, error), changes ...*Change) error
 
-func (d deliver) Deliver(ctx context.Context, accepted func(int), changes ...*Change) error {
-	return d(ctx, accepted, changes...)
+func (d deliver) Deliver(ctx context.Context, tell func(int, error), changes ...*Change) error {
+	return d(ctx, tell, changes...)
 }
 
 // panics does what a controller's worker does when a destination may panic, and
@@ -36,61 +36,34 @@ func (s *Stage) panics(ctx context.Context, b *bundle) (said string) {
 // A panic in one delivery brings nothing back that another one has under way:
 // it would be in two workers at once.
 func TestAPanicWaitsForWhatIsUnderWay(t *testing.T) {
-	broken := func(of string) deliver {
-		return func(_ context.Context, _ func(int), changes ...*Change) error {
-			for _, c := range changes {
-				if string(c.UID) == of {
-					panic("broken by " + of)
-				}
-			}
-			return nil
-		}
-	}
-	both := func(one, other Destination) deliver {
-		return func(ctx context.Context, accepted func(int), changes ...*Change) error {
-			if err := one.Deliver(ctx, nil, changes...); err != nil {
-				return err
-			}
-			return other.Deliver(ctx, accepted, changes...)
-		}
-	}
 	safe := make(chan struct{})
 	close(safe)
-	for name, noted := range map[string]bool{"two destinations": false, "what was noted": true} {
-		t.Run(name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				release := make(chan struct{})
-				r := &recorder{held: map[types.UID]chan struct{}{"u1": release}}
-				to := []Destination{both(broken("u2"), r)}
-				tracker := &recorder{}
-				if noted {
-					tracker.safe = map[types.UID]chan struct{}{"u2": safe}
-				} else {
-					to = []Destination{broken("u2"), r}
-				}
-				s := newTestStage(t, to...)
-				b := s.bundleOf(testChange(tracker, "u1"), testChange(tracker, "u2"))
-				said := make(chan string, 1)
-				go func() { said <- s.panics(t.Context(), b) }()
-				synctest.Wait()
-				if l := s.queue.Lanes()[0]; l.InWork != 2 {
-					t.Errorf("%d changes are in work while one is under way, want both", l.InWork)
-				}
-				close(release)
-				if got := <-said; !strings.HasPrefix(got, "broken by u2\n") || !strings.Contains(got, "fault_test.go") {
-					t.Errorf("the panic said %q, want that it was broken by u2, and where", got)
-				}
-				time.Sleep(time.Second)
-				want := 2
-				if noted {
-					want = 1 // the other one got through
-				}
-				if l := s.queue.Lanes()[0]; l.InWork != 0 || l.Live != want {
-					t.Errorf("%d changes wait and %d are in work, want %d and none", l.Live, l.InWork, want)
-				}
-			})
-		})
-	}
+	synctest.Test(t, func(t *testing.T) {
+		release := make(chan struct{})
+		r := &recorder{held: map[types.UID]chan struct{}{"u1": release}}
+		s := newTestStage(t, deliver(func(ctx context.Context, tell func(int, error), changes ...*Change) error {
+			if changes[0].UID == "u2" {
+				panic("broken by u2")
+			}
+			return r.Deliver(ctx, tell, changes...)
+		}))
+		tracker := &recorder{safe: map[types.UID]chan struct{}{"u2": safe}} // so that they are delivered apart
+		b := s.bundleOf(testChange(tracker, "u1"), testChange(tracker, "u2"))
+		said := make(chan string, 1)
+		go func() { said <- s.panics(t.Context(), b) }()
+		synctest.Wait()
+		if l := s.queue.Lanes()[0]; l.InWork != 2 {
+			t.Errorf("%d changes are in work while one is under way, want both", l.InWork)
+		}
+		close(release)
+		if got := <-said; !strings.HasPrefix(got, "broken by u2\n") || !strings.Contains(got, "fault_test.go") {
+			t.Errorf("the panic said %q, want that it was broken by u2, and where", got)
+		}
+		time.Sleep(time.Second)
+		if l := s.queue.Lanes()[0]; l.InWork != 0 || l.Live != 1 { // the other one got through
+			t.Errorf("%d changes wait and %d are in work, want one and none", l.Live, l.InWork)
+		}
+	})
 }
 
 // A destination that says that all is well without telling of each change loses
@@ -98,9 +71,9 @@ func TestAPanicWaitsForWhatIsUnderWay(t *testing.T) {
 func TestWhatIsNotToldOfComesBack(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := &recorder{}
-		s := newTestStage(t, deliver(func(_ context.Context, accepted func(int), _ ...*Change) error {
-			accepted(1)
-			accepted(1) // and twice is once
+		s := newTestStage(t, deliver(func(_ context.Context, tell func(int, error), _ ...*Change) error {
+			tell(1, nil)
+			tell(1, nil) // and twice is once
 			return nil
 		}))
 		if err := s.work(t.Context(), s.bundleOf(testChange(r, "u1"), testChange(r, "u2"))); !errors.Is(err, errUntold) {

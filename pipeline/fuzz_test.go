@@ -21,7 +21,7 @@ import (
 // each compares everything that can be seen: what every call returned or that
 // it is blocked, and all the stats.
 func FuzzQueue(f *testing.F) {
-	for seed := range uint64(200) {
+	for seed := range uint64(300) {
 		r := rand.New(rand.NewPCG(seed, 1))
 		script := make([]byte, 20+r.IntN(400))
 		for i := range script {
@@ -50,6 +50,7 @@ type run struct {
 	results chan string
 	work    []state           // handed out and not Done
 	offers  map[string]func() // label -> cancel
+	rooms   map[string]func()
 	removes map[string]func()
 	stops   map[string]func()
 	log     []string
@@ -68,7 +69,7 @@ func (r *run) next(n int) int {
 func runScript(t *testing.T, script []byte) {
 	r := &run{
 		t: t, script: script, results: make(chan string, 1000),
-		offers: make(map[string]func()), removes: make(map[string]func()), stops: make(map[string]func()),
+		offers: make(map[string]func()), rooms: make(map[string]func()), removes: make(map[string]func()), stops: make(map[string]func()),
 	}
 	o := pipeline.QueueOptions[state, string]{
 		LaneCapacity: 1 + r.next(6),
@@ -78,17 +79,30 @@ func runScript(t *testing.T, script []byte) {
 	if r.next(2) == 1 {
 		o.Known = func(cluster string) bool { return cluster != clusterNames[0] }
 	}
+	newer := r.next(2) == 1
+	if newer {
+		o.Newer = func(a, b state) bool { return a.version > b.version }
+	}
+	if r.next(2) == 1 {
+		o.MaxBytes = int64(10 + r.next(80))
+	}
+	o.Discard = func(s state) { r.results <- fmt.Sprintf("discard: %s %d", s.id(), s.version) }
 	limit := r.limit()
 	newLimiter := func() workqueue.TypedRateLimiter[string] {
 		return workqueue.NewTypedItemExponentialFailureRateLimiter[string](100*time.Millisecond, 10*time.Second)
 	}
 	r.m = &model{
-		capacity: o.LaneCapacity, bytes: o.LaneBytes, knows: o.Known, drops: o.DropOnShutDown,
+		capacity: o.LaneCapacity, bytes: o.LaneBytes, memory: o.MaxBytes, newer: newer, knows: o.Known, drops: o.DropOnShutDown,
 		buckets: ratelimit.New(limit), limiter: newLimiter(), now: time.Now(),
-		lanes: make(map[string]*modelLane), weights: make(map[string]int), inWork: make(map[string]*modelLane),
+		lanes: make(map[string]*modelLane), weights: make(map[string]int), inWork: make(map[string]*modelWork),
 		refused: make(map[string]bool), removals: make(map[*modelLane][]string),
 	}
 	o.Buckets, o.RateLimiter = ratelimit.New(limit), newLimiter()
+	r.m.listed, o.SnapshotBuckets = r.m.buckets, o.Buckets
+	if r.next(2) == 1 {
+		limit := r.limit()
+		r.m.listed, o.SnapshotBuckets = ratelimit.New(limit), ratelimit.New(limit)
+	}
 	r.q = newStateQueue(o)
 	r.q.Lanes() // from now on durations are measured
 	for len(r.script) > 0 && !t.Failed() {
@@ -106,7 +120,11 @@ func (r *run) cluster() string { return clusterNames[r.next(len(clusterNames))] 
 
 func (r *run) item() state {
 	r.version++
-	return state{r.cluster(), objectNames[r.next(len(objectNames))], r.version, r.next(12)}
+	version := r.version
+	if r.m.newer { // or else the last one is
+		version -= r.next(8)
+	}
+	return state{r.cluster(), objectNames[r.next(len(objectNames))], version, r.next(12)}
 }
 
 func (r *run) priority() int { return []int{0, 0, -100, 1, -1}[r.next(5)] }
@@ -137,7 +155,7 @@ func (r *run) note(format string, args ...any) {
 // step does one operation to both.
 func (r *run) step() {
 	q, m := r.q, r.m
-	switch r.next(24) {
+	switch r.next(28) {
 	case 0, 1, 2:
 		s := r.item()
 		r.note("Add(%v)", s)
@@ -211,8 +229,13 @@ func (r *run) step() {
 	case 19:
 		c, l := r.cluster(), r.limit()
 		r.note("SetLimit(%s, %v)", c, l)
-		q.SetLimit(c, l)
-		m.buckets.Set(c, l)
+		if r.next(2) == 1 {
+			q.SetLimit(c, l)
+			m.buckets.Set(c, l)
+		} else {
+			q.SetSnapshotLimit(c, l)
+			m.listed.Set(c, l)
+		}
 		if l := m.lanes[c]; l != nil {
 			m.unthrottle(l)
 		}
@@ -238,6 +261,31 @@ func (r *run) step() {
 		}
 	case 23:
 		r.shutDown(r.next(40))
+	case 24:
+		s, p := r.item(), r.priority()
+		_, want := m.tryOffer(s, p)
+		err := q.TryOffer(s, p)
+		r.note("TryOffer(%v, %d) = %v", s, p, err)
+		if !errors.Is(err, want) {
+			r.t.Fatalf("after\n%v\nwant %v", r.log, want)
+		}
+	case 25:
+		c := r.cluster()
+		label, cancel := r.call("room", func(ctx context.Context) string { return result(q.WaitRoom(ctx, c)) })
+		r.note("%s: WaitRoom(%s)", label, c)
+		r.rooms[label] = cancel
+		m.waitRoom(label, c)
+	case 26:
+		if label, cancel := r.pending(r.rooms); label != "" {
+			r.note("cancel %s", label)
+			cancel()
+			m.cancelRoom(label)
+		}
+	case 27:
+		n := r.next(4)
+		r.note("SetInFlight(%d)", n)
+		q.SetInFlight(n)
+		m.inFlight = n
 	}
 }
 
@@ -354,7 +402,7 @@ func (r *run) took(result string) {
 		r.work = append(r.work, s)
 		return
 	}
-	for _, calls := range []map[string]func(){r.offers, r.removes, r.stops} {
+	for _, calls := range []map[string]func(){r.offers, r.rooms, r.removes, r.stops} {
 		for label := range calls {
 			if len(result) > len(label) && result[:len(label)+1] == label+":" {
 				delete(calls, label)
@@ -369,19 +417,22 @@ func (r *run) finish() {
 	if r.t.Failed() {
 		return
 	}
-	for _, calls := range []map[string]func(){r.stops, r.removes, r.offers} {
+	for _, calls := range []map[string]func(){r.stops, r.removes, r.offers, r.rooms} {
 		for len(calls) > 0 && !r.t.Failed() {
 			label, cancel := r.pending(calls)
 			r.note("cancel %s", label)
 			cancel()
 			m.cancelRemoval(label)
 			m.cancelOffer(label)
+			m.cancelRoom(label)
 			if slices.Contains(m.stops, label) {
 				m.finishStop(label)
 			}
 			r.compare()
 		}
 	}
+	q.SetInFlight(0)
+	m.inFlight = 0
 	for len(r.work) > 0 {
 		s, _ := r.pop()
 		r.note("Done(%v)", s)

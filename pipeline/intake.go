@@ -38,9 +38,9 @@ func (q *Queue[T, K]) add(item *T, priority int) {
 	if e, err := q.arriveLocked(key, hash, cluster); err == nil {
 		q.putLocked(e, item, size, priority)
 	} else {
-		q.refuseLocked(key, hash, cluster, err)
+		q.refuseLocked(item, key, hash, cluster, err)
 	}
-	q.mu.Unlock()
+	q.unlock()
 }
 
 // arriveLocked returns the entry of an identity that an item arrives for.
@@ -67,7 +67,8 @@ func (q *Queue[T, K]) arriveLocked(key *K, hash uint64, cluster string) (*entry[
 }
 
 // refuseLocked counts an item that did not arrive.
-func (q *Queue[T, K]) refuseLocked(key *K, hash uint64, cluster string, err error) {
+func (q *Queue[T, K]) refuseLocked(item *T, key *K, hash uint64, cluster string, err error) {
+	q.discardLocked(item)
 	reason := dropShutdown
 	if errors.Is(err, ErrClusterRemoved) {
 		reason = dropRemoved
@@ -83,35 +84,64 @@ func (q *Queue[T, K]) refuseLocked(key *K, hash uint64, cluster string, err erro
 	}
 }
 
-// putLocked lets the newest item of an identity wait.
+// putLocked takes in an item that arrives, or lets it give way to a newer one.
 func (q *Queue[T, K]) putLocked(e *entry[T, K], item *T, size, priority int) {
-	if e.blocked.n > 0 {
-		priority = max(priority, e.blockedPriority())
-		q.supersedeLocked(e)
+	e.lane.added++
+	if q.isOutdatedLocked(e, item) {
+		q.giveWayLocked(e, item, priority)
+	} else {
+		q.replaceLocked(e, item, size, priority)
 	}
-	q.replaceLocked(e, item, size, priority)
+	q.mergeOffersLocked(e, true)
 	q.admitLocked(e.lane)
 }
 
 // replaceLocked lets an item wait in the place of the one that waits or is
 // delayed, if any.
 func (q *Queue[T, K]) replaceLocked(e *entry[T, K], item *T, size, priority int) {
-	l := e.lane
-	l.added++
-	if e.waiting() {
-		l.coalesced++
-		l.bytes[classOf(e.priority)] += int64(size - e.size)
-		e.item, e.size = *item, size
-		q.raiseLocked(e, priority)
+	if e.present() {
+		q.swapLocked(e, item, size, priority)
+		if e.delayed() {
+			q.undelayLocked(e)
+			q.joinLocked(e)
+		}
 		return
-	}
-	if e.delayed() {
-		l.coalesced++
-		priority = max(priority, e.priority)
-		q.undelayLocked(e)
 	}
 	e.item, e.size, e.priority = *item, size, priority
 	q.joinLocked(e)
+}
+
+// swapLocked puts an item into the place of the one that waits or is delayed.
+func (q *Queue[T, K]) swapLocked(e *entry[T, K], item *T, size, priority int) {
+	e.lane.coalesced++
+	if e.item != *item {
+		q.discardLocked(&e.item)
+	}
+	q.chargeLocked(e.lane, classOf(e.priority), size-e.size)
+	e.item, e.size = *item, size
+	q.raiseLocked(e, priority)
+}
+
+// giveWayLocked lets go of an item of whose identity there is a newer one.
+func (q *Queue[T, K]) giveWayLocked(e *entry[T, K], item *T, priority int) {
+	e.lane.coalesced++
+	if !e.present() {
+		q.discardLocked(item)
+		return
+	}
+	if e.item != *item {
+		q.discardLocked(item)
+	}
+	q.raiseLocked(e, priority)
+}
+
+// isNewer reports whether a is known to be newer than b.
+func (q *Queue[T, K]) isNewer(a, b *T) bool { return q.o.Newer != nil && q.o.Newer(*a, *b) }
+
+// isOutdatedLocked reports whether what waits, is delayed or in work of e's
+// identity is newer than an item.
+func (q *Queue[T, K]) isOutdatedLocked(e *entry[T, K], item *T) bool {
+	return q.o.Newer != nil && (e.present() && q.o.Newer(e.item, *item) || e.working != nil && q.o.Newer(*e.work, *item))
 }
 
 func (q *Queue[T, K]) newEntryLocked(key *K, hash uint64) *entry[T, K] {
@@ -135,7 +165,7 @@ func (q *Queue[T, K]) releaseLocked(e *entry[T, K]) {
 		return
 	}
 	q.entries.remove(e)
-	e.key, e.lane, e.refused = *new(K), nil, false
+	e.key, e.lane, e.refused, e.workSize = *new(K), nil, false, 0
 	if len(q.free) < maxFree {
 		q.free = append(q.free, e)
 	}
@@ -147,11 +177,12 @@ func (q *Queue[T, K]) laneLocked(cluster string) *lane[T, K] {
 	if l == nil {
 		l = &lane[T, K]{
 			name:   cluster,
-			bucket: q.o.Buckets.Bucket(cluster),
 			weight: max(q.weights[cluster], 1),
 		}
-		l.turn.self, l.token.self = l, l
+		l.turn.self, l.want.self = l, l
+		q.makeGatesLocked(l)
 		q.lanes[cluster] = l
+		q.divideLocked()
 	}
 	return l
 }

@@ -1,10 +1,6 @@
 package pipeline
 
-import (
-	"time"
-
-	"github.com/fairlead-dev/fairlead/ratelimit"
-)
+import "time"
 
 // class is which of a lane's two lines an item stands in.
 type class int
@@ -38,40 +34,50 @@ type entry[T, K comparable] struct {
 	when     date[*entry[T, K]] // if delayed: until when
 	// working is the lane that handed out an item of this identity that is not
 	// Done yet. It differs from lane if that was removed meanwhile.
-	working *lane[T, K]
-	begun   time.Duration      // the work, if that is measured
-	blocked list[*offer[T, K]] // Offers of this identity, in the order they came
+	working   *lane[T, K]
+	work      *T                 // that item, if the queue knows what is newer; made once
+	workSize  int                // what it counts for in that lane
+	workClass class              // and in which class
+	begun     time.Duration      // the work, if that is measured
+	blocked   list[*offer[T, K]] // Offers of this identity, in the order they came
 	// refused is set when the item in work came back while the queue was shutting
 	// down.
 	refused bool
 }
 
-// delayed and waiting tell the states apart. An entry may be neither.
+// present tells whether an item waits or is delayed; delayed and waiting tell
+// which of the two.
+func (e *entry[T, K]) present() bool { return e.place.list != nil }
 func (e *entry[T, K]) delayed() bool { return e.place.list == &e.lane.delayed }
-func (e *entry[T, K]) waiting() bool { return e.place.list != nil && !e.delayed() }
+func (e *entry[T, K]) waiting() bool { return e.present() && !e.delayed() }
 
 // lane is one cluster's part of the queue.
 type lane[T, K comparable] struct {
-	name   string
-	bucket *ratelimit.Bucket
+	name  string
+	gates [2]gate[T, K]
+	gate  [2]*gate[T, K] // by class; one for both if they share their buckets
 
 	ready   [2]list[*entry[T, K]] // by class: could be handed out now, given turn and token
 	parked  list[*entry[T, K]]    // wait for Done of an older item of the same identity
 	delayed list[*entry[T, K]]
-	depth   [2]int   // by class: ready and parked
-	bytes   [2]int64 // of these
+	depth   [2]int   // by class: ready, parked and delayed
+	late    [2]int   // of them, those that are delayed
+	bytes   [2]int64 // by class: of these and of what is in work
 	inWork  int
 
 	offers       [2]list[*offer[T, K]] // blocked, by class, in the order they came
 	blockedSince time.Duration         // if there are any
 	contested    uint64                // admissions while both classes stood blocked
+	rooms        list[*room]           // blocked in WaitRoom
+	want         node[*lane[T, K]]     // in short: somebody is blocked for lack of memory
+	share        int                   // admissions left in this turn there
 
 	turn           node[*lane[T, K]] // in the ring: has something ready, and may have a token
 	weight         int
 	credit         int    // picks left in this turn
 	picks          uint64 // all there ever were
-	token          date[*lane[T, K]]
-	throttledSince time.Duration // if it waits for a token
+	shutGates      int
+	throttledSince time.Duration // if there is a shut gate
 
 	leaving bool          // RemoveCluster has begun
 	gone    bool          // and has ended: the queue does not know this lane any more
@@ -102,44 +108,11 @@ func (r dropReason) String() string {
 	return "shutdown"
 }
 
-func (l *lane[T, K]) isReady() bool { return l.ready[live].n+l.ready[snapshot].n > 0 }
-
 // isEmpty reports whether nothing is left of a lane: nothing waits, for
 // whatever, and nothing is in work.
 func (l *lane[T, K]) isEmpty() bool {
-	return l.inWork == 0 && l.delayed.n == 0 && l.depth[live]+l.depth[snapshot] == 0 &&
-		l.offers[live].n+l.offers[snapshot].n == 0 && !l.token.set()
-}
-
-// fits reports whether one more item of a class has room.
-func (l *lane[T, K]) fits(o *QueueOptions[T, K], c class, size int) bool {
-	n := l.depth[live] + l.depth[snapshot]
-	bytes := l.bytes[live] + l.bytes[snapshot] + int64(size)
-	if n > 0 && (n >= o.LaneCapacity || bytes > o.LaneBytes) {
-		return false
-	}
-	if c == snapshot && l.depth[snapshot] > 0 {
-		// Three quarters, written so that the largest of numbers has them too.
-		return l.depth[snapshot] < o.LaneCapacity/4*3+o.LaneCapacity%4*3/4 &&
-			l.bytes[snapshot]+int64(size) <= o.LaneBytes/4*3
-	}
-	return true
-}
-
-// fitsInPlace reports whether e's waiting item may be replaced by one of
-// another size: one that is no larger always, else as far as there is room.
-func (l *lane[T, K]) fitsInPlace(o *QueueOptions[T, K], e *entry[T, K], c class, size int) bool {
-	growth := int64(size - e.size)
-	if growth <= 0 {
-		return true
-	}
-	if l.depth[live]+l.depth[snapshot] > 1 && l.bytes[live]+l.bytes[snapshot]+growth > o.LaneBytes {
-		return false
-	}
-	if c == snapshot && l.depth[snapshot] > 1 {
-		return l.bytes[snapshot]+growth <= o.LaneBytes/4*3
-	}
-	return true
+	return l.inWork == 0 && l.depth[live]+l.depth[snapshot] == 0 &&
+		l.offers[live].n+l.offers[snapshot].n == 0 && l.rooms.n == 0 && l.shutGates == 0
 }
 
 // drop counts n items that came to the lane, or had come to it, and will never
@@ -148,9 +121,7 @@ func (l *lane[T, K]) drop(r dropReason, n int) { l.dropped[r] += uint64(n) }
 
 // joinLocked lets e wait in its lane. It must be in none of the lane's lists.
 func (q *Queue[T, K]) joinLocked(e *entry[T, K]) {
-	c := classOf(e.priority)
-	e.lane.depth[c]++
-	e.lane.bytes[c] += int64(e.size)
+	q.countLocked(e)
 	q.waiting++
 	e.since = q.stampLocked()
 	if e.working != nil {
@@ -165,7 +136,7 @@ func (q *Queue[T, K]) readyLocked(e *entry[T, K]) {
 	l := e.lane
 	l.ready[classOf(e.priority)].pushBack(&e.place)
 	q.ready++
-	if l.token.set() {
+	if l.gate[classOf(e.priority)].token.set() {
 		return // whoever waits is woken when a token is due
 	}
 	if l.turn.list == nil {
@@ -174,11 +145,9 @@ func (q *Queue[T, K]) readyLocked(e *entry[T, K]) {
 	q.wakeLocked()
 }
 
-// leaveLocked takes e out of its lane.
+// leaveLocked takes e, that waits, out of its lane. Its bytes stay counted.
 func (q *Queue[T, K]) leaveLocked(e *entry[T, K]) {
-	c := classOf(e.priority)
-	e.lane.depth[c]--
-	e.lane.bytes[c] -= int64(e.size)
+	e.lane.depth[classOf(e.priority)]--
 	q.waiting--
 	if e.place.list != &e.lane.parked {
 		q.ready--
@@ -186,8 +155,8 @@ func (q *Queue[T, K]) leaveLocked(e *entry[T, K]) {
 	e.place.leave()
 }
 
-// raiseLocked gives e, that waits, a priority if that is higher than its own.
-// From the snapshot class it moves to the end of the live one.
+// raiseLocked gives e, that waits or is delayed, a priority if that is higher
+// than its own. From the snapshot class it moves to the end of the live one.
 func (q *Queue[T, K]) raiseLocked(e *entry[T, K], priority int) {
 	if priority <= e.priority {
 		return
@@ -201,8 +170,16 @@ func (q *Queue[T, K]) raiseLocked(e *entry[T, K], priority int) {
 	l.depth[is]++
 	l.bytes[was] -= int64(e.size)
 	l.bytes[is] += int64(e.size)
-	if e.place.list == &l.ready[was] {
+	switch e.place.list {
+	case &l.delayed:
+		l.late[was]--
+		l.late[is]++
+	case &l.ready[was]:
 		e.place.leave()
 		l.ready[is].pushBack(&e.place)
+		// Only one of the classes may have a token.
+		if q.resumeLocked(l); l.turn.list != nil && !l.isOpen(live) && !l.isOpen(snapshot) {
+			l.turn.leave()
+		}
 	}
 }

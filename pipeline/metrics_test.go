@@ -34,9 +34,8 @@ func series(t *testing.T, g prometheus.Gatherer) map[string]float64 {
 
 func TestQueueCollector(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		q := newStateQueue(pipeline.QueueOptions[state, string]{
-			LaneCapacity: 3, Buckets: ratelimit.New(ratelimit.Limit{QPS: 0.001, Burst: 1}),
-		})
+		buckets := ratelimit.New(ratelimit.Limit{QPS: 0.001, Burst: 1})
+		q := newStateQueue(pipeline.QueueOptions[state, string]{LaneCapacity: 3, Buckets: buckets, SnapshotBuckets: buckets})
 		registry := prometheus.NewPedanticRegistry()
 		registry.MustRegister(pipeline.NewQueueCollector(q.Lanes))
 		q.Lanes() // from now on durations are measured
@@ -57,7 +56,7 @@ func TestQueueCollector(t *testing.T) {
 			`fairlead_changes_coalesced_total{cluster=a}`:                      1,
 			`fairlead_changes_dropped_total{cluster=a,reason=cluster_removed}`: 0,
 			`fairlead_changes_dropped_total{cluster=a,reason=shutdown}`:        0,
-			`fairlead_lane_bytes{cluster=a}`:                                   60,
+			`fairlead_lane_bytes{cluster=a}`:                                   62,
 			`fairlead_lane_delayed{cluster=a}`:                                 1,
 			`fairlead_lane_depth{class=live,cluster=a}`:                        2,
 			`fairlead_lane_depth{class=snapshot,cluster=a}`:                    1,

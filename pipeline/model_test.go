@@ -21,15 +21,21 @@ type model struct {
 	bytes    int64
 	knows    func(cluster string) bool // nil: all
 	drops    bool                      // on ShutDown
+	newer    bool                      // is told by the version
+	memory   int64                     // MaxBytes
+	inFlight int
 	buckets  *ratelimit.Buckets
+	listed   *ratelimit.Buckets // of the snapshot class
 	limiter  workqueue.TypedRateLimiter[string]
 
 	now      time.Time
 	lanes    map[string]*modelLane
 	weights  map[string]int
 	turns    []*modelLane            // ready, and not waiting for a token
-	inWork   map[string]*modelLane   // by identity
+	inWork   map[string]*modelWork   // by identity
 	refused  map[string]bool         // identities in work that came back while shutting down
+	short    []*modelLane            // somebody is blocked for lack of memory
+	parts    int                     // that half of the memory is divided into
 	getters  int                     // blocked in Get
 	removals map[*modelLane][]string // labels of those who wait for a lane to be gone
 	stops    []string                // labels of blocked Stop calls
@@ -48,6 +54,12 @@ type modelItem struct {
 	seq      int
 }
 
+// modelWork is an item in work, and the lane that handed it out.
+type modelWork struct {
+	modelItem // its size is what it counts for
+	l         *modelLane
+}
+
 type modelOffer struct {
 	modelItem
 	label string
@@ -56,20 +68,41 @@ type modelOffer struct {
 type modelLane struct {
 	pipeline.LaneStats
 	name          string
-	bucket        *ratelimit.Bucket
-	line          []modelItem // of both classes, that could be handed out
-	parked        []modelItem // that wait for Done
+	gates         [2]*modelGate // of the live class, of the snapshot class
+	line          []modelItem   // of both classes, that could be handed out
+	parked        []modelItem   // that wait for Done
 	delayed       []modelItem
 	offers        []modelOffer
+	rooms         []string // labels of blocked WaitRoom calls
+	share         int
 	blockedSince  time.Time
 	credit, picks int
 	contested     int
-	throttled     bool
-	since, until  time.Time
-	seq           int
+	since         time.Time // a gate is shut
 	leaving, gone bool
 	begun         map[string]time.Time // the work, by identity
 }
+
+type modelGate struct {
+	l      *modelLane
+	bucket *ratelimit.Bucket
+	shut   bool
+	until  time.Time
+	seq    int
+}
+
+func (l *modelLane) throttled() bool { return l.gates[0].shut || l.gates[1].shut }
+
+// gate is where an item gets its token.
+func (l *modelLane) gate(i modelItem) *modelGate {
+	if i.priority < 0 {
+		return l.gates[1]
+	}
+	return l.gates[0]
+}
+
+// open tells whether an item may ask for a token.
+func (l *modelLane) open(i modelItem) bool { return !l.gate(i).shut }
 
 func byID(id string) func(modelItem) bool {
 	return func(i modelItem) bool { return i.id() == id }
@@ -82,9 +115,15 @@ func (m *model) event(format string, args ...any) {
 func (m *model) lane(name string) *modelLane {
 	l := m.lanes[name]
 	if l == nil {
-		l = &modelLane{name: name, bucket: m.buckets.Bucket(name), begun: make(map[string]time.Time)}
+		l = &modelLane{name: name, begun: make(map[string]time.Time)}
+		l.gates[0] = &modelGate{l: l, bucket: m.buckets.Bucket(name)}
+		l.gates[1] = l.gates[0]
+		if m.listed != m.buckets {
+			l.gates[1] = &modelGate{l: l, bucket: m.listed.Bucket(name)}
+		}
 		l.Cluster, l.Weight = name, max(m.weights[name], 1)
 		m.lanes[name] = l
+		m.divide()
 	}
 	return l
 }
@@ -97,43 +136,6 @@ func (l *modelLane) waiting(id string) *modelItem {
 		}
 	}
 	return nil
-}
-
-func (l *modelLane) sum(snapshot, live bool) (n int, bytes int64) {
-	for _, i := range slices.Concat(l.line, l.parked) {
-		if i.priority < 0 && snapshot || i.priority >= 0 && live {
-			n++
-			bytes += int64(i.size)
-		}
-	}
-	return n, bytes
-}
-
-func (m *model) fits(l *modelLane, priority, size int) bool {
-	n, bytes := l.sum(true, true)
-	if n > 0 && (n+1 > m.capacity || bytes+int64(size) > m.bytes) {
-		return false
-	}
-	if n, bytes := l.sum(true, false); priority < 0 && n > 0 {
-		return n+1 <= m.capacity*3/4 && bytes+int64(size) <= m.bytes/4*3
-	}
-	return true
-}
-
-// fitsInPlace reports whether s may take the place of w, which waits.
-func (m *model) fitsInPlace(l *modelLane, w *modelItem, priority, size int) bool {
-	growth := int64(size - w.size)
-	n, bytes := l.sum(true, true)
-	if growth <= 0 {
-		return true
-	}
-	if n > 1 && bytes+growth > m.bytes {
-		return false
-	}
-	if n, bytes := l.sum(true, false); max(priority, w.priority) < 0 && n > 1 {
-		return bytes+growth <= m.bytes/4*3
-	}
-	return true
 }
 
 // arrive returns the lane for an item, or why it has none.
@@ -167,45 +169,91 @@ func (m *model) refuse(s state, err error) {
 func (m *model) add(s state, priority int) {
 	l, err := m.arrive(s)
 	if err != nil {
+		m.discard(s)
 		m.refuse(s, err)
 		return
 	}
 	m.put(l, s, priority)
 }
 
-func (m *model) put(l *modelLane, s state, priority int) {
-	for _, o := range m.takeOffers(l, s.id()) { // older than s
-		l.Added++
-		l.Coalesced++
-		priority = max(priority, o.priority)
+func (m *model) discard(s state) { m.event("discard: %s %d", s.id(), s.version) }
+
+// present finds what waits or is delayed of an identity.
+func (l *modelLane) present(id string) *modelItem {
+	if i := slices.IndexFunc(l.delayed, byID(id)); i >= 0 {
+		return &l.delayed[i]
 	}
-	m.replace(l, s, priority)
+	return l.waiting(id)
+}
+
+// outdated tells whether something newer is there.
+func (m *model) outdated(l *modelLane, s state) bool {
+	p, w := l.present(s.id()), m.inWork[s.id()]
+	return m.newer && (p != nil && p.version > s.version || w != nil && w.version > s.version)
+}
+
+// giveWay lets go of an item, for what there is of its identity.
+func (m *model) giveWay(l *modelLane, s state, priority int) {
+	l.Coalesced++
+	p := l.present(s.id())
+	if p == nil || p.state != s {
+		m.discard(s)
+	}
+	if p != nil {
+		m.raise(l, s.id(), priority)
+	}
+}
+
+func (m *model) put(l *modelLane, s state, priority int) {
+	l.Added++
+	if m.outdated(l, s) {
+		m.giveWay(l, s, priority)
+	} else {
+		m.replace(l, s, priority)
+	}
+	m.merge(l, s.id(), true)
 	m.admit(l)
 }
 
+func (m *model) swap(l *modelLane, s state, priority int) {
+	l.Coalesced++
+	p := l.present(s.id())
+	if p.state != s {
+		m.discard(p.state)
+	}
+	p.state = s
+	m.raise(l, s.id(), priority)
+}
+
 func (m *model) replace(l *modelLane, s state, priority int) {
-	l.Added++
-	if w := l.waiting(s.id()); w != nil {
-		l.Coalesced++
-		w.state = s
-		m.raise(l, s.id(), priority)
+	if l.present(s.id()) == nil {
+		m.join(l, modelItem{state: s, priority: priority})
 		return
 	}
-	if i := slices.IndexFunc(l.delayed, byID(s.id())); i >= 0 {
-		l.Coalesced++
-		priority = max(priority, l.delayed[i].priority)
+	m.swap(l, s, priority)
+	m.undelay(l, s.id())
+}
+
+// undelay lets an item wait that is delayed.
+func (m *model) undelay(l *modelLane, id string) {
+	if i := slices.IndexFunc(l.delayed, byID(id)); i >= 0 {
+		d := l.delayed[i]
 		l.delayed = slices.Delete(l.delayed, i, i+1)
+		m.join(l, d)
 	}
-	m.join(l, modelItem{state: s, priority: priority})
 }
 
 func (m *model) raise(l *modelLane, id string, priority int) {
-	w := l.waiting(id)
-	was := w.priority
-	w.priority = max(was, priority)
-	if i := slices.IndexFunc(l.line, byID(id)); i >= 0 && was < 0 && w.priority >= 0 {
-		raised := *w
+	p := l.present(id)
+	was := p.priority
+	p.priority = max(was, priority)
+	if i := slices.IndexFunc(l.line, byID(id)); i >= 0 && was < 0 && p.priority >= 0 {
+		raised := *p
 		l.line = append(slices.Delete(l.line, i, i+1), raised)
+		m.enter(l) // only one of the classes may have a token
+		if !slices.ContainsFunc(l.line, l.open) {
+			m.turns = slices.DeleteFunc(m.turns, func(o *modelLane) bool { return o == l })
+		}
 	}
 }
 
@@ -225,7 +273,7 @@ func (m *model) line(l *modelLane, i modelItem) {
 }
 
 func (m *model) enter(l *modelLane) {
-	if len(l.line) > 0 && !l.throttled && !slices.Contains(m.turns, l) {
+	if slices.ContainsFunc(l.line, l.open) && !slices.Contains(m.turns, l) {
 		l.credit = l.Weight
 		m.turns = append(m.turns, l)
 	}
@@ -237,65 +285,86 @@ func (m *model) bringBack(s state, wait time.Duration, limited bool, priority in
 			wait = when
 		}
 	}
-	if w := m.inWork[s.id()]; w != nil && w.gone {
+	if w := m.inWork[s.id()]; w != nil && w.l.gone {
+		m.discard(s)
 		m.limiter.Forget(s.id())
 		return
 	}
 	l, err := m.arrive(s)
 	if err != nil {
+		m.discard(s)
 		m.refuse(s, err)
 		m.limiter.Forget(s.id())
 		return
 	}
 	l.Added++
 	l.Retries++
-	i := slices.IndexFunc(l.delayed, byID(s.id()))
 	m.seq++
 	back := modelItem{state: s, priority: priority, due: m.now.Add(wait), seq: m.seq}
-	switch {
-	case l.waiting(s.id()) != nil:
-		l.Coalesced++
-		m.raise(l, s.id(), priority)
-	case i >= 0:
-		l.Coalesced++
-		d := &l.delayed[i]
-		d.priority = max(d.priority, priority)
-		if wait > 0 {
-			if back.due.Before(d.due) {
-				d.due = back.due
-			}
-			break
+	p, w := l.present(s.id()), m.inWork[s.id()]
+	if p != nil || m.outdated(l, s) {
+		if p != nil && m.newer && s.version > p.version && !m.outdated(l, s) {
+			m.swap(l, s, priority)
+		} else {
+			m.giveWay(l, s, priority)
 		}
-		back = *d
-		l.delayed = slices.Delete(l.delayed, i, i+1)
-		m.join(l, back)
-		m.admitOffers(l, s.id())
-	case wait > 0:
-		l.delayed = append(l.delayed, back)
-	default:
-		m.join(l, back)
-		m.admitOffers(l, s.id())
+		if i := slices.IndexFunc(l.delayed, byID(s.id())); i >= 0 {
+			if wait <= 0 {
+				m.undelay(l, s.id())
+			} else if back.due.Before(l.delayed[i].due) {
+				l.delayed[i].due = back.due
+			}
+		}
+	} else {
+		if w != nil && (!m.newer || s.version <= w.version) {
+			w.size -= min(w.size, s.size) // it counts as what came back
+		}
+		if wait > 0 {
+			l.delayed = append(l.delayed, back)
+		} else {
+			m.join(l, back)
+		}
 	}
+	m.merge(l, s.id(), false)
 	m.admit(l)
+}
+
+// next finds the item of a lane whose turn it is and for which there is a token:
+// a live one, and every eighth time one of the snapshot class, or else another.
+func (m *model) next(l *modelLane) int {
+	for _, low := range []bool{(l.picks+1)%8 == 0, (l.picks+1)%8 != 0} {
+		i := slices.IndexFunc(l.line, func(i modelItem) bool { return (i.priority < 0) == low && l.open(i) })
+		if i < 0 {
+			continue
+		}
+		g := l.gate(l.line[i])
+		wait := g.bucket.Take(m.now)
+		if wait == 0 {
+			return i
+		}
+		if !l.throttled() {
+			l.since = m.now
+		}
+		m.seq++
+		g.shut, g.until, g.seq = true, m.now.Add(wait), m.seq
+		l.Throttles++
+	}
+	return -1
 }
 
 func (m *model) pick() (modelItem, *modelLane) {
 	for len(m.turns) > 0 {
 		l := m.turns[0]
-		if wait := l.bucket.Take(m.now); wait > 0 {
-			m.seq++
-			l.throttled, l.since, l.until, l.seq = true, m.now, m.now.Add(wait), m.seq
-			l.Throttles++
+		first := m.next(l)
+		if first < 0 {
 			m.turns = m.turns[1:]
 			continue
 		}
 		l.picks++
-		first := slices.IndexFunc(l.line, func(i modelItem) bool { return (i.priority < 0) == (l.picks%8 == 0) })
-		first = max(first, 0)
 		item := l.line[first]
 		l.line = slices.Delete(l.line, first, first+1)
 		l.credit--
-		if len(l.line) == 0 || l.credit <= 0 {
+		if !slices.ContainsFunc(l.line, l.open) || l.credit <= 0 {
 			m.turns = m.turns[1:]
 			m.enter(l)
 		}
@@ -306,13 +375,13 @@ func (m *model) pick() (modelItem, *modelLane) {
 
 // serve lets those who are blocked in Get have what there is.
 func (m *model) serve() {
-	for m.getters > 0 {
+	for m.getters > 0 && (m.inFlight == 0 || len(m.inWork) < m.inFlight) {
 		item, l := m.pick()
 		if l == nil {
 			break
 		}
 		m.getters--
-		m.inWork[item.id()] = l
+		m.inWork[item.id()] = &modelWork{item, l}
 		l.InWork++
 		l.HandedOut++
 		observe(&l.Waited, m.now.Sub(item.since))
@@ -320,8 +389,8 @@ func (m *model) serve() {
 		m.event("get: %s %d %d %d", item.id(), item.version, item.size, item.priority)
 		m.admit(l)
 	}
-	throttled := slices.ContainsFunc(m.allLanes(), func(l *modelLane) bool { return l.throttled })
-	for m.shut && !throttled && m.getters > 0 {
+	throttled := slices.ContainsFunc(m.allLanes(), func(l *modelLane) bool { return l.throttled() })
+	for m.shut && !throttled && m.len() == 0 && m.getters > 0 {
 		m.getters--
 		m.event("get: shutdown")
 	}
@@ -348,10 +417,10 @@ func (m *model) allLanes() (lanes []*modelLane) {
 
 func (m *model) done(s state) {
 	id := s.id()
-	w := m.inWork[id]
-	if w == nil {
+	if m.inWork[id] == nil {
 		return
 	}
+	w := m.inWork[id].l
 	delete(m.inWork, id)
 	w.InWork--
 	observe(&w.Worked, m.now.Sub(w.begun[id]))
@@ -367,6 +436,7 @@ func (m *model) done(s state) {
 			m.line(l, item)
 		}
 	}
+	m.admit(w)
 	if w.leaving && w.InWork == 0 {
 		m.free(w)
 		for _, label := range m.removals[w] {
@@ -374,25 +444,28 @@ func (m *model) done(s state) {
 		}
 		delete(m.removals, w)
 	}
-	left := w.InWork + len(w.line) + len(w.parked) + len(w.delayed) + len(w.offers)
-	if left == 0 && !w.leaving && m.knows != nil && !m.knows(w.name) {
-		m.free(w)
-	}
+	m.forget(w)
 }
 
 func (m *model) stats() []pipeline.LaneStats {
 	all := []pipeline.LaneStats{}
 	for _, l := range m.lanes {
 		s := l.LaneStats
-		s.Snapshot, _ = l.sum(true, false)
-		s.Live, _ = l.sum(false, true)
-		_, s.Bytes = l.sum(true, true)
+		s.Snapshot, s.Live = 0, 0
+		for _, i := range slices.Concat(l.line, l.parked) {
+			if i.priority < 0 {
+				s.Snapshot++
+			} else {
+				s.Live++
+			}
+		}
+		_, s.Bytes = m.sum(l, true)
 		s.Delayed = len(l.delayed)
 		s.BlockedOffers = len(l.offers)
 		if s.BlockedOffers > 0 {
 			s.Blocked += m.now.Sub(l.blockedSince)
 		}
-		if l.throttled {
+		if l.throttled() {
 			s.Throttled += m.now.Sub(l.since)
 		}
 		for _, begun := range l.begun {

@@ -19,60 +19,79 @@ type offer[T, K comparable] struct {
 	err  error
 }
 
-// Offer adds an item as Add does, but blocks while the item's lane is full. If
-// one of its identity waits there already, the item only has to fit in its
-// place: it blocks if it is larger and the lane has no room for that. Items of
-// priority below zero are of the snapshot class, all others live.
+// Offer adds an item as Add does, but blocks while the item's lane is full, or
+// all lanes together are. If one of its identity waits there already, or is
+// delayed, the item only has to fit in its place: it blocks if it is larger and
+// there is no room for that. Items of priority below zero are of the snapshot
+// class, all others live.
 //
 // It returns nil once the item, or a newer one of its identity, waits in the
-// lane; an error that wraps ctx.Err() if ctx ends before; ErrClusterRemoved or
-// ErrShuttingDown. On an error the item has not been added. Blocked Offers of
-// a lane are admitted in the order they came, live ones before those of the
-// snapshot class. If there is room at once ctx is not looked at.
+// lane or is in work; an error that wraps ctx.Err() if ctx ends before;
+// ErrClusterRemoved or ErrShuttingDown. On an error the item has not been added,
+// and Discard is not told of it. Blocked Offers of a lane are admitted in the
+// order they came, live ones before those of the snapshot class; of those of one
+// identity the newest. If there is room at once ctx is not looked at.
 func (q *Queue[T, K]) Offer(ctx context.Context, item T, priority int) error {
-	var own K
-	key, hash, cluster, size := q.describe(&item, &own)
-	q.mu.Lock()
-	e, err := q.arriveLocked(key, hash, cluster)
-	if err != nil {
-		q.mu.Unlock()
+	o, err := q.offer(&item, priority, true)
+	if o == nil {
 		return err
 	}
-	if q.roomLocked(e, priority, size) {
-		q.putLocked(e, &item, size, priority)
-		q.mu.Unlock()
-		return nil
-	}
-	o := q.blockLocked(e, item, size, priority)
-	q.mu.Unlock()
-
 	select {
 	case <-o.done:
 		return o.err
 	case <-ctx.Done():
 	}
 	q.mu.Lock()
-	defer q.mu.Unlock()
+	defer q.unlock()
 	if o.place.list == nil { // decided meanwhile
 		return o.err
 	}
-	l := o.entry.lane
+	e := o.entry
+	l := e.lane
 	q.resolveLocked(o, nil)
 	q.releaseLocked(e)
 	q.admitLocked(l) // it may have kept smaller ones out
-	return fmt.Errorf("wait for room in the lane of cluster %q: %w", cluster, ctx.Err())
+	return fmt.Errorf("wait for room in the lane of cluster %q: %w", l.name, ctx.Err())
+}
+
+// TryOffer is Offer without the waiting: where that would block, it returns
+// ErrFull at once.
+func (q *Queue[T, K]) TryOffer(item T, priority int) error {
+	_, err := q.offer(&item, priority, false)
+	return err
+}
+
+// offer lets an item in if there is room. Else it returns the offer that stands
+// blocked from now on, or if it must not block ErrFull.
+func (q *Queue[T, K]) offer(item *T, priority int, block bool) (*offer[T, K], error) {
+	var own K
+	key, hash, cluster, size := q.describe(item, &own)
+	q.mu.Lock()
+	defer q.unlock()
+	e, err := q.arriveLocked(key, hash, cluster)
+	switch {
+	case err != nil:
+		return nil, err
+	case q.isOutdatedLocked(e, item) || q.roomLocked(e, priority, size):
+		q.putLocked(e, item, size, priority)
+		return nil, nil
+	case !block:
+		q.releaseLocked(e)
+		return nil, ErrFull
+	}
+	o := q.blockLocked(e, *item, size, priority)
+	q.admitLocked(e.lane) // it takes its turn, if memory is all it lacks
+	return o, nil
 }
 
 // roomLocked reports whether an item may enter its lane: in the place of one
 // of its identity, else past none that it must not overtake.
 func (q *Queue[T, K]) roomLocked(e *entry[T, K], priority, size int) bool {
-	if !e.waiting() {
-		l, c := e.lane, classOf(priority)
-		if l.offers[live].n > 0 || c == snapshot && l.offers[snapshot].n > 0 {
-			return false
-		}
+	if l, c := e.lane, classOf(priority); !e.present() && (l.offers[live].n > 0 || c == snapshot && l.offers[snapshot].n > 0) {
+		return false
 	}
-	return q.fitsLocked(e, priority, size)
+	v := q.fitsLocked(e, priority, size)
+	return v == fitsOwn || v == fitsShare && q.short.n == 0
 }
 
 func (q *Queue[T, K]) blockLocked(e *entry[T, K], item T, size, priority int) *offer[T, K] {
@@ -98,21 +117,6 @@ func (q *Queue[T, K]) resolveLocked(o *offer[T, K], err error) {
 	close(o.done)
 }
 
-// admitLocked lets blocked offers in as far as there is room. Call it after
-// anything that made room, once the entry at hand is settled.
-func (q *Queue[T, K]) admitLocked(l *lane[T, K]) {
-	for {
-		o := q.nextOfferLocked(l)
-		if o == nil || !q.fitsLocked(o.entry, o.entry.blockedPriority(), o.entry.blocked.tail.self.size) {
-			return
-		}
-		if l.offers[live].n > 0 && l.offers[snapshot].n > 0 {
-			l.contested++
-		}
-		q.admitGroupLocked(o.entry)
-	}
-}
-
 // nextOfferLocked returns the blocked offer whose turn it is: a live one, and
 // every eighth time that both classes stand blocked one of the snapshot class,
 // or else a first list would never get past a stream that is always ahead of
@@ -129,20 +133,31 @@ func (q *Queue[T, K]) nextOfferLocked(l *lane[T, K]) *offer[T, K] {
 		return first.self
 	}
 	e := second.self.entry
-	size := e.blocked.tail.self.size
-	if !q.fitsLocked(e, e.blockedPriority(), size) && q.fitsLocked(e, 0, size) {
+	if q.fitsOfferLocked(second.self) == laneFull && q.fitsLocked(e, 0, q.newestOffer(e).size) != laneFull {
 		return first.self
 	}
 	return second.self
 }
 
-// fitsLocked reports whether an item has room in the lane of its entry: in the
-// place of one that waits, or beside the others.
-func (q *Queue[T, K]) fitsLocked(e *entry[T, K], priority, size int) bool {
-	if e.waiting() {
-		return e.lane.fitsInPlace(&q.o, e, classOf(max(priority, e.priority)), size)
+// fitsOfferLocked says whether there is room for what would be admitted with a
+// blocked offer: the newest of its identity.
+func (q *Queue[T, K]) fitsOfferLocked(o *offer[T, K]) verdict {
+	return q.fitsLocked(o.entry, o.entry.blockedPriority(), q.newestOffer(o.entry).size)
+}
+
+// newestOffer returns the blocked offer of e whose item is the newest: the last
+// one, if nothing else is known.
+func (q *Queue[T, K]) newestOffer(e *entry[T, K]) *offer[T, K] {
+	if q.o.Newer == nil {
+		return e.blocked.tail.self
 	}
-	return e.lane.fits(&q.o, classOf(priority), size)
+	newest := e.blocked.head.self
+	for n := e.blocked.head.next; n != nil; n = n.next {
+		if !q.o.Newer(newest.item, n.self.item) {
+			newest = n.self
+		}
+	}
+	return newest
 }
 
 // blockedPriority is the highest priority among the blocked offers of e.
@@ -157,19 +172,42 @@ func (e *entry[T, K]) blockedPriority() int {
 // admitGroupLocked admits all blocked offers of e's identity: the newest item
 // waits, and has replaced the others.
 func (q *Queue[T, K]) admitGroupLocked(e *entry[T, K]) {
-	o := e.blocked.tail.self
-	priority := e.blockedPriority()
+	o, priority := q.newestOffer(e), e.blockedPriority()
+	e.lane.added++
 	q.resolveLocked(o, nil)
-	q.supersedeLocked(e)
 	q.replaceLocked(e, &o.item, o.size, priority)
+	for e.blocked.n > 0 {
+		q.supersedeLocked(e, e.blocked.head.self)
+	}
 }
 
-// supersedeLocked ends the blocking of e's offers, whose items are older than
-// one that waits or is about to.
-func (q *Queue[T, K]) supersedeLocked(e *entry[T, K]) {
-	for e.blocked.n > 0 {
-		e.lane.added++
-		e.lane.coalesced++
-		q.resolveLocked(e.blocked.head.self, nil)
+// supersedeLocked ends the blocking of an offer whose item is older than what
+// waits or is in work of its identity.
+func (q *Queue[T, K]) supersedeLocked(e *entry[T, K], o *offer[T, K]) {
+	e.lane.added++
+	q.giveWayLocked(e, &o.item, o.priority)
+	q.resolveLocked(o, nil)
+}
+
+// mergeOffersLocked settles the blocked offers of e's identity with what has
+// just come of it: those that are older are over, and else the newest takes its
+// place, if there is room for that. Without Newer, what has arrived is newer than
+// they, and what was brought back is older.
+func (q *Queue[T, K]) mergeOffersLocked(e *entry[T, K], arrived bool) {
+	if e.blocked.n == 0 || !e.present() {
+		return
+	}
+	for n := e.blocked.head; n != nil; {
+		o := n.self
+		n = n.next
+		if q.o.Newer == nil && arrived || q.o.Newer != nil && !q.o.Newer(o.item, e.item) {
+			q.supersedeLocked(e, o)
+		}
+	}
+	if e.blocked.n == 0 {
+		return
+	}
+	if v := q.fitsOfferLocked(e.blocked.head.self); v == fitsOwn || v == fitsShare && q.short.n == 0 {
+		q.admitGroupLocked(e)
 	}
 }

@@ -33,16 +33,41 @@ type QueueOptions[T, K comparable] struct {
 	Identity func(T) K
 	// Size is the bytes an item counts for in its lane. Nil means 0.
 	Size func(T) int
-	// LaneCapacity is the number of waiting items at which Offer blocks. Zero
-	// means DefaultLaneCapacity.
+	// LaneCapacity is the number of items that wait or are delayed at which Offer
+	// blocks. Zero means DefaultLaneCapacity.
 	LaneCapacity int
-	// LaneBytes is the sum of the sizes of waiting items that Offer does not
-	// go beyond, save for a single item that is larger. Zero means
-	// DefaultLaneBytes.
+	// LaneBytes is the sum of the sizes of items that wait, are delayed or in work
+	// that Offer does not go beyond, save for a single item that is larger. Zero
+	// means DefaultLaneBytes.
 	LaneBytes int64
-	// Buckets limits how many items of each cluster are handed out per second.
-	// Nil means no limits at first.
+	// MaxBytes bounds the sizes of what waits, is delayed or is in work in all
+	// lanes together: Offer does not go beyond it, save for an item whose lane
+	// holds nothing. Half of it is divided among the lanes, and kept for each; the
+	// rest goes to whoever comes first, and by weight where several wait for it.
+	// Zero means no bound.
+	MaxBytes int64
+	// Newer tells whether a is newer than b, two items of one identity. An older
+	// item then never replaces or outlives a newer one that waits, is delayed or
+	// in work: it counts as coalesced. Nil means that the last one that came is the
+	// newest, and what is brought back the oldest. It is called with the queue
+	// locked: it must not block, panic, nor call the queue.
+	Newer func(a, b T) bool
+	// Discard is called with each item that came and will not be handed out any
+	// more: a newer one has replaced it or was there already, its cluster was
+	// removed, or the queue shut down. It is not called for an item that an equal
+	// one replaces, nor for one that Offer or TryOffer returned an error for; for
+	// one that is brought back in vain it is, also if its Done is still to come. It
+	// is called without the lock, by whichever call lets the item go. Optional.
+	Discard func(T)
+	// Buckets limits how many live items of each cluster are handed out per
+	// second. Nil means no limits at first.
 	Buckets *ratelimit.Buckets
+	// SnapshotBuckets does so for items of the snapshot class, which have their
+	// turns behind the live ones: so a first list leaves these their tokens. Nil
+	// means no limits at first; the same as Buckets, that both classes share the
+	// tokens, as they do in a controller's queue unless it is told otherwise (see
+	// Fair).
+	SnapshotBuckets *ratelimit.Buckets
 	// MaxInWork is how many items of one cluster may be in work at once, so that
 	// a cluster in which every call takes long does not take all workers: with
 	// a quarter of them, three such clusters leave the last quarter to the rest.
@@ -88,17 +113,22 @@ type Queue[T, K comparable] struct {
 
 	few       few[T, K]            // work.go
 	ring      list[*lane[T, K]]    // turn.go
-	throttled agenda[*lane[T, K]]  // turn.go
+	throttled agenda[*gate[T, K]]  // gate.go
+	memory    memory               // memory.go
+	short     list[*lane[T, K]]    // memory.go
 	delayed   agenda[*entry[T, K]] // delay.go
 	timer     *time.Timer          // delay.go
 	timerDue  time.Duration
 
-	timed   bool          // somebody has asked for Lanes: see durations.go
-	ready   int           // items that could be handed out
-	waiting int           // and those that wait for Done of an older one
-	inWork  int           // handed out and not Done
-	lost    int           // had been taken, but will not be handed out because of the shutdown
-	idle    chan struct{} // closed when nothing waits or is in work any more, or nobody shall wait for that
+	gone []T // for Discard: see discard.go
+
+	timed    bool          // somebody has asked for Lanes: see durations.go
+	ready    int           // items that could be handed out
+	waiting  int           // and those that wait for Done of an older one
+	inWork   int           // handed out and not Done
+	inFlight int           // as many at most; zero: no limit
+	lost     int           // had been taken, but will not be handed out because of the shutdown
+	idle     chan struct{} // closed when nothing waits or is in work any more, or nobody shall wait for that
 }
 
 var (
@@ -122,8 +152,12 @@ func NewQueue[T, K comparable](o QueueOptions[T, K]) *Queue[T, K] {
 	}
 	o.LaneCapacity = cmp.Or(max(o.LaneCapacity, 0), DefaultLaneCapacity)
 	o.LaneBytes = cmp.Or(max(o.LaneBytes, 0), DefaultLaneBytes)
+	o.MaxBytes = max(o.MaxBytes, 0)
 	if o.Buckets == nil {
 		o.Buckets = ratelimit.New(ratelimit.Limit{})
+	}
+	if o.SnapshotBuckets == nil {
+		o.SnapshotBuckets = ratelimit.New(ratelimit.Limit{})
 	}
 	if o.RateLimiter == nil {
 		o.RateLimiter = workqueue.NewTypedItemExponentialFailureRateLimiter[K](5*time.Millisecond, 1000*time.Second)
@@ -145,15 +179,17 @@ func (q *Queue[T, K]) Name() string { return q.o.Name }
 
 // Add lets an item wait in its cluster's lane, with priority zero. It replaces
 // an older one of its identity that waits, whose place it takes, or that is
-// delayed. If one is in work, the new one waits for its Done. Add never blocks
-// and may fill a lane beyond its capacity: sources that can wait use Offer.
+// delayed. If one is in work, the new one waits for its Done. An item that is
+// older than any of these, if Newer can tell, is let go. Add never blocks and may
+// fill a lane beyond its capacity: sources that can wait use Offer.
 // While the queue shuts down, or the item's cluster is being removed, the item
 // is dropped.
 func (q *Queue[T, K]) Add(item T) { q.add(&item, 0) }
 
 // AddAfter brings an item back: it waits once d has passed. Where one of its
-// identity waits already, that one is newer and stays; where one is delayed
-// already, that one stays, and the earlier of both times counts.
+// identity waits already, that one is newer and stays, unless Newer says
+// otherwise; where one is delayed already, likewise, and the earlier of both times
+// counts.
 func (q *Queue[T, K]) AddAfter(item T, d time.Duration) { q.bringBack(&item, d, 0) }
 
 // AddRateLimited is AddAfter with a delay from the RateLimiter, which counts
@@ -199,7 +235,7 @@ func (q *Queue[T, K]) Get() (item T, shutdown bool) {
 	item = e.item
 	q.handOutLocked(e, q.stampLocked())
 	q.passOnLocked()
-	q.mu.Unlock()
+	q.unlock()
 	return item, false
 }
 
@@ -217,7 +253,7 @@ func (q *Queue[T, K]) GetWithPriority() (item T, priority int, shutdown bool) {
 	item, priority = e.item, e.priority
 	q.handOutLocked(e, q.stampLocked())
 	q.passOnLocked()
-	q.mu.Unlock()
+	q.unlock()
 	return item, priority, false
 }
 

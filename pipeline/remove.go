@@ -21,7 +21,7 @@ func (q *Queue[T, K]) RemoveCluster(ctx context.Context, name string) error {
 	q.mu.Lock()
 	l := q.lanes[name]
 	if l == nil {
-		q.o.Buckets.Forget(name)
+		q.forgetBuckets(name)
 		q.mu.Unlock()
 		return nil
 	}
@@ -36,8 +36,9 @@ func (q *Queue[T, K]) RemoveCluster(ctx context.Context, name string) error {
 			close(l.idle)
 		}
 		q.settleLocked()
+		q.shareLocked()
 	}
-	q.mu.Unlock()
+	q.unlock()
 
 	for _, key := range dropped {
 		q.o.RateLimiter.Forget(key) // nobody else will
@@ -48,7 +49,7 @@ func (q *Queue[T, K]) RemoveCluster(ctx context.Context, name string) error {
 	case <-ctx.Done():
 	}
 	q.mu.Lock()
-	defer q.mu.Unlock()
+	defer q.unlock()
 	if l.inWork == 0 {
 		return nil
 	}
@@ -61,9 +62,16 @@ func (q *Queue[T, K]) freeLaneLocked(l *lane[T, K]) {
 	if l.gone {
 		return
 	}
+	q.disownLocked(l)
 	l.gone = true
 	delete(q.lanes, l.name)
-	q.o.Buckets.Forget(l.name)
+	q.divideLocked()
+	q.forgetBuckets(l.name)
+}
+
+func (q *Queue[T, K]) forgetBuckets(cluster string) {
+	q.o.Buckets.Forget(cluster)
+	q.o.SnapshotBuckets.Forget(cluster)
 }
 
 // forgetLocked frees a lane of which nothing is left, if nobody knows its
@@ -74,7 +82,8 @@ func (q *Queue[T, K]) forgetLocked(l *lane[T, K]) {
 	}
 }
 
-// refuseOffersLocked lets all Offers that are blocked at a lane return err.
+// refuseOffersLocked lets all Offers and WaitRooms that are blocked at a lane
+// return err.
 func (q *Queue[T, K]) refuseOffersLocked(l *lane[T, K], err error) {
 	for c := range l.offers {
 		for l.offers[c].n > 0 {
@@ -82,6 +91,10 @@ func (q *Queue[T, K]) refuseOffersLocked(l *lane[T, K], err error) {
 			q.resolveLocked(o, err)
 			q.releaseLocked(o.entry)
 		}
+	}
+	l.tellRooms(err)
+	if l.want.list != nil {
+		l.want.leave()
 	}
 }
 
@@ -93,9 +106,7 @@ func (q *Queue[T, K]) emptyLocked(l *lane[T, K], r dropReason) (dropped []K) {
 	for c := range l.ready {
 		dropped = q.dropListLocked(dropped, l, &l.ready[c], r)
 	}
-	if l.token.set() {
-		q.unthrottleLocked(l, q.now())
-	}
+	q.openAllLocked(l)
 	if l.turn.list != nil {
 		l.turn.leave()
 	}
@@ -113,7 +124,9 @@ func (q *Queue[T, K]) dropListLocked(dropped []K, l *lane[T, K], entries *list[*
 			q.undelayLocked(e)
 		} else {
 			q.leaveLocked(e)
+			q.chargeLocked(l, classOf(e.priority), -e.size)
 		}
+		q.discardLocked(&e.item)
 		e.item = *new(T)
 		l.drop(r, 1)
 		q.releaseLocked(e)

@@ -40,7 +40,7 @@ func TestRemoveCluster(t *testing.T) {
 		if len(removed) > 0 {
 			t.Fatal("removed with an item in work")
 		}
-		if s := lane(q, "a"); s.Live+s.Snapshot+s.Delayed != 0 || s.Bytes != 0 || s.DroppedRemoved != 5 || s.InWork != 1 {
+		if s := lane(q, "a"); s.Live+s.Snapshot+s.Delayed != 0 || s.Bytes != 1 || s.DroppedRemoved != 5 || s.InWork != 1 {
 			t.Errorf("stats %+v", s)
 		}
 		if err := <-offer(t, q, v("new", 1), 0).result; !errors.Is(err, pipeline.ErrClusterRemoved) {

@@ -57,6 +57,10 @@ func FairRequests(buckets *ratelimit.Buckets, maxInWork int, made func(*Queue[Re
 // call ShutDownWithDrain or Stop of the queue before the controller's context
 // ends; limits hold meanwhile.
 //
+// A token is for a reconcile, whatever has asked for it: so what a controller is
+// told by a first list takes tokens from the same buckets as what it is told
+// later, unless o has SnapshotBuckets of its own.
+//
 // If made is not nil it is called with the queue when the controller makes it:
 // keep it to remove clusters, set weights and limits, or collect metrics. The
 // workqueue_* metrics of client-go do not exist for this queue;
@@ -68,6 +72,12 @@ func Fair[T comparable](o QueueOptions[T, T], made func(*Queue[T, T])) NewQueueF
 			o.Name = name
 		}
 		o.DropOnShutDown = true
+		if o.Buckets == nil {
+			o.Buckets = ratelimit.New(ratelimit.Limit{})
+		}
+		if o.SnapshotBuckets == nil {
+			o.SnapshotBuckets = o.Buckets
+		}
 		if o.RateLimiter == nil {
 			o.RateLimiter = limiter
 		}

@@ -30,7 +30,7 @@ func TestNewerItemEndsTheDelay(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		q := newStateQueue(pipeline.QueueOptions[state, string]{})
 		q.AddAfter(v("x", 1), time.Hour)
-		if s := lane(q, "a"); s.Delayed != 1 || s.Live != 0 || s.Bytes != 0 {
+		if s := lane(q, "a"); s.Delayed != 1 || s.Live != 0 || s.Bytes != 1 {
 			t.Errorf("stats %+v", s)
 		}
 		q.Add(v("x", 2))
@@ -47,7 +47,7 @@ func TestNewerItemWaitsForDone(t *testing.T) {
 	q.Add(v("x", 2))
 	q.Add(v("x", 3))
 	equal(t, "Len() while in work", q.Len(), 0)
-	if s := lane(q, "a"); s.Live != 1 || s.Bytes != 3 || s.InWork != 1 || s.Coalesced != 1 {
+	if s := lane(q, "a"); s.Live != 1 || s.Bytes != 4 || s.InWork != 1 || s.Coalesced != 1 {
 		t.Errorf("stats %+v", s)
 	}
 	q.Done(item)

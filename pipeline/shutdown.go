@@ -14,7 +14,7 @@ func (q *Queue[T, K]) ShutDown() {
 		q.dropAllLocked()
 	}
 	q.unwaitLocked()
-	q.mu.Unlock()
+	q.unlock()
 	q.tellShut(first)
 }
 
@@ -26,7 +26,7 @@ func (q *Queue[T, K]) ShutDownWithDrain() {
 	q.mu.Lock()
 	first := q.shutLocked()
 	idle := q.idleLocked()
-	q.mu.Unlock()
+	q.unlock()
 	q.tellShut(first)
 	<-idle
 }
@@ -39,14 +39,14 @@ func (q *Queue[T, K]) Stop(ctx context.Context) (left int) {
 	q.mu.Lock()
 	first := q.shutLocked()
 	idle := q.idleLocked()
-	q.mu.Unlock()
+	q.unlock()
 	q.tellShut(first)
 	select {
 	case <-idle:
 	case <-ctx.Done():
 	}
 	q.mu.Lock()
-	defer q.mu.Unlock()
+	defer q.unlock()
 	q.dropAllLocked()
 	q.settleLocked()
 	return q.lost + q.inWork

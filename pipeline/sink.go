@@ -25,7 +25,8 @@ type Sink interface {
 	// for a whole batch says that some change in it can never be accepted; the
 	// batch is then split until that change stands alone.
 	//
-	// Write is called by one goroutine at a time. It keeps neither the batch
+	// Write is called by one goroutine at a time, or by as many as its kind says
+	// that writes may be under way, and then never with the same key by two. It keeps neither the batch
 	// nor anything a change refers to after it has returned. When ctx ends it
 	// returns soon, with any error unless the batch was accepted.
 	Write(ctx context.Context, batch []*Change) error

@@ -43,7 +43,7 @@ func TestSomeAreAsOneByOne(t *testing.T) {
 			synctest.Wait() // for timers of the same instant
 			free := false   // or it would wait, for a token or for ever
 			for _, l := range some.lanes {
-				free = free || l.name != "b" && l.isReady() && !some.isBusyLocked(l)
+				free = free || l.name != "b" && (l.isOpen(live) || l.isOpen(snapshot)) && !some.isBusyLocked(l)
 			}
 			if free {
 				most, bytes := random.IntN(6)+1, random.IntN(300)+1

@@ -2,6 +2,7 @@ package pipeline
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/go-logr/logr"
@@ -15,40 +16,50 @@ import (
 // newest change of a key replaces an older one that still waits.
 type ChangeQueue = Queue[*Change, Key]
 
-// NewChangeQueue returns a ChangeQueue. Of the options, Cluster, Identity and
-// Size are set here, and DropOnShutDown: who wants a drain calls Stop before the
-// stage's manager ends, and after a lost lease nothing more is begun.
+// NewChangeQueue returns a ChangeQueue. Of the options, Cluster, Identity,
+// Size and Newer are set here, and DropOnShutDown: who wants a drain calls Stop before the
+// stage's manager ends, and after a lost lease nothing more is begun. So is the
+// RateLimiter, which says when what a sink refused is tried again: from 250 ms on,
+// doubling up to a minute, with full jitter.
 func NewChangeQueue(o QueueOptions[*Change, Key]) *ChangeQueue {
 	o.Cluster = func(c *Change) string { return c.Key.Cluster }
 	o.Identity = func(c *Change) Key { return c.Key }
 	o.Size = (*Change).Size
+	o.Newer = func(a, b *Change) bool { return a.Sequence > b.Sequence }
 	o.DropOnShutDown = true
+	o.RateLimiter = newRefusals()
 	return NewQueue(o)
 }
 
-// Destination hands changes to one sink. Deliver blocks until the sink has
-// durably accepted all of the changes, those of one key in their order; it fails
-// only when ctx or the destination ends. It is called by many workers at once,
-// but never by two for the same key.
+// Destination hands changes to one sink. Deliver blocks until each of the changes
+// is accepted or refused; it fails only when ctx or the destination ends, and waits
+// for as long as all of the destination fails. It is called by many workers at
+// once, but never by two for the same key.
 //
-// It calls accepted with the index of each change, once, as soon as the sink has
-// that one, whatever becomes of the others, from the goroutine that called it and
-// before it returns. A destination keeps nothing of a change that was accepted.
+// It calls tell with the index of each change, once, as soon as it is known what
+// becomes of that one, whatever becomes of the others; from the goroutine that
+// called it, and before it returns. A nil error says that the sink has durably
+// accepted the change, or that the change was put away for good. Any other says
+// that the sink refuses this change as it is, and why: it is delivered again after
+// the error's [RetryDelay], or else after a while. A destination keeps nothing of
+// a change that it has told of.
+//
+// Changes of one key are accepted in their order: when one is refused, the later
+// ones of its key in the same call are not accepted, but refused as well.
+//
 // A change that it has not told of when it returns is delivered again, also if it
 // returns nil.
 type Destination interface {
-	Deliver(ctx context.Context, accepted func(i int), changes ...*Change) error
+	Deliver(ctx context.Context, tell func(i int, refused error), changes ...*Change) error
 }
 
 // StageOptions say what a Stage works with.
 type StageOptions struct {
-	Queue        *ChangeQueue
-	Destinations []Destination // at least one; a change is acked when all have it
-	// Workers is how many deliveries may be under way at the same time. As long
-	// as the sinks take no longer than 20 ms for what they get, and would take
-	// about 100 ms at most if all workers were busy, a delivery is of up to 16
-	// changes or 64 KiB, whatever comes first; else of fewer, and of a single one
-	// at the least.
+	Queue       *ChangeQueue // made by NewChangeQueue
+	Destination Destination
+	// Workers is how many deliveries may be under way at the same time, those
+	// included whose changes wait for the ledger. A destination that is Paced says
+	// how many it wants, and how large; any other gets one change by each worker.
 	Workers int
 	// Registerer receives the stage's metrics. Required.
 	Registerer prometheus.Registerer
@@ -57,32 +68,42 @@ type StageOptions struct {
 
 // Stage is the reconcile stage: the one place where changes meet sinks. It
 // takes changes from the queue, hands the deletions of what each replaced and
-// then itself to every destination, and acks it. The workers around it are a
-// controller-runtime controller's.
+// then itself to the destination, and acks it, or brings it back if it is refused.
+// The workers around it are a controller-runtime controller's.
 type Stage struct {
-	queue        *bundles
-	destinations []Destination
-	workers      int
-	log          logr.Logger
-	metrics      *stageMetrics
+	queue       *bundles
+	destination Destination
+	refusals    *refusals
+	workers     int
+	log         logr.Logger
+	metrics     *stageMetrics
 }
 
 // NewStage returns a stage that does nothing until the manager it is set up
 // with starts.
 func NewStage(o StageOptions) (*Stage, error) {
-	if len(o.Destinations) == 0 {
-		return nil, fmt.Errorf("a stage needs at least one destination")
+	if o.Destination == nil {
+		return nil, errors.New("a stage needs a destination")
 	}
-	m, err := newStageMetrics(o.Registerer)
+	r, ok := o.Queue.o.RateLimiter.(*refusals)
+	if !ok {
+		return nil, errors.New("a stage needs a queue that NewChangeQueue has made")
+	}
+	m, err := newStageMetrics(o.Registerer, r)
 	if err != nil {
 		return nil, err
 	}
+	queue := newBundles(o.Queue, o.Workers)
+	if to, ok := o.Destination.(Paced); ok {
+		to.Pace(queue.pace)
+	}
 	return &Stage{
-		queue:        newBundles(o.Queue, o.Workers),
-		destinations: o.Destinations,
-		workers:      o.Workers,
-		log:          o.Log,
-		metrics:      m,
+		queue:       queue,
+		destination: o.Destination,
+		refusals:    r,
+		workers:     o.Workers,
+		log:         o.Log,
+		metrics:     m,
 	}, nil
 }
 
@@ -108,35 +129,9 @@ func (s *Stage) ForgetCluster(cluster string) {
 	labels := prometheus.Labels{"cluster": cluster}
 	s.metrics.delivered.DeletePartialMatch(labels)
 	s.metrics.failed.DeletePartialMatch(labels)
+	s.metrics.superseded.DeletePartialMatch(labels)
 	s.metrics.lag.DeletePartialMatch(labels)
 }
 
-type stageMetrics struct {
-	delivered *prometheus.CounterVec
-	failed    *prometheus.CounterVec
-	lag       *prometheus.HistogramVec
-}
-
-func newStageMetrics(r prometheus.Registerer) (*stageMetrics, error) {
-	m := &stageMetrics{
-		delivered: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "fairlead_changes_delivered_total",
-			Help: "Changes that every sink has durably accepted.",
-		}, []string{"cluster", "resource", "op"}),
-		failed: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "fairlead_changes_failed_total",
-			Help: "Deliveries that were given up and go through the queue again, by reason.",
-		}, []string{"cluster", "reason"}),
-		lag: prometheus.NewHistogramVec(prometheus.HistogramOpts{
-			Name:    "fairlead_delivery_lag_seconds",
-			Help:    "Time from reading a change to its acceptance by every sink.",
-			Buckets: prometheus.ExponentialBuckets(0.001, 4, 10), // 1 ms to 4.4 min
-		}, []string{"cluster"}),
-	}
-	for _, c := range []prometheus.Collector{m.delivered, m.failed, m.lag} {
-		if err := r.Register(c); err != nil {
-			return nil, fmt.Errorf("register the reconcile stage's metrics: %w", err)
-		}
-	}
-	return m, nil
-}
+// Refused returns what the sink has refused and not accepted since, by cluster.
+func (s *Stage) Refused() []Refused { return s.refusals.list() }

@@ -21,6 +21,8 @@ type recorder struct {
 	ghosts  []types.UID
 	safe    map[types.UID]chan struct{} // closed when the change is noted
 	held    map[types.UID]chan struct{} // closed when the change is accepted
+	refuse  map[types.UID]error
+	newer   map[types.UID]bool // superseded
 	failing error
 
 	mu     sync.Mutex
@@ -33,15 +35,15 @@ func (r *recorder) note(what string) {
 	r.events = append(r.events, what)
 }
 
-func (r *recorder) Begin(c *Change) ([]types.UID, <-chan struct{}) {
+func (r *recorder) Begin(c *Change) ([]types.UID, <-chan struct{}, bool) {
 	r.note("begin " + string(c.UID))
 	c.Op = Updated
-	return r.ghosts, r.safe[c.UID]
+	return r.ghosts, r.safe[c.UID], r.newer[c.UID]
 }
 
 func (r *recorder) Ack(c *Change) { r.note("ack " + string(c.UID)) }
 
-func (r *recorder) Deliver(ctx context.Context, accepted func(int), changes ...*Change) error {
+func (r *recorder) Deliver(ctx context.Context, tell func(int, error), changes ...*Change) error {
 	for _, c := range changes {
 		what := c.Op.String() + " " + string(c.UID)
 		if c.Tombstone {
@@ -54,14 +56,14 @@ func (r *recorder) Deliver(ctx context.Context, accepted func(int), changes ...*
 	}
 	for i, c := range changes {
 		if r.held[c.UID] == nil {
-			accepted(i)
+			tell(i, r.refuse[c.UID])
 		}
 	}
 	for i, c := range changes {
 		if held := r.held[c.UID]; held != nil {
 			select {
 			case <-held:
-				accepted(i)
+				tell(i, r.refuse[c.UID])
 			case <-ctx.Done():
 				return ctx.Err()
 			}
@@ -80,14 +82,14 @@ func (r *recorder) happened(t *testing.T, want ...string) {
 	r.events = nil
 }
 
-func newTestStage(t *testing.T, to ...Destination) *Stage {
+func newTestStage(t *testing.T, to Destination) *Stage {
 	t.Helper()
 	s, err := NewStage(StageOptions{
-		Queue:        NewChangeQueue(QueueOptions[*Change, Key]{}),
-		Destinations: to,
-		Workers:      1,
-		Registerer:   prometheus.NewRegistry(),
-		Log:          logr.Discard(),
+		Queue:       NewChangeQueue(QueueOptions[*Change, Key]{}),
+		Destination: to,
+		Workers:     1,
+		Registerer:  prometheus.NewRegistry(),
+		Log:         logr.Discard(),
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -110,7 +112,7 @@ func (s *Stage) bundleOf(changes ...*Change) *bundle {
 	for _, c := range changes {
 		s.queue.ChangeQueue.AddWithOpts(priorityqueue.AddOpts{Priority: new(7)}, c)
 	}
-	s.queue.most.Store(int32(len(changes)))
+	s.queue.batch.Store(int64(len(changes)))
 	b, _ := s.queue.Get()
 	return b
 }
@@ -139,7 +141,7 @@ func TestStageDeletesWhatAChangeReplacesThenDeliversThenAcks(t *testing.T) {
 	if err := s.work(t.Context(), s.bundleOf(testChange(r, "u2"))); err != nil {
 		t.Fatal(err)
 	}
-	r.happened(t, "begin u2", "deleted u0 tombstone", "deleted u1 tombstone", "updated u2", "ack u2")
+	r.happened(t, "begin u2", "deleted u0 tombstone", "deleted u1 tombstone", "updated u2", "ack u0", "ack u1", "ack u2")
 	for op, want := range map[string]float64{"deleted": 2, "updated": 1} {
 		if got := testutil.ToFloat64(s.metrics.delivered.WithLabelValues("a", "configmaps", op)); got != want {
 			t.Errorf("%v %s changes counted as delivered, want %v", got, op, want)
@@ -151,11 +153,11 @@ func TestStageDeletesWhatAChangeReplacesThenDeliversThenAcks(t *testing.T) {
 	}
 }
 
-func TestStageAcksOnlyWhatEveryDestinationHas(t *testing.T) {
-	r, bad := &recorder{}, &recorder{failing: context.Canceled}
-	s := newTestStage(t, r, bad)
+func TestStageAcksNothingOfADestinationThatEnds(t *testing.T) {
+	r := &recorder{failing: context.Canceled}
+	s := newTestStage(t, r)
 	if err := s.work(t.Context(), s.bundleOf(testChange(r, "u2"))); !errors.Is(err, context.Canceled) {
-		t.Fatalf("error %v, want the failing destination's", err)
+		t.Fatalf("error %v, want the destination's", err)
 	}
 	r.happened(t, "begin u2", "updated u2")
 	if got := testutil.ToFloat64(s.metrics.failed.WithLabelValues("a", "interrupted")); got != 1 {
@@ -193,30 +195,52 @@ func TestStageWaitsForTheLedger(t *testing.T) {
 	})
 }
 
-// A change that a sink puts off holds up nothing that is delivered with it, not
-// even a newer state of that.
-func TestAPutOffChangeHoldsUpNoOther(t *testing.T) {
+// One that the ledger cannot note does not keep a worker for ever.
+func TestStageGivesBackWhatTheLedgerDoesNotNote(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		slow := &recorder{held: map[types.UID]chan struct{}{"u1": make(chan struct{})}}
-		for name, others := range map[string][]Destination{"one destination": nil, "two": {&recorder{}}} {
-			r := &recorder{}
-			s := newTestStage(t, append(others, slow)...)
-			slow.held["u1"] = make(chan struct{})
-			b := s.bundleOf(testChange(r, "u1"), testChange(r, "u2"))
-			ended := s.start(t.Context(), b)
-			r.happened(t, "begin u1", "begin u2", "ack u2")
-			s.queue.ChangeQueue.Add(testChange(r, "u1"))
-			s.queue.ChangeQueue.Add(testChange(r, "u2"))
-			if n := s.queue.Len(); n != 1 {
-				t.Errorf("%s: %d changes can be handed out, want the newer one of u2", name, n)
-			}
-			close(slow.held["u1"])
-			if err := <-ended; err != nil {
-				t.Errorf("%s: %v", name, err)
-			}
-			if n := s.queue.Len(); n != 2 {
-				t.Errorf("%s: %d changes can be handed out, want 2", name, n)
-			}
+		r := &recorder{ghosts: []types.UID{"g"}, safe: map[types.UID]chan struct{}{"u1": make(chan struct{}), "u2": make(chan struct{})}}
+		s := newTestStage(t, r)
+		close(r.safe["u2"])
+		if err := s.work(t.Context(), s.bundleOf(testChange(r, "u1"), testChange(r, "u2"))); err != nil {
+			t.Fatal(err)
+		}
+		r.happened(t, "begin u1", "begin u2")
+		if l := s.queue.Lanes()[0]; l.Delayed != 2 || l.InWork != 0 || s.Refused() != nil {
+			t.Errorf("lane %+v, refused %+v; want two that are delayed", l, s.Refused())
+		}
+		if got := testutil.ToFloat64(s.metrics.failed.WithLabelValues("a", "ledger")); got != 2 {
+			t.Errorf("%v failures counted, want 2", got)
+		}
+		close(r.safe["u1"])
+		time.Sleep(2 * noteAgain)
+		b, _ := s.queue.Get()
+		if err := s.work(t.Context(), b); err != nil {
+			t.Fatal(err)
+		}
+		r.happened(t, "begin u1", "begin u2", "deleted g tombstone", "updated u1", "deleted g tombstone", "updated u2", "ack g", "ack u1", "ack g", "ack u2")
+	})
+}
+
+// A change that a sink takes its time for holds up nothing that is delivered with
+// it, not even a newer state of that.
+func TestASlowChangeHoldsUpNoOther(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := &recorder{held: map[types.UID]chan struct{}{"u1": make(chan struct{})}}
+		s := newTestStage(t, r)
+		b := s.bundleOf(testChange(r, "u1"), testChange(r, "u2"))
+		ended := s.start(t.Context(), b)
+		r.happened(t, "begin u1", "begin u2", "updated u1", "updated u2", "ack u2")
+		s.queue.ChangeQueue.Add(testChange(r, "u1"))
+		s.queue.ChangeQueue.Add(testChange(r, "u2"))
+		if n := s.queue.Len(); n != 1 {
+			t.Errorf("%d changes can be handed out, want the newer one of u2", n)
+		}
+		close(r.held["u1"])
+		if err := <-ended; err != nil {
+			t.Error(err)
+		}
+		if n := s.queue.Len(); n != 2 {
+			t.Errorf("%d changes can be handed out, want 2", n)
 		}
 	})
 }
@@ -243,8 +267,14 @@ func TestStageBringsBackWhatFailed(t *testing.T) {
 	})
 }
 
-func TestStageNeedsADestination(t *testing.T) {
-	if _, err := NewStage(StageOptions{Registerer: prometheus.NewRegistry()}); err == nil {
+func TestStageNeedsADestinationAndAChangeQueue(t *testing.T) {
+	queue := NewChangeQueue(QueueOptions[*Change, Key]{})
+	if _, err := NewStage(StageOptions{Queue: queue, Registerer: prometheus.NewRegistry()}); err == nil {
 		t.Error("no error")
+	}
+	queue = NewQueue(queue.o)
+	queue.o.RateLimiter = nil
+	if _, err := NewStage(StageOptions{Queue: queue, Destination: &recorder{}, Registerer: prometheus.NewRegistry()}); err == nil {
+		t.Error("a queue that cannot tell of refusals was taken")
 	}
 }

@@ -15,7 +15,7 @@ type LaneStats struct {
 	Weight  int
 
 	Live, Snapshot int   // items that wait, by class
-	Bytes          int64 // their sizes
+	Bytes          int64 // sizes of what waits, is delayed or is in work
 	Delayed        int   // items brought back that are not due yet
 	InWork         int   // handed out and not Done
 	BlockedOffers  int   // Offers that wait for room
@@ -56,9 +56,9 @@ func (l *lane[T, K]) stats(now time.Duration) LaneStats {
 	s := LaneStats{
 		Cluster:         l.name,
 		Weight:          l.weight,
-		Live:            l.depth[live],
-		Snapshot:        l.depth[snapshot],
-		Bytes:           l.bytes[live] + l.bytes[snapshot],
+		Live:            l.depth[live] - l.late[live],
+		Snapshot:        l.depth[snapshot] - l.late[snapshot],
+		Bytes:           l.held(),
 		Delayed:         l.delayed.n,
 		InWork:          l.inWork,
 		BlockedOffers:   l.offers[live].n + l.offers[snapshot].n,
@@ -78,7 +78,7 @@ func (l *lane[T, K]) stats(now time.Duration) LaneStats {
 	if s.BlockedOffers > 0 {
 		s.Blocked += now - l.blockedSince
 	}
-	if l.token.set() {
+	if l.shutGates > 0 {
 		s.Throttled += now - l.throttledSince
 	}
 	return s

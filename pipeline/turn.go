@@ -1,38 +1,30 @@
 package pipeline
 
-import (
-	"time"
-
-	"github.com/fairlead-dev/fairlead/ratelimit"
-)
-
 // snapshotTurn is which pick of a lane takes the snapshot class first.
 const snapshotTurn = 8
 
 // The lanes that have something ready stand in a ring: the first one is picked
 // from as often as its weight says, then goes to the end. A lane that becomes
 // ready enters at the end with the credit of one turn, so one that was empty
-// has saved up nothing. One whose bucket is empty leaves the ring until a
-// token is due, and nobody looks at it meanwhile; so does one that has as much
-// in work as it may.
+// has saved up nothing. One that has no token for what is ready leaves the ring
+// until one is due, and nobody looks at it meanwhile; so does one that has as
+// much in work as it may.
 
 // pickLocked takes the next item out of the lane whose turn it is and that has
 // a token. It returns nil if there is none.
 func (q *Queue[T, K]) pickLocked() *entry[T, K] {
+	if q.isFullLocked() {
+		return nil // Done wakes the next
+	}
 	for n := q.ring.head; n != nil; n = q.ring.head {
 		l := n.self
 		if q.isBusyLocked(l) {
 			l.turn.leave() // resumeLocked brings it back
 			continue
 		}
-		if !l.bucket.Unlimited() {
-			now := q.now()
-			if wait := l.bucket.Take(q.epoch.Add(now)); wait > 0 {
-				q.throttleLocked(l, now, wait)
-				continue
-			}
+		if e := q.takeLocked(l); e != nil {
+			return e
 		}
-		return q.takeLocked(l)
 	}
 	return nil
 }
@@ -41,6 +33,9 @@ func (q *Queue[T, K]) pickLocked() *entry[T, K] {
 func (q *Queue[T, K]) isBusyLocked(l *lane[T, K]) bool {
 	return q.o.MaxInWork > 0 && l.inWork >= q.o.MaxInWork
 }
+
+// isFullLocked tells whether as much is in work as may be, over all lanes.
+func (q *Queue[T, K]) isFullLocked() bool { return q.inFlight > 0 && q.inWork >= q.inFlight }
 
 // wakeLocked wakes a worker, if one sleeps, because there may be something to
 // hand out. One that is about to wake up takes what it wants and wakes the next
@@ -63,30 +58,47 @@ func (q *Queue[T, K]) SetMaxInWork(n int) {
 	}
 }
 
+// SetInFlight sets how many items may be in work at once, over all lanes; zero,
+// also for anything below, is no limit, as at first. A Get beyond it waits for a
+// Done. It holds from the next Get on: what is in work already stays there.
+// MaxInWork is how much of it one cluster may have.
+func (q *Queue[T, K]) SetInFlight(n int) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.inFlight = max(n, 0)
+	if q.ring.n > 0 && !q.isFullLocked() {
+		q.wakeLocked()
+	}
+}
+
 // resumeLocked brings a lane that was busy back into the ring.
 func (q *Queue[T, K]) resumeLocked(l *lane[T, K]) {
-	if l.turn.list == nil && l.isReady() && !l.token.set() {
+	if l.turn.list == nil && (l.isOpen(live) || l.isOpen(snapshot)) {
 		q.enterLocked(l)
 		q.wakeLocked()
 	}
 }
 
-// takeLocked takes the next item out of the first lane of the ring.
+// takeLocked takes the next item out of the first lane of the ring: a live one,
+// and every eighth time one of the snapshot class, or of the other class if there
+// is none, or no token for it. If it returns nil the lane has left the ring.
 func (q *Queue[T, K]) takeLocked(l *lane[T, K]) *entry[T, K] {
-	first, second := live, snapshot
+	c, other := live, snapshot
+	if (l.picks+1)%snapshotTurn == 0 {
+		c, other = snapshot, live
+	}
+	if !q.hasTokenLocked(l, c) {
+		if c = other; !q.hasTokenLocked(l, c) {
+			l.turn.leave()
+			return nil
+		}
+	}
 	l.picks++
-	if l.picks%snapshotTurn == 0 {
-		first, second = snapshot, live
-	}
-	head := l.ready[first].head
-	if head == nil {
-		head = l.ready[second].head
-	}
-	e := head.self
+	e := l.ready[c].head.self
 	q.leaveLocked(e)
 	l.credit--
 	switch {
-	case !l.isReady():
+	case !l.isOpen(live) && !l.isOpen(snapshot):
 		l.turn.leave()
 	case l.credit <= 0:
 		l.turn.leave()
@@ -99,25 +111,6 @@ func (q *Queue[T, K]) takeLocked(l *lane[T, K]) *entry[T, K] {
 func (q *Queue[T, K]) enterLocked(l *lane[T, K]) {
 	l.credit = l.weight
 	q.ring.pushBack(&l.turn)
-}
-
-// throttleLocked takes a lane whose bucket is empty out of the ring.
-func (q *Queue[T, K]) throttleLocked(l *lane[T, K], now, wait time.Duration) {
-	l.turn.leave()
-	l.throttles++
-	l.throttledSince = now
-	q.throttled.put(&l.token, after(now, wait))
-	q.armLocked(now)
-}
-
-// unthrottleLocked lets a lane ask for a token again.
-func (q *Queue[T, K]) unthrottleLocked(l *lane[T, K], now time.Duration) {
-	q.throttled.remove(&l.token)
-	l.throttledFor += now - l.throttledSince
-	if l.isReady() {
-		q.enterLocked(l)
-		q.wakeLocked()
-	}
 }
 
 // SetWeight sets how many items a cluster may have handed out per round
@@ -136,29 +129,5 @@ func (q *Queue[T, K]) SetWeight(cluster string, w int) {
 	if l := q.lanes[cluster]; l != nil {
 		l.weight = w
 		l.credit = min(l.credit, w)
-	}
-}
-
-// SetLimit overrides the limit of one cluster in the queue's buckets, and lets
-// the cluster ask again at once if it waits for a token under the old limit.
-// Where several queues share the buckets, call it on each. It panics if limit
-// is not valid.
-func (q *Queue[T, K]) SetLimit(cluster string, limit ratelimit.Limit) {
-	q.o.Buckets.Set(cluster, limit)
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	if l := q.lanes[cluster]; l != nil && l.token.set() {
-		q.unthrottleLocked(l, q.now())
-	}
-}
-
-// SetDefaultLimit changes the limit of the clusters that have no override, as
-// SetLimit does for one.
-func (q *Queue[T, K]) SetDefaultLimit(limit ratelimit.Limit) {
-	q.o.Buckets.SetDefault(limit)
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	for now := q.now(); len(q.throttled.heap) > 0; {
-		q.unthrottleLocked(q.throttled.next().self, now)
 	}
 }

@@ -48,7 +48,7 @@ func (f *few[T, K]) take(key *K) *entry[T, K] {
 // with each item. It returns how many items are in work then, these included.
 func (q *Queue[T, K]) getSome(most func() int, bytes int, take func(item T, priority int)) (inWork int, shutdown bool) {
 	q.mu.Lock()
-	defer q.mu.Unlock()
+	defer q.unlock()
 	e := q.nextLocked()
 	if e == nil {
 		return 0, true
@@ -87,8 +87,14 @@ func (q *Queue[T, K]) nextLocked() *entry[T, K] {
 func (q *Queue[T, K]) handOutLocked(e *entry[T, K], stamp time.Duration) {
 	l := e.lane
 	l.begin(e, stamp)
+	if q.o.Newer != nil {
+		if e.work == nil {
+			e.work = new(T)
+		}
+		*e.work = e.item
+	}
 	e.item = *new(T)
-	e.working = l
+	e.working, e.workSize, e.workClass = l, e.size, classOf(e.priority)
 	l.inWork++
 	q.inWork++
 	q.few.add(e)
@@ -102,7 +108,7 @@ func (q *Queue[T, K]) passOnLocked() {
 	// over for all workers at once.
 	if q.shut {
 		q.workers.Broadcast()
-	} else if q.ring.n > 0 {
+	} else if q.ring.n > 0 && !q.isFullLocked() {
 		q.wakeLocked()
 	}
 }
@@ -119,7 +125,7 @@ func (q *Queue[T, K]) Done(item T) {
 		hash = q.entries.hash(*key)
 	}
 	q.mu.Lock()
-	defer q.mu.Unlock() // also if Known panics
+	defer q.unlock() // also if Known panics
 	var e *entry[T, K]
 	if !q.few.many.Load() {
 		e = q.few.take(key)
@@ -137,6 +143,10 @@ func (q *Queue[T, K]) Done(item T) {
 func (q *Queue[T, K]) doneLocked(e *entry[T, K]) {
 	l := e.working
 	e.working = nil
+	if q.o.Newer != nil {
+		*e.work = *new(T)
+	}
+	q.chargeLocked(l, e.workClass, -e.workSize)
 	l.finish(e, q.stampLocked())
 	l.inWork--
 	q.inWork--
@@ -152,7 +162,11 @@ func (q *Queue[T, K]) doneLocked(e *entry[T, K]) {
 		q.readyLocked(e)
 	}
 	q.resumeLocked(l)
+	if q.inFlight > 0 && q.ring.n > 0 {
+		q.wakeLocked() // one may wait for this
+	}
 	q.releaseLocked(e)
+	q.admitLocked(l)
 	if l.leaving && l.inWork == 0 {
 		q.freeLaneLocked(l)
 		close(l.idle)

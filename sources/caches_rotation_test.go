@@ -3,7 +3,10 @@ package sources
 import (
 	"context"
 	"fmt"
+	"net/http"
 	"path/filepath"
+	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -21,12 +24,35 @@ import (
 	"github.com/fairlead-dev/fairlead/sources/fleet"
 )
 
+// listCounter counts lists of ConfigMaps, in pages or streamed.
+type listCounter struct{ n atomic.Int64 }
+
+func (l *listCounter) counting(cfg *rest.Config) *rest.Config {
+	cfg.Wrap(func(next http.RoundTripper) http.RoundTripper { return countedLists{next, l} })
+	return cfg
+}
+
+type countedLists struct {
+	http.RoundTripper
+	counter *listCounter
+}
+
+func (c countedLists) RoundTrip(req *http.Request) (*http.Response, error) {
+	q := req.URL.Query()
+	// One of a single object asks for the server's version.
+	list := q.Get("watch") == "" && q.Get("limit") != "1" || q.Get("sendInitialEvents") == "true"
+	if list && strings.HasSuffix(req.URL.Path, "/configmaps") {
+		c.counter.n.Add(1)
+	}
+	return c.RoundTripper.RoundTrip(req)
+}
+
 // testRotation: another user takes over while objects change.
 func testRotation(t *testing.T, hub, a *testenv.Cluster) {
-	ns, direct := a.NewNamespace(t), clientOf(t, a)
+	ns, direct, lists := a.NewNamespace(t), clientOf(t, a), &listCounter{}
 	create(t, direct, ns, "x")
 	m := manage(t, hub.Config(), CachesOptions{Connection: quick})
-	m.caches.Set(fleet.Member{Name: "a", REST: a.Config()})
+	m.caches.Set(fleet.Member{Name: "a", REST: lists.counting(a.Config())})
 	m.becomes(t, "a", cache.Live)
 	eventually(t, "first list", func() bool { return m.count("a", ns, "x") == 1 })
 	m.idle(t, "a")
@@ -36,7 +62,7 @@ func testRotation(t *testing.T, hub, a *testenv.Cluster) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		m.caches.Set(fleet.Member{Name: "a", REST: other})
+		m.caches.Set(fleet.Member{Name: "a", REST: lists.counting(other)})
 		name := fmt.Sprint("new-", i)
 		create(t, direct, ns, name)
 		eventually(t, name, func() bool { return m.count("a", ns, name) == 1 })
@@ -44,6 +70,9 @@ func testRotation(t *testing.T, hub, a *testenv.Cluster) {
 	m.becomes(t, "a", cache.Live)
 	if got := m.total("a") - before; got != 5 {
 		t.Errorf("%d reconciles of five changes", got)
+	}
+	if got := lists.n.Load(); got != 1 {
+		t.Errorf("%d lists", got)
 	}
 }
 

@@ -121,6 +121,12 @@ func (q *queue) Offer(_ context.Context, c *pipeline.Change, _ int) error {
 	return nil
 }
 
+func (q *queue) TryOffer(c *pipeline.Change, priority int) error {
+	return q.Offer(context.Background(), c, priority)
+}
+
+func (q *queue) WaitRoom(context.Context, string) error { return nil }
+
 func (q *queue) run() {
 	defer close(q.done)
 	turn := time.NewTicker(20 * time.Millisecond)
@@ -139,7 +145,7 @@ func (q *queue) run() {
 		q.waiting = map[pipeline.Key]*pipeline.Change{}
 		q.mu.Unlock()
 		for _, c := range waiting {
-			ghosts, safe := c.Origin.Tracker.Begin(c)
+			ghosts, safe, _ := c.Origin.Tracker.Begin(c)
 			if safe != nil {
 				<-safe
 			}
@@ -223,7 +229,7 @@ func startOn(t *testing.T, l *ledger.Ledger, specs ...string) *harness {
 			NameHold:   -1,
 			Stream:     stream.Config{ReconnectMin: 10 * time.Millisecond, ReconnectMax: time.Second, StaleAfter: 1000 * time.Hour},
 		},
-		Specs: parsed, Queue: h.queue, Ledger: h.ledger,
+		Specs: parsed, Routes: []Route{{"a", h.queue}}, Ledger: h.ledger,
 		Removed: func(cluster string) {
 			h.sources.Status() // it may ask
 			mu.Lock()

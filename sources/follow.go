@@ -4,7 +4,12 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"maps"
+	"slices"
 
+	"golang.org/x/sync/errgroup"
+
+	"github.com/fairlead-dev/fairlead/internal/ledger"
 	"github.com/fairlead-dev/fairlead/internal/supervise"
 	"github.com/fairlead-dev/fairlead/sources/connection"
 	"github.com/fairlead-dev/fairlead/sources/fleet"
@@ -43,17 +48,21 @@ func (s *Sources) makeLocked(r *member) error {
 	s.limitLocked(r)
 	for i, spec := range s.o.Specs {
 		r.streams = append(r.streams, stream.New(stream.Options{
-			Cluster:    r.name,
-			Spec:       spec,
-			Earlier:    s.o.Specs[:i],
-			Config:     s.o.Config.Stream,
-			Connection: conn,
-			Offerer:    s.o.Queue,
-			Ledger:     s.o.Ledger,
-			Snapshots:  s.snapshots,
-			Claims:     s.claims,
-			Buffers:    &s.buffers,
-			Log:        s.o.Log,
+			Cluster:      r.name,
+			Spec:         spec,
+			Earlier:      s.o.Specs[:i],
+			Later:        s.o.Specs[i+1:],
+			Claimed:      func(ids []ledger.StreamID) { s.claimed(r, i, ids) },
+			Config:       s.o.Config.Stream,
+			Connection:   conn,
+			Routes:       s.routes(),
+			Ledger:       s.o.Ledger,
+			Term:         s.o.Term,
+			ExtraWatches: cmp.Or(s.o.Config.ExtraWatches, DefaultExtraWatches),
+			Snapshots:    s.snapshots,
+			Claims:       s.claims,
+			Buffers:      &s.buffers,
+			Log:          s.o.Log,
 		}))
 	}
 	return nil
@@ -105,7 +114,11 @@ func (s *Sources) follow(ctx context.Context, r *member) error {
 	case !s.isLeaving(r):
 		return fmt.Errorf("the connection has ended: %w", context.Cause(running))
 	}
-	if err := s.o.Queue.RemoveCluster(ctx, r.name); err != nil {
+	var removals errgroup.Group // each waits for its sink
+	for _, route := range s.o.Routes {
+		removals.Go(func() error { return route.Queue.RemoveCluster(ctx, r.name) })
+	}
+	if removals.Wait() != nil {
 		return nil // ctx ended: the whole fleet is stopping
 	}
 	s.o.Ledger.Leave(r.name)
@@ -115,6 +128,38 @@ func (s *Sources) follow(ctx context.Context, r *member) error {
 	}
 	s.removed(r)
 	return nil
+}
+
+// claimed notes which cursors a member's stream uses. Once that is known of all its
+// streams, the ledger is told: others are of what nobody follows any more.
+func (s *Sources) claimed(r *member, stream int, ids []ledger.StreamID) {
+	r.claims.Lock()
+	defer r.claims.Unlock()
+	if r.claims.of == nil {
+		r.claims.of = map[int]map[ledger.StreamID]bool{}
+	}
+	if r.claims.of[stream] == nil {
+		r.claims.of[stream] = map[ledger.StreamID]bool{}
+	}
+	for _, id := range ids {
+		r.claims.of[stream][id] = true
+	}
+	if len(r.claims.of) < len(s.o.Specs) {
+		return
+	}
+	var all []ledger.StreamID
+	for _, of := range r.claims.of {
+		all = slices.AppendSeq(all, maps.Keys(of))
+	}
+	s.o.Ledger.Watched(r.name, all...)
+}
+
+func (s *Sources) routes() []stream.Route {
+	all := make([]stream.Route, len(s.o.Routes))
+	for i, r := range s.o.Routes {
+		all[i] = stream.Route{Name: r.Name, Queue: r.Queue}
+	}
+	return all
 }
 
 func (s *Sources) isLeaving(r *member) bool {

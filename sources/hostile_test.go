@@ -14,6 +14,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -102,7 +103,7 @@ func TestHostileMember(t *testing.T) {
 						}
 					}
 					for j, l := range round {
-						asked := make(chan struct{}, 1)
+						told := &telling{asked: make(chan struct{}, 1), enough: make(chan struct{})}
 						liar.Honest()
 						if l.refused != nil {
 							liar.Lie(l.refused, testenv.Refuse(http.StatusForbidden, "Forbidden", "not here"))
@@ -111,7 +112,7 @@ func TestHostileMember(t *testing.T) {
 							liar.Lie(l.refused, testenv.Refuse(http.StatusBadRequest, "BadRequest", "not here"))
 						}
 						liar.Lie(l.about, body(l.code, l.start, l.more))
-						liar.Lie(l.about, tell(asked))
+						liar.Lie(l.about, told.of)
 						liar.Put("configmaps", "default", "another", nil)
 						if i > 2 { // it has to list again
 							liar.Lie(testenv.Watches, testenv.Refuse(http.StatusGone, "Expired", "too old"))
@@ -121,13 +122,19 @@ func TestHostileMember(t *testing.T) {
 						name := fmt.Sprintf("told-%d-%d", i, j)
 						for n, drops := 0, 0; n < 2; { // asked, and asked again
 							select {
-							case <-asked:
+							case <-told.asked:
 								n++
 							case <-time.After(5 * time.Second):
 								liar.Drop() // a watch was opened before that
 								if drops++; drops > 12 {
 									t.Fatalf("%s: was not asked; the child said:\n%s", name, c.said())
 								}
+							}
+						}
+						if part == "streams" && i == len(rounds)-1 { // both streams have asked, and have just begun to read
+							select {
+							case <-told.enough:
+							case <-time.After(10 * time.Second):
 							}
 						}
 						good.Put("configmaps", "default", name, nil)
@@ -142,18 +149,46 @@ func TestHostileMember(t *testing.T) {
 
 func anyWatch(r *http.Request) bool { return testenv.Watches(r) || testenv.StreamingLists(r) }
 
-// tell tells of requests.
-func tell(asked chan<- struct{}) testenv.Lie {
-	return func(next http.Handler) http.Handler {
-		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			select {
-			case asked <- struct{}{}:
-			default:
-			}
-			next.ServeHTTP(w, r)
-		})
-	}
+// telling tells of requests, and whether they were answered long enough: that their
+// reader has given up again and again, or has read of one answer more than it may
+// hold.
+type telling struct {
+	asked  chan struct{}
+	enough chan struct{} // closed
+	once   sync.Once
+	ended  atomic.Int32
 }
+
+func (l *telling) of(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		select {
+		case l.asked <- struct{}{}:
+		default:
+		}
+		next.ServeHTTP(&measured{w, l, 0}, r)
+		if l.ended.Add(1) > 5 { // some are cut by the test
+			l.isEnough()
+		}
+	})
+}
+
+func (l *telling) isEnough() { l.once.Do(func() { close(l.enough) }) }
+
+type measured struct {
+	http.ResponseWriter
+	telling *telling
+	n       int
+}
+
+func (w *measured) Write(p []byte) (int, error) {
+	if w.n += len(p); w.n > memoryLimit<<10 {
+		w.telling.isEnough()
+	}
+	return w.ResponseWriter.Write(p)
+}
+
+// Unwrap is for http.ResponseController.
+func (w *measured) Unwrap() http.ResponseWriter { return w.ResponseWriter }
 
 // child is a process that follows a good member and one that lies.
 type child struct {
@@ -299,7 +334,7 @@ func TestHostileChild(t *testing.T) {
 				Connection: quick,
 				Stream:     stream.Config{ReconnectMin: 10 * time.Millisecond, ReconnectMax: time.Second, AuditInterval: time.Second},
 			},
-			Specs: specs, Queue: h.queue, Ledger: h.ledger,
+			Specs: specs, Routes: []Route{{"a", h.queue}}, Ledger: h.ledger,
 		})
 		var runs sync.WaitGroup
 		running, end := context.WithCancel(context.Background())

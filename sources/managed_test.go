@@ -222,12 +222,26 @@ func (m *managed) becomes(t *testing.T, cluster string, want cache.State) {
 		func() string { return fmt.Sprintf("%+v", m.caches.State(cluster)) })
 }
 
-// idle waits until nothing of a member that is live waits or is in work: its
-// first list is done.
+// idle waits until the first list of a member is done: the member is live, every
+// object in its cache was reconciled, and nothing waits or is in work. An informer
+// hands the list out one by one, so that alone may be so in between.
 func (m *managed) idle(t *testing.T, cluster string) {
 	t.Helper()
 	m.becomes(t, cluster, cache.Live)
+	c, err := m.caches.Client(cluster)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var list corev1.ConfigMapList
+	if err := c.List(t.Context(), &list); err != nil {
+		t.Fatal(err)
+	}
 	eventually(t, cluster+" is idle", func() bool {
+		for _, o := range list.Items {
+			if m.count(cluster, o.Namespace, o.Name) == 0 {
+				return false
+			}
+		}
 		for _, l := range m.queue.Lanes() {
 			if l.Cluster == cluster {
 				return l.Live+l.Snapshot+l.InWork+l.Delayed == 0

@@ -1,6 +1,7 @@
 package sources
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"slices"
@@ -32,14 +33,15 @@ type WaitingStream struct {
 }
 
 // Replay has the streams of a member deliver the current state of all their
-// objects again, marked as snapshot. It goes on until it is done, but not beyond
-// the end of the process.
+// objects again, marked as snapshot. It goes on until it is done. When Replay
+// returns without an error, that is stored: a restart of the process goes on with
+// it, where the streams had been reached before.
 //
 // resource names the streams: as they are given to --watch, or the resource
 // alone, with or without its group's version, in the form that was given or in
 // the plural ("deployments.apps"). Empty: all of them. The error is, or wraps,
 // ErrUnknownCluster or ErrUnknownResource, and names what there is.
-func (s *Sources) Replay(cluster, resource string) (r Replaying, err error) {
+func (s *Sources) Replay(ctx context.Context, cluster, resource string) (r Replaying, err error) {
 	all, ok := s.streams(cluster)
 	if !ok {
 		return r, fmt.Errorf("replay of cluster %q: %w; there are: %s", cluster, ErrUnknownCluster, enumerate(s.names()))
@@ -58,6 +60,9 @@ func (s *Sources) Replay(cluster, resource string) (r Replaying, err error) {
 	}
 	if r.Streams+len(r.Waiting) == 0 {
 		return r, fmt.Errorf("replay of %q in cluster %q: %w; there are: %s", resource, cluster, ErrUnknownResource, enumerate(known))
+	}
+	if err := s.o.Ledger.Flush(ctx, cluster); err != nil {
+		return r, fmt.Errorf("replay of cluster %q: it has begun, but a restart would not go on with it: %w", cluster, err)
 	}
 	return r, nil
 }

@@ -9,10 +9,10 @@ import (
 	"github.com/fairlead-dev/fairlead/sources/stream"
 )
 
-// Retry offers a state that sinks have acked before, such as one that a sink
-// refused, once more. See [stream.Stream.Retry] for what it returns; it blocks
-// while the cluster's lane is full.
-func (s *Sources) Retry(ctx context.Context, e *pipeline.Event) (*ledger.Retried, error) {
+// Retry offers a state that counts as accepted by a route's sink, such as one that
+// it refused for good, once more to that route. See [stream.Stream.Retry] for what
+// it returns; it blocks while the cluster's lane is full.
+func (s *Sources) Retry(ctx context.Context, route string, e *pipeline.Event) (*ledger.Retried, error) {
 	key := e.Key()
 	streams, ok := s.streams(key.Cluster)
 	if !ok {
@@ -20,7 +20,7 @@ func (s *Sources) Retry(ctx context.Context, e *pipeline.Event) (*ledger.Retried
 	}
 	for _, st := range streams {
 		if st.Follows(key) {
-			return st.Retry(ctx, e)
+			return st.Retry(ctx, route, e)
 		}
 	}
 	for _, st := range streams {

@@ -31,6 +31,9 @@ type Config struct {
 	// before it gets the name, and all that is known of the one before is told as
 	// deleted. 0 means fleet.DefaultNameHold, less than 0 at once.
 	NameHold time.Duration
+	// ExtraWatches is how many routes may have a watch of their own in each stream of
+	// a member, because they are behind. 0 means DefaultExtraWatches.
+	ExtraWatches int
 	// UserAgent is what the members' API servers log.
 	UserAgent string
 }
@@ -43,12 +46,25 @@ type Queue interface {
 	RemoveCluster(ctx context.Context, cluster string) error
 }
 
+// Route is one sink's way: the name that the ledger knows it by, and where the
+// changes for it go. What its sink does not take concerns no other route.
+type Route struct {
+	Name  string
+	Queue Queue
+}
+
+// DefaultExtraWatches is how many routes may read a resource of a member for
+// themselves at once.
+const DefaultExtraWatches = 2
+
 // Options say what a Sources works with.
 type Options struct {
 	Config Config
 	Specs  []stream.Spec // followed in every member
-	Queue  Queue
+	Routes []Route       // at least one
 	Ledger *ledger.Ledger
+	// Term is that of the process, see pipeline.Origin. 0 means 1.
+	Term uint64
 	// Limit is called with the limits that a member's description asks for, when
 	// it joins and when its description changes, in the order of the changes.
 	// It must not block, nor call the Sources, which are locked meanwhile.
@@ -86,6 +102,11 @@ type member struct {
 	used    bool // conn and streams have run
 	leaving bool
 	next    *fleet.Member // set again while leaving
+
+	claims struct { // the cursors that its streams use
+		sync.Mutex
+		of map[int]map[ledger.StreamID]bool // by the place of the stream's spec
+	}
 }
 
 // New returns a Sources without members. It starts nothing.

@@ -81,7 +81,7 @@ func TestSetAgainWhileLeaving(t *testing.T) {
 				if len(h.removed()) != 0 || len(after.asked()) != 0 || len(h.sources.Status()) != 1 {
 					t.Fatalf("removed %v, asked %v: its changes are still in work", h.removed(), after.asked())
 				}
-				if _, err := h.sources.Replay("m", ""); !errors.Is(err, ErrUnknownCluster) {
+				if _, err := h.sources.Replay(t.Context(), "m", ""); !errors.Is(err, ErrUnknownCluster) {
 					t.Errorf("replay while it leaves: %v", err)
 				}
 				close(h.queue.hold)
@@ -214,7 +214,7 @@ func TestReplay(t *testing.T) {
 			{"m", "?", 0, 0, ErrUnknownResource, ""},
 			{"o", "", 0, 0, ErrUnknownCluster, "m, n"},
 		} {
-			r, err := h.sources.Replay(test.cluster, test.resource)
+			r, err := h.sources.Replay(t.Context(), test.cluster, test.resource)
 			if r.Streams != test.streams || len(r.Waiting) != test.waiting || !errors.Is(err, test.err) || err != nil && !strings.Contains(err.Error(), test.says) {
 				t.Errorf("Replay(%q, %q) = %+v, %v", test.cluster, test.resource, r, err)
 			}
@@ -226,7 +226,7 @@ func TestReplay(t *testing.T) {
 		}
 		pass()
 		h.queue.told()
-		if _, err := h.sources.Replay("n", "cm"); err != nil {
+		if _, err := h.sources.Replay(t.Context(), "n", "cm"); err != nil {
 			t.Error(err)
 		}
 		pass()
@@ -304,7 +304,7 @@ func TestConcurrentUse(t *testing.T) {
 					if i == 0 {
 						h.sources.Remove("m")
 					}
-					_, _ = h.sources.Replay("m", "")
+					_, _ = h.sources.Replay(t.Context(), "m", "")
 					time.Sleep(30 * time.Millisecond)
 				}
 			})

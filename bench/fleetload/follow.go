@@ -47,7 +47,7 @@ func follow(ctx context.Context, s settings, out io.Writer) error {
 	count := &counter{}
 	sink := batch.New("count", count, batch.Options{})
 	stage, err := pipeline.NewStage(pipeline.StageOptions{
-		Queue: queue, Destinations: []pipeline.Destination{sink}, Workers: s.workers, Registerer: prometheus.NewRegistry(), Log: logr.Discard(),
+		Queue: queue, Destination: sink, Workers: s.workers, Registerer: prometheus.NewRegistry(), Log: logr.Discard(),
 	})
 	if err != nil {
 		return err
@@ -67,7 +67,7 @@ func follow(ctx context.Context, s settings, out io.Writer) error {
 			Connection:             connection.Config{QPS: 20, Burst: 40, ReconnectMin: time.Second},
 			MaxConcurrentSnapshots: 8,
 		},
-		Specs: specs, Queue: queue, Ledger: known, Removed: stage.ForgetCluster, Log: logr.Discard(),
+		Specs: specs, Routes: []sources.Route{{Name: "count", Queue: queue}}, Ledger: known, Removed: stage.ForgetCluster, Log: logr.Discard(),
 	})
 	clusters := fleet.New(fleet.Options{Providers: providers, Handler: members, Log: logr.Discard()})
 

@@ -18,7 +18,14 @@ const shortChanges = 700
 
 // short are the options of a short run: one fault of each kind.
 func short(seed uint64) *options {
-	return &options{seed: seed, members: 2, hostile: true, changes: shortChanges, faults: len(kinds), duration: 20 * time.Second}
+	return &options{seed: seed, members: 2, sinks: 1, hostile: true, changes: shortChanges, faults: len(kinds), duration: 20 * time.Second}
+}
+
+// shortSinks are the options of a short run with several sinks.
+func shortSinks(seed uint64) *options {
+	o := short(seed)
+	o.sinks = 3
+	return o
 }
 
 // storm runs chaos, and returns the result that it printed.
@@ -41,9 +48,13 @@ func storm(t *testing.T, o *options) result {
 
 func TestChaosShort(t *testing.T) {
 	t.Parallel()
-	r := storm(t, short(7)) // in which the sink refuses something for good
-	if r.Changes != shortChanges || r.Faults != len(kinds) || r.Restarts < 7 {
+	o := shortSinks(7) // in which the sink refuses something for good
+	r := storm(t, o)
+	if faults := len(kinds) + (o.sinks-1)*(len(furtherKinds)+1); r.Changes != shortChanges || r.Faults != faults || r.Restarts < 7 {
 		t.Errorf("%+v: want all the changes, a fault of each kind, and a restart after each that ends Fairlead", r)
+	}
+	if len(r.Sinks) != o.sinks || r.Settings == 0 {
+		t.Errorf("%+v: want each sink by itself, and other settings", r)
 	}
 	if r.Hostile == 0 {
 		t.Error("not one event of the hostile member: it did not do anything")
@@ -91,9 +102,9 @@ func TestErrorBeforeTheCheck(t *testing.T) {
 
 func TestErrorBesideTheNumbers(t *testing.T) {
 	var whole, wrong result
-	whole.add(&findings{})
-	wrong.add(&findings{})
-	wrong.Missing = 1
+	outlets := newOutlets("", 1)
+	whole.finish(outlets, []*findings{{}})
+	wrong.finish(outlets, []*findings{{ByNumber: found{OutOfOrder: []string{"x"}}}})
 	for _, r := range []*result{&whole, &wrong} {
 		r.fail(errors.New("x"))
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"os"
 	"slices"
 
@@ -13,8 +14,10 @@ import (
 
 // findings are what the checker has found.
 type findings struct {
-	replay.Difference
-	OutOfOrder []string
+	found
+	// ByID and ByNumber are those about consumers that drop for ever what has an id
+	// that they had, and that order by term and sequence.
+	ByID, ByNumber found
 	// Unnoted are objects that the sink held when Fairlead was killed, and the
 	// ledger did not know of.
 	Unnoted []string
@@ -30,24 +33,50 @@ type findings struct {
 	Hostile    int // events of the member that lies, which count nowhere else
 }
 
-// check replays the sink's file, of which each run wrote a part, and compares
-// where it leads with what the servers hold.
-func check(path string, runs []*run, refused []refusal, held map[replay.Object]string) (*findings, error) {
-	file, err := os.Open(path)
+// found are three zeros, if all is well.
+type found struct {
+	replay.Difference
+	OutOfOrder []string
+}
+
+func (f *found) all() []string { return slices.Concat(f.Missing, f.Ghosts, f.OutOfOrder) }
+
+// evidence is what there is about one sink.
+type evidence struct {
+	path    string // of its file, of which each run wrote a part
+	runs    []*run
+	refused []refusal
+	// held is what the servers hold of what is selected, of clusters only if any are
+	// named.
+	held     map[replay.Object]string
+	clusters []string
+	// selective says that not everything was selected all the time.
+	selective bool
+	seed      uint64
+}
+
+// check replays the sink's file, and compares where it leads with what the servers
+// hold.
+func check(ev evidence) (*findings, error) {
+	runs := ev.runs
+	file, err := os.Open(ev.path)
 	if err != nil {
 		return nil, fmt.Errorf("replay the sink's file: %w", err)
 	}
 	defer file.Close() //nolint:errcheck // Read only.
 	f := &findings{}
 	sent := map[refusal]bool{} // again, by the operator
-	for _, r := range refused {
+	for _, r := range ev.refused {
 		sent[r] = true
 	}
-	state := replay.New()
+	state, byID, numbers := replay.New(), replay.NewByID(), replay.NewNumbers()
+	state.Selective = ev.selective
+	var all []replay.Event
 	seen := map[string]bool{}
 	text := bufio.NewReaderSize(file, 1<<20)
 	offset, number := int64(0), 1
 	told := map[replay.Object]bool{}      // the sink, that it exists
+	gone := map[replay.Object]string{}    // the sink, at which version last
 	var accepted map[replay.Object]string // as the present run found it stored; "": its deletion
 	for {
 		// The line may belong to the next run, or to one after it that came to
@@ -75,16 +104,23 @@ func check(path string, runs []*run, refused []refusal, held map[replay.Object]s
 		}
 		name, version := e.Object, e.ResourceVersion
 		name.UID = ""
+		another := false // deletion than the one before, of what was selected again and not told of
 		if e.Deleted {
 			version = ""
+			another = ev.selective && gone[e.Object] != e.ResourceVersion
+			gone[e.Object] = e.ResourceVersion
 		} else {
 			told[e.Object] = true
 		}
 		asked := !e.Deleted && (runs[number-1].Asked[e.Cluster] || sent[refusal{name, version}])
-		if stored, ok := accepted[e.Object]; ok && stored == version && !asked {
+		if stored, ok := accepted[e.Object]; ok && stored == version && !asked && !another {
 			f.Replayed = append(f.Replayed, fmt.Sprintf("run %d: %s again: the ledger had it stored as accepted", number, e.ID))
 		}
+		e.Data = nil
 		state.Apply(e)
+		byID.Apply(e)
+		numbers.Apply(e)
+		all = append(all, e)
 		f.LastRun++
 		if id := e.Cluster + " " + e.ID; seen[id] {
 			f.Duplicates++
@@ -92,8 +128,10 @@ func check(path string, runs []*run, refused []refusal, held map[replay.Object]s
 			seen[id] = true
 		}
 	}
-	f.Events, f.OutOfOrder = state.Events, state.OutOfOrder
-	f.Difference = state.Compare(held)
+	f.Events = state.Events
+	f.found = found{state.Compare(ev.held, ev.clusters...), state.OutOfOrder}
+	f.ByID = found{byID.Compare(ev.held, ev.clusters...), byID.OutOfOrder}
+	f.ByNumber = found{shuffled(all, ev.seed).Compare(ev.held, ev.clusters...), numbers.OutOfOrder}
 	slices.Sort(f.Unnoted)
 	return f, nil
 }
@@ -144,7 +182,26 @@ func (f *findings) restart(state *replay.State, told map[replay.Object]bool, num
 	return accepted
 }
 
+// shuffled is what a consumer has that orders by number, and got the events in any
+// order, and some of them again.
+func shuffled(events []replay.Event, seed uint64) *replay.ByNumber {
+	random := rand.New(rand.NewPCG(seed, 4))
+	for range len(events) / 4 {
+		events = append(events, events[random.IntN(len(events))])
+	}
+	random.Shuffle(len(events), func(i, j int) { events[i], events[j] = events[j], events[i] })
+	c := replay.NewByNumber()
+	for _, e := range events {
+		c.Apply(e)
+	}
+	return c
+}
+
 // problems are all that make a run a failed one.
 func (f *findings) problems() []string {
-	return slices.Concat(f.Missing, f.Ghosts, f.OutOfOrder, f.Unnoted, f.Skipped, f.Replayed)
+	all := slices.Concat(f.all(), f.Unnoted, f.Skipped, f.Replayed)
+	for _, problem := range f.ByNumber.all() {
+		all = append(all, "by number: "+problem)
+	}
+	return all
 }

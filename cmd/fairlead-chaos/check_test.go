@@ -14,9 +14,14 @@ import (
 )
 
 // event is one line about the ConfigMap n: "A1" is version 1 of UID A, "-A2" its
-// deletion.
+// deletion, "A1@7" the same with the number 7, "A1/g2" in generation 2.
 func event(word string) string {
-	op := "updated"
+	op, attributes := "updated", ""
+	word, number, numbered := strings.Cut(word, "@")
+	if numbered {
+		attributes = fmt.Sprintf(`"term":"%020d","sequence":"%020s",`, 1, number)
+	}
+	word, generation, again := strings.Cut(word, "/")
 	if strings.HasPrefix(word, "-") {
 		op, word = "deleted", word[1:]
 	}
@@ -25,9 +30,15 @@ func event(word string) string {
 	if op == "deleted" {
 		id = op
 	}
-	return fmt.Sprintf(`{"specversion":"1.0","type":"dev.fairlead.resource.%s.v1","source":"/clusters/c","subject":"/api/v1/namespaces/ns/configmaps/n","id":"/v1/configmaps/%s/%s","cluster":"c","clusteruid":"cu",`+
+	if op == "deleted" && numbered {
+		id = version + "/" + op
+	}
+	if again {
+		id += "/" + generation
+	}
+	return fmt.Sprintf(`{"specversion":"1.0","type":"dev.fairlead.resource.%s.v1","source":"/clusters/c","subject":"/api/v1/namespaces/ns/configmaps/n","id":"/v1/configmaps/%s/%s","cluster":"c","clusteruid":"cu",%[5]s`+
 		`"namespace":"ns","name":"n","resourceversion":%[4]q,"data":{"metadata":{"name":"n","namespace":"ns","uid":%[2]q,"resourceVersion":%[4]q}}}`+"\n",
-		op, uid, id, version)
+		op, uid, id, version, attributes)
 }
 
 func stored(o ledger.DumpedObject) []ledger.Dump {
@@ -149,7 +160,7 @@ func TestCheck(t *testing.T) {
 			if test.held != "" {
 				held[object(test.held[:1])] = test.held[1:]
 			}
-			f, err := check(path, runs, refused, held)
+			f, err := check(evidence{path: path, runs: runs, refused: refused, held: held})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -166,7 +177,7 @@ func TestCheckOfWhatIsNoEvent(t *testing.T) {
 	if err := os.WriteFile(path, []byte(event("A1")+"{}\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := check(path, []*run{{}}, nil, nil); err == nil || !strings.Contains(err.Error(), "at byte") {
+	if _, err := check(evidence{path: path, runs: []*run{{}}}); err == nil || !strings.Contains(err.Error(), "at byte") {
 		t.Errorf("error %v, want one that says where", err)
 	}
 }
@@ -193,5 +204,86 @@ func TestWholeEvents(t *testing.T) {
 	}
 	if got, err := wholeEvents(filepath.Join(t.TempDir(), "none")); got != 0 || err != nil {
 		t.Errorf("no file: %d, %v", got, err)
+	}
+}
+
+// Each consumer is looked at, and what one makes of the events is not held against
+// another.
+func TestCheckConsumers(t *testing.T) {
+	for _, test := range []struct {
+		name, told string // "|" begins another run, "|-" one whose ledger knows nothing
+		held       string
+		selective  bool
+		aside      bool // the cluster
+		replayed   int
+		want       [3]zeros
+	}{
+		{name: "all is well", told: "A1@2 A3@4 | A3@6 -A4@8 B5@10", held: "B5"},
+		{
+			name: "what was left out before a crash comes after it", told: "A1@2 A3@4 | A2@6 A3@8", held: "A3",
+			want: [3]zeros{{}, {Missing: 1, OutOfOrder: 1}, {}},
+		},
+		{name: "a number goes back", told: "A1@4 A3@2", held: "A3", want: [3]zeros{{}, {}, {Missing: 1, OutOfOrder: 1}}},
+		{name: "a deletion's number goes back", told: "A1@4 -A3@2", want: [3]zeros{{}, {}, {Ghosts: 1, OutOfOrder: 1}}},
+		{
+			name: "selected again", told: "A1@2 | -A9/g1@4 | A1/g2@6", held: "A1", selective: true,
+		},
+		{
+			name: "selected again under its old id", told: "A1@2 | -A9@4 | A1@6", held: "A1", selective: true,
+			want: [3]zeros{{}, {Missing: 1}, {}},
+		},
+		{
+			name: "deleted when it was selected again, and nobody was told of that", selective: true,
+			told: "A1@2 -A2@4 |- -A5@6",
+		},
+		{
+			name: "the same deletion again", selective: true, told: "A1@2 -A2@4 |- -A2@6", replayed: 1,
+		},
+		{
+			name: "selected again in the same run", told: "A1@2 -A9@4 A1@6", held: "A1", selective: true,
+			want: [3]zeros{{OutOfOrder: 1}, {Missing: 1}, {}},
+		},
+		{name: "wrong", told: "A1@2", held: "B2", want: [3]zeros{{1, 1, 0}, {1, 1, 0}, {1, 1, 0}}},
+		{name: "wrong, and left aside", told: "A1@2", aside: true},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			var text strings.Builder
+			runs := []*run{{}}
+			for word := range strings.FieldsSeq(test.told) {
+				if word == "|-" {
+					runs = append(runs, &run{Offset: int64(text.Len())})
+					continue
+				}
+				if word == "|" {
+					known := stored(ledger.DumpedObject{Held: []string{"A", "B"}})
+					runs = append(runs, &run{Offset: int64(text.Len()), Stored: known})
+					continue
+				}
+				text.WriteString(event(word))
+			}
+			ev := evidence{path: filepath.Join(t.TempDir(), "sink"), runs: runs, selective: test.selective, held: map[replay.Object]string{}, clusters: []string{"c"}}
+			if test.aside {
+				ev.clusters = []string{"others"}
+			}
+			if test.held != "" {
+				ev.held[replay.Object{Cluster: "c", Resource: "configmaps", Namespace: "ns", Name: "n", UID: test.held[:1]}] = test.held[1:]
+			}
+			if err := os.WriteFile(ev.path, []byte(text.String()), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			for ev.seed = range uint64(10) { // so many orders
+				f, err := check(ev)
+				if err != nil {
+					t.Fatal(err)
+				}
+				var got [3]zeros
+				for i, of := range []*found{&f.found, &f.ByID, &f.ByNumber} {
+					got[i] = zeros{len(of.Missing), len(of.Ghosts), len(of.OutOfOrder)}
+				}
+				if diff := cmp.Diff(test.want, got); diff != "" || len(f.Replayed) != test.replayed {
+					t.Fatalf("seed %d: %s\n%s", ev.seed, diff, strings.Join(f.problems(), "\n"))
+				}
+			}
+		})
 	}
 }

@@ -19,6 +19,9 @@ func (c control) fault() string { return filepath.Join(c.dir, "fault") }
 func (c control) death() string { return filepath.Join(c.dir, "death") }
 func (c control) also() string  { return filepath.Join(c.dir, "also") }
 
+// shunned names the member whose changes the sink does not take.
+func (c control) shunned() string { return filepath.Join(c.dir, "shunned") }
+
 // refused has what the sink has refused for good.
 func (c control) refused() string { return filepath.Join(c.dir, "refused.jsonl") }
 
@@ -32,6 +35,19 @@ func (c control) setDeath(k kind) error { return replaceFile(c.death(), string(k
 // setAlso is setFault for a fault of the program that needs one of the sink. It
 // applies while there is no other.
 func (c control) setAlso(k kind) error { return replaceFile(c.also(), string(k)) }
+
+// setShunned makes the sink refuse all changes of a member, each by itself and not
+// for good, until it is set to none: "". It applies beside any fault.
+func (c control) setShunned(member string) error { return replaceFile(c.shunned(), member) }
+
+// readShunned returns whose changes the sink refuses, "" if nobody's.
+func (c control) readShunned() (string, error) {
+	text, err := os.ReadFile(c.shunned())
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return "", fmt.Errorf("control the sink: %w", err)
+	}
+	return string(text), nil
+}
 
 // clearDeath takes that back, if it has not happened.
 func (c control) clearDeath() error {

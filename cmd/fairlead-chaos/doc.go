@@ -16,12 +16,22 @@
 // is not checked, but that each line is an event of its own; nothing that it does
 // may cost the others anything.
 //
+// With several sinks each has faults of its own beside those of the first one: it
+// fails, stalls or is slow while others do not, refuses one member until the end, or
+// hangs in the end until all others hold what they should. Restarts take one out or
+// put one back, and change what is selected, by namespace and by a label that the
+// writers change. What a sink then holds must be what is selected now.
+//
 // Fairlead is this program started again as a process of its own, with a sink
 // that does what it is told to by files beside its own. The faults of one thing
 // (the program, the sink, one member with its line) follow each other; those of
 // different things overlap. So does what an operator does: members leave and come
 // back, get other credentials or none that are accepted, are replayed, and dead
 // letters are sent again.
+//
+// Each sink is checked by itself, and for three consumers: one that takes events as
+// they come, one that drops for ever what has an id that it had, and one that orders
+// by term and sequence and gets them shuffled.
 //
 // The checker, package internal/replay, knows nothing of the program but the wire
 // format. It is told where in the file each process began, and what the ledger

@@ -47,14 +47,14 @@ func (b *breaker) carryOut(ctx context.Context, f fault) error {
 		return first(func() error { return b.program.terminate(ctx) }, b.program.start)
 	case killBehind:
 		return first(func() error {
-			return after(b.program.control.setAlso(sinkPartial), until, func() error {
-				return errors.Join(b.program.kill(ctx), b.program.control.setAlso(""))
+			return after(b.program.first().setAlso(sinkPartial), until, func() error {
+				return errors.Join(b.program.kill(ctx), b.program.first().setAlso(""))
 			})
 		}, b.program.start)
 	case killBurst:
-		err := after(b.program.control.setAlso(sinkStalls), until, func() error {
+		err := after(b.program.first().setAlso(sinkStalls), until, func() error {
 			b.program.child.expected.Store(true)
-			return errors.Join(b.program.control.setDeath(killBurst), b.program.control.setAlso(""))
+			return errors.Join(b.program.first().setDeath(killBurst), b.program.first().setAlso(""))
 		})
 		if err != nil {
 			return err
@@ -66,8 +66,13 @@ func (b *breaker) carryOut(ctx context.Context, f fault) error {
 		return b.killInSink(ctx, f.Kind, f.Until)
 	case leave, renew, deny, replayAll, retryLetter:
 		return b.operate(ctx, f, random)
-	case sinkFails, sinkStalls, sinkHalf, sinkPartial, sinkLost, sinkRefuses:
-		return after(b.program.control.setFault(f.Kind), until, func() error { return b.program.control.setFault("") })
+	case sinkFails, sinkStalls, sinkHalf, sinkPartial, sinkLost, sinkRefuses, sinkSlow:
+		control := b.program.outlet(f.Target).control
+		return after(control.setFault(f.Kind), until, func() error { return control.setFault("") })
+	case sinkShuns:
+		return b.program.outlet(f.Target).shun(b.fleet.members[random.IntN(len(b.fleet.members))].name)
+	case sinkHangs:
+		return b.program.outlet(f.Target).hang()
 	}
 	m := b.fleet.member(f.Target)
 	switch f.Kind {
@@ -99,7 +104,7 @@ func (b *breaker) carryOut(ctx context.Context, f fault) error {
 // time.
 func (b *breaker) killInSink(ctx context.Context, death kind, until int) error {
 	b.program.child.expected.Store(true)
-	if err := b.program.control.setDeath(death); err != nil {
+	if err := b.program.first().setDeath(death); err != nil {
 		return err
 	}
 	return b.afterDeath(ctx, until)
@@ -111,7 +116,7 @@ func (b *breaker) afterDeath(ctx context.Context, until int) error {
 	if err := b.clock.waitOr(ctx, until, b.program.child.Exited()); err != nil {
 		return err
 	}
-	return errors.Join(b.program.kill(ctx), b.program.control.clearDeath(), b.program.start())
+	return errors.Join(b.program.kill(ctx), b.program.first().clearDeath(), b.program.start())
 }
 
 // compactAll makes every version of every member expire.

@@ -45,7 +45,7 @@ func startHostile(c *chaos, victim *member) (*hostile, error) {
 // write puts an object, as one of the writers' in name and place.
 func (h *hostile) write(name string) {
 	for _, r := range resources {
-		h.Put(r.Resource, namespace, name, map[string]any{"data": map[string]any{}})
+		h.Put(r.Resource, writtenTo[0], name, map[string]any{"data": map[string]any{}})
 	}
 }
 

@@ -22,12 +22,15 @@ type entry struct {
 	Writes int    `json:"writes"`
 	Did    string `json:"did"`
 	Fault  *fault `json:"fault,omitempty"`
-	Offset *int64 `json:"offset,omitempty"` // in the sink's file
-	Run    int    `json:"run,omitempty"`
+	// Offsets are those in the sinks' files.
+	Offsets []int64 `json:"offsets,omitempty"`
+	Setting string  `json:"setting,omitempty"`
+	Run     int     `json:"run,omitempty"`
 	// Of a write:
 	Object  string `json:"object,omitempty"`
 	UID     string `json:"uid,omitempty"`
 	Version string `json:"version,omitempty"`
+	Colour  string `json:"colour,omitempty"`
 	Error   string `json:"error,omitempty"`
 }
 

@@ -29,8 +29,8 @@ var resources = []schema.GroupVersionResource{
 
 var namespaces = schema.GroupVersionResource{Version: "v1", Resource: "namespaces"}
 
-// namespace is where the writers write.
-const namespace = "fairlead-chaos"
+// writtenTo is where the writers write: the first one, if there is one sink.
+var writtenTo = []string{"fairlead-chaos", "fairlead-chaos-more"}
 
 // member is one cluster of the fleet. Fairlead reaches it through the proxy only;
 // the writer and the checker never do.
@@ -120,8 +120,12 @@ func (m *member) connect(ctx context.Context) (err error) {
 	if m.client, err = dynamic.NewForConfigAndClient(config, m.http); err != nil {
 		return err
 	}
-	_, err = m.client.Resource(namespaces).Create(ctx, object("Namespace", namespace, nil), metav1.CreateOptions{})
-	return err
+	for _, namespace := range writtenTo {
+		if _, err := m.client.Resource(namespaces).Create(ctx, object("Namespace", namespace, nil), metav1.CreateOptions{}); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // close ends the control planes and removes their data.
@@ -166,12 +170,12 @@ func (f *fleet) writeKubeconfig(path string) error {
 	return testenv.WriteKubeconfig(path, targets...)
 }
 
-// held lists everything of the resources in every member.
-func (f *fleet) held(ctx context.Context) (map[replay.Object]string, error) {
+// held lists what is selected of the resources in every member.
+func (f *fleet) held(ctx context.Context, selected []selection) (map[replay.Object]string, error) {
 	all := map[replay.Object]string{}
 	for _, m := range f.members {
-		for _, resource := range resources {
-			held, err := m.held(ctx, resource)
+		for i, resource := range resources {
+			held, err := m.held(ctx, resource, selected[i])
 			if err != nil {
 				return nil, err
 			}
@@ -181,8 +185,8 @@ func (f *fleet) held(ctx context.Context) (map[replay.Object]string, error) {
 	return all, nil
 }
 
-func (m *member) held(ctx context.Context, resource schema.GroupVersionResource) (map[replay.Object]string, error) {
-	list, err := m.client.Resource(resource).List(ctx, metav1.ListOptions{})
+func (m *member) held(ctx context.Context, resource schema.GroupVersionResource, s selection) (map[replay.Object]string, error) {
+	list, err := m.client.Resource(resource).Namespace(s.namespace).List(ctx, metav1.ListOptions{LabelSelector: s.labels})
 	if err != nil {
 		return nil, fmt.Errorf("list what cluster %s holds: %w", m.name, err)
 	}
@@ -203,7 +207,7 @@ func (m *member) forgetting(ctx context.Context, do func(context.Context) error)
 	if err := do(ctx); err != nil {
 		return err
 	}
-	list, err := m.client.Resource(resources[0]).Namespace(namespace).List(ctx, metav1.ListOptions{Limit: 1})
+	list, err := m.client.Resource(resources[0]).Namespace(writtenTo[0]).List(ctx, metav1.ListOptions{Limit: 1})
 	if err != nil {
 		return fmt.Errorf("ask cluster %s for its version: %w", m.name, err)
 	}

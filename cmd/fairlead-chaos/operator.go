@@ -103,7 +103,14 @@ func (b *breaker) ask(ctx context.Context, f fault, path string, query url.Value
 func (p *program) mayReplay(member string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.runs[len(p.runs)-1].Asked[member] = true
+	p.processes[len(p.processes)-1].asked[member] = true
+}
+
+// forgetAsked notes that all that was asked for is done.
+func (p *program) forgetAsked() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	clear(p.processes[len(p.processes)-1].asked)
 }
 
 // ask posts to the admin address and decodes the answer.

@@ -16,16 +16,29 @@ type options struct {
 	faults    int           // that begin during the writes
 	duration  time.Duration // that the writes are spread over
 	members   int
+	sinks     int
 	hostile   bool // one more member, which lies
 	keepFiles bool
 }
 
 const intro = `Breaks everything around Fairlead, and Fairlead itself, while objects change in real
-API servers. At the end the sink's file is replayed and compared with what the API
+API servers. At the end each sink's file is replayed and compared with what the API
 servers hold. The last line is JSON; the exit code is 1 unless nothing is missing, no
 ghost is left (the sink has it, the server does not), and nothing came out of order:
 older than what came before it in the same run of Fairlead, or than what the ledger
-held as accepted when Fairlead was started again.
+held as accepted when Fairlead was started again. The same is asked of two more
+consumers, and all of it for each sink:
+
+  by_id                 one that drops for ever what has a source and an id that it
+                        had; out of order is what is new to it and older than what it
+                        has, because the newer will be dropped when it comes again.
+                        It is told and not counted: a kill may cost it something,
+                        see docs/events.md
+  by_number             one that keeps of each name what has the highest term and
+                        sequence, and gets the events in any order; out of order are
+                        numbers that go back, or stand for two things
+
+Of the rest there are sums over all sinks:
 
   duplicates            events that the file holds more than once: after a kill, and
                         after a sink that took them and failed to say so
@@ -41,6 +54,7 @@ held as accepted when Fairlead was started again.
   refused               times that the sink refused a state for good; all such dead
                         letters are sent again before the end
   hostile_events        events of the member that lies, which count nowhere else
+  settings              restarts with other sinks, or another selection
   error                 why the run ended before the check, whose numbers mean nothing then
 
 Usage: fairlead-chaos [flags]
@@ -60,8 +74,9 @@ func parseOptions(args []string, out io.Writer) (*options, error) {
 	f.IntVar(&o.faults, "faults", 40, fmt.Sprintf("faults that begin during the writes; with at least %d there is one of each kind", len(kinds)))
 	f.DurationVar(&o.duration, "duration", 2*time.Minute, "what the writes are spread over; what a fault holds up comes on top")
 	f.IntVar(&o.members, "members", 2, "clusters in the fleet")
+	f.IntVar(&o.sinks, "sinks", 1, "sinks, each with faults of its own; with several, restarts also take some out or put them back, and change what is selected")
 	f.BoolVar(&o.hostile, "hostile", true, "one more member, which does what it can to harm the others")
-	f.BoolVar(&o.keepFiles, "keep-files", false, "keep the sink's file, the ledgers and the logs; after a failure they are kept anyway")
+	f.BoolVar(&o.keepFiles, "keep-files", false, "keep the sinks' files, the ledgers and the logs; after a failure they are kept anyway")
 	if err := f.Parse(args); err != nil {
 		if errors.Is(err, pflag.ErrHelp) {
 			if _, err := fmt.Fprint(out, intro, f.FlagUsages()); err != nil {
@@ -81,6 +96,9 @@ func (o *options) check() error {
 	var errs []error
 	if o.members < 1 {
 		errs = append(errs, fmt.Errorf("--members: %d is less than 1", o.members))
+	}
+	if o.sinks < 1 {
+		errs = append(errs, fmt.Errorf("--sinks: %d is less than 1", o.sinks))
 	}
 	if o.faults < 0 {
 		errs = append(errs, fmt.Errorf("--faults: %d is negative", o.faults))

@@ -32,6 +32,16 @@ const (
 	sinkRefuses kind = "sink-refuses" // some states for good: they are dead letters
 )
 
+// Those that only the sinks beside the first one have.
+const (
+	sinkSlow  kind = "sink-slow"
+	sinkShuns kind = "sink-shuns" // refuses all of one member, each change by itself, until the end
+	sinkHangs kind = "sink-hangs" // until all others hold what they should
+)
+
+// furtherKinds are the faults of each of these that begin and end.
+var furtherKinds = []kind{sinkFails, sinkStalls, sinkHalf, sinkPartial, sinkLost, sinkSlow}
+
 // The faults of a member and the line to it.
 const (
 	cut       kind = "cut"
@@ -63,14 +73,14 @@ var kinds = []kind{
 // What a fault can be of, beside a member.
 const (
 	theProgram  = "program"
-	theSink     = "sink"
+	theSink     = "sink" // the first one
 	theOperator = "operator"
 )
 
 // fault is one entry of the plan.
 type fault struct {
 	Kind   kind   `json:"kind"`
-	Target string `json:"target"` // theProgram, theSink, theOperator, or a member's name
+	Target string `json:"target"` // theProgram, theOperator, a sink's or a member's name
 	At     int    `json:"at"`     // begins when so many writes are done
 	Until  int    `json:"until"`  // ends when so many are
 	// Dice is for what the kind leaves open.
@@ -111,6 +121,31 @@ func newPlan(seed uint64, changes, faults int, members []string) []fault {
 		f.Until = f.At + int(spacing*f.Kind.lasts()*(0.5+random.Float64()))
 		free[f.Target] = f.Until + 1
 		plan = append(plan, f)
+	}
+	slices.SortStableFunc(plan, func(a, b fault) int { return cmp.Compare(a.At, b.At) })
+	return plan
+}
+
+// newSinkPlan is the plan for the sinks beside the first one, which have no part in
+// newPlan: what a seed means there does not depend on how many they are.
+func newSinkPlan(seed uint64, changes int, sinks, members []string) []fault {
+	var plan []fault
+	for i, name := range sinks {
+		random := rand.New(rand.NewPCG(seed, 10+uint64(i)))
+		// One of them shuns a member, the next one hangs in the end.
+		last := fault{Kind: sinkHangs, Target: name, At: changes * 9 / 10, Until: changes, Dice: random.Uint64()}
+		if i%2 == 0 {
+			last.Kind = sinkShuns
+			last.At = changes / 5 * (1 + random.IntN(3))
+		}
+		round := slices.Clone(furtherKinds)
+		random.Shuffle(len(round), func(i, j int) { round[i], round[j] = round[j], round[i] })
+		spacing := float64(changes) * 0.85 / float64(len(round))
+		for n, k := range round {
+			at := int(spacing * (float64(n) + random.Float64()/2))
+			plan = append(plan, fault{Kind: k, Target: name, At: at, Until: at + int(spacing*(0.2+0.3*random.Float64())), Dice: random.Uint64()})
+		}
+		plan = append(plan, last)
 	}
 	slices.SortStableFunc(plan, func(a, b fault) int { return cmp.Compare(a.At, b.At) })
 	return plan

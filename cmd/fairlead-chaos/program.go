@@ -1,24 +1,17 @@
 package main
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
-	"io/fs"
-	"math/rand/v2"
-	"net"
+	"maps"
 	"net/http"
 	"os"
 	"path/filepath"
-	"strconv"
 	"sync"
 	"time"
 
 	"github.com/fairlead-dev/fairlead/internal/ledger"
-	"github.com/fairlead-dev/fairlead/internal/ledger/bolt"
 )
 
 // stopGrace is longer than the program may drain and shut down for.
@@ -28,7 +21,7 @@ const stopGrace = 60 * time.Second
 // by one goroutine at a time, but for look.
 type program struct {
 	dir     string
-	control control
+	outlets []*outlet
 	address string // of its status page
 	admin   string // of what it can be asked to do
 	client  *http.Client
@@ -37,30 +30,30 @@ type program struct {
 	records *records
 	clock   *clock
 	fail    context.CancelCauseFunc // called when it ends by itself
+	// settings are those of the processes to come, setting that of the present or
+	// last one.
+	settings *settings
+	setting  setting
 
 	supervisors sync.WaitGroup
 
-	mu    sync.Mutex
-	child *fairlead // nil while it is down
-	runs  []*run
+	mu        sync.Mutex
+	child     *fairlead // nil while it is down
+	processes []*process
 }
 
-// run is one process, from its start to its end.
-type run struct {
-	// Offset is where its events begin in the sink's file; Stored is what the ledger
-	// held then, and Owed what the sink must have had because of that.
-	Offset int64
-	Stored []ledger.Dump
-	Owed   []owed
-	// Asked has the members that it was asked to replay.
-	Asked map[string]bool
+// process is one, from its start to its end.
+type process struct {
+	setting setting
+	// asked has the members that it, or one before it, was asked to replay.
+	asked map[string]bool
 	// streams are those that could resume when it was started.
 	streams map[streamID]*resumable
 	// answered is set once its status page was read.
 	answered bool
 }
 
-func newProgram(dir string, members []*member, j *journal, r *records, c *clock, fail context.CancelCauseFunc) (*program, error) {
+func newProgram(c *chaos, fail context.CancelCauseFunc) (*program, error) {
 	address, err := freeAddress("")
 	if err != nil {
 		return nil, err
@@ -69,11 +62,41 @@ func newProgram(dir string, members []*member, j *journal, r *records, c *clock,
 	if err != nil {
 		return nil, err
 	}
+	outlets := newOutlets(c.dir, c.sinks)
+	for _, o := range outlets {
+		if err := os.MkdirAll(o.control.dir, 0o700); err != nil {
+			return nil, fmt.Errorf("make a directory for a sink: %w", err)
+		}
+	}
 	return &program{
-		dir: dir, control: control{dir}, address: address, admin: admin,
+		dir: c.dir, outlets: outlets, address: address, admin: admin,
 		client:  &http.Client{Timeout: 5 * time.Second},
-		members: members, journal: j, records: r, clock: c, fail: fail,
+		members: c.fleet.members, journal: c.journal, records: c.records, clock: c.clock, fail: fail,
+		settings: newSettings(c.seed, c.sinks), setting: wide(c.sinks),
 	}, nil
+}
+
+// first tells the first sink what to do.
+func (p *program) first() control { return p.outlets[0].control }
+
+func (p *program) outlet(name string) *outlet {
+	for _, o := range p.outlets {
+		if o.name == name {
+			return o
+		}
+	}
+	return nil
+}
+
+// in returns the sinks that the program has at present.
+func (p *program) in() []*outlet {
+	var in []*outlet
+	for i, o := range p.outlets {
+		if !p.setting.out[i] {
+			in = append(in, o)
+		}
+	}
+	return in
 }
 
 func (p *program) kubeconfig() string { return filepath.Join(p.dir, "fleet.kubeconfig") }
@@ -87,7 +110,6 @@ func (p *program) arguments() []string {
 	a := []string{
 		asFairlead, "run",
 		"--clusters", "kubeconfig:" + p.kubeconfig(),
-		"--sink", sinkScheme + ":" + p.dir,
 		"--ledger", p.ledger(),
 		"--dead-letter", p.letters(),
 		// An audit would mend what is to be found.
@@ -107,32 +129,77 @@ func (p *program) arguments() []string {
 		"--admin-bind-address", p.admin,
 		"--health-probe-bind-address", p.address,
 	}
-	for _, r := range resources {
-		a = append(a, "--watch", r.Resource)
+	for _, o := range p.in() {
+		a = append(a, "--sink", o.flag())
+	}
+	for i, r := range resources {
+		a = append(a, "--watch", p.setting.selected[i].watch(r.Resource))
 	}
 	return a
 }
 
-// start starts a process, and notes where in the sink's file and from which ledger
-// it does.
+// changedSettings counts the processes that had another setting than the one before.
+func (p *program) changedSettings() (n int) {
+	for i := 1; i < len(p.processes); i++ {
+		if !p.processes[i].setting.equal(p.processes[i-1].setting) {
+			n++
+		}
+	}
+	return n
+}
+
+// processesWithout counts the processes that did not have a sink.
+func (p *program) processesWithout(sink int) (n int) {
+	for _, q := range p.processes {
+		if q.setting.out[sink] {
+			n++
+		}
+	}
+	return n
+}
+
+// start starts a process, in the setting that comes next.
 func (p *program) start() error {
-	r := &run{Asked: map[string]bool{}}
-	number := len(p.runs) + 1
+	if len(p.processes) == 0 {
+		return p.startWith(p.setting)
+	}
+	return p.startWith(p.settings.next())
+}
+
+// startWith starts a process, and notes where in the sinks' files and from which
+// ledger it does.
+func (p *program) startWith(s setting) error {
+	next := &process{setting: s, asked: map[string]bool{}}
+	number := len(p.processes) + 1
+	runs := make([]*run, len(p.outlets))
+	var offsets []int64
+	var stored []ledger.Dump
 	if number > 1 {
 		var err error
-		if r.Offset, err = wholeEvents(p.control.sink()); err != nil {
+		if stored, err = p.copyLedger(number); err != nil {
 			return err
 		}
-		if r.Stored, err = p.copyLedger(number); err != nil {
-			return err
-		}
-		refused, err := readRefusals(p.control.refused())
+		p.mu.Lock()
+		maps.Copy(next.asked, p.processes[number-2].asked)
+		p.mu.Unlock()
+		next.streams = p.resumable(stored, s)
+	}
+	for i, o := range p.outlets {
+		r := &run{Asked: next.asked, Stored: o.stored(stored)}
+		offset, err := wholeEvents(o.control.sink())
 		if err != nil {
 			return err
 		}
-		r.Owed = p.records.owed(r.Stored, refused)
-		r.streams = p.resumable(r.Stored)
+		refused, err := readRefusals(o.control.refused())
+		if err != nil {
+			return err
+		}
+		if r.Offset = offset; number > 1 {
+			r.Owed = p.records.owed(r.Stored, refused)
+		}
+		runs[i], offsets = r, append(offsets, offset)
 	}
+	p.setting = s
 	self, err := os.Executable()
 	if err != nil {
 		return fmt.Errorf("find this program, to start it as fairlead: %w", err)
@@ -141,9 +208,12 @@ func (p *program) start() error {
 	if err != nil {
 		return err
 	}
-	p.journal.write(entry{Writes: p.clock.now(), Did: "started fairlead", Run: number, Offset: &r.Offset})
+	p.journal.write(entry{Writes: p.clock.now(), Did: "started fairlead", Run: number, Offsets: offsets, Setting: p.setting.String()})
+	for i, o := range p.outlets {
+		o.runs = append(o.runs, runs[i])
+	}
 	p.mu.Lock()
-	p.child, p.runs = c, append(p.runs, r)
+	p.child, p.processes = c, append(p.processes, next)
 	p.mu.Unlock()
 	p.supervisors.Go(func() {
 		<-c.Exited()
@@ -164,7 +234,7 @@ func (p *program) kill(ctx context.Context) error {
 func (p *program) terminate(ctx context.Context) error {
 	p.look(ctx)
 	p.mu.Lock()
-	young := !p.runs[len(p.runs)-1].answered
+	young := !p.processes[len(p.processes)-1].answered
 	p.mu.Unlock()
 	return errors.Join(p.child.terminate(stopGrace, young), p.ended())
 }
@@ -174,9 +244,16 @@ func (p *program) ended() error {
 	p.mu.Lock()
 	p.child = nil
 	p.mu.Unlock()
-	size, err := fileSize(p.control.sink())
-	p.journal.write(entry{Writes: p.clock.now(), Did: "fairlead has ended", Run: len(p.runs), Offset: &size})
-	return err
+	var sizes []int64
+	for _, o := range p.outlets {
+		size, err := fileSize(o.control.sink())
+		if err != nil {
+			return err
+		}
+		sizes = append(sizes, size)
+	}
+	p.journal.write(entry{Writes: p.clock.now(), Did: "fairlead has ended", Run: len(p.processes), Offsets: sizes})
+	return nil
 }
 
 // close ends what still runs, whatever its state.
@@ -186,87 +263,4 @@ func (p *program) close() {
 	}
 	p.supervisors.Wait()
 	p.client.CloseIdleConnections()
-}
-
-// copyLedger keeps the ledger as it is now, while no process has it open, and
-// returns what is in it.
-func (p *program) copyLedger(run int) ([]ledger.Dump, error) {
-	folder := filepath.Join(p.dir, "ledgers")
-	if err := os.MkdirAll(folder, 0o700); err != nil {
-		return nil, fmt.Errorf("copy the ledger: %w", err)
-	}
-	path := filepath.Join(folder, fmt.Sprintf("before-run-%03d", run))
-	if err := copyFile(p.ledger(), path); err != nil {
-		if errors.Is(err, fs.ErrNotExist) {
-			return nil, nil // killed before it was made
-		}
-		return nil, fmt.Errorf("copy the ledger: %w", err)
-	}
-	return readLedger(path)
-}
-
-func readLedger(path string) (all []ledger.Dump, err error) {
-	store, err := bolt.OpenExisting(path, true)
-	if err != nil {
-		return nil, err
-	}
-	all, err = ledger.ReadAll(context.Background(), store)
-	return all, errors.Join(err, store.Close())
-}
-
-func copyFile(from, to string) error {
-	source, err := os.Open(from)
-	if err != nil {
-		return err
-	}
-	defer source.Close() //nolint:errcheck // Read only.
-	target, err := os.Create(to)
-	if err != nil {
-		return err
-	}
-	_, err = io.Copy(target, source)
-	return errors.Join(err, target.Close())
-}
-
-func fileSize(path string) (int64, error) {
-	info, err := os.Stat(path)
-	if errors.Is(err, fs.ErrNotExist) {
-		return 0, nil
-	}
-	if err != nil {
-		return 0, err
-	}
-	return info.Size(), nil
-}
-
-// wholeEvents returns where the next event of a sink's file begins, once the sink
-// has removed a torn one or ended the line of a whole one.
-func wholeEvents(path string) (int64, error) {
-	text, err := os.ReadFile(path)
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return 0, err
-	}
-	last := bytes.LastIndexByte(text, '\n') + 1
-	if last < len(text) && json.Valid(text[last:]) {
-		return int64(len(text)) + 1, nil
-	}
-	return int64(last), nil
-}
-
-// freeAddress returns an address of the loopback on which nobody listens, and
-// another one than the one that is taken. It is
-// not from the range that the kernel gives to outgoing connections, so that none
-// of those takes it while Fairlead is down.
-func freeAddress(taken string) (string, error) {
-	for range 100 {
-		address := net.JoinHostPort("127.0.0.1", strconv.Itoa(20000+rand.IntN(10000)))
-		listener, err := net.Listen("tcp", address) //nolint:noctx // It does not wait.
-		if err != nil {
-			continue // Taken.
-		}
-		if err := listener.Close(); err != nil || address != taken {
-			return address, err
-		}
-	}
-	return "", errors.New("find a free port of 127.0.0.1 between 20000 and 30000: none in 100 attempts")
 }

@@ -18,6 +18,9 @@ import (
 // of each name. The checker's end result needs none of it; it is for finding out at
 // each kill what could be lost, not only what was.
 type records struct {
+	// selective says that what is selected changes.
+	selective bool
+
 	mu sync.Mutex
 	of map[replay.Object][]record // by Object without UID, in their order
 }
@@ -25,6 +28,7 @@ type records struct {
 // record is one write.
 type record struct {
 	version uint64 // 0: not known, as that of every deletion
+	colour  string
 }
 
 // owed is a version that a sink must have, or a newer one of that name.
@@ -33,23 +37,26 @@ type owed struct {
 	version string
 }
 
-func newRecords() *records { return &records{of: map[replay.Object][]record{}} }
+func newRecords(selective bool) *records {
+	return &records{selective: selective, of: map[replay.Object][]record{}}
+}
 
 // add notes a write; the version is empty if it is not known.
-func (r *records) add(o replay.Object, version string) {
+func (r *records) add(o replay.Object, version, colour string) {
 	v, err := strconv.ParseUint(version, 10, 64)
 	if err != nil {
 		v = 0
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.of[o] = append(r.of[o], record{v})
+	r.of[o] = append(r.of[o], record{v, colour})
 }
 
 // owed returns what a program with this ledger will never look at again, because
 // its resume points have passed it: every sink must have it. Names that were
 // deleted close to a resume point are left out, because it is not known on which
-// side; and so is what the sink has refused for good.
+// side; and so is what the sink has refused for good, and what is not selected at
+// any time.
 func (r *records) owed(stored []ledger.Dump, refused []refusal) []owed {
 	newest := map[replay.Object]uint64{}
 	for _, f := range refused {
@@ -59,9 +66,15 @@ func (r *records) owed(stored []ledger.Dump, refused []refusal) []owed {
 	}
 	resume := map[streamID]uint64{}
 	for _, d := range stored {
-		if at, err := strconv.ParseUint(d.Resume, 10, 64); err == nil {
-			resume[streamID{d.ID.Cluster, d.ID.Resource}] = at
+		at, err := strconv.ParseUint(d.Resume, 10, 64)
+		if err != nil {
+			at = 0
 		}
+		id := streamID{d.ID.Cluster, d.ID.Resource}
+		if other, ok := resume[id]; ok { // of what was selected before
+			at = min(at, other)
+		}
+		resume[id] = at
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -78,6 +91,9 @@ func (r *records) owed(stored []ledger.Dump, refused []refusal) []owed {
 			continue
 		}
 		if written[last].version <= newest[o] {
+			continue
+		}
+		if r.selective && (o.Namespace != writtenTo[0] || written[last].colour != red) {
 			continue
 		}
 		all = append(all, owed{o, strconv.FormatUint(written[last].version, 10)})

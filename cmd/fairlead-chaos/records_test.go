@@ -1,6 +1,7 @@
 package main
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -10,10 +11,11 @@ import (
 )
 
 func TestOwed(t *testing.T) {
-	object := replay.Object{Cluster: "c", Resource: "configmaps", Namespace: "ns", Name: "n"}
 	for _, test := range []struct {
 		name    string
-		written []string // "" is a deletion
+		written []string // "" is a deletion; a version with "b" behind it is blue, others are red
+		outside bool     // of the first namespace
+		many    bool     // selections
 		resume  string
 		refused string
 		want    string
@@ -25,12 +27,26 @@ func TestOwed(t *testing.T) {
 		{name: "deleted on one side or the other", written: []string{"3", "", "7"}, resume: "5"},
 		{name: "refused", written: []string{"3", "5"}, resume: "5", refused: "5"},
 		{name: "refused before", written: []string{"3", "5"}, resume: "5", refused: "3", want: "5"},
+		{name: "blue, with one selection", written: []string{"3b"}, resume: "5", want: "3"},
+		{name: "outside, with one selection", written: []string{"3"}, outside: true, resume: "5", want: "3"},
+		{name: "always selected", written: []string{"3"}, many: true, resume: "5", want: "3"},
+		{name: "selected at times, for its colour", written: []string{"2", "3b", "7"}, many: true, resume: "5"},
+		{name: "selected at times, for its namespace", written: []string{"3"}, outside: true, many: true, resume: "5"},
 		{name: "created again before", written: []string{"3", "", "5", "6"}, resume: "5", want: "5"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			r := newRecords()
+			object := replay.Object{Cluster: "c", Resource: "configmaps", Namespace: writtenTo[0], Name: "n"}
+			if test.outside {
+				object.Namespace = writtenTo[1]
+			}
+			r := newRecords(test.many)
 			for _, version := range test.written {
-				r.add(object, version)
+				version, isBlue := strings.CutSuffix(version, "b")
+				colour := red
+				if isBlue {
+					colour = blue
+				}
+				r.add(object, version, colour)
 			}
 			got := r.owed([]ledger.Dump{{ID: ledger.StreamID{Cluster: "c", Resource: "configmaps"}, Resume: test.resume}}, []refusal{{object, test.refused}})
 			var want []owed

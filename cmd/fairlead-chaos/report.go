@@ -2,29 +2,34 @@ package main
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"strings"
 )
 
 // result is the last line.
 type result struct {
-	Seed       uint64 `json:"seed"`
-	Changes    int    `json:"changes"` // writes that the servers accepted
-	Faults     int    `json:"faults"`
-	Missing    int    `json:"missing"`
-	Ghosts     int    `json:"ghosts"`
-	OutOfOrder int    `json:"out_of_order"`
-	Duplicates int    `json:"duplicates"`
-	Restarts   int    `json:"restarts"`
-	Lists      int    `json:"lists_after_restart"`
-	Unnoted    int    `json:"unnoted"`
-	Skipped    int    `json:"skipped"`
-	Replayed   int    `json:"replayed"`
-	Refused    int    `json:"refused"` // by the sink, for good
-	Resent     int    `json:"resent"`
-	Events     int    `json:"events"`
-	Hostile    int    `json:"hostile_events"` // of the member that lies
-	Seconds    int    `json:"seconds"`
+	Seed    uint64 `json:"seed"`
+	Changes int    `json:"changes"` // writes that the servers accepted
+	Faults  int    `json:"faults"`
+	// Of all sinks and consumers together.
+	zeros
+	Duplicates int `json:"duplicates"`
+	Restarts   int `json:"restarts"`
+	Lists      int `json:"lists_after_restart"`
+	Unnoted    int `json:"unnoted"`
+	Skipped    int `json:"skipped"`
+	Replayed   int `json:"replayed"`
+	Refused    int `json:"refused"` // by the sinks, for good
+	Resent     int `json:"resent"`
+	Events     int `json:"events"`
+	Hostile    int `json:"hostile_events"` // of the member that lies
+	Seconds    int `json:"seconds"`
+	// Settings is how often sinks were taken out or put back, or another selection
+	// was made.
+	Settings int `json:"settings,omitempty"`
+	// Sinks has each by itself.
+	Sinks []sinkResult `json:"sinks,omitempty"`
 	// Error is what went wrong that the numbers do not tell. Without a check they
 	// mean nothing.
 	Error string `json:"error,omitempty"`
@@ -32,10 +37,66 @@ type result struct {
 	checked bool
 }
 
-func (r *result) add(f *findings) {
-	r.Missing, r.Ghosts, r.OutOfOrder = len(f.Missing), len(f.Ghosts), len(f.OutOfOrder)
-	r.Unnoted, r.Skipped, r.Replayed = len(f.Unnoted), len(f.Skipped), len(f.Replayed)
-	r.Duplicates, r.Events, r.Hostile = f.Duplicates, f.Events, f.Hostile
+// zeros are what there must be none of.
+type zeros struct {
+	Missing    int `json:"missing"`
+	Ghosts     int `json:"ghosts"`
+	OutOfOrder int `json:"out_of_order"`
+}
+
+func (z zeros) any() bool { return z != zeros{} }
+
+// sinkResult is what one sink's events make of three consumers: one that takes them
+// as they come, one that drops for ever what it had, and one that orders by number.
+type sinkResult struct {
+	Sink string `json:"sink"`
+	zeros
+	ByID     zeros `json:"by_id"`
+	ByNumber zeros `json:"by_number"`
+	Events   int   `json:"events"`
+	Out      int   `json:"out,omitempty"` // processes that it was no sink of
+}
+
+// add takes the findings about a sink at one time. What was wrong once remains so.
+func (r *result) add(o *outlet, f *findings) {
+	i := 0
+	for i < len(r.Sinks) && r.Sinks[i].Sink != o.name {
+		i++
+	}
+	if i == len(r.Sinks) {
+		r.Sinks = append(r.Sinks, sinkResult{Sink: o.name})
+	}
+	s := &r.Sinks[i]
+	for _, of := range []struct {
+		zeros *zeros
+		found *found
+	}{{&s.zeros, &f.found}, {&s.ByID, &f.ByID}, {&s.ByNumber, &f.ByNumber}} {
+		z := of.zeros
+		z.Missing = max(z.Missing, len(of.found.Missing))
+		z.Ghosts = max(z.Ghosts, len(of.found.Ghosts))
+		z.OutOfOrder = max(z.OutOfOrder, len(of.found.OutOfOrder))
+	}
+	s.Events = f.Events
+}
+
+// finish takes the findings about all sinks at the end.
+func (r *result) finish(outlets []*outlet, all []*findings) {
+	for i, f := range all {
+		r.add(outlets[i], f)
+		r.Unnoted += len(f.Unnoted)
+		r.Skipped += len(f.Skipped)
+		r.Replayed += len(f.Replayed)
+		r.Duplicates += f.Duplicates
+		r.Events += f.Events
+		r.Hostile += f.Hostile
+	}
+	for _, s := range r.Sinks {
+		for _, z := range []zeros{s.zeros, s.ByNumber} { // ByID says what a kill costs, see intro
+			r.Missing += z.Missing
+			r.Ghosts += z.Ghosts
+			r.OutOfOrder += z.OutOfOrder
+		}
+	}
 	r.checked = true
 }
 
@@ -48,11 +109,22 @@ func (r *result) fail(err error) {
 
 // err says what is wrong.
 func (r *result) err() error {
-	if r.Missing+r.Ghosts+r.OutOfOrder+r.Unnoted+r.Skipped+r.Replayed+r.Resent == 0 {
+	if !r.any() && r.Unnoted+r.Skipped+r.Replayed+r.Resent == 0 {
 		return nil
 	}
-	return fmt.Errorf("seed %d: %d missing, %d ghosts, %d out of order, %d not noted before delivery, %d skipped by a resume point, %d replayed unasked, %d resent after a clean stop",
+	text := fmt.Sprintf("seed %d: %d missing, %d ghosts, %d out of order, %d not noted before delivery, %d skipped by a resume point, %d replayed unasked, %d resent after a clean stop",
 		r.Seed, r.Missing, r.Ghosts, r.OutOfOrder, r.Unnoted, r.Skipped, r.Replayed, r.Resent)
+	for _, s := range r.Sinks {
+		for _, of := range []struct {
+			consumer string
+			zeros
+		}{{"a consumer that takes all", s.zeros}, {"one that orders by number", s.ByNumber}} {
+			if of.any() {
+				text += fmt.Sprintf("; of %s, for %s: %d missing, %d ghosts, %d out of order", s.Sink, of.consumer, of.Missing, of.Ghosts, of.OutOfOrder)
+			}
+		}
+	}
+	return errors.New(text)
 }
 
 func (r *result) line() (string, error) {

@@ -23,6 +23,9 @@ const (
 
 	// stallPoll is how often a stalled sink looks whether it still is.
 	stallPoll = 20 * time.Millisecond
+
+	// slowDelay is what a slow sink takes for a batch.
+	slowDelay = 500 * time.Millisecond
 )
 
 var (
@@ -61,6 +64,36 @@ func (s *faultySink) Write(ctx context.Context, batch []*pipeline.Change) error 
 	if err != nil {
 		return err
 	}
+	shunned, err := s.control.readShunned()
+	if err != nil || shunned == "" {
+		return errors.Join(err, s.write(ctx, fault, batch))
+	}
+	var others []*pipeline.Change
+	var at []int // where in batch they are
+	failed := map[int]error{}
+	for i, c := range batch {
+		if c.Key.Cluster == shunned {
+			failed[i] = errOnPurpose
+		} else {
+			others, at = append(others, c), append(at, i)
+		}
+	}
+	err = s.write(ctx, fault, others)
+	if partial, ok := errors.AsType[*pipeline.BatchError](err); ok {
+		for i, why := range partial.Failed {
+			failed[at[i]] = why
+		}
+	} else if err != nil {
+		return err
+	}
+	if len(failed) == 0 {
+		return nil
+	}
+	return &pipeline.BatchError{Failed: failed}
+}
+
+// write is Write with a fault that has begun.
+func (s *faultySink) write(ctx context.Context, fault kind, batch []*pipeline.Change) error {
 	half := batch[:len(batch)/2]
 	switch fault {
 	case killBefore:
@@ -80,6 +113,10 @@ func (s *faultySink) Write(ctx context.Context, batch []*pipeline.Change) error 
 		})
 	case sinkRefuses:
 		return s.some(ctx, batch, s.refuse)
+	case sinkSlow:
+		if err := pause(ctx, slowDelay); err != nil {
+			return err
+		}
 	case sinkHalf:
 		return errors.Join(s.to.Write(ctx, half), errOnPurpose)
 	case sinkLost:

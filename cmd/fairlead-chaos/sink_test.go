@@ -194,6 +194,71 @@ func TestSinkRefuses(t *testing.T) {
 	}
 }
 
+// A sink that takes nothing of one member takes of the others what its fault lets
+// through, and says which it has not taken.
+func TestSinkShuns(t *testing.T) {
+	for _, test := range []struct {
+		fault   kind
+		refused []int
+		err     bool // of the whole batch
+		written string
+	}{
+		{refused: []int{0, 2}, written: "b d e"},
+		{fault: sinkPartial, refused: []int{0, 2, 3}, written: "b e"},
+		{fault: sinkHalf, err: true, written: "b"},
+		{fault: sinkFails, err: true},
+	} {
+		t.Run(string(test.fault), func(t *testing.T) {
+			s := openSink(t)
+			if err := errors.Join(s.control.setShunned("shunned"), s.control.setFault(test.fault)); err != nil {
+				t.Fatal(err)
+			}
+			batch := changes("a", "b", "c", "d", "e")
+			batch[0].Key.Cluster, batch[2].Key.Cluster = "shunned", "shunned"
+			err := s.Write(t.Context(), batch)
+			partial, ok := errors.AsType[*pipeline.BatchError](err)
+			if err == nil || ok == test.err {
+				t.Errorf("error %v", err)
+			}
+			if ok {
+				if diff := cmp.Diff(test.refused, slices.Sorted(maps.Keys(partial.Failed))); diff != "" {
+					t.Error(diff)
+				}
+				for _, why := range partial.Failed {
+					if pipeline.IsPermanent(why) {
+						t.Errorf("refused for good: %v", why)
+					}
+				}
+			}
+			if got := written(t, s); got != test.written {
+				t.Errorf("written %q, want %q", got, test.written)
+			}
+			if err := errors.Join(s.control.setShunned(""), s.control.setFault("")); err != nil {
+				t.Fatal(err)
+			}
+			if err := s.Write(t.Context(), batch[:1]); err != nil {
+				t.Errorf("when it has relented: %v", err)
+			}
+		})
+	}
+}
+
+func TestSinkIsSlow(t *testing.T) {
+	s := openSink(t)
+	if err := s.control.setFault(sinkSlow); err != nil {
+		t.Fatal(err)
+	}
+	synctest.Test(t, func(t *testing.T) {
+		begun := time.Now()
+		if err := s.Write(t.Context(), changes("a")); err != nil {
+			t.Fatal(err)
+		}
+		if took := time.Since(begun); took < slowDelay {
+			t.Errorf("it took %v", took)
+		}
+	})
+}
+
 func TestSinkKillsAfterAStall(t *testing.T) {
 	s := openSink(t)
 	if err := errors.Join(s.control.setAlso(sinkStalls), s.control.setDeath(killBurst)); err != nil {

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"slices"
 	"strconv"
 	"time"
 
@@ -22,22 +23,33 @@ type resumable struct {
 	lists  uint64 // snapshots that it took although nothing was lost since
 }
 
-// resumable returns the streams whose resume point, as stored, is not lost.
-func (p *program) resumable(stored []ledger.Dump) map[streamID]*resumable {
+// resumable returns the streams that a process with this setting can resume for
+// each of its sinks: the resume point, as stored, is not lost, and is one of the
+// same selection.
+func (p *program) resumable(stored []ledger.Dump, s setting) map[streamID]*resumable {
 	all := map[streamID]*resumable{}
-	for _, d := range stored {
-		for _, m := range p.members {
-			if m.name != d.ID.Cluster {
-				continue
+	for _, m := range p.members {
+		losses := m.losses.Load()
+		for i, resource := range resources {
+			can := losses%2 == 0
+			for n, o := range p.outlets {
+				can = can && (s.out[n] || slices.ContainsFunc(o.stored(stored), func(d ledger.Dump) bool {
+					at, err := strconv.ParseUint(d.Resume, 10, 64)
+					return d.ID.Cluster == m.name && d.ID.Resource == resource.Resource && selectionOf(d) == s.selected[i] &&
+						err == nil && at >= m.lostBefore.Load()
+				}))
 			}
-			losses := m.losses.Load()
-			at, err := strconv.ParseUint(d.Resume, 10, 64)
-			if err == nil && losses%2 == 0 && at >= m.lostBefore.Load() {
-				all[streamID{d.ID.Cluster, d.ID.Resource}] = &resumable{losses: losses}
+			if can {
+				all[streamID{m.name, resource.Resource}] = &resumable{losses: losses}
 			}
 		}
 	}
 	return all
+}
+
+// selectionOf returns what a cursor follows.
+func selectionOf(d ledger.Dump) selection {
+	return selection{d.Selection.Namespace, d.Selection.Labels}
 }
 
 // page is what is read of the status page.
@@ -58,7 +70,7 @@ type page struct {
 // has forced.
 func (p *program) look(ctx context.Context) (page, bool) {
 	p.mu.Lock()
-	number := len(p.runs)
+	number := len(p.processes)
 	p.mu.Unlock()
 	// Before the page, so that what is lost after it was made does not count.
 	losses := map[string]int64{}
@@ -71,13 +83,13 @@ func (p *program) look(ctx context.Context) (page, bool) {
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if len(p.runs) != number {
+	if len(p.processes) != number {
 		return page{}, false
 	}
-	p.runs[number-1].answered = true
+	p.processes[number-1].answered = true
 	for _, c := range status.Clusters {
 		for _, s := range c.Streams {
-			r := p.runs[number-1].streams[streamID{c.Name, s.Resource}]
+			r := p.processes[number-1].streams[streamID{c.Name, s.Resource}]
 			if r == nil || r.losses != losses[c.Name] {
 				continue
 			}
@@ -139,7 +151,7 @@ func (p *program) lists() int {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	total := 0
-	for _, r := range p.runs {
+	for _, r := range p.processes {
 		for _, s := range r.streams {
 			total += int(s.lists)
 		}

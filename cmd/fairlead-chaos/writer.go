@@ -37,24 +37,29 @@ type writer struct {
 	journal *journal
 	records *records
 	slots   []slot
+	colours *rand.Rand
 }
 
 // slot is a name that an object may have.
 type slot struct {
-	resource schema.GroupVersionResource
-	kind     string
-	name     string
-	taken    bool
+	resource  schema.GroupVersionResource
+	kind      string
+	namespace string
+	name      string
+	taken     bool
 }
 
-func newWriter(m *member, seed, stream uint64, perSecond float64, c *clock, j *journal, r *records) *writer {
+// newWriter returns the writer of one member, whose objects are in so many
+// namespaces.
+func newWriter(m *member, seed, stream uint64, perSecond float64, namespaces int, c *clock, j *journal, r *records) *writer {
 	w := &writer{
 		member: m, clock: c, journal: j, records: r,
-		random: rand.New(rand.NewPCG(seed, 100+stream)),
-		limit:  rate.NewLimiter(rate.Limit(perSecond), 1),
+		random:  rand.New(rand.NewPCG(seed, 100+stream)),
+		colours: rand.New(rand.NewPCG(seed, 1_000_000+stream)),
+		limit:   rate.NewLimiter(rate.Limit(perSecond), 1),
 	}
 	for i := range slotsPerMember {
-		s := slot{resource: resources[0], kind: "ConfigMap", name: fmt.Sprintf("object-%02d", i)}
+		s := slot{resource: resources[0], kind: "ConfigMap", namespace: writtenTo[i%3%namespaces], name: fmt.Sprintf("object-%02d", i)}
 		if i%4 == 3 {
 			s.resource, s.kind = resources[1], "Secret"
 		}
@@ -112,10 +117,10 @@ func (w *writer) until(ctx context.Context, s *slot, step func(context.Context, 
 			e.Did = "created"
 		}
 		if o != nil {
-			e.UID, e.Version = string(o.GetUID()), o.GetResourceVersion()
+			e.UID, e.Version, e.Colour = string(o.GetUID()), o.GetResourceVersion(), o.GetLabels()[colourLabel]
 		}
 		if err == nil {
-			w.records.add(replay.Object{Cluster: w.member.name, Resource: s.resource.Resource, Namespace: namespace, Name: s.name}, e.Version)
+			w.records.add(replay.Object{Cluster: w.member.name, Resource: s.resource.Resource, Namespace: s.namespace, Name: s.name}, e.Version, e.Colour)
 			e.Writes = w.clock.tick()
 			w.journal.write(e)
 			return nil
@@ -129,11 +134,13 @@ func (w *writer) until(ctx context.Context, s *slot, step func(context.Context, 
 }
 
 func (w *writer) of(s *slot) dynamic.ResourceInterface {
-	return w.member.client.Resource(s.resource).Namespace(namespace)
+	return w.member.client.Resource(s.resource).Namespace(s.namespace)
 }
 
 func (w *writer) create(ctx context.Context, s *slot) (*unstructured.Unstructured, error) {
-	o, err := w.of(s).Create(ctx, object(s.kind, s.name, w.stamp()), metav1.CreateOptions{})
+	o := object(s.kind, s.name, w.stamp())
+	o.SetLabels(map[string]string{colourLabel: w.colour()})
+	o, err := w.of(s).Create(ctx, o, metav1.CreateOptions{})
 	if apierrors.IsAlreadyExists(err) {
 		o, err = nil, nil // by an attempt whose answer was lost
 	}
@@ -142,7 +149,7 @@ func (w *writer) create(ctx context.Context, s *slot) (*unstructured.Unstructure
 }
 
 func (w *writer) update(ctx context.Context, s *slot) (*unstructured.Unstructured, error) {
-	patch := fmt.Sprintf(`{"metadata":{"annotations":{"write":%q}}}`, w.stamp()["write"])
+	patch := fmt.Sprintf(`{"metadata":{"annotations":{"write":%q},"labels":{%q:%q}}}`, w.stamp()["write"], colourLabel, w.colour())
 	return w.of(s).Patch(ctx, s.name, types.MergePatchType, []byte(patch), metav1.PatchOptions{})
 }
 
@@ -158,6 +165,12 @@ func (w *writer) remove(ctx context.Context, s *slot) (*unstructured.Unstructure
 // stamp makes every write a change.
 func (w *writer) stamp() map[string]string {
 	return map[string]string{"write": fmt.Sprint(w.clock.now(), " ", time.Now().UnixNano())}
+}
+
+// colour makes half of all writes move the object into what is selected by colour,
+// or out of it.
+func (w *writer) colour() string {
+	return []string{red, blue}[w.colours.IntN(2)]
 }
 
 // object returns an object of the core group.

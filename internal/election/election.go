@@ -180,6 +180,15 @@ func (e *Election) MayAct() error { return e.fence.check(time.Now()) }
 // after a loss and before another process leads.
 func (e *Election) MayStore() error { return e.fence.checkLease(time.Now()) }
 
+// Token is the fencing token of this process's term, 0 before it has led: it grows
+// with each process that leads, as long as the Lease is not deleted. It counts the
+// transitions of the Lease.
+func (e *Election) Token() uint64 {
+	e.lock.mu.Lock()
+	defer e.lock.mu.Unlock()
+	return e.lock.token
+}
+
 // Status is where an election stands.
 type Status struct {
 	Identity  string // of this process

@@ -26,6 +26,7 @@ type lock struct {
 
 	mu     sync.Mutex
 	holder string // as last seen; empty: nobody
+	token  uint64 // see Election.Token
 	failed error  // of the last request
 }
 
@@ -73,6 +74,9 @@ func (l *lock) hold(ctx context.Context, record resourcelock.LeaderElectionRecor
 	if err == nil {
 		l.fence.renew(began, time.Now())
 		l.saw(record.HolderIdentity)
+		l.mu.Lock()
+		l.token = uint64(max(record.LeaderTransitions, 0)) + 1
+		l.mu.Unlock()
 	}
 	if apierrors.IsConflict(err) || apierrors.IsAlreadyExists(err) {
 		l.report(ctx, nil) // somebody was faster; the next Get tells who

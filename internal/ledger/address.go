@@ -2,44 +2,107 @@ package ledger
 
 import (
 	"fmt"
-	"slices"
 	"strings"
 )
 
+// What a cursor remembers as acked may be due again: because of a replay, or because
+// it is delivered in another form now. Then a state is a repeat only if it was acked
+// since, that is, if it was observed after the cursor's due number was raised. Each
+// object remembers under which it was acked, and so does the store: what interrupts
+// costs what was under way, never the start.
+
+// RaiseDue makes everything due: all that exists is delivered again, once, by the
+// next snapshot, and those after it if that one is interrupted. There is no resume
+// point before all of it is acked. Ledger.Flush returns once that is stored. It may
+// be called from any goroutine, through any handle; a stream that follows the cursor
+// is to begin a snapshot.
+func (c *Cursor) RaiseDue() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.raiseDueLocked()
+}
+
+func (c *Cursor) raiseDueLocked() {
+	c.head.Due++
+	c.dueSince = c.numbers.last
+	if c.due++; c.due == 0 {
+		for o := range c.acked.all() {
+			o.due = 0
+		}
+		c.due = 1
+	}
+	// Acks from here on are under this number. Stored under the one before, they
+	// would be taken for done when that is raised.
+	c.headDirty, c.headFirst = true, true
+	c.anewLocked()
+}
+
+// anewLocked says that only a snapshot will do that begins from here on.
+func (c *Cursor) anewLocked() {
+	c.redo = true
+	c.distrustLocked()
+}
+
+// dueOfLocked returns what an object is acked under whose state has that sequence;
+// o is what was acked before, if anything.
+func (c *Cursor) dueOfLocked(o *object, n name, sequence uint64) uint16 {
+	if r := c.retried[n]; r != nil && r.Sequence == sequence {
+		if o == nil {
+			return 0
+		}
+		return o.due // it is as it was then
+	}
+	if sequence <= c.dueSince {
+		return 0
+	}
+	return c.due
+}
+
+// dueNumberLocked returns the number that is stored of an object.
+func (c *Cursor) dueNumberLocked(o *object) uint32 {
+	if o.due == c.due || c.head.Due == 0 {
+		return c.head.Due
+	}
+	return c.head.Due - 1
+}
+
+// nextEpochLocked numbers the snapshot that begins.
+func (c *Cursor) nextEpochLocked() {
+	if c.epoch++; c.epoch != 0 {
+		return
+	}
+	for o := range c.acked.all() {
+		o.epoch = 0
+	}
+	for _, p := range c.pending {
+		p.epoch = 0
+	}
+	c.epoch, c.undoneIn = 1, 0
+}
+
 // Address says in which form the stream delivers states from here on, as in
-// "metadata of v1". A cursor remembers that and the sinks of its ledger, because
-// what was acked, was by those sinks and in that form. If there is a sink now
-// that there was not, or another form, everything is owed: only a snapshot will
-// do, and Observe has all that it holds delivered, until all of it is acked.
-// A restart before that does not change it.
-//
-// It returns why everything is owed, in words; "" if it is not. It is called
-// before the stream observes anything.
-func (c *Cursor) Address(form string) (owed string) {
+// "metadata of v1". What was acked, was in a certain form; in another one everything
+// is due. It returns why, in words; "" if it is not. It is called before the stream
+// observes anything.
+func (c *Cursor) Address(form string) (due string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	h := &c.head
-	added := slices.DeleteFunc(slices.Clone(c.sinks), func(s string) bool { return slices.Contains(h.Sinks, s) })
-	switch {
-	case c.acked.len() == 0 && len(c.held) == 0:
-	case len(added) > 0:
-		owed = fmt.Sprintf("sinks %q were not there before", added)
-	case !isForm(h.Form, form):
-		owed = fmt.Sprintf("delivered as %q now, as %q before", form, h.Form)
-	case h.Owed:
-		owed = "it was due before, and has not been done"
+	if c.lostLocked() || h.Form == form {
+		return ""
 	}
-	if h.Form != form || !slices.Equal(h.Sinks, c.sinks) {
-		h.Form, h.Sinks = form, c.sinks
-		// Acks from here on are of these. Stored under those that there were,
-		// they would be taken for theirs, should they come back.
-		c.headDirty, c.headFirst = true, true
+	if !isForm(h.Form, form) && !c.isEmptyLocked() {
+		due = fmt.Sprintf("delivered as %q now, as %q before", form, h.Form)
+		c.raiseDueLocked()
 	}
-	if owed != "" && !h.Owed {
-		h.Owed, c.headDirty = true, true
-		c.distrustLocked()
-	}
-	return owed
+	h.Form = form
+	c.headDirty, c.headFirst = true, true
+	return due
+}
+
+// isEmptyLocked reports whether no sink may hold anything of the cursor.
+func (c *Cursor) isEmptyLocked() bool {
+	return c.acked.len() == 0 && len(c.held) == 0 && len(c.pending) == 0
 }
 
 // isForm reports whether what was delivered in one form was so in the other. A

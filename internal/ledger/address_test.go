@@ -1,30 +1,20 @@
 package ledger
 
-import (
-	"slices"
-	"testing"
-)
+import "testing"
 
-// reach opens the ledger anew, for these sinks, and returns its cursor.
-func (s *stored) reach(sinks ...string) *Cursor {
+// reach opens the ledger anew and returns its cursor.
+func (s *stored) reach() *Cursor {
 	s.Helper()
-	l, err := Open(s.Context(), Options{Store: s.store, Sinks: sinks})
-	if err != nil {
-		s.Fatal(err)
-	}
-	l.Join("a")
-	s.ledger = l
+	s.open()
+	s.ledger.Join("a")
 	c, _ := s.claim("uid", "digest")
 	return c
 }
 
-func (s *stored) wantOwed(c *Cursor, form, want string) {
+func (s *stored) wantDue(c *Cursor, form, want string) {
 	s.Helper()
 	if got := c.Address(form); got != want {
-		s.Errorf("owed because %q, want %q", got, want)
-	}
-	if _, ok := c.Start(); ok == (want != "") {
-		s.Errorf("a watch may start: %t, with %q", ok, want)
+		s.Errorf("due because %q, want %q", got, want)
 	}
 }
 
@@ -34,7 +24,7 @@ func (s *stored) fillAgain(c *Cursor, objects int) (delivered int) {
 	s.Helper()
 	c.BeginSnapshot()
 	for i, v := range []Version{at(uid3, 11), at(uuid(2), 12)}[:objects] {
-		sequence, verdict := c.Observe(pod(i+1), v, false, true)
+		sequence, verdict := c.observe(pod(i+1), v, false, true)
 		if verdict != Deliver {
 			continue
 		}
@@ -46,138 +36,142 @@ func (s *stored) fillAgain(c *Cursor, objects int) (delivered int) {
 }
 
 func (s *stored) endAgain(c *Cursor) {
-	c.EndSnapshot("20")
+	endSnapshot(c, "20")
 	c.Seen("20")
 }
 
-// addressed is a ledger whose objects the sink "a" has, whole.
+// addressed is a ledger whose objects the sink has, whole.
 func addressed(t *testing.T) *stored {
 	t.Helper()
 	s := newStored(t)
-	c := s.reach("a")
-	s.wantNew(c)
+	c := s.reach()
+	s.wantDue(c, "whole", "")
 	s.fill(c)
 	s.commit(true)
 	return s
 }
 
-// wantNew expects that nothing is owed, because there is nothing.
-func (s *stored) wantNew(c *Cursor) {
-	s.Helper()
-	if owed := c.Address("whole"); owed != "" || c.head.Owed {
-		s.Errorf("an empty cursor owes, because %q", owed)
-	}
-}
+const another = `delivered as "metadata" now, as "whole" before`
 
-func TestAddress(t *testing.T) {
-	const added = `sinks ["b"] were not there before`
-	for name, test := range map[string]struct {
-		runs [][]string // sinks of each process after the first
-		form string     // of the last
-		want string     // of the last
-	}{
-		"as before":                    {[][]string{{"a"}}, "whole", ""},
-		"a sink added":                 {[][]string{{"a", "b"}}, "whole", added},
-		"a sink removed":               {[][]string{{}}, "whole", ""},
-		"another sink":                 {[][]string{{"b"}}, "whole", added},
-		"removed and added again":      {[][]string{{}, {"a"}}, "whole", `sinks ["a"] were not there before`},
-		"another form":                 {[][]string{{"a"}}, "metadata", `delivered as "metadata" now, as "whole" before`},
-		"added, and crashed":           {[][]string{{"a", "b"}, {"a", "b"}}, "whole", "it was due before, and has not been done"},
-		"added, crashed and removed":   {[][]string{{"a", "b"}, {"a"}}, "whole", "it was due before, and has not been done"},
-		"added, crashed and one added": {[][]string{{"a", "c"}, {"a", "b", "c"}}, "whole", added},
+// Whatever makes everything due, a snapshot delivers all that it holds, one after it
+// nothing, and each that is killed only what the ones before it have not.
+func TestDue(t *testing.T) {
+	for name, raise := range map[string]func(s *stored, c *Cursor){
+		"another form": func(s *stored, c *Cursor) { s.wantDue(c, "metadata", another) },
+		"a replay":     func(_ *stored, c *Cursor) { c.RaiseDue() },
+		"a replay through an old handle": func(s *stored, c *Cursor) {
+			_, _ = s.ledger.Claim(Claiming{ID: c.ID(), Digest: "digest"})
+			c.RaiseDue()
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := addressed(t)
-			last := len(test.runs) - 1
-			for _, sinks := range test.runs[:last] {
-				s.reach(sinks...).Address("whole")
-				s.commit(true)
+			c := s.reach()
+			raise(s, c)
+			c, _ = s.claim("uid", "digest")
+			form := c.head.Form
+			if _, ok := c.Start(); ok || c.ResumePoint() != "" || c.Last() != "" {
+				t.Error("a watch may start")
 			}
-			c := s.reach(test.runs[last]...)
-			s.wantOwed(c, test.form, test.want)
-			want := 0
-			if test.want != "" {
-				want = 2
+			s.commit(true)
+			c = s.reach()
+			if _, ok := c.Start(); ok {
+				t.Error("a watch may start after a restart")
 			}
-			if got := s.fillAgain(c, 2); got != want {
-				t.Errorf("a snapshot delivers %d of 2, want %d", got, want)
+			if got := s.fillAgain(c, 1); got != 1 {
+				t.Errorf("a snapshot delivers %d of 1", got)
+			}
+			s.commit(true)
+			if d, err := Describe(t.Context(), s.store); err != nil || d[0].Due != 1 {
+				t.Errorf("described as %+v, %v", d, err)
+			}
+			c = s.reach() // killed amid the snapshot
+			s.wantDue(c, form, "")
+			if got := s.fillAgain(c, 2); got != 1 {
+				t.Errorf("the next one delivers %d, want the other one", got)
 			}
 			s.endAgain(c)
-			// It is done, and is known to be.
-			s.wantOwed(c, test.form, "")
 			if got := s.fillAgain(c, 2); got != 0 {
-				t.Errorf("a second snapshot delivers %d", got)
+				t.Errorf("one after it delivers %d", got)
 			}
 			s.endAgain(c)
 			s.commit(true)
-			c = s.reach(test.runs[last]...)
-			s.wantOwed(c, test.form, "")
+			c = s.reach()
+			s.wantDue(c, form, "")
 			s.wantKnown(c, "20", 2)
+			if got := s.fillAgain(c, 2); got != 0 {
+				t.Errorf("one after a restart delivers %d", got)
+			}
 		})
 	}
 }
 
-// Only a whole snapshot that is acked settles what is owed.
-func TestOwedUntilAllIsAcked(t *testing.T) {
+// What was observed before everything became due counts for nothing, whenever it is
+// begun and acked: it may be in the other form.
+func TestAckOfWhatWasObservedBeforeItWasDue(t *testing.T) {
 	s := addressed(t)
-	c := s.reach("a", "b")
-	c.Address("whole")
-	if got := s.fillAgain(c, 1); got != 1 {
-		t.Fatalf("a snapshot delivers %d of 1", got)
-	}
-	s.commit(true)
-
-	c = s.reach("a", "b") // killed amid the snapshot
-	s.wantOwed(c, "whole", "it was due before, and has not been done")
+	c := s.reach()
+	sequence, _ := c.observe(pod(1), at(uid3, 30), false, false)
+	c.RaiseDue()
+	c.begin(sequence, pod(1), at(uid3, 30), false)
+	c.Ack(sequence, pod(1), at(uid3, 30), false)
 	c.BeginSnapshot()
-	s.hand(c, 1, at(uid3, 11), false, true)
-	slow, _ := c.Observe(pod(2), at(uuid(2), 12), false, true)
-	c.begin(slow, pod(2), at(uuid(2), 12), false)
-	s.endAgain(c)
-	s.commit(true)
-	if !s.reach("a", "b").head.Owed {
-		t.Error("a restart forgets what is owed, before all of it is acked")
+	if _, verdict := c.observe(pod(1), at(uid3, 30), false, true); verdict != Deliver {
+		t.Errorf("verdict %v", verdict)
 	}
-	c.Ack(slow, pod(2), at(uuid(2), 12), false)
-	s.wantOwed(c, "whole", "")
 }
 
-// What has nothing owes nothing, whoever it is for, and however often that
-// changes.
-func TestNothingIsOwedOfNothing(t *testing.T) {
-	s := newStored(t)
-	for _, sinks := range [][]string{{"a"}, {"a", "b"}, {}, {"b"}} {
-		c := s.reach(sinks...)
-		s.wantNew(c)
-		s.commit(true)
-		if !slices.Equal(c.head.Sinks, sinks) {
-			t.Errorf("remembers sinks %q, want %q", c.head.Sinks, sinks)
-		}
+// A snapshot that was under way has passed some objects already.
+func TestASnapshotUnderWayIsNotEnoughForWhatIsDue(t *testing.T) {
+	s := addressed(t)
+	c := s.reach()
+	c.BeginSnapshot()
+	c.observe(pod(1), at(uid3, 11), false, true)
+	c.RaiseDue()
+	s.endAgain(c)
+	c.Seen("31") // the watch goes on until it is cut
+	if _, ok := c.Start(); ok || c.ResumePoint() != "" {
+		t.Error("a watch may start")
+	}
+	s.fillAgain(c, 2)
+	s.endAgain(c)
+	s.wantKnown(c, "20", 2)
+}
+
+// After many replays no object is taken for done that was acked long before.
+func TestDueNumbersWrapAround(t *testing.T) {
+	s := addressed(t)
+	c := s.reach()
+	for range 1 << 16 {
+		c.RaiseDue()
+		c.nextEpochLocked()
+	}
+	if got := s.fillAgain(c, 2); got != 2 {
+		t.Errorf("delivers %d of 2", got)
 	}
 }
 
 // A sink may hold what was begun and never acked.
-func TestOwedOfWhatIsHeld(t *testing.T) {
+func TestDueOfWhatIsHeld(t *testing.T) {
 	s := newStored(t)
-	c := s.reach("a")
-	s.wantNew(c)
-	sequence, _ := c.Observe(pod(1), at(uid3, 11), false, false)
+	c := s.reach()
+	s.wantDue(c, "whole", "")
+	sequence, _ := c.observe(pod(1), at(uid3, 11), false, false)
 	c.begin(sequence, pod(1), at(uid3, 11), false)
 	s.commit(true)
-	s.wantOwed(s.reach("a", "b"), "whole", `sinks ["b"] were not there before`)
+	s.wantDue(s.reach(), "metadata", another)
 }
 
-// Acks are never stored under the sinks that there were before, who do not have
-// them, also when they go along with a note: those sinks may come back.
-func TestAcksAreStoredWithTheirSinks(t *testing.T) {
+// Acks are never stored under the form that there was before, which may come back.
+func TestAcksAreStoredWithTheirForm(t *testing.T) {
 	for name, fails := range map[string]bool{"at once": false, "at the second try": true} {
 		t.Run(name, func(t *testing.T) {
 			s := addressed(t)
-			c := s.reach("b")
-			c.Address("whole")
+			c := s.reach()
+			s.wantDue(c, "metadata", another)
 			c.BeginSnapshot()
 			s.hand(c, 1, at(uid3, 30), false, true)
-			sequence, _ := c.Observe(pod(3), at(uuid(3), 31), false, true)
+			sequence, _ := c.observe(pod(3), at(uuid(3), 31), false, true)
 			c.begin(sequence, pod(3), at(uuid(3), 31), false)
 			if s.store.failing = fails; fails {
 				if err := s.ledger.writer.commit(t.Context(), false); err == nil {
@@ -186,7 +180,7 @@ func TestAcksAreStoredWithTheirSinks(t *testing.T) {
 				s.store.failing = false
 			}
 			s.commit(false)
-			s.wantOwed(s.reach("a"), "whole", `sinks ["a"] were not there before`)
+			s.wantDue(s.reach(), "whole", `delivered as "whole" now, as "metadata" before`)
 		})
 	}
 }

@@ -26,7 +26,7 @@ func (r *running) begins(within time.Duration, sequence uint64, n Name, v Versio
 // with it.
 func (r *running) another(i int) {
 	r.Helper()
-	sequence, _ := r.cursor.Observe(pod(i), at20(i), false, false)
+	sequence, _ := r.cursor.observe(pod(i), at20(i), false, false)
 	r.begins(time.Second, sequence, pod(i), at20(i))
 }
 
@@ -48,7 +48,7 @@ func TestWaitingUIDsAreNotedAhead(t *testing.T) {
 		before := len(r.store.seen())
 		sequences := make([]uint64, 1000)
 		for i := range sequences {
-			sequences[i], _ = c.Observe(pod(i), at20(i), false, false)
+			sequences[i], _ = c.observe(pod(i), at20(i), false, false)
 		}
 		r.begins(time.Second, sequences[0], pod(0), at20(0))
 		for i, sequence := range sequences[1:] {
@@ -72,7 +72,7 @@ func TestTransactionsShareTheirSync(t *testing.T) {
 		time.Sleep(1100 * time.Millisecond)
 		before := len(r.store.seen())
 		for i := range 1000 {
-			sequence, _ := c.Observe(pod(i), at20(i), false, false)
+			sequence, _ := c.observe(pod(i), at20(i), false, false)
 			go func() { _, _, _ = beginAndWait(t.Context(), c, sequence, pod(i), at20(i), false) }()
 			time.Sleep(time.Millisecond)
 		}
@@ -89,7 +89,7 @@ func TestAcksGoAlongWithNotes(t *testing.T) {
 		time.Sleep(1100 * time.Millisecond)
 		sequences := make([]uint64, 500)
 		for i := range sequences {
-			sequences[i], _ = c.Observe(pod(i), at20(i), false, false)
+			sequences[i], _ = c.observe(pod(i), at20(i), false, false)
 			c.Seen(at20(i).ResourceVersion)
 		}
 		for i, sequence := range sequences {
@@ -100,7 +100,7 @@ func TestAcksGoAlongWithNotes(t *testing.T) {
 			t.Fatalf("the store has %+v, %d held", again.Stats(), len(again.held))
 		}
 		before := len(r.store.seen())
-		sequence, _ := c.Observe(pod(500), at20(500), false, false)
+		sequence, _ := c.observe(pod(500), at20(500), false, false)
 		r.begins(time.Second, sequence, pod(500), at20(500))
 		if seen := r.store.seen()[before:]; len(seen) != 1 || seen[0].heads > 0 {
 			t.Fatalf("a note took transactions %+v", seen)
@@ -120,8 +120,8 @@ func TestBeginWaitsForANoteAheadUnderWay(t *testing.T) {
 		time.Sleep(1500 * time.Millisecond)
 		for i, fails := range []bool{false, true} {
 			first, second := pod(2*i), pod(2*i+1)
-			a, _ := c.Observe(first, at20(2*i), false, false)
-			b, _ := c.Observe(second, at20(2*i+1), false, false)
+			a, _ := c.observe(first, at20(2*i), false, false)
+			b, _ := c.observe(second, at20(2*i+1), false, false)
 			if fails {
 				r.store.fail(errors.New("disk full"))
 			}
@@ -156,13 +156,13 @@ func TestReplacedNoteAheadIsForgotten(t *testing.T) {
 			bubble(t, func(t *testing.T, r *running) {
 				c := r.snapshotted()
 				time.Sleep(1100 * time.Millisecond)
-				_, _ = c.Observe(pod(0), at(uuid(100), 21), false, false)
+				_, _ = c.observe(pod(0), at(uuid(100), 21), false, false)
 				r.another(1) // notes the other one ahead
 				if held := r.held(pod(0)); !slices.Equal(held, []string{uuid(100)}) {
 					t.Fatalf("the store holds %v", held)
 				}
-				_, _ = c.Observe(pod(0), at(uuid(100), 22), true, false)
-				sequence, _ := c.Observe(pod(0), at(uuid(101), 23), false, false)
+				_, _ = c.observe(pod(0), at(uuid(100), 22), true, false)
+				sequence, _ := c.observe(pod(0), at(uuid(101), 23), false, false)
 				if noted {
 					r.another(2)
 				}
@@ -184,11 +184,11 @@ func TestDeletedBeforeItIsNoted(t *testing.T) {
 			bubble(t, func(t *testing.T, r *running) {
 				c := r.snapshotted()
 				time.Sleep(1100 * time.Millisecond)
-				_, _ = c.Observe(pod(0), at20(0), false, false)
+				_, _ = c.observe(pod(0), at20(0), false, false)
 				if noted {
 					r.another(1)
 				}
-				sequence, _ := c.Observe(pod(0), at(uuid(0), 30), true, false)
+				sequence, _ := c.observe(pod(0), at(uuid(0), 30), true, false)
 				r.another(2)
 				if held := r.held(pod(0)); !noted && len(held) > 0 {
 					t.Errorf("the store holds %v, which is deleted", held)
@@ -196,7 +196,7 @@ func TestDeletedBeforeItIsNoted(t *testing.T) {
 				if _, _, err := beginAndWait(t.Context(), c, sequence, pod(0), at(uuid(0), 30), true); err != nil {
 					t.Fatal(err)
 				}
-				_, _ = c.Observe(pod(0), at(uuid(9), 40), false, false) // in the way of the ack
+				_, _ = c.observe(pod(0), at(uuid(9), 40), false, false) // in the way of the ack
 				c.Ack(sequence, pod(0), at(uuid(0), 30), true)
 				time.Sleep(2 * time.Second)
 				if held := r.held(pod(0)); !slices.Equal(held, []string{uuid(9)}) {
@@ -213,11 +213,11 @@ func TestNoteAheadKeepsItsUID(t *testing.T) {
 	bubble(t, func(t *testing.T, r *running) {
 		c := r.snapshotted()
 		time.Sleep(1100 * time.Millisecond)
-		_, _ = c.Observe(pod(0), at("odd", 20), false, false)
+		_, _ = c.observe(pod(0), at("odd", 20), false, false)
 		r.another(1) // notes the other one ahead
-		_, _ = c.Observe(pod(0), at(uuid(9), 30), false, false)
+		_, _ = c.observe(pod(0), at(uuid(9), 30), false, false)
 		for i := range 200 {
-			_, _ = c.Observe(pod(2), at(fmt.Sprint("odd-", i), 40+i), false, false)
+			_, _ = c.observe(pod(2), at(fmt.Sprint("odd-", i), 40+i), false, false)
 		}
 		r.ledger.Leave("a")
 		held := c.held[name(appendName(nil, pod(0)))]
@@ -233,7 +233,7 @@ func TestNoteAheadOutlivesItsChange(t *testing.T) {
 	bubble(t, func(t *testing.T, r *running) {
 		c := r.snapshotted()
 		time.Sleep(1100 * time.Millisecond)
-		_, _ = c.Observe(pod(0), at20(0), false, false)
+		_, _ = c.observe(pod(0), at20(0), false, false)
 		r.another(1)
 		r.ledger.Leave("a")
 		if _, _, known := c.Lookup(pod(0)); !known {
@@ -241,7 +241,7 @@ func TestNoteAheadOutlivesItsChange(t *testing.T) {
 		}
 		c.BeginSnapshot()
 		var gone []string
-		for _, missing := range c.EndSnapshot("50") {
+		for _, missing := range endSnapshot(c, "50") {
 			gone = append(gone, missing.Version.UID)
 		}
 		if slices.Sort(gone); !slices.Equal(gone, []string{uuid(0), uuid(1)}) {
@@ -250,14 +250,14 @@ func TestNoteAheadOutlivesItsChange(t *testing.T) {
 	})
 }
 
-// TestNoteAheadHasTheVersionOfItsUID: also when a replay was the first to show it.
+// TestNoteAheadHasTheVersionOfItsUID: also when a snapshot was the first to show it.
 func TestNoteAheadHasTheVersionOfItsUID(t *testing.T) {
 	bubble(t, func(t *testing.T, r *running) {
 		c := r.snapshotted()
 		time.Sleep(1100 * time.Millisecond)
-		_, _ = c.Observe(pod(0), at(uuid(100), 20), false, false)
+		_, _ = c.observe(pod(0), at(uuid(100), 20), false, false)
 		c.BeginSnapshot()
-		c.Replay(pod(0), at(uuid(101), 30))
+		_, _ = c.observe(pod(0), at(uuid(101), 30), false, true)
 		r.another(1)
 		again := r.restart()
 		want := []version{{again.uidLocked(uuid(101)), 30}}
@@ -274,9 +274,9 @@ func TestNothingGathersToBeNotedAhead(t *testing.T) {
 		c := r.snapshotted()
 		for range 2 {
 			for i := range 4 * aheadAtOnce {
-				_, _ = c.Observe(pod(i), at20(i), false, false)
+				_, _ = c.observe(pod(i), at20(i), false, false)
 				gone := at(uuid(i), 30+i)
-				sequence, _ := c.Observe(pod(i), gone, true, false)
+				sequence, _ := c.observe(pod(i), gone, true, false)
 				c.begin(sequence, pod(i), gone, true)
 				c.Ack(sequence, pod(i), gone, true)
 				c.Seen(gone.ResourceVersion)
@@ -297,9 +297,9 @@ func TestAckedUIDsAreNotNotedAhead(t *testing.T) {
 	bubble(t, func(t *testing.T, r *running) {
 		c := r.snapshotted()
 		time.Sleep(1100 * time.Millisecond)
-		first, _ := c.Observe(pod(0), at(uuid(0), 20), false, false)
+		first, _ := c.observe(pod(0), at(uuid(0), 20), false, false)
 		r.begins(time.Second, first, pod(0), at(uuid(0), 20))
-		_, _ = c.Observe(pod(0), at(uuid(0), 21), false, false) // waits
+		_, _ = c.observe(pod(0), at(uuid(0), 21), false, false) // waits
 		c.Ack(first, pod(0), at(uuid(0), 20), false)
 		r.another(1)
 		time.Sleep(2 * time.Second)
@@ -315,8 +315,8 @@ func TestOlderOneIsBegunAfterANoteAhead(t *testing.T) {
 	bubble(t, func(t *testing.T, r *running) {
 		c := r.snapshotted()
 		time.Sleep(1100 * time.Millisecond)
-		older, _ := c.Observe(pod(0), at(uuid(100), 20), false, false)
-		newer, _ := c.Observe(pod(0), at(uuid(101), 30), false, false)
+		older, _ := c.observe(pod(0), at(uuid(100), 20), false, false)
+		newer, _ := c.observe(pod(0), at(uuid(101), 30), false, false)
 		r.another(1) // notes the newer one ahead
 		r.begins(time.Second, older, pod(0), at(uuid(100), 20))
 		if held := r.held(pod(0)); !slices.Equal(held, []string{uuid(100), uuid(101)}) {
@@ -332,8 +332,8 @@ func TestOlderOneIsBegunAfterANoteAhead(t *testing.T) {
 func TestQueuedIsNotReused(t *testing.T) {
 	bubble(t, func(t *testing.T, r *running) {
 		c := r.snapshotted()
-		_, _ = c.Observe(pod(0), at20(0), false, false)
-		gone, _ := c.Observe(pod(0), at(uuid(0), 30), true, false)
+		_, _ = c.observe(pod(0), at20(0), false, false)
+		gone, _ := c.observe(pod(0), at(uuid(0), 30), true, false)
 		c.begin(gone, pod(0), at(uuid(0), 30), true)
 		c.Ack(gone, pod(0), at(uuid(0), 30), true)
 		c.mu.Lock()

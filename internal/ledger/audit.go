@@ -2,6 +2,7 @@ package ledger
 
 import (
 	"iter"
+	"math"
 	"strconv"
 )
 
@@ -30,13 +31,12 @@ const namesAtOnce = 256
 
 // Names ranges over the objects that a sink may hold, and lets the stream and
 // the workers go on meanwhile. What they add or remove may be left out or come
-// twice; all else comes at least once, unless the cursor shrinks to a fraction
-// of what it was.
+// twice; all else comes at least once.
 func (c *Cursor) Names() iter.Seq[Name] {
 	return func(yield func(Name) bool) {
-		for from, more := uint32(0), true; more; {
+		for from := uint32(math.MaxUint32); from > 0; {
 			var names []Name
-			names, from, more = c.someNames(from)
+			names, from = c.someNames(from)
 			for _, n := range names {
 				if !yield(n) {
 					return
@@ -51,17 +51,16 @@ func (c *Cursor) Names() iter.Seq[Name] {
 	}
 }
 
-func (c *Cursor) someNames(from uint32) (names []Name, next uint32, more bool) {
+// someNames returns the names in some places below one, and the lowest of these.
+func (c *Cursor) someNames(below uint32) (names []Name, lowest uint32) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	to := min(from+namesAtOnce, c.acked.used)
-	for i := from; i < to; i++ {
-		if o := c.acked.at(i); o.name != "" {
-			n, _ := o.name.split()
-			names = append(names, n)
-		}
+	i := min(below, uint32(c.acked.len()))
+	for ; i > 0 && len(names) < namesAtOnce; i-- {
+		n, _ := c.acked.at(i - 1).name.split()
+		names = append(names, n)
 	}
-	return names, to, to < c.acked.used
+	return names, i
 }
 
 // heldOnly returns the objects without an acked state. There are few: they are

@@ -22,11 +22,15 @@ var (
 	clusterObjectsMax = clusterDesc("objects_max", "How many objects of the cluster the ledger may know. Absent: no bound.")
 	clusterBytes      = clusterDesc("bytes", "What the objects of the cluster take in the ledger, as --max-ledger-bytes counts: the file is larger.")
 	clusterBytesMax   = clusterDesc("bytes_max", "How much the objects of the cluster may take in the ledger. Absent: no bound.")
+
+	resumePointsGivenUp = prometheus.NewDesc("fairlead_ledger_resume_points_given_up_total",
+		"Resume points that were given up, because too many deletions had to be remembered for their sake (deletions): a restart takes a snapshot.",
+		[]string{"cluster", "resource", "reason"}, nil)
 )
 
 // Describe implements prometheus.Collector.
 func (c *ClusterCollector) Describe(descs chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{clusterUp, clusterObjects, clusterObjectsMax, clusterBytes, clusterBytesMax} {
+	for _, d := range []*prometheus.Desc{clusterUp, clusterObjects, clusterObjectsMax, clusterBytes, clusterBytesMax, resumePointsGivenUp} {
 		descs <- d
 	}
 }
@@ -50,5 +54,31 @@ func (c *ClusterCollector) Collect(metrics chan<- prometheus.Metric) {
 		if s.Quota.Bytes > 0 {
 			send(clusterBytesMax, float64(s.Quota.Bytes))
 		}
+		for what, n := range s.GivenUp {
+			metrics <- prometheus.MustNewConstMetric(resumePointsGivenUp, prometheus.CounterValue, float64(n), s.Cluster, what.Resource, what.Reason)
+		}
+	}
+}
+
+// UnwatchedCollector tells what is still in the ledger of resources that nobody
+// follows any more, as a metric.
+type UnwatchedCollector struct{ objects func() []UnwatchedObjects }
+
+// NewUnwatchedCollector returns a collector of what objects returns, which is called
+// at each scrape and may be called at once by several.
+func NewUnwatchedCollector(objects func() []UnwatchedObjects) *UnwatchedCollector {
+	return &UnwatchedCollector{objects}
+}
+
+var unwatchedMetric = prometheus.NewDesc("fairlead_ledger_unwatched_objects",
+	"Objects that sinks may hold of resources that nobody follows any more, until the retention is over.", []string{"cluster", "resource"}, nil)
+
+// Describe implements prometheus.Collector.
+func (c *UnwatchedCollector) Describe(descs chan<- *prometheus.Desc) { descs <- unwatchedMetric }
+
+// Collect implements prometheus.Collector.
+func (c *UnwatchedCollector) Collect(metrics chan<- prometheus.Metric) {
+	for _, u := range c.objects() {
+		metrics <- prometheus.MustNewConstMetric(unwatchedMetric, prometheus.GaugeValue, float64(u.Objects), u.Cluster, u.Resource)
 	}
 }

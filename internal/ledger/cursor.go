@@ -20,14 +20,17 @@ const (
 	// further one; or it is the deletion of one that may have been refused before.
 	// Nothing has been noted.
 	Refused
+	// Lost: the cursor has another owner. Nothing has been noted.
+	Lost
 )
 
 // Tombstone is a deletion that nobody told of: the object is known, but a
 // snapshot no longer held it.
 type Tombstone struct {
-	Name     Name
-	Version  Version // the UID to delete; the version of the snapshot that told
-	Sequence uint64
+	Name       Name
+	Version    Version // the UID to delete; the version of the snapshot that told
+	Sequence   uint64
+	Generation uint32
 }
 
 // Stats are a cursor's figures at one moment.
@@ -42,10 +45,18 @@ type deletion struct {
 	rv   rv
 }
 
-// Cursor is the ledger of one stream. The methods on the stream's side are
-// called by one goroutine; those on the workers' side by any number, but for
-// one object never by two at once.
+// Cursor is the ledger of one stream on its way to one sink. The methods on the
+// stream's side are called by one goroutine; those on the workers' side by any
+// number, but for one object never by two at once.
+//
+// It is a handle: that of the cursor's owner, until Claim gives out another.
 type Cursor struct {
+	*cursor
+	as uint64 // the owner; 0: the ledger itself, which always may
+}
+
+// cursor is what all handles of one share.
+type cursor struct {
 	writer  *writer // nil: nothing outlives the process
 	cluster *cluster
 	// key names the cursor in the store. It says nothing: a cursor may change
@@ -61,7 +72,10 @@ type Cursor struct {
 	held       map[name][]version
 	deleted    map[name]rv
 	forgetting []deletion
-	passed     rv // no watch will start before it
+	passed     rv   // no watch will start before it
+	floor      rv   // where the resume point was given up last, see boundLocked; 0: it was not since the last snapshot
+	remembers  int  // deletions, or as many as objects are known
+	gaveUp     bool // to be said in the log
 	// dirty has the objects whose record in the store is behind, unnoted those
 	// among them with a held UID that the store has never seen, with the number
 	// of the note.
@@ -78,19 +92,27 @@ type Cursor struct {
 
 	// What follows is forgotten by a restart.
 	missed        time.Time // since when Join is awaited; zero: not
-	sinks         []string  // those of the ledger
+	owner         uint64    // whose handle counts; 0: nobody has claimed it
 	last          string    // version of the last frame seen; "" if a snapshot is needed
+	redo          bool      // the snapshot that is needed has not begun: nothing else sets last
 	snapshotting  bool      // between BeginSnapshot and the Seen after EndSnapshot
-	swept         bool      // EndSnapshot was called
+	swept         bool      // all of EndSnapshot was ranged over
+	sweep         *sweep    // under way; nil: none is
 	partial       bool      // see Partial
-	sweptAt       rv        // version of the last snapshot that was swept
+	sweptAt       rv        // version of the last snapshot whose sweep has begun
 	sweptSequence uint64    // of what was observed last before that
-	epoch         uint32
-	sequence      uint64
+	epoch         uint16    // of the snapshot; see nextEpochLocked
+	due           uint16    // stands for head.Due in this process; never 0
+	newest        rv        // highest version seen of this history
+	undoneIn      uint16    // epoch of the last snapshot that has shown another history
+	undoneSince   uint64    // sequence of the last observation of the history before it
+	numbers       numbers
+	dueSince      uint64 // sequence of the last observation before head.Due was raised
 	pending       map[name]*pending
 	mostPending   int // since the map was made
 	order         order
 	retried       map[name]*Retried
+	lingering     map[name]uint64 // sequences that the owners before have begun
 
 	odd      map[uid]string // UIDs that are no UUIDs
 	oddLimit int            // how many may gather before those in use are counted
@@ -98,7 +120,7 @@ type Cursor struct {
 }
 
 func newCursor(id StreamID, w *writer) *Cursor {
-	c := &Cursor{
+	c := &Cursor{cursor: &cursor{
 		writer:    w,
 		cluster:   &cluster{},
 		head:      head{ID: id},
@@ -110,9 +132,12 @@ func newCursor(id StreamID, w *writer) *Cursor {
 		pending:   map[name]*pending{},
 		odd:       map[uid]string{},
 		oddLimit:  64,
+		remembers: remembersAtLeast,
 		dirty:     map[name]struct{}{},
 		unnoted:   map[name]uint64{},
-	}
+		due:       1,
+	}}
+	c.beginNumbersLocked(0)
 	c.order.init()
 	return c
 }
@@ -126,6 +151,17 @@ func (c *Cursor) Start() (resourceVersion string, ok bool) {
 	return c.last, c.last != "" && !c.snapshotting
 }
 
+// Last returns the version of the last frame seen, "" while a snapshot is needed
+// or under way: how far the cursor's route has come.
+func (c *Cursor) Last() string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.snapshotting {
+		return ""
+	}
+	return c.last
+}
+
 // Reached reports whether the stream has seen all that there was at a version.
 // Of a version from a history that a restored backup has undone it says so once
 // the new history has come that far.
@@ -136,84 +172,6 @@ func (c *Cursor) Reached(resourceVersion string) bool {
 	return c.last != "" && !c.snapshotting && (at.notAfter(last) || (at|last)&unordered != 0)
 }
 
-// Observe notes a state that the stream has read and says what to do with it.
-// A state to deliver is pending, under its sequence, until it is acked or one
-// observed later is; the stream calls Seen once it has handed it over.
-func (c *Cursor) Observe(n Name, v Version, deleted, snapshot bool) (sequence uint64, verdict Verdict) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	key := c.keyLocked(n)
-	u, odd := uidOf(v.UID)
-	seen := version{u, parseRV(v.ResourceVersion)}
-
-	p := c.pending[name(key)]
-	acked := c.acked.get(key)
-	if snapshot && acked != nil {
-		acked.epoch = c.epoch
-	}
-	if snapshot && p != nil {
-		p.epoch = c.epoch
-	}
-	if p == nil || c.onlyRetriedLocked(p) {
-		// What a sink may hold beyond the acked state does not go away when a
-		// restored backup brings the acked one back.
-		owed := c.head.Owed && snapshot
-		if acked != nil && !deleted && acked.version == seen && len(c.held[name(key)]) == 0 && !owed {
-			return 0, Duplicate
-		}
-		if !snapshot {
-			if gone, ok := c.deleted[name(key)]; ok && seen.rv.notAfter(gone) {
-				return 0, Stale
-			}
-			// A server need not give a deletion a version of its own: then it has
-			// that of the state that it ends.
-			last := deleted && acked != nil && acked.version == seen
-			if acked != nil && seen.rv.notAfter(acked.rv) && !last {
-				return 0, Stale
-			}
-			// A sink may have what was noted last, so to deliver what came before it
-			// would delete it there first, although it exists. It comes itself.
-			if held := c.held[name(key)]; len(held) > 0 && seen.rv != held[len(held)-1].rv && seen.rv.notAfter(held[len(held)-1].rv) {
-				return 0, Stale
-			}
-		}
-	} else if !snapshot && p.covers(seen, deleted) {
-		return 0, Stale
-	}
-	if p == nil && acked == nil && !c.knowsLocked(key) && !c.admitLocked(key, deleted) {
-		return 0, Refused
-	}
-	if odd {
-		c.keepOddLocked(u, v.UID)
-	}
-	sequence = c.pendLocked(key, p, seen, deleted, snapshot)
-	if c.writer != nil && !deleted && (acked == nil || acked.uid != seen.uid) {
-		c.freshLocked(c.pending[name(key)])
-	}
-	return sequence, Deliver
-}
-
-// pendLocked makes an observation of key the newest pending one.
-func (c *Cursor) pendLocked(key []byte, p *pending, seen version, deleted, snapshot bool) (sequence uint64) {
-	c.sequence++
-	if p == nil {
-		p = pendings.Get().(*pending)
-		p.name = c.nameLocked(key, nil)
-		if snapshot {
-			p.epoch = c.epoch
-		}
-		c.pending[p.name] = p
-		c.mostPending = max(c.mostPending, len(c.pending))
-	}
-	p.latest, p.rv, p.deleted = seen.uid, seen.rv, deleted
-	if !p.waiting.listed() {
-		p.waiting = span{before: c.last, since: time.Now()}
-		c.order.pushBack(&p.waiting)
-	}
-	p.waiting.last = c.sequence
-	return c.sequence
-}
-
 // Seen says that everything up to the frame with this version has been handed
 // over or suppressed. A bookmark is such a frame; after EndSnapshot it ends the
 // snapshot. Within a snapshot, whose states come in no order, it says nothing;
@@ -222,10 +180,15 @@ func (c *Cursor) pendLocked(key []byte, p *pending, seen version, deleted, snaps
 func (c *Cursor) Seen(resourceVersion string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.snapshotting && !c.swept || !c.snapshotting && parseRV(resourceVersion).notAfter(parseRV(c.last)) {
+	at := parseRV(resourceVersion)
+	if c.lostLocked() || c.snapshotting && !c.swept || !c.snapshotting && at.notAfter(parseRV(c.last)) {
 		return
 	}
-	c.last, c.snapshotting = resourceVersion, false
+	if c.snapshotting = false; c.redo {
+		return
+	}
+	c.last = resourceVersion
+	c.seenLocked(at)
 	c.advanceLocked()
 }
 
@@ -234,81 +197,22 @@ func (c *Cursor) Seen(resourceVersion string) {
 func (c *Cursor) BeginSnapshot() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if c.lostLocked() {
+		return
+	}
 	if c.partial {
 		// Were it interrupted, nothing would tell of what was refused.
 		c.partial = false
 		c.distrustLocked()
 	}
-	c.snapshotting, c.swept = true, false
-	c.epoch++
-}
-
-// EndSnapshot returns a tombstone for every known object that the snapshot,
-// taken at resourceVersion, did not hold. The stream hands them over and then
-// calls Seen; a stream that is interrupted before starts over with
-// BeginSnapshot.
-func (c *Cursor) EndSnapshot(resourceVersion string) []Tombstone {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	at := parseRV(resourceVersion)
-	c.swept, c.sweptAt, c.sweptSequence = true, at, c.sequence
-	var missing []Tombstone
-	sweep := func(n name, u uid) {
-		whole, _ := n.split()
-		missing = append(missing, Tombstone{
-			Name:     whole,
-			Version:  Version{c.formatLocked(u), resourceVersion},
-			Sequence: c.pendLocked([]byte(n), c.pending[n], version{u, at}, true, true),
-		})
+	c.startOverLocked()
+	c.snapshotting, c.swept, c.sweep, c.redo = true, false, nil, false
+	c.nextEpochLocked()
+	if c.head.Told {
+		// What it shows may be the very states that were told to be gone.
+		c.head.Told = false
+		c.undoneLocked(c.newest)
 	}
-	for n, p := range c.pending {
-		if p.epoch == c.epoch {
-			continue
-		}
-		// A deletion that a worker holds is on its way. One that waits may
-		// never have reached the queue, when a stream was interrupted between
-		// observing and offering it.
-		if p.deleted && !p.waiting.listed() {
-			continue
-		}
-		sweep(n, p.latest)
-	}
-	for o := range c.acked.all() {
-		if o.epoch != c.epoch && c.pending[o.name] == nil {
-			sweep(o.name, o.uid)
-		}
-	}
-	for n, held := range c.held {
-		if c.pending[n] == nil && c.acked.get([]byte(n)) == nil {
-			sweep(n, held[len(held)-1].uid)
-		}
-	}
-	c.rewriteLocked(at)
-	return missing
-}
-
-// rewriteLocked is called at the end of a snapshot. Versions behind the
-// snapshot's are another history's: its cluster was restored from a backup, and
-// may use the same numbers again.
-func (c *Cursor) rewriteLocked(at rv) {
-	for _, p := range c.pending {
-		if !p.rv.notAfter(at) {
-			p.rv = 0
-		}
-	}
-	for n, gone := range c.deleted {
-		if !gone.notAfter(at) {
-			delete(c.deleted, n)
-			c.touchLocked(n)
-			c.leftLocked([]byte(n))
-		}
-	}
-	if c.last == "" || parseRV(c.last).notAfter(at) {
-		return
-	}
-	// A watch from there would leave out what this history has before it. Until
-	// all of the snapshot is acked, only another snapshot will do.
-	c.distrustLocked()
 }
 
 // Rewind forgets what a restart forgets: changes that are not acked are
@@ -317,6 +221,10 @@ func (c *Cursor) rewriteLocked(at rv) {
 func (c *Cursor) Rewind() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	c.rewindLocked()
+}
+
+func (c *Cursor) rewindLocked() {
 	c.advanceLocked()
 	c.holdAheadLocked()
 	was := c.pending
@@ -326,7 +234,8 @@ func (c *Cursor) Rewind() {
 	}
 	c.order.init()
 	c.abandonLocked()
-	c.last, c.snapshotting, c.partial = c.head.Resume, false, false
+	c.startOverLocked()
+	c.last, c.snapshotting, c.partial, c.sweep = c.head.Resume, false, false, nil
 }
 
 // ResumePoint returns the resourceVersion from which a watch can start after a

@@ -8,30 +8,36 @@ import (
 // once it is empty.
 const mapsMayKeep = 1024
 
-// Begin is called before a change is handed to any sink. It returns the other
-// UIDs that a sink may hold under that name, which are to be deleted first, and
-// whether sinks have accepted a state of this UID before. The change may be
-// handed over once safe is closed, at once if that is nil: a UID that the store
-// has never seen must be noted in it before, and nothing is handed over while
-// the store fails.
-func (c *Cursor) Begin(sequence uint64, n Name, v Version, deleted bool) (ghosts []string, known bool, safe <-chan struct{}) {
-	ghosts, known, unnoted := c.begin(sequence, n, v, deleted)
-	if c.writer != nil {
+// Begin is called before a change is handed to its sink. It returns the other
+// UIDs that the sink may hold under that name, which are to be deleted first, and
+// whether it has accepted a state of this UID before. The change may be handed
+// over once safe is closed, at once if that is nil: a UID that the store has never
+// seen must be noted in it before, and nothing is handed over while the store
+// fails. A change that is superseded is not to be handed over at all, nor acked: a
+// newer one of its object was begun or acked, it was taken back, or the cursor has
+// another owner.
+func (c *Cursor) Begin(sequence uint64, n Name, v Version, deleted bool) (ghosts []string, known bool, safe <-chan struct{}, superseded bool) {
+	ghosts, known, unnoted, superseded := c.begin(sequence, n, v, deleted)
+	if c.writer != nil && !superseded {
 		safe = c.writer.safe(c.cluster, unnoted)
 	}
-	return ghosts, known, safe
+	return ghosts, known, safe, superseded
 }
 
 // begin does all of Begin but ask the store; unnoted says that it must be asked.
-func (c *Cursor) begin(sequence uint64, n Name, v Version, deleted bool) (ghosts []string, known, unnoted bool) {
+func (c *Cursor) begin(sequence uint64, n Name, v Version, deleted bool) (ghosts []string, known, unnoted, superseded bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	key, u := c.keyLocked(n), c.uidLocked(v.UID)
-
+	key := c.keyLocked(n)
 	p := c.pending[name(key)]
-	if p != nil {
-		c.beginLocked(p, sequence)
+	if c.lostLocked() || p == nil || sequence <= p.done || sequence > max(p.begun.last, p.waiting.last) {
+		c.givesUpLocked(key, sequence)
+		return nil, false, false, true
 	}
+	u := c.uidLocked(v.UID)
+	delete(c.lingering, p.name)
+	c.beginLocked(p, sequence)
+	p.done = sequence - 1
 	held := c.held[name(key)]
 	o := c.acked.get(key)
 	known = o != nil && o.uid == u
@@ -44,14 +50,11 @@ func (c *Cursor) begin(sequence uint64, n Name, v Version, deleted bool) (ghosts
 		}
 	}
 	if !deleted && !known && !slices.ContainsFunc(held, func(h version) bool { return h.uid == u }) {
-		at := c.nameLocked(key, p)
-		if p == nil && o == nil {
-			c.enterLocked(key)
-		}
+		at := p.name
 		c.held[at] = append(held, version{u, parseRV(v.ResourceVersion)})
 		switch {
 		case c.writer == nil:
-		case p != nil && p.ahead.number != 0 && p.ahead.uid == u:
+		case p.ahead.number != 0 && p.ahead.uid == u:
 			if !p.ahead.stored {
 				c.unnoted[at] = max(c.unnoted[at], p.ahead.number)
 			}
@@ -59,14 +62,15 @@ func (c *Cursor) begin(sequence uint64, n Name, v Version, deleted bool) (ghosts
 		default:
 			c.notes++
 			c.dirty[at], c.unnoted[at] = struct{}{}, c.notes
-			if p != nil && p.ahead.uid != p.latest {
+			if p.ahead.uid != p.latest {
 				p.ahead = ahead{} // of a state that another has replaced
 			}
 		}
 	}
 	// Also when an earlier Begin gave up before the note was stored.
 	_, unnoted = c.unnoted[name(key)]
-	return ghosts, known, unnoted
+	mayBeSeen := c.mayHandOverLocked(sequence, unnoted)
+	return ghosts, known, unnoted || !mayBeSeen, false
 }
 
 // touchLocked notes that the record of an object is behind.
@@ -96,28 +100,33 @@ func (c *Cursor) beginLocked(p *pending, sequence uint64) {
 	}
 }
 
-// Ack is called after Begin, once every sink has durably accepted the change.
+// Ack is called after Begin, once the sink has durably accepted the change.
 func (c *Cursor) Ack(sequence uint64, n Name, v Version, deleted bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	key := c.keyLocked(n)
-	seen := version{c.uidLocked(v.UID), parseRV(v.ResourceVersion)}
-
 	p := c.pending[name(key)]
+	switch {
+	case p != nil && p.begun.listed() && sequence == p.begun.last && !c.lostLocked():
+		c.order.remove(&p.begun)
+		p.done = sequence
+	case c.lingering[name(key)] == sequence && sequence != 0:
+		// An owner before this one has begun it, and nothing newer was since.
+		delete(c.lingering, name(key))
+		c.enterLocked(key)
+		c.overtakenLocked(p, sequence, parseRV(v.ResourceVersion))
+	default:
+		return
+	}
+	seen := version{c.uidLocked(v.UID), parseRV(v.ResourceVersion)}
 	o := c.acked.get(key)
 	at := c.nameLocked(key, p)
-	if p == nil && o == nil {
-		c.enterLocked(key)
-	}
-	var epoch uint32
+	epoch, due := uint16(0), c.dueOfLocked(o, at, sequence)
 	if o != nil {
 		epoch = o.epoch
 	}
 	if p != nil {
 		epoch = max(epoch, p.epoch)
-		if p.begun.listed() && sequence >= p.begun.last {
-			c.order.remove(&p.begun)
-		}
 		if !p.begun.listed() && !p.waiting.listed() {
 			c.settledLocked(p)
 		}
@@ -141,15 +150,40 @@ func (c *Cursor) Ack(sequence uint64, n Name, v Version, deleted bool) {
 		}
 		c.leftLocked(key)
 	case o != nil:
-		o.version, o.epoch = seen, epoch
+		o.version, o.epoch, o.due = seen, epoch, due
 		delete(c.deleted, at)
 	default:
-		c.acked.put(object{version: seen, name: at, epoch: epoch})
+		c.acked.put(object{version: seen, name: at, epoch: epoch, due: due})
 		delete(c.deleted, at)
 	}
 	c.touchLocked(at)
 	c.settleLocked(at, sequence)
 	c.advanceLocked()
+	c.boundLocked()
+}
+
+// AckGhost is called once the sink has durably accepted the deletion of a UID that
+// Begin has returned: that one alone is forgotten.
+func (c *Cursor) AckGhost(n Name, uid string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	key, u := c.keyLocked(n), c.uidLocked(uid)
+	held := c.held[name(key)]
+	o := c.acked.get(key)
+	at := c.nameLocked(key, c.pending[name(key)])
+	left := slices.DeleteFunc(slices.Clone(held), func(h version) bool { return h.uid == u })
+	if acked := o != nil && o.uid == u; !acked && len(left) == len(held) {
+		return
+	} else if acked {
+		c.acked.remove(key)
+	}
+	if len(left) > 0 {
+		c.held[at] = left
+	} else {
+		delete(c.held, at)
+	}
+	c.touchLocked(at)
+	c.leftLocked([]byte(at))
 }
 
 // advanceLocked moves the resume point as far as acks allow. What a snapshot
@@ -170,63 +204,10 @@ func (c *Cursor) advanceLocked() {
 		return
 	}
 	c.head.Resume, c.headDirty = to, true
-	c.head.Owed = c.head.Owed && to == "" // a whole snapshot is acked
 	if c.writer == nil {
 		c.storedAt = to
 		c.passedLocked(to)
 		c.forgetLocked()
-	}
-}
-
-// rememberLocked notes an acked deletion that a resumed watch would show again.
-func (c *Cursor) rememberLocked(n name, at rv) {
-	c.deleted[n] = at
-	c.forgetting = append(c.forgetting, deletion{n, at})
-	if len(c.forgetting) > 64+2*len(c.deleted) {
-		// While the resume point stands still, objects may be deleted and
-		// created again any number of times.
-		c.forgetting = slices.DeleteFunc(c.forgetting, func(d deletion) bool { return c.deleted[d.name] != d.rv })
-	}
-}
-
-// passedLocked says that no watch will start before this version any more.
-func (c *Cursor) passedLocked(resume string) {
-	if resume != "" {
-		c.passed = parseRV(resume)
-	}
-}
-
-// forgetLocked forgets the deletions that no watch can show any more: those
-// that the stored resume point has passed. The one in memory may be ahead of
-// it, and a note alone must not take them out of the store.
-func (c *Cursor) forgetLocked() {
-	done, passed := 0, c.passed
-	switch {
-	case c.storedAt != "":
-	case c.partial:
-		// This process watches on from the last frame, and another one would
-		// begin with a snapshot.
-		passed = parseRV(c.last)
-	case c.last == "":
-		// So does this one: perhaps never, of a resource that is gone.
-		passed = unordered - 1
-	}
-	for _, d := range c.forgetting {
-		if current, ok := c.deleted[d.name]; ok && current == d.rv {
-			if !d.rv.notAfter(passed) {
-				break
-			}
-			delete(c.deleted, d.name)
-			c.touchLocked(d.name)
-			c.leftLocked([]byte(d.name))
-		}
-		done++
-	}
-	if c.forgetting = c.forgetting[done:]; len(c.forgetting) == 0 {
-		c.forgetting = nil
-	}
-	if done > mapsMayKeep && len(c.deleted) == 0 {
-		c.deleted = map[name]rv{}
 	}
 }
 

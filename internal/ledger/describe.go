@@ -23,16 +23,24 @@ type Description struct {
 	Deleted int `json:"deleted"`
 	// ResumePoint is empty when only a snapshot will do.
 	ResumePoint string `json:"resumePoint,omitempty"`
-	// Sinks and Form are what the objects are delivered to, and as what. Owed says
-	// that this has changed, and not everything has been delivered since.
+	// Selection is what is followed of the resource, Form as what it is delivered.
+	// Due counts the objects that are to be delivered again.
+	Selection Selection `json:"selection,omitzero"`
+	Form      string    `json:"form,omitempty"`
+	Due       int       `json:"due,omitempty"`
+	// Sinks are those that an earlier version has delivered to from one cursor.
 	Sinks []string `json:"sinks,omitempty"`
-	Form  string   `json:"form,omitempty"`
-	Owed  bool     `json:"owed,omitempty"`
+	// Generation counts how often the same states were told again on purpose.
+	Generation uint32 `json:"generation,omitempty"`
 	// Meaning is how the resource was asked for, and its version and kind.
 	Meaning Meaning `json:"meaning,omitzero"`
 	// Left is since when no process has seen the cluster in the fleet; zero
 	// while it is in it.
 	Left time.Time `json:"left,omitzero"`
+	// Unwatched is since when nobody follows the resource there, RouteGone since
+	// when there is no such sink; zero while it is otherwise.
+	Unwatched time.Time `json:"unwatched,omitzero"`
+	RouteGone time.Time `json:"routeGone,omitzero"`
 
 	cursor string
 }
@@ -41,17 +49,24 @@ type Description struct {
 // cursor, sorted by name. It fails as Open does, and changes nothing.
 func Describe(ctx context.Context, store Store) ([]Description, error) {
 	var all []Description
-	seen := map[StreamID]bool{}
-	err := store.Load(ctx, func(cursor string, stored []byte, records iter.Seq2[[]byte, []byte]) error {
+	type name struct {
+		id        StreamID
+		selection Selection // an earlier version had it in the name
+	}
+	seen := map[name]bool{}
+	err := store.Load(ctx, cursorsOnly(func(cursor string, stored []byte, records iter.Seq2[[]byte, []byte]) error {
 		h, err := decodeHead(cursor, stored)
 		if err != nil {
 			return err
 		}
-		if seen[h.ID] {
+		if seen[name{h.ID, h.Selection}] {
 			return twice(h.ID)
 		}
-		seen[h.ID] = true
-		d := Description{ID: h.ID, Digest: h.Digest, ResumePoint: h.Resume, Sinks: h.Sinks, Form: h.Form, Owed: h.Owed, Meaning: h.Meaning, Left: h.Left, cursor: cursor}
+		seen[name{h.ID, h.Selection}] = true
+		d := Description{
+			ID: h.ID, Digest: h.Digest, ResumePoint: h.Resume, Selection: h.Selection, Form: h.Form, Sinks: h.sinks,
+			Generation: h.Generation, Meaning: h.Meaning, Left: h.Left, Unwatched: h.Unwatched, RouteGone: h.RouteGone, cursor: cursor,
+		}
 		for key, value := range records {
 			k, err := decodeRecord(key, value, func(uid, string) {})
 			if err != nil {
@@ -59,6 +74,9 @@ func Describe(ctx context.Context, store Store) ([]Description, error) {
 			}
 			if k.isAcked {
 				d.Objects++
+				if k.due != h.Due {
+					d.Due++
+				}
 			}
 			if k.isDeleted {
 				d.Deleted++
@@ -69,7 +87,7 @@ func Describe(ctx context.Context, store Store) ([]Description, error) {
 		}
 		all = append(all, d)
 		return nil
-	})
+	}))
 	if err != nil {
 		return nil, fmt.Errorf("read the ledger: %w", err)
 	}
@@ -81,7 +99,7 @@ func twice(id StreamID) error { return fmt.Errorf("%w: two cursors of %+v", ErrC
 
 func compareIDs(a, b StreamID) int {
 	return cmp.Or(strings.Compare(a.Cluster, b.Cluster), strings.Compare(a.ClusterUID, b.ClusterUID), strings.Compare(a.Resource, b.Resource),
-		strings.Compare(a.Namespace, b.Namespace), strings.Compare(a.Labels, b.Labels), strings.Compare(a.Fields, b.Fields))
+		strings.Compare(a.Namespace, b.Namespace), strings.Compare(a.Route, b.Route))
 }
 
 // ErrUnknownCluster is wrapped by OfCluster and Forget.
@@ -109,16 +127,44 @@ func OfCluster(all []Description, cluster string) ([]Description, error) {
 	return nil, fmt.Errorf("%w: %q; %s", ErrUnknownCluster, cluster, known)
 }
 
-// Forget removes all cursors of a cluster from a store that nothing else uses,
-// and returns what they were. Its objects are not deleted from any sink: if the
-// cluster is followed again, everything in it is delivered again, and what was
-// deleted meanwhile is not noticed.
-func Forget(ctx context.Context, store Store, cluster string) ([]Description, error) {
-	all, err := Describe(ctx, store)
-	if err != nil {
-		return nil, err
+// ErrUnknownResource is wrapped by OfResource.
+var ErrUnknownResource = errors.New("no such resource in the ledger")
+
+// OfResource returns those of a resource with its group, such as "deployments.apps".
+// If there is none, the error names the resources that there are.
+func OfResource(all []Description, resource string) ([]Description, error) {
+	var of []Description
+	var others []string
+	for _, d := range all {
+		if d.ID.Resource == resource {
+			of = append(of, d)
+		} else {
+			others = append(others, d.ID.Resource)
+		}
 	}
-	gone, err := OfCluster(all, cluster)
+	if len(of) > 0 {
+		return of, nil
+	}
+	slices.Sort(others)
+	known := "it holds none"
+	if others = slices.Compact(others); len(others) > 0 {
+		known = "it holds " + strings.Join(others, ", ")
+	}
+	return nil, fmt.Errorf("%w: %q; %s", ErrUnknownResource, resource, known)
+}
+
+// Forget removes cursors from a store that nothing else uses: those of a cluster and
+// of a resource, of which one may be empty and stands for all then. It returns what
+// they were. No object is deleted from any sink: if it is followed again, everything
+// there is delivered again, and what was deleted meanwhile is not noticed.
+func Forget(ctx context.Context, store Store, cluster, resource string) ([]Description, error) {
+	gone, err := Describe(ctx, store)
+	if err == nil && cluster != "" {
+		gone, err = OfCluster(gone, cluster)
+	}
+	if err == nil && resource != "" {
+		gone, err = OfResource(gone, resource)
+	}
 	if err != nil {
 		return nil, err
 	}

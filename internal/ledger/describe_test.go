@@ -7,18 +7,17 @@ import (
 	"github.com/google/go-cmp/cmp/cmpopts"
 )
 
-func TestDescribeTellsWhatIsOwed(t *testing.T) {
-	id := StreamID{Cluster: "a", ClusterUID: "u", Resource: "pods"}
-	store := newMemStore()
-	stored := head{ID: id, Sinks: []string{"file:x", "stdout:"}, Form: "metadata only", Owed: true}
-	if err := store.Apply(t.Context(), []Update{{Cursor: "c", Head: stored.encode("c")}}); err != nil {
-		t.Fatal(err)
-	}
-	got, err := Describe(t.Context(), store)
+// A ledger that an earlier version has left is told of as it will be read.
+func TestDescribeTellsWhatIsDue(t *testing.T) {
+	s := oldLedger(t, `{"id":{"cluster":"a","clusterUID":"u","resource":"pods","labels":"app=web"},"sinks":["file:x","stdout:"],"form":"metadata only","owed":true}`)
+	got, err := Describe(t.Context(), s.store)
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := []Description{{ID: id, Sinks: stored.Sinks, Form: stored.Form, Owed: true}}
+	want := []Description{{
+		ID:    StreamID{Cluster: "a", ClusterUID: "u", Resource: "pods"},
+		Sinks: []string{"file:x", "stdout:"}, Selection: Selection{Labels: "app=web"}, Form: "metadata only", Objects: 2, Due: 2,
+	}}
 	if diff := gocmp.Diff(want, got, cmpopts.IgnoreUnexported(Description{})); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}

@@ -1,26 +1,37 @@
-// Package ledger remembers, per stream, what sinks have accepted and from
-// where a watch can resume with nothing lost.
+// Package ledger remembers, per stream and sink, what the sink has accepted and
+// from where a watch can resume with nothing lost.
 //
 //	stream ── Observe ──▶ cursor ◀── Begin, Ack ── workers
 //	          Seen          │
 //	          BeginSnapshot ▼
 //	          EndSnapshot  resume point, tombstones
 //
-// A cursor is told of every state its stream observes and of every change the
-// workers hand over and see accepted. From that it decides which states are
-// repeats, which deletions nobody told of, which UIDs a sink must be told are
-// gone, and the oldest resourceVersion that is still needed.
+// A route is a sink on its own way: it has a cursor for each stream. A cursor is
+// told of every state its stream observes and of every change the workers hand over
+// and see accepted. From that it decides which states are repeats, which deletions
+// nobody told of, which UIDs the sink must be told are gone, and the oldest
+// resourceVersion that is still needed.
 //
-// What is remembered was accepted by certain sinks, in a certain form. When there
-// are others, all that a snapshot holds is delivered again; see Cursor.Address.
+// Observations are numbered, across restarts: a change is not handed over after a
+// newer one of its object. A cursor has one owner, who got the last handle from
+// Claim. What was accepted is due again after a replay (RaiseDue), or in another
+// form (Address), and the cursor knows of each object whether that is done. Where the
+// same states are told again on purpose although something else was told in between,
+// the generation is another one.
+//
+// Acked deletions are remembered until the stored resume point has passed them. When
+// more are than objects are known (and than 4,096), the resume point is given up
+// instead: this process watches on, and another one begins with a snapshot.
 //
 // A cluster may have so much in the ledger and no more (Quota). What is beyond is
 // refused and leaves nothing: the cursor is Partial, and has no resume point until
 // a snapshot has refused nothing.
 //
 // Everything is stored in one transaction, as long as the store takes it. When it
-// does not, each cluster's part is tried by itself, and the delivery of those whose
-// part is not stored pauses.
+// does not, each cluster's part is tried by itself: the cursors of one cluster are a
+// shard. Nothing in one shard depends on another, each has its own status (see
+// Clusters), and one whose part is not stored holds up its own delivery and its own
+// Flush alone. The store is taken to fail as a whole when it takes nothing of any.
 //
 // One stream uses a cursor at a time; any number of workers may. Cursors share
 // no lock with each other.

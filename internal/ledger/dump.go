@@ -9,9 +9,11 @@ import (
 
 // Dump is what a store holds of one cursor.
 type Dump struct {
-	ID      StreamID
-	Resume  string // the resume point; empty if there is none
-	Objects map[Name]DumpedObject
+	ID     StreamID
+	Resume string // the resume point; empty if there is none
+	// Selection is what the stream followed that had the cursor last.
+	Selection Selection
+	Objects   map[Name]DumpedObject
 }
 
 // DumpedObject is what a store holds of one object.
@@ -26,12 +28,12 @@ type DumpedObject struct {
 // back as "?".
 func ReadAll(ctx context.Context, store Store) ([]Dump, error) {
 	var all []Dump
-	err := store.Load(ctx, func(cursor string, stored []byte, records iter.Seq2[[]byte, []byte]) error {
+	err := store.Load(ctx, cursorsOnly(func(cursor string, stored []byte, records iter.Seq2[[]byte, []byte]) error {
 		h, err := decodeHead(cursor, stored)
 		if err != nil {
 			return err
 		}
-		d := Dump{ID: h.ID, Resume: h.Resume, Objects: map[Name]DumpedObject{}}
+		d := Dump{ID: h.ID, Resume: h.Resume, Selection: h.Selection, Objects: map[Name]DumpedObject{}}
 		all = append(all, d)
 		odd := map[uid]string{}
 		format := func(u uid) string {
@@ -59,7 +61,7 @@ func ReadAll(ctx context.Context, store Store) ([]Dump, error) {
 			d.Objects[n] = o
 		}
 		return nil
-	})
+	}))
 	if err != nil {
 		return nil, fmt.Errorf("read the ledger: %w", err)
 	}

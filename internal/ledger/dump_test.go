@@ -58,12 +58,12 @@ func TestReadAll(t *testing.T) {
 		t.Fatal(err)
 	}
 	id := StreamID{Cluster: "c", ClusterUID: "cu", Resource: "configmaps"}
-	c, _ := l.Claim(id, "digest")
+	c, _ := l.claimAs(id, "digest")
 	c.BeginSnapshot()
-	c.EndSnapshot("5")
+	endSnapshot(c, "5")
 	c.Seen("5")
 	deliver := func(n Name, v Version, deleted, acked bool) {
-		sequence, verdict := c.Observe(n, v, deleted, false)
+		sequence, verdict := c.observe(n, v, deleted, false)
 		if verdict != Deliver {
 			t.Fatalf("%v of %v: %v", v, n, verdict)
 		}

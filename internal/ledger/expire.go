@@ -80,4 +80,5 @@ func (l *Ledger) look(now time.Time) {
 		c.mu.Unlock()
 	}
 	l.expire(now)
+	l.lookAtRoutes(now)
 }

@@ -156,7 +156,7 @@ func TestExpiryTakesNoOthersCursor(t *testing.T) {
 	s.ledger.Drop(old.ID())
 	c, _ := s.claim("uid", "")
 	s.ledger.drop(old)
-	if all := s.ledger.all(); len(all) != 1 || all[0] != c {
+	if all := s.ledger.all(); len(all) != 1 || all[0].cursor != c.cursor {
 		t.Errorf("%d cursors are left, want the new one", len(all))
 	}
 }

@@ -52,7 +52,7 @@ func fill(tb testing.TB, c *Cursor, n int) {
 	for i := range n {
 		x := item{name: podName(r, i), v: Version{randomUID(r), strconv.Itoa(1_000_000 + i)}}
 		var verdict Verdict
-		if x.sequence, verdict = c.Observe(x.name, x.v, false, true); verdict != Deliver {
+		if x.sequence, verdict = c.observe(x.name, x.v, false, true); verdict != Deliver {
 			tb.Fatalf("%v: verdict %v", x.name, verdict)
 		}
 		if lane = append(lane, x); len(lane) == cap(lane) {
@@ -60,7 +60,7 @@ func fill(tb testing.TB, c *Cursor, n int) {
 		}
 	}
 	flush()
-	c.EndSnapshot("9000000")
+	endSnapshot(c, "9000000")
 	c.Seen("9000000")
 }
 
@@ -100,6 +100,36 @@ func TestHeapPerObject(t *testing.T) {
 	runtime.KeepAlive(c)
 }
 
+// A further route of the same stream has a cursor of its own, whose names' memory
+// is that of the first one's: at most 64 bytes for each object, at any size.
+func TestHeapOfAFurtherRoute(t *testing.T) {
+	const most = 64
+	for _, n := range []int{114_688 + 1} { // just after a map would have grown
+		first := newCursor(StreamID{}, nil)
+		fill(t, first, n)
+		before := heap()
+		c := newCursor(StreamID{}, nil)
+		fillLike(c, first)
+		if each := float64(heap()-before) / float64(n); each > most {
+			t.Errorf("%.1f bytes for each of %d objects beside the first route's, want at most %d", each, n, most)
+		} else {
+			t.Logf("%.1f bytes for each of %d objects", each, n)
+		}
+		runtime.KeepAlive(c)
+		runtime.KeepAlive(first)
+	}
+}
+
+// fillLike has a cursor know what another one does, under the same names.
+func fillLike(c, other *Cursor) {
+	for o := range other.acked.all() {
+		c.acked.put(object{version: o.version, name: o.name, epoch: o.epoch})
+		c.takesLocked(1, entrySize(o.name))
+	}
+	c.last = other.last
+	c.advanceLocked()
+}
+
 // Objects come and go in name spaces that come and go, some with UIDs that are
 // no UUIDs, most of them while the resume point stands still.
 func TestChurnLeavesNothingBehind(t *testing.T) {
@@ -108,7 +138,7 @@ func TestChurnLeavesNothingBehind(t *testing.T) {
 	fill(t, c, 2000)
 	version := 10_000_000
 	round := func(round int) {
-		stuck, _ := c.Observe(Name{"ns", "stuck"}, Version{randomUID(r), strconv.Itoa(version)}, false, false)
+		stuck, _ := c.observe(Name{"ns", "stuck"}, Version{randomUID(r), strconv.Itoa(version)}, false, false)
 		for i := range 2000 {
 			n := Name{fmt.Sprintf("preview-%d-%d", round, i%50), fmt.Sprintf("pod-%d", i%400)}
 			v := Version{randomUID(r), strconv.Itoa(version + 1)}
@@ -117,7 +147,7 @@ func TestChurnLeavesNothingBehind(t *testing.T) {
 			}
 			for k, deleted := range []bool{false, true} {
 				v.ResourceVersion = strconv.Itoa(version + 1 + k)
-				sequence, _ := c.Observe(n, v, deleted, false)
+				sequence, _ := c.observe(n, v, deleted, false)
 				c.begin(sequence, n, v, deleted)
 				c.Ack(sequence, n, v, deleted)
 				c.Seen(v.ResourceVersion)
@@ -155,7 +185,7 @@ func TestDeletingReturnsTheHeap(t *testing.T) {
 	c := newCursor(StreamID{}, nil)
 	fill(t, c, 50_000)
 	c.BeginSnapshot()
-	for _, d := range c.EndSnapshot("9500000") {
+	for _, d := range endSnapshot(c, "9500000") {
 		c.begin(d.Sequence, d.Name, d.Version, true)
 		c.Ack(d.Sequence, d.Name, d.Version, true)
 	}
@@ -185,7 +215,7 @@ func BenchmarkSteady(b *testing.B) {
 	for i := 0; b.Loop(); i++ {
 		n, v := names[i%len(names)], versions[i%len(names)]
 		v.ResourceVersion = rvs[i%len(rvs)]
-		sequence, verdict := c.Observe(n, v, false, true) // which takes any version
+		sequence, verdict := c.observe(n, v, false, true) // which takes any version
 		if verdict != Deliver {
 			continue
 		}
@@ -199,12 +229,12 @@ func BenchmarkSteady(b *testing.B) {
 func BenchmarkDuplicate(b *testing.B) {
 	c := newCursor(StreamID{}, nil)
 	n, v := Name{"ns", "pod"}, Version{uid1, "10"}
-	sequence, _ := c.Observe(n, v, false, true)
+	sequence, _ := c.observe(n, v, false, true)
 	c.begin(sequence, n, v, false)
 	c.Ack(sequence, n, v, false)
 	b.ReportAllocs()
 	for b.Loop() {
-		if _, verdict := c.Observe(n, v, false, false); verdict != Duplicate {
+		if _, verdict := c.observe(n, v, false, false); verdict != Duplicate {
 			b.Fatal(verdict)
 		}
 	}
@@ -215,7 +245,7 @@ func TestNothingIsAllocatedButThePendingEntry(t *testing.T) {
 	fill(t, c, 1000)
 	n, v := Name{"ns", "pod"}, Version{uid1, "10000000"}
 	deliver(t, c, n, v, false, false)
-	if got := testing.AllocsPerRun(100, func() { c.Observe(n, v, false, false) }); got > 0 {
+	if got := testing.AllocsPerRun(100, func() { c.observe(n, v, false, false) }); got > 0 {
 		t.Errorf("a repeat takes %v allocations", got)
 	}
 	w := v
@@ -226,7 +256,7 @@ func TestNothingIsAllocatedButThePendingEntry(t *testing.T) {
 		} else {
 			w.ResourceVersion = "10000002"
 		}
-		sequence, _ := c.Observe(n, w, false, true)
+		sequence, _ := c.observe(n, w, false, true)
 		c.begin(sequence, n, w, false)
 		c.Ack(sequence, n, w, false)
 		c.Seen("10000003")

@@ -15,13 +15,13 @@ func TestWhatCameBeforeANotedUIDIsStale(t *testing.T) {
 	restarted := func(t *testing.T) *Cursor {
 		c := newCursor(StreamID{}, nil)
 		c.BeginSnapshot()
-		c.EndSnapshot("5")
+		endSnapshot(c, "5")
 		c.Seen("5")
 		deliver(t, c, a, at(uid1, 6), false, false)
 		c.Seen("6")
-		c.Observe(a, at(uid1, 7), true, false)
+		c.observe(a, at(uid1, 7), true, false)
 		c.Seen("7")
-		sequence, _ := c.Observe(a, at(uid2, 8), false, false)
+		sequence, _ := c.observe(a, at(uid2, 8), false, false)
 		c.Seen("8")
 		if _, _, err := beginAndWait(t.Context(), c, sequence, a, at(uid2, 8), false); err != nil {
 			t.Fatal(err)
@@ -34,7 +34,7 @@ func TestWhatCameBeforeANotedUIDIsStale(t *testing.T) {
 	}
 
 	c := restarted(t)
-	if _, verdict := c.Observe(a, at(uid1, 7), true, false); verdict != Stale {
+	if _, verdict := c.observe(a, at(uid1, 7), true, false); verdict != Stale {
 		t.Errorf("the deletion of the first UID: verdict %v, want Stale", verdict)
 	}
 	c.Seen("7")
@@ -54,7 +54,7 @@ func TestWhatCameBeforeANotedUIDIsStale(t *testing.T) {
 	}
 	// Another UID in between, which nobody was told of.
 	c = restarted(t)
-	if _, verdict := c.Observe(a, at("33333333-0000-4000-8000-000000000003", 7), false, false); verdict != Stale {
+	if _, verdict := c.observe(a, at("33333333-0000-4000-8000-000000000003", 7), false, false); verdict != Stale {
 		t.Errorf("a UID in between: verdict %v, want Stale", verdict)
 	}
 }

@@ -15,6 +15,9 @@ func (h *history) settle() {
 	h.ledger.SetQuota("a", Quota{})
 	rest := rand.New(rand.NewPCG(1, 1))
 	h.r = rest
+	for _, l := range h.lanes {
+		l.stands = ""
+	}
 	for range 3000 {
 		for _, l := range h.lanes {
 			l.stream.step(l)
@@ -35,7 +38,7 @@ func (h *history) settle() {
 		h.t.Errorf("%s: %d cursors are stored, %d known, want %d", h.what, len(again.cursors), len(h.ledger.cursors), len(h.lanes))
 	}
 	for _, l := range h.lanes {
-		c, _ := again.Claim(l.cursor.ID(), l.cursor.head.Digest)
+		c, _ := again.claimAs(l.cursor.ID(), l.cursor.head.Digest)
 		l.check(c)
 	}
 }
@@ -159,4 +162,18 @@ func (h *lane) checkNoted(w *work) {
 	if !ok {
 		h.t.Fatalf("%s: %s with UID %s is delivered before it is noted", h.what, w.name, w.uid)
 	}
+}
+
+// offer hands an item to the queue, where a newer one goes before.
+func (h *lane) offer(i item) {
+	if waits, ok := h.waiting[i.name]; !ok || waits.sequence < i.sequence {
+		h.waiting[i.name] = i
+	}
+}
+
+// forgetUnacked says that what the sink was given of an object and the cursor has not
+// heard of may be told again from an earlier state on, as after a crash.
+func (h *lane) forgetUnacked(name string) {
+	h.sink.newest[name] = max(h.stored[name], h.acked[name])
+	clear(h.sink.buried)
 }

@@ -57,3 +57,18 @@ func (h *history) commit(all bool) {
 		stored() // there was nothing left to store
 	}
 }
+
+// commitNow is a transaction while which nothing else happens.
+func (h *history) commitNow() {
+	h.t.Helper()
+	around := h.store.around
+	h.store.around = nil
+	defer func() { h.store.around = around }()
+	if err := h.ledger.writer.commit(h.t.Context(), true); err != nil {
+		h.t.Fatal(h.what, err)
+	}
+	for _, l := range h.lanes {
+		maps.Copy(l.stored, l.acked)
+		clear(l.acked)
+	}
+}

@@ -43,7 +43,7 @@ func TestADigestIsNoEvidence(t *testing.T) {
 		}
 		s.commit(true)
 		// At once again, and after a crash before anything was stored.
-		if again, _ := s.claim(step.uid, step.digest, step.others...); again != got {
+		if again, _ := s.claim(step.uid, step.digest, step.others...); again.cursor != got.cursor {
 			t.Errorf("%s: claimed again, it is another cursor", step.what)
 		}
 	}
@@ -73,8 +73,8 @@ func TestIdentities(t *testing.T) {
 	old.Attest("home", "")
 	s.fill(old)
 	s.claim("uid 2", "digest-2")
-	_, _ = s.ledger.Claim(StreamID{Cluster: "a", ClusterUID: "uid 2", Resource: "services"}, "digest-3")
-	_, _ = s.ledger.Claim(StreamID{Cluster: "b", ClusterUID: "uid 3", Resource: "services"}, "digest-3")
+	_, _ = s.ledger.claimAs(StreamID{Cluster: "a", ClusterUID: "uid 2", Resource: "services"}, "digest-3")
+	_, _ = s.ledger.claimAs(StreamID{Cluster: "b", ClusterUID: "uid 3", Resource: "services"}, "digest-3")
 	old.Attest("", "front")
 	s.commit(true)
 	s.open()
@@ -100,8 +100,8 @@ func TestIdentities(t *testing.T) {
 func TestClusterIsReplacedInStreamsThatNobodyClaims(t *testing.T) {
 	s := newStored(t)
 	services := StreamID{Cluster: "a", ClusterUID: "uid 1", Resource: "services"}
-	_, _ = s.ledger.Claim(services, "digest-1")
-	_, _ = s.ledger.Claim(StreamID{Cluster: "b", ClusterUID: "uid 1", Resource: "services"}, "digest-1")
+	_, _ = s.ledger.claimAs(services, "digest-1")
+	_, _ = s.ledger.claimAs(StreamID{Cluster: "b", ClusterUID: "uid 1", Resource: "services"}, "digest-1")
 	s.claim("uid 1", "digest-1")
 	replaced := func(cluster string, want map[string]bool) {
 		t.Helper()
@@ -161,13 +161,13 @@ func TestSample(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, resource := range []string{"pods", "services"} {
-		c, _ := l.Claim(StreamID{Cluster: "a", ClusterUID: "u", Resource: resource}, "")
+		c, _ := l.claimAs(StreamID{Cluster: "a", ClusterUID: "u", Resource: resource}, "")
 		c.BeginSnapshot()
 		for i := range 50 {
 			i = (i*17 + 3) % 50 // in no order
 			deliver(t, c, Name{"ns", fmt.Sprint(i)}, at(uuid(i), 100+i), false, true)
 		}
-		c.EndSnapshot("200")
+		endSnapshot(c, "200")
 		c.Seen("200")
 	}
 	var got []string
@@ -192,7 +192,7 @@ func TestSampleOfWhatIsHeld(t *testing.T) {
 	c, _ := s.claim("uid", "digest-1")
 	c.BeginSnapshot()
 	n := Name{"ns", "x"}
-	sequence, _ := c.Observe(n, at(uid1, 5), false, true)
+	sequence, _ := c.observe(n, at(uid1, 5), false, true)
 	c.begin(sequence, n, at(uid1, 5), false)
 	if got := s.ledger.Sample("a", "uid", 5); len(got) != 1 || got[0] != (Known{"pods", "ns", "x", uid1}) {
 		t.Errorf("%+v", got)

@@ -18,23 +18,23 @@ const (
 	DefaultInterval  = time.Second
 )
 
-// StreamID names a stream's cursor.
+// StreamID names a cursor: of a stream, on its way to one sink.
 type StreamID struct {
 	Cluster    string `json:"cluster"`    // the member's name
 	ClusterUID string `json:"clusterUID"` // its identity: UID of its kube-system namespace, or a digest
 	Resource   string `json:"resource"`   // with group, such as "deployments.apps"
 	Namespace  string `json:"namespace,omitempty"`
-	Labels     string `json:"labels,omitempty"` // label selector
-	Fields     string `json:"fields,omitempty"` // field selector
+	Route      string `json:"route,omitempty"` // the sink's name
 }
 
 // Options say how a ledger is kept.
 type Options struct {
 	// Store is what outlives the process; nil: nothing does.
 	Store Store
-	// Sinks are the names of those that changes are delivered to, sorted; see
-	// Cursor.Address.
-	Sinks []string
+	// Routes are the names of the sinks that there are. A cursor of a version that
+	// had one for all sinks becomes one for each that it names, or, if it names
+	// none, one for each of these, for which everything is due.
+	Routes []string
 	// Interval is how often acks and resume points are stored. Zero means
 	// DefaultInterval. After a crash, what was delivered within it is delivered
 	// again.
@@ -49,13 +49,15 @@ type Options struct {
 // goroutine.
 type Ledger struct {
 	retention time.Duration
-	sinks     []string
+	routes    []string
 	log       logr.Logger
 	writer    *writer // nil without a store
+	term      *Cursor
 
 	mu       sync.Mutex
 	cursors  map[StreamID]*Cursor
 	clusters map[string]*cluster
+	looked   int // cursors that were walked over, for tests
 }
 
 // Open loads the ledger from its store. It fails on a store that cannot be
@@ -64,32 +66,23 @@ type Ledger struct {
 func Open(ctx context.Context, o Options) (*Ledger, error) {
 	l := &Ledger{
 		retention: cmp.Or(o.Retention, DefaultRetention),
-		sinks:     o.Sinks,
+		routes:    o.Routes,
 		log:       o.Log,
 		cursors:   map[StreamID]*Cursor{},
 		clusters:  map[string]*cluster{},
 	}
 	if o.Store == nil {
+		l.term = newTerm(nil)
 		return l, nil
 	}
-	l.writer = newWriter(o.Store, cmp.Or(o.Interval, DefaultInterval), o.Log, l.all)
+	l.writer = newWriter(o.Store, cmp.Or(o.Interval, DefaultInterval), o.Log, l.toStore)
+	l.term = newTerm(l.writer)
 	now := time.Now()
 	err := o.Store.Load(ctx, func(cursor string, stored []byte, records iter.Seq2[[]byte, []byte]) error {
-		h, err := decodeHead(cursor, stored)
-		if err != nil {
-			return err
+		if cursor == termKey {
+			return l.loadTerm(stored)
 		}
-		if l.cursors[h.ID] != nil {
-			return twice(h.ID)
-		}
-		c := l.newCursorLocked(h.ID)
-		c.key, c.head, c.headDirty = cursor, h, false
-		if h.Left.IsZero() {
-			// Until Join says that its cluster is still in the fleet. This is not
-			// stored: a process that ends before Join knows nothing about it.
-			c.missed = now
-		}
-		return c.load(records)
+		return l.load(cursor, stored, records, now)
 	})
 	if err != nil {
 		return nil, fmt.Errorf("load the ledger: %w", err)
@@ -122,24 +115,27 @@ func (l *Ledger) Status() (s Status, ok bool) {
 	return l.writer.getStatus(), true
 }
 
-// Claim returns the cursor of a stream, a new one if there is none, and the
-// cursors that the same stream had in other clusters of that name, whose
-// objects are gone: the caller delivers their deletions and then calls Drop.
-// The caller makes sure that no other stream uses any of them.
+// Claim returns the cursor of a stream and a route, a new one if there is none, and
+// those that it had in other clusters of that name, whose objects are gone: the
+// caller delivers their deletions and then calls Drop.
+//
+// What is returned is a handle: from here on, calls through older ones do nothing,
+// but for acks of what they have begun. The new owner begins where a restart would.
 //
 // Two UIDs are two clusters. A name made of a digest (ByDigest) is no evidence of
 // another cluster, however it differs: it stands for the one that there is, unless
 // that is one of others, which the caller knows to be other clusters. Such a name
 // gives way to a UID, and never takes the place of one: the cursor's ID tells
-// under which the stream goes on. The digest is that of the server's URL and CA.
-func (l *Ledger) Claim(id StreamID, digest string, others ...string) (c *Cursor, former []*Cursor) {
+// under which the stream goes on.
+func (l *Ledger) Claim(q Claiming) (c *Cursor, former []*Cursor) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	id := q.ID
 	c = l.cursors[id]
 	for _, o := range l.sameLocked(id) {
 		uid := o.ID().ClusterUID
-		if c != nil || !maybeSame(uid, id.ClusterUID, others) {
-			former = append(former, o)
+		if c != nil || !maybeSame(uid, id.ClusterUID, q.Others) {
+			former = append(former, o.current())
 			continue
 		}
 		c = o
@@ -149,18 +145,22 @@ func (l *Ledger) Claim(id StreamID, digest string, others ...string) (c *Cursor,
 	}
 	if c == nil {
 		c = l.newCursorLocked(id)
+		for _, f := range former {
+			c.beginNumbersLocked(f.number())
+		}
 	}
-	c.claimed(digest, l.sinks)
-	l.yieldLocked(c.ID(), former, others)
+	l.absorbLocked(c, q.Followed)
+	c = c.claimed(q)
+	l.yieldLocked(c.ID(), former, q.Others)
 	return c, former
 }
 
 // yieldLocked notes of the other streams of a name which cluster has it now, also
 // of those that nobody claims any more: a cluster is replaced in all of them.
 func (l *Ledger) yieldLocked(id StreamID, former []*Cursor, others []string) {
-	for other, c := range l.cursors {
-		switch {
-		case other.Cluster != id.Cluster || other == id:
+	for c := range l.ofLocked(id.Cluster) {
+		switch other := c.ID(); {
+		case other == id:
 		case other.ClusterUID == id.ClusterUID:
 			c.setReplaced(false)
 		case slices.Contains(others, other.ClusterUID),
@@ -176,36 +176,12 @@ func maybeSame(one, other string, others []string) bool {
 	return (ByDigest(one) || ByDigest(other)) && !slices.Contains(others, one)
 }
 
-// sameLocked returns the cursors of a stream under other cluster UIDs, sorted
-// by these.
-func (l *Ledger) sameLocked(id StreamID) []*Cursor {
-	var uids []string
-	for other := range l.cursors {
-		if other != id && other.atAnyUID() == id.atAnyUID() {
-			uids = append(uids, other.ClusterUID)
-		}
-	}
-	slices.Sort(uids)
-	same := make([]*Cursor, len(uids))
-	for i, u := range uids {
-		other := id
-		other.ClusterUID = u
-		same[i] = l.cursors[other]
-	}
-	return same
-}
-
-func (id StreamID) atAnyUID() StreamID {
-	id.ClusterUID = ""
-	return id
-}
-
 // renameLocked gives a cursor that is named by a digest its cluster's UID.
 func (l *Ledger) renameLocked(c *Cursor, id StreamID) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	delete(l.cursors, c.head.ID)
-	l.cursors[id] = c
+	l.removeLocked(c.head.ID, c)
+	l.addLocked(id, c)
 	c.head.Was = append(slices.Clone(c.head.Was), c.head.ID.ClusterUID)
 	c.head.ID, c.headDirty = id, true
 }
@@ -215,15 +191,6 @@ func (c *Cursor) ID() StreamID {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.head.ID
-}
-
-func (c *Cursor) claimed(digest string, sinks []string) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.sinks = sinks
-	if c.head.Digest != digest || c.head.Replaced {
-		c.head.Digest, c.head.Replaced, c.headDirty = digest, false, true
-	}
 }
 
 // setReplaced notes whether another cluster has taken the name of the cursor's.
@@ -248,7 +215,7 @@ func (l *Ledger) Drop(id StreamID) {
 func (l *Ledger) drop(c *Cursor) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if id := c.ID(); l.cursors[id] == c {
+	if id := c.ID(); l.cursors[id] != nil && l.cursors[id].cursor == c.cursor {
 		l.dropLocked(id, c)
 	}
 }
@@ -256,33 +223,10 @@ func (l *Ledger) drop(c *Cursor) {
 // dropLocked tells the writer before anybody can claim the stream anew: see
 // writer.begin.
 func (l *Ledger) dropLocked(id StreamID, c *Cursor) {
-	delete(l.cursors, id)
+	l.removeLocked(id, c)
 	c.drop()
 	if l.writer != nil {
 		l.writer.drop(c)
 	}
-	c.cluster.cursors--
 	l.freeLocked(c.cluster)
-}
-
-func (l *Ledger) all() []*Cursor {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	all := make([]*Cursor, 0, len(l.cursors))
-	for _, c := range l.cursors {
-		all = append(all, c)
-	}
-	return all
-}
-
-func (l *Ledger) of(cluster string) []*Cursor {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	var of []*Cursor
-	for id, c := range l.cursors {
-		if id.Cluster == cluster {
-			of = append(of, c)
-		}
-	}
-	return of
 }

@@ -22,7 +22,7 @@ func at(u string, rv int) Version { return Version{u, strconv.Itoa(rv)} }
 // deliver takes one observation through Begin and Ack.
 func deliver(t *testing.T, c *Cursor, n Name, v Version, deleted, snapshot bool) (ghosts []string, known bool) {
 	t.Helper()
-	sequence, verdict := c.Observe(n, v, deleted, snapshot)
+	sequence, verdict := c.observe(n, v, deleted, snapshot)
 	if verdict != Deliver {
 		t.Fatalf("Observe(%v, %v) = %v, want Deliver", n, v, verdict)
 	}
@@ -36,12 +36,19 @@ func deliver(t *testing.T, c *Cursor, n Name, v Version, deleted, snapshot bool)
 	return ghosts, known
 }
 
+// endSnapshot and retire take all tombstones at once.
+func endSnapshot(c *Cursor, resourceVersion string) []Tombstone {
+	return slices.Collect(c.EndSnapshot(resourceVersion))
+}
+
+func retire(c *Cursor) []Tombstone { return slices.Collect(c.Retire()) }
+
 func TestVerdicts(t *testing.T) {
 	c := newCursor(StreamID{}, nil)
 	a := Name{"ns", "a"}
 	c.BeginSnapshot()
 	deliver(t, c, a, at(uid1, 10), false, true)
-	c.EndSnapshot("20")
+	endSnapshot(c, "20")
 	c.Seen("20")
 
 	for _, tc := range []struct {
@@ -58,13 +65,13 @@ func TestVerdicts(t *testing.T) {
 		{"another UID with an older version, watched", a, at(uid2, 9), false, false, Stale},
 		{"an older state, listed: a restored backup", a, at(uid1, 9), false, true, Deliver},
 	} {
-		if _, got := c.Observe(tc.name, tc.version, tc.deleted, tc.snapshot); got != tc.want {
+		if _, got := c.observe(tc.name, tc.version, tc.deleted, tc.snapshot); got != tc.want {
 			t.Errorf("%s: verdict %v, want %v", tc.what, got, tc.want)
 		}
 	}
 	// Now that a change is pending, nothing is suppressed any more: the queue
 	// holds another state than the acked one.
-	if _, got := c.Observe(a, at(uid1, 10), false, true); got != Deliver {
+	if _, got := c.observe(a, at(uid1, 10), false, true); got != Deliver {
 		t.Errorf("the acked state with another one pending: verdict %v, want Deliver", got)
 	}
 }
@@ -73,11 +80,11 @@ func TestDeletionIsRememberedUntilTheResumePointHasPassedIt(t *testing.T) {
 	c := newCursor(StreamID{}, nil)
 	a, b := Name{"ns", "a"}, Name{"ns", "b"}
 	c.BeginSnapshot()
-	c.EndSnapshot("10")
+	endSnapshot(c, "10")
 	c.Seen("10")
 	deliver(t, c, a, at(uid1, 11), false, false)
 	c.Seen("11")
-	c.Observe(b, at(uid2, 12), false, false) // holds the resume point at 11
+	c.observe(b, at(uid2, 12), false, false) // holds the resume point at 11
 	c.Seen("12")
 	deliver(t, c, a, at(uid1, 13), true, false)
 	c.Seen("13")
@@ -86,9 +93,9 @@ func TestDeletionIsRememberedUntilTheResumePointHasPassedIt(t *testing.T) {
 	if from, ok := c.Start(); from != "11" || !ok {
 		t.Fatalf("Start() = %q, %v, want 11, true", from, ok)
 	}
-	held, _ := c.Observe(b, at(uid2, 12), false, false)
+	held, _ := c.observe(b, at(uid2, 12), false, false)
 	c.Seen("12")
-	if _, got := c.Observe(a, at(uid1, 13), true, false); got != Stale {
+	if _, got := c.observe(a, at(uid1, 13), true, false); got != Stale {
 		t.Errorf("the acked deletion, watched again: verdict %v, want Stale", got)
 	}
 	c.Seen("13")
@@ -108,13 +115,13 @@ func TestGhosts(t *testing.T) {
 	if ghosts, known := deliver(t, c, a, at(uid1, 1), false, true); ghosts != nil || known {
 		t.Errorf("first state: ghosts %v, known %v", ghosts, known)
 	}
-	c.EndSnapshot("1")
+	endSnapshot(c, "1")
 	c.Seen("1")
 	if ghosts, known := deliver(t, c, a, at(uid1, 2), false, false); ghosts != nil || !known {
 		t.Errorf("second state: ghosts %v, known %v", ghosts, known)
 	}
 	// Handed over but never acked: a sink may hold it.
-	t3, _ := c.Observe(a, at(uid3, 3), false, false)
+	t3, _ := c.observe(a, at(uid3, 3), false, false)
 	ghosts, known, _ := beginAndWait(t.Context(), c, t3, a, at(uid3, 3), false)
 	if !slices.Equal(ghosts, []string{uid1}) || known {
 		t.Errorf("re-created: ghosts %v, known %v, want [%s] false", ghosts, known, uid1)
@@ -138,7 +145,7 @@ func TestSweep(t *testing.T) {
 	for i, n := range []string{"stays", "goes", "busy"} {
 		deliver(t, c, ns(n), at(uid1, i+1), false, true)
 	}
-	if got := c.EndSnapshot("9"); got != nil {
+	if got := endSnapshot(c, "9"); got != nil {
 		t.Errorf("tombstones of a first snapshot: %v", got)
 	}
 	if c.ResumePoint() != "" {
@@ -148,14 +155,14 @@ func TestSweep(t *testing.T) {
 	if c.ResumePoint() != "9" {
 		t.Error("no resume point after the snapshot")
 	}
-	c.Observe(ns("waits"), at(uid2, 10), false, false)
+	c.observe(ns("waits"), at(uid2, 10), false, false)
 
 	for range 2 { // the first time, the stream is interrupted in the sweep
 		c.BeginSnapshot()
-		c.Observe(ns("stays"), at(uid1, 1), false, true)
-		c.Observe(ns("busy"), at(uid1, 11), false, true)
+		c.observe(ns("stays"), at(uid1, 1), false, true)
+		c.observe(ns("busy"), at(uid1, 11), false, true)
 		var got []string
-		for _, d := range c.EndSnapshot("12") {
+		for _, d := range endSnapshot(c, "12") {
 			got = append(got, d.Name.Name+" "+d.Version.UID+" "+d.Version.ResourceVersion)
 		}
 		slices.Sort(got)
@@ -183,20 +190,21 @@ func TestLeavingIsNotDeleting(t *testing.T) {
 		}
 		open := func() *Cursor {
 			l.Join("a")
-			c, _ := l.Claim(StreamID{Cluster: "a", Resource: "pods"}, "")
+			c, _ := l.claimAs(StreamID{Cluster: "a", Resource: "pods"}, "")
 			return c
 		}
 		c := open()
 		c.BeginSnapshot()
 		deliver(t, c, Name{"", "x"}, at(uid1, 5), false, true)
-		c.EndSnapshot("6")
+		endSnapshot(c, "6")
 		c.Seen("6")
-		c.Observe(Name{"", "y"}, at(uid2, 7), false, false)
+		c.observe(Name{"", "y"}, at(uid2, 7), false, false)
 		c.Seen("7")
 
 		l.Leave("a")
 		time.Sleep(59 * time.Minute)
-		if open() != c {
+		was := c
+		if c = open(); c.cursor != was.cursor {
 			t.Fatal("cursor dropped before its retention time")
 		}
 		if rv, ok := c.Start(); rv != "6" || !ok {
@@ -205,7 +213,7 @@ func TestLeavingIsNotDeleting(t *testing.T) {
 		l.Leave("a")
 		time.Sleep(time.Hour)
 		l.expire(time.Now()) // as Run does each hour
-		if open() == c {
+		if open().cursor == c.cursor {
 			t.Error("cursor kept beyond its retention time")
 		}
 	})
@@ -232,11 +240,11 @@ func TestAckOfAnOlderStateHoldsTheResumePoint(t *testing.T) {
 	c := newCursor(StreamID{}, nil)
 	a := Name{"ns", "a"}
 	c.BeginSnapshot()
-	c.EndSnapshot("10")
+	endSnapshot(c, "10")
 	c.Seen("10")
-	first, _ := c.Observe(a, at(uid1, 11), false, false)
+	first, _ := c.observe(a, at(uid1, 11), false, false)
 	c.Seen("11")
-	second, _ := c.Observe(a, at(uid1, 12), false, false)
+	second, _ := c.observe(a, at(uid1, 12), false, false)
 	c.begin(first, a, at(uid1, 11), false) // before the second is offered
 	c.Seen("12")
 	c.Ack(first, a, at(uid1, 11), false)

@@ -20,7 +20,8 @@ type Remembered struct {
 	ID StreamID
 	// Own says that it is of the cluster that was asked about, not of another
 	// one that had the name before.
-	Own bool
+	Own       bool
+	Selection Selection
 	// Known is how many objects sinks may hold.
 	Known int
 	// Meaning is zero if the cursor was last used by a version of this program
@@ -36,7 +37,10 @@ func (l *Ledger) Recall(cluster, uid string, others ...string) []Remembered {
 	for _, c := range l.of(cluster) {
 		c.mu.Lock()
 		h := c.head
-		all = append(all, Remembered{h.ID, h.ID.ClusterUID == uid || maybeSame(h.ID.ClusterUID, uid, others), c.knownLocked(), h.Meaning})
+		all = append(all, Remembered{
+			ID: h.ID, Own: h.ID.ClusterUID == uid || maybeSame(h.ID.ClusterUID, uid, others),
+			Selection: h.Selection, Known: c.knownLocked(), Meaning: h.Meaning,
+		})
 		c.mu.Unlock()
 	}
 	slices.SortFunc(all, func(a, b Remembered) int { return compareIDs(a.ID, b.ID) })

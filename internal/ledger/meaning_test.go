@@ -20,7 +20,7 @@ func TestRecall(t *testing.T) {
 	c, _ := s.claim("uid", "digest")
 	c.Mean(wigs)
 	s.fill(c)
-	s.ledger.Claim(StreamID{Cluster: "b", ClusterUID: "uid", Resource: "pods"}, "digest")
+	s.ledger.claimAs(StreamID{Cluster: "b", ClusterUID: "uid", Resource: "pods"}, "digest")
 	s.commit(true)
 	s.open()
 	pods := StreamID{Cluster: "a", ClusterUID: "uid", Resource: "pods"}
@@ -38,7 +38,7 @@ func TestRecall(t *testing.T) {
 		}
 		// As Claim sees it.
 		s.open()
-		c, _ := s.ledger.Claim(StreamID{Cluster: "a", ClusterUID: test.uid, Resource: "pods"}, "digest-1", test.others...)
+		c, _ := s.ledger.claimAs(StreamID{Cluster: "a", ClusterUID: test.uid, Resource: "pods"}, "digest-1", test.others...)
 		if (c.Stats().Known == 2) != test.own {
 			t.Errorf("%+v: claimed a cursor with %+v", test, c.Stats())
 		}
@@ -65,20 +65,20 @@ func TestOldHead(t *testing.T) {
 	if err := s.store.Apply(t.Context(), []Update{{Cursor: "c", Head: stored}}); err != nil {
 		t.Fatal(err)
 	}
-	c := s.reach("a")
+	c := s.reach()
 	if got := s.ledger.Recall("a", "uid"); len(got) != 1 || got[0].Meaning != (Meaning{}) || !got[0].Own {
 		t.Errorf("it remembers %+v", got)
 	}
 	s.fill(c) // of which all was delivered before
-	s.wantOwed(c, "whole of v1", "")
+	s.wantDue(c, "whole of v1", "")
 	c.Mean(wigs)
 	s.commit(true)
-	c = s.reach("a")
-	s.wantOwed(c, "whole of v1", "")
+	c = s.reach()
+	s.wantDue(c, "whole of v1", "")
 	if c.Meaning() != wigs {
 		t.Errorf("it means %+v", c.Meaning())
 	}
-	s.wantOwed(c, "whole of v2", `delivered as "whole of v2" now, as "whole of v1" before`)
+	s.wantDue(c, "whole of v2", `delivered as "whole of v2" now, as "whole of v1" before`)
 
 	if written := string((head{Form: "whole"}).encode("c")); strings.Contains(written, "meaning") {
 		t.Errorf("an empty meaning is written: %s", written)

@@ -2,6 +2,7 @@ package ledger
 
 import (
 	"fmt"
+	"iter"
 	"maps"
 	"slices"
 	"strconv"
@@ -159,14 +160,20 @@ type stream struct {
 	position int    // of the watch in the server's log; behind last after a deletion with an old version
 	offering []item // observed, not in the queue yet
 	then     int    // version to call Seen with once they are; 0 for none
+
+	next func() (Tombstone, bool) // of a sweep that is under way; nil: none is
+	stop func()
 }
 
 func (s *stream) step(h *lane) {
 	if len(s.offering) > 0 {
-		h.waiting[s.offering[0].name] = s.offering[0]
+		h.offer(s.offering[0])
 		s.offering = s.offering[1:]
 	}
 	if len(s.offering) > 0 {
+		return
+	}
+	if s.next != nil && !s.tombstones(h) {
 		return
 	}
 	if s.then > 0 {
@@ -195,11 +202,15 @@ func (s *stream) step(h *lane) {
 		s.cursor.Seen(strconv.Itoa(s.page[0].rv)) // says nothing within a snapshot
 		s.page = s.page[1:]
 	case s.snapshot:
-		for _, d := range s.cursor.EndSnapshot(strconv.Itoa(s.at)) {
+		s.last, s.position = 0, s.at
+		if h.steps {
+			s.next, s.stop = iter.Pull(s.cursor.EndSnapshot(strconv.Itoa(s.at)))
+			return
+		}
+		for d := range s.cursor.EndSnapshot(strconv.Itoa(s.at)) {
 			s.tombstone(h, s.cursor, d, srv.past)
 		}
-		h.swept = true
-		s.then, s.last, s.position = s.at, 0, s.at
+		s.then, h.swept = s.at, true
 	case s.last < srv.compacted || s.last > srv.rv:
 		s.beginSnapshot(h)
 	case s.cursor.Partial() && (h.settling || h.r.Float64() < 0.05):
@@ -224,11 +235,12 @@ func (s *stream) clear(h *lane) {
 	switch {
 	case !s.started:
 		s.started = true
-		for _, d := range c.Retire() {
-			s.tombstone(h, c, d, h.server.past-1)
+		if h.steps {
+			s.next, s.stop = iter.Pull(c.Retire())
+			return
 		}
-		for i := range s.offering {
-			s.offering[i].again = true // versions of several clusters have no order
+		for d := range c.Retire() {
+			s.tombstone(h, c, d, h.server.past-1)
 		}
 	case c.Unacked() == 0:
 		if n := c.Stats().Known; n != 0 {
@@ -239,10 +251,27 @@ func (s *stream) clear(h *lane) {
 	}
 }
 
+// tombstones takes the next one of a sweep. It reports whether that is over.
+func (s *stream) tombstones(h *lane) (over bool) {
+	d, ok := s.next()
+	switch former := len(s.former) > 0; {
+	case ok && former:
+		s.tombstone(h, s.former[0], d, h.server.past-1)
+	case ok:
+		s.tombstone(h, s.cursor, d, h.server.past)
+	case former:
+		s.next = nil
+	default:
+		s.then, s.next, h.swept = s.at, nil, true
+	}
+	return !ok
+}
+
 // tombstone adds one to what is to be offered, in the order of names: maps are
 // ranged over in none, but a history must be the same again.
 func (s *stream) tombstone(h *lane, c *Cursor, d Tombstone, past int) {
 	i := item{deleted: true, name: d.Name.Name, uid: d.Version.UID, rv: h.number(d.Version.ResourceVersion), sequence: d.Sequence, cursor: c, past: past}
+	i.again = len(s.former) > 0 // versions of several clusters have no order
 	at, _ := slices.BinarySearchFunc(s.offering, i, func(a, b item) int { return strings.Compare(a.name, b.name) })
 	s.offering = slices.Insert(s.offering, at, i)
 }
@@ -259,7 +288,7 @@ func (s *stream) beginSnapshot(h *lane) {
 
 func (s *stream) observe(i item, snapshot bool) {
 	n, v := i.id()
-	sequence, verdict := s.cursor.Observe(n, v, i.deleted, snapshot)
+	sequence, verdict := s.cursor.observe(n, v, i.deleted, snapshot)
 	if i.sequence, i.cursor = sequence, s.cursor; verdict == Deliver {
 		s.offering = append(s.offering, i)
 	}

@@ -3,47 +3,62 @@ package ledger
 import (
 	"hash/maphash"
 	"iter"
+	"math/bits"
+	"unsafe"
 )
 
-// object is an acked state. With its name it takes 48 bytes and the name.
+// object is an acked state. It takes 48 bytes, beside the name's own.
 type object struct {
 	version
 	name  name
-	epoch uint32 // of the snapshot that listed it last
-	next  uint32 // the one with the same hash, or the next free one; +1, 0: none
+	epoch uint16 // of the snapshot that listed it last
+	due   uint16 // the cursor's when the acked state was observed; another one: it is due
+	next  uint32 // +1 of the place of the next one in the same bucket; 0: none
 }
 
-// objects is the set of acked states: most of a cursor's memory.
+// objects is the set of acked states: most of a cursor's memory, and there is one
+// for each sink.
 //
 // A Go map of them would hold up to 2.3 times what is in it, just after it has
-// grown. So the map holds only eight bytes of each, the number of an object by
-// the hash of its name, and the objects lie in pages, whose places are used
-// again.
+// grown. So they lie side by side in pages, and what finds them is a linear hash
+// table (Litwin, 1980): it grows and shrinks by one bucket at a time, with as many
+// buckets as objects. It takes four bytes of each at any size, and no put or
+// remove has to go over them all.
 type objects struct {
-	seed  maphash.Seed
-	index map[uint32]uint32 // hash -> +1 of the first with it
-	pages []*[objectsPerPage]object
-	used  uint32 // places ever used
-	free  uint32 // +1 of the first free place; 0: none
-	n     int
+	seed    maphash.Seed
+	buckets paged[uint32] // +1 of the place of each one's first; 0: it is empty
+	places  paged[object]
 }
 
-const objectsPerPage = 128
+func newObjects() objects { return objects{seed: maphash.MakeSeed()} }
 
-func newObjects() objects {
-	return objects{seed: maphash.MakeSeed(), index: map[uint32]uint32{}}
+func (o *objects) len() int { return int(o.places.n) }
+
+// at returns what is in a place. Places run from 0 to the number of objects. A put
+// adds the last one; a remove moves the object in the last one to that which it
+// leaves empty. So who walks down from the last place misses none that is there all
+// the while, whatever is put and removed meanwhile.
+func (o *objects) at(i uint32) *object { return o.places.at(i) }
+
+// bucket returns the number of the bucket of a name.
+func (o *objects) bucket(hash uint64) uint32 {
+	mask := uint32(1)<<bits.Len32(o.buckets.n-1) - 1
+	i := uint32(hash) & mask
+	if i >= o.buckets.n { // it is not split yet
+		i &= mask >> 1
+	}
+	return i
 }
 
-func (o *objects) len() int { return o.n }
-
-func (o *objects) hash(key []byte) uint32 { return uint32(maphash.Bytes(o.seed, key)) }
-
-func (o *objects) at(i uint32) *object { return &o.pages[i/objectsPerPage][i%objectsPerPage] }
+func (o *objects) bucketOf(n name) uint32 { return o.bucket(maphash.String(o.seed, string(n))) }
 
 // get returns the object of that name, nil if there is none. What it returns
 // is valid until the next put or remove.
 func (o *objects) get(key []byte) *object {
-	for i := o.index[o.hash(key)]; i != 0; {
+	if o.places.n == 0 {
+		return nil
+	}
+	for i := *o.buckets.at(o.bucket(maphash.Bytes(o.seed, key))); i != 0; {
 		e := o.at(i - 1)
 		if string(e.name) == string(key) {
 			return e
@@ -55,71 +70,133 @@ func (o *objects) get(key []byte) *object {
 
 // put adds an object that is not there yet.
 func (o *objects) put(e object) {
-	hash := uint32(maphash.String(o.seed, string(e.name)))
-	e.next = o.index[hash]
-	i := o.free
-	if i != 0 {
-		o.free = o.at(i - 1).next
-	} else {
-		if int(o.used) == len(o.pages)*objectsPerPage {
-			o.pages = append(o.pages, new([objectsPerPage]object))
-		}
-		o.used++
-		i = o.used
+	for o.buckets.n <= o.places.n {
+		o.split()
 	}
-	*o.at(i - 1) = e
-	o.index[hash] = i
-	o.n++
+	first := o.buckets.at(o.bucketOf(e.name))
+	e.next = *first
+	o.places.push(e)
+	*first = o.places.n
 }
 
 // remove removes an object, if it is there.
 func (o *objects) remove(key []byte) {
-	hash := o.hash(key)
-	first := o.index[hash]
-	for i, before := first, (*object)(nil); i != 0; {
-		e := o.at(i - 1)
-		if string(e.name) != string(key) {
-			i, before = e.next, e
-			continue
-		}
-		switch {
-		case before != nil:
-			before.next = e.next
-		case e.next != 0:
-			o.index[hash] = e.next
-		default:
-			delete(o.index, hash)
-		}
-		*e = object{next: o.free}
-		o.free = i
-		o.n--
-		break
+	if o.places.n == 0 {
+		return
 	}
-	if places := len(o.pages) * objectsPerPage; places > 8*objectsPerPage && o.n < places/4 {
-		o.shrink()
+	link := o.buckets.at(o.bucket(maphash.Bytes(o.seed, key)))
+	for *link != 0 && string(o.at(*link-1).name) != string(key) {
+		link = &o.at(*link - 1).next
+	}
+	if *link == 0 {
+		return
+	}
+	place := *link - 1
+	gap := o.at(place)
+	*link = gap.next
+	if last := o.places.n - 1; place != last {
+		moved := o.at(last)
+		link := o.buckets.at(o.bucketOf(moved.name))
+		for *link != last+1 {
+			link = &o.at(*link - 1).next
+		}
+		*link, *gap = place+1, *moved
+	}
+	o.places.pop()
+	for spare := o.places.n/8 + 8; o.buckets.n > o.places.n+spare; {
+		o.merge()
 	}
 }
 
-// shrink gives back what a much larger set has left behind: neither pages nor
-// a map become smaller by themselves.
-func (o *objects) shrink() {
-	small := objects{seed: o.seed, index: make(map[uint32]uint32, o.n)}
-	for e := range o.all() {
-		small.put(*e)
+// partner returns the number of the bucket that bucket i is split from.
+func partner(i uint32) uint32 { return i &^ (1 << (bits.Len32(i) - 1)) }
+
+// split adds a bucket, and moves to it what belongs there of its partner's.
+func (o *objects) split() {
+	added := o.buckets.n
+	if o.buckets.push(0); added == 0 {
+		return
 	}
-	*o = small
+	stay, move := o.buckets.at(partner(added)), o.buckets.at(added)
+	for i := *stay; i != 0; {
+		e := o.at(i - 1)
+		next := e.next
+		if o.bucketOf(e.name) == added {
+			*stay = next
+			e.next, *move = *move, i
+		} else {
+			stay = &e.next
+		}
+		i = next
+	}
+}
+
+// merge removes the last bucket, and gives what is in it to its partner.
+func (o *objects) merge() {
+	last := o.buckets.n - 1
+	link := o.buckets.at(partner(last))
+	for *link != 0 {
+		link = &o.at(*link - 1).next
+	}
+	*link = *o.buckets.at(last)
+	o.buckets.pop()
 }
 
 // all ranges over the objects in no order. Their fields may be changed
 // meanwhile, but for the name; nothing may be put or removed.
 func (o *objects) all() iter.Seq[*object] {
 	return func(yield func(*object) bool) {
-		for i := range o.used {
-			// No two objects share a name, and no name is empty: it begins
-			// with the length of the namespace.
-			if e := o.at(i); e.name != "" && !yield(e) {
+		for i := range o.places.n {
+			if !yield(o.at(i)) {
 				return
 			}
 		}
+	}
+}
+
+// paged is a slice that grows and shrinks by pages, so that little of it is
+// unused. The first page begins small: most cursors hold few objects.
+type paged[T any] struct {
+	pages [][]T
+	n     uint32
+}
+
+// perPage is how many objects fill what the allocator gives for 8 KiB, of which it
+// takes a word for itself.
+const perPage = uint32((8<<10 - 8) / unsafe.Sizeof(object{}))
+
+func (p *paged[T]) at(i uint32) *T { return &p.pages[i/perPage][i%perPage] }
+
+func (p *paged[T]) push(v T) {
+	page := int(p.n / perPage)
+	if page == len(p.pages) {
+		p.pages = append(p.pages, nil)
+	}
+	at := &p.pages[page]
+	if len(*at) == cap(*at) {
+		size := perPage
+		if page == 0 {
+			size = min(perPage, max(4, 2*p.n))
+		}
+		*at = append(make([]T, 0, size), *at...)
+	}
+	*at = append(*at, v)
+	p.n++
+}
+
+// pop removes the last one. One page may stay empty, so that not each push and pop
+// around a page's end makes a new one.
+func (p *paged[T]) pop() {
+	p.n--
+	page := int(p.n / perPage)
+	at := &p.pages[page]
+	clear((*at)[p.n%perPage:])
+	*at = (*at)[:p.n%perPage]
+	if spare := page + 2; spare < len(p.pages) {
+		p.pages[spare] = nil
+		p.pages = p.pages[:spare]
+	}
+	if p.n == 0 {
+		p.pages = nil
 	}
 }

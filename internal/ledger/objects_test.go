@@ -2,7 +2,9 @@ package ledger
 
 import (
 	"fmt"
+	"hash/maphash"
 	"maps"
+	"math"
 	"math/rand/v2"
 	"testing"
 )
@@ -42,8 +44,52 @@ func TestObjectsAgainstMap(t *testing.T) {
 		if !maps.Equal(got, want) || o.len() != len(want) {
 			t.Fatalf("seed %d: %d objects, len %d, want %d", seed, len(got), o.len(), len(want))
 		}
-		if pages := len(o.pages); pages > 8 && pages*objectsPerPage > 4*len(want)+4*objectsPerPage {
-			t.Errorf("seed %d: %d pages for %d objects", seed, pages, len(want))
+		if unused := capOf(o.places) - len(want); unused > 2*int(perPage) {
+			t.Errorf("seed %d: places for %d more than %d objects", seed, unused, len(want))
+		}
+		if unused := capOf(o.buckets) - len(want); unused > len(want)/8+3*int(perPage) {
+			t.Errorf("seed %d: buckets for %d more than %d objects", seed, unused, len(want))
+		}
+	}
+}
+
+func capOf[T any](p paged[T]) (n int) {
+	for _, page := range p.pages {
+		n += cap(page)
+	}
+	return n
+}
+
+// TestObjectsDownwards: who walks down misses none that is there all the while,
+// whatever is put and removed between the steps.
+func TestObjectsDownwards(t *testing.T) {
+	for seed := range uint64(100) {
+		r := rand.New(rand.NewPCG(seed, 8))
+		o, there := newObjects(), map[name]bool{}
+		key := func(i int) name { return name(fmt.Sprintf("\x02ns%d", i)) }
+		size := 1 + r.IntN(2000)
+		for i := range size {
+			o.put(object{name: key(i)})
+			there[key(i)] = true
+		}
+		for i := uint32(size); ; {
+			if i = min(i, uint32(o.len())); i == 0 {
+				break
+			}
+			i--
+			delete(there, o.at(i).name)
+			for range r.IntN(4) {
+				switch n := key(r.IntN(2 * size)); {
+				case o.get([]byte(n)) == nil:
+					o.put(object{name: n})
+				default:
+					o.remove([]byte(n))
+					delete(there, n)
+				}
+			}
+		}
+		if len(there) > 0 {
+			t.Fatalf("seed %d: %d of %d are missed", seed, len(there), size)
 		}
 	}
 }
@@ -55,7 +101,7 @@ func TestObjectsWithOneHash(t *testing.T) {
 	var a, b []byte
 	for i := 0; a == nil && i < 1<<20; i++ {
 		k := fmt.Appendf(nil, "\x00%d", i)
-		h := uint64(o.hash(k))
+		h := maphash.Bytes(o.seed, k) & math.MaxUint32
 		a, b = seen[h], k
 		seen[h] = k
 	}
@@ -73,8 +119,10 @@ func TestObjectsWithOneHash(t *testing.T) {
 			t.Errorf("after one is removed: %v %v", o.get(order[0]), o.get(order[1]))
 		}
 		o.remove(order[1])
-		if o.len() != 0 || len(o.index) != 0 {
-			t.Errorf("%d left, %d in the index", o.len(), len(o.index))
+		for i := range o.buckets.n {
+			if o.len() != 0 || *o.buckets.at(i) != 0 {
+				t.Errorf("%d left, bucket %d has %d", o.len(), i, *o.buckets.at(i))
+			}
 		}
 	}
 }

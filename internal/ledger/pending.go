@@ -12,7 +12,11 @@ type pending struct {
 	latest  uid // the UID observed last
 	rv      rv  // the version that it was observed with; 0: one of a history that was undone
 	deleted bool
-	epoch   uint32 // of the snapshot that listed it last
+	listed  bool   // it was read from a snapshot, or is missing there
+	epoch   uint16 // of the snapshot that listed it last
+	// done is a sequence: what was observed up to it is not to be handed over any
+	// more, because something newer was, or was acked.
+	done uint64
 	// begun covers what a worker holds or held without an ack, waiting what
 	// came after. Either may be out of the list, never both.
 	begun, waiting span

@@ -1,8 +1,6 @@
 package ledger
 
 import (
-	"cmp"
-	"iter"
 	"maps"
 	"slices"
 )
@@ -15,9 +13,11 @@ type batch struct {
 	notes  []note // what was due of these
 	head   bool
 	resume string // of the head
+	limit  uint64 // of the head, also of one that tells nothing else
 	first  bool   // the store does not know the cursor yet
 
 	headFirst bool // as the cursor's
+	gaveUp    int  // deletions that were remembered when the resume point was given up; 0: it was not
 }
 
 // note is a UID that the store must know before a sink does.
@@ -49,8 +49,12 @@ func (c *Cursor) take(all bool) (batch, Update) {
 		c.dirty = map[name]struct{}{}
 		if c.headDirty {
 			u.Head, b.head, b.resume, c.headDirty = c.head.encode(c.key), true, c.head.Resume, false
+			b.limit = c.head.Limit
 		}
 		b.headFirst, c.headFirst = c.headFirst, false
+		if c.gaveUp {
+			b.gaveUp, c.gaveUp = len(c.deleted), false
+		}
 	} else {
 		for _, n := range b.notes {
 			b.names = append(b.names, n.name)
@@ -63,7 +67,7 @@ func (c *Cursor) take(all bool) (batch, Update) {
 			// The resume point goes with all acks, not with some.
 			h := c.head
 			h.Resume = ""
-			u.Head = h.encode(c.key)
+			u.Head, b.limit = h.encode(c.key), h.Limit
 		}
 	}
 	if len(b.names) > 0 {
@@ -73,6 +77,14 @@ func (c *Cursor) take(all bool) (batch, Update) {
 		b.first, c.stored = true, true
 	}
 	return b, u
+}
+
+// takeHead is take with everything, and the head even if it has not changed.
+func (c *Cursor) takeHead() (batch, Update) {
+	c.mu.Lock()
+	c.headDirty = true
+	c.mu.Unlock()
+	return c.take(true)
 }
 
 // encodeAllLocked returns the records of objects, which lie in few large pieces
@@ -131,6 +143,7 @@ func (b batch) written() {
 			p.ahead.stored = true
 		}
 	}
+	c.numbers.stored = max(c.numbers.stored, b.limit)
 	if b.head {
 		c.storedAt = b.resume
 		c.passedLocked(b.resume)
@@ -148,37 +161,4 @@ func (b batch) putBack() {
 	c.headDirty = c.headDirty || b.head
 	c.headFirst = c.headFirst || b.headFirst
 	c.stored = c.stored && !b.first
-}
-
-// load fills a cursor from its records.
-func (c *Cursor) load(records iter.Seq2[[]byte, []byte]) error {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	for key, value := range records {
-		k, err := decodeRecord(key, value, func(u uid, s string) {
-			if _, ok := c.odd[u]; !ok {
-				c.odd[u] = s
-				c.takesLocked(0, int64(len(s)))
-			}
-		})
-		if err != nil {
-			return err
-		}
-		n := name(key)
-		c.takesLocked(1, entrySize(key))
-		if k.isAcked {
-			c.acked.put(object{version: k.acked, name: n})
-		}
-		if len(k.held) > 0 {
-			c.held[n] = k.held
-		}
-		if k.isDeleted {
-			c.deleted[n] = k.deleted
-			c.forgetting = append(c.forgetting, deletion{n, k.deleted})
-		}
-	}
-	slices.SortFunc(c.forgetting, func(a, b deletion) int { return cmp.Compare(a.rv, b.rv) })
-	c.last, c.stored, c.storedAt = c.head.Resume, true, c.head.Resume
-	c.passedLocked(c.head.Resume)
-	return nil
 }

@@ -5,6 +5,7 @@ import (
 	"math"
 	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 )
@@ -42,11 +43,15 @@ type cluster struct {
 	objects, bytes       atomic.Int64 // taken by all of its cursors
 	maxObjects, maxBytes atomic.Int64 // 0: no bound
 
+	mu      sync.Mutex
+	givenUp map[GivenUp]uint64
+
 	failing atomic.Bool // the store does not take its part
 	storing storing     // guarded by writer.mu
 
 	// Guarded by Ledger.mu: what keeps it there.
 	cursors int
+	streams streams
 	joined  bool
 }
 
@@ -89,6 +94,9 @@ type ClusterStatus struct {
 	Since     time.Time
 	LastError string // empty while healthy
 	Attempts  int    // transactions that failed since it was last healthy
+	// GivenUp counts the resume points that streams have given up: a restart begins
+	// with a snapshot then, until there is another one.
+	GivenUp map[GivenUp]uint64
 }
 
 // SetQuota says what a cluster may take from now on, and returns whether that is
@@ -120,6 +128,9 @@ func (l *Ledger) Clusters() []ClusterStatus {
 			Usage: Usage{Objects: int(k.objects.Load()), Bytes: k.bytes.Load()},
 			Quota: Quota{Objects: int(k.maxObjects.Load()), Bytes: k.maxBytes.Load()},
 		}
+		k.mu.Lock()
+		status[i].GivenUp = maps.Clone(k.givenUp)
+		k.mu.Unlock()
 		if l.writer != nil {
 			l.writer.describe(k, &status[i])
 		}
@@ -157,8 +168,7 @@ func (l *Ledger) freeLocked(k *cluster) {
 func (l *Ledger) newCursorLocked(id StreamID) *Cursor {
 	c := newCursor(id, l.writer)
 	c.cluster = l.clusterLocked(id.Cluster)
-	c.cluster.cursors++
-	l.cursors[id] = c
+	l.addLocked(id, c)
 	return c
 }
 

@@ -22,7 +22,7 @@ func full(t *testing.T) (*stored, *Cursor) {
 
 func (s *stored) refused(c *Cursor, i int, v Version, deleted, snapshot bool) {
 	s.Helper()
-	if _, verdict := c.Observe(pod(i), v, deleted, snapshot); verdict != Refused {
+	if _, verdict := c.observe(pod(i), v, deleted, snapshot); verdict != Refused {
 		s.Fatalf("%v: verdict %v, want Refused", v, verdict)
 	}
 }
@@ -65,13 +65,10 @@ func TestQuota(t *testing.T) {
 	}
 	c.BeginSnapshot()
 	s.refused(c, 5, at(uuid(5), 36), false, true)
-	if _, verdict := c.Replay(pod(5), at(uuid(5), 36)); verdict != Refused {
-		t.Errorf("Replay: %v", verdict)
-	}
-	if _, verdict := c.Observe(pod(4), at(uuid(4), 35), false, true); verdict != Duplicate {
+	if _, verdict := c.observe(pod(4), at(uuid(4), 35), false, true); verdict != Duplicate {
 		t.Errorf("of a known one: %v", verdict)
 	}
-	gone := c.EndSnapshot("40")
+	gone := endSnapshot(c, "40")
 	if len(gone) != 1 || gone[0].Name != pod(1) {
 		t.Fatalf("gone: %v", gone)
 	}
@@ -86,10 +83,10 @@ func TestQuota(t *testing.T) {
 	}
 	c.BeginSnapshot()
 	s.hand(c, 5, at(uuid(5), 36), false, true)
-	if _, verdict := c.Observe(pod(4), at(uuid(4), 35), false, true); verdict != Duplicate {
+	if _, verdict := c.observe(pod(4), at(uuid(4), 35), false, true); verdict != Duplicate {
 		t.Errorf("of a known one: %v", verdict)
 	}
-	c.EndSnapshot("41")
+	endSnapshot(c, "41")
 	c.Seen("41")
 	s.wantKnown(c, "41", 2)
 }
@@ -108,14 +105,14 @@ func TestForgottenTogetherWithTheResumePoint(t *testing.T) {
 		t.Fatal("it does not fail")
 	}
 	s.store.failing = false
-	sequence, _ := c.Observe(pod(1), at(uuid(11), 32), false, false)
+	sequence, _ := c.observe(pod(1), at(uuid(11), 32), false, false)
 	c.begin(sequence, pod(1), at(uuid(11), 32), false)
 	s.commit(false) // a note, and what it takes along
 
 	s.open()
 	c, _ = s.claim("uid", "")
 	if start, ok := c.Start(); ok && start == "20" {
-		if _, verdict := c.Observe(pod(2), at(uuid(2), 25), false, false); verdict != Stale {
+		if _, verdict := c.observe(pod(2), at(uuid(2), 25), false, false); verdict != Stale {
 			t.Errorf("a watch from %s revives what was deleted: %v", start, verdict)
 		}
 	}
@@ -125,11 +122,11 @@ func TestForgottenTogetherWithTheResumePoint(t *testing.T) {
 // what it took, for good.
 func TestQuotaIsTheClusters(t *testing.T) {
 	s, c := full(t)
-	other, _ := s.ledger.Claim(StreamID{Cluster: "a", ClusterUID: "uid", Resource: "secrets"}, "")
+	other, _ := s.ledger.claimAs(StreamID{Cluster: "a", ClusterUID: "uid", Resource: "secrets"}, "")
 	s.refused(other, 1, at(uuid(1), 5), false, false)
-	elsewhere, _ := s.ledger.Claim(StreamID{Cluster: "b", ClusterUID: "uid", Resource: "secrets"}, "")
+	elsewhere, _ := s.ledger.claimAs(StreamID{Cluster: "b", ClusterUID: "uid", Resource: "secrets"}, "")
 	s.hand(elsewhere, 1, at(uuid(1), 5), false, false)
-	sequence, _ := c.Observe(pod(1), at(uid3, 50), true, false)
+	sequence, _ := c.observe(pod(1), at(uid3, 50), true, false)
 	s.ledger.Drop(c.ID())
 	c.begin(sequence, pod(1), at(uid3, 50), true)
 	c.Ack(sequence, pod(1), at(uid3, 50), true)
@@ -165,7 +162,7 @@ func TestQuotaOfBytes(t *testing.T) {
 	n := 0
 	for ; ; n++ {
 		v := Version{long + uuid(n), "5"}
-		sequence, verdict := c.Observe(pod(n), v, false, true)
+		sequence, verdict := c.observe(pod(n), v, false, true)
 		if verdict == Refused {
 			break
 		}

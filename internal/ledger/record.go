@@ -1,12 +1,12 @@
 package ledger
 
 import (
-	"bytes"
 	"encoding/binary"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"hash/crc32"
+	"math"
 	"time"
 )
 
@@ -27,15 +27,28 @@ type head struct {
 	Replaced bool     `json:"replaced,omitempty"`
 	// Resume is the resume point; empty before the first snapshot is acked.
 	Resume string `json:"resume,omitempty"`
-	// Sinks and Form are what the acked states were delivered to, and as what.
-	// Owed says that this has changed since, and not all is delivered yet.
-	Sinks []string `json:"sinks,omitempty"`
-	Form  string   `json:"form,omitempty"`
-	Owed  bool     `json:"owed,omitempty"`
+	// Selection is what the stream follows of the resource, Form as what its
+	// states are delivered. Due is the number under which what is acked is not due.
+	Selection  Selection `json:"selection,omitzero"`
+	Form       string    `json:"form,omitempty"`
+	Due        uint32    `json:"due,omitempty"`
+	Generation uint32    `json:"generation,omitempty"`
+	// Told says that sinks were told that all objects are gone; see Retire.
+	Told bool `json:"told,omitempty"`
+	// Limit is above all sequences that were handed over.
+	Limit uint64 `json:"sequence,omitempty"`
 	// Meaning is zero in heads that were written before there was such a field.
 	Meaning Meaning `json:"meaning,omitzero"`
+	// Unwatched is since when nobody follows it, RouteGone since when there is no
+	// such sink.
+	Unwatched time.Time `json:"unwatched,omitzero"`
+	RouteGone time.Time `json:"routeGone,omitzero"`
+	// Term is the highest one, in the head that is of no cursor.
+	Term uint64 `json:"term,omitempty"`
 	// Left is when the cluster left the fleet; zero while it is in it.
 	Left time.Time `json:"left,omitzero"`
+
+	sinks []string // that an earlier version delivered to
 }
 
 // encode returns JSON and a checksum of it and the cursor's key.
@@ -47,17 +60,16 @@ func (h head) encode(cursor string) []byte {
 	return binary.BigEndian.AppendUint32(b, checksum(cursor, b))
 }
 
-func decodeHead(cursor string, stored []byte) (h head, err error) {
-	b, ok := verified(cursor, stored)
+func decodeHead(cursor string, encoded []byte) (h head, err error) {
+	b, ok := verified(cursor, encoded)
 	if !ok {
 		return h, fmt.Errorf("%w: head of cursor %q: wrong checksum", ErrCorrupt, cursor)
 	}
-	d := json.NewDecoder(bytes.NewReader(b))
-	d.DisallowUnknownFields()
-	if err := d.Decode(&h); err != nil {
+	var stored storedHead
+	if err := stored.decode(b); err != nil {
 		return h, fmt.Errorf("%w: head of cursor %q: %w", ErrCorrupt, cursor, err)
 	}
-	return h, nil
+	return stored.read(), nil
 }
 
 // known is all that is stored of one object.
@@ -66,15 +78,22 @@ type known struct {
 	deleted            rv
 	isAcked, isDeleted bool
 	held               []version
+	due                uint32 // of the head when it was acked
 }
 
 // A record is: flags, then acked (UID, version), then the deletion (version),
-// then the held UIDs, each as far as the flags say, then a checksum of key and
-// value. A UID is 16 bytes, or, after a 1, a length and a string.
+// then the held UIDs, then the due number unless it is 0, then sections of a length
+// and as many bytes, which a version that does not know them may leave out, each as
+// far as the flags say, then a checksum of key and value. A UID is 16 bytes, or,
+// after a 1, a length and a string.
 const (
 	hasAcked   = 1 << iota
 	hasDeleted // a deletion is remembered
 	hasHeld
+	hasDue
+	hasSections = 1 << 7
+
+	allFlags = hasAcked | hasDeleted | hasHeld | hasDue | hasSections
 )
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
@@ -114,6 +133,13 @@ func (c *Cursor) encodeLocked(b, key []byte, n name) []byte {
 	if flags == 0 {
 		return b
 	}
+	due := uint32(0)
+	if acked != nil {
+		due = c.dueNumberLocked(acked)
+	}
+	if due > 0 {
+		flags |= hasDue
+	}
 	start := len(b)
 	b = append(b, flags)
 	if acked != nil {
@@ -129,6 +155,9 @@ func (c *Cursor) encodeLocked(b, key []byte, n name) []byte {
 			b = c.appendUIDLocked(b, u.uid)
 			b = binary.BigEndian.AppendUint64(b, uint64(u.rv))
 		}
+	}
+	if due > 0 {
+		b = binary.AppendUvarint(b, uint64(due))
 	}
 	return binary.BigEndian.AppendUint32(b, checksum(key, b[start:]))
 }
@@ -167,7 +196,13 @@ func decodeRecord(key, value []byte, odd func(uid, string)) (k known, err error)
 			}
 		}
 	}
-	if r.short || len(r.b) > 0 || b[0]&^(hasAcked|hasDeleted|hasHeld) != 0 {
+	if b[0]&hasDue != 0 {
+		k.due = uint32(min(r.uvarint(), math.MaxUint32))
+	}
+	for b[0]&hasSections != 0 && len(r.b) > 0 {
+		r.take(r.uvarint())
+	}
+	if r.short || len(r.b) > 0 || b[0]&^allFlags != 0 {
 		return known{}, fmt.Errorf("%w: record of %q has another form", ErrCorrupt, key)
 	}
 	return k, nil

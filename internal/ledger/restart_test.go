@@ -40,7 +40,7 @@ func (s *stored) commit(all bool) {
 }
 
 func (s *stored) claim(uid, digest string, others ...string) (c *Cursor, former []string) {
-	c, f := s.ledger.Claim(StreamID{Cluster: "a", ClusterUID: uid, Resource: "pods"}, digest, others...)
+	c, f := s.ledger.claimAs(StreamID{Cluster: "a", ClusterUID: uid, Resource: "pods"}, digest, others...)
 	for _, o := range f {
 		former = append(former, o.ID().ClusterUID)
 	}
@@ -50,7 +50,7 @@ func (s *stored) claim(uid, digest string, others ...string) (c *Cursor, former 
 // hand takes a change through Observe, begin and Ack.
 func (s *stored) hand(c *Cursor, i int, v Version, deleted, snapshot bool) {
 	s.Helper()
-	sequence, verdict := c.Observe(pod(i), v, deleted, snapshot)
+	sequence, verdict := c.observe(pod(i), v, deleted, snapshot)
 	if verdict != Deliver {
 		s.Fatalf("%v: verdict %v", v, verdict)
 	}
@@ -64,7 +64,7 @@ func (s *stored) fill(c *Cursor) {
 	c.BeginSnapshot()
 	s.hand(c, 1, at(uid3, 11), false, true)
 	s.hand(c, 2, at(uuid(2), 12), false, true)
-	c.EndSnapshot("20")
+	endSnapshot(c, "20")
 	c.Seen("20")
 }
 
@@ -92,10 +92,10 @@ func TestAnotherClusterUnderTheName(t *testing.T) {
 	if c, former = s.claim("uid 2", "digest"); !slices.Equal(former, []string{"uid 1"}) {
 		t.Fatalf("after a restart: former %q", former)
 	}
-	_, f := s.ledger.Claim(c.ID(), "digest")
+	c, f := s.ledger.claimAs(c.ID(), "digest")
 	f[0].BeginSnapshot()
 	var gone []string
-	for _, d := range f[0].EndSnapshot("1") {
+	for _, d := range endSnapshot(f[0], "1") {
 		gone = append(gone, d.Version.UID)
 		f[0].begin(d.Sequence, d.Name, d.Version, true)
 		f[0].Ack(d.Sequence, d.Name, d.Version, true)
@@ -138,7 +138,7 @@ func TestDropAndClaimAgain(t *testing.T) {
 		s.wantKnown(c, "", 0)
 		c.BeginSnapshot()
 		s.hand(c, 3, at(uuid(3), 30), false, true)
-		c.EndSnapshot("31")
+		endSnapshot(c, "31")
 		c.Seen("31")
 		s.commit(true)
 		s.open()
@@ -155,7 +155,7 @@ func TestNoteOfANewCursorBringsNoResumePoint(t *testing.T) {
 	s := newStored(t)
 	c, _ := s.claim("uid", "")
 	s.fill(c)
-	sequence, _ := c.Observe(pod(3), at(uuid(3), 21), false, false)
+	sequence, _ := c.observe(pod(3), at(uuid(3), 21), false, false)
 	c.begin(sequence, pod(3), at(uuid(3), 21), false)
 	s.commit(false)
 	s.open()
@@ -169,17 +169,17 @@ func TestRestoredToTheAckedState(t *testing.T) {
 	c, _ := s.claim("uid", "")
 	s.fill(c)
 	s.commit(true)
-	sequence, _ := c.Observe(pod(2), at(uuid(5), 30), false, false) // made again
+	sequence, _ := c.observe(pod(2), at(uuid(5), 30), false, false) // made again
 	c.begin(sequence, pod(2), at(uuid(5), 30), false)
 	s.commit(false)
 	s.open() // killed with that delivered
 	c, _ = s.claim("uid", "")
 	c.BeginSnapshot()
-	sequence, verdict := c.Observe(pod(2), at(uuid(2), 12), false, true)
+	sequence, verdict := c.observe(pod(2), at(uuid(2), 12), false, true)
 	if verdict != Deliver {
 		t.Fatalf("verdict %v, want Deliver", verdict)
 	}
-	if ghosts, known, _ := c.begin(sequence, pod(2), at(uuid(2), 12), false); !slices.Equal(ghosts, []string{uuid(5)}) || !known {
+	if ghosts, known, _, _ := c.begin(sequence, pod(2), at(uuid(2), 12), false); !slices.Equal(ghosts, []string{uuid(5)}) || !known {
 		t.Errorf("others %q, known %v", ghosts, known)
 	}
 }
@@ -197,17 +197,17 @@ func TestRestoredBackwards(t *testing.T) {
 	// A worker holds a deletion, and one is remembered.
 	s.hand(c, 1, at(uid3, 41), true, false)
 	c.Seen("41")
-	slow, _ := c.Observe(pod(2), at(uuid(2), 42), true, false)
+	slow, _ := c.observe(pod(2), at(uuid(2), 42), true, false)
 	c.begin(slow, pod(2), at(uuid(2), 42), true)
 	c.Seen("42")
 	s.commit(true)
 
 	c.BeginSnapshot() // at version 30, without pod 2
-	sequence, verdict := c.Observe(pod(1), at(uid3, 11), false, true)
+	sequence, verdict := c.observe(pod(1), at(uid3, 11), false, true)
 	if verdict != Deliver {
 		t.Fatalf("an object that is back: verdict %v", verdict)
 	}
-	if d := c.EndSnapshot("30"); len(d) != 0 {
+	if d := endSnapshot(c, "30"); len(d) != 0 {
 		t.Errorf("tombstones %v: its deletion is on its way", d)
 	}
 	if c.ResumePoint() != "" {
@@ -224,7 +224,7 @@ func TestRestoredBackwards(t *testing.T) {
 		t.Errorf("resume point %s, want 30", c.ResumePoint())
 	}
 	for i, v := range []Version{at(uid3, 31), at(uuid(7), 32)} { // below 41 and 42
-		if _, verdict := c.Observe(pod(i+1), v, false, false); verdict != Deliver {
+		if _, verdict := c.observe(pod(i+1), v, false, false); verdict != Deliver {
 			t.Errorf("%v in the new history: verdict %v", v, verdict)
 		}
 	}
@@ -240,11 +240,11 @@ func TestNamesOfAnyKindComeBack(t *testing.T) {
 	c.BeginSnapshot()
 	for i, n := range names {
 		v := at(uuid(i), i+1)
-		sequence, _ := c.Observe(n, v, false, true)
+		sequence, _ := c.observe(n, v, false, true)
 		c.begin(sequence, n, v, false)
 		c.Ack(sequence, n, v, false)
 	}
-	c.EndSnapshot("50")
+	endSnapshot(c, "50")
 	c.Seen("50")
 	s.commit(true)
 	s.open()
@@ -252,11 +252,11 @@ func TestNamesOfAnyKindComeBack(t *testing.T) {
 	s.wantKnown(c, "50", len(names))
 	c.BeginSnapshot()
 	for i, n := range names[1:] {
-		if _, got := c.Observe(n, at(uuid(i+1), i+2), false, true); got != Duplicate {
+		if _, got := c.observe(n, at(uuid(i+1), i+2), false, true); got != Duplicate {
 			t.Errorf("%q: verdict %v", n, got)
 		}
 	}
-	if d := c.EndSnapshot("60"); len(d) != 1 || d[0].Name != names[0] || d[0].Version.UID != uuid(0) {
+	if d := endSnapshot(c, "60"); len(d) != 1 || d[0].Name != names[0] || d[0].Version.UID != uuid(0) {
 		t.Errorf("tombstones %v, want one of the object without a name", d)
 	}
 }

@@ -25,23 +25,21 @@ func TestRetire(t *testing.T) {
 	deliver(t, c, Name{"ns", "newer"}, at(uid1, 11), false, true)
 	deliver(t, c, Name{"ns", "gone"}, at(uid1, 12), false, true)
 	deliver(t, c, Name{"ns", "deleting"}, at(uid1, 13), false, true)
-	c.EndSnapshot("20")
+	endSnapshot(c, "20")
 	c.Seen("20")
 	deliver(t, c, Name{"ns", "gone"}, at(uid1, 21), true, false)
 	// A newer UID waits; a deletion is in work; a first state was handed over
 	// by a process that ended before it was acked.
-	c.Observe(Name{"ns", "newer"}, at(uid2, 22), false, false)
-	working, _ := c.Observe(Name{"ns", "deleting"}, at(uid1, 23), true, false)
+	c.observe(Name{"ns", "newer"}, at(uid2, 22), false, false)
+	working, _ := c.observe(Name{"ns", "deleting"}, at(uid1, 23), true, false)
 	if _, _, err := beginAndWait(t.Context(), c, working, Name{"ns", "deleting"}, at(uid1, 23), true); err != nil {
 		t.Fatal(err)
 	}
-	if _, _, err := beginAndWait(t.Context(), c, 0, Name{"ns", "held"}, at(uid2, 24), false); err != nil {
-		t.Fatal(err)
-	}
+	c.hold(Name{"ns", "held"}, at(uid2, 24))
 	c.Seen("24")
 
 	want := []string{"acked 1@24", "deleting 1@24", "held 2@24", "newer 2@24"}
-	first := c.Retire()
+	first := retire(c)
 	if diff := gocmp.Diff(want, sorted(first)); diff != "" {
 		t.Errorf("tombstones (-want +got):\n%s", diff)
 	}
@@ -56,11 +54,11 @@ func TestRetire(t *testing.T) {
 
 	c.Rewind() // a restart
 	want = []string{"deleting 1@13", "held 2@13", "newer 1@13"}
-	again := c.Retire()
+	again := retire(c)
 	if diff := gocmp.Diff(want, sorted(again)); diff != "" {
 		t.Errorf("tombstones after a restart (-want +got):\n%s", diff)
 	}
-	again = c.Retire() // interrupted: those that were offered are replaced
+	again = retire(c) // interrupted: those that were offered are replaced
 	for _, tomb := range again {
 		ghosts, _, err := beginAndWait(t.Context(), c, tomb.Sequence, tomb.Name, tomb.Version, true)
 		if err != nil || len(ghosts) != 0 {
@@ -80,25 +78,21 @@ func TestReplay(t *testing.T) {
 	c.BeginSnapshot()
 	deliver(t, c, a, at(uid1, 10), false, true)
 	deliver(t, c, b, at(uid2, 11), false, true)
-	c.EndSnapshot("20")
+	endSnapshot(c, "20")
 	c.Seen("20")
 
+	c.RaiseDue()
 	c.BeginSnapshot()
-	sequence, _ := c.Replay(a, at(uid1, 10))
-	if _, known, err := beginAndWait(t.Context(), c, sequence, a, at(uid1, 10), false); err != nil || !known {
-		t.Errorf("Begin says known: %t, %v", known, err)
+	if _, known := deliver(t, c, a, at(uid1, 10), false, true); !known {
+		t.Error("Begin does not say that it is known")
 	}
-	c.Ack(sequence, a, at(uid1, 10), false)
-	if resume := c.ResumePoint(); resume != "20" {
-		t.Errorf("resume point is %q in the middle, want that before the replay", resume)
-	}
-	sequence, _ = c.Replay(b, at(uid2, 11))
-	if gone := c.EndSnapshot("30"); len(gone) != 0 {
+	sequence, _ := c.observe(b, at(uid2, 11), false, true)
+	if gone := endSnapshot(c, "30"); len(gone) != 0 {
 		t.Errorf("tombstones: %v", gone)
 	}
 	c.Seen("30")
-	if resume := c.ResumePoint(); resume != "20" {
-		t.Errorf("resume point is %q with b unacked, want that before the replay", resume)
+	if resume := c.ResumePoint(); resume != "" {
+		t.Errorf("resume point is %q with b unacked, want none", resume)
 	}
 	if _, _, err := beginAndWait(t.Context(), c, sequence, b, at(uid2, 11), false); err != nil {
 		t.Fatal(err)
@@ -119,10 +113,8 @@ func TestLookupAndNames(t *testing.T) {
 		deliver(t, c, Name{"ns", name}, at(uid1, 10+i), false, true)
 		want[name] = true
 	}
-	if _, _, err := beginAndWait(t.Context(), c, 0, Name{"ns", "held"}, at(uid2, 5), false); err != nil {
-		t.Fatal(err)
-	}
-	c.Observe(Name{"ns", "observed"}, at(uid2, 6), false, true)
+	c.hold(Name{"ns", "held"}, at(uid2, 5))
+	c.observe(Name{"ns", "observed"}, at(uid2, 6), false, true)
 	want["held"] = true
 
 	got := map[string]bool{}
@@ -140,7 +132,7 @@ func TestLookupAndNames(t *testing.T) {
 
 	deliver(t, c, Name{"ns", "a"}, at(uid3, 3000), false, true)
 	deliver(t, c, Name{"ns", "opaque"}, Version{uid1, "opaque"}, false, true)
-	c.Observe(Name{"ns", "a"}, at(uid3, 3001), false, true)
+	c.observe(Name{"ns", "a"}, at(uid3, 3001), false, true)
 	for _, test := range []struct {
 		name           string
 		acked          Version
@@ -169,7 +161,7 @@ func TestRetiredTakesNothing(t *testing.T) {
 	s.open() // in the middle of a snapshot
 	s.ledger.Join("a")
 	c, _ = s.claim("uid", "")
-	for _, d := range c.Retire() {
+	for _, d := range retire(c) {
 		c.begin(d.Sequence, d.Name, d.Version, true)
 		c.Ack(d.Sequence, d.Name, d.Version, true)
 	}
@@ -182,9 +174,9 @@ func TestRetiredTakesNothing(t *testing.T) {
 	c = newCursor(StreamID{}, nil) // without a store
 	c.BeginSnapshot()
 	deliver(t, c, pod(1), at20(1), false, true)
-	c.EndSnapshot("30")
+	endSnapshot(c, "30")
 	c.Seen("30")
-	for _, d := range c.Retire() {
+	for _, d := range retire(c) {
 		c.begin(d.Sequence, d.Name, d.Version, true)
 		c.Ack(d.Sequence, d.Name, d.Version, true)
 	}

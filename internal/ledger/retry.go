@@ -19,16 +19,14 @@ func (r *Retried) Acked() bool { return r.acked }
 // that the cursor knows under its name, and nothing there is pending. That is,
 // the state is the acked one, or it is a deletion, nothing is acked and no later
 // deletion is remembered; and sinks hold no other UID without an ack. The stream
-// has Reached its version: else it may yet show what came before.
-//
-// The caller hands the state over, or calls Withdraw, before the stream
-// observes anything else.
+// has Reached its version: else it may yet show what came before. What the stream
+// observes later has a higher sequence, and goes before.
 func (c *Cursor) Retry(n Name, v Version, deleted bool) (r *Retried, ok bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	key := c.keyLocked(n)
 	seen := version{c.uidLocked(v.UID), parseRV(v.ResourceVersion)}
-	if c.pending[name(key)] != nil {
+	if c.lostLocked() || c.pending[name(key)] != nil {
 		return nil, false
 	}
 	for _, held := range c.held[name(key)] {
@@ -59,28 +57,20 @@ func (c *Cursor) Retry(n Name, v Version, deleted bool) (r *Retried, ok bool) {
 	return r, true
 }
 
-// Withdraw takes back a Retry whose state could not be handed over.
+// Withdraw takes back a Retry whose state could not be handed over, unless something
+// newer has settled it or is about to.
 func (c *Cursor) Withdraw(n Name, r *Retried) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	key := c.keyLocked(n)
 	p := c.pending[name(key)]
-	if p == nil || c.retried[p.name] != r {
+	if p == nil || c.retried[p.name] != r || p.waiting.last != r.Sequence {
 		return
 	}
-	c.order.remove(&p.waiting)
-	delete(c.pending, p.name)
 	delete(c.retried, p.name)
-	c.leftLocked(key)
 	close(r.settled)
+	c.takeBackLocked(key, p, earlier{})
 	c.advanceLocked()
-}
-
-// onlyRetriedLocked reports whether nothing of an object is pending but what
-// was acked before: that suppresses repeats and older states as if it were not.
-func (c *Cursor) onlyRetriedLocked(p *pending) bool {
-	r := c.retried[p.name]
-	return r != nil && r.Sequence == max(p.begun.last, p.waiting.last)
 }
 
 // settleLocked says that a state of n with that sequence is acked.

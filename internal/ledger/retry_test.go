@@ -9,7 +9,7 @@ func snapshotOf(t *testing.T) *Cursor {
 	c := newCursor(StreamID{}, nil)
 	c.BeginSnapshot()
 	deliver(t, c, Name{"ns", "a"}, at(uid1, 10), false, true)
-	c.EndSnapshot("20")
+	endSnapshot(c, "20")
 	c.Seen("20")
 	return c
 }
@@ -41,7 +41,7 @@ func TestOnlyTheNewestIsRetried(t *testing.T) {
 		{"the deletion of what is there again", nil, a, at(uid2, 9), true, false},
 		{"a deletion of what is not there", nil, b, at(uid2, 9), true, true},
 		{"a state with a newer one pending", func(_ *testing.T, c *Cursor) {
-			c.Observe(a, at(uid1, 21), false, false)
+			c.observe(a, at(uid1, 21), false, false)
 		}, a, at(uid1, 10), false, false},
 		{"a state of what was deleted", func(t *testing.T, c *Cursor) {
 			deliver(t, c, a, at(uid1, 21), true, false)
@@ -110,7 +110,7 @@ func TestARetriedStateIsPendingLikeAnyOther(t *testing.T) {
 func TestANewerStateSettlesARetriedOne(t *testing.T) {
 	c, a := snapshotOf(t), Name{"ns", "a"}
 	r, _ := c.Retry(a, at(uid1, 10), false)
-	sequence, _ := c.Observe(a, at(uid1, 21), false, false) // takes its place in the queue
+	sequence, _ := c.observe(a, at(uid1, 21), false, false) // takes its place in the queue
 	c.Seen("21")
 	if _, _, err := beginAndWait(t.Context(), c, sequence, a, at(uid1, 21), false); err != nil {
 		t.Fatal(err)
@@ -146,13 +146,13 @@ func TestARetriedStateThatIsGivenUp(t *testing.T) {
 func TestASnapshotUnderWayKnowsARetriedObject(t *testing.T) {
 	c, a := snapshotOf(t), Name{"ns", "a"}
 	c.BeginSnapshot()
-	if _, verdict := c.Observe(a, at(uid1, 10), false, true); verdict != Duplicate {
+	if _, verdict := c.observe(a, at(uid1, 10), false, true); verdict != Duplicate {
 		t.Fatalf("verdict %v", verdict)
 	}
 	if _, ok := c.Retry(a, at(uid1, 10), false); !ok {
 		t.Fatal("not retried")
 	}
-	if missing := c.EndSnapshot("30"); len(missing) > 0 {
+	if missing := endSnapshot(c, "30"); len(missing) > 0 {
 		t.Errorf("taken for gone: %+v", missing)
 	}
 
@@ -161,7 +161,7 @@ func TestASnapshotUnderWayKnowsARetriedObject(t *testing.T) {
 	if _, ok := c.Retry(a, at(uid1, 10), false); !ok {
 		t.Fatal("not retried")
 	}
-	if missing := c.EndSnapshot("30"); len(missing) != 1 {
+	if missing := endSnapshot(c, "30"); len(missing) != 1 {
 		t.Errorf("%d tombstones for an object that the snapshot did not hold", len(missing))
 	}
 }
@@ -178,12 +178,12 @@ func TestReached(t *testing.T) {
 		{"after a snapshot", func() {}, map[string]bool{"19": true, "20": true, "21": false, "odd": true}},
 		{"after a frame", func() { c.Seen("22") }, map[string]bool{"21": true, "22": true, "23": false}},
 		{"after a restart", func() {
-			c.Observe(Name{"ns", "b"}, at(uid2, 23), false, false)
+			c.observe(Name{"ns", "b"}, at(uid2, 23), false, false)
 			c.Seen("25")
 			c.Rewind()
 		}, map[string]bool{"22": true, "23": false, "25": false}},
 		{"within a snapshot", c.BeginSnapshot, map[string]bool{"10": false}},
-		{"after one of a backup", func() { c.EndSnapshot("12"); c.Seen("12") }, map[string]bool{"12": true, "20": false}},
+		{"after one of a backup", func() { endSnapshot(c, "12"); c.Seen("12") }, map[string]bool{"12": true, "20": false}},
 		{"without a history", c.Distrust, map[string]bool{"10": false}},
 	} {
 		step.do()

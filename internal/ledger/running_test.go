@@ -2,6 +2,7 @@ package ledger
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"sync"
@@ -107,7 +108,7 @@ func start(t *testing.T, store *testStore) *running {
 	})}
 	t.Cleanup(func() { _ = r.stop() })
 	l.Join("a")
-	r.cursor, _ = l.Claim(StreamID{Cluster: "a", Resource: "pods"}, "digest")
+	r.cursor, _ = l.claimAs(StreamID{Cluster: "a", Resource: "pods"}, "digest")
 	synctest.Wait()
 	return r
 }
@@ -131,7 +132,7 @@ func (r *running) reopen() *Ledger {
 // restart opens what the store holds, and returns its first cursor.
 func (r *running) restart() *Cursor {
 	r.Helper()
-	c, _ := r.reopen().Claim(r.cursor.ID(), "digest")
+	c, _ := r.reopen().claimAs(r.cursor.ID(), "digest")
 	return c
 }
 
@@ -148,7 +149,7 @@ func uuid(i int) string { return fmt.Sprintf("00000000-0000-4000-8000-%012x", i)
 // snapshotted takes the cursor through an empty first snapshot at version 10.
 func (r *running) snapshotted() *Cursor {
 	r.cursor.BeginSnapshot()
-	r.cursor.EndSnapshot("10")
+	endSnapshot(r.cursor, "10")
 	r.cursor.Seen("10")
 	return r.cursor
 }
@@ -156,8 +157,13 @@ func (r *running) snapshotted() *Cursor {
 func at20(i int) Version { return at(uuid(i), 20+i) }
 
 // beginAndWait is Begin, and waits until the change may be handed over.
+var errSuperseded = errors.New("superseded")
+
 func beginAndWait(ctx context.Context, c *Cursor, sequence uint64, n Name, v Version, deleted bool) (ghosts []string, known bool, err error) {
-	ghosts, known, safe := c.Begin(sequence, n, v, deleted)
+	ghosts, known, safe, superseded := c.Begin(sequence, n, v, deleted)
+	if superseded {
+		return nil, false, errSuperseded
+	}
 	if safe == nil {
 		return ghosts, known, nil
 	}

@@ -16,12 +16,12 @@ var errPoison = errors.New("the store does not take this")
 func (r *running) delivers(c *Cursor, i int) bool {
 	r.Helper()
 	n, v := pod(i), at20(i)
-	sequence, verdict := c.Observe(n, v, false, false)
+	sequence, verdict := c.observe(n, v, false, false)
 	if verdict != Deliver {
 		r.Fatalf("verdict %v", verdict)
 	}
 	c.Seen(v.ResourceVersion)
-	_, _, safe := c.Begin(sequence, n, v, false)
+	_, _, safe, _ := c.Begin(sequence, n, v, false)
 	if safe != nil {
 		select {
 		case <-safe:
@@ -35,9 +35,9 @@ func (r *running) delivers(c *Cursor, i int) bool {
 
 func (r *running) claim(cluster string) *Cursor {
 	r.ledger.Join(cluster)
-	c, _ := r.ledger.Claim(StreamID{Cluster: cluster, Resource: "pods"}, "digest")
+	c, _ := r.ledger.claimAs(StreamID{Cluster: cluster, Resource: "pods"}, "digest")
 	c.BeginSnapshot()
-	c.EndSnapshot("10")
+	endSnapshot(c, "10")
 	c.Seen("10")
 	return c
 }
@@ -81,7 +81,8 @@ func TestOneClusterThatCannotBeStored(t *testing.T) {
 		if got, want := r.health(), `a true 0 "";bad false 1 "the store does not take this";good true 0 "";other true 0 "";true`; got != want {
 			t.Errorf("health is %s, want %s", got, want)
 		}
-		if _, _, safe := bad.Begin(0, pod(1), at20(1), false); safe == nil {
+		sequence, _ := bad.observe(pod(1), at(uuid(1), 1000), false, false)
+		if _, _, safe, _ := bad.Begin(sequence, pod(1), at(uuid(1), 1000), false); safe == nil {
 			t.Error("what is known is handed over although its ack cannot be stored")
 		}
 		before := r.store.count()
@@ -91,7 +92,7 @@ func TestOneClusterThatCannotBeStored(t *testing.T) {
 		}
 		// A restart finds all of the others'.
 		again := r.reopen()
-		if c, _ := again.Claim(good.ID(), "digest"); c.ResumePoint() != good.ResumePoint() || c.Stats() != good.Stats() {
+		if c, _ := again.claimAs(good.ID(), "digest"); c.ResumePoint() != good.ResumePoint() || c.Stats() != good.Stats() {
 			t.Errorf("stored are %s, %+v", c.ResumePoint(), c.Stats())
 		}
 
@@ -124,7 +125,7 @@ func TestSmallPartsOfATransactionThatIsTooLarge(t *testing.T) {
 			return n > 10
 		})
 		for i := range 100 {
-			large.Observe(pod(i), at20(i), false, false)
+			large.observe(pod(i), at20(i), false, false)
 		}
 		if r.delivers(large, 200) {
 			t.Error("delivered although it is not noted")
@@ -154,7 +155,7 @@ func TestAllClustersOfAStoreThatFails(t *testing.T) {
 		time.Sleep(2 * time.Second)
 		r.store.fail(errPoison)
 		for i, c := range cursors[1:] {
-			c.Observe(pod(i), at20(i), false, false)
+			c.observe(pod(i), at20(i), false, false)
 			c.Seen("1000")
 		}
 		before := r.store.count()

@@ -3,6 +3,7 @@ package ledger
 import (
 	"context"
 	"errors"
+	"maps"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -43,8 +44,11 @@ type writer struct {
 	round   uint64    // counts transactions
 	took    uint64    // the last of them of which the store took something
 
+	ended chan struct{} // closed when run has returned
+
 	mu      sync.Mutex
 	waiting map[*cluster]chan struct{} // closed once a transaction that begins later has stored the cluster's part
+	flushed map[*cluster]bool          // those of which the next transaction takes everything
 	dropped map[*cluster][]string      // cursors to remove from the store
 	status  Status
 }
@@ -74,7 +78,9 @@ func newWriter(store Store, interval time.Duration, log logr.Logger, cursors fun
 		log:      log,
 		cursors:  cursors,
 		wake:     make(chan struct{}, 1),
+		ended:    make(chan struct{}),
 		waiting:  map[*cluster]chan struct{}{},
+		flushed:  map[*cluster]bool{},
 		dropped:  map[*cluster][]string{},
 		status:   Status{Healthy: true, Since: time.Now()},
 	}
@@ -87,25 +93,13 @@ func (w *writer) safe(k *cluster, unnoted bool) <-chan struct{} {
 	if !unnoted && !w.failing.Load() && !k.failing.Load() {
 		return nil
 	}
-	// A transaction takes its channel before it looks what is dirty, so it
-	// holds what the caller has marked before.
-	w.mu.Lock()
-	stored := w.waiting[k]
-	if stored == nil {
-		stored = make(chan struct{})
-		w.waiting[k] = stored
-	}
-	w.mu.Unlock()
-	select {
-	case w.wake <- struct{}{}:
-	default:
-	}
-	return stored
+	return w.next(k, false)
 }
 
 // run writes until ctx ends, and then what is dirty once more. It returns the
 // error of that last transaction.
 func (w *writer) run(ctx context.Context) error {
+	defer close(w.ended)
 	tick := time.NewTicker(w.interval)
 	defer tick.Stop()
 	delays := retry.NewBackOff(writeRetryMin, writeRetryMax)
@@ -154,16 +148,32 @@ func (w *writer) begin(all bool) *transaction {
 	for k, stored := range w.waiting {
 		w.owed = append(w.owed, waiter{k, stored})
 	}
+	flushed := maps.Clone(w.flushed)
 	clear(w.waiting)
+	clear(w.flushed)
 	w.mu.Unlock()
 	early := time.Now().Before(w.retryAt)
-	for _, c := range w.cursors() {
+	cursors := w.cursors()
+	for _, c := range cursors {
 		if early && c.cluster.failing.Load() {
 			t.skipped = true
 			continue
 		}
-		if b, u := c.take(all || c.cluster.failing.Load()); len(u.Records) > 0 || u.Head != nil {
+		b, u := c.take(all || flushed[c.cluster] || c.cluster.failing.Load())
+		if len(u.Records) > 0 || u.Head != nil {
 			t.add(b, u)
+		}
+		if b.gaveUp > 0 {
+			id := c.ID()
+			w.log.Info("A stream's resume point is given up, as too many deletions had to be remembered for its sake while a change is not accepted; a restart takes a snapshot",
+				"cluster", id.Cluster, "resource", id.Resource, "deletions", b.gaveUp)
+		}
+	}
+	if w.failing.Load() && !early {
+		if c := w.waits(t, cursors); c != nil {
+			// Only what the store takes tells that it does not fail for all. It may
+			// be long until a cluster at rest has something new for it.
+			t.add(c.takeHead())
 		}
 	}
 	// After that, so that a cursor is never stored without the end of the one
@@ -184,6 +194,21 @@ func (w *writer) begin(all bool) *transaction {
 		delete(w.dropped, k)
 	}
 	return t
+}
+
+// waits returns a cursor of a cluster that is waited for although it has nothing to
+// store, and did not fail to; nil: there is none.
+func (w *writer) waits(t *transaction, cursors []*Cursor) *Cursor {
+	waiting := map[*cluster]bool{}
+	for _, o := range w.owed {
+		waiting[o.cluster] = t.parts[o.cluster] == nil && !o.cluster.failing.Load()
+	}
+	for _, c := range cursors {
+		if waiting[c.cluster] {
+			return c
+		}
+	}
+	return nil
 }
 
 // commit stores what is dirty. After a failure all of what failed is dirty again.
@@ -231,7 +256,7 @@ func (w *writer) fails(t *transaction) bool {
 	for _, c := range w.cursors() {
 		switch k := c.cluster; {
 		case !k.failing.Load():
-			all = false
+			all = all && c.key == termKey // which is of no cluster, and at rest
 		case k.storing.round > w.took:
 			since[k] = true
 		}

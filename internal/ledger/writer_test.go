@@ -22,7 +22,7 @@ func TestNotesAreWrittenAtOnceAndTogether(t *testing.T) {
 		var wg sync.WaitGroup
 		for i := range 64 {
 			n, v := pod(i), at20(i)
-			sequence, _ := c.Observe(n, v, false, false)
+			sequence, _ := c.observe(n, v, false, false)
 			wg.Go(func() {
 				if _, _, err := beginAndWait(t.Context(), c, sequence, n, v, false); err != nil {
 					t.Error(err)
@@ -42,7 +42,7 @@ func TestNotesAreWrittenAtOnceAndTogether(t *testing.T) {
 		}
 		// A UID that is noted needs no transaction.
 		before = len(r.store.seen())
-		sequence, _ := c.Observe(pod(1), at(uuid(1), 200), false, false)
+		sequence, _ := c.observe(pod(1), at(uuid(1), 200), false, false)
 		if _, _, err := beginAndWait(t.Context(), c, sequence, pod(1), at(uuid(1), 200), false); err != nil || len(r.store.seen()) != before {
 			t.Errorf("a UID that is noted: %v, %d transactions", err, len(r.store.seen())-before)
 		}
@@ -84,7 +84,7 @@ func TestBeginWaitsForANoteUnderWay(t *testing.T) {
 		r := start(t, &testStore{memStore: newMemStore(), takes: 400 * time.Millisecond})
 		c := r.snapshotted()
 		time.Sleep(1900 * time.Millisecond)
-		sequence, _ := c.Observe(pod(1), at20(1), false, false)
+		sequence, _ := c.observe(pod(1), at20(1), false, false)
 		impatient, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 		defer cancel()
 		if _, _, err := beginAndWait(impatient, c, sequence, pod(1), at20(1), false); !errors.Is(err, context.DeadlineExceeded) {
@@ -107,7 +107,7 @@ func TestBeginWaitsForItsOwnNote(t *testing.T) {
 		c := r.snapshotted()
 		time.Sleep(1500 * time.Millisecond) // no full transaction is under way, nor comes next
 		before := len(r.store.seen())
-		sequence, _ := c.Observe(pod(1), at20(1), false, false)
+		sequence, _ := c.observe(pod(1), at20(1), false, false)
 		impatient, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 		defer cancel()
 		if _, _, err := beginAndWait(impatient, c, sequence, pod(1), at20(1), false); !errors.Is(err, context.DeadlineExceeded) {
@@ -118,7 +118,7 @@ func TestBeginWaitsForItsOwnNote(t *testing.T) {
 		}
 		patient, cancel := context.WithTimeout(t.Context(), time.Minute)
 		defer cancel()
-		sequence, _ = c.Observe(pod(1), at20(2), false, false)
+		sequence, _ = c.observe(pod(1), at20(2), false, false)
 		if _, _, err := beginAndWait(patient, c, sequence, pod(1), at20(2), false); err != nil {
 			t.Fatal(err)
 		}
@@ -145,8 +145,8 @@ func TestFailingStorePausesDelivery(t *testing.T) {
 		r.store.fail(errors.New("no space left on device"))
 		failed := time.Now()
 		// A note waits; so does what is known, once the store has failed.
-		fresh, _ := c.Observe(pod(2), at(uuid(2), 30), false, false)
-		known, _ := c.Observe(pod(1), at(uuid(1), 31), false, false)
+		fresh, _ := c.observe(pod(2), at(uuid(2), 30), false, false)
+		known, _ := c.observe(pod(1), at(uuid(1), 31), false, false)
 		began := make(chan string, 2)
 		go func() {
 			_, _, err := beginAndWait(end, c, fresh, pod(2), at(uuid(2), 30), false)
@@ -207,7 +207,7 @@ func TestNothingIsLostByAFailedTransaction(t *testing.T) {
 		c := r.snapshotted()
 		var sequences []uint64
 		for i := range 20 {
-			sequence, _ := c.Observe(pod(i), at20(i), false, false)
+			sequence, _ := c.observe(pod(i), at20(i), false, false)
 			c.Seen(at20(i).ResourceVersion)
 			if _, _, err := beginAndWait(t.Context(), c, sequence, pod(i), at20(i), false); err != nil {
 				t.Fatal(err)
@@ -288,7 +288,7 @@ func TestNoteBeforeTheFirstFullTransaction(t *testing.T) {
 	bubble(t, func(t *testing.T, r *running) {
 		c := r.cursor
 		c.BeginSnapshot()
-		sequence, _ := c.Observe(pod(1), at20(1), false, true)
+		sequence, _ := c.observe(pod(1), at20(1), false, true)
 		if _, _, err := beginAndWait(t.Context(), c, sequence, pod(1), at20(1), false); err != nil {
 			t.Fatal(err)
 		}
@@ -297,7 +297,7 @@ func TestNoteBeforeTheFirstFullTransaction(t *testing.T) {
 			t.Fatalf("after a restart: a watch may start, or %+v", again.Stats())
 		}
 		again.BeginSnapshot()
-		if d := again.EndSnapshot("30"); len(d) != 1 || d[0].Version.UID != uuid(1) {
+		if d := endSnapshot(again, "30"); len(d) != 1 || d[0].Version.UID != uuid(1) {
 			t.Errorf("tombstones: %v, want one of %s", d, uuid(1))
 		}
 	})
@@ -319,10 +319,10 @@ func TestANoteLeavesARememberedDeletionInTheStore(t *testing.T) {
 		}
 	}
 	id := StreamID{Cluster: "a"}
-	c, _ := l.Claim(id, "")
+	c, _ := l.claimAs(id, "")
 	done := func(i int, v Version, deleted bool) {
 		t.Helper()
-		sequence, verdict := c.Observe(pod(i), v, deleted, false)
+		sequence, verdict := c.observe(pod(i), v, deleted, false)
 		if verdict != Deliver {
 			t.Fatalf("%v: verdict %v", v, verdict)
 		}
@@ -331,9 +331,9 @@ func TestANoteLeavesARememberedDeletionInTheStore(t *testing.T) {
 		c.Seen(v.ResourceVersion)
 	}
 	c.BeginSnapshot()
-	c.EndSnapshot("10")
+	endSnapshot(c, "10")
 	c.Seen("10")
-	slow, _ := c.Observe(pod(1), at(uuid(1), 11), false, false) // holds the resume point at 10
+	slow, _ := c.observe(pod(1), at(uuid(1), 11), false, false) // holds the resume point at 10
 	c.Seen("11")
 	c.begin(slow, pod(1), at(uuid(1), 11), false)
 	done(2, at(uuid(2), 12), false)
@@ -343,7 +343,7 @@ func TestANoteLeavesARememberedDeletionInTheStore(t *testing.T) {
 	if c.ResumePoint() != "13" {
 		t.Fatalf("resume point %s", c.ResumePoint())
 	}
-	sequence, _ := c.Observe(pod(2), at(uuid(3), 14), false, false) // made again
+	sequence, _ := c.observe(pod(2), at(uuid(3), 14), false, false) // made again
 	c.begin(sequence, pod(2), at(uuid(3), 14), false)
 	commit(false)
 
@@ -351,14 +351,14 @@ func TestANoteLeavesARememberedDeletionInTheStore(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if c, _ = l.Claim(id, ""); c.ResumePoint() != "10" {
+	if c, _ = l.claimAs(id, ""); c.ResumePoint() != "10" {
 		t.Fatalf("stored resume point %s", c.ResumePoint())
 	}
 	for _, v := range []struct {
 		version Version
 		deleted bool
 	}{{at(uuid(2), 12), false}, {at(uuid(2), 13), true}} {
-		if _, got := c.Observe(pod(2), v.version, v.deleted, false); got != Stale {
+		if _, got := c.observe(pod(2), v.version, v.deleted, false); got != Stale {
 			t.Errorf("%v, watched again after it was deleted: verdict %v, want Stale", v.version, got)
 		}
 	}

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"net/url"
+	"regexp"
 	"slices"
 	"strings"
 	"unicode/utf8"
@@ -41,7 +42,9 @@ type Event struct {
 	Deleted         bool
 	Snapshot        bool
 	Tombstone       bool
-	Data            json.RawMessage // the object; nil on a tombstone
+	// Term and Sequence order the events of one name: of 20 digits, or empty.
+	Term, Sequence string
+	Data           json.RawMessage // the object; nil on a tombstone
 }
 
 // line is an event as it is written.
@@ -55,6 +58,8 @@ type line struct {
 	Namespace       string          `json:"namespace"`
 	Name            string          `json:"name"`
 	ResourceVersion string          `json:"resourceversion"`
+	Term            string          `json:"term"`
+	Sequence        string          `json:"sequence"`
 	Snapshot        bool            `json:"snapshot"`
 	Tombstone       bool            `json:"tombstone"`
 	Data            json.RawMessage `json:"data"`
@@ -62,7 +67,7 @@ type line struct {
 
 var attributes = []string{
 	"specversion", "type", "source", "subject", "id", "time", "datacontenttype", "cluster", "clusteruid", "apiversion", "kind", "namespace",
-	"name", "resourceversion", "snapshot", "tombstone", "data",
+	"name", "resourceversion", "term", "sequence", "snapshot", "tombstone", "data",
 }
 
 // Parse reads one line of a sink. It fails on what is no event of Fairlead's, on
@@ -79,7 +84,8 @@ func Parse(text []byte) (Event, error) {
 	if l.SpecVersion != "1.0" {
 		return Event{}, fmt.Errorf("parse event %q: specversion is %q, want 1.0", l.ID, l.SpecVersion)
 	}
-	// <group>/<version>/<resource>/<uid>/<resourceVersion or "deleted">
+	// <group>/<version>/<resource>/<uid>/<resourceVersion>[/deleted][/g<generation>], or
+	// .../deleted as it was before there were generations.
 	id := strings.SplitN(l.ID, "/", 5)
 	if len(id) != 5 || id[3] == "" || id[4] == "" {
 		return Event{}, fmt.Errorf("parse event: id %q is not group/version/resource/uid/version", l.ID)
@@ -95,6 +101,8 @@ func Parse(text []byte) (Event, error) {
 		ResourceVersion: l.ResourceVersion,
 		Snapshot:        l.Snapshot,
 		Tombstone:       l.Tombstone,
+		Term:            l.Term,
+		Sequence:        l.Sequence,
 		Data:            l.Data,
 	}
 	if id[0] != "" {
@@ -110,8 +118,22 @@ func Parse(text []byte) (Event, error) {
 	if e.Cluster == "" || e.Name == "" {
 		return Event{}, fmt.Errorf("parse event %q: no cluster or no name", l.ID)
 	}
-	if want := e.ResourceVersion; e.Deleted != (id[4] == "deleted") || !e.Deleted && id[4] != want {
-		return Event{}, fmt.Errorf("parse event: id %q does not end like an event of type %s and version %q", l.ID, l.Type, want)
+	want := regexp.QuoteMeta(strings.NewReplacer("/", "%2F", "%", "%25").Replace(e.ResourceVersion))
+	if e.Deleted {
+		if want != "" {
+			want += "/"
+		}
+		want = "(deleted|" + want + "deleted(/g[1-9][0-9]*)?)"
+	} else {
+		want = "(" + regexp.QuoteMeta(e.ResourceVersion) + "|" + want + "(/g[1-9][0-9]*)?)"
+	}
+	if ok, err := regexp.MatchString("^"+want+"$", id[4]); !ok || err != nil {
+		return Event{}, fmt.Errorf("parse event: id %q does not end like an event of type %s and version %q", l.ID, l.Type, e.ResourceVersion)
+	}
+	for _, ordinal := range []string{l.Term, l.Sequence} {
+		if ordinal != "" && (len(ordinal) != 20 || strings.Trim(ordinal, "0123456789") != "") {
+			return Event{}, fmt.Errorf("parse event %q: %q is not a number of 20 digits", l.ID, ordinal)
+		}
 	}
 	return e, e.checkData()
 }

@@ -11,12 +11,17 @@ import (
 )
 
 // told are short forms of events about one ConfigMap: "A1" is version 1 of UID A,
-// "-A2" its deletion at version 2, "~A" a tombstone, "restart" a new run, and before
+// "-A2" its deletion at version 2, "~A" a tombstone, "A1/g2" the same in another
+// generation, "A1@7" with the number 7, "restart" a new run, and before
 // that "stored:2" or "stored-A" what the new run finds stored: a version, or the
 // deletion of A.
 func apply(t *testing.T, told string) *replay.State {
 	t.Helper()
-	s := replay.New()
+	return applyTo(t, replay.New(), told)
+}
+
+func applyTo(t *testing.T, s *replay.State, told string) *replay.State {
+	t.Helper()
 	for word := range strings.FieldsSeq(told) {
 		if word == "restart" {
 			s.NewRun()
@@ -30,30 +35,40 @@ func apply(t *testing.T, told string) *replay.State {
 			s.Stored(object("A"), "cu", version)
 			continue
 		}
-		e, err := replay.Parse([]byte(line(word)))
-		if err != nil {
-			t.Fatalf("%s: %v", word, err)
-		}
-		s.Apply(e)
+		s.Apply(parse(t, word))
 	}
 	return s
 }
 
+func parse(t *testing.T, word string) replay.Event {
+	t.Helper()
+	e, err := replay.Parse([]byte(line(word)))
+	if err != nil {
+		t.Fatalf("%s: %v", word, err)
+	}
+	return e
+}
+
 func line(word string) string {
 	op, end, rest := "updated", "", ""
-	switch {
-	case strings.HasPrefix(word, "-"):
-		op, end, word = "deleted", "deleted", word[1:]
-	case strings.HasPrefix(word, "~"):
-		op, end, word = "deleted", "deleted", word[1:]
+	word, number, _ := strings.Cut(word, "@")
+	word, generation, _ := strings.Cut(word, "/")
+	if strings.HasPrefix(word, "-") || strings.HasPrefix(word, "~") {
+		op, end = "deleted", "/deleted"
+	}
+	if strings.HasPrefix(word, "~") {
 		rest = `,"tombstone":true`
 	}
+	word = strings.TrimLeft(word, "-~")
 	uid, version := word[:1], word[1:]
-	if end == "" {
-		end = version
+	if end = version + end; generation != "" {
+		end += "/" + generation
 	}
-	if rest == "" {
-		rest = fmt.Sprintf(`,"data":{"metadata":{"name":"n","namespace":"ns","uid":%q,"resourceVersion":%q}}`, uid, version)
+	if number != "" {
+		rest += fmt.Sprintf(`,"term":"%020d","sequence":"%020s"`, 1, number)
+	}
+	if op != "deleted" || !strings.Contains(rest, "tombstone") {
+		rest += fmt.Sprintf(`,"data":{"metadata":{"name":"n","namespace":"ns","uid":%q,"resourceVersion":%q}}`, uid, version)
 	}
 	return fmt.Sprintf(`{"specversion":"1.0","type":"dev.fairlead.resource.%s.v1","source":"/clusters/c","id":"/v1/configmaps/%s/%s","cluster":"c",`+
 		`"clusteruid":"cu","namespace":"ns","name":"n","resourceversion":%q%s}`, op, uid, end, version, rest)
@@ -262,6 +277,9 @@ func TestParse(t *testing.T) {
 		"short id":                 {"/v1/configmaps/A/1", "/v1/configmaps/A"},
 		"id of another version":    {"configmaps/A/1", "configmaps/A/2"},
 		"id of a deletion":         {"configmaps/A/1", "configmaps/A/deleted"},
+		"id of generation 0":       {"configmaps/A/1", "configmaps/A/1/g0"},
+		"term of one digit":        {`"specversion"`, `"term":"1","specversion"`},
+		"sequence that is none":    {`"specversion"`, `"sequence":"-0000000000000000001","specversion"`},
 		"no cluster":               {`"cluster":"c"`, `"cluster":""`},
 		"object of another name":   {`"metadata":{"name":"n"`, `"metadata":{"name":"m"`},
 		"object of another UID":    {`"uid":"A"`, `"uid":"B"`},

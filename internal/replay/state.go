@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"io"
 	"iter"
-	"slices"
 	"strconv"
 )
 
@@ -15,6 +14,10 @@ type State struct {
 	Events, Repeated int
 	// OutOfOrder tells each event that came after a newer one about its name.
 	OutOfOrder []string
+	// Selective says that objects may leave what is selected, which is told as their
+	// deletion, and come back to it: with a later version, or, where the selection is
+	// another one, in a later generation. Otherwise a deletion is the last of a UID.
+	Selective bool
 
 	run   int
 	names map[Object]*history // by Object without UID
@@ -26,22 +29,30 @@ type history struct {
 	// More than one is right for nobody, but that is for Compare to find.
 	live map[string]string
 
-	// dead has the UIDs told to be gone, in whichever run: true once the program
-	// had that stored as accepted.
-	dead map[string]bool
+	// dead has the UIDs told to be gone, in whichever run.
+	dead map[string]death
 	// newest is the newest version told of, be it of a state or of a deletion.
 	newest string
 	// stored is the newest version that the program had stored as accepted.
 	stored struct{ clusterUID, version string }
+	// generation is the latest told of.
+	generation uint64
 
 	// The rest is for the order within one run.
 	run        int
-	gone       map[string]bool // UIDs told to be deleted
+	gone       map[string]bool // UIDs told to be deleted, and not to be there again
 	past       map[string]bool // UIDs told of before the current one
 	uid        string          // the current one
 	deleted    bool
 	clusterUID string
 	version    string // the newest of clusterUID
+}
+
+// death is how a UID was told to be gone for the last time.
+type death struct {
+	stored     bool // the program had it stored as accepted
+	version    string
+	generation uint64
 }
 
 // New returns the state of a sink that was told nothing.
@@ -77,7 +88,12 @@ func (s *State) Stored(o Object, clusterUID, version string) {
 
 // StoredDeletion says that the program that is started next finds it stored that
 // every sink has accepted the deletion of an object: it must not deliver it again.
-func (s *State) StoredDeletion(o Object) { s.history(o).dead[o.UID] = true }
+func (s *State) StoredDeletion(o Object) {
+	h := s.history(o)
+	d := h.dead[o.UID]
+	d.stored = true
+	h.dead[o.UID] = d
+}
 
 // Gone yields every object that the sink was told to be gone.
 func (s *State) Gone() iter.Seq[Object] {
@@ -117,7 +133,7 @@ func (s *State) history(o Object) *history {
 	o.UID = ""
 	h := s.names[o]
 	if h == nil {
-		h = &history{live: map[string]string{}, dead: map[string]bool{}, run: s.run}
+		h = &history{live: map[string]string{}, dead: map[string]death{}, run: s.run}
 		s.names[o] = h
 	}
 	return h
@@ -128,7 +144,13 @@ func (s *State) Apply(e Event) {
 	s.Events++
 	h := s.history(e.Object)
 	if h.run != s.run {
-		*h = history{live: h.live, dead: h.dead, newest: h.newest, stored: h.stored, run: s.run}
+		*h = history{live: h.live, dead: h.dead, newest: h.newest, stored: h.stored, generation: h.generation, run: s.run}
+	}
+	if g := e.generation(); s.Selective && g > h.generation {
+		// The versions up to now may come again. What was stored may be one of a list,
+		// which no longer held an object that was not selected any more.
+		h.generation = g
+		h.stored.clusterUID, h.stored.version = "", ""
 	}
 	s.checkOrder(h, &e)
 	if compareVersions(e.ResourceVersion, h.newest) > 0 {
@@ -139,13 +161,21 @@ func (s *State) Apply(e Event) {
 			h.gone = map[string]bool{}
 		}
 		h.gone[e.UID] = true
-		if _, told := h.dead[e.UID]; !told {
-			h.dead[e.UID] = false
-		}
+		h.dead[e.UID] = death{h.dead[e.UID].stored, e.ResourceVersion, e.generation()}
 		delete(h.live, e.UID)
-	} else {
-		h.live[e.UID] = e.ResourceVersion
+		return
 	}
+	h.live[e.UID] = e.ResourceVersion
+	if s.mayReturn(h, &e) {
+		delete(h.gone, e.UID)
+		delete(h.dead, e.UID)
+	}
+}
+
+// mayReturn reports whether e is the return of an object to what is selected.
+func (s *State) mayReturn(h *history, e *Event) bool {
+	d, gone := h.dead[e.UID]
+	return s.Selective && gone && !e.Deleted && (e.generation() > d.generation || compareVersions(e.ResourceVersion, d.version) > 0)
 }
 
 // checkOrder compares e with what came before it about the same name in this run.
@@ -159,7 +189,8 @@ func (s *State) checkOrder(h *history, e *Event) {
 		s.Repeated++
 		return
 	}
-	if !e.Deleted && h.dead[e.UID] {
+	returns := s.mayReturn(h, e)
+	if !e.Deleted && h.dead[e.UID].stored && !returns {
 		outOfOrder("although its deletion was stored as accepted")
 		return
 	}
@@ -180,7 +211,7 @@ func (s *State) checkOrder(h *history, e *Event) {
 	case e.UID != h.uid && e.Deleted && h.uid != "" && !h.deleted:
 		outOfOrder("but its name belongs to %s, which is not deleted", h.uid)
 		return
-	case e.UID == h.uid && h.deleted && !e.Deleted:
+	case e.UID == h.uid && h.deleted && !e.Deleted && !returns:
 		outOfOrder("after its deletion")
 		return
 	case age < 0:
@@ -224,45 +255,16 @@ func compareVersions(a, b string) int {
 	return 0
 }
 
-// Difference is where a sink and the API servers disagree, in words, sorted.
-type Difference struct {
-	Missing, Ghosts []string
-}
-
-// Equal reports whether they agree.
-func (d Difference) Equal() bool { return len(d.Missing) == 0 && len(d.Ghosts) == 0 }
-
 // Compare compares the state with everything that the API servers hold of what
 // was watched, each object with its resourceVersion. Where clusters are named,
 // held is about those only, and what the sink has of others is left aside.
 func (s *State) Compare(held map[Object]string, clusters ...string) Difference {
-	var d Difference
-	for object, version := range held {
-		name := object
-		name.UID = ""
-		var told string
-		if h := s.names[name]; h != nil {
-			told = h.live[object.UID]
-		}
-		switch told {
-		case version:
-		case "":
-			d.Missing = append(d.Missing, fmt.Sprintf("%s: the server has it, the sink does not", object))
-		default:
-			d.Missing = append(d.Missing, fmt.Sprintf("%s: the server has version %s, the sink %s", object, version, told))
-		}
-	}
+	live := map[Object]string{}
 	for object, h := range s.names {
-		if len(clusters) > 0 && !slices.Contains(clusters, object.Cluster) {
-			continue
-		}
-		for object.UID = range h.live {
-			if _, ok := held[object]; !ok {
-				d.Ghosts = append(d.Ghosts, fmt.Sprintf("%s: the sink has it, the server does not", object))
-			}
+		for uid, version := range h.live {
+			object.UID = uid
+			live[object] = version
 		}
 	}
-	slices.Sort(d.Missing)
-	slices.Sort(d.Ghosts)
-	return d
+	return compare(live, held, clusters)
 }

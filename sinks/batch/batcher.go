@@ -28,22 +28,21 @@ type Batcher struct {
 	ended   chan struct{} // closed when Run has ended
 	free    sync.Pool     // of *request
 
-	// Of Run alone:
-	backoff *backoff.ExponentialBackOff // of the destination
-	batch   []*item                     // the one under way; kept for its memory
-	changes []*pipeline.Change          // likewise
-	settled []*request                  // likewise
-	failed  keySet                      // keys of the changes that this round has put off
-	reason  error                       // why this round failed, in whole or in part
+	deadLetter sync.Mutex // held while the function of that name runs
 
-	mu       sync.Mutex
-	started  bool
-	stopped  bool
-	pending  []*item   // in the order given, changes of one key included
-	gate     time.Time // no write before then
-	retrying int       // of pending, those that have failed before
-	health   health
+	mu      sync.Mutex
+	started bool
+	stopped bool
+	pending []*item                     // in the order given, changes of one key included
+	writing keySet                      // keys of the batches under way, if there may be several
+	gate    time.Time                   // no write before then
+	backoff *backoff.ExponentialBackOff // of the destination
+	health  health
+	window  *pipeline.Window
+	pace    func(pipeline.Pace) // nil: nobody wants to know
 }
+
+var _ pipeline.Paced = (*Batcher)(nil)
 
 // New returns a batcher for the sink. The name is the sink's in logs, metrics
 // and errors. Nothing is written before Run.
@@ -58,18 +57,43 @@ func New(name string, sink pipeline.Sink, opts Options) *Batcher {
 		ended:   make(chan struct{}),
 		backoff: retry.NewBackOff(opts.ReconnectMin, opts.ReconnectMax),
 		health:  health{healthy: true, since: time.Now()},
+		window:  pipeline.NewWindow(opts.MinBatch, opts.MaxBatch, opts.Concurrency),
 	}
 	b.free.New = func() any { return &request{told: make(chan struct{}, 1)} }
 	return b
 }
 
-// Deliver blocks until the sink has durably accepted all of the changes;
-// changes of one key in the order given here. It calls accepted, unless that is
-// nil, with the index of each as soon as the sink has it, whatever becomes of
-// the others. It returns an error only when ctx ends or Run has ended
-// ([ErrStopped]); the other changes count as not accepted then, though any of
-// them may have been. Before Run it waits for Run.
-func (b *Batcher) Deliver(ctx context.Context, accepted func(i int), changes ...*pipeline.Change) error {
+// Pace has set told how many changes the sink is to be given at once, as its writes
+// show: see [pipeline.Window].
+func (b *Batcher) Pace(set func(pipeline.Pace)) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.pace = set
+	set(b.window.Pace(b.opts.MaxBytes))
+}
+
+// wrote tells the window of a write, and who asked what it wants now.
+func (b *Batcher) wrote(n int, took time.Duration, ok bool) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if ok {
+		b.window.Wrote(n, took)
+	} else {
+		b.window.Failed()
+	}
+	if b.pace != nil {
+		b.pace(b.window.Pace(b.opts.MaxBytes))
+	}
+}
+
+// Deliver blocks until the sink has durably accepted or refused each of the
+// changes, those of one key in the order given here: see [pipeline.Destination].
+// It calls tell with the index of each as soon as that is known, whatever becomes
+// of the others: nil for one that was accepted or dead-lettered, else why the sink
+// has refused it. It returns an error only when ctx ends or Run has ended
+// ([ErrStopped]); what it has not told of counts as not accepted then, though any
+// of that may have been. Before Run it waits for Run.
+func (b *Batcher) Deliver(ctx context.Context, tell func(i int, refused error), changes ...*pipeline.Change) error {
 	if len(changes) == 0 {
 		return nil
 	}
@@ -81,7 +105,7 @@ func (b *Batcher) Deliver(ctx context.Context, accepted func(i int), changes ...
 	for _, c := range changes {
 		r.items = append(r.items, item{change: c, request: r})
 	}
-	r.left, r.eager = len(changes), accepted != nil
+	r.left = len(changes)
 
 	b.mu.Lock()
 	if b.stopped {
@@ -92,10 +116,7 @@ func (b *Batcher) Deliver(ctx context.Context, accepted func(i int), changes ...
 		b.pending = append(b.pending, &r.items[i])
 	}
 	b.mu.Unlock()
-	select {
-	case b.wake <- struct{}{}:
-	default: // Run has yet to hear of an earlier one, and will find this one too
-	}
+	b.signal()
 
 	for {
 		var err error
@@ -109,7 +130,7 @@ func (b *Batcher) Deliver(ctx context.Context, accepted func(i int), changes ...
 		if err != nil {
 			b.withdraw(r)
 		}
-		if b.tell(r, accepted) {
+		if b.tell(r, tell) {
 			if err == nil {
 				r.reset()
 				b.free.Put(r)
@@ -122,24 +143,23 @@ func (b *Batcher) Deliver(ctx context.Context, accepted func(i int), changes ...
 	}
 }
 
-// tell calls accepted for what has been accepted since it was called last, and
-// reports whether that is all of r.
-func (b *Batcher) tell(r *request, accepted func(int)) (all bool) {
+// tell calls f for what has been settled since it was called last, and reports
+// whether that is all of r.
+func (b *Batcher) tell(r *request, f func(int, error)) (all bool) {
 	b.mu.Lock()
 	r.news = false
 	all = r.left == 0
 	for i := range r.items {
 		if it := &r.items[i]; it.state == settled {
 			it.state = known
-			r.fresh = append(r.fresh, i)
+			r.fresh = append(r.fresh, news{i, it.refused})
 		}
 	}
 	b.mu.Unlock()
-	if accepted != nil {
-		for _, i := range r.fresh {
-			accepted(i)
-		}
+	for _, n := range r.fresh {
+		f(n.index, n.refused)
 	}
+	clear(r.fresh)
 	r.fresh = r.fresh[:0]
 	return all
 }
@@ -148,9 +168,17 @@ func (b *Batcher) undelivered(err error) error {
 	return fmt.Errorf("deliver to sink %q: %w", b.name, err)
 }
 
+// signal has a writer look for something to do.
+func (b *Batcher) signal() {
+	select {
+	case b.wake <- struct{}{}:
+	default: // one has yet to hear of an earlier signal, and will find this too
+	}
+}
+
 // Run writes batches until ctx ends, then returns nil; what is pending is left
-// to the callers of Deliver, who get [ErrStopped]. A write under way is told
-// through its ctx, and waited for. Run fails only when called a second time.
+// to the callers of Deliver, who get [ErrStopped]. Writes under way are told
+// through their ctx, and waited for. Run fails only when called a second time.
 func (b *Batcher) Run(ctx context.Context) error {
 	b.mu.Lock()
 	if b.started {
@@ -161,25 +189,11 @@ func (b *Batcher) Run(ctx context.Context) error {
 	b.mu.Unlock()
 	defer b.end()
 
-	timer := time.NewTimer(0)
-	defer timer.Stop()
-	for ctx.Err() == nil {
-		batch, wait := b.next(time.Now())
-		if len(batch) > 0 {
-			b.round(ctx, batch)
-			continue
-		}
-		var due <-chan time.Time
-		if wait > 0 {
-			timer.Reset(wait)
-			due = timer.C
-		}
-		select {
-		case <-ctx.Done():
-		case <-b.wake:
-		case <-due:
-		}
+	var writers sync.WaitGroup
+	for range b.opts.Concurrency {
+		writers.Go(func() { (&writer{Batcher: b}).run(ctx) })
 	}
+	writers.Wait()
 	return nil
 }
 

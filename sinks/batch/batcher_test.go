@@ -34,7 +34,7 @@ func TestWhatArrivesDuringAWriteIsTheNextBatch(t *testing.T) {
 		var delivered atomic.Int32
 		deliver := func(c ...*pipeline.Change) {
 			go func() {
-				if err := b.Deliver(t.Context(), nil, c...); err != nil {
+				if err := b.Deliver(t.Context(), taken(t), c...); err != nil {
 					t.Error(err)
 				}
 				delivered.Add(1)
@@ -75,15 +75,15 @@ func TestBatchesAreBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		sink := &fakeSink{}
 		b, _ := start(t, sink, Options{MaxBatch: 3, MaxBytes: 5000})
-		if err := b.Deliver(t.Context(), nil, change("a", 1), change("b", 1), change("c", 1), change("d", 1)); err != nil {
+		if err := b.Deliver(t.Context(), taken(t), change("a", 1), change("b", 1), change("c", 1), change("d", 1)); err != nil {
 			t.Fatal(err)
 		}
-		if err := b.Deliver(t.Context(), nil, big("e"), big("f"), change("g", 1)); err != nil {
+		if err := b.Deliver(t.Context(), taken(t), big("e"), big("f"), change("g", 1)); err != nil {
 			t.Fatal(err)
 		}
 		huge := change("h", 1)
 		huge.Object = make([]byte, 10000)
-		if err := b.Deliver(t.Context(), nil, huge, change("i", 1)); err != nil {
+		if err := b.Deliver(t.Context(), taken(t), huge, change("i", 1)); err != nil {
 			t.Fatal(err)
 		}
 		want := [][]string{{"a1", "b1", "c1"}, {"d1"}, {"e1"}, {"f1"}, {"g1"}, {"h1"}, {"i1"}}
@@ -106,9 +106,9 @@ func TestDestinationThatIsDownHoldsItsWriters(t *testing.T) {
 		}}
 		b, _ := start(t, sink, Options{ReconnectMin: time.Second, ReconnectMax: 16 * time.Second})
 		done := make(chan error, 2)
-		go func() { done <- b.Deliver(t.Context(), nil, change("a", 1)) }()
+		go func() { done <- b.Deliver(t.Context(), taken(t), change("a", 1)) }()
 		synctest.Wait()
-		go func() { done <- b.Deliver(t.Context(), nil, change("b", 1)) }()
+		go func() { done <- b.Deliver(t.Context(), taken(t), change("b", 1)) }()
 		time.Sleep(time.Hour)
 		synctest.Wait()
 		// Full jitter up to 16 s is 8 s on average: 450 tries, give or take.
@@ -152,7 +152,7 @@ func TestRetryAfterIsHonoured(t *testing.T) {
 			return nil
 		}}
 		b, stop := start(t, sink, Options{ReconnectMax: time.Second})
-		if err := b.Deliver(t.Context(), nil, change("a", 1)); err != nil {
+		if err := b.Deliver(t.Context(), taken(t), change("a", 1)); err != nil {
 			t.Fatal(err)
 		}
 		stop()
@@ -170,9 +170,9 @@ func TestDeliverEndsWithItsContext(t *testing.T) {
 		gone := errors.New("reconcile timeout")
 		ctx, cancel := context.WithCancelCause(t.Context())
 		done := make(chan error, 2)
-		go func() { done <- b.Deliver(ctx, nil, change("a", 1)) }()
+		go func() { done <- b.Deliver(ctx, taken(t), change("a", 1)) }()
 		synctest.Wait()
-		go func() { done <- b.Deliver(ctx, nil, change("b", 1)) }()
+		go func() { done <- b.Deliver(ctx, taken(t), change("b", 1)) }()
 		synctest.Wait()
 		cancel(gone)
 		for range 2 {
@@ -189,7 +189,7 @@ func TestDeliverEndsWithItsContext(t *testing.T) {
 		if diff := cmp.Diff([][]string{{"a1"}}, sink.written()); diff != "" {
 			t.Errorf("writes (-want +got):\n%s", diff)
 		}
-		if err := b.Deliver(ctx, nil, change("c", 1)); !errors.Is(err, gone) {
+		if err := b.Deliver(ctx, taken(t), change("c", 1)); !errors.Is(err, gone) {
 			t.Errorf("Deliver with an ended context = %v", err)
 		}
 	})
@@ -205,7 +205,7 @@ func TestShutdownWhileTheDestinationIsDown(t *testing.T) {
 				b, stop := start(t, &fakeSink{answer: answer}, Options{})
 				done := make(chan error, 3)
 				for i := range 3 {
-					go func() { done <- b.Deliver(t.Context(), nil, change("a", i)) }()
+					go func() { done <- b.Deliver(t.Context(), taken(t), change("a", i)) }()
 				}
 				time.Sleep(time.Minute)
 				healthy := b.Status().Healthy
@@ -218,7 +218,7 @@ func TestShutdownWhileTheDestinationIsDown(t *testing.T) {
 				if b.Status().Healthy != healthy {
 					t.Error("breaking off a write changed the sink's health")
 				}
-				if err := b.Deliver(t.Context(), nil, change("a", 9)); !errors.Is(err, ErrStopped) {
+				if err := b.Deliver(t.Context(), taken(t), change("a", 9)); !errors.Is(err, ErrStopped) {
 					t.Errorf("Deliver after the end = %v, want ErrStopped", err)
 				}
 				if err := b.Run(t.Context()); err == nil {
@@ -233,7 +233,7 @@ func TestDeliverBeforeRunWaits(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := New("test", &fakeSink{}, Options{})
 		done := make(chan error, 1)
-		go func() { done <- b.Deliver(t.Context(), nil, change("a", 1)) }()
+		go func() { done <- b.Deliver(t.Context(), taken(t), change("a", 1)) }()
 		synctest.Wait()
 		ctx, cancel := context.WithCancel(t.Context())
 		ended := make(chan error, 1)
@@ -245,7 +245,7 @@ func TestDeliverBeforeRunWaits(t *testing.T) {
 		if err := <-ended; err != nil {
 			t.Error(err)
 		}
-		if err := b.Deliver(t.Context(), nil); err != nil {
+		if err := b.Deliver(t.Context(), taken(t)); err != nil {
 			t.Errorf("delivering nothing: %v", err)
 		}
 	})

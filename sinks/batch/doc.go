@@ -2,8 +2,8 @@
 //
 //	workers ── Deliver ──▶ pending ── next batch ──▶ Run ── Write ──▶ sink
 //	   ▲                      ▲                       │
-//	   │                      └── failed, due later ──┤
-//	   └───────────── accepted, dead-lettered ────────┘
+//	   │                      └── destination failed ─┤
+//	   └─────── accepted, dead-lettered, refused ─────┘
 //
 // While one write is under way, what arrives forms the next batch: a slow
 // destination gets large batches, a fast one small ones at once, and nobody
@@ -11,14 +11,16 @@
 //
 // What is guaranteed:
 //
-//   - Deliver returns nil only when the sink has durably accepted all of its
-//     changes, or the dead-letter function has taken those the sink never will.
-//   - Changes of one key are written in the order in which they were given. A
-//     change that failed is written again before any later one of its key.
+//   - Deliver tells of each change once: accepted, when the sink durably has it or
+//     the dead-letter function took what the sink never will; or refused, and why.
+//     Nothing is kept of a change that was told of: who brings it again decides
+//     when.
+//   - Changes of one key are written in the order in which they were given. When
+//     one is refused, what is behind it of its key is refused with it.
 //   - An error of the destination holds everything back: exponential backoff
 //     with full jitter, for ever, or the delay that the error asks for. The
 //     callers of Deliver wait, which is what pushes back. An error of single
-//     changes delays those and the later ones of their keys, nothing else.
+//     changes is told to their callers, and holds up nothing.
 //   - A permanent error of a whole batch splits the batch until the change
 //     that the sink refuses stands alone, so that it takes no other with it.
 //   - Memory is bounded by the callers: what no caller waits for any more is

@@ -34,8 +34,13 @@ func Example() {
 		},
 		Op: pipeline.Added, UID: "u-1", ResourceVersion: "7", Object: []byte(`{}`),
 	}
-	// Returns once the sink has accepted the change.
-	if err := b.Deliver(ctx, nil, c); err != nil {
+	// Returns once the sink has accepted or refused the change.
+	tell := func(_ int, refused error) {
+		if refused != nil {
+			fmt.Println("refused:", refused)
+		}
+	}
+	if err := b.Deliver(ctx, tell, c); err != nil {
 		fmt.Println(err)
 	}
 

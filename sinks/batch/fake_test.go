@@ -85,6 +85,34 @@ func start(t *testing.T, sink pipeline.Sink, opts Options) (b *Batcher, stop fun
 	return b, stop
 }
 
+// taken expects that nothing is refused.
+func taken(tb testing.TB) func(int, error) {
+	return func(i int, refused error) {
+		if refused != nil {
+			tb.Errorf("change %d was refused: %v", i, refused)
+		}
+	}
+}
+
+// outcomeOf delivers the changes and returns what was told of each, by its label:
+// "" for what was accepted.
+func outcomeOf(t *testing.T, b *Batcher, changes ...*pipeline.Change) map[string]string {
+	t.Helper()
+	told := map[string]string{}
+	if err := b.Deliver(t.Context(), func(i int, refused error) {
+		if _, again := told[label(changes[i])]; again {
+			t.Errorf("%s was told of twice", label(changes[i]))
+		}
+		told[label(changes[i])] = ""
+		if refused != nil {
+			told[label(changes[i])] = refused.Error()
+		}
+	}, changes...); err != nil {
+		t.Error(err)
+	}
+	return told
+}
+
 // failing returns a partial failure of the changes with these labels.
 func failing(batch []string, reasons map[string]error) error {
 	e := &pipeline.BatchError{Failed: map[int]error{}}

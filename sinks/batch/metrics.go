@@ -31,7 +31,7 @@ func unregistered() *Metrics {
 	return &Metrics{
 		changes: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "fairlead_sink_changes_total",
-			Help: "Changes written to the sink, by what became of them: accepted, failed (once per try), dead_lettered.",
+			Help: "Changes written to the sink, by what became of them: accepted, dead_lettered; once per try: refused, failed with the sink.",
 		}, []string{"sink", "result"}),
 		writes: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "fairlead_sink_writes_total",
@@ -49,7 +49,7 @@ func unregistered() *Metrics {
 		}, []string{"sink"}),
 		up: prometheus.NewGaugeVec(prometheus.GaugeOpts{
 			Name: "fairlead_sink_up",
-			Help: "1 while the sink accepts what it is given, 0 while anything waits for another try.",
+			Help: "1 while the sink works, 0 while what it is given fails as a whole. Of single changes see fairlead_changes_refused.",
 		}, []string{"sink"}),
 	}
 }
@@ -57,6 +57,7 @@ func unregistered() *Metrics {
 // series are the metrics of one sink, looked up once.
 type series struct {
 	accepted, failed, deadLettered        prometheus.Counter
+	refused                               prometheus.Counter
 	writesOK, writesPartial, writesFailed prometheus.Counter
 	seconds, size                         prometheus.Observer
 	up                                    prometheus.Gauge
@@ -71,6 +72,7 @@ func (m *Metrics) of(sink string) *series {
 		accepted:      m.changes.WithLabelValues(sink, "accepted"),
 		failed:        m.changes.WithLabelValues(sink, "failed"),
 		deadLettered:  m.changes.WithLabelValues(sink, "dead_lettered"),
+		refused:       m.changes.WithLabelValues(sink, "refused"),
 		writesOK:      m.writes.WithLabelValues(sink, "ok"),
 		writesPartial: m.writes.WithLabelValues(sink, "partial"),
 		writesFailed:  m.writes.WithLabelValues(sink, "failed"),

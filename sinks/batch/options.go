@@ -11,8 +11,13 @@ import (
 
 // Options tunes a Batcher. The zero value is usable.
 type Options struct {
-	// MaxBatch is the most changes in one write. Zero means 1000.
-	MaxBatch int
+	// MinBatch is the smallest batch that is of use, MaxBatch the most changes in
+	// one write. Zero means 1 and 1000. Between them the writes say how many are
+	// gathered: see [pipeline.Window].
+	MinBatch, MaxBatch int
+	// Concurrency is how many writes may be under way at once, never two with the
+	// same key. Zero means 1. With more, Write is called by so many goroutines.
+	Concurrency int
 	// MaxBytes is the most bytes in one write, as [pipeline.Change.Size] counts
 	// them; one change always fits. Zero means 8 MiB.
 	MaxBytes int
@@ -23,10 +28,10 @@ type Options struct {
 	// Zero means 30s.
 	ReconnectMax time.Duration
 	// DeadLetter takes a change that the sink has refused for good, with the
-	// reason and the number of writes it was part of. When it returns nil the
-	// change counts as accepted; otherwise the change is tried again. It is
-	// called from Run, one change at a time, and holds up the sink meanwhile.
-	// Nil: a refused change is tried again like any other.
+	// reason and the number of writes it was part of, of one delivery each but the
+	// last. When it returns nil the change counts as accepted; otherwise it is
+	// refused, to be delivered again. It is called from Run, one change at a time,
+	// and holds up the sink meanwhile. Nil: it is refused like any other.
 	DeadLetter func(c *pipeline.Change, reason error, attempts int) error
 	// Log hears when the sink starts to fail and when it has recovered. The
 	// zero value drops both.
@@ -37,6 +42,8 @@ type Options struct {
 
 func (o Options) withDefaults() Options {
 	o.MaxBatch = cmp.Or(max(o.MaxBatch, 0), 1000)
+	o.MinBatch = min(max(o.MinBatch, 1), o.MaxBatch)
+	o.Concurrency = max(o.Concurrency, 1)
 	o.MaxBytes = cmp.Or(max(o.MaxBytes, 0), 8<<20)
 	o.ReconnectMin = cmp.Or(max(o.ReconnectMin, 0), 250*time.Millisecond)
 	o.ReconnectMax = cmp.Or(max(o.ReconnectMax, 0), 30*time.Second)

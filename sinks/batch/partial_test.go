@@ -3,6 +3,7 @@ package batch
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"sync"
 	"testing"
@@ -14,91 +15,90 @@ import (
 	"github.com/fairlead-dev/fairlead/pipeline"
 )
 
-func TestOnlyTheFailedAreWrittenAgain(t *testing.T) {
+// What is refused by itself is told to its caller, with what follows of its key.
+// Nothing of it is kept, or written again.
+func TestWhatIsRefusedIsTold(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		first := true
 		sink := &fakeSink{answer: func(_ context.Context, batch []string) error {
-			if !first {
-				return nil
-			}
-			first = false
 			// b2 was accepted, but b1 has to come again and must not have the
 			// last word.
 			return failing(batch, map[string]error{"b1": errors.New("conflict"), "d1": nil})
 		}}
-		b, _ := start(t, sink, Options{ReconnectMin: time.Second})
-		if err := b.Deliver(t.Context(), nil, change("a", 1), change("b", 1), change("c", 1), change("b", 2), change("d", 1)); err != nil {
-			t.Fatal(err)
+		b, _ := start(t, sink, Options{})
+		got := outcomeOf(t, b, change("a", 1), change("b", 1), change("c", 1), change("b", 2), change("d", 1))
+		want := map[string]string{"a1": "", "b1": "conflict", "c1": "", "b2": "conflict", "d1": errNoReason.Error()}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("told (-want +got):\n%s", diff)
 		}
-		writes := sink.written()
-		if diff := cmp.Diff([]string{"a1", "b1", "c1", "b2", "d1"}, writes[0]); diff != "" {
-			t.Errorf("first write (-want +got):\n%s", diff)
+		time.Sleep(time.Hour)
+		if diff := cmp.Diff([][]string{{"a1", "b1", "c1", "b2", "d1"}}, sink.written()); diff != "" {
+			t.Errorf("writes (-want +got):\n%s", diff)
 		}
-		again := slices.Concat(writes[1:]...)
-		if i, j := slices.Index(again, "b1"), slices.Index(again, "b2"); i < 0 || j < i {
-			t.Errorf("written again: %v, want b1 before b2", again)
-		}
-		slices.Sort(again)
-		if diff := cmp.Diff([]string{"b1", "b2", "d1"}, again); diff != "" {
-			t.Errorf("written again (-want +got):\n%s", diff)
+		if s := b.Status(); !s.Healthy || s.Waiting != 0 {
+			t.Errorf("status %+v, want healthy and nothing waiting", s)
 		}
 	})
 }
 
-func TestAFailedChangeDelaysItsKeyOnly(t *testing.T) {
+// Also when it did not fit into the batch, and when the destination failed before
+// it came to it.
+func TestWhatFollowsARefusedChangeIsRefused(t *testing.T) {
+	want := map[string]string{"a1": "", "b1": "conflict", "b2": "conflict", "c1": ""}
 	synctest.Test(t, func(t *testing.T) {
-		refusals := 3
 		sink := &fakeSink{answer: func(_ context.Context, batch []string) error {
-			if slices.Contains(batch, "stuck1") && refusals > 0 {
-				refusals--
-				return failing(batch, map[string]error{"stuck1": pipeline.RetryAfter(errors.New("locked"), time.Hour)})
+			return failing(batch, map[string]error{"b1": errors.New("conflict")})
+		}}
+		b, _ := start(t, sink, Options{MaxBatch: 2})
+		if diff := cmp.Diff(want, outcomeOf(t, b, change("a", 1), change("b", 1), change("b", 2), change("c", 1))); diff != "" {
+			t.Errorf("told (-want +got):\n%s", diff)
+		}
+		if diff := cmp.Diff([][]string{{"a1", "b1"}, {"c1"}}, sink.written()); diff != "" {
+			t.Errorf("writes (-want +got):\n%s", diff)
+		}
+	})
+	synctest.Test(t, func(t *testing.T) {
+		n := 0
+		sink := &fakeSink{answer: func(_ context.Context, batch []string) error {
+			switch n++; n {
+			case 1:
+				return pipeline.Permanent(errors.New("poison"))
+			case 2:
+				return failing(batch, map[string]error{"b1": errors.New("conflict")})
+			case 3: // the second half
+				return errors.New("down")
 			}
 			return nil
 		}}
 		b, _ := start(t, sink, Options{})
-		done := make(chan error, 2)
-		go func() { done <- b.Deliver(t.Context(), nil, change("stuck", 1)) }()
-		synctest.Wait()
-		go func() { done <- b.Deliver(t.Context(), nil, change("stuck", 2)) }()
-		synctest.Wait()
-		began := time.Now()
-		for i := range 100 {
-			if err := b.Deliver(t.Context(), nil, change("free", i)); err != nil {
-				t.Fatal(err)
-			}
+		if diff := cmp.Diff(want, outcomeOf(t, b, change("a", 1), change("b", 1), change("c", 1), change("b", 2))); diff != "" {
+			t.Errorf("told (-want +got):\n%s", diff)
 		}
-		if d := time.Since(began); d != 0 {
-			t.Errorf("the others waited %v", d)
-		}
-		if s := b.Status(); s.Healthy || s.LastError != "alpha/configmaps/ns/stuck: locked" || s.Waiting != 2 || s.Attempts != 1 ||
-			!s.NextRetry.Equal(began.Add(time.Hour)) {
-			t.Errorf("status %+v", s)
-		}
-		for range 2 {
-			if err := <-done; err != nil {
-				t.Error(err)
-			}
-		}
-		if d := time.Since(began); d != 3*time.Hour {
-			t.Errorf("accepted after %v, want 3h", d)
-		}
-		all := slices.Concat(sink.written()...)
-		if i, j := slices.Index(all, "stuck2"), lastIndex(all, "stuck1"); i < j {
-			t.Error("the newer state was written before the older one was accepted")
-		}
-		if s := b.Status(); !s.Healthy {
-			t.Errorf("status %+v, want healthy", s)
+		if diff := cmp.Diff([][]string{{"a1", "b1", "c1", "b2"}, {"a1", "b1"}, {"c1"}, {"c1"}}, sink.written()); diff != "" {
+			t.Errorf("writes (-want +got):\n%s", diff)
 		}
 	})
 }
 
-func lastIndex(s []string, v string) int {
-	for i := len(s) - 1; i >= 0; i-- {
-		if s[i] == v {
-			return i
+func TestARefusedChangeHoldsUpNobody(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		sink := &fakeSink{answer: func(_ context.Context, batch []string) error {
+			return failing(batch, map[string]error{"stuck1": pipeline.RetryAfter(errors.New("locked"), time.Hour)})
+		}}
+		b, _ := start(t, sink, Options{})
+		began := time.Now()
+		for i := range 100 {
+			var after time.Duration
+			if err := b.Deliver(t.Context(), func(_ int, refused error) { after, _ = pipeline.RetryDelay(refused) }, change("stuck", 1)); err != nil || after != time.Hour {
+				t.Fatalf("told to come again after %v, error %v; want 1h", after, err)
+			}
+			if err := b.Deliver(t.Context(), taken(t), change("free", i)); err != nil {
+				t.Fatal(err)
+			}
 		}
-	}
-	return -1
+		if d := time.Since(began); d != 0 {
+			t.Errorf("it took %v", d)
+		}
+	})
 }
 
 func TestRefusedChangesAreDeadLettered(t *testing.T) {
@@ -120,18 +120,24 @@ func TestRefusedChangesAreDeadLettered(t *testing.T) {
 			dead = append(dead, label(c))
 			return nil
 		}})
-		if err := b.Deliver(t.Context(), nil, change("good", 1), change("bad", 1), change("bad", 2)); err != nil {
-			t.Fatal(err)
+		// While the dead letter cannot be stored bad1 is refused, and bad2 stays
+		// behind it.
+		bad := change("bad", 1)
+		const refused = "dead-letter alpha/configmaps/ns/bad, refused because of too large: disk full"
+		for range 2 {
+			want := map[string]string{"good1": "", "bad1": refused, "bad2": refused}
+			if diff := cmp.Diff(want, outcomeOf(t, b, change("good", 1), bad, change("bad", 2))); diff != "" {
+				t.Errorf("told (-want +got):\n%s", diff)
+			}
+			bad.Refusals++ // as the reconcile stage does
+		}
+		want := map[string]string{"bad1": "", "bad2": ""}
+		if diff := cmp.Diff(want, outcomeOf(t, b, bad, change("bad", 2))); diff != "" {
+			t.Errorf("told (-want +got):\n%s", diff)
 		}
 		stop()
 		if diff := cmp.Diff([]string{"bad1"}, dead); diff != "" {
 			t.Errorf("dead letters (-want +got):\n%s", diff)
-		}
-		// The dead letter could not be stored twice: bad1 came again, and bad2
-		// stayed behind it.
-		want := [][]string{{"good1", "bad1", "bad2"}, {"bad1"}, {"bad1"}, {"bad2"}}
-		if diff := cmp.Diff(want, sink.written()); diff != "" {
-			t.Errorf("writes (-want +got):\n%s", diff)
 		}
 	})
 }
@@ -140,12 +146,8 @@ func TestAPoisonedBatchIsSplit(t *testing.T) {
 	for name, withDeadLetter := range map[string]bool{"dead letter": true, "no dead letter": false} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				poisoned := 5
 				sink := &fakeSink{answer: func(_ context.Context, batch []string) error {
-					if slices.Contains(batch, "p1") && poisoned > 0 {
-						if len(batch) == 1 {
-							poisoned--
-						}
+					if slices.Contains(batch, "p1") {
 						return pipeline.Permanent(errors.New("invalid byte sequence"))
 					}
 					return nil
@@ -160,14 +162,15 @@ func TestAPoisonedBatchIsSplit(t *testing.T) {
 				}
 				b, stop := start(t, sink, opts)
 				batch := []*pipeline.Change{change("a", 1), change("b", 1), change("p", 1), change("c", 1), change("p", 2), change("d", 1), change("e", 1), change("f", 1)}
-				if err := b.Deliver(t.Context(), nil, batch...); err != nil {
-					t.Fatal(err)
-				}
+				got := outcomeOf(t, b, batch...)
 				stop()
-				all := sink.written()
 				want := [][]string{
 					{"a1", "b1", "p1", "c1", "p2", "d1", "e1", "f1"},
 					{"a1", "b1", "p1", "c1"}, {"a1", "b1"}, {"p1", "c1"}, {"p1"}, {"c1"},
+				}
+				outcome := map[string]string{}
+				for _, c := range batch {
+					outcome[label(c)] = ""
 				}
 				if withDeadLetter {
 					want = append(want, []string{"p2", "d1", "e1", "f1"})
@@ -176,12 +179,13 @@ func TestAPoisonedBatchIsSplit(t *testing.T) {
 					}
 				} else {
 					want = append(want, []string{"d1", "e1", "f1"})
-					if diff := cmp.Diff([][]string{{"p1"}, {"p2"}}, all[len(all)-2:]); diff != "" {
-						t.Errorf("last writes (-want +got):\n%s", diff)
-					}
+					outcome["p1"], outcome["p2"] = "invalid byte sequence", "invalid byte sequence"
 				}
-				if diff := cmp.Diff(want, all[:min(len(want), len(all))]); diff != "" {
+				if diff := cmp.Diff(want, sink.written()); diff != "" {
 					t.Errorf("writes (-want +got):\n%s", diff)
+				}
+				if diff := cmp.Diff(outcome, got); diff != "" {
+					t.Errorf("told (-want +got):\n%s", diff)
 				}
 			})
 		})
@@ -201,7 +205,7 @@ func TestDestinationFailsInTheMiddleOfASplit(t *testing.T) {
 			return nil
 		}}
 		b, stop := start(t, sink, Options{})
-		if err := b.Deliver(t.Context(), nil, change("a", 1), change("b", 1)); err != nil {
+		if err := b.Deliver(t.Context(), taken(t), change("a", 1), change("b", 1)); err != nil {
 			t.Fatal(err)
 		}
 		stop()
@@ -224,7 +228,7 @@ func TestBatchErrorThatNamesNothingIsTheDestinations(t *testing.T) {
 			t.Error("dead-lettered")
 			return nil
 		}})
-		if err := b.Deliver(t.Context(), nil, change("a", 1), change("b", 1)); err != nil {
+		if err := b.Deliver(t.Context(), taken(t), change("a", 1), change("b", 1)); err != nil {
 			t.Fatal(err)
 		}
 		stop()
@@ -234,76 +238,61 @@ func TestBatchErrorThatNamesNothingIsTheDestinations(t *testing.T) {
 	})
 }
 
-// Who delivers several changes hears of each as soon as the sink has it.
-func TestDeliverTellsOfEachAcceptedChange(t *testing.T) {
+// Who delivers several changes hears of each as soon as it is known what becomes
+// of it.
+func TestDeliverTellsOfEachChange(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		sink := &fakeSink{}
-		sink.answer = func(_ context.Context, batch []string) error {
-			reasons := map[string]error{}
-			switch len(sink.written()) {
-			case 1:
-				reasons["a1"], reasons["d1"] = errors.New("conflict"), pipeline.Permanent(errors.New("bad"))
-				fallthrough
-			case 2:
-				reasons["c1"] = pipeline.RetryAfter(errors.New("locked"), time.Minute)
-			}
-			return failing(batch, reasons)
-		}
-		b, _ := start(t, sink, Options{
-			ReconnectMin: time.Second, ReconnectMax: time.Second,
-			DeadLetter: func(*pipeline.Change, error, int) error { return nil },
-		})
+		g := gated{make(chan error)}
+		sink := &fakeSink{answer: g.answer}
+		b, _ := start(t, sink, Options{MaxBatch: 2, ReconnectMin: time.Second, ReconnectMax: time.Second})
 		var (
-			mu       sync.Mutex
-			accepted []int
+			mu  sync.Mutex
+			all []string
 		)
 		deliver := func(ctx context.Context) chan error {
-			accepted = nil
+			all = nil
 			done := make(chan error, 1)
 			go func() {
-				done <- b.Deliver(ctx, func(i int) {
+				done <- b.Deliver(ctx, func(i int, refused error) {
 					mu.Lock()
 					defer mu.Unlock()
-					accepted = append(accepted, i)
+					all = append(all, fmt.Sprint(i, refused))
 				}, change("a", 1), change("b", 1), change("c", 1), change("d", 1))
 			}()
 			synctest.Wait()
 			return done
 		}
-		told := func(when string, want ...int) {
+		told := func(when string, want ...string) {
 			t.Helper()
 			synctest.Wait()
 			mu.Lock()
 			defer mu.Unlock()
-			if diff := cmp.Diff(want, accepted); diff != "" {
-				t.Errorf("accepted %s (-want +got):\n%s", when, diff)
+			if diff := cmp.Diff(want, all); diff != "" {
+				t.Errorf("told %s (-want +got):\n%s", when, diff)
 			}
 		}
 		done := deliver(t.Context())
-		told("at once", 1, 3)
-		time.Sleep(2 * time.Second)
-		told("with the second write", 1, 3, 0)
+		told("before a write has ended")
+		g.release <- &pipeline.BatchError{Failed: map[int]error{0: errors.New("conflict")}}
+		told("at once", "0 conflict", "1 <nil>")
+		g.release <- errors.New("down")
+		told("when the destination fails", "0 conflict", "1 <nil>")
+		g.release <- nil
 		if err := <-done; err != nil {
 			t.Error(err)
 		}
-		told("in the end", 1, 3, 0, 2)
+		told("in the end", "0 conflict", "1 <nil>", "2 <nil>", "3 <nil>")
 
-		// All at once, by a request that is used again.
-		if err := <-deliver(t.Context()); err != nil {
-			t.Error(err)
-		}
-		told("together", 0, 1, 2, 3)
-
-		// What has been accepted before the caller gives up.
-		sink.answer = func(_ context.Context, batch []string) error {
-			return failing(batch, map[string]error{"c1": pipeline.RetryAfter(errors.New("locked"), time.Hour)})
-		}
+		// A request that is used again; and what was told before its caller gave up.
 		ctx, cancel := context.WithCancel(t.Context())
 		done = deliver(ctx)
+		g.release <- nil
+		told("of half", "0 <nil>", "1 <nil>")
 		cancel()
 		if err := <-done; !errors.Is(err, context.Canceled) {
 			t.Errorf("error %v", err)
 		}
-		told("before the end", 0, 1, 3)
+		told("before the end", "0 <nil>", "1 <nil>")
+		g.release <- nil
 	})
 }

@@ -4,22 +4,25 @@ import (
 	"slices"
 	"time"
 
-	"github.com/cenkalti/backoff/v4"
-
 	"github.com/fairlead-dev/fairlead/pipeline"
 )
 
 // request is one call of Deliver.
 type request struct {
 	items []item
-	fresh []int         // of tell
+	fresh []news        // of tell
 	told  chan struct{} // holds one: there is news, or was
-	eager bool          // wants to hear of each item
 
 	// Guarded by Batcher.mu:
 	left      int  // items not settled
 	news      bool // something is settled that the caller does not know of
 	abandoned bool // nobody waits
+}
+
+// news is what the caller of Deliver is told of an item.
+type news struct {
+	index   int
+	refused error
 }
 
 // reset makes a request ready to be used again, once all of it is settled.
@@ -33,11 +36,9 @@ func (r *request) reset() {
 type item struct {
 	change   *pipeline.Change
 	request  *request
-	attempts int                         // writes that it was part of
-	due      time.Time                   // no write before then
-	backoff  *backoff.ExponentialBackOff // nil while the sink has never refused it
-	again    bool                        // has failed before
+	attempts int // writes that it was part of
 	outcome  outcome
+	refused  error // why, if that is the outcome
 	state    state // guarded by Batcher.mu
 }
 
@@ -46,7 +47,7 @@ type state uint8
 
 const (
 	underway state = iota
-	settled        // accepted or dead-lettered
+	settled        // accepted, dead-lettered or refused
 	known          // and the caller knows
 )
 
@@ -54,21 +55,26 @@ const (
 type outcome uint8
 
 const (
-	failed outcome = iota // unless a write says otherwise
+	failed outcome = iota // with the destination, unless a write says otherwise
 	accepted
 	deadLettered
+	refusedByItself
 	outcomes
 )
 
-// keySet is a set of keys; nil while it is empty, which is nearly always.
-type keySet map[pipeline.Key]struct{}
+// refused holds why a change of a key was refused; nil while there is none, which
+// is nearly always.
+type refused map[pipeline.Key]error
 
-func (s *keySet) add(k pipeline.Key) {
-	if *s == nil {
-		*s = keySet{}
+func (r *refused) add(k pipeline.Key, reason error) {
+	if *r == nil {
+		*r = refused{}
 	}
-	(*s)[k] = struct{}{}
+	(*r)[k] = reason
 }
+
+// keySet is a set of keys.
+type keySet map[pipeline.Key]struct{}
 
 func (s keySet) has(k pipeline.Key) bool {
 	_, ok := s[k]
@@ -76,8 +82,9 @@ func (s keySet) has(k pipeline.Key) bool {
 }
 
 // next takes the next batch from what is pending. When there is none, wait is
-// how long until there may be one, 0 if that takes a new delivery.
-func (b *Batcher) next(now time.Time) (batch []*item, wait time.Duration) {
+// how long until there may be one, 0 if that takes a new delivery, or the end of
+// another write.
+func (b *writer) next(now time.Time) (batch []*item, wait time.Duration) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if len(b.pending) == 0 {
@@ -86,43 +93,39 @@ func (b *Batcher) next(now time.Time) (batch []*item, wait time.Duration) {
 	if wait := b.gate.Sub(now); wait > 0 {
 		return nil, wait
 	}
-	var (
-		behind keySet // what follows a change that the sink may refuse again
-		taken  = b.batch[:0]
-		rest   = b.pending[:0]
-		bytes  int
-		full   bool
-	)
-	for _, it := range b.pending {
-		size := it.change.Size()
-		switch {
-		case full, behind.has(it.change.Key):
-			rest = append(rest, it)
-		case it.due.After(now):
-			behind.add(it.change.Key)
-			if d := it.due.Sub(now); wait == 0 || d < wait {
-				wait = d
-			}
-			rest = append(rest, it)
-		case len(taken) > 0 && (len(taken) == b.opts.MaxBatch || bytes+size > b.opts.MaxBytes):
-			full = true
-			rest = append(rest, it)
-		default:
-			bytes += size
-			if it.again {
-				b.retrying--
-			}
-			if it.backoff != nil {
-				behind.add(it.change.Key)
-			}
-			it.outcome = failed
-			taken = append(taken, it)
-		}
+	b.batch = b.batch[:0]
+	n, bytes := 0, 0
+	fits := func(it *item) bool {
+		bytes += it.change.Size()
+		return len(b.batch) == 0 || len(b.batch) < b.opts.MaxBatch && bytes <= b.opts.MaxBytes
 	}
-	clear(b.pending[len(rest):])
-	b.pending = rest
-	b.batch = taken
-	return taken, wait
+	for ; n < len(b.pending); n++ {
+		it := b.pending[n]
+		if b.writing.has(it.change.Key) || !fits(it) {
+			break
+		}
+		it.outcome = failed
+		b.batch = append(b.batch, it)
+	}
+	b.pending = slices.Delete(b.pending, 0, n)
+	if b.opts.Concurrency > 1 {
+		b.beginLocked()
+	}
+	return b.batch, 0
+}
+
+// beginLocked has the other writers keep off the keys of the batch, and look for
+// what else there is.
+func (b *writer) beginLocked() {
+	if b.writing == nil {
+		b.writing = keySet{}
+	}
+	for _, it := range b.batch {
+		b.writing[it.change.Key] = struct{}{}
+	}
+	if len(b.pending) > 0 && len(b.batch) > 0 {
+		b.signal()
+	}
 }
 
 // withdraw takes back what has not been written of r. What is in a batch stays
@@ -132,12 +135,6 @@ func (b *Batcher) withdraw(r *request) {
 	defer b.mu.Unlock()
 	r.abandoned = true
 	b.pending = slices.DeleteFunc(b.pending, func(it *item) bool {
-		if it.request != r {
-			return false
-		}
-		if it.again {
-			b.retrying--
-		}
-		return true
+		return it.request == r
 	})
 }

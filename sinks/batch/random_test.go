@@ -73,9 +73,16 @@ func TestNothingIsLostOrReordered(t *testing.T) {
 					for v := 0; v < versions; {
 						// Two states of one key, as when a ghost goes first.
 						ctx, cancel := context.WithTimeout(t.Context(), time.Duration(random.IntN(200)+1)*time.Millisecond)
-						err := b.Deliver(ctx, nil, change(name, v), change(name, v+1))
+						got := 0
+						err := b.Deliver(ctx, func(i int, refused error) {
+							if refused == nil && got == i {
+								got++
+							} else if refused == nil {
+								t.Errorf("seed %d: %s: %d was accepted without the one before it", seed, name, v+1)
+							}
+						}, change(name, v), change(name, v+1))
 						cancel()
-						if err == nil {
+						if err == nil && got == 2 {
 							v += 2
 						} else if random.IntN(2) == 0 {
 							time.Sleep(time.Millisecond)

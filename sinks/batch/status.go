@@ -4,15 +4,14 @@ import "time"
 
 // Status is where a sink stands.
 type Status struct {
-	// Healthy is whether everything written was accepted: neither does the
-	// destination fail, nor does a single change wait for another try.
+	// Healthy is whether the destination takes what it is given. Single changes
+	// that it refuses are not kept here: whoever brings them again knows them.
 	Healthy bool
 	// Since is when Healthy last changed.
 	Since time.Time
 	// LastError is the latest failure, empty while healthy.
 	LastError string
-	// Attempts counts the batches that failed, in whole or in part, since the
-	// sink was last healthy.
+	// Attempts counts the batches that failed since the sink was last healthy.
 	Attempts int
 	// NextRetry is when what failed is tried again; zero while healthy or when
 	// that is due.
@@ -33,12 +32,6 @@ func (b *Batcher) Status() Status {
 	s.LastError = b.health.err.Error()
 	if b.gate.After(now) {
 		s.NextRetry = b.gate
-		return s
-	}
-	for _, it := range b.pending {
-		if it.due.After(now) && (s.NextRetry.IsZero() || it.due.Before(s.NextRetry)) {
-			s.NextRetry = it.due
-		}
 	}
 	return s
 }
@@ -60,9 +53,8 @@ type turn struct {
 	attempts int           // batches that failed meanwhile
 }
 
-// note takes in the outcome of a round: why it failed, if it did, and how many
-// changes wait for another try.
-func (h *health) note(now time.Time, reason error, retrying int) turn {
+// note takes in the outcome of a round: why it failed, if it did.
+func (h *health) note(now time.Time, reason error) turn {
 	if reason != nil {
 		h.err = reason
 		h.attempts++
@@ -72,7 +64,7 @@ func (h *health) note(now time.Time, reason error, retrying int) turn {
 		}
 		return turn{}
 	}
-	if h.healthy || retrying > 0 {
+	if h.healthy {
 		return turn{}
 	}
 	t := turn{happened: true, healthy: true, lasted: now.Sub(h.since), attempts: h.attempts}
@@ -81,7 +73,7 @@ func (h *health) note(now time.Time, reason error, retrying int) turn {
 }
 
 // announce tells the operator that the sink's health has changed.
-func (b *Batcher) announce(t turn, gate time.Time) {
+func (b *Batcher) announce(t turn) {
 	switch {
 	case !t.happened:
 	case t.healthy:
@@ -89,6 +81,6 @@ func (b *Batcher) announce(t turn, gate time.Time) {
 		b.opts.Log.Info("Sink has recovered", "sink", b.name, "after", t.lasted.String(), "failedWrites", t.attempts)
 	default:
 		b.metrics.up.Set(0)
-		b.opts.Log.Error(t.err, "Sink fails; what it has not accepted is tried again", "sink", b.name, "wholeSink", !gate.IsZero())
+		b.opts.Log.Error(t.err, "Sink fails; what it has not accepted is tried again", "sink", b.name)
 	}
 }

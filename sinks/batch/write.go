@@ -7,34 +7,60 @@ import (
 	"slices"
 	"time"
 
-	"github.com/fairlead-dev/fairlead/internal/retry"
 	"github.com/fairlead-dev/fairlead/pipeline"
 )
 
 var errNoReason = errors.New("the sink gave no reason")
 
+// writer writes one batch after the other. There are as many as the sink may have
+// writes under way.
+type writer struct {
+	*Batcher
+
+	batch   []*item            // the one under way; kept for its memory
+	changes []*pipeline.Change // likewise
+	settled []*request         // likewise
+	refused refused            // in this round
+	reason  error              // why this round failed
+}
+
+func (b *writer) run(ctx context.Context) {
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	for ctx.Err() == nil {
+		batch, wait := b.next(time.Now())
+		if len(batch) > 0 {
+			b.round(ctx, batch)
+			continue
+		}
+		var due <-chan time.Time
+		if wait > 0 {
+			timer.Reset(wait)
+			due = timer.C
+		}
+		select {
+		case <-ctx.Done():
+		case <-b.wake:
+		case <-due:
+		}
+	}
+}
+
 // round writes one batch and settles what became of it.
-func (b *Batcher) round(ctx context.Context, batch []*item) {
-	clear(b.failed)
+func (b *writer) round(ctx context.Context, batch []*item) {
+	clear(b.refused)
 	b.reason = nil
 	err := b.write(ctx, batch)
-
-	var gate time.Time
-	if err == nil {
-		b.backoff.Reset()
-	} else {
-		b.reason = err
-		gate = time.Now().Add(delay(err, b.backoff.NextBackOff))
-	}
+	b.reason = err
 	// A write that we broke off ourselves says nothing about the sink.
-	b.settle(batch, gate, ctx.Err() == nil)
+	b.settle(batch, ctx.Err() == nil)
 }
 
 // write writes the items and notes on each what became of it. It returns an
 // error when the destination failed; what has to do with single changes only
 // is dealt with here.
-func (b *Batcher) write(ctx context.Context, items []*item) error {
-	items = b.withoutFailed(items)
+func (b *writer) write(ctx context.Context, items []*item) error {
+	items = b.withoutRefused(items)
 	if len(items) == 0 {
 		return nil
 	}
@@ -54,7 +80,7 @@ func (b *Batcher) write(ctx context.Context, items []*item) error {
 		return err
 	case len(items) == 1:
 		b.metrics.writesPartial.Inc()
-		b.refuse(items[0], err)
+		b.giveUp(items[0], err)
 	default:
 		// One of them is poison. Halves find it in a few writes, and the
 		// others get through.
@@ -69,7 +95,7 @@ func (b *Batcher) write(ctx context.Context, items []*item) error {
 }
 
 // call hands the items' changes to the sink.
-func (b *Batcher) call(ctx context.Context, items []*item) error {
+func (b *writer) call(ctx context.Context, items []*item) error {
 	b.changes = b.changes[:0]
 	for _, it := range items {
 		it.attempts++
@@ -77,102 +103,131 @@ func (b *Batcher) call(ctx context.Context, items []*item) error {
 	}
 	start := time.Now()
 	err := b.sink.Write(ctx, b.changes)
-	b.metrics.seconds.Observe(time.Since(start).Seconds())
+	took := time.Since(start)
+	if ctx.Err() == nil {
+		_, partial := errors.AsType[*pipeline.BatchError](err)
+		b.wrote(len(items), took, err == nil || partial || pipeline.IsPermanent(err))
+	}
+	b.metrics.seconds.Observe(took.Seconds())
 	b.metrics.size.Observe(float64(len(items)))
 	clear(b.changes)
 	return err
 }
 
-// sort tells the accepted from the failed after a partial failure.
-func (b *Batcher) sort(items []*item, partial *pipeline.BatchError) {
+// sort tells the accepted from the refused after a partial failure.
+func (b *writer) sort(items []*item, partial *pipeline.BatchError) {
 	for i, it := range items {
-		reason, refused := partial.Failed[i]
-		if refused && reason == nil {
+		reason, is := partial.Failed[i]
+		if is && reason == nil {
 			reason = errNoReason
 		}
+		before, behind := b.refused[it.change.Key]
 		switch {
-		case b.failed.has(it.change.Key):
-			// Stays failed, accepted or not: it follows one of its key that
-			// will be written again, and must have the last word.
-		case !refused:
+		case behind:
+			// Accepted or not: it follows one of its key that will be written
+			// again, and must have the last word.
+			b.refuse(it, before)
+		case !is:
 			it.outcome = accepted
 		case pipeline.IsPermanent(reason):
-			b.refuse(it, reason)
+			b.giveUp(it, reason)
 		default:
-			b.fail(it, reason)
+			b.refuse(it, reason)
 		}
 	}
 }
 
-// refuse deals with a change that the sink will never accept.
-func (b *Batcher) refuse(it *item, reason error) {
+// giveUp deals with a change that the sink will never accept.
+func (b *writer) giveUp(it *item, reason error) {
 	if b.opts.DeadLetter == nil {
-		b.fail(it, reason)
+		b.refuse(it, reason)
 		return
 	}
-	if err := b.opts.DeadLetter(it.change, reason, it.attempts); err != nil {
-		b.fail(it, fmt.Errorf("dead-letter %s, refused because of %w: %w", it.change.Key, reason, err))
+	b.deadLetter.Lock()
+	err := b.opts.DeadLetter(it.change, reason, int(it.change.Refusals)+it.attempts)
+	b.deadLetter.Unlock()
+	if err != nil {
+		b.refuse(it, fmt.Errorf("dead-letter %s, refused because of %w: %w", it.change.Key, reason, err))
 		return
 	}
 	it.outcome = deadLettered
 }
 
-// fail puts off one change, and with it whatever follows of its key.
-func (b *Batcher) fail(it *item, reason error) {
-	if it.backoff == nil {
-		it.backoff = retry.NewBackOff(b.opts.ReconnectMin, b.opts.ReconnectMax)
-	}
-	it.due = time.Now().Add(delay(reason, it.backoff.NextBackOff))
-	b.failed.add(it.change.Key)
-	if b.reason == nil {
-		b.reason = fmt.Errorf("%s: %w", it.change.Key, reason)
-	}
+// refuse gives one change back, and with it whatever follows of its key.
+func (b *writer) refuse(it *item, reason error) {
+	it.outcome, it.refused = refusedByItself, reason
+	b.refused.add(it.change.Key, reason)
 }
 
-// withoutFailed leaves out the items of keys that an earlier part of the batch
-// has failed.
-func (b *Batcher) withoutFailed(items []*item) []*item {
-	if len(b.failed) == 0 {
+// withoutRefused refuses what follows a change that an earlier part of the batch
+// has refused, and returns the rest.
+func (b *writer) withoutRefused(items []*item) []*item {
+	if len(b.refused) == 0 {
 		return items
 	}
 	return slices.DeleteFunc(slices.Clone(items), func(it *item) bool {
-		return b.failed.has(it.change.Key)
+		reason, behind := b.refused[it.change.Key]
+		if behind {
+			b.refuse(it, reason)
+		}
+		return behind
 	})
 }
 
-// settle tells the callers what was accepted, puts the rest back in front, and
-// takes note of the sink's health if the round tells of it.
-func (b *Batcher) settle(batch []*item, gate time.Time, telling bool) {
+// settle tells the callers what became of their changes, puts what failed with the
+// destination back in front, and takes note of the sink's health if the round tells
+// of it.
+func (b *writer) settle(batch []*item, telling bool) {
 	var count [outcomes]int
 	b.mu.Lock()
+	if len(b.writing) > 0 {
+		for _, it := range batch {
+			delete(b.writing, it.change.Key)
+		}
+	}
 	back := batch[:0]
 	for _, it := range batch {
 		count[it.outcome]++
-		r := it.request
 		switch {
 		case it.outcome != failed:
-			it.state = settled
-			if r.left--; !r.news && (r.eager || r.left == 0) {
-				r.news = true
-				b.settled = append(b.settled, r)
-			}
-		case !r.abandoned:
-			it.again = true
+			b.settleLocked(it)
+		case !it.request.abandoned:
 			back = append(back, it)
 		}
 	}
-	b.retrying += len(back)
 	b.pending = slices.Insert(b.pending, 0, back...)
-	b.gate = gate
+	if len(b.refused) > 0 {
+		// Also what the batch had no room for, or the destination failed with.
+		b.pending = slices.DeleteFunc(b.pending, func(it *item) bool {
+			reason, behind := b.refused[it.change.Key]
+			if behind {
+				b.refuse(it, reason)
+				b.settleLocked(it)
+				count[refusedByItself]++
+			}
+			return behind
+		})
+	}
+	if b.reason == nil {
+		b.backoff.Reset()
+		b.gate = time.Time{}
+	} else {
+		b.gate = time.Now().Add(delay(b.reason, b.backoff.NextBackOff))
+	}
 	var turn turn
 	if telling {
-		turn = b.health.note(time.Now(), b.reason, b.retrying)
+		turn = b.health.note(time.Now(), b.reason)
 	}
+	more := len(b.pending) > 0
 	b.mu.Unlock()
+	if more && b.opts.Concurrency > 1 {
+		b.signal() // it may have waited for the keys of this batch
+	}
 
 	clear(batch)
 	b.metrics.accepted.Add(float64(count[accepted]))
 	b.metrics.deadLettered.Add(float64(count[deadLettered]))
+	b.metrics.refused.Add(float64(count[refusedByItself]))
 	b.metrics.failed.Add(float64(count[failed]))
 	// Counted before the callers go on, so that who has waited sees it.
 	for _, r := range b.settled {
@@ -183,7 +238,18 @@ func (b *Batcher) settle(batch []*item, gate time.Time, telling bool) {
 	}
 	clear(b.settled)
 	b.settled = b.settled[:0]
-	b.announce(turn, gate)
+	b.announce(turn)
+}
+
+// settleLocked notes that its caller is to be told of an item.
+func (b *writer) settleLocked(it *item) {
+	r := it.request
+	it.state = settled
+	r.left--
+	if !r.news {
+		r.news = true
+		b.settled = append(b.settled, r)
+	}
 }
 
 // names reports whether the error is about at least one of n changes.

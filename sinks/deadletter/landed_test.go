@@ -20,8 +20,12 @@ var landed = []string{
 	`{"time":"2026-01-02T03:04:05.6789Z","sink":"file:/var/x\u003cy\u003e.jsonl","reason":"disk \u2028 \"full\" \u001b","attempts":3,"event":{"specversion":"1.0","type":"dev.fairlead.resource.deleted.v1","source":"/clusters/eu-1","subject":"/apis/example.com/v1alpha1/namespaces/a/things/b","id":"example.com/v1alpha1/things/urn:uuid:1+2=3;x y/deleted","time":"2026-01-02T03:04:05.6789Z","cluster":"eu-1","apiversion":"example.com/v1alpha1","kind":"Thing","namespace":"a","name":"b"}}`,
 }
 
+// escaped are the ids whose form has changed since: of a version with a slash, and of
+// a deletion, which says its version now.
+var escaped = strings.NewReplacer("4a9aa/9/7", "4a9aa/9%2F7", "nodes//deleted", "nodes//77/deleted")
+
 // TestLandedRecords: they are read, and their objects' events still have the same
-// ids.
+// ids, or those that such ids have become.
 func TestLandedRecords(t *testing.T) {
 	for _, line := range landed {
 		r, err := parseRecord([]byte(line))
@@ -34,7 +38,7 @@ func TestLandedRecords(t *testing.T) {
 			Key: e.Key(), Op: e.Op(), UID: types.UID(e.UID()), ResourceVersion: e.ResourceVersion, Observed: e.Time, Object: e.Data, Snapshot: e.Snapshot,
 			Origin: &pipeline.Origin{ClusterUID: e.ClusterUID, Resource: e.Resource(), Kind: e.Kind},
 		}
-		if again := string(change.AppendCloudEvent(nil)); !strings.HasSuffix(line, `"event":`+again+"}") {
+		if again := string(change.AppendCloudEvent(nil)); !strings.HasSuffix(escaped.Replace(line), `"event":`+again+"}") {
 			t.Errorf("became\n%s\nwas\n%s", again, line)
 		}
 	}

@@ -39,8 +39,10 @@ func (b *watchBody) Read(p []byte) (int, error) {
 		if n > 0 {
 			return n, nil // and what is wrong next time
 		}
+		if broken && b.told {
+			b.outlast()
+		}
 		if b.told || !broken || !b.reopen() {
-			b.linger()
 			return 0, io.EOF
 		}
 	}
@@ -62,21 +64,12 @@ func (b *watchBody) broke(err error) bool {
 	return true
 }
 
-// linger keeps a watch that began with a list from ending within a second of when
-// the informer has taken that in: the informer would take it for one that never
-// worked, and list again. How long it takes for a list after it was read, depends
-// on how busy the process is; what is waited for in excess only delays the next
-// watch, and only where one is cut right after its list.
-func (b *watchBody) linger() {
-	if b.wire.req.URL.Query().Get("sendInitialEvents") != "true" {
-		return
-	}
-	const short = 1800 * time.Millisecond
-	i := b.wire.informer
-	i.mu.Lock()
-	left := time.Until(i.last.Add(short))
-	i.mu.Unlock()
-	timer := time.NewTimer(left)
+// outlast returns when the watch is a second old, or its request is given up. An
+// informer lists anew after a watch that told nothing and lasted less than a
+// second, counted from before it sent the request, and what it was told of this
+// one may be half an event. Of one that began with a list, see listWatch.
+func (b *watchBody) outlast() {
+	timer := time.NewTimer(time.Until(b.wire.began.Add(time.Second)))
 	defer timer.Stop()
 	select {
 	case <-timer.C:

@@ -87,6 +87,8 @@ func TestIncludedClusterLacksAKind(t *testing.T) {
 			Start(context.Context, kindQueue) error
 		}) {
 			t.Helper()
+			hub.mu.Lock() // it does not tell what it serves, so that nothing joins meanwhile
+			defer hub.mu.Unlock()
 			if err := s.Start(ctx, q); err != nil {
 				t.Fatal(err)
 			}

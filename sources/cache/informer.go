@@ -201,7 +201,11 @@ func (m *cached) newInformer(next newInformerFunc) newInformerFunc {
 				return inner.ListWithContext(context.WithValue(ctx, informerKey{}, i), o)
 			},
 			WatchFuncWithContext: func(ctx context.Context, o metav1.ListOptions) (watch.Interface, error) {
-				return inner.WatchWithContext(context.WithValue(ctx, informerKey{}, i), o)
+				w, err := inner.WatchWithContext(context.WithValue(ctx, informerKey{}, i), o)
+				if err != nil || o.SendInitialEvents == nil || !*o.SendInitialEvents {
+					return w, err
+				}
+				return newListWatch(ctx, w), nil
 			},
 		}, obj, resync, indexers)
 		// It fails only for an informer that has started.

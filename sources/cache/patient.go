@@ -34,7 +34,10 @@ const (
 // it does not list again, backs off from nothing, and logs nothing.
 func (g *gate) patient(req *http.Request, i *informer) (*http.Response, error) {
 	ctx, stop := context.WithCancel(req.Context())
-	w := &wire{gate: g, informer: i, req: req.WithContext(ctx), watch: isWatch(req), delays: retry.NewBackOff(retryMin, retryMax)}
+	w := &wire{
+		gate: g, informer: i, req: req.WithContext(ctx), watch: isWatch(req), began: time.Now(),
+		delays: retry.NewBackOff(retryMin, retryMax),
+	}
 	resp, f, err := w.open()
 	if f != nil && w.watch {
 		resp.Body = &watchBody{wire: w, stop: stop, kind: resp.Header.Get("Content-Type"), body: resp.Body, flight: f}
@@ -53,6 +56,7 @@ type wire struct {
 	informer *informer
 	req      *http.Request
 	watch    bool
+	began    time.Time // when the informer sent it
 	delays   *backoff.ExponentialBackOff
 	outage   bool // since it was last false, the gate was shut
 }

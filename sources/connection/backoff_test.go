@@ -79,7 +79,7 @@ func TestOutageMakesOneProbeAtATime(t *testing.T) {
 
 func TestBackoffIsBoundedAndSpread(t *testing.T) {
 	config := Config{ReconnectMin: time.Second, ReconnectMax: time.Minute}
-	bubbleWith(t, Options{Config: config}, refused, func(t *testing.T, c *Connection, m *fakeMember) {
+	bubbleWith(t, Options{Config: config}, gateway(503), func(t *testing.T, c *Connection, m *fakeMember) {
 		time.Sleep(24 * time.Hour)
 		synctest.Wait()
 		times := m.times()
@@ -102,7 +102,7 @@ func TestBackoffIsBoundedAndSpread(t *testing.T) {
 			t.Errorf("%d delays from %v to %v, mean %v; want them spread evenly over a minute", len(late), lo, hi, mean)
 		}
 		s := c.Status()
-		if s.Attempt != len(times) || s.State != member.BackingOff || s.Reason != resultUnreachable || !s.NextRetry.After(time.Now()) {
+		if s.Attempt != len(times) || s.State != member.BackingOff || s.Reason != resultUnavailable || !s.NextRetry.After(time.Now()) {
 			t.Errorf("status %+v after %d probes", s, len(times))
 		}
 	})

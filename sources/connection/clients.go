@@ -46,6 +46,8 @@ type clients struct {
 	sent                          *sent   // is told of the credentials that are sent; nil: nobody is
 	dialer                        *dialer
 	transports                    []*http.Transport
+	custom                        http.RoundTripper // of the configuration, which has no transports of ours then; or nil
+	userAgent                     string
 }
 
 // clientOptions are what clients depend on beside the configuration.
@@ -73,7 +75,7 @@ func newClients(cfg *rest.Config, o clientOptions) (*clients, error) {
 	if dial == nil {
 		dial = dialTCP(connectTimeout)
 	}
-	c := &clients{dialer: newDialer(dial), plugin: o.plugin, sent: o.sent}
+	c := &clients{dialer: newDialer(dial), plugin: o.plugin, sent: o.sent, custom: cfg.Transport, userAgent: o.userAgent}
 	cfg.Dial = c.dialer.DialContext
 
 	watchTripper, _, err := c.roundTripper(cfg, connectTimeout, true)
@@ -170,6 +172,7 @@ func (c *clients) roundTripper(cfg *rest.Config, connectTimeout time.Duration, w
 		MaxIdleConnsPerHost: 25, // as client-go
 		DisableCompression:  conf.DisableCompression,
 
+		OnProxyConnectResponse: proxyAnswered,
 		MaxResponseHeaderBytes: maxResponseHead,
 	}
 	var base http.RoundTripper = t

@@ -14,6 +14,7 @@ const (
 	DefaultReconnectMin   = 500 * time.Millisecond
 	DefaultReconnectMax   = time.Minute
 	DefaultHealthInterval = time.Minute
+	DefaultReachInterval  = 5 * time.Second
 	// DefaultQPS and DefaultBurst are ten times client-go's own defaults
 	// (5 and 10): there it is one limit per client, here one per member.
 	DefaultQPS   = 50.0
@@ -32,9 +33,15 @@ type Config struct {
 	// the delay is drawn from zero to this), and is the least time between
 	// two probes that were asked for by failed calls. Default 500ms.
 	ReconnectMin time.Duration
-	// ReconnectMax bounds every later delay. A connection that was live for
+	// ReconnectMax bounds every later delay of a member that answers and refuses;
+	// see ReachInterval for one that does not answer. A connection that was live for
 	// this long begins at ReconnectMin again when it fails. Default 1m.
 	ReconnectMax time.Duration
+	// ReachInterval is the least time between two reachability probes of a
+	// member that does not answer, which cost it next to nothing; at most a tenth
+	// more passes, and after an outage of 120 times as long, a 120th of that.
+	// Never more than ReconnectMax. Default 5s.
+	ReachInterval time.Duration
 	// HealthInterval is the time between probes of a live member, give or
 	// take a fifth. Default 1m.
 	HealthInterval time.Duration
@@ -66,6 +73,7 @@ func (c Config) Validate() error {
 		{"ReconnectMin", c.ReconnectMin},
 		{"ReconnectMax", c.ReconnectMax},
 		{"HealthInterval", c.HealthInterval},
+		{"ReachInterval", c.ReachInterval},
 	} {
 		if d.value < 0 {
 			errs = append(errs, fmt.Errorf("%s: must not be negative, is %v", d.field, d.value))
@@ -91,6 +99,7 @@ func (c Config) withDefaults() Config {
 	c.ReconnectMin = cmp.Or(c.ReconnectMin, DefaultReconnectMin)
 	c.ReconnectMax = cmp.Or(c.ReconnectMax, DefaultReconnectMax)
 	c.HealthInterval = cmp.Or(c.HealthInterval, DefaultHealthInterval)
+	c.ReachInterval = min(cmp.Or(c.ReachInterval, DefaultReachInterval), c.ReconnectMax)
 	c.QPS = cmp.Or(c.QPS, DefaultQPS)
 	c.Burst = cmp.Or(c.Burst, DefaultBurst)
 	c.MaxAnswer = cmp.Or(c.MaxAnswer, DefaultMaxAnswer)

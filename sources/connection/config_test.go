@@ -19,8 +19,8 @@ func TestConfigValidate(t *testing.T) {
 		{Config{QPS: math.NaN()}, []string{"QPS"}},
 		{Config{QPS: math.Inf(1)}, []string{"QPS"}},
 		{
-			Config{ConnectTimeout: -1, ReconnectMin: -1, ReconnectMax: -1, HealthInterval: -1, QPS: -1, Burst: -1},
-			[]string{"ConnectTimeout", "ReconnectMin", "ReconnectMax", "HealthInterval", "QPS", "Burst"},
+			Config{ConnectTimeout: -1, ReconnectMin: -1, ReconnectMax: -1, HealthInterval: -1, ReachInterval: -1, QPS: -1, Burst: -1},
+			[]string{"ConnectTimeout", "ReconnectMin", "ReconnectMax", "HealthInterval", "ReachInterval", "QPS", "Burst"},
 		},
 	} {
 		var got []string

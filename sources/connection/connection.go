@@ -82,7 +82,7 @@ type Connection struct {
 	paused     bool
 	phase      phase
 	changed    chan struct{} // closed and replaced when Acquire should look again
-	generation int           // of the configuration; a probe of an older one counts for nothing
+	generation int           // a probe of an older one counts for nothing: the configuration has changed, or it hung
 	rest       *rest.Config
 	redact     redactor
 	plugin     *plugin  // nil: none
@@ -101,7 +101,8 @@ type Connection struct {
 
 	delays    *backoff.ExponentialBackOff
 	probeAt   time.Time // when the next probe is due
-	paced     bool      // and has its place in the fleet's pace
+	place     time.Time // when it is the member's turn in the fleet's line; zero: it does not stand there
+	reach     reach
 	lastProbe time.Time // when the last one ended
 	liveSince time.Time // zero while not live
 	attempt   int
@@ -113,6 +114,7 @@ type Connection struct {
 	lastError     string
 	lastErrorAt   time.Time
 	probes        map[string]uint64
+	reached       map[string]uint64 // reachability probes by result
 	reconnects    map[string]uint64
 }
 
@@ -164,6 +166,7 @@ func New(o Options) (*Connection, error) {
 		logged:     member.Connecting,
 		since:      now,
 		probes:     map[string]uint64{},
+		reached:    map[string]uint64{},
 		reconnects: map[string]uint64{},
 	}
 	c.plugin = pluginOf(c.rest, nil, c.pluginSays(c.redact))

@@ -27,7 +27,7 @@ func TestConnects(t *testing.T) {
 		}
 		want := Status{
 			Cluster: "a", State: member.Live, Since: time.Now(), ClusterUID: uidA, ServerVersion: "v1.36.3",
-			Probes: map[string]uint64{"ok": 1}, Reconnects: map[string]uint64{},
+			Probes: map[string]uint64{"ok": 1}, ReachabilityProbes: map[string]uint64{}, Reconnects: map[string]uint64{},
 		}
 		if diff := cmp.Diff(want, c.Status()); diff != "" {
 			t.Errorf("status (-want +got):\n%s", diff)

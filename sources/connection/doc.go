@@ -24,6 +24,12 @@
 // never been read. Without any evidence the connection waits, and another
 // cluster gets the name after Options.Hold.
 //
+// A member that does not answer is asked whether it does, at most every
+// ReachInterval, by reachability probes (see reach): a request without credentials
+// is enough to tell. The first answer after the silence makes a probe at once, also
+// in the place of one that hangs. Those that answer and refuse, live members and
+// paused ones are not asked.
+//
 // A stream that falls silent is a reason for a probe, too: until it is answered the
 // member is stale. One that answers is live, whatever a single watch hears.
 //
@@ -33,7 +39,8 @@
 //
 // Guarantees: failed probes are spaced by exponential backoff with full
 // jitter, at most ReconnectMax apart (longer only if the server asks for it
-// with Retry-After); new credentials or a new address are tried at once; a
+// with Retry-After, or by the time between two reachability probes, so that a silent
+// member is not dialed twice in that); new credentials or a new address are tried at once; a
 // report never makes more than one probe per ReconnectMin. No transport,
 // socket or goroutine outlives Run. Tokens, keys and certificates never reach
 // a log, an error or a Status, even if the member sends them back (see redactor

@@ -39,6 +39,7 @@ type fakeMember struct {
 	latency time.Duration // of every answer
 	answer  answer        // nil: as a healthy server of UID uidA
 	probes  []time.Time   // when each identity probe began
+	reaches []time.Time   // and each reachability probe
 	calls   int           // requests that are no probe
 	inside  int           // probes under way
 	most    int           // at once
@@ -48,7 +49,9 @@ type fakeMember struct {
 func (f *fakeMember) RoundTrip(req *http.Request) (*http.Response, error) {
 	probe := req.URL.Path == identityPath
 	f.mu.Lock()
-	if probe {
+	if req.Header.Get("Authorization") == "" {
+		f.reaches = append(f.reaches, time.Now())
+	} else if probe {
 		f.probes = append(f.probes, time.Now())
 		f.headers = append(f.headers, req.Header.Clone())
 		f.inside++

@@ -9,7 +9,7 @@ import (
 )
 
 // Known tells what is known of the clusters that have borne a member's name;
-// ledger.Ledger is one. Its methods are called by Run, from one goroutine.
+// ledger.Ledger is one. Its methods are called while Run runs, one at a time.
 type Known interface {
 	// Identities returns those clusters.
 	Identities(cluster string) []ledger.Identity

@@ -3,13 +3,11 @@ package connection
 import (
 	"cmp"
 	"context"
+	"fmt"
 	"math/rand/v2"
-	"slices"
+	"runtime/debug"
+	"sync"
 	"time"
-
-	"k8s.io/client-go/rest"
-
-	"github.com/fairlead-dev/fairlead/internal/ledger"
 )
 
 // Run probes the member until ctx ends, then ends the session, closes every
@@ -26,49 +24,43 @@ func (c *Connection) Run(ctx context.Context) error {
 	defer c.end()
 	c.pace.Join(1)
 	defer c.pace.Join(-1)
+	var dials sync.WaitGroup // at most one probe, and one reachability probe
+	defer dials.Wait()
+	panicked := make(chan string, 2) // that many may be under way
 
 	timer := time.NewTimer(forever)
 	defer timer.Stop()
 	for ctx.Err() == nil {
-		probing, cancel := context.WithTimeout(ctx, c.config.ConnectTimeout)
-		a, wait := c.next(time.Now(), cancel)
-		if a != nil {
-			out := a.run(probing, c)
-			cancel()
-			if ctx.Err() != nil && a.fresh {
-				a.clients.close()
-			} else if ctx.Err() == nil {
-				c.settle(a, out)
-			}
+		now := time.Now()
+		wait := c.cutRetired(now)
+		dial, left := c.next(ctx, now)
+		if dial != nil {
+			dials.Go(func() {
+				defer func() {
+					if p := recover(); p != nil {
+						panicked <- fmt.Sprintf("%v\n\n%s", p, debug.Stack())
+					}
+				}()
+				dial()
+				c.nudge()
+			})
 			continue
 		}
-		cancel()
-		timer.Reset(wait)
+		timer.Reset(min(wait, left))
 		select {
 		case <-ctx.Done():
 		case <-c.wake:
 		case <-timer.C:
+		case p := <-panicked:
+			panic(p) // whoever called Run has to deal with that
 		}
 	}
 	return nil
 }
 
-// attempt is one probe to be made.
-type attempt struct {
-	generation int
-	rest       *rest.Config
-	plugin     *plugin
-	sent       *sent
-	clients    *clients        // nil: to be made
-	fresh      bool            // made by this attempt
-	known      ledger.Identity // so far
-	others     []string        // as of the session
-	version    bool            // ask for it
-}
-
-// next returns the probe that is due, whose ctx ends with cancel, or how long
-// there is nothing to do. It also cuts what is left of ended sessions.
-func (c *Connection) next(now time.Time, cancel context.CancelFunc) (*attempt, time.Duration) {
+// cutRetired cuts what is left of ended sessions, and returns for how long
+// nothing more of them is due.
+func (c *Connection) cutRetired(now time.Time) time.Duration {
 	c.mu.Lock()
 	var cut []*clients
 	wait := forever
@@ -80,68 +72,85 @@ func (c *Connection) next(now time.Time, cancel context.CancelFunc) (*attempt, t
 		cut = append(cut, c.retired[0].clients)
 		c.retired = c.retired[1:]
 	}
-	var a *attempt
-	if left := c.probeAt.Sub(now); c.paused {
-		// Resume wakes the loop.
-	} else if left = max(left, c.paceLocked(now)); left > 0 {
-		wait = min(wait, left)
-	} else {
-		a = &attempt{
-			generation: c.generation, rest: c.rest, plugin: c.plugin, sent: c.redact.sent, clients: c.clients,
-			known: c.identity, others: c.others, version: c.askVersion,
-		}
-		c.stop = cancel
-	}
 	c.mu.Unlock()
 	for _, cl := range cut {
 		cl.close()
 	}
-	return a, wait
-}
-
-// paceLocked puts a retry that is due off to its place in the fleet's pace.
-func (c *Connection) paceLocked(now time.Time) time.Duration {
-	if c.attempt == 0 || c.paced || c.probeAt.After(now) {
-		return 0
-	}
-	c.paced = true
-	wait := c.pace.Wait(now)
-	c.probeAt = now.Add(wait)
 	return wait
 }
 
-func (a *attempt) run(ctx context.Context, c *Connection) outcome {
-	if a.clients == nil {
-		made, err := newClients(a.rest, clientOptions{
-			plugin: a.plugin, limiter: c.limiter, userAgent: c.userAgent,
-			connectTimeout: c.config.ConnectTimeout, maxAnswer: c.config.MaxAnswer, sent: a.sent,
-		})
-		if err != nil {
-			return outcome{result: resultUnusable, err: err}
+// next returns what makes the probe or the reachability probe that is due, until
+// it is done or ctx ends, or how long there is nothing to do.
+func (c *Connection) next(ctx context.Context, now time.Time) (dial func(), wait time.Duration) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.paused {
+		return nil, forever // Resume wakes the loop
+	}
+	probeAt, reachAt := now.Add(forever), now.Add(forever)
+	if c.stop == nil {
+		probeAt = c.probeAt
+		if c.reach.missed { // a member that is silent is not dialed more often for that
+			probeAt = later(probeAt, c.reach.at)
 		}
-		a.clients, a.fresh = made, true
 	}
-	out := probe(ctx, a.clients, slices.Contains(a.known.Digests, a.clients.digest), a.version)
-	if out.err == nil {
-		out.verdict = a.judge(ctx, c, out.seen)
+	if c.reachingLocked() {
+		reachAt = later(c.reach.at, c.reach.turn)
 	}
-	return out
+	if left := min(probeAt.Sub(now), reachAt.Sub(now)); left > 0 {
+		return nil, left
+	}
+	probe := !probeAt.After(now)
+	if !probe {
+		if c.reach.turn.IsZero() {
+			c.reach.turn = now.Add(c.pace.reach(now))
+		}
+		if c.reach.turn.After(now) {
+			return nil, min(probeAt.Sub(now), c.reach.turn.Sub(now))
+		}
+	}
+	if !probe || c.attempt > 0 {
+		// Retries stand in the fleet's line, each member with its next one.
+		if c.place.IsZero() {
+			c.place = now.Add(c.pace.Wait(now))
+			if probe {
+				c.probeAt = later(c.probeAt, c.place)
+			}
+		}
+		if c.place.After(now) {
+			return nil, c.place.Sub(now)
+		}
+	}
+	c.place = time.Time{}
+	if !c.reach.turn.After(now) {
+		c.reach.turn = time.Time{}
+	}
+	c.reach.at = now.Add(c.reachDelayLocked(now))
+	if probe {
+		return c.probeLocked(ctx), 0
+	}
+	return c.reachLocked(ctx), 0
 }
 
-// settle takes in what a probe found, unless the configuration has changed
-// meanwhile.
+func later(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
+	}
+	return b
+}
+
+// settle takes in what a probe found, unless it counts for nothing by now.
 func (c *Connection) settle(a *attempt, out outcome) {
 	now := time.Now()
 	c.mu.Lock()
 	c.stop = nil
 	if a.generation != c.generation {
 		c.mu.Unlock()
-		if a.fresh {
-			a.clients.close()
+		if a.clients != nil {
+			a.clients.closeIdle()
 		}
 		return
 	}
-	c.clients = a.clients
 	c.lastProbe, c.silent = now, false
 	before := c.identity.UID
 	if out.hides() && !c.decidedLocked() && c.patientLocked(now) {
@@ -231,6 +240,8 @@ func (c *Connection) goodLocked(now time.Time, out outcome) {
 	}
 	c.phase = live
 	c.attempt = 0
+	c.place = time.Time{}
+	c.reach.forget()
 	c.probeAt = now.Add(spread(c.config.HealthInterval))
 	c.broadcastLocked()
 }
@@ -257,10 +268,11 @@ func (c *Connection) failLocked(now time.Time, out outcome) {
 			delay = c.config.ReconnectMax/2 + rand.N(c.config.ReconnectMax/2+1)
 		}
 	}
+	delay = c.reach.failed(now, out, delay, c.config.ReachInterval)
 	if out.delay > 0 { // asked for: no sooner, and not all clients at once
 		delay = max(delay, out.delay+rand.N(out.delay/10+1))
 	}
-	c.probeAt, c.paced = now.Add(delay), false
+	c.probeAt = now.Add(delay)
 }
 
 // spread returns d, give or take a fifth.

@@ -14,8 +14,9 @@ var shownStates = []member.State{
 // Collector tells Prometheus of connections. It keeps nothing itself: the
 // series of a member are gone when list no longer has it.
 type Collector struct {
-	list                               func() []Status
-	state, attempt, probes, reconnects *prometheus.Desc
+	list func() []Status
+
+	state, attempt, probes, reachabilityProbes, reconnects *prometheus.Desc
 }
 
 // NewCollector returns a collector of the connections that list returns. list
@@ -26,10 +27,12 @@ func NewCollector(list func() []Status) *Collector {
 		return prometheus.NewDesc("fairlead_connection_"+name, help, append([]string{"cluster"}, labels...), nil)
 	}
 	return &Collector{
-		list:       list,
-		state:      desc("state", "State of the connection to a member: 1 for the current one, 0 for the others.", "state"),
-		attempt:    desc("attempt", "Probes that failed since the member was last live."),
-		probes:     desc("probes_total", "Probes of a member's API server by result.", "result"),
+		list:    list,
+		state:   desc("state", "State of the connection to a member: 1 for the current one, 0 for the others.", "state"),
+		attempt: desc("attempt", "Probes that failed since the member was last live."),
+		probes:  desc("probes_total", "Probes of a member's API server by result.", "result"),
+		reachabilityProbes: desc("reachability_probes_total",
+			"Requests without credentials that ask whether a member which is not live answers at all, by result.", "result"),
 		reconnects: desc("reconnects_total", "Times that the connection to a member was lost or replaced, by reason.", "reason"),
 	}
 }
@@ -39,6 +42,7 @@ func (c *Collector) Describe(ch chan<- *prometheus.Desc) {
 	ch <- c.state
 	ch <- c.attempt
 	ch <- c.probes
+	ch <- c.reachabilityProbes
 	ch <- c.reconnects
 }
 
@@ -56,6 +60,9 @@ func (c *Collector) Collect(ch chan<- prometheus.Metric) {
 		// From zero on, so that the first failure shows in a rate.
 		for _, result := range probeResults {
 			ch <- prometheus.MustNewConstMetric(c.probes, prometheus.CounterValue, float64(s.Probes[result]), s.Cluster, result)
+		}
+		for _, result := range reachResults {
+			ch <- prometheus.MustNewConstMetric(c.reachabilityProbes, prometheus.CounterValue, float64(s.ReachabilityProbes[result]), s.Cluster, result)
 		}
 		for reason, n := range s.Reconnects {
 			ch <- prometheus.MustNewConstMetric(c.reconnects, prometheus.CounterValue, float64(n), s.Cluster, reason)

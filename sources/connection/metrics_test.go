@@ -14,7 +14,7 @@ import (
 func TestMetrics(t *testing.T) {
 	list := []Status{
 		{Cluster: "a", State: member.Live, Probes: map[string]uint64{"ok": 3}},
-		{Cluster: "b", State: member.BackingOff, Attempt: 4, Probes: map[string]uint64{"ok": 1, "timeout": 4}, Reconnects: map[string]uint64{"timeout": 1}},
+		{Cluster: "b", State: member.BackingOff, Attempt: 4, Probes: map[string]uint64{"ok": 1, "timeout": 4}, ReachabilityProbes: map[string]uint64{"unanswered": 7}, Reconnects: map[string]uint64{"timeout": 1}},
 	}
 	registry := prometheus.NewPedanticRegistry()
 	if err := registry.Register(NewCollector(func() []Status { return list })); err != nil {
@@ -45,6 +45,7 @@ func TestMetrics(t *testing.T) {
 	want := []string{
 		"attempt b 4",
 		"probes_total a/ok 3", "probes_total b/ok 1", "probes_total b/timeout 4",
+		"reachability_probes_total b/unanswered 7",
 		"reconnects_total b/timeout 1",
 		"state a/live 1", "state b/backing off 1",
 	}

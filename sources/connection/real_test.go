@@ -190,6 +190,51 @@ func TestRealServer(t *testing.T) {
 	})
 }
 
+// TestRealOutage: backoff alone would take half an hour.
+func TestRealOutage(t *testing.T) {
+	cluster := testenv.Start(t, testenv.Spec{Name: "member"}).Clusters[0]
+	proxy, err := cluster.NewProxy()
+	if err != nil {
+		t.Fatal(err)
+	}
+	config := Config{ReconnectMin: time.Hour, ReconnectMax: time.Hour, ReachInterval: 2 * time.Second}
+	for name, cut := range map[string]func() error{
+		"refused":    func() error { proxy.Cut(); return nil },
+		"black hole": proxy.BlackHole,
+		// The probe that hangs has no connection in common with what is asked.
+		"black hole, then refused": func() error { defer proxy.Cut(); return proxy.BlackHole() },
+	} {
+		t.Run(name, func(t *testing.T) {
+			c := newConnection(t, Options{REST: proxy.Config(), Config: config})
+			defer running(t, c)()
+			s := acquire(t, c)
+			body := realWatch(t.Context(), t, s)
+			defer func() { _ = body.Close() }()
+			defer func() { _ = proxy.Restore() }()
+			if err := cut(); err != nil {
+				t.Fatal(err)
+			}
+			c.mu.Lock()
+			c.lastProbe = time.Time{} // else it would be too soon for another one
+			c.mu.Unlock()
+			c.Report(s, io.ErrUnexpectedEOF)
+			eventually(t, "it is found out that nobody answers", func() bool { return c.Status().ReachabilityProbes[reachUnanswered] >= 2 })
+			if st := c.Status(); st.State == member.Live || st.ReachabilityProbes[reachAnswered] > 0 {
+				t.Errorf("status %+v", st)
+			}
+			if err := proxy.Restore(); err != nil {
+				t.Fatal(err)
+			}
+			eventually(t, "it is live", func() bool { return c.Status().State == member.Live })
+			if acquire(t, c) != s || isClosed(s.Changed) {
+				t.Error("another session")
+			}
+			after := realWatch(t.Context(), t, s)
+			_ = after.Close()
+		})
+	}
+}
+
 func realWatch(ctx context.Context, t *testing.T, s *member.Session) io.ReadCloser {
 	t.Helper()
 	body, err := s.Watches.Get().AbsPath("/api/v1/namespaces").Param("watch", "true").MaxRetries(0).Stream(ctx)

@@ -29,7 +29,7 @@ func (c *Connection) heldLocked(now time.Time, uid string) bool {
 	c.phase, c.failure = waiting, resultReplaced
 	c.lastError, c.lastErrorAt = fmt.Sprintf("cluster %s answers where another one has the name; if it still does at %s, it takes the name over "+
 		"and the objects of the other are told as deleted", uid, c.rival.until.UTC().Format(time.RFC3339)), now
-	c.probeAt, c.paced = now.Add(min(c.rival.until.Sub(now), spread(c.config.HealthInterval))), false
+	c.probeAt = now.Add(min(c.rival.until.Sub(now), spread(c.config.HealthInterval)))
 	c.broadcastLocked()
 	return true
 }

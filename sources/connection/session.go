@@ -229,6 +229,8 @@ func (c *Connection) restart(apply func() bool) {
 	c.probeAt = now
 	c.liveSince, c.unreadable = time.Time{}, time.Time{}
 	c.attempt = 0
+	c.place = time.Time{}
+	c.reach.forget()
 	c.askVersion = true
 	c.delays.Reset()
 	c.broadcastLocked()

@@ -25,8 +25,9 @@ type Status struct {
 	LastErrorAt time.Time `json:"lastErrorAt,omitzero"`
 	// Attempt counts the probes that failed since the member was last live.
 	Attempt int `json:"attempt,omitempty"`
-	// NextRetry is when the next probe is due; zero while one is under way,
-	// and while the member is live or paused.
+	// NextRetry is when the next probe is due, unless the member is found to
+	// answer before that; zero while one is under way, and while the member is live
+	// or paused.
 	NextRetry time.Time `json:"nextRetry,omitzero"`
 	// ClusterUID is the identity of the cluster, empty until it is known, and
 	// ByDigest whether it is only a digest of server URL and CA, as they were when
@@ -37,10 +38,12 @@ type Status struct {
 	// StaleStreams are those whose last SetStale said so, sorted. The member may
 	// be live all the same: it has answered a probe since.
 	StaleStreams []string `json:"staleStreams,omitempty"`
-	// Probes counts probes by result, Reconnects the times that the
-	// connection was lost or replaced, by reason.
-	Probes     map[string]uint64 `json:"probes,omitempty"`
-	Reconnects map[string]uint64 `json:"reconnects,omitempty"`
+	// Probes counts probes by result, ReachabilityProbes those that only ask
+	// whether anybody answers, and Reconnects the times that the connection was
+	// lost or replaced, by reason.
+	Probes             map[string]uint64 `json:"probes,omitempty"`
+	ReachabilityProbes map[string]uint64 `json:"reachabilityProbes,omitempty"`
+	Reconnects         map[string]uint64 `json:"reconnects,omitempty"`
 }
 
 // Reasons.
@@ -122,6 +125,8 @@ func (c *Connection) Status() Status {
 		StaleStreams:  slices.Sorted(maps.Keys(c.stale)),
 		Probes:        maps.Clone(c.probes),
 		Reconnects:    maps.Clone(c.reconnects),
+
+		ReachabilityProbes: maps.Clone(c.reached),
 	}
 	s.State, s.Reason = c.stateLocked()
 	if !c.ended && !c.paused && c.phase != live && c.stop == nil {

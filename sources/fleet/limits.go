@@ -22,6 +22,8 @@ const (
 	annotationWeight = "fairlead.dev/weight"
 	annotationPaused = "fairlead.dev/paused"
 
+	annotationSnapshotQPS = "fairlead.dev/snapshot-qps"
+
 	annotationMaxObjects     = "fairlead.dev/max-objects"
 	annotationMaxLedgerBytes = "fairlead.dev/max-ledger-bytes"
 )
@@ -32,6 +34,9 @@ type Limits struct {
 	// QPS is how many changes per second the cluster may put into the reconcile
 	// stage, 0 or more; 0 is no limit. Nil leaves the default.
 	QPS *float64
+	// SnapshotQPS is the same for the objects of a snapshot, which do not count in
+	// QPS. Nil leaves the default.
+	SnapshotQPS *float64
 	// Burst is how many it may put in at once after a rest, at least 1. Nil
 	// leaves the default.
 	Burst *int
@@ -60,6 +65,14 @@ func (l Limits) Over(qps float64, burst, weight int) (float64, int, int) {
 	return qps, burst, weight
 }
 
+// OverSnapshotQPS returns SnapshotQPS, or qps if that is not set.
+func (l Limits) OverSnapshotQPS(qps float64) float64 {
+	if l.SnapshotQPS != nil {
+		return *l.SnapshotQPS
+	}
+	return qps
+}
+
 // OverQuota returns the bounds of what the cluster may have in the ledger, with
 // what they do not set taken from the given ones.
 func (l Limits) OverQuota(objects int, bytes int64) (int, int64) {
@@ -74,7 +87,7 @@ func (l Limits) OverQuota(objects int, bytes int64) (int, int64) {
 
 // Equal says whether both ask for the same.
 func (l Limits) Equal(other Limits) bool {
-	return same(l.QPS, other.QPS) && same(l.Burst, other.Burst) && same(l.Weight, other.Weight) &&
+	return same(l.QPS, other.QPS) && same(l.SnapshotQPS, other.SnapshotQPS) && same(l.Burst, other.Burst) && same(l.Weight, other.Weight) &&
 		same(l.MaxObjects, other.MaxObjects) && same(l.MaxLedgerBytes, other.MaxLedgerBytes) && l.Paused == other.Paused
 }
 
@@ -94,13 +107,20 @@ func parseLimits(annotations map[string]string) (Limits, error) {
 	bad := func(name, want string) {
 		errs = append(errs, fmt.Errorf("annotation %s: %q is not %s", name, clip(annotations[name]), want))
 	}
-	if v, ok := annotations[annotationQPS]; ok {
+	for _, rate := range []struct {
+		name string
+		into **float64
+	}{{annotationQPS, &l.QPS}, {annotationSnapshotQPS, &l.SnapshotQPS}} {
+		v, ok := annotations[rate.name]
+		if !ok {
+			continue
+		}
 		// The upper bound only keeps what comes after from overflowing.
 		f, err := strconv.ParseFloat(v, 64)
 		if err != nil || f != 0 && !(ratelimit.MinQPS <= f && f <= math.MaxInt32) {
-			bad(annotationQPS, fmt.Sprintf("0, for no limit, or a number of %v or more; to stop the cluster there is %s", ratelimit.MinQPS, annotationPaused))
+			bad(rate.name, fmt.Sprintf("0, for no limit, or a number of %v or more; to stop the cluster there is %s", ratelimit.MinQPS, annotationPaused))
 		} else {
-			l.QPS = &f
+			*rate.into = &f
 		}
 	}
 	for _, count := range []struct {

@@ -19,6 +19,8 @@ func TestLimits(t *testing.T) {
 			Limits{QPS: new(0.5), Burst: new(1), Weight: new(2), Paused: true}, "",
 		},
 		{map[string]string{annotationQPS: "0", annotationPaused: "false"}, Limits{QPS: new(0.0)}, ""},
+		{map[string]string{annotationSnapshotQPS: "20"}, Limits{SnapshotQPS: new(20.0)}, ""},
+		{map[string]string{annotationSnapshotQPS: "none"}, Limits{}, "fairlead.dev/snapshot-qps"},
 		{map[string]string{annotationQPS: "-1"}, Limits{}, "fairlead.dev/qps"},
 		{map[string]string{annotationQPS: "1e-300"}, Limits{}, "fairlead.dev/paused"},
 		{map[string]string{annotationQPS: "0.0009"}, Limits{}, "0.001"},

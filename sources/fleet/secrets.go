@@ -111,7 +111,8 @@ func trimMeta(m *metav1.ObjectMeta) metav1.ObjectMeta {
 		Namespace: m.Namespace, Name: m.Name, UID: m.UID,
 		ResourceVersion: m.ResourceVersion, CreationTimestamp: m.CreationTimestamp, Labels: m.Labels,
 	}
-	for _, name := range []string{annotationName, annotationQPS, annotationBurst, annotationWeight, annotationPaused} {
+	for _, name := range []string{annotationName, annotationQPS, annotationSnapshotQPS, annotationBurst, annotationWeight, annotationPaused,
+		annotationMaxObjects, annotationMaxLedgerBytes} {
 		if value, ok := m.Annotations[name]; ok {
 			metav1.SetMetaDataAnnotation(&trimmed, name, value)
 		}

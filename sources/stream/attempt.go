@@ -11,19 +11,15 @@ import (
 	"k8s.io/client-go/rest"
 
 	"github.com/fairlead-dev/fairlead/internal/member"
-	"github.com/fairlead-dev/fairlead/pipeline"
 )
 
-// attempt is one go at following the target: with what the cursor remembers,
+// attempt is one go at following the target: with what the cursors remember,
 // or with a snapshot first. It ends with its last watch.
 type attempt struct {
-	*Stream
+	*reader
 	session *member.Session
 	guard   *guard
-	// begin takes the stream's turn, offer hands a change over. They end with
-	// the stream only: an attempt that is cut waits for the lane first.
-	begin func() error
-	offer func(c *pipeline.Change, priority int) error
+	running context.Context //nolint:containedctx // of the reader, beside the one that ends with the attempt
 
 	aimed bool // what is followed was discovered in this attempt
 	// unhurried waits until another state that is left out may be read.
@@ -33,6 +29,7 @@ type attempt struct {
 	ends      time.Time // when the server is to end the watch, at the soonest; zero: any time
 	newest    uint64    // highest version seen in the watch, if versions are numbers
 	scanner   scanner
+	routed    []routed // kept for its memory
 }
 
 // fatalError is one that ends the stream.
@@ -43,32 +40,14 @@ type fatalError struct{ error }
 // although the server does not tell what version it has.
 const tooNewAttempts = 3
 
-func (s *Stream) attempt(ctx context.Context, session *member.Session) ending {
+func (r *reader) attempt(ctx context.Context, session *member.Session) ending {
 	cut, cancel := context.WithCancelCause(ctx)
 	a := &attempt{
-		Stream: s, session: session,
-		guard: newGuard(cancel, s.cfg),
+		reader: r, session: session,
+		guard:   newGuard(cancel, r.cfg),
+		running: ctx,
 	}
-	a.begin = func() error {
-		waited := false
-		err := a.turn.take(ctx, func() { a.guard.block(); waited = true })
-		if waited {
-			a.guard.unblock()
-		}
-		if err != nil {
-			return fatalError{err}
-		}
-		return nil
-	}
-	a.offer = func(c *pipeline.Change, priority int) error {
-		a.guard.block()
-		defer a.guard.unblock()
-		if err := s.offerer.Offer(ctx, c, priority); err != nil {
-			return fatalError{err}
-		}
-		return nil
-	}
-	a.unhurried = func() error { return s.shortage.pace.Wait(cut) }
+	a.unhurried = func() error { return r.shortage.pace.Wait(cut) }
 	unguard := a.guard.watch(session)
 	err := a.follow(cut)
 
@@ -86,13 +65,14 @@ func (s *Stream) attempt(ctx context.Context, session *member.Session) ending {
 	}
 	code, _ := statusCode(err)
 	end.moved = code == http.StatusNotFound && !a.aimed && end.reason != renewed && end.reason != requested
-	if end.reason == overdue && s.shortage.open {
+	if end.reason == overdue && r.shortage.open {
 		end.reason, end.err = tooMany, errNoRoom
 	}
 	end.lasted = !a.liveSince.IsZero() && time.Since(a.liveSince) >= liveFor
-	s.recheck = s.recheck || !a.liveSince.IsZero()
+	r.recheck = r.recheck || !a.liveSince.IsZero()
 	a.judge(&end)
-	s.demands.notWatching()
+	r.demands.notWatching()
+	r.watches("")
 	cancel(nil)
 	unguard()
 	return end
@@ -131,17 +111,19 @@ func (a *attempt) follow(ctx context.Context) error {
 		a.report(ctx, err)
 		return err
 	}
-	if err := a.retire(ctx, t); err != nil {
+	if err := a.retire(ctx); err != nil {
 		return err
 	}
 	a.lookForRoom(time.Now())
-	if from, ok := a.target.cursor.Start(); ok && !a.replaying && !a.demands.any() && a.knowsShortage() {
+	if from, ok := a.start(); ok && !a.demands.any() && a.knowsShortage() {
 		err := a.knows(ctx, from)
 		if err == nil {
 			err = a.watch(ctx, from)
 		}
 		why, _ := classify(ctx, err)
 		switch {
+		case why == expired && a.leaveExpired(from):
+			return err
 		case why == expired:
 			a.cause = resumeLost
 		case why == backwards:
@@ -227,14 +209,17 @@ func (a *attempt) live(from string) error {
 	}
 	a.liveSince = time.Now()
 	a.newest = number(from)
-	p := &a.progress
-	p.mu.Lock()
-	p.attempt = 0
-	p.mu.Unlock()
+	a.standing.mu.Lock()
+	a.standing.attempt = 0
+	a.standing.mu.Unlock()
+	a.watches(from)
 	if !a.shortage.open {
 		a.auditor.follow(a.session, a.target, a.newest)
 	}
 	a.setFollowing()
+	if a.join() {
+		return fatalError{errJoined}
+	}
 	return nil
 }
 

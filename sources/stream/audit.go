@@ -29,19 +29,23 @@ import (
 // told last. What is not, really differs.
 //
 // It holds eight bytes for every object listed, and about forty for each that
-// changes while the list is read.
+// changes while the list is read. Of neither may there be more than are known
+// and maxTold: a list of more is not read to its end, because it may have none.
 type audit struct {
-	*Stream
+	*reader
 	session *member.Session
 	target  *target
+	of      []*branch // whose cursors are compared
+	known   int       // objects that the one with most of them has
 	cancel  context.CancelCauseFunc
 	began   uint64 // position of the watch then
 	seed    maphash.Seed
 
 	listed   []uint64 // hashes of the names
 	suspects []suspect
-	limit    int  // of suspects
-	more     bool // there were more
+	limit    int         // of suspects
+	more     bool        // there were more
+	beyond   ledger.Name // where a list was left that goes beyond what is known
 
 	await  atomic.Uint64 // position to be told of; 0: none
 	passed chan struct{} // capacity 1: it has been reached
@@ -52,11 +56,12 @@ type audit struct {
 	mu   sync.Mutex
 	told map[uint64]uint64 // by hash: version and, in the lowest bit, whether it is gone
 	only map[uint64]bool   // once there is a list: whose to keep; nil: all
-	most int               // bound of told
+	most int               // bound of told, and of listed
 }
 
 // suspect is an object that may differ.
 type suspect struct {
+	branch *branch
 	name   ledger.Name
 	listed ledger.Version // empty: the list does not have it
 }
@@ -65,23 +70,34 @@ const (
 	// maxSuspects bounds the memory of an audit; any one that really differs
 	// leads to a snapshot, which repairs them all. If none does, the others may.
 	maxSuspects = 10_000
-	// maxTold bounds what may change during a list, beside what is known.
+	// maxTold bounds what may change during a list, and what a list may have,
+	// beside what is known.
 	maxTold = 1 << 16
 )
 
-func newAudit(s *Stream, session *member.Session, t *target, cancel context.CancelCauseFunc) *audit {
-	return &audit{
-		Stream: s, session: session, target: t, cancel: cancel,
-		began: s.auditor.position.Load(), seed: maphash.MakeSeed(),
+func newAudit(r *reader, session *member.Session, t *target, cancel context.CancelCauseFunc) *audit {
+	au := &audit{
+		reader: r, session: session, target: t, of: r.branches(), cancel: cancel,
+		began: r.auditor.position.Load(), seed: maphash.MakeSeed(),
 		passed: make(chan struct{}, 1), limit: maxSuspects,
-		told: map[uint64]uint64{}, most: maxTold + t.cursor.Stats().Known,
+		told: map[uint64]uint64{}, most: maxTold,
 	}
+	for _, b := range au.of {
+		au.known = max(au.known, b.cursor.Stats().Known)
+	}
+	au.most = maxTold + au.known
+	return au
 }
 
 // run returns how many objects differ. It has asked for the snapshot that
 // repairs them then.
 func (au *audit) run(ctx context.Context) (differences int, err error) {
 	at, err := au.list(ctx)
+	if errors.Is(err, errBeyond) {
+		differences = max(1, len(au.listed)-au.known) // at least
+		au.repair(differences, au.beyond)
+		return differences, nil
+	}
 	if err != nil {
 		return 0, fmt.Errorf("audit: %w", err)
 	}
@@ -98,10 +114,7 @@ func (au *audit) run(ctx context.Context) (differences int, err error) {
 	}
 	switch {
 	case differences > 0:
-		au.progress.differences.Add(uint64(differences))
-		au.log.Info("An audit has found what the ledger did not know; a snapshot repairs it",
-			"resource", au.target.name, "differences", differences, "namespace", example.Namespace, "name", example.Name)
-		au.demands.add(audited)
+		au.repair(differences, example)
 	case at < au.began:
 		// A list is never older than what was told before, in one history.
 		au.demands.add(wentBack)
@@ -111,11 +124,25 @@ func (au *audit) run(ctx context.Context) (differences int, err error) {
 	return differences, nil
 }
 
-// list reads all pages and returns the version they show.
+// repair asks for the snapshot that repairs what differs.
+func (au *audit) repair(differences int, example ledger.Name) {
+	au.progress.differences.Add(uint64(differences))
+	au.log.Info("An audit has found what the ledger did not know; a snapshot repairs it",
+		"resource", au.target.name, "differences", differences, "namespace", example.Namespace, "name", example.Name)
+	au.demands.add(audited)
+}
+
+// list reads all pages and returns the version they show. As it waits as long as
+// it reads, it may take twice as long as a snapshot.
 func (au *audit) list(ctx context.Context) (at uint64, err error) {
+	ctx, cancel := context.WithTimeoutCause(ctx, 2*au.cfg.SyncTimeout, errEndless)
+	defer cancel()
 	for token := ""; ; {
 		began := time.Now()
 		meta, err := au.page(ctx, token)
+		if err != nil && ctx.Err() != nil {
+			return 0, context.Cause(ctx)
+		}
 		if err != nil {
 			return 0, err
 		}
@@ -124,8 +151,8 @@ func (au *audit) list(ctx context.Context) (at uint64, err error) {
 				return 0, errUnordered
 			}
 		}
-		if token = meta.Continue; token == "" {
-			return at, nil
+		if token, err = meta.next(token); err != nil || token == "" {
+			return at, err
 		}
 		// Others come first: it does not use more than half of anything.
 		if err := sleep(ctx, min(time.Since(began), 200*time.Millisecond)); err != nil {
@@ -191,14 +218,16 @@ func (au *audit) compare(name ledger.Name, listed ledger.Version) error {
 	if n == 0 {
 		return errUnordered
 	}
+	if len(au.listed) >= au.most {
+		au.beyond = name
+		return errBeyond
+	}
 	hash := au.hash(name)
 	au.listed = append(au.listed, hash)
-	acked, _, _ := au.target.cursor.Lookup(name)
-	if acked == listed {
-		return nil
-	}
-	if au.lastTold(hash) <= n {
-		au.suspect(name, listed)
+	for _, b := range au.of {
+		if acked, _, _ := b.cursor.Lookup(name); acked != listed && au.lastTold(hash) <= n {
+			au.suspect(b, name, listed)
+		}
 	}
 	return nil
 }
@@ -211,21 +240,23 @@ func (au *audit) lastTold(hash uint64) uint64 {
 	return au.told[hash] >> 1
 }
 
-func (au *audit) suspect(name ledger.Name, listed ledger.Version) {
+func (au *audit) suspect(b *branch, name ledger.Name, listed ledger.Version) {
 	if len(au.suspects) == au.limit {
 		au.more = true
 		return
 	}
-	au.suspects = append(au.suspects, suspect{name, listed})
+	au.suspects = append(au.suspects, suspect{b, name, listed})
 }
 
 // findMissing adds what is known and was not in the list of that version.
 func (au *audit) findMissing(at uint64) {
 	slices.Sort(au.listed)
-	for name := range au.target.cursor.Names() {
-		hash := au.hash(name)
-		if _, listed := slices.BinarySearch(au.listed, hash); !listed && au.lastTold(hash) <= at {
-			au.suspect(name, ledger.Version{})
+	for _, b := range au.of {
+		for name := range b.cursor.Names() {
+			hash := au.hash(name)
+			if _, listed := slices.BinarySearch(au.listed, hash); !listed && au.lastTold(hash) <= at {
+				au.suspect(b, name, ledger.Version{})
+			}
 		}
 	}
 	au.listed = nil
@@ -292,7 +323,10 @@ func (au *audit) settle(ctx context.Context) (differences int, example ledger.Na
 func (au *audit) look(s suspect) (differs, pending bool) {
 	au.mu.Lock()
 	defer au.mu.Unlock()
-	acked, pending, known := au.target.cursor.Lookup(s.name)
+	if !au.reads(s.branch) {
+		return false, false // it has left, and is behind
+	}
+	acked, pending, known := s.branch.cursor.Lookup(s.name)
 	if pending {
 		return false, true
 	}
@@ -306,11 +340,11 @@ func (au *audit) look(s suspect) (differs, pending bool) {
 	return acked.ResourceVersion != strconv.FormatUint(told>>1, 10), false
 }
 
-// observe tells the cursor of a state, and remembers it.
-func (au *audit) observe(cursor *ledger.Cursor, name ledger.Name, version ledger.Version, gone bool) (sequence uint64, verdict ledger.Verdict) {
+// tell remembers what the cursors are about to be told, and has nobody look at them
+// before done is called.
+func (au *audit) tell(name ledger.Name, version ledger.Version, gone bool) (done func()) {
 	hash := au.hash(name)
 	au.mu.Lock()
-	defer au.mu.Unlock()
 	if au.only == nil || au.only[hash] {
 		told := number(version.ResourceVersion) << 1
 		if gone {
@@ -321,7 +355,7 @@ func (au *audit) observe(cursor *ledger.Cursor, name ledger.Name, version ledger
 			au.cancel(errUndecided)
 		}
 	}
-	return cursor.Observe(name, version, gone, false)
+	return au.mu.Unlock
 }
 
 // seen notes how far the watch has come.

@@ -26,7 +26,7 @@ func testAudits(t *testing.T, cluster *testenv.Cluster) {
 	}
 	slow := newSlow(r.mirror)
 	defer slow.stop()
-	r.opts.Offerer = slow
+	r.opts.Routes = []Route{{"a", slow}}
 	r.opts.Config.AuditInterval = 50 * time.Millisecond
 	r.run()
 	r.wantLive()
@@ -68,11 +68,12 @@ func testAudits(t *testing.T, cluster *testenv.Cluster) {
 	}
 	r.settle(configMaps, namespace)
 
-	r.stream.progress.mu.Lock()
-	tampered := r.stream.progress.cursor
-	r.stream.progress.mu.Unlock()
+	_, tampered, err := r.stream.cursorOf("a")
+	if err != nil {
+		t.Fatal(err)
+	}
 	for _, name := range []string{"ghost-1", "ghost-2"} {
-		tampered.Ack(0, ledger.Name{Namespace: namespace, Name: name}, ledger.Version{UID: name, ResourceVersion: "1"}, false)
+		pretend(tampered, ledger.Name{Namespace: namespace, Name: name}, ledger.Version{UID: name, ResourceVersion: "1"}, false)
 	}
 	before := r.mirror.counts()
 	r.eventually("an audit to find it", func() string {

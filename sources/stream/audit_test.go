@@ -31,10 +31,17 @@ func (h *harness) wantAudits(result string, n, differences uint64) {
 	}
 }
 
+// pretend has a cursor note that a state was accepted.
+func pretend(c *ledger.Cursor, n ledger.Name, v ledger.Version, gone bool) {
+	o := c.Observe(n, v, gone, true, nil)
+	c.Begin(o.Sequence, n, v, gone)
+	c.Ack(o.Sequence, n, v, gone)
+}
+
 // tamper makes the ledger believe that sinks have accepted a state.
 func (h *harness) tamper(name, uid, version string, gone bool) {
 	synctest.Wait()
-	h.stream.target.cursor.Ack(0, ledger.Name{Namespace: "ns", Name: name}, ledger.Version{UID: uid, ResourceVersion: version}, gone)
+	pretend(h.cursor(), ledger.Name{Namespace: "ns", Name: name}, ledger.Version{UID: uid, ResourceVersion: version}, gone)
 }
 
 func TestAuditOfAHealthyStream(t *testing.T) {
@@ -170,7 +177,7 @@ func TestAuditOfTooManySuspects(t *testing.T) {
 		body.send(event("MODIFIED", "a", 11))
 		call := h.call("list by 500")
 		h.tamper("b", "uid-b", "900", false)
-		h.stream.auditor.current.Load().limit = 1
+		h.stream.main.Load().auditor.current.Load().limit = 1
 		list := listOf(11, "", configMap("a", 11), configMap("b", 2))
 		call.reply(200, list) // a is on its way, and b comes after it
 		h.want(true, "updated a uid-a@11")
@@ -183,6 +190,21 @@ func TestAuditOfTooManySuspects(t *testing.T) {
 			t.Errorf("the next audit came after %s", past)
 		}
 		call.reply(200, list)
+		h.call("streaming list")
+		h.wantAudits("differences", 1, 1)
+	})
+}
+
+// A list of more than the ledger and the watch can know of is not read to its
+// end: it may have none.
+func TestAuditOfAListWithoutEnd(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := start(t, audits)
+		h.live()
+		call := h.call("list by 500")
+		synctest.Wait()
+		h.stream.main.Load().auditor.current.Load().most = 3
+		call.reply(200, listOf(10, "more", configMap("a", 1), configMap("b", 2), configMap("x", 3), configMap("x", 3)))
 		h.call("streaming list")
 		h.wantAudits("differences", 1, 1)
 	})
@@ -210,12 +232,25 @@ func TestAuditThatCannotTell(t *testing.T) {
 			h.conn.renew(h.t, "cluster-1")
 			h.call("watch from 10").open()
 		}, "interrupted"},
-		"the list is refused":      {func(_ *harness, list *fakeCall, _ *fakeBody) { list.reply(403, status(403, "Forbidden", "")) }, "failed"},
-		"versions are no numbers":  {func(_ *harness, list *fakeCall, _ *fakeBody) { list.reply(200, `{"metadata":{"resourceVersion":"x"}}`) }, "failed"},
-		"it is no list":            {func(_ *harness, list *fakeCall, _ *fakeBody) { list.reply(200, `{"metadata":`) }, "failed"},
+		"the list is refused":     {func(_ *harness, list *fakeCall, _ *fakeBody) { list.reply(403, status(403, "Forbidden", "")) }, "failed"},
+		"versions are no numbers": {func(_ *harness, list *fakeCall, _ *fakeBody) { list.reply(200, `{"metadata":{"resourceVersion":"x"}}`) }, "failed"},
+		"it is no list":           {func(_ *harness, list *fakeCall, _ *fakeBody) { list.reply(200, `{"metadata":`) }, "failed"},
+		"a page that follows itself": {func(h *harness, list *fakeCall, _ *fakeBody) {
+			list.reply(200, listOf(10, "more", configMap("a", 1)))
+			h.call("list at more by 500").reply(200, listOf(10, "more", configMap("a", 1)))
+		}, "failed"},
+		"pages without end": {func(h *harness, list *fakeCall, _ *fakeBody) {
+			const each = openTimeout / 2
+			for page := range int(2*DefaultSyncTimeout/each) - 1 {
+				time.Sleep(each - time.Second)
+				list.reply(200, listOf(10, fmt.Sprint(page)))
+				list = h.call(fmt.Sprintf("list at %d by 500", page))
+			}
+			time.Sleep(time.Minute)
+		}, "failed"},
 		"the server does not move": {func(_ *harness, list *fakeCall, _ *fakeBody) { list.open(); time.Sleep(openTimeout) }, "failed"},
 		"more changes than objects known": {func(h *harness, list *fakeCall, body *fakeBody) {
-			h.stream.auditor.current.Load().most = 3
+			h.stream.main.Load().auditor.current.Load().most = 3
 			for i := range 4 {
 				body.send(event("ADDED", fmt.Sprint("new-", i), 11+i))
 			}
@@ -280,7 +315,7 @@ func TestRunEndsInAnAudit(t *testing.T) {
 		},
 		"waiting for sinks": func(h *harness) {
 			h.tamper("a", "uid-a", "15", false)
-			h.stream.target.cursor.Observe(ledger.Name{Namespace: "ns", Name: "a"}, ledger.Version{UID: "uid-a", ResourceVersion: "16"}, false, true)
+			h.cursor().Observe(ledger.Name{Namespace: "ns", Name: "a"}, ledger.Version{UID: "uid-a", ResourceVersion: "16"}, false, true, nil)
 			h.call("list by 500").reply(200, listOf(10, "", configMap("a", 5)))
 		},
 	} {

@@ -60,25 +60,27 @@ var (
 	errSuperseded = errors.New("the audit was interrupted")
 	errUndecided  = errors.New("what seemed to differ stayed in flight for too long")
 	errTooMany    = errors.New("more seemed to differ than an audit looks at, and what it looked at did not")
+	errEndless    = errors.New("the list did not end in time")
+	errBeyond     = errors.New("the list has far more objects than are known")
 	errUnordered  = errors.New("audit: the server's resourceVersions are not numbers")
 )
 
 // startAudits lets audits begin when they are due, until stop is called, which
 // waits for the one under way.
-func (s *Stream) startAudits(ctx context.Context) (stop func()) {
-	interval := s.cfg.AuditInterval
+func (r *reader) startAudits(ctx context.Context) (stop func()) {
+	interval := r.cfg.AuditInterval
 	if interval == 0 {
 		return func() {}
 	}
 	ctx, cancel := context.WithCancel(ctx)
-	x := &s.auditor
+	x := &r.auditor
 	x.mu.Lock()
 	x.ended = false
 	x.mu.Unlock()
 	// The first one comes at any time within the interval, so that those of a
 	// fleet spread; but not at once, as they would in a program that is
 	// restarted again and again.
-	s.scheduleAudit(ctx, interval/5+rand.N(interval))
+	r.scheduleAudit(ctx, interval/5+rand.N(interval))
 	return func() {
 		cancel()
 		x.mu.Lock()
@@ -89,8 +91,8 @@ func (s *Stream) startAudits(ctx context.Context) (stop func()) {
 	}
 }
 
-func (s *Stream) scheduleAudit(ctx context.Context, delay time.Duration) {
-	x := &s.auditor
+func (r *reader) scheduleAudit(ctx context.Context, delay time.Duration) {
+	x := &r.auditor
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	if x.ended {
@@ -105,23 +107,23 @@ func (s *Stream) scheduleAudit(ctx context.Context, delay time.Duration) {
 		x.running.Add(1)
 		x.mu.Unlock()
 		defer x.running.Done()
-		s.scheduleAudit(ctx, s.audit(ctx))
+		r.scheduleAudit(ctx, r.audit(ctx))
 	})
 }
 
 // audit makes an audit and returns when the next one is due.
-func (s *Stream) audit(ctx context.Context) time.Duration {
-	interval := s.cfg.AuditInterval
+func (r *reader) audit(ctx context.Context) time.Duration {
+	interval := r.cfg.AuditInterval
 	soon := min(interval/10, auditAgain)
 	soon += rand.N(soon + 1)
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	au := s.beginAudit(cancel)
+	au := r.beginAudit(cancel)
 	if au == nil {
 		return soon
 	}
 	differences, err := au.run(ctx)
-	s.endAudit()
+	r.endAudit()
 
 	// A list costs the server something, so none comes at once again.
 	sooner := interval/10 + rand.N(interval/10+1)
@@ -138,28 +140,28 @@ func (s *Stream) audit(ctx context.Context) time.Duration {
 		result, next = auditInterrupted, soon
 	default:
 		result, next = auditFailed, min(next, sooner)
-		s.noteError(err)
+		r.noteError(err)
 	}
-	s.progress.audits[result].Add(1)
+	r.progress.audits[result].Add(1)
 	return next
 }
 
 // beginAudit returns nil while the stream is not live.
-func (s *Stream) beginAudit(cancel context.CancelCauseFunc) *audit {
-	x := &s.auditor
+func (r *reader) beginAudit(cancel context.CancelCauseFunc) *audit {
+	x := &r.auditor
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	if x.session == nil {
 		return nil
 	}
-	au := newAudit(s, x.session, x.target, cancel)
+	au := newAudit(r, x.session, x.target, cancel)
 	x.cancel = cancel
 	x.current.Store(au)
 	return au
 }
 
-func (s *Stream) endAudit() {
-	x := &s.auditor
+func (r *reader) endAudit() {
+	x := &r.auditor
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	x.cancel = nil
@@ -188,13 +190,13 @@ func (x *auditor) unfollow() {
 	}
 }
 
-// observe tells the cursor, and an audit if there is one, of a state that the
-// watch has told.
-func (x *auditor) observe(cursor *ledger.Cursor, name ledger.Name, version ledger.Version, gone bool) (sequence uint64, verdict ledger.Verdict) {
+// tell notes for an audit, if there is one, what the watch tells the cursors of
+// next. They have been told when done is called.
+func (x *auditor) tell(name ledger.Name, version ledger.Version, gone bool) (done func()) {
 	if au := x.current.Load(); au != nil {
-		return au.observe(cursor, name, version, gone)
+		return au.tell(name, version, gone)
 	}
-	return cursor.Observe(name, version, gone, false)
+	return func() {}
 }
 
 // seen notes how far the watch has come.

@@ -16,7 +16,7 @@ import (
 )
 
 // sinkhole acks what it is offered.
-type sinkhole struct{}
+type sinkhole struct{ always }
 
 func (sinkhole) Offer(_ context.Context, c *pipeline.Change, _ int) error {
 	begin(c)
@@ -38,15 +38,17 @@ func BenchmarkRead(b *testing.B) {
 			if err != nil {
 				b.Fatal(err)
 			}
-			cursor, _ := l.Claim(ledger.StreamID{Cluster: "c", Resource: "configmaps"}, "")
-			s := New(Options{Cluster: "c", Spec: Spec{Resource: "configmaps"}, Connection: quietConnection{}, Offerer: sinkhole{}})
-			s.target = &target{
+			id := ledger.StreamID{Cluster: "c", Resource: "configmaps", Route: "a"}
+			cursor, _ := l.Claim(ledger.Claiming{ID: id})
+			s := New(Options{Cluster: "c", Spec: Spec{Resource: "configmaps"}, Connection: quietConnection{}, Routes: []Route{{"a", sinkhole{}}}})
+			to := s.branches[0]
+			to.cursor, to.origin = cursor, &pipeline.Origin{Tracker: tracker{acks: &bell{}, cursor: cursor}}
+			main := s.main.Load()
+			main.target = &target{
 				resource: resource{gvr: schema.GroupVersionResource{Version: "v1", Resource: "configmaps"}, kind: "ConfigMap", namespaced: true},
-				name:     "configmaps", cursor: cursor, origin: &pipeline.Origin{Tracker: tracker{acks: &bell{}, cursor: cursor}},
+				name:     "configmaps",
 			}
-			a := &attempt{Stream: s, guard: newGuard(nil, s.cfg)}
-			a.begin = func() error { return a.turn.take(b.Context(), func() {}) }
-			a.offer = func(c *pipeline.Change, priority int) error { return s.offerer.Offer(b.Context(), c, priority) }
+			a := &attempt{reader: main, guard: newGuard(nil, s.cfg), running: b.Context()}
 
 			version := 0
 			batch := func() []byte {
@@ -84,15 +86,16 @@ func BenchmarkAuditMemory(b *testing.B) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	cursor, _ := l.Claim(ledger.StreamID{Cluster: "c", Resource: "configmaps"}, "")
+	cursor, _ := l.Claim(ledger.Claiming{ID: ledger.StreamID{Cluster: "c", Resource: "configmaps", Route: "a"}})
 	name := func(i int) ledger.Name { return ledger.Name{Namespace: "default", Name: fmt.Sprint("settings-", i)} }
 	version := func(i int) ledger.Version {
 		return ledger.Version{UID: "0f0e6b5c-7a8f-4c3e-9a1b-2d3c4e5f0000", ResourceVersion: strconv.Itoa(i + 1)}
 	}
 	for i := range objects {
-		cursor.Ack(0, name(i), version(i), false)
+		pretend(cursor, name(i), version(i), false)
 	}
-	s := New(Options{Cluster: "c", Spec: Spec{Resource: "configmaps"}, Connection: quietConnection{}, Offerer: sinkhole{}})
+	s := New(Options{Cluster: "c", Spec: Spec{Resource: "configmaps"}, Connection: quietConnection{}, Routes: []Route{{"a", sinkhole{}}}})
+	s.branches[0].cursor = cursor
 	held := func() uint64 {
 		var m runtime.MemStats
 		runtime.GC()
@@ -101,12 +104,14 @@ func BenchmarkAuditMemory(b *testing.B) {
 	}
 	for b.Loop() {
 		before := held()
-		au := newAudit(s, nil, &target{cursor: cursor}, func(error) {})
+		au := newAudit(s.main.Load(), nil, &target{}, func(error) {})
 		for i := range objects {
 			if err := au.compare(name(i), version(i)); err != nil {
 				b.Fatal(err)
 			}
-			au.observe(cursor, name(i), version(i), false)
+			done := au.tell(name(i), version(i), false)
+			cursor.Observe(name(i), version(i), false, false, nil)
+			done()
 		}
 		b.ReportMetric(float64(held()-before)/objects, "B/object")
 		au.findMissing(objects)

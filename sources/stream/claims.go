@@ -30,6 +30,22 @@ func (s *Stream) giveWay(ctx context.Context, api *served, known memory, r resou
 	return nil
 }
 
+// followed returns the namespaces, "" for all, in which the member's streams follow
+// a resource, the stream's own among them.
+func (s *Stream) followed(ctx context.Context, api *served, known memory, r resource) ([]string, error) {
+	all := []string{s.spec.Namespace}
+	for _, other := range slices.Concat(s.earlier, s.later) {
+		same, err := known.mean(ctx, api, other, r)
+		if err != nil {
+			return nil, err
+		}
+		if same != nil && *same == r.name() {
+			all = append(all, other.Namespace)
+		}
+	}
+	return all, nil
+}
+
 // mean reports whether a spec means objects that r is the resource of, and by
 // which name; nil: it does not.
 func (m memory) mean(ctx context.Context, api *served, spec Spec, r resource) (*schema.GroupResource, error) {

@@ -17,13 +17,25 @@ type demands struct {
 
 // Replay has the stream deliver the current state of all its objects again, as
 // a snapshot, and tombstones for those it did not know to be gone. It returns
-// at once; the snapshot begins as soon as the member can be reached, and starts
-// over when it is interrupted, but not after a restart of the process. If it
+// at once; the snapshot begins as soon as the member can be reached. What is
+// accepted meanwhile counts, also when the snapshot is interrupted; once the
+// ledger is flushed, a restart of the process goes on with it. If it
 // cannot begin, because the stream waits for something that only the member or an
 // operator can change, it returns what for, in a few words. It may be called from
 // any goroutine.
 func (s *Stream) Replay() (waits string) {
-	s.demands.add(replayed)
+	s.mu.Lock()
+	for _, b := range s.branches {
+		if b.cursor != nil {
+			b.cursor.RaiseDue()
+		} else {
+			b.replay = true
+		}
+	}
+	s.mu.Unlock()
+	for _, r := range s.allReaders() {
+		r.demands.add(replayed)
+	}
 	if st := s.Status(); st.State == member.Waiting {
 		return st.Reason
 	}
@@ -85,9 +97,5 @@ func (a *attempt) demand() {
 		if is { // the last one is the one that asks for most
 			a.cause = cause(why)
 		}
-	}
-	a.replaying = a.replaying || wanted[replayed]
-	if wanted[audited] || wanted[wentBack] {
-		a.target.cursor.Distrust()
 	}
 }

@@ -108,21 +108,25 @@ func TestReplayThatHasNotBegun(t *testing.T) {
 	})
 }
 
-// After a restart of the process, what was asked for is forgotten, and the
-// stream resumes from where it was.
-func TestReplayKeepsTheResumePoint(t *testing.T) {
+// What interrupts a replay costs what was under way: a restart of the process goes
+// on with it.
+func TestReplayOutlivesTheProcess(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := start(t)
 		h.live()
 		h.stream.Replay()
 		h.call("streaming list").open().send(event("ADDED", "a", 1))
-		h.want(false, "added a uid-a@1 snapshot")
+		h.want(true, "updated a uid-a@1 snapshot")
 		if err := h.stop(); err != nil {
 			t.Fatal(err)
 		}
 		h.ledger.Leave("c")
 		h.run()
-		h.call("watch from 10")
+		h.call("streaming list").open().send(event("ADDED", "a", 1), event("ADDED", "b", 2), endMark("20"))
+		h.want(true, "updated b uid-b@2 snapshot")
+		if s := h.wantState(member.Live); s.Duplicate != 1 {
+			t.Errorf("status: %+v", s)
+		}
 	})
 }
 
@@ -135,7 +139,7 @@ func TestNothingToResumeFromWithinASnapshot(t *testing.T) {
 			body.end()
 			h.call("watch from 10").reply(410, status(410, "Expired", ""))
 		},
-		"audit": func(h *harness, _ *fakeBody) { h.stream.demands.add(audited) },
+		"audit": func(h *harness, _ *fakeBody) { h.stream.main.Load().demands.add(audited) },
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {

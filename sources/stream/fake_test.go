@@ -258,9 +258,14 @@ func (c *fakeConnection) lastReport() error {
 func (c *fakeConnection) renew(t *testing.T, clusterUID string) {
 	t.Helper()
 	c.server.set("/api/v1/namespaces/kube-system", fmt.Sprintf(`{"metadata":{"name":"kube-system","uid":%q}}`, clusterUID))
+	c.through(t, &http.Client{Transport: throughConnection{c.server}}, clusterUID)
+}
+
+// through replaces the session by one whose calls go through a client.
+func (c *fakeConnection) through(t *testing.T, client *http.Client, clusterUID string) {
+	t.Helper()
 	config := &rest.Config{Host: "http://fake", QPS: -1}
 	config.NegotiatedSerializer = scheme.Codecs.WithoutConversion()
-	client := &http.Client{Transport: throughConnection{c.server}}
 	calls, err := rest.UnversionedRESTClientForConfigAndClient(config, client)
 	if err != nil {
 		t.Fatal(err)
@@ -316,6 +321,33 @@ func (q *queue) Offer(ctx context.Context, c *pipeline.Change, priority int) err
 	}
 }
 
+func (q *queue) TryOffer(c *pipeline.Change, _ int) error {
+	select {
+	case q.changes <- c:
+		return nil
+	default:
+		return pipeline.ErrFull
+	}
+}
+
+func (q *queue) WaitRoom(ctx context.Context, _ string) error {
+	for len(q.changes) == cap(q.changes) {
+		select {
+		case <-time.After(time.Second):
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+	return nil
+}
+
+// always is the part of a queue without lanes that only matters where they can be
+// full.
+type always struct{}
+
+func (always) TryOffer(*pipeline.Change, int) error   { return nil }
+func (always) WaitRoom(context.Context, string) error { return nil }
+
 // harness runs one stream against fakes. It is to be used in a bubble.
 type harness struct {
 	t      *testing.T
@@ -345,7 +377,7 @@ func start(t *testing.T, edit ...func(*Options)) *harness {
 	h.conn = &fakeConnection{server: h.server, stale: map[string]bool{}}
 	h.conn.renew(t, "cluster-1")
 	h.queue = &queue{changes: make(chan *pipeline.Change, 1000), refuse: make(chan error)}
-	h.opts = Options{Cluster: "c", Spec: Spec{Resource: "cm"}, Connection: h.conn, Offerer: h.queue, Ledger: h.ledger}
+	h.opts = Options{Cluster: "c", Spec: Spec{Resource: "cm"}, Connection: h.conn, Routes: []Route{{"a", h.queue}}, Ledger: h.ledger}
 	for _, e := range edit {
 		e(&h.opts)
 	}
@@ -465,9 +497,18 @@ func (h *harness) live() *fakeBody {
 // failure.
 func age() { time.Sleep(liveFor) }
 
+// cursor returns the cursor of the first route.
+func (h *harness) cursor() *ledger.Cursor {
+	_, cursor, err := h.stream.cursorOf("a")
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	return cursor
+}
+
 // begin is what a worker does before it hands c to sinks.
 func begin(c *pipeline.Change) (ghosts []types.UID) {
-	ghosts, safe := c.Origin.Tracker.Begin(c)
+	ghosts, safe, _ := c.Origin.Tracker.Begin(c)
 	if safe != nil {
 		<-safe
 	}

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -58,25 +59,27 @@ func (x *absence) proves(now time.Time, after time.Duration) bool {
 func (a *attempt) isGone(ctx context.Context, t *target, gone *goneError) error {
 	a.report(ctx, gone)
 	a.auditor.unfollow()
-	holds := func() bool { return t.cursor.Unacked() > 0 || t.cursor.Stats().Known > 0 }
-	if gone.former && !holds() {
+	all := a.branches()
+	holds := func(b *branch) bool { return b.cursor.Unacked() > 0 || b.cursor.Stats().Known > 0 }
+	if gone.former && !slices.ContainsFunc(all, holds) {
 		// It was claimed only to take leave of the clusters before.
-		defer a.forget(t)
+		defer a.forget(all)
 	}
 	if t.gvr.Version == "" || t.kind == "" {
-		if len(t.former) > 0 || holds() {
+		if slices.ContainsFunc(all, func(b *branch) bool { return len(b.former) > 0 || holds(b) }) {
 			return fmt.Errorf("%w; that its objects are gone cannot be told, because the ledger does not have their version and kind: "+
 				"it is from a time when these were not noted", gone)
 		}
 		return gone
 	}
-	if err := a.retire(ctx, t); err != nil {
+	if err := a.retire(ctx); err != nil {
 		return err
 	}
-	if a.absence.cluster != t.id.ClusterUID || a.absence.resource != t.resource.name() {
-		a.absence = absence{cluster: t.id.ClusterUID, resource: t.resource.name()}
+	all = a.branches()
+	if uid := all[0].id.ClusterUID; a.absence.cluster != uid || a.absence.resource != t.resource.name() {
+		a.absence = absence{cluster: uid, resource: t.resource.name()}
 	}
-	if !gone.told || a.absence.told || !holds() {
+	if !gone.told || a.absence.told || !slices.ContainsFunc(all, holds) {
 		return gone
 	}
 	if err := a.confirm(ctx, t); errors.Is(err, errUnconfirmed) {
@@ -89,28 +92,31 @@ func (a *attempt) isGone(ctx context.Context, t *target, gone *goneError) error 
 	if a.absence.add(now); !a.absence.proves(now, a.cfg.goneAfter) {
 		return gone
 	}
-	if err := a.begin(); err != nil {
-		return err
-	}
-	defer a.turn.end()
 	a.setState(member.Syncing, resourceGone)
 	a.guard.enter(parked) // it is the sinks that are waited for
-	a.log.Info("A resource is not served any more; taking leave of what was known of it",
-		"resource", t.name, "objects", t.cursor.Stats().Known, "since", a.absence.since)
-	if err := a.bury(t.cursor.Retire(), t.origin); err != nil {
-		return err
+	for _, b := range all {
+		a.log.Info("A resource is not served any more; taking leave of what was known of it",
+			"resource", t.name, "route", b.route.Name, "objects", b.cursor.Stats().Known, "since", a.absence.since)
+		if err := a.bury(b, b.cursor.Retire(), b.origin); err != nil {
+			return err
+		}
 	}
 	a.absence.told = true
 	return gone
 }
 
 // forget drops what was claimed.
-func (a *attempt) forget(t *target) {
-	p := &a.progress
-	p.mu.Lock()
-	p.resource, p.cursor = "", nil
-	p.mu.Unlock()
-	a.ledger.Drop(t.id)
+func (a *attempt) forget(all []*branch) {
+	s := a.Stream
+	s.mu.Lock()
+	s.resource = ""
+	for _, b := range all {
+		b.cursor = nil
+	}
+	s.mu.Unlock()
+	for _, b := range all {
+		a.ledger.Drop(b.id)
+	}
 }
 
 // errUnconfirmed says that a server has not confirmed what its discovery tells.
@@ -172,7 +178,7 @@ func isHidden(err error) bool {
 // hasMoved asks whether the group of what is followed prefers another version
 // than when that was discovered. A server that does not say has not moved.
 func (a *attempt) hasMoved(ctx context.Context) bool {
-	a.Stream.recheck = false
+	a.reader.recheck = false
 	t := a.target
 	if a.spec.Version != "" || t.preferred == "" {
 		return false

@@ -18,6 +18,16 @@ type listMeta struct {
 	Continue        string `json:"continue"`
 }
 
+// next returns the token of the page after one that was asked for by a token; it
+// is empty behind the last page. A page may be empty though others follow, but
+// one that is followed by itself leads nowhere.
+func (m listMeta) next(token string) (string, error) {
+	if m.Continue != "" && m.Continue == token {
+		return "", fmt.Errorf("%w: a page of the list is followed by itself", errMalformed)
+	}
+	return m.Continue, nil
+}
+
 // listReader splits the body of a LIST into its items as they arrive, so that
 // no more than one item is held. It finds where values end and leaves it to
 // the scanner to say whether they are JSON.

@@ -22,7 +22,7 @@ func (s *Stream) remember(session *member.Session) memory {
 
 // sameSelection reports whether a stream is one of a spec's selection.
 func sameSelection(r ledger.Remembered, spec Spec) bool {
-	return r.ID.Namespace == spec.Namespace && r.ID.Labels == spec.Labels && r.ID.Fields == spec.Fields
+	return r.Selection == ledger.Selection{Namespace: spec.Namespace, Labels: spec.Labels, Fields: spec.Fields}
 }
 
 // meaning returns what a spec has meant in the cluster: what was asked for by
@@ -57,7 +57,7 @@ func (m memory) among(found []resource, spec Spec) (one *resource) {
 			if !r.Own || !sameSelection(r, spec) || groupResource(r) != found[i].name() {
 				continue
 			}
-			if one != nil {
+			if one != nil && one.name() != found[i].name() { // else it is of another route
 				return nil
 			}
 			one = &found[i]

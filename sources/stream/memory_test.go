@@ -38,7 +38,7 @@ func TestNameThatGetsAnotherMeaning(t *testing.T) {
 							t.Errorf("path is %s", call.URL.Path)
 						}
 						if old {
-							h.stream.target.cursor.Mean(ledger.Meaning{})
+							h.cursor().Mean(ledger.Meaning{})
 						}
 					}
 					if old {
@@ -76,7 +76,7 @@ func TestNameWhoseMeaningIsGone(t *testing.T) {
 			}
 		}
 		time.Sleep(2 * goneAfter)
-		h.want(true, goneA, goneB)
+		h.want(true, goneB, goneA)
 		h.again()
 		time.Sleep(time.Hour)
 		if s := h.wantState(member.Waiting); !strings.Contains(s.LastError, "alpha.io") {
@@ -112,7 +112,7 @@ func TestPreferredVersionMoves(t *testing.T) {
 				body = call.open()
 				body.send(event("ADDED", "a", 1), event("ADDED", "b", 2), endMark("20"))
 				h.want(true, "updated a uid-a@1 snapshot", "updated b uid-b@2 snapshot")
-				if v := h.stream.target.origin.Resource.Version; v != "v2" {
+				if v := h.stream.branches[0].origin.Resource.Version; v != "v2" {
 					t.Errorf("delivered as %s", v)
 				}
 				age()

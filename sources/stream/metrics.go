@@ -39,6 +39,11 @@ var (
 	descKnown      = desc("fairlead_objects_known", "Objects that sinks may hold.")
 	descMissing    = desc("fairlead_objects_left_out", "Objects that the member has, as far as it has told, and that the ledger has no room for.")
 	descUnacked    = desc("fairlead_changes_unacked", "Objects with changes that were observed and are not accepted by every sink.")
+	descInStep     = desc("fairlead_route_in_step", "1 if the route shares the stream's watch, 0 if it is behind.", "route")
+	descBehind     = desc("fairlead_route_behind_seconds", "Time since the route has been behind in the stream; 0 while it is in step.", "route")
+	descRouteKnown = desc("fairlead_route_objects_known", "Objects that the route's sink may hold.", "route")
+	descRouteUn    = desc("fairlead_route_changes_unacked", "Objects with changes that were observed and that the route's sink has not accepted.", "route")
+	descRouteOld   = desc("fairlead_route_oldest_unacked_age_seconds", "Age of the oldest change that the route's sink has not accepted, 0 if there is none.", "route")
 	descOldest     = desc("fairlead_oldest_unacked_age_seconds", "Age of the oldest change that is not accepted by every sink, 0 if there is none.")
 )
 
@@ -47,6 +52,7 @@ func (c *Collector) Describe(ch chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{
 		descObserved, descSuppressed, descState, descReconnects, descSnapshots, descLastFrame,
 		descRejected, descBytes, descTombstones, descAudits, descDiffers, descKnown, descMissing, descUnacked, descOldest,
+		descInStep, descBehind, descRouteKnown, descRouteUn, descRouteOld,
 	} {
 		ch <- d
 	}
@@ -106,4 +112,18 @@ func collect(ch chan<- prometheus.Metric, s Status, now time.Time) {
 	send(descKnown, prometheus.GaugeValue, float64(s.Known))
 	send(descMissing, prometheus.GaugeValue, float64(s.Missing))
 	send(descUnacked, prometheus.GaugeValue, float64(s.Unacked))
+	for _, r := range s.Routes {
+		inStep, behind, oldest := 1.0, 0.0, 0.0
+		if !r.InStep {
+			inStep, behind = 0, now.Sub(r.Since).Seconds()
+		}
+		if !r.OldestUnacked.IsZero() {
+			oldest = now.Sub(r.OldestUnacked).Seconds()
+		}
+		send(descInStep, prometheus.GaugeValue, inStep, r.Route)
+		send(descBehind, prometheus.GaugeValue, behind, r.Route)
+		send(descRouteKnown, prometheus.GaugeValue, float64(r.Known), r.Route)
+		send(descRouteUn, prometheus.GaugeValue, float64(r.Unacked), r.Route)
+		send(descRouteOld, prometheus.GaugeValue, oldest, r.Route)
+	}
 }

@@ -151,7 +151,7 @@ func TestRefusedInTheMiddleOfAStreamingList(t *testing.T) {
 		h.call("list by 500").reply(200, listOf(20, "", configMap("b", 2)))
 		h.watch(20)
 		h.wantState(member.Live)
-		h.want(true, "deleted a uid-a@20 snapshot tombstone nothing", "deleted c uid-c@20 snapshot tombstone nothing")
+		h.want(true, "deleted c uid-c@20 snapshot tombstone nothing", "deleted a uid-a@20 snapshot tombstone nothing")
 	})
 }
 
@@ -204,4 +204,24 @@ func compact(text string) string {
 		panic(err)
 	}
 	return b.String()
+}
+
+// A member whose pages lead nowhere would be asked for them, as fast as it
+// answers, until the snapshot is overdue.
+func TestPageThatFollowsItself(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := start(t)
+		h.call("streaming list").reply(422, status(422, "Invalid", ""))
+		h.call("list by 500").reply(200, listOf(10, "more"))
+		h.call("list at more by 500").reply(200, listOf(10, "more"))
+		if s := h.wantState(member.BackingOff); s.Reason != "malformed" {
+			t.Errorf("status: %+v", s)
+		}
+		h.call("streaming list").reply(422, status(422, "Invalid", ""))
+		h.call("list by 500").reply(200, listOf(10, "more")) // empty, though others follow
+		h.call("list at more by 500").reply(200, listOf(10, "", configMap("a", 1), configMap("b", 2)))
+		h.want(true, "added a uid-a@1 snapshot", "added b uid-b@2 snapshot")
+		h.watch(10)
+		h.wantState(member.Live)
+	})
 }

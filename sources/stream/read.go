@@ -78,73 +78,113 @@ func (a *attempt) change(b []byte, f *frame, now time.Time, snapshot, tooLong bo
 		}
 		return nil
 	}
-	t := a.target
 	name, version := f.identity()
 	name.Namespace = a.intern(f.namespace)
 	gone := f.typ == deleted
 
 	a.progress.observed.Add(1)
-	if err := a.begin(); err != nil {
-		return err
-	}
-	defer a.turn.end()
-	sequence, verdict := a.observe(name, version, gone, snapshot)
-	switch verdict {
-	case ledger.Duplicate:
-		a.progress.duplicate.Add(1)
-	case ledger.Stale:
-		a.progress.outdated.Add(1)
-	case ledger.Refused:
+	to := a.observe(name, version, gone, snapshot)
+	if to.refused {
 		if err := a.leaveOut(name, f.typ, snapshot); err != nil {
 			return err
 		}
-	default:
-		c := &pipeline.Change{
-			Key:    pipeline.Key{Cluster: a.cluster, Resource: t.name, Namespace: name.Namespace, Name: name.Name},
-			Origin: t.origin, Op: pipeline.Updated,
-			UID: uid(version.UID), ResourceVersion: version.ResourceVersion,
-			Snapshot: snapshot, Observed: now, Sequence: sequence,
-		}
-		switch f.typ {
-		case added:
-			c.Op = pipeline.Added
-		case deleted:
-			c.Op = pipeline.Deleted
-		}
-		var err error
-		if c.Object, err = a.object(b, f, tooLong); err != nil {
-			return err
-		}
-		priority := livePriority
-		if snapshot {
-			priority = snapshotPriority
-		}
-		if err := a.offer(c, priority); err != nil {
-			return err
-		}
+	}
+	if len(to.changes) == 0 {
+		a.progress.suppressed(to.verdict)
+	} else if err := a.distribute(b, f, now, tooLong, name, version, snapshot, to.changes); err != nil {
+		return err
 	}
 	if !snapshot {
 		a.seen(version.ResourceVersion)
+		if a.join() {
+			return fatalError{errJoined}
+		}
 	}
 	return nil
 }
 
-// observe tells the cursor of a state.
-func (a *attempt) observe(name ledger.Name, version ledger.Version, gone, snapshot bool) (sequence uint64, verdict ledger.Verdict) {
-	cursor := a.target.cursor
-	switch {
-	case !snapshot:
-		return a.auditor.observe(cursor, name, version, gone)
-	case a.replaying && !gone:
-		return cursor.Replay(name, version)
+// observed is what the cursors say of a state.
+type observed struct {
+	changes []routed       // to be handed over
+	verdict ledger.Verdict // of one of the others
+	refused bool           // one has no room for it
+}
+
+// routed is a state that a branch delivers.
+type routed struct {
+	branch      *branch
+	observation ledger.Observation
+}
+
+// observe tells the cursors of a state.
+func (a *attempt) observe(name ledger.Name, version ledger.Version, gone, snapshot bool) (o observed) {
+	var to []*branch
+	if snapshot {
+		to = a.branches()
+	} else {
+		to = a.advance(version.ResourceVersion)
+		defer a.auditor.tell(name, version, gone)()
 	}
-	return cursor.Observe(name, version, gone, true)
+	o.changes, o.verdict = a.routed[:0], ledger.Stale
+	var like *ledger.Observation
+	for _, b := range to {
+		if !snapshot && b.has(version.ResourceVersion) {
+			continue
+		}
+		said := b.cursor.Observe(name, version, gone, snapshot, like)
+		like = &said
+		switch said.Verdict {
+		case ledger.Deliver:
+			o.changes = append(o.changes, routed{b, said})
+		case ledger.Refused:
+			o.refused = true
+		default:
+			o.verdict = said.Verdict
+		}
+	}
+	a.routed = o.changes
+	return o
+}
+
+// distribute hands a state over to those that deliver it. They share the object.
+func (a *attempt) distribute(b []byte, f *frame, now time.Time, tooLong bool, name ledger.Name, version ledger.Version, snapshot bool, to []routed) error {
+	object, err := a.object(b, f, tooLong)
+	if err != nil {
+		return err
+	}
+	var holders *atomic.Int32
+	if len(to) > 1 {
+		holders = new(atomic.Int32)
+		holders.Store(int32(len(to)))
+	}
+	op := pipeline.Updated
+	switch f.typ {
+	case added:
+		op = pipeline.Added
+	case deleted:
+		op = pipeline.Deleted
+	}
+	for _, r := range to {
+		err := a.hand(r.branch, &pipeline.Change{
+			Key:    pipeline.Key{Cluster: a.cluster, Resource: a.target.name, Namespace: name.Namespace, Name: name.Name},
+			Origin: r.branch.origin, Op: op,
+			UID: uid(version.UID), ResourceVersion: version.ResourceVersion,
+			Snapshot: snapshot, Observed: now, Sequence: r.observation.Sequence, Generation: r.observation.Generation,
+			Object: object, Holders: holders,
+		}, r.observation)
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // seen notes that everything up to the frame with this version has been handed
 // over or suppressed.
 func (a *attempt) seen(version string) {
-	a.target.cursor.Seen(version)
+	for _, b := range a.branches() {
+		b.cursor.Seen(version)
+	}
 	a.newest = max(a.newest, number(version))
 	a.auditor.seen(a.newest)
 }
@@ -195,10 +235,14 @@ func (a *attempt) bookmark(f *frame, snapshot bool) (bool, error) {
 	case snapshot:
 	case number(version) != 0 && number(version) < a.newest:
 		a.cause = wentBack
-		a.target.cursor.Distrust()
+		a.distrust()
 		return snapshot, fmt.Errorf("%w: bookmark %s after %d", errBackwards, version, a.newest)
 	default:
+		a.advance(version)
 		a.seen(version)
+		if a.join() {
+			return snapshot, fatalError{errJoined}
+		}
 	}
 	return snapshot, nil
 }
@@ -236,18 +280,18 @@ const maxInterned = 4096
 
 // intern returns the namespace with the given raw content, the same string
 // each time.
-func (s *Stream) intern(raw []byte) string {
+func (r *reader) intern(raw []byte) string {
 	if len(raw) == 0 {
 		return ""
 	}
-	if namespace, ok := s.namespaces[string(raw)]; ok {
+	if namespace, ok := r.namespaces[string(raw)]; ok {
 		return namespace
 	}
-	if s.namespaces == nil || len(s.namespaces) >= maxInterned {
-		s.namespaces = map[string]string{}
+	if r.namespaces == nil || len(r.namespaces) >= maxInterned {
+		r.namespaces = map[string]string{}
 	}
 	namespace := unquote(raw)
-	s.namespaces[string(raw)] = namespace
+	r.namespaces[string(raw)] = namespace
 	return namespace
 }
 

@@ -32,6 +32,7 @@ var (
 // mirror is a sink and the worker before it: what it holds must become what
 // the server holds.
 type mirror struct {
+	always
 	mu      sync.Mutex
 	objects map[string]*pipeline.Change // by namespace/name
 	ops     map[string]int
@@ -122,7 +123,7 @@ func follow(t *testing.T, config *rest.Config, spec string) *realStream {
 	changed, onChange, _ := member.Validity()
 	r := &realStream{t: t, client: objects, mirror: &mirror{objects: map[string]*pipeline.Change{}, ops: map[string]int{}}}
 	r.opts = Options{
-		Cluster: "real", Spec: parsed, Offerer: r.mirror, Ledger: newLedger(t),
+		Cluster: "real", Spec: parsed, Routes: []Route{{"a", r.mirror}}, Ledger: newLedger(t),
 		Config: Config{ReconnectMin: 10 * time.Millisecond, ReconnectMax: 100 * time.Millisecond},
 		Connection: &fakeConnection{stale: map[string]bool{}, session: &member.Session{
 			Cluster: "real", UID: string(namespace.GetUID()), Watches: client, Calls: client, Discovery: disco, Changed: changed, OnChange: onChange,
@@ -290,8 +291,8 @@ func testFollows(t *testing.T, cluster *testenv.Cluster, paged bool) {
 
 	// Stopped, it resumes from where it was, without a snapshot.
 	r.stop()
-	if r.stream.noStream != paged {
-		t.Errorf("took the snapshot in pages: %t, want %t", r.stream.noStream, paged)
+	if r.stream.main.Load().noStream != paged {
+		t.Errorf("took the snapshot in pages: %t, want %t", r.stream.main.Load().noStream, paged)
 	}
 	remove(3)
 	r.createConfigMap(namespace, n+1)

@@ -17,41 +17,54 @@ import (
 //
 // A cursor is dropped when nothing of it is left. What is interrupted before,
 // by a new session or by the end of the process, goes on with the next attempt.
-func (a *attempt) retire(ctx context.Context, t *target) error {
-	if len(t.former) == 0 {
-		return nil
+//
+// Of several branches each that has something to take leave of does so by itself,
+// at the pace of its sink; only the last one stays.
+func (a *attempt) retire(ctx context.Context) error {
+	for _, b := range a.branches() {
+		if len(b.former) == 0 {
+			continue
+		}
+		if len(a.branches()) > 1 && b.holdsFormer() {
+			a.letGo(b, behindReplaced)
+			continue
+		}
+		if err := a.retireFrom(ctx, b); err != nil {
+			return err
+		}
 	}
-	// A retry would be of this cluster, between what is of the others.
-	if err := a.begin(); err != nil {
-		return err
-	}
-	defer a.turn.end()
+	return nil
+}
+
+// holdsFormer reports whether sinks may hold anything of the clusters before.
+func (b *branch) holdsFormer() bool {
+	return slices.ContainsFunc(b.former, func(c *ledger.Cursor) bool {
+		stats := c.Stats()
+		return stats.Known+stats.Unacked > 0
+	})
+}
+
+func (a *attempt) retireFrom(ctx context.Context, b *branch) error {
 	a.setState(member.Syncing, replacedCluster)
 	a.guard.enter(parked) // it is the sinks that are waited for
-	if t.cursor.Unacked() > 0 {
-		// This cluster is back before all of its own tombstones were accepted.
-		// Those that wait in the queue may have to make way for others now.
-		a.replaying = true
-		t.cursor.Distrust()
-	}
 	// What waits in the queue comes first, so that nothing of another cluster
 	// takes its place there.
-	slices.SortFunc(t.former, func(x, y *ledger.Cursor) int { return cmp.Compare(y.Unacked(), x.Unacked()) })
-	for len(t.former) > 0 {
-		former := t.former[0]
+	slices.SortFunc(b.former, func(x, y *ledger.Cursor) int { return cmp.Compare(y.Unacked(), x.Unacked()) })
+	for len(b.former) > 0 {
+		former := b.former[0]
 		id := former.ID()
 		if stats := former.Stats(); stats.Known+stats.Unacked > 0 {
 			a.log.Info("Another cluster has taken the name; taking leave of what was known of the one before",
-				"resource", t.name, "clusterUID", t.id.ClusterUID, "was", id.ClusterUID, "objects", stats.Known)
+				"resource", id.Resource, "clusterUID", b.id.ClusterUID, "was", id.ClusterUID, "objects", stats.Known)
 		}
-		if err := a.bury(former.Retire(), a.origin(before(former, t.resource), former, id.ClusterUID)); err != nil {
+		if err := a.bury(b, former.Retire(), a.origin(b, before(former, a.found), former, id.ClusterUID)); err != nil {
 			return err
 		}
-		if err := a.acks.until(ctx, func() bool { return former.Unacked() == 0 }); err != nil {
+		if err := b.acks.until(ctx, func() bool { return former.Unacked() == 0 }); err != nil {
 			return err
 		}
 		a.ledger.Drop(id)
-		t.former = t.former[1:]
+		b.former = b.former[1:]
 	}
 	return nil
 }

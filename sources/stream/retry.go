@@ -18,29 +18,21 @@ var ErrSuperseded = errors.New("superseded by a newer state")
 // Follows reports whether the stream is the one that follows an object. It is
 // not known before the stream has first reached its cluster.
 func (s *Stream) Follows(key pipeline.Key) bool {
-	p := &s.progress
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return s.cluster == key.Cluster && p.resource == key.Resource &&
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.cluster == key.Cluster && s.resource == key.Resource &&
 		(s.spec.Namespace == "" || s.spec.Namespace == key.Namespace)
 }
 
-// Retry offers a state that was acked before once more, as it was then: an
-// event with the same id, at a snapshot's priority. It blocks while the lane is
-// full. What becomes of the state, the Retried tells. ErrSuperseded says that
-// it would come behind a newer one; after any other error it may be tried again
-// later. It may be called from any goroutine, also while the stream runs.
-func (s *Stream) Retry(ctx context.Context, e *pipeline.Event) (*ledger.Retried, error) {
-	if err := s.turn.take(ctx, func() {}); err != nil {
+// Retry offers a state that was acked before once more to one route, as it was
+// then: an event with the same id, at a snapshot's priority. It blocks while the
+// lane is full. What becomes of the state, the Retried tells. ErrSuperseded says
+// that it would come behind a newer one; after any other error it may be tried
+// again later. It may be called from any goroutine, also while the stream runs.
+func (s *Stream) Retry(ctx context.Context, route string, e *pipeline.Event) (*ledger.Retried, error) {
+	b, cursor, err := s.cursorOf(route)
+	if err != nil {
 		return nil, err
-	}
-	defer s.turn.end()
-	p := &s.progress
-	p.mu.Lock()
-	cursor := p.cursor
-	p.mu.Unlock()
-	if cursor == nil {
-		return nil, fmt.Errorf("cluster %q has not been reached yet", s.cluster)
 	}
 	if !s.Follows(e.Key()) {
 		return nil, fmt.Errorf("%s is not what is followed here", e.Key())
@@ -56,7 +48,8 @@ func (s *Stream) Retry(ctx context.Context, e *pipeline.Event) (*ledger.Retried,
 		return nil, err
 	}
 	c.Origin.ClusterUID = cursor.ID().ClusterUID // it may have been a digest
-	c.Origin.Tracker = retryTracker{tracker{cursor: cursor, acks: &s.acks}, c.Op}
+	c.Origin.Term = s.term
+	c.Origin.Tracker = retryTracker{tracker{cursor: cursor, acks: &b.acks}, c.Op}
 
 	name, version := identity(c)
 	if !cursor.Reached(version.ResourceVersion) {
@@ -67,11 +60,27 @@ func (s *Stream) Retry(ctx context.Context, e *pipeline.Event) (*ledger.Retried,
 		return nil, ErrSuperseded
 	}
 	c.Sequence = r.Sequence
-	if err := s.offerer.Offer(ctx, c, snapshotPriority); err != nil {
+	if err := b.route.Queue.Offer(ctx, c, snapshotPriority); err != nil {
 		cursor.Withdraw(name, r)
 		return nil, err
 	}
 	return r, nil
+}
+
+// cursorOf returns the branch of a route and its cursor.
+func (s *Stream) cursorOf(route string) (*branch, *ledger.Cursor, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, b := range s.branches {
+		switch {
+		case b.route.Name != route:
+		case b.cursor == nil:
+			return nil, nil, fmt.Errorf("cluster %q has not been reached yet", s.cluster)
+		default:
+			return b, b.cursor, nil
+		}
+	}
+	return nil, nil, fmt.Errorf("there is no route %q", route)
 }
 
 // changeOf returns the change that an event tells of, if a frame could have told
@@ -130,8 +139,8 @@ type retryTracker struct {
 	op pipeline.Op
 }
 
-func (t retryTracker) Begin(c *pipeline.Change) ([]types.UID, <-chan struct{}) {
-	ghosts, safe := t.tracker.Begin(c)
+func (t retryTracker) Begin(c *pipeline.Change) (ghosts []types.UID, safe <-chan struct{}, superseded bool) {
+	ghosts, safe, superseded = t.tracker.Begin(c)
 	c.Op = t.op
-	return ghosts, safe
+	return ghosts, safe, superseded
 }

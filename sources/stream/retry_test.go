@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"strings"
-	"sync/atomic"
 	"testing"
 	"testing/synctest"
 
@@ -13,18 +12,10 @@ import (
 	"github.com/fairlead-dev/fairlead/pipeline"
 )
 
-// lowly lets live states be offered at a snapshot's priority, too. No two
-// Offers may be under way at once: their order would be anyone's guess.
-type lowly struct {
-	*queue
-	offers atomic.Int32
-}
+// lowly lets live states be offered at a snapshot's priority, too.
+type lowly struct{ *queue }
 
 func (q *lowly) Offer(ctx context.Context, c *pipeline.Change, priority int) error {
-	if q.offers.Add(1) > 1 {
-		panic("two Offers at once")
-	}
-	defer q.offers.Add(-1)
 	if priority != snapshotPriority {
 		return q.queue.Offer(ctx, c, priority)
 	}
@@ -38,7 +29,7 @@ func (q *lowly) Offer(ctx context.Context, c *pipeline.Change, priority int) err
 	}
 }
 
-func takesRetries(o *Options) { o.Offerer = &lowly{queue: o.Offerer.(*queue)} }
+func takesRetries(o *Options) { o.Routes[0].Queue = &lowly{queue: o.Routes[0].Queue.(*queue)} }
 
 // event takes the next change from the queue through Begin and Ack and
 // returns the event that a sink would get.
@@ -71,7 +62,7 @@ func (h *harness) retry(e *pipeline.Event) *ledger.Retried {
 	if !h.stream.Follows(e.Key()) {
 		h.t.Errorf("%s is not followed", e.Key())
 	}
-	r, err := h.stream.Retry(h.t.Context(), e)
+	r, err := h.stream.Retry(h.t.Context(), "a", e)
 	if err != nil {
 		h.t.Fatal(err)
 	}
@@ -153,14 +144,14 @@ func TestRetriedTombstone(t *testing.T) {
 func TestWhatIsNotRetried(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := start(t, takesRetries)
-		_, err := New(h.opts).Retry(t.Context(), &pipeline.Event{})
+		_, err := New(h.opts).Retry(t.Context(), "a", &pipeline.Event{})
 		if err == nil || !strings.Contains(err.Error(), "not been reached") {
 			t.Errorf("before the first connection: %v", err)
 		}
 		body := h.call("streaming list").open()
 		body.send(event("ADDED", "a", 1))
 		old := h.event()
-		if _, err := h.stream.Retry(t.Context(), old); err == nil || !strings.Contains(err.Error(), "not complete") {
+		if _, err := h.stream.Retry(t.Context(), "a", old); err == nil || !strings.Contains(err.Error(), "not complete") {
 			t.Errorf("within the first snapshot: %v", err)
 		}
 		body.send(endMark("10"))
@@ -171,20 +162,20 @@ func TestWhatIsNotRetried(t *testing.T) {
 		}
 		foreign := *old
 		foreign.ClusterUID = "cluster-0"
-		if _, err := h.stream.Retry(t.Context(), &foreign); err == nil || !strings.Contains(err.Error(), "another one") {
+		if _, err := h.stream.Retry(t.Context(), "a", &foreign); err == nil || !strings.Contains(err.Error(), "another one") {
 			t.Errorf("of another cluster: %v", err)
 		}
 		ahead := *old
 		ahead.ID, ahead.Type, ahead.ResourceVersion = "/v1/configmaps/uid-b/deleted", "dev.fairlead.resource.deleted.v1", "11"
 		ahead.Data = []byte(`{"kind":"ConfigMap","apiVersion":"v1","metadata":{"name":"a","namespace":"ns","uid":"uid-b","resourceVersion":"11"}}`)
-		if _, err := h.stream.Retry(t.Context(), &ahead); err == nil || !strings.Contains(err.Error(), "not come to version 11") {
+		if _, err := h.stream.Retry(t.Context(), "a", &ahead); err == nil || !strings.Contains(err.Error(), "not come to version 11") {
 			t.Errorf("of a deletion that the stream has not come to: %v", err)
 		}
 		wantNotRetried(t, h, old)
 		body.send(event("MODIFIED", "a", 11))
 		synctest.Wait()
 		for _, when := range []string{"with a newer state waiting", "with a newer state accepted"} {
-			if _, err := h.stream.Retry(t.Context(), old); !errors.Is(err, ErrSuperseded) {
+			if _, err := h.stream.Retry(t.Context(), "a", old); !errors.Is(err, ErrSuperseded) {
 				t.Errorf("%s: %v", when, err)
 			}
 			if when == "with a newer state waiting" {
@@ -223,7 +214,7 @@ func wantNotRetried(t *testing.T, h *harness, good *pipeline.Event) {
 	} {
 		e := *good
 		edit(&e)
-		if _, err := h.stream.Retry(t.Context(), &e); err == nil || errors.Is(err, ErrSuperseded) {
+		if _, err := h.stream.Retry(t.Context(), "a", &e); err == nil || errors.Is(err, ErrSuperseded) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
@@ -241,7 +232,7 @@ func TestSecretValuesAreNotRetried(t *testing.T) {
 		h.event()
 		for _, kind := range []string{"Secret", "PartialObjectMetadata"} {
 			e.Data = []byte(`{"kind":"` + kind + `","metadata":{"name":"s","namespace":"ns","uid":"uid-s","resourceVersion":"1"},"data":{"k":"aHVzaA=="}}`)
-			if _, err := h.stream.Retry(t.Context(), e); err == nil || !strings.Contains(err.Error(), "values of a Secret") {
+			if _, err := h.stream.Retry(t.Context(), "a", e); err == nil || !strings.Contains(err.Error(), "values of a Secret") {
 				t.Errorf("a %s with values: %v", kind, err)
 			}
 		}
@@ -264,7 +255,7 @@ func TestRetriesComeBeforeWhatIsReadMeanwhile(t *testing.T) {
 			defer cancel()
 			retried := make(chan error)
 			go func() {
-				_, err := h.stream.Retry(ctx, e)
+				_, err := h.stream.Retry(ctx, "a", e)
 				retried <- err
 			}()
 			synctest.Wait()
@@ -307,7 +298,7 @@ func TestARetryDoesNotKeepAStreamFromEnding(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		retried := make(chan error)
 		go func() {
-			_, err := h.stream.Retry(ctx, e)
+			_, err := h.stream.Retry(ctx, "a", e)
 			retried <- err
 		}()
 		synctest.Wait()

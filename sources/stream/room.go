@@ -3,6 +3,7 @@ package stream
 import (
 	"errors"
 	"math/rand/v2"
+	"slices"
 	"time"
 
 	"golang.org/x/time/rate"
@@ -48,13 +49,15 @@ func newShortage() shortage {
 // MakeRoom says that the cluster may have more in the ledger than before. It may
 // be called from any goroutine and does not block.
 func (s *Stream) MakeRoom() {
-	if !s.progress.short.Load() {
-		return
-	}
-	s.demands.add(roomMade)
-	select {
-	case s.roomMade <- struct{}{}:
-	default:
+	for _, r := range s.allReaders() {
+		if !r.short.Load() {
+			continue
+		}
+		r.demands.add(roomMade)
+		select {
+		case r.roomMade <- struct{}{}:
+		default:
+		}
 	}
 }
 
@@ -67,14 +70,14 @@ func (a *attempt) leaveOut(name ledger.Name, typ frameType, snapshot bool) error
 			Objects: max(sh.missing.Objects-1, 0),
 			Bytes:   max(sh.missing.Bytes-ledger.SizeOf(name), 0),
 		}
-		a.progress.missing.Store(int64(sh.missing.Objects))
+		a.missing.Store(int64(sh.missing.Objects))
 		return a.unhurried()
 	}
 	a.progress.rejected[overBound].Add(1)
 	if snapshot || typ == added { // else it has been told of before
 		sh.missing.Objects++
 		sh.missing.Bytes += ledger.SizeOf(name)
-		a.progress.missing.Store(int64(sh.missing.Objects))
+		a.missing.Store(int64(sh.missing.Objects))
 	}
 	if sh.open {
 		return a.unhurried()
@@ -93,36 +96,38 @@ func (a *attempt) leaveOut(name ledger.Name, typ frameType, snapshot bool) error
 }
 
 // setShort notes whether something was left out since the last snapshot began.
-func (s *Stream) setShort(short bool) {
-	sh := &s.shortage
+func (r *reader) setShort(short bool) {
+	sh := &r.shortage
 	if sh.open && !short {
 		sh.ended = time.Now()
 	}
 	if !short {
 		sh.missing = ledger.Usage{}
-		s.progress.missing.Store(0)
+		r.missing.Store(0)
 		select {
-		case <-s.roomMade: // the snapshot that begins is for that
+		case <-r.roomMade: // the snapshot that begins is for that
 		default:
 		}
 	}
 	sh.open = short
-	s.progress.short.Store(short)
+	r.short.Store(short)
 }
 
-// knowsShortage reports whether it is this stream that left out what was left out of
-// the cursor. Else another one did, before the member's streams were made anew, and
-// only a snapshot tells what it was.
-func (s *Stream) knowsShortage() bool { return s.shortage.open == s.target.cursor.Partial() }
+// knowsShortage reports whether it is this reader that left out what was left out of
+// the cursors. Else another one did, before the member's streams were made anew or
+// the route had a reader of its own, and only a snapshot tells what it was.
+func (r *reader) knowsShortage() bool {
+	return r.shortage.open == slices.ContainsFunc(r.branches(), func(b *branch) bool { return b.cursor.Partial() })
+}
 
 // lookLater sets when the next snapshot may look for what was left out. A cluster
 // that is at its bound all the time has one an hour at most.
-func (s *Stream) lookLater(now time.Time) {
-	sh := &s.shortage
+func (r *reader) lookLater(now time.Time) {
+	sh := &r.shortage
 	if sh.delay == 0 || !sh.open && now.Sub(sh.ended) >= roomRetryMax {
-		sh.delay = s.cfg.ReconnectMax
+		sh.delay = r.cfg.ReconnectMax
 	} else {
-		sh.delay = min(2*sh.delay, max(roomRetryMax, s.cfg.ReconnectMax))
+		sh.delay = min(2*sh.delay, max(roomRetryMax, r.cfg.ReconnectMax))
 	}
 	sh.due = now.Add(sh.delay/2 + rand.N(sh.delay/2+1))
 }
@@ -133,9 +138,12 @@ func (a *attempt) lookForRoom(now time.Time) {
 	if !sh.open || now.Before(sh.due) {
 		return
 	}
-	if room := a.target.cursor.Room(); room.Objects > 0 && room.Objects >= sh.missing.Objects && room.Bytes >= sh.missing.Bytes {
-		a.demands.add(roomMade)
+	for _, b := range a.branches() {
+		if room := b.cursor.Room(); room.Objects == 0 || room.Objects < sh.missing.Objects || room.Bytes < sh.missing.Bytes {
+			return
+		}
 	}
+	a.demands.add(roomMade)
 }
 
 // setFollowing enters the state of a watch that goes on.

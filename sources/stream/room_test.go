@@ -27,12 +27,6 @@ func (h *harness) bound(n int) {
 	}
 }
 
-func (h *harness) cursor() *ledger.Cursor {
-	h.stream.progress.mu.Lock()
-	defer h.stream.progress.mu.Unlock()
-	return h.stream.progress.cursor
-}
-
 // wantShort checks that the stream says what it leaves out.
 func (h *harness) wantShort(missing int) Status {
 	h.t.Helper()

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"iter"
 	"math/rand/v2"
 	"time"
 
@@ -31,6 +32,7 @@ func (a *attempt) snapshot(ctx context.Context) error {
 		}
 	}
 	a.liveSince = time.Time{}
+	a.watches("")
 	a.auditor.unfollow()
 	a.demand()
 	a.setState(member.Syncing, a.cause.String())
@@ -38,11 +40,9 @@ func (a *attempt) snapshot(ctx context.Context) error {
 		return err
 	}
 	a.progress.snapshots[a.cause].Add(1)
-	if a.cause != replayed {
-		// Whatever it is taken for, nothing is to be resumed before it is over:
-		// not after a restart either.
-		a.target.cursor.Distrust()
-	}
+	// Whatever it is taken for, nothing is to be resumed before it is over: not
+	// after a restart either.
+	a.distrust()
 	a.lookLater(time.Now())
 	a.startOver()
 
@@ -71,9 +71,18 @@ func (a *attempt) snapshot(ctx context.Context) error {
 
 // startOver says that what is read from here on is all that exists.
 func (a *attempt) startOver() {
-	a.target.cursor.BeginSnapshot()
+	for _, b := range a.branches() {
+		b.cursor.BeginSnapshot()
+	}
 	a.setShort(false)
 	a.guard.beginSync()
+}
+
+// distrust says that nothing that is remembered is to be resumed from.
+func (a *attempt) distrust() {
+	for _, b := range a.branches() {
+		b.cursor.Distrust()
+	}
 }
 
 // goOnInPages tells, of how a streaming list ended, whether the same attempt goes
@@ -118,17 +127,18 @@ func (a *attempt) streamingList(ctx context.Context) error {
 
 // list takes the snapshot page by page and returns its version.
 func (a *attempt) list(ctx context.Context) (version string, err error) {
-	limit, token := pageSize, ""
-	for {
-		meta, err := a.page(ctx, limit, token)
-		if why, _ := classify(ctx, err); why == expired && token != "" && limit > 0 {
+	began := time.Now()
+	for token := ""; ; {
+		meta, err := a.page(ctx, pageSize, token)
+		if why, _ := classify(ctx, err); why == expired && token != "" && time.Since(began) >= liveFor {
 			// It took too long. What the first pages held is of another time
-			// than what is read now, so all starts over; in one piece, as the
-			// server keeps no version for long enough.
+			// than what is read now, so all starts over. What sinks have accepted
+			// since is a duplicate now, which costs them nothing: each time it goes
+			// faster, and further. A server whose tokens expire at once is left alone
+			// for a while instead.
 			a.progress.reconnects[expired].Add(1)
-			a.target.cursor.BeginSnapshot()
-			a.setShort(false)
-			limit, token, version = 0, "", ""
+			a.startOver()
+			token, version, began = "", "", time.Now()
 			continue
 		}
 		if err != nil {
@@ -140,8 +150,8 @@ func (a *attempt) list(ctx context.Context) (version string, err error) {
 		if version == "" {
 			version = meta.ResourceVersion
 		}
-		if token = meta.Continue; token == "" {
-			return version, nil
+		if token, err = meta.next(token); err != nil || token == "" {
+			return version, err
 		}
 	}
 }
@@ -181,24 +191,23 @@ func (a *attempt) page(ctx context.Context, limit int, token string) (listMeta, 
 // sweep ends a snapshot: what it did not hold is gone.
 func (a *attempt) sweep(version string) error {
 	a.guard.endSync()
-	if err := a.begin(); err != nil {
-		return err
+	for _, b := range a.branches() {
+		if err := a.bury(b, b.cursor.EndSnapshot(version), b.origin); err != nil {
+			return err
+		}
 	}
-	defer a.turn.end()
-	t := a.target
-	if err := a.bury(t.cursor.EndSnapshot(version), t.origin); err != nil {
-		return err
+	for _, b := range a.branches() {
+		b.cursor.Seen(version)
 	}
-	t.cursor.Seen(version)
-	a.cause, a.replaying = noResume, false
+	a.cause = noResume
 	return a.live(version)
 }
 
-// bury hands tombstones over.
-func (a *attempt) bury(tombstones []ledger.Tombstone, origin *pipeline.Origin) error {
-	for _, tombstone := range tombstones {
+// bury hands tombstones over. It stops where the branch has left.
+func (a *attempt) bury(b *branch, tombstones iter.Seq[ledger.Tombstone], origin *pipeline.Origin) error {
+	for tombstone := range tombstones {
 		a.progress.tombstones.Add(1)
-		err := a.offer(&pipeline.Change{
+		err := a.hand(b, &pipeline.Change{
 			Key: pipeline.Key{
 				Cluster: a.cluster, Resource: origin.Resource.GroupResource().String(),
 				Namespace: tombstone.Name.Namespace, Name: tombstone.Name.Name,
@@ -206,9 +215,9 @@ func (a *attempt) bury(tombstones []ledger.Tombstone, origin *pipeline.Origin) e
 			Origin: origin, Op: pipeline.Deleted,
 			UID: uid(tombstone.Version.UID), ResourceVersion: tombstone.Version.ResourceVersion,
 			Snapshot: true, Tombstone: true,
-			Observed: time.Now(), Sequence: tombstone.Sequence,
-		}, snapshotPriority)
-		if err != nil {
+			Observed: time.Now(), Sequence: tombstone.Sequence, Generation: tombstone.Generation,
+		}, ledger.Observation{})
+		if err != nil || !a.reads(b) {
 			return err
 		}
 	}

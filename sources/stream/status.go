@@ -50,11 +50,13 @@ type Status struct {
 	// Missing are the objects that the server has, as far as it has told, and that
 	// were left out because its cluster may have no more in the ledger.
 	Missing int `json:"missing,omitempty"`
-	Known   int `json:"known"`   // objects that sinks may hold
-	Unacked int `json:"unacked"` // objects with changes that sinks have not accepted yet
+	Known   int `json:"known"`   // objects that a sink may hold; of several routes, the most
+	Unacked int `json:"unacked"` // changes of objects that a sink has not accepted yet, of all routes
 	// OldestUnacked is when the oldest of these changes was observed; zero if
 	// there is none.
 	OldestUnacked time.Time `json:"oldestUnacked,omitzero"`
+
+	Routes []RouteStatus `json:"routes"` // in the order of Options.Routes
 }
 
 // progress is the part of a stream that others look at while it runs.
@@ -68,13 +70,22 @@ type progress struct {
 
 	audits      [numAuditResults]atomic.Uint64
 	differences atomic.Uint64
+}
 
-	missing atomic.Int64 // objects left out, see shortage
-	short   atomic.Bool  // something was left out
+// suppressed counts a state that no route delivers.
+func (p *progress) suppressed(v ledger.Verdict) {
+	switch v {
+	case ledger.Duplicate:
+		p.duplicate.Add(1)
+	case ledger.Stale:
+		p.outdated.Add(1)
+	}
+}
 
+// standing is where a reader stands, which others look at.
+type standing struct {
 	mu        sync.Mutex
 	redact    func(error) string // of the session
-	resource  string
 	state     member.State
 	why       string
 	since     time.Time
@@ -82,21 +93,67 @@ type progress struct {
 	errorAt   time.Time
 	attempt   int
 	nextRetry time.Time
-	cursor    *ledger.Cursor
+}
+
+// RouteStatus is where one route stands in a stream.
+type RouteStatus struct {
+	Route string `json:"route"`
+	// InStep is whether it shares the stream's watch; Since is when that changed.
+	InStep bool      `json:"inStep"`
+	Since  time.Time `json:"since"`
+	// Why it is behind; and State and Reason of its own watch, which are empty
+	// while it has none because it waits for room in its lane, or for one of the
+	// watches that routes may have beside the shared one.
+	Why    string       `json:"why,omitempty"`
+	State  member.State `json:"state,omitempty"`
+	Reason string       `json:"reason,omitempty"`
+	// Position is the version of the last frame that it has dealt with; empty while
+	// it needs a snapshot.
+	Position string `json:"position,omitempty"`
+	Known    int    `json:"known"`   // objects that the sink may hold
+	Unacked  int    `json:"unacked"` // objects with changes that it has not accepted yet
+	// OldestUnacked is when the oldest of these changes was observed; zero if
+	// there is none.
+	OldestUnacked time.Time `json:"oldestUnacked,omitzero"`
+}
+
+// allReaders returns those that run, the main one first.
+func (s *Stream) allReaders() []*reader {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	main := s.main.Load()
+	all := []*reader{main}
+	for _, r := range s.readers {
+		if r != main {
+			all = append(all, r)
+		}
+	}
+	return all
 }
 
 // Status may be called from any goroutine.
 func (s *Stream) Status() Status {
-	p := &s.progress
-	p.mu.Lock()
-	st := Status{
-		Cluster: s.cluster, Stream: s.name, Resource: p.resource,
-		State: p.state, Reason: p.why, Since: p.since, LastError: p.lastError, LastErrorAt: p.errorAt,
-		Attempt: p.attempt, NextRetry: p.nextRetry,
+	readers := s.allReaders()
+	st := readers[0].standing.status()
+	st.Cluster, st.Stream = s.cluster, s.name
+	for _, r := range readers {
+		st.Missing = max(st.Missing, int(r.missing.Load()))
 	}
-	cursor := p.cursor
-	p.mu.Unlock()
+	s.mu.Lock()
+	st.Resource = s.resource
+	for _, b := range s.branches {
+		st.Routes = append(st.Routes, b.statusLocked())
+	}
+	s.mu.Unlock()
+	for _, route := range st.Routes {
+		st.Known = max(st.Known, route.Known)
+		st.Unacked += route.Unacked
+		if at := route.OldestUnacked; !at.IsZero() && (st.OldestUnacked.IsZero() || at.Before(st.OldestUnacked)) {
+			st.OldestUnacked = at
+		}
+	}
 
+	p := &s.progress
 	st.Observed, st.Duplicate, st.Outdated = p.observed.Load(), p.duplicate.Load(), p.outdated.Load()
 	st.Tombstones, st.Bytes = p.tombstones.Load(), p.bytes.Load()
 	if at := p.lastFrame.Load(); at != 0 {
@@ -105,14 +162,32 @@ func (s *Stream) Status() Status {
 	st.Snapshots = counts(p.snapshots[:], causeNames[:])
 	st.Reconnects = counts(p.reconnects[:], reasonNames[:])
 	st.Rejected = counts(p.rejected[:], rejectionNames[:])
-	st.Missing = int(p.missing.Load())
 	st.Audits, st.AuditDifferences = counts(p.audits[:], auditResultNames[:]), p.differences.Load()
-	if cursor != nil {
-		stats := cursor.Stats()
-		st.Known, st.Unacked, st.OldestUnacked = stats.Known, stats.Unacked, stats.Oldest
-	}
 	if st.Reason == missing.String() && st.Known > 0 {
 		st.Reason = fmt.Sprintf("resource gone, %d objects held", st.Known)
+	}
+	return st
+}
+
+func (x *standing) status() Status {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	return Status{
+		State: x.state, Reason: x.why, Since: x.since, LastError: x.lastError, LastErrorAt: x.errorAt,
+		Attempt: x.attempt, NextRetry: x.nextRetry,
+	}
+}
+
+func (b *branch) statusLocked() RouteStatus {
+	st := RouteStatus{Route: b.route.Name, InStep: b.behind == "", Since: b.sinceRun, Why: b.behind}
+	if b.behind != "" && b.reader != nil {
+		own := b.reader.standing.status()
+		st.State, st.Reason = own.State, own.Reason
+	}
+	if b.cursor != nil {
+		stats := b.cursor.Stats()
+		st.Known, st.Unacked, st.OldestUnacked = stats.Known, stats.Unacked, stats.Oldest
+		st.Position = b.cursor.Last()
 	}
 	return st
 }
@@ -129,8 +204,8 @@ func counts(counters []atomic.Uint64, names []string) map[string]uint64 {
 }
 
 // setState enters a state, unless the stream is in it already.
-func (s *Stream) setState(state member.State, why string) {
-	p := &s.progress
+func (r *reader) setState(state member.State, why string) {
+	p := &r.standing
 	p.mu.Lock()
 	before := p.state
 	if before != state {
@@ -144,22 +219,22 @@ func (s *Stream) setState(state member.State, why string) {
 		if why != "" {
 			said = append(said, "reason", why)
 		}
-		s.log.Info("Stream changed its state", said...)
+		r.log.Info("Stream changed its state", said...)
 	}
 }
 
 // schedule enters a state in which the stream waits for its next attempt.
-func (s *Stream) schedule(state member.State, why string, attempt int, delay time.Duration) {
-	s.setState(state, why)
-	p := &s.progress
+func (r *reader) schedule(state member.State, why string, attempt int, delay time.Duration) {
+	r.setState(state, why)
+	p := &r.standing
 	p.mu.Lock()
 	p.attempt, p.nextRetry = attempt, time.Now().Add(delay)
 	p.mu.Unlock()
 }
 
-func (s *Stream) noteError(err error) {
-	text := s.brief(err)
-	p := &s.progress
+func (r *reader) noteError(err error) {
+	text := r.brief(err)
+	p := &r.standing
 	p.mu.Lock()
 	p.lastError, p.errorAt = text, time.Now()
 	p.mu.Unlock()
@@ -167,8 +242,8 @@ func (s *Stream) noteError(err error) {
 
 // brief returns what an error says, as far as it may be shown: a server may
 // answer with anything, at any length, also with the credentials it was sent.
-func (s *Stream) brief(err error) string {
-	p := &s.progress
+func (r *reader) brief(err error) string {
+	p := &r.standing
 	p.mu.Lock()
 	redact := p.redact
 	p.mu.Unlock()
@@ -183,7 +258,7 @@ func (s *Stream) brief(err error) string {
 	return text
 }
 
-func (s *Stream) reject(why rejection, err error) {
-	s.progress.rejected[why].Add(1)
-	s.noteError(err)
+func (r *reader) reject(why rejection, err error) {
+	r.progress.rejected[why].Add(1)
+	r.noteError(err)
 }

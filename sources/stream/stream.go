@@ -1,17 +1,20 @@
 package stream
 
 import (
+	"cmp"
 	"context"
 	"fmt"
-	"math/rand/v2"
+	"runtime/debug"
+	"sync"
+	"sync/atomic"
 	"time"
 
-	"github.com/cenkalti/backoff/v4"
 	"github.com/go-logr/logr"
+	"golang.org/x/sync/errgroup"
+	"golang.org/x/sync/semaphore"
 
 	"github.com/fairlead-dev/fairlead/internal/ledger"
 	"github.com/fairlead-dev/fairlead/internal/member"
-	"github.com/fairlead-dev/fairlead/internal/retry"
 	"github.com/fairlead-dev/fairlead/pipeline"
 )
 
@@ -28,18 +31,30 @@ type Connection interface {
 	SetStale(stream string, stale bool)
 }
 
-// Offerer takes changes over: the queue.
+// Offerer takes changes over: the queue of a route.
 type Offerer interface {
 	// Offer blocks while the cluster's lane is full. It fails when ctx ends or
 	// when no change of the cluster will be taken any more.
 	Offer(ctx context.Context, c *pipeline.Change, priority int) error
+	// TryOffer fails with pipeline.ErrFull where Offer would block.
+	TryOffer(c *pipeline.Change, priority int) error
+	// WaitRoom returns when the cluster's lane has room, or ctx ends, or no change
+	// of the cluster will be taken any more.
+	WaitRoom(ctx context.Context, cluster string) error
+}
+
+// Route is one sink's way: where the changes for it go, and its name in the
+// ledger.
+type Route struct {
+	Name  string
+	Queue Offerer
 }
 
 // Ledger keeps the cursors of streams; ledger.Ledger is one.
 type Ledger interface {
-	// Claim returns the cursor of a stream, and those that it had in other
-	// clusters of that name. Others are known to be such.
-	Claim(id ledger.StreamID, digest string, others ...string) (c *ledger.Cursor, former []*ledger.Cursor)
+	// Claim returns the cursor of a stream and route, and those that it had in other
+	// clusters of that name.
+	Claim(ledger.Claiming) (c *ledger.Cursor, former []*ledger.Cursor)
 	// Recall returns the streams that there are cursors of under that name, and
 	// which of them Claim would take for this cluster's.
 	Recall(cluster, uid string, others ...string) []ledger.Remembered
@@ -47,16 +62,26 @@ type Ledger interface {
 	Drop(id ledger.StreamID)
 }
 
-// Options are what a stream works with. Cluster, Spec, Connection, Offerer and
+// Options are what a stream works with. Cluster, Spec, Connection, Routes and
 // Ledger are required.
 type Options struct {
 	Cluster    string // the member's name in the fleet
 	Spec       Spec
 	Earlier    []Spec // those of the member's other streams that were written before
+	Later      []Spec // and those after it
 	Config     Config
 	Connection Connection
-	Offerer    Offerer
+	Routes     []Route // at least one
 	Ledger     Ledger
+	// ExtraWatches is how many routes may read for themselves at once, because they
+	// are behind. Those beyond wait. 0 means 1.
+	ExtraWatches int
+	// Claimed is called when the stream has found out what it follows, with the
+	// names of its cursors. It must not block. Optional.
+	Claimed func([]ledger.StreamID)
+	// Term is that of the process among those that have delivered, see
+	// pipeline.Origin. 0 means 1.
+	Term uint64
 	// Snapshots bounds the snapshots that start at once across the fleet, and
 	// the pages that audits read at once; nil: nothing does.
 	Snapshots Semaphore
@@ -87,73 +112,64 @@ const liveFor = 10 * time.Second
 const missingRetry = 30 * time.Second
 
 // Stream follows one resource of one cluster. New makes one, Run runs it.
+//
+// Its routes share one watch as long as they are in step: the main reader's. A
+// route that is behind has a reader of its own until it has caught up.
 type Stream struct {
-	cluster string
-	spec    Spec
-	earlier []Spec
-	name    string
-	cfg     Config
-	conn    Connection
-	offerer Offerer
-	ledger  Ledger
-	slots   Semaphore
-	claims  *Claims
-	buffers *Buffers
-	log     logr.Logger
-	turn    turn
-
+	cluster  string
+	spec     Spec
+	earlier  []Spec
+	later    []Spec
+	name     string
+	cfg      Config
+	conn     Connection
+	ledger   Ledger
+	slots    Semaphore
+	claims   *Claims
+	buffers  *Buffers
+	log      logr.Logger
+	term     uint64
+	claimed  func([]ledger.StreamID)
 	progress progress
-	demands  demands
-	auditor  auditor
-	acks     bell
-	roomMade chan struct{} // capacity 1: MakeRoom was called
+	branches []*branch // one for each route; never changed
+	extras   int64     // watches beside the main reader's
+	extra    *semaphore.Weighted
 
-	// What follows belongs to Run.
-	session    *member.Session // the last one used
-	replaced   *member.Session // the last one seen replaced
-	target     *target         // what it is followed with
-	noStream   bool            // the session's server has no streaming lists
-	unserved   int             // streaming lists in a row that it did not serve
-	bookmarks  bool            // it sends bookmarks
-	refused    bool            // what was asked last is refused until someone changes something
-	refresh    bool            // target is to be discovered again
-	recheck    bool            // its group may prefer another version by now
-	absence    absence         // of what the ledger remembers
-	stale      bool            // reported as such
-	cause      cause           // why the snapshot that is needed is
-	replaying  bool            // that snapshot delivers what sinks have, too
-	backoff    *backoff.ExponentialBackOff
-	attempts   int // in a row that did not last
-	shortage   shortage
-	namespaces map[string]string
+	main atomic.Pointer[reader] // the one whose watch others join
+
+	mu       sync.Mutex
+	resource string // with its group; empty until discovered
+	readers  []*reader
+	behind   func(*branch) // has a branch read for itself; set by Run
 }
 
 // New returns a stream. It starts nothing.
 func New(o Options) *Stream {
-	cfg := o.Config.withDefaults()
 	log := o.Log
 	if log.GetSink() == nil {
 		log = logr.Discard()
 	}
 	s := &Stream{
-		cluster:  o.Cluster,
-		spec:     o.Spec,
-		earlier:  o.Earlier,
-		name:     o.Spec.String(),
-		cfg:      cfg,
-		conn:     o.Connection,
-		offerer:  o.Offerer,
-		ledger:   o.Ledger,
-		slots:    o.Snapshots,
-		claims:   o.Claims,
-		buffers:  o.Buffers,
-		log:      log.WithValues("cluster", o.Cluster, "stream", o.Spec.String()),
-		turn:     newTurn(),
-		shortage: newShortage(),
-		backoff:  retry.NewBackOff(cfg.ReconnectMin, cfg.ReconnectMax),
+		cluster: o.Cluster,
+		spec:    o.Spec,
+		earlier: o.Earlier,
+		later:   o.Later,
+		name:    o.Spec.String(),
+		cfg:     o.Config.withDefaults(),
+		conn:    o.Connection,
+		ledger:  o.Ledger,
+		slots:   o.Snapshots,
+		claims:  o.Claims,
+		buffers: o.Buffers,
+		term:    max(o.Term, 1),
+		claimed: o.Claimed,
+		log:     log.WithValues("cluster", o.Cluster, "stream", o.Spec.String()),
+		extras:  int64(max(o.ExtraWatches, 1)),
 	}
-	s.progress.state, s.progress.since = member.Connecting, time.Now()
-	s.acks.rung, s.roomMade = make(chan struct{}, 1), make(chan struct{}, 1)
+	for _, route := range o.Routes {
+		s.branches = append(s.branches, newBranch(route))
+	}
+	s.resetLocked()
 	return s
 }
 
@@ -168,134 +184,43 @@ func (s *Stream) Spec() Spec { return s.spec }
 // or changes are no longer taken. It must not run twice at once.
 func (s *Stream) Run(ctx context.Context) error {
 	defer s.claims.release(s)
-	defer s.setFresh()
-	stopAudits := s.startAudits(ctx)
-	defer stopAudits()
-	for {
-		session, err := s.conn.Acquire(ctx)
-		if ctx.Err() != nil {
-			return nil
-		}
-		if err != nil {
-			return fmt.Errorf("stream %s of cluster %q: %w", s.name, s.cluster, err)
-		}
-		s.adopt(session)
-		end := s.attempt(ctx, session)
-		if ctx.Err() != nil {
-			return nil
-		}
-		if end.fatal != nil {
-			return fmt.Errorf("stream %s of cluster %q: %w", s.name, s.cluster, end.fatal)
-		}
-		s.pause(ctx, session, end)
-		if ctx.Err() != nil {
-			return nil
-		}
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	g, ctx := errgroup.WithContext(ctx)
+	var panicked atomic.Pointer[string]
+	main := s.begin(func(b *branch) {
+		g.Go(func() error {
+			defer func() {
+				if p := recover(); p != nil {
+					panicked.Store(new(fmt.Sprintf("%v\n\n%s", p, debug.Stack())))
+					cancel()
+				}
+			}()
+			return s.catchUp(ctx, b)
+		})
+	})
+	// When it panics, whoever called Run has to deal with that; the others end first.
+	err := func() error {
+		whole := false
+		defer func() {
+			if !whole {
+				cancel()
+				_ = g.Wait() // the panic says what there is to say
+			}
+		}()
+		err := s.drive(ctx, main)
+		whole = true
+		return err
+	}()
+	if err != nil {
+		cancel()
 	}
-}
-
-// adopt forgets what was learned about another session's server.
-func (s *Stream) adopt(session *member.Session) {
-	if s.session == session {
-		return
+	err = cmp.Or(err, g.Wait())
+	if p := panicked.Load(); p != nil {
+		panic(*p)
 	}
-	s.session, s.noStream, s.refresh = session, false, true
-	s.unserved, s.bookmarks, s.refused = 0, false, false
-	s.progress.mu.Lock()
-	s.progress.redact = session.Redact
-	s.progress.mu.Unlock()
-}
-
-// ending says how an attempt ended.
-type ending struct {
-	reason reason
-	err    error         // nil if the server just closed the watch
-	after  time.Duration // how long the server asked to be left alone
-	lasted bool          // the stream was live for a while
-	moved  bool          // what was discovered before is not there any more
-	fatal  error         // ends the stream
-}
-
-// pause waits until the next attempt is due.
-func (s *Stream) pause(ctx context.Context, session *member.Session, end ending) {
-	// A session that has been replaced is not given out again. Should it be,
-	// nothing wakes this stream, and its delays grow.
-	changed := session.Changed
-	again := end.reason == renewed && s.replaced == session
-	if again {
-		changed = nil
+	if err != nil {
+		return fmt.Errorf("stream %s of cluster %q: %w", s.name, s.cluster, err)
 	}
-	if end.reason == renewed {
-		s.replaced = session
-	}
-	s.progress.reconnects[end.reason].Add(1)
-	if end.err != nil {
-		s.noteError(end.err)
-	}
-	if end.lasted || end.reason == renewed && !again {
-		s.attempts = 0
-		s.backoff.Reset()
-	}
-	if end.moved {
-		s.refresh = true
-		return // to look where it is now
-	}
-	state := member.BackingOff
-	var delay time.Duration
-	switch end.reason {
-	case unauthorized, forbidden, rejected:
-		// Only the member's administrators can change it, new credentials, or
-		// whoever wrote what to follow.
-		state = member.Waiting
-		delay = s.cfg.ReconnectMax/2 + rand.N(s.cfg.ReconnectMax/2+1)
-	case missing, overlapping, unclear, incomplete:
-		state, s.refresh = member.Waiting, true
-		delay = s.cfg.missingRetry + rand.N(s.cfg.missingRetry/2)
-	case tooMany:
-		state = member.Waiting
-		s.lookLater(time.Now())
-		delay = time.Until(s.shortage.due)
-	case renewed:
-		if !again {
-			return // for the session that replaced it
-		}
-		delay = s.backoff.NextBackOff()
-	case requested:
-		return // for the snapshot
-	case closed, expired, silent, quiet:
-		if end.lasted {
-			return
-		}
-		delay = s.backoff.NextBackOff()
-	default:
-		delay = s.backoff.NextBackOff()
-	}
-	s.attempts++
-	delay = max(delay, end.after)
-	s.schedule(state, end.reason.String(), s.attempts, delay)
-
-	timer := time.NewTimer(delay)
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-	case <-timer.C:
-	case <-changed:
-	case <-s.roomMade:
-	}
-}
-
-// setStale reports the stream as stale, setFresh as fresh again.
-func (s *Stream) setStale() {
-	if !s.stale {
-		s.stale = true
-		s.conn.SetStale(s.name, true)
-	}
-	s.setState(member.Stale, silent.String())
-}
-
-func (s *Stream) setFresh() {
-	if s.stale {
-		s.stale = false
-		s.conn.SetStale(s.name, false)
-	}
+	return nil
 }

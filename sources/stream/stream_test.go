@@ -227,12 +227,27 @@ func TestContinueTokenExpires(t *testing.T) {
 		h := start(t)
 		h.call("streaming list").reply(422, status(422, "Invalid", ""))
 		h.call("list by 500").reply(200, `{"metadata":{"resourceVersion":"10","continue":"more"},"items":[`+configMap("a", 1)+`,`+configMap("b", 2)+`]}`)
-		h.call("list at more by 500").reply(410, status(410, "Expired", "token expired"))
-		// Without a limit; a is gone meanwhile, and that must not be missed.
+		more := h.call("list at more by 500")
+		age()
+		more.reply(410, status(410, "Expired", "token expired"))
+		// Again in pages; a is gone meanwhile, and that must not be missed.
 		h.want(true, "added a uid-a@1 snapshot", "added b uid-b@2 snapshot")
-		h.call("list by ").reply(200, `{"metadata":{"resourceVersion":"20"},"items":[`+configMap("b", 2)+`]}`)
+		h.call("list by 500").reply(200, `{"metadata":{"resourceVersion":"20"},"items":[`+configMap("b", 2)+`]}`)
 		h.call("watch from 20")
 		h.want(true, "deleted a uid-a@20 snapshot tombstone nothing")
+	})
+}
+
+// A server whose tokens are never good is not asked in a hot loop.
+func TestContinueTokenExpiresAtOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := start(t)
+		h.call("streaming list").reply(422, status(422, "Invalid", ""))
+		h.call("list by 500").reply(200, `{"metadata":{"resourceVersion":"10","continue":"more"},"items":[]}`)
+		h.call("list at more by 500").reply(410, status(410, "Expired", "token expired"))
+		if s := h.wantState(member.BackingOff); s.Reconnects["expired"] != 1 {
+			t.Errorf("status: %+v", s)
+		}
 	})
 }
 

@@ -15,76 +15,100 @@ import (
 // target is what a stream follows in one cluster, and with what.
 type target struct {
 	resource
-	name   string // of the resource, with its group
-	id     ledger.StreamID
-	cursor *ledger.Cursor
-	former []*ledger.Cursor // of other clusters under this name; see retire
-	origin *pipeline.Origin
+	name string // of the resource, with its group
 	// metadata: objects are handed on as their metadata; secret: without what
 	// kubectl may have copied there.
 	metadata, secret bool
 }
 
-// aim settles s.target for a session. If what the ledger remembers is not served,
+// aim settles r.target for a session. If what the ledger remembers is not served,
 // it returns a goneError, and claimed is what was followed.
-func (s *Stream) aim(ctx context.Context, session *member.Session) (claimed *target, err error) {
-	if s.target != nil && !s.refresh {
-		return s.target, nil
+func (r *reader) aim(ctx context.Context, session *member.Session) (claimed *target, err error) {
+	if r.target != nil && !r.refresh {
+		return r.target, nil
 	}
-	api, known := look(session.Discovery), s.remember(session)
-	r, err := known.find(ctx, api, s.spec)
+	api, known := look(session.Discovery), r.remember(session)
+	found, err := known.find(ctx, api, r.spec)
 	gone, isGone := errors.AsType[*goneError](err)
 	if isGone {
-		r = gone.was
+		found = gone.was
 	} else if err != nil {
 		return nil, err
 	}
-	if err := s.giveWay(ctx, api, known, r); err != nil {
+	if err := r.giveWay(ctx, api, known, found); err != nil {
 		return nil, err
 	}
-	t, err := s.claim(session, r)
+	namespaces, err := r.followed(ctx, api, known, found)
+	if err != nil {
+		return nil, err
+	}
+	t, err := r.claim(session, found, namespaces)
 	if err != nil {
 		return nil, err
 	}
 	if isGone {
-		s.target = nil
+		r.target = nil
 		return t, gone
 	}
-	t.cursor.Mean(ledger.Meaning{Name: s.spec.base(), Version: r.gvr.Version, Kind: r.kind, Namespaced: r.namespaced})
-	if owed := t.cursor.Address(t.form()); owed != "" {
-		s.log.Info("Everything is delivered again", "resource", t.name, "why", owed)
+	for _, b := range r.branches() {
+		b.cursor.Mean(ledger.Meaning{Name: r.spec.base(), Version: found.gvr.Version, Kind: found.kind, Namespaced: found.namespaced})
+		if due := b.cursor.Address(t.form()); due != "" {
+			r.log.Info("Everything is delivered again", "resource", t.name, "route", b.route.Name, "why", due)
+		}
 	}
-	s.target, s.refresh, s.recheck, s.absence = t, false, false, absence{}
+	r.target, r.refresh, r.recheck, r.absence = t, false, false, absence{}
 	return t, nil
 }
 
-// claim makes the stream the one that follows a resource of the session's
+// claim makes the reader's branches those that follow a resource of the session's
 // cluster.
-func (s *Stream) claim(session *member.Session, r resource) (*target, error) {
-	secret := r.gvr.Group == "" && r.gvr.Resource == "secrets" && !s.cfg.SecretValues
+func (r *reader) claim(session *member.Session, found resource, followed []string) (*target, error) {
+	secret := found.gvr.Group == "" && found.gvr.Resource == "secrets" && !r.cfg.SecretValues
 	t := &target{
-		resource: r,
-		name:     r.name().String(),
-		metadata: s.spec.Metadata || secret,
+		resource: found,
+		name:     found.name().String(),
+		metadata: r.spec.Metadata || secret,
 		secret:   secret,
 	}
-	if err := s.claims.take(s, r.name(), s.spec.Namespace); err != nil {
+	if err := r.claims.take(r.Stream, found.name(), r.spec.Namespace); err != nil {
 		return nil, err
 	}
-	t.id = ledger.StreamID{
-		Cluster: s.cluster, ClusterUID: session.UID, Resource: t.name,
-		Namespace: s.spec.Namespace, Labels: s.spec.Labels, Fields: s.spec.Fields,
+	r.found = found
+	var ids []ledger.StreamID
+	for _, b := range r.branches() {
+		r.claimFor(b, session, t, followed)
+		ids = append(ids, b.id)
 	}
-	t.cursor, t.former = s.ledger.Claim(t.id, session.Digest, session.Others...)
-	t.id = t.cursor.ID() // of the UID, if a digest stands in its place now
-	t.cursor.Attest(session.DefaultUID, session.ServiceUID)
-	t.origin = s.origin(r, t.cursor, t.id.ClusterUID)
-
-	p := &s.progress
-	p.mu.Lock()
-	p.resource, p.cursor = t.name, t.cursor
-	p.mu.Unlock()
+	if s := r.Stream; s.claimed != nil {
+		s.claimed(ids)
+	}
 	return t, nil
+}
+
+// claimFor claims the cursor of a branch.
+func (r *reader) claimFor(b *branch, session *member.Session, t *target, followed []string) {
+	cursor, former := r.ledger.Claim(ledger.Claiming{
+		ID: ledger.StreamID{
+			Cluster: r.cluster, ClusterUID: session.UID, Resource: t.name,
+			Namespace: r.spec.Namespace, Route: b.route.Name,
+		},
+		Mine: b.cursor, Digest: session.Digest, Others: session.Others,
+		Selection: ledger.Selection{Namespace: r.spec.Namespace, Labels: r.spec.Labels, Fields: r.spec.Fields},
+		Followed:  followed,
+	})
+	b.id = cursor.ID() // of the UID, if a digest stands in its place now
+	b.former = former
+	cursor.Attest(session.DefaultUID, session.ServiceUID)
+	b.origin = r.origin(b, t.resource, cursor, b.id.ClusterUID)
+
+	s := r.Stream
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.resource, b.cursor = t.name, cursor
+	if b.replay {
+		b.replay = false
+		cursor.RaiseDue()
+	}
 }
 
 // form names how the target's objects are delivered.
@@ -100,11 +124,11 @@ func (t *target) form() string {
 }
 
 // origin returns the origin of changes of a cursor.
-func (s *Stream) origin(r resource, cursor *ledger.Cursor, clusterUID string) *pipeline.Origin {
+func (r *reader) origin(b *branch, what resource, cursor *ledger.Cursor, clusterUID string) *pipeline.Origin {
 	return &pipeline.Origin{
-		Cluster: s.cluster, ClusterUID: clusterUID,
-		Resource: r.gvr, Kind: r.kind, Namespaced: r.namespaced,
-		Tracker: tracker{cursor, &s.acks, s.buffers},
+		Cluster: r.cluster, ClusterUID: clusterUID,
+		Resource: what.gvr, Kind: what.kind, Namespaced: what.namespaced,
+		Term: r.term, Tracker: tracker{cursor, &b.acks, r.buffers},
 	}
 }
 
@@ -140,12 +164,12 @@ func (s *Stream) request(session *member.Session, t *target, accept string) *res
 	return r
 }
 
-func (s *Stream) watchRequest(session *member.Session, timeoutSeconds int64) *rest.Request {
+func (r *reader) watchRequest(session *member.Session, timeoutSeconds int64) *rest.Request {
 	accept := acceptObjects
-	if s.target.metadata {
+	if r.target.metadata {
 		accept = acceptMetadata
 	}
-	return s.request(session, s.target, accept).
+	return r.request(session, r.target, accept).
 		Param("watch", "true").
 		Param("allowWatchBookmarks", "true").
 		Param("timeoutSeconds", strconv.FormatInt(timeoutSeconds, 10))

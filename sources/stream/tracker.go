@@ -19,29 +19,35 @@ type tracker struct {
 
 var _ pipeline.Tracker = tracker{}
 
-func (t tracker) Begin(c *pipeline.Change) ([]types.UID, <-chan struct{}) {
+func (t tracker) Begin(c *pipeline.Change) (ghosts []types.UID, safe <-chan struct{}, superseded bool) {
 	name, version := identity(c)
-	others, known, safe := t.cursor.Begin(c.Sequence, name, version, c.Op == pipeline.Deleted)
+	others, known, safe, superseded := t.cursor.Begin(c.Sequence, name, version, c.Op == pipeline.Deleted)
 	if c.Op != pipeline.Deleted {
 		c.Op = pipeline.Added
 		if known {
 			c.Op = pipeline.Updated
 		}
 	}
-	var ghosts []types.UID
 	for _, uid := range others {
 		ghosts = append(ghosts, types.UID(uid))
 	}
-	return ghosts, safe
+	return ghosts, safe, superseded
 }
 
 func (t tracker) Ack(c *pipeline.Change) {
 	name, version := identity(c)
+	if c.Ghost {
+		t.cursor.AckGhost(name, version.UID)
+		return
+	}
 	t.cursor.Ack(c.Sequence, name, version, c.Op == pipeline.Deleted)
 	t.acks.ring()
-	if t.buffers != nil {
-		object := c.Object
-		c.Object = nil // who keeps it nevertheless shall not see another one's
+	if t.buffers == nil {
+		return
+	}
+	object := c.Object
+	c.Object = nil // who keeps it nevertheless shall not see another one's
+	if c.Holders == nil || c.Holders.Add(-1) == 0 {
 		t.buffers.put(object)
 	}
 }

@@ -52,6 +52,16 @@ var rows = []row{{
 		{says: "and than the priority queue's", unit: "p99-ns", peer: "priorityqueue", most: 1.0 / 100, cases: whole},
 	},
 }, {
+	benchmark: "Window", title: "Slow sinks under a flood",
+	what: "One cluster floods a simulated sink that takes 50 ms or 200 ms for any batch, 5 ms for each change, 1 ms for any batch, or is a pipe of 300 changes/s. " +
+		"The share of the sink's best rate that is left unused, and what changes of a quiet cluster wait.",
+	goals: []goal{
+		{says: "at least 80% of what the sink could do", unit: "idle-share", most: 0.2, cases: slowSinks},
+		{says: "a quiet one's 99th percentile at most twice the sink's own time and one batch", unit: "p99-ns", limitUnit: "limit-ns", cases: slowSinks},
+		{says: "behind the pipe at most 193 ms", unit: "p99-ns", most: 193e6, cases: []string{"sink=pipe"}},
+		{says: "and 20 ms at the median", unit: "p50-ns", most: 20e6, cases: []string{"sink=pipe"}},
+	},
+}, {
 	benchmark: "StreamCPU", title: "Stream: the client's CPU per event",
 	what: "20,000 objects of 2–3 KB from a real API server, first snapshot and live changes. " +
 		"Against reading the same bytes and dropping them, and against informers.",
@@ -110,10 +120,19 @@ var rows = []row{{
 		{says: "no second but the first with more than 5% of them dialing", unit: "worst-share", most: 0.05, cases: cuts},
 		{says: "all live within --reconnect-max and a tenth", unit: "late-share", most: 0, cases: cuts},
 	},
+}, {
+	benchmark: "Outage", title: "Back after an outage",
+	what: "One cluster is cut off for 20 seconds, 2 and 10 minutes, in simulated time: how long after that it is back, at worst. " +
+		"Beside backoff with full jitter alone.",
+	goals: []goal{
+		{says: "within 6 s", unit: "worst-ns", most: 6e9, cases: outages},
+	},
 }}
 
 var (
 	phases      = []string{"phase=snapshot", "phase=live"}
+	slowSinks   = []string{"sink=50ms", "sink=200ms", "sink=5ms-each", "sink=1ms", "sink=pipe"}
 	fleetPhases = []string{"phase=idle", "phase=trickle"}
 	cuts        = []string{"cut=3s", "cut=5m0s"}
+	outages     = []string{"cut=20s", "cut=2m0s", "cut=10m0s"}
 )

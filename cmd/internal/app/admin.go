@@ -2,6 +2,7 @@ package app
 
 import (
 	"cmp"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -23,7 +24,7 @@ import (
 type admin struct {
 	following string // why this process has nothing to change; empty: it has
 	members   func() []sources.MemberStatus
-	replay    func(cluster, resource string) (sources.Replaying, error)
+	replay    func(ctx context.Context, cluster, resource string) (sources.Replaying, error)
 	dead      *deadLetters
 	stop      <-chan struct{} // closed when the program is asked to stop
 	log       logr.Logger
@@ -179,7 +180,7 @@ func (a *admin) serveReplay(r *http.Request) (int, any) {
 	if !slices.Contains(clusters, cluster) {
 		return http.StatusNotFound, adminError{fmt.Sprintf("there is no cluster %q", cluster), clusters}
 	}
-	replaying, err := a.replay(cluster, resource)
+	replaying, err := a.replay(r.Context(), cluster, resource)
 	if errors.Is(err, sources.ErrUnknownResource) {
 		return http.StatusNotFound, adminError{fmt.Sprintf("cluster %q has no resource %q that is followed", cluster, resource), resources}
 	}

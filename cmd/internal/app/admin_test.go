@@ -40,7 +40,7 @@ func stoppingAdmin(t *testing.T, dead *deadLetters) (url string, replayed *[]str
 				{Connection: connection.Status{Cluster: "beta"}},
 			}
 		},
-		replay: func(cluster, resource string) (r sources.Replaying, _ error) {
+		replay: func(_ context.Context, cluster, resource string) (r sources.Replaying, _ error) {
 			switch {
 			case cluster == "beta":
 				return r, errors.New("it has just left")

@@ -58,6 +58,9 @@ func (c *Config) checkNumbers(p *problems) {
 	if c.ClusterQPS != 0 {
 		within(p, "cluster-qps", c.ClusterQPS, leastRate, mostRate, "give changes per second, or 0 for no limit")
 	}
+	if c.ClusterSnapshotQPS != 0 {
+		within(p, "cluster-snapshot-qps", c.ClusterSnapshotQPS, leastRate, mostRate, "give objects per second, or 0 for no limit")
+	}
 	within(p, "cluster-burst", c.ClusterBurst, 1, mostBurst, "give changes")
 	within(p, "lane-capacity", c.LaneCapacity, 1, mostLane, "give changes")
 	within(p, "lane-bytes", c.LaneBytes, 1, mostBytes, "give bytes, such as 16Mi")
@@ -67,6 +70,7 @@ func (c *Config) checkNumbers(p *problems) {
 	within(p, "api-qps", c.APIQPS, leastRate, mostRate, "give requests per second")
 	within(p, "api-burst", c.APIBurst, 1, mostBurst, "give requests")
 	within(p, "max-concurrent-snapshots", c.MaxConcurrentSnapshots, 1, mostAtOnce, "")
+	within(p, "route-extra-watches", c.RouteExtraWatches, 1, mostAtOnce, "")
 
 	within(p, "reconnect-min", c.ReconnectMin, 10*time.Millisecond, day, "")
 	within(p, "reconnect-max", c.ReconnectMax, 10*time.Millisecond, day, "")

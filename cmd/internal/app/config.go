@@ -32,14 +32,15 @@ type Config struct {
 	Watches []string
 	Sinks   []string
 
-	ClusterQPS     float64 // changes per second and cluster
-	ClusterBurst   int     // changes
-	ClusterLimits  []string
-	LaneCapacity   int // changes per cluster
-	LaneBytes      byteSize
-	MaxObjects     int // per cluster; 0: no bound
-	MaxLedgerBytes byteSize
-	Workers        int
+	ClusterQPS         float64 // changes per second and cluster
+	ClusterBurst       int     // changes
+	ClusterSnapshotQPS float64 // objects of a snapshot per second and cluster; 0: no limit
+	ClusterLimits      []string
+	LaneCapacity       int // changes per cluster
+	LaneBytes          byteSize
+	MaxObjects         int // per cluster; 0: no bound
+	MaxLedgerBytes     byteSize
+	Workers            int
 
 	APIQPS   float64 // requests per second and member
 	APIBurst int     // requests
@@ -50,6 +51,7 @@ type Config struct {
 	SyncTimeout            time.Duration
 	StaleAfter             time.Duration
 	MaxConcurrentSnapshots int
+	RouteExtraWatches      int
 	DrainTimeout           time.Duration
 	IncludeSecretValues    bool
 

@@ -39,7 +39,7 @@ func TestDefaultsAreValid(t *testing.T) {
 func TestEveryBadFlagIsReportedAtOnce(t *testing.T) {
 	_, err := parseFlags(t,
 		"--clusters=ftp:x", "--watch=a//b", "--sink=fax:1", "--sink=file:", "--sink=stdout:x",
-		"--cluster-qps=-1", "--cluster-burst=0", "--cluster-limit=x", "--lane-capacity=0", "--lane-bytes=0",
+		"--cluster-qps=-1", "--cluster-snapshot-qps=-1", "--cluster-burst=0", "--cluster-limit=x", "--lane-capacity=0", "--lane-bytes=0",
 		"--workers=-3", "--api-qps=0", "--api-burst=0", "--reconnect-min=2m", "--reconnect-max=1m",
 		"--connect-timeout=0s", "--sync-timeout=-1s", "--stale-after=0s", "--max-concurrent-snapshots=0", "--drain-timeout=-1s",
 		"--metrics-bind-address=nowhere", "--health-probe-bind-address=8081", "--admin-bind-address=x", "--log-level=loud", "--log-format=xml",
@@ -48,7 +48,7 @@ func TestEveryBadFlagIsReportedAtOnce(t *testing.T) {
 		t.Fatal("no error")
 	}
 	for _, flag := range []string{
-		"clusters", "watch", "sink", "cluster-qps", "cluster-burst", "cluster-limit", "lane-capacity", "lane-bytes",
+		"clusters", "watch", "sink", "cluster-qps", "cluster-snapshot-qps", "cluster-burst", "cluster-limit", "lane-capacity", "lane-bytes",
 		"workers", "api-qps", "api-burst", "reconnect-min", "connect-timeout", "sync-timeout", "stale-after",
 		"max-concurrent-snapshots", "drain-timeout", "metrics-bind-address", "health-probe-bind-address", "admin-bind-address", "log-level", "log-format",
 		"leader-elect: renew deadline 10s", "leader-election-id", "leader-election-namespace",
@@ -90,7 +90,7 @@ func TestAbsurdValuesAreRefused(t *testing.T) {
 		}
 	}
 	for _, flag := range []string{
-		"cluster-qps=0", "cluster-qps=0.001", "max-objects=0", "max-objects=1", "max-ledger-bytes=0", "max-ledger-bytes=64Mi", "audit-interval=0", "drain-timeout=0", "stale-after=2s", "reconnect-min=60s", "workers=1", "lane-bytes=1Gi",
+		"cluster-qps=0", "cluster-qps=0.001", "cluster-snapshot-qps=0", "cluster-snapshot-qps=1e6", "max-objects=0", "max-objects=1", "max-ledger-bytes=0", "max-ledger-bytes=64Mi", "audit-interval=0", "drain-timeout=0", "stale-after=2s", "reconnect-min=60s", "workers=1", "lane-bytes=1Gi",
 	} {
 		if _, err := parseFlags(t, "--watch=pods", "--"+flag); err != nil {
 			t.Errorf("--%s: %v", flag, err)

@@ -28,7 +28,7 @@ type deadLetters struct {
 
 // resender offers a recorded event again, see sources.Sources.Retry.
 type resender interface {
-	Retry(ctx context.Context, e *pipeline.Event) (*ledger.Retried, error)
+	Retry(ctx context.Context, route string, e *pipeline.Event) (*ledger.Retried, error)
 }
 
 func openDeadLetters(path string, log logr.Logger, reg prometheus.Registerer) (*deadLetters, error) {
@@ -63,7 +63,7 @@ func (d *deadLetters) of(sink string) func(c *pipeline.Change, reason error, att
 			return err
 		}
 		if r := d.current(); r != nil {
-			r.refused(c.Key)
+			r.refused(sink, c.Key)
 		}
 		return nil
 	}
@@ -137,20 +137,13 @@ func (d *deadLetters) work(ctx context.Context, r *resending, to resender) error
 	if taken == nil || err != nil {
 		return err
 	}
-	read := 0 // lines behind it are kept, whatever they are
-	for record, err := range taken.Records() {
-		if err != nil && record.Line == 0 {
-			return err // all of it is part of the next attempt
-		}
-		if ctx.Err() != nil {
-			break
-		}
-		read = record.Line
-		if err != nil {
-			r.keep(read, err)
-			continue
-		}
-		r.send(read, &record.Event, func() (*ledger.Retried, error) { return to.Retry(ctx, &record.Event) })
+	lanes := newLetterLanes(func(record *deadletter.Record) {
+		r.send(record, func() (*ledger.Retried, error) { return to.Retry(ctx, record.Sink, &record.Event) })
+	})
+	read, err := r.pass(ctx, taken, lanes)
+	lanes.wg.Wait()
+	if err != nil {
+		return err // all of it is part of the next attempt
 	}
 	r.wait(ctx)
 	if err := taken.Finish(func(line int) bool { return line > read || r.keeps(line) }); err != nil {

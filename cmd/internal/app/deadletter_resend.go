@@ -8,6 +8,7 @@ import (
 
 	"github.com/fairlead-dev/fairlead/internal/ledger"
 	"github.com/fairlead-dev/fairlead/pipeline"
+	"github.com/fairlead-dev/fairlead/sinks/deadletter"
 	"github.com/fairlead-dev/fairlead/sources/stream"
 )
 
@@ -19,11 +20,16 @@ type resending struct {
 	counts resendingStatus
 	// sent has what is under way, kept the lines that stay in the file, offered
 	// digests of the events that were sent.
-	sent       map[pipeline.Key]*letter
-	kept       map[int]struct{}
-	offered    map[[sha256.Size]byte]struct{}
-	sending    *letter // being offered; nil: none is
-	sendingKey pipeline.Key
+	sent    map[letterKey]*letter
+	kept    map[int]struct{}
+	offered map[[sha256.Size]byte]struct{}
+	sending map[letterKey]*letter // being offered
+}
+
+// letterKey is what one letter at a time is of.
+type letterKey struct {
+	sink string
+	key  pipeline.Key
 }
 
 // letter is a record on its way to the sinks.
@@ -37,11 +43,11 @@ type letter struct {
 type resendingStatus struct {
 	State        string         `json:"state"`        // going on, done or failed
 	Records      int            `json:"records"`      // read from the file
-	Delivered    int            `json:"delivered"`    // accepted by every sink
+	Delivered    int            `json:"delivered"`    // accepted by the sink
 	RefusedAgain int            `json:"refusedAgain"` // and therefore in the file again
 	Superseded   int            `json:"superseded"`   // dropped: a newer state, or the same once more, has been delivered or is on its way
 	Kept         int            `json:"kept"`         // not sent and still in the file
-	Waiting      int            `json:"waiting"`      // on their way to the sinks
+	Waiting      int            `json:"waiting"`      // on their way to their sinks
 	Reasons      map[string]int `json:"reasons,omitempty"`
 	Error        string         `json:"error,omitempty"`
 }
@@ -62,10 +68,11 @@ func newResending() *resending {
 	return &resending{
 		done:   make(chan struct{}),
 		counts: resendingStatus{State: goingOn, Reasons: map[string]int{}},
-		sent:   map[pipeline.Key]*letter{},
+		sent:   map[letterKey]*letter{},
 		kept:   map[int]struct{}{},
 
 		offered: map[[sha256.Size]byte]struct{}{},
+		sending: map[letterKey]*letter{},
 	}
 }
 
@@ -78,10 +85,48 @@ func (r *resending) ended() bool {
 	}
 }
 
-// send calls offer to send a record again, and notes what comes of it. What two
-// sinks have refused is in the file twice, and sent once.
-func (r *resending) send(line int, e *pipeline.Event, offer func() (*ledger.Retried, error)) {
-	key, id := e.Key(), sha256.Sum256([]byte(e.Source+" "+e.ID))
+// pass goes over the file until every record has been offered, or ctx ends. It
+// returns how many lines have been: what is behind them is kept, whatever it is.
+func (r *resending) pass(ctx context.Context, taken *deadletter.Taken, lanes *letterLanes) (read int, err error) {
+	passedOver := map[int]bool{}
+	for first := true; first || lanes.again(); first = false {
+		for record, err := range taken.Records() {
+			if err != nil && record.Line == 0 {
+				return read, err
+			}
+			if ctx.Err() != nil {
+				break
+			}
+			switch {
+			case first && err != nil:
+				r.keep(record.Line, err)
+			case first:
+				if !lanes.offer(ctx, &record) {
+					passedOver[record.Line] = true
+				}
+			case passedOver[record.Line]:
+				lanes.retake(&record)
+				if lanes.offer(ctx, &record) {
+					delete(passedOver, record.Line)
+				}
+			}
+			read = max(read, record.Line)
+		}
+		if ctx.Err() != nil {
+			break
+		}
+	}
+	for line := range passedOver {
+		r.keep(line, context.Cause(ctx))
+	}
+	return read, nil
+}
+
+// send calls offer to send a record again, and notes what comes of it. What is in
+// the file twice of one sink is sent once.
+func (r *resending) send(record *deadletter.Record, offer func() (*ledger.Retried, error)) {
+	e, line := &record.Event, record.Line
+	key, id := letterKey{record.Sink, e.Key()}, sha256.Sum256([]byte(record.Sink+"\x00"+e.Source+" "+e.ID))
 	// A sink may refuse it before offer has returned.
 	l := &letter{line: line}
 	r.mu.Lock()
@@ -91,12 +136,12 @@ func (r *resending) send(line int, e *pipeline.Event, offer func() (*ledger.Retr
 		r.mu.Unlock()
 		return
 	}
-	r.sending, r.sendingKey = l, key
+	r.sending[key] = l
 	r.mu.Unlock()
 	retried, err := offer()
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.sending = nil
+	delete(r.sending, key)
 	r.counts.Records++
 	switch {
 	case err == nil:
@@ -142,20 +187,21 @@ func (r *resending) keeps(line int) bool {
 	return kept
 }
 
-// refused notes that a change of key was dead-lettered.
-func (r *resending) refused(key pipeline.Key) {
+// refused notes that a sink's change of key was dead-lettered.
+func (r *resending) refused(sink string, of pipeline.Key) {
+	key := letterKey{sink, of}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if l := r.sent[key]; l != nil {
 		l.refused = true
 	}
-	if r.sending != nil && r.sendingKey == key {
-		r.sending.refused = true
+	if l := r.sending[key]; l != nil {
+		l.refused = true
 	}
 }
 
 // settleLocked counts the letter of key, if it is known what became of it.
-func (r *resending) settleLocked(key pipeline.Key) {
+func (r *resending) settleLocked(key letterKey) {
 	l := r.sent[key]
 	if l == nil {
 		return

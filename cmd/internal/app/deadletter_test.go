@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -49,9 +50,9 @@ func newLetters(t *testing.T) *letters {
 	l.metrics = prometheus.NewRegistry()
 	l.dead = must(openDeadLetters(l.path, logr.Discard(), l.metrics))(t)
 	l.ledger = must(ledger.Open(t.Context(), ledger.Options{}))(t)
-	l.cursor, _ = l.ledger.Claim(ledger.StreamID{Cluster: "alpha"}, "")
+	l.cursor, _ = l.ledger.Claim(ledger.Claiming{ID: ledger.StreamID{Cluster: "alpha"}})
 	l.cursor.BeginSnapshot()
-	l.cursor.EndSnapshot("1")
+	_ = slices.Collect(l.cursor.EndSnapshot("1"))
 	l.cursor.Seen("1")
 	ctx, cancel := context.WithCancel(context.Background())
 	l.stop = cancel
@@ -71,8 +72,8 @@ func (l *letters) refuse(names ...string) {
 	l.t.Helper()
 	for _, name := range names {
 		n, v := identityOf(name)
-		if sequence, verdict := l.cursor.Observe(n, v, false, false); verdict == ledger.Deliver {
-			l.ack(sequence, name)
+		if o := l.cursor.Observe(n, v, false, false, nil); o.Verdict == ledger.Deliver {
+			l.ack(o.Sequence, name)
 		}
 		l.deadLetter(name)
 	}
@@ -101,14 +102,14 @@ func identityOf(name string) (ledger.Name, ledger.Version) {
 func (l *letters) ack(sequence uint64, name string) {
 	l.t.Helper()
 	n, v := identityOf(name)
-	if _, _, safe := l.cursor.Begin(sequence, n, v, false); safe != nil {
+	if _, _, safe, _ := l.cursor.Begin(sequence, n, v, false); safe != nil {
 		<-safe
 	}
 	l.cursor.Ack(sequence, n, v, false)
 }
 
 // Retry is a resender's.
-func (l *letters) Retry(ctx context.Context, e *pipeline.Event) (*ledger.Retried, error) {
+func (l *letters) Retry(ctx context.Context, _ string, e *pipeline.Event) (*ledger.Retried, error) {
 	l.offer(e.Name)
 	if err, ok := l.answer[e.Name]; ok {
 		return nil, err
@@ -208,7 +209,7 @@ func TestRefusedWhileItIsOffered(t *testing.T) {
 	l := newLetters(t)
 	l.refuse("a")
 	l.offer = func(string) {
-		l.dead.current().refused(pipeline.Key{Cluster: "alpha", Resource: "pods", Namespace: "ns", Name: "a"})
+		l.dead.current().refused("fussy", pipeline.Key{Cluster: "alpha", Resource: "pods", Namespace: "ns", Name: "a"})
 	}
 	r := l.dead.resend()
 	l.ack((<-l.sent).Sequence, "a")
@@ -250,7 +251,8 @@ func TestWhatIsForgottenIsKept(t *testing.T) {
 }
 
 // TestTheEndPutsBackWhatWasNotAccepted ends the program with one letter
-// accepted, one under way, one that the lane has no room for, and one not read.
+// accepted, one under way, one that the lane has no room for, and one behind it, which
+// may have been read or not.
 func TestTheEndPutsBackWhatWasNotAccepted(t *testing.T) {
 	l := newLetters(t)
 	l.sent = make(chan *ledger.Retried)
@@ -267,7 +269,7 @@ func TestTheEndPutsBackWhatWasNotAccepted(t *testing.T) {
 	<-full
 	l.stop()
 	<-r.done
-	if s := r.status(); s.State != failed || s.Delivered != 1 || s.Kept != 2 || !strings.Contains(s.Error, "stopping") {
+	if s := r.status(); s.State != failed || s.Delivered != 1 || s.Kept < 2 || s.Kept > 3 || !strings.Contains(s.Error, "stopping") {
 		t.Errorf("status %+v", s)
 	}
 	l.holds("b c d")

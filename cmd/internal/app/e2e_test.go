@@ -260,10 +260,8 @@ func testRemovedFile(t *testing.T, env *testenv.Env) {
 		if n := series(); n != 0 {
 			t.Errorf("%d series left of a removed cluster", n)
 		}
-		for _, l := range r.program.queue.Lanes() {
-			if l.Cluster == "beta" {
-				t.Errorf("its lane is left: %+v", l)
-			}
+		if sums, _ := r.program.routes.lanes(); sums["beta"].Cluster != "" {
+			t.Errorf("its lane is left: %+v", sums["beta"])
 		}
 		if err := goleak.Find(others); err != nil {
 			t.Errorf("goroutines of a removed cluster: %v", err)

@@ -61,7 +61,7 @@ func TestTheProgramAsksTheFence(t *testing.T) {
 		wg.Go(func() { _ = p.sinks.run(ctx, p.dead, nil) })
 		delivered := make(chan error, 1)
 		wg.Go(func() {
-			delivered <- p.sinks[0].batcher.Deliver(ctx, nil, &pipeline.Change{
+			delivered <- p.sinks[0].batcher.Deliver(ctx, func(int, error) {}, &pipeline.Change{
 				Key:    pipeline.Key{Cluster: "edge", Resource: "pods", Name: "a"},
 				Origin: &pipeline.Origin{Cluster: "edge", Kind: "Pod", Resource: schema.GroupVersionResource{Version: "v1", Resource: "pods"}},
 				Op:     pipeline.Added, UID: "u", ResourceVersion: "1",
@@ -71,7 +71,7 @@ func TestTheProgramAsksTheFence(t *testing.T) {
 		lease.taken.Store(true)
 		<-term.Done()
 		close(to.goOn)
-		p.ledger.Claim(ledger.StreamID{Cluster: "edge"}, "") // which is to be stored
+		p.ledger.Claim(ledger.Claiming{ID: ledger.StreamID{Cluster: "edge"}}) // which is to be stored
 		wg.Go(func() { _ = p.ledger.Run(ctx) })
 
 		tried := func(context.Context) (bool, error) {

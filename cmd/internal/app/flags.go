@@ -9,6 +9,7 @@ import (
 
 	"github.com/fairlead-dev/fairlead/internal/ledger"
 	"github.com/fairlead-dev/fairlead/pipeline"
+	"github.com/fairlead-dev/fairlead/sources"
 	"github.com/fairlead-dev/fairlead/sources/fleet"
 )
 
@@ -70,9 +71,9 @@ func (c *Config) addSinksFlags(f *pflag.FlagSet) {
 	f.StringVar(&c.DeadLetter, "dead-letter", "", "file for changes that a sink refuses for good: JSON lines with reason, time and attempts, reopened on SIGHUP.\n"+
 		"Such a change then counts as accepted; see fairlead dead-letter.\n"+
 		"(default: none; a refused change is tried again like any other, and holds the resume point)")
-	f.IntVar(&c.Workers, "workers", 64, "deliveries to the sinks that may be under way at once. One is of up to 16 changes, or 64 KiB,\n"+
-		"while sinks take less than 20 ms for it, else of as few as one: so one fsync serves up to 1,000 changes, and a slow sink\n"+
-		"has little under way when a change of a quiet cluster comes")
+	f.IntVar(&c.Workers, "workers", 64, "deliveries to the sinks that may be under way at once at most, those included that wait for the ledger.\n"+
+		"How many there are, and how large, follows from how long sinks take: up to 1,000 changes for one that takes the same for any\n"+
+		"number, one for one that takes its time for each, so that it has little under way when a change of a quiet cluster comes")
 	f.DurationVar(&c.DrainTimeout, "drain-timeout", 20*time.Second, "how long SIGTERM lets waiting changes reach the sinks.\n"+
 		"Less than the 30 s that a Pod has to end")
 }
@@ -83,15 +84,17 @@ const defaultMaxLedgerBytes = 128 << 20
 
 func (c *Config) addFairnessFlags(f *pflag.FlagSet) {
 	f.Float64Var(&c.ClusterQPS, "cluster-qps", 200, "changes per second that one cluster may put into the reconcile stage; 0 is no limit.\n"+
-		"A cluster of 10,000 objects is in within a minute, and a flood of one costs the others little")
+		"A flood of one cluster costs the others little. The objects of a snapshot do not count: see --cluster-snapshot-qps")
 	f.IntVar(&c.ClusterBurst, "cluster-burst", 400, "changes that one cluster may put in at once after a rest.\n"+
 		"Two seconds' worth, so that a rollout passes undelayed")
+	f.Float64Var(&c.ClusterSnapshotQPS, "cluster-snapshot-qps", 0, "objects of a snapshot per second that one cluster may put into the reconcile stage; 0 is no limit.\n"+
+		"They have their turns behind every cluster's live changes, and take no token from these: a cluster is in as soon as the sinks can take it")
 	f.StringArrayVar(&c.ClusterLimits, "cluster-limit", nil, "override for one cluster, NAME=QPS:BURST[:WEIGHT]; repeatable.\n"+
 		"WEIGHT (default 1) is its share of turns when several clusters are ready")
 	f.IntVar(&c.LaneCapacity, "lane-capacity", pipeline.DefaultLaneCapacity, "changes of one cluster that may wait; a full lane stops the reading of that cluster.\n"+
 		"Five seconds' worth at the default rate")
 	c.LaneBytes = pipeline.DefaultLaneBytes
-	f.Var(&c.LaneBytes, "lane-bytes", "memory that the waiting changes of one cluster may take, such as 16Mi.\n"+
+	f.Var(&c.LaneBytes, "lane-bytes", "memory that the changes of one cluster may take that wait or are in work, such as 16Mi.\n"+
 		"Bounds what --lane-capacity large objects would take")
 	f.IntVar(&c.MaxObjects, "max-objects", 500_000, "objects of one cluster that the ledger may know, over all of --watch; 0 is no bound.\n"+
 		"What is beyond is left out, and the cluster's streams say so; the other clusters go on")
@@ -110,11 +113,13 @@ func (c *Config) addConnectionsFlags(f *pflag.FlagSet) {
 	f.DurationVar(&c.ReconnectMin, "reconnect-min", time.Second, "upper bound of the first reconnect delay; it doubles from there, with full jitter.\n"+
 		"A restarted API server is back in seconds")
 	f.DurationVar(&c.ReconnectMax, "reconnect-max", time.Minute, "longest reconnect delay.\n"+
-		"A member that comes back is live within about this time")
+		"Of a member that answers and refuses; one that is silent is asked every 5s whether it answers")
 	f.DurationVar(&c.SyncTimeout, "sync-timeout", 10*time.Minute, "how long a snapshot may take, not counting the time it waits for its own lane.\n"+
 		"Longer than the largest lists take")
 	f.DurationVar(&c.StaleAfter, "stale-after", 3*time.Minute, "silence after which a watch counts as stale and is reopened.\n"+
 		"API servers send a bookmark about every minute, and are asked to end watches without any sooner")
+	f.IntVar(&c.RouteExtraWatches, "route-extra-watches", sources.DefaultExtraWatches, "watches that sinks which are behind may have beside the shared one, of each resource of each cluster.\n"+
+		"A sink that needs one and gets none waits")
 	f.IntVar(&c.MaxConcurrentSnapshots, "max-concurrent-snapshots", 8, "snapshots that may start at once across the fleet.\n"+
 		"Keeps a restart of the hub from being a herd")
 }

@@ -31,7 +31,7 @@ func (s *settings) loadHub() (*rest.Config, error) {
 
 // limiter returns a function that puts what a cluster's description asks for over
 // what the flags say, for the clusters of one queue.
-func (s *settings) limiter(queue *pipeline.ChangeQueue, buckets *ratelimit.Buckets) func(string, fleet.Limits) {
+func (s *settings) limiter(queue *pipeline.ChangeQueue, buckets, snapshots *ratelimit.Buckets) func(string, fleet.Limits) {
 	return func(cluster string, l fleet.Limits) {
 		own := clusterLimit{limit: ratelimit.Limit{QPS: s.ClusterQPS, Burst: s.ClusterBurst}, weight: 1}
 		if i := slices.IndexFunc(s.limits, func(l clusterLimit) bool { return l.cluster == cluster }); i >= 0 {
@@ -40,6 +40,9 @@ func (s *settings) limiter(queue *pipeline.ChangeQueue, buckets *ratelimit.Bucke
 		own.limit.QPS, own.limit.Burst, own.weight = l.Over(own.limit.QPS, own.limit.Burst, own.weight)
 		if own.limit != buckets.Limit(cluster) {
 			queue.SetLimit(cluster, own.limit)
+		}
+		if listed := (ratelimit.Limit{QPS: l.OverSnapshotQPS(s.ClusterSnapshotQPS)}); listed != snapshots.Limit(cluster) {
+			queue.SetSnapshotLimit(cluster, listed)
 		}
 		queue.SetWeight(cluster, own.weight)
 	}

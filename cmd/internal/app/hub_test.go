@@ -70,13 +70,13 @@ func TestMembersFromTheHub(t *testing.T) {
 }
 
 func TestLimitsOfADescription(t *testing.T) {
-	s, err := parseFlags(t, "--watch=pods", "--cluster-qps=10", "--cluster-burst=20", "--cluster-limit=b=1:2:3")
+	s, err := parseFlags(t, "--watch=pods", "--cluster-qps=10", "--cluster-burst=20", "--cluster-snapshot-qps=30", "--cluster-limit=b=1:2:3")
 	if err != nil {
 		t.Fatal(err)
 	}
-	buckets := s.buckets()
-	queue := pipeline.NewChangeQueue(pipeline.QueueOptions[*pipeline.Change, pipeline.Key]{Name: "limits", Buckets: buckets})
-	limit := s.limiter(queue, buckets)
+	buckets, snapshots := s.buckets(), s.snapshotBuckets()
+	queue := pipeline.NewChangeQueue(pipeline.QueueOptions[*pipeline.Change, pipeline.Key]{Name: "limits", Buckets: buckets, SnapshotBuckets: snapshots})
+	limit := s.limiter(queue, buckets, snapshots)
 	for _, step := range []struct {
 		cluster string
 		limits  fleet.Limits
@@ -92,6 +92,17 @@ func TestLimitsOfADescription(t *testing.T) {
 		limit(step.cluster, step.limits)
 		if got := buckets.Limit(step.cluster); got != step.want {
 			t.Errorf("%s with %+v: limit %v, want %v", step.cluster, step.limits, got, step.want)
+		}
+	}
+	for _, step := range []struct {
+		limits fleet.Limits
+		want   float64
+	}{
+		{fleet.Limits{}, 30}, {fleet.Limits{SnapshotQPS: new(5.0)}, 5}, {fleet.Limits{SnapshotQPS: new(0.0)}, 0}, {fleet.Limits{}, 30},
+	} {
+		limit("a", step.limits)
+		if got := snapshots.Limit("a").QPS; got != step.want {
+			t.Errorf("with %+v: %v of a snapshot per second, want %v", step.limits, got, step.want)
 		}
 	}
 	queue.ShutDown()

@@ -71,13 +71,15 @@ func newLedgerInspectCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "inspect",
 		Short: "Show what the ledger remembers of each cluster and resource",
-		Long: "Shows one row for each resource that was followed in a cluster:\n" +
-			"  OBJECTS       that every sink has accepted\n" +
-			"  HELD          of which a sink may have been given a UID that not every sink has accepted\n" +
-			"  DELETED       deletions that are still remembered, as the watch may show them again\n" +
-			"  RESUME POINT  the resourceVersion from which the watch goes on; without one a snapshot is taken\n" +
-			"  OWED          all: there are other sinks or another form since, and not everything was delivered again\n" +
-			"  LEFT SINCE    when the cluster left the fleet, or the program that followed it was started again without it",
+		Long: "Shows one row for each resource that was followed in a cluster, and each sink:\n" +
+			"  SINK             which it was delivered to; several where an older version wrote the ledger last\n" +
+			"  OBJECTS          that the sink has accepted\n" +
+			"  HELD             of which it may have been given a UID that it has not accepted\n" +
+			"  DELETED          deletions that are still remembered, as the watch may show them again\n" +
+			"  RESUME POINT     the resourceVersion from which the watch goes on; without one a snapshot is taken\n" +
+			"  DUE              objects that are to be delivered again: for a replay, or in another form\n" +
+			"  UNWATCHED SINCE  when it was left out of --watch, or the sink of --sink\n" +
+			"  LEFT SINCE       when the cluster left the fleet, or the program that followed it was started again without it",
 		Example: "  fairlead ledger inspect --ledger fairlead.ledger --cluster edge-1\n" +
 			"  fairlead ledger inspect --output json | jq '.cursors[] | select(.left)'",
 		Args: cobra.NoArgs,
@@ -159,33 +161,38 @@ func newLedgerCompactCommand() *cobra.Command {
 
 func newLedgerForgetCommand() *cobra.Command {
 	var file ledgerFile
-	var cluster string
+	var cluster, resource string
 	cmd := &cobra.Command{
-		Use:   "forget --cluster NAME",
-		Short: "Forget all that was delivered of a cluster",
-		Long: "Removes what the ledger remembers of a cluster, and shows what that was. Sinks keep its\n" +
-			"objects. If the cluster is followed again, everything in it is delivered again, and what\n" +
-			"was deleted meanwhile is not noticed. To have it delivered again with nothing lost, use\n" +
-			"fairlead replay. The file keeps its size; fairlead ledger compact makes it smaller.",
-		Example: "  fairlead ledger forget --ledger fairlead.ledger --cluster edge-1",
-		Args:    cobra.NoArgs,
+		Use:   "forget [--cluster NAME] [--resource NAME]",
+		Short: "Forget all that was delivered of a cluster, of a resource, or of one in the other",
+		Long: "Removes what the ledger remembers of a cluster or a resource, and shows what that was. It\n" +
+			"sends no deletions: sinks keep the objects. If they are followed again, all are delivered\n" +
+			"again, and what was deleted meanwhile is not noticed. To have them delivered again with\n" +
+			"nothing lost, use fairlead replay; a resource that is not in --watch any more is taken leave\n" +
+			"of, with deletions, by fairlead run itself once --ledger-retention is over. The file keeps\n" +
+			"its size; fairlead ledger compact makes it smaller.",
+		Example: "  fairlead ledger forget --ledger fairlead.ledger --cluster edge-1\n" +
+			"  fairlead ledger forget --ledger fairlead.ledger --resource deployments.apps",
+		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if cluster == "" {
-				return errors.New("which cluster? Give --cluster NAME; fairlead ledger inspect shows which there are")
+			if cluster == "" && resource == "" {
+				return errors.New("what? Give --cluster NAME, --resource NAME or both; fairlead ledger inspect shows what there is")
 			}
 			return file.use(false, func(s *bolt.Store) error {
-				gone, err := ledger.Forget(cmd.Context(), s, cluster)
+				gone, err := ledger.Forget(cmd.Context(), s, cluster, resource)
 				if err != nil {
 					return err
 				}
-				if err := printForgotten(cmd.OutOrStdout(), cluster, gone); err != nil {
-					return fmt.Errorf("cluster %s is forgotten, but that could not be printed: %w", cluster, err)
+				what := forgotten(cluster, resource)
+				if err := printForgotten(cmd.OutOrStdout(), what, gone); err != nil {
+					return fmt.Errorf("%s: forgotten, but that could not be printed: %w", what, err)
 				}
 				return nil
 			})
 		},
 	}
 	file.addFlag(cmd.Flags())
-	cmd.Flags().StringVar(&cluster, "cluster", "", "its name; required")
+	cmd.Flags().StringVar(&cluster, "cluster", "", "its name (default: all)")
+	cmd.Flags().StringVar(&resource, "resource", "", "plural and group as inspect shows them, such as deployments.apps (default: all)")
 	return cmd
 }

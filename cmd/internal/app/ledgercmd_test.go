@@ -11,6 +11,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -23,6 +24,14 @@ import (
 	"github.com/fairlead-dev/fairlead/internal/ledger/bolt"
 )
 
+// web is what the stream in that namespace selects.
+func web(id ledger.StreamID) (s ledger.Selection) {
+	if id.Namespace == "web" {
+		s = ledger.Selection{Namespace: "web", Labels: "app=shop"}
+	}
+	return s
+}
+
 // writeLedger makes a ledger in which alpha has two streams and beta has left.
 func writeLedger(t *testing.T) (path string) {
 	t.Helper()
@@ -34,27 +43,27 @@ func writeLedger(t *testing.T) (path string) {
 	go func() { ended <- l.Run(ctx) }()
 	for i, id := range []ledger.StreamID{
 		{Cluster: "beta", ClusterUID: "uid-b", Resource: "pods"},
-		{Cluster: "alpha", ClusterUID: "uid-a", Resource: "deployments.apps", Namespace: "web", Labels: "app=shop"},
+		{Cluster: "alpha", ClusterUID: "uid-a", Resource: "deployments.apps", Namespace: "web"},
 		{Cluster: "alpha", ClusterUID: "uid-a", Resource: "pods"},
 	} {
-		c, _ := l.Claim(id, "digest")
+		c, _ := l.Claim(ledger.Claiming{ID: id, Digest: "digest", Selection: web(id)})
 		c.BeginSnapshot()
 		for k := range 300 * (i + 1) {
 			n, v := ledger.Name{Namespace: "web", Name: fmt.Sprint("object-", k)}, ledger.Version{UID: fmt.Sprint("uid-", k), ResourceVersion: "7"}
-			sequence, _ := c.Observe(n, v, false, true)
+			sequence := c.Observe(n, v, false, true, nil).Sequence
 			// As a deletion, which waits for no note: what is acked counts.
 			c.Begin(sequence, n, v, true)
 			c.Ack(sequence, n, v, false)
 		}
-		c.EndSnapshot("9")
+		_ = slices.Collect(c.EndSnapshot("9"))
 		c.Seen("9")
 	}
 	// One is handed over and never acked, one is deleted after the snapshot.
-	c, _ := l.Claim(ledger.StreamID{Cluster: "alpha", ClusterUID: "uid-a", Resource: "pods"}, "digest")
+	c, _ := l.Claim(ledger.Claiming{ID: ledger.StreamID{Cluster: "alpha", ClusterUID: "uid-a", Resource: "pods"}, Digest: "digest"})
 	for _, deleted := range []bool{true, false} {
 		n, v := ledger.Name{Namespace: "web", Name: fmt.Sprint("object-", deleted)}, ledger.Version{UID: "uid", ResourceVersion: "11"}
-		sequence, _ := c.Observe(n, v, deleted, false)
-		if _, _, safe := c.Begin(sequence, n, v, deleted); safe != nil {
+		sequence := c.Observe(n, v, deleted, false, nil).Sequence
+		if _, _, safe, _ := c.Begin(sequence, n, v, deleted); safe != nil {
 			<-safe
 		}
 		if deleted {
@@ -81,9 +90,9 @@ func TestLedgerInspect(t *testing.T) {
 		t.Errorf("%s: %d bytes, %+v; the file has %d", got.Path, got.Bytes, got.Pages, size)
 	}
 	alpha := ledger.StreamID{Cluster: "alpha", ClusterUID: "uid-a", Resource: "pods"}
-	web := ledger.StreamID{Cluster: "alpha", ClusterUID: "uid-a", Resource: "deployments.apps", Namespace: "web", Labels: "app=shop"}
+	shop := ledger.StreamID{Cluster: "alpha", ClusterUID: "uid-a", Resource: "deployments.apps", Namespace: "web"}
 	want := []ledger.Description{
-		{ID: web, Digest: "digest", Objects: 600, ResumePoint: "9"},
+		{ID: shop, Selection: web(shop), Digest: "digest", Objects: 600, ResumePoint: "9"},
 		{ID: alpha, Digest: "digest", Objects: 900, Held: 1, Deleted: 1, ResumePoint: "9"},
 		{ID: ledger.StreamID{Cluster: "beta", ClusterUID: "uid-b", Resource: "pods"}, Digest: "digest", Objects: 300, ResumePoint: "9"},
 	}
@@ -101,10 +110,10 @@ func TestLedgerInspect(t *testing.T) {
 		fields = append(fields, strings.Fields(line))
 	}
 	wantFields := [][]string{
-		strings.Fields("CLUSTER UID RESOURCE SELECTION OBJECTS HELD DELETED RESUME POINT OWED LEFT SINCE"),
-		strings.Fields("alpha uid-a deployments.apps namespace=web&labelSelector=app=shop 600 0 0 9 - -"),
-		strings.Fields("alpha uid-a pods - 900 1 1 9 - -"),
-		strings.Fields("beta uid-b pods - 300 0 0 9 - " + left.Format(time.RFC3339)),
+		strings.Fields("CLUSTER UID RESOURCE SELECTION SINK OBJECTS HELD DELETED RESUME POINT DUE UNWATCHED SINCE LEFT SINCE"),
+		strings.Fields("alpha uid-a deployments.apps namespace=web&labelSelector=app=shop - 600 0 0 9 - - -"),
+		strings.Fields("alpha uid-a pods - - 900 1 1 9 - - -"),
+		strings.Fields("beta uid-b pods - - 300 0 0 9 - - " + left.Format(time.RFC3339)),
 	}
 	if !strings.HasPrefix(out, fmt.Sprintf("Ledger %s: %d bytes, ", path, size)) || !strings.Contains(out, "; 3 cursors, 1800 objects\n") ||
 		!cmp.Equal(wantFields, fields[1:]) {
@@ -157,8 +166,14 @@ func TestLedgerForgetAndCompact(t *testing.T) {
 	if _, err := command(t, "ledger", "forget", "--ledger", path, "--cluster=gamma"); !errors.Is(err, ledger.ErrUnknownCluster) || !strings.Contains(err.Error(), "alpha, beta") {
 		t.Error(err)
 	}
+	if _, err := command(t, "ledger", "forget", "--ledger", path, "--resource=jobs"); !errors.Is(err, ledger.ErrUnknownResource) || !strings.Contains(err.Error(), "deployments.apps, pods") {
+		t.Error(err)
+	}
+	if out, err := command(t, "ledger", "forget", "--ledger", writeLedger(t), "--resource=pods", "--cluster=beta"); err != nil || !strings.Contains(out, "Forgot resource pods of cluster beta: 1 cursors") {
+		t.Error(out, err)
+	}
 	out := must(command(t, "ledger", "forget", "--ledger", path, "--cluster=alpha"))(t)
-	for _, want := range []string{"Forgot cluster alpha: 2 cursors, 1500 objects\n", "deployments.apps", "uid-a", "900"} {
+	for _, want := range []string{"Forgot cluster alpha: 2 cursors, 1500 objects; sinks keep them, as no deletions are sent\n", "deployments.apps", "uid-a", "900"} {
 		if !strings.Contains(out, want) {
 			t.Errorf("it does not say %q:\n%s", want, out)
 		}
@@ -336,7 +351,7 @@ func TestForgottenButNotPrinted(t *testing.T) {
 	cmd := NewCommand(Options{})
 	cmd.SetArgs([]string{"ledger", "forget", "--ledger", path, "--cluster=alpha"})
 	cmd.SetOut(full{})
-	if err := cmd.ExecuteContext(t.Context()); err == nil || !strings.Contains(err.Error(), "cluster alpha is forgotten, but") {
+	if err := cmd.ExecuteContext(t.Context()); err == nil || !strings.Contains(err.Error(), "cluster alpha: forgotten, but") {
 		t.Errorf("%v does not say that it was done", err)
 	}
 	if out := must(command(t, "ledger", "inspect", "--ledger", path))(t); strings.Contains(out, "alpha") {

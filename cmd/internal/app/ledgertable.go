@@ -1,6 +1,7 @@
 package app
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -52,8 +53,8 @@ func printLedger(out io.Writer, output string, c ledgerContent) error {
 	return printCursors(out, c.Cursors)
 }
 
-func printForgotten(out io.Writer, cluster string, gone []ledger.Description) error {
-	_, err := fmt.Fprintf(out, "Forgot cluster %s: %d cursors, %d objects\n", printable(cluster), len(gone), add(gone).Objects)
+func printForgotten(out io.Writer, what string, gone []ledger.Description) error {
+	_, err := fmt.Fprintf(out, "Forgot %s: %d cursors, %d objects; sinks keep them, as no deletions are sent\n", printable(what), len(gone), add(gone).Objects)
 	if err != nil {
 		return err
 	}
@@ -65,18 +66,19 @@ func printCursors(out io.Writer, cursors []ledger.Description) error {
 		return nil
 	}
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
-	rows := [][]string{{"CLUSTER", "UID", "RESOURCE", "SELECTION", "OBJECTS", "HELD", "DELETED", "RESUME POINT", "OWED", "LEFT SINCE"}}
+	rows := [][]string{{"CLUSTER", "UID", "RESOURCE", "SELECTION", "SINK", "OBJECTS", "HELD", "DELETED", "RESUME POINT", "DUE", "UNWATCHED SINCE", "LEFT SINCE"}}
 	for _, c := range cursors {
-		owed, left := "", ""
-		if c.Owed {
-			owed = "all"
+		due := ""
+		if c.Due > 0 {
+			due = fmt.Sprint(c.Due)
 		}
-		if !c.Left.IsZero() {
-			left = c.Left.Format(time.RFC3339)
+		unwatched := c.Unwatched
+		if unwatched.IsZero() {
+			unwatched = c.RouteGone
 		}
 		rows = append(rows, []string{
-			c.ID.Cluster, c.ID.ClusterUID, c.ID.Resource, selection(c.ID),
-			fmt.Sprint(c.Objects), fmt.Sprint(c.Held), fmt.Sprint(c.Deleted), c.ResumePoint, owed, left,
+			c.ID.Cluster, c.ID.ClusterUID, c.ID.Resource, selection(c.Selection), cmp.Or(c.ID.Route, strings.Join(c.Sinks, " ")),
+			fmt.Sprint(c.Objects), fmt.Sprint(c.Held), fmt.Sprint(c.Deleted), c.ResumePoint, due, moment(unwatched), moment(c.Left),
 		})
 	}
 	for _, row := range rows {
@@ -92,11 +94,30 @@ func printCursors(out io.Writer, cursors []ledger.Description) error {
 	return w.Flush()
 }
 
+// moment is a time, empty if there is none.
+func moment(t time.Time) string {
+	if t.IsZero() {
+		return ""
+	}
+	return t.Format(time.RFC3339)
+}
+
+// forgotten names what was asked for.
+func forgotten(cluster, resource string) string {
+	switch {
+	case resource == "":
+		return "cluster " + cluster
+	case cluster == "":
+		return "resource " + resource
+	}
+	return "resource " + resource + " of cluster " + cluster
+}
+
 // selection is what --watch has behind its question mark.
-func selection(id ledger.StreamID) string {
+func selection(of ledger.Selection) string {
 	var parts []string
 	for _, p := range []struct{ name, value string }{
-		{"namespace", id.Namespace}, {"labelSelector", id.Labels}, {"fieldSelector", id.Fields},
+		{"namespace", of.Namespace}, {"labelSelector", of.Labels}, {"fieldSelector", of.Fields},
 	} {
 		if p.value != "" {
 			parts = append(parts, p.name+"="+p.value)

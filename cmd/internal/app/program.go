@@ -18,7 +18,6 @@ import (
 	"github.com/fairlead-dev/fairlead/internal/election"
 	"github.com/fairlead-dev/fairlead/internal/ledger"
 	"github.com/fairlead-dev/fairlead/internal/ledger/bolt"
-	"github.com/fairlead-dev/fairlead/pipeline"
 	"github.com/fairlead-dev/fairlead/sources"
 	"github.com/fairlead-dev/fairlead/sources/connection"
 	"github.com/fairlead-dev/fairlead/sources/fleet"
@@ -43,8 +42,9 @@ type program struct {
 	opened   chan struct{} // closed once what follows is there
 	fleet    *fleet.Fleet
 	sources  *sources.Sources
-	queue    *pipeline.ChangeQueue
 	sinks    sinks
+	routes   routes
+	term     uint64 // of this process, see pipeline.Origin
 	ledger   *ledger.Ledger
 	store    *bolt.Store  // nil: the ledger is in memory
 	dead     *deadLetters // nil: there are none
@@ -111,33 +111,18 @@ func (p *program) open(ctx context.Context) (err error) {
 		return err
 	}
 
-	buckets := s.buckets()
-	p.queue = pipeline.NewChangeQueue(pipeline.QueueOptions[*pipeline.Change, pipeline.Key]{
-		Name:         "fairlead",
-		LaneCapacity: s.LaneCapacity,
-		LaneBytes:    int64(s.LaneBytes),
-		Buckets:      buckets,
-	})
-	for _, l := range s.limits {
-		p.queue.SetWeight(l.cluster, l.weight)
-	}
-	stage, err := pipeline.NewStage(pipeline.StageOptions{
-		Queue:        p.queue,
-		Destinations: p.sinks.destinations(),
-		Workers:      s.Workers,
-		Registerer:   reg,
-		Log:          log,
-	})
-	if err != nil {
+	p.term = p.nextTerm()
+	if p.routes, err = p.openRoutes(); err != nil {
 		return err
 	}
 	p.sources = sources.New(sources.Options{
 		Config:  s.sources(),
 		Specs:   s.specs,
-		Queue:   p.queue,
+		Routes:  p.routes.sources(),
 		Ledger:  p.ledger,
-		Limit:   s.limiter(p.queue, buckets),
-		Removed: stage.ForgetCluster,
+		Limit:   p.routes.limit(s),
+		Removed: p.routes.forget,
+		Term:    p.term,
 		Log:     log,
 	})
 	p.fleet = fleet.New(fleet.Options{Providers: s.providers, Hub: p.hub, Handler: p.sources, NameHold: s.nameHold(), Log: log, Registerer: reg})
@@ -147,7 +132,7 @@ func (p *program) open(ctx context.Context) (err error) {
 	for _, c := range []prometheus.Collector{
 		ledger.NewCollector(p.ledger.Status, p.ledgerSize()),
 		ledger.NewClusterCollector(p.ledger.Clusters),
-		pipeline.NewQueueCollector(p.queue.Lanes),
+		ledger.NewUnwatchedCollector(p.ledger.UnwatchedObjects),
 		connection.NewCollector(p.connectionStatus),
 		stream.NewCollector(p.streamStatus),
 		sources.NewTwinsCollector(p.sources),
@@ -156,7 +141,7 @@ func (p *program) open(ctx context.Context) (err error) {
 			return fmt.Errorf("register metrics: %w", err)
 		}
 	}
-	if err := p.setUpManager(stage); err != nil {
+	if err := p.setUpManager(); err != nil {
 		return err
 	}
 	close(p.opened)
@@ -165,7 +150,7 @@ func (p *program) open(ctx context.Context) (err error) {
 
 // openLedger opens what --ledger names and reads it.
 func (p *program) openLedger(ctx context.Context) (err error) {
-	o := ledger.Options{Sinks: p.settings.sinkNames(), Retention: p.settings.LedgerRetention, Log: p.log}
+	o := ledger.Options{Routes: p.settings.sinkNames(), Retention: p.settings.LedgerRetention, Log: p.log}
 	if path := p.settings.Ledger; path != memoryLedger {
 		err := p.whenFree(ctx, "the ledger", func() (err error) {
 			p.store, err = bolt.Open(path)
@@ -183,6 +168,17 @@ func (p *program) openLedger(ctx context.Context) (err error) {
 		return fmt.Errorf("--ledger: %w", err)
 	}
 	return nil
+}
+
+// nextTerm returns the term of this process. With leader election it is higher than
+// that of any process that has led before: also when somebody has deleted the Lease,
+// with which its count is lost.
+func (p *program) nextTerm() uint64 {
+	term := max(1, p.ledger.Term())
+	if p.election != nil {
+		term = max(p.election.Token(), p.ledger.Term()+1)
+	}
+	return term
 }
 
 // ledgerSize returns what tells the size of the ledger's file; nil if there is
@@ -208,7 +204,7 @@ func (p *program) close() {
 
 // setUpManager makes the manager that runs the workers. It needs no hub: the
 // placeholder it is given as one is never called.
-func (p *program) setUpManager(stage *pipeline.Stage) error {
+func (p *program) setUpManager() error {
 	mgr, err := manager.New(&rest.Config{Host: "https://hub.invalid"}, manager.Options{
 		Logger:                  p.log,
 		Metrics:                 metricsserver.Options{BindAddress: "0"}, // our own servers serve
@@ -218,7 +214,7 @@ func (p *program) setUpManager(stage *pipeline.Stage) error {
 	if err != nil {
 		return fmt.Errorf("set up the manager: %w", err)
 	}
-	if err := stage.SetupWithManager(mgr); err != nil {
+	if err := p.routes.setUp(mgr); err != nil {
 		return err
 	}
 	p.manager = mgr

@@ -92,6 +92,10 @@ func (s *settings) buckets() *ratelimit.Buckets {
 	return b
 }
 
+func (s *settings) snapshotBuckets() *ratelimit.Buckets {
+	return ratelimit.New(ratelimit.Limit{QPS: s.ClusterSnapshotQPS})
+}
+
 // nameHold returns --name-hold for those to whom 0 is the default.
 func (s *settings) nameHold() time.Duration {
 	if s.NameHold == 0 {
@@ -118,6 +122,7 @@ func (s *settings) sources() sources.Config {
 			AuditInterval: s.AuditInterval,
 		},
 		MaxConcurrentSnapshots: s.MaxConcurrentSnapshots,
+		ExtraWatches:           s.RouteExtraWatches,
 		Quota:                  ledger.Quota{Objects: s.MaxObjects, Bytes: int64(s.MaxLedgerBytes)},
 		NameHold:               s.nameHold(),
 		UserAgent:              "fairlead/" + s.options.Version,

@@ -85,14 +85,6 @@ func (s *settings) sinkNames() []string {
 	return all
 }
 
-func (ks sinks) destinations() []pipeline.Destination {
-	var all []pipeline.Destination
-	for _, k := range ks {
-		all = append(all, k.batcher)
-	}
-	return all
-}
-
 // run writes until ctx ends. A signal on hangup makes files be opened again,
 // that of the dead letters among them.
 func (ks sinks) run(ctx context.Context, dead *deadLetters, hangup <-chan os.Signal) error {

@@ -33,10 +33,20 @@ type clusterStatus struct {
 	UID           string         `json:"uid,omitempty"`    // or a digest, where it cannot be read
 	SameAs        []string       `json:"sameAs,omitempty"` // other members that are the same cluster
 	ServerVersion string         `json:"serverVersion,omitempty"`
-	Lane          laneStatus     `json:"lane"`
-	Counts        laneCounts     `json:"counts"`
+	Lane          laneStatus     `json:"lane"`   // of all routes together
+	Counts        laneCounts     `json:"counts"` // likewise
+	Routes        []routeStatus  `json:"routes"`
 	Ledger        inLedger       `json:"ledger"`
 	Streams       []streamStatus `json:"streams"`
+}
+
+// routeStatus is what waits of a cluster for one sink. How far each stream of the
+// cluster has come for it, the streams tell.
+type routeStatus struct {
+	Route  string     `json:"route"`
+	InStep bool       `json:"inStep"` // in all streams
+	Lane   laneStatus `json:"lane"`
+	Counts laneCounts `json:"counts"`
 }
 
 // inLedger is what a cluster takes in the ledger, and may take; 0 is no bound. It is
@@ -85,14 +95,25 @@ type problemStatus struct {
 	Since   time.Time `json:"since"`
 }
 
+// sinkStatus is not healthy while the sink fails as a whole, or anything that it
+// has refused waits for another try.
 type sinkStatus struct {
-	Name      string    `json:"name"`
-	Healthy   bool      `json:"healthy"`
-	Since     time.Time `json:"since"`
-	LastError string    `json:"lastError,omitempty"`
-	Attempts  int       `json:"attempts"`
-	NextRetry time.Time `json:"nextRetry,omitzero"`
-	Waiting   int       `json:"waiting"`
+	Name      string          `json:"name"`
+	Healthy   bool            `json:"healthy"`
+	Since     time.Time       `json:"since"`
+	LastError string          `json:"lastError,omitempty"`
+	Attempts  int             `json:"attempts"`
+	NextRetry time.Time       `json:"nextRetry,omitzero"`
+	Waiting   int             `json:"waiting"`
+	Refused   []refusedStatus `json:"refused,omitempty"`
+}
+
+// refusedStatus is what is refused of one cluster, and tried again.
+type refusedStatus struct {
+	Cluster string    `json:"cluster"`
+	Changes int       `json:"changes"`
+	Since   time.Time `json:"since"`
+	Reason  string    `json:"reason"` // the last one
 }
 
 type ledgerStatus struct {
@@ -112,10 +133,7 @@ func (p *program) status(now time.Time) status {
 	if !p.isOpen() {
 		return s
 	}
-	lanes := map[string]pipeline.LaneStats{}
-	for _, l := range p.queue.Lanes() {
-		lanes[l.Cluster] = l
-	}
+	lanes, byRoute := p.routes.lanes()
 	inLedgers := map[string]inLedger{}
 	for _, k := range p.ledger.Clusters() {
 		inLedgers[k.Cluster] = inLedger{
@@ -129,14 +147,11 @@ func (p *program) status(now time.Time) status {
 			Name: c.Cluster, Source: m.Source,
 			State: c.State, Reason: c.Reason, Since: c.Since, LastError: c.LastError, LastErrorAt: c.LastErrorAt,
 			Attempt: c.Attempt, NextRetry: c.NextRetry, UID: c.ClusterUID, SameAs: m.SameAs, ServerVersion: c.ServerVersion,
-			Lane: laneStatus{
-				Live: l.Live, Snapshot: l.Snapshot, Bytes: l.Bytes,
-				Delayed: l.Delayed, InWork: l.InWork, BlockedOffers: l.BlockedOffers,
-			},
-			Counts: laneCounts{
-				Added: l.Added, Coalesced: l.Coalesced, HandedOut: l.HandedOut, Throttled: l.Throttles,
-				ThrottledSeconds: l.Throttled.Seconds(), BlockedSeconds: l.Blocked.Seconds(),
-			},
+			Lane: laneStatusOf(l), Counts: laneCountsOf(l),
+		}
+		for _, r := range p.routes {
+			l := byRoute[c.Cluster][r.name]
+			cs.Routes = append(cs.Routes, routeStatus{r.name, isInStep(m.Streams, r.name), laneStatusOf(l), laneCountsOf(l)})
 		}
 		cs.Ledger = inLedgers[c.Cluster]
 		for _, st := range m.Streams {
@@ -152,14 +167,46 @@ func (p *program) status(now time.Time) status {
 		s.Problems = append(s.Problems, problemStatus{f.Source, f.Context, f.Cluster, f.Err.Error(), f.Since})
 	}
 	s.Problems = append(s.Problems, sameClusters(members)...)
-	for _, k := range p.sinks {
+	for _, k := range p.routes {
+		var refused []refusedStatus
+		for _, r := range k.stage.Refused() {
+			refused = append(refused, refusedStatus(r))
+		}
 		b := k.batcher.Status()
-		s.Sinks = append(s.Sinks, sinkStatus{k.name, b.Healthy, b.Since, b.LastError, b.Attempts, b.NextRetry, b.Waiting})
+		s.Sinks = append(s.Sinks, sinkStatus{
+			k.name, b.Healthy && len(refused) == 0, b.Since, b.LastError, b.Attempts, b.NextRetry, b.Waiting, refused,
+		})
 	}
 	if l, ok := p.ledger.Status(); ok {
 		s.Ledger = ledgerStatus{p.settings.Ledger, l.Healthy, l.Since, l.LastError, l.Attempts, l.NextRetry, l.Written}
 	}
 	return s
+}
+
+func laneStatusOf(l pipeline.LaneStats) laneStatus {
+	return laneStatus{
+		Live: l.Live, Snapshot: l.Snapshot, Bytes: l.Bytes,
+		Delayed: l.Delayed, InWork: l.InWork, BlockedOffers: l.BlockedOffers,
+	}
+}
+
+func laneCountsOf(l pipeline.LaneStats) laneCounts {
+	return laneCounts{
+		Added: l.Added, Coalesced: l.Coalesced, HandedOut: l.HandedOut, Throttled: l.Throttles,
+		ThrottledSeconds: l.Throttled.Seconds(), BlockedSeconds: l.Blocked.Seconds(),
+	}
+}
+
+// isInStep reports whether a route shares the watch of every stream.
+func isInStep(streams []stream.Status, route string) bool {
+	for _, st := range streams {
+		for _, r := range st.Routes {
+			if r.Route == route && !r.InStep {
+				return false
+			}
+		}
+	}
+	return true
 }
 
 // sameClusters returns a problem for each member that is a cluster which has

@@ -83,6 +83,9 @@ func (p *program) work(ctx, term context.Context) (ended bool, err error) {
 		}
 	}
 	stopLedger := start("the ledger", p.ledger.Run)
+	if err := p.ledger.SetTerm(term, p.term); err != nil {
+		p.log.Error(err, "The ledger could not keep the term of this process")
+	}
 	stopSinks := start("the sinks", func(ctx context.Context) error { return p.sinks.run(ctx, p.dead, p.hangup) })
 	stopDead := start("the dead letters", func(ctx context.Context) error { return p.dead.run(ctx, p.sources) })
 	stopManager := start("the manager", p.manager.Start)
@@ -104,7 +107,7 @@ func (p *program) work(ctx, term context.Context) (ended bool, err error) {
 	stopFleet()
 	stopSources()
 	drain, cancel := context.WithTimeout(term, p.settings.DrainTimeout)
-	left := p.queue.Stop(drain)
+	left := p.routes.stop(drain)
 	cancel()
 	stopManager()
 	stopDead()

@@ -44,12 +44,12 @@ func filled(b testing.TB, path string, n int) {
 		}
 	})
 	l.Join("a")
-	c, _ := l.Claim(ledger.StreamID{Cluster: "a", Resource: "pods"}, "digest")
+	c, _ := l.Claim(ledger.Claiming{ID: ledger.StreamID{Cluster: "a", Resource: "pods"}, Digest: "digest"})
 	r := rand.New(rand.NewPCG(1, 2))
 	c.BeginSnapshot()
 	for i := range n {
 		name, v := podName(r, i), ledger.Version{UID: uuid(r), ResourceVersion: strconv.Itoa(1_000_000 + i)}
-		sequence, _ := c.Observe(name, v, false, true)
+		sequence := c.Observe(name, v, false, true, nil).Sequence
 		// As a deletion, which needs no note: what is acked counts.
 		c.Begin(sequence, name, v, true)
 		c.Ack(sequence, name, v, false)

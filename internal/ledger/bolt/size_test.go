@@ -42,7 +42,7 @@ func BenchmarkFileSize(b *testing.B) {
 				done := make(chan error, 1)
 				go func() { done <- l.Run(ctx) }()
 				l.Join("a")
-				c, _ := l.Claim(ledger.StreamID{Cluster: "a", ClusterUID: "a", Resource: "pods"}, "")
+				c, _ := l.Claim(ledger.Claiming{ID: ledger.StreamID{Cluster: "a", ClusterUID: "a", Resource: "pods"}})
 				c.BeginSnapshot()
 				next := make(chan int)
 				var wg sync.WaitGroup
@@ -50,8 +50,8 @@ func BenchmarkFileSize(b *testing.B) {
 					wg.Go(func() {
 						for i := range next {
 							n, v := ledger.Name{Namespace: bm.namespace, Name: fmt.Sprintf(bm.pattern, i)}, ledger.Version{UID: fmt.Sprintf(bm.uid, i), ResourceVersion: fmt.Sprint(1 + i)}
-							sequence, _ := c.Observe(n, v, false, true)
-							if _, _, safe := c.Begin(sequence, n, v, false); safe != nil {
+							sequence := c.Observe(n, v, false, true, nil).Sequence
+							if _, _, safe, _ := c.Begin(sequence, n, v, false); safe != nil {
 								<-safe
 							}
 							c.Ack(sequence, n, v, false)

@@ -1,0 +1,179 @@
+package bench
+
+import (
+	"context"
+	"slices"
+	"strconv"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/go-logr/logr"
+	"github.com/prometheus/client_golang/prometheus"
+	"k8s.io/client-go/rest"
+	"sigs.k8s.io/controller-runtime/pkg/manager"
+	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
+
+	"github.com/fairlead-dev/fairlead/pipeline"
+	"github.com/fairlead-dev/fairlead/sinks/batch"
+)
+
+// slowSinks are simulated sinks: how long each takes for n changes. The last one is
+// a pipe whose reader takes 300 changes in a second.
+var slowSinks = []struct {
+	name string
+	took func(n int) time.Duration
+}{
+	{"50ms", func(int) time.Duration { return 50 * time.Millisecond }},
+	{"200ms", func(int) time.Duration { return 200 * time.Millisecond }},
+	{"5ms-each", func(n int) time.Duration { return time.Duration(n) * 5 * time.Millisecond }},
+	{"1ms", func(int) time.Duration { return time.Millisecond }},
+	{"pipe", func(n int) time.Duration { return time.Duration(n) * time.Second / 300 }},
+}
+
+// BenchmarkWindow is what a slow sink gets under a flood of one cluster, once the
+// window has found its size: the share of what the sink could do with batches of
+// 1,000; how long a quiet cluster's changes wait for it; and the p99 that may be:
+// twice the sink's time for a change, and once that for the largest batch.
+func BenchmarkWindow(b *testing.B) {
+	const warmUp, last = 40, 60 // writes of 200 ms, or the time of as many
+	measure := func(b *testing.B, took func(n int) time.Duration) *slowSink {
+		sink := &slowSink{took: took}
+		stop := startFlood(b, sink)
+		unit := min(max(took(1), 20*time.Millisecond), 200*time.Millisecond)
+		pass(b, warmUp*unit)
+		sink.reset(true)
+		began := time.Now()
+		for range b.N {
+			pass(b, last*unit)
+		}
+		sink.reset(false)
+		sink.rate = float64(sink.accepted) / time.Since(began).Seconds()
+		stop()
+		return sink
+	}
+	// No sink gets more than there is with one that takes no time.
+	most := sync.OnceValue(func() float64 {
+		return measure(b, func(int) time.Duration { return 0 }).rate
+	})
+	for _, s := range slowSinks {
+		b.Run("sink="+s.name+"/impl=fairlead", func(b *testing.B) {
+			could := min(max(1/s.took(1).Seconds(), 1000/s.took(1000).Seconds()), most())
+			sink := measure(b, s.took)
+			if len(sink.quiet) == 0 {
+				b.Fatal("nothing of the quiet cluster arrived")
+			}
+			slices.Sort(sink.quiet)
+			b.ReportMetric(sink.rate, "changes/s")
+			b.ReportMetric(1-min(sink.rate/could, 1), "idle-share")
+			b.ReportMetric(float64(sink.quiet[len(sink.quiet)/2]), "p50-ns")
+			b.ReportMetric(float64(sink.quiet[len(sink.quiet)*99/100]), "p99-ns")
+			b.ReportMetric(float64(2*s.took(1)+s.took(sink.largest)), "limit-ns")
+			b.ReportMetric(float64(sink.largest), "largest-batch")
+			b.ReportMetric(0, "ns/op")
+		})
+	}
+}
+
+// pass lets time pass.
+func pass(b *testing.B, d time.Duration) {
+	select {
+	case <-time.After(d):
+	case <-b.Context().Done():
+		b.Fatal("the benchmark was ended")
+	}
+}
+
+// slowSink takes its time, and measures while it is told to.
+type slowSink struct {
+	took func(n int) time.Duration
+
+	mu        sync.Mutex
+	measuring bool
+	accepted  int
+	largest   int
+	quiet     []time.Duration
+	rate      float64 // in the end
+}
+
+func (s *slowSink) reset(measuring bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.measuring = measuring
+}
+
+func (s *slowSink) Write(ctx context.Context, changes []*pipeline.Change) error {
+	select {
+	case <-time.After(s.took(len(changes))):
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !s.measuring {
+		return nil
+	}
+	s.accepted += len(changes)
+	s.largest = max(s.largest, len(changes))
+	for _, c := range changes {
+		if c.Key.Cluster == "quiet" {
+			s.quiet = append(s.quiet, time.Since(c.Observed))
+		}
+	}
+	return nil
+}
+
+// startFlood starts a queue, a stage and a batcher before the sink, one cluster that
+// always has more, and one that has a change every 13 ms.
+func startFlood(b *testing.B, sink pipeline.Sink) (stop func()) {
+	b.Helper()
+	must := func(err error) {
+		b.Helper()
+		if err != nil {
+			b.Fatal(err)
+		}
+	}
+	queue := pipeline.NewChangeQueue(pipeline.QueueOptions[*pipeline.Change, pipeline.Key]{Name: "flood", LaneCapacity: 8192})
+	batcher := batch.New("slow", sink, batch.Options{})
+	stage, err := pipeline.NewStage(pipeline.StageOptions{
+		Queue: queue, Destination: batcher, Workers: 64, Registerer: prometheus.NewRegistry(), Log: logr.Discard(),
+	})
+	must(err)
+	mgr, err := manager.New(&rest.Config{Host: "https://hub.invalid"}, manager.Options{
+		Logger: logr.Discard(), Metrics: metricsserver.Options{BindAddress: "0"}, HealthProbeBindAddress: "0",
+	})
+	must(err)
+	must(stage.SetupWithManager(mgr))
+	offer := func(ctx context.Context, origin *pipeline.Origin, i int) bool {
+		return queue.Offer(ctx, &pipeline.Change{
+			Key:    pipeline.Key{Cluster: origin.Cluster, Resource: "configmaps", Namespace: "ns", Name: strconv.Itoa(i)},
+			Origin: origin, Op: pipeline.Updated, UID: "u", ResourceVersion: strconv.Itoa(i), Object: []byte(`{}`), Observed: time.Now(),
+		}, 0) == nil
+	}
+	stops := []func(){
+		background(b, func(ctx context.Context) {
+			flood := &pipeline.Origin{Cluster: "flood", Kind: "ConfigMap", Resource: configMapsGVR}
+			for i := 0; offer(ctx, flood, i); i++ {
+			}
+		}),
+		background(b, func(ctx context.Context) {
+			quiet := &pipeline.Origin{Cluster: "quiet", Kind: "ConfigMap", Resource: configMapsGVR}
+			tick := time.NewTicker(13 * time.Millisecond)
+			defer tick.Stop()
+			for i := 0; offer(ctx, quiet, i); i++ {
+				select {
+				case <-tick.C:
+				case <-ctx.Done():
+					return
+				}
+			}
+		}),
+		background(b, func(ctx context.Context) { _ = mgr.Start(ctx) }), // nil when it is asked to stop
+		background(b, func(ctx context.Context) { _ = batcher.Run(ctx) }),
+	}
+	return func() {
+		for _, stop := range stops {
+			stop()
+		}
+	}
+}

@@ -1,0 +1,149 @@
+package app
+
+import (
+	"context"
+	"fmt"
+	"sync"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"sigs.k8s.io/controller-runtime/pkg/manager"
+
+	"github.com/fairlead-dev/fairlead/pipeline"
+	"github.com/fairlead-dev/fairlead/ratelimit"
+	"github.com/fairlead-dev/fairlead/sources"
+	"github.com/fairlead-dev/fairlead/sources/fleet"
+)
+
+// route is one sink's way through the program: a queue and a stage of its own, so
+// that a sink that is slow, down or refuses things holds up no other.
+type route struct {
+	*sink
+	queue     *pipeline.ChangeQueue
+	stage     *pipeline.Stage
+	buckets   *ratelimit.Buckets
+	snapshots *ratelimit.Buckets // of what is read from lists; nil: no limit
+}
+
+type routes []*route
+
+// openRoutes makes the ways to the sinks.
+func (p *program) openRoutes() (all routes, err error) {
+	s := p.settings
+	for _, k := range p.sinks {
+		r := &route{sink: k, buckets: s.buckets(), snapshots: s.snapshotBuckets()}
+		r.queue = pipeline.NewChangeQueue(pipeline.QueueOptions[*pipeline.Change, pipeline.Key]{
+			Name:         k.name,
+			LaneCapacity: s.LaneCapacity,
+			LaneBytes:    int64(s.LaneBytes),
+			Buckets:      r.buckets,
+
+			SnapshotBuckets: r.snapshots,
+		})
+		for _, l := range s.limits {
+			r.queue.SetWeight(l.cluster, l.weight)
+		}
+		// Each sink's series, told apart by its name.
+		reg := prometheus.WrapRegistererWith(prometheus.Labels{"route": k.name}, p.registerer)
+		if r.stage, err = pipeline.NewStage(pipeline.StageOptions{
+			Queue:       r.queue,
+			Destination: k.batcher,
+			Workers:     s.Workers,
+			Registerer:  reg,
+			Log:         p.log.WithValues("route", k.name),
+		}); err != nil {
+			return nil, err
+		}
+		if err := reg.Register(pipeline.NewQueueCollector(r.queue.Lanes)); err != nil {
+			return nil, fmt.Errorf("register metrics: %w", err)
+		}
+		all = append(all, r)
+	}
+	return all, nil
+}
+
+// sources returns the routes as the sources see them.
+func (rs routes) sources() []sources.Route {
+	all := make([]sources.Route, len(rs))
+	for i, r := range rs {
+		all[i] = sources.Route{Name: r.name, Queue: r.queue}
+	}
+	return all
+}
+
+// limit gives a cluster its limits, in every route.
+func (rs routes) limit(s *settings) func(cluster string, l fleet.Limits) {
+	var each []func(string, fleet.Limits)
+	for _, r := range rs {
+		each = append(each, s.limiter(r.queue, r.buckets, r.snapshots))
+	}
+	return func(cluster string, l fleet.Limits) {
+		for _, limit := range each {
+			limit(cluster, l)
+		}
+	}
+}
+
+// forget drops the series of a cluster that has left.
+func (rs routes) forget(cluster string) {
+	for _, r := range rs {
+		r.stage.ForgetCluster(cluster)
+	}
+}
+
+func (rs routes) setUp(mgr manager.Manager) error {
+	for _, r := range rs {
+		if err := r.stage.SetupWithManager(mgr); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// stop takes nothing more, and waits until what waits has been delivered or ctx
+// ends. It returns how many changes are left.
+func (rs routes) stop(ctx context.Context) (left int) {
+	var wg sync.WaitGroup
+	lefts := make([]int, len(rs))
+	for i, r := range rs {
+		wg.Go(func() { lefts[i] = r.queue.Stop(ctx) })
+	}
+	wg.Wait()
+	for _, n := range lefts {
+		left += n
+	}
+	return left
+}
+
+// lanes returns what each cluster's lanes hold: in all routes together, and in
+// each.
+func (rs routes) lanes() (sums map[string]pipeline.LaneStats, each map[string]map[string]pipeline.LaneStats) {
+	sums, each = map[string]pipeline.LaneStats{}, map[string]map[string]pipeline.LaneStats{}
+	for _, r := range rs {
+		for _, l := range r.queue.Lanes() {
+			if each[l.Cluster] == nil {
+				each[l.Cluster] = map[string]pipeline.LaneStats{}
+			}
+			each[l.Cluster][r.name] = l
+			sums[l.Cluster] = sumLanes(sums[l.Cluster], l)
+		}
+	}
+	return sums, each
+}
+
+// sumLanes sums what /clusters shows of lanes.
+func sumLanes(a, b pipeline.LaneStats) pipeline.LaneStats {
+	a.Cluster = b.Cluster
+	a.Live += b.Live
+	a.Snapshot += b.Snapshot
+	a.Bytes += b.Bytes
+	a.Delayed += b.Delayed
+	a.InWork += b.InWork
+	a.BlockedOffers += b.BlockedOffers
+	a.Added += b.Added
+	a.Coalesced += b.Coalesced
+	a.HandedOut += b.HandedOut
+	a.Throttles += b.Throttles
+	a.Throttled += b.Throttled
+	a.Blocked += b.Blocked
+	return a
+}

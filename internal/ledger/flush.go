@@ -1,0 +1,77 @@
+package ledger
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+)
+
+// errEnded says that nothing is written any more.
+var errEnded = errors.New("the ledger is written no more")
+
+// Flush returns once all is stored that the cursors of a cluster had to store when
+// it was called: acks, notes, heads, and the resume points that follow from them.
+// It waits for no other cluster's part. It fails when ctx ends before that, or Run
+// does, and says what the store's last error was. Without a store there is nothing
+// to wait for.
+func (l *Ledger) Flush(ctx context.Context, cluster string) error {
+	if l.writer == nil {
+		return nil
+	}
+	l.mu.Lock()
+	k := l.clusters[cluster]
+	l.mu.Unlock()
+	if k == nil {
+		return nil
+	}
+	stored := l.writer.next(k, true)
+	var why error
+	select {
+	case <-stored:
+		return nil
+	case <-ctx.Done():
+		why = context.Cause(ctx)
+	case <-l.writer.ended:
+		select {
+		case <-stored: // by the last transaction
+			return nil
+		default:
+			why = errEnded
+		}
+	}
+	if last := l.writer.lastError(k); last != "" {
+		return fmt.Errorf("store what the ledger has of cluster %q: %w; the store's last error: %s", cluster, why, last)
+	}
+	return fmt.Errorf("store what the ledger has of cluster %q: %w", cluster, why)
+}
+
+// next returns what is closed when a transaction that begins later has stored what
+// the cluster has for it: its notes, or all that there is.
+func (w *writer) next(k *cluster, all bool) <-chan struct{} {
+	// A transaction takes its channel before it looks what is dirty, so it
+	// holds what the caller has marked before.
+	w.mu.Lock()
+	stored := w.waiting[k]
+	if stored == nil {
+		stored = make(chan struct{})
+		w.waiting[k] = stored
+	}
+	if all {
+		w.flushed[k] = true
+	}
+	w.mu.Unlock()
+	select {
+	case w.wake <- struct{}{}:
+	default:
+	}
+	return stored
+}
+
+// lastError returns why a cluster's part was not stored, or why nothing was; "" if
+// it was.
+func (w *writer) lastError(k *cluster) string {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return cmp.Or(k.storing.lastError, w.status.LastError)
+}

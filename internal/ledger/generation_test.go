@@ -1,0 +1,105 @@
+package ledger
+
+import (
+	"errors"
+	"testing"
+	"time"
+)
+
+// The generation is another one wherever the same state may be told again although
+// something else was told in between, and nowhere else.
+func TestGenerations(t *testing.T) {
+	listed := func(c *Cursor, n Name, v Version) uint32 {
+		c.BeginSnapshot()
+		o := c.Observe(n, v, false, true, nil)
+		c.begin(o.Sequence, n, v, false)
+		c.Ack(o.Sequence, n, v, false)
+		return c.head.Generation
+	}
+	for name, test := range map[string]struct {
+		does func(s *stored, c *Cursor) uint32
+		want uint32
+	}{
+		"a snapshot that shows what is known":   {func(s *stored, c *Cursor) uint32 { s.fillAgain(c, 2); s.endAgain(c); return c.head.Generation }, 0},
+		"a snapshot that shows something newer": {func(_ *stored, c *Cursor) uint32 { return listed(c, pod(1), at(uid3, 30)) }, 0},
+		"a snapshot that shows an older state":  {func(_ *stored, c *Cursor) uint32 { return listed(c, pod(1), at(uid3, 5)) }, 1},
+		"one that shows two": {func(_ *stored, c *Cursor) uint32 {
+			c.BeginSnapshot()
+			c.observe(pod(1), at(uid3, 5), false, true)
+			c.observe(pod(2), at(uuid(2), 6), false, true)
+			endSnapshot(c, "7")
+			return c.head.Generation
+		}, 1},
+		"one that shows an older UID": {func(_ *stored, c *Cursor) uint32 { return listed(c, pod(1), at(uuid(7), 5)) }, 1},
+		"one that ends before what has been seen": {func(_ *stored, c *Cursor) uint32 {
+			c.Seen("40")
+			c.BeginSnapshot()
+			endSnapshot(c, "39")
+			return c.head.Generation
+		}, 1},
+		"one that shows what was deleted": {func(s *stored, c *Cursor) uint32 {
+			s.hand(c, 2, at(uuid(2), 30), true, false)
+			return listed(c, pod(2), at(uuid(2), 12))
+		}, 1},
+		"the same after a restart": {func(s *stored, c *Cursor) uint32 {
+			c.Seen("40")
+			s.commit(true)
+			c = s.reach()
+			c.Distrust()
+			c.BeginSnapshot()
+			endSnapshot(c, "39")
+			return c.head.Generation
+		}, 1},
+		"what comes back after all was told to be gone": {func(_ *stored, c *Cursor) uint32 {
+			for d := range c.Retire() {
+				c.begin(d.Sequence, d.Name, d.Version, true)
+				c.Ack(d.Sequence, d.Name, d.Version, true)
+			}
+			return listed(c, pod(1), at(uid3, 11))
+		}, 1},
+		"a replay": {func(_ *stored, c *Cursor) uint32 { c.RaiseDue(); return listed(c, pod(1), at(uid3, 11)) }, 0},
+		"another selection, and back": {func(s *stored, c *Cursor) uint32 {
+			for _, labels := range []string{"a=b", "a=b", ""} {
+				c, _ = s.ledger.Claim(Claiming{ID: c.ID(), Digest: "digest", Selection: Selection{Labels: labels}, Mine: c})
+			}
+			return c.head.Generation
+		}, 2},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newStored(t)
+			c := s.reach()
+			s.fill(c)
+			s.commit(true)
+			if got := test.does(s, c); got != test.want {
+				t.Errorf("generation %d, want %d", got, test.want)
+			}
+		})
+	}
+}
+
+// Nothing is handed over in a generation that a process after a kill would not know.
+func TestBeginWaitsForTheGeneration(t *testing.T) {
+	bubble(t, func(t *testing.T, r *running) {
+		c := r.snapshotted()
+		sequence, _ := c.observe(pod(0), at20(0), false, false)
+		r.begins(time.Second, sequence, pod(0), at20(0))
+		c.Ack(sequence, pod(0), at20(0), false)
+		c.Seen("30")
+		time.Sleep(2 * time.Second)
+		r.store.fail(errors.New("disk full"))
+		before, _ := c.observe(pod(0), at(uuid(0), 31), false, false)
+		if _, _, unnoted, _ := c.begin(before, pod(0), at(uuid(0), 31), false); unnoted {
+			t.Error("what is known waits")
+		}
+		c.BeginSnapshot()
+		o := c.Observe(pod(0), at(uuid(0), 15), false, true, nil)
+		if _, _, unnoted, _ := c.begin(o.Sequence, pod(0), at(uuid(0), 15), false); !unnoted || o.Generation != 1 {
+			t.Errorf("what is of generation %d does not wait", o.Generation)
+		}
+		r.store.fail(nil)
+		r.begins(time.Minute, o.Sequence, pod(0), at(uuid(0), 15))
+		if again := r.restart(); again.head.Generation != 1 {
+			t.Errorf("the store has generation %d", again.head.Generation)
+		}
+	})
+}

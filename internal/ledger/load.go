@@ -1,0 +1,155 @@
+package ledger
+
+import (
+	"cmp"
+	"iter"
+	"slices"
+	"time"
+)
+
+// load takes in a cursor of the store. One that an earlier version has written
+// becomes one for each sink.
+func (l *Ledger) load(key string, encoded []byte, records iter.Seq2[[]byte, []byte], now time.Time) error {
+	h, err := decodeHead(key, encoded)
+	if err != nil {
+		return err
+	}
+	routes, due := []string{h.ID.Route}, false
+	if before := h.ID.Route == "" && len(l.routes) > 0; before && len(h.sinks) > 0 {
+		routes = h.sinks
+	} else if before {
+		routes, due = l.routes, true
+	}
+	converted := routes[0] != h.ID.Route
+	h.ID.Route = routes[0]
+	first, before, err := l.addLoadedLocked(key, h, now)
+	if err != nil {
+		return err
+	}
+	if err := first.load(records); err != nil {
+		return err
+	}
+	for _, route := range routes[1:] {
+		h.ID.Route = route
+		c, before, err := l.addLoadedLocked("", h, now)
+		if err != nil {
+			return err
+		}
+		c.loadLike(first)
+		c.convert(due)
+		l.mergeLocked(c, before)
+	}
+	if converted {
+		first.convert(due)
+	}
+	l.mergeLocked(first, before)
+	return nil
+}
+
+// addLoadedLocked adds a cursor without its objects; without a key, it gets one.
+// There may have been one before, of another selection: an earlier version had
+// selectors in the name.
+func (l *Ledger) addLoadedLocked(key string, h head, now time.Time) (c, before *Cursor, err error) {
+	if before = l.cursors[h.ID]; before != nil && before.head.Selection == h.Selection {
+		return nil, nil, twice(h.ID)
+	}
+	c = l.newCursorLocked(h.ID)
+	c.key, c.head, c.headDirty = cmp.Or(key, c.key), h, false
+	if h.Left.IsZero() {
+		// Until Join says that its cluster is still in the fleet. This is not
+		// stored: a process that ends before Join knows nothing about it.
+		c.missed = now
+	}
+	return c, before, nil
+}
+
+// mergeLocked moves all that a cursor knows to the one before, if there is one.
+func (l *Ledger) mergeLocked(c, before *Cursor) {
+	if before == nil {
+		return
+	}
+	c.moveTo(before, func(string) bool { return true })
+	l.dropLocked(before.ID(), c)
+	l.cursors[before.ID()] = before
+}
+
+// convert has all of the cursor stored with the next transaction.
+func (c *Cursor) convert(due bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.headDirty, c.headFirst = true, true
+	if due && !c.isEmptyLocked() {
+		c.raiseDueLocked()
+	}
+}
+
+// load fills a cursor from its records.
+func (c *Cursor) load(records iter.Seq2[[]byte, []byte]) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for key, value := range records {
+		k, err := decodeRecord(key, value, func(u uid, s string) {
+			if _, ok := c.odd[u]; !ok {
+				c.odd[u] = s
+				c.takesLocked(0, int64(len(s)))
+			}
+		})
+		if err != nil {
+			return err
+		}
+		n := name(key)
+		c.takesLocked(1, entrySize(key))
+		if k.isAcked {
+			o := object{version: k.acked, name: n}
+			if k.due == c.head.Due {
+				o.due = c.due
+			}
+			c.acked.put(o)
+			c.seenLocked(k.acked.rv)
+		}
+		if len(k.held) > 0 {
+			c.held[n] = k.held
+		}
+		for _, h := range k.held {
+			c.seenLocked(h.rv)
+		}
+		if k.isDeleted {
+			c.deleted[n] = k.deleted
+			c.forgetting = append(c.forgetting, deletion{n, k.deleted})
+			c.seenLocked(k.deleted)
+		}
+	}
+	slices.SortFunc(c.forgetting, func(a, b deletion) int { return cmp.Compare(a.rv, b.rv) })
+	c.last, c.stored, c.storedAt = c.head.Resume, true, c.head.Resume
+	c.passedLocked(c.head.Resume)
+	c.seenLocked(parseRV(c.head.Resume))
+	c.loadNumbersLocked()
+	return nil
+}
+
+// loadLike fills a cursor with what another one was loaded with; both share the
+// names' memory. The store has nothing of it.
+func (c *Cursor) loadLike(other *Cursor) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for o := range other.acked.all() {
+		c.acked.put(object{version: o.version, name: o.name, due: o.due})
+		c.touchLocked(o.name)
+	}
+	for n, held := range other.held {
+		c.held[n] = slices.Clone(held)
+		c.touchLocked(n)
+	}
+	for n, gone := range other.deleted {
+		c.deleted[n] = gone
+		c.touchLocked(n)
+	}
+	for u, s := range other.odd {
+		c.odd[u] = s
+	}
+	c.takesLocked(other.usage.Objects, other.usage.Bytes)
+	c.forgetting, c.newest = slices.Clone(other.forgetting), other.newest
+	c.last = c.head.Resume
+	c.passedLocked(c.head.Resume)
+	c.beginNumbersLocked(other.numbers.limit)
+}

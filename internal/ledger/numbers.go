@@ -1,0 +1,78 @@
+package ledger
+
+import "time"
+
+// numbersAhead is for how many numbers the store is asked at once: half as many
+// observations.
+const numbersAhead = 1 << 16
+
+// numbers are the sequences of a cursor. They begin at the wall clock, in
+// microseconds, so that those of a cursor that was lost stay below: no stream
+// observes half a million states a second for long. Nothing is handed over under
+// one that is above what the store has: a process that is killed goes on there.
+type numbers struct {
+	last uint64 // even
+	// limit is what the store is to have, stored what it has. What was observed
+	// after since may not be handed over before it has at least.
+	limit, stored uint64
+	since, least  uint64
+}
+
+// beginNumbersLocked gives numbers to a cursor that has none, all above another.
+func (c *Cursor) beginNumbersLocked(above uint64) {
+	c.numbers.last = max(c.numbers.last, (above+1)&^1, uint64(time.Now().UnixMicro())&^1)
+	c.numbers.limit = c.numbers.last + numbersAhead
+	c.head.Limit, c.headDirty = c.numbers.limit, true
+}
+
+// number returns that of the last observation, or what it might have been.
+func (c *Cursor) number() uint64 {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return max(c.numbers.last, c.numbers.limit)
+}
+
+// loadNumbersLocked goes on above what a process before may have handed over.
+func (c *Cursor) loadNumbersLocked() {
+	if c.head.Limit == 0 {
+		c.beginNumbersLocked(0) // of a version without numbers
+		return
+	}
+	c.numbers = numbers{last: (c.head.Limit + 1) &^ 1, limit: c.head.Limit, stored: c.head.Limit}
+}
+
+// numberLocked returns the number of an observation.
+func (c *Cursor) numberLocked() uint64 {
+	x := &c.numbers
+	if x.last += 2; c.writer != nil && x.last+numbersAhead/2 > x.limit {
+		c.extendLocked()
+	}
+	return x.last
+}
+
+// extendLocked has the store hold a higher limit, soon.
+func (c *Cursor) extendLocked() {
+	x := &c.numbers
+	x.limit = max(x.limit+2, x.last+numbersAhead)
+	c.head.Limit, c.headDirty, c.headFirst = x.limit, true, true
+}
+
+// headsFirstLocked says that what is observed from here on is not to be handed over
+// before the store has the head as it is now.
+func (c *Cursor) headsFirstLocked() {
+	c.extendLocked()
+	c.numbers.since, c.numbers.least = c.numbers.last, c.numbers.limit
+}
+
+// mayHandOverLocked reports whether the store knows enough for a number to be
+// seen outside; else it has it told, unless a note tells it anyway.
+func (c *Cursor) mayHandOverLocked(sequence uint64, noted bool) bool {
+	x := &c.numbers
+	if c.writer == nil || x.stored >= sequence && (sequence <= x.since || x.stored >= x.least) {
+		return true
+	}
+	if c.stored || !noted {
+		c.headDirty, c.headFirst = true, true
+	}
+	return false
+}

@@ -1,0 +1,168 @@
+package ledger
+
+import "time"
+
+// Observation is what an observed state has come to.
+type Observation struct {
+	// Sequence is the number of the observation among those of its cursor. Later
+	// ones are higher, by 2: the number before is for the deletions of the UIDs
+	// whose place it takes.
+	Sequence uint64
+	// Generation is that of the cursor: the same UID and version may come again
+	// in another one, although something else was told in between.
+	Generation uint32
+	Verdict    Verdict
+
+	name   name // so that the cursors of all routes share its memory
+	before earlier
+}
+
+// earlier is what was pending of an object before an observation.
+type earlier struct {
+	latest  uid
+	rv      rv
+	deleted bool
+	waiting uint64 // sequence; 0: nothing waited
+}
+
+func (p *pending) earlier() earlier { return earlier{p.latest, p.rv, p.deleted, p.waiting.last} }
+
+// Observe notes a state that the stream has read and says what to do with it.
+// A state to deliver is pending, under its sequence, until it is acked or one
+// observed later is; the stream calls Seen once it has handed it over. like is
+// what another route's cursor has made of the same frame; it may be nil.
+func (c *Cursor) Observe(n Name, v Version, deleted, snapshot bool, like *Observation) Observation {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.lostLocked() {
+		return Observation{Verdict: Lost}
+	}
+	key := c.keyLocked(n)
+	u, odd := uidOf(v.UID)
+	seen := version{u, parseRV(v.ResourceVersion)}
+
+	p := c.pending[name(key)]
+	acked := c.acked.get(key)
+	if snapshot && acked != nil {
+		acked.epoch = c.epoch
+	}
+	if snapshot && p != nil {
+		p.epoch = c.epoch
+	}
+	_, lingers := c.lingering[name(key)]
+	if p == nil {
+		// What a sink may hold beyond the acked state does not go away when a
+		// restored backup brings the acked one back; nor does what a worker holds.
+		if acked != nil && !deleted && acked.version == seen && acked.due == c.due && len(c.held[name(key)]) == 0 && !lingers {
+			return Observation{Verdict: Duplicate, name: acked.name}
+		}
+		if !snapshot && c.isStaleLocked(key, acked, seen, deleted) {
+			return Observation{Verdict: Stale}
+		}
+	} else if !snapshot && p.covers(seen, deleted) {
+		return Observation{Verdict: Stale, name: p.name}
+	}
+	if p == nil && acked == nil && !c.knowsLocked(key) && !c.admitLocked(key, deleted) {
+		return Observation{Verdict: Refused}
+	}
+	if odd {
+		c.keepOddLocked(u, v.UID)
+	}
+	if snapshot && c.isUndoneLocked(key, p, acked, seen.rv) {
+		c.undoneLocked(seen.rv)
+	}
+	c.seenLocked(seen.rv)
+	o := Observation{Verdict: Deliver, Generation: c.head.Generation}
+	if p != nil {
+		o.before = p.earlier()
+	} else if acked == nil && like != nil && string(like.name) == string(key) {
+		p = c.addPendingLocked(like.name)
+	}
+	o.Sequence = c.pendLocked(key, p, seen, deleted, snapshot)
+	p = c.pending[name(key)]
+	o.name = p.name
+	if c.writer != nil && !deleted && (acked == nil || acked.uid != seen.uid) {
+		c.freshLocked(p)
+	}
+	return o
+}
+
+// isStaleLocked reports whether a state that a watch shows, of an object of which
+// nothing is pending, comes before what sinks have.
+func (c *Cursor) isStaleLocked(key []byte, acked *object, seen version, deleted bool) bool {
+	if gone, ok := c.deleted[name(key)]; ok && seen.rv.notAfter(gone) {
+		return true
+	}
+	// API servers other than kube-apiserver need not give a deletion a version of
+	// its own.
+	last := deleted && acked != nil && acked.version == seen
+	if acked != nil && seen.rv.notAfter(acked.rv) && !last {
+		return true
+	}
+	// A sink may have what was noted last, so to deliver what came before it
+	// would delete it there first, although it exists. It comes itself.
+	held := c.held[name(key)]
+	return len(held) > 0 && seen.rv != held[len(held)-1].rv && seen.rv.notAfter(held[len(held)-1].rv)
+}
+
+// pendLocked makes an observation of key the newest pending one.
+func (c *Cursor) pendLocked(key []byte, p *pending, seen version, deleted, snapshot bool) (sequence uint64) {
+	sequence = c.numberLocked()
+	if p == nil {
+		p = c.addPendingLocked(c.nameLocked(key, nil))
+	}
+	if snapshot || c.sweep != nil {
+		p.epoch = c.epoch
+	}
+	if !p.waiting.listed() && !p.begun.listed() {
+		p.done = sequence - 1
+	}
+	if snapshot || c.sweep != nil {
+		p.epoch = c.epoch
+	}
+	p.latest, p.rv, p.deleted, p.listed = seen.uid, seen.rv, deleted, snapshot
+	if !p.waiting.listed() {
+		p.waiting = span{before: c.last, since: time.Now()}
+		c.order.pushBack(&p.waiting)
+	}
+	p.waiting.last = sequence
+	return sequence
+}
+
+func (c *Cursor) addPendingLocked(n name) *pending {
+	p := pendings.Get().(*pending)
+	p.name = n
+	c.pending[n] = p
+	c.mostPending = max(c.mostPending, len(c.pending))
+	return p
+}
+
+// TakeBack says that what was observed could not be handed over: the cursor knows
+// what it would know had it not been observed. What workers have begun or acked
+// meanwhile stays. Nothing of the object has been observed since.
+func (c *Cursor) TakeBack(n Name, o Observation) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	key := c.keyLocked(n)
+	p := c.pending[name(key)]
+	if c.lostLocked() || o.Verdict != Deliver || p == nil || p.waiting.last != o.Sequence {
+		return
+	}
+	c.takeBackLocked(key, p, o.before)
+	c.advanceLocked()
+}
+
+// takeBackLocked takes out what was observed last of p.
+func (c *Cursor) takeBackLocked(key []byte, p *pending, before earlier) {
+	if before.waiting > max(p.done, p.begun.last) {
+		p.waiting.last = before.waiting
+	} else {
+		c.order.remove(&p.waiting)
+	}
+	if p.waiting.listed() || p.begun.listed() {
+		p.latest, p.rv, p.deleted = before.latest, before.rv, before.deleted
+		return
+	}
+	c.settledLocked(p)
+	c.leftLocked(key)
+}

@@ -1,0 +1,199 @@
+package ledger
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus/testutil"
+)
+
+// job is an object that comes and goes, and whose name never comes back.
+func job(t *testing.T, c *Cursor, i int) {
+	t.Helper()
+	n := Name{"ns", fmt.Sprintf("job-%07d-abcde", i)}
+	deliver(t, c, n, at(uuid(i), 10*i), false, false)
+	c.Seen(fmt.Sprint(10 * i))
+	deliver(t, c, n, at(uuid(i), 10*i+1), true, false)
+	c.Seen(fmt.Sprint(10*i + 1))
+}
+
+// TestAChangeThatIsNeverAccepted: neither memory nor store grow with every object
+// that is created and deleted meanwhile.
+func TestAChangeThatIsNeverAccepted(t *testing.T) {
+	c := newCursor(StreamID{Resource: "pods"}, nil)
+	c.BeginSnapshot()
+	endSnapshot(c, "1")
+	c.Seen("1")
+	poison, v := Name{"ns", "poison"}, at(uid1, 2)
+	sequence, _ := c.observe(poison, v, false, false)
+	c.Seen("2")
+	before := heap()
+	for i := 1; i <= 50_000; i++ {
+		job(t, c, i)
+		if n := len(c.deleted); n > remembersAtLeast+1 {
+			t.Fatalf("%d deletions are remembered, and 0 objects known", n)
+		}
+	}
+	if more := heap() - before; more > 2<<20 {
+		t.Errorf("the heap has grown by %d KiB", more>>10)
+	}
+	if start, ok := c.Start(); start != "500001" || !ok || c.ResumePoint() != "" {
+		t.Errorf("the process watches on from %q, %v; resume point %q", start, ok, c.ResumePoint())
+	}
+	// Once it is accepted after all, there is a resume point again without a snapshot:
+	// the watch has left nothing out.
+	c.begin(sequence, poison, v, false)
+	c.Ack(sequence, poison, v, false)
+	if got := c.ResumePoint(); got != "500001" || len(c.deleted) > 0 || c.usage.Objects != 1 {
+		t.Errorf("resume point %q, %d deletions, %+v", got, len(c.deleted), c.usage)
+	}
+	if got := c.cluster.givenUp[GivenUp{"pods", tooManyDeletions}]; got != 1 {
+		t.Errorf("%d resume points were given up, want 1", got)
+	}
+}
+
+// TestNoResumePointBehindWhatIsForgotten: what was observed before the resume point
+// is given up has none before it, and what was accepted before it was Seen is
+// remembered.
+func TestNoResumePointBehindWhatIsForgotten(t *testing.T) {
+	c := newCursor(StreamID{}, nil)
+	c.remembers = 2
+	c.BeginSnapshot()
+	endSnapshot(c, "1")
+	c.Seen("1")
+	first, _ := c.observe(pod(1), at(uid1, 2), false, false)
+	c.Seen("2")
+	job(t, c, 1)
+	second, _ := c.observe(pod(2), at(uid2, 15), false, false)
+	c.Seen("15")
+	job(t, c, 2)
+	deliver(t, c, Name{"ns", "early"}, at(uuid(7), 25), false, false)
+	c.Seen("25")
+	deliver(t, c, Name{"ns", "early"}, at(uuid(7), 26), true, false) // the third deletion, not Seen yet
+	if len(c.deleted) != 1 {
+		t.Fatalf("remembered: %v", c.deleted)
+	}
+	if _, verdict := c.observe(Name{"ns", "early"}, at(uuid(7), 26), true, false); verdict != Stale {
+		t.Errorf("a watch from the last frame shows the deletion again: verdict %v", verdict)
+	}
+	c.Seen("26")
+	third, _ := c.observe(pod(3), at(uuid(3), 30), false, false)
+	c.Seen("30")
+	c.begin(first, pod(1), at(uid1, 2), false)
+	c.Ack(first, pod(1), at(uid1, 2), false)
+	if got := c.ResumePoint(); got != "" {
+		t.Errorf("resume point %q: a watch from there would show what is forgotten", got)
+	}
+	c.begin(second, pod(2), at(uid2, 15), false)
+	c.Ack(second, pod(2), at(uid2, 15), false)
+	if got := c.ResumePoint(); got != "26" {
+		t.Errorf("resume point %q, want 26: all that there was then is accepted", got)
+	}
+	c.begin(third, pod(3), at(uuid(3), 30), false)
+	c.Ack(third, pod(3), at(uuid(3), 30), false)
+	if got := c.ResumePoint(); got != "30" || len(c.deleted) != 0 {
+		t.Errorf("resume point %q, remembered %v", got, c.deleted)
+	}
+}
+
+// TestGivenUpResumePointIsStoredFirst: nothing is forgotten that the stored one
+// needs; it is said once; and a restart finds everything out from a snapshot.
+func TestGivenUpResumePointIsStoredFirst(t *testing.T) {
+	bubble(t, func(t *testing.T, r *running) {
+		c := r.snapshotted()
+		c.remembers = 10
+		time.Sleep(2 * time.Second)
+		sequence, _ := c.observe(pod(0), at(uuid(0), 11), false, false)
+		c.Seen("11")
+		c.begin(sequence, pod(0), at(uuid(0), 11), false)
+		for i := 2; i < 20; i++ {
+			job(t, c, i)
+		}
+		if again := r.restart(); again.ResumePoint() != "10" || len(c.deleted) != 18 {
+			t.Errorf("the store has resume point %q, and %d deletions are remembered", again.ResumePoint(), len(c.deleted))
+		}
+		r.store.fail(errPoison)
+		time.Sleep(time.Minute)
+		if len(c.deleted) != 18 {
+			t.Errorf("%d deletions are remembered of 18 that the stored resume point needs", len(c.deleted))
+		}
+		r.store.fail(nil)
+		time.Sleep(time.Minute)
+		synctest.Wait()
+		again := r.restart()
+		const since = 8 // deletions, after it was given up with the eleventh
+		if _, ok := again.Start(); ok || len(c.deleted) != since || len(again.deleted) != since {
+			t.Errorf("a watch may start: %v; %d deletions are remembered, %d in the store", ok, len(c.deleted), len(again.deleted))
+		}
+		for i := 20; i < 100; i++ {
+			job(t, c, i)
+		}
+		time.Sleep(time.Minute)
+		said := 0
+		for _, line := range *r.logs {
+			if strings.Contains(line, "given up") {
+				said++
+			}
+		}
+		if said != 1 {
+			t.Errorf("it is said %d times:\n%s", said, strings.Join(*r.logs, "\n"))
+		}
+		again.BeginSnapshot()
+		if gone := endSnapshot(again, "2000"); len(gone) != 1 || gone[0].Version.UID != uuid(0) {
+			t.Errorf("tombstones %+v, want that of the change that was handed over", gone)
+		}
+		const want = `
+# HELP fairlead_ledger_resume_points_given_up_total Resume points that were given up, because too many deletions had to be remembered for their sake (deletions): a restart takes a snapshot.
+# TYPE fairlead_ledger_resume_points_given_up_total counter
+fairlead_ledger_resume_points_given_up_total{cluster="a",reason="deletions",resource="pods"} 1
+`
+		if err := testutil.CollectAndCompare(NewClusterCollector(r.ledger.Clusters), strings.NewReader(want), "fairlead_ledger_resume_points_given_up_total"); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// TestVersionsOfAnUndoneHistoryForgetNothing: after a backup was restored, deletions
+// have lower versions than what was accepted, or given up, before. They are needed
+// all the same.
+func TestVersionsOfAnUndoneHistoryForgetNothing(t *testing.T) {
+	for _, givenUp := range []bool{false, true} {
+		c := newCursor(StreamID{}, nil)
+		c.remembers = 2
+		c.BeginSnapshot()
+		endSnapshot(c, "1")
+		c.Seen("1")
+		if !givenUp {
+			c.Seen("100")
+		}
+		c.observe(pod(0), at(uuid(0), 102), false, false)
+		c.Seen("102")
+		if givenUp {
+			for i := 11; i < 14; i++ {
+				job(t, c, i)
+			}
+		}
+		c.BeginSnapshot()
+		listed, _ := c.observe(pod(0), at(uuid(0), 45), false, true)
+		endSnapshot(c, "50")
+		c.Seen("50")
+		c.observe(pod(1), at(uuid(1), 53), false, false) // its frame follows 50
+		c.Seen("53")
+		deliver(t, c, pod(2), at(uuid(2), 55), false, false)
+		c.Seen("55")
+		deliver(t, c, pod(2), at(uuid(2), 60), true, false)
+		c.Seen("60")
+		c.begin(listed, pod(0), at(uuid(0), 45), false)
+		c.Ack(listed, pod(0), at(uuid(0), 45), false)
+		c.Rewind()
+		if start, ok := c.Start(); !ok || start != "50" {
+			t.Fatalf("a restart watches from %q, %v, want 50", start, ok)
+		}
+		if _, verdict := c.observe(pod(2), at(uuid(2), 55), false, false); verdict != Stale {
+			t.Errorf("what was deleted is revived (given up before: %v)", givenUp)
+		}
+	}
+}

@@ -1,0 +1,309 @@
+package stream
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"time"
+
+	"golang.org/x/sync/semaphore"
+
+	"github.com/fairlead-dev/fairlead/internal/ledger"
+	"github.com/fairlead-dev/fairlead/pipeline"
+)
+
+// branch is what a stream has of one route: its cursor, and who reads for it.
+//
+//	                 ┌── branch audit: cursor ──▶ its queue
+//	reader (main) ───┤
+//	                 └── branch alerts: cursor ──▶ its queue
+//	reader ────────────── branch archive (behind): cursor ──▶ its queue
+//
+// Those in step share the main reader. One that has no room for too long leaves
+// it, with its own position, and reads for itself once it has room; when it has
+// caught up with the main reader it joins that again. So an extra watch exists
+// only while a route is behind. A branch that is alone with its reader blocks it.
+type branch struct {
+	route Route
+	acks  bell
+
+	// What follows belongs to the reader that reads for it.
+	id     ledger.StreamID
+	former []*ledger.Cursor // of other clusters under this name; see retire
+	origin *pipeline.Origin
+	skip   uint64 // frames up to this version have been dealt with
+	hold   hold
+
+	// Guarded by Stream.mu. Only the reader changes cursor, so that it may look at
+	// it without.
+	cursor   *ledger.Cursor // nil until it is claimed
+	replay   bool           // all is due, once it is
+	reader   *reader        // nil: it waits for room, or for a watch
+	behind   string         // why it is; "": in step
+	sinceRun time.Time      // since when it is in step, or behind
+}
+
+func newBranch(route Route) *branch {
+	b := &branch{route: route, sinceRun: time.Now(), hold: newHold()}
+	b.acks.rung = make(chan struct{}, 1)
+	return b
+}
+
+// Why a branch is behind, as its status says.
+const (
+	behindFull     = "lane full"        // it had no room for too long
+	behindNew      = "no position"      // it needs a snapshot, and the others do not
+	behindExpired  = "position lost"    // the server does not know its position any more
+	behindReplaced = "cluster_replaced" // it takes leave of a cluster that had the name before
+)
+
+var (
+	// errJoined ends a reader whose branches another one reads for.
+	errJoined = errors.New("the route has caught up")
+	// errNoRoomInLane ends one whose branch has had no room for long.
+	errNoRoomInLane = errors.New("the lane has been full for long")
+)
+
+// noRoomFor is how long a branch that reads for itself may stand in front of a
+// full lane before it gives its watch back.
+const noRoomFor = 30 * time.Second
+
+// begin makes Run's way of starting readers known, and returns the main one.
+func (s *Stream) begin(behind func(*branch)) *reader {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.behind != nil { // it has run before, and ended in whatever way
+		s.resetLocked()
+	}
+	s.behind = behind
+	return s.main.Load()
+}
+
+// resetLocked has the main reader read for all.
+func (s *Stream) resetLocked() {
+	main := s.newReader(s.name, s.branches)
+	s.main.Store(main)
+	s.readers = []*reader{main}
+	s.extra = semaphore.NewWeighted(s.extras)
+	for _, b := range s.branches {
+		b.reader, b.behind, b.sinceRun = main, "", time.Now()
+	}
+}
+
+// drive runs a reader. A branch that it leaves behind without room goes on by
+// itself.
+func (s *Stream) drive(ctx context.Context, r *reader) error {
+	err := r.run(ctx)
+	left := s.end(r)
+	if !errors.Is(err, errNoRoomInLane) {
+		return err
+	}
+	for _, b := range left[1:] {
+		s.behind(b)
+	}
+	return s.catchUp(ctx, left[0])
+}
+
+// end forgets a reader, and returns the branches that it leaves behind.
+func (s *Stream) end(r *reader) []*branch {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.readers = slices.DeleteFunc(s.readers, func(other *reader) bool { return other == r && s.main.Load() != r })
+	if r.extra {
+		r.extra = false
+		s.extra.Release(1)
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, b := range r.inStep {
+		b.reader, b.behind, b.sinceRun = nil, behindFull, time.Now()
+	}
+	return r.inStep
+}
+
+// catchUp reads for a branch that is behind, once it has room, until it has caught
+// up or ctx ends.
+func (s *Stream) catchUp(ctx context.Context, b *branch) error {
+	if err := b.route.Queue.WaitRoom(ctx, s.cluster); err != nil {
+		return unlessEnded(ctx, err)
+	}
+	if err := s.extra.Acquire(ctx, 1); err != nil {
+		return unlessEnded(ctx, err)
+	}
+	r := s.newReader(s.name+" for "+b.route.Name, []*branch{b})
+	r.extra = true
+	s.mu.Lock()
+	s.readers = append(s.readers, r)
+	b.reader = r
+	s.mu.Unlock()
+	return s.drive(ctx, r)
+}
+
+func unlessEnded(ctx context.Context, err error) error {
+	if ctx.Err() != nil {
+		err = nil
+	}
+	return err
+}
+
+// branches returns those that the reader reads for. Others may join it meanwhile.
+func (r *reader) branches() []*branch {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.inStep
+}
+
+// reads reports whether the reader still reads for a branch.
+func (r *reader) reads(b *branch) bool { return slices.Contains(r.branches(), b) }
+
+// letGo has a branch read for itself, from where it is.
+func (r *reader) letGo(b *branch, why string) {
+	r.log.Info("A route is behind, and reads for itself until it has caught up", "route", b.route.Name, "reason", why)
+	s := r.Stream
+	s.mu.Lock()
+	r.mu.Lock()
+	r.inStep = slices.DeleteFunc(slices.Clone(r.inStep), func(other *branch) bool { return other == b })
+	r.mu.Unlock()
+	b.reader, b.behind, b.sinceRun = nil, why, time.Now()
+	behind := s.behind
+	s.mu.Unlock()
+	behind(b)
+}
+
+// join hands the branches of a reader that has caught up with the main one over to
+// that. It reports whether it has: then the reader is done. Where the main reader
+// is held up by its only branch, it is that one which is behind now.
+func (r *reader) join() bool {
+	s := r.Stream
+	if s.main.Load() == r {
+		return false
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	main := s.main.Load()
+	if main == r {
+		return false
+	}
+	main.mu.Lock()
+	defer main.mu.Unlock()
+	if !reached(r.position, main.position) {
+		return false
+	}
+	if main.blocked {
+		s.main.Store(r)
+		r.extra, main.extra = false, true
+		for _, b := range r.inStep {
+			b.behind, b.sinceRun = "", time.Now()
+		}
+		for _, b := range main.inStep {
+			b.behind, b.sinceRun = behindFull, time.Now()
+		}
+		return false
+	}
+	for _, b := range r.inStep {
+		b.reader, b.behind, b.sinceRun = main, "", time.Now()
+		b.skip = number(r.position)
+		r.log.Info("A route has caught up", "route", b.route.Name)
+	}
+	main.inStep = slices.Concat(main.inStep, r.inStep)
+	r.inStep = nil
+	return true
+}
+
+// reached reports whether a position is known not to be behind another one.
+func reached(position, other string) bool {
+	if position == "" || other == "" {
+		return false
+	}
+	return position == other || number(other) != 0 && number(position) >= number(other)
+}
+
+// advance says that the frame of a version is dealt with next, and returns for
+// whom: who joins from here on has seen it.
+func (r *reader) advance(version string) []*branch {
+	if len(r.Stream.branches) == 1 {
+		return r.Stream.branches
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.position = version
+	return r.inStep
+}
+
+// watches notes from where a watch begins, or, with "", that there is none.
+func (r *reader) watches(from string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.position = from
+}
+
+// has reports whether a branch has dealt with a frame before.
+func (b *branch) has(version string) bool {
+	if b.skip == 0 {
+		return false
+	}
+	if n := number(version); n != 0 && n <= b.skip {
+		return true
+	}
+	b.skip = 0
+	return false
+}
+
+// start returns the version from which a watch brings what every branch lacks; not
+// ok if only a snapshot will do. Where some have a position, those that have none
+// leave.
+func (r *reader) start() (from string, ok bool) {
+	all := r.branches()
+	if len(all) == 1 {
+		all[0].skip = 0
+		return all[0].cursor.Start()
+	}
+	starts := make([]string, len(all))
+	some := false
+	for i, b := range all {
+		if at, ok := b.cursor.Start(); ok {
+			starts[i], some = at, true
+		}
+	}
+	if !some {
+		return "", false
+	}
+	for i, b := range all {
+		switch at := starts[i]; {
+		case at == "":
+			r.letGo(b, behindNew)
+		case from == "" || from != at && number(at) < number(from):
+			from = at
+		}
+	}
+	for i, b := range all {
+		switch at := starts[i]; {
+		case at == "" || at == from:
+			b.skip = 0
+		case number(at) == 0 || number(from) == 0: // no one can tell which is behind
+			r.letGo(b, behindNew)
+		default:
+			b.skip = number(at)
+		}
+	}
+	return from, true
+}
+
+// leaveExpired lets those go that are furthest behind, of several; it reports
+// whether others go on from a later position.
+func (r *reader) leaveExpired(from string) bool {
+	all := r.branches()
+	var late []*branch
+	for _, b := range all {
+		if at, ok := b.cursor.Start(); !ok || at == from {
+			late = append(late, b)
+		}
+	}
+	if len(late) == len(all) {
+		return false
+	}
+	for _, b := range late {
+		r.letGo(b, behindExpired)
+	}
+	return true
+}

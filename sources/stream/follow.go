@@ -1,0 +1,206 @@
+package stream
+
+import (
+	"context"
+	"errors"
+	"math/rand/v2"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/cenkalti/backoff/v4"
+
+	"github.com/fairlead-dev/fairlead/internal/member"
+	"github.com/fairlead-dev/fairlead/internal/retry"
+)
+
+// reader is one way of reading a stream's resource: a watch after another, and
+// snapshots where it takes them, for the branches that are in step.
+type reader struct {
+	*Stream
+	name     string // the stream's; and the route's, of one that is behind
+	standing standing
+	demands  demands
+	auditor  auditor
+	roomMade chan struct{} // capacity 1: MakeRoom was called
+
+	// mu guards what decides who may join. It is held for a few instructions, and
+	// taken after Stream.mu.
+	mu       sync.Mutex
+	inStep   []*branch // never changed in place
+	position string    // version of the frame that is, or was last, dealt with; "": it has no watch
+	blocked  bool      // its only branch has no room
+	extra    bool      // it reads for what is behind; guarded by Stream.mu
+
+	// What follows belongs to run.
+	session    *member.Session // the last one used
+	replaced   *member.Session // the last one seen replaced
+	target     *target         // what is followed
+	found      resource        // what the branches' cursors are of
+	noStream   bool            // the session's server has no streaming lists
+	unserved   int             // streaming lists in a row that it did not serve
+	bookmarks  bool            // it sends bookmarks
+	refused    bool            // what was asked last is refused until someone changes something
+	refresh    bool            // target is to be discovered again
+	recheck    bool            // its group may prefer another version by now
+	absence    absence         // of what the ledger remembers
+	stale      bool            // reported as such
+	cause      cause           // why the snapshot that is needed is
+	backoff    *backoff.ExponentialBackOff
+	attempts   int // in a row that did not last
+	shortage   shortage
+	missing    atomic.Int64 // objects left out, see shortage
+	short      atomic.Bool  // something was left out
+	namespaces map[string]string
+}
+
+func (s *Stream) newReader(name string, branches []*branch) *reader {
+	r := &reader{
+		Stream:   s,
+		name:     name,
+		inStep:   branches,
+		shortage: newShortage(),
+		backoff:  retry.NewBackOff(s.cfg.ReconnectMin, s.cfg.ReconnectMax),
+		roomMade: make(chan struct{}, 1),
+	}
+	r.standing.state, r.standing.since = member.Connecting, time.Now()
+	return r
+}
+
+// run reads until ctx ends or its branches have joined another reader; it returns
+// nil then. It returns errNoRoomInLane when the only branch has had no room for
+// long, and any other error if there is no point in going on.
+func (r *reader) run(ctx context.Context) error {
+	defer r.setFresh()
+	stopAudits := r.startAudits(ctx)
+	defer stopAudits()
+	for {
+		session, err := r.conn.Acquire(ctx)
+		if ctx.Err() != nil {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		r.adopt(session)
+		end := r.attempt(ctx, session)
+		switch {
+		case ctx.Err() != nil:
+			return nil
+		case errors.Is(end.fatal, errJoined):
+			return nil
+		case end.fatal != nil:
+			return end.fatal
+		}
+		r.pause(ctx, session, end)
+		if ctx.Err() != nil {
+			return nil
+		}
+	}
+}
+
+// adopt forgets what was learned about another session's server.
+func (r *reader) adopt(session *member.Session) {
+	if r.session == session {
+		return
+	}
+	r.session, r.noStream, r.refresh = session, false, true
+	r.unserved, r.bookmarks, r.refused = 0, false, false
+	r.standing.mu.Lock()
+	r.standing.redact = session.Redact
+	r.standing.mu.Unlock()
+}
+
+// ending says how an attempt ended.
+type ending struct {
+	reason reason
+	err    error         // nil if the server just closed the watch
+	after  time.Duration // how long the server asked to be left alone
+	lasted bool          // the stream was live for a while
+	moved  bool          // what was discovered before is not there any more
+	fatal  error         // ends the stream
+}
+
+// pause waits until the next attempt is due.
+func (r *reader) pause(ctx context.Context, session *member.Session, end ending) {
+	// A session that has been replaced is not given out again. Should it be,
+	// nothing wakes this stream, and its delays grow.
+	changed := session.Changed
+	again := end.reason == renewed && r.replaced == session
+	if again {
+		changed = nil
+	}
+	if end.reason == renewed {
+		r.replaced = session
+	}
+	r.progress.reconnects[end.reason].Add(1)
+	if end.err != nil {
+		r.noteError(end.err)
+	}
+	if end.lasted || end.reason == renewed && !again {
+		r.attempts = 0
+		r.backoff.Reset()
+	}
+	if end.moved {
+		r.refresh = true
+		return // to look where it is now
+	}
+	state := member.BackingOff
+	var delay time.Duration
+	switch end.reason {
+	case unauthorized, forbidden, rejected:
+		// Only the member's administrators can change it, new credentials, or
+		// whoever wrote what to follow.
+		state = member.Waiting
+		delay = r.cfg.ReconnectMax/2 + rand.N(r.cfg.ReconnectMax/2+1)
+	case missing, overlapping, unclear, incomplete:
+		state, r.refresh = member.Waiting, true
+		delay = r.cfg.missingRetry + rand.N(r.cfg.missingRetry/2)
+	case tooMany:
+		state = member.Waiting
+		r.lookLater(time.Now())
+		delay = time.Until(r.shortage.due)
+	case renewed:
+		if !again {
+			return // for the session that replaced it
+		}
+		delay = r.backoff.NextBackOff()
+	case requested:
+		return // for the snapshot
+	case closed, expired, silent, quiet:
+		if end.lasted {
+			return
+		}
+		delay = r.backoff.NextBackOff()
+	default:
+		delay = r.backoff.NextBackOff()
+	}
+	r.attempts++
+	delay = max(delay, end.after)
+	r.schedule(state, end.reason.String(), r.attempts, delay)
+
+	timer := time.NewTimer(delay)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+	case <-timer.C:
+	case <-changed:
+	case <-r.roomMade:
+	}
+}
+
+// setStale reports the stream as stale, setFresh as fresh again.
+func (r *reader) setStale() {
+	if !r.stale {
+		r.stale = true
+		r.conn.SetStale(r.name, true)
+	}
+	r.setState(member.Stale, silent.String())
+}
+
+func (r *reader) setFresh() {
+	if r.stale {
+		r.stale = false
+		r.conn.SetStale(r.name, false)
+	}
+}

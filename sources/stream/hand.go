@@ -1,0 +1,124 @@
+package stream
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/fairlead-dev/fairlead/internal/ledger"
+	"github.com/fairlead-dev/fairlead/pipeline"
+)
+
+// Lanes are full for moments, whatever the sink: a route that left the shared
+// watch each time would read everything twice. So a route may hold up the others
+// for holdMost, and for a twentieth of the time in the long run. What it costs
+// them is bounded, also when its sink hangs.
+const (
+	holdMost  = time.Second
+	holdShare = 20
+)
+
+// hold is for how long a branch may still hold up others.
+type hold struct {
+	left time.Duration
+	at   time.Time
+}
+
+func newHold() hold { return hold{left: holdMost, at: time.Now()} }
+
+func (h *hold) get(now time.Time) time.Duration {
+	h.left = min(h.left+now.Sub(h.at)/holdShare, holdMost)
+	h.at = now
+	return h.left
+}
+
+// hand hands a change over to a branch's queue. While that is full it blocks: if
+// the branch is alone for as long as it takes; else for as long as the others can
+// be held up, and then the branch leaves.
+func (a *attempt) hand(b *branch, c *pipeline.Change, o ledger.Observation) error {
+	priority := livePriority
+	if c.Snapshot {
+		priority = snapshotPriority
+	}
+	if len(a.Stream.branches) == 1 {
+		return a.offer(b, c, priority)
+	}
+	err := b.route.Queue.TryOffer(c, priority)
+	for errors.Is(err, pipeline.ErrFull) {
+		alone := a.block()
+		patience := noRoomFor
+		if !alone {
+			patience = b.hold.get(time.Now())
+		}
+		began := time.Now()
+		err = a.offerFor(patience, b, c, priority)
+		a.unblock()
+		if !alone {
+			b.hold.left -= time.Since(began)
+		}
+		switch {
+		case !errors.Is(err, pipeline.ErrFull):
+		case !alone:
+			b.takeBack(c, o)
+			a.letGo(b, behindFull)
+			return nil
+		case a.Stream.main.Load() != a.reader:
+			b.takeBack(c, o)
+			return fatalError{errNoRoomInLane}
+		}
+	}
+	if err != nil {
+		return fatalError{err}
+	}
+	return nil
+}
+
+// offer blocks while the queue is full. It ends with the stream only: an attempt
+// that is cut waits for the lane first.
+func (a *attempt) offer(b *branch, c *pipeline.Change, priority int) error {
+	a.guard.block()
+	defer a.guard.unblock()
+	if err := b.route.Queue.Offer(a.running, c, priority); err != nil {
+		return fatalError{err}
+	}
+	return nil
+}
+
+// offerFor is offer, for a while: then it returns pipeline.ErrFull.
+func (a *attempt) offerFor(d time.Duration, b *branch, c *pipeline.Change, priority int) error {
+	if d <= 0 {
+		return pipeline.ErrFull
+	}
+	ctx, cancel := context.WithTimeoutCause(a.running, d, pipeline.ErrFull)
+	defer cancel()
+	a.guard.block()
+	defer a.guard.unblock()
+	err := b.route.Queue.Offer(ctx, c, priority)
+	if err != nil && a.running.Err() == nil && ctx.Err() != nil {
+		return pipeline.ErrFull
+	}
+	return err
+}
+
+// block notes that a full lane holds the reader up, if it has one branch only; it
+// reports whether it has. unblock takes that back.
+func (r *reader) block() (alone bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.blocked = len(r.inStep) == 1
+	return r.blocked
+}
+
+func (r *reader) unblock() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.blocked = false
+}
+
+// takeBack says that a change was not handed over. Within a snapshot, another one
+// begins anyway.
+func (b *branch) takeBack(c *pipeline.Change, o ledger.Observation) {
+	if !c.Snapshot {
+		b.cursor.TakeBack(ledger.Name{Namespace: c.Key.Namespace, Name: c.Key.Name}, o)
+	}
+}

@@ -1,0 +1,272 @@
+package stream
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"math/rand/v2"
+	"net/http"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/go-logr/logr"
+	"github.com/prometheus/client_golang/prometheus"
+	"k8s.io/client-go/rest"
+	"sigs.k8s.io/controller-runtime/pkg/manager"
+	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
+
+	"github.com/fairlead-dev/fairlead/internal/ledger"
+	"github.com/fairlead-dev/fairlead/pipeline"
+)
+
+var (
+	routeSeeds = flag.Int("route-seeds", 25, "random histories of routes")
+	routeSeed  = flag.Uint64("route-seed", 0, "only this random history of routes")
+)
+
+const simRoutes = 3
+
+// simulation is a stream with its routes against a simulated server: what there is
+// in one cluster of a program, through any number of processes.
+type simulation struct {
+	t      *testing.T
+	rand   *rand.Rand
+	server *simServer
+	store  *simStore
+	sinks  [simRoutes]*simSink
+
+	colour string // of the selection; "": all
+	out    [simRoutes]bool
+
+	stream *Stream
+	ledger *ledger.Ledger
+	kill   func()
+	mortal bool // processes are killed, and not only stopped
+}
+
+// begin starts a process.
+func (s *simulation) begin() {
+	ctx, kill := context.WithCancel(s.t.Context())
+	var ends []chan struct{}
+	run := func(f func(context.Context) error) {
+		end := make(chan struct{})
+		ends = append(ends, end)
+		go func() {
+			defer close(end)
+			if err := f(ctx); err != nil && ctx.Err() == nil {
+				s.t.Error(err)
+			}
+		}()
+	}
+	store := &mortalStore{simStore: s.store}
+	var names []string
+	for i := range s.sinks {
+		if !s.out[i] {
+			names = append(names, simName(i))
+		}
+	}
+	l, err := ledger.Open(ctx, ledger.Options{Store: store, Routes: names, Log: logr.Discard()})
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	s.ledger = l
+	mgr, err := manager.New(&rest.Config{Host: "https://hub.invalid"}, manager.Options{
+		Logger: logr.Discard(), Metrics: metricsserver.Options{BindAddress: "0"}, HealthProbeBindAddress: "0",
+		GracefulShutdownTimeout: new(time.Duration(-1)),
+	})
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	var routes []Route
+	var queues []*pipeline.ChangeQueue
+	for i, sink := range s.sinks {
+		clear(sink.newest)
+		if s.out[i] {
+			continue
+		}
+		q := pipeline.NewChangeQueue(pipeline.QueueOptions[*pipeline.Change, pipeline.Key]{LaneCapacity: 3})
+		stage, err := pipeline.NewStage(pipeline.StageOptions{
+			Queue: q, Destination: sink, Workers: 2, Registerer: prometheus.NewRegistry(), Log: logr.Discard(),
+		})
+		if err != nil {
+			s.t.Fatal(err)
+		}
+		if err := stage.SetupWithManager(mgr); err != nil {
+			s.t.Fatal(err)
+		}
+		routes, queues = append(routes, Route{simName(i), q}), append(queues, q)
+	}
+	conn := &fakeConnection{server: s.server.docs, stale: map[string]bool{}}
+	conn.renew(s.t, "cluster-1")
+	conn.through(s.t, &http.Client{Transport: s.server}, "cluster-1")
+	spec := Spec{Resource: "configmaps"}
+	if s.colour != "" {
+		spec.Labels = "colour=" + s.colour
+	}
+	l.Join("c")
+	s.stream = New(Options{
+		Cluster: "c", Spec: spec, Connection: conn, Routes: routes, Ledger: l, Claims: NewClaims(), Buffers: new(Buffers),
+		ExtraWatches: 1 + s.rand.IntN(2),
+		Config:       Config{ReconnectMin: 100 * time.Millisecond, ReconnectMax: time.Second},
+	})
+	run(l.Run)
+	run(mgr.Start)
+	run(s.stream.Run)
+	s.kill = func() {
+		if s.mortal && s.rand.IntN(2) == 0 {
+			store.dead.Store(true)
+		}
+		kill()
+		for _, q := range queues {
+			q.ShutDown()
+		}
+		for _, end := range ends {
+			<-end
+		}
+	}
+}
+
+func simName(i int) string { return fmt.Sprintf("sink-%d", i) }
+
+// mortalStore is the store as one process sees it: what that writes once it has been
+// killed is lost.
+type mortalStore struct {
+	*simStore
+	dead atomic.Bool
+}
+
+func (s *mortalStore) Apply(ctx context.Context, updates []ledger.Update) error {
+	if s.dead.Load() {
+		return errors.New("the process is dead")
+	}
+	return s.simStore.Apply(ctx, updates)
+}
+
+// step lets something happen.
+func (s *simulation) step() {
+	r := s.rand
+	sink := s.sinks[r.IntN(simRoutes)]
+	switch x := r.Float64(); {
+	case x < 0.55:
+		s.server.write()
+	case x < 0.60:
+		s.server.compact()
+	case x < 0.64:
+		s.server.cutAll()
+	case x < 0.74:
+		sink.mu.Lock()
+		if sink.hung == nil {
+			sink.hung = make(chan struct{})
+		} else {
+			close(sink.hung)
+			sink.hung = nil
+		}
+		sink.mu.Unlock()
+	case x < 0.78:
+		sink.mu.Lock()
+		sink.slow = time.Duration(r.IntN(300)) * time.Millisecond
+		sink.mu.Unlock()
+	case x < 0.80:
+		s.stream.Replay()
+	case x < 0.83:
+		s.restart(func() {})
+	case x < 0.85: // another selection
+		s.restart(func() { s.colour = []string{"", "r", "b"}[r.IntN(3)] })
+	case x < 0.87: // one is taken out, or comes back
+		s.restart(func() {
+			i := r.IntN(simRoutes)
+			if s.out[i] || !slices.Contains(append(s.out[:i:i], s.out[i+1:]...), true) {
+				s.out[i] = !s.out[i]
+			}
+		})
+	}
+	time.Sleep(time.Duration(r.ExpFloat64() * float64(200*time.Millisecond)))
+}
+
+func (s *simulation) restart(change func()) {
+	s.kill()
+	change()
+	s.begin()
+}
+
+// settle lets all come to rest.
+func (s *simulation) settle() {
+	for _, sink := range s.sinks {
+		sink.mu.Lock()
+		if sink.hung != nil {
+			close(sink.hung)
+		}
+		sink.hung, sink.slow, sink.refuses = nil, 0, 0
+		sink.mu.Unlock()
+	}
+	time.Sleep(30 * time.Minute)
+	synctest.Wait()
+}
+
+// TestRoutes runs random histories: whatever happens, each sink ends up with what its
+// stream selects, also one that orders by sequence; and no sink is told of anything
+// older than it has. So does one that drops for ever what has an id that it had
+// before, as long as no process is killed: see docs/events.md.
+func TestRoutes(t *testing.T) {
+	first, n := uint64(1), uint64(*routeSeeds)
+	if *routeSeed != 0 {
+		first, n = *routeSeed, 1
+	}
+	for seed := first; seed < first+n; seed++ {
+		t.Run(fmt.Sprint(seed), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) { runRoutes(t, seed) })
+		})
+	}
+}
+
+func runRoutes(t *testing.T, seed uint64) {
+	r := rand.New(rand.NewPCG(seed, 7))
+	s := &simulation{t: t, rand: r, mortal: seed%2 == 0, server: newSimServer(rand.New(rand.NewPCG(seed, 8))), store: &simStore{cursors: map[string]*simCursor{}}}
+	for i := range s.sinks {
+		s.sinks[i] = newSimSink(rand.New(rand.NewPCG(seed, uint64(9+i))))
+		s.sinks[i].refuses = []float64{0, 0.2}[r.IntN(2)]
+	}
+	s.begin()
+	for range 300 {
+		s.step()
+	}
+	back := s.colour
+	for i, colour := range []string{back, []string{"r", "b"}[r.IntN(2)], back} { // in the end all are narrowed, and widened again
+		s.restart(func() {
+			s.colour = colour
+			s.out = [simRoutes]bool{}
+		})
+		s.settle()
+		if i == 1 {
+			continue
+		}
+		want := colour
+		if want == "" {
+			want = "rb"
+		}
+		for i, sink := range s.sinks {
+			for _, problem := range sink.compare(s.server, want, !s.mortal) {
+				t.Errorf("seed %d: sink %d: %s", seed, i, problem)
+			}
+			if t.Failed() && *routeSeed != 0 {
+				t.Log(strings.Join(sink.told, "\n"))
+			}
+		}
+	}
+	st := s.stream.Status()
+	for _, route := range st.Routes {
+		if !route.InStep {
+			t.Errorf("seed %d: route %s is still behind: %+v", seed, route.Route, route)
+		}
+	}
+	if s.server.mu.Lock(); s.server.watches != 1 {
+		t.Errorf("seed %d: %d watches at rest", seed, s.server.watches)
+	}
+	s.server.mu.Unlock()
+	s.kill()
+}
