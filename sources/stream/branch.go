@@ -271,6 +271,7 @@ func (r *reader) start() (from string, ok bool) {
 	for i, b := range all {
 		switch at := starts[i]; {
 		case at == "":
+			b.skip = 0
 			r.letGo(b, behindNew)
 		case from == "" || from != at && number(at) < number(from):
 			from = at
@@ -278,7 +279,8 @@ func (r *reader) start() (from string, ok bool) {
 	}
 	for i, b := range all {
 		switch at := starts[i]; {
-		case at == "" || at == from:
+		case at == "": // it has left
+		case at == from:
 			b.skip = 0
 		case number(at) == 0 || number(from) == 0: // no one can tell which is behind
 			r.letGo(b, behindNew)

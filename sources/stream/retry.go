@@ -101,7 +101,7 @@ func (s *Stream) changeOf(e *pipeline.Event) (*pipeline.Change, error) {
 		},
 		Op: e.Op(), UID: uid(e.UID()), ResourceVersion: e.ResourceVersion,
 		Snapshot: e.Snapshot, Tombstone: e.Tombstone,
-		Object: e.Data, Observed: e.Time,
+		Object: e.Data, Observed: e.Time, Generation: e.Generation(),
 	}
 	if c.Object == nil {
 		if !c.Tombstone {
