@@ -14,6 +14,9 @@ import (
 var (
 	ErrUnknownCluster  = errors.New("no such cluster")
 	ErrUnknownResource = errors.New("no such resource is watched")
+	// ErrNotStored says that a replay has begun, and that a restart of the process
+	// would not go on with it.
+	ErrNotStored = errors.New("it has begun, but is not stored: a restart would not go on with it")
 )
 
 // Replaying says what becomes of a replay that was asked for.
@@ -39,8 +42,8 @@ type WaitingStream struct {
 //
 // resource names the streams: as they are given to --watch, or the resource
 // alone, with or without its group's version, in the form that was given or in
-// the plural ("deployments.apps"). Empty: all of them. The error is, or wraps,
-// ErrUnknownCluster or ErrUnknownResource, and names what there is.
+// the plural ("deployments.apps"). Empty: all of them. The error wraps
+// ErrUnknownCluster or ErrUnknownResource, and names what there is, or ErrNotStored.
 func (s *Sources) Replay(ctx context.Context, cluster, resource string) (r Replaying, err error) {
 	all, ok := s.streams(cluster)
 	if !ok {
@@ -62,7 +65,7 @@ func (s *Sources) Replay(ctx context.Context, cluster, resource string) (r Repla
 		return r, fmt.Errorf("replay of %q in cluster %q: %w; there are: %s", resource, cluster, ErrUnknownResource, enumerate(known))
 	}
 	if err := s.o.Ledger.Flush(ctx, cluster); err != nil {
-		return r, fmt.Errorf("replay of cluster %q: it has begun, but a restart would not go on with it: %w", cluster, err)
+		return r, fmt.Errorf("replay of cluster %q: %w: %w", cluster, ErrNotStored, err)
 	}
 	return r, nil
 }

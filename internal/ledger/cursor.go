@@ -59,6 +59,7 @@ type Cursor struct {
 type cursor struct {
 	writer  *writer // nil: nothing outlives the process
 	cluster *cluster
+	taken   *taken // of the cluster, for the cursor's route
 	// key names the cursor in the store. It says nothing: a cursor may change
 	// its ID, and another one take the ID that it had.
 	key string
@@ -123,6 +124,7 @@ func newCursor(id StreamID, w *writer) *Cursor {
 	c := &Cursor{cursor: &cursor{
 		writer:    w,
 		cluster:   &cluster{},
+		taken:     new(taken),
 		head:      head{ID: id},
 		key:       rand.Text(),
 		headDirty: true,

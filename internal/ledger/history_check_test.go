@@ -104,7 +104,11 @@ func (h *history) checkUsage() {
 		all.Objects, all.Bytes = all.Objects+u.Objects, all.Bytes+u.Bytes
 	}
 	k := h.ledger.clusters["a"]
-	if got := (Usage{int(k.objects.Load()), k.bytes.Load()}); got != all || k.cursors != len(h.ledger.cursors) {
+	var got Usage
+	for _, t := range k.routes {
+		got.Objects, got.Bytes = got.Objects+int(t.objects.Load()), got.Bytes+t.bytes.Load()
+	}
+	if got != all || k.cursors != len(h.ledger.cursors) {
 		h.t.Fatalf("%s: %+v and %d cursors are counted, there are %d of %+v", h.what, got, k.cursors, len(h.ledger.cursors), all)
 	}
 }

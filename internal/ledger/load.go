@@ -26,7 +26,7 @@ func (l *Ledger) load(key string, encoded []byte, records iter.Seq2[[]byte, []by
 	if err != nil {
 		return err
 	}
-	if err := first.load(records); err != nil {
+	if err := first.load(records, l.siblingLocked(h.ID)); err != nil {
 		return err
 	}
 	for _, route := range routes[1:] {
@@ -43,6 +43,18 @@ func (l *Ledger) load(key string, encoded []byte, records iter.Seq2[[]byte, []by
 		first.convert(due)
 	}
 	l.mergeLocked(first, before)
+	return nil
+}
+
+// siblingLocked returns a cursor of the same stream on its way to another sink that has
+// been loaded before, nil if there is none.
+func (l *Ledger) siblingLocked(id StreamID) *Cursor {
+	own := id.Route
+	for _, id.Route = range l.routes {
+		if c := l.cursors[id]; c != nil && id.Route != own {
+			return c
+		}
+	}
 	return nil
 }
 
@@ -83,8 +95,9 @@ func (c *Cursor) convert(due bool) {
 	}
 }
 
-// load fills a cursor from its records.
-func (c *Cursor) load(records iter.Seq2[[]byte, []byte]) error {
+// load fills a cursor from its records. Names that a sibling has, too, are in memory
+// once: they are most of what an object takes.
+func (c *Cursor) load(records iter.Seq2[[]byte, []byte], sibling *Cursor) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for key, value := range records {
@@ -97,7 +110,7 @@ func (c *Cursor) load(records iter.Seq2[[]byte, []byte]) error {
 		if err != nil {
 			return err
 		}
-		n := name(key)
+		n := sibling.nameLike(key)
 		c.takesLocked(1, entrySize(key))
 		if k.isAcked {
 			o := object{version: k.acked, name: n}
@@ -125,6 +138,17 @@ func (c *Cursor) load(records iter.Seq2[[]byte, []byte]) error {
 	c.seenLocked(parseRV(c.head.Resume))
 	c.loadNumbersLocked()
 	return nil
+}
+
+// nameLike returns the name with that key, of what the cursor has if it can; the
+// cursor may be nil. Nothing else uses it meanwhile.
+func (c *Cursor) nameLike(key []byte) name {
+	if c != nil {
+		if o := c.acked.get(key); o != nil {
+			return o.name
+		}
+	}
+	return name(key)
 }
 
 // loadLike fills a cursor with what another one was loaded with; both share the

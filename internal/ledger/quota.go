@@ -10,15 +10,16 @@ import (
 	"time"
 )
 
-// Quota bounds what one cluster may take in the ledger, over all of its streams.
-// Beyond it nothing is taken in that the ledger does not know; what it knows
+// Quota bounds what one cluster may take in the ledger for each route, over all of
+// its streams: that there are further sinks, or have been, leaves no cluster with room
+// for fewer objects. Beyond it nothing is taken in that the ledger does not know; what it knows
 // stays, and goes on. Zero is no bound.
 type Quota struct {
 	Objects int   // names that are remembered: of objects that are acked, held or pending, and of deletions
 	Bytes   int64 // as Usage counts them
 }
 
-// Usage is what a cluster takes in the ledger.
+// Usage is what a cluster takes in the ledger for one route.
 type Usage struct {
 	Objects int
 	// Bytes are those of the objects' names and of UIDs that are no UUIDs, and
@@ -40,8 +41,7 @@ func SizeOf(n Name) int64 { return entrySize(appendName(nil, n)) }
 type cluster struct {
 	name string
 
-	objects, bytes       atomic.Int64 // taken by all of its cursors
-	maxObjects, maxBytes atomic.Int64 // 0: no bound
+	maxObjects, maxBytes atomic.Int64 // for each route; 0: no bound
 
 	mu      sync.Mutex
 	givenUp map[GivenUp]uint64
@@ -52,6 +52,7 @@ type cluster struct {
 	// Guarded by Ledger.mu: what keeps it there.
 	cursors int
 	streams streams
+	routes  map[string]*taken
 	joined  bool
 }
 
@@ -64,29 +65,53 @@ type storing struct {
 	told      bool      // in the log
 }
 
-// room returns what the cluster may still take, 0 or more.
-func (k *cluster) room() Usage {
+// taken is what all cursors of a cluster take that are of one route.
+type taken struct{ objects, bytes atomic.Int64 }
+
+// takenLocked returns what is taken for a route.
+func (k *cluster) takenLocked(route string) *taken {
+	t := k.routes[route]
+	if t == nil {
+		if k.routes == nil {
+			k.routes = map[string]*taken{}
+		}
+		t = new(taken)
+		k.routes[route] = t
+	}
+	return t
+}
+
+// mostLocked returns what is taken for the route that has most of each.
+func (k *cluster) mostLocked() (u Usage) {
+	for _, t := range k.routes {
+		u.Objects, u.Bytes = max(u.Objects, int(t.objects.Load())), max(u.Bytes, t.bytes.Load())
+	}
+	return u
+}
+
+// room returns what the cluster may still take for a route, 0 or more.
+func (k *cluster) room(t *taken) Usage {
 	free := Usage{Objects: math.MaxInt, Bytes: math.MaxInt64}
 	if most := k.maxObjects.Load(); most > 0 {
-		free.Objects = int(max(most-k.objects.Load(), 0))
+		free.Objects = int(max(most-t.objects.Load(), 0))
 	}
 	if most := k.maxBytes.Load(); most > 0 {
-		free.Bytes = max(most-k.bytes.Load(), 0)
+		free.Bytes = max(most-t.bytes.Load(), 0)
 	}
 	return free
 }
 
 // admits reports whether the cluster may take one more object. Two of its
 // cursors may take the last place at once.
-func (k *cluster) admits(size int64) bool {
-	free := k.room()
+func (k *cluster) admits(t *taken, size int64) bool {
+	free := k.room(t)
 	return free.Objects > 0 && free.Bytes >= size
 }
 
 // ClusterStatus is where one cluster stands with the ledger.
 type ClusterStatus struct {
 	Cluster string
-	Usage   Usage
+	Usage   Usage // for the route that takes most
 	Quota   Quota
 	// Healthy is false while the store does not take what this cluster has: its
 	// delivery pauses then. Since is when that last changed, zero if it never has.
@@ -113,10 +138,11 @@ func (l *Ledger) SetQuota(name string, q Quota) (raised bool) {
 // Clusters tells of the clusters that are in the fleet, by name.
 func (l *Ledger) Clusters() []ClusterStatus {
 	l.mu.Lock()
-	all := make([]*cluster, 0, len(l.clusters))
+	all, usage := make([]*cluster, 0, len(l.clusters)), map[*cluster]Usage{}
 	for k := range maps.Values(l.clusters) {
 		if k.joined {
 			all = append(all, k)
+			usage[k] = k.mostLocked()
 		}
 	}
 	l.mu.Unlock()
@@ -125,7 +151,7 @@ func (l *Ledger) Clusters() []ClusterStatus {
 	for i, k := range all {
 		status[i] = ClusterStatus{
 			Cluster: k.name, Healthy: true,
-			Usage: Usage{Objects: int(k.objects.Load()), Bytes: k.bytes.Load()},
+			Usage: usage[k],
 			Quota: Quota{Objects: int(k.maxObjects.Load()), Bytes: k.maxBytes.Load()},
 		}
 		k.mu.Lock()
@@ -168,12 +194,14 @@ func (l *Ledger) freeLocked(k *cluster) {
 func (l *Ledger) newCursorLocked(id StreamID) *Cursor {
 	c := newCursor(id, l.writer)
 	c.cluster = l.clusterLocked(id.Cluster)
+	c.taken = c.cluster.takenLocked(id.Route)
 	l.addLocked(id, c)
 	return c
 }
 
-// Room returns what the cluster of this cursor may still take, 0 or more.
-func (c *Cursor) Room() Usage { return c.cluster.room() }
+// Room returns what the cluster of this cursor may still take for its route, 0 or
+// more.
+func (c *Cursor) Room() Usage { return c.cluster.room(c.taken) }
 
 // Partial reports whether the cursor has refused an object since the last
 // snapshot began. Until another one has refused none, there is no resume point:
@@ -190,7 +218,7 @@ func (c *Cursor) admitLocked(key []byte, deleted bool) (ok bool) {
 	switch {
 	case c.partial && deleted:
 		// No sink has what was refused.
-	case c.cluster.admits(entrySize(key)):
+	case c.cluster.admits(c.taken, entrySize(key)):
 		c.takesLocked(1, entrySize(key))
 		return true
 	case !deleted:
@@ -228,8 +256,8 @@ func (c *Cursor) takesLocked(objects int, bytes int64) {
 	c.usage.Objects += objects
 	c.usage.Bytes += bytes
 	if !c.dropped {
-		c.cluster.objects.Add(int64(objects))
-		c.cluster.bytes.Add(bytes)
+		c.taken.objects.Add(int64(objects))
+		c.taken.bytes.Add(bytes)
 	}
 }
 

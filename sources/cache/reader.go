@@ -123,11 +123,17 @@ func (r *reader) await(ctx context.Context, key kindKey) error {
 	m := r.member
 	timer := time.NewTimer(m.config.CacheSyncTimeout)
 	defer timer.Stop()
-	for late := false; ; {
+	for late, seen := false, false; ; {
 		informers, changed := m.of(key)
-		if len(informers) == 0 || allSynced(informers) {
+		switch {
+		case allSynced(informers):
 			return nil
+		case len(informers) == 0 && !seen:
+			return nil // a cache that makes its own
+		case len(informers) == 0 && late:
+			return fmt.Errorf("cluster %q: cache of %s: it has ended: %w", m.name, key, ErrClusterUnavailable)
 		}
+		seen = true // should they end, their member leaves: then ctx tells
 		for _, i := range informers {
 			s := i.snapshot(time.Now(), m.config.CacheSyncTimeout)
 			switch {

@@ -55,13 +55,14 @@ func testFormatsFollowed(t *testing.T, h *hubEnv) {
 			l.until("another token", token(secret+"2"))
 			mark := l.member("it").Fingerprint
 
-			for name, value := range map[string]string{annotationQPS: "5", annotationSnapshotQPS: "8", annotationBurst: "6", annotationWeight: "7", annotationPaused: "true"} {
+			for name, value := range map[string]string{annotationQPS: "5", annotationSnapshotQPS: "8", annotationBurst: "6", annotationWeight: "7", annotationPaused: "true",
+				annotationMaxObjects: "9", annotationMaxLedgerBytes: "10Ki"} {
 				h.annotate(t, ns, tc.object, name, value)
 			}
 			is := func(want Limits) func() bool { return func() bool { return l.member("it").Limits.Equal(want) } }
-			l.until("limits", is(Limits{QPS: new(5.0), SnapshotQPS: new(8.0), Burst: new(6), Weight: new(7), Paused: true}))
+			l.until("limits", is(Limits{QPS: new(5.0), SnapshotQPS: new(8.0), Burst: new(6), Weight: new(7), MaxObjects: new(9), MaxLedgerBytes: new(int64(10 << 10)), Paused: true}))
 			h.annotate(t, ns, tc.object, annotationPaused, "false")
-			l.until("it goes on", is(Limits{QPS: new(5.0), SnapshotQPS: new(8.0), Burst: new(6), Weight: new(7)}))
+			l.until("it goes on", is(Limits{QPS: new(5.0), SnapshotQPS: new(8.0), Burst: new(6), Weight: new(7), MaxObjects: new(9), MaxLedgerBytes: new(int64(10 << 10))}))
 			if l.member("it").Fingerprint != mark {
 				t.Error("limits make the connection anew")
 			}

@@ -126,13 +126,16 @@ func (a *attempt) observe(name ledger.Name, version ledger.Version, gone, snapsh
 		defer a.auditor.tell(name, version, gone)()
 	}
 	o.changes, o.verdict = a.routed[:0], ledger.Stale
+	var first ledger.Observation
 	var like *ledger.Observation
 	for _, b := range to {
 		if !snapshot && b.has(version.ResourceVersion) {
 			continue
 		}
 		said := b.cursor.Observe(name, version, gone, snapshot, like)
-		like = &said
+		if like == nil && len(to) > 1 {
+			first, like = said, &first
+		}
 		switch said.Verdict {
 		case ledger.Deliver:
 			o.changes = append(o.changes, routed{b, said})

@@ -159,6 +159,9 @@ type waitingStatus struct {
 	Reason string `json:"reason"`
 }
 
+// replayStored is how long a replay is waited for to be stored, before it is confirmed.
+const replayStored = 10 * time.Second
+
 func (a *admin) serveReplay(r *http.Request) (int, any) {
 	q, err := parameters(r, "cluster", "resource")
 	if err != nil {
@@ -180,7 +183,12 @@ func (a *admin) serveReplay(r *http.Request) (int, any) {
 	if !slices.Contains(clusters, cluster) {
 		return http.StatusNotFound, adminError{fmt.Sprintf("there is no cluster %q", cluster), clusters}
 	}
-	replaying, err := a.replay(r.Context(), cluster, resource)
+	ctx, cancel := context.WithTimeoutCause(r.Context(), replayStored, errors.New("the ledger has not been written in time"))
+	defer cancel()
+	replaying, err := a.replay(ctx, cluster, resource)
+	if errors.Is(err, sources.ErrNotStored) {
+		return http.StatusServiceUnavailable, adminError{Error: err.Error()}
+	}
 	if errors.Is(err, sources.ErrUnknownResource) {
 		return http.StatusNotFound, adminError{fmt.Sprintf("cluster %q has no resource %q that is followed", cluster, resource), resources}
 	}

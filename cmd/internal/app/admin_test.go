@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
@@ -46,6 +47,8 @@ func stoppingAdmin(t *testing.T, dead *deadLetters) (url string, replayed *[]str
 				return r, errors.New("it has just left")
 			case resource == "deployments":
 				return r, sources.ErrUnknownResource
+			case resource == "secrets":
+				return r, fmt.Errorf("replay: %w: no space left", sources.ErrNotStored)
 			case resource != "wigs":
 				r.Streams = 2
 			}
@@ -94,6 +97,7 @@ func TestAdminAnswers(t *testing.T) {
 		{"POST", "/replay?cluster=gamma", "", 404, `"beta"`},
 		{"POST", "/replay?cluster=alpha&resource=deployments", "", 404, `"deployments.apps"`},
 		{"POST", "/replay?cluster=beta", "", 409, "it has just left"},
+		{"POST", "/replay?cluster=alpha&resource=secrets", "", 503, "no space left"},
 		{"GET", "/replay?cluster=alpha", "", 405, "POST"},
 		{"DELETE", "/dead-letter/retry", "", 405, "POST"},
 		{"POST", "/", "", 404, "POST /replay"},
