@@ -122,6 +122,7 @@ func ghost(c *Change, uid types.UID) *Change {
 		Snapshot:        c.Snapshot,
 		Tombstone:       true,
 		Ghost:           true,
+		Generation:      c.Generation,
 		Refusals:        c.Refusals,
 		Observed:        c.Observed,
 		Sequence:        c.Sequence - 1,

@@ -151,7 +151,10 @@ func (f *findings) restart(state *replay.State, told map[replay.Object]bool, num
 				object.UID = uid
 				known[object] = true
 			}
-			if o.Acked.UID != "" { // the last of them
+			// Under a selection whose first snapshot is not over, sinks may have been
+			// told that it is gone: another one has all of it delivered again.
+			selecting := d.Resume == "" && state.Selective
+			if o.Acked.UID != "" && !selecting { // the last of them
 				accepted[object] = o.Acked.ResourceVersion
 			}
 			for _, version := range []string{o.Acked.ResourceVersion, o.Deleted} {

@@ -30,10 +30,8 @@ held as accepted when Fairlead was started again. The same is asked of two more
 consumers, and all of it for each sink:
 
   by_id                 one that drops for ever what has a source and an id that it
-                        had; out of order is what is new to it and older than what it
-                        has, because the newer will be dropped when it comes again.
-                        It is told and not counted: a kill may cost it something,
-                        see docs/events.md
+                        had; out of order is what it drops although it is newer than
+                        what it has
   by_number             one that keeps of each name what has the highest term and
                         sequence, and gets the events in any order; out of order are
                         numbers that go back, or stand for two things

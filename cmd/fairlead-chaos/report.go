@@ -91,7 +91,7 @@ func (r *result) finish(outlets []*outlet, all []*findings) {
 		r.Hostile += f.Hostile
 	}
 	for _, s := range r.Sinks {
-		for _, z := range []zeros{s.zeros, s.ByNumber} { // ByID says what a kill costs, see intro
+		for _, z := range []zeros{s.zeros, s.ByID, s.ByNumber} {
 			r.Missing += z.Missing
 			r.Ghosts += z.Ghosts
 			r.OutOfOrder += z.OutOfOrder

@@ -92,21 +92,23 @@ type cursor struct {
 	dropped   bool // the ledger has it no more
 
 	// What follows is forgotten by a restart.
-	missed        time.Time // since when Join is awaited; zero: not
-	owner         uint64    // whose handle counts; 0: nobody has claimed it
-	last          string    // version of the last frame seen; "" if a snapshot is needed
-	redo          bool      // the snapshot that is needed has not begun: nothing else sets last
-	snapshotting  bool      // between BeginSnapshot and the Seen after EndSnapshot
-	swept         bool      // all of EndSnapshot was ranged over
-	sweep         *sweep    // under way; nil: none is
-	partial       bool      // see Partial
-	sweptAt       rv        // version of the last snapshot whose sweep has begun
-	sweptSequence uint64    // of what was observed last before that
-	epoch         uint16    // of the snapshot; see nextEpochLocked
-	due           uint16    // stands for head.Due in this process; never 0
-	newest        rv        // highest version seen of this history
-	undoneIn      uint16    // epoch of the last snapshot that has shown another history
-	undoneSince   uint64    // sequence of the last observation of the history before it
+	missed        time.Time         // since when Join is awaited; zero: not
+	owner         uint64            // whose handle counts; 0: nobody has claimed it
+	last          string            // version of the last frame seen; "" if a snapshot is needed
+	redo          bool              // the snapshot that is needed has not begun: nothing else sets last
+	snapshotting  bool              // between BeginSnapshot and the Seen after EndSnapshot
+	swept         bool              // all of EndSnapshot was ranged over
+	sweep         *sweep            // under way; nil: none is
+	partial       bool              // see Partial
+	sweptAt       rv                // version of the last snapshot whose sweep has begun
+	sweptSequence uint64            // of what was observed last before that
+	epoch         uint16            // of the snapshot; see nextEpochLocked
+	due           uint16            // stands for head.Due in this process; never 0
+	newest        rv                // highest version seen of this history
+	undoneIn      uint16            // epoch of the last snapshot that has shown another history
+	undoneSince   uint64            // sequence of the last observation of the history before it
+	again         map[name]struct{} // observed since changes may be observed again, see lostSightLocked; nil: none may
+	closed        bool              // nothing is handed over any more
 	numbers       numbers
 	dueSince      uint64 // sequence of the last observation before head.Due was raised
 	pending       map[name]*pending
@@ -229,6 +231,10 @@ func (c *Cursor) Rewind() {
 func (c *Cursor) rewindLocked() {
 	c.advanceLocked()
 	c.holdAheadLocked()
+	if c.anyBegunLocked() {
+		c.headsFirstLocked()
+		c.lostSightLocked()
+	}
 	was := c.pending
 	c.pending, c.mostPending = map[name]*pending{}, 0
 	for n := range was {

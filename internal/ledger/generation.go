@@ -2,14 +2,79 @@ package ledger
 
 // The generation of a cursor tells apart what comes to the same UID and version
 // twice, although something else was told in between: because a backup was restored,
-// or another selection has deleted what this one holds. Sinks that drop what they
-// have had, by its id, need that.
+// because another selection has deleted what this one holds, or because a state in
+// whose place the sink has had a later one is observed again. Sinks that drop what
+// they have had, by its id, need that.
 
 // raiseGenerationLocked: the store has it before anything observed from here on is
 // handed over, so that no process goes on under the one before.
 func (c *Cursor) raiseGenerationLocked() {
 	c.head.Generation++
+	c.again = nil
 	c.headsFirstLocked()
+}
+
+// againAtMost bounds the objects whose first observation is told apart from later
+// ones. Beyond it repeats have another id than before.
+const againAtMost = 1 << 16
+
+// lostSightLocked says that changes may have been handed over of which the cursor does
+// not know: they are observed again, and older states of their objects before them.
+//
+// The first observation of each object keeps the generation before. Either the sink
+// has not had it under that id, or it has, and then nothing older was told since: it
+// is right to drop it. Later ones have a generation in which nothing was told yet, so
+// none is dropped, whichever state the first one has led to.
+func (c *Cursor) lostSightLocked() {
+	c.head.Generation++
+	c.again = map[name]struct{}{}
+}
+
+// generationLocked returns that of an observation.
+func (c *Cursor) generationLocked(n name) uint32 {
+	if c.again == nil {
+		return c.head.Generation
+	}
+	if _, later := c.again[n]; later {
+		return c.head.Generation
+	}
+	if len(c.again) == againAtMost {
+		c.again = nil
+		return c.head.Generation
+	}
+	c.again[n] = struct{}{}
+	return c.head.Generation - 1
+}
+
+// CaughtUp says that the stream has observed all that there was when it began: what
+// comes from here on is new.
+func (c *Cursor) CaughtUp() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if !c.lostLocked() && !c.snapshotting {
+		c.again = nil
+	}
+}
+
+// anyBegunLocked reports whether a worker has begun something without an ack.
+func (c *Cursor) anyBegunLocked() bool {
+	for _, p := range c.pending {
+		if p.begun.listed() {
+			return true
+		}
+	}
+	return len(c.lingering) > 0
+}
+
+// close says that nothing is handed over any more. A restart need not suspect that
+// something was whose ack is not stored, if that is so.
+func (c *Cursor) close() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.closed = true
+	if clean := !c.anyBegunLocked(); clean != c.head.Clean {
+		c.head.Clean, c.headDirty = clean, true
+	}
 }
 
 // seenLocked notes a version of the present history.

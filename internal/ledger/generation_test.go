@@ -43,7 +43,7 @@ func TestGenerations(t *testing.T) {
 		}, 1},
 		"the same after a restart": {func(s *stored, c *Cursor) uint32 {
 			c.Seen("40")
-			s.commit(true)
+			s.stop()
 			c = s.reach()
 			c.Distrust()
 			c.BeginSnapshot()
@@ -56,6 +56,33 @@ func TestGenerations(t *testing.T) {
 				c.Ack(d.Sequence, d.Name, d.Version, true)
 			}
 			return listed(c, pod(1), at(uid3, 11))
+		}, 1},
+		"a stop with everything acked": {func(s *stored, _ *Cursor) uint32 { s.stop(); return s.reach().head.Generation }, 0},
+		"a stop before an ack": {func(s *stored, c *Cursor) uint32 {
+			sequence, _ := c.observe(pod(1), at(uid3, 30), false, false)
+			c.begin(sequence, pod(1), at(uid3, 30), false)
+			s.stop()
+			return s.reach().head.Generation
+		}, 1},
+		"a kill":                       {func(s *stored, _ *Cursor) uint32 { s.open(); return s.reach().head.Generation }, 1},
+		"another one before the first": {func(s *stored, _ *Cursor) uint32 { s.open(); s.reach(); s.open(); return s.reach().head.Generation }, 1},
+		"a kill after a stop that nothing followed": {func(s *stored, _ *Cursor) uint32 {
+			s.stop()
+			s.open()
+			s.commit(true)
+			s.open()
+			return s.reach().head.Generation
+		}, 0},
+		"a kill after a stop and a change": {func(s *stored, _ *Cursor) uint32 {
+			s.stop()
+			c := s.reach()
+			sequence, _ := c.observe(pod(1), at(uid3, 30), false, false)
+			if _, _, unnoted, _ := c.begin(sequence, pod(1), at(uid3, 30), false); !unnoted {
+				s.Error("what the store takes for settled is handed over")
+			}
+			s.commit(true)
+			s.open()
+			return s.reach().head.Generation
 		}, 1},
 		"a replay": {func(_ *stored, c *Cursor) uint32 { c.RaiseDue(); return listed(c, pod(1), at(uid3, 11)) }, 0},
 		"another selection, and back": {func(s *stored, c *Cursor) uint32 {
@@ -98,8 +125,26 @@ func TestBeginWaitsForTheGeneration(t *testing.T) {
 		}
 		r.store.fail(nil)
 		r.begins(time.Minute, o.Sequence, pod(0), at(uuid(0), 15))
-		if again := r.restart(); again.head.Generation != 1 {
+		// A kill adds another one.
+		if again := r.restart(); again.head.Generation != 2 {
 			t.Errorf("the store has generation %d", again.head.Generation)
 		}
 	})
+}
+
+// Whatever is begun once the last transaction is put together waits for ever: a
+// restart would not suspect it.
+func TestNothingIsHandedOverAtTheEnd(t *testing.T) {
+	s := newStored(t)
+	c := s.reach()
+	s.fill(c)
+	sequence, _ := c.observe(pod(1), at(uid3, 30), false, false)
+	c.begin(sequence, pod(1), at(uid3, 30), false)
+	c.Ack(sequence, pod(1), at(uid3, 30), false)
+	sequence, _ = c.observe(pod(1), at(uid3, 31), false, false)
+	s.commit(true)
+	c.close()
+	if _, _, unnoted, _ := c.begin(sequence, pod(1), at(uid3, 31), false); !unnoted {
+		t.Error("a change is handed over")
+	}
 }

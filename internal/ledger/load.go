@@ -136,8 +136,16 @@ func (c *Cursor) load(records iter.Seq2[[]byte, []byte], sibling *Cursor) error 
 	c.last, c.stored, c.storedAt = c.head.Resume, true, c.head.Resume
 	c.passedLocked(c.head.Resume)
 	c.seenLocked(parseRV(c.head.Resume))
-	c.loadNumbersLocked()
+	c.loadedLocked()
 	return nil
+}
+
+// loadedLocked goes on where the process before has ended, or was killed.
+func (c *Cursor) loadedLocked() {
+	if !c.head.Clean && (!c.isEmptyLocked() || c.head.Resume != "") {
+		c.lostSightLocked()
+	}
+	c.loadNumbersLocked()
 }
 
 // nameLike returns the name with that key, of what the cursor has if it can; the
@@ -175,5 +183,8 @@ func (c *Cursor) loadLike(other *Cursor) {
 	c.forgetting, c.newest = slices.Clone(other.forgetting), other.newest
 	c.last = c.head.Resume
 	c.passedLocked(c.head.Resume)
+	if other.again != nil {
+		c.lostSightLocked()
+	}
 	c.beginNumbersLocked(other.numbers.limit)
 }

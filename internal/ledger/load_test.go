@@ -44,13 +44,13 @@ func TestOldCursorsBecomeOneForEachSink(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := oldLedger(t, test.head)
-			for _, run := range []string{"killed before anything is stored", "stored", "read again"} {
+			for killed, run := range []string{"killed before anything is stored", "stored", "read again"} {
 				s.openFor("a", "b")
 				got := map[string]int{}
 				for id := range s.ledger.cursors {
 					c, _ := s.ledger.Claim(Claiming{ID: id, Digest: "digest", Selection: Selection{Labels: "app=web"}})
 					resumes := c.ResumePoint() == "20"
-					if n := c.Stats().Known; n != 2 || c.head.Generation > 0 || resumes != (test.want[id.Route] == 0) {
+					if n := c.Stats().Known; n != 2 || int(c.head.Generation) != 1+killed/2 || resumes != (test.want[id.Route] == 0) {
 						t.Errorf("%s: of %s %d are known, generation %d, it resumes: %t", run, id.Route, n, c.head.Generation, resumes)
 					}
 					if run == "stored" {

@@ -23,6 +23,7 @@ func (c *Cursor) beginNumbersLocked(above uint64) {
 	c.numbers.last = max(c.numbers.last, (above+1)&^1, uint64(time.Now().UnixMicro())&^1)
 	c.numbers.limit = c.numbers.last + numbersAhead
 	c.head.Limit, c.headDirty = c.numbers.limit, true
+	c.head.Clean = false
 }
 
 // number returns that of the last observation, or what it might have been.
@@ -55,6 +56,7 @@ func (c *Cursor) extendLocked() {
 	x := &c.numbers
 	x.limit = max(x.limit+2, x.last+numbersAhead)
 	c.head.Limit, c.headDirty, c.headFirst = x.limit, true, true
+	c.head.Clean = false
 }
 
 // headsFirstLocked says that what is observed from here on is not to be handed over
@@ -68,6 +70,9 @@ func (c *Cursor) headsFirstLocked() {
 // seen outside; else it has it told, unless a note tells it anyway.
 func (c *Cursor) mayHandOverLocked(sequence uint64, noted bool) bool {
 	x := &c.numbers
+	if c.closed {
+		return false
+	}
 	if c.writer == nil || x.stored >= sequence && (sequence <= x.since || x.stored >= x.least) {
 		return true
 	}

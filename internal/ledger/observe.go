@@ -72,7 +72,7 @@ func (c *Cursor) Observe(n Name, v Version, deleted, snapshot bool, like *Observ
 		c.undoneLocked(seen.rv)
 	}
 	c.seenLocked(seen.rv)
-	o := Observation{Verdict: Deliver, Generation: c.head.Generation}
+	o := Observation{Verdict: Deliver}
 	if p != nil {
 		o.before = p.earlier()
 	} else if acked == nil && like != nil && string(like.name) == string(key) {
@@ -80,7 +80,7 @@ func (c *Cursor) Observe(n Name, v Version, deleted, snapshot bool, like *Observ
 	}
 	o.Sequence = c.pendLocked(key, p, seen, deleted, snapshot)
 	p = c.pending[name(key)]
-	o.name = p.name
+	o.name, o.Generation = p.name, c.generationLocked(p.name)
 	if c.writer != nil && !deleted && (acked == nil || acked.uid != seen.uid) {
 		c.freshLocked(p)
 	}

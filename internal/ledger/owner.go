@@ -46,7 +46,13 @@ func (c *Cursor) claimed(q Claiming) *Cursor {
 		if !c.isEmptyLocked() || h.Resume != "" {
 			// What one selection has deleted the other may hold in the same version.
 			c.raiseGenerationLocked()
-			c.anewLocked()
+			if h.Resume == "" {
+				// What a snapshot has found to be gone is not all acked: it may have
+				// been another selection's, and sinks may not have what is acked.
+				c.raiseDueLocked()
+			} else {
+				c.anewLocked()
+			}
 			q.Mine = nil
 		}
 	}

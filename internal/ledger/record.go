@@ -33,6 +33,9 @@ type head struct {
 	Form       string    `json:"form,omitempty"`
 	Due        uint32    `json:"due,omitempty"`
 	Generation uint32    `json:"generation,omitempty"`
+	// Clean says that all that was handed over is acked, and that this is stored. A
+	// version that does not know it loses it, which costs ids of repeats alone.
+	Clean bool `json:"x-clean,omitempty"`
 	// Told says that sinks were told that all objects are gone; see Retire.
 	Told bool `json:"told,omitempty"`
 	// Limit is above all sequences that were handed over.

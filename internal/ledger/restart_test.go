@@ -39,6 +39,16 @@ func (s *stored) commit(all bool) {
 	}
 }
 
+// stop is the end of a process in good order, and open.
+func (s *stored) stop() {
+	s.Helper()
+	for _, c := range s.ledger.all() {
+		c.close()
+	}
+	s.commit(true)
+	s.open()
+}
+
 func (s *stored) claim(uid, digest string, others ...string) (c *Cursor, former []string) {
 	c, f := s.ledger.claimAs(StreamID{Cluster: "a", ClusterUID: uid, Resource: "pods"}, digest, others...)
 	for _, o := range f {

@@ -44,8 +44,20 @@ func (h *routesHistory) commit(all bool) {
 	}
 }
 
-// restart is kill -9 and a new process: only the server, the store and the sinks stay.
+// restart is a new process after kill -9, or after one that has stopped in good order:
+// only the server, the store and the sinks stay. One may have another selection then.
 func (h *routesHistory) restart() {
+	if h.ledger != nil && h.off == "" {
+		if h.r.IntN(2) == 0 {
+			for _, c := range h.ledger.all() {
+				c.close()
+			}
+			h.commit(true)
+		}
+		if h.r.IntN(2) == 0 {
+			h.routes[h.r.IntN(len(h.routes))].selection = []string{"r", "b", "rb"}[h.r.IntN(3)]
+		}
+	}
 	l, err := Open(h.t.Context(), Options{Store: h.store})
 	if err != nil {
 		h.t.Fatal(err)

@@ -156,7 +156,7 @@ func (r *route) claim() {
 	r.leave()
 	r.cursor, _ = r.ledger.Claim(Claiming{ID: r.id, Selection: Selection{Labels: r.selection}})
 	if r.off == generation && r.cursor.head.Generation > 0 {
-		r.cursor.head.Generation = 0
+		r.cursor.head.Generation, r.cursor.again = 0, nil
 	}
 	clear(r.sink.newest)
 	r.cursor.Address("whole")
@@ -370,6 +370,7 @@ func (s *routeStream) frame(h *routesHistory) {
 		s.last = h.server.rv
 		for r := range s.routes {
 			r.cursor.Seen(strconv.Itoa(s.last))
+			r.cursor.CaughtUp()
 		}
 	}
 }

@@ -24,13 +24,16 @@ type storedHead struct {
 // leave out, and then lose.
 const ignorable = "x-"
 
+// clean is the one of them that this version knows.
+const clean = ignorable + "clean"
+
 func (s *storedHead) decode(b []byte) error {
 	var fields map[string]json.RawMessage
 	if err := json.Unmarshal(b, &fields); err != nil {
 		return err
 	}
 	known := len(fields)
-	maps.DeleteFunc(fields, func(name string, _ json.RawMessage) bool { return strings.HasPrefix(name, ignorable) })
+	maps.DeleteFunc(fields, func(name string, _ json.RawMessage) bool { return strings.HasPrefix(name, ignorable) && name != clean })
 	if len(fields) < known {
 		var err error
 		if b, err = json.Marshal(fields); err != nil {

@@ -60,7 +60,7 @@ func (s *sweep) run(yield func(Tombstone) bool) {
 	if s.lostLocked() {
 		return
 	}
-	s.sweep = s
+	s.sweep, s.again = s, nil
 	defer func() {
 		if s.sweep == s {
 			s.sweep = nil

@@ -113,6 +113,9 @@ func (w *writer) run(ctx context.Context) error {
 			// Nothing is handed over any more. What is not stored now is
 			// delivered again after a restart: once is enough.
 			w.retryAt = time.Time{}
+			for _, c := range w.cursors() {
+				c.close()
+			}
 			return w.commit(context.WithoutCancel(ctx), true)
 		case <-tick.C:
 			all = true

@@ -7,22 +7,18 @@ import "fmt"
 type ByID struct {
 	// Dropped counts the events whose like came before.
 	Dropped int
-	// OutOfOrder tells each state that was not dropped, and is older than one of its
-	// name that was applied before. The newer one, when it comes again, is dropped:
-	// the consumer keeps something old.
+	// OutOfOrder tells each state that was dropped, and is newer than the one of its
+	// object that the consumer has: that one is what it keeps.
 	OutOfOrder []string
 
-	had    map[[2]string]bool // clusters, which are the sources, and ids
-	live   map[Object]string
-	newest map[Object]version // states that were applied, by Object without UID
+	had  map[[2]string]bool // clusters, which are the sources, and ids
+	live map[Object]string
+	of   map[Object]string // the cluster's UID, of what is in live
 }
-
-// version is one of an object in one cluster.
-type version struct{ clusterUID, resource string }
 
 // NewByID returns what a consumer has that was told nothing.
 func NewByID() *ByID {
-	return &ByID{had: map[[2]string]bool{}, live: map[Object]string{}, newest: map[Object]version{}}
+	return &ByID{had: map[[2]string]bool{}, live: map[Object]string{}, of: map[Object]string{}}
 }
 
 // Apply takes the next event.
@@ -30,22 +26,18 @@ func (b *ByID) Apply(e Event) {
 	id := [2]string{e.Cluster, e.ID}
 	if b.had[id] {
 		b.Dropped++
+		if has := b.live[e.Object]; has != "" && !e.Deleted && b.of[e.Object] == e.ClusterUID && compareVersions(has, e.ResourceVersion) < 0 {
+			b.OutOfOrder = append(b.OutOfOrder, fmt.Sprintf("%s: version %s is dropped, version %s is what stays", e.Object, e.ResourceVersion, has))
+		}
 		return
 	}
 	b.had[id] = true
 	if e.Deleted {
 		delete(b.live, e.Object)
+		delete(b.of, e.Object)
 		return
 	}
-	b.live[e.Object] = e.ResourceVersion
-	name := e.Object
-	name.UID = ""
-	newest := b.newest[name]
-	if newest.clusterUID == e.ClusterUID && compareVersions(e.ResourceVersion, newest.resource) < 0 {
-		b.OutOfOrder = append(b.OutOfOrder, fmt.Sprintf("%s: version %s, which is new, comes after version %s", e.Object, e.ResourceVersion, newest.resource))
-		return
-	}
-	b.newest[name] = version{e.ClusterUID, e.ResourceVersion}
+	b.live[e.Object], b.of[e.Object] = e.ResourceVersion, e.ClusterUID
 }
 
 // Compare is [State.Compare] for what this consumer has.

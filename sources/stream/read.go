@@ -243,6 +243,9 @@ func (a *attempt) bookmark(f *frame, snapshot bool) (bool, error) {
 	default:
 		a.advance(version)
 		a.seen(version)
+		for _, b := range a.branches() {
+			b.cursor.CaughtUp()
+		}
 		if a.join() {
 			return snapshot, fatalError{errJoined}
 		}

@@ -369,7 +369,7 @@ func (s *simSink) Deliver(ctx context.Context, tell func(int, error), changes ..
 var errSimRefused = errors.New("the sink does not want it")
 
 // compare tells what is wrong in the end.
-func (s *simSink) compare(server *simServer, colours string, unique bool) []string {
+func (s *simSink) compare(server *simServer, colours string) []string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	problems := slices.Clone(s.problems)
@@ -382,9 +382,6 @@ func (s *simSink) compare(server *simServer, colours string, unique bool) []stri
 		}
 	}
 	for what, state := range map[string]map[string]map[string]string{"": s.state, " in a sink that drops repeats": s.unique, " in one that orders by sequence": s.ordered} {
-		if !unique && what == " in a sink that drops repeats" {
-			continue
-		}
 		for name := range state {
 			if len(state[name]) == 0 {
 				delete(state, name)

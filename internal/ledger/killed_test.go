@@ -1,0 +1,95 @@
+package ledger
+
+import (
+	"fmt"
+	"strconv"
+	"testing"
+)
+
+// A sink that drops what has an id that it had before is told something newer in the
+// place of a state that it had not, and the process is killed: the state that it had
+// not comes first after that, and then what it had comes with another id.
+func TestKillBehindASkippedState(t *testing.T) {
+	id := func(o Observation, version string) string { return fmt.Sprint(version, "/g", o.Generation) }
+	for name, caughtUp := range map[string]bool{"at once": false, "and again behind a bookmark": true} {
+		t.Run(name, func(t *testing.T) {
+			s := newStored(t)
+			c := s.reach()
+			s.fill(c)
+			s.commit(true)
+			had := map[string]bool{}
+			c.Observe(pod(1), at(uid3, 30), false, false, nil) // its place is taken
+			o := c.Observe(pod(1), at(uid3, 31), false, false, nil)
+			c.begin(o.Sequence, pod(1), at(uid3, 31), false)
+			s.commit(true)
+			had[id(o, "31")] = true
+
+			for range 2 { // a process that is killed before an ack, too, and the next one
+				c = s.reach()
+				last := ""
+				for _, rv := range []int{30, 31, 32} {
+					version, v := strconv.Itoa(rv), at(uid3, rv)
+					o := c.Observe(pod(1), v, false, false, nil)
+					if o.Verdict != Deliver {
+						t.Fatalf("version %s: verdict %v", version, o.Verdict)
+					}
+					c.begin(o.Sequence, pod(1), v, false)
+					s.commit(true)
+					if !had[id(o, version)] {
+						last = version
+					}
+					had[id(o, version)] = true
+				}
+				if last != "32" {
+					t.Errorf("who drops repeats ends with version %q", last)
+				}
+			}
+			c = s.reach()
+			if caughtUp {
+				c.Seen("40")
+				c.CaughtUp()
+			}
+			again := c.Observe(pod(1), at(uid3, 50), false, false, nil).Generation
+			if want := c.head.Generation; caughtUp && again != want || !caughtUp && again != want-1 {
+				t.Errorf("generation %d of %d", again, want)
+			}
+		})
+	}
+}
+
+// A selection that is narrowed deletes, the process is killed before the ack, and the
+// selection is widened again: what the ledger takes for acked is not with the sink.
+func TestKillBehindADeletionBySelection(t *testing.T) {
+	for name, stop := range map[string]func(*stored){
+		"and again":                            func(*stored) {},
+		"another one under the same selection": func(s *stored) { s.narrow() },
+		"a stop under the same selection":      func(s *stored) { s.narrow(); s.stop() },
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newStored(t)
+			s.fill(s.reach())
+			s.commit(true)
+			c := s.narrow()
+			c.BeginSnapshot()
+			c.observe(pod(1), at(uid3, 11), false, true)
+			for d := range c.EndSnapshot("20") {
+				c.begin(d.Sequence, d.Name, d.Version, true)
+			}
+			s.commit(true)
+			stop(s)
+			c = s.reach()
+			if got := s.fillAgain(c, 2); got == 0 {
+				t.Error("what was deleted is not delivered")
+			}
+		})
+	}
+}
+
+// narrow is a new process with a selection.
+func (s *stored) narrow() *Cursor {
+	s.Helper()
+	s.open()
+	s.ledger.Join("a")
+	c, _ := s.ledger.Claim(Claiming{ID: StreamID{Cluster: "a", ClusterUID: "uid", Resource: "pods"}, Digest: "digest", Selection: Selection{Labels: "a=b"}})
+	return c
+}
