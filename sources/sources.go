@@ -103,10 +103,9 @@ type member struct {
 	leaving bool
 	next    *fleet.Member // set again while leaving
 
-	claims struct { // the cursors that its streams use
-		sync.Mutex
-		of map[int]map[ledger.StreamID]bool // by the place of the stream's spec
-	}
+	children *supervise.Set  // guarded by Sources.mu; nil: nothing runs
+	leaves   map[string]bool // the routes that take leave of something; guarded by Sources.mu
+	claims   claims
 }
 
 // New returns a Sources without members. It starts nothing.
@@ -124,7 +123,14 @@ func New(o Options) *Sources {
 
 // Run follows the members, those set before and those set while it runs, until
 // ctx ends, then waits for all of them. It can be called once.
-func (s *Sources) Run(ctx context.Context) error { return s.children.Run(ctx) }
+func (s *Sources) Run(ctx context.Context) error {
+	ctx, cancel := context.WithCancel(ctx)
+	var wg sync.WaitGroup
+	defer wg.Wait()
+	defer cancel()
+	wg.Go(func() { s.lookAtUnwatched(ctx) })
+	return s.children.Run(ctx)
+}
 
 // Set adds a member or gives one that is there a new configuration. A new
 // configuration keeps the lane and what was delivered: nothing is replayed. A

@@ -28,6 +28,8 @@ const (
 	generation  = "another selection raises the generation in ids"
 	numbered    = "numbers go on above those of the process before"
 	refuses     = "what is superseded is not handed over"
+	toldDue     = "what may have been told to be gone is due"
+	toldAnew    = "what was told to be gone comes back in another generation"
 )
 
 // routed is a state of an object on its way to a sink.
@@ -142,6 +144,7 @@ type route struct {
 	delivered []routed
 	stream    *routeStream
 	out       bool
+	parting   *parting // nil: no leave is taken
 }
 
 const laneOf = 3
