@@ -35,6 +35,7 @@ func TestOnRealClusters(t *testing.T) {
 		"a missing resource harms nothing else": testMissingResource,
 		"a restart replays and misses nothing":  testRestart,
 		"a new sink gets what there is":         testNewSink,
+		"what is not watched any more is gone":  testUnwatched,
 		"events are what the schema says":       testEventsFollowTheSchema,
 	} {
 		t.Run(name, func(t *testing.T) { run(t, env) })
