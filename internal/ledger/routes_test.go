@@ -358,8 +358,7 @@ func (s *routeStream) frame(h *routesHistory) {
 			}
 			if len(s.routes) > 1 && h.r.Float64() < 0.05 && strings.Contains(r.selection, x.colour) {
 				// It is found out to be full when the change is offered.
-				o := r.cursor.Observe(x.name(), x.version(), x.deleted, false, like)
-				r.cursor.TakeBack(x.name(), o)
+				r.cursor.Observe(x.name(), x.version(), x.deleted, false, like)
 				s.letGo(r, x.rv)
 				continue
 			}

@@ -207,7 +207,7 @@ func (a *attempt) sweep(version string) error {
 func (a *attempt) bury(b *branch, tombstones iter.Seq[ledger.Tombstone], origin *pipeline.Origin) error {
 	for tombstone := range tombstones {
 		a.progress.tombstones.Add(1)
-		err := a.hand(b, deletionOf(tombstone, origin), ledger.Observation{})
+		err := a.hand(b, deletionOf(tombstone, origin))
 		if err != nil || !a.reads(b) {
 			return err
 		}
