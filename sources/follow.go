@@ -15,7 +15,7 @@ import (
 )
 
 func (s *Sources) startLocked(m fleet.Member) {
-	r := &member{name: m.Name, config: m, leave: func() {}, leaves: map[string]bool{}}
+	r := &member{name: m.Name, config: m, leave: func() {}, leaves: map[string]bool{}, retries: map[*int]context.CancelFunc{}}
 	if err := s.makeLocked(r); err != nil {
 		// Only a Config that was never validated or a nameless member.
 		s.o.Log.Error(err, "Cannot follow a cluster", "cluster", m.Name)
@@ -114,6 +114,7 @@ func (s *Sources) follow(ctx context.Context, r *member) error {
 	case !s.isLeaving(r):
 		return fmt.Errorf("the connection has ended: %w", context.Cause(running))
 	}
+	r.retrying.Wait() // what they offer goes with the lane
 	var removals errgroup.Group // each waits for its sink
 	for _, route := range s.o.Routes {
 		removals.Go(func() error { return route.Queue.RemoveCluster(ctx, r.name) })

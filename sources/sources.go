@@ -101,7 +101,10 @@ type member struct {
 	streams []*stream.Stream
 	used    bool // conn and streams have run
 	leaving bool
-	next    *fleet.Member // set again while leaving
+	next    *fleet.Member               // set again while leaving
+	retries map[*int]context.CancelFunc // under way, see Retry
+
+	retrying sync.WaitGroup // counts these
 
 	children *supervise.Set  // guarded by Sources.mu; nil: nothing runs
 	leaves   map[string]bool // the routes that take leave of something; guarded by Sources.mu
@@ -162,6 +165,9 @@ func (s *Sources) Remove(name string) {
 	if !r.leaving {
 		r.leaving = true
 		r.leave()
+		for _, cancel := range r.retries {
+			cancel()
+		}
 	}
 }
 
