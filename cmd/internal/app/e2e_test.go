@@ -30,6 +30,7 @@ func TestOnRealClusters(t *testing.T) {
 		"a member that is down delays nobody":   testMemberDownAtStart,
 		"a member that is cut off recovers":     testCutMember,
 		"a stalled sink stops the reading":      testStalledSink,
+		"a sink that hangs holds up no other":   testHungSink,
 		"a removed file leaves nothing behind":  testRemovedFile,
 		"what waits is drained before the end":  testDrain,
 		"a missing resource harms nothing else": testMissingResource,
