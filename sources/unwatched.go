@@ -74,7 +74,7 @@ func (s *Sources) may(r *member, c *ledger.Cursor, known []ledger.Remembered) bo
 
 // lookAtUnwatched has leave taken of what is due until ctx ends.
 func (s *Sources) lookAtUnwatched(ctx context.Context) {
-	tick := time.NewTicker(min(lookInterval, s.o.Ledger.Retention()))
+	tick := time.NewTicker(max(min(lookInterval, s.o.Ledger.Retention()), time.Second))
 	defer tick.Stop()
 	untold := map[ledger.StreamID]bool{} // in the log
 	for {
