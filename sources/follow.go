@@ -114,7 +114,7 @@ func (s *Sources) follow(ctx context.Context, r *member) error {
 	case !s.isLeaving(r):
 		return fmt.Errorf("the connection has ended: %w", context.Cause(running))
 	}
-	r.retrying.Wait() // what they offer goes with the lane
+	r.retrying.Wait()           // what they offer goes with the lane
 	var removals errgroup.Group // each waits for its sink
 	for _, route := range s.o.Routes {
 		removals.Go(func() error { return route.Queue.RemoveCluster(ctx, r.name) })

@@ -33,7 +33,7 @@ func (s *movedOn) RoundTrip(r *http.Request) (*http.Response, error) {
 	go func() {
 		_, _ = io.WriteString(w, `{"type":"MODIFIED","object":{"kind":"ConfigMap","apiVersion":"v1","metadata":{"name":"of-u1","namespace":"ns","uid":"object-of-u1","resourceVersion":"11"}}}`+"\n")
 	}()
-	return &http.Response{StatusCode: 200, Header: http.Header{"Content-Type": {"application/json"}}, Body: body, Request: r}, nil
+	return &http.Response{StatusCode: http.StatusOK, Header: http.Header{"Content-Type": {"application/json"}}, Body: body, Request: r}, nil
 }
 
 // heldUp is a queue in front of which what is sent again loses its processor.

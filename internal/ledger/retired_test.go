@@ -59,7 +59,7 @@ func TestWidenedWhileRetired(t *testing.T) {
 			c.begin(d.Sequence, d.Name, d.Version, true)
 		}
 	}
-	all := s.in("", "")
+	s.in("", "")
 	if c.Owned() {
 		t.Error("leave is still taken of what is another stream's now")
 	}
@@ -69,7 +69,7 @@ func TestWidenedWhileRetired(t *testing.T) {
 	c.Ack(told[0].Sequence, told[0].Name, told[0].Version, true)
 	s.commit(true)
 	s.open()
-	all = s.in("", "")
+	all := s.in("", "")
 	all.BeginSnapshot()
 	for n, v := range objects {
 		if o := all.Observe(n, v, false, true, nil); o.Verdict != Deliver || o.Generation == 0 || o.Sequence < told[1].Sequence {
