@@ -125,6 +125,8 @@ func TestRetryOfAMemberThatLeaves(t *testing.T) {
 			if !returns {
 				want, lanes = []string{"5"}, 0
 			}
+			// It may have come into the lane before that was removed.
+			told = slices.Compact(told)
 			if !slices.Equal(told, want) || len(q.Lanes()) != lanes {
 				t.Errorf("it returns: %t; delivered are versions %v, want %v; %d lanes, want %d", returns, told, want, len(q.Lanes()), lanes)
 			}
