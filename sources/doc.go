@@ -13,6 +13,9 @@
 // metrics. A member that is set again while it is being removed starts anew
 // once that is done.
 //
+// What no spec follows any more is kept for the ledger's retention, and then its sinks
+// are told that it is gone, whether the member can be reached or not.
+//
 // Another cluster under the name of a member takes over once it has answered for
 // Config.NameHold and sinks know that the one before is gone. Members that are one
 // cluster are each followed, and told as such. A connection that fails for good, by a panic, is made anew

@@ -2,6 +2,7 @@ package sources
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"maps"
@@ -32,14 +33,19 @@ type server struct {
 	more int    // ConfigMaps beside that one
 	mu   sync.Mutex
 	asks []string // for what watches asked
+	down bool     // it answers nothing
+	bare bool     // it has no Secrets
 	next func()   // called once by the next request
 }
 
 func (s *server) RoundTrip(r *http.Request) (*http.Response, error) {
 	s.mu.Lock()
-	next := s.next
+	next, down, bare := s.next, s.down, s.bare
 	s.next = nil
 	s.mu.Unlock()
+	if down {
+		return nil, errors.New("connection refused")
+	}
 	if next != nil {
 		next()
 	}
@@ -56,9 +62,13 @@ func (s *server) RoundTrip(r *http.Request) (*http.Response, error) {
 	case "/apis":
 		return answer(200, strings.NewReader(`{"kind":"APIGroupList","groups":[]}`))
 	case "/api/v1":
+		secret := "secret"
+		if bare {
+			secret = "other"
+		}
 		return answer(200, strings.NewReader(`{"kind":"APIResourceList","groupVersion":"v1","resources":[
 			{"name":"configmaps","singularName":"configmap","namespaced":true,"kind":"ConfigMap","shortNames":["cm"],"verbs":["get","list","watch"]},
-			{"name":"secrets","singularName":"secret","namespaced":true,"kind":"Secret","verbs":["get","list","watch"]}]}`))
+			{"name":"`+secret+`s","singularName":"`+secret+`","namespaced":true,"kind":"Secret","verbs":["get","list","watch"]}]}`))
 	case "/api/v1/configmaps", "/api/v1/secrets":
 		q := r.URL.Query()
 		s.mu.Lock()
@@ -80,6 +90,12 @@ func (s *server) RoundTrip(r *http.Request) (*http.Response, error) {
 		return answer(200, body)
 	}
 	return answer(404, strings.NewReader(`{"kind":"Status","apiVersion":"v1","status":"Failure","reason":"NotFound","code":404}`))
+}
+
+func (s *server) set(change func()) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	change()
 }
 
 func (s *server) asked() []string {
@@ -193,6 +209,7 @@ func (q *queue) told() []string {
 type harness struct {
 	t       *testing.T
 	queue   *queue
+	queues  []*queue // of all routes
 	ledger  *ledger.Ledger
 	sources *Sources
 	removed func() []string // what Options.Removed was told
@@ -211,11 +228,23 @@ func start(t *testing.T, specs ...string) *harness {
 
 func startOn(t *testing.T, l *ledger.Ledger, specs ...string) *harness {
 	t.Helper()
+	return startFor(t, l, []string{"a"}, specs...)
+}
+
+// startFor is startOn with several routes. Queue is that of the first.
+func startFor(t *testing.T, l *ledger.Ledger, names []string, specs ...string) *harness {
+	t.Helper()
 	parsed, err := stream.ParseSpecs(specs)
 	if err != nil {
 		t.Fatal(err)
 	}
-	h := &harness{t: t, queue: newQueue(), ledger: l}
+	h := &harness{t: t, ledger: l}
+	var routes []Route
+	for _, name := range names {
+		q := newQueue()
+		h.queues, routes = append(h.queues, q), append(routes, Route{name, q})
+	}
+	h.queue = h.queues[0]
 	var mu sync.Mutex
 	var removed []string
 	h.removed = func() []string {
@@ -229,7 +258,7 @@ func startOn(t *testing.T, l *ledger.Ledger, specs ...string) *harness {
 			NameHold:   -1,
 			Stream:     stream.Config{ReconnectMin: 10 * time.Millisecond, ReconnectMax: time.Second, StaleAfter: 1000 * time.Hour},
 		},
-		Specs: parsed, Routes: []Route{{"a", h.queue}}, Ledger: h.ledger,
+		Specs: parsed, Routes: routes, Ledger: h.ledger,
 		Removed: func(cluster string) {
 			h.sources.Status() // it may ask
 			mu.Lock()
@@ -245,8 +274,10 @@ func startOn(t *testing.T, l *ledger.Ledger, specs ...string) *harness {
 		if err := <-done; err != nil {
 			t.Errorf("Run = %v", err)
 		}
-		close(h.queue.stop)
-		<-h.queue.done
+		for _, q := range h.queues {
+			close(q.stop)
+			<-q.done
+		}
 	})
 	t.Cleanup(h.stop)
 	return h

@@ -4,8 +4,6 @@ import (
 	"cmp"
 	"context"
 	"fmt"
-	"maps"
-	"slices"
 
 	"golang.org/x/sync/errgroup"
 
@@ -17,7 +15,7 @@ import (
 )
 
 func (s *Sources) startLocked(m fleet.Member) {
-	r := &member{name: m.Name, config: m, leave: func() {}}
+	r := &member{name: m.Name, config: m, leave: func() {}, leaves: map[string]bool{}, retries: map[*int]context.CancelFunc{}}
 	if err := s.makeLocked(r); err != nil {
 		// Only a Config that was never validated or a nameless member.
 		s.o.Log.Error(err, "Cannot follow a cluster", "cluster", m.Name)
@@ -106,14 +104,17 @@ func (s *Sources) follow(ctx context.Context, r *member) error {
 	for _, st := range streams {
 		children.Start("stream "+st.Name(), st.Run)
 	}
+	s.setChildren(r, children)
 	// Ends when it is told to, and then without an error.
 	_ = children.Run(running)
+	s.setChildren(r, nil)
 	switch {
 	case ctx.Err() != nil:
 		return nil
 	case !s.isLeaving(r):
 		return fmt.Errorf("the connection has ended: %w", context.Cause(running))
 	}
+	r.retrying.Wait()           // what they offer goes with the lane
 	var removals errgroup.Group // each waits for its sink
 	for _, route := range s.o.Routes {
 		removals.Go(func() error { return route.Queue.RemoveCluster(ctx, r.name) })
@@ -128,30 +129,6 @@ func (s *Sources) follow(ctx context.Context, r *member) error {
 	}
 	s.removed(r)
 	return nil
-}
-
-// claimed notes which cursors a member's stream uses. Once that is known of all its
-// streams, the ledger is told: others are of what nobody follows any more.
-func (s *Sources) claimed(r *member, stream int, ids []ledger.StreamID) {
-	r.claims.Lock()
-	defer r.claims.Unlock()
-	if r.claims.of == nil {
-		r.claims.of = map[int]map[ledger.StreamID]bool{}
-	}
-	if r.claims.of[stream] == nil {
-		r.claims.of[stream] = map[ledger.StreamID]bool{}
-	}
-	for _, id := range ids {
-		r.claims.of[stream][id] = true
-	}
-	if len(r.claims.of) < len(s.o.Specs) {
-		return
-	}
-	var all []ledger.StreamID
-	for _, of := range r.claims.of {
-		all = slices.AppendSeq(all, maps.Keys(of))
-	}
-	s.o.Ledger.Watched(r.name, all...)
 }
 
 func (s *Sources) routes() []stream.Route {

@@ -14,10 +14,11 @@ import (
 // it returns; it blocks while the cluster's lane is full.
 func (s *Sources) Retry(ctx context.Context, route string, e *pipeline.Event) (*ledger.Retried, error) {
 	key := e.Key()
-	streams, ok := s.streams(key.Cluster)
+	ctx, streams, done, ok := s.retrying(ctx, key.Cluster)
 	if !ok {
 		return nil, fmt.Errorf("cluster %q is not in the fleet", key.Cluster)
 	}
+	defer done()
 	for _, st := range streams {
 		if st.Follows(key) {
 			return st.Retry(ctx, route, e)
@@ -33,6 +34,28 @@ func (s *Sources) Retry(ctx context.Context, route string, e *pipeline.Event) (*
 		where = fmt.Sprintf(" of namespace %q", key.Namespace)
 	}
 	return nil, fmt.Errorf("%s%s are not followed in cluster %q", key.Resource, where, key.Cluster)
+}
+
+// retrying is streams for what offers changes of a member: its ctx ends when the member
+// leaves, whose lane is not removed before done is called.
+func (s *Sources) retrying(ctx context.Context, cluster string) (_ context.Context, _ []*stream.Stream, done func(), ok bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	r := s.members[cluster]
+	if r == nil || r.leaving {
+		return nil, nil, nil, false
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	id := new(int)
+	r.retries[id] = cancel
+	r.retrying.Add(1)
+	return ctx, r.streams, func() {
+		cancel()
+		s.mu.Lock()
+		delete(r.retries, id)
+		s.mu.Unlock()
+		r.retrying.Done()
+	}, true
 }
 
 // streams returns a member's streams; not ok if there is no such member, or it

@@ -101,12 +101,14 @@ type member struct {
 	streams []*stream.Stream
 	used    bool // conn and streams have run
 	leaving bool
-	next    *fleet.Member // set again while leaving
+	next    *fleet.Member               // set again while leaving
+	retries map[*int]context.CancelFunc // under way, see Retry
 
-	claims struct { // the cursors that its streams use
-		sync.Mutex
-		of map[int]map[ledger.StreamID]bool // by the place of the stream's spec
-	}
+	retrying sync.WaitGroup // counts these
+
+	children *supervise.Set  // guarded by Sources.mu; nil: nothing runs
+	leaves   map[string]bool // the routes that take leave of something; guarded by Sources.mu
+	claims   claims
 }
 
 // New returns a Sources without members. It starts nothing.
@@ -124,7 +126,14 @@ func New(o Options) *Sources {
 
 // Run follows the members, those set before and those set while it runs, until
 // ctx ends, then waits for all of them. It can be called once.
-func (s *Sources) Run(ctx context.Context) error { return s.children.Run(ctx) }
+func (s *Sources) Run(ctx context.Context) error {
+	ctx, cancel := context.WithCancel(ctx)
+	var wg sync.WaitGroup
+	defer wg.Wait()
+	defer cancel()
+	wg.Go(func() { s.lookAtUnwatched(ctx) })
+	return s.children.Run(ctx)
+}
 
 // Set adds a member or gives one that is there a new configuration. A new
 // configuration keeps the lane and what was delivered: nothing is replayed. A
@@ -156,6 +165,9 @@ func (s *Sources) Remove(name string) {
 	if !r.leaving {
 		r.leaving = true
 		r.leave()
+		for _, cancel := range r.retries {
+			cancel()
+		}
 	}
 }
 

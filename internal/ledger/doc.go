@@ -23,6 +23,10 @@
 // more are than objects are known (and than 4,096), the resume point is given up
 // instead: this process watches on, and another one begins with a snapshot.
 //
+// What nobody follows any more is kept for the retention (Watched), and then its sinks
+// are told that it is gone (Unwatched, Retire). From the first of these tombstones on
+// everything is due, in another generation, should it be followed again.
+//
 // A cluster may have so much in the ledger and no more (Quota). What is beyond is
 // refused and leaves nothing: the cursor is Partial, and has no resume point until
 // a snapshot has refused nothing.

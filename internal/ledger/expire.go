@@ -81,4 +81,5 @@ func (l *Ledger) look(now time.Time) {
 	}
 	l.expire(now)
 	l.lookAtRoutes(now)
+	l.dropUnwatched(now)
 }

@@ -40,7 +40,8 @@ type Options struct {
 	// again.
 	Interval time.Duration
 	// Retention is how long the cursors of a cluster that left the fleet are
-	// kept. Zero means DefaultRetention.
+	// kept, those of a sink that there is not any more, and those that nobody follows
+	// until Unwatched returns them. Zero means DefaultRetention.
 	Retention time.Duration
 	Log       logr.Logger
 }

@@ -64,6 +64,9 @@ func (c *Cursor) moveTo(to *Cursor, in func(namespace string) bool) (empty bool)
 	for _, m := range all {
 		to.takeInLocked(m)
 	}
+	if to.head.Due == 0 && slices.ContainsFunc(all, func(m moved) bool { return m.due }) {
+		to.raiseDueLocked() // the store can only tell what is due from what was before
+	}
 	return empty
 }
 
@@ -71,6 +74,9 @@ func (c *Cursor) moveTo(to *Cursor, in func(namespace string) bool) (empty bool)
 func (c *Cursor) takeOut(in func(namespace string) bool) (all []moved, at head, odd map[uid]string, empty bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if c.owner > 0 {
+		c.owner++ // what was handed over of it is not to be begun any more
+	}
 	at, odd = c.head, map[uid]string{}
 	at.Limit = max(at.Limit, c.numbers.last)
 	keep := func(u uid) {

@@ -13,23 +13,13 @@ type Observation struct {
 	Generation uint32
 	Verdict    Verdict
 
-	name   name // so that the cursors of all routes share its memory
-	before earlier
+	name name // so that the cursors of all routes share its memory
 }
-
-// earlier is what was pending of an object before an observation.
-type earlier struct {
-	latest  uid
-	rv      rv
-	deleted bool
-	waiting uint64 // sequence; 0: nothing waited
-}
-
-func (p *pending) earlier() earlier { return earlier{p.latest, p.rv, p.deleted, p.waiting.last} }
 
 // Observe notes a state that the stream has read and says what to do with it.
 // A state to deliver is pending, under its sequence, until it is acked or one
-// observed later is; the stream calls Seen once it has handed it over. like is
+// observed later is; the stream calls Seen once it has handed it over. One that it
+// cannot hand over it reads again, as it has not Seen it. like is
 // what another route's cursor has made of the same frame; it may be nil.
 func (c *Cursor) Observe(n Name, v Version, deleted, snapshot bool, like *Observation) Observation {
 	c.mu.Lock()
@@ -73,9 +63,7 @@ func (c *Cursor) Observe(n Name, v Version, deleted, snapshot bool, like *Observ
 	}
 	c.seenLocked(seen.rv)
 	o := Observation{Verdict: Deliver}
-	if p != nil {
-		o.before = p.earlier()
-	} else if acked == nil && like != nil && string(like.name) == string(key) {
+	if p == nil && acked == nil && like != nil && string(like.name) == string(key) {
 		p = c.addPendingLocked(like.name)
 	}
 	o.Sequence = c.pendLocked(key, p, seen, deleted, snapshot)
@@ -135,34 +123,4 @@ func (c *Cursor) addPendingLocked(n name) *pending {
 	c.pending[n] = p
 	c.mostPending = max(c.mostPending, len(c.pending))
 	return p
-}
-
-// TakeBack says that what was observed could not be handed over: the cursor knows
-// what it would know had it not been observed. What workers have begun or acked
-// meanwhile stays. Nothing of the object has been observed since.
-func (c *Cursor) TakeBack(n Name, o Observation) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	key := c.keyLocked(n)
-	p := c.pending[name(key)]
-	if c.lostLocked() || o.Verdict != Deliver || p == nil || p.waiting.last != o.Sequence {
-		return
-	}
-	c.takeBackLocked(key, p, o.before)
-	c.advanceLocked()
-}
-
-// takeBackLocked takes out what was observed last of p.
-func (c *Cursor) takeBackLocked(key []byte, p *pending, before earlier) {
-	if before.waiting > max(p.done, p.begun.last) {
-		p.waiting.last = before.waiting
-	} else {
-		c.order.remove(&p.waiting)
-	}
-	if p.waiting.listed() || p.begun.listed() {
-		p.latest, p.rv, p.deleted = before.latest, before.rv, before.deleted
-		return
-	}
-	c.settledLocked(p)
-	c.leftLocked(key)
 }

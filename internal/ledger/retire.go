@@ -17,6 +17,19 @@ func (c *Cursor) distrustLocked() {
 	c.advanceLocked()
 }
 
+// tellAllLocked says that sinks are told that all is gone. Which of that they have been
+// told, an ack says too late: a process may be killed in between. So everything is due
+// from here on, should it be there again, and the store has that before a sink is told.
+func (c *Cursor) tellAllLocked() {
+	if c.head.Told {
+		c.distrustLocked()
+		return
+	}
+	c.head.Told = true
+	c.raiseDueLocked()
+	c.headsFirstLocked()
+}
+
 // Unacked returns how many objects have changes that are observed and not
 // acked: Stats' figure, at the price of a lock.
 func (c *Cursor) Unacked() int {

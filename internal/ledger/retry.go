@@ -69,7 +69,11 @@ func (c *Cursor) Withdraw(n Name, r *Retried) {
 	}
 	delete(c.retried, p.name)
 	close(r.settled)
-	c.takeBackLocked(key, p, earlier{})
+	c.order.remove(&p.waiting)
+	if !p.begun.listed() {
+		c.settledLocked(p)
+		c.leftLocked(key)
+	}
 	c.advanceLocked()
 }
 

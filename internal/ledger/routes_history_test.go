@@ -11,7 +11,8 @@ import (
 
 // routesHistory is a random interleaving of what happens to one resource with three
 // sinks: writes, compactions, broken streams, full lanes, refused changes, replays,
-// other selections, sinks that are taken out and come back, and crashes.
+// other selections, sinks that are taken out and come back, a resource that is not
+// followed for a while, and crashes.
 type routesHistory struct {
 	t       *testing.T
 	off     string // the rule that is switched off; "": none
@@ -21,12 +22,15 @@ type routesHistory struct {
 	ledger  *Ledger
 	routes  []*route
 	streams []*routeStream
+	watched bool
+	unwatch bool     // there are times at which nobody follows the resource
+	early   []string // what was wrong before the end
 }
 
 func newRoutesHistory(t *testing.T, seed uint64, off string) *routesHistory {
 	h := &routesHistory{
 		t: t, off: off, r: rand.New(rand.NewPCG(seed, 2)), store: newMemStore(),
-		server: &routeServer{rv: 10, objects: map[string]routed{}},
+		server: &routeServer{rv: 10, objects: map[string]routed{}}, watched: true,
 	}
 	for i := range 3 {
 		h.routes = append(h.routes, &route{
@@ -64,14 +68,16 @@ func (h *routesHistory) restart() {
 	}
 	h.ledger, h.streams = l, nil
 	for _, r := range h.routes {
+		r.endParting()
 		r.lane, r.batch, r.delivered, r.stream, r.cursor = map[string]routed{}, nil, nil, nil, nil
-		if !r.out {
+		if !r.out && h.watched {
 			r.claim()
 		}
 		if r.cursor != nil && h.off == numbered {
 			r.cursor.numbers.last = 100
 		}
 	}
+	h.ledger.Watched("a", h.ids()...)
 }
 
 // drive is one step of the streams.
@@ -79,7 +85,7 @@ func (h *routesHistory) drive() {
 	switch x := h.r.Float64(); {
 	case x < 0.15: // routes without a stream read for themselves once their lane has room
 		for _, r := range h.routes {
-			if r.stream != nil || r.out || len(r.lane) >= laneOf {
+			if r.stream != nil || r.cursor == nil || r.out || len(r.lane) >= laneOf {
 				continue
 			}
 			s := &routeStream{routes: map[*route]bool{r: true}, last: -1}
@@ -123,7 +129,9 @@ func (h *routesHistory) step() {
 		h.drive()
 	case x < 0.80:
 		if !r.out {
+			r.part()
 			r.work()
+			r.checkParted()
 		}
 	case x < 0.88:
 		h.commit(true)
@@ -132,7 +140,7 @@ func (h *routesHistory) step() {
 	case x < 0.92:
 		h.restart()
 	case x < 0.925:
-		if !r.out {
+		if !r.out && h.watched {
 			r.replay()
 		}
 	case x < 0.93:
@@ -141,6 +149,8 @@ func (h *routesHistory) step() {
 		}
 	case x < 0.94:
 		h.takeOutOrBack(r)
+	case x < 0.95 && h.unwatch:
+		h.watchOrNot()
 	default:
 		h.server.rv++ // writes to other resources
 	}
@@ -149,18 +159,21 @@ func (h *routesHistory) step() {
 // selectOnly is another selection for one route. What was in work goes on.
 func (r *route) selectOnly(selection string) {
 	if r.selection != selection {
-		r.selection = selection
-		r.claim()
+		if r.selection = selection; r.watched {
+			r.claim()
+		}
 	}
 }
 
 func (h *routesHistory) takeOutOrBack(r *route) {
 	switch {
 	case r.out:
-		r.out = false
-		r.claim()
+		if r.out = false; h.watched {
+			r.claim()
+		}
 	case r.batch == nil:
 		r.leave()
+		r.endParting()
 		h.commit(true)
 		if r.out, r.lane = true, map[string]routed{}; h.off == keeps {
 			h.ledger.Drop(r.id)
@@ -169,8 +182,12 @@ func (h *routesHistory) takeOutOrBack(r *route) {
 	}
 }
 
-// settle lets all come to rest, with one route narrowed and widened again.
+// settle lets all come to rest, with the resource not followed for a while if that is
+// what the history is about, and then with one route narrowed and widened again.
 func (h *routesHistory) settle() {
+	if h.unwatch {
+		h.unwatchForAWhile()
+	}
 	for _, r := range h.routes {
 		if r.out {
 			h.takeOutOrBack(r)
@@ -192,6 +209,7 @@ func (h *routesHistory) settle() {
 
 // wrong tells what is not as it must be in the end.
 func (h *routesHistory) wrong() (all []string) {
+	all = h.early
 	for _, r := range h.routes {
 		right, alive := map[string]string{}, map[string]bool{}
 		for key, o := range h.server.objects {
@@ -230,7 +248,10 @@ func (h *routesHistory) wrong() (all []string) {
 }
 
 func playRoutes(t *testing.T, seed uint64, off string) []string {
-	h := newRoutesHistory(t, seed, off)
+	return newRoutesHistory(t, seed, off).play()
+}
+
+func (h *routesHistory) play() []string {
 	for range 700 {
 		h.step()
 	}

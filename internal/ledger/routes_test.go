@@ -28,6 +28,8 @@ const (
 	generation  = "another selection raises the generation in ids"
 	numbered    = "numbers go on above those of the process before"
 	refuses     = "what is superseded is not handed over"
+	toldDue     = "what may have been told to be gone is due"
+	toldAnew    = "what was told to be gone comes back in another generation"
 )
 
 // routed is a state of an object on its way to a sink.
@@ -142,6 +144,7 @@ type route struct {
 	delivered []routed
 	stream    *routeStream
 	out       bool
+	parting   *parting // nil: no leave is taken
 }
 
 const laneOf = 3
@@ -355,8 +358,7 @@ func (s *routeStream) frame(h *routesHistory) {
 			}
 			if len(s.routes) > 1 && h.r.Float64() < 0.05 && strings.Contains(r.selection, x.colour) {
 				// It is found out to be full when the change is offered.
-				o := r.cursor.Observe(x.name(), x.version(), x.deleted, false, like)
-				r.cursor.TakeBack(x.name(), o)
+				r.cursor.Observe(x.name(), x.version(), x.deleted, false, like)
 				s.letGo(r, x.rv)
 				continue
 			}

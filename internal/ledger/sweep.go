@@ -28,7 +28,8 @@ func (c *Cursor) EndSnapshot(resourceVersion string) iter.Seq[Tombstone] {
 // Unacked is 0. Each is pending from when it is ranged over. A stream that breaks
 // off, or is interrupted before all are acked, calls Retire again and gets those
 // that are not acked. Should the cluster come back after all, it takes a snapshot
-// to go on.
+// to go on, in which everything is due. It is also for what nobody follows any more,
+// see Unwatched.
 func (c *Cursor) Retire() iter.Seq[Tombstone] {
 	return func(yield func(Tombstone) bool) {
 		s := &sweep{Cursor: c, retiring: true}
@@ -70,11 +71,8 @@ func (s *sweep) run(yield func(Tombstone) bool) {
 		if !s.findNewest() {
 			return
 		}
-		s.distrustLocked()
 		s.nextEpochLocked()
-		if !s.head.Told {
-			s.head.Told, s.headDirty = true, true
-		}
+		s.tellAllLocked()
 	} else {
 		s.at = parseRV(s.version)
 		s.sweptAt, s.sweptSequence = s.at, s.numbers.last

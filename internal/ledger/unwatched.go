@@ -5,10 +5,14 @@ import (
 	"time"
 )
 
+// What nobody follows any more is kept for the retention, in case it is followed again.
+// Then sinks are told that all of it is gone. The cursor, empty by then, is kept for as
+// long once more: should it be followed again, it goes on with numbers and in a
+// generation above those in which the deletions were told.
+
 // Watched says which streams a member's specs have come to, once all of them are
 // resolved: their clusters' UIDs say nothing. Other cursors of the cluster are of what
-// nobody follows any more. They are kept for the retention, in case it is followed
-// again, and then Unwatched returns them.
+// nobody follows any more. Those of a route that there is not say nothing of that.
 func (l *Ledger) Watched(cluster string, ids ...StreamID) {
 	watched := map[StreamID]bool{}
 	for _, id := range ids {
@@ -16,7 +20,9 @@ func (l *Ledger) Watched(cluster string, ids ...StreamID) {
 	}
 	now := time.Now()
 	for _, c := range l.of(cluster) {
-		c.setWatched(watched[c.ID().atAnyUID()], now)
+		if id := c.ID().atAnyUID(); l.hasRoute(id.Route) {
+			c.setWatched(watched[id], now)
+		}
 	}
 }
 
@@ -32,13 +38,15 @@ func (c *Cursor) setWatched(watched bool, now time.Time) {
 }
 
 // Unwatched returns handles of the cursors of a cluster that nobody has followed for
-// the retention, sorted by ID: the caller delivers their deletions and then calls
-// Drop. The handles are good until somebody claims the cursors after all. Those of routes that there are not any more are not among them: nothing can
-// be delivered there.
+// the retention and that a sink may hold something of, sorted by ID: the caller
+// delivers their deletions, see Retire. The handles are good until somebody claims the
+// cursors after all, see Owned. Those of routes that there are not any more are not
+// among them: nothing can be delivered there.
 func (l *Ledger) Unwatched(cluster string, now time.Time) []*Cursor {
 	var all []*Cursor
 	for _, c := range l.of(cluster) {
-		if since := c.unwatched(); since.IsZero() || now.Sub(since) < l.retention || !l.hasRoute(c.ID().Route) {
+		since, empty := c.unwatched()
+		if since.IsZero() || empty || now.Sub(since) < l.retention || !l.hasRoute(c.ID().Route) {
 			continue
 		}
 		all = append(all, c.current())
@@ -47,14 +55,42 @@ func (l *Ledger) Unwatched(cluster string, now time.Time) []*Cursor {
 	return all
 }
 
+// SameStream reports whether another cursor is of the same stream, in whatever cluster
+// of that name, and of the same route.
+func (id StreamID) SameStream(other StreamID) bool { return id.atAnyUID() == other.atAnyUID() }
+
+// Retention is for how long what is not followed, or not in the fleet, is kept.
+func (l *Ledger) Retention() time.Duration { return l.retention }
+
+// Owned reports whether the handle still counts: nobody has claimed the cursor since.
+func (c *Cursor) Owned() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return !c.lostLocked()
+}
+
 func (l *Ledger) hasRoute(route string) bool {
 	return len(l.routes) == 0 || slices.Contains(l.routes, route)
 }
 
-func (c *Cursor) unwatched() time.Time {
+// unwatched returns since when nobody follows the cursor, zero if somebody does, and
+// whether no sink may hold anything of it.
+func (c *Cursor) unwatched() (since time.Time, empty bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.head.Unwatched
+	return c.head.Unwatched, c.isEmptyLocked()
+}
+
+// dropUnwatched drops the cursors that nobody has followed for twice the retention and
+// that sinks hold nothing of.
+func (l *Ledger) dropUnwatched(now time.Time) {
+	l.mu.Lock()
+	defer l.mu.Unlock() // nobody claims one meanwhile
+	for id, c := range l.cursors {
+		if since, empty := c.unwatched(); empty && !since.IsZero() && now.Sub(since) >= 2*l.retention {
+			l.dropLocked(id, c)
+		}
+	}
 }
 
 // lookAtRoutes notes since when there is no sink for a cursor, and drops those for
@@ -96,8 +132,8 @@ func (l *Ledger) UnwatchedObjects() []UnwatchedObjects {
 	known := map[key]int{}
 	for _, c := range l.all() {
 		c.mu.Lock()
-		if !c.head.Unwatched.IsZero() {
-			known[key{c.head.ID.Cluster, c.head.ID.Resource}] += c.knownLocked()
+		if n := c.knownLocked(); n > 0 && !c.head.Unwatched.IsZero() {
+			known[key{c.head.ID.Cluster, c.head.ID.Resource}] += n
 		}
 		c.mu.Unlock()
 	}

@@ -25,7 +25,7 @@ import (
 // only while a route is behind. A branch that is alone with its reader blocks it.
 type branch struct {
 	route Route
-	acks  bell
+	acks  *bell
 
 	// What follows belongs to the reader that reads for it.
 	id     ledger.StreamID
@@ -44,9 +44,7 @@ type branch struct {
 }
 
 func newBranch(route Route) *branch {
-	b := &branch{route: route, sinceRun: time.Now(), hold: newHold()}
-	b.acks.rung = make(chan struct{}, 1)
-	return b
+	return &branch{route: route, sinceRun: time.Now(), hold: newHold(), acks: newBell()}
 }
 
 // Why a branch is behind, as its status says.

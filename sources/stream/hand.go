@@ -5,7 +5,6 @@ import (
 	"errors"
 	"time"
 
-	"github.com/fairlead-dev/fairlead/internal/ledger"
 	"github.com/fairlead-dev/fairlead/pipeline"
 )
 
@@ -35,7 +34,7 @@ func (h *hold) get(now time.Time) time.Duration {
 // hand hands a change over to a branch's queue. While that is full it blocks: if
 // the branch is alone for as long as it takes; else for as long as the others can
 // be held up, and then the branch leaves.
-func (a *attempt) hand(b *branch, c *pipeline.Change, o ledger.Observation) error {
+func (a *attempt) hand(b *branch, c *pipeline.Change) error {
 	priority := livePriority
 	if c.Snapshot {
 		priority = snapshotPriority
@@ -59,11 +58,9 @@ func (a *attempt) hand(b *branch, c *pipeline.Change, o ledger.Observation) erro
 		switch {
 		case !errors.Is(err, pipeline.ErrFull):
 		case !alone:
-			b.takeBack(c, o)
 			a.letGo(b, behindFull)
 			return nil
 		case a.Stream.main.Load() != a.reader:
-			b.takeBack(c, o)
 			return fatalError{errNoRoomInLane}
 		}
 	}
@@ -113,12 +110,4 @@ func (r *reader) unblock() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.blocked = false
-}
-
-// takeBack says that a change was not handed over. Within a snapshot, another one
-// begins anyway.
-func (b *branch) takeBack(c *pipeline.Change, o ledger.Observation) {
-	if !c.Snapshot {
-		b.cursor.TakeBack(ledger.Name{Namespace: c.Key.Namespace, Name: c.Key.Name}, o)
-	}
 }

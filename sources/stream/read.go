@@ -174,7 +174,7 @@ func (a *attempt) distribute(b []byte, f *frame, now time.Time, tooLong bool, na
 			UID: uid(version.UID), ResourceVersion: version.ResourceVersion,
 			Snapshot: snapshot, Observed: now, Sequence: r.observation.Sequence, Generation: r.observation.Generation,
 			Object: object, Holders: holders,
-		}, r.observation)
+		})
 		if err != nil {
 			return err
 		}

@@ -236,6 +236,7 @@ func TestOnRealServers(t *testing.T) {
 	t.Run("quiet events", func(t *testing.T) { testQuietEvents(t, streaming) })
 	t.Run("restarts", func(t *testing.T) { testRestarts(t, streaming) })
 	t.Run("restore", func(t *testing.T) { testRestore(t, streaming) })
+	t.Run("replay in pages", func(t *testing.T) { testReplayInPages(t, paged) })
 	t.Run("restore that nobody sees", func(t *testing.T) { testRestoreUnseen(t, paged) })
 }
 

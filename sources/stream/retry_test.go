@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"github.com/fairlead-dev/fairlead/internal/ledger"
 	"github.com/fairlead-dev/fairlead/internal/member"
@@ -309,6 +310,30 @@ func TestARetryDoesNotKeepAStreamFromEnding(t *testing.T) {
 		}
 		cancel()
 		if err := <-retried; !errors.Is(err, context.Canceled) {
+			t.Errorf("Retry = %v", err)
+		}
+	})
+}
+
+// TestARetryThatIsGivenUp ends one in front of a full lane: nothing of it is left, and it
+// may be tried again.
+func TestARetryThatIsGivenUp(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := start(t, takesRetries)
+		body := h.live()
+		body.send(event("MODIFIED", "a", 11), mark("13"))
+		e := h.event()
+		h.queue.changes = make(chan *pipeline.Change) // full
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		defer cancel()
+		if _, err := h.stream.Retry(ctx, "a", e); !errors.Is(err, context.DeadlineExceeded) {
+			t.Fatalf("Retry = %v", err)
+		}
+		if s := h.stream.Status(); s.Unacked != 0 || h.cursor().ResumePoint() != "13" {
+			t.Errorf("%d unacked, resume point %q", s.Unacked, h.cursor().ResumePoint())
+		}
+		h.queue.changes = make(chan *pipeline.Change, 1)
+		if _, err := h.stream.Retry(t.Context(), "a", e); err != nil {
 			t.Errorf("Retry = %v", err)
 		}
 	})

@@ -207,19 +207,24 @@ func (a *attempt) sweep(version string) error {
 func (a *attempt) bury(b *branch, tombstones iter.Seq[ledger.Tombstone], origin *pipeline.Origin) error {
 	for tombstone := range tombstones {
 		a.progress.tombstones.Add(1)
-		err := a.hand(b, &pipeline.Change{
-			Key: pipeline.Key{
-				Cluster: a.cluster, Resource: origin.Resource.GroupResource().String(),
-				Namespace: tombstone.Name.Namespace, Name: tombstone.Name.Name,
-			},
-			Origin: origin, Op: pipeline.Deleted,
-			UID: uid(tombstone.Version.UID), ResourceVersion: tombstone.Version.ResourceVersion,
-			Snapshot: true, Tombstone: true,
-			Observed: time.Now(), Sequence: tombstone.Sequence, Generation: tombstone.Generation,
-		}, ledger.Observation{})
+		err := a.hand(b, deletionOf(tombstone, origin))
 		if err != nil || !a.reads(b) {
 			return err
 		}
 	}
 	return nil
+}
+
+// deletionOf returns the change that a tombstone is handed over as.
+func deletionOf(t ledger.Tombstone, origin *pipeline.Origin) *pipeline.Change {
+	return &pipeline.Change{
+		Key: pipeline.Key{
+			Cluster: origin.Cluster, Resource: origin.Resource.GroupResource().String(),
+			Namespace: t.Name.Namespace, Name: t.Name.Name,
+		},
+		Origin: origin, Op: pipeline.Deleted,
+		UID: uid(t.Version.UID), ResourceVersion: t.Version.ResourceVersion,
+		Snapshot: true, Tombstone: true,
+		Observed: time.Now(), Sequence: t.Sequence, Generation: t.Generation,
+	}
 }

@@ -77,7 +77,8 @@ type Options struct {
 	// are behind. Those beyond wait. 0 means 1.
 	ExtraWatches int
 	// Claimed is called when the stream has found out what it follows, with the
-	// names of its cursors. It must not block. Optional.
+	// names of its cursors, none if it follows nothing in this cluster. It must not
+	// block. Optional.
 	Claimed func([]ledger.StreamID)
 	// Term is that of the process among those that have delivered, see
 	// pipeline.Origin. 0 means 1.

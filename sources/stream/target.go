@@ -27,6 +27,13 @@ func (r *reader) aim(ctx context.Context, session *member.Session) (claimed *tar
 	if r.target != nil && !r.refresh {
 		return r.target, nil
 	}
+	defer func() {
+		// In this cluster it means nothing, or what another stream follows.
+		_, isGone := errors.AsType[*goneError](err)
+		if s := r.Stream; s.claimed != nil && !isGone && (errors.Is(err, errNoResource) || errors.Is(err, errClaimed)) {
+			s.claimed(nil)
+		}
+	}()
 	api, known := look(session.Discovery), r.remember(session)
 	found, err := known.find(ctx, api, r.spec)
 	gone, isGone := errors.AsType[*goneError](err)
@@ -128,7 +135,7 @@ func (r *reader) origin(b *branch, what resource, cursor *ledger.Cursor, cluster
 	return &pipeline.Origin{
 		Cluster: r.cluster, ClusterUID: clusterUID,
 		Resource: what.gvr, Kind: what.kind, Namespaced: what.namespaced,
-		Term: r.term, Tracker: tracker{cursor, &b.acks, r.buffers},
+		Term: r.term, Tracker: tracker{cursor, b.acks, r.buffers},
 	}
 }
 

@@ -68,6 +68,8 @@ func (b *bell) ring() {
 	}
 }
 
+func newBell() *bell { return &bell{rung: make(chan struct{}, 1)} }
+
 // until returns when done does, which is asked again after acks, or when ctx
 // ends.
 func (b *bell) until(ctx context.Context, done func() bool) error {

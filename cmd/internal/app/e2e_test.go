@@ -30,11 +30,13 @@ func TestOnRealClusters(t *testing.T) {
 		"a member that is down delays nobody":   testMemberDownAtStart,
 		"a member that is cut off recovers":     testCutMember,
 		"a stalled sink stops the reading":      testStalledSink,
+		"a sink that hangs holds up no other":   testHungSink,
 		"a removed file leaves nothing behind":  testRemovedFile,
 		"what waits is drained before the end":  testDrain,
 		"a missing resource harms nothing else": testMissingResource,
 		"a restart replays and misses nothing":  testRestart,
 		"a new sink gets what there is":         testNewSink,
+		"what is not watched any more is gone":  testUnwatched,
 		"events are what the schema says":       testEventsFollowTheSchema,
 	} {
 		t.Run(name, func(t *testing.T) { run(t, env) })

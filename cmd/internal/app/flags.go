@@ -127,8 +127,8 @@ func (c *Config) addConnectionsFlags(f *pflag.FlagSet) {
 func (c *Config) addMemoryFlags(f *pflag.FlagSet) {
 	f.StringVar(&c.Ledger, "ledger", defaultLedger, "file that remembers what was delivered, so that a restart neither replays nor misses anything.\n"+
 		"memory: remembers nothing across restarts")
-	f.DurationVar(&c.LedgerRetention, "ledger-retention", ledger.DefaultRetention, "how long a cluster that left the fleet is remembered.\n"+
-		"Longer than a cluster stays away for repairs")
+	f.DurationVar(&c.LedgerRetention, "ledger-retention", ledger.DefaultRetention, "how long a cluster that left the fleet is remembered, and a resource that is\n"+
+		"not watched any more: then its deletions are delivered. Longer than a cluster stays away for repairs")
 	f.DurationVar(&c.AuditInterval, "audit-interval", 24*time.Hour, "how often what was delivered is compared with what a member holds, give or take a fifth; 0 is never.\n"+
 		"An alarm for what no rule foresaw; it costs one list of metadata")
 }

@@ -70,7 +70,12 @@ func start(t *testing.T, flags ...string) *running {
 // earlier run may have written to.
 func startWith(t *testing.T, o Options, out *recorder, flags ...string) *running {
 	t.Helper()
-	s := parseWith(t, o, flags...)
+	return startSettings(t, parseWith(t, o, flags...), out)
+}
+
+// startSettings is startWith for what no flags may say.
+func startSettings(t *testing.T, s *settings, out *recorder) *running {
+	t.Helper()
 	r := &running{t: t, registry: prometheus.NewRegistry(), out: out}
 	var err error
 	if r.program, err = newProgram(t.Context(), s, r.out, newLogger(t.Output(), "info", "text"), r.registry); err != nil {

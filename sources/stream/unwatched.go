@@ -1,0 +1,44 @@
+package stream
+
+import (
+	"context"
+	"slices"
+
+	"k8s.io/apimachinery/pkg/runtime/schema"
+
+	"github.com/fairlead-dev/fairlead/internal/ledger"
+	"github.com/fairlead-dev/fairlead/pipeline"
+)
+
+// TakeLeave has a route's sink told that all is gone that it may hold of a cursor which
+// nobody follows any more, as [ledger.Cursor.Retire] says. It blocks while the cluster's
+// lane is full, and returns once the sink has accepted all of it, or somebody has claimed
+// the cursor: what waits of it then is not handed over any more. Nothing is asked of
+// the cluster; the cursor's Meaning has version and kind. It fails when ctx ends, or when no
+// change of the cluster is taken any more; called again, it goes on with what has not
+// been accepted.
+func TakeLeave(ctx context.Context, route Route, cursor *ledger.Cursor, term uint64) error {
+	id, meaning := cursor.ID(), cursor.Meaning()
+	acks := newBell()
+	origin := &pipeline.Origin{
+		Cluster: id.Cluster, ClusterUID: id.ClusterUID,
+		Resource: schema.ParseGroupResource(id.Resource).WithVersion(meaning.Version), Kind: meaning.Kind, Namespaced: meaning.Namespaced,
+		Term: term, Tracker: tracker{cursor: cursor, acks: acks},
+	}
+	for t := range cursor.Retire() {
+		if err := route.Queue.Offer(ctx, deletionOf(t, origin), snapshotPriority); err != nil {
+			return err
+		}
+	}
+	return acks.until(ctx, func() bool { return !cursor.Owned() || cursor.Unacked() == 0 })
+}
+
+// MayMean reports whether a spec that has not been resolved in a cluster may mean a
+// resource; known are the streams that the ledger has of the cluster's name. Only the
+// cluster can tell what a spec means that has never been resolved there.
+func (s Spec) MayMean(resource string, known []ledger.Remembered) bool {
+	of := func(r ledger.Remembered) bool { return r.Meaning.Name == s.base() || r.ID.Resource == s.base() }
+	return !slices.ContainsFunc(known, of) || slices.ContainsFunc(known, func(r ledger.Remembered) bool {
+		return of(r) && objectsOf(groupResource(r)) == objectsOf(schema.ParseGroupResource(resource))
+	})
+}

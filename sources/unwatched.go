@@ -1,0 +1,192 @@
+package sources
+
+import (
+	"context"
+	"maps"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/fairlead-dev/fairlead/internal/ledger"
+	"github.com/fairlead-dev/fairlead/internal/supervise"
+	"github.com/fairlead-dev/fairlead/sources/stream"
+)
+
+// What is not followed any more (its --watch is gone) is kept in the ledger for the
+// retention, and then taken leave of: its sinks are told that all of it is gone, through
+// their lanes like anything else. That needs no connection to the cluster, as the ledger
+// has all that there is to tell.
+
+// lookInterval is how often it is looked for what is due. Nothing is before that long
+// after the start: a machine may boot with a wrong clock, and has set it by then.
+const lookInterval = time.Hour
+
+// claims are the cursors that a member's streams have found to be theirs.
+type claims struct {
+	sync.Mutex
+	of      map[int]map[ledger.StreamID]bool      // by the place of the stream's spec
+	leaving map[*ledger.Cursor]context.CancelFunc // of those of which leave is taken
+}
+
+// claimed notes which cursors a member's stream uses. Once that is known of all its
+// streams, the ledger is told: others are of what nobody follows any more. What is
+// followed after all is taken leave of no further.
+func (s *Sources) claimed(r *member, stream int, ids []ledger.StreamID) {
+	k := &r.claims
+	k.Lock()
+	defer k.Unlock()
+	if k.of == nil {
+		k.of = map[int]map[ledger.StreamID]bool{}
+	}
+	if k.of[stream] == nil {
+		k.of[stream] = map[ledger.StreamID]bool{}
+	}
+	for _, id := range ids {
+		k.of[stream][id] = true
+	}
+	for c, cancel := range k.leaving {
+		if !c.Owned() || slices.ContainsFunc(ids, c.ID().SameStream) {
+			cancel()
+		}
+	}
+	if len(k.of) < len(s.o.Specs) {
+		return
+	}
+	var all []ledger.StreamID
+	for _, of := range k.of {
+		all = slices.AppendSeq(all, maps.Keys(of))
+	}
+	s.o.Ledger.Watched(r.name, all...)
+}
+
+// may reports whether leave may be taken of a cursor: no stream that has not found out
+// what it follows may mean its resource.
+func (s *Sources) may(r *member, c *ledger.Cursor, known []ledger.Remembered) bool {
+	r.claims.Lock()
+	defer r.claims.Unlock()
+	for i, spec := range s.o.Specs {
+		if r.claims.of[i] == nil && spec.MayMean(c.ID().Resource, known) {
+			return false
+		}
+	}
+	return true
+}
+
+// lookAtUnwatched has leave taken of what is due until ctx ends.
+func (s *Sources) lookAtUnwatched(ctx context.Context) {
+	tick := time.NewTicker(max(min(lookInterval, s.o.Ledger.Retention()), time.Second))
+	defer tick.Stop()
+	untold := map[ledger.StreamID]bool{} // in the log
+	for {
+		select {
+		case now := <-tick.C:
+			s.takeLeaves(now, untold)
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// takeLeaves begins to take leave of what is due, for each route by itself. What is
+// under way goes on.
+func (s *Sources) takeLeaves(now time.Time, untold map[ledger.StreamID]bool) {
+	s.mu.Lock()
+	members := slices.Collect(maps.Values(s.members))
+	s.mu.Unlock()
+	for _, r := range members {
+		due := map[string][]*ledger.Cursor{} // by route
+		for _, c := range s.o.Ledger.Unwatched(r.name, now) {
+			due[c.ID().Route] = append(due[c.ID().Route], c)
+		}
+		if len(due) == 0 {
+			continue
+		}
+		known := s.o.Ledger.Recall(r.name, "")
+		for _, route := range s.routes() {
+			all := slices.DeleteFunc(due[route.Name], func(c *ledger.Cursor) bool {
+				return !s.may(r, c, known) || !s.canTell(c, untold)
+			})
+			if len(all) > 0 {
+				s.startLeave(r, route, all)
+			}
+		}
+	}
+}
+
+// canTell reports whether the ledger knows enough of a cursor's objects to have their
+// deletions told. One from a time when that was not noted stays as it is.
+func (s *Sources) canTell(c *ledger.Cursor, untold map[ledger.StreamID]bool) bool {
+	id, m := c.ID(), c.Meaning()
+	can := m.Version != "" && m.Kind != ""
+	if !can && !untold[id] {
+		untold[id] = true
+		s.o.Log.Info("Nobody has followed a resource for long, and that its objects are gone cannot be told: the ledger does not have their version and kind; "+
+			"fairlead ledger forget --resource forgets them", "cluster", id.Cluster, "resource", id.Resource, "route", id.Route)
+	}
+	return can
+}
+
+func (s *Sources) startLeave(r *member, route stream.Route, all []*ledger.Cursor) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if r.children == nil || r.leaves[route.Name] {
+		return
+	}
+	// What waits in the queue comes first, so that nothing of another cluster under the
+	// same name takes its place there.
+	slices.SortStableFunc(all, func(a, b *ledger.Cursor) int { return min(b.Unacked(), 1) - min(a.Unacked(), 1) })
+	r.leaves[route.Name] = true
+	r.children.Start("taking leave for "+route.Name, func(ctx context.Context) error {
+		defer func() {
+			s.mu.Lock()
+			defer s.mu.Unlock()
+			delete(r.leaves, route.Name)
+		}()
+		for _, c := range all {
+			s.takeLeave(ctx, r, route, c)
+		}
+		return nil
+	})
+}
+
+// takeLeave takes leave of one cursor, unless its stream is followed again.
+func (s *Sources) takeLeave(ctx context.Context, r *member, route stream.Route, c *ledger.Cursor) {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	r.claims.leave(c, cancel)
+	defer r.claims.left(c)
+	id := c.ID()
+	log := s.o.Log.WithValues("cluster", id.Cluster, "clusterUID", id.ClusterUID, "resource", id.Resource, "namespace", id.Namespace, "route", id.Route)
+	if !c.Owned() || ctx.Err() != nil {
+		return
+	}
+	log.Info("Nobody has followed a resource for long; taking leave of what was known of it", "objects", c.Stats().Known)
+	switch err := stream.TakeLeave(ctx, route, c, max(s.o.Term, 1)); {
+	case !c.Owned():
+		log.Info("It is followed again")
+	case err == nil:
+		log.Info("The sink has accepted that all of it is gone")
+	}
+}
+
+func (k *claims) leave(c *ledger.Cursor, cancel context.CancelFunc) {
+	k.Lock()
+	defer k.Unlock()
+	if k.leaving == nil {
+		k.leaving = map[*ledger.Cursor]context.CancelFunc{}
+	}
+	k.leaving[c] = cancel
+}
+
+func (k *claims) left(c *ledger.Cursor) {
+	k.Lock()
+	defer k.Unlock()
+	delete(k.leaving, c)
+}
+
+// setChildren says what runs of a member; nil: nothing does.
+func (s *Sources) setChildren(r *member, children *supervise.Set) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	r.children = children
+}
