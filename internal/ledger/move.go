@@ -91,7 +91,7 @@ func (c *Cursor) takeOut(in func(namespace string) bool) (all []moved, at head, 
 	for o := range c.acked.all() {
 		if moves(o.name) {
 			copied := *o
-			all = append(all, moved{name: o.name, acked: &copied, due: o.due != c.due, held: c.held[o.name]})
+			all = append(all, moved{name: o.name, acked: &copied, due: o.due != c.due || c.mayHaveToldLocked(), held: c.held[o.name]})
 		}
 	}
 	for n, held := range c.held {

@@ -42,13 +42,12 @@ func (c *Cursor) claimed(q Claiming) *Cursor {
 		h.Unwatched, h.RouteGone = time.Time{}, time.Time{}
 	}
 	if h.Selection != q.Selection {
+		was := h.Selection
 		h.Selection, c.headDirty = q.Selection, true
 		if !c.isEmptyLocked() || h.Resume != "" {
 			// What one selection has deleted the other may hold in the same version.
 			c.raiseGenerationLocked()
-			if h.Resume == "" {
-				// What a snapshot has found to be gone is not all acked: it may have
-				// been another selection's, and sinks may not have what is acked.
+			if c.mayHaveToldLocked() && was.Namespace == h.ID.Namespace { // else nobody has claimed it
 				c.raiseDueLocked()
 			} else {
 				c.anewLocked()

@@ -30,6 +30,11 @@ func (c *Cursor) tellAllLocked() {
 	c.headsFirstLocked()
 }
 
+// mayHaveToldLocked reports whether sinks may have been told that something is gone,
+// because the present selection does not have it, although it is acked still: until all
+// that a snapshot has come to is acked, there is no resume point.
+func (c *Cursor) mayHaveToldLocked() bool { return c.head.Resume == "" }
+
 // Unacked returns how many objects have changes that are observed and not
 // acked: Stats' figure, at the price of a lock.
 func (c *Cursor) Unacked() int {

@@ -51,7 +51,7 @@ func (h *routesHistory) commit(all bool) {
 // restart is a new process after kill -9, or after one that has stopped in good order:
 // only the server, the store and the sinks stay. One may have another selection then.
 func (h *routesHistory) restart() {
-	if h.ledger != nil && h.off == "" {
+	if h.ledger != nil && (h.off == "" || h.off == toldAnew) {
 		if h.r.IntN(2) == 0 {
 			for _, c := range h.ledger.all() {
 				c.close()
