@@ -17,8 +17,8 @@ import (
 type Kind struct {
 	Form
 	// Parse says what a text asks for, and reports every mistake that the form does
-	// not exclude. The value may have other mistakes that are reported already. Parse
-	// connects to nothing and opens nothing.
+	// not exclude. Parameters with mistakes that are reported already have their
+	// defaults. Parse connects to nothing and opens nothing.
 	Parse func(v *Value) (*Spec, error)
 }
 

@@ -81,7 +81,7 @@ func TestLandedLedgersAreUnderstood(t *testing.T) {
 
 // A password in a value of --sink ends up nowhere.
 func TestAPasswordInASinkIsRefused(t *testing.T) {
-	for _, text := range []string{"postgres://u:hunter2@h/d", "u:hunter2@h", "db://u:hunter2@h/t", "db://u:hunter2/@h/t", "db:u:hunter2@h"} {
+	for _, text := range []string{"postgres://u:hunter2@h/d", "u:hunter2@h", "db://u:hunter2@h/t", "db://u:hunter2/@h/t", "db:u:hunter2@h", "db://u:hunter2"} {
 		_, err := parseSinks([]string{text}, sinks.Kinds{throwAway(new(thrown))})
 		if err == nil || strings.Contains(err.Error(), "hunter2") {
 			t.Errorf("%q: %v", text, err)
@@ -107,7 +107,7 @@ func throwAway(to *thrown) sinks.Kind {
 			Params: []sinks.Param{{Name: "passwordFile", Type: sinks.File, Meaning: "its password"}},
 		},
 		Parse: func(v *sinks.Value) (*sinks.Spec, error) {
-			if v.Path == "" {
+			if v.Hosts[0] == "" || v.Path == "" {
 				return nil, errors.New("names no table")
 			}
 			return &sinks.Spec{Identity: "db://" + strings.Join(v.Hosts, ",") + v.Path, Open: func(_ context.Context, env sinks.Env) (pipeline.Sink, error) {
