@@ -157,6 +157,7 @@ func TestEveryMistakeIsTold(t *testing.T) {
 		"web://[::1":                  {"no closing bracket"},
 		"web://[a]":                   {"no IPv6 address"},
 		"web://h/%0a":                 {"control character"},
+		"room:u:pw@h?doors=x":         {`"room:...": doors: "x" is no whole number`},
 		"user:pw@host":                {`"user:...": no place is called "user"`},
 		"\xff":                        {"not UTF-8"},
 	} {
