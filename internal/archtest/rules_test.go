@@ -29,12 +29,20 @@ var testOnly = map[string][]string{
 	"sinks/sinktest":        {"sinks/sinktest"},
 }
 
+// concrete are the kinds that can be chosen by name. Only the tables of the program
+// import them, and programs that are tests at heart; tests may.
+var concrete = []string{"sinks/file", "sinks/stdout", "internal/ledger/bolt"}
+
+// tables are the files that list kinds, and the trees that have their own.
+var tables = []string{"cmd/internal/app/kinds.go", "cmd/fairlead-chaos", "cmd/fairlead-demo", "bench"}
+
 // imports is one package's imports of other packages of the repository. Paths
 // are relative to the repository's root.
 type imports struct {
 	from     string
 	to       string
-	fromTest bool // the importing file is a test
+	file     string // the importing one
+	fromTest bool   // it is a test
 }
 
 // violation explains what is wrong with an import, or returns "".
@@ -43,6 +51,10 @@ func violation(i imports) string {
 		if within(i.to, pkg) && !i.fromTest && !slices.ContainsFunc(users, func(user string) bool { return within(i.from, user) }) {
 			return fmt.Sprintf("%s imports %s, which is for tests", i.from, i.to)
 		}
+	}
+	listed := slices.ContainsFunc(tables, func(t string) bool { return within(i.from, t) || i.file == t })
+	if slices.Contains(concrete, i.to) && !i.fromTest && !listed {
+		return fmt.Sprintf("%s imports %s: only tables of kinds, as cmd/internal/app/kinds.go, import kinds", i.file, i.to)
 	}
 	from, to := folder(i.from), folder(i.to)
 	if from == to {
@@ -69,11 +81,16 @@ func inside(i imports) string {
 		if child(i.from) != child(i.to) && child(i.to) != "internal" {
 			return fmt.Sprintf("%s imports %s: nobody imports a command", i.from, i.to)
 		}
-	case "sources", "sinks":
+	case "sources":
 		parent := child(i.from) == "" // composes its children
+		if !parent && child(i.from) != child(i.to) {
+			return fmt.Sprintf("%s imports its sibling or parent %s", i.from, i.to)
+		}
+	case "sinks":
+		parent := child(i.to) == "" // says what its children are
 		suite := i.fromTest && within(i.to, "sinks/sinktest")
 		if !parent && !suite && child(i.from) != child(i.to) {
-			return fmt.Sprintf("%s imports its sibling or parent %s", i.from, i.to)
+			return fmt.Sprintf("%s imports its sibling or child %s", i.from, i.to)
 		}
 	}
 	return ""

@@ -25,7 +25,7 @@ func (s *settings) loadHub() (*rest.Config, error) {
 	if err != nil {
 		return nil, err
 	}
-	hub.UserAgent = "fairlead/" + s.options.Version
+	hub.UserAgent = s.userAgent()
 	return hub, nil
 }
 

@@ -2,11 +2,11 @@ package app
 
 import (
 	"errors"
-	"strings"
 	"time"
 
 	"github.com/fairlead-dev/fairlead/internal/ledger"
 	"github.com/fairlead-dev/fairlead/ratelimit"
+	"github.com/fairlead-dev/fairlead/sinks"
 	"github.com/fairlead-dev/fairlead/sources"
 	"github.com/fairlead-dev/fairlead/sources/connection"
 	"github.com/fairlead-dev/fairlead/sources/fleet"
@@ -20,14 +20,8 @@ type settings struct {
 	providers []fleet.Provider
 	specs     []stream.Spec
 	limits    []clusterLimit
-	sinks     []sinkSpec
-}
-
-// sinkSpec is one --sink.
-type sinkSpec struct {
-	value  string // as given
-	scheme string // what comes before the colon
-	rest   string // what comes after it: a file's path
+	sinks     []*sinks.Spec
+	store     *ledger.StoreSpec
 }
 
 // parse reports everything that is wrong with the flags at once, or returns
@@ -47,8 +41,13 @@ func (c *Config) parse(o Options) (*settings, error) {
 	if s.limits, err = parseClusterLimits(c.ClusterLimits); err != nil {
 		errs = append(errs, err)
 	}
-	if s.sinks, err = parseSinks(c.Sinks, o); err != nil {
+	if s.sinks, err = parseSinks(c.Sinks, o.sinkKinds()); err != nil {
 		errs = append(errs, err)
+	}
+	if s.store, err = o.storeKinds().Parse(c.Ledger); err != nil {
+		var p problems
+		p.addError("ledger", err)
+		errs = append(errs, p...)
 	}
 	if err := errors.Join(errs...); err != nil {
 		return nil, err
@@ -56,33 +55,32 @@ func (c *Config) parse(o Options) (*settings, error) {
 	return s, nil
 }
 
-func parseSinks(values []string, o Options) ([]sinkSpec, error) {
+// parseSinks parses the values of --sink. An identity is there once: it is what
+// tells sinks apart in the ledger.
+func parseSinks(values []string, kinds sinks.Kinds) ([]*sinks.Spec, error) {
 	var p problems
-	var specs []sinkSpec
+	var specs []*sinks.Spec
 	seen := map[string]bool{}
 	if len(values) == 0 {
-		p.add("sink", "no sink; give stdout: or file:PATH")
+		p.add("sink", "no sink; write %s", kinds.Table().Usages())
 	}
 	for _, v := range values {
-		scheme, rest, ok := strings.Cut(v, ":")
+		spec, err := kinds.Parse(v)
 		switch {
-		case seen[v]:
-			p.add("sink", "%q is given twice; every change would arrive twice", v)
-		case !ok:
-			p.add("sink", "%q has no scheme; give stdout: or file:PATH", v)
-		case scheme == "stdout" && rest != "":
-			p.add("sink", "%q: stdout: takes nothing after the colon", v)
-		case scheme == "file" && rest == "":
-			p.add("sink", "%q: a path must follow the colon", v)
-		case scheme != "stdout" && scheme != "file" && o.Sinks[scheme] == nil:
-			p.add("sink", "%q: no sink is called %q; give stdout: or file:PATH", v, scheme)
-		default:
-			specs = append(specs, sinkSpec{value: v, scheme: scheme, rest: rest})
+		case err != nil:
+			p.addError("sink", err)
+			continue
+		case seen[spec.Identity]:
+			p.add("sink", "%q is given twice; every change would arrive twice. If these are two sinks, give one of them another name=", spec.Identity)
 		}
-		seen[v] = true
+		seen[spec.Identity] = true
+		specs = append(specs, spec)
 	}
 	return specs, errors.Join(p...)
 }
+
+// userAgent is what the program calls itself to servers.
+func (s *settings) userAgent() string { return "fairlead/" + s.options.Version }
 
 func (s *settings) buckets() *ratelimit.Buckets {
 	b := ratelimit.New(ratelimit.Limit{QPS: s.ClusterQPS, Burst: s.ClusterBurst})
@@ -125,6 +123,6 @@ func (s *settings) sources() sources.Config {
 		ExtraWatches:           s.RouteExtraWatches,
 		Quota:                  ledger.Quota{Objects: s.MaxObjects, Bytes: int64(s.MaxLedgerBytes)},
 		NameHold:               s.nameHold(),
-		UserAgent:              "fairlead/" + s.options.Version,
+		UserAgent:              s.userAgent(),
 	}
 }
