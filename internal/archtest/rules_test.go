@@ -9,14 +9,15 @@ import (
 // mayImport says which top-level folders a package may import from, by the
 // top-level folder it is in. What holds inside of one folder, inside says.
 var mayImport = map[string][]string{
-	"cmd":       {"sources", "sinks", "pipeline", "ratelimit", "internal"},
+	"cmd":       {"sources", "sinks", "locks", "pipeline", "ratelimit", "internal"},
 	"bench":     {"sources", "sinks", "pipeline", "ratelimit", "internal"},
-	"examples":  {"sources", "sinks", "pipeline", "ratelimit"},
-	"deploy":    {"sources", "internal"}, // its tests try the manifests
+	"examples":  {"sources", "sinks", "locks", "pipeline", "ratelimit"},
+	"deploy":    {"sources", "locks", "internal"}, // its tests try the manifests
 	"sources":   {"pipeline", "ratelimit", "internal"},
 	"sinks":     {"pipeline", "ratelimit", "internal"},
 	"pipeline":  {"ratelimit", "internal"},
 	"ratelimit": {"internal"},
+	"locks":     {"internal"},
 	"internal":  {},
 }
 
@@ -27,6 +28,7 @@ var testOnly = map[string][]string{
 	"internal/controlplane": {"bench", "cmd/fairlead-demo", "cmd/fairlead-chaos", "internal/controlplane", "internal/testenv"},
 	"internal/archtest":     {},
 	"sinks/sinktest":        {"sinks/sinktest"},
+	"locks/locktest":        {"locks/locktest"},
 }
 
 // imports is one package's imports of other packages of the repository. Paths
@@ -43,6 +45,9 @@ func violation(i imports) string {
 		if within(i.to, pkg) && !i.fromTest && !slices.ContainsFunc(users, func(user string) bool { return within(i.from, user) }) {
 			return fmt.Sprintf("%s imports %s, which is for tests", i.from, i.to)
 		}
+	}
+	if i.from == "internal/election" && !i.fromTest {
+		return fmt.Sprintf("%s imports %s: it knows of locks what client-go's interface says, and of nothing else", i.from, i.to)
 	}
 	from, to := folder(i.from), folder(i.to)
 	if from == to {
@@ -74,6 +79,12 @@ func inside(i imports) string {
 		suite := i.fromTest && within(i.to, "sinks/sinktest")
 		if !parent && !suite && child(i.from) != child(i.to) {
 			return fmt.Sprintf("%s imports its sibling or parent %s", i.from, i.to)
+		}
+	case "locks":
+		// A lock implements what the parent says.
+		suite := i.fromTest && within(i.to, "locks/locktest")
+		if i.to != "locks" && !suite && child(i.from) != child(i.to) {
+			return fmt.Sprintf("%s imports %s: a lock knows no other lock", i.from, i.to)
 		}
 	}
 	return ""

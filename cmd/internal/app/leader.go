@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"strings"
@@ -14,10 +15,9 @@ import (
 	"k8s.io/client-go/rest"
 
 	"github.com/fairlead-dev/fairlead/internal/election"
-	"github.com/fairlead-dev/fairlead/internal/ledger"
 	"github.com/fairlead-dev/fairlead/internal/ledger/bolt"
 	"github.com/fairlead-dev/fairlead/internal/lines"
-	"github.com/fairlead-dev/fairlead/pipeline"
+	"github.com/fairlead-dev/fairlead/locks/lease"
 )
 
 // podNamespace is where the kubelet says which namespace a Pod is in.
@@ -64,12 +64,27 @@ func (p *program) newElection(hub *rest.Config) (*election.Election, error) {
 	if err != nil {
 		return nil, fmt.Errorf("find a name for this process in leader election: %w", err)
 	}
-	return election.New(election.Config{
+	p.lock, err = lease.New(hub, lease.Options{
 		Namespace: namespace,
 		Name:      p.settings.LeaderElectionID,
 		Identity:  host + "_" + string(uuid.NewUUID()), // a Pod is started again under its name
-		Timing:    p.settings.LeaderElection,
-	}, hub, p.log)
+		Timeout:   p.settings.LeaderElection.RenewDeadline / 2,
+	})
+	if err != nil {
+		return nil, err
+	}
+	return election.New(p.settings.LeaderElection, p.lock, p.log)
+}
+
+// closeLock ends what the lock keeps open, after the election.
+func (p *program) closeLock() {
+	c, ok := p.lock.(io.Closer)
+	if !ok {
+		return
+	}
+	if err := c.Close(); err != nil {
+		p.log.Error(err, "Could not close the lock", "lock", p.lock.Describe())
+	}
 }
 
 // lead does the work of the program while this process leads.
@@ -121,51 +136,6 @@ func (p *program) whenFree(ctx context.Context, what string, open func() error) 
 			return fmt.Errorf("wait for the process that led before: %w: %w", context.Cause(ctx), err)
 		}
 	}
-}
-
-// fencedSink is a sink that only a leader writes to.
-type fencedSink struct {
-	pipeline.Sink
-	mayAct func() error
-}
-
-// Write asks first. Of a process that was stopped, no more than the one write
-// that had got past here can be late.
-func (s fencedSink) Write(ctx context.Context, batch []*pipeline.Change) error {
-	if err := s.mayAct(); err != nil {
-		return err
-	}
-	return s.Sink.Write(ctx, batch)
-}
-
-// deadLetter takes a change that a sink has refused for good, see
-// batch.Options.DeadLetter.
-type deadLetter = func(c *pipeline.Change, reason error, attempts int) error
-
-func fencedDeadLetter(d deadLetter, mayAct func() error) deadLetter {
-	if d == nil {
-		return nil
-	}
-	return func(c *pipeline.Change, reason error, attempts int) error {
-		if err := mayAct(); err != nil {
-			return err
-		}
-		return d(c, reason, attempts)
-	}
-}
-
-// fencedStore is a store that only a leader writes to, or one that has just led:
-// where locks on files do not hold, two writers would ruin it.
-type fencedStore struct {
-	ledger.Store
-	mayStore func() error
-}
-
-func (s fencedStore) Apply(ctx context.Context, updates []ledger.Update) error {
-	if err := s.mayStore(); err != nil {
-		return fmt.Errorf("write the ledger: %w", err)
-	}
-	return s.Store.Apply(ctx, updates)
 }
 
 // electionStatus is what /clusters says about the election.

@@ -12,6 +12,7 @@ import (
 	"github.com/go-logr/logr"
 	"github.com/prometheus/client_golang/prometheus"
 	"k8s.io/client-go/rest"
+	"k8s.io/client-go/tools/leaderelection/resourcelock"
 	"sigs.k8s.io/controller-runtime/pkg/manager"
 	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
 
@@ -31,8 +32,9 @@ type program struct {
 	stdout     io.Writer
 	log        logr.Logger
 	registerer prometheus.Registerer
-	hub        *rest.Config       // nil: nothing needs it
-	election   *election.Election // nil: this process need not ask
+	hub        *rest.Config           // nil: nothing needs it
+	election   *election.Election     // nil: this process need not ask
+	lock       resourcelock.Interface // of the election
 	waitsFor   atomic.Pointer[string]
 
 	servers       []*manager.Server
@@ -161,7 +163,7 @@ func (p *program) openLedger(ctx context.Context) (err error) {
 		}
 		o.Store = p.store
 		if p.election != nil {
-			o.Store = fencedStore{p.store, p.election.MayStore}
+			o.Store = ledger.Fenced(p.store, p.election.MayStore)
 		}
 	}
 	if p.ledger, err = ledger.Open(ctx, o); err != nil {

@@ -12,6 +12,7 @@ import (
 
 	"github.com/fairlead-dev/fairlead/pipeline"
 	"github.com/fairlead-dev/fairlead/sinks/batch"
+	"github.com/fairlead-dev/fairlead/sinks/fenced"
 	"github.com/fairlead-dev/fairlead/sinks/file"
 	"github.com/fairlead-dev/fairlead/sinks/stdout"
 )
@@ -59,7 +60,7 @@ func (p *program) openSinks(ctx context.Context) (_ sinks, err error) {
 		}
 		dead := p.dead.of(spec.value)
 		if p.election != nil {
-			to, dead = fencedSink{to, p.election.MayAct}, fencedDeadLetter(dead, p.election.MayAct)
+			to, dead = fenced.Sink(to, p.election.MayAct), fenced.DeadLetter(dead, p.election.MayAct)
 		}
 		k.batcher = batch.New(spec.value, to, batch.Options{
 			DeadLetter: dead,
