@@ -1,0 +1,114 @@
+package spec
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// read reads what follows the scheme. If it cannot tell where the parts of the
+// text begin, it says so and returns false: a credential may be in any of them.
+func (v *Value) read(rest string) (errs []error, sound bool) {
+	f := v.form
+	query := ""
+	if f.Rest == URL {
+		if misplaced(rest) {
+			return []error{f.noCredentials("the text has an @ behind the host; if it belongs to a password, that")}, false
+		}
+		v.Rest, query, _ = strings.Cut(rest, "?")
+		errs = v.readURL()
+	} else if f.Rest == Literal {
+		v.Rest, query = f.cutLiteral(rest)
+	} else {
+		v.Rest, query, _ = strings.Cut(rest, "?")
+	}
+	switch {
+	case f.Rest == Nothing && v.Rest != "":
+		errs = append(errs, fmt.Errorf("nothing may follow the colon but parameters; write %s", f.Usage))
+	case (f.Rest == Required || f.Rest == Literal) && v.Rest == "":
+		errs = append(errs, fmt.Errorf("nothing follows the colon; write %s", f.Usage))
+	}
+	return append(errs, v.readParams(query)...), true
+}
+
+// cutLiteral finds where parameters begin in a text that may hold question marks.
+func (f *Form) cutLiteral(rest string) (path, query string) {
+	for at := range len(rest) {
+		if rest[at] != '?' {
+			continue
+		}
+		name, _, equals := strings.Cut(rest[at+1:], "=")
+		if equals && (f.param(name) != nil || len(Nearest(name, f.paramNames())) > 0) {
+			return rest[:at], rest[at+1:]
+		}
+	}
+	return rest, ""
+}
+
+// readParams reads NAME=VALUE&NAME=VALUE. A List may be given several times.
+func (v *Value) readParams(query string) (errs []error) {
+	f := v.form
+	v.params = map[string]any{}
+	named := map[string]bool{}
+	for pair := range strings.SplitSeq(query, "&") {
+		if pair == "" {
+			continue
+		}
+		name, escaped, _ := strings.Cut(pair, "=")
+		p := f.param(name)
+		if p == nil {
+			errs = append(errs, f.unknownParam(name))
+			continue
+		}
+		if named[name] && p.Type != List {
+			errs = append(errs, fmt.Errorf("%s is given twice; remove one", name))
+			continue
+		}
+		named[name] = true
+		value, err := p.parse(escaped)
+		if err != nil {
+			errs = append(errs, fmt.Errorf("%s: %w", name, err))
+			continue
+		}
+		if before, ok := v.params[name].([]string); ok {
+			value = slices.Concat(before, value.([]string))
+		}
+		v.params[name] = value
+	}
+	for i := range f.Params {
+		if p := &f.Params[i]; p.Required && !named[p.Name] {
+			errs = append(errs, fmt.Errorf("%s is not given: %s; write %s", p.Name, p.Meaning, f.Usage))
+		}
+	}
+	return errs
+}
+
+// credentialNames are parts of the names of parameters that would hold one.
+var credentialNames = []string{"password", "passwd", "pwd", "token", "secret", "apikey", "accesskey", "credential"}
+
+func (f *Form) unknownParam(name string) error {
+	if !paramNameSyntax.MatchString(name) {
+		return errors.New("a parameter has no proper name: write NAME=VALUE, and %26 for an ampersand in a value")
+	}
+	if slices.ContainsFunc(credentialNames, func(part string) bool { return strings.Contains(letters(name), part) }) {
+		return f.noCredentials("parameter " + name)
+	}
+	known := f.paramNames()
+	if meant := didYouMean(Nearest(name, known)); meant != "" {
+		return fmt.Errorf("parameter %s is unknown%s", name, meant)
+	}
+	if len(known) == 0 {
+		return fmt.Errorf("parameter %s is unknown; %s: has none", name, f.Scheme)
+	}
+	return fmt.Errorf("parameter %s is unknown; %s: has %s", name, f.Scheme, strings.Join(known, ", "))
+}
+
+// noCredentials refuses what would show a credential to everybody who sees the
+// command line.
+func (f *Form) noCredentials(what string) error {
+	if f.Credentials == "" {
+		return fmt.Errorf("%s would be shown to all who see this process; %s: takes no credential", what, f.Scheme)
+	}
+	return fmt.Errorf("%s would be shown to all who see this process; give %s instead", what, f.Credentials)
+}
