@@ -12,6 +12,8 @@ import (
 	coordinationv1 "k8s.io/client-go/kubernetes/typed/coordination/v1"
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/leaderelection/resourcelock"
+
+	"github.com/fairlead-dev/fairlead/locks"
 )
 
 // DefaultTimeout is how long a request may take: half of the usual renew deadline of
@@ -22,8 +24,9 @@ const DefaultTimeout = 5 * time.Second
 type Options struct {
 	// Namespace and Name are those of the Lease. Create makes it. Both required.
 	Namespace, Name string
-	// Identity is the name of this process in the Lease. No other process may have
-	// it, not even an earlier one on the same machine. Required.
+	// Identity is the name of this process in the Lease, see locks.CheckIdentity. No
+	// other process may have it, not even an earlier one on the same machine.
+	// Required.
 	Identity string
 	// Timeout is how long a request may take. 0 is DefaultTimeout. It should be at
 	// most half of the renew deadline.
@@ -41,8 +44,11 @@ var _ resourcelock.Interface = (*Lock)(nil)
 // New returns a lock on a Lease of the cluster that config reaches. It connects to
 // nothing.
 func New(config *rest.Config, o Options) (*Lock, error) {
-	if o.Namespace == "" || o.Name == "" || o.Identity == "" {
-		return nil, errors.New("lock a Lease: namespace, name and identity are required")
+	if o.Namespace == "" || o.Name == "" {
+		return nil, errors.New("lock a Lease: its namespace and name are required")
+	}
+	if err := locks.CheckIdentity(o.Identity); err != nil {
+		return nil, fmt.Errorf("lock the Lease %s/%s: %w", o.Namespace, o.Name, err)
 	}
 	own := rest.CopyConfig(config)
 	if own.Timeout = o.Timeout; own.Timeout <= 0 {

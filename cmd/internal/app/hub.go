@@ -18,14 +18,14 @@ func (c *Config) parseClusters() ([]fleet.Provider, error) {
 
 // loadHub says how to reach the hub, or returns nil if nothing needs it.
 func (s *settings) loadHub() (*rest.Config, error) {
-	if !s.LeaderElect && !fleet.NeedsHub(s.providers) {
+	if !(s.LeaderElect && s.lock.NeedsHub) && !fleet.NeedsHub(s.providers) {
 		return nil, nil
 	}
 	hub, err := fleet.LoadHub(s.HubKubeconfig)
 	if err != nil {
 		return nil, err
 	}
-	hub.UserAgent = "fairlead/" + s.options.Version
+	hub.UserAgent = s.userAgent()
 	return hub, nil
 }
 

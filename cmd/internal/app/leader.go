@@ -12,16 +12,18 @@ import (
 
 	"k8s.io/apimachinery/pkg/util/uuid"
 	"k8s.io/apimachinery/pkg/util/validation"
-	"k8s.io/client-go/rest"
 
 	"github.com/fairlead-dev/fairlead/internal/election"
 	"github.com/fairlead-dev/fairlead/internal/ledger/bolt"
 	"github.com/fairlead-dev/fairlead/internal/lines"
-	"github.com/fairlead-dev/fairlead/locks/lease"
+	"github.com/fairlead-dev/fairlead/locks"
 )
 
 // podNamespace is where the kubelet says which namespace a Pod is in.
 const podNamespace = "/var/run/secrets/kubernetes.io/serviceaccount/namespace"
+
+// defaultLock is the Lease that the flags about the election name.
+const defaultLock = "lease:"
 
 // checkLeaderElection reports what is wrong with the flags about it.
 func (c *Config) checkLeaderElection(p *problems) {
@@ -29,7 +31,7 @@ func (c *Config) checkLeaderElection(p *problems) {
 	if wrong := validation.IsDNS1123Subdomain(c.LeaderElectionID); len(wrong) > 0 {
 		p.add("leader-election-id", "%q cannot be the name of a Lease: %s", c.LeaderElectionID, strings.Join(wrong, "; "))
 	}
-	if !c.LeaderElect {
+	if !c.LeaderElect || c.LeaderElectLock != defaultLock {
 		return
 	}
 	if ns, err := c.leaseNamespace(podNamespace); err != nil {
@@ -37,6 +39,24 @@ func (c *Config) checkLeaderElection(p *problems) {
 	} else if wrong := validation.IsDNS1123Label(ns); len(wrong) > 0 {
 		p.add("leader-election-namespace", "%q cannot be a namespace: %s", ns, strings.Join(wrong, "; "))
 	}
+}
+
+// parseLock returns what the election is held over. What is wrong with the default
+// is reported by checkLeaderElection.
+func (c *Config) parseLock() (locks.Spec, error) {
+	text := c.LeaderElectLock
+	if text == defaultLock {
+		namespace, err := c.leaseNamespace(podNamespace)
+		if !c.LeaderElect || err != nil {
+			return locks.Spec{}, nil
+		}
+		lock, _ := locks.Parse(lockKinds, defaultLock+namespace+"/"+c.LeaderElectionID)
+		return lock, nil
+	}
+	lock, err := locks.Parse(lockKinds, text)
+	var p problems
+	p.addError("leader-elect-lock", err)
+	return lock, errors.Join(p...)
 }
 
 // leaseNamespace returns the namespace that was given, or else that of the Pod.
@@ -55,25 +75,23 @@ func (c *Config) leaseNamespace(pod string) (string, error) {
 }
 
 // newElection returns this process's part in the election of a leader.
-func (p *program) newElection(hub *rest.Config) (*election.Election, error) {
-	namespace, err := p.settings.leaseNamespace(podNamespace)
-	if err != nil {
-		return nil, err
-	}
+func (p *program) newElection(ctx context.Context) (_ *election.Election, err error) {
+	s := p.settings
 	host, err := os.Hostname()
 	if err != nil {
 		return nil, fmt.Errorf("find a name for this process in leader election: %w", err)
 	}
-	p.lock, err = lease.New(hub, lease.Options{
-		Namespace: namespace,
-		Name:      p.settings.LeaderElectionID,
+	p.lock, err = s.lock.Open(ctx, locks.Env{
 		Identity:  host + "_" + string(uuid.NewUUID()), // a Pod is started again under its name
-		Timeout:   p.settings.LeaderElection.RenewDeadline / 2,
+		Hub:       p.hub,
+		Timeout:   s.LeaderElection.RenewDeadline / 2,
+		UserAgent: s.userAgent(),
+		Log:       p.log.WithName("lock"),
 	})
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("--leader-elect-lock %s: %w", s.lock.Identity, err)
 	}
-	return election.New(p.settings.LeaderElection, p.lock, p.log)
+	return election.New(s.LeaderElection, p.lock, p.log)
 }
 
 // closeLock ends what the lock keeps open, after the election.

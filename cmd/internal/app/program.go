@@ -88,7 +88,7 @@ func newProgram(ctx context.Context, s *settings, stdout io.Writer, log logr.Log
 	if err := fleet.New(fleet.Options{Providers: s.providers, Hub: p.hub}).Check(); err != nil {
 		return nil, err
 	}
-	p.election, err = p.newElection(p.hub)
+	p.election, err = p.newElection(ctx)
 	return p, err
 }
 

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/fairlead-dev/fairlead/internal/ledger"
+	"github.com/fairlead-dev/fairlead/locks"
 	"github.com/fairlead-dev/fairlead/ratelimit"
 	"github.com/fairlead-dev/fairlead/sources"
 	"github.com/fairlead-dev/fairlead/sources/connection"
@@ -21,6 +22,7 @@ type settings struct {
 	specs     []stream.Spec
 	limits    []clusterLimit
 	sinks     []sinkSpec
+	lock      locks.Spec // of the election, if there is one
 }
 
 // sinkSpec is one --sink.
@@ -48,6 +50,9 @@ func (c *Config) parse(o Options) (*settings, error) {
 		errs = append(errs, err)
 	}
 	if s.sinks, err = parseSinks(c.Sinks, o); err != nil {
+		errs = append(errs, err)
+	}
+	if s.lock, err = c.parseLock(); err != nil {
 		errs = append(errs, err)
 	}
 	if err := errors.Join(errs...); err != nil {
@@ -83,6 +88,9 @@ func parseSinks(values []string, o Options) ([]sinkSpec, error) {
 	}
 	return specs, errors.Join(p...)
 }
+
+// userAgent names the program to API servers.
+func (s *settings) userAgent() string { return "fairlead/" + s.options.Version }
 
 func (s *settings) buckets() *ratelimit.Buckets {
 	b := ratelimit.New(ratelimit.Limit{QPS: s.ClusterQPS, Burst: s.ClusterBurst})
@@ -125,6 +133,6 @@ func (s *settings) sources() sources.Config {
 		ExtraWatches:           s.RouteExtraWatches,
 		Quota:                  ledger.Quota{Objects: s.MaxObjects, Bytes: int64(s.MaxLedgerBytes)},
 		NameHold:               s.nameHold(),
-		UserAgent:              "fairlead/" + s.options.Version,
+		UserAgent:              s.userAgent(),
 	}
 }
