@@ -74,7 +74,7 @@ func importsOf(t *testing.T, folder string) []imports {
 				t.Fatalf("%s: import %s: %v", source, spec.Path.Value, err)
 			}
 			if to, ours := strings.CutPrefix(imported, module+"/"); ours && to != folder {
-				found = append(found, imports{from: folder, to: to, fromTest: strings.HasSuffix(source, "_test.go")})
+				found = append(found, imports{from: folder, to: to, fromTest: strings.HasSuffix(source, "_test.go"), file: filepath.Base(source)})
 			}
 		}
 	}
@@ -153,6 +153,7 @@ func names(text, name string) bool {
 func TestViolations(t *testing.T) {
 	for _, test := range []struct {
 		from, to string
+		file     string
 		test     bool
 		wrong    bool
 	}{
@@ -206,7 +207,11 @@ func TestViolations(t *testing.T) {
 		{from: "locks/lease", to: "sources/fleet", wrong: true},
 		{from: "locks/lease", to: "sinks", test: true, wrong: true},
 		{from: "locks", to: "locks/lease", wrong: true},
-		{from: "cmd/fairlead", to: "locks/lease"},
+		{from: "cmd/internal/app", file: "lockkinds.go", to: "locks/lease"},
+		{from: "cmd/internal/app", file: "leader.go", to: "locks/lease", wrong: true},
+		{from: "cmd/internal/app", file: "leader.go", to: "locks"},
+		{from: "cmd/internal/app", file: "leader_test.go", to: "locks/lease", test: true},
+		{from: "cmd/fairlead", file: "lockkinds.go", to: "locks/lease", wrong: true},
 		{from: "sources", to: "locks", wrong: true},
 		{from: "sinks/file", to: "locks", wrong: true},
 		{from: "internal/election", to: "internal/retry", wrong: true},
@@ -219,7 +224,7 @@ func TestViolations(t *testing.T) {
 		{from: "examples/queue", to: "internal/retry", test: true, wrong: true},
 		{from: "surprise", to: "pipeline", wrong: true},
 	} {
-		got := violation(imports{from: test.from, to: test.to, fromTest: test.test})
+		got := violation(imports{from: test.from, to: test.to, fromTest: test.test, file: test.file})
 		if (got != "") != test.wrong {
 			t.Errorf("%s imports %s (in a test: %v): got %q, want a violation: %v",
 				test.from, test.to, test.test, got, test.wrong)

@@ -24,11 +24,12 @@ var mayImport = map[string][]string{
 // testOnly are packages that start servers or check others. Only tests import
 // them, and the trees named: demo, chaos and benchmarks are tests at heart.
 var testOnly = map[string][]string{
-	"internal/testenv":      {"bench", "cmd/fairlead-demo", "cmd/fairlead-chaos"},
-	"internal/controlplane": {"bench", "cmd/fairlead-demo", "cmd/fairlead-chaos", "internal/controlplane", "internal/testenv"},
-	"internal/archtest":     {},
-	"sinks/sinktest":        {"sinks/sinktest"},
-	"locks/locktest":        {"locks/locktest"},
+	"internal/testenv":        {"bench", "cmd/fairlead-demo", "cmd/fairlead-chaos"},
+	"internal/controlplane":   {"bench", "cmd/fairlead-demo", "cmd/fairlead-chaos", "internal/controlplane", "internal/testenv"},
+	"internal/archtest":       {},
+	"sinks/sinktest":          {"sinks/sinktest"},
+	"locks/locktest":          {"locks/locktest"},
+	"sources/fleet/fleettest": {"sources/fleet/fleettest"},
 }
 
 // imports is one package's imports of other packages of the repository. Paths
@@ -36,7 +37,17 @@ var testOnly = map[string][]string{
 type imports struct {
 	from     string
 	to       string
-	fromTest bool // the importing file is a test
+	fromTest bool   // the importing file is a test
+	file     string // the importing file's name
+}
+
+// tables are the files that list the kinds which a program offers. Nothing else in a
+// program knows one kind from another.
+var tables = []string{"cmd/internal/app/lockkinds.go"}
+
+// isKind reports whether a package is one of the kinds that a table lists.
+func isKind(pkg string) bool {
+	return strings.HasPrefix(pkg, "locks/") && !within(pkg, "locks/locktest")
 }
 
 // violation explains what is wrong with an import, or returns "".
@@ -48,6 +59,9 @@ func violation(i imports) string {
 	}
 	if i.from == "internal/election" && !i.fromTest {
 		return fmt.Sprintf("%s imports %s: it knows of locks what client-go's interface says, and of nothing else", i.from, i.to)
+	}
+	if folder(i.from) == "cmd" && isKind(i.to) && !i.fromTest && !slices.Contains(tables, i.from+"/"+i.file) {
+		return fmt.Sprintf("%s/%s imports %s: only a table of kinds does, such as %s", i.from, i.file, i.to, tables[0])
 	}
 	from, to := folder(i.from), folder(i.to)
 	if from == to {

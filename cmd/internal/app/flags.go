@@ -44,11 +44,7 @@ func (c *Config) addFlags(f *pflag.FlagSet) {
 
 func (c *Config) addMembersFlags(f *pflag.FlagSet) {
 	f.StringArrayVar(&c.Clusters, "clusters", nil, "where the member clusters are described; repeatable.\n"+
-		"kubeconfig:PATH[?contexts=a,b]: every context is a member, or those named\n"+
-		"dir:PATH: each file is a kubeconfig, its base name the member's name; changes take effect within seconds\n"+
-		"secrets:NAMESPACE[?format=...&selector=...]: each Secret of the hub; * is every namespace.\n"+
-		"  format kubeconfig (default), capi, argocd or multicluster-runtime; changes take effect at once\n"+
-		"clusterprofiles:NAMESPACE[?selector=...]: each ClusterProfile of the hub\n"+
+		fleet.NewTable(memberKinds).Help()+"\n"+
 		"(default: the current context of the kubeconfig that kubectl would use)")
 	f.Var(&c.IncludeHub, "include-hub", "the hub is a member too, under this name")
 	f.StringVar(&c.HubKubeconfig, "hub-kubeconfig", "", "kubeconfig whose current context is the hub.\n"+

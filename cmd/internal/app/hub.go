@@ -12,7 +12,7 @@ import (
 
 // parseClusters returns what --clusters and the flags beside it describe.
 func (c *Config) parseClusters() ([]fleet.Provider, error) {
-	o := fleet.ParseOptions{IncludeHub: string(c.IncludeHub), HubKubeconfig: c.HubKubeconfig, AccessProviders: c.AccessProviders}
+	o := fleet.ParseOptions{Kinds: memberKinds, IncludeHub: string(c.IncludeHub), HubKubeconfig: c.HubKubeconfig, AccessProviders: c.AccessProviders}
 	return o.Parse(c.Clusters)
 }
 
