@@ -8,6 +8,7 @@ import (
 	"runtime"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -155,11 +156,11 @@ func (m *Memory) now() int {
 }
 
 // expired deletes a record whose duration is over, as a backend with a TTL does.
-func expired(l *MemoryLock, written *time.Time) {
+func expired(l *MemoryLock, written time.Time) {
 	l.memory.mu.Lock()
 	defer l.memory.mu.Unlock()
 	d := time.Duration(l.memory.record.LeaseDurationSeconds) * time.Second
-	if l.memory.exists && time.Since(*written) > d {
+	if l.memory.exists && time.Since(written) > d {
 		l.memory.exists = false
 	}
 }
@@ -241,30 +242,30 @@ func mutants() map[string]func() mutant {
 			return l.Create(ctx, r)
 		}}),
 		"a TTL": func() mutant {
-			var written time.Time
+			var written atomic.Int64
 			return mutant{
 				get: func(l *MemoryLock, ctx context.Context) (*resourcelock.LeaderElectionRecord, []byte, error) {
-					expired(l, &written)
+					expired(l, time.Unix(0, written.Load()))
 					return l.Get(ctx)
 				},
 				create: func(l *MemoryLock, ctx context.Context, r resourcelock.LeaderElectionRecord) error {
-					written = time.Now()
+					written.Store(time.Now().UnixNano())
 					return l.Create(ctx, r)
 				},
 			}
 		},
 		"a session that ends": func() mutant {
-			var written time.Time
+			var written atomic.Int64
 			return mutant{
 				create: func(l *MemoryLock, ctx context.Context, r resourcelock.LeaderElectionRecord) error {
 					err := l.Create(ctx, r)
 					if err == nil {
-						written = time.Now()
+						written.Store(time.Now().UnixNano())
 					}
 					return err
 				},
 				update: func(l *MemoryLock, ctx context.Context, r resourcelock.LeaderElectionRecord) error {
-					if time.Since(written) > 2*time.Second {
+					if time.Since(time.Unix(0, written.Load())) > 2*time.Second {
 						l.seen = 0
 					}
 					return l.Update(ctx, r)

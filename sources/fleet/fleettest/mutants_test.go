@@ -76,10 +76,30 @@ type faults struct {
 // inventory is a provider of kubeconfigs in memory.
 type inventory struct {
 	faults
-	mu      sync.Mutex
-	configs map[string][]byte
-	one     *inventoryScanner // if it is shared
-	scans   int
+	mu       sync.Mutex
+	configs  map[string][]byte
+	one      *inventoryScanner // if it is shared
+	scans    int
+	readings map[string]reading // by name and text
+}
+
+// reading is what became of a text: a fleet that waits reads it a thousand times.
+type reading struct {
+	member *fleet.Member
+	err    error
+}
+
+func (i *inventory) read(name, source string) (*fleet.Member, error) {
+	key := name + " " + string(i.configs[name])
+	r, ok := i.readings[key]
+	if !ok {
+		r.member, r.err = fleet.NewMember(name, source, i.configs[name])
+		i.readings[key] = r
+	}
+	if r.member == nil {
+		return nil, r.err
+	}
+	return new(*r.member), r.err
 }
 
 func (i *inventory) String() string {
@@ -130,7 +150,7 @@ func (s *inventoryScanner) Scan() (all []fleet.Description) {
 			continue
 		}
 		d := fleet.Description{Source: "inventory " + name, Name: name}
-		d.Member, d.Err = fleet.NewMember(name, d.Source, i.configs[name])
+		d.Member, d.Err = i.read(name, d.Source)
 		switch {
 		case d.Err != nil && i.oneBadSpoils:
 			return nil
@@ -208,7 +228,7 @@ func (c *cleanups) run() {
 func conforms(t *testing.T, wrong faults) (broken []string) {
 	for _, r := range rules {
 		said := failures(t, func(t testing.TB) {
-			i := &inventory{faults: wrong, configs: map[string][]byte{}}
+			i := &inventory{faults: wrong, configs: map[string][]byte{}, readings: map[string]reading{}}
 			put := func(name string, text []byte) {
 				i.mu.Lock()
 				defer i.mu.Unlock()
