@@ -84,6 +84,10 @@ fuzz: ## Run each fuzz target for FUZZTIME (30s)
 		done; \
 	done
 
+.PHONY: docs
+docs: ## Write the tables of docs/ that come from the program
+	go test ./cmd/internal/app -count 1 -run '^TestKindsAreDocumented$$' -write-docs
+
 .PHONY: bench
 bench: control-plane ## Run all benchmarks BENCHCOUNT times and write docs/benchmarks.md
 	@rm -rf bin/bench.new && mkdir -p $(BENCHNEW) $(dir $(BENCHDIR))

@@ -11,7 +11,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/fairlead-dev/fairlead/cmd/internal/app"
-	"github.com/fairlead-dev/fairlead/pipeline"
+	"github.com/fairlead-dev/fairlead/sinks"
 )
 
 const (
@@ -69,7 +69,7 @@ func runFairlead(args []string) int {
 	defer stop()
 	command := app.NewCommand(app.Options{
 		Version: "chaos",
-		Sinks:   map[string]func(string) (pipeline.Sink, error){sinkScheme: openFaultySink},
+		Sinks:   sinks.Kinds{faultyKind()},
 	})
 	command.SetArgs(args)
 	if err := command.ExecuteContext(ctx); err != nil {

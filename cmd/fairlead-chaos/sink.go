@@ -12,6 +12,7 @@ import (
 
 	"github.com/fairlead-dev/fairlead/internal/replay"
 	"github.com/fairlead-dev/fairlead/pipeline"
+	"github.com/fairlead-dev/fairlead/sinks"
 	"github.com/fairlead-dev/fairlead/sinks/file"
 )
 
@@ -43,7 +44,20 @@ type faultySink struct {
 	doomed bool // the next write is the last one
 }
 
-// openFaultySink is what `--sink chaos:DIR` opens.
+// faultyKind is the kind of sink that is chosen by chaos:DIR.
+func faultyKind() sinks.Kind {
+	return sinks.Kind{
+		Form: sinks.Form{Scheme: sinkScheme, Usage: sinkScheme + ":DIR", Summary: "a file that fails as a folder tells it to", Rest: sinks.Literal},
+		Parse: func(v *sinks.Value) (*sinks.Spec, error) {
+			dir := v.Rest
+			return &sinks.Spec{
+				Identity: sinkScheme + ":" + dir,
+				Open:     func(context.Context, sinks.Env) (pipeline.Sink, error) { return openFaultySink(dir) },
+			}, nil
+		},
+	}
+}
+
 func openFaultySink(dir string) (pipeline.Sink, error) {
 	c := control{dir}
 	to, err := file.Open(c.sink())

@@ -32,22 +32,20 @@ var testOnly = map[string][]string{
 	"sources/fleet/fleettest": {"sources/fleet/fleettest"},
 }
 
+// concrete are the kinds that can be chosen by name. Only the tables of the program
+// import them, and programs that are tests at heart; tests may.
+var concrete = []string{"sinks/file", "sinks/stdout", "internal/ledger/bolt", "locks/lease"}
+
+// tables are the files that list kinds, and the trees that have their own.
+var tables = []string{"cmd/internal/app/kinds.go", "cmd/fairlead-chaos", "cmd/fairlead-demo", "bench"}
+
 // imports is one package's imports of other packages of the repository. Paths
 // are relative to the repository's root.
 type imports struct {
 	from     string
 	to       string
-	fromTest bool   // the importing file is a test
-	file     string // the importing file's name
-}
-
-// tables are the files that list the kinds which a program offers. Nothing else in a
-// program knows one kind from another.
-var tables = []string{"cmd/internal/app/lockkinds.go"}
-
-// isKind reports whether a package is one of the kinds that a table lists.
-func isKind(pkg string) bool {
-	return strings.HasPrefix(pkg, "locks/") && !within(pkg, "locks/locktest")
+	file     string // the importing one
+	fromTest bool   // it is a test
 }
 
 // violation explains what is wrong with an import, or returns "".
@@ -60,8 +58,9 @@ func violation(i imports) string {
 	if i.from == "internal/election" && !i.fromTest {
 		return fmt.Sprintf("%s imports %s: it knows of locks what client-go's interface says, and of nothing else", i.from, i.to)
 	}
-	if folder(i.from) == "cmd" && isKind(i.to) && !i.fromTest && !slices.Contains(tables, i.from+"/"+i.file) {
-		return fmt.Sprintf("%s/%s imports %s: only a table of kinds does, such as %s", i.from, i.file, i.to, tables[0])
+	listed := slices.ContainsFunc(tables, func(t string) bool { return within(i.from, t) || i.file == t })
+	if slices.Contains(concrete, i.to) && folder(i.from) != "examples" && !i.fromTest && !listed { // examples choose one
+		return fmt.Sprintf("%s imports %s: only tables of kinds, as cmd/internal/app/kinds.go, import kinds", i.file, i.to)
 	}
 	from, to := folder(i.from), folder(i.to)
 	if from == to {
@@ -88,11 +87,16 @@ func inside(i imports) string {
 		if child(i.from) != child(i.to) && child(i.to) != "internal" {
 			return fmt.Sprintf("%s imports %s: nobody imports a command", i.from, i.to)
 		}
-	case "sources", "sinks":
+	case "sources":
 		parent := child(i.from) == "" // composes its children
+		if !parent && child(i.from) != child(i.to) {
+			return fmt.Sprintf("%s imports its sibling or parent %s", i.from, i.to)
+		}
+	case "sinks":
+		parent := child(i.to) == "" // says what its children are
 		suite := i.fromTest && within(i.to, "sinks/sinktest")
 		if !parent && !suite && child(i.from) != child(i.to) {
-			return fmt.Sprintf("%s imports its sibling or parent %s", i.from, i.to)
+			return fmt.Sprintf("%s imports its sibling or child %s", i.from, i.to)
 		}
 	case "locks":
 		// A lock implements what the parent says.

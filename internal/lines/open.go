@@ -9,10 +9,12 @@ import (
 	"os"
 	"path/filepath"
 	"syscall"
+
+	"github.com/fairlead-dev/fairlead/internal/spec"
 )
 
 // ErrLocked is what OpenFile and Write wrap while another process has the file.
-var ErrLocked = errors.New("another process appends to it")
+var ErrLocked = spec.InUse("another process appends to it")
 
 // open opens the path for appending, and makes a regular file ready for it:
 // locked, without an unfinished line at its end, its name durable.

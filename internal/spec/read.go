@@ -7,8 +7,9 @@ import (
 	"strings"
 )
 
-// read reads what follows the scheme. If it cannot tell where the parts of the
-// text begin, it says so and returns false: a credential may be in any of them.
+// read reads what follows the scheme. It returns false unless what stands before the
+// parameters is right. Where the parts of the text begin cannot always be told: then
+// it says only that, as a credential may be in any of them.
 func (v *Value) read(rest string) (errs []error, sound bool) {
 	f := v.form
 	query := ""
@@ -29,7 +30,8 @@ func (v *Value) read(rest string) (errs []error, sound bool) {
 	case (f.Rest == Required || f.Rest == Literal) && v.Rest == "":
 		errs = append(errs, fmt.Errorf("nothing follows the colon; write %s", f.Usage))
 	}
-	return append(errs, v.readParams(query)...), true
+	sound = len(errs) == 0
+	return append(errs, v.readParams(query)...), sound
 }
 
 // cutLiteral finds where parameters begin in a text that may hold question marks.

@@ -69,8 +69,8 @@ func (t *Table) Usages() string {
 
 // Parse reads a text and returns which of the forms it has and what it says. The
 // error joins every mistake, each preceded by as much of the text as holds no
-// credential. If the index is not negative, the value can be read in spite of an
-// error, to look for more mistakes: parameters that are wrong have their defaults.
+// credential. If the index is not negative in spite of an error, only parameters are
+// wrong: the value has their defaults, and can be searched for more mistakes.
 func (t *Table) Parse(text string) (int, *Value, error) {
 	switch {
 	case len(text) > maxText:

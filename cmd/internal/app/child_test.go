@@ -20,6 +20,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/wait"
 
 	"github.com/fairlead-dev/fairlead/pipeline"
+	"github.com/fairlead-dev/fairlead/sinks"
 )
 
 // asChild is the environment variable that makes the test program something
@@ -47,7 +48,7 @@ func runChild(args []string) error {
 	}()
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
 	defer stop()
-	command := NewCommand(Options{Version: "test", Sinks: map[string]func(string) (pipeline.Sink, error){"stamps": openStamps}})
+	command := NewCommand(Options{Version: "test", Sinks: sinks.Kinds{testKind("stamps", openStamps)}})
 	command.SetArgs(args)
 	return command.ExecuteContext(ctx)
 }

@@ -5,16 +5,18 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/fairlead-dev/fairlead/pipeline"
+	"github.com/fairlead-dev/fairlead/internal/ledger"
+	"github.com/fairlead-dev/fairlead/sinks"
 )
 
 // Options are what a main says of its program.
 type Options struct {
 	Version string // of the release; empty or "dev": none
 	Commit  string // that it was built from; empty: what Go noted of it
-	// Sinks are the kinds of sinks that there are beside the built-in ones, by
-	// scheme. Each is opened with what follows the colon.
-	Sinks map[string]func(rest string) (pipeline.Sink, error)
+	// Sinks are the kinds of sinks that there are beside the built-in ones.
+	Sinks sinks.Kinds
+
+	stores ledger.StoreKinds // the same of ledger stores, for tests
 }
 
 // NewCommand returns the program's command line.
@@ -29,7 +31,7 @@ func NewCommand(o Options) *cobra.Command {
 		SilenceErrors: true,
 	}
 	root.SetVersionTemplate("fairlead {{.Version}}\n")
-	return parent(root, newRunCommand(o), newReplayCommand(), newDeadLetterCommand(), newLedgerCommand(), newVersionCommand(o))
+	return parent(root, newRunCommand(o), newReplayCommand(), newDeadLetterCommand(), newLedgerCommand(o), newVersionCommand(o))
 }
 
 func newRunCommand(o Options) *cobra.Command {

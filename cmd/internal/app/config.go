@@ -11,11 +11,8 @@ import (
 	"github.com/fairlead-dev/fairlead/ratelimit"
 )
 
-// The two special values of --ledger.
-const (
-	defaultLedger = "fairlead.ledger" // in the working directory
-	memoryLedger  = "memory:"
-)
+// defaultLedger is a file in the working directory.
+const defaultLedger = "fairlead.ledger"
 
 // defaultAdminAddress is where the commands that talk to a running program look
 // for it.
@@ -55,7 +52,7 @@ type Config struct {
 	DrainTimeout           time.Duration
 	IncludeSecretValues    bool
 
-	Ledger          string // path, or memory:
+	Ledger          string
 	LedgerRetention time.Duration
 	AuditInterval   time.Duration // 0: never
 
@@ -99,9 +96,6 @@ func (p *problems) addError(flag string, err error) {
 func (c *Config) check() error {
 	p := slices.Clone(c.unreadable)
 	c.checkNumbers(&p)
-	if c.Ledger == "" {
-		p.add("ledger", "no path; give a file, or memory: to remember nothing")
-	}
 	c.checkFiles(&p)
 	c.checkLeaderElection(&p)
 	c.checkAddresses(&p)

@@ -28,7 +28,7 @@ func TestDefaultsAreValid(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(s.sinks) != 1 || s.sinks[0].scheme != "stdout" {
+	if len(s.sinks) != 1 || s.sinks[0].Identity != "stdout:" {
 		t.Errorf("sinks %+v, want stdout", s.sinks)
 	}
 	if s.LaneBytes.String() != "16Mi" {

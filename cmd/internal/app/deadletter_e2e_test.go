@@ -12,6 +12,7 @@ import (
 
 	"github.com/fairlead-dev/fairlead/internal/testenv"
 	"github.com/fairlead-dev/fairlead/pipeline"
+	"github.com/fairlead-dev/fairlead/sinks"
 )
 
 // fussy is a sink that refuses objects whose name begins with "bad" for good,
@@ -69,9 +70,7 @@ func TestDeadLettersOnARealCluster(t *testing.T) {
 	dir := t.TempDir()
 	path := filepath.Join(dir, "dead.jsonl")
 	sink := &fussy{}
-	options := Options{Sinks: map[string]func(string) (pipeline.Sink, error){
-		"fussy": func(string) (pipeline.Sink, error) { return sink, nil },
-	}}
+	options := Options{Sinks: sinks.Kinds{testKind("fussy", func(string) (pipeline.Sink, error) { return sink, nil })}}
 	flags := []string{
 		"--clusters=kubeconfig:" + writeKubeconfig(t, env.Cluster("alpha")), "--watch=configmaps?namespace=" + ns,
 		"--sink=fussy:", "--dead-letter=" + path, "--ledger=" + filepath.Join(dir, "ledger"), "--admin-bind-address=127.0.0.1:0",

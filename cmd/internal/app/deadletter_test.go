@@ -280,7 +280,7 @@ func TestHangupOpensTheFileAnew(t *testing.T) {
 	l := newLetters(t)
 	ctx, cancel := context.WithCancel(t.Context())
 	hangup, ended := make(chan os.Signal), make(chan error, 1)
-	go func() { ended <- sinks(nil).run(ctx, l.dead, hangup) }()
+	go func() { ended <- openSinks(nil).run(ctx, l.dead, hangup) }()
 	l.refuse("a")
 	if err := os.Rename(l.path, l.path+".1"); err != nil {
 		t.Fatal(err)

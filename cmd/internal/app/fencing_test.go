@@ -25,6 +25,7 @@ import (
 
 	"github.com/fairlead-dev/fairlead/internal/ledger"
 	"github.com/fairlead-dev/fairlead/pipeline"
+	"github.com/fairlead-dev/fairlead/sinks"
 )
 
 // TestTheProgramAsksTheFence opens all that a leader writes to, has the lease
@@ -40,9 +41,7 @@ func TestTheProgramAsksTheFence(t *testing.T) {
 	writeFile(t, hub, strings.Replace(oneContext, "https://127.0.0.1:1", server.URL, 1))
 
 	to := &refusing{under: make(chan struct{}), goOn: make(chan struct{})}
-	o := Options{Sinks: map[string]func(string) (pipeline.Sink, error){
-		"refusing": func(string) (pipeline.Sink, error) { return to, nil },
-	}}
+	o := Options{Sinks: sinks.Kinds{testKind("refusing", func(string) (pipeline.Sink, error) { return to, nil })}}
 	s := parseWith(t, o, "--clusters=kubeconfig:"+members, "--watch=pods", "--sink=refusing:", "--ledger="+filepath.Join(dir, "ledger"), "--dead-letter="+dead,
 		"--hub-kubeconfig="+hub, "--leader-elect", "--leader-election-namespace=ns", "--leader-election-retry-period=10ms")
 	p := must(newProgram(t.Context(), s, t.Output(), newLogger(t.Output(), "info", "text"), prometheus.NewRegistry()))(t)

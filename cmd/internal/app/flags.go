@@ -63,8 +63,7 @@ func (c *Config) addResourcesFlags(f *pflag.FlagSet) {
 }
 
 func (c *Config) addSinksFlags(f *pflag.FlagSet) {
-	f.StringArrayVar(&c.Sinks, "sink", []string{"stdout:"}, "where changes go, as CloudEvents; repeatable.\n"+
-		"stdout: JSON lines; file:PATH: the same, appended and fsynced, reopened on SIGHUP")
+	f.StringArrayVar(&c.Sinks, "sink", []string{"stdout:"}, "where changes go; repeatable.\n"+new(Options).sinkKinds().Table().Help())
 	f.StringVar(&c.DeadLetter, "dead-letter", "", "file for changes that a sink refuses for good: JSON lines with reason, time and attempts, reopened on SIGHUP.\n"+
 		"Such a change then counts as accepted; see fairlead dead-letter.\n"+
 		"(default: none; a refused change is tried again like any other, and holds the resume point)")
@@ -122,8 +121,8 @@ func (c *Config) addConnectionsFlags(f *pflag.FlagSet) {
 }
 
 func (c *Config) addMemoryFlags(f *pflag.FlagSet) {
-	f.StringVar(&c.Ledger, "ledger", defaultLedger, "file that remembers what was delivered, so that a restart neither replays nor misses anything.\n"+
-		"memory: remembers nothing across restarts")
+	f.StringVar(&c.Ledger, "ledger", defaultLedger, "what remembers what was delivered, so that a restart neither replays nor misses anything.\n"+
+		new(Options).storeKinds().Table().Help())
 	f.DurationVar(&c.LedgerRetention, "ledger-retention", ledger.DefaultRetention, "how long a cluster that left the fleet is remembered.\n"+
 		"Longer than a cluster stays away for repairs")
 	f.DurationVar(&c.AuditInterval, "audit-interval", 24*time.Hour, "how often what was delivered is compared with what a member holds, give or take a fifth; 0 is never.\n"+

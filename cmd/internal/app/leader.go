@@ -14,8 +14,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/validation"
 
 	"github.com/fairlead-dev/fairlead/internal/election"
-	"github.com/fairlead-dev/fairlead/internal/ledger/bolt"
-	"github.com/fairlead-dev/fairlead/internal/lines"
+	"github.com/fairlead-dev/fairlead/internal/spec"
 	"github.com/fairlead-dev/fairlead/locks"
 )
 
@@ -135,8 +134,7 @@ func (p *program) whenFree(ctx context.Context, what string, open func() error) 
 	defer tick.Stop()
 	for {
 		err := open()
-		locked := errors.Is(err, bolt.ErrLocked) || errors.Is(err, lines.ErrLocked)
-		if p.election == nil || !locked {
+		if p.election == nil || !errors.Is(err, spec.ErrInUse) {
 			if waiting && err == nil {
 				p.log.Info("The process that led before has let go", "of", what)
 			}

@@ -1,18 +1,20 @@
 package app
 
 import (
+	"context"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
 	"github.com/fairlead-dev/fairlead/internal/ledger"
-	"github.com/fairlead-dev/fairlead/internal/ledger/bolt"
 )
 
-func newLedgerCommand() *cobra.Command {
+func newLedgerCommand(o Options) *cobra.Command {
+	kinds := o.storeKinds()
 	cmd := &cobra.Command{
 		Use:   "ledger",
 		Short: "Look at the file that remembers what was delivered, check it, shrink it, or forget a cluster",
@@ -20,53 +22,65 @@ func newLedgerCommand() *cobra.Command {
 			"first. Where its ledger stands, it tells itself at /clusters. None of them makes a file\n" +
 			"where there is none, and none repairs one that is damaged.",
 	}
-	return parent(cmd, newLedgerInspectCommand(), newLedgerVerifyCommand(), newLedgerCompactCommand(), newLedgerForgetCommand())
+	return parent(cmd, newLedgerInspectCommand(kinds), newLedgerVerifyCommand(kinds), newLedgerCompactCommand(kinds), newLedgerForgetCommand(kinds))
 }
 
-// ledgerFile is the file that a command works on.
-type ledgerFile struct{ path string }
-
-func (l *ledgerFile) addFlag(f *pflag.FlagSet) {
-	f.StringVar(&l.path, "ledger", defaultLedger, "the file, as fairlead run was given it")
+// ledgerFlag is the store that a command works on.
+type ledgerFlag struct {
+	kinds ledger.StoreKinds
+	text  string
 }
 
-// check fails on what names no file.
-func (l *ledgerFile) check() error {
-	switch l.path {
-	case memoryLedger:
-		return fmt.Errorf("--ledger %s is kept in no file; name one", l.path)
-	case "":
-		return errors.New("--ledger: no path; name the file that fairlead run was given")
+func (l *ledgerFlag) addFlag(f *pflag.FlagSet) {
+	f.StringVar(&l.text, "ledger", defaultLedger, "as fairlead run was given it")
+}
+
+// spec fails on what outlives no process.
+func (l *ledgerFlag) spec() (*ledger.StoreSpec, error) {
+	if l.text == "" {
+		return nil, errors.New("--ledger: no path; name the file that fairlead run was given")
 	}
-	return nil
+	s, err := l.kinds.Parse(l.text)
+	if err != nil {
+		return nil, fmt.Errorf("--ledger: %w", err)
+	}
+	if s.OpenExisting == nil {
+		return nil, fmt.Errorf("--ledger %s is kept in no file; name one", s.Identity)
+	}
+	return s, nil
 }
 
-// use opens the file for work and closes it.
-func (l *ledgerFile) use(readOnly bool, work func(*bolt.Store) error) error {
-	if err := l.check(); err != nil {
+// use opens the store for work and closes it.
+func (l *ledgerFlag) use(ctx context.Context, readOnly bool, work func(*ledger.StoreSpec, ledger.Store) error) error {
+	spec, err := l.spec()
+	if err != nil {
 		return err
 	}
-	s, err := bolt.OpenExisting(l.path, readOnly)
+	s, err := spec.OpenExisting(ctx, readOnly)
 	if err != nil {
-		return l.explain(err)
+		return explain(spec, err)
 	}
-	return l.explain(errors.Join(work(s), s.Close()))
+	err = work(spec, s)
+	if c, ok := s.(io.Closer); ok {
+		err = errors.Join(err, c.Close())
+	}
+	return explain(spec, err)
 }
 
 // explain says what to do where that is another thing than for fairlead run.
-func (l *ledgerFile) explain(err error) error {
+func explain(s *ledger.StoreSpec, err error) error {
 	switch {
-	case errors.Is(err, bolt.ErrLocked):
+	case errors.Is(err, ledger.ErrInUse):
 		return fmt.Errorf("ledger %s is %w: if that is fairlead run, stop it first; while it runs, "+
-			"/clusters at its --health-probe-bind-address tells where its ledger stands", l.path, bolt.ErrLocked)
+			"/clusters at its --health-probe-bind-address tells where its ledger stands", s.Identity, ledger.ErrLocked)
 	case errors.Is(err, fs.ErrNotExist):
-		return fmt.Errorf("there is no ledger %s: %w; name the file that fairlead run was given as --ledger", l.path, fs.ErrNotExist)
+		return fmt.Errorf("there is no ledger %s: %w; name the file that fairlead run was given as --ledger", s.Identity, fs.ErrNotExist)
 	}
 	return err
 }
 
-func newLedgerInspectCommand() *cobra.Command {
-	var file ledgerFile
+func newLedgerInspectCommand(kinds ledger.StoreKinds) *cobra.Command {
+	at := ledgerFlag{kinds: kinds}
 	var cluster, output string
 	cmd := &cobra.Command{
 		Use:   "inspect",
@@ -87,7 +101,7 @@ func newLedgerInspectCommand() *cobra.Command {
 			if output != "table" && output != "json" {
 				return fmt.Errorf("--output %q is neither table nor json", output)
 			}
-			return file.use(true, func(s *bolt.Store) error {
+			return at.use(cmd.Context(), true, func(spec *ledger.StoreSpec, s ledger.Store) error {
 				all, err := ledger.Describe(cmd.Context(), s)
 				if err == nil && cluster != "" {
 					all, err = ledger.OfCluster(all, cluster)
@@ -95,18 +109,18 @@ func newLedgerInspectCommand() *cobra.Command {
 				if err != nil {
 					return err
 				}
-				return printLedger(cmd.OutOrStdout(), output, newLedgerContent(s, all))
+				return printLedger(cmd.OutOrStdout(), output, newLedgerContent(spec, s, all))
 			})
 		},
 	}
-	file.addFlag(cmd.Flags())
+	at.addFlag(cmd.Flags())
 	cmd.Flags().StringVar(&cluster, "cluster", "", "show only this one (default: all)")
 	cmd.Flags().StringVar(&output, "output", "table", "table or json")
 	return cmd
 }
 
-func newLedgerVerifyCommand() *cobra.Command {
-	var file ledgerFile
+func newLedgerVerifyCommand(kinds ledger.StoreKinds) *cobra.Command {
+	at := ledgerFlag{kinds: kinds}
 	cmd := &cobra.Command{
 		Use:   "verify",
 		Short: "Read every page and every record of the ledger, and say whether it is whole",
@@ -115,27 +129,33 @@ func newLedgerVerifyCommand() *cobra.Command {
 			"The exit code is 1 if the file is damaged, or cannot be read.",
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return file.use(true, func(s *bolt.Store) error {
+			return at.use(cmd.Context(), true, func(spec *ledger.StoreSpec, s ledger.Store) error {
 				all, err := ledger.Describe(cmd.Context(), s)
 				if err != nil {
 					return err
 				}
-				p, n := s.Pages(), add(all)
-				_, err = fmt.Fprintf(cmd.OutOrStdout(), "Ledger %s is whole. Checked:\n"+
-					"  %d pages of %d bytes, %d of them free\n"+
-					"  %d cursors: %d objects, %d held, %d deletions\n"+
-					"  the checksum of each, and the number and sum of all\n",
-					s.Path(), p.Total, p.Size, p.Free, len(all), n.Objects, n.Held, n.Deleted)
+				if _, err := fmt.Fprintf(cmd.OutOrStdout(), "Ledger %s is whole. Checked:\n", spec.Identity); err != nil {
+					return err
+				}
+				if paged, ok := s.(ledger.Paged); ok {
+					p := paged.Pages()
+					if _, err := fmt.Fprintf(cmd.OutOrStdout(), "  %d pages of %d bytes, %d of them free\n", p.Total, p.Size, p.Free); err != nil {
+						return err
+					}
+				}
+				n := add(all)
+				_, err = fmt.Fprintf(cmd.OutOrStdout(), "  %d cursors: %d objects, %d held, %d deletions\n"+
+					"  the checksum of each, and the number and sum of all\n", len(all), n.Objects, n.Held, n.Deleted)
 				return err
 			})
 		},
 	}
-	file.addFlag(cmd.Flags())
+	at.addFlag(cmd.Flags())
 	return cmd
 }
 
-func newLedgerCompactCommand() *cobra.Command {
-	var file ledgerFile
+func newLedgerCompactCommand(kinds ledger.StoreKinds) *cobra.Command {
+	at := ledgerFlag{kinds: kinds}
 	cmd := &cobra.Command{
 		Use:   "compact",
 		Short: "Give back the room that the ledger no longer needs",
@@ -144,23 +164,27 @@ func newLedgerCompactCommand() *cobra.Command {
 			"the ledger is as it was, and the next run removes what is left.",
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if err := file.check(); err != nil {
+			s, err := at.spec()
+			if err != nil {
 				return err
 			}
-			before, after, err := bolt.Compact(cmd.Context(), file.path)
-			if err != nil {
-				return file.explain(err)
+			if s.Compact == nil {
+				return fmt.Errorf("ledger %s is of a kind that cannot be compacted, or need not be", s.Identity)
 			}
-			_, err = fmt.Fprintf(cmd.OutOrStdout(), "Compacted ledger %s from %d to %d bytes\n", file.path, before, after)
+			before, after, err := s.Compact(cmd.Context())
+			if err != nil {
+				return explain(s, err)
+			}
+			_, err = fmt.Fprintf(cmd.OutOrStdout(), "Compacted ledger %s from %d to %d bytes\n", s.Identity, before, after)
 			return err
 		},
 	}
-	file.addFlag(cmd.Flags())
+	at.addFlag(cmd.Flags())
 	return cmd
 }
 
-func newLedgerForgetCommand() *cobra.Command {
-	var file ledgerFile
+func newLedgerForgetCommand(kinds ledger.StoreKinds) *cobra.Command {
+	at := ledgerFlag{kinds: kinds}
 	var cluster, resource string
 	cmd := &cobra.Command{
 		Use:   "forget [--cluster NAME] [--resource NAME]",
@@ -178,7 +202,7 @@ func newLedgerForgetCommand() *cobra.Command {
 			if cluster == "" && resource == "" {
 				return errors.New("what? Give --cluster NAME, --resource NAME or both; fairlead ledger inspect shows what there is")
 			}
-			return file.use(false, func(s *bolt.Store) error {
+			return at.use(cmd.Context(), false, func(_ *ledger.StoreSpec, s ledger.Store) error {
 				gone, err := ledger.Forget(cmd.Context(), s, cluster, resource)
 				if err != nil {
 					return err
@@ -191,7 +215,7 @@ func newLedgerForgetCommand() *cobra.Command {
 			})
 		},
 	}
-	file.addFlag(cmd.Flags())
+	at.addFlag(cmd.Flags())
 	cmd.Flags().StringVar(&cluster, "cluster", "", "its name (default: all)")
 	cmd.Flags().StringVar(&resource, "resource", "", "plural and group as inspect shows them, such as deployments.apps (default: all)")
 	return cmd

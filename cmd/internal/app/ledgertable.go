@@ -10,22 +10,29 @@ import (
 	"time"
 
 	"github.com/fairlead-dev/fairlead/internal/ledger"
-	"github.com/fairlead-dev/fairlead/internal/ledger/bolt"
 )
 
 // ledgerContent is what fairlead ledger inspect shows.
 type ledgerContent struct {
 	Path    string               `json:"path"`
-	Bytes   int64                `json:"bytes"` // the size of the file
-	Pages   bolt.Pages           `json:"pages"`
+	Bytes   int64                `json:"bytes"`           // the size of the store; 0 if it knows none
+	Pages   *ledger.Pages        `json:"pages,omitempty"` // nil: it has none
 	Cursors []ledger.Description `json:"cursors"`
 }
 
-func newLedgerContent(s *bolt.Store, cursors []ledger.Description) ledgerContent {
+func newLedgerContent(spec *ledger.StoreSpec, s ledger.Store, cursors []ledger.Description) ledgerContent {
 	if cursors == nil {
 		cursors = []ledger.Description{}
 	}
-	return ledgerContent{s.Path(), s.Size(), s.Pages(), cursors}
+	c := ledgerContent{Path: spec.Identity, Cursors: cursors}
+	if sizer, ok := s.(ledger.Sizer); ok {
+		c.Bytes = sizer.Size()
+	}
+	if paged, ok := s.(ledger.Paged); ok {
+		p := paged.Pages()
+		c.Pages = &p
+	}
+	return c
 }
 
 // add returns the sum of what cursors hold.
@@ -45,8 +52,17 @@ func printLedger(out io.Writer, output string, c ledgerContent) error {
 		e.SetIndent("", "  ")
 		return e.Encode(c)
 	}
-	_, err := fmt.Fprintf(out, "Ledger %s: %d bytes, %d pages of %d bytes, %d of them free; %d cursors, %d objects\n",
-		c.Path, c.Bytes, c.Pages.Total, c.Pages.Size, c.Pages.Free, len(c.Cursors), add(c.Cursors).Objects)
+	size := ""
+	if c.Bytes > 0 {
+		size = fmt.Sprintf("%d bytes", c.Bytes)
+	}
+	if p := c.Pages; p != nil {
+		size += fmt.Sprintf(", %d pages of %d bytes, %d of them free", p.Total, p.Size, p.Free)
+	}
+	if size != "" {
+		size += "; "
+	}
+	_, err := fmt.Fprintf(out, "Ledger %s: %s%d cursors, %d objects\n", c.Path, size, len(c.Cursors), add(c.Cursors).Objects)
 	if err != nil {
 		return err
 	}

@@ -18,7 +18,6 @@ import (
 
 	"github.com/fairlead-dev/fairlead/internal/election"
 	"github.com/fairlead-dev/fairlead/internal/ledger"
-	"github.com/fairlead-dev/fairlead/internal/ledger/bolt"
 	"github.com/fairlead-dev/fairlead/sources"
 	"github.com/fairlead-dev/fairlead/sources/connection"
 	"github.com/fairlead-dev/fairlead/sources/fleet"
@@ -44,11 +43,11 @@ type program struct {
 	opened   chan struct{} // closed once what follows is there
 	fleet    *fleet.Fleet
 	sources  *sources.Sources
-	sinks    sinks
+	sinks    openSinks
 	routes   routes
 	term     uint64 // of this process, see pipeline.Origin
 	ledger   *ledger.Ledger
-	store    *bolt.Store  // nil: the ledger is in memory
+	store    ledger.Store // nil: the ledger is in memory
 	dead     *deadLetters // nil: there are none
 	manager  manager.Manager
 	started  chan struct{} // closed once sources run
@@ -153,9 +152,9 @@ func (p *program) open(ctx context.Context) (err error) {
 // openLedger opens what --ledger names and reads it.
 func (p *program) openLedger(ctx context.Context) (err error) {
 	o := ledger.Options{Routes: p.settings.sinkNames(), Retention: p.settings.LedgerRetention, Log: p.log}
-	if path := p.settings.Ledger; path != memoryLedger {
+	if open := p.settings.store.Open; open != nil {
 		err := p.whenFree(ctx, "the ledger", func() (err error) {
-			p.store, err = bolt.Open(path)
+			p.store, err = open(ctx)
 			return err
 		})
 		if err != nil {
@@ -183,24 +182,22 @@ func (p *program) nextTerm() uint64 {
 	return term
 }
 
-// ledgerSize returns what tells the size of the ledger's file; nil if there is
-// none.
+// ledgerSize returns what tells the size of the ledger's store; nil if it knows none.
 func (p *program) ledgerSize() func() int64 {
-	if p.store == nil {
-		return nil
+	if s, ok := p.store.(ledger.Sizer); ok {
+		return s.Size
 	}
-	return p.store.Size
+	return nil
 }
 
 // close lets go of files, after everything has stopped.
 func (p *program) close() {
 	p.sinks.close(p.log)
 	p.dead.close()
-	if p.store == nil {
-		return
-	}
-	if err := p.store.Close(); err != nil {
-		p.log.Error(err, "Could not close the ledger")
+	if c, ok := p.store.(io.Closer); ok {
+		if err := c.Close(); err != nil {
+			p.log.Error(err, "Could not close the ledger")
+		}
 	}
 }
 

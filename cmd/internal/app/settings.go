@@ -2,12 +2,12 @@ package app
 
 import (
 	"errors"
-	"strings"
 	"time"
 
 	"github.com/fairlead-dev/fairlead/internal/ledger"
 	"github.com/fairlead-dev/fairlead/locks"
 	"github.com/fairlead-dev/fairlead/ratelimit"
+	"github.com/fairlead-dev/fairlead/sinks"
 	"github.com/fairlead-dev/fairlead/sources"
 	"github.com/fairlead-dev/fairlead/sources/connection"
 	"github.com/fairlead-dev/fairlead/sources/fleet"
@@ -21,15 +21,9 @@ type settings struct {
 	providers []fleet.Provider
 	specs     []stream.Spec
 	limits    []clusterLimit
-	sinks     []sinkSpec
+	sinks     []*sinks.Spec
+	store     *ledger.StoreSpec
 	lock      locks.Spec // of the election, if there is one
-}
-
-// sinkSpec is one --sink.
-type sinkSpec struct {
-	value  string // as given
-	scheme string // what comes before the colon
-	rest   string // what comes after it: a file's path
 }
 
 // parse reports everything that is wrong with the flags at once, or returns
@@ -49,11 +43,16 @@ func (c *Config) parse(o Options) (*settings, error) {
 	if s.limits, err = parseClusterLimits(c.ClusterLimits); err != nil {
 		errs = append(errs, err)
 	}
-	if s.sinks, err = parseSinks(c.Sinks, o); err != nil {
+	if s.sinks, err = parseSinks(c.Sinks, o.sinkKinds()); err != nil {
 		errs = append(errs, err)
 	}
 	if s.lock, err = c.parseLock(); err != nil {
 		errs = append(errs, err)
+	}
+	if s.store, err = o.storeKinds().Parse(c.Ledger); err != nil {
+		var p problems
+		p.addError("ledger", err)
+		errs = append(errs, p...)
 	}
 	if err := errors.Join(errs...); err != nil {
 		return nil, err
@@ -61,30 +60,26 @@ func (c *Config) parse(o Options) (*settings, error) {
 	return s, nil
 }
 
-func parseSinks(values []string, o Options) ([]sinkSpec, error) {
+// parseSinks parses the values of --sink. An identity is there once: it is what
+// tells sinks apart in the ledger.
+func parseSinks(values []string, kinds sinks.Kinds) ([]*sinks.Spec, error) {
 	var p problems
-	var specs []sinkSpec
+	var specs []*sinks.Spec
 	seen := map[string]bool{}
 	if len(values) == 0 {
-		p.add("sink", "no sink; give stdout: or file:PATH")
+		p.add("sink", "no sink; write %s", kinds.Table().Usages())
 	}
 	for _, v := range values {
-		scheme, rest, ok := strings.Cut(v, ":")
+		spec, err := kinds.Parse(v)
 		switch {
-		case seen[v]:
-			p.add("sink", "%q is given twice; every change would arrive twice", v)
-		case !ok:
-			p.add("sink", "%q has no scheme; give stdout: or file:PATH", v)
-		case scheme == "stdout" && rest != "":
-			p.add("sink", "%q: stdout: takes nothing after the colon", v)
-		case scheme == "file" && rest == "":
-			p.add("sink", "%q: a path must follow the colon", v)
-		case scheme != "stdout" && scheme != "file" && o.Sinks[scheme] == nil:
-			p.add("sink", "%q: no sink is called %q; give stdout: or file:PATH", v, scheme)
-		default:
-			specs = append(specs, sinkSpec{value: v, scheme: scheme, rest: rest})
+		case err != nil:
+			p.addError("sink", err)
+			continue
+		case seen[spec.Identity]:
+			p.add("sink", "%q is given twice; every change would arrive twice. If these are two sinks, give one of them another name=", spec.Identity)
 		}
-		seen[v] = true
+		seen[spec.Identity] = true
+		specs = append(specs, spec)
 	}
 	return specs, errors.Join(p...)
 }

@@ -4,91 +4,93 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"slices"
 
 	"github.com/go-logr/logr"
+	"github.com/prometheus/client_golang/prometheus"
 	"golang.org/x/sync/errgroup"
 
 	"github.com/fairlead-dev/fairlead/pipeline"
+	"github.com/fairlead-dev/fairlead/sinks"
 	"github.com/fairlead-dev/fairlead/sinks/batch"
 	"github.com/fairlead-dev/fairlead/sinks/fenced"
-	"github.com/fairlead-dev/fairlead/sinks/file"
-	"github.com/fairlead-dev/fairlead/sinks/stdout"
 )
 
 // sink is one --sink at work.
 type sink struct {
-	name    string // as given on the command line
+	name    string // its identity
+	to      pipeline.Sink
 	batcher *batch.Batcher
-	file    *file.Sink // nil if it is none
 }
 
-type sinks []*sink
+type openSinks []*sink
 
 // openSinks opens all sinks, or none and tells all that is wrong. What a sink
 // refuses for good goes to the dead letters, if there are any.
-func (p *program) openSinks(ctx context.Context) (_ sinks, err error) {
-	s, log := p.settings, p.log
+func (p *program) openSinks(ctx context.Context) (openSinks, error) {
 	metrics, err := batch.NewMetrics(p.registerer)
 	if err != nil {
 		return nil, err
 	}
-	var all sinks
+	var all openSinks
 	var errs []error
-	for _, spec := range s.sinks {
-		k := &sink{name: spec.value}
-		var to pipeline.Sink
-		switch spec.scheme {
-		case "stdout":
-			to = stdout.New(p.stdout)
-		case "file":
-			err := p.whenFree(ctx, "sink "+spec.value, func() (err error) {
-				k.file, err = file.Open(spec.rest)
-				return err
-			})
-			if err != nil {
-				errs = append(errs, fmt.Errorf("--sink %s: %w", spec.value, err))
-				continue
-			}
-			to = k.file
-		default:
-			if to, err = s.options.Sinks[spec.scheme](spec.rest); err != nil {
-				errs = append(errs, fmt.Errorf("--sink %s: %w", spec.value, err))
-				continue
-			}
+	for _, spec := range p.settings.sinks {
+		k, err := p.openSink(ctx, spec, metrics)
+		if err != nil {
+			errs = append(errs, fmt.Errorf("--sink %s: %w", spec.Identity, err))
+			continue
 		}
-		dead := p.dead.of(spec.value)
-		if p.election != nil {
-			to, dead = fenced.Sink(to, p.election.MayAct), fenced.DeadLetter(dead, p.election.MayAct)
-		}
-		k.batcher = batch.New(spec.value, to, batch.Options{
-			DeadLetter: dead,
-			Log:        log.WithValues("sink", spec.value),
-			Metrics:    metrics,
-		})
 		all = append(all, k)
 	}
 	if err := errors.Join(errs...); err != nil {
-		all.close(log)
+		all.close(p.log)
 		return nil, err
 	}
 	return all, nil
 }
 
-// sinkNames returns the sinks' names, sorted.
+func (p *program) openSink(ctx context.Context, spec *sinks.Spec, metrics *batch.Metrics) (*sink, error) {
+	name, log := spec.Identity, p.log.WithValues("sink", spec.Identity)
+	k := &sink{name: name}
+	env := sinks.Env{
+		Log: log, UserAgent: p.settings.userAgent(), Stdout: p.stdout,
+		Registerer: prometheus.WrapRegistererWith(prometheus.Labels{"sink": name}, p.registerer),
+	}
+	err := p.whenFree(ctx, "sink "+name, func() (err error) {
+		k.to, err = spec.Open(ctx, env)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	to, dead := k.to, p.dead.of(name)
+	if p.election != nil {
+		to, dead = fenced.Sink(to, p.election.MayAct), fenced.DeadLetter(dead, p.election.MayAct)
+	}
+	k.batcher = batch.New(name, to, batch.Options{
+		MinBatch: spec.MinBatch, MaxBatch: spec.MaxBatch, MaxBytes: spec.MaxBytes, Concurrency: spec.Concurrency,
+		DeadLetter: dead,
+		Log:        log,
+		Metrics:    metrics,
+	})
+	return k, nil
+}
+
+// sinkNames returns the sinks' identities, sorted.
 func (s *settings) sinkNames() []string {
 	all := make([]string, len(s.sinks))
 	for i, spec := range s.sinks {
-		all[i] = spec.value
+		all[i] = spec.Identity
 	}
 	slices.Sort(all)
 	return all
 }
 
-// run writes until ctx ends. A signal on hangup makes files be opened again,
-// that of the dead letters among them.
-func (ks sinks) run(ctx context.Context, dead *deadLetters, hangup <-chan os.Signal) error {
+// run writes until ctx ends. A signal on hangup makes sinks that can, and the file
+// of the dead letters, be opened again.
+func (ks openSinks) run(ctx context.Context, dead *deadLetters, hangup <-chan os.Signal) error {
 	g, ctx := errgroup.WithContext(ctx)
 	for _, k := range ks {
 		g.Go(func() error { return k.batcher.Run(ctx) })
@@ -101,8 +103,8 @@ func (ks sinks) run(ctx context.Context, dead *deadLetters, hangup <-chan os.Sig
 			case <-hangup:
 				dead.reopen()
 				for _, k := range ks {
-					if k.file != nil {
-						k.file.Reopen()
+					if r, ok := k.to.(sinks.Reopener); ok {
+						r.Reopen()
 					}
 				}
 			}
@@ -111,13 +113,12 @@ func (ks sinks) run(ctx context.Context, dead *deadLetters, hangup <-chan os.Sig
 	return g.Wait()
 }
 
-func (ks sinks) close(log logr.Logger) {
+func (ks openSinks) close(log logr.Logger) {
 	for _, k := range ks {
-		if k.file == nil {
-			continue
-		}
-		if err := k.file.Close(); err != nil {
-			log.Error(err, "Could not close a sink", "sink", k.name)
+		if c, ok := k.to.(io.Closer); ok {
+			if err := c.Close(); err != nil {
+				log.Error(err, "Could not close a sink", "sink", k.name)
+			}
 		}
 	}
 }

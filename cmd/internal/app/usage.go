@@ -7,6 +7,8 @@ import (
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
+
+	"github.com/fairlead-dev/fairlead/internal/spec"
 )
 
 // runUsage is the usage of `fairlead run`, with its flags by topic.
@@ -37,21 +39,9 @@ func flagError(cmd *cobra.Command, err error) error {
 	return fmt.Errorf("%w%s; %s --help tells of all flags", err, meant, cmd.CommandPath())
 }
 
-// similarFlags returns the flag that a name is but for dashes and case, else
-// those that differ from it by little, as cobra tells it of commands.
+// similarFlags returns the flags that may have been meant by a name.
 func similarFlags(flags *pflag.FlagSet, name string) []string {
-	letters := func(s string) string { return strings.ToLower(strings.NewReplacer("-", "", "_", "").Replace(s)) }
-	var names cobra.Command
-	var same []string
-	flags.VisitAll(func(f *pflag.Flag) {
-		names.AddCommand(&cobra.Command{Use: f.Name, Run: func(*cobra.Command, []string) {}})
-		if letters(f.Name) == letters(name) {
-			same = append(same, f.Name)
-		}
-	})
-	if same != nil {
-		return same
-	}
-	names.SuggestionsMinimumDistance = 2
-	return names.SuggestionsFor(name)
+	var names []string
+	flags.VisitAll(func(f *pflag.Flag) { names = append(names, f.Name) })
+	return spec.Nearest(name, names)
 }

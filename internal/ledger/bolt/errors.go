@@ -17,7 +17,7 @@ import (
 // file system.
 var (
 	// ErrLocked: another process has the file.
-	ErrLocked = errors.New("locked by another process")
+	ErrLocked = ledger.ErrLocked
 	// ErrNewer: the file was written by a newer program.
 	ErrNewer = errors.New("written by a newer version")
 )

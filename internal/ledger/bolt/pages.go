@@ -12,11 +12,7 @@ import (
 )
 
 // Pages counts what a file consists of.
-type Pages struct {
-	Size  int `json:"size"` // of a page in bytes
-	Total int `json:"total"`
-	Free  int `json:"free"` // for later use; Compact gives them back
-}
+type Pages = ledger.Pages
 
 // The layout of bbolt's pages (bbolt/internal/common), in the machine's byte
 // order.

@@ -1,0 +1,105 @@
+package sinks
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/go-logr/logr"
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/fairlead-dev/fairlead/internal/spec"
+	"github.com/fairlead-dev/fairlead/pipeline"
+)
+
+// Kind is a kind of sink.
+type Kind struct {
+	Form
+	// Parse says what a text asks for, and reports every mistake that the form does
+	// not exclude. Parameters with mistakes that are reported already have their
+	// defaults. Parse connects to nothing and opens nothing.
+	Parse func(v *Value) (*Spec, error)
+}
+
+// Spec is a sink that is not open yet.
+type Spec struct {
+	// Identity tells the sink apart in metrics, logs, dead letters and the ledger. It
+	// must stay the same for as long as the destination does: a sink of another
+	// identity gets every object again. It holds no credential. Parameter name=
+	// replaces it.
+	Identity string
+	// MinBatch is the smallest batch that is of use, and MaxBatch the largest, in
+	// changes. Zero means 1 and 1000.
+	MinBatch, MaxBatch int
+	// MaxBytes bounds a batch in bytes. Zero means 8 MiB. One change always fits.
+	MaxBytes int
+	// Concurrency is how many goroutines may call Write at once, never two with a
+	// change of the same object. Zero means 1.
+	Concurrency int
+	// Open opens the sink, and makes no more attempts than one. It returns an error
+	// that is ErrInUse if another process has the destination. It does not return
+	// later than ctx ends. The caller closes the sink if it is an [io.Closer], after
+	// the last Write.
+	Open func(ctx context.Context, env Env) (pipeline.Sink, error)
+}
+
+// Env is what a sink gets from the program that opens it.
+type Env struct {
+	// Log is the log of this sink. It is not for single changes.
+	Log logr.Logger
+	// Registerer takes the sink's own metrics. It labels them with the sink's identity.
+	Registerer prometheus.Registerer
+	// UserAgent is what the program calls itself to servers.
+	UserAgent string
+	// Stdout is the program's standard output.
+	Stdout io.Writer
+}
+
+// Reopener is a sink that can open its destination anew, which it is asked for when
+// the program gets SIGHUP. Reopen returns at once; any goroutine may call it, also
+// while Write is under way.
+type Reopener interface{ Reopen() }
+
+// Checker is a sink that can try its destination without changing it. Check
+// returns an error that says what is wrong and what to do about it, and no later
+// than ctx ends. It may be called while Write is under way.
+type Checker interface {
+	Check(ctx context.Context) error
+}
+
+// ErrInUse is what Open wraps while another process has the destination. With
+// leader election, the program opens the sink again until that one has let go.
+var ErrInUse = spec.ErrInUse
+
+// Kinds are the kinds of sinks that a program knows.
+type Kinds []Kind
+
+// Table returns the forms of the kinds, for their description.
+func (ks Kinds) Table() *Table {
+	t := &Table{Family: "sink", Common: []Param{spec.Named}}
+	for _, k := range ks {
+		t.Forms = append(t.Forms, k.Form)
+	}
+	return t
+}
+
+// Parse returns what a text asks for. The error joins all mistakes of the text and
+// shows no credential.
+func (ks Kinds) Parse(text string) (*Spec, error) {
+	i, v, err := ks.Table().Parse(text)
+	if i < 0 {
+		return nil, err
+	}
+	s, kindErr := ks[i].Parse(v)
+	if err := errors.Join(err, v.Explain(kindErr)); err != nil {
+		return nil, err
+	}
+	if v.Given(spec.Named.Name) {
+		s.Identity = v.Str(spec.Named.Name)
+	}
+	if s.Identity == "" {
+		return nil, v.Explain(fmt.Errorf("kind %s gives its sink no identity", v.Scheme))
+	}
+	return s, nil
+}
