@@ -19,6 +19,7 @@ import (
 
 	"github.com/fairlead-dev/fairlead/internal/election"
 	"github.com/fairlead-dev/fairlead/internal/testenv"
+	"github.com/fairlead-dev/fairlead/locks/lease"
 	"github.com/fairlead-dev/fairlead/sources/fleet"
 )
 
@@ -113,10 +114,12 @@ func TestHubRolesAreEnough(t *testing.T) {
 	}
 
 	for range 2 { // the first one makes it
-		e, err := election.New(election.Config{
-			Namespace: ns, Name: "fairlead", Identity: "test",
-			Timing: election.Timing{LeaseDuration: time.Hour, RenewDeadline: time.Minute, RetryPeriod: time.Second},
-		}, cfg, logr.Discard())
+		lock, err := lease.New(cfg, lease.Options{Namespace: ns, Name: "fairlead", Identity: "test"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer lock.Close()
+		e, err := election.New(election.Timing{LeaseDuration: time.Hour, RenewDeadline: time.Minute, RetryPeriod: time.Second}, lock, logr.Discard())
 		if err != nil {
 			t.Fatal(err)
 		}

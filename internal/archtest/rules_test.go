@@ -9,29 +9,32 @@ import (
 // mayImport says which top-level folders a package may import from, by the
 // top-level folder it is in. What holds inside of one folder, inside says.
 var mayImport = map[string][]string{
-	"cmd":       {"sources", "sinks", "pipeline", "ratelimit", "internal"},
+	"cmd":       {"sources", "sinks", "locks", "pipeline", "ratelimit", "internal"},
 	"bench":     {"sources", "sinks", "pipeline", "ratelimit", "internal"},
-	"examples":  {"sources", "sinks", "pipeline", "ratelimit"},
-	"deploy":    {"sources", "internal"}, // its tests try the manifests
+	"examples":  {"sources", "sinks", "locks", "pipeline", "ratelimit"},
+	"deploy":    {"sources", "locks", "internal"}, // its tests try the manifests
 	"sources":   {"pipeline", "ratelimit", "internal"},
 	"sinks":     {"pipeline", "ratelimit", "internal"},
 	"pipeline":  {"ratelimit", "internal"},
 	"ratelimit": {"internal"},
+	"locks":     {"internal"},
 	"internal":  {},
 }
 
 // testOnly are packages that start servers or check others. Only tests import
 // them, and the trees named: demo, chaos and benchmarks are tests at heart.
 var testOnly = map[string][]string{
-	"internal/testenv":      {"bench", "cmd/fairlead-demo", "cmd/fairlead-chaos"},
-	"internal/controlplane": {"bench", "cmd/fairlead-demo", "cmd/fairlead-chaos", "internal/controlplane", "internal/testenv"},
-	"internal/archtest":     {},
-	"sinks/sinktest":        {"sinks/sinktest"},
+	"internal/testenv":        {"bench", "cmd/fairlead-demo", "cmd/fairlead-chaos"},
+	"internal/controlplane":   {"bench", "cmd/fairlead-demo", "cmd/fairlead-chaos", "internal/controlplane", "internal/testenv"},
+	"internal/archtest":       {},
+	"sinks/sinktest":          {"sinks/sinktest"},
+	"locks/locktest":          {"locks/locktest"},
+	"sources/fleet/fleettest": {"sources/fleet/fleettest"},
 }
 
 // concrete are the kinds that can be chosen by name. Only the tables of the program
 // import them, and programs that are tests at heart; tests may.
-var concrete = []string{"sinks/file", "sinks/stdout", "internal/ledger/bolt"}
+var concrete = []string{"sinks/file", "sinks/stdout", "internal/ledger/bolt", "locks/lease"}
 
 // tables are the files that list kinds, and the trees that have their own.
 var tables = []string{"cmd/internal/app/kinds.go", "cmd/fairlead-chaos", "cmd/fairlead-demo", "bench"}
@@ -52,8 +55,11 @@ func violation(i imports) string {
 			return fmt.Sprintf("%s imports %s, which is for tests", i.from, i.to)
 		}
 	}
+	if i.from == "internal/election" && !i.fromTest {
+		return fmt.Sprintf("%s imports %s: it knows of locks what client-go's interface says, and of nothing else", i.from, i.to)
+	}
 	listed := slices.ContainsFunc(tables, func(t string) bool { return within(i.from, t) || i.file == t })
-	if slices.Contains(concrete, i.to) && !i.fromTest && !listed {
+	if slices.Contains(concrete, i.to) && folder(i.from) != "examples" && !i.fromTest && !listed { // examples choose one
 		return fmt.Sprintf("%s imports %s: only tables of kinds, as cmd/internal/app/kinds.go, import kinds", i.file, i.to)
 	}
 	from, to := folder(i.from), folder(i.to)
@@ -91,6 +97,12 @@ func inside(i imports) string {
 		suite := i.fromTest && within(i.to, "sinks/sinktest")
 		if !parent && !suite && child(i.from) != child(i.to) {
 			return fmt.Sprintf("%s imports its sibling or child %s", i.from, i.to)
+		}
+	case "locks":
+		// A lock implements what the parent says.
+		suite := i.fromTest && within(i.to, "locks/locktest")
+		if i.to != "locks" && !suite && child(i.from) != child(i.to) {
+			return fmt.Sprintf("%s imports %s: a lock knows no other lock", i.from, i.to)
 		}
 	}
 	return ""

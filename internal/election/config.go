@@ -9,25 +9,15 @@ import (
 // jitter is by how much client-go stretches the retry period.
 const jitter = 1.2
 
-// Config says what a process takes part in.
-type Config struct {
-	// Namespace and Name are those of the Lease. It is made if it is not there.
-	Namespace, Name string
-	// Identity is this process's name in the Lease. No other process may have it,
-	// not even an earlier one on the same machine.
-	Identity string
-	Timing
-}
-
 // Timing is when a lease is given up and taken. Validate says what fits together.
 type Timing struct {
 	// LeaseDuration is how long others wait, after they have last seen a renewal,
-	// before they take the lease. Whole seconds: the API has no others.
+	// before they take the lease. Whole seconds: the record has no others.
 	LeaseDuration time.Duration
 	// RenewDeadline is the age of a renewal from which on its holder does not act
 	// any more. What is under way then has until LeaseDuration to end.
 	RenewDeadline time.Duration
-	// RetryPeriod is the pause between two requests about the Lease.
+	// RetryPeriod is the pause between two calls to the lock.
 	RetryPeriod time.Duration
 }
 

@@ -1,11 +1,13 @@
 // Package election lets one of several processes lead, and keeps one that leads
 // from acting longer than it may.
 //
-//	            ┌── renew ──▶ Lease in the hub ◀── look, take ──┐
+//	            ┌── renew ──▶ record of a lock ◀── look, take ──┐
 //	Election ───┤                                               ├─── Election of another process
 //	            └── fence ◀── MayAct, MayStore ── delivery      ┘
 //
-// The turns on the Lease are client-go's leaderelection, which by its own words
+// The lock is any resourcelock.Interface that passes locks/locktest, such as a Lease
+// in the hub. To hold its record is called to hold the lease here. The turns are
+// client-go's leaderelection, which by its own words
 // does not guarantee that only one process acts. What is added here:
 //
 //   - A fence. It knows when the request began that last renewed the lease: no
@@ -26,21 +28,20 @@
 //     before the program starts.
 //   - Every renewal is seen. client-go tells renewals apart by the second, so of
 //     several within one others would count from the first.
-//   - Another holder in the Lease ends the term at once, whatever the clocks say.
+//   - Another holder in the record ends the term at once, whatever the clocks say.
 //     client-go goes on until its renew deadline.
 //   - The lease is released after everything has ended, and only by its holder.
 //     client-go's ReleaseOnCancel tells of a loss only after it has tried to
 //     release, for up to another renew deadline, and takes the lease out of the
 //     hands of whoever holds it by then.
-//   - Requests have timeouts and connections of their own, over HTTP/1.1: over
-//     HTTP/2 a request that is tried again would go out on the connection that
-//     does not answer.
+//   - No call to the lock takes longer than half of the renew deadline, so that
+//     after one that hangs there is time for another.
 //
 // Two things cannot be excluded: an act that had begun, such as a write on its
 // way through the kernel, may end after the process was stopped for longer than
 // the lease; and a virtual machine whose clocks both stood still while it did
 // learns of it with its next request, a retry period later at most. And whoever
-// deletes or edits the Lease gives it away while it is held.
+// deletes or edits the record gives it away while it is held.
 //
 // A manager of controller-runtime can elect too, but starts and stops what it
 // runs in an order of its own, and releases the lease before sinks and ledger

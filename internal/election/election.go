@@ -4,14 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/http"
 	"sync"
 	"time"
 
 	"github.com/go-logr/logr"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	coordinationv1 "k8s.io/client-go/kubernetes/typed/coordination/v1"
-	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/leaderelection"
 	"k8s.io/client-go/tools/leaderelection/resourcelock"
 )
@@ -19,49 +15,26 @@ import (
 // Election is one process's part in an election. Run takes part; the other
 // methods may be called from any goroutine at any time.
 type Election struct {
-	config Config
+	timing Timing
 	lock   *lock
 	fence  *fence
 	log    logr.Logger
-	client *http.Client // nil in tests
 }
 
-// New returns a part in an election that has not begun. Nothing connects before
-// Run.
-func New(c Config, hub *rest.Config, log logr.Logger) (*Election, error) {
-	own := rest.CopyConfig(hub)
-	// A request that hangs leaves time for another one.
-	own.Timeout = c.RenewDeadline / 2
-	own.QPS = -1 // the retry period is limit enough
-	own.NextProtos = []string{"http/1.1"}
-	own.WarningHandlerWithContext = rest.NoWarnings{}
-	client, err := rest.HTTPClientFor(own)
-	if err != nil {
-		return nil, fmt.Errorf("connect to the hub for leader election: %w", err)
-	}
-	leases, err := coordinationv1.NewForConfigAndClient(own, client)
-	if err != nil {
-		return nil, fmt.Errorf("connect to the hub for leader election: %w", err)
-	}
-	e, err := newElection(c, &resourcelock.LeaseLock{
-		LeaseMeta:  metav1.ObjectMeta{Namespace: c.Namespace, Name: c.Name},
-		Client:     leases,
-		LockConfig: resourcelock.ResourceLockConfig{Identity: c.Identity},
-	}, log)
-	if err != nil {
+// New returns a part in an election over a lock, whose Identity is the name of this
+// process: no other process may have it, not even an earlier one on the same
+// machine. Nothing is asked of the lock before Run, and nothing after it. The caller
+// closes it, if it can be closed.
+//
+// Every call to the lock ends after half of the renew deadline, so that one that
+// hangs leaves time for another. The lock has to obey its context.
+func New(t Timing, l resourcelock.Interface, log logr.Logger) (*Election, error) {
+	if err := t.Validate(); err != nil {
 		return nil, err
 	}
-	e.client = client
-	return e, nil
-}
-
-func newElection(c Config, lease resourcelock.Interface, log logr.Logger) (*Election, error) {
-	if err := c.Validate(); err != nil {
-		return nil, err
-	}
-	log = log.WithValues("lease", c.Namespace+"/"+c.Name, "identity", c.Identity)
-	f := &fence{timing: c.Timing}
-	return &Election{config: c, fence: f, log: log, lock: &lock{Interface: lease, fence: f, log: log}}, nil
+	log = log.WithValues("lock", l.Describe(), "identity", l.Identity())
+	f := &fence{timing: t}
+	return &Election{timing: t, fence: f, log: log, lock: &lock{Interface: l, fence: f, log: log}}, nil
 }
 
 // Run follows until this process leads, and then calls lead, at most once. It
@@ -75,9 +48,6 @@ func newElection(c Config, lease resourcelock.Interface, log logr.Logger) (*Elec
 // lease is left to expire. Run returns the error of lead, and an ErrLost if the
 // term has ended.
 func (e *Election) Run(ctx context.Context, lead func(ctx, term context.Context) (ended bool, err error)) error {
-	if e.client != nil {
-		defer e.client.CloseIdleConnections()
-	}
 	detached := context.WithoutCancel(ctx)
 	term, lose := context.WithCancelCause(detached)
 	defer lose(nil)
@@ -86,10 +56,10 @@ func (e *Election) Run(ctx context.Context, lead func(ctx, term context.Context)
 	elected := make(chan struct{})
 	elector, err := leaderelection.NewLeaderElector(leaderelection.LeaderElectionConfig{
 		Lock:          e.lock,
-		Name:          e.config.Name,
-		LeaseDuration: e.config.LeaseDuration,
-		RenewDeadline: e.config.RenewDeadline,
-		RetryPeriod:   e.config.RetryPeriod,
+		Name:          e.lock.Describe(),
+		LeaseDuration: e.timing.LeaseDuration,
+		RenewDeadline: e.timing.RenewDeadline,
+		RetryPeriod:   e.timing.RetryPeriod,
 		Callbacks: leaderelection.LeaderCallbacks{
 			OnStartedLeading: func(context.Context) { close(elected) },
 			OnStoppedLeading: func() {},
@@ -162,10 +132,10 @@ func (e *Election) release(ctx context.Context) {
 	if !e.fence.held() {
 		return
 	}
-	ctx, cancel := context.WithTimeout(ctx, e.config.RenewDeadline)
+	ctx, cancel := context.WithTimeout(ctx, e.timing.RenewDeadline)
 	defer cancel()
 	if err := e.lock.release(ctx); err != nil {
-		e.log.Error(err, "Could not release the lease; others wait until it expires", "leaseDuration", e.config.LeaseDuration)
+		e.log.Error(err, "Could not release the lease; others wait until it expires", "leaseDuration", e.timing.LeaseDuration)
 		return
 	}
 	e.log.Info("Released the lease")
@@ -181,8 +151,8 @@ func (e *Election) MayAct() error { return e.fence.check(time.Now()) }
 func (e *Election) MayStore() error { return e.fence.checkLease(time.Now()) }
 
 // Token is the fencing token of this process's term, 0 before it has led: it grows
-// with each process that leads, as long as the Lease is not deleted. It counts the
-// transitions of the Lease.
+// with each process that leads, as long as the record is not deleted. It counts the
+// record's transitions.
 func (e *Election) Token() uint64 {
 	e.lock.mu.Lock()
 	defer e.lock.mu.Unlock()
@@ -194,15 +164,15 @@ type Status struct {
 	Identity  string // of this process
 	Leading   bool   // this process leads
 	Leader    string // who leads, as last seen; empty: nobody is known to
-	LastError string // of the last request about the lease; empty if it went well
+	LastError string // of the last call to the lock; empty if it went well
 }
 
 // Status tells where the election stands.
 func (e *Election) Status() Status {
-	s := Status{Identity: e.config.Identity, Leading: e.fence.held()}
+	s := Status{Identity: e.lock.Identity(), Leading: e.fence.held()}
 	e.lock.mu.Lock()
 	defer e.lock.mu.Unlock()
-	s.Leader = e.lock.holder
+	s.Leader = printable(e.lock.holder)
 	if err := e.lock.failed; err != nil {
 		s.LastError = err.Error()
 	}

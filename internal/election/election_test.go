@@ -3,9 +3,14 @@ package election
 import (
 	"context"
 	"errors"
+	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
+	"unicode/utf8"
+
+	"k8s.io/client-go/tools/leaderelection/resourcelock"
 )
 
 // hang is a line that swallows everything.
@@ -264,4 +269,66 @@ func TestEveryRenewalIsSeen(t *testing.T) {
 			end(t, b)
 		})
 	}
+}
+
+// TestACallThatHangsIsGivenUp: also one of a lock that has no timeouts of its own.
+func TestACallThatHangsIsGivenUp(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := &hub{}
+		a := join(t, h, "a")
+		<-a.term
+		var hung atomic.Bool
+		a.client.through(func(ctx context.Context, before bool) error {
+			if before && !hung.Swap(true) {
+				return hang(ctx, before)
+			}
+			return nil
+		})
+		time.Sleep(time.Hour)
+		if err := a.MayAct(); err != nil || !hung.Load() {
+			t.Errorf("one call hung (%v) and ended the term: %v", hung.Load(), err)
+		}
+		end(t, a)
+	})
+}
+
+// TestAHolderIsShownBounded: whoever may write the record may write anything.
+func TestAHolderIsShownBounded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := &hub{version: 1}
+		h.record.LeaseDurationSeconds = 1 << 30
+		h.give("\x1b[2Jevil\n" + strings.Repeat("é", 1<<20))
+		a := join(t, h, "a")
+		time.Sleep(time.Minute)
+		if got := a.Status().Leader; len(got) > 300 || strings.ContainsAny(got, "\x1b\n") || !utf8.ValidString(got) {
+			t.Errorf("the status shows %d bytes of %q", len(got), got[:20])
+		}
+		a.stop()
+		if err := <-a.result; err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// TestALockThatReturnsNothing: neither a record nor an error, at which client-go
+// would panic.
+func TestALockThatReturnsNothing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		e, err := New(usual, nothing{&client{hub: &hub{}, identity: "a"}}, discard)
+		if err != nil {
+			t.Fatal(err)
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		defer cancel()
+		err = e.Run(ctx, func(context.Context, context.Context) (bool, error) { return true, errors.New("leads") })
+		if err != nil || e.Status().LastError == "" {
+			t.Errorf("Run: %v, status %+v", err, e.Status())
+		}
+	})
+}
+
+type nothing struct{ *client }
+
+func (nothing) Get(context.Context) (*resourcelock.LeaderElectionRecord, []byte, error) {
+	return nil, nil, nil
 }

@@ -63,9 +63,6 @@ func (c *client) RecordEvent(string) {}
 func (c *client) through(l line) { c.line.Store(&l) }
 
 func (c *client) request(ctx context.Context, do func() error) error {
-	// As the HTTP client does.
-	ctx, cancel := context.WithTimeout(ctx, usual.RenewDeadline/2)
-	defer cancel()
 	l := c.line.Load()
 	if l != nil {
 		if err := (*l)(ctx, true); err != nil {
@@ -162,7 +159,7 @@ func joinWith(t *testing.T, h *hub, identity string, timing Timing) *process {
 		result: make(chan error, 1),
 	}
 	var err error
-	p.Election, err = newElection(Config{Namespace: "ns", Name: "lease", Identity: identity, Timing: timing}, p.client, discard)
+	p.Election, err = New(timing, p.client, discard)
 	if err != nil {
 		t.Fatal(err)
 	}

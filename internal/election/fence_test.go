@@ -96,8 +96,8 @@ func TestTiming(t *testing.T) {
 		if (err == nil) != (want == "") || err != nil && !strings.Contains(err.Error(), want) {
 			t.Errorf("%+v: %v, want one about %q", timing, err, want)
 		}
-		if _, e := newElection(Config{Timing: timing}, nil, discard); (e == nil) != (err == nil) {
-			t.Errorf("%+v: newElection says %v", timing, e)
+		if _, e := New(timing, &client{hub: &hub{}, identity: "a"}, discard); (e == nil) != (err == nil) {
+			t.Errorf("%+v: New says %v", timing, e)
 		}
 	}
 }

@@ -5,8 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
+	"strings"
 	"sync"
 	"time"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/go-logr/logr"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -17,7 +20,7 @@ import (
 // errTaken says that another process holds the lease.
 var errTaken = errors.New("another process holds it")
 
-// lock is the Lease as client-go's elector sees it. It tells the fence of every
+// lock is a lock as client-go's elector sees it. It tells the fence of every
 // renewal, and of everybody else who holds the lease.
 type lock struct {
 	resourcelock.Interface
@@ -30,14 +33,14 @@ type lock struct {
 	failed error  // of the last request
 }
 
-// Get reads the Lease. By the bytes that it returns the elector tells whether the
-// record has changed.
+// Get reads the record. By the bytes that it returns the elector tells whether that
+// has changed.
 func (l *lock) Get(ctx context.Context) (*resourcelock.LeaderElectionRecord, []byte, error) {
-	record, raw, err := l.Interface.Get(ctx)
+	record, raw, err := l.read(ctx)
 	if err == nil {
 		l.saw(record.HolderIdentity)
-		// They have the second of the renewal only: of several within one, others
-		// would see the first, while its holder relies on the last.
+		// Those of client-go's locks have the second of the renewal only: of several
+		// within one, others would see the first, while its holder relies on the last.
 		raw = strconv.AppendInt(raw, record.RenewTime.UnixMicro(), 10)
 	}
 	if apierrors.IsNotFound(err) {
@@ -49,12 +52,31 @@ func (l *lock) Get(ctx context.Context) (*resourcelock.LeaderElectionRecord, []b
 	return record, raw, err
 }
 
-// Create makes the Lease, held by this process.
+// read and bounded are calls to the lock itself, of which none takes longer than
+// half of the renew deadline.
+func (l *lock) read(ctx context.Context) (record *resourcelock.LeaderElectionRecord, raw []byte, err error) {
+	err = l.bounded(ctx, func(ctx context.Context) (err error) {
+		record, raw, err = l.Interface.Get(ctx)
+		return err
+	})
+	if err == nil && record == nil {
+		err = errors.New("the lock returns neither a record nor an error")
+	}
+	return record, raw, err
+}
+
+func (l *lock) bounded(ctx context.Context, call func(context.Context) error) error {
+	ctx, cancel := context.WithTimeout(ctx, l.fence.timing.RenewDeadline/2)
+	defer cancel()
+	return call(ctx)
+}
+
+// Create makes the record, held by this process.
 func (l *lock) Create(ctx context.Context, record resourcelock.LeaderElectionRecord) error {
 	return l.hold(ctx, record, l.Interface.Create)
 }
 
-// Update takes or renews the Lease.
+// Update takes or renews the lease.
 func (l *lock) Update(ctx context.Context, record resourcelock.LeaderElectionRecord) error {
 	return l.hold(ctx, record, l.Interface.Update)
 }
@@ -70,7 +92,7 @@ func (l *lock) hold(ctx context.Context, record resourcelock.LeaderElectionRecor
 	if t := record.RenewTime.Time; t.Before(began) {
 		began = t
 	}
-	err := write(ctx, record)
+	err := l.bounded(ctx, func(ctx context.Context) error { return write(ctx, record) })
 	if err == nil {
 		l.fence.renew(began, time.Now())
 		l.saw(record.HolderIdentity)
@@ -89,18 +111,33 @@ func (l *lock) hold(ctx context.Context, record resourcelock.LeaderElectionRecor
 // saw notes who holds the lease.
 func (l *lock) saw(holder string) {
 	if holder != l.Identity() {
-		l.fence.lose(fmt.Errorf("%w: %q", errTaken, holder))
+		l.fence.lose(fmt.Errorf("%w: %q", errTaken, printable(holder)))
 	}
 	l.mu.Lock()
 	changed := l.holder != holder
 	l.holder = holder
 	l.mu.Unlock()
 	if changed && holder != "" && holder != l.Identity() {
-		l.log.Info("Follows", "leader", holder)
+		l.log.Info("Follows", "leader", printable(holder))
 	}
 }
 
-// report notes whether the Lease can be read and written.
+// printable is who holds the lease as it is shown: whoever may write the record may
+// write anything into it.
+func printable(holder string) string {
+	const most = 253 // bytes, as of a host's name
+	if len(holder) > most {
+		holder = holder[:most] + "..."
+	}
+	return strings.Map(func(r rune) rune {
+		if !unicode.IsPrint(r) {
+			return utf8.RuneError
+		}
+		return r
+	}, holder)
+}
+
+// report notes whether the record can be read and written.
 func (l *lock) report(ctx context.Context, err error) {
 	if ctx.Err() != nil && errors.Is(ctx.Err(), context.Canceled) {
 		return // broken off by ourselves
@@ -121,7 +158,7 @@ func (l *lock) report(ctx context.Context, err error) {
 // which looks at who held it once, and so around this lock.
 func (l *lock) release(ctx context.Context) error {
 	for {
-		record, _, err := l.Interface.Get(ctx)
+		record, _, err := l.read(ctx)
 		if err != nil {
 			return err
 		}
@@ -133,7 +170,8 @@ func (l *lock) release(ctx context.Context) error {
 		record.HolderIdentity, record.LeaseDurationSeconds = "", 1
 		record.AcquireTime, record.RenewTime = now, now
 		// A renewal that was broken off may still be written in between.
-		if err = l.Interface.Update(ctx, *record); !apierrors.IsConflict(err) {
+		err = l.bounded(ctx, func(ctx context.Context) error { return l.Interface.Update(ctx, *record) })
+		if !apierrors.IsConflict(err) {
 			return err
 		}
 	}

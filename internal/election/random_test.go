@@ -66,7 +66,7 @@ func neverTwoAtOnce(t *testing.T, seed uint64) {
 			for n := 0; time.Now().Before(over); n++ {
 				c := &client{hub: h, identity: fmt.Sprintf("%d_%d", i, n)}
 				c.through(badLine(rand.New(rand.NewPCG(seed, r.Uint64()))))
-				e, err := newElection(Config{Namespace: "ns", Name: "lease", Identity: c.identity, Timing: usual}, c, discard)
+				e, err := New(usual, c, discard)
 				if err != nil {
 					t.Error(err)
 					return

@@ -16,7 +16,6 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/watch"
 	"k8s.io/client-go/dynamic"
-	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/cache"
 	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
 )
@@ -40,9 +39,10 @@ type profilesProvider struct {
 
 func (p *profilesProvider) String() string { return p.value }
 
-func (p *profilesProvider) needsHub() {}
+// NeedsHub makes the provider a HubReader.
+func (p *profilesProvider) NeedsHub() {}
 
-func (p *profilesProvider) newScanner() scanner {
+func (p *profilesProvider) NewScanner() Scanner {
 	return &profilesScanner{
 		provider: p,
 		feed:     &feed{what: "ClusterProfiles " + inNamespace(p.namespace), absent: errNoProfiles},
@@ -62,20 +62,20 @@ type profilesScanner struct {
 	accessErr   error
 }
 
-func (s *profilesScanner) scan() []finding {
+func (s *profilesScanner) Scan() []Description {
 	s.readAccess()
 	objects, err := s.feed.look()
 	inputs := hex.EncodeToString(s.taken[:])
-	findings := s.objects.updateWith(inputs, objects, func(o metav1.Object, f finding) (finding, error) {
-		f.name = cmp.Or(f.name, o.GetName())
-		f.chosen = f.name != o.GetName()
+	findings := s.objects.updateWith(inputs, objects, func(o metav1.Object, f Description) (Description, error) {
+		f.Name = cmp.Or(f.Name, o.GetName())
+		f.Chosen = f.Name != o.GetName()
 		return s.describe(o.(*unstructured.Unstructured), f)
 	})
 	if s.accessErr != nil {
-		findings = append(findings, finding{source: "file " + s.provider.path, err: s.accessErr})
+		findings = append(findings, Description{Source: "file " + s.provider.path, Err: s.accessErr})
 	}
 	if err != nil {
-		findings = append(findings, finding{source: s.provider.value, err: err})
+		findings = append(findings, Description{Source: s.provider.value, Err: err})
 	}
 	return findings
 }
@@ -102,8 +102,8 @@ func (s *profilesScanner) readAccess() {
 	s.taken = seen
 }
 
-func (s *profilesScanner) follow(ctx context.Context, hub *rest.Config, changed func()) error {
-	client, err := dynamic.NewForConfig(hub)
+func (s *profilesScanner) Follow(ctx context.Context, env Env, changed func()) error {
+	client, err := dynamic.NewForConfig(env.Hub)
 	if err != nil {
 		return fmt.Errorf("--clusters %s: %w", s.provider, err)
 	}
@@ -169,7 +169,7 @@ type profileAccess struct {
 }
 
 // describe makes a member of a profile.
-func (s *profilesScanner) describe(profile *unstructured.Unstructured, f finding) (finding, error) {
+func (s *profilesScanner) describe(profile *unstructured.Unstructured, f Description) (Description, error) {
 	if len(s.access) == 0 {
 		return f, fmt.Errorf("no access providers are known; see file %s", s.provider.path)
 	}
@@ -201,7 +201,7 @@ func (s *profilesScanner) describe(profile *unstructured.Unstructured, f finding
 }
 
 // describeAccess combines where the cluster is with how to get credentials.
-func describeAccess(provider *accessProvider, offer *profileAccess, f finding) (finding, error) {
+func describeAccess(provider *accessProvider, offer *profileAccess, f Description) (Description, error) {
 	cluster := clientcmdapi.NewCluster()
 	cluster.Server = offer.Cluster.Server
 	cluster.TLSServerName = offer.Cluster.TLSServerName
@@ -217,7 +217,7 @@ func describeAccess(provider *accessProvider, offer *profileAccess, f finding) (
 			cluster.Extensions[e.Name] = &runtime.Unknown{Raw: e.Extension, ContentType: runtime.ContentTypeJSON}
 		}
 	}
-	f.context = offer.Name
+	f.Context = offer.Name
 	if err := errors.Join(refuseCluster("cluster.", cluster)...); err != nil {
 		return f, err
 	}
@@ -227,8 +227,8 @@ func describeAccess(provider *accessProvider, offer *profileAccess, f finding) (
 		return f, err
 	}
 	cfg := clientcmdapi.NewConfig()
-	cfg.Clusters[f.context], cfg.AuthInfos[f.context] = cluster, user
-	cfg.Contexts[f.context] = &clientcmdapi.Context{Cluster: f.context, AuthInfo: f.context}
-	f.member, err = describe(cfg, nil, f)
+	cfg.Clusters[f.Context], cfg.AuthInfos[f.Context] = cluster, user
+	cfg.Contexts[f.Context] = &clientcmdapi.Context{Cluster: f.Context, AuthInfo: f.Context}
+	f.Member, err = describe(cfg, nil, f)
 	return f, err
 }

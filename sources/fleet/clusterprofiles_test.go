@@ -166,26 +166,26 @@ func TestAccessProvidersFile(t *testing.T) {
 func TestAccessProvidersAreFollowed(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "providers.json")
 	write(t, path, `{"providers": [{"name": "a", "execConfig": {"apiVersion": "v1", "command": "one"}}]}`)
-	s := (&profilesProvider{path: path}).newScanner().(*profilesScanner)
+	s := (&profilesProvider{path: path}).NewScanner().(*profilesScanner)
 	command := func() string { return s.access[0].Exec.Command }
-	s.scan()
+	s.Scan()
 	write(t, path, `{"providers": [{"name": "a", "execConfig": {"apiVersion": "v1", "command": "two"}}]}`)
-	if s.scan(); command() != "one" {
+	if s.Scan(); command() != "one" {
 		t.Error("a change that one reading has seen counts")
 	}
-	if s.scan(); command() != "two" {
+	if s.Scan(); command() != "two" {
 		t.Error("a change that two readings have seen does not count")
 	}
 	write(t, path, "{")
-	s.scan()
-	if found := s.scan(); command() != "two" || len(found) != 1 || found[0].err == nil {
+	s.Scan()
+	if found := s.Scan(); command() != "two" || len(found) != 1 || found[0].Err == nil {
 		t.Errorf("a broken file: %v", found)
 	}
 	if err := os.Remove(path); err != nil {
 		t.Fatal(err)
 	}
-	s.scan()
-	if found := s.scan(); command() != "two" || len(found) != 1 {
+	s.Scan()
+	if found := s.Scan(); command() != "two" || len(found) != 1 {
 		t.Errorf("a file that is gone: %v", found)
 	}
 }

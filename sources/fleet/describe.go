@@ -44,11 +44,11 @@ func tokenError(c content) error {
 
 // describe turns the context that f names into a member. files holds what the
 // references of cfg contain.
-func describe(cfg *clientcmdapi.Config, files map[string]content, f finding) (*Member, error) {
-	if err := checkName(f.name); err != nil {
+func describe(cfg *clientcmdapi.Config, files map[string]content, f Description) (*Member, error) {
+	if err := checkName(f.Name); err != nil {
 		return nil, err
 	}
-	context := cfg.Contexts[f.context]
+	context := cfg.Contexts[f.Context]
 	cluster, ok := cfg.Clusters[context.Cluster]
 	if !ok {
 		return nil, fmt.Errorf("names cluster %q, which clusters does not list", context.Cluster)
@@ -81,7 +81,7 @@ func describe(cfg *clientcmdapi.Config, files map[string]content, f finding) (*M
 	if err != nil {
 		return nil, err
 	}
-	return &Member{Name: f.name, REST: rc, Source: at(f.source, f.context), Fingerprint: mark}, nil
+	return &Member{Name: f.Name, REST: rc, Source: at(f.Source, f.Context), Fingerprint: mark}, nil
 }
 
 // inline replaces the certificate and key files that cluster and user name by

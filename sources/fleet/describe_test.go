@@ -158,7 +158,7 @@ func FuzzKubeconfig(f *testing.F) {
 				if c.err != nil {
 					continue
 				}
-				m, err := describe(cfg, nil, finding{source: "file x", context: c.context, name: c.name})
+				m, err := describe(cfg, nil, Description{Source: "file x", Context: c.context, Name: c.name})
 				if (m == nil) == (err == nil) {
 					t.Errorf("describe(%q) = %v, %v", c.context, m, err)
 				}

@@ -24,7 +24,7 @@ type described struct {
 	version string
 	inputs  string // what else the description depends on
 	limits  Limits // the last good ones
-	found   []finding
+	found   []Description
 }
 
 func newDescriptions(apiVersion, kind string) *descriptions {
@@ -34,15 +34,15 @@ func newDescriptions(apiVersion, kind string) *descriptions {
 // update returns what the objects say, in their order. read is called for those
 // that are new or have changed; it is given a finding that has the name, if an
 // annotation says it, and completes it.
-func (d *descriptions) update(objects []metav1.Object, read func(metav1.Object, finding) (finding, error)) []finding {
+func (d *descriptions) update(objects []metav1.Object, read func(metav1.Object, Description) (Description, error)) []Description {
 	return d.updateWith("", objects, read)
 }
 
 // updateWith is update where read depends on something else too, which inputs
 // identifies.
-func (d *descriptions) updateWith(inputs string, objects []metav1.Object, read func(metav1.Object, finding) (finding, error)) []finding {
+func (d *descriptions) updateWith(inputs string, objects []metav1.Object, read func(metav1.Object, Description) (Description, error)) []Description {
 	var (
-		findings []finding
+		findings []Description
 		next     = make(map[types.NamespacedName]*described, len(objects))
 	)
 	for _, o := range objects {
@@ -64,30 +64,30 @@ func (d *descriptions) updateWith(inputs string, objects []metav1.Object, read f
 
 // describe makes findings of an object. Of the one that was deleted and made
 // again nothing is kept.
-func (d *descriptions) describe(o metav1.Object, before *described, read func(metav1.Object, finding) (finding, error)) *described {
+func (d *descriptions) describe(o metav1.Object, before *described, read func(metav1.Object, Description) (Description, error)) *described {
 	now := &described{uid: o.GetUID(), version: o.GetResourceVersion()}
-	f := finding{
-		source: d.kind + " " + o.GetNamespace() + "/" + o.GetName(),
-		name:   o.GetAnnotations()[annotationName],
-		object: &corev1.ObjectReference{
+	f := Description{
+		Source: d.kind + " " + o.GetNamespace() + "/" + o.GetName(),
+		Name:   o.GetAnnotations()[annotationName],
+		Object: &corev1.ObjectReference{
 			APIVersion: d.apiVersion, Kind: d.kind, Namespace: o.GetNamespace(), Name: o.GetName(), UID: o.GetUID(), ResourceVersion: o.GetResourceVersion(),
 		},
 	}
-	f, f.err = read(o, f)
-	f.err = bounded(f.err)
-	if checkName(f.name) != nil {
-		f.name = clip(f.name)
+	f, f.Err = read(o, f)
+	f.Err = bounded(f.Err)
+	if checkName(f.Name) != nil {
+		f.Name = clip(f.Name)
 	}
-	if len(f.context) > maxNameBytes {
-		f.context = clip(f.context)
+	if len(f.Context) > maxNameBytes {
+		f.Context = clip(f.Context)
 	}
 	if before != nil && before.uid != now.uid {
 		before = nil
 	}
-	if f.err != nil && before != nil {
-		if i := slices.IndexFunc(before.found, func(b finding) bool { return b.member != nil && b.name == f.name }); i >= 0 {
+	if f.Err != nil && before != nil {
+		if i := slices.IndexFunc(before.found, func(b Description) bool { return b.Member != nil && b.Name == f.Name }); i >= 0 {
 			// A copy, because its limits and labels may change.
-			f.member = new(*before.found[i].member)
+			f.Member = new(*before.found[i].Member)
 		}
 	}
 
@@ -98,13 +98,13 @@ func (d *descriptions) describe(o metav1.Object, before *described, read func(me
 			now.limits = before.limits
 		}
 	}
-	if f.member != nil {
-		f.member.Limits, f.member.Labels = now.limits, o.GetLabels()
+	if f.Member != nil {
+		f.Member.Limits, f.Member.Labels = now.limits, o.GetLabels()
 	}
-	now.found = []finding{f}
+	now.found = []Description{f}
 	if limitsErr != nil {
 		wrong := f
-		wrong.member, wrong.err, wrong.event = nil, limitsErr, eventLimits
+		wrong.Member, wrong.Err, wrong.Event = nil, limitsErr, eventLimits
 		now.found = append(now.found, wrong)
 	}
 	return now

@@ -16,7 +16,7 @@ type dirProvider struct{ value, path string }
 
 func (p *dirProvider) String() string { return p.value }
 
-func (p *dirProvider) newScanner() scanner {
+func (p *dirProvider) NewScanner() Scanner {
 	return &dirScanner{path: p.path, documents: map[string]*document{}}
 }
 
@@ -28,11 +28,11 @@ type dirScanner struct {
 
 // scan returns what the files say. A directory that cannot be read says nothing
 // about its files, so they stay as they were.
-func (s *dirScanner) scan() []finding {
-	var findings []finding
+func (s *dirScanner) Scan() []Description {
+	var findings []Description
 	names, err := s.list()
 	if err != nil {
-		findings = append(findings, finding{source: "directory " + s.path, err: err})
+		findings = append(findings, Description{Source: "directory " + s.path, Err: err})
 	} else {
 		for name := range names {
 			if s.documents[name] == nil {
@@ -56,7 +56,7 @@ func (s *dirScanner) scan() []finding {
 			continue
 		}
 		for i := range found {
-			found[i].name = clusterName(name) // also of one that cannot be parsed
+			found[i].Name = clusterName(name) // also of one that cannot be parsed
 		}
 		findings = append(findings, found...)
 	}

@@ -2,7 +2,7 @@
 // of the hub, follows them while the program runs, and tells one Handler about
 // every cluster that joins, changes or leaves.
 //
-//	--clusters values ── Parse ──▶ providers
+//	--clusters values ── Parse ──▶ providers, one Kind for each scheme
 //	                                  │ every PollInterval: read, hash, and
 //	  kubeconfig:PATH ─ contexts ─────┤ believe what two polls agree on
 //	  dir:PATH ─ one file, one cluster┤
@@ -46,6 +46,17 @@
 //   - Errors and logs name files, contexts and fields, never their secrets: the
 //     messages of the YAML and kubeconfig decoders quote what they read, so
 //     they are not passed on.
+//
+// # Usage
+//
+// A place that describes clusters in another way is a [Provider] of one's own. Its
+// scanner returns what is described now; [NewMember] makes a member of a kubeconfig
+// that anybody may have written. The fleet checks names and members of every
+// provider, and the suite in fleettest checks the rest:
+//
+//	fleet.New(fleet.Options{Providers: []fleet.Provider{inventory}, Handler: handler})
+//
+// A [Kind] makes it one that a value of --clusters can name, see ParseOptions.Kinds.
 //
 // # What may run at once
 //

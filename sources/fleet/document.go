@@ -34,14 +34,14 @@ type document struct {
 	last   digest // what the last poll read
 	taken  digest // what findings were made from
 
-	findings []finding
+	findings []Description
 	gone     bool // findings were made when there was nothing to read
 }
 
 // parsed is what some kubeconfigs say.
 type parsed struct {
 	cfg    *clientcmdapi.Config // nil if broken or if there is none
-	broken []finding            // the files that cannot be used
+	broken []Description        // the files that cannot be used
 }
 
 // content is what was read of a file.
@@ -57,7 +57,7 @@ func newDocument(choose func(*clientcmdapi.Config) []choice, paths ...string) *d
 // scan returns what the document says, as of the last time that two readings in
 // a row, or the very first one, agreed. The files are not looked at if exists is
 // false: then there are none.
-func (d *document) scan(exists bool) []finding {
+func (d *document) scan(exists bool) []Description {
 	files, seen := d.read(exists)
 	settled := !d.polled || seen == d.last
 	d.polled, d.last = true, seen
@@ -128,7 +128,7 @@ func (d *document) parse(found map[string]content) parsed {
 			cfg, c.err = parseKubeconfig(path, c.data)
 		}
 		if c.err != nil {
-			p.broken = append(p.broken, finding{source: "file " + path, err: c.err})
+			p.broken = append(p.broken, Description{Source: "file " + path, Err: c.err})
 			continue
 		}
 		cfgs = append(cfgs, cfg)
@@ -146,17 +146,17 @@ func (d *document) parse(found map[string]content) parsed {
 // evaluate makes findings of what was read. A cluster that can no longer be
 // described keeps its last good description; one that is no longer mentioned
 // does not.
-func (d *document) evaluate(files map[string]content) []finding {
+func (d *document) evaluate(files map[string]content) []Description {
 	source := "file " + strings.Join(d.paths, ", ")
 	if d.parsed.cfg == nil && len(d.parsed.broken) == 0 {
-		return []finding{{source: source, absent: true, err: errors.New("does not exist or is empty")}}
+		return []Description{{Source: source, Absent: true, Err: errors.New("does not exist or is empty")}}
 	}
-	good := make(map[string]finding, len(d.findings))
-	var kept []finding
+	good := make(map[string]Description, len(d.findings))
+	var kept []Description
 	for _, f := range d.findings {
-		if f.member != nil {
-			good[f.name] = f
-			f.err = nil
+		if f.Member != nil {
+			good[f.Name] = f
+			f.Err = nil
 			kept = append(kept, f)
 		}
 	}
@@ -166,19 +166,19 @@ func (d *document) evaluate(files map[string]content) []finding {
 
 	choices := d.choose(d.parsed.cfg)
 	if len(choices) == 0 {
-		return []finding{{source: source, err: errors.New("has no contexts")}}
+		return []Description{{Source: source, Err: errors.New("has no contexts")}}
 	}
-	findings := make([]finding, 0, len(choices))
+	findings := make([]Description, 0, len(choices))
 	for _, c := range choices {
-		f := finding{source: source, context: c.context, name: c.name, err: c.err, absent: c.absent}
+		f := Description{Source: source, Context: c.context, Name: c.name, Err: c.err, Absent: c.absent}
 		if ctx := d.parsed.cfg.Contexts[c.context]; ctx != nil && ctx.LocationOfOrigin != "" {
-			f.source = "file " + ctx.LocationOfOrigin
+			f.Source = "file " + ctx.LocationOfOrigin
 		}
-		if f.err == nil {
-			f.member, f.err = describe(d.parsed.cfg, files, f)
+		if f.Err == nil {
+			f.Member, f.Err = describe(d.parsed.cfg, files, f)
 		}
-		if f.err != nil && !c.absent {
-			f.member = good[f.name].member
+		if f.Err != nil && !c.absent {
+			f.Member = good[f.Name].Member
 		}
 		findings = append(findings, f)
 	}

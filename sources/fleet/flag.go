@@ -3,50 +3,13 @@ package fleet
 import (
 	"errors"
 	"fmt"
-	"net/url"
-	"os"
-	"path/filepath"
 	"slices"
-	"strings"
-
-	corev1 "k8s.io/api/core/v1"
 )
-
-// Provider is a place that describes clusters; Parse makes them.
-type Provider interface {
-	// String returns the provider as it is written on the command line.
-	String() string
-	// newScanner returns a scanner that has seen nothing yet.
-	newScanner() scanner
-}
-
-// scanner reads what a provider describes now. It remembers what it read
-// before; one goroutine uses it at a time.
-type scanner interface {
-	scan() []finding
-}
-
-// finding is what a scanner says about one context, or about a whole source if
-// Name is empty. Both member and err are set when the last good description is
-// kept because the present one is of no use.
-type finding struct {
-	source, context, name string
-
-	member *Member
-	err    error
-	absent bool // the context is asked for, but there is none
-	chosen bool // the name is one that whoever wrote the description chose, and not the object's own
-
-	object *corev1.ObjectReference // in the hub, if that is where it was made
-	event  string                  // reason of the Event about err; empty for eventUnusable
-}
-
-// usage ends every message about a bad value.
-const usage = "write kubeconfig:PATH, kubeconfig:PATH?contexts=A,B, dir:PATH, " +
-	"secrets:NAMESPACE?format=FORMAT&selector=SELECTOR or clusterprofiles:NAMESPACE"
 
 // ParseOptions are the flags beside --clusters that say which clusters there are.
 type ParseOptions struct {
+	// Kinds are the kinds of values that are known. Nil: those of this package.
+	Kinds []Kind
 	// IncludeHub is what the hub is called as a member of its own fleet
 	// (--include-hub). Empty: it is none.
 	IncludeHub string
@@ -95,19 +58,20 @@ func (o ParseOptions) Parse(values []string) ([]Provider, error) {
 		providers []Provider
 		errs      []error
 	)
+	if o.Kinds == nil {
+		o.Kinds = Kinds()
+	}
 	if o.IncludeHub != "" {
 		if err := checkName(o.IncludeHub); err != nil {
 			errs = append(errs, fmt.Errorf("--include-hub: %w", err))
 		}
 		providers = append(providers, &hubProvider{name: o.IncludeHub, path: o.HubKubeconfig})
 	}
+	table := NewTable(o.Kinds)
 	for i, value := range values {
-		p, err := o.parseOne(value)
-		if err == nil && slices.Contains(values[:i], value) {
-			err = errors.New("is given twice; remove one")
-		}
+		p, err := o.parseOne(table, value, slices.Contains(values[:i], value))
 		if err != nil {
-			errs = append(errs, fmt.Errorf("--clusters %q: %w", value, err))
+			errs = append(errs, flagged(err))
 			continue
 		}
 		providers = append(providers, p)
@@ -121,84 +85,26 @@ func (o ParseOptions) Parse(values []string) ([]Provider, error) {
 	return providers, nil
 }
 
-func (o ParseOptions) parseOne(value string) (Provider, error) {
-	kind, rest, ok := strings.Cut(value, ":")
-	if !ok {
-		return nil, errors.New("has no kind; " + usage)
-	}
-	switch kind {
-	case "kubeconfig", "dir":
-	case "secrets":
-		return parseSecrets(value, rest)
-	case "clusterprofiles":
-		return o.parseProfiles(value, rest)
-	default:
-		return nil, fmt.Errorf("kind %q is unknown; %s", kind, usage)
-	}
-	path, query, hasQuery := strings.Cut(rest, "?")
-	if path == "" {
-		return nil, errors.New("has no path; " + usage)
-	}
-	path, err := expandHome(path)
-	if err != nil {
+func (o ParseOptions) parseOne(table *Table, value string, twice bool) (Provider, error) {
+	i, v, err := table.Parse(value)
+	if i < 0 {
 		return nil, err
 	}
-	if kind == "dir" {
-		if hasQuery {
-			return nil, errors.New("dir takes no options; write dir:PATH")
-		}
-		return &dirProvider{value: value, path: path}, nil
+	p, wrong := o.Kinds[i].Parse(v, o)
+	if err == nil && wrong == nil && twice {
+		wrong = errors.New("is given twice; remove one")
 	}
-	contexts, err := parseContexts(query)
-	if err != nil {
-		return nil, err
-	}
-	if hasQuery && len(contexts) == 0 {
-		return nil, errors.New("picks no context; write ?contexts=A,B or leave the question mark out for all")
-	}
-	return &kubeconfigProvider{value: value, path: path, contexts: contexts}, nil
+	return p, errors.Join(err, v.Explain(wrong))
 }
 
-// parseContexts returns the contexts that a query picks, in its order.
-func parseContexts(query string) ([]string, error) {
-	var contexts []string
-	for pair := range strings.SplitSeq(query, "&") {
-		if pair == "" {
-			continue
+// flagged puts the flag before each error that err joins.
+func flagged(err error) error {
+	if joined, ok := err.(interface{ Unwrap() []error }); ok {
+		var all []error
+		for _, e := range joined.Unwrap() {
+			all = append(all, flagged(e))
 		}
-		option, list, _ := strings.Cut(pair, "=")
-		if option != "contexts" {
-			return nil, fmt.Errorf("option %q is unknown; the only one is contexts, as in ?contexts=A,B", option)
-		}
-		for escaped := range strings.SplitSeq(list, ",") {
-			// QueryUnescape would turn a plus sign into a space, which no
-			// cluster's name contains.
-			name, err := url.PathUnescape(escaped)
-			if err != nil {
-				return nil, fmt.Errorf("context %q: %w; write %%25 for a percent sign", escaped, err)
-			}
-			if name == "" {
-				return nil, errors.New("picks a context without a name; write ?contexts=A,B")
-			}
-			if slices.Contains(contexts, name) {
-				return nil, fmt.Errorf("picks context %q twice; remove one", name)
-			}
-			contexts = append(contexts, name)
-		}
+		return errors.Join(all...)
 	}
-	return contexts, nil
-}
-
-// expandHome does what the shell does not, because "~" is not at the beginning
-// of the word.
-func expandHome(path string) (string, error) {
-	below, ok := strings.CutPrefix(path, "~/")
-	if !ok {
-		return path, nil
-	}
-	home, err := os.UserHomeDir()
-	if err != nil {
-		return "", fmt.Errorf("the home directory is unknown (%w); write the whole path", err)
-	}
-	return filepath.Join(home, below), nil
+	return fmt.Errorf("--clusters %w", err)
 }

@@ -50,8 +50,8 @@ type Options struct {
 // Fleet follows the providers.
 type Fleet struct {
 	opts     Options
-	scanners []scanner        // of Run
-	found    [][]finding      // by each scanner's last scan; of Run
+	scanners []Scanner        // of Run
+	found    [][]Description  // by each scanner's last scan; of Run
 	owners   map[string]owner // by cluster name; of Run
 	held     map[string]hold  // by cluster name; of Run
 	free     time.Time        // when the next of these is free; zero: none is held
@@ -86,9 +86,9 @@ type problemKey struct {
 func New(opts Options) *Fleet {
 	opts.PollInterval = cmp.Or(opts.PollInterval, defaultPollInterval)
 	opts.NameHold = cmp.Or(opts.NameHold, DefaultNameHold)
-	f := &Fleet{opts: opts, owners: map[string]owner{}, held: map[string]hold{}, found: make([][]finding, len(opts.Providers))}
+	f := &Fleet{opts: opts, owners: map[string]owner{}, held: map[string]hold{}, found: make([][]Description, len(opts.Providers))}
 	for _, p := range opts.Providers {
-		f.scanners = append(f.scanners, p.newScanner())
+		f.scanners = append(f.scanners, p.NewScanner())
 	}
 	if NeedsHub(opts.Providers) {
 		f.events = newEvents()
@@ -114,7 +114,7 @@ func (f *Fleet) Run(ctx context.Context) error {
 	defer cancel(nil)
 	// One waiting wake-up is enough: a poll sees everything.
 	woken := make(chan struct{}, 1)
-	if err := f.startHub(ctx, &wg, cancel, woken); err != nil {
+	if err := f.follow(ctx, &wg, cancel, woken); err != nil {
 		return err
 	}
 
@@ -134,10 +134,10 @@ func (f *Fleet) Run(ctx context.Context) error {
 		case <-tick.C:
 			f.poll(time.Now())
 		case <-woken:
-			f.pollHub(time.Now())
+			f.pollFollowers(time.Now())
 		}
 	}
-	if err := context.Cause(ctx); errors.Is(err, errHub) {
+	if err := context.Cause(ctx); errors.Is(err, errHub) || errors.Is(err, errFollow) {
 		return err
 	}
 	return nil
@@ -149,15 +149,17 @@ func (f *Fleet) Start(ctx context.Context) error { return f.Run(ctx) }
 // NeedLeaderElection tells the manager that followers know the fleet too.
 func (f *Fleet) NeedLeaderElection() bool { return false }
 
-// errHub marks the failures of what follows the hub.
-var errHub = errors.New("follow the hub")
+// errHub and errFollow mark the failures of what follows the hub, and of what
+// follows something else.
+var (
+	errHub    = errors.New("follow the hub")
+	errFollow = errors.New("follow a source of members")
+)
 
-// startHub starts what follows the hub, if a provider reads it.
-func (f *Fleet) startHub(ctx context.Context, wg *sync.WaitGroup, fail context.CancelCauseFunc, woken chan<- struct{}) error {
-	if f.events == nil {
-		return nil
-	}
-	if f.opts.Hub == nil {
+// follow starts what learns of changes by itself, and what writes Events in the hub
+// if a provider reads that.
+func (f *Fleet) follow(ctx context.Context, wg *sync.WaitGroup, fail context.CancelCauseFunc, woken chan<- struct{}) error {
+	if f.events != nil && f.opts.Hub == nil {
 		return fmt.Errorf("%w: it is not said where the hub is; see --hub-kubeconfig", errHub)
 	}
 	wake := func() {
@@ -166,19 +168,27 @@ func (f *Fleet) startHub(ctx context.Context, wg *sync.WaitGroup, fail context.C
 		default:
 		}
 	}
-	start := func(run func() error) {
+	start := func(what error, run func() error) {
 		wg.Go(func() {
 			if err := run(); err != nil {
-				fail(fmt.Errorf("%w: %w", errHub, err))
+				fail(fmt.Errorf("%w: %w", what, err))
 			}
 		})
 	}
-	for _, s := range f.scanners {
-		if s, ok := s.(follower); ok {
-			start(func() error { return s.follow(ctx, f.opts.Hub, wake) })
+	for i, s := range f.scanners {
+		s, ok := s.(Follower)
+		if !ok {
+			continue
 		}
+		env, what := Env{Log: f.opts.Log}, errFollow
+		if _, ok := f.opts.Providers[i].(HubReader); ok {
+			env.Hub, what = f.opts.Hub, errHub
+		}
+		start(what, func() error { return s.Follow(ctx, env, wake) })
 	}
-	start(func() error { return f.events.run(ctx, f.opts.Hub, f.opts.Log) })
+	if f.events != nil {
+		start(errHub, func() error { return f.events.run(ctx, f.opts.Hub, f.opts.Log) })
+	}
 	return nil
 }
 
@@ -194,20 +204,20 @@ func (f *Fleet) Check() error {
 		order  []string
 	)
 	for _, p := range f.opts.Providers {
-		found := p.newScanner().scan()
+		found := p.NewScanner().Scan()
 		for _, fd := range found {
-			if fd.name == "" || fd.absent {
+			if fd.Name == "" || fd.Absent {
 				continue
 			}
-			if places[fd.name] == nil {
-				order = append(order, fd.name)
+			if places[fd.Name] == nil {
+				order = append(order, fd.Name)
 			}
-			places[fd.name] = append(places[fd.name], at(fd.source, fd.context))
+			places[fd.Name] = append(places[fd.Name], at(fd.Source, fd.Context))
 		}
-		if _, ok := p.(*currentProvider); ok && !slices.ContainsFunc(found, func(fd finding) bool { return fd.member != nil }) {
+		if _, ok := p.(*currentProvider); ok && !slices.ContainsFunc(found, func(fd Description) bool { return fd.Member != nil }) {
 			for _, fd := range found {
 				errs = append(errs, fmt.Errorf("--clusters is not set, and %s describes no cluster: %w",
-					p, Problem{Source: fd.source, Context: fd.context, Err: fd.err}))
+					p, Problem{Source: fd.Source, Context: fd.Context, Err: fd.Err}))
 			}
 		}
 	}
@@ -236,17 +246,17 @@ func (f *Fleet) Problems() []Problem {
 // poll reads all providers once and tells the handler what changed.
 func (f *Fleet) poll(now time.Time) {
 	for i, s := range f.scanners {
-		f.found[i] = s.scan()
+		f.found[i] = s.Scan()
 	}
 	f.settle(now)
 }
 
-// pollHub is poll for what follows the hub. It leaves files alone, for which two
+// pollFollowers is poll for what learns of changes by itself. It leaves files alone, for which two
 // readings count that are some time apart.
-func (f *Fleet) pollHub(now time.Time) {
+func (f *Fleet) pollFollowers(now time.Time) {
 	for i, s := range f.scanners {
-		if _, ok := s.(follower); ok {
-			f.found[i] = s.scan()
+		if _, ok := s.(Follower); ok {
+			f.found[i] = s.Scan()
 		}
 	}
 	f.settle(now)
@@ -259,27 +269,32 @@ func (f *Fleet) settle(now time.Time) {
 		candidates = map[string][]candidate{}
 		problems   = map[problemKey]Problem{}
 	)
-	note := func(p place, fd finding, err error, event string) {
+	note := func(p place, fd Description, err error, event string) {
 		err = bounded(err)
-		key := problemKey{p, fd.context, fd.name, err.Error()}
-		problems[key] = Problem{Source: fd.source, Context: fd.context, Cluster: fd.name, Err: err, Since: now}
-		if _, old := f.problems[key]; !old && fd.object != nil {
-			f.events.warn(*fd.object, event, err.Error())
+		key := problemKey{p, fd.Context, fd.Name, err.Error()}
+		problems[key] = Problem{Source: fd.Source, Context: fd.Context, Cluster: fd.Name, Err: err, Since: now}
+		if _, old := f.problems[key]; !old && fd.Object != nil && f.events != nil {
+			f.events.warn(*fd.Object, event, err.Error())
 		}
 	}
 	for i := range f.found {
 		for _, fd := range f.found[i] {
-			p := place{i, fd.source}
-			if fd.err != nil {
-				note(p, fd, fd.err, cmp.Or(fd.event, eventUnusable))
+			p := place{i, fd.Source}
+			if fd.Err != nil {
+				note(p, fd, fd.Err, cmp.Or(fd.Event, eventUnusable))
 			}
-			if fd.member == nil {
+			if fd.Member == nil {
 				continue
 			}
-			if candidates[fd.name] == nil {
-				names = append(names, fd.name)
+			if err := fd.sound(); err != nil {
+				fd.Name = clip(fd.Name)
+				note(p, fd, err, eventUnusable)
+				continue
 			}
-			candidates[fd.name] = append(candidates[fd.name], candidate{fd, p})
+			if candidates[fd.Name] == nil {
+				names = append(names, fd.Name)
+			}
+			candidates[fd.Name] = append(candidates[fd.Name], candidate{fd, p})
 		}
 	}
 
@@ -289,16 +304,16 @@ func (f *Fleet) settle(now time.Time) {
 		win, why := f.winner(name, candidates[name])
 		for i, c := range candidates[name] {
 			if i == win {
-				next[name] = owner{c.place, c.member, c.object != nil}
+				next[name] = owner{c.place, c.Member, c.Object != nil}
 				delete(f.held, name)
 				continue
 			}
 			if why != nil {
-				note(c.place, c.finding, why, eventNameTaken)
+				note(c.place, c.Description, why, eventNameTaken)
 				continue
 			}
-			note(c.place, c.finding, fmt.Errorf("cluster %q is described by %s already, which keeps the name; rename or remove one",
-				name, candidates[name][win].member.Source), eventNameTaken)
+			note(c.place, c.Description, fmt.Errorf("cluster %q is described by %s already, which keeps the name; rename or remove one",
+				name, candidates[name][win].Member.Source), eventNameTaken)
 		}
 	}
 	f.free = f.nextFree()

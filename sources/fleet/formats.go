@@ -7,7 +7,6 @@ import (
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
-	"k8s.io/client-go/tools/clientcmd"
 	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
 )
 
@@ -73,9 +72,7 @@ var secretFormats = map[string]*secretFormat{
 	},
 }
 
-func formatNames() string {
-	return strings.Join(slices.Sorted(maps.Keys(secretFormats)), ", ")
-}
+func formatNames() []string { return slices.Sorted(maps.Keys(secretFormats)) }
 
 func secretName(s *corev1.Secret) string { return s.Name }
 
@@ -89,9 +86,9 @@ func kubeconfigIn(key string) func(*corev1.Secret) (*clientcmdapi.Config, string
 		if len(strings.TrimSpace(string(data))) == 0 {
 			return nil, "", fmt.Errorf("the value of key %q is empty", key)
 		}
-		cfg, err := clientcmd.Load(data)
+		cfg, err := loadKubeconfig(data)
 		if err != nil {
-			return nil, "", fmt.Errorf("key %q %w", key, decodeError(err))
+			return nil, "", fmt.Errorf("key %q %w", key, err)
 		}
 		c := chooseOnly("")(cfg)[0]
 		return cfg, c.context, c.err
@@ -99,9 +96,9 @@ func kubeconfigIn(key string) func(*corev1.Secret) (*clientcmdapi.Config, string
 }
 
 // describeSecret makes a member of a Secret.
-func describeSecret(format *secretFormat, s *corev1.Secret, f finding) (finding, error) {
+func describeSecret(format *secretFormat, s *corev1.Secret, f Description) (Description, error) {
 	cfg, context, err := format.read(s)
-	f.context = context
+	f.Context = context
 	if err != nil {
 		return f, err
 	}
@@ -112,6 +109,6 @@ func describeSecret(format *secretFormat, s *corev1.Secret, f finding) (finding,
 	if len(context) > maxNameBytes {
 		return f, fmt.Errorf("the context's name has %d bytes, at most %d are allowed", len(context), maxNameBytes)
 	}
-	f.member, err = describe(cfg, nil, f)
+	f.Member, err = describe(cfg, nil, f)
 	return f, err
 }

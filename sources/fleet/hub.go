@@ -1,32 +1,12 @@
 package fleet
 
 import (
-	"context"
 	"errors"
 	"slices"
 
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
 )
-
-// follower is a scanner that hears of changes in the hub by itself, so that they
-// take effect at once instead of at the next poll.
-type follower interface {
-	scanner
-	// follow watches the hub until ctx ends, then joins what it started and
-	// returns nil. changed is called after each change that scan would show.
-	// scan may be called meanwhile.
-	follow(ctx context.Context, hub *rest.Config, changed func()) error
-}
-
-// hubUser is a provider that needs the hub.
-type hubUser interface{ needsHub() }
-
-// NeedsHub says whether one of the providers reads the hub, so that Options.Hub
-// has to be set.
-func NeedsHub(providers []Provider) bool {
-	return slices.ContainsFunc(providers, func(p Provider) bool { _, ok := p.(hubUser); return ok })
-}
 
 // LoadHub returns how to reach the hub: as the current context of the kubeconfig
 // at path says or, if path is empty, as the pod's service account, and outside of
@@ -35,12 +15,12 @@ func NeedsHub(providers []Provider) bool {
 // has to be started again.
 func LoadHub(path string) (*rest.Config, error) {
 	found := hubDocument("hub", path).scan(true)
-	if i := slices.IndexFunc(found, func(fd finding) bool { return fd.err == nil && fd.member != nil }); i >= 0 {
-		return found[i].member.REST, nil
+	if i := slices.IndexFunc(found, func(fd Description) bool { return fd.Err == nil && fd.Member != nil }); i >= 0 {
+		return found[i].Member.REST, nil
 	}
 	errs := []error{errors.New("the hub is not described; see --hub-kubeconfig")}
 	for _, fd := range found {
-		errs = append(errs, Problem{Source: fd.source, Context: fd.context, Err: fd.err})
+		errs = append(errs, Problem{Source: fd.Source, Context: fd.Context, Err: fd.Err})
 	}
 	return nil, errors.Join(errs...)
 }
@@ -50,7 +30,7 @@ type hubProvider struct{ name, path string }
 
 func (p *hubProvider) String() string { return "the hub" }
 
-func (p *hubProvider) newScanner() scanner {
+func (p *hubProvider) NewScanner() Scanner {
 	return &documentScanner{hubDocument(p.name, p.path)}
 }
 

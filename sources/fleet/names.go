@@ -9,7 +9,7 @@ import (
 
 // candidate is a finding and where it was made.
 type candidate struct {
-	finding
+	Description
 	place place
 }
 
@@ -71,7 +71,7 @@ func (f *Fleet) winner(name string, candidates []candidate) (win int, why error)
 	}
 	win = -1
 	for i, c := range candidates {
-		if held && c.object != nil {
+		if held && c.Object != nil {
 			continue
 		}
 		if win < 0 || cmp.Compare(rank(c), rank(candidates[win])) < 0 {
@@ -86,7 +86,7 @@ func (f *Fleet) winner(name string, candidates []candidate) (win int, why error)
 }
 
 func rank(c candidate) int {
-	if c.chosen {
+	if c.Chosen {
 		return 1
 	}
 	return 0

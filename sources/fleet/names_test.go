@@ -6,14 +6,15 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/client-go/rest"
 )
 
 // listed is a fake provider: what tests put into it is what it finds.
-type listed struct{ findings []finding }
+type listed struct{ findings []Description }
 
 func (p *listed) String() string      { return "listed" }
-func (p *listed) newScanner() scanner { return p }
-func (p *listed) scan() []finding     { return p.findings }
+func (p *listed) NewScanner() Scanner { return p }
+func (p *listed) Scan() []Description { return p.findings }
 
 // names is a fleet whose descriptions and clock a test sets.
 type names struct {
@@ -41,11 +42,11 @@ func (n *names) are(descriptions ...string) {
 		if !chosen {
 			name = own
 		}
-		f := finding{source: "Secret fleet/" + own, name: name, chosen: chosen, object: &corev1.ObjectReference{Name: own}}
+		f := Description{Source: "Secret fleet/" + own, Name: name, Chosen: chosen, Object: &corev1.ObjectReference{Name: own}}
 		if file, ok := strings.CutPrefix(own, "file "); ok {
-			f = finding{source: own, name: file}
+			f = Description{Source: own, Name: file}
 		}
-		f.member = &Member{Name: f.name, Source: f.source, Fingerprint: own}
+		f.Member = &Member{Name: f.Name, Source: f.Source, Fingerprint: own, REST: &rest.Config{}}
 		n.list.findings = append(n.list.findings, f)
 	}
 }

@@ -17,14 +17,9 @@ import (
 // kubectl does: relative to the file that names them. Its errors quote nothing
 // of the content.
 func parseKubeconfig(path string, data []byte) (*clientcmdapi.Config, error) {
-	if len(bytes.TrimSpace(data)) == 0 {
-		// To clientcmd an empty file is a kubeconfig without contexts. It is
-		// more likely that somebody has just begun to write it.
-		return nil, errors.New("is empty")
-	}
-	cfg, err := clientcmd.Load(data)
+	cfg, err := loadKubeconfig(data)
 	if err != nil {
-		return nil, decodeError(err)
+		return nil, err
 	}
 	for _, c := range cfg.Clusters {
 		c.LocationOfOrigin = path
@@ -37,6 +32,20 @@ func parseKubeconfig(path string, data []byte) (*clientcmdapi.Config, error) {
 	}
 	if err := clientcmd.ResolveLocalPaths(cfg); err != nil {
 		return nil, fmt.Errorf("resolve the paths in it: %w", err)
+	}
+	return cfg, nil
+}
+
+// loadKubeconfig decodes a kubeconfig. Its errors quote nothing of the content.
+func loadKubeconfig(data []byte) (*clientcmdapi.Config, error) {
+	if len(bytes.TrimSpace(data)) == 0 {
+		// To clientcmd an empty file is a kubeconfig without contexts. It is
+		// more likely that somebody has just begun to write it.
+		return nil, errors.New("is empty")
+	}
+	cfg, err := clientcmd.Load(data)
+	if err != nil {
+		return nil, decodeError(err)
 	}
 	return cfg, nil
 }

@@ -20,7 +20,7 @@ type kubeconfigProvider struct {
 
 func (p *kubeconfigProvider) String() string { return p.value }
 
-func (p *kubeconfigProvider) newScanner() scanner {
+func (p *kubeconfigProvider) NewScanner() Scanner {
 	return &documentScanner{newDocument(p.choose, p.path)}
 }
 
@@ -44,7 +44,7 @@ func (p *kubeconfigProvider) choose(cfg *clientcmdapi.Config) []choice {
 // documentScanner is the scanner of a single document.
 type documentScanner struct{ *document }
 
-func (s *documentScanner) scan() []finding { return s.document.scan(true) }
+func (s *documentScanner) Scan() []Description { return s.document.scan(true) }
 
 // currentProvider describes the one cluster that kubectl would talk to.
 type currentProvider struct {
@@ -61,7 +61,7 @@ func newCurrentProvider() *currentProvider {
 
 func (p *currentProvider) String() string { return "the current kubeconfig" }
 
-func (p *currentProvider) newScanner() scanner {
+func (p *currentProvider) NewScanner() Scanner {
 	d := newDocument(chooseCurrent, p.paths...)
 	d.fallback = p.fallback
 	return &documentScanner{d}

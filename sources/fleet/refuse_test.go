@@ -13,9 +13,9 @@ import (
 )
 
 // describeText reads a kubeconfig as it would come from a Secret.
-func describeText(text string) (finding, error) {
+func describeText(text string) (Description, error) {
 	s := &corev1.Secret{Data: map[string][]byte{"kubeconfig": []byte(text)}}
-	return describeSecret(secretFormats["kubeconfig"], s, finding{name: "a", source: "Secret x/a"})
+	return describeSecret(secretFormats["kubeconfig"], s, Description{Name: "a", Source: "Secret x/a"})
 }
 
 // kubeconfigWith returns a kubeconfig with more fields in its cluster and user.
@@ -51,8 +51,8 @@ func TestKubeconfigFromTheHubIsRefused(t *testing.T) {
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			f, err := describeText(tc.text)
-			if err == nil || f.member != nil {
-				t.Fatalf("accepted: %+v", f.member)
+			if err == nil || f.Member != nil {
+				t.Fatalf("accepted: %+v", f.Member)
 			}
 			if !strings.Contains(err.Error(), tc.want) {
 				t.Errorf("error %q\nwant    %q", err, tc.want)
@@ -75,7 +75,7 @@ func TestKubeconfigFromTheHubIsAccepted(t *testing.T) {
 		{"proxy", kubeconfigWith("proxy-url: http://proxy.example:3128", "")},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			if f, err := describeText(tc.text); err != nil || f.member == nil {
+			if f, err := describeText(tc.text); err != nil || f.Member == nil {
 				t.Errorf("refused: %v", err)
 			}
 		})
@@ -107,9 +107,9 @@ func TestSecretWithoutAClusterIsAProblem(t *testing.T) {
 			for key, value := range tc.data {
 				s.Data[key] = []byte(value)
 			}
-			f, err := describeSecret(secretFormats[tc.format], s, finding{name: "a", source: "Secret x/a"})
-			if err == nil || f.member != nil {
-				t.Fatalf("accepted: %+v", f.member)
+			f, err := describeSecret(secretFormats[tc.format], s, Description{Name: "a", Source: "Secret x/a"})
+			if err == nil || f.Member != nil {
+				t.Fatalf("accepted: %+v", f.Member)
 			}
 			if !strings.Contains(err.Error(), tc.want) || strings.Contains(err.Error(), secret) {
 				t.Errorf("error %q\nwant    %q", err, tc.want)
@@ -135,14 +135,14 @@ func TestWhatIsToldOfASecretIsBounded(t *testing.T) {
 			Data:       map[string][]byte{"kubeconfig": []byte(kubeconfig("a"))},
 		},
 	} {
-		found := newDescriptions("v1", "Secret").update([]metav1.Object{s}, func(o metav1.Object, f finding) (finding, error) {
-			f.name = cmp.Or(f.name, "a")
+		found := newDescriptions("v1", "Secret").update([]metav1.Object{s}, func(o metav1.Object, f Description) (Description, error) {
+			f.Name = cmp.Or(f.Name, "a")
 			return describeSecret(secretFormats["kubeconfig"], s, f)
 		})
-		if f := found[0]; len(f.name)+len(f.context) > 2*maxNameBytes || f.err != nil && len(f.err.Error()) > maxReason+3 {
-			t.Errorf("%s: %d bytes of name, %d of context, error %.100v", what, len(f.name), len(f.context), f.err)
-		} else if f.member != nil && len(f.member.Source) > 2*maxNameBytes {
-			t.Errorf("%s: %d bytes of source", what, len(f.member.Source))
+		if f := found[0]; len(f.Name)+len(f.Context) > 2*maxNameBytes || f.Err != nil && len(f.Err.Error()) > maxReason+3 {
+			t.Errorf("%s: %d bytes of name, %d of context, error %.100v", what, len(f.Name), len(f.Context), f.Err)
+		} else if f.Member != nil && len(f.Member.Source) > 2*maxNameBytes {
+			t.Errorf("%s: %d bytes of source", what, len(f.Member.Source))
 		}
 	}
 }

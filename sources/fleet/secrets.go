@@ -10,7 +10,6 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/watch"
 	corev1client "k8s.io/client-go/kubernetes/typed/core/v1"
-	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/cache"
 )
 
@@ -24,9 +23,10 @@ type secretsProvider struct {
 
 func (p *secretsProvider) String() string { return p.value }
 
-func (p *secretsProvider) needsHub() {}
+// NeedsHub makes the provider a HubReader.
+func (p *secretsProvider) NeedsHub() {}
 
-func (p *secretsProvider) newScanner() scanner {
+func (p *secretsProvider) NewScanner() Scanner {
 	return &secretsScanner{
 		provider: p,
 		feed:     &feed{what: "Secrets " + inNamespace(p.namespace)},
@@ -47,23 +47,23 @@ type secretsScanner struct {
 	objects  *descriptions
 }
 
-func (s *secretsScanner) scan() []finding {
+func (s *secretsScanner) Scan() []Description {
 	objects, err := s.feed.look()
-	findings := s.objects.update(objects, func(o metav1.Object, f finding) (finding, error) {
+	findings := s.objects.update(objects, func(o metav1.Object, f Description) (Description, error) {
 		secret := o.(*corev1.Secret)
 		own := s.provider.format.name(secret)
-		f.name = cmp.Or(f.name, own)
-		f.chosen = s.provider.format.chosen || f.name != own
+		f.Name = cmp.Or(f.Name, own)
+		f.Chosen = s.provider.format.chosen || f.Name != own
 		return describeSecret(s.provider.format, secret, f)
 	})
 	if err != nil {
-		findings = append(findings, finding{source: s.provider.value, err: err})
+		findings = append(findings, Description{Source: s.provider.value, Err: err})
 	}
 	return findings
 }
 
-func (s *secretsScanner) follow(ctx context.Context, hub *rest.Config, changed func()) error {
-	client, err := corev1client.NewForConfig(hub)
+func (s *secretsScanner) Follow(ctx context.Context, env Env, changed func()) error {
+	client, err := corev1client.NewForConfig(env.Hub)
 	if err != nil {
 		return fmt.Errorf("--clusters %s: %w", s.provider, err)
 	}

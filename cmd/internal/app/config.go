@@ -59,6 +59,7 @@ type Config struct {
 	DeadLetter string // path; empty: none
 
 	LeaderElect             bool
+	LeaderElectLock         string
 	LeaderElectionID        string // the Lease's name
 	LeaderElectionNamespace string // empty: the Pod's
 	LeaderElection          election.Timing

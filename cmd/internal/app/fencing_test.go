@@ -34,8 +34,8 @@ import (
 func TestTheProgramAsksTheFence(t *testing.T) {
 	dir := t.TempDir()
 	members, hub, dead := filepath.Join(dir, "members"), filepath.Join(dir, "hub"), filepath.Join(dir, "dead")
-	lease := &lease{}
-	server := httptest.NewServer(lease)
+	hubLease := &leaseServer{}
+	server := httptest.NewServer(hubLease)
 	t.Cleanup(server.Close)
 	writeFile(t, members, oneContext)
 	writeFile(t, hub, strings.Replace(oneContext, "https://127.0.0.1:1", server.URL, 1))
@@ -67,7 +67,7 @@ func TestTheProgramAsksTheFence(t *testing.T) {
 			})
 		})
 		<-to.under
-		lease.taken.Store(true)
+		hubLease.taken.Store(true)
 		<-term.Done()
 		close(to.goOn)
 		p.ledger.Claim(ledger.Claiming{ID: ledger.StreamID{Cluster: "edge"}}) // which is to be stored
@@ -112,15 +112,15 @@ func (r *refusing) Write(context.Context, []*pipeline.Change) error {
 	return pipeline.Permanent(errors.New("no"))
 }
 
-// lease is an API server that has one Lease, until another process takes it.
-type lease struct {
+// leaseServer is an API server that has one Lease, until another process takes it.
+type leaseServer struct {
 	taken atomic.Bool
 
 	mu   sync.Mutex
 	held *coordinationv1.Lease // nil: there is none
 }
 
-func (l *lease) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+func (l *leaseServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	w.Header().Set("Content-Type", "application/json")

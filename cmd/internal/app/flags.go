@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/fairlead-dev/fairlead/internal/ledger"
+	"github.com/fairlead-dev/fairlead/locks"
 	"github.com/fairlead-dev/fairlead/pipeline"
 	"github.com/fairlead-dev/fairlead/sources"
 	"github.com/fairlead-dev/fairlead/sources/fleet"
@@ -43,11 +44,7 @@ func (c *Config) addFlags(f *pflag.FlagSet) {
 
 func (c *Config) addMembersFlags(f *pflag.FlagSet) {
 	f.StringArrayVar(&c.Clusters, "clusters", nil, "where the member clusters are described; repeatable.\n"+
-		"kubeconfig:PATH[?contexts=a,b]: every context is a member, or those named\n"+
-		"dir:PATH: each file is a kubeconfig, its base name the member's name; changes take effect within seconds\n"+
-		"secrets:NAMESPACE[?format=...&selector=...]: each Secret of the hub; * is every namespace.\n"+
-		"  format kubeconfig (default), capi, argocd or multicluster-runtime; changes take effect at once\n"+
-		"clusterprofiles:NAMESPACE[?selector=...]: each ClusterProfile of the hub\n"+
+		fleet.NewTable(memberKinds).Help()+"\n"+
 		"(default: the current context of the kubeconfig that kubectl would use)")
 	f.Var(&c.IncludeHub, "include-hub", "the hub is a member too, under this name")
 	f.StringVar(&c.HubKubeconfig, "hub-kubeconfig", "", "kubeconfig whose current context is the hub.\n"+
@@ -133,15 +130,17 @@ func (c *Config) addMemoryFlags(f *pflag.FlagSet) {
 }
 
 func (c *Config) addElectionFlags(f *pflag.FlagSet) {
-	f.BoolVar(&c.LeaderElect, "leader-elect", false, "deliver only while this process holds a Lease in the hub, so that another one can stand by")
+	f.BoolVar(&c.LeaderElect, "leader-elect", false, "deliver only while this process holds a lock, so that another one can stand by")
+	f.StringVar(&c.LeaderElectLock, "leader-elect-lock", defaultLock, "the lock; those that share a ledger share it. Without more it is a Lease as the next two flags say.\n"+
+		locks.NewTable(lockKinds).Help())
 	f.StringVar(&c.LeaderElectionID, "leader-election-id", "fairlead", "name of the Lease; those that share a ledger share it")
 	f.StringVar(&c.LeaderElectionNamespace, "leader-election-namespace", "", "namespace of the Lease.\n"+
 		"(default: that of the pod)")
-	f.DurationVar(&c.LeaderElection.LeaseDuration, "leader-election-lease-duration", 15*time.Second, "how long followers wait for a leader that does not renew the Lease; whole seconds.\n"+
+	f.DurationVar(&c.LeaderElection.LeaseDuration, "leader-election-lease-duration", 15*time.Second, "how long followers wait for a leader that does not renew the lock; whole seconds.\n"+
 		"Longer than an API server takes to restart")
 	f.DurationVar(&c.LeaderElection.RenewDeadline, "leader-election-renew-deadline", 10*time.Second, "age of the last renewal at which the leader stops delivering and exits.\n"+
 		"The rest of the lease duration is what a write under way has to end")
-	f.DurationVar(&c.LeaderElection.RetryPeriod, "leader-election-retry-period", 2*time.Second, "pause between two requests about the Lease.\n"+
+	f.DurationVar(&c.LeaderElection.RetryPeriod, "leader-election-retry-period", 2*time.Second, "pause between two requests about the lock.\n"+
 		"Leaves time for several before the renew deadline")
 }
 

@@ -12,13 +12,13 @@ import (
 
 // parseClusters returns what --clusters and the flags beside it describe.
 func (c *Config) parseClusters() ([]fleet.Provider, error) {
-	o := fleet.ParseOptions{IncludeHub: string(c.IncludeHub), HubKubeconfig: c.HubKubeconfig, AccessProviders: c.AccessProviders}
+	o := fleet.ParseOptions{Kinds: memberKinds, IncludeHub: string(c.IncludeHub), HubKubeconfig: c.HubKubeconfig, AccessProviders: c.AccessProviders}
 	return o.Parse(c.Clusters)
 }
 
 // loadHub says how to reach the hub, or returns nil if nothing needs it.
 func (s *settings) loadHub() (*rest.Config, error) {
-	if !s.LeaderElect && !fleet.NeedsHub(s.providers) {
+	if !(s.LeaderElect && s.lock.NeedsHub) && !fleet.NeedsHub(s.providers) {
 		return nil, nil
 	}
 	hub, err := fleet.LoadHub(s.HubKubeconfig)

@@ -5,9 +5,12 @@ import (
 
 	"github.com/fairlead-dev/fairlead/internal/ledger"
 	"github.com/fairlead-dev/fairlead/internal/ledger/bolt"
+	"github.com/fairlead-dev/fairlead/locks"
+	"github.com/fairlead-dev/fairlead/locks/lease"
 	"github.com/fairlead-dev/fairlead/sinks"
 	"github.com/fairlead-dev/fairlead/sinks/file"
 	"github.com/fairlead-dev/fairlead/sinks/stdout"
+	"github.com/fairlead-dev/fairlead/sources/fleet"
 )
 
 // What can be chosen by name, in the order in which --help and docs/kinds.md show
@@ -25,4 +28,17 @@ func (o *Options) storeKinds() ledger.StoreKinds {
 		bolt.Kind(), // also of a --ledger without a scheme
 		ledger.MemoryKind(),
 	}, o.stores)
+}
+
+// lockKinds are the locks that --leader-elect-lock can name.
+var lockKinds = []locks.Kind{
+	lease.Kind(),
+}
+
+// memberKinds are the sources of members that --clusters can name.
+var memberKinds = []fleet.Kind{
+	fleet.KubeconfigKind(),
+	fleet.DirKind(),
+	fleet.SecretsKind(),
+	fleet.ClusterProfilesKind(),
 }

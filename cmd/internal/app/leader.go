@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"strings"
@@ -11,16 +12,17 @@ import (
 
 	"k8s.io/apimachinery/pkg/util/uuid"
 	"k8s.io/apimachinery/pkg/util/validation"
-	"k8s.io/client-go/rest"
 
 	"github.com/fairlead-dev/fairlead/internal/election"
-	"github.com/fairlead-dev/fairlead/internal/ledger"
 	"github.com/fairlead-dev/fairlead/internal/spec"
-	"github.com/fairlead-dev/fairlead/pipeline"
+	"github.com/fairlead-dev/fairlead/locks"
 )
 
 // podNamespace is where the kubelet says which namespace a Pod is in.
 const podNamespace = "/var/run/secrets/kubernetes.io/serviceaccount/namespace"
+
+// defaultLock is the Lease that the flags about the election name.
+const defaultLock = "lease:"
 
 // checkLeaderElection reports what is wrong with the flags about it.
 func (c *Config) checkLeaderElection(p *problems) {
@@ -28,7 +30,7 @@ func (c *Config) checkLeaderElection(p *problems) {
 	if wrong := validation.IsDNS1123Subdomain(c.LeaderElectionID); len(wrong) > 0 {
 		p.add("leader-election-id", "%q cannot be the name of a Lease: %s", c.LeaderElectionID, strings.Join(wrong, "; "))
 	}
-	if !c.LeaderElect {
+	if !c.LeaderElect || c.LeaderElectLock != defaultLock {
 		return
 	}
 	if ns, err := c.leaseNamespace(podNamespace); err != nil {
@@ -36,6 +38,24 @@ func (c *Config) checkLeaderElection(p *problems) {
 	} else if wrong := validation.IsDNS1123Label(ns); len(wrong) > 0 {
 		p.add("leader-election-namespace", "%q cannot be a namespace: %s", ns, strings.Join(wrong, "; "))
 	}
+}
+
+// parseLock returns what the election is held over. What is wrong with the default
+// is reported by checkLeaderElection.
+func (c *Config) parseLock() (locks.Spec, error) {
+	text := c.LeaderElectLock
+	if text == defaultLock {
+		namespace, err := c.leaseNamespace(podNamespace)
+		if !c.LeaderElect || err != nil {
+			return locks.Spec{}, nil
+		}
+		lock, _ := locks.Parse(lockKinds, defaultLock+namespace+"/"+c.LeaderElectionID)
+		return lock, nil
+	}
+	lock, err := locks.Parse(lockKinds, text)
+	var p problems
+	p.addError("leader-elect-lock", err)
+	return lock, errors.Join(p...)
 }
 
 // leaseNamespace returns the namespace that was given, or else that of the Pod.
@@ -54,21 +74,34 @@ func (c *Config) leaseNamespace(pod string) (string, error) {
 }
 
 // newElection returns this process's part in the election of a leader.
-func (p *program) newElection(hub *rest.Config) (*election.Election, error) {
-	namespace, err := p.settings.leaseNamespace(podNamespace)
-	if err != nil {
-		return nil, err
-	}
+func (p *program) newElection(ctx context.Context) (_ *election.Election, err error) {
+	s := p.settings
 	host, err := os.Hostname()
 	if err != nil {
 		return nil, fmt.Errorf("find a name for this process in leader election: %w", err)
 	}
-	return election.New(election.Config{
-		Namespace: namespace,
-		Name:      p.settings.LeaderElectionID,
+	p.lock, err = s.lock.Open(ctx, locks.Env{
 		Identity:  host + "_" + string(uuid.NewUUID()), // a Pod is started again under its name
-		Timing:    p.settings.LeaderElection,
-	}, hub, p.log)
+		Hub:       p.hub,
+		Timeout:   s.LeaderElection.RenewDeadline / 2,
+		UserAgent: s.userAgent(),
+		Log:       p.log.WithName("lock"),
+	})
+	if err != nil {
+		return nil, fmt.Errorf("--leader-elect-lock %s: %w", s.lock.Identity, err)
+	}
+	return election.New(s.LeaderElection, p.lock, p.log)
+}
+
+// closeLock ends what the lock keeps open, after the election.
+func (p *program) closeLock() {
+	c, ok := p.lock.(io.Closer)
+	if !ok {
+		return
+	}
+	if err := c.Close(); err != nil {
+		p.log.Error(err, "Could not close the lock", "lock", p.lock.Describe())
+	}
 }
 
 // lead does the work of the program while this process leads.
@@ -119,51 +152,6 @@ func (p *program) whenFree(ctx context.Context, what string, open func() error) 
 			return fmt.Errorf("wait for the process that led before: %w: %w", context.Cause(ctx), err)
 		}
 	}
-}
-
-// fencedSink is a sink that only a leader writes to.
-type fencedSink struct {
-	pipeline.Sink
-	mayAct func() error
-}
-
-// Write asks first. Of a process that was stopped, no more than the one write
-// that had got past here can be late.
-func (s fencedSink) Write(ctx context.Context, batch []*pipeline.Change) error {
-	if err := s.mayAct(); err != nil {
-		return err
-	}
-	return s.Sink.Write(ctx, batch)
-}
-
-// deadLetter takes a change that a sink has refused for good, see
-// batch.Options.DeadLetter.
-type deadLetter = func(c *pipeline.Change, reason error, attempts int) error
-
-func fencedDeadLetter(d deadLetter, mayAct func() error) deadLetter {
-	if d == nil {
-		return nil
-	}
-	return func(c *pipeline.Change, reason error, attempts int) error {
-		if err := mayAct(); err != nil {
-			return err
-		}
-		return d(c, reason, attempts)
-	}
-}
-
-// fencedStore is a store that only a leader writes to, or one that has just led:
-// where locks on files do not hold, two writers would ruin it.
-type fencedStore struct {
-	ledger.Store
-	mayStore func() error
-}
-
-func (s fencedStore) Apply(ctx context.Context, updates []ledger.Update) error {
-	if err := s.mayStore(); err != nil {
-		return fmt.Errorf("write the ledger: %w", err)
-	}
-	return s.Store.Apply(ctx, updates)
 }
 
 // electionStatus is what /clusters says about the election.

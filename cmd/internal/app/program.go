@@ -12,6 +12,7 @@ import (
 	"github.com/go-logr/logr"
 	"github.com/prometheus/client_golang/prometheus"
 	"k8s.io/client-go/rest"
+	"k8s.io/client-go/tools/leaderelection/resourcelock"
 	"sigs.k8s.io/controller-runtime/pkg/manager"
 	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
 
@@ -30,8 +31,9 @@ type program struct {
 	stdout     io.Writer
 	log        logr.Logger
 	registerer prometheus.Registerer
-	hub        *rest.Config       // nil: nothing needs it
-	election   *election.Election // nil: this process need not ask
+	hub        *rest.Config           // nil: nothing needs it
+	election   *election.Election     // nil: this process need not ask
+	lock       resourcelock.Interface // of the election
 	waitsFor   atomic.Pointer[string]
 
 	servers       []*manager.Server
@@ -85,7 +87,7 @@ func newProgram(ctx context.Context, s *settings, stdout io.Writer, log logr.Log
 	if err := fleet.New(fleet.Options{Providers: s.providers, Hub: p.hub}).Check(); err != nil {
 		return nil, err
 	}
-	p.election, err = p.newElection(p.hub)
+	p.election, err = p.newElection(ctx)
 	return p, err
 }
 
@@ -160,7 +162,7 @@ func (p *program) openLedger(ctx context.Context) (err error) {
 		}
 		o.Store = p.store
 		if p.election != nil {
-			o.Store = fencedStore{p.store, p.election.MayStore}
+			o.Store = ledger.Fenced(p.store, p.election.MayStore)
 		}
 	}
 	if p.ledger, err = ledger.Open(ctx, o); err != nil {

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/fairlead-dev/fairlead/internal/ledger"
+	"github.com/fairlead-dev/fairlead/locks"
 	"github.com/fairlead-dev/fairlead/ratelimit"
 	"github.com/fairlead-dev/fairlead/sinks"
 	"github.com/fairlead-dev/fairlead/sources"
@@ -22,6 +23,7 @@ type settings struct {
 	limits    []clusterLimit
 	sinks     []*sinks.Spec
 	store     *ledger.StoreSpec
+	lock      locks.Spec // of the election, if there is one
 }
 
 // parse reports everything that is wrong with the flags at once, or returns
@@ -42,6 +44,9 @@ func (c *Config) parse(o Options) (*settings, error) {
 		errs = append(errs, err)
 	}
 	if s.sinks, err = parseSinks(c.Sinks, o.sinkKinds()); err != nil {
+		errs = append(errs, err)
+	}
+	if s.lock, err = c.parseLock(); err != nil {
 		errs = append(errs, err)
 	}
 	if s.store, err = o.storeKinds().Parse(c.Ledger); err != nil {
@@ -79,7 +84,7 @@ func parseSinks(values []string, kinds sinks.Kinds) ([]*sinks.Spec, error) {
 	return specs, errors.Join(p...)
 }
 
-// userAgent is what the program calls itself to servers.
+// userAgent names the program to API servers.
 func (s *settings) userAgent() string { return "fairlead/" + s.options.Version }
 
 func (s *settings) buckets() *ratelimit.Buckets {

@@ -15,6 +15,7 @@ import (
 	"github.com/fairlead-dev/fairlead/pipeline"
 	"github.com/fairlead-dev/fairlead/sinks"
 	"github.com/fairlead-dev/fairlead/sinks/batch"
+	"github.com/fairlead-dev/fairlead/sinks/fenced"
 )
 
 // sink is one --sink at work.
@@ -66,7 +67,7 @@ func (p *program) openSink(ctx context.Context, spec *sinks.Spec, metrics *batch
 	}
 	to, dead := k.to, p.dead.of(name)
 	if p.election != nil {
-		to, dead = fencedSink{to, p.election.MayAct}, fencedDeadLetter(dead, p.election.MayAct)
+		to, dead = fenced.Sink(to, p.election.MayAct), fenced.DeadLetter(dead, p.election.MayAct)
 	}
 	k.batcher = batch.New(name, to, batch.Options{
 		MinBatch: spec.MinBatch, MaxBatch: spec.MaxBatch, MaxBytes: spec.MaxBytes, Concurrency: spec.Concurrency,

@@ -32,6 +32,7 @@ func (p *program) run(ctx context.Context) (err error) {
 	}
 	if p.election != nil {
 		err = p.election.Run(ctx, p.lead)
+		p.closeLock()
 	} else {
 		_, err = p.work(ctx, context.WithoutCancel(ctx))
 	}

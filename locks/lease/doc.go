@@ -1,0 +1,28 @@
+// Package lease locks with a Lease of a Kubernetes cluster, the lock of most
+// controllers.
+//
+//	Lock ── GET, POST, PUT with resourceVersion ──▶ API server ── Lease NAMESPACE/NAME
+//
+// It is client-go's LeaseLock with what that leaves to its callers:
+//
+//   - Requests have timeouts and connections of their own, over HTTP/1.1.
+//   - The bytes that Get returns change with each renewal. Those of client-go hold
+//     times by the second: of several renewals within one, others would count from
+//     the first.
+//
+// A Lease that was deleted is not brought back by Update: its UID is part of what is
+// compared.
+//
+// # Rights
+//
+// The cluster has to allow to get and update the Lease, and to create Leases in its
+// namespace if it does not exist.
+//
+// # Usage
+//
+// For the manager of a controller of one's own:
+//
+//	lock, err := lease.New(hub, lease.Options{Namespace: "default", Name: "controller", Identity: identity})
+//	...
+//	mgr, err := manager.New(hub, manager.Options{LeaderElectionResourceLockInterface: lock, ...})
+package lease

@@ -1,0 +1,48 @@
+// Package fenced has a sink ask for permission before each act, for programs of
+// which one of several delivers.
+//
+//	batcher ── Write ──▶ [ may I? ] ──▶ sink
+//
+// What is asked is a function, such as the one by which an election says whether
+// this process leads. It is asked right before each act, so of a process that was
+// stopped and goes on, no more than the one act that had got past the question can
+// be late.
+package fenced
+
+import (
+	"context"
+
+	"github.com/fairlead-dev/fairlead/pipeline"
+)
+
+// Sink returns a sink that writes to another one only if mayAct returns nil. Else
+// Write writes nothing and returns that error.
+func Sink(to pipeline.Sink, mayAct func() error) pipeline.Sink {
+	return sink{to, mayAct}
+}
+
+type sink struct {
+	to     pipeline.Sink
+	mayAct func() error
+}
+
+func (s sink) Write(ctx context.Context, batch []*pipeline.Change) error {
+	if err := s.mayAct(); err != nil {
+		return err
+	}
+	return s.to.Write(ctx, batch)
+}
+
+// DeadLetter does the same for a function that takes what a sink has refused for
+// good. It returns nil if keep is nil: where nothing is kept, nothing is asked.
+func DeadLetter(keep func(c *pipeline.Change, reason error, attempts int) error, mayAct func() error) func(c *pipeline.Change, reason error, attempts int) error {
+	if keep == nil {
+		return nil
+	}
+	return func(c *pipeline.Change, reason error, attempts int) error {
+		if err := mayAct(); err != nil {
+			return err
+		}
+		return keep(c, reason, attempts)
+	}
+}
