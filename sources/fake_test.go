@@ -229,7 +229,7 @@ func startOn(t *testing.T, l *ledger.Ledger, specs ...string) *harness {
 			NameHold:   -1,
 			Stream:     stream.Config{ReconnectMin: 10 * time.Millisecond, ReconnectMax: time.Second, StaleAfter: 1000 * time.Hour},
 		},
-		Specs: parsed, Routes: []Route{{"a", h.queue}}, Ledger: h.ledger,
+		Specs: parsed, Routes: []Route{{Name: "a", Queue: h.queue}}, Ledger: h.ledger,
 		Removed: func(cluster string) {
 			h.sources.Status() // it may ask
 			mu.Lock()

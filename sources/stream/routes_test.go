@@ -99,7 +99,7 @@ func (s *simulation) begin() {
 		if err := stage.SetupWithManager(mgr); err != nil {
 			s.t.Fatal(err)
 		}
-		routes, queues = append(routes, Route{simName(i), q}), append(queues, q)
+		routes, queues = append(routes, Route{Name: simName(i), Queue: q}), append(queues, q)
 	}
 	conn := &fakeConnection{server: s.server.docs, stale: map[string]bool{}}
 	conn.renew(s.t, "cluster-1")
