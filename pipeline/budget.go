@@ -173,12 +173,12 @@ func (b *Budget) divideLocked() {
 	if n <= b.divisor && n > b.divisor/2 {
 		return
 	}
-	was := b.least
 	b.divisor = max(n+n/8, 1)
 	b.least = b.lanes / int64(b.divisor)
-	if b.least > was {
-		b.serveAllLocked()
-	}
+	// Other ones may fit in it now: also if it is smaller, because those before them do
+	// not any more.
+	b.serveAllLocked()
+	b.serveCommonLocked()
 }
 
 // Together is what several routes' changes share: one object. It counts who of them

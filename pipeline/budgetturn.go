@@ -68,7 +68,7 @@ func (b *Budget) serveLocked(a *Account) {
 	b.serveCommonLocked()
 }
 
-// serveAllLocked is serveOwnLocked for all accounts.
+// serveAllLocked lets in all that have room in their own part or their route's.
 func (b *Budget) serveAllLocked() {
 	b.tight = false
 	for s := b.ring.head; s != nil; {
@@ -79,6 +79,7 @@ func (b *Budget) serveAllLocked() {
 			n = n.next
 			a.serveOwnLocked()
 		}
+		share.serveLocked()
 	}
 }
 
@@ -112,6 +113,7 @@ func (b *Budget) serveCommonLocked() {
 		if !s.stepLocked(true) {
 			return
 		}
+		s.serveLocked() // the next one may need less
 		if s.place.list != nil {
 			s.place.leave()
 			b.ring.pushBack(&s.place)
@@ -129,6 +131,7 @@ func (s *Share) stepLocked(common bool) bool {
 		return false
 	}
 	a.grantLocked(w, l)
+	a.serveOwnLocked() // it may have stood before others
 	if a.turn--; a.turn <= 0 && a.place.list != nil {
 		a.place.leave()
 		a.turn = max(s.weights[a.cluster], 1)
