@@ -10,8 +10,8 @@ import (
 )
 
 // MostReading is the most that a stream takes of a pipeline.Budget at once, in bytes:
-// for the largest frame and the copy that is handed on of it.
-const MostReading = 2*maxFrame + pipeline.ChangeOverhead
+// for the largest frame, the copy that is handed on of it, and what goes with that.
+const MostReading = 2*maxFrame + 1<<20
 
 // Where the memory for what is read and handed on comes from. What a stream always has
 // is readBuffer, while there is something in it. A longer frame takes memory of each
