@@ -223,7 +223,7 @@ func (a *attempt) waitFor(d time.Duration, wait func(context.Context) error) err
 
 // roomToBegin is how much memory there has to be for a route that begins to read for
 // itself.
-const roomToBegin = 2*pooledSpill + pipeline.ChangeOverhead
+const roomToBegin = 2*smallSpill + pipeline.ChangeOverhead
 
 // waitRoom waits until a branch can begin to read for itself.
 func (b *branch) waitRoom(ctx context.Context, cluster string) error {

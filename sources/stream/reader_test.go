@@ -54,7 +54,7 @@ func TestFrameReader(t *testing.T) {
 }
 
 func TestFrameReaderKeepsNoLargeBuffer(t *testing.T) {
-	frames := newFrameReader(strings.NewReader(strings.Repeat("y", 2*pooledSpill)+"\nshort\n"), new(spill))
+	frames := newFrameReader(strings.NewReader(strings.Repeat("y", 2*smallSpill)+"\nshort\n"), new(spill))
 	for range 2 {
 		if _, _, err := frames.next(); err != nil {
 			t.Fatal(err)

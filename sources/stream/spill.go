@@ -32,7 +32,7 @@ var errShort = errors.New("there is no memory for a large object at the moment; 
 // spillSteps are the sizes that are reserved. What is larger than the first begins in
 // a buffer of the second; API servers' own objects end within the third, and nothing is
 // larger than the last.
-var spillSteps = [...]int{readBuffer, 128 << 10, 2 << 20, maxFrame}
+var spillSteps = [...]int{readBuffer, smallSpill, 2 << 20, maxFrame}
 
 // stepOf returns the size that is reserved for n bytes.
 func stepOf(n int) int {
@@ -44,10 +44,43 @@ func stepOf(n int) int {
 	return n
 }
 
-// pooledSpill is the size of the buffers that are kept for reuse.
-const pooledSpill = 128 << 10
+// The buffers of the second size are kept for reuse, because they are needed often, and
+// those of the largest because the garbage would be large, too. In between they grow.
+const (
+	smallSpill = 128 << 10
+	largeSpill = maxFrame
+)
 
-var pooledSpills = sync.Pool{New: func() any { return new([pooledSpill]byte) }}
+var (
+	smallSpills = sync.Pool{New: func() any { return new([smallSpill]byte) }}
+	largeSpills = sync.Pool{New: func() any { return new([largeSpill]byte) }}
+)
+
+// newSpill returns a buffer for n bytes, of at most so many, in place of one that is
+// too small.
+func newSpill(was, n, most int) []byte {
+	switch {
+	case n <= readBuffer:
+		return make([]byte, 0, min(max(2*was, n), readBuffer))
+	case n <= smallSpill:
+		buffer, _ := smallSpills.Get().(*[smallSpill]byte)
+		return buffer[:0]
+	case n > largeSpill/8 && n <= largeSpill && most >= largeSpill:
+		buffer, _ := largeSpills.Get().(*[largeSpill]byte)
+		return buffer[:0]
+	}
+	return make([]byte, 0, min(max(2*was, n), most))
+}
+
+// keepSpill keeps a buffer for the next one that needs it.
+func keepSpill(b []byte) {
+	switch cap(b) {
+	case smallSpill:
+		smallSpills.Put((*[smallSpill]byte)(b[:smallSpill]))
+	case largeSpill:
+		largeSpills.Put((*[largeSpill]byte)(b[:largeSpill]))
+	}
+}
 
 // add appends what was read.
 func (s *spill) add(chunk []byte) error {
@@ -63,37 +96,20 @@ func (s *spill) add(chunk []byte) error {
 
 // grow makes room for n bytes, and for more if that is reserved.
 func (s *spill) grow(n int) error {
-	most := readBuffer
-	if n > readBuffer {
-		if n > s.reserved {
-			step := max(stepOf(n), s.expected)
-			s.expected = step // of the next one, too
-			if s.room != nil {
-				if err := s.room.reserve(step); err != nil {
-					return err
-				}
+	if n > readBuffer && n > s.reserved {
+		step := max(stepOf(n), s.expected)
+		s.expected = step // of the next one, too
+		if s.room != nil {
+			if err := s.room.reserve(step); err != nil {
+				return err
 			}
-			s.reserved = step
 		}
-		most = s.reserved
+		s.reserved = step
 	}
 	was := s.b
-	if readBuffer < n && n <= pooledSpill {
-		buffer, _ := pooledSpills.Get().(*[pooledSpill]byte)
-		s.b = buffer[:0]
-	} else {
-		s.b = make([]byte, 0, min(max(2*cap(was), n), most))
-	}
-	s.b = append(s.b, was...)
+	s.b = append(newSpill(cap(was), n, s.reserved), was...)
 	keepSpill(was)
 	return nil
-}
-
-// keepSpill keeps a buffer for the next one that needs it.
-func keepSpill(b []byte) {
-	if cap(b) == pooledSpill {
-		pooledSpills.Put((*[pooledSpill]byte)(b[:pooledSpill]))
-	}
 }
 
 // drop is done with what was put together, which nobody may use any more.
