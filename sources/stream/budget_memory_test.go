@@ -60,6 +60,8 @@ func TestNoAllocBeyondBudget(t *testing.T) {
 			}
 			most := int64(0)
 			look := func(until func(pipeline.BudgetStats) bool) {
+				again := time.NewTicker(20 * time.Millisecond)
+				defer again.Stop()
 				for deadline := time.After(time.Minute); ; {
 					most = max(most, resident(t)-base)
 					if most > limit+besideBudget {
@@ -73,7 +75,7 @@ func TestNoAllocBeyondBudget(t *testing.T) {
 						return
 					}
 					select {
-					case <-time.After(20 * time.Millisecond):
+					case <-again.C:
 					case <-deadline:
 						t.Fatalf("they do not come to rest: %+v", st)
 					}
