@@ -2,7 +2,6 @@ package pipeline
 
 import (
 	"fmt"
-	"sync/atomic"
 	"time"
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
@@ -123,18 +122,24 @@ type Change struct {
 	// has had, although something else came between: after another selection, or a
 	// restored backup. It starts at 0.
 	Generation uint32
-	// Holders counts the changes of other routes that share Object, this one
-	// included, and are not acked yet; nil: none.
-	Holders *atomic.Int32
+	// Together is set if the changes of other routes share Object.
+	Together *Together
+	// Memory is what the change has of a Budget. The change gives it back when the
+	// sink has accepted it, or a queue made by NewChangeQueue lets it go: with Release.
+	Memory Loan
 }
 
-// changeOverhead is what a waiting change costs beside its object: the struct,
-// its strings and the queue's entry, rounded up.
-const changeOverhead = 512
+// Release gives back what the change has of a Budget. To be called by who is done with
+// the change for good, or has not handed it over.
+func (c *Change) Release() { c.Memory.Release() }
+
+// ChangeOverhead is what a waiting change costs beside its object, in bytes: the
+// struct, its strings and the queue's entry, rounded up.
+const ChangeOverhead = 512
 
 // Size returns the bytes of memory that the change is accounted for in its
 // lane: its object's may hold a little more than the object.
-func (c *Change) Size() int { return cap(c.Object) + changeOverhead }
+func (c *Change) Size() int { return cap(c.Object) + ChangeOverhead }
 
 // Unstructured decodes the object. Every call decodes anew, so the caller owns
 // the result. A tombstone yields an object with identity only.

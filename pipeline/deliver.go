@@ -230,6 +230,7 @@ func (s *Stage) settle(p *bundled) {
 	if over := s.refusals.forget(p.change.Key); over != nil {
 		s.log.Info("Sink accepts again what it has refused of a cluster", "cluster", over.Cluster, "since", over.Since)
 	}
+	p.change.Release()
 	s.queue.finish(p)
 }
 

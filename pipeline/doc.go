@@ -50,6 +50,11 @@
 //     again to whoever goes on. A plain Queue hands it out, as client-go's does.
 //     ShutDownWithDrain and Stop drain either.
 //
+// A Budget bounds what the changes of several queues take together, from before they
+// are read until they are acked: each lane, and each queue, has a part of it that is
+// there for nobody else. A queue that NewChangeQueue has made and its Stage give back
+// what a change has of it (Change.Memory) when they are done with the change.
+//
 // Every method of Queue may be called by any number of goroutines at once;
 // there is one lock, held for a constant time but for the heaps of delayed
 // items and throttled lanes, and for what many more or fewer lanes divide anew.

@@ -65,6 +65,8 @@ type lane[T, K comparable] struct {
 	bytes   [2]int64 // by class: of these and of what is in work
 	inWork  int
 
+	workBytes int64 // of what is in work
+
 	offers       [2]list[*offer[T, K]] // blocked, by class, in the order they came
 	blockedSince time.Duration         // if there are any
 	contested    uint64                // admissions while both classes stood blocked

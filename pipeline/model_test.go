@@ -383,6 +383,7 @@ func (m *model) serve() {
 		m.getters--
 		m.inWork[item.id()] = &modelWork{item, l}
 		l.InWork++
+		l.InWorkBytes += int64(item.size)
 		l.HandedOut++
 		observe(&l.Waited, m.now.Sub(item.since))
 		l.begun[item.id()] = m.now
@@ -421,6 +422,7 @@ func (m *model) done(s state) {
 		return
 	}
 	w := m.inWork[id].l
+	w.InWorkBytes -= int64(m.inWork[id].size)
 	delete(m.inWork, id)
 	w.InWork--
 	observe(&w.Worked, m.now.Sub(w.begun[id]))

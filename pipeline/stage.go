@@ -27,6 +27,13 @@ func NewChangeQueue(o QueueOptions[*Change, Key]) *ChangeQueue {
 	o.Size = (*Change).Size
 	o.Newer = func(a, b *Change) bool { return a.Sequence > b.Sequence }
 	o.DropOnShutDown = true
+	discard := o.Discard
+	o.Discard = func(c *Change) {
+		c.Release()
+		if discard != nil {
+			discard(c)
+		}
+	}
 	o.RateLimiter = newRefusals()
 	return NewQueue(o)
 }

@@ -18,6 +18,7 @@ type LaneStats struct {
 	Bytes          int64 // sizes of what waits, is delayed or is in work
 	Delayed        int   // items brought back that are not due yet
 	InWork         int   // handed out and not Done
+	InWorkBytes    int64 // sizes of those
 	BlockedOffers  int   // Offers that wait for room
 
 	Added           uint64 // items that came and did not stay outside: new ones and ones brought back
@@ -61,6 +62,7 @@ func (l *lane[T, K]) stats(now time.Duration) LaneStats {
 		Bytes:           l.held(),
 		Delayed:         l.delayed.n,
 		InWork:          l.inWork,
+		InWorkBytes:     l.workBytes,
 		BlockedOffers:   l.offers[live].n + l.offers[snapshot].n,
 		Added:           l.added,
 		Coalesced:       l.coalesced,

@@ -96,6 +96,7 @@ func (q *Queue[T, K]) handOutLocked(e *entry[T, K], stamp time.Duration) {
 	e.item = *new(T)
 	e.working, e.workSize, e.workClass = l, e.size, classOf(e.priority)
 	l.inWork++
+	l.workBytes += int64(e.size)
 	q.inWork++
 	q.few.add(e)
 	l.handedOut++
@@ -149,6 +150,7 @@ func (q *Queue[T, K]) doneLocked(e *entry[T, K]) {
 	q.chargeLocked(l, e.workClass, -e.workSize)
 	l.finish(e, q.stampLocked())
 	l.inWork--
+	l.workBytes -= int64(e.workSize)
 	q.inWork--
 	if q.inWork == 0 && q.few.many.Load() {
 		q.few.many.Store(false)

@@ -242,7 +242,7 @@ func startFor(t *testing.T, l *ledger.Ledger, names []string, specs ...string) *
 	var routes []Route
 	for _, name := range names {
 		q := newQueue()
-		h.queues, routes = append(h.queues, q), append(routes, Route{name, q})
+		h.queues, routes = append(h.queues, q), append(routes, Route{Name: name, Queue: q})
 	}
 	h.queue = h.queues[0]
 	var mu sync.Mutex

@@ -134,7 +134,7 @@ func (s *Sources) follow(ctx context.Context, r *member) error {
 func (s *Sources) routes() []stream.Route {
 	all := make([]stream.Route, len(s.o.Routes))
 	for i, r := range s.o.Routes {
-		all[i] = stream.Route{Name: r.Name, Queue: r.Queue}
+		all[i] = stream.Route{Name: r.Name, Queue: r.Queue, Memory: r.Memory}
 	}
 	return all
 }

@@ -74,7 +74,7 @@ func TestRetryOfAMemberThatLeaves(t *testing.T) {
 					Connection: connection.Config{ReconnectMin: 10 * time.Millisecond, ReconnectMax: time.Second, HealthInterval: time.Second},
 					Stream:     quick,
 				},
-				Specs: specs, Routes: []Route{{"a", q}}, Ledger: l,
+				Specs: specs, Routes: []Route{{Name: "a", Queue: q}}, Ledger: l,
 			})
 			ctx, cancel := context.WithCancel(context.Background())
 			var wg sync.WaitGroup

@@ -12,6 +12,7 @@ import (
 
 	"github.com/fairlead-dev/fairlead/internal/ledger"
 	"github.com/fairlead-dev/fairlead/internal/supervise"
+	"github.com/fairlead-dev/fairlead/pipeline"
 	"github.com/fairlead-dev/fairlead/sources/connection"
 	"github.com/fairlead-dev/fairlead/sources/fleet"
 	"github.com/fairlead-dev/fairlead/sources/stream"
@@ -51,6 +52,9 @@ type Queue interface {
 type Route struct {
 	Name  string
 	Queue Queue
+	// Memory is the route's share of the memory that bounds what is read, waits or is
+	// in work. nil: there is no bound but the queue's.
+	Memory *pipeline.Share
 }
 
 // DefaultExtraWatches is how many routes may read a resource of a member for

@@ -30,6 +30,7 @@ type attempt struct {
 	newest    uint64    // highest version seen in the watch, if versions are numbers
 	scanner   scanner
 	routed    []routed // kept for its memory
+	loans     []loan   // what there is for the frame that is being read; likewise
 }
 
 // fatalError is one that ends the stream.
@@ -49,6 +50,8 @@ func (r *reader) attempt(ctx context.Context, session *member.Session) ending {
 	}
 	a.unhurried = func() error { return r.shortage.pace.Wait(cut) }
 	unguard := a.guard.watch(session)
+	r.spill.room = a
+	defer r.spill.end()
 	err := a.follow(cut)
 
 	var end ending

@@ -188,7 +188,9 @@ func (au *audit) page(ctx context.Context, token string) (listMeta, error) {
 		return listMeta{}, err
 	}
 	defer func() { _ = body.Close() }()
-	items := newListReader(countingReader{body, &au.progress.bytes})
+	alone := &spill{room: &lone{ctx: ctx, account: au.of[0].account}}
+	defer alone.end()
+	items := newListReader(countingReader{body, &au.progress.bytes}, alone)
 	var scan scanner
 	var f frame
 	for {

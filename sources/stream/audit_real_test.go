@@ -26,7 +26,7 @@ func testAudits(t *testing.T, cluster *testenv.Cluster) {
 	}
 	slow := newSlow(r.mirror)
 	defer slow.stop()
-	r.opts.Routes = []Route{{"a", slow}}
+	r.opts.Routes = []Route{{Name: "a", Queue: slow}}
 	r.opts.Config.AuditInterval = 50 * time.Millisecond
 	r.run()
 	r.wantLive()

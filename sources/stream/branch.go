@@ -36,11 +36,12 @@ type branch struct {
 
 	// Guarded by Stream.mu. Only the reader changes cursor, so that it may look at
 	// it without.
-	cursor   *ledger.Cursor // nil until it is claimed
-	replay   bool           // all is due, once it is
-	reader   *reader        // nil: it waits for room, or for a watch
-	behind   string         // why it is; "": in step
-	sinceRun time.Time      // since when it is in step, or behind
+	account  *pipeline.Account // of the route's memory; opened when Run begins
+	cursor   *ledger.Cursor    // nil until it is claimed
+	replay   bool              // all is due, once it is
+	reader   *reader           // nil: it waits for room, or for a watch
+	behind   string            // why it is; "": in step
+	sinceRun time.Time         // since when it is in step, or behind
 }
 
 func newBranch(route Route) *branch {
@@ -50,6 +51,7 @@ func newBranch(route Route) *branch {
 // Why a branch is behind, as its status says.
 const (
 	behindFull     = "lane full"        // it had no room for too long
+	behindMemory   = "no memory"        // its part of the budget was used up for too long
 	behindNew      = "no position"      // it needs a snapshot, and the others do not
 	behindExpired  = "position lost"    // the server does not know its position any more
 	behindReplaced = "cluster_replaced" // it takes leave of a cluster that had the name before
@@ -122,7 +124,7 @@ func (s *Stream) end(r *reader) []*branch {
 // catchUp reads for a branch that is behind, once it has room, until it has caught
 // up or ctx ends.
 func (s *Stream) catchUp(ctx context.Context, b *branch) error {
-	if err := b.route.Queue.WaitRoom(ctx, s.cluster); err != nil {
+	if err := b.waitRoom(ctx, s.cluster); err != nil {
 		return unlessEnded(ctx, err)
 	}
 	if err := s.extra.Acquire(ctx, 1); err != nil {

@@ -20,6 +20,14 @@ type Buffers struct {
 	bytes int                                 // that free takes
 }
 
+// bufferSize is how much memory a buffer for size bytes takes.
+func bufferSize(size int) int {
+	if steps := (size + bufferStep - 1) / bufferStep; steps <= bufferMost/bufferStep {
+		return steps * bufferStep
+	}
+	return size
+}
+
 // get returns an empty buffer that holds size bytes.
 func (p *Buffers) get(size int) []byte {
 	steps := (size + bufferStep - 1) / bufferStep

@@ -34,7 +34,10 @@
 //     live, and the member's connection is told.
 //   - A streaming list that the server does not serve, whatever it says instead, is
 //     read in pages at once, as client-go's Reflector does.
-//   - One frame at a time is held, of 16 MiB at most. A snapshot is a streaming
+//   - One frame at a time is held, of 16 MiB at most; of what is longer than 32 KiB
+//     only once there is memory for it and its copy (Route.Memory), and likewise
+//     nothing is copied before there is. A route that has none leaves the watch that
+//     it shares with others. A snapshot is a streaming
 //     list where the server has them, else pages of 500 objects whose items are
 //     handed on as they arrive.
 //   - A change is what its event says. The names of the resource are

@@ -377,7 +377,7 @@ func start(t *testing.T, edit ...func(*Options)) *harness {
 	h.conn = &fakeConnection{server: h.server, stale: map[string]bool{}}
 	h.conn.renew(t, "cluster-1")
 	h.queue = &queue{changes: make(chan *pipeline.Change, 1000), refuse: make(chan error)}
-	h.opts = Options{Cluster: "c", Spec: Spec{Resource: "cm"}, Connection: h.conn, Routes: []Route{{"a", h.queue}}, Ledger: h.ledger}
+	h.opts = Options{Cluster: "c", Spec: Spec{Resource: "cm"}, Connection: h.conn, Routes: []Route{{Name: "a", Queue: h.queue}}, Ledger: h.ledger}
 	for _, e := range edit {
 		e(&h.opts)
 	}

@@ -33,6 +33,7 @@ type reader struct {
 	extra    bool      // it reads for what is behind; guarded by Stream.mu
 
 	// What follows belongs to run.
+	spill      *spill
 	session    *member.Session // the last one used
 	replaced   *member.Session // the last one seen replaced
 	target     *target         // what is followed
@@ -60,6 +61,7 @@ func (s *Stream) newReader(name string, branches []*branch) *reader {
 		name:     name,
 		inStep:   branches,
 		shortage: newShortage(),
+		spill:    new(spill),
 		backoff:  retry.NewBackOff(s.cfg.ReconnectMin, s.cfg.ReconnectMax),
 		roomMade: make(chan struct{}, 1),
 	}
@@ -167,6 +169,8 @@ func (r *reader) pause(ctx context.Context, session *member.Session, end ending)
 		delay = r.backoff.NextBackOff()
 	case requested:
 		return // for the snapshot
+	case noMemory:
+		return // to wait for that
 	case closed, expired, silent, quiet:
 		if end.lasted {
 			return

@@ -33,68 +33,43 @@ func (h *hold) get(now time.Time) time.Duration {
 
 // hand hands a change over to a branch's queue. While that is full it blocks: if
 // the branch is alone for as long as it takes; else for as long as the others can
-// be held up, and then the branch leaves.
+// be held up, and then the branch leaves. A change that has no memory yet takes it
+// first.
 func (a *attempt) hand(b *branch, c *pipeline.Change) error {
 	priority := livePriority
 	if c.Snapshot {
 		priority = snapshotPriority
 	}
-	if len(a.Stream.branches) == 1 {
-		return a.offer(b, c, priority)
+	var err error
+	if c.Memory.IsZero() {
+		c.Memory, err = a.borrow(b, pipeline.Ask{Own: c.Size()})
 	}
-	err := b.route.Queue.TryOffer(c, priority)
-	for errors.Is(err, pipeline.ErrFull) {
-		alone := a.block()
-		patience := noRoomFor
-		if !alone {
-			patience = b.hold.get(time.Now())
-		}
-		began := time.Now()
-		err = a.offerFor(patience, b, c, priority)
-		a.unblock()
-		if !alone {
-			b.hold.left -= time.Since(began)
-		}
-		switch {
-		case !errors.Is(err, pipeline.ErrFull):
-		case !alone:
-			a.letGo(b, behindFull)
-			return nil
-		case a.Stream.main.Load() != a.reader:
-			return fatalError{errNoRoomInLane}
-		}
+	if err == nil {
+		err = a.offer(b, c, priority)
 	}
-	if err != nil {
-		return fatalError{err}
+	if err == nil {
+		return nil
 	}
-	return nil
+	c.Release()
+	if errors.Is(err, errBehind) {
+		a.letGo(b, behindFull)
+		return nil
+	}
+	return err
 }
 
 // offer blocks while the queue is full. It ends with the stream only: an attempt
 // that is cut waits for the lane first.
 func (a *attempt) offer(b *branch, c *pipeline.Change, priority int) error {
-	a.guard.block()
-	defer a.guard.unblock()
-	if err := b.route.Queue.Offer(a.running, c, priority); err != nil {
-		return fatalError{err}
+	if len(a.Stream.branches) > 1 {
+		switch err := b.route.Queue.TryOffer(c, priority); {
+		case err == nil:
+			return nil
+		case !errors.Is(err, pipeline.ErrFull):
+			return fatalError{err}
+		}
 	}
-	return nil
-}
-
-// offerFor is offer, for a while: then it returns pipeline.ErrFull.
-func (a *attempt) offerFor(d time.Duration, b *branch, c *pipeline.Change, priority int) error {
-	if d <= 0 {
-		return pipeline.ErrFull
-	}
-	ctx, cancel := context.WithTimeoutCause(a.running, d, pipeline.ErrFull)
-	defer cancel()
-	a.guard.block()
-	defer a.guard.unblock()
-	err := b.route.Queue.Offer(ctx, c, priority)
-	if err != nil && a.running.Err() == nil && ctx.Err() != nil {
-		return pipeline.ErrFull
-	}
-	return err
+	return a.patiently(b, func(ctx context.Context) error { return b.route.Queue.Offer(ctx, c, priority) })
 }
 
 // block notes that a full lane holds the reader up, if it has one branch only; it

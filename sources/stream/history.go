@@ -57,7 +57,9 @@ func (a *attempt) listOne(ctx context.Context) (version string, err error) {
 		return "", err
 	}
 	defer func() { _ = body.Close() }()
-	items := newListReader(body)
+	alone := &spill{room: &lone{ctx: ctx, account: a.branches()[0].account}}
+	defer alone.end()
+	items := newListReader(body, alone)
 	for {
 		if _, _, err = items.next(); err != nil {
 			return items.meta.ResourceVersion, nil

@@ -33,7 +33,7 @@ func (m listMeta) next(token string) (string, error) {
 // the scanner to say whether they are JSON.
 type listReader struct {
 	r      *bufio.Reader
-	value  []byte
+	value  *spill
 	limit  int
 	inside listPart
 	had    [2]bool // items, metadata: each may come once
@@ -49,8 +49,8 @@ const (
 	inItems
 )
 
-func newListReader(r io.Reader) *listReader {
-	return &listReader{r: bufio.NewReaderSize(r, readBuffer), limit: maxFrame}
+func newListReader(r io.Reader, s *spill) *listReader {
+	return &listReader{r: bufio.NewReaderSize(r, readBuffer), value: s, limit: maxFrame}
 }
 
 // next returns the next item; it is valid until the next call. Of an item
@@ -91,7 +91,7 @@ func (l *listReader) next() (item []byte, tooLong bool, err error) {
 				l.inside = inList
 			default:
 				tooLong, err := l.read()
-				return l.value, tooLong, err
+				return l.value.b, tooLong, err
 			}
 		}
 	}
@@ -103,7 +103,7 @@ func (l *listReader) member() error {
 		return err
 	}
 	var name string
-	if json.Unmarshal(l.value, &name) != nil {
+	if json.Unmarshal(l.value.b, &name) != nil {
 		return errNotJSON
 	}
 	if c, err := l.peek(); err != nil {
@@ -133,7 +133,7 @@ func (l *listReader) member() error {
 		return err
 	}
 	if name == "metadata" {
-		if err := json.Unmarshal(l.value, &l.meta); err != nil {
+		if err := json.Unmarshal(l.value.b, &l.meta); err != nil {
 			return fmt.Errorf("%w: metadata of the list: %w", errNotJSON, err)
 		}
 		if len(l.meta.ResourceVersion) > maxShort {
@@ -173,10 +173,7 @@ func (l *listReader) drop() { _, _ = l.r.Discard(1) } // it is in the buffer
 
 // read reads one value into l.value.
 func (l *listReader) read() (tooLong bool, err error) {
-	if cap(l.value) > keepSpill {
-		l.value = nil
-	}
-	l.value = l.value[:0]
+	l.value.drop()
 	var v valueEnd
 	for {
 		if err := l.more(); err != nil {
@@ -185,13 +182,15 @@ func (l *listReader) read() (tooLong bool, err error) {
 		chunk, _ := l.r.Peek(l.r.Buffered())
 		n, done := v.find(chunk)
 		keep := chunk[:n]
-		if room := l.limit - len(l.value); len(keep) > room {
+		if room := l.limit - len(l.value.b); len(keep) > room {
 			keep, tooLong = keep[:room], true
 		}
-		l.value = append(l.value, keep...)
+		if err := l.value.add(keep); err != nil {
+			return tooLong, err
+		}
 		_, _ = l.r.Discard(n)
 		if done {
-			if len(l.value) == 0 {
+			if len(l.value.b) == 0 {
 				return false, errNotJSON // punctuation where a value should be
 			}
 			return tooLong, nil

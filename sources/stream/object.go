@@ -14,6 +14,34 @@ import (
 // that includes the values.
 const lastApplied = "kubectl.kubernetes.io/last-applied-configuration"
 
+// copying says what of an object is copied, and how many bytes the copy takes.
+type copying struct {
+	metadata bool
+	size     int
+}
+
+// Whatever encodes the metadata of a Secret again writes some characters in six.
+const secretGrowth = 6
+
+// metadataOf is what copyMetadata copies.
+func metadataOf(f *frame, secret bool) copying {
+	size := len(metadataOnly) + len(f.meta) - (f.cutTo - f.cutFrom) + 1
+	if secret {
+		size *= secretGrowth
+	}
+	return copying{metadata: true, size: bufferSize(size)}
+}
+
+// objectOf is what copyObject copies.
+func objectOf(f *frame, gvk schema.GroupVersionKind) copying {
+	size := len(f.object) - (f.cutTo - f.cutFrom)
+	if !f.hasKind || !f.hasAPIVersion {
+		apiVersion, kind := gvk.ToAPIVersionAndKind()
+		size += len(`"apiVersion":"","kind":"",`) + len(apiVersion) + len(kind) + 1
+	}
+	return copying{size: bufferSize(size)}
+}
+
 // copyObject returns a copy of f's object in b, the scanned bytes, without
 // managedFields. An item of a list gets the apiVersion and kind that lists
 // leave out.

@@ -22,7 +22,7 @@ type uid = types.UID
 // read deals with the frames of a watch until it ends; with nil if the server
 // closed it. It starts within a snapshot if the watch is a streaming list.
 func (a *attempt) read(body io.Reader, snapshot bool) error {
-	frames := newFrameReader(countingReader{body, &a.progress.bytes})
+	frames := newFrameReader(countingReader{body, &a.progress.bytes}, a.spill)
 	defer frames.release()
 	var f frame
 	for {
@@ -114,6 +114,8 @@ type observed struct {
 type routed struct {
 	branch      *branch
 	observation ledger.Observation
+	memory      pipeline.Loan      // once it is taken
+	together    *pipeline.Together // with the others
 }
 
 // observe tells the cursors of a state.
@@ -138,7 +140,7 @@ func (a *attempt) observe(name ledger.Name, version ledger.Version, gone, snapsh
 		}
 		switch said.Verdict {
 		case ledger.Deliver:
-			o.changes = append(o.changes, routed{b, said})
+			o.changes = append(o.changes, routed{branch: b, observation: said})
 		case ledger.Refused:
 			o.refused = true
 		default:
@@ -151,14 +153,18 @@ func (a *attempt) observe(name ledger.Name, version ledger.Version, gone, snapsh
 
 // distribute hands a state over to those that deliver it. They share the object.
 func (a *attempt) distribute(b []byte, f *frame, now time.Time, tooLong bool, name ledger.Name, version ledger.Version, snapshot bool, to []routed) error {
-	object, err := a.object(b, f, tooLong)
+	part := a.choose(b, f, tooLong)
+	to, err := a.afford(part.size, to)
 	if err != nil {
 		return err
 	}
-	var holders *atomic.Int32
-	if len(to) > 1 {
-		holders = new(atomic.Int32)
-		holders.Store(int32(len(to)))
+	defer func() { releaseAll(to) }() // of those that it has not come to
+	if len(to) == 0 {
+		return nil
+	}
+	object, err := a.object(b, f, part)
+	if err != nil {
+		return err
 	}
 	op := pipeline.Updated
 	switch f.typ {
@@ -167,13 +173,16 @@ func (a *attempt) distribute(b []byte, f *frame, now time.Time, tooLong bool, na
 	case deleted:
 		op = pipeline.Deleted
 	}
-	for _, r := range to {
+	a.spill.drop() // all of the frame that is needed has been copied
+	for len(to) > 0 {
+		r := to[0]
+		to = to[1:]
 		err := a.hand(r.branch, &pipeline.Change{
 			Key:    pipeline.Key{Cluster: a.cluster, Resource: a.target.name, Namespace: name.Namespace, Name: name.Name},
 			Origin: r.branch.origin, Op: op,
 			UID: uid(version.UID), ResourceVersion: version.ResourceVersion,
 			Snapshot: snapshot, Observed: now, Sequence: r.observation.Sequence, Generation: r.observation.Generation,
-			Object: object, Holders: holders,
+			Object: object, Together: r.together, Memory: r.memory,
 		})
 		if err != nil {
 			return err
@@ -192,20 +201,29 @@ func (a *attempt) seen(version string) {
 	a.auditor.seen(a.newest)
 }
 
-// object returns what is handed on of the object in f.
-func (a *attempt) object(b []byte, f *frame, tooLong bool) ([]byte, error) {
+// choose tells what of the object in f is handed on.
+func (a *attempt) choose(b []byte, f *frame, tooLong bool) copying {
 	t := a.target
-	if t.secret {
-		return withoutLastApplied(copyMetadata(nil, b, f))
-	}
-	if t.metadata {
-		return copyMetadata(a.buffers, b, f), nil
+	if t.secret || t.metadata {
+		return metadataOf(f, t.secret)
 	}
 	if why, err := f.reduce(b, tooLong); err != nil {
 		a.reject(why, err)
-		return copyMetadata(a.buffers, b, f), nil
+		return metadataOf(f, false)
 	}
-	return copyObject(a.buffers, b, f, t.gvr.GroupVersion().WithKind(t.kind)), nil
+	return objectOf(f, t.gvr.GroupVersion().WithKind(t.kind))
+}
+
+// object returns a copy of what was chosen.
+func (a *attempt) object(b []byte, f *frame, part copying) ([]byte, error) {
+	switch t := a.target; {
+	case t.secret:
+		return withoutLastApplied(copyMetadata(nil, b, f))
+	case part.metadata:
+		return copyMetadata(a.buffers, b, f), nil
+	default:
+		return copyObject(a.buffers, b, f, t.gvr.GroupVersion().WithKind(t.kind)), nil
+	}
 }
 
 // tooLarge deals with an object whose identity lies behind the bound. Outside

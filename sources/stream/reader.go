@@ -13,10 +13,8 @@ const (
 	// objects end at about 1.5 MB, what etcd takes.
 	maxFrame = 16 << 20
 	// readBuffer is what a stream reads at a time: larger frames are put
-	// together in a second buffer.
+	// together in a spill.
 	readBuffer = 32 << 10
-	// keepSpill is how large that second buffer may stay between frames.
-	keepSpill = 128 << 10
 )
 
 // readBuffers are the buffers of all streams. A stream holds one only while
@@ -27,12 +25,12 @@ var readBuffers = sync.Pool{New: func() any { return bufio.NewReaderSize(nil, re
 type frameReader struct {
 	source source
 	r      *bufio.Reader // on source; nil: nothing is buffered
-	spill  []byte
+	spill  *spill
 	limit  int
 }
 
-func newFrameReader(r io.Reader) *frameReader {
-	return &frameReader{source: source{r: r}, limit: maxFrame}
+func newFrameReader(r io.Reader, s *spill) *frameReader {
+	return &frameReader{source: source{r: r}, spill: s, limit: maxFrame}
 }
 
 // source is a reader that can be waited for with next to no buffer.
@@ -105,21 +103,23 @@ func (f *frameReader) next() (line []byte, tooLong bool, err error) {
 }
 
 func (f *frameReader) line() (line []byte, tooLong bool, err error) {
-	if cap(f.spill) > keepSpill {
-		f.spill = nil
-	}
+	f.spill.drop()
 	f.buffer()
 	line, err = f.r.ReadSlice('\n')
 	if !errors.Is(err, bufio.ErrBufferFull) {
 		return line, false, err
 	}
-	f.spill = append(f.spill[:0], line...)
+	if err := f.spill.add(line); err != nil {
+		return nil, false, err
+	}
 	for errors.Is(err, bufio.ErrBufferFull) {
 		line, err = f.r.ReadSlice('\n')
-		if room := f.limit - len(f.spill); len(line) > room {
+		if room := f.limit - len(f.spill.b); len(line) > room {
 			line, tooLong = line[:room], true
 		}
-		f.spill = append(f.spill, line...)
+		if err := f.spill.add(line); err != nil {
+			return nil, false, err
+		}
 	}
-	return f.spill, tooLong, err
+	return f.spill.b, tooLong, err
 }

@@ -25,7 +25,7 @@ func TestFrameReader(t *testing.T) {
 		"until it fails": io.MultiReader(strings.NewReader(whole+"\npart of a frame"), iotest.ErrReader(broken)),
 	} {
 		t.Run(name, func(t *testing.T) {
-			frames := newFrameReader(r)
+			frames := newFrameReader(r, new(spill))
 			frames.limit = limit
 			want := want
 			if name == "until it fails" {
@@ -54,19 +54,19 @@ func TestFrameReader(t *testing.T) {
 }
 
 func TestFrameReaderKeepsNoLargeBuffer(t *testing.T) {
-	frames := newFrameReader(strings.NewReader(strings.Repeat("y", 2*keepSpill) + "\nshort\n"))
+	frames := newFrameReader(strings.NewReader(strings.Repeat("y", 2*smallSpill)+"\nshort\n"), new(spill))
 	for range 2 {
 		if _, _, err := frames.next(); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if n := cap(frames.spill); n > keepSpill {
+	if n := cap(frames.spill.b); n > readBuffer {
 		t.Errorf("%d bytes are kept", n)
 	}
 }
 
 func readList(r io.Reader, limit int) (items []string, meta listMeta, err error) {
-	list := newListReader(r)
+	list := newListReader(r, new(spill))
 	list.limit = limit
 	for {
 		item, tooLong, err := list.next()
@@ -164,7 +164,7 @@ func BenchmarkListReader(b *testing.B) {
 	b.ReportAllocs()
 	b.SetBytes(int64(page.Len()))
 	for b.Loop() {
-		list := newListReader(strings.NewReader(page.String()))
+		list := newListReader(strings.NewReader(page.String()), new(spill))
 		for {
 			if _, _, err := list.next(); err != nil {
 				break

@@ -123,7 +123,7 @@ func follow(t *testing.T, config *rest.Config, spec string) *realStream {
 	changed, onChange, _ := member.Validity()
 	r := &realStream{t: t, client: objects, mirror: &mirror{objects: map[string]*pipeline.Change{}, ops: map[string]int{}}}
 	r.opts = Options{
-		Cluster: "real", Spec: parsed, Routes: []Route{{"a", r.mirror}}, Ledger: newLedger(t),
+		Cluster: "real", Spec: parsed, Routes: []Route{{Name: "a", Queue: r.mirror}}, Ledger: newLedger(t),
 		Config: Config{ReconnectMin: 10 * time.Millisecond, ReconnectMax: 100 * time.Millisecond},
 		Connection: &fakeConnection{stale: map[string]bool{}, session: &member.Session{
 			Cluster: "real", UID: string(namespace.GetUID()), Watches: client, Calls: client, Discovery: disco, Changed: changed, OnChange: onChange,

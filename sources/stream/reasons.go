@@ -36,6 +36,7 @@ const (
 	overdue                    // the snapshot took too long
 	renewed                    // the session changed
 	requested                  // for a snapshot that was asked for
+	noMemory                   // a large object is to be read once there is memory for it
 	tooMany                    // there is no room in the ledger, and the snapshot does not end
 	numReasons
 )
@@ -43,7 +44,7 @@ const (
 var reasonNames = [numReasons]string{
 	"closed", "expired", "too_new", "backwards", "unauthorized", "forbidden", "missing", "overlapping", "ambiguous", "incomplete", "throttled",
 	"unavailable", "rejected", "network", "malformed", "silent", "quiet", "overdue", "session_changed", "snapshot_requested",
-	"too_many_objects",
+	"no_memory", "too_many_objects",
 }
 
 func (r reason) String() string { return reasonNames[r] }
@@ -89,6 +90,8 @@ func classify(ctx context.Context, err error) (r reason, after time.Duration) {
 		return closed, 0
 	case errors.Is(err, errRequested):
 		return requested, 0
+	case errors.Is(err, errShort):
+		return noMemory, 0
 	case errors.Is(err, errBackwards):
 		return backwards, 0
 	case errors.Is(err, errMalformed), errors.Is(err, errNotJSON), errors.Is(err, errTooLarge), errors.Is(err, errNoVersion), errors.Is(err, errNames):

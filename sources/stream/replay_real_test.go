@@ -77,7 +77,7 @@ func testReplayInPages(t *testing.T, cluster *testenv.Cluster) {
 			t.Error(err)
 		}
 	}
-	r.opts.Routes = []Route{{"a", l}}
+	r.opts.Routes = []Route{{Name: "a", Queue: l}}
 	r.run()
 	r.stream.Replay()
 	r.eventually("the replay to end", func() string {

@@ -60,11 +60,25 @@ func (s *Stream) Retry(ctx context.Context, route string, e *pipeline.Event) (*l
 		return nil, ErrSuperseded
 	}
 	c.Sequence = r.Sequence
-	if err := b.route.Queue.Offer(ctx, c, snapshotPriority); err != nil {
+	if err := s.send(ctx, b, c); err != nil {
 		cursor.Withdraw(name, r)
 		return nil, err
 	}
 	return r, nil
+}
+
+// send hands over a change that is sent again, once there is memory for it.
+func (s *Stream) send(ctx context.Context, b *branch, c *pipeline.Change) (err error) {
+	s.mu.Lock()
+	account := b.account
+	s.mu.Unlock()
+	if c.Memory, err = account.Take(ctx, pipeline.Ask{Own: c.Size()}); err != nil {
+		return err
+	}
+	if err = b.route.Queue.Offer(ctx, c, snapshotPriority); err != nil {
+		c.Release()
+	}
+	return err
 }
 
 // cursorOf returns the branch of a route and its cursor.

@@ -83,6 +83,7 @@ func (s *simulation) begin() {
 	}
 	var routes []Route
 	var queues []*pipeline.ChangeQueue
+	budget := pipeline.NewBudget(0, simRoutes, MostReading)
 	for i, sink := range s.sinks {
 		clear(sink.newest)
 		if s.out[i] {
@@ -98,7 +99,7 @@ func (s *simulation) begin() {
 		if err := stage.SetupWithManager(mgr); err != nil {
 			s.t.Fatal(err)
 		}
-		routes, queues = append(routes, Route{simName(i), q}), append(queues, q)
+		routes, queues = append(routes, Route{Name: simName(i), Queue: q, Memory: budget.Route()}), append(queues, q)
 	}
 	conn := &fakeConnection{server: s.server.docs, stale: map[string]bool{}}
 	conn.renew(s.t, "cluster-1")
@@ -126,6 +127,9 @@ func (s *simulation) begin() {
 		}
 		for _, end := range ends {
 			<-end
+		}
+		if st := budget.Stats(); st.Reading != 0 || st.Held != 0 {
+			s.t.Errorf("when all has ended, memory is lent: %+v", st)
 		}
 	}
 }

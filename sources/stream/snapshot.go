@@ -163,7 +163,8 @@ func (a *attempt) page(ctx context.Context, limit int, token string) (listMeta, 
 		return listMeta{}, err
 	}
 	defer func() { _ = body.Close() }()
-	items := newListReader(countingReader{body, &a.progress.bytes})
+	defer a.spill.end()
+	items := newListReader(countingReader{body, &a.progress.bytes}, a.spill)
 	var f frame
 	for {
 		item, tooLong, err := items.next()

@@ -48,6 +48,9 @@ type Offerer interface {
 type Route struct {
 	Name  string
 	Queue Offerer
+	// Memory is the route's share of the memory that bounds what is read, waits or is
+	// in work. nil: there is no bound.
+	Memory *pipeline.Share
 }
 
 // Ledger keeps the cursors of streams; ledger.Ledger is one.
@@ -185,6 +188,7 @@ func (s *Stream) Spec() Spec { return s.spec }
 // or changes are no longer taken. It must not run twice at once.
 func (s *Stream) Run(ctx context.Context) error {
 	defer s.claims.release(s)
+	defer s.openAccounts()()
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	g, ctx := errgroup.WithContext(ctx)

@@ -47,7 +47,7 @@ func (t tracker) Ack(c *pipeline.Change) {
 	}
 	object := c.Object
 	c.Object = nil // who keeps it nevertheless shall not see another one's
-	if c.Holders == nil || c.Holders.Add(-1) == 0 {
+	if c.Together.Acked() {
 		t.buffers.put(object)
 	}
 }

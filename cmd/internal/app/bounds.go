@@ -64,6 +64,7 @@ func (c *Config) checkNumbers(p *problems) {
 	within(p, "cluster-burst", c.ClusterBurst, 1, mostBurst, "give changes")
 	within(p, "lane-capacity", c.LaneCapacity, 1, mostLane, "give changes")
 	within(p, "lane-bytes", c.LaneBytes, 1, mostBytes, "give bytes, such as 16Mi")
+	c.checkMemory(p)
 	within(p, "max-objects", c.MaxObjects, 0, mostObjects, "0 is no bound")
 	within(p, "max-ledger-bytes", c.MaxLedgerBytes, 0, mostBytes, "give bytes, such as 128Mi; 0 is no bound")
 	within(p, "workers", c.Workers, 1, mostWorkers, "")

@@ -35,7 +35,8 @@ type Config struct {
 	ClusterLimits      []string
 	LaneCapacity       int // changes per cluster
 	LaneBytes          byteSize
-	MaxObjects         int // per cluster; 0: no bound
+	MemoryBudget       byteSize // 0: by what there is
+	MaxObjects         int      // per cluster; 0: no bound
 	MaxLedgerBytes     byteSize
 	Workers            int
 

@@ -69,6 +69,7 @@ func TestAbsurdValuesAreRefused(t *testing.T) {
 		"cluster-limit=a=1e300:1":      "1e+06", "cluster-limit=a=1:99999999999": "10000000", "cluster-limit=a=1e-300:1": "0.001",
 		"max-objects=-1": "0 is no bound", "max-objects=99999999999": "1000000000", "max-ledger-bytes=-1": "0 is no bound", "max-ledger-bytes=9Ei": "1Ti",
 		"lane-capacity=999999999999": "10000000", "lane-bytes=9Ei": "1Ti", "lane-bytes=1e30": "1Ti", "lane-bytes=-1e30": "16Mi", "workers=10000000": "10000",
+		"memory-budget=48Mi": "less than 49Mi, the least it can be; each sink needs 33Mi", "memory-budget=-1": "49Mi", "memory-budget=2Ti": "1Ti",
 		"api-qps=1e300": "1e+06", "api-burst=99999999999": "10000000", "max-concurrent-snapshots=1000000": "10000",
 		"stale-after=1ns": "bookmark", "audit-interval=1ns": "0 is never", "audit-interval=-1s": "0 is never",
 		"reconnect-min=1ns": "10ms", "reconnect-max=0": "10ms", "reconnect-max=9000h": "24h", "connect-timeout=1ns": "100ms",
@@ -91,6 +92,7 @@ func TestAbsurdValuesAreRefused(t *testing.T) {
 	}
 	for _, flag := range []string{
 		"cluster-qps=0", "cluster-qps=0.001", "cluster-snapshot-qps=0", "cluster-snapshot-qps=1e6", "max-objects=0", "max-objects=1", "max-ledger-bytes=0", "max-ledger-bytes=64Mi", "audit-interval=0", "drain-timeout=0", "stale-after=2s", "reconnect-min=60s", "workers=1", "lane-bytes=1Gi",
+		"memory-budget=49Mi", "memory-budget=1Gi", "memory-budget=100000000",
 	} {
 		if _, err := parseFlags(t, "--watch=pods", "--"+flag); err != nil {
 			t.Errorf("--%s: %v", flag, err)

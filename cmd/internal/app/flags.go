@@ -92,6 +92,9 @@ func (c *Config) addFairnessFlags(f *pflag.FlagSet) {
 	c.LaneBytes = pipeline.DefaultLaneBytes
 	f.Var(&c.LaneBytes, "lane-bytes", "memory that the changes of one cluster may take that wait or are in work, such as 16Mi.\n"+
 		"Bounds what --lane-capacity large objects would take")
+	f.Var(&c.MemoryBudget, "memory-budget", "memory for all changes that are read, wait or are in work, over all clusters and sinks, such as 1Gi.\n"+
+		"At least 33Mi for each sink and 16Mi. Half of it is divided among the lanes, a quarter among the sinks; the rest goes to whoever needs it\n"+
+		"(default: half of GOMEMLIMIT, or of the container's memory limit, else 512Mi)")
 	f.IntVar(&c.MaxObjects, "max-objects", 500_000, "objects of one cluster that the ledger may know, over all of --watch; 0 is no bound.\n"+
 		"What is beyond is left out, and the cluster's streams say so; the other clusters go on")
 	c.MaxLedgerBytes = defaultMaxLedgerBytes

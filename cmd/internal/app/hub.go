@@ -5,7 +5,6 @@ import (
 
 	"k8s.io/client-go/rest"
 
-	"github.com/fairlead-dev/fairlead/pipeline"
 	"github.com/fairlead-dev/fairlead/ratelimit"
 	"github.com/fairlead-dev/fairlead/sources/fleet"
 )
@@ -31,19 +30,19 @@ func (s *settings) loadHub() (*rest.Config, error) {
 
 // limiter returns a function that puts what a cluster's description asks for over
 // what the flags say, for the clusters of one queue.
-func (s *settings) limiter(queue *pipeline.ChangeQueue, buckets, snapshots *ratelimit.Buckets) func(string, fleet.Limits) {
+func (s *settings) limiter(r *route) func(string, fleet.Limits) {
 	return func(cluster string, l fleet.Limits) {
 		own := clusterLimit{limit: ratelimit.Limit{QPS: s.ClusterQPS, Burst: s.ClusterBurst}, weight: 1}
 		if i := slices.IndexFunc(s.limits, func(l clusterLimit) bool { return l.cluster == cluster }); i >= 0 {
 			own = s.limits[i]
 		}
 		own.limit.QPS, own.limit.Burst, own.weight = l.Over(own.limit.QPS, own.limit.Burst, own.weight)
-		if own.limit != buckets.Limit(cluster) {
-			queue.SetLimit(cluster, own.limit)
+		if own.limit != r.buckets.Limit(cluster) {
+			r.queue.SetLimit(cluster, own.limit)
 		}
-		if listed := (ratelimit.Limit{QPS: l.OverSnapshotQPS(s.ClusterSnapshotQPS)}); listed != snapshots.Limit(cluster) {
-			queue.SetSnapshotLimit(cluster, listed)
+		if listed := (ratelimit.Limit{QPS: l.OverSnapshotQPS(s.ClusterSnapshotQPS)}); listed != r.snapshots.Limit(cluster) {
+			r.queue.SetSnapshotLimit(cluster, listed)
 		}
-		queue.SetWeight(cluster, own.weight)
+		r.setWeight(cluster, own.weight)
 	}
 }

@@ -76,7 +76,7 @@ func TestLimitsOfADescription(t *testing.T) {
 	}
 	buckets, snapshots := s.buckets(), s.snapshotBuckets()
 	queue := pipeline.NewChangeQueue(pipeline.QueueOptions[*pipeline.Change, pipeline.Key]{Name: "limits", Buckets: buckets, SnapshotBuckets: snapshots})
-	limit := s.limiter(queue, buckets, snapshots)
+	limit := s.limiter(&route{queue: queue, buckets: buckets, snapshots: snapshots})
 	for _, step := range []struct {
 		cluster string
 		limits  fleet.Limits

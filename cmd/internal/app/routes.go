@@ -20,6 +20,7 @@ type route struct {
 	*sink
 	queue     *pipeline.ChangeQueue
 	stage     *pipeline.Stage
+	memory    *pipeline.Share
 	buckets   *ratelimit.Buckets
 	snapshots *ratelimit.Buckets // of what is read from lists; nil: no limit
 }
@@ -28,9 +29,9 @@ type routes []*route
 
 // openRoutes makes the ways to the sinks.
 func (p *program) openRoutes() (all routes, err error) {
-	s := p.settings
+	s, budget := p.settings, p.openBudget()
 	for _, k := range p.sinks {
-		r := &route{sink: k, buckets: s.buckets(), snapshots: s.snapshotBuckets()}
+		r := &route{sink: k, memory: budget.Route(), buckets: s.buckets(), snapshots: s.snapshotBuckets()}
 		r.queue = pipeline.NewChangeQueue(pipeline.QueueOptions[*pipeline.Change, pipeline.Key]{
 			Name:         k.name,
 			LaneCapacity: s.LaneCapacity,
@@ -40,7 +41,7 @@ func (p *program) openRoutes() (all routes, err error) {
 			SnapshotBuckets: r.snapshots,
 		})
 		for _, l := range s.limits {
-			r.queue.SetWeight(l.cluster, l.weight)
+			r.setWeight(l.cluster, l.weight)
 		}
 		// Each sink's series, told apart by its name.
 		reg := prometheus.WrapRegistererWith(prometheus.Labels{"route": k.name}, p.registerer)
@@ -58,14 +59,23 @@ func (p *program) openRoutes() (all routes, err error) {
 		}
 		all = append(all, r)
 	}
+	if err := p.registerer.Register(pipeline.NewBudgetCollector(budget.Stats, all.inWorkBytes)); err != nil {
+		return nil, fmt.Errorf("register metrics: %w", err)
+	}
 	return all, nil
+}
+
+// setWeight gives a cluster its share of turns and of memory.
+func (r *route) setWeight(cluster string, w int) {
+	r.queue.SetWeight(cluster, w)
+	r.memory.SetWeight(cluster, w)
 }
 
 // sources returns the routes as the sources see them.
 func (rs routes) sources() []sources.Route {
 	all := make([]sources.Route, len(rs))
 	for i, r := range rs {
-		all[i] = sources.Route{Name: r.name, Queue: r.queue}
+		all[i] = sources.Route{Name: r.name, Queue: r.queue, Memory: r.memory}
 	}
 	return all
 }
@@ -74,7 +84,7 @@ func (rs routes) sources() []sources.Route {
 func (rs routes) limit(s *settings) func(cluster string, l fleet.Limits) {
 	var each []func(string, fleet.Limits)
 	for _, r := range rs {
-		each = append(each, s.limiter(r.queue, r.buckets, r.snapshots))
+		each = append(each, s.limiter(r))
 	}
 	return func(cluster string, l fleet.Limits) {
 		for _, limit := range each {

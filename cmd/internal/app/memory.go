@@ -1,0 +1,66 @@
+package app
+
+import (
+	"math"
+	"runtime/debug"
+
+	"github.com/KimMachineGun/automemlimit/memlimit"
+
+	"github.com/fairlead-dev/fairlead/pipeline"
+	"github.com/fairlead-dev/fairlead/sources/stream"
+)
+
+// defaultMemoryBudget is --memory-budget where nothing says how much memory there is.
+const defaultMemoryBudget = 512 << 20
+
+// leastBudget is what --memory-budget must be at the least for so many sinks.
+func leastBudget(sinks int) int64 { return pipeline.LeastBudget(sinks, stream.MostReading) }
+
+// checkMemory reports a budget with which some changes could never be delivered.
+func (c *Config) checkMemory(p *problems) {
+	if c.MemoryBudget == 0 {
+		return
+	}
+	within(p, "memory-budget", c.MemoryBudget, byteSize(leastBudget(len(c.Sinks))), mostBytes,
+		"each sink needs 33Mi, for the largest object and the copy that is made of it, and the lanes 16Mi; leave it out for half of the memory that there is")
+}
+
+// memoryBudget returns how much memory may be used, in bytes, and what that follows
+// from.
+func (s *settings) memoryBudget() (limit int64, from string) {
+	if s.MemoryBudget > 0 {
+		return int64(s.MemoryBudget), "--memory-budget"
+	}
+	limit, from = budgetOf(debug.SetMemoryLimit(-1), memlimit.FromCgroup)
+	return max(limit, leastBudget(len(s.sinks))), from
+}
+
+// budgetOf returns half of the limit that the runtime has been given, else of that of
+// the cgroup, else the default.
+func budgetOf(limit int64, cgroup func() (uint64, error)) (half int64, from string) {
+	if limit < math.MaxInt64 {
+		return limit / 2, "GOMEMLIMIT"
+	}
+	// Where there is no cgroup or no limit, it says so, or tells one beyond any machine's.
+	if n, err := cgroup(); err == nil && n > 0 && n < mostBytes {
+		return int64(n / 2), "the memory limit of the cgroup"
+	}
+	return defaultMemoryBudget, "the default"
+}
+
+// openBudget makes the memory budget, which the routes share.
+func (p *program) openBudget() *pipeline.Budget {
+	limit, from := p.settings.memoryBudget()
+	p.log.Info("Memory for what is read, waits or is in work", "bytes", limit, "from", from)
+	return pipeline.NewBudget(limit, len(p.sinks), stream.MostReading)
+}
+
+// inWorkBytes returns the sizes of what is in work, over all routes.
+func (rs routes) inWorkBytes() (n int64) {
+	for _, r := range rs {
+		for _, l := range r.queue.Lanes() {
+			n += l.InWorkBytes
+		}
+	}
+	return n
+}

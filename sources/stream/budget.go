@@ -1,0 +1,270 @@
+package stream
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/fairlead-dev/fairlead/pipeline"
+)
+
+// MostReading is the most that a stream takes of a pipeline.Budget at once, in bytes:
+// for the largest frame, the copy that is handed on of it, and what goes with that.
+const MostReading = 2*maxFrame + 1<<20
+
+// Where the memory for what is read and handed on comes from. What a stream always has
+// is readBuffer, while there is something in it. A longer frame takes memory of each
+// route's account before it is read, for itself and the copy; a shorter one before it
+// is copied. A route that has none leaves the shared stream, as with a full lane.
+
+// loan is what a branch has for the frame that is being read.
+type loan struct {
+	branch *branch
+	memory pipeline.Loan
+}
+
+// reserve implements room: for each branch that the reader reads for.
+func (a *attempt) reserve(n int) error {
+	if len(a.loans) > 0 {
+		return a.reserveMore(n)
+	}
+	all := a.branches()
+	var together *pipeline.Together
+	if len(all) > 1 {
+		together = pipeline.NewTogether(len(all))
+	}
+	for _, b := range all {
+		memory, err := a.borrow(b, toRead(n, together))
+		if errors.Is(err, errBehind) {
+			a.letGo(b, behindMemory)
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		a.loans = append(a.loans, loan{b, memory})
+	}
+	return nil
+}
+
+// reserveMore does not wait, because of what it has.
+func (a *attempt) reserveMore(n int) error {
+	var together *pipeline.Together
+	if len(a.loans) > 1 {
+		together = pipeline.NewTogether(len(a.loans))
+	}
+	for i := range a.loans {
+		l := &a.loans[i]
+		memory, ok := l.branch.account.Try(toRead(n, together))
+		if !ok {
+			return errShort
+		}
+		l.memory.Release()
+		l.memory = memory
+	}
+	return nil
+}
+
+// toRead is what a frame of n bytes needs, and the copy of it.
+func toRead(n int, together *pipeline.Together) pipeline.Ask {
+	return pipeline.Ask{Object: 2 * n, Own: pipeline.ChangeOverhead, Together: together, Reading: true}
+}
+
+// release implements room.
+func (a *attempt) release() {
+	for i := range a.loans {
+		a.loans[i].memory.Release()
+	}
+	clear(a.loans)
+	a.loans = a.loans[:0]
+}
+
+// afford takes the memory for an object of size bytes for those that deliver it, before
+// it is copied: out of what was taken to read it, if anything was. Those that have left,
+// because there was none, are not among those that it returns.
+func (a *attempt) afford(size int, to []routed) ([]routed, error) {
+	var together *pipeline.Together
+	if len(to) > 1 {
+		together = pipeline.NewTogether(len(to))
+	}
+	ask := pipeline.Ask{Object: size, Own: pipeline.ChangeOverhead, Together: together}
+	if len(a.loans) > 0 {
+		a.exchange(ask, to)
+		return to, nil
+	}
+	left := to[:0]
+	for i := range to {
+		r := to[i]
+		memory, err := a.borrow(r.branch, ask)
+		switch {
+		case errors.Is(err, errBehind):
+			a.letGo(r.branch, behindMemory)
+			continue
+		case err != nil:
+			releaseAll(left)
+			return nil, err
+		}
+		r.memory, r.together = memory, together
+		left = append(left, r)
+	}
+	if len(left) < len(to) && together != nil {
+		for range len(to) - len(left) {
+			together.Acked() // nobody is to wait for those
+		}
+	}
+	return left, nil
+}
+
+// exchange gives each that delivers its part of what was taken for a frame.
+func (a *attempt) exchange(ask pipeline.Ask, to []routed) {
+	loans, asks, taken := make([]pipeline.Loan, len(a.loans)), make([]pipeline.Ask, len(a.loans)), make([]pipeline.Loan, len(a.loans))
+	for i, l := range a.loans {
+		loans[i] = l.memory
+		for _, r := range to {
+			if r.branch == l.branch {
+				asks[i] = ask
+			}
+		}
+	}
+	pipeline.Exchange(loans, asks, taken)
+	for j := range to {
+		to[j].together = ask.Together
+		for i, l := range a.loans {
+			if to[j].branch == l.branch {
+				to[j].memory = taken[i] // one that has just joined takes its own in hand
+			}
+		}
+	}
+	clear(a.loans)
+	a.loans = a.loans[:0]
+}
+
+func releaseAll(to []routed) {
+	for i := range to {
+		to[i].memory.Release()
+	}
+}
+
+// borrow takes memory of a branch's account; it waits for that as hand does for a lane.
+func (a *attempt) borrow(b *branch, ask pipeline.Ask) (memory pipeline.Loan, err error) {
+	var ok bool
+	if memory, ok = b.account.Try(ask); ok {
+		return memory, nil
+	}
+	err = a.patiently(b, func(ctx context.Context) (err error) {
+		memory, err = b.account.Take(ctx, ask)
+		return err
+	})
+	return memory, err
+}
+
+// errBehind says that a branch is to leave the stream that it shares with others.
+var errBehind = errors.New("the route has had no room for too long")
+
+// patiently calls wait, which blocks until a branch has room for something, or ctx
+// ends. If the branch is alone, that is as long as it takes; else for as long as the
+// others can be held up, and then it returns errBehind. One that reads for itself
+// because it is behind gives its watch back after a while. Any other error ends the
+// stream.
+func (a *attempt) patiently(b *branch, wait func(context.Context) error) error {
+	if len(a.Stream.branches) == 1 {
+		a.guard.block()
+		defer a.guard.unblock()
+		if err := wait(a.running); err != nil {
+			return fatalError{err}
+		}
+		return nil
+	}
+	for {
+		alone := a.block()
+		patience := noRoomFor
+		if !alone {
+			patience = b.hold.get(time.Now())
+		}
+		began := time.Now()
+		err := a.waitFor(patience, wait)
+		a.unblock()
+		if !alone {
+			b.hold.left -= time.Since(began)
+		}
+		switch {
+		case err == nil:
+			return nil
+		case !errors.Is(err, pipeline.ErrFull):
+			return fatalError{err}
+		case !alone:
+			return errBehind
+		case a.Stream.main.Load() != a.reader:
+			return fatalError{errNoRoomInLane}
+		}
+	}
+}
+
+// waitFor calls wait for a while: then it returns pipeline.ErrFull.
+func (a *attempt) waitFor(d time.Duration, wait func(context.Context) error) error {
+	if d <= 0 {
+		return pipeline.ErrFull
+	}
+	ctx, cancel := context.WithTimeoutCause(a.running, d, pipeline.ErrFull)
+	defer cancel()
+	a.guard.block()
+	defer a.guard.unblock()
+	err := wait(ctx)
+	if err != nil && a.running.Err() == nil && ctx.Err() != nil {
+		return pipeline.ErrFull
+	}
+	return err
+}
+
+// roomToBegin is how much memory there has to be for a route that begins to read for
+// itself.
+const roomToBegin = 2*smallSpill + pipeline.ChangeOverhead
+
+// waitRoom waits until a branch can begin to read for itself.
+func (b *branch) waitRoom(ctx context.Context, cluster string) error {
+	if err := b.route.Queue.WaitRoom(ctx, cluster); err != nil {
+		return err
+	}
+	memory, err := b.account.Take(ctx, pipeline.Ask{Own: roomToBegin})
+	memory.Release()
+	return err
+}
+
+// openAccounts gives each branch its account of its route's memory, until close.
+func (s *Stream) openAccounts() (closeAll func()) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, b := range s.branches {
+		b.account = b.route.Memory.Account(s.cluster)
+	}
+	return func() {
+		for _, b := range s.branches {
+			b.account.Close()
+		}
+	}
+}
+
+// lone is the room of one who reads for itself, whom nobody waits for.
+type lone struct {
+	ctx     context.Context //nolint:containedctx // of the one call that reads
+	account *pipeline.Account
+	memory  pipeline.Loan
+}
+
+func (l *lone) reserve(n int) error {
+	memory, ok := l.account.Try(toRead(n, nil))
+	if !ok && !l.memory.IsZero() {
+		return errShort
+	}
+	if !ok {
+		var err error
+		if memory, err = l.account.Take(l.ctx, toRead(n, nil)); err != nil {
+			return err
+		}
+	}
+	l.memory.Release()
+	l.memory = memory
+	return nil
+}
+
+func (l *lone) release() { l.memory.Release() }
