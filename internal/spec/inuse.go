@@ -2,7 +2,7 @@ package spec
 
 import "errors"
 
-// ErrInUse: another process has what was to be opened. With leader election, a
+// ErrInUse says that another process has what was to be opened. With leader election, a
 // process that begins to lead waits until the one that led before has let go.
 var ErrInUse = errors.New("in use by another process")
 

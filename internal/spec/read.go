@@ -12,7 +12,7 @@ import (
 // it says only that, as a credential may be in any of them.
 func (v *Value) read(rest string) (errs []error, sound bool) {
 	f := v.form
-	query := ""
+	var query string
 	if f.Rest == URL {
 		if misplaced(rest) {
 			return []error{f.noCredentials("the text has an @ behind the host; if it belongs to a password, that")}, false

@@ -196,7 +196,7 @@ func TestTextsWithoutAScheme(t *testing.T) {
 func TestNearest(t *testing.T) {
 	known := []string{"kubeconfig", "dir", "secrets", "clusterprofiles", "name", "max-bytes"}
 	for name, want := range map[string]string{
-		"kubconfig": "kubeconfig", "Secrets": "secrets", "secret": "secrets", "maxBytes": "max-bytes", "nmae": "", "nam": "name", "mame": "name",
+		"kubconfig": "kubeconfig", "Secrets": "secrets", "secret": "secrets", "maxBytes": "max-bytes", "anem": "", "nam": "name", "mame": "name",
 		"cluster": "clusterprofiles", "x": "", "": "", "di": "dir", strings.Repeat("n", 99): "",
 	} {
 		got := strings.Join(Nearest(name, known), " ")

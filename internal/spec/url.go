@@ -73,7 +73,8 @@ var hostSyntax = regexp.MustCompile(`^[a-z0-9_]([a-z0-9._-]{0,251}[a-z0-9_.])?$`
 
 // checkHost accepts HOST, HOST:PORT, [ADDRESS] and [ADDRESS]:PORT.
 func checkHost(text string) error {
-	host, port, hasPort := text, "", false
+	var host, port string
+	hasPort := false
 	if address, ok := strings.CutPrefix(text, "["); ok {
 		var closed bool
 		if host, port, closed = strings.Cut(address, "]"); !closed {

@@ -15,7 +15,7 @@ import (
 	coordinationv1 "k8s.io/client-go/kubernetes/typed/coordination/v1"
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/leaderelection/resourcelock"
-	"k8s.io/klog/v2"
+	"k8s.io/klog/v2" //nolint:depguard // To silence what client-go logs.
 
 	"github.com/fairlead-dev/fairlead/internal/testenv"
 	"github.com/fairlead-dev/fairlead/locks/lease"

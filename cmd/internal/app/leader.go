@@ -47,7 +47,7 @@ func (c *Config) parseLock() (locks.Spec, error) {
 	if text == defaultLock {
 		namespace, err := c.leaseNamespace(podNamespace)
 		if !c.LeaderElect || err != nil {
-			return locks.Spec{}, nil
+			return locks.Spec{}, nil //nolint:nilerr // checkLeaderElection says it.
 		}
 		lock, _ := locks.Parse(lockKinds, defaultLock+namespace+"/"+c.LeaderElectionID)
 		return lock, nil

@@ -65,7 +65,7 @@ func changes(t testing.TB, p Place) {
 		t.Error("another server, and the same fingerprint")
 	}
 	last = r.fingerprint("alpha")
-	sets, want := 0, 2
+	want := 2
 	if !p.NoTokens {
 		rotated := cluster("alpha", 2)
 		describe(t, p, rotated)
@@ -79,7 +79,7 @@ func changes(t testing.TB, p Place) {
 	sentinel := cluster("sentinel", 1)
 	describe(t, p, sentinel)
 	r.joined(sentinel, moved)
-	if sets, _ = r.counts("alpha"); sets != want {
+	if sets, _ := r.counts("alpha"); sets != want {
 		t.Errorf("alpha was set %d times, want %d: to write the same again is no change", sets, want)
 	}
 	if sets, removes := r.counts("beta"); sets != 1 || removes != 0 {
