@@ -15,8 +15,10 @@ import (
 
 	"github.com/fairlead-dev/fairlead/internal/ledger"
 	"github.com/fairlead-dev/fairlead/internal/spec"
+	"github.com/fairlead-dev/fairlead/locks"
 	"github.com/fairlead-dev/fairlead/pipeline"
 	"github.com/fairlead-dev/fairlead/sinks"
+	"github.com/fairlead-dev/fairlead/sources/fleet"
 )
 
 // testKind is a kind of sink whose values are SCHEME:TEXT.
@@ -35,7 +37,8 @@ func testKind(scheme string, open func(string) (pipeline.Sink, error)) sinks.Kin
 
 func TestTheTablesAreValid(t *testing.T) {
 	var o Options
-	if err := errors.Join(o.sinkKinds().Table().Validate(), o.storeKinds().Table().Validate()); err != nil {
+	if err := errors.Join(o.sinkKinds().Table().Validate(), o.storeKinds().Table().Validate(),
+		fleet.NewTable(memberKinds).Validate(), locks.NewTable(lockKinds).Validate()); err != nil {
 		t.Error(err)
 	}
 }
@@ -206,7 +209,10 @@ func TestKindsAreDocumented(t *testing.T) {
 	const path = "../../../docs/kinds.md"
 	before := string(must(os.ReadFile(path))(t))
 	after := before
-	for name, table := range map[string]*spec.Table{"sinks": new(Options).sinkKinds().Table(), "ledger": new(Options).storeKinds().Table()} {
+	for name, table := range map[string]*spec.Table{
+		"sinks": new(Options).sinkKinds().Table(), "ledger": new(Options).storeKinds().Table(),
+		"clusters": fleet.NewTable(memberKinds), "locks": locks.NewTable(lockKinds),
+	} {
 		begin, end := "<!-- begin generated: "+name+" -->\n", "<!-- end generated: "+name+" -->"
 		head, rest, ok := strings.Cut(after, begin)
 		_, tail, closed := strings.Cut(rest, end)
