@@ -189,4 +189,7 @@ func (s *Sources) setChildren(r *member, children *supervise.Set) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	r.children = children
+	if children == nil {
+		clear(r.leaves) // all have ended, also those that never began
+	}
 }

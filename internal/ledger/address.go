@@ -23,6 +23,12 @@ func (c *Cursor) RaiseDue() {
 }
 
 func (c *Cursor) raiseDueLocked() {
+	c.allDueLocked()
+	c.anewLocked()
+}
+
+// allDueLocked makes everything due; the snapshot that is to tell it may be under way.
+func (c *Cursor) allDueLocked() {
 	c.head.Due++
 	c.dueSince = c.numbers.last
 	if c.due++; c.due == 0 {
@@ -34,7 +40,6 @@ func (c *Cursor) raiseDueLocked() {
 	// Acks from here on are under this number. Stored under the one before, they
 	// would be taken for done when that is raised.
 	c.headDirty, c.headFirst = true, true
-	c.anewLocked()
 }
 
 // anewLocked says that only a snapshot will do that begins from here on.
@@ -94,6 +99,7 @@ func (c *Cursor) Address(form string) (due string) {
 	if !isForm(h.Form, form) && !c.isEmptyLocked() {
 		due = fmt.Sprintf("delivered as %q now, as %q before", form, h.Form)
 		c.raiseDueLocked()
+		c.raiseGenerationLocked() // the same versions say something else
 	}
 	h.Form = form
 	c.headDirty, c.headFirst = true, true

@@ -213,9 +213,11 @@ func (c *Cursor) BeginSnapshot() {
 	c.snapshotting, c.swept, c.sweep, c.redo = true, false, nil, false
 	c.nextEpochLocked()
 	if c.head.Told {
-		// What it shows may be the very states that were told to be gone.
+		// What it shows may be the very states that were told to be gone. Versions
+		// before this one have not noted that all is due then.
 		c.head.Told = false
 		c.undoneLocked(c.newest)
+		c.allDueLocked()
 	}
 }
 

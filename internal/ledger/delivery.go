@@ -14,8 +14,8 @@ const mapsMayKeep = 1024
 // over once safe is closed, at once if that is nil: a UID that the store has never
 // seen must be noted in it before, and nothing is handed over while the store
 // fails. A change that is superseded is not to be handed over at all, nor acked: a
-// newer one of its object was begun or acked, it was taken back, or the cursor has
-// another owner.
+// newer one of its object was begun or acked, the cursor has another owner, or the
+// ledger is being stored for the last time.
 func (c *Cursor) Begin(sequence uint64, n Name, v Version, deleted bool) (ghosts []string, known bool, safe <-chan struct{}, superseded bool) {
 	ghosts, known, unnoted, superseded := c.begin(sequence, n, v, deleted)
 	if c.writer != nil && !superseded {
@@ -30,7 +30,7 @@ func (c *Cursor) begin(sequence uint64, n Name, v Version, deleted bool) (ghosts
 	defer c.mu.Unlock()
 	key := c.keyLocked(n)
 	p := c.pending[name(key)]
-	if c.lostLocked() || p == nil || sequence <= p.done || sequence > max(p.begun.last, p.waiting.last) {
+	if c.closed || c.lostLocked() || p == nil || sequence <= p.done || sequence > max(p.begun.last, p.waiting.last) {
 		c.givesUpLocked(key, sequence)
 		return nil, false, false, true
 	}

@@ -37,7 +37,7 @@ func TestRetentionAcrossRestarts(t *testing.T) {
 			t.Error("kept beyond its time")
 		}
 		s.commit(true)
-		if len(s.store.heads) != 0 {
+		if s.store.cursors() != 0 {
 			t.Error("still in the store")
 		}
 		// Present in the file, but not in the fleet that this process knows.
@@ -76,8 +76,8 @@ func TestRunDropsWhatHasExpired(t *testing.T) {
 		if n := len(r.ledger.all()); n != 0 {
 			t.Errorf("%d cursors after it", n)
 		}
-		if err := r.stop(); err != nil || len(r.store.heads) != 0 {
-			t.Errorf("%v; %d cursors stored", err, len(r.store.heads))
+		if err := r.stop(); err != nil || r.store.cursors() != 0 {
+			t.Errorf("%v; %d cursors stored", err, r.store.cursors())
 		}
 	})
 }

@@ -132,8 +132,8 @@ func TestBeginWaitsForTheGeneration(t *testing.T) {
 	})
 }
 
-// Whatever is begun once the last transaction is put together waits for ever: a
-// restart would not suspect it.
+// Nothing is begun any more once the last transaction is put together: a restart would
+// not suspect it.
 func TestNothingIsHandedOverAtTheEnd(t *testing.T) {
 	s := newStored(t)
 	c := s.reach()
@@ -144,7 +144,7 @@ func TestNothingIsHandedOverAtTheEnd(t *testing.T) {
 	sequence, _ = c.observe(pod(1), at(uid3, 31), false, false)
 	s.commit(true)
 	c.close()
-	if _, _, unnoted, _ := c.begin(sequence, pod(1), at(uid3, 31), false); !unnoted {
+	if _, _, _, superseded := c.Begin(sequence, pod(1), at(uid3, 31), false); !superseded {
 		t.Error("a change is handed over")
 	}
 }

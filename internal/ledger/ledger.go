@@ -144,14 +144,15 @@ func (l *Ledger) Claim(q Claiming) (c *Cursor, former []*Cursor) {
 			l.renameLocked(c, id)
 		}
 	}
-	if c == nil {
+	isNew := c == nil
+	if isNew {
 		c = l.newCursorLocked(id)
 		for _, f := range former {
 			c.beginNumbersLocked(f.number())
 		}
 	}
 	l.absorbLocked(c, q.Followed)
-	c = c.claimed(q)
+	c = c.claimed(q, isNew)
 	l.yieldLocked(c.ID(), former, q.Others)
 	return c, former
 }
@@ -225,6 +226,7 @@ func (l *Ledger) drop(c *Cursor) {
 // writer.begin.
 func (l *Ledger) dropLocked(id StreamID, c *Cursor) {
 	l.removeLocked(id, c)
+	l.outliveLocked(c)
 	c.drop()
 	if l.writer != nil {
 		l.writer.drop(c)

@@ -63,8 +63,8 @@ func TestOldCursorsBecomeOneForEachSink(t *testing.T) {
 				}
 				if run == "stored" {
 					s.commit(false)
-					if len(s.store.heads) != len(test.want) {
-						t.Errorf("%d cursors are stored", len(s.store.heads))
+					if s.store.cursors() != len(test.want) {
+						t.Errorf("%d cursors are stored", s.store.cursors())
 					}
 				}
 			}

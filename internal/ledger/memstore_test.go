@@ -15,6 +15,15 @@ type memStore struct {
 	around  func(apply func() error) error // what happens while a transaction is under way
 }
 
+// cursors returns how many it holds.
+func (s *memStore) cursors() int {
+	n := len(s.heads)
+	if s.heads[termKey] != nil {
+		n--
+	}
+	return n
+}
+
 func newMemStore() *memStore {
 	return &memStore{heads: map[string][]byte{}, records: map[string]map[string][]byte{}}
 }

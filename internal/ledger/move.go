@@ -74,9 +74,6 @@ func (c *Cursor) moveTo(to *Cursor, in func(namespace string) bool) (empty bool)
 func (c *Cursor) takeOut(in func(namespace string) bool) (all []moved, at head, odd map[uid]string, empty bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.owner > 0 {
-		c.owner++ // what was handed over of it is not to be begun any more
-	}
 	at, odd = c.head, map[uid]string{}
 	at.Limit = max(at.Limit, c.numbers.last)
 	keep := func(u uid) {
@@ -112,6 +109,9 @@ func (c *Cursor) takeOut(in func(namespace string) bool) (all []moved, at head, 
 		c.leftLocked([]byte(m.name))
 	}
 	if len(all) > 0 {
+		if c.owner > 0 {
+			c.owner++ // what was handed over of it is not to be begun any more
+		}
 		// The rest must not be stored without what has moved.
 		c.headDirty, c.headFirst = true, true
 	}

@@ -177,8 +177,8 @@ func TestOldCursorsOfTwoSelectionsBecomeOne(t *testing.T) {
 		t.Errorf("generation %d, %+v", c.head.Generation, c.usage)
 	}
 	s.commit(false)
-	if len(s.store.heads) != 1 {
-		t.Errorf("%d cursors are stored", len(s.store.heads))
+	if s.store.cursors() != 1 {
+		t.Errorf("%d cursors are stored", s.store.cursors())
 	}
 	s.openFor("r")
 	s.wantKnown(s.in("", ""), "", 3)
@@ -255,7 +255,7 @@ func TestRoutesThatAreTakenOut(t *testing.T) {
 	if run(30*day, "other") != 1 {
 		t.Error("it was there in between")
 	}
-	if run(38*day, "other") != 0 || len(s.store.heads) != 0 {
+	if run(38*day, "other") != 0 || s.store.cursors() != 0 {
 		t.Error("kept beyond its time")
 	}
 }

@@ -33,13 +33,15 @@ func (c *Cursor) number() uint64 {
 	return max(c.numbers.last, c.numbers.limit)
 }
 
-// loadNumbersLocked goes on above what a process before may have handed over.
+// loadNumbersLocked goes on above what a process before may have handed over, and not
+// below the clock: the store may be a backup, and sinks may hold what came since.
 func (c *Cursor) loadNumbersLocked() {
 	if c.head.Limit == 0 {
 		c.beginNumbersLocked(0) // of a version without numbers
 		return
 	}
-	c.numbers = numbers{last: (c.head.Limit + 1) &^ 1, limit: c.head.Limit, stored: c.head.Limit}
+	last := max((c.head.Limit+1)&^1, uint64(time.Now().UnixMicro())&^1)
+	c.numbers = numbers{last: last, limit: c.head.Limit, stored: c.head.Limit}
 }
 
 // numberLocked returns the number of an observation.
@@ -70,9 +72,6 @@ func (c *Cursor) headsFirstLocked() {
 // seen outside; else it has it told, unless a note tells it anyway.
 func (c *Cursor) mayHandOverLocked(sequence uint64, noted bool) bool {
 	x := &c.numbers
-	if c.closed {
-		return false
-	}
 	if c.writer == nil || x.stored >= sequence && (sequence <= x.since || x.stored >= x.least) {
 		return true
 	}

@@ -32,8 +32,9 @@ type Selection struct {
 // owners before have handed over may still be acked; what they have observed and not
 // handed over is not to be handed over any more, as the new owner observes it again.
 
-// claimed notes what a stream says that claims the cursor, and returns its handle.
-func (c *Cursor) claimed(q Claiming) *Cursor {
+// claimed notes what a stream says that claims the cursor, for the first time if that is
+// new, and returns its handle.
+func (c *Cursor) claimed(q Claiming, isNew bool) *Cursor {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	h := &c.head
@@ -42,12 +43,11 @@ func (c *Cursor) claimed(q Claiming) *Cursor {
 		h.Unwatched, h.RouteGone = time.Time{}, time.Time{}
 	}
 	if h.Selection != q.Selection {
-		was := h.Selection
 		h.Selection, c.headDirty = q.Selection, true
 		if !c.isEmptyLocked() || h.Resume != "" {
 			// What one selection has deleted the other may hold in the same version.
 			c.raiseGenerationLocked()
-			if c.mayHaveToldLocked() && was.Namespace == h.ID.Namespace { // else nobody has claimed it
+			if c.mayHaveToldLocked() && !isNew {
 				c.raiseDueLocked()
 			} else {
 				c.anewLocked()

@@ -195,6 +195,7 @@ func (l *Ledger) newCursorLocked(id StreamID) *Cursor {
 	c := newCursor(id, l.writer)
 	c.cluster = l.clusterLocked(id.Cluster)
 	c.taken = c.cluster.takenLocked(id.Route)
+	c.head.Generation = l.firstGeneration()
 	l.addLocked(id, c)
 	return c
 }

@@ -46,7 +46,8 @@ type head struct {
 	// such sink.
 	Unwatched time.Time `json:"unwatched,omitzero"`
 	RouteGone time.Time `json:"routeGone,omitzero"`
-	// Term is the highest one, in the head that is of no cursor.
+	// Term is the highest one, in the head that is of no cursor. There, Generation is
+	// what new cursors begin with.
 	Term uint64 `json:"term,omitempty"`
 	// Left is when the cluster left the fleet; zero while it is in it.
 	Left time.Time `json:"left,omitzero"`

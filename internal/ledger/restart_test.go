@@ -120,8 +120,8 @@ func TestAnotherClusterUnderTheName(t *testing.T) {
 	s.open()
 	s.ledger.Join("a")
 	c, former = s.claim("uid 2", "digest")
-	if s.wantKnown(c, "20", 2); former != nil || len(s.store.heads) != 1 {
-		t.Errorf("former %q, %d cursors stored", former, len(s.store.heads))
+	if s.wantKnown(c, "20", 2); former != nil || s.store.cursors() != 1 {
+		t.Errorf("former %q, %d cursors stored", former, s.store.cursors())
 	}
 }
 
@@ -153,8 +153,8 @@ func TestDropAndClaimAgain(t *testing.T) {
 		s.commit(true)
 		s.open()
 		c, _ = s.claim("uid", "")
-		if s.wantKnown(c, "31", 1); len(s.store.heads) != 1 {
-			t.Errorf("with %s between: %d cursors stored", between, len(s.store.heads))
+		if s.wantKnown(c, "31", 1); s.store.cursors() != 1 {
+			t.Errorf("with %s between: %d cursors stored", between, s.store.cursors())
 		}
 	}
 }

@@ -18,16 +18,14 @@ func (c *Cursor) distrustLocked() {
 }
 
 // tellAllLocked says that sinks are told that all is gone. Which of that they have been
-// told, an ack says too late: a process may be killed in between. So everything is due
-// from here on, should it be there again, and the store has that before a sink is told.
+// told, an ack says too late: a process may be killed in between. So the store has that
+// they may have been before one is: everything is due then, should it be there again.
 func (c *Cursor) tellAllLocked() {
-	if c.head.Told {
-		c.distrustLocked()
-		return
+	c.distrustLocked()
+	if !c.head.Told {
+		c.head.Told = true
+		c.headsFirstLocked()
 	}
-	c.head.Told = true
-	c.raiseDueLocked()
-	c.headsFirstLocked()
 }
 
 // mayHaveToldLocked reports whether sinks may have been told that something is gone,

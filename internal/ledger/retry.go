@@ -50,6 +50,7 @@ func (c *Cursor) Retry(n Name, v Version, deleted bool) (r *Retried, ok bool) {
 	r = &Retried{Sequence: c.pendLocked(key, nil, seen, deleted, false), settled: make(chan struct{})}
 	p := c.pending[name(key)]
 	p.epoch = epoch
+	c.generationLocked(p.name) // what is observed next comes behind this
 	if c.retried == nil {
 		c.retried = map[name]*Retried{}
 	}

@@ -28,7 +28,6 @@ const (
 	generation  = "another selection raises the generation in ids"
 	numbered    = "numbers go on above those of the process before"
 	refuses     = "what is superseded is not handed over"
-	toldDue     = "what may have been told to be gone is due"
 	toldAnew    = "what was told to be gone comes back in another generation"
 )
 

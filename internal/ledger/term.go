@@ -50,6 +50,30 @@ func (l *Ledger) SetTerm(ctx context.Context, term uint64) error {
 	}
 }
 
+// outliveLocked has new cursors begin in a generation above that of one that is
+// dropped, where sinks were told of it that something is gone which may come again.
+func (l *Ledger) outliveLocked(c *Cursor) {
+	c.mu.Lock()
+	above := c.head.Generation + 1
+	if above == 1 && !c.head.Told {
+		above = 0
+	}
+	c.mu.Unlock()
+	t := l.term
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if above > t.head.Generation {
+		t.head.Generation, t.headDirty, t.headFirst = above, true, true
+	}
+}
+
+// firstGeneration is that of a new cursor.
+func (l *Ledger) firstGeneration() uint32 {
+	l.term.mu.Lock()
+	defer l.term.mu.Unlock()
+	return l.term.head.Generation
+}
+
 // newTerm returns what holds the term as a cursor holds its head: the writer need
 // not know the difference. It is no cursor of the ledger.
 func newTerm(w *writer) *Cursor {
