@@ -49,27 +49,41 @@ func (s *Sources) claimed(r *member, stream int, ids []ledger.StreamID) {
 			cancel()
 		}
 	}
-	if len(k.of) < len(s.o.Specs) {
-		return
+	if len(k.of) == len(s.o.Specs) {
+		s.watchedLocked(r, nil)
 	}
-	var all []ledger.StreamID
-	for _, of := range k.of {
-		all = slices.AppendSeq(all, maps.Keys(of))
-	}
-	s.o.Ledger.Watched(r.name, all...)
 }
 
-// may reports whether leave may be taken of a cursor: no stream that has not found out
-// what it follows may mean its resource.
-func (s *Sources) may(r *member, c *ledger.Cursor, known []ledger.Remembered) bool {
-	r.claims.Lock()
-	defer r.claims.Unlock()
+// watchedLocked tells the ledger what the member's streams follow, as far as they have
+// found that out. The claims are locked.
+func (s *Sources) watchedLocked(r *member, known []ledger.Remembered) {
+	var all []ledger.StreamID
+	for _, of := range r.claims.of {
+		all = slices.AppendSeq(all, maps.Keys(of))
+	}
+	s.o.Ledger.Watched(r.name, func(id ledger.StreamID) bool { return s.mayFollowLocked(r, id, known) }, all...)
+}
+
+// mayFollowLocked reports whether a stream that has not found out what it follows may
+// mean a resource.
+func (s *Sources) mayFollowLocked(r *member, id ledger.StreamID, known []ledger.Remembered) bool {
 	for i, spec := range s.o.Specs {
-		if r.claims.of[i] == nil && spec.MayMean(c.ID().Resource, known) {
-			return false
+		if r.claims.of[i] == nil && spec.MayMean(id.Resource, known) {
+			return true
 		}
 	}
-	return true
+	return false
+}
+
+// unwatched returns of what in a member's cluster leave is due. Where the member cannot
+// be reached its streams find nothing out, and this is where it is noted what none of
+// them may mean.
+func (s *Sources) unwatched(r *member, now time.Time) []*ledger.Cursor {
+	known := s.o.Ledger.Recall(r.name, "")
+	r.claims.Lock()
+	defer r.claims.Unlock()
+	s.watchedLocked(r, known)
+	return slices.DeleteFunc(s.o.Ledger.Unwatched(r.name, now), func(c *ledger.Cursor) bool { return s.mayFollowLocked(r, c.ID(), known) })
 }
 
 // lookAtUnwatched has leave taken of what is due until ctx ends.
@@ -95,16 +109,12 @@ func (s *Sources) takeLeaves(now time.Time, untold map[ledger.StreamID]bool) {
 	s.mu.Unlock()
 	for _, r := range members {
 		due := map[string][]*ledger.Cursor{} // by route
-		for _, c := range s.o.Ledger.Unwatched(r.name, now) {
+		for _, c := range s.unwatched(r, now) {
 			due[c.ID().Route] = append(due[c.ID().Route], c)
 		}
-		if len(due) == 0 {
-			continue
-		}
-		known := s.o.Ledger.Recall(r.name, "")
 		for _, route := range s.routes() {
 			all := slices.DeleteFunc(due[route.Name], func(c *ledger.Cursor) bool {
-				return !s.may(r, c, known) || !s.canTell(c, untold)
+				return !s.canTell(c, untold)
 			})
 			if len(all) > 0 {
 				s.startLeave(r, route, all)

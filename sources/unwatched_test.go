@@ -89,6 +89,27 @@ func TestUnwatched(t *testing.T) {
 	}
 }
 
+// Nor need the cluster have been reached since the resource is not followed any more.
+func TestUnwatchedOfAMemberThatIsNotReached(t *testing.T) {
+	for dropped, specs := range map[bool][]string{true: {"configmaps"}, false: {"configmaps", "secret"}} {
+		synctest.Test(t, func(t *testing.T) {
+			l, a := ledgerOf(t), &server{uid: "a"}
+			h := startOn(t, l, "configmaps", "secrets")
+			h.sources.Set(a.member("m"))
+			h.wantLive("m")
+			h.stop()
+			l.Leave("m")
+			a.down = true
+			h = startOn(t, l, specs...)
+			h.sources.Set(a.member("m"))
+			time.Sleep(6*time.Minute + 10*time.Second)
+			if told := slices.Contains(h.queue.told(), "deleted of-a object-of-a of a"); told != dropped {
+				t.Errorf("%v: leave is taken: %t", specs, told)
+			}
+		})
+	}
+}
+
 // Leave is taken of each sink's part by itself, and goes on where it was after a restart.
 func TestUnwatchedWithASinkThatHangs(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

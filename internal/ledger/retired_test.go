@@ -51,7 +51,7 @@ func TestWidenedWhileRetired(t *testing.T) {
 	c := s.in("a", "a")
 	objects := objectsIn("a")
 	s.tell(c, objects)
-	s.ledger.Watched("a")
+	s.ledger.Watched("a", nil)
 	c = s.ledger.Unwatched("a", time.Now().Add(2*time.Hour))[0]
 	var told []Tombstone
 	for d := range c.Retire() {
@@ -84,7 +84,7 @@ func TestUnwatchedForLong(t *testing.T) {
 	s := newStored(t)
 	c := s.in("", "")
 	s.tell(c, objectsIn("a"))
-	s.ledger.Watched("a")
+	s.ledger.Watched("a", nil)
 	in := func(d time.Duration) time.Time { return time.Now().Add(d) }
 	if s.ledger.look(in(30 * time.Hour)); len(s.ledger.cursors) != 1 {
 		t.Error("dropped although no sink was told that it is gone")

@@ -77,7 +77,7 @@ func (h *routesHistory) restart() {
 			r.cursor.numbers.last = 100
 		}
 	}
-	h.ledger.Watched("a", h.ids()...)
+	h.ledger.Watched("a", nil, h.ids()...)
 }
 
 // drive is one step of the streams.

@@ -27,7 +27,7 @@ func (h *routesHistory) watchOrNot() {
 				r.claim()
 			}
 		}
-		h.ledger.Watched("a", h.ids()...)
+		h.ledger.Watched("a", nil, h.ids()...)
 		return
 	}
 	h.restart()

@@ -10,17 +10,19 @@ import (
 // long once more: should it be followed again, it goes on with numbers and in a
 // generation above those in which the deletions were told.
 
-// Watched says which streams a member's specs have come to, once all of them are
-// resolved: their clusters' UIDs say nothing. Other cursors of the cluster are of what
-// nobody follows any more. Those of a route that there is not say nothing of that.
-func (l *Ledger) Watched(cluster string, ids ...StreamID) {
+// Watched says which streams a member's specs have come to; their clusters' UIDs say
+// nothing. Other cursors of the cluster are of what nobody follows any more, unless a
+// spec that is not resolved yet may come to theirs: nil, none may. Those of a route that
+// there is not say nothing of that.
+func (l *Ledger) Watched(cluster string, may func(StreamID) bool, ids ...StreamID) {
 	watched := map[StreamID]bool{}
 	for _, id := range ids {
 		watched[id.atAnyUID()] = true
 	}
 	now := time.Now()
 	for _, c := range l.of(cluster) {
-		if id := c.ID().atAnyUID(); l.hasRoute(id.Route) {
+		id := c.ID().atAnyUID()
+		if l.hasRoute(id.Route) && (watched[id] || may == nil || !may(id)) {
 			c.setWatched(watched[id], now)
 		}
 	}
