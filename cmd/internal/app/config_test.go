@@ -3,6 +3,7 @@ package app
 import (
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -167,21 +168,26 @@ func TestParseClusterLimit(t *testing.T) {
 	}
 }
 
-func TestReadmeListsEveryFlag(t *testing.T) {
-	readme := string(must(os.ReadFile("../../../README.md"))(t))
+func TestDocsListEveryFlag(t *testing.T) {
+	page := string(must(os.ReadFile("../../../docs/flags.md"))(t))
 	set := pflag.NewFlagSet("run", pflag.ContinueOnError)
 	new(Config).addFlags(set)
 	set.VisitAll(func(f *pflag.Flag) {
-		_, row, ok := strings.Cut(readme, "\n| `--"+f.Name+"` |")
+		_, row, ok := strings.Cut(page, "\n| `--"+f.Name+"` |")
 		if !ok {
-			t.Errorf("--%s has no row in the README's table", f.Name)
+			t.Errorf("--%s has no row in the table of docs/flags.md", f.Name)
 			return
 		}
 		cell, _, _ := strings.Cut(row, "|")
 		cell = strings.Trim(cell, " `")
 		want := strings.Trim(f.DefValue, "[]")
 		if short := strings.TrimSuffix(strings.TrimSuffix(want, "0s"), "0m"); cell != want && cell != strings.TrimSuffix(want, "0s") && cell != short {
-			t.Errorf("--%s: the README says its default is %q, it is %q", f.Name, cell, want)
+			t.Errorf("--%s: docs/flags.md says its default is %q, it is %q", f.Name, cell, want)
 		}
 	})
+	for _, row := range regexp.MustCompile("(?m)^\\| `--([a-z-]+)` \\|").FindAllStringSubmatch(page, -1) {
+		if set.Lookup(row[1]) == nil {
+			t.Errorf("docs/flags.md has a row for --%s, which is no flag", row[1])
+		}
+	}
 }

@@ -98,7 +98,7 @@ func testEverythingArrives(t *testing.T, env *testenv.Env) {
 	}
 	for _, name := range documentedMetrics(t) {
 		if !names[name] && !rareMetrics[name] {
-			t.Errorf("the README's metric %s is not served", name)
+			t.Errorf("the metric %s of docs/metrics.md is not served", name)
 		}
 	}
 }
