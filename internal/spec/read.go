@@ -17,12 +17,12 @@ func (v *Value) read(rest string) (errs []error, sound bool) {
 		if misplaced(rest) {
 			return []error{f.noCredentials("the text has an @ behind the host; if it belongs to a password, that")}, false
 		}
-		v.Rest, query, _ = strings.Cut(rest, "?")
+		v.Rest, query, v.HasQuery = strings.Cut(rest, "?")
 		errs = v.readURL()
 	} else if f.Rest == Literal {
-		v.Rest, query = f.cutLiteral(rest)
+		v.Rest, query, v.HasQuery = f.cutLiteral(rest)
 	} else {
-		v.Rest, query, _ = strings.Cut(rest, "?")
+		v.Rest, query, v.HasQuery = strings.Cut(rest, "?")
 	}
 	switch {
 	case f.Rest == Nothing && v.Rest != "":
@@ -35,17 +35,17 @@ func (v *Value) read(rest string) (errs []error, sound bool) {
 }
 
 // cutLiteral finds where parameters begin in a text that may hold question marks.
-func (f *Form) cutLiteral(rest string) (path, query string) {
+func (f *Form) cutLiteral(rest string) (path, query string, found bool) {
 	for at := range len(rest) {
 		if rest[at] != '?' {
 			continue
 		}
 		name, _, equals := strings.Cut(rest[at+1:], "=")
 		if equals && (f.param(name) != nil || len(Nearest(name, f.paramNames())) > 0) {
-			return rest[:at], rest[at+1:]
+			return rest[:at], rest[at+1:], true
 		}
 	}
-	return rest, ""
+	return rest, "", false
 }
 
 // readParams reads NAME=VALUE&NAME=VALUE. A List may be given several times.
