@@ -84,6 +84,25 @@ func TestAnyLockElects(t *testing.T) {
 	}
 }
 
+// TestTwoSinksOnOneFile: a leader does not wait for itself to let go.
+func TestTwoSinksOnOneFile(t *testing.T) {
+	withLock(t)
+	dir := t.TempDir()
+	members, one := filepath.Join(dir, "members"), filepath.Join(dir, "one")
+	writeFile(t, members, oneContext)
+	for _, second := range []string{"--sink=file:" + one + "?name=second", "--sink=file:" + dir + "/./one", "--dead-letter=" + one} {
+		s := parseWith(t, Options{}, "--clusters=kubeconfig:"+members, "--watch=pods", "--ledger=memory:", "--sink=file:"+one, second,
+			"--metrics-bind-address=0", "--health-probe-bind-address=0", "--admin-bind-address=0",
+			"--leader-elect", "--leader-elect-lock=memory:", "--leader-election-retry-period=10ms")
+		p := must(newProgram(t.Context(), s, t.Output(), newLogger(t.Output(), "info", "text"), prometheus.NewRegistry()))(t)
+		ctx, cancel := context.WithTimeout(t.Context(), patience)
+		if err := p.run(ctx); err == nil || !strings.Contains(err.Error(), "this program writes to it already") {
+			t.Errorf("%s: %v", second, err)
+		}
+		cancel()
+	}
+}
+
 // TestTheLockThatIsMeant: the flags about the Lease mean what they meant before
 // there were others.
 func TestTheLockThatIsMeant(t *testing.T) {
