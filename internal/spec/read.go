@@ -53,16 +53,16 @@ func (v *Value) mayHoldPassword(query string) bool {
 
 // cutLiteral finds where parameters begin in a text that may hold question marks.
 func (f *Form) cutLiteral(rest string) (path, query string, found bool) {
-	for at := range len(rest) {
-		if rest[at] != '?' {
-			continue
-		}
-		name, _, equals := strings.Cut(rest[at+1:], "=")
-		if equals && (f.param(name) != nil || len(Nearest(name, f.paramNames())) > 0) {
-			return rest[:at], rest[at+1:], true
-		}
+	at := strings.LastIndexByte(rest, '?')
+	if at < 0 {
+		return rest, "", false
 	}
-	return rest, "", false
+	name, _, equals := strings.Cut(rest[at+1:], "=")
+	isParam := func(p Param) bool { return letters(p.Name) == letters(name) }
+	if !equals || !slices.ContainsFunc(f.Params, isParam) {
+		return rest, "", false
+	}
+	return rest[:at], rest[at+1:], true
 }
 
 // readParams reads NAME=VALUE&NAME=VALUE. A List may be given several times. No error

@@ -48,6 +48,7 @@ func TestTheTablesAreValid(t *testing.T) {
 func TestLandedSinksKeepTheirIdentity(t *testing.T) {
 	for _, text := range []string{
 		"stdout:", "file:changes.jsonl", "file:/var/lib/a b.jsonl", "file:./x", "file:a:b", "file://x", "file:what?", "file:a?b", "file:a?b=c&d", "file:100%25+", "file:a@b:c#d", "file:~/x",
+		"file:X?n=1", "file:X?na=", "file:X?frame=", "file:X?rename=", "file:X?name=a?b",
 	} {
 		s, err := parseSinks([]string{text}, new(Options).sinkKinds())
 		if err != nil || s[0].Identity != text {
@@ -70,6 +71,7 @@ func TestNameIsTheIdentity(t *testing.T) {
 func TestLandedLedgersAreUnderstood(t *testing.T) {
 	for text, want := range map[string]string{
 		"fairlead.ledger": "fairlead.ledger", "/a/b": "/a/b", "./a:b": "./a:b", "a:b": "a:b", "what?": "what?", "bolt:/a": "/a", "memory:": "memory:",
+		"b:x": "b:x", "m:x": "m:x", "mem:x": "mem:x", "boot:x": "boot:x", "x?b=1": "x?b=1", "memori:x": "",
 		"": "", "memry:": "", "memory:x": "", "postgres://u:pw@h/d": "",
 	} {
 		s, err := new(Options).storeKinds().Parse(text)
