@@ -24,13 +24,26 @@ const podNamespace = "/var/run/secrets/kubernetes.io/serviceaccount/namespace"
 // defaultLock is the Lease that the flags about the election name.
 const defaultLock = "lease:"
 
+// defaultLeaseName is its name.
+const defaultLeaseName = "fairlead"
+
 // checkLeaderElection reports what is wrong with the flags about it.
 func (c *Config) checkLeaderElection(p *problems) {
 	p.addError("leader-elect", c.LeaderElection.Validate())
 	if wrong := validation.IsDNS1123Subdomain(c.LeaderElectionID); len(wrong) > 0 {
 		p.add("leader-election-id", "%q cannot be the name of a Lease: %s", c.LeaderElectionID, strings.Join(wrong, "; "))
 	}
-	if !c.LeaderElect || c.LeaderElectLock != defaultLock {
+	if c.LeaderElectLock != defaultLock {
+		for flag, set := range map[string]bool{
+			"leader-election-id": c.LeaderElectionID != defaultLeaseName, "leader-election-namespace": c.LeaderElectionNamespace != "",
+		} {
+			if set {
+				p.add(flag, "the lock is what --leader-elect-lock says; leave out --%s, or that one", flag)
+			}
+		}
+		return
+	}
+	if !c.LeaderElect {
 		return
 	}
 	if ns, err := c.leaseNamespace(podNamespace); err != nil {

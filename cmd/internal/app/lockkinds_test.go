@@ -123,6 +123,12 @@ func TestTheLockThatIsMeant(t *testing.T) {
 			t.Errorf("%v: %v, lock %q, want %q", tc.flags, err, s.lock.Identity, tc.want)
 		}
 	}
+	for _, other := range []string{"id=x", "namespace=ns"} {
+		_, err := parseFlags(t, "--watch=pods", "--leader-elect", "--leader-elect-lock=lease:a/b", "--leader-election-"+other)
+		if name, _, _ := strings.Cut(other, "="); err == nil || !strings.Contains(err.Error(), "leave out --leader-election-"+name) {
+			t.Errorf("a Lease in two flags: %v", err)
+		}
+	}
 	for flag, want := range map[string]string{
 		"leader-elect-lock=":             "lease:NAMESPACE/NAME",
 		"leader-elect-lock=leese:a/b":    "did you mean lease?",
