@@ -106,14 +106,22 @@ func (p *program) newElection(ctx context.Context) (_ *election.Election, err er
 	return election.New(s.LeaderElection, p.lock, p.log)
 }
 
-// closeLock ends what the lock keeps open, after the election.
+// closeLock ends what the lock keeps open, after the election. It waits no longer than
+// for any other part of the program.
 func (p *program) closeLock() {
 	c, ok := p.lock.(io.Closer)
 	if !ok {
 		return
 	}
-	if err := c.Close(); err != nil {
-		p.log.Error(err, "Could not close the lock", "lock", p.lock.Describe())
+	closed := make(chan struct{})
+	go func() {
+		defer close(closed)
+		if err := c.Close(); err != nil {
+			p.log.Error(err, "Could not close the lock", "lock", p.lock.Describe())
+		}
+	}()
+	if g := (grace{left: stopGrace}); !g.await(closed) {
+		p.log.Info("Goes on although the lock has not been closed in time", "lock", p.lock.Describe())
 	}
 }
 

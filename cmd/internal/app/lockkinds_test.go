@@ -6,7 +6,9 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
 
+	"github.com/go-logr/logr"
 	"github.com/prometheus/client_golang/prometheus"
 	"k8s.io/client-go/tools/leaderelection/resourcelock"
 
@@ -36,6 +38,23 @@ func withLock(t *testing.T) (record *locktest.Memory, closes *int) {
 		},
 	})
 	return record, closes
+}
+
+// hungLock is a lock that does not close.
+type hungLock struct {
+	resourcelock.Interface
+	until chan struct{}
+}
+
+func (l hungLock) Close() error { <-l.until; return nil }
+
+func TestALockThatDoesNotCloseKeepsNobody(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		until := make(chan struct{})
+		defer close(until)
+		p := &program{lock: hungLock{new(locktest.Memory).Lock("a"), until}, log: logr.Discard()}
+		p.closeLock()
+	})
 }
 
 func TestTheTableOfLocksIsSound(t *testing.T) {
