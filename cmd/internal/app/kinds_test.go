@@ -101,12 +101,19 @@ func TestAPasswordInASinkIsRefused(t *testing.T) {
 type thrown struct {
 	env                    sinks.Env
 	open, reopened, closed int
+	checked                int
 	refuses                error
 }
 
 func (s *thrown) Write(context.Context, []*pipeline.Change) error { return nil }
 func (s *thrown) Reopen()                                         { s.reopened++ }
-func (s *thrown) Close() error                                    { s.closed++; return nil }
+func (s *thrown) Check(ctx context.Context) error {
+	if _, bounded := ctx.Deadline(); bounded {
+		s.checked++
+	}
+	return errors.New("cannot be reached") // which ends nothing
+}
+func (s *thrown) Close() error { s.closed++; return nil }
 
 func throwAway(to *thrown) sinks.Kind {
 	return sinks.Kind{
@@ -177,6 +184,9 @@ func TestAKindOfSinkTakesOneLine(t *testing.T) {
 		t.Error(err)
 	}
 	p.close()
+	if to.checked != 1 {
+		t.Errorf("checked %d times, want once", to.checked)
+	}
 	if to.reopened < 1 || to.closed != 1 || store.closed != 1 {
 		t.Errorf("reopened %d times, closed %d times, the store %d times", to.reopened, to.closed, store.closed)
 	}
