@@ -26,8 +26,9 @@ type Spec struct {
 	Identity string
 	// NeedsHub: Open needs Env.Hub.
 	NeedsHub bool
-	// Open returns the lock. It does not wait for the backend: a lock whose backend
-	// does not answer returns that from Get. The caller closes a lock that is an
+	// Open returns the lock. It validates and takes what is local, and does not wait for
+	// the backend: a lock whose backend does not answer returns that from Get. The ctx
+	// bounds Open only: the lock outlives it. The caller closes a lock that is an
 	// io.Closer, after the election.
 	Open func(ctx context.Context, env Env) (resourcelock.Interface, error)
 }

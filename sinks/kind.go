@@ -37,9 +37,10 @@ type Spec struct {
 	// Concurrency is how many goroutines may call Write at once, never two with a
 	// change of the same object. Zero means 1.
 	Concurrency int
-	// Open opens the sink, and makes no more attempts than one. It returns an error
-	// that is ErrInUse if another process has the destination. It does not return
-	// later than ctx ends. The caller closes the sink if it is an [io.Closer], after
+	// Open validates, and takes what is local, in one attempt. A destination that cannot
+	// be reached is no error of Open, but a transient one of Write. It returns an error
+	// that is ErrInUse if another process has the destination. It does not return later
+	// than ctx ends, which bounds Open only: the sink outlives it. The caller closes the sink if it is an [io.Closer], after
 	// the last Write.
 	Open func(ctx context.Context, env Env) (pipeline.Sink, error)
 }
@@ -63,7 +64,8 @@ type Reopener interface{ Reopen() }
 
 // Checker is a sink that can try its destination without changing it. Check
 // returns an error that says what is wrong and what to do about it, and no later
-// than ctx ends. It may be called while Write is under way.
+// than ctx ends. The program calls it once after the start, with 30 s, and logs the
+// result; an error ends nothing. It may be called while Write is under way.
 type Checker interface {
 	Check(ctx context.Context) error
 }

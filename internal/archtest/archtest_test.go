@@ -252,3 +252,25 @@ func TestNames(t *testing.T) {
 		}
 	}
 }
+
+// A kind that is new needs no line here.
+func TestKindsAreFound(t *testing.T) {
+	for pkg, want := range map[string]bool{
+		"sinks/file": true, "sinks/stdout": true, "internal/ledger/bolt": true, "locks/lease": true,
+		"sinks": false, "locks": false, "internal/ledger": false, "sinks/batch": false, "sources/fleet": false,
+	} {
+		if got := isKind(root, pkg); got != want {
+			t.Errorf("%s is a kind: %t, want %t", pkg, got, want)
+		}
+	}
+	dir := t.TempDir()
+	if err := os.MkdirAll(filepath.Join(dir, "locks", "new"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(dir, "locks", "new", "kind.go"), nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if !isKind(dir, "locks/new") {
+		t.Error("a new kind is not found")
+	}
+}

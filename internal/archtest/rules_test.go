@@ -2,6 +2,8 @@ package archtest
 
 import (
 	"fmt"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 )
@@ -32,9 +34,17 @@ var testOnly = map[string][]string{
 	"sources/fleet/fleettest": {"sources/fleet/fleettest"},
 }
 
-// concrete are the kinds that can be chosen by name. Only the tables of the program
-// import them, and programs that are tests at heart; tests may.
-var concrete = []string{"sinks/file", "sinks/stdout", "internal/ledger/bolt", "locks/lease"}
+// families are the folders below which a package with a kind.go is a kind that can be
+// chosen by name. Only the tables of the program import kinds, and programs that are
+// tests at heart; tests may.
+var families = []string{"sinks", "locks", "internal/ledger"}
+
+// isKind reports whether a package of the repository at root is a kind.
+func isKind(root, pkg string) bool {
+	below := func(family string) bool { return pkg != family && within(pkg, family) }
+	_, err := os.Stat(filepath.Join(root, pkg, "kind.go"))
+	return err == nil && slices.ContainsFunc(families, below)
+}
 
 // tables are the files that list kinds, and the trees that have their own.
 var tables = []string{"cmd/internal/app/kinds.go", "cmd/fairlead-chaos", "cmd/fairlead-demo", "bench"}
@@ -59,7 +69,7 @@ func violation(i imports) string {
 		return fmt.Sprintf("%s imports %s: it knows of locks what client-go's interface says, and of nothing else", i.from, i.to)
 	}
 	listed := slices.ContainsFunc(tables, func(t string) bool { return within(i.from, t) || i.file == t })
-	if slices.Contains(concrete, i.to) && folder(i.from) != "examples" && !i.fromTest && !listed { // examples choose one
+	if isKind(root, i.to) && folder(i.from) != "examples" && !i.fromTest && !listed { // examples choose one
 		return fmt.Sprintf("%s imports %s: only tables of kinds, as cmd/internal/app/kinds.go, import kinds", i.file, i.to)
 	}
 	from, to := folder(i.from), folder(i.to)

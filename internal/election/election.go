@@ -68,40 +68,58 @@ func (e *Election) Run(ctx context.Context, lead func(ctx, term context.Context)
 	if err != nil {
 		return fmt.Errorf("elect a leader: %w", err)
 	}
-	var wg sync.WaitGroup
-	defer wg.Wait()
 	// client-go would log every request that fails; lock tells when they begin to.
 	electing, stopElecting := context.WithCancel(logr.NewContext(detached, logr.Discard()))
 	defer stopElecting()
 	over := make(chan struct{}) // closed when the elector has ended, asked to or not
-	wg.Go(func() {
+	go func() {
 		defer close(over)
 		elector.Run(electing)
-	})
+	}()
 
 	select {
 	case <-ctx.Done():
 		stopElecting()
-		<-over
+		if err := e.await(over); err != nil {
+			return err
+		}
 		e.release(detached) // it may just have been taken
 		return nil
 	case <-elected:
 	}
 	e.log.Info("Leads")
-	wg.Go(func() { e.guard(electing, over) })
+	var guard sync.WaitGroup
+	guard.Go(func() { e.guard(electing, over) })
 	ended, err := lead(ctx, term)
 	stopElecting()
-	<-over
+	guard.Wait()
+	hung := e.await(over)
 	if lost := context.Cause(term); lost != nil {
 		if errors.Is(err, ErrLost) {
 			return err
 		}
 		return errors.Join(lost, err)
 	}
+	if hung != nil {
+		return errors.Join(err, hung)
+	}
 	if ended {
 		e.release(detached)
 	}
 	return err
+}
+
+// await waits for the elector, for as long as a call to the lock may take. What a lock
+// that does not obey its context still does is left alone, and so is the lease.
+func (e *Election) await(over <-chan struct{}) error {
+	timer := time.NewTimer(e.timing.RenewDeadline / 2)
+	defer timer.Stop()
+	select {
+	case <-over:
+		return nil
+	case <-timer.C:
+		return fmt.Errorf("a call to the lock %s does not end; the lease is left to expire", e.lock.Describe())
+	}
 }
 
 // guard loses the lease when it has not been renewed for too long, until ctx

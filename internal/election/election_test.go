@@ -293,6 +293,29 @@ func TestACallThatHangsIsGivenUp(t *testing.T) {
 }
 
 // TestAHolderIsShownBounded: whoever may write the record may write anything.
+// A lock that does not obey its context keeps nobody from ending.
+func TestALockThatHangsForEverKeepsNobody(t *testing.T) {
+	for _, asked := range []bool{false, true} {
+		synctest.Test(t, func(t *testing.T) {
+			stuck := make(chan struct{})
+			defer close(stuck)
+			a := join(t, &hub{}, "a")
+			term := <-a.term
+			a.client.through(func(context.Context, bool) error { <-stuck; return nil })
+			if asked {
+				time.Sleep(usual.RetryPeriod * 2) // the call is under way
+				a.stop()
+			} else {
+				<-term.Done()
+			}
+			a.finish <- true
+			if err := <-a.result; err == nil || !asked && !errors.Is(err, ErrLost) {
+				t.Errorf("asked to end: %t: %v", asked, err)
+			}
+		})
+	}
+}
+
 func TestAHolderIsShownBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := &hub{version: 1}

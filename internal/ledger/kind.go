@@ -27,7 +27,9 @@ type StoreKind struct {
 type StoreSpec struct {
 	// Identity is what messages call the store. It holds no credential.
 	Identity string
-	// Open opens the store, and makes it if there is none. Nil: the ledger is in memory
+	// Open opens the store, and makes it if there is none. It validates and takes what is
+	// local; a backend that cannot be reached is an error of the first call that needs it.
+	// The ctx bounds Open only: the store outlives it. Nil: the ledger is in memory
 	// and ends with the process; OpenExisting and Compact are nil too.
 	Open func(ctx context.Context) (Store, error)
 	// OpenExisting opens a store that must be there; readOnly for a look. The error

@@ -14,7 +14,7 @@ import (
 
 // faulty is a file that fails as it is told.
 type faulty struct {
-	*os.File
+	locked
 	room       int   // bytes that still fit
 	sync, trim error // of Sync and Truncate
 	calls      []string
@@ -60,7 +60,7 @@ func openFaulty(t *testing.T) (*File, *faulty, string) {
 	path := filepath.Join(t.TempDir(), "out")
 	s := mustOpen(t, path)
 	mustWrite(t, s, "a")
-	f := &faulty{File: s.f.(*os.File), room: 1 << 30}
+	f := &faulty{locked: s.f.(locked), room: 1 << 30}
 	s.f = f
 	return s, f, path
 }

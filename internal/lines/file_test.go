@@ -11,6 +11,8 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+
+	"github.com/fairlead-dev/fairlead/internal/spec"
 )
 
 // prefix is how the lines of these tests begin.
@@ -102,8 +104,20 @@ func TestOpenAppendsAndIsPrivate(t *testing.T) {
 
 func TestOpenRefuses(t *testing.T) {
 	dir := t.TempDir()
-	taken := filepath.Join(dir, "taken")
+	taken, elsewhere := filepath.Join(dir, "taken"), filepath.Join(dir, "elsewhere")
 	mustOpen(t, taken)
+	linked := filepath.Join(dir, "linked")
+	if err := os.Link(taken, linked); err != nil {
+		t.Fatal(err)
+	}
+	f, err := os.Create(elsewhere)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX); err != nil { // as another process does
+		t.Fatal(err)
+	}
 	readOnly := filepath.Join(dir, "readonly")
 	if err := os.WriteFile(readOnly, nil, 0o400); err != nil {
 		t.Fatal(err)
@@ -120,7 +134,9 @@ func TestOpenRefuses(t *testing.T) {
 		{"a folder", dir, "is a directory: name a file in it", false},
 		{"below a file", filepath.Join(taken, "out"), "not a directory", false},
 		{"no permission", readOnly, "permission denied: let user " + strconv.Itoa(os.Getuid()) + " write", os.Getuid() == 0},
-		{"in use", taken, "another process appends to it: give each its own file", false},
+		{"in use", elsewhere, "another process appends to it: give each its own file", false},
+		{"open already", taken, "this program writes to it already: two of --sink, or --dead-letter, name one file", false},
+		{"open already by another name", linked, "this program writes to it already", false},
 		{"a pipe that nobody reads", fifo, "nobody reads from it", false},
 		{"no path", "", "no such file", false},
 	} {
@@ -131,6 +147,9 @@ func TestOpenRefuses(t *testing.T) {
 			_, err := OpenFile(tt.path, prefix)
 			if err == nil || !strings.Contains(err.Error(), tt.want) || !strings.Contains(err.Error(), strconv.Quote(tt.path)) {
 				t.Errorf("error %q, want the path and %q", err, tt.want)
+			}
+			if got, want := errors.Is(err, spec.ErrInUse), tt.path == elsewhere; got != want {
+				t.Errorf("%v: waiting helps: %t, want %t", err, got, want)
 			}
 		})
 	}
@@ -203,8 +222,8 @@ func TestReopenAfterRotation(t *testing.T) {
 	// The rotated file is free again, the new one is not.
 	other := mustOpen(t, path+".1")
 	mustWrite(t, other, "x")
-	if _, err := OpenFile(path, prefix); !errors.Is(err, ErrLocked) {
-		t.Errorf("a second Open = %v", err)
+	if _, err := OpenFile(path, prefix); err == nil {
+		t.Error("the new file is opened twice")
 	}
 }
 

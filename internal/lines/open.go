@@ -16,28 +16,50 @@ import (
 // ErrLocked is what OpenFile and Write wrap while another process has the file.
 var ErrLocked = spec.InUse("another process appends to it")
 
+// errTwice is no ErrLocked: to wait for this process to let go would be to wait for
+// ever.
+var errTwice = errors.New("this program writes to it already: two of --sink, or --dead-letter, name one file")
+
+// locked is a file that this process has locked.
+type locked struct {
+	*os.File
+	release func()
+}
+
+func (l locked) Close() error {
+	l.release()
+	return l.File.Close()
+}
+
 // open opens the path for appending, and makes a regular file ready for it:
 // locked, without an unfinished line at its end, its name durable.
-func open(path, prefix string) (f *os.File, regular bool, err error) {
-	f, regular, err = openFile(path)
+func open(path, prefix string) (_ handle, regular bool, err error) {
+	f, regular, err := openFile(path)
 	if err != nil {
 		return nil, false, fmt.Errorf("open %q: %w%s", path, withoutPath(err), advice(err))
 	}
 	if !regular {
 		return f, false, nil
 	}
+	l := locked{f, func() {}}
 	for _, step := range []func() error{
-		func() error { return lock(f) },
+		func() error {
+			release, err := lock(f)
+			if err == nil {
+				l.release = release
+			}
+			return err
+		},
 		func() error { return repair(f, prefix) },
 		f.Sync,
 		func() error { return syncFolder(filepath.Dir(path)) },
 	} {
 		if err := step(); err != nil {
 			err = fmt.Errorf("open %q: %w%s", path, withoutPath(err), advice(err))
-			return nil, false, errors.Join(err, f.Close())
+			return nil, false, errors.Join(err, l.Close())
 		}
 	}
-	return f, true, nil
+	return l, true, nil
 }
 
 func openFile(path string) (f *os.File, regular bool, err error) {

@@ -19,9 +19,9 @@ const (
 	Optional
 	// Nothing: no text.
 	Nothing
-	// Literal: a path that is not empty and may hold any character. It ends at a
-	// question mark only where the name of a parameter, or one that is easily
-	// mistaken for it, and an equals sign follow.
+	// Literal: a path that is not empty and may hold any character. It ends at its
+	// last question mark, and only if the name of a parameter, in whichever case and
+	// with or without dashes, and an equals sign follow.
 	Literal
 	// URL: //[USER@]HOST[:PORT][,HOST[:PORT]...][/PATH].
 	URL

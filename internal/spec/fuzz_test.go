@@ -41,10 +41,11 @@ func FuzzParse(f *testing.F) {
 // A password is shown by no error and is no part of what is shown of a text,
 // whatever letters it has and wherever else the text is wrong.
 func FuzzNoErrorShowsAPassword(f *testing.F) {
-	for _, rest := range []string{"db/d?table=t", "db:x/d?tabel=t&name=", "", "db?password=y", "db/%zz#"} {
-		for _, password := range []string{"Hunter2!", "a/b", "a?b=c&d", "a@b:c", "tabel=1&table", "%zz", "#x,y"} {
+	for _, rest := range []string{"db/d?table=t", "db:x/d?tabel=t&name=", "", "db?password=y", "db/%zz#", "db/d?table=t&name=a"} {
+		for _, password := range []string{"Hunter2!", "&", "?", "&b=c&", "&name=:", "?name=:&", "&tabel", "a/b", "a?b=c&d", "a@b:c", "tabel=1&table", "%zz", "#x,y"} {
 			f.Add("data", "user", password, rest)
 			f.Add("dta", "", password, rest)
+			f.Add("room", "user", password, rest)
 		}
 	}
 	f.Fuzz(func(t *testing.T, scheme, user, password, rest string) {
@@ -53,15 +54,26 @@ func FuzzNoErrorShowsAPassword(f *testing.F) {
 			return
 		}
 		secret := mark + password + mark
-		i, v, err := places.Parse(scheme + "://" + user + ":" + secret + "@" + rest)
-		if err == nil && i >= 0 && places.Forms[i].Rest == URL {
-			t.Fatalf("a password is accepted: %+v", v)
-		}
-		if err != nil && strings.Contains(err.Error(), mark) {
-			t.Fatalf("the error shows the password: %v", err)
-		}
-		if i >= 0 && strings.Contains(v.Shown(), mark) {
-			t.Fatalf("shown is %q", v.Shown())
+		for _, text := range []string{
+			scheme + "://" + user + ":" + secret + "@" + rest,
+			scheme + "://" + user + ":" + secret, // the host was forgotten
+			scheme + "://" + rest + "?password=" + secret,
+			scheme + "://" + rest + "&password=" + secret + "&name=x",
+		} {
+			if !strings.Contains(rest, "?") && strings.Contains(text, "&password") {
+				continue
+			}
+			i, v, err := places.Parse(text)
+			inValue := strings.Contains(rest, "?") && strings.Contains(text, "?password=") // of another parameter
+			if err == nil && i >= 0 && places.Forms[i].Rest == URL && !inValue {
+				t.Fatalf("%q: a password is accepted: %+v", text, v)
+			}
+			if err != nil && strings.Contains(err.Error(), mark) {
+				t.Fatalf("%q: the error shows the password: %v", text, err)
+			}
+			if i >= 0 && strings.Contains(v.Shown(), mark) {
+				t.Fatalf("%q: shown is %q", text, v.Shown())
+			}
 		}
 	})
 }

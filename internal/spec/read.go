@@ -17,12 +17,12 @@ func (v *Value) read(rest string) (errs []error, sound bool) {
 		if misplaced(rest) {
 			return []error{f.noCredentials("the text has an @ behind the host; if it belongs to a password, that")}, false
 		}
-		v.Rest, query, _ = strings.Cut(rest, "?")
+		v.Rest, query, v.HasQuery = strings.Cut(rest, "?")
 		errs = v.readURL()
 	} else if f.Rest == Literal {
-		v.Rest, query = f.cutLiteral(rest)
+		v.Rest, query, v.HasQuery = f.cutLiteral(rest)
 	} else {
-		v.Rest, query, _ = strings.Cut(rest, "?")
+		v.Rest, query, v.HasQuery = strings.Cut(rest, "?")
 	}
 	switch {
 	case f.Rest == Nothing && v.Rest != "":
@@ -31,25 +31,43 @@ func (v *Value) read(rest string) (errs []error, sound bool) {
 		errs = append(errs, fmt.Errorf("nothing follows the colon; write %s", f.Usage))
 	}
 	sound = len(errs) == 0
-	return append(errs, v.readParams(query)...), sound
+	guarded := !sound || v.mayHoldPassword(query)
+	wrong := v.readParams(query, guarded)
+	return append(errs, wrong...), sound && !(guarded && len(wrong) > 0)
+}
+
+// mayHoldPassword reports whether any part of the parameters may be one of a
+// password: one with an ampersand or a question mark ends up in several.
+func (v *Value) mayHoldPassword(query string) bool {
+	if v.form.Rest != URL && (strings.HasPrefix(v.Rest, "//") || holdsPassword(v.Rest)) {
+		return true
+	}
+	for part := range strings.FieldsFuncSeq(query, func(r rune) bool { return r == '&' || r == '?' }) {
+		name, _, _ := strings.Cut(part, "=")
+		if v.form.param(name) == nil && (credentialIn(name) != "" || !paramNameSyntax.MatchString(name)) {
+			return true
+		}
+	}
+	return false
 }
 
 // cutLiteral finds where parameters begin in a text that may hold question marks.
-func (f *Form) cutLiteral(rest string) (path, query string) {
-	for at := range len(rest) {
-		if rest[at] != '?' {
-			continue
-		}
-		name, _, equals := strings.Cut(rest[at+1:], "=")
-		if equals && (f.param(name) != nil || len(Nearest(name, f.paramNames())) > 0) {
-			return rest[:at], rest[at+1:]
-		}
+func (f *Form) cutLiteral(rest string) (path, query string, found bool) {
+	at := strings.LastIndexByte(rest, '?')
+	if at < 0 {
+		return rest, "", false
 	}
-	return rest, ""
+	name, _, equals := strings.Cut(rest[at+1:], "=")
+	isParam := func(p Param) bool { return letters(p.Name) == letters(name) }
+	if !equals || !slices.ContainsFunc(f.Params, isParam) {
+		return rest, "", false
+	}
+	return rest[:at], rest[at+1:], true
 }
 
-// readParams reads NAME=VALUE&NAME=VALUE. A List may be given several times.
-func (v *Value) readParams(query string) (errs []error) {
+// readParams reads NAME=VALUE&NAME=VALUE. A List may be given several times. No error
+// quotes anything if the text is guarded.
+func (v *Value) readParams(query string, guarded bool) (errs []error) {
 	f := v.form
 	v.params = map[string]any{}
 	named := map[string]bool{}
@@ -57,10 +75,10 @@ func (v *Value) readParams(query string) (errs []error) {
 		if pair == "" {
 			continue
 		}
-		name, escaped, _ := strings.Cut(pair, "=")
+		name, escaped, equals := strings.Cut(pair, "=")
 		p := f.param(name)
 		if p == nil {
-			errs = append(errs, f.unknownParam(name))
+			errs = append(errs, f.unknownParam(name, equals, guarded))
 			continue
 		}
 		if named[name] && p.Type != List {
@@ -69,6 +87,9 @@ func (v *Value) readParams(query string) (errs []error) {
 		}
 		named[name] = true
 		value, err := p.parse(escaped)
+		if err != nil && guarded {
+			err = fmt.Errorf("the value is not of type %s, or out of range", p.Type)
+		}
 		if err != nil {
 			errs = append(errs, fmt.Errorf("%s: %w", name, err))
 			continue
@@ -89,21 +110,40 @@ func (v *Value) readParams(query string) (errs []error) {
 // credentialNames are parts of the names of parameters that would hold one.
 var credentialNames = []string{"password", "passwd", "pwd", "token", "secret", "apikey", "accesskey", "credential"}
 
-func (f *Form) unknownParam(name string) error {
+// credentialIn returns the part of a parameter's name that says that it holds a
+// credential, or "".
+func credentialIn(name string) string {
+	name = letters(name)
+	i := slices.IndexFunc(credentialNames, func(part string) bool { return strings.Contains(name, part) })
+	if i < 0 {
+		return ""
+	}
+	return credentialNames[i]
+}
+
+// unknownParam names the parameter only where it is certainly no part of a password.
+func (f *Form) unknownParam(name string, equals, guarded bool) error {
+	if part := credentialIn(name); part == letters(name) && part != "" {
+		return f.noCredentials("parameter " + part)
+	} else if part != "" {
+		return f.noCredentials(fmt.Sprintf("a parameter with %q in its name", part))
+	}
 	if !paramNameSyntax.MatchString(name) {
 		return errors.New("a parameter has no proper name: write NAME=VALUE, and %26 for an ampersand in a value")
 	}
-	if slices.ContainsFunc(credentialNames, func(part string) bool { return strings.Contains(letters(name), part) }) {
-		return f.noCredentials("parameter " + name)
-	}
 	known := f.paramNames()
-	if meant := didYouMean(Nearest(name, known)); meant != "" {
-		return fmt.Errorf("parameter %s is unknown%s", name, meant)
+	meant := didYouMean(Nearest(name, known))
+	what := "parameter " + name
+	if guarded || !equals && meant == "" {
+		what, meant = "a parameter", ""
+	}
+	if meant != "" {
+		return fmt.Errorf("%s is unknown%s", what, meant)
 	}
 	if len(known) == 0 {
-		return fmt.Errorf("parameter %s is unknown; %s: has none", name, f.Scheme)
+		return fmt.Errorf("%s is unknown; %s: has none", what, f.Scheme)
 	}
-	return fmt.Errorf("parameter %s is unknown; %s: has %s", name, f.Scheme, strings.Join(known, ", "))
+	return fmt.Errorf("%s is unknown; %s: has %s", what, f.Scheme, strings.Join(known, ", "))
 }
 
 // noCredentials refuses what would show a credential to everybody who sees the

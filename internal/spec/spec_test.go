@@ -70,15 +70,16 @@ func TestParse(t *testing.T) {
 		"path:what?":                         {Rest: "what?"},
 		"path:100%25":                        {Rest: "100%25"},
 		"path:a@b:c":                         {Rest: "a@b:c"},
-		"path:what?name=x":                   {Rest: "what?name=x"[:4]},
+		"path:what?name=x":                   {Rest: "what", HasQuery: true},
 		"room:a+b":                           {Rest: "a+b"},
-		"room:a?&doors=2&":                   {Rest: "a"},
-		"data://u@h:5432/d?table=t":          {Rest: "//u@h:5432/d", User: "u", Hosts: []string{"h:5432"}, Path: "/d"},
-		"data://H1,h2:9/a%20b?table=t":       {Rest: "//H1,h2:9/a%20b", Hosts: []string{"h1", "h2:9"}, Path: "/a b"},
+		"room:a?&doors=2&":                   {Rest: "a", HasQuery: true},
+		"room:a?":                            {Rest: "a", HasQuery: true},
+		"data://u@h:5432/d?table=t":          {Rest: "//u@h:5432/d", User: "u", Hosts: []string{"h:5432"}, Path: "/d", HasQuery: true},
+		"data://H1,h2:9/a%20b?table=t":       {Rest: "//H1,h2:9/a%20b", Hosts: []string{"h1", "h2:9"}, Path: "/a b", HasQuery: true},
 		"data://[::1]:5432/d?table=a@b":      {},
-		"data://[::1]:5432/d?table=a%40b":    {Rest: "//[::1]:5432/d", Hosts: []string{"[::1]:5432"}, Path: "/d"},
+		"data://[::1]:5432/d?table=a%40b":    {Rest: "//[::1]:5432/d", Hosts: []string{"[::1]:5432"}, Path: "/d", HasQuery: true},
 		"web://h":                            {Rest: "//h", Hosts: []string{"h"}},
-		"web://h?name=A-1":                   {Rest: "//h", Hosts: []string{"h"}},
+		"web://h?name=A-1":                   {Rest: "//h", Hosts: []string{"h"}, HasQuery: true},
 		"data://u%20x@h?table=&passwordFile": {},
 	} {
 		i, v, err := places.Parse(text)
@@ -131,22 +132,25 @@ func TestParametersHaveTypesAndDefaults(t *testing.T) {
 
 func TestEveryMistakeIsTold(t *testing.T) {
 	for text, want := range map[string][]string{
-		"":            {"is empty; write nowhere:, path:PATH"},
-		"path":        {`"path" has no scheme; did you mean path?`},
-		"rooom:x":     {`no place is called "rooom"; did you mean room?`},
-		"nowhere:x":   {`"nowhere:x": nothing may follow the colon`},
-		"path:":       {`"path:": nothing follows the colon; write path:PATH`},
-		"path:a?nam=": {"parameter nam is unknown; did you mean name?"},
-		"room:?door=1&area=x&wait=-1s&lit=yes&with=a,,b&wall=glas&name=a:b&doors=0&doors=2": {
-			"nothing follows the colon", "parameter door is unknown; did you mean doors?", "area: \"x\" is no number of bytes from 1 to 1Mi",
+		"":               {"is empty; write nowhere:, path:PATH"},
+		"path":           {`"path" has no scheme; did you mean path?`},
+		"rooom:x":        {`no place is called "rooom"; did you mean room?`},
+		"nowhere:x":      {`"nowhere:x": nothing may follow the colon`},
+		"path:":          {`"path:": nothing follows the colon; write path:PATH`},
+		"path:a?Na-me=x": {"parameter Na-me is unknown; did you mean name?"},
+		"room:a?door=1&area=x&wait=-1s&lit=yes&with=a,,b&wall=glas&name=a:b&doors=0&doors=2": {
+			"parameter door is unknown; did you mean doors?", "area: \"x\" is no number of bytes from 1 to 1Mi",
 			"wait: \"-1s\" is no duration", "lit: \"yes\" is neither true nor false", "with: an item of the list is empty",
 			"wall: \"glas\" is none of brick, glass; did you mean glass?", "name: \"a:b\" is no name",
 			"doors: \"0\" is no whole number from 1 to 9 doors", "doors is given twice",
 		},
 		"room:a?doors=%zz":            {"write %25 for a percent sign"},
+		"room:a?doo":                  {"parameter doo is unknown; did you mean doors?"},
+		"room:?doors=x":               {"nothing follows the colon", "doors: the value is not of type integer"},
+		"room:a?x":                    {`"room:a": a parameter is unknown; room: has doors`},
 		"room:a?b@c=d":                {"no proper name"},
 		"data:h":                      {"two slashes must follow the colon", "table is not given: where in it"},
-		"data://h:x/d?tabel=t":        {"a port is no number", "parameter tabel is unknown; did you mean table?", "table is not given"},
+		"data://h:x/d?tabel=t":        {"a port is no number", "a parameter is unknown; data: has table, passwordFile, name", "table is not given"},
 		"data://u:p@h/d":              {`"data://h": a password before the host would be shown to all who see this process; give passwordFile instead`, "table is not given"},
 		"data://h?table=t&password=p": {"parameter password would be shown", "give passwordFile instead"},
 		"data://h?table=t&pass-word=": {"give passwordFile instead"},
@@ -157,7 +161,7 @@ func TestEveryMistakeIsTold(t *testing.T) {
 		"web://[::1":                  {"no closing bracket"},
 		"web://[a]":                   {"no IPv6 address"},
 		"web://h/%0a":                 {"control character"},
-		"room:u:pw@h?doors=x":         {`"room:...": doors: "x" is no whole number`},
+		"room:u:pw@h?doors=x":         {`"room:...": doors: the value is not of type integer`},
 		"user:pw@host":                {`"user:...": no place is called "user"`},
 		"\xff":                        {"not UTF-8"},
 	} {
@@ -181,7 +185,7 @@ func TestTextsWithoutAScheme(t *testing.T) {
 	table := &Table{Family: "place", Forms: places.Forms, Bare: "path"}
 	for text, want := range map[string]string{
 		"a/b": "a/b", "./a:b": "./a:b", "a:b": "a:b", "C:\\x": "C:\\x", "path:x": "x", "/x?y=z": "/x?y=z",
-		"rooom:x": "", "mysql://u:p@h/d": "", "": "",
+		"rooom:x": "rooom:x", "nowere:x": "", "mysql://u:p@h/d": "", "": "",
 	} {
 		_, v, err := table.Parse(text)
 		if (err == nil) != (want != "") || err == nil && v.Rest != want {

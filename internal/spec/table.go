@@ -106,7 +106,9 @@ func (t *Table) isBare(scheme, rest string, colon bool) bool {
 	if !colon || !schemeSyntax.MatchString(scheme) {
 		return true
 	}
-	return !strings.HasPrefix(rest, "//") && len(Nearest(scheme, t.schemes())) == 0
+	// A path may begin like a scheme. Only a long one with one wrong letter is surely meant.
+	mistyped := func(known string) bool { return len(known) >= 5 && distance(letters(scheme), letters(known)) <= 1 }
+	return !strings.HasPrefix(rest, "//") && !slices.ContainsFunc(t.schemes(), mistyped)
 }
 
 // unknown explains a text that begins with the scheme of no kind.

@@ -22,6 +22,8 @@ type Value struct {
 	User  string
 	Hosts []string
 	Path  string
+	// HasQuery: a question mark follows that begins parameters, even if none is there.
+	HasQuery bool
 
 	form   *Form
 	params map[string]any // those that were given

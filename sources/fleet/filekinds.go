@@ -27,7 +27,7 @@ func KubeconfigKind() Kind {
 					err = errors.Join(err, fmt.Errorf("picks context %q twice; remove one", clip(name)))
 				}
 			}
-			if strings.HasSuffix(v.Text, "?") {
+			if v.HasQuery && !v.Given("contexts") {
 				err = errors.Join(err, errors.New("picks no context; write ?contexts=A,B or leave the question mark out for all"))
 			}
 			return p, err

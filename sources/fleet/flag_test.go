@@ -18,6 +18,7 @@ func TestParse(t *testing.T) {
 	}{
 		{value: "kubeconfig:fleet.yaml", path: "fleet.yaml"},
 		{value: "kubeconfig:/a/b c?contexts=a,b", path: "/a/b c", contexts: []string{"a", "b"}},
+		{value: "kubeconfig:f?contexts=a?", path: "f", contexts: []string{"a?"}},
 		{value: "kubeconfig:f?contexts=a&contexts=b", path: "f", contexts: []string{"a", "b"}},
 		{value: "kubeconfig:~/.kube/config", path: "/home/x/.kube/config"},
 		{value: "kubeconfig:~user/config", path: "~user/config"},
@@ -56,6 +57,7 @@ func TestParseReportsEveryBadValue(t *testing.T) {
 		"dir:x?contexts=a":           "parameter contexts is unknown",
 		"kubeconfig:x?context=a":     "did you mean contexts?",
 		"kubeconfig:x?":              "picks no context",
+		"kubeconfig:y?&":             "picks no context",
 		"kubeconfig:x?contexts=":     "an item of the list is empty",
 		"kubeconfig:x?contexts=a,":   "an item of the list is empty",
 		"kubeconfig:x?contexts=a,a":  `picks context "a" twice`,

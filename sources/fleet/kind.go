@@ -21,7 +21,24 @@ const (
 	Required = spec.Required // a text that is not empty
 	Optional = spec.Optional // a text that may be empty
 	Nothing  = spec.Nothing  // no text
+	Literal  = spec.Literal  // a path that is not empty and may hold any character
 	URL      = spec.URL      // //[USER@]HOST[:PORT][,HOST[:PORT]...][/PATH]
+)
+
+// Type is the type of a parameter's value.
+type Type = spec.Type
+
+// The types of parameters.
+const (
+	Text     = spec.Text     // any text, also an empty one
+	Name     = spec.Name     // 1 to 63 letters, digits, dots, dashes and underscores
+	File     = spec.File     // the path of a file
+	Choice   = spec.Choice   // one of Param.Choices
+	Bool     = spec.Bool     // true or false
+	Integer  = spec.Integer  // a whole number
+	Bytes    = spec.Bytes    // a number of bytes, with an optional suffix such as Ki or Mi
+	Duration = spec.Duration // such as 500ms or 1h
+	List     = spec.List     // texts separated by commas
 )
 
 // Kind is one way to describe members, chosen by the scheme of a value of --clusters.

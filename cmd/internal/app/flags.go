@@ -136,7 +136,7 @@ func (c *Config) addElectionFlags(f *pflag.FlagSet) {
 	f.BoolVar(&c.LeaderElect, "leader-elect", false, "deliver only while this process holds a lock, so that another one can stand by")
 	f.StringVar(&c.LeaderElectLock, "leader-elect-lock", defaultLock, "the lock; those that share a ledger share it. Without more it is a Lease as the next two flags say.\n"+
 		locks.NewTable(lockKinds).Help())
-	f.StringVar(&c.LeaderElectionID, "leader-election-id", "fairlead", "name of the Lease; those that share a ledger share it")
+	f.StringVar(&c.LeaderElectionID, "leader-election-id", defaultLeaseName, "name of the Lease; those that share a ledger share it")
 	f.StringVar(&c.LeaderElectionNamespace, "leader-election-namespace", "", "namespace of the Lease.\n"+
 		"(default: that of the pod)")
 	f.DurationVar(&c.LeaderElection.LeaseDuration, "leader-election-lease-duration", 15*time.Second, "how long followers wait for a leader that does not renew the lock; whole seconds.\n"+

@@ -48,6 +48,7 @@ func TestTheTablesAreValid(t *testing.T) {
 func TestLandedSinksKeepTheirIdentity(t *testing.T) {
 	for _, text := range []string{
 		"stdout:", "file:changes.jsonl", "file:/var/lib/a b.jsonl", "file:./x", "file:a:b", "file://x", "file:what?", "file:a?b", "file:a?b=c&d", "file:100%25+", "file:a@b:c#d", "file:~/x",
+		"file:X?n=1", "file:X?na=", "file:X?frame=", "file:X?rename=", "file:X?name=a?b",
 	} {
 		s, err := parseSinks([]string{text}, new(Options).sinkKinds())
 		if err != nil || s[0].Identity != text {
@@ -70,6 +71,7 @@ func TestNameIsTheIdentity(t *testing.T) {
 func TestLandedLedgersAreUnderstood(t *testing.T) {
 	for text, want := range map[string]string{
 		"fairlead.ledger": "fairlead.ledger", "/a/b": "/a/b", "./a:b": "./a:b", "a:b": "a:b", "what?": "what?", "bolt:/a": "/a", "memory:": "memory:",
+		"b:x": "b:x", "m:x": "m:x", "mem:x": "mem:x", "boot:x": "boot:x", "x?b=1": "x?b=1", "memori:x": "",
 		"": "", "memry:": "", "memory:x": "", "postgres://u:pw@h/d": "",
 	} {
 		s, err := new(Options).storeKinds().Parse(text)
@@ -84,9 +86,12 @@ func TestLandedLedgersAreUnderstood(t *testing.T) {
 
 // A password in a value of --sink ends up nowhere.
 func TestAPasswordInASinkIsRefused(t *testing.T) {
-	for _, text := range []string{"postgres://u:hunter2@h/d", "u:hunter2@h", "db://u:hunter2@h/t", "db://u:hunter2/@h/t", "db:u:hunter2@h", "db://u:hunter2"} {
+	for _, text := range []string{"postgres://u:hunter2@h/d", "u:hunter2@h", "db://u:hunter2@h/t", "db://u:hunter2/@h/t", "db:u:hunter2@h", "db://u:hunter2",
+		"db://h/t?password=hunter2", "db://h/t?password=hun&ter2", "db://u:hun?ter2", "db://u:hun?ter2=1", "db://h?password=a&b=c&ter2=1", "db://h/t?ter2", "db://h/t?pass%77ord=a&ter2=1",
+		"db://h/t?password=hun&name=ter2!", "db://h/t?name=a?password=ter2!",
+	} {
 		_, err := parseSinks([]string{text}, sinks.Kinds{throwAway(new(thrown))})
-		if err == nil || strings.Contains(err.Error(), "hunter2") {
+		if err == nil || strings.Contains(err.Error(), "ter2") {
 			t.Errorf("%q: %v", text, err)
 		}
 	}
@@ -96,12 +101,19 @@ func TestAPasswordInASinkIsRefused(t *testing.T) {
 type thrown struct {
 	env                    sinks.Env
 	open, reopened, closed int
+	checked                int
 	refuses                error
 }
 
 func (s *thrown) Write(context.Context, []*pipeline.Change) error { return nil }
 func (s *thrown) Reopen()                                         { s.reopened++ }
-func (s *thrown) Close() error                                    { s.closed++; return nil }
+func (s *thrown) Check(ctx context.Context) error {
+	if _, bounded := ctx.Deadline(); bounded {
+		s.checked++
+	}
+	return errors.New("cannot be reached") // which ends nothing
+}
+func (s *thrown) Close() error { s.closed++; return nil }
 
 func throwAway(to *thrown) sinks.Kind {
 	return sinks.Kind{
@@ -172,6 +184,9 @@ func TestAKindOfSinkTakesOneLine(t *testing.T) {
 		t.Error(err)
 	}
 	p.close()
+	if to.checked != 1 {
+		t.Errorf("checked %d times, want once", to.checked)
+	}
 	if to.reopened < 1 || to.closed != 1 || store.closed != 1 {
 		t.Errorf("reopened %d times, closed %d times, the store %d times", to.reopened, to.closed, store.closed)
 	}

@@ -24,13 +24,26 @@ const podNamespace = "/var/run/secrets/kubernetes.io/serviceaccount/namespace"
 // defaultLock is the Lease that the flags about the election name.
 const defaultLock = "lease:"
 
+// defaultLeaseName is its name.
+const defaultLeaseName = "fairlead"
+
 // checkLeaderElection reports what is wrong with the flags about it.
 func (c *Config) checkLeaderElection(p *problems) {
 	p.addError("leader-elect", c.LeaderElection.Validate())
 	if wrong := validation.IsDNS1123Subdomain(c.LeaderElectionID); len(wrong) > 0 {
 		p.add("leader-election-id", "%q cannot be the name of a Lease: %s", c.LeaderElectionID, strings.Join(wrong, "; "))
 	}
-	if !c.LeaderElect || c.LeaderElectLock != defaultLock {
+	if c.LeaderElectLock != defaultLock {
+		for flag, set := range map[string]bool{
+			"leader-election-id": c.LeaderElectionID != defaultLeaseName, "leader-election-namespace": c.LeaderElectionNamespace != "",
+		} {
+			if set {
+				p.add(flag, "the lock is what --leader-elect-lock says; leave out --%s, or that one", flag)
+			}
+		}
+		return
+	}
+	if !c.LeaderElect {
 		return
 	}
 	if ns, err := c.leaseNamespace(podNamespace); err != nil {
@@ -93,14 +106,22 @@ func (p *program) newElection(ctx context.Context) (_ *election.Election, err er
 	return election.New(s.LeaderElection, p.lock, p.log)
 }
 
-// closeLock ends what the lock keeps open, after the election.
+// closeLock ends what the lock keeps open, after the election. It waits no longer than
+// for any other part of the program.
 func (p *program) closeLock() {
 	c, ok := p.lock.(io.Closer)
 	if !ok {
 		return
 	}
-	if err := c.Close(); err != nil {
-		p.log.Error(err, "Could not close the lock", "lock", p.lock.Describe())
+	closed := make(chan struct{})
+	go func() {
+		defer close(closed)
+		if err := c.Close(); err != nil {
+			p.log.Error(err, "Could not close the lock", "lock", p.lock.Describe())
+		}
+	}()
+	if g := (grace{left: stopGrace}); !g.await(closed) {
+		p.log.Info("Goes on although the lock has not been closed in time", "lock", p.lock.Describe())
 	}
 }
 

@@ -6,7 +6,9 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
 
+	"github.com/go-logr/logr"
 	"github.com/prometheus/client_golang/prometheus"
 	"k8s.io/client-go/tools/leaderelection/resourcelock"
 
@@ -36,6 +38,23 @@ func withLock(t *testing.T) (record *locktest.Memory, closes *int) {
 		},
 	})
 	return record, closes
+}
+
+// hungLock is a lock that does not close.
+type hungLock struct {
+	resourcelock.Interface
+	until chan struct{}
+}
+
+func (l hungLock) Close() error { <-l.until; return nil }
+
+func TestALockThatDoesNotCloseKeepsNobody(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		until := make(chan struct{})
+		defer close(until)
+		p := &program{lock: hungLock{new(locktest.Memory).Lock("a"), until}, log: logr.Discard()}
+		p.closeLock()
+	})
 }
 
 func TestTheTableOfLocksIsSound(t *testing.T) {
@@ -84,6 +103,25 @@ func TestAnyLockElects(t *testing.T) {
 	}
 }
 
+// TestTwoSinksOnOneFile: a leader does not wait for itself to let go.
+func TestTwoSinksOnOneFile(t *testing.T) {
+	withLock(t)
+	dir := t.TempDir()
+	members, one := filepath.Join(dir, "members"), filepath.Join(dir, "one")
+	writeFile(t, members, oneContext)
+	for _, second := range []string{"--sink=file:" + one + "?name=second", "--sink=file:" + dir + "/./one", "--dead-letter=" + one} {
+		s := parseWith(t, Options{}, "--clusters=kubeconfig:"+members, "--watch=pods", "--ledger=memory:", "--sink=file:"+one, second,
+			"--metrics-bind-address=0", "--health-probe-bind-address=0", "--admin-bind-address=0",
+			"--leader-elect", "--leader-elect-lock=memory:", "--leader-election-retry-period=10ms")
+		p := must(newProgram(t.Context(), s, t.Output(), newLogger(t.Output(), "info", "text"), prometheus.NewRegistry()))(t)
+		ctx, cancel := context.WithTimeout(t.Context(), patience)
+		if err := p.run(ctx); err == nil || !strings.Contains(err.Error(), "this program writes to it already") {
+			t.Errorf("%s: %v", second, err)
+		}
+		cancel()
+	}
+}
+
 // TestTheLockThatIsMeant: the flags about the Lease mean what they meant before
 // there were others.
 func TestTheLockThatIsMeant(t *testing.T) {
@@ -102,6 +140,12 @@ func TestTheLockThatIsMeant(t *testing.T) {
 		s, err := parseFlags(t, append([]string{"--watch=pods"}, tc.flags...)...)
 		if err != nil || s.lock.Identity != tc.want {
 			t.Errorf("%v: %v, lock %q, want %q", tc.flags, err, s.lock.Identity, tc.want)
+		}
+	}
+	for _, other := range []string{"id=x", "namespace=ns"} {
+		_, err := parseFlags(t, "--watch=pods", "--leader-elect", "--leader-elect-lock=lease:a/b", "--leader-election-"+other)
+		if name, _, _ := strings.Cut(other, "="); err == nil || !strings.Contains(err.Error(), "leave out --leader-election-"+name) {
+			t.Errorf("a Lease in two flags: %v", err)
 		}
 	}
 	for flag, want := range map[string]string{

@@ -2,6 +2,7 @@ package app
 
 import (
 	"errors"
+	"strings"
 	"time"
 
 	"github.com/fairlead-dev/fairlead/internal/ledger"
@@ -76,7 +77,11 @@ func parseSinks(values []string, kinds sinks.Kinds) ([]*sinks.Spec, error) {
 			p.addError("sink", err)
 			continue
 		case seen[spec.Identity]:
-			p.add("sink", "%q is given twice; every change would arrive twice. If these are two sinks, give one of them another name=", spec.Identity)
+			advice := " If these are two sinks, give one of them another name="
+			if strings.HasPrefix(v, "file:") {
+				advice = "" // a file is one sink's alone
+			}
+			p.add("sink", "%q is given twice; every change would arrive twice.%s", spec.Identity, advice)
 		}
 		seen[spec.Identity] = true
 		specs = append(specs, spec)

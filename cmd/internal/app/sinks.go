@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"slices"
+	"time"
 
 	"github.com/go-logr/logr"
 	"github.com/prometheus/client_golang/prometheus"
@@ -22,6 +23,7 @@ import (
 type sink struct {
 	name    string // its identity
 	to      pipeline.Sink
+	log     logr.Logger
 	batcher *batch.Batcher
 }
 
@@ -53,7 +55,7 @@ func (p *program) openSinks(ctx context.Context) (openSinks, error) {
 
 func (p *program) openSink(ctx context.Context, spec *sinks.Spec, metrics *batch.Metrics) (*sink, error) {
 	name, log := spec.Identity, p.log.WithValues("sink", spec.Identity)
-	k := &sink{name: name}
+	k := &sink{name: name, log: log}
 	env := sinks.Env{
 		Log: log, UserAgent: p.settings.userAgent(), Stdout: p.stdout,
 		Registerer: prometheus.WrapRegistererWith(prometheus.Labels{"sink": name}, p.registerer),
@@ -94,6 +96,12 @@ func (ks openSinks) run(ctx context.Context, dead *deadLetters, hangup <-chan os
 	g, ctx := errgroup.WithContext(ctx)
 	for _, k := range ks {
 		g.Go(func() error { return k.batcher.Run(ctx) })
+		if c, ok := k.to.(sinks.Checker); ok {
+			g.Go(func() error {
+				k.check(ctx, c)
+				return nil
+			})
+		}
 	}
 	g.Go(func() error {
 		for {
@@ -111,6 +119,21 @@ func (ks openSinks) run(ctx context.Context, dead *deadLetters, hangup <-chan os
 		}
 	})
 	return g.Wait()
+}
+
+// checkTimeout bounds the check of a sink.
+const checkTimeout = 30 * time.Second
+
+// check tells in the log whether the destination can be written to. What is wrong with
+// it may pass, and each Write meets it anyway.
+func (k *sink) check(ctx context.Context, c sinks.Checker) {
+	ctx, cancel := context.WithTimeout(ctx, checkTimeout)
+	defer cancel()
+	if err := c.Check(ctx); err == nil {
+		k.log.Info("Checked the sink's destination")
+	} else if !errors.Is(ctx.Err(), context.Canceled) {
+		k.log.Error(err, "The sink's destination is not ready; it is tried with every write")
+	}
 }
 
 func (ks openSinks) close(log logr.Logger) {

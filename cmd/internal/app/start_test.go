@@ -64,7 +64,7 @@ func TestRefusedAtStart(t *testing.T) {
 			[]string{"--clusters=kubeconfig:" + a, "--watch=pods", "--dead-letter=" + filepath.Join(dir, "no", "dead")}, []string{"--dead-letter", filepath.Join(dir, "no", "dead")},
 		},
 		"dead letters in the file of a sink": {
-			[]string{"--clusters=kubeconfig:" + a, "--watch=pods", "--sink=file:" + filepath.Join(dir, "one"), "--dead-letter=" + filepath.Join(dir, "one")}, []string{"--sink", filepath.Join(dir, "one"), "give each its own file"},
+			[]string{"--clusters=kubeconfig:" + a, "--watch=pods", "--sink=file:" + filepath.Join(dir, "one"), "--dead-letter=" + filepath.Join(dir, "one")}, []string{"--sink", filepath.Join(dir, "one"), "this program writes to it already"},
 		},
 		"an admin address that is none": {
 			[]string{"--clusters=kubeconfig:" + a, "--watch=pods", "--admin-bind-address=256.0.0.1:1"}, []string{"--admin-bind-address", "256.0.0.1:1"},

@@ -117,7 +117,7 @@ type refusedStatus struct {
 }
 
 type ledgerStatus struct {
-	Path      string    `json:"path"`
+	Path      string    `json:"path"` // its identity: what messages call it
 	Healthy   bool      `json:"healthy"`
 	Since     time.Time `json:"since,omitzero"`
 	LastError string    `json:"lastError,omitempty"`
@@ -129,7 +129,7 @@ type ledgerStatus struct {
 // status tells where everything stands at now.
 func (p *program) status(now time.Time) status {
 	s := status{Election: p.electionStatus(), Clusters: []clusterStatus{}, Problems: []problemStatus{}, Sinks: []sinkStatus{}}
-	s.Ledger = ledgerStatus{Path: p.settings.Ledger, Healthy: true}
+	s.Ledger = ledgerStatus{Path: p.settings.store.Identity, Healthy: true}
 	if !p.isOpen() {
 		return s
 	}
@@ -178,7 +178,7 @@ func (p *program) status(now time.Time) status {
 		})
 	}
 	if l, ok := p.ledger.Status(); ok {
-		s.Ledger = ledgerStatus{p.settings.Ledger, l.Healthy, l.Since, l.LastError, l.Attempts, l.NextRetry, l.Written}
+		s.Ledger = ledgerStatus{p.settings.store.Identity, l.Healthy, l.Since, l.LastError, l.Attempts, l.NextRetry, l.Written}
 	}
 	return s
 }

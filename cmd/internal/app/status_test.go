@@ -10,6 +10,14 @@ import (
 	"github.com/fairlead-dev/fairlead/sources/connection"
 )
 
+// The ledger is called what messages call it, not what the flag says.
+func TestTheStatusHasTheLedgersIdentity(t *testing.T) {
+	p := &program{settings: parseWith(t, Options{}, "--watch=pods", "--clusters=dir:/x", "--ledger=bolt:/a/b"), opened: make(chan struct{})}
+	if got := p.status(time.Now()).Ledger.Path; got != "/a/b" {
+		t.Errorf("the ledger is shown as %q", got)
+	}
+}
+
 // One cluster under two names is a problem of each of them.
 func TestSameClustersAreProblems(t *testing.T) {
 	since := time.Unix(1e9, 0)
