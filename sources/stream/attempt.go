@@ -57,6 +57,9 @@ func (r *reader) attempt(ctx context.Context, session *member.Session) ending {
 	var end ending
 	end.reason, end.after = classify(cut, err)
 	end.err = err
+	if end.reason != noMemory {
+		r.spill.expected = 0 // what is read again may be another frame by now
+	}
 	switch why := context.Cause(cut); {
 	case end.reason == renewed || end.reason == requested:
 		end.err = nil // nothing went wrong

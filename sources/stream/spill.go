@@ -11,7 +11,7 @@ type spill struct {
 	b        []byte
 	reserved int
 	room     room // nil: there is no bound
-	expected int  // what is reserved at once, as far as is known
+	expected int  // what is reserved at once, for a frame that is read again after errShort
 }
 
 // room is where the memory for what is read comes from.
@@ -98,9 +98,11 @@ func (s *spill) add(chunk []byte) error {
 func (s *spill) grow(n int) error {
 	if n > readBuffer && n > s.reserved {
 		step := max(stepOf(n), s.expected)
-		s.expected = step // of the next one, too
 		if s.room != nil {
 			if err := s.room.reserve(step); err != nil {
+				if errors.Is(err, errShort) {
+					s.expected = step
+				}
 				return err
 			}
 		}
@@ -114,6 +116,9 @@ func (s *spill) grow(n int) error {
 
 // drop is done with what was put together, which nobody may use any more.
 func (s *spill) drop() {
+	if stepOf(len(s.b)) >= s.expected {
+		s.expected = 0 // that was the frame
+	}
 	s.b = s.b[:0]
 	if cap(s.b) > readBuffer {
 		keepSpill(s.b)
