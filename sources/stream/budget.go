@@ -40,6 +40,7 @@ func (a *attempt) reserve(n int) error {
 			continue
 		}
 		if err != nil {
+			a.release() // what the others have got
 			return err
 		}
 		a.loans = append(a.loans, loan{b, memory})
