@@ -57,14 +57,14 @@ func (r *reader) attempt(ctx context.Context, session *member.Session) ending {
 	var end ending
 	end.reason, end.after = classify(cut, err)
 	end.err = err
-	if end.reason != noMemory {
-		r.spill.expected = 0 // what is read again may be another frame by now
-	}
 	switch why := context.Cause(cut); {
 	case end.reason == renewed || end.reason == requested:
 		end.err = nil // nothing went wrong
 	case why != nil:
 		end.err = why
+	}
+	if !errors.Is(end.err, errShort) {
+		r.spill.expected = 0 // what is read next may be another frame
 	}
 	if fatal, ok := errors.AsType[fatalError](err); ok {
 		end.fatal = fatal.error
@@ -91,6 +91,8 @@ func (a *attempt) judge(end *ending) {
 		a.refresh = true // whoever answers so, discovery knows better
 	}
 	switch {
+	case errors.Is(end.err, errStalled):
+		end.lasted = false // or there would be no backoff
 	case end.reason == closed && !a.ends.IsZero() && !time.Now().Before(a.ends):
 		// The end that was asked for is a sign of life, see watchFor.
 		end.lasted = true

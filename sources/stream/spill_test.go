@@ -16,6 +16,8 @@ func (m *meter) reserve(n int) error {
 	return nil
 }
 
+func (m *meter) came(int) {}
+
 func (m *meter) release() { m.reserved = 0 }
 
 // Of a frame there is as much reserved as it needs, whatever came before it. Only one
