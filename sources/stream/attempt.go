@@ -63,6 +63,9 @@ func (r *reader) attempt(ctx context.Context, session *member.Session) ending {
 	case why != nil:
 		end.err = why
 	}
+	if !errors.Is(end.err, errShort) {
+		r.spill.expected = 0 // what is read next may be another frame
+	}
 	if fatal, ok := errors.AsType[fatalError](err); ok {
 		end.fatal = fatal.error
 	}
@@ -88,6 +91,8 @@ func (a *attempt) judge(end *ending) {
 		a.refresh = true // whoever answers so, discovery knows better
 	}
 	switch {
+	case errors.Is(end.err, errStalled):
+		end.lasted = false // or there would be no backoff
 	case end.reason == closed && !a.ends.IsZero() && !time.Now().Before(a.ends):
 		// The end that was asked for is a sign of life, see watchFor.
 		end.lasted = true

@@ -3,6 +3,7 @@ package stream
 import (
 	"context"
 	"errors"
+	"slices"
 	"time"
 
 	"github.com/fairlead-dev/fairlead/pipeline"
@@ -40,9 +41,13 @@ func (a *attempt) reserve(n int) error {
 			continue
 		}
 		if err != nil {
+			a.release() // what the others have got
 			return err
 		}
 		a.loans = append(a.loans, loan{b, memory})
+	}
+	if slices.ContainsFunc(a.loans, func(l loan) bool { return !l.memory.IsZero() }) {
+		a.guard.beginFrame()
 	}
 	return nil
 }
@@ -70,8 +75,12 @@ func toRead(n int, together *pipeline.Together) pipeline.Ask {
 	return pipeline.Ask{Object: 2 * n, Own: pipeline.ChangeOverhead, Together: together, Reading: true}
 }
 
+// came implements room.
+func (a *attempt) came(n int) { a.guard.frameRead(n) }
+
 // release implements room.
 func (a *attempt) release() {
+	a.guard.endFrame()
 	for i := range a.loans {
 		a.loans[i].memory.Release()
 	}
@@ -127,6 +136,7 @@ func (a *attempt) exchange(ask pipeline.Ask, to []routed) {
 		}
 	}
 	pipeline.Exchange(loans, asks, taken)
+	a.guard.endFrame()
 	for j := range to {
 		to[j].together = ask.Together
 		for i, l := range a.loans {
@@ -244,7 +254,8 @@ func (s *Stream) openAccounts() (closeAll func()) {
 	}
 }
 
-// lone is the room of one who reads for itself, whom nobody waits for.
+// lone is the room of one who reads for itself, whom nobody waits for; ctx bounds how
+// long that may take.
 type lone struct {
 	ctx     context.Context //nolint:containedctx // of the one call that reads
 	account *pipeline.Account
@@ -266,5 +277,7 @@ func (l *lone) reserve(n int) error {
 	l.memory = memory
 	return nil
 }
+
+func (l *lone) came(int) {}
 
 func (l *lone) release() { l.memory.Release() }

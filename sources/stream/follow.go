@@ -170,7 +170,10 @@ func (r *reader) pause(ctx context.Context, session *member.Session, end ending)
 	case requested:
 		return // for the snapshot
 	case noMemory:
-		return // to wait for that
+		if errors.Is(end.err, errShort) {
+			return // to wait for that
+		}
+		delay = r.backoff.NextBackOff()
 	case closed, expired, silent, quiet:
 		if end.lasted {
 			return

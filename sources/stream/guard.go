@@ -17,6 +17,11 @@ const (
 	// guard.
 	slotIdle    = time.Second
 	slotLongest = 10 * time.Second
+	// frameGrace and frameRate bound how long a large frame may take, while others may
+	// wait for the memory that has been taken for it: so long, and as long as what has
+	// come of it takes at so many bytes per second.
+	frameGrace = 30 * time.Second
+	frameRate  = 64 << 10
 )
 
 // Semaphore bounds how many snapshots start at once across the fleet;
@@ -29,7 +34,8 @@ type Semaphore interface {
 
 // guard watches over one attempt of a stream while that reads or hands over.
 // It cuts the attempt (cancels its context, with a cause) when the session is
-// replaced, the server is silent for too long, or a snapshot takes too long.
+// replaced, the server is silent for too long, a snapshot takes too long, or a large
+// frame does, for which there is memory taken (frameGrace).
 // Time that the stream spends blocked in Offer is the lane's doing and counts
 // for nothing.
 //
@@ -52,6 +58,8 @@ type guard struct {
 	blocked atomic.Int64 // when it called Offer; negative if it is not in there
 	began   atomic.Int64 // when the snapshot began; negative if none is under way
 	excused atomic.Int64 // nanoseconds in Offer since then
+	frameAt atomic.Int64 // since when there is memory taken for a large frame; negative if there is none
+	frameOf atomic.Int64 // bytes of it that have come
 
 	mu      sync.Mutex
 	timer   *time.Timer // for the next deadline; nil: it does not watch yet, or any more
@@ -70,6 +78,7 @@ func newGuard(cancel context.CancelCauseFunc, cfg Config) *guard {
 	g := &guard{cancel: cancel, start: time.Now(), idle: cfg.StaleAfter, sync: cfg.SyncTimeout}
 	g.blocked.Store(-1)
 	g.began.Store(-1)
+	g.frameAt.Store(-1)
 	return g
 }
 
@@ -108,6 +117,30 @@ func (g *guard) beginSync() {
 	g.excused.Store(0)
 	g.began.Store(g.now())
 	g.wake()
+}
+
+// beginFrame and endFrame enclose the time for which there is memory taken for a frame
+// that is being read, in which nothing waits for a lane or memory; frameRead says how
+// much of it has come.
+func (g *guard) beginFrame() {
+	g.frameOf.Store(0)
+	g.frameAt.Store(g.now())
+	g.wake()
+}
+
+func (g *guard) frameRead(n int) { g.frameOf.Store(int64(n)) }
+
+func (g *guard) endFrame() { g.frameAt.Store(-1) }
+
+// frameLeft returns for how long the frame that there is memory taken for may still be
+// read; never more than silence may last.
+func (g *guard) frameLeft(now int64) time.Duration {
+	at := g.frameAt.Load()
+	if at < 0 {
+		return g.idle
+	}
+	may := frameGrace + time.Duration(g.frameOf.Load())*time.Second/frameRate
+	return min(may, g.idle) - time.Duration(now-at)
 }
 
 func (g *guard) endSync() {
@@ -183,6 +216,8 @@ func (g *guard) check() error {
 		return errNoReply
 	case phase == reading && still >= g.idle:
 		return errSilent
+	case phase == reading && g.frameLeft(now) <= 0:
+		return errStalled
 	case began >= 0 && time.Duration(now-began-g.excused.Load()) >= g.sync:
 		return errOverdue
 	}
@@ -200,7 +235,7 @@ func (g *guard) napLocked() time.Duration {
 		case opening:
 			nap = openTimeout - still
 		case reading:
-			nap = g.idle - still
+			nap = min(g.idle-still, g.frameLeft(now))
 		}
 		if began := g.began.Load(); began >= 0 {
 			nap = min(nap, g.sync-time.Duration(now-began-g.excused.Load()))

@@ -36,7 +36,7 @@ const (
 	overdue                    // the snapshot took too long
 	renewed                    // the session changed
 	requested                  // for a snapshot that was asked for
-	noMemory                   // a large object is to be read once there is memory for it
+	noMemory                   // a large object is to be read once there is memory for it, or comes too slowly to hold that
 	tooMany                    // there is no room in the ledger, and the snapshot does not end
 	numReasons
 )
@@ -54,6 +54,7 @@ var (
 	errSilent  = errors.New("no frame for too long")
 	errNoReply = fmt.Errorf("no reply in time: %w", context.DeadlineExceeded) // so that the connection grows suspicious
 	errOverdue = errors.New("the snapshot did not end in time")
+	errStalled = errors.New("a large object comes so slowly that others would wait for its memory; it is read again later")
 	errRenewed = errors.New("the member's configuration changed")
 
 	errRequested = errors.New("a snapshot was asked for")
@@ -80,6 +81,8 @@ func classify(ctx context.Context, err error) (r reason, after time.Duration) {
 		return network, 0
 	case errors.Is(cause, errOverdue):
 		return overdue, 0
+	case errors.Is(cause, errStalled):
+		return noMemory, 0
 	case errors.Is(cause, errRenewed):
 		return renewed, 0
 	case errors.Is(cause, errRequested):

@@ -68,14 +68,20 @@ func (s *Stream) Retry(ctx context.Context, route string, e *pipeline.Event) (*l
 }
 
 // send hands over a change that is sent again, once there is memory for it.
-func (s *Stream) send(ctx context.Context, b *branch, c *pipeline.Change) (err error) {
+func (s *Stream) send(ctx context.Context, b *branch, c *pipeline.Change) error {
 	s.mu.Lock()
 	account := b.account
 	s.mu.Unlock()
+	return offerPaid(ctx, b.route, account, c)
+}
+
+// offerPaid takes the memory for a change of a route's account, and then hands it over;
+// it blocks for either.
+func offerPaid(ctx context.Context, route Route, account *pipeline.Account, c *pipeline.Change) (err error) {
 	if c.Memory, err = account.Take(ctx, pipeline.Ask{Own: c.Size()}); err != nil {
 		return err
 	}
-	if err = b.route.Queue.Offer(ctx, c, snapshotPriority); err != nil {
+	if err = route.Queue.Offer(ctx, c, snapshotPriority); err != nil {
 		c.Release()
 	}
 	return err

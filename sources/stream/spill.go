@@ -11,7 +11,7 @@ type spill struct {
 	b        []byte
 	reserved int
 	room     room // nil: there is no bound
-	expected int  // what is reserved at once, as far as is known
+	expected int  // what is reserved at once, for a frame that is read again after errShort
 }
 
 // room is where the memory for what is read comes from.
@@ -20,6 +20,8 @@ type room interface {
 	// waits for that if nothing is reserved yet, and else fails with errShort if there
 	// is no more at the moment. An error ends the attempt.
 	reserve(n int) error
+	// came says how much of the frame there is now, of what was reserved.
+	came(n int)
 	// release gives back what is reserved.
 	release()
 }
@@ -29,22 +31,24 @@ type room interface {
 // gives up what it has, and when it comes to that frame again it reserves more at once.
 var errShort = errors.New("there is no memory for a large object at the moment; it is read again when there is")
 
-// spillSteps are the sizes that are reserved. What is larger than the first begins in
-// a buffer of the second; API servers' own objects end within the third, and nothing is
-// larger than the last.
-var spillSteps = [...]int{readBuffer, smallSpill, 2 << 20, maxFrame}
-
-// stepOf returns the size that is reserved for n bytes.
+// stepOf returns the size that is reserved for n bytes: what is larger than readBuffer
+// begins in a buffer of smallSpill, and that doubles up to maxFrame. So nobody holds much
+// more than what has come.
 func stepOf(n int) int {
-	for _, step := range spillSteps {
-		if n <= step {
-			return step
-		}
+	switch {
+	case n <= readBuffer:
+		return readBuffer
+	case n > maxFrame:
+		return n
 	}
-	return n
+	step := smallSpill
+	for step < n {
+		step *= 2
+	}
+	return step
 }
 
-// The buffers of the second size are kept for reuse, because they are needed often, and
+// The buffers of smallSpill are kept for reuse, because they are needed often, and
 // those of the largest because the garbage would be large, too. In between they grow.
 const (
 	smallSpill = 128 << 10
@@ -91,6 +95,9 @@ func (s *spill) add(chunk []byte) error {
 		}
 	}
 	s.b = append(s.b, chunk...)
+	if s.reserved > 0 && s.room != nil {
+		s.room.came(len(s.b))
+	}
 	return nil
 }
 
@@ -98,9 +105,11 @@ func (s *spill) add(chunk []byte) error {
 func (s *spill) grow(n int) error {
 	if n > readBuffer && n > s.reserved {
 		step := max(stepOf(n), s.expected)
-		s.expected = step // of the next one, too
 		if s.room != nil {
 			if err := s.room.reserve(step); err != nil {
+				if errors.Is(err, errShort) {
+					s.expected = step
+				}
 				return err
 			}
 		}
@@ -114,6 +123,9 @@ func (s *spill) grow(n int) error {
 
 // drop is done with what was put together, which nobody may use any more.
 func (s *spill) drop() {
+	if stepOf(len(s.b)) >= s.expected {
+		s.expected = 0 // that was the frame
+	}
 	s.b = s.b[:0]
 	if cap(s.b) > readBuffer {
 		keepSpill(s.b)

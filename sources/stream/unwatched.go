@@ -12,9 +12,9 @@ import (
 
 // TakeLeave has a route's sink told that all is gone that it may hold of a cursor which
 // nobody follows any more, as [ledger.Cursor.Retire] says. It blocks while the cluster's
-// lane is full, and returns once the sink has accepted all of it, or somebody has claimed
-// the cursor: what waits of it then is not handed over any more. Nothing is asked of
-// the cluster; the cursor's Meaning has version and kind. It fails when ctx ends, or when no
+// lane is full or there is no memory, and returns once the sink has accepted all of it,
+// or somebody has claimed the cursor: what waits of it then is not handed over any more.
+// Nothing is asked of the cluster; the cursor's Meaning has version and kind. It fails when ctx ends, or when no
 // change of the cluster is taken any more; called again, it goes on with what has not
 // been accepted.
 func TakeLeave(ctx context.Context, route Route, cursor *ledger.Cursor, term uint64) error {
@@ -25,8 +25,10 @@ func TakeLeave(ctx context.Context, route Route, cursor *ledger.Cursor, term uin
 		Resource: schema.ParseGroupResource(id.Resource).WithVersion(meaning.Version), Kind: meaning.Kind, Namespaced: meaning.Namespaced,
 		Term: term, Tracker: tracker{cursor: cursor, acks: acks},
 	}
+	account := route.Memory.Account(id.Cluster)
+	defer account.Close()
 	for t := range cursor.Retire() {
-		if err := route.Queue.Offer(ctx, deletionOf(t, origin), snapshotPriority); err != nil {
+		if err := offerPaid(ctx, route, account, deletionOf(t, origin)); err != nil {
 			return err
 		}
 	}

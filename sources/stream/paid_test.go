@@ -1,0 +1,116 @@
+package stream
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/fairlead-dev/fairlead/internal/ledger"
+	"github.com/fairlead-dev/fairlead/pipeline"
+)
+
+// fill takes all that a route's accounts can have together, until free is called.
+func fill(share *pipeline.Share) (free func()) {
+	account := share.Account("other")
+	var loans []pipeline.Loan
+	for _, n := range []int{1 << 20, pipeline.ChangeOverhead} {
+		for l, ok := account.Try(pipeline.Ask{Own: n}); ok; l, ok = account.Try(pipeline.Ask{Own: n}) {
+			loans = append(loans, l)
+		}
+	}
+	return func() {
+		for i := range loans {
+			loans[i].Release()
+		}
+		account.Close()
+	}
+}
+
+// A stream that ends while one of its routes waits for memory for a large frame gives
+// back what the others have got for it.
+func TestEndWithoutMemoryForAll(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		budget := pipeline.NewBudget(pipeline.LeastBudget(2, MostReading), 2, MostReading)
+		var routes []Route
+		for _, name := range []string{"well", "hung"} {
+			q := pipeline.NewChangeQueue(pipeline.QueueOptions[*pipeline.Change, pipeline.Key]{Name: name})
+			defer q.ShutDown()
+			routes = append(routes, Route{Name: name, Queue: q, Memory: budget.Route()})
+		}
+		free := fill(routes[1].Memory)
+		large := newFlood(10, func(int) int { return 3 << 20 })
+		_, end := large.follow(t, "c", newLedger(t), routes...)
+		time.Sleep(holdMost / 2)
+		if s := budget.Stats(); s.Reading == 0 || s.Waiting != 1 {
+			t.Errorf("nobody waits for a frame: %+v", s)
+		}
+		end()
+		free()
+		if s := budget.Stats(); s.Reading != 0 || s.Held != 0 {
+			t.Errorf("left is %+v", s)
+		}
+	})
+}
+
+// offers takes so many changes, and then none.
+type offers struct {
+	Offerer
+	most  int
+	taken []*pipeline.Change
+}
+
+var errOffered = errors.New("no more changes are taken")
+
+func (o *offers) Offer(_ context.Context, c *pipeline.Change, _ int) error {
+	if len(o.taken) == o.most {
+		return errOffered
+	}
+	o.taken = append(o.taken, c)
+	return nil
+}
+
+// The deletions of what nobody follows any more are within the memory of their route,
+// too, and wait for it.
+func TestLeaveWithinMemory(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const objects = 10
+		l := newLedger(t)
+		id := ledger.StreamID{Cluster: "c", ClusterUID: "u", Resource: "configmaps", Route: "a"}
+		cursor, _ := l.Claim(ledger.Claiming{ID: id})
+		for i := range objects {
+			name, version := ledger.Name{Name: fmt.Sprint(i)}, ledger.Version{UID: fmt.Sprint("uid-", i), ResourceVersion: fmt.Sprint(i + 1)}
+			o := cursor.Observe(name, version, false, false, nil)
+			_, _, safe, _ := cursor.Begin(o.Sequence, name, version, false)
+			if safe != nil {
+				<-safe
+			}
+			cursor.Ack(o.Sequence, name, version, false)
+		}
+		budget := pipeline.NewBudget(pipeline.LeastBudget(1, MostReading), 1, MostReading)
+		q := &offers{most: objects - 1}
+		route := Route{Name: "a", Queue: q, Memory: budget.Route()}
+		free := fill(route.Memory)
+		ended := make(chan error, 1)
+		go func() { ended <- TakeLeave(t.Context(), route, cursor, 1) }()
+		synctest.Wait()
+		if s := budget.Stats(); len(q.taken) != 0 || s.Waiting != 1 {
+			t.Errorf("%d deletions are handed over without memory; %+v", len(q.taken), s)
+		}
+		free()
+		if err := <-ended; !errors.Is(err, errOffered) {
+			t.Errorf("ended with %v", err)
+		}
+		if n := budget.Stats().Held; len(q.taken) != objects-1 || n != (objects-1)*pipeline.ChangeOverhead {
+			t.Errorf("%d deletions wait, and have %d bytes", len(q.taken), n)
+		}
+		for _, c := range q.taken {
+			c.Release()
+		}
+		if s := budget.Stats(); s.Reading != 0 || s.Held != 0 {
+			t.Errorf("left is %+v", s)
+		}
+	})
+}
