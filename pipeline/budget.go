@@ -3,6 +3,7 @@ package pipeline
 import (
 	"sync"
 	"sync/atomic"
+	"time"
 )
 
 // Budget bounds the memory of all that is read, waits or is in work, over all
@@ -42,6 +43,7 @@ type Budget struct {
 	tight    bool  // one could not have its part, because others still hold what was theirs
 	shares   []*Share
 	ring     list[*Share] // those with accounts that wait
+	released time.Time    // when something in common was last given back
 }
 
 // NewBudget returns the budget of a program with so many routes, of which nothing
@@ -85,11 +87,12 @@ func (b *Budget) Route() *Share {
 type Share struct {
 	budget *Budget
 	// Guarded by the budget's mu.
-	held    int64 // taken out of the route's part
-	open    map[string]*Account
-	weights map[string]int // other than one
-	waiting list[*Account] // by turns
-	place   node[*Share]   // in the budget's ring
+	held     int64     // taken out of the route's part
+	released time.Time // when something of that was last given back
+	open     map[string]*Account
+	weights  map[string]int // other than one
+	waiting  list[*Account] // by turns
+	place    node[*Share]   // in the budget's ring
 }
 
 // Account returns what of the share is one cluster's, for as long as it is open:

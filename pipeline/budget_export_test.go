@@ -44,10 +44,9 @@ func (b *Budget) Unfair() string {
 			}
 		}
 	}
-	if b.ring.n > 0 {
-		a := b.ring.head.self.waiting.head.self
-		if n := a.waiters.head.self.ask.commonLocked(); b.shared+n <= b.common {
-			return fmt.Sprintf("%s waits for %d as the first, and %d is lent in common of %d", a.cluster, n, b.shared, b.common)
+	if w := b.firstLocked(); w != nil {
+		if n := w.ask.commonLocked(); b.shared+n <= b.common {
+			return fmt.Sprintf("somebody waits for %d as the first, and %d is lent in common of %d", n, b.shared, b.common)
 		}
 	}
 	return ""

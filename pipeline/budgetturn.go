@@ -108,16 +108,21 @@ func (s *Share) serveLocked() {
 
 // serveCommonLocked lets in, by turns, those that have room in common.
 func (b *Budget) serveCommonLocked() {
-	for b.ring.n > 0 {
-		s := b.ring.head.self
+	for n := b.ring.head; n != nil; {
+		s := n.self
 		if !s.stepLocked(true) {
-			return
+			if q := &s.firstLocked().ask; q.commonLocked() <= b.common {
+				return
+			}
+			n = n.next // it waits for its route's part, and keeps nobody out here
+			continue
 		}
 		s.serveLocked() // the next one may need less
 		if s.place.list != nil {
 			s.place.leave()
 			b.ring.pushBack(&s.place)
 		}
+		n = b.ring.head
 	}
 }
 

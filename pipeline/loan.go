@@ -3,6 +3,7 @@ package pipeline
 import (
 	"context"
 	"fmt"
+	"time"
 )
 
 // Ask is how much memory is wanted: Object and Own together, in bytes.
@@ -51,6 +52,10 @@ type waiter struct {
 	place node[*waiter] // in its account's waiters
 	done  chan struct{} // closed once loan is set
 	loan  Loan
+
+	came      time.Time
+	patience  time.Duration // for how long it keeps others out, as the first
+	overtaken bool          // since something was last given back
 }
 
 // Try takes memory if there is some for the account now, and nobody waits for it
@@ -74,16 +79,26 @@ func (a *Account) Take(ctx context.Context, q Ask) (Loan, error) {
 	}
 	b := a.share.budget
 	b.mu.Lock()
-	w := &waiter{ask: q, done: make(chan struct{})}
+	w := &waiter{ask: q, done: make(chan struct{}), came: time.Now(), patience: leastPatience}
 	w.place.self = w
 	a.waiters.pushBack(&w.place)
 	a.standLocked()
 	b.serveLocked(a) // something may have been released meanwhile
+	a.overtakeLocked(w)
 	b.mu.Unlock()
-	select {
-	case <-w.done:
-		return w.loan, nil
-	case <-ctx.Done():
+	again := time.NewTicker(leastPatience)
+	defer again.Stop()
+	for ended := false; !ended; {
+		select {
+		case <-w.done:
+			return w.loan, nil
+		case <-ctx.Done():
+			ended = true
+		case <-again.C:
+			b.mu.Lock()
+			a.overtakeLocked(w)
+			b.mu.Unlock()
+		}
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -210,7 +225,9 @@ func (l *Loan) returnLocked() {
 		b.own -= n
 	case ofRoute:
 		s.held -= n
+		s.releasedLocked()
 	case inCommon:
+		b.releasedLocked()
 		less := n
 		if t != nil {
 			if t.common--; t.common > 0 {

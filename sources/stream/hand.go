@@ -41,10 +41,12 @@ func (a *attempt) hand(b *branch, c *pipeline.Change) error {
 		priority = snapshotPriority
 	}
 	var err error
+	why := behindMemory
 	if c.Memory.IsZero() {
 		c.Memory, err = a.borrow(b, pipeline.Ask{Own: c.Size()})
 	}
 	if err == nil {
+		why = behindFull
 		err = a.offer(b, c, priority)
 	}
 	if err == nil {
@@ -52,7 +54,7 @@ func (a *attempt) hand(b *branch, c *pipeline.Change) error {
 	}
 	c.Release()
 	if errors.Is(err, errBehind) {
-		a.letGo(b, behindFull)
+		a.letGo(b, why)
 		return nil
 	}
 	return err

@@ -58,6 +58,7 @@ func newListReader(r io.Reader, s *spill) *listReader {
 // after the last item, once the whole list has been read; a body that ends
 // before that is an io.ErrUnexpectedEOF.
 func (l *listReader) next() (item []byte, tooLong bool, err error) {
+	l.value.drop() // nothing is held while the next one is waited for
 	for {
 		c, err := l.peek()
 		if err != nil {
