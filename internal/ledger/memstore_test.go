@@ -16,9 +16,9 @@ type memStore struct {
 }
 
 // cursors returns how many it holds.
-func (s *memStore) cursors() int {
-	n := len(s.heads)
-	if s.heads[termKey] != nil {
+func (m *memStore) cursors() int {
+	n := len(m.heads)
+	if m.heads[termKey] != nil {
 		n--
 	}
 	return n
