@@ -101,11 +101,30 @@ func (k *cluster) room(t *taken) Usage {
 	return free
 }
 
-// admits reports whether the cluster may take one more object. Two of its
-// cursors may take the last place at once.
-func (k *cluster) admits(t *taken, size int64) bool {
-	free := k.room(t)
-	return free.Objects > 0 && free.Bytes >= size
+// admit takes the place of one more object, if the cluster may have it. Of two cursors
+// that want the last one, one gets it.
+func (k *cluster) admit(t *taken, size int64) bool {
+	if !within(&t.objects, 1, k.maxObjects.Load()) {
+		return false
+	}
+	if !within(&t.bytes, size, k.maxBytes.Load()) {
+		t.objects.Add(-1)
+		return false
+	}
+	return true
+}
+
+// within adds n if the sum is not above most then; 0 is no bound.
+func within(sum *atomic.Int64, n, most int64) bool {
+	for {
+		now := sum.Load()
+		if most > 0 && now+n > most {
+			return false
+		}
+		if sum.CompareAndSwap(now, now+n) {
+			return true
+		}
+	}
 }
 
 // ClusterStatus is where one cluster stands with the ledger.
@@ -219,8 +238,12 @@ func (c *Cursor) admitLocked(key []byte, deleted bool) (ok bool) {
 	switch {
 	case c.partial && deleted:
 		// No sink has what was refused.
-	case c.cluster.admits(c.taken, entrySize(key)):
+	case c.dropped:
 		c.takesLocked(1, entrySize(key))
+		return true
+	case c.cluster.admit(c.taken, entrySize(key)):
+		c.usage.Objects++
+		c.usage.Bytes += entrySize(key)
 		return true
 	case !deleted:
 		c.partial = true
