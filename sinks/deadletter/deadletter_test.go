@@ -130,7 +130,7 @@ func TestOpenRefuses(t *testing.T) {
 	for _, tt := range []struct{ path, want string }{
 		{filepath.Join(dir, "no", "dead"), "create its folder first"},
 		{dir, "is a directory"},
-		{taken, "another process"},
+		{taken, "this program writes to it already"},
 		{os.DevNull, "no regular file"},
 	} {
 		if _, err := Open(tt.path); err == nil || !strings.Contains(err.Error(), tt.want) || !strings.Contains(err.Error(), strconv.Quote(tt.path)) {
