@@ -76,7 +76,9 @@ func TestMembersThatStallInALargeFrame(t *testing.T) {
 		}
 		for range len(came) {
 			at := <-came
-			if after := at.Sub(began); after > 5*time.Minute {
+			// Each that stalls holds memory for 64 s, and the turns are by chance: 3 of
+			// them one after the other are common, 5 come in one run of a hundred.
+			if after := at.Sub(began); after > 10*64*time.Second {
 				t.Errorf("a change came %s after the one before it", after)
 			}
 			began = at
