@@ -154,7 +154,8 @@ func TestAllClustersOfAStoreThatFails(t *testing.T) {
 		for i := range 500 {
 			cursors = append(cursors, r.claim(fmt.Sprint("cluster-", i)))
 		}
-		time.Sleep(2 * time.Second)
+		// Between two of the writer's ticks, so that it comes upon all of it or nothing.
+		time.Sleep(2*time.Second + 3777*time.Microsecond)
 		r.store.fail(errPoison)
 		for i, c := range cursors[1:] {
 			c.observe(pod(i), at20(i), false, false)
@@ -170,6 +171,11 @@ func TestAllClustersOfAStoreThatFails(t *testing.T) {
 		}
 		if s, _ := r.ledger.Status(); s.Healthy {
 			t.Error("healthy")
+		}
+		// An attempt takes a millisecond for each part. One in which it begins to work
+		// stores what is left part by part.
+		for n := -1; n != r.store.count(); time.Sleep(100 * time.Millisecond) {
+			n = r.store.count()
 		}
 		r.store.fail(nil)
 		before = r.store.count()
