@@ -3,6 +3,7 @@ package app
 import (
 	"cmp"
 	"errors"
+	"fmt"
 	"net"
 	"os"
 	"time"
@@ -25,67 +26,95 @@ const (
 	mostWorkers = 10_000
 	mostAtOnce  = 10_000
 
+	leastReconnect = 10 * time.Millisecond
+
 	day = 24 * time.Hour
 )
 
-// within adds a problem if a flag's value is not between least and most. hint
-// says what to give instead, or is empty.
-func within[T cmp.Ordered](p *problems, flag string, value, least, most T, hint string) {
+// number is a flag whose value is a number, a size or a duration.
+type number struct {
+	flag        string
+	least, most string // as they are written in the flag; most is empty without an upper bound
+	orZero      bool   // 0 is allowed besides, and means something else
+	err         error  // the value lies outside
+}
+
+// within is a flag that must lie between least and most. hint says what to give
+// instead of what lies outside, or is empty.
+func within[T cmp.Ordered](flag string, value, least, most T, hint string) number {
+	n := number{flag: flag, least: shown(least), most: shown(most)}
 	if hint != "" {
 		hint = "; " + hint
 	}
 	switch {
 	case value >= least && value <= most:
 	case value < least:
-		p.add(flag, "%v is less than %v, the least it can be%s", shown(value), shown(least), hint)
+		n.err = fmt.Errorf("%s is less than %s, the least it can be%s", shown(value), n.least, hint)
 	case value > most:
-		p.add(flag, "%v is more than %v, the most it can be%s", shown(value), shown(most), hint)
+		n.err = fmt.Errorf("%s is more than %s, the most it can be%s", shown(value), n.most, hint)
 	default:
-		p.add(flag, "%v is no number%s", value, hint)
+		n.err = fmt.Errorf("%v is no number%s", value, hint)
 	}
+	return n
+}
+
+// zeroOrWithin is a flag that is 0, or lies between least and most.
+func zeroOrWithin[T cmp.Ordered](flag string, value, least, most T, hint string) number {
+	n := within(flag, value, least, most, hint)
+	n.orZero = true
+	if value == *new(T) {
+		n.err = nil
+	}
+	return n
 }
 
 // shown returns a value as it is written in a flag.
-func shown(value any) any {
+func shown(value any) string {
 	if b, ok := value.(byteSize); ok {
 		return b.String()
 	}
-	return value
+	return fmt.Sprint(value)
+}
+
+// numbers are the flags that are numbers, with what each may be.
+func (c *Config) numbers() []number {
+	return []number{
+		zeroOrWithin("cluster-qps", c.ClusterQPS, leastRate, mostRate, "give changes per second, or 0 for no limit"),
+		zeroOrWithin("cluster-snapshot-qps", c.ClusterSnapshotQPS, leastRate, mostRate, "give objects per second, or 0 for no limit"),
+		within("cluster-burst", c.ClusterBurst, 1, mostBurst, "give changes"),
+		within("lane-capacity", c.LaneCapacity, 1, mostLane, "give changes"),
+		within("lane-bytes", c.LaneBytes, 1, mostBytes, "give bytes, such as 16Mi"),
+		zeroOrWithin("memory-budget", c.MemoryBudget, byteSize(leastBudget(len(c.Sinks))), mostBytes,
+			"each sink needs 33Mi, for the largest object and the copy that is made of it, and the lanes 16Mi; leave it out for half of the memory that there is"),
+		within("max-objects", c.MaxObjects, 0, mostObjects, "0 is no bound"),
+		within("max-ledger-bytes", c.MaxLedgerBytes, 0, mostBytes, "give bytes, such as 128Mi; 0 is no bound"),
+		within("workers", c.Workers, 1, mostWorkers, ""),
+		within("api-qps", c.APIQPS, leastRate, mostRate, "give requests per second"),
+		within("api-burst", c.APIBurst, 1, mostBurst, "give requests"),
+		within("max-concurrent-snapshots", c.MaxConcurrentSnapshots, 1, mostAtOnce, ""),
+		within("route-extra-watches", c.RouteExtraWatches, 1, mostAtOnce, ""),
+
+		within("reconnect-min", c.ReconnectMin, leastReconnect, day, ""),
+		within("reconnect-max", c.ReconnectMax, leastReconnect, day, ""),
+		within("connect-timeout", c.ConnectTimeout, 100*time.Millisecond, time.Hour, ""),
+		within("sync-timeout", c.SyncTimeout, time.Second, 30*day, ""),
+		within("stale-after", c.StaleAfter, time.Second, day, "API servers send a bookmark about every minute"),
+		within("ledger-retention", c.LedgerRetention, time.Minute, 3650*day, ""),
+		within("name-hold", c.NameHold, 0, 30*day, "0 is not at all"),
+		within("drain-timeout", c.DrainTimeout, 0, time.Hour, ""),
+		zeroOrWithin("audit-interval", c.AuditInterval, time.Minute, 3650*day, "each audit lists the metadata of all objects; 0 is never"),
+	}
 }
 
 // checkNumbers reports the numbers that cannot be meant.
 func (c *Config) checkNumbers(p *problems) {
-	if c.ClusterQPS != 0 {
-		within(p, "cluster-qps", c.ClusterQPS, leastRate, mostRate, "give changes per second, or 0 for no limit")
+	for _, n := range c.numbers() {
+		if n.err != nil {
+			p.addError(n.flag, n.err)
+		}
 	}
-	if c.ClusterSnapshotQPS != 0 {
-		within(p, "cluster-snapshot-qps", c.ClusterSnapshotQPS, leastRate, mostRate, "give objects per second, or 0 for no limit")
-	}
-	within(p, "cluster-burst", c.ClusterBurst, 1, mostBurst, "give changes")
-	within(p, "lane-capacity", c.LaneCapacity, 1, mostLane, "give changes")
-	within(p, "lane-bytes", c.LaneBytes, 1, mostBytes, "give bytes, such as 16Mi")
-	c.checkMemory(p)
-	within(p, "max-objects", c.MaxObjects, 0, mostObjects, "0 is no bound")
-	within(p, "max-ledger-bytes", c.MaxLedgerBytes, 0, mostBytes, "give bytes, such as 128Mi; 0 is no bound")
-	within(p, "workers", c.Workers, 1, mostWorkers, "")
-	within(p, "api-qps", c.APIQPS, leastRate, mostRate, "give requests per second")
-	within(p, "api-burst", c.APIBurst, 1, mostBurst, "give requests")
-	within(p, "max-concurrent-snapshots", c.MaxConcurrentSnapshots, 1, mostAtOnce, "")
-	within(p, "route-extra-watches", c.RouteExtraWatches, 1, mostAtOnce, "")
-
-	within(p, "reconnect-min", c.ReconnectMin, 10*time.Millisecond, day, "")
-	within(p, "reconnect-max", c.ReconnectMax, 10*time.Millisecond, day, "")
-	if c.ReconnectMin > c.ReconnectMax && c.ReconnectMax >= 10*time.Millisecond {
+	if c.ReconnectMin > c.ReconnectMax && c.ReconnectMax >= leastReconnect {
 		p.add("reconnect-min", "%v is more than --reconnect-max %v", c.ReconnectMin, c.ReconnectMax)
-	}
-	within(p, "connect-timeout", c.ConnectTimeout, 100*time.Millisecond, time.Hour, "")
-	within(p, "sync-timeout", c.SyncTimeout, time.Second, 30*day, "")
-	within(p, "stale-after", c.StaleAfter, time.Second, day, "API servers send a bookmark about every minute")
-	within(p, "ledger-retention", c.LedgerRetention, time.Minute, 3650*day, "")
-	within(p, "name-hold", c.NameHold, 0, 30*day, "0 is not at all")
-	within(p, "drain-timeout", c.DrainTimeout, 0, time.Hour, "")
-	if c.AuditInterval != 0 {
-		within(p, "audit-interval", c.AuditInterval, time.Minute, 3650*day, "each audit lists the metadata of all objects; 0 is never")
 	}
 }
 

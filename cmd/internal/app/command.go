@@ -52,6 +52,6 @@ func newRunCommand(o Options) *cobra.Command {
 	}
 	cmd.SetUsageFunc(runUsage)
 	cmd.Flags().SortFlags = false
-	cfg.addFlags(cmd.Flags())
+	cfg.addFlags(cmd.Flags(), &o)
 	return cmd
 }

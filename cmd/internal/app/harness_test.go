@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"regexp"
 	"strings"
 	"sync"
 	"testing"
@@ -102,7 +101,7 @@ func parseWith(t *testing.T, o Options, flags ...string) *settings {
 	t.Helper()
 	var cfg Config
 	set := pflag.NewFlagSet("run", pflag.ContinueOnError)
-	cfg.addFlags(set)
+	cfg.addFlags(set, new(Options))
 	defaults := []string{"--metrics-bind-address=0", "--health-probe-bind-address=0", "--admin-bind-address=0", "--cluster-qps=0", "--ledger=memory:", "--reconnect-min=200ms", "--reconnect-max=1s"}
 	if err := set.Parse(append(defaults, flags...)); err != nil {
 		t.Fatal(err)
@@ -357,20 +356,4 @@ var rareMetrics = map[string]bool{
 	"fairlead_ledger_resume_points_given_up_total": true,
 	"fairlead_changes_refused":                     true,
 	"fairlead_changes_superseded_total":            true,
-}
-
-var metricInTable = regexp.MustCompile("(?m)^\\| `(fairlead_[a-z_]+)")
-
-// documentedMetrics returns the names in the table of docs/metrics.md.
-func documentedMetrics(t *testing.T) []string {
-	t.Helper()
-	page := must(os.ReadFile("../../../docs/metrics.md"))(t)
-	var names []string
-	for _, m := range metricInTable.FindAllSubmatch(page, -1) {
-		names = append(names, string(m[1]))
-	}
-	if len(names) == 0 {
-		t.Error("docs/metrics.md has no table of metrics")
-	}
-	return names
 }

@@ -141,7 +141,7 @@ func runProgram(flags []string) error {
 	}()
 	var cfg Config
 	set := pflag.NewFlagSet("run", pflag.ContinueOnError)
-	cfg.addFlags(set)
+	cfg.addFlags(set, new(Options))
 	if err := set.Parse(flags); err != nil {
 		return err
 	}

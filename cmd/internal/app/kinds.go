@@ -5,6 +5,7 @@ import (
 
 	"github.com/fairlead-dev/fairlead/internal/ledger"
 	"github.com/fairlead-dev/fairlead/internal/ledger/bolt"
+	"github.com/fairlead-dev/fairlead/internal/spec"
 	"github.com/fairlead-dev/fairlead/locks"
 	"github.com/fairlead-dev/fairlead/locks/lease"
 	"github.com/fairlead-dev/fairlead/sinks"
@@ -28,6 +29,16 @@ func (o *Options) storeKinds() ledger.StoreKinds {
 		bolt.Kind(), // also of a --ledger without a scheme
 		ledger.MemoryKind(),
 	}, o.stores)
+}
+
+// tables are the kinds by the flag that chooses one of them.
+func (o *Options) tables() map[string]*spec.Table {
+	return map[string]*spec.Table{
+		"clusters":          fleet.NewTable(memberKinds),
+		"sink":              o.sinkKinds().Table(),
+		"ledger":            o.storeKinds().Table(),
+		"leader-elect-lock": locks.NewTable(lockKinds),
+	}
 }
 
 // lockKinds are the locks that --leader-elect-lock can name.

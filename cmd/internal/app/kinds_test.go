@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"errors"
-	"flag"
 	"io"
 	"iter"
 	"os"
@@ -15,10 +14,8 @@ import (
 
 	"github.com/fairlead-dev/fairlead/internal/ledger"
 	"github.com/fairlead-dev/fairlead/internal/spec"
-	"github.com/fairlead-dev/fairlead/locks"
 	"github.com/fairlead-dev/fairlead/pipeline"
 	"github.com/fairlead-dev/fairlead/sinks"
-	"github.com/fairlead-dev/fairlead/sources/fleet"
 )
 
 // testKind is a kind of sink whose values are SCHEME:TEXT.
@@ -36,10 +33,10 @@ func testKind(scheme string, open func(string) (pipeline.Sink, error)) sinks.Kin
 }
 
 func TestTheTablesAreValid(t *testing.T) {
-	var o Options
-	if err := errors.Join(o.sinkKinds().Table().Validate(), o.storeKinds().Table().Validate(),
-		fleet.NewTable(memberKinds).Validate(), locks.NewTable(lockKinds).Validate()); err != nil {
-		t.Error(err)
+	for flag, table := range new(Options).tables() {
+		if err := table.Validate(); err != nil {
+			t.Errorf("--%s: %v", flag, err)
+		}
 	}
 }
 
@@ -214,36 +211,4 @@ func TestCommandsOfferWhatAStoreHas(t *testing.T) {
 	if store.closed != 2 {
 		t.Errorf("the store was closed %d times, want 2", store.closed)
 	}
-}
-
-var writeDocs = flag.Bool("write-docs", false, "write the tables in docs/kinds.md")
-
-// TestKindsAreDocumented compares docs/kinds.md with the tables of kinds. It fails
-// when they differ; make docs writes the page anew.
-func TestKindsAreDocumented(t *testing.T) {
-	const path = "../../../docs/kinds.md"
-	before := string(must(os.ReadFile(path))(t))
-	after := before
-	for name, table := range map[string]*spec.Table{
-		"sinks": new(Options).sinkKinds().Table(), "ledger": new(Options).storeKinds().Table(),
-		"clusters": fleet.NewTable(memberKinds), "locks": locks.NewTable(lockKinds),
-	} {
-		begin, end := "<!-- begin generated: "+name+" -->\n", "<!-- end generated: "+name+" -->"
-		head, rest, ok := strings.Cut(after, begin)
-		_, tail, closed := strings.Cut(rest, end)
-		if !ok || !closed {
-			t.Fatalf("%s has no place for %s", path, name)
-		}
-		after = head + begin + table.Markdown() + end + tail
-	}
-	if after == before {
-		return
-	}
-	if *writeDocs {
-		if err := os.WriteFile(path, []byte(after), 0o600); err != nil {
-			t.Fatal(err)
-		}
-		return
-	}
-	t.Errorf("%s is stale: run make docs", path)
 }

@@ -16,15 +16,6 @@ const defaultMemoryBudget = 512 << 20
 // leastBudget is what --memory-budget must be at the least for so many sinks.
 func leastBudget(sinks int) int64 { return pipeline.LeastBudget(sinks, stream.MostReading) }
 
-// checkMemory reports a budget with which some changes could never be delivered.
-func (c *Config) checkMemory(p *problems) {
-	if c.MemoryBudget == 0 {
-		return
-	}
-	within(p, "memory-budget", c.MemoryBudget, byteSize(leastBudget(len(c.Sinks))), mostBytes,
-		"each sink needs 33Mi, for the largest object and the copy that is made of it, and the lanes 16Mi; leave it out for half of the memory that there is")
-}
-
 // memoryBudget returns how much memory may be used, in bytes, and what that follows
 // from.
 func (s *settings) memoryBudget() (limit int64, from string) {

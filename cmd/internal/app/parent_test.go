@@ -46,7 +46,7 @@ func TestHelpShowsEveryFlagUnderItsTopic(t *testing.T) {
 		at = next
 	}
 	set := pflag.NewFlagSet("run", pflag.ContinueOnError)
-	new(Config).addFlags(set)
+	new(Config).addFlags(set, new(Options))
 	set.VisitAll(func(f *pflag.Flag) {
 		if n := strings.Count(out, "\n      --"+f.Name+" "); n != 1 {
 			t.Errorf("--%s is shown %d times", f.Name, n)
