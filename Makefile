@@ -58,6 +58,7 @@ test: control-plane race-note ## Run all tests, on real API servers, with the ra
 	FAIRLEAD_REQUIRE_CONTROL_PLANE=1 go test $(RACE) -p $(TESTP) -timeout 20m $(TESTFLAGS) $(PKGS)
 	# Allocations and memory, which the race detector falsifies, so that these are left out above.
 	$(if $(RACE),$(if $(filter ./...,$(PKGS)),go test -p $(TESTP) -timeout 20m -run '^Test(NoAlloc|HostileMember)' ./pipeline ./sources ./sources/stream))
+	$(if $(filter ./...,$(PKGS)),cd tools && go test ./...)
 
 .PHONY: race
 race: ## Run the tests that need no API server COUNT times, shuffled, with the race detector
@@ -85,8 +86,17 @@ fuzz: ## Run each fuzz target for FUZZTIME (30s)
 	done
 
 .PHONY: docs
-docs: ## Write the tables of docs/ that come from the program
-	go test ./cmd/internal/app -count 1 -run '^TestKindsAreDocumented$$' -write-docs
+docs: ## Write the generated parts of docs/, and all pages as a site into bin/site
+	go test ./cmd/internal/app -count 1 -run '^TestPagesAreGenerated$$' -write-docs
+	cd tools && go run ./record $(PICTURES)
+	cd tools && go run ./site -out ../bin/site
+
+# The recording of the demo, and the pictures that are made of it.
+PICTURES := -cast ../docs/img/demo.cast -light ../docs/img/demo-light.svg -dark ../docs/img/demo-dark.svg
+
+.PHONY: demo-picture
+demo-picture: control-plane build ## Record make demo anew, for the pictures in docs/img
+	cd tools && go run ./record -prompt 'make demo' $(PICTURES) ../bin/fairlead-demo $(ARGS)
 
 .PHONY: bench
 bench: control-plane ## Run all benchmarks BENCHCOUNT times and write docs/benchmarks.md

@@ -1,0 +1,119 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"os"
+	"slices"
+	"time"
+)
+
+// cast is a recording.
+type cast struct {
+	columns, rows int
+	prompt        string
+	speed         float64
+	pieces        []piece
+}
+
+// piece is output that came at once.
+type piece struct {
+	at   time.Duration // since the start
+	text string
+}
+
+// header is the first line of a cast's file.
+type header struct {
+	Version int     `json:"version"` // 2
+	Width   int     `json:"width"`
+	Height  int     `json:"height"`
+	Command string  `json:"command,omitempty"`
+	Speed   float64 `json:"fairlead_speed,omitempty"` // of the pictures
+}
+
+func (c *cast) save(file string) error {
+	var b bytes.Buffer
+	lines := json.NewEncoder(&b)
+	lines.SetEscapeHTML(false)
+	err := lines.Encode(header{Version: 2, Width: c.columns, Height: c.rows, Command: c.prompt, Speed: c.speed})
+	for _, p := range c.pieces {
+		if err == nil {
+			err = lines.Encode([]any{float64(p.at.Milliseconds()) / 1000, "o", p.text})
+		}
+	}
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(file, b.Bytes(), 0o644)
+}
+
+func load(file string) (*cast, error) {
+	data, err := os.ReadFile(file)
+	if err != nil {
+		return nil, err
+	}
+	lines := bufio.NewScanner(bytes.NewReader(data))
+	lines.Buffer(nil, len(data)+1)
+	var h header
+	if !lines.Scan() || json.Unmarshal(lines.Bytes(), &h) != nil || h.Version != 2 || h.Width < 1 || h.Height < 1 || h.Speed <= 0 {
+		return nil, fmt.Errorf("%s is no recording of asciinema's version 2 with a size and a speed", file)
+	}
+	c := &cast{columns: h.Width, rows: h.Height, prompt: h.Command, speed: h.Speed}
+	for lines.Scan() {
+		var at float64
+		var kind, text string
+		if err := json.Unmarshal(lines.Bytes(), &[]any{&at, &kind, &text}); err != nil {
+			return nil, fmt.Errorf("%s: %w", file, err)
+		}
+		if kind == "o" {
+			c.pieces = append(c.pieces, piece{time.Duration(at * float64(time.Second)), text})
+		}
+	}
+	return c, lines.Err()
+}
+
+// frame is what the terminal shows for a while.
+type frame struct {
+	lines []string
+	lasts time.Duration
+}
+
+const (
+	shortest = 100 * time.Millisecond // of a frame; what comes sooner is in the next one
+	longest  = 1500 * time.Millisecond
+	lastOne  = 6 * time.Second
+)
+
+// frames plays the recording at its speed.
+func (c *cast) frames() []frame {
+	screen := newTerminal(c.columns, c.rows)
+	var frames []frame
+	shown := time.Duration(0) // when the last frame began
+	show := func(at time.Duration) {
+		if n := len(frames); n > 0 {
+			frames[n-1].lasts = min(at-shown, longest)
+		}
+		frames, shown = append(frames, frame{lines: screen.lines()}), at
+	}
+	if c.prompt != "" {
+		screen.write("$ " + c.prompt + "\r\n")
+		show(0)
+	}
+	for i, p := range c.pieces {
+		screen.write(p.text)
+		now, next := time.Duration(float64(p.at)/c.speed), time.Duration(1<<62)
+		if i+1 < len(c.pieces) {
+			next = time.Duration(float64(c.pieces[i+1].at) / c.speed)
+		}
+		if next-now < shortest && next-shown < 2*shortest {
+			continue // there is more at once
+		}
+		if n := len(frames); n == 0 || !slices.Equal(frames[n-1].lines, screen.lines()) {
+			show(max(now, shown+shortest/2))
+		}
+	}
+	frames[len(frames)-1].lasts = lastOne
+	return frames
+}
