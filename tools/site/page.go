@@ -10,6 +10,7 @@ import (
 	"github.com/yuin/goldmark"
 	"github.com/yuin/goldmark/ast"
 	"github.com/yuin/goldmark/extension"
+	extensionast "github.com/yuin/goldmark/extension/ast"
 	"github.com/yuin/goldmark/parser"
 	"github.com/yuin/goldmark/renderer/html"
 	"github.com/yuin/goldmark/text"
@@ -43,6 +44,9 @@ func parse(at string, source []byte) (*page, error) {
 	p := &page{at: at, title: at, source: source, ids: map[string]bool{}}
 	p.tree = markdown.Parser().Parse(text.NewReader(source), parser.WithContext(parser.NewContext(parser.WithIDs(gitHubIDs{}))))
 	for node := p.tree.FirstChild(); node != nil; node = node.NextSibling() {
+		if table, ok := node.(*extensionast.Table); ok {
+			label(table, source)
+		}
 		heading, ok := node.(*ast.Heading)
 		if !ok {
 			continue
@@ -69,6 +73,23 @@ func parse(at string, source []byte) (*page, error) {
 		p.ids[m[1]] = true
 	}
 	return p, nil
+}
+
+// label notes at each cell of a table what its column is called: a narrow page shows
+// the cells of a row below each other.
+func label(table ast.Node, source []byte) {
+	var columns []string
+	for row := table.FirstChild(); row != nil; row = row.NextSibling() {
+		n := 0
+		for cell := row.FirstChild(); cell != nil; cell = cell.NextSibling() {
+			if row == table.FirstChild() {
+				columns = append(columns, plain(cell, source))
+			} else if n < len(columns) && columns[n] != "" {
+				cell.SetAttributeString("data-label", []byte(columns[n]))
+			}
+			n++
+		}
+	}
 }
 
 // navigation returns the parts of the index and the pages that each lists.

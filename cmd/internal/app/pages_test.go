@@ -182,11 +182,12 @@ func meaningOf(usage string) (meaning, preset string) {
 	return cell(strings.Join(strings.Fields(usage), " ")), preset
 }
 
-var flagInText = regexp.MustCompile(`--[a-z][a-z-]+`)
+// codeInText matches flags, and how their values are written.
+var codeInText = regexp.MustCompile(`--[a-z][a-z-]+|(?:resource\[|NAME=QPS)\S*[\]A-Za-z]`)
 
 // cell keeps a text from being taken for Markdown.
 func cell(s string) string {
-	return flagInText.ReplaceAllString(strings.NewReplacer("|", `\|`, "<", "&lt;", "*", `\*`, "_", `\_`).Replace(s), "`$0`")
+	return codeInText.ReplaceAllString(strings.NewReplacer("|", `\|`, "<", "&lt;", "*", `\*`, "_", `\_`).Replace(s), "`$0`")
 }
 
 // code is a default as it is written in a flag; none if it is empty.
