@@ -99,12 +99,12 @@ func (q *bundles) bringBack(p *bundled, after time.Duration) {
 func (q *bundles) GetWithPriority() (b *bundle, priority int, shutdown bool) {
 	q.slots.enter()
 	b = &bundle{inside: true}
-	most := func() int {
+	most := func(ready int) int {
 		n := int(q.batch.Load())
-		b.parts = make([]bundled, 0, min(n, q.ready+1)) // the queue is locked
+		b.parts = make([]bundled, 0, min(n, ready+1))
 		return n
 	}
-	_, shutdown = q.getSome(most, int(q.bytes.Load()), func(c *Change, priority int) {
+	_, shutdown = q.GetBatch(most, int(q.bytes.Load()), func(c *Change, priority int) {
 		b.parts = append(b.parts, bundled{change: c, priority: priority})
 	})
 	if shutdown {

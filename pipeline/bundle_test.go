@@ -5,6 +5,7 @@ import (
 	"sync"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"github.com/go-logr/logr"
 	"github.com/prometheus/client_golang/prometheus"
@@ -23,18 +24,12 @@ func TestASleeperTakesWhatIsTakenNow(t *testing.T) {
 			got <- b
 		}()
 		synctest.Wait()
-		q.mu.Lock() // so that it wakes up when all are there
 		q.batch.Store(2)
 		for i := range 3 {
 			c := testChange(r, "u")
 			c.Key.Name = fmt.Sprint(i)
-			e, err := q.arriveLocked(&c.Key, q.entries.hash(c.Key), "a")
-			if err != nil {
-				t.Fatal(err)
-			}
-			q.putLocked(e, &c, 0, 0)
+			q.ChangeQueue.AddAfter(c, time.Second) // so that all are there when it wakes up
 		}
-		q.mu.Unlock()
 		if b := <-got; len(b.parts) != 2 {
 			t.Errorf("%d changes taken, want 2", len(b.parts))
 		}

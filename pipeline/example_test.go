@@ -58,14 +58,14 @@ func ExampleQueue() {
 // 20 times a second and none waits for another's requests.
 func ExampleFairRequests() {
 	ctx, cancel := context.WithCancel(context.Background())
-	var queue *pipeline.Queue[pipeline.Request, pipeline.Request]
+	var made *pipeline.Queue[pipeline.Request, pipeline.Request]
 
 	c, err := controller.NewTypedUnmanaged("example", controller.TypedOptions[pipeline.Request]{
 		NewQueue: pipeline.FairRequests(
 			ratelimit.New(ratelimit.Limit{QPS: 20, Burst: 40}),
 			2, // a cluster that hangs leaves 6 of the workers to the others
 			func(q *pipeline.Queue[pipeline.Request, pipeline.Request]) {
-				queue = q // for RemoveCluster, SetLimit, metrics
+				made = q // for RemoveCluster, SetLimit, metrics
 				q.Add(pipeline.Request{
 					Cluster:        "blue",
 					NamespacedName: types.NamespacedName{Namespace: "default", Name: "x"},
@@ -87,7 +87,7 @@ func ExampleFairRequests() {
 	if err := c.Start(ctx); err != nil {
 		fmt.Println(err)
 	}
-	for _, lane := range queue.Lanes() {
+	for _, lane := range made.Lanes() {
 		fmt.Println(lane.Cluster, "handed out", lane.HandedOut)
 	}
 	// Output:

@@ -10,11 +10,11 @@ import (
 // choose names that collide.
 //
 // maphash.Comparable hashes the strings of a struct one after the other, each
-// with the hash of those before as its seed. For the identities that most
-// queues have, the strings are hashed independently, so that the processor
+// with the hash of those before as its seed. For a Request the
+// strings are hashed independently, so that the processor
 // works on all of them at once.
 func hasher[K comparable]() func(seed maphash.Seed, key K) uint64 {
-	for _, known := range []any{hashRequest, hashKey, maphash.String} {
+	for _, known := range []any{hashRequest, maphash.String} {
 		if hash, ok := known.(func(maphash.Seed, K) uint64); ok {
 			return hash
 		}
@@ -28,11 +28,4 @@ func hashRequest(seed maphash.Seed, r Request) uint64 {
 	return maphash.String(seed, r.Name) ^
 		bits.RotateLeft64(maphash.String(seed, r.Namespace), 17) ^
 		bits.RotateLeft64(maphash.String(seed, r.Cluster), 37)
-}
-
-func hashKey(seed maphash.Seed, k Key) uint64 {
-	return maphash.String(seed, k.Name) ^
-		bits.RotateLeft64(maphash.String(seed, k.Namespace), 17) ^
-		bits.RotateLeft64(maphash.String(seed, k.Cluster), 37) ^
-		bits.RotateLeft64(maphash.String(seed, k.Resource), 53)
 }

@@ -17,9 +17,6 @@ func TestHasher(t *testing.T) {
 			return Request{Cluster: s[0], NamespacedName: types.NamespacedName{Namespace: s[1], Name: s[2]}}
 		})
 	})
-	t.Run("Key", func(t *testing.T) {
-		testHasher(t, func(s [4]string) Key { return Key{Cluster: s[0], Resource: s[1], Namespace: s[2], Name: s[3]} })
-	})
 	t.Run("string", func(t *testing.T) {
 		testHasher(t, func(s [4]string) string { return strings.Join(s[:], "/") })
 	})
@@ -69,13 +66,9 @@ func testHasher[K comparable](t *testing.T, key func([4]string) K) {
 	}
 }
 
-// The identities that most queues have are not hashed one string after the
-// other.
+// A Request is not hashed one string after the other.
 func TestHasherIsChosen(t *testing.T) {
 	seed := maphash.MakeSeed()
-	if k := (Key{Cluster: "a", Name: "b"}); hasher[Key]()(seed, k) != hashKey(seed, k) {
-		t.Error("not for Key")
-	}
 	if r := (Request{Cluster: "a"}); hasher[Request]()(seed, r) != hashRequest(seed, r) {
 		t.Error("not for Request")
 	}

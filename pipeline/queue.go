@@ -31,6 +31,9 @@ type QueueOptions[T, K comparable] struct {
 	// waits, and at most one is in work. Nil means that items are their own
 	// identity; T and K must be the same type then.
 	Identity func(T) K
+	// Hash hashes an identity, with the properties of [maphash.Comparable], which is
+	// what nil means; a Request and a string are hashed faster than by that.
+	Hash func(maphash.Seed, K) uint64
 	// Size is the bytes an item counts for in its lane. Nil means 0.
 	Size func(T) int
 	// LaneCapacity is the number of items that wait or are delayed at which Offer
@@ -159,13 +162,16 @@ func NewQueue[T, K comparable](o QueueOptions[T, K]) *Queue[T, K] {
 	if o.SnapshotBuckets == nil {
 		o.SnapshotBuckets = ratelimit.New(ratelimit.Limit{})
 	}
+	if o.Hash == nil {
+		o.Hash = hasher[K]()
+	}
 	if o.RateLimiter == nil {
 		o.RateLimiter = workqueue.NewTypedItemExponentialFailureRateLimiter[K](5*time.Millisecond, 1000*time.Second)
 	}
 	q := &Queue[T, K]{
 		o:        o,
 		epoch:    time.Now(),
-		entries:  table[T, K]{seed: maphash.MakeSeed(), by: hasher[K]()},
+		entries:  table[T, K]{seed: maphash.MakeSeed(), by: o.Hash},
 		lanes:    make(map[string]*lane[T, K]),
 		weights:  make(map[string]int),
 		timerDue: math.MaxInt64,
@@ -176,6 +182,9 @@ func NewQueue[T, K comparable](o QueueOptions[T, K]) *Queue[T, K] {
 
 // Name returns the name from the options.
 func (q *Queue[T, K]) Name() string { return q.o.Name }
+
+// RateLimiter returns the one that says how long AddRateLimited puts an item off.
+func (q *Queue[T, K]) RateLimiter() workqueue.TypedRateLimiter[K] { return q.o.RateLimiter }
 
 // Add lets an item wait in its cluster's lane, with priority zero. It replaces
 // an older one of its identity that waits, whose place it takes, or that is

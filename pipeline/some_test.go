@@ -56,7 +56,7 @@ func TestSomeAreAsOneByOne(t *testing.T) {
 				}
 				var got []handed
 				sizes := 0
-				inWork, _ := some.getSome(func() int { return most }, bytes, func(i item, priority int) {
+				inWork, _ := some.GetBatch(func(int) int { return most }, bytes, func(i item, priority int) {
 					got = append(got, handed{i, priority})
 				})
 				for n, g := range got {

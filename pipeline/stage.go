@@ -1,9 +1,10 @@
 package pipeline
 
 import (
-	"context"
 	"errors"
 	"fmt"
+	"hash/maphash"
+	"math/bits"
 
 	"github.com/go-logr/logr"
 	"github.com/prometheus/client_golang/prometheus"
@@ -17,7 +18,7 @@ import (
 type ChangeQueue = Queue[*Change, Key]
 
 // NewChangeQueue returns a ChangeQueue. Of the options, Cluster, Identity,
-// Size and Newer are set here, and DropOnShutDown: who wants a drain calls Stop before the
+// Size, Hash and Newer are set here, and DropOnShutDown: who wants a drain calls Stop before the
 // stage's manager ends, and after a lost lease nothing more is begun. So is the
 // RateLimiter, which says when what a sink refused is tried again: from 250 ms on,
 // doubling up to a minute, with full jitter.
@@ -25,6 +26,7 @@ func NewChangeQueue(o QueueOptions[*Change, Key]) *ChangeQueue {
 	o.Cluster = func(c *Change) string { return c.Key.Cluster }
 	o.Identity = func(c *Change) Key { return c.Key }
 	o.Size = (*Change).Size
+	o.Hash = hashKey
 	o.Newer = func(a, b *Change) bool { return a.Sequence > b.Sequence }
 	o.DropOnShutDown = true
 	discard := o.Discard
@@ -36,28 +38,6 @@ func NewChangeQueue(o QueueOptions[*Change, Key]) *ChangeQueue {
 	}
 	o.RateLimiter = newRefusals()
 	return NewQueue(o)
-}
-
-// Destination hands changes to one sink. Deliver blocks until each of the changes
-// is accepted or refused; it fails only when ctx or the destination ends, and waits
-// for as long as all of the destination fails. It is called by many workers at
-// once, but never by two for the same key.
-//
-// It calls tell with the index of each change, once, as soon as it is known what
-// becomes of that one, whatever becomes of the others; from the goroutine that
-// called it, and before it returns. A nil error says that the sink has durably
-// accepted the change, or that the change was put away for good. Any other says
-// that the sink refuses this change as it is, and why: it is delivered again after
-// the error's [RetryDelay], or else after a while. A destination keeps nothing of
-// a change that it has told of.
-//
-// Changes of one key are accepted in their order: when one is refused, the later
-// ones of its key in the same call are not accepted, but refused as well.
-//
-// A change that it has not told of when it returns is delivered again, also if it
-// returns nil.
-type Destination interface {
-	Deliver(ctx context.Context, tell func(i int, refused error), changes ...*Change) error
 }
 
 // StageOptions say what a Stage works with.
@@ -92,7 +72,7 @@ func NewStage(o StageOptions) (*Stage, error) {
 	if o.Destination == nil {
 		return nil, errors.New("a stage needs a destination")
 	}
-	r, ok := o.Queue.o.RateLimiter.(*refusals)
+	r, ok := o.Queue.RateLimiter().(*refusals)
 	if !ok {
 		return nil, errors.New("a stage needs a queue that NewChangeQueue has made")
 	}
@@ -142,3 +122,12 @@ func (s *Stage) ForgetCluster(cluster string) {
 
 // Refused returns what the sink has refused and not accepted since, by cluster.
 func (s *Stage) Refused() []Refused { return s.refusals.list() }
+
+// hashKey hashes the strings of a key independently, so that the processor works on
+// all of them at once; the rotations tell them apart.
+func hashKey(seed maphash.Seed, k Key) uint64 {
+	return maphash.String(seed, k.Name) ^
+		bits.RotateLeft64(maphash.String(seed, k.Namespace), 17) ^
+		bits.RotateLeft64(maphash.String(seed, k.Cluster), 37) ^
+		bits.RotateLeft64(maphash.String(seed, k.Resource), 53)
+}

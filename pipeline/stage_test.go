@@ -268,13 +268,15 @@ func TestStageBringsBackWhatFailed(t *testing.T) {
 }
 
 func TestStageNeedsADestinationAndAChangeQueue(t *testing.T) {
-	queue := NewChangeQueue(QueueOptions[*Change, Key]{})
-	if _, err := NewStage(StageOptions{Queue: queue, Registerer: prometheus.NewRegistry()}); err == nil {
+	q := NewChangeQueue(QueueOptions[*Change, Key]{})
+	if _, err := NewStage(StageOptions{Queue: q, Registerer: prometheus.NewRegistry()}); err == nil {
 		t.Error("no error")
 	}
-	queue = NewQueue(queue.o)
-	queue.o.RateLimiter = nil
-	if _, err := NewStage(StageOptions{Queue: queue, Destination: &recorder{}, Registerer: prometheus.NewRegistry()}); err == nil {
+	q = NewQueue(QueueOptions[*Change, Key]{
+		Cluster:  func(c *Change) string { return c.Key.Cluster },
+		Identity: func(c *Change) Key { return c.Key },
+	})
+	if _, err := NewStage(StageOptions{Queue: q, Destination: &recorder{}, Registerer: prometheus.NewRegistry()}); err == nil {
 		t.Error("a queue that cannot tell of refusals was taken")
 	}
 }

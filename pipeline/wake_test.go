@@ -47,8 +47,8 @@ func TestNoWakeUpIsLost(t *testing.T) {
 							i, down := q.Get()
 							got, shutdown = append(got, i), down
 						} else {
-							most := func() int { return 1 + random.IntN(5) }
-							_, shutdown = q.getSome(most, 1, func(i item, _ int) { got = append(got, i) })
+							most := func(int) int { return 1 + random.IntN(5) }
+							_, shutdown = q.GetBatch(most, 1, func(i item, _ int) { got = append(got, i) })
 						}
 						if shutdown {
 							return

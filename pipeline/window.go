@@ -5,30 +5,6 @@ import (
 	"time"
 )
 
-// Pace is how much a destination wants to have under way.
-type Pace struct {
-	// Batch is how many changes it wants in the next delivery, at least 1.
-	Batch int
-	// Bytes is the sum of their sizes at which a delivery is as large as it gets,
-	// whatever the last change brings. Zero is no bound.
-	Bytes int
-	// Deliveries is how many are to be under way at once, at least 1.
-	Deliveries int
-	// UnderWay is how many changes may be in work at all, those included that wait
-	// for the ledger. Zero is no bound. One cluster has at most three quarters of
-	// it, so that another one finds room.
-	UnderWay int
-}
-
-// Paced is a [Destination] that says how much it wants to have under way. Any other
-// one is given one change by each worker.
-type Paced interface {
-	Destination
-	// Pace calls set with what is wanted, before it returns and whenever that
-	// changes. set does not block; it is called by one goroutine at a time.
-	Pace(set func(Pace))
-}
-
 const (
 	// windowSamples is of how many writes the window's line is, more or less: a
 	// write of n writes ago weighs (1-1/windowSamples)^n.

@@ -41,12 +41,13 @@ func (f *few[T, K]) take(key *K) *entry[T, K] {
 	return nil
 }
 
-// getSome is GetWithPriority for several items at once. It waits for one, and
-// hands out with it what else has its turn and a token now, until there are most
-// items or their sizes reach bytes. It asks for most when there is one, because
-// that may be long after the call, with the queue locked. Done must be called
-// with each item. It returns how many items are in work then, these included.
-func (q *Queue[T, K]) getSome(most func() int, bytes int, take func(item T, priority int)) (inWork int, shutdown bool) {
+// GetBatch is GetWithPriority for several items at once. It waits for one, and
+// calls take with it and with what else has its turn and a token at that moment,
+// until there are most items or their sizes reach bytes. Both functions are called
+// with the queue locked: they must not block nor call the queue. most is told how
+// many items are ready, and is called once there is one. Done must be called with
+// each item. GetBatch returns how many items are in work then, these included.
+func (q *Queue[T, K]) GetBatch(most func(ready int) int, bytes int, take func(item T, priority int)) (inWork int, shutdown bool) {
 	q.mu.Lock()
 	defer q.unlock()
 	e := q.nextLocked()
@@ -54,7 +55,7 @@ func (q *Queue[T, K]) getSome(most func() int, bytes int, take func(item T, prio
 		return 0, true
 	}
 	stamp := q.stampLocked()
-	for left := most(); e != nil; {
+	for left := most(q.ready); e != nil; {
 		take(e.item, e.priority)
 		left, bytes = left-1, bytes-e.size
 		q.handOutLocked(e, stamp)

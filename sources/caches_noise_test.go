@@ -46,11 +46,11 @@ func testNoisy(t *testing.T, quiet, noisy *testenv.Cluster) {
 	// The order of events: every reconcile has a number.
 	var began, asked, served atomic.Int64
 	ns := quiet.NewNamespace(t)
-	var queue *pipeline.Queue[pipeline.Request, pipeline.Request]
+	var fair *pipeline.Queue[pipeline.Request, pipeline.Request]
 	made := make(chan struct{})
 	ctrl, err := controller.NewTyped("noise", mgr, controller.TypedOptions[pipeline.Request]{
 		NewQueue: caches.FairRequests(limit, 0, func(q *pipeline.Queue[pipeline.Request, pipeline.Request]) {
-			queue = q
+			fair = q
 			close(made)
 		}),
 		MaxConcurrentReconciles: workers,
@@ -77,7 +77,7 @@ func testNoisy(t *testing.T, quiet, noisy *testenv.Cluster) {
 	run(t, mgr)
 	<-made
 	lane := func(cluster string) pipeline.LaneStats {
-		for _, l := range queue.Lanes() {
+		for _, l := range fair.Lanes() {
 			if l.Cluster == cluster {
 				return l
 			}

@@ -36,8 +36,8 @@ func TestNoAllocBeyondBudget(t *testing.T) {
 		"more than lanes hold": {members: 40, streams: 1, size: 3 << 20, last: 40, lane: 1 << 40, slow: 10},
 	} {
 		t.Run(name, func(t *testing.T) {
-			budget := pipeline.NewBudget(limit, 1, MostReading)
-			share := budget.Route()
+			whole := pipeline.NewBudget(limit, 1, MostReading)
+			share := whole.Route()
 			q := pipeline.NewChangeQueue(pipeline.QueueOptions[*pipeline.Change, pipeline.Key]{LaneBytes: tc.lane})
 			before := goMemory()
 			base := resident(t)
@@ -65,9 +65,9 @@ func TestNoAllocBeyondBudget(t *testing.T) {
 				for deadline := time.After(time.Minute); ; {
 					most = max(most, resident(t)-base)
 					if most > limit+besideBudget {
-						t.Fatalf("the process has taken %d MiB, may take %d; %+v", most>>20, (limit+besideBudget)>>20, budget.Stats())
+						t.Fatalf("the process has taken %d MiB, may take %d; %+v", most>>20, (limit+besideBudget)>>20, whole.Stats())
 					}
-					st := budget.Stats()
+					st := whole.Stats()
 					if st.Held+st.Reading > limit {
 						t.Fatalf("%+v", st)
 					}

@@ -292,7 +292,7 @@ func TestNoReply(t *testing.T) {
 
 func TestBackpressureIsNotSilence(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		h := start(t, func(o *Options) { o.Routes[0].Queue.(*queue).changes = make(chan *pipeline.Change) })
+		h := start(t, func(o *Options) { o.Routes[0].Queue.(*fakeQueue).changes = make(chan *pipeline.Change) })
 		body := h.call("streaming list").open()
 		go func() {
 			for n := range 5 {

@@ -29,9 +29,9 @@ type routes []*route
 
 // openRoutes makes the ways to the sinks.
 func (p *program) openRoutes() (all routes, err error) {
-	s, budget := p.settings, p.openBudget()
+	s, memory := p.settings, p.openBudget()
 	for _, k := range p.sinks {
-		r := &route{sink: k, memory: budget.Route(), buckets: s.buckets(), snapshots: s.snapshotBuckets()}
+		r := &route{sink: k, memory: memory.Route(), buckets: s.buckets(), snapshots: s.snapshotBuckets()}
 		r.queue = pipeline.NewChangeQueue(pipeline.QueueOptions[*pipeline.Change, pipeline.Key]{
 			Name:         k.name,
 			LaneCapacity: s.LaneCapacity,
@@ -59,7 +59,7 @@ func (p *program) openRoutes() (all routes, err error) {
 		}
 		all = append(all, r)
 	}
-	if err := p.registerer.Register(pipeline.NewBudgetCollector(budget.Stats, all.inWorkBytes)); err != nil {
+	if err := p.registerer.Register(pipeline.NewBudgetCollector(memory.Stats, all.inWorkBytes)); err != nil {
 		return nil, fmt.Errorf("register metrics: %w", err)
 	}
 	return all, nil
