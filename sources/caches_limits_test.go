@@ -10,7 +10,7 @@ import (
 
 	"k8s.io/client-go/util/workqueue"
 
-	"github.com/fairlead-dev/fairlead/pipeline"
+	"github.com/fairlead-dev/fairlead/pipeline/queue"
 	"github.com/fairlead-dev/fairlead/ratelimit"
 	"github.com/fairlead-dev/fairlead/sources/cache"
 	"github.com/fairlead-dev/fairlead/sources/fleet"
@@ -31,8 +31,8 @@ func TestCachesFollowLimits(t *testing.T) {
 		}
 
 		// A queue that comes late has the limits of those that are there.
-		var made *pipeline.Queue[pipeline.Request, pipeline.Request]
-		fair := s.caches.FairRequests(ratelimit.Limit{QPS: 20}, 0, func(q *pipeline.Queue[pipeline.Request, pipeline.Request]) { made = q })
+		var made *queue.Queue[queue.Request, queue.Request]
+		fair := s.caches.FairRequests(ratelimit.Limit{QPS: 20}, 0, func(q *queue.Queue[queue.Request, queue.Request]) { made = q })
 		defer fair("late", nil).ShutDown()
 		buckets := func() *ratelimit.Buckets {
 			for l := range s.caches.limiters {
@@ -157,7 +157,7 @@ func TestCachesForgetQueuesThatEnded(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	type requests = pipeline.Queue[pipeline.Request, pipeline.Request]
+	type requests = queue.Queue[queue.Request, queue.Request]
 	ended, cancel := context.WithCancel(t.Context())
 	cancel()
 	for name, end := range map[string]func(*requests){
@@ -168,7 +168,7 @@ func TestCachesForgetQueuesThatEnded(t *testing.T) {
 	} {
 		newQueue := c.FairRequests(ratelimit.Limit{QPS: 20}, 2, nil)
 		for range 2 { // controllers, of one value
-			q := newQueue("c", workqueue.DefaultTypedControllerRateLimiter[pipeline.Request]()).(*requests)
+			q := newQueue("c", workqueue.DefaultTypedControllerRateLimiter[queue.Request]()).(*requests)
 			if len(c.limiters) != 1 {
 				t.Errorf("%s: %d queues are known of one controller", name, len(c.limiters))
 			}

@@ -12,7 +12,7 @@ import (
 
 	"github.com/fairlead-dev/fairlead/internal/ledger"
 	"github.com/fairlead-dev/fairlead/internal/supervise"
-	"github.com/fairlead-dev/fairlead/pipeline"
+	"github.com/fairlead-dev/fairlead/pipeline/budget"
 	"github.com/fairlead-dev/fairlead/sources/connection"
 	"github.com/fairlead-dev/fairlead/sources/fleet"
 	"github.com/fairlead-dev/fairlead/sources/stream"
@@ -54,7 +54,7 @@ type Route struct {
 	Queue Queue
 	// Memory is the route's share of the memory that bounds what is read, waits or is
 	// in work. nil: there is no bound but the queue's.
-	Memory *pipeline.Share
+	Memory *budget.Share
 }
 
 // DefaultExtraWatches is how many routes may read a resource of a member for

@@ -7,9 +7,11 @@ import (
 	"time"
 
 	"github.com/fairlead-dev/fairlead/pipeline"
+	"github.com/fairlead-dev/fairlead/pipeline/budget"
+	"github.com/fairlead-dev/fairlead/pipeline/queue"
 )
 
-// MostReading is the most that a stream takes of a pipeline.Budget at once, in bytes:
+// MostReading is the most that a stream takes of a budget.Budget at once, in bytes:
 // for the largest frame, the copy that is handed on of it, and what goes with that.
 const MostReading = 2*maxFrame + 1<<20
 
@@ -21,7 +23,7 @@ const MostReading = 2*maxFrame + 1<<20
 // loan is what a branch has for the frame that is being read.
 type loan struct {
 	branch *branch
-	memory pipeline.Loan
+	memory budget.Loan
 }
 
 // reserve implements room: for each branch that the reader reads for.
@@ -30,9 +32,9 @@ func (a *attempt) reserve(n int) error {
 		return a.reserveMore(n)
 	}
 	all := a.branches()
-	var together *pipeline.Together
+	var together *budget.Together
 	if len(all) > 1 {
-		together = pipeline.NewTogether(len(all))
+		together = budget.NewTogether(len(all))
 	}
 	for _, b := range all {
 		memory, err := a.borrow(b, toRead(n, together))
@@ -54,9 +56,9 @@ func (a *attempt) reserve(n int) error {
 
 // reserveMore does not wait, because of what it has.
 func (a *attempt) reserveMore(n int) error {
-	var together *pipeline.Together
+	var together *budget.Together
 	if len(a.loans) > 1 {
-		together = pipeline.NewTogether(len(a.loans))
+		together = budget.NewTogether(len(a.loans))
 	}
 	for i := range a.loans {
 		l := &a.loans[i]
@@ -71,8 +73,8 @@ func (a *attempt) reserveMore(n int) error {
 }
 
 // toRead is what a frame of n bytes needs, and the copy of it.
-func toRead(n int, together *pipeline.Together) pipeline.Ask {
-	return pipeline.Ask{Object: 2 * n, Own: pipeline.ChangeOverhead, Together: together, Reading: true}
+func toRead(n int, together *budget.Together) budget.Ask {
+	return budget.Ask{Object: 2 * n, Own: pipeline.ChangeOverhead, Together: together, Reading: true}
 }
 
 // came implements room.
@@ -92,11 +94,11 @@ func (a *attempt) release() {
 // it is copied: out of what was taken to read it, if anything was. Those that have left,
 // because there was none, are not among those that it returns.
 func (a *attempt) afford(size int, to []routed) ([]routed, error) {
-	var together *pipeline.Together
+	var together *budget.Together
 	if len(to) > 1 {
-		together = pipeline.NewTogether(len(to))
+		together = budget.NewTogether(len(to))
 	}
-	ask := pipeline.Ask{Object: size, Own: pipeline.ChangeOverhead, Together: together}
+	ask := budget.Ask{Object: size, Own: pipeline.ChangeOverhead, Together: together}
 	if len(a.loans) > 0 {
 		a.exchange(ask, to)
 		return to, nil
@@ -125,8 +127,8 @@ func (a *attempt) afford(size int, to []routed) ([]routed, error) {
 }
 
 // exchange gives each that delivers its part of what was taken for a frame.
-func (a *attempt) exchange(ask pipeline.Ask, to []routed) {
-	loans, asks, taken := make([]pipeline.Loan, len(a.loans)), make([]pipeline.Ask, len(a.loans)), make([]pipeline.Loan, len(a.loans))
+func (a *attempt) exchange(ask budget.Ask, to []routed) {
+	loans, asks, taken := make([]budget.Loan, len(a.loans)), make([]budget.Ask, len(a.loans)), make([]budget.Loan, len(a.loans))
 	for i, l := range a.loans {
 		loans[i] = l.memory
 		for _, r := range to {
@@ -135,7 +137,7 @@ func (a *attempt) exchange(ask pipeline.Ask, to []routed) {
 			}
 		}
 	}
-	pipeline.Exchange(loans, asks, taken)
+	budget.Exchange(loans, asks, taken)
 	a.guard.endFrame()
 	for j := range to {
 		to[j].together = ask.Together
@@ -156,7 +158,7 @@ func releaseAll(to []routed) {
 }
 
 // borrow takes memory of a branch's account; it waits for that as hand does for a lane.
-func (a *attempt) borrow(b *branch, ask pipeline.Ask) (memory pipeline.Loan, err error) {
+func (a *attempt) borrow(b *branch, ask budget.Ask) (memory budget.Loan, err error) {
 	var ok bool
 	if memory, ok = b.account.Try(ask); ok {
 		return memory, nil
@@ -200,7 +202,7 @@ func (a *attempt) patiently(b *branch, wait func(context.Context) error) error {
 		switch {
 		case err == nil:
 			return nil
-		case !errors.Is(err, pipeline.ErrFull):
+		case !errors.Is(err, queue.ErrFull):
 			return fatalError{err}
 		case !alone:
 			return errBehind
@@ -210,18 +212,18 @@ func (a *attempt) patiently(b *branch, wait func(context.Context) error) error {
 	}
 }
 
-// waitFor calls wait for a while: then it returns pipeline.ErrFull.
+// waitFor calls wait for a while: then it returns queue.ErrFull.
 func (a *attempt) waitFor(d time.Duration, wait func(context.Context) error) error {
 	if d <= 0 {
-		return pipeline.ErrFull
+		return queue.ErrFull
 	}
-	ctx, cancel := context.WithTimeoutCause(a.running, d, pipeline.ErrFull)
+	ctx, cancel := context.WithTimeoutCause(a.running, d, queue.ErrFull)
 	defer cancel()
 	a.guard.block()
 	defer a.guard.unblock()
 	err := wait(ctx)
 	if err != nil && a.running.Err() == nil && ctx.Err() != nil {
-		return pipeline.ErrFull
+		return queue.ErrFull
 	}
 	return err
 }
@@ -235,7 +237,7 @@ func (b *branch) waitRoom(ctx context.Context, cluster string) error {
 	if err := b.route.Queue.WaitRoom(ctx, cluster); err != nil {
 		return err
 	}
-	memory, err := b.account.Take(ctx, pipeline.Ask{Own: roomToBegin})
+	memory, err := b.account.Take(ctx, budget.Ask{Own: roomToBegin})
 	memory.Release()
 	return err
 }
@@ -258,8 +260,8 @@ func (s *Stream) openAccounts() (closeAll func()) {
 // long that may take.
 type lone struct {
 	ctx     context.Context //nolint:containedctx // of the one call that reads
-	account *pipeline.Account
-	memory  pipeline.Loan
+	account *budget.Account
+	memory  budget.Loan
 }
 
 func (l *lone) reserve(n int) error {

@@ -23,6 +23,7 @@ import (
 	"github.com/fairlead-dev/fairlead/internal/ledger"
 	"github.com/fairlead-dev/fairlead/internal/member"
 	"github.com/fairlead-dev/fairlead/pipeline"
+	"github.com/fairlead-dev/fairlead/pipeline/queue"
 )
 
 // fakeServer is a fake API server for use in a synctest bubble, where sockets
@@ -326,7 +327,7 @@ func (q *fakeQueue) TryOffer(c *pipeline.Change, _ int) error {
 	case q.changes <- c:
 		return nil
 	default:
-		return pipeline.ErrFull
+		return queue.ErrFull
 	}
 }
 

@@ -15,6 +15,7 @@ import (
 
 	"github.com/fairlead-dev/fairlead/internal/ledger"
 	"github.com/fairlead-dev/fairlead/pipeline"
+	"github.com/fairlead-dev/fairlead/pipeline/budget"
 )
 
 type uid = types.UID
@@ -114,8 +115,8 @@ type observed struct {
 type routed struct {
 	branch      *branch
 	observation ledger.Observation
-	memory      pipeline.Loan      // once it is taken
-	together    *pipeline.Together // with the others
+	memory      budget.Loan      // once it is taken
+	together    *budget.Together // with the others
 }
 
 // observe tells the cursors of a state.

@@ -9,6 +9,7 @@ import (
 
 	"github.com/fairlead-dev/fairlead/internal/ledger"
 	"github.com/fairlead-dev/fairlead/pipeline"
+	"github.com/fairlead-dev/fairlead/pipeline/budget"
 )
 
 // ErrSuperseded says that a state is not to be sent again: it is not the newest
@@ -77,8 +78,8 @@ func (s *Stream) send(ctx context.Context, b *branch, c *pipeline.Change) error 
 
 // offerPaid takes the memory for a change of a route's account, and then hands it over;
 // it blocks for either.
-func offerPaid(ctx context.Context, route Route, account *pipeline.Account, c *pipeline.Change) (err error) {
-	if c.Memory, err = account.Take(ctx, pipeline.Ask{Own: c.Size()}); err != nil {
+func offerPaid(ctx context.Context, route Route, account *budget.Account, c *pipeline.Change) (err error) {
+	if c.Memory, err = account.Take(ctx, budget.Ask{Own: c.Size()}); err != nil {
 		return err
 	}
 	if err = route.Queue.Offer(ctx, c, snapshotPriority); err != nil {

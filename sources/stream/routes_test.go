@@ -22,6 +22,9 @@ import (
 
 	"github.com/fairlead-dev/fairlead/internal/ledger"
 	"github.com/fairlead-dev/fairlead/pipeline"
+	"github.com/fairlead-dev/fairlead/pipeline/budget"
+	"github.com/fairlead-dev/fairlead/pipeline/queue"
+	"github.com/fairlead-dev/fairlead/pipeline/stage"
 )
 
 var (
@@ -82,15 +85,15 @@ func (s *simulation) begin() {
 		s.t.Fatal(err)
 	}
 	var routes []Route
-	var queues []*pipeline.ChangeQueue
-	budget := pipeline.NewBudget(0, simRoutes, MostReading)
+	var queues []*stage.Queue
+	budget := budget.New(0, simRoutes, MostReading)
 	for i, sink := range s.sinks {
 		clear(sink.newest)
 		if s.out[i] {
 			continue
 		}
-		q := pipeline.NewChangeQueue(pipeline.QueueOptions[*pipeline.Change, pipeline.Key]{LaneCapacity: 3})
-		stage, err := pipeline.NewStage(pipeline.StageOptions{
+		q := stage.NewQueue(queue.Options[*pipeline.Change, pipeline.Key]{LaneCapacity: 3})
+		stage, err := stage.New(stage.Options{
 			Queue: q, Destination: sink, Workers: 2, Registerer: prometheus.NewRegistry(), Log: logr.Discard(),
 		})
 		if err != nil {
