@@ -11,29 +11,9 @@ import (
 	"github.com/fairlead-dev/fairlead/internal/ledger"
 )
 
-// Longest strings of an identity, in bytes. What an API server sends is far
-// below; what is remembered of each object has to have some bound.
-const (
-	maxName  = 1024
-	maxShort = 256
-)
-
-// identified reports whether the frame tells which object it is about, and
-// which state of it. (A UID is not asked for: some aggregated APIs have none.)
-func (f *frame) identified() bool {
-	return 0 < len(f.name) && len(f.name) <= maxName && f.mark() &&
-		len(f.namespace) <= maxShort && len(f.uid) <= maxShort
-}
-
-// mark reports whether the frame tells a version. "deleted" is none: it ends
-// the ids of deletions.
-func (f *frame) mark() bool {
-	return 0 < len(f.version) && len(f.version) <= maxShort && !is(f.version, "deleted")
-}
-
-// identity returns what identified asks for, but for the namespace. The strings
+// identityOf returns what identified asks for, but for the namespace. The strings
 // share their memory: they are kept and dropped together.
-func (f *frame) identity() (name ledger.Name, version ledger.Version) {
+func identityOf(f *frame) (name ledger.Name, version ledger.Version) {
 	if !plain(f.name) || !plain(f.uid) || !plain(f.version) {
 		return ledger.Name{Name: unquote(f.name)}, ledger.Version{UID: unquote(f.uid), ResourceVersion: unquote(f.version)}
 	}
@@ -41,11 +21,6 @@ func (f *frame) identity() (name ledger.Name, version ledger.Version) {
 	all := string(append(append(append(short[:0], f.name...), f.uid...), f.version...))
 	n, u := len(f.name), len(f.name)+len(f.uid)
 	return ledger.Name{Name: all[:n]}, ledger.Version{UID: all[n:u], ResourceVersion: all[u:]}
-}
-
-// who names the object in a message, as far as it needs to be recognised.
-func (f *frame) who() string {
-	return fmt.Sprintf("object %.80q in namespace %.80q", unquote(f.name), unquote(f.namespace))
 }
 
 // refuse returns why the object in f, scanned from b, is not handed on as one of
@@ -69,9 +44,6 @@ func (r resource) refuse(b []byte, f *frame, namespace string, partial bool) (re
 	return 0, nil
 }
 
-// partialKind is under which servers send the metadata of objects alone.
-const partialKind = "PartialObjectMetadata"
-
 // sameVersion reports whether a raw apiVersion is gv's.
 func sameVersion(raw []byte, gv schema.GroupVersion) bool {
 	if !plain(raw) {
@@ -88,7 +60,7 @@ func sameVersion(raw []byte, gv schema.GroupVersion) bool {
 // handed on; nil if all of it is. tooLong: b is the start of it. Whoever may write
 // objects in a member can bring this about, its API server being honest: it keeps
 // neither the object's metadata nor other objects from being followed.
-func (f *frame) reduce(b []byte, tooLong bool) (rejection, error) {
+func reduce(f *frame, b []byte, tooLong bool) (rejection, error) {
 	const alone = "its metadata are passed on alone"
 	switch {
 	case tooLong:

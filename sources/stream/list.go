@@ -9,7 +9,11 @@ import (
 )
 
 // errNotJSON is said of a body that is not JSON, or not the JSON of a list.
-var errNotJSON = errors.New("the answer is not JSON of the expected form")
+// What a server sends that is not what was asked for.
+var (
+	errNotJSON   = errors.New("the answer is not JSON of the expected form")
+	errMalformed = errors.New("the server sent something that is not a frame of a watch or a list")
+)
 
 // listMeta is what a list says about itself. It may stand before the items or
 // behind them.

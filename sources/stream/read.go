@@ -79,7 +79,7 @@ func (a *attempt) change(b []byte, f *frame, now time.Time, snapshot, tooLong bo
 		}
 		return nil
 	}
-	name, version := f.identity()
+	name, version := identityOf(f)
 	name.Namespace = a.intern(f.namespace)
 	gone := f.typ == deleted
 
@@ -208,7 +208,7 @@ func (a *attempt) choose(b []byte, f *frame, tooLong bool) copying {
 	if t.secret || t.metadata {
 		return metadataOf(f, t.secret)
 	}
-	if why, err := f.reduce(b, tooLong); err != nil {
+	if why, err := reduce(f, b, tooLong); err != nil {
 		a.reject(why, err)
 		return metadataOf(f, false)
 	}

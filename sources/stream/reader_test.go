@@ -154,11 +154,11 @@ func FuzzListReader(f *testing.F) {
 func BenchmarkListReader(b *testing.B) {
 	var page strings.Builder
 	page.WriteString(`{"metadata":{"resourceVersion":"1"},"items":[`)
-	for n := range pageSize {
+	for n := range 500 {
 		if n > 0 {
 			page.WriteByte(',')
 		}
-		page.WriteString(configMap(fmt.Sprint("settings-", n), n+1))
+		page.WriteString(`{"apiVersion":"v1","kind":"ConfigMap","metadata":{"name":"settings-` + fmt.Sprint(n) + `","namespace":"default","uid":"u-` + fmt.Sprint(n) + `","resourceVersion":"` + fmt.Sprint(n+1) + `"},"data":{"key":"value"}}`)
 	}
 	page.WriteString("]}")
 	b.ReportAllocs()

@@ -62,7 +62,6 @@ var (
 
 // Other reasons to give up a connection.
 var (
-	errMalformed = errors.New("the server sent something that is not a frame of a watch or a list")
 	errBackwards = errors.New("the server's versions went backwards; it may have been restored from a backup")
 	errTooLarge  = errors.New("an object is larger than 16 MiB and its metadata are not at the start")
 	errClaimed   = errors.New("another stream follows the same objects")

@@ -138,10 +138,10 @@ func (s *Stream) changeOf(e *pipeline.Event) (*pipeline.Change, error) {
 	if _, err := r.refuse(c.Object, &f, e.Namespace, true); err != nil {
 		return nil, err
 	}
-	if _, err := f.reduce(c.Object, false); err != nil {
+	if _, err := reduce(&f, c.Object, false); err != nil {
 		return nil, err
 	}
-	name, version := f.identity()
+	name, version := identityOf(&f)
 	name.Namespace = unquote(f.namespace)
 	if n, v := identity(c); n != name || v != version {
 		return nil, fmt.Errorf("event %.400q holds version %q of %s", e.ID, version.ResourceVersion, f.who())
