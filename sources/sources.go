@@ -16,6 +16,7 @@ import (
 	"github.com/fairlead-dev/fairlead/sources/connection"
 	"github.com/fairlead-dev/fairlead/sources/fleet"
 	"github.com/fairlead-dev/fairlead/sources/stream"
+	"github.com/fairlead-dev/fairlead/sources/stream/wire"
 )
 
 // Config tunes how members are followed.
@@ -85,7 +86,7 @@ type Sources struct {
 	o         Options
 	snapshots *semaphore.Weighted
 	claims    *stream.Claims
-	buffers   stream.Buffers
+	buffers   wire.Buffers
 	pace      *connection.Pace
 	twins     *twins
 	children  *supervise.Set // one per member

@@ -1,6 +1,6 @@
 package list
 
-// list is a doubly linked list whose links are part of its elements, so that
+// List is a doubly linked list whose links are part of its elements, so that
 // moving an element between lists allocates nothing and leaving one needs no
 // search.
 type List[E any] struct {
@@ -8,7 +8,7 @@ type List[E any] struct {
 	N          int
 }
 
-// node is an element's place in at most one list at a time.
+// Node is an element's place in at most one list at a time.
 type Node[E any] struct {
 	// What prev says of the head is stale: so the head leaves without a write
 	// to the one behind it, which in a long list is in no cache.
@@ -28,7 +28,7 @@ func (l *List[E]) PushBack(N *Node[E]) {
 	l.N++
 }
 
-// leave takes n out of the list it is in.
+// Leave takes n out of the list it is in.
 func (N *Node[E]) Leave() {
 	l := N.List
 	switch {

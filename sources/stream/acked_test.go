@@ -5,12 +5,13 @@ import (
 	"testing/synctest"
 
 	"github.com/fairlead-dev/fairlead/pipeline"
+	"github.com/fairlead-dev/fairlead/sources/stream/wire"
 )
 
 // An object's memory is used again once it is acked, and not before.
 func TestObjectsLieInBuffersUntilAcked(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		var pool Buffers
+		var pool wire.Buffers
 		h := start(t, func(o *Options) { o.Buffers = &pool })
 		body := h.live()
 		next := func(name string, version int) *pipeline.Change {

@@ -9,11 +9,12 @@ import (
 	"github.com/fairlead-dev/fairlead/pipeline"
 	"github.com/fairlead-dev/fairlead/pipeline/budget"
 	"github.com/fairlead-dev/fairlead/pipeline/queue"
+	"github.com/fairlead-dev/fairlead/sources/stream/wire"
 )
 
 // MostReading is the most that a stream takes of a budget.Budget at once, in bytes:
 // for the largest frame, the copy that is handed on of it, and what goes with that.
-const MostReading = 2*maxFrame + 1<<20
+const MostReading = 2*wire.MaxFrame + 1<<20
 
 // Where the memory for what is read and handed on comes from. What a stream always has
 // is readBuffer, while there is something in it. A longer frame takes memory of each
@@ -27,7 +28,7 @@ type loan struct {
 }
 
 // reserve implements room: for each branch that the reader reads for.
-func (a *attempt) reserve(n int) error {
+func (a *attempt) Reserve(n int) error {
 	if len(a.loans) > 0 {
 		return a.reserveMore(n)
 	}
@@ -43,7 +44,7 @@ func (a *attempt) reserve(n int) error {
 			continue
 		}
 		if err != nil {
-			a.release() // what the others have got
+			a.Release() // what the others have got
 			return err
 		}
 		a.loans = append(a.loans, loan{b, memory})
@@ -64,7 +65,7 @@ func (a *attempt) reserveMore(n int) error {
 		l := &a.loans[i]
 		memory, ok := l.branch.account.Try(toRead(n, together))
 		if !ok {
-			return errShort
+			return wire.ErrShort
 		}
 		l.memory.Release()
 		l.memory = memory
@@ -78,10 +79,10 @@ func toRead(n int, together *budget.Together) budget.Ask {
 }
 
 // came implements room.
-func (a *attempt) came(n int) { a.guard.frameRead(n) }
+func (a *attempt) Came(n int) { a.guard.frameRead(n) }
 
 // release implements room.
-func (a *attempt) release() {
+func (a *attempt) Release() {
 	a.guard.endFrame()
 	for i := range a.loans {
 		a.loans[i].memory.Release()
@@ -230,7 +231,7 @@ func (a *attempt) waitFor(d time.Duration, wait func(context.Context) error) err
 
 // roomToBegin is how much memory there has to be for a route that begins to read for
 // itself.
-const roomToBegin = 2*smallSpill + pipeline.ChangeOverhead
+const roomToBegin = 2*wire.SmallSpill + pipeline.ChangeOverhead
 
 // waitRoom waits until a branch can begin to read for itself.
 func (b *branch) waitRoom(ctx context.Context, cluster string) error {
@@ -264,10 +265,10 @@ type lone struct {
 	memory  budget.Loan
 }
 
-func (l *lone) reserve(n int) error {
+func (l *lone) Reserve(n int) error {
 	memory, ok := l.account.Try(toRead(n, nil))
 	if !ok && !l.memory.IsZero() {
-		return errShort
+		return wire.ErrShort
 	}
 	if !ok {
 		var err error
@@ -280,6 +281,6 @@ func (l *lone) reserve(n int) error {
 	return nil
 }
 
-func (l *lone) came(int) {}
+func (l *lone) Came(int) {}
 
-func (l *lone) release() { l.memory.Release() }
+func (l *lone) Release() { l.memory.Release() }

@@ -18,6 +18,7 @@ import (
 	"github.com/fairlead-dev/fairlead/pipeline/budget"
 	"github.com/fairlead-dev/fairlead/pipeline/queue"
 	"github.com/fairlead-dev/fairlead/pipeline/stage"
+	"github.com/fairlead-dev/fairlead/sources/stream/wire"
 )
 
 // flood is a server of which one object after the other is added, of versions 2 to
@@ -102,7 +103,7 @@ func (f *flood) follow(t *testing.T, cluster string, l *ledger.Ledger, routes ..
 	t.Helper()
 	conn := &fakeConnection{server: f.docs, stale: map[string]bool{}}
 	conn.through(t, &http.Client{Transport: f}, "cluster-1")
-	s = New(Options{Cluster: cluster, Spec: Spec{Resource: "configmaps"}, Connection: conn, Routes: routes, Ledger: l, Buffers: new(Buffers)})
+	s = New(Options{Cluster: cluster, Spec: Spec{Resource: "configmaps"}, Connection: conn, Routes: routes, Ledger: l, Buffers: new(wire.Buffers)})
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan struct{})
 	go func() {

@@ -15,6 +15,7 @@ import (
 
 	"github.com/fairlead-dev/fairlead/internal/member"
 	"github.com/fairlead-dev/fairlead/pipeline"
+	"github.com/fairlead-dev/fairlead/sources/stream/wire"
 )
 
 func TestRefusals(t *testing.T) {
@@ -338,7 +339,7 @@ func TestBlockedStreamReadsNothing(t *testing.T) {
 		}()
 		time.Sleep(time.Hour)
 		synctest.Wait()
-		if limit := 2 * readBuffer / len(event("ADDED", "c", 11)); sent > limit {
+		if limit := 2 * wire.ReadBuffer / len(event("ADDED", "c", 11)); sent > limit {
 			t.Errorf("%d frames were read past a full lane, want %d at most", sent, limit)
 		}
 	})

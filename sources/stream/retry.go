@@ -10,6 +10,7 @@ import (
 	"github.com/fairlead-dev/fairlead/internal/ledger"
 	"github.com/fairlead-dev/fairlead/pipeline"
 	"github.com/fairlead-dev/fairlead/pipeline/budget"
+	"github.com/fairlead-dev/fairlead/sources/stream/wire"
 )
 
 // ErrSuperseded says that a state is not to be sent again: it is not the newest
@@ -130,9 +131,9 @@ func (s *Stream) changeOf(e *pipeline.Event) (*pipeline.Change, error) {
 		}
 		return c, nil
 	}
-	var scan scanner
-	var f frame
-	if !scan.scanObject(c.Object, &f) {
+	var scan wire.Scanner
+	var f wire.Frame
+	if !scan.ScanObject(c.Object, &f) {
 		return nil, fmt.Errorf("the object of event %.400q is not JSON", e.ID)
 	}
 	if _, err := r.refuse(c.Object, &f, e.Namespace, true); err != nil {
@@ -142,12 +143,12 @@ func (s *Stream) changeOf(e *pipeline.Event) (*pipeline.Change, error) {
 		return nil, err
 	}
 	name, version := identityOf(&f)
-	name.Namespace = unquote(f.namespace)
+	name.Namespace = wire.Unquote(f.Namespace)
 	if n, v := identity(c); n != name || v != version {
-		return nil, fmt.Errorf("event %.400q holds version %q of %s", e.ID, version.ResourceVersion, f.who())
+		return nil, fmt.Errorf("event %.400q holds version %q of %s", e.ID, version.ResourceVersion, f.Who())
 	}
 	// Under whatever kind: with more than metadata it may hold values.
-	if c.Key.Resource == "secrets" && !s.cfg.SecretValues && (f.hasMore || !is(f.kind, partialKind)) {
+	if c.Key.Resource == "secrets" && !s.cfg.SecretValues && (f.HasMore || !wire.Is(f.Kind, wire.PartialKind)) {
 		return nil, errors.New("it holds the values of a Secret, which may not leave the member")
 	}
 	return c, nil

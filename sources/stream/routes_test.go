@@ -25,6 +25,7 @@ import (
 	"github.com/fairlead-dev/fairlead/pipeline/budget"
 	"github.com/fairlead-dev/fairlead/pipeline/queue"
 	"github.com/fairlead-dev/fairlead/pipeline/stage"
+	"github.com/fairlead-dev/fairlead/sources/stream/wire"
 )
 
 var (
@@ -113,7 +114,7 @@ func (s *simulation) begin() {
 	}
 	l.Join("c")
 	s.stream = New(Options{
-		Cluster: "c", Spec: spec, Connection: conn, Routes: routes, Ledger: l, Claims: NewClaims(), Buffers: new(Buffers),
+		Cluster: "c", Spec: spec, Connection: conn, Routes: routes, Ledger: l, Claims: NewClaims(), Buffers: new(wire.Buffers),
 		ExtraWatches: 1 + s.rand.IntN(2),
 		Config:       Config{ReconnectMin: 100 * time.Millisecond, ReconnectMax: time.Second},
 	})

@@ -17,6 +17,7 @@ import (
 	"github.com/fairlead-dev/fairlead/internal/member"
 	"github.com/fairlead-dev/fairlead/pipeline"
 	"github.com/fairlead-dev/fairlead/pipeline/budget"
+	"github.com/fairlead-dev/fairlead/sources/stream/wire"
 )
 
 // Connection is the member's connection, shared by its streams.
@@ -96,7 +97,7 @@ type Options struct {
 	// Buffers is where objects are copied to; it is best shared by all streams. An
 	// object's goes back to it with the ack, so that nobody may use the object
 	// after that. nil: each object gets memory of its own.
-	Buffers *Buffers
+	Buffers *wire.Buffers
 	// Log gets state transitions. The zero Logger drops them.
 	Log logr.Logger
 }
@@ -131,7 +132,7 @@ type Stream struct {
 	ledger   Ledger
 	slots    Semaphore
 	claims   *Claims
-	buffers  *Buffers
+	buffers  *wire.Buffers
 	log      logr.Logger
 	term     uint64
 	claimed  func([]ledger.StreamID)

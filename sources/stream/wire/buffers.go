@@ -1,4 +1,4 @@
-package stream
+package wire
 
 import "sync"
 
@@ -28,8 +28,8 @@ func bufferSize(size int) int {
 	return size
 }
 
-// get returns an empty buffer that holds size bytes.
-func (p *Buffers) get(size int) []byte {
+// Get returns an empty buffer that holds size bytes.
+func (p *Buffers) Get(size int) []byte {
 	steps := (size + bufferStep - 1) / bufferStep
 	if p == nil || steps >= len(p.free) {
 		return make([]byte, 0, size)
@@ -48,8 +48,8 @@ func (p *Buffers) get(size int) []byte {
 	return make([]byte, 0, steps*bufferStep)
 }
 
-// put takes back a buffer, which nobody may use any more.
-func (p *Buffers) put(b []byte) {
+// Put takes back a buffer, which nobody may use any more.
+func (p *Buffers) Put(b []byte) {
 	steps := cap(b) / bufferStep
 	if p == nil || steps == 0 || steps >= len(p.free) || cap(b)%bufferStep != 0 {
 		return

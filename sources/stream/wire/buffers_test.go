@@ -1,4 +1,4 @@
-package stream
+package wire
 
 import (
 	"bytes"
@@ -23,7 +23,7 @@ func TestBuffers(t *testing.T) {
 		if round%100 == 0 {
 			size = random.IntN(2 * bufferMost)
 		}
-		b := p.get(size)
+		b := p.Get(size)
 		if len(b) != 0 || cap(b) < size || cap(b) >= size+bufferStep {
 			t.Fatalf("a buffer for %d bytes has %d of %d", size, len(b), cap(b))
 		}
@@ -44,7 +44,7 @@ func TestBuffers(t *testing.T) {
 			if bytes.Count(u.b, []byte{u.mark}) != len(u.b) {
 				t.Fatal("a buffer in use was written to by another")
 			}
-			p.put(u.b)
+			p.Put(u.b)
 			all = slices.Delete(all, n, n+1)
 		}
 		kept := 0
@@ -61,7 +61,7 @@ func TestBuffers(t *testing.T) {
 		t.Errorf("%d buffers were used again", reused)
 	}
 	for range poolBytes / 1000 {
-		p.put(make([]byte, 4*bufferStep))
+		p.Put(make([]byte, 4*bufferStep))
 	}
 	if p.bytes > poolBytes || p.bytes <= poolBytes-4*bufferStep {
 		t.Errorf("%d bytes are kept after thousands came back at once, want about %d", p.bytes, poolBytes)

@@ -1,4 +1,4 @@
-package stream
+package wire
 
 import (
 	"errors"
@@ -8,28 +8,28 @@ import (
 // meter is a room that has so many bytes.
 type meter struct{ has, reserved int }
 
-func (m *meter) reserve(n int) error {
+func (m *meter) Reserve(n int) error {
 	if n > m.has {
-		return errShort
+		return ErrShort
 	}
 	m.reserved = n
 	return nil
 }
 
-func (m *meter) came(int) {}
+func (m *meter) Came(int) {}
 
-func (m *meter) release() { m.reserved = 0 }
+func (m *meter) Release() { m.reserved = 0 }
 
 // Of a frame there is as much reserved as it needs, whatever came before it. Only one
 // that is read again, because there was too little, has all at once; and once it has been
 // read, those behind it have not.
 func TestSpillReserves(t *testing.T) {
-	m := &meter{has: maxFrame}
-	s := &spill{room: m}
+	m := &meter{has: MaxFrame}
+	s := &Spill{Room: m}
 	frame := func(size int) (first int, err error) {
-		defer s.drop()
-		for n := 0; n < size; n += readBuffer {
-			if err := s.add(make([]byte, readBuffer)); err != nil {
+		defer s.Drop()
+		for n := 0; n < size; n += ReadBuffer {
+			if err := s.add(make([]byte, ReadBuffer)); err != nil {
 				return first, err
 			}
 			if first == 0 {
@@ -48,16 +48,16 @@ func TestSpillReserves(t *testing.T) {
 		}
 	}
 	const large = 3 << 20
-	check("the first", large, smallSpill, nil)
-	check("behind one of 3 MiB", 2*readBuffer, smallSpill, nil)
+	check("the first", large, SmallSpill, nil)
+	check("behind one of 3 MiB", 2*ReadBuffer, SmallSpill, nil)
 	m.has = large / 2
-	check("one that there is too little for", large, smallSpill, errShort)
-	m.has = maxFrame
-	expected := s.expected
+	check("one that there is too little for", large, SmallSpill, ErrShort)
+	m.has = MaxFrame
+	expected := s.Expected
 	if expected <= large/2 {
 		t.Errorf("%d bytes are expected, which is what there was", expected)
 	}
-	check("a small one before it", 2*readBuffer, expected, nil)
+	check("a small one before it", 2*ReadBuffer, expected, nil)
 	check("it again", large, expected, nil)
-	check("behind it", 2*readBuffer, smallSpill, nil)
+	check("behind it", 2*ReadBuffer, SmallSpill, nil)
 }

@@ -1,4 +1,4 @@
-package stream
+package wire
 
 import (
 	"bytes"
@@ -14,9 +14,9 @@ type keySet struct {
 	all map[uint64]struct{} // once there are more
 }
 
-// maxKeys bounds the keys of one object that are told apart. No object of
+// MaxKeys bounds the keys of one object that are told apart. No object of
 // Kubernetes has more than some tens.
-const maxKeys = 10_000
+const MaxKeys = 10_000
 
 // keySeed keeps members from choosing keys that hash alike.
 var keySeed = maphash.MakeSeed()
@@ -31,8 +31,8 @@ func (k *keySet) reset() {
 // add notes a key, raw as it stands between its quotes. It reports whether it
 // was there before.
 func (k *keySet) add(raw []byte) (again bool) {
-	if !plain(raw) {
-		raw = []byte(unquote(raw))
+	if !Plain(raw) {
+		raw = []byte(Unquote(raw))
 	}
 	hash := maphash.Bytes(keySeed, raw)
 	if k.n < len(k.few) {
@@ -60,11 +60,11 @@ func (k *keySet) add(raw []byte) (again bool) {
 }
 
 // tooMany reports whether keys are no longer told apart.
-func (k *keySet) tooMany() bool { return k.n >= maxKeys }
+func (k *keySet) tooMany() bool { return k.n >= MaxKeys }
 
-// plain reports whether the raw content of a string stands for itself: ASCII
+// Plain reports whether the raw content of a string stands for itself: ASCII
 // without escapes, as all of Kubernetes' identifiers are.
-func plain(raw []byte) bool {
+func Plain(raw []byte) bool {
 	for _, c := range raw {
 		if c == '\\' || c >= 0x80 {
 			return false
@@ -73,19 +73,19 @@ func plain(raw []byte) bool {
 	return true
 }
 
-// is reports whether the raw content of a string, a key mostly, means word.
-func is(raw []byte, word string) bool {
+// Is reports whether the raw content of a string, a key mostly, means word.
+func Is(raw []byte, word string) bool {
 	if string(raw) == word {
 		return true
 	}
-	return !plain(raw) && unquote(raw) == word
+	return !Plain(raw) && Unquote(raw) == word
 }
 
-// isAny reports whether decoders that do not tell capitals from others, as
+// IsAny reports whether decoders that do not tell capitals from others, as
 // encoding/json does not, take the raw content of a string for one of words.
-func isAny(raw []byte, words ...string) bool {
-	if !plain(raw) {
-		raw = []byte(unquote(raw))
+func IsAny(raw []byte, words ...string) bool {
+	if !Plain(raw) {
+		raw = []byte(Unquote(raw))
 	}
 	for _, word := range words {
 		if len(raw) >= len(word) && bytes.EqualFold(raw, []byte(word)) {
@@ -95,9 +95,9 @@ func isAny(raw []byte, words ...string) bool {
 	return false
 }
 
-// unquote returns the string that a raw content stands for.
-func unquote(raw []byte) string {
-	if plain(raw) {
+// Unquote returns the string that a raw content stands for.
+func Unquote(raw []byte) string {
+	if Plain(raw) {
 		return string(raw)
 	}
 	quoted := make([]byte, 0, len(raw)+2)

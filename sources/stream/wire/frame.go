@@ -1,32 +1,32 @@
-package stream
+package wire
 
 // What a watch frame says, by its "type".
-type frameType uint8
+type Type uint8
 
 const (
-	unknownFrame frameType = iota
-	added
-	modified
-	deleted
-	bookmark
-	errorFrame
+	unknown Type = iota
+	Added
+	Modified
+	Deleted
+	Bookmark
+	ErrorFrame
 )
 
-// frame is what is picked out of a watch frame or of an item of a list. All
+// Frame is what is picked out of a watch frame or of an item of a list. All
 // slices point into the scanned bytes; those of strings are raw (see unquote).
-type frame struct {
-	typ    frameType
-	object []byte // as it stands, white space around it left out
-	meta   []byte // the object's "metadata"
+type Frame struct {
+	Type   Type
+	Object []byte // as it stands, white space around it left out
+	Meta   []byte // the object's "metadata"
 
-	name, namespace, uid, version []byte
-	kind, apiVersion              []byte // nil also if they are no strings
+	Name, Namespace, Uid, Version []byte
+	Kind, ApiVersion              []byte // nil also if they are no strings
 
-	// initialEnd: the bookmark that ends the initial events.
-	initialEnd bool
-	// hasKind and hasAPIVersion: the object has these members. Items of lists
+	// InitialEnd: the bookmark that ends the initial events.
+	InitialEnd bool
+	// HasKind and hasAPIVersion: the object has these members. Items of lists
 	// have not. hasMore: it has others than these and metadata.
-	hasKind, hasAPIVersion, hasMore bool
+	HasKind, HasAPIVersion, HasMore bool
 
 	// What decoders would read differently. twice is a key that the frame, the
 	// object or its metadata have twice, or in the metadata one that differs
@@ -34,37 +34,37 @@ type frame struct {
 	// metadata is one that differs from kind, apiVersion or metadata so, or
 	// there are too many to tell. doubtful: something in the frame may not be
 	// portable.
-	twice           []byte
-	loose, doubtful bool
+	Twice           []byte
+	Loose, Doubtful bool
 
 	// cutFrom and cutTo delimit metadata.managedFields, with one of the commas
 	// beside it; positions in the scanned bytes, equal if there is none.
 	cutFrom, cutTo int
-	// objectAt and metaAt are where object and meta start.
-	objectAt, metaAt int
+	// ObjectAt and metaAt are where object and meta start.
+	ObjectAt, MetaAt int
 }
 
-// without returns the two pieces of b[from:to], where the object or its
+// Without returns the two pieces of b[from:to], where the object or its
 // metadata stand, that managedFields leave.
-func (f *frame) without(b []byte, from, to int) (head, tail []byte) {
+func (f *Frame) Without(b []byte, from, to int) (head, tail []byte) {
 	if f.cutFrom == f.cutTo {
 		return b[from:to], nil
 	}
 	return b[from:f.cutFrom], b[f.cutTo:to]
 }
 
-// scanFrame reads a watch frame: {"type": ..., "object": ...}. It returns false
+// ScanFrame reads a watch frame: {"type": ..., "object": ...}. It returns false
 // for what is not JSON; what f holds then was read before the first bad byte,
 // and f.meta is set only if all of the metadata was.
-func (s *scanner) scanFrame(b []byte, f *frame) bool {
+func (s *Scanner) ScanFrame(b []byte, f *Frame) bool {
 	s.reset(b)
-	*f = frame{}
+	*f = Frame{}
 	ok := s.frame(f)
-	f.doubtful = s.doubtful
+	f.Doubtful = s.doubtful
 	return ok
 }
 
-func (s *scanner) frame(f *frame) bool {
+func (s *Scanner) frame(f *Frame) bool {
 	if s.peek() != '{' {
 		return s.skip(0) && s.end()
 	}
@@ -79,20 +79,20 @@ func (s *scanner) frame(f *frame) bool {
 			return s.end()
 		}
 		switch {
-		case is(key, "type"):
+		case Is(key, "type"):
 			if hasType {
-				f.twice = key
+				f.Twice = key
 			}
 			hasType = true
 			raw, ok := s.text(1)
 			if !ok {
 				return false
 			}
-			f.typ = typeOf(raw)
-		case is(key, "object"):
-			*f = frame{typ: f.typ, twice: f.twice} // should there be two, the last one counts
+			f.Type = typeOf(raw)
+		case Is(key, "object"):
+			*f = Frame{Type: f.Type, Twice: f.Twice} // should there be two, the last one counts
 			if hasObject {
-				f.twice = key
+				f.Twice = key
 			}
 			hasObject = true
 			if !s.object(1, f) {
@@ -106,36 +106,36 @@ func (s *scanner) frame(f *frame) bool {
 	}
 }
 
-// scanObject reads an object that stands for itself, such as an item of a
+// ScanObject reads an object that stands for itself, such as an item of a
 // list. It returns false as scanFrame does.
-func (s *scanner) scanObject(b []byte, f *frame) bool {
+func (s *Scanner) ScanObject(b []byte, f *Frame) bool {
 	s.reset(b)
-	*f = frame{typ: added}
+	*f = Frame{Type: Added}
 	ok := s.object(0, f) && s.end()
-	f.doubtful = s.doubtful
+	f.Doubtful = s.doubtful
 	return ok
 }
 
-func typeOf(raw []byte) frameType {
+func typeOf(raw []byte) Type {
 	switch string(raw) {
 	case "ADDED":
-		return added
+		return Added
 	case "MODIFIED":
-		return modified
+		return Modified
 	case "DELETED":
-		return deleted
+		return Deleted
 	case "BOOKMARK":
-		return bookmark
+		return Bookmark
 	case "ERROR":
-		return errorFrame
+		return ErrorFrame
 	}
-	return unknownFrame
+	return unknown
 }
 
-func (s *scanner) object(depth int, f *frame) bool {
+func (s *Scanner) object(depth int, f *Frame) bool {
 	c := s.peek()
-	f.objectAt = s.i
-	defer func() { f.object = s.b[f.objectAt:s.i] }()
+	f.ObjectAt = s.i
+	defer func() { f.Object = s.b[f.ObjectAt:s.i] }()
 	if c != '{' {
 		return s.skip(depth)
 	}
@@ -149,24 +149,24 @@ func (s *scanner) object(depth int, f *frame) bool {
 			return false
 		}
 		if !more {
-			f.loose = f.loose || keys.tooMany()
+			f.Loose = f.Loose || keys.tooMany()
 			return true
 		}
 		if keys.add(key) {
-			f.twice = key
+			f.Twice = key
 		}
 		switch {
-		case is(key, "metadata"):
+		case Is(key, "metadata"):
 			ok = s.metadata(depth, f)
-		case is(key, "kind"):
-			f.hasKind = true
-			f.kind, ok = s.text(depth)
-		case is(key, "apiVersion"):
-			f.hasAPIVersion = true
-			f.apiVersion, ok = s.text(depth)
+		case Is(key, "kind"):
+			f.HasKind = true
+			f.Kind, ok = s.text(depth)
+		case Is(key, "apiVersion"):
+			f.HasAPIVersion = true
+			f.ApiVersion, ok = s.text(depth)
 		default:
-			f.hasMore = true
-			f.loose = f.loose || isAny(key, "metadata", "kind", "apiVersion")
+			f.HasMore = true
+			f.Loose = f.Loose || IsAny(key, "metadata", "kind", "apiVersion")
 			ok = s.skip(depth)
 		}
 		if !ok {
@@ -175,11 +175,11 @@ func (s *scanner) object(depth int, f *frame) bool {
 	}
 }
 
-func (s *scanner) metadata(depth int, f *frame) bool {
-	f.meta, f.name, f.namespace, f.uid, f.version = nil, nil, nil, nil, nil
-	f.initialEnd, f.cutFrom, f.cutTo = false, 0, 0
+func (s *Scanner) metadata(depth int, f *Frame) bool {
+	f.Meta, f.Name, f.Namespace, f.Uid, f.Version = nil, nil, nil, nil, nil
+	f.InitialEnd, f.cutFrom, f.cutTo = false, 0, 0
 	c := s.peek()
-	f.metaAt = s.i
+	f.MetaAt = s.i
 	if c != '{' {
 		return s.skip(depth)
 	}
@@ -195,32 +195,32 @@ func (s *scanner) metadata(depth int, f *frame) bool {
 			return false
 		}
 		if !more {
-			f.meta = s.b[f.metaAt:s.i]
+			f.Meta = s.b[f.MetaAt:s.i]
 			return true
 		}
 		if keys.add(key) || keys.tooMany() {
-			f.twice = key
+			f.Twice = key
 		}
 		switch {
-		case is(key, "name"):
-			f.name, ok = s.text(depth)
-		case is(key, "namespace"):
-			f.namespace, ok = s.text(depth)
-		case is(key, "uid"):
-			f.uid, ok = s.text(depth)
-		case is(key, "resourceVersion"):
-			f.version, ok = s.text(depth)
-		case is(key, "annotations"):
+		case Is(key, "name"):
+			f.Name, ok = s.text(depth)
+		case Is(key, "namespace"):
+			f.Namespace, ok = s.text(depth)
+		case Is(key, "uid"):
+			f.Uid, ok = s.text(depth)
+		case Is(key, "resourceVersion"):
+			f.Version, ok = s.text(depth)
+		case Is(key, "annotations"):
 			ok = s.annotations(depth, f)
-		case is(key, "managedFields"):
+		case Is(key, "managedFields"):
 			ok = s.skip(depth)
 			f.cutFrom, f.cutTo = at, s.i
 			if first && s.peek() == ',' {
 				f.cutTo = s.i + 1
 			}
 		default:
-			if isAny(key, "name", "namespace", "uid", "resourceVersion") {
-				f.twice = key
+			if IsAny(key, "name", "namespace", "uid", "resourceVersion") {
+				f.Twice = key
 			}
 			ok = s.skip(depth)
 		}
@@ -230,8 +230,8 @@ func (s *scanner) metadata(depth int, f *frame) bool {
 	}
 }
 
-func (s *scanner) annotations(depth int, f *frame) bool {
-	f.initialEnd = false
+func (s *Scanner) annotations(depth int, f *Frame) bool {
+	f.InitialEnd = false
 	if s.peek() != '{' {
 		return s.skip(depth)
 	}
@@ -245,12 +245,12 @@ func (s *scanner) annotations(depth int, f *frame) bool {
 		if !more {
 			return true
 		}
-		if is(key, "k8s.io/initial-events-end") {
+		if Is(key, "k8s.io/initial-events-end") {
 			raw, ok := s.text(depth)
 			if !ok {
 				return false
 			}
-			f.initialEnd = is(raw, "true")
+			f.InitialEnd = Is(raw, "true")
 		} else if !s.skip(depth) {
 			return false
 		}

@@ -1,4 +1,4 @@
-package stream
+package wire
 
 import (
 	"encoding/json"
@@ -13,9 +13,9 @@ import (
 )
 
 func TestFrameReader(t *testing.T) {
-	long := strings.Repeat("y", readBuffer+10)
+	long := strings.Repeat("y", ReadBuffer+10)
 	whole := "a\n\n  \nbb\r\n" + long + "\n" + long + long + long + "\nc\nlast"
-	limit := 2 * readBuffer
+	limit := 2 * ReadBuffer
 	want := []string{"a\n", "bb\r\n", long + "\n", "(too long) " + (long + long + long)[:limit], "c\n", "last"}
 	broken := errors.New("broken")
 	for name, r := range map[string]io.Reader{
@@ -25,7 +25,7 @@ func TestFrameReader(t *testing.T) {
 		"until it fails": io.MultiReader(strings.NewReader(whole+"\npart of a frame"), iotest.ErrReader(broken)),
 	} {
 		t.Run(name, func(t *testing.T) {
-			frames := newFrameReader(r, new(spill))
+			frames := NewFrameReader(r, new(Spill))
 			frames.limit = limit
 			want := want
 			if name == "until it fails" {
@@ -33,7 +33,7 @@ func TestFrameReader(t *testing.T) {
 			}
 			var got []string
 			for {
-				line, tooLong, err := frames.next()
+				line, tooLong, err := frames.Next()
 				if err != nil {
 					if wantErr := map[bool]error{true: broken, false: io.EOF}[name == "until it fails"]; !errors.Is(err, wantErr) {
 						t.Errorf("ended with %v, want %v", err, wantErr)
@@ -54,27 +54,27 @@ func TestFrameReader(t *testing.T) {
 }
 
 func TestFrameReaderKeepsNoLargeBuffer(t *testing.T) {
-	frames := newFrameReader(strings.NewReader(strings.Repeat("y", 2*smallSpill)+"\nshort\n"), new(spill))
+	frames := NewFrameReader(strings.NewReader(strings.Repeat("y", 2*SmallSpill)+"\nshort\n"), new(Spill))
 	for range 2 {
-		if _, _, err := frames.next(); err != nil {
+		if _, _, err := frames.Next(); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if n := cap(frames.spill.b); n > readBuffer {
+	if n := cap(frames.spill.b); n > ReadBuffer {
 		t.Errorf("%d bytes are kept", n)
 	}
 }
 
-func readList(r io.Reader, limit int) (items []string, meta listMeta, err error) {
-	list := newListReader(r, new(spill))
+func readList(r io.Reader, limit int) (items []string, meta ListMeta, err error) {
+	list := NewListReader(r, new(Spill))
 	list.limit = limit
 	for {
-		item, tooLong, err := list.next()
+		item, tooLong, err := list.Next()
 		if errors.Is(err, io.EOF) {
-			return items, list.meta, nil
+			return items, list.Meta, nil
 		}
 		if err != nil {
-			return items, list.meta, err
+			return items, list.Meta, err
 		}
 		text := string(item)
 		if tooLong {
@@ -89,21 +89,21 @@ func TestListReader(t *testing.T) {
 	for _, test := range []struct {
 		in    string
 		items []string
-		meta  listMeta
+		meta  ListMeta
 		err   error
 	}{
-		{in: `{"kind":"L","metadata":{"resourceVersion":"1","continue":"x"},"items":[{"a":"]}\"\\"},{"b":[{}]} , 5,"t",null ]}`, items: []string{`{"a":"]}\"\\"}`, `{"b":[{}]}`, "5", `"t"`, "null"}, meta: listMeta{"1", "x"}},
-		{in: " {\n \"items\" : [ ] ,\n \"metadata\" : { \"resourceVersion\" : \"1\" } } ", meta: listMeta{"1", ""}},
-		{in: `{"items":null,"metadata":{"resourceVersion":"1"}}`, meta: listMeta{"1", ""}},
+		{in: `{"kind":"L","metadata":{"resourceVersion":"1","continue":"x"},"items":[{"a":"]}\"\\"},{"b":[{}]} , 5,"t",null ]}`, items: []string{`{"a":"]}\"\\"}`, `{"b":[{}]}`, "5", `"t"`, "null"}, meta: ListMeta{"1", "x"}},
+		{in: " {\n \"items\" : [ ] ,\n \"metadata\" : { \"resourceVersion\" : \"1\" } } ", meta: ListMeta{"1", ""}},
+		{in: `{"items":null,"metadata":{"resourceVersion":"1"}}`, meta: ListMeta{"1", ""}},
 		{in: `{"other":{"items":[1],"metadata":{}},"n":12,"items":[{}]}`, items: []string{"{}"}},
 		{in: `{"items":["` + long + `",{}]}`, items: []string{`(too long) "` + long[:59], "{}"}},
-		{in: `[]`, err: errNotJSON},
-		{in: `x`, err: errNotJSON},
-		{in: `{"items" []}`, err: errNotJSON},
-		{in: `{5:[]}`, err: errNotJSON},
-		{in: `{"items":[:]}`, err: errNotJSON},
-		{in: `{"items":[}`, err: errNotJSON},
-		{in: `{"metadata":7}`, err: errNotJSON},
+		{in: `[]`, err: ErrNotJSON},
+		{in: `x`, err: ErrNotJSON},
+		{in: `{"items" []}`, err: ErrNotJSON},
+		{in: `{5:[]}`, err: ErrNotJSON},
+		{in: `{"items":[:]}`, err: ErrNotJSON},
+		{in: `{"items":[}`, err: ErrNotJSON},
+		{in: `{"metadata":7}`, err: ErrNotJSON},
 		{in: ``, err: io.ErrUnexpectedEOF},
 		{in: `{"items":[{}`, items: []string{"{}"}, err: io.ErrUnexpectedEOF},
 		{in: `{"items":[{"a":`, err: io.ErrUnexpectedEOF},
@@ -134,7 +134,7 @@ func FuzzListReader(f *testing.F) {
 		if json.Unmarshal(decoded["items"], &wantItems) != nil {
 			return // not a list
 		}
-		var wantMeta listMeta
+		var wantMeta ListMeta
 		if raw, ok := decoded["metadata"]; ok && json.Unmarshal(raw, &wantMeta) != nil {
 			return
 		}
@@ -164,9 +164,9 @@ func BenchmarkListReader(b *testing.B) {
 	b.ReportAllocs()
 	b.SetBytes(int64(page.Len()))
 	for b.Loop() {
-		list := newListReader(strings.NewReader(page.String()), new(spill))
+		list := NewListReader(strings.NewReader(page.String()), new(Spill))
 		for {
-			if _, _, err := list.next(); err != nil {
+			if _, _, err := list.Next(); err != nil {
 				break
 			}
 		}

@@ -1,4 +1,4 @@
-package stream
+package wire
 
 import (
 	"bufio"
@@ -11,38 +11,38 @@ import (
 // errNotJSON is said of a body that is not JSON, or not the JSON of a list.
 // What a server sends that is not what was asked for.
 var (
-	errNotJSON   = errors.New("the answer is not JSON of the expected form")
-	errMalformed = errors.New("the server sent something that is not a frame of a watch or a list")
+	ErrNotJSON   = errors.New("the answer is not JSON of the expected form")
+	ErrMalformed = errors.New("the server sent something that is not a frame of a watch or a list")
 )
 
-// listMeta is what a list says about itself. It may stand before the items or
+// ListMeta is what a list says about itself. It may stand before the items or
 // behind them.
-type listMeta struct {
+type ListMeta struct {
 	ResourceVersion string `json:"resourceVersion"`
 	Continue        string `json:"continue"`
 }
 
-// next returns the token of the page after one that was asked for by a token; it
+// Next returns the token of the page after one that was asked for by a token; it
 // is empty behind the last page. A page may be empty though others follow, but
 // one that is followed by itself leads nowhere.
-func (m listMeta) next(token string) (string, error) {
+func (m ListMeta) Next(token string) (string, error) {
 	if m.Continue != "" && m.Continue == token {
-		return "", fmt.Errorf("%w: a page of the list is followed by itself", errMalformed)
+		return "", fmt.Errorf("%w: a page of the list is followed by itself", ErrMalformed)
 	}
 	return m.Continue, nil
 }
 
-// listReader splits the body of a LIST into its items as they arrive, so that
+// ListReader splits the body of a LIST into its items as they arrive, so that
 // no more than one item is held. It finds where values end and leaves it to
 // the scanner to say whether they are JSON.
-type listReader struct {
+type ListReader struct {
 	r      *bufio.Reader
-	value  *spill
+	value  *Spill
 	limit  int
 	inside listPart
 	had    [2]bool // items, metadata: each may come once
-	// meta is complete once next has returned io.EOF.
-	meta listMeta
+	// Meta is complete once next has returned io.EOF.
+	Meta ListMeta
 }
 
 type listPart uint8
@@ -53,16 +53,16 @@ const (
 	inItems
 )
 
-func newListReader(r io.Reader, s *spill) *listReader {
-	return &listReader{r: bufio.NewReaderSize(r, readBuffer), value: s, limit: maxFrame}
+func NewListReader(r io.Reader, s *Spill) *ListReader {
+	return &ListReader{r: bufio.NewReaderSize(r, ReadBuffer), value: s, limit: MaxFrame}
 }
 
-// next returns the next item; it is valid until the next call. Of an item
+// Next returns the next item; it is valid until the next call. Of an item
 // longer than the limit it returns the start, tooLong. The error is io.EOF
 // after the last item, once the whole list has been read; a body that ends
 // before that is an io.ErrUnexpectedEOF.
-func (l *listReader) next() (item []byte, tooLong bool, err error) {
-	l.value.drop() // nothing is held while the next one is waited for
+func (l *ListReader) Next() (item []byte, tooLong bool, err error) {
+	l.value.Drop() // nothing is held while the next one is waited for
 	for {
 		c, err := l.peek()
 		if err != nil {
@@ -71,7 +71,7 @@ func (l *listReader) next() (item []byte, tooLong bool, err error) {
 		switch l.inside {
 		case beforeList:
 			if c != '{' {
-				return nil, false, errNotJSON
+				return nil, false, ErrNotJSON
 			}
 			l.drop()
 			l.inside = inList
@@ -103,18 +103,18 @@ func (l *listReader) next() (item []byte, tooLong bool, err error) {
 }
 
 // member reads a member of the list up to its end, or up to its first item.
-func (l *listReader) member() error {
+func (l *ListReader) member() error {
 	if _, err := l.read(); err != nil {
 		return err
 	}
 	var name string
 	if json.Unmarshal(l.value.b, &name) != nil {
-		return errNotJSON
+		return ErrNotJSON
 	}
 	if c, err := l.peek(); err != nil {
 		return err
 	} else if c != ':' {
-		return errNotJSON
+		return ErrNotJSON
 	}
 	l.drop()
 	c, err := l.peek()
@@ -124,7 +124,7 @@ func (l *listReader) member() error {
 	for i, once := range [...]string{"items", "metadata"} {
 		if name == once {
 			if l.had[i] {
-				return fmt.Errorf("%w: the list has two %s", errNotJSON, name)
+				return fmt.Errorf("%w: the list has two %s", ErrNotJSON, name)
 			}
 			l.had[i] = true
 		}
@@ -138,18 +138,18 @@ func (l *listReader) member() error {
 		return err
 	}
 	if name == "metadata" {
-		if err := json.Unmarshal(l.value.b, &l.meta); err != nil {
-			return fmt.Errorf("%w: metadata of the list: %w", errNotJSON, err)
+		if err := json.Unmarshal(l.value.b, &l.Meta); err != nil {
+			return fmt.Errorf("%w: metadata of the list: %w", ErrNotJSON, err)
 		}
-		if len(l.meta.ResourceVersion) > maxShort {
-			return fmt.Errorf("%w: the list's resourceVersion has %d bytes", errNotJSON, len(l.meta.ResourceVersion))
+		if len(l.Meta.ResourceVersion) > MaxShort {
+			return fmt.Errorf("%w: the list's resourceVersion has %d bytes", ErrNotJSON, len(l.Meta.ResourceVersion))
 		}
 	}
 	return nil
 }
 
 // more waits until something can be read.
-func (l *listReader) more() error {
+func (l *ListReader) more() error {
 	_, err := l.r.Peek(1)
 	if errors.Is(err, io.EOF) {
 		return io.ErrUnexpectedEOF
@@ -158,7 +158,7 @@ func (l *listReader) more() error {
 }
 
 // peek returns the next byte that is no white space.
-func (l *listReader) peek() (byte, error) {
+func (l *ListReader) peek() (byte, error) {
 	for {
 		if err := l.more(); err != nil {
 			return 0, err
@@ -174,11 +174,11 @@ func (l *listReader) peek() (byte, error) {
 }
 
 // drop consumes the byte that peek returned.
-func (l *listReader) drop() { _, _ = l.r.Discard(1) } // it is in the buffer
+func (l *ListReader) drop() { _, _ = l.r.Discard(1) } // it is in the buffer
 
 // read reads one value into l.value.
-func (l *listReader) read() (tooLong bool, err error) {
-	l.value.drop()
+func (l *ListReader) read() (tooLong bool, err error) {
+	l.value.Drop()
 	var v valueEnd
 	for {
 		if err := l.more(); err != nil {
@@ -196,7 +196,7 @@ func (l *listReader) read() (tooLong bool, err error) {
 		_, _ = l.r.Discard(n)
 		if done {
 			if len(l.value.b) == 0 {
-				return false, errNotJSON // punctuation where a value should be
+				return false, ErrNotJSON // punctuation where a value should be
 			}
 			return tooLong, nil
 		}

@@ -1,4 +1,4 @@
-package stream
+package wire
 
 import (
 	"bytes"
@@ -56,14 +56,14 @@ func FuzzScan(f *testing.F) {
 func compareWithJSON(t *testing.T, b []byte) {
 	t.Helper()
 	before := bytes.Clone(b)
-	var s scanner
-	var got frame
-	ok := s.scanFrame(b, &got)
+	var s Scanner
+	var got Frame
+	ok := s.ScanFrame(b, &got)
 	if valid := json.Valid(b); ok != valid {
 		t.Fatalf("scanFrame(%.200q) = %t, json.Valid = %t", b, ok, valid)
 	}
-	var item frame
-	if objectOK := s.scanObject(b, &item); objectOK != ok {
+	var item Frame
+	if objectOK := s.ScanObject(b, &item); objectOK != ok {
 		t.Fatalf("scanObject(%.200q) = %t, scanFrame = %t", b, objectOK, ok)
 	}
 	if !bytes.Equal(b, before) {
@@ -77,38 +77,38 @@ func compareWithJSON(t *testing.T, b []byte) {
 		name      string
 		got, want string
 	}{
-		{"name", unquote(got.name), want.name}, {"namespace", unquote(got.namespace), want.namespace},
-		{"uid", unquote(got.uid), want.uid}, {"resourceVersion", unquote(got.version), want.version},
+		{"name", Unquote(got.Name), want.name}, {"namespace", Unquote(got.Namespace), want.namespace},
+		{"uid", Unquote(got.Uid), want.uid}, {"resourceVersion", Unquote(got.Version), want.version},
 	} {
 		if field.got != field.want {
 			t.Errorf("%s of %.200q = %q, want %q", field.name, b, field.got, field.want)
 		}
 	}
-	if (got.twice != nil) != want.twice || !got.loose && want.loose {
-		t.Errorf("of %.200q was read: twice %q, loose %t, want %t, %t", b, got.twice, got.loose, want.twice, want.loose)
+	if (got.Twice != nil) != want.twice || !got.Loose && want.loose {
+		t.Errorf("of %.200q was read: twice %q, loose %t, want %t, %t", b, got.Twice, got.Loose, want.twice, want.loose)
 	}
-	if !want.twice && (unquote(got.kind) != want.kind || unquote(got.apiVersion) != want.apiVersion) {
-		t.Errorf("of %.200q was read: %q in %q, want %q in %q", b, got.kind, got.apiVersion, want.kind, want.apiVersion)
+	if !want.twice && (Unquote(got.Kind) != want.kind || Unquote(got.ApiVersion) != want.apiVersion) {
+		t.Errorf("of %.200q was read: %q in %q, want %q in %q", b, got.Kind, got.ApiVersion, want.kind, want.apiVersion)
 	}
-	if !got.doubtful && !jsontext.Portable(want.object) {
+	if !got.Doubtful && !jsontext.Portable(want.object) {
 		t.Errorf("nothing was noticed of what is not portable in %.200q", b)
 	}
-	if got.typ != want.typ || got.initialEnd != want.initialEnd || got.hasKind != want.hasKind || got.hasAPIVersion != want.hasAPIVersion {
+	if got.Type != want.typ || got.InitialEnd != want.initialEnd || got.HasKind != want.hasKind || got.HasAPIVersion != want.hasAPIVersion {
 		t.Errorf("scanFrame(%.200q) = %+v, want %+v", b, got, want)
 	}
-	if got.identified() && got.twice == nil {
+	if got.Identified() && got.Twice == nil {
 		checkCopies(t, b, &got, want.object)
 	}
 }
 
 // checkCopies compares what is handed on of an object with the object.
-func checkCopies(t *testing.T, b []byte, f *frame, object json.RawMessage) {
+func checkCopies(t *testing.T, b []byte, f *Frame, object json.RawMessage) {
 	t.Helper()
 	members := rawMembers(object)
-	if !f.hasKind {
+	if !f.HasKind {
 		members["kind"] = json.RawMessage(`"K"`)
 	}
-	if !f.hasAPIVersion {
+	if !f.HasAPIVersion {
 		members["apiVersion"] = json.RawMessage(`"g/v1"`)
 	}
 	metadata := rawMembers(members["metadata"])
@@ -117,11 +117,11 @@ func checkCopies(t *testing.T, b []byte, f *frame, object json.RawMessage) {
 	want, _ := json.Marshal(members)
 
 	gvk := schema.GroupVersionKind{Group: "g", Version: "v1", Kind: "K"}
-	if got := copyObject(nil, b, f, gvk); !sameJSON(got, want) {
+	if got := CopyObject(nil, b, f, gvk); !sameJSON(got, want) {
 		t.Errorf("object of %q copied as %q, want %q", b, got, want)
 	}
 	want, _ = json.Marshal(map[string]any{"kind": "PartialObjectMetadata", "apiVersion": "meta.k8s.io/v1", "metadata": metadata})
-	if got := copyMetadata(nil, b, f); !sameJSON(got, want) {
+	if got := CopyMetadata(nil, b, f); !sameJSON(got, want) {
 		t.Errorf("metadata of %q copied as %q, want %q", b, got, want)
 	}
 }
@@ -132,7 +132,7 @@ func sameJSON(a, b []byte) bool {
 }
 
 type decoded struct {
-	typ                           frameType
+	typ                           Type
 	object                        json.RawMessage
 	name, namespace, uid, version string
 	kind, apiVersion              string
@@ -146,7 +146,7 @@ type decoded struct {
 func decode(b []byte) (d decoded) {
 	frame := rawMembers(b)
 	d.typ = typeOf([]byte(rawText(frame["type"])))
-	if raw := bytes.TrimSpace(frame["type"]); len(raw) > 1 && !plain(raw) {
+	if raw := bytes.TrimSpace(frame["type"]); len(raw) > 1 && !Plain(raw) {
 		d.typ = typeOf(bytes.Trim(raw, `"`)) // types are compared as they are spelled
 	}
 	d.object = frame["object"]
@@ -229,46 +229,46 @@ func TestScanFrame(t *testing.T) {
 			name:      "typed",
 			in:        `{"type":"ADDED","object":{"kind":"K","apiVersion":"v1","metadata":{"name":"a","namespace":"n","uid":"u","resourceVersion":"7","managedFields":[{"x":"}"}]},"data":{}}}`,
 			want:      `{"kind":"K","apiVersion":"v1","metadata":{"name":"a","namespace":"n","uid":"u","resourceVersion":"7"},"data":{}}`,
-			wantMeta:  metadataOnly + `{"name":"a","namespace":"n","uid":"u","resourceVersion":"7"}}`,
+			wantMeta:  MetadataOnly + `{"name":"a","namespace":"n","uid":"u","resourceVersion":"7"}}`,
 			wantFirst: "n/a@u:7",
 		},
 		{
 			name:      "alphabetical, as custom resources are",
 			in:        `{"type":"ADDED","object":{"apiVersion":"v1","data":{},"kind":"K","metadata":{"managedFields":[], "name":"a","resourceVersion":"7"}}}`,
 			want:      `{"apiVersion":"v1","data":{},"kind":"K","metadata":{ "name":"a","resourceVersion":"7"}}`,
-			wantMeta:  metadataOnly + `{ "name":"a","resourceVersion":"7"}}`,
+			wantMeta:  MetadataOnly + `{ "name":"a","resourceVersion":"7"}}`,
 			wantFirst: "/a@:7",
 		},
 		{
 			name:      "managed fields in the middle, spaces",
 			in:        `{ "type" : "ADDED" , "object" : { "apiVersion" : "v1" , "kind":"K", "metadata" : { "name" : "a" , "managedFields" : [ ] , "resourceVersion" : "7" } } }`,
 			want:      `{ "apiVersion" : "v1" , "kind":"K", "metadata" : { "name" : "a"  , "resourceVersion" : "7" } }`,
-			wantMeta:  metadataOnly + `{ "name" : "a"  , "resourceVersion" : "7" }}`,
+			wantMeta:  MetadataOnly + `{ "name" : "a"  , "resourceVersion" : "7" }}`,
 			wantFirst: "/a@:7",
 		},
 		{
 			name:      "item of a list, without kind",
 			in:        `{"type":"ADDED","object":{"metadata":{"name":"\u0061","resourceVersion":"7"}}}`,
 			want:      `{"apiVersion":"g/v1","kind":"K","metadata":{"name":"\u0061","resourceVersion":"7"}}`,
-			wantMeta:  metadataOnly + `{"name":"\u0061","resourceVersion":"7"}}`,
+			wantMeta:  MetadataOnly + `{"name":"\u0061","resourceVersion":"7"}}`,
 			wantFirst: "/a@:7",
 		},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			var s scanner
-			var f frame
-			if !s.scanFrame([]byte(test.in), &f) || f.typ != added {
+			var s Scanner
+			var f Frame
+			if !s.ScanFrame([]byte(test.in), &f) || f.Type != Added {
 				t.Fatalf("scanFrame = %+v", f)
 			}
-			first := unquote(f.namespace) + "/" + unquote(f.name) + "@" + unquote(f.uid) + ":" + unquote(f.version)
+			first := Unquote(f.Namespace) + "/" + Unquote(f.Name) + "@" + Unquote(f.Uid) + ":" + Unquote(f.Version)
 			if first != test.wantFirst {
 				t.Errorf("identity = %s, want %s", first, test.wantFirst)
 			}
 			gvk := schema.GroupVersionKind{Group: "g", Version: "v1", Kind: "K"}
-			if got := string(copyObject(nil, []byte(test.in), &f, gvk)); got != test.want {
+			if got := string(CopyObject(nil, []byte(test.in), &f, gvk)); got != test.want {
 				t.Errorf("object\n got %s\nwant %s", got, test.want)
 			}
-			if got := string(copyMetadata(nil, []byte(test.in), &f)); got != test.wantMeta {
+			if got := string(CopyMetadata(nil, []byte(test.in), &f)); got != test.wantMeta {
 				t.Errorf("metadata\n got %s\nwant %s", got, test.wantMeta)
 			}
 		})
@@ -277,29 +277,29 @@ func TestScanFrame(t *testing.T) {
 
 func TestScanOfTruncatedFrameFindsIdentity(t *testing.T) {
 	whole := `{"type":"DELETED","object":{"kind":"K","metadata":{"name":"a","resourceVersion":"7"},"data":"xxxxxxxxxxxx`
-	var s scanner
+	var s Scanner
 	for n := range whole {
-		var f frame
-		if s.scanFrame([]byte(whole[:n]), &f) {
+		var f Frame
+		if s.ScanFrame([]byte(whole[:n]), &f) {
 			t.Fatalf("%q is no JSON", whole[:n])
 		}
 		complete := n >= strings.Index(whole, "},")+1
-		if (f.meta != nil) != complete {
-			t.Errorf("of %q metadata %q were found", whole[:n], f.meta)
+		if (f.Meta != nil) != complete {
+			t.Errorf("of %q metadata %q were found", whole[:n], f.Meta)
 		}
-		if complete && (f.typ != deleted || !f.identified() || string(f.name) != "a") {
+		if complete && (f.Type != Deleted || !f.Identified() || string(f.Name) != "a") {
 			t.Errorf("of %q was read: %+v", whole[:n], f)
 		}
 	}
 }
 
 func TestWithoutLastApplied(t *testing.T) {
-	in := metadataOnly + `{"name":"a","annotations":{"kubectl.kubernetes.io\/last-applied-configur\u0061tion":"{\"data\":{\"password\":\"hunter2\"}}","b":"c"},"generation":12345678901234567890}}`
-	got, err := withoutLastApplied([]byte(in))
+	in := MetadataOnly + `{"name":"a","annotations":{"kubectl.kubernetes.io\/last-applied-configur\u0061tion":"{\"data\":{\"password\":\"hunter2\"}}","b":"c"},"generation":12345678901234567890}}`
+	got, err := WithoutLastApplied([]byte(in))
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := metadataOnly + `{"name":"a","annotations":{"b":"c"},"generation":12345678901234567890}}`
+	want := MetadataOnly + `{"name":"a","annotations":{"b":"c"},"generation":12345678901234567890}}`
 	if !sameJSON(got, []byte(want)) || !bytes.Contains(got, []byte("12345678901234567890")) {
 		t.Errorf("got %s, want %s", got, want)
 	}
@@ -317,15 +317,15 @@ func BenchmarkScan(b *testing.B) {
 	gvk := schema.GroupVersionKind{Version: "v1", Kind: "ConfigMap"}
 	for _, bench := range []struct {
 		name string
-		run  func(s *scanner, f *frame)
+		run  func(s *Scanner, f *Frame)
 	}{
-		{"scan", func(s *scanner, f *frame) { s.scanFrame(line, f) }},
-		{"scan and copy", func(s *scanner, f *frame) { s.scanFrame(line, f); copyObject(nil, line, f, gvk) }},
-		{"json.Valid", func(*scanner, *frame) { json.Valid(line) }},
+		{"scan", func(s *Scanner, f *Frame) { s.ScanFrame(line, f) }},
+		{"scan and copy", func(s *Scanner, f *Frame) { s.ScanFrame(line, f); CopyObject(nil, line, f, gvk) }},
+		{"json.Valid", func(*Scanner, *Frame) { json.Valid(line) }},
 	} {
 		b.Run(bench.name, func(b *testing.B) {
-			var s scanner
-			var f frame
+			var s Scanner
+			var f Frame
 			b.ReportAllocs()
 			b.SetBytes(int64(len(line)))
 			for b.Loop() {

@@ -1,4 +1,4 @@
-package stream
+package wire
 
 import (
 	"io"
@@ -19,7 +19,7 @@ func (r atRead) Read(p []byte) (int, error) {
 
 // While the next item of a list is waited for, nothing is reserved for the last one.
 func TestListHoldsNothingBetweenItems(t *testing.T) {
-	m := &meter{has: maxFrame}
+	m := &meter{has: MaxFrame}
 	large := `"` + strings.Repeat("x", 100<<10) + `"`
 	between := false
 	tail := atRead{strings.NewReader("," + large + "]}"), func() {
@@ -28,9 +28,9 @@ func TestListHoldsNothingBetweenItems(t *testing.T) {
 		}
 		between = false
 	}}
-	list := newListReader(io.MultiReader(strings.NewReader(`{"items":[`+large), tail), &spill{room: m})
+	list := NewListReader(io.MultiReader(strings.NewReader(`{"items":[`+large), tail), &Spill{Room: m})
 	for i := range 2 {
-		item, _, err := list.next()
+		item, _, err := list.Next()
 		if err != nil || len(item) != len(large) {
 			t.Fatalf("item %d: %d bytes, %v", i, len(item), err)
 		}

@@ -1,4 +1,4 @@
-package stream
+package wire
 
 import (
 	"bufio"
@@ -9,28 +9,28 @@ import (
 )
 
 const (
-	// maxFrame bounds a watch frame and an item of a list. An API server's own
+	// MaxFrame bounds a watch frame and an item of a list. An API server's own
 	// objects end at about 1.5 MB, what etcd takes.
-	maxFrame = 16 << 20
-	// readBuffer is what a stream reads at a time: larger frames are put
+	MaxFrame = 16 << 20
+	// ReadBuffer is what a stream reads at a time: larger frames are put
 	// together in a spill.
-	readBuffer = 32 << 10
+	ReadBuffer = 32 << 10
 )
 
 // readBuffers are the buffers of all streams. A stream holds one only while
 // there is something in it: most streams are idle nearly always.
-var readBuffers = sync.Pool{New: func() any { return bufio.NewReaderSize(nil, readBuffer) }}
+var readBuffers = sync.Pool{New: func() any { return bufio.NewReaderSize(nil, ReadBuffer) }}
 
-// frameReader splits the body of a watch into its frames, one per line.
-type frameReader struct {
+// FrameReader splits the body of a watch into its frames, one per line.
+type FrameReader struct {
 	source source
 	r      *bufio.Reader // on source; nil: nothing is buffered
-	spill  *spill
+	spill  *Spill
 	limit  int
 }
 
-func newFrameReader(r io.Reader, s *spill) *frameReader {
-	return &frameReader{source: source{r: r}, spill: s, limit: maxFrame}
+func NewFrameReader(r io.Reader, s *Spill) *FrameReader {
+	return &FrameReader{source: source{r: r}, spill: s, limit: MaxFrame}
 }
 
 // source is a reader that can be waited for with next to no buffer.
@@ -63,18 +63,18 @@ func (s *source) Read(p []byte) (n int, err error) {
 }
 
 // buffer makes sure of a buffer with something in it, or an error behind it.
-func (f *frameReader) buffer() {
+func (f *FrameReader) buffer() {
 	if f.r != nil && f.r.Buffered() > 0 {
 		return
 	}
-	f.release()
+	f.Release()
 	f.source.wait()
 	f.r, _ = readBuffers.Get().(*bufio.Reader)
 	f.r.Reset(&f.source)
 }
 
-// release gives the buffer back. What is in it is lost.
-func (f *frameReader) release() {
+// Release gives the buffer back. What is in it is lost.
+func (f *FrameReader) Release() {
 	if f.r != nil {
 		f.r.Reset(nil)
 		readBuffers.Put(f.r)
@@ -82,12 +82,12 @@ func (f *frameReader) release() {
 	}
 }
 
-// next returns the next line that is not blank; it is valid until the next
+// Next returns the next line that is not blank; it is valid until the next
 // call. Of a line longer than the limit it returns the start, tooLong, once
 // the rest has been read and dropped. A last line without a line feed is
 // returned too: whether it is a whole frame, its JSON tells. The error is
 // io.EOF at the end, else what reading the body said.
-func (f *frameReader) next() (line []byte, tooLong bool, err error) {
+func (f *FrameReader) Next() (line []byte, tooLong bool, err error) {
 	for {
 		line, tooLong, err = f.line()
 		if tooLong || len(bytes.TrimSpace(line)) > 0 {
@@ -102,8 +102,8 @@ func (f *frameReader) next() (line []byte, tooLong bool, err error) {
 	}
 }
 
-func (f *frameReader) line() (line []byte, tooLong bool, err error) {
-	f.spill.drop()
+func (f *FrameReader) line() (line []byte, tooLong bool, err error) {
+	f.spill.Drop()
 	f.buffer()
 	line, err = f.r.ReadSlice('\n')
 	if !errors.Is(err, bufio.ErrBufferFull) {

@@ -1,4 +1,4 @@
-package stream
+package wire
 
 import (
 	"encoding/binary"
@@ -11,10 +11,10 @@ import (
 // encoding/json.
 const maxDepth = 10000
 
-// scanner walks over JSON in place. It accepts exactly what json.Valid accepts
+// Scanner walks over JSON in place. It accepts exactly what json.Valid accepts
 // and allocates nothing. Its methods return false at the first byte that
 // cannot be JSON; what was picked out until then stands.
-type scanner struct {
+type Scanner struct {
 	b []byte
 	i int
 	// doubtful: something was seen that may not be portable, see
@@ -28,11 +28,11 @@ type scanner struct {
 	kinds [maxDepth/64 + 1]uint64
 }
 
-func (s *scanner) reset(b []byte) { s.b, s.i, s.doubtful = b, 0, false }
+func (s *Scanner) reset(b []byte) { s.b, s.i, s.doubtful = b, 0, false }
 
 // peek returns the next byte that is no white space without consuming it, or
 // 0 at the end (a byte that no JSON value or punctuation starts with).
-func (s *scanner) peek() byte {
+func (s *Scanner) peek() byte {
 	for s.i < len(s.b) {
 		switch c := s.b[s.i]; c {
 		case ' ', '\t', '\r', '\n':
@@ -45,12 +45,12 @@ func (s *scanner) peek() byte {
 }
 
 // end reports whether nothing but white space is left.
-func (s *scanner) end() bool { return s.peek() == 0 && s.i == len(s.b) }
+func (s *Scanner) end() bool { return s.peek() == 0 && s.i == len(s.b) }
 
 // member steps to the value of the next member of an object whose opening
 // brace has been consumed. At the closing brace, which it consumes, more is
 // false. The key is raw: what stands between the quotes.
-func (s *scanner) member(first bool) (key []byte, more, ok bool) {
+func (s *Scanner) member(first bool) (key []byte, more, ok bool) {
 	c := s.peek()
 	if c == '}' {
 		s.i++
@@ -67,7 +67,7 @@ func (s *scanner) member(first bool) (key []byte, more, ok bool) {
 }
 
 // key consumes a member's name and the colon behind it.
-func (s *scanner) key() (key []byte, ok bool) {
+func (s *Scanner) key() (key []byte, ok bool) {
 	if s.peek() != '"' {
 		return nil, false
 	}
@@ -81,7 +81,7 @@ func (s *scanner) key() (key []byte, ok bool) {
 
 // text consumes a value and returns what stands between the quotes if it is a
 // string, nil if it is anything else.
-func (s *scanner) text(depth int) (raw []byte, ok bool) {
+func (s *Scanner) text(depth int) (raw []byte, ok bool) {
 	if s.peek() == '"' {
 		return s.str()
 	}
@@ -89,7 +89,7 @@ func (s *scanner) text(depth int) (raw []byte, ok bool) {
 }
 
 // skip consumes a value that stands inside depth arrays and objects.
-func (s *scanner) skip(outer int) bool {
+func (s *Scanner) skip(outer int) bool {
 	depth := outer
 	for {
 		switch c := s.peek(); {
@@ -149,7 +149,7 @@ func (s *scanner) skip(outer int) bool {
 
 // after consumes what follows a value: closing brackets up to the outer level
 // (then there is no more), or a comma and the next key.
-func (s *scanner) after(depth *int, outer int) (more, ok bool) {
+func (s *Scanner) after(depth *int, outer int) (more, ok bool) {
 	for *depth > outer {
 		object := s.kinds[*depth/64]>>(*depth%64)&1 == 1
 		switch c := s.peek(); {
@@ -170,7 +170,7 @@ func (s *scanner) after(depth *int, outer int) (more, ok bool) {
 	return false, true
 }
 
-func (s *scanner) literal(word string) bool {
+func (s *Scanner) literal(word string) bool {
 	if len(s.b)-s.i < len(word) || string(s.b[s.i:s.i+len(word)]) != word {
 		return false
 	}
@@ -179,7 +179,7 @@ func (s *scanner) literal(word string) bool {
 }
 
 // number consumes -?(0|[1-9][0-9]*)(.[0-9]+)?([eE][+-]?[0-9]+)?
-func (s *scanner) number() bool {
+func (s *Scanner) number() bool {
 	from := s.i
 	if s.b[s.i] == '-' {
 		s.i++
@@ -211,7 +211,7 @@ func (s *scanner) number() bool {
 }
 
 // digits consumes one digit or more.
-func (s *scanner) digits() bool {
+func (s *Scanner) digits() bool {
 	from := s.i
 	for s.i < len(s.b) && '0' <= s.b[s.i] && s.b[s.i] <= '9' {
 		s.i++
@@ -228,7 +228,7 @@ const (
 // between the quotes. Like encoding/json it takes any bytes that are no
 // control characters for text, valid UTF-8 or not; of what is no plain ASCII it
 // takes note.
-func (s *scanner) str() (raw []byte, ok bool) {
+func (s *Scanner) str() (raw []byte, ok bool) {
 	b, i := s.b, s.i+1
 	from := i
 	var seen uint64 // all of the text, for the highest bits of its bytes
