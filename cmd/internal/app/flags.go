@@ -8,7 +8,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/fairlead-dev/fairlead/internal/ledger"
-	"github.com/fairlead-dev/fairlead/pipeline"
+	"github.com/fairlead-dev/fairlead/pipeline/queue"
 	"github.com/fairlead-dev/fairlead/sources"
 	"github.com/fairlead-dev/fairlead/sources/fleet"
 )
@@ -94,9 +94,9 @@ func (c *Config) addFairnessFlags(f *pflag.FlagSet) {
 		"They come after the live changes of every cluster, and use none of their tokens")
 	f.StringArrayVar(&c.ClusterLimits, "cluster-limit", nil, "other limits for one cluster, NAME=QPS:BURST[:WEIGHT]; repeatable.\n"+
 		"WEIGHT is its share of turns when several clusters are ready; it is 1 if left out")
-	f.IntVar(&c.LaneCapacity, "lane-capacity", pipeline.DefaultLaneCapacity, "changes of one cluster that may wait for each sink, including refused ones that are tried again.\n"+
+	f.IntVar(&c.LaneCapacity, "lane-capacity", queue.DefaultLaneCapacity, "changes of one cluster that may wait for each sink, including refused ones that are tried again.\n"+
 		"A full lane stops the reading of that cluster. Five seconds at the default rate")
-	c.LaneBytes = pipeline.DefaultLaneBytes
+	c.LaneBytes = queue.DefaultLaneBytes
 	f.Var(&c.LaneBytes, "lane-bytes", "memory for the changes of one cluster that wait or are being delivered, in bytes, such as 16Mi.\n"+
 		"Bounds what --lane-capacity large objects would take")
 	f.Var(&c.MemoryBudget, "memory-budget", "memory for all changes that are read, wait or are being delivered, over all clusters and sinks, in bytes, such as 1Gi.\n"+
