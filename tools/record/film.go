@@ -72,14 +72,15 @@ text{font:13px ui-monospace,SFMono-Regular,Menlo,Consolas,"DejaVu Sans Mono",mon
 	return b.Bytes()
 }
 
-// spans are the parts of a line that have a colour, by class.
+// spans are the parts of a line that have a colour, by class; a later one wins.
 var spans = []struct {
 	class string
 	parts *regexp.Regexp
 }{
-	{"s", regexp.MustCompile(`^ *\d+s  |^  cluster .*$|^  (?:Written|other|place) .*$|^\$ `)},
+	{"s", regexp.MustCompile(`^ *\d+s  |^\$ `)},
 	{"g", regexp.MustCompile(`\blive\b|nothing missing, no ghosts, nothing out of order|"missing":0,"ghosts":0,"out_of_order":0`)},
 	{"b", regexp.MustCompile(`\b(?:backing off|stale|connecting|syncing|cut off)\b`)},
+	{"s", regexp.MustCompile(`^  cluster .*$|^  (?:Written|other\.|place) .*$`)},
 }
 
 // coloured returns a line as content of a text element.

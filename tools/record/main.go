@@ -14,7 +14,7 @@ func main() {
 	flag.StringVar(&o.dark, "dark", "", "file for the picture with a dark background")
 	flag.StringVar(&o.prompt, "prompt", "", "command line to show first, in place of the program's own")
 	flag.Float64Var(&o.speed, "speed", 4, "how many times faster the picture is than the program")
-	flag.IntVar(&o.columns, "columns", 100, "width of the terminal")
+	flag.IntVar(&o.columns, "columns", 104, "width of the terminal")
 	flag.IntVar(&o.rows, "rows", 30, "height of the terminal")
 	flag.Usage = func() {
 		fmt.Fprintln(flag.CommandLine.Output(), "Usage: record -cast FILE -light FILE -dark FILE [PROGRAM ARGUMENT...]")

@@ -37,6 +37,7 @@ var markdown = goldmark.New(
 var (
 	anchored = regexp.MustCompile(`<h([2-6]) id="([^"]+)">(.*?)</h[2-6]>`)
 	idOf     = regexp.MustCompile(` id="([^"]+)"`)
+	longCode = regexp.MustCompile(`<code>[^<]{40,}</code>`) // that a cell of a table has to break
 )
 
 // parse reads the page at a path.
@@ -69,6 +70,7 @@ func parse(at string, source []byte) (*page, error) {
 		"<table>", `<div class="table" role="region" aria-label="Table" tabindex="0"><table>`, "</table>", "</table></div>",
 		"<pre>", `<pre tabindex="0">`,
 	).Replace(p.body)
+	p.body = longCode.ReplaceAllStringFunc(p.body, func(code string) string { return strings.ReplaceAll(code, "&amp;", "<wbr>&amp;") })
 	for _, m := range idOf.FindAllStringSubmatch(p.body, -1) {
 		p.ids[m[1]] = true
 	}

@@ -30,9 +30,10 @@ var generated = regexp.MustCompile(`(?s)(<!-- begin generated: ([a-z-]+)((?: \S+
 func TestPagesAreGenerated(t *testing.T) {
 	metrics := documentedMetricsOf(t)
 	for page, parts := range map[string]map[string]func(arguments []string) string{
-		"kinds.md":   {"kinds": func(of []string) string { return new(Options).tables()[of[0]].Markdown() }},
-		"flags.md":   {"run-flags": func([]string) string { return runFlagsPage() }, "commands": func([]string) string { return commandsPage() }},
-		"metrics.md": {"metrics": metrics.table},
+		"kinds.md":     {"kinds": func(of []string) string { return new(Options).tables()[of[0]].Markdown() }},
+		"flags.md":     {"run-flags": func([]string) string { return runFlagsPage() }, "commands": func([]string) string { return commandsPage() }},
+		"metrics.md":   {"metrics": metrics.table},
+		"../README.md": {"kinds-matrix": func([]string) string { return kindsMatrix() }},
 	} {
 		path := filepath.Join("../../../docs", page)
 		before := must(os.ReadFile(path))(t)
@@ -82,6 +83,21 @@ func TestHelpShowsAddedKinds(t *testing.T) {
 			t.Errorf("--help does not show %q", want)
 		}
 	}
+}
+
+// kindsMatrix is a row for each flag that chooses a kind, with the schemes that it knows.
+func kindsMatrix() string {
+	var b strings.Builder
+	b.WriteString("| Flag | Kinds |\n|---|---|\n")
+	tables := new(Options).tables()
+	for _, flag := range []string{"clusters", "sink", "ledger", "leader-elect-lock"} {
+		var schemes []string
+		for _, form := range tables[flag].Forms {
+			schemes = append(schemes, "`"+form.Scheme+":`")
+		}
+		fmt.Fprintf(&b, "| `--%s` | %s |\n", flag, strings.Join(schemes, ", "))
+	}
+	return b.String()
 }
 
 // runFlagsPage is a table for each topic of the flags of fairlead run.
