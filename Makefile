@@ -58,7 +58,8 @@ test: control-plane race-note ## Run all tests, on real API servers, with the ra
 	FAIRLEAD_REQUIRE_CONTROL_PLANE=1 go test $(RACE) -p $(TESTP) -timeout 20m $(TESTFLAGS) $(PKGS)
 	# Allocations and memory, which the race detector falsifies, so that these are left out above.
 	$(if $(RACE),$(if $(filter ./...,$(PKGS)),go test -p $(TESTP) -timeout 20m -run '^Test(NoAlloc|HostileMember)' ./pipeline/queue ./sources ./sources/stream))
-	$(if $(filter ./...,$(PKGS)),cd tools && go test ./...)
+	# The pages as a site. They are outside of that module, so that its results are not to be cached.
+	$(if $(filter ./...,$(PKGS)),cd tools && go test -count 1 ./...)
 
 .PHONY: race
 race: ## Run the tests that need no API server COUNT times, shuffled, with the race detector
