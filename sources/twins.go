@@ -95,7 +95,7 @@ type TwinsCollector struct {
 // NewTwinsCollector returns a collector of the members of s.
 func NewTwinsCollector(s *Sources) *TwinsCollector {
 	return &TwinsCollector{s.twins, prometheus.NewDesc("fairlead_cluster_same_as",
-		"Other members that are the same cluster: each change of it is delivered under each of the names.", []string{"cluster"}, nil)}
+		"Other members that are the same cluster. Each change of it is delivered under each name.", []string{"cluster"}, nil)}
 }
 
 // Describe implements prometheus.Collector.

@@ -16,7 +16,7 @@ func TestTwins(t *testing.T) {
 	metrics := NewTwinsCollector(&Sources{twins: tw})
 	want := func(series ...string) {
 		t.Helper()
-		text := "# HELP fairlead_cluster_same_as Other members that are the same cluster: each change of it is delivered under each of the names.\n" +
+		text := "# HELP fairlead_cluster_same_as Other members that are the same cluster. Each change of it is delivered under each name.\n" +
 			"# TYPE fairlead_cluster_same_as gauge\n" + strings.Join(series, "\n") + "\n"
 		if len(series) == 0 {
 			text = ""

@@ -17,14 +17,14 @@ func clusterDesc(name, help string) *prometheus.Desc {
 }
 
 var (
-	clusterUp         = clusterDesc("up", "Whether the ledger's store takes what there is of the cluster (1) or its delivery waits for that (0).")
-	clusterObjects    = clusterDesc("objects", "Objects of the cluster that the ledger knows: accepted, on their way, or deleted not long ago.")
-	clusterObjectsMax = clusterDesc("objects_max", "How many objects of the cluster the ledger may know. Absent: no bound.")
-	clusterBytes      = clusterDesc("bytes", "What the objects of the cluster take in the ledger, as --max-ledger-bytes counts: the file is larger.")
-	clusterBytesMax   = clusterDesc("bytes_max", "How much the objects of the cluster may take in the ledger. Absent: no bound.")
+	clusterUp         = clusterDesc("up", "1 if the store accepts the data of the cluster, 0 while it does not and the cluster's delivery pauses.")
+	clusterObjects    = clusterDesc("objects", "Objects of the cluster that the ledger knows: accepted, being delivered, or deleted not long ago.")
+	clusterObjectsMax = clusterDesc("objects_max", "Maximum of fairlead_ledger_cluster_objects. Absent without a bound.")
+	clusterBytes      = clusterDesc("bytes", "Bytes of the cluster's objects in the ledger, as --max-ledger-bytes counts them. The file is larger.")
+	clusterBytesMax   = clusterDesc("bytes_max", "Maximum of fairlead_ledger_cluster_bytes. Absent without a bound.")
 
 	resumePointsGivenUp = prometheus.NewDesc("fairlead_ledger_resume_points_given_up_total",
-		"Resume points that were given up, because too many deletions had to be remembered for their sake (deletions): a restart takes a snapshot.",
+		"Resume points that were given up, by reason: deletions (too many had to be remembered). A restart then takes a snapshot.",
 		[]string{"cluster", "resource", "reason"}, nil)
 )
 
@@ -71,7 +71,7 @@ func NewUnwatchedCollector(objects func() []UnwatchedObjects) *UnwatchedCollecto
 }
 
 var unwatchedMetric = prometheus.NewDesc("fairlead_ledger_unwatched_objects",
-	"Objects that sinks may hold of resources that nobody follows any more, until the retention is over.", []string{"cluster", "resource"}, nil)
+	"Objects that sinks may hold of resources that are not in --watch any more. After --ledger-retention they are reported as deleted.", []string{"cluster", "resource"}, nil)
 
 // Describe implements prometheus.Collector.
 func (c *UnwatchedCollector) Describe(descs chan<- *prometheus.Desc) { descs <- unwatchedMetric }

@@ -21,10 +21,10 @@ func NewCollector(status func() (Status, bool), size func() int64) *Collector {
 }
 
 var (
-	upMetric      = prometheus.NewDesc("fairlead_ledger_up", "Whether the last transaction of the ledger succeeded (1) or delivery waits for one (0).", nil, nil)
-	writesMetric  = prometheus.NewDesc("fairlead_ledger_writes_total", "Transactions of the ledger by result: ok, failed.", []string{"result"}, nil)
-	recordsMetric = prometheus.NewDesc("fairlead_ledger_records_total", "Objects' records that the ledger has written.", nil, nil)
-	ageMetric     = prometheus.NewDesc("fairlead_ledger_last_write_age_seconds", "Time since the ledger's last successful transaction; there is none while nothing changes.", nil, nil)
+	upMetric      = prometheus.NewDesc("fairlead_ledger_up", "1 if the last transaction of the ledger succeeded, 0 while it cannot be written and delivery pauses.", nil, nil)
+	writesMetric  = prometheus.NewDesc("fairlead_ledger_writes_total", "Transactions of the ledger, by result: ok, failed.", []string{"result"}, nil)
+	recordsMetric = prometheus.NewDesc("fairlead_ledger_records_total", "Records of objects that the ledger has written.", nil, nil)
+	ageMetric     = prometheus.NewDesc("fairlead_ledger_last_write_age_seconds", "Time since the ledger's last successful transaction. Nothing is written while nothing changes.", nil, nil)
 	bytesMetric   = prometheus.NewDesc("fairlead_ledger_bytes", "Size of the ledger's store.", nil, nil)
 )
 

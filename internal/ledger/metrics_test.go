@@ -19,16 +19,16 @@ func TestMetrics(t *testing.T) {
 # HELP fairlead_ledger_bytes Size of the ledger's store.
 # TYPE fairlead_ledger_bytes gauge
 fairlead_ledger_bytes 32768
-# HELP fairlead_ledger_last_write_age_seconds Time since the ledger's last successful transaction; there is none while nothing changes.
+# HELP fairlead_ledger_last_write_age_seconds Time since the ledger's last successful transaction. Nothing is written while nothing changes.
 # TYPE fairlead_ledger_last_write_age_seconds gauge
 fairlead_ledger_last_write_age_seconds 1.5
-# HELP fairlead_ledger_records_total Objects' records that the ledger has written.
+# HELP fairlead_ledger_records_total Records of objects that the ledger has written.
 # TYPE fairlead_ledger_records_total counter
 fairlead_ledger_records_total 70
-# HELP fairlead_ledger_up Whether the last transaction of the ledger succeeded (1) or delivery waits for one (0).
+# HELP fairlead_ledger_up 1 if the last transaction of the ledger succeeded, 0 while it cannot be written and delivery pauses.
 # TYPE fairlead_ledger_up gauge
 fairlead_ledger_up 1
-# HELP fairlead_ledger_writes_total Transactions of the ledger by result: ok, failed.
+# HELP fairlead_ledger_writes_total Transactions of the ledger, by result: ok, failed.
 # TYPE fairlead_ledger_writes_total counter
 fairlead_ledger_writes_total{result="failed"} 2
 fairlead_ledger_writes_total{result="ok"} 3

@@ -187,14 +187,14 @@ func TestClusterMetrics(t *testing.T) {
 	s.ledger.writer.note(s.ledger.clusters["b"], errors.New("too large"))
 	c := NewClusterCollector(s.ledger.Clusters)
 	want := `
-# HELP fairlead_ledger_cluster_objects Objects of the cluster that the ledger knows: accepted, on their way, or deleted not long ago.
+# HELP fairlead_ledger_cluster_objects Objects of the cluster that the ledger knows: accepted, being delivered, or deleted not long ago.
 # TYPE fairlead_ledger_cluster_objects gauge
 fairlead_ledger_cluster_objects{cluster="a"} 2
 fairlead_ledger_cluster_objects{cluster="b"} 0
-# HELP fairlead_ledger_cluster_objects_max How many objects of the cluster the ledger may know. Absent: no bound.
+# HELP fairlead_ledger_cluster_objects_max Maximum of fairlead_ledger_cluster_objects. Absent without a bound.
 # TYPE fairlead_ledger_cluster_objects_max gauge
 fairlead_ledger_cluster_objects_max{cluster="a"} 2
-# HELP fairlead_ledger_cluster_up Whether the ledger's store takes what there is of the cluster (1) or its delivery waits for that (0).
+# HELP fairlead_ledger_cluster_up 1 if the store accepts the data of the cluster, 0 while it does not and the cluster's delivery pauses.
 # TYPE fairlead_ledger_cluster_up gauge
 fairlead_ledger_cluster_up{cluster="a"} 1
 fairlead_ledger_cluster_up{cluster="b"} 0

@@ -146,7 +146,7 @@ func TestGivenUpResumePointIsStoredFirst(t *testing.T) {
 			t.Errorf("tombstones %+v, want that of the change that was handed over", gone)
 		}
 		const want = `
-# HELP fairlead_ledger_resume_points_given_up_total Resume points that were given up, because too many deletions had to be remembered for their sake (deletions): a restart takes a snapshot.
+# HELP fairlead_ledger_resume_points_given_up_total Resume points that were given up, by reason: deletions (too many had to be remembered). A restart then takes a snapshot.
 # TYPE fairlead_ledger_resume_points_given_up_total counter
 fairlead_ledger_resume_points_given_up_total{cluster="a",reason="deletions",resource="pods"} 1
 `

@@ -16,11 +16,11 @@ func NewCollector(stats func() Stats, inWork func() int64) prometheus.Collector 
 	return &collector{
 		stats: stats, inWork: inWork,
 		bytes: prometheus.NewDesc("fairlead_memory_budget_bytes",
-			"Memory of all that is read, waits or is in work, over all routes and clusters, by use: limit is what may be used; "+
-				"reading is for frames that are being read, waiting for changes that wait, in_flight for those that are being worked on.",
+			"Memory of changes, over all sinks and clusters, by use: limit is the budget; "+
+				"reading is for frames that are being read, waiting for changes that wait, in_flight for those that are being delivered.",
 			[]string{"use"}, nil),
 		waiting: prometheus.NewDesc("fairlead_memory_budget_waiting_lanes",
-			"Lanes for which somebody waits for memory of the budget, and does not read on.", nil, nil),
+			"Lanes whose streams do not read because they wait for memory of the budget.", nil, nil),
 	}
 }
 

@@ -21,11 +21,11 @@ func newMetrics(reg prometheus.Registerer, r *refusals) (*metrics, error) {
 		}, []string{"cluster", "resource", "op"}),
 		failed: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "fairlead_changes_failed_total",
-			Help: "Changes that were not accepted and go through the queue again, by reason: refused, interrupted, ledger.",
+			Help: "Changes that were not accepted and are tried again, by reason: refused (by the sink), interrupted, ledger (it could not be written).",
 		}, []string{"cluster", "reason"}),
 		superseded: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "fairlead_changes_superseded_total",
-			Help: "Changes that were not delivered, because a newer state of their object was.",
+			Help: "Changes that were not delivered because a newer state of their object was.",
 		}, []string{"cluster"}),
 		lag: prometheus.NewHistogramVec(prometheus.HistogramOpts{
 			Name:    "fairlead_delivery_lag_seconds",
@@ -42,7 +42,7 @@ func newMetrics(reg prometheus.Registerer, r *refusals) (*metrics, error) {
 }
 
 var refusedDesc = prometheus.NewDesc("fairlead_changes_refused",
-	"Objects of which the sink has refused a state and accepted none since; they are tried again.", []string{"cluster"}, nil)
+	"Objects of which the sink refused a state and has accepted none since. They are tried again.", []string{"cluster"}, nil)
 
 // refusedCollector tells of the clusters of which something is refused.
 type refusedCollector struct{ *refusals }

@@ -70,7 +70,7 @@ func TestARefusedChangeComesBack(t *testing.T) {
 			t.Errorf("%v refusals counted, want 40", got)
 		}
 		if err := testutil.CollectAndCompare(&refusedCollector{s.refusals}, strings.NewReader(`
-# HELP fairlead_changes_refused Objects of which the sink has refused a state and accepted none since; they are tried again.
+# HELP fairlead_changes_refused Objects of which the sink refused a state and has accepted none since. They are tried again.
 # TYPE fairlead_changes_refused gauge
 fairlead_changes_refused{cluster="a"} 1
 `)); err != nil {

@@ -31,7 +31,7 @@ func unregistered() *Metrics {
 	return &Metrics{
 		changes: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "fairlead_sink_changes_total",
-			Help: "Changes written to the sink, by what became of them: accepted, dead_lettered; once per try: refused, failed with the sink.",
+			Help: "Changes written to the sink, by result: accepted, dead_lettered; once per attempt: refused, failed (with the sink as a whole).",
 		}, []string{"sink", "result"}),
 		writes: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "fairlead_sink_writes_total",
@@ -39,7 +39,7 @@ func unregistered() *Metrics {
 		}, []string{"sink", "result"}),
 		seconds: prometheus.NewHistogramVec(prometheus.HistogramOpts{
 			Name:    "fairlead_sink_write_seconds",
-			Help:    "How long the sink took for one batch, in seconds.",
+			Help:    "Time that the sink took for one batch.",
 			Buckets: prometheus.ExponentialBuckets(0.0005, 4, 9), // 0.5 ms to 33 s
 		}, []string{"sink"}),
 		size: prometheus.NewHistogramVec(prometheus.HistogramOpts{
@@ -49,7 +49,7 @@ func unregistered() *Metrics {
 		}, []string{"sink"}),
 		up: prometheus.NewGaugeVec(prometheus.GaugeOpts{
 			Name: "fairlead_sink_up",
-			Help: "1 while the sink works, 0 while what it is given fails as a whole. Of single changes see fairlead_changes_refused.",
+			Help: "1 while the sink works, 0 while all writes fail. For single changes see fairlead_changes_refused.",
 		}, []string{"sink"}),
 	}
 }

@@ -30,9 +30,9 @@ func NewCollector(list func() []Status) *Collector {
 		list:    list,
 		state:   desc("state", "State of the connection to a member: 1 for the current one, 0 for the others.", "state"),
 		attempt: desc("attempt", "Probes that failed since the member was last live."),
-		probes:  desc("probes_total", "Probes of a member's API server by result.", "result"),
+		probes:  desc("probes_total", "Probes of the member's API server, by result.", "result"),
 		reachabilityProbes: desc("reachability_probes_total",
-			"Requests without credentials that ask whether a member which is not live answers at all, by result.", "result"),
+			"Requests without credentials that ask whether a member that is not live answers at all, by result: answered or unanswered.", "result"),
 		reconnects: desc("reconnects_total", "Times that the connection to a member was lost or replaced, by reason.", "reason"),
 	}
 }

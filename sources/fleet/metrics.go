@@ -6,9 +6,9 @@ var (
 	membersDesc = prometheus.NewDesc("fairlead_fleet_members",
 		"Clusters in the fleet, reachable or not.", nil, nil)
 	problemsDesc = prometheus.NewDesc("fairlead_fleet_problems",
-		"Cluster descriptions that cannot be used, by the --clusters value they come from.", []string{"source"}, nil)
+		"Descriptions of clusters that cannot be used, by the value of --clusters that they come from.", []string{"source"}, nil)
 	eventsDroppedDesc = prometheus.NewDesc("fairlead_fleet_events_dropped_total",
-		"Kubernetes Events about cluster descriptions that could not be written in the hub.", nil, nil)
+		"Kubernetes Events about descriptions of clusters that could not be written to the hub.", nil, nil)
 )
 
 // collector reads a fleet's state at scrape.

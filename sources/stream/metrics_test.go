@@ -27,26 +27,26 @@ func TestCollector(t *testing.T) {
 		h.stream.progress.audits[auditClean].Add(2)
 		h.stream.progress.differences.Add(3)
 		want := `
-# HELP fairlead_audit_differences_total Objects that an audit found to differ. Not 0: something went wrong that no rule foresaw.
+# HELP fairlead_audit_differences_total Objects that an audit found to differ. It stays 0 unless something went wrong.
 # TYPE fairlead_audit_differences_total counter
 fairlead_audit_differences_total{cluster="c",resource="configmaps",stream="cm"} 3
-# HELP fairlead_audits_total Comparisons of the ledger with the member, by result.
+# HELP fairlead_audits_total Comparisons of what was delivered with what the member holds, by result.
 # TYPE fairlead_audits_total counter
 fairlead_audits_total{cluster="c",resource="configmaps",result="clean",stream="cm"} 2
-# HELP fairlead_changes_observed_total States of objects read from the member.
+# HELP fairlead_changes_observed_total States of objects that were read from the member.
 # TYPE fairlead_changes_observed_total counter
 fairlead_changes_observed_total{cluster="c",resource="configmaps",stream="cm"} 4
-# HELP fairlead_changes_suppressed_total States read that sinks need not see: duplicate (accepted before) or stale (older than what was accepted).
+# HELP fairlead_changes_suppressed_total States that were read and not delivered, by reason: duplicate (accepted before) or stale (older than what was accepted).
 # TYPE fairlead_changes_suppressed_total counter
 fairlead_changes_suppressed_total{cluster="c",reason="duplicate",resource="configmaps",stream="cm"} 1
 fairlead_changes_suppressed_total{cluster="c",reason="stale",resource="configmaps",stream="cm"} 0
-# HELP fairlead_changes_unacked Objects with changes that were observed and are not accepted by every sink.
+# HELP fairlead_changes_unacked Objects with changes that were read and that at least one sink has not accepted.
 # TYPE fairlead_changes_unacked gauge
 fairlead_changes_unacked{cluster="c",resource="configmaps",stream="cm"} 1
-# HELP fairlead_frames_rejected_total Frames that were not handed on, or not whole, by reason: not_json, oversized, unknown_type, no_identity, bookmark_without_version, ambiguous (decoders could take it for another object), foreign (another kind, version or namespace), not_portable (not UTF-8, or beyond what common decoders read), too_many_objects (there is no room in the ledger).
+# HELP fairlead_frames_rejected_total Frames of which nothing or only metadata was delivered, by reason: not_json, oversized, unknown_type, no_identity, bookmark_without_version, ambiguous (decoders could take it for another object), foreign (another kind, version or namespace), not_portable (not UTF-8, or beyond what common decoders read), too_many_objects (there is no room in the ledger).
 # TYPE fairlead_frames_rejected_total counter
 fairlead_frames_rejected_total{cluster="c",reason="unknown_type",resource="configmaps",stream="cm"} 1
-# HELP fairlead_stream_snapshots_total Snapshots begun, by reason.
+# HELP fairlead_stream_snapshots_total Snapshots (lists) that began, by reason.
 # TYPE fairlead_stream_snapshots_total counter
 fairlead_stream_snapshots_total{cluster="c",reason="no_resume_point",resource="configmaps",stream="cm"} 1
 `

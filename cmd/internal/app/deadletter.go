@@ -43,7 +43,7 @@ func openDeadLetters(path string, log logr.Logger, reg prometheus.Registerer) (*
 		file: f, log: log, asked: make(chan *resending, 1),
 		retried: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "fairlead_dead_letters_retried_total",
-			Help: "Dead letters that were to be sent again, by what became of them: delivered, refused_again, superseded, kept.",
+			Help: "Dead letters that were sent again, by result: delivered, refused_again, superseded, kept.",
 		}, []string{"result"}),
 	}
 	if err := reg.Register(d.retried); err != nil {

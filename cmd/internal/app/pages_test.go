@@ -198,12 +198,19 @@ func meaningOf(usage string) (meaning, preset string) {
 	return cell(strings.Join(strings.Fields(usage), " ")), preset
 }
 
-// codeInText matches flags, and how their values are written.
-var codeInText = regexp.MustCompile(`--[a-z][a-z-]+|(?:resource\[|NAME=QPS)\S*[\]A-Za-z]`)
+// codeInText matches flags, how their values are written, and metrics.
+var codeInText = regexp.MustCompile(`--[a-z][a-z-]+|(?:resource\[|NAME=QPS)\S*[\]A-Za-z]|fairlead_[a-z_]+`)
 
 // cell keeps a text from being taken for Markdown.
 func cell(s string) string {
-	return codeInText.ReplaceAllString(strings.NewReplacer("|", `\|`, "<", "&lt;", "*", `\*`, "_", `\_`).Replace(s), "`$0`")
+	escape := strings.NewReplacer("|", `\|`, "<", "&lt;", "*", `\*`, "_", `\_`)
+	var b strings.Builder
+	from := 0
+	for _, m := range codeInText.FindAllStringIndex(s, -1) {
+		b.WriteString(escape.Replace(s[from:m[0]]) + "`" + s[m[0]:m[1]] + "`")
+		from = m[1]
+	}
+	return b.String() + escape.Replace(s[from:])
 }
 
 // code is a default as it is written in a flag; none if it is empty.

@@ -42,7 +42,7 @@ func (p *program) serve(flag, address string, server func(net.Listener) *manager
 func (p *program) registerLeader() error {
 	err := p.registerer.Register(prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 		Name: "fairlead_leader",
-		Help: "1 while this process is the one that delivers: it leads, or runs without leader election.",
+		Help: "1 while this process delivers: it leads, or runs without leader election.",
 	}, func() float64 {
 		if p.following() != "" {
 			return 0
