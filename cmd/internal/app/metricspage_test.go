@@ -2,6 +2,7 @@ package app
 
 import (
 	"cmp"
+	"context"
 	"fmt"
 	"path/filepath"
 	"regexp"
@@ -19,12 +20,18 @@ type documentedMetric struct{ name, kind, labels, help string }
 type documentedMetricList struct {
 	all   []documentedMetric
 	shown map[string]int // by name: in how many tables
+	empty []string       // beginnings of names that no metric has
 }
 
 // table is the metrics whose names begin with one of the given texts.
 func (l *documentedMetricList) table(prefixes []string) string {
 	var b strings.Builder
 	b.WriteString("| Metric | Type | Labels | Meaning |\n|---|---|---|---|\n")
+	for _, p := range prefixes {
+		if !slices.ContainsFunc(l.all, func(m documentedMetric) bool { return strings.HasPrefix(m.name, p) }) {
+			l.empty = append(l.empty, p)
+		}
+	}
 	for _, m := range l.all {
 		if slices.ContainsFunc(prefixes, func(p string) bool { return strings.HasPrefix(m.name, p) }) {
 			l.shown[m.name]++
@@ -75,6 +82,12 @@ func documentedMetricsOf(t *testing.T) *documentedMetricList {
 	var d descriptions
 	p := must(newProgram(t.Context(), s, t.Output(), newLogger(t.Output(), "info", "text"), &d))(t)
 	defer p.close()
+	// The fleet's are there while it runs: this run ends at once.
+	ended, end := context.WithCancel(t.Context())
+	end()
+	if err := p.fleet.Run(ended); err != nil {
+		t.Fatal(err)
+	}
 	l := &documentedMetricList{shown: map[string]int{}}
 	for _, desc := range d.descs {
 		m := descText.FindStringSubmatch(desc.String())

@@ -62,6 +62,9 @@ func TestPagesAreGenerated(t *testing.T) {
 		}
 		t.Errorf("%s is stale: run make docs", path)
 	}
+	if len(metrics.empty) > 0 {
+		t.Errorf("docs/metrics.md asks for metrics that begin with %v, and there are none", metrics.empty)
+	}
 	for name, n := range metrics.shown {
 		if n != 1 {
 			t.Errorf("docs/metrics.md shows %s %d times: name its beginning in one place", name, n)
