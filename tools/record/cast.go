@@ -81,7 +81,8 @@ type frame struct {
 }
 
 const (
-	shortest = 100 * time.Millisecond // of a frame; what comes sooner is in the next one
+	together = 50 * time.Millisecond // between pieces that are shown as one
+	shortest = 50 * time.Millisecond // for which a frame is shown
 	longest  = 1500 * time.Millisecond
 	lastOne  = 6 * time.Second
 )
@@ -103,15 +104,12 @@ func (c *cast) frames() []frame {
 	}
 	for i, p := range c.pieces {
 		screen.write(p.text)
-		now, next := time.Duration(float64(p.at)/c.speed), time.Duration(1<<62)
-		if i+1 < len(c.pieces) {
-			next = time.Duration(float64(c.pieces[i+1].at) / c.speed)
-		}
-		if next-now < shortest && next-shown < 2*shortest {
-			continue // there is more at once
+		now := time.Duration(float64(p.at) / c.speed)
+		if i+1 < len(c.pieces) && c.pieces[i+1].at-p.at < together {
+			continue // one write of the program
 		}
 		if n := len(frames); n == 0 || !slices.Equal(frames[n-1].lines, screen.lines()) {
-			show(max(now, shown+shortest/2))
+			show(max(now, shown+shortest))
 		}
 	}
 	frames[len(frames)-1].lasts = lastOne
