@@ -80,7 +80,7 @@ func (l *Ledger) mergeLocked(c, before *Cursor) {
 	if before == nil {
 		return
 	}
-	c.moveTo(before, func(string) bool { return true })
+	c.moveTo(func() *Cursor { return before }, func(string) bool { return true })
 	l.dropLocked(before.ID(), c)
 	l.cursors[before.ID()] = before
 }
