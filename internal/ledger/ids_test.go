@@ -91,7 +91,7 @@ func TestIDsOfAClusterThatIsBack(t *testing.T) {
 func TestIDsOfAResourceThatIsBack(t *testing.T) {
 	b := newByID(t)
 	b.snapshot(b.in("", ""), at(uid3, 11))
-	b.ledger.Watched("a", nil)
+	b.ledger.Watched("a", among(nil), nil)
 	for _, c := range b.ledger.Unwatched("a", time.Now().Add(time.Hour)) {
 		b.retire(c)
 	}

@@ -27,7 +27,7 @@ func (h *routesHistory) watchOrNot() {
 				r.claim()
 			}
 		}
-		h.ledger.Watched("a", nil, h.ids()...)
+		h.ledger.Watched("a", among(h.ids()), nil)
 		return
 	}
 	h.restart()

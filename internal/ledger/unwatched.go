@@ -10,20 +10,16 @@ import (
 // long once more: should it be followed again, it goes on with numbers and in a
 // generation above those in which the deletions were told.
 
-// Watched says which streams a member's specs have come to; their clusters' UIDs say
-// nothing. Other cursors of the cluster are of what nobody follows any more, unless a
-// spec that is not resolved yet may come to theirs: nil, none may. Those of a route that
-// there is not say nothing of that.
-func (l *Ledger) Watched(cluster string, may func(StreamID) bool, ids ...StreamID) {
-	watched := map[StreamID]bool{}
-	for _, id := range ids {
-		watched[id.atAnyUID()] = true
-	}
+// Watched says what a member's specs have come to: whether somebody follows what a cursor
+// is of. The others are of what nobody follows any more, unless a spec that is not
+// resolved yet may come to theirs: nil, none may. Those of a route that there is not say
+// nothing of that.
+func (l *Ledger) Watched(cluster string, follows, may func(StreamID) bool) {
 	now := time.Now()
 	for _, c := range l.of(cluster) {
-		id := c.ID().atAnyUID()
-		if l.hasRoute(id.Route) && (watched[id] || may == nil || !may(id)) {
-			c.setWatched(watched[id], now)
+		id := c.ID()
+		if watched := follows(id); l.hasRoute(id.Route) && (watched || may == nil || !may(id)) {
+			c.setWatched(watched, now)
 		}
 	}
 }
