@@ -142,10 +142,14 @@ func (c *Cursor) load(records iter.Seq2[[]byte, []byte], sibling *Cursor) error 
 
 // loadedLocked goes on where the process before has ended, or was killed.
 func (c *Cursor) loadedLocked() {
-	if !c.head.Clean && (!c.isEmptyLocked() || c.head.Resume != "") {
+	lostSight := !c.head.Clean && (!c.isEmptyLocked() || c.head.Resume != "")
+	c.loadNumbersLocked()
+	switch {
+	case lostSight && c.head.before:
+		c.raiseGenerationLocked() // see lostSightLocked: that version has not kept to it
+	case lostSight:
 		c.lostSightLocked()
 	}
-	c.loadNumbersLocked()
 }
 
 // nameLike returns the name with that key, of what the cursor has if it can; the
@@ -183,8 +187,12 @@ func (c *Cursor) loadLike(other *Cursor) {
 	c.forgetting, c.newest = slices.Clone(other.forgetting), other.newest
 	c.last = c.head.Resume
 	c.passedLocked(c.head.Resume)
-	if other.again != nil {
-		c.lostSightLocked()
-	}
+	lostSight := other.again != nil
 	c.beginNumbersLocked(other.numbers.limit)
+	switch {
+	case lostSight:
+		c.lostSightLocked()
+	case other.head.Generation > c.head.Generation:
+		c.raiseGenerationLocked()
+	}
 }

@@ -34,8 +34,9 @@ type head struct {
 	Due        uint32    `json:"due,omitempty"`
 	Generation uint32    `json:"generation,omitempty"`
 	// Clean says that all that was handed over is acked, and that this is stored. A
-	// version that does not know it loses it, which costs ids of repeats alone.
-	Clean bool `json:"x-clean,omitempty"`
+	// version that does not know it loses it, which costs ids of repeats alone; so it is
+	// written if it is false, too.
+	Clean bool `json:"x-clean"`
 	// Told says that sinks were told that all objects are gone; see Retire.
 	Told bool `json:"told,omitempty"`
 	// Limit is above all sequences that were handed over.
@@ -52,7 +53,8 @@ type head struct {
 	// Left is when the cluster left the fleet; zero while it is in it.
 	Left time.Time `json:"left,omitzero"`
 
-	sinks []string // that an earlier version delivered to
+	sinks  []string // that an earlier version delivered to
+	before bool     // written by a version that does not know Clean
 }
 
 // encode returns JSON and a checksum of it and the cursor's key.

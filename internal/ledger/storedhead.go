@@ -16,6 +16,7 @@ type storedHead struct {
 		Labels string `json:"labels"`
 		Fields string `json:"fields"`
 	} `json:"id"`
+	Clean *bool    `json:"x-clean"`
 	Sinks []string `json:"sinks"`
 	Owed  bool     `json:"owed"` // everything is due
 }
@@ -49,6 +50,9 @@ func (s *storedHead) decode(b []byte) error {
 func (s *storedHead) read() head {
 	h := s.head
 	h.ID, h.sinks = s.ID.StreamID, s.Sinks
+	if h.before = s.Clean == nil; !h.before {
+		h.Clean = *s.Clean
+	}
 	if h.Selection == (Selection{}) {
 		h.Selection = Selection{h.ID.Namespace, s.ID.Labels, s.ID.Fields}
 	}
