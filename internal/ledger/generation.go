@@ -1,5 +1,7 @@
 package ledger
 
+import "time"
+
 // The generation of a cursor tells apart what comes to the same UID and version
 // twice, although something else was told in between: because a backup was restored,
 // because another selection has deleted what this one holds, or because a state in
@@ -77,6 +79,7 @@ func (c *Cursor) close() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.closed = true
+	c.countLocked(time.Now())
 	if clean := !c.anyBegunLocked(); clean != c.head.Clean {
 		c.head.Clean, c.headDirty = clean, true
 	}

@@ -67,6 +67,7 @@ func (l *Ledger) addLoadedLocked(key string, h head, now time.Time) (c, before *
 	}
 	c = l.newCursorLocked(h.ID)
 	c.key, c.head, c.headDirty = cmp.Or(key, c.key), h, false
+	c.counted = now
 	if h.Left.IsZero() {
 		// Until Join says that its cluster is still in the fleet. This is not
 		// stored: a process that ends before Join knows nothing about it.

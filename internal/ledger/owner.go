@@ -40,7 +40,7 @@ func (c *Cursor) claimed(q Claiming) *Cursor {
 	h := &c.head
 	if h.Digest != q.Digest || h.Replaced || !h.Unwatched.IsZero() || !h.RouteGone.IsZero() {
 		h.Digest, h.Replaced, c.headDirty = q.Digest, false, true
-		h.Unwatched, h.RouteGone = time.Time{}, time.Time{}
+		h.Unwatched, h.UnwatchedFor, h.RouteGone = time.Time{}, 0, time.Time{}
 	}
 	if h.Selection != q.Selection {
 		h.Selection, c.headDirty = q.Selection, true

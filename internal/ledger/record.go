@@ -44,9 +44,10 @@ type head struct {
 	// Meaning is zero in heads that were written before there was such a field.
 	Meaning Meaning `json:"meaning,omitzero"`
 	// Unwatched is since when nobody follows it, RouteGone since when there is no
-	// such sink.
-	Unwatched time.Time `json:"unwatched,omitzero"`
-	RouteGone time.Time `json:"routeGone,omitzero"`
+	// such sink. UnwatchedFor is for how long processes have run since then.
+	Unwatched    time.Time     `json:"unwatched,omitzero"`
+	UnwatchedFor time.Duration `json:"x-unwatchedFor,omitzero"` // in nanoseconds
+	RouteGone    time.Time     `json:"routeGone,omitzero"`
 	// Term is the highest one, in the head that is of no cursor. There, Generation is
 	// what new cursors begin with.
 	Term uint64 `json:"term,omitempty"`

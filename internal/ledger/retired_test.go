@@ -87,7 +87,7 @@ func TestUnwatchedForLong(t *testing.T) {
 	s.tell(c, objectsIn("a"))
 	s.ledger.Watched("a", among(nil), nil)
 	in := func(d time.Duration) time.Time { return time.Now().Add(d) }
-	if s.ledger.look(in(30 * time.Hour)); len(s.ledger.cursors) != 1 {
+	if s.ledger.dropUnwatched(in(30 * time.Hour)); len(s.ledger.cursors) != 1 {
 		t.Error("dropped although no sink was told that it is gone")
 	}
 	for _, c := range s.ledger.Unwatched("a", in(time.Hour)) {
