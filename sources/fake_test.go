@@ -7,6 +7,7 @@ import (
 	"io"
 	"maps"
 	"net/http"
+	"path"
 	"slices"
 	"strings"
 	"sync"
@@ -52,7 +53,7 @@ func (s *server) RoundTrip(r *http.Request) (*http.Response, error) {
 	answer := func(code int, body io.Reader) (*http.Response, error) {
 		return &http.Response{StatusCode: code, Header: http.Header{"Content-Type": {"application/json"}}, Body: io.NopCloser(body), Request: r}, nil
 	}
-	switch r.URL.Path {
+	switch url := strings.Replace(r.URL.Path, "/namespaces/ns/", "/", 1); url {
 	case "/api/v1/namespaces/kube-system":
 		return answer(200, strings.NewReader(`{"kind":"PartialObjectMetadata","apiVersion":"meta.k8s.io/v1","metadata":{"name":"kube-system","uid":"`+s.uid+`"}}`))
 	case "/version":
@@ -60,31 +61,38 @@ func (s *server) RoundTrip(r *http.Request) (*http.Response, error) {
 	case "/api":
 		return answer(200, strings.NewReader(`{"kind":"APIVersions","versions":["v1"]}`))
 	case "/apis":
-		return answer(200, strings.NewReader(`{"kind":"APIGroupList","groups":[]}`))
+		return answer(200, strings.NewReader(`{"kind":"APIGroupList","groups":[{"name":"events.k8s.io",
+			"versions":[{"groupVersion":"events.k8s.io/v1","version":"v1"}],"preferredVersion":{"groupVersion":"events.k8s.io/v1","version":"v1"}}]}`))
+	case "/apis/events.k8s.io/v1":
+		return answer(200, strings.NewReader(`{"kind":"APIResourceList","groupVersion":"events.k8s.io/v1","resources":[
+			{"name":"events","singularName":"event","namespaced":true,"kind":"Event","verbs":["get","list","watch"]}]}`))
 	case "/api/v1":
 		secret := "secret"
 		if bare {
 			secret = "other"
 		}
 		return answer(200, strings.NewReader(`{"kind":"APIResourceList","groupVersion":"v1","resources":[
+			{"name":"events","singularName":"event","namespaced":true,"kind":"Event","verbs":["get","list","watch"]},
 			{"name":"configmaps","singularName":"configmap","namespaced":true,"kind":"ConfigMap","shortNames":["cm"],"verbs":["get","list","watch"]},
 			{"name":"`+secret+`s","singularName":"`+secret+`","namespaced":true,"kind":"Secret","verbs":["get","list","watch"]}]}`))
-	case "/api/v1/configmaps", "/api/v1/secrets":
+	case "/api/v1/configmaps", "/api/v1/secrets", "/api/v1/events", "/apis/events.k8s.io/v1/events":
 		q := r.URL.Query()
 		s.mu.Lock()
-		s.asks = append(s.asks, fmt.Sprintf("%s from %q", r.URL.Path[len("/api/v1/"):], q.Get("resourceVersion")))
+		s.asks = append(s.asks, fmt.Sprintf("%s from %q", strings.TrimPrefix(url, "/api/v1/"), q.Get("resourceVersion")))
 		s.mu.Unlock()
-		kind := map[string]string{"/api/v1/configmaps": "ConfigMap", "/api/v1/secrets": "Secret"}[r.URL.Path]
+		version := strings.TrimPrefix(path.Dir(url), "/api/")
+		version = strings.TrimPrefix(version, "/apis/")
+		kind := map[string]string{"configmaps": "ConfigMap", "secrets": "Secret", "events": "Event"}[path.Base(url)]
 		body, w := io.Pipe()
 		context.AfterFunc(r.Context(), func() { _ = w.CloseWithError(r.Context().Err()) })
 		go func() {
 			if q.Get("sendInitialEvents") != "" {
 				for i := range s.more {
-					_, _ = fmt.Fprintf(w, `{"type":"ADDED","object":{"kind":%q,"apiVersion":"v1","metadata":{"name":"more-%d","namespace":"ns","uid":"more-%d","resourceVersion":"4"}}}`+"\n", kind, i, i)
+					_, _ = fmt.Fprintf(w, `{"type":"ADDED","object":{"kind":%q,"apiVersion":%q,"metadata":{"name":"more-%d","namespace":"ns","uid":"more-%d","resourceVersion":"4"}}}`+"\n", kind, version, i, i)
 				}
-				_, _ = fmt.Fprintf(w, `{"type":"ADDED","object":{"kind":%q,"apiVersion":"v1","metadata":{"name":%q,"namespace":"ns","uid":"object-of-%s","resourceVersion":"5"}}}
+				_, _ = fmt.Fprintf(w, `{"type":"ADDED","object":{"kind":%q,"apiVersion":%q,"metadata":{"name":%q,"namespace":"ns","uid":"object-of-%s","resourceVersion":"5"}}}
 {"type":"BOOKMARK","object":{"kind":%[1]q,"metadata":{"resourceVersion":"10","annotations":{"k8s.io/initial-events-end":"true"}}}}
-`, kind, "of-"+s.uid, s.uid)
+`, kind, version, "of-"+s.uid, s.uid)
 			}
 		}()
 		return answer(200, body)

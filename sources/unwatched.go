@@ -30,7 +30,7 @@ type claims struct {
 
 // claimed notes which cursors a member's stream uses. Once that is known of all its
 // streams, the ledger is told: others are of what nobody follows any more. What is
-// followed after all is taken leave of no further.
+// followed after all, also in another API group, is taken leave of no further.
 func (s *Sources) claimed(r *member, stream int, ids []ledger.StreamID) {
 	k := &r.claims
 	k.Lock()
@@ -45,7 +45,11 @@ func (s *Sources) claimed(r *member, stream int, ids []ledger.StreamID) {
 		k.of[stream][id] = true
 	}
 	for c, cancel := range k.leaving {
-		if !c.Owned() || slices.ContainsFunc(ids, c.ID().SameStream) {
+		switch id := c.ID(); {
+		case !c.Owned() || slices.ContainsFunc(ids, id.SameStream):
+			cancel()
+		case follows(ids, id):
+			c.Release()
 			cancel()
 		}
 	}
@@ -61,7 +65,13 @@ func (s *Sources) watchedLocked(r *member, known []ledger.Remembered) {
 	for _, of := range r.claims.of {
 		all = slices.AppendSeq(all, maps.Keys(of))
 	}
-	s.o.Ledger.Watched(r.name, func(id ledger.StreamID) bool { return s.mayFollowLocked(r, id, known) }, all...)
+	s.o.Ledger.Watched(r.name, func(id ledger.StreamID) bool { return follows(all, id) },
+		func(id ledger.StreamID) bool { return s.mayFollowLocked(r, id, known) })
+}
+
+// follows reports whether who follows some streams follows objects of a further one.
+func follows(ids []ledger.StreamID, id ledger.StreamID) bool {
+	return slices.ContainsFunc(ids, func(other ledger.StreamID) bool { return stream.SameObjects(other, id) })
 }
 
 // mayFollowLocked reports whether a stream that has not found out what it follows may

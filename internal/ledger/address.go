@@ -51,7 +51,7 @@ func (c *Cursor) anewLocked() {
 // dueOfLocked returns what an object is acked under whose state has that sequence;
 // o is what was acked before, if anything.
 func (c *Cursor) dueOfLocked(o *object, n name, sequence uint64) uint16 {
-	if r := c.retried[n]; r != nil && r.Sequence == sequence {
+	if r := c.retried[n]; r != nil && r.sequence == sequence {
 		if o == nil {
 			return 0
 		}

@@ -30,6 +30,9 @@ func (c *Cursor) begin(sequence uint64, n Name, v Version, deleted bool) (ghosts
 	defer c.mu.Unlock()
 	key := c.keyLocked(n)
 	p := c.pending[name(key)]
+	if p == nil && !c.lostLocked() {
+		p = c.pendRetriedLocked(key, sequence, c.versionLocked(v), deleted)
+	}
 	if c.closed || c.lostLocked() || p == nil || sequence <= p.done || sequence > max(p.begun.last, p.waiting.last) {
 		c.givesUpLocked(key, sequence)
 		return nil, false, false, true
@@ -118,7 +121,7 @@ func (c *Cursor) Ack(sequence uint64, n Name, v Version, deleted bool) {
 	default:
 		return
 	}
-	seen := version{c.uidLocked(v.UID), parseRV(v.ResourceVersion)}
+	seen := c.versionLocked(v)
 	o := c.acked.get(key)
 	at := c.nameLocked(key, p)
 	epoch, due := uint16(0), c.dueOfLocked(o, at, sequence)
@@ -226,6 +229,10 @@ func (c *Cursor) nameLocked(key []byte, p *pending) name {
 		return o.name
 	}
 	return name(key)
+}
+
+func (c *Cursor) versionLocked(v Version) version {
+	return version{c.uidLocked(v.UID), parseRV(v.ResourceVersion)}
 }
 
 func (c *Cursor) uidLocked(s string) uid {

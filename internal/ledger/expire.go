@@ -77,6 +77,7 @@ func (l *Ledger) look(now time.Time) {
 		if !c.missed.IsZero() {
 			c.head.Left, c.missed, c.headDirty = c.missed, time.Time{}, true
 		}
+		c.countLocked(now)
 		c.mu.Unlock()
 	}
 	l.expire(now)

@@ -1,5 +1,7 @@
 package ledger
 
+import "time"
+
 // The generation of a cursor tells apart what comes to the same UID and version
 // twice, although something else was told in between: because a backup was restored,
 // because another selection has deleted what this one holds, or because a state in
@@ -25,6 +27,11 @@ const againAtMost = 1 << 16
 // has not had it under that id, or it has, and then nothing older was told since: it
 // is right to drop it. Later ones have a generation in which nothing was told yet, so
 // none is dropped, whichever state the first one has led to.
+//
+// A version before this rule may have told the sink an older state, after a kill, in the
+// generation in which it had told the newer one. So after a kill of that the first
+// observation may be what the sink has had, and has something older since: it takes a
+// generation of its own, and may come twice.
 func (c *Cursor) lostSightLocked() {
 	c.head.Generation++
 	c.again = map[name]struct{}{}
@@ -72,6 +79,7 @@ func (c *Cursor) close() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.closed = true
+	c.countLocked(time.Now())
 	if clean := !c.anyBegunLocked(); clean != c.head.Clean {
 		c.head.Clean, c.headDirty = clean, true
 	}

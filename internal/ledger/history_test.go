@@ -270,16 +270,15 @@ func (h *lane) retry() {
 	if !h.cursor.Reached(v.ResourceVersion) {
 		return
 	}
-	r, ok := h.cursor.Retry(n, v, i.deleted)
+	r, sequence, ok := h.cursor.Retry(n, v, i.deleted)
 	if !ok {
 		return
 	}
 	h.retried = append(h.retried, r)
 	if h.r.Float64() < 0.1 {
-		h.cursor.Withdraw(n, r)
-		return
+		return // it is not handed over
 	}
-	i.sequence, i.again, i.cursor, i.past = r.Sequence, true, h.cursor, h.sink.past[i.name]
+	i.sequence, i.again, i.cursor, i.past = sequence, true, h.cursor, h.sink.past[i.name]
 	h.offer(i)
 }
 

@@ -91,7 +91,7 @@ func TestIDsOfAClusterThatIsBack(t *testing.T) {
 func TestIDsOfAResourceThatIsBack(t *testing.T) {
 	b := newByID(t)
 	b.snapshot(b.in("", ""), at(uid3, 11))
-	b.ledger.Watched("a", nil)
+	b.ledger.Watched("a", among(nil), nil)
 	for _, c := range b.ledger.Unwatched("a", time.Now().Add(time.Hour)) {
 		b.retire(c)
 	}
@@ -132,14 +132,14 @@ func TestIDsBehindARetryAfterAKill(t *testing.T) {
 	b.commit(true)
 	b.deliver(c, at(uid3, 30), false, false)
 	c = b.reach()
-	r, ok := c.Retry(pod(1), at(uid3, 11), false)
+	_, sequence, ok := c.Retry(pod(1), at(uid3, 11), false)
 	if !ok {
 		t.Fatal("refused")
 	}
-	c.begin(r.Sequence, pod(1), at(uid3, 11), false)
+	c.begin(sequence, pod(1), at(uid3, 11), false)
 	b.commit(true)
 	b.get(at(uid3, 11), false, 0)
-	c.Ack(r.Sequence, pod(1), at(uid3, 11), false)
+	c.Ack(sequence, pod(1), at(uid3, 11), false)
 	b.deliver(c, at(uid3, 30), false, true)
 	b.wants("30")
 }

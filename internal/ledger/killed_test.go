@@ -1,6 +1,7 @@
 package ledger
 
 import (
+	"encoding/binary"
 	"fmt"
 	"strconv"
 	"testing"
@@ -92,4 +93,35 @@ func (s *stored) narrow() *Cursor {
 	s.ledger.Join("a")
 	c, _ := s.ledger.Claim(Claiming{ID: StreamID{Cluster: "a", ClusterUID: "uid", Resource: "pods"}, Digest: "digest", Selection: Selection{Labels: "a=b"}})
 	return c
+}
+
+// A version that knew nothing of kills was killed behind a state that its sink had skipped,
+// and again when it had told that one: what the sink has had before is the first that this
+// version observes. A sink that drops repeats ends with it all the same.
+func TestKillOfAVersionBefore(t *testing.T) {
+	for name, field := range map[string]string{"not known": "", "false": `,"x-clean":false`} {
+		t.Run(name, func(t *testing.T) {
+			b := newByID(t)
+			c := b.reach()
+			b.fill(c)
+			b.deliver(c, at(uid3, 31), false, false) // in the place of version 30, and killed
+			c = b.reach()
+			c.head.Generation, c.again = 0, nil // as that version went on
+			b.deliver(c, at(uid3, 30), false, true)
+			c.Seen("30")
+			b.deliver(c, at(uid3, 31), false, false) // dropped, as the sink has had it, and killed
+			b.wants("30")
+			b.commit(true)
+			head := c.head
+			body := []byte(fmt.Sprintf(`{"id":{"cluster":"a","clusterUID":"uid","resource":"pods"},"digest":"digest","resume":%q,"sequence":%d%s}`, head.Resume, head.Limit, field))
+			b.store.heads[c.key] = binary.BigEndian.AppendUint32(body, checksum(c.key, body))
+			c = b.reach()
+			b.deliver(c, at(uid3, 31), false, true)
+			want := "31"
+			if field != "" {
+				want = "30" // no version has written that without keeping to the rule
+			}
+			b.wants(want)
+		})
+	}
 }

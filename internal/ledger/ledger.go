@@ -117,8 +117,9 @@ func (l *Ledger) Status() (s Status, ok bool) {
 }
 
 // Claim returns the cursor of a stream and a route, a new one if there is none, and
-// those that it had in other clusters of that name, whose objects are gone: the
-// caller delivers their deletions and then calls Drop.
+// those of other clusters that had the name, whose objects are gone: the caller
+// delivers their deletions and then calls Retired. In each of these clusters the stream
+// has what would be its own in its present one, see absorbLocked.
 //
 // What is returned is a handle: from here on, calls through older ones do nothing,
 // but for acks of what they have begun. The new owner begins where a restart would.
@@ -132,6 +133,7 @@ func (l *Ledger) Claim(q Claiming) (c *Cursor, former []*Cursor) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	id := q.ID
+	l.absorbLocked(q)
 	c = l.cursors[id]
 	for _, o := range l.sameLocked(id) {
 		uid := o.ID().ClusterUID
@@ -144,15 +146,10 @@ func (l *Ledger) Claim(q Claiming) (c *Cursor, former []*Cursor) {
 			l.renameLocked(c, id)
 		}
 	}
-	isNew := c == nil
-	if isNew {
-		c = l.newCursorLocked(id)
-		for _, f := range former {
-			c.beginNumbersLocked(f.number())
-		}
+	if c == nil {
+		c = l.newSelectionLocked(id, q.Selection)
 	}
-	l.absorbLocked(c, q.Followed)
-	c = c.claimed(q, isNew)
+	c = c.claimed(q)
 	l.yieldLocked(c.ID(), former, q.Others)
 	return c, former
 }
@@ -202,6 +199,20 @@ func (c *Cursor) setReplaced(replaced bool) {
 	if c.head.Replaced != replaced {
 		c.head.Replaced, c.headDirty = replaced, true
 	}
+}
+
+// Retired drops a cursor of which leave has been taken, because another cluster has the
+// name. What the cursor in its place observes from here on is numbered above the
+// deletions. It does nothing if somebody has claimed the cursor since.
+func (l *Ledger) Retired(former, by *Cursor) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	id := former.ID()
+	if c := l.cursors[id]; c == nil || c.cursor != former.cursor || !former.Owned() {
+		return
+	}
+	by.numberAbove(former.number())
+	l.dropLocked(id, former)
 }
 
 // Drop forgets a stream and all that is known of it.

@@ -67,6 +67,7 @@ func (l *Ledger) addLoadedLocked(key string, h head, now time.Time) (c, before *
 	}
 	c = l.newCursorLocked(h.ID)
 	c.key, c.head, c.headDirty = cmp.Or(key, c.key), h, false
+	c.counted = now
 	if h.Left.IsZero() {
 		// Until Join says that its cluster is still in the fleet. This is not
 		// stored: a process that ends before Join knows nothing about it.
@@ -80,7 +81,7 @@ func (l *Ledger) mergeLocked(c, before *Cursor) {
 	if before == nil {
 		return
 	}
-	c.moveTo(before, func(string) bool { return true })
+	c.moveTo(func() *Cursor { return before }, func(string) bool { return true })
 	l.dropLocked(before.ID(), c)
 	l.cursors[before.ID()] = before
 }
@@ -142,10 +143,14 @@ func (c *Cursor) load(records iter.Seq2[[]byte, []byte], sibling *Cursor) error 
 
 // loadedLocked goes on where the process before has ended, or was killed.
 func (c *Cursor) loadedLocked() {
-	if !c.head.Clean && (!c.isEmptyLocked() || c.head.Resume != "") {
+	lostSight := !c.head.Clean && (!c.isEmptyLocked() || c.head.Resume != "")
+	c.loadNumbersLocked()
+	switch {
+	case lostSight && c.head.before:
+		c.raiseGenerationLocked() // see lostSightLocked: that version has not kept to it
+	case lostSight:
 		c.lostSightLocked()
 	}
-	c.loadNumbersLocked()
 }
 
 // nameLike returns the name with that key, of what the cursor has if it can; the
@@ -183,8 +188,12 @@ func (c *Cursor) loadLike(other *Cursor) {
 	c.forgetting, c.newest = slices.Clone(other.forgetting), other.newest
 	c.last = c.head.Resume
 	c.passedLocked(c.head.Resume)
-	if other.again != nil {
-		c.lostSightLocked()
-	}
+	lostSight := other.again != nil
 	c.beginNumbersLocked(other.numbers.limit)
+	switch {
+	case lostSight:
+		c.lostSightLocked()
+	case other.head.Generation > c.head.Generation:
+		c.raiseGenerationLocked()
+	}
 }

@@ -246,7 +246,7 @@ func (s *stream) clear(h *lane) {
 		if n := c.Stats().Known; n != 0 {
 			h.t.Errorf("%s: %d objects of a former cluster are left", h.what, n)
 		}
-		h.ledger.Drop(c.ID())
+		h.ledger.Retired(c, s.cursor)
 		s.former, s.started = s.former[1:], false
 	}
 }

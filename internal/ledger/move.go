@@ -1,35 +1,54 @@
 package ledger
 
-import "slices"
+import (
+	"cmp"
+	"slices"
+)
 
 // A stream that is claimed takes over what was delivered by streams that nobody
 // follows any more: of a resource that was followed everywhere and is now in one
 // namespace, or the other way round. Its next snapshot tells what is left of it, and
 // deletes the rest.
+//
+// So it does in each cluster that has had the name. An object of a cluster that was
+// replaced has the name of one that the stream may deliver now. Its deletion comes
+// before that, whatever namespaces were followed then.
 
-// absorbLocked moves to c what belongs to it of the cursors of the same resource,
-// cluster and route in namespaces that nobody follows: what lies in its own
+// absorbLocked gives to a stream, cluster by cluster, what belongs to it of the cursors
+// of the same resource and route in namespaces that nobody follows: what lies in its own
 // namespace, and what lies in one that nobody follows. Cursors with nothing left are
 // dropped.
-func (l *Ledger) absorbLocked(c *Cursor, followed []string) {
-	id := c.ID()
-	if followed == nil {
+func (l *Ledger) absorbLocked(q Claiming) {
+	if q.Followed == nil {
 		return // the caller does not know
 	}
-	for _, from := range slices.Collect(l.ofLocked(id.Cluster)) {
-		other := from.ID()
-		namespace := other.Namespace
-		other.Namespace = id.Namespace
-		if other != id || namespace == id.Namespace || slices.Contains(followed, namespace) {
+	belongs := func(namespace string) bool {
+		return q.ID.Namespace == "" || namespace == q.ID.Namespace ||
+			!slices.Contains(q.Followed, namespace) && !slices.Contains(q.Followed, "")
+	}
+	for _, from := range slices.Collect(l.ofLocked(q.ID.Cluster)) {
+		id := from.ID()
+		at := id
+		if at.Namespace = q.ID.Namespace; at == id || !at.SameStream(q.ID) || slices.Contains(q.Followed, id.Namespace) {
 			continue
 		}
-		if from.moveTo(c, func(namespace string) bool {
-			return id.Namespace == "" || namespace == id.Namespace ||
-				!slices.Contains(followed, namespace) && !slices.Contains(followed, "")
-		}) {
-			l.dropLocked(from.ID(), from)
+		to := func() *Cursor {
+			if c := l.cursors[at]; c != nil {
+				return c
+			}
+			return l.newSelectionLocked(at, q.Selection)
+		}
+		if from.moveTo(to, belongs) {
+			l.dropLocked(id, from)
 		}
 	}
+}
+
+// newSelectionLocked adds a cursor of a stream that has never been claimed.
+func (l *Ledger) newSelectionLocked(id StreamID, s Selection) *Cursor {
+	c := l.newCursorLocked(id)
+	c.head.Selection = s
+	return c
 }
 
 // moved is what moves of one object.
@@ -44,20 +63,19 @@ type moved struct {
 // nothing is left. The one that they move to gives up its resume point, and goes on
 // in a generation and with numbers above those of both: also when there is nothing to
 // move, because what sinks were told to be gone may be told to be there again.
-func (c *Cursor) moveTo(to *Cursor, in func(namespace string) bool) (empty bool) {
+func (c *Cursor) moveTo(other func() *Cursor, in func(namespace string) bool) (empty bool) {
 	all, at, odd, empty := c.takeOut(in)
 	if len(all) == 0 && !empty {
 		return false
 	}
+	to := other()
 	to.mu.Lock()
 	defer to.mu.Unlock()
 	to.beginNumbersLocked(at.Limit)
 	to.head.Generation = max(to.head.Generation, at.Generation)
 	to.raiseGenerationLocked()
 	to.anewLocked()
-	if to.head.Form == "" {
-		to.head.Form = at.Form // what was acked was acked in that
-	}
+	to.head.inherit(at)
 	for u, s := range odd {
 		to.keepOddLocked(u, s)
 	}
@@ -68,6 +86,17 @@ func (c *Cursor) moveTo(to *Cursor, in func(namespace string) bool) (empty bool)
 		to.raiseDueLocked() // the store can only tell what is due from what was before
 	}
 	return empty
+}
+
+// inherit takes over what another head says of the objects and of their cluster, as far
+// as this one does not.
+func (h *head) inherit(from head) {
+	h.Form = cmp.Or(h.Form, from.Form) // what was acked was acked in that
+	h.Meaning = cmp.Or(h.Meaning, from.Meaning)
+	h.Digest, h.Default, h.Service = cmp.Or(h.Digest, from.Digest), cmp.Or(h.Default, from.Default), cmp.Or(h.Service, from.Service)
+	if len(h.Was) == 0 {
+		h.Was = slices.Clone(from.Was)
+	}
 }
 
 // takeOut removes the objects in some namespaces. UIDs that are no UUIDs are copied.

@@ -198,7 +198,7 @@ func TestUnwatched(t *testing.T) {
 		s.commit(true)
 		s.openFor("r")
 		s.ledger.retention = time.Hour
-		s.ledger.Watched("a", nil, pods)
+		s.ledger.Watched("a", among([]StreamID{pods}), nil)
 		for _, c := range s.ledger.Unwatched("a", time.Now().Add(after)) {
 			resources = append(resources, c.ID().Resource)
 		}

@@ -18,12 +18,19 @@ type numbers struct {
 	since, least  uint64
 }
 
-// beginNumbersLocked gives numbers to a cursor that has none, all above another.
+// beginNumbersLocked gives numbers to a cursor from here on, all above another.
 func (c *Cursor) beginNumbersLocked(above uint64) {
 	c.numbers.last = max(c.numbers.last, (above+1)&^1, uint64(time.Now().UnixMicro())&^1)
 	c.numbers.limit = c.numbers.last + numbersAhead
 	c.head.Limit, c.headDirty = c.numbers.limit, true
 	c.head.Clean = false
+}
+
+// numberAbove has what is observed from here on numbered above another cursor's.
+func (c *Cursor) numberAbove(number uint64) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.beginNumbersLocked(number)
 }
 
 // number returns that of the last observation, or what it might have been.

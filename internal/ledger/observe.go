@@ -99,9 +99,12 @@ func (c *Cursor) pendLocked(key []byte, p *pending, seen version, deleted, snaps
 	if p == nil {
 		p = c.addPendingLocked(c.nameLocked(key, nil))
 	}
-	if snapshot || c.sweep != nil {
-		p.epoch = c.epoch
-	}
+	c.pendAsLocked(p, sequence, seen, deleted, snapshot)
+	return sequence
+}
+
+// pendAsLocked makes an observation with that number the newest pending one.
+func (c *Cursor) pendAsLocked(p *pending, sequence uint64, seen version, deleted, snapshot bool) {
 	if !p.waiting.listed() && !p.begun.listed() {
 		p.done = sequence - 1
 	}
@@ -114,7 +117,6 @@ func (c *Cursor) pendLocked(key []byte, p *pending, seen version, deleted, snaps
 		c.order.pushBack(&p.waiting)
 	}
 	p.waiting.last = sequence
-	return sequence
 }
 
 func (c *Cursor) addPendingLocked(n name) *pending {

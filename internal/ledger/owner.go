@@ -14,7 +14,8 @@ type Claiming struct {
 	Selection Selection
 	// Followed are the namespaces, "" for all, in which the member's streams follow
 	// the resource. What was followed in others and belongs to this stream, or to
-	// none, becomes this one's. nil: the caller does not know, and nothing does.
+	// none, becomes this one's, of whatever cluster it is. nil: the caller does not know,
+	// and nothing does.
 	Followed []string
 	// Mine is the handle that the caller has had of the cursor, nil if it has none:
 	// should it still be the owner's, it stays so, and goes on where it was.
@@ -32,22 +33,21 @@ type Selection struct {
 // owners before have handed over may still be acked; what they have observed and not
 // handed over is not to be handed over any more, as the new owner observes it again.
 
-// claimed notes what a stream says that claims the cursor, for the first time if that is
-// new, and returns its handle.
-func (c *Cursor) claimed(q Claiming, isNew bool) *Cursor {
+// claimed notes what a stream says that claims the cursor, and returns its handle.
+func (c *Cursor) claimed(q Claiming) *Cursor {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	h := &c.head
 	if h.Digest != q.Digest || h.Replaced || !h.Unwatched.IsZero() || !h.RouteGone.IsZero() {
 		h.Digest, h.Replaced, c.headDirty = q.Digest, false, true
-		h.Unwatched, h.RouteGone = time.Time{}, time.Time{}
+		h.Unwatched, h.UnwatchedFor, h.RouteGone = time.Time{}, 0, time.Time{}
 	}
 	if h.Selection != q.Selection {
 		h.Selection, c.headDirty = q.Selection, true
 		if !c.isEmptyLocked() || h.Resume != "" {
 			// What one selection has deleted the other may hold in the same version.
 			c.raiseGenerationLocked()
-			if c.mayHaveToldLocked() && !isNew {
+			if c.mayHaveToldLocked() {
 				c.raiseDueLocked()
 			} else {
 				c.anewLocked()
@@ -76,6 +76,16 @@ func (c *Cursor) current() *Cursor {
 	defer c.mu.Unlock()
 	c.owner = max(c.owner, 1)
 	return &Cursor{cursor: c.cursor, as: c.owner}
+}
+
+// Release says that the handle's owner does nothing more with the cursor: what it has
+// handed over and nobody has begun is not begun any more.
+func (c *Cursor) Release() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if !c.lostLocked() {
+		c.handleLocked()
+	}
 }
 
 // lingerLocked remembers what workers have begun for the owner until now.

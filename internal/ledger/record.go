@@ -34,8 +34,9 @@ type head struct {
 	Due        uint32    `json:"due,omitempty"`
 	Generation uint32    `json:"generation,omitempty"`
 	// Clean says that all that was handed over is acked, and that this is stored. A
-	// version that does not know it loses it, which costs ids of repeats alone.
-	Clean bool `json:"x-clean,omitempty"`
+	// version that does not know it loses it, which costs ids of repeats alone; so it is
+	// written if it is false, too.
+	Clean bool `json:"x-clean"`
 	// Told says that sinks were told that all objects are gone; see Retire.
 	Told bool `json:"told,omitempty"`
 	// Limit is above all sequences that were handed over.
@@ -43,16 +44,18 @@ type head struct {
 	// Meaning is zero in heads that were written before there was such a field.
 	Meaning Meaning `json:"meaning,omitzero"`
 	// Unwatched is since when nobody follows it, RouteGone since when there is no
-	// such sink.
-	Unwatched time.Time `json:"unwatched,omitzero"`
-	RouteGone time.Time `json:"routeGone,omitzero"`
+	// such sink. UnwatchedFor is for how long processes have run since then.
+	Unwatched    time.Time     `json:"unwatched,omitzero"`
+	UnwatchedFor time.Duration `json:"x-unwatchedFor,omitzero"` // in nanoseconds
+	RouteGone    time.Time     `json:"routeGone,omitzero"`
 	// Term is the highest one, in the head that is of no cursor. There, Generation is
 	// what new cursors begin with.
 	Term uint64 `json:"term,omitempty"`
 	// Left is when the cluster left the fleet; zero while it is in it.
 	Left time.Time `json:"left,omitzero"`
 
-	sinks []string // that an earlier version delivered to
+	sinks  []string // that an earlier version delivered to
+	before bool     // written by a version that does not know Clean
 }
 
 // encode returns JSON and a checksum of it and the cursor's key.

@@ -1,6 +1,7 @@
 package ledger
 
 import (
+	"slices"
 	"testing"
 	"time"
 )
@@ -51,7 +52,7 @@ func TestWidenedWhileRetired(t *testing.T) {
 	c := s.in("a", "a")
 	objects := objectsIn("a")
 	s.tell(c, objects)
-	s.ledger.Watched("a", nil)
+	s.ledger.Watched("a", among(nil), nil)
 	c = s.ledger.Unwatched("a", time.Now().Add(2*time.Hour))[0]
 	var told []Tombstone
 	for d := range c.Retire() {
@@ -84,9 +85,9 @@ func TestUnwatchedForLong(t *testing.T) {
 	s := newStored(t)
 	c := s.in("", "")
 	s.tell(c, objectsIn("a"))
-	s.ledger.Watched("a", nil)
+	s.ledger.Watched("a", among(nil), nil)
 	in := func(d time.Duration) time.Time { return time.Now().Add(d) }
-	if s.ledger.look(in(30 * time.Hour)); len(s.ledger.cursors) != 1 {
+	if s.ledger.dropUnwatched(in(30 * time.Hour)); len(s.ledger.cursors) != 1 {
 		t.Error("dropped although no sink was told that it is gone")
 	}
 	for _, c := range s.ledger.Unwatched("a", in(time.Hour)) {
@@ -104,4 +105,9 @@ func TestUnwatchedForLong(t *testing.T) {
 	if s.ledger.look(in(121 * time.Minute)); len(s.ledger.cursors) != 0 {
 		t.Error("kept for ever")
 	}
+}
+
+// among tells which streams are some of those given, in whatever cluster of the name.
+func among(ids []StreamID) func(StreamID) bool {
+	return func(id StreamID) bool { return slices.ContainsFunc(ids, id.SameStream) }
 }

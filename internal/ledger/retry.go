@@ -1,86 +1,93 @@
 package ledger
 
-// Retried is a state that is pending for a second time.
+// Retried is a state that is sent for a second time.
 type Retried struct {
-	Sequence uint64
+	sequence uint64
 	settled  chan struct{}
 	acked    bool // set before settled is closed
 }
 
 // Settled is closed once that state or a newer one of its object is acked, or
-// the cursor has forgotten that it is pending.
+// the cursor has forgotten that it is sent.
 func (r *Retried) Settled() <-chan struct{} { return r.settled }
 
 // Acked reports, once Settled is closed, whether it was for an ack.
 func (r *Retried) Acked() bool { return r.acked }
 
-// Retry makes a state pending again that was acked although some sink may not
-// have it. It does so only where that breaks no order: the state is the newest
-// that the cursor knows under its name, and nothing there is pending. That is,
-// the state is the acked one, or it is a deletion, nothing is acked and no later
+// Retry gives a number to a state that was acked although some sink may not have it, to
+// be handed over once more under that. It does so only where that breaks no order: the
+// state is the newest that the cursor knows under its name, and nothing there is pending.
+// That is, the state is the acked one, or it is a deletion, nothing is acked and no later
 // deletion is remembered; and sinks hold no other UID without an ack. The stream
-// has Reached its version: else it may yet show what came before. What the stream
-// observes later has a higher sequence, and goes before.
-func (c *Cursor) Retry(n Name, v Version, deleted bool) (r *Retried, ok bool) {
+// has Reached its version: else it may yet show what came before.
+//
+// The number is all that there is of it until Begin, where the state is pending if it is
+// the newest still. What the stream observes later has a higher one, and goes before; so
+// has the same state when it is sent for a third time. One that is never handed over has
+// changed nothing.
+func (c *Cursor) Retry(n Name, v Version, deleted bool) (r *Retried, sequence uint64, ok bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	key := c.keyLocked(n)
-	seen := version{c.uidLocked(v.UID), parseRV(v.ResourceVersion)}
-	if c.lostLocked() || c.pending[name(key)] != nil {
-		return nil, false
+	if _, newest := c.isNewestLocked(key, c.versionLocked(v), deleted); !newest || c.lostLocked() {
+		return nil, 0, false
+	}
+	if r = c.retried[name(key)]; r == nil {
+		if c.retried == nil {
+			c.retried = map[name]*Retried{}
+		}
+		r = &Retried{settled: make(chan struct{})}
+		c.retried[c.nameLocked(key, nil)] = r
+	}
+	r.sequence = c.numberLocked()
+	return r, r.sequence, true
+}
+
+// isNewestLocked reports whether a state is the newest that the cursor knows under its
+// name, with nothing pending, and in which snapshot it was seen.
+func (c *Cursor) isNewestLocked(key []byte, seen version, deleted bool) (epoch uint16, ok bool) {
+	if c.pending[name(key)] != nil {
+		return 0, false
 	}
 	for _, held := range c.held[name(key)] {
 		if held.uid != seen.uid {
-			return nil, false
+			return 0, false
 		}
 	}
-	epoch := c.epoch // a deletion that is on its way needs no tombstone
-	switch acked := c.acked.get(key); {
-	case deleted:
+	acked := c.acked.get(key)
+	if deleted {
 		gone, remembered := c.deleted[name(key)]
-		if acked != nil || remembered && gone != seen.rv && seen.rv.notAfter(gone) {
-			return nil, false
-		}
-	case acked == nil || acked.version != seen:
-		return nil, false
-	default:
-		epoch = acked.epoch // whether a snapshot under way has listed it
+		// A deletion that is on its way needs no tombstone.
+		return c.epoch, acked == nil && (!remembered || gone == seen.rv || !seen.rv.notAfter(gone))
 	}
-	c.enterLocked(key)
-	r = &Retried{Sequence: c.pendLocked(key, nil, seen, deleted, false), settled: make(chan struct{})}
-	p := c.pending[name(key)]
-	p.epoch = epoch
-	c.generationLocked(p.name) // what is observed next comes behind this
-	if c.retried == nil {
-		c.retried = map[name]*Retried{}
+	if acked == nil || acked.version != seen {
+		return 0, false
 	}
-	c.retried[p.name] = r
-	return r, true
+	return acked.epoch, true
 }
 
-// Withdraw takes back a Retry whose state could not be handed over, unless something
-// newer has settled it or is about to.
-func (c *Cursor) Withdraw(n Name, r *Retried) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	key := c.keyLocked(n)
-	p := c.pending[name(key)]
-	if p == nil || c.retried[p.name] != r || p.waiting.last != r.Sequence {
-		return
+// pendRetriedLocked makes a state pending that is sent again under that number; nil: it
+// is not, or not the newest any more.
+func (c *Cursor) pendRetriedLocked(key []byte, sequence uint64, seen version, deleted bool) *pending {
+	r := c.retried[name(key)]
+	if r == nil || r.sequence != sequence {
+		return nil
 	}
-	delete(c.retried, p.name)
-	close(r.settled)
-	c.order.remove(&p.waiting)
-	if !p.begun.listed() {
-		c.settledLocked(p)
-		c.leftLocked(key)
+	epoch, newest := c.isNewestLocked(key, seen, deleted)
+	if !newest {
+		return nil
 	}
-	c.advanceLocked()
+	c.enterLocked(key)
+	p := c.addPendingLocked(c.nameLocked(key, nil))
+	c.pendAsLocked(p, sequence, seen, deleted, false)
+	p.epoch = epoch
+	c.generationLocked(p.name) // what is observed next comes behind this
+	return p
 }
 
 // settleLocked says that a state of n with that sequence is acked.
 func (c *Cursor) settleLocked(n name, sequence uint64) {
-	if r := c.retried[n]; r != nil && sequence >= r.Sequence {
+	if r := c.retried[n]; r != nil && sequence >= r.sequence {
 		delete(c.retried, n)
 		r.acked = true
 		close(r.settled)

@@ -64,14 +64,17 @@ func TestOnlyTheNewestIsRetried(t *testing.T) {
 			tc.before(t, c)
 		}
 		unacked := c.Stats().Unacked
-		r, ok := c.Retry(tc.name, tc.version, tc.deleted)
+		r, sequence, ok := c.Retry(tc.name, tc.version, tc.deleted)
 		if ok != tc.want {
 			t.Errorf("%s: retried %v, want %v", tc.what, ok, tc.want)
 		}
 		if ok {
+			if c.Stats().Unacked != unacked || settled(r) {
+				t.Errorf("%s: settled %v, %d unacked, before it was handed over", tc.what, settled(r), c.Stats().Unacked)
+			}
 			unacked++
-			if settled(r) {
-				t.Errorf("%s: settled before it was handed over", tc.what)
+			if _, _, _, superseded := c.begin(sequence, tc.name, tc.version, tc.deleted); superseded {
+				t.Errorf("%s: superseded", tc.what)
 			}
 		}
 		if got := c.Stats().Unacked; got != unacked {
@@ -84,21 +87,21 @@ func nameOfTest(n Name) name { return name(appendName(nil, n)) }
 
 func TestARetriedStateIsPendingLikeAnyOther(t *testing.T) {
 	c, a := snapshotOf(t), Name{"ns", "a"}
-	r, ok := c.Retry(a, at(uid1, 10), false)
+	r, sequence, ok := c.Retry(a, at(uid1, 10), false)
 	if !ok {
 		t.Fatal("not retried")
 	}
-	if _, again := c.Retry(a, at(uid1, 10), false); again {
-		t.Error("retried twice at once")
+	if _, known, err := beginAndWait(t.Context(), c, sequence, a, at(uid1, 10), false); !known || err != nil {
+		t.Errorf("Begin: known %v, %v", known, err)
+	}
+	if _, _, again := c.Retry(a, at(uid1, 10), false); again {
+		t.Error("retried while a worker has it")
 	}
 	c.Seen("30")
 	if got := c.ResumePoint(); got != "20" {
 		t.Errorf("resume point %s with a retried state pending since 20", got)
 	}
-	if _, known, err := beginAndWait(t.Context(), c, r.Sequence, a, at(uid1, 10), false); !known || err != nil {
-		t.Errorf("Begin: known %v, %v", known, err)
-	}
-	c.Ack(r.Sequence, a, at(uid1, 10), false)
+	c.Ack(sequence, a, at(uid1, 10), false)
 	if !settled(r) || !r.Acked() {
 		t.Errorf("settled %v, acked %v after the ack", settled(r), r.Acked())
 	}
@@ -109,9 +112,12 @@ func TestARetriedStateIsPendingLikeAnyOther(t *testing.T) {
 
 func TestANewerStateSettlesARetriedOne(t *testing.T) {
 	c, a := snapshotOf(t), Name{"ns", "a"}
-	r, _ := c.Retry(a, at(uid1, 10), false)
+	r, old, _ := c.Retry(a, at(uid1, 10), false)
 	sequence, _ := c.observe(a, at(uid1, 21), false, false) // takes its place in the queue
 	c.Seen("21")
+	if _, _, _, superseded := c.begin(old, a, at(uid1, 10), false); !superseded {
+		t.Error("it is handed over with a newer one waiting")
+	}
 	if _, _, err := beginAndWait(t.Context(), c, sequence, a, at(uid1, 21), false); err != nil {
 		t.Fatal(err)
 	}
@@ -124,20 +130,35 @@ func TestANewerStateSettlesARetriedOne(t *testing.T) {
 	}
 }
 
+// A state whose turn never came has changed nothing. It is retried again, and then is on
+// its way under the last number alone.
 func TestARetriedStateThatIsGivenUp(t *testing.T) {
-	for what, giveUp := range map[string]func(c *Cursor, r *Retried){
-		"withdrawn": func(c *Cursor, r *Retried) { c.Withdraw(Name{"ns", "a"}, r) },
-		"forgotten": func(c *Cursor, _ *Retried) { c.Rewind() },
-	} {
-		c := snapshotOf(t)
-		r, _ := c.Retry(Name{"ns", "a"}, at(uid1, 10), false)
-		giveUp(c, r)
-		if !settled(r) || r.Acked() || c.Stats().Unacked != 0 || c.ResumePoint() != "20" {
-			t.Errorf("%s: settled %v, acked %v, %+v", what, settled(r), r.Acked(), c.Stats())
+	a := Name{"ns", "a"}
+	c := snapshotOf(t)
+	first, before, _ := c.Retry(a, at(uid1, 10), false)
+	c.Seen("30")
+	if c.Stats().Unacked != 0 || c.ResumePoint() != "30" {
+		t.Errorf("%+v, resume point %s", c.Stats(), c.ResumePoint())
+	}
+	second, sequence, ok := c.Retry(a, at(uid1, 10), false)
+	if !ok {
+		t.Fatal("cannot be retried again")
+	}
+	if _, _, _, superseded := c.begin(before, a, at(uid1, 10), false); !superseded {
+		t.Error("both are handed over")
+	}
+	c.begin(sequence, a, at(uid1, 10), false)
+	c.Ack(sequence, a, at(uid1, 10), false)
+	for _, r := range []*Retried{first, second} {
+		if !settled(r) || !r.Acked() {
+			t.Errorf("settled %v, acked %v after the ack", settled(r), r.Acked())
 		}
-		if _, ok := c.Retry(Name{"ns", "a"}, at(uid1, 10), false); !ok {
-			t.Errorf("%s: cannot be retried again", what)
-		}
+	}
+
+	r, sequence, _ := c.Retry(a, at(uid1, 10), false)
+	c.Rewind()
+	if _, _, _, superseded := c.begin(sequence, a, at(uid1, 10), false); !superseded || !settled(r) || r.Acked() || c.Stats().Unacked != 0 {
+		t.Errorf("forgotten: superseded %v, settled %v, acked %v, %+v", superseded, settled(r), r.Acked(), c.Stats())
 	}
 }
 
@@ -149,7 +170,7 @@ func TestASnapshotUnderWayKnowsARetriedObject(t *testing.T) {
 	if _, verdict := c.observe(a, at(uid1, 10), false, true); verdict != Duplicate {
 		t.Fatalf("verdict %v", verdict)
 	}
-	if _, ok := c.Retry(a, at(uid1, 10), false); !ok {
+	if _, _, ok := c.Retry(a, at(uid1, 10), false); !ok {
 		t.Fatal("not retried")
 	}
 	if missing := endSnapshot(c, "30"); len(missing) > 0 {
@@ -158,7 +179,7 @@ func TestASnapshotUnderWayKnowsARetriedObject(t *testing.T) {
 
 	c = snapshotOf(t)
 	c.BeginSnapshot()
-	if _, ok := c.Retry(a, at(uid1, 10), false); !ok {
+	if _, _, ok := c.Retry(a, at(uid1, 10), false); !ok {
 		t.Fatal("not retried")
 	}
 	if missing := endSnapshot(c, "30"); len(missing) != 1 {

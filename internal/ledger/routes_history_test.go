@@ -77,7 +77,7 @@ func (h *routesHistory) restart() {
 			r.cursor.numbers.last = 100
 		}
 	}
-	h.ledger.Watched("a", nil, h.ids()...)
+	h.ledger.Watched("a", among(h.ids()), nil)
 }
 
 // drive is one step of the streams.

@@ -16,6 +16,7 @@ type storedHead struct {
 		Labels string `json:"labels"`
 		Fields string `json:"fields"`
 	} `json:"id"`
+	Clean *bool    `json:"x-clean"`
 	Sinks []string `json:"sinks"`
 	Owed  bool     `json:"owed"` // everything is due
 }
@@ -24,8 +25,8 @@ type storedHead struct {
 // leave out, and then lose.
 const ignorable = "x-"
 
-// clean is the one of them that this version knows.
-const clean = ignorable + "clean"
+// ignorables are those of them that this version knows.
+var ignorables = map[string]bool{ignorable + "clean": true, ignorable + "unwatchedFor": true}
 
 func (s *storedHead) decode(b []byte) error {
 	var fields map[string]json.RawMessage
@@ -33,7 +34,9 @@ func (s *storedHead) decode(b []byte) error {
 		return err
 	}
 	known := len(fields)
-	maps.DeleteFunc(fields, func(name string, _ json.RawMessage) bool { return strings.HasPrefix(name, ignorable) && name != clean })
+	maps.DeleteFunc(fields, func(name string, _ json.RawMessage) bool {
+		return strings.HasPrefix(name, ignorable) && !ignorables[name]
+	})
 	if len(fields) < known {
 		var err error
 		if b, err = json.Marshal(fields); err != nil {
@@ -49,6 +52,9 @@ func (s *storedHead) decode(b []byte) error {
 func (s *storedHead) read() head {
 	h := s.head
 	h.ID, h.sinks = s.ID.StreamID, s.Sinks
+	if h.before = s.Clean == nil; !h.before {
+		h.Clean = *s.Clean
+	}
 	if h.Selection == (Selection{}) {
 		h.Selection = Selection{h.ID.Namespace, s.ID.Labels, s.ID.Fields}
 	}

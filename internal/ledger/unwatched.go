@@ -9,21 +9,21 @@ import (
 // Then sinks are told that all of it is gone. The cursor, empty by then, is kept for as
 // long once more: should it be followed again, it goes on with numbers and in a
 // generation above those in which the deletions were told.
+//
+// The retention is counted while processes run, by their monotonic clocks: a machine that
+// boots with a wrong clock, and sets it, makes it no shorter. What a process that is killed
+// has counted since it last looked is lost.
 
-// Watched says which streams a member's specs have come to; their clusters' UIDs say
-// nothing. Other cursors of the cluster are of what nobody follows any more, unless a
-// spec that is not resolved yet may come to theirs: nil, none may. Those of a route that
-// there is not say nothing of that.
-func (l *Ledger) Watched(cluster string, may func(StreamID) bool, ids ...StreamID) {
-	watched := map[StreamID]bool{}
-	for _, id := range ids {
-		watched[id.atAnyUID()] = true
-	}
+// Watched says what a member's specs have come to: whether somebody follows what a cursor
+// is of. The others are of what nobody follows any more, unless a spec that is not
+// resolved yet may come to theirs: nil, none may. Those of a route that there is not say
+// nothing of that.
+func (l *Ledger) Watched(cluster string, follows, may func(StreamID) bool) {
 	now := time.Now()
 	for _, c := range l.of(cluster) {
-		id := c.ID().atAnyUID()
-		if l.hasRoute(id.Route) && (watched[id] || may == nil || !may(id)) {
-			c.setWatched(watched[id], now)
+		id := c.ID()
+		if watched := follows(id); l.hasRoute(id.Route) && (watched || may == nil || !may(id)) {
+			c.setWatched(watched, now)
 		}
 	}
 }
@@ -33,9 +33,18 @@ func (c *Cursor) setWatched(watched bool, now time.Time) {
 	defer c.mu.Unlock()
 	switch {
 	case watched && !c.head.Unwatched.IsZero():
-		c.head.Unwatched, c.headDirty = time.Time{}, true
+		c.head.Unwatched, c.head.UnwatchedFor, c.headDirty = time.Time{}, 0, true
 	case !watched && c.head.Unwatched.IsZero():
-		c.head.Unwatched, c.headDirty = now, true
+		c.head.Unwatched, c.head.UnwatchedFor, c.headDirty = now, 0, true
+		c.counted = now
+	}
+}
+
+// countLocked adds the time since it was last called.
+func (c *Cursor) countLocked(now time.Time) {
+	if d := now.Sub(c.counted); d > 0 && !c.head.Unwatched.IsZero() {
+		c.head.UnwatchedFor += d
+		c.counted, c.headDirty = now, true
 	}
 }
 
@@ -47,8 +56,8 @@ func (c *Cursor) setWatched(watched bool, now time.Time) {
 func (l *Ledger) Unwatched(cluster string, now time.Time) []*Cursor {
 	var all []*Cursor
 	for _, c := range l.of(cluster) {
-		since, empty := c.unwatched()
-		if since.IsZero() || empty || now.Sub(since) < l.retention || !l.hasRoute(c.ID().Route) {
+		d, empty := c.unwatched(now)
+		if d < l.retention || empty || !l.hasRoute(c.ID().Route) {
 			continue
 		}
 		all = append(all, c.current())
@@ -75,12 +84,15 @@ func (l *Ledger) hasRoute(route string) bool {
 	return len(l.routes) == 0 || slices.Contains(l.routes, route)
 }
 
-// unwatched returns since when nobody follows the cursor, zero if somebody does, and
-// whether no sink may hold anything of it.
-func (c *Cursor) unwatched() (since time.Time, empty bool) {
+// unwatched returns for how long nobody has followed the cursor, less than 0 if somebody
+// does, and whether no sink may hold anything of it.
+func (c *Cursor) unwatched(now time.Time) (d time.Duration, empty bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.head.Unwatched, c.isEmptyLocked()
+	if c.head.Unwatched.IsZero() {
+		return -1, c.isEmptyLocked()
+	}
+	return c.head.UnwatchedFor + max(now.Sub(c.counted), 0), c.isEmptyLocked()
 }
 
 // dropUnwatched drops the cursors that nobody has followed for twice the retention and
@@ -89,7 +101,7 @@ func (l *Ledger) dropUnwatched(now time.Time) {
 	l.mu.Lock()
 	defer l.mu.Unlock() // nobody claims one meanwhile
 	for id, c := range l.cursors {
-		if since, empty := c.unwatched(); empty && !since.IsZero() && now.Sub(since) >= 2*l.retention {
+		if d, empty := c.unwatched(now); empty && d >= 2*l.retention {
 			l.dropLocked(id, c)
 		}
 	}

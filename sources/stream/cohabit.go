@@ -1,6 +1,10 @@
 package stream
 
-import "k8s.io/apimachinery/pkg/runtime/schema"
+import (
+	"k8s.io/apimachinery/pkg/runtime/schema"
+
+	"github.com/fairlead-dev/fairlead/internal/ledger"
+)
 
 // cohabiting has the resources that API servers serve in two groups, though
 // both are the same objects with the same UIDs: whoever follows both gets
@@ -19,6 +23,21 @@ var cohabiting = map[schema.GroupResource]schema.GroupResource{
 	{Group: "extensions", Resource: "podsecuritypolicies"}: {Group: "policy", Resource: "podsecuritypolicies"},
 	{Group: "extensions", Resource: "ingresses"}:           {Group: "networking.k8s.io", Resource: "ingresses"},
 }
+
+// SameObjects reports whether whoever follows one of two streams follows objects of the
+// other: they are the same stream, or the same cluster's objects in two API groups. Sinks
+// may know an object by its UID alone, which is the same in both.
+func SameObjects(one, other ledger.StreamID) bool {
+	a, b := schema.ParseGroupResource(one.Resource), schema.ParseGroupResource(other.Resource)
+	if a == b || one.Cluster != other.Cluster || one.Route != other.Route {
+		return one.SameStream(other)
+	}
+	mayBeOne := one.ClusterUID == other.ClusterUID || ledger.ByDigest(one.ClusterUID) || ledger.ByDigest(other.ClusterUID)
+	return mayBeOne && objectsOf(a) == objectsOf(b) && overlap(one.Namespace, other.Namespace)
+}
+
+// overlap reports whether two namespaces, "" for all, have something in common.
+func overlap(one, other string) bool { return one == other || one == "" || other == "" }
 
 // objectsOf returns the one name of the objects that a resource serves.
 func objectsOf(r schema.GroupResource) schema.GroupResource {

@@ -3,7 +3,9 @@ package stream
 import (
 	"cmp"
 	"context"
+	"iter"
 	"slices"
+	"time"
 
 	"github.com/fairlead-dev/fairlead/internal/ledger"
 	"github.com/fairlead-dev/fairlead/internal/member"
@@ -57,16 +59,37 @@ func (a *attempt) retireFrom(ctx context.Context, b *branch) error {
 			a.log.Info("Another cluster has taken the name; taking leave of what was known of the one before",
 				"resource", id.Resource, "clusterUID", b.id.ClusterUID, "was", id.ClusterUID, "objects", stats.Known)
 		}
-		if err := a.bury(b, former.Retire(), a.origin(b, before(former, a.found), former, id.ClusterUID)); err != nil {
+		origin := a.origin(b, before(former, a.found), former, id.ClusterUID)
+		if err := leave(ctx, former, b.acks, func(all iter.Seq[ledger.Tombstone]) error { return a.bury(b, all, origin) }); err != nil {
 			return err
 		}
-		if err := b.acks.until(ctx, func() bool { return former.Unacked() == 0 }); err != nil {
-			return err
-		}
-		a.ledger.Drop(id)
+		a.ledger.Retired(former, b.cursor)
 		b.former = b.former[1:]
 	}
 	return nil
+}
+
+// tellAgain is after how long what was told of a leave is told again as far as it is not
+// accepted. A newer change of the same name may have taken its place in the queue, and
+// then nobody else brings it back.
+const tellAgain = time.Minute
+
+// leave has all that a sink may hold of a cursor told to be gone, and returns once the
+// sink has accepted it, or somebody has claimed the cursor. It fails when tell does, or
+// when ctx ends.
+func leave(ctx context.Context, cursor *ledger.Cursor, acks *bell, tell func(iter.Seq[ledger.Tombstone]) error) error {
+	over := func() bool { return !cursor.Owned() || cursor.Unacked() == 0 }
+	for {
+		if err := tell(cursor.Retire()); err != nil {
+			return err
+		}
+		soon, cancel := context.WithTimeout(ctx, tellAgain)
+		err := acks.until(soon, over)
+		cancel()
+		if err == nil || ctx.Err() != nil {
+			return err
+		}
+	}
 }
 
 // before returns a resource as it was delivered from a cursor, which may be of

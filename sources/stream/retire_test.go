@@ -4,7 +4,6 @@ import (
 	"slices"
 	"testing"
 	"testing/synctest"
-	"time"
 
 	"github.com/fairlead-dev/fairlead/internal/ledger"
 	"github.com/fairlead-dev/fairlead/internal/member"
@@ -59,7 +58,7 @@ func TestAnotherClusterUnderTheName(t *testing.T) {
 		body.send(event("MODIFIED", "b", 11), event("ADDED", "c", 12))
 		h.next(2) // taken by workers whose sinks are down: c is not known by name yet
 		h.conn.renew(t, "cluster-2")
-		h.quiet(time.Hour)
+		h.quiet(tellAgain / 3)
 		s := h.wantState(member.Syncing)
 		if s.Reason != "cluster_replaced" {
 			t.Errorf("status: %+v", s)
@@ -68,7 +67,7 @@ func TestAnotherClusterUnderTheName(t *testing.T) {
 		h.wantGone(gone, "cluster-1", "deleted a uid-a@12 snapshot tombstone nothing",
 			"deleted b uid-b@12 snapshot tombstone nothing", "deleted c uid-c@12 snapshot tombstone nothing")
 		h.deliver(gone[:2]...)
-		h.quiet(time.Hour)
+		h.quiet(tellAgain / 3)
 		h.deliver(gone[2])
 		body = h.call("streaming list").open()
 		body.send(event("ADDED", "a@new", 1), endMark("2"))
@@ -84,6 +83,25 @@ func TestAnotherClusterUnderTheName(t *testing.T) {
 		if len(former) != 0 {
 			t.Errorf("%d former cursors are left", len(former))
 		}
+	})
+}
+
+// What has lost its place in the queue is told again, until it is accepted.
+func TestTakingLeaveIsLookedAtAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := start(t)
+		h.live()
+		h.conn.renew(t, "cluster-2")
+		gone := h.next(2)
+		h.deliver(gone[0])
+		for range 2 {
+			h.quiet(tellAgain)
+			gone = h.next(1)
+			h.wantGone(gone, "cluster-1", "deleted b uid-b@2 snapshot tombstone nothing")
+		}
+		h.deliver(gone...)
+		h.call("streaming list").open().send(endMark("1"))
+		h.wantState(member.Live)
 	})
 }
 

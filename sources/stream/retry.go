@@ -57,13 +57,12 @@ func (s *Stream) Retry(ctx context.Context, route string, e *pipeline.Event) (*l
 	if !cursor.Reached(version.ResourceVersion) {
 		return nil, fmt.Errorf("the stream has not come to version %s of cluster %q yet, or not again", version.ResourceVersion, e.Cluster)
 	}
-	r, ok := cursor.Retry(name, version, c.Op == pipeline.Deleted)
+	r, sequence, ok := cursor.Retry(name, version, c.Op == pipeline.Deleted)
 	if !ok {
 		return nil, ErrSuperseded
 	}
-	c.Sequence = r.Sequence
+	c.Sequence = sequence
 	if err := s.send(ctx, b, c); err != nil {
-		cursor.Withdraw(name, r)
 		return nil, err
 	}
 	return r, nil

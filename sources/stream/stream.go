@@ -63,6 +63,8 @@ type Ledger interface {
 	// Recall returns the streams that there are cursors of under that name, and
 	// which of them Claim would take for this cluster's.
 	Recall(cluster, uid string, others ...string) []ledger.Remembered
+	// Retired forgets one of a cluster that another one has replaced, whose cursor is by.
+	Retired(former, by *ledger.Cursor)
 	// Drop forgets a cursor.
 	Drop(id ledger.StreamID)
 }

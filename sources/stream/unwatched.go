@@ -2,6 +2,7 @@ package stream
 
 import (
 	"context"
+	"iter"
 	"slices"
 
 	"k8s.io/apimachinery/pkg/runtime/schema"
@@ -27,12 +28,14 @@ func TakeLeave(ctx context.Context, route Route, cursor *ledger.Cursor, term uin
 	}
 	account := route.Memory.Account(id.Cluster)
 	defer account.Close()
-	for t := range cursor.Retire() {
-		if err := offerPaid(ctx, route, account, deletionOf(t, origin)); err != nil {
-			return err
+	return leave(ctx, cursor, acks, func(all iter.Seq[ledger.Tombstone]) error {
+		for t := range all {
+			if err := offerPaid(ctx, route, account, deletionOf(t, origin)); err != nil {
+				return err
+			}
 		}
-	}
-	return acks.until(ctx, func() bool { return !cursor.Owned() || cursor.Unacked() == 0 })
+		return nil
+	})
 }
 
 // MayMean reports whether a spec that has not been resolved in a cluster may mean a

@@ -245,14 +245,14 @@ func TestAdminCommands(t *testing.T) {
 		}
 	}
 	retried := <-l.sent
-	l.ack(retried.Sequence, "a")
+	l.ack(retried, "a")
 	// The one under way is waited for; it may have ended, and b be tried anew.
 	out, err := command(t, "dead-letter", "retry", "--admin="+base)
 	if err != nil || !strings.Contains(out, "kept 1: gone fishing") {
 		t.Errorf("%q, %v", out, err)
 	}
 	delete(l.answer, "b")
-	go func() { l.ack((<-l.sent).Sequence, "b") }()
+	go func() { l.ack(<-l.sent, "b") }()
 	if out, err := command(t, "dead-letter", "retry", "--admin="+base); err != nil || !strings.Contains(out, "1 dead letters: 1 delivered") {
 		t.Errorf("%q, %v", out, err)
 	}

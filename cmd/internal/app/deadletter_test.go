@@ -34,7 +34,7 @@ type letters struct {
 	ledger  *ledger.Ledger
 	cursor  *ledger.Cursor
 	metrics *prometheus.Registry
-	sent    chan *ledger.Retried
+	sent    chan uint64
 	answer  map[string]error // of Retry, by name
 	offer   func(name string)
 	stop    context.CancelFunc
@@ -44,7 +44,7 @@ type letters struct {
 func newLetters(t *testing.T) *letters {
 	t.Helper()
 	l := &letters{
-		t: t, path: filepath.Join(t.TempDir(), "dead"), sent: make(chan *ledger.Retried, 100),
+		t: t, path: filepath.Join(t.TempDir(), "dead"), sent: make(chan uint64, 100),
 		answer: map[string]error{}, ended: make(chan error, 1), offer: func(string) {},
 	}
 	l.metrics = prometheus.NewRegistry()
@@ -115,12 +115,12 @@ func (l *letters) Retry(ctx context.Context, _ string, e *pipeline.Event) (*ledg
 		return nil, err
 	}
 	n, v := identityOf(e.Name)
-	r, ok := l.cursor.Retry(n, v, false)
+	r, sequence, ok := l.cursor.Retry(n, v, false)
 	if !ok {
 		return nil, stream.ErrSuperseded
 	}
 	select {
-	case l.sent <- r:
+	case l.sent <- sequence:
 		return r, nil
 	case <-ctx.Done():
 		return nil, context.Cause(ctx)
@@ -167,20 +167,20 @@ func TestDeadLettersAreSentAgain(t *testing.T) {
 	l.answer["old"] = fmt.Errorf("in vain: %w", stream.ErrSuperseded)
 	l.answer["lost"] = errors.New(`cluster "alpha" is not in the fleet`)
 	r = l.dead.resend()
-	retried := []*ledger.Retried{<-l.sent, <-l.sent, <-l.sent}
+	retried := []uint64{<-l.sent, <-l.sent, <-l.sent}
 	if l.dead.resend() != r {
 		t.Error("two at once")
 	}
-	l.ack(retried[0].Sequence, "a")
+	l.ack(retried[0], "a")
 	l.deadLetter("b") // again
-	l.ack(retried[1].Sequence, "b")
+	l.ack(retried[1], "b")
 	l.refuse("new")
 	select {
 	case <-r.done:
 		t.Error("done before all was accepted")
 	default:
 	}
-	l.ack(retried[2].Sequence, "c")
+	l.ack(retried[2], "c")
 	<-r.done
 	l.wantStatus(r, resendingStatus{
 		State: isDone, Records: 6, Delivered: 2, RefusedAgain: 1, Superseded: 2, Kept: 1,
@@ -196,7 +196,7 @@ func TestDeadLettersAreSentAgain(t *testing.T) {
 	delete(l.answer, "lost")
 	r = l.dead.resend()
 	for _, name := range []string{"b", "new", "lost"} {
-		l.ack((<-l.sent).Sequence, name)
+		l.ack(<-l.sent, name)
 	}
 	<-r.done
 	l.wantStatus(r, resendingStatus{State: isDone, Records: 3, Delivered: 3})
@@ -212,7 +212,7 @@ func TestRefusedWhileItIsOffered(t *testing.T) {
 		l.dead.current().refused("fussy", pipeline.Key{Cluster: "alpha", Resource: "pods", Namespace: "ns", Name: "a"})
 	}
 	r := l.dead.resend()
-	l.ack((<-l.sent).Sequence, "a")
+	l.ack(<-l.sent, "a")
 	<-r.done
 	l.wantStatus(r, resendingStatus{State: isDone, Records: 1, RefusedAgain: 1})
 }
@@ -230,7 +230,7 @@ func TestWhatIsInTheFileTwiceIsSentOnce(t *testing.T) {
 		}
 	}
 	r := l.dead.resend()
-	l.ack((<-l.sent).Sequence, "a")
+	l.ack(<-l.sent, "a")
 	close(acked)
 	<-r.done
 	l.wantStatus(r, resendingStatus{State: isDone, Records: 2, Delivered: 1, Superseded: 1})
@@ -240,7 +240,7 @@ func TestWhatIsForgottenIsKept(t *testing.T) {
 	l := newLetters(t)
 	l.refuse("a", "b")
 	r := l.dead.resend()
-	l.ack((<-l.sent).Sequence, "a")
+	l.ack(<-l.sent, "a")
 	<-l.sent
 	l.ledger.Leave("alpha")
 	<-r.done
@@ -255,7 +255,7 @@ func TestWhatIsForgottenIsKept(t *testing.T) {
 // may have been read or not.
 func TestTheEndPutsBackWhatWasNotAccepted(t *testing.T) {
 	l := newLetters(t)
-	l.sent = make(chan *ledger.Retried)
+	l.sent = make(chan uint64)
 	l.refuse("a", "b", "c", "d")
 	full := make(chan struct{})
 	l.offer = func(name string) {
@@ -264,7 +264,7 @@ func TestTheEndPutsBackWhatWasNotAccepted(t *testing.T) {
 		}
 	}
 	r := l.dead.resend()
-	l.ack((<-l.sent).Sequence, "a")
+	l.ack(<-l.sent, "a")
 	<-l.sent
 	<-full
 	l.stop()
