@@ -9,6 +9,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/fairlead-dev/fairlead/internal/redact"
 )
 
 // A change that its sink refused is tried again after a delay that is drawn from
@@ -156,12 +158,7 @@ func (r *refusals) list() []Refused {
 	return all
 }
 
-// brief bounds what a sink says.
+// brief bounds what a sink says, and makes it fit for JSON.
 func brief(reason string) string {
-	end := ""
-	if len(reason) > reasonMost {
-		end = "..."
-		reason = reason[:reasonMost-len(end)]
-	}
-	return strings.ToValidUTF8(reason, "") + end
+	return redact.Cut(strings.ToValidUTF8(reason, ""), reasonMost)
 }
