@@ -23,7 +23,7 @@ COUNT    ?= 3
 BENCH      ?= .
 BENCHCOUNT ?= 6
 BENCHTIME  ?= 1s
-BENCHPKGS  ?= ./pipeline ./ratelimit ./sources/... ./sinks/... ./internal/... ./bench
+BENCHPKGS  ?= ./pipeline/... ./ratelimit ./sources/... ./sinks/... ./internal/... ./bench
 # Where raw output, tables and plots go; the report goes beside it, as BENCHDIR.md.
 BENCHDIR   ?= docs/benchmarks
 # They are made here, so that a run that fails or is interrupted leaves the last report as it is.
@@ -57,7 +57,7 @@ build: ## Build all programs into bin/
 test: control-plane race-note ## Run all tests, on real API servers, with the race detector where there is a C compiler
 	FAIRLEAD_REQUIRE_CONTROL_PLANE=1 go test $(RACE) -p $(TESTP) -timeout 20m $(TESTFLAGS) $(PKGS)
 	# Allocations and memory, which the race detector falsifies, so that these are left out above.
-	$(if $(RACE),$(if $(filter ./...,$(PKGS)),go test -p $(TESTP) -timeout 20m -run '^Test(NoAlloc|HostileMember)' ./pipeline ./sources ./sources/stream))
+	$(if $(RACE),$(if $(filter ./...,$(PKGS)),go test -p $(TESTP) -timeout 20m -run '^Test(NoAlloc|HostileMember)' ./pipeline/queue ./sources ./sources/stream))
 
 .PHONY: race
 race: ## Run the tests that need no API server COUNT times, shuffled, with the race detector

@@ -23,6 +23,7 @@ import (
 	"github.com/fairlead-dev/fairlead/bench/internal/simserver"
 	"github.com/fairlead-dev/fairlead/internal/ledger"
 	"github.com/fairlead-dev/fairlead/pipeline"
+	"github.com/fairlead-dev/fairlead/pipeline/queue"
 )
 
 // heldHeap returns the bytes of all that is reachable.
@@ -207,4 +208,4 @@ func startMember(b *testing.B, config *rest.Config, sink pipeline.Sink) *program
 }
 
 // heapLimit is what a lane may hold, and 16 MiB for everything else.
-const heapLimit = pipeline.DefaultLaneBytes + 16<<20
+const heapLimit = queue.DefaultLaneBytes + 16<<20

@@ -18,6 +18,8 @@ import (
 	"github.com/fairlead-dev/fairlead/internal/ledger/bolt"
 	"github.com/fairlead-dev/fairlead/internal/member"
 	"github.com/fairlead-dev/fairlead/pipeline"
+	"github.com/fairlead-dev/fairlead/pipeline/queue"
+	"github.com/fairlead-dev/fairlead/pipeline/stage"
 	"github.com/fairlead-dev/fairlead/ratelimit"
 	"github.com/fairlead-dev/fairlead/sinks/batch"
 	"github.com/fairlead-dev/fairlead/sources"
@@ -31,7 +33,7 @@ import (
 // measured.
 type program struct {
 	*tally
-	queue   *pipeline.ChangeQueue
+	queue   *stage.Queue
 	sources *sources.Sources
 	stops   []func() // from left to right
 	store   *bolt.Store
@@ -61,8 +63,8 @@ func startProgram(b testing.TB, o programOptions) *program {
 	l, err := ledger.Open(b.Context(), ledger.Options{Store: p.store})
 	must(err)
 	sink := batch.New("bench", &countingSink{o.sink, p.tally}, batch.Options{})
-	p.queue = pipeline.NewChangeQueue(pipeline.QueueOptions[*pipeline.Change, pipeline.Key]{Name: "bench", Buckets: o.buckets})
-	stage, err := pipeline.NewStage(pipeline.StageOptions{
+	p.queue = stage.NewQueue(queue.Options[*pipeline.Change, pipeline.Key]{Name: "bench", Buckets: o.buckets})
+	stage, err := stage.New(stage.Options{
 		Queue: p.queue, Destination: sink, Workers: 64,
 		Registerer: prometheus.NewRegistry(), Log: logr.Discard(),
 	})

@@ -10,6 +10,7 @@ import (
 	"github.com/fairlead-dev/fairlead/pipeline"
 	"github.com/fairlead-dev/fairlead/sources/connection"
 	"github.com/fairlead-dev/fairlead/sources/stream"
+	"github.com/fairlead-dev/fairlead/sources/stream/wire"
 )
 
 // BenchmarkStreamCPU is what an event costs the client: from a real API server
@@ -97,7 +98,7 @@ func startStream(b *testing.B, config *rest.Config, spec string) follower {
 		b.Fatal(err)
 	}
 	f := &streamFollower{tally: newTally()}
-	f.stream = stream.New(stream.Options{Cluster: "bench", Spec: parsed, Connection: conn, Routes: []stream.Route{{Name: "bench", Queue: f}}, Ledger: l, Buffers: new(stream.Buffers)})
+	f.stream = stream.New(stream.Options{Cluster: "bench", Spec: parsed, Connection: conn, Routes: []stream.Route{{Name: "bench", Queue: f}}, Ledger: l, Buffers: new(wire.Buffers)})
 	disconnect := background(b, func(ctx context.Context) { _ = conn.Run(ctx) })
 	stop := background(b, func(ctx context.Context) { _ = f.stream.Run(ctx) })
 	f.stop = func() { stop(); disconnect() }

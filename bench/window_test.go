@@ -15,6 +15,8 @@ import (
 	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
 
 	"github.com/fairlead-dev/fairlead/pipeline"
+	"github.com/fairlead-dev/fairlead/pipeline/queue"
+	"github.com/fairlead-dev/fairlead/pipeline/stage"
 	"github.com/fairlead-dev/fairlead/sinks/batch"
 )
 
@@ -133,9 +135,9 @@ func startFlood(b *testing.B, sink pipeline.Sink) (stop func()) {
 			b.Fatal(err)
 		}
 	}
-	queue := pipeline.NewChangeQueue(pipeline.QueueOptions[*pipeline.Change, pipeline.Key]{Name: "flood", LaneCapacity: 8192})
+	queue := stage.NewQueue(queue.Options[*pipeline.Change, pipeline.Key]{Name: "flood", LaneCapacity: 8192})
 	batcher := batch.New("slow", sink, batch.Options{})
-	stage, err := pipeline.NewStage(pipeline.StageOptions{
+	stage, err := stage.New(stage.Options{
 		Queue: queue, Destination: batcher, Workers: 64, Registerer: prometheus.NewRegistry(), Log: logr.Discard(),
 	})
 	must(err)

@@ -7,6 +7,8 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/fairlead-dev/fairlead/pipeline/budget"
 )
 
 // Key is the identity of an object in a fleet. Two changes with equal keys are
@@ -123,10 +125,10 @@ type Change struct {
 	// restored backup. It starts at 0.
 	Generation uint32
 	// Together is set if the changes of other routes share Object.
-	Together *Together
+	Together *budget.Together
 	// Memory is what the change has of a Budget. The change gives it back when the
-	// sink has accepted it, or a queue made by NewChangeQueue lets it go: with Release.
-	Memory Loan
+	// sink has accepted it, or a queue made by stage.NewQueue lets it go: with Release.
+	Memory budget.Loan
 }
 
 // Release gives back what the change has of a Budget. To be called by who is done with

@@ -1,68 +1,10 @@
-// Package pipeline leads the changes of many clusters into one stream, fairly:
-// the words that all parts share (Key, Change), the queue between sources and
-// sinks, and the stage that hands changes over.
+// Package pipeline has the words that sources, queue, stage and sinks share: what a
+// change is (Key, Op, Change), what becomes of it (Tracker), what a sink has to do
+// (Sink, Destination, and the errors by which it says what it refuses), and the form
+// in which a change is written (AppendCloudEvent, ParseEvent).
 //
-//	streams of A ──▶ lane A  live ▮▮▮▯  snapshot ▮▮▯ ── bucket A ─┐
-//	streams of B ──▶ lane B  live ▯▯▯▯  snapshot ▮▮▮ ── bucket B ─┼─ turn ─▶ Get ─▶ N workers
-//	streams of C ══▶ lane C  live ▮▮▮▮  snapshot ▮▮▮ ── bucket C ─┘          Done ◀──┘
-//	Offer blocks: full                                    ▲ AddRateLimited, AddAfter │
-//	                                                      └──── what comes back ◀────┘
+//	sources ──▶ pipeline/queue ──▶ pipeline/stage ──▶ sinks
 //
-// A Queue is a client-go rate limiting work queue and a controller-runtime
-// priority queue, so a controller runs on it (FairRequests, Fair). What it has
-// beyond those is a lane per cluster.
-//
-// Guarantees:
-//   - Of one identity at most one item waits or is delayed, and at most one is
-//     in work. A newer item replaces the one that waits and takes its place; one
-//     that is brought back gives way to it. With QueueOptions.Newer an older item
-//     never replaces or outlives a newer one that is there, however it comes;
-//     without it the last one that came is the newest.
-//   - A lane with something to hand out and a token has its turn after at most
-//     the weights of the other lanes together. Live items and those of a snapshot
-//     have buckets of their own: neither is without a token because of the other,
-//     and a lane that lacks one for one class hands out the other.
-//   - Of one cluster at most MaxInWork items are in work, if that is set, so that
-//     a cluster whose calls hang leaves the other workers to the rest; and over
-//     all lanes at most as many as SetInFlight says. A Get within both limits
-//     never waits while there is something to hand out.
-//   - Within a lane live items go before those of a snapshot, except at every
-//     eighth pick. Each class is in the order its items came, or came back; but
-//     one that came while an older one of its identity was in work stands at the
-//     end from that one's Done on, and one whose priority rises from the snapshot
-//     to the live class from then on.
-//   - A lane that Offer fills holds at most LaneCapacity items and LaneBytes
-//     bytes, or a single larger item; its snapshot class three quarters of
-//     that. What waits and what is delayed counts by number and bytes, what is
-//     in work by bytes until Done: so what is refused again and again fills its
-//     own lane. Add, AddAfter and AddRateLimited never block and are not bounded.
-//   - All lanes that Offer fills hold at most MaxBytes together, if that is set,
-//     and those items beyond it that were alone in their lanes. Half of it is
-//     divided among the lanes, for each its part; the rest goes to whoever comes
-//     first, and by weight where several wait for it.
-//   - Every item that came is handed out, replaced by a newer one, or counted
-//     as dropped: see LaneStats. QueueOptions.Discard is told of all that are not
-//     handed out.
-//   - Turns, tokens and MaxInWork hold until the end, also while the queue shuts
-//     down. ShutDown drops what waits if DropOnShutDown is set, as it is for a
-//     controller (FairRequests, Fair): a controller that is stopped, or whose
-//     manager has lost its lease, begins nothing more, and its sources bring it
-//     again to whoever goes on. A plain Queue hands it out, as client-go's does.
-//     ShutDownWithDrain and Stop drain either.
-//
-// A Budget bounds what the changes of several queues take together, from before they
-// are read until they are acked: each lane, and each queue, has a part of it that is
-// there for nobody else. A queue that NewChangeQueue has made and its Stage give back
-// what a change has of it (Change.Memory) when they are done with the change.
-//
-// Every method of Queue may be called by any number of goroutines at once;
-// there is one lock, held for a constant time but for the heaps of delayed
-// items and throttled lanes, and for what many more or fewer lanes divide anew.
-// The functions in QueueOptions but Known and Newer, the RateLimiter and whoever
-// waits run outside of it. Nothing runs in the
-// background but one runtime timer, while something is delayed or throttled.
-//
-// The queue compares an item with what it holds of the identity, and remembers
-// nothing of what is done. It stores nothing, so what it holds when the process ends must come
-// from the sources again. It does not order items of different identities.
+// The queue is in pipeline/queue, the stage that hands changes over in pipeline/stage,
+// and the bound on the memory of them all in pipeline/budget.
 package pipeline

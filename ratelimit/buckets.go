@@ -43,7 +43,7 @@ func (b *Buckets) Limit(cluster string) Limit {
 
 // Set overrides the default for one cluster, now and whenever it comes back
 // after Forget. It panics if l is not valid. Who waits out what Take told him
-// under the old limit does not hear of it: see pipeline.Queue.SetLimit.
+// under the old limit does not hear of it: see queue.Queue.SetLimit.
 func (b *Buckets) Set(cluster string, l Limit) {
 	l.mustBeValid()
 	b.mu.Lock()

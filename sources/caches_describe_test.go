@@ -8,7 +8,7 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/fairlead-dev/fairlead/pipeline"
+	"github.com/fairlead-dev/fairlead/pipeline/queue"
 	"github.com/fairlead-dev/fairlead/sources/cache"
 	"github.com/fairlead-dev/fairlead/sources/fleet"
 )
@@ -69,8 +69,8 @@ func TestMembersSource(t *testing.T) {
 	simulate(t, CachesOptions{}, func(t *testing.T, s *sim) {
 		ctx, cancel := context.WithCancel(t.Context())
 		defer cancel()
-		source := cache.Members(s.caches.Fleet, func(_ context.Context, c cache.Status) []pipeline.Request {
-			return []pipeline.Request{request("hub", "", c.Cluster+" "+string(c.State)), request("hub", "", "all")}
+		source := cache.Members(s.caches.Fleet, func(_ context.Context, c cache.Status) []queue.Request {
+			return []queue.Request{request("hub", "", c.Cluster+" "+string(c.State)), request("hub", "", "all")}
 		})
 		if err := source.Start(ctx, s.queue); err != nil {
 			t.Fatal(err)

@@ -13,7 +13,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/controller"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
-	"github.com/fairlead-dev/fairlead/pipeline"
+	"github.com/fairlead-dev/fairlead/pipeline/queue"
 	"github.com/fairlead-dev/fairlead/ratelimit"
 	"github.com/fairlead-dev/fairlead/sources/cache"
 )
@@ -34,12 +34,12 @@ func TestHangLeavesWorkersToOthers(t *testing.T) {
 					defer mu.Unlock()
 					inWork[cluster] += n
 				}
-				ctrl, err := controller.NewTypedUnmanaged("hang", controller.TypedOptions[pipeline.Request]{
+				ctrl, err := controller.NewTypedUnmanaged("hang", controller.TypedOptions[queue.Request]{
 					NewQueue:                s.caches.FairRequests(ratelimit.Limit{}, bound, nil),
 					MaxConcurrentReconciles: workers,
 					SkipNameValidation:      new(true),
-					LogConstructor:          func(*pipeline.Request) logr.Logger { return logr.Discard() },
-					Reconciler: reconcile.TypedFunc[pipeline.Request](func(ctx context.Context, r pipeline.Request) (reconcile.Result, error) {
+					LogConstructor:          func(*queue.Request) logr.Logger { return logr.Discard() },
+					Reconciler: reconcile.TypedFunc[queue.Request](func(ctx context.Context, r queue.Request) (reconcile.Result, error) {
 						count(r.Cluster, 1)
 						defer count(r.Cluster, -1)
 						err := s.client(r.Cluster).Delete(ctx, configMap(r.Namespace, r.Name, ""))

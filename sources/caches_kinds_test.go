@@ -12,7 +12,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/fairlead-dev/fairlead/internal/testenv"
-	"github.com/fairlead-dev/fairlead/pipeline"
+	"github.com/fairlead-dev/fairlead/pipeline/queue"
 	"github.com/fairlead-dev/fairlead/sources/cache"
 	"github.com/fairlead-dev/fairlead/sources/fleet"
 )
@@ -35,8 +35,8 @@ func testKinds(t *testing.T, hub, a *testenv.Cluster) {
 	m := manage(t, hub.Config(), CachesOptions{Connection: quick},
 		func(c *Caches) kindSource {
 			return cache.Kind(c.Fleet, secrets, cache.EnqueueRequestsFromMapFunc(
-				func(_ context.Context, cluster string, o *metav1.PartialObjectMetadata) []pipeline.Request {
-					return []pipeline.Request{request(cluster, o.Namespace, "mapped-"+o.Name)}
+				func(_ context.Context, cluster string, o *metav1.PartialObjectMetadata) []queue.Request {
+					return []queue.Request{request(cluster, o.Namespace, "mapped-"+o.Name)}
 				}))
 		},
 		func(c *Caches) kindSource {
@@ -46,7 +46,7 @@ func testKinds(t *testing.T, hub, a *testenv.Cluster) {
 			return cache.Kind(c.Fleet, &corev1.ServiceAccount{}, cache.EnqueueRequestForOwner[*corev1.ServiceAccount](&corev1.Secret{}))
 		})
 	m.caches.Set(fleet.Member{Name: "a", REST: a.Config()})
-	for _, want := range []pipeline.Request{request("a", ns, "mapped-owner"), request("a", "", ns), request("a", ns, "owner")} {
+	for _, want := range []queue.Request{request("a", ns, "mapped-owner"), request("a", "", ns), request("a", ns, "owner")} {
 		eventually(t, want.String(), func() bool { return m.count(want.Cluster, want.Namespace, want.Name) > 0 })
 	}
 	m.becomes(t, "a", cache.Live)

@@ -10,7 +10,7 @@ import (
 	"k8s.io/client-go/kubernetes/scheme"
 	"sigs.k8s.io/controller-runtime/pkg/cluster"
 
-	"github.com/fairlead-dev/fairlead/pipeline"
+	"github.com/fairlead-dev/fairlead/pipeline/queue"
 	"github.com/fairlead-dev/fairlead/ratelimit"
 	"github.com/fairlead-dev/fairlead/sources/cache"
 )
@@ -20,8 +20,8 @@ import (
 // of one that is never reached, of a hub and of no cluster.
 func TestRequestsForMembersThatLeft(t *testing.T) {
 	simulate(t, CachesOptions{}, func(t *testing.T, s *sim) {
-		var q *pipeline.Queue[pipeline.Request, pipeline.Request]
-		s.caches.FairRequests(ratelimit.Limit{}, 0, func(made *pipeline.Queue[pipeline.Request, pipeline.Request]) { q = made })("", nil)
+		var q *queue.Queue[queue.Request, queue.Request]
+		s.caches.FairRequests(ratelimit.Limit{}, 0, func(made *queue.Queue[queue.Request, queue.Request]) { q = made })("", nil)
 		defer q.ShutDown()
 		if err := cache.Kind(s.caches.Fleet, &corev1.ConfigMap{}, cache.EnqueueRequestForObject).Start(t.Context(), q); err != nil {
 			t.Fatal(err)
@@ -95,8 +95,8 @@ func TestRequestsForTheHub(t *testing.T) {
 	if err := caches.Include("hub", includedCluster{}); err != nil {
 		t.Fatal(err)
 	}
-	var q *pipeline.Queue[pipeline.Request, pipeline.Request]
-	caches.FairRequests(ratelimit.Limit{}, 0, func(made *pipeline.Queue[pipeline.Request, pipeline.Request]) { q = made })("", nil)
+	var q *queue.Queue[queue.Request, queue.Request]
+	caches.FairRequests(ratelimit.Limit{}, 0, func(made *queue.Queue[queue.Request, queue.Request]) { q = made })("", nil)
 	for _, name := range []string{"hub", "nobody"} {
 		q.Add(request(name, "", "x"))
 		r, _ := q.Get()

@@ -3,18 +3,18 @@ package sources
 import (
 	"k8s.io/client-go/util/workqueue"
 
-	"github.com/fairlead-dev/fairlead/pipeline"
+	"github.com/fairlead-dev/fairlead/pipeline/queue"
 	"github.com/fairlead-dev/fairlead/ratelimit"
 	"github.com/fairlead-dev/fairlead/sources/fleet"
 )
 
-// FairRequests is pipeline.FairRequests for a controller over these members:
+// FairRequests is queue.FairRequests for a controller over these members:
 // each may have limit of reconciles, with a weight of one, unless its
 // description asks for others (fleet.Limits), which then hold at once. At most
 // maxInWork reconciles of one member run at once, so that one that hangs leaves
-// workers to the others; zero is no limit. made is optional; see pipeline.Fair.
+// workers to the others; zero is no limit. made is optional; see queue.Fair.
 //
-//	controller.TypedOptions[pipeline.Request]{
+//	controller.TypedOptions[queue.Request]{
 //		Reconciler:              reconciler,
 //		NewQueue:                caches.FairRequests(ratelimit.Limit{QPS: 20}, 2, nil),
 //		MaxConcurrentReconciles: 8,
@@ -29,25 +29,25 @@ import (
 // members' buckets: limit is what both may have together. Of two calls each has
 // its own.
 //
-// When the controller ends, the queue drops what waits, as of pipeline.Fair, and
+// When the controller ends, the queue drops what waits, as of queue.Fair, and
 // the caches forget it.
 //
 // It panics if limit is not valid.
 func (c *Caches) FairRequests(
 	limit ratelimit.Limit,
 	maxInWork int,
-	made func(*pipeline.Queue[pipeline.Request, pipeline.Request]),
-) pipeline.NewQueueFunc[pipeline.Request] {
+	made func(*queue.Queue[queue.Request, queue.Request]),
+) queue.NewFunc[queue.Request] {
 	buckets := ratelimit.New(limit)
-	return func(name string, limiter workqueue.TypedRateLimiter[pipeline.Request]) workqueue.TypedRateLimitingInterface[pipeline.Request] {
+	return func(name string, limiter workqueue.TypedRateLimiter[queue.Request]) workqueue.TypedRateLimitingInterface[queue.Request] {
 		l := &queueLimiter{buckets: buckets, limit: limit}
-		return pipeline.Fair(pipeline.QueueOptions[pipeline.Request, pipeline.Request]{
-			Cluster:    func(r pipeline.Request) string { return r.Cluster },
+		return queue.Fair(queue.Options[queue.Request, queue.Request]{
+			Cluster:    func(r queue.Request) string { return r.Cluster },
 			Buckets:    buckets,
 			MaxInWork:  maxInWork,
 			Known:      c.known,
 			OnShutDown: func() { c.dismiss(l) },
-		}, func(q *pipeline.Queue[pipeline.Request, pipeline.Request]) {
+		}, func(q *queue.Queue[queue.Request, queue.Request]) {
 			l.queue = q
 			c.enlist(l)
 			if made != nil {
@@ -81,7 +81,7 @@ func (c *Caches) known(cluster string) bool { return cluster == "" || c.Has(clus
 // queueLimiter gives members the limits that their descriptions ask for, in one
 // queue.
 type queueLimiter struct {
-	queue   *pipeline.Queue[pipeline.Request, pipeline.Request]
+	queue   *queue.Queue[queue.Request, queue.Request]
 	buckets *ratelimit.Buckets
 	limit   ratelimit.Limit // unless a description asks for another
 }

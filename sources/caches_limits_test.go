@@ -10,7 +10,7 @@ import (
 
 	"k8s.io/client-go/util/workqueue"
 
-	"github.com/fairlead-dev/fairlead/pipeline"
+	"github.com/fairlead-dev/fairlead/pipeline/queue"
 	"github.com/fairlead-dev/fairlead/ratelimit"
 	"github.com/fairlead-dev/fairlead/sources/cache"
 	"github.com/fairlead-dev/fairlead/sources/fleet"
@@ -31,9 +31,9 @@ func TestCachesFollowLimits(t *testing.T) {
 		}
 
 		// A queue that comes late has the limits of those that are there.
-		var queue *pipeline.Queue[pipeline.Request, pipeline.Request]
-		made := s.caches.FairRequests(ratelimit.Limit{QPS: 20}, 0, func(q *pipeline.Queue[pipeline.Request, pipeline.Request]) { queue = q })
-		defer made("late", nil).ShutDown()
+		var made *queue.Queue[queue.Request, queue.Request]
+		fair := s.caches.FairRequests(ratelimit.Limit{QPS: 20}, 0, func(q *queue.Queue[queue.Request, queue.Request]) { made = q })
+		defer fair("late", nil).ShutDown()
 		buckets := func() *ratelimit.Buckets {
 			for l := range s.caches.limiters {
 				return l.buckets
@@ -42,12 +42,12 @@ func TestCachesFollowLimits(t *testing.T) {
 		}
 		limits := func(when string, want ratelimit.Limit, weight int) {
 			t.Helper()
-			queue.Add(request("a", "default", "x")) // makes the lane
-			lane := queue.Lanes()[0]
+			made.Add(request("a", "default", "x")) // makes the lane
+			lane := made.Lanes()[0]
 			if got := buckets().Limit("a"); got != want || lane.Weight != weight {
 				t.Errorf("%s: limit %v, weight %d; want %v, %d", when, got, lane.Weight, want, weight)
 			}
-			if err := queue.RemoveCluster(t.Context(), "a"); err != nil {
+			if err := made.RemoveCluster(t.Context(), "a"); err != nil {
 				t.Error(err)
 			}
 		}
@@ -157,18 +157,18 @@ func TestCachesForgetQueuesThatEnded(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	type queue = pipeline.Queue[pipeline.Request, pipeline.Request]
+	type requests = queue.Queue[queue.Request, queue.Request]
 	ended, cancel := context.WithCancel(t.Context())
 	cancel()
-	for name, end := range map[string]func(*queue){
-		"ShutDown":          (*queue).ShutDown,
-		"ShutDownWithDrain": (*queue).ShutDownWithDrain,
-		"Stop":              func(q *queue) { q.Stop(ended) },
-		"all":               func(q *queue) { q.ShutDown(); q.ShutDownWithDrain(); q.Stop(ended) },
+	for name, end := range map[string]func(*requests){
+		"ShutDown":          (*requests).ShutDown,
+		"ShutDownWithDrain": (*requests).ShutDownWithDrain,
+		"Stop":              func(q *requests) { q.Stop(ended) },
+		"all":               func(q *requests) { q.ShutDown(); q.ShutDownWithDrain(); q.Stop(ended) },
 	} {
 		newQueue := c.FairRequests(ratelimit.Limit{QPS: 20}, 2, nil)
 		for range 2 { // controllers, of one value
-			q := newQueue("c", workqueue.DefaultTypedControllerRateLimiter[pipeline.Request]()).(*queue)
+			q := newQueue("c", workqueue.DefaultTypedControllerRateLimiter[queue.Request]()).(*requests)
 			if len(c.limiters) != 1 {
 				t.Errorf("%s: %d queues are known of one controller", name, len(c.limiters))
 			}

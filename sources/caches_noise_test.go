@@ -16,7 +16,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	"github.com/fairlead-dev/fairlead/internal/testenv"
-	"github.com/fairlead-dev/fairlead/pipeline"
+	"github.com/fairlead-dev/fairlead/pipeline/queue"
 	"github.com/fairlead-dev/fairlead/ratelimit"
 	"github.com/fairlead-dev/fairlead/sources/cache"
 	"github.com/fairlead-dev/fairlead/sources/fleet"
@@ -46,15 +46,15 @@ func testNoisy(t *testing.T, quiet, noisy *testenv.Cluster) {
 	// The order of events: every reconcile has a number.
 	var began, asked, served atomic.Int64
 	ns := quiet.NewNamespace(t)
-	var queue *pipeline.Queue[pipeline.Request, pipeline.Request]
+	var fair *queue.Queue[queue.Request, queue.Request]
 	made := make(chan struct{})
-	ctrl, err := controller.NewTyped("noise", mgr, controller.TypedOptions[pipeline.Request]{
-		NewQueue: caches.FairRequests(limit, 0, func(q *pipeline.Queue[pipeline.Request, pipeline.Request]) {
-			queue = q
+	ctrl, err := controller.NewTyped("noise", mgr, controller.TypedOptions[queue.Request]{
+		NewQueue: caches.FairRequests(limit, 0, func(q *queue.Queue[queue.Request, queue.Request]) {
+			fair = q
 			close(made)
 		}),
 		MaxConcurrentReconciles: workers,
-		Reconciler: reconcile.TypedFunc[pipeline.Request](func(_ context.Context, r pipeline.Request) (reconcile.Result, error) {
+		Reconciler: reconcile.TypedFunc[queue.Request](func(_ context.Context, r queue.Request) (reconcile.Result, error) {
 			n := began.Add(1)
 			if r.Cluster == "quiet" && r.Namespace == ns {
 				served.Store(n)
@@ -66,23 +66,23 @@ func testNoisy(t *testing.T, quiet, noisy *testenv.Cluster) {
 		t.Fatal(err)
 	}
 	if err := ctrl.Watch(cache.Kind(caches.Fleet, &corev1.ConfigMap{}, cache.EnqueueRequestsFromMapFunc(
-		func(_ context.Context, cluster string, cm *corev1.ConfigMap) []pipeline.Request {
+		func(_ context.Context, cluster string, cm *corev1.ConfigMap) []queue.Request {
 			if cluster == "quiet" && cm.Namespace == ns {
 				asked.Store(began.Load())
 			}
-			return []pipeline.Request{request(cluster, cm.Namespace, cm.Name)}
+			return []queue.Request{request(cluster, cm.Namespace, cm.Name)}
 		}))); err != nil {
 		t.Fatal(err)
 	}
 	run(t, mgr)
 	<-made
-	lane := func(cluster string) pipeline.LaneStats {
-		for _, l := range queue.Lanes() {
+	lane := func(cluster string) queue.LaneStats {
+		for _, l := range fair.Lanes() {
 			if l.Cluster == cluster {
 				return l
 			}
 		}
-		return pipeline.LaneStats{}
+		return queue.LaneStats{}
 	}
 
 	noise, direct := noisy.NewNamespace(t), clientOf(t, noisy)

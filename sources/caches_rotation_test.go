@@ -19,7 +19,7 @@ import (
 	"k8s.io/client-go/rest"
 
 	"github.com/fairlead-dev/fairlead/internal/testenv"
-	"github.com/fairlead-dev/fairlead/pipeline"
+	"github.com/fairlead-dev/fairlead/pipeline/queue"
 	"github.com/fairlead-dev/fairlead/sources/cache"
 	"github.com/fairlead-dev/fairlead/sources/fleet"
 )
@@ -189,7 +189,7 @@ func testTokens(t *testing.T, hub, a *testenv.Cluster) {
 		return review.Status.UserInfo.Username
 	}
 	members := []string{"file", "secret"}
-	before, lanes := map[string]int{}, map[string]pipeline.LaneStats{}
+	before, lanes := map[string]int{}, map[string]queue.LaneStats{}
 	for _, name := range members {
 		m.becomes(t, name, cache.Live)
 		eventually(t, "first list of "+name, func() bool { return m.count(name, ns, "x") == 1 })

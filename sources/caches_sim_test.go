@@ -18,7 +18,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
-	"github.com/fairlead-dev/fairlead/pipeline"
+	"github.com/fairlead-dev/fairlead/pipeline/queue"
 	"github.com/fairlead-dev/fairlead/sources/cache"
 	"github.com/fairlead-dev/fairlead/sources/fleet"
 )
@@ -27,7 +27,7 @@ import (
 type sim struct {
 	t      *testing.T
 	caches *Caches
-	queue  *pipeline.Queue[pipeline.Request, pipeline.Request]
+	queue  *queue.Queue[queue.Request, queue.Request]
 	lines  atomic.Int64 // in the log
 	log    strings.Builder
 }
@@ -35,9 +35,9 @@ type sim struct {
 func simulate(t *testing.T, o CachesOptions, f func(t *testing.T, s *sim)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
-		s := &sim{t: t, queue: pipeline.NewQueue(pipeline.QueueOptions[pipeline.Request, pipeline.Request]{
-			Cluster:  func(r pipeline.Request) string { return r.Cluster },
-			Identity: func(r pipeline.Request) pipeline.Request { return r },
+		s := &sim{t: t, queue: queue.New(queue.Options[queue.Request, queue.Request]{
+			Cluster:  func(r queue.Request) string { return r.Cluster },
+			Identity: func(r queue.Request) queue.Request { return r },
 		})}
 		var mu sync.Mutex
 		o.Log = funcr.New(func(prefix, args string) {

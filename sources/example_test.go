@@ -11,7 +11,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/manager"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
-	"github.com/fairlead-dev/fairlead/pipeline"
+	"github.com/fairlead-dev/fairlead/pipeline/queue"
 	"github.com/fairlead-dev/fairlead/ratelimit"
 	"github.com/fairlead-dev/fairlead/sources"
 	"github.com/fairlead-dev/fairlead/sources/cache"
@@ -29,10 +29,10 @@ func ExampleNewCaches() {
 		if err := caches.AddToManager(mgr, "hub", []string{"secrets:fleet"}); err != nil {
 			return nil, err
 		}
-		c, err := controller.NewTyped("configmaps", mgr, controller.TypedOptions[pipeline.Request]{
+		c, err := controller.NewTyped("configmaps", mgr, controller.TypedOptions[queue.Request]{
 			NewQueue:                caches.FairRequests(ratelimit.Limit{QPS: 20}, 2, nil),
 			MaxConcurrentReconciles: 8,
-			Reconciler: reconcile.TypedFunc[pipeline.Request](func(ctx context.Context, req pipeline.Request) (reconcile.Result, error) {
+			Reconciler: reconcile.TypedFunc[queue.Request](func(ctx context.Context, req queue.Request) (reconcile.Result, error) {
 				member, err := caches.Client(req.Cluster)
 				if errors.Is(err, cache.ErrClusterGone) {
 					return reconcile.Result{}, nil

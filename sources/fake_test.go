@@ -109,9 +109,9 @@ func (s *server) member(name string) fleet.Member {
 	return fleet.Member{Name: name, Source: "from " + s.uid, REST: &rest.Config{Host: "http://" + s.uid, Transport: s}}
 }
 
-// queue hands changes to sinks a moment after they were offered; the newest of
+// fakeQueue hands changes to sinks a moment after they were offered; the newest of
 // a key counts.
-type queue struct {
+type fakeQueue struct {
 	hold chan struct{} // RemoveCluster waits until it is closed; nil: it does not
 	down atomic.Bool   // nothing is delivered
 	stop chan struct{}
@@ -124,26 +124,26 @@ type queue struct {
 	removed   []string
 }
 
-func newQueue() *queue {
-	q := &queue{stop: make(chan struct{}), done: make(chan struct{}), waiting: map[pipeline.Key]*pipeline.Change{}, objects: map[pipeline.Key]string{}}
+func newQueue() *fakeQueue {
+	q := &fakeQueue{stop: make(chan struct{}), done: make(chan struct{}), waiting: map[pipeline.Key]*pipeline.Change{}, objects: map[pipeline.Key]string{}}
 	go q.run()
 	return q
 }
 
-func (q *queue) Offer(_ context.Context, c *pipeline.Change, _ int) error {
+func (q *fakeQueue) Offer(_ context.Context, c *pipeline.Change, _ int) error {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	q.waiting[c.Key] = c
 	return nil
 }
 
-func (q *queue) TryOffer(c *pipeline.Change, priority int) error {
+func (q *fakeQueue) TryOffer(c *pipeline.Change, priority int) error {
 	return q.Offer(context.Background(), c, priority)
 }
 
-func (q *queue) WaitRoom(context.Context, string) error { return nil }
+func (q *fakeQueue) WaitRoom(context.Context, string) error { return nil }
 
-func (q *queue) run() {
+func (q *fakeQueue) run() {
 	defer close(q.done)
 	turn := time.NewTicker(20 * time.Millisecond)
 	defer turn.Stop()
@@ -181,7 +181,7 @@ func (q *queue) run() {
 	}
 }
 
-func (q *queue) RemoveCluster(ctx context.Context, cluster string) error {
+func (q *fakeQueue) RemoveCluster(ctx context.Context, cluster string) error {
 	if q.hold != nil {
 		select {
 		case <-q.hold:
@@ -197,7 +197,7 @@ func (q *queue) RemoveCluster(ctx context.Context, cluster string) error {
 }
 
 // told returns what was delivered since the last call.
-func (q *queue) told() []string {
+func (q *fakeQueue) told() []string {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	delivered := q.delivered
@@ -208,8 +208,8 @@ func (q *queue) told() []string {
 // harness runs a Sources.
 type harness struct {
 	t       *testing.T
-	queue   *queue
-	queues  []*queue // of all routes
+	queue   *fakeQueue
+	queues  []*fakeQueue // of all routes
 	ledger  *ledger.Ledger
 	sources *Sources
 	removed func() []string // what Options.Removed was told

@@ -19,7 +19,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/source"
 
 	"github.com/fairlead-dev/fairlead/internal/testenv"
-	"github.com/fairlead-dev/fairlead/pipeline"
+	"github.com/fairlead-dev/fairlead/pipeline/queue"
 	"github.com/fairlead-dev/fairlead/ratelimit"
 )
 
@@ -34,7 +34,7 @@ type held struct {
 	most   int
 }
 
-func (h *held) Reconcile(_ context.Context, r pipeline.Request) (reconcile.Result, error) {
+func (h *held) Reconcile(_ context.Context, r queue.Request) (reconcile.Result, error) {
 	h.mu.Lock()
 	h.begun++
 	h.inWork[r.Cluster]++
@@ -86,18 +86,18 @@ func TestAFormerLeaderBeginsNothing(t *testing.T) {
 				t.Fatal(err)
 			}
 			h := &held{letGo: make(chan struct{}), inWork: map[string]int{}}
-			made := make(chan *pipeline.Queue[pipeline.Request, pipeline.Request], 1)
-			ctrl, err := controller.NewTyped("held", mgr, controller.TypedOptions[pipeline.Request]{
+			made := make(chan *queue.Queue[queue.Request, queue.Request], 1)
+			ctrl, err := controller.NewTyped("held", mgr, controller.TypedOptions[queue.Request]{
 				Reconciler:              h,
 				MaxConcurrentReconciles: workers,
 				NewQueue: caches.FairRequests(ratelimit.Limit{QPS: 1e6, Burst: 1e6}, maxInWork,
-					func(q *pipeline.Queue[pipeline.Request, pipeline.Request]) { made <- q }),
+					func(q *queue.Queue[queue.Request, queue.Request]) { made <- q }),
 			})
 			if err != nil {
 				t.Fatal(err)
 			}
-			if err := ctrl.Watch(source.TypedFunc[pipeline.Request](
-				func(_ context.Context, q workqueue.TypedRateLimitingInterface[pipeline.Request]) error {
+			if err := ctrl.Watch(source.TypedFunc[queue.Request](
+				func(_ context.Context, q workqueue.TypedRateLimitingInterface[queue.Request]) error {
 					for i := range backlog {
 						q.Add(request(fmt.Sprint("cluster-", i%clusters), "default", fmt.Sprint(i)))
 					}
@@ -109,7 +109,7 @@ func TestAFormerLeaderBeginsNothing(t *testing.T) {
 			defer stop()
 			ended := make(chan error, 1)
 			go func() { ended <- mgr.Start(ctx) }()
-			var q *pipeline.Queue[pipeline.Request, pipeline.Request]
+			var q *queue.Queue[queue.Request, queue.Request]
 			select {
 			case q = <-made:
 			case err := <-ended:

@@ -21,7 +21,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/source"
 
 	"github.com/fairlead-dev/fairlead/internal/testenv"
-	"github.com/fairlead-dev/fairlead/pipeline"
+	"github.com/fairlead-dev/fairlead/pipeline/queue"
 	"github.com/fairlead-dev/fairlead/ratelimit"
 	"github.com/fairlead-dev/fairlead/sources/cache"
 	"github.com/fairlead-dev/fairlead/sources/connection"
@@ -35,11 +35,11 @@ type reconciler struct {
 	caches *Caches
 
 	mu    sync.Mutex
-	seen  map[pipeline.Request]int
-	reads map[pipeline.Request]error
+	seen  map[queue.Request]int
+	reads map[queue.Request]error
 }
 
-func (r *reconciler) Reconcile(ctx context.Context, req pipeline.Request) (reconcile.Result, error) {
+func (r *reconciler) Reconcile(ctx context.Context, req queue.Request) (reconcile.Result, error) {
 	var cm corev1.ConfigMap
 	c, err := r.caches.Client(req.Cluster)
 	if err == nil {
@@ -69,18 +69,18 @@ func (r *reconciler) total(cluster string) (n int) {
 	return n
 }
 
-func request(cluster, namespace, name string) pipeline.Request {
-	return pipeline.Request{Cluster: cluster, NamespacedName: client.ObjectKey{Namespace: namespace, Name: name}}
+func request(cluster, namespace, name string) queue.Request {
+	return queue.Request{Cluster: cluster, NamespacedName: client.ObjectKey{Namespace: namespace, Name: name}}
 }
 
 // managed is a manager with one controller over a fleet.
 type managed struct {
 	*reconciler
 	mgr   manager.Manager
-	queue *pipeline.Queue[pipeline.Request, pipeline.Request]
+	queue *queue.Queue[queue.Request, queue.Request]
 }
 
-type kindSource = source.TypedSource[pipeline.Request]
+type kindSource = source.TypedSource[queue.Request]
 
 // manage starts a manager on the hub with a controller that follows ConfigMaps,
 // and what more it is given before the start.
@@ -101,11 +101,11 @@ func manage(t *testing.T, hub *rest.Config, o CachesOptions, more ...func(*Cache
 	if err := mgr.Add(caches); err != nil {
 		t.Fatal(err)
 	}
-	m := &managed{mgr: mgr, reconciler: &reconciler{caches: caches, seen: map[pipeline.Request]int{}, reads: map[pipeline.Request]error{}}}
+	m := &managed{mgr: mgr, reconciler: &reconciler{caches: caches, seen: map[queue.Request]int{}, reads: map[queue.Request]error{}}}
 	made := make(chan struct{})
-	ctrl, err := controller.NewTyped("configmaps", mgr, controller.TypedOptions[pipeline.Request]{
+	ctrl, err := controller.NewTyped("configmaps", mgr, controller.TypedOptions[queue.Request]{
 		Reconciler: m.reconciler,
-		NewQueue: pipeline.FairRequests(ratelimit.New(ratelimit.Limit{}), 0, func(q *pipeline.Queue[pipeline.Request, pipeline.Request]) {
+		NewQueue: queue.FairRequests(ratelimit.New(ratelimit.Limit{}), 0, func(q *queue.Queue[queue.Request, queue.Request]) {
 			m.queue = q
 			close(made)
 		}),

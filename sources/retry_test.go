@@ -15,6 +15,8 @@ import (
 
 	"github.com/fairlead-dev/fairlead/internal/ledger"
 	"github.com/fairlead-dev/fairlead/pipeline"
+	"github.com/fairlead-dev/fairlead/pipeline/queue"
+	"github.com/fairlead-dev/fairlead/pipeline/stage"
 	"github.com/fairlead-dev/fairlead/sources/connection"
 	"github.com/fairlead-dev/fairlead/sources/fleet"
 	"github.com/fairlead-dev/fairlead/sources/stream"
@@ -38,7 +40,7 @@ func (s *movedOn) RoundTrip(r *http.Request) (*http.Response, error) {
 
 // heldUp is a queue in front of which what is sent again loses its processor.
 type heldUp struct {
-	*pipeline.ChangeQueue
+	*stage.Queue
 	in, gate chan struct{}
 }
 
@@ -47,7 +49,7 @@ func (q *heldUp) Offer(ctx context.Context, c *pipeline.Change, priority int) er
 		close(q.in)
 		<-q.gate
 	}
-	return q.ChangeQueue.Offer(ctx, c, priority)
+	return q.Queue.Offer(ctx, c, priority)
 }
 
 // TestRetryOfAMemberThatLeaves has a state sent again while its member leaves, and
@@ -65,8 +67,8 @@ func TestRetryOfAMemberThatLeaves(t *testing.T) {
 				t.Fatal(err)
 			}
 			q := &heldUp{
-				ChangeQueue: pipeline.NewChangeQueue(pipeline.QueueOptions[*pipeline.Change, pipeline.Key]{}), // as the program's
-				in:          make(chan struct{}), gate: make(chan struct{}),
+				Queue: stage.NewQueue(queue.Options[*pipeline.Change, pipeline.Key]{}), // as the program's
+				in:    make(chan struct{}), gate: make(chan struct{}),
 			}
 			quick := stream.Config{ReconnectMin: 10 * time.Millisecond, ReconnectMax: time.Second, StaleAfter: 1000 * time.Hour}
 			s := New(Options{

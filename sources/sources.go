@@ -12,10 +12,11 @@ import (
 
 	"github.com/fairlead-dev/fairlead/internal/ledger"
 	"github.com/fairlead-dev/fairlead/internal/supervise"
-	"github.com/fairlead-dev/fairlead/pipeline"
+	"github.com/fairlead-dev/fairlead/pipeline/budget"
 	"github.com/fairlead-dev/fairlead/sources/connection"
 	"github.com/fairlead-dev/fairlead/sources/fleet"
 	"github.com/fairlead-dev/fairlead/sources/stream"
+	"github.com/fairlead-dev/fairlead/sources/stream/wire"
 )
 
 // Config tunes how members are followed.
@@ -54,7 +55,7 @@ type Route struct {
 	Queue Queue
 	// Memory is the route's share of the memory that bounds what is read, waits or is
 	// in work. nil: there is no bound but the queue's.
-	Memory *pipeline.Share
+	Memory *budget.Share
 }
 
 // DefaultExtraWatches is how many routes may read a resource of a member for
@@ -85,7 +86,7 @@ type Sources struct {
 	o         Options
 	snapshots *semaphore.Weighted
 	claims    *stream.Claims
-	buffers   stream.Buffers
+	buffers   wire.Buffers
 	pace      *connection.Pace
 	twins     *twins
 	children  *supervise.Set // one per member

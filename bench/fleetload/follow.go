@@ -17,6 +17,8 @@ import (
 
 	"github.com/fairlead-dev/fairlead/internal/ledger"
 	"github.com/fairlead-dev/fairlead/pipeline"
+	"github.com/fairlead-dev/fairlead/pipeline/queue"
+	"github.com/fairlead-dev/fairlead/pipeline/stage"
 	"github.com/fairlead-dev/fairlead/ratelimit"
 	"github.com/fairlead-dev/fairlead/sinks/batch"
 	"github.com/fairlead-dev/fairlead/sources"
@@ -41,12 +43,12 @@ func follow(ctx context.Context, s settings, out io.Writer) error {
 	if err != nil {
 		return err
 	}
-	queue := pipeline.NewChangeQueue(pipeline.QueueOptions[*pipeline.Change, pipeline.Key]{
+	queue := stage.NewQueue(queue.Options[*pipeline.Change, pipeline.Key]{
 		Name: "fleetload", Buckets: ratelimit.New(ratelimit.Limit{QPS: s.clusterQPS, Burst: int(math.Ceil(2 * s.clusterQPS))}),
 	})
 	count := &counter{}
 	sink := batch.New("count", count, batch.Options{})
-	stage, err := pipeline.NewStage(pipeline.StageOptions{
+	stage, err := stage.New(stage.Options{
 		Queue: queue, Destination: sink, Workers: s.workers, Registerer: prometheus.NewRegistry(), Log: logr.Discard(),
 	})
 	if err != nil {

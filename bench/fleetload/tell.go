@@ -11,6 +11,7 @@ import (
 
 	"github.com/fairlead-dev/fairlead/internal/member"
 	"github.com/fairlead-dev/fairlead/pipeline"
+	"github.com/fairlead-dev/fairlead/pipeline/stage"
 	"github.com/fairlead-dev/fairlead/sources"
 )
 
@@ -55,7 +56,7 @@ func percentile(lags []time.Duration, p int) time.Duration {
 }
 
 // tellAll tells how the following goes, until ctx ends.
-func tellAll(ctx context.Context, s settings, out io.Writer, count *counter, queue *pipeline.ChangeQueue, members *sources.Sources) {
+func tellAll(ctx context.Context, s settings, out io.Writer, count *counter, queue *stage.Queue, members *sources.Sources) {
 	ticker := time.NewTicker(s.interval)
 	defer ticker.Stop()
 	start, before, allLive := time.Now(), 0, false

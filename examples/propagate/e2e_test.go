@@ -15,7 +15,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/cluster"
 
 	"github.com/fairlead-dev/fairlead/internal/testenv"
-	"github.com/fairlead-dev/fairlead/pipeline"
+	"github.com/fairlead-dev/fairlead/pipeline/queue"
 	"github.com/fairlead-dev/fairlead/sources/cache"
 )
 
@@ -334,7 +334,7 @@ func testNotNoted(t *testing.T, s *scene, a, _ *site) {
 	defer member.GetHTTPClient().CloseIdleConnections()
 	s.must(other.Include("a", member))
 	r := &reconciler{hub: frozen{s.hub.Client, map[client.ObjectKey]*corev1.ConfigMap{key: src}}, live: s.hub.Client, fleet: other}
-	if _, err := r.propagate(t.Context(), pipeline.Request{Cluster: "a", NamespacedName: key}); err != nil {
+	if _, err := r.propagate(t.Context(), queue.Request{Cluster: "a", NamespacedName: key}); err != nil {
 		t.Error(err)
 	}
 	s.holds(a, "unnoted", "")

@@ -17,7 +17,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/cluster"
 	"sigs.k8s.io/controller-runtime/pkg/controller"
 
-	"github.com/fairlead-dev/fairlead/pipeline"
+	"github.com/fairlead-dev/fairlead/pipeline/queue"
 	"github.com/fairlead-dev/fairlead/ratelimit"
 	"github.com/fairlead-dev/fairlead/sources"
 	"github.com/fairlead-dev/fairlead/sources/cache"
@@ -54,10 +54,10 @@ func run(ctx context.Context, mgr ctrl.Manager, clusters []string, o sources.Cac
 		return err
 	}
 	r := &reconciler{hub: mgr.GetClient(), live: mgr.GetAPIReader(), uid: string(identity.UID), fleet: caches.Fleet}
-	c, err := controller.NewTyped("propagate", mgr, controller.TypedOptions[pipeline.Request]{
+	c, err := controller.NewTyped("propagate", mgr, controller.TypedOptions[queue.Request]{
 		Reconciler:              r,
 		MaxConcurrentReconciles: 16, // of which a member that hangs can hold 4
-		NewQueue: caches.FairRequests(ratelimit.Limit{QPS: 20, Burst: 100}, 4, func(q *pipeline.Queue[pipeline.Request, pipeline.Request]) {
+		NewQueue: caches.FairRequests(ratelimit.Limit{QPS: 20, Burst: 100}, 4, func(q *queue.Queue[queue.Request, queue.Request]) {
 			r.queue = q
 			q.SetLimit(hubName, ratelimit.Limit{}) // serves all
 		}),

@@ -9,7 +9,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
-	"github.com/fairlead-dev/fairlead/pipeline"
+	"github.com/fairlead-dev/fairlead/pipeline/queue"
 	"github.com/fairlead-dev/fairlead/sources"
 )
 
@@ -27,7 +27,7 @@ func TestPlanForgetsTheAbandoned(t *testing.T) {
 	}}
 	key := client.ObjectKeyFromObject(src)
 	for _, name := range []string{"lost", "away"} { // both have left the fleet
-		r.reports.Store(pipeline.Request{Cluster: name, NamespacedName: key}, report{source: "u/6", state: applied, wanted: true})
+		r.reports.Store(queue.Request{Cluster: name, NamespacedName: key}, report{source: "u/6", state: applied, wanted: true})
 	}
 	old := status{Clusters: map[string]*entry{"lost": {State: applied, Applied: "u/6"}, "away": {State: applied, Applied: "u/6"}}}
 	next, _ := r.plan(key, src, old, false)
@@ -36,7 +36,7 @@ func TestPlanForgetsTheAbandoned(t *testing.T) {
 		clusters = append(clusters, name)
 	}
 	r.reports.Range(func(req, _ any) bool {
-		reports = append(reports, req.(pipeline.Request).Cluster)
+		reports = append(reports, req.(queue.Request).Cluster)
 		return true
 	})
 	if diff := cmp.Diff([][]string{{"away"}, {"away"}}, [][]string{clusters, reports}); diff != "" {

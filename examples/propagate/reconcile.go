@@ -22,7 +22,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
-	"github.com/fairlead-dev/fairlead/pipeline"
+	"github.com/fairlead-dev/fairlead/pipeline/queue"
 	"github.com/fairlead-dev/fairlead/sources/cache"
 )
 
@@ -68,12 +68,12 @@ type reconciler struct {
 	live    client.Reader // asks the API server
 	uid     string        // of the hub
 	fleet   *cache.Fleet
-	queue   *pipeline.Queue[pipeline.Request, pipeline.Request] // set when the controller starts
-	reports sync.Map                                            // the newest on each request to a member
+	queue   *queue.Queue[queue.Request, queue.Request] // set when the controller starts
+	reports sync.Map                                   // the newest on each request to a member
 }
 
 // Reconcile does what the request asks for.
-func (r *reconciler) Reconcile(ctx context.Context, req pipeline.Request) (reconcile.Result, error) {
+func (r *reconciler) Reconcile(ctx context.Context, req queue.Request) (reconcile.Result, error) {
 	if req.Cluster == hubName {
 		return r.gather(ctx, req.NamespacedName)
 	}
@@ -81,16 +81,16 @@ func (r *reconciler) Reconcile(ctx context.Context, req pipeline.Request) (recon
 }
 
 // changed says what to look at when a ConfigMap of a cluster has changed.
-func changed(_ context.Context, name string, cm *corev1.ConfigMap) []pipeline.Request {
+func changed(_ context.Context, name string, cm *corev1.ConfigMap) []queue.Request {
 	key := client.ObjectKeyFromObject(cm)
 	if cm.Labels[labelRole] == "status" {
 		key.Name = strings.TrimSuffix(key.Name, statusName(""))
 	}
-	return []pipeline.Request{{Cluster: name, NamespacedName: key}}
+	return []queue.Request{{Cluster: name, NamespacedName: key}}
 }
 
 // memberChanged says what to look at when a member has another state or labels.
-func (r *reconciler) memberChanged(ctx context.Context, _ cache.Status) (asked []pipeline.Request) {
+func (r *reconciler) memberChanged(ctx context.Context, _ cache.Status) (asked []queue.Request) {
 	var all corev1.ConfigMapList
 	_ = r.hub.List(ctx, &all, client.HasLabels{labelRole}) // from the cache: fails only when we stop
 	for i := range all.Items {
@@ -124,7 +124,7 @@ func (r *reconciler) gather(ctx context.Context, key client.ObjectKey) (reconcil
 	default: // all that is going to be done is noted
 		ask = slices.DeleteFunc(ask, func(name string) bool { return r.fleet.State(name).State == cache.Gone })
 		for _, name := range ask {
-			r.queue.Add(pipeline.Request{Cluster: name, NamespacedName: key})
+			r.queue.Add(queue.Request{Cluster: name, NamespacedName: key})
 		}
 	}
 	return reconcile.Result{}, err
@@ -142,7 +142,7 @@ func (r *reconciler) plan(key client.ObjectKey, src *corev1.ConfigMap, old statu
 	}
 	maps.Copy(members, old.Clusters)
 	for name, e := range members {
-		s, want, req := r.fleet.State(name), r.wants(src, name, e), pipeline.Request{Cluster: name, NamespacedName: key}
+		s, want, req := r.fleet.State(name), r.wants(src, name, e), queue.Request{Cluster: name, NamespacedName: key}
 		// Without a status object nobody knows who has copies of what is to go.
 		if abandoned := src.Annotations[annotationAbandon]; name == hubName ||
 			!want && (e == nil && !lost || slices.Contains(strings.Split(abandoned, ","), name)) {
@@ -198,7 +198,7 @@ func (r *reconciler) wants(src *corev1.ConfigMap, name string, noted *entry) boo
 }
 
 // propagate makes one member's copy what it should be.
-func (r *reconciler) propagate(ctx context.Context, req pipeline.Request) (reconcile.Result, error) {
+func (r *reconciler) propagate(ctx context.Context, req queue.Request) (reconcile.Result, error) {
 	member, gone := r.fleet.Cluster(req.Cluster)
 	src, obj, err := r.look(ctx, req.NamespacedName)
 	if err != nil || gone != nil {
@@ -224,7 +224,7 @@ func (r *reconciler) propagate(ctx context.Context, req pipeline.Request) (recon
 	}
 	if noted != nil {
 		r.reports.Store(req, rep)
-		r.queue.Add(pipeline.Request{Cluster: hubName, NamespacedName: req.NamespacedName})
+		r.queue.Add(queue.Request{Cluster: hubName, NamespacedName: req.NamespacedName})
 	}
 	if rep.state == conflict || rep.state == removing {
 		return reconcile.Result{RequeueAfter: slowly}, nil // may end without an event
@@ -272,7 +272,7 @@ func (r *reconciler) ours(f metav1.ManagedFieldsEntry) bool {
 }
 
 // remove deletes a copy. It asks the API servers, since caches may be behind.
-func (r *reconciler) remove(ctx context.Context, member cluster.Cluster, req pipeline.Request, noted *entry) (state string, err error) {
+func (r *reconciler) remove(ctx context.Context, member cluster.Cluster, req queue.Request, noted *entry) (state string, err error) {
 	src, err := get(ctx, r.live, req.NamespacedName)
 	if err != nil || r.wants(src, req.Cluster, noted) {
 		return "", err

@@ -23,6 +23,12 @@ var mayImport = map[string][]string{
 	"internal":  {},
 }
 
+// pipelineMay says what the packages of the pipeline import of each other.
+var pipelineMay = map[string][]string{
+	"pipeline":       {"pipeline/budget"},
+	"pipeline/stage": {"pipeline", "pipeline/queue"},
+}
+
 // testOnly are packages that start servers or check others. Only tests import
 // them, and the trees named: demo, chaos and benchmarks are tests at heart.
 var testOnly = map[string][]string{
@@ -74,6 +80,9 @@ func violation(i imports) string {
 		return fmt.Sprintf("%s imports %s: only tables of kinds, as cmd/internal/app/kinds.go, import kinds", i.file, i.to)
 	}
 	from, to := folder(i.from), folder(i.to)
+	if within(i.from, "sources/stream/wire") && to != from && to != "internal" && !i.fromTest {
+		return fmt.Sprintf("%s imports %s: it reads bytes, and knows nothing of the pipeline", i.from, i.to)
+	}
 	if from == to {
 		return inside(i)
 	}
@@ -98,7 +107,15 @@ func inside(i imports) string {
 		if child(i.from) != child(i.to) && child(i.to) != "internal" {
 			return fmt.Sprintf("%s imports %s: nobody imports a command", i.from, i.to)
 		}
+	case "pipeline":
+		// What can be imported alone imports nothing of the rest, and its tests may.
+		if allowed := pipelineMay[i.from]; !i.fromTest && !slices.Contains(allowed, i.to) {
+			return fmt.Sprintf("%s imports %s: of the pipeline it may import only %q", i.from, i.to, allowed)
+		}
 	case "sources":
+		if within(i.from, "sources/stream/wire") && !within(i.to, "sources/stream/wire") {
+			return fmt.Sprintf("%s imports %s: it reads bytes, and knows nothing of streams", i.from, i.to)
+		}
 		parent := child(i.from) == "" // composes its children
 		if !parent && child(i.from) != child(i.to) {
 			return fmt.Sprintf("%s imports its sibling or parent %s", i.from, i.to)

@@ -38,7 +38,7 @@ type Batcher struct {
 	gate    time.Time                   // no write before then
 	backoff *backoff.ExponentialBackOff // of the destination
 	health  health
-	window  *pipeline.Window
+	window  *window
 	pace    func(pipeline.Pace) // nil: nobody wants to know
 }
 
@@ -57,14 +57,14 @@ func New(name string, sink pipeline.Sink, opts Options) *Batcher {
 		ended:   make(chan struct{}),
 		backoff: retry.NewBackOff(opts.ReconnectMin, opts.ReconnectMax),
 		health:  health{healthy: true, since: time.Now()},
-		window:  pipeline.NewWindow(opts.MinBatch, opts.MaxBatch, opts.Concurrency),
+		window:  newWindow(opts.MinBatch, opts.MaxBatch, opts.Concurrency),
 	}
 	b.free.New = func() any { return &request{told: make(chan struct{}, 1)} }
 	return b
 }
 
 // Pace has set told how many changes the sink is to be given at once, as its writes
-// show: see [pipeline.Window].
+// show: see window.go.
 func (b *Batcher) Pace(set func(pipeline.Pace)) {
 	b.mu.Lock()
 	defer b.mu.Unlock()

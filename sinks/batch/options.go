@@ -13,7 +13,7 @@ import (
 type Options struct {
 	// MinBatch is the smallest batch that is of use, MaxBatch the most changes in
 	// one write. Zero means 1 and 1000. Between them the writes say how many are
-	// gathered: see [pipeline.Window].
+	// gathered: see window.go.
 	MinBatch, MaxBatch int
 	// Concurrency is how many writes may be under way at once, never two with the
 	// same key. Zero means 1. With more, Write is called by so many goroutines.

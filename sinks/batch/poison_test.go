@@ -18,6 +18,8 @@ import (
 	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
 
 	"github.com/fairlead-dev/fairlead/pipeline"
+	"github.com/fairlead-dev/fairlead/pipeline/queue"
+	"github.com/fairlead-dev/fairlead/pipeline/stage"
 	"github.com/fairlead-dev/fairlead/ratelimit"
 )
 
@@ -48,20 +50,20 @@ func (s *picky) Write(_ context.Context, all []*pipeline.Change) error {
 // route is a queue, a stage with a controller's workers, and a batcher, as a program
 // has them.
 type route struct {
-	queue *pipeline.ChangeQueue
-	stage *pipeline.Stage
+	queue *stage.Queue
+	stage *stage.Stage
 	end   func()
 }
 
 func startRoute(t *testing.T, sink pipeline.Sink, o Options, limit ratelimit.Limit) *route {
 	t.Helper()
 	ctrllog.SetLogger(logr.Discard())
-	r := &route{queue: pipeline.NewChangeQueue(pipeline.QueueOptions[*pipeline.Change, pipeline.Key]{
+	r := &route{queue: stage.NewQueue(queue.Options[*pipeline.Change, pipeline.Key]{
 		LaneCapacity: 8192, LaneBytes: 1 << 30, Buckets: ratelimit.New(limit),
 	})}
 	b, stop := start(t, sink, o)
 	var err error
-	r.stage, err = pipeline.NewStage(pipeline.StageOptions{
+	r.stage, err = stage.New(stage.Options{
 		Queue: r.queue, Destination: b, Workers: 64, Registerer: prometheus.NewRegistry(), Log: logr.Discard(),
 	})
 	if err != nil {

@@ -8,7 +8,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/handler"
 
-	"github.com/fairlead-dev/fairlead/pipeline"
+	"github.com/fairlead-dev/fairlead/pipeline/queue"
 	"github.com/fairlead-dev/fairlead/sources/cache"
 )
 
@@ -23,9 +23,9 @@ func ExampleKind() {
 	fmt.Println(cache.Kind(fleet, &corev1.Pod{},
 		cache.EnqueueRequestForOwner[*corev1.Pod](&corev1.ReplicationController{}, handler.OnlyControllerOwner())))
 	fmt.Println(cache.Kind(fleet, &corev1.Secret{}, cache.EnqueueRequestsFromMapFunc(
-		func(_ context.Context, cluster string, secret *corev1.Secret) []pipeline.Request {
+		func(_ context.Context, cluster string, secret *corev1.Secret) []queue.Request {
 			// What the hub has to do when a Secret of any member changes.
-			return []pipeline.Request{{Cluster: "hub", NamespacedName: client.ObjectKey{Name: cluster + "-" + secret.Name}}}
+			return []queue.Request{{Cluster: "hub", NamespacedName: client.ObjectKey{Name: cluster + "-" + secret.Name}}}
 		})))
 	// Output:
 	// fleet kind source: *v1.ConfigMap

@@ -73,7 +73,7 @@ type Fleet struct {
 	watchers map[*mailbox]struct{}
 }
 
-// remover is a queue that can forget a cluster, as pipeline.Queue can.
+// remover is a queue that can forget a cluster, as queue.Queue can.
 type remover interface {
 	RemoveCluster(ctx context.Context, cluster string) error
 }

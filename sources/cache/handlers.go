@@ -11,7 +11,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/handler"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
-	"github.com/fairlead-dev/fairlead/pipeline"
+	"github.com/fairlead-dev/fairlead/pipeline/queue"
 )
 
 // Handler makes the event handler for the objects of one member: name is the
@@ -23,7 +23,7 @@ type Handler[object client.Object, request comparable] func(name string, c clust
 // EnqueueRequestForObject is a Handler that asks for the object itself:
 //
 //	cache.Kind(fleet, &corev1.ConfigMap{}, cache.EnqueueRequestForObject)
-func EnqueueRequestForObject[object client.Object](name string, _ cluster.Cluster) handler.TypedEventHandler[object, pipeline.Request] {
+func EnqueueRequestForObject[object client.Object](name string, _ cluster.Cluster) handler.TypedEventHandler[object, queue.Request] {
 	return inCluster(name, handler.TypedEventHandler[object, reconcile.Request](&handler.TypedEnqueueRequestForObject[object]{}))
 }
 
@@ -34,8 +34,8 @@ func EnqueueRequestForObject[object client.Object](name string, _ cluster.Cluste
 // told, the source waits for it. So the owner's kind must be served by every
 // member. To create the handler panics if the scheme does not know the owner's
 // type, as controller-runtime's does, or if the member does not answer.
-func EnqueueRequestForOwner[object client.Object](owner client.Object, opts ...handler.OwnerOption) Handler[object, pipeline.Request] {
-	return func(name string, c cluster.Cluster) handler.TypedEventHandler[object, pipeline.Request] {
+func EnqueueRequestForOwner[object client.Object](owner client.Object, opts ...handler.OwnerOption) Handler[object, queue.Request] {
+	return func(name string, c cluster.Cluster) handler.TypedEventHandler[object, queue.Request] {
 		mapper, err := ownerMapper(c, owner)
 		if err != nil {
 			panic(err)
@@ -59,8 +59,8 @@ func EnqueueRequestsFromMapFunc[object client.Object, request comparable](
 
 // Requests makes a Handler of an ordinary event handler, which knows nothing
 // of clusters: its requests become those of the member.
-func Requests[object client.Object](h handler.TypedEventHandler[object, reconcile.Request]) Handler[object, pipeline.Request] {
-	return func(name string, _ cluster.Cluster) handler.TypedEventHandler[object, pipeline.Request] {
+func Requests[object client.Object](h handler.TypedEventHandler[object, reconcile.Request]) Handler[object, queue.Request] {
+	return func(name string, _ cluster.Cluster) handler.TypedEventHandler[object, queue.Request] {
 		return inCluster(name, h)
 	}
 }
@@ -69,25 +69,25 @@ func Requests[object client.Object](h handler.TypedEventHandler[object, reconcil
 // through: what it wraps a priority queue into is one too, and TypedFuncs gives
 // the low priority to what is added without one for a first list or an
 // unchanged object.
-func inCluster[object client.Object](name string, h handler.TypedEventHandler[object, reconcile.Request]) handler.TypedEventHandler[object, pipeline.Request] {
-	wrap := func(q workqueue.TypedRateLimitingInterface[pipeline.Request]) workqueue.TypedRateLimitingInterface[reconcile.Request] {
+func inCluster[object client.Object](name string, h handler.TypedEventHandler[object, reconcile.Request]) handler.TypedEventHandler[object, queue.Request] {
+	wrap := func(q workqueue.TypedRateLimitingInterface[queue.Request]) workqueue.TypedRateLimitingInterface[reconcile.Request] {
 		plain := clusterQueue{name, q}
-		if p, ok := q.(priorityqueue.PriorityQueue[pipeline.Request]); ok {
+		if p, ok := q.(priorityqueue.PriorityQueue[queue.Request]); ok {
 			return clusterPriorityQueue{plain, p}
 		}
 		return plain
 	}
-	return handler.TypedFuncs[object, pipeline.Request]{
-		CreateFunc: func(ctx context.Context, e event.TypedCreateEvent[object], q workqueue.TypedRateLimitingInterface[pipeline.Request]) {
+	return handler.TypedFuncs[object, queue.Request]{
+		CreateFunc: func(ctx context.Context, e event.TypedCreateEvent[object], q workqueue.TypedRateLimitingInterface[queue.Request]) {
 			h.Create(ctx, e, wrap(q))
 		},
-		UpdateFunc: func(ctx context.Context, e event.TypedUpdateEvent[object], q workqueue.TypedRateLimitingInterface[pipeline.Request]) {
+		UpdateFunc: func(ctx context.Context, e event.TypedUpdateEvent[object], q workqueue.TypedRateLimitingInterface[queue.Request]) {
 			h.Update(ctx, e, wrap(q))
 		},
-		DeleteFunc: func(ctx context.Context, e event.TypedDeleteEvent[object], q workqueue.TypedRateLimitingInterface[pipeline.Request]) {
+		DeleteFunc: func(ctx context.Context, e event.TypedDeleteEvent[object], q workqueue.TypedRateLimitingInterface[queue.Request]) {
 			h.Delete(ctx, e, wrap(q))
 		},
-		GenericFunc: func(ctx context.Context, e event.TypedGenericEvent[object], q workqueue.TypedRateLimitingInterface[pipeline.Request]) {
+		GenericFunc: func(ctx context.Context, e event.TypedGenericEvent[object], q workqueue.TypedRateLimitingInterface[queue.Request]) {
 			h.Generic(ctx, e, wrap(q))
 		},
 	}

@@ -16,15 +16,15 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/predicate"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
-	"github.com/fairlead-dev/fairlead/pipeline"
+	"github.com/fairlead-dev/fairlead/pipeline/queue"
 )
 
-type testQueue = workqueue.TypedRateLimitingInterface[pipeline.Request]
+type testQueue = workqueue.TypedRateLimitingInterface[queue.Request]
 
-func newQueue() *pipeline.Queue[pipeline.Request, pipeline.Request] {
-	return pipeline.NewQueue(pipeline.QueueOptions[pipeline.Request, pipeline.Request]{
-		Cluster:  func(r pipeline.Request) string { return r.Cluster },
-		Identity: func(r pipeline.Request) pipeline.Request { return r },
+func newQueue() *queue.Queue[queue.Request, queue.Request] {
+	return queue.New(queue.Options[queue.Request, queue.Request]{
+		Cluster:  func(r queue.Request) string { return r.Cluster },
+		Identity: func(r queue.Request) queue.Request { return r },
 	})
 }
 
@@ -32,8 +32,8 @@ func configMap(name, version string) *corev1.ConfigMap {
 	return &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Name: name, ResourceVersion: version}}
 }
 
-func feed(h Handler[*corev1.ConfigMap, pipeline.Request], q testQueue, p ...predicate.TypedPredicate[*corev1.ConfigMap]) *events[*corev1.ConfigMap, pipeline.Request] {
-	return &events[*corev1.ConfigMap, pipeline.Request]{
+func feed(h Handler[*corev1.ConfigMap, queue.Request], q testQueue, p ...predicate.TypedPredicate[*corev1.ConfigMap]) *events[*corev1.ConfigMap, queue.Request] {
+	return &events[*corev1.ConfigMap, queue.Request]{
 		base:       func() (context.Context, context.CancelFunc) { return context.WithCancel(context.Background()) },
 		handler:    h("a", nil),
 		predicates: p,
@@ -67,12 +67,12 @@ func TestPriorities(t *testing.T) {
 	all := map[string]int{"initial": handler.LowPriority, "created": 0, "updated": 0, "same": handler.LowPriority, "deleted": 0, "missed": 0}
 	for _, test := range []struct {
 		name string
-		h    Handler[*corev1.ConfigMap, pipeline.Request]
+		h    Handler[*corev1.ConfigMap, queue.Request]
 		want map[string]int
 	}{
 		{"object", EnqueueRequestForObject[*corev1.ConfigMap], all},
-		{"map", EnqueueRequestsFromMapFunc(func(_ context.Context, cluster string, o *corev1.ConfigMap) []pipeline.Request {
-			return []pipeline.Request{{Cluster: cluster, NamespacedName: types.NamespacedName{Name: o.Name}}}
+		{"map", EnqueueRequestsFromMapFunc(func(_ context.Context, cluster string, o *corev1.ConfigMap) []queue.Request {
+			return []queue.Request{{Cluster: cluster, NamespacedName: types.NamespacedName{Name: o.Name}}}
 		}), all},
 		{"plain", Requests(handler.TypedEventHandler[*corev1.ConfigMap, reconcile.Request](plain)), all},
 		{"explicit", Requests(handler.TypedEventHandler[*corev1.ConfigMap, reconcile.Request](explicit)), map[string]int{"initial": 7, "created": 7}},
@@ -125,7 +125,7 @@ func TestEvents(t *testing.T) {
 
 // TestPlainQueue: a queue without priorities gets the same requests.
 func TestPlainQueue(t *testing.T) {
-	q := workqueue.NewTypedRateLimitingQueue(workqueue.DefaultTypedControllerRateLimiter[pipeline.Request]())
+	q := workqueue.NewTypedRateLimitingQueue(workqueue.DefaultTypedControllerRateLimiter[queue.Request]())
 	defer q.ShutDown()
 	feed(EnqueueRequestForObject[*corev1.ConfigMap], q).OnAdd(configMap("x", "1"), true)
 	if r, _ := q.Get(); r.Cluster != "a" || r.Name != "x" {

@@ -22,10 +22,10 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/cluster"
 
-	"github.com/fairlead-dev/fairlead/pipeline"
+	"github.com/fairlead-dev/fairlead/pipeline/queue"
 )
 
-type kindQueue = workqueue.TypedRateLimitingInterface[pipeline.Request]
+type kindQueue = workqueue.TypedRateLimitingInterface[queue.Request]
 
 // hubCluster is a cluster that somebody else runs, which serves only what it is
 // told to.
@@ -176,10 +176,10 @@ func TestStringOfAnIncompleteSource(t *testing.T) {
 		String() string
 		Start(context.Context, kindQueue) error
 	}{
-		&kind[*unstructuredv1.Unstructured, pipeline.Request]{obj: none},
-		&kind[*corev1.ConfigMap, pipeline.Request]{},
-		&kind[client.Object, pipeline.Request]{obj: none},
-		&kind[client.Object, pipeline.Request]{},
+		&kind[*unstructuredv1.Unstructured, queue.Request]{obj: none},
+		&kind[*corev1.ConfigMap, queue.Request]{},
+		&kind[client.Object, queue.Request]{obj: none},
+		&kind[client.Object, queue.Request]{},
 	} {
 		if got := s.String(); !strings.HasPrefix(got, "fleet kind source: ") {
 			t.Errorf("String() = %q", got)

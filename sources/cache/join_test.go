@@ -20,7 +20,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/cluster"
 	"sigs.k8s.io/controller-runtime/pkg/handler"
 
-	"github.com/fairlead-dev/fairlead/pipeline"
+	"github.com/fairlead-dev/fairlead/pipeline/queue"
 )
 
 // scripted is a fakeConnection to a server that gives other answers to some
@@ -126,7 +126,7 @@ func TestOwnerUnknownAtFirst(t *testing.T) {
 			}
 			got, _ := q.Get()
 			q.Done(got)
-			if want := (pipeline.Request{Cluster: "a", NamespacedName: test.want}); got != want {
+			if want := (queue.Request{Cluster: "a", NamespacedName: test.want}); got != want {
 				t.Errorf("request %v, want %v", got, want)
 			}
 			if s := f.State("a"); s.State != Live {
@@ -142,12 +142,12 @@ type stranger struct{ corev1.ConfigMap }
 // TestHandlerPanics: a handler that cannot be made is told of, once, and ends
 // nothing.
 func TestHandlerPanics(t *testing.T) {
-	for name, h := range map[string]Handler[*corev1.ConfigMap, pipeline.Request]{
+	for name, h := range map[string]Handler[*corev1.ConfigMap, queue.Request]{
 		"unknown owner": EnqueueRequestForOwner[*corev1.ConfigMap](&stranger{}),
-		"panic": func(string, cluster.Cluster) handler.TypedEventHandler[*corev1.ConfigMap, pipeline.Request] {
+		"panic": func(string, cluster.Cluster) handler.TypedEventHandler[*corev1.ConfigMap, queue.Request] {
 			panic("as if")
 		},
-		"none": func(string, cluster.Cluster) handler.TypedEventHandler[*corev1.ConfigMap, pipeline.Request] {
+		"none": func(string, cluster.Cluster) handler.TypedEventHandler[*corev1.ConfigMap, queue.Request] {
 			return nil
 		},
 	} {

@@ -34,7 +34,7 @@ import (
 // member's first list holds comes with low priority, behind what is going on in
 // the fleet.
 //
-// Requests may be of any type. With pipeline.Request a controller is on a fair
+// Requests may be of any type. With queue.Request a controller is on a fair
 // queue (sources.Caches.FairRequests). With reconcile.Request it may be any
 // controller, also one of the builder's, whose own objects requests name then:
 //

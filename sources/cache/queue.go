@@ -7,18 +7,18 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/controller/priorityqueue"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
-	"github.com/fairlead-dev/fairlead/pipeline"
+	"github.com/fairlead-dev/fairlead/pipeline/queue"
 )
 
 // clusterQueue is one cluster's side of a queue for many, as handlers that know
 // nothing of clusters see it.
 type clusterQueue struct {
 	cluster string
-	q       workqueue.TypedRateLimitingInterface[pipeline.Request]
+	q       workqueue.TypedRateLimitingInterface[queue.Request]
 }
 
-func (c clusterQueue) request(r reconcile.Request) pipeline.Request {
-	return pipeline.Request{Cluster: c.cluster, NamespacedName: r.NamespacedName}
+func (c clusterQueue) request(r reconcile.Request) queue.Request {
+	return queue.Request{Cluster: c.cluster, NamespacedName: r.NamespacedName}
 }
 
 func (c clusterQueue) Add(r reconcile.Request)            { c.q.Add(c.request(r)) }
@@ -47,7 +47,7 @@ func (c clusterQueue) Get() (reconcile.Request, bool) {
 // clusterPriorityQueue is the same for a queue that knows priorities.
 type clusterPriorityQueue struct {
 	clusterQueue
-	p priorityqueue.PriorityQueue[pipeline.Request]
+	p priorityqueue.PriorityQueue[queue.Request]
 }
 
 var _ priorityqueue.PriorityQueue[reconcile.Request] = clusterPriorityQueue{}

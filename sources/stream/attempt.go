@@ -11,6 +11,7 @@ import (
 	"k8s.io/client-go/rest"
 
 	"github.com/fairlead-dev/fairlead/internal/member"
+	"github.com/fairlead-dev/fairlead/sources/stream/wire"
 )
 
 // attempt is one go at following the target: with what the cursors remember,
@@ -28,7 +29,7 @@ type attempt struct {
 	liveSince time.Time // zero: not live
 	ends      time.Time // when the server is to end the watch, at the soonest; zero: any time
 	newest    uint64    // highest version seen in the watch, if versions are numbers
-	scanner   scanner
+	scanner   wire.Scanner
 	routed    []routed // kept for its memory
 	loans     []loan   // what there is for the frame that is being read; likewise
 }
@@ -50,8 +51,8 @@ func (r *reader) attempt(ctx context.Context, session *member.Session) ending {
 	}
 	a.unhurried = func() error { return r.shortage.pace.Wait(cut) }
 	unguard := a.guard.watch(session)
-	r.spill.room = a
-	defer r.spill.end()
+	r.spill.Room = a
+	defer r.spill.End()
 	err := a.follow(cut)
 
 	var end ending
@@ -63,8 +64,8 @@ func (r *reader) attempt(ctx context.Context, session *member.Session) ending {
 	case why != nil:
 		end.err = why
 	}
-	if !errors.Is(end.err, errShort) {
-		r.spill.expected = 0 // what is read next may be another frame
+	if !errors.Is(end.err, wire.ErrShort) {
+		r.spill.Expected = 0 // what is read next may be another frame
 	}
 	if fatal, ok := errors.AsType[fatalError](err); ok {
 		end.fatal = fatal.error

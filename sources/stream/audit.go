@@ -15,6 +15,7 @@ import (
 	"github.com/fairlead-dev/fairlead/internal/ledger"
 	"github.com/fairlead-dev/fairlead/internal/member"
 	"github.com/fairlead-dev/fairlead/internal/retry"
+	"github.com/fairlead-dev/fairlead/sources/stream/wire"
 )
 
 // audit is one comparison of a cursor with the server. The watch goes on
@@ -152,7 +153,7 @@ func (au *audit) list(ctx context.Context) (at uint64, err error) {
 				return 0, errUnordered
 			}
 		}
-		if token, err = meta.next(token); err != nil || token == "" {
+		if token, err = meta.Next(token); err != nil || token == "" {
 			return at, err
 		}
 		// Others come first: it does not use more than half of anything.
@@ -162,10 +163,10 @@ func (au *audit) list(ctx context.Context) (at uint64, err error) {
 	}
 }
 
-func (au *audit) page(ctx context.Context, token string) (listMeta, error) {
+func (au *audit) page(ctx context.Context, token string) (wire.ListMeta, error) {
 	if au.slots != nil {
 		if err := au.slots.Acquire(ctx, 1); err != nil {
-			return listMeta{}, err
+			return wire.ListMeta{}, err
 		}
 		release := sync.OnceFunc(func() { au.slots.Release(1) })
 		defer release()
@@ -175,31 +176,31 @@ func (au *audit) page(ctx context.Context, token string) (listMeta, error) {
 	defer cancel()
 	body, err := au.listRequest(au.session, au.target, true, pageSize, token).Stream(ctx)
 	if err != nil {
-		return listMeta{}, err
+		return wire.ListMeta{}, err
 	}
 	defer func() { _ = body.Close() }()
-	alone := &spill{room: &lone{ctx: ctx, account: au.of[0].account}}
-	defer alone.end()
-	items := newListReader(countingReader{body, &au.progress.bytes}, alone)
-	var scan scanner
-	var f frame
+	alone := &wire.Spill{Room: &lone{ctx: ctx, account: au.of[0].account}}
+	defer alone.End()
+	items := wire.NewListReader(countingReader{body, &au.progress.bytes}, alone)
+	var scan wire.Scanner
+	var f wire.Frame
 	for {
-		item, tooLong, err := items.next()
+		item, tooLong, err := items.Next()
 		if errors.Is(err, io.EOF) {
-			return items.meta, nil
+			return items.Meta, nil
 		}
 		if err != nil {
-			return listMeta{}, err
+			return wire.ListMeta{}, err
 		}
-		if !scan.scanObject(item, &f) && !tooLong || f.meta == nil {
-			return listMeta{}, errMalformed
+		if !scan.ScanObject(item, &f) && !tooLong || f.Meta == nil {
+			return wire.ListMeta{}, wire.ErrMalformed
 		}
 		if _, err := au.target.refuse(item, &f, au.spec.Namespace, true); err != nil {
-			return listMeta{}, fmt.Errorf("%w: %w", errMalformed, err)
+			return wire.ListMeta{}, fmt.Errorf("%w: %w", wire.ErrMalformed, err)
 		}
-		if err := au.compare(ledger.Name{Namespace: unquote(f.namespace), Name: unquote(f.name)},
-			ledger.Version{UID: unquote(f.uid), ResourceVersion: unquote(f.version)}); err != nil {
-			return listMeta{}, err
+		if err := au.compare(ledger.Name{Namespace: wire.Unquote(f.Namespace), Name: wire.Unquote(f.Name)},
+			ledger.Version{UID: wire.Unquote(f.Uid), ResourceVersion: wire.Unquote(f.Version)}); err != nil {
+			return wire.ListMeta{}, err
 		}
 	}
 }

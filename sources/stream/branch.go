@@ -10,6 +10,7 @@ import (
 
 	"github.com/fairlead-dev/fairlead/internal/ledger"
 	"github.com/fairlead-dev/fairlead/pipeline"
+	"github.com/fairlead-dev/fairlead/pipeline/budget"
 )
 
 // branch is what a stream has of one route: its cursor, and who reads for it.
@@ -36,12 +37,12 @@ type branch struct {
 
 	// Guarded by Stream.mu. Only the reader changes cursor, so that it may look at
 	// it without.
-	account  *pipeline.Account // of the route's memory; opened when Run begins
-	cursor   *ledger.Cursor    // nil until it is claimed
-	replay   bool              // all is due, once it is
-	reader   *reader           // nil: it waits for room, or for a watch
-	behind   string            // why it is; "": in step
-	sinceRun time.Time         // since when it is in step, or behind
+	account  *budget.Account // of the route's memory; opened when Run begins
+	cursor   *ledger.Cursor  // nil until it is claimed
+	replay   bool            // all is due, once it is
+	reader   *reader         // nil: it waits for room, or for a watch
+	behind   string          // why it is; "": in step
+	sinceRun time.Time       // since when it is in step, or behind
 }
 
 func newBranch(route Route) *branch {

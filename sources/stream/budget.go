@@ -7,11 +7,14 @@ import (
 	"time"
 
 	"github.com/fairlead-dev/fairlead/pipeline"
+	"github.com/fairlead-dev/fairlead/pipeline/budget"
+	"github.com/fairlead-dev/fairlead/pipeline/queue"
+	"github.com/fairlead-dev/fairlead/sources/stream/wire"
 )
 
-// MostReading is the most that a stream takes of a pipeline.Budget at once, in bytes:
+// MostReading is the most that a stream takes of a budget.Budget at once, in bytes:
 // for the largest frame, the copy that is handed on of it, and what goes with that.
-const MostReading = 2*maxFrame + 1<<20
+const MostReading = 2*wire.MaxFrame + 1<<20
 
 // Where the memory for what is read and handed on comes from. What a stream always has
 // is readBuffer, while there is something in it. A longer frame takes memory of each
@@ -21,18 +24,18 @@ const MostReading = 2*maxFrame + 1<<20
 // loan is what a branch has for the frame that is being read.
 type loan struct {
 	branch *branch
-	memory pipeline.Loan
+	memory budget.Loan
 }
 
 // reserve implements room: for each branch that the reader reads for.
-func (a *attempt) reserve(n int) error {
+func (a *attempt) Reserve(n int) error {
 	if len(a.loans) > 0 {
 		return a.reserveMore(n)
 	}
 	all := a.branches()
-	var together *pipeline.Together
+	var together *budget.Together
 	if len(all) > 1 {
-		together = pipeline.NewTogether(len(all))
+		together = budget.NewTogether(len(all))
 	}
 	for _, b := range all {
 		memory, err := a.borrow(b, toRead(n, together))
@@ -41,7 +44,7 @@ func (a *attempt) reserve(n int) error {
 			continue
 		}
 		if err != nil {
-			a.release() // what the others have got
+			a.Release() // what the others have got
 			return err
 		}
 		a.loans = append(a.loans, loan{b, memory})
@@ -54,15 +57,15 @@ func (a *attempt) reserve(n int) error {
 
 // reserveMore does not wait, because of what it has.
 func (a *attempt) reserveMore(n int) error {
-	var together *pipeline.Together
+	var together *budget.Together
 	if len(a.loans) > 1 {
-		together = pipeline.NewTogether(len(a.loans))
+		together = budget.NewTogether(len(a.loans))
 	}
 	for i := range a.loans {
 		l := &a.loans[i]
 		memory, ok := l.branch.account.Try(toRead(n, together))
 		if !ok {
-			return errShort
+			return wire.ErrShort
 		}
 		l.memory.Release()
 		l.memory = memory
@@ -71,15 +74,15 @@ func (a *attempt) reserveMore(n int) error {
 }
 
 // toRead is what a frame of n bytes needs, and the copy of it.
-func toRead(n int, together *pipeline.Together) pipeline.Ask {
-	return pipeline.Ask{Object: 2 * n, Own: pipeline.ChangeOverhead, Together: together, Reading: true}
+func toRead(n int, together *budget.Together) budget.Ask {
+	return budget.Ask{Object: 2 * n, Own: pipeline.ChangeOverhead, Together: together, Reading: true}
 }
 
 // came implements room.
-func (a *attempt) came(n int) { a.guard.frameRead(n) }
+func (a *attempt) Came(n int) { a.guard.frameRead(n) }
 
 // release implements room.
-func (a *attempt) release() {
+func (a *attempt) Release() {
 	a.guard.endFrame()
 	for i := range a.loans {
 		a.loans[i].memory.Release()
@@ -92,11 +95,11 @@ func (a *attempt) release() {
 // it is copied: out of what was taken to read it, if anything was. Those that have left,
 // because there was none, are not among those that it returns.
 func (a *attempt) afford(size int, to []routed) ([]routed, error) {
-	var together *pipeline.Together
+	var together *budget.Together
 	if len(to) > 1 {
-		together = pipeline.NewTogether(len(to))
+		together = budget.NewTogether(len(to))
 	}
-	ask := pipeline.Ask{Object: size, Own: pipeline.ChangeOverhead, Together: together}
+	ask := budget.Ask{Object: size, Own: pipeline.ChangeOverhead, Together: together}
 	if len(a.loans) > 0 {
 		a.exchange(ask, to)
 		return to, nil
@@ -125,8 +128,8 @@ func (a *attempt) afford(size int, to []routed) ([]routed, error) {
 }
 
 // exchange gives each that delivers its part of what was taken for a frame.
-func (a *attempt) exchange(ask pipeline.Ask, to []routed) {
-	loans, asks, taken := make([]pipeline.Loan, len(a.loans)), make([]pipeline.Ask, len(a.loans)), make([]pipeline.Loan, len(a.loans))
+func (a *attempt) exchange(ask budget.Ask, to []routed) {
+	loans, asks, taken := make([]budget.Loan, len(a.loans)), make([]budget.Ask, len(a.loans)), make([]budget.Loan, len(a.loans))
 	for i, l := range a.loans {
 		loans[i] = l.memory
 		for _, r := range to {
@@ -135,7 +138,7 @@ func (a *attempt) exchange(ask pipeline.Ask, to []routed) {
 			}
 		}
 	}
-	pipeline.Exchange(loans, asks, taken)
+	budget.Exchange(loans, asks, taken)
 	a.guard.endFrame()
 	for j := range to {
 		to[j].together = ask.Together
@@ -156,7 +159,7 @@ func releaseAll(to []routed) {
 }
 
 // borrow takes memory of a branch's account; it waits for that as hand does for a lane.
-func (a *attempt) borrow(b *branch, ask pipeline.Ask) (memory pipeline.Loan, err error) {
+func (a *attempt) borrow(b *branch, ask budget.Ask) (memory budget.Loan, err error) {
 	var ok bool
 	if memory, ok = b.account.Try(ask); ok {
 		return memory, nil
@@ -200,7 +203,7 @@ func (a *attempt) patiently(b *branch, wait func(context.Context) error) error {
 		switch {
 		case err == nil:
 			return nil
-		case !errors.Is(err, pipeline.ErrFull):
+		case !errors.Is(err, queue.ErrFull):
 			return fatalError{err}
 		case !alone:
 			return errBehind
@@ -210,32 +213,32 @@ func (a *attempt) patiently(b *branch, wait func(context.Context) error) error {
 	}
 }
 
-// waitFor calls wait for a while: then it returns pipeline.ErrFull.
+// waitFor calls wait for a while: then it returns queue.ErrFull.
 func (a *attempt) waitFor(d time.Duration, wait func(context.Context) error) error {
 	if d <= 0 {
-		return pipeline.ErrFull
+		return queue.ErrFull
 	}
-	ctx, cancel := context.WithTimeoutCause(a.running, d, pipeline.ErrFull)
+	ctx, cancel := context.WithTimeoutCause(a.running, d, queue.ErrFull)
 	defer cancel()
 	a.guard.block()
 	defer a.guard.unblock()
 	err := wait(ctx)
 	if err != nil && a.running.Err() == nil && ctx.Err() != nil {
-		return pipeline.ErrFull
+		return queue.ErrFull
 	}
 	return err
 }
 
 // roomToBegin is how much memory there has to be for a route that begins to read for
 // itself.
-const roomToBegin = 2*smallSpill + pipeline.ChangeOverhead
+const roomToBegin = 2*wire.SmallSpill + pipeline.ChangeOverhead
 
 // waitRoom waits until a branch can begin to read for itself.
 func (b *branch) waitRoom(ctx context.Context, cluster string) error {
 	if err := b.route.Queue.WaitRoom(ctx, cluster); err != nil {
 		return err
 	}
-	memory, err := b.account.Take(ctx, pipeline.Ask{Own: roomToBegin})
+	memory, err := b.account.Take(ctx, budget.Ask{Own: roomToBegin})
 	memory.Release()
 	return err
 }
@@ -258,14 +261,14 @@ func (s *Stream) openAccounts() (closeAll func()) {
 // long that may take.
 type lone struct {
 	ctx     context.Context //nolint:containedctx // of the one call that reads
-	account *pipeline.Account
-	memory  pipeline.Loan
+	account *budget.Account
+	memory  budget.Loan
 }
 
-func (l *lone) reserve(n int) error {
+func (l *lone) Reserve(n int) error {
 	memory, ok := l.account.Try(toRead(n, nil))
 	if !ok && !l.memory.IsZero() {
-		return errShort
+		return wire.ErrShort
 	}
 	if !ok {
 		var err error
@@ -278,6 +281,6 @@ func (l *lone) reserve(n int) error {
 	return nil
 }
 
-func (l *lone) came(int) {}
+func (l *lone) Came(int) {}
 
-func (l *lone) release() { l.memory.Release() }
+func (l *lone) Release() { l.memory.Release() }

@@ -14,6 +14,9 @@ import (
 	"time"
 
 	"github.com/fairlead-dev/fairlead/pipeline"
+	"github.com/fairlead-dev/fairlead/pipeline/budget"
+	"github.com/fairlead-dev/fairlead/pipeline/queue"
+	"github.com/fairlead-dev/fairlead/pipeline/stage"
 )
 
 // besideBudget is what a process may take beside its budget: buffers that streams
@@ -31,14 +34,14 @@ func TestNoAllocBeyondBudget(t *testing.T) {
 		lane             int64
 		slow             int // changes that the sink takes, each once all streams wait again
 	}{
-		"a sink that is down":  {members: 1000, streams: 1, size: 24 << 10, last: 800, lane: pipeline.DefaultLaneBytes},
-		"objects of 15 MiB":    {members: 1, streams: 10, size: 15 << 20, last: 4, lane: pipeline.DefaultLaneBytes, slow: 8},
+		"a sink that is down":  {members: 1000, streams: 1, size: 24 << 10, last: 800, lane: queue.DefaultLaneBytes},
+		"objects of 15 MiB":    {members: 1, streams: 10, size: 15 << 20, last: 4, lane: queue.DefaultLaneBytes, slow: 8},
 		"more than lanes hold": {members: 40, streams: 1, size: 3 << 20, last: 40, lane: 1 << 40, slow: 10},
 	} {
 		t.Run(name, func(t *testing.T) {
-			budget := pipeline.NewBudget(limit, 1, MostReading)
-			share := budget.Route()
-			q := pipeline.NewChangeQueue(pipeline.QueueOptions[*pipeline.Change, pipeline.Key]{LaneBytes: tc.lane})
+			whole := budget.New(limit, 1, MostReading)
+			share := whole.Route()
+			q := stage.NewQueue(queue.Options[*pipeline.Change, pipeline.Key]{LaneBytes: tc.lane})
 			before := goMemory()
 			base := resident(t)
 			defer debug.SetMemoryLimit(debug.SetMemoryLimit(before + limit + besideBudget/4)) // as GOMEMLIMIT would
@@ -59,15 +62,15 @@ func TestNoAllocBeyondBudget(t *testing.T) {
 				}
 			}
 			most := int64(0)
-			look := func(until func(pipeline.BudgetStats) bool) {
+			look := func(until func(budget.Stats) bool) {
 				again := time.NewTicker(20 * time.Millisecond)
 				defer again.Stop()
 				for deadline := time.After(time.Minute); ; {
 					most = max(most, resident(t)-base)
 					if most > limit+besideBudget {
-						t.Fatalf("the process has taken %d MiB, may take %d; %+v", most>>20, (limit+besideBudget)>>20, budget.Stats())
+						t.Fatalf("the process has taken %d MiB, may take %d; %+v", most>>20, (limit+besideBudget)>>20, whole.Stats())
 					}
-					st := budget.Stats()
+					st := whole.Stats()
 					if st.Held+st.Reading > limit {
 						t.Fatalf("%+v", st)
 					}
@@ -81,7 +84,7 @@ func TestNoAllocBeyondBudget(t *testing.T) {
 					}
 				}
 			}
-			look(func(st pipeline.BudgetStats) bool { return st.Waiting == tc.members })
+			look(func(st budget.Stats) bool { return st.Waiting == tc.members })
 			next := make(chan struct{})
 			var sink sync.WaitGroup
 			defer sink.Wait()
@@ -98,7 +101,7 @@ func TestNoAllocBeyondBudget(t *testing.T) {
 			for range tc.slow {
 				next <- struct{}{}
 				<-taken
-				look(func(pipeline.BudgetStats) bool { return true })
+				look(func(budget.Stats) bool { return true })
 			}
 			t.Logf("%d MiB beside what there was before", most>>20)
 		})

@@ -15,6 +15,10 @@ import (
 
 	"github.com/fairlead-dev/fairlead/internal/ledger"
 	"github.com/fairlead-dev/fairlead/pipeline"
+	"github.com/fairlead-dev/fairlead/pipeline/budget"
+	"github.com/fairlead-dev/fairlead/pipeline/queue"
+	"github.com/fairlead-dev/fairlead/pipeline/stage"
+	"github.com/fairlead-dev/fairlead/sources/stream/wire"
 )
 
 // flood is a server of which one object after the other is added, of versions 2 to
@@ -99,12 +103,12 @@ func (f *flood) follow(t *testing.T, cluster string, l *ledger.Ledger, routes ..
 	t.Helper()
 	conn := &fakeConnection{server: f.docs, stale: map[string]bool{}}
 	conn.through(t, &http.Client{Transport: f}, "cluster-1")
-	s = New(Options{Cluster: cluster, Spec: Spec{Resource: "configmaps"}, Connection: conn, Routes: routes, Ledger: l, Buffers: new(Buffers)})
+	s = New(Options{Cluster: cluster, Spec: Spec{Resource: "configmaps"}, Connection: conn, Routes: routes, Ledger: l, Buffers: new(wire.Buffers)})
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		if err := s.Run(ctx); err != nil && ctx.Err() == nil && !errors.Is(err, pipeline.ErrShuttingDown) {
+		if err := s.Run(ctx); err != nil && ctx.Err() == nil && !errors.Is(err, queue.ErrShuttingDown) {
 			t.Error(err)
 		}
 	}()
@@ -115,7 +119,7 @@ func (f *flood) follow(t *testing.T, cluster string, l *ledger.Ledger, routes ..
 }
 
 // deliver acks what comes to a queue, until that shuts down; for each it asks take.
-func deliver(q *pipeline.ChangeQueue, take func(*pipeline.Change)) {
+func deliver(q *stage.Queue, take func(*pipeline.Change)) {
 	for {
 		c, shutdown := q.Get()
 		if shutdown {
@@ -141,8 +145,8 @@ func deliver(q *pipeline.ChangeQueue, take func(*pipeline.Change)) {
 func TestHungRouteKeepsMemoryFromNobody(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const last = 1500
-		limit := pipeline.LeastBudget(2, MostReading)
-		budget := pipeline.NewBudget(limit, 2, MostReading)
+		limit := budget.Least(2, MostReading)
+		budget := budget.New(limit, 2, MostReading)
 		f := newFlood(last, func(i int) int {
 			switch {
 			case i%200 == 0:
@@ -152,14 +156,14 @@ func TestHungRouteKeepsMemoryFromNobody(t *testing.T) {
 			}
 			return 50 << 10
 		})
-		queues := [2]*pipeline.ChangeQueue{}
+		queues := [2]*stage.Queue{}
 		var routes []Route
 		var got [2]map[string]int
 		var mu sync.Mutex
 		var sinks sync.WaitGroup
 		hang := make(chan struct{})
 		for i, name := range []string{"well", "hung"} {
-			q := pipeline.NewChangeQueue(pipeline.QueueOptions[*pipeline.Change, pipeline.Key]{Name: name, LaneCapacity: 1e6, LaneBytes: 1 << 40})
+			q := stage.NewQueue(queue.Options[*pipeline.Change, pipeline.Key]{Name: name, LaneCapacity: 1e6, LaneBytes: 1 << 40})
 			queues[i], got[i] = q, map[string]int{}
 			routes = append(routes, Route{Name: name, Queue: q, Memory: budget.Route()})
 			sinks.Go(func() {

@@ -9,10 +9,11 @@ import (
 
 	"github.com/fairlead-dev/fairlead/internal/jsontext"
 	"github.com/fairlead-dev/fairlead/internal/member"
+	"github.com/fairlead-dev/fairlead/sources/stream/wire"
 )
 
 func TestFrames(t *testing.T) {
-	huge := strings.Repeat("x", maxFrame)
+	huge := strings.Repeat("x", wire.MaxFrame)
 	hugeEvent := func(kind string) string {
 		return `{"type":"` + kind + `","object":{"metadata":{"name":"h","uid":"uid-h","resourceVersion":"12"},"data":"` + huge + `"}}`
 	}
@@ -31,7 +32,7 @@ func TestFrames(t *testing.T) {
 		{name: "no type", frames: []string{`{}`, `5`, event("ADDED", "d", 13)}, want: []string{"added d uid-d@13"}, rejected: "unknown_type", state: member.Live},
 		{name: "no name", frames: []string{`{"type":"ADDED","object":{"metadata":{"resourceVersion":"12"}}}`, event("ADDED", "d", 13)}, want: []string{"added d uid-d@13"}, rejected: "no_identity", state: member.Live},
 		{name: "no version", frames: []string{`{"type":"ADDED","object":{"metadata":{"name":"x"}}}`}, rejected: "no_identity", state: member.Live},
-		{name: "a name without end", frames: []string{event("ADDED", strings.Repeat("n", maxName+1), 12)}, rejected: "no_identity", state: member.Live},
+		{name: "a name without end", frames: []string{event("ADDED", strings.Repeat("n", wire.MaxName+1), 12)}, rejected: "no_identity", state: member.Live},
 		{name: "a bookmark without a version", frames: []string{`{"type":"BOOKMARK","object":{"metadata":{}}}`}, rejected: "bookmark_without_version", state: member.Live},
 		{name: "oversized", frames: []string{hugeEvent("ADDED"), event("ADDED", "d", 13)}, want: []string{"added h uid-h@12", "added d uid-d@13"}, rejected: "oversized", state: member.Live},
 		{name: "oversized deletion", frames: []string{hugeEvent("DELETED"), event("ADDED", "d", 13)}, want: []string{"deleted h uid-h@12", "added d uid-d@13"}, rejected: "oversized", state: member.Live},
@@ -49,13 +50,13 @@ func TestFrames(t *testing.T) {
 		{name: "another version", frames: []string{strings.Replace(event("ADDED", "x", 12), `"apiVersion":"v1"`, `"apiVersion":"v2"`, 1)}, rejected: "foreign", state: member.Live},
 		{name: "another group", frames: []string{strings.Replace(event("ADDED", "x", 12), `"apiVersion":"v1"`, `"apiVersion":"apps/v1"`, 1)}, rejected: "foreign", state: member.Live},
 		{name: "a version with a slash too many", frames: []string{strings.Replace(event("ADDED", "x", 12), `"apiVersion":"v1"`, `"apiVersion":"/v1"`, 1)}, rejected: "foreign", state: member.Live},
-		{name: "metadata nobody asked for", frames: []string{strings.Replace(strings.Replace(event("ADDED", "x", 12), "ConfigMap", partialKind, 1), `"v1"`, `"meta.k8s.io/v1"`, 1)}, rejected: "foreign", state: member.Live},
+		{name: "metadata nobody asked for", frames: []string{strings.Replace(strings.Replace(event("ADDED", "x", 12), "ConfigMap", wire.PartialKind, 1), `"v1"`, `"meta.k8s.io/v1"`, 1)}, rejected: "foreign", state: member.Live},
 		{name: "without kind", frames: []string{`{"type":"ADDED","object":{"apiVersion":"v1","metadata":{"name":"d","uid":"uid-d","resourceVersion":"13"}}}`}, want: []string{"added d uid-d@13"}, state: member.Live},
 		{name: "metadata not in UTF-8", frames: []string{twoKeys("\"labels\":{\"a\":\"\xff\"}"), event("ADDED", "d", 13)}, want: []string{"added d uid-d@13"}, rejected: "not_portable", state: member.Live},
 		{name: "a name with half a surrogate pair", frames: []string{strings.Replace(event("ADDED", "x", 12), `"x"`, `"\ud800"`, 1)}, rejected: "not_portable", state: member.Live},
 		{name: "a version that ends ids of deletions", frames: []string{strings.Replace(event("ADDED", "x", 12), `"12"`, `"deleted"`, 1)}, rejected: "no_identity", state: member.Live},
 		{name: "a bookmark with two versions", frames: []string{strings.Replace(mark("12"), `"resourceVersion"`, `"resourceVersion":"5","resourceVersion"`, 1)}, rejected: "bookmark_without_version", state: member.Live},
-		{name: "a bookmark with a long version", frames: []string{mark(strings.Repeat("1", maxShort+1))}, rejected: "bookmark_without_version", state: member.Live},
+		{name: "a bookmark with a long version", frames: []string{mark(strings.Repeat("1", wire.MaxShort+1))}, rejected: "bookmark_without_version", state: member.Live},
 		{name: "beyond ASCII", frames: []string{strings.Replace(event("ADDED", "d", 13), `"k":"v"`, `"k":"v\ud83d\ude00 é 名前","n":[1e3,1.5]`, 1)}, want: []string{"added d uid-d@13"}, state: member.Live},
 		{name: "blank lines", frames: []string{"", "  ", event("ADDED", "d", 13)}, want: []string{"added d uid-d@13"}, state: member.Live},
 	} {
@@ -105,7 +106,7 @@ func twoKeys(member string) string {
 func TestWhatDecodersReadDifferentlyStays(t *testing.T) {
 	deep := strings.Repeat("[", jsontext.MaxDepth) + strings.Repeat("]", jsontext.MaxDepth)
 	many := `"x":1`
-	for i := range maxKeys + 1 {
+	for i := range wire.MaxKeys + 1 {
 		many += fmt.Sprintf(`,"x%d":1`, i)
 	}
 	for name, test := range map[string]struct{ member, why string }{
@@ -133,7 +134,7 @@ func TestWhatDecodersReadDifferentlyStays(t *testing.T) {
 					if version == "" {
 						continue // of b
 					}
-					want := metadataOnly + `{"name":"a","namespace":"ns","uid":"uid-a","resourceVersion":"` + version + `"}}`
+					want := wire.MetadataOnly + `{"name":"a","namespace":"ns","uid":"uid-a","resourceVersion":"` + version + `"}}`
 					if string(c.Object) != want {
 						t.Errorf("object is %.300s, want %s", c.Object, want)
 					}
@@ -163,9 +164,9 @@ func TestOversizedObjectKeepsItsMetadata(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := start(t)
 		body := h.live()
-		body.send(`{"type":"ADDED","object":{"kind":"ConfigMap","metadata":{"name":"h","resourceVersion":"12"},"data":"` + strings.Repeat("x", maxFrame) + `"}}`)
+		body.send(`{"type":"ADDED","object":{"kind":"ConfigMap","metadata":{"name":"h","resourceVersion":"12"},"data":"` + strings.Repeat("x", wire.MaxFrame) + `"}}`)
 		c := <-h.queue.changes
-		if want := metadataOnly + `{"name":"h","resourceVersion":"12"}}`; string(c.Object) != want {
+		if want := wire.MetadataOnly + `{"name":"h","resourceVersion":"12"}}`; string(c.Object) != want {
 			t.Errorf("object is %.200s, want %s", c.Object, want)
 		}
 	})
@@ -173,7 +174,7 @@ func TestOversizedObjectKeepsItsMetadata(t *testing.T) {
 
 // An object that cannot be told must not be taken for one that is gone.
 func TestUnreadableObjectInSnapshotSweepsNothing(t *testing.T) {
-	huge := `{"data":"` + strings.Repeat("x", maxFrame) + `","metadata":{"name":"a","resourceVersion":"20"}}`
+	huge := `{"data":"` + strings.Repeat("x", wire.MaxFrame) + `","metadata":{"name":"a","resourceVersion":"20"}}`
 	for name, object := range map[string]string{
 		"oversized":               huge,
 		"without a name":          `{"metadata":{"resourceVersion":"20"}}`,
@@ -215,7 +216,7 @@ func TestListsThatAreNone(t *testing.T) {
 		"metadata is no object": `{"metadata":"x","items":[` + configMap("a", 1) + `]}`,
 		"two metadata":          `{"metadata":{"resourceVersion":"10"},"items":[],"metadata":{"resourceVersion":"11"}}`,
 		"items twice":           `{"metadata":{"resourceVersion":"10"},"items":[],"items":[]}`,
-		"a long version":        `{"metadata":{"resourceVersion":"` + strings.Repeat("1", maxShort+1) + `"},"items":[]}`,
+		"a long version":        `{"metadata":{"resourceVersion":"` + strings.Repeat("1", wire.MaxShort+1) + `"},"items":[]}`,
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -304,7 +305,7 @@ func TestMetadataMode(t *testing.T) {
 		}
 		call.open().send(`{"type":"ADDED","object":` + full + `}`) // a server that does not know how
 		c := <-h.queue.changes
-		if want := metadataOnly + `{"name":"a","uid":"u","resourceVersion":"1"}}`; string(c.Object) != want || c.Origin.Kind != "ConfigMap" {
+		if want := wire.MetadataOnly + `{"name":"a","uid":"u","resourceVersion":"1"}}`; string(c.Object) != want || c.Origin.Kind != "ConfigMap" {
 			t.Errorf("object is %s of kind %s", c.Object, c.Origin.Kind)
 		}
 	})

@@ -23,6 +23,7 @@ import (
 	"github.com/fairlead-dev/fairlead/internal/ledger"
 	"github.com/fairlead-dev/fairlead/internal/member"
 	"github.com/fairlead-dev/fairlead/pipeline"
+	"github.com/fairlead-dev/fairlead/pipeline/queue"
 )
 
 // fakeServer is a fake API server for use in a synctest bubble, where sockets
@@ -301,13 +302,13 @@ func (c throughConnection) RoundTrip(req *http.Request) (*http.Response, error) 
 	return resp, err
 }
 
-// queue is a lane of the given capacity.
-type queue struct {
+// fakeQueue is a lane of the given capacity.
+type fakeQueue struct {
 	changes chan *pipeline.Change
 	refuse  chan error
 }
 
-func (q *queue) Offer(ctx context.Context, c *pipeline.Change, priority int) error {
+func (q *fakeQueue) Offer(ctx context.Context, c *pipeline.Change, priority int) error {
 	if want := map[bool]int{true: -100, false: 0}[c.Snapshot]; priority != want {
 		return fmt.Errorf("%s offered with priority %d, want %d", c.Key, priority, want)
 	}
@@ -321,16 +322,16 @@ func (q *queue) Offer(ctx context.Context, c *pipeline.Change, priority int) err
 	}
 }
 
-func (q *queue) TryOffer(c *pipeline.Change, _ int) error {
+func (q *fakeQueue) TryOffer(c *pipeline.Change, _ int) error {
 	select {
 	case q.changes <- c:
 		return nil
 	default:
-		return pipeline.ErrFull
+		return queue.ErrFull
 	}
 }
 
-func (q *queue) WaitRoom(ctx context.Context, _ string) error {
+func (q *fakeQueue) WaitRoom(ctx context.Context, _ string) error {
 	for len(q.changes) == cap(q.changes) {
 		select {
 		case <-time.After(time.Second):
@@ -353,7 +354,7 @@ type harness struct {
 	t      *testing.T
 	server *fakeServer
 	conn   *fakeConnection
-	queue  *queue
+	queue  *fakeQueue
 	ledger *ledger.Ledger
 	stream *Stream
 	opts   Options
@@ -376,7 +377,7 @@ func start(t *testing.T, edit ...func(*Options)) *harness {
 	h := &harness{t: t, server: newFakeServer(), ledger: newLedger(t)}
 	h.conn = &fakeConnection{server: h.server, stale: map[string]bool{}}
 	h.conn.renew(t, "cluster-1")
-	h.queue = &queue{changes: make(chan *pipeline.Change, 1000), refuse: make(chan error)}
+	h.queue = &fakeQueue{changes: make(chan *pipeline.Change, 1000), refuse: make(chan error)}
 	h.opts = Options{Cluster: "c", Spec: Spec{Resource: "cm"}, Connection: h.conn, Routes: []Route{{Name: "a", Queue: h.queue}}, Ledger: h.ledger}
 	for _, e := range edit {
 		e(&h.opts)

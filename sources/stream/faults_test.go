@@ -15,6 +15,7 @@ import (
 
 	"github.com/fairlead-dev/fairlead/internal/member"
 	"github.com/fairlead-dev/fairlead/pipeline"
+	"github.com/fairlead-dev/fairlead/sources/stream/wire"
 )
 
 func TestRefusals(t *testing.T) {
@@ -292,7 +293,7 @@ func TestNoReply(t *testing.T) {
 
 func TestBackpressureIsNotSilence(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		h := start(t, func(o *Options) { o.Routes[0].Queue.(*queue).changes = make(chan *pipeline.Change) })
+		h := start(t, func(o *Options) { o.Routes[0].Queue.(*fakeQueue).changes = make(chan *pipeline.Change) })
 		body := h.call("streaming list").open()
 		go func() {
 			for n := range 5 {
@@ -338,7 +339,7 @@ func TestBlockedStreamReadsNothing(t *testing.T) {
 		}()
 		time.Sleep(time.Hour)
 		synctest.Wait()
-		if limit := 2 * readBuffer / len(event("ADDED", "c", 11)); sent > limit {
+		if limit := 2 * wire.ReadBuffer / len(event("ADDED", "c", 11)); sent > limit {
 			t.Errorf("%d frames were read past a full lane, want %d at most", sent, limit)
 		}
 	})

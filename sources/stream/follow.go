@@ -12,6 +12,7 @@ import (
 
 	"github.com/fairlead-dev/fairlead/internal/member"
 	"github.com/fairlead-dev/fairlead/internal/retry"
+	"github.com/fairlead-dev/fairlead/sources/stream/wire"
 )
 
 // reader is one way of reading a stream's resource: a watch after another, and
@@ -33,7 +34,7 @@ type reader struct {
 	extra    bool      // it reads for what is behind; guarded by Stream.mu
 
 	// What follows belongs to run.
-	spill      *spill
+	spill      *wire.Spill
 	session    *member.Session // the last one used
 	replaced   *member.Session // the last one seen replaced
 	target     *target         // what is followed
@@ -61,7 +62,7 @@ func (s *Stream) newReader(name string, branches []*branch) *reader {
 		name:     name,
 		inStep:   branches,
 		shortage: newShortage(),
-		spill:    new(spill),
+		spill:    new(wire.Spill),
 		backoff:  retry.NewBackOff(s.cfg.ReconnectMin, s.cfg.ReconnectMax),
 		roomMade: make(chan struct{}, 1),
 	}
@@ -170,7 +171,7 @@ func (r *reader) pause(ctx context.Context, session *member.Session, end ending)
 	case requested:
 		return // for the snapshot
 	case noMemory:
-		if errors.Is(end.err, errShort) {
+		if errors.Is(end.err, wire.ErrShort) {
 			return // to wait for that
 		}
 		delay = r.backoff.NextBackOff()

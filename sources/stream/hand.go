@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"github.com/fairlead-dev/fairlead/pipeline"
+	"github.com/fairlead-dev/fairlead/pipeline/budget"
+	"github.com/fairlead-dev/fairlead/pipeline/queue"
 )
 
 // Lanes are full for moments, whatever the sink: a route that left the shared
@@ -43,7 +45,7 @@ func (a *attempt) hand(b *branch, c *pipeline.Change) error {
 	var err error
 	why := behindMemory
 	if c.Memory.IsZero() {
-		c.Memory, err = a.borrow(b, pipeline.Ask{Own: c.Size()})
+		c.Memory, err = a.borrow(b, budget.Ask{Own: c.Size()})
 	}
 	if err == nil {
 		why = behindFull
@@ -67,7 +69,7 @@ func (a *attempt) offer(b *branch, c *pipeline.Change, priority int) error {
 		switch err := b.route.Queue.TryOffer(c, priority); {
 		case err == nil:
 			return nil
-		case !errors.Is(err, pipeline.ErrFull):
+		case !errors.Is(err, queue.ErrFull):
 			return fatalError{err}
 		}
 	}

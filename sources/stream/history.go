@@ -7,6 +7,8 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/rest"
+
+	"github.com/fairlead-dev/fairlead/sources/stream/wire"
 )
 
 // noSuchObject is a name that nobody gives to an object.
@@ -57,12 +59,12 @@ func (a *attempt) listOne(ctx context.Context) (version string, err error) {
 		return "", err
 	}
 	defer func() { _ = body.Close() }()
-	alone := &spill{room: &lone{ctx: ctx, account: a.branches()[0].account}}
-	defer alone.end()
-	items := newListReader(body, alone)
+	alone := &wire.Spill{Room: &lone{ctx: ctx, account: a.branches()[0].account}}
+	defer alone.End()
+	items := wire.NewListReader(body, alone)
 	for {
-		if _, _, err = items.next(); err != nil {
-			return items.meta.ResourceVersion, nil
+		if _, _, err = items.Next(); err != nil {
+			return items.Meta.ResourceVersion, nil
 		}
 	}
 }

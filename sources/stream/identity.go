@@ -9,73 +9,46 @@ import (
 
 	"github.com/fairlead-dev/fairlead/internal/jsontext"
 	"github.com/fairlead-dev/fairlead/internal/ledger"
+	"github.com/fairlead-dev/fairlead/sources/stream/wire"
 )
 
-// Longest strings of an identity, in bytes. What an API server sends is far
-// below; what is remembered of each object has to have some bound.
-const (
-	maxName  = 1024
-	maxShort = 256
-)
-
-// identified reports whether the frame tells which object it is about, and
-// which state of it. (A UID is not asked for: some aggregated APIs have none.)
-func (f *frame) identified() bool {
-	return 0 < len(f.name) && len(f.name) <= maxName && f.mark() &&
-		len(f.namespace) <= maxShort && len(f.uid) <= maxShort
-}
-
-// mark reports whether the frame tells a version. "deleted" is none: it ends
-// the ids of deletions.
-func (f *frame) mark() bool {
-	return 0 < len(f.version) && len(f.version) <= maxShort && !is(f.version, "deleted")
-}
-
-// identity returns what identified asks for, but for the namespace. The strings
+// identityOf returns what identified asks for, but for the namespace. The strings
 // share their memory: they are kept and dropped together.
-func (f *frame) identity() (name ledger.Name, version ledger.Version) {
-	if !plain(f.name) || !plain(f.uid) || !plain(f.version) {
-		return ledger.Name{Name: unquote(f.name)}, ledger.Version{UID: unquote(f.uid), ResourceVersion: unquote(f.version)}
+func identityOf(f *wire.Frame) (name ledger.Name, version ledger.Version) {
+	if !wire.Plain(f.Name) || !wire.Plain(f.Uid) || !wire.Plain(f.Version) {
+		return ledger.Name{Name: wire.Unquote(f.Name)}, ledger.Version{UID: wire.Unquote(f.Uid), ResourceVersion: wire.Unquote(f.Version)}
 	}
 	var short [128]byte
-	all := string(append(append(append(short[:0], f.name...), f.uid...), f.version...))
-	n, u := len(f.name), len(f.name)+len(f.uid)
+	all := string(append(append(append(short[:0], f.Name...), f.Uid...), f.Version...))
+	n, u := len(f.Name), len(f.Name)+len(f.Uid)
 	return ledger.Name{Name: all[:n]}, ledger.Version{UID: all[n:u], ResourceVersion: all[u:]}
-}
-
-// who names the object in a message, as far as it needs to be recognised.
-func (f *frame) who() string {
-	return fmt.Sprintf("object %.80q in namespace %.80q", unquote(f.name), unquote(f.namespace))
 }
 
 // refuse returns why the object in f, scanned from b, is not handed on as one of
 // r in a namespace (empty: in any): its event would not be what its attributes
 // say, or not to all who read it. partial says that metadata were asked for. It
 // returns nil for all that an API server sends.
-func (r resource) refuse(b []byte, f *frame, namespace string, partial bool) (rejection, error) {
+func (r resource) refuse(b []byte, f *wire.Frame, namespace string, partial bool) (rejection, error) {
 	switch gv := r.gvr.GroupVersion(); {
-	case !f.identified():
+	case !f.Identified():
 		return noIdentity, errors.New("an object without a name or a resourceVersion")
-	case f.twice != nil:
-		return ambiguous, fmt.Errorf("%s has %.40q twice, as some decoders see it", f.who(), unquote(f.twice))
-	case f.hasKind && !is(f.kind, r.kind) && !(partial && is(f.kind, partialKind)),
-		f.hasAPIVersion && !sameVersion(f.apiVersion, gv) && !(partial && is(f.kind, partialKind)):
-		return foreign, fmt.Errorf("%s is of kind %.80q in %.80q, not %q in %q", f.who(), unquote(f.kind), unquote(f.apiVersion), r.kind, gv)
-	case namespace != "" && !is(f.namespace, namespace):
-		return foreign, fmt.Errorf("%s is not of namespace %q", f.who(), namespace)
-	case f.doubtful && !jsontext.Portable(f.without(b, f.metaAt, f.metaAt+len(f.meta))):
-		return notPortable, fmt.Errorf("the metadata of %s: %w", f.who(), errNotPortable)
+	case f.Twice != nil:
+		return ambiguous, fmt.Errorf("%s has %.40q twice, as some decoders see it", f.Who(), wire.Unquote(f.Twice))
+	case f.HasKind && !wire.Is(f.Kind, r.kind) && !(partial && wire.Is(f.Kind, wire.PartialKind)),
+		f.HasAPIVersion && !sameVersion(f.ApiVersion, gv) && !(partial && wire.Is(f.Kind, wire.PartialKind)):
+		return foreign, fmt.Errorf("%s is of kind %.80q in %.80q, not %q in %q", f.Who(), wire.Unquote(f.Kind), wire.Unquote(f.ApiVersion), r.kind, gv)
+	case namespace != "" && !wire.Is(f.Namespace, namespace):
+		return foreign, fmt.Errorf("%s is not of namespace %q", f.Who(), namespace)
+	case f.Doubtful && !jsontext.Portable(f.Without(b, f.MetaAt, f.MetaAt+len(f.Meta))):
+		return notPortable, fmt.Errorf("the metadata of %s: %w", f.Who(), errNotPortable)
 	}
 	return 0, nil
 }
 
-// partialKind is under which servers send the metadata of objects alone.
-const partialKind = "PartialObjectMetadata"
-
 // sameVersion reports whether a raw apiVersion is gv's.
 func sameVersion(raw []byte, gv schema.GroupVersion) bool {
-	if !plain(raw) {
-		return unquote(raw) == gv.String()
+	if !wire.Plain(raw) {
+		return wire.Unquote(raw) == gv.String()
 	}
 	group, version, found := bytes.Cut(raw, []byte("/"))
 	if !found {
@@ -88,15 +61,15 @@ func sameVersion(raw []byte, gv schema.GroupVersion) bool {
 // handed on; nil if all of it is. tooLong: b is the start of it. Whoever may write
 // objects in a member can bring this about, its API server being honest: it keeps
 // neither the object's metadata nor other objects from being followed.
-func (f *frame) reduce(b []byte, tooLong bool) (rejection, error) {
+func reduce(f *wire.Frame, b []byte, tooLong bool) (rejection, error) {
 	const alone = "its metadata are passed on alone"
 	switch {
 	case tooLong:
-		return oversized, fmt.Errorf("%s is larger than 16 MiB; %s", f.who(), alone)
-	case f.loose:
-		return ambiguous, fmt.Errorf("%s has members that some decoders take for its kind, apiVersion or metadata, or too many; %s", f.who(), alone)
-	case f.doubtful && !jsontext.Portable(f.without(b, f.objectAt, f.objectAt+len(f.object))):
-		return notPortable, fmt.Errorf("%s: %w; %s", f.who(), errNotPortable, alone)
+		return oversized, fmt.Errorf("%s is larger than 16 MiB; %s", f.Who(), alone)
+	case f.Loose:
+		return ambiguous, fmt.Errorf("%s has members that some decoders take for its kind, apiVersion or metadata, or too many; %s", f.Who(), alone)
+	case f.Doubtful && !jsontext.Portable(f.Without(b, f.ObjectAt, f.ObjectAt+len(f.Object))):
+		return notPortable, fmt.Errorf("%s: %w; %s", f.Who(), errNotPortable, alone)
 	}
 	return 0, nil
 }

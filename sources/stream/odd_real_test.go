@@ -8,6 +8,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
 	"github.com/fairlead-dev/fairlead/internal/testenv"
+	"github.com/fairlead-dev/fairlead/sources/stream/wire"
 )
 
 // testOddObjects: what users of an API server can have it send although it is
@@ -39,7 +40,7 @@ func testOddObjects(t *testing.T, cluster *testenv.Cluster) {
 		for key := range r.mirror.versions() {
 			c := r.mirror.get(key)
 			checkEvent(t, c.AppendCloudEvent(nil), "real", Spec{Namespace: namespace})
-			if alone := strings.HasPrefix(string(c.Object), metadataOnly); alone != strings.HasPrefix(c.Key.Name, "odd") {
+			if alone := strings.HasPrefix(string(c.Object), wire.MetadataOnly); alone != strings.HasPrefix(c.Key.Name, "odd") {
 				t.Errorf("of %s was handed on: %.300s", key, c.Object)
 			}
 		}

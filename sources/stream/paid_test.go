@@ -10,14 +10,17 @@ import (
 
 	"github.com/fairlead-dev/fairlead/internal/ledger"
 	"github.com/fairlead-dev/fairlead/pipeline"
+	"github.com/fairlead-dev/fairlead/pipeline/budget"
+	"github.com/fairlead-dev/fairlead/pipeline/queue"
+	"github.com/fairlead-dev/fairlead/pipeline/stage"
 )
 
 // fill takes all that a route's accounts can have together, until free is called.
-func fill(share *pipeline.Share) (free func()) {
+func fill(share *budget.Share) (free func()) {
 	account := share.Account("other")
-	var loans []pipeline.Loan
+	var loans []budget.Loan
 	for _, n := range []int{1 << 20, pipeline.ChangeOverhead} {
-		for l, ok := account.Try(pipeline.Ask{Own: n}); ok; l, ok = account.Try(pipeline.Ask{Own: n}) {
+		for l, ok := account.Try(budget.Ask{Own: n}); ok; l, ok = account.Try(budget.Ask{Own: n}) {
 			loans = append(loans, l)
 		}
 	}
@@ -33,10 +36,10 @@ func fill(share *pipeline.Share) (free func()) {
 // back what the others have got for it.
 func TestEndWithoutMemoryForAll(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		budget := pipeline.NewBudget(pipeline.LeastBudget(2, MostReading), 2, MostReading)
+		budget := budget.New(budget.Least(2, MostReading), 2, MostReading)
 		var routes []Route
 		for _, name := range []string{"well", "hung"} {
-			q := pipeline.NewChangeQueue(pipeline.QueueOptions[*pipeline.Change, pipeline.Key]{Name: name})
+			q := stage.NewQueue(queue.Options[*pipeline.Change, pipeline.Key]{Name: name})
 			defer q.ShutDown()
 			routes = append(routes, Route{Name: name, Queue: q, Memory: budget.Route()})
 		}
@@ -89,7 +92,7 @@ func TestLeaveWithinMemory(t *testing.T) {
 			}
 			cursor.Ack(o.Sequence, name, version, false)
 		}
-		budget := pipeline.NewBudget(pipeline.LeastBudget(1, MostReading), 1, MostReading)
+		budget := budget.New(budget.Least(1, MostReading), 1, MostReading)
 		q := &offers{most: objects - 1}
 		route := Route{Name: "a", Queue: q, Memory: budget.Route()}
 		free := fill(route.Memory)

@@ -15,6 +15,8 @@ import (
 
 	"github.com/fairlead-dev/fairlead/internal/ledger"
 	"github.com/fairlead-dev/fairlead/pipeline"
+	"github.com/fairlead-dev/fairlead/pipeline/budget"
+	"github.com/fairlead-dev/fairlead/sources/stream/wire"
 )
 
 type uid = types.UID
@@ -22,11 +24,11 @@ type uid = types.UID
 // read deals with the frames of a watch until it ends; with nil if the server
 // closed it. It starts within a snapshot if the watch is a streaming list.
 func (a *attempt) read(body io.Reader, snapshot bool) error {
-	frames := newFrameReader(countingReader{body, &a.progress.bytes}, a.spill)
-	defer frames.release()
-	var f frame
+	frames := wire.NewFrameReader(countingReader{body, &a.progress.bytes}, a.spill)
+	defer frames.Release()
+	var f wire.Frame
 	for {
-		line, tooLong, err := frames.next()
+		line, tooLong, err := frames.Next()
 		if errors.Is(err, io.EOF) {
 			return nil
 		}
@@ -35,20 +37,20 @@ func (a *attempt) read(body io.Reader, snapshot bool) error {
 		}
 		now := time.Now()
 		a.heard(now)
-		if !a.scanner.scanFrame(line, &f) && !tooLong {
+		if !a.scanner.ScanFrame(line, &f) && !tooLong {
 			if line[len(line)-1] != '\n' {
 				return io.ErrUnexpectedEOF // cut in the middle of a frame
 			}
-			a.reject(notJSON, errNotJSON)
-			return fmt.Errorf("%w: it is not JSON", errMalformed)
+			a.reject(notJSON, wire.ErrNotJSON)
+			return fmt.Errorf("%w: it is not JSON", wire.ErrMalformed)
 		}
-		switch f.typ {
-		case added, modified, deleted:
+		switch f.Type {
+		case wire.Added, wire.Modified, wire.Deleted:
 			err = a.change(line, &f, now, snapshot, tooLong)
-		case bookmark:
+		case wire.Bookmark:
 			snapshot, err = a.bookmark(&f, snapshot)
-		case errorFrame:
-			return statusError(f.object)
+		case wire.ErrorFrame:
+			return statusError(f.Object)
 		default:
 			if tooLong {
 				err = a.tooLarge(snapshot)
@@ -66,26 +68,26 @@ func (a *attempt) read(body io.Reader, snapshot bool) error {
 }
 
 // change deals with a state of an object that was read from b.
-func (a *attempt) change(b []byte, f *frame, now time.Time, snapshot, tooLong bool) error {
-	if tooLong && (f.meta == nil || !f.identified()) {
+func (a *attempt) change(b []byte, f *wire.Frame, now time.Time, snapshot, tooLong bool) error {
+	if tooLong && (f.Meta == nil || !f.Identified()) {
 		return a.tooLarge(snapshot)
 	}
 	if why, err := a.target.refuse(b, f, a.spec.Namespace, a.target.metadata); err != nil {
 		a.reject(why, err)
 		if snapshot {
 			// What cannot be told apart cannot be swept either.
-			return fmt.Errorf("%w: %w", errMalformed, err)
+			return fmt.Errorf("%w: %w", wire.ErrMalformed, err)
 		}
 		return nil
 	}
-	name, version := f.identity()
-	name.Namespace = a.intern(f.namespace)
-	gone := f.typ == deleted
+	name, version := identityOf(f)
+	name.Namespace = a.intern(f.Namespace)
+	gone := f.Type == wire.Deleted
 
 	a.progress.observed.Add(1)
 	to := a.observe(name, version, gone, snapshot)
 	if to.refused {
-		if err := a.leaveOut(name, f.typ, snapshot); err != nil {
+		if err := a.leaveOut(name, f.Type, snapshot); err != nil {
 			return err
 		}
 	}
@@ -114,8 +116,8 @@ type observed struct {
 type routed struct {
 	branch      *branch
 	observation ledger.Observation
-	memory      pipeline.Loan      // once it is taken
-	together    *pipeline.Together // with the others
+	memory      budget.Loan      // once it is taken
+	together    *budget.Together // with the others
 }
 
 // observe tells the cursors of a state.
@@ -152,9 +154,9 @@ func (a *attempt) observe(name ledger.Name, version ledger.Version, gone, snapsh
 }
 
 // distribute hands a state over to those that deliver it. They share the object.
-func (a *attempt) distribute(b []byte, f *frame, now time.Time, tooLong bool, name ledger.Name, version ledger.Version, snapshot bool, to []routed) error {
+func (a *attempt) distribute(b []byte, f *wire.Frame, now time.Time, tooLong bool, name ledger.Name, version ledger.Version, snapshot bool, to []routed) error {
 	part := a.choose(b, f, tooLong)
-	to, err := a.afford(part.size, to)
+	to, err := a.afford(part.Size, to)
 	if err != nil {
 		return err
 	}
@@ -167,13 +169,13 @@ func (a *attempt) distribute(b []byte, f *frame, now time.Time, tooLong bool, na
 		return err
 	}
 	op := pipeline.Updated
-	switch f.typ {
-	case added:
+	switch f.Type {
+	case wire.Added:
 		op = pipeline.Added
-	case deleted:
+	case wire.Deleted:
 		op = pipeline.Deleted
 	}
-	a.spill.drop() // all of the frame that is needed has been copied
+	a.spill.Drop() // all of the frame that is needed has been copied
 	for len(to) > 0 {
 		r := to[0]
 		to = to[1:]
@@ -202,27 +204,27 @@ func (a *attempt) seen(version string) {
 }
 
 // choose tells what of the object in f is handed on.
-func (a *attempt) choose(b []byte, f *frame, tooLong bool) copying {
+func (a *attempt) choose(b []byte, f *wire.Frame, tooLong bool) wire.Copying {
 	t := a.target
 	if t.secret || t.metadata {
-		return metadataOf(f, t.secret)
+		return wire.MetadataOf(f, t.secret)
 	}
-	if why, err := f.reduce(b, tooLong); err != nil {
+	if why, err := reduce(f, b, tooLong); err != nil {
 		a.reject(why, err)
-		return metadataOf(f, false)
+		return wire.MetadataOf(f, false)
 	}
-	return objectOf(f, t.gvr.GroupVersion().WithKind(t.kind))
+	return wire.ObjectOf(f, t.gvr.GroupVersion().WithKind(t.kind))
 }
 
 // object returns a copy of what was chosen.
-func (a *attempt) object(b []byte, f *frame, part copying) ([]byte, error) {
+func (a *attempt) object(b []byte, f *wire.Frame, part wire.Copying) ([]byte, error) {
 	switch t := a.target; {
 	case t.secret:
-		return withoutLastApplied(copyMetadata(nil, b, f))
-	case part.metadata:
-		return copyMetadata(a.buffers, b, f), nil
+		return wire.WithoutLastApplied(wire.CopyMetadata(nil, b, f))
+	case part.Metadata:
+		return wire.CopyMetadata(a.buffers, b, f), nil
 	default:
-		return copyObject(a.buffers, b, f, t.gvr.GroupVersion().WithKind(t.kind)), nil
+		return wire.CopyObject(a.buffers, b, f, t.gvr.GroupVersion().WithKind(t.kind)), nil
 	}
 }
 
@@ -239,19 +241,19 @@ func (a *attempt) tooLarge(snapshot bool) error {
 
 // bookmark deals with a frame that tells a version and nothing else. It
 // returns whether the snapshot goes on.
-func (a *attempt) bookmark(f *frame, snapshot bool) (bool, error) {
+func (a *attempt) bookmark(f *wire.Frame, snapshot bool) (bool, error) {
 	version := ""
-	if f.mark() && f.twice == nil {
-		version = unquote(f.version)
+	if f.Mark() && f.Twice == nil {
+		version = wire.Unquote(f.Version)
 	}
-	a.bookmarks = a.bookmarks || !f.initialEnd // that one is sent where no others are
+	a.bookmarks = a.bookmarks || !f.InitialEnd // that one is sent where no others are
 	switch {
 	case version == "":
 		a.reject(noBookmarkVersion, errors.New("a bookmark without a resourceVersion"))
-		if snapshot && f.initialEnd {
-			return snapshot, fmt.Errorf("%w: the snapshot ended without a resourceVersion", errMalformed)
+		if snapshot && f.InitialEnd {
+			return snapshot, fmt.Errorf("%w: the snapshot ended without a resourceVersion", wire.ErrMalformed)
 		}
-	case snapshot && f.initialEnd:
+	case snapshot && f.InitialEnd:
 		return false, a.sweep(version)
 	case snapshot:
 	case number(version) != 0 && number(version) < a.newest:
@@ -278,11 +280,11 @@ const maxStatus = 1 << 20
 // statusError returns the error that an ERROR frame stands for.
 func statusError(object []byte) error {
 	if len(object) > maxStatus {
-		return fmt.Errorf("%w: an ERROR frame of %d bytes", errMalformed, len(object))
+		return fmt.Errorf("%w: an ERROR frame of %d bytes", wire.ErrMalformed, len(object))
 	}
 	var status metav1.Status
 	if err := json.Unmarshal(object, &status); err != nil || status.Code == 0 && status.Reason == "" {
-		return fmt.Errorf("%w: an ERROR frame without a status", errMalformed)
+		return fmt.Errorf("%w: an ERROR frame without a status", wire.ErrMalformed)
 	}
 	if status.Message == "" {
 		status.Message = fmt.Sprintf("the server ended the watch: %d %s", status.Code, status.Reason)
@@ -314,7 +316,7 @@ func (r *reader) intern(raw []byte) string {
 	if r.namespaces == nil || len(r.namespaces) >= maxInterned {
 		r.namespaces = map[string]string{}
 	}
-	namespace := unquote(raw)
+	namespace := wire.Unquote(raw)
 	r.namespaces[string(raw)] = namespace
 	return namespace
 }

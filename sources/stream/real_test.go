@@ -21,6 +21,7 @@ import (
 	"github.com/fairlead-dev/fairlead/internal/member"
 	"github.com/fairlead-dev/fairlead/internal/testenv"
 	"github.com/fairlead-dev/fairlead/pipeline"
+	"github.com/fairlead-dev/fairlead/sources/stream/wire"
 )
 
 var (
@@ -340,7 +341,7 @@ func testMetadataOnly(t *testing.T, cluster *testenv.Cluster) {
 	r.settle(configMaps, namespace)
 	for _, name := range []string{"cm-0", "cm-1"} {
 		c := r.mirror.get(namespace + "/" + name)
-		if !strings.HasPrefix(string(c.Object), metadataOnly) || strings.Contains(string(c.Object), `"data"`) ||
+		if !strings.HasPrefix(string(c.Object), wire.MetadataOnly) || strings.Contains(string(c.Object), `"data"`) ||
 			strings.Contains(string(c.Object), "managedFields") || c.Origin.Kind != "ConfigMap" {
 			t.Errorf("object is %s, of kind %s", c.Object, c.Origin.Kind)
 		}

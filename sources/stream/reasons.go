@@ -10,6 +10,7 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 
 	"github.com/fairlead-dev/fairlead/internal/member"
+	"github.com/fairlead-dev/fairlead/sources/stream/wire"
 )
 
 // reason says why a connection of a stream ended or was not made.
@@ -62,7 +63,6 @@ var (
 
 // Other reasons to give up a connection.
 var (
-	errMalformed = errors.New("the server sent something that is not a frame of a watch or a list")
 	errBackwards = errors.New("the server's versions went backwards; it may have been restored from a backup")
 	errTooLarge  = errors.New("an object is larger than 16 MiB and its metadata are not at the start")
 	errClaimed   = errors.New("another stream follows the same objects")
@@ -93,11 +93,11 @@ func classify(ctx context.Context, err error) (r reason, after time.Duration) {
 		return closed, 0
 	case errors.Is(err, errRequested):
 		return requested, 0
-	case errors.Is(err, errShort):
+	case errors.Is(err, wire.ErrShort):
 		return noMemory, 0
 	case errors.Is(err, errBackwards):
 		return backwards, 0
-	case errors.Is(err, errMalformed), errors.Is(err, errNotJSON), errors.Is(err, errTooLarge), errors.Is(err, errNoVersion), errors.Is(err, errNames):
+	case errors.Is(err, wire.ErrMalformed), errors.Is(err, wire.ErrNotJSON), errors.Is(err, errTooLarge), errors.Is(err, errNoVersion), errors.Is(err, errNames):
 		return malformed, 0
 	case tooMuch(err):
 		return malformed, 0

@@ -9,6 +9,8 @@ import (
 
 	"github.com/fairlead-dev/fairlead/internal/ledger"
 	"github.com/fairlead-dev/fairlead/pipeline"
+	"github.com/fairlead-dev/fairlead/pipeline/budget"
+	"github.com/fairlead-dev/fairlead/sources/stream/wire"
 )
 
 // ErrSuperseded says that a state is not to be sent again: it is not the newest
@@ -77,8 +79,8 @@ func (s *Stream) send(ctx context.Context, b *branch, c *pipeline.Change) error 
 
 // offerPaid takes the memory for a change of a route's account, and then hands it over;
 // it blocks for either.
-func offerPaid(ctx context.Context, route Route, account *pipeline.Account, c *pipeline.Change) (err error) {
-	if c.Memory, err = account.Take(ctx, pipeline.Ask{Own: c.Size()}); err != nil {
+func offerPaid(ctx context.Context, route Route, account *budget.Account, c *pipeline.Change) (err error) {
+	if c.Memory, err = account.Take(ctx, budget.Ask{Own: c.Size()}); err != nil {
 		return err
 	}
 	if err = route.Queue.Offer(ctx, c, snapshotPriority); err != nil {
@@ -129,24 +131,24 @@ func (s *Stream) changeOf(e *pipeline.Event) (*pipeline.Change, error) {
 		}
 		return c, nil
 	}
-	var scan scanner
-	var f frame
-	if !scan.scanObject(c.Object, &f) {
+	var scan wire.Scanner
+	var f wire.Frame
+	if !scan.ScanObject(c.Object, &f) {
 		return nil, fmt.Errorf("the object of event %.400q is not JSON", e.ID)
 	}
 	if _, err := r.refuse(c.Object, &f, e.Namespace, true); err != nil {
 		return nil, err
 	}
-	if _, err := f.reduce(c.Object, false); err != nil {
+	if _, err := reduce(&f, c.Object, false); err != nil {
 		return nil, err
 	}
-	name, version := f.identity()
-	name.Namespace = unquote(f.namespace)
+	name, version := identityOf(&f)
+	name.Namespace = wire.Unquote(f.Namespace)
 	if n, v := identity(c); n != name || v != version {
-		return nil, fmt.Errorf("event %.400q holds version %q of %s", e.ID, version.ResourceVersion, f.who())
+		return nil, fmt.Errorf("event %.400q holds version %q of %s", e.ID, version.ResourceVersion, f.Who())
 	}
 	// Under whatever kind: with more than metadata it may hold values.
-	if c.Key.Resource == "secrets" && !s.cfg.SecretValues && (f.hasMore || !is(f.kind, partialKind)) {
+	if c.Key.Resource == "secrets" && !s.cfg.SecretValues && (f.HasMore || !wire.Is(f.Kind, wire.PartialKind)) {
 		return nil, errors.New("it holds the values of a Secret, which may not leave the member")
 	}
 	return c, nil

@@ -14,11 +14,11 @@ import (
 )
 
 // lowly lets live states be offered at a snapshot's priority, too.
-type lowly struct{ *queue }
+type lowly struct{ *fakeQueue }
 
 func (q *lowly) Offer(ctx context.Context, c *pipeline.Change, priority int) error {
 	if priority != snapshotPriority {
-		return q.queue.Offer(ctx, c, priority)
+		return q.fakeQueue.Offer(ctx, c, priority)
 	}
 	select {
 	case q.changes <- c:
@@ -30,7 +30,7 @@ func (q *lowly) Offer(ctx context.Context, c *pipeline.Change, priority int) err
 	}
 }
 
-func takesRetries(o *Options) { o.Routes[0].Queue = &lowly{queue: o.Routes[0].Queue.(*queue)} }
+func takesRetries(o *Options) { o.Routes[0].Queue = &lowly{fakeQueue: o.Routes[0].Queue.(*fakeQueue)} }
 
 // event takes the next change from the queue through Begin and Ack and
 // returns the event that a sink would get.

@@ -10,6 +10,7 @@ import (
 
 	"github.com/fairlead-dev/fairlead/internal/ledger"
 	"github.com/fairlead-dev/fairlead/internal/member"
+	"github.com/fairlead-dev/fairlead/sources/stream/wire"
 )
 
 // A cluster may have so many objects in the ledger, and no more (ledger.Quota).
@@ -63,9 +64,9 @@ func (s *Stream) MakeRoom() {
 
 // leaveOut deals with a state that the ledger has no room for. It takes its time when
 // there are many.
-func (a *attempt) leaveOut(name ledger.Name, typ frameType, snapshot bool) error {
+func (a *attempt) leaveOut(name ledger.Name, typ wire.Type, snapshot bool) error {
 	sh := &a.shortage
-	if typ == deleted {
+	if typ == wire.Deleted {
 		sh.missing = ledger.Usage{
 			Objects: max(sh.missing.Objects-1, 0),
 			Bytes:   max(sh.missing.Bytes-ledger.SizeOf(name), 0),
@@ -74,7 +75,7 @@ func (a *attempt) leaveOut(name ledger.Name, typ frameType, snapshot bool) error
 		return a.unhurried()
 	}
 	a.progress.rejected[overBound].Add(1)
-	if snapshot || typ == added { // else it has been told of before
+	if snapshot || typ == wire.Added { // else it has been told of before
 		sh.missing.Objects++
 		sh.missing.Bytes += ledger.SizeOf(name)
 		a.missing.Store(int64(sh.missing.Objects))

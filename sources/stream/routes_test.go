@@ -22,6 +22,10 @@ import (
 
 	"github.com/fairlead-dev/fairlead/internal/ledger"
 	"github.com/fairlead-dev/fairlead/pipeline"
+	"github.com/fairlead-dev/fairlead/pipeline/budget"
+	"github.com/fairlead-dev/fairlead/pipeline/queue"
+	"github.com/fairlead-dev/fairlead/pipeline/stage"
+	"github.com/fairlead-dev/fairlead/sources/stream/wire"
 )
 
 var (
@@ -82,15 +86,15 @@ func (s *simulation) begin() {
 		s.t.Fatal(err)
 	}
 	var routes []Route
-	var queues []*pipeline.ChangeQueue
-	budget := pipeline.NewBudget(0, simRoutes, MostReading)
+	var queues []*stage.Queue
+	budget := budget.New(0, simRoutes, MostReading)
 	for i, sink := range s.sinks {
 		clear(sink.newest)
 		if s.out[i] {
 			continue
 		}
-		q := pipeline.NewChangeQueue(pipeline.QueueOptions[*pipeline.Change, pipeline.Key]{LaneCapacity: 3})
-		stage, err := pipeline.NewStage(pipeline.StageOptions{
+		q := stage.NewQueue(queue.Options[*pipeline.Change, pipeline.Key]{LaneCapacity: 3})
+		stage, err := stage.New(stage.Options{
 			Queue: q, Destination: sink, Workers: 2, Registerer: prometheus.NewRegistry(), Log: logr.Discard(),
 		})
 		if err != nil {
@@ -110,7 +114,7 @@ func (s *simulation) begin() {
 	}
 	l.Join("c")
 	s.stream = New(Options{
-		Cluster: "c", Spec: spec, Connection: conn, Routes: routes, Ledger: l, Claims: NewClaims(), Buffers: new(Buffers),
+		Cluster: "c", Spec: spec, Connection: conn, Routes: routes, Ledger: l, Claims: NewClaims(), Buffers: new(wire.Buffers),
 		ExtraWatches: 1 + s.rand.IntN(2),
 		Config:       Config{ReconnectMin: 100 * time.Millisecond, ReconnectMax: time.Second},
 	})

@@ -12,6 +12,7 @@ import (
 	"github.com/fairlead-dev/fairlead/internal/ledger"
 	"github.com/fairlead-dev/fairlead/internal/member"
 	"github.com/fairlead-dev/fairlead/pipeline"
+	"github.com/fairlead-dev/fairlead/sources/stream/wire"
 )
 
 // pageSize is how many objects a page of a list holds, as client-go's pager
@@ -150,41 +151,41 @@ func (a *attempt) list(ctx context.Context) (version string, err error) {
 		if version == "" {
 			version = meta.ResourceVersion
 		}
-		if token, err = meta.next(token); err != nil || token == "" {
+		if token, err = meta.Next(token); err != nil || token == "" {
 			return version, err
 		}
 	}
 }
 
 // page reads one page of a list and hands its items on as they arrive.
-func (a *attempt) page(ctx context.Context, limit int, token string) (listMeta, error) {
+func (a *attempt) page(ctx context.Context, limit int, token string) (wire.ListMeta, error) {
 	body, err := a.call(ctx, a.listRequest(a.session, a.target, a.target.metadata, limit, token))
 	if err != nil {
-		return listMeta{}, err
+		return wire.ListMeta{}, err
 	}
 	defer func() { _ = body.Close() }()
-	defer a.spill.end()
-	items := newListReader(countingReader{body, &a.progress.bytes}, a.spill)
-	var f frame
+	defer a.spill.End()
+	items := wire.NewListReader(countingReader{body, &a.progress.bytes}, a.spill)
+	var f wire.Frame
 	for {
-		item, tooLong, err := items.next()
+		item, tooLong, err := items.Next()
 		if errors.Is(err, io.EOF) {
 			a.heard(time.Now()) // also if there was nothing to tell
-			return items.meta, nil
+			return items.Meta, nil
 		}
-		if errors.Is(err, errNotJSON) {
+		if errors.Is(err, wire.ErrNotJSON) {
 			a.reject(notJSON, err)
 		}
 		if err != nil {
-			return listMeta{}, err
+			return wire.ListMeta{}, err
 		}
 		a.heard(time.Now())
-		if !a.scanner.scanObject(item, &f) && !tooLong {
-			a.reject(notJSON, errNotJSON)
-			return listMeta{}, fmt.Errorf("%w: an item of the list is not JSON", errMalformed)
+		if !a.scanner.ScanObject(item, &f) && !tooLong {
+			a.reject(notJSON, wire.ErrNotJSON)
+			return wire.ListMeta{}, fmt.Errorf("%w: an item of the list is not JSON", wire.ErrMalformed)
 		}
 		if err := a.change(item, &f, time.Now(), true, tooLong); err != nil {
-			return listMeta{}, err
+			return wire.ListMeta{}, err
 		}
 	}
 }

@@ -12,6 +12,9 @@ import (
 	"time"
 
 	"github.com/fairlead-dev/fairlead/pipeline"
+	"github.com/fairlead-dev/fairlead/pipeline/budget"
+	"github.com/fairlead-dev/fairlead/pipeline/queue"
+	"github.com/fairlead-dev/fairlead/pipeline/stage"
 )
 
 // stalling is a flood of which each watch says nothing more after so many bytes.
@@ -49,8 +52,8 @@ func (b *stallingBody) Read(p []byte) (int, error) {
 func TestMembersThatStallInALargeFrame(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const members, last = 20, 11
-		budget := pipeline.NewBudget(pipeline.LeastBudget(1, MostReading), 1, MostReading)
-		q := pipeline.NewChangeQueue(pipeline.QueueOptions[*pipeline.Change, pipeline.Key]{})
+		budget := budget.New(budget.Least(1, MostReading), 1, MostReading)
+		q := stage.NewQueue(queue.Options[*pipeline.Change, pipeline.Key]{})
 		route := Route{Name: "r", Queue: q, Memory: budget.Route()}
 		came := make(chan time.Time, last)
 		var sink, streams sync.WaitGroup

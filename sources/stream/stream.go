@@ -16,6 +16,8 @@ import (
 	"github.com/fairlead-dev/fairlead/internal/ledger"
 	"github.com/fairlead-dev/fairlead/internal/member"
 	"github.com/fairlead-dev/fairlead/pipeline"
+	"github.com/fairlead-dev/fairlead/pipeline/budget"
+	"github.com/fairlead-dev/fairlead/sources/stream/wire"
 )
 
 // Connection is the member's connection, shared by its streams.
@@ -36,7 +38,7 @@ type Offerer interface {
 	// Offer blocks while the cluster's lane is full. It fails when ctx ends or
 	// when no change of the cluster will be taken any more.
 	Offer(ctx context.Context, c *pipeline.Change, priority int) error
-	// TryOffer fails with pipeline.ErrFull where Offer would block.
+	// TryOffer fails with queue.ErrFull where Offer would block.
 	TryOffer(c *pipeline.Change, priority int) error
 	// WaitRoom returns when the cluster's lane has room, or ctx ends, or no change
 	// of the cluster will be taken any more.
@@ -50,7 +52,7 @@ type Route struct {
 	Queue Offerer
 	// Memory is the route's share of the memory that bounds what is read, waits or is
 	// in work. nil: there is no bound.
-	Memory *pipeline.Share
+	Memory *budget.Share
 }
 
 // Ledger keeps the cursors of streams; ledger.Ledger is one.
@@ -95,7 +97,7 @@ type Options struct {
 	// Buffers is where objects are copied to; it is best shared by all streams. An
 	// object's goes back to it with the ack, so that nobody may use the object
 	// after that. nil: each object gets memory of its own.
-	Buffers *Buffers
+	Buffers *wire.Buffers
 	// Log gets state transitions. The zero Logger drops them.
 	Log logr.Logger
 }
@@ -130,7 +132,7 @@ type Stream struct {
 	ledger   Ledger
 	slots    Semaphore
 	claims   *Claims
-	buffers  *Buffers
+	buffers  *wire.Buffers
 	log      logr.Logger
 	term     uint64
 	claimed  func([]ledger.StreamID)

@@ -8,13 +8,14 @@ import (
 
 	"github.com/fairlead-dev/fairlead/internal/ledger"
 	"github.com/fairlead-dev/fairlead/pipeline"
+	"github.com/fairlead-dev/fairlead/sources/stream/wire"
 )
 
 // tracker lets the reconcile stage talk to the stream's cursor.
 type tracker struct {
 	cursor  *ledger.Cursor
 	acks    *bell
-	buffers *Buffers // where objects were copied to
+	buffers *wire.Buffers // where objects were copied to
 }
 
 var _ pipeline.Tracker = tracker{}
@@ -48,7 +49,7 @@ func (t tracker) Ack(c *pipeline.Change) {
 	object := c.Object
 	c.Object = nil // who keeps it nevertheless shall not see another one's
 	if c.Together.Acked() {
-		t.buffers.put(object)
+		t.buffers.Put(object)
 	}
 }
 

@@ -9,7 +9,7 @@ import (
 
 	"github.com/fairlead-dev/fairlead/internal/ledger"
 	"github.com/fairlead-dev/fairlead/locks"
-	"github.com/fairlead-dev/fairlead/pipeline"
+	"github.com/fairlead-dev/fairlead/pipeline/queue"
 	"github.com/fairlead-dev/fairlead/sources"
 	"github.com/fairlead-dev/fairlead/sources/fleet"
 )
@@ -87,9 +87,9 @@ func (c *Config) addFairnessFlags(f *pflag.FlagSet) {
 		"They have their turns behind every cluster's live changes, and take no token from these: a cluster is in as soon as the sinks can take it")
 	f.StringArrayVar(&c.ClusterLimits, "cluster-limit", nil, "override for one cluster, NAME=QPS:BURST[:WEIGHT]; repeatable.\n"+
 		"WEIGHT (default 1) is its share of turns when several clusters are ready")
-	f.IntVar(&c.LaneCapacity, "lane-capacity", pipeline.DefaultLaneCapacity, "changes of one cluster that may wait; a full lane stops the reading of that cluster.\n"+
+	f.IntVar(&c.LaneCapacity, "lane-capacity", queue.DefaultLaneCapacity, "changes of one cluster that may wait; a full lane stops the reading of that cluster.\n"+
 		"Five seconds' worth at the default rate")
-	c.LaneBytes = pipeline.DefaultLaneBytes
+	c.LaneBytes = queue.DefaultLaneBytes
 	f.Var(&c.LaneBytes, "lane-bytes", "memory that the changes of one cluster may take that wait or are in work, such as 16Mi.\n"+
 		"Bounds what --lane-capacity large objects would take")
 	f.Var(&c.MemoryBudget, "memory-budget", "memory for all changes that are read, wait or are in work, over all clusters and sinks, such as 1Gi.\n"+

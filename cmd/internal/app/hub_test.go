@@ -12,6 +12,8 @@ import (
 
 	"github.com/fairlead-dev/fairlead/internal/testenv"
 	"github.com/fairlead-dev/fairlead/pipeline"
+	"github.com/fairlead-dev/fairlead/pipeline/queue"
+	"github.com/fairlead-dev/fairlead/pipeline/stage"
 	"github.com/fairlead-dev/fairlead/ratelimit"
 	"github.com/fairlead-dev/fairlead/sources/fleet"
 )
@@ -75,7 +77,7 @@ func TestLimitsOfADescription(t *testing.T) {
 		t.Fatal(err)
 	}
 	buckets, snapshots := s.buckets(), s.snapshotBuckets()
-	queue := pipeline.NewChangeQueue(pipeline.QueueOptions[*pipeline.Change, pipeline.Key]{Name: "limits", Buckets: buckets, SnapshotBuckets: snapshots})
+	queue := stage.NewQueue(queue.Options[*pipeline.Change, pipeline.Key]{Name: "limits", Buckets: buckets, SnapshotBuckets: snapshots})
 	limit := s.limiter(&route{queue: queue, buckets: buckets, snapshots: snapshots})
 	for _, step := range []struct {
 		cluster string

@@ -6,7 +6,7 @@ import (
 
 	"github.com/KimMachineGun/automemlimit/memlimit"
 
-	"github.com/fairlead-dev/fairlead/pipeline"
+	"github.com/fairlead-dev/fairlead/pipeline/budget"
 	"github.com/fairlead-dev/fairlead/sources/stream"
 )
 
@@ -14,7 +14,7 @@ import (
 const defaultMemoryBudget = 512 << 20
 
 // leastBudget is what --memory-budget must be at the least for so many sinks.
-func leastBudget(sinks int) int64 { return pipeline.LeastBudget(sinks, stream.MostReading) }
+func leastBudget(sinks int) int64 { return budget.Least(sinks, stream.MostReading) }
 
 // checkMemory reports a budget with which some changes could never be delivered.
 func (c *Config) checkMemory(p *problems) {
@@ -49,10 +49,10 @@ func budgetOf(limit int64, cgroup func() (uint64, error)) (half int64, from stri
 }
 
 // openBudget makes the memory budget, which the routes share.
-func (p *program) openBudget() *pipeline.Budget {
+func (p *program) openBudget() *budget.Budget {
 	limit, from := p.settings.memoryBudget()
 	p.log.Info("Memory for what is read, waits or is in work", "bytes", limit, "from", from)
-	return pipeline.NewBudget(limit, len(p.sinks), stream.MostReading)
+	return budget.New(limit, len(p.sinks), stream.MostReading)
 }
 
 // inWorkBytes returns the sizes of what is in work, over all routes.

@@ -9,6 +9,9 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/manager"
 
 	"github.com/fairlead-dev/fairlead/pipeline"
+	"github.com/fairlead-dev/fairlead/pipeline/budget"
+	"github.com/fairlead-dev/fairlead/pipeline/queue"
+	"github.com/fairlead-dev/fairlead/pipeline/stage"
 	"github.com/fairlead-dev/fairlead/ratelimit"
 	"github.com/fairlead-dev/fairlead/sources"
 	"github.com/fairlead-dev/fairlead/sources/fleet"
@@ -18,9 +21,9 @@ import (
 // that a sink that is slow, down or refuses things holds up no other.
 type route struct {
 	*sink
-	queue     *pipeline.ChangeQueue
-	stage     *pipeline.Stage
-	memory    *pipeline.Share
+	queue     *stage.Queue
+	stage     *stage.Stage
+	memory    *budget.Share
 	buckets   *ratelimit.Buckets
 	snapshots *ratelimit.Buckets // of what is read from lists; nil: no limit
 }
@@ -29,10 +32,10 @@ type routes []*route
 
 // openRoutes makes the ways to the sinks.
 func (p *program) openRoutes() (all routes, err error) {
-	s, budget := p.settings, p.openBudget()
+	s, memory := p.settings, p.openBudget()
 	for _, k := range p.sinks {
-		r := &route{sink: k, memory: budget.Route(), buckets: s.buckets(), snapshots: s.snapshotBuckets()}
-		r.queue = pipeline.NewChangeQueue(pipeline.QueueOptions[*pipeline.Change, pipeline.Key]{
+		r := &route{sink: k, memory: memory.Route(), buckets: s.buckets(), snapshots: s.snapshotBuckets()}
+		r.queue = stage.NewQueue(queue.Options[*pipeline.Change, pipeline.Key]{
 			Name:         k.name,
 			LaneCapacity: s.LaneCapacity,
 			LaneBytes:    int64(s.LaneBytes),
@@ -45,7 +48,7 @@ func (p *program) openRoutes() (all routes, err error) {
 		}
 		// Each sink's series, told apart by its name.
 		reg := prometheus.WrapRegistererWith(prometheus.Labels{"route": k.name}, p.registerer)
-		if r.stage, err = pipeline.NewStage(pipeline.StageOptions{
+		if r.stage, err = stage.New(stage.Options{
 			Queue:       r.queue,
 			Destination: k.batcher,
 			Workers:     s.Workers,
@@ -54,12 +57,12 @@ func (p *program) openRoutes() (all routes, err error) {
 		}); err != nil {
 			return nil, err
 		}
-		if err := reg.Register(pipeline.NewQueueCollector(r.queue.Lanes)); err != nil {
+		if err := reg.Register(queue.NewCollector(r.queue.Lanes)); err != nil {
 			return nil, fmt.Errorf("register metrics: %w", err)
 		}
 		all = append(all, r)
 	}
-	if err := p.registerer.Register(pipeline.NewBudgetCollector(budget.Stats, all.inWorkBytes)); err != nil {
+	if err := p.registerer.Register(budget.NewCollector(memory.Stats, all.inWorkBytes)); err != nil {
 		return nil, fmt.Errorf("register metrics: %w", err)
 	}
 	return all, nil
@@ -126,12 +129,12 @@ func (rs routes) stop(ctx context.Context) (left int) {
 
 // lanes returns what each cluster's lanes hold: in all routes together, and in
 // each.
-func (rs routes) lanes() (sums map[string]pipeline.LaneStats, each map[string]map[string]pipeline.LaneStats) {
-	sums, each = map[string]pipeline.LaneStats{}, map[string]map[string]pipeline.LaneStats{}
+func (rs routes) lanes() (sums map[string]queue.LaneStats, each map[string]map[string]queue.LaneStats) {
+	sums, each = map[string]queue.LaneStats{}, map[string]map[string]queue.LaneStats{}
 	for _, r := range rs {
 		for _, l := range r.queue.Lanes() {
 			if each[l.Cluster] == nil {
-				each[l.Cluster] = map[string]pipeline.LaneStats{}
+				each[l.Cluster] = map[string]queue.LaneStats{}
 			}
 			each[l.Cluster][r.name] = l
 			sums[l.Cluster] = sumLanes(sums[l.Cluster], l)
@@ -141,7 +144,7 @@ func (rs routes) lanes() (sums map[string]pipeline.LaneStats, each map[string]ma
 }
 
 // sumLanes sums what /clusters shows of lanes.
-func sumLanes(a, b pipeline.LaneStats) pipeline.LaneStats {
+func sumLanes(a, b queue.LaneStats) queue.LaneStats {
 	a.Cluster = b.Cluster
 	a.Live += b.Live
 	a.Snapshot += b.Snapshot

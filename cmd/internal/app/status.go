@@ -6,7 +6,7 @@ import (
 	"time"
 
 	"github.com/fairlead-dev/fairlead/internal/member"
-	"github.com/fairlead-dev/fairlead/pipeline"
+	"github.com/fairlead-dev/fairlead/pipeline/queue"
 	"github.com/fairlead-dev/fairlead/sources"
 	"github.com/fairlead-dev/fairlead/sources/stream"
 )
@@ -183,14 +183,14 @@ func (p *program) status(now time.Time) status {
 	return s
 }
 
-func laneStatusOf(l pipeline.LaneStats) laneStatus {
+func laneStatusOf(l queue.LaneStats) laneStatus {
 	return laneStatus{
 		Live: l.Live, Snapshot: l.Snapshot, Bytes: l.Bytes,
 		Delayed: l.Delayed, InWork: l.InWork, BlockedOffers: l.BlockedOffers,
 	}
 }
 
-func laneCountsOf(l pipeline.LaneStats) laneCounts {
+func laneCountsOf(l queue.LaneStats) laneCounts {
 	return laneCounts{
 		Added: l.Added, Coalesced: l.Coalesced, HandedOut: l.HandedOut, Throttled: l.Throttles,
 		ThrottledSeconds: l.Throttled.Seconds(), BlockedSeconds: l.Blocked.Seconds(),

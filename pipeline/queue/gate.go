@@ -1,0 +1,110 @@
+package queue
+
+import (
+	"time"
+
+	"github.com/fairlead-dev/fairlead/ratelimit"
+)
+
+// gate is where the items of a lane get their tokens: those of the live class at
+// one, those of the snapshot class at another, so that a first list takes none
+// from live changes. Both classes have one gate if they share their buckets.
+type gate[T, K comparable] struct {
+	lane   *lane[T, K]
+	bucket *ratelimit.Bucket
+	token  date[*gate[T, K]] // if the bucket is empty: when one is due
+}
+
+// makeGatesLocked gives a lane its gates.
+func (q *Queue[T, K]) makeGatesLocked(l *lane[T, K]) {
+	l.gates[live].bucket = q.o.Buckets.Bucket(l.name)
+	l.gate[live], l.gate[snapshot] = &l.gates[live], &l.gates[live]
+	if q.o.SnapshotBuckets != q.o.Buckets {
+		l.gates[snapshot].bucket = q.o.SnapshotBuckets.Bucket(l.name)
+		l.gate[snapshot] = &l.gates[snapshot]
+	}
+	for i := range l.gates {
+		g := &l.gates[i]
+		g.lane, g.token.self = l, g
+	}
+}
+
+// isOpen tells whether something of a class is ready, and may have a token.
+func (l *lane[T, K]) isOpen(c class) bool { return l.ready[c].N > 0 && !l.gate[c].token.set() }
+
+// hasTokenLocked takes a token for an item of a class, if one is ready and there
+// is a token. If only that is missing, it shuts the gate until one is due.
+func (q *Queue[T, K]) hasTokenLocked(l *lane[T, K], c class) bool {
+	if !l.isOpen(c) {
+		return false
+	}
+	g := l.gate[c]
+	if g.bucket.Unlimited() {
+		return true
+	}
+	now := q.now()
+	wait := g.bucket.Take(q.epoch.Add(now))
+	if wait == 0 {
+		return true
+	}
+	l.throttles++
+	if l.shutGates++; l.shutGates == 1 {
+		l.throttledSince = now
+	}
+	q.throttled.put(&g.token, after(now, wait))
+	q.armLocked(now)
+	return false
+}
+
+// openLocked lets those at a shut gate ask for a token again.
+func (q *Queue[T, K]) openLocked(g *gate[T, K], now time.Duration) {
+	l := g.lane
+	q.throttled.remove(&g.token)
+	if l.shutGates--; l.shutGates == 0 {
+		l.throttledFor += now - l.throttledSince
+	}
+	q.resumeLocked(l)
+}
+
+// openAllLocked opens the shut gates of a lane.
+func (q *Queue[T, K]) openAllLocked(l *lane[T, K]) {
+	for i := range l.gates {
+		if g := &l.gates[i]; g.token.set() {
+			q.openLocked(g, q.now())
+		}
+	}
+}
+
+// SetLimit overrides the limit of one cluster in the queue's buckets, and lets
+// the cluster ask again at once if it waits for a token under the old limit.
+// Where several queues share the buckets, call it on each. It panics if limit
+// is not valid.
+func (q *Queue[T, K]) SetLimit(cluster string, limit ratelimit.Limit) {
+	q.setLimit(q.o.Buckets, cluster, limit)
+}
+
+// SetSnapshotLimit is SetLimit for the snapshot class: it overrides the limit of
+// one cluster in Options.SnapshotBuckets.
+func (q *Queue[T, K]) SetSnapshotLimit(cluster string, limit ratelimit.Limit) {
+	q.setLimit(q.o.SnapshotBuckets, cluster, limit)
+}
+
+func (q *Queue[T, K]) setLimit(buckets *ratelimit.Buckets, cluster string, limit ratelimit.Limit) {
+	buckets.Set(cluster, limit)
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if l := q.lanes[cluster]; l != nil {
+		q.openAllLocked(l)
+	}
+}
+
+// SetDefaultLimit changes the limit of the clusters that have no override, as
+// SetLimit does for one.
+func (q *Queue[T, K]) SetDefaultLimit(limit ratelimit.Limit) {
+	q.o.Buckets.SetDefault(limit)
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	for now := q.now(); len(q.throttled.heap) > 0; {
+		q.openLocked(q.throttled.next().self, now)
+	}
+}

@@ -1,0 +1,116 @@
+package queue
+
+import (
+	"strings"
+
+	"github.com/prometheus/client_golang/prometheus"
+)
+
+// queueCollector reads the lanes whenever it is scraped, so that the series of
+// a removed cluster end by themselves and an item costs no metric's lock.
+type collector struct {
+	stats func() []LaneStats
+
+	depth, bytes, delayed, inWork, coalesced, dropped,
+	backpressure, throttledSeconds, throttled,
+	adds, handedOut, retries, waited, worked, unfinished *prometheus.Desc
+}
+
+// NewCollector returns a collector of the queue metrics of every cluster,
+// over what stats returns: the Lanes method of a queue. Their names all begin
+// with fairlead_; those that client-go has for its queues are called as there
+// behind that, fairlead_workqueue_adds_total say, because a registry holds one
+// name with one set of labels, and controller-runtime's has client-go's already.
+// A cluster has 33 series, which end when its lane is freed.
+func NewCollector(stats func() []LaneStats) prometheus.Collector {
+	return newCollector(stats, nil)
+}
+
+// NewNamedCollector is NewCollector with the label name on all series,
+// so that several queues share a registry: all of them with names of their own.
+//
+//	New: caches.FairRequests(limit, 2, func(q *queue.Queue[queue.Request, queue.Request]) {
+//		metrics.Registry.MustRegister(queue.NewNamedCollector(q.Name(), q.Lanes))
+//	})
+func NewNamedCollector(name string, stats func() []LaneStats) prometheus.Collector {
+	return newCollector(stats, prometheus.Labels{"name": strings.ToValidUTF8(name, "\uFFFD")})
+}
+
+func newCollector(stats func() []LaneStats, constant prometheus.Labels) prometheus.Collector {
+	desc := func(name, help string, labels ...string) *prometheus.Desc {
+		return prometheus.NewDesc("fairlead_"+name, help, append([]string{"cluster"}, labels...), constant)
+	}
+	return &collector{
+		stats:        stats,
+		depth:        desc("lane_depth", "Changes that wait in the cluster's lane, by class: live or snapshot.", "class"),
+		bytes:        desc("lane_bytes", "Bytes of the changes of the cluster that wait, are delayed or are being worked on."),
+		delayed:      desc("lane_delayed", "Changes that came back to the cluster's lane and are not due yet."),
+		inWork:       desc("lane_in_work", "Changes of the cluster that are being worked on."),
+		coalesced:    desc("changes_coalesced_total", "Changes that a newer one of the same object has replaced before they were handed out."),
+		dropped:      desc("changes_dropped_total", "Changes dropped before they were handed out, by reason: cluster_removed or shutdown.", "reason"),
+		backpressure: desc("backpressure_seconds_total", "Seconds during which the cluster's full lane held up at least one of its streams."),
+		throttledSeconds: desc("throttled_seconds_total",
+			"Seconds during which changes of the cluster waited although it was their turn, because its token bucket for their class was empty."),
+		throttled: desc("throttled_total", "Times that it was the cluster's turn but a token bucket of it was empty."),
+		adds:      desc("workqueue_adds_total", "Changes that came for the cluster, brought back ones and those that replaced another one included."),
+		handedOut: desc("workqueue_handed_out_total", "Changes of the cluster that were handed out to a worker."),
+		retries:   desc("workqueue_retries_total", "Changes of the cluster that were brought back, to be handed out again after a while."),
+		waited:    desc("workqueue_queue_duration_seconds", "Time that changes of the cluster waited until they were handed out."),
+		worked:    desc("workqueue_work_duration_seconds", "Time that the work on changes of the cluster took."),
+		unfinished: desc("workqueue_unfinished_work_seconds",
+			"Sum of how long the work under way on changes of the cluster has taken so far: it grows while a worker is stuck."),
+	}
+}
+
+// Describe implements prometheus.Collector.
+func (c *collector) Describe(ch chan<- *prometheus.Desc) {
+	for _, d := range []*prometheus.Desc{
+		c.depth, c.bytes, c.delayed, c.inWork, c.coalesced, c.dropped,
+		c.backpressure, c.throttledSeconds, c.throttled,
+		c.adds, c.handedOut, c.retries, c.waited, c.worked, c.unfinished,
+	} {
+		ch <- d
+	}
+}
+
+// Collect implements prometheus.Collector.
+func (c *collector) Collect(ch chan<- prometheus.Metric) {
+	for _, s := range c.stats() {
+		// A name that is no text would make the whole scrape fail.
+		cluster := strings.ToValidUTF8(s.Cluster, "\uFFFD")
+		gauge := func(d *prometheus.Desc, v float64, labels ...string) {
+			ch <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, v, append([]string{cluster}, labels...)...)
+		}
+		counter := func(d *prometheus.Desc, v float64, labels ...string) {
+			ch <- prometheus.MustNewConstMetric(d, prometheus.CounterValue, v, append([]string{cluster}, labels...)...)
+		}
+		gauge(c.depth, float64(s.Live), "live")
+		gauge(c.depth, float64(s.Snapshot), "snapshot")
+		gauge(c.bytes, float64(s.Bytes))
+		gauge(c.delayed, float64(s.Delayed))
+		gauge(c.inWork, float64(s.InWork))
+		counter(c.coalesced, float64(s.Coalesced))
+		counter(c.dropped, float64(s.DroppedRemoved), dropRemoved.String())
+		counter(c.dropped, float64(s.DroppedShutdown), dropShutdown.String())
+		counter(c.backpressure, s.Blocked.Seconds())
+		counter(c.throttledSeconds, s.Throttled.Seconds())
+		counter(c.throttled, float64(s.Throttles))
+		counter(c.adds, float64(s.Added))
+		counter(c.handedOut, float64(s.HandedOut))
+		counter(c.retries, float64(s.Retries))
+		gauge(c.unfinished, s.Unfinished.Seconds())
+		ch <- s.Waited.metric(c.waited, cluster)
+		ch <- s.Worked.metric(c.worked, cluster)
+	}
+}
+
+// metric is a histogram of the durations.
+func (d *Durations) metric(desc *prometheus.Desc, cluster string) prometheus.Metric {
+	upTo := make(map[float64]uint64, len(durationBounds))
+	n := uint64(0)
+	for i, bound := range durationBounds {
+		n += d.Counts[i]
+		upTo[bound.Seconds()] = n
+	}
+	return prometheus.MustNewConstHistogram(desc, d.Count(), d.Sum.Seconds(), upTo, cluster)
+}

@@ -1,0 +1,258 @@
+package stage
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime/debug"
+	"slices"
+	"sync"
+	"time"
+
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+
+	"github.com/fairlead-dev/fairlead/pipeline"
+)
+
+// load is what of a bundle goes to the destination together.
+type load struct {
+	changes []*pipeline.Change
+	parts   []*bundled        // that each is of: a ghost's deletion is of the change it precedes
+	safe    []<-chan struct{} // closed when they may be handed over
+}
+
+// reconcile hands the changes of b to the destination, and settles each once it is
+// told of it. What the ledger has yet to note delays none of the others.
+func (s *Stage) reconcile(ctx context.Context, b *bundle) (reconcile.Result, error) {
+	ready, noted := s.begin(b)
+	now := func() error {
+		defer s.queue.leave(b)
+		return s.deliver(ctx, ready)
+	}
+	later := func() error {
+		if safe, err := s.await(ctx, noted); !safe {
+			return err
+		}
+		return s.deliver(ctx, noted)
+	}
+	if len(ready.changes) == 0 {
+		s.queue.leave(b) // what waits for the ledger keeps the sink from nobody
+	}
+	switch {
+	case len(ready.changes)+len(noted.changes) == 0:
+		return reconcile.Result{}, nil
+	case len(noted.changes) == 0:
+		return reconcile.Result{}, now()
+	case len(ready.changes) == 0:
+		return reconcile.Result{}, later()
+	}
+	return reconcile.Result{}, together(2, func(i int) error {
+		if i == 0 {
+			return now()
+		}
+		return later()
+	})
+}
+
+// together calls f with 0 to n-1 at the same time, and returns the first error.
+// A panic becomes the caller's once all have returned, and not earlier: what is
+// still under way must not be brought back.
+func together(n int, f func(i int) error) error {
+	var wg sync.WaitGroup
+	errs, panics := make([]error, n), make([]string, n)
+	for i := range n {
+		wg.Go(func() {
+			defer func() {
+				if p := recover(); p != nil {
+					panics[i] = fmt.Sprintf("%v\n\n%s", p, debug.Stack())
+				}
+			}()
+			errs[i] = f(i)
+		})
+	}
+	wg.Wait()
+	for _, p := range panics {
+		if p != "" {
+			panic(p)
+		}
+	}
+	for _, err := range errs {
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// begin returns what is to be delivered of a bundle: what may be handed over at
+// once, and what must be noted before. The deletions of the UIDs whose place a
+// change takes precede it.
+func (s *Stage) begin(b *bundle) (ready, noted load) {
+	for i := range b.parts {
+		p := &b.parts[i]
+		c := p.change
+		to := &ready
+		if t := c.Origin.Tracker; t != nil {
+			ghosts, safe, superseded := t.Begin(c)
+			if superseded {
+				s.metrics.superseded.WithLabelValues(c.Key.Cluster).Inc()
+				s.settle(p)
+				continue
+			}
+			if safe != nil {
+				to = &noted
+				to.safe = append(to.safe, safe)
+			}
+			for _, uid := range ghosts {
+				to.add(p, ghost(c, uid))
+			}
+		}
+		to.add(p, c)
+	}
+	return ready, noted
+}
+
+// ghost returns the deletion of another UID whose name c takes.
+func ghost(c *pipeline.Change, uid types.UID) *pipeline.Change {
+	return &pipeline.Change{
+		Key:             c.Key,
+		Origin:          c.Origin,
+		Op:              pipeline.Deleted,
+		UID:             uid,
+		ResourceVersion: c.ResourceVersion,
+		Snapshot:        c.Snapshot,
+		Tombstone:       true,
+		Ghost:           true,
+		Generation:      c.Generation,
+		Refusals:        c.Refusals,
+		Observed:        c.Observed,
+		Sequence:        c.Sequence - 1,
+	}
+}
+
+func (l *load) add(p *bundled, c *pipeline.Change) {
+	l.parts, l.changes = append(l.parts, p), append(l.changes, c)
+}
+
+// A note is stored within milliseconds. Where one is not after notePatience, its
+// change goes back to its lane for noteAgain: else a few clusters of which the store
+// takes nothing would have all workers.
+const (
+	notePatience = 5 * time.Second
+	noteAgain    = time.Second
+)
+
+// await waits until l may be handed over. If it may not, it brings l back, or fails
+// when ctx ends.
+func (s *Stage) await(ctx context.Context, l load) (safe bool, err error) {
+	patience := time.NewTimer(notePatience)
+	defer patience.Stop()
+	for _, safe := range l.safe {
+		select {
+		case <-safe:
+			continue
+		case <-patience.C:
+		case <-ctx.Done():
+			err = fmt.Errorf("note %s before its delivery: %w", l.what(), context.Cause(ctx))
+		}
+		s.fail(l, "ledger")
+		for _, p := range l.parts {
+			if err == nil && !p.done { // else the worker's caller does it
+				s.queue.bringBack(p, noteAgain)
+			}
+		}
+		return false, err
+	}
+	return true, nil
+}
+
+// deliver hands l to the destination.
+func (s *Stage) deliver(ctx context.Context, l load) error {
+	err := s.destination.Deliver(ctx, func(i int, refused error) { s.told(l.parts[i], l.changes[i], refused) }, l.changes...)
+	if err == nil && !l.isDone() {
+		err = errUntold
+	}
+	if err != nil {
+		s.fail(l, "interrupted")
+		return fmt.Errorf("deliver %s: %w", l.what(), err)
+	}
+	return nil
+}
+
+// errUntold says that a destination does not keep to its contract. To take its
+// word that it has everything would be to lose what it does not have.
+var errUntold = errors.New("the destination returned without telling of each change")
+
+// isDone tells whether all of l was told of. Ask once the destination has returned.
+func (l load) isDone() bool {
+	return !slices.ContainsFunc(l.parts, func(p *bundled) bool { return !p.done })
+}
+
+// what names what is in l, for an error.
+func (l load) what() string {
+	if n := len(l.changes) - 1; n > 0 {
+		return fmt.Sprintf("%s and %d more", l.changes[0].Key, n)
+	}
+	return l.changes[0].Key.String()
+}
+
+// told settles c, which is p's change or the deletion of a ghost before it. When
+// one of them is refused all that follow come back with it: a sink must not have
+// the change and keep the ghost.
+func (s *Stage) told(p *bundled, c *pipeline.Change, refused error) {
+	if p.done {
+		return // it was told before, and c may be somebody else's by now
+	}
+	if p.refused == nil {
+		p.refused = refused
+	}
+	switch {
+	case p.refused == nil:
+		s.accepted(p, c)
+	case !c.Ghost:
+		s.refused(p)
+	}
+}
+
+func (s *Stage) accepted(p *bundled, c *pipeline.Change) {
+	if t := c.Origin.Tracker; t != nil {
+		t.Ack(c)
+	}
+	s.metrics.delivered.WithLabelValues(c.Key.Cluster, c.Key.Resource, c.Op.String()).Inc()
+	if c.Ghost {
+		return
+	}
+	s.metrics.lag.WithLabelValues(c.Key.Cluster).Observe(time.Since(c.Observed).Seconds())
+	s.settle(p)
+}
+
+// settle is done with a change for good.
+func (s *Stage) settle(p *bundled) {
+	if over := s.refusals.forget(p.change.Key); over != nil {
+		s.log.Info("Sink accepts again what it has refused of a cluster", "cluster", over.Cluster, "since", over.Since)
+	}
+	p.change.Release()
+	s.queue.finish(p)
+}
+
+// refused brings back a change. Its worker is free, and its lane has it.
+func (s *Stage) refused(p *bundled) {
+	c := p.change
+	s.metrics.failed.WithLabelValues(c.Key.Cluster, "refused").Inc()
+	if s.refusals.refuse(c.Key, p.refused, time.Now()) {
+		s.log.Error(p.refused, "Sink refuses changes of a cluster; they are tried again", "cluster", c.Key.Cluster, "key", c.Key.String())
+	}
+	c.Refusals++
+	after, _ := pipeline.RetryDelay(p.refused)
+	s.queue.bringBack(p, after)
+}
+
+// fail counts what of l did not get through.
+func (s *Stage) fail(l load, reason string) {
+	for i, p := range l.parts {
+		if !p.done && !l.changes[i].Ghost {
+			s.metrics.failed.WithLabelValues(p.change.Key.Cluster, reason).Inc()
+		}
+	}
+}

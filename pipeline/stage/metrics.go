@@ -1,0 +1,56 @@
+package stage
+
+import (
+	"fmt"
+
+	"github.com/prometheus/client_golang/prometheus"
+)
+
+type metrics struct {
+	delivered  *prometheus.CounterVec
+	failed     *prometheus.CounterVec
+	superseded *prometheus.CounterVec
+	lag        *prometheus.HistogramVec
+}
+
+func newMetrics(reg prometheus.Registerer, r *refusals) (*metrics, error) {
+	m := &metrics{
+		delivered: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "fairlead_changes_delivered_total",
+			Help: "Changes that the sink has durably accepted.",
+		}, []string{"cluster", "resource", "op"}),
+		failed: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "fairlead_changes_failed_total",
+			Help: "Changes that were not accepted and go through the queue again, by reason: refused, interrupted, ledger.",
+		}, []string{"cluster", "reason"}),
+		superseded: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "fairlead_changes_superseded_total",
+			Help: "Changes that were not delivered, because a newer state of their object was.",
+		}, []string{"cluster"}),
+		lag: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+			Name:    "fairlead_delivery_lag_seconds",
+			Help:    "Time from reading a change to its acceptance by the sink.",
+			Buckets: prometheus.ExponentialBuckets(0.001, 4, 10), // 1 ms to 4.4 min
+		}, []string{"cluster"}),
+	}
+	for _, c := range []prometheus.Collector{m.delivered, m.failed, m.superseded, m.lag, &refusedCollector{r}} {
+		if err := reg.Register(c); err != nil {
+			return nil, fmt.Errorf("register the reconcile stage's metrics: %w", err)
+		}
+	}
+	return m, nil
+}
+
+var refusedDesc = prometheus.NewDesc("fairlead_changes_refused",
+	"Objects of which the sink has refused a state and accepted none since; they are tried again.", []string{"cluster"}, nil)
+
+// refusedCollector tells of the clusters of which something is refused.
+type refusedCollector struct{ *refusals }
+
+func (c *refusedCollector) Describe(to chan<- *prometheus.Desc) { to <- refusedDesc }
+
+func (c *refusedCollector) Collect(to chan<- prometheus.Metric) {
+	for _, r := range c.list() {
+		to <- prometheus.MustNewConstMetric(refusedDesc, prometheus.GaugeValue, float64(r.Changes), r.Cluster)
+	}
+}

@@ -1,0 +1,186 @@
+package batch
+
+import (
+	"math"
+	"time"
+
+	"github.com/fairlead-dev/fairlead/pipeline"
+)
+
+const (
+	// windowSamples is of how many writes the window's line is, more or less: a
+	// write of n writes ago weighs (1-1/windowSamples)^n.
+	windowSamples = 32
+	// windowSpread is how much of the sizes' mean square their variance has to be
+	// for a slope: about that of one in sixteen with half the size.
+	windowSpread = 1.0 / 64
+	// windowFree is how long a batch may take without anybody noticing.
+	windowFree = time.Millisecond
+	// windowHandling is what a change costs on its way from one write to the next
+	// in the queue, stage and ledger, rounded up.
+	windowHandling = 10 * time.Microsecond
+	// windowOdd is how many times longer or shorter than expected a write has to
+	// take to be taken for an accident, or, if that happens twice in a row, for a
+	// sink that is not what it was.
+	windowOdd = 4
+	// windowIdle is after how many writes in a row that had half of what they could
+	// have had it is not known any more what the sink does with more.
+	windowIdle = 8
+)
+
+// window finds the batch with which a sink does nearly all that it can, and no
+// larger: what is under way goes first, whoever it is of, so that what is larger than
+// it pays is what everybody waits for.
+//
+// It takes a write of n changes for a line, a + c*n, and fits that to the last
+// writes (least squares with exponential forgetting). The rate of batches of n is
+// n/(a+c*n). A batch is doubled while that gains more than a ninth, which is while
+// c*n < 4*a, and halved when it loses less than an eighteenth, c*n > 16*a. So a sink
+// that takes its time for each change (a = 0) gets single ones, one that takes the
+// same for any batch (c = 0) the largest there is, and any other does at least four
+// fifths of what it could.
+//
+// What can be learned of a line takes different sizes: where all were the same, the
+// window now and then asks for half of its batch, or the double of its smallest, as
+// BBR probes (Cardwell et al., "BBR: Congestion-Based Congestion Control", 2016).
+// Two writes in a row that are far off the line begin a new one.
+// Like TCP it begins with the smallest, goes back by half when a write fails, and
+// does not rely on what it was long ago when it had more to do (RFC 7661).
+//
+// It is not safe for concurrent use.
+type window struct {
+	least, most, writes int
+
+	batch   int // that is wanted
+	probing int // instead, for the next one; 0: it is not
+	idle    int // writes in a row that were far from full
+	odd     int // how the last write was: longer (1) or shorter (-1) than any should be
+
+	// Sums over the writes: of their weights, and of sizes and seconds by these.
+	weight, n, nn, t, nt float64
+}
+
+// newWindow returns a window for batches of least to most changes, of which that
+// many writes may be under way at once. What is below one is one.
+func newWindow(least, most, writes int) *window {
+	least = max(least, 1)
+	return &window{least: least, most: max(most, least), writes: max(writes, 1), batch: least}
+}
+
+// Batch returns how many changes the next write is to have.
+func (w *window) Batch() int {
+	if w.probing > 0 {
+		return w.probing
+	}
+	return w.batch
+}
+
+// Pace returns what the stage is to have under way. Beyond the writes there is one
+// more delivery where to handle its changes takes a tenth of a write's time or more,
+// in which the sink would have nothing to do.
+func (w *window) Pace(bytes int) pipeline.Pace {
+	p := pipeline.Pace{Batch: w.Batch(), Bytes: bytes, Deliveries: w.writes}
+	if a, c := w.line(); w.weight > 0 && a+c*float64(w.batch) < 10*windowHandling.Seconds()*float64(w.batch) {
+		p.Deliveries++
+	}
+	// One batch may wait for the ledger; and a few changes always.
+	p.UnderWay = max((p.Deliveries+1)*w.batch, 16)
+	return p
+}
+
+// Wrote tells of a write of n changes.
+func (w *window) Wrote(n int, took time.Duration) {
+	w.learn(float64(n), took.Seconds())
+	a, c := w.line()
+	size := float64(w.batch)
+	free := windowFree.Seconds()
+	switch {
+	case !w.isSpread():
+		// Nothing is known of the slope.
+	case c*size > 16*a && a+c*size > free:
+		w.batch = max(w.batch/2, w.least)
+	case n >= w.batch && (c*size < 4*a || a+2*c*size <= free):
+		w.batch = min(w.batch*2, w.most)
+	}
+	if n > w.batch/2 || w.batch == 1 {
+		w.idle = 0
+	} else if w.idle++; w.idle >= windowIdle {
+		w.idle = 0
+		w.batch = max(w.batch/2, w.least)
+	}
+	w.probe()
+}
+
+// Failed tells that a write has failed, as one of fewer changes might not have.
+func (w *window) Failed() {
+	w.batch = max(w.batch/2, w.least)
+	w.probe()
+}
+
+// probe decides whether the next write is to have another size.
+func (w *window) probe() {
+	w.probing = 0
+	if w.weight == 0 || w.isSpread() {
+		return
+	}
+	other := w.batch / 2
+	if other < w.least {
+		other = min(w.batch*2, w.most)
+	}
+	if math.Abs(w.n/w.weight-float64(other)) > float64(other)/4 {
+		w.probing = other // else it is the batch itself that nothing is known of
+	}
+}
+
+// learn takes a write of n changes, which took t seconds, into the sums.
+func (w *window) learn(n, t float64) {
+	a, c := w.line()
+	expected, odd := a+c*n, 0
+	switch {
+	case w.weight < 4 || max(t, expected) <= windowFree.Seconds():
+		// Nothing is expected yet, or it is all the same.
+	case t > windowOdd*expected:
+		odd = 1
+	case t*windowOdd < expected:
+		odd = -1
+	}
+	last := w.odd
+	w.odd = odd
+	switch {
+	case odd == 0:
+	case odd != last:
+		return
+	default:
+		w.weight, w.n, w.nn, w.t, w.nt, w.odd = 0, 0, 0, 0, 0, 0
+	}
+	for _, sum := range []*float64{&w.weight, &w.n, &w.nn, &w.t, &w.nt} {
+		*sum *= 1 - 1.0/windowSamples
+	}
+	w.weight++
+	w.n += n
+	w.nn += n * n
+	w.t += t
+	w.nt += n * t
+}
+
+// isSpread tells whether the writes were of sizes that are different enough.
+func (w *window) isSpread() bool {
+	return w.weight*w.nn-w.n*w.n >= windowSpread*w.weight*w.nn
+}
+
+// line returns the seconds that a write takes, and those that each change adds;
+// neither is negative. Where that cannot be told apart, changes take all of it.
+func (w *window) line() (a, c float64) {
+	if w.weight == 0 {
+		return 0, 0
+	}
+	if !w.isSpread() {
+		return 0, w.t / w.n
+	}
+	c = max((w.weight*w.nt-w.n*w.t)/(w.weight*w.nn-w.n*w.n), 0)
+	a = max((w.t-c*w.n)/w.weight, 0)
+	if a == 0 {
+		c = w.t / w.n
+	}
+	return a, c
+}
