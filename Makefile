@@ -106,9 +106,9 @@ bench: control-plane ## Run all benchmarks BENCHCOUNT times and write docs/bench
 	go test -run '^$$' -bench '$(BENCH)' -benchmem -count $(BENCHCOUNT) -benchtime $(BENCHTIME) -timeout 0 $(TESTFLAGS) $(BENCHPKGS) \
 		| tee $(BENCHNEW)/raw.txt
 	$(GO_TOOL) benchstat -col /impl -ignore pkg $(BENCHNEW)/raw.txt >$(BENCHNEW)/benchstat.txt
-	go run ./bench/report -raw $(BENCHNEW)/raw.txt -tables $(BENCHNEW)/benchstat.txt -out $(BENCHNEW).md \
-		-reasons docs/benchmarks/reasons.txt \
-		-command "$(strip make bench BENCH='$(BENCH)' BENCHCOUNT=$(BENCHCOUNT) BENCHTIME=$(BENCHTIME) \
+	go run ./bench/report --raw $(BENCHNEW)/raw.txt --tables $(BENCHNEW)/benchstat.txt --out $(BENCHNEW).md \
+		--reasons docs/benchmarks/reasons.txt \
+		--command "$(strip make bench BENCH='$(BENCH)' BENCHCOUNT=$(BENCHCOUNT) BENCHTIME=$(BENCHTIME) \
 			$(foreach v,BENCHPKGS TESTFLAGS,$(if $(filter-out file,$(origin $v)),$v='$($v)')))"
 	@cat $(BENCHNEW)/benchstat.txt
 	cp -R bin/bench.new/. $(dir $(BENCHDIR))

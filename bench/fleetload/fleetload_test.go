@@ -3,8 +3,6 @@ package main
 import (
 	"bytes"
 	"context"
-	"errors"
-	"flag"
 	"fmt"
 	"io"
 	"os"
@@ -117,6 +115,19 @@ func TestMembersCrash(t *testing.T) {
 	}
 }
 
+// parse returns what fleetload would begin with, nil if it would not.
+func parse(args string) (began *settings, help string, err error) {
+	cmd := newCommand(func(_ context.Context, s settings) error {
+		began = &s
+		return nil
+	})
+	var out bytes.Buffer
+	cmd.SetOut(&out)
+	cmd.SetArgs(strings.Fields(args))
+	err = cmd.Execute()
+	return began, out.String(), err
+}
+
 func TestParse(t *testing.T) {
 	for _, test := range []struct{ args, want string }{
 		{"--clusters 0", "--clusters 0: must be at least 1"}, {"--objects -1", "--objects -1: must be at least 0"},
@@ -125,19 +136,17 @@ func TestParse(t *testing.T) {
 		{"--replaced 2", "--replaced 2: must be a share from 0 to 1"}, {"--duration -1s", "--duration -1s"}, {"--interval 0", "--interval 0s: must be more than 0"},
 		{"--cluster-qps +Inf", "--cluster-qps +Inf: must be a number"}, {"--cluster-qps 1e300", "to 1e9"}, {"--workers 0", "--workers 0: must be at least 1"},
 		{"--workers 0 --clusters -2", "--clusters -2: must be at least 1\n--workers 0"},
-		{"--nonsense", "not defined: -nonsense; --help"}, {"--clusters x", `"x" for flag -clusters`}, {"more", `"more"; --help`},
+		{"--nonsense", "unknown flag: --nonsense; --help"}, {"--clusters x", `"x" for "--clusters" flag`}, {"more", `"more"`},
 	} {
-		var help bytes.Buffer
-		if _, err := parse(strings.Fields(test.args), &help); err == nil || !strings.Contains(err.Error(), test.want) || help.Len() > 0 {
-			t.Errorf("%s: %v, want %s; help of %d bytes, want none", test.args, err, test.want, help.Len())
+		if began, help, err := parse(test.args); began != nil || err == nil || !strings.Contains(err.Error(), test.want) || help != "" {
+			t.Errorf("%s: %v, want %s; help of %d bytes, want none", test.args, err, test.want, len(help))
 		}
 	}
-	var help bytes.Buffer
-	if _, err := parse([]string{"--help"}, &help); !errors.Is(err, flag.ErrHelp) || !strings.Contains(help.String(), "-cluster-qps") {
-		t.Errorf("--help: %v\n%s", err, help.String())
+	if began, help, err := parse("--help"); began != nil || err != nil || !strings.Contains(help, "--cluster-qps") {
+		t.Errorf("--help: %v\n%s", err, help)
 	}
-	s, err := parse([]string{"--resources", "configmaps,secrets", "--skew", "1.5"}, io.Discard)
-	if err != nil || len(s.shape.Resources) != 2 || s.churn.Skew != 1.5 {
+	s, _, err := parse("--resources configmaps,secrets --skew 1.5")
+	if err != nil || s == nil || len(s.shape.Resources) != 2 || s.churn.Skew != 1.5 {
 		t.Errorf("%+v, %v", s, err)
 	}
 }

@@ -14,14 +14,14 @@ package main
 import (
 	"context"
 	"errors"
-	"flag"
 	"fmt"
 	"io"
 	"os"
 	"os/signal"
-	"strings"
 	"syscall"
 	"time"
+
+	"github.com/spf13/cobra"
 
 	"github.com/fairlead-dev/fairlead/bench/internal/simserver"
 )
@@ -39,12 +39,27 @@ type settings struct {
 	workers    int
 }
 
-func parse(args []string, help io.Writer) (settings, error) {
+// newCommand returns the command line. start gets what its flags say.
+func newCommand(start func(context.Context, settings) error) *cobra.Command {
 	var s settings
-	flags := flag.NewFlagSet("fleetload", flag.ContinueOnError)
-	flags.SetOutput(io.Discard) // what is wrong is returned
+	cmd := &cobra.Command{
+		Use:           "fleetload",
+		Short:         "Serve a simulated fleet of a shape of your own, and follow it if asked to",
+		SilenceUsage:  true,
+		SilenceErrors: true,
+		Args:          cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if err := s.validate(); err != nil {
+				return err
+			}
+			return start(cmd.Context(), s)
+		},
+	}
+	cmd.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return fmt.Errorf("%w; --help tells of all flags", err) })
+	flags := cmd.Flags()
+	flags.SortFlags = false
 	flags.IntVar(&s.shape.Clusters, "clusters", 100, "members")
-	resources := flags.String("resources", "configmaps", "resources of each member, separated by commas, with .group if it is not the core group")
+	flags.StringSliceVar(&s.shape.Resources, "resources", []string{"configmaps"}, "resources of each member, separated by commas, with .group if it is not the core group")
 	flags.IntVar(&s.shape.Objects, "objects", 1000, "objects of each resource of each member")
 	flags.IntVar(&s.shape.Size, "size", simserver.DefaultSize, "bytes of an object's JSON, at least 700")
 	flags.IntVar(&s.shape.Window, "window", simserver.DefaultWindow, "events that a resource of a member keeps for watches to resume from")
@@ -59,19 +74,7 @@ func parse(args []string, help io.Writer) (settings, error) {
 	flags.BoolVar(&s.run, "run", false, "follow the members as well, and tell throughput, lag and memory")
 	flags.Float64Var(&s.clusterQPS, "cluster-qps", 200, "with --run: changes per second of one member, as fairlead run has it; 0 is no limit")
 	flags.IntVar(&s.workers, "workers", 64, "with --run: changes on their way to the sink at once")
-	if err := flags.Parse(args); err != nil {
-		if errors.Is(err, flag.ErrHelp) {
-			flags.SetOutput(help)
-			flags.Usage()
-			return s, err
-		}
-		return s, fmt.Errorf("%w; --help tells of all flags", err)
-	}
-	if flags.NArg() > 0 {
-		return s, fmt.Errorf("there is no argument %q; --help tells of the flags", flags.Arg(0))
-	}
-	s.shape.Resources = strings.Split(*resources, ",")
-	return s, s.validate()
+	return cmd
 }
 
 // validate returns what is wrong with the flags; what is wrong with resources and
@@ -108,24 +111,25 @@ func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	err := start(ctx, os.Args[1:], os.Stdout)
 	stop()
-	if err != nil && !errors.Is(err, flag.ErrHelp) {
+	if err != nil {
 		fmt.Fprintln(os.Stderr, "fleetload:", err)
 		os.Exit(1)
 	}
 }
 
 func start(ctx context.Context, args []string, out io.Writer) error {
-	s, err := parse(args, os.Stderr)
-	if err != nil {
-		return err
-	}
-	if s.duration > 0 {
-		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeout(ctx, s.duration)
-		defer cancel()
-	}
-	if s.run {
-		return runBoth(ctx, s, args, out)
-	}
-	return serve(ctx, s, out)
+	cmd := newCommand(func(ctx context.Context, s settings) error {
+		if s.duration > 0 {
+			var cancel context.CancelFunc
+			ctx, cancel = context.WithTimeout(ctx, s.duration)
+			defer cancel()
+		}
+		if s.run {
+			return runBoth(ctx, s, args, out)
+		}
+		return serve(ctx, s, out)
+	})
+	cmd.SetArgs(args)
+	cmd.SetOut(out)
+	return cmd.ExecuteContext(ctx)
 }

@@ -1,8 +1,8 @@
 // Command report writes docs/benchmarks.md and its plots from the output of
 // `go test -bench`, as `make bench` runs it.
 //
-//	go run ./bench/report -raw docs/benchmarks/raw.txt -tables docs/benchmarks/benchstat.txt \
-//		-reasons docs/benchmarks/reasons.txt -out docs/benchmarks.md -command "make bench"
+//	go run ./bench/report --raw docs/benchmarks/raw.txt --tables docs/benchmarks/benchstat.txt \
+//		--reasons docs/benchmarks/reasons.txt --out docs/benchmarks.md --command "make bench"
 //
 // What it says about machine, versions and commit is of where and when it runs, so
 // it has to run right after the benchmarks.
@@ -12,11 +12,12 @@ import (
 	"bytes"
 	"context"
 	"errors"
-	"flag"
 	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
+
+	"github.com/spf13/cobra"
 
 	"github.com/fairlead-dev/fairlead/bench/internal/report"
 )
@@ -26,17 +27,29 @@ type options struct {
 }
 
 func main() {
-	var o options
-	flag.StringVar(&o.raw, "raw", "docs/benchmarks/raw.txt", "output of go test -bench")
-	flag.StringVar(&o.tables, "tables", "docs/benchmarks/benchstat.txt", "benchstat's tables of it, which the report points to")
-	flag.StringVar(&o.reasons, "reasons", "docs/benchmarks/reasons.txt", "why goals are missed")
-	flag.StringVar(&o.out, "out", "docs/benchmarks.md", "report to write; the plots go beside the tables")
-	flag.StringVar(&o.command, "command", "make bench", "command to tell of, that made the raw output")
-	flag.Parse()
-	if err := run(context.Background(), o); err != nil {
+	if err := newCommand().Execute(); err != nil {
 		fmt.Fprintln(os.Stderr, "report:", err)
 		os.Exit(1)
 	}
+}
+
+func newCommand() *cobra.Command {
+	var o options
+	cmd := &cobra.Command{
+		Use:           "report",
+		Short:         "Write a report on the output of go test -bench",
+		SilenceUsage:  true,
+		SilenceErrors: true,
+		Args:          cobra.NoArgs,
+		RunE:          func(cmd *cobra.Command, _ []string) error { return run(cmd.Context(), o) },
+	}
+	f := cmd.Flags()
+	f.StringVar(&o.raw, "raw", "docs/benchmarks/raw.txt", "output of go test -bench")
+	f.StringVar(&o.tables, "tables", "docs/benchmarks/benchstat.txt", "benchstat's tables of it, which the report points to")
+	f.StringVar(&o.reasons, "reasons", "docs/benchmarks/reasons.txt", "why goals are missed")
+	f.StringVar(&o.out, "out", "docs/benchmarks.md", "report to write; the plots go beside the tables")
+	f.StringVar(&o.command, "command", "make bench", "command to tell of, that made the raw output")
+	return cmd
 }
 
 func run(ctx context.Context, o options) error {

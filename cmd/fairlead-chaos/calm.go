@@ -12,7 +12,9 @@ import (
 	"sync"
 	"time"
 
+	"github.com/fairlead-dev/fairlead/cmd/internal/lab"
 	"github.com/fairlead-dev/fairlead/internal/replay"
+	"github.com/fairlead-dev/fairlead/internal/retry"
 )
 
 const (
@@ -152,7 +154,7 @@ func (c *chaos) settle(ctx context.Context) (bool, error) {
 			c.say("The sinks do not hold what the servers hold, and nothing has arrived for %v.", patience)
 			return false, nil
 		}
-		if err := pause(ctx, settleEvery); err != nil {
+		if err := retry.Sleep(ctx, settleEvery); err != nil {
 			return false, err
 		}
 	}
@@ -181,7 +183,7 @@ func (c *chaos) restartInPeace(ctx context.Context) error {
 	patient, cancel := context.WithTimeoutCause(ctx, patience, fmt.Errorf("fairlead has not followed all members within %v after its last start", patience))
 	defer cancel()
 	for !c.program.allLive(patient) {
-		if err := pause(patient, settleEvery); err != nil {
+		if err := retry.Sleep(patient, settleEvery); err != nil {
 			return err
 		}
 	}
@@ -230,7 +232,7 @@ func (c *chaos) judge(ctx context.Context) error {
 		c.result.Sinks[i].Out = c.program.processesWithout(i)
 	}
 	if len(c.wrong) > 0 {
-		c.say("Wrong:\n%s", some(c.wrong))
+		c.say("Wrong:\n%s", "  "+strings.Join(lab.Some(c.wrong), "\n  "))
 		text := strings.Join(c.wrong, "\n") + "\n"
 		if err := os.WriteFile(filepath.Join(c.dir, "problems.txt"), []byte(text), 0o600); err != nil {
 			return err
@@ -253,8 +255,8 @@ func (c *chaos) check(ctx context.Context) ([]*findings, error) {
 		}
 		ev := evidence{path: o.control.sink(), runs: o.runs, refused: refused, selective: c.sinks > 1, seed: c.seed}
 		for _, m := range c.fleet.members {
-			if !o.hangs && !c.program.setting.out[i] && o.shuns != m.name {
-				ev.clusters = append(ev.clusters, m.name)
+			if !o.hangs && !c.program.setting.out[i] && o.shuns != m.Name {
+				ev.clusters = append(ev.clusters, m.Name)
 			}
 		}
 		ev.held = maps.Clone(held)

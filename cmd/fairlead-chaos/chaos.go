@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"golang.org/x/sync/errgroup"
+
+	"github.com/fairlead-dev/fairlead/cmd/internal/lab"
 )
 
 // chaos is what there is while it runs.
@@ -58,7 +60,7 @@ func play(interrupt context.Context, o *options, out io.Writer) (err error) {
 		}
 		c.result.Seconds = int(time.Since(begun).Seconds())
 		c.result.fail(err)
-		line, lineErr := c.result.line()
+		line, lineErr := lab.Line(&c.result)
 		_, printErr := fmt.Fprintln(out, line)
 		err = errors.Join(err, lineErr, printErr)
 	}()
@@ -165,7 +167,7 @@ func (c *chaos) close() error {
 		errs = append(errs, c.hostile.Close())
 	}
 	if c.fleet != nil {
-		errs = append(errs, c.fleet.close())
+		errs = append(errs, c.fleet.Close())
 	}
 	if c.journal != nil {
 		errs = append(errs, c.journal.close())

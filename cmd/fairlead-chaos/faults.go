@@ -53,7 +53,7 @@ func (b *breaker) carryOut(ctx context.Context, f fault) error {
 		}, b.program.start)
 	case killBurst:
 		err := after(b.program.first().setAlso(sinkStalls), until, func() error {
-			b.program.child.expected.Store(true)
+			b.program.child.Expect()
 			return errors.Join(b.program.first().setDeath(killBurst), b.program.first().setAlso(""))
 		})
 		if err != nil {
@@ -70,32 +70,32 @@ func (b *breaker) carryOut(ctx context.Context, f fault) error {
 		control := b.program.outlet(f.Target).control
 		return after(control.setFault(f.Kind), until, func() error { return control.setFault("") })
 	case sinkShuns:
-		return b.program.outlet(f.Target).shun(b.fleet.members[random.IntN(len(b.fleet.members))].name)
+		return b.program.outlet(f.Target).shun(b.fleet.members[random.IntN(len(b.fleet.members))].Name)
 	case sinkHangs:
 		return b.program.outlet(f.Target).hang()
 	}
 	m := b.fleet.member(f.Target)
 	switch f.Kind {
 	case cut:
-		m.proxy.Cut()
-		return after(nil, until, m.proxy.Restore)
+		m.Proxy.Cut()
+		return after(nil, until, m.Proxy.Restore)
 	case blackHole:
-		return after(m.proxy.BlackHole(), until, func() error {
+		return after(m.Proxy.BlackHole(), until, func() error {
 			if random.IntN(2) == 0 {
-				m.proxy.Cut() // what was under way never arrives
+				m.Proxy.Cut() // what was under way never arrives
 			}
-			return m.proxy.Restore()
+			return m.Proxy.Restore()
 		})
 	case slow:
 		latency := time.Duration(20+random.IntN(180)) * time.Millisecond
-		return after(m.proxy.Slow(latency, 20_000+random.IntN(80_000)), until, m.proxy.Restore)
+		return after(m.Proxy.Slow(latency, 20_000+random.IntN(80_000)), until, m.Proxy.Restore)
 	case restart:
-		return m.restart(ctx, m.cluster.Stop, until)
+		return m.restart(ctx, m.Cluster.Stop, until)
 	case crash:
-		return m.restart(ctx, m.cluster.Kill, until)
+		return m.restart(ctx, m.Cluster.Kill, until)
 	case compact:
-		m.proxy.Cut()
-		return after(nil, until, func() error { return errors.Join(m.compact(ctx), m.proxy.Restore()) })
+		m.Proxy.Cut()
+		return after(nil, until, func() error { return errors.Join(m.compact(ctx), m.Proxy.Restore()) })
 	}
 	return fmt.Errorf("nobody knows how to make a %s", f.Kind)
 }
@@ -103,7 +103,7 @@ func (b *breaker) carryOut(ctx context.Context, f fault) error {
 // killInSink lets the program kill itself in its next write, if there is one in
 // time.
 func (b *breaker) killInSink(ctx context.Context, death kind, until int) error {
-	b.program.child.expected.Store(true)
+	b.program.child.Expect()
 	if err := b.program.first().setDeath(death); err != nil {
 		return err
 	}

@@ -8,11 +8,8 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"math/rand/v2"
-	"net"
 	"os"
 	"path/filepath"
-	"strconv"
 
 	"github.com/fairlead-dev/fairlead/internal/ledger"
 	"github.com/fairlead-dev/fairlead/internal/ledger/bolt"
@@ -81,22 +78,4 @@ func wholeEvents(path string) (int64, error) {
 		return int64(len(text)) + 1, nil
 	}
 	return int64(last), nil
-}
-
-// freeAddress returns an address of the loopback on which nobody listens, and
-// another one than the one that is taken. It is
-// not from the range that the kernel gives to outgoing connections, so that none
-// of those takes it while Fairlead is down.
-func freeAddress(taken string) (string, error) {
-	for range 100 {
-		address := net.JoinHostPort("127.0.0.1", strconv.Itoa(20000+rand.IntN(10000)))
-		listener, err := net.Listen("tcp", address) //nolint:noctx // It does not wait.
-		if err != nil {
-			continue // Taken.
-		}
-		if err := listener.Close(); err != nil || address != taken {
-			return address, err
-		}
-	}
-	return "", errors.New("find a free port of 127.0.0.1 between 20000 and 30000: none in 100 attempts")
 }

@@ -87,7 +87,7 @@ func (h *hostile) lies(victimUID string) []lie {
 // object and go on with attributes of an event of the victim.
 func (h *hostile) forge(victimUID string) {
 	kind := fmt.Sprintf(`X"},"type":"dev.fairlead.resource.deleted.v1","source":"/clusters/%s","cluster":"%[1]s","clusteruid":"%s","x":{"y":"`,
-		h.victim.name, victimUID)
+		h.victim.Name, victimUID)
 	h.Lie(testenv.Discovery, testenv.Discovered(func(resource map[string]any) { resource["kind"] = kind }))
 	unkind := func(object any) {
 		if o, ok := object.(map[string]any); ok {
@@ -111,7 +111,7 @@ func (h *hostile) run(ctx context.Context, writes int) error {
 	defer h.Honest()
 	kubeSystem, err := h.victim.client.Resource(namespaces).Get(ctx, metav1.NamespaceSystem, metav1.GetOptions{})
 	if err != nil {
-		return fmt.Errorf("ask cluster %s who it is, for another one to say the same: %w", h.victim.name, err)
+		return fmt.Errorf("ask cluster %s who it is, for another one to say the same: %w", h.victim.Name, err)
 	}
 	lies := h.lies(string(kubeSystem.GetUID()))
 	h.random.Shuffle(len(lies), func(i, j int) { lies[i], lies[j] = lies[j], lies[i] })

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"net/http"
 	"strconv"
 	"sync"
 	"sync/atomic"
@@ -15,7 +14,7 @@ import (
 	"k8s.io/client-go/dynamic"
 	"k8s.io/client-go/rest"
 
-	"github.com/fairlead-dev/fairlead/internal/controlplane"
+	"github.com/fairlead-dev/fairlead/cmd/internal/lab"
 	"github.com/fairlead-dev/fairlead/internal/replay"
 	"github.com/fairlead-dev/fairlead/internal/testenv"
 )
@@ -32,14 +31,10 @@ var namespaces = schema.GroupVersionResource{Version: "v1", Resource: "namespace
 // writtenTo is where the writers write: the first one, if there is one sink.
 var writtenTo = []string{"fairlead-chaos", "fairlead-chaos-more"}
 
-// member is one cluster of the fleet. Fairlead reaches it through the proxy only;
-// the writer and the checker never do.
+// member is one cluster of the fleet.
 type member struct {
-	name    string
-	cluster *testenv.Cluster
-	proxy   *testenv.Proxy
-	http    *http.Client
-	client  dynamic.Interface
+	*lab.Member
+	client dynamic.Interface
 	// cached says that the API server serves watches from its cache, which begins
 	// anew with it. The others serve them from etcd, which remembers until it is
 	// compacted.
@@ -61,7 +56,7 @@ type member struct {
 
 // fleet is all members.
 type fleet struct {
-	env     *testenv.Env
+	*lab.Servers
 	members []*member
 	hostile testenv.Target // nil: there is none
 }
@@ -85,39 +80,33 @@ func startFleet(ctx context.Context, names []string) (_ *fleet, err error) {
 		}
 		specs = append(specs, spec)
 	}
-	env, err := testenv.New(ctx, specs...)
-	if errors.Is(err, controlplane.ErrNotFound) {
-		return nil, err // It says what to do.
-	}
+	servers, err := lab.StartServers(ctx, specs...)
 	if err != nil {
-		return nil, fmt.Errorf("start the control planes: %w", err)
+		return nil, err
 	}
-	f := &fleet{env: env}
+	f := &fleet{Servers: servers}
 	defer func() {
 		if err != nil {
-			err = errors.Join(err, f.close())
+			err = errors.Join(err, f.Close())
 		}
 	}()
 	for i, name := range names {
-		m := &member{name: name, cluster: env.Cluster(name), cached: i == 0}
+		joined, err := f.Join(name)
+		if err != nil {
+			return nil, err
+		}
+		m := &member{Member: joined, cached: i == 0, as: joined.Cluster.Config()}
 		f.members = append(f.members, m)
-		if err := m.connect(ctx); err != nil {
+		if err := m.prepare(ctx); err != nil {
 			return nil, fmt.Errorf("cluster %s: %w", name, err)
 		}
 	}
 	return f, nil
 }
 
-func (m *member) connect(ctx context.Context) (err error) {
-	if m.proxy, err = m.cluster.NewProxy(); err != nil {
-		return err
-	}
-	config := m.cluster.Config()
-	m.as = config
-	if m.http, err = rest.HTTPClientFor(config); err != nil {
-		return err
-	}
-	if m.client, err = dynamic.NewForConfigAndClient(config, m.http); err != nil {
+// prepare makes the namespaces that are written to.
+func (m *member) prepare(ctx context.Context) (err error) {
+	if m.client, err = dynamic.NewForConfigAndClient(m.Cluster.Config(), m.HTTP); err != nil {
 		return err
 	}
 	for _, namespace := range writtenTo {
@@ -128,22 +117,9 @@ func (m *member) connect(ctx context.Context) (err error) {
 	return nil
 }
 
-// close ends the control planes and removes their data.
-func (f *fleet) close() error {
-	for _, m := range f.members {
-		if m.http != nil {
-			m.http.CloseIdleConnections()
-		}
-	}
-	if err := f.env.Close(); err != nil {
-		return fmt.Errorf("end the control planes: %w", err)
-	}
-	return nil
-}
-
 func (f *fleet) member(name string) *member {
 	for _, m := range f.members {
-		if m.name == name {
+		if m.Name == name {
 			return m
 		}
 	}
@@ -153,8 +129,8 @@ func (f *fleet) member(name string) *member {
 // described is a member as Fairlead reaches it.
 type described struct{ *member }
 
-func (d described) Name() string         { return d.name }
-func (d described) Config() *rest.Config { return d.proxy.Through(d.as) }
+func (d described) Name() string         { return d.member.Name }
+func (d described) Config() *rest.Config { return d.Proxy.Through(d.as) }
 
 // writeKubeconfig describes the members that are in the fleet.
 func (f *fleet) writeKubeconfig(path string) error {
@@ -175,7 +151,7 @@ func (f *fleet) held(ctx context.Context, selected []selection) (map[replay.Obje
 	all := map[replay.Object]string{}
 	for _, m := range f.members {
 		for i, resource := range resources {
-			held, err := m.held(ctx, resource, selected[i])
+			held, err := m.Held(ctx, resource, selected[i].namespace, selected[i].labels)
 			if err != nil {
 				return nil, err
 			}
@@ -183,21 +159,6 @@ func (f *fleet) held(ctx context.Context, selected []selection) (map[replay.Obje
 		}
 	}
 	return all, nil
-}
-
-func (m *member) held(ctx context.Context, resource schema.GroupVersionResource, s selection) (map[replay.Object]string, error) {
-	list, err := m.client.Resource(resource).Namespace(s.namespace).List(ctx, metav1.ListOptions{LabelSelector: s.labels})
-	if err != nil {
-		return nil, fmt.Errorf("list what cluster %s holds: %w", m.name, err)
-	}
-	held := make(map[replay.Object]string, len(list.Items))
-	for i := range list.Items {
-		o := &list.Items[i]
-		held[replay.Object{
-			Cluster: m.name, Resource: resource.Resource, Namespace: o.GetNamespace(), Name: o.GetName(), UID: string(o.GetUID()),
-		}] = o.GetResourceVersion()
-	}
-	return held, nil
 }
 
 // forgetting does what loses the past versions, and notes which.
@@ -209,11 +170,11 @@ func (m *member) forgetting(ctx context.Context, do func(context.Context) error)
 	}
 	list, err := m.client.Resource(resources[0]).Namespace(writtenTo[0]).List(ctx, metav1.ListOptions{Limit: 1})
 	if err != nil {
-		return fmt.Errorf("ask cluster %s for its version: %w", m.name, err)
+		return fmt.Errorf("ask cluster %s for its version: %w", m.Name, err)
 	}
 	version, err := strconv.ParseUint(list.GetResourceVersion(), 10, 64)
 	if err != nil {
-		return fmt.Errorf("ask cluster %s for its version: %w", m.name, err)
+		return fmt.Errorf("ask cluster %s for its version: %w", m.Name, err)
 	}
 	m.lostBefore.Store(version)
 	return nil
@@ -227,7 +188,7 @@ func (m *member) restart(ctx context.Context, end func() error, meanwhile func()
 		if err := errors.Join(end(), meanwhile()); err != nil {
 			return err
 		}
-		return m.cluster.Start(ctx)
+		return m.Cluster.Start(ctx)
 	}
 	if m.cached {
 		return m.forgetting(ctx, again)
@@ -242,10 +203,10 @@ func (m *member) compact(ctx context.Context) error {
 	return m.forgetting(ctx, func(ctx context.Context) error {
 		if m.cached {
 			// Else the cache would serve what etcd has forgotten.
-			if err := m.cluster.Restart(ctx); err != nil {
+			if err := m.Cluster.Restart(ctx); err != nil {
 				return err
 			}
 		}
-		return m.cluster.Compact(ctx)
+		return m.Cluster.Compact(ctx)
 	})
 }

@@ -10,6 +10,9 @@ import (
 	"time"
 
 	"k8s.io/client-go/rest"
+
+	"github.com/fairlead-dev/fairlead/cmd/internal/lab"
+	"github.com/fairlead-dev/fairlead/internal/retry"
 )
 
 // noticed is how long Fairlead is given to notice a new description of the fleet,
@@ -20,7 +23,7 @@ const noticed = 10 * time.Second
 // fleet meanwhile.
 func (b *breaker) operate(ctx context.Context, f fault, random *rand.Rand) error {
 	m := b.fleet.members[random.IntN(len(b.fleet.members))]
-	b.say("write %d: %s of %s", b.clock.now(), f.Kind, m.name)
+	b.say("write %d: %s of %s", b.clock.now(), f.Kind, m.Name)
 	describe := func() error { return b.fleet.writeKubeconfig(b.program.kubeconfig()) }
 	gone := func() error {
 		return first(func() error { return b.loses(ctx, m) }, func() error { return b.clock.wait(ctx, f.Until) })
@@ -33,7 +36,7 @@ func (b *breaker) operate(ctx context.Context, f fault, random *rand.Rand) error
 			return describe()
 		})
 	case renew:
-		as, err := m.cluster.User(fmt.Sprintf("renewed-%d", f.At), "system:masters")
+		as, err := m.Cluster.User(fmt.Sprintf("renewed-%d", f.At), "system:masters")
 		if err != nil {
 			return err
 		}
@@ -44,7 +47,7 @@ func (b *breaker) operate(ctx context.Context, f fault, random *rand.Rand) error
 		if random.IntN(2) == 0 {
 			m.as = &rest.Config{Host: was.Host, BearerToken: "nobody's", TLSClientConfig: rest.TLSClientConfig{CAData: was.CAData}}
 		} else {
-			as, err := m.cluster.User("who-may-do-nothing")
+			as, err := m.Cluster.User("who-may-do-nothing")
 			if err != nil {
 				return err
 			}
@@ -55,7 +58,7 @@ func (b *breaker) operate(ctx context.Context, f fault, random *rand.Rand) error
 			return describe()
 		})
 	case replayAll:
-		return b.ask(ctx, f, "/replay", url.Values{"cluster": {m.name}}, func() { b.program.mayReplay(m.name) })
+		return b.ask(ctx, f, "/replay", url.Values{"cluster": {m.Name}}, func() { b.program.mayReplay(m.Name) })
 	default: // retryLetter
 		return b.ask(ctx, f, "/dead-letter/retry", url.Values{"wait": {"0s"}}, func() {})
 	}
@@ -65,10 +68,10 @@ func (b *breaker) operate(ctx context.Context, f fault, random *rand.Rand) error
 // ever.
 func (b *breaker) loses(ctx context.Context, m *member) error {
 	for begun := time.Now(); time.Since(begun) < noticed && !b.clock.over(); {
-		if page, ok := b.program.look(ctx); ok && !page.follows(m.name) {
+		if page, ok := b.program.look(ctx); ok && !page.follows(m.Name) {
 			return nil
 		}
-		if err := pause(ctx, lookEvery); err != nil {
+		if err := retry.Sleep(ctx, lookEvery); err != nil {
 			return err
 		}
 	}
@@ -80,9 +83,8 @@ func (b *breaker) loses(ctx context.Context, m *member) error {
 // before and after each attempt.
 func (b *breaker) ask(ctx context.Context, f fault, path string, query url.Values, note func()) error {
 	for {
-		var answer json.RawMessage
 		note()
-		code, err := b.program.ask(ctx, path, query, &answer)
+		code, answer, err := b.program.ask(ctx, path, query)
 		note() // It may be another process by now.
 		if err == nil {
 			b.journal.write(entry{Writes: b.clock.now(), Did: fmt.Sprintf("asked for %s: %d %s", path, code, answer), Fault: &f})
@@ -93,7 +95,7 @@ func (b *breaker) ask(ctx context.Context, f fault, path string, query url.Value
 		if b.clock.now() >= f.Until || b.clock.over() {
 			return nil
 		}
-		if err := pause(ctx, lookEvery); err != nil {
+		if err := retry.Sleep(ctx, lookEvery); err != nil {
 			return err
 		}
 	}
@@ -113,19 +115,10 @@ func (p *program) forgetAsked() {
 	clear(p.processes[len(p.processes)-1].asked)
 }
 
-// ask posts to the admin address and decodes the answer.
-func (p *program) ask(ctx context.Context, path string, query url.Values, answer any) (code int, err error) {
+// ask posts to the admin address.
+func (p *program) ask(ctx context.Context, path string, query url.Values) (code int, answer []byte, err error) {
 	to := url.URL{Scheme: "http", Host: p.admin, Path: path, RawQuery: query.Encode()}
-	request, err := http.NewRequestWithContext(ctx, http.MethodPost, to.String(), nil)
-	if err != nil {
-		return 0, err
-	}
-	response, err := p.client.Do(request)
-	if err != nil {
-		return 0, err
-	}
-	defer response.Body.Close() //nolint:errcheck // Read only.
-	return response.StatusCode, json.NewDecoder(response.Body).Decode(answer)
+	return lab.Ask(ctx, p.client, http.MethodPost, to.String())
 }
 
 // follows reports whether Fairlead follows that member: has it in its fleet, and
@@ -148,8 +141,7 @@ func (p *program) sendDeadLetters(ctx context.Context) error {
 	}
 	last := ""
 	for begun := time.Now(); time.Since(begun) < patience; {
-		var raw json.RawMessage
-		code, err := p.ask(ctx, "/dead-letter/retry", url.Values{"wait": {"3s"}}, &raw)
+		code, raw, err := p.ask(ctx, "/dead-letter/retry", url.Values{"wait": {"3s"}})
 		if err == nil {
 			last = fmt.Sprintf("%d %s", code, raw)
 			err = json.Unmarshal(raw, &answer)
@@ -160,7 +152,7 @@ func (p *program) sendDeadLetters(ctx context.Context) error {
 		if err != nil {
 			last = err.Error()
 		}
-		if err := pause(ctx, settleEvery); err != nil {
+		if err := retry.Sleep(ctx, settleEvery); err != nil {
 			return err
 		}
 	}

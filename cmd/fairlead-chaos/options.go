@@ -1,12 +1,16 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
 	"time"
 
+	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
+
+	"github.com/fairlead-dev/fairlead/cmd/internal/lab"
 )
 
 // options are what the flags say.
@@ -60,13 +64,14 @@ Usage: fairlead-chaos [flags]
 
 `
 
-// parseOptions writes the help to out if it is asked for; the error is
-// pflag.ErrHelp then.
-func parseOptions(args []string, out io.Writer) (*options, error) {
+// newCommand returns the command line of chaos. play runs it.
+func newCommand(play func(context.Context, *options, io.Writer) error) *cobra.Command {
 	o := &options{}
-	f := pflag.NewFlagSet("fairlead-chaos", pflag.ContinueOnError)
-	f.SortFlags = false
-	f.SetOutput(io.Discard)
+	return lab.NewCommand("fairlead-chaos", intro, o, func(ctx context.Context, out io.Writer) error { return play(ctx, o, out) })
+}
+
+// AddFlags implements lab.Options.
+func (o *options) AddFlags(f *pflag.FlagSet) {
 	f.Uint64Var(&o.seed, "seed", 1, "decides what is written and what fails when")
 	f.IntVar(&o.changes, "changes", 5000, "writes, over all members")
 	f.IntVar(&o.faults, "faults", 40, fmt.Sprintf("faults that begin during the writes; with at least %d there is one of each kind", len(kinds)))
@@ -75,22 +80,10 @@ func parseOptions(args []string, out io.Writer) (*options, error) {
 	f.IntVar(&o.sinks, "sinks", 1, "sinks, each with faults of its own; with several, restarts also take some out or put them back, and change what is selected")
 	f.BoolVar(&o.hostile, "hostile", true, "one more member, which does what it can to harm the others")
 	f.BoolVar(&o.keepFiles, "keep-files", false, "keep the sinks' files, the ledgers and the logs; after a failure they are kept anyway")
-	if err := f.Parse(args); err != nil {
-		if errors.Is(err, pflag.ErrHelp) {
-			if _, err := fmt.Fprint(out, intro, f.FlagUsages()); err != nil {
-				return nil, err
-			}
-		}
-		return nil, err
-	}
-	if f.NArg() > 0 {
-		return nil, fmt.Errorf("%q is no flag; --help lists them", f.Arg(0))
-	}
-	return o, o.check()
 }
 
-// check reports everything that is wrong.
-func (o *options) check() error {
+// Check implements lab.Options.
+func (o *options) Check() error {
 	var errs []error
 	if o.members < 1 {
 		errs = append(errs, fmt.Errorf("--members: %d is less than 1", o.members))

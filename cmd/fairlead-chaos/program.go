@@ -9,8 +9,10 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"syscall"
 	"time"
 
+	"github.com/fairlead-dev/fairlead/cmd/internal/lab"
 	"github.com/fairlead-dev/fairlead/internal/ledger"
 )
 
@@ -35,10 +37,8 @@ type program struct {
 	settings *settings
 	setting  setting
 
-	supervisors sync.WaitGroup
-
 	mu        sync.Mutex
-	child     *fairlead // nil while it is down
+	child     *lab.Program // nil while it is down
 	processes []*process
 }
 
@@ -54,11 +54,7 @@ type process struct {
 }
 
 func newProgram(c *chaos, fail context.CancelCauseFunc) (*program, error) {
-	address, err := freeAddress("")
-	if err != nil {
-		return nil, err
-	}
-	admin, err := freeAddress(address)
+	addresses, err := lab.FreeAddresses(2)
 	if err != nil {
 		return nil, err
 	}
@@ -69,7 +65,7 @@ func newProgram(c *chaos, fail context.CancelCauseFunc) (*program, error) {
 		}
 	}
 	return &program{
-		dir: c.dir, outlets: outlets, address: address, admin: admin,
+		dir: c.dir, outlets: outlets, address: addresses[0], admin: addresses[1],
 		client:  &http.Client{Timeout: 5 * time.Second},
 		members: c.fleet.members, journal: c.journal, records: c.records, clock: c.clock, fail: fail,
 		settings: newSettings(c.seed, c.sinks), setting: wide(c.sinks),
@@ -204,7 +200,7 @@ func (p *program) startWith(s setting) error {
 	if err != nil {
 		return fmt.Errorf("find this program, to start it as fairlead: %w", err)
 	}
-	c, err := startFairlead(p.log(), self, p.arguments()...)
+	c, err := lab.StartProgram(p.fail, p.log(), self, p.arguments()...)
 	if err != nil {
 		return err
 	}
@@ -215,28 +211,31 @@ func (p *program) startWith(s setting) error {
 	p.mu.Lock()
 	p.child, p.processes = c, append(p.processes, next)
 	p.mu.Unlock()
-	p.supervisors.Go(func() {
-		<-c.Exited()
-		if !c.expected.Load() {
-			p.fail(c.EndedByItself())
-		}
-	})
 	return nil
 }
 
-// kill is kill -9.
+// kill is kill -9. It fails if the process has ended in any other way.
 func (p *program) kill(ctx context.Context) error {
 	p.look(ctx)
-	return errors.Join(p.child.kill(), p.ended())
+	err := p.child.Kill()
+	if err == nil && !p.child.EndedBy(syscall.SIGKILL) {
+		err = p.child.EndedByItself()
+	}
+	return errors.Join(err, p.ended())
 }
 
-// terminate is SIGTERM.
+// terminate is SIGTERM. It may end a process that is so young that it does not
+// handle signals yet.
 func (p *program) terminate(ctx context.Context) error {
 	p.look(ctx)
 	p.mu.Lock()
 	young := !p.processes[len(p.processes)-1].answered
 	p.mu.Unlock()
-	return errors.Join(p.child.terminate(stopGrace, young), p.ended())
+	err := p.child.Stop(stopGrace)
+	if err != nil && young && !p.child.Running() && p.child.EndedBy(syscall.SIGTERM) {
+		err = nil
+	}
+	return errors.Join(err, p.ended())
 }
 
 // ended notes that the process is gone.
@@ -258,9 +257,6 @@ func (p *program) ended() error {
 
 // close ends what still runs, whatever its state.
 func (p *program) close() {
-	if c := p.child; c != nil {
-		_ = c.kill() // That it has ended before was told already.
-	}
-	p.supervisors.Wait()
+	_ = p.child.Kill() // That it has ended before was told already.
 	p.client.CloseIdleConnections()
 }

@@ -1,10 +1,8 @@
 package main
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
-	"strings"
 )
 
 // result is the last line.
@@ -125,19 +123,4 @@ func (r *result) err() error {
 		}
 	}
 	return errors.New(text)
-}
-
-func (r *result) line() (string, error) {
-	text, err := json.Marshal(r)
-	return string(text), err
-}
-
-// some returns the first few lines of many, indented.
-func some(lines []string) string {
-	const most = 10
-	text := "  " + strings.Join(lines[:min(most, len(lines))], "\n  ")
-	if len(lines) > most {
-		text += fmt.Sprintf("\n  and %d more", len(lines)-most)
-	}
-	return text
 }

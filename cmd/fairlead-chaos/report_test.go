@@ -7,6 +7,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/fairlead-dev/fairlead/cmd/internal/lab"
 	"github.com/fairlead-dev/fairlead/internal/replay"
 )
 
@@ -53,7 +54,7 @@ func TestEachZeroCounts(t *testing.T) {
 	if err := r.err(); err != nil {
 		t.Errorf("nothing is wrong, and yet: %v", err)
 	}
-	text, err := r.line()
+	text, err := lab.Line(&r)
 	if err != nil {
 		t.Fatal(err)
 	}

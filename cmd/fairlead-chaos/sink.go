@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/fairlead-dev/fairlead/internal/replay"
+	"github.com/fairlead-dev/fairlead/internal/retry"
 	"github.com/fairlead-dev/fairlead/pipeline"
 	"github.com/fairlead-dev/fairlead/sinks"
 	"github.com/fairlead-dev/fairlead/sinks/file"
@@ -128,7 +129,7 @@ func (s *faultySink) write(ctx context.Context, fault kind, batch []*pipeline.Ch
 	case sinkRefuses:
 		return s.some(ctx, batch, s.refuse)
 	case sinkSlow:
-		if err := pause(ctx, slowDelay); err != nil {
+		if err := retry.Sleep(ctx, slowDelay); err != nil {
 			return err
 		}
 	case sinkHalf:
@@ -139,7 +140,7 @@ func (s *faultySink) write(ctx context.Context, fault kind, batch []*pipeline.Ch
 	if err := s.to.Write(ctx, batch); err != nil {
 		return err
 	}
-	return pause(ctx, answerDelay)
+	return retry.Sleep(ctx, answerDelay)
 }
 
 // begin returns what is to go wrong with the write that begins. It returns when
@@ -164,7 +165,7 @@ func (s *faultySink) begin(ctx context.Context) (kind, error) {
 		if fault != sinkStalls || err != nil {
 			return fault, err
 		}
-		if err := pause(ctx, stallPoll); err != nil {
+		if err := retry.Sleep(ctx, stallPoll); err != nil {
 			return "", err
 		}
 	}
@@ -224,16 +225,4 @@ func (s *faultySink) tear(rest []*pipeline.Change) error {
 	line := rest[0].AppendCloudEvent(nil)
 	_, err = f.Write(line[:len(line)/2])
 	return errors.Join(err, f.Close())
-}
-
-// pause waits for d, unless ctx ends before.
-func pause(ctx context.Context, d time.Duration) error {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return nil
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	}
 }

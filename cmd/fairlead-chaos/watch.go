@@ -4,11 +4,11 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"net/http"
 	"slices"
 	"strconv"
 	"time"
 
+	"github.com/fairlead-dev/fairlead/cmd/internal/lab"
 	"github.com/fairlead-dev/fairlead/internal/ledger"
 )
 
@@ -35,12 +35,12 @@ func (p *program) resumable(stored []ledger.Dump, s setting) map[streamID]*resum
 			for n, o := range p.outlets {
 				can = can && (s.out[n] || slices.ContainsFunc(o.stored(stored), func(d ledger.Dump) bool {
 					at, err := strconv.ParseUint(d.Resume, 10, 64)
-					return d.ID.Cluster == m.name && d.ID.Resource == resource.Resource && selectionOf(d) == s.selected[i] &&
+					return d.ID.Cluster == m.Name && d.ID.Resource == resource.Resource && selectionOf(d) == s.selected[i] &&
 						err == nil && at >= m.lostBefore.Load()
 				}))
 			}
 			if can {
-				all[streamID{m.name, resource.Resource}] = &resumable{losses: losses}
+				all[streamID{m.Name, resource.Resource}] = &resumable{losses: losses}
 			}
 		}
 	}
@@ -75,7 +75,7 @@ func (p *program) look(ctx context.Context) (page, bool) {
 	// Before the page, so that what is lost after it was made does not count.
 	losses := map[string]int64{}
 	for _, m := range p.members {
-		losses[m.name] = m.losses.Load()
+		losses[m.Name] = m.losses.Load()
 	}
 	status, err := p.readPage(ctx)
 	if err != nil {
@@ -160,17 +160,9 @@ func (p *program) lists() int {
 }
 
 func (p *program) readPage(ctx context.Context) (status page, err error) {
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+p.address+"/clusters", nil)
+	text, err := lab.Get(ctx, p.client, "http://"+p.address+"/clusters")
 	if err != nil {
 		return status, err
 	}
-	response, err := p.client.Do(request)
-	if err != nil {
-		return status, err
-	}
-	defer response.Body.Close() //nolint:errcheck // Read only.
-	if response.StatusCode != http.StatusOK {
-		return status, fmt.Errorf("%s: %s", request.URL, response.Status)
-	}
-	return status, json.NewDecoder(response.Body).Decode(&status)
+	return status, json.Unmarshal(text, &status)
 }

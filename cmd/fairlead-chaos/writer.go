@@ -15,6 +15,7 @@ import (
 	"k8s.io/client-go/dynamic"
 
 	"github.com/fairlead-dev/fairlead/internal/replay"
+	"github.com/fairlead-dev/fairlead/internal/retry"
 )
 
 const (
@@ -105,7 +106,7 @@ func (w *writer) until(ctx context.Context, s *slot, step func(context.Context, 
 		before := s.taken
 		o, err := step(attempt, s)
 		cancel()
-		e := entry{Object: w.member.name + "/" + s.resource.Resource + "/" + s.name}
+		e := entry{Object: w.member.Name + "/" + s.resource.Resource + "/" + s.name}
 		switch {
 		case err != nil:
 			e.Did, e.Error = "failed to write", err.Error()
@@ -120,14 +121,14 @@ func (w *writer) until(ctx context.Context, s *slot, step func(context.Context, 
 			e.UID, e.Version, e.Colour = string(o.GetUID()), o.GetResourceVersion(), o.GetLabels()[colourLabel]
 		}
 		if err == nil {
-			w.records.add(replay.Object{Cluster: w.member.name, Resource: s.resource.Resource, Namespace: s.namespace, Name: s.name}, e.Version, e.Colour)
+			w.records.add(replay.Object{Cluster: w.member.Name, Resource: s.resource.Resource, Namespace: s.namespace, Name: s.name}, e.Version, e.Colour)
 			e.Writes = w.clock.tick()
 			w.journal.write(e)
 			return nil
 		}
 		e.Writes = w.clock.now()
 		w.journal.write(e)
-		if err := pause(ctx, writeAgain); err != nil {
+		if err := retry.Sleep(ctx, writeAgain); err != nil {
 			return err
 		}
 	}

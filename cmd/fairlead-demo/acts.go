@@ -7,6 +7,9 @@ import (
 
 	"golang.org/x/sync/errgroup"
 	"golang.org/x/time/rate"
+
+	"github.com/fairlead-dev/fairlead/cmd/internal/lab"
+	"github.com/fairlead-dev/fairlead/internal/retry"
 )
 
 // traffic lets the writers write, and things happen, for the demo's duration.
@@ -36,14 +39,14 @@ func (d *demo) traffic(ctx context.Context, fail context.CancelCauseFunc) error 
 // ctx ends.
 func (d *demo) acts(ctx context.Context) error {
 	begun := time.Now()
-	if !pause(ctx, d.floodStart()) {
+	if retry.Sleep(ctx, d.floodStart()) != nil {
 		return nil
 	}
 	d.writers[flooding].limit.SetLimit(rate.Limit(d.rate * d.flood))
 	d.screen.say("%s floods: its objects change %s. Its bucket has %g tokens a second.",
 		flooding, frequency(d.rate*d.flood), d.clusterQPS)
 
-	if !pause(ctx, d.cutStart()-time.Since(begun)) {
+	if retry.Sleep(ctx, d.cutStart()-time.Since(begun)) != nil {
 		return nil
 	}
 	if err := d.cutOff(ctx); err != nil {
@@ -57,19 +60,19 @@ func (d *demo) acts(ctx context.Context) error {
 func (d *demo) cutOff(ctx context.Context) error {
 	m, w := d.cast.member(faraway), d.writers[faraway]
 	before := w.soFar()
-	m.proxy.Cut()
+	m.Proxy.Cut()
 	d.screen.say("%s is cut off for %v. Its objects go on changing.", faraway, d.cut)
-	if !pause(ctx, d.cut) {
+	if retry.Sleep(ctx, d.cut) != nil {
 		return nil
 	}
 	meanwhile := w.soFar().minus(before)
-	if err := m.proxy.Restore(); err != nil {
+	if err := m.Proxy.Restore(); err != nil {
 		return err
 	}
 	d.screen.say("%s can be reached again. Meanwhile %d objects were updated, %d deleted, %d created.",
 		faraway, meanwhile.updated, meanwhile.deleted, meanwhile.created)
 	restored := time.Now()
-	err := waitUntil(ctx, 50*time.Millisecond, func() error { return d.equal(ctx, m) })
+	err := lab.WaitUntil(ctx, 50*time.Millisecond, func() error { return d.equal(ctx, m) })
 	if err == nil {
 		d.screen.say("Fairlead has caught up with %s after %s; the deletions have arrived, too.", faraway, roughly(time.Since(restored)))
 	}
@@ -79,23 +82,11 @@ func (d *demo) cutOff(ctx context.Context) error {
 // equal returns nil if the sink holds what the member holds, and nothing else of
 // it. While the writers write this is true at most moments, not at all.
 func (d *demo) equal(ctx context.Context, m *member) error {
-	held, err := m.held(ctx)
+	held, err := m.Held(ctx, configMaps, "", "")
 	if err != nil {
 		return err
 	}
-	return differenceError(d.tail.compare(held, m.name))
-}
-
-// pause waits for d, or returns false when ctx ends before.
-func pause(ctx context.Context, d time.Duration) bool {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return true
-	case <-ctx.Done():
-		return false
-	}
+	return differenceError(d.tail.compare(held, m.Name))
 }
 
 // frequency puts a rate into words.

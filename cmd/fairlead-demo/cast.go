@@ -8,10 +8,10 @@ import (
 	"os"
 	"path/filepath"
 
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	corev1 "k8s.io/api/core/v1"
 	"k8s.io/client-go/kubernetes"
 
-	"github.com/fairlead-dev/fairlead/internal/controlplane"
+	"github.com/fairlead-dev/fairlead/cmd/internal/lab"
 	"github.com/fairlead-dev/fairlead/internal/replay"
 	"github.com/fairlead-dev/fairlead/internal/testenv"
 )
@@ -26,67 +26,59 @@ const (
 
 var memberNames = []string{quiet, flooding, faraway}
 
-// cast is the control planes, and what the demo needs to speak to them.
+// configMaps are what is written and followed.
+var configMaps = corev1.SchemeGroupVersion.WithResource("configmaps")
+
+// cast is the control planes, and those of them that Fairlead follows.
 type cast struct {
-	env     *testenv.Env
+	*lab.Servers
 	members []*member
 }
 
-// member is one cluster of the fleet. Fairlead reaches it through the proxy only,
-// the demo never does.
+// member is one that has a writer.
 type member struct {
-	name    string
-	cluster *testenv.Cluster
-	proxy   *testenv.Proxy
-	client  kubernetes.Interface
+	*lab.Member
+	client kubernetes.Interface
 }
 
 // startCast starts the control planes and waits until they answer.
-func startCast(ctx context.Context) (_ *cast, err error) {
+func startCast(ctx context.Context) (*cast, error) {
 	specs := []testenv.Spec{{Name: hub}}
 	for _, name := range memberNames {
 		specs = append(specs, testenv.Spec{Name: name})
 	}
-	env, err := testenv.New(ctx, specs...)
-	if errors.Is(err, controlplane.ErrNotFound) {
-		return nil, err // It says what to do.
-	}
+	servers, err := lab.StartServers(ctx, specs...)
 	if err != nil {
-		return nil, fmt.Errorf("start the control planes: %w", err)
+		return nil, err
 	}
-	c := &cast{env: env}
-	defer func() {
-		if err != nil {
-			err = errors.Join(err, c.close())
-		}
-	}()
+	c := &cast{Servers: servers}
 	for _, name := range memberNames {
-		m := &member{name: name, cluster: env.Cluster(name)}
-		if m.proxy, err = m.cluster.NewProxy(); err != nil {
-			return nil, err
+		if err := c.join(name); err != nil {
+			return nil, errors.Join(err, c.Close())
 		}
-		config := m.cluster.Config()
-		config.ContentType = "application/vnd.kubernetes.protobuf" // Half the work, on both sides.
-		if m.client, err = kubernetes.NewForConfig(config); err != nil {
-			return nil, fmt.Errorf("make a client of cluster %s: %w", name, err)
-		}
-		c.members = append(c.members, m)
 	}
 	return c, nil
 }
 
-// close ends the control planes and removes their data.
-func (c *cast) close() error {
-	if err := c.env.Close(); err != nil {
-		return fmt.Errorf("end the control planes: %w", err)
+func (c *cast) join(name string) error {
+	m, err := c.Join(name)
+	if err != nil {
+		return err
 	}
+	config := m.Cluster.Config()
+	config.ContentType = "application/vnd.kubernetes.protobuf" // Half the work, on both sides.
+	client, err := kubernetes.NewForConfigAndClient(config, m.HTTP)
+	if err != nil {
+		return fmt.Errorf("make a client of cluster %s: %w", name, err)
+	}
+	c.members = append(c.members, &member{Member: m, client: client})
 	return nil
 }
 
 // member returns the member of that name.
 func (c *cast) member(name string) *member {
 	for _, m := range c.members {
-		if m.name == name {
+		if m.Name == name {
 			return m
 		}
 	}
@@ -99,10 +91,10 @@ func (c *cast) writeKubeconfigs(dir string) (fleet, direct string, err error) {
 	fleet, direct = filepath.Join(dir, "fleet.kubeconfig"), filepath.Join(dir, "kubeconfig")
 	var proxies, clusters []testenv.Target
 	for _, m := range c.members {
-		proxies = append(proxies, m.proxy)
-		clusters = append(clusters, m.cluster)
+		proxies = append(proxies, m.Proxy)
+		clusters = append(clusters, m.Cluster)
 	}
-	clusters = append(clusters, c.env.Cluster(hub))
+	clusters = append(clusters, c.Cluster(hub))
 	return fleet, direct, errors.Join(
 		testenv.WriteKubeconfig(fleet, proxies...),
 		testenv.WriteKubeconfig(direct, clusters...),
@@ -114,28 +106,13 @@ func (c *cast) writeKubeconfigs(dir string) (fleet, direct string, err error) {
 func (c *cast) held(ctx context.Context) (map[replay.Object]string, error) {
 	all := map[replay.Object]string{}
 	for _, m := range c.members {
-		held, err := m.held(ctx)
+		held, err := m.Held(ctx, configMaps, "", "")
 		if err != nil {
 			return nil, err
 		}
 		maps.Copy(all, held)
 	}
 	return all, nil
-}
-
-// held lists every ConfigMap of the member, with its resourceVersion.
-func (m *member) held(ctx context.Context) (map[replay.Object]string, error) {
-	list, err := m.client.CoreV1().ConfigMaps(metav1.NamespaceAll).List(ctx, metav1.ListOptions{})
-	if err != nil {
-		return nil, fmt.Errorf("list what cluster %s holds: %w", m.name, err)
-	}
-	held := make(map[replay.Object]string, len(list.Items))
-	for _, o := range list.Items {
-		held[replay.Object{
-			Cluster: m.name, Resource: "configmaps", Namespace: o.Namespace, Name: o.Name, UID: string(o.UID),
-		}] = o.ResourceVersion
-	}
-	return held, nil
 }
 
 // workDir makes the directory for the sink's file, the kubeconfigs and the log.

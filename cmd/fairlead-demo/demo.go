@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -13,7 +12,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
-	"github.com/fairlead-dev/fairlead/internal/child"
+	"github.com/fairlead-dev/fairlead/cmd/internal/lab"
 )
 
 const (
@@ -41,17 +40,17 @@ type demo struct {
 	stamps  *stamps
 	writers map[string]*writer // by member
 	tail    *tail
-	child   *child.Process
+	child   *lab.Program
 	program *program
 }
 
-// play runs the demo from start to end. The error wraps errInterrupted when
-// interrupt ended before; whatever it is, nothing that was started is left.
+// play runs the demo from start to end. The error wraps interrupt's cause when that
+// ended before; whatever it is, nothing that was started is left.
 func play(interrupt context.Context, o *options, s *screen) (err error) {
 	// ctx ends early for one reason, which is then what the demo fails with.
 	ctx, fail := context.WithCancelCause(context.Background())
 	defer fail(nil)
-	ignoreInterrupt := context.AfterFunc(interrupt, func() { fail(errInterrupted) })
+	ignoreInterrupt := context.AfterFunc(interrupt, func() { fail(context.Cause(interrupt)) })
 
 	d := &demo{options: o, screen: s, stamps: newStamps(), writers: map[string]*writer{}}
 	if d.dir, err = workDir(); err != nil {
@@ -101,10 +100,10 @@ func (d *demo) raise(ctx context.Context) (err error) {
 	filling, ctx := errgroup.WithContext(ctx)
 	for i, m := range d.cast.members {
 		w := newWriter(m.client, d.stamps, d.objects, d.rate, d.seed, uint64(i))
-		d.writers[m.name] = w
+		d.writers[m.Name] = w
 		filling.Go(func() error {
 			if err := w.fill(ctx, m.client); err != nil {
-				return fmt.Errorf("fill cluster %s: %w", m.name, err)
+				return fmt.Errorf("fill cluster %s: %w", m.Name, err)
 			}
 			return nil
 		})
@@ -119,7 +118,7 @@ func (d *demo) startProgram(running context.Context, fail context.CancelCauseFun
 	if err != nil {
 		return err
 	}
-	addresses, err := freeAddresses(2)
+	addresses, err := lab.FreeAddresses(2)
 	if err != nil {
 		return err
 	}
@@ -142,21 +141,13 @@ func (d *demo) startProgram(running context.Context, fail context.CancelCauseFun
 		"--admin-bind-address", "0",
 	}
 	d.screen.say("Starting Fairlead:\n%s", drawCommand(filepath.Base(d.fairlead), args))
-	if d.child, err = child.Start("fairlead", exec.Command(d.fairlead, args...), filepath.Join(d.dir, "fairlead.log")); err != nil { //nolint:noctx // It is ended by a signal, in its own time.
+	if d.child, err = lab.StartProgram(fail, filepath.Join(d.dir, "fairlead.log"), d.fairlead, args...); err != nil {
 		return err
 	}
-	background.Go(func() error {
-		select {
-		case <-d.child.Exited():
-			fail(d.child.EndedByItself())
-		case <-running.Done():
-		}
-		return nil
-	})
 
 	start, cancel := context.WithTimeoutCause(running, readyTimeout, fmt.Errorf("not within %v", readyTimeout))
 	defer cancel()
-	if err := waitUntil(start, 50*time.Millisecond, func() error { return d.program.ready(start) }); err != nil {
+	if err := lab.WaitUntil(start, 50*time.Millisecond, func() error { return d.program.ready(start) }); err != nil {
 		return fmt.Errorf("fairlead is not ready: %w; the end of its log:\n%s", err, d.child.LogTail())
 	}
 	background.Go(func() error {
@@ -210,7 +201,7 @@ func (d *demo) end(background *errgroup.Group, evidence bool) error {
 	_ = d.child.Stop(abortGrace)
 	errs = append(errs, background.Wait())
 	if d.cast != nil {
-		errs = append(errs, d.cast.close())
+		errs = append(errs, d.cast.Close())
 	}
 	if !evidence {
 		errs = append(errs, os.RemoveAll(d.dir))

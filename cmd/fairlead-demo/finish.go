@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/fairlead-dev/fairlead/cmd/internal/lab"
 	"github.com/fairlead-dev/fairlead/internal/replay"
 )
 
@@ -16,7 +17,7 @@ import (
 func (d *demo) settled(ctx context.Context) error {
 	ctx, cancel := context.WithTimeoutCause(ctx, d.settle, fmt.Errorf("not within %v", d.settle))
 	defer cancel()
-	return waitUntil(ctx, settleEvery, func() error {
+	return lab.WaitUntil(ctx, settleEvery, func() error {
 		held, err := d.cast.held(ctx)
 		if err != nil {
 			return err
@@ -101,7 +102,7 @@ func (d *demo) finish(ctx context.Context) error {
 		return errors.Join(err, stopErr)
 	}
 	d.complete(&v.result)
-	line, err := v.line()
+	line, err := lab.Line(v.result)
 	if err != nil {
 		return errors.Join(err, stopErr)
 	}

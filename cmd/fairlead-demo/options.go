@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -9,7 +10,10 @@ import (
 	"path/filepath"
 	"time"
 
+	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
+
+	"github.com/fairlead-dev/fairlead/cmd/internal/lab"
 )
 
 // options are what the flags say.
@@ -53,13 +57,14 @@ Usage: fairlead-demo [flags]
 
 `
 
-// parseOptions writes the help to out if it is asked for; the error is
-// pflag.ErrHelp then.
-func parseOptions(args []string, out io.Writer) (*options, error) {
+// newCommand returns the demo's command line. play runs it.
+func newCommand(play func(context.Context, *options) error) *cobra.Command {
 	o := &options{}
-	f := pflag.NewFlagSet("fairlead-demo", pflag.ContinueOnError)
-	f.SortFlags = false
-	f.SetOutput(io.Discard)
+	return lab.NewCommand("fairlead-demo", intro, o, func(ctx context.Context, _ io.Writer) error { return play(ctx, o) })
+}
+
+// AddFlags implements lab.Options.
+func (o *options) AddFlags(f *pflag.FlagSet) {
 	f.DurationVar(&o.duration, "duration", 45*time.Second, "how long the writers write; start, settling and check take about half a minute more")
 	f.Float64Var(&o.rate, "rate", 2, "writes per second in quiet and in faraway")
 	f.Float64Var(&o.flood, "flood", 100, "how many times that rate flooding writes at")
@@ -70,29 +75,17 @@ func parseOptions(args []string, out io.Writer) (*options, error) {
 	f.Uint64Var(&o.seed, "seed", 1, "decides which objects change")
 	f.BoolVar(&o.keep, "keep", false, "stay up at the end until Ctrl-C, and print the kubeconfig and the URLs")
 	f.StringVar(&o.fairlead, "fairlead", "", "the program to show (default: fairlead beside this one)")
-	if err := f.Parse(args); err != nil {
-		if errors.Is(err, pflag.ErrHelp) {
-			if _, err := fmt.Fprint(out, intro, f.FlagUsages()); err != nil {
-				return nil, err
-			}
-		}
-		return nil, err
-	}
-	if f.NArg() > 0 {
-		return nil, fmt.Errorf("%q is no flag; --help lists them", f.Arg(0))
-	}
+}
+
+// Check implements lab.Options.
+func (o *options) Check() error {
 	if o.fairlead == "" {
 		self, err := os.Executable()
 		if err != nil {
-			return nil, fmt.Errorf("find the fairlead binary beside this program: %w; name it with --fairlead", err)
+			return fmt.Errorf("find the fairlead binary beside this program: %w; name it with --fairlead", err)
 		}
 		o.fairlead = filepath.Join(filepath.Dir(self), "fairlead")
 	}
-	return o, o.check()
-}
-
-// check reports everything that is wrong.
-func (o *options) check() error {
 	var errs []error
 	bad := func(format string, args ...any) { errs = append(errs, fmt.Errorf(format, args...)) }
 	switch info, err := os.Stat(o.fairlead); {

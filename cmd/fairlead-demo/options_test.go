@@ -2,13 +2,24 @@ package main
 
 import (
 	"bytes"
-	"errors"
+	"context"
+	"io"
 	"os"
 	"strings"
 	"testing"
-
-	"github.com/spf13/pflag"
 )
+
+// parse returns the options with which the demo would begin, nil if it would not.
+func parse(out io.Writer, args ...string) (begun *options, err error) {
+	cmd := newCommand(func(_ context.Context, o *options) error {
+		begun = o
+		return nil
+	})
+	cmd.SetOut(out)
+	cmd.SetArgs(append([]string{}, args...)) // None would be those of the test program.
+	err = cmd.Execute()
+	return begun, err
+}
 
 func TestParseOptions(t *testing.T) {
 	self, err := os.Executable()
@@ -32,8 +43,7 @@ func TestParseOptions(t *testing.T) {
 		{args: "--fairlead /nowhere", want: []string{"/nowhere", "make build"}},
 		{args: "--fairlead " + os.DevNull, want: []string{"not executable", "make build"}},
 	} {
-		args := append([]string{"--fairlead", self}, strings.Fields(test.args)...)
-		o, err := parseOptions(args, nil)
+		o, err := parse(nil, append([]string{"--fairlead", self}, strings.Fields(test.args)...)...)
 		if (err != nil) != (len(test.want) > 0) {
 			t.Errorf("%s: error is %v", test.args, err)
 			continue
@@ -50,7 +60,7 @@ func TestParseOptions(t *testing.T) {
 }
 
 func TestProgramBesideThisOne(t *testing.T) {
-	_, err := parseOptions(nil, nil)
+	_, err := parse(nil)
 	if err == nil || !strings.Contains(err.Error(), "fairlead:") || !strings.Contains(err.Error(), "make build") {
 		t.Errorf("error is %v, want one that says what to do", err)
 	}
@@ -58,8 +68,8 @@ func TestProgramBesideThisOne(t *testing.T) {
 
 func TestHelp(t *testing.T) {
 	var out bytes.Buffer
-	if _, err := parseOptions([]string{"--help"}, &out); !errors.Is(err, pflag.ErrHelp) {
-		t.Fatal(err)
+	if o, err := parse(&out, "--help"); o != nil || err != nil {
+		t.Fatalf("it began with %+v; the error is %v", o, err)
 	}
 	for _, want := range []string{"quiet_p99_ms is over", "--keep", "(default 45s)"} {
 		if !strings.Contains(out.String(), want) {

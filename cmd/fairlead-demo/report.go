@@ -1,12 +1,12 @@
 package main
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
 	"strings"
 
+	"github.com/fairlead-dev/fairlead/cmd/internal/lab"
 	"github.com/fairlead-dev/fairlead/internal/replay"
 )
 
@@ -62,12 +62,7 @@ func check(path string, held map[replay.Object]string) (*verdict, error) {
 
 // list adds what is wrong, or the beginning of it.
 func (v *verdict) list(what string, all []string) {
-	const most = 10
-	for i, one := range all {
-		if i == most {
-			v.wrong = append(v.wrong, fmt.Sprintf("%s: and %d more", what, len(all)-most))
-			return
-		}
+	for _, one := range lab.Some(all) {
 		v.wrong = append(v.wrong, what+": "+one)
 	}
 }
@@ -90,9 +85,3 @@ func (v *verdict) words() string {
 
 // text returns what is wrong, a line each.
 func (v *verdict) text() string { return "  " + strings.Join(v.wrong, "\n  ") }
-
-// line returns the result as one line of JSON.
-func (r *result) line() (string, error) {
-	text, err := json.Marshal(r)
-	return string(text), err
-}

@@ -9,6 +9,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/fairlead-dev/fairlead/cmd/internal/lab"
 	"github.com/fairlead-dev/fairlead/internal/replay"
 )
 
@@ -102,7 +103,7 @@ func TestVerdictListsTheFirstFew(t *testing.T) {
 
 func TestLine(t *testing.T) {
 	r := result{Clusters: 3, Objects: 509, Changes: 8730, Delivered: 3766, QuietP99: new(32.9)}
-	got, err := r.line()
+	got, err := lab.Line(r)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -5,15 +5,16 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
 	"slices"
 	"sync"
 	"time"
 
-	"github.com/fsnotify/fsnotify"
-
 	"github.com/fairlead-dev/fairlead/internal/replay"
 )
+
+// tailEvery is how often the sink's file is read on. The latencies are too long by
+// that at most.
+const tailEvery = 2 * time.Millisecond
 
 // tail follows the sink's file while Fairlead writes it. It knows how long each
 // write took to arrive, and when everything has; what it says of that only ends
@@ -40,17 +41,7 @@ func newTail(path string, stamps *stamps) *tail {
 
 // run reads what is appended to the file, which may not exist yet, until ctx ends.
 func (t *tail) run(ctx context.Context) (err error) {
-	watcher, err := fsnotify.NewWatcher()
-	if err != nil {
-		return fmt.Errorf("follow the sink's file: %w", err)
-	}
-	defer func() { err = errors.Join(err, watcher.Close()) }()
-	// The directory, because the file comes later; it holds little else.
-	if err := watcher.Add(filepath.Dir(t.path)); err != nil {
-		return fmt.Errorf("follow the sink's file: %w", err)
-	}
-	// Should the kernel have dropped a notice, this is when it is made up for.
-	ticker := time.NewTicker(250 * time.Millisecond)
+	ticker := time.NewTicker(tailEvery)
 	defer ticker.Stop()
 
 	var file *os.File
@@ -74,8 +65,6 @@ func (t *tail) run(ctx context.Context) (err error) {
 		select {
 		case <-ctx.Done():
 			return nil
-		case <-watcher.Events:
-		case <-watcher.Errors: //nolint:errcheck // Too many notices at once: the reading above catches up.
 		case <-ticker.C:
 		}
 	}

@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/fairlead-dev/fairlead/cmd/internal/lab"
 	"github.com/fairlead-dev/fairlead/internal/replay"
 )
 
@@ -24,7 +25,7 @@ func TestTail(t *testing.T) {
 	n := replay.Object{Cluster: "c", Resource: "configmaps", Name: "n", UID: "A"}
 	arrives := func(version string) {
 		t.Helper()
-		err := waitUntil(t.Context(), time.Millisecond, func() error {
+		err := lab.WaitUntil(t.Context(), time.Millisecond, func() error {
 			if followed.compare(map[replay.Object]string{n: version}).Equal() {
 				return nil
 			}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"io"
 	"net/http"
 	"strings"
 	"time"
@@ -12,6 +11,8 @@ import (
 	dto "github.com/prometheus/client_model/go"
 	"github.com/prometheus/common/expfmt"
 	"github.com/prometheus/common/model"
+
+	"github.com/fairlead-dev/fairlead/cmd/internal/lab"
 )
 
 // lagWindow is over which time the table's lag is the mean.
@@ -55,17 +56,17 @@ func newProgram(metricsAddress, healthAddress string) *program {
 
 // ready asks whether the program says that it is.
 func (p *program) ready(ctx context.Context) error {
-	_, err := p.get(ctx, p.health+"/readyz")
+	_, err := lab.Get(ctx, p.client, p.health+"/readyz")
 	return err
 }
 
 // look returns a row per member, in the order of memberNames, as they are now.
 func (p *program) look(ctx context.Context, now time.Time) ([]row, error) {
-	page, err := p.get(ctx, p.health+"/clusters")
+	page, err := lab.Get(ctx, p.client, p.health+"/clusters")
 	if err != nil {
 		return nil, err
 	}
-	text, err := p.get(ctx, p.metrics+"/metrics")
+	text, err := lab.Get(ctx, p.client, p.metrics+"/metrics")
 	if err != nil {
 		return nil, err
 	}
@@ -147,25 +148,4 @@ func (r *row) setLag(before row) {
 	if n := r.lagCount - before.lagCount; n > 0 {
 		r.lag, r.hasLag = (r.lagSum-before.lagSum)/time.Duration(n), true
 	}
-}
-
-// get returns what url answers with 200.
-func (p *program) get(ctx context.Context, url string) ([]byte, error) {
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
-	if err != nil {
-		return nil, err
-	}
-	response, err := p.client.Do(request)
-	if err != nil {
-		return nil, err
-	}
-	defer response.Body.Close() //nolint:errcheck // Read only.
-	body, err := io.ReadAll(response.Body)
-	if err != nil {
-		return nil, err
-	}
-	if response.StatusCode != http.StatusOK {
-		return nil, fmt.Errorf("%s: %s: %s", url, response.Status, strings.TrimSpace(string(body)))
-	}
-	return body, nil
 }

@@ -169,6 +169,8 @@ func TestViolations(t *testing.T) {
 		{from: "cmd/fairlead", to: "cmd/fairlead/config"},
 		{from: "cmd/fairlead-demo", to: "internal/testenv"},
 		{from: "cmd/fairlead", to: "internal/testenv", wrong: true},
+		{from: "cmd/fairlead", to: "cmd/internal/lab", wrong: true},
+		{from: "cmd/fairlead-chaos", to: "cmd/internal/lab"},
 		{from: "cmd/fairlead", to: "internal/testenv", test: true},
 		{from: "cmd/fairlead-demo", to: "cmd/fairlead", wrong: true},
 		{from: "cmd/fairlead", to: "cmd/internal/app"},

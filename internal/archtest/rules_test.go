@@ -32,8 +32,9 @@ var pipelineMay = map[string][]string{
 // testOnly are packages that start servers or check others. Only tests import
 // them, and the trees named: demo, chaos and benchmarks are tests at heart.
 var testOnly = map[string][]string{
-	"internal/testenv":        {"bench", "cmd/fairlead-demo", "cmd/fairlead-chaos"},
-	"internal/controlplane":   {"bench", "cmd/fairlead-demo", "cmd/fairlead-chaos", "internal/controlplane", "internal/testenv"},
+	"internal/testenv":        {"bench", "cmd/fairlead-demo", "cmd/fairlead-chaos", "cmd/internal/lab"},
+	"internal/controlplane":   {"bench", "cmd/internal/lab", "internal/controlplane", "internal/testenv"},
+	"cmd/internal/lab":        {"cmd/fairlead-demo", "cmd/fairlead-chaos", "cmd/internal/lab"},
 	"internal/archtest":       {},
 	"sinks/sinktest":          {"sinks/sinktest"},
 	"locks/locktest":          {"locks/locktest"},

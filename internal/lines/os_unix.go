@@ -7,6 +7,8 @@ import (
 	"os"
 	"sync"
 	"syscall"
+
+	"github.com/fairlead-dev/fairlead/internal/flock"
 )
 
 // inode names a file whatever paths lead to it.
@@ -29,7 +31,7 @@ func lock(f *os.File) (release func(), err error) {
 	}
 	stat, ok := info.Sys().(*syscall.Stat_t)
 	if !ok {
-		return func() {}, flock(f)
+		return func() {}, tryLock(f)
 	}
 	id := inode{uint64(stat.Dev), uint64(stat.Ino)} //nolint:gosec,unconvert,nolintlint // their types differ between systems
 	ours.Lock()
@@ -37,7 +39,7 @@ func lock(f *os.File) (release func(), err error) {
 	if ours.locked[id] {
 		return nil, errTwice
 	}
-	if err := flock(f); err != nil {
+	if err := tryLock(f); err != nil {
 		return nil, err
 	}
 	if ours.locked == nil {
@@ -51,19 +53,15 @@ func lock(f *os.File) (release func(), err error) {
 	}, nil
 }
 
-func flock(f *os.File) error {
-	for {
-		err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
-		switch {
-		case errors.Is(err, syscall.EINTR):
-			continue
-		case errors.Is(err, syscall.EWOULDBLOCK):
-			return ErrLocked
-		case errors.Is(err, errors.ErrUnsupported), errors.Is(err, syscall.ENOLCK):
-			return nil
-		}
-		return err
+func tryLock(f *os.File) error {
+	err := flock.Try(f, flock.Exclusive)
+	switch {
+	case errors.Is(err, flock.ErrLocked):
+		return ErrLocked
+	case errors.Is(err, errors.ErrUnsupported), errors.Is(err, syscall.ENOLCK):
+		return nil
 	}
+	return err
 }
 
 // deleted reports whether the open file has no name any more.

@@ -1,5 +1,6 @@
-// Package retry configures the one kind of backoff that Fairlead uses:
-// exponential with full jitter, without an end.
+// Package retry has what attempts that follow each other need: the one kind of
+// backoff that Fairlead uses, which is exponential with full jitter and has no
+// end, and the wait between two of them.
 package retry
 
 import (

@@ -201,12 +201,7 @@ func (s *Set) supervise(ctx context.Context, c *child) {
 func (s *Set) pause(ctx context.Context, name string, delays backoff.BackOff, err error) {
 	delay := delays.NextBackOff()
 	s.log.Error(err, "Child failed, will be started again", "name", name, "delay", delay.String())
-	timer := time.NewTimer(delay)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-	case <-ctx.Done():
-	}
+	_ = retry.Sleep(ctx, delay) // The caller looks at ctx.
 }
 
 // PanicError is the error of a run that panicked.

@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"k8s.io/client-go/tools/leaderelection/resourcelock"
+
+	"github.com/fairlead-dev/fairlead/internal/retry"
 )
 
 // Breakable is a Backend that can be made to fail: to refuse connections, to be
@@ -105,7 +107,7 @@ func goesOn(t testing.TB, b Breakable) {
 			return
 		}
 		if outcome(err) != "Conflict" { // with what has arrived late
-			_ = pass(ctx, deadline)
+			_ = retry.Sleep(ctx, deadline)
 		}
 	}
 	holds(t, r, b.Open(t, "b"))

@@ -16,6 +16,8 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/tools/leaderelection/resourcelock"
+
+	"github.com/fairlead-dev/fairlead/internal/retry"
 )
 
 // recorder is a testing.TB whose failures are noted.
@@ -207,7 +209,7 @@ func mutants() map[string]func() mutant {
 			if _, _, err := l.Get(ctx); err == nil {
 				return apierrors.NewAlreadyExists(resource, "record")
 			}
-			_ = pass(ctx, time.Millisecond)
+			_ = retry.Sleep(ctx, time.Millisecond)
 			l.memory.Delete()
 			return l.Create(ctx, r)
 		}}),
@@ -215,7 +217,7 @@ func mutants() map[string]func() mutant {
 			if l.seen != l.memory.now() {
 				return l.Update(ctx, r)
 			}
-			_ = pass(ctx, time.Millisecond)
+			_ = retry.Sleep(ctx, time.Millisecond)
 			peek(l)
 			return l.Update(ctx, r)
 		}}),
@@ -373,7 +375,7 @@ func TestTheSuiteFindsCallsThatLie(t *testing.T) {
 		"Conflict":      func(context.Context) error { return apierrors.NewConflict(resource, "record", nil) },
 		"a secret":      func(context.Context) error { return errors.New("login as user:" + secret + " failed") },
 		"no end": func(ctx context.Context) error {
-			_ = pass(context.WithoutCancel(ctx), time.Hour)
+			_ = retry.Sleep(context.WithoutCancel(ctx), time.Hour)
 			return ctx.Err()
 		},
 	} {

@@ -1,8 +1,6 @@
 package locktest
 
 import (
-	"context"
-	"errors"
 	"strings"
 	"testing"
 	"time"
@@ -159,17 +157,5 @@ func inTime(t testing.TB, what string, f func() error) error {
 	case <-limit.C:
 		t.Fatalf("%s has not returned %v after its context had ended", what, patience)
 		return nil
-	}
-}
-
-// pass lets time pass.
-func pass(ctx context.Context, d time.Duration) error {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return nil
-	case <-ctx.Done():
-		return errors.New("the test has ended")
 	}
 }

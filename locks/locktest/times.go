@@ -6,6 +6,8 @@ import (
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/fairlead-dev/fairlead/internal/retry"
 )
 
 func microseconds(t testing.TB, b Backend) {
@@ -66,7 +68,7 @@ func nothingExpires(t testing.TB, b Backend) {
 	r.LeaseDurationSeconds = 1
 	create(t, l, r)
 	_, before := get(t, other)
-	if err := pass(t.Context(), 3*time.Second); err != nil {
+	if err := retry.Sleep(t.Context(), 3*time.Second); err != nil {
 		t.Fatal(err)
 	}
 	if _, after := get(t, other); after != before {

@@ -10,6 +10,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/fairlead-dev/fairlead/internal/redact"
 	"github.com/fairlead-dev/fairlead/pipeline"
 )
 
@@ -158,12 +159,7 @@ func (r *refusals) list() []Refused {
 	return all
 }
 
-// brief bounds what a sink says.
+// brief bounds what a sink says, and makes it fit for JSON.
 func brief(reason string) string {
-	end := ""
-	if len(reason) > reasonMost {
-		end = "..."
-		reason = reason[:reasonMost-len(end)]
-	}
-	return strings.ToValidUTF8(reason, "") + end
+	return redact.Cut(strings.ToValidUTF8(reason, ""), reasonMost)
 }

@@ -5,10 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/fairlead-dev/fairlead/internal/jsontext"
+	"github.com/fairlead-dev/fairlead/internal/redact"
 	"github.com/fairlead-dev/fairlead/pipeline"
 )
 
@@ -47,11 +47,7 @@ func brief(reason error) string {
 	if reason == nil {
 		return ""
 	}
-	text := reason.Error()
-	if len(text) > maxReason {
-		text = strings.ToValidUTF8(text[:maxReason], "") + "..."
-	}
-	return text
+	return redact.Cut(reason.Error(), maxReason)
 }
 
 // parseRecord reads one line. What decoders might read differently is no

@@ -2,14 +2,10 @@ package cache
 
 import (
 	"errors"
-	"strings"
-	"unicode"
 
 	"github.com/fairlead-dev/fairlead/internal/member"
+	"github.com/fairlead-dev/fairlead/internal/redact"
 )
-
-// longestProblem bounds, in bytes, the text of an error that is shown.
-const longestProblem = 500
 
 // shown is the text of an error fit for statuses and logs: on one line, and
 // without the credentials of the sessions that it may be about, which a gateway
@@ -21,14 +17,5 @@ func shown(err error, sessions ...*member.Session) string {
 		}
 	}
 	// For those without a session, and for the cuts of the others.
-	text := strings.Map(func(c rune) rune {
-		if unicode.IsPrint(c) {
-			return c
-		}
-		return ' '
-	}, err.Error())
-	if len(text) > longestProblem {
-		text = strings.ToValidUTF8(text[:longestProblem-3], "") + "..."
-	}
-	return text
+	return redact.Line(err.Error(), redact.Longest)
 }

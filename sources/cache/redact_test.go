@@ -11,6 +11,8 @@ import (
 
 	"github.com/go-logr/logr/funcr"
 	corev1 "k8s.io/api/core/v1"
+
+	"github.com/fairlead-dev/fairlead/internal/redact"
 )
 
 // TestNoCredentialsShown: what a gateway sends back of a request is nowhere to
@@ -79,7 +81,7 @@ func TestShown(t *testing.T) {
 	if got := shown(errors.New("a\nb\x00é")); got != "a b é" {
 		t.Errorf("%q", got)
 	}
-	if got := shown(errors.New(strings.Repeat("é", longestProblem))); len(got) > longestProblem || !strings.HasSuffix(got, "é...") {
+	if got := shown(errors.New(strings.Repeat("é", redact.Longest))); len(got) > redact.Longest || !strings.HasSuffix(got, "é...") {
 		t.Errorf("%d bytes: %q", len(got), got)
 	}
 }

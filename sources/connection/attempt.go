@@ -7,6 +7,7 @@ import (
 	"k8s.io/client-go/rest"
 
 	"github.com/fairlead-dev/fairlead/internal/ledger"
+	"github.com/fairlead-dev/fairlead/internal/redact"
 )
 
 // attempt is one probe to be made.
@@ -14,7 +15,7 @@ type attempt struct {
 	generation int
 	rest       *rest.Config
 	plugin     *plugin
-	sent       *sent
+	redact     *redact.Redactor
 	clients    *clients        // nil: to be made
 	known      ledger.Identity // so far
 	others     []string        // as of the session
@@ -25,7 +26,7 @@ type attempt struct {
 // probeLocked begins a probe and returns what makes it.
 func (c *Connection) probeLocked(ctx context.Context) func() {
 	a := &attempt{
-		generation: c.generation, rest: c.rest, plugin: c.plugin, sent: c.redact.sent, clients: c.clients,
+		generation: c.generation, rest: c.rest, plugin: c.plugin, redact: c.redact, clients: c.clients,
 		known: c.identity, others: c.others, version: c.askVersion, again: c.attempt > 0,
 	}
 	probing, cancel := context.WithTimeout(ctx, c.config.ConnectTimeout)
@@ -43,7 +44,7 @@ func (a *attempt) run(ctx context.Context, c *Connection) outcome {
 	if a.clients == nil {
 		made, err := newClients(a.rest, clientOptions{
 			plugin: a.plugin, limiter: c.limiter, userAgent: c.userAgent,
-			connectTimeout: c.config.ConnectTimeout, maxAnswer: c.config.MaxAnswer, sent: a.sent,
+			connectTimeout: c.config.ConnectTimeout, maxAnswer: c.config.MaxAnswer, redact: a.redact,
 		})
 		if err != nil {
 			return outcome{result: resultUnusable, err: err}

@@ -20,6 +20,8 @@ import (
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/transport"
 	"k8s.io/client-go/util/flowcontrol"
+
+	"github.com/fairlead-dev/fairlead/internal/redact"
 )
 
 const (
@@ -41,9 +43,9 @@ type clients struct {
 	said                   atomic.Pointer[pluginCredentials] // by the plugin, when it was last asked
 	// For those who bring their own clients.
 	watchTransport, callTransport http.RoundTripper
-	digest                        string  // of server URL and CA
-	plugin                        *plugin // nil: none
-	sent                          *sent   // is told of the credentials that are sent; nil: nobody is
+	digest                        string           // of server URL and CA
+	plugin                        *plugin          // nil: none
+	redact                        *redact.Redactor // is told of the credentials that are sent; nil: nobody is
 	dialer                        *dialer
 	transports                    []*http.Transport
 	custom                        http.RoundTripper // of the configuration, which has no transports of ours then; or nil
@@ -57,7 +59,7 @@ type clientOptions struct {
 	userAgent      string
 	connectTimeout time.Duration
 	maxAnswer      int64 // see Config.MaxAnswer
-	sent           *sent
+	redact         *redact.Redactor
 }
 
 // newClients reads the files that cfg names, but dials nothing. cfg is not
@@ -75,7 +77,7 @@ func newClients(cfg *rest.Config, o clientOptions) (*clients, error) {
 	if dial == nil {
 		dial = dialTCP(connectTimeout)
 	}
-	c := &clients{dialer: newDialer(dial), plugin: o.plugin, sent: o.sent, custom: cfg.Transport, userAgent: o.userAgent}
+	c := &clients{dialer: newDialer(dial), plugin: o.plugin, redact: o.redact, custom: cfg.Transport, userAgent: o.userAgent}
 	cfg.Dial = c.dialer.DialContext
 
 	watchTripper, _, err := c.roundTripper(cfg, connectTimeout, true)
@@ -191,8 +193,8 @@ func (c *clients) roundTripper(cfg *rest.Config, connectTimeout time.Duration, w
 
 // layers puts what conf asks for around a transport.
 func (c *clients) layers(conf *transport.Config, t http.RoundTripper) (http.RoundTripper, error) {
-	if c.sent != nil {
-		t = &noteSent{next: t, sent: c.sent}
+	if c.redact != nil {
+		t = &noteSent{next: t, redact: c.redact}
 	}
 	if c.plugin == nil {
 		return transport.HTTPWrappersForConfig(conf, t)

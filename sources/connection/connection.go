@@ -15,6 +15,7 @@ import (
 
 	"github.com/fairlead-dev/fairlead/internal/ledger"
 	"github.com/fairlead-dev/fairlead/internal/member"
+	"github.com/fairlead-dev/fairlead/internal/redact"
 	"github.com/fairlead-dev/fairlead/internal/retry"
 )
 
@@ -84,7 +85,7 @@ type Connection struct {
 	changed    chan struct{} // closed and replaced when Acquire should look again
 	generation int           // a probe of an older one counts for nothing: the configuration has changed, or it hung
 	rest       *rest.Config
-	redact     redactor
+	redact     *redact.Redactor
 	plugin     *plugin  // nil: none
 	clients    *clients // nil until the configuration was first used
 	session    *session // nil until the first good probe
@@ -157,7 +158,7 @@ func New(o Options) (*Connection, error) {
 		wake:       make(chan struct{}, 1),
 		changed:    make(chan struct{}),
 		rest:       copyREST(o.REST),
-		redact:     newRedactor(o.REST),
+		redact:     redactorOf(o.REST),
 		askVersion: true,
 		stale:      map[string]struct{}{},
 		delays:     retry.NewBackOff(config.ReconnectMin, config.ReconnectMax),
@@ -174,9 +175,9 @@ func New(o Options) (*Connection, error) {
 }
 
 // pluginSays returns what takes the lines that a credential plugin writes.
-func (c *Connection) pluginSays(r redactor) func(line string) (shown string) {
+func (c *Connection) pluginSays(r *redact.Redactor) func(line string) (shown string) {
 	return func(line string) string {
-		shown := r.line(line)
+		shown := r.Output(line)
 		c.log.Info("The credential plugin says", "line", shown)
 		return shown
 	}

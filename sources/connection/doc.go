@@ -43,7 +43,7 @@
 // member is not dialed twice in that); new credentials or a new address are tried at once; a
 // report never makes more than one probe per ReconnectMin. No transport,
 // socket or goroutine outlives Run. Tokens, keys and certificates never reach
-// a log, an error or a Status, even if the member sends them back (see redactor
+// a log, an error or a Status, even if the member sends them back (see redactorOf
 // for the disguises that are known). What is read whole of a member's answers is
 // bounded by what it takes in memory; what is not is for the user to read in
 // pieces (see answers). What something in front of the API server answers in its

@@ -223,7 +223,7 @@ func (c *Connection) decideLocked(now time.Time, out outcome) {
 func (c *Connection) goodLocked(now time.Time, out outcome) {
 	before := c.identity
 	c.identity, c.others, c.rival = out.verdict.identity, out.verdict.others, rival{}
-	if out.version != "" && c.redact.clean(out.version) == out.version {
+	if out.version != "" && c.redact.Clean(out.version) == out.version {
 		c.version = out.version
 	}
 	c.askVersion = false
@@ -257,7 +257,7 @@ func (c *Connection) failLocked(now time.Time, out outcome) {
 	c.attempt++
 	c.failure = cmp.Or(out.reason, out.result)
 	c.askVersion = true
-	c.lastError, c.lastErrorAt = c.redact.text(out.err), now
+	c.lastError, c.lastErrorAt = c.redact.Text(out.err), now
 	delay := c.delays.NextBackOff()
 	c.phase = backingOff
 	if out.result == resultUnauthorized || out.result == resultUnusable || out.result == resultUnidentified {

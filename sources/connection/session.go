@@ -8,6 +8,7 @@ import (
 	"k8s.io/client-go/rest"
 
 	"github.com/fairlead-dev/fairlead/internal/member"
+	"github.com/fairlead-dev/fairlead/internal/redact"
 )
 
 // Why a connection was replaced; the results of probes are the other reasons.
@@ -23,7 +24,7 @@ type session struct {
 	end func()
 }
 
-func newSession(cluster, uid string, c *clients, r redactor) *session {
+func newSession(cluster, uid string, c *clients, r *redact.Redactor) *session {
 	changed, onChange, end := member.Validity()
 	return &session{
 		end: end,
@@ -34,7 +35,7 @@ func newSession(cluster, uid string, c *clients, r redactor) *session {
 			Watches:   c.watches,
 			Calls:     c.calls,
 			Discovery: c.discovery,
-			Redact:    r.text,
+			Redact:    r.Text,
 			Changed:   changed,
 			OnChange:  onChange,
 
@@ -126,7 +127,7 @@ func (c *Connection) Report(s *member.Session, err error) {
 		return
 	}
 	c.phase = suspect
-	c.lastError, c.lastErrorAt = c.redact.text(err), now
+	c.lastError, c.lastErrorAt = c.redact.Text(err), now
 	c.probeSoonLocked(now)
 	c.broadcastLocked()
 	note := c.noteLocked(now)
@@ -172,13 +173,13 @@ func (c *Connection) probeSoonLocked(now time.Time) {
 // ends, the backoff is forgotten, and the new configuration is tried at once.
 // cfg is copied; see Options.REST.
 func (c *Connection) SetREST(cfg *rest.Config) {
-	redact := newRedactor(cfg)
+	r := redactorOf(cfg)
 	cfg = copyREST(cfg)
 	c.restart(func() bool {
 		if c.session != nil {
 			c.reconnects[lostConfiguration]++
 		}
-		c.rest, c.redact, c.plugin = cfg, redact, pluginOf(cfg, c.plugin, c.pluginSays(redact))
+		c.rest, c.redact, c.plugin = cfg, r, pluginOf(cfg, c.plugin, c.pluginSays(r))
 		return true
 	})
 }

@@ -7,6 +7,8 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/fairlead-dev/fairlead/internal/redact"
 )
 
 // descriptions remembers what was found in each object of a feed, so that an
@@ -120,10 +122,7 @@ func bounded(err error) error {
 	if err == nil {
 		return nil
 	}
-	text := strings.ReplaceAll(err.Error(), "\n", "; ")
-	if len(text) > maxReason {
-		text = strings.ToValidUTF8(text[:maxReason], "") + "..."
-	}
+	text := redact.Cut(strings.ReplaceAll(err.Error(), "\n", "; "), maxReason)
 	if text == err.Error() {
 		return err
 	}

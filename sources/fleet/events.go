@@ -7,7 +7,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"os"
-	"strings"
 	"sync/atomic"
 	"time"
 
@@ -20,6 +19,8 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 	eventsclient "k8s.io/client-go/kubernetes/typed/events/v1"
 	"k8s.io/client-go/rest"
+
+	"github.com/fairlead-dev/fairlead/internal/redact"
 )
 
 // The reasons of the Events.
@@ -127,9 +128,7 @@ func (e *events) report(log logr.Logger, err error, failing bool) {
 
 // write creates the Event, or counts it up if it is there.
 func (e *events) write(ctx context.Context, client eventsclient.EventsV1Interface, next event, instance string) error {
-	if len(next.note) > maxNote {
-		next.note = strings.ToValidUTF8(next.note[:maxNote], "")
-	}
+	next.note = redact.Cut(next.note, maxNote)
 	sum := sha256.Sum256(fmt.Appendf(nil, "%s %s %s", next.object.UID, next.reason, next.note))
 	name := fmt.Sprintf("%.230s.%s", next.object.Name, hex.EncodeToString(sum[:8]))
 	if len(e.seen) >= eventsKnown {

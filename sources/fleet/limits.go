@@ -5,10 +5,10 @@ import (
 	"fmt"
 	"math"
 	"strconv"
-	"strings"
 
 	"k8s.io/apimachinery/pkg/api/resource"
 
+	"github.com/fairlead-dev/fairlead/internal/redact"
 	"github.com/fairlead-dev/fairlead/ratelimit"
 )
 
@@ -164,10 +164,4 @@ func parseLimits(annotations map[string]string) (Limits, error) {
 
 // clip keeps what somebody has put where something short belongs from filling a
 // log line.
-func clip(value string) string {
-	const most = 40
-	if len(value) > most {
-		return strings.ToValidUTF8(value[:most], "") + "..."
-	}
-	return value
-}
+func clip(value string) string { return redact.Cut(value, 40) }

@@ -14,6 +14,7 @@ import (
 
 	"github.com/fairlead-dev/fairlead/internal/ledger"
 	"github.com/fairlead-dev/fairlead/internal/member"
+	"github.com/fairlead-dev/fairlead/internal/retry"
 	"github.com/fairlead-dev/fairlead/sources/stream/wire"
 )
 
@@ -156,20 +157,9 @@ func (au *audit) list(ctx context.Context) (at uint64, err error) {
 			return at, err
 		}
 		// Others come first: it does not use more than half of anything.
-		if err := sleep(ctx, min(time.Since(began), 200*time.Millisecond)); err != nil {
+		if err := retry.Sleep(ctx, min(time.Since(began), 200*time.Millisecond)); err != nil {
 			return 0, err
 		}
-	}
-}
-
-func sleep(ctx context.Context, d time.Duration) error {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return nil
-	case <-ctx.Done():
-		return context.Cause(ctx)
 	}
 }
 
@@ -316,7 +306,7 @@ func (au *audit) settle(ctx context.Context) (differences int, example ledger.Na
 		if au.suspects = open; len(open) == 0 || differences > 0 {
 			return differences, example, nil
 		}
-		if err := sleep(ctx, time.Second); err != nil {
+		if err := retry.Sleep(ctx, time.Second); err != nil {
 			return 0, example, err
 		}
 	}

@@ -2,13 +2,13 @@ package stream
 
 import (
 	"fmt"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/fairlead-dev/fairlead/internal/ledger"
 	"github.com/fairlead-dev/fairlead/internal/member"
+	"github.com/fairlead-dev/fairlead/internal/redact"
 )
 
 // Status is where a stream stands at one moment, and what it has done since it
@@ -245,17 +245,13 @@ func (r *reader) noteError(err error) {
 func (r *reader) brief(err error) string {
 	p := &r.standing
 	p.mu.Lock()
-	redact := p.redact
+	clean := p.redact
 	p.mu.Unlock()
 	text := err.Error()
-	if redact != nil {
-		text = redact(err)
+	if clean != nil {
+		text = clean(err)
 	}
-	const most = 1024
-	if len(text) > most {
-		text = strings.ToValidUTF8(text[:most], "") + "..."
-	}
-	return text
+	return redact.Cut(text, 1024)
 }
 
 func (r *reader) reject(why rejection, err error) {

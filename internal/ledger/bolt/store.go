@@ -11,6 +11,7 @@ import (
 
 	"go.etcd.io/bbolt"
 
+	"github.com/fairlead-dev/fairlead/internal/flock"
 	"github.com/fairlead-dev/fairlead/internal/ledger"
 )
 
@@ -38,7 +39,7 @@ func (s *Store) Close() error {
 }
 
 // release gives up the file behind the back of bbolt.
-func (s *Store) release() error { return errors.Join(unlock(s.file), s.file.Close()) }
+func (s *Store) release() error { return errors.Join(flock.Unlock(s.file), s.file.Close()) }
 
 // Path returns the file's path.
 func (s *Store) Path() string { return s.path }

@@ -1,4 +1,4 @@
-package main
+package lab
 
 import (
 	"context"
@@ -13,7 +13,7 @@ func TestWaitUntil(t *testing.T) {
 		errNotYet, errTooLate := errors.New("not yet"), errors.New("too late")
 		calls := 0
 		begun := time.Now()
-		err := waitUntil(t.Context(), time.Second, func() error {
+		err := WaitUntil(t.Context(), time.Second, func() error {
 			if calls++; calls < 4 {
 				return errNotYet
 			}
@@ -25,7 +25,7 @@ func TestWaitUntil(t *testing.T) {
 
 		ctx, cancel := context.WithTimeoutCause(t.Context(), 2500*time.Millisecond, errTooLate)
 		defer cancel()
-		err = waitUntil(ctx, time.Second, func() error { return errNotYet })
+		err = WaitUntil(ctx, time.Second, func() error { return errNotYet })
 		if !errors.Is(err, errTooLate) || !errors.Is(err, errNotYet) {
 			t.Errorf("error is %v, want both reasons", err)
 		}
@@ -33,7 +33,7 @@ func TestWaitUntil(t *testing.T) {
 }
 
 func TestFreeAddresses(t *testing.T) {
-	addresses, err := freeAddresses(3)
+	addresses, err := FreeAddresses(3)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,4 +1,4 @@
-package main
+package lab
 
 import (
 	"context"
@@ -10,9 +10,9 @@ import (
 	"time"
 )
 
-// waitUntil asks done every now and then until it returns nil. When ctx ends
+// WaitUntil calls done every now and then until it returns nil. When ctx ends
 // before, the error says why it did, and what done said last.
-func waitUntil(ctx context.Context, every time.Duration, done func() error) error {
+func WaitUntil(ctx context.Context, every time.Duration, done func() error) error {
 	ticker := time.NewTicker(every)
 	defer ticker.Stop()
 	var last error
@@ -33,10 +33,10 @@ func waitUntil(ctx context.Context, every time.Duration, done func() error) erro
 	}
 }
 
-// freeAddresses returns n different addresses of the loopback on which nobody
+// FreeAddresses returns n different addresses of the loopback on which nobody
 // listens. They are not from the range that the kernel gives to outgoing
-// connections, so that none of those takes one before the child does.
-func freeAddresses(n int) ([]string, error) {
+// connections, so that none of those takes one while Fairlead is not up.
+func FreeAddresses(n int) ([]string, error) {
 	var addresses []string
 	var held []net.Listener // until all are found, so that they differ
 	defer func() {
