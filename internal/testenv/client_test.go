@@ -65,3 +65,13 @@ func (c configMaps) version(ctx context.Context) (string, error) {
 	err := c.rest.Get().Namespace(c.namespace).Resource("configmaps").Do(ctx).Into(list)
 	return list.ResourceVersion, err
 }
+
+// next returns a watch's next event.
+func next(t *testing.T, changes watch.Interface) watch.Event {
+	t.Helper()
+	event, open := <-changes.ResultChan()
+	if !open {
+		t.Fatal("the watch ended")
+	}
+	return event
+}
