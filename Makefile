@@ -41,8 +41,8 @@ BUILDER   ?= $(firstword $(foreach tool,docker podman buildah,$(if $(shell comma
 IMAGEFLAGS ?=
 
 GO_TOOL := go tool -modfile=tools/go.mod
-# Folders of the repository that are Go modules.
-MODULES := . tools internal/controlplane/servers
+# Folders with a Go module. That of the test control plane is embedded under other names.
+MODULES := . tools bin/servers
 
 .PHONY: help
 help: ## List the targets
@@ -74,6 +74,8 @@ race-note:
 lint: ## Check formatting, go.mod files and the linters of .golangci.yml
 	@unformatted=$$(gofmt -l .); test -z "$$unformatted" || \
 		{ echo "not formatted, run gofmt -w on:" >&2; echo "$$unformatted" >&2; exit 1; }
+	@mkdir -p bin/servers
+	@for file in mod sum; do cp internal/controlplane/servers/servers.$$file bin/servers/go.$$file; done
 	@for module in $(MODULES); do echo "go mod tidy -diff in $$module"; (cd $$module && go mod tidy -diff); done
 	$(GO_TOOL) golangci-lint run
 
@@ -134,7 +136,7 @@ notices: ## Write the licences of all that fairlead is made of to bin/THIRD-PART
 
 .PHONY: control-plane
 control-plane: ## Find, download or build the kube-apiserver and etcd that tests run against
-	@go run ./internal/controlplane/cmd
+	@go run ./fairleadtest/control-plane
 
 .PHONY: clean
 clean: ## Remove what was built here; the test control plane stays in the user's cache

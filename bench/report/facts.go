@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/fairlead-dev/fairlead/bench/internal/report"
+	"github.com/fairlead-dev/fairlead/internal/controlplane"
 )
 
 // peers are the modules whose versions matter to the figures.
@@ -24,9 +25,8 @@ func facts(ctx context.Context, runs *report.Runs, command string) []report.Fact
 	for _, peer := range peers {
 		versions = append(versions, peer+" "+output(ctx, "go", "list", "-m", "-f", "{{.Version}}", peer))
 	}
-	for _, server := range []string{"k8s.io/kubernetes", "go.etcd.io/etcd/server/v3"} {
-		versions = append(versions, server+" "+output(ctx, "go", "-C", "internal/controlplane/servers", "list", "-m", "-f", "{{.Version}}", server))
-	}
+	servers := controlplane.Pinned()
+	versions = append(versions, "k8s.io/kubernetes v"+servers.Kubernetes, "go.etcd.io/etcd/server/v3 v"+servers.Etcd)
 	commit := output(ctx, "git", "rev-parse", "--short=12", "HEAD")
 	// The report and its data change with every run.
 	if status, err := exec.CommandContext(ctx, "git", "status", "--porcelain", "--", ".", ":!docs").Output(); err == nil && len(bytes.TrimSpace(status)) > 0 {

@@ -19,17 +19,21 @@ func Assets(ctx context.Context, progress io.Writer) (string, error) {
 	if dir, err := Find(); err == nil {
 		return dir, nil
 	}
-	servers, versions, err := pinned()
-	if err != nil {
-		return "", err
-	}
 	cache, err := cacheDir()
 	if err != nil {
 		return "", err
 	}
+	servers, err := os.MkdirTemp("", "fairlead-servers-")
+	if err != nil {
+		return "", fmt.Errorf("make a directory to build the test control plane in: %w", err)
+	}
+	defer os.RemoveAll(servers) //nolint:errcheck // It is temporary.
+	if err := writeModule(servers); err != nil {
+		return "", err
+	}
 	return maker{
 		servers:  servers,
-		versions: versions,
+		versions: Pinned(),
 		cache:    cache,
 		index:    releaseIndex,
 		progress: progress,
@@ -38,7 +42,7 @@ func Assets(ctx context.Context, progress io.Writer) (string, error) {
 
 // maker makes the binaries of one pair of versions.
 type maker struct {
-	servers  string // the module to build from
+	servers  string // the folder of the module to build from
 	versions Versions
 	cache    string // where the results go
 	index    string // URL of the releases to download; empty to build always
@@ -62,7 +66,7 @@ func (m maker) make(ctx context.Context) (string, error) {
 	}
 	if m.index != "" && os.Getenv(noDownloadEnv) == "" {
 		err := m.download(ctx)
-		if dir := newestDownload(m.cache, m.versions); dir != "" {
+		if dir := newestDownload(m.versions, m.cache); dir != "" {
 			return dir, nil
 		}
 		if ctx.Err() != nil {

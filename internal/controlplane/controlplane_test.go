@@ -54,6 +54,7 @@ func emptyCache(t *testing.T) string {
 	home := t.TempDir()
 	t.Setenv("HOME", home)
 	t.Setenv("XDG_CACHE_HOME", filepath.Join(home, ".cache"))
+	t.Setenv("XDG_DATA_HOME", "")
 	cache, err := cacheDir()
 	if err != nil {
 		t.Fatal(err)
@@ -79,11 +80,9 @@ func TestFindLooksInOrder(t *testing.T) {
 	if _, err := Find(); !errors.Is(err, ErrNotFound) {
 		t.Fatalf("find in an empty cache: got %v, want ErrNotFound", err)
 	}
-	_, versions, err := pinned()
-	if err != nil {
-		t.Fatal(err)
-	}
+	versions := Pinned()
 	major, minor := versions.minor()
+	inStore := filepath.Join(envtestStore(), "k8s", major+"."+minor+".1-"+runtime.GOOS+"-"+runtime.GOARCH)
 	platform := "-" + runtime.GOOS + "-" + runtime.GOARCH
 	release := func(version string) string { return filepath.Join(cache, "k8s", version+platform) }
 	built := filepath.Join(cache, versions.dirName())
@@ -97,6 +96,7 @@ func TestFindLooksInOrder(t *testing.T) {
 	}{
 		{"another minor version", func() { fake(t, release(major+".1.9"), 0o755, apiServer, etcd) }, ""},
 		{"half a download", func() { fake(t, release(major+"."+minor+".1"), 0o755, apiServer) }, ""},
+		{"a download of setup-envtest's own", func() { fake(t, inStore, 0o755, apiServer, etcd) }, inStore},
 		{"a download", func() { fake(t, release(major+"."+minor+".2"), 0o755, apiServer, etcd) }, release(major + "." + minor + ".2")},
 		{"a newer download", func() { fake(t, release(major+"."+minor+".10"), 0o755, apiServer, etcd) }, release(major + "." + minor + ".10")},
 		{"half a build", func() { fake(t, built, 0o755, etcd) }, release(major + "." + minor + ".10")},

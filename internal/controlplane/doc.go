@@ -5,14 +5,15 @@
 //	        │ no
 //	user cache ── fairlead/controlplane/kube-<v>_etcd-<v>? ────────────▶ its path
 //	        │ no
-//	user cache ── downloaded earlier, same minor version? ─────────────▶ its path     Find stops here
+//	user cache, setup-envtest's folder ── same minor version? ─────────▶ its path     Find stops here
 //	        │ no                                                       ┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄
 //	download ── index answers at once, release of the same minor? ─────▶ its path     Assets goes on
 //	        │ no
-//	build from the module servers/, which pins both versions ──────────▶ its path
+//	build from the embedded module that pins both versions ────────────▶ its path
 //
 // Guarantees:
-//   - The versions stand in one place: servers/go.mod.
+//   - The versions stand in one place: servers/servers.mod, which is embedded. So the
+//     package works outside of the repository too.
 //   - Find neither builds nor downloads nor waits. A test calls Find.
 //   - Assets leaves a binary under its final name only when it is whole, and
 //     of several processes that want it at once one builds and the rest wait.
@@ -22,6 +23,6 @@
 //
 // All functions may be called concurrently, from several processes too.
 //
-// The package does not start the servers; internal/testenv does. Old versions
+// The package does not start the servers; fairleadtest does. Old versions
 // in the cache are left alone.
 package controlplane

@@ -7,13 +7,15 @@ import (
 	"net/http"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"time"
 )
 
 const (
 	// releaseIndex lists the releases that setup-envtest downloads.
 	releaseIndex = "https://raw.githubusercontent.com/kubernetes-sigs/controller-tools/HEAD/envtest-releases.yaml"
+
+	// setupEnvtest is what downloads them, of the version in which its flags were tried.
+	setupEnvtest = "sigs.k8s.io/controller-runtime/tools/setup-envtest@v0.25.1"
 
 	// noDownloadEnv is setup-envtest's own variable: set to anything, it downloads
 	// nothing.
@@ -41,9 +43,9 @@ func (m maker) download(ctx context.Context) error {
 	m.say("downloading Kubernetes %s", release)
 	ctx, cancel := context.WithTimeout(ctx, downloadTimeout)
 	defer cancel()
-	command := exec.CommandContext(ctx, "go", "tool", "-modfile="+filepath.Join("tools", "go.mod"),
-		"setup-envtest", "use", release, "--bin-dir", m.cache, "--index", m.index, "--print", "path")
-	command.Dir = filepath.Join(m.servers, "..", "..", "..") // The repository's root.
+	command := exec.CommandContext(ctx, "go", "run", setupEnvtest,
+		"use", release, "--bin-dir", m.cache, "--index", m.index, "--print", "path")
+	command.Dir = m.servers
 	command.Env = append(os.Environ(), "GOWORK=off")
 	command.WaitDelay = killDelay
 	if output, err := command.CombinedOutput(); err != nil {

@@ -48,10 +48,7 @@ func TestDownloadTakesTheSameMinorVersion(t *testing.T) {
 		t.Skip("builds setup-envtest: skipped with -short")
 	}
 	t.Setenv(noDownloadEnv, "")
-	servers, versions, err := pinned()
-	if err != nil {
-		t.Fatal(err)
-	}
+	versions := Pinned()
 	major, minor := versions.minor()
 	same, other := major+"."+minor+".1", major+".1.7"
 	archive := releaseArchive(t)
@@ -74,7 +71,7 @@ func TestDownloadTakesTheSameMinorVersion(t *testing.T) {
 		}
 	})
 	var progress lines
-	m := maker{servers: servers, versions: versions, cache: t.TempDir(), index: server.URL + "/index", progress: &progress}
+	m := maker{servers: t.TempDir(), versions: versions, cache: t.TempDir(), index: server.URL + "/index", progress: &progress}
 	// Were there no download, the build would take minutes and tell the same story.
 	if err := m.download(t.Context()); err != nil {
 		t.Fatal(err)

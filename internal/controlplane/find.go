@@ -19,10 +19,10 @@ const (
 	etcd      = "etcd"
 )
 
-// ErrNotFound is what Find returns where the binaries are neither in
-// KUBEBUILDER_ASSETS nor in the cache. Assets, and so `make control-plane`,
-// gets them there.
-var ErrNotFound = errors.New("no kube-apiserver and etcd to test against: run `make control-plane` once, or set " + assetsEnv)
+// ErrNotFound is what Find returns where the binaries are in none of the places that it
+// knows. Assets gets them into one, and the command does.
+var ErrNotFound = errors.New("no kube-apiserver and etcd to test against: set " + assetsEnv +
+	", or run `go run github.com/fairlead-dev/fairlead/fairleadtest/control-plane` once (`make control-plane` in a clone of fairlead)")
 
 // Find returns the directory that holds kube-apiserver and etcd. It looks only,
 // in the order that the package's picture shows, and returns ErrNotFound when
@@ -31,10 +31,7 @@ func Find() (string, error) {
 	if dir := os.Getenv(assetsEnv); holdsBoth(dir) {
 		return dir, nil
 	}
-	_, v, err := pinned()
-	if err != nil {
-		return "", err
-	}
+	v := Pinned()
 	cache, err := cacheDir()
 	if err != nil {
 		return "", err
@@ -42,7 +39,7 @@ func Find() (string, error) {
 	if dir := filepath.Join(cache, v.dirName()); holdsBoth(dir) {
 		return dir, nil
 	}
-	if dir := newestDownload(cache, v); dir != "" {
+	if dir := newestDownload(v, cache, envtestStore()); dir != "" {
 		return dir, nil
 	}
 	return "", ErrNotFound
@@ -67,16 +64,30 @@ func executable(path string) bool {
 	return err == nil && info.Mode().IsRegular() && info.Mode()&0o111 != 0
 }
 
-// newestDownload returns what setup-envtest left in the cache: of the releases
+// envtestStore is where setup-envtest puts its downloads if it is not told otherwise, or
+// "" where there is no such place. See DefaultStoreDir in its package store.
+func envtestStore() string {
+	home, err := os.UserHomeDir()
+	if err != nil {
+		return ""
+	}
+	if runtime.GOOS == "darwin" {
+		return filepath.Join(home, "Library", "Application Support", "io.kubebuilder.envtest")
+	}
+	return filepath.Join(cmp.Or(os.Getenv("XDG_DATA_HOME"), filepath.Join(home, ".local", "share")), "kubebuilder-envtest")
+}
+
+// newestDownload returns what setup-envtest left in one of its folders: of the releases
 // of the pinned minor version the newest, or "".
-func newestDownload(cache string, v Versions) string {
+func newestDownload(v Versions, folders ...string) string {
 	major, minor := v.minor()
 	// setup-envtest names its folders <version>-<os>-<arch>.
 	suffix := "-" + runtime.GOOS + "-" + runtime.GOARCH
 	prefix := major + "." + minor + "."
-	dirs, err := filepath.Glob(filepath.Join(cache, "k8s", prefix+"*"+suffix))
-	if err != nil {
-		return ""
+	var dirs []string
+	for _, folder := range folders {
+		found, _ := filepath.Glob(filepath.Join(folder, "k8s", prefix+"*"+suffix)) // An odd name holds none.
+		dirs = append(dirs, found...)
 	}
 	patch := func(dir string) int {
 		n, err := strconv.Atoi(strings.TrimSuffix(strings.TrimPrefix(filepath.Base(dir), prefix), suffix))

@@ -1,19 +1,24 @@
 package controlplane
 
 import (
+	_ "embed"
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"regexp"
 	"strings"
 )
 
-// serversDir is the nested module that pins the servers, from the repository's root.
-const serversDir = "internal/controlplane/servers"
+// The module that pins the servers.
+var (
+	//go:embed servers/servers.mod
+	serversMod []byte
+	//go:embed servers/servers.sum
+	serversSum []byte
+)
 
-// Versions are those that servers/go.mod pins, without the leading v.
+// Versions are those that servers/servers.mod pins, without the leading v.
 type Versions struct {
 	Kubernetes string // for example 1.36.3
 	Etcd       string // for example 3.6.8
@@ -36,7 +41,7 @@ var (
 	etcdRequire       = regexp.MustCompile(`(?m)^\s*go\.etcd\.io/etcd/server/v3 v(\d+\.\d+\.\d+\S*)`)
 )
 
-// parseVersions reads the versions out of the text of servers/go.mod.
+// parseVersions reads the versions out of the text of servers/servers.mod.
 func parseVersions(goMod []byte) (Versions, error) {
 	kube, etcd := kubernetesRequire.FindSubmatch(goMod), etcdRequire.FindSubmatch(goMod)
 	if kube == nil || etcd == nil {
@@ -45,36 +50,21 @@ func parseVersions(goMod []byte) (Versions, error) {
 	return Versions{Kubernetes: string(kube[1]), Etcd: string(etcd[1])}, nil
 }
 
-// pinned finds the servers module and the versions that it pins. It looks
-// upwards from the working directory (a test runs in its package's folder) and
-// then from the running program (make puts programs into bin/).
-func pinned() (dir string, v Versions, err error) {
-	var starts []string
-	if wd, err := os.Getwd(); err == nil {
-		starts = append(starts, wd)
+// Pinned returns the versions that Assets makes: those of the embedded module.
+func Pinned() Versions {
+	v, err := parseVersions(serversMod)
+	if err != nil {
+		panic(err) // a test reads it
 	}
-	if exe, err := os.Executable(); err == nil {
-		starts = append(starts, filepath.Dir(exe))
-	}
-	for _, start := range starts {
-		for at := start; ; at = filepath.Dir(at) {
-			dir := filepath.Join(at, serversDir)
-			goMod, err := os.ReadFile(filepath.Join(dir, "go.mod"))
-			if err == nil {
-				v, err := parseVersions(goMod)
-				if err != nil {
-					return "", Versions{}, fmt.Errorf("read the pinned versions from %s: %w", filepath.Join(dir, "go.mod"), err)
-				}
-				return dir, v, nil
-			}
-			if !errors.Is(err, fs.ErrNotExist) {
-				return "", Versions{}, fmt.Errorf("read the pinned versions: %w", err)
-			}
-			if at == filepath.Dir(at) {
-				break
-			}
+	return v
+}
+
+// writeModule puts the servers module into dir, as the go command wants it.
+func writeModule(dir string) error {
+	for name, text := range map[string][]byte{"go.mod": serversMod, "go.sum": serversSum} {
+		if err := os.WriteFile(filepath.Join(dir, name), text, 0o644); err != nil {
+			return fmt.Errorf("write the module to build the test control plane from: %w", err)
 		}
 	}
-	return "", Versions{}, fmt.Errorf("no %s above %s: run inside the repository or set %s",
-		filepath.Join(serversDir, "go.mod"), strings.Join(starts, " and "), assetsEnv)
+	return nil
 }

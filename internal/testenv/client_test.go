@@ -2,10 +2,12 @@ package testenv_test
 
 import (
 	"context"
+	"errors"
 	"net"
 	"testing"
 
 	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/watch"
 	"k8s.io/client-go/kubernetes/scheme"
@@ -64,4 +66,30 @@ func (c configMaps) version(ctx context.Context) (string, error) {
 	list := new(corev1.ConfigMapList)
 	err := c.rest.Get().Namespace(c.namespace).Resource("configmaps").Do(ctx).Into(list)
 	return list.ResourceVersion, err
+}
+
+// next returns a watch's next event.
+func next(t *testing.T, changes watch.Interface) watch.Event {
+	t.Helper()
+	event, open := <-changes.ResultChan()
+	if !open {
+		t.Fatal("the watch ended")
+	}
+	return event
+}
+
+// firstEvent returns what a watch from a resourceVersion shows first. A watch
+// that cannot be opened shows its error.
+func firstEvent(t *testing.T, client configMaps, from string) watch.Event {
+	t.Helper()
+	changes, err := client.watch(t.Context(), from)
+	if err != nil {
+		status, ok := errors.AsType[*apierrors.StatusError](err)
+		if !ok {
+			t.Fatal(err)
+		}
+		return watch.Event{Type: watch.Error, Object: &status.ErrStatus}
+	}
+	defer changes.Stop()
+	return next(t, changes)
 }

@@ -12,9 +12,12 @@ import (
 	"net/http"
 	"slices"
 	"sync"
+	"testing"
 	"time"
 
 	"k8s.io/client-go/rest"
+
+	"github.com/fairlead-dev/fairlead/internal/testca"
 )
 
 // Hostile is a member that can be told what to lie about: a TLS server on the
@@ -68,15 +71,15 @@ type told struct {
 
 // NewHostile starts an honest member of that name. Its UID and token are its own.
 func NewHostile(name string) (*Hostile, error) {
-	authority, err := newAuthority(name)
+	authority, err := testca.New(name)
 	if err != nil {
 		return nil, err
 	}
-	pair, err := authority.server()
+	pair, err := authority.Server()
 	if err != nil {
 		return nil, err
 	}
-	cert, err := tls.X509KeyPair(pair.cert, pair.key)
+	cert, err := tls.X509KeyPair(pair.Cert, pair.Key)
 	if err != nil {
 		return nil, fmt.Errorf("serve hostile member %s: %w", name, err)
 	}
@@ -90,7 +93,7 @@ func NewHostile(name string) (*Hostile, error) {
 	id := hex.EncodeToString(random[:])
 	h := &Hostile{
 		name: name, uid: id[:8] + "-hostile", token: "canary-token-" + id,
-		ca: authority.certPEM, url: "https://" + listener.Addr().String(),
+		ca: authority.PEM(), url: "https://" + listener.Addr().String(),
 		store: newStore(),
 	}
 	h.dropped, h.drop = context.WithCancel(context.Background())
@@ -102,6 +105,22 @@ func NewHostile(name string) (*Hostile, error) {
 	}
 	h.serves.Go(func() { _ = h.server.ServeTLS(listener, "", "") }) // until Close
 	return h, nil
+}
+
+// StartHostile is NewHostile for a test: it ends with the test. It needs no
+// control plane.
+func StartHostile(t testing.TB, name string) *Hostile {
+	t.Helper()
+	h, err := NewHostile(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := h.Close(); err != nil {
+			t.Errorf("end hostile member %s: %v", name, err)
+		}
+	})
+	return h
 }
 
 // Close ends all requests and returns when they have ended.

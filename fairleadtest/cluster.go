@@ -1,16 +1,14 @@
-package testenv
+package fairleadtest
 
 import (
 	"context"
 	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
 	"strconv"
+	"sync"
 	"syscall"
 	"time"
-
-	"k8s.io/client-go/rest"
 
 	"github.com/fairlead-dev/fairlead/internal/child"
 )
@@ -27,7 +25,7 @@ const (
 
 // Spec says which cluster to start and how. Only Name is needed.
 type Spec struct {
-	// Name is the cluster's and its context's name in kubeconfigs. Letters,
+	// Name is the name of the cluster, and of its context in kubeconfigs: letters,
 	// digits and dashes.
 	Name string
 
@@ -49,11 +47,12 @@ type Cluster struct {
 	assets string // where the programs are
 	dir    string // certificates, data, logs, sockets
 	port   *port
-	ca     *authority
-	admin  keyPair
 
 	etcd, apiServer *child.Process
 	proxies         []*Proxy
+
+	mu          sync.Mutex
+	credentials credentials
 }
 
 // newCluster prepares a cluster in dir and starts nothing.
@@ -62,44 +61,11 @@ func newCluster(assets, dir string, spec Spec) (_ *Cluster, err error) {
 		return nil, fmt.Errorf("make the directory of cluster %s: %w", spec.Name, err)
 	}
 	c := &Cluster{name: spec.Name, spec: spec, assets: assets, dir: dir}
-	if c.ca, err = newAuthority(spec.Name); err != nil {
-		return nil, err
-	}
-	if c.admin, err = c.ca.client("admin", []string{"system:masters"}); err != nil {
-		return nil, err
-	}
-	if err := c.writeCredentials(); err != nil {
+	if err := c.newCredentials(); err != nil {
 		return nil, err
 	}
 	c.port, err = reservePort()
 	return c, err
-}
-
-// writeCredentials puts what the API server reads at its start into files.
-func (c *Cluster) writeCredentials() error {
-	serving, err := c.ca.server()
-	if err != nil {
-		return err
-	}
-	serviceAccounts, err := newKey()
-	if err != nil {
-		return err
-	}
-	serviceAccountsPEM, err := encodeKey(serviceAccounts)
-	if err != nil {
-		return err
-	}
-	for name, content := range map[string][]byte{
-		caFile:          c.ca.certPEM,
-		servingCertFile: serving.cert,
-		servingKeyFile:  serving.key,
-		serviceKeyFile:  serviceAccountsPEM,
-	} {
-		if err := os.WriteFile(filepath.Join(c.dir, name), content, 0o600); err != nil {
-			return fmt.Errorf("write the credentials of cluster %s: %w", c.name, err)
-		}
-	}
-	return nil
 }
 
 // Name returns the cluster's name.
@@ -108,35 +74,6 @@ func (c *Cluster) Name() string { return c.name }
 // URL returns the API server's address. It is the same after every Start.
 func (c *Cluster) URL() string {
 	return "https://127.0.0.1:" + strconv.Itoa(c.port.number)
-}
-
-// Config returns a new client configuration: an administrator's, without limits
-// on the client's side.
-func (c *Cluster) Config() *rest.Config {
-	return c.config(c.admin)
-}
-
-// User returns a new client configuration for someone who is in no group but the
-// given ones, and so may do what RBAC objects in the cluster say: nothing, at
-// first.
-func (c *Cluster) User(name string, groups ...string) (*rest.Config, error) {
-	credentials, err := c.ca.client(name, groups)
-	if err != nil {
-		return nil, err
-	}
-	return c.config(credentials), nil
-}
-
-func (c *Cluster) config(credentials keyPair) *rest.Config {
-	return &rest.Config{
-		Host: c.URL(),
-		TLSClientConfig: rest.TLSClientConfig{
-			CAData:   c.ca.certPEM,
-			CertData: credentials.cert,
-			KeyData:  credentials.key,
-		},
-		QPS: -1,
-	}
 }
 
 // Start starts the servers that do not run, on the address and the data they had
@@ -164,11 +101,11 @@ func (c *Cluster) start(ctx context.Context) (err error) {
 	return c.waitForAPIServer(ctx)
 }
 
-// Stop ends the servers: connections break and new ones are refused. The data
-// and the address stay, for Start.
+// Stop ends the servers. Connections end and new ones are refused. The data and the
+// address stay, for Start.
 func (c *Cluster) Stop() error { return c.stop(stopGrace) }
 
-// Kill is Stop without asking: the servers get no chance to end anything well.
+// Kill is Stop by SIGKILL: the servers have no time to finish anything.
 func (c *Cluster) Kill() error { return c.stop(0) }
 
 func (c *Cluster) stop(grace time.Duration) error {
@@ -178,8 +115,8 @@ func (c *Cluster) stop(grace time.Duration) error {
 	return nil
 }
 
-// Restart is Stop and Start. The API server's watch cache begins anew, so that a
-// watch from before then depends on what etcd still holds.
+// Restart is Stop and Start. The API server's watch cache begins empty, so a watch that
+// goes on after it needs what etcd still holds.
 func (c *Cluster) Restart(ctx context.Context) error {
 	if err := c.Stop(); err != nil {
 		return err
@@ -187,8 +124,8 @@ func (c *Cluster) Restart(ctx context.Context) error {
 	return c.Start(ctx)
 }
 
-// Pause freezes the API server: connections stay open and new ones are accepted
-// by the kernel, but nothing answers.
+// Pause freezes the API server with SIGSTOP: connections stay open, the kernel accepts
+// new ones, and nothing answers.
 func (c *Cluster) Pause() error { return pause(c.apiServer) }
 
 // Resume ends Pause.

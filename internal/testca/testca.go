@@ -1,6 +1,7 @@
-package testenv
+package testca
 
 import (
+	"bytes"
 	"crypto"
 	"crypto/ecdsa"
 	"crypto/elliptic"
@@ -17,20 +18,20 @@ import (
 // certLifetime outlives every test and every demo that was forgotten overnight.
 const certLifetime = 30 * 24 * time.Hour
 
-// authority is a cluster's CA. It signs what the server shows to its clients and
-// what they show to it.
-type authority struct {
+// CA is a certificate authority.
+type CA struct {
 	cert    *x509.Certificate
 	key     crypto.Signer
 	certPEM []byte
 }
 
-// keyPair is a certificate with its key, both PEM.
-type keyPair struct {
-	cert, key []byte
+// KeyPair is a certificate with its key, both PEM.
+type KeyPair struct {
+	Cert, Key []byte
 }
 
-func newAuthority(name string) (*authority, error) {
+// New returns a CA with a key of its own. name is a part of its common name.
+func New(name string) (*CA, error) {
 	key, err := newKey()
 	if err != nil {
 		return nil, err
@@ -49,11 +50,14 @@ func newAuthority(name string) (*authority, error) {
 	if err != nil {
 		return nil, fmt.Errorf("create the CA of %s: %w", name, err)
 	}
-	return &authority{cert: cert, key: key, certPEM: encodePEM("CERTIFICATE", der)}, nil
+	return &CA{cert: cert, key: key, certPEM: encodePEM("CERTIFICATE", der)}, nil
 }
 
-// server returns a certificate for every name of the loopback.
-func (a *authority) server() (keyPair, error) {
+// PEM returns the CA's own certificate, for clients to trust.
+func (a *CA) PEM() []byte { return bytes.Clone(a.certPEM) }
+
+// Server returns a certificate for every name of the loopback.
+func (a *CA) Server() (KeyPair, error) {
 	return a.sign(pkix.Name{CommonName: "kube-apiserver"}, func(c *x509.Certificate) {
 		c.ExtKeyUsage = []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth}
 		c.DNSNames = []string{"localhost"}
@@ -61,33 +65,33 @@ func (a *authority) server() (keyPair, error) {
 	})
 }
 
-// client returns a certificate that makes its bearer the user, in the groups.
-func (a *authority) client(user string, groups []string) (keyPair, error) {
+// Client returns a certificate that makes its bearer the user, in the groups.
+func (a *CA) Client(user string, groups []string) (KeyPair, error) {
 	return a.sign(pkix.Name{CommonName: user, Organization: groups}, func(c *x509.Certificate) {
 		c.ExtKeyUsage = []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth}
 	})
 }
 
-func (a *authority) sign(subject pkix.Name, refine func(*x509.Certificate)) (keyPair, error) {
+func (a *CA) sign(subject pkix.Name, refine func(*x509.Certificate)) (KeyPair, error) {
 	key, err := newKey()
 	if err != nil {
-		return keyPair{}, err
+		return KeyPair{}, err
 	}
 	template, err := certTemplate(subject)
 	if err != nil {
-		return keyPair{}, err
+		return KeyPair{}, err
 	}
 	template.KeyUsage = x509.KeyUsageDigitalSignature
 	refine(template)
 	der, err := x509.CreateCertificate(rand.Reader, template, a.cert, key.Public(), a.key)
 	if err != nil {
-		return keyPair{}, fmt.Errorf("sign a certificate for %s: %w", subject.CommonName, err)
+		return KeyPair{}, fmt.Errorf("sign a certificate for %s: %w", subject.CommonName, err)
 	}
 	keyPEM, err := encodeKey(key)
 	if err != nil {
-		return keyPair{}, err
+		return KeyPair{}, err
 	}
-	return keyPair{cert: encodePEM("CERTIFICATE", der), key: keyPEM}, nil
+	return KeyPair{Cert: encodePEM("CERTIFICATE", der), Key: keyPEM}, nil
 }
 
 func certTemplate(subject pkix.Name) (*x509.Certificate, error) {
@@ -102,6 +106,15 @@ func certTemplate(subject pkix.Name) (*x509.Certificate, error) {
 		NotBefore:    now.Add(-time.Hour), // Whatever the clocks say.
 		NotAfter:     now.Add(certLifetime),
 	}, nil
+}
+
+// NewKey returns a private key, PEM.
+func NewKey() ([]byte, error) {
+	key, err := newKey()
+	if err != nil {
+		return nil, err
+	}
+	return encodeKey(key)
 }
 
 func newKey() (*ecdsa.PrivateKey, error) {

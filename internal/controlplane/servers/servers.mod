@@ -1,6 +1,7 @@
 // Module servers pins the kube-apiserver and the etcd that tests, demo and
 // benchmarks run against. It is a module of its own so that their dependencies
-// stay out of the product's go.mod. `make control-plane` builds from it.
+// stay out of the product's go.mod. The file is not named go.mod, because then the
+// product could not embed it; it is written as go.mod where the programs are built.
 module github.com/fairlead-dev/fairlead/internal/controlplane/servers
 
 go 1.26.0

@@ -1,8 +1,11 @@
-package testenv_test
+package fairleadtest_test
 
 import (
 	"context"
+	"crypto/x509"
 	"errors"
+	"flag"
+	"os"
 	"strconv"
 	"syscall"
 	"testing"
@@ -14,16 +17,26 @@ import (
 	"k8s.io/apimachinery/pkg/watch"
 	"k8s.io/client-go/tools/clientcmd"
 
-	"github.com/fairlead-dev/fairlead/internal/testenv"
+	"github.com/fairlead-dev/fairlead/fairleadtest"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+// An example cannot skip itself, as a test does that calls Start.
+func TestMain(m *testing.M) {
+	flag.Parse()
+	required := os.Getenv(fairleadtest.RequireEnv) != ""
+	if _, err := fairleadtest.Find(); !required && (err != nil || testing.Short()) {
+		if err := flag.Set("test.skip", "^Example"); err != nil {
+			panic(err)
+		}
+	}
+	goleak.VerifyTestMain(m)
+}
 
 // The tests of this package break clusters, so each starts its own, of one or
 // two, and none runs beside another.
 
 func TestTwoClustersThroughOneKubeconfig(t *testing.T) {
-	env := testenv.Start(t, testenv.HubAndMembers(1)...)
+	env := fairleadtest.Start(t, fairleadtest.HubAndMembers(1)...)
 	hub, member := env.Cluster("hub"), env.Cluster("member-1")
 	if env.Cluster("member-2") != nil {
 		t.Error("there is a member-2, which nobody asked for")
@@ -33,10 +46,10 @@ func TestTwoClustersThroughOneKubeconfig(t *testing.T) {
 		t.Fatal(err)
 	}
 	path := t.TempDir() + "/fleet.yaml"
-	if err := testenv.WriteKubeconfig(path, hub, proxy); err != nil {
+	if err := fairleadtest.WriteKubeconfig(path, hub, proxy); err != nil {
 		t.Fatal(err)
 	}
-	if err := testenv.WriteKubeconfig(path, hub, hub); err == nil {
+	if err := fairleadtest.WriteKubeconfig(path, hub, hub); err == nil {
 		t.Error("a kubeconfig took two contexts of one name")
 	}
 
@@ -65,7 +78,7 @@ func TestTwoClustersThroughOneKubeconfig(t *testing.T) {
 }
 
 func TestUserMayDoNothing(t *testing.T) {
-	env := testenv.Start(t, testenv.Spec{Name: "a"})
+	env := fairleadtest.Start(t, fairleadtest.Spec{Name: "a"})
 	config, err := env.Clusters[0].User("nobody")
 	if err != nil {
 		t.Fatal(err)
@@ -80,7 +93,7 @@ func TestUserMayDoNothing(t *testing.T) {
 }
 
 func TestRestartKeepsAddressAndData(t *testing.T) {
-	env := testenv.Start(t, testenv.Spec{Name: "late", Down: true})
+	env := fairleadtest.Start(t, fairleadtest.Spec{Name: "late", Down: true})
 	cluster := env.Clusters[0]
 	client := newConfigMaps(t, cluster.Config(), "default")
 	if _, err := client.get(t.Context(), "kept"); !errors.Is(err, syscall.ECONNREFUSED) {
@@ -122,8 +135,59 @@ func TestRestartKeepsAddressAndData(t *testing.T) {
 	}
 }
 
+// Who follows a cluster has to begin with a list again, also if its watch was open.
+func TestExpireWatchesEndsOpenWatches(t *testing.T) {
+	cluster := fairleadtest.Start(t, fairleadtest.Spec{Name: "a"}).Clusters[0]
+	client := newConfigMaps(t, cluster.Config(), "default")
+	made, err := client.create(t.Context(), "before")
+	if err != nil {
+		t.Fatal(err)
+	}
+	changes, err := client.watch(t.Context(), made.ResourceVersion)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer changes.Stop()
+	if err := cluster.ExpireWatches(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if event, open := <-changes.ResultChan(); open {
+		t.Errorf("the watch shows %v, want its end", event)
+	}
+	event := firstEvent(t, client, made.ResourceVersion)
+	if err := apierrors.FromObject(event.Object); !apierrors.IsResourceExpired(err) {
+		t.Errorf("watch from before: got %v, want 410", event)
+	}
+	if found, err := client.get(t.Context(), "before"); err != nil || found.UID != made.UID {
+		t.Errorf("got %v, %v, want the object of before", found, err)
+	}
+}
+
+func TestRotateCARefusesOldCredentials(t *testing.T) {
+	cluster := fairleadtest.Start(t, fairleadtest.Spec{Name: "a"}).Clusters[0]
+	old := cluster.Config()
+	made, err := newConfigMaps(t, old, "default").create(t.Context(), "kept")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cluster.RotateCA(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if found, err := newConfigMaps(t, cluster.Config(), "default").get(t.Context(), "kept"); err != nil || found.UID != made.UID {
+		t.Errorf("get with new credentials: got %v, %v", found, err)
+	}
+	_, err = newConfigMaps(t, old, "default").get(t.Context(), "kept")
+	if unknown := (x509.UnknownAuthorityError{}); !errors.As(err, &unknown) {
+		t.Errorf("get with the CA of before: got %v, want that it is unknown", err)
+	}
+	old.CAData = cluster.Config().CAData
+	if _, err := newConfigMaps(t, old, "default").get(t.Context(), "kept"); !apierrors.IsUnauthorized(err) {
+		t.Errorf("get with the client certificate of before: got %v, want 401", err)
+	}
+}
+
 func TestRestoreGoesBack(t *testing.T) {
-	cluster := testenv.Start(t, testenv.Spec{Name: "back"}).Clusters[0]
+	cluster := fairleadtest.Start(t, fairleadtest.Spec{Name: "back"}).Clusters[0]
 	client := newConfigMaps(t, cluster.Config(), "default")
 	kept, err := client.create(t.Context(), "kept")
 	if err != nil {
@@ -158,7 +222,7 @@ func TestRestoreGoesBack(t *testing.T) {
 }
 
 func TestPausedServerHangs(t *testing.T) {
-	env := testenv.Start(t, testenv.Spec{Name: "a"})
+	env := fairleadtest.Start(t, fairleadtest.Spec{Name: "a"})
 	cluster := env.Clusters[0]
 	client := newConfigMaps(t, cluster.Config(), "default")
 	if _, err := client.create(t.Context(), "waits"); err != nil {
@@ -190,9 +254,9 @@ func TestPausedServerHangs(t *testing.T) {
 }
 
 func TestCompactionExpiresOldWatches(t *testing.T) {
-	env := testenv.Start(t,
-		testenv.Spec{Name: "uncached", APIServerFlags: []string{"--watch-cache=false"}},
-		testenv.Spec{Name: "restarted"})
+	env := fairleadtest.Start(t,
+		fairleadtest.Spec{Name: "uncached", APIServerFlags: []string{"--watch-cache=false"}},
+		fairleadtest.Spec{Name: "restarted"})
 	for _, cluster := range env.Clusters {
 		t.Run(cluster.Name(), func(t *testing.T) {
 			client := newConfigMaps(t, cluster.Config(), "default")

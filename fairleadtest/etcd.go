@@ -1,4 +1,4 @@
-package testenv
+package fairleadtest
 
 import (
 	"bytes"
@@ -24,10 +24,10 @@ func (c *Cluster) etcdClient() *http.Client {
 	}}
 }
 
-// Compact drops every past state from etcd; only the present one is left. Each
-// resourceVersion handed out before is then answered with 410 Gone, in a watch or a
-// list, unless the API server still has it in its watch cache: give it
-// --watch-cache=false, or Restart it afterwards.
+// Compact removes every past state from etcd and leaves the present one. A watch or list
+// that begins at an older resourceVersion is then answered with 410 Gone, unless the API
+// server still has that version in its watch cache. Start it with --watch-cache=false to
+// have none, or use ExpireWatches. Open watches go on.
 func (c *Cluster) Compact(ctx context.Context) error {
 	client := c.etcdClient()
 	defer client.CloseIdleConnections()
@@ -50,6 +50,18 @@ func (c *Cluster) Compact(ctx context.Context) error {
 		return fmt.Errorf("compact etcd of cluster %s: %w", c.name, err)
 	}
 	return nil
+}
+
+// ExpireWatches is Compact, and then a restart of the API server with an empty watch
+// cache. Open watches end, and none can go on where it was: the answer is 410 Gone.
+func (c *Cluster) ExpireWatches(ctx context.Context) error {
+	if err := c.Compact(ctx); err != nil {
+		return err
+	}
+	if err := end(c.apiServer, stopGrace); err != nil {
+		return fmt.Errorf("restart the API server of cluster %s: %w", c.name, err)
+	}
+	return c.Start(ctx)
 }
 
 // callEtcd posts one request to the gateway and decodes the answer into answer,

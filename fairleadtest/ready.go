@@ -1,4 +1,4 @@
-package testenv
+package fairleadtest
 
 import (
 	"context"

@@ -1,4 +1,4 @@
-package testenv
+package fairleadtest
 
 import (
 	"context"
@@ -12,24 +12,23 @@ import (
 	"testing"
 
 	"k8s.io/client-go/rest"
-
-	"github.com/fairlead-dev/fairlead/internal/controlplane"
 )
 
-// RequireEnv names the variable that turns a skip for want of servers into a
-// failure. `make test` sets it to 1, having made sure of the servers.
+// RequireEnv is the name of an environment variable. If it is set, a test that would be
+// skipped because there is no control plane fails instead: for CI, where a skipped test
+// is a test that nobody runs.
 const RequireEnv = "FAIRLEAD_REQUIRE_CONTROL_PLANE"
 
-// Require skips the test with -short, and where there are no servers to start.
-// With RequireEnv set it fails the test instead.
+// Require skips the test with -short, and where [Find] finds no servers to start. With
+// RequireEnv set it fails the test instead.
 func Require(t testing.TB) {
 	t.Helper()
 	required := os.Getenv(RequireEnv) != ""
 	if testing.Short() && !required {
 		skip(t, "needs real API servers: skipped with -short")
 	}
-	if _, err := controlplane.Find(); err != nil {
-		if required || !errors.Is(err, controlplane.ErrNotFound) {
+	if _, err := Find(); err != nil {
+		if required || !errors.Is(err, ErrNoControlPlane) {
 			t.Fatal(err)
 		}
 		skip(t, err)
@@ -45,7 +44,8 @@ func skip(t testing.TB, reason any) {
 	t.Skip(reason)
 }
 
-// Start is New for a test: it ends with the test. It skips or fails like Require.
+// Start is [New] for a test or benchmark: the clusters end with it. Without a control
+// plane it skips or fails as [Require] does; every other error fails the test.
 func Start(t testing.TB, specs ...Spec) *Env {
 	t.Helper()
 	Require(t)
@@ -93,20 +93,4 @@ func (c *Cluster) createNamespace(ctx context.Context, name string) (err error) 
 	request.Header.Set("Content-Type", "application/json")
 	_, err = exchange(client, request, http.StatusCreated)
 	return err
-}
-
-// StartHostile is NewHostile for a test: it ends with the test. It needs no
-// control plane.
-func StartHostile(t testing.TB, name string) *Hostile {
-	t.Helper()
-	h, err := NewHostile(name)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := h.Close(); err != nil {
-			t.Errorf("end hostile member %s: %v", name, err)
-		}
-	})
-	return h
 }

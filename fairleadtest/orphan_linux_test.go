@@ -1,4 +1,4 @@
-package testenv_test
+package fairleadtest_test
 
 import (
 	"bufio"
@@ -12,15 +12,15 @@ import (
 	"testing"
 	"time"
 
-	"github.com/fairlead-dev/fairlead/internal/testenv"
+	"github.com/fairlead-dev/fairlead/fairleadtest"
 )
 
 // orphanEnv makes TestServersDieWithTheirProgram the program that dies.
-const orphanEnv = "FAIRLEAD_TESTENV_ORPHAN"
+const orphanEnv = "FAIRLEADTEST_ORPHAN"
 
 func TestServersDieWithTheirProgram(t *testing.T) {
 	if os.Getenv(orphanEnv) != "" {
-		env, err := testenv.New(t.Context(), testenv.Spec{Name: "orphan"})
+		env, err := fairleadtest.New(t.Context(), fairleadtest.Spec{Name: "orphan"})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -29,7 +29,7 @@ func TestServersDieWithTheirProgram(t *testing.T) {
 		}
 		select {} // Until killed.
 	}
-	testenv.Require(t)
+	fairleadtest.Require(t)
 
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()

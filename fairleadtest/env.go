@@ -1,4 +1,4 @@
-package testenv
+package fairleadtest
 
 import (
 	"context"
@@ -10,8 +10,6 @@ import (
 	"sync"
 
 	"golang.org/x/sync/errgroup"
-
-	"github.com/fairlead-dev/fairlead/internal/controlplane"
 )
 
 // Env is a set of clusters that live and end together.
@@ -33,11 +31,11 @@ func HubAndMembers(n int) []Spec {
 }
 
 // New starts a cluster per spec, all at once, and returns when all are ready.
-// ctx bounds the start only. The error is, or wraps, controlplane.ErrNotFound
+// ctx bounds the start only; each cluster may take two minutes. The error is, or wraps, ErrNoControlPlane
 // where there are no servers to start. After an error nothing runs; after
 // success the caller ends everything with Close.
 func New(ctx context.Context, specs ...Spec) (_ *Env, err error) {
-	assets, err := controlplane.Find()
+	assets, err := Find()
 	if err != nil {
 		return nil, err
 	}

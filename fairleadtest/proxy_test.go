@@ -1,4 +1,4 @@
-package testenv_test
+package fairleadtest_test
 
 import (
 	"context"
@@ -9,11 +9,11 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 
-	"github.com/fairlead-dev/fairlead/internal/testenv"
+	"github.com/fairlead-dev/fairlead/fairleadtest"
 )
 
 func TestProxyFaults(t *testing.T) {
-	env := testenv.Start(t, testenv.Spec{Name: "a"})
+	env := fairleadtest.Start(t, fairleadtest.Spec{Name: "a"})
 	cluster := env.Clusters[0]
 	proxy, err := cluster.NewProxy()
 	if err != nil {
@@ -93,7 +93,7 @@ func TestProxyFaults(t *testing.T) {
 	})
 }
 
-func restore(t *testing.T, proxy *testenv.Proxy) {
+func restore(t *testing.T, proxy *fairleadtest.Proxy) {
 	t.Helper()
 	if err := proxy.Restore(); err != nil {
 		t.Fatal(err)
