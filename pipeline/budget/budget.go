@@ -36,13 +36,14 @@ type Budget struct {
 
 	mu       sync.Mutex
 	own      int64 // taken out of the accounts' parts
+	excess   int64 // of that, what is beyond the parts since they are smaller; counts in common
 	shared   int64 // taken in common
 	reading  int64 // what is held, by use
 	held     int64
 	accounts int
-	divisor  int   // that lanes is divided by: not less than there are accounts
-	least    int64 // each account's part
-	tight    bool  // one could not have its part, because others still hold what was theirs
+	divisor  int                 // that lanes is divided by: not less than there are accounts
+	least    int64               // each account's part
+	lacking  list.List[*Account] // could not have their part, because the excess of others is more than is in common
 	shares   []*Share
 	ring     list.List[*Share] // those with accounts that wait
 	released time.Time         // when something in common was last given back
@@ -109,7 +110,7 @@ func (s *Share) Account(cluster string) *Account {
 	a := s.open[cluster]
 	if a == nil {
 		a = &Account{share: s, cluster: cluster}
-		a.place.Self = a
+		a.place.Self, a.lacks.Self = a, a
 		s.open[cluster] = a
 		b.accounts++
 		b.divideLocked()
@@ -145,6 +146,7 @@ type Account struct {
 	waiters list.List[*waiter]
 	turn    int                 // admissions left in this turn
 	place   list.Node[*Account] // in its share's waiting
+	lacks   list.Node[*Account] // in the budget's lacking
 }
 
 // Close ends the use of an account; what has been taken stays taken until it is
@@ -163,7 +165,7 @@ func (a *Account) Close() {
 // forgetLocked lets go of an account that nobody uses any more.
 func (a *Account) forgetLocked() {
 	s := a.share
-	if a.users > 0 || a.loans > 0 || s.open[a.cluster] != a {
+	if a.users > 0 || a.loans > 0 || a.waiters.N > 0 || s.open[a.cluster] != a {
 		return
 	}
 	delete(s.open, a.cluster)
@@ -180,10 +182,29 @@ func (b *Budget) divideLocked() {
 	}
 	b.divisor = max(n+n/8, 1)
 	b.least = b.lanes / int64(b.divisor)
+	b.excess = 0
+	for _, s := range b.shares {
+		for _, a := range s.open {
+			b.excess += a.excessLocked()
+		}
+	}
 	// Other ones may fit in it now: also if it is smaller, because those before them do
 	// not any more.
 	b.serveAllLocked()
 	b.serveCommonLocked()
+}
+
+// excessLocked is what an account has taken beyond its part: that was larger before
+// others came.
+func (a *Account) excessLocked() int64 { return max(a.own-a.share.budget.least, 0) }
+
+// bookLocked notes that an account has n bytes more of its part, or fewer.
+func (a *Account) bookLocked(n int64) {
+	b := a.share.budget
+	b.excess -= a.excessLocked()
+	a.own += n
+	b.own += n
+	b.excess += a.excessLocked()
 }
 
 // Together is what several routes' changes share: one object. It counts who of them

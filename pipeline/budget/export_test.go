@@ -7,7 +7,7 @@ import "fmt"
 func (b *Budget) Unfair() string {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	own, routes := int64(0), int64(0)
+	own, excess, routes := int64(0), int64(0), int64(0)
 	for _, s := range b.shares {
 		routes += s.held
 		if s.held > b.route {
@@ -15,10 +15,11 @@ func (b *Budget) Unfair() string {
 		}
 		for _, a := range s.open {
 			own += a.own
+			excess += max(a.own-b.least, 0)
 		}
 	}
 	switch {
-	case own > b.own || b.own > b.lanes:
+	case own != b.own || excess != b.excess || own+b.shared > b.lanes+b.common:
 		return fmt.Sprintf("accounts have %d (%d is noted), %d is theirs", own, b.own, b.lanes)
 	case b.shared > b.common:
 		return fmt.Sprintf("%d is lent in common of %d", b.shared, b.common)
@@ -30,7 +31,8 @@ func (b *Budget) Unfair() string {
 			a := n.Self
 			for w := a.waiters.Head; w != nil; w = w.Next {
 				if n := w.Self.ask.bytes(); n <= b.least {
-					if a.own+n <= b.least && b.own+n <= b.lanes {
+					first := b.lacking.N == 0 || b.lacking.Head.Self == a
+					if a.own+n <= b.least && first && b.own+b.shared+n <= b.lanes+b.common {
 						return fmt.Sprintf("%s waits for %d, and has %d of its part of %d", a.cluster, n, a.own, b.least)
 					}
 					break // the others are behind it
@@ -45,7 +47,7 @@ func (b *Budget) Unfair() string {
 		}
 	}
 	if w := b.firstLocked(); w != nil {
-		if n := w.ask.commonLocked(); b.shared+n <= b.common {
+		if n := w.ask.commonLocked(); b.shared+b.excess+n <= b.common {
 			return fmt.Sprintf("somebody waits for %d as the first, and %d is lent in common of %d", n, b.shared, b.common)
 		}
 	}
@@ -56,7 +58,7 @@ func (b *Budget) Unfair() string {
 func (b *Budget) Leaks() string {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if b.own != 0 || b.shared != 0 || b.reading != 0 || b.held != 0 || b.accounts != 0 || b.ring.N != 0 {
+	if b.own != 0 || b.shared != 0 || b.reading != 0 || b.held != 0 || b.excess != 0 || b.accounts != 0 || b.ring.N+b.lacking.N != 0 {
 		return fmt.Sprintf("left: own %d, common %d, reading %d, held %d, accounts %d, waiting %d", b.own, b.shared, b.reading, b.held, b.accounts, b.ring.N)
 	}
 	for _, s := range b.shares {

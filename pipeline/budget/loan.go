@@ -110,6 +110,7 @@ func (a *Account) Take(ctx context.Context, q Ask) (Loan, error) {
 	w.place.Leave()
 	a.sitLocked()
 	b.serveLocked(a) // it may have kept others out
+	a.forgetLocked()
 	return Loan{}, fmt.Errorf("wait for memory for cluster %q: %w", a.cluster, ctx.Err())
 }
 
@@ -146,13 +147,17 @@ func Exchange(loans []Loan, asks []Ask, taken []Loan) {
 		}
 		loans[i].returnLocked()
 	}
+	// First all where it has just been given back: there it fits. Then what the accounts
+	// can have of their own goes there, which leaves the others more.
 	for i := range asks {
 		if a, q := from[i].account, &asks[i]; a != nil && q.bytes() > 0 {
-			l, ok := a.tryLocked(q, true, from[i].purse == ofRoute, from[i].purse == inCommon)
-			if !ok {
-				l = a.lendLocked(q, from[i].purse) // where it has just been given back
-			}
-			taken[i] = l
+			taken[i] = a.lendLocked(q, from[i].purse)
+		}
+	}
+	for i := range asks {
+		if a := from[i].account; !taken[i].IsZero() && taken[i].purse != ofAccount && a.ownLocked(taken[i].bytes()) {
+			taken[i].returnLocked()
+			taken[i] = a.lendLocked(&asks[i], ofAccount)
 		}
 	}
 	for _, l := range from {
@@ -167,19 +172,25 @@ func Exchange(loans []Loan, asks []Ask, taken []Loan) {
 func (a *Account) tryLocked(q *Ask, own, route, common bool) (l Loan, ok bool) {
 	s := a.share
 	b, n := s.budget, q.bytes()
-	if own && a.own+n <= b.least {
-		if b.own+n <= b.lanes {
-			return a.lendLocked(q, ofAccount), true
-		}
-		b.tight = true
+	if own && a.ownLocked(n) {
+		return a.lendLocked(q, ofAccount), true
 	}
 	if route && s.held+n <= b.route {
 		return a.lendLocked(q, ofRoute), true
 	}
-	if common && b.shared+q.commonLocked() <= b.common {
+	if common && b.shared+b.excess+q.commonLocked() <= b.common {
 		return a.lendLocked(q, inCommon), true
 	}
 	return l, false
+}
+
+// ownLocked reports whether an account can have n bytes of its part. It always can,
+// unless what others have beyond theirs is more than is in common: then those that
+// lack something have it in the order they came.
+func (a *Account) ownLocked(n int64) bool {
+	b := a.share.budget
+	first := b.lacking.Head == nil || b.lacking.Head.Self == a
+	return a.own+n <= b.least && first && b.own+b.shared+n <= b.lanes+b.common
 }
 
 // commonLocked is how many bytes more something takes in common.
@@ -195,8 +206,7 @@ func (a *Account) lendLocked(q *Ask, from purse) Loan {
 	b, n, t := s.budget, q.bytes(), q.Together
 	switch from {
 	case ofAccount:
-		a.own += n
-		b.own += n
+		a.bookLocked(n)
 	case ofRoute:
 		s.held += n
 	case inCommon:
@@ -223,8 +233,7 @@ func (l *Loan) returnLocked() {
 	b := s.budget
 	switch l.purse {
 	case ofAccount:
-		a.own -= n
-		b.own -= n
+		a.bookLocked(-n)
 	case ofRoute:
 		s.held -= n
 		s.releasedLocked()

@@ -24,6 +24,7 @@ func (a *Account) sitLocked() {
 	if a.place.List == nil || a.waiters.N > 0 {
 		return
 	}
+	a.haveLocked()
 	s := a.share
 	a.place.Leave()
 	if s.waiting.N == 0 {
@@ -59,18 +60,14 @@ func (b *Budget) serveLocked(a *Account) {
 	if b.ring.N == 0 {
 		return
 	}
-	if b.tight {
-		b.serveAllLocked()
-	} else {
-		a.serveOwnLocked()
-	}
+	a.serveOwnLocked()
+	b.serveLackingLocked()
 	a.share.serveLocked()
 	b.serveCommonLocked()
 }
 
 // serveAllLocked lets in all that have room in their own part or their route's.
 func (b *Budget) serveAllLocked() {
-	b.tight = false
 	for s := b.ring.Head; s != nil; {
 		share := s.Self
 		s = s.Next // before it may have left
@@ -85,18 +82,43 @@ func (b *Budget) serveAllLocked() {
 
 // serveOwnLocked lets in those at an account that have room in its own part.
 func (a *Account) serveOwnLocked() {
-	least := a.share.budget.least
+	b := a.share.budget
 	for n := a.waiters.Head; n != nil; {
 		w := n.Self
 		n = n.Next
-		if w.ask.bytes() > least {
+		if w.ask.bytes() > b.least {
 			continue
 		}
 		l, ok := a.tryLocked(&w.ask, true, false, false)
-		if !ok {
+		if !ok && a.own+w.ask.bytes() <= b.least {
+			if a.lacks.List == nil {
+				b.lacking.PushBack(&a.lacks)
+			}
 			return
 		}
+		if !ok {
+			break
+		}
 		a.grantLocked(w, l)
+	}
+	a.haveLocked()
+}
+
+// haveLocked takes an account from those that lack something of their part.
+func (a *Account) haveLocked() {
+	if a.lacks.List != nil {
+		a.lacks.Leave()
+	}
+}
+
+// serveLackingLocked lets in those that lack something of their part, until one still
+// does.
+func (b *Budget) serveLackingLocked() {
+	for n := b.lacking.Head; n != nil; n = b.lacking.Head {
+		n.Self.serveOwnLocked()
+		if b.lacking.Head == n {
+			return
+		}
 	}
 }
 

@@ -64,7 +64,7 @@ func (q *Queue[T, K]) tick() {
 // delayLocked lets e wait until wait is over, in its lane but not in line.
 func (q *Queue[T, K]) delayLocked(e *entry[T, K], wait time.Duration) {
 	now := q.now()
-	q.countLocked(e)
+	e.countLocked()
 	e.lane.late[classOf(e.priority)]++
 	e.lane.delayed.PushBack(&e.place)
 	q.delayed.put(&e.when, after(now, wait))
@@ -76,7 +76,7 @@ func (q *Queue[T, K]) undelayLocked(e *entry[T, K]) {
 	c := classOf(e.priority)
 	e.lane.depth[c]--
 	e.lane.late[c]--
-	q.chargeLocked(e.lane, c, -e.size)
+	e.lane.bytes[c] -= int64(e.size)
 	q.delayed.remove(&e.when)
 	e.place.Leave()
 }
@@ -136,7 +136,7 @@ func (q *Queue[T, K]) takeBackLocked(e *entry[T, K], item *T, size int) {
 	}
 	n := min(size, e.workSize)
 	e.workSize -= n
-	q.chargeLocked(e.working, e.workClass, -n)
+	e.working.bytes[e.workClass] -= int64(n)
 }
 
 // hastenLocked lets e, if it is delayed, wait no longer than wait from now on.

@@ -41,10 +41,6 @@
 //     that. What waits and what is delayed counts by number and bytes, what is
 //     in work by bytes until Done: so what is refused again and again fills its
 //     own lane. Add, AddAfter and AddRateLimited never block and are not bounded.
-//   - All lanes that Offer fills hold at most MaxBytes together, if that is set,
-//     and those items beyond it that were alone in their lanes. Half of it is
-//     divided among the lanes, for each its part; the rest goes to whoever comes
-//     first, and by weight where several wait for it.
 //   - Every item that came is handed out, replaced by a newer one, or counted
 //     as dropped: see LaneStats. Options.Discard is told of all that are not
 //     handed out.
@@ -57,9 +53,8 @@
 //
 // Every method of Queue may be called by any number of goroutines at once;
 // there is one lock, held for a constant time but for the heaps of delayed
-// items and throttled lanes, and for what many more or fewer lanes divide anew.
-// The functions in Options but Known and Newer, the RateLimiter and whoever
-// waits run outside of it. Nothing runs in the
+// items and throttled lanes. The functions in Options but Known and Newer, the
+// RateLimiter and whoever waits run outside of it. Nothing runs in the
 // background but one runtime timer, while something is delayed or throttled.
 //
 // The queue compares an item with what it holds of the identity, and remembers

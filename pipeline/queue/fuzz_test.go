@@ -83,16 +83,13 @@ func runScript(t *testing.T, script []byte) {
 	if newer {
 		o.Newer = func(a, b state) bool { return a.version > b.version }
 	}
-	if r.next(2) == 1 {
-		o.MaxBytes = int64(10 + r.next(80))
-	}
 	o.Discard = func(s state) { r.results <- fmt.Sprintf("discard: %s %d", s.id(), s.version) }
 	limit := r.limit()
 	newLimiter := func() workqueue.TypedRateLimiter[string] {
 		return workqueue.NewTypedItemExponentialFailureRateLimiter[string](100*time.Millisecond, 10*time.Second)
 	}
 	r.m = &model{
-		capacity: o.LaneCapacity, bytes: o.LaneBytes, memory: o.MaxBytes, newer: newer, knows: o.Known, drops: o.DropOnShutDown,
+		capacity: o.LaneCapacity, bytes: o.LaneBytes, newer: newer, knows: o.Known, drops: o.DropOnShutDown,
 		buckets: ratelimit.New(limit), limiter: newLimiter(), now: time.Now(),
 		lanes: make(map[string]*modelLane), weights: make(map[string]int), inWork: make(map[string]*modelWork),
 		refused: make(map[string]bool), removals: make(map[*modelLane][]string),

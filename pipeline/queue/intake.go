@@ -117,7 +117,7 @@ func (q *Queue[T, K]) swapLocked(e *entry[T, K], item *T, size, priority int) {
 	if e.item != *item {
 		q.discardLocked(&e.item)
 	}
-	q.chargeLocked(e.lane, classOf(e.priority), size-e.size)
+	e.lane.bytes[classOf(e.priority)] += int64(size - e.size)
 	e.item, e.size = *item, size
 	q.raiseLocked(e, priority)
 }
@@ -179,10 +179,9 @@ func (q *Queue[T, K]) laneLocked(cluster string) *lane[T, K] {
 			name:   cluster,
 			weight: max(q.weights[cluster], 1),
 		}
-		l.turn.Self, l.want.Self = l, l
+		l.turn.Self = l
 		q.makeGatesLocked(l)
 		q.lanes[cluster] = l
-		q.divideLocked()
 	}
 	return l
 }

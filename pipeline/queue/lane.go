@@ -75,8 +75,6 @@ type lane[T, K comparable] struct {
 	blockedSince time.Duration              // if there are any
 	contested    uint64                     // admissions while both classes stood blocked
 	rooms        list.List[*room]           // blocked in WaitRoom
-	want         list.Node[*lane[T, K]]     // in short: somebody is blocked for lack of memory
-	share        int                        // admissions left in this turn there
 
 	turn           list.Node[*lane[T, K]] // in the ring: has something ready, and may have a token
 	weight         int
@@ -127,7 +125,7 @@ func (l *lane[T, K]) drop(r dropReason, n int) { l.dropped[r] += uint64(n) }
 
 // joinLocked lets e wait in its lane. It must be in none of the lane's lists.
 func (q *Queue[T, K]) joinLocked(e *entry[T, K]) {
-	q.countLocked(e)
+	e.countLocked()
 	q.waiting++
 	e.since = q.stampLocked()
 	if e.working != nil {

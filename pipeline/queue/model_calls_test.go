@@ -34,37 +34,31 @@ func (m *model) unblock(l *modelLane, had int) {
 }
 
 // step admits what is next at a lane, if there is room.
-func (m *model) step(l *modelLane, common bool) (progress, lacks bool) {
+func (m *model) step(l *modelLane) (progress bool) {
 	if len(l.offers) > 0 {
 		live := slices.IndexFunc(l.offers, func(o modelOffer) bool { return o.priority >= 0 })
 		low := slices.IndexFunc(l.offers, func(o modelOffer) bool { return o.priority < 0 })
 		head, both := max(live, 0), live >= 0 && low >= 0
 		if both && (l.contested+1)%8 == 0 {
 			// The snapshot's turn, unless only its share of the lane is used up.
-			if id, priority, s := m.group(l, low); m.fits(l, id, priority, s.size) != full || m.fits(l, id, 0, s.size) == full {
+			if id, priority, s := m.group(l, low); m.fits(l, id, priority, s.size) || !m.fits(l, id, 0, s.size) {
 				head = low
 			}
 		}
 		id, priority, s := m.group(l, head)
-		v := m.fits(l, id, priority, s.size)
-		if v == own || v == shared && common {
+		if m.fits(l, id, priority, s.size) {
 			if both {
 				l.contested++
 			}
 			m.admitOffers(l, id)
-			return true, false
+			return true
 		}
-		lacks = v != full
 	}
 	ahead := slices.ContainsFunc(l.offers, func(o modelOffer) bool { return o.priority >= 0 })
-	if v := m.fits(l, "nobody's", 0, 1); len(l.rooms) > 0 && !ahead {
-		if v == own || v == shared && common {
-			m.tellRooms(l, nil)
-		} else {
-			lacks = lacks || v != full
-		}
+	if len(l.rooms) > 0 && !ahead && m.fits(l, "nobody's", 0, 1) {
+		m.tellRooms(l, nil)
 	}
-	return false, lacks
+	return false
 }
 
 func (m *model) tellRooms(l *modelLane, err error) {
@@ -75,36 +69,7 @@ func (m *model) tellRooms(l *modelLane, err error) {
 }
 
 func (m *model) admit(l *modelLane) {
-	for {
-		progress, lacks := m.step(l, len(m.short) == 0)
-		if progress {
-			continue
-		}
-		if lacks && !slices.Contains(m.short, l) {
-			l.share = l.Weight
-			m.short = append(m.short, l)
-		}
-		break
-	}
-	m.takeTurns()
-}
-
-// takeTurns lets the lanes that lack memory have what there is, in turn.
-func (m *model) takeTurns() {
-	for len(m.short) > 0 {
-		l := m.short[0]
-		progress, lacks := m.step(l, true)
-		if !progress && lacks {
-			return
-		}
-		if l.share--; progress && l.share > 0 {
-			continue
-		}
-		m.short = m.short[1:]
-		if progress {
-			l.share = l.Weight
-			m.short = append(m.short, l)
-		}
+	for m.step(l) {
 	}
 }
 
@@ -135,7 +100,7 @@ func (m *model) merge(l *modelLane, id string, arrived bool) {
 	m.supersede(l, older)
 	if at := slices.IndexFunc(l.offers, func(o modelOffer) bool { return o.id() == id }); at >= 0 {
 		_, priority, s := m.group(l, at)
-		if v := m.fits(l, id, priority, s.size); v == own || v == shared && len(m.short) == 0 {
+		if m.fits(l, id, priority, s.size) {
 			m.admitOffers(l, id)
 		}
 	}
@@ -170,8 +135,7 @@ func (m *model) tryOffer(s state, priority int) (*modelLane, error) {
 		return nil, err
 	}
 	ahead := slices.ContainsFunc(l.offers, func(o modelOffer) bool { return priority < 0 || o.priority >= 0 })
-	v := m.fits(l, s.id(), priority, s.size)
-	if !m.outdated(l, s) && (l.present(s.id()) == nil && ahead || v == full || v == lacking || v == shared && len(m.short) > 0) {
+	if !m.outdated(l, s) && (l.present(s.id()) == nil && ahead || !m.fits(l, s.id(), priority, s.size)) {
 		return l, queue.ErrFull
 	}
 	m.put(l, s, priority)
@@ -245,7 +209,6 @@ func (m *model) free(l *modelLane) {
 		l.gone = true
 		delete(m.lanes, l.name)
 		m.forgetBuckets(l.name)
-		m.divide()
 	}
 }
 
@@ -277,7 +240,6 @@ func (m *model) refuseOffers(l *modelLane, err error) {
 		m.event("%s: %v", o.label, err)
 	}
 	m.tellRooms(l, err)
-	m.short = slices.DeleteFunc(m.short, func(o *modelLane) bool { return o == l })
 }
 
 func (m *model) remove(label, name string) {
@@ -294,7 +256,6 @@ func (m *model) remove(label, name string) {
 			l.DroppedRemoved++
 			m.limiter.Forget(id)
 		}
-		defer m.takeTurns()
 	}
 	if l.InWork > 0 {
 		m.removals[l] = append(m.removals[l], label)

@@ -22,7 +22,6 @@ type model struct {
 	knows    func(cluster string) bool // nil: all
 	drops    bool                      // on ShutDown
 	newer    bool                      // is told by the version
-	memory   int64                     // MaxBytes
 	inFlight int
 	buckets  *ratelimit.Buckets
 	listed   *ratelimit.Buckets // of the snapshot class
@@ -34,8 +33,6 @@ type model struct {
 	turns    []*modelLane            // ready, and not waiting for a token
 	inWork   map[string]*modelWork   // by identity
 	refused  map[string]bool         // identities in work that came back while shutting down
-	short    []*modelLane            // somebody is blocked for lack of memory
-	parts    int                     // that half of the memory is divided into
 	getters  int                     // blocked in Get
 	removals map[*modelLane][]string // labels of those who wait for a lane to be gone
 	stops    []string                // labels of blocked Stop calls
@@ -74,7 +71,6 @@ type modelLane struct {
 	delayed       []modelItem
 	offers        []modelOffer
 	rooms         []string // labels of blocked WaitRoom calls
-	share         int
 	blockedSince  time.Time
 	credit, picks int
 	contested     int
@@ -123,7 +119,6 @@ func (m *model) lane(name string) *modelLane {
 		}
 		l.Cluster, l.Weight = name, max(m.weights[name], 1)
 		m.lanes[name] = l
-		m.divide()
 	}
 	return l
 }

@@ -21,8 +21,7 @@ type offer[T, K comparable] struct {
 	err  error
 }
 
-// Offer adds an item as Add does, but blocks while the item's lane is full, or
-// all lanes together are. If one of its identity waits there already, or is
+// Offer adds an item as Add does, but blocks while the item's lane is full. If one of its identity waits there already, or is
 // delayed, the item only has to fit in its place: it blocks if it is larger and
 // there is no room for that. Items of priority below zero are of the snapshot
 // class, all others live.
@@ -82,7 +81,7 @@ func (q *Queue[T, K]) offer(item *T, priority int, block bool) (*offer[T, K], er
 		return nil, ErrFull
 	}
 	o := q.blockLocked(e, *item, size, priority)
-	q.admitLocked(e.lane) // it takes its turn, if memory is all it lacks
+	q.admitLocked(e.lane) // those of its identity may need less room with it
 	return o, nil
 }
 
@@ -92,8 +91,7 @@ func (q *Queue[T, K]) roomLocked(e *entry[T, K], priority, size int) bool {
 	if l, c := e.lane, classOf(priority); !e.present() && (l.offers[live].N > 0 || c == snapshot && l.offers[snapshot].N > 0) {
 		return false
 	}
-	v := q.fitsLocked(e, priority, size)
-	return v == fitsOwn || v == fitsShare && q.short.N == 0
+	return q.fitsLocked(e, priority, size)
 }
 
 func (q *Queue[T, K]) blockLocked(e *entry[T, K], item T, size, priority int) *offer[T, K] {
@@ -135,15 +133,15 @@ func (q *Queue[T, K]) nextOfferLocked(l *lane[T, K]) *offer[T, K] {
 		return first.Self
 	}
 	e := second.Self.entry
-	if q.fitsOfferLocked(second.Self) == laneFull && q.fitsLocked(e, 0, q.newestOffer(e).size) != laneFull {
+	if !q.fitsOfferLocked(second.Self) && q.fitsLocked(e, 0, q.newestOffer(e).size) {
 		return first.Self
 	}
 	return second.Self
 }
 
-// fitsOfferLocked says whether there is room for what would be admitted with a
+// fitsOfferLocked reports whether there is room for what would be admitted with a
 // blocked offer: the newest of its identity.
-func (q *Queue[T, K]) fitsOfferLocked(o *offer[T, K]) verdict {
+func (q *Queue[T, K]) fitsOfferLocked(o *offer[T, K]) bool {
 	return q.fitsLocked(o.entry, o.entry.blockedPriority(), q.newestOffer(o.entry).size)
 }
 
@@ -209,7 +207,7 @@ func (q *Queue[T, K]) mergeOffersLocked(e *entry[T, K], arrived bool) {
 	if e.blocked.N == 0 {
 		return
 	}
-	if v := q.fitsOfferLocked(e.blocked.Head.Self); v == fitsOwn || v == fitsShare && q.short.N == 0 {
+	if q.fitsOfferLocked(e.blocked.Head.Self) {
 		q.admitGroupLocked(e)
 	}
 }

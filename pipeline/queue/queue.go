@@ -44,12 +44,6 @@ type Options[T, K comparable] struct {
 	// that Offer does not go beyond, save for a single item that is larger. Zero
 	// means DefaultLaneBytes.
 	LaneBytes int64
-	// MaxBytes bounds the sizes of what waits, is delayed or is in work in all
-	// lanes together: Offer does not go beyond it, save for an item whose lane
-	// holds nothing. Half of it is divided among the lanes, and kept for each; the
-	// rest goes to whoever comes first, and by weight where several wait for it.
-	// Zero means no bound.
-	MaxBytes int64
 	// Newer tells whether a is newer than b, two items of one identity. An older
 	// item then never replaces or outlives a newer one that waits, is delayed or
 	// in work: it counts as coalesced. Nil means that the last one that came is the
@@ -118,8 +112,6 @@ type Queue[T, K comparable] struct {
 	few       few[T, K]              // work.go
 	ring      list.List[*lane[T, K]] // turn.go
 	throttled agenda[*gate[T, K]]    // gate.go
-	memory    memory                 // memory.go
-	short     list.List[*lane[T, K]] // memory.go
 	delayed   agenda[*entry[T, K]]   // delay.go
 	timer     *time.Timer            // delay.go
 	timerDue  time.Duration
@@ -156,7 +148,6 @@ func New[T, K comparable](o Options[T, K]) *Queue[T, K] {
 	}
 	o.LaneCapacity = cmp.Or(max(o.LaneCapacity, 0), DefaultLaneCapacity)
 	o.LaneBytes = cmp.Or(max(o.LaneBytes, 0), DefaultLaneBytes)
-	o.MaxBytes = max(o.MaxBytes, 0)
 	if o.Buckets == nil {
 		o.Buckets = ratelimit.New(ratelimit.Limit{})
 	}

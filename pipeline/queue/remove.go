@@ -38,7 +38,6 @@ func (q *Queue[T, K]) RemoveCluster(ctx context.Context, name string) error {
 			close(l.idle)
 		}
 		q.settleLocked()
-		q.shareLocked()
 	}
 	q.unlock()
 
@@ -64,10 +63,8 @@ func (q *Queue[T, K]) freeLaneLocked(l *lane[T, K]) {
 	if l.gone {
 		return
 	}
-	q.disownLocked(l)
 	l.gone = true
 	delete(q.lanes, l.name)
-	q.divideLocked()
 	q.forgetBuckets(l.name)
 }
 
@@ -95,9 +92,6 @@ func (q *Queue[T, K]) refuseOffersLocked(l *lane[T, K], err error) {
 		}
 	}
 	l.tellRooms(err)
-	if l.want.List != nil {
-		l.want.Leave()
-	}
 }
 
 // emptyLocked drops everything that waits or is delayed in a lane, and returns
@@ -126,7 +120,7 @@ func (q *Queue[T, K]) dropListLocked(dropped []K, l *lane[T, K], entries *list.L
 			q.undelayLocked(e)
 		} else {
 			q.leaveLocked(e)
-			q.chargeLocked(l, classOf(e.priority), -e.size)
+			l.bytes[classOf(e.priority)] -= int64(e.size)
 		}
 		q.discardLocked(&e.item)
 		e.item = *new(T)

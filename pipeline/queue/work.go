@@ -148,7 +148,7 @@ func (q *Queue[T, K]) doneLocked(e *entry[T, K]) {
 	if q.o.Newer != nil {
 		*e.work = *new(T)
 	}
-	q.chargeLocked(l, e.workClass, -e.workSize)
+	l.bytes[e.workClass] -= int64(e.workSize)
 	l.finish(e, q.stampLocked())
 	l.inWork--
 	l.workBytes -= int64(e.workSize)
