@@ -84,6 +84,21 @@ func TestImageIsMadeFromWhatIsPinned(t *testing.T) {
 	}
 }
 
+// All that the program is built from reaches the build.
+func TestImageHasTheProgramsFolders(t *testing.T) {
+	listed, err := exec.CommandContext(t.Context(), "go", "list", "-deps", "-f", "{{.ImportPath}}", "../cmd/fairlead").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	sent := strings.Split(read(t, "../.dockerignore"), "\n")
+	for pkg := range strings.Lines(string(listed)) {
+		path, ours := strings.CutPrefix(strings.TrimSpace(pkg), "github.com/fairlead-dev/fairlead/")
+		if folder, _, _ := strings.Cut(path, "/"); ours && !slices.Contains(sent, "!"+folder) {
+			t.Errorf("%s is not sent to the builder", path)
+		}
+	}
+}
+
 // The variables that the image's build sets are there: the linker says nothing of
 // those it does not find.
 func TestVersionIsStamped(t *testing.T) {

@@ -40,7 +40,7 @@ func dial(t *testing.T, proxy *Proxy) *net.TCPConn {
 	if err := connection.SetDeadline(time.Now().Add(time.Minute)); err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { connection.Close() })
+	t.Cleanup(func() { _ = connection.Close() })
 	return connection.(*net.TCPConn)
 }
 

@@ -62,7 +62,7 @@ func receive(ctx context.Context, from *net.TCPConn, chunks chan<- chunk) error 
 			return ctx.Err()
 		}
 		if err != nil {
-			return nil
+			return nil //nolint:nilerr // It is io.EOF.
 		}
 	}
 }

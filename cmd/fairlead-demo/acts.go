@@ -40,14 +40,14 @@ func (d *demo) traffic(ctx context.Context, fail context.CancelCauseFunc) error 
 func (d *demo) acts(ctx context.Context) error {
 	begun := time.Now()
 	if retry.Sleep(ctx, d.floodStart()) != nil {
-		return nil
+		return nil //nolint:nilerr // The demo is over.
 	}
 	d.writers[flooding].limit.SetLimit(rate.Limit(d.rate * d.flood))
 	d.screen.say("%s floods: its objects change %s. Its bucket has %g tokens a second.",
 		flooding, frequency(d.rate*d.flood), d.clusterQPS)
 
 	if retry.Sleep(ctx, d.cutStart()-time.Since(begun)) != nil {
-		return nil
+		return nil //nolint:nilerr // The demo is over.
 	}
 	if err := d.cutOff(ctx); err != nil {
 		return err
@@ -63,7 +63,7 @@ func (d *demo) cutOff(ctx context.Context) error {
 	m.Proxy.Cut()
 	d.screen.say("%s is cut off for %v. Its objects go on changing.", faraway, d.cut)
 	if retry.Sleep(ctx, d.cut) != nil {
-		return nil
+		return nil //nolint:nilerr // The demo is over.
 	}
 	meanwhile := w.soFar().minus(before)
 	if err := m.Proxy.Restore(); err != nil {

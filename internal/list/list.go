@@ -1,3 +1,5 @@
+// Package list is a linked list whose links are part of its elements. It is not safe
+// for concurrent use.
 package list
 
 // List is a doubly linked list whose links are part of its elements, so that
@@ -17,32 +19,33 @@ type Node[E any] struct {
 	Self       E        // the element; set once
 }
 
-func (l *List[E]) PushBack(N *Node[E]) {
-	N.List, N.prev = l, l.Tail
+// PushBack puts n, which is in no list, at the end.
+func (l *List[E]) PushBack(n *Node[E]) {
+	n.List, n.prev = l, l.Tail
 	if l.N == 0 {
-		l.Head = N
+		l.Head = n
 	} else {
-		l.Tail.Next = N
+		l.Tail.Next = n
 	}
-	l.Tail = N
+	l.Tail = n
 	l.N++
 }
 
 // Leave takes n out of the list it is in.
-func (N *Node[E]) Leave() {
-	l := N.List
+func (n *Node[E]) Leave() {
+	l := n.List
 	switch {
 	case l.N == 1:
 		l.Head, l.Tail = nil, nil
-	case l.Head == N:
-		l.Head = N.Next
-	case l.Tail == N:
-		l.Tail = N.prev
+	case l.Head == n:
+		l.Head = n.Next
+	case l.Tail == n:
+		l.Tail = n.prev
 		l.Tail.Next = nil
 	default:
-		N.prev.Next = N.Next
-		N.Next.prev = N.prev
+		n.prev.Next = n.Next
+		n.Next.prev = n.prev
 	}
-	N.prev, N.Next, N.List = nil, nil, nil
+	n.prev, n.Next, n.List = nil, nil, nil
 	l.N--
 }

@@ -61,13 +61,6 @@ func (c configMaps) watch(ctx context.Context, from string) (watch.Interface, er
 		MaxRetries(0).Watch(ctx)
 }
 
-// version returns the resourceVersion of a list of now.
-func (c configMaps) version(ctx context.Context) (string, error) {
-	list := new(corev1.ConfigMapList)
-	err := c.rest.Get().Namespace(c.namespace).Resource("configmaps").Do(ctx).Into(list)
-	return list.ResourceVersion, err
-}
-
 // next returns a watch's next event.
 func next(t *testing.T, changes watch.Interface) watch.Event {
 	t.Helper()

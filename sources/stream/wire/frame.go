@@ -1,8 +1,9 @@
 package wire
 
-// What a watch frame says, by its "type".
+// Type is what a watch frame says, by its "type".
 type Type uint8
 
+// The types of frames. A type that is none of them is unknown.
 const (
 	unknown Type = iota
 	Added

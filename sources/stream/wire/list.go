@@ -53,6 +53,7 @@ const (
 	inItems
 )
 
+// NewListReader returns a reader of the items of a list that r begins.
 func NewListReader(r io.Reader, s *Spill) *ListReader {
 	return &ListReader{r: bufio.NewReaderSize(r, ReadBuffer), value: s, limit: MaxFrame}
 }

@@ -25,21 +25,21 @@ const secretGrowth = 6
 
 // MetadataOf is what copyMetadata copies.
 func MetadataOf(f *Frame, secret bool) Copying {
-	Size := len(MetadataOnly) + len(f.Meta) - (f.cutTo - f.cutFrom) + 1
+	size := len(MetadataOnly) + len(f.Meta) - (f.cutTo - f.cutFrom) + 1
 	if secret {
-		Size *= secretGrowth
+		size *= secretGrowth
 	}
-	return Copying{Metadata: true, Size: bufferSize(Size)}
+	return Copying{Metadata: true, Size: bufferSize(size)}
 }
 
 // ObjectOf is what copyObject copies.
 func ObjectOf(f *Frame, gvk schema.GroupVersionKind) Copying {
-	Size := len(f.Object) - (f.cutTo - f.cutFrom)
+	size := len(f.Object) - (f.cutTo - f.cutFrom)
 	if !f.HasKind || !f.HasAPIVersion {
 		apiVersion, kind := gvk.ToAPIVersionAndKind()
-		Size += len(`"apiVersion":"","kind":"",`) + len(apiVersion) + len(kind) + 1
+		size += len(`"apiVersion":"","kind":"",`) + len(apiVersion) + len(kind) + 1
 	}
-	return Copying{Size: bufferSize(Size)}
+	return Copying{Size: bufferSize(size)}
 }
 
 // CopyObject returns a copy of f's object in b, the scanned bytes, without
@@ -47,13 +47,13 @@ func ObjectOf(f *Frame, gvk schema.GroupVersionKind) Copying {
 // leave out.
 func CopyObject(to *Buffers, b []byte, f *Frame, gvk schema.GroupVersionKind) []byte {
 	start, end := f.ObjectAt, f.ObjectAt+len(f.Object)
-	Size := len(f.Object) - (f.cutTo - f.cutFrom)
+	size := len(f.Object) - (f.cutTo - f.cutFrom)
 	if f.HasKind && f.HasAPIVersion {
-		object := to.Get(Size)
+		object := to.Get(size)
 		return appendCut(object, b, start, end, f)
 	}
 	apiVersion, kind := gvk.ToAPIVersionAndKind()
-	object := to.Get(Size + len(`"apiVersion":"","kind":"",`) + len(apiVersion) + len(kind) + 1)
+	object := to.Get(size + len(`"apiVersion":"","kind":"",`) + len(apiVersion) + len(kind) + 1)
 	object = append(object, '{')
 	if !f.HasAPIVersion {
 		object = append(jsontext.AppendString(append(object, `"apiVersion":`...), apiVersion), ',')
@@ -95,11 +95,11 @@ func WithoutLastApplied(object []byte) ([]byte, error) {
 	if err := decoder.Decode(&fields); err != nil {
 		return nil, fmt.Errorf("decode metadata: %w", err)
 	}
-	if Metadata, ok := fields["metadata"].(map[string]any); ok {
-		if annotations, ok := Metadata["annotations"].(map[string]any); ok {
+	if metadata, ok := fields["metadata"].(map[string]any); ok {
+		if annotations, ok := metadata["annotations"].(map[string]any); ok {
 			delete(annotations, lastApplied)
 			if len(annotations) == 0 {
-				delete(Metadata, "annotations")
+				delete(metadata, "annotations")
 			}
 		}
 	}

@@ -29,6 +29,7 @@ type FrameReader struct {
 	limit  int
 }
 
+// NewFrameReader returns a reader of the frames of a watch.
 func NewFrameReader(r io.Reader, s *Spill) *FrameReader {
 	return &FrameReader{source: source{r: r}, spill: s, limit: MaxFrame}
 }
