@@ -6,6 +6,16 @@ package budget
 // the route whose turn it is. Who cannot have it when it is his turn keeps it from those
 // behind: else what is large would wait for as long as there is something small.
 
+// Contended reports whether anybody waits for memory of the budget.
+func (s *Share) Contended() bool {
+	if s == nil {
+		return false
+	}
+	s.budget.mu.Lock()
+	defer s.budget.mu.Unlock()
+	return s.budget.ring.N > 0
+}
+
 // standLocked gives an account a place among those that wait.
 func (a *Account) standLocked() {
 	if a.place.List != nil || a.waiters.N == 0 {

@@ -46,7 +46,7 @@ func (r *reader) attempt(ctx context.Context, session *member.Session) ending {
 	cut, cancel := context.WithCancelCause(ctx)
 	a := &attempt{
 		reader: r, session: session,
-		guard:   newGuard(cancel, r.cfg),
+		guard:   newGuard(cancel, r.cfg, r.contended),
 		running: ctx,
 	}
 	a.unhurried = func() error { return r.shortage.pace.Wait(cut) }

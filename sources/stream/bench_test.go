@@ -48,7 +48,7 @@ func BenchmarkRead(b *testing.B) {
 				resource: resource{gvr: schema.GroupVersionResource{Version: "v1", Resource: "configmaps"}, kind: "ConfigMap", namespaced: true},
 				name:     "configmaps",
 			}
-			a := &attempt{reader: main, guard: newGuard(nil, s.cfg), running: b.Context()}
+			a := &attempt{reader: main, guard: newGuard(nil, s.cfg, main.contended), running: b.Context()}
 
 			version := 0
 			batch := func() []byte {

@@ -243,6 +243,9 @@ func (b *branch) waitRoom(ctx context.Context, cluster string) error {
 	return err
 }
 
+// contended reports whether anybody waits for memory.
+func (s *Stream) contended() bool { return s.branches[0].route.Memory.Contended() }
+
 // openAccounts gives each branch its account of its route's memory, until close.
 func (s *Stream) openAccounts() (closeAll func()) {
 	s.mu.Lock()
@@ -257,8 +260,8 @@ func (s *Stream) openAccounts() (closeAll func()) {
 	}
 }
 
-// lone is the room of one who reads for itself, whom nobody waits for; ctx bounds how
-// long that may take.
+// lone is the room of a reader that copies nothing and holds up nobody. ctx bounds how
+// long it may wait.
 type lone struct {
 	ctx     context.Context //nolint:containedctx // of the one call that reads
 	account *budget.Account
@@ -266,13 +269,14 @@ type lone struct {
 }
 
 func (l *lone) Reserve(n int) error {
-	memory, ok := l.account.Try(toRead(n, nil))
+	ask := budget.Ask{Own: n, Reading: true}
+	memory, ok := l.account.Try(ask)
 	if !ok && !l.memory.IsZero() {
 		return wire.ErrShort
 	}
 	if !ok {
 		var err error
-		if memory, err = l.account.Take(l.ctx, toRead(n, nil)); err != nil {
+		if memory, err = l.account.Take(l.ctx, ask); err != nil {
 			return err
 		}
 	}

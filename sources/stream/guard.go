@@ -17,11 +17,12 @@ const (
 	// guard.
 	slotIdle    = time.Second
 	slotLongest = 10 * time.Second
-	// frameGrace and frameRate bound how long a large frame may take, while others may
-	// wait for the memory that has been taken for it: so long, and as long as what has
-	// come of it takes at so many bytes per second.
+	// frameGrace and frameRate bound how long a large frame may take while others wait
+	// for memory: so long, and as long as what has come of it takes at so many bytes per
+	// second. frameAgain is how often a frame that takes longer is looked at.
 	frameGrace = 30 * time.Second
 	frameRate  = 64 << 10
+	frameAgain = time.Second
 )
 
 // Semaphore bounds how many snapshots start at once across the fleet;
@@ -35,7 +36,7 @@ type Semaphore interface {
 // guard watches over one attempt of a stream while that reads or hands over.
 // It cuts the attempt (cancels its context, with a cause) when the session is
 // replaced, the server is silent for too long, a snapshot takes too long, or a large
-// frame does, for which there is memory taken (frameGrace).
+// frame does for whose memory others wait (frameGrace).
 // Time that the stream spends blocked in Offer is the lane's doing and counts
 // for nothing.
 //
@@ -50,6 +51,8 @@ type guard struct {
 	start  time.Time
 	idle   time.Duration // longest silence
 	sync   time.Duration // longest snapshot
+
+	contended func() bool // somebody waits for memory
 
 	// Written by the stream, read by the guard. Times are nanoseconds since
 	// start.
@@ -74,8 +77,8 @@ const (
 	reading
 )
 
-func newGuard(cancel context.CancelCauseFunc, cfg Config) *guard {
-	g := &guard{cancel: cancel, start: time.Now(), idle: cfg.StaleAfter, sync: cfg.SyncTimeout}
+func newGuard(cancel context.CancelCauseFunc, cfg Config, contended func() bool) *guard {
+	g := &guard{cancel: cancel, start: time.Now(), idle: cfg.StaleAfter, sync: cfg.SyncTimeout, contended: contended}
 	g.blocked.Store(-1)
 	g.began.Store(-1)
 	g.frameAt.Store(-1)
@@ -128,12 +131,15 @@ func (g *guard) beginFrame() {
 	g.wake()
 }
 
-func (g *guard) frameRead(n int) { g.frameOf.Store(int64(n)) }
+func (g *guard) frameRead(n int) {
+	g.frameOf.Store(int64(n))
+	g.moved.Store(g.now())
+}
 
 func (g *guard) endFrame() { g.frameAt.Store(-1) }
 
 // frameLeft returns for how long the frame that there is memory taken for may still be
-// read; never more than silence may last.
+// read while others wait; never more than silence may last.
 func (g *guard) frameLeft(now int64) time.Duration {
 	at := g.frameAt.Load()
 	if at < 0 {
@@ -216,7 +222,7 @@ func (g *guard) check() error {
 		return errNoReply
 	case phase == reading && still >= g.idle:
 		return errSilent
-	case phase == reading && g.frameLeft(now) <= 0:
+	case phase == reading && g.frameLeft(now) <= 0 && g.contended():
 		return errStalled
 	case began >= 0 && time.Duration(now-began-g.excused.Load()) >= g.sync:
 		return errOverdue
@@ -235,7 +241,12 @@ func (g *guard) napLocked() time.Duration {
 		case opening:
 			nap = openTimeout - still
 		case reading:
-			nap = min(g.idle-still, g.frameLeft(now))
+			nap = g.idle - still
+			if left := g.frameLeft(now); left > 0 {
+				nap = min(nap, left)
+			} else {
+				nap = min(nap, frameAgain)
+			}
 		}
 		if began := g.began.Load(); began >= 0 {
 			nap = min(nap, g.sync-time.Duration(now-began-g.excused.Load()))

@@ -7,6 +7,7 @@ import (
 	"io"
 	"net/http"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -102,12 +103,13 @@ func TestMembersThatStallInALargeFrame(t *testing.T) {
 	})
 }
 
-// A large object may be slow, but not for as long as silence may last: half a minute,
-// and as long as it takes at 64 KiB a second.
+// A large object may be as slow as it is while nobody waits for its memory. While
+// somebody does, it has half a minute, and as long as it takes at 64 KiB a second.
 func TestDeadlineOfALargeFrame(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx, cancel := context.WithCancelCause(t.Context())
-		g := newGuard(cancel, Config{StaleAfter: DefaultStaleAfter, SyncTimeout: DefaultSyncTimeout})
+		var contended atomic.Bool
+		g := newGuard(cancel, Config{StaleAfter: DefaultStaleAfter, SyncTimeout: DefaultSyncTimeout}, contended.Load)
 		conn := &fakeConnection{server: newFakeServer(), stale: map[string]bool{}}
 		conn.through(t, http.DefaultClient, "cluster-1")
 		session, err := conn.Acquire(ctx)
@@ -129,6 +131,11 @@ func TestDeadlineOfALargeFrame(t *testing.T) {
 		if time.Sleep(time.Minute); ctx.Err() != nil {
 			t.Fatalf("cut: %v", context.Cause(ctx))
 		}
+		slow(16<<20, 16<<10) // 17 minutes
+		if ctx.Err() != nil {
+			t.Fatalf("cut although nobody waits: %v", context.Cause(ctx))
+		}
+		contended.Store(true)
 		began := time.Now()
 		slow(4<<20, frameRate/2)
 		if took := time.Since(began); !errors.Is(context.Cause(ctx), errStalled) || took < 55*time.Second || took > 65*time.Second {

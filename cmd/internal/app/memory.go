@@ -1,6 +1,7 @@
 package app
 
 import (
+	"fmt"
 	"math"
 	"runtime/debug"
 
@@ -23,18 +24,21 @@ func (s *settings) memoryBudget() (limit int64, from string) {
 		return int64(s.MemoryBudget), "--memory-budget"
 	}
 	limit, from = budgetOf(debug.SetMemoryLimit(-1), memlimit.FromCgroup)
-	return max(limit, leastBudget(len(s.sinks))), from
+	if least := leastBudget(len(s.sinks)); limit < least {
+		return least, fmt.Sprintf("the least for the sinks (%d); %s is %d", len(s.sinks), from, limit)
+	}
+	return limit, from
 }
 
 // budgetOf returns half of the limit that the runtime has been given, else of that of
 // the cgroup, else the default.
 func budgetOf(limit int64, cgroup func() (uint64, error)) (half int64, from string) {
 	if limit < math.MaxInt64 {
-		return limit / 2, "GOMEMLIMIT"
+		return limit / 2, "half of GOMEMLIMIT"
 	}
 	// Where there is no cgroup or no limit, it says so, or tells one beyond any machine's.
 	if n, err := cgroup(); err == nil && n > 0 && n < mostBytes {
-		return int64(n / 2), "the memory limit of the cgroup"
+		return int64(n / 2), "half of the memory limit of the cgroup"
 	}
 	return defaultMemoryBudget, "the default"
 }
