@@ -40,6 +40,9 @@ func (c *Cluster) Restore(ctx context.Context) error {
 
 func (c *Cluster) copyData(from, to string) error {
 	to = filepath.Join(c.dir, to)
+	if _, err := os.Stat(filepath.Join(c.dir, from)); err != nil {
+		return err // before what is there is removed
+	}
 	if err := os.RemoveAll(to); err != nil {
 		return err
 	}

@@ -131,7 +131,8 @@ func (c *Cluster) Pause() error { return pause(c.apiServer) }
 // Resume ends Pause.
 func (c *Cluster) Resume() error { return c.apiServer.Signal(syscall.SIGCONT) }
 
-// Close kills the servers, closes the cluster's proxies, and removes its data.
+// Close kills the servers, closes the cluster's proxies, and removes its data. A
+// second Close does nothing.
 func (c *Cluster) Close() error {
 	errs := []error{c.Kill()}
 	for _, proxy := range c.proxies {

@@ -45,9 +45,14 @@ func bindAnyPort(socket int) (int, error) {
 	return addr.(*syscall.SockaddrInet4).Port, nil
 }
 
-// release gives the port back.
+// release gives the port back, once.
 func (p *port) release() error {
-	return syscall.Close(p.socket)
+	socket := p.socket
+	if socket < 0 {
+		return nil
+	}
+	p.socket = -1
+	return syscall.Close(socket)
 }
 
 // awaitStopped returns once a child that was sent SIGSTOP runs on no thread any

@@ -173,7 +173,9 @@ func (s *Sources) startLeave(r *member, route stream.Route, all []*ledger.Cursor
 func (s *Sources) takeLeave(ctx context.Context, r *member, route stream.Route, c *ledger.Cursor) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	r.claims.leave(c, cancel)
+	if !r.claims.leave(c, cancel) {
+		return
+	}
 	defer r.claims.left(c)
 	id := c.ID()
 	log := s.o.Log.WithValues("cluster", id.Cluster, "clusterUID", id.ClusterUID, "resource", id.Resource, "namespace", id.Namespace, "route", id.Route)
@@ -189,13 +191,23 @@ func (s *Sources) takeLeave(ctx context.Context, r *member, route stream.Route, 
 	}
 }
 
-func (k *claims) leave(c *ledger.Cursor, cancel context.CancelFunc) {
+// leave notes that leave is taken of a cursor, unless its objects are followed, as they
+// may be since it was chosen.
+func (k *claims) leave(c *ledger.Cursor, cancel context.CancelFunc) bool {
 	k.Lock()
 	defer k.Unlock()
+	id := c.ID()
+	for _, of := range k.of {
+		if ids := slices.Collect(maps.Keys(of)); slices.ContainsFunc(ids, id.SameStream) || follows(ids, id) {
+			c.Release()
+			return false
+		}
+	}
 	if k.leaving == nil {
 		k.leaving = map[*ledger.Cursor]context.CancelFunc{}
 	}
 	k.leaving[c] = cancel
+	return true
 }
 
 func (k *claims) left(c *ledger.Cursor) {

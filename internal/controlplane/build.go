@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"time"
 )
 
@@ -41,7 +42,7 @@ func (m maker) compile(ctx context.Context, path, pkg, ldflags, note string) err
 	command.Dir = m.servers
 	command.WaitDelay = killDelay
 	// No C compiler needed, and no workspace of the caller's in the way.
-	command.Env = append(os.Environ(), "CGO_ENABLED=0", "GOWORK=off")
+	command.Env = append(os.Environ(), "CGO_ENABLED=0", "GOWORK=off", "GOFLAGS=", "GOOS="+runtime.GOOS, "GOARCH="+runtime.GOARCH)
 	if output, err := command.CombinedOutput(); err != nil {
 		return fmt.Errorf("build %s in %s: %w\n%s", pkg, m.servers, err, output)
 	}

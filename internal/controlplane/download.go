@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"os"
 	"os/exec"
+	"runtime"
 	"time"
 )
 
@@ -46,7 +47,7 @@ func (m maker) download(ctx context.Context) error {
 	command := exec.CommandContext(ctx, "go", "run", setupEnvtest,
 		"use", release, "--bin-dir", m.cache, "--index", m.index, "--print", "path")
 	command.Dir = m.servers
-	command.Env = append(os.Environ(), "GOWORK=off")
+	command.Env = append(os.Environ(), "GOWORK=off", "GOFLAGS=", "GOOS="+runtime.GOOS, "GOARCH="+runtime.GOARCH)
 	command.WaitDelay = killDelay
 	if output, err := command.CombinedOutput(); err != nil {
 		return fmt.Errorf("setup-envtest: %w: %s", err, output)

@@ -31,6 +31,7 @@ func (c *Cursor) numberAbove(number uint64) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.beginNumbersLocked(number)
+	c.headFirst = true // before the drop of the other one
 }
 
 // number returns that of the last observation, or what it might have been.

@@ -3,6 +3,8 @@ package ledger
 // Retried is a state that is sent for a second time.
 type Retried struct {
 	sequence uint64
+	of       version
+	deleted  bool
 	settled  chan struct{}
 	acked    bool // set before settled is closed
 }
@@ -22,24 +24,28 @@ func (r *Retried) Acked() bool { return r.acked }
 // has Reached its version: else it may yet show what came before.
 //
 // The number is all that there is of it until Begin, where the state is pending if it is
-// the newest still. What the stream observes later has a higher one, and goes before; so
-// has the same state when it is sent for a third time. One that is never handed over has
-// changed nothing.
+// the newest still. What the stream observes later has a higher one, and goes before. The
+// same state has the same number while it is not settled. Another state under the name
+// settles the one before without an ack. One that is never handed over has changed
+// nothing else.
 func (c *Cursor) Retry(n Name, v Version, deleted bool) (r *Retried, sequence uint64, ok bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	key := c.keyLocked(n)
-	if _, newest := c.isNewestLocked(key, c.versionLocked(v), deleted); !newest || c.lostLocked() {
+	key, of := c.keyLocked(n), c.versionLocked(v)
+	if _, newest := c.isNewestLocked(key, of, deleted); !newest || c.lostLocked() {
 		return nil, 0, false
 	}
-	if r = c.retried[name(key)]; r == nil {
-		if c.retried == nil {
-			c.retried = map[name]*Retried{}
-		}
-		r = &Retried{settled: make(chan struct{})}
-		c.retried[c.nameLocked(key, nil)] = r
+	if r = c.retried[name(key)]; r != nil && r.of == of && r.deleted == deleted {
+		return r, r.sequence, true
 	}
-	r.sequence = c.numberLocked()
+	if r != nil {
+		close(r.settled)
+	}
+	if c.retried == nil {
+		c.retried = map[name]*Retried{}
+	}
+	r = &Retried{sequence: c.numberLocked(), of: of, deleted: deleted, settled: make(chan struct{})}
+	c.retried[c.nameLocked(key, nil)] = r
 	return r, r.sequence, true
 }
 

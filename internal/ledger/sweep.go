@@ -156,6 +156,9 @@ func (s *sweep) findNewest() bool {
 			return false
 		}
 	}
+	if s.newest&unordered == 0 {
+		s.at = max(s.at, s.newest) // so that one who ranges again has the same version
+	}
 	if s.version = last; s.at != 0 || last == "" {
 		s.version = strconv.FormatUint(uint64(s.at), 10)
 	}

@@ -17,7 +17,8 @@ import (
 //
 // Who needs memory takes it from the account that it is for before it makes use of
 // it: out of the account's part, or else the route's, or else what is in common. The
-// parts are there for nobody else: so a sink that is down, whose route has taken all
+// parts are there for nobody else, but for what an account had taken before more
+// accounts made its part smaller, which counts in common. So a sink that is down, whose route has taken all
 // that it can get, leaves the others their own, and a cluster leaves the others
 // theirs. What several routes share counts in common once, and in each part that it
 // is taken from.
@@ -192,6 +193,7 @@ func (b *Budget) divideLocked() {
 	// not any more.
 	b.serveAllLocked()
 	b.serveCommonLocked()
+	b.serveLackingLocked()
 }
 
 // excessLocked is what an account has taken beyond its part: that was larger before

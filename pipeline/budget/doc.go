@@ -1,6 +1,7 @@
 // Package budget bounds what the changes of several queues take together, from before
-// they are read until they are acked. Each lane, and each queue, has a part of it that
-// is there for nobody else.
+// they are read until they are acked. Each lane, and each queue, has a part of it. More
+// lanes make each lane's part smaller: what a lane holds beyond its part then counts in
+// common, and the others have theirs.
 //
 // # Usage
 //

@@ -71,9 +71,9 @@ func (b *Budget) serveLocked(a *Account) {
 		return
 	}
 	a.serveOwnLocked()
-	b.serveLackingLocked()
 	a.share.serveLocked()
 	b.serveCommonLocked()
+	b.serveLackingLocked() // last: the first of those may have been let in just now
 }
 
 // serveAllLocked lets in all that have room in their own part or their route's.

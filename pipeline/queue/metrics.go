@@ -6,7 +6,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 )
 
-// queueCollector reads the lanes whenever it is scraped, so that the series of
+// collector reads the lanes whenever it is scraped, so that the series of
 // a removed cluster end by themselves and an item costs no metric's lock.
 type collector struct {
 	stats func() []LaneStats
@@ -29,7 +29,7 @@ func NewCollector(stats func() []LaneStats) prometheus.Collector {
 // NewNamedCollector is NewCollector with the label name on all series,
 // so that several queues share a registry: all of them with names of their own.
 //
-//	New: caches.FairRequests(limit, 2, func(q *queue.Queue[queue.Request, queue.Request]) {
+//	NewQueue: caches.FairRequests(limit, 2, func(q *queue.Queue[queue.Request, queue.Request]) {
 //		metrics.Registry.MustRegister(queue.NewNamedCollector(q.Name(), q.Lanes))
 //	})
 func NewNamedCollector(name string, stats func() []LaneStats) prometheus.Collector {

@@ -21,9 +21,9 @@ type offer[T, K comparable] struct {
 	err  error
 }
 
-// Offer adds an item as Add does, but blocks while the item's lane is full. If one of its identity waits there already, or is
-// delayed, the item only has to fit in its place: it blocks if it is larger and
-// there is no room for that. Items of priority below zero are of the snapshot
+// Offer adds an item as Add does, but blocks while the item's lane is full. If one
+// of its identity waits there already, or is delayed, the item only has to fit in its
+// place: it blocks if it is larger and there is no room for that. Items of priority below zero are of the snapshot
 // class, all others live.
 //
 // It returns nil once the item, or a newer one of its identity, waits in the

@@ -26,7 +26,7 @@ type NewFunc[T comparable] = func(controllerName string, rateLimiter workqueue.T
 //
 //	controller.TypedOptions[queue.Request]{
 //		Reconciler: reconciler,
-//		New:   queue.FairRequests(ratelimit.New(ratelimit.Limit{QPS: 20}), 2, nil),
+//		NewQueue:   queue.FairRequests(ratelimit.New(ratelimit.Limit{QPS: 20}), 2, nil),
 //		MaxConcurrentReconciles: 8,
 //	}
 //

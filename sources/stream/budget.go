@@ -17,7 +17,7 @@ import (
 const MostReading = 2*wire.MaxFrame + 1<<20
 
 // Where the memory for what is read and handed on comes from. What a stream always has
-// is readBuffer, while there is something in it. A longer frame takes memory of each
+// is wire.ReadBuffer, while there is something in it. A longer frame takes memory of each
 // route's account before it is read, for itself and the copy; a shorter one before it
 // is copied. A route that has none leaves the shared stream, as with a full lane.
 
@@ -27,7 +27,7 @@ type loan struct {
 	memory budget.Loan
 }
 
-// reserve implements room: for each branch that the reader reads for.
+// Reserve implements wire.Room: for each branch that the reader reads for.
 func (a *attempt) Reserve(n int) error {
 	if len(a.loans) > 0 {
 		return a.reserveMore(n)
@@ -78,10 +78,10 @@ func toRead(n int, together *budget.Together) budget.Ask {
 	return budget.Ask{Object: 2 * n, Own: pipeline.ChangeOverhead, Together: together, Reading: true}
 }
 
-// came implements room.
+// Came implements wire.Room.
 func (a *attempt) Came(n int) { a.guard.frameRead(n) }
 
-// release implements room.
+// Release implements wire.Room.
 func (a *attempt) Release() {
 	a.guard.endFrame()
 	for i := range a.loans {

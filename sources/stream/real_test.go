@@ -185,12 +185,13 @@ func (r *realStream) settle(gvr schema.GroupVersionResource, namespace string) {
 	})
 }
 
-// eventually waits until missing returns nothing.
+// eventually waits until missing returns nothing. That may take more than one of the
+// bookmarks that a server sends each minute of a quiet resource: an audit waits for one.
 func (r *realStream) eventually(what string, missing func() string) {
 	r.t.Helper()
 	again := time.NewTicker(20 * time.Millisecond)
 	defer again.Stop()
-	given := time.After(time.Minute)
+	given := time.After(3 * time.Minute)
 	for {
 		lack := missing()
 		if lack == "" {

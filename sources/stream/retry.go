@@ -70,9 +70,8 @@ func (s *Stream) Retry(ctx context.Context, route string, e *pipeline.Event) (*l
 
 // send hands over a change that is sent again, once there is memory for it.
 func (s *Stream) send(ctx context.Context, b *branch, c *pipeline.Change) error {
-	s.mu.Lock()
-	account := b.account
-	s.mu.Unlock()
+	account := b.route.Memory.Account(s.cluster) // the stream may run no more
+	defer account.Close()
 	return offerPaid(ctx, b.route, account, c)
 }
 

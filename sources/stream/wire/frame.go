@@ -14,7 +14,7 @@ const (
 )
 
 // Frame is what is picked out of a watch frame or of an item of a list. All
-// slices point into the scanned bytes; those of strings are raw (see unquote).
+// slices point into the scanned bytes; those of strings are raw (see Unquote).
 type Frame struct {
 	Type   Type
 	Object []byte // as it stands, white space around it left out
@@ -25,8 +25,8 @@ type Frame struct {
 
 	// InitialEnd: the bookmark that ends the initial events.
 	InitialEnd bool
-	// HasKind and hasAPIVersion: the object has these members. Items of lists
-	// have not. hasMore: it has others than these and metadata.
+	// HasKind and HasAPIVersion: the object has these members. Items of lists
+	// have not. HasMore: it has others than these and metadata.
 	HasKind, HasAPIVersion, HasMore bool
 
 	// What decoders would read differently. twice is a key that the frame, the
@@ -41,7 +41,7 @@ type Frame struct {
 	// cutFrom and cutTo delimit metadata.managedFields, with one of the commas
 	// beside it; positions in the scanned bytes, equal if there is none.
 	cutFrom, cutTo int
-	// ObjectAt and metaAt are where object and meta start.
+	// ObjectAt and MetaAt are where object and meta start.
 	ObjectAt, MetaAt int
 }
 
@@ -56,7 +56,7 @@ func (f *Frame) Without(b []byte, from, to int) (head, tail []byte) {
 
 // ScanFrame reads a watch frame: {"type": ..., "object": ...}. It returns false
 // for what is not JSON; what f holds then was read before the first bad byte,
-// and f.meta is set only if all of the metadata was.
+// and f.Meta is set only if all of the metadata was.
 func (s *Scanner) ScanFrame(b []byte, f *Frame) bool {
 	s.reset(b)
 	*f = Frame{}

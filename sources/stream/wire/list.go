@@ -8,7 +8,7 @@ import (
 	"io"
 )
 
-// errNotJSON is said of a body that is not JSON, or not the JSON of a list.
+// ErrNotJSON is said of a body that is not JSON, or not the JSON of a list.
 // What a server sends that is not what was asked for.
 var (
 	ErrNotJSON   = errors.New("the answer is not JSON of the expected form")

@@ -23,7 +23,7 @@ type Copying struct {
 // Whatever encodes the metadata of a Secret again writes some characters in six.
 const secretGrowth = 6
 
-// MetadataOf is what copyMetadata copies.
+// MetadataOf is what CopyMetadata copies.
 func MetadataOf(f *Frame, secret bool) Copying {
 	size := len(MetadataOnly) + len(f.Meta) - (f.cutTo - f.cutFrom) + 1
 	if secret {
@@ -32,7 +32,7 @@ func MetadataOf(f *Frame, secret bool) Copying {
 	return Copying{Metadata: true, Size: bufferSize(size)}
 }
 
-// ObjectOf is what copyObject copies.
+// ObjectOf is what CopyObject copies.
 func ObjectOf(f *Frame, gvk schema.GroupVersionKind) Copying {
 	size := len(f.Object) - (f.cutTo - f.cutFrom)
 	if !f.HasKind || !f.HasAPIVersion {

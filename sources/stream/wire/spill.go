@@ -6,18 +6,18 @@ import (
 )
 
 // Spill puts together what is larger than what is read at a time: a long frame, or an
-// item of a list. What is beyond readBuffer it reserves before it reads on.
+// item of a list. What is beyond ReadBuffer it reserves before it reads on.
 type Spill struct {
 	b        []byte
 	reserved int
 	Room     Room // nil: there is no bound
-	Expected int  // what is reserved at once, for a frame that is read again after errShort
+	Expected int  // what is reserved at once, for a frame that is read again after ErrShort
 }
 
 // Room is where the memory for what is read comes from.
 type Room interface {
 	// Reserve makes sure that so many bytes may be used, and a copy of them made; it
-	// waits for that if nothing is reserved yet, and else fails with errShort if there
+	// waits for that if nothing is reserved yet, and else fails with ErrShort if there
 	// is no more at the moment. An error ends the attempt.
 	Reserve(n int) error
 	// Came says how much of the frame there is now, of what was reserved.
@@ -31,8 +31,8 @@ type Room interface {
 // gives up what it has, and when it comes to that frame again it reserves more at once.
 var ErrShort = errors.New("there is no memory for a large object at the moment; it is read again when there is")
 
-// stepOf returns the size that is reserved for n bytes: what is larger than readBuffer
-// begins in a buffer of smallSpill, and that doubles up to maxFrame. So nobody holds much
+// stepOf returns the size that is reserved for n bytes: what is larger than ReadBuffer
+// begins in a buffer of SmallSpill, and that doubles up to MaxFrame. So nobody holds much
 // more than what has come.
 func stepOf(n int) int {
 	switch {
@@ -48,7 +48,7 @@ func stepOf(n int) int {
 	return step
 }
 
-// The buffers of smallSpill are kept for reuse, because they are needed often, and
+// The buffers of SmallSpill are kept for reuse, because they are needed often, and
 // those of the largest because the garbage would be large, too. In between they grow.
 const (
 	SmallSpill = 128 << 10
