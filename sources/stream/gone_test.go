@@ -137,7 +137,7 @@ func TestResourceThatIsGoneAndARestart(t *testing.T) {
 		h.again()
 		h.wantHeld(1)
 		time.Sleep(2 * goneAfter)
-		h.want(true, "deleted b uid-b@2 snapshot tombstone nothing")
+		h.want(true, "deleted b uid-b@10 snapshot tombstone nothing")
 	})
 }
 

@@ -97,7 +97,7 @@ func TestTakingLeaveIsLookedAtAgain(t *testing.T) {
 		for range 2 {
 			h.quiet(tellAgain)
 			gone = h.next(1)
-			h.wantGone(gone, "cluster-1", "deleted b uid-b@2 snapshot tombstone nothing")
+			h.wantGone(gone, "cluster-1", "deleted b uid-b@10 snapshot tombstone nothing")
 		}
 		h.deliver(gone...)
 		h.call("streaming list").open().send(endMark("1"))
@@ -121,10 +121,10 @@ func TestTakingLeaveIsInterrupted(t *testing.T) {
 		h.conn.renew(t, "cluster-3")
 		h.run()
 		gone = h.next(1)
-		h.wantGone(gone, "cluster-1", "deleted b uid-b@2 snapshot tombstone nothing")
+		h.wantGone(gone, "cluster-1", "deleted b uid-b@10 snapshot tombstone nothing")
 		h.conn.renew(t, "cluster-4") // while it waits
 		gone = h.next(1)
-		h.wantGone(gone, "cluster-1", "deleted b uid-b@2 snapshot tombstone nothing")
+		h.wantGone(gone, "cluster-1", "deleted b uid-b@10 snapshot tombstone nothing")
 		h.deliver(gone...)
 		h.call("streaming list").open().send(endMark("1"))
 		if s := h.wantState(member.Live); s.Known != 0 || s.Unacked != 0 {
