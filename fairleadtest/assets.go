@@ -14,9 +14,9 @@ var ErrNoControlPlane = controlplane.ErrNotFound
 // of these that does:
 //
 //   - the environment variable KUBEBUILDER_ASSETS
-//   - the cache that Assets fills, below [os.UserCacheDir]
-//   - where setup-envtest puts its downloads, if they have the same minor version of
-//     Kubernetes as Assets would make
+//   - the cache that Assets fills, below [os.UserCacheDir], for the versions that it makes
+//   - the newest patch of the same minor version of Kubernetes, in that cache or where
+//     setup-envtest puts its downloads
 //
 // It only looks, and returns ErrNoControlPlane when there is none.
 func Find() (string, error) { return controlplane.Find() }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"strconv"
 	"sync"
 	"syscall"
@@ -49,10 +50,10 @@ type Cluster struct {
 	port   *port
 
 	etcd, apiServer *child.Process
-	proxies         []*Proxy
 
 	mu          sync.Mutex
 	credentials credentials
+	proxies     []*Proxy
 }
 
 // newCluster prepares a cluster in dir and starts nothing.
@@ -131,14 +132,24 @@ func (c *Cluster) Pause() error { return pause(c.apiServer) }
 // Resume ends Pause.
 func (c *Cluster) Resume() error { return c.apiServer.Signal(syscall.SIGCONT) }
 
+// forget lets go of a proxy that is closed.
+func (c *Cluster) forget(p *Proxy) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.proxies = slices.DeleteFunc(c.proxies, func(other *Proxy) bool { return other == p })
+}
+
 // Close kills the servers, closes the cluster's proxies, and removes its data. A
 // second Close does nothing.
 func (c *Cluster) Close() error {
 	errs := []error{c.Kill()}
-	for _, proxy := range c.proxies {
+	c.mu.Lock()
+	proxies := c.proxies
+	c.proxies = nil
+	c.mu.Unlock()
+	for _, proxy := range proxies {
 		errs = append(errs, proxy.Close())
 	}
-	c.proxies = nil
 	if c.port != nil {
 		errs = append(errs, c.port.release())
 	}

@@ -65,8 +65,9 @@ func (c *Cluster) Config() *rest.Config {
 	return c.config(now.ca, now.admin)
 }
 
-// User returns a new client configuration for a user who is in no groups but these.
-// The user may do what RBAC objects in the cluster allow: nothing, at first.
+// User returns a new client configuration for a user who is in these groups and, as
+// every user, in system:authenticated. The user may do what RBAC objects in the cluster
+// allow: at first nothing but discovery.
 func (c *Cluster) User(name string, groups ...string) (*rest.Config, error) {
 	ca := c.currentCredentials().ca
 	user, err := ca.Client(name, groups)

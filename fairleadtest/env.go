@@ -10,6 +10,7 @@ import (
 	"sync"
 
 	"golang.org/x/sync/errgroup"
+	"k8s.io/apimachinery/pkg/util/validation"
 )
 
 // Env is a set of clusters that live and end together.
@@ -31,10 +32,13 @@ func HubAndMembers(n int) []Spec {
 }
 
 // New starts a cluster per spec, all at once, and returns when all are ready.
-// ctx bounds the start only; each cluster may take two minutes. The error is, or wraps, ErrNoControlPlane
-// where there are no servers to start. After an error nothing runs; after
-// success the caller ends everything with Close.
+// ctx bounds the start only; each cluster may take two minutes. The error is, or
+// wraps, ErrNoControlPlane where there are no servers to start. After an error
+// nothing runs; after success the caller ends everything with Close.
 func New(ctx context.Context, specs ...Spec) (_ *Env, err error) {
+	if err := checkNames(specs); err != nil {
+		return nil, err
+	}
 	assets, err := Find()
 	if err != nil {
 		return nil, err
@@ -67,6 +71,22 @@ func New(ctx context.Context, specs ...Spec) (_ *Env, err error) {
 		return nil, err
 	}
 	return env, nil
+}
+
+// checkNames returns what is wrong with the names of clusters: they are also those of
+// contexts and of etcd members.
+func checkNames(specs []Spec) error {
+	seen := map[string]bool{}
+	for _, spec := range specs {
+		if wrong := validation.IsDNS1123Label(spec.Name); len(wrong) > 0 {
+			return fmt.Errorf("the name %q of a test cluster: %s", spec.Name, wrong[0])
+		}
+		if seen[spec.Name] {
+			return fmt.Errorf("two test clusters have the name %q", spec.Name)
+		}
+		seen[spec.Name] = true
+	}
+	return nil
 }
 
 // Cluster returns the cluster of that name, or nil.

@@ -7,6 +7,7 @@ import (
 	"flag"
 	"os"
 	"strconv"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -18,6 +19,7 @@ import (
 	"k8s.io/client-go/tools/clientcmd"
 
 	"github.com/fairlead-dev/fairlead/fairleadtest"
+	"github.com/fairlead-dev/fairlead/internal/testenv"
 )
 
 // An example cannot skip itself, as a test does that calls Start.
@@ -62,13 +64,13 @@ func TestTwoClustersThroughOneKubeconfig(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		made, err := newConfigMaps(t, config, "default").create(t.Context(), "shared-name")
+		made, err := testenv.NewConfigMaps(t, config, "default").Create(t.Context(), "shared-name")
 		if err != nil {
 			t.Fatalf("create in %s: %v", name, err)
 		}
 		uids[name] = string(made.UID)
 	}
-	direct, err := newConfigMaps(t, member.Config(), "default").get(t.Context(), "shared-name")
+	direct, err := testenv.NewConfigMaps(t, member.Config(), "default").Get(t.Context(), "shared-name")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -83,11 +85,11 @@ func TestUserMayDoNothing(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := newConfigMaps(t, config, "default").get(t.Context(), "any"); !apierrors.IsForbidden(err) {
+	if _, err := testenv.NewConfigMaps(t, config, "default").Get(t.Context(), "any"); !apierrors.IsForbidden(err) {
 		t.Errorf("get as a user without rights: got %v, want 403", err)
 	}
 	config.CertData, config.KeyData, config.BearerToken = nil, nil, "wrong"
-	if _, err := newConfigMaps(t, config, "default").get(t.Context(), "any"); !apierrors.IsUnauthorized(err) {
+	if _, err := testenv.NewConfigMaps(t, config, "default").Get(t.Context(), "any"); !apierrors.IsUnauthorized(err) {
 		t.Errorf("get with a wrong token: got %v, want 401", err)
 	}
 }
@@ -95,15 +97,15 @@ func TestUserMayDoNothing(t *testing.T) {
 func TestRestartKeepsAddressAndData(t *testing.T) {
 	env := fairleadtest.Start(t, fairleadtest.Spec{Name: "late", Down: true})
 	cluster := env.Clusters[0]
-	client := newConfigMaps(t, cluster.Config(), "default")
-	if _, err := client.get(t.Context(), "kept"); !errors.Is(err, syscall.ECONNREFUSED) {
+	client := testenv.NewConfigMaps(t, cluster.Config(), "default")
+	if _, err := client.Get(t.Context(), "kept"); !errors.Is(err, syscall.ECONNREFUSED) {
 		t.Fatalf("get from a cluster that is down: got %v, want connection refused", err)
 	}
 	if err := cluster.Start(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	client.namespace = cluster.NewNamespace(t)
-	made, err := client.create(t.Context(), "kept")
+	client.Namespace = cluster.NewNamespace(t)
+	made, err := client.Create(t.Context(), "kept")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -115,13 +117,13 @@ func TestRestartKeepsAddressAndData(t *testing.T) {
 		if err := end.how(); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := client.get(t.Context(), "kept"); !errors.Is(err, syscall.ECONNREFUSED) {
+		if _, err := client.Get(t.Context(), "kept"); !errors.Is(err, syscall.ECONNREFUSED) {
 			t.Errorf("get after %s: got %v, want connection refused", end.name, err)
 		}
 		if err := cluster.Start(t.Context()); err != nil {
 			t.Fatal(err)
 		}
-		found, err := client.get(t.Context(), "kept")
+		found, err := client.Get(t.Context(), "kept")
 		if err != nil {
 			t.Fatalf("get after %s and start: %v", end.name, err)
 		}
@@ -138,12 +140,12 @@ func TestRestartKeepsAddressAndData(t *testing.T) {
 // Who follows a cluster has to begin with a list again, also if its watch was open.
 func TestExpireWatchesEndsOpenWatches(t *testing.T) {
 	cluster := fairleadtest.Start(t, fairleadtest.Spec{Name: "a"}).Clusters[0]
-	client := newConfigMaps(t, cluster.Config(), "default")
-	made, err := client.create(t.Context(), "before")
+	client := testenv.NewConfigMaps(t, cluster.Config(), "default")
+	made, err := client.Create(t.Context(), "before")
 	if err != nil {
 		t.Fatal(err)
 	}
-	changes, err := client.watch(t.Context(), made.ResourceVersion)
+	changes, err := client.Watch(t.Context(), made.ResourceVersion)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -154,11 +156,11 @@ func TestExpireWatchesEndsOpenWatches(t *testing.T) {
 	if event, open := <-changes.ResultChan(); open {
 		t.Errorf("the watch shows %v, want its end", event)
 	}
-	event := firstEvent(t, client, made.ResourceVersion)
+	event := testenv.FirstEvent(t, client, made.ResourceVersion)
 	if err := apierrors.FromObject(event.Object); !apierrors.IsResourceExpired(err) {
 		t.Errorf("watch from before: got %v, want 410", event)
 	}
-	if found, err := client.get(t.Context(), "before"); err != nil || found.UID != made.UID {
+	if found, err := client.Get(t.Context(), "before"); err != nil || found.UID != made.UID {
 		t.Errorf("got %v, %v, want the object of before", found, err)
 	}
 }
@@ -166,51 +168,51 @@ func TestExpireWatchesEndsOpenWatches(t *testing.T) {
 func TestRotateCARefusesOldCredentials(t *testing.T) {
 	cluster := fairleadtest.Start(t, fairleadtest.Spec{Name: "a"}).Clusters[0]
 	old := cluster.Config()
-	made, err := newConfigMaps(t, old, "default").create(t.Context(), "kept")
+	made, err := testenv.NewConfigMaps(t, old, "default").Create(t.Context(), "kept")
 	if err != nil {
 		t.Fatal(err)
 	}
 	if err := cluster.RotateCA(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	if found, err := newConfigMaps(t, cluster.Config(), "default").get(t.Context(), "kept"); err != nil || found.UID != made.UID {
+	if found, err := testenv.NewConfigMaps(t, cluster.Config(), "default").Get(t.Context(), "kept"); err != nil || found.UID != made.UID {
 		t.Errorf("get with new credentials: got %v, %v", found, err)
 	}
-	_, err = newConfigMaps(t, old, "default").get(t.Context(), "kept")
+	_, err = testenv.NewConfigMaps(t, old, "default").Get(t.Context(), "kept")
 	if unknown := (x509.UnknownAuthorityError{}); !errors.As(err, &unknown) {
 		t.Errorf("get with the CA of before: got %v, want that it is unknown", err)
 	}
 	old.CAData = cluster.Config().CAData
-	if _, err := newConfigMaps(t, old, "default").get(t.Context(), "kept"); !apierrors.IsUnauthorized(err) {
+	if _, err := testenv.NewConfigMaps(t, old, "default").Get(t.Context(), "kept"); !apierrors.IsUnauthorized(err) {
 		t.Errorf("get with the client certificate of before: got %v, want 401", err)
 	}
 }
 
 func TestRestoreGoesBack(t *testing.T) {
 	cluster := fairleadtest.Start(t, fairleadtest.Spec{Name: "back"}).Clusters[0]
-	client := newConfigMaps(t, cluster.Config(), "default")
-	kept, err := client.create(t.Context(), "kept")
+	client := testenv.NewConfigMaps(t, cluster.Config(), "default")
+	kept, err := client.Create(t.Context(), "kept")
 	if err != nil {
 		t.Fatal(err)
 	}
 	if err := cluster.Backup(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	lost, err := client.create(t.Context(), "lost")
+	lost, err := client.Create(t.Context(), "lost")
 	if err != nil {
 		t.Fatal(err)
 	}
 	if err := cluster.Restore(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	found, err := client.get(t.Context(), "kept")
+	found, err := client.Get(t.Context(), "kept")
 	if err != nil || found.UID != kept.UID || found.ResourceVersion != kept.ResourceVersion {
 		t.Errorf("got %+v, %v, want what was there", found, err)
 	}
-	if _, err := client.get(t.Context(), "lost"); err == nil {
+	if _, err := client.Get(t.Context(), "lost"); err == nil {
 		t.Error("what was written after the backup is there")
 	}
-	again, err := client.create(t.Context(), "again")
+	again, err := client.Create(t.Context(), "again")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -224,8 +226,8 @@ func TestRestoreGoesBack(t *testing.T) {
 func TestPausedServerHangs(t *testing.T) {
 	env := fairleadtest.Start(t, fairleadtest.Spec{Name: "a"})
 	cluster := env.Clusters[0]
-	client := newConfigMaps(t, cluster.Config(), "default")
-	if _, err := client.create(t.Context(), "waits"); err != nil {
+	client := testenv.NewConfigMaps(t, cluster.Config(), "default")
+	if _, err := client.Create(t.Context(), "waits"); err != nil {
 		t.Fatal(err)
 	}
 	if err := cluster.Pause(); err != nil {
@@ -233,12 +235,12 @@ func TestPausedServerHangs(t *testing.T) {
 	}
 	answer := make(chan error, 1)
 	go func() {
-		_, err := client.get(t.Context(), "waits")
+		_, err := client.Get(t.Context(), "waits")
 		answer <- err
 	}()
 	short, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
 	defer cancel()
-	if _, err := client.get(short, "waits"); !errors.Is(err, context.DeadlineExceeded) {
+	if _, err := client.Get(short, "waits"); !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("get from a paused server: got %v, want no answer", err)
 	}
 	if err := cluster.Resume(); err != nil {
@@ -259,16 +261,16 @@ func TestCompactionExpiresOldWatches(t *testing.T) {
 		fairleadtest.Spec{Name: "restarted"})
 	for _, cluster := range env.Clusters {
 		t.Run(cluster.Name(), func(t *testing.T) {
-			client := newConfigMaps(t, cluster.Config(), "default")
-			first, err := client.create(t.Context(), "first")
+			client := testenv.NewConfigMaps(t, cluster.Config(), "default")
+			first, err := client.Create(t.Context(), "first")
 			if err != nil {
 				t.Fatal(err)
 			}
-			second, err := client.create(t.Context(), "second")
+			second, err := client.Create(t.Context(), "second")
 			if err != nil {
 				t.Fatal(err)
 			}
-			if event := firstEvent(t, client, first.ResourceVersion); event.Type != watch.Added ||
+			if event := testenv.FirstEvent(t, client, first.ResourceVersion); event.Type != watch.Added ||
 				event.Object.(*corev1.ConfigMap).Name != "second" {
 				t.Fatalf("watch before the compaction: got %v, want second added", event)
 			}
@@ -281,20 +283,20 @@ func TestCompactionExpiresOldWatches(t *testing.T) {
 				}
 			}
 			for _, known := range []*corev1.ConfigMap{first, second} {
-				event := firstEvent(t, client, known.ResourceVersion)
+				event := testenv.FirstEvent(t, client, known.ResourceVersion)
 				if err := apierrors.FromObject(event.Object); !apierrors.IsResourceExpired(err) {
 					t.Errorf("watch from %s after the compaction: got %v, want 410", known.Name, event)
 				}
 			}
 			// A list of now is where to go on from.
-			version, err := client.version(t.Context())
+			version, err := client.Version(t.Context())
 			if err != nil {
 				t.Fatal(err)
 			}
-			if _, err := client.create(t.Context(), "third"); err != nil {
+			if _, err := client.Create(t.Context(), "third"); err != nil {
 				t.Fatal(err)
 			}
-			if event := firstEvent(t, client, version); event.Type != watch.Added ||
+			if event := testenv.FirstEvent(t, client, version); event.Type != watch.Added ||
 				event.Object.(*corev1.ConfigMap).Name != "third" {
 				t.Errorf("watch from the present: got %v, want third added", event)
 			}
@@ -302,28 +304,28 @@ func TestCompactionExpiresOldWatches(t *testing.T) {
 	}
 }
 
-// firstEvent returns what a watch from a resourceVersion shows first. A watch
-// that cannot be opened shows its error.
-func firstEvent(t *testing.T, client configMaps, from string) watch.Event {
-	t.Helper()
-	changes, err := client.watch(t.Context(), from)
-	if err != nil {
-		status, ok := errors.AsType[*apierrors.StatusError](err)
-		if !ok {
-			t.Fatal(err)
+// Names of clusters are those of contexts and of etcd members.
+func TestNamesAreChecked(t *testing.T) {
+	for _, specs := range [][]fairleadtest.Spec{{{}}, {{Name: "a=b"}}, {{Name: "a,b"}}, {{Name: "a"}, {Name: "a"}}} {
+		if env, err := fairleadtest.New(t.Context(), specs...); err == nil || !strings.Contains(err.Error(), "name") {
+			t.Errorf("%+v: %v", specs, err)
+			if env != nil {
+				_ = env.Close()
+			}
 		}
-		return watch.Event{Type: watch.Error, Object: &status.ErrStatus}
 	}
-	defer changes.Stop()
-	return next(t, changes)
 }
 
-// next returns a watch's next event.
-func next(t *testing.T, changes watch.Interface) watch.Event {
-	t.Helper()
-	event, open := <-changes.ResultChan()
-	if !open {
-		t.Fatal("the watch ended")
+// What is closed stays so: another one may have the numbers of its files by then.
+func TestCloseTwice(t *testing.T) {
+	env := fairleadtest.Start(t, fairleadtest.Spec{Name: "down", Down: true})
+	proxy, err := env.Clusters[0].NewProxy()
+	if err != nil {
+		t.Fatal(err)
 	}
-	return event
+	for range 2 {
+		if err := errors.Join(proxy.Close(), env.Clusters[0].Close(), env.Close()); err != nil {
+			t.Error(err)
+		}
+	}
 }

@@ -39,6 +39,8 @@ func (c *Cluster) NewProxy() (_ *Proxy, err error) {
 	if err := p.accept(); err != nil {
 		return nil, errors.Join(err, p.port.release())
 	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
 	c.proxies = append(c.proxies, p)
 	return p, nil
 }
@@ -108,5 +110,6 @@ func (p *Proxy) Close() error {
 	p.line.cut()
 	held := p.port
 	p.port = nil
+	p.cluster.forget(p)
 	return held.release()
 }

@@ -10,6 +10,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 
 	"github.com/fairlead-dev/fairlead/fairleadtest"
+	"github.com/fairlead-dev/fairlead/internal/testenv"
 )
 
 func TestProxyFaults(t *testing.T) {
@@ -19,15 +20,15 @@ func TestProxyFaults(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	direct := newConfigMaps(t, cluster.Config(), "default")
-	through := newConfigMaps(t, proxy.Config(), "default")
-	made, err := through.create(t.Context(), "before")
+	direct := testenv.NewConfigMaps(t, cluster.Config(), "default")
+	through := testenv.NewConfigMaps(t, proxy.Config(), "default")
+	made, err := through.Create(t.Context(), "before")
 	if err != nil {
 		t.Fatal(err)
 	}
 
 	t.Run("cut", func(t *testing.T) {
-		changes, err := through.watch(t.Context(), made.ResourceVersion)
+		changes, err := through.Watch(t.Context(), made.ResourceVersion)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -37,20 +38,20 @@ func TestProxyFaults(t *testing.T) {
 		if event, open := <-changes.ResultChan(); open {
 			t.Errorf("the watch through the cut shows %v, want its end", event)
 		}
-		if _, err := through.get(t.Context(), "before"); !errors.Is(err, syscall.ECONNREFUSED) {
+		if _, err := through.Get(t.Context(), "before"); !errors.Is(err, syscall.ECONNREFUSED) {
 			t.Errorf("get through the cut: got %v, want connection refused", err)
 		}
-		if _, err := direct.get(t.Context(), "before"); err != nil {
+		if _, err := direct.Get(t.Context(), "before"); err != nil {
 			t.Errorf("get past the cut: %v", err)
 		}
 		restore(t, proxy)
-		if _, err := through.get(t.Context(), "before"); err != nil {
+		if _, err := through.Get(t.Context(), "before"); err != nil {
 			t.Errorf("get after the cut: %v", err)
 		}
 	})
 
 	t.Run("black hole", func(t *testing.T) {
-		changes, err := through.watch(t.Context(), made.ResourceVersion)
+		changes, err := through.Watch(t.Context(), made.ResourceVersion)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -58,12 +59,12 @@ func TestProxyFaults(t *testing.T) {
 		if err := proxy.BlackHole(); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := direct.create(t.Context(), "in-the-dark"); err != nil {
+		if _, err := direct.Create(t.Context(), "in-the-dark"); err != nil {
 			t.Fatal(err)
 		}
 		short, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
 		defer cancel()
-		if _, err := newConfigMaps(t, proxy.Config(), "default").get(short, "before"); !errors.Is(err, context.DeadlineExceeded) {
+		if _, err := testenv.NewConfigMaps(t, proxy.Config(), "default").Get(short, "before"); !errors.Is(err, context.DeadlineExceeded) {
 			t.Errorf("get on a new connection: got %v, want no answer", err)
 		}
 		select {
@@ -72,7 +73,7 @@ func TestProxyFaults(t *testing.T) {
 		default:
 		}
 		restore(t, proxy)
-		if got := next(t, changes).Object.(*corev1.ConfigMap).Name; got != "in-the-dark" {
+		if got := testenv.Next(t, changes).Object.(*corev1.ConfigMap).Name; got != "in-the-dark" {
 			t.Errorf("after the black hole the watch shows %s, want in-the-dark", got)
 		}
 	})
@@ -83,7 +84,7 @@ func TestProxyFaults(t *testing.T) {
 			t.Fatal(err)
 		}
 		start := time.Now()
-		if _, err := through.get(t.Context(), "before"); err != nil {
+		if _, err := through.Get(t.Context(), "before"); err != nil {
 			t.Error(err)
 		}
 		if took := time.Since(start); took < 2*latency {

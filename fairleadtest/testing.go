@@ -20,7 +20,7 @@ import (
 const RequireEnv = "FAIRLEAD_REQUIRE_CONTROL_PLANE"
 
 // Require skips the test with -short, and where [Find] finds no servers to start. With
-// RequireEnv set it fails the test instead.
+// RequireEnv set the test runs also with -short, and fails where there are none.
 func Require(t testing.TB) {
 	t.Helper()
 	required := os.Getenv(RequireEnv) != ""

@@ -30,7 +30,9 @@ API servers. At the end each sink's file is replayed and compared with what the 
 servers hold. The last line is JSON; the exit code is 1 unless nothing is missing, no
 ghost is left (the sink has it, the server does not), and nothing came out of order:
 older than what came before it in the same run of Fairlead, or than what the ledger
-held as accepted when Fairlead was started again. The same is asked of two more
+held as accepted when Fairlead was started again. It is also 1 if a change was
+delivered before the ledger had its UID, skipped by a resume point, replayed although
+nobody asked for that, or sent again after a clean stop. The same is asked of two more
 consumers, and all of it for each sink:
 
   by_id                 one that drops for ever what has a source and an id that it

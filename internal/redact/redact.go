@@ -41,7 +41,7 @@ type Redactor struct {
 
 // New returns a redactor of those secrets. One of less than four bytes is ignored.
 func New(secrets ...string) *Redactor {
-	return &Redactor{known: slices.DeleteFunc(secrets, func(s string) bool { return len(s) < shortest })}
+	return &Redactor{known: slices.DeleteFunc(slices.Clone(secrets), func(s string) bool { return len(s) < shortest })}
 }
 
 // Note remembers a secret that was sent somewhere, in case it comes back.

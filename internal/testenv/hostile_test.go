@@ -74,9 +74,9 @@ func TestHostileIsHonestByDefault(t *testing.T) {
 		t.Errorf("discovery: %d groups, %d lists, %v, want two of each", len(groups), len(lists), err)
 	}
 
-	client := newConfigMaps(t, h.Config(), "default")
+	client := testenv.NewConfigMaps(t, h.Config(), "default")
 	list := new(corev1.ConfigMapList)
-	page := client.rest.Get().Namespace("default").Resource("configmaps").Param("limit", "2")
+	page := client.REST.Get().Namespace("default").Resource("configmaps").Param("limit", "2")
 	if err := page.Do(t.Context()).Into(list); err != nil || len(list.Items) != 2 || list.Continue == "" {
 		t.Fatalf("first page: %v, %v, want 2 of 3", list, err)
 	}
@@ -85,17 +85,17 @@ func TestHostileIsHonestByDefault(t *testing.T) {
 		rest.Items[0].Data["k"] != "c" || rest.ResourceVersion != list.ResourceVersion {
 		t.Errorf("second page: %v, %v, want c", rest, err)
 	}
-	if _, err := client.get(t.Context(), "a"); err != nil {
+	if _, err := client.Get(t.Context(), "a"); err != nil {
 		t.Error(err)
 	}
-	if _, err := client.get(t.Context(), "z"); !apierrors.IsNotFound(err) {
+	if _, err := client.Get(t.Context(), "z"); !apierrors.IsNotFound(err) {
 		t.Errorf("got %v, want not found", err)
 	}
-	if _, err := client.create(t.Context(), "z"); !apierrors.IsMethodNotSupported(err) {
+	if _, err := client.Create(t.Context(), "z"); !apierrors.IsMethodNotSupported(err) {
 		t.Errorf("got %v, want method not supported", err)
 	}
 
-	changes, err := client.watch(t.Context(), list.ResourceVersion)
+	changes, err := client.Watch(t.Context(), list.ResourceVersion)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -107,13 +107,13 @@ func TestHostileIsHonestByDefault(t *testing.T) {
 		kind watch.EventType
 		name string
 	}{{watch.Modified, "a"}, {watch.Deleted, "b"}} {
-		event := next(t, changes)
+		event := testenv.Next(t, changes)
 		if got := event.Object.(*corev1.ConfigMap); event.Type != want.kind || got.Name != want.name {
 			t.Errorf("got %s %s, want %s %s", event.Type, got.Name, want.kind, want.name)
 		}
 	}
 	h.Compact()
-	if err := apierrors.FromObject(firstEvent(t, client, list.ResourceVersion).Object); !apierrors.IsResourceExpired(err) {
+	if err := apierrors.FromObject(testenv.FirstEvent(t, client, list.ResourceVersion).Object); !apierrors.IsResourceExpired(err) {
 		t.Errorf("watch from before the compaction: got %v, want 410", err)
 	}
 	if err := page.Param("continue", list.Continue).Do(t.Context()).Error(); !apierrors.IsResourceExpired(err) {
@@ -128,19 +128,19 @@ func TestHostileIsHonestByDefault(t *testing.T) {
 func TestHostileStreamingList(t *testing.T) {
 	h := testenv.StartHostile(t, "liar")
 	h.Put("configmaps", "default", "a", nil)
-	client := newConfigMaps(t, h.Config(), "default")
+	client := testenv.NewConfigMaps(t, h.Config(), "default")
 	yes := true
-	changes, err := client.rest.Get().Resource("configmaps").VersionedParams(&metav1.ListOptions{
+	changes, err := client.REST.Get().Resource("configmaps").VersionedParams(&metav1.ListOptions{
 		Watch: true, SendInitialEvents: &yes, AllowWatchBookmarks: true, ResourceVersionMatch: metav1.ResourceVersionMatchNotOlderThan,
 	}, scheme.ParameterCodec).SetHeader("Accept", "application/json").Watch(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer changes.Stop()
-	if event := next(t, changes); event.Type != watch.Added {
+	if event := testenv.Next(t, changes); event.Type != watch.Added {
 		t.Errorf("got %v, want a added", event)
 	}
-	if event := next(t, changes); event.Type != watch.Bookmark ||
+	if event := testenv.Next(t, changes); event.Type != watch.Bookmark ||
 		event.Object.(*corev1.ConfigMap).Annotations[metav1.InitialEventsAnnotationKey] != "true" {
 		t.Errorf("got %v, want the end of the initial events", event)
 	}
@@ -243,10 +243,10 @@ func TestHostileHangsUntilItCloses(t *testing.T) {
 			testenv.Hang(next).ServeHTTP(w, r)
 		})
 	})
-	client := newConfigMaps(t, h.Config(), "default")
+	client := testenv.NewConfigMaps(t, h.Config(), "default")
 	answer := make(chan error, 1)
 	go func() {
-		_, err := client.get(context.WithoutCancel(t.Context()), "a")
+		_, err := client.Get(context.WithoutCancel(t.Context()), "a")
 		answer <- err
 	}()
 	<-hangs

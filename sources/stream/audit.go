@@ -199,7 +199,7 @@ func (au *audit) page(ctx context.Context, token string) (wire.ListMeta, error) 
 			return wire.ListMeta{}, fmt.Errorf("%w: %w", wire.ErrMalformed, err)
 		}
 		if err := au.compare(ledger.Name{Namespace: wire.Unquote(f.Namespace), Name: wire.Unquote(f.Name)},
-			ledger.Version{UID: wire.Unquote(f.Uid), ResourceVersion: wire.Unquote(f.Version)}); err != nil {
+			ledger.Version{UID: wire.Unquote(f.UID), ResourceVersion: wire.Unquote(f.Version)}); err != nil {
 			return wire.ListMeta{}, err
 		}
 	}

@@ -15,12 +15,12 @@ import (
 // identityOf returns what identified asks for, but for the namespace. The strings
 // share their memory: they are kept and dropped together.
 func identityOf(f *wire.Frame) (name ledger.Name, version ledger.Version) {
-	if !wire.Plain(f.Name) || !wire.Plain(f.Uid) || !wire.Plain(f.Version) {
-		return ledger.Name{Name: wire.Unquote(f.Name)}, ledger.Version{UID: wire.Unquote(f.Uid), ResourceVersion: wire.Unquote(f.Version)}
+	if !wire.Plain(f.Name) || !wire.Plain(f.UID) || !wire.Plain(f.Version) {
+		return ledger.Name{Name: wire.Unquote(f.Name)}, ledger.Version{UID: wire.Unquote(f.UID), ResourceVersion: wire.Unquote(f.Version)}
 	}
 	var short [128]byte
-	all := string(append(append(append(short[:0], f.Name...), f.Uid...), f.Version...))
-	n, u := len(f.Name), len(f.Name)+len(f.Uid)
+	all := string(append(append(append(short[:0], f.Name...), f.UID...), f.Version...))
+	n, u := len(f.Name), len(f.Name)+len(f.UID)
 	return ledger.Name{Name: all[:n]}, ledger.Version{UID: all[n:u], ResourceVersion: all[u:]}
 }
 
@@ -35,8 +35,8 @@ func (r resource) refuse(b []byte, f *wire.Frame, namespace string, partial bool
 	case f.Twice != nil:
 		return ambiguous, fmt.Errorf("%s has %.40q twice, as some decoders see it", f.Who(), wire.Unquote(f.Twice))
 	case f.HasKind && !wire.Is(f.Kind, r.kind) && !(partial && wire.Is(f.Kind, wire.PartialKind)),
-		f.HasAPIVersion && !sameVersion(f.ApiVersion, gv) && !(partial && wire.Is(f.Kind, wire.PartialKind)):
-		return foreign, fmt.Errorf("%s is of kind %.80q in %.80q, not %q in %q", f.Who(), wire.Unquote(f.Kind), wire.Unquote(f.ApiVersion), r.kind, gv)
+		f.HasAPIVersion && !sameVersion(f.APIVersion, gv) && !(partial && wire.Is(f.Kind, wire.PartialKind)):
+		return foreign, fmt.Errorf("%s is of kind %.80q in %.80q, not %q in %q", f.Who(), wire.Unquote(f.Kind), wire.Unquote(f.APIVersion), r.kind, gv)
 	case namespace != "" && !wire.Is(f.Namespace, namespace):
 		return foreign, fmt.Errorf("%s is not of namespace %q", f.Who(), namespace)
 	case f.Doubtful && !jsontext.Portable(f.Without(b, f.MetaAt, f.MetaAt+len(f.Meta))):

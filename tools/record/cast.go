@@ -112,6 +112,8 @@ func (c *cast) frames() []frame {
 			show(max(now, shown+shortest))
 		}
 	}
-	frames[len(frames)-1].lasts = lastOne
+	if len(frames) > 0 { // a program may print nothing
+		frames[len(frames)-1].lasts = lastOne
+	}
 	return frames
 }

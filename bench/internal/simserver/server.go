@@ -110,7 +110,7 @@ func New(o Options) (*Server, error) {
 		return nil, fmt.Errorf("listen for the simulated members: %w", err)
 	}
 	if !o.PlainHTTP {
-		if s.tls, s.ca, err = selfSigned(); err != nil {
+		if s.tls, s.ca, err = certificate(); err != nil {
 			return nil, errors.Join(err, s.listener.Close())
 		}
 	}

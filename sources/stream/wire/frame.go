@@ -20,8 +20,8 @@ type Frame struct {
 	Object []byte // as it stands, white space around it left out
 	Meta   []byte // the object's "metadata"
 
-	Name, Namespace, Uid, Version []byte
-	Kind, ApiVersion              []byte // nil also if they are no strings
+	Name, Namespace, UID, Version []byte
+	Kind, APIVersion              []byte // nil also if they are no strings
 
 	// InitialEnd: the bookmark that ends the initial events.
 	InitialEnd bool
@@ -164,7 +164,7 @@ func (s *Scanner) object(depth int, f *Frame) bool {
 			f.Kind, ok = s.text(depth)
 		case Is(key, "apiVersion"):
 			f.HasAPIVersion = true
-			f.ApiVersion, ok = s.text(depth)
+			f.APIVersion, ok = s.text(depth)
 		default:
 			f.HasMore = true
 			f.Loose = f.Loose || IsAny(key, "metadata", "kind", "apiVersion")
@@ -177,7 +177,7 @@ func (s *Scanner) object(depth int, f *Frame) bool {
 }
 
 func (s *Scanner) metadata(depth int, f *Frame) bool {
-	f.Meta, f.Name, f.Namespace, f.Uid, f.Version = nil, nil, nil, nil, nil
+	f.Meta, f.Name, f.Namespace, f.UID, f.Version = nil, nil, nil, nil, nil
 	f.InitialEnd, f.cutFrom, f.cutTo = false, 0, 0
 	c := s.peek()
 	f.MetaAt = s.i
@@ -208,7 +208,7 @@ func (s *Scanner) metadata(depth int, f *Frame) bool {
 		case Is(key, "namespace"):
 			f.Namespace, ok = s.text(depth)
 		case Is(key, "uid"):
-			f.Uid, ok = s.text(depth)
+			f.UID, ok = s.text(depth)
 		case Is(key, "resourceVersion"):
 			f.Version, ok = s.text(depth)
 		case Is(key, "annotations"):

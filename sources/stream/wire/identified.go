@@ -13,7 +13,7 @@ const (
 // which state of it. (A UID is not asked for: some aggregated APIs have none.)
 func (f *Frame) Identified() bool {
 	return 0 < len(f.Name) && len(f.Name) <= MaxName && f.Mark() &&
-		len(f.Namespace) <= MaxShort && len(f.Uid) <= MaxShort
+		len(f.Namespace) <= MaxShort && len(f.UID) <= MaxShort
 }
 
 // Mark reports whether the frame tells a version. "deleted" is none: it ends

@@ -78,7 +78,7 @@ func compareWithJSON(t *testing.T, b []byte) {
 		got, want string
 	}{
 		{"name", Unquote(got.Name), want.name}, {"namespace", Unquote(got.Namespace), want.namespace},
-		{"uid", Unquote(got.Uid), want.uid}, {"resourceVersion", Unquote(got.Version), want.version},
+		{"uid", Unquote(got.UID), want.uid}, {"resourceVersion", Unquote(got.Version), want.version},
 	} {
 		if field.got != field.want {
 			t.Errorf("%s of %.200q = %q, want %q", field.name, b, field.got, field.want)
@@ -87,8 +87,8 @@ func compareWithJSON(t *testing.T, b []byte) {
 	if (got.Twice != nil) != want.twice || !got.Loose && want.loose {
 		t.Errorf("of %.200q was read: twice %q, loose %t, want %t, %t", b, got.Twice, got.Loose, want.twice, want.loose)
 	}
-	if !want.twice && (Unquote(got.Kind) != want.kind || Unquote(got.ApiVersion) != want.apiVersion) {
-		t.Errorf("of %.200q was read: %q in %q, want %q in %q", b, got.Kind, got.ApiVersion, want.kind, want.apiVersion)
+	if !want.twice && (Unquote(got.Kind) != want.kind || Unquote(got.APIVersion) != want.apiVersion) {
+		t.Errorf("of %.200q was read: %q in %q, want %q in %q", b, got.Kind, got.APIVersion, want.kind, want.apiVersion)
 	}
 	if !got.Doubtful && !jsontext.Portable(want.object) {
 		t.Errorf("nothing was noticed of what is not portable in %.200q", b)
@@ -260,7 +260,7 @@ func TestScanFrame(t *testing.T) {
 			if !s.ScanFrame([]byte(test.in), &f) || f.Type != Added {
 				t.Fatalf("scanFrame = %+v", f)
 			}
-			first := Unquote(f.Namespace) + "/" + Unquote(f.Name) + "@" + Unquote(f.Uid) + ":" + Unquote(f.Version)
+			first := Unquote(f.Namespace) + "/" + Unquote(f.Name) + "@" + Unquote(f.UID) + ":" + Unquote(f.Version)
 			if first != test.wantFirst {
 				t.Errorf("identity = %s, want %s", first, test.wantFirst)
 			}
