@@ -61,7 +61,7 @@ test: control-plane race-note ## Run all tests, on real API servers, with the ra
 	# In processes of their own: behind many other tests the race detector itself has died in them, in its record of stacks.
 	$(if $(ALL),go test $(RACE) -p $(TESTP) -timeout 20m -run '^TestRoutes$$' ./internal/ledger ./sources/stream)
 	# Allocations and memory, which the race detector falsifies, so that these are left out above.
-	$(if $(RACE),$(if $(ALL),go test -p $(TESTP) -timeout 20m -run '^Test(NoAlloc|HostileMember)' ./pipeline/queue ./sources ./sources/stream))
+	$(if $(RACE),$(if $(ALL),go test -p $(TESTP) -timeout 20m -run '^Test(NoAlloc|HostileMember)' ./cmd/internal/app ./pipeline/queue ./sources ./sources/stream))
 	# The pages as a site. They are outside of that module, so that its results are not to be cached.
 	$(if $(ALL),cd tools && go test -count 1 ./...)
 

@@ -32,3 +32,25 @@ func TestRetriedTwice(t *testing.T) {
 		t.Error("what was handed over is dropped because of one that never was; settled:", settled(r))
 	}
 }
+
+// A state is not sent again while a worker of an owner before has a newer one, and one
+// that is not the newest any more when its turn comes is settled.
+func TestRetriedBesideWhatLingers(t *testing.T) {
+	c, a := snapshotOf(t), Name{"ns", "a"}
+	before := c.handleLocked()
+	o := before.Observe(a, at(uid1, 21), false, false, nil)
+	before.begin(o.Sequence, a, at(uid1, 21), false)
+	now := c.handleLocked()
+	if _, _, ok := now.Retry(a, at(uid1, 10), false); ok {
+		t.Error("it is sent again while a worker has a newer one")
+	}
+	before.Ack(o.Sequence, a, at(uid1, 21), false)
+	r, sequence, ok := now.Retry(a, at(uid1, 21), false)
+	if !ok {
+		t.Fatal("it is not sent again although it is the newest")
+	}
+	deliver(t, now, a, at(uid1, 22), false, false)
+	if _, _, _, superseded := now.begin(sequence, a, at(uid1, 21), false); !superseded || !settled(r) {
+		t.Errorf("superseded %v, settled %v", superseded, settled(r))
+	}
+}

@@ -52,7 +52,8 @@ func (c *Cursor) Retry(n Name, v Version, deleted bool) (r *Retried, sequence ui
 // isNewestLocked reports whether a state is the newest that the cursor knows under its
 // name, with nothing pending, and in which snapshot it was seen.
 func (c *Cursor) isNewestLocked(key []byte, seen version, deleted bool) (epoch uint16, ok bool) {
-	if c.pending[name(key)] != nil {
+	_, lingers := c.lingering[name(key)] // a worker of an owner before has another one
+	if lingers || c.pending[name(key)] != nil {
 		return 0, false
 	}
 	for _, held := range c.held[name(key)] {
@@ -73,7 +74,7 @@ func (c *Cursor) isNewestLocked(key []byte, seen version, deleted bool) (epoch u
 }
 
 // pendRetriedLocked makes a state pending that is sent again under that number; nil: it
-// is not, or not the newest any more.
+// is not, or not the newest any more, and then it is settled without an ack.
 func (c *Cursor) pendRetriedLocked(key []byte, sequence uint64, seen version, deleted bool) *pending {
 	r := c.retried[name(key)]
 	if r == nil || r.sequence != sequence {
@@ -81,6 +82,10 @@ func (c *Cursor) pendRetriedLocked(key []byte, sequence uint64, seen version, de
 	}
 	epoch, newest := c.isNewestLocked(key, seen, deleted)
 	if !newest {
+		if c.pending[name(key)] == nil { // else its ack settles this one
+			delete(c.retried, name(key))
+			close(r.settled)
+		}
 		return nil
 	}
 	c.enterLocked(key)
