@@ -229,6 +229,7 @@ func (a *attempt) live(from string) error {
 	if a.join() {
 		return fatalError{errJoined}
 	}
+	a.callBack(from)
 	return nil
 }
 

@@ -211,6 +211,25 @@ func (r *reader) join() bool {
 	return true
 }
 
+// callBack has those that have come further than the main reader, whose watch begins at
+// a position, open theirs again, and so look whether they can join. They looked when they
+// had caught up, and that may have been before there was this watch: then they would look
+// at their next frame, which may be minutes away.
+func (r *reader) callBack(from string) {
+	s := r.Stream
+	if len(s.branches) == 1 || s.main.Load() != r {
+		return
+	}
+	for _, other := range s.allReaders() {
+		other.mu.Lock()
+		further := other != r && reached(other.position, from)
+		other.mu.Unlock()
+		if further {
+			other.demands.again()
+		}
+	}
+}
+
 // reached reports whether a position is known not to be behind another one.
 func reached(position, other string) bool {
 	if position == "" || other == "" {

@@ -46,6 +46,13 @@ func (s *Stream) Replay() (waits string) {
 func (d *demands) add(why cause) {
 	d.mu.Lock()
 	d.wanted[why] = true
+	d.mu.Unlock()
+	d.again()
+}
+
+// again ends the watch, for another one from where it was.
+func (d *demands) again() {
+	d.mu.Lock()
 	cut := d.cut
 	d.cut = nil
 	d.mu.Unlock()
