@@ -274,10 +274,10 @@ func (h *lane) retry() {
 	if !ok {
 		return
 	}
-	h.retried = append(h.retried, r)
 	if h.r.Float64() < 0.1 {
-		return // it is not handed over
+		return // it is not handed over: nobody waits for it
 	}
+	h.retried = append(h.retried, r)
 	i.sequence, i.again, i.cursor, i.past = sequence, true, h.cursor, h.sink.past[i.name]
 	h.offer(i)
 }
