@@ -117,7 +117,7 @@ func (c *Cursor) Ack(sequence uint64, n Name, v Version, deleted bool) {
 		// An owner before this one has begun it, and nothing newer was since.
 		delete(c.lingering, name(key))
 		c.enterLocked(key)
-		c.overtakenLocked(p, sequence, parseRV(v.ResourceVersion))
+		c.overtakenLocked(p, sequence, parseRV(v.ResourceVersion), deleted)
 	default:
 		return
 	}

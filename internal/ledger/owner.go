@@ -112,8 +112,9 @@ func (c *Cursor) givesUpLocked(key []byte, sequence uint64) {
 
 // overtakenLocked is told of the ack of what an owner before this one has begun. A
 // watch may have shown this one again what came before, in the same history.
-func (c *Cursor) overtakenLocked(p *pending, sequence uint64, acked rv) {
-	if p != nil && sequence > c.undoneSince && p.waiting.listed() && !p.listed && p.rv.notAfter(acked) {
+func (c *Cursor) overtakenLocked(p *pending, sequence uint64, acked rv, deleted bool) {
+	if p != nil && sequence > c.undoneSince && p.waiting.listed() && !p.listed &&
+		p.rv.notAfter(acked) && !acked.isBefore(deleted, p.rv, p.deleted) {
 		p.done = p.waiting.last
 		c.order.remove(&p.waiting)
 	}

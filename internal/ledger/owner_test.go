@@ -86,6 +86,27 @@ func TestWhatLingersOvertakes(t *testing.T) {
 	}
 }
 
+// A deletion that is shown with the version of the state that it ends comes behind that
+// state, also if a worker of an owner before holds the state.
+func TestWhatLingersDoesNotOvertakeItsDeletion(t *testing.T) {
+	s := newStored(t)
+	old, _ := s.claim("uid", "")
+	s.fill(old)
+	working, _ := old.observe(pod(1), at(uid3, 23), false, false)
+	old.begin(working, pod(1), at(uid3, 23), false)
+	c, _ := s.claim("uid", "")
+	gone, verdict := c.observe(pod(1), at(uid3, 23), true, false)
+	c.Seen("24")
+	old.Ack(working, pod(1), at(uid3, 23), false)
+	if _, _, _, superseded := c.begin(gone, pod(1), at(uid3, 23), true); superseded || verdict != Deliver {
+		t.Fatalf("superseded %t, verdict %v", superseded, verdict)
+	}
+	c.Ack(gone, pod(1), at(uid3, 23), true)
+	if acked, _, _ := c.Lookup(pod(1)); acked != (Version{}) {
+		t.Errorf("%v is left", acked)
+	}
+}
+
 // Ghosts are forgotten one by one, as the sink accepts that they are gone.
 func TestAckGhost(t *testing.T) {
 	s := newStored(t)

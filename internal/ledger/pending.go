@@ -28,10 +28,9 @@ type pending struct {
 }
 
 // covers reports whether a watch shows again what came before the state observed
-// last. That state itself may never have come into the queue. A deletion without a
-// version of its own has that of the state that it ends.
+// last. That state itself may never have come into the queue.
 func (p *pending) covers(seen version, deleted bool) bool {
-	return seen.rv.notAfter(p.rv) && (seen.rv != p.rv || p.deleted && !deleted)
+	return seen.rv.isBefore(deleted, p.rv, p.deleted)
 }
 
 // pendings are those of all cursors that are pending no more.
