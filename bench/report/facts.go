@@ -33,7 +33,7 @@ func facts(ctx context.Context, runs *report.Runs, command string) []report.Fact
 		commit += ", with changes that are not committed"
 	}
 	return []report.Fact{
-		{Name: "Machine", Value: fmt.Sprintf("%s, %d cores, %s of memory", cmp.Or(runs.Env["cpu"], "unknown CPU"), runtime.NumCPU(), memory())},
+		{Name: "Machine", Value: fmt.Sprintf("%s, %d cores, %s of memory", cmp.Or(strings.TrimSpace(runs.Env["cpu"]), "unknown CPU"), runtime.NumCPU(), memory())},
 		{Name: "System", Value: fmt.Sprintf("%s, %s/%s, kernel %s", system(), runtime.GOOS, runtime.GOARCH, output(ctx, "uname", "-r"))},
 		{Name: "Versions", Value: strings.Join(versions, ", ")},
 		{Name: "Commit", Value: commit},

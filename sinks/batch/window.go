@@ -35,7 +35,7 @@ const (
 // It takes a write of n changes for a line, a + c*n, and fits that to the last
 // writes (least squares with exponential forgetting). The rate of batches of n is
 // n/(a+c*n). A batch is doubled while that gains more than a ninth, which is while
-// c*n < 4*a, and halved when it loses less than an eighteenth, c*n > 16*a. So a sink
+// c*n < 4*a, and halved when it loses less than a twelfth, c*n > 10*a. So a sink
 // that takes its time for each change (a = 0) gets single ones, one that takes the
 // same for any batch (c = 0) the largest there is, and any other does at least four
 // fifths of what it could.
@@ -97,7 +97,7 @@ func (w *window) Wrote(n int, took time.Duration) {
 	switch {
 	case !w.isSpread():
 		// Nothing is known of the slope.
-	case c*size > 16*a && a+c*size > free:
+	case c*size > 10*a && a+c*size > free:
 		w.batch = max(w.batch/2, w.least)
 	case n >= w.batch && (c*size < 4*a || a+2*c*size <= free):
 		w.batch = min(w.batch*2, w.most)

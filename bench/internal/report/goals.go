@@ -52,6 +52,13 @@ var rows = []row{{
 		{says: "and than the priority queue's", unit: "p99-ns", peer: "priorityqueue", most: 1.0 / 100, cases: whole},
 	},
 }, {
+	benchmark: "FirstSync", title: "First sync",
+	what: "Two simulated members with 2,000 ConfigMaps each: the time from the start until the sink has accepted all. " +
+		"Against one dynamic informer for each member, whose handlers count.",
+	goals: []goal{
+		{says: "at most 1.2 times the informers' time", unit: "s/sync", peer: "dynamic", most: 1.2, cases: whole},
+	},
+}, {
 	benchmark: "Window", title: "Slow sinks under a flood",
 	what: "One cluster floods a simulated sink that takes 50 ms or 200 ms for any batch, 5 ms for each change, 1 ms for any batch, or is a pipe of 300 changes/s. " +
 		"The share of the sink's best rate that is left unused, and what changes of a quiet cluster wait.",

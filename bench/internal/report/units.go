@@ -13,6 +13,8 @@ func format(v float64, unit string) string {
 		return duration(v) + "/s"
 	case unit == "ns/op" || strings.Contains(unit, "-ns"):
 		return duration(v)
+	case unit == "s/sync":
+		return duration(v * 1e9)
 	case unit == "B/op" || strings.HasPrefix(unit, "B/") || strings.HasSuffix(unit, "-B"):
 		return size(v)
 	case strings.HasSuffix(unit, "-share"):
