@@ -70,9 +70,9 @@ type Caches struct {
 	// Fleet is what sources and reconcilers use.
 	*cache.Fleet
 
-	o        CachesOptions
-	children *supervise.Set // one per member
-	pace     *connection.Pace
+	o          CachesOptions
+	children   *supervise.Set // one per member
+	reconnects *connection.ReconnectLimiter
 
 	mu        sync.Mutex
 	members   map[string]*cachedMember
@@ -98,12 +98,12 @@ func NewCaches(o CachesOptions) (*Caches, error) {
 		return nil, err
 	}
 	c := &Caches{
-		Fleet:    f,
-		o:        o,
-		children: supervise.NewSet(o.Log, supervise.Options{}),
-		members:  map[string]*cachedMember{},
-		limiters: map[*queueLimiter]struct{}{},
-		pace:     connection.NewPace(o.Connection.ReconnectMax),
+		Fleet:      f,
+		o:          o,
+		children:   supervise.NewSet(o.Log, supervise.Options{}),
+		members:    map[string]*cachedMember{},
+		limiters:   map[*queueLimiter]struct{}{},
+		reconnects: connection.NewReconnectLimiter(o.Connection.ReconnectMax),
 	}
 	if o.Registerer == nil {
 		return c, nil

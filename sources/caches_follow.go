@@ -36,12 +36,12 @@ func (c *Caches) startLocked(m fleet.Member) {
 // connectLocked gives a member a connection that has not run.
 func (c *Caches) connectLocked(r *cachedMember) error {
 	conn, err := connection.New(connection.Options{
-		Cluster:   r.name,
-		REST:      r.config.REST,
-		Config:    c.o.Connection,
-		UserAgent: c.o.UserAgent,
-		Pace:      c.pace,
-		Log:       c.o.Log,
+		Cluster:          r.name,
+		REST:             r.config.REST,
+		Config:           c.o.Connection,
+		UserAgent:        c.o.UserAgent,
+		ReconnectLimiter: c.reconnects,
+		Log:              c.o.Log,
 	})
 	if err != nil {
 		return err

@@ -28,14 +28,14 @@ func (s *Sources) startLocked(m fleet.Member) {
 // makeLocked gives a member a connection and streams that have not run.
 func (s *Sources) makeLocked(r *member) error {
 	conn, err := connection.New(connection.Options{
-		Cluster:   r.name,
-		REST:      r.config.REST,
-		Config:    s.o.Config.Connection,
-		UserAgent: s.o.Config.UserAgent,
-		Pace:      s.pace,
-		Known:     s.o.Ledger,
-		Hold:      max(cmp.Or(s.o.Config.NameHold, fleet.DefaultNameHold), 0),
-		Log:       s.o.Log,
+		Cluster:          r.name,
+		REST:             r.config.REST,
+		Config:           s.o.Config.Connection,
+		UserAgent:        s.o.Config.UserAgent,
+		ReconnectLimiter: s.reconnects,
+		Known:            s.o.Ledger,
+		Hold:             max(cmp.Or(s.o.Config.NameHold, fleet.DefaultNameHold), 0),
+		Log:              s.o.Log,
 
 		Identified: func(uid string) { s.twins.identified(r.name, uid) },
 	})

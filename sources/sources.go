@@ -83,13 +83,13 @@ type Options struct {
 
 // Sources follows the members it is told of. It is a fleet.Handler.
 type Sources struct {
-	o         Options
-	snapshots *semaphore.Weighted
-	claims    *stream.Claims
-	buffers   wire.Buffers
-	pace      *connection.Pace
-	twins     *twins
-	children  *supervise.Set // one per member
+	o          Options
+	snapshots  *semaphore.Weighted
+	claims     *stream.Claims
+	buffers    wire.Buffers
+	reconnects *connection.ReconnectLimiter
+	twins      *twins
+	children   *supervise.Set // one per member
 
 	mu      sync.Mutex
 	members map[string]*member
@@ -119,13 +119,13 @@ type member struct {
 // New returns a Sources without members. It starts nothing.
 func New(o Options) *Sources {
 	return &Sources{
-		o:         o,
-		snapshots: semaphore.NewWeighted(int64(max(o.Config.MaxConcurrentSnapshots, 1))),
-		claims:    stream.NewClaims(),
-		pace:      connection.NewPace(o.Config.Connection.ReconnectMax),
-		twins:     newTwins(o.Log),
-		children:  supervise.NewSet(o.Log, supervise.Options{}),
-		members:   map[string]*member{},
+		o:          o,
+		snapshots:  semaphore.NewWeighted(int64(max(o.Config.MaxConcurrentSnapshots, 1))),
+		claims:     stream.NewClaims(),
+		reconnects: connection.NewReconnectLimiter(o.Config.Connection.ReconnectMax),
+		twins:      newTwins(o.Log),
+		children:   supervise.NewSet(o.Log, supervise.Options{}),
+		members:    map[string]*member{},
 	}
 }
 

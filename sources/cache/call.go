@@ -45,7 +45,7 @@ func (g *gate) admit(ctx context.Context) (context.Context, *flight, error) {
 	for {
 		link := g.link()
 		if link.Session != nil {
-			if ctx, f, ok := g.board(ctx, link.Session, nil); ok {
+			if ctx, f, ok := g.begin(ctx, link.Session, nil); ok {
 				return ctx, f, nil
 			}
 			continue
@@ -56,7 +56,7 @@ func (g *gate) admit(ctx context.Context) (context.Context, *flight, error) {
 		if verdict == nil {
 			// From when the suspicion began, so that many calls one after the
 			// other do not each wait this long.
-			timer := time.NewTimer(patience - time.Since(link.Since))
+			timer := time.NewTimer(suspectTimeout - time.Since(link.Since))
 			defer timer.Stop()
 			verdict = timer.C
 		}

@@ -152,8 +152,8 @@ func (i *informer) gaveUp(ctx context.Context, _ *toolscache.Reflector, err erro
 	}
 }
 
-// hush: its watch has been silent for too long.
-func (i *informer) hush() {
+// markSilent: its watch has been silent for too long.
+func (i *informer) markSilent() {
 	i.mu.Lock()
 	i.silent = true
 	i.mu.Unlock()

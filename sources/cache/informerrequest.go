@@ -29,18 +29,18 @@ const (
 	maxStatusBody     = 64 << 10
 )
 
-// patient sends an informer's request, and sends it again until there is an
+// sendForInformer sends an informer's request, and sends it again until there is an
 // answer that the informer can use. So an outage is one pending request to it:
 // it does not list again, backs off from nothing, and logs nothing.
-func (g *gate) patient(req *http.Request, i *informer) (*http.Response, error) {
+func (g *gate) sendForInformer(req *http.Request, i *informer) (*http.Response, error) {
 	ctx, stop := context.WithCancel(req.Context())
-	w := &wire{
+	w := &informerRequest{
 		gate: g, informer: i, req: req.WithContext(ctx), watch: isWatch(req), began: time.Now(),
 		delays: retry.NewBackOff(retryMin, retryMax),
 	}
 	resp, f, err := w.open()
 	if f != nil && w.watch {
-		resp.Body = &watchBody{wire: w, stop: stop, kind: resp.Header.Get("Content-Type"), body: resp.Body, flight: f}
+		resp.Body = &watchBody{request: w, stop: stop, kind: resp.Header.Get("Content-Type"), body: resp.Body, flight: f}
 		return resp, nil
 	}
 	if f != nil {
@@ -50,8 +50,8 @@ func (g *gate) patient(req *http.Request, i *informer) (*http.Response, error) {
 	return resp, err
 }
 
-// wire is one request of an informer and all attempts to have it answered.
-type wire struct {
+// informerRequest is one request of an informer and all attempts to have it answered.
+type informerRequest struct {
 	gate     *gate
 	informer *informer
 	req      *http.Request
@@ -63,7 +63,7 @@ type wire struct {
 
 // open returns an answer and, if it can be used, its flight; that of a list has
 // been read whole.
-func (w *wire) open() (*http.Response, *flight, error) {
+func (w *informerRequest) open() (*http.Response, *flight, error) {
 	ctx := w.req.Context()
 	for {
 		s, err := w.wait(ctx)
@@ -73,7 +73,7 @@ func (w *wire) open() (*http.Response, *flight, error) {
 		if w.foreign(s) {
 			return expired(w.req), nil, nil
 		}
-		fctx, f, ok := w.gate.board(ctx, s, w.informer)
+		fctx, f, ok := w.gate.begin(ctx, s, w.informer)
 		if !ok {
 			continue
 		}
@@ -118,7 +118,7 @@ func (w *wire) open() (*http.Response, *flight, error) {
 }
 
 // wait returns the session to send with, once there is one.
-func (w *wire) wait(ctx context.Context) (*member.Session, error) {
+func (w *informerRequest) wait(ctx context.Context) (*member.Session, error) {
 	for {
 		link := w.gate.link()
 		if link.Session != nil {
@@ -138,7 +138,7 @@ func (w *wire) wait(ctx context.Context) (*member.Session, error) {
 
 // pause puts off the next attempt, unless there was an outage meanwhile: then
 // the gate was what to wait for.
-func (w *wire) pause(ctx context.Context, s *member.Session, retryAfter time.Duration) error {
+func (w *informerRequest) pause(ctx context.Context, s *member.Session, retryAfter time.Duration) error {
 	w.outage = false
 	now, err := w.wait(ctx)
 	if err != nil {
@@ -165,7 +165,7 @@ func (w *wire) pause(ctx context.Context, s *member.Session, retryAfter time.Dur
 
 // attempt sends a request once, the informer's own or one beside it. An error is one that another attempt may
 // cure; any other answer is for the informer.
-func (w *wire) attempt(ctx context.Context, f *flight, req *http.Request) (*http.Response, time.Duration, error) {
+func (w *informerRequest) attempt(ctx context.Context, f *flight, req *http.Request) (*http.Response, time.Duration, error) {
 	limit := w.gate.config.CallTimeout
 	timer := time.AfterFunc(limit, func() { f.abort(errSlow) })
 	defer timer.Stop()
