@@ -8,14 +8,12 @@ import (
 	"io"
 	"math/rand/v2"
 	"net/http"
-	"strconv"
-	"strings"
 	"time"
 
 	"github.com/cenkalti/backoff/v4"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/client-go/kubernetes/scheme"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 
+	"github.com/fairlead-dev/fairlead/internal/apistatus"
 	"github.com/fairlead-dev/fairlead/internal/member"
 	"github.com/fairlead-dev/fairlead/internal/retry"
 )
@@ -23,10 +21,8 @@ import (
 // The delays between attempts of an informer's request that a member refuses
 // although it is well.
 const (
-	retryMin          = 500 * time.Millisecond
-	retryMax          = 30 * time.Second
-	longestRetryAfter = 5 * time.Minute
-	maxStatusBody     = 64 << 10
+	retryMin = 500 * time.Millisecond
+	retryMax = 30 * time.Second
 )
 
 // sendForInformer sends an informer's request, and sends it again until there is an
@@ -185,50 +181,33 @@ func (w *informerRequest) attempt(ctx context.Context, f *flight, req *http.Requ
 		w.gate.report(f.session, req, err)
 		return nil, 0, err
 	}
-	if !refusal(resp.StatusCode) {
+	if resp.StatusCode < http.StatusMultipleChoices {
 		return resp, 0, nil
 	}
-	body, err := io.ReadAll(io.LimitReader(resp.Body, maxStatusBody))
+	said := apistatus.Error(resp)
+	answer := apistatus.Of(said)
+	if forInformer(answer.Meaning) {
+		return resp, 0, nil
+	}
 	_ = resp.Body.Close()
-	if err != nil {
-		body = nil
+	if answer.Meaning.Doubtful() {
+		w.gate.conn.Report(f.session, said)
 	}
-	status := decodeStatus(body)
-	if tooLarge(status) { // only a list from elsewhere helps
-		resp.Body = io.NopCloser(bytes.NewReader(body))
-		return resp, 0, nil
-	}
-	if doubtful(resp.StatusCode) {
-		w.gate.conn.Report(f.session, statusError(req, resp.StatusCode))
-	}
-	after, _ := strconv.Atoi(resp.Header.Get("Retry-After"))
-	return nil, min(time.Duration(max(after, 0))*time.Second, longestRetryAfter), refusalError(resp.StatusCode, status)
+	return nil, answer.RetryAfter, refusalError(said)
 }
 
-// refusal tells whether a status is one to wait out here. Informers know what
-// to do about the others, or the rest client does.
-func refusal(code int) bool {
-	switch code {
-	case http.StatusUnauthorized, http.StatusForbidden, http.StatusNotFound, http.StatusRequestTimeout:
-		return true
-	}
-	return code >= http.StatusInternalServerError
+// forInformer tells whether an answer goes to the informer, which does something
+// else then: it lists anew, in another way or from elsewhere. All others are waited
+// out here.
+func forInformer(m apistatus.Meaning) bool {
+	return m == apistatus.TooNew || m == apistatus.Expired || m == apistatus.Rejected
 }
 
-// decodeStatus reads what an API server says about a refusal, in JSON or, as
-// typed clients ask for, in protobuf. Of anything else it makes an empty one.
-func decodeStatus(body []byte) *metav1.Status {
-	obj, _, err := scheme.Codecs.UniversalDeserializer().Decode(body, nil, nil)
-	if status, ok := obj.(*metav1.Status); ok && err == nil {
-		return status
-	}
-	return &metav1.Status{}
-}
-
-func refusalError(code int, status *metav1.Status) error {
+func refusalError(said *apierrors.StatusError) error {
+	code := int(said.ErrStatus.Code)
 	text := fmt.Sprintf("%d %s", code, http.StatusText(code))
-	if status.Message != "" {
-		text += ": " + status.Message // whole: half a token would not be recognised
+	if said.ErrStatus.Message != "" && apistatus.ByKubernetes(said) {
+		text += ": " + said.ErrStatus.Message // whole: half a token would not be recognised
 	}
 	return refused(text)
 }
@@ -237,20 +216,6 @@ func refusalError(code int, status *metav1.Status) error {
 type refused string
 
 func (r refused) Error() string { return string(r) }
-
-// tooLarge tells whether the server does not have the version that was asked
-// for: an etcd was restored.
-func tooLarge(status *metav1.Status) bool {
-	if status.Details == nil {
-		return false
-	}
-	for _, cause := range status.Details.Causes {
-		if cause.Type == metav1.CauseTypeResourceVersionTooLarge {
-			return true
-		}
-	}
-	return strings.Contains(status.Message, "Too large resource version")
-}
 
 // whole reads an answer, as the rest client would, but here a broken one can
 // be asked for again.

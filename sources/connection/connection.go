@@ -20,8 +20,6 @@ import (
 )
 
 const (
-	// longestRetryAfter bounds what a server may ask for.
-	longestRetryAfter = 5 * time.Minute
 	// cutAfter is how long the requests of an ended session may go on.
 	cutAfter = 10 * time.Second
 	// digestPatience is how long the kube-system namespace must have been
