@@ -43,7 +43,7 @@ type outage struct {
 // and the pace of package connection, whose TestHerd shows the same of whole
 // connections. asks tells whether members are asked, between probes, whether they
 // answer: a probe follows at once, so that both are one dial of a member.
-func reconnect(members int, cut time.Duration, pace *connection.Pace, asks bool) (o outage) {
+func reconnect(members int, cut time.Duration, pace *connection.ReconnectLimiter, asks bool) (o outage) {
 	const longest = connection.DefaultReconnectMax
 	start := time.Now()
 	pace.Join(members)
@@ -107,11 +107,11 @@ func BenchmarkReconnect(b *testing.B) {
 	for _, cut := range []time.Duration{3 * time.Second, 5 * time.Minute} {
 		for _, impl := range []struct {
 			name string
-			pace func() *connection.Pace
+			pace func() *connection.ReconnectLimiter
 			asks bool
 		}{
-			{"fairlead", func() *connection.Pace { return connection.NewPace(0) }, true},
-			{"backoff", func() *connection.Pace { return nil }, false},
+			{"fairlead", func() *connection.ReconnectLimiter { return connection.NewReconnectLimiter(0) }, true},
+			{"backoff", func() *connection.ReconnectLimiter { return nil }, false},
 		} {
 			b.Run(fmt.Sprintf("cut=%v/impl=%s", cut, impl.name), func(b *testing.B) {
 				var o outage
@@ -137,7 +137,7 @@ func BenchmarkOutage(b *testing.B) {
 			b.Run(fmt.Sprintf("cut=%v/impl=%s", cut, impl.name), func(b *testing.B) {
 				var last time.Duration
 				for b.Loop() {
-					last = max(last, reconnect(1, cut, connection.NewPace(0), impl.asks).last)
+					last = max(last, reconnect(1, cut, connection.NewReconnectLimiter(0), impl.asks).last)
 				}
 				b.ReportMetric(float64(last), "worst-ns")
 			})

@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"sync"
 	"time"
 
 	"github.com/go-logr/logr"
@@ -13,7 +12,6 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 	"sigs.k8s.io/controller-runtime/pkg/cluster"
 
-	"github.com/fairlead-dev/fairlead/internal/supervise"
 	"github.com/fairlead-dev/fairlead/sources/cache"
 	"github.com/fairlead-dev/fairlead/sources/connection"
 	"github.com/fairlead-dev/fairlead/sources/fleet"
@@ -69,13 +67,12 @@ type CachesOptions struct {
 type Caches struct {
 	// Fleet is what sources and reconcilers use.
 	*cache.Fleet
+	*roster[*resident]
 
-	o        CachesOptions
-	children *supervise.Set // one per member
-	pace     *connection.Pace
+	o          CachesOptions
+	reconnects *connection.ReconnectLimiter
 
-	mu        sync.Mutex
-	members   map[string]*cachedMember
+	// Guarded by the lock of the roster:
 	limiters  map[*queueLimiter]struct{} // one per queue of FairRequests that takes requests
 	described *fleet.Fleet               // of AddToManager
 }
@@ -98,13 +95,12 @@ func NewCaches(o CachesOptions) (*Caches, error) {
 		return nil, err
 	}
 	c := &Caches{
-		Fleet:    f,
-		o:        o,
-		children: supervise.NewSet(o.Log, supervise.Options{}),
-		members:  map[string]*cachedMember{},
-		limiters: map[*queueLimiter]struct{}{},
-		pace:     connection.NewPace(o.Connection.ReconnectMax),
+		Fleet:      f,
+		o:          o,
+		limiters:   map[*queueLimiter]struct{}{},
+		reconnects: connection.NewReconnectLimiter(o.Connection.ReconnectMax),
 	}
+	c.roster = newRoster(o.Log, c)
 	if o.Registerer == nil {
 		return c, nil
 	}
@@ -129,35 +125,11 @@ func (c *Caches) NeedLeaderElection() bool { return false }
 // meanwhile is told to reconcilers. Other limits or labels alone do not
 // touch the connection. A member that is paused stays in the fleet, backing off: its
 // caches can be read, and nothing is sent to it.
-func (c *Caches) Set(m fleet.Member) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	r, ok := c.members[m.Name]
-	switch {
-	case !ok:
-		c.startLocked(m)
-	case r.leaving:
-		r.next = &m
-	default:
-		c.updateLocked(r, m)
-	}
-}
+func (c *Caches) Set(m fleet.Member) { c.set(m) }
 
 // Remove takes a member out. It returns at once; what the member holds, in
 // queues as well, is freed when the reconciles in work for it are done.
-func (c *Caches) Remove(name string) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	r, ok := c.members[name]
-	if !ok {
-		return
-	}
-	r.next = nil
-	if !r.leaving {
-		r.leaving = true
-		close(r.leave)
-	}
-}
+func (c *Caches) Remove(name string) { c.remove(name) }
 
 // Connections tells of all members' connections, in no order; what it is for
 // is connection.NewCollector.

@@ -101,7 +101,7 @@ func (l *queueLimiter) forget(cluster string) {
 }
 
 // limitLocked gives a member the limits and labels that its description tells.
-func (c *Caches) limitLocked(r *cachedMember) {
+func (c *Caches) limitLocked(r *resident) {
 	c.SetLabels(r.name, r.config.Labels)
 	for l := range c.limiters {
 		l.set(r.name, r.config.Limits)

@@ -3,7 +3,6 @@ package sources
 import (
 	"cmp"
 	"context"
-	"fmt"
 
 	"golang.org/x/sync/errgroup"
 
@@ -14,28 +13,19 @@ import (
 	"github.com/fairlead-dev/fairlead/sources/stream"
 )
 
-func (s *Sources) startLocked(m fleet.Member) {
-	r := &member{name: m.Name, config: m, leave: func() {}, leaves: map[string]bool{}, retries: map[*int]context.CancelFunc{}}
-	if err := s.makeLocked(r); err != nil {
-		// Only a Config that was never validated or a nameless member.
-		s.o.Log.Error(err, "Cannot follow a cluster", "cluster", m.Name)
-		return
-	}
-	s.members[m.Name] = r
-	s.children.Start(m.Name, func(ctx context.Context) error { return s.follow(ctx, r) })
-}
+func (s *Sources) newMember() *member { return &member{} }
 
-// makeLocked gives a member a connection and streams that have not run.
-func (s *Sources) makeLocked(r *member) error {
+// connectLocked gives a member a connection and streams that have not run.
+func (s *Sources) connectLocked(r *member) error {
 	conn, err := connection.New(connection.Options{
-		Cluster:   r.name,
-		REST:      r.config.REST,
-		Config:    s.o.Config.Connection,
-		UserAgent: s.o.Config.UserAgent,
-		Pace:      s.pace,
-		Known:     s.o.Ledger,
-		Hold:      max(cmp.Or(s.o.Config.NameHold, fleet.DefaultNameHold), 0),
-		Log:       s.o.Log,
+		Cluster:          r.name,
+		REST:             r.config.REST,
+		Config:           s.o.Config.Connection,
+		UserAgent:        s.o.Config.UserAgent,
+		ReconnectLimiter: s.reconnects,
+		Known:            s.o.Ledger,
+		Hold:             max(cmp.Or(s.o.Config.NameHold, fleet.DefaultNameHold), 0),
+		Log:              s.o.Log,
 
 		Identified: func(uid string) { s.twins.identified(r.name, uid) },
 	})
@@ -66,70 +56,36 @@ func (s *Sources) makeLocked(r *member) error {
 	return nil
 }
 
-// begin returns what is to run of a member until leave is called. A connection
-// runs once: after one that has failed comes another one.
-func (s *Sources) begin(r *member, leave func()) (*connection.Connection, []*stream.Stream, error) {
+// start starts the streams of a member.
+func (s *Sources) start(r *member, children *supervise.Set) {
+	s.o.Ledger.Join(r.name)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if r.used {
-		if err := s.makeLocked(r); err != nil {
-			return nil, nil, err
-		}
-	}
-	r.used = true
-	if r.leave = leave; r.leaving {
-		leave()
-	}
-	return r.conn, r.streams, nil
-}
-
-// follow runs a member's connection and streams until it is removed or ctx
-// ends. After a removal, nothing of the member is left when it returns. It
-// fails if the connection does; then it is to be called again.
-func (s *Sources) follow(ctx context.Context, r *member) error {
-	running, stop := context.WithCancelCause(ctx)
-	defer stop(nil)
-	conn, streams, err := s.begin(r, func() { stop(nil) })
-	if err != nil {
-		return err
-	}
-	s.o.Ledger.Join(r.name)
-	children := supervise.NewSet(s.o.Log.WithValues("cluster", r.name), supervise.Options{})
-	children.Start("connection", func(ctx context.Context) error {
-		if err := conn.Run(ctx); err != nil && ctx.Err() == nil {
-			stop(err) // for one, because it has panicked before
-		}
-		return nil
-	})
-	for _, st := range streams {
+	r.leaves = map[string]bool{} // those of before have ended, also those that never began
+	for _, st := range r.streams {
 		children.Start("stream "+st.Name(), st.Run)
 	}
-	s.setChildren(r, children)
-	// Ends when it is told to, and then without an error.
-	_ = children.Run(running)
-	s.setChildren(r, nil)
-	switch {
-	case ctx.Err() != nil:
-		return nil
-	case !s.isLeaving(r):
-		return fmt.Errorf("the connection has ended: %w", context.Cause(running))
-	}
+}
+
+// drain has the lanes of a member removed, and the ledger forget what waits in it.
+func (s *Sources) drain(ctx context.Context, r *member) error {
 	r.retrying.Wait()           // what they offer goes with the lane
 	var removals errgroup.Group // each waits for its sink
 	for _, route := range s.o.Routes {
 		removals.Go(func() error { return route.Queue.RemoveCluster(ctx, r.name) })
 	}
-	if removals.Wait() != nil {
-		return nil // ctx ended: the whole fleet is stopping
+	if err := removals.Wait(); err != nil {
+		return err
 	}
 	s.o.Ledger.Leave(r.name)
 	s.twins.left(r.name)
 	if s.o.Removed != nil {
 		s.o.Removed(r.name)
 	}
-	s.removed(r)
 	return nil
 }
+
+func (s *Sources) removedLocked(string) {}
 
 func (s *Sources) routes() []stream.Route {
 	all := make([]stream.Route, len(s.o.Routes))
@@ -137,19 +93,4 @@ func (s *Sources) routes() []stream.Route {
 		all[i] = stream.Route{Name: r.Name, Queue: r.Queue, Memory: r.Memory}
 	}
 	return all
-}
-
-func (s *Sources) isLeaving(r *member) bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return r.leaving
-}
-
-func (s *Sources) removed(r *member) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	delete(s.members, r.name)
-	if r.next != nil {
-		s.startLocked(*r.next)
-	}
 }

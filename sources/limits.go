@@ -1,18 +1,5 @@
 package sources
 
-import "github.com/fairlead-dev/fairlead/sources/fleet"
-
-// updateLocked gives a member that is followed what its description says now. A
-// description that asks for other limits only does not touch the connection.
-func (s *Sources) updateLocked(r *member, m fleet.Member) {
-	same := m.Fingerprint != "" && m.Fingerprint == r.config.Fingerprint
-	r.config = m
-	if !same {
-		r.conn.SetREST(m.REST)
-	}
-	s.limitLocked(r)
-}
-
 // limitLocked gives a member the limits that its description asks for.
 func (s *Sources) limitLocked(r *member) {
 	if s.o.Limit != nil {

@@ -41,18 +41,17 @@ func (s *Sources) Retry(ctx context.Context, route string, e *pipeline.Event) (*
 func (s *Sources) retrying(ctx context.Context, cluster string) (_ context.Context, _ []*stream.Stream, done func(), ok bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	r := s.members[cluster]
-	if r == nil || r.leaving {
+	r, ok := s.presentLocked(cluster)
+	if !ok {
 		return nil, nil, nil, false
 	}
 	ctx, cancel := context.WithCancel(ctx)
-	id := new(int)
-	r.retries[id] = cancel
+	forgetLocked := r.whenLeavingLocked(cancel)
 	r.retrying.Add(1)
 	return ctx, r.streams, func() {
 		cancel()
 		s.mu.Lock()
-		delete(r.retries, id)
+		forgetLocked()
 		s.mu.Unlock()
 		r.retrying.Done()
 	}, true
@@ -63,8 +62,8 @@ func (s *Sources) retrying(ctx context.Context, cluster string) (_ context.Conte
 func (s *Sources) streams(cluster string) (_ []*stream.Stream, ok bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	r := s.members[cluster]
-	if r == nil || r.leaving {
+	r, ok := s.presentLocked(cluster)
+	if !ok {
 		return nil, false
 	}
 	return r.streams, true

@@ -11,7 +11,6 @@ import (
 	"golang.org/x/sync/semaphore"
 
 	"github.com/fairlead-dev/fairlead/internal/ledger"
-	"github.com/fairlead-dev/fairlead/internal/supervise"
 	"github.com/fairlead-dev/fairlead/pipeline/budget"
 	"github.com/fairlead-dev/fairlead/sources/connection"
 	"github.com/fairlead-dev/fairlead/sources/fleet"
@@ -83,50 +82,39 @@ type Options struct {
 
 // Sources follows the members it is told of. It is a fleet.Handler.
 type Sources struct {
-	o         Options
-	snapshots *semaphore.Weighted
-	claims    *stream.Claims
-	buffers   wire.Buffers
-	pace      *connection.Pace
-	twins     *twins
-	children  *supervise.Set // one per member
+	*roster[*member]
 
-	mu      sync.Mutex
-	members map[string]*member
+	o          Options
+	snapshots  *semaphore.Weighted
+	claims     *stream.Claims
+	buffers    wire.Buffers
+	reconnects *connection.ReconnectLimiter
+	twins      *twins
 }
 
 // member is one cluster from its Set to the end of its removal.
 type member struct {
-	name string
+	resident
 
-	// Guarded by Sources.mu:
-	leave   func() // ends what runs, because leaving is set; does not block
-	config  fleet.Member
-	conn    *connection.Connection
-	streams []*stream.Stream
-	used    bool // conn and streams have run
-	leaving bool
-	next    *fleet.Member               // set again while leaving
-	retries map[*int]context.CancelFunc // under way, see Retry
+	// Guarded by the lock of the roster:
+	streams []*stream.Stream // of conn
+	leaves  map[string]bool  // the routes that take leave of something
 
-	retrying sync.WaitGroup // counts these
-
-	children *supervise.Set  // guarded by Sources.mu; nil: nothing runs
-	leaves   map[string]bool // the routes that take leave of something; guarded by Sources.mu
+	retrying sync.WaitGroup // counts what Retry is about
 	claims   claims
 }
 
 // New returns a Sources without members. It starts nothing.
 func New(o Options) *Sources {
-	return &Sources{
-		o:         o,
-		snapshots: semaphore.NewWeighted(int64(max(o.Config.MaxConcurrentSnapshots, 1))),
-		claims:    stream.NewClaims(),
-		pace:      connection.NewPace(o.Config.Connection.ReconnectMax),
-		twins:     newTwins(o.Log),
-		children:  supervise.NewSet(o.Log, supervise.Options{}),
-		members:   map[string]*member{},
+	s := &Sources{
+		o:          o,
+		snapshots:  semaphore.NewWeighted(int64(max(o.Config.MaxConcurrentSnapshots, 1))),
+		claims:     stream.NewClaims(),
+		reconnects: connection.NewReconnectLimiter(o.Config.Connection.ReconnectMax),
+		twins:      newTwins(o.Log),
 	}
+	s.roster = newRoster(o.Log, s)
+	return s
 }
 
 // Run follows the members, those set before and those set while it runs, until
@@ -143,38 +131,11 @@ func (s *Sources) Run(ctx context.Context) error {
 // Set adds a member or gives one that is there a new configuration. A new
 // configuration keeps the lane and what was delivered: nothing is replayed. A
 // member that is being removed starts anew once that is done.
-func (s *Sources) Set(m fleet.Member) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	r, ok := s.members[m.Name]
-	switch {
-	case !ok:
-		s.startLocked(m)
-	case r.leaving:
-		r.next = &m
-	default:
-		s.updateLocked(r, m)
-	}
-}
+func (s *Sources) Set(m fleet.Member) { s.set(m) }
 
 // Remove takes a member out. It returns at once; what the member holds is
 // freed when its changes in work are done.
-func (s *Sources) Remove(name string) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	r, ok := s.members[name]
-	if !ok {
-		return
-	}
-	r.next = nil
-	if !r.leaving {
-		r.leaving = true
-		r.leave()
-		for _, cancel := range r.retries {
-			cancel()
-		}
-	}
-}
+func (s *Sources) Remove(name string) { s.remove(name) }
 
 // MemberStatus is where one member stands.
 type MemberStatus struct {

@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"github.com/fairlead-dev/fairlead/internal/ledger"
-	"github.com/fairlead-dev/fairlead/internal/supervise"
 	"github.com/fairlead-dev/fairlead/sources/stream"
 )
 
@@ -214,14 +213,4 @@ func (k *claims) left(c *ledger.Cursor) {
 	k.Lock()
 	defer k.Unlock()
 	delete(k.leaving, c)
-}
-
-// setChildren says what runs of a member; nil: nothing does.
-func (s *Sources) setChildren(r *member, children *supervise.Set) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	r.children = children
-	if children == nil {
-		clear(r.leaves) // all have ended, also those that never began
-	}
 }

@@ -115,6 +115,16 @@ func TestMembersCrash(t *testing.T) {
 	}
 }
 
+// Who starts it from a script can tell a wrong command line from a run that failed.
+func TestExitCodes(t *testing.T) {
+	for args, want := range map[string]int{"--clusters 0": 2, "--no-such-flag": 2, "argument": 2, "--address 256.0.0.1:1 --duration 1ms": 1} {
+		err := start(t.Context(), append(strings.Fields(args), "--kubeconfig", filepath.Join(t.TempDir(), "k")), io.Discard)
+		if err == nil || exitCode(err) != want {
+			t.Errorf("%s: %v, exit code %d, want %d", args, err, exitCode(err), want)
+		}
+	}
+}
+
 // parse returns what fleetload would begin with, nil if it would not.
 func parse(args string) (began *settings, help string, err error) {
 	cmd := newCommand(func(_ context.Context, s settings) error {

@@ -39,6 +39,9 @@ type settings struct {
 	workers    int
 }
 
+// usageError is what is wrong with the command line.
+type usageError struct{ error }
+
 // newCommand returns the command line. start gets what its flags say.
 func newCommand(start func(context.Context, settings) error) *cobra.Command {
 	var s settings
@@ -47,15 +50,22 @@ func newCommand(start func(context.Context, settings) error) *cobra.Command {
 		Short:         "Serve a simulated fleet of a shape of your own, and follow it if asked to",
 		SilenceUsage:  true,
 		SilenceErrors: true,
-		Args:          cobra.NoArgs,
+		Args: func(cmd *cobra.Command, args []string) error {
+			if err := cobra.NoArgs(cmd, args); err != nil {
+				return usageError{err}
+			}
+			return nil
+		},
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if err := s.validate(); err != nil {
-				return err
+				return usageError{err}
 			}
 			return start(cmd.Context(), s)
 		},
 	}
-	cmd.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return fmt.Errorf("%w; --help tells of all flags", err) })
+	cmd.SetFlagErrorFunc(func(_ *cobra.Command, err error) error {
+		return usageError{fmt.Errorf("%w; --help tells of all flags", err)}
+	})
 	flags := cmd.Flags()
 	flags.SortFlags = false
 	flags.IntVar(&s.shape.Clusters, "clusters", 100, "members")
@@ -113,8 +123,16 @@ func main() {
 	stop()
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "fleetload:", err)
-		os.Exit(1)
+		os.Exit(exitCode(err))
 	}
+}
+
+// exitCode is 2 if the command line is wrong, and else 1, as with the other programs.
+func exitCode(err error) int {
+	if _, usage := errors.AsType[usageError](err); usage {
+		return 2
+	}
+	return 1
 }
 
 func start(ctx context.Context, args []string, out io.Writer) error {

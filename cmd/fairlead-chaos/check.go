@@ -18,9 +18,9 @@ type findings struct {
 	// ByID and ByNumber are those about consumers that drop for ever what has an id
 	// that they had, and that order by term and sequence.
 	ByID, ByNumber found
-	// Unnoted are objects that the sink held when Fairlead was killed, and the
+	// MissingIntents are objects that the sink held when Fairlead was killed, and the
 	// ledger did not know of.
-	Unnoted []string
+	MissingIntents []string
 	// Skipped are versions that the sink did not have when Fairlead was killed, and
 	// that the ledger's resume point had passed.
 	Skipped []string
@@ -132,7 +132,7 @@ func check(ev evidence) (*findings, error) {
 	f.found = found{state.Compare(ev.held, ev.clusters...), state.OutOfOrder}
 	f.ByID = found{byID.Compare(ev.held, ev.clusters...), byID.OutOfOrder}
 	f.ByNumber = found{shuffled(all, ev.seed).Compare(ev.held, ev.clusters...), numbers.OutOfOrder}
-	slices.Sort(f.Unnoted)
+	slices.Sort(f.MissingIntents)
 	return f, nil
 }
 
@@ -166,7 +166,7 @@ func (f *findings) restart(state *replay.State, told map[replay.Object]bool, num
 	}
 	for object := range state.Live() {
 		if !known[object] {
-			f.Unnoted = append(f.Unnoted, fmt.Sprintf("before run %d: %s: the sink has it, the ledger does not know", number, object))
+			f.MissingIntents = append(f.MissingIntents, fmt.Sprintf("before run %d: %s: the sink has it, the ledger does not know", number, object))
 		}
 	}
 	for object := range state.Gone() {
@@ -202,7 +202,7 @@ func shuffled(events []replay.Event, seed uint64) *replay.ByNumber {
 
 // problems are all that make a run a failed one.
 func (f *findings) problems() []string {
-	all := slices.Concat(f.all(), f.Unnoted, f.Skipped, f.Replayed)
+	all := slices.Concat(f.all(), f.MissingIntents, f.Skipped, f.Replayed)
 	for _, problem := range f.ByNumber.all() {
 		all = append(all, "by number: "+problem)
 	}

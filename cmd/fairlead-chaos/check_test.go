@@ -55,7 +55,7 @@ func TestCheck(t *testing.T) {
 	acked := func(uid, version string) []ledger.Dump {
 		return stored(ledger.DumpedObject{Acked: ledger.Version{UID: uid, ResourceVersion: version}})
 	}
-	type want struct{ Missing, Ghosts, OutOfOrder, Unnoted, Skipped, Replayed, Duplicates, LastRun int }
+	type want struct{ Missing, Ghosts, OutOfOrder, MissingIntents, Skipped, Replayed, Duplicates, LastRun int }
 	for _, test := range []struct {
 		name    string
 		told    []string        // by each run
@@ -122,11 +122,11 @@ func TestCheck(t *testing.T) {
 		},
 		{
 			name: "not noted", told: []string{"A1", "A1"}, has: [][]ledger.Dump{nil}, held: "A1",
-			want: want{Unnoted: 1, Duplicates: 1, LastRun: 1},
+			want: want{MissingIntents: 1, Duplicates: 1, LastRun: 1},
 		},
 		{
 			name: "another UID noted", told: []string{"A1 B2", "-A2 B2"}, has: [][]ledger.Dump{acked("A", "1")}, held: "B2",
-			want: want{Unnoted: 1, Duplicates: 1, LastRun: 2},
+			want: want{MissingIntents: 1, Duplicates: 1, LastRun: 2},
 		},
 		{name: "runs that wrote nothing", told: []string{"", "", "A1", ""}, has: [][]ledger.Dump{nil, nil, acked("A", "1")}, held: "A1"},
 	} {
@@ -164,7 +164,7 @@ func TestCheck(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			got := want{len(f.Missing), len(f.Ghosts), len(f.OutOfOrder), len(f.Unnoted), len(f.Skipped), len(f.Replayed), f.Duplicates, f.LastRun}
+			got := want{len(f.Missing), len(f.Ghosts), len(f.OutOfOrder), len(f.MissingIntents), len(f.Skipped), len(f.Replayed), f.Duplicates, f.LastRun}
 			if diff := cmp.Diff(test.want, got); diff != "" {
 				t.Errorf("%s\n%s", diff, strings.Join(f.problems(), "\n"))
 			}

@@ -48,7 +48,7 @@ Of the rest there are sums over all sinks:
                         after a sink that took them and failed to say so
   lists_after_restart   snapshots taken by a restarted Fairlead although the watch
                         could have been resumed
-  unnoted               objects in the sink, when Fairlead was killed, that the ledger
+  missing_intents       objects in the sink, when Fairlead was killed, that the ledger
                         did not know of: their deletion could have been lost
   skipped               changes that the sink did not have when Fairlead was killed, although
                         the ledger's resume point had passed them

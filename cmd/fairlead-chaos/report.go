@@ -12,17 +12,17 @@ type result struct {
 	Faults  int    `json:"faults"`
 	// Of all sinks and consumers together.
 	zeros
-	Duplicates int `json:"duplicates"`
-	Restarts   int `json:"restarts"`
-	Lists      int `json:"lists_after_restart"`
-	Unnoted    int `json:"unnoted"`
-	Skipped    int `json:"skipped"`
-	Replayed   int `json:"replayed"`
-	Refused    int `json:"refused"` // by the sinks, for good
-	Resent     int `json:"resent"`
-	Events     int `json:"events"`
-	Hostile    int `json:"hostile_events"` // of the member that lies
-	Seconds    int `json:"seconds"`
+	Duplicates     int `json:"duplicates"`
+	Restarts       int `json:"restarts"`
+	Lists          int `json:"lists_after_restart"`
+	MissingIntents int `json:"missing_intents"`
+	Skipped        int `json:"skipped"`
+	Replayed       int `json:"replayed"`
+	Refused        int `json:"refused"` // by the sinks, for good
+	Resent         int `json:"resent"`
+	Events         int `json:"events"`
+	Hostile        int `json:"hostile_events"` // of the member that lies
+	Seconds        int `json:"seconds"`
 	// Settings is how often sinks were taken out or put back, or another selection
 	// was made.
 	Settings int `json:"settings,omitempty"`
@@ -81,7 +81,7 @@ func (r *result) add(o *outlet, f *findings) {
 func (r *result) finish(outlets []*outlet, all []*findings) {
 	for i, f := range all {
 		r.add(outlets[i], f)
-		r.Unnoted += len(f.Unnoted)
+		r.MissingIntents += len(f.MissingIntents)
 		r.Skipped += len(f.Skipped)
 		r.Replayed += len(f.Replayed)
 		r.Duplicates += f.Duplicates
@@ -107,11 +107,11 @@ func (r *result) fail(err error) {
 
 // err says what is wrong.
 func (r *result) err() error {
-	if !r.any() && r.Unnoted+r.Skipped+r.Replayed+r.Resent == 0 {
+	if !r.any() && r.MissingIntents+r.Skipped+r.Replayed+r.Resent == 0 {
 		return nil
 	}
 	text := fmt.Sprintf("seed %d: %d missing, %d ghosts, %d out of order, %d not noted before delivery, %d skipped by a resume point, %d replayed unasked, %d resent after a clean stop",
-		r.Seed, r.Missing, r.Ghosts, r.OutOfOrder, r.Unnoted, r.Skipped, r.Replayed, r.Resent)
+		r.Seed, r.Missing, r.Ghosts, r.OutOfOrder, r.MissingIntents, r.Skipped, r.Replayed, r.Resent)
 	for _, s := range r.Sinks {
 		for _, of := range []struct {
 			consumer string

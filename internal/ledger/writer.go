@@ -61,14 +61,16 @@ type waiter struct {
 
 // Status is where the ledger's store stands.
 type Status struct {
-	Healthy   bool
-	Since     time.Time // when Healthy last changed
-	LastError string    // empty while healthy
-	Attempts  int       // failed transactions since it was last healthy
-	NextRetry time.Time // zero while healthy
-	Written   time.Time // when the last transaction succeeded; zero: none has
+	Healthy   bool      `json:"healthy"`
+	Since     time.Time `json:"since,omitzero"`      // when Healthy last changed
+	LastError string    `json:"lastError,omitempty"` // empty while healthy
+	Attempts  int       `json:"attempts"`            // failed transactions since it was last healthy
+	NextRetry time.Time `json:"nextRetry,omitzero"`  // zero while healthy
+	Written   time.Time `json:"written,omitzero"`    // when the last transaction succeeded; zero: none has
 	// Writes and Failures count transactions, Records what was written.
-	Writes, Failures, Records uint64
+	Writes   uint64 `json:"-"`
+	Failures uint64 `json:"-"`
+	Records  uint64 `json:"-"`
 }
 
 func newWriter(store Store, interval time.Duration, log logr.Logger, cursors func() []*Cursor) *writer {

@@ -145,7 +145,20 @@ func (h *Hostile) Name() string { return h.name }
 func (h *Hostile) URL() string { return h.url }
 
 // UID returns the UID of its kube-system namespace.
-func (h *Hostile) UID() string { return h.uid }
+func (h *Hostile) UID() string {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.uid
+}
+
+// Become gives the member the UID of another cluster, a UUID. Objects that are put
+// afterwards get UIDs that follow from it and from their versions: the same calls
+// make the same cluster.
+func (h *Hostile) Become(uid string) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.uid = uid
+}
 
 // Token returns the bearer token that it asks for, so that a test can look for it
 // where it must not be.

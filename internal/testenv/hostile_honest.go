@@ -45,7 +45,7 @@ func (h *Hostile) honest(w http.ResponseWriter, r *http.Request) {
 	case "/api/v1/namespaces/kube-system":
 		reply(w, form(r, map[string]any{
 			"apiVersion": "v1", "kind": "Namespace",
-			"metadata": map[string]any{"name": "kube-system", "uid": h.uid, "resourceVersion": "1"},
+			"metadata": map[string]any{"name": "kube-system", "uid": h.UID(), "resourceVersion": "1"},
 		}))
 	default:
 		h.resource(w, r, path)

@@ -2,6 +2,7 @@ package testenv
 
 import (
 	"cmp"
+	"fmt"
 	"maps"
 	"slices"
 	"strconv"
@@ -43,7 +44,7 @@ func (h *Hostile) Put(resource, namespace, name string, fields map[string]any) s
 		panic("a hostile member serves no " + resource)
 	}
 	key, kind := keyOf(resource, namespace, name), "MODIFIED"
-	uid := h.uid + "-" + strconv.Itoa(h.store.version)
+	uid := h.objectUIDLocked()
 	if old := h.store.objects[key]; old != nil {
 		uid = old["metadata"].(map[string]any)["uid"].(string)
 	} else {
@@ -55,6 +56,15 @@ func (h *Hostile) Put(resource, namespace, name string, fields map[string]any) s
 	object["metadata"] = map[string]any{"namespace": namespace, "name": name, "uid": uid}
 	h.store.objects[key] = object
 	return h.changeLocked(kind, key, object)
+}
+
+// objectUIDLocked returns the UID of the next object: a UUID if the member's is one.
+func (h *Hostile) objectUIDLocked() string {
+	const uuid, node = 36, 12 // digits of a UUID, and of its last part
+	if len(h.uid) == uuid {
+		return h.uid[:uuid-node] + fmt.Sprintf("%0*x", node, h.store.version)
+	}
+	return h.uid + "-" + strconv.Itoa(h.store.version)
 }
 
 // Delete deletes an object, and returns the resourceVersion of the deletion, or

@@ -45,7 +45,7 @@ func newCollector(stats func() []LaneStats, constant prometheus.Labels) promethe
 		depth:        desc("lane_depth", "Changes that wait in the cluster's lane, by class: live (from a watch) or snapshot (from a list).", "class"),
 		bytes:        desc("lane_bytes", "Bytes of the cluster's changes that wait, are delayed or are being delivered."),
 		delayed:      desc("lane_delayed", "Changes of the cluster that are tried again later."),
-		inWork:       desc("lane_in_work", "Changes of the cluster that are being delivered."),
+		inWork:       desc("lane_in_flight", "Changes of the cluster that are being delivered."),
 		coalesced:    desc("changes_coalesced_total", "Changes that a newer state of the same object replaced while they waited."),
 		dropped:      desc("changes_dropped_total", "Changes dropped before they were delivered, by reason: cluster_removed or shutdown. After a restart they are read again.", "reason"),
 		backpressure: desc("backpressure_seconds_total", "Seconds for which the cluster's full lane stopped the reading of at least one of its streams."),

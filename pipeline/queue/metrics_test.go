@@ -60,7 +60,7 @@ func TestQueueCollector(t *testing.T) {
 			`fairlead_lane_delayed{cluster=a}`:                                 1,
 			`fairlead_lane_depth{class=live,cluster=a}`:                        2,
 			`fairlead_lane_depth{class=snapshot,cluster=a}`:                    1,
-			`fairlead_lane_in_work{cluster=a}`:                                 1,
+			`fairlead_lane_in_flight{cluster=a}`:                               1,
 			`fairlead_throttled_seconds_total{cluster=a}`:                      2,
 			`fairlead_throttled_total{cluster=a}`:                              1,
 			`fairlead_workqueue_adds_total{cluster=a}`:                         6,

@@ -28,10 +28,10 @@ const (
 
 // Refused is what a sink has refused of one cluster and not accepted since.
 type Refused struct {
-	Cluster string
-	Changes int       // objects of which a state waits for another try
-	Since   time.Time // there has been at least one
-	Reason  string    // the last one, of at most 500 bytes
+	Cluster string    `json:"cluster"`
+	Changes int       `json:"changes"` // objects of which a state waits for another try
+	Since   time.Time `json:"since"`   // there has been at least one
+	Reason  string    `json:"reason"`  // the last one, of at most 500 bytes
 }
 
 // refusals is the rate limiter of a Queue: it says when what failed is

@@ -2,22 +2,22 @@ package batch
 
 import "time"
 
-// Status is where a sink stands.
+// Status is where a sink stands. As JSON it is part of what /clusters answers.
 type Status struct {
 	// Healthy is whether the destination takes what it is given. Single changes
 	// that it refuses are not kept here: whoever brings them again knows them.
-	Healthy bool
+	Healthy bool `json:"healthy"`
 	// Since is when Healthy last changed.
-	Since time.Time
+	Since time.Time `json:"since"`
 	// LastError is the latest failure, empty while healthy.
-	LastError string
+	LastError string `json:"lastError,omitempty"`
 	// Attempts counts the batches that failed since the sink was last healthy.
-	Attempts int
+	Attempts int `json:"attempts"`
 	// NextRetry is when what failed is tried again; zero while healthy or when
 	// that is due.
-	NextRetry time.Time
+	NextRetry time.Time `json:"nextRetry,omitzero"`
 	// Waiting counts the changes that wait for a write.
-	Waiting int
+	Waiting int `json:"waiting"`
 }
 
 // Status returns where the sink stands now.

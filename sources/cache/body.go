@@ -13,10 +13,10 @@ import (
 // version it saw, instead of listing anew. A watch that broke before it told
 // anything is continued here.
 type watchBody struct {
-	wire *wire
-	kind string // content type
-	told bool   // a byte was passed on; only Read uses it
-	stop context.CancelFunc
+	request *informerRequest
+	kind    string // content type
+	told    bool   // a byte was passed on; only Read uses it
+	stop    context.CancelFunc
 
 	mu     sync.Mutex
 	body   io.ReadCloser
@@ -30,7 +30,7 @@ func (b *watchBody) Read(p []byte) (int, error) {
 		n, err := b.body.Read(p)
 		if n > 0 {
 			b.told = true
-			b.wire.informer.heard()
+			b.request.informer.heard()
 		}
 		if err == nil {
 			return n, nil
@@ -54,12 +54,12 @@ func (b *watchBody) broke(err error) bool {
 	f := b.flight
 	cut := f.aborted()
 	f.end()
-	b.wire.informer.closed(f, !errors.Is(err, io.EOF))
-	if errors.Is(err, io.EOF) || b.wire.req.Context().Err() != nil {
+	b.request.informer.closed(f, !errors.Is(err, io.EOF))
+	if errors.Is(err, io.EOF) || b.request.req.Context().Err() != nil {
 		return false
 	}
 	if !cut {
-		b.wire.gate.report(f.session, b.wire.req, err)
+		b.request.gate.report(f.session, b.request.req, err)
 	}
 	return true
 }
@@ -69,17 +69,17 @@ func (b *watchBody) broke(err error) bool {
 // second, counted from before it sent the request, and what it was told of this
 // one may be half an event. Of one that began with a list, see listWatch.
 func (b *watchBody) outlast() {
-	timer := time.NewTimer(time.Until(b.wire.began.Add(time.Second)))
+	timer := time.NewTimer(time.Until(b.request.began.Add(time.Second)))
 	defer timer.Stop()
 	select {
 	case <-timer.C:
-	case <-b.wire.req.Context().Done():
+	case <-b.request.req.Context().Done():
 	}
 }
 
 // reopen continues the watch, if that is possible.
 func (b *watchBody) reopen() bool {
-	resp, f, err := b.wire.open()
+	resp, f, err := b.request.open()
 	if err != nil {
 		return false
 	}

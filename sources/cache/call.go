@@ -8,9 +8,7 @@ import (
 	"net/http"
 	"time"
 
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	"k8s.io/apimachinery/pkg/runtime/schema"
-
+	"github.com/fairlead-dev/fairlead/internal/apistatus"
 	"github.com/fairlead-dev/fairlead/internal/member"
 )
 
@@ -31,9 +29,7 @@ func (g *gate) call(req *http.Request) (*http.Response, error) {
 		f.end()
 		return nil, err
 	}
-	if doubtful(resp.StatusCode) {
-		g.conn.Report(f.session, statusError(req, resp.StatusCode))
-	}
+	g.reportAnswer(f.session, resp)
 	resp.Body = &callBody{ReadCloser: resp.Body, gate: g, asked: req, sent: req.WithContext(ctx), flight: f}
 	return resp, nil
 }
@@ -45,7 +41,7 @@ func (g *gate) admit(ctx context.Context) (context.Context, *flight, error) {
 	for {
 		link := g.link()
 		if link.Session != nil {
-			if ctx, f, ok := g.board(ctx, link.Session, nil); ok {
+			if ctx, f, ok := g.begin(ctx, link.Session, nil); ok {
 				return ctx, f, nil
 			}
 			continue
@@ -56,7 +52,7 @@ func (g *gate) admit(ctx context.Context) (context.Context, *flight, error) {
 		if verdict == nil {
 			// From when the suspicion began, so that many calls one after the
 			// other do not each wait this long.
-			timer := time.NewTimer(patience - time.Since(link.Since))
+			timer := time.NewTimer(suspectTimeout - time.Since(link.Since))
 			defer timer.Stop()
 			verdict = timer.C
 		}
@@ -112,16 +108,15 @@ func (b *callBody) Close() error {
 	return b.ReadCloser.Close()
 }
 
-// doubtful tells whether a status is a reason to ask whether the server is
-// there: the connection would say so too.
-func doubtful(code int) bool {
-	switch code {
-	case http.StatusUnauthorized, http.StatusBadGateway, http.StatusServiceUnavailable, http.StatusGatewayTimeout:
-		return true
+// reportAnswer tells the connection of an answer that is a reason to ask whether the
+// server is there. One that is no API server's came through one, from a Pod, say: the
+// connection makes a 503 of all others.
+func (g *gate) reportAnswer(s *member.Session, resp *http.Response) {
+	if resp.StatusCode < http.StatusBadRequest {
+		return
 	}
-	return false
-}
-
-func statusError(req *http.Request, code int) error {
-	return apierrors.NewGenericServerResponse(code, req.Method, schema.GroupResource{}, "", "", 0, true)
+	said := apistatus.Error(resp)
+	if m := apistatus.Of(said).Meaning; m.Doubtful() && m != apistatus.Foreign {
+		g.conn.Report(s, said)
+	}
 }

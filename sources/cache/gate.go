@@ -17,8 +17,8 @@ import (
 	"github.com/fairlead-dev/fairlead/internal/member"
 )
 
-// patience is how long a call waits for the verdict when another has failed.
-const patience = 2 * time.Second
+// suspectTimeout is how long a call waits for the verdict when another has failed.
+const suspectTimeout = 2 * time.Second
 
 // placeholder is the address that clients of a member send to. The gate puts
 // the member's in its place.
@@ -69,14 +69,14 @@ func (g *gate) client() *http.Client {
 // RoundTrip sends a request to the member.
 func (g *gate) RoundTrip(req *http.Request) (*http.Response, error) {
 	if i := informerOf(req.Context()); i != nil && req.Method == http.MethodGet {
-		return g.patient(req, i)
+		return g.sendForInformer(req, i)
 	}
 	return g.call(req)
 }
 
-// board registers a request that goes with a session, unless that has just
+// begin registers a request that goes with a session, unless that has just
 // ended. The ctx is for the request.
-func (g *gate) board(ctx context.Context, s *member.Session, i *informer) (context.Context, *flight, bool) {
+func (g *gate) begin(ctx context.Context, s *member.Session, i *informer) (context.Context, *flight, bool) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	f := &flight{gate: g, session: s, informer: i, cancel: cancel, began: time.Now()}
 	g.mu.Lock()

@@ -24,14 +24,14 @@ func version(req *http.Request) string {
 
 // foreign tells whether a request goes on from a version of another cluster,
 // which was there under the same name before: its numbers mean nothing here.
-func (w *wire) foreign(s *member.Session) bool {
+func (w *informerRequest) foreign(s *member.Session) bool {
 	w.informer.mu.Lock()
 	defer w.informer.mu.Unlock()
 	return w.informer.uid != "" && w.informer.uid != s.UID && version(w.req) != ""
 }
 
 // listed notes which cluster the informer's objects are from.
-func (w *wire) listed(s *member.Session) {
+func (w *informerRequest) listed(s *member.Session) {
 	w.informer.mu.Lock()
 	defer w.informer.mu.Unlock()
 	if w.informer.uid == "" || version(w.req) == "" {
@@ -44,7 +44,7 @@ func (w *wire) listed(s *member.Session) {
 // not tell: it is accepted and stays silent until there are as many versions
 // again. A list of one object tells the version that the server has, and costs
 // it next to nothing.
-func (w *wire) wentBack(ctx context.Context, f *flight) (bool, error) {
+func (w *informerRequest) wentBack(ctx context.Context, f *flight) (bool, error) {
 	q := w.req.URL.Query()
 	from, err := strconv.ParseUint(version(w.req), 10, 64)
 	if !w.watch || err != nil || q.Get("sendInitialEvents") == "true" {

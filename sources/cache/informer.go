@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"github.com/go-logr/logr"
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
@@ -16,6 +15,7 @@ import (
 	toolscache "k8s.io/client-go/tools/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client/apiutil"
 
+	"github.com/fairlead-dev/fairlead/internal/apistatus"
 	"github.com/fairlead-dev/fairlead/internal/member"
 )
 
@@ -143,7 +143,7 @@ func (i *informer) heard() {
 func (i *informer) gaveUp(ctx context.Context, _ *toolscache.Reflector, err error) {
 	switch {
 	case ctx.Err() != nil, errors.Is(err, io.EOF):
-	case apierrors.IsResourceExpired(err), apierrors.IsGone(err): // it lists anew
+	case apistatus.Of(err).Meaning == apistatus.Expired: // it lists anew
 	default:
 		i.mu.Lock()
 		s := i.session
@@ -152,8 +152,8 @@ func (i *informer) gaveUp(ctx context.Context, _ *toolscache.Reflector, err erro
 	}
 }
 
-// hush: its watch has been silent for too long.
-func (i *informer) hush() {
+// markSilent: its watch has been silent for too long.
+func (i *informer) markSilent() {
 	i.mu.Lock()
 	i.silent = true
 	i.mu.Unlock()

@@ -142,7 +142,7 @@ func (e *engagement[object, request]) engage(member context.Context, m *cached) 
 
 	informer, h := e.join(ctx, m)
 	if informer == nil {
-		m.engaged(&e.name)
+		m.clearBlocked(&e.name)
 		return
 	}
 	registration, err := informer.AddEventHandlerWithOptions(&events[object, request]{
@@ -153,7 +153,7 @@ func (e *engagement[object, request]) engage(member context.Context, m *cached) 
 		queue:      e.queue,
 		log:        m.fleet.o.Log.WithValues("cluster", m.name),
 	}, toolscache.HandlerOptions{Logger: &m.fleet.o.Log})
-	m.engaged(&e.name)
+	m.clearBlocked(&e.name)
 	if err != nil {
 		return // the informer has ended, and so has the member
 	}
@@ -179,7 +179,7 @@ func (e *engagement[object, request]) join(ctx context.Context, m *cached) (ctrl
 		if panicked, ok := errors.AsType[*panicError](err); ok {
 			why := shown(err, link.Session, m.conn.Link().Session)
 			m.fleet.o.Log.Error(errors.New(why), "The handler of a source cannot be made", "cluster", m.name, "source", e.name, "stack", panicked.stack)
-			m.hinder(&e.name, why)
+			m.setBlocked(&e.name, why)
 			<-ctx.Done() // it would not go better a second time
 			return nil, nil
 		}
@@ -195,7 +195,7 @@ func (e *engagement[object, request]) join(ctx context.Context, m *cached) (ctrl
 		if meta.IsNoMatchError(err) {
 			why += ", which the cluster does not serve: if it is a custom resource, install its definition there"
 		}
-		m.hinder(&e.name, why)
+		m.setBlocked(&e.name, why)
 		pause := time.NewTimer(delays.NextBackOff())
 		var changed <-chan struct{}
 		if link.Session != nil {

@@ -123,16 +123,16 @@ func (m *cached) begin(e engager) {
 	m.engage(e)
 }
 
-// hinder notes why a source has not joined yet.
-func (m *cached) hinder(source *string, why string) {
+// setBlocked notes why a source has not joined yet.
+func (m *cached) setBlocked(source *string, why string) {
 	m.mu.Lock()
 	m.engaging[source] = why
 	m.mu.Unlock()
 	m.moved()
 }
 
-// engaged notes that a source has joined, or will not any more.
-func (m *cached) engaged(source *string) {
+// clearBlocked notes that a source has joined, or will not any more.
+func (m *cached) clearBlocked(source *string) {
 	m.mu.Lock()
 	delete(m.engaging, source)
 	m.mu.Unlock()
@@ -247,7 +247,7 @@ func (m *cached) cutSilent(now time.Time, all []snapshot) time.Duration {
 			wait = min(wait, left)
 			continue
 		}
-		i.watching.informer.hush()
+		i.watching.informer.markSilent()
 		i.watching.abort(errSilent)
 	}
 	return max(wait, 0)

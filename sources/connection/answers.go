@@ -15,6 +15,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 
+	"github.com/fairlead-dev/fairlead/internal/apistatus"
 	"github.com/fairlead-dev/fairlead/internal/member"
 )
 
@@ -71,6 +72,7 @@ func isWatch(req *http.Request) bool {
 
 // refusal reads an answer that tells of an error.
 func refusal(req *http.Request, resp *http.Response) *http.Response {
+	boundRetryAfter(resp.Header)
 	if whole := budgetOf(req.Context()); whole != nil {
 		weigh(req, resp, whole, 0) // others may hold as many at the same time
 	}
@@ -88,32 +90,37 @@ func refusal(req *http.Request, resp *http.Response) *http.Response {
 	case err == nil && misleads(resp.StatusCode) && !passedThrough(req) && !ofKubernetes(resp, text):
 		return inFront(req, resp)
 	case err == nil:
-		text = withRetryAfter(resp, text)
+		text = withHead(resp, text)
 	}
 	resp.Body = io.NopCloser(io.MultiReader(bytes.NewReader(text), failing{err}))
 	return resp
 }
 
-// withRetryAfter puts what the head of an answer says into its Status object,
-// which is all that client-go looks at if there is one.
-func withRetryAfter(resp *http.Response, text []byte) []byte {
-	seconds, err := strconv.ParseInt(resp.Header.Get("Retry-After"), 10, 32)
-	if err != nil || seconds <= 0 || mediaTypeOf(resp) != runtime.ContentTypeJSON {
+// withHead puts what the head of an answer says into its Status object, which is all
+// that client-go looks at if there is one.
+func withHead(resp *http.Response, text []byte) []byte {
+	if mediaTypeOf(resp) != runtime.ContentTypeJSON {
 		return text
 	}
 	var status metav1.Status
-	if json.Unmarshal(text, &status) != nil || status.Kind != "Status" || status.Details != nil && status.Details.RetryAfterSeconds > 0 {
+	if json.Unmarshal(text, &status) != nil || status.Kind != "Status" || !apistatus.Complete(&status, resp.StatusCode, resp.Header) {
 		return text
 	}
-	if status.Details == nil {
-		status.Details = &metav1.StatusDetails{}
-	}
-	status.Details.RetryAfterSeconds = int32(seconds)
 	if with, err := json.Marshal(status); err == nil {
 		resp.ContentLength = int64(len(with))
 		return with
 	}
 	return text
+}
+
+// boundRetryAfter has client-go, which sleeps for as long as it is told, and all
+// others see no time but one that a server may ask for.
+func boundRetryAfter(header http.Header) {
+	if seconds := apistatus.RetryAfter(header); seconds > 0 {
+		header.Set("Retry-After", strconv.Itoa(int(seconds)))
+	} else {
+		header.Del("Retry-After")
+	}
 }
 
 // failing fails, or is at its end.

@@ -1,7 +1,6 @@
 package connection
 
 import (
-	"errors"
 	"io"
 	"net/http"
 	"strings"
@@ -12,6 +11,7 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/client-go/discovery"
 
+	"github.com/fairlead-dev/fairlead/internal/apistatus"
 	"github.com/fairlead-dev/fairlead/internal/member"
 	"github.com/fairlead-dev/fairlead/internal/testenv"
 )
@@ -139,7 +139,7 @@ func TestDiscoveryDoesNotSleep(t *testing.T) {
 	var asked atomic.Int64
 	h.Lie(testenv.Path("/apis/"), testenv.Throttle(1e9))
 	_, _, err := discoverer1(s).ServerGroupsAndResourcesWithContext(t.Context())
-	if seconds, ok := apierrors.SuggestsClientDelay(err); !apierrors.IsTooManyRequests(err) || !ok || seconds < 1000 {
+	if seconds, ok := apierrors.SuggestsClientDelay(err); !apierrors.IsTooManyRequests(err) || !ok || seconds != 300 {
 		t.Errorf("a document: %v, %d", err, seconds)
 	}
 	h.Lie(testenv.Everything, testenv.Throttle(1e9))
@@ -168,7 +168,7 @@ func TestWhatStandsInFront(t *testing.T) {
 	}
 	for name, tt := range map[string]struct {
 		lie  testenv.Lie
-		code int32 // what it is taken for
+		code int // what it is taken for
 	}{
 		"a login page":                  {testenv.HTML(200), 503},
 		"not found":                     {testenv.HTML(404), 503},
@@ -199,8 +199,7 @@ func TestWhatStandsInFront(t *testing.T) {
 				if err == nil {
 					_ = body.Close()
 				}
-				status, ok := errors.AsType[apiError](err)
-				if !ok || status.Status().Code != tt.code {
+				if apistatus.Of(err).Code != tt.code {
 					t.Errorf("%s: %v, want %d", client, err, tt.code)
 				}
 				if tt.code == 503 && !strings.Contains(err.Error(), "in front of it") {

@@ -11,6 +11,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/fairlead-dev/fairlead/internal/apistatus"
 	"github.com/fairlead-dev/fairlead/internal/member"
 )
 
@@ -154,7 +155,7 @@ func TestRetryAfterIsHonoured(t *testing.T) {
 		{"throttled", status(429, "TooManyRequests"), 100 * time.Second, 110 * time.Second, resultThrottled},
 		{"gateway", gateway(503, "Retry-After", "100"), 100 * time.Second, 110 * time.Second, resultUnavailable},
 		{"throttled by a gateway", gateway(429, "Retry-After", "100"), 100 * time.Second, 110 * time.Second, resultThrottled},
-		{"a lie", gateway(503, "Retry-After", "99999999"), longestRetryAfter, longestRetryAfter * 11 / 10, resultUnavailable},
+		{"a lie", gateway(503, "Retry-After", "99999999"), apistatus.LongestRetryAfter, apistatus.LongestRetryAfter * 11 / 10, resultUnavailable},
 		{"negative", gateway(503, "Retry-After", "-5"), 0, time.Second, resultUnavailable},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

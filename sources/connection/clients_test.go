@@ -21,6 +21,8 @@ import (
 	"k8s.io/client-go/rest"
 	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
 	"k8s.io/client-go/util/flowcontrol"
+
+	"github.com/fairlead-dev/fairlead/internal/apistatus"
 )
 
 func TestWatchesHaveTheirOwnConnections(t *testing.T) {
@@ -245,14 +247,14 @@ func TestHostileAnswers(t *testing.T) {
 	defer stop()
 	s := acquire(t, c)
 	err := s.Calls.Get().AbsPath("/redirect").MaxRetries(0).Do(t.Context()).Error()
-	if status, ok := errors.AsType[apiError](err); !ok || status.Status().Code != 302 || strings.Contains(err.Error(), "elsewhere") {
+	if apistatus.Of(err).Code != 302 || strings.Contains(err.Error(), "elsewhere") {
 		t.Errorf("a redirect to elsewhere: %v", err)
 	}
 	if err := s.Calls.Get().AbsPath("/moved").MaxRetries(0).Do(t.Context()).Error(); err != nil {
 		t.Errorf("a redirect within the server: %v", err)
 	}
 	res := s.Calls.Get().AbsPath("/huge").MaxRetries(0).Do(t.Context())
-	if status, ok := errors.AsType[apiError](res.Error()); !ok || status.Status().Code != 500 || !strings.Contains(status.Error(), "may take in memory") {
+	if err := res.Error(); apistatus.Of(err).Code != 500 || !strings.Contains(err.Error(), "may take in memory") {
 		t.Errorf("an error without end: %v", res.Error())
 	}
 }

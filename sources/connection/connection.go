@@ -20,8 +20,6 @@ import (
 )
 
 const (
-	// longestRetryAfter bounds what a server may ask for.
-	longestRetryAfter = 5 * time.Minute
 	// cutAfter is how long the requests of an ended session may go on.
 	cutAfter = 10 * time.Second
 	// digestPatience is how long the kube-system namespace must have been
@@ -42,9 +40,9 @@ type Options struct {
 	REST *rest.Config
 	// Config is what the operator has tuned.
 	Config Config
-	// Pace is shared by the connections of a fleet, so that those that went
+	// ReconnectLimiter is shared by the connections of a fleet, so that those that went
 	// down together do not retry together. Optional.
-	Pace *Pace
+	ReconnectLimiter *ReconnectLimiter
 	// Known tells which clusters have borne the name, so that the one that answers
 	// is another one on evidence only. Nil: nothing is known but what this
 	// connection has seen, and a server at another address whose UID cannot be read
@@ -66,16 +64,16 @@ type Options struct {
 // Connection is the connection to one member. See the package's doc; make one
 // with New.
 type Connection struct {
-	cluster    string
-	config     Config
-	userAgent  string
-	log        logr.Logger
-	limiter    flowcontrol.RateLimiter
-	pace       *Pace
-	known      Known
-	hold       time.Duration
-	identified func(uid string)
-	wake       chan struct{} // capacity 1: the loop should look again
+	cluster          string
+	config           Config
+	userAgent        string
+	log              logr.Logger
+	limiter          flowcontrol.RateLimiter
+	reconnectLimiter *ReconnectLimiter
+	known            Known
+	hold             time.Duration
+	identified       func(uid string)
+	wake             chan struct{} // capacity 1: the loop should look again
 
 	mu         sync.Mutex
 	running    bool
@@ -146,29 +144,29 @@ func New(o Options) (*Connection, error) {
 	}
 	now := time.Now()
 	c := &Connection{
-		cluster:    o.Cluster,
-		config:     config,
-		userAgent:  userAgent,
-		log:        log.WithValues("cluster", o.Cluster),
-		limiter:    flowcontrol.NewTokenBucketRateLimiter(float32(config.QPS), config.Burst),
-		pace:       o.Pace,
-		known:      o.Known,
-		hold:       o.Hold,
-		identified: o.Identified,
-		wake:       make(chan struct{}, 1),
-		changed:    make(chan struct{}),
-		rest:       copyREST(o.REST),
-		redact:     redactorOf(o.REST),
-		askVersion: true,
-		stale:      map[string]struct{}{},
-		delays:     retry.NewBackOff(config.ReconnectMin, config.ReconnectMax),
-		probeAt:    now,
-		shown:      member.Connecting,
-		logged:     member.Connecting,
-		since:      now,
-		probes:     map[string]uint64{},
-		reached:    map[string]uint64{},
-		reconnects: map[string]uint64{},
+		cluster:          o.Cluster,
+		config:           config,
+		userAgent:        userAgent,
+		log:              log.WithValues("cluster", o.Cluster),
+		limiter:          flowcontrol.NewTokenBucketRateLimiter(float32(config.QPS), config.Burst),
+		reconnectLimiter: o.ReconnectLimiter,
+		known:            o.Known,
+		hold:             o.Hold,
+		identified:       o.Identified,
+		wake:             make(chan struct{}, 1),
+		changed:          make(chan struct{}),
+		rest:             copyREST(o.REST),
+		redact:           redactorOf(o.REST),
+		askVersion:       true,
+		stale:            map[string]struct{}{},
+		delays:           retry.NewBackOff(config.ReconnectMin, config.ReconnectMax),
+		probeAt:          now,
+		shown:            member.Connecting,
+		logged:           member.Connecting,
+		since:            now,
+		probes:           map[string]uint64{},
+		reached:          map[string]uint64{},
+		reconnects:       map[string]uint64{},
 	}
 	c.plugin = pluginOf(c.rest, nil, c.pluginSays(c.redact))
 	return c, nil

@@ -3,16 +3,15 @@ package connection
 import (
 	"context"
 	"fmt"
-	"net/http"
 
 	"github.com/go-logr/logr"
 	"golang.org/x/sync/semaphore"
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/client-go/discovery"
 	"k8s.io/client-go/rest"
 
+	"github.com/fairlead-dev/fairlead/internal/apistatus"
 	"github.com/fairlead-dev/fairlead/internal/member"
 )
 
@@ -104,7 +103,7 @@ func (d *discoverer) ServerGroupsAndResourcesWithContext(ctx context.Context) ([
 	groups, lists, err := discovery.ServerGroupsAndResourcesWithContext(bounded(ctx, maxDiscovery), d.documents)
 	if failed, ok := discovery.GroupDiscoveryFailedErrorGroups(err); ok {
 		for _, err := range failed {
-			if status, ok := err.(apierrors.APIStatus); ok && status.Status().Code == http.StatusTooManyRequests || tooMuch(err) {
+			if apistatus.Of(err).Meaning == apistatus.Throttled || tooMuch(err) {
 				return nil, nil, plain(err)
 			}
 		}

@@ -5,13 +5,9 @@ import (
 	"errors"
 	"io"
 	"net"
-	"net/http"
 	"net/url"
-	"time"
 
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-
+	"github.com/fairlead-dev/fairlead/internal/apistatus"
 	"github.com/fairlead-dev/fairlead/internal/member"
 )
 
@@ -45,10 +41,18 @@ var probeResults = []string{
 	resultReplaced, resultUnidentified,
 }
 
-// apiError is an error that an API server sent.
-type apiError interface {
-	error
-	apierrors.APIStatus
+// answerResults is what the metrics call what an answer means.
+var answerResults = [apistatus.NumMeanings]string{
+	apistatus.TooNew:       resultOther, // the stream knows what to do about it
+	apistatus.Expired:      resultOther,
+	apistatus.Unauthorized: resultUnauthorized,
+	apistatus.Forbidden:    resultOther,
+	apistatus.NotFound:     resultOther,
+	apistatus.Throttled:    resultThrottled,
+	apistatus.Unavailable:  resultUnavailable,
+	apistatus.Failing:      resultUnavailable,
+	apistatus.Foreign:      resultInvalid,
+	apistatus.Rejected:     resultOther,
 }
 
 // classify tells what the error of a call says about the server. doubtful is
@@ -66,25 +70,8 @@ func classify(err error) (result string, doubtful bool) {
 	if tooMuch(err) {
 		return resultInvalid, false
 	}
-	if status, ok := errors.AsType[apiError](err); ok {
-		// A watch from a version that an etcd restore has undone: the server
-		// is well, and the stream knows what to do about it.
-		if apierrors.HasStatusCause(err, metav1.CauseTypeResourceVersionTooLarge) {
-			return resultOther, false
-		}
-		switch code := status.Status().Code; {
-		case code == http.StatusUnauthorized:
-			return resultUnauthorized, true
-		case code == http.StatusTooManyRequests:
-			return resultThrottled, false
-		case code == http.StatusBadGateway, code == http.StatusServiceUnavailable, code == http.StatusGatewayTimeout:
-			return resultUnavailable, true
-		case code >= http.StatusInternalServerError:
-			return resultUnavailable, false
-		case !member.ByKubernetes(err):
-			return resultInvalid, true
-		}
-		return resultOther, false
+	if meaning := apistatus.Of(err).Meaning; meaning != apistatus.None {
+		return answerResults[meaning], meaning.Doubtful()
 	}
 	if errors.Is(err, context.DeadlineExceeded) {
 		return resultTimeout, true
@@ -99,15 +86,6 @@ func classify(err error) (result string, doubtful bool) {
 		return resultUnreachable, true
 	}
 	return resultOther, false
-}
-
-// retryAfter returns how long the server asks to be left alone, or zero.
-func retryAfter(err error) time.Duration {
-	seconds, ok := apierrors.SuggestsClientDelay(err)
-	if !ok || seconds < 0 {
-		return 0
-	}
-	return min(time.Duration(seconds)*time.Second, longestRetryAfter)
 }
 
 // tooMuch tells whether a member sent more than it may.

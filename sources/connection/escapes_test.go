@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/fairlead-dev/fairlead/internal/apistatus"
 	"github.com/fairlead-dev/fairlead/internal/testenv"
 )
 
@@ -54,8 +55,7 @@ func TestNobodyAskedForAnotherProtocol(t *testing.T) {
 		},
 	} {
 		err := call()
-		status, ok := errors.AsType[apiError](err)
-		if !errors.Is(err, errSwitched) && !(ok && status.Status().Code == http.StatusServiceUnavailable) {
+		if !errors.Is(err, errSwitched) && apistatus.Of(err).Code != http.StatusServiceUnavailable {
 			t.Errorf("%s: %v, want 503", name, err)
 		}
 	}

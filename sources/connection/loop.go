@@ -22,8 +22,8 @@ func (c *Connection) Run(ctx context.Context) error {
 	c.running = true
 	c.mu.Unlock()
 	defer c.end()
-	c.pace.Join(1)
-	defer c.pace.Join(-1)
+	c.reconnectLimiter.Join(1)
+	defer c.reconnectLimiter.Join(-1)
 	var dials sync.WaitGroup // at most one probe, and one reachability probe
 	defer dials.Wait()
 	panicked := make(chan string, 2) // that many may be under way
@@ -103,7 +103,7 @@ func (c *Connection) next(ctx context.Context, now time.Time) (dial func(), wait
 	probe := !probeAt.After(now)
 	if !probe {
 		if c.reach.turn.IsZero() {
-			c.reach.turn = now.Add(c.pace.reach(now))
+			c.reach.turn = now.Add(c.reconnectLimiter.reach(now))
 		}
 		if c.reach.turn.After(now) {
 			return nil, min(probeAt.Sub(now), c.reach.turn.Sub(now))
@@ -112,7 +112,7 @@ func (c *Connection) next(ctx context.Context, now time.Time) (dial func(), wait
 	if !probe || c.attempt > 0 {
 		// Retries stand in the fleet's line, each member with its next one.
 		if c.place.IsZero() {
-			c.place = now.Add(c.pace.Wait(now))
+			c.place = now.Add(c.reconnectLimiter.Wait(now))
 			if probe {
 				c.probeAt = later(c.probeAt, c.place)
 			}

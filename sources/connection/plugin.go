@@ -18,19 +18,19 @@ import (
 // goroutine behind for a plugin that hangs, and one process, however often it is
 // tried again.
 //
-//	caller ─▶ giveUp ─ turn ─▶ withPlugin ─▶ pastPlugin ─ turn free ─▶ transport
+//	caller ─▶ giveUp ─ slot ─▶ withPlugin ─▶ pastPlugin ─ slot free ─▶ transport
 type plugin struct {
 	of   *rest.Config
 	tell func(line string) (shown string) // takes what it writes to its standard error
-	turn chan struct{}
-	ctx  context.Context //nolint:containedctx // Its own, not that of a request; see above.
-	stop func()          // ends the process; nobody asks it any more
+	slot chan struct{}                    // full while a request is with the plugin
+	ctx  context.Context                  //nolint:containedctx // Its own, not that of a request; see above.
+	stop func()                           // ends the process; nobody asks it any more
 
 	running sync.Mutex // held while it runs
 	cached  *pluginCredentials
 
 	mu    sync.Mutex
-	since time.Time // when the request began that has the turn
+	since time.Time // when the request began that has the slot
 }
 
 // pluginOf returns the plugin of cfg, or nil if it has none, or other credentials
@@ -51,17 +51,17 @@ func pluginOf(cfg *rest.Config, last *plugin, tell func(line string) (shown stri
 	if last != nil {
 		last.stop()
 	}
-	p := &plugin{of: cfg, tell: tell, turn: make(chan struct{}, 1)}
+	p := &plugin{of: cfg, tell: tell, slot: make(chan struct{}, 1)}
 	p.ctx, p.stop = context.WithCancel(context.Background())
 	return p
 }
 
 func (p *plugin) config() *clientcmdapi.ExecConfig { return p.of.ExecProvider }
 
-// enter waits for the turn.
+// enter waits for the slot.
 func (p *plugin) enter(ctx context.Context) error {
 	select {
-	case p.turn <- struct{}{}:
+	case p.slot <- struct{}{}:
 		p.mu.Lock()
 		p.since = time.Now()
 		p.mu.Unlock()
@@ -100,8 +100,8 @@ type asking struct {
 	plugin *plugin
 
 	mu    sync.Mutex
-	wants bool // it waits for the turn, or has it
-	held  bool // it has the turn
+	wants bool // it waits for the slot, or has it
+	held  bool // it has the slot
 }
 
 type askingKey struct{}
@@ -119,14 +119,14 @@ func (a *asking) enter(ctx context.Context) error {
 	return nil
 }
 
-// leave gives the turn back and tells whether it was held.
+// leave gives the slot back and tells whether it was held.
 func (a *asking) leave() bool {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	held := a.held
 	if held {
 		a.wants, a.held = false, false
-		<-a.plugin.turn
+		<-a.plugin.slot
 	}
 	return held
 }

@@ -13,8 +13,8 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/version"
 
+	"github.com/fairlead-dev/fairlead/internal/apistatus"
 	"github.com/fairlead-dev/fairlead/internal/ledger"
-	"github.com/fairlead-dev/fairlead/internal/member"
 )
 
 const (
@@ -87,7 +87,7 @@ func failed(err error) outcome {
 	if result == resultOther {
 		result = resultInvalid
 	}
-	out := outcome{result: result, err: err, delay: retryAfter(err)}
+	out := outcome{result: result, err: err, delay: apistatus.Of(err).RetryAfter}
 	if p, ok := errors.AsType[*pluginError](err); ok {
 		out.reason = reasonPluginFails
 		if p.silent > 0 {
@@ -105,7 +105,7 @@ func answersWithout(err error) bool {
 
 // forbiddenByKubernetes tells a refusal by RBAC from one by a gateway.
 func forbiddenByKubernetes(err error) bool {
-	return apierrors.IsForbidden(err) && member.ByKubernetes(err)
+	return apierrors.IsForbidden(err) && apistatus.ByKubernetes(err)
 }
 
 func read(ctx context.Context, c *clients, path, accept string) ([]byte, error) {

@@ -10,6 +10,8 @@ import (
 	"net/url"
 	"strings"
 	"syscall"
+
+	"github.com/fairlead-dev/fairlead/internal/apistatus"
 )
 
 // reach asks for the server's version in nobody's name, over a connection of its
@@ -54,7 +56,7 @@ func (c *clients) nobody() http.RoundTripper {
 // trusted, or does not speak HTTP, has answered. What is not known counts as an
 // answer, after which backoff goes on.
 func noAnswer(err error) bool {
-	if _, ok := errors.AsType[apiError](err); ok || err == nil {
+	if err == nil || apistatus.Of(err).Meaning != apistatus.None {
 		return false
 	}
 	if p, ok := errors.AsType[*proxyError](err); ok {

@@ -49,7 +49,7 @@ func readArgo(s *corev1.Secret) (*clientcmdapi.Config, string, error) {
 			return nil, "", errors.New(`key "config" is not JSON as Argo CD writes it`)
 		}
 	}
-	if err := a.refuse(server); err != nil {
+	if err := a.validateUntrusted(server); err != nil {
 		return nil, "", err
 	}
 
@@ -71,9 +71,9 @@ func readArgo(s *corev1.Secret) (*clientcmdapi.Config, string, error) {
 	return cfg, only, nil
 }
 
-// refuse is what the function of that name is to kubeconfigs, in Argo CD's
+// validateUntrusted is what the function of that name is to kubeconfigs, in Argo CD's
 // words.
-func (a *argoConfig) refuse(server string) error {
+func (a *argoConfig) validateUntrusted(server string) error {
 	var errs []error
 	for _, field := range []struct {
 		name string

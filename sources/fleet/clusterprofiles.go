@@ -45,18 +45,18 @@ func (p *profilesProvider) NeedsHub() {}
 func (p *profilesProvider) NewScanner() Scanner {
 	return &profilesScanner{
 		provider: p,
-		feed:     &feed{what: "ClusterProfiles " + inNamespace(p.namespace), absent: errNoProfiles},
+		informer: &hubInformer{what: "ClusterProfiles " + inNamespace(p.namespace), absent: errNoProfiles},
 		objects:  newDescriptions("multicluster.x-k8s.io/v1alpha1", "ClusterProfile"),
 	}
 }
 
 type profilesScanner struct {
 	provider *profilesProvider
-	feed     *feed
+	informer *hubInformer
 	objects  *descriptions
 	version  atomic.Int32 // index into profileVersions
 
-	last, taken digest // of the file, as in document
+	last, taken digest // of the file, as in kubeconfigFile
 	polled      bool
 	access      []accessProvider // of the last usable file
 	accessErr   error
@@ -64,7 +64,7 @@ type profilesScanner struct {
 
 func (s *profilesScanner) Scan() []Description {
 	s.readAccess()
-	objects, err := s.feed.look()
+	objects, err := s.informer.look()
 	inputs := hex.EncodeToString(s.taken[:])
 	findings := s.objects.updateWith(inputs, objects, func(o metav1.Object, f Description) (Description, error) {
 		f.Name = cmp.Or(f.Name, o.GetName())
@@ -133,7 +133,7 @@ func (s *profilesScanner) Follow(ctx context.Context, env Env, changed func()) e
 			return w, err
 		},
 	}
-	return s.feed.run(ctx, lw, client, &unstructured.Unstructured{}, trimProfile, changed)
+	return s.informer.run(ctx, lw, client, &unstructured.Unstructured{}, trimProfile, changed)
 }
 
 // trimProfile keeps what is read of a profile: of the status, which may list many

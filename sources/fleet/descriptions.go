@@ -11,7 +11,7 @@ import (
 	"github.com/fairlead-dev/fairlead/internal/redact"
 )
 
-// descriptions remembers what was found in each object of a feed, so that an
+// descriptions remembers what was found in each object of a hubInformer, so that an
 // object is parsed once per version, and one that has become useless keeps its
 // last good description.
 type descriptions struct {

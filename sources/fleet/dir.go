@@ -17,13 +17,13 @@ type dirProvider struct{ value, path string }
 func (p *dirProvider) String() string { return p.value }
 
 func (p *dirProvider) NewScanner() Scanner {
-	return &dirScanner{path: p.path, documents: map[string]*document{}}
+	return &dirScanner{path: p.path, files: map[string]*kubeconfigFile{}}
 }
 
 type dirScanner struct {
-	path      string
-	listed    bool                 // at least once
-	documents map[string]*document // by file name
+	path   string
+	listed bool                       // at least once
+	files  map[string]*kubeconfigFile // by file name
 }
 
 // scan returns what the files say. A directory that cannot be read says nothing
@@ -35,24 +35,24 @@ func (s *dirScanner) Scan() []Description {
 		findings = append(findings, Description{Source: "directory " + s.path, Err: err})
 	} else {
 		for name := range names {
-			if s.documents[name] == nil {
-				d := newDocument(chooseOnly(clusterName(name)), filepath.Join(s.path, name))
+			if s.files[name] == nil {
+				d := newKubeconfigFile(chooseOnly(clusterName(name)), filepath.Join(s.path, name))
 				// A file that turns up later is perhaps being copied.
 				d.polled = s.listed
-				s.documents[name] = d
+				s.files[name] = d
 			}
 		}
 		s.listed = true
 	}
-	for _, name := range slices.Sorted(maps.Keys(s.documents)) {
-		d := s.documents[name]
+	for _, name := range slices.Sorted(maps.Keys(s.files)) {
+		d := s.files[name]
 		if err != nil {
 			findings = append(findings, d.findings...)
 			continue
 		}
 		found := d.scan(names[name])
 		if d.gone && !names[name] {
-			delete(s.documents, name)
+			delete(s.files, name)
 			continue
 		}
 		for i := range found {

@@ -63,22 +63,22 @@ type Fleet struct {
 }
 
 // owner is the description that has a name. No source has the same name twice,
-// so place and name find it again.
+// so ref and name find it again.
 type owner struct {
-	place  place
+	ref    sourceRef
 	member *Member
 	hub    bool // it is described by an object of the hub
 }
 
-// place is one source of one provider.
-type place struct {
+// sourceRef is one source of one provider.
+type sourceRef struct {
 	provider int
 	source   string
 }
 
 // problemKey tells a problem that lasts from a new one.
 type problemKey struct {
-	place                    place
+	ref                      sourceRef
 	context, cluster, reason string
 }
 
@@ -269,7 +269,7 @@ func (f *Fleet) settle(now time.Time) {
 		candidates = map[string][]candidate{}
 		problems   = map[problemKey]Problem{}
 	)
-	note := func(p place, fd Description, err error, event string) {
+	note := func(p sourceRef, fd Description, err error, event string) {
 		err = bounded(err)
 		key := problemKey{p, fd.Context, fd.Name, err.Error()}
 		problems[key] = Problem{Source: fd.Source, Context: fd.Context, Cluster: fd.Name, Err: err, Since: now}
@@ -279,7 +279,7 @@ func (f *Fleet) settle(now time.Time) {
 	}
 	for i := range f.found {
 		for _, fd := range f.found[i] {
-			p := place{i, fd.Source}
+			p := sourceRef{i, fd.Source}
 			if fd.Err != nil {
 				note(p, fd, fd.Err, cmp.Or(fd.Event, eventUnusable))
 			}
@@ -304,15 +304,15 @@ func (f *Fleet) settle(now time.Time) {
 		win, why := f.winner(name, candidates[name])
 		for i, c := range candidates[name] {
 			if i == win {
-				next[name] = owner{c.place, c.Member, c.Object != nil}
+				next[name] = owner{c.ref, c.Member, c.Object != nil}
 				delete(f.held, name)
 				continue
 			}
 			if why != nil {
-				note(c.place, c.Description, why, eventNameTaken)
+				note(c.ref, c.Description, why, eventNameTaken)
 				continue
 			}
-			note(c.place, c.Description, fmt.Errorf("cluster %q is described by %s already, which keeps the name; rename or remove one",
+			note(c.ref, c.Description, fmt.Errorf("cluster %q is described by %s already, which keeps the name; rename or remove one",
 				name, candidates[name][win].Member.Source), eventNameTaken)
 		}
 	}

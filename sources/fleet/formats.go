@@ -103,7 +103,7 @@ func describeSecret(format *secretFormat, s *corev1.Secret, f Description) (Desc
 		return f, err
 	}
 	// A refusal comes first: nothing else that is wrong matters then.
-	if err := refuse(cfg); err != nil {
+	if err := validateUntrusted(cfg); err != nil {
 		return f, err
 	}
 	if len(context) > maxNameBytes {

@@ -14,7 +14,7 @@ import (
 // read again when it changes; after another change of the kubeconfig the program
 // has to be started again.
 func LoadHub(path string) (*rest.Config, error) {
-	found := hubDocument("hub", path).scan(true)
+	found := hubKubeconfig("hub", path).scan(true)
 	if i := slices.IndexFunc(found, func(fd Description) bool { return fd.Err == nil && fd.Member != nil }); i >= 0 {
 		return found[i].Member.REST, nil
 	}
@@ -31,16 +31,16 @@ type hubProvider struct{ name, path string }
 func (p *hubProvider) String() string { return "the hub" }
 
 func (p *hubProvider) NewScanner() Scanner {
-	return &documentScanner{hubDocument(p.name, p.path)}
+	return &kubeconfigScanner{hubKubeconfig(p.name, p.path)}
 }
 
-// hubDocument returns where the hub is described, as its cluster's name.
-func hubDocument(name, path string) *document {
+// hubKubeconfig returns where the hub is described, as its cluster's name.
+func hubKubeconfig(name, path string) *kubeconfigFile {
 	choose := chooseOnly(name)
 	if path != "" {
-		return newDocument(choose, path)
+		return newKubeconfigFile(choose, path)
 	}
-	d := newDocument(choose)
+	d := newKubeconfigFile(choose)
 	if serviceAccount() != nil {
 		d.fallback = serviceAccount
 	} else {

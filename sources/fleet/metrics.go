@@ -28,7 +28,7 @@ func (c collector) Collect(ch chan<- prometheus.Metric) {
 	c.fleet.mu.Lock()
 	size := c.fleet.size
 	for key := range c.fleet.problems {
-		perProvider[key.place.provider]++
+		perProvider[key.ref.provider]++
 	}
 	c.fleet.mu.Unlock()
 

@@ -10,13 +10,13 @@ import (
 // candidate is a finding and where it was made.
 type candidate struct {
 	Description
-	place place
+	ref sourceRef
 }
 
 // hold keeps a name for an object of the hub that has had it and does not
 // describe it any more.
 type hold struct {
-	place  place
+	ref    sourceRef
 	source string
 	until  time.Time
 }
@@ -26,11 +26,11 @@ type hold struct {
 // get its name in between.
 func (f *Fleet) holdNames(candidates map[string][]candidate, now time.Time) {
 	for name, o := range f.owners {
-		if !o.hub || slices.ContainsFunc(candidates[name], func(c candidate) bool { return c.place == o.place }) {
+		if !o.hub || slices.ContainsFunc(candidates[name], func(c candidate) bool { return c.ref == o.ref }) {
 			continue
 		}
 		if _, ok := f.held[name]; !ok && f.opts.NameHold > 0 {
-			f.held[name] = hold{o.place, o.member.Source, now.Add(f.opts.NameHold)}
+			f.held[name] = hold{o.ref, o.member.Source, now.Add(f.opts.NameHold)}
 		}
 	}
 	for name, h := range f.held {
@@ -55,17 +55,17 @@ func (f *Fleet) nextFree() (free time.Time) {
 // to a file, because who writes those decides what the fleet is; a name of one's
 // own goes before one that was chosen; then the earlier candidate wins.
 func (f *Fleet) winner(name string, candidates []candidate) (win int, why error) {
-	at := func(p place) int {
-		return slices.IndexFunc(candidates, func(c candidate) bool { return c.place == p })
+	at := func(p sourceRef) int {
+		return slices.IndexFunc(candidates, func(c candidate) bool { return c.ref == p })
 	}
 	if o, ok := f.owners[name]; ok {
-		if win := at(o.place); win >= 0 {
+		if win := at(o.ref); win >= 0 {
 			return win, nil
 		}
 	}
 	h, held := f.held[name]
 	if held {
-		if win := at(h.place); win >= 0 {
+		if win := at(h.ref); win >= 0 {
 			return win, nil
 		}
 	}

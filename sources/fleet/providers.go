@@ -21,7 +21,7 @@ type kubeconfigProvider struct {
 func (p *kubeconfigProvider) String() string { return p.value }
 
 func (p *kubeconfigProvider) NewScanner() Scanner {
-	return &documentScanner{newDocument(p.choose, p.path)}
+	return &kubeconfigScanner{newKubeconfigFile(p.choose, p.path)}
 }
 
 func (p *kubeconfigProvider) choose(cfg *clientcmdapi.Config) []choice {
@@ -41,10 +41,10 @@ func (p *kubeconfigProvider) choose(cfg *clientcmdapi.Config) []choice {
 	return choices
 }
 
-// documentScanner is the scanner of a single document.
-type documentScanner struct{ *document }
+// kubeconfigScanner is the scanner of a single kubeconfigFile.
+type kubeconfigScanner struct{ *kubeconfigFile }
 
-func (s *documentScanner) Scan() []Description { return s.document.scan(true) }
+func (s *kubeconfigScanner) Scan() []Description { return s.kubeconfigFile.scan(true) }
 
 // currentProvider describes the one cluster that kubectl would talk to.
 type currentProvider struct {
@@ -62,9 +62,9 @@ func newCurrentProvider() *currentProvider {
 func (p *currentProvider) String() string { return "the current kubeconfig" }
 
 func (p *currentProvider) NewScanner() Scanner {
-	d := newDocument(chooseCurrent, p.paths...)
+	d := newKubeconfigFile(chooseCurrent, p.paths...)
 	d.fallback = p.fallback
-	return &documentScanner{d}
+	return &kubeconfigScanner{d}
 }
 
 func chooseCurrent(cfg *clientcmdapi.Config) []choice {

@@ -29,7 +29,7 @@ func (p *secretsProvider) NeedsHub() {}
 func (p *secretsProvider) NewScanner() Scanner {
 	return &secretsScanner{
 		provider: p,
-		feed:     &feed{what: "Secrets " + inNamespace(p.namespace)},
+		informer: &hubInformer{what: "Secrets " + inNamespace(p.namespace)},
 		objects:  newDescriptions("v1", "Secret"),
 	}
 }
@@ -43,12 +43,12 @@ func inNamespace(namespace string) string {
 
 type secretsScanner struct {
 	provider *secretsProvider
-	feed     *feed
+	informer *hubInformer
 	objects  *descriptions
 }
 
 func (s *secretsScanner) Scan() []Description {
-	objects, err := s.feed.look()
+	objects, err := s.informer.look()
 	findings := s.objects.update(objects, func(o metav1.Object, f Description) (Description, error) {
 		secret := o.(*corev1.Secret)
 		own := s.provider.format.name(secret)
@@ -78,7 +78,7 @@ func (s *secretsScanner) Follow(ctx context.Context, env Env, changed func()) er
 			return secrets.Watch(ctx, o)
 		},
 	}
-	return s.feed.run(ctx, lw, client, &corev1.Secret{}, s.provider.trim, changed)
+	return s.informer.run(ctx, lw, client, &corev1.Secret{}, s.provider.trim, changed)
 }
 
 // trim drops what is not needed of a Secret before it is kept.
@@ -101,7 +101,7 @@ func (p *secretsProvider) trim(o any) (any, error) {
 	return trimmed, nil
 }
 
-// annotationIgnored marks an object of the feed that describes no cluster.
+// annotationIgnored marks an object of the informer that describes no cluster.
 const annotationIgnored = "fairlead.dev/ignored"
 
 // trimMeta keeps what tells an object and its version, its labels, and the

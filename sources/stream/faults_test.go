@@ -13,6 +13,7 @@ import (
 	"golang.org/x/sync/semaphore"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
+	"github.com/fairlead-dev/fairlead/internal/apistatus"
 	"github.com/fairlead-dev/fairlead/internal/member"
 	"github.com/fairlead-dev/fairlead/pipeline"
 	"github.com/fairlead-dev/fairlead/sources/stream/wire"
@@ -38,14 +39,14 @@ func TestRefusals(t *testing.T) {
 		}, state: member.BackingOff, reason: "throttled", soonest: 17 * second, latest: 17 * second},
 		{name: "429 with an absurd Retry-After", answer: func(c *fakeCall) {
 			c.reply(429, "slow down", "Retry-After", "1000000000", "Content-Type", "text/plain")
-		}, state: member.BackingOff, reason: "throttled", soonest: longestRetryAfter, latest: longestRetryAfter},
+		}, state: member.BackingOff, reason: "throttled", soonest: apistatus.LongestRetryAfter, latest: apistatus.LongestRetryAfter},
 		{name: "400", answer: replies(400, "BadRequest"), pages: replies(400, "BadRequest"), state: member.Waiting, reason: "rejected", soonest: minute / 2, latest: minute},
 		{name: "500", answer: replies(500, "InternalError"), pages: replies(500, "InternalError"), state: member.BackingOff, reason: "unavailable", latest: second},
 		{name: "503", answer: replies(503, "ServiceUnavailable"), state: member.BackingOff, reason: "unavailable", latest: second, reportedAsBroken: true},
 		{name: "503 with a delay", answer: func(c *fakeCall) {
 			c.reply(503, "starting", "Retry-After", "9", "Content-Type", "text/plain")
 		}, state: member.BackingOff, reason: "unavailable", soonest: 9 * second, latest: 9 * second, reportedAsBroken: true},
-		{name: "a page with 401", answer: page(401), state: member.BackingOff, reason: "unavailable", latest: second, reportedAsBroken: true},
+		{name: "a page with 401", answer: page(401), state: member.Waiting, reason: "unauthorized", soonest: minute / 2, latest: minute, reportedAsBroken: true},
 		{name: "a page with 403", answer: page(403), state: member.BackingOff, reason: "unavailable", latest: second, reportedAsBroken: true},
 		{name: "a page with 404", answer: page(404), state: member.BackingOff, reason: "unavailable", latest: second, reportedAsBroken: true},
 		{name: "a page with 410", answer: page(410), state: member.BackingOff, reason: "unavailable", latest: second, reportedAsBroken: true},

@@ -12,6 +12,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
+	"github.com/fairlead-dev/fairlead/internal/apistatus"
 	"github.com/fairlead-dev/fairlead/internal/ledger"
 	"github.com/fairlead-dev/fairlead/internal/member"
 )
@@ -172,7 +173,7 @@ func (a *attempt) identify(ctx context.Context) error {
 // isHidden reports whether Kubernetes itself keeps a namespace secret.
 func isHidden(err error) bool {
 	code, ok := statusCode(err)
-	return ok && (code == http.StatusForbidden || code == http.StatusNotFound) && member.ByKubernetes(err)
+	return ok && (code == http.StatusForbidden || code == http.StatusNotFound) && apistatus.ByKubernetes(err)
 }
 
 // hasMoved asks whether the group of what is followed prefers another version

@@ -4,8 +4,6 @@ import (
 	"context"
 	"fmt"
 
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/rest"
 
 	"github.com/fairlead-dev/fairlead/sources/stream/wire"
@@ -46,10 +44,6 @@ func (a *attempt) objectRequest(name string) *rest.Request {
 		path = t.path("default") // whether it exists or not
 	}
 	return a.session.Calls.Get().AbsPath(append(path, name)...).MaxRetries(0).SetHeader("Accept", acceptMetadata)
-}
-
-func isTooNew(err error) bool {
-	return apierrors.HasStatusCause(err, metav1.CauseTypeResourceVersionTooLarge)
 }
 
 // listOne asks for a list of one object and returns the version that it tells.

@@ -4,11 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/http"
 	"time"
 
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
-
+	"github.com/fairlead-dev/fairlead/internal/apistatus"
 	"github.com/fairlead-dev/fairlead/internal/member"
 	"github.com/fairlead-dev/fairlead/sources/stream/wire"
 )
@@ -110,36 +108,28 @@ func classify(ctx context.Context, err error) (r reason, after time.Duration) {
 	case errors.Is(err, errIncomplete):
 		return incomplete, 0
 	}
-	if seconds, ok := apierrors.SuggestsClientDelay(err); ok {
-		after = min(time.Duration(seconds)*time.Second, longestRetryAfter)
-	}
-	code, ok := statusCode(err)
-	if !ok {
-		return network, 0
-	}
-	if isTooNew(err) {
-		return tooNew, after
-	}
-	switch {
-	case code == http.StatusTooManyRequests:
-		return throttled, after
-	case !member.ByKubernetes(err):
-		return unavailable, after
-	case code == http.StatusGone || apierrors.IsResourceExpired(err):
-		return expired, after
-	case code == http.StatusUnauthorized:
-		return unauthorized, after
-	case code == http.StatusForbidden:
-		return forbidden, after
-	case code == http.StatusNotFound && errors.Is(err, errDiscovery):
+	answer := apistatus.Of(err)
+	if answer.Meaning == apistatus.NotFound && errors.Is(err, errDiscovery) {
 		// Whatever answers there, it is no API server that is well.
-		return unavailable, after
-	case code == http.StatusNotFound:
-		return missing, after
-	case code >= 500 && code != http.StatusNotImplemented:
-		return unavailable, after
+		return unavailable, answer.RetryAfter
 	}
-	return rejected, after
+	return answerReasons[answer.Meaning], answer.RetryAfter
+}
+
+// answerReasons is what an answer of a server is a reason for; that there is none
+// tells of the network.
+var answerReasons = [apistatus.NumMeanings]reason{
+	apistatus.None:         network,
+	apistatus.TooNew:       tooNew,
+	apistatus.Expired:      expired,
+	apistatus.Unauthorized: unauthorized,
+	apistatus.Forbidden:    forbidden,
+	apistatus.NotFound:     missing,
+	apistatus.Throttled:    throttled,
+	apistatus.Unavailable:  unavailable,
+	apistatus.Failing:      unavailable,
+	apistatus.Foreign:      unavailable,
+	apistatus.Rejected:     rejected,
 }
 
 func tooMuch(err error) bool {
@@ -147,17 +137,11 @@ func tooMuch(err error) bool {
 	return ok
 }
 
-// longestRetryAfter bounds what a server may ask for, in case it errs.
-const longestRetryAfter = 5 * time.Minute
-
 // statusCode returns the HTTP status that err stands for, if it is the answer of
 // a server.
-func statusCode(err error) (code int32, ok bool) {
-	var status apierrors.APIStatus // no error itself, so errors.AsType will not do
-	if !errors.As(err, &status) {
-		return 0, false
-	}
-	return status.Status().Code, true
+func statusCode(err error) (code int, ok bool) {
+	answer := apistatus.Of(err)
+	return answer.Code, answer.Meaning != apistatus.None
 }
 
 // answered returns what the member's connection is to be told about a call:
@@ -168,12 +152,7 @@ func answered(err error) error {
 			return nil
 		}
 	}
-	code, ok := statusCode(err)
-	if !ok || code < 500 && code != http.StatusTooManyRequests && !member.ByKubernetes(err) {
-		return err
-	}
-	switch code {
-	case http.StatusUnauthorized, http.StatusBadGateway, http.StatusServiceUnavailable, http.StatusGatewayTimeout:
+	if meaning := apistatus.Of(err).Meaning; meaning == apistatus.None || meaning.Doubtful() {
 		return err
 	}
 	return nil
@@ -185,12 +164,11 @@ func answered(err error) error {
 // pages on the same, and API servers count on that: one whose etcd is too old
 // answers 200 and an ERROR frame with code 500.
 func notServed(err error) bool {
-	code, ok := statusCode(err)
-	switch code {
-	case http.StatusUnauthorized, http.StatusForbidden, http.StatusGone, http.StatusTooManyRequests:
+	switch apistatus.Of(err).Meaning {
+	case apistatus.None, apistatus.Unauthorized, apistatus.Forbidden, apistatus.Expired, apistatus.Throttled:
 		return false
 	}
-	return ok
+	return true
 }
 
 // cause is why a snapshot was taken.

@@ -94,7 +94,7 @@ func (a *attempt) goOnInPages(err error) bool {
 		return false
 	}
 	a.unserved++
-	if answered(err) != nil && !isTooNew(err) && a.unserved < unservedLists {
+	if answered(err) != nil && a.unserved < unservedLists {
 		return false
 	}
 	a.noteError(err)

@@ -8,6 +8,7 @@ import (
 	"os"
 	"slices"
 	"time"
+	"unicode/utf8"
 )
 
 // cast is a recording.
@@ -16,6 +17,7 @@ type cast struct {
 	prompt        string
 	speed         float64
 	pieces        []piece
+	begun         []byte // the beginning of a character, the end of which is still to come
 }
 
 // piece is output that came at once.
@@ -31,6 +33,25 @@ type header struct {
 	Height  int     `json:"height"`
 	Command string  `json:"command,omitempty"`
 	Speed   float64 `json:"fairlead_speed,omitempty"` // of the pictures
+}
+
+// add takes output as it is read. What ends within a character is kept until the
+// rest of that has come.
+func (c *cast) add(at time.Duration, output []byte) {
+	output = append(c.begun, output...)
+	end := len(output)
+	for i := end - 1; i >= max(end-utf8.UTFMax, 0); i-- {
+		if utf8.RuneStart(output[i]) {
+			if !utf8.FullRune(output[i:]) {
+				end = i
+			}
+			break
+		}
+	}
+	c.begun = slices.Clone(output[end:])
+	if end > 0 {
+		c.pieces = append(c.pieces, piece{at, string(output[:end])})
+	}
 }
 
 func (c *cast) save(file string) error {

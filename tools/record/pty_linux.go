@@ -47,7 +47,7 @@ func record(command []string, columns, rows int) (*cast, error) {
 	for {
 		n, err := terminal.Read(buffer)
 		if n > 0 {
-			c.pieces = append(c.pieces, piece{time.Since(start), string(buffer[:n])})
+			c.add(time.Since(start), buffer[:n])
 			_, _ = os.Stdout.Write(buffer[:n])
 		}
 		if err != nil { // EIO: the program has closed its end

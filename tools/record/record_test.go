@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 	"time"
+	"unicode/utf8"
 )
 
 // The terminal shows what a progress display draws: lines above a table that is
@@ -46,6 +47,27 @@ func TestFrames(t *testing.T) {
 	}
 	if again, err := load(file); err != nil || len(again.frames()) != len(want) {
 		t.Errorf("read again: %+v, %v", again, err)
+	}
+}
+
+// A read may end within a character, which is then whole in the next piece.
+func TestCharactersStayWhole(t *testing.T) {
+	for _, text := range []string{"é", "a─b", "x🚢", "plain", "\xff\xfe", "é\xe2"} {
+		for at := range len(text) + 1 {
+			var c cast
+			c.add(time.Second, []byte(text[:at]))
+			c.add(2*time.Second, []byte(text[at:]))
+			var got string
+			for _, p := range c.pieces {
+				if utf8.ValidString(text) && !utf8.ValidString(p.text) {
+					t.Errorf("%q read in two at %d: a piece is %q", text, at, p.text)
+				}
+				got += p.text
+			}
+			if got += string(c.begun); got != text {
+				t.Errorf("%q read in two at %d: %q", text, at, got)
+			}
+		}
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 
 	"github.com/fairlead-dev/fairlead/internal/ledger"
 	"github.com/fairlead-dev/fairlead/sinks"
+	"github.com/fairlead-dev/fairlead/sources/fleet"
 )
 
 // Options are what a main says of its program.
@@ -16,7 +17,8 @@ type Options struct {
 	// Sinks are the kinds of sinks that there are beside the built-in ones.
 	Sinks sinks.Kinds
 
-	stores ledger.StoreKinds // the same of ledger stores, for tests
+	stores  ledger.StoreKinds // the same of ledger stores, for tests
+	members []fleet.Kind      // and of sources of members
 }
 
 // NewCommand returns the program's command line.

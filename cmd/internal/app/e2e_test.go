@@ -284,7 +284,7 @@ func testDrain(t *testing.T, env *testenv.Env) {
 	r.out.stall()
 	r.await("all are read and wait", func() bool {
 		l := r.cluster("alpha").Lane
-		return l.Live+l.Snapshot+l.InWork >= 60
+		return l.Live+l.Snapshot+l.InFlight >= 60
 	})
 	stopped := make(chan error, 1)
 	go func() { stopped <- r.stop() }()

@@ -10,8 +10,8 @@ import (
 )
 
 // parseClusters returns what --clusters and the flags beside it describe.
-func (c *Config) parseClusters() ([]fleet.Provider, error) {
-	o := fleet.ParseOptions{Kinds: memberKinds, IncludeHub: string(c.IncludeHub), HubKubeconfig: c.HubKubeconfig, AccessProviders: c.AccessProviders}
+func (c *Config) parseClusters(kinds []fleet.Kind) ([]fleet.Provider, error) {
+	o := fleet.ParseOptions{Kinds: kinds, IncludeHub: string(c.IncludeHub), HubKubeconfig: c.HubKubeconfig, AccessProviders: c.AccessProviders}
 	return o.Parse(c.Clusters)
 }
 

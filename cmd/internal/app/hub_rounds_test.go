@@ -92,7 +92,7 @@ func TestSecretsComeAndGo(t *testing.T) {
 		"--health-probe-bind-address=127.0.0.1:0")
 	secrets.create("alpha", kubeconfig)
 	r.awaitSame(o)
-	r.await("all is acked", func() bool { return len(r.out.received()) >= 100 && r.cluster("alpha").Lane.InWork == 0 })
+	r.await("all is acked", func() bool { return len(r.out.received()) >= 100 && r.cluster("alpha").Lane.InFlight == 0 })
 
 	t.Run("other credentials", func(t *testing.T) {
 		before, lane := len(r.out.received()), r.cluster("alpha").Counts.HandedOut

@@ -34,7 +34,7 @@ func (o *Options) storeKinds() ledger.StoreKinds {
 // tables are the kinds by the flag that chooses one of them.
 func (o *Options) tables() map[string]*spec.Table {
 	return map[string]*spec.Table{
-		"clusters":          fleet.NewTable(memberKinds),
+		"clusters":          fleet.NewTable(o.memberKinds()),
 		"sink":              o.sinkKinds().Table(),
 		"ledger":            o.storeKinds().Table(),
 		"leader-elect-lock": locks.NewTable(lockKinds),
@@ -46,10 +46,11 @@ var lockKinds = []locks.Kind{
 	lease.Kind(),
 }
 
-// memberKinds are the sources of members that --clusters can name.
-var memberKinds = []fleet.Kind{
-	fleet.KubeconfigKind(),
-	fleet.DirKind(),
-	fleet.SecretsKind(),
-	fleet.ClusterProfilesKind(),
+func (o *Options) memberKinds() []fleet.Kind {
+	return slices.Concat([]fleet.Kind{
+		fleet.KubeconfigKind(),
+		fleet.DirKind(),
+		fleet.SecretsKind(),
+		fleet.ClusterProfilesKind(),
+	}, o.members)
 }

@@ -88,10 +88,10 @@ func newLedgerInspectCommand(kinds ledger.StoreKinds) *cobra.Command {
 		Long: "Shows one row for each resource that was followed in a cluster, and each sink:\n" +
 			"  SINK             which it was delivered to; several where an older version wrote the ledger last\n" +
 			"  OBJECTS          that the sink has accepted\n" +
-			"  HELD             of which it may have been given a UID that it has not accepted\n" +
+			"  UNACKED UIDS     objects of which it may have a UID that it has not accepted\n" +
 			"  DELETED          deletions that are still remembered, as the watch may show them again\n" +
 			"  RESUME POINT     the resourceVersion from which the watch goes on; without one a snapshot is taken\n" +
-			"  DUE              objects that are to be delivered again: for a replay, or in another form\n" +
+			"  REDELIVER        objects that are to be delivered again: for a replay, or in another form\n" +
 			"  UNWATCHED SINCE  when it was left out of --watch, or the sink of --sink\n" +
 			"  LEFT SINCE       when the cluster left the fleet, or the program that followed it was started again without it",
 		Example: "  fairlead ledger inspect --ledger fairlead.ledger --cluster edge-1\n" +

@@ -110,7 +110,7 @@ func TestLedgerInspect(t *testing.T) {
 		fields = append(fields, strings.Fields(line))
 	}
 	wantFields := [][]string{
-		strings.Fields("CLUSTER UID RESOURCE SELECTION SINK OBJECTS HELD DELETED RESUME POINT DUE UNWATCHED SINCE LEFT SINCE"),
+		strings.Fields("CLUSTER UID RESOURCE SELECTION SINK OBJECTS UNACKED UIDS DELETED RESUME POINT REDELIVER UNWATCHED SINCE LEFT SINCE"),
 		strings.Fields("alpha uid-a deployments.apps namespace=web&labelSelector=app=shop - 600 0 0 9 - - -"),
 		strings.Fields("alpha uid-a pods - - 900 1 1 9 - - -"),
 		strings.Fields("beta uid-b pods - - 300 0 0 9 - - " + left.Format(time.RFC3339)),

@@ -82,7 +82,7 @@ func printCursors(out io.Writer, cursors []ledger.Description) error {
 		return nil
 	}
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
-	rows := [][]string{{"CLUSTER", "UID", "RESOURCE", "SELECTION", "SINK", "OBJECTS", "HELD", "DELETED", "RESUME POINT", "DUE", "UNWATCHED SINCE", "LEFT SINCE"}}
+	rows := [][]string{{"CLUSTER", "UID", "RESOURCE", "SELECTION", "SINK", "OBJECTS", "UNACKED UIDS", "DELETED", "RESUME POINT", "REDELIVER", "UNWATCHED SINCE", "LEFT SINCE"}}
 	for _, c := range cursors {
 		due := ""
 		if c.Due > 0 {

@@ -33,7 +33,7 @@ func (c *Config) parse(o Options) (*settings, error) {
 	s := &settings{Config: *c, options: o}
 	errs := []error{c.check()}
 	var err error
-	if s.providers, err = c.parseClusters(); err != nil {
+	if s.providers, err = c.parseClusters(o.memberKinds()); err != nil {
 		errs = append(errs, err)
 	}
 	if s.specs, err = stream.ParseSpecs(c.Watches); err != nil {

@@ -5,8 +5,11 @@ import (
 	"strings"
 	"time"
 
+	"github.com/fairlead-dev/fairlead/internal/ledger"
 	"github.com/fairlead-dev/fairlead/internal/member"
 	"github.com/fairlead-dev/fairlead/pipeline/queue"
+	"github.com/fairlead-dev/fairlead/pipeline/stage"
+	"github.com/fairlead-dev/fairlead/sinks/batch"
 	"github.com/fairlead-dev/fairlead/sources"
 	"github.com/fairlead-dev/fairlead/sources/stream"
 )
@@ -67,7 +70,7 @@ type laneStatus struct {
 	Snapshot      int   `json:"snapshot"`
 	Bytes         int64 `json:"bytes"`
 	Delayed       int   `json:"delayed"`
-	InWork        int   `json:"inWork"`
+	InFlight      int   `json:"inFlight"`
 	BlockedOffers int   `json:"blockedOffers"`
 }
 
@@ -98,38 +101,20 @@ type problemStatus struct {
 // sinkStatus is not healthy while the sink fails as a whole, or anything that it
 // has refused waits for another try.
 type sinkStatus struct {
-	Name      string          `json:"name"`
-	Healthy   bool            `json:"healthy"`
-	Since     time.Time       `json:"since"`
-	LastError string          `json:"lastError,omitempty"`
-	Attempts  int             `json:"attempts"`
-	NextRetry time.Time       `json:"nextRetry,omitzero"`
-	Waiting   int             `json:"waiting"`
-	Refused   []refusedStatus `json:"refused,omitempty"`
-}
-
-// refusedStatus is what is refused of one cluster, and tried again.
-type refusedStatus struct {
-	Cluster string    `json:"cluster"`
-	Changes int       `json:"changes"`
-	Since   time.Time `json:"since"`
-	Reason  string    `json:"reason"` // the last one
+	Name string `json:"name"`
+	batch.Status
+	Refused []stage.Refused `json:"refused,omitempty"` // and tried again, by cluster
 }
 
 type ledgerStatus struct {
-	Path      string    `json:"path"` // its identity: what messages call it
-	Healthy   bool      `json:"healthy"`
-	Since     time.Time `json:"since,omitzero"`
-	LastError string    `json:"lastError,omitempty"`
-	Attempts  int       `json:"attempts"`
-	NextRetry time.Time `json:"nextRetry,omitzero"`
-	Written   time.Time `json:"written,omitzero"`
+	Path string `json:"path"` // its identity: what messages call it
+	ledger.Status
 }
 
 // status tells where everything stands at now.
 func (p *program) status(now time.Time) status {
 	s := status{Election: p.electionStatus(), Clusters: []clusterStatus{}, Problems: []problemStatus{}, Sinks: []sinkStatus{}}
-	s.Ledger = ledgerStatus{Path: p.settings.store.Identity, Healthy: true}
+	s.Ledger = ledgerStatus{p.settings.store.Identity, ledger.Status{Healthy: true}}
 	if !p.isOpen() {
 		return s
 	}
@@ -168,17 +153,12 @@ func (p *program) status(now time.Time) status {
 	}
 	s.Problems = append(s.Problems, sameClusters(members)...)
 	for _, k := range p.routes {
-		var refused []refusedStatus
-		for _, r := range k.stage.Refused() {
-			refused = append(refused, refusedStatus(r))
-		}
-		b := k.batcher.Status()
-		s.Sinks = append(s.Sinks, sinkStatus{
-			k.name, b.Healthy && len(refused) == 0, b.Since, b.LastError, b.Attempts, b.NextRetry, b.Waiting, refused,
-		})
+		of := sinkStatus{k.name, k.batcher.Status(), k.stage.Refused()}
+		of.Healthy = of.Healthy && len(of.Refused) == 0
+		s.Sinks = append(s.Sinks, of)
 	}
 	if l, ok := p.ledger.Status(); ok {
-		s.Ledger = ledgerStatus{p.settings.store.Identity, l.Healthy, l.Since, l.LastError, l.Attempts, l.NextRetry, l.Written}
+		s.Ledger.Status = l
 	}
 	return s
 }
@@ -186,7 +166,7 @@ func (p *program) status(now time.Time) status {
 func laneStatusOf(l queue.LaneStats) laneStatus {
 	return laneStatus{
 		Live: l.Live, Snapshot: l.Snapshot, Bytes: l.Bytes,
-		Delayed: l.Delayed, InWork: l.InWork, BlockedOffers: l.BlockedOffers,
+		Delayed: l.Delayed, InFlight: l.InWork, BlockedOffers: l.BlockedOffers,
 	}
 }
 

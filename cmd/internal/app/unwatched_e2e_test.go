@@ -54,7 +54,7 @@ func testUnwatched(t *testing.T, env *testenv.Env) {
 		return bytes.Count(text, []byte(`"tombstone":true`)) == all
 	})
 	r.await("the lane is full", func() bool { return r.cluster("beta").Lane.Snapshot > 0 })
-	if c := r.cluster("beta"); c.Lane.Snapshot+c.Lane.InWork > 4*lane {
+	if c := r.cluster("beta"); c.Lane.Snapshot+c.Lane.InFlight > 4*lane {
 		t.Errorf("lanes of %d hold %+v", lane, c.Lane)
 	}
 	out.release()

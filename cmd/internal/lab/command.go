@@ -84,10 +84,40 @@ func Main(cmd *cobra.Command) int {
 	}
 	code := ExitFailed
 	if errors.Is(err, ErrInterrupted) {
-		code, err = ExitInterrupted, fmt.Errorf("%w; everything it started has ended", ErrInterrupted)
+		code = ExitInterrupted
+		if others := besideInterruption(err); others != nil {
+			err = fmt.Errorf("%w: %w", ErrInterrupted, others)
+		} else {
+			err = fmt.Errorf("%w; everything it started has ended", ErrInterrupted)
+		}
 	} else if _, usage := errors.AsType[usageError](err); usage {
 		code = ExitUsage
 	}
 	_, _ = fmt.Fprintf(cmd.ErrOrStderr(), "%s: %v\n", cmd.Name(), err)
 	return code
+}
+
+// besideInterruption returns what an error joins beside the interruption: something
+// that could not be ended, say. An error whose text tells of the interruption is none.
+func besideInterruption(err error) error {
+	switch e := err.(type) { //nolint:errorlint // It is taken apart.
+	case interface{ Unwrap() []error }:
+		parts := e.Unwrap()
+		if err.Error() != errors.Join(parts...).Error() {
+			break // one text, of several errors
+		}
+		var others []error
+		for _, part := range parts {
+			others = append(others, besideInterruption(part))
+		}
+		return errors.Join(others...)
+	case interface{ Unwrap() error }:
+		if inside := e.Unwrap(); errors.Is(inside, ErrInterrupted) {
+			return besideInterruption(inside)
+		}
+	}
+	if errors.Is(err, ErrInterrupted) {
+		return nil
+	}
+	return err
 }

@@ -39,6 +39,14 @@ func TestExitCodes(t *testing.T) {
 			ends: fmt.Errorf("list: %w", ErrInterrupted), code: ExitInterrupted, stdout: "it ran\n",
 			stderr: "try: interrupted; everything it started has ended\n",
 		},
+		{
+			ends: fmt.Errorf("play: %w", errors.Join(errors.New("a server does not end"), fmt.Errorf("list: %w", ErrInterrupted))),
+			code: ExitInterrupted, stdout: "it ran\n", stderr: "try: interrupted: a server does not end\n",
+		},
+		{
+			ends: fmt.Errorf("%w: %w", ErrInterrupted, errors.New("not in step yet")), code: ExitInterrupted, stdout: "it ran\n",
+			stderr: "try: interrupted; everything it started has ended\n",
+		},
 		{args: "--wrong", code: ExitUsage, stderr: "try: --wrong: they are wrong\n"},
 		{args: "--more", code: ExitUsage, stderr: "try: unknown flag: --more\n"},
 		{args: "more", code: ExitUsage, stderr: "try: \"more\" is no flag; --help lists them\n"},

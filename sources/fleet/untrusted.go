@@ -10,7 +10,7 @@ import (
 	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
 )
 
-// refuse returns what a kubeconfig that comes from the hub's API may not carry,
+// validateUntrusted returns what a kubeconfig that comes from the hub's API may not carry,
 // field by field, in whichever entry: whoever may write one Secret there would
 // otherwise run commands or read files as Fairlead, or have it send credentials
 // to a server that nobody has verified.
@@ -19,7 +19,7 @@ import (
 // but the credentials that stand beside them, and speaks to them through TLS
 // that it verifies. What a pod may reach is for a NetworkPolicy to say.
 // Impersonation is free too: it is for the member's own RBAC to allow.
-func refuse(cfg *clientcmdapi.Config) error {
+func validateUntrusted(cfg *clientcmdapi.Config) error {
 	var errs []error
 	for _, name := range slices.Sorted(maps.Keys(cfg.Clusters)) {
 		errs = append(errs, refuseCluster(fmt.Sprintf("clusters[%q].", name), cfg.Clusters[name])...)

@@ -61,7 +61,7 @@ type herd struct {
 
 // cutOff cuts off a fleet, and ends that.
 func cutOff(t *testing.T, members int, down answer, cut time.Duration) (h herd) {
-	pace := NewPace(0)
+	limiter := NewReconnectLimiter(0)
 	config := Config{HealthInterval: 24 * time.Hour} // probes of live members dial nothing
 	fleet := make([]*Connection, members)
 	fakes := make([]*fakeMember, members)
@@ -69,7 +69,7 @@ func cutOff(t *testing.T, members int, down answer, cut time.Duration) (h herd) 
 	var wg sync.WaitGroup
 	for i := range fleet {
 		fakes[i] = &fakeMember{}
-		fleet[i] = newConnection(t, Options{Cluster: fmt.Sprint(i), REST: fakes[i].rest(), Config: config, Pace: pace})
+		fleet[i] = newConnection(t, Options{Cluster: fmt.Sprint(i), REST: fakes[i].rest(), Config: config, ReconnectLimiter: limiter})
 		wg.Go(func() { _ = fleet[i].Run(ctx) })
 	}
 	time.Sleep(10 * time.Minute) // the reconnects are no flapping

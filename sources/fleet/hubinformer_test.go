@@ -62,12 +62,12 @@ func TestReasonsStayTheSame(t *testing.T) {
 		{apierrors.NewServiceUnavailable("no"), "it answers ServiceUnavailable"},
 		{apierrors.NewNotFound(secrets, ""), "the hub serves no ClusterProfiles"},
 	} {
-		f := feed{what: "Secrets in namespace x", absent: errNoProfiles}
+		f := hubInformer{what: "Secrets in namespace x", absent: errNoProfiles}
 		if got := f.reason(tc.err); got == nil || !strings.Contains(got.Error(), tc.want) {
 			t.Errorf("%v: reason %v, want %q", tc.err, got, tc.want)
 		}
 	}
-	f := feed{}
+	f := hubInformer{}
 	if f.reason(refused(1)).Error() != f.reason(refused(2)).Error() {
 		t.Error("the port of an attempt is part of the reason")
 	}

@@ -18,9 +18,9 @@ type choice struct {
 	absent bool
 }
 
-// document follows one kubeconfig, or several merged into one, together with
+// kubeconfigFile follows one kubeconfig, or several merged into one, together with
 // the files they name.
-type document struct {
+type kubeconfigFile struct {
 	paths  []string
 	choose func(*clientcmdapi.Config) []choice
 	// fallback returns the kubeconfig to use while there is none, or nil. It
@@ -50,14 +50,14 @@ type content struct {
 	err  error
 }
 
-func newDocument(choose func(*clientcmdapi.Config) []choice, paths ...string) *document {
-	return &document{paths: paths, choose: choose}
+func newKubeconfigFile(choose func(*clientcmdapi.Config) []choice, paths ...string) *kubeconfigFile {
+	return &kubeconfigFile{paths: paths, choose: choose}
 }
 
-// scan returns what the document says, as of the last time that two readings in
+// scan returns what the files say, as of the last time that two readings in
 // a row, or the very first one, agreed. The files are not looked at if exists is
 // false: then there are none.
-func (d *document) scan(exists bool) []Description {
+func (d *kubeconfigFile) scan(exists bool) []Description {
 	files, seen := d.read(exists)
 	settled := !d.polled || seen == d.last
 	d.polled, d.last = true, seen
@@ -70,7 +70,7 @@ func (d *document) scan(exists bool) []Description {
 }
 
 // read reads the kubeconfigs and, as far as they can be parsed, what they name.
-func (d *document) read(exists bool) (map[string]content, digest) {
+func (d *kubeconfigFile) read(exists bool) (map[string]content, digest) {
 	var (
 		h     hasher
 		found = make(map[string]content, len(d.paths))
@@ -113,7 +113,7 @@ func (d *document) read(exists bool) (map[string]content, digest) {
 
 // parse decodes the kubeconfigs. One that is broken makes all of them
 // unusable, as for kubectl: what it says could have come first.
-func (d *document) parse(found map[string]content) parsed {
+func (d *kubeconfigFile) parse(found map[string]content) parsed {
 	var (
 		p    parsed
 		cfgs []*clientcmdapi.Config
@@ -146,7 +146,7 @@ func (d *document) parse(found map[string]content) parsed {
 // evaluate makes findings of what was read. A cluster that can no longer be
 // described keeps its last good description; one that is no longer mentioned
 // does not.
-func (d *document) evaluate(files map[string]content) []Description {
+func (d *kubeconfigFile) evaluate(files map[string]content) []Description {
 	source := "file " + strings.Join(d.paths, ", ")
 	if d.parsed.cfg == nil && len(d.parsed.broken) == 0 {
 		return []Description{{Source: source, Absent: true, Err: errors.New("does not exist or is empty")}}

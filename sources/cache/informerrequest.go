@@ -8,14 +8,12 @@ import (
 	"io"
 	"math/rand/v2"
 	"net/http"
-	"strconv"
-	"strings"
 	"time"
 
 	"github.com/cenkalti/backoff/v4"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/client-go/kubernetes/scheme"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 
+	"github.com/fairlead-dev/fairlead/internal/apistatus"
 	"github.com/fairlead-dev/fairlead/internal/member"
 	"github.com/fairlead-dev/fairlead/internal/retry"
 )
@@ -23,24 +21,22 @@ import (
 // The delays between attempts of an informer's request that a member refuses
 // although it is well.
 const (
-	retryMin          = 500 * time.Millisecond
-	retryMax          = 30 * time.Second
-	longestRetryAfter = 5 * time.Minute
-	maxStatusBody     = 64 << 10
+	retryMin = 500 * time.Millisecond
+	retryMax = 30 * time.Second
 )
 
-// patient sends an informer's request, and sends it again until there is an
+// sendForInformer sends an informer's request, and sends it again until there is an
 // answer that the informer can use. So an outage is one pending request to it:
 // it does not list again, backs off from nothing, and logs nothing.
-func (g *gate) patient(req *http.Request, i *informer) (*http.Response, error) {
+func (g *gate) sendForInformer(req *http.Request, i *informer) (*http.Response, error) {
 	ctx, stop := context.WithCancel(req.Context())
-	w := &wire{
+	w := &informerRequest{
 		gate: g, informer: i, req: req.WithContext(ctx), watch: isWatch(req), began: time.Now(),
 		delays: retry.NewBackOff(retryMin, retryMax),
 	}
 	resp, f, err := w.open()
 	if f != nil && w.watch {
-		resp.Body = &watchBody{wire: w, stop: stop, kind: resp.Header.Get("Content-Type"), body: resp.Body, flight: f}
+		resp.Body = &watchBody{request: w, stop: stop, kind: resp.Header.Get("Content-Type"), body: resp.Body, flight: f}
 		return resp, nil
 	}
 	if f != nil {
@@ -50,8 +46,8 @@ func (g *gate) patient(req *http.Request, i *informer) (*http.Response, error) {
 	return resp, err
 }
 
-// wire is one request of an informer and all attempts to have it answered.
-type wire struct {
+// informerRequest is one request of an informer and all attempts to have it answered.
+type informerRequest struct {
 	gate     *gate
 	informer *informer
 	req      *http.Request
@@ -63,7 +59,7 @@ type wire struct {
 
 // open returns an answer and, if it can be used, its flight; that of a list has
 // been read whole.
-func (w *wire) open() (*http.Response, *flight, error) {
+func (w *informerRequest) open() (*http.Response, *flight, error) {
 	ctx := w.req.Context()
 	for {
 		s, err := w.wait(ctx)
@@ -73,7 +69,7 @@ func (w *wire) open() (*http.Response, *flight, error) {
 		if w.foreign(s) {
 			return expired(w.req), nil, nil
 		}
-		fctx, f, ok := w.gate.board(ctx, s, w.informer)
+		fctx, f, ok := w.gate.begin(ctx, s, w.informer)
 		if !ok {
 			continue
 		}
@@ -118,7 +114,7 @@ func (w *wire) open() (*http.Response, *flight, error) {
 }
 
 // wait returns the session to send with, once there is one.
-func (w *wire) wait(ctx context.Context) (*member.Session, error) {
+func (w *informerRequest) wait(ctx context.Context) (*member.Session, error) {
 	for {
 		link := w.gate.link()
 		if link.Session != nil {
@@ -138,7 +134,7 @@ func (w *wire) wait(ctx context.Context) (*member.Session, error) {
 
 // pause puts off the next attempt, unless there was an outage meanwhile: then
 // the gate was what to wait for.
-func (w *wire) pause(ctx context.Context, s *member.Session, retryAfter time.Duration) error {
+func (w *informerRequest) pause(ctx context.Context, s *member.Session, retryAfter time.Duration) error {
 	w.outage = false
 	now, err := w.wait(ctx)
 	if err != nil {
@@ -165,7 +161,7 @@ func (w *wire) pause(ctx context.Context, s *member.Session, retryAfter time.Dur
 
 // attempt sends a request once, the informer's own or one beside it. An error is one that another attempt may
 // cure; any other answer is for the informer.
-func (w *wire) attempt(ctx context.Context, f *flight, req *http.Request) (*http.Response, time.Duration, error) {
+func (w *informerRequest) attempt(ctx context.Context, f *flight, req *http.Request) (*http.Response, time.Duration, error) {
 	limit := w.gate.config.CallTimeout
 	timer := time.AfterFunc(limit, func() { f.abort(errSlow) })
 	defer timer.Stop()
@@ -185,50 +181,33 @@ func (w *wire) attempt(ctx context.Context, f *flight, req *http.Request) (*http
 		w.gate.report(f.session, req, err)
 		return nil, 0, err
 	}
-	if !refusal(resp.StatusCode) {
+	if resp.StatusCode < http.StatusMultipleChoices {
 		return resp, 0, nil
 	}
-	body, err := io.ReadAll(io.LimitReader(resp.Body, maxStatusBody))
+	said := apistatus.Error(resp)
+	answer := apistatus.Of(said)
+	if forInformer(answer.Meaning) {
+		return resp, 0, nil
+	}
 	_ = resp.Body.Close()
-	if err != nil {
-		body = nil
+	if answer.Meaning.Doubtful() {
+		w.gate.conn.Report(f.session, said)
 	}
-	status := decodeStatus(body)
-	if tooLarge(status) { // only a list from elsewhere helps
-		resp.Body = io.NopCloser(bytes.NewReader(body))
-		return resp, 0, nil
-	}
-	if doubtful(resp.StatusCode) {
-		w.gate.conn.Report(f.session, statusError(req, resp.StatusCode))
-	}
-	after, _ := strconv.Atoi(resp.Header.Get("Retry-After"))
-	return nil, min(time.Duration(max(after, 0))*time.Second, longestRetryAfter), refusalError(resp.StatusCode, status)
+	return nil, answer.RetryAfter, refusalError(said)
 }
 
-// refusal tells whether a status is one to wait out here. Informers know what
-// to do about the others, or the rest client does.
-func refusal(code int) bool {
-	switch code {
-	case http.StatusUnauthorized, http.StatusForbidden, http.StatusNotFound, http.StatusRequestTimeout:
-		return true
-	}
-	return code >= http.StatusInternalServerError
+// forInformer tells whether an answer goes to the informer, which does something
+// else then: it lists anew, in another way or from elsewhere. All others are waited
+// out here.
+func forInformer(m apistatus.Meaning) bool {
+	return m == apistatus.TooNew || m == apistatus.Expired || m == apistatus.Rejected
 }
 
-// decodeStatus reads what an API server says about a refusal, in JSON or, as
-// typed clients ask for, in protobuf. Of anything else it makes an empty one.
-func decodeStatus(body []byte) *metav1.Status {
-	obj, _, err := scheme.Codecs.UniversalDeserializer().Decode(body, nil, nil)
-	if status, ok := obj.(*metav1.Status); ok && err == nil {
-		return status
-	}
-	return &metav1.Status{}
-}
-
-func refusalError(code int, status *metav1.Status) error {
+func refusalError(said *apierrors.StatusError) error {
+	code := int(said.ErrStatus.Code)
 	text := fmt.Sprintf("%d %s", code, http.StatusText(code))
-	if status.Message != "" {
-		text += ": " + status.Message // whole: half a token would not be recognised
+	if said.ErrStatus.Message != "" && apistatus.ByKubernetes(said) {
+		text += ": " + said.ErrStatus.Message // whole: half a token would not be recognised
 	}
 	return refused(text)
 }
@@ -237,20 +216,6 @@ func refusalError(code int, status *metav1.Status) error {
 type refused string
 
 func (r refused) Error() string { return string(r) }
-
-// tooLarge tells whether the server does not have the version that was asked
-// for: an etcd was restored.
-func tooLarge(status *metav1.Status) bool {
-	if status.Details == nil {
-		return false
-	}
-	for _, cause := range status.Details.Causes {
-		if cause.Type == metav1.CauseTypeResourceVersionTooLarge {
-			return true
-		}
-	}
-	return strings.Contains(status.Message, "Too large resource version")
-}
 
 // whole reads an answer, as the rest client would, but here a broken one can
 // be asked for again.

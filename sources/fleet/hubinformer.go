@@ -19,9 +19,9 @@ import (
 	"k8s.io/client-go/tools/cache"
 )
 
-// feed keeps a copy of some objects of the hub. While the hub does not answer it
+// hubInformer keeps a copy of some objects of the hub. While the hub does not answer it
 // keeps the last one.
-type feed struct {
+type hubInformer struct {
 	what string // "Secrets in namespace fleet", for messages
 	// absent is what a 404 of the hub means, or nil.
 	absent error
@@ -31,9 +31,9 @@ type feed struct {
 	err      error                     // of the last request; nil if it was answered
 }
 
-// run fills the feed until ctx ends, and joins what it started. changed is called
+// run fills it until ctx ends, and joins what it started. changed is called
 // after each change, also of whether the hub answers; it must not block.
-func (f *feed) run(ctx context.Context, lw *cache.ListWatch, client any, example runtime.Object, transform cache.TransformFunc, changed func()) error {
+func (f *hubInformer) run(ctx context.Context, lw *cache.ListWatch, client any, example runtime.Object, transform cache.TransformFunc, changed func()) error {
 	// No resync: what is known does not change by being told again.
 	informer := cache.NewSharedIndexInformer(cache.ToListWatcherWithWatchListSemantics(f.observe(lw, changed), client), example, 0, cache.Indexers{})
 	if err := errors.Join(
@@ -70,7 +70,7 @@ func (f *feed) run(ctx context.Context, lw *cache.ListWatch, client any, example
 
 // observe notes how each request ends. An informer tells of failed lists only,
 // and of no success.
-func (f *feed) observe(lw *cache.ListWatch, changed func()) *cache.ListWatch {
+func (f *hubInformer) observe(lw *cache.ListWatch, changed func()) *cache.ListWatch {
 	note := func(ctx context.Context, err error) {
 		if ctx.Err() != nil || apierrors.IsResourceExpired(err) || apierrors.IsGone(err) || apierrors.IsInvalid(err) {
 			return // a list follows
@@ -98,7 +98,7 @@ func (f *feed) observe(lw *cache.ListWatch, changed func()) *cache.ListWatch {
 // elder comes first also after a restart; and what keeps them from being up to
 // date. Nothing is known before the first list is complete. The objects are
 // shared: they must not be changed.
-func (f *feed) look() ([]metav1.Object, error) {
+func (f *hubInformer) look() ([]metav1.Object, error) {
 	f.mu.Lock()
 	informer, err := f.informer, f.err
 	f.mu.Unlock()
@@ -124,7 +124,7 @@ func byAge(a, b metav1.Object) int {
 
 // reason says what is wrong with the hub in words that stay the same from one
 // attempt to the next, so that a problem that lasts is one problem.
-func (f *feed) reason(err error) error {
+func (f *hubInformer) reason(err error) error {
 	if err == nil {
 		return nil
 	}
