@@ -152,6 +152,28 @@ func TestDiscoveryDoesNotSleep(t *testing.T) {
 	}
 }
 
+// TestNobodySleepsForLong: client-go sleeps for as long as the head of an answer says,
+// so that says no more than a server may ask for.
+func TestNobodySleepsForLong(t *testing.T) {
+	h, s, _ := hostile(t)
+	for asked, want := range map[int64]string{7: "7", 1e9: "300", -5: ""} {
+		stop := h.Lie(testenv.Path("/api/v1/configmaps"), testenv.Throttle(asked))
+		req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, strings.TrimSuffix(s.Server.String(), "/")+"/api/v1/configmaps", http.NoBody)
+		if err != nil {
+			t.Fatal(err)
+		}
+		resp, err := s.CallTransport.RoundTrip(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := resp.Header.Get("Retry-After"); got != want {
+			t.Errorf("a server that asks for %d s: %q, want %q", asked, got, want)
+		}
+		_ = resp.Body.Close()
+		stop()
+	}
+}
+
 // TestWhatStandsInFront of an API server does not speak for it.
 func TestWhatStandsInFront(t *testing.T) {
 	text := func(code int, header ...string) testenv.Lie {
