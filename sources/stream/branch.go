@@ -263,13 +263,10 @@ func (r *reader) watchesNothing(snapshot bool) {
 	}
 }
 
-// has reports whether a branch has dealt with a frame before. Nobody can tell of a
-// deletion without a version of its own: its cursor has to.
-func (b *branch) has(version string) bool {
-	if b.skip == 0 {
-		return false
-	}
-	if n := number(version); n != 0 && n <= b.skip {
+// has reports whether a branch has dealt with a frame before, by its place in the order
+// of versions; 0: that is not known.
+func (b *branch) has(place uint64) bool {
+	if place != 0 && place <= b.skip {
 		return true
 	}
 	b.skip = 0

@@ -123,7 +123,7 @@ type routed struct {
 // observe tells the cursors of a state.
 func (a *attempt) observe(name ledger.Name, version ledger.Version, gone, snapshot bool) (o observed) {
 	var to []*branch
-	ordered := !snapshot && !(gone && a.isOdd(version.ResourceVersion))
+	place := a.placeOf(version.ResourceVersion, gone)
 	if snapshot {
 		to = a.branches()
 	} else {
@@ -134,7 +134,7 @@ func (a *attempt) observe(name ledger.Name, version ledger.Version, gone, snapsh
 	var first ledger.Observation
 	var like *ledger.Observation
 	for _, b := range to {
-		if ordered && b.has(version.ResourceVersion) {
+		if !snapshot && b.has(place) {
 			continue
 		}
 		said := b.cursor.Observe(name, version, gone, snapshot, like)
@@ -204,11 +204,14 @@ func (a *attempt) seen(version string) {
 	a.auditor.seen(a.newest)
 }
 
-// isOdd reports whether a frame's version is none of its own: the watch has come so far
-// before.
-func (a *attempt) isOdd(version string) bool {
+// placeOf returns where in the order of versions a frame of the watch lies, 0 if that is
+// not known. A deletion without a version of its own lies right behind the newest one.
+func (a *attempt) placeOf(version string, gone bool) uint64 {
 	n := number(version)
-	return n != 0 && n <= a.newest
+	if gone && n != 0 {
+		n = max(n, a.newest+1)
+	}
+	return n
 }
 
 // choose tells what of the object in f is handed on.
