@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"time"
 
 	"github.com/go-logr/logr"
 	"github.com/prometheus/client_golang/prometheus"
@@ -37,6 +38,11 @@ type Spec struct {
 	// Concurrency is how many goroutines may call Write at once, never two with a
 	// change of the same object. Zero means 1.
 	Concurrency int
+	// Linger is for how long after the begin of a write a batch that is not full waits for
+	// more changes. It is for destinations that charge for each request: set MinBatch to
+	// what a request is to have. A change waits for up to twice as long. Zero means that
+	// none waits.
+	Linger time.Duration
 	// Open validates, and takes what is local, in one attempt. A destination that cannot
 	// be reached is no error of Open, but a transient one of Write. It returns an error
 	// that is ErrInUse if another process has the destination. It does not return later

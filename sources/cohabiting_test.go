@@ -5,6 +5,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/fairlead-dev/fairlead/internal/ledger"
 )
 
 // What is followed in another API group now is not taken leave of: its objects are there,
@@ -39,6 +41,9 @@ func TestUnwatchedInAnotherGroup(t *testing.T) {
 				}
 				if !test.kept {
 					return
+				}
+				if left := l.UnwatchedObjects(); !slices.Equal(left, []ledger.UnwatchedObjects{{Cluster: "m", Resource: "events", Objects: 1}}) {
+					t.Errorf("not watched, as metrics say: %v", left)
 				}
 				if told = follow(2*time.Minute, "configmaps"); len(told) != 0 {
 					t.Errorf("told before the retention is over: %v", told)

@@ -64,8 +64,16 @@ func (s *Sources) watchedLocked(r *member, known []ledger.Remembered) {
 	for _, of := range r.claims.of {
 		all = slices.AppendSeq(all, maps.Keys(of))
 	}
-	s.o.Ledger.Watched(r.name, func(id ledger.StreamID) bool { return follows(all, id) },
-		func(id ledger.StreamID) bool { return s.mayFollowLocked(r, id, known) })
+	following := func(id ledger.StreamID) ledger.Following {
+		switch {
+		case slices.ContainsFunc(all, id.SameStream):
+			return ledger.Followed
+		case follows(all, id):
+			return ledger.FollowedElsewhere
+		}
+		return ledger.Unfollowed
+	}
+	s.o.Ledger.Watched(r.name, following, func(id ledger.StreamID) bool { return s.mayFollowLocked(r, id, known) })
 }
 
 // follows reports whether who follows some streams follows objects of a further one.

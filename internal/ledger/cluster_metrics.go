@@ -71,7 +71,7 @@ func NewUnwatchedCollector(objects func() []UnwatchedObjects) *UnwatchedCollecto
 }
 
 var unwatchedMetric = prometheus.NewDesc("fairlead_ledger_unwatched_objects",
-	"Objects that sinks may hold of resources that are not in --watch any more. After --ledger-retention they are reported as deleted.", []string{"cluster", "resource"}, nil)
+	"Objects that sinks may hold of resources that are not in --watch any more. After --ledger-retention they are reported as deleted, unless they are followed in another API group.", []string{"cluster", "resource"}, nil)
 
 // Describe implements prometheus.Collector.
 func (c *UnwatchedCollector) Describe(descs chan<- *prometheus.Desc) { descs <- unwatchedMetric }

@@ -93,7 +93,8 @@ type cursor struct {
 
 	// What follows is forgotten by a restart.
 	missed        time.Time         // since when Join is awaited; zero: not
-	counted       time.Time         // up to when head.UnwatchedFor counts
+	counted       time.Time         // up to when the retention is counted
+	elsewhere     bool              // see FollowedElsewhere
 	owner         uint64            // whose handle counts; 0: nobody has claimed it
 	last          string            // version of the last frame seen; "" if a snapshot is needed
 	redo          bool              // the snapshot that is needed has not begun: nothing else sets last

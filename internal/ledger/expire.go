@@ -1,7 +1,6 @@
 package ledger
 
 import (
-	"cmp"
 	"context"
 	"time"
 )
@@ -15,8 +14,9 @@ const expireInterval = time.Hour
 // Join says that a cluster is in the fleet: its cursors do not expire.
 func (l *Ledger) Join(cluster string) {
 	l.setJoined(cluster, true)
+	now := time.Now()
 	for _, c := range l.of(cluster) {
-		c.setLeft(time.Time{})
+		c.setLeft(false, now)
 	}
 }
 
@@ -27,30 +27,26 @@ func (l *Ledger) Leave(cluster string) {
 	now := time.Now()
 	for _, c := range l.of(cluster) {
 		c.Rewind()
-		c.setLeft(now)
+		c.setLeft(true, now)
 	}
 	l.setJoined(cluster, false)
 }
 
-func (c *Cursor) setLeft(at time.Time) {
+func (c *Cursor) setLeft(left bool, now time.Time) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.missed = time.Time{}
-	if !c.head.Left.Equal(at) {
-		c.head.Left, c.headDirty = at, true
-	}
+	c.setMissingLocked(c.head.left(), left, now)
 }
 
 // expire drops the cursors of clusters that left too long ago.
 func (l *Ledger) expire(now time.Time) {
 	for _, c := range l.all() {
-		c.mu.Lock()
-		left, id := cmp.Or(c.head.Left, c.missed), c.head.ID
-		c.mu.Unlock()
-		if !left.IsZero() && now.Sub(left) >= l.retention {
+		if c.missingFor((*head).left, now) >= l.retention {
+			id := c.ID()
 			l.drop(c)
 			l.log.Info("A stream of a cluster that left the fleet is forgotten; what it has delivered stays with the sinks",
-				"cluster", id.Cluster, "clusterUID", id.ClusterUID, "resource", id.Resource, "left", left)
+				"cluster", id.Cluster, "clusterUID", id.ClusterUID, "resource", id.Resource)
 		}
 	}
 }
@@ -74,10 +70,12 @@ func (l *Ledger) lookAtTimes(ctx context.Context) {
 func (l *Ledger) look(now time.Time) {
 	for _, c := range l.all() {
 		c.mu.Lock()
-		if !c.missed.IsZero() {
-			c.head.Left, c.missed, c.headDirty = c.missed, time.Time{}, true
-		}
 		c.countLocked(now)
+		if missed := c.missed; !missed.IsZero() {
+			c.missed = time.Time{}
+			c.setMissingLocked(c.head.left(), true, missed)
+			c.head.LeftFor = max(now.Sub(missed), 0)
+		}
 		c.mu.Unlock()
 	}
 	l.expire(now)

@@ -38,10 +38,13 @@ func (c *Cursor) claimed(q Claiming) *Cursor {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	h := &c.head
-	if h.Digest != q.Digest || h.Replaced || !h.Unwatched.IsZero() || !h.RouteGone.IsZero() {
+	if h.Digest != q.Digest || h.Replaced {
 		h.Digest, h.Replaced, c.headDirty = q.Digest, false, true
-		h.Unwatched, h.UnwatchedFor, h.RouteGone = time.Time{}, 0, time.Time{}
 	}
+	now := time.Now()
+	c.elsewhere = false
+	c.setMissingLocked(h.unwatched(), false, now)
+	c.setMissingLocked(h.routeGone(), false, now)
 	if h.Selection != q.Selection {
 		h.Selection, c.headDirty = q.Selection, true
 		if !c.isEmptyLocked() || h.Resume != "" {

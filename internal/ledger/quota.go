@@ -291,5 +291,6 @@ func (c *Cursor) drop() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.takesLocked(-c.usage.Objects, -c.usage.Bytes)
+	c.abandonLocked() // nobody is to wait for what is sent again
 	c.dropped = true
 }

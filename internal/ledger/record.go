@@ -44,15 +44,18 @@ type head struct {
 	// Meaning is zero in heads that were written before there was such a field.
 	Meaning Meaning `json:"meaning,omitzero"`
 	// Unwatched is since when nobody follows it, RouteGone since when there is no
-	// such sink. UnwatchedFor is for how long processes have run since then.
+	// such sink, Left since when the cluster is not in the fleet; zero while it is
+	// otherwise. For how long processes have run since then, in nanoseconds, is beside it:
+	// a version that did not know that leaves 0, and what it counted begins anew.
 	Unwatched    time.Time     `json:"unwatched,omitzero"`
-	UnwatchedFor time.Duration `json:"x-unwatchedFor,omitzero"` // in nanoseconds
+	UnwatchedFor time.Duration `json:"x-unwatchedFor,omitzero"`
 	RouteGone    time.Time     `json:"routeGone,omitzero"`
+	RouteGoneFor time.Duration `json:"x-routeGoneFor,omitzero"`
+	Left         time.Time     `json:"left,omitzero"`
+	LeftFor      time.Duration `json:"x-leftFor,omitzero"`
 	// Term is the highest one, in the head that is of no cursor. There, Generation is
 	// what new cursors begin with.
 	Term uint64 `json:"term,omitempty"`
-	// Left is when the cluster left the fleet; zero while it is in it.
-	Left time.Time `json:"left,omitzero"`
 
 	sinks  []string // that an earlier version delivered to
 	before bool     // written by a version that does not know Clean

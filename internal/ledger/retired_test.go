@@ -108,6 +108,11 @@ func TestUnwatchedForLong(t *testing.T) {
 }
 
 // among tells which streams are some of those given, in whatever cluster of the name.
-func among(ids []StreamID) func(StreamID) bool {
-	return func(id StreamID) bool { return slices.ContainsFunc(ids, id.SameStream) }
+func among(ids []StreamID) func(StreamID) Following {
+	return func(id StreamID) Following {
+		if slices.ContainsFunc(ids, id.SameStream) {
+			return Followed
+		}
+		return Unfollowed
+	}
 }

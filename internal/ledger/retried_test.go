@@ -54,3 +54,15 @@ func TestRetriedBesideWhatLingers(t *testing.T) {
 		t.Errorf("superseded %v, settled %v", superseded, settled(r))
 	}
 }
+
+// Nobody waits for a state that is sent again when its cursor is dropped: that of a cluster
+// of which leave has been taken, say.
+func TestRetriedOfACursorThatIsDropped(t *testing.T) {
+	s := newStored(t)
+	c, _ := s.claim("uid", "")
+	s.fill(c)
+	r, _, ok := c.Retry(pod(7), at(uuid(7), 9), true)
+	if s.ledger.Drop(c.ID()); !ok || !settled(r) || r.Acked() {
+		t.Errorf("sent %t, settled %t, acked %t", ok, settled(r), r.Acked())
+	}
+}

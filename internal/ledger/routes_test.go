@@ -29,12 +29,16 @@ const (
 	numbered    = "numbers go on above those of the process before"
 	refuses     = "what is superseded is not handed over"
 	toldAnew    = "what was told to be gone comes back in another generation"
+
+	ordered = "a deletion without a version of its own is skipped by nobody, and joined by nobody"
+	anew    = "another selection begins with a snapshot"
 )
 
 // routed is a state of an object on its way to a sink.
 type routed struct {
 	key, uid, colour string
 	rv               int
+	at               int // its place in the log; rv may be older, of a deletion
 	deleted, listed  bool
 	sequence         uint64
 	generation       uint32
@@ -48,6 +52,7 @@ func (x routed) version() Version { return Version{x.uid, strconv.Itoa(x.rv)} }
 // routeServer has objects of two colours.
 type routeServer struct {
 	rv, uids, compacted int
+	odd                 bool // is no kube-apiserver: deletions may have no version of their own
 	objects             map[string]routed
 	log                 []routed
 }
@@ -58,7 +63,9 @@ func (s *routeServer) write(r *rand.Rand) {
 	o, ok := s.objects[key]
 	if ok && r.Float64() < 0.35 {
 		delete(s.objects, key)
-		o.deleted, o.rv = true, s.rv
+		if o.deleted, o.at = true, s.rv; !s.odd || r.IntN(2) == 0 {
+			o.rv = s.rv
+		}
 		s.log = append(s.log, o)
 		return
 	}
@@ -68,7 +75,7 @@ func (s *routeServer) write(r *rand.Rand) {
 	} else if r.Float64() < 0.3 {
 		o.colour = string("rb"[r.IntN(2)])
 	}
-	o.rv = s.rv
+	o.rv, o.at = s.rv, s.rv
 	s.objects[key] = o
 	s.log = append(s.log, o)
 }
@@ -156,12 +163,32 @@ func (r *route) full(key string) bool {
 // claim gives the route a handle, of a new owner.
 func (r *route) claim() {
 	r.leave()
+	var was cursor
+	if c := r.ledger.cursors[r.id]; c != nil {
+		was.head, was.last = c.head, c.last
+	}
 	r.cursor, _ = r.ledger.Claim(Claiming{ID: r.id, Selection: Selection{Labels: r.selection}})
-	if r.off == generation && r.cursor.head.Generation > 0 {
-		r.cursor.head.Generation, r.cursor.again = 0, nil
+	r.switchOff(&was)
+	if r.forgets {
+		r.cursor.remembers = 1
 	}
 	clear(r.sink.newest)
 	r.cursor.Address("whole")
+}
+
+// switchOff undoes what a rule has changed of a cursor when it was claimed.
+func (r *route) switchOff(was *cursor) {
+	c := r.cursor
+	switch r.off {
+	case generation:
+		if c.head.Generation > 0 {
+			c.head.Generation, c.again = 0, nil
+		}
+	case anew:
+		if c.redo && was.last != "" {
+			c.redo, c.last, c.head.Resume = false, was.head.Resume, was.head.Resume
+		}
+	}
 }
 
 func (r *route) leave() {
@@ -179,7 +206,7 @@ func (r *route) offer(x routed) {
 }
 
 func (r *route) observe(x routed, snapshot bool, like *Observation) *Observation {
-	if !x.deleted && !strings.Contains(r.selection, x.colour) {
+	if !strings.Contains(r.selection, x.colour) {
 		_, pending, known := r.cursor.Lookup(x.name())
 		if snapshot || r.off == leaves || !pending && !known {
 			return like
@@ -263,115 +290,5 @@ func (r *route) work() {
 			x.cursor.Ack(x.sequence, x.name(), x.version(), x.deleted)
 		}
 		r.batch = nil
-	}
-}
-
-// routeStream is one watch, for all routes that are in step.
-type routeStream struct {
-	routes   map[*route]bool
-	last, at int // last is -1 if a snapshot is needed
-	listing  bool
-	page     []routed
-}
-
-func (s *routeStream) sorted() []*route {
-	return slices.SortedFunc(maps.Keys(s.routes), func(a, b *route) int { return strings.Compare(a.id.Route, b.id.Route) })
-}
-
-func positionOf(c *Cursor) int {
-	if n, err := strconv.Atoi(c.Last()); err == nil {
-		return n
-	}
-	return -1
-}
-
-// letGo has a route read for itself.
-func (s *routeStream) letGo(r *route, frame int) {
-	r.leave()
-	switch {
-	case s.listing && r.off == ownSnapshot:
-		r.cursor.snapshotting, r.cursor.last = false, strconv.Itoa(s.at)
-	case !s.listing && r.off == position:
-		r.cursor.Seen(strconv.Itoa(frame))
-	}
-}
-
-// admit reports whether all routes have room, or could be let go of.
-func (s *routeStream) admit(key string, frame int) bool {
-	for _, r := range s.sorted() {
-		if frame > 0 && r.off != skips && positionOf(r.cursor) >= frame || !r.full(key) {
-			continue
-		}
-		if len(s.routes) == 1 {
-			return false
-		}
-		s.letGo(r, frame)
-	}
-	return true
-}
-
-func (s *routeStream) step(h *routesHistory) {
-	srv := h.server
-	switch {
-	case !s.listing && (s.last < 0 || s.last < srv.compacted):
-		s.listing, s.at, s.page = true, srv.rv, nil
-		for _, key := range slices.Sorted(maps.Keys(srv.objects)) {
-			s.page = append(s.page, srv.objects[key])
-		}
-		h.r.Shuffle(len(s.page), func(i, j int) { s.page[i], s.page[j] = s.page[j], s.page[i] })
-		for r := range s.routes {
-			r.cursor.Distrust()
-			r.cursor.BeginSnapshot()
-		}
-	case s.listing && len(s.page) > 0:
-		if !s.admit(s.page[0].key, 0) {
-			return
-		}
-		var like *Observation
-		for _, r := range s.sorted() {
-			like = r.observe(s.page[0], true, like)
-		}
-		s.page = s.page[1:]
-	case s.listing:
-		for _, r := range s.sorted() {
-			r.sweep(s.at)
-		}
-		s.listing, s.last = false, s.at
-	default:
-		s.frame(h)
-	}
-}
-
-func (s *routeStream) frame(h *routesHistory) {
-	for _, x := range h.server.log {
-		if x.rv <= s.last {
-			continue
-		}
-		if !s.admit(x.key, x.rv) {
-			return
-		}
-		var like *Observation
-		for _, r := range s.sorted() {
-			if h.off != skips && x.rv <= positionOf(r.cursor) {
-				continue
-			}
-			if len(s.routes) > 1 && h.r.Float64() < 0.05 && strings.Contains(r.selection, x.colour) {
-				// It is found out to be full when the change is offered.
-				r.cursor.Observe(x.name(), x.version(), x.deleted, false, like)
-				s.letGo(r, x.rv)
-				continue
-			}
-			like = r.observe(x, false, like)
-			r.cursor.Seen(strconv.Itoa(x.rv))
-		}
-		s.last = x.rv
-		return
-	}
-	if h.r.Float64() < 0.3 {
-		s.last = h.server.rv
-		for r := range s.routes {
-			r.cursor.Seen(strconv.Itoa(s.last))
-			r.cursor.CaughtUp()
-		}
 	}
 }

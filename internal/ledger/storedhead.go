@@ -26,7 +26,9 @@ type storedHead struct {
 const ignorable = "x-"
 
 // ignorables are those of them that this version knows.
-var ignorables = map[string]bool{ignorable + "clean": true, ignorable + "unwatchedFor": true}
+var ignorables = map[string]bool{
+	ignorable + "clean": true, ignorable + "unwatchedFor": true, ignorable + "routeGoneFor": true, ignorable + "leftFor": true,
+}
 
 func (s *storedHead) decode(b []byte) error {
 	var fields map[string]json.RawMessage

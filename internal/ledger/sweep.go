@@ -26,10 +26,10 @@ func (c *Cursor) EndSnapshot(resourceVersion string) iter.Seq[Tombstone] {
 // newest version that the cursor knows of. It is for a cluster that another one
 // has replaced: the stream hands the tombstones over, and drops the cursor once
 // Unacked is 0. Each is pending from when it is ranged over. A stream that breaks
-// off, or is interrupted before all are acked, calls Retire again and gets those
-// that are not acked. Should the cluster come back after all, it takes a snapshot
-// to go on, in which everything is due. It is also for what nobody follows any more,
-// see Unwatched.
+// off, or is interrupted before all are acked, calls Retire again and gets those that
+// are not on their way: neither acked nor begun by a worker. Should the cluster come
+// back after all, it takes a snapshot to go on, in which everything is due. It is also
+// for what nobody follows any more, see Unwatched.
 func (c *Cursor) Retire() iter.Seq[Tombstone] {
 	return func(yield func(Tombstone) bool) {
 		s := &sweep{Cursor: c, retiring: true}
@@ -50,7 +50,7 @@ type sweep struct {
 	*Cursor
 	version  string
 	at       rv   // the version
-	retiring bool // everything is gone: what a worker holds too
+	retiring bool // everything is gone
 
 	looked, most int // objects since the lock was taken, and the most that there were
 }
@@ -186,11 +186,13 @@ func (s *sweep) look(n name, yield func(Tombstone) bool) bool {
 // hold it.
 func (s *sweep) missing(n name) (u uid, missing bool) {
 	if p := s.pending[n]; p != nil {
-		// A deletion that a worker holds is on its way. One that waits may never
-		// have reached the queue, when a stream was interrupted between observing
-		// and offering it. Of a cluster that is replaced, also the first may have
-		// lost its place in the queue to another cluster's object.
-		onItsWay := !s.retiring && p.deleted && !p.waiting.listed()
+		// A deletion that a worker has begun is on its way: who tells it again has the
+		// sink told twice. If the sink refuses it, it comes back to the queue, where only a
+		// newer change of its object takes its place, which waits here then; no other
+		// cluster's does, as nothing of that is offered before leave is taken of this one.
+		// One that waits may never have reached the queue, when a stream was interrupted
+		// between observing and offering it.
+		onItsWay := p.deleted && !p.waiting.listed()
 		return p.latest, p.epoch != s.epoch && !onItsWay
 	}
 	if o := s.acked.get([]byte(n)); o != nil {

@@ -9,42 +9,43 @@ import (
 // Then sinks are told that all of it is gone. The cursor, empty by then, is kept for as
 // long once more: should it be followed again, it goes on with numbers and in a
 // generation above those in which the deletions were told.
-//
-// The retention is counted while processes run, by their monotonic clocks: a machine that
-// boots with a wrong clock, and sets it, makes it no shorter. What a process that is killed
-// has counted since it last looked is lost.
+
+// Following says whether somebody follows what a cursor is of.
+type Following uint8
+
+const (
+	// Unfollowed: nobody does.
+	Unfollowed Following = iota
+	// FollowedElsewhere: nobody does, but its objects are followed in another API group.
+	// They are there, and sinks may know them by their UIDs alone: the retention begins
+	// when that ends.
+	FollowedElsewhere
+	// Followed: somebody does.
+	Followed
+)
 
 // Watched says what a member's specs have come to: whether somebody follows what a cursor
 // is of. The others are of what nobody follows any more, unless a spec that is not
 // resolved yet may come to theirs: nil, none may. Those of a route that there is not say
 // nothing of that.
-func (l *Ledger) Watched(cluster string, follows, may func(StreamID) bool) {
+func (l *Ledger) Watched(cluster string, follows func(StreamID) Following, may func(StreamID) bool) {
 	now := time.Now()
 	for _, c := range l.of(cluster) {
 		id := c.ID()
-		if watched := follows(id); l.hasRoute(id.Route) && (watched || may == nil || !may(id)) {
-			c.setWatched(watched, now)
+		if f := follows(id); l.hasRoute(id.Route) && (f != Unfollowed || may == nil || !may(id)) {
+			c.setWatched(f, now)
 		}
 	}
 }
 
-func (c *Cursor) setWatched(watched bool, now time.Time) {
+func (c *Cursor) setWatched(f Following, now time.Time) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	switch {
-	case watched && !c.head.Unwatched.IsZero():
-		c.head.Unwatched, c.head.UnwatchedFor, c.headDirty = time.Time{}, 0, true
-	case !watched && c.head.Unwatched.IsZero():
-		c.head.Unwatched, c.head.UnwatchedFor, c.headDirty = now, 0, true
-		c.counted = now
-	}
-}
-
-// countLocked adds the time since it was last called.
-func (c *Cursor) countLocked(now time.Time) {
-	if d := now.Sub(c.counted); d > 0 && !c.head.Unwatched.IsZero() {
-		c.head.UnwatchedFor += d
-		c.counted, c.headDirty = now, true
+	c.countLocked(now)
+	a := c.head.unwatched()
+	c.setMissingLocked(a, f != Followed, now)
+	if c.elsewhere = f == FollowedElsewhere; c.elsewhere && *a.ran > 0 {
+		*a.ran, c.headDirty = 0, true
 	}
 }
 
@@ -56,8 +57,7 @@ func (c *Cursor) countLocked(now time.Time) {
 func (l *Ledger) Unwatched(cluster string, now time.Time) []*Cursor {
 	var all []*Cursor
 	for _, c := range l.of(cluster) {
-		d, empty := c.unwatched(now)
-		if d < l.retention || empty || !l.hasRoute(c.ID().Route) {
+		if c.missingFor((*head).unwatched, now) < l.retention || c.isEmpty() || !l.hasRoute(c.ID().Route) {
 			continue
 		}
 		all = append(all, c.current())
@@ -84,15 +84,11 @@ func (l *Ledger) hasRoute(route string) bool {
 	return len(l.routes) == 0 || slices.Contains(l.routes, route)
 }
 
-// unwatched returns for how long nobody has followed the cursor, less than 0 if somebody
-// does, and whether no sink may hold anything of it.
-func (c *Cursor) unwatched(now time.Time) (d time.Duration, empty bool) {
+// isEmpty reports whether no sink may hold anything of the cursor.
+func (c *Cursor) isEmpty() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.head.Unwatched.IsZero() {
-		return -1, c.isEmptyLocked()
-	}
-	return c.head.UnwatchedFor + max(now.Sub(c.counted), 0), c.isEmptyLocked()
+	return c.isEmptyLocked()
 }
 
 // dropUnwatched drops the cursors that nobody has followed for twice the retention and
@@ -101,39 +97,30 @@ func (l *Ledger) dropUnwatched(now time.Time) {
 	l.mu.Lock()
 	defer l.mu.Unlock() // nobody claims one meanwhile
 	for id, c := range l.cursors {
-		if d, empty := c.unwatched(now); empty && d >= 2*l.retention {
+		if c.missingFor((*head).unwatched, now) >= 2*l.retention && c.isEmpty() {
 			l.dropLocked(id, c)
 		}
 	}
 }
 
-// lookAtRoutes notes since when there is no sink for a cursor, and drops those for
-// which there has been none for the retention.
+// lookAtRoutes notes whether there is a sink for a cursor, and drops those for which
+// there has been none for the retention.
 func (l *Ledger) lookAtRoutes(now time.Time) {
 	for _, c := range l.all() {
-		gone := !l.hasRoute(c.ID().Route)
-		since := c.setRouteGone(gone, now)
-		if gone && now.Sub(since) >= l.retention {
-			id := c.ID()
+		id := c.ID()
+		c.mu.Lock()
+		c.setMissingLocked(c.head.routeGone(), !l.hasRoute(id.Route), now)
+		c.mu.Unlock()
+		if c.missingFor((*head).routeGone, now) >= l.retention {
 			l.drop(c)
 			l.log.Info("What a sink has is forgotten, as there has been no such sink for long; it stays there",
-				"cluster", id.Cluster, "resource", id.Resource, "sink", id.Route, "since", since)
+				"cluster", id.Cluster, "resource", id.Resource, "sink", id.Route)
 		}
 	}
 }
 
-func (c *Cursor) setRouteGone(gone bool, now time.Time) (since time.Time) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if gone == c.head.RouteGone.IsZero() {
-		if c.head.RouteGone, c.headDirty = (time.Time{}), true; gone {
-			c.head.RouteGone = now
-		}
-	}
-	return c.head.RouteGone
-}
-
-// UnwatchedObjects is how many objects sinks may hold of what nobody follows.
+// UnwatchedObjects is how many objects sinks may hold of what nobody follows, by that
+// name: also of what is FollowedElsewhere.
 type UnwatchedObjects struct {
 	Cluster, Resource string
 	Objects           int

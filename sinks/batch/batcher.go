@@ -36,6 +36,7 @@ type Batcher struct {
 	pending []*item                     // in the order given, changes of one key included
 	writing keySet                      // keys of the batches under way, if there may be several
 	gate    time.Time                   // no write before then
+	began   time.Time                   // of the last write
 	backoff *backoff.ExponentialBackOff // of the destination
 	health  health
 	window  *window

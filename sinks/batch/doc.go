@@ -7,7 +7,8 @@
 //
 // While one write is under way, what arrives forms the next batch: a slow
 // destination gets large batches, a fast one small ones at once, and nobody
-// waits for a timer.
+// waits for a timer, unless the destination charges for each request: see
+// Options.Linger.
 //
 // What is guaranteed:
 //

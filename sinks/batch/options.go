@@ -21,6 +21,12 @@ type Options struct {
 	// MaxBytes is the most bytes in one write, as [pipeline.Change.Size] counts
 	// them; one change always fits. Zero means 8 MiB.
 	MaxBytes int
+	// Linger is for how long after the begin of a write a smaller batch than the window
+	// wants waits for more. It is for a destination that charges for each request: so
+	// long as batches are small there is one request in that time, and one more for each
+	// batch that is as large as wanted. Zero means none: what arrives while no write is
+	// under way is written at once.
+	Linger time.Duration
 	// ReconnectMin bounds the first delay after a failed write; each later one
 	// may be twice as long. Zero means 250ms.
 	ReconnectMin time.Duration
@@ -45,6 +51,7 @@ func (o Options) withDefaults() Options {
 	o.MinBatch = min(max(o.MinBatch, 1), o.MaxBatch)
 	o.Concurrency = max(o.Concurrency, 1)
 	o.MaxBytes = cmp.Or(max(o.MaxBytes, 0), 8<<20)
+	o.Linger = max(o.Linger, 0)
 	o.ReconnectMin = cmp.Or(max(o.ReconnectMin, 0), 250*time.Millisecond)
 	o.ReconnectMax = cmp.Or(max(o.ReconnectMax, 0), 30*time.Second)
 	return o

@@ -90,7 +90,7 @@ func (b *writer) next(now time.Time) (batch []*item, wait time.Duration) {
 	if len(b.pending) == 0 {
 		return nil, 0
 	}
-	if wait := b.gate.Sub(now); wait > 0 {
+	if wait := max(b.gate.Sub(now), b.lingerLocked(now)); wait > 0 {
 		return nil, wait
 	}
 	b.batch = b.batch[:0]
@@ -108,10 +108,29 @@ func (b *writer) next(now time.Time) (batch []*item, wait time.Duration) {
 		b.batch = append(b.batch, it)
 	}
 	b.pending = slices.Delete(b.pending, 0, n)
+	if len(b.batch) > 0 {
+		b.began = now
+	}
 	if b.opts.Concurrency > 1 {
 		b.beginLocked()
 	}
 	return b.batch, 0
+}
+
+// lingerLocked returns for how long what is pending still waits for more, see
+// Options.Linger.
+func (b *Batcher) lingerLocked(now time.Time) time.Duration {
+	wait := b.began.Add(b.opts.Linger).Sub(now)
+	if b.opts.Linger == 0 || wait <= 0 || len(b.pending) >= b.window.Batch() {
+		return 0
+	}
+	bytes := 0
+	for _, it := range b.pending {
+		if bytes += it.change.Size(); bytes >= b.opts.MaxBytes {
+			return 0
+		}
+	}
+	return wait
 }
 
 // beginLocked has the other writers keep off the keys of the batch, and look for

@@ -79,7 +79,7 @@ func (r *reader) attempt(ctx context.Context, session *member.Session) ending {
 	r.recheck = r.recheck || !a.liveSince.IsZero()
 	a.judge(&end)
 	r.demands.notWatching()
-	r.watches("")
+	r.watchesNothing(false)
 	cancel(nil)
 	unguard()
 	return end
@@ -229,7 +229,7 @@ func (a *attempt) live(from string) error {
 	if a.join() {
 		return fatalError{errJoined}
 	}
-	a.callBack(from)
+	a.callBack()
 	return nil
 }
 

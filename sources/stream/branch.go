@@ -187,7 +187,7 @@ func (r *reader) join() bool {
 	}
 	main.mu.Lock()
 	defer main.mu.Unlock()
-	if !reached(r.position, main.position) {
+	if !r.position.covers(main.position) {
 		return false
 	}
 	if main.blocked {
@@ -203,7 +203,8 @@ func (r *reader) join() bool {
 	}
 	for _, b := range r.inStep {
 		b.reader, b.behind, b.sinceRun = main, "", time.Now()
-		b.skip = number(r.position)
+		b.skip = number(r.position.at)
+		b.cursor.Seen(main.position.at) // there was nothing in between
 		r.log.Info("A route has caught up", "route", b.route.Name)
 	}
 	main.inStep = slices.Concat(main.inStep, r.inStep)
@@ -211,18 +212,21 @@ func (r *reader) join() bool {
 	return true
 }
 
-// callBack has those that have come further than the main reader, whose watch begins at
-// a position, open theirs again, and so look whether they can join. They looked when they
-// had caught up, and that may have been before there was this watch: then they would look
-// at their next frame, which may be minutes away.
-func (r *reader) callBack(from string) {
+// callBack has those that have come further than the main reader, whose watch begins,
+// open theirs again, and so look whether they can join. They looked when they had caught
+// up, and that may have been before there was this watch: then they would look at their
+// next frame, which may be minutes away.
+func (r *reader) callBack() {
 	s := r.Stream
 	if len(s.branches) == 1 || s.main.Load() != r {
 		return
 	}
+	r.mu.Lock()
+	from := r.position
+	r.mu.Unlock()
 	for _, other := range s.allReaders() {
 		other.mu.Lock()
-		further := other != r && reached(other.position, from)
+		further := other != r && other.position.covers(from)
 		other.mu.Unlock()
 		if further {
 			other.demands.again()
@@ -230,39 +234,39 @@ func (r *reader) callBack(from string) {
 	}
 }
 
-// reached reports whether a position is known not to be behind another one.
-func reached(position, other string) bool {
-	if position == "" || other == "" {
-		return false
-	}
-	return position == other || number(other) != 0 && number(position) >= number(other)
-}
-
 // advance says that the frame of a version is dealt with next, and returns for
 // whom: who joins from here on has seen it.
-func (r *reader) advance(version string) []*branch {
+func (r *reader) advance(version string, bookmark bool) []*branch {
 	if len(r.Stream.branches) == 1 {
 		return r.Stream.branches
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.position = version
+	r.position.frame(version, bookmark)
 	return r.inStep
 }
 
-// watches notes from where a watch begins, or, with "", that there is none.
+// watches notes from where a watch begins.
 func (r *reader) watches(from string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.position = from
+	r.position.begin(from)
 }
 
-// has reports whether a branch has dealt with a frame before.
-func (b *branch) has(version string) bool {
-	if b.skip == 0 {
-		return false
+// watchesNothing notes that there is no watch. With a snapshot, what comes after it may
+// be of another history.
+func (r *reader) watchesNothing(snapshot bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.position.end(); snapshot {
+		r.position.restart()
 	}
-	if n := number(version); n != 0 && n <= b.skip {
+}
+
+// has reports whether a branch has dealt with a frame before, by its place in the order
+// of versions; 0: that is not known.
+func (b *branch) has(place uint64) bool {
+	if place != 0 && place <= b.skip {
 		return true
 	}
 	b.skip = 0

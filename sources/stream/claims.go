@@ -10,40 +10,54 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 )
 
-// giveWay fails if a spec that was written before the stream's means objects that
-// r is the resource of: deploy and deployments.apps, or the two groups of events.
-// Only the cluster can tell, and each stream asks it for all specs that may be
-// meant, so that the first one written follows them, whichever comes first.
-func (s *Stream) giveWay(ctx context.Context, api *served, known memory, r resource) error {
-	for _, other := range s.earlier {
-		if !other.overlapsIn(s.spec.Namespace) {
-			continue
-		}
-		same, err := known.mean(ctx, api, other, r)
-		if err != nil {
-			return err
-		}
-		if same != nil {
-			return claimed(other.String(), *same, s.name, r.name())
-		}
-	}
-	return nil
+// follower is a spec that follows objects.
+type follower struct {
+	spec Spec
+	name schema.GroupResource // by which it means them
 }
 
-// followed returns the namespaces, "" for all, in which the member's streams follow
-// a resource, the stream's own among them.
-func (s *Stream) followed(ctx context.Context, api *served, known memory, r resource) ([]string, error) {
-	all := []string{s.spec.Namespace}
-	for _, other := range slices.Concat(s.earlier, s.later) {
-		same, err := known.mean(ctx, api, other, r)
-		if err != nil {
-			return nil, err
+// settle returns the namespaces, "" for all, in which the member's streams follow a
+// resource by its name, the stream's own among them. Of specs that mean the same
+// objects, such as deploy and deployments.apps, or the two groups of events, those that
+// were written first follow them, and a later one gives way to one that follows some of
+// its own: settle fails if the stream's does. A spec that gives way follows nothing, and
+// nothing gives way to it.
+//
+// Only the cluster can tell what specs mean, and each stream asks it for all of them, so
+// that all come to the same, whichever comes first.
+func (s *Stream) settle(ctx context.Context, api *served, known memory, r resource) ([]string, error) {
+	var all []follower
+	before := func(one Spec) int {
+		return slices.IndexFunc(all, func(f follower) bool { return f.spec.overlapsIn(one.Namespace) })
+	}
+	add := func(specs []Spec) error {
+		for _, other := range specs {
+			switch same, err := known.mean(ctx, api, other, r); {
+			case err != nil:
+				return err
+			case same != nil && before(other) < 0:
+				all = append(all, follower{other, *same})
+			}
 		}
-		if same != nil && *same == r.name() {
-			all = append(all, other.Namespace)
+		return nil
+	}
+	if err := add(s.earlier); err != nil {
+		return nil, err
+	}
+	if i := before(s.spec); i >= 0 {
+		return nil, claimed(all[i].spec.String(), all[i].name, s.name, r.name())
+	}
+	all = append(all, follower{s.spec, r.name()})
+	if err := add(s.later); err != nil {
+		return nil, err
+	}
+	var namespaces []string
+	for _, f := range all {
+		if f.name == r.name() {
+			namespaces = append(namespaces, f.spec.Namespace)
 		}
 	}
-	return all, nil
+	return namespaces, nil
 }
 
 // mean reports whether a spec means objects that r is the resource of, and by
@@ -90,7 +104,7 @@ func claimed(first string, its schema.GroupResource, second string, what schema.
 // may mean the same resource, such as deploy and deployments.apps, and only the
 // cluster can tell. Two streams of the same objects would take each other's
 // snapshots for deletions, so the second one waits and says so. Streams of one
-// member have settled that before (see giveWay), unless they have looked at
+// member have settled that before (see settle), unless they have looked at
 // different moments; then the one that follows the objects goes on.
 //
 // One Claims serves any number of clusters. Its methods may be called from any

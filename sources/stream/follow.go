@@ -29,9 +29,9 @@ type reader struct {
 	// taken after Stream.mu.
 	mu       sync.Mutex
 	inStep   []*branch // never changed in place
-	position string    // version of the frame that is, or was last, dealt with; "": it has no watch
-	blocked  bool      // its only branch has no room
-	extra    bool      // it reads for what is behind; guarded by Stream.mu
+	position position
+	blocked  bool // its only branch has no room
+	extra    bool // it reads for what is behind; guarded by Stream.mu
 
 	// What follows belongs to run.
 	spill      *wire.Spill

@@ -123,17 +123,18 @@ type routed struct {
 // observe tells the cursors of a state.
 func (a *attempt) observe(name ledger.Name, version ledger.Version, gone, snapshot bool) (o observed) {
 	var to []*branch
+	place := a.placeOf(version.ResourceVersion, gone)
 	if snapshot {
 		to = a.branches()
 	} else {
-		to = a.advance(version.ResourceVersion)
+		to = a.advance(version.ResourceVersion, false)
 		defer a.auditor.tell(name, version, gone)()
 	}
 	o.changes, o.verdict = a.routed[:0], ledger.Stale
 	var first ledger.Observation
 	var like *ledger.Observation
 	for _, b := range to {
-		if !snapshot && b.has(version.ResourceVersion) {
+		if !snapshot && b.has(place) {
 			continue
 		}
 		said := b.cursor.Observe(name, version, gone, snapshot, like)
@@ -203,6 +204,16 @@ func (a *attempt) seen(version string) {
 	a.auditor.seen(a.newest)
 }
 
+// placeOf returns where in the order of versions a frame of the watch lies, 0 if that is
+// not known. A deletion without a version of its own lies right behind the newest one.
+func (a *attempt) placeOf(version string, gone bool) uint64 {
+	n := number(version)
+	if gone && n != 0 {
+		n = max(n, a.newest+1)
+	}
+	return n
+}
+
 // choose tells what of the object in f is handed on.
 func (a *attempt) choose(b []byte, f *wire.Frame, tooLong bool) wire.Copying {
 	t := a.target
@@ -261,7 +272,7 @@ func (a *attempt) bookmark(f *wire.Frame, snapshot bool) (bool, error) {
 		a.distrust()
 		return snapshot, fmt.Errorf("%w: bookmark %s after %d", errBackwards, version, a.newest)
 	default:
-		a.advance(version)
+		a.advance(version, true)
 		a.seen(version)
 		for _, b := range a.branches() {
 			b.cursor.CaughtUp()

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"iter"
 	"maps"
 	"math/rand/v2"
 	"net/http"
@@ -15,7 +14,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/fairlead-dev/fairlead/internal/ledger"
 	"github.com/fairlead-dev/fairlead/pipeline"
 )
 
@@ -26,6 +24,7 @@ type simServer struct {
 
 	mu        sync.Mutex
 	rand      *rand.Rand
+	odd       bool // is no kube-apiserver: deletions may have no version of their own
 	rv, uids  int
 	compacted int // versions below are forgotten
 	objects   map[string]simObject
@@ -43,6 +42,7 @@ type simObject struct {
 
 type simEvent struct {
 	rv   int
+	odd  bool // a deletion that is shown with the version of the state that it ends
 	name string
 	was  *simObject
 	is   *simObject // nil: deleted
@@ -64,6 +64,7 @@ func (s *simServer) write() {
 	}
 	if e.was != nil && s.rand.Float64() < 0.35 {
 		delete(s.objects, name)
+		e.odd = s.odd && s.rand.IntN(2) == 0
 	} else {
 		is := simObject{rv: s.rv, colour: string("rb"[s.rand.IntN(2)])}
 		if e.was != nil {
@@ -179,7 +180,9 @@ func (s *simServer) serve(ctx context.Context, w *io.PipeWriter, frames []string
 				frames = append(frames, `{"type":"ADDED","object":`+e.is.json(e.name)+`}`)
 			case before:
 				gone := *e.was
-				gone.rv = e.rv
+				if !e.odd {
+					gone.rv = e.rv
+				}
 				frames = append(frames, `{"type":"DELETED","object":`+gone.json(e.name)+`}`)
 			}
 		}
@@ -199,62 +202,6 @@ func (s *simServer) serve(ctx context.Context, w *io.PipeWriter, frames []string
 			return
 		}
 	}
-}
-
-// simStore is a store in memory, which survives a process.
-type simStore struct {
-	mu      sync.Mutex
-	cursors map[string]*simCursor
-}
-
-type simCursor struct {
-	head    []byte
-	records map[string][]byte
-}
-
-func (s *simStore) Load(_ context.Context, visit func(string, []byte, iter.Seq2[[]byte, []byte]) error) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	for _, key := range slices.Sorted(maps.Keys(s.cursors)) {
-		c := s.cursors[key]
-		if err := visit(key, c.head, func(yield func([]byte, []byte) bool) {
-			for k, v := range c.records {
-				if !yield([]byte(k), v) {
-					return
-				}
-			}
-		}); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-func (s *simStore) Apply(_ context.Context, updates []ledger.Update) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	for _, u := range updates {
-		if u.Drop {
-			delete(s.cursors, u.Cursor)
-			continue
-		}
-		c := s.cursors[u.Cursor]
-		if c == nil {
-			c = &simCursor{records: map[string][]byte{}}
-			s.cursors[u.Cursor] = c
-		}
-		if u.Head != nil {
-			c.head = slices.Clone(u.Head)
-		}
-		for _, r := range u.Records {
-			if r.Value == nil {
-				delete(c.records, string(r.Key))
-			} else {
-				c.records[string(r.Key)] = slices.Clone(r.Value)
-			}
-		}
-	}
-	return nil
 }
 
 // simSink is the destination of one route: what a state sink has, one that drops

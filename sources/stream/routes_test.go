@@ -233,6 +233,7 @@ func TestRoutes(t *testing.T) {
 func runRoutes(t *testing.T, seed uint64) {
 	r := rand.New(rand.NewPCG(seed, 7))
 	s := &simulation{t: t, rand: r, server: newSimServer(rand.New(rand.NewPCG(seed, 8))), store: &simStore{cursors: map[string]*simCursor{}}}
+	s.server.odd = seed%2 == 0
 	for i := range s.sinks {
 		s.sinks[i] = newSimSink(rand.New(rand.NewPCG(seed, uint64(9+i))))
 		s.sinks[i].refuses = []float64{0, 0.2}[r.IntN(2)]

@@ -33,7 +33,7 @@ func (a *attempt) snapshot(ctx context.Context) error {
 		}
 	}
 	a.liveSince = time.Time{}
-	a.watches("")
+	a.watchesNothing(true)
 	a.auditor.unfollow()
 	a.demand()
 	a.setState(member.Syncing, a.cause.String())

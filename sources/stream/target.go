@@ -42,10 +42,7 @@ func (r *reader) aim(ctx context.Context, session *member.Session) (claimed *tar
 	} else if err != nil {
 		return nil, err
 	}
-	if err := r.giveWay(ctx, api, known, found); err != nil {
-		return nil, err
-	}
-	namespaces, err := r.followed(ctx, api, known, found)
+	namespaces, err := r.settle(ctx, api, known, found)
 	if err != nil {
 		return nil, err
 	}

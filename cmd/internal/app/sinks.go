@@ -72,7 +72,7 @@ func (p *program) openSink(ctx context.Context, spec *sinks.Spec, metrics *batch
 		to, dead = fenced.Sink(to, p.election.MayAct), fenced.DeadLetter(dead, p.election.MayAct)
 	}
 	k.batcher = batch.New(name, to, batch.Options{
-		MinBatch: spec.MinBatch, MaxBatch: spec.MaxBatch, MaxBytes: spec.MaxBytes, Concurrency: spec.Concurrency,
+		MinBatch: spec.MinBatch, MaxBatch: spec.MaxBatch, MaxBytes: spec.MaxBytes, Concurrency: spec.Concurrency, Linger: spec.Linger,
 		DeadLetter: dead,
 		Log:        log,
 		Metrics:    metrics,

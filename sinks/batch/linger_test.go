@@ -1,0 +1,147 @@
+package batch
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/fairlead-dev/fairlead/pipeline"
+)
+
+// lingering is a batcher that lingers for a second, and what it has written when.
+type lingering struct {
+	*Batcher
+	t     *testing.T
+	began time.Time
+
+	mu     sync.Mutex
+	writes []string
+}
+
+func startLingering(t *testing.T, opts Options, answer func(n int) error) *lingering {
+	l := &lingering{t: t, began: time.Now()}
+	sink := &fakeSink{}
+	sink.answer = func(_ context.Context, batch []string) error {
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		l.writes = append(l.writes, fmt.Sprintf("%d at %v", len(batch), time.Since(l.began)))
+		if answer != nil {
+			return answer(len(l.writes))
+		}
+		return nil
+	}
+	opts.Linger = time.Second
+	l.Batcher, _ = start(t, sink, opts)
+	return l
+}
+
+// deliver brings some changes, and does not wait for them.
+func (l *lingering) deliver(changes ...*pipeline.Change) {
+	go func() {
+		if err := l.Deliver(l.t.Context(), taken(l.t), changes...); err != nil {
+			l.t.Error(err)
+		}
+	}()
+	synctest.Wait()
+}
+
+func (l *lingering) want(writes ...string) {
+	l.t.Helper()
+	synctest.Wait()
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if diff := cmp.Diff(writes, l.writes); diff != "" {
+		l.t.Errorf("writes (-want +got):\n%s", diff)
+	}
+}
+
+func changes(n int) (all []*pipeline.Change) {
+	for i := range n {
+		all = append(all, change(fmt.Sprint("c", i), 1))
+	}
+	return all
+}
+
+// A change that comes alone waits for nothing; what comes soon after a write waits for
+// more, until the batch is as large as wanted or the time is over.
+func TestLinger(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := startLingering(t, Options{MinBatch: 4, MaxBatch: 4}, nil)
+		l.deliver(changes(1)...)
+		l.want("1 at 0s")
+		time.Sleep(300 * time.Millisecond)
+		l.deliver(changes(1)...)
+		time.Sleep(300 * time.Millisecond)
+		l.deliver(changes(2)...)
+		l.want("1 at 0s")
+		time.Sleep(400 * time.Millisecond)
+		l.want("1 at 0s", "3 at 1s")
+		time.Sleep(100 * time.Millisecond)
+		l.deliver(changes(3)...)
+		time.Sleep(100 * time.Millisecond)
+		l.deliver(changes(3)...) // six: one batch is full
+		l.want("1 at 0s", "3 at 1s", "4 at 1.2s")
+		time.Sleep(time.Second)
+		l.want("1 at 0s", "3 at 1s", "4 at 1.2s", "2 at 2.2s")
+		time.Sleep(time.Hour)
+		l.deliver(changes(1)...)
+		l.want("1 at 0s", "3 at 1s", "4 at 1.2s", "2 at 2.2s", "1 at 1h0m2.2s")
+	})
+}
+
+// Bytes fill a batch as well.
+func TestLingerForBytes(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := startLingering(t, Options{MinBatch: 10, MaxBytes: 4000}, nil)
+		l.deliver(changes(1)...)
+		big := change("big", 1)
+		big.Object = make([]byte, 3800)
+		l.deliver(big)
+		l.want("1 at 0s", "1 at 0s")
+		l.deliver(changes(1)...)
+		l.want("1 at 0s", "1 at 0s")
+		time.Sleep(time.Second)
+		l.want("1 at 0s", "1 at 0s", "1 at 1s")
+	})
+}
+
+// What failed waits for its own time, which may be longer, and for no full batch.
+func TestLingerOfAFailure(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := startLingering(t, Options{MinBatch: 2}, func(n int) error {
+			if n == 1 {
+				return pipeline.RetryAfter(errors.New("busy"), 5*time.Second)
+			}
+			return nil
+		})
+		l.deliver(changes(1)...)
+		l.deliver(change("other", 1))
+		time.Sleep(4 * time.Second)
+		l.want("1 at 0s")
+		time.Sleep(time.Second)
+		l.want("1 at 0s", "2 at 5s")
+	})
+}
+
+// Without it nothing waits.
+func TestNoLinger(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		sink := &fakeSink{}
+		b, _ := start(t, sink, Options{MinBatch: 100})
+		for i := range 3 {
+			if err := b.Deliver(t.Context(), taken(t), change("a", i)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if got := sink.written(); !slices.EqualFunc(got, [][]string{{"a0"}, {"a1"}, {"a2"}}, slices.Equal) {
+			t.Errorf("writes %v", got)
+		}
+	})
+}

@@ -1,0 +1,77 @@
+package stream
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"testing/synctest"
+
+	"github.com/fairlead-dev/fairlead/internal/member"
+)
+
+// Of a member's specs those follow objects that do not give way. What was followed in a
+// namespace that only a spec that gives way means belongs to those that follow: else it
+// stayed behind, and its deletions were told once the retention is over, although the
+// objects are followed.
+func TestWhatIsFollowedByWhom(t *testing.T) {
+	for _, test := range []struct {
+		specs   string
+		follow  []int    // which of them
+		cursors []string // namespaces of those in the ledger, which had one of all namespaces
+	}{
+		{"cm", []int{0}, []string{""}},
+		{"cm?namespace=ns", []int{0}, []string{"ns"}},
+		{"cm?namespace=ns configmaps", []int{0}, []string{"ns"}},
+		{"cm?namespace=ns configmaps configmap?namespace=other", []int{0, 2}, []string{"ns", "other"}},
+		{"cm?namespace=ns configmaps?namespace=other configmap", []int{0, 1}, []string{"ns", "other"}},
+		{"cm?namespace=other secrets configmaps?namespace=ns", []int{0, 1, 2}, []string{"ns", "other"}},
+		{"nosuch cm?namespace=ns", []int{1}, []string{"ns"}},
+	} {
+		t.Run(test.specs, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				before := start(t)
+				before.live()
+				if err := before.stop(); err != nil {
+					t.Fatal(err)
+				}
+				before.ledger.Leave("c")
+				var specs []Spec
+				for _, s := range strings.Fields(test.specs) {
+					specs = append(specs, mustParse(t, s))
+				}
+				claims := NewClaims()
+				for i := range specs {
+					h := start(t, func(o *Options) {
+						o.Claims, o.Ledger, o.Spec, o.Earlier, o.Later = claims, before.ledger, specs[i], specs[:i], specs[i+1:]
+					})
+					synctest.Wait()
+					if follows := h.stream.Status().State != member.Waiting; follows != slices.Contains(test.follow, i) {
+						t.Errorf("%s follows: %t; status: %+v", specs[i], follows, h.stream.Status())
+					}
+				}
+				var cursors []string
+				for _, r := range before.ledger.Recall("c", "cluster-1") {
+					if r.ID.Resource == "configmaps" {
+						cursors = append(cursors, r.ID.Namespace)
+					}
+				}
+				if !slices.Equal(cursors, test.cursors) {
+					t.Errorf("the ledger has cursors of %q, want %q", cursors, test.cursors)
+				}
+			})
+		})
+	}
+}
+
+// Where one spec gives way to another, its error names the one that follows the objects.
+func TestWhoIsGivenWayTo(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		specs := []Spec{mustParse(t, "cm?namespace=a"), mustParse(t, "configmap?namespace=b"), mustParse(t, "configmaps?namespace=b")}
+		h := start(t, func(o *Options) { o.Spec, o.Earlier = specs[2], specs[:2] })
+		s := h.wantState(member.Waiting)
+		if want := fmt.Sprintf("watch %q and watch %q both mean configmaps", specs[1], specs[2]); !strings.Contains(s.LastError, want) {
+			t.Errorf("error %q, want %q", s.LastError, want)
+		}
+	})
+}

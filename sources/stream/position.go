@@ -1,0 +1,56 @@
+package stream
+
+// position is how far a watch has come. A route that is behind joins a watch once its own
+// one is known to have shown all that this one has.
+type position struct {
+	open bool   // there is a watch
+	at   string // version of the frame that is, or was last, dealt with
+	// quiet is a version from which on to at there was nothing but bookmarks: who has come
+	// so far has all.
+	quiet string
+	// odd says that a deletion came since that has no version of its own, as those of API
+	// servers other than kube-apiserver may: nobody can tell where in the order it is.
+	odd bool
+}
+
+// begin notes from where a watch begins. What is known of the one before holds on if this
+// one begins where that has been, unless a snapshot was taken since: see restart.
+func (p *position) begin(from string) {
+	if p.odd || !reached(from, p.quiet) || !reached(p.at, from) {
+		p.quiet = from
+	}
+	p.open, p.at, p.odd = true, from, false
+}
+
+// end notes that there is no watch any more.
+func (p *position) end() { p.open = false }
+
+// restart notes that the next watch may be of another history.
+func (p *position) restart() { *p = position{} }
+
+// frame notes the version of a frame that is dealt with next.
+func (p *position) frame(version string, bookmark bool) {
+	switch n := number(version); {
+	case n == 0 || n > number(p.at):
+		if n == 0 || p.odd || !bookmark {
+			p.quiet = version
+		}
+		p.at, p.odd = version, false
+	case !bookmark:
+		p.odd = true
+	}
+}
+
+// covers reports whether a watch that has come here is known to have shown all that one
+// has shown that has come to the other position.
+func (p *position) covers(other position) bool {
+	return p.open && other.open && reached(p.at, other.quiet) && (!other.odd || number(p.at) > number(other.at))
+}
+
+// reached reports whether a version is known not to be behind another one.
+func reached(version, other string) bool {
+	if version == "" || other == "" {
+		return false
+	}
+	return version == other || number(other) != 0 && number(version) >= number(other)
+}
