@@ -140,6 +140,7 @@ func (q *Queue[T, K]) takeBackLocked(e *entry[T, K], item *T, size int) {
 }
 
 // hastenLocked lets e, if it is delayed, wait no longer than wait from now on.
+	e.working.workBytes -= int64(n)
 func (q *Queue[T, K]) hastenLocked(e *entry[T, K], wait time.Duration) {
 	if !e.delayed() {
 		return
