@@ -152,6 +152,20 @@ func (a *attempt) exchange(ask budget.Ask, to []routed) {
 	a.loans = a.loans[:0]
 }
 
+// shrink has those that deliver an object keep what it takes, which is less than was
+// taken for it. They share that.
+func shrink(to []routed, size int) {
+	loans, asks, taken := make([]budget.Loan, len(to)), make([]budget.Ask, len(to)), make([]budget.Loan, len(to))
+	for i, r := range to {
+		loans[i] = r.memory
+		asks[i] = budget.Ask{Object: size, Own: pipeline.ChangeOverhead, Together: r.together}
+	}
+	budget.Exchange(loans, asks, taken)
+	for i := range to {
+		to[i].memory = taken[i]
+	}
+}
+
 func releaseAll(to []routed) {
 	for i := range to {
 		to[i].memory.Release()

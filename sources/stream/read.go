@@ -176,6 +176,9 @@ func (a *attempt) distribute(b []byte, f *wire.Frame, now time.Time, tooLong boo
 		op = pipeline.Deleted
 	}
 	a.spill.Drop() // all of the frame that is needed has been copied
+	if cap(object) < part.Size {
+		shrink(to, cap(object))
+	}
 	for len(to) > 0 {
 		r := to[0]
 		to = to[1:]
