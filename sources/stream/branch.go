@@ -35,6 +35,7 @@ type branch struct {
 	skip   uint64 // frames up to this version have been dealt with
 	hold   hold
 
+	lacked int // bytes of memory that it has waited for last in vain
 	// Guarded by Stream.mu. Only the reader changes cursor, so that it may look at
 	// it without.
 	account  *budget.Account // of the route's memory; opened when Run begins
