@@ -49,6 +49,7 @@ type Budget struct {
 	shares   []*Share
 	ring     list.List[*Share] // those with accounts that wait
 	released time.Time         // when something in common was last given back
+	reclaim  []func()          // pressure.go
 }
 
 // New returns the budget of a program with so many routes, of which nothing

@@ -88,6 +88,7 @@ func (a *Account) Take(ctx context.Context, q Ask) (Loan, error) {
 	b.serveLocked(a) // something may have been released meanwhile
 	a.overtakeLocked(w)
 	b.mu.Unlock()
+	b.press()
 	again := time.NewTicker(leastPatience)
 	defer again.Stop()
 	for ended := false; !ended; {
@@ -97,6 +98,7 @@ func (a *Account) Take(ctx context.Context, q Ask) (Loan, error) {
 		case <-ctx.Done():
 			ended = true
 		case <-again.C:
+			b.press()
 			b.mu.Lock()
 			a.overtakeLocked(w)
 			b.mu.Unlock()

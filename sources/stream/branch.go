@@ -27,6 +27,7 @@ import (
 type branch struct {
 	route Route
 	acks  *bell
+	again again // guarded by Stream.mu
 
 	// What follows belongs to the reader that reads for it.
 	id     ledger.StreamID
@@ -34,8 +35,8 @@ type branch struct {
 	origin *pipeline.Origin
 	skip   uint64 // frames up to this version have been dealt with
 	hold   hold
-
 	lacked int // bytes of memory that it has waited for last in vain
+
 	// Guarded by Stream.mu. Only the reader changes cursor, so that it may look at
 	// it without.
 	account  *budget.Account // of the route's memory; opened when Run begins
