@@ -120,6 +120,9 @@ func (s *Stream) end(r *reader) []*branch {
 	defer r.mu.Unlock()
 	for _, b := range r.inStep {
 		b.reader, b.behind, b.sinceRun = nil, behindFull, time.Now()
+		if b.lacked > 0 {
+			b.behind = behindMemory
+		}
 	}
 	return r.inStep
 }

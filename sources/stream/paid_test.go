@@ -121,15 +121,15 @@ func TestLeaveWithinMemory(t *testing.T) {
 	})
 }
 
-// counting is a server that counts the lists it gives.
+// counting is a server that counts the watches it gives, those with a list included.
 type counting struct {
 	*flood
-	lists atomic.Int32
+	watches atomic.Int32
 }
 
 func (c *counting) RoundTrip(r *http.Request) (*http.Response, error) {
-	if r.URL.Query().Get("sendInitialEvents") == "true" {
-		c.lists.Add(1)
+	if r.URL.Query().Get("watch") == "true" {
+		c.watches.Add(1)
 	}
 	return c.flood.RoundTrip(r)
 }
@@ -168,8 +168,8 @@ func TestRouteBeginsOnceThereIsWhatItLacked(t *testing.T) {
 		if route.InStep || route.Why != behindMemory {
 			t.Errorf("the route without memory stands at %+v", route)
 		}
-		if n := server.lists.Load(); n > 3 {
-			t.Errorf("%d lists in ten minutes", n)
+		if n := server.watches.Load(); n > 8 {
+			t.Errorf("%d watches in ten minutes", n)
 		}
 		if got[0].Load() != last-1 || got[1].Load() != 0 {
 			t.Errorf("%d and %d came", got[0].Load(), got[1].Load())
