@@ -90,6 +90,17 @@ type Tracker interface {
 	Ack(c *Change)
 }
 
+// Rereader is a Tracker whose objects can be read again: a change of it may give its
+// object up while it waits (Change.Evict).
+type Rereader interface {
+	Tracker
+	// Reread asks for the object of a change that has given it up and that Begin has
+	// found in order. It does not block. Once the object is read, a change that is c in
+	// everything else is offered to the queue that c is of. If it cannot be read,
+	// nothing comes: so c is kept, and Reread called again after a while.
+	Reread(c *Change)
+}
+
 // Change is one observed new state of an object. Whoever receives one treats
 // it as read-only; only the reconcile stage sets Op before handing it on, and
 // counts Refusals.
@@ -103,7 +114,8 @@ type Change struct {
 	// a watch.
 	Snapshot bool
 	// Tombstone is set on a deletion that Fairlead worked out itself, because
-	// a snapshot no longer held the object or another UID took its name.
+	// a snapshot no longer held the object or another UID took its name; and on one
+	// that has given up the last state of the object (Evict).
 	Tombstone bool
 	// Ghost is set on the deletion of another UID, whose name the next change of
 	// this key takes. It is a tombstone.
@@ -114,6 +126,8 @@ type Change struct {
 	// tombstone. It is owned by the change and shared by all its readers, until
 	// the ack: the tracker may use its memory for another object then.
 	Object []byte
+	// Evicted is how many bytes Object took, if the change has given it up; else 0.
+	Evicted int
 	// Observed is when the change was read from the member.
 	Observed time.Time
 	// Sequence is the number of this observation among those of its tracker: a
@@ -142,6 +156,26 @@ const ChangeOverhead = 512
 // Size returns the bytes of memory that the change is accounted for in its
 // lane: its object's may hold a little more than the object.
 func (c *Change) Size() int { return cap(c.Object) + ChangeOverhead }
+
+// Evict gives the object up, with the memory for it, if the tracker can read it again:
+// the change keeps no more than ChangeOverhead. The last state of what is deleted cannot be
+// read again, and a deletion needs none: it becomes a tombstone. To be called by who owns
+// the change, while no sink has it.
+func (c *Change) Evict() {
+	if c.Object == nil || c.Origin == nil {
+		return
+	}
+	if _, ok := c.Origin.Tracker.(Rereader); !ok {
+		return
+	}
+	if c.Op == Deleted {
+		c.Tombstone = true
+	} else {
+		c.Evicted = cap(c.Object)
+	}
+	c.Object, c.Together = nil, nil // who shares it keeps it
+	c.Memory.Shrink(budget.Ask{Own: ChangeOverhead})
+}
 
 // Unstructured decodes the object. Every call decodes anew, so the caller owns
 // the result. A tombstone yields an object with identity only.

@@ -38,6 +38,7 @@ type Budget struct {
 	mu       sync.Mutex
 	own      int64 // taken out of the accounts' parts
 	excess   int64 // of that, what is beyond the parts since they are smaller; counts in common
+	over     int   // accounts that have taken so much
 	shared   int64 // taken in common
 	reading  int64 // what is held, by use
 	held     int64
@@ -48,6 +49,7 @@ type Budget struct {
 	shares   []*Share
 	ring     list.List[*Share] // those with accounts that wait
 	released time.Time         // when something in common was last given back
+	reclaim  []func()          // pressure.go
 }
 
 // New returns the budget of a program with so many routes, of which nothing
@@ -183,10 +185,10 @@ func (b *Budget) divideLocked() {
 	}
 	b.divisor = max(n+n/8, 1)
 	b.least = b.lanes / int64(b.divisor)
-	b.excess = 0
+	b.excess, b.over = 0, 0
 	for _, s := range b.shares {
 		for _, a := range s.open {
-			b.excess += a.excessLocked()
+			b.countExcessLocked(a.excessLocked(), 1)
 		}
 	}
 	// Other ones may fit in it now: also if it is smaller, because those before them do
@@ -203,10 +205,26 @@ func (a *Account) excessLocked() int64 { return max(a.own-a.share.budget.least, 
 // bookLocked notes that an account has n bytes more of its part, or fewer.
 func (a *Account) bookLocked(n int64) {
 	b := a.share.budget
-	b.excess -= a.excessLocked()
+	b.countExcessLocked(-a.excessLocked(), -1)
 	a.own += n
 	b.own += n
-	b.excess += a.excessLocked()
+	b.countExcessLocked(a.excessLocked(), 1)
+}
+
+func (b *Budget) countExcessLocked(n int64, accounts int) {
+	if n != 0 {
+		b.excess += n
+		b.over += accounts
+	}
+}
+
+// evenLocked is what each account can have at the same time of what is there for their
+// parts: its part, unless others have so much beyond theirs that some lack something. That
+// much an account has before those that lack more.
+func (b *Budget) evenLocked() int64 {
+	// Without what the accounts have whose parts are smaller than that.
+	left := b.lanes + b.common - b.shared - b.excess - int64(b.over)*b.least
+	return min(max(left, 0)/int64(max(b.divisor-b.over, 1)), b.least)
 }
 
 // Together is what several routes' changes share: one object. It counts who of them

@@ -7,5 +7,6 @@
 //
 // Make one Budget for a program, take one Share of it for each route, and one Account
 // of that for each cluster. Account.Take and Account.Try return a Loan, which its
-// owner releases.
+// owner releases. What is held and not needed at the moment is given back when somebody
+// waits: Share.OnPressure says how, as with the Evict of the route's queue.
 package budget

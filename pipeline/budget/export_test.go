@@ -7,7 +7,7 @@ import "fmt"
 func (b *Budget) Unfair() string {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	own, excess, routes := int64(0), int64(0), int64(0)
+	own, excess, routes, over := int64(0), int64(0), int64(0), 0
 	for _, s := range b.shares {
 		routes += s.held
 		if s.held > b.route {
@@ -16,10 +16,13 @@ func (b *Budget) Unfair() string {
 		for _, a := range s.open {
 			own += a.own
 			excess += max(a.own-b.least, 0)
+			if a.own > b.least {
+				over++
+			}
 		}
 	}
 	switch {
-	case own != b.own || excess != b.excess || own+b.shared > b.lanes+b.common:
+	case own != b.own || excess != b.excess || over != b.over || own+b.shared > b.lanes+b.common:
 		return fmt.Sprintf("accounts have %d (%d is noted), %d is theirs", own, b.own, b.lanes)
 	case b.shared > b.common:
 		return fmt.Sprintf("%d is lent in common of %d", b.shared, b.common)
@@ -31,7 +34,7 @@ func (b *Budget) Unfair() string {
 			a := n.Self
 			for w := a.waiters.Head; w != nil; w = w.Next {
 				if n := w.Self.ask.bytes(); n <= b.least {
-					first := b.lacking.N == 0 || b.lacking.Head.Self == a
+					first := b.lacking.N == 0 || b.lacking.Head.Self == a || a.own+n <= b.evenLocked()
 					if a.own+n <= b.least && first && b.own+b.shared+n <= b.lanes+b.common {
 						return fmt.Sprintf("%s waits for %d, and has %d of its part of %d", a.cluster, n, a.own, b.least)
 					}

@@ -88,6 +88,7 @@ func (a *Account) Take(ctx context.Context, q Ask) (Loan, error) {
 	b.serveLocked(a) // something may have been released meanwhile
 	a.overtakeLocked(w)
 	b.mu.Unlock()
+	b.press()
 	again := time.NewTicker(leastPatience)
 	defer again.Stop()
 	for ended := false; !ended; {
@@ -97,6 +98,7 @@ func (a *Account) Take(ctx context.Context, q Ask) (Loan, error) {
 		case <-ctx.Done():
 			ended = true
 		case <-again.C:
+			b.press()
 			b.mu.Lock()
 			a.overtakeLocked(w)
 			b.mu.Unlock()
@@ -185,12 +187,16 @@ func (a *Account) tryLocked(q *Ask, own, route, common bool) (l Loan, ok bool) {
 }
 
 // ownLocked reports whether an account can have n bytes of its part. It always can,
-// unless what others have beyond theirs is more than is in common: then those that
-// lack something have it in the order they came.
+// unless what others have beyond theirs is more than is in common, so that there is not
+// all of the parts. Then who has no more than an even share of what there is can have it,
+// and those that lack more have it in the order they came: else one that wants much would
+// either keep out what is small, or never have its turn.
 func (a *Account) ownLocked(n int64) bool {
 	b := a.share.budget
-	first := b.lacking.Head == nil || b.lacking.Head.Self == a
-	return a.own+n <= b.least && first && b.own+b.shared+n <= b.lanes+b.common
+	if a.own+n > b.least || b.own+b.shared+n > b.lanes+b.common {
+		return false
+	}
+	return b.lacking.Head == nil || b.lacking.Head.Self == a || a.own+n <= b.evenLocked()
 }
 
 // commonLocked is how many bytes more something takes in common.

@@ -121,14 +121,13 @@ func (a *Account) haveLocked() {
 	}
 }
 
-// serveLackingLocked lets in those that lack something of their part, until one still
-// does.
+// serveLackingLocked lets in those that lack something of their part: the first as long
+// as there is enough for it, and of the others those that want no more than an even share.
 func (b *Budget) serveLackingLocked() {
-	for n := b.lacking.Head; n != nil; n = b.lacking.Head {
-		n.Self.serveOwnLocked()
-		if b.lacking.Head == n {
-			return
-		}
+	for n := b.lacking.Head; n != nil && b.own+b.shared < b.lanes+b.common; {
+		a := n.Self
+		n = n.Next
+		a.serveOwnLocked() // which concerns no other account
 	}
 }
 

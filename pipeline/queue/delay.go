@@ -69,6 +69,7 @@ func (q *Queue[T, K]) delayLocked(e *entry[T, K], wait time.Duration) {
 	e.lane.delayed.PushBack(&e.place)
 	q.delayed.put(&e.when, after(now, wait))
 	q.armLocked(now)
+	q.mayEvictLocked(e, wait)
 }
 
 // undelayLocked takes e, that is delayed, out of its lane.
@@ -79,6 +80,7 @@ func (q *Queue[T, K]) undelayLocked(e *entry[T, K]) {
 	e.lane.bytes[c] -= int64(e.size)
 	q.delayed.remove(&e.when)
 	e.place.Leave()
+	q.keepLocked(e)
 }
 
 // bringBack lets an item that was handed out before wait again after a while.
@@ -114,6 +116,7 @@ func (q *Queue[T, K]) bringBackLocked(item *T, key *K, hash uint64, cluster stri
 	case e.present():
 		q.swapLocked(e, item, size, priority)
 		q.hastenLocked(e, wait)
+		q.mayEvictLocked(e, wait)
 	default:
 		q.takeBackLocked(e, item, size)
 		e.item, e.size, e.priority = *item, size, priority
@@ -137,6 +140,7 @@ func (q *Queue[T, K]) takeBackLocked(e *entry[T, K], item *T, size int) {
 	n := min(size, e.workSize)
 	e.workSize -= n
 	e.working.bytes[e.workClass] -= int64(n)
+	e.working.workBytes -= int64(n)
 }
 
 // hastenLocked lets e, if it is delayed, wait no longer than wait from now on.

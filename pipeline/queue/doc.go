@@ -40,7 +40,7 @@
 //     bytes, or a single larger item; its snapshot class three quarters of
 //     that. What waits and what is delayed counts by number and bytes, what is
 //     in work by bytes until Done: so what is refused again and again fills its
-//     own lane. Add, AddAfter and AddRateLimited never block and are not bounded.
+//     own lane; by number alone if Options.Evict makes it small. Add, AddAfter and AddRateLimited never block and are not bounded.
 //   - Every item that came is handed out, replaced by a newer one, or counted
 //     as dropped: see LaneStats. Options.Discard is told of all that are not
 //     handed out.
@@ -53,7 +53,7 @@
 //
 // Every method of Queue may be called by any number of goroutines at once;
 // there is one lock, held for a constant time but for the heaps of delayed
-// items and throttled lanes. The functions in Options but Known and Newer, the
+// items and throttled lanes. The functions in Options but Known, Newer and Evict, the
 // RateLimiter and whoever waits run outside of it. Nothing runs in the
 // background but one runtime timer, while something is delayed or throttled.
 //

@@ -36,6 +36,8 @@ type entry[T, K comparable] struct {
 	since    time.Duration // it waits, if that is measured
 	place    list.Node[*entry[T, K]]
 	when     date[*entry[T, K]] // if delayed: until when
+	// evictable is set if it is delayed for so long that it can be evicted, and was not.
+	evictable bool
 	// working is the lane that handed out an item of this identity that is not
 	// Done yet. It differs from lane if that was removed meanwhile.
 	working   *lane[T, K]
@@ -66,6 +68,7 @@ type lane[T, K comparable] struct {
 	delayed list.List[*entry[T, K]]
 	depth   [2]int   // by class: ready, parked and delayed
 	late    [2]int   // of them, those that are delayed
+	evicts  int      // of these, those that can be evicted
 	bytes   [2]int64 // by class: of these and of what is in work
 	inWork  int
 

@@ -312,7 +312,9 @@ func (m *model) bringBack(s state, wait time.Duration, limited bool, priority in
 		}
 	} else {
 		if w != nil && (!m.newer || s.version <= w.version) {
-			w.size -= min(w.size, s.size) // it counts as what came back
+			n := min(w.size, s.size)
+			w.size -= n // it counts as what came back
+			w.l.InWorkBytes -= int64(n)
 		}
 		if wait > 0 {
 			l.delayed = append(l.delayed, back)

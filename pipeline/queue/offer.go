@@ -73,7 +73,7 @@ func (q *Queue[T, K]) offer(item *T, priority int, block bool) (*offer[T, K], er
 	switch {
 	case err != nil:
 		return nil, err
-	case q.isOutdatedLocked(e, item) || q.roomLocked(e, priority, size):
+	case q.entersLocked(e, item, priority, size) || q.reclaimLocked(e.lane) && q.entersLocked(e, item, priority, size):
 		q.putLocked(e, item, size, priority)
 		return nil, nil
 	case !block:
@@ -83,6 +83,12 @@ func (q *Queue[T, K]) offer(item *T, priority int, block bool) (*offer[T, K], er
 	o := q.blockLocked(e, *item, size, priority)
 	q.admitLocked(e.lane) // those of its identity may need less room with it
 	return o, nil
+}
+
+// entersLocked reports whether an item does not have to wait: it may enter its lane, or
+// there is a newer one already.
+func (q *Queue[T, K]) entersLocked(e *entry[T, K], item *T, priority, size int) bool {
+	return q.isOutdatedLocked(e, item) || q.roomLocked(e, priority, size)
 }
 
 // roomLocked reports whether an item may enter its lane: in the place of one

@@ -21,7 +21,7 @@ const (
 )
 
 // Options says what a queue's items are and how much it holds. Cluster
-// must be set. The functions of items must be pure: equal items give equal
+// must be set. The functions of items but Evict must be pure: equal items give equal
 // results, and items of one identity are all of one cluster.
 type Options[T, K comparable] struct {
 	// Name is for people; a controller's queue has the controller's name.
@@ -57,6 +57,12 @@ type Options[T, K comparable] struct {
 	// one that is brought back in vain it is, also if its Done is still to come. It
 	// is called without the lock, by whichever call lets the item go. Optional.
 	Discard func(T)
+	// Evict has an item that is delayed give up what of it can be had again, and returns
+	// its size after. It is called for what is delayed by more than a second, when Evict
+	// is called, or when there is no room for an Offer in the bytes of its lane. It is
+	// called with the queue locked: it must not block, panic, nor call the queue. Nil means
+	// that nothing is given up.
+	Evict func(T) (size int)
 	// Buckets limits how many live items of each cluster are handed out per
 	// second. Nil means no limits at first.
 	Buckets *ratelimit.Buckets
@@ -113,6 +119,7 @@ type Queue[T, K comparable] struct {
 	ring      list.List[*lane[T, K]] // turn.go
 	throttled agenda[*gate[T, K]]    // gate.go
 	delayed   agenda[*entry[T, K]]   // delay.go
+	evictable int                    // evict.go
 	timer     *time.Timer            // delay.go
 	timerDue  time.Duration
 

@@ -37,6 +37,9 @@ func (q *Queue[T, K]) WaitRoom(ctx context.Context, cluster string) error {
 	r.place.Self = r
 	l.rooms.PushBack(&r.place)
 	q.admitLocked(l)
+	if l.rooms.N > 0 {
+		q.reclaimLocked(l)
+	}
 	q.unlock()
 
 	select {

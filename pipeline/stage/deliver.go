@@ -100,6 +100,10 @@ func (s *Stage) begin(b *bundle) (ready, noted load) {
 				s.settle(p)
 				continue
 			}
+			if c.Evicted > 0 {
+				s.reread(p)
+				continue
+			}
 			if safe != nil {
 				to = &noted
 				to.safe = append(to.safe, safe)
@@ -245,7 +249,22 @@ func (s *Stage) refused(p *bundled) {
 	}
 	c.Refusals++
 	after, _ := pipeline.RetryDelay(p.refused)
+	contended := c.Memory.Contended()
 	s.queue.bringBack(p, after)
+	if contended { // else whoever begins to wait does it
+		s.queue.Evict()
+	}
+}
+
+// reread brings back a change that has given up its object, and asks for that: the change
+// with it takes this one's place in the lane.
+func (s *Stage) reread(p *bundled) {
+	c := p.change
+	s.metrics.reread.WithLabelValues(c.Key.Cluster).Inc()
+	if t, ok := c.Origin.Tracker.(pipeline.Rereader); ok {
+		t.Reread(c)
+	}
+	s.queue.bringBack(p, 0)
 }
 
 // fail counts what of l did not get through.

@@ -18,6 +18,9 @@
 //     one is refused, what follows of that name comes back with it.
 //   - A refused change waits in its own lane, with a backoff from 250 ms to a minute,
 //     and its worker is free. It counts there by number and bytes.
+//   - While others wait for memory, or for room in the bytes of its lane, a refused change
+//     that waits for more than a second gives its object up. When it is due, its Tracker is
+//     asked for the object (pipeline.Rereader), and the change with it takes its place.
 //   - A stage gives back what a change has of a budget.Budget (Change.Memory) when it
 //     is done with the change; the queue does so for what it lets go.
 //

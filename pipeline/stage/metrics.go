@@ -10,6 +10,7 @@ type metrics struct {
 	delivered  *prometheus.CounterVec
 	failed     *prometheus.CounterVec
 	superseded *prometheus.CounterVec
+	reread     *prometheus.CounterVec
 	lag        *prometheus.HistogramVec
 }
 
@@ -27,13 +28,17 @@ func newMetrics(reg prometheus.Registerer, r *refusals) (*metrics, error) {
 			Name: "fairlead_changes_superseded_total",
 			Help: "Changes that were not delivered because a newer state of their object was.",
 		}, []string{"cluster"}),
+		reread: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "fairlead_changes_reread_total",
+			Help: "Times that a refused change was due whose memory others had been given: its object is read again before the next try.",
+		}, []string{"cluster"}),
 		lag: prometheus.NewHistogramVec(prometheus.HistogramOpts{
 			Name:    "fairlead_delivery_lag_seconds",
 			Help:    "Time from reading a change to its acceptance by the sink.",
 			Buckets: prometheus.ExponentialBuckets(0.001, 4, 10), // 1 ms to 4.4 min
 		}, []string{"cluster"}),
 	}
-	for _, c := range []prometheus.Collector{m.delivered, m.failed, m.superseded, m.lag, &refusedCollector{r}} {
+	for _, c := range []prometheus.Collector{m.delivered, m.failed, m.superseded, m.reread, m.lag, &refusedCollector{r}} {
 		if err := reg.Register(c); err != nil {
 			return nil, fmt.Errorf("register the reconcile stage's metrics: %w", err)
 		}

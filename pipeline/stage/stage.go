@@ -21,7 +21,7 @@ import (
 type Queue = queue.Queue[*pipeline.Change, pipeline.Key]
 
 // NewQueue returns a Queue. Of the options, Cluster, Identity,
-// Size, Hash and Newer are set here, and DropOnShutDown: who wants a drain calls Stop before the
+// Size, Hash, Newer and Evict are set here, and DropOnShutDown: who wants a drain calls Stop before the
 // stage's manager ends, and after a lost lease nothing more is begun. So is the
 // RateLimiter, which says when what a sink refused is tried again: from 250 ms on,
 // doubling up to a minute, with full jitter.
@@ -31,6 +31,10 @@ func NewQueue(o queue.Options[*pipeline.Change, pipeline.Key]) *Queue {
 	o.Size = (*pipeline.Change).Size
 	o.Hash = hashKey
 	o.Newer = func(a, b *pipeline.Change) bool { return a.Sequence > b.Sequence }
+	o.Evict = func(c *pipeline.Change) int {
+		c.Evict()
+		return c.Size()
+	}
 	o.DropOnShutDown = true
 	discard := o.Discard
 	o.Discard = func(c *pipeline.Change) {
@@ -120,6 +124,7 @@ func (s *Stage) ForgetCluster(cluster string) {
 	s.metrics.delivered.DeletePartialMatch(labels)
 	s.metrics.failed.DeletePartialMatch(labels)
 	s.metrics.superseded.DeletePartialMatch(labels)
+	s.metrics.reread.DeletePartialMatch(labels)
 	s.metrics.lag.DeletePartialMatch(labels)
 }
 

@@ -27,6 +27,7 @@ import (
 type branch struct {
 	route Route
 	acks  *bell
+	again again // guarded by Stream.mu
 
 	// What follows belongs to the reader that reads for it.
 	id     ledger.StreamID
@@ -34,6 +35,7 @@ type branch struct {
 	origin *pipeline.Origin
 	skip   uint64 // frames up to this version have been dealt with
 	hold   hold
+	lacked int // bytes of memory that it has waited for last in vain
 
 	// Guarded by Stream.mu. Only the reader changes cursor, so that it may look at
 	// it without.
@@ -118,6 +120,9 @@ func (s *Stream) end(r *reader) []*branch {
 	defer r.mu.Unlock()
 	for _, b := range r.inStep {
 		b.reader, b.behind, b.sinceRun = nil, behindFull, time.Now()
+		if b.lacked > 0 {
+			b.behind = behindMemory
+		}
 	}
 	return r.inStep
 }

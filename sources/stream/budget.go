@@ -152,6 +152,20 @@ func (a *attempt) exchange(ask budget.Ask, to []routed) {
 	a.loans = a.loans[:0]
 }
 
+// shrink has those that deliver an object keep what it takes, which is less than was
+// taken for it. They share that.
+func shrink(to []routed, size int) {
+	loans, asks, taken := make([]budget.Loan, len(to)), make([]budget.Ask, len(to)), make([]budget.Loan, len(to))
+	for i, r := range to {
+		loans[i] = r.memory
+		asks[i] = budget.Ask{Object: size, Own: pipeline.ChangeOverhead, Together: r.together}
+	}
+	budget.Exchange(loans, asks, taken)
+	for i := range to {
+		to[i].memory = taken[i]
+	}
+}
+
 func releaseAll(to []routed) {
 	for i := range to {
 		to[i].memory.Release()
@@ -168,6 +182,9 @@ func (a *attempt) borrow(b *branch, ask budget.Ask) (memory budget.Loan, err err
 		memory, err = b.account.Take(ctx, ask)
 		return err
 	})
+	if err != nil { // it may leave for that, and begins again once it is there
+		b.lacked = min(ask.Object+ask.Own, MostReading)
+	}
 	return memory, err
 }
 
@@ -229,17 +246,20 @@ func (a *attempt) waitFor(d time.Duration, wait func(context.Context) error) err
 	return err
 }
 
-// roomToBegin is how much memory there has to be for a route that begins to read for
-// itself.
+// roomToBegin is how much memory there has to be at the least for a route that begins to
+// read for itself.
 const roomToBegin = 2*wire.SmallSpill + pipeline.ChangeOverhead
 
-// waitRoom waits until a branch can begin to read for itself.
+// waitRoom waits until a branch can begin to read for itself: with what it had no memory
+// for when it left, if it did for that. Else it would read all that comes before, perhaps a
+// whole list, to find out again that there is none.
 func (b *branch) waitRoom(ctx context.Context, cluster string) error {
 	if err := b.route.Queue.WaitRoom(ctx, cluster); err != nil {
 		return err
 	}
-	memory, err := b.account.Take(ctx, budget.Ask{Own: roomToBegin})
+	memory, err := b.account.Take(ctx, budget.Ask{Own: max(roomToBegin, b.lacked)})
 	memory.Release()
+	b.lacked = 0
 	return err
 }
 

@@ -9,6 +9,8 @@ import (
 
 	"github.com/fairlead-dev/fairlead/internal/jsontext"
 	"github.com/fairlead-dev/fairlead/internal/member"
+	"github.com/fairlead-dev/fairlead/pipeline"
+	"github.com/fairlead-dev/fairlead/pipeline/budget"
 	"github.com/fairlead-dev/fairlead/sources/stream/wire"
 )
 
@@ -325,6 +327,49 @@ func TestSecretValuesStayWithTheMember(t *testing.T) {
 			c := <-h.queue.changes
 			if got := strings.Contains(string(c.Object), "aHVudGVyMg"); got != allowed || !strings.Contains(string(c.Object), "keep") {
 				t.Errorf("object is %s", c.Object)
+			}
+		})
+	}
+}
+
+// What is copied of a Secret is encoded anew, for which it takes room for the worst. It
+// keeps what it takes: for each route that delivers it, and once where they share it.
+func TestSecretKeepsMemoryOfItsSize(t *testing.T) {
+	for _, routes := range []int{1, 2} {
+		synctest.Test(t, func(t *testing.T) {
+			memory := budget.New(0, routes, MostReading)
+			h := start(t, func(o *Options) {
+				o.Spec.Resource = "secret"
+				o.Routes[0].Memory = memory.Route()
+				if routes > 1 {
+					o.Routes = append(o.Routes, Route{Name: "b", Queue: o.Routes[0].Queue, Memory: memory.Route()})
+				}
+			})
+			for _, size := range []int{10, 100 << 10} {
+				secret := fmt.Sprintf(`{"kind":"Secret","apiVersion":"v1","metadata":{"name":"a-%[1]d","namespace":"ns","uid":"u-%[1]d","resourceVersion":"%[1]d","annotations":{"k":%[2]q}}}`,
+					size, strings.Repeat("x", size))
+				call := h.call("streaming list")
+				body := call.open()
+				body.send(`{"type":"ADDED","object":` + secret + `}`)
+				synctest.Wait()
+				var want int64
+				var changes []*pipeline.Change
+				for range routes {
+					c := <-h.queue.changes
+					changes = append(changes, c)
+					want += pipeline.ChangeOverhead
+				}
+				want += int64(cap(changes[0].Object))
+				if s := memory.Stats(); s.Held != want || s.Reading != 0 {
+					t.Errorf("%d routes: %d bytes are held for a Secret, want %d: %+v", routes, s.Held, want, s)
+				}
+				for _, c := range changes {
+					c.Release()
+				}
+				if s := memory.Stats(); s.Held != 0 {
+					t.Errorf("left is %+v", s)
+				}
+				body.end()
 			}
 		})
 	}

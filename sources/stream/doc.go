@@ -40,6 +40,8 @@
 //     it shares with others. A snapshot is a streaming
 //     list where the server has them, else pages of 500 objects whose items are
 //     handed on as they arrive.
+//   - What a sink refuses keeps no memory that others wait for. Its object is read
+//     again, as a list of one, when the change is due (again.go).
 //   - A change is what its event says. The names of the resource are
 //     Kubernetes' (names.go), and what a member sends as another kind, in another
 //     namespace, or so that decoders could take it for another object is rejected
@@ -90,7 +92,8 @@
 // selector, or watched with mode=metadata. No API server with an etcd behind it
 // takes objects anywhere near that size.
 //
-// Run owns its stream: it is one goroutine, and one more during an audit. While
+// Run owns its stream: it is one goroutine, and one more during an audit, and one for each
+// route while something that it refused is read again. While
 // nothing comes it holds no buffer. Status and Replay may be called from any goroutine, and so may
 // a Collector collect. Workers call the
 // tracker of a change's origin at any time, also after Run has ended.

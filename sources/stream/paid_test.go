@@ -4,6 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -113,6 +116,81 @@ func TestLeaveWithinMemory(t *testing.T) {
 			c.Release()
 		}
 		if s := budget.Stats(); s.Reading != 0 || s.Held != 0 {
+			t.Errorf("left is %+v", s)
+		}
+	})
+}
+
+// counting is a server that counts the watches it gives, those with a list included.
+type counting struct {
+	*flood
+	watches atomic.Int32
+}
+
+func (c *counting) RoundTrip(r *http.Request) (*http.Response, error) {
+	if r.URL.Query().Get("watch") == "true" {
+		c.watches.Add(1)
+	}
+	return c.flood.RoundTrip(r)
+}
+
+// A route without memory for what it reads says so. It does not read all that comes before
+// that again and again, but begins once there is so much; and then it has all.
+func TestRouteBeginsOnceThereIsWhatItLacked(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const last = 5
+		memory := budget.New(budget.Least(2, MostReading), 2, MostReading)
+		var routes []Route
+		var queues []*stage.Queue
+		var sinks sync.WaitGroup
+		var got [2]atomic.Int32
+		for i, name := range []string{"well", "poor"} {
+			q := stage.NewQueue(queue.Options[*pipeline.Change, pipeline.Key]{Name: name})
+			queues = append(queues, q)
+			routes = append(routes, Route{Name: name, Queue: q, Memory: memory.Route()})
+			sinks.Go(func() { deliver(q, func(*pipeline.Change) { got[i].Add(1) }) })
+		}
+		other := routes[1].Memory.Account("other")
+		var held []budget.Loan
+		for l, ok := other.Try(budget.Ask{Own: 1 << 20}); ok; l, ok = other.Try(budget.Ask{Own: 1 << 20}) {
+			held = append(held, l)
+		}
+		held[0].Release() // enough to begin
+		server := &counting{flood: newFlood(last, func(int) int { return 1 << 20 })}
+		conn := &fakeConnection{server: server.docs, stale: map[string]bool{}}
+		conn.through(t, &http.Client{Transport: server}, "cluster-1")
+		s := New(Options{Cluster: "c", Spec: Spec{Resource: "configmaps"}, Connection: conn, Routes: routes, Ledger: newLedger(t)})
+		ctx, cancel := context.WithCancel(t.Context())
+		ended := make(chan error, 1)
+		go func() { ended <- s.Run(ctx) }()
+		time.Sleep(10 * time.Minute)
+		route := s.Status().Routes[1]
+		if route.InStep || route.Why != behindMemory {
+			t.Errorf("the route without memory stands at %+v", route)
+		}
+		if n := server.watches.Load(); n > 8 {
+			t.Errorf("%d watches in ten minutes", n)
+		}
+		if got[0].Load() != last-1 || got[1].Load() != 0 {
+			t.Errorf("%d and %d came", got[0].Load(), got[1].Load())
+		}
+		for i := range held {
+			held[i].Release()
+		}
+		other.Close()
+		time.Sleep(10 * time.Minute)
+		if route := s.Status().Routes[1]; got[1].Load() != last-1 || !route.InStep {
+			t.Errorf("%d came once there was memory; %+v", got[1].Load(), route)
+		}
+		cancel()
+		if err := <-ended; err != nil {
+			t.Error(err)
+		}
+		for _, q := range queues {
+			q.ShutDown()
+		}
+		sinks.Wait()
+		if s := memory.Stats(); s.Reading != 0 || s.Held != 0 {
 			t.Errorf("left is %+v", s)
 		}
 	})

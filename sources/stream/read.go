@@ -165,7 +165,7 @@ func (a *attempt) distribute(b []byte, f *wire.Frame, now time.Time, tooLong boo
 	if len(to) == 0 {
 		return nil
 	}
-	object, err := a.object(b, f, part)
+	object, err := a.target.object(a.buffers, b, f, part)
 	if err != nil {
 		return err
 	}
@@ -177,6 +177,9 @@ func (a *attempt) distribute(b []byte, f *wire.Frame, now time.Time, tooLong boo
 		op = pipeline.Deleted
 	}
 	a.spill.Drop() // all of the frame that is needed has been copied
+	if cap(object) < part.Size {
+		shrink(to, cap(object))
+	}
 	for len(to) > 0 {
 		r := to[0]
 		to = to[1:]
@@ -216,26 +219,34 @@ func (a *attempt) placeOf(version string, gone bool) uint64 {
 
 // choose tells what of the object in f is handed on.
 func (a *attempt) choose(b []byte, f *wire.Frame, tooLong bool) wire.Copying {
-	t := a.target
+	part, why, err := a.target.choose(b, f, tooLong)
+	if err != nil {
+		a.reject(why, err)
+	}
+	return part
+}
+
+// choose tells what of the object in f is handed on, and why it is not all that was
+// asked for.
+func (t *target) choose(b []byte, f *wire.Frame, tooLong bool) (part wire.Copying, why rejection, err error) {
 	if t.secret || t.metadata {
-		return wire.MetadataOf(f, t.secret)
+		return wire.MetadataOf(f, t.secret), 0, nil
 	}
 	if why, err := reduce(f, b, tooLong); err != nil {
-		a.reject(why, err)
-		return wire.MetadataOf(f, false)
+		return wire.MetadataOf(f, false), why, err
 	}
-	return wire.ObjectOf(f, t.gvr.GroupVersion().WithKind(t.kind))
+	return wire.ObjectOf(f, t.gvr.GroupVersion().WithKind(t.kind)), 0, nil
 }
 
 // object returns a copy of what was chosen.
-func (a *attempt) object(b []byte, f *wire.Frame, part wire.Copying) ([]byte, error) {
-	switch t := a.target; {
+func (t *target) object(to *wire.Buffers, b []byte, f *wire.Frame, part wire.Copying) ([]byte, error) {
+	switch {
 	case t.secret:
 		return wire.WithoutLastApplied(wire.CopyMetadata(nil, b, f))
 	case part.Metadata:
-		return wire.CopyMetadata(a.buffers, b, f), nil
+		return wire.CopyMetadata(to, b, f), nil
 	default:
-		return wire.CopyObject(a.buffers, b, f, t.gvr.GroupVersion().WithKind(t.kind)), nil
+		return wire.CopyObject(to, b, f, t.gvr.GroupVersion().WithKind(t.kind)), nil
 	}
 }
 

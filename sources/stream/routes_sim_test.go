@@ -119,6 +119,9 @@ func (s *simServer) RoundTrip(r *http.Request) (*http.Response, error) {
 		s.lists++
 		var items []string
 		for name, o := range s.objects {
+			if only, one := strings.CutPrefix(q.Get("fieldSelector"), "metadata.name="); one && only != name {
+				continue
+			}
 			if selects(&o) && q.Get("limit") != "1" {
 				items = append(items, o.json(name))
 			}
@@ -303,12 +306,15 @@ func (s *simSink) Deliver(ctx context.Context, tell func(int, error), changes ..
 		} else {
 			s.receive(c)
 		}
-		s.mu.Unlock()
-		if refused {
+		switch {
+		case refused && s.rand.IntN(2) == 0:
+			tell(i, pipeline.RetryAfter(errSimRefused, 2*time.Second)) // long enough to be evicted
+		case refused:
 			tell(i, errSimRefused)
-		} else {
+		default:
 			tell(i, nil)
 		}
+		s.mu.Unlock()
 	}
 	return nil
 }

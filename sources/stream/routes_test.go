@@ -49,6 +49,7 @@ type simulation struct {
 
 	stream *Stream
 	ledger *ledger.Ledger
+	queues []*stage.Queue
 	kill   func()
 }
 
@@ -105,6 +106,7 @@ func (s *simulation) begin() {
 		}
 		routes, queues = append(routes, Route{Name: simName(i), Queue: q, Memory: budget.Route()}), append(queues, q)
 	}
+	s.queues = queues
 	conn := &fakeConnection{server: s.server.docs, stale: map[string]bool{}}
 	conn.renew(s.t, "cluster-1")
 	conn.through(s.t, &http.Client{Transport: s.server}, "cluster-1")
@@ -184,6 +186,10 @@ func (s *simulation) step() {
 		s.restart(func() {})
 	case x < 0.85: // another selection
 		s.restart(func() { s.colour = []string{"", "r", "b"}[r.IntN(3)] })
+	case x < 0.92 && x >= 0.87: // somebody wants memory
+		for _, q := range s.queues {
+			q.Evict()
+		}
 	case x < 0.87: // one is taken out, or comes back
 		s.restart(func() {
 			i := r.IntN(simRoutes)

@@ -149,6 +149,7 @@ type Stream struct {
 	resource string // with its group; empty until discovered
 	readers  []*reader
 	behind   func(*branch) // has a branch read for itself; set by Run
+	reread   func(*branch) // has what a branch wants read again; nil while Run does not run
 }
 
 // New returns a stream. It starts nothing.
@@ -197,14 +198,17 @@ func (s *Stream) Run(ctx context.Context) error {
 	defer cancel()
 	g, ctx := errgroup.WithContext(ctx)
 	var panicked atomic.Pointer[string]
+	caught := func() {
+		if p := recover(); p != nil {
+			panicked.Store(new(fmt.Sprintf("%v\n\n%s", p, debug.Stack())))
+			cancel()
+		}
+	}
+	endRereads := s.beginRereads(ctx, cancel, caught)
+	defer endRereads()
 	main := s.begin(func(b *branch) {
 		g.Go(func() error {
-			defer func() {
-				if p := recover(); p != nil {
-					panicked.Store(new(fmt.Sprintf("%v\n\n%s", p, debug.Stack())))
-					cancel()
-				}
-			}()
+			defer caught()
 			return s.catchUp(ctx, b)
 		})
 	})
@@ -225,6 +229,7 @@ func (s *Stream) Run(ctx context.Context) error {
 		cancel()
 	}
 	err = cmp.Or(err, g.Wait())
+	endRereads()
 	if p := panicked.Load(); p != nil {
 		panic(*p)
 	}

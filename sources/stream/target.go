@@ -5,6 +5,7 @@ import (
 	"errors"
 	"strconv"
 
+	"k8s.io/apimachinery/pkg/fields"
 	"k8s.io/client-go/rest"
 
 	"github.com/fairlead-dev/fairlead/internal/ledger"
@@ -67,13 +68,7 @@ func (r *reader) aim(ctx context.Context, session *member.Session) (claimed *tar
 // claim makes the reader's branches those that follow a resource of the session's
 // cluster.
 func (r *reader) claim(session *member.Session, found resource, followed []string) (*target, error) {
-	secret := found.gvr.Group == "" && found.gvr.Resource == "secrets" && !r.cfg.SecretValues
-	t := &target{
-		resource: found,
-		name:     found.name().String(),
-		metadata: r.spec.Metadata || secret,
-		secret:   secret,
-	}
+	t := r.targetOf(found)
 	if err := r.claims.take(r.Stream, found.name(), r.spec.Namespace); err != nil {
 		return nil, err
 	}
@@ -87,6 +82,17 @@ func (r *reader) claim(session *member.Session, found resource, followed []strin
 		s.claimed(ids)
 	}
 	return t, nil
+}
+
+// targetOf returns what the stream makes of a resource.
+func (s *Stream) targetOf(found resource) *target {
+	secret := found.gvr.Group == "" && found.gvr.Resource == "secrets" && !s.cfg.SecretValues
+	return &target{
+		resource: found,
+		name:     found.name().String(),
+		metadata: s.spec.Metadata || secret,
+		secret:   secret,
+	}
 }
 
 // claimFor claims the cursor of a branch.
@@ -132,7 +138,7 @@ func (r *reader) origin(b *branch, what resource, cursor *ledger.Cursor, cluster
 	return &pipeline.Origin{
 		Cluster: r.cluster, ClusterUID: clusterUID,
 		Resource: what.gvr, Kind: what.kind, Namespaced: what.namespaced,
-		Term: r.term, Tracker: tracker{cursor, b.acks, r.buffers},
+		Term: r.term, Tracker: tracker{cursor, b.acks, r.buffers, r.Stream, b},
 	}
 }
 
@@ -158,12 +164,16 @@ func (t *target) path(namespace string) []string {
 
 // request returns a GET of a target's collection.
 func (s *Stream) request(session *member.Session, t *target, accept string) *rest.Request {
-	r := session.Watches.Get().AbsPath(t.path(s.spec.Namespace)...).MaxRetries(0).SetHeader("Accept", accept)
+	return s.requestIn(session, t, accept, s.spec.Namespace, s.spec.Fields)
+}
+
+func (s *Stream) requestIn(session *member.Session, t *target, accept, namespace, selected string) *rest.Request {
+	r := session.Watches.Get().AbsPath(t.path(namespace)...).MaxRetries(0).SetHeader("Accept", accept)
 	if s.spec.Labels != "" {
 		r.Param("labelSelector", s.spec.Labels)
 	}
-	if s.spec.Fields != "" {
-		r.Param("fieldSelector", s.spec.Fields)
+	if selected != "" {
+		r.Param("fieldSelector", selected)
 	}
 	return r
 }
@@ -193,4 +203,18 @@ func (s *Stream) listRequest(session *member.Session, t *target, metadata bool, 
 		r.Param("continue", token)
 	}
 	return r
+}
+
+// oneRequest asks for the list of one object, if it is selected: who may follow a
+// resource may list it, and need not be allowed to get an object.
+func (s *Stream) oneRequest(session *member.Session, t *target, namespace, name string) *rest.Request {
+	accept := acceptObjects
+	if t.metadata {
+		accept = acceptMetadataList
+	}
+	selected := fields.OneTermEqualSelector("metadata.name", name).String()
+	if s.spec.Fields != "" {
+		selected = s.spec.Fields + "," + selected
+	}
+	return s.requestIn(session, t, accept, namespace, selected)
 }

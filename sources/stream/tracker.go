@@ -16,9 +16,11 @@ type tracker struct {
 	cursor  *ledger.Cursor
 	acks    *bell
 	buffers *wire.Buffers // where objects were copied to
+	stream  *Stream       // that reads objects again, for branch; nil: nobody does
+	branch  *branch
 }
 
-var _ pipeline.Tracker = tracker{}
+var _ pipeline.Rereader = tracker{}
 
 func (t tracker) Begin(c *pipeline.Change) (ghosts []types.UID, safe <-chan struct{}, superseded bool) {
 	name, version := identity(c)
@@ -50,6 +52,12 @@ func (t tracker) Ack(c *pipeline.Change) {
 	c.Object = nil // who keeps it nevertheless shall not see another one's
 	if c.Together.Acked() {
 		t.buffers.Put(object)
+	}
+}
+
+func (t tracker) Reread(c *pipeline.Change) {
+	if t.stream != nil {
+		t.stream.wantAgain(t.branch, c)
 	}
 }
 

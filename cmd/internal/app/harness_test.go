@@ -356,4 +356,5 @@ var rareMetrics = map[string]bool{
 	"fairlead_ledger_resume_points_given_up_total": true,
 	"fairlead_changes_refused":                     true,
 	"fairlead_changes_superseded_total":            true,
+	"fairlead_changes_reread_total":                true,
 }

@@ -43,6 +43,7 @@ func (p *program) openRoutes() (all routes, err error) {
 
 			SnapshotBuckets: r.snapshots,
 		})
+		r.memory.OnPressure(r.queue.Evict)
 		for _, l := range s.limits {
 			r.setWeight(l.cluster, l.weight)
 		}

@@ -1,0 +1,134 @@
+package stream
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/fairlead-dev/fairlead/internal/member"
+	"github.com/fairlead-dev/fairlead/pipeline"
+	"github.com/fairlead-dev/fairlead/pipeline/budget"
+	"github.com/fairlead-dev/fairlead/sources/stream/wire"
+)
+
+// readAgain reads the object of a change and offers the change with it, if the cluster
+// still has that state. It blocks while there is no memory, the member is not to be dialed,
+// or the lane is full.
+func (s *Stream) readAgain(ctx context.Context, b *branch, want *pipeline.Change) error {
+	session, err := s.conn.Acquire(ctx)
+	if err != nil {
+		return err
+	}
+	o := want.Origin
+	t := s.targetOf(resource{gvr: o.Resource, kind: o.Kind, namespaced: o.Namespaced})
+	for size := max(want.Evicted, wire.ReadBuffer); ; {
+		memory, err := b.account.Take(ctx, toRead(size, nil))
+		if err != nil {
+			return err
+		}
+		room := &prepaid{account: b.account, memory: memory, size: size}
+		c, err := s.readOne(ctx, session, t, want, room)
+		if err != nil {
+			room.memory.Release()
+			if errors.Is(err, wire.ErrShort) && room.lacked > size && room.lacked <= wire.MaxFrame {
+				size = room.lacked
+				continue
+			}
+			return err
+		}
+		c.Memory = room.memory
+		c.Memory.Shrink(budget.Ask{Own: c.Size()})
+		// It comes in the place of the one that waits, and keeps its priority.
+		if err := b.route.Queue.Offer(ctx, c, snapshotPriority); err != nil {
+			c.Release()
+			return err
+		}
+		return nil
+	}
+}
+
+// errOtherState says that an object is gone, or has another state by now.
+var errOtherState = errors.New("the cluster has another state of it, which its watch tells")
+
+// readOne returns a change with its object.
+func (s *Stream) readOne(ctx context.Context, session *member.Session, t *target, want *pipeline.Change, room *prepaid) (*pipeline.Change, error) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	room.began = time.Now()
+	room.deadline = time.AfterFunc(frameGrace, func() { cancel(errStalled) })
+	defer room.deadline.Stop()
+	body, err := s.oneRequest(session, t, want.Key.Namespace, want.Key.Name).Stream(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = body.Close() }()
+	spill := &wire.Spill{Room: room}
+	defer spill.End()
+	items := wire.NewListReader(countingReader{body, &s.progress.bytes}, spill)
+	item, tooLong, err := items.Next()
+	if errors.Is(err, io.EOF) {
+		return nil, errOtherState
+	}
+	if err != nil {
+		return nil, err
+	}
+	var scan wire.Scanner
+	var f wire.Frame
+	if !scan.ScanObject(item, &f) && !tooLong || f.Meta == nil {
+		return nil, wire.ErrMalformed
+	}
+	if _, err := t.refuse(item, &f, want.Key.Namespace, t.metadata); err != nil {
+		return nil, fmt.Errorf("%w: %w", wire.ErrMalformed, err)
+	}
+	name, version := identityOf(&f)
+	name.Namespace = wire.Unquote(f.Namespace)
+	if n, v := identity(want); n != name || v != version {
+		return nil, errOtherState
+	}
+	part, _, _ := t.choose(item, &f, tooLong) // why it may be less was counted when it was read first
+	if err := room.Reserve((len(item) + part.Size + 1) / 2); err != nil {
+		return nil, err
+	}
+	c := *want
+	c.Evicted = 0
+	c.Object, err = t.object(s.buffers, item, &f, part)
+	return &c, err
+}
+
+// prepaid is the room of a reader that has taken memory before it asked for anything. What
+// it has is its owner's, who gives it back. A member that stalls is cut off, as with a
+// large frame.
+type prepaid struct {
+	account  *budget.Account
+	memory   budget.Loan
+	size     int // of the frame, and of its copy, that memory is for
+	lacked   int // if that was too little: what it is to be
+	began    time.Time
+	deadline *time.Timer
+}
+
+// Reserve implements wire.Room.
+func (p *prepaid) Reserve(n int) error {
+	if n <= p.size {
+		return nil
+	}
+	memory, ok := p.account.Try(toRead(n, nil))
+	if !ok {
+		p.lacked = n
+		return wire.ErrShort
+	}
+	p.memory.Release()
+	p.memory, p.size = memory, n
+	return nil
+}
+
+// Came implements wire.Room.
+func (p *prepaid) Came(n int) {
+	may := frameGrace + time.Duration(n)*time.Second/frameRate
+	p.deadline.Reset(max(time.Until(p.began.Add(may)), 0))
+}
+
+// Release implements wire.Room.
+func (p *prepaid) Release() {}
