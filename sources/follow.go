@@ -1,7 +1,6 @@
 package sources
 
 import (
-	"cmp"
 	"context"
 	"fmt"
 
@@ -34,7 +33,7 @@ func (s *Sources) makeLocked(r *member) error {
 		UserAgent: s.o.Config.UserAgent,
 		Pace:      s.pace,
 		Known:     s.o.Ledger,
-		Hold:      max(cmp.Or(s.o.Config.NameHold, fleet.DefaultNameHold), 0),
+		Hold:      max(s.o.Config.NameHold, 0),
 		Log:       s.o.Log,
 
 		Identified: func(uid string) { s.twins.identified(r.name, uid) },
@@ -56,7 +55,7 @@ func (s *Sources) makeLocked(r *member) error {
 			Routes:       s.routes(),
 			Ledger:       s.o.Ledger,
 			Term:         s.o.Term,
-			ExtraWatches: cmp.Or(s.o.Config.ExtraWatches, DefaultExtraWatches),
+			ExtraWatches: s.o.Config.ExtraWatches,
 			Snapshots:    s.snapshots,
 			Claims:       s.claims,
 			Buffers:      &s.buffers,
