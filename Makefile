@@ -119,6 +119,10 @@ bench: control-plane ## Run all benchmarks BENCHCOUNT times and write docs/bench
 	@cat $(BENCHNEW)/benchstat.txt
 	cp -R bin/bench.new/. $(dir $(BENCHDIR))
 
+.PHONY: api
+api: ## Record the exported API of the public packages, after a change that is meant
+	go test ./internal/archtest -count 1 -run '^TestAPIIsAsRecorded$$' -write-api
+
 .PHONY: demo
 demo: control-plane build ## Show three real clusters streaming through Fairlead; flags go into ARGS
 	bin/fairlead-demo $(ARGS)

@@ -80,8 +80,9 @@ func startProgram(b testing.TB, o programOptions) *program {
 		Config: sources.Config{
 			Connection:             connection.Config{QPS: 1000, Burst: 1000},
 			MaxConcurrentSnapshots: 8,
+			Quota:                  sources.Quota{Objects: -1, Bytes: -1},
 		},
-		Specs: specs, Routes: []sources.Route{{Name: "bench", Queue: p.queue}}, Ledger: l, Log: logr.Discard(),
+		Specs: specs, Routes: []sources.Route{{Name: "bench", Queue: p.queue}}, Ledger: ledger.NewHandle(l, nil), Log: logr.Discard(),
 	})
 	for i, config := range o.members {
 		p.sources.Set(fleet.Member{Name: "member-" + strconv.Itoa(i), REST: config})

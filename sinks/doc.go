@@ -8,6 +8,20 @@
 // sink), deadletter (keeps what a sink refuses for good) and sinktest (the
 // conformance suite of sinks).
 //
+// # Usage
+//
+// A sink of one's own implements [pipeline.Sink]; its tests run the suite in sinktest.
+// A [Kind] makes it one that a text can choose:
+//
+//	kinds := sinks.Kinds{stdout.Kind(), file.Kind(), mine.Kind()}
+//	spec, err := kinds.Parse("file:/var/lib/changes.jsonl")
+//	...
+//	sink, err := spec.Open(ctx, sinks.Env{Log: log, Registerer: registerer})
+//
+// Whoever opens a sink closes it if it is an [io.Closer].
+//
+// # Guarantees
+//
 // What is guaranteed of a kind:
 //
 //   - Parse reports every mistake at once. It connects to nothing and opens nothing.

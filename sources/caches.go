@@ -17,17 +17,20 @@ import (
 	"github.com/fairlead-dev/fairlead/sources/fleet"
 )
 
-// DefaultCachesReconnectMax is the default of Connection.ReconnectMax for
-// caches. It is what bounds how long they lag behind the end of an outage: the
-// next probe comes within this time, and opens all watches at once. A member
-// that is down costs about one attempt to connect per second.
-const DefaultCachesReconnectMax = 1500 * time.Millisecond
+// The defaults of Connection.ReconnectMin and Connection.ReconnectMax for caches.
+// ReconnectMax bounds how long caches lag behind the end of an outage: the next probe
+// comes within this time, and opens all watches at once. A member that is down costs
+// about one attempt to connect per second.
+const (
+	DefaultCachesReconnectMin = 500 * time.Millisecond
+	DefaultCachesReconnectMax = 1500 * time.Millisecond
+)
 
 // CachesOptions say what Caches are made of. The zero value is ready to use.
 type CachesOptions struct {
-	// Connection tunes the members' connections. ReconnectMax is
-	// DefaultCachesReconnectMax unless it is set.
-	Connection connection.Config
+	// Connection tunes the members' connections. ReconnectMin and ReconnectMax are
+	// DefaultCachesReconnectMin and DefaultCachesReconnectMax unless they are set.
+	Connection ConnectionConfig
 	// Cache tunes the members' caches.
 	Cache cache.Config
 	// Scheme knows the types that are read. Nil means client-go's.
@@ -84,9 +87,8 @@ func NewCaches(o CachesOptions) (*Caches, error) {
 	if o.Log.IsZero() {
 		o.Log = logr.Discard()
 	}
-	if o.Connection.ReconnectMax == 0 {
-		o.Connection.ReconnectMax = max(DefaultCachesReconnectMax, cmp.Or(o.Connection.ReconnectMin, connection.DefaultReconnectMin))
-	}
+	o.Connection.ReconnectMin = cmp.Or(o.Connection.ReconnectMin, DefaultCachesReconnectMin)
+	o.Connection.ReconnectMax = cmp.Or(o.Connection.ReconnectMax, max(DefaultCachesReconnectMax, o.Connection.ReconnectMin))
 	if err := o.Connection.Validate(); err != nil {
 		return nil, fmt.Errorf("connections: %w", err)
 	}
@@ -131,9 +133,8 @@ func (c *Caches) Set(m fleet.Member) { c.set(m) }
 // queues as well, is freed when the reconciles in work for it are done.
 func (c *Caches) Remove(name string) { c.remove(name) }
 
-// Connections tells of all members' connections, in no order; what it is for
-// is connection.NewCollector.
-func (c *Caches) Connections() []connection.Status {
+// Connections returns where the connection of each member stands, in no order.
+func (c *Caches) Connections() []ConnectionStatus {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	status := make([]connection.Status, 0, len(c.members))

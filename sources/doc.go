@@ -7,7 +7,28 @@
 //	                           └─ ...                         │
 //	                                                          └── Offer ──▶ queue
 //
-// Guarantees: members share nothing but the queue and the limit on snapshots
+// # Usage
+//
+// A reconciler over the members uses [Caches]: NewCaches makes them, AddToManager has a
+// manager run them, and cache.Kind is a source of the events of all members. See the
+// examples and docs/library.md.
+//
+// A program that delivers every change of the members' objects uses a [Sources], which
+// needs a queue for each sink, and a ledger that remembers what the sink has accepted:
+//
+//	queue := stage.NewQueue(queue.Options[*pipeline.Change, pipeline.Key]{}) // and a stage that empties it
+//	ledger, err := sources.OpenLedger(ctx, "bolt:changes.ledger", sources.LedgerOptions{Routes: []string{"table"}})
+//	...
+//	specs, err := sources.ParseSpecs("deployments.apps", "configmaps?namespace=default")
+//	...
+//	s := sources.New(sources.Options{Specs: specs, Routes: []sources.Route{{Name: "table", Queue: queue}}, Ledger: ledger})
+//	clusters := fleet.New(fleet.Options{Providers: providers, Handler: s})
+//
+// Then run ledger, sink, stage, s and clusters, and stop them in the opposite order.
+//
+// # Guarantees
+//
+// Members share nothing but the queue and the limit on snapshots
 // that start at once, so none can hold up another. A member that is removed
 // takes everything with it: its goroutines, its lane, what waits in it, its
 // metrics. A member that is set again while it is being removed starts anew
@@ -27,6 +48,8 @@
 //	fleet ── Set, Remove ──▶ Caches
 //	                           ├─ member A: connection, caches ── events ──▶ your controller's queue
 //	                           └─ ...                          ◀─ Client ─── your reconciler
+//
+// # What may run at once
 //
 // All methods may be called from any goroutine. The package composes its
 // children fleet, connection, stream and cache, which know nothing of each other.

@@ -264,9 +264,9 @@ func startFor(t *testing.T, l *ledger.Ledger, names []string, specs ...string) *
 		Config: Config{
 			Connection: connection.Config{ReconnectMin: 10 * time.Millisecond, ReconnectMax: time.Second, HealthInterval: time.Second},
 			NameHold:   -1,
-			Stream:     stream.Config{ReconnectMin: 10 * time.Millisecond, ReconnectMax: time.Second, StaleAfter: 1000 * time.Hour},
+			Stream:     stream.Config{ReconnectMin: 10 * time.Millisecond, ReconnectMax: time.Second, StaleAfter: 1000 * time.Hour, AuditInterval: -1},
 		},
-		Specs: parsed, Routes: routes, Ledger: h.ledger,
+		Specs: parsed, Routes: routes, Ledger: ledger.NewHandle(h.ledger, nil),
 		Removed: func(cluster string) {
 			h.sources.Status() // it may ask
 			mu.Lock()

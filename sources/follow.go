@@ -1,7 +1,6 @@
 package sources
 
 import (
-	"cmp"
 	"context"
 
 	"golang.org/x/sync/errgroup"
@@ -9,7 +8,6 @@ import (
 	"github.com/fairlead-dev/fairlead/internal/ledger"
 	"github.com/fairlead-dev/fairlead/internal/supervise"
 	"github.com/fairlead-dev/fairlead/sources/connection"
-	"github.com/fairlead-dev/fairlead/sources/fleet"
 	"github.com/fairlead-dev/fairlead/sources/stream"
 )
 
@@ -24,7 +22,7 @@ func (s *Sources) connectLocked(r *member) error {
 		UserAgent:        s.o.Config.UserAgent,
 		ReconnectLimiter: s.reconnects,
 		Known:            s.o.Ledger,
-		Hold:             max(cmp.Or(s.o.Config.NameHold, fleet.DefaultNameHold), 0),
+		Hold:             max(s.o.Config.NameHold, 0),
 		Log:              s.o.Log,
 
 		Identified: func(uid string) { s.twins.identified(r.name, uid) },
@@ -46,7 +44,7 @@ func (s *Sources) connectLocked(r *member) error {
 			Routes:       s.routes(),
 			Ledger:       s.o.Ledger,
 			Term:         s.o.Term,
-			ExtraWatches: cmp.Or(s.o.Config.ExtraWatches, DefaultExtraWatches),
+			ExtraWatches: s.o.Config.ExtraWatches,
 			Snapshots:    s.snapshots,
 			Claims:       s.claims,
 			Buffers:      &s.buffers,

@@ -336,7 +336,7 @@ func TestHostileChild(t *testing.T) {
 				Connection: quick,
 				Stream:     stream.Config{ReconnectMin: 10 * time.Millisecond, ReconnectMax: time.Second, AuditInterval: time.Second},
 			},
-			Specs: specs, Routes: []Route{{Name: "a", Queue: h.queue}}, Ledger: h.ledger,
+			Specs: specs, Routes: []Route{{Name: "a", Queue: h.queue}}, Ledger: ledger.NewHandle(h.ledger, nil),
 		})
 		var runs sync.WaitGroup
 		running, end := context.WithCancel(context.Background())

@@ -5,7 +5,8 @@ func (s *Sources) limitLocked(r *member) {
 	if s.o.Limit != nil {
 		s.o.Limit(r.name, r.config.Limits)
 	}
-	quota := s.o.Config.Quota
+	quota := s.o.Config.Quota // less than 0: no bound
+	quota.Objects, quota.Bytes = max(quota.Objects, 0), max(quota.Bytes, 0)
 	quota.Objects, quota.Bytes = r.config.Limits.OverQuota(quota.Objects, quota.Bytes)
 	if s.o.Ledger.SetQuota(r.name, quota) {
 		for _, st := range r.streams {

@@ -4,15 +4,16 @@ import (
 	"context"
 	"fmt"
 
-	"github.com/fairlead-dev/fairlead/internal/ledger"
 	"github.com/fairlead-dev/fairlead/pipeline"
 	"github.com/fairlead-dev/fairlead/sources/stream"
 )
 
 // Retry offers a state that counts as accepted by a route's sink, such as one that
-// it refused for good, once more to that route. See [stream.Stream.Retry] for what
-// it returns; it blocks while the cluster's lane is full.
-func (s *Sources) Retry(ctx context.Context, route string, e *pipeline.Event) (*ledger.Retried, error) {
+// it refused for good, once more to that route: an event with the same id. It blocks
+// while the cluster's lane is full. The Redelivery tells what becomes of the state.
+// ErrSuperseded says that it would come behind a newer one; after any other error it
+// may be tried again later. Any goroutine may call it.
+func (s *Sources) Retry(ctx context.Context, route string, e *pipeline.Event) (*Redelivery, error) {
 	key := e.Key()
 	ctx, streams, done, ok := s.retrying(ctx, key.Cluster)
 	if !ok {

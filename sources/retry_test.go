@@ -70,13 +70,13 @@ func TestRetryOfAMemberThatLeaves(t *testing.T) {
 				Queue: stage.NewQueue(queue.Options[*pipeline.Change, pipeline.Key]{}), // as the program's
 				in:    make(chan struct{}), gate: make(chan struct{}),
 			}
-			quick := stream.Config{ReconnectMin: 10 * time.Millisecond, ReconnectMax: time.Second, StaleAfter: 1000 * time.Hour}
+			quick := stream.Config{ReconnectMin: 10 * time.Millisecond, ReconnectMax: time.Second, StaleAfter: 1000 * time.Hour, AuditInterval: -1}
 			s := New(Options{
 				Config: Config{
 					Connection: connection.Config{ReconnectMin: 10 * time.Millisecond, ReconnectMax: time.Second, HealthInterval: time.Second},
 					Stream:     quick,
 				},
-				Specs: specs, Routes: []Route{{Name: "a", Queue: q}}, Ledger: l,
+				Specs: specs, Routes: []Route{{Name: "a", Queue: q}}, Ledger: ledger.NewHandle(l, nil),
 			})
 			ctx, cancel := context.WithCancel(context.Background())
 			var wg sync.WaitGroup

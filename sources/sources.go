@@ -11,6 +11,7 @@ import (
 	"golang.org/x/sync/semaphore"
 
 	"github.com/fairlead-dev/fairlead/internal/ledger"
+	"github.com/fairlead-dev/fairlead/pipeline"
 	"github.com/fairlead-dev/fairlead/pipeline/budget"
 	"github.com/fairlead-dev/fairlead/sources/connection"
 	"github.com/fairlead-dev/fairlead/sources/fleet"
@@ -18,19 +19,21 @@ import (
 	"github.com/fairlead-dev/fairlead/sources/stream/wire"
 )
 
-// Config tunes how members are followed.
+// Config tunes how members are followed. Each zero value means the default of the
+// program's flag.
 type Config struct {
-	Connection connection.Config
-	Stream     stream.Config
+	Connection ConnectionConfig
+	Stream     StreamConfig
 	// MaxConcurrentSnapshots is how many snapshots may start at once across
-	// the fleet; 0 means 1.
+	// the fleet. 0 means DefaultMaxConcurrentSnapshots.
 	MaxConcurrentSnapshots int
-	// Quota bounds what one member may have in the ledger, unless its description
-	// asks for another bound. Zero is none.
-	Quota ledger.Quota
+	// Quota bounds what one member may have in the ledger for each route, unless its
+	// description asks for another bound. 0 means DefaultMaxObjects and
+	// DefaultMaxLedgerBytes, less than 0 no bound.
+	Quota Quota
 	// NameHold is how long another cluster has to answer under a member's name
-	// before it gets the name, and all that is known of the one before is told as
-	// deleted. 0 means fleet.DefaultNameHold, less than 0 at once.
+	// before it gets the name. Then sinks are told that all that is known of the one
+	// before is deleted. 0 means fleet.DefaultNameHold, less than 0 at once.
 	NameHold time.Duration
 	// ExtraWatches is how many routes may have a watch of their own in each stream of
 	// a member, because they are behind. 0 means DefaultExtraWatches.
@@ -39,11 +42,19 @@ type Config struct {
 	UserAgent string
 }
 
-// Queue is where the changes go. Once a change is acked, the memory of its Object
-// is used for another one. RemoveCluster drops what waits of a cluster and
-// returns when none of its changes is in work any more.
+// Queue is where the changes go; stage.NewQueue makes one. Any goroutine may call its
+// methods. Once a change is acked, the memory of its Object is used for another one.
 type Queue interface {
-	stream.Offerer
+	// Offer blocks while the cluster's lane is full. It fails when ctx ends or
+	// when no change of the cluster will be taken any more.
+	Offer(ctx context.Context, c *pipeline.Change, priority int) error
+	// TryOffer fails with queue.ErrFull where Offer would block.
+	TryOffer(c *pipeline.Change, priority int) error
+	// WaitRoom returns when the cluster's lane has room, or ctx ends, or no change
+	// of the cluster will be taken any more.
+	WaitRoom(ctx context.Context, cluster string) error
+	// RemoveCluster drops what waits of a cluster. It returns when none of its changes
+	// is in work any more, or with an error when ctx ends.
 	RemoveCluster(ctx context.Context, cluster string) error
 }
 
@@ -57,16 +68,15 @@ type Route struct {
 	Memory *budget.Share
 }
 
-// DefaultExtraWatches is how many routes may read a resource of a member for
-// themselves at once.
-const DefaultExtraWatches = 2
-
 // Options say what a Sources works with.
 type Options struct {
 	Config Config
-	Specs  []stream.Spec // followed in every member
-	Routes []Route       // at least one
-	Ledger *ledger.Ledger
+	Specs  []Spec  // followed in every member
+	Routes []Route // at least one
+	// Ledger remembers what the routes' sinks have accepted. The caller runs and closes
+	// it. Nil means one in memory that the Sources runs itself: after a restart
+	// everything is delivered again, and what was deleted meanwhile is not reported.
+	Ledger *Ledger
 	// Term is that of the process, see pipeline.Origin. 0 means 1.
 	Term uint64
 	// Limit is called with the limits that a member's description asks for, when
@@ -84,7 +94,7 @@ type Options struct {
 type Sources struct {
 	*roster[*member]
 
-	o          Options
+	o          options
 	snapshots  *semaphore.Weighted
 	claims     *stream.Claims
 	buffers    wire.Buffers
@@ -104,8 +114,21 @@ type member struct {
 	claims   claims
 }
 
+// options are Options, with the ledger itself in the place of its handle.
+type options struct {
+	Options
+	Ledger *ledger.Ledger
+}
+
 // New returns a Sources without members. It starts nothing.
-func New(o Options) *Sources {
+func New(given Options) *Sources {
+	o := options{Options: given}
+	o.Config = o.Config.WithDefaults()
+	if given.Ledger != nil {
+		o.Ledger = ledger.Of(given.Ledger)
+	} else {
+		o.Ledger = inMemory(given)
+	}
 	s := &Sources{
 		o:          o,
 		snapshots:  semaphore.NewWeighted(int64(max(o.Config.MaxConcurrentSnapshots, 1))),
@@ -125,6 +148,9 @@ func (s *Sources) Run(ctx context.Context) error {
 	defer wg.Wait()
 	defer cancel()
 	wg.Go(func() { s.lookAtUnwatched(ctx) })
+	if s.o.Options.Ledger == nil { // nobody else does
+		wg.Go(func() { _ = s.o.Ledger.Run(ctx) }) // in memory: it cannot fail
+	}
 	return s.children.Run(ctx)
 }
 
@@ -140,12 +166,12 @@ func (s *Sources) Remove(name string) { s.remove(name) }
 // MemberStatus is where one member stands.
 type MemberStatus struct {
 	Source     string // where its configuration came from
-	Connection connection.Status
+	Connection ConnectionStatus
 	// SameAs are the other members that are the same cluster, SameSince when the
 	// last of all became known as such.
 	SameAs    []string
 	SameSince time.Time
-	Streams   []stream.Status
+	Streams   []StreamStatus
 }
 
 // Status tells of all members, by name.

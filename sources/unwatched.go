@@ -85,7 +85,7 @@ func follows(ids []ledger.StreamID, id ledger.StreamID) bool {
 // mean a resource.
 func (s *Sources) mayFollowLocked(r *member, id ledger.StreamID, known []ledger.Remembered) bool {
 	for i, spec := range s.o.Specs {
-		if r.claims.of[i] == nil && spec.MayMean(id.Resource, known) {
+		if r.claims.of[i] == nil && stream.MayMean(spec, id.Resource, known) {
 			return true
 		}
 	}

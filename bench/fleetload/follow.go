@@ -22,7 +22,6 @@ import (
 	"github.com/fairlead-dev/fairlead/ratelimit"
 	"github.com/fairlead-dev/fairlead/sinks/batch"
 	"github.com/fairlead-dev/fairlead/sources"
-	"github.com/fairlead-dev/fairlead/sources/connection"
 	"github.com/fairlead-dev/fairlead/sources/fleet"
 	"github.com/fairlead-dev/fairlead/sources/stream"
 )
@@ -65,11 +64,8 @@ func follow(ctx context.Context, s settings, out io.Writer) error {
 		return err
 	}
 	members := sources.New(sources.Options{
-		Config: sources.Config{
-			Connection:             connection.Config{QPS: 20, Burst: 40, ReconnectMin: time.Second},
-			MaxConcurrentSnapshots: 8,
-		},
-		Specs: specs, Routes: []sources.Route{{Name: "count", Queue: queue}}, Ledger: known, Removed: stage.ForgetCluster, Log: logr.Discard(),
+		Config: sources.Config{Quota: sources.Quota{Objects: -1, Bytes: -1}}, // a fleet of any shape
+		Specs:  specs, Routes: []sources.Route{{Name: "count", Queue: queue}}, Ledger: ledger.NewHandle(known, nil), Removed: stage.ForgetCluster, Log: logr.Discard(),
 	})
 	clusters := fleet.New(fleet.Options{Providers: providers, Handler: members, Log: logr.Discard()})
 

@@ -30,7 +30,6 @@ import (
 	"github.com/fairlead-dev/fairlead/internal/testenv"
 	"github.com/fairlead-dev/fairlead/sources"
 	"github.com/fairlead-dev/fairlead/sources/cache"
-	"github.com/fairlead-dev/fairlead/sources/connection"
 )
 
 func TestMain(m *testing.M) {
@@ -158,7 +157,7 @@ func (s *scene) start() {
 	wg.Go(func() {
 		err := run(ctx, mgr, []string{"secrets:" + s.fleetNS}, sources.CachesOptions{
 			// What hangs does so until the test ends it.
-			Connection: connection.Config{
+			Connection: sources.ConnectionConfig{
 				ConnectTimeout: 2 * time.Second, ReconnectMin: 50 * time.Millisecond, ReconnectMax: time.Second, HealthInterval: time.Hour,
 			},
 			Cache: cache.Config{CallTimeout: time.Hour, CacheSyncTimeout: time.Hour},

@@ -55,32 +55,37 @@ func ExampleQueue() {
 	// noisy/pods/default/c at version 3
 }
 
-// A controller over a whole fleet, in which no cluster is reconciled more than
-// 20 times a second and none waits for another's requests.
+type fairQueue = queue.Queue[queue.Request, queue.Request]
+
+// fairly returns the options of a controller over many clusters. Each cluster may start
+// 20 requests per second, and at most 2 of its requests are reconciled at once: one whose
+// API server hangs leaves 6 of the workers to the others.
+func fairly(r reconcile.TypedReconciler[queue.Request], onCreate func(*fairQueue)) controller.TypedOptions[queue.Request] {
+	return controller.TypedOptions[queue.Request]{
+		Reconciler:              r,
+		NewQueue:                queue.FairRequests(ratelimit.New(ratelimit.Limit{QPS: 20}), 2, onCreate),
+		MaxConcurrentReconciles: 8,
+	}
+}
+
+// A controller over a whole fleet, in which none waits for another's requests.
 func ExampleFairRequests() {
 	ctx, cancel := context.WithCancel(context.Background())
-	var made *queue.Queue[queue.Request, queue.Request]
-
-	c, err := controller.NewTypedUnmanaged("example", controller.TypedOptions[queue.Request]{
-		NewQueue: queue.FairRequests(
-			ratelimit.New(ratelimit.Limit{QPS: 20, Burst: 40}),
-			2, // a cluster that hangs leaves 6 of the workers to the others
-			func(q *queue.Queue[queue.Request, queue.Request]) {
-				made = q // for RemoveCluster, SetLimit, metrics
-				q.Add(queue.Request{
-					Cluster:        "blue",
-					NamespacedName: types.NamespacedName{Namespace: "default", Name: "x"},
-				})
-			},
-		),
-		MaxConcurrentReconciles: 8,
-		Reconciler: reconcile.TypedFunc[queue.Request](func(_ context.Context, r queue.Request) (reconcile.Result, error) {
-			fmt.Println("reconcile", r)
-			cancel()
-			return reconcile.Result{}, nil
-		}),
-		Logger: logr.Discard(),
+	reconciler := reconcile.TypedFunc[queue.Request](func(_ context.Context, r queue.Request) (reconcile.Result, error) {
+		fmt.Println("reconcile", r)
+		cancel()
+		return reconcile.Result{}, nil
 	})
+	var made *fairQueue
+	options := fairly(reconciler, func(q *fairQueue) {
+		made = q // for RemoveCluster, SetLimit, metrics
+		q.Add(queue.Request{
+			Cluster:        "blue",
+			NamespacedName: types.NamespacedName{Namespace: "default", Name: "x"},
+		})
+	})
+	options.Logger = logr.Discard()
+	c, err := controller.NewTypedUnmanaged("example", options)
 	if err != nil {
 		fmt.Println(err)
 		return

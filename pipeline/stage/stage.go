@@ -1,6 +1,7 @@
 package stage
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"hash/maphash"
@@ -47,12 +48,15 @@ func NewQueue(o queue.Options[*pipeline.Change, pipeline.Key]) *Queue {
 	return queue.New(o)
 }
 
+// DefaultWorkers is how many deliveries are under way at the same time.
+const DefaultWorkers = 64
+
 // Options say what a Stage works with.
 type Options struct {
 	Queue       *Queue // made by NewQueue
 	Destination pipeline.Destination
 	// Workers is how many deliveries may be under way at the same time, those
-	// included whose changes wait for the ledger. A destination that is Paced says
+	// included whose changes wait for the ledger. 0 means DefaultWorkers. A destination that is Paced says
 	// how many it wants, and how large; any other gets one change by each worker.
 	Workers int
 	// Registerer receives the stage's metrics. Required.
@@ -87,6 +91,7 @@ func New(o Options) (*Stage, error) {
 	if err != nil {
 		return nil, err
 	}
+	o.Workers = cmp.Or(o.Workers, DefaultWorkers)
 	queue := newBundles(o.Queue, o.Workers)
 	if to, ok := o.Destination.(pipeline.Paced); ok {
 		to.Pace(queue.pace)

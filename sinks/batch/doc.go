@@ -10,7 +10,17 @@
 // waits for a timer, unless the destination charges for each request: see
 // Options.Linger.
 //
-// What is guaranteed:
+// # Usage
+//
+// A Batcher is the [pipeline.Destination] of a stage. Run it before the stage, and end it
+// after the stage:
+//
+//	batcher := batch.New("table", sink, batch.Options{})
+//	s, err := stage.New(stage.Options{Queue: queue, Destination: batcher, Workers: 64, Registerer: registerer})
+//	...
+//	err = batcher.Run(ctx)
+//
+// # Guarantees
 //
 //   - Deliver tells of each change once: accepted, when the sink durably has it or
 //     the dead-letter function took what the sink never will; or refused, and why.

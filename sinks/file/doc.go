@@ -7,6 +7,17 @@
 // Each line is one CloudEvents 1.0 event, see
 // [pipeline.Change.AppendCloudEvent].
 //
+// # Usage
+//
+//	sink, err := file.Open("/var/lib/changes.jsonl")
+//	...
+//	err = sink.Write(ctx, batch)
+//	err = sink.Close()
+//
+// Call [Sink.Reopen] when the file was renamed. [Kind] makes it a sink that a text chooses.
+//
+// # Guarantees
+//
 // What is guaranteed of a regular file:
 //
 //   - What Write accepted is on the disk, its name in the folder included.

@@ -9,4 +9,13 @@
 // obeys its context. [RunRefusing] checks what a sink says of changes that it
 // refuses by themselves. Other faults of a destination are for the sink's own tests
 // to bring about.
+//
+// # Usage
+//
+//	func TestConformance(t *testing.T) {
+//		sinktest.Run(t, func(t *testing.T) (pipeline.Sink, func() []pipeline.Event) {
+//			table := newTable(t) // empty
+//			return mine.New(table), table.read
+//		})
+//	}
 package sinktest

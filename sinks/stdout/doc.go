@@ -9,6 +9,15 @@
 // write that fails is continued where it broke off, in the middle of a line if
 // need be, so the reader sees whole lines only, some perhaps twice.
 //
+// # Usage
+//
+//	sink := stdout.New(os.Stdout)
+//	err := sink.Write(ctx, batch)
+//
+// [Kind] makes it a sink that a text chooses.
+//
+// # What may run at once
+//
 // A Sink is used by one goroutine at a time, and nothing else may write to its
 // writer. A reader that stands still holds up Write until its ctx ends.
 package stdout

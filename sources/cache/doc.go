@@ -25,7 +25,19 @@
 //	    └─────────────┴──────────┴─────────┴─▶      synced they are answered in every state,
 //	              backing off, gone                 and Status.Age tells how old they may be
 //
-// Guarantees:
+// # Usage
+//
+// sources.Caches embeds a [Fleet] and follows its members. A controller watches [Kind],
+// and with [Members] what becomes of the members themselves:
+//
+//	err = c.Watch(cache.Kind(caches.Fleet, &corev1.ConfigMap{}, cache.EnqueueRequestForObject))
+//
+// Its reconciler reads and writes with the client of the request's member:
+//
+//	member, err := caches.Client(req.Cluster)
+//
+// # Guarantees
+//
 //   - Members share nothing. One that is down, refuses lists, hangs or never
 //     finishes its first list delays neither the start of a controller nor
 //     events, reads or writes of another.
@@ -43,9 +55,13 @@
 //     but for about 75 kB of an HTTP/2 connection, which golang.org/x/net keeps for
 //     30 seconds: whoever measures has to wait for that.
 //
+// # What may run at once
+//
 // All methods of Fleet may be called from any goroutine. Handlers of one
 // member are called by one goroutine per source; those of different members at
 // the same time.
+//
+// # What it does not do
 //
 // It does not make connections, know where members come from (package sources
 // puts these together), or keep anything across a restart: the first list of

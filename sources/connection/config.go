@@ -11,27 +11,28 @@ import (
 // Defaults of Config.
 const (
 	DefaultConnectTimeout = 30 * time.Second
-	DefaultReconnectMin   = 500 * time.Millisecond
+	DefaultReconnectMin   = time.Second
 	DefaultReconnectMax   = time.Minute
 	DefaultHealthInterval = time.Minute
 	DefaultReachInterval  = 5 * time.Second
-	// DefaultQPS and DefaultBurst are ten times client-go's own defaults
-	// (5 and 10): there it is one limit per client, here one per member.
-	DefaultQPS   = 50.0
-	DefaultBurst = 100
+	// DefaultQPS is controller-runtime's limit for a client; here it is for all users
+	// of one member. DefaultBurst is enough to start 20 streams without waiting.
+	DefaultQPS   = 20.0
+	DefaultBurst = 40
 	// DefaultMaxAnswer has room for a list of some 50,000 Pods.
 	DefaultMaxAnswer = 1 << 30
 )
 
 // Config is what an operator may tune about connections. The zero value of
-// every field stands for its default.
+// every field stands for its default, which is that of the program's flag if it has
+// one.
 type Config struct {
 	// ConnectTimeout bounds dialing, the TLS handshake and one whole probe.
 	// Default 30s.
 	ConnectTimeout time.Duration
 	// ReconnectMin bounds the first delay after a failed probe (full jitter:
 	// the delay is drawn from zero to this), and is the least time between
-	// two probes that were asked for by failed calls. Default 500ms.
+	// two probes that were asked for by failed calls. Default 1s.
 	ReconnectMin time.Duration
 	// ReconnectMax bounds every later delay of a member that answers and refuses;
 	// see ReachInterval for one that does not answer. A connection that was live for
@@ -47,9 +48,9 @@ type Config struct {
 	HealthInterval time.Duration
 	// QPS is how many requests per second all users of the connection
 	// together may send to the member's API server; probes are not counted.
-	// Default 50.
+	// Default 20.
 	QPS float64
-	// Burst is how many requests may be sent at once above QPS. Default 100.
+	// Burst is how many requests may be sent at once above QPS. Default 40.
 	Burst int
 	// MaxAnswer bounds what one answer may take in memory that a cache, or
 	// another client of the member's own, reads whole, in bytes: about what it
@@ -79,7 +80,7 @@ func (c Config) Validate() error {
 			errs = append(errs, fmt.Errorf("%s: must not be negative, is %v", d.field, d.value))
 		}
 	}
-	if full := c.withDefaults(); full.ReconnectMin > 0 && full.ReconnectMax > 0 && full.ReconnectMin > full.ReconnectMax {
+	if full := c.WithDefaults(); full.ReconnectMin > 0 && full.ReconnectMax > 0 && full.ReconnectMin > full.ReconnectMax {
 		errs = append(errs, fmt.Errorf("ReconnectMin: must be at most ReconnectMax (%v), is %v", full.ReconnectMax, full.ReconnectMin))
 	}
 	if c.QPS < 0 || math.IsNaN(c.QPS) || math.IsInf(c.QPS, 0) {
@@ -94,7 +95,8 @@ func (c Config) Validate() error {
 	return errors.Join(errs...)
 }
 
-func (c Config) withDefaults() Config {
+// WithDefaults returns c with the defaults in the place of zero values.
+func (c Config) WithDefaults() Config {
 	c.ConnectTimeout = cmp.Or(c.ConnectTimeout, DefaultConnectTimeout)
 	c.ReconnectMin = cmp.Or(c.ReconnectMin, DefaultReconnectMin)
 	c.ReconnectMax = cmp.Or(c.ReconnectMax, DefaultReconnectMax)

@@ -133,7 +133,7 @@ func New(o Options) (*Connection, error) {
 	if err := o.Config.Validate(); err != nil {
 		return nil, fmt.Errorf("connect cluster %q: %w", o.Cluster, err)
 	}
-	config := o.Config.withDefaults()
+	config := o.Config.WithDefaults()
 	userAgent := o.UserAgent
 	if userAgent == "" {
 		userAgent = defaultUserAgent()

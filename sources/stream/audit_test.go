@@ -301,7 +301,7 @@ func TestNoAuditWhileNotLive(t *testing.T) {
 		}
 	})
 	synctest.Test(t, func(t *testing.T) { // off
-		h := start(t, audits, func(o *Options) { o.Config.AuditInterval = 0 })
+		h := start(t, audits, func(o *Options) { o.Config.AuditInterval = -1 })
 		h.live()
 		h.quiet(100 * time.Hour)
 	})

@@ -69,7 +69,7 @@ var (
 // waits for the one under way.
 func (r *reader) startAudits(ctx context.Context) (stop func()) {
 	interval := r.cfg.AuditInterval
-	if interval == 0 {
+	if interval < 0 {
 		return func() {}
 	}
 	ctx, cancel := context.WithCancel(ctx)

@@ -40,7 +40,7 @@ func BenchmarkRead(b *testing.B) {
 			}
 			id := ledger.StreamID{Cluster: "c", Resource: "configmaps", Route: "a"}
 			cursor, _ := l.Claim(ledger.Claiming{ID: id})
-			s := New(Options{Cluster: "c", Spec: Spec{Resource: "configmaps"}, Connection: quietConnection{}, Routes: []Route{{Name: "a", Queue: sinkhole{}}}})
+			s := New(Options{Cluster: "c", Spec: Spec{Resource: "configmaps"}, Config: Config{AuditInterval: -1}, Connection: quietConnection{}, Routes: []Route{{Name: "a", Queue: sinkhole{}}}})
 			to := s.branches[0]
 			to.cursor, to.origin = cursor, &pipeline.Origin{Tracker: tracker{acks: &bell{}, cursor: cursor}}
 			main := s.main.Load()
@@ -94,7 +94,7 @@ func BenchmarkAuditMemory(b *testing.B) {
 	for i := range objects {
 		pretend(cursor, name(i), version(i), false)
 	}
-	s := New(Options{Cluster: "c", Spec: Spec{Resource: "configmaps"}, Connection: quietConnection{}, Routes: []Route{{Name: "a", Queue: sinkhole{}}}})
+	s := New(Options{Cluster: "c", Spec: Spec{Resource: "configmaps"}, Config: Config{AuditInterval: -1}, Connection: quietConnection{}, Routes: []Route{{Name: "a", Queue: sinkhole{}}}})
 	s.branches[0].cursor = cursor
 	held := func() uint64 {
 		var m runtime.MemStats

@@ -7,7 +7,7 @@ import (
 )
 
 // Config is what a user may tune. The zero value of a duration means its
-// default.
+// default, which is that of the program's flag.
 type Config struct {
 	// ReconnectMin is the longest first delay after a failure; later ones
 	// double. Default 1 s.
@@ -21,7 +21,8 @@ type Config struct {
 	// opened again. API servers send a bookmark every minute. Default 3 min.
 	StaleAfter time.Duration
 	// AuditInterval is how often the ledger is compared with what the server
-	// has, give or take a fifth; the first time may come sooner. 0: never.
+	// has, give or take a fifth; the first time may come sooner. Default 24 h; less
+	// than 0: never.
 	AuditInterval time.Duration
 	// SecretValues lets the values of core Secrets leave the member. Without
 	// it only their metadata is asked for, and passed on.
@@ -38,6 +39,8 @@ const (
 	DefaultReconnectMax = time.Minute
 	DefaultSyncTimeout  = 10 * time.Minute
 	DefaultStaleAfter   = 3 * time.Minute
+
+	DefaultAuditInterval = 24 * time.Hour
 )
 
 // Validate reports every value that makes no sense.
@@ -49,25 +52,25 @@ func (c Config) Validate() error {
 	}{
 		{"ReconnectMin", c.ReconnectMin}, {"ReconnectMax", c.ReconnectMax},
 		{"SyncTimeout", c.SyncTimeout}, {"StaleAfter", c.StaleAfter},
-		{"AuditInterval", c.AuditInterval},
 	} {
 		if d.value < 0 {
 			errs = append(errs, fmt.Errorf("%s is %s; it must not be negative", d.name, d.value))
 		}
 	}
-	if full := c.withDefaults(); full.ReconnectMin > full.ReconnectMax {
+	if full := c.WithDefaults(); full.ReconnectMin > full.ReconnectMax {
 		errs = append(errs, fmt.Errorf("ReconnectMin (%s) is longer than ReconnectMax (%s)", full.ReconnectMin, full.ReconnectMax))
 	}
 	return errors.Join(errs...)
 }
 
-func (c Config) withDefaults() Config {
+// WithDefaults returns c with the defaults in the place of zero values.
+func (c Config) WithDefaults() Config {
 	for _, d := range []struct {
 		value *time.Duration
 		def   time.Duration
 	}{
 		{&c.ReconnectMin, DefaultReconnectMin}, {&c.ReconnectMax, DefaultReconnectMax},
-		{&c.SyncTimeout, DefaultSyncTimeout}, {&c.StaleAfter, DefaultStaleAfter},
+		{&c.SyncTimeout, DefaultSyncTimeout}, {&c.StaleAfter, DefaultStaleAfter}, {&c.AuditInterval, DefaultAuditInterval},
 		{&c.missingRetry, missingRetry}, {&c.goneAfter, goneAfter},
 	} {
 		if *d.value == 0 {

@@ -2,6 +2,7 @@ package stream
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -382,6 +383,7 @@ func start(t *testing.T, edit ...func(*Options)) *harness {
 	for _, e := range edit {
 		e(&h.opts)
 	}
+	h.opts.Config.AuditInterval = cmp.Or(h.opts.Config.AuditInterval, -1) // days may pass in a test
 	h.run()
 	return h
 }

@@ -164,7 +164,7 @@ func New(o Options) *Stream {
 		earlier: o.Earlier,
 		later:   o.Later,
 		name:    o.Spec.String(),
-		cfg:     o.Config.withDefaults(),
+		cfg:     o.Config.WithDefaults(),
 		conn:    o.Connection,
 		ledger:  o.Ledger,
 		slots:   o.Snapshots,

@@ -41,7 +41,7 @@ func TakeLeave(ctx context.Context, route Route, cursor *ledger.Cursor, term uin
 // MayMean reports whether a spec that has not been resolved in a cluster may mean a
 // resource; known are the streams that the ledger has of the cluster's name. Only the
 // cluster can tell what a spec means that has never been resolved there.
-func (s Spec) MayMean(resource string, known []ledger.Remembered) bool {
+func MayMean(s Spec, resource string, known []ledger.Remembered) bool {
 	of := func(r ledger.Remembered) bool { return r.Meaning.Name == s.base() || r.ID.Resource == s.base() }
 	return !slices.ContainsFunc(known, of) || slices.ContainsFunc(known, func(r ledger.Remembered) bool {
 		return of(r) && objectsOf(groupResource(r)) == objectsOf(schema.ParseGroupResource(resource))

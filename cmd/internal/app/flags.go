@@ -9,8 +9,11 @@ import (
 
 	"github.com/fairlead-dev/fairlead/internal/ledger"
 	"github.com/fairlead-dev/fairlead/pipeline/queue"
+	"github.com/fairlead-dev/fairlead/pipeline/stage"
 	"github.com/fairlead-dev/fairlead/sources"
+	"github.com/fairlead-dev/fairlead/sources/connection"
 	"github.com/fairlead-dev/fairlead/sources/fleet"
+	"github.com/fairlead-dev/fairlead/sources/stream"
 )
 
 // flagTopics are the flags of `fairlead run`, in the order in which --help shows
@@ -74,16 +77,12 @@ func (c *Config) addSinksFlags(f *pflag.FlagSet) {
 	f.StringVar(&c.DeadLetter, "dead-letter", "", "file for changes that a sink refuses permanently: JSON lines with reason, time and attempts.\n"+
 		"Such a change then counts as accepted. The file is reopened on SIGHUP.\n"+
 		"(default: none; a refused change is tried again without end, and the resume point waits for it)")
-	f.IntVar(&c.Workers, "workers", 64, "maximum number of concurrent deliveries to each sink, including those that wait for the ledger.\n"+
+	f.IntVar(&c.Workers, "workers", stage.DefaultWorkers, "maximum number of concurrent deliveries to each sink, including those that wait for the ledger.\n"+
 		"The size of a delivery follows from the sink's write times: up to 1,000 changes if any number takes the same time,\n"+
 		"one change if each takes its own time, so that a change of a quiet cluster finds little ahead of it")
 	f.DurationVar(&c.DrainTimeout, "drain-timeout", 20*time.Second, "how long waiting changes may still be delivered after SIGTERM.\n"+
 		"A sink that hangs then costs 8s more at most. Kubernetes gives a Pod 30s by default; the manifests in deploy/ give it 60s")
 }
-
-// defaultMaxLedgerBytes is what 500,000 objects take with namespaces and names of
-// 50 bytes together, which is 57 MB, and as much again.
-const defaultMaxLedgerBytes = 128 << 20
 
 func (c *Config) addFairnessFlags(f *pflag.FlagSet) {
 	f.Float64Var(&c.ClusterQPS, "cluster-qps", 200, "changes per second that one cluster may deliver to each sink; 0 is no limit.\n"+
@@ -102,31 +101,31 @@ func (c *Config) addFairnessFlags(f *pflag.FlagSet) {
 	f.Var(&c.MemoryBudget, "memory-budget", "memory for all changes that are read, wait or are being delivered, over all clusters and sinks, in bytes, such as 1Gi.\n"+
 		"It is at least 16Mi and 33Mi more for each sink. Half of it is divided among the lanes, a quarter among the sinks; the rest goes where it is needed.\n"+
 		"(default: half of GOMEMLIMIT, else half of the container's memory limit, else 512Mi)")
-	f.IntVar(&c.MaxObjects, "max-objects", 500_000, "objects of one cluster that the ledger may know for each sink, over all of --watch; 0 is no bound.\n"+
+	f.IntVar(&c.MaxObjects, "max-objects", sources.DefaultMaxObjects, "objects of one cluster that the ledger may know for each sink, over all of --watch; 0 is no bound.\n"+
 		"Objects beyond it are left out, and the cluster's streams report that. The other clusters are not affected")
-	c.MaxLedgerBytes = defaultMaxLedgerBytes
+	c.MaxLedgerBytes = sources.DefaultMaxLedgerBytes
 	f.Var(&c.MaxLedgerBytes, "max-ledger-bytes", "bytes that the objects of one cluster may take in the ledger, 64 bytes and the name for each; 0 is no bound.\n"+
 		"Twice what 500,000 ordinary objects take. In the file they may take four times as much")
 }
 
 func (c *Config) addConnectionsFlags(f *pflag.FlagSet) {
-	f.Float64Var(&c.APIQPS, "api-qps", 20, "requests per second to one member's API server.\n"+
+	f.Float64Var(&c.APIQPS, "api-qps", connection.DefaultQPS, "requests per second to one member's API server.\n"+
 		"Streams need few; this bounds discovery and lists after a reconnect")
-	f.IntVar(&c.APIBurst, "api-burst", 40, "requests to one member's API server at once after a rest.\n"+
+	f.IntVar(&c.APIBurst, "api-burst", connection.DefaultBurst, "requests to one member's API server at once after a rest.\n"+
 		"Enough to start 20 streams without waiting")
-	f.DurationVar(&c.ConnectTimeout, "connect-timeout", 30*time.Second, "how long a member may take to accept a connection, and to answer a probe.\n"+
+	f.DurationVar(&c.ConnectTimeout, "connect-timeout", connection.DefaultConnectTimeout, "how long a member may take to accept a connection, and to answer a probe.\n"+
 		"Longer than a slow TLS handshake over a bad line")
-	f.DurationVar(&c.ReconnectMin, "reconnect-min", time.Second, "upper bound of the first reconnect delay; the bound doubles each time, and the delay is random below it.\n"+
+	f.DurationVar(&c.ReconnectMin, "reconnect-min", connection.DefaultReconnectMin, "upper bound of the first reconnect delay; the bound doubles each time, and the delay is random below it.\n"+
 		"A restarted API server is back in seconds")
-	f.DurationVar(&c.ReconnectMax, "reconnect-max", time.Minute, "longest reconnect delay, of a member that answers and refuses.\n"+
+	f.DurationVar(&c.ReconnectMax, "reconnect-max", connection.DefaultReconnectMax, "longest reconnect delay, of a member that answers and refuses.\n"+
 		"A member that does not answer is asked every 5s whether it does")
-	f.DurationVar(&c.SyncTimeout, "sync-timeout", 10*time.Minute, "how long a snapshot may take, not counting the time for which its own lane is full.\n"+
+	f.DurationVar(&c.SyncTimeout, "sync-timeout", stream.DefaultSyncTimeout, "how long a snapshot may take, not counting the time for which its own lane is full.\n"+
 		"Longer than the largest lists take")
-	f.DurationVar(&c.StaleAfter, "stale-after", 3*time.Minute, "silence after which a watch counts as stale and is reopened.\n"+
+	f.DurationVar(&c.StaleAfter, "stale-after", stream.DefaultStaleAfter, "silence after which a watch counts as stale and is reopened.\n"+
 		"API servers send a bookmark about every minute. A watch of a resource without bookmarks is asked to end sooner")
 	f.IntVar(&c.RouteExtraWatches, "route-extra-watches", sources.DefaultExtraWatches, "watches that sinks which are behind may have beside the shared one, of each resource of each cluster.\n"+
 		"A sink that needs one and gets none waits")
-	f.IntVar(&c.MaxConcurrentSnapshots, "max-concurrent-snapshots", 8, "snapshots that may start at once, over all clusters.\n"+
+	f.IntVar(&c.MaxConcurrentSnapshots, "max-concurrent-snapshots", sources.DefaultMaxConcurrentSnapshots, "snapshots that may start at once, over all clusters.\n"+
 		"Keeps a restart from listing everything everywhere at once")
 }
 
@@ -134,7 +133,7 @@ func (c *Config) addMemoryFlags(f *pflag.FlagSet) {
 	f.StringVar(&c.Ledger, "ledger", defaultLedger, "store that remembers what was delivered, so that a restart neither repeats nor misses anything")
 	f.DurationVar(&c.LedgerRetention, "ledger-retention", ledger.DefaultRetention, "how long a cluster that left the fleet is remembered, and a resource that is not watched any more.\n"+
 		"After that the objects of such a resource are reported as deleted. Longer than a cluster stays away for repairs")
-	f.DurationVar(&c.AuditInterval, "audit-interval", 24*time.Hour, "how often what was delivered is compared with what a member holds, give or take a fifth; 0 is never.\n"+
+	f.DurationVar(&c.AuditInterval, "audit-interval", stream.DefaultAuditInterval, "how often what was delivered is compared with what a member holds, give or take a fifth; 0 is never.\n"+
 		"One audit costs one list of metadata")
 }
 

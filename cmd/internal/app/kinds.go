@@ -4,7 +4,7 @@ import (
 	"slices"
 
 	"github.com/fairlead-dev/fairlead/internal/ledger"
-	"github.com/fairlead-dev/fairlead/internal/ledger/bolt"
+	"github.com/fairlead-dev/fairlead/internal/ledger/stores"
 	"github.com/fairlead-dev/fairlead/internal/spec"
 	"github.com/fairlead-dev/fairlead/locks"
 	"github.com/fairlead-dev/fairlead/locks/lease"
@@ -25,10 +25,7 @@ func (o *Options) sinkKinds() sinks.Kinds {
 }
 
 func (o *Options) storeKinds() ledger.StoreKinds {
-	return slices.Concat(ledger.StoreKinds{
-		bolt.Kind(), // also of a --ledger without a scheme
-		ledger.MemoryKind(),
-	}, o.stores)
+	return slices.Concat(stores.Kinds(), o.stores) // those that the library opens as well
 }
 
 // tables are the kinds by the flag that chooses one of them.

@@ -33,6 +33,7 @@ func TestPagesAreGenerated(t *testing.T) {
 		"kinds.md":     {"kinds": func(of []string) string { return new(Options).tables()[of[0]].Markdown() }},
 		"flags.md":     {"run-flags": func([]string) string { return runFlagsPage() }, "commands": func([]string) string { return commandsPage() }},
 		"metrics.md":   {"metrics": metrics.table},
+		"library.md":   {"code": func(of []string) string { return codeOf(t, of) }},
 		"../README.md": {"kinds-matrix": func([]string) string { return kindsMatrix() }},
 	} {
 		path := filepath.Join("../../../docs", page)

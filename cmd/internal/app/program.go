@@ -120,13 +120,13 @@ func (p *program) open(ctx context.Context) (err error) {
 		Config:  s.sources(),
 		Specs:   s.specs,
 		Routes:  p.routes.sources(),
-		Ledger:  p.ledger,
+		Ledger:  ledger.NewHandle(p.ledger, p.store),
 		Limit:   p.routes.limit(s),
 		Removed: p.routes.forget,
 		Term:    p.term,
 		Log:     log,
 	})
-	p.fleet = fleet.New(fleet.Options{Providers: s.providers, Hub: p.hub, Handler: p.sources, NameHold: s.nameHold(), Log: log, Registerer: reg})
+	p.fleet = fleet.New(fleet.Options{Providers: s.providers, Hub: p.hub, Handler: p.sources, NameHold: zeroIsNone(s.NameHold), Log: log, Registerer: reg})
 	if err := p.fleet.Check(); err != nil {
 		return err
 	}

@@ -104,12 +104,13 @@ func (s *settings) snapshotBuckets() *ratelimit.Buckets {
 	return ratelimit.New(ratelimit.Limit{QPS: s.ClusterSnapshotQPS})
 }
 
-// nameHold returns --name-hold for those to whom 0 is the default.
-func (s *settings) nameHold() time.Duration {
-	if s.NameHold == 0 {
+// zeroIsNone returns a flag's value, whose 0 switches something off, for those to whom 0
+// is the default and less than 0 switches it off.
+func zeroIsNone[T int | int64 | time.Duration](value T) T {
+	if value == 0 {
 		return -1
 	}
-	return s.NameHold
+	return value
 }
 
 func (s *settings) sources() sources.Config {
@@ -127,12 +128,12 @@ func (s *settings) sources() sources.Config {
 			SyncTimeout:   s.SyncTimeout,
 			StaleAfter:    s.StaleAfter,
 			SecretValues:  s.IncludeSecretValues,
-			AuditInterval: s.AuditInterval,
+			AuditInterval: zeroIsNone(s.AuditInterval),
 		},
 		MaxConcurrentSnapshots: s.MaxConcurrentSnapshots,
 		ExtraWatches:           s.RouteExtraWatches,
-		Quota:                  ledger.Quota{Objects: s.MaxObjects, Bytes: int64(s.MaxLedgerBytes)},
-		NameHold:               s.nameHold(),
+		Quota:                  ledger.Quota{Objects: zeroIsNone(s.MaxObjects), Bytes: zeroIsNone(int64(s.MaxLedgerBytes))},
+		NameHold:               zeroIsNone(s.NameHold),
 		UserAgent:              s.userAgent(),
 	}
 }
