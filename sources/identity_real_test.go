@@ -11,9 +11,9 @@ import (
 	"k8s.io/client-go/rest"
 
 	"github.com/fairlead-dev/fairlead/internal/ledger"
-	states "github.com/fairlead-dev/fairlead/internal/member"
 	"github.com/fairlead-dev/fairlead/internal/testenv"
 	"github.com/fairlead-dev/fairlead/sources/fleet"
+	states "github.com/fairlead-dev/fairlead/sources/member"
 )
 
 // reader returns someone who may read ConfigMaps in namespace default and nothing

@@ -4,8 +4,8 @@ import (
 	"testing"
 	"testing/synctest"
 
-	states "github.com/fairlead-dev/fairlead/internal/member"
 	"github.com/fairlead-dev/fairlead/sources/fleet"
+	states "github.com/fairlead-dev/fairlead/sources/member"
 )
 
 // What a member may have in the ledger follows its description: it holds at once,

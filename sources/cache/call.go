@@ -9,7 +9,7 @@ import (
 	"time"
 
 	"github.com/fairlead-dev/fairlead/internal/apistatus"
-	"github.com/fairlead-dev/fairlead/internal/member"
+	"github.com/fairlead-dev/fairlead/sources/member"
 )
 
 // call sends the request of a client. It fails at once while the member cannot

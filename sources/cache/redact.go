@@ -3,8 +3,8 @@ package cache
 import (
 	"errors"
 
-	"github.com/fairlead-dev/fairlead/internal/member"
 	"github.com/fairlead-dev/fairlead/internal/redact"
+	"github.com/fairlead-dev/fairlead/sources/member"
 )
 
 // shown is the text of an error fit for statuses and logs: on one line, and

@@ -4,7 +4,7 @@ import (
 	"maps"
 	"time"
 
-	"github.com/fairlead-dev/fairlead/internal/member"
+	"github.com/fairlead-dev/fairlead/sources/member"
 )
 
 // State is where a member's caches stand.

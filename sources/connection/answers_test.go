@@ -12,8 +12,8 @@ import (
 	"k8s.io/client-go/discovery"
 
 	"github.com/fairlead-dev/fairlead/internal/apistatus"
-	"github.com/fairlead-dev/fairlead/internal/member"
 	"github.com/fairlead-dev/fairlead/internal/testenv"
+	"github.com/fairlead-dev/fairlead/sources/member"
 )
 
 // hostile returns a session with a member that is honest so far.

@@ -8,7 +8,7 @@ import (
 	"net/url"
 
 	"github.com/fairlead-dev/fairlead/internal/apistatus"
-	"github.com/fairlead-dev/fairlead/internal/member"
+	"github.com/fairlead-dev/fairlead/sources/member"
 )
 
 var (

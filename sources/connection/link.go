@@ -1,6 +1,6 @@
 package connection
 
-import "github.com/fairlead-dev/fairlead/internal/member"
+import "github.com/fairlead-dev/fairlead/sources/member"
 
 // Link returns the connection as it is now, for those who do not want to wait
 // in Acquire. It never blocks.

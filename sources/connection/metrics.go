@@ -3,7 +3,7 @@ package connection
 import (
 	"github.com/prometheus/client_golang/prometheus"
 
-	"github.com/fairlead-dev/fairlead/internal/member"
+	"github.com/fairlead-dev/fairlead/sources/member"
 )
 
 // shownStates are the states that a connection in the fleet can have.

@@ -6,7 +6,7 @@ import (
 	"time"
 
 	"github.com/fairlead-dev/fairlead/internal/ledger"
-	"github.com/fairlead-dev/fairlead/internal/member"
+	"github.com/fairlead-dev/fairlead/sources/member"
 )
 
 // Status is where a connection stands, for people and metrics. It holds no

@@ -8,9 +8,9 @@ import (
 	"testing/synctest"
 
 	"github.com/fairlead-dev/fairlead/internal/jsontext"
-	"github.com/fairlead-dev/fairlead/internal/member"
 	"github.com/fairlead-dev/fairlead/pipeline"
 	"github.com/fairlead-dev/fairlead/pipeline/budget"
+	"github.com/fairlead-dev/fairlead/sources/member"
 	"github.com/fairlead-dev/fairlead/sources/stream/wire"
 )
 

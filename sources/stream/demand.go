@@ -4,7 +4,7 @@ import (
 	"context"
 	"sync"
 
-	"github.com/fairlead-dev/fairlead/internal/member"
+	"github.com/fairlead-dev/fairlead/sources/member"
 )
 
 // demands are the snapshots that others have asked for. Those that come while

@@ -6,8 +6,8 @@ import (
 	"testing/synctest"
 
 	"github.com/fairlead-dev/fairlead/internal/ledger"
-	"github.com/fairlead-dev/fairlead/internal/member"
 	"github.com/fairlead-dev/fairlead/pipeline"
+	"github.com/fairlead-dev/fairlead/sources/member"
 )
 
 // next takes the changes that wait, by name.

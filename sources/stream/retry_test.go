@@ -9,8 +9,8 @@ import (
 	"time"
 
 	"github.com/fairlead-dev/fairlead/internal/ledger"
-	"github.com/fairlead-dev/fairlead/internal/member"
 	"github.com/fairlead-dev/fairlead/pipeline"
+	"github.com/fairlead-dev/fairlead/sources/member"
 )
 
 // lowly lets live states be offered at a snapshot's priority, too.

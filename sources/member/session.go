@@ -1,5 +1,3 @@
-// Package member holds the words that a member's connection and its users
-// share, so that neither imports the other.
 package member
 
 import (
@@ -13,18 +11,18 @@ import (
 	"k8s.io/client-go/util/flowcontrol"
 )
 
-// State is where a member, or one of its streams, stands.
+// State is where a member, its caches or one of its streams stand.
 type State string
 
-// The states of a connection; a stream uses the same words, and Waiting and
-// Syncing besides.
+// The states. A connection is never Syncing. Caches are never Waiting or Paused: they
+// are BackingOff instead.
 const (
 	Connecting State = "connecting"  // never reached yet, or dialing after a new configuration
 	Syncing    State = "syncing"     // a snapshot is under way
 	Live       State = "live"        // answering, and frames are fresh
 	Stale      State = "stale"       // connected, but silent for longer than it may be
 	BackingOff State = "backing off" // failing; the next attempt is scheduled
-	Waiting    State = "waiting"     // for something only the member can change: credentials, a missing resource
+	Waiting    State = "waiting"     // for something that only the member's owner can change, such as credentials
 	Paused     State = "paused"      // by the operator
 	Gone       State = "gone"        // removed from the fleet
 )
@@ -70,13 +68,14 @@ type Session struct {
 	OnChange func(f func()) (ignore func() bool)
 }
 
-// Validity returns a session's Changed and OnChange, and what ends it.
+// Validity returns a session's Changed and OnChange, and end, which closes Changed. All
+// may be called by any goroutine; end may be called more than once.
 func Validity() (changed <-chan struct{}, onChange func(f func()) (ignore func() bool), end func()) {
 	ctx, cancel := context.WithCancel(context.Background())
 	return ctx.Done(), func(f func()) func() bool { return context.AfterFunc(ctx, f) }, cancel
 }
 
-// Link is a connection at one moment.
+// Link is a connection at one moment. Its Changed is closed when it is out of date.
 type Link struct {
 	State  State
 	Reason string    // in a few words; empty when live

@@ -2,8 +2,9 @@ package member
 
 import "fmt"
 
-// TooMuchError says that what a member sends is larger than it may be. What was
-// read of it until then has been dropped.
+// TooMuchError says that an answer of a member was larger than it may be, such as
+// connection.Config.MaxAnswer allows. What was read of it has been dropped. Find it with
+// errors.As.
 type TooMuchError struct {
 	Call  string // method and path of the request
 	What  string // the answer, or a part of it
