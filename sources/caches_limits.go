@@ -11,7 +11,7 @@ import (
 // FairRequests is queue.FairRequests for a controller over these members:
 // each may have limit of reconciles, with a weight of one, unless its
 // description asks for others (fleet.Limits), which then hold at once. At most
-// maxInWork reconciles of one member run at once, so that one that hangs leaves
+// maxInFlight reconciles of one member run at once, so that one that hangs leaves
 // workers to the others; zero is no limit. made is optional; see queue.Fair.
 //
 //	controller.TypedOptions[queue.Request]{
@@ -35,7 +35,7 @@ import (
 // It panics if limit is not valid.
 func (c *Caches) FairRequests(
 	limit ratelimit.Limit,
-	maxInWork int,
+	maxInFlight int,
 	made func(*queue.Queue[queue.Request, queue.Request]),
 ) queue.NewFunc[queue.Request] {
 	buckets := ratelimit.New(limit)
@@ -44,7 +44,7 @@ func (c *Caches) FairRequests(
 		return queue.Fair(queue.Options[queue.Request, queue.Request]{
 			Cluster:    func(r queue.Request) string { return r.Cluster },
 			Buckets:    buckets,
-			MaxInWork:  maxInWork,
+			MaxInFlight:  maxInFlight,
 			Known:      c.known,
 			OnShutDown: func() { c.dismiss(l) },
 		}, func(q *queue.Queue[queue.Request, queue.Request]) {

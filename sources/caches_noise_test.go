@@ -94,7 +94,7 @@ func testNoisy(t *testing.T, quiet, noisy *testenv.Cluster) {
 	for _, name := range []string{"quiet", "noisy"} {
 		eventually(t, name+" is live, and its first list done", func() bool {
 			l := lane(name)
-			return caches.State(name).State == cache.Live && l.Live+l.Snapshot+l.InWork == 0
+			return caches.State(name).State == cache.Live && l.Live+l.Snapshot+l.InFlight == 0
 		})
 	}
 

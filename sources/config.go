@@ -2,6 +2,8 @@ package sources
 
 import (
 	"cmp"
+	"errors"
+	"fmt"
 
 	"github.com/fairlead-dev/fairlead/sources/fleet"
 )
@@ -21,6 +23,25 @@ const (
 	// 50 bytes together, which is 57 MB, and as much again.
 	DefaultMaxLedgerBytes = 128 << 20
 )
+
+// Validate returns an error that names all values that cannot be used. Sources.Run does
+// so, too.
+func (c Config) Validate() error {
+	var errs []error
+	if err := c.Connection.Validate(); err != nil {
+		errs = append(errs, fmt.Errorf("connections: %w", err))
+	}
+	if err := c.Stream.Validate(); err != nil {
+		errs = append(errs, fmt.Errorf("streams: %w", err))
+	}
+	if c.MaxConcurrentSnapshots < 0 {
+		errs = append(errs, fmt.Errorf("snapshots at once: %d is negative", c.MaxConcurrentSnapshots))
+	}
+	if c.ExtraWatches < 0 {
+		errs = append(errs, fmt.Errorf("extra watches of a resource: %d is negative", c.ExtraWatches))
+	}
+	return errors.Join(errs...)
+}
 
 // WithDefaults returns c with the defaults in the place of zero values.
 func (c Config) WithDefaults() Config {

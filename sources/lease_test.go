@@ -50,7 +50,7 @@ func (h *held) Reconcile(_ context.Context, r queue.Request) (reconcile.Result, 
 // A manager whose Lease is stolen, or that is stopped, begins no reconcile beyond
 // those that its workers have at that moment, of 5,000 that wait.
 func TestAFormerLeaderBeginsNothing(t *testing.T) {
-	const workers, maxInWork, clusters, backlog = 8, 2, 5, 5000
+	const workers, maxInFlight, clusters, backlog = 8, 2, 5, 5000
 	hub := testenv.Start(t, testenv.HubAndMembers(0)...).Clusters[0]
 	for name, end := range map[string]func(t *testing.T, lease client.ObjectKey, stop func()){
 		"stopped": func(_ *testing.T, _ client.ObjectKey, stop func()) { stop() },
@@ -90,7 +90,7 @@ func TestAFormerLeaderBeginsNothing(t *testing.T) {
 			ctrl, err := controller.NewTyped("held", mgr, controller.TypedOptions[queue.Request]{
 				Reconciler:              h,
 				MaxConcurrentReconciles: workers,
-				NewQueue: caches.FairRequests(ratelimit.Limit{QPS: 1e6, Burst: 1e6}, maxInWork,
+				NewQueue: caches.FairRequests(ratelimit.Limit{QPS: 1e6, Burst: 1e6}, maxInFlight,
 					func(q *queue.Queue[queue.Request, queue.Request]) { made <- q }),
 			})
 			if err != nil {
@@ -130,15 +130,15 @@ func TestAFormerLeaderBeginsNothing(t *testing.T) {
 			}
 			eventually(t, "the workers have ended", func() bool {
 				for _, l := range q.Lanes() {
-					if l.InWork > 0 {
+					if l.InFlight > 0 {
 						return false
 					}
 				}
 				_, shutdown := q.Get() // and nothing is handed out any more
 				return shutdown
 			})
-			if n, most := begun(); n != workers || most > maxInWork {
-				t.Errorf("%d reconciles were begun, at most %d at once of one cluster; want %d and %d", n, most, workers, maxInWork)
+			if n, most := begun(); n != workers || most > maxInFlight {
+				t.Errorf("%d reconciles were begun, at most %d at once of one cluster; want %d and %d", n, most, workers, maxInFlight)
 			}
 		})
 	}

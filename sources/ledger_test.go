@@ -1,6 +1,7 @@
 package sources
 
 import (
+	"errors"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -8,6 +9,7 @@ import (
 
 	"k8s.io/client-go/rest"
 
+	"github.com/fairlead-dev/fairlead/internal/ledger"
 	"github.com/fairlead-dev/fairlead/pipeline"
 	"github.com/fairlead-dev/fairlead/pipeline/queue"
 	"github.com/fairlead-dev/fairlead/pipeline/stage"
@@ -46,14 +48,14 @@ func TestOpenLedger(t *testing.T) {
 		t.Fatal(err)
 	}
 	stop := background(t, l.Run)
-	if _, err := OpenLedger(t.Context(), path, LedgerOptions{}); err == nil || !strings.Contains(err.Error(), "open the ledger: ") {
+	if _, err := OpenLedger(t.Context(), "bolt:"+path, LedgerOptions{}); !errors.Is(err, ErrLedgerInUse) || !strings.Contains(err.Error(), "open the ledger: ") {
 		t.Errorf("opened twice: %v", err)
 	}
 	stop()
 	if err := l.Close(); err != nil {
 		t.Error(err)
 	}
-	for _, text := range []string{path, "memory:"} {
+	for _, text := range []string{"bolt:" + path, "memory:"} {
 		l, err := OpenLedger(t.Context(), text, LedgerOptions{})
 		if err != nil {
 			t.Fatalf("%s: %v", text, err)
@@ -62,7 +64,42 @@ func TestOpenLedger(t *testing.T) {
 			t.Errorf("%s: %v", text, err)
 		}
 	}
-	if _, err := OpenLedger(t.Context(), "memory:x", LedgerOptions{}); err == nil || !strings.Contains(err.Error(), "memory:") {
-		t.Errorf("a text that is none: %v", err)
+	for _, text := range []string{"memory:x", "memory", "memroy:", path, "unheard-of:x"} {
+		if _, err := OpenLedger(t.Context(), text, LedgerOptions{}); err == nil || !strings.Contains(err.Error(), "memory:") {
+			t.Errorf("%s: %v", text, err)
+		}
+	}
+	for _, o := range []LedgerOptions{{Interval: -1}, {Retention: -1}} {
+		if _, err := OpenLedger(t.Context(), "memory:", o); err == nil {
+			t.Errorf("%+v is no error", o)
+		}
+	}
+}
+
+// What no member could be followed with is no silence.
+func TestRunRefusesAConfigThatIsNone(t *testing.T) {
+	s := New(Options{Config: Config{Connection: ConnectionConfig{QPS: -1}, ExtraWatches: -1}})
+	err := s.Run(t.Context())
+	for _, want := range []string{"connections: QPS", "extra watches"} {
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("Run: %v, want it to say %q", err, want)
+		}
+	}
+}
+
+// The term of a process is never below what the ledger knows: consumers drop what is.
+func TestTermIsNotBelowTheLedgers(t *testing.T) {
+	l, err := ledger.Open(t.Context(), ledger.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if s := New(Options{Ledger: ledger.NewHandle(l, nil)}); s.o.Term != 1 {
+		t.Errorf("term %d, want 1", s.o.Term)
+	}
+	if err := l.SetTerm(t.Context(), 5); err != nil {
+		t.Fatal(err)
+	}
+	if s := New(Options{Ledger: ledger.NewHandle(l, nil), Term: 3}); s.o.Term != 5 {
+		t.Errorf("term %d, want 5", s.o.Term)
 	}
 }

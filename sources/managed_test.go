@@ -244,7 +244,7 @@ func (m *managed) idle(t *testing.T, cluster string) {
 		}
 		for _, l := range m.queue.Lanes() {
 			if l.Cluster == cluster {
-				return l.Live+l.Snapshot+l.InWork+l.Delayed == 0
+				return l.Live+l.Snapshot+l.InFlight+l.Delayed == 0
 			}
 		}
 		return false

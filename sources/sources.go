@@ -77,7 +77,8 @@ type Options struct {
 	// it. Nil means one in memory that the Sources runs itself: after a restart
 	// everything is delivered again, and what was deleted meanwhile is not reported.
 	Ledger *Ledger
-	// Term is that of the process, see pipeline.Origin. 0 means 1.
+	// Term is that of the process, see pipeline.Origin. One below the highest that the
+	// ledger knows counts as that; 0 without any means 1.
 	Term uint64
 	// Limit is called with the limits that a member's description asks for, when
 	// it joins and when its description changes, in the order of the changes.
@@ -129,6 +130,7 @@ func New(given Options) *Sources {
 	} else {
 		o.Ledger = inMemory(given)
 	}
+	o.Term = max(o.Term, o.Ledger.Term(), 1)
 	s := &Sources{
 		o:          o,
 		snapshots:  semaphore.NewWeighted(int64(max(o.Config.MaxConcurrentSnapshots, 1))),
@@ -141,8 +143,12 @@ func New(given Options) *Sources {
 }
 
 // Run follows the members, those set before and those set while it runs, until
-// ctx ends, then waits for all of them. It can be called once.
+// ctx ends, then waits for all of them. It can be called once. The only error before ctx
+// ends is a Config that does not validate.
 func (s *Sources) Run(ctx context.Context) error {
+	if err := s.o.Config.Validate(); err != nil {
+		return err
+	}
 	ctx, cancel := context.WithCancel(ctx)
 	var wg sync.WaitGroup
 	defer wg.Wait()

@@ -13,15 +13,16 @@ import (
 	"k8s.io/client-go/kubernetes/scheme"
 )
 
-// maxBody bounds what is read of an answer to find a Status object, in bytes.
-const maxBody = 64 << 10
+// maxBody bounds what is read of an answer to find a Status object, in bytes: what a
+// connection lets through of one.
+const maxBody = 1 << 20
 
 // Error returns the error that client-go makes of an answer that tells of an error,
 // with the code and the Retry-After of its head. The Status object may be JSON or,
 // as typed clients ask for, protobuf; a body that holds none makes an error that is
 // not ByKubernetes.
 //
-// It reads up to 64 KiB of the body, for which it may block, and puts it back: who
+// It reads up to 1 MiB of the body, for which it may block, and puts it back: who
 // reads the answer afterwards gets all of it. The caller closes the body.
 func Error(resp *http.Response) *apierrors.StatusError {
 	head, _ := io.ReadAll(io.LimitReader(resp.Body, maxBody)) // what breaks does so again for who reads on

@@ -19,9 +19,9 @@ func NewHandle(l *Ledger, store Store) *Handle { return &Handle{l, store} }
 // Of returns the ledger of a handle. It is no method, so that users do not have it.
 func Of(h *Handle) *Ledger { return h.ledger }
 
-// Run stores what changes, once a second if anything does, until ctx ends, and then once
-// more. It returns the error of that last time. End it after everything that uses the
-// ledger. It can be called once.
+// Run stores what changes, once in an interval if anything does, until ctx ends, and then
+// once more. It returns the error of that last time. End it after everything that uses the
+// ledger. It must not be called again.
 func (h *Handle) Run(ctx context.Context) error { return h.ledger.Run(ctx) }
 
 // Close closes the store. Call it once, after Run has returned.

@@ -72,8 +72,17 @@ func (ks StoreKinds) Table() *spec.Table {
 
 // Parse returns what a text asks for. The error joins all mistakes of the text and
 // shows no credential.
-func (ks StoreKinds) Parse(text string) (*StoreSpec, error) {
-	i, v, err := ks.Table().Parse(text)
+func (ks StoreKinds) Parse(text string) (*StoreSpec, error) { return ks.parse(ks.Table(), text) }
+
+// ParseStrict is Parse, of a text that must begin with a scheme.
+func (ks StoreKinds) ParseStrict(text string) (*StoreSpec, error) {
+	t := ks.Table()
+	t.Bare = ""
+	return ks.parse(t, text)
+}
+
+func (ks StoreKinds) parse(t *spec.Table, text string) (*StoreSpec, error) {
+	i, v, err := t.Parse(text)
 	if i < 0 {
 		return nil, err
 	}

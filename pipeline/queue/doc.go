@@ -27,7 +27,7 @@
 //     the weights of the other lanes together. Live items and those of a snapshot
 //     have buckets of their own: neither is without a token because of the other,
 //     and a lane that lacks one for one class hands out the other.
-//   - Of one cluster at most MaxInWork items are in work, if that is set, so that
+//   - Of one cluster at most MaxInFlight items are in work, if that is set, so that
 //     a cluster whose calls hang leaves the other workers to the rest; and over
 //     all lanes at most as many as SetInFlight says. A Get within both limits
 //     never waits while there is something to hand out.
@@ -44,7 +44,7 @@
 //   - Every item that came is handed out, replaced by a newer one, or counted
 //     as dropped: see LaneStats. Options.Discard is told of all that are not
 //     handed out.
-//   - Turns, tokens and MaxInWork hold until the end, also while the queue shuts
+//   - Turns, tokens and MaxInFlight hold until the end, also while the queue shuts
 //     down. ShutDown drops what waits if DropOnShutDown is set, as it is for a
 //     controller (FairRequests, Fair): a controller that is stopped, or whose
 //     manager has lost its lease, begins nothing more, and its sources bring it

@@ -47,7 +47,7 @@ func TestEvict(t *testing.T) {
 		}
 		q.Add(&state{cluster: "a", name: "waits", size: 10})
 		equal(t, "before", lane(q, "a").Bytes, int64(50))
-		equal(t, "in work", lane(q, "a").InWorkBytes, int64(10))
+		equal(t, "in work", lane(q, "a").InFlightBytes, int64(10))
 		for range 2 {
 			q.Evict()
 			equal(t, "evicted", evicted, map[string]int{"late": 1, "later": 1})

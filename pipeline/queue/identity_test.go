@@ -22,7 +22,7 @@ func TestIdentityOfItsOwn(t *testing.T) {
 	equal(t, "times b was put off, forgotten", q.NumRequeues(b), 0)
 	equal(t, "items", take(t, q, 2), []queue.Request{a, b})
 	equal(t, "Len()", q.Len(), 0)
-	if s := lane(q, "c"); s.InWork != 0 || s.Coalesced != 2 {
+	if s := lane(q, "c"); s.InFlight != 0 || s.Coalesced != 2 {
 		t.Errorf("stats %+v", s)
 	}
 }

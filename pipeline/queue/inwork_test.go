@@ -9,11 +9,11 @@ import (
 	"github.com/fairlead-dev/fairlead/pipeline/queue"
 )
 
-// A cluster in which work takes for ever has MaxInWork workers, and the others
+// A cluster in which work takes for ever has MaxInFlight workers, and the others
 // have the rest.
 func TestHangingClusterLeavesWorkers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		q := newNameQueue(queue.Options[string, string]{MaxInWork: 2})
+		q := newNameQueue(queue.Options[string, string]{MaxInFlight: 2})
 		var (
 			workers sync.WaitGroup
 			mu      sync.Mutex
@@ -64,7 +64,7 @@ func TestHangingClusterLeavesWorkers(t *testing.T) {
 // What a busy lane holds is handed out by a drain as well.
 func TestDrainWithBusyLane(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		q := newNameQueue(queue.Options[string, string]{MaxInWork: 1})
+		q := newNameQueue(queue.Options[string, string]{MaxInFlight: 1})
 		fill(q, "a", 3)
 		first, _ := q.Get()
 		var workers sync.WaitGroup
@@ -95,7 +95,7 @@ func TestDrainWithBusyLane(t *testing.T) {
 func TestSetMaxInWork(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		q := newNameQueue(queue.Options[string, string]{})
-		q.SetMaxInWork(1)
+		q.SetMaxInFlight(1)
 		fill(q, "a", 2)
 		q.Get()
 		got := make(chan string)
@@ -109,7 +109,7 @@ func TestSetMaxInWork(t *testing.T) {
 			t.Errorf("got %s of a busy cluster", item)
 		default:
 		}
-		q.SetMaxInWork(2)
+		q.SetMaxInFlight(2)
 		equal(t, "once there is room", <-got, "a/001")
 	})
 }
@@ -117,7 +117,7 @@ func TestSetMaxInWork(t *testing.T) {
 // A busy lane that is removed is gone for good.
 func TestRemoveBusyCluster(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		q := newNameQueue(queue.Options[string, string]{MaxInWork: 1})
+		q := newNameQueue(queue.Options[string, string]{MaxInFlight: 1})
 		fill(q, "a", 3)
 		item, _ := q.Get()
 		q.Add("b/000")

@@ -140,7 +140,7 @@ func TestKnownPanics(t *testing.T) {
 		}()
 		q.Done(item)
 	}()
-	equal(t, "in work", lane(q, "a").InWork, 0) // and does not block
+	equal(t, "in work", lane(q, "a").InFlight, 0) // and does not block
 	go func() { q.ShutDownWithDrain(); close(drained) }()
 	<-drained
 }

@@ -88,7 +88,7 @@ func (c *collector) Collect(ch chan<- prometheus.Metric) {
 		gauge(c.depth, float64(s.Snapshot), "snapshot")
 		gauge(c.bytes, float64(s.Bytes))
 		gauge(c.delayed, float64(s.Delayed))
-		gauge(c.inWork, float64(s.InWork))
+		gauge(c.inWork, float64(s.InFlight))
 		counter(c.coalesced, float64(s.Coalesced))
 		counter(c.dropped, float64(s.DroppedRemoved), dropRemoved.String())
 		counter(c.dropped, float64(s.DroppedShutdown), dropShutdown.String())

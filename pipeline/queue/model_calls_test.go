@@ -214,7 +214,7 @@ func (m *model) free(l *modelLane) {
 
 // forget frees a lane of which nothing is left, if nobody knows its cluster.
 func (m *model) forget(l *modelLane) {
-	left := l.InWork + len(l.line) + len(l.parked) + len(l.delayed) + len(l.offers) + len(l.rooms)
+	left := l.InFlight + len(l.line) + len(l.parked) + len(l.delayed) + len(l.offers) + len(l.rooms)
 	if left == 0 && !l.leaving && !l.throttled() && m.knows != nil && !m.knows(l.name) {
 		m.free(l)
 	}
@@ -257,7 +257,7 @@ func (m *model) remove(label, name string) {
 			m.limiter.Forget(id)
 		}
 	}
-	if l.InWork > 0 {
+	if l.InFlight > 0 {
 		m.removals[l] = append(m.removals[l], label)
 		return
 	}

@@ -314,7 +314,7 @@ func (m *model) bringBack(s state, wait time.Duration, limited bool, priority in
 		if w != nil && (!m.newer || s.version <= w.version) {
 			n := min(w.size, s.size)
 			w.size -= n // it counts as what came back
-			w.l.InWorkBytes -= int64(n)
+			w.l.InFlightBytes -= int64(n)
 		}
 		if wait > 0 {
 			l.delayed = append(l.delayed, back)
@@ -379,8 +379,8 @@ func (m *model) serve() {
 		}
 		m.getters--
 		m.inWork[item.id()] = &modelWork{item, l}
-		l.InWork++
-		l.InWorkBytes += int64(item.size)
+		l.InFlight++
+		l.InFlightBytes += int64(item.size)
 		l.HandedOut++
 		observe(&l.Waited, m.now.Sub(item.since))
 		l.begun[item.id()] = m.now
@@ -419,9 +419,9 @@ func (m *model) done(s state) {
 		return
 	}
 	w := m.inWork[id].l
-	w.InWorkBytes -= int64(m.inWork[id].size)
+	w.InFlightBytes -= int64(m.inWork[id].size)
 	delete(m.inWork, id)
-	w.InWork--
+	w.InFlight--
 	observe(&w.Worked, m.now.Sub(w.begun[id]))
 	delete(w.begun, id)
 	if m.refused[id] {
@@ -436,7 +436,7 @@ func (m *model) done(s state) {
 		}
 	}
 	m.admit(w)
-	if w.leaving && w.InWork == 0 {
+	if w.leaving && w.InFlight == 0 {
 		m.free(w)
 		for _, label := range m.removals[w] {
 			m.event("%s: <nil>", label)

@@ -58,7 +58,7 @@ func TestOlderItemNeverOutlivesANewerOne(t *testing.T) {
 					if s := lane(q, "a"); s.Coalesced != before.Coalesced+1 || s.Added != before.Added+1 || s.Bytes != before.Bytes {
 						t.Errorf("stats %+v, before %+v", s, before)
 					}
-					if s := lane(q, "a"); s.InWork > 0 {
+					if s := lane(q, "a"); s.InFlight > 0 {
 						q.Done(v("x", 0))
 					}
 					time.Sleep(forever)

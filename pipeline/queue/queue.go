@@ -72,11 +72,11 @@ type Options[T, K comparable] struct {
 	// tokens, as they do in a controller's queue unless it is told otherwise (see
 	// Fair).
 	SnapshotBuckets *ratelimit.Buckets
-	// MaxInWork is how many items of one cluster may be in work at once, so that
+	// MaxInFlight is how many items of one cluster may be in work at once, so that
 	// a cluster in which every call takes long does not take all workers: with
 	// a quarter of them, three such clusters leave the last quarter to the rest.
 	// Zero means no limit.
-	MaxInWork int
+	MaxInFlight int
 	// Known tells whether a cluster is still expected to send items. It is asked
 	// when nothing is left of a lane: that of an unknown cluster is freed, with
 	// its bucket and its metrics, as RemoveCluster frees it. So an item that

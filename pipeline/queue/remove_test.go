@@ -40,7 +40,7 @@ func TestRemoveCluster(t *testing.T) {
 		if len(removed) > 0 {
 			t.Fatal("removed with an item in work")
 		}
-		if s := lane(q, "a"); s.Live+s.Snapshot+s.Delayed != 0 || s.Bytes != 1 || s.DroppedRemoved != 5 || s.InWork != 1 {
+		if s := lane(q, "a"); s.Live+s.Snapshot+s.Delayed != 0 || s.Bytes != 1 || s.DroppedRemoved != 5 || s.InFlight != 1 {
 			t.Errorf("stats %+v", s)
 		}
 		if err := <-offer(t, q, v("new", 1), 0).result; !errors.Is(err, queue.ErrClusterRemoved) {
@@ -88,7 +88,7 @@ func TestRemoveClusterEndsWithItsContext(t *testing.T) {
 		// The lane is gone, yet one identity is still not in two workers.
 		q.Add(v("x", 2))
 		equal(t, "Len() while the old one is in work", q.Len(), 0)
-		if s := lane(q, "a"); s.Live != 1 || s.InWork != 0 {
+		if s := lane(q, "a"); s.Live != 1 || s.InFlight != 0 {
 			t.Errorf("stats of the new lane %+v", s)
 		}
 		q.AddAfter(working, 0) // comes back from a cluster that is gone

@@ -30,7 +30,7 @@ type NewFunc[T comparable] = func(controllerName string, rateLimiter workqueue.T
 //		MaxConcurrentReconciles: 8,
 //	}
 //
-// Nil buckets mean no limits. Of one cluster at most maxInWork requests are in
+// Nil buckets mean no limits. Of one cluster at most maxInFlight requests are in
 // work at once, zero is no limit: set it well below MaxConcurrentReconciles,
 // because a cluster in which calls hang keeps so many workers. For what made may
 // be, and for what becomes of the queue when the controller ends, see Fair.
@@ -38,11 +38,11 @@ type NewFunc[T comparable] = func(controllerName string, rateLimiter workqueue.T
 // Whoever is given the same buckets shares them: two controllers made from one
 // value of FairRequests have a queue each, and together one limit for a cluster;
 // made from two calls with buckets of their own, each has its own.
-func FairRequests(buckets *ratelimit.Buckets, maxInWork int, made func(*Queue[Request, Request])) NewFunc[Request] {
+func FairRequests(buckets *ratelimit.Buckets, maxInFlight int, made func(*Queue[Request, Request])) NewFunc[Request] {
 	return Fair(Options[Request, Request]{
 		Cluster:   func(r Request) string { return r.Cluster },
 		Buckets:   buckets,
-		MaxInWork: maxInWork,
+		MaxInFlight: maxInFlight,
 	}, made)
 }
 

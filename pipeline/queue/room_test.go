@@ -25,7 +25,7 @@ func TestWorkCountsInBytes(t *testing.T) {
 		for q.Offer(ctx, sized(fmt.Sprint(n), 30), 0) == nil {
 			n++
 		}
-		if s := lane(q, "a"); n != 3 || s.Bytes != 90 || s.InWork != 3 {
+		if s := lane(q, "a"); n != 3 || s.Bytes != 90 || s.InFlight != 3 {
 			t.Errorf("%d items of 30 bytes were taken: stats %+v", n, s)
 		}
 		blocked := offer(t, q, sized("other", 30), 0)
@@ -175,7 +175,7 @@ func TestWaitRoom(t *testing.T) {
 // while there are any.
 func TestSetInFlight(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		q := newNameQueue(queue.Options[string, string]{MaxInWork: 2})
+		q := newNameQueue(queue.Options[string, string]{MaxInFlight: 2})
 		q.SetInFlight(3)
 		fill(q, "a", 10)
 		got := make(chan string, 20)
@@ -208,7 +208,7 @@ func TestSetInFlight(t *testing.T) {
 		equal(t, "and the next", len(got), 1)
 		q.ShutDown()
 		q.SetInFlight(0)
-		q.SetMaxInWork(0)
+		q.SetMaxInFlight(0)
 		synctest.Wait()
 	})
 }

@@ -47,7 +47,7 @@ func TestNewerItemWaitsForDone(t *testing.T) {
 	q.Add(v("x", 2))
 	q.Add(v("x", 3))
 	equal(t, "Len() while in work", q.Len(), 0)
-	if s := lane(q, "a"); s.Live != 1 || s.Bytes != 4 || s.InWork != 1 || s.Coalesced != 1 {
+	if s := lane(q, "a"); s.Live != 1 || s.Bytes != 4 || s.InFlight != 1 || s.Coalesced != 1 {
 		t.Errorf("stats %+v", s)
 	}
 	q.Done(item)

@@ -22,14 +22,14 @@ import (
 // A controller that is stopped, as it is when its lease is lost, begins nothing
 // of what waits, in whichever way its queue was made.
 func TestStoppedControllerDropsItsBacklog(t *testing.T) {
-	const workers, maxInWork, backlog = 8, 2, 5000
+	const workers, maxInFlight, backlog = 8, 2, 5000
 	for name, newQueue := range map[string]func(made func(*requestQueue)) queue.NewFunc[queue.Request]{
 		"FairRequests": func(made func(*requestQueue)) queue.NewFunc[queue.Request] {
-			return queue.FairRequests(nil, maxInWork, made)
+			return queue.FairRequests(nil, maxInFlight, made)
 		},
 		"Fair": func(made func(*requestQueue)) queue.NewFunc[queue.Request] {
 			return queue.Fair(queue.Options[queue.Request, queue.Request]{
-				Cluster: func(r queue.Request) string { return r.Cluster }, MaxInWork: maxInWork,
+				Cluster: func(r queue.Request) string { return r.Cluster }, MaxInFlight: maxInFlight,
 			}, made)
 		},
 	} {
@@ -65,14 +65,14 @@ func TestStoppedControllerDropsItsBacklog(t *testing.T) {
 				ended := make(chan error, 1)
 				go func() { ended <- c.Start(ctx) }()
 				synctest.Wait()
-				equal(t, "begun before the stop", begun.Load(), int32(3*maxInWork))
+				equal(t, "begun before the stop", begun.Load(), int32(3*maxInFlight))
 				cancel()
 				synctest.Wait()
 				close(release)
 				if err := <-ended; err != nil {
 					t.Error(err)
 				}
-				equal(t, "begun in all", begun.Load(), int32(3*maxInWork))
+				equal(t, "begun in all", begun.Load(), int32(3*maxInFlight))
 				if _, shutdown := q.Get(); !shutdown {
 					t.Error("the queue hands out more")
 				}
@@ -111,7 +111,7 @@ func TestDropOnShutDown(t *testing.T) {
 				}
 				equal(t, "handed out after ShutDown", takeAll(t, q), want)
 				equal(t, "left", q.Stop(t.Context()), 3-len(want))
-				if s := lane(q, "a"); s.Added != s.HandedOut+s.DroppedShutdown || s.Live+s.InWork != 0 {
+				if s := lane(q, "a"); s.Added != s.HandedOut+s.DroppedShutdown || s.Live+s.InFlight != 0 {
 					t.Errorf("stats %+v", s)
 				}
 			})
@@ -119,7 +119,7 @@ func TestDropOnShutDown(t *testing.T) {
 	}
 }
 
-// Tokens and MaxInWork bound what is handed out until the end, however the end
+// Tokens and MaxInFlight bound what is handed out until the end, however the end
 // was asked for.
 func TestLimitsHoldUntilTheEnd(t *testing.T) {
 	for name, shutDown := range map[string]func(t *testing.T, q *queue.Queue[string, string]){
@@ -130,7 +130,7 @@ func TestLimitsHoldUntilTheEnd(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				q := newNameQueue(queue.Options[string, string]{
-					Buckets: ratelimit.New(ratelimit.Limit{QPS: 1, Burst: 3}), MaxInWork: 2,
+					Buckets: ratelimit.New(ratelimit.Limit{QPS: 1, Burst: 3}), MaxInFlight: 2,
 				})
 				fill(q, "a", 8)
 				start := time.Now()

@@ -23,7 +23,7 @@ func TestSomeAreAsOneByOne(t *testing.T) {
 				Cluster:   func(i item) string { return string(rune('a' + i.cluster)) },
 				Size:      func(i item) int { return i.size },
 				Buckets:   ratelimit.New(ratelimit.Limit{}),
-				MaxInWork: 5,
+				MaxInFlight: 5,
 			})
 			q.SetLimit("b", ratelimit.Limit{QPS: 20, Burst: 3})
 			q.SetWeight("c", 3)

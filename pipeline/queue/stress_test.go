@@ -108,7 +108,7 @@ func testStress(t *testing.T) {
 
 func drained(q *stateQueue) bool {
 	for _, s := range q.Lanes() {
-		if s.Live+s.Snapshot+s.Delayed+s.InWork > 0 {
+		if s.Live+s.Snapshot+s.Delayed+s.InFlight > 0 {
 			return false
 		}
 	}

@@ -31,7 +31,7 @@ func (q *Queue[T, K]) pickLocked() *entry[T, K] {
 
 // isBusyLocked tells whether a lane has as much in work as it may.
 func (q *Queue[T, K]) isBusyLocked(l *lane[T, K]) bool {
-	return q.o.MaxInWork > 0 && l.inWork >= q.o.MaxInWork
+	return q.o.MaxInFlight > 0 && l.inWork >= q.o.MaxInFlight
 }
 
 // isFullLocked tells whether as much is in work as may be, over all lanes.
@@ -47,12 +47,12 @@ func (q *Queue[T, K]) wakeLocked() {
 	}
 }
 
-// SetMaxInWork changes Options.MaxInWork, from the next Get on; zero is no
+// SetMaxInFlight changes Options.MaxInFlight, from the next Get on; zero is no
 // limit.
-func (q *Queue[T, K]) SetMaxInWork(n int) {
+func (q *Queue[T, K]) SetMaxInFlight(n int) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	q.o.MaxInWork = n
+	q.o.MaxInFlight = n
 	for _, l := range q.lanes {
 		q.resumeLocked(l)
 	}
@@ -61,7 +61,7 @@ func (q *Queue[T, K]) SetMaxInWork(n int) {
 // SetInFlight sets how many items may be in work at once, over all lanes; zero,
 // also for anything below, is no limit, as at first. A Get beyond it waits for a
 // Done. It holds from the next Get on: what is in work already stays there.
-// MaxInWork is how much of it one cluster may have.
+// MaxInFlight is how much of it one cluster may have.
 func (q *Queue[T, K]) SetInFlight(n int) {
 	q.mu.Lock()
 	defer q.mu.Unlock()

@@ -25,7 +25,7 @@ func TestNoWakeUpIsLost(t *testing.T) {
 				Cluster:      func(i item) string { return name(i.cluster) },
 				Buckets:      ratelimit.New(ratelimit.Limit{}),
 				LaneCapacity: 20,
-				MaxInWork:    4,
+				MaxInFlight:    4,
 			})
 			var all sync.WaitGroup
 			for n := range 6 {
@@ -64,7 +64,7 @@ func TestNoWakeUpIsLost(t *testing.T) {
 			for range 2000 {
 				switch random.IntN(20) {
 				case 0:
-					q.SetMaxInWork(random.IntN(5))
+					q.SetMaxInFlight(random.IntN(5))
 				case 1:
 					q.SetLimit(name(random.IntN(4)), ratelimit.Limit{QPS: float64(random.IntN(3) * 50), Burst: 2})
 				case 2:

@@ -36,7 +36,7 @@ func TestDoneOfFewAndMany(t *testing.T) {
 			i, _ := q.Get()
 			working[i] = true
 		}
-		if q.inWork != len(working) || q.Lanes()[0].InWork != len(working) {
+		if q.inWork != len(working) || q.Lanes()[0].InFlight != len(working) {
 			t.Fatalf("round %d: %d in work, want %d", round, q.inWork, len(working))
 		}
 		many := q.few.many.Load()

@@ -157,7 +157,7 @@ func TestWorkQueueDoneOfWhatIsNotInWork(t *testing.T) {
 	q.Done("foo")
 	equal(t, "items", take(t, q, 1), []string{"foo"})
 	q.Done("foo")
-	if s := lane(q, "foo"); s.InWork != 0 || s.HandedOut != 1 {
+	if s := lane(q, "foo"); s.InFlight != 0 || s.HandedOut != 1 {
 		t.Errorf("stats %+v", s)
 	}
 }

@@ -68,7 +68,7 @@ func (q *bundles) pace(p pipeline.Pace) {
 	if p.UnderWay != q.room {
 		q.room = p.UnderWay
 		q.SetInFlight(p.UnderWay)
-		q.SetMaxInWork((p.UnderWay*3 + 3) / 4) // at least one, if there is a bound
+		q.SetMaxInFlight((p.UnderWay*3 + 3) / 4) // at least one, if there is a bound
 	}
 }
 

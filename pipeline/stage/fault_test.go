@@ -54,16 +54,16 @@ func TestAPanicWaitsForWhatIsUnderWay(t *testing.T) {
 		said := make(chan string, 1)
 		go func() { said <- s.panics(t.Context(), b) }()
 		synctest.Wait()
-		if l := s.queue.Lanes()[0]; l.InWork != 2 {
-			t.Errorf("%d changes are in work while one is under way, want both", l.InWork)
+		if l := s.queue.Lanes()[0]; l.InFlight != 2 {
+			t.Errorf("%d changes are in work while one is under way, want both", l.InFlight)
 		}
 		close(release)
 		if got := <-said; !strings.HasPrefix(got, "broken by u2\n") || !strings.Contains(got, "fault_test.go") {
 			t.Errorf("the panic said %q, want that it was broken by u2, and where", got)
 		}
 		time.Sleep(time.Second)
-		if l := s.queue.Lanes()[0]; l.InWork != 0 || l.Live != 1 { // the other one got through
-			t.Errorf("%d changes wait and %d are in work, want one and none", l.Live, l.InWork)
+		if l := s.queue.Lanes()[0]; l.InFlight != 0 || l.Live != 1 { // the other one got through
+			t.Errorf("%d changes wait and %d are in work, want one and none", l.Live, l.InFlight)
 		}
 	})
 }
@@ -85,8 +85,8 @@ func TestWhatIsNotToldOfComesBack(t *testing.T) {
 		if got := testutil.ToFloat64(s.metrics.failed.WithLabelValues("a", "interrupted")); got != 1 {
 			t.Errorf("%v failures counted, want 1", got)
 		}
-		if l := s.queue.Lanes()[0]; l.InWork != 0 || l.Live != 1 {
-			t.Errorf("%d changes wait and %d are in work, want one that waits", l.Live, l.InWork)
+		if l := s.queue.Lanes()[0]; l.InFlight != 0 || l.Live != 1 {
+			t.Errorf("%d changes wait and %d are in work, want one that waits", l.Live, l.InFlight)
 		}
 	})
 }

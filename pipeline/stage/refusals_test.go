@@ -43,7 +43,7 @@ func TestARefusedChangeComesBack(t *testing.T) {
 			if err := s.work(t.Context(), b); err != nil {
 				t.Fatalf("the worker failed: %v", err)
 			}
-			if l := s.queue.Lanes()[0]; l.Delayed+l.Live != 1 || l.InWork != 0 {
+			if l := s.queue.Lanes()[0]; l.Delayed+l.Live != 1 || l.InFlight != 0 {
 				t.Fatalf("lane %+v, want the refused one", l)
 			}
 			want := []Refused{{Cluster: "a", Changes: 1, Since: began, Reason: "no"}}
@@ -192,7 +192,7 @@ func TestASupersededChangeIsDropped(t *testing.T) {
 			t.Fatal(err)
 		}
 		r.happened(t, "begin u1", "begin u2", "updated u2", "ack u2", "begin u1")
-		if l := s.queue.Lanes()[0]; l.InWork+l.Live+l.Delayed != 0 {
+		if l := s.queue.Lanes()[0]; l.InFlight+l.Live+l.Delayed != 0 {
 			t.Errorf("lane %+v, want nothing", l)
 		}
 		if got := testutil.ToFloat64(s.metrics.superseded.WithLabelValues("a")); got != 2 {

@@ -208,7 +208,7 @@ func TestStageGivesBackWhatTheLedgerDoesNotNote(t *testing.T) {
 			t.Fatal(err)
 		}
 		r.happened(t, "begin u1", "begin u2")
-		if l := s.queue.Lanes()[0]; l.Delayed != 2 || l.InWork != 0 || s.Refused() != nil {
+		if l := s.queue.Lanes()[0]; l.Delayed != 2 || l.InFlight != 0 || s.Refused() != nil {
 			t.Errorf("lane %+v, refused %+v; want two that are delayed", l, s.Refused())
 		}
 		if got := testutil.ToFloat64(s.metrics.failed.WithLabelValues("a", "ledger")); got != 2 {
@@ -264,7 +264,7 @@ func TestStageBringsBackWhatFailed(t *testing.T) {
 		if c, priority, _ := s.queue.Queue.GetWithPriority(); c.UID != "u2" || priority != 7 {
 			t.Errorf("%s came back with priority %d, want u2 with 7", c.UID, priority)
 		}
-		if l := s.queue.Lanes()[0]; l.Live+l.Snapshot+l.Delayed != 0 || l.InWork != 1 {
+		if l := s.queue.Lanes()[0]; l.Live+l.Snapshot+l.Delayed != 0 || l.InFlight != 1 {
 			t.Errorf("lane %+v, want nothing beside u2", l)
 		}
 	})

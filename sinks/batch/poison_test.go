@@ -124,7 +124,7 @@ func TestPoisonOfOneClusterStopsNoOther(t *testing.T) {
 		}
 		sink.mu.Unlock()
 		for _, l := range r.queue.Lanes() {
-			if l.Cluster == sink.bad && l.Live+l.Delayed+l.InWork != poison {
+			if l.Cluster == sink.bad && l.Live+l.Delayed+l.InFlight != poison {
 				t.Errorf("lane of the poisoned cluster %+v, want %d changes", l, poison)
 			}
 		}

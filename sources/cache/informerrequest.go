@@ -186,11 +186,13 @@ func (w *informerRequest) attempt(ctx context.Context, f *flight, req *http.Requ
 	}
 	said := apistatus.Error(resp)
 	answer := apistatus.Of(said)
-	if forInformer(answer.Meaning) {
+	if forInformer(answer) {
 		return resp, 0, nil
 	}
 	_ = resp.Body.Close()
-	if answer.Meaning.Doubtful() {
+	// What is no Status has come through an API server, as its 404 for a resource that is
+	// gone: the connection makes a 503 of all others.
+	if answer.Meaning.Doubtful() && answer.Meaning != apistatus.Foreign {
 		w.gate.conn.Report(f.session, said)
 	}
 	return nil, answer.RetryAfter, refusalError(said)
@@ -198,9 +200,16 @@ func (w *informerRequest) attempt(ctx context.Context, f *flight, req *http.Requ
 
 // forInformer tells whether an answer goes to the informer, which does something
 // else then: it lists anew, in another way or from elsewhere. All others are waited
-// out here.
-func forInformer(m apistatus.Meaning) bool {
-	return m == apistatus.TooNew || m == apistatus.Expired || m == apistatus.Rejected
+// out here. An API server that refuses a request in plain text means it as in a Status.
+func forInformer(a apistatus.Answer) bool {
+	switch a.Meaning {
+	case apistatus.TooNew, apistatus.Expired, apistatus.Rejected:
+		return true
+	case apistatus.Foreign:
+		return a.Code == http.StatusBadRequest || a.Code == http.StatusMethodNotAllowed ||
+			a.Code == http.StatusGone || a.Code == http.StatusUnprocessableEntity
+	}
+	return false
 }
 
 func refusalError(said *apierrors.StatusError) error {

@@ -25,8 +25,14 @@ func TestRefusalsAreShown(t *testing.T) {
 func TestInformersGetWhatTheyCanActOn(t *testing.T) {
 	want := map[apistatus.Meaning]bool{apistatus.TooNew: true, apistatus.Expired: true, apistatus.Rejected: true}
 	for m := range apistatus.NumMeanings {
-		if forInformer(m) != want[m] {
-			t.Errorf("%v goes to the informer: %t", m, forInformer(m))
+		if got := forInformer(apistatus.Answer{Meaning: m}); got != want[m] {
+			t.Errorf("%v goes to the informer: %t", m, got)
+		}
+	}
+	// An API server's own plain text.
+	for code, want := range map[int]bool{400: true, 404: false, 405: true, 410: true, 422: true, 302: false} {
+		if got := forInformer(apistatus.Answer{Meaning: apistatus.Foreign, Code: code}); got != want {
+			t.Errorf("%d in plain text goes to the informer: %t", code, got)
 		}
 	}
 }

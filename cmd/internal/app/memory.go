@@ -54,7 +54,7 @@ func (p *program) openBudget() *budget.Budget {
 func (rs routes) inWorkBytes() (n int64) {
 	for _, r := range rs {
 		for _, l := range r.queue.Lanes() {
-			n += l.InWorkBytes
+			n += l.InFlightBytes
 		}
 	}
 	return n

@@ -151,7 +151,7 @@ func sumLanes(a, b queue.LaneStats) queue.LaneStats {
 	a.Snapshot += b.Snapshot
 	a.Bytes += b.Bytes
 	a.Delayed += b.Delayed
-	a.InWork += b.InWork
+	a.InFlight += b.InFlight
 	a.BlockedOffers += b.BlockedOffers
 	a.Added += b.Added
 	a.Coalesced += b.Coalesced

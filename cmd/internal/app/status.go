@@ -166,7 +166,7 @@ func (p *program) status(now time.Time) status {
 func laneStatusOf(l queue.LaneStats) laneStatus {
 	return laneStatus{
 		Live: l.Live, Snapshot: l.Snapshot, Bytes: l.Bytes,
-		Delayed: l.Delayed, InFlight: l.InWork, BlockedOffers: l.BlockedOffers,
+		Delayed: l.Delayed, InFlight: l.InFlight, BlockedOffers: l.BlockedOffers,
 	}
 }
 
