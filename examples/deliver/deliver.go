@@ -20,8 +20,9 @@ import (
 )
 
 // deliver writes every change of the ConfigMaps of many clusters to a sink, until ctx
-// ends. What the sink has accepted is remembered in the ledger, such as
-// "bolt:changes.ledger", and is not delivered again after a restart.
+// ends. The clusters are "kubeconfig:FILE" or "dir:PATH"; other kinds need a hub, which
+// this program does not have. What the sink has accepted is remembered in the ledger, such
+// as "bolt:changes.ledger", and is not delivered again after a restart.
 func deliver(ctx context.Context, clusters, ledgerAt string, sink pipeline.Sink, log logr.Logger) error {
 	providers, err := fleet.Parse([]string{clusters})
 	if err != nil {
@@ -36,6 +37,7 @@ func deliver(ctx context.Context, clusters, ledgerAt string, sink pipeline.Sink,
 	if err != nil {
 		return err
 	}
+	// Each cluster has up to 16 MiB of changes in its lane, and no limit on changes per second.
 	lanes := stage.NewQueue(queue.Options[*pipeline.Change, pipeline.Key]{Name: route})
 	batcher := batch.New(route, sink, batch.Options{Log: log})
 	workers, err := stage.New(stage.Options{Queue: lanes, Destination: batcher, Registerer: prometheus.NewRegistry(), Log: log})
