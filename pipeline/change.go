@@ -96,8 +96,9 @@ type Rereader interface {
 	Tracker
 	// Reread asks for the object of a change that has given it up and that Begin has
 	// found in order. It does not block. Once the object is read, a change that is c in
-	// everything else is offered to the queue that c is of. If it cannot be read,
-	// nothing comes: so c is kept, and Reread called again after a while.
+	// everything else is offered to the queue that c is of: with the object, or Moved if
+	// the cluster has another state. If it cannot be read, nothing comes: so c is kept, and
+	// Reread called again after a while.
 	Reread(c *Change)
 }
 
@@ -128,6 +129,13 @@ type Change struct {
 	Object []byte
 	// Evicted is how many bytes Object took, if the change has given it up; else 0.
 	Evicted int
+	// Moved is set on a change that has given its object up and will not have it again: the
+	// cluster has another state by now, which comes by itself. It makes room for that, and
+	// is neither delivered nor acked.
+	Moved bool
+	// Rests is set by the stage while a change that was refused waits for its next try:
+	// no sink has it then, and it may give its object up.
+	Rests bool
 	// Observed is when the change was read from the member.
 	Observed time.Time
 	// Sequence is the number of this observation among those of its tracker: a
@@ -159,10 +167,10 @@ func (c *Change) Size() int { return cap(c.Object) + ChangeOverhead }
 
 // Evict gives the object up, with the memory for it, if the tracker can read it again:
 // the change keeps no more than ChangeOverhead. The last state of what is deleted cannot be
-// read again, and a deletion needs none: it becomes a tombstone. To be called by who owns
-// the change, while no sink has it.
+// read again, and a deletion needs none: it becomes a tombstone. Nothing happens unless the
+// change Rests. To be called by who owns the change.
 func (c *Change) Evict() {
-	if c.Object == nil || c.Origin == nil {
+	if c.Object == nil || c.Origin == nil || !c.Rests {
 		return
 	}
 	if _, ok := c.Origin.Tracker.(Rereader); !ok {

@@ -42,11 +42,11 @@ func (c *Caches) FairRequests(
 	return func(name string, limiter workqueue.TypedRateLimiter[queue.Request]) workqueue.TypedRateLimitingInterface[queue.Request] {
 		l := &queueLimiter{buckets: buckets, limit: limit}
 		return queue.Fair(queue.Options[queue.Request, queue.Request]{
-			Cluster:    func(r queue.Request) string { return r.Cluster },
-			Buckets:    buckets,
-			MaxInFlight:  maxInFlight,
-			Known:      c.known,
-			OnShutDown: func() { c.dismiss(l) },
+			Cluster:     func(r queue.Request) string { return r.Cluster },
+			Buckets:     buckets,
+			MaxInFlight: maxInFlight,
+			Known:       c.known,
+			OnShutDown:  func() { c.dismiss(l) },
 		}, func(q *queue.Queue[queue.Request, queue.Request]) {
 			l.queue = q
 			c.enlist(l)

@@ -23,10 +23,11 @@ func (q *Queue[T, K]) Evict() {
 	}
 }
 
-// reclaimLocked evicts what is delayed in a lane, and lets in who has room then. It
-// reports whether it has; not if the lane is full by number, which is left as it is.
-func (q *Queue[T, K]) reclaimLocked(l *lane[T, K]) bool {
-	if l.evicts == 0 || l.depth[live]+l.depth[snapshot] >= q.o.LaneCapacity {
+// reclaimLocked evicts what is delayed in a lane for somebody who lacks room there, and
+// lets in who has it then. It reports whether it has; not if the lane is full by number,
+// which is left as it is, unless an item comes in the place of one.
+func (q *Queue[T, K]) reclaimLocked(l *lane[T, K], inPlace bool) bool {
+	if l.evicts == 0 || !inPlace && l.depth[live]+l.depth[snapshot] >= q.o.LaneCapacity {
 		return false
 	}
 	q.evictLocked(l)

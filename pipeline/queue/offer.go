@@ -73,7 +73,7 @@ func (q *Queue[T, K]) offer(item *T, priority int, block bool) (*offer[T, K], er
 	switch {
 	case err != nil:
 		return nil, err
-	case q.entersLocked(e, item, priority, size) || q.reclaimLocked(e.lane) && q.entersLocked(e, item, priority, size):
+	case q.entersLocked(e, item, priority, size) || q.reclaimLocked(e.lane, e.present()) && q.entersLocked(e, item, priority, size):
 		q.putLocked(e, item, size, priority)
 		return nil, nil
 	case !block:

@@ -40,8 +40,8 @@ type NewFunc[T comparable] = func(controllerName string, rateLimiter workqueue.T
 // made from two calls with buckets of their own, each has its own.
 func FairRequests(buckets *ratelimit.Buckets, maxInFlight int, made func(*Queue[Request, Request])) NewFunc[Request] {
 	return Fair(Options[Request, Request]{
-		Cluster:   func(r Request) string { return r.Cluster },
-		Buckets:   buckets,
+		Cluster:     func(r Request) string { return r.Cluster },
+		Buckets:     buckets,
 		MaxInFlight: maxInFlight,
 	}, made)
 }

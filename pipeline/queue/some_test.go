@@ -20,9 +20,9 @@ func TestSomeAreAsOneByOne(t *testing.T) {
 		random := rand.New(rand.NewPCG(7, 8))
 		made := func() *Queue[item, item] {
 			q := New(Options[item, item]{
-				Cluster:   func(i item) string { return string(rune('a' + i.cluster)) },
-				Size:      func(i item) int { return i.size },
-				Buckets:   ratelimit.New(ratelimit.Limit{}),
+				Cluster:     func(i item) string { return string(rune('a' + i.cluster)) },
+				Size:        func(i item) int { return i.size },
+				Buckets:     ratelimit.New(ratelimit.Limit{}),
 				MaxInFlight: 5,
 			})
 			q.SetLimit("b", ratelimit.Limit{QPS: 20, Burst: 3})

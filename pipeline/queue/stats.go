@@ -17,8 +17,8 @@ type LaneStats struct {
 	Live, Snapshot int   // items that wait, by class
 	Bytes          int64 // sizes of what waits, is delayed or is in work
 	Delayed        int   // items brought back that are not due yet
-	InFlight         int   // handed out and not Done
-	InFlightBytes    int64 // sizes of those
+	InFlight       int   // handed out and not Done
+	InFlightBytes  int64 // sizes of those
 	BlockedOffers  int   // Offers that wait for room
 
 	Added           uint64 // items that came and did not stay outside: new ones and ones brought back
@@ -61,8 +61,8 @@ func (l *lane[T, K]) stats(now time.Duration) LaneStats {
 		Snapshot:        l.depth[snapshot] - l.late[snapshot],
 		Bytes:           l.held(),
 		Delayed:         l.delayed.N,
-		InFlight:          l.inWork,
-		InFlightBytes:     l.workBytes,
+		InFlight:        l.inWork,
+		InFlightBytes:   l.workBytes,
 		BlockedOffers:   l.offers[live].N + l.offers[snapshot].N,
 		Added:           l.added,
 		Coalesced:       l.coalesced,

@@ -38,7 +38,7 @@ func (q *Queue[T, K]) WaitRoom(ctx context.Context, cluster string) error {
 	l.rooms.PushBack(&r.place)
 	q.admitLocked(l)
 	if l.rooms.N > 0 {
-		q.reclaimLocked(l)
+		q.reclaimLocked(l, false)
 	}
 	q.unlock()
 

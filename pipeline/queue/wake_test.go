@@ -25,7 +25,7 @@ func TestNoWakeUpIsLost(t *testing.T) {
 				Cluster:      func(i item) string { return name(i.cluster) },
 				Buckets:      ratelimit.New(ratelimit.Limit{}),
 				LaneCapacity: 20,
-				MaxInFlight:    4,
+				MaxInFlight:  4,
 			})
 			var all sync.WaitGroup
 			for n := range 6 {

@@ -100,10 +100,16 @@ func (s *Stage) begin(b *bundle) (ready, noted load) {
 				s.settle(p)
 				continue
 			}
+			if c.Moved {
+				c.Release()
+				s.queue.finish(p)
+				continue
+			}
 			if c.Evicted > 0 {
 				s.reread(p)
 				continue
 			}
+			c.Rests = false
 			if safe != nil {
 				to = &noted
 				to.safe = append(to.safe, safe)
@@ -249,6 +255,7 @@ func (s *Stage) refused(p *bundled) {
 	}
 	c.Refusals++
 	after, _ := pipeline.RetryDelay(p.refused)
+	c.Rests = true
 	contended := c.Memory.Contended()
 	s.queue.bringBack(p, after)
 	if contended { // else whoever begins to wait does it

@@ -131,6 +131,10 @@ func TestEvictedDeletionBecomesATombstone(t *testing.T) {
 	} {
 		c := testChange(test.tracker, "u1")
 		c.Op, c.Object, c.Together = test.op, []byte("{ }"), budget.NewTogether(2)
+		if c.Evict(); c.Object == nil {
+			t.Errorf("%s: evicted while a sink may have it", name)
+		}
+		c.Rests = true
 		c.Evict()
 		if c.Evicted != test.evicted || c.Object == nil != test.gone || c.Together == nil != test.gone ||
 			c.Tombstone != (test.gone && test.op == pipeline.Deleted) {
@@ -142,4 +146,24 @@ func TestEvictedDeletionBecomesATombstone(t *testing.T) {
 			t.Errorf("%s: evicted twice: %s", name, diff)
 		}
 	}
+}
+
+// A change whose object has another state by now leaves its lane, and is neither delivered
+// nor acked: what fills the lane may be what the watch that tells of that state waits for.
+func TestMovedChangeMakesRoom(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := rereader{&recorder{}}
+		s := newTestStage(t, r.recorder)
+		c := testChange(r, "u1")
+		c.Evicted, c.Moved, c.Sequence = 1, true, 2
+		if err := s.work(t.Context(), s.bundleOf(c)); err != nil {
+			t.Fatal(err)
+		}
+		r.happened(t, "begin u1")
+		for _, l := range s.queue.Lanes() {
+			if l.Live+l.Snapshot+l.Delayed+l.InFlight != 0 {
+				t.Errorf("left is %+v", l)
+			}
+		}
+	})
 }

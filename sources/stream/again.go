@@ -2,11 +2,15 @@ package stream
 
 import (
 	"context"
+	"errors"
 	"sync"
 
+	"github.com/fairlead-dev/fairlead/internal/apistatus"
 	"github.com/fairlead-dev/fairlead/internal/ledger"
+	"github.com/fairlead-dev/fairlead/internal/retry"
 	"github.com/fairlead-dev/fairlead/pipeline"
 	"github.com/fairlead-dev/fairlead/pipeline/budget"
+	"github.com/fairlead-dev/fairlead/pipeline/queue"
 )
 
 // A change that its sink refuses gives its object up when others wait for the memory
@@ -18,8 +22,9 @@ import (
 //	                   └───────── as long as it is not ──┘
 //
 // It is handed over again if the cluster still has that very state. Else the watch tells
-// what has become of it, or a snapshot does. To the ledger it is the same observation: it
-// is pending all the time, and nothing is resumed from behind it.
+// what has become of it, or a snapshot does; until then it leaves the lane (Change.Moved), as
+// the watch may be waiting for that room. To the ledger it is the same observation: it is
+// pending all the time, and nothing is resumed from behind it.
 
 // again is what a branch wants read again. There is a goroutine only while there is any.
 type again struct {
@@ -82,11 +87,18 @@ func (s *Stream) beginRereads(ctx context.Context, cancel func(), caught func())
 
 // rereadAll reads what a branch wants, one after the other.
 func (s *Stream) rereadAll(ctx context.Context, b *branch) {
+	delays := retry.NewBackOff(s.cfg.ReconnectMin, s.cfg.ReconnectMax)
 	for want := s.nextAgain(b); want != nil && ctx.Err() == nil; want = s.nextAgain(b) {
-		if err := s.readAgain(ctx, b, want); err != nil && ctx.Err() == nil {
-			s.log.V(1).Info("A refused object could not be read again; it is tried later", "key", want.Key.String(), "reason", s.main.Load().brief(err))
-		}
+		err := s.readAgain(ctx, b, want)
 		s.doneAgain(b, want)
+		if err == nil || ctx.Err() != nil {
+			delays.Reset()
+			continue
+		}
+		s.log.V(1).Info("A refused object could not be read again; it is tried later", "key", want.Key.String(), "reason", s.main.Load().brief(err))
+		if !errors.Is(err, queue.ErrFull) { // the next one would most likely fail as well
+			_ = retry.Sleep(ctx, max(apistatus.Of(err).RetryAfter, delays.NextBackOff())) // fails when ctx ends, as the loop does
+		}
 	}
 }
 

@@ -156,9 +156,14 @@ func (q plainQueue) Offer(_ context.Context, c *pipeline.Change, _ int) error {
 	return nil
 }
 
+func (q plainQueue) TryOffer(c *pipeline.Change, _ int) error {
+	q.changes <- c
+	return nil
+}
+
 // What a sink refused is read again as a list of one. It is handed over again as it was if
-// the cluster has that very state. Whatever else comes, nothing is handed over, and it can
-// be asked for again.
+// the cluster has that very state, and makes room if the cluster has another one. Whatever
+// else comes, nothing is handed over, and it can be asked for again.
 func TestReread(t *testing.T) {
 	list := func(items ...string) string {
 		return `{"kind":"ConfigMapList","apiVersion":"v1","metadata":{"resourceVersion":"20"},"items":[` + strings.Join(items, ",") + `]}`
@@ -167,19 +172,21 @@ func TestReread(t *testing.T) {
 		code   int
 		answer string
 		again  bool
+		moved  bool
 	}{
-		"the same":             {200, list(configMap("c", 11)), true},
-		"without its kind":     {200, list(strings.Replace(configMap("c", 11), `"kind":"ConfigMap","apiVersion":"v1",`, "", 1)), true},
-		"a newer state":        {200, list(configMap("c", 12)), false},
-		"another object":       {200, list(configMap("c@other", 11)), false},
-		"another name":         {200, list(configMap("d@uid-c", 11)), false},
-		"another namespace":    {200, list(strings.Replace(configMap("c", 11), `"ns"`, `"other"`, 1)), false},
-		"another kind":         {200, list(strings.Replace(configMap("c", 11), "ConfigMap", "Secret", 1)), false},
-		"gone":                 {200, list(), false},
-		"no JSON":              {200, "<html>", false},
-		"a list without end":   {200, `{"items":[` + configMap("c", 11)[:50], false},
-		"the server fails":     {500, status(500, "InternalError", ""), false},
-		"it may not be listed": {403, status(403, "Forbidden", ""), false},
+		"the same":             {200, list(configMap("c", 11)), true, false},
+		"without its kind":     {200, list(strings.Replace(configMap("c", 11), `"kind":"ConfigMap","apiVersion":"v1",`, "", 1)), true, false},
+		"a newer state":        {200, list(configMap("c", 12)), false, true},
+		"another object":       {200, list(configMap("c@other", 11)), false, true},
+		"another name":         {200, list(configMap("d@uid-c", 11)), false, true},
+		"another namespace":    {200, list(strings.Replace(configMap("c", 11), `"ns"`, `"other"`, 1)), false, true},
+		"another kind":         {200, list(strings.Replace(configMap("c", 11), "ConfigMap", "Secret", 1)), false, false},
+		"gone":                 {200, list(), false, true},
+		"among others":         {200, list(configMap("b", 10), configMap("c", 11)), true, false},
+		"no JSON":              {200, "<html>", false, false},
+		"a list without end":   {200, `{"items":[` + configMap("c", 11)[:50], false, false},
+		"the server fails":     {500, status(500, "InternalError", ""), false, false},
+		"it may not be listed": {403, status(403, "Forbidden", ""), false, false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -194,6 +201,10 @@ func TestReread(t *testing.T) {
 				begin(c)
 				c.Refusals++
 				was := *c
+				if c.Evict(); c.Object == nil {
+					t.Fatal("it is evicted while a sink may have it")
+				}
+				c.Rests = true
 				c.Evict()
 				if c.Object != nil || c.Evicted == 0 {
 					t.Fatalf("it is not evicted: %+v", c)
@@ -212,6 +223,11 @@ func TestReread(t *testing.T) {
 				c.Origin.Tracker.(pipeline.Rereader).Reread(c) // it is on its way
 				call.reply(test.code, test.answer)
 				synctest.Wait()
+				if test.moved {
+					if again := <-h.queue.changes; !again.Moved || again.Sequence != was.Sequence || again.Object != nil {
+						t.Errorf("it came as %+v", again)
+					}
+				}
 				if !test.again {
 					h.want(false)
 					reread().reply(200, list(configMap("c", 11)))
@@ -253,6 +269,7 @@ func TestEndWhileRereading(t *testing.T) {
 		synctest.Wait()
 		c := <-h.queue.changes
 		begin(c)
+		c.Rests = true
 		c.Evict()
 		c.Origin.Tracker.(pipeline.Rereader).Reread(c)
 		h.call("list by ")
@@ -275,6 +292,7 @@ func TestStallWhileRereading(t *testing.T) {
 		synctest.Wait()
 		c := <-h.queue.changes
 		begin(c)
+		c.Rests = true
 		c.Evict()
 		c.Origin.Tracker.(pipeline.Rereader).Reread(c)
 		list := h.call("list by ").open()

@@ -42,9 +42,11 @@ func (p *position) frame(version string, bookmark bool) {
 }
 
 // covers reports whether a watch that has come here is known to have shown all that one
-// has shown that has come to the other position.
+// has shown that has come to the other position. Behind a deletion without a version of its
+// own it is not known until the next frame: what is numerically beyond may be a bookmark, or
+// the version of a list, from before that deletion.
 func (p *position) covers(other position) bool {
-	return p.open && other.open && reached(p.at, other.quiet) && (!other.odd || number(p.at) > number(other.at))
+	return p.open && other.open && reached(p.at, other.quiet) && !other.odd
 }
 
 // reached reports whether a version is known not to be behind another one.

@@ -13,9 +13,9 @@ import (
 	"github.com/fairlead-dev/fairlead/sources/stream/wire"
 )
 
-// readAgain reads the object of a change and offers the change with it, if the cluster
-// still has that state. It blocks while there is no memory, the member is not to be dialed,
-// or the lane is full.
+// readAgain reads the object of a change and offers the change with it, or as one that has
+// moved on if the cluster has another state. It blocks while there is no memory or the member
+// is not to be dialed. If there is no room in the lane for the object, it is read later.
 func (s *Stream) readAgain(ctx context.Context, b *branch, want *pipeline.Change) error {
 	session, err := s.conn.Acquire(ctx)
 	if err != nil {
@@ -30,6 +30,12 @@ func (s *Stream) readAgain(ctx context.Context, b *branch, want *pipeline.Change
 		}
 		room := &prepaid{account: b.account, memory: memory, size: size}
 		c, err := s.readOne(ctx, session, t, want, room)
+		if errors.Is(err, errOtherState) {
+			room.memory.Release()
+			moved := *want
+			moved.Moved = true
+			return b.route.Queue.TryOffer(&moved, snapshotPriority)
+		}
 		if err != nil {
 			room.memory.Release()
 			if errors.Is(err, wire.ErrShort) && room.lacked > size && room.lacked <= wire.MaxFrame {
@@ -41,7 +47,7 @@ func (s *Stream) readAgain(ctx context.Context, b *branch, want *pipeline.Change
 		c.Memory = room.memory
 		c.Memory.Shrink(budget.Ask{Own: c.Size()})
 		// It comes in the place of the one that waits, and keeps its priority.
-		if err := b.route.Queue.Offer(ctx, c, snapshotPriority); err != nil {
+		if err := b.route.Queue.TryOffer(c, snapshotPriority); err != nil {
 			c.Release()
 			return err
 		}
@@ -67,33 +73,46 @@ func (s *Stream) readOne(ctx context.Context, session *member.Session, t *target
 	spill := &wire.Spill{Room: room}
 	defer spill.End()
 	items := wire.NewListReader(countingReader{body, &s.progress.bytes}, spill)
-	item, tooLong, err := items.Next()
-	if errors.Is(err, io.EOF) {
-		return nil, errOtherState
+	for range pageSize {
+		item, tooLong, err := items.Next()
+		if errors.Is(err, io.EOF) {
+			return nil, errOtherState
+		}
+		if err != nil {
+			return nil, err
+		}
+		var scan wire.Scanner
+		var f wire.Frame
+		if !scan.ScanObject(item, &f) && !tooLong || f.Meta == nil {
+			return nil, wire.ErrMalformed
+		}
+		name, version := identityOf(&f)
+		name.Namespace = wire.Unquote(f.Namespace)
+		n, v := identity(want)
+		if n != name {
+			continue // of a server that does not know the field selector
+		}
+		if v != version {
+			return nil, errOtherState
+		}
+		return s.withObject(t, want, room, item, &f, tooLong)
 	}
-	if err != nil {
-		return nil, err
-	}
-	var scan wire.Scanner
-	var f wire.Frame
-	if !scan.ScanObject(item, &f) && !tooLong || f.Meta == nil {
-		return nil, wire.ErrMalformed
-	}
-	if _, err := t.refuse(item, &f, want.Key.Namespace, t.metadata); err != nil {
+	return nil, fmt.Errorf("%w: it is not among the first %d objects of a list of one", wire.ErrMalformed, pageSize)
+}
+
+// withObject returns a change with the object that an item of a list holds.
+func (s *Stream) withObject(t *target, want *pipeline.Change, room *prepaid, item []byte, f *wire.Frame, tooLong bool) (*pipeline.Change, error) {
+	if _, err := t.refuse(item, f, want.Key.Namespace, t.metadata); err != nil {
 		return nil, fmt.Errorf("%w: %w", wire.ErrMalformed, err)
 	}
-	name, version := identityOf(&f)
-	name.Namespace = wire.Unquote(f.Namespace)
-	if n, v := identity(want); n != name || v != version {
-		return nil, errOtherState
-	}
-	part, _, _ := t.choose(item, &f, tooLong) // why it may be less was counted when it was read first
+	part, _, _ := t.choose(item, f, tooLong) // why it may be less was counted when it was read first
 	if err := room.Reserve((len(item) + part.Size + 1) / 2); err != nil {
 		return nil, err
 	}
 	c := *want
 	c.Evicted = 0
-	c.Object, err = t.object(s.buffers, item, &f, part)
+	var err error
+	c.Object, err = t.object(s.buffers, item, f, part)
 	return &c, err
 }
 

@@ -51,7 +51,7 @@ func (s *Stream) Retry(ctx context.Context, route string, e *pipeline.Event) (*l
 	}
 	c.Origin.ClusterUID = cursor.ID().ClusterUID // it may have been a digest
 	c.Origin.Term = s.term
-	c.Origin.Tracker = retryTracker{tracker{cursor: cursor, acks: b.acks, stream: s, branch: b}, c.Op}
+	c.Origin.Tracker = retryTracker{tracker{cursor: cursor, acks: b.acks}, c.Op}
 
 	name, version := identity(c)
 	if !cursor.Reached(version.ResourceVersion) {

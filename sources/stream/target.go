@@ -138,7 +138,7 @@ func (r *reader) origin(b *branch, what resource, cursor *ledger.Cursor, cluster
 	return &pipeline.Origin{
 		Cluster: r.cluster, ClusterUID: clusterUID,
 		Resource: what.gvr, Kind: what.kind, Namespaced: what.namespaced,
-		Term: r.term, Tracker: tracker{cursor, b.acks, r.buffers, r.Stream, b},
+		Term: r.term, Tracker: rereader{tracker{cursor, b.acks, r.buffers}, r.Stream, b},
 	}
 }
 

@@ -16,11 +16,16 @@ type tracker struct {
 	cursor  *ledger.Cursor
 	acks    *bell
 	buffers *wire.Buffers // where objects were copied to
-	stream  *Stream       // that reads objects again, for branch; nil: nobody does
-	branch  *branch
 }
 
-var _ pipeline.Rereader = tracker{}
+// rereader is a tracker whose stream reads objects again, for a branch.
+type rereader struct {
+	tracker
+	stream *Stream
+	branch *branch
+}
+
+var _ pipeline.Rereader = rereader{}
 
 func (t tracker) Begin(c *pipeline.Change) (ghosts []types.UID, safe <-chan struct{}, superseded bool) {
 	name, version := identity(c)
@@ -55,11 +60,7 @@ func (t tracker) Ack(c *pipeline.Change) {
 	}
 }
 
-func (t tracker) Reread(c *pipeline.Change) {
-	if t.stream != nil {
-		t.stream.wantAgain(t.branch, c)
-	}
-}
+func (t rereader) Reread(c *pipeline.Change) { t.stream.wantAgain(t.branch, c) }
 
 // bell tells one who waits that something was acked.
 type bell struct {
