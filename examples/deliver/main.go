@@ -35,7 +35,7 @@ func (l lines) Write(_ context.Context, batch []*pipeline.Change) error {
 
 func main() {
 	if len(os.Args) != 3 {
-		fmt.Fprintln(os.Stderr, "usage: deliver CLUSTERS LEDGER, such as: deliver kubeconfig:fleet.yaml bolt:changes.ledger")
+		fmt.Fprintln(os.Stderr, "usage: deliver kubeconfig:FILE|dir:PATH LEDGER, such as: deliver kubeconfig:fleet.yaml bolt:changes.ledger")
 		os.Exit(2)
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
