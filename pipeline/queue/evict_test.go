@@ -113,6 +113,16 @@ func TestOfferEvictsWhatIsDelayed(t *testing.T) {
 		}
 		equal(t, "evicted in vain", evicted, map[string]int{})
 	})
+	// Unless an item comes in the place of another one, which needs bytes only.
+	synctest.Test(t, func(t *testing.T) {
+		q, evicted := newEvictingQueue(queue.Options[*state, string]{LaneBytes: 20, LaneCapacity: 2})
+		q.AddAfter(&state{cluster: "a", name: "refused", size: 18}, time.Hour)
+		q.AddAfter(&state{cluster: "a", name: "again", size: 2}, time.Hour)
+		if err := q.TryOffer(&state{cluster: "a", name: "again", size: 10}, 0); err != nil {
+			t.Error(err)
+		}
+		equal(t, "evicted", evicted["refused"], 1)
+	})
 }
 
 func offered(t *testing.T, call func() error) chan error {

@@ -148,6 +148,46 @@ func TestRefusedForEverKeepsMemoryFromNobody(t *testing.T) {
 	}
 }
 
+// A lane is full by number of what a sink has refused and others had the memory of, and all
+// of it has another state by now. The watch that would tell so waits for room in that lane.
+func TestWhatHasMovedOnBlocksNoWatch(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const objects = 40
+		memory := budget.New(budget.Least(1, MostReading), 1, MostReading)
+		q := stage.NewQueue(queue.Options[*pipeline.Change, pipeline.Key]{LaneBytes: 4 << 20, LaneCapacity: 8})
+		route := Route{Name: "r", Queue: q, Memory: memory.Route()}
+		route.Memory.OnPressure(q.Evict)
+		sink := &choosy{bad: "bad", tried: map[string]bool{}, got: map[string]int{}, watched: func() {}}
+		endStage := runStage(t, q, sink)
+		f := newFlood(objects+1, func(int) int { return 1 << 20 })
+		_, end := f.follow(t, "bad", newLedger(t), route)
+		time.Sleep(2 * time.Minute)
+		if tried, _ := sink.count(); tried >= objects {
+			t.Fatalf("the lane was never full: %d tried", tried)
+		}
+		f.gone.Store(true)
+		for range 100 { // as somebody does who waits for memory
+			q.Evict()
+			time.Sleep(7 * time.Second)
+		}
+		sink.mu.Lock()
+		sink.content = true
+		sink.mu.Unlock()
+		time.Sleep(time.Hour)
+		sink.mu.Lock()
+		if last := fmt.Sprint("o-", objects+1); !sink.tried[last] && sink.got["bad/"+last] == 0 {
+			t.Errorf("the watch did not come to its last frame; %+v", q.Lanes())
+		}
+		if l := q.Lanes()[0]; l.Live+l.Snapshot+l.Delayed > 0 {
+			t.Errorf("left in the lane is %+v", l)
+		}
+		sink.mu.Unlock()
+		end()
+		endStage()
+		q.ShutDown()
+	})
+}
+
 // plainQueue is a fakeQueue that takes any priority.
 type plainQueue struct{ *fakeQueue }
 

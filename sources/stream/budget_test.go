@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -27,6 +28,7 @@ type flood struct {
 	docs *fakeServer
 	size func(version int) int
 	last int
+	gone atomic.Bool // a list of one is empty
 }
 
 func newFlood(last int, size func(int) int) *flood {
@@ -42,6 +44,9 @@ func (f *flood) RoundTrip(r *http.Request) (*http.Response, error) {
 	q := r.URL.Query()
 	if name, ok := strings.CutPrefix(q.Get("fieldSelector"), "metadata.name=o-"); ok {
 		i, _ := strconv.Atoi(name)
+		if f.gone.Load() {
+			return answer(io.NopCloser(strings.NewReader(fmt.Sprintf(`{"kind":"ConfigMapList","apiVersion":"v1","metadata":{"resourceVersion":"%d"},"items":[]}`, f.last)))), nil
+		}
 		return answer(io.NopCloser(strings.NewReader(fmt.Sprintf(`{"kind":"ConfigMapList","apiVersion":"v1","metadata":{"resourceVersion":"%d"},"items":[%s]}`,
 			f.last, floodObject(i)+strings.Repeat("x", f.size(i))+`"}}`)))), nil
 	}
