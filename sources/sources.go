@@ -101,6 +101,7 @@ type Sources struct {
 	buffers    wire.Buffers
 	reconnects *connection.ReconnectLimiter
 	twins      *twins
+	invalid    error // why Run cannot
 }
 
 // member is one cluster from its Set to the end of its removal.
@@ -137,6 +138,7 @@ func New(given Options) *Sources {
 		claims:     stream.NewClaims(),
 		reconnects: connection.NewReconnectLimiter(o.Config.Connection.ReconnectMax),
 		twins:      newTwins(o.Log),
+		invalid:    o.Config.Validate(),
 	}
 	s.roster = newRoster(o.Log, s)
 	return s
@@ -146,8 +148,8 @@ func New(given Options) *Sources {
 // ctx ends, then waits for all of them. It can be called once. The only error before ctx
 // ends is a Config that does not validate.
 func (s *Sources) Run(ctx context.Context) error {
-	if err := s.o.Config.Validate(); err != nil {
-		return err
+	if s.invalid != nil {
+		return s.invalid
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	var wg sync.WaitGroup

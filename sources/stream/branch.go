@@ -34,6 +34,7 @@ type branch struct {
 	former []*ledger.Cursor // of other clusters under this name; see retire
 	origin *pipeline.Origin
 	skip   uint64 // frames up to this version have been dealt with
+	framed bool   // skip is the version of a frame, not of a bookmark or a list
 	hold   hold
 	lacked int // bytes of memory that it has waited for last in vain
 
@@ -208,7 +209,7 @@ func (r *reader) join() bool {
 	}
 	for _, b := range r.inStep {
 		b.reader, b.behind, b.sinceRun = main, "", time.Now()
-		b.skip = number(r.position.at)
+		b.skip, b.framed = number(r.position.at), r.position.framed
 		b.cursor.Seen(main.position.at) // there was nothing in between
 		r.log.Info("A route has caught up", "route", b.route.Name)
 	}
@@ -269,8 +270,12 @@ func (r *reader) watchesNothing(snapshot bool) {
 }
 
 // has reports whether a branch has dealt with a frame before, by its place in the order
-// of versions; 0: that is not known.
-func (b *branch) has(place uint64) bool {
+// of versions; 0: that is not known. An odd one has no version of its own: who came as
+// far by a bookmark or a list may have missed it.
+func (b *branch) has(place uint64, odd bool) bool {
+	if odd && b.skip > 0 && !b.framed {
+		return false
+	}
 	if place != 0 && place <= b.skip {
 		return true
 	}
@@ -314,7 +319,7 @@ func (r *reader) start() (from string, ok bool) {
 		case number(at) == 0 || number(from) == 0: // no one can tell which is behind
 			r.letGo(b, behindNew)
 		default:
-			b.skip = number(at)
+			b.skip, b.framed = number(at), false
 		}
 	}
 	return from, true

@@ -11,6 +11,8 @@ type position struct {
 	// odd says that a deletion came since that has no version of its own, as those of API
 	// servers other than kube-apiserver may: nobody can tell where in the order it is.
 	odd bool
+	// framed says that at is the version of a frame, not of a bookmark or a list.
+	framed bool
 }
 
 // begin notes from where a watch begins. What is known of the one before holds on if this
@@ -19,6 +21,7 @@ func (p *position) begin(from string) {
 	if p.odd || !reached(from, p.quiet) || !reached(p.at, from) {
 		p.quiet = from
 	}
+	p.framed = p.framed && p.at == from
 	p.open, p.at, p.odd = true, from, false
 }
 
@@ -35,7 +38,7 @@ func (p *position) frame(version string, bookmark bool) {
 		if n == 0 || p.odd || !bookmark {
 			p.quiet = version
 		}
-		p.at, p.odd = version, false
+		p.at, p.odd, p.framed = version, false, !bookmark
 	case !bookmark:
 		p.odd = true
 	}

@@ -196,3 +196,33 @@ func TestRouteDoesNotJoinAtAnOldVersion(t *testing.T) {
 		h.wantInStep(true)
 	})
 }
+
+// A deletion without a version of its own is skipped by nobody who has come as far by a
+// bookmark or a list alone, and does not end what else is skipped.
+func TestOddDeletionIsSkippedBehindFramesOnly(t *testing.T) {
+	b := &branch{skip: 16}
+	if b.has(16, true) || !b.has(16, false) {
+		t.Error("by a bookmark: the deletion is skipped, or a frame is not")
+	}
+	if b.framed = true; !b.has(16, true) || b.has(17, true) || b.has(16, false) {
+		t.Error("by a frame: what lies behind it is skipped, or what does not is not")
+	}
+	var p position
+	for _, step := range []struct {
+		what   string
+		do     func()
+		framed bool
+	}{
+		{"a list", func() { p.begin("10") }, false},
+		{"a frame", func() { p.frame("11", false) }, true},
+		{"an odd deletion", func() { p.frame("10", false) }, true},
+		{"the next watch, from there", func() { p.end(); p.begin("11") }, true},
+		{"a bookmark", func() { p.frame("15", true) }, false},
+		{"another frame", func() { p.frame("16", false) }, true},
+		{"another list", func() { p.restart(); p.begin("16") }, false},
+	} {
+		if step.do(); p.framed != step.framed {
+			t.Errorf("after %s it is framed: %t", step.what, p.framed)
+		}
+	}
+}

@@ -123,7 +123,7 @@ type routed struct {
 // observe tells the cursors of a state.
 func (a *attempt) observe(name ledger.Name, version ledger.Version, gone, snapshot bool) (o observed) {
 	var to []*branch
-	place := a.placeOf(version.ResourceVersion, gone)
+	place, odd := a.placeOf(version.ResourceVersion, gone)
 	if snapshot {
 		to = a.branches()
 	} else {
@@ -134,7 +134,7 @@ func (a *attempt) observe(name ledger.Name, version ledger.Version, gone, snapsh
 	var first ledger.Observation
 	var like *ledger.Observation
 	for _, b := range to {
-		if !snapshot && b.has(place) {
+		if !snapshot && b.has(place, odd) {
 			continue
 		}
 		said := b.cursor.Observe(name, version, gone, snapshot, like)
@@ -208,13 +208,14 @@ func (a *attempt) seen(version string) {
 }
 
 // placeOf returns where in the order of versions a frame of the watch lies, 0 if that is
-// not known. A deletion without a version of its own lies right behind the newest one.
-func (a *attempt) placeOf(version string, gone bool) uint64 {
+// not known. A deletion without a version of its own, which is odd, lies right behind the
+// newest frame.
+func (a *attempt) placeOf(version string, gone bool) (place uint64, odd bool) {
 	n := number(version)
-	if gone && n != 0 {
-		n = max(n, a.newest+1)
+	if gone && n != 0 && n <= a.newest {
+		return a.newest + 1, true
 	}
-	return n
+	return n, false
 }
 
 // choose tells what of the object in f is handed on.
