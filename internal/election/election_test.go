@@ -3,6 +3,7 @@ package election
 import (
 	"context"
 	"errors"
+	"fmt"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -354,4 +355,97 @@ type nothing struct{ *client }
 
 func (nothing) Get(context.Context) (*resourcelock.LeaderElectionRecord, []byte, error) {
 	return nil, nil, nil
+}
+
+// TestCallTimeout: what a call has done is known before another process may lead.
+func TestCallTimeout(t *testing.T) {
+	for _, test := range []struct{ lease, renew, want time.Duration }{
+		{15 * time.Second, 10 * time.Second, 5 * time.Second},
+		{30 * time.Second, 10 * time.Second, 5 * time.Second},
+		{12 * time.Second, 10 * time.Second, 2 * time.Second},
+	} {
+		timing := Timing{LeaseDuration: test.lease, RenewDeadline: test.renew, RetryPeriod: time.Second}
+		if got := timing.CallTimeout(); got != test.want {
+			t.Errorf("%+v: %v, want %v", timing, got, test.want)
+		}
+	}
+}
+
+// TestCallsEndBeforeAnotherLeads: one that takes longer than the lease lasts beyond the
+// renew deadline is given up.
+func TestCallsEndBeforeAnotherLeads(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		timing := Timing{LeaseDuration: 12 * time.Second, RenewDeadline: 10 * time.Second, RetryPeriod: time.Second}
+		a := joinWith(t, &hub{}, "a", timing)
+		<-a.term
+		var longest atomic.Int64
+		a.client.through(func(ctx context.Context, _ bool) error {
+			began := time.Now()
+			<-ctx.Done()
+			longest.Store(max(longest.Load(), int64(time.Since(began))))
+			return ctx.Err()
+		})
+		a.finish <- true
+		if err := <-a.result; err != nil && !errors.Is(err, context.DeadlineExceeded) {
+			t.Error(err)
+		}
+		if got := time.Duration(longest.Load()); got > 2*time.Second {
+			t.Errorf("a call was given %v", got)
+		}
+	})
+}
+
+// tokens is a lock that gives a token.
+type tokens struct {
+	*client
+	token atomic.Uint64
+}
+
+func (f *tokens) Token() uint64 { return f.token.Load() }
+
+// TestTokenIsTheLocks: it counts from the first write that succeeds, and stays for the
+// term.
+func TestTokenIsTheLocks(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := &tokens{client: &client{hub: &hub{}, identity: "a"}}
+		l.token.Store(41)
+		e, err := New(usual, l, discard)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := e.Token(); got != 0 {
+			t.Errorf("token %d before the term", got)
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
+		defer cancel()
+		err = e.Run(ctx, func(ctx, _ context.Context) (bool, error) {
+			if got := e.Token(); got != 41 {
+				t.Errorf("token %d, want the lock's", got)
+			}
+			l.token.Store(42)
+			<-ctx.Done()
+			if got := e.Token(); got != 41 {
+				t.Errorf("token %d at the end of the term that began with 41", got)
+			}
+			return true, nil
+		})
+		if err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// TestTokenOfOtherLocks counts transitions.
+func TestTokenOfOtherLocks(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := &hub{}
+		for want := uint64(1); want < 4; want++ {
+			p := join(t, h, fmt.Sprint("process-", want))
+			<-p.term
+			if got := p.Token(); got != want {
+				t.Errorf("token %d, want %d", got, want)
+			}
+			end(t, p)
+		}
+	})
 }
