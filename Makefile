@@ -56,7 +56,7 @@ build: ## Build all programs into bin/
 	go build -ldflags "-X main.version=$(VERSION) -X main.commit=$(REVISION)" -o bin/ ./cmd/...
 
 .PHONY: test
-test: control-plane race-note ## Run all tests, on real API servers, with the race detector where there is a C compiler
+test: control-plane consul race-note ## Run all tests, on real API servers, with the race detector where there is a C compiler
 	FAIRLEAD_REQUIRE_CONTROL_PLANE=1 go test $(RACE) -p $(TESTP) -timeout 20m $(if $(ALL),-skip '^TestRoutes$$') $(TESTFLAGS) $(PKGS)
 	# In processes of their own: behind many other tests the race detector itself has died in them, in its record of stacks.
 	$(if $(ALL),go test $(RACE) -p $(TESTP) -timeout 20m -run '^TestRoutes$$' ./internal/ledger ./sources/stream)
@@ -145,6 +145,10 @@ notices: ## Write the licences of all that fairlead is made of to bin/THIRD-PART
 .PHONY: control-plane
 control-plane: ## Find, download or build the kube-apiserver and etcd that tests run against
 	@go run ./fairleadtest/control-plane
+
+.PHONY: consul
+consul: ## Find or build the Consul that tests run against
+	@go run ./internal/testkv/cmd
 
 .PHONY: clean
 clean: ## Remove what was built here; the test control plane stays in the user's cache
