@@ -36,6 +36,7 @@ var testOnly = map[string][]string{
 	"fairleadtest":            {"bench", "cmd/fairlead-demo", "cmd/fairlead-chaos", "cmd/internal/lab", "fairleadtest", "internal/testenv"},
 	"internal/testenv":        {"bench", "cmd/fairlead-demo", "cmd/fairlead-chaos", "cmd/internal/lab"},
 	"internal/testca":         {"bench", "fairleadtest", "internal/testenv"},
+	"internal/testdb":         {"internal/testdb"},
 	"internal/controlplane":   {"bench", "cmd/internal/lab", "fairleadtest"},
 	"cmd/internal/lab":        {"cmd/fairlead-demo", "cmd/fairlead-chaos", "cmd/internal/lab"},
 	"internal/archtest":       {},
