@@ -22,7 +22,7 @@ func Kind() locks.Kind {
 			Rest:    locks.URL, User: true, Credentials: "password-file",
 			Params: slices.Concat([]locks.Param{
 				{Name: "name", Type: locks.Name, Default: "fairlead", Meaning: "name of the record: processes with the same one elect a leader"},
-				{Name: "table", Default: DefaultTable, Meaning: "table that holds the records; beside it is the table `TABLE_versions`"},
+				{Name: "table", Default: DefaultTable, Meaning: "table that holds the records; beside it is the table TABLE_versions"},
 				{Name: "create", Type: locks.Bool, Default: "true", Meaning: "make the tables if they are not there"},
 				{Name: "password-file", Type: locks.File, Meaning: "file that holds the user's password, read for each connection"},
 				{Name: "tls", Type: locks.Bool, Default: "true", Meaning: "whether connections are encrypted and the server is verified, or neither"},
