@@ -16,9 +16,11 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 // A server answers, is silent, refuses connections and answers again, on one port.
 func TestServers(t *testing.T) {
 	for name, start := range map[string]func(t *testing.T) *Server{
-		"postgres":  func(t *testing.T) *Server { return StartPostgres(t, "fsync = off").Server },
-		"pgbouncer": func(t *testing.T) *Server { return StartPostgres(t, "fsync = off").StartPgbouncer(t, map[string]string{"a": "b"}) },
-		"mariadb":   func(t *testing.T) *Server { return StartMariaDB(t, "--innodb-flush-log-at-trx-commit=0").Server },
+		"postgres": func(t *testing.T) *Server { return StartPostgres(t, "fsync = off").Server },
+		"pgbouncer": func(t *testing.T) *Server {
+			return StartPostgres(t, "fsync = off").StartPgbouncer(t, map[string]string{"a": "b"})
+		},
+		"mariadb": func(t *testing.T) *Server { return StartMariaDB(t, "--innodb-flush-log-at-trx-commit=0").Server },
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := start(t)

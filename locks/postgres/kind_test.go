@@ -33,16 +33,16 @@ func TestKind(t *testing.T) {
 		t.Error("it opens for nobody")
 	}
 	for text, wants := range map[string][]string{
-		"postgres:db":                       {"two slashes", "postgres://USER@HOST"},
-		"postgres://db":                     {"no user", "one database"},
-		"postgres://me:hunter2@db/x":        {"give password-file instead"},
-		"postgres://me@db/x?password=h":     {"give password-file instead"},
-		"postgres://me@db/x/y":              {"one database"},
-		"postgres://me@db/x?table=A":        {"the table is not TABLE or SCHEMA.TABLE"},
-		"postgres://me@db/x?table=a.b.c":    {"the table is not TABLE or SCHEMA.TABLE"},
-		"postgres://me@db/x?table=a%22b":    {"the table is not TABLE or SCHEMA.TABLE"},
-		"postgres://me@db/x?sslmode=prefer": {"none of verify-full, disable"},
-		"postgres://me@db/x?cert=a":         {"cert is given without key"},
+		"postgres:db":                             {"two slashes", "postgres://USER@HOST"},
+		"postgres://db":                           {"no user", "one database"},
+		"postgres://me:hunter2@db/x":              {"give password-file instead"},
+		"postgres://me@db/x?password=h":           {"give password-file instead"},
+		"postgres://me@db/x/y":                    {"one database"},
+		"postgres://me@db/x?table=A":              {"the table is not TABLE or SCHEMA.TABLE"},
+		"postgres://me@db/x?table=a.b.c":          {"the table is not TABLE or SCHEMA.TABLE"},
+		"postgres://me@db/x?table=a%22b":          {"the table is not TABLE or SCHEMA.TABLE"},
+		"postgres://me@db/x?sslmode=prefer":       {"none of verify-full, disable"},
+		"postgres://me@db/x?cert=a":               {"cert is given without key"},
 		"postgres://me@db/x?ca=a&sslmode=disable": {"of no use with sslmode=disable"},
 	} {
 		_, err := locks.Parse(kinds, text)
