@@ -6,13 +6,17 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"os"
+	"os/exec"
 	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
 
+	"github.com/go-logr/logr"
 	"go.uber.org/goleak"
 	"k8s.io/client-go/tools/leaderelection/resourcelock"
+	"k8s.io/klog/v2"
 
 	"github.com/fairlead-dev/fairlead/internal/testdb"
 	"github.com/fairlead-dev/fairlead/locks"
@@ -20,7 +24,30 @@ import (
 	"github.com/fairlead-dev/fairlead/locks/mysql"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	klog.SetLogger(logr.Discard())
+	if addr := os.Getenv(childEnv); addr != "" {
+		if err := stand(addr); err != nil {
+			fmt.Println(err)
+		}
+		return
+	}
+	goleak.VerifyTestMain(m)
+}
+
+// childEnv turns this test program into a process that stands in elections: it holds
+// the address of a server. The arguments are name and identity.
+const childEnv = "FAIRLEAD_TEST_LOCK"
+
+func stand(addr string) error {
+	l, err := mysql.New(mysql.Options{Host: addr, Database: "fairlead", User: user, Name: os.Args[1], Identity: os.Args[2], NoCreate: true,
+		Password: func(context.Context) (string, error) { return password, nil },
+	})
+	if err != nil {
+		return err
+	}
+	return locktest.Stand(l, os.Stdin, os.Stdout)
+}
 
 // The user that locks log in as, who may do what doc.go says and no more.
 const user, password = "fairlead", "fairlead-secret"
@@ -135,6 +162,11 @@ func (d *database) backend(testing.TB) locktest.Backend {
 		Delete: func(t testing.TB) {
 			d.exec(t, `DELETE FROM fairlead.fairlead_locks WHERE name = '`+name+`'`)
 		},
+		Process: func(_ testing.TB, identity string) *exec.Cmd {
+			cmd := exec.Command(os.Args[0], name, identity)
+			cmd.Env = append(os.Environ(), childEnv+"="+d.Addr())
+			return cmd
+		},
 	}
 }
 
@@ -144,6 +176,12 @@ func TestConformance(t *testing.T) {
 		locktest.Run(t, start(t, "--sql-mode=NO_BACKSLASH_ESCAPES,ANSI", "--character-set-server=latin1", "--transaction-isolation=SERIALIZABLE",
 			"--lower-case-table-names=1", "--auto-increment-increment=7").backend)
 	})
+}
+
+func TestElection(t *testing.T) {
+	d := start(t)
+	locktest.RunElection(t, d.backend)
+	locktest.RunHistories(t, d.backend, 8)
 }
 
 func TestBroken(t *testing.T) {

@@ -67,7 +67,7 @@ func TestFailover(t *testing.T) {
 		t.Errorf("a standby is read: %v", err)
 	}
 	d.Kill(t)
-	exec(t, standby, `SELECT pg_promote()`)
+	query(t, standby, `SELECT pg_promote()`)
 	if _, _, err := second.Get(t.Context()); err == nil {
 		t.Error("an answer of a server that has ended")
 	}

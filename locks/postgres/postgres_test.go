@@ -4,13 +4,17 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"os"
+	"os/exec"
 	"strings"
 	"sync/atomic"
 	"testing"
 
+	"github.com/go-logr/logr"
 	"github.com/jackc/pgx/v5/pgconn"
 	"go.uber.org/goleak"
 	"k8s.io/client-go/tools/leaderelection/resourcelock"
+	"k8s.io/klog/v2"
 
 	"github.com/fairlead-dev/fairlead/internal/testdb"
 	"github.com/fairlead-dev/fairlead/locks"
@@ -18,7 +22,30 @@ import (
 	"github.com/fairlead-dev/fairlead/locks/postgres"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	klog.SetLogger(logr.Discard())
+	if addr := os.Getenv(childEnv); addr != "" {
+		if err := stand(addr); err != nil {
+			fmt.Println(err)
+		}
+		return
+	}
+	goleak.VerifyTestMain(m)
+}
+
+// childEnv turns this test program into a process that stands in elections: it holds
+// the address of a server. The arguments are name and identity.
+const childEnv = "FAIRLEAD_TEST_LOCK"
+
+func stand(addr string) error {
+	l, err := postgres.New(postgres.Options{Hosts: []string{addr}, Database: "postgres", User: user, Name: os.Args[1], Identity: os.Args[2], NoCreate: true,
+		Password: func(context.Context) (string, error) { return password, nil },
+	})
+	if err != nil {
+		return err
+	}
+	return locktest.Stand(l, os.Stdin, os.Stdout)
+}
 
 // The user that locks log in as, who may do what doc.go says and no more.
 const user, password = "fairlead", "fairlead-secret"
@@ -51,9 +78,9 @@ func session(t testing.TB, p *testdb.Postgres) *pgconn.PgConn {
 	return conn
 }
 
-// exec runs statements as the superuser, and returns the first column of what the last
+// query runs statements as the superuser, and returns the first column of what the last
 // one returns.
-func exec(t testing.TB, p *testdb.Postgres, sql string) (column []string) {
+func query(t testing.TB, p *testdb.Postgres, sql string) (column []string) {
 	t.Helper()
 	conn := session(t, p)
 	defer conn.Close(t.Context())
@@ -69,7 +96,7 @@ func exec(t testing.TB, p *testdb.Postgres, sql string) (column []string) {
 
 func (d *database) exec(t testing.TB, sql string) []string {
 	t.Helper()
-	return exec(t, d.Postgres, sql)
+	return query(t, d.Postgres, sql)
 }
 
 // open returns a lock that is closed with the test.
@@ -103,6 +130,11 @@ func (d *database) backend(testing.TB) locktest.Backend {
 		Delete: func(t testing.TB) {
 			d.exec(t, `DELETE FROM fairlead_locks WHERE name = '`+name+`'`)
 		},
+		Process: func(_ testing.TB, identity string) *exec.Cmd {
+			cmd := exec.Command(os.Args[0], name, identity)
+			cmd.Env = append(os.Environ(), childEnv+"="+d.addr)
+			return cmd
+		},
 	}
 }
 
@@ -118,6 +150,12 @@ func TestConformance(t *testing.T) {
 		d.exec(t, `ALTER ROLE fairlead SET synchronous_commit = off`)
 		locktest.Run(t, d.backend)
 	})
+}
+
+func TestElection(t *testing.T) {
+	d := start(t)
+	locktest.RunElection(t, d.backend)
+	locktest.RunHistories(t, d.backend, 8)
 }
 
 func TestBroken(t *testing.T) {
