@@ -38,6 +38,7 @@ var testOnly = map[string][]string{
 	"internal/testkv":         {"internal/testkv"},
 	"internal/testca":         {"bench", "fairleadtest", "internal/testenv", "internal/testkv"},
 	"internal/controlplane":   {"bench", "cmd/internal/lab", "fairleadtest", "internal/testkv"},
+	"internal/testdb":         {"internal/testdb"},
 	"cmd/internal/lab":        {"cmd/fairlead-demo", "cmd/fairlead-chaos", "cmd/internal/lab"},
 	"internal/archtest":       {},
 	"sinks/sinktest":          {"sinks/sinktest"},

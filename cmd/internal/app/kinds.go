@@ -10,6 +10,8 @@ import (
 	"github.com/fairlead-dev/fairlead/locks/consul"
 	"github.com/fairlead-dev/fairlead/locks/etcd"
 	"github.com/fairlead-dev/fairlead/locks/lease"
+	"github.com/fairlead-dev/fairlead/locks/mysql"
+	"github.com/fairlead-dev/fairlead/locks/postgres"
 	"github.com/fairlead-dev/fairlead/sinks"
 	"github.com/fairlead-dev/fairlead/sinks/file"
 	"github.com/fairlead-dev/fairlead/sinks/stdout"
@@ -45,6 +47,8 @@ var lockKinds = []locks.Kind{
 	lease.Kind(),
 	etcd.Kind(),
 	consul.Kind(),
+	postgres.Kind(),
+	mysql.Kind(),
 }
 
 func (o *Options) memberKinds() []fleet.Kind {
