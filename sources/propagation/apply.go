@@ -126,7 +126,7 @@ func (o *Options) mayReplace(kind schema.GroupVersionKind, have client.Object) e
 // older is a Conflict that is ErrOlder too: an error of the API server's wraps none.
 type older struct{ *apierrors.StatusError }
 
-func (older) Is(err error) bool { return err == ErrOlder } //nolint:errorlint // that is what Is compares.
+func (older) Is(err error) bool { return err == ErrOlder }
 
 // create makes a copy. Server-side apply would also change one that somebody has made
 // meanwhile, whatever it is of; a create does not. It then makes its fields applied
