@@ -81,7 +81,8 @@ func (d *dialer) dial(ctx context.Context, network, address string) (net.Conn, e
 	}
 	secured := tls.Client(conn, config)
 	if err := secured.HandshakeContext(ctx); err != nil {
-		return nil, unsentError{fmt.Errorf("TLS: %w", errors.Join(err, conn.Close()))}
+		_ = conn.Close() // It is of no use, and closed already if the time was over.
+		return nil, unsentError{fmt.Errorf("TLS: %w", err)}
 	}
 	return secured, nil
 }

@@ -33,6 +33,11 @@ func TestConformance(t *testing.T) {
 	t.Run("the same bytes are no write", func(t *testing.T) { sameBytes(t, s) })
 }
 
+func TestHistories(t *testing.T) {
+	s := testkv.StartConsul(t, testkv.ConsulOptions{})
+	locktest.RunHistories(t, backends(s, consul.Options{}, ""), 3)
+}
+
 // The tokens of the tests, which no error may hold.
 const (
 	management = "b19c3c4e-0000-4000-8000-000000000001"

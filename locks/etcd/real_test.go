@@ -31,6 +31,11 @@ func TestConformance(t *testing.T) {
 	})
 }
 
+func TestHistories(t *testing.T) {
+	s := testkv.StartEtcd(t, testkv.EtcdOptions{})[0]
+	locktest.RunHistories(t, backends(s, etcd.Options{}, nil), 3)
+}
+
 // The credentials of the tests, which no error may hold.
 const (
 	user                   = "fairlead"
