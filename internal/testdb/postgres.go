@@ -64,7 +64,7 @@ func (p *Postgres) configure(t testing.TB, settings []string) {
 		fmt.Sprintf("port = %d", p.port.number),
 		fmt.Sprintf("unix_socket_directories = '%s'", p.Dir),
 		"shared_buffers = 16MB",
-		"max_connections = 50",
+		"max_connections = 300",
 		"jit = off",
 	}, settings...)
 	file, err := os.OpenFile(filepath.Join(p.data, "postgresql.conf"), os.O_APPEND|os.O_WRONLY, 0)

@@ -111,14 +111,14 @@ func TestCommitThatDidNotWait(t *testing.T) {
 // A statement that waits is ended by the server once its client has given up.
 func TestNothingIsLeftBehind(t *testing.T) {
 	d := start(t)
-	l := open(t, postgres.Options{Hosts: []string{d.addr}, Name: "x", Identity: "a", Timeout: 200 * time.Millisecond})
+	l := open(t, postgres.Options{Hosts: []string{d.addr}, Name: "x", Identity: "a", Timeout: 3 * time.Second})
 	create(t, l)
 	blocked := session(t, d.Postgres)
 	defer blocked.Close(t.Context())
 	if _, err := blocked.Exec(t.Context(), `BEGIN; DELETE FROM fairlead_locks`).ReadAll(); err != nil {
 		t.Fatal(err)
 	}
-	if err := l.Update(t.Context(), by("a")); err == nil || !strings.Contains(err.Error(), "200ms") && !strings.Contains(err.Error(), "timeout") {
+	if err := l.Update(t.Context(), by("a")); err == nil || !strings.Contains(err.Error(), "3s") && !strings.Contains(err.Error(), "timeout") {
 		t.Errorf("Update of a row that another transaction has locked: %v", err)
 	}
 	until(t, "no statement waits", func() bool {

@@ -155,7 +155,6 @@ func TestConformance(t *testing.T) {
 func TestElection(t *testing.T) {
 	d := start(t)
 	locktest.RunElection(t, d.backend)
-	locktest.RunHistories(t, d.backend, 8)
 }
 
 func TestBroken(t *testing.T) {
