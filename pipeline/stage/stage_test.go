@@ -215,7 +215,7 @@ func TestStageGivesBackWhatTheLedgerDoesNotNote(t *testing.T) {
 			t.Errorf("%v failures counted, want 2", got)
 		}
 		close(r.safe["u1"])
-		time.Sleep(2 * noteAgain)
+		time.Sleep(2 * storeAgain)
 		b, _ := s.queue.Get()
 		if err := s.work(t.Context(), b); err != nil {
 			t.Fatal(err)
