@@ -1,7 +1,7 @@
 # What a contributor types. `make help` lists it.
 #
 # Needs Go, make and git. Everything else is fetched or built through the Go module
-# proxy, once.
+# proxy, once, and database servers come from Debian's packages.
 
 .SHELLFLAGS   := -euc
 .DEFAULT_GOAL := help
@@ -56,7 +56,7 @@ build: ## Build all programs into bin/
 	go build -ldflags "-X main.version=$(VERSION) -X main.commit=$(REVISION)" -o bin/ ./cmd/...
 
 .PHONY: test
-test: control-plane race-note ## Run all tests, on real API servers, with the race detector where there is a C compiler
+test: control-plane consul databases race-note ## Run all tests, on real API servers and databases, with the race detector where there is a C compiler
 	FAIRLEAD_REQUIRE_CONTROL_PLANE=1 go test $(RACE) -p $(TESTP) -timeout 20m $(if $(ALL),-skip '^TestRoutes$$') $(TESTFLAGS) $(PKGS)
 	# In processes of their own: behind many other tests the race detector itself has died in them, in its record of stacks.
 	$(if $(ALL),go test $(RACE) -p $(TESTP) -timeout 20m -run '^TestRoutes$$' ./internal/ledger ./sources/stream)
@@ -146,6 +146,14 @@ notices: ## Write the licences of all that fairlead is made of to bin/THIRD-PART
 control-plane: ## Find, download or build the kube-apiserver and etcd that tests run against
 	@go run ./fairleadtest/control-plane
 
+.PHONY: consul
+consul: ## Find or build the Consul that tests run against
+	@go run ./internal/testkv/cmd
+
+.PHONY: databases
+databases: ## Find or fetch the database servers that tests run against; installs nothing
+	@go run ./internal/testdb/cmd
+
 .PHONY: clean
-clean: ## Remove what was built here; the test control plane stays in the user's cache
+clean: ## Remove what was built here; the test control plane and databases stay in the user's cache
 	rm -rf bin

@@ -20,8 +20,8 @@ type Process struct {
 	err       error         // how; to be read after that
 }
 
-// Start starts a command, with all that it writes added to the file log. Errors
-// call it by its name. Whoever starts it sees to its end, with Stop or Kill.
+// Start starts a command, with all that it writes added to the file log. Of its
+// SysProcAttr the Credential counts. Errors call it by its name. Whoever starts it sees to its end, with Stop or Kill.
 func Start(name string, cmd *exec.Cmd, log string) (*Process, error) {
 	file, err := os.OpenFile(log, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 	if err != nil {
@@ -31,7 +31,11 @@ func Start(name string, cmd *exec.Cmd, log string) (*Process, error) {
 
 	p := &Process{name: name, log: log, cmd: cmd, exited: make(chan struct{})}
 	cmd.Stdout, cmd.Stderr = file, file
-	cmd.SysProcAttr = attributes()
+	own := attributes()
+	if cmd.SysProcAttr != nil {
+		own.Credential = cmd.SysProcAttr.Credential // the user that it runs as
+	}
+	cmd.SysProcAttr = own
 	started := make(chan error, 1)
 	go func() {
 		// Linux ends the child when the thread that made it ends, not when the
@@ -83,6 +87,18 @@ func (p *Process) Signal(s syscall.Signal) error {
 	}
 	return nil
 }
+
+// Pause freezes the child until Resume. The signal alone leaves threads that run on
+// other cores a moment, enough for an answer; when Pause returns, none runs.
+func (p *Process) Pause() error {
+	if err := p.Signal(syscall.SIGSTOP); err != nil || !p.Running() {
+		return err
+	}
+	return awaitStopped(p.Pid())
+}
+
+// Resume ends Pause.
+func (p *Process) Resume() error { return p.Signal(syscall.SIGCONT) }
 
 // Stop asks the child to end, and returns when it has. Ending otherwise than with
 // exit code 0 is an error, and so is to have ended before it was asked, and not to

@@ -30,13 +30,13 @@ func Stand(l resourcelock.Interface, in io.Reader, out io.Writer) error {
 		return err
 	}
 	return e.Run(ctx, func(context.Context, context.Context) (bool, error) {
-		fmt.Fprintln(out, "leads", e.Token()) //nolint:errcheck // Who asked has gone, or sees it.
+		_, _ = fmt.Fprintln(out, "leads", e.Token()) // who reads it sees that it is missing
 		for questions := bufio.NewScanner(in); questions.Scan(); {
 			answer := "yes"
 			if e.MayAct() != nil {
 				answer = "no"
 			}
-			fmt.Fprintln(out, answer) //nolint:errcheck // As above.
+			_, _ = fmt.Fprintln(out, answer)
 		}
 		return false, nil
 	})

@@ -7,7 +7,11 @@ import (
 	"github.com/fairlead-dev/fairlead/internal/ledger/stores"
 	"github.com/fairlead-dev/fairlead/internal/spec"
 	"github.com/fairlead-dev/fairlead/locks"
+	"github.com/fairlead-dev/fairlead/locks/consul"
+	"github.com/fairlead-dev/fairlead/locks/etcd"
 	"github.com/fairlead-dev/fairlead/locks/lease"
+	"github.com/fairlead-dev/fairlead/locks/mysql"
+	"github.com/fairlead-dev/fairlead/locks/postgres"
 	"github.com/fairlead-dev/fairlead/sinks"
 	"github.com/fairlead-dev/fairlead/sinks/file"
 	"github.com/fairlead-dev/fairlead/sinks/stdout"
@@ -41,6 +45,10 @@ func (o *Options) tables() map[string]*spec.Table {
 // lockKinds are the locks that --leader-elect-lock can name.
 var lockKinds = []locks.Kind{
 	lease.Kind(),
+	etcd.Kind(),
+	consul.Kind(),
+	postgres.Kind(),
+	mysql.Kind(),
 }
 
 func (o *Options) memberKinds() []fleet.Kind {

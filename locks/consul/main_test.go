@@ -1,0 +1,85 @@
+package consul_test
+
+import (
+	"net/http"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strconv"
+	"sync/atomic"
+	"testing"
+
+	"go.uber.org/goleak"
+	"k8s.io/client-go/tools/leaderelection/resourcelock"
+
+	"github.com/fairlead-dev/fairlead/internal/testkv"
+	"github.com/fairlead-dev/fairlead/locks"
+	"github.com/fairlead-dev/fairlead/locks/consul"
+	"github.com/fairlead-dev/fairlead/locks/locktest"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// open returns a lock that is closed with the test.
+func open(t testing.TB, o consul.Options) *locks.Lock {
+	t.Helper()
+	l, err := consul.New(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := l.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return l
+}
+
+var keys atomic.Int64
+
+// backends returns records of a Consul, for locks with these options. token is that
+// with which an operator deletes them.
+func backends(s *testkv.Server, o consul.Options, token string) locktest.New {
+	return func(testing.TB) locktest.Backend {
+		o := o
+		o.Key = "test/lock " + strconv.FormatInt(keys.Add(1), 10) // a space has to be escaped
+		if o.Endpoints == nil {
+			o.Endpoints = []string{s.URL}
+		}
+		return locktest.Backend{
+			Open: func(t testing.TB, identity string) resourcelock.Interface {
+				o := o
+				o.Identity = identity
+				return open(t, o)
+			},
+			Delete: func(t testing.TB) { remove(t, s, o.Key, token) },
+		}
+	}
+}
+
+func remove(t testing.TB, s *testkv.Server, key, token string) {
+	t.Helper()
+	do(t, s, http.MethodDelete, "/v1/kv/"+url.PathEscape(key), token, nil)
+}
+
+// do sends a request with a token.
+func do(t testing.TB, s *testkv.Server, method, path, token string, body any) {
+	t.Helper()
+	if err := s.Call(t.Context(), method, path, map[string]string{"X-Consul-Token": token}, body, nil); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func file(t testing.TB, text string) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "file")
+	write(t, path, text)
+	return path
+}
+
+func write(t testing.TB, path, text string) {
+	t.Helper()
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
