@@ -30,10 +30,9 @@ func newBucket(l Limit) *Bucket {
 // limit.
 func (b *Bucket) Unlimited() bool { return b.unlimited.Load() }
 
-// Take takes one token and returns 0; or, if there is none at now, takes
-// nothing and returns after what time, more than zero, there will be one if
-// nobody else takes it first. A time before the latest one that the bucket was
-// told counts as that one.
+// Take takes one token and returns 0. If there is none at now, it takes nothing and
+// returns the duration, more than 0, until the next one, which another caller may take
+// first. A now before that of an earlier call counts as that one.
 func (b *Bucket) Take(now time.Time) (wait time.Duration) {
 	if b.unlimited.Load() {
 		return 0

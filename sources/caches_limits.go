@@ -8,11 +8,11 @@ import (
 	"github.com/fairlead-dev/fairlead/sources/fleet"
 )
 
-// FairRequests is queue.FairRequests for a controller over these members:
-// each may have limit of reconciles, with a weight of one, unless its
-// description asks for others (fleet.Limits), which then hold at once. At most
-// maxInFlight reconciles of one member run at once, so that one that hangs leaves
-// workers to the others; zero is no limit. made is optional; see queue.Fair.
+// FairRequests is queue.FairRequests for a controller over these members. Each member
+// has this limit of reconciles, and a weight of one, unless its description asks for
+// others (fleet.Limits), which take effect at once. At most maxInFlight reconciles of
+// one member run at once, so that a member that hangs leaves workers to the others; 0
+// means no limit. onCreate is optional; see queue.Fair.
 //
 //	controller.TypedOptions[queue.Request]{
 //		Reconciler:              reconciler,
@@ -20,23 +20,22 @@ import (
 //		MaxConcurrentReconciles: 8,
 //	}
 //
-// A request that comes for a member when it has left is handed out, and leaves
-// nothing in the queue. So a name that is no member's, nor of a cluster that was
-// included, begins with a full bucket each time there is something for it; the
-// empty name is known, for requests that are about no cluster.
+// A request for a member that has left is still handed out once, and its lane is then
+// freed. So a name that is neither a member nor an included cluster starts with a full
+// bucket each time. The empty name is always known, for requests that concern no
+// cluster.
 //
-// Two controllers made from one value that FairRequests returned share the
-// members' buckets: limit is what both may have together. Of two calls each has
-// its own.
+// Two controllers made from one value that FairRequests returned share the members'
+// buckets: both together have this limit. With two calls, each has its own.
 //
-// When the controller ends, the queue drops what waits, as of queue.Fair, and
-// the caches forget it.
+// When the controller ends, the queue drops the requests that wait, as with queue.Fair,
+// and the caches forget the queue.
 //
 // It panics if limit is not valid.
 func (c *Caches) FairRequests(
 	limit ratelimit.Limit,
 	maxInFlight int,
-	made func(*queue.Queue[queue.Request, queue.Request]),
+	onCreate func(*queue.Queue[queue.Request, queue.Request]),
 ) queue.NewFunc[queue.Request] {
 	buckets := ratelimit.New(limit)
 	return func(name string, limiter workqueue.TypedRateLimiter[queue.Request]) workqueue.TypedRateLimitingInterface[queue.Request] {
@@ -50,8 +49,8 @@ func (c *Caches) FairRequests(
 		}, func(q *queue.Queue[queue.Request, queue.Request]) {
 			l.queue = q
 			c.enlist(l)
-			if made != nil {
-				made(q)
+			if onCreate != nil {
+				onCreate(q)
 			}
 		})(name, limiter)
 	}

@@ -59,7 +59,7 @@ func (s *Sources) start(r *member, children *supervise.Set) {
 	s.o.Ledger.Join(r.name)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	r.leaves = map[string]bool{} // those of before have ended, also those that never began
+	r.retiring = map[string]bool{} // those of before have ended, also those that never began
 	for _, st := range r.streams {
 		children.Start("stream "+st.Name(), st.Run)
 	}
@@ -67,7 +67,7 @@ func (s *Sources) start(r *member, children *supervise.Set) {
 
 // drain has the lanes of a member removed, and the ledger forget what waits in it.
 func (s *Sources) drain(ctx context.Context, r *member) error {
-	r.retrying.Wait()           // what they offer goes with the lane
+	r.redelivering.Wait()       // what they offer goes with the lane
 	var removals errgroup.Group // each waits for its sink
 	for _, route := range s.o.Routes {
 		removals.Go(func() error { return route.Queue.RemoveCluster(ctx, r.name) })

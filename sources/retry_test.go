@@ -106,7 +106,7 @@ func TestRetryOfAMemberThatLeaves(t *testing.T) {
 			s.Set(srv.member("m"))
 			pass()
 			wg.Go(func() {
-				_, _ = s.Retry(t.Context(), "a", &pipeline.Event{
+				_, _ = s.Redeliver(t.Context(), "a", &pipeline.Event{
 					ID: "/v1/configmaps/object-of-u1/5", Source: "/clusters/m", Type: "dev.fairlead.resource.added.v1",
 					Cluster: "m", ClusterUID: "u1", APIVersion: "v1", Kind: "ConfigMap", Namespace: "ns", Name: "of-u1", ResourceVersion: "5",
 					Data: []byte(`{"kind":"ConfigMap","apiVersion":"v1","metadata":{"name":"of-u1","namespace":"ns","uid":"object-of-u1","resourceVersion":"5"},"note":"again"}`),

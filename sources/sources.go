@@ -109,11 +109,11 @@ type member struct {
 	resident
 
 	// Guarded by the lock of the roster:
-	streams []*stream.Stream // of conn
-	leaves  map[string]bool  // the routes that take leave of something
+	streams  []*stream.Stream // of conn
+	retiring map[string]bool  // the routes for which cursors are being retired
 
-	retrying sync.WaitGroup // counts what Retry is about
-	claims   claims
+	redelivering sync.WaitGroup // counts calls of Redeliver
+	claims       claims
 }
 
 // options are Options, with the ledger itself in the place of its handle.

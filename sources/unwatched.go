@@ -11,25 +11,25 @@ import (
 	"github.com/fairlead-dev/fairlead/sources/stream"
 )
 
-// What is not followed any more (its --watch is gone) is kept in the ledger for the
-// retention, and then taken leave of: its sinks are told that all of it is gone, through
-// their lanes like anything else. That needs no connection to the cluster, as the ledger
-// has all that there is to tell.
+// A resource that is not followed any more (its --watch is gone) is kept in the ledger for
+// the retention. Then it is retired: the deletions of all its objects are delivered,
+// through the lanes like any other change. That needs no connection to the cluster,
+// because the ledger has all that the deletions need.
 
-// lookInterval is how often it is looked for what is due. Nothing is before that long
-// after the start: a machine may boot with a wrong clock, and has set it by then.
+// lookInterval is how often Sources looks for cursors to retire. The first look is that
+// long after the start: a machine may boot with a wrong clock, and has set it by then.
 const lookInterval = time.Hour
 
-// claims are the cursors that a member's streams have found to be theirs.
+// claims are the cursors that a member's streams use.
 type claims struct {
 	sync.Mutex
-	of      map[int]map[ledger.StreamID]bool      // by the place of the stream's spec
-	leaving map[*ledger.Cursor]context.CancelFunc // of those of which leave is taken
+	of       map[int]map[ledger.StreamID]bool      // by the place of the stream's spec
+	retiring map[*ledger.Cursor]context.CancelFunc // of those that are being retired
 }
 
-// claimed notes which cursors a member's stream uses. Once that is known of all its
-// streams, the ledger is told: others are of what nobody follows any more. What is
-// followed after all, also in another API group, is taken leave of no further.
+// claimed records which cursors a member's stream uses. Once that is known of all its
+// streams, it is reported to the ledger: nobody follows the others any more. A cursor
+// that is followed after all, also in another API group, is retired no further.
 func (s *Sources) claimed(r *member, stream int, ids []ledger.StreamID) {
 	k := &r.claims
 	k.Lock()
@@ -43,7 +43,7 @@ func (s *Sources) claimed(r *member, stream int, ids []ledger.StreamID) {
 	for _, id := range ids {
 		k.of[stream][id] = true
 	}
-	for c, cancel := range k.leaving {
+	for c, cancel := range k.retiring {
 		switch id := c.ID(); {
 		case !c.Owned() || slices.ContainsFunc(ids, id.SameStream):
 			cancel()
@@ -103,24 +103,24 @@ func (s *Sources) unwatched(r *member, now time.Time) []*ledger.Cursor {
 	return slices.DeleteFunc(s.o.Ledger.Unwatched(r.name, now), func(c *ledger.Cursor) bool { return s.mayFollowLocked(r, c.ID(), known) })
 }
 
-// lookAtUnwatched has leave taken of what is due until ctx ends.
+// lookAtUnwatched retires cursors whose retention is over, until ctx ends.
 func (s *Sources) lookAtUnwatched(ctx context.Context) {
 	tick := time.NewTicker(max(min(lookInterval, s.o.Ledger.Retention()), time.Second))
 	defer tick.Stop()
-	untold := map[ledger.StreamID]bool{} // in the log
+	warned := map[ledger.StreamID]bool{} // in the log
 	for {
 		select {
 		case now := <-tick.C:
-			s.takeLeaves(now, untold)
+			s.retireUnwatched(now, warned)
 		case <-ctx.Done():
 			return
 		}
 	}
 }
 
-// takeLeaves begins to take leave of what is due, for each route by itself. What is
-// under way goes on.
-func (s *Sources) takeLeaves(now time.Time, untold map[ledger.StreamID]bool) {
+// retireUnwatched begins to retire the cursors whose retention is over, for each route by
+// itself. What is under way goes on.
+func (s *Sources) retireUnwatched(now time.Time, warned map[ledger.StreamID]bool) {
 	s.mu.Lock()
 	members := slices.Collect(maps.Values(s.members))
 	s.mu.Unlock()
@@ -131,76 +131,76 @@ func (s *Sources) takeLeaves(now time.Time, untold map[ledger.StreamID]bool) {
 		}
 		for _, route := range s.routes() {
 			all := slices.DeleteFunc(due[route.Name], func(c *ledger.Cursor) bool {
-				return !s.canTell(c, untold)
+				return !s.canRetire(c, warned)
 			})
 			if len(all) > 0 {
-				s.startLeave(r, route, all)
+				s.startRetiring(r, route, all)
 			}
 		}
 	}
 }
 
-// canTell reports whether the ledger knows enough of a cursor's objects to have their
-// deletions told. One from a time when that was not noted stays as it is.
-func (s *Sources) canTell(c *ledger.Cursor, untold map[ledger.StreamID]bool) bool {
+// canRetire reports whether the ledger knows enough of a cursor's objects to deliver their
+// deletions. A cursor from before that was recorded stays as it is.
+func (s *Sources) canRetire(c *ledger.Cursor, warned map[ledger.StreamID]bool) bool {
 	id, m := c.ID(), c.Meaning()
 	can := m.Version != "" && m.Kind != ""
-	if !can && !untold[id] {
-		untold[id] = true
-		s.o.Log.Info("Nobody has followed a resource for long, and that its objects are gone cannot be told: the ledger does not have their version and kind; "+
+	if !can && !warned[id] {
+		warned[id] = true
+		s.o.Log.Info("Nobody has followed a resource for long, and the deletions of its objects cannot be delivered: the ledger does not have their version and kind; "+
 			"fairlead ledger forget --resource forgets them", "cluster", id.Cluster, "resource", id.Resource, "route", id.Route)
 	}
 	return can
 }
 
-func (s *Sources) startLeave(r *member, route stream.Route, all []*ledger.Cursor) {
+func (s *Sources) startRetiring(r *member, route stream.Route, all []*ledger.Cursor) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if r.children == nil || r.leaves[route.Name] {
+	if r.children == nil || r.retiring[route.Name] {
 		return
 	}
 	// What waits in the queue comes first, so that nothing of another cluster under the
 	// same name takes its place there.
 	slices.SortStableFunc(all, func(a, b *ledger.Cursor) int { return min(b.Unacked(), 1) - min(a.Unacked(), 1) })
-	r.leaves[route.Name] = true
-	r.children.Start("taking leave for "+route.Name, func(ctx context.Context) error {
+	r.retiring[route.Name] = true
+	r.children.Start("retire for "+route.Name, func(ctx context.Context) error {
 		defer func() {
 			s.mu.Lock()
 			defer s.mu.Unlock()
-			delete(r.leaves, route.Name)
+			delete(r.retiring, route.Name)
 		}()
 		for _, c := range all {
-			s.takeLeave(ctx, r, route, c)
+			s.retire(ctx, r, route, c)
 		}
 		return nil
 	})
 }
 
-// takeLeave takes leave of one cursor, unless its stream is followed again.
-func (s *Sources) takeLeave(ctx context.Context, r *member, route stream.Route, c *ledger.Cursor) {
+// retire retires one cursor, unless its stream is followed again.
+func (s *Sources) retire(ctx context.Context, r *member, route stream.Route, c *ledger.Cursor) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	if !r.claims.leave(c, cancel) {
+	if !r.claims.retire(c, cancel) {
 		return
 	}
-	defer r.claims.left(c)
+	defer r.claims.retired(c)
 	id := c.ID()
 	log := s.o.Log.WithValues("cluster", id.Cluster, "clusterUID", id.ClusterUID, "resource", id.Resource, "namespace", id.Namespace, "route", id.Route)
 	if !c.Owned() || ctx.Err() != nil {
 		return
 	}
-	log.Info("Nobody has followed a resource for long; taking leave of what was known of it", "objects", c.Stats().Known)
-	switch err := stream.TakeLeave(ctx, route, c, max(s.o.Term, 1)); {
+	log.Info("Nobody has followed a resource for long; delivering the deletions of all its objects", "objects", c.Stats().Known)
+	switch err := stream.Retire(ctx, route, c, max(s.o.Term, 1)); {
 	case !c.Owned():
 		log.Info("It is followed again")
 	case err == nil:
-		log.Info("The sink has accepted that all of it is gone")
+		log.Info("The sink has accepted the deletions of all its objects")
 	}
 }
 
-// leave notes that leave is taken of a cursor, unless its objects are followed, as they
-// may be since it was chosen.
-func (k *claims) leave(c *ledger.Cursor, cancel context.CancelFunc) bool {
+// retire records that a cursor is being retired, unless its objects are followed, which
+// may have begun since it was chosen.
+func (k *claims) retire(c *ledger.Cursor, cancel context.CancelFunc) bool {
 	k.Lock()
 	defer k.Unlock()
 	id := c.ID()
@@ -210,15 +210,15 @@ func (k *claims) leave(c *ledger.Cursor, cancel context.CancelFunc) bool {
 			return false
 		}
 	}
-	if k.leaving == nil {
-		k.leaving = map[*ledger.Cursor]context.CancelFunc{}
+	if k.retiring == nil {
+		k.retiring = map[*ledger.Cursor]context.CancelFunc{}
 	}
-	k.leaving[c] = cancel
+	k.retiring[c] = cancel
 	return true
 }
 
-func (k *claims) left(c *ledger.Cursor) {
+func (k *claims) retired(c *ledger.Cursor) {
 	k.Lock()
 	defer k.Unlock()
-	delete(k.leaving, c)
+	delete(k.retiring, c)
 }

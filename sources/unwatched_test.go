@@ -146,7 +146,7 @@ func TestUnwatchedIsFollowedAgain(t *testing.T) {
 		leaves := func() int {
 			h.sources.mu.Lock()
 			defer h.sources.mu.Unlock()
-			return len(h.sources.members["m"].leaves)
+			return len(h.sources.members["m"].retiring)
 		}
 		time.Sleep(4 * time.Minute)
 		if leaves() != 1 {

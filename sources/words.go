@@ -130,15 +130,15 @@ type (
 	//     and UIDs that are no UUIDs. Default DefaultMaxLedgerBytes.
 	Quota = ledger.Quota
 
-	// Redelivery is a state that Sources.Retry sends again. It has two methods:
+	// Redelivery is a state that Sources.Redeliver sends again. It has two methods:
 	//
 	//   - Settled() <-chan struct{} is closed when the sink has accepted the state or a
 	//     newer one of its object, or when the ledger has forgotten that it is sent.
-	//   - Acked() bool tells, once Settled is closed, whether the sink has accepted one.
-	Redelivery = ledger.Retried
+	//   - Acked() bool reports, once Settled is closed, whether the sink has accepted one.
+	Redelivery = ledger.Redelivery
 )
 
-// ErrSuperseded says that Sources.Retry has not sent a state again: it is not the newest
+// ErrSuperseded says that Sources.Redeliver has not sent a state again: it is not the newest
 // known of its object any more, or it is on its way already.
 var ErrSuperseded = stream.ErrSuperseded
 

@@ -147,7 +147,7 @@ func (f *findings) restart(state *replay.State, told map[replay.Object]bool, num
 		}
 		for name, o := range d.Objects {
 			object := replay.Object{Cluster: d.ID.Cluster, Resource: d.ID.Resource, Namespace: name.Namespace, Name: name.Name}
-			for _, uid := range append(o.Held, o.Acked.UID) {
+			for _, uid := range append(o.UnackedUIDs, o.Acked.UID) {
 				object.UID = uid
 				known[object] = true
 			}

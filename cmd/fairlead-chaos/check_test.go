@@ -113,11 +113,11 @@ func TestCheck(t *testing.T) {
 			want: want{Duplicates: 1, LastRun: 2},
 		},
 		{
-			name: "a deletion was not stored", told: []string{"A1 -A2", "A1 -A2"}, has: [][]ledger.Dump{stored(ledger.DumpedObject{Held: []string{"A"}})},
+			name: "a deletion was not stored", told: []string{"A1 -A2", "A1 -A2"}, has: [][]ledger.Dump{stored(ledger.DumpedObject{UnackedUIDs: []string{"A"}})},
 			want: want{Duplicates: 2, LastRun: 2},
 		},
 		{
-			name: "held only", told: []string{"A1", "A1 A2"}, has: [][]ledger.Dump{stored(ledger.DumpedObject{Held: []string{"A"}})}, held: "A2",
+			name: "held only", told: []string{"A1", "A1 A2"}, has: [][]ledger.Dump{stored(ledger.DumpedObject{UnackedUIDs: []string{"A"}})}, held: "A2",
 			want: want{Duplicates: 1, LastRun: 2},
 		},
 		{
@@ -255,7 +255,7 @@ func TestCheckConsumers(t *testing.T) {
 					continue
 				}
 				if word == "|" {
-					known := stored(ledger.DumpedObject{Held: []string{"A", "B"}})
+					known := stored(ledger.DumpedObject{UnackedUIDs: []string{"A", "B"}})
 					runs = append(runs, &run{Offset: int64(text.Len()), Stored: known})
 					continue
 				}

@@ -110,7 +110,7 @@ func (r *result) err() error {
 	if !r.any() && r.MissingIntents+r.Skipped+r.Replayed+r.Resent == 0 {
 		return nil
 	}
-	text := fmt.Sprintf("seed %d: %d missing, %d ghosts, %d out of order, %d not noted before delivery, %d skipped by a resume point, %d replayed unasked, %d resent after a clean stop",
+	text := fmt.Sprintf("seed %d: %d missing, %d ghosts, %d out of order, %d delivered before the ledger had their UID, %d skipped by a resume point, %d replayed unasked, %d resent after a clean stop",
 		r.Seed, r.Missing, r.Ghosts, r.OutOfOrder, r.MissingIntents, r.Skipped, r.Replayed, r.Resent)
 	for _, s := range r.Sinks {
 		for _, of := range []struct {

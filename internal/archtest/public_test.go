@@ -1,6 +1,8 @@
 package archtest
 
 import (
+	"go/parser"
+	"go/token"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -73,4 +75,39 @@ func TestPublicPackagesTellTheirUsage(t *testing.T) {
 			t.Errorf("%s/doc.go has no section Usage", name)
 		}
 	}
+}
+
+// Documentation sites show the engine's packages beside the public ones. So each says
+// first that it promises nothing.
+func TestEnginePackagesPromiseNothing(t *testing.T) {
+	const promise = "part of Fairlead's engine. Other modules can import it, but its API may change at any time."
+	for _, pkg := range packageFolders(t) {
+		if !slices.ContainsFunc(engine, func(tree string) bool { return within(pkg, tree) }) {
+			continue
+		}
+		text := packageComment(t, pkg)
+		paragraphs := strings.SplitN(text, "\n\n", 3)
+		if len(paragraphs) < 2 || !strings.Contains(strings.Join(strings.Fields(paragraphs[1]), " "), promise) {
+			t.Errorf("the second paragraph of the comment of package %s does not say that it is %q", pkg, promise)
+		}
+	}
+}
+
+// packageComment returns what go doc shows of a package first.
+func packageComment(t *testing.T, pkg string) string {
+	t.Helper()
+	sources, err := filepath.Glob(filepath.Join(root, pkg, "*.go"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, source := range sources {
+		file, err := parser.ParseFile(token.NewFileSet(), source, nil, parser.PackageClauseOnly|parser.ParseComments)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if file.Doc != nil && !strings.HasSuffix(source, "_test.go") {
+			return file.Doc.Text()
+		}
+	}
+	return ""
 }

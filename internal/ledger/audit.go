@@ -23,8 +23,8 @@ func (c *Cursor) Lookup(n Name) (acked Version, pending, known bool) {
 	}
 	p := c.pending[name(key)]
 	pending = p != nil && p.left < max(p.begun.last, p.waiting.last)
-	_, held := c.held[name(key)]
-	return acked, pending, o != nil || held
+	_, unacked := c.unackedUIDs[name(key)]
+	return acked, pending, o != nil || unacked
 }
 
 // namesAtOnce is for how many objects Names holds the lock.
@@ -44,7 +44,7 @@ func (c *Cursor) Names() iter.Seq[Name] {
 				}
 			}
 		}
-		for _, n := range c.heldOnly() {
+		for _, n := range c.unackedOnly() {
 			if !yield(n) {
 				return
 			}
@@ -64,14 +64,14 @@ func (c *Cursor) someNames(below uint32) (names []Name, lowest uint32) {
 	return names, i
 }
 
-// heldOnly returns the objects without an acked state. There are few: they are
+// unackedOnly returns the objects with unacked UIDs and no acked state. There are few: they are
 // on their way.
-func (c *Cursor) heldOnly() (names []Name) {
+func (c *Cursor) unackedOnly() (names []Name) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	for held := range c.held {
-		if c.acked.get([]byte(held)) == nil {
-			n, _ := held.split()
+	for unacked := range c.unackedUIDs {
+		if c.acked.get([]byte(unacked)) == nil {
+			n, _ := unacked.split()
 			names = append(names, n)
 		}
 	}

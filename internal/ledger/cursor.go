@@ -18,17 +18,17 @@ const (
 	Stale
 	// Refused: the ledger does not know the object, and its cluster may have no
 	// further one; or it is the deletion of one that may have been refused before.
-	// Nothing has been noted.
+	// Nothing has been recorded.
 	Refused
-	// Lost: the cursor has another owner. Nothing has been noted.
+	// Lost: the cursor has another owner. Nothing has been recorded.
 	Lost
 )
 
-// Tombstone is a deletion that nobody told of: the object is known, but a
+// Tombstone is a deletion that no watch has reported: the object is known, but a
 // snapshot no longer held it.
 type Tombstone struct {
 	Name       Name
-	Version    Version // the UID to delete; the version of the snapshot that told
+	Version    Version // the UID to delete; the version of the snapshot
 	Sequence   uint64
 	Generation uint32
 }
@@ -66,30 +66,30 @@ type cursor struct {
 
 	mu   sync.Mutex
 	head head
-	// acked has the state that every sink accepted, held the UIDs that a sink
-	// may hold beyond it, deleted the acked deletions that a resumed watch
-	// would show again, with forgetting their order.
-	acked      objects
-	held       map[name][]version
-	deleted    map[name]rv
-	forgetting []deletion
-	passed     rv   // no watch will start before it
-	floor      rv   // where the resume point was given up last, see boundLocked; 0: it was not since the last snapshot
-	remembers  int  // deletions, or as many as objects are known
-	gaveUp     bool // to be said in the log
-	// dirty has the objects whose record in the store is behind, unnoted those
-	// among them with a held UID that the store has never seen, with the number
-	// of the note.
-	dirty     map[name]struct{}
-	unnoted   map[name]uint64
-	notes     uint64
-	fresh     []*pending // those that may be noted ahead
-	headDirty bool
-	headFirst bool   // the store must have the head before it has further acks
-	stored    bool   // the store has a head of this cursor
-	storedAt  string // the resume point in the store; "": none
-	usage     Usage
-	dropped   bool // the ledger has it no more
+	// acked has the states that the sink accepted, unackedUIDs the UIDs that it may
+	// hold beside them, deleted the acked deletions that a resumed watch would show
+	// again, with forgetting their order.
+	acked       objects
+	unackedUIDs map[name][]version
+	deleted     map[name]rv
+	forgetting  []deletion
+	passed      rv   // no watch will start before it
+	floor       rv   // where the resume point was given up last, see boundLocked; 0: it was not since the last snapshot
+	remembers   int  // deletions, or as many as objects are known
+	gaveUp      bool // to be said in the log
+	// dirty has the objects whose record in the store is behind, unstoredIntents
+	// those among them with an unacked UID that the store has never seen, with the
+	// number of the intent.
+	dirty           map[name]struct{}
+	unstoredIntents map[name]uint64
+	lastIntent      uint64     // the number of the last one
+	prewritable     []*pending // candidates for prewriteLocked
+	headDirty       bool
+	headFirst       bool   // the store must have the head before it has further acks
+	stored          bool   // the store has a head of this cursor
+	storedAt        string // the resume point in the store; "": none
+	usage           Usage
+	dropped         bool // the ledger has it no more
 
 	// What follows is forgotten by a restart.
 	missed        time.Time         // since when Join is awaited; zero: not
@@ -97,7 +97,7 @@ type cursor struct {
 	elsewhere     bool              // see FollowedElsewhere
 	owner         uint64            // whose handle counts; 0: nobody has claimed it
 	last          string            // version of the last frame seen; "" if a snapshot is needed
-	redo          bool              // the snapshot that is needed has not begun: nothing else sets last
+	needsSnapshot bool              // the snapshot that is needed has not begun: nothing else sets last
 	snapshotting  bool              // between BeginSnapshot and the Seen after EndSnapshot
 	swept         bool              // all of EndSnapshot was ranged over
 	sweep         *sweep            // under way; nil: none is
@@ -109,39 +109,39 @@ type cursor struct {
 	newest        rv                // highest version seen of this history
 	undoneIn      uint16            // epoch of the last snapshot that has shown another history
 	undoneSince   uint64            // sequence of the last observation of the history before it
-	again         map[name]struct{} // observed since changes may be observed again, see lostSightLocked; nil: none may
+	reobserved    map[name]struct{} // the objects observed since lostSightLocked; nil: nothing is observed again
 	closed        bool              // nothing is handed over any more
 	numbers       numbers
 	dueSince      uint64 // sequence of the last observation before head.Due was raised
 	pending       map[name]*pending
 	mostPending   int // since the map was made
 	order         order
-	retried       map[name]*Retried
+	redeliveries  map[name]*Redelivery
 	lingering     map[name]uint64 // sequences that the owners before have begun
 
-	odd      map[uid]string // UIDs that are no UUIDs
-	oddLimit int            // how many may gather before those in use are counted
-	scratch  []byte
+	nonUUIDs     map[uid]string // UIDs that are no UUIDs
+	nonUUIDLimit int            // how many may gather before those in use are counted
+	scratch      []byte
 }
 
 func newCursor(id StreamID, w *writer) *Cursor {
 	c := &Cursor{cursor: &cursor{
-		writer:    w,
-		cluster:   &cluster{},
-		taken:     new(taken),
-		head:      head{ID: id},
-		key:       rand.Text(),
-		headDirty: true,
-		acked:     newObjects(),
-		held:      map[name][]version{},
-		deleted:   map[name]rv{},
-		pending:   map[name]*pending{},
-		odd:       map[uid]string{},
-		oddLimit:  64,
-		remembers: remembersAtLeast,
-		dirty:     map[name]struct{}{},
-		unnoted:   map[name]uint64{},
-		due:       1,
+		writer:          w,
+		cluster:         &cluster{},
+		taken:           new(taken),
+		head:            head{ID: id},
+		key:             rand.Text(),
+		headDirty:       true,
+		acked:           newObjects(),
+		unackedUIDs:     map[name][]version{},
+		deleted:         map[name]rv{},
+		pending:         map[name]*pending{},
+		nonUUIDs:        map[uid]string{},
+		nonUUIDLimit:    64,
+		remembers:       remembersAtLeast,
+		dirty:           map[name]struct{}{},
+		unstoredIntents: map[name]uint64{},
+		due:             1,
 	}}
 	c.beginNumbersLocked(0)
 	c.order.init()
@@ -190,7 +190,7 @@ func (c *Cursor) Seen(resourceVersion string) {
 	if c.lostLocked() || c.snapshotting && !c.swept || !c.snapshotting && at.notAfter(parseRV(c.last)) {
 		return
 	}
-	if c.snapshotting = false; c.redo {
+	if c.snapshotting = false; c.needsSnapshot {
 		return
 	}
 	c.last = resourceVersion
@@ -207,16 +207,16 @@ func (c *Cursor) BeginSnapshot() {
 		return
 	}
 	if c.partial {
-		// Were it interrupted, nothing would tell of what was refused.
+		// If it were interrupted, nothing would show what was refused.
 		c.partial = false
-		c.distrustLocked()
+		c.invalidateResumePointLocked()
 	}
 	c.startOverLocked()
-	c.snapshotting, c.swept, c.sweep, c.redo = true, false, nil, false
+	c.snapshotting, c.swept, c.sweep, c.needsSnapshot = true, false, nil, false
 	c.nextEpochLocked()
 	if c.head.Told {
-		// What it shows may be the very states that were told to be gone. Versions
-		// before this one have not noted that all is due then.
+		// It may show the very states that were reported as deleted. Versions before
+		// this one have not recorded that all is due then.
 		c.head.Told = false
 		c.undoneLocked(c.newest)
 		c.allDueLocked()
@@ -234,7 +234,7 @@ func (c *Cursor) Rewind() {
 
 func (c *Cursor) rewindLocked() {
 	c.advanceLocked()
-	c.holdAheadLocked()
+	c.keepPrewrittenLocked()
 	if c.anyBegunLocked() {
 		c.headsFirstLocked()
 		c.lostSightLocked()
@@ -272,7 +272,7 @@ func (c *Cursor) Stats() Stats {
 
 func (c *Cursor) knownLocked() int {
 	known := c.acked.len()
-	for n := range c.held {
+	for n := range c.unackedUIDs {
 		if c.acked.get([]byte(n)) == nil {
 			known++
 		}

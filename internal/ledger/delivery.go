@@ -11,27 +11,26 @@ const mapsMayKeep = 1024
 // Begin is called before a change is handed to its sink. It returns the other
 // UIDs that the sink may hold under that name, which are to be deleted first, and
 // whether it has accepted a state of this UID before. The change may be handed
-// over once safe is closed, at once if that is nil: a UID that the store has never
-// seen must be noted in it before, and nothing is handed over while the store
-// fails. A change that is superseded is not to be handed over at all, nor acked: a
+// over once safe is closed, at once if that is nil: the store must have an intent for a
+// UID that it has never seen, and nothing is handed over while the store fails. A change that is superseded is not to be handed over at all, nor acked: a
 // newer one of its object was begun or acked, the cursor has another owner, or the
 // ledger is being stored for the last time.
 func (c *Cursor) Begin(sequence uint64, n Name, v Version, deleted bool) (ghosts []string, known bool, safe <-chan struct{}, superseded bool) {
-	ghosts, known, unnoted, superseded := c.begin(sequence, n, v, deleted)
+	ghosts, known, unstored, superseded := c.begin(sequence, n, v, deleted)
 	if c.writer != nil && !superseded {
-		safe = c.writer.safe(c.cluster, unnoted)
+		safe = c.writer.safe(c.cluster, unstored)
 	}
 	return ghosts, known, safe, superseded
 }
 
-// begin does all of Begin but ask the store; unnoted says that it must be asked.
-func (c *Cursor) begin(sequence uint64, n Name, v Version, deleted bool) (ghosts []string, known, unnoted, superseded bool) {
+// begin does all of Begin but wait for the store; unstored says that it must.
+func (c *Cursor) begin(sequence uint64, n Name, v Version, deleted bool) (ghosts []string, known, unstored, superseded bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	key := c.keyLocked(n)
 	p := c.pending[name(key)]
 	if p == nil && !c.lostLocked() {
-		p = c.pendRetriedLocked(key, sequence, c.versionLocked(v), deleted)
+		p = c.pendRedeliveryLocked(key, sequence, c.versionLocked(v), deleted)
 	}
 	if c.closed || c.lostLocked() || p == nil || sequence <= p.done || sequence > max(p.begun.last, p.waiting.last) {
 		c.givesUpLocked(key, sequence)
@@ -41,39 +40,39 @@ func (c *Cursor) begin(sequence uint64, n Name, v Version, deleted bool) (ghosts
 	delete(c.lingering, p.name)
 	c.beginLocked(p, sequence)
 	p.done = sequence - 1
-	held := c.held[name(key)]
+	unacked := c.unackedUIDs[name(key)]
 	o := c.acked.get(key)
 	known = o != nil && o.uid == u
 	if o != nil && !known {
 		ghosts = append(ghosts, c.formatLocked(o.uid))
 	}
-	for _, h := range held {
+	for _, h := range unacked {
 		if h.uid != u && (o == nil || h.uid != o.uid) {
 			ghosts = append(ghosts, c.formatLocked(h.uid))
 		}
 	}
-	if !deleted && !known && !slices.ContainsFunc(held, func(h version) bool { return h.uid == u }) {
+	if !deleted && !known && !slices.ContainsFunc(unacked, func(h version) bool { return h.uid == u }) {
 		at := p.name
-		c.held[at] = append(held, version{u, parseRV(v.ResourceVersion)})
+		c.unackedUIDs[at] = append(unacked, version{u, parseRV(v.ResourceVersion)})
 		switch {
 		case c.writer == nil:
-		case p.ahead.number != 0 && p.ahead.uid == u:
-			if !p.ahead.stored {
-				c.unnoted[at] = max(c.unnoted[at], p.ahead.number)
+		case p.prewritten.number != 0 && p.prewritten.uid == u:
+			if !p.prewritten.stored {
+				c.unstoredIntents[at] = max(c.unstoredIntents[at], p.prewritten.number)
 			}
-			p.ahead = ahead{}
+			p.prewritten = prewritten{}
 		default:
-			c.notes++
-			c.dirty[at], c.unnoted[at] = struct{}{}, c.notes
-			if p.ahead.uid != p.latest {
-				p.ahead = ahead{} // of a state that another has replaced
+			c.lastIntent++
+			c.dirty[at], c.unstoredIntents[at] = struct{}{}, c.lastIntent
+			if p.prewritten.uid != p.latest {
+				p.prewritten = prewritten{} // of a state that another has replaced
 			}
 		}
 	}
-	// Also when an earlier Begin gave up before the note was stored.
-	_, unnoted = c.unnoted[name(key)]
-	mayBeSeen := c.mayHandOverLocked(sequence, unnoted)
-	return ghosts, known, unnoted || !mayBeSeen, false
+	// Also when an earlier Begin gave up before the intent was stored.
+	_, unstored = c.unstoredIntents[name(key)]
+	mayBeSeen := c.mayHandOverLocked(sequence, unstored)
+	return ghosts, known, unstored || !mayBeSeen, false
 }
 
 // Leave is called after Begin for a change that will not be handed over, because the
@@ -88,7 +87,7 @@ func (c *Cursor) Leave(sequence uint64, n Name) {
 	}
 }
 
-// touchLocked notes that the record of an object is behind.
+// touchLocked marks the record of an object as behind.
 func (c *Cursor) touchLocked(n name) {
 	if c.writer != nil {
 		c.dirty[n] = struct{}{}
@@ -146,12 +145,12 @@ func (c *Cursor) Ack(sequence uint64, n Name, v Version, deleted bool) {
 			c.settledLocked(p)
 		}
 	}
-	delete(c.held, at)
+	delete(c.unackedUIDs, at)
 	if len(c.pending) == 0 && c.mostPending > mapsMayKeep {
 		// A map never becomes smaller by itself.
 		c.pending, c.mostPending = map[name]*pending{}, 0
-		if len(c.held) == 0 {
-			c.held = map[name][]version{}
+		if len(c.unackedUIDs) == 0 {
+			c.unackedUIDs = map[name][]version{}
 		}
 	}
 	switch {
@@ -183,19 +182,19 @@ func (c *Cursor) AckGhost(n Name, uid string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	key, u := c.keyLocked(n), c.uidLocked(uid)
-	held := c.held[name(key)]
+	unacked := c.unackedUIDs[name(key)]
 	o := c.acked.get(key)
 	at := c.nameLocked(key, c.pending[name(key)])
-	left := slices.DeleteFunc(slices.Clone(held), func(h version) bool { return h.uid == u })
-	if acked := o != nil && o.uid == u; !acked && len(left) == len(held) {
+	left := slices.DeleteFunc(slices.Clone(unacked), func(h version) bool { return h.uid == u })
+	if acked := o != nil && o.uid == u; !acked && len(left) == len(unacked) {
 		return
 	} else if acked {
 		c.acked.remove(key)
 	}
 	if len(left) > 0 {
-		c.held[at] = left
+		c.unackedUIDs[at] = left
 	} else {
-		delete(c.held, at)
+		delete(c.unackedUIDs, at)
 	}
 	c.touchLocked(at)
 	c.leftLocked([]byte(at))
@@ -248,30 +247,30 @@ func (c *Cursor) versionLocked(v Version) version {
 }
 
 func (c *Cursor) uidLocked(s string) uid {
-	u, odd := uidOf(s)
-	if odd {
-		c.keepOddLocked(u, s)
+	u, isNonUUID := uidOf(s)
+	if isNonUUID {
+		c.keepNonUUIDLocked(u, s)
 	}
 	return u
 }
 
-// keepOddLocked remembers what the digest of a UID stands for.
-func (c *Cursor) keepOddLocked(u uid, s string) {
-	if _, ok := c.odd[u]; ok {
+// keepNonUUIDLocked remembers what the digest of a UID stands for.
+func (c *Cursor) keepNonUUIDLocked(u uid, s string) {
+	if _, ok := c.nonUUIDs[u]; ok {
 		return
 	}
-	if len(c.odd) >= c.oddLimit {
-		c.sweepOddLocked()
+	if len(c.nonUUIDs) >= c.nonUUIDLimit {
+		c.sweepNonUUIDsLocked()
 	}
-	c.odd[u] = s
+	c.nonUUIDs[u] = s
 	c.takesLocked(0, int64(len(s)))
 }
 
-// sweepOddLocked forgets the UIDs that nothing has any more.
-func (c *Cursor) sweepOddLocked() {
+// sweepNonUUIDsLocked forgets the UIDs that nothing has any more.
+func (c *Cursor) sweepNonUUIDsLocked() {
 	used := map[uid]string{}
 	use := func(u uid) {
-		if s, ok := c.odd[u]; ok {
+		if s, ok := c.nonUUIDs[u]; ok {
 			used[u] = s
 		}
 	}
@@ -280,23 +279,23 @@ func (c *Cursor) sweepOddLocked() {
 	}
 	for _, p := range c.pending {
 		use(p.latest)
-		use(p.ahead.uid)
+		use(p.prewritten.uid)
 	}
-	for _, held := range c.held {
-		for _, u := range held {
+	for _, unacked := range c.unackedUIDs {
+		for _, u := range unacked {
 			use(u.uid)
 		}
 	}
-	for u, s := range c.odd {
+	for u, s := range c.nonUUIDs {
 		if _, ok := used[u]; !ok {
 			c.takesLocked(0, -int64(len(s)))
 		}
 	}
-	c.odd, c.oddLimit = used, 64+len(used)+len(used)/4
+	c.nonUUIDs, c.nonUUIDLimit = used, 64+len(used)+len(used)/4
 }
 
 func (c *Cursor) formatLocked(u uid) string {
-	if s, ok := c.odd[u]; ok {
+	if s, ok := c.nonUUIDs[u]; ok {
 		return s
 	}
 	return u.format()

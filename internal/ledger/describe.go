@@ -16,21 +16,21 @@ type Description struct {
 	ID StreamID `json:"id"`
 	// Digest is that of the server's URL and CA at the last connection.
 	Digest string `json:"digest,omitempty"`
-	// Objects counts those that sinks have accepted, Held those of which a sink
-	// may hold a UID beyond that, Deleted the deletions that are remembered.
-	Objects int `json:"objects"`
-	Held    int `json:"held"`
-	Deleted int `json:"deleted"`
+	// Objects counts those that the sink has accepted, UnackedUIDs those of which it
+	// may hold a UID besides the accepted one, Deleted the deletions that are remembered.
+	Objects     int `json:"objects"`
+	UnackedUIDs int `json:"unackedUIDs"`
+	Deleted     int `json:"deleted"`
 	// ResumePoint is empty when only a snapshot will do.
 	ResumePoint string `json:"resumePoint,omitempty"`
-	// Selection is what is followed of the resource, Form as what it is delivered.
-	// Due counts the objects that are to be delivered again.
+	// Selection is what is followed of the resource, Form in which form it is delivered.
+	// Redeliver counts the objects that are to be delivered again.
 	Selection Selection `json:"selection,omitzero"`
 	Form      string    `json:"form,omitempty"`
-	Due       int       `json:"due,omitempty"`
+	Redeliver int       `json:"redeliver,omitempty"`
 	// Sinks are those that an earlier version has delivered to from one cursor.
 	Sinks []string `json:"sinks,omitempty"`
-	// Generation counts how often the same states were told again on purpose.
+	// Generation counts how often the same states were delivered again on purpose.
 	Generation uint32 `json:"generation,omitempty"`
 	// Meaning is how the resource was asked for, and its version and kind.
 	Meaning Meaning `json:"meaning,omitzero"`
@@ -75,14 +75,14 @@ func Describe(ctx context.Context, store Store) ([]Description, error) {
 			if k.isAcked {
 				d.Objects++
 				if k.due != h.Due {
-					d.Due++
+					d.Redeliver++
 				}
 			}
 			if k.isDeleted {
 				d.Deleted++
 			}
-			if len(k.held) > 0 {
-				d.Held++
+			if len(k.unacked) > 0 {
+				d.UnackedUIDs++
 			}
 		}
 		all = append(all, d)

@@ -16,7 +16,7 @@ func TestDescribeTellsWhatIsDue(t *testing.T) {
 	}
 	want := []Description{{
 		ID:    StreamID{Cluster: "a", ClusterUID: "u", Resource: "pods"},
-		Sinks: []string{"file:x", "stdout:"}, Selection: Selection{Labels: "app=web"}, Form: "metadata only", Objects: 2, Due: 2,
+		Sinks: []string{"file:x", "stdout:"}, Selection: Selection{Labels: "app=web"}, Form: "metadata only", Objects: 2, Redeliver: 2,
 	}}
 	if diff := gocmp.Diff(want, got, cmpopts.IgnoreUnexported(Description{})); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)

@@ -6,25 +6,29 @@
 //	          BeginSnapshot ▼
 //	          EndSnapshot  resume point, tombstones
 //
-// A route is a sink on its own way: it has a cursor for each stream. A cursor is
-// told of every state its stream observes and of every change the workers hand over
-// and see accepted. From that it decides which states are repeats, which deletions
-// nobody told of, which UIDs the sink must be told are gone, and the oldest
-// resourceVersion that is still needed.
+// A route is one sink with its queue and workers. It has a cursor for each stream. The
+// stream reports every state that it observes to the cursor; the workers report every
+// change that they hand over, and every one that the sink accepts. From that the
+// cursor decides which states are repeats, which deletions no watch has reported,
+// which UIDs must be deleted at the sink, and the oldest resourceVersion that is still
+// needed.
+//
+// Before a sink first receives a UID, the store has an intent: a record that the sink
+// may hold it. A UID that a sink may hold and has not acked is an unacked UID.
 //
 // Observations are numbered, across restarts: a change is not handed over after a
 // newer one of its object. A cursor has one owner, who got the last handle from
 // Claim. What was accepted is due again after a replay (RaiseDue), or in another
-// form (Address), and the cursor knows of each object whether that is done. Where the
-// same states are told again on purpose although something else was told in between,
-// the generation is another one.
+// form (SetForm), and the cursor knows of each object whether that is done. When the
+// same states are delivered again on purpose although something else was delivered in
+// between, the generation is higher.
 //
 // Acked deletions are remembered until the stored resume point has passed them. When
-// more are than objects are known (and than 4,096), the resume point is given up
-// instead: this process watches on, and another one begins with a snapshot.
+// there are more of them than known objects, and more than 4,096, the resume point is
+// given up instead: this process watches on, and another one begins with a snapshot.
 //
-// What nobody follows any more is kept for the retention (Watched), and then its sinks
-// are told that it is gone (Unwatched, Retire). From the first of these tombstones on
+// What nobody follows any more is kept for the retention (Watched), and then its
+// deletions are delivered (Unwatched, Retire). From the first of these tombstones on
 // everything is due, in another generation, should it be followed again.
 //
 // A cluster may have so much in the ledger and no more (Quota). What is beyond is

@@ -18,9 +18,9 @@ type Dump struct {
 
 // DumpedObject is what a store holds of one object.
 type DumpedObject struct {
-	Acked   Version  // the state that every sink accepted; zero if there is none
-	Held    []string // UIDs that a sink may hold beyond that
-	Deleted string   // version of an acked deletion that is still remembered; empty if there is none
+	Acked       Version  // the state that every sink accepted; zero if there is none
+	UnackedUIDs []string // UIDs that the sink may hold besides the accepted one
+	Deleted     string   // version of an acked deletion that is still remembered; empty if there is none
 }
 
 // ReadAll returns everything that a store holds, for those who look at it from
@@ -35,15 +35,15 @@ func ReadAll(ctx context.Context, store Store) ([]Dump, error) {
 		}
 		d := Dump{ID: h.ID, Resume: h.Resume, Selection: h.Selection, Objects: map[Name]DumpedObject{}}
 		all = append(all, d)
-		odd := map[uid]string{}
+		nonUUIDs := map[uid]string{}
 		format := func(u uid) string {
-			if s, ok := odd[u]; ok {
+			if s, ok := nonUUIDs[u]; ok {
 				return s
 			}
 			return u.format()
 		}
 		for key, value := range records {
-			k, err := decodeRecord(key, value, func(u uid, s string) { odd[u] = s })
+			k, err := decodeRecord(key, value, func(u uid, s string) { nonUUIDs[u] = s })
 			if err != nil {
 				return err
 			}
@@ -52,8 +52,8 @@ func ReadAll(ctx context.Context, store Store) ([]Dump, error) {
 			if k.isAcked {
 				o.Acked = Version{format(k.acked.uid), k.acked.rv.format()}
 			}
-			for _, u := range k.held {
-				o.Held = append(o.Held, format(u.uid))
+			for _, u := range k.unacked {
+				o.UnackedUIDs = append(o.UnackedUIDs, format(u.uid))
 			}
 			if k.isDeleted {
 				o.Deleted = k.deleted.format()

@@ -86,8 +86,8 @@ func TestReadAll(t *testing.T) {
 
 	all, err := ReadAll(t.Context(), store)
 	want := []Dump{{ID: id, Resume: "7", Objects: map[Name]DumpedObject{
-		a:       {Acked: Version{uid1, "6"}, Held: []string{uid2}},
-		b:       {Held: []string{odd}},
+		a:       {Acked: Version{uid1, "6"}, UnackedUIDs: []string{uid2}},
+		b:       {UnackedUIDs: []string{odd}},
 		gone:    {Deleted: "9"},
 		strange: {Acked: Version{uid1, "?"}},
 	}}}

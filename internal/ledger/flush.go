@@ -11,7 +11,7 @@ import (
 var errEnded = errors.New("the ledger is written no more")
 
 // Flush returns once all is stored that the cursors of a cluster had to store when
-// it was called: acks, notes, heads, and the resume points that follow from them.
+// it was called: acks, intents, heads, and the resume points that follow from them.
 // It waits for no other cluster's part. It fails when ctx ends before that, or Run
 // does, and says what the store's last error was. Without a store there is nothing
 // to wait for.
@@ -47,7 +47,7 @@ func (l *Ledger) Flush(ctx context.Context, cluster string) error {
 }
 
 // next returns what is closed when a transaction that begins later has stored what
-// the cluster has for it: its notes, or all that there is.
+// the cluster has for it: its intents, or all that there is.
 func (w *writer) next(k *cluster, all bool) <-chan struct{} {
 	// A transaction takes its channel before it looks what is dirty, so it
 	// holds what the caller has marked before.

@@ -2,54 +2,53 @@ package ledger
 
 import "time"
 
-// The generation of a cursor tells apart what comes to the same UID and version
-// twice, although something else was told in between: because a backup was restored,
-// because another selection has deleted what this one holds, or because a state in
-// whose place the sink has had a later one is observed again. Sinks that drop what
-// they have had, by its id, need that.
+// The generation of a cursor distinguishes two deliveries of the same UID and version
+// with something else in between: because a backup was restored, because another
+// selection has deleted the object, or because an older state is observed again after
+// the sink has had a later one. Sinks that drop every id that they have had need that.
 
 // raiseGenerationLocked: the store has it before anything observed from here on is
 // handed over, so that no process goes on under the one before.
 func (c *Cursor) raiseGenerationLocked() {
 	c.head.Generation++
-	c.again = nil
+	c.reobserved = nil
 	c.headsFirstLocked()
 }
 
-// againAtMost bounds the objects whose first observation is told apart from later
+// reobservedAtMost bounds the objects whose first observation is distinguished from later
 // ones. Beyond it repeats have another id than before.
-const againAtMost = 1 << 16
+const reobservedAtMost = 1 << 16
 
-// lostSightLocked says that changes may have been handed over of which the cursor does
-// not know: they are observed again, and older states of their objects before them.
+// lostSightLocked is called when changes may have been handed over of which the cursor
+// does not know: they are observed again, and older states of their objects before them.
 //
 // The first observation of each object keeps the generation before. Either the sink
-// has not had it under that id, or it has, and then nothing older was told since: it
-// is right to drop it. Later ones have a generation in which nothing was told yet, so
-// none is dropped, whichever state the first one has led to.
+// has not had it under that id, or it has, and nothing older was delivered since: it
+// is right to drop it. Later ones have a generation in which nothing was delivered yet,
+// so none is dropped, whichever state the first one has led to.
 //
-// A version before this rule may have told the sink an older state, after a kill, in the
-// generation in which it had told the newer one. So after a kill of that the first
-// observation may be what the sink has had, and has something older since: it takes a
-// generation of its own, and may come twice.
+// A program before this rule may have delivered an older state, after a kill, in the
+// generation in which it had delivered the newer one. So after a kill of such a program
+// the first observation may be one that the sink has had, with something older since: it
+// takes a generation of its own, and may come twice.
 func (c *Cursor) lostSightLocked() {
 	c.head.Generation++
-	c.again = map[name]struct{}{}
+	c.reobserved = map[name]struct{}{}
 }
 
 // generationLocked returns that of an observation.
 func (c *Cursor) generationLocked(n name) uint32 {
-	if c.again == nil {
+	if c.reobserved == nil {
 		return c.head.Generation
 	}
-	if _, later := c.again[n]; later {
+	if _, later := c.reobserved[n]; later {
 		return c.head.Generation
 	}
-	if len(c.again) == againAtMost {
-		c.again = nil
+	if len(c.reobserved) == reobservedAtMost {
+		c.reobserved = nil
 		return c.head.Generation
 	}
-	c.again[n] = struct{}{}
+	c.reobserved[n] = struct{}{}
 	return c.head.Generation - 1
 }
 
@@ -59,7 +58,7 @@ func (c *Cursor) CaughtUp() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if !c.lostLocked() && !c.snapshotting {
-		c.again = nil
+		c.reobserved = nil
 	}
 }
 
@@ -85,7 +84,7 @@ func (c *Cursor) close() {
 	}
 }
 
-// seenLocked notes a version of the present history.
+// seenLocked records a version of the present history.
 func (c *Cursor) seenLocked(at rv) {
 	if at&unordered == 0 {
 		c.newest = max(c.newest, at)

@@ -45,7 +45,7 @@ func TestGenerations(t *testing.T) {
 			c.Seen("40")
 			s.stop()
 			c = s.reach()
-			c.Distrust()
+			c.InvalidateResumePoint()
 			c.BeginSnapshot()
 			endSnapshot(c, "39")
 			return c.head.Generation
@@ -77,7 +77,7 @@ func TestGenerations(t *testing.T) {
 			s.stop()
 			c := s.reach()
 			sequence, _ := c.observe(pod(1), at(uid3, 30), false, false)
-			if _, _, unnoted, _ := c.begin(sequence, pod(1), at(uid3, 30), false); !unnoted {
+			if _, _, unstored, _ := c.begin(sequence, pod(1), at(uid3, 30), false); !unstored {
 				s.Error("what the store takes for settled is handed over")
 			}
 			s.commit(true)
@@ -115,12 +115,12 @@ func TestBeginWaitsForTheGeneration(t *testing.T) {
 		time.Sleep(2 * time.Second)
 		r.store.fail(errors.New("disk full"))
 		before, _ := c.observe(pod(0), at(uuid(0), 31), false, false)
-		if _, _, unnoted, _ := c.begin(before, pod(0), at(uuid(0), 31), false); unnoted {
+		if _, _, unstored, _ := c.begin(before, pod(0), at(uuid(0), 31), false); unstored {
 			t.Error("what is known waits")
 		}
 		c.BeginSnapshot()
 		o := c.Observe(pod(0), at(uuid(0), 15), false, true, nil)
-		if _, _, unnoted, _ := c.begin(o.Sequence, pod(0), at(uuid(0), 15), false); !unnoted || o.Generation != 1 {
+		if _, _, unstored, _ := c.begin(o.Sequence, pod(0), at(uuid(0), 15), false); !unstored || o.Generation != 1 {
 			t.Errorf("what is of generation %d does not wait", o.Generation)
 		}
 		r.store.fail(nil)

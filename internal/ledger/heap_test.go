@@ -173,8 +173,8 @@ func TestChurnLeavesNothingBehind(t *testing.T) {
 	if more := heap() - before; more > 64<<10 {
 		t.Errorf("the heap has grown by %d KiB", more>>10)
 	}
-	if s := c.Stats(); s.Known != 2000 || s.Unacked != 0 || len(c.deleted) != 0 || len(c.forgetting) != 0 || len(c.held) != 0 || len(c.odd) > 200 {
-		t.Errorf("%+v; %d deletions, %d to forget, %d held, %d odd UIDs", s, len(c.deleted), len(c.forgetting), len(c.held), len(c.odd))
+	if s := c.Stats(); s.Known != 2000 || s.Unacked != 0 || len(c.deleted) != 0 || len(c.forgetting) != 0 || len(c.unackedUIDs) != 0 || len(c.nonUUIDs) > 200 {
+		t.Errorf("%+v; %d deletions, %d to forget, %d held, %d odd UIDs", s, len(c.deleted), len(c.forgetting), len(c.unackedUIDs), len(c.nonUUIDs))
 	}
 	runtime.KeepAlive(c)
 }

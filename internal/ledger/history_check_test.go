@@ -82,7 +82,7 @@ func (h *lane) check(stored *Cursor) {
 	if len(c.deleted) > 0 && c.ResumePoint() == strconv.Itoa(srv.rv) {
 		fail(fmt.Sprint("deletions remembered for ever: ", c.deleted))
 	}
-	if stored.head.Resume != c.head.Resume || stored.acked.len() != c.acked.len() || len(stored.held) != len(c.held) || len(stored.deleted) != len(c.deleted) {
+	if stored.head.Resume != c.head.Resume || stored.acked.len() != c.acked.len() || len(stored.unackedUIDs) != len(c.unackedUIDs) || len(stored.deleted) != len(c.deleted) {
 		fail("what was stored is not what was known")
 	}
 	for o := range c.acked.all() {
@@ -122,7 +122,7 @@ func (c *Cursor) recount() (u Usage) {
 	for o := range c.acked.all() {
 		names[o.name] = true
 	}
-	for n := range c.held {
+	for n := range c.unackedUIDs {
 		names[n] = true
 	}
 	for n := range c.deleted {
@@ -131,7 +131,7 @@ func (c *Cursor) recount() (u Usage) {
 	for n := range names {
 		u.Objects, u.Bytes = u.Objects+1, u.Bytes+entrySize(n)
 	}
-	for _, s := range c.odd {
+	for _, s := range c.nonUUIDs {
 		u.Bytes += int64(len(s))
 	}
 	return u
@@ -161,7 +161,7 @@ func (h *lane) checkNoted(w *work) {
 			h.t.Fatal(err)
 		}
 		u := w.cursor.uidLocked(w.uid)
-		ok = k.isAcked && k.acked.uid == u || slices.ContainsFunc(k.held, func(v version) bool { return v.uid == u })
+		ok = k.isAcked && k.acked.uid == u || slices.ContainsFunc(k.unacked, func(v version) bool { return v.uid == u })
 	}
 	if !ok {
 		h.t.Fatalf("%s: %s with UID %s is delivered before it is noted", h.what, w.name, w.uid)

@@ -73,7 +73,7 @@ func (h *lane) connect() {
 		}
 	}
 	c, former := h.ledger.Claim(Claiming{ID: id, Digest: digest, Others: others, Mine: mine})
-	c.Address("whole")
+	c.SetForm("whole")
 	h.breakOff()
 	c.remembers = 1
 	h.cursor, h.stream = c, &stream{cursor: c, former: former}

@@ -54,7 +54,7 @@ type lane struct {
 	waiting map[string]item
 	working map[string]*work
 	acked   map[string]int // versions acked since all was stored
-	retried []*Retried
+	retried []*Redelivery
 }
 
 // work is an item in a worker. Its steps are: begun, and with that noted; then
@@ -119,7 +119,7 @@ func (h *lane) work() {
 		}
 		w.begun = true
 	case !w.delivered:
-		if _, unnoted := w.cursor.unnoted[nameOf(name)]; unnoted {
+		if _, unstored := w.cursor.unstoredIntents[nameOf(name)]; unstored {
 			if h.r.Float64() < 0.2 { // Begin blocks, and is given up
 				h.putBack(w)
 			}
@@ -161,7 +161,7 @@ func (h *lane) retry() {
 	if !h.cursor.Reached(v.ResourceVersion) {
 		return
 	}
-	r, sequence, ok := h.cursor.Retry(n, v, i.deleted)
+	r, sequence, ok := h.cursor.Redeliver(n, v, i.deleted)
 	if !ok {
 		return
 	}

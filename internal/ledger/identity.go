@@ -24,8 +24,8 @@ type Identity struct {
 	// Default and Service are the UIDs of the namespace default and of the Service
 	// kubernetes in it; empty where they were not read.
 	Default, Service string
-	// Replaced says that another cluster has taken the name, and that taking leave
-	// of this one has begun.
+	// Replaced says that another cluster has taken the name, and that the deletions of
+	// this one's objects are being delivered.
 	Replaced bool
 }
 
@@ -114,7 +114,7 @@ func (c *Cursor) oldest(n int) []Known {
 		version
 	}
 	var oldest []found
-	note := func(name name, v version) {
+	insert := func(name name, v version) {
 		i, _ := slices.BinarySearchFunc(oldest, v.rv, func(f found, at rv) int { return cmp.Compare(f.rv, at) })
 		if i == n {
 			return
@@ -122,11 +122,11 @@ func (c *Cursor) oldest(n int) []Known {
 		oldest = slices.Insert(oldest[:min(len(oldest), n-1)], i, found{name, v})
 	}
 	for o := range c.acked.all() {
-		note(o.name, o.version)
+		insert(o.name, o.version)
 	}
-	for name, held := range c.held {
+	for name, unacked := range c.unackedUIDs {
 		if c.acked.get([]byte(name)) == nil {
-			note(name, held[len(held)-1])
+			insert(name, unacked[len(unacked)-1])
 		}
 	}
 	known := make([]Known, len(oldest))
@@ -143,7 +143,7 @@ func (c *Cursor) oldest(n int) []Known {
 func (l *Ledger) Doubt(cluster, uid string) {
 	for _, c := range l.of(cluster) {
 		if c.ID().ClusterUID == uid {
-			c.Distrust()
+			c.InvalidateResumePoint()
 		}
 	}
 }

@@ -108,7 +108,7 @@ func TestIDsOfAnotherForm(t *testing.T) {
 	b := newByID(t)
 	for generation, form := range []string{"whole of v1", "whole of v1", "metadata of v1"} {
 		c := b.reach()
-		c.Address(form)
+		c.SetForm(form)
 		c.BeginSnapshot()
 		o := c.Observe(pod(1), at(uid3, 11), false, true, nil)
 		if want := uint32(generation / 2); o.Verdict == Deliver && o.Generation != want {
@@ -132,7 +132,7 @@ func TestIDsBehindARetryAfterAKill(t *testing.T) {
 	b.commit(true)
 	b.deliver(c, at(uid3, 30), false, false)
 	c = b.reach()
-	_, sequence, ok := c.Retry(pod(1), at(uid3, 11), false)
+	_, sequence, ok := c.Redeliver(pod(1), at(uid3, 11), false)
 	if !ok {
 		t.Fatal("refused")
 	}
@@ -151,7 +151,7 @@ func TestRetiredByAVersionBefore(t *testing.T) {
 	c := s.reach()
 	s.fill(c)
 	c.head.Told, c.headDirty = true, true
-	c.distrustLocked()
+	c.invalidateResumePointLocked()
 	s.commit(true)
 	if got := s.fillAgain(s.reach(), 2); got != 2 {
 		t.Errorf("%d of 2 are delivered", got)

@@ -106,7 +106,7 @@ func TestKillOfAVersionBefore(t *testing.T) {
 			b.fill(c)
 			b.deliver(c, at(uid3, 31), false, false) // in the place of version 30, and killed
 			c = b.reach()
-			c.head.Generation, c.again = 0, nil // as that version went on
+			c.head.Generation, c.reobserved = 0, nil // as that version went on
 			b.deliver(c, at(uid3, 30), false, true)
 			c.Seen("30")
 			b.deliver(c, at(uid3, 31), false, false) // dropped, as the sink has had it, and killed

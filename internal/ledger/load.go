@@ -103,8 +103,8 @@ func (c *Cursor) load(records iter.Seq2[[]byte, []byte], sibling *Cursor) error 
 	defer c.mu.Unlock()
 	for key, value := range records {
 		k, err := decodeRecord(key, value, func(u uid, s string) {
-			if _, ok := c.odd[u]; !ok {
-				c.odd[u] = s
+			if _, ok := c.nonUUIDs[u]; !ok {
+				c.nonUUIDs[u] = s
 				c.takesLocked(0, int64(len(s)))
 			}
 		})
@@ -121,10 +121,10 @@ func (c *Cursor) load(records iter.Seq2[[]byte, []byte], sibling *Cursor) error 
 			c.acked.put(o)
 			c.seenLocked(k.acked.rv)
 		}
-		if len(k.held) > 0 {
-			c.held[n] = k.held
+		if len(k.unacked) > 0 {
+			c.unackedUIDs[n] = k.unacked
 		}
-		for _, h := range k.held {
+		for _, h := range k.unacked {
 			c.seenLocked(h.rv)
 		}
 		if k.isDeleted {
@@ -173,22 +173,22 @@ func (c *Cursor) loadLike(other *Cursor) {
 		c.acked.put(object{version: o.version, name: o.name, due: o.due})
 		c.touchLocked(o.name)
 	}
-	for n, held := range other.held {
-		c.held[n] = slices.Clone(held)
+	for n, unacked := range other.unackedUIDs {
+		c.unackedUIDs[n] = slices.Clone(unacked)
 		c.touchLocked(n)
 	}
 	for n, gone := range other.deleted {
 		c.deleted[n] = gone
 		c.touchLocked(n)
 	}
-	for u, s := range other.odd {
-		c.odd[u] = s
+	for u, s := range other.nonUUIDs {
+		c.nonUUIDs[u] = s
 	}
 	c.takesLocked(other.usage.Objects, other.usage.Bytes)
 	c.forgetting, c.newest = slices.Clone(other.forgetting), other.newest
 	c.last = c.head.Resume
 	c.passedLocked(c.head.Resume)
-	lostSight := other.again != nil
+	lostSight := other.reobserved != nil
 	c.beginNumbersLocked(other.numbers.limit)
 	switch {
 	case lostSight:

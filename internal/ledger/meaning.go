@@ -25,7 +25,7 @@ type Remembered struct {
 	// Known is how many objects sinks may hold.
 	Known int
 	// Meaning is zero if the cursor was last used by a version of this program
-	// that did not note it.
+	// that did not record it.
 	Meaning Meaning
 }
 
@@ -47,7 +47,7 @@ func (l *Ledger) Recall(cluster, uid string, others ...string) []Remembered {
 	return all
 }
 
-// Mean notes what the stream's resource was asked for as, and what it is.
+// Mean records what the stream's resource was asked for as, and what it is.
 func (c *Cursor) Mean(m Meaning) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -56,7 +56,7 @@ func (c *Cursor) Mean(m Meaning) {
 	}
 }
 
-// Meaning returns what was noted last.
+// Meaning returns what was recorded last.
 func (c *Cursor) Meaning() Meaning {
 	c.mu.Lock()
 	defer c.mu.Unlock()

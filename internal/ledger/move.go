@@ -53,10 +53,10 @@ func (l *Ledger) newSelectionLocked(id StreamID, s Selection) *Cursor {
 
 // moved is what moves of one object.
 type moved struct {
-	name  name
-	acked *object // nil: nothing is
-	due   bool
-	held  []version
+	name    name
+	acked   *object // nil: nothing is
+	due     bool
+	unacked []version
 }
 
 // moveTo moves the objects in some namespaces to another cursor, and reports whether
@@ -64,7 +64,7 @@ type moved struct {
 // in a generation and with numbers above those of both: also when there is nothing to
 // move, because what sinks were told to be gone may be told to be there again.
 func (c *Cursor) moveTo(other func() *Cursor, in func(namespace string) bool) (empty bool) {
-	all, at, odd, empty := c.takeOut(in)
+	all, at, nonUUIDs, empty := c.takeOut(in)
 	if len(all) == 0 && !empty {
 		return false
 	}
@@ -76,8 +76,8 @@ func (c *Cursor) moveTo(other func() *Cursor, in func(namespace string) bool) (e
 	to.raiseGenerationLocked()
 	to.anewLocked()
 	to.head.inherit(at)
-	for u, s := range odd {
-		to.keepOddLocked(u, s)
+	for u, s := range nonUUIDs {
+		to.keepNonUUIDLocked(u, s)
 	}
 	for _, m := range all {
 		to.takeInLocked(m)
@@ -100,14 +100,14 @@ func (h *head) inherit(from head) {
 }
 
 // takeOut removes the objects in some namespaces. UIDs that are no UUIDs are copied.
-func (c *Cursor) takeOut(in func(namespace string) bool) (all []moved, at head, odd map[uid]string, empty bool) {
+func (c *Cursor) takeOut(in func(namespace string) bool) (all []moved, at head, nonUUIDs map[uid]string, empty bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	at, odd = c.head, map[uid]string{}
+	at, nonUUIDs = c.head, map[uid]string{}
 	at.Limit = max(at.Limit, c.numbers.last)
 	keep := func(u uid) {
-		if s, ok := c.odd[u]; ok {
-			odd[u] = s
+		if s, ok := c.nonUUIDs[u]; ok {
+			nonUUIDs[u] = s
 		}
 	}
 	moves := func(n name) bool {
@@ -117,12 +117,12 @@ func (c *Cursor) takeOut(in func(namespace string) bool) (all []moved, at head, 
 	for o := range c.acked.all() {
 		if moves(o.name) {
 			copied := *o
-			all = append(all, moved{name: o.name, acked: &copied, due: o.due != c.due || c.mayHaveToldLocked(), held: c.held[o.name]})
+			all = append(all, moved{name: o.name, acked: &copied, due: o.due != c.due || c.mayHaveToldLocked(), unacked: c.unackedUIDs[o.name]})
 		}
 	}
-	for n, held := range c.held {
+	for n, unacked := range c.unackedUIDs {
 		if c.acked.get([]byte(n)) == nil && moves(n) {
-			all = append(all, moved{name: n, held: held})
+			all = append(all, moved{name: n, unacked: unacked})
 		}
 	}
 	for _, m := range all {
@@ -130,10 +130,10 @@ func (c *Cursor) takeOut(in func(namespace string) bool) (all []moved, at head, 
 			keep(m.acked.uid)
 			c.acked.remove([]byte(m.name))
 		}
-		for _, h := range m.held {
+		for _, h := range m.unacked {
 			keep(h.uid)
 		}
-		delete(c.held, m.name)
+		delete(c.unackedUIDs, m.name)
 		c.touchLocked(m.name)
 		c.leftLocked([]byte(m.name))
 	}
@@ -144,7 +144,7 @@ func (c *Cursor) takeOut(in func(namespace string) bool) (all []moved, at head, 
 		// The rest must not be stored without what has moved.
 		c.headDirty, c.headFirst = true, true
 	}
-	return all, at, odd, c.acked.len() == 0 && len(c.held) == 0
+	return all, at, nonUUIDs, c.acked.len() == 0 && len(c.unackedUIDs) == 0
 }
 
 // takeInLocked adds what another cursor knew of an object. Where both know of it, the
@@ -152,7 +152,7 @@ func (c *Cursor) takeOut(in func(namespace string) bool) (all []moved, at head, 
 func (c *Cursor) takeInLocked(m moved) {
 	key := []byte(m.name)
 	c.enterLocked(key)
-	held := slices.Clone(m.held)
+	unacked := slices.Clone(m.unacked)
 	o := c.acked.get(key)
 	switch {
 	case m.acked == nil:
@@ -163,15 +163,15 @@ func (c *Cursor) takeInLocked(m moved) {
 		}
 		c.acked.put(added)
 	case o.version != m.acked.version:
-		held = append(held, m.acked.version)
+		unacked = append(unacked, m.acked.version)
 	case m.due:
 		o.due = 0
 	}
 	if m.acked != nil {
 		c.seenLocked(m.acked.rv)
 	}
-	if len(held) > 0 {
-		c.held[m.name] = append(slices.Clone(c.held[m.name]), held...)
+	if len(unacked) > 0 {
+		c.unackedUIDs[m.name] = append(slices.Clone(c.unackedUIDs[m.name]), unacked...)
 	}
 	c.touchLocked(m.name)
 }

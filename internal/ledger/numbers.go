@@ -76,14 +76,14 @@ func (c *Cursor) headsFirstLocked() {
 	c.numbers.since, c.numbers.least = c.numbers.last, c.numbers.limit
 }
 
-// mayHandOverLocked reports whether the store knows enough for a number to be
-// seen outside; else it has it told, unless a note tells it anyway.
-func (c *Cursor) mayHandOverLocked(sequence uint64, noted bool) bool {
+// mayHandOverLocked reports whether the store has a limit that allows a number to be
+// seen outside; else it has the head stored, unless an intent does so anyway.
+func (c *Cursor) mayHandOverLocked(sequence uint64, hasIntent bool) bool {
 	x := &c.numbers
 	if c.writer == nil || x.stored >= sequence && (sequence <= x.since || x.stored >= x.least) {
 		return true
 	}
-	if c.stored || !noted {
+	if c.stored || !hasIntent {
 		c.headDirty, c.headFirst = true, true
 	}
 	return false

@@ -80,7 +80,7 @@ func TestNumbersAreRenewedAhead(t *testing.T) {
 		for i := range numbersAhead {
 			v := at(uuid(0), 30+i)
 			sequence, _ := c.observe(pod(0), v, false, false)
-			if _, _, unnoted, superseded := c.begin(sequence, pod(0), v, false); unnoted || superseded {
+			if _, _, unstored, superseded := c.begin(sequence, pod(0), v, false); unstored || superseded {
 				t.Fatalf("change %d waits", i)
 			}
 			c.Ack(sequence, pod(0), v, false)

@@ -9,14 +9,14 @@ type Observation struct {
 	// whose place it takes.
 	Sequence uint64
 	// Generation is that of the cursor: the same UID and version may come again
-	// in another one, although something else was told in between.
+	// in another one, although something else was delivered in between.
 	Generation uint32
 	Verdict    Verdict
 
 	name name // so that the cursors of all routes share its memory
 }
 
-// Observe notes a state that the stream has read and says what to do with it.
+// Observe records a state that the stream has read and returns what to do with it.
 // A state to deliver is pending, under its sequence, until it is acked or one
 // observed later is; the stream calls Seen once it has handed it over. One that it
 // cannot hand over it reads again, as it has not Seen it. like is
@@ -28,7 +28,7 @@ func (c *Cursor) Observe(n Name, v Version, deleted, snapshot bool, like *Observ
 		return Observation{Verdict: Lost}
 	}
 	key := c.keyLocked(n)
-	u, odd := uidOf(v.UID)
+	u, isNonUUID := uidOf(v.UID)
 	seen := version{u, parseRV(v.ResourceVersion)}
 
 	p := c.pending[name(key)]
@@ -43,7 +43,7 @@ func (c *Cursor) Observe(n Name, v Version, deleted, snapshot bool, like *Observ
 	if p == nil {
 		// What a sink may hold beyond the acked state does not go away when a
 		// restored backup brings the acked one back; nor does what a worker holds.
-		if acked != nil && !deleted && acked.version == seen && acked.due == c.due && len(c.held[name(key)]) == 0 && !lingers {
+		if acked != nil && !deleted && acked.version == seen && acked.due == c.due && len(c.unackedUIDs[name(key)]) == 0 && !lingers {
 			return Observation{Verdict: Duplicate, name: acked.name}
 		}
 		if !snapshot && c.isStaleLocked(key, acked, seen, deleted) {
@@ -55,8 +55,8 @@ func (c *Cursor) Observe(n Name, v Version, deleted, snapshot bool, like *Observ
 	if p == nil && acked == nil && !c.knowsLocked(key) && !c.admitLocked(key, deleted) {
 		return Observation{Verdict: Refused}
 	}
-	if odd {
-		c.keepOddLocked(u, v.UID)
+	if isNonUUID {
+		c.keepNonUUIDLocked(u, v.UID)
 	}
 	if snapshot && c.isUndoneLocked(key, p, acked, seen.rv) {
 		c.undoneLocked(seen.rv)
@@ -70,7 +70,7 @@ func (c *Cursor) Observe(n Name, v Version, deleted, snapshot bool, like *Observ
 	p = c.pending[name(key)]
 	o.name, o.Generation = p.name, c.generationLocked(p.name)
 	if c.writer != nil && !deleted && (acked == nil || acked.uid != seen.uid) {
-		c.freshLocked(p)
+		c.prewritableLocked(p)
 	}
 	return o
 }
@@ -87,10 +87,10 @@ func (c *Cursor) isStaleLocked(key []byte, acked *object, seen version, deleted 
 	if acked != nil && seen.rv.notAfter(acked.rv) && !last {
 		return true
 	}
-	// A sink may have what was noted last, so to deliver what came before it
-	// would delete it there first, although it exists. It comes itself.
-	held := c.held[name(key)]
-	return len(held) > 0 && seen.rv != held[len(held)-1].rv && seen.rv.notAfter(held[len(held)-1].rv)
+	// The sink may have the last unacked UID. To deliver an older state would delete
+	// that one there first, although it exists. The watch shows it next.
+	unacked := c.unackedUIDs[name(key)]
+	return len(unacked) > 0 && seen.rv != unacked[len(unacked)-1].rv && seen.rv.notAfter(unacked[len(unacked)-1].rv)
 }
 
 // pendLocked makes an observation of key the newest pending one.

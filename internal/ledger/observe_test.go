@@ -20,5 +20,5 @@ func sameMemory(a, b name) bool { return unsafe.StringData(string(a)) == unsafe.
 func (c *Cursor) hold(n Name, v Version) {
 	key := c.keyLocked(n)
 	c.enterLocked(key)
-	c.held[name(key)] = append(c.held[name(key)], version{c.uidLocked(v.UID), parseRV(v.ResourceVersion)})
+	c.unackedUIDs[name(key)] = append(c.unackedUIDs[name(key)], version{c.uidLocked(v.UID), parseRV(v.ResourceVersion)})
 }

@@ -22,7 +22,7 @@ func TestOnlyTheLastHandleCounts(t *testing.T) {
 	}
 	old.Seen("30")
 	old.BeginSnapshot()
-	if _, _, ok := old.Retry(pod(1), at(uid3, 11), false); ok {
+	if _, _, ok := old.Redeliver(pod(1), at(uid3, 11), false); ok {
 		t.Error("retried through an old handle")
 	}
 	if from, _ := c.Start(); from != "20" {

@@ -24,10 +24,10 @@ type pending struct {
 	// came after. Either may be out of the list, never both.
 	begun, waiting span
 
-	// ahead is a UID that the store knows, or is about to, though no worker has
-	// begun it yet; see noteAheadLocked.
-	ahead  ahead
-	queued bool // in Cursor.fresh
+	// prewritten is a UID that the store knows, or is about to, though no worker has
+	// begun it yet; see prewriteLocked.
+	prewritten prewritten
+	queued     bool // in Cursor.prewritable
 }
 
 // covers reports whether a watch shows again what came before the state observed
@@ -42,7 +42,7 @@ var pendings = sync.Pool{New: func() any { return new(pending) }}
 // settledLocked says that nothing of p is pending any more.
 func (c *Cursor) settledLocked(p *pending) {
 	delete(c.pending, p.name)
-	if !p.queued { // else noteAheadLocked comes upon it
+	if !p.queued { // else prewriteLocked comes upon it
 		*p = pending{}
 		pendings.Put(p)
 	}

@@ -8,41 +8,41 @@ import (
 // batch is what one transaction takes of one cursor, so that it can be put
 // back.
 type batch struct {
-	cursor *Cursor
-	names  []name
-	notes  []note // what was due of these
-	head   bool
-	resume string // of the head
-	limit  uint64 // of the head, also of one that tells nothing else
-	first  bool   // the store does not know the cursor yet
+	cursor  *Cursor
+	names   []name
+	intents []intent // those of these
+	head    bool
+	resume  string // of the head
+	limit   uint64 // of the head, also of one that tells nothing else
+	first   bool   // the store does not know the cursor yet
 
 	headFirst bool // as the cursor's
 	gaveUp    int  // deletions that were remembered when the resume point was given up; 0: it was not
 }
 
-// note is a UID that the store must know before a sink does.
-type note struct {
+// intent says that the store must know of a UID before a sink does.
+type intent struct {
 	name   name
 	number uint64
 }
 
-// take returns what is dirty: the notes only, or everything together with the
+// take returns what is dirty: the intents only, or everything together with the
 // resume point that goes with it.
 func (c *Cursor) take(all bool) (batch, Update) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	all = all || c.headFirst
 	b, u := batch{cursor: c}, Update{Cursor: c.key}
-	if !c.headDirty && len(c.dirty)+len(c.unnoted)+len(c.fresh)+len(c.forgetting) == 0 {
+	if !c.headDirty && len(c.dirty)+len(c.unstoredIntents)+len(c.prewritable)+len(c.forgetting) == 0 {
 		return b, u // as most are each second, in a fleet at rest
 	}
-	for n, number := range c.unnoted {
-		b.notes = append(b.notes, note{n, number})
+	for n, number := range c.unstoredIntents {
+		b.intents = append(b.intents, intent{n, number})
 	}
-	b.notes = c.noteAheadLocked(b.notes)
+	b.intents = c.prewriteLocked(b.intents)
 	if all {
 		c.forgetLocked()
-		for _, n := range b.notes {
+		for _, n := range b.intents {
 			c.dirty[n.name] = struct{}{}
 		}
 		b.names = slices.AppendSeq(make([]name, 0, len(c.dirty)), maps.Keys(c.dirty))
@@ -56,14 +56,14 @@ func (c *Cursor) take(all bool) (batch, Update) {
 			b.gaveUp, c.gaveUp = len(c.deleted), false
 		}
 	} else {
-		for _, n := range b.notes {
+		for _, n := range b.intents {
 			b.names = append(b.names, n.name)
 			delete(c.dirty, n.name)
 		}
-		if len(b.notes) > 0 {
+		if len(b.intents) > 0 {
 			b.names = c.takeAlongLocked(b.names)
 		}
-		if !c.stored && len(b.notes) > 0 {
+		if !c.stored && len(b.intents) > 0 {
 			// The resume point goes with all acks, not with some.
 			h := c.head
 			h.Resume = ""
@@ -109,11 +109,11 @@ func (c *Cursor) encodeAllLocked(names []name) []Record {
 	return records
 }
 
-// takenAlong bounds the acks that go with the notes of a transaction.
+// takenAlong bounds the acks that go with the intents of a transaction.
 const takenAlong = 4096
 
 // takeAlongLocked adds objects whose record is behind to those of a transaction
-// that notes something anyway. Else a first snapshot would gather so many within
+// that has intents anyway. Else a first snapshot would gather so many within
 // an interval that one transaction of them takes tens of MiB. Without the resume
 // point that goes with them, acks only suppress repeats.
 func (c *Cursor) takeAlongLocked(names []name) []name {
@@ -133,14 +133,14 @@ func (b batch) written() {
 	c := b.cursor
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	for _, n := range b.notes {
-		// Until now, whoever began the object again had to wait too. Another
-		// UID may be due meanwhile.
-		if c.unnoted[n.name] == n.number {
-			delete(c.unnoted, n.name)
+	for _, n := range b.intents {
+		// Until now, a worker that began the object again had to wait too. There may
+		// be an intent for another UID meanwhile.
+		if c.unstoredIntents[n.name] == n.number {
+			delete(c.unstoredIntents, n.name)
 		}
-		if p := c.pending[n.name]; p != nil && p.ahead.number == n.number {
-			p.ahead.stored = true
+		if p := c.pending[n.name]; p != nil && p.prewritten.number == n.number {
+			p.prewritten.stored = true
 		}
 	}
 	c.numbers.stored = max(c.numbers.stored, b.limit)

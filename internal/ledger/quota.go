@@ -15,7 +15,7 @@ import (
 // for fewer objects. Beyond it nothing is taken in that the ledger does not know; what it knows
 // stays, and goes on. Zero is no bound.
 type Quota struct {
-	Objects int   // names that are remembered: of objects that are acked, held or pending, and of deletions
+	Objects int   // names that are remembered: of objects that are acked, unacked or pending, and of deletions
 	Bytes   int64 // as Usage counts them
 }
 
@@ -254,7 +254,7 @@ func (c *Cursor) admitLocked(key []byte, deleted bool) (ok bool) {
 
 // knowsLocked reports whether the cursor has an entry of an object.
 func (c *Cursor) knowsLocked(key []byte) bool {
-	if c.pending[name(key)] != nil || c.acked.get(key) != nil || len(c.held[name(key)]) > 0 {
+	if c.pending[name(key)] != nil || c.acked.get(key) != nil || len(c.unackedUIDs[name(key)]) > 0 {
 		return true
 	}
 	_, deleted := c.deleted[name(key)]

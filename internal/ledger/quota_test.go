@@ -176,15 +176,15 @@ func TestQuotaOfBytes(t *testing.T) {
 	for i := range 1000 {
 		s.refused(c, n+i, Version{long + uuid(n+i), "5"}, false, true)
 	}
-	if len(c.odd) != n {
-		t.Errorf("%d UIDs are remembered of %d objects", len(c.odd), n)
+	if len(c.nonUUIDs) != n {
+		t.Errorf("%d UIDs are remembered of %d objects", len(c.nonUUIDs), n)
 	}
 }
 
 func TestClusterMetrics(t *testing.T) {
 	s, _ := full(t)
 	s.ledger.Join("b")
-	s.ledger.writer.note(s.ledger.clusters["b"], errors.New("too large"))
+	s.ledger.writer.record(s.ledger.clusters["b"], errors.New("too large"))
 	c := NewClusterCollector(s.ledger.Clusters)
 	want := `
 # HELP fairlead_ledger_cluster_objects Objects of the cluster that the ledger knows: accepted, being delivered, or deleted not long ago.

@@ -87,23 +87,23 @@ type known struct {
 	acked              version
 	deleted            rv
 	isAcked, isDeleted bool
-	held               []version
+	unacked            []version
 	due                uint32 // of the head when it was acked
 }
 
 // A record is: flags, then acked (UID, version), then the deletion (version),
-// then the held UIDs, then the due number unless it is 0, then sections of a length
+// then the unacked UIDs, then the due number unless it is 0, then sections of a length
 // and as many bytes, which a version that does not know them may leave out, each as
 // far as the flags say, then a checksum of key and value. A UID is 16 bytes, or,
 // after a 1, a length and a string.
 const (
 	hasAcked   = 1 << iota
 	hasDeleted // a deletion is remembered
-	hasHeld
+	hasUnacked
 	hasDue
 	hasSections = 1 << 7
 
-	allFlags = hasAcked | hasDeleted | hasHeld | hasDue | hasSections
+	allFlags = hasAcked | hasDeleted | hasUnacked | hasDue | hasSections
 )
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
@@ -127,9 +127,9 @@ func (c *Cursor) encodeLocked(b, key []byte, n name) []byte {
 	var flags byte
 	acked := c.acked.get(key)
 	deleted, isDeleted := c.deleted[n]
-	held := c.held[n]
-	if p := c.pending[n]; p != nil && p.ahead.number != 0 {
-		held = append(held[:len(held):len(held)], p.ahead.version)
+	unacked := c.unackedUIDs[n]
+	if p := c.pending[n]; p != nil && p.prewritten.number != 0 {
+		unacked = append(unacked[:len(unacked):len(unacked)], p.prewritten.version)
 	}
 	if acked != nil {
 		flags |= hasAcked
@@ -137,8 +137,8 @@ func (c *Cursor) encodeLocked(b, key []byte, n name) []byte {
 	if isDeleted {
 		flags |= hasDeleted
 	}
-	if len(held) > 0 {
-		flags |= hasHeld
+	if len(unacked) > 0 {
+		flags |= hasUnacked
 	}
 	if flags == 0 {
 		return b
@@ -159,9 +159,9 @@ func (c *Cursor) encodeLocked(b, key []byte, n name) []byte {
 	if isDeleted {
 		b = binary.BigEndian.AppendUint64(b, uint64(deleted))
 	}
-	if len(held) > 0 {
-		b = binary.AppendUvarint(b, uint64(len(held)))
-		for _, u := range held {
+	if len(unacked) > 0 {
+		b = binary.AppendUvarint(b, uint64(len(unacked)))
+		for _, u := range unacked {
 			b = c.appendUIDLocked(b, u.uid)
 			b = binary.BigEndian.AppendUint64(b, uint64(u.rv))
 		}
@@ -173,7 +173,7 @@ func (c *Cursor) encodeLocked(b, key []byte, n name) []byte {
 }
 
 func (c *Cursor) appendUIDLocked(b []byte, u uid) []byte {
-	if s, ok := c.odd[u]; ok {
+	if s, ok := c.nonUUIDs[u]; ok {
 		b = append(b, 1)
 		b = binary.AppendUvarint(b, uint64(len(s)))
 		return append(b, s...)
@@ -182,8 +182,8 @@ func (c *Cursor) appendUIDLocked(b []byte, u uid) []byte {
 	return append(b, u[:]...)
 }
 
-// decodeRecord reads a record. UIDs that are no UUIDs are given to odd.
-func decodeRecord(key, value []byte, odd func(uid, string)) (k known, err error) {
+// decodeRecord reads a record. It calls nonUUID with each UID that is no UUID.
+func decodeRecord(key, value []byte, nonUUID func(uid, string)) (k known, err error) {
 	if _, ok := name(key).split(); !ok {
 		return k, fmt.Errorf("%w: key %q is no name", ErrCorrupt, key)
 	}
@@ -191,16 +191,16 @@ func decodeRecord(key, value []byte, odd func(uid, string)) (k known, err error)
 	if !ok || len(b) == 0 {
 		return k, fmt.Errorf("%w: record of %q: wrong checksum", ErrCorrupt, key)
 	}
-	r := reader{b: b[1:], odd: odd}
+	r := reader{b: b[1:], nonUUID: nonUUID}
 	if k.isAcked = b[0]&hasAcked != 0; k.isAcked {
 		k.acked = version{r.uid(), rv(r.uint64())}
 	}
 	if k.isDeleted = b[0]&hasDeleted != 0; k.isDeleted {
 		k.deleted = rv(r.uint64())
 	}
-	if b[0]&hasHeld != 0 {
+	if b[0]&hasUnacked != 0 {
 		for range r.uvarint() {
-			k.held = append(k.held, version{r.uid(), rv(r.uint64())})
+			k.unacked = append(k.unacked, version{r.uid(), rv(r.uint64())})
 			if r.short {
 				break
 			}
@@ -220,9 +220,9 @@ func decodeRecord(key, value []byte, odd func(uid, string)) (k known, err error)
 
 // reader takes values off b; short is set once there are too few bytes.
 type reader struct {
-	b     []byte
-	odd   func(uid, string)
-	short bool
+	b       []byte
+	nonUUID func(uid, string)
+	short   bool
 }
 
 func (r *reader) take(n uint64) []byte {
@@ -261,7 +261,7 @@ func (r *reader) uid() (u uid) {
 	case kind[0] == 1:
 		if s := r.take(r.uvarint()); !r.short {
 			u = digestUID(string(s))
-			r.odd(u, string(s))
+			r.nonUUID(u, string(s))
 		}
 	default:
 		r.short = true

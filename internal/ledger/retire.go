@@ -1,15 +1,15 @@
 package ledger
 
-// Distrust says that no watch may start from what the cursor remembers, also
+// InvalidateResumePoint makes sure that no watch starts from what the cursor remembers, also
 // after a restart: the server no longer has that history, or it has turned out
 // to be incomplete. Until all of a snapshot is acked, there is no resume point.
-func (c *Cursor) Distrust() {
+func (c *Cursor) InvalidateResumePoint() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.distrustLocked()
+	c.invalidateResumePointLocked()
 }
 
-func (c *Cursor) distrustLocked() {
+func (c *Cursor) invalidateResumePointLocked() {
 	c.last = ""
 	for s := c.order.root.next; s != &c.order.root; s = s.next {
 		s.before = ""
@@ -17,11 +17,12 @@ func (c *Cursor) distrustLocked() {
 	c.advanceLocked()
 }
 
-// tellAllLocked says that sinks are told that all is gone. Which of that they have been
-// told, an ack says too late: a process may be killed in between. So the store has that
-// they may have been before one is: everything is due then, should it be there again.
+// tellAllLocked is called before the deletion of everything is delivered. An ack would
+// tell too late what the sink has had, because the process may be killed in between. So
+// before the first deletion, the store records that there may have been some: everything
+// is due then, if it is there again.
 func (c *Cursor) tellAllLocked() {
-	c.distrustLocked()
+	c.invalidateResumePointLocked()
 	if !c.head.Told {
 		c.head.Told = true
 		c.headsFirstLocked()

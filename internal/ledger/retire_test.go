@@ -156,7 +156,7 @@ func TestRetiredTakesNothing(t *testing.T) {
 	s := newStored(t)
 	c, _ := s.claim("uid", "")
 	s.fill(c)
-	c.Distrust()
+	c.InvalidateResumePoint()
 	s.commit(true)
 	s.open() // in the middle of a snapshot
 	s.ledger.Join("a")

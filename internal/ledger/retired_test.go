@@ -17,7 +17,7 @@ func TestRetiredAndBack(t *testing.T) {
 			s.fill(c)
 			s.commit(true)
 			for d := range c.Retire() {
-				if _, _, unnoted, _ := c.begin(d.Sequence, d.Name, d.Version, true); unnoted {
+				if _, _, unstored, _ := c.begin(d.Sequence, d.Name, d.Version, true); unstored {
 					s.commit(false)
 				}
 				if when != "told" {

@@ -86,7 +86,7 @@ func (s *routeStream) step(h *routesHistory) {
 		}
 		h.r.Shuffle(len(s.page), func(i, j int) { s.page[i], s.page[j] = s.page[j], s.page[i] })
 		for r := range s.routes {
-			r.cursor.Distrust()
+			r.cursor.InvalidateResumePoint()
 			r.cursor.BeginSnapshot()
 		}
 	case s.listing && len(s.page) > 0:

@@ -173,7 +173,7 @@ func (r *route) claim() {
 		r.cursor.remembers = 1
 	}
 	clear(r.sink.newest)
-	r.cursor.Address("whole")
+	r.cursor.SetForm("whole")
 }
 
 // switchOff undoes what a rule has changed of a cursor when it was claimed.
@@ -182,11 +182,11 @@ func (r *route) switchOff(was *cursor) {
 	switch r.off {
 	case generation:
 		if c.head.Generation > 0 {
-			c.head.Generation, c.again = 0, nil
+			c.head.Generation, c.reobserved = 0, nil
 		}
 	case anew:
-		if c.redo && was.last != "" {
-			c.redo, c.last, c.head.Resume = false, was.head.Resume, was.head.Resume
+		if c.needsSnapshot && was.last != "" {
+			c.needsSnapshot, c.last, c.head.Resume = false, was.head.Resume, was.head.Resume
 		}
 	}
 }
@@ -255,11 +255,11 @@ func (r *route) work() {
 			}
 			x := r.lane[key]
 			delete(r.lane, key)
-			ghosts, _, unnoted, superseded := x.cursor.begin(x.sequence, x.name(), x.version(), x.deleted)
+			ghosts, _, unstored, superseded := x.cursor.begin(x.sequence, x.name(), x.version(), x.deleted)
 			if superseded && r.off != refuses {
 				continue
 			}
-			if unnoted {
+			if unstored {
 				r.commit(false)
 			}
 			r.batch, r.ghosts[key] = append(r.batch, x), ghosts

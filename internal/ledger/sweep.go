@@ -42,8 +42,8 @@ func (c *Cursor) Retire() iter.Seq[Tombstone] {
 //
 // The lock is held for so many objects at a time, so what is known changes
 // meanwhile. Nothing is missed for that: objects are looked at where they may come
-// from before where they may go to. What is pending is acked in the end, and what is
-// held becomes pending and then acked; the acked states are walked over downwards,
+// from before where they may go to. What is pending is acked in the end, and an unacked
+// UID becomes pending and then acked; the acked states are walked over downwards,
 // which misses none (see objects.at). What comes from there is pending, and bears
 // the epoch, since all that is observed during a sweep does.
 type sweep struct {
@@ -61,7 +61,7 @@ func (s *sweep) run(yield func(Tombstone) bool) {
 	if s.lostLocked() {
 		return
 	}
-	s.sweep, s.again = s, nil
+	s.sweep, s.reobserved = s, nil
 	defer func() {
 		if s.sweep == s {
 			s.sweep = nil
@@ -83,10 +83,10 @@ func (s *sweep) run(yield func(Tombstone) bool) {
 			// The history was undone: its cluster was restored from a backup. A watch
 			// from there would leave out what this history has before it. Until all
 			// of the snapshot is acked, only another snapshot will do.
-			s.distrustLocked()
+			s.invalidateResumePointLocked()
 		}
 	}
-	if s.lookAtPending(yield) && s.lookAtHeld(yield) && s.lookAtAcked(yield) && !s.retiring {
+	if s.lookAtPending(yield) && s.lookAtUnacked(yield) && s.lookAtAcked(yield) && !s.retiring {
 		s.swept = s.forgetUndone()
 	}
 }
@@ -103,8 +103,8 @@ func (s *sweep) lookAtPending(yield func(Tombstone) bool) bool {
 	return true
 }
 
-func (s *sweep) lookAtHeld(yield func(Tombstone) bool) bool {
-	for n := range s.held {
+func (s *sweep) lookAtUnacked(yield func(Tombstone) bool) bool {
+	for n := range s.unackedUIDs {
 		if !s.look(n, yield) {
 			return false
 		}
@@ -198,7 +198,7 @@ func (s *sweep) missing(n name) (u uid, missing bool) {
 	if o := s.acked.get([]byte(n)); o != nil {
 		return o.uid, o.epoch != s.epoch
 	}
-	held := s.held[n]
+	held := s.unackedUIDs[n]
 	return held[len(held)-1].uid, true
 }
 

@@ -235,7 +235,7 @@ func TestHeapOfASweep(t *testing.T) {
 		fill(t, c, objects)
 		tombstones := c.Retire()
 		if !retiring {
-			c.Distrust() // as a stream does before it takes a snapshot
+			c.InvalidateResumePoint() // as a stream does before it takes a snapshot
 			c.BeginSnapshot()
 			tombstones = c.EndSnapshot("9500000")
 		}

@@ -47,7 +47,7 @@ func (h *lane) unnoticed() bool {
 			return true
 		}
 	}
-	for n := range c.held {
+	for n := range c.unackedUIDs {
 		if c.pending[n] == nil {
 			return true
 		}

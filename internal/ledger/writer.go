@@ -19,14 +19,14 @@ const (
 	writeRetryMax = 10 * time.Second
 )
 
-// noteSpacing is how soon after the beginning of one transaction the next may
-// begin: what waits meanwhile shares its sync. A note that comes after a pause is
+// intentSpacing is how soon after the beginning of one transaction the next may
+// begin: what waits meanwhile shares its sync. An intent that comes after a pause is
 // stored at once; a first snapshot needs one for each object.
-const noteSpacing = 10 * time.Millisecond
+const intentSpacing = 10 * time.Millisecond
 
 // writer is the one goroutine that writes to the store. Acks and resume points
-// are gathered for an interval and stored together; a note is stored as soon as
-// noteSpacing allows, with all others that there are at that moment.
+// are gathered for an interval and stored together; an intent is stored as soon as
+// intentSpacing allows, with all others that there are at that moment.
 //
 // While the store fails, nothing is delivered. When it takes what some clusters
 // have and not what others have, only those others wait: see transaction.store.
@@ -39,7 +39,7 @@ type writer struct {
 	failing  atomic.Bool
 
 	// Of run.
-	owed    []waiter  // for transactions that have not succeeded yet
+	waiters []waiter  // for transactions that have not succeeded yet
 	retryAt time.Time // when clusters that fail are tried again; zero: with the next transaction
 	round   uint64    // counts transactions
 	took    uint64    // the last of them of which the store took something
@@ -88,11 +88,11 @@ func newWriter(store Store, interval time.Duration, log logr.Logger, cursors fun
 	}
 }
 
-// safe returns nil, unless something of the cluster is unnoted or the store fails,
+// safe returns nil, unless something of the cluster is not stored or the store fails,
 // for all or for this cluster: then what is closed when the next transaction has
 // succeeded.
-func (w *writer) safe(k *cluster, unnoted bool) <-chan struct{} {
-	if !unnoted && !w.failing.Load() && !k.failing.Load() {
+func (w *writer) safe(k *cluster, unstored bool) <-chan struct{} {
+	if !unstored && !w.failing.Load() && !k.failing.Load() {
 		return nil
 	}
 	return w.next(k, false)
@@ -107,7 +107,7 @@ func (w *writer) run(ctx context.Context) error {
 	delays := retry.NewBackOff(writeRetryMin, writeRetryMax)
 	again := time.NewTimer(0)
 	defer again.Stop()
-	all := false // acks and resume points too, not only notes
+	all := false // acks and resume points too, not only intents
 	var until time.Time
 	for {
 		select {
@@ -139,19 +139,19 @@ func (w *writer) run(ctx context.Context) error {
 			w.retryAt = time.Now().Add(delays.NextBackOff())
 		}
 		w.settle(t)
-		all, until = false, now.Add(noteSpacing)
+		all, until = false, now.Add(intentSpacing)
 		if !w.retryAt.IsZero() {
 			again.Reset(time.Until(w.retryAt))
 		}
 	}
 }
 
-// begin puts a transaction together: of notes only, or with all of everything.
+// begin puts a transaction together: of intents only, or with everything.
 func (w *writer) begin(all bool) *transaction {
 	t := &transaction{writer: w, parts: map[*cluster]*part{}}
 	w.mu.Lock()
 	for k, stored := range w.waiting {
-		w.owed = append(w.owed, waiter{k, stored})
+		w.waiters = append(w.waiters, waiter{k, stored})
 	}
 	flushed := maps.Clone(w.flushed)
 	clear(w.waiting)
@@ -205,7 +205,7 @@ func (w *writer) begin(all bool) *transaction {
 // store, and did not fail to; nil: there is none.
 func (w *writer) waits(t *transaction, cursors []*Cursor) *Cursor {
 	waiting := map[*cluster]bool{}
-	for _, o := range w.owed {
+	for _, o := range w.waiters {
 		waiting[o.cluster] = t.parts[o.cluster] == nil && !o.cluster.failing.Load()
 	}
 	for _, c := range cursors {
@@ -224,30 +224,30 @@ func (w *writer) commit(ctx context.Context, all bool) error {
 	return t.err
 }
 
-// settle notes which clusters' parts are stored, and tells those who wait for that.
+// settle records which clusters' parts are stored, and wakes the waiters for them.
 func (w *writer) settle(t *transaction) {
 	w.round++
 	if t.stored > 0 {
 		w.took = w.round
 	}
 	for k, p := range t.parts {
-		w.note(k, p.err)
+		w.record(k, p.err)
 	}
 	failing := w.fails(t)
 	w.report(failing, t.err)
 	for k := range t.parts {
-		w.tell(k, failing)
+		w.reportCluster(k, failing)
 	}
-	left := w.owed[:0]
-	for _, o := range w.owed {
+	left := w.waiters[:0]
+	for _, o := range w.waiters {
 		if o.cluster.failing.Load() || failing && t.parts[o.cluster] == nil {
 			left = append(left, o)
 			continue
 		}
 		close(o.stored)
 	}
-	clear(w.owed[len(left):])
-	w.owed = left
+	clear(w.waiters[len(left):])
+	w.waiters = left
 }
 
 // fails reports whether the store is taken to fail, and not only what some clusters
@@ -269,8 +269,8 @@ func (w *writer) fails(t *transaction) bool {
 	return all || len(since) > 1
 }
 
-// note notes how the store has taken a cluster's part.
-func (w *writer) note(k *cluster, err error) {
+// record keeps whether the store has taken a cluster's part.
+func (w *writer) record(k *cluster, err error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	s := &k.storing
@@ -285,9 +285,9 @@ func (w *writer) note(k *cluster, err error) {
 	}
 }
 
-// tell logs when the store begins not to take what a cluster has, and when it does
-// again. While it fails for all, report tells.
-func (w *writer) tell(k *cluster, failing bool) {
+// reportCluster logs when the store begins to refuse a cluster's part, and when it takes it
+// again. While the store fails for all, report logs that.
+func (w *writer) reportCluster(k *cluster, failing bool) {
 	is := k.failing.Load()
 	switch {
 	case is && !failing && !k.storing.told:
@@ -299,7 +299,7 @@ func (w *writer) tell(k *cluster, failing bool) {
 	}
 }
 
-// describe tells how the store takes a cluster's part.
+// describe fills in whether the store takes a cluster's part.
 func (w *writer) describe(k *cluster, s *ClusterStatus) {
 	w.mu.Lock()
 	defer w.mu.Unlock()

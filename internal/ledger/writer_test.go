@@ -31,13 +31,13 @@ func TestNotesAreWrittenAtOnceAndTogether(t *testing.T) {
 		}
 		wg.Wait()
 		// Some are in a transaction at once, and the others in the next one.
-		if took := time.Since(began); took > noteSpacing+3*time.Millisecond {
+		if took := time.Since(began); took > intentSpacing+3*time.Millisecond {
 			t.Errorf("64 notes took %v: not written at once", took)
 		}
 		if n := len(r.store.seen()) - before; n > 2 {
 			t.Errorf("64 concurrent notes made %d transactions", n)
 		}
-		if held := len(r.restart().held); held != 64 {
+		if held := len(r.restart().unackedUIDs); held != 64 {
 			t.Errorf("the store has %d of 64 notes", held)
 		}
 		// A UID that is noted needs no transaction.
@@ -93,7 +93,7 @@ func TestBeginWaitsForANoteUnderWay(t *testing.T) {
 		if _, _, err := beginAndWait(t.Context(), c, sequence, pod(1), at20(1), false); err != nil {
 			t.Fatal(err)
 		}
-		if len(r.restart().held) != 1 {
+		if len(r.restart().unackedUIDs) != 1 {
 			t.Error("Begin returned before the note was stored")
 		}
 	})
@@ -123,7 +123,7 @@ func TestBeginWaitsForItsOwnNote(t *testing.T) {
 			t.Fatal(err)
 		}
 		want := []version{{c.uidLocked(uuid(1)), 21}, {c.uidLocked(uuid(2)), 22}}
-		if got := r.restart().held[name(appendName(nil, pod(1)))]; !slices.Equal(got, want) {
+		if got := r.restart().unackedUIDs[name(appendName(nil, pod(1)))]; !slices.Equal(got, want) {
 			t.Errorf("Begin returned with %v noted, want %v", got, want)
 		}
 	})
@@ -223,8 +223,8 @@ func TestNothingIsLostByAFailedTransaction(t *testing.T) {
 		r.store.fail(nil)
 		time.Sleep(time.Minute)
 		again := r.restart() // not stopped: as after kill -9
-		if s := again.Stats(); again.ResumePoint() != "39" || s.Known != 20 || len(again.held) != 0 {
-			t.Errorf("resume point %s, %+v, %d held", again.ResumePoint(), s, len(again.held))
+		if s := again.Stats(); again.ResumePoint() != "39" || s.Known != 20 || len(again.unackedUIDs) != 0 {
+			t.Errorf("resume point %s, %+v, %d held", again.ResumePoint(), s, len(again.unackedUIDs))
 		}
 
 		// A transaction of a head alone: nothing but the resume point moves.

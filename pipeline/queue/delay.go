@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// Two agendas wait for the clock: items that are delayed, and lanes whose
+// Two timer heaps wait for the clock: items that are delayed, and lanes whose
 // bucket is empty. One runtime timer serves both; it is set to whatever comes
 // first. If that is put off or taken away the timer fires for nothing, which
 // costs less than setting it anew each time.
@@ -83,12 +83,12 @@ func (q *Queue[T, K]) undelayLocked(e *entry[T, K]) {
 	q.keepLocked(e)
 }
 
-// bringBack lets an item that was handed out before wait again after a while.
-func (q *Queue[T, K]) bringBack(item *T, wait time.Duration, priority int) {
+// requeue puts an item that was handed out before back into the queue after a while.
+func (q *Queue[T, K]) requeue(item *T, wait time.Duration, priority int) {
 	var own K
 	key, hash, cluster, size := q.describe(item, &own)
 	q.mu.Lock()
-	kept := q.bringBackLocked(item, key, hash, cluster, size, wait, priority)
+	kept := q.requeueLocked(item, key, hash, cluster, size, wait, priority)
 	q.unlock()
 	if !kept {
 		// Nobody will hand it out and Forget it after.
@@ -96,7 +96,7 @@ func (q *Queue[T, K]) bringBack(item *T, wait time.Duration, priority int) {
 	}
 }
 
-func (q *Queue[T, K]) bringBackLocked(item *T, key *K, hash uint64, cluster string, size int, wait time.Duration, priority int) bool {
+func (q *Queue[T, K]) requeueLocked(item *T, key *K, hash uint64, cluster string, size int, wait time.Duration, priority int) bool {
 	if e := q.entries.find(hash, key); e != nil && e.working != nil && e.working.gone {
 		q.discardLocked(item)
 		return false // what was still in work when its cluster was removed

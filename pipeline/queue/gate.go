@@ -12,7 +12,7 @@ import (
 type gate[T, K comparable] struct {
 	lane   *lane[T, K]
 	bucket *ratelimit.Bucket
-	token  date[*gate[T, K]] // if the bucket is empty: when one is due
+	token  timerNode[*gate[T, K]] // if the bucket is empty: when one is due
 }
 
 // makeGatesLocked gives a lane its gates.

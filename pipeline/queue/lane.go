@@ -29,13 +29,13 @@ type entry[T, K comparable] struct {
 	lane *lane[T, K]
 	// item, with its size and priority, waits or is delayed. Which of the two,
 	// and whether it can be handed out, is told by the list that place is in:
-	// lane.ready, lane.parked or lane.delayed.
+	// lane.ready, lane.waitingForDone or lane.delayed.
 	item     T
 	size     int
 	priority int
 	since    time.Duration // it waits, if that is measured
 	place    list.Node[*entry[T, K]]
-	when     date[*entry[T, K]] // if delayed: until when
+	when     timerNode[*entry[T, K]] // if delayed: until when
 	// evictable is set if it is delayed for so long that it can be evicted, and was not.
 	evictable bool
 	// working is the lane that handed out an item of this identity that is not
@@ -63,20 +63,20 @@ type lane[T, K comparable] struct {
 	gates [2]gate[T, K]
 	gate  [2]*gate[T, K] // by class; one for both if they share their buckets
 
-	ready   [2]list.List[*entry[T, K]] // by class: could be handed out now, given turn and token
-	parked  list.List[*entry[T, K]]    // wait for Done of an older item of the same identity
-	delayed list.List[*entry[T, K]]
-	depth   [2]int   // by class: ready, parked and delayed
-	late    [2]int   // of them, those that are delayed
-	evicts  int      // of these, those that can be evicted
-	bytes   [2]int64 // by class: of these and of what is in work
-	inWork  int
+	ready          [2]list.List[*entry[T, K]] // by class: could be handed out now, given turn and token
+	waitingForDone list.List[*entry[T, K]]    // wait for Done of an older item of the same identity
+	delayed        list.List[*entry[T, K]]
+	depth          [2]int   // by class: ready, parked and delayed
+	late           [2]int   // of them, those that are delayed
+	evicts         int      // of these, those that can be evicted
+	bytes          [2]int64 // by class: of these and of what is in work
+	inWork         int
 
 	workBytes int64 // of what is in work
 
 	offers       [2]list.List[*offer[T, K]] // blocked, by class, in the order they came
 	blockedSince time.Duration              // if there are any
-	contested    uint64                     // admissions while both classes stood blocked
+	bothBlocked  uint64                     // admissions while both classes stood blocked
 	rooms        list.List[*room]           // blocked in WaitRoom
 
 	turn           list.Node[*lane[T, K]] // in the ring: has something ready, and may have a token
@@ -132,7 +132,7 @@ func (q *Queue[T, K]) joinLocked(e *entry[T, K]) {
 	q.waiting++
 	e.since = q.stampLocked()
 	if e.working != nil {
-		e.lane.parked.PushBack(&e.place)
+		e.lane.waitingForDone.PushBack(&e.place)
 		return
 	}
 	q.readyLocked(e)
@@ -156,7 +156,7 @@ func (q *Queue[T, K]) readyLocked(e *entry[T, K]) {
 func (q *Queue[T, K]) leaveLocked(e *entry[T, K]) {
 	e.lane.depth[classOf(e.priority)]--
 	q.waiting--
-	if e.place.List != &e.lane.parked {
+	if e.place.List != &e.lane.waitingForDone {
 		q.ready--
 	}
 	e.place.Leave()

@@ -135,7 +135,7 @@ func (q *Queue[T, K]) nextOfferLocked(l *lane[T, K]) *offer[T, K] {
 		return nil
 	case first == nil:
 		return second.Self
-	case second == nil, (l.contested+1)%snapshotTurn != 0:
+	case second == nil, (l.bothBlocked+1)%snapshotTurn != 0:
 		return first.Self
 	}
 	e := second.Self.entry

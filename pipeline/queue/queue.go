@@ -115,12 +115,12 @@ type Queue[T, K comparable] struct {
 	lanes   map[string]*lane[T, K]
 	weights map[string]int // other than one
 
-	few       few[T, K]              // work.go
-	ring      list.List[*lane[T, K]] // turn.go
-	throttled agenda[*gate[T, K]]    // gate.go
-	delayed   agenda[*entry[T, K]]   // delay.go
-	evictable int                    // evict.go
-	timer     *time.Timer            // delay.go
+	smallSet  smallSet[T, K]          // work.go
+	ring      list.List[*lane[T, K]]  // turn.go
+	throttled timerHeap[*gate[T, K]]  // gate.go
+	delayed   timerHeap[*entry[T, K]] // delay.go
+	evictable int                     // evict.go
+	timer     *time.Timer             // delay.go
 	timerDue  time.Duration
 
 	gone []T // for Discard: see discard.go
@@ -194,16 +194,15 @@ func (q *Queue[T, K]) RateLimiter() workqueue.TypedRateLimiter[K] { return q.o.R
 // is dropped.
 func (q *Queue[T, K]) Add(item T) { q.add(&item, 0) }
 
-// AddAfter brings an item back: it waits once d has passed. Where one of its
-// identity waits already, that one is newer and stays, unless Newer says
-// otherwise; where one is delayed already, likewise, and the earlier of both times
-// counts.
-func (q *Queue[T, K]) AddAfter(item T, d time.Duration) { q.bringBack(&item, d, 0) }
+// AddAfter puts an item back into the queue after d. If an item of the same identity
+// already waits, that one is newer and stays, unless Newer says otherwise. If one is
+// already delayed, it stays likewise, and is due at the earlier of the two times.
+func (q *Queue[T, K]) AddAfter(item T, d time.Duration) { q.requeue(&item, d, 0) }
 
 // AddRateLimited is AddAfter with a delay from the RateLimiter, which counts
 // it as a failure of the item's identity until Forget.
 func (q *Queue[T, K]) AddRateLimited(item T) {
-	q.bringBack(&item, q.o.RateLimiter.When(q.identity(item)), 0)
+	q.requeue(&item, q.o.RateLimiter.When(q.identity(item)), 0)
 }
 
 // AddWithOpts is Add, AddAfter or AddRateLimited with a priority. With both
@@ -228,7 +227,7 @@ func (q *Queue[T, K]) AddWithOpts(o priorityqueue.AddOpts, items ...T) {
 				wait = when
 			}
 		}
-		q.bringBack(&item, wait, priority)
+		q.requeue(&item, wait, priority)
 	}
 }
 

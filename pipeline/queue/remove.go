@@ -98,7 +98,7 @@ func (q *Queue[T, K]) refuseOffersLocked(l *lane[T, K], err error) {
 // the identities.
 func (q *Queue[T, K]) emptyLocked(l *lane[T, K], r dropReason) (dropped []K) {
 	dropped = q.dropListLocked(dropped, l, &l.delayed, r)
-	dropped = q.dropListLocked(dropped, l, &l.parked, r)
+	dropped = q.dropListLocked(dropped, l, &l.waitingForDone, r)
 	for c := range l.ready {
 		dropped = q.dropListLocked(dropped, l, &l.ready[c], r)
 	}

@@ -30,20 +30,20 @@ type NewFunc[T comparable] = func(controllerName string, rateLimiter workqueue.T
 //		MaxConcurrentReconciles: 8,
 //	}
 //
-// Nil buckets mean no limits. Of one cluster at most maxInFlight requests are in
-// work at once, zero is no limit: set it well below MaxConcurrentReconciles,
-// because a cluster in which calls hang keeps so many workers. For what made may
-// be, and for what becomes of the queue when the controller ends, see Fair.
+// Nil buckets mean no limits. At most maxInFlight requests of one cluster are
+// reconciled at once; 0 means no limit. Set it well below MaxConcurrentReconciles,
+// because a cluster whose API calls hang occupies up to that many workers. onCreate is
+// optional. See [Fair] for it, and for the end of the controller.
 //
-// Whoever is given the same buckets shares them: two controllers made from one
-// value of FairRequests have a queue each, and together one limit for a cluster;
-// made from two calls with buckets of their own, each has its own.
-func FairRequests(buckets *ratelimit.Buckets, maxInFlight int, made func(*Queue[Request, Request])) NewFunc[Request] {
+// Queues with the same buckets share their limits. Two controllers made from one
+// value that FairRequests returned have a queue each, and share one limit for a cluster.
+// Made from two calls with different buckets, each has its own.
+func FairRequests(buckets *ratelimit.Buckets, maxInFlight int, onCreate func(*Queue[Request, Request])) NewFunc[Request] {
 	return Fair(Options[Request, Request]{
 		Cluster:     func(r Request) string { return r.Cluster },
 		Buckets:     buckets,
 		MaxInFlight: maxInFlight,
-	}, made)
+	}, onCreate)
 }
 
 // Fair puts a controller on a Queue whatever its requests are; only o.Cluster
@@ -51,21 +51,21 @@ func FairRequests(buckets *ratelimit.Buckets, maxInFlight int, made func(*Queue[
 // otherwise. Name and RateLimiter are the controller's unless o has them.
 //
 // When the controller ends, because it is asked to or because its manager has
-// lost the lease, nothing more of what waits is handed out, as of
-// controller-runtime's own queue: o.DropOnShutDown is always set. Whoever leads
-// next, or starts again, has it from its sources. To have it worked off instead,
-// call ShutDownWithDrain or Stop of the queue before the controller's context
-// ends; limits hold meanwhile.
+// lost the lease, the requests that still wait are dropped, as in
+// controller-runtime's own queue: o.DropOnShutDown is always set. The next leader, or
+// the next start, gets them from its sources. To have them reconciled instead, call
+// ShutDownWithDrain or Stop of the queue before the controller's context ends; limits
+// hold meanwhile.
 //
-// A token is for a reconcile, whatever has asked for it: so what a controller is
-// told by a first list takes tokens from the same buckets as what it is told
-// later, unless o has SnapshotBuckets of its own.
+// Each reconcile takes a token, whatever has caused it. So requests from a first list
+// take tokens from the same buckets as later ones, unless o has SnapshotBuckets of its
+// own.
 //
-// If made is not nil it is called with the queue when the controller makes it:
-// keep it to remove clusters, set weights and limits, or collect metrics. The
+// If onCreate is not nil, it is called with the queue when the controller makes it.
+// Keep the queue to remove clusters, set weights and limits, or collect metrics. The
 // workqueue_* metrics of client-go do not exist for this queue;
 // NewNamedCollector has them by cluster.
-func Fair[T comparable](o Options[T, T], made func(*Queue[T, T])) NewFunc[T] {
+func Fair[T comparable](o Options[T, T], onCreate func(*Queue[T, T])) NewFunc[T] {
 	return func(name string, limiter workqueue.TypedRateLimiter[T]) workqueue.TypedRateLimitingInterface[T] {
 		o := o
 		if o.Name == "" {
@@ -82,8 +82,8 @@ func Fair[T comparable](o Options[T, T], made func(*Queue[T, T])) NewFunc[T] {
 			o.RateLimiter = limiter
 		}
 		q := New(o)
-		if made != nil {
-			made(q)
+		if onCreate != nil {
+			onCreate(q)
 		}
 		return q
 	}

@@ -58,7 +58,7 @@ func (q *Queue[T, K]) fitsInPlaceLocked(e *entry[T, K], c class, size int) bool 
 func (q *Queue[T, K]) admitLocked(l *lane[T, K]) {
 	for o := q.nextOfferLocked(l); o != nil && q.fitsOfferLocked(o); o = q.nextOfferLocked(l) {
 		if l.offers[live].N > 0 && l.offers[snapshot].N > 0 {
-			l.contested++
+			l.bothBlocked++
 		}
 		q.admitGroupLocked(o.entry)
 	}

@@ -5,17 +5,17 @@ import (
 	"time"
 )
 
-// few holds the entries that are in work as long as they are few, so that Done
+// smallSet holds the entries that are in work as long as they are few, so that Done
 // finds its entry without hashing the identity. Once there are more it holds
 // none, until nothing is in work.
-type few[T, K comparable] struct {
+type smallSet[T, K comparable] struct {
 	many    atomic.Bool // changed with the queue's lock held
 	n       int
 	entries [4]*entry[T, K]
 }
 
 // add remembers an entry that was handed out.
-func (f *few[T, K]) add(e *entry[T, K]) {
+func (f *smallSet[T, K]) add(e *entry[T, K]) {
 	switch {
 	case f.many.Load():
 	case f.n < len(f.entries):
@@ -29,7 +29,7 @@ func (f *few[T, K]) add(e *entry[T, K]) {
 
 // take finds the entry of an identity and forgets it. Without many, what is
 // not found is not in work.
-func (f *few[T, K]) take(key *K) *entry[T, K] {
+func (f *smallSet[T, K]) take(key *K) *entry[T, K] {
 	for i, e := range f.entries[:f.n] {
 		if e.key == *key {
 			f.n--
@@ -99,7 +99,7 @@ func (q *Queue[T, K]) handOutLocked(e *entry[T, K], stamp time.Duration) {
 	l.inWork++
 	l.workBytes += int64(e.size)
 	q.inWork++
-	q.few.add(e)
+	q.smallSet.add(e)
 	l.handedOut++
 	q.admitLocked(l)
 }
@@ -121,7 +121,7 @@ func (q *Queue[T, K]) passOnLocked() {
 func (q *Queue[T, K]) Done(item T) {
 	var own K
 	key := q.key(&item, &own)
-	hashed := q.few.many.Load()
+	hashed := q.smallSet.many.Load()
 	var hash uint64
 	if hashed {
 		hash = q.entries.hash(*key)
@@ -129,8 +129,8 @@ func (q *Queue[T, K]) Done(item T) {
 	q.mu.Lock()
 	defer q.unlock() // also if Known panics
 	var e *entry[T, K]
-	if !q.few.many.Load() {
-		e = q.few.take(key)
+	if !q.smallSet.many.Load() {
+		e = q.smallSet.take(key)
 	} else {
 		if !hashed { // they have become many just now
 			hash = q.entries.hash(*key)
@@ -153,8 +153,8 @@ func (q *Queue[T, K]) doneLocked(e *entry[T, K]) {
 	l.inWork--
 	l.workBytes -= int64(e.workSize)
 	q.inWork--
-	if q.inWork == 0 && q.few.many.Load() {
-		q.few.many.Store(false)
+	if q.inWork == 0 && q.smallSet.many.Load() {
+		q.smallSet.many.Store(false)
 	}
 	if e.refused {
 		e.refused = false

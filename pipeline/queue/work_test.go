@@ -17,7 +17,7 @@ func TestDoneOfFewAndMany(t *testing.T) {
 	most := 0 // in work at once, for a while
 	for round := range 20_000 {
 		if round%100 == 0 {
-			most = random.IntN(2*len(q.few.entries)) + 1
+			most = random.IntN(2*len(q.smallSet.entries)) + 1
 		}
 		if len(working) < most && random.IntN(2) == 0 {
 			q.Add(random.IntN(20))
@@ -39,10 +39,10 @@ func TestDoneOfFewAndMany(t *testing.T) {
 		if q.inWork != len(working) || q.Lanes()[0].InFlight != len(working) {
 			t.Fatalf("round %d: %d in work, want %d", round, q.inWork, len(working))
 		}
-		many := q.few.many.Load()
+		many := q.smallSet.many.Load()
 		was[many]++
-		if !many && q.few.n != len(working) || many && q.few.n != 0 {
-			t.Fatalf("round %d: remembers %d of %d, many: %v", round, q.few.n, len(working), many)
+		if !many && q.smallSet.n != len(working) || many && q.smallSet.n != 0 {
+			t.Fatalf("round %d: remembers %d of %d, many: %v", round, q.smallSet.n, len(working), many)
 		}
 	}
 	if was[true] < 100 || was[false] < 100 {
@@ -51,7 +51,7 @@ func TestDoneOfFewAndMany(t *testing.T) {
 	for i := range 20 {
 		q.Done(i)
 	}
-	if q.inWork != 0 || q.entries.n != 0 || q.few.many.Load() {
+	if q.inWork != 0 || q.entries.n != 0 || q.smallSet.many.Load() {
 		t.Errorf("%d in work, %d entries", q.inWork, q.entries.n)
 	}
 }

@@ -28,8 +28,8 @@ type bundled struct {
 	done     bool  // with the queue; not asked before the destination has returned
 }
 
-// undone returns the changes that did not get through, with their priorities.
-func (b *bundle) undone(yield func(*pipeline.Change, int) bool) {
+// unfinished returns the changes that did not get through, with their priorities.
+func (b *bundle) unfinished(yield func(*pipeline.Change, int) bool) {
 	for i := range b.parts {
 		if p := &b.parts[i]; !p.done && !yield(p.change, p.priority) {
 			return
@@ -87,10 +87,10 @@ func (q *bundles) finish(p *bundled) {
 	q.Queue.Done(p.change)
 }
 
-// bringBack lets a change wait in its lane for another try: after a while that
+// requeue lets a change wait in its lane for another try: after a while that
 // doubles with each, or after the one given. One that is newer and waits there
 // already has precedence.
-func (q *bundles) bringBack(p *bundled, after time.Duration) {
+func (q *bundles) requeue(p *bundled, after time.Duration) {
 	p.done = true
 	q.Queue.AddWithOpts(priorityqueue.AddOpts{Priority: &p.priority, After: after, RateLimited: after <= 0}, p.change)
 	q.Queue.Done(p.change)
@@ -124,7 +124,7 @@ func (q *bundles) Get() (b *bundle, shutdown bool) {
 // Done ends the work on what did not get through.
 func (q *bundles) Done(b *bundle) {
 	q.leave(b)
-	for c := range b.undone {
+	for c := range b.unfinished {
 		q.Queue.Done(c)
 	}
 }
@@ -132,7 +132,7 @@ func (q *bundles) Done(b *bundle) {
 // AddWithOpts brings back what did not get through, with its own priorities.
 func (q *bundles) AddWithOpts(o priorityqueue.AddOpts, all ...*bundle) {
 	for _, b := range all {
-		for c, priority := range b.undone {
+		for c, priority := range b.unfinished {
 			o.Priority = &priority
 			q.Queue.AddWithOpts(o, c)
 		}

@@ -25,24 +25,24 @@ type load struct {
 // reconcile hands the changes of b to the destination, and settles each once it is
 // told of it. What the ledger has yet to note delays none of the others.
 func (s *Stage) reconcile(ctx context.Context, b *bundle) (reconcile.Result, error) {
-	ready, noted := s.begin(b)
+	ready, unstored := s.begin(b)
 	now := func() error {
 		defer s.queue.leave(b)
 		return s.deliver(ctx, ready)
 	}
 	later := func() error {
-		if safe, err := s.await(ctx, noted); !safe {
+		if safe, err := s.await(ctx, unstored); !safe {
 			return err
 		}
-		return s.deliver(ctx, noted)
+		return s.deliver(ctx, unstored)
 	}
 	if len(ready.changes) == 0 {
 		s.queue.leave(b) // what waits for the ledger keeps the sink from nobody
 	}
 	switch {
-	case len(ready.changes)+len(noted.changes) == 0:
+	case len(ready.changes)+len(unstored.changes) == 0:
 		return reconcile.Result{}, nil
-	case len(noted.changes) == 0:
+	case len(unstored.changes) == 0:
 		return reconcile.Result{}, now()
 	case len(ready.changes) == 0:
 		return reconcile.Result{}, later()
@@ -85,10 +85,10 @@ func together(n int, f func(i int) error) error {
 	return nil
 }
 
-// begin returns what is to be delivered of a bundle: what may be handed over at
-// once, and what must be noted before. The deletions of the UIDs whose place a
-// change takes precede it.
-func (s *Stage) begin(b *bundle) (ready, noted load) {
+// begin returns the changes of a bundle that are to be delivered: those that may be
+// handed over at once, and those that must wait for the ledger's store. The deletions of
+// the UIDs whose place a change takes precede it.
+func (s *Stage) begin(b *bundle) (ready, unstored load) {
 	for i := range b.parts {
 		p := &b.parts[i]
 		c := p.change
@@ -111,7 +111,7 @@ func (s *Stage) begin(b *bundle) (ready, noted load) {
 			}
 			c.Rests = false
 			if safe != nil {
-				to = &noted
+				to = &unstored
 				to.safe = append(to.safe, safe)
 			}
 			for _, uid := range ghosts {
@@ -120,7 +120,7 @@ func (s *Stage) begin(b *bundle) (ready, noted load) {
 		}
 		to.add(p, c)
 	}
-	return ready, noted
+	return ready, unstored
 }
 
 // ghost returns the deletion of another UID whose name c takes.
@@ -145,18 +145,18 @@ func (l *load) add(p *bundled, c *pipeline.Change) {
 	l.parts, l.changes = append(l.parts, p), append(l.changes, c)
 }
 
-// A note is stored within milliseconds. Where one is not after notePatience, its
-// change goes back to its lane for noteAgain: else a few clusters of which the store
+// An intent is stored within milliseconds. If one is not after storePatience, its change
+// goes back to its lane for storeAgain: else a few clusters of which the store
 // takes nothing would have all workers.
 const (
-	notePatience = 5 * time.Second
-	noteAgain    = time.Second
+	storePatience = 5 * time.Second
+	storeAgain    = time.Second
 )
 
 // await waits until l may be handed over. If it may not, it brings l back, or fails
 // when ctx ends.
 func (s *Stage) await(ctx context.Context, l load) (safe bool, err error) {
-	patience := time.NewTimer(notePatience)
+	patience := time.NewTimer(storePatience)
 	defer patience.Stop()
 	for _, safe := range l.safe {
 		select {
@@ -164,12 +164,12 @@ func (s *Stage) await(ctx context.Context, l load) (safe bool, err error) {
 			continue
 		case <-patience.C:
 		case <-ctx.Done():
-			err = fmt.Errorf("note %s before its delivery: %w", l.what(), context.Cause(ctx))
+			err = fmt.Errorf("wait until the ledger has stored %s, before its delivery: %w", l.what(), context.Cause(ctx))
 		}
 		s.fail(l, "ledger")
 		for _, p := range l.parts {
 			if err == nil && !p.done { // else the worker's caller does it
-				s.queue.bringBack(p, noteAgain)
+				s.queue.requeue(p, storeAgain)
 			}
 		}
 		return false, err
@@ -179,7 +179,7 @@ func (s *Stage) await(ctx context.Context, l load) (safe bool, err error) {
 
 // deliver hands l to the destination.
 func (s *Stage) deliver(ctx context.Context, l load) error {
-	err := s.destination.Deliver(ctx, func(i int, refused error) { s.told(l.parts[i], l.changes[i], refused) }, l.changes...)
+	err := s.destination.Deliver(ctx, func(i int, refused error) { s.answered(l.parts[i], l.changes[i], refused) }, l.changes...)
 	if err == nil && !l.isDone() {
 		err = errUntold
 	}
@@ -190,8 +190,8 @@ func (s *Stage) deliver(ctx context.Context, l load) error {
 	return nil
 }
 
-// errUntold says that a destination does not keep to its contract. To take its
-// word that it has everything would be to lose what it does not have.
+// errUntold says that a destination breaks its contract. To believe that it has
+// everything would lose the changes that it does not have.
 var errUntold = errors.New("the destination returned without telling of each change")
 
 // isDone tells whether all of l was told of. Ask once the destination has returned.
@@ -207,10 +207,10 @@ func (l load) what() string {
 	return l.changes[0].Key.String()
 }
 
-// told settles c, which is p's change or the deletion of a ghost before it. When
+// answered settles c, which is p's change or the deletion of a ghost before it. When
 // one of them is refused all that follow come back with it: a sink must not have
 // the change and keep the ghost.
-func (s *Stage) told(p *bundled, c *pipeline.Change, refused error) {
+func (s *Stage) answered(p *bundled, c *pipeline.Change, refused error) {
 	if p.done {
 		return // it was told before, and c may be somebody else's by now
 	}
@@ -257,7 +257,7 @@ func (s *Stage) refused(p *bundled) {
 	after, _ := pipeline.RetryDelay(p.refused)
 	c.Rests = true
 	contended := c.Memory.Contended()
-	s.queue.bringBack(p, after)
+	s.queue.requeue(p, after)
 	if contended { // else whoever begins to wait does it
 		s.queue.Evict()
 	}
@@ -271,7 +271,7 @@ func (s *Stage) reread(p *bundled) {
 	if t, ok := c.Origin.Tracker.(pipeline.Rereader); ok {
 		t.Reread(c)
 	}
-	s.queue.bringBack(p, 0)
+	s.queue.requeue(p, 0)
 }
 
 // fail counts what of l did not get through.

@@ -182,7 +182,7 @@ func TestStageWaitsForTheLedger(t *testing.T) {
 		r.happened(t)
 		cancel()
 		err := <-ended
-		if want := "note a/configmaps/ns/u1 and 1 more before its delivery: context canceled"; err == nil || err.Error() != want {
+		if want := "wait until the ledger has stored a/configmaps/ns/u1 and 1 more, before its delivery: context canceled"; err == nil || err.Error() != want {
 			t.Errorf("error %q, want %q", err, want)
 		}
 		r.happened(t)
@@ -215,7 +215,7 @@ func TestStageGivesBackWhatTheLedgerDoesNotNote(t *testing.T) {
 			t.Errorf("%v failures counted, want 2", got)
 		}
 		close(r.safe["u1"])
-		time.Sleep(2 * noteAgain)
+		time.Sleep(2 * storeAgain)
 		b, _ := s.queue.Get()
 		if err := s.work(t.Context(), b); err != nil {
 			t.Fatal(err)

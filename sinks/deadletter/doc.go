@@ -1,6 +1,9 @@
 // Package deadletter keeps the changes that a sink refuses for good, so that
 // they hold nothing up and are not lost.
 //
+// This package is part of Fairlead's engine. Other modules can import it, but its API
+// may change at any time.
+//
 //	batchers ── Write ──▶ PATH ◀── what could not be sent ──┐
 //	                       │                                │
 //	                       └── Take (rename) ──▶ PATH.retrying ── Records ──▶ sent again

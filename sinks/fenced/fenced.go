@@ -1,6 +1,9 @@
 // Package fenced has a sink ask for permission before each act, for programs of
 // which one of several delivers.
 //
+// This package is part of Fairlead's engine. Other modules can import it, but its API
+// may change at any time.
+//
 //	batcher ── Write ──▶ [ may I? ] ──▶ sink
 //
 // What is asked is a function, such as the one by which an election says whether

@@ -1,6 +1,9 @@
 // Package connection keeps the connection to one member of the fleet: its
 // clients, its identity, whether it answers, and when to try again.
 //
+// This package is part of Fairlead's engine. Other modules can import it, but its API
+// may change at any time.
+//
 //	            ┌───────────────────────── Connection ─────────────────────────┐
 //	SetREST ──▶ │ connecting ──probe──▶ live ◀──────────────▶ stale            │ ──▶ Status
 //	Pause       │     ▲   │              │ ▲   SetStale, or a    │             │     metrics

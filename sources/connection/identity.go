@@ -73,7 +73,7 @@ const (
 type verdict struct {
 	identity ledger.Identity // without a UID: a cluster that is not known, and whose UID cannot be read
 	others   []string        // the known clusters that it is not
-	replaces bool            // one of them is not taken leave of yet
+	replaces bool            // one of them is not retired yet
 	unsure   bool            // it may be a known cluster, or another one
 	doubt    bool            // it is taken for a known one, of which there are no objects, for want of evidence
 }
@@ -98,7 +98,7 @@ func judge(seen sighting, known []ledger.Identity, ask func(ledger.Identity) pre
 		grades[nearby[0]] = same
 	}
 	empty := -1
-	harmless := make([]bool, len(known)) // there is nothing to take leave of
+	harmless := make([]bool, len(known)) // there is nothing to retire
 	for i, k := range known {
 		if grades[i] != open || has(same) && k.Replaced {
 			continue

@@ -18,13 +18,13 @@ import (
 // or with a snapshot first. It ends with its last watch.
 type attempt struct {
 	*reader
-	session *member.Session
-	guard   *guard
-	running context.Context //nolint:containedctx // of the reader, beside the one that ends with the attempt
+	session  *member.Session
+	watchdog *watchdog
+	running  context.Context //nolint:containedctx // of the reader, beside the one that ends with the attempt
 
-	aimed bool // what is followed was discovered in this attempt
-	// unhurried waits until another state that is left out may be read.
-	unhurried func() error
+	discovered bool // the target was discovered in this attempt
+	// throttleRefused waits until another state that is left out may be read.
+	throttleRefused func() error
 
 	liveSince time.Time // zero: not live
 	ends      time.Time // when the server is to end the watch, at the soonest; zero: any time
@@ -42,20 +42,20 @@ type fatalError struct{ error }
 // although the server does not tell what version it has.
 const tooNewAttempts = 3
 
-func (r *reader) attempt(ctx context.Context, session *member.Session) ending {
+func (r *reader) attempt(ctx context.Context, session *member.Session) outcome {
 	cut, cancel := context.WithCancelCause(ctx)
 	a := &attempt{
 		reader: r, session: session,
-		guard:   newGuard(cancel, r.cfg, r.contended),
-		running: ctx,
+		watchdog: newWatchdog(cancel, r.cfg, r.contended),
+		running:  ctx,
 	}
-	a.unhurried = func() error { return r.shortage.pace.Wait(cut) }
-	unguard := a.guard.watch(session)
+	a.throttleRefused = func() error { return r.shortage.pace.Wait(cut) }
+	stopWatchdog := a.watchdog.watch(session)
 	r.spill.Room = a
 	defer r.spill.End()
 	err := a.follow(cut)
 
-	var end ending
+	var end outcome
 	end.reason, end.after = classify(cut, err)
 	end.err = err
 	switch why := context.Cause(cut); {
@@ -71,22 +71,22 @@ func (r *reader) attempt(ctx context.Context, session *member.Session) ending {
 		end.fatal = fatal.error
 	}
 	code, _ := statusCode(err)
-	end.moved = code == http.StatusNotFound && !a.aimed && end.reason != renewed && end.reason != requested
+	end.moved = code == http.StatusNotFound && !a.discovered && end.reason != renewed && end.reason != requested
 	if end.reason == overdue && r.shortage.open {
 		end.reason, end.err = tooMany, errNoRoom
 	}
 	end.lasted = !a.liveSince.IsZero() && time.Since(a.liveSince) >= liveFor
 	r.recheck = r.recheck || !a.liveSince.IsZero()
 	a.judge(&end)
-	r.demands.notWatching()
+	r.requests.notWatching()
 	r.watchesNothing(false)
 	cancel(nil)
-	unguard()
+	stopWatchdog()
 	return end
 }
 
-// judge draws from the end of an attempt what is to be remembered for the next.
-func (a *attempt) judge(end *ending) {
+// judge keeps of the end of an attempt what the next one needs to know.
+func (a *attempt) judge(end *outcome) {
 	a.refused = end.reason == rejected
 	if code, _ := statusCode(end.err); code == http.StatusNotFound {
 		a.refresh = true // whoever answers so, discovery knows better
@@ -97,7 +97,7 @@ func (a *attempt) judge(end *ending) {
 	case end.reason == closed && !a.ends.IsZero() && !time.Now().Before(a.ends):
 		// The end that was asked for is a sign of life, see watchFor.
 		end.lasted = true
-		a.heard(time.Now())
+		a.touch(time.Now())
 	case end.reason == silent && a.ends.IsZero() && !a.liveSince.IsZero() && !a.bookmarks:
 		end.reason, end.err, end.lasted = quiet, nil, true
 	case end.reason == silent:
@@ -110,9 +110,9 @@ func (a *attempt) follow(ctx context.Context) error {
 	if a.target != nil && a.recheck && !a.refresh {
 		a.refresh = a.hasMoved(ctx)
 	}
-	a.guard.enter(opening)
-	a.aimed = a.target == nil || a.refresh
-	t, err := a.aim(ctx, a.session)
+	a.watchdog.enter(opening)
+	a.discovered = a.target == nil || a.refresh
+	t, err := a.resolveTarget(ctx, a.session)
 	if gone, ok := errors.AsType[*goneError](err); ok {
 		return a.isGone(ctx, t, gone)
 	}
@@ -124,8 +124,8 @@ func (a *attempt) follow(ctx context.Context) error {
 		return err
 	}
 	a.lookForRoom(time.Now())
-	if from, ok := a.start(); ok && !a.demands.any() && a.knowsShortage() {
-		err := a.knows(ctx, from)
+	if from, ok := a.start(); ok && !a.requests.any() && a.knowsShortage() {
+		err := a.checkResumable(ctx, from)
 		if err == nil {
 			err = a.watch(ctx, from)
 		}
@@ -134,24 +134,24 @@ func (a *attempt) follow(ctx context.Context) error {
 		case why == expired && a.leaveExpired(from):
 			return err
 		case why == expired:
-			a.cause = resumeLost
+			a.snapshotReason = resumeLost
 		case why == backwards:
-			a.cause = wentBack
+			a.snapshotReason = rewound
 		case why == tooNew:
-			if back, cannot := a.wentBack(ctx, from); !back && (cannot == nil || a.attempts < tooNewAttempts) {
+			if back, cannot := a.historyRewound(ctx, from); !back && (cannot == nil || a.attempts < tooNewAttempts) {
 				return err
 			}
-			a.cause = notYetKnown
+			a.snapshotReason = notYetKnown
 		default:
 			return err
 		}
 		a.progress.reconnects[why].Add(1)
-		a.noteError(err)
+		a.recordError(err)
 	}
 	return a.snapshot(ctx)
 }
 
-// report tells the connection how a call went that was made under ctx.
+// report reports the result of a call, made under ctx, to the connection.
 func (a *attempt) report(ctx context.Context, err error) {
 	if err == nil {
 		a.conn.Report(a.session, nil)
@@ -167,10 +167,10 @@ func (a *attempt) report(ctx context.Context, err error) {
 
 // call sends a request and returns the body of the answer.
 func (a *attempt) call(ctx context.Context, r *rest.Request) (io.ReadCloser, error) {
-	a.guard.enter(opening)
+	a.watchdog.enter(opening)
 	body, err := r.Stream(ctx)
 	a.report(ctx, err)
-	a.guard.enter(reading)
+	a.watchdog.enter(reading)
 	return body, err
 }
 
@@ -183,7 +183,7 @@ func (a *attempt) watch(ctx context.Context, from string) error {
 		return err
 	}
 	defer func() { _ = body.Close() }()
-	if err := a.live(from); err != nil {
+	if err := a.setLive(from); err != nil {
 		return err
 	}
 	return a.read(body, false)
@@ -209,11 +209,10 @@ func (a *attempt) watchFor() int64 {
 	return max(1, int64((most-rand.N(spread+1))/time.Second))
 }
 
-// live notes that the watch is up to date as far as anyone can tell: from the
-// version on, whatever happens is told. It fails if another snapshot has been
-// asked for meanwhile.
-func (a *attempt) live(from string) error {
-	if err := a.demands.watching(a.guard.cancel); err != nil {
+// setLive marks the watch as up to date: from the version on, it shows every change. It
+// fails if another snapshot has been asked for meanwhile.
+func (a *attempt) setLive(from string) error {
+	if err := a.requests.watching(a.watchdog.cancel); err != nil {
 		return err
 	}
 	a.liveSince = time.Now()
@@ -229,13 +228,13 @@ func (a *attempt) live(from string) error {
 	if a.join() {
 		return fatalError{errJoined}
 	}
-	a.callBack()
+	a.reopenOthers()
 	return nil
 }
 
-// heard notes that the server said something.
-func (a *attempt) heard(now time.Time) {
-	a.guard.frame(now)
+// touch records that the server sent something.
+func (a *attempt) touch(now time.Time) {
+	a.watchdog.frame(now)
 	a.progress.lastFrame.Store(now.UnixNano())
 	if a.stale {
 		a.setFresh()

@@ -32,7 +32,7 @@ import (
 //
 // It holds eight bytes for every object listed, and about forty for each that
 // changes while the list is read. Of neither may there be more than are known
-// and maxTold: a list of more is not read to its end, because it may have none.
+// and maxSeen: a list of more is not read to its end, because it may have none.
 type audit struct {
 	*reader
 	session *member.Session
@@ -52,13 +52,13 @@ type audit struct {
 	await  atomic.Uint64 // position to be told of; 0: none
 	passed chan struct{} // capacity 1: it has been reached
 
-	// mu is held while the watch tells the cursor of a state, so that what was
-	// told last and what the cursor knows can be compared. It comes before the
-	// cursor's own.
-	mu   sync.Mutex
-	told map[uint64]uint64 // by hash: version and, in the lowest bit, whether it is gone
-	only map[uint64]bool   // once there is a list: whose to keep; nil: all
-	most int               // bound of told, and of listed
+	// mu is held while the watch reports a state to the cursors, so that the state
+	// seen last can be compared with what the cursors know. It is taken before the
+	// cursors' own.
+	mu       sync.Mutex
+	lastSeen map[uint64]uint64 // by hash: version and, in the lowest bit, whether it is gone
+	only     map[uint64]bool   // once there is a list: whose to keep; nil: all
+	most     int               // bound of lastSeen, and of listed
 }
 
 // suspect is an object that may differ.
@@ -72,9 +72,9 @@ const (
 	// maxSuspects bounds the memory of an audit; any one that really differs
 	// leads to a snapshot, which repairs them all. If none does, the others may.
 	maxSuspects = 10_000
-	// maxTold bounds what may change during a list, and what a list may have,
+	// maxSeen bounds what may change during a list, and what a list may have,
 	// beside what is known.
-	maxTold = 1 << 16
+	maxSeen = 1 << 16
 )
 
 func newAudit(r *reader, session *member.Session, t *target, cancel context.CancelCauseFunc) *audit {
@@ -82,12 +82,12 @@ func newAudit(r *reader, session *member.Session, t *target, cancel context.Canc
 		reader: r, session: session, target: t, of: r.branches(), cancel: cancel,
 		began: r.auditor.position.Load(), seed: maphash.MakeSeed(),
 		passed: make(chan struct{}, 1), limit: maxSuspects,
-		told: map[uint64]uint64{}, most: maxTold,
+		lastSeen: map[uint64]uint64{}, most: maxSeen,
 	}
 	for _, b := range au.of {
 		au.known = max(au.known, b.cursor.Stats().Known)
 	}
-	au.most = maxTold + au.known
+	au.most = maxSeen + au.known
 	return au
 }
 
@@ -118,8 +118,8 @@ func (au *audit) run(ctx context.Context) (differences int, err error) {
 	case differences > 0:
 		au.repair(differences, example)
 	case at < au.began:
-		// A list is never older than what was told before, in one history.
-		au.demands.add(wentBack)
+		// Within one history, a list is never older than the watch was before it.
+		au.requests.add(rewound)
 	case au.more:
 		return 0, errTooMany
 	}
@@ -131,7 +131,7 @@ func (au *audit) repair(differences int, example ledger.Name) {
 	au.progress.differences.Add(uint64(differences))
 	au.log.Info("An audit has found what the ledger did not know; a snapshot repairs it",
 		"resource", au.target.name, "differences", differences, "namespace", example.Namespace, "name", example.Name)
-	au.demands.add(audited)
+	au.requests.add(audited)
 }
 
 // list reads all pages and returns the version they show. As it waits as long as
@@ -218,19 +218,19 @@ func (au *audit) compare(name ledger.Name, listed ledger.Version) error {
 	hash := au.hash(name)
 	au.listed = append(au.listed, hash)
 	for _, b := range au.of {
-		if acked, _, _ := b.cursor.Lookup(name); acked != listed && au.lastTold(hash) <= n {
+		if acked, _, _ := b.cursor.Lookup(name); acked != listed && au.lastVersion(hash) <= n {
 			au.suspect(b, name, listed)
 		}
 	}
 	return nil
 }
 
-// lastTold returns the version that the watch told last of an object since the
-// audit began; 0: none. What is behind the list is no suspect.
-func (au *audit) lastTold(hash uint64) uint64 {
+// lastVersion returns the last version of an object in the watch since the audit began;
+// 0: none. An object that is newer there than in the list is no suspect.
+func (au *audit) lastVersion(hash uint64) uint64 {
 	au.mu.Lock()
 	defer au.mu.Unlock()
-	return au.told[hash] >> 1
+	return au.lastSeen[hash] >> 1
 }
 
 func (au *audit) suspect(b *branch, name ledger.Name, listed ledger.Version) {
@@ -247,7 +247,7 @@ func (au *audit) findMissing(at uint64) {
 	for _, b := range au.of {
 		for name := range b.cursor.Names() {
 			hash := au.hash(name)
-			if _, listed := slices.BinarySearch(au.listed, hash); !listed && au.lastTold(hash) <= at {
+			if _, listed := slices.BinarySearch(au.listed, hash); !listed && au.lastVersion(hash) <= at {
 				au.suspect(b, name, ledger.Version{})
 			}
 		}
@@ -255,7 +255,7 @@ func (au *audit) findMissing(at uint64) {
 	au.listed = nil
 }
 
-// narrow forgets what was told of all but the suspects.
+// narrow forgets the versions of all objects but the suspects.
 func (au *audit) narrow() {
 	only := make(map[uint64]bool, len(au.suspects))
 	for _, s := range au.suspects {
@@ -264,12 +264,12 @@ func (au *audit) narrow() {
 	au.mu.Lock()
 	defer au.mu.Unlock()
 	kept := map[uint64]uint64{}
-	for hash, told := range au.told {
+	for hash, told := range au.lastSeen {
 		if only[hash] {
 			kept[hash] = told
 		}
 	}
-	au.told, au.only = kept, only
+	au.lastSeen, au.only = kept, only
 }
 
 // waitFor returns when the watch has come to a version.
@@ -323,7 +323,7 @@ func (au *audit) look(s suspect) (differs, pending bool) {
 	if pending {
 		return false, true
 	}
-	told, ok := au.told[au.hash(s.name)]
+	told, ok := au.lastSeen[au.hash(s.name)]
 	switch {
 	case !ok && s.listed == ledger.Version{} || ok && told&1 != 0:
 		return known, false
@@ -333,9 +333,9 @@ func (au *audit) look(s suspect) (differs, pending bool) {
 	return acked.ResourceVersion != strconv.FormatUint(told>>1, 10), false
 }
 
-// tell remembers what the cursors are about to be told, and has nobody look at them
-// before done is called.
-func (au *audit) tell(name ledger.Name, version ledger.Version, gone bool) (done func()) {
+// observe records a state that is about to be reported to the cursors. No audit looks at
+// them before done is called.
+func (au *audit) observe(name ledger.Name, version ledger.Version, gone bool) (done func()) {
 	hash := au.hash(name)
 	au.mu.Lock()
 	if au.only == nil || au.only[hash] {
@@ -343,15 +343,15 @@ func (au *audit) tell(name ledger.Name, version ledger.Version, gone bool) (done
 		if gone {
 			told |= 1
 		}
-		au.told[hash] = told
-		if len(au.told) > au.most {
+		au.lastSeen[hash] = told
+		if len(au.lastSeen) > au.most {
 			au.cancel(errUndecided)
 		}
 	}
 	return au.mu.Unlock
 }
 
-// seen notes how far the watch has come.
+// seen records how far the watch has come.
 func (au *audit) seen(position uint64) {
 	if await := au.await.Load(); await == 0 || position < await {
 		return

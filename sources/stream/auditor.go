@@ -140,7 +140,7 @@ func (r *reader) audit(ctx context.Context) time.Duration {
 		result, next = auditInterrupted, soon
 	default:
 		result, next = auditFailed, min(next, sooner)
-		r.noteError(err)
+		r.recordError(err)
 	}
 	r.progress.audits[result].Add(1)
 	return next
@@ -168,7 +168,7 @@ func (r *reader) endAudit() {
 	x.current.Store(nil)
 }
 
-// follow says what a watch that begins now follows, from a version on.
+// follow records what a watch that begins now follows, and from which version.
 func (x *auditor) follow(session *member.Session, t *target, from uint64) {
 	x.position.Store(from)
 	x.mu.Lock()
@@ -190,16 +190,16 @@ func (x *auditor) unfollow() {
 	}
 }
 
-// tell notes for an audit, if there is one, what the watch tells the cursors of
-// next. They have been told when done is called.
-func (x *auditor) tell(name ledger.Name, version ledger.Version, gone bool) (done func()) {
+// observe records for an audit, if there is one, the state that the watch reports to the
+// cursors next. The caller calls done once it has.
+func (x *auditor) observe(name ledger.Name, version ledger.Version, gone bool) (done func()) {
 	if au := x.current.Load(); au != nil {
-		return au.tell(name, version, gone)
+		return au.observe(name, version, gone)
 	}
 	return func() {}
 }
 
-// seen notes how far the watch has come.
+// seen records how far the watch has come.
 func (x *auditor) seen(position uint64) {
 	x.position.Store(position)
 	if au := x.current.Load(); au != nil {

@@ -42,13 +42,13 @@ func BenchmarkRead(b *testing.B) {
 			cursor, _ := l.Claim(ledger.Claiming{ID: id})
 			s := New(Options{Cluster: "c", Spec: Spec{Resource: "configmaps"}, Config: Config{AuditInterval: -1}, Connection: quietConnection{}, Routes: []Route{{Name: "a", Queue: sinkhole{}}}})
 			to := s.branches[0]
-			to.cursor, to.origin = cursor, &pipeline.Origin{Tracker: tracker{acks: &bell{}, cursor: cursor}}
+			to.cursor, to.origin = cursor, &pipeline.Origin{Tracker: tracker{acks: &ackSignal{}, cursor: cursor}}
 			main := s.main.Load()
 			main.target = &target{
 				resource: resource{gvr: schema.GroupVersionResource{Version: "v1", Resource: "configmaps"}, kind: "ConfigMap", namespaced: true},
 				name:     "configmaps",
 			}
-			a := &attempt{reader: main, guard: newGuard(nil, s.cfg, main.contended), running: b.Context()}
+			a := &attempt{reader: main, watchdog: newWatchdog(nil, s.cfg, main.contended), running: b.Context()}
 
 			version := 0
 			batch := func() []byte {
@@ -109,7 +109,7 @@ func BenchmarkAuditMemory(b *testing.B) {
 			if err := au.compare(name(i), version(i)); err != nil {
 				b.Fatal(err)
 			}
-			done := au.tell(name(i), version(i), false)
+			done := au.observe(name(i), version(i), false)
 			cursor.Observe(name(i), version(i), false, false, nil)
 			done()
 		}

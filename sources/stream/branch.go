@@ -25,18 +25,18 @@ import (
 // caught up with the main reader it joins that again. So an extra watch exists
 // only while a route is behind. A branch that is alone with its reader blocks it.
 type branch struct {
-	route Route
-	acks  *bell
-	again again // guarded by Stream.mu
+	route   Route
+	acks    *ackSignal
+	rereads rereadQueue // guarded by Stream.mu
 
 	// What follows belongs to the reader that reads for it.
-	id     ledger.StreamID
-	former []*ledger.Cursor // of other clusters under this name; see retire
-	origin *pipeline.Origin
-	skip   uint64 // frames up to this version have been dealt with
-	framed bool   // skip is the version of a frame, not of a bookmark or a list
-	hold   hold
-	lacked int // bytes of memory that it has waited for last in vain
+	id           ledger.StreamID
+	predecessors []*ledger.Cursor // cursors of clusters that had this name before; see retire
+	origin       *pipeline.Origin
+	skip         uint64 // frames up to this version have been dealt with
+	framed       bool   // skip is the version of a frame, not of a bookmark or a list
+	hold         hold
+	lacked       int // bytes of memory that it has waited for last in vain
 
 	// Guarded by Stream.mu. Only the reader changes cursor, so that it may look at
 	// it without.
@@ -49,7 +49,7 @@ type branch struct {
 }
 
 func newBranch(route Route) *branch {
-	return &branch{route: route, sinceRun: time.Now(), hold: newHold(), acks: newBell()}
+	return &branch{route: route, sinceRun: time.Now(), hold: newHold(), acks: newAckSignal()}
 }
 
 // Why a branch is behind, as its status says.
@@ -58,7 +58,7 @@ const (
 	behindMemory   = "no memory"        // its part of the budget was used up for too long
 	behindNew      = "no position"      // it needs a snapshot, and the others do not
 	behindExpired  = "position lost"    // the server does not know its position any more
-	behindReplaced = "cluster_replaced" // it takes leave of a cluster that had the name before
+	behindReplaced = "cluster_replaced" // it retires a cluster that had the name before
 )
 
 var (
@@ -163,8 +163,8 @@ func (r *reader) branches() []*branch {
 // reads reports whether the reader still reads for a branch.
 func (r *reader) reads(b *branch) bool { return slices.Contains(r.branches(), b) }
 
-// letGo has a branch read for itself, from where it is.
-func (r *reader) letGo(b *branch, why string) {
+// detach makes a branch read for itself, from where it is.
+func (r *reader) detach(b *branch, why string) {
 	r.log.Info("A route is behind, and reads for itself until it has caught up", "route", b.route.Name, "reason", why)
 	s := r.Stream
 	s.mu.Lock()
@@ -218,11 +218,11 @@ func (r *reader) join() bool {
 	return true
 }
 
-// callBack has those that have come further than the main reader, whose watch begins,
-// open theirs again, and so look whether they can join. They looked when they had caught
-// up, and that may have been before there was this watch: then they would look at their
-// next frame, which may be minutes away.
-func (r *reader) callBack() {
+// reopenOthers is called when the watch of the main reader begins. Readers that are further
+// than it open their watches again, and so check whether they can join. They checked when
+// they had caught up, which may have been before this watch. Otherwise they would check
+// at their next frame, which may be minutes away.
+func (r *reader) reopenOthers() {
 	s := r.Stream
 	if len(s.branches) == 1 || s.main.Load() != r {
 		return
@@ -235,7 +235,7 @@ func (r *reader) callBack() {
 		further := other != r && other.position.covers(from)
 		other.mu.Unlock()
 		if further {
-			other.demands.again()
+			other.requests.cutWatch()
 		}
 	}
 }
@@ -252,14 +252,14 @@ func (r *reader) advance(version string, bookmark bool) []*branch {
 	return r.inStep
 }
 
-// watches notes from where a watch begins.
+// watches records from where a watch begins.
 func (r *reader) watches(from string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.position.begin(from)
 }
 
-// watchesNothing notes that there is no watch. With a snapshot, what comes after it may
+// watchesNothing records that there is no watch. With a snapshot, what comes after it may
 // be of another history.
 func (r *reader) watchesNothing(snapshot bool) {
 	r.mu.Lock()
@@ -306,7 +306,7 @@ func (r *reader) start() (from string, ok bool) {
 		switch at := starts[i]; {
 		case at == "":
 			b.skip = 0
-			r.letGo(b, behindNew)
+			r.detach(b, behindNew)
 		case from == "" || from != at && number(at) < number(from):
 			from = at
 		}
@@ -317,7 +317,7 @@ func (r *reader) start() (from string, ok bool) {
 		case at == from:
 			b.skip = 0
 		case number(at) == 0 || number(from) == 0: // no one can tell which is behind
-			r.letGo(b, behindNew)
+			r.detach(b, behindNew)
 		default:
 			b.skip, b.framed = number(at), false
 		}
@@ -339,7 +339,7 @@ func (r *reader) leaveExpired(from string) bool {
 		return false
 	}
 	for _, b := range late {
-		r.letGo(b, behindExpired)
+		r.detach(b, behindExpired)
 	}
 	return true
 }

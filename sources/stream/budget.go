@@ -40,7 +40,7 @@ func (a *attempt) Reserve(n int) error {
 	for _, b := range all {
 		memory, err := a.borrow(b, toRead(n, together))
 		if errors.Is(err, errBehind) {
-			a.letGo(b, behindMemory)
+			a.detach(b, behindMemory)
 			continue
 		}
 		if err != nil {
@@ -50,7 +50,7 @@ func (a *attempt) Reserve(n int) error {
 		a.loans = append(a.loans, loan{b, memory})
 	}
 	if slices.ContainsFunc(a.loans, func(l loan) bool { return !l.memory.IsZero() }) {
-		a.guard.beginFrame()
+		a.watchdog.beginFrame()
 	}
 	return nil
 }
@@ -79,11 +79,11 @@ func toRead(n int, together *budget.Together) budget.Ask {
 }
 
 // Came implements wire.Room.
-func (a *attempt) Came(n int) { a.guard.frameRead(n) }
+func (a *attempt) Came(n int) { a.watchdog.frameRead(n) }
 
 // Release implements wire.Room.
 func (a *attempt) Release() {
-	a.guard.endFrame()
+	a.watchdog.endFrame()
 	for i := range a.loans {
 		a.loans[i].memory.Release()
 	}
@@ -110,7 +110,7 @@ func (a *attempt) afford(size int, to []routed) ([]routed, error) {
 		memory, err := a.borrow(r.branch, ask)
 		switch {
 		case errors.Is(err, errBehind):
-			a.letGo(r.branch, behindMemory)
+			a.detach(r.branch, behindMemory)
 			continue
 		case err != nil:
 			releaseAll(left)
@@ -139,7 +139,7 @@ func (a *attempt) exchange(ask budget.Ask, to []routed) {
 		}
 	}
 	budget.Exchange(loans, asks, taken)
-	a.guard.endFrame()
+	a.watchdog.endFrame()
 	for j := range to {
 		to[j].together = ask.Together
 		for i, l := range a.loans {
@@ -198,8 +198,8 @@ var errBehind = errors.New("the route has had no room for too long")
 // stream.
 func (a *attempt) patiently(b *branch, wait func(context.Context) error) error {
 	if len(a.Stream.branches) == 1 {
-		a.guard.block()
-		defer a.guard.unblock()
+		a.watchdog.block()
+		defer a.watchdog.unblock()
 		if err := wait(a.running); err != nil {
 			return fatalError{err}
 		}
@@ -237,8 +237,8 @@ func (a *attempt) waitFor(d time.Duration, wait func(context.Context) error) err
 	}
 	ctx, cancel := context.WithTimeoutCause(a.running, d, queue.ErrFull)
 	defer cancel()
-	a.guard.block()
-	defer a.guard.unblock()
+	a.watchdog.block()
+	defer a.watchdog.unblock()
 	err := wait(ctx)
 	if err != nil && a.running.Err() == nil && ctx.Err() != nil {
 		return queue.ErrFull

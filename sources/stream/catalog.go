@@ -27,7 +27,7 @@ type served struct {
 	broken error                                           // why one of few could not be read; it has the server's words
 }
 
-func look(client discovery.DiscoveryInterface) *served {
+func newServed(client discovery.DiscoveryInterface) *served {
 	return &served{
 		client: discovery.ToDiscoveryInterfaceWithContext(client),
 		few:    map[schema.GroupVersion]*metav1.APIResourceList{},

@@ -25,7 +25,7 @@ type follower struct {
 //
 // Only the cluster can tell what specs mean, and each stream asks it for all of them, so
 // that all come to the same, whichever comes first.
-func (s *Stream) settle(ctx context.Context, api *served, known memory, r resource) ([]string, error) {
+func (s *Stream) settle(ctx context.Context, api *served, known remembered, r resource) ([]string, error) {
 	var all []follower
 	before := func(one Spec) int {
 		return slices.IndexFunc(all, func(f follower) bool { return f.spec.overlapsIn(one.Namespace) })
@@ -62,7 +62,7 @@ func (s *Stream) settle(ctx context.Context, api *served, known memory, r resour
 
 // mean reports whether a spec means objects that r is the resource of, and by
 // which name; nil: it does not.
-func (m memory) mean(ctx context.Context, api *served, spec Spec, r resource) (*schema.GroupResource, error) {
+func (m remembered) mean(ctx context.Context, api *served, spec Spec, r resource) (*schema.GroupResource, error) {
 	var one resource
 	var err error
 	if was, ok := m.meaning(spec); ok {

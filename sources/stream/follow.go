@@ -21,7 +21,7 @@ type reader struct {
 	*Stream
 	name     string // the stream's; and the route's, of one that is behind
 	standing standing
-	demands  demands
+	requests snapshotRequests
 	auditor  auditor
 	roomMade chan struct{} // capacity 1: MakeRoom was called
 
@@ -34,26 +34,26 @@ type reader struct {
 	extra    bool // it reads for what is behind; guarded by Stream.mu
 
 	// What follows belongs to run.
-	spill      *wire.Spill
-	session    *member.Session // the last one used
-	replaced   *member.Session // the last one seen replaced
-	target     *target         // what is followed
-	found      resource        // what the branches' cursors are of
-	noStream   bool            // the session's server has no streaming lists
-	unserved   int             // streaming lists in a row that it did not serve
-	bookmarks  bool            // it sends bookmarks
-	refused    bool            // what was asked last is refused until someone changes something
-	refresh    bool            // target is to be discovered again
-	recheck    bool            // its group may prefer another version by now
-	absence    absence         // of what the ledger remembers
-	stale      bool            // reported as such
-	cause      cause           // why the snapshot that is needed is
-	backoff    *backoff.ExponentialBackOff
-	attempts   int // in a row that did not last
-	shortage   shortage
-	missing    atomic.Int64 // objects left out, see shortage
-	short      atomic.Bool  // something was left out
-	namespaces map[string]string
+	spill          *wire.Spill
+	session        *member.Session // the last one used
+	replaced       *member.Session // the last one seen replaced
+	target         *target         // what is followed
+	found          resource        // what the branches' cursors are of
+	noStream       bool            // the session's server has no streaming lists
+	unserved       int             // streaming lists in a row that it did not serve
+	bookmarks      bool            // it sends bookmarks
+	refused        bool            // what was asked last is refused until someone changes something
+	refresh        bool            // target is to be discovered again
+	recheck        bool            // its group may prefer another version by now
+	absence        absence         // of what the ledger remembers
+	stale          bool            // reported as such
+	snapshotReason snapshotReason  // why the snapshot that is needed is
+	backoff        *backoff.ExponentialBackOff
+	attempts       int // in a row that did not last
+	shortage       shortage
+	missing        atomic.Int64 // objects left out, see shortage
+	short          atomic.Bool  // something was left out
+	namespaces     map[string]string
 }
 
 func (s *Stream) newReader(name string, branches []*branch) *reader {
@@ -114,8 +114,8 @@ func (r *reader) adopt(session *member.Session) {
 	r.standing.mu.Unlock()
 }
 
-// ending says how an attempt ended.
-type ending struct {
+// outcome says how an attempt ended.
+type outcome struct {
 	reason reason
 	err    error         // nil if the server just closed the watch
 	after  time.Duration // how long the server asked to be left alone
@@ -125,7 +125,7 @@ type ending struct {
 }
 
 // pause waits until the next attempt is due.
-func (r *reader) pause(ctx context.Context, session *member.Session, end ending) {
+func (r *reader) pause(ctx context.Context, session *member.Session, end outcome) {
 	// A session that has been replaced is not given out again. Should it be,
 	// nothing wakes this stream, and its delays grow.
 	changed := session.Changed
@@ -138,7 +138,7 @@ func (r *reader) pause(ctx context.Context, session *member.Session, end ending)
 	}
 	r.progress.reconnects[end.reason].Add(1)
 	if end.err != nil {
-		r.noteError(end.err)
+		r.recordError(end.err)
 	}
 	if end.lasted || end.reason == renewed && !again {
 		r.attempts = 0

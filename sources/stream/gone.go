@@ -17,12 +17,11 @@ import (
 	"github.com/fairlead-dev/fairlead/sources/member"
 )
 
-// A resource that is not served any more has no objects: its CRD was removed,
-// and they with it, while nobody watched. The sinks have to hear of that as of
-// any other deletion; but what discovery leaves out by mistake, for a moment or
-// behind a load balancer, must not be taken for it. So it takes several complete
-// discoveries, over a while, and each time the cluster has said who it is, and
-// that there is nothing where the resource was.
+// A resource that is not served any more has no objects: its CRD was removed, and they
+// with it, while nobody watched. Their deletions are delivered like any others. But
+// discovery may leave a resource out by mistake, for a moment or behind a load balancer.
+// So several complete discoveries, over a while, must lack it, and each time the cluster
+// must identify itself and answer that there is nothing at the resource's path.
 const (
 	// goneAfter is how long a resource must have been missing.
 	goneAfter = time.Minute
@@ -33,7 +32,7 @@ const (
 // resourceGone is why tombstones are handed over without a snapshot.
 const resourceGone = "resource_gone"
 
-// absence is what speaks for it that a resource is gone.
+// absence is the evidence that a resource is gone.
 type absence struct {
 	cluster  string // UID
 	resource schema.GroupResource
@@ -53,23 +52,23 @@ func (x *absence) proves(now time.Time, after time.Duration) bool {
 	return x.times >= goneTimes && now.Sub(x.since) >= after
 }
 
-// isGone deals with a resource that the ledger knows and the cluster does not
-// serve; t is what was followed. Once there is no doubt, it has the sinks told
-// that all its objects are gone. The stream waits on, and follows the resource
-// again, from a snapshot, should it come back.
+// isGone handles a resource that the ledger knows and the cluster does not serve; t is
+// what was followed. Once there is no doubt, it offers the deletions of all its objects.
+// The stream goes on waiting, and follows the resource again, from a snapshot, if it
+// comes back.
 func (a *attempt) isGone(ctx context.Context, t *target, gone *goneError) error {
 	a.report(ctx, gone)
 	a.auditor.unfollow()
 	all := a.branches()
 	holds := func(b *branch) bool { return b.cursor.Unacked() > 0 || b.cursor.Stats().Known > 0 }
-	if gone.former && !slices.ContainsFunc(all, holds) {
-		// It was claimed only to take leave of the clusters before.
+	if gone.inPredecessor && !slices.ContainsFunc(all, holds) {
+		// It was claimed only to retire the clusters before.
 		defer a.forget(all)
 	}
 	if t.gvr.Version == "" || t.kind == "" {
-		if slices.ContainsFunc(all, func(b *branch) bool { return len(b.former) > 0 || holds(b) }) {
+		if slices.ContainsFunc(all, func(b *branch) bool { return len(b.predecessors) > 0 || holds(b) }) {
 			return fmt.Errorf("%w; that its objects are gone cannot be told, because the ledger does not have their version and kind: "+
-				"it is from a time when these were not noted", gone)
+				"it is of a version that did not record them", gone)
 		}
 		return gone
 	}
@@ -94,11 +93,11 @@ func (a *attempt) isGone(ctx context.Context, t *target, gone *goneError) error 
 		return gone
 	}
 	a.setState(member.Syncing, resourceGone)
-	a.guard.enter(parked) // it is the sinks that are waited for
+	a.watchdog.enter(parked) // it is the sinks that are waited for
 	for _, b := range all {
-		a.log.Info("A resource is not served any more; taking leave of what was known of it",
+		a.log.Info("A resource is not served any more; delivering the deletions of all its objects",
 			"resource", t.name, "route", b.route.Name, "objects", b.cursor.Stats().Known, "since", a.absence.since)
-		if err := a.bury(b, b.cursor.Retire(), b.origin); err != nil {
+		if err := a.offerTombstones(b, b.cursor.Retire(), b.origin); err != nil {
 			return err
 		}
 	}
@@ -131,7 +130,7 @@ func (a *attempt) confirm(ctx context.Context, t *target) error {
 	if err := a.identify(ctx); err != nil {
 		return err
 	}
-	a.guard.enter(opening)
+	a.watchdog.enter(opening)
 	body, err := a.listRequest(a.session, t, true, 1, "").Stream(ctx)
 	if err == nil {
 		_ = body.Close()
@@ -149,7 +148,7 @@ func (a *attempt) confirm(ctx context.Context, t *target) error {
 // identify fails unless the server says that it is the cluster of the session.
 // One that tells nobody who it is, is known by its address alone.
 func (a *attempt) identify(ctx context.Context) error {
-	a.guard.enter(opening)
+	a.watchdog.enter(opening)
 	result := a.session.Calls.Get().AbsPath("/api/v1/namespaces", metav1.NamespaceSystem).
 		SetHeader("Accept", acceptMetadata).MaxRetries(0).Do(ctx)
 	err := result.Error()
@@ -184,7 +183,7 @@ func (a *attempt) hasMoved(ctx context.Context) bool {
 	if a.spec.Version != "" || t.preferred == "" {
 		return false
 	}
-	a.guard.enter(opening)
+	a.watchdog.enter(opening)
 	var group metav1.APIGroup
 	err := a.session.Calls.Get().AbsPath("/apis", t.gvr.Group).MaxRetries(0).Do(ctx).Into(&group)
 	return err == nil && group.Name == t.gvr.Group && group.PreferredVersion.Version != t.preferred

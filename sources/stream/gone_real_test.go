@@ -64,7 +64,7 @@ func (r *realStream) uninstall(group string) {
 // discovered returns what is wrong if a group is not discovered as wanted.
 func (r *realStream) discovered(ctx context.Context, group string, want bool) string {
 	gr := schema.GroupResource{Group: group, Resource: "gizmos"}
-	_, err := look(r.discovery()).resource(ctx, gr, Spec{})
+	_, err := newServed(r.discovery()).resource(ctx, gr, Spec{})
 	if is := err == nil; is != want {
 		return fmt.Sprintf("%s is discovered: %t, %v", gr, is, err)
 	}
@@ -251,7 +251,7 @@ func testPreferredVersion(t *testing.T, cluster *testenv.Cluster) {
 	}
 	change("v1beta1", "v1")
 	direct.eventually("discovery", func() string {
-		one, err := look(direct.discovery()).resource(t.Context(), schema.GroupResource{Group: group, Resource: "gizmos"}, Spec{})
+		one, err := newServed(direct.discovery()).resource(t.Context(), schema.GroupResource{Group: group, Resource: "gizmos"}, Spec{})
 		if err != nil || one.gvr.Version != "v1" {
 			return fmt.Sprint(one, err)
 		}

@@ -12,16 +12,15 @@ import (
 // noSuchObject is a name that nobody gives to an object.
 const noSuchObject = "fairlead-asks-for-a-version"
 
-// knows fails with tooNew if the server has not come to a version yet, or not
-// again, after a restore from a backup. A watch does not tell: it is accepted
-// and stays silent until the server has come so far, and then what is new in
-// between is lost.
+// checkResumable fails with tooNew if the server has not reached a version yet, or not again
+// after a restore from a backup. A watch does not show that: it is accepted, stays
+// silent until the server has reached the version, and skips the changes before.
 //
 // So this asks for an object that does not exist, in a state no older than that
-// version: the server says 404 if it knows the version. It costs it nothing; a
-// list would.
-func (a *attempt) knows(ctx context.Context, version string) error {
-	a.guard.enter(opening)
+// version: the server answers 404 if it has reached the version. That costs the server
+// nothing; a list would.
+func (a *attempt) checkResumable(ctx context.Context, version string) error {
+	a.watchdog.enter(opening)
 	body, err := a.objectRequest(noSuchObject).Param("resourceVersion", version).Stream(ctx)
 	if err == nil {
 		return body.Close()
@@ -46,7 +45,7 @@ func (a *attempt) objectRequest(name string) *rest.Request {
 	return a.session.Calls.Get().AbsPath(append(path, name)...).MaxRetries(0).SetHeader("Accept", acceptMetadata)
 }
 
-// listOne asks for a list of one object and returns the version that it tells.
+// listOne asks for a list of one object and returns the version of the list.
 func (a *attempt) listOne(ctx context.Context) (version string, err error) {
 	body, err := a.call(ctx, a.listRequest(a.session, a.target, true, 1, ""))
 	if err != nil {
@@ -63,11 +62,11 @@ func (a *attempt) listOne(ctx context.Context) (version string, err error) {
 	}
 }
 
-// wentBack tells what a version means that the server does not know yet: a list
-// of one object tells the version that its etcd has. It is no older than what a
-// replica of the server, even one that lags behind, has told before, unless
-// history went back.
-func (a *attempt) wentBack(ctx context.Context, version string) (bool, error) {
+// historyRewound reports whether a version that the server does not know yet is of a history
+// that a restore has undone. A list of one object returns the version that the server's
+// etcd has. Without a restore it is no older than any version that a replica of the
+// server, even one that lags behind, has returned before.
+func (a *attempt) historyRewound(ctx context.Context, version string) (bool, error) {
 	listed, err := a.listOne(ctx)
 	if err != nil {
 		return false, err

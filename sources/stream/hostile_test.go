@@ -310,7 +310,7 @@ func checkRetry(t *testing.T, s *Stream, line []byte) {
 	}
 	other := e
 	other.Cluster = "other"
-	if _, err := s.Retry(context.Background(), "a", &other); err == nil {
+	if _, err := s.Redeliver(context.Background(), "a", &other); err == nil {
 		t.Fatalf("sent again as another member's: %s", line)
 	}
 }

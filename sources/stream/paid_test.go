@@ -100,7 +100,7 @@ func TestLeaveWithinMemory(t *testing.T) {
 		route := Route{Name: "a", Queue: q, Memory: budget.Route()}
 		free := fill(route.Memory)
 		ended := make(chan error, 1)
-		go func() { ended <- TakeLeave(t.Context(), route, cursor, 1) }()
+		go func() { ended <- Retire(t.Context(), route, cursor, 1) }()
 		synctest.Wait()
 		if s := budget.Stats(); len(q.taken) != 0 || s.Waiting != 1 {
 			t.Errorf("%d deletions are handed over without memory; %+v", len(q.taken), s)

@@ -36,7 +36,7 @@ func (a *attempt) read(body io.Reader, snapshot bool) error {
 			return err
 		}
 		now := time.Now()
-		a.heard(now)
+		a.touch(now)
 		if !a.scanner.ScanFrame(line, &f) && !tooLong {
 			if line[len(line)-1] != '\n' {
 				return io.ErrUnexpectedEOF // cut in the middle of a frame
@@ -128,7 +128,7 @@ func (a *attempt) observe(name ledger.Name, version ledger.Version, gone, snapsh
 		to = a.branches()
 	} else {
 		to = a.advance(version.ResourceVersion, false)
-		defer a.auditor.tell(name, version, gone)()
+		defer a.auditor.observe(name, version, gone)()
 	}
 	o.changes, o.verdict = a.routed[:0], ledger.Stale
 	var first ledger.Observation
@@ -183,7 +183,7 @@ func (a *attempt) distribute(b []byte, f *wire.Frame, now time.Time, tooLong boo
 	for len(to) > 0 {
 		r := to[0]
 		to = to[1:]
-		err := a.hand(r.branch, &pipeline.Change{
+		err := a.handOver(r.branch, &pipeline.Change{
 			Key:    pipeline.Key{Cluster: a.cluster, Resource: a.target.name, Namespace: name.Namespace, Name: name.Name},
 			Origin: r.branch.origin, Op: op,
 			UID: uid(version.UID), ResourceVersion: version.ResourceVersion,
@@ -280,8 +280,8 @@ func (a *attempt) bookmark(f *wire.Frame, snapshot bool) (bool, error) {
 		return false, a.sweep(version)
 	case snapshot:
 	case number(version) != 0 && number(version) < a.newest:
-		a.cause = wentBack
-		a.distrust()
+		a.snapshotReason = rewound
+		a.invalidateResumePoints()
 		return snapshot, fmt.Errorf("%w: bookmark %s after %d", errBackwards, version, a.newest)
 	default:
 		a.advance(version, true)

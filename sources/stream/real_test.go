@@ -392,7 +392,7 @@ func testCustomResources(t *testing.T, cluster *testenv.Cluster) {
 	r.create(wigs, namespace, `{"apiVersion":"example.com/v1","kind":"Wig","colour":"red","metadata":{"name":"a"}}`)
 	// Discovery may lag behind.
 	r.eventually("discovery", func() string {
-		if _, err := look(r.opts.Connection.(*fakeConnection).session.Discovery).resolve(t.Context(), r.opts.Spec); err != nil {
+		if _, err := newServed(r.opts.Connection.(*fakeConnection).session.Discovery).resolve(t.Context(), r.opts.Spec); err != nil {
 			return err.Error()
 		}
 		return ""

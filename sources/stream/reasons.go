@@ -48,7 +48,7 @@ var reasonNames = [numReasons]string{
 
 func (r reason) String() string { return reasonNames[r] }
 
-// What a guard cuts connections for. They are the causes of its context.
+// Why a watchdog cuts connections. They are the causes of its context.
 var (
 	errSilent  = errors.New("no frame for too long")
 	errNoReply = fmt.Errorf("no reply in time: %w", context.DeadlineExceeded) // so that the connection grows suspicious
@@ -144,8 +144,8 @@ func statusCode(err error) (code int, ok bool) {
 	return answer.Code, answer.Meaning != apistatus.None
 }
 
-// answered returns what the member's connection is to be told about a call:
-// nil if the server itself answered.
+// answered returns what a call reports to the member's connection: nil if the server
+// itself answered.
 func answered(err error) error {
 	for _, told := range []error{errNoResource, errNames, errClaimed, errAmbiguous, errIncomplete} {
 		if errors.Is(err, told) {
@@ -171,26 +171,26 @@ func notServed(err error) bool {
 	return true
 }
 
-// cause is why a snapshot was taken.
-type cause uint8
+// snapshotReason is why a snapshot was taken.
+type snapshotReason uint8
 
 const (
-	noResume    cause = iota // nothing to resume from
-	resumeLost               // the resume point has expired
-	wentBack                 // the cluster was restored
-	notYetKnown              // the resume point lies in the cluster's future
-	roomMade                 // there may be room for what was left out
-	audited                  // an audit found differences
-	replayed                 // an operator wants everything again
-	numCauses
+	noResume    snapshotReason = iota // nothing to resume from
+	resumeLost                        // the resume point has expired
+	rewound                           // the cluster was restored
+	notYetKnown                       // the resume point lies in the cluster's future
+	roomMade                          // there may be room for what was left out
+	audited                           // an audit found differences
+	replayed                          // an operator wants everything again
+	numSnapshotReasons
 )
 
-var causeNames = [numCauses]string{"no_resume_point", "expired", "backwards", "too_new", "room", "audit", "replay"}
+var snapshotReasonNames = [numSnapshotReasons]string{"no_resume_point", "expired", "backwards", "too_new", "room", "audit", "replay"}
 
 // replacedCluster is why a stream does not even begin with a snapshot yet.
 const replacedCluster = "cluster_replaced"
 
-func (c cause) String() string { return causeNames[c] }
+func (c snapshotReason) String() string { return snapshotReasonNames[c] }
 
 // rejection is why a frame was not handed on.
 type rejection uint8

@@ -11,24 +11,23 @@ import (
 	"github.com/fairlead-dev/fairlead/sources/member"
 )
 
-// retire takes leave of the clusters that bore this member's name before.
-// Sinks are told that all objects of theirs are gone, as objects of the cluster
-// that they were in, and have accepted it before anything of the new cluster is
-// offered: both have the same keys in the queue, where a newer change replaces
-// one that waits.
+// retire delivers the deletions of all objects of the clusters that had this member's
+// name before, as objects of those clusters. The sinks have accepted them before
+// anything of the new cluster is offered: both have the same keys in the queue, where a
+// newer change replaces one that waits.
 //
-// A cursor is dropped when nothing of it is left. What is interrupted before,
-// by a new session or by the end of the process, goes on with the next attempt.
+// A cursor is dropped when it is empty. If a new session or the end of the process
+// interrupts that, the next attempt continues.
 //
-// Of several branches each that has something to take leave of does so by itself,
-// at the pace of its sink; only the last one stays.
+// Of several branches, each one with deletions to deliver reads for itself, at the pace
+// of its sink; only the last one stays.
 func (a *attempt) retire(ctx context.Context) error {
 	for _, b := range a.branches() {
-		if len(b.former) == 0 {
+		if len(b.predecessors) == 0 {
 			continue
 		}
-		if len(a.branches()) > 1 && b.holdsFormer() {
-			a.letGo(b, behindReplaced)
+		if len(a.branches()) > 1 && b.mustRetire() {
+			a.detach(b, behindReplaced)
 			continue
 		}
 		if err := a.retireFrom(ctx, b); err != nil {
@@ -38,9 +37,9 @@ func (a *attempt) retire(ctx context.Context) error {
 	return nil
 }
 
-// holdsFormer reports whether sinks may hold anything of the clusters before.
-func (b *branch) holdsFormer() bool {
-	return slices.ContainsFunc(b.former, func(c *ledger.Cursor) bool {
+// mustRetire reports whether the sink may hold objects of the clusters before.
+func (b *branch) mustRetire() bool {
+	return slices.ContainsFunc(b.predecessors, func(c *ledger.Cursor) bool {
 		stats := c.Stats()
 		return stats.Known+stats.Unacked > 0
 	})
@@ -48,43 +47,43 @@ func (b *branch) holdsFormer() bool {
 
 func (a *attempt) retireFrom(ctx context.Context, b *branch) error {
 	a.setState(member.Syncing, replacedCluster)
-	a.guard.enter(parked) // it is the sinks that are waited for
+	a.watchdog.enter(parked) // it is the sinks that are waited for
 	// What waits in the queue comes first, so that nothing of another cluster
 	// takes its place there.
-	slices.SortFunc(b.former, func(x, y *ledger.Cursor) int { return cmp.Compare(y.Unacked(), x.Unacked()) })
-	for len(b.former) > 0 {
-		former := b.former[0]
-		id := former.ID()
-		if stats := former.Stats(); stats.Known+stats.Unacked > 0 {
-			a.log.Info("Another cluster has taken the name; taking leave of what was known of the one before",
+	slices.SortFunc(b.predecessors, func(x, y *ledger.Cursor) int { return cmp.Compare(y.Unacked(), x.Unacked()) })
+	for len(b.predecessors) > 0 {
+		predecessor := b.predecessors[0]
+		id := predecessor.ID()
+		if stats := predecessor.Stats(); stats.Known+stats.Unacked > 0 {
+			a.log.Info("Another cluster has taken the name; delivering the deletions of all objects of the one before",
 				"resource", id.Resource, "clusterUID", b.id.ClusterUID, "was", id.ClusterUID, "objects", stats.Known)
 		}
-		origin := a.origin(b, before(former, a.found), former, id.ClusterUID)
-		if err := leave(ctx, former, b.acks, func(all iter.Seq[ledger.Tombstone]) error { return a.bury(b, all, origin) }); err != nil {
+		origin := a.origin(b, before(predecessor, a.found), predecessor, id.ClusterUID)
+		if err := retireCursor(ctx, predecessor, b.acks, func(all iter.Seq[ledger.Tombstone]) error { return a.offerTombstones(b, all, origin) }); err != nil {
 			return err
 		}
-		a.ledger.Retired(former, b.cursor)
-		b.former = b.former[1:]
+		a.ledger.Retired(predecessor, b.cursor)
+		b.predecessors = b.predecessors[1:]
 	}
 	return nil
 }
 
-// tellAgain is after how long what was told of a leave is told again as far as it is not
-// accepted. A newer change of the same name may have taken its place in the queue, and
-// then nobody else brings it back.
-const tellAgain = time.Minute
+// retireAgain is after how long deletions that are not accepted are offered again. A newer
+// change of the same name may have replaced one in the queue, and then nothing else
+// brings it back.
+const retireAgain = time.Minute
 
-// leave has all that a sink may hold of a cursor told to be gone, and returns once the
-// sink has accepted it, or somebody has claimed the cursor. It fails when tell does, or
-// when ctx ends.
-func leave(ctx context.Context, cursor *ledger.Cursor, acks *bell, tell func(iter.Seq[ledger.Tombstone]) error) error {
+// retireCursor offers the deletions of all objects that a sink may hold of a cursor, and returns
+// once the sink has accepted them, or somebody has claimed the cursor. It fails when
+// offer does, or when ctx ends.
+func retireCursor(ctx context.Context, cursor *ledger.Cursor, acks *ackSignal, offer func(iter.Seq[ledger.Tombstone]) error) error {
 	over := func() bool { return !cursor.Owned() || cursor.Unacked() == 0 }
 	for {
-		if err := tell(cursor.Retire()); err != nil {
+		if err := offer(cursor.Retire()); err != nil {
 			return err
 		}
-		soon, cancel := context.WithTimeout(ctx, tellAgain)
-		err := acks.until(soon, over)
+		soon, cancel := context.WithTimeout(ctx, retireAgain)
+		err := acks.waitUntil(soon, over)
 		cancel()
 		if err == nil || ctx.Err() != nil {
 			return err

@@ -58,7 +58,7 @@ func TestAnotherClusterUnderTheName(t *testing.T) {
 		body.send(event("MODIFIED", "b", 11), event("ADDED", "c", 12))
 		h.next(2) // taken by workers whose sinks are down: c is not known by name yet
 		h.conn.renew(t, "cluster-2")
-		h.quiet(tellAgain / 3)
+		h.quiet(retireAgain / 3)
 		s := h.wantState(member.Syncing)
 		if s.Reason != "cluster_replaced" {
 			t.Errorf("status: %+v", s)
@@ -67,7 +67,7 @@ func TestAnotherClusterUnderTheName(t *testing.T) {
 		h.wantGone(gone, "cluster-1", "deleted a uid-a@12 snapshot tombstone nothing",
 			"deleted b uid-b@12 snapshot tombstone nothing", "deleted c uid-c@12 snapshot tombstone nothing")
 		h.deliver(gone[:2]...)
-		h.quiet(tellAgain / 3)
+		h.quiet(retireAgain / 3)
 		h.deliver(gone[2])
 		body = h.call("streaming list").open()
 		body.send(event("ADDED", "a@new", 1), endMark("2"))
@@ -95,7 +95,7 @@ func TestTakingLeaveIsLookedAtAgain(t *testing.T) {
 		gone := h.next(2)
 		h.deliver(gone[0])
 		for range 2 {
-			h.quiet(tellAgain)
+			h.quiet(retireAgain)
 			gone = h.next(1)
 			h.wantGone(gone, "cluster-1", "deleted b uid-b@10 snapshot tombstone nothing")
 		}

@@ -54,7 +54,7 @@ func (s *Stream) MakeRoom() {
 		if !r.short.Load() {
 			continue
 		}
-		r.demands.add(roomMade)
+		r.requests.add(roomMade)
 		select {
 		case r.roomMade <- struct{}{}:
 		default:
@@ -72,7 +72,7 @@ func (a *attempt) leaveOut(name ledger.Name, typ wire.Type, snapshot bool) error
 			Bytes:   max(sh.missing.Bytes-ledger.SizeOf(name), 0),
 		}
 		a.missing.Store(int64(sh.missing.Objects))
-		return a.unhurried()
+		return a.throttleRefused()
 	}
 	a.progress.rejected[overBound].Add(1)
 	if snapshot || typ == wire.Added { // else it has been told of before
@@ -81,13 +81,13 @@ func (a *attempt) leaveOut(name ledger.Name, typ wire.Type, snapshot bool) error
 		a.missing.Store(int64(sh.missing.Objects))
 	}
 	if sh.open {
-		return a.unhurried()
+		return a.throttleRefused()
 	}
 	if !snapshot {
 		a.lookLater(time.Now())
 	}
 	a.setShort(true)
-	a.noteError(errNoRoom)
+	a.recordError(errNoRoom)
 	a.log.Info("The cluster has as much in the ledger as it may have; what is new is left out until there is room", "resource", a.target.name)
 	if !snapshot {
 		a.auditor.unfollow() // it would find what is left out
@@ -144,7 +144,7 @@ func (a *attempt) lookForRoom(now time.Time) {
 			return
 		}
 	}
-	a.demands.add(roomMade)
+	a.requests.add(roomMade)
 }
 
 // setFollowing enters the state of a watch that goes on.

@@ -35,15 +35,15 @@ func (a *attempt) snapshot(ctx context.Context) error {
 	a.liveSince = time.Time{}
 	a.watchesNothing(true)
 	a.auditor.unfollow()
-	a.demand()
-	a.setState(member.Syncing, a.cause.String())
-	if err := a.guard.acquireSlot(ctx, a.slots); err != nil {
+	a.takeRequests()
+	a.setState(member.Syncing, a.snapshotReason.String())
+	if err := a.watchdog.acquireSlot(ctx, a.slots); err != nil {
 		return err
 	}
-	a.progress.snapshots[a.cause].Add(1)
+	a.progress.snapshots[a.snapshotReason].Add(1)
 	// Whatever it is taken for, nothing is to be resumed before it is over: not
 	// after a restart either.
-	a.distrust()
+	a.invalidateResumePoints()
 	a.lookLater(time.Now())
 	a.startOver()
 
@@ -76,13 +76,13 @@ func (a *attempt) startOver() {
 		b.cursor.BeginSnapshot()
 	}
 	a.setShort(false)
-	a.guard.beginSync()
+	a.watchdog.beginSync()
 }
 
-// distrust says that nothing that is remembered is to be resumed from.
-func (a *attempt) distrust() {
+// invalidateResumePoints makes sure that no watch resumes from before the snapshot.
+func (a *attempt) invalidateResumePoints() {
 	for _, b := range a.branches() {
-		b.cursor.Distrust()
+		b.cursor.InvalidateResumePoint()
 	}
 }
 
@@ -97,7 +97,7 @@ func (a *attempt) goOnInPages(err error) bool {
 	if answered(err) != nil && a.unserved < unservedLists {
 		return false
 	}
-	a.noteError(err)
+	a.recordError(err)
 	return true
 }
 
@@ -170,7 +170,7 @@ func (a *attempt) page(ctx context.Context, limit int, token string) (wire.ListM
 	for {
 		item, tooLong, err := items.Next()
 		if errors.Is(err, io.EOF) {
-			a.heard(time.Now()) // also if there was nothing to tell
+			a.touch(time.Now()) // also if there was nothing to tell
 			return items.Meta, nil
 		}
 		if errors.Is(err, wire.ErrNotJSON) {
@@ -179,7 +179,7 @@ func (a *attempt) page(ctx context.Context, limit int, token string) (wire.ListM
 		if err != nil {
 			return wire.ListMeta{}, err
 		}
-		a.heard(time.Now())
+		a.touch(time.Now())
 		if !a.scanner.ScanObject(item, &f) && !tooLong {
 			a.reject(notJSON, wire.ErrNotJSON)
 			return wire.ListMeta{}, fmt.Errorf("%w: an item of the list is not JSON", wire.ErrMalformed)
@@ -192,24 +192,24 @@ func (a *attempt) page(ctx context.Context, limit int, token string) (wire.ListM
 
 // sweep ends a snapshot: what it did not hold is gone.
 func (a *attempt) sweep(version string) error {
-	a.guard.endSync()
+	a.watchdog.endSync()
 	for _, b := range a.branches() {
-		if err := a.bury(b, b.cursor.EndSnapshot(version), b.origin); err != nil {
+		if err := a.offerTombstones(b, b.cursor.EndSnapshot(version), b.origin); err != nil {
 			return err
 		}
 	}
 	for _, b := range a.branches() {
 		b.cursor.Seen(version)
 	}
-	a.cause = noResume
-	return a.live(version)
+	a.snapshotReason = noResume
+	return a.setLive(version)
 }
 
-// bury hands tombstones over. It stops where the branch has left.
-func (a *attempt) bury(b *branch, tombstones iter.Seq[ledger.Tombstone], origin *pipeline.Origin) error {
+// offerTombstones hands tombstones over. It stops where the branch has left.
+func (a *attempt) offerTombstones(b *branch, tombstones iter.Seq[ledger.Tombstone], origin *pipeline.Origin) error {
 	for tombstone := range tombstones {
 		a.progress.tombstones.Add(1)
-		err := a.hand(b, deletionOf(tombstone, origin))
+		err := a.handOver(b, deletionOf(tombstone, origin))
 		if err != nil || !a.reads(b) {
 			return err
 		}

@@ -109,7 +109,7 @@ func TestDeadlineOfALargeFrame(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx, cancel := context.WithCancelCause(t.Context())
 		var contended atomic.Bool
-		g := newGuard(cancel, Config{StaleAfter: DefaultStaleAfter, SyncTimeout: DefaultSyncTimeout}, contended.Load)
+		g := newWatchdog(cancel, Config{StaleAfter: DefaultStaleAfter, SyncTimeout: DefaultSyncTimeout}, contended.Load)
 		conn := &fakeConnection{server: newFakeServer(), stale: map[string]bool{}}
 		conn.through(t, http.DefaultClient, "cluster-1")
 		session, err := conn.Acquire(ctx)

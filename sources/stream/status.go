@@ -64,7 +64,7 @@ type progress struct {
 	observed, duplicate, outdated, tombstones, bytes atomic.Uint64
 	lastFrame                                        atomic.Int64 // unix nanoseconds
 
-	snapshots  [numCauses]atomic.Uint64
+	snapshots  [numSnapshotReasons]atomic.Uint64
 	reconnects [numReasons]atomic.Uint64
 	rejected   [numRejections]atomic.Uint64
 
@@ -159,7 +159,7 @@ func (s *Stream) Status() Status {
 	if at := p.lastFrame.Load(); at != 0 {
 		st.LastFrame = time.Unix(0, at)
 	}
-	st.Snapshots = counts(p.snapshots[:], causeNames[:])
+	st.Snapshots = counts(p.snapshots[:], snapshotReasonNames[:])
 	st.Reconnects = counts(p.reconnects[:], reasonNames[:])
 	st.Rejected = counts(p.rejected[:], rejectionNames[:])
 	st.Audits, st.AuditDifferences = counts(p.audits[:], auditResultNames[:]), p.differences.Load()
@@ -232,7 +232,7 @@ func (r *reader) schedule(state member.State, why string, attempt int, delay tim
 	p.mu.Unlock()
 }
 
-func (r *reader) noteError(err error) {
+func (r *reader) recordError(err error) {
 	text := r.brief(err)
 	p := &r.standing
 	p.mu.Lock()
@@ -256,5 +256,5 @@ func (r *reader) brief(err error) string {
 
 func (r *reader) reject(why rejection, err error) {
 	r.progress.rejected[why].Add(1)
-	r.noteError(err)
+	r.recordError(err)
 }

@@ -22,9 +22,9 @@ type target struct {
 	metadata, secret bool
 }
 
-// aim settles r.target for a session. If what the ledger remembers is not served,
+// resolveTarget sets r.target for a session. If what the ledger remembers is not served,
 // it returns a goneError, and claimed is what was followed.
-func (r *reader) aim(ctx context.Context, session *member.Session) (claimed *target, err error) {
+func (r *reader) resolveTarget(ctx context.Context, session *member.Session) (claimed *target, err error) {
 	if r.target != nil && !r.refresh {
 		return r.target, nil
 	}
@@ -35,7 +35,7 @@ func (r *reader) aim(ctx context.Context, session *member.Session) (claimed *tar
 			s.claimed(nil)
 		}
 	}()
-	api, known := look(session.Discovery), r.remember(session)
+	api, known := newServed(session.Discovery), r.recall(session)
 	found, err := known.find(ctx, api, r.spec)
 	gone, isGone := errors.AsType[*goneError](err)
 	if isGone {
@@ -57,7 +57,7 @@ func (r *reader) aim(ctx context.Context, session *member.Session) (claimed *tar
 	}
 	for _, b := range r.branches() {
 		b.cursor.Mean(ledger.Meaning{Name: r.spec.base(), Version: found.gvr.Version, Kind: found.kind, Namespaced: found.namespaced})
-		if due := b.cursor.Address(t.form()); due != "" {
+		if due := b.cursor.SetForm(t.form()); due != "" {
 			r.log.Info("Everything is delivered again", "resource", t.name, "route", b.route.Name, "why", due)
 		}
 	}
@@ -97,7 +97,7 @@ func (s *Stream) targetOf(found resource) *target {
 
 // claimFor claims the cursor of a branch.
 func (r *reader) claimFor(b *branch, session *member.Session, t *target, followed []string) {
-	cursor, former := r.ledger.Claim(ledger.Claiming{
+	cursor, predecessors := r.ledger.Claim(ledger.Claiming{
 		ID: ledger.StreamID{
 			Cluster: r.cluster, ClusterUID: session.UID, Resource: t.name,
 			Namespace: r.spec.Namespace, Route: b.route.Name,
@@ -107,7 +107,7 @@ func (r *reader) claimFor(b *branch, session *member.Session, t *target, followe
 		Followed:  followed,
 	})
 	b.id = cursor.ID() // of the UID, if a digest stands in its place now
-	b.former = former
+	b.predecessors = predecessors
 	cursor.Attest(session.DefaultUID, session.ServiceUID)
 	b.origin = r.origin(b, t.resource, cursor, b.id.ClusterUID)
 

@@ -14,7 +14,7 @@ import (
 // tracker lets the reconcile stage talk to the stream's cursor.
 type tracker struct {
 	cursor  *ledger.Cursor
-	acks    *bell
+	acks    *ackSignal
 	buffers *wire.Buffers // where objects were copied to
 }
 
@@ -52,7 +52,7 @@ func (t tracker) Ack(c *pipeline.Change) {
 		return
 	}
 	t.cursor.Ack(c.Sequence, name, version, c.Op == pipeline.Deleted)
-	t.acks.ring()
+	t.acks.notify()
 	if t.buffers == nil {
 		return
 	}
@@ -63,34 +63,34 @@ func (t tracker) Ack(c *pipeline.Change) {
 	}
 }
 
-func (t rereader) Reread(c *pipeline.Change) { t.stream.wantAgain(t.branch, c) }
+func (t rereader) Reread(c *pipeline.Change) { t.stream.requestReread(t.branch, c) }
 
-// bell tells one who waits that something was acked.
-type bell struct {
-	heard atomic.Bool
-	rung  chan struct{} // capacity 1
+// ackSignal wakes one waiter when something was acked.
+type ackSignal struct {
+	awaited  atomic.Bool
+	notified chan struct{} // capacity 1
 }
 
-func (b *bell) ring() {
-	if !b.heard.Load() {
+func (b *ackSignal) notify() {
+	if !b.awaited.Load() {
 		return
 	}
 	select {
-	case b.rung <- struct{}{}:
+	case b.notified <- struct{}{}:
 	default:
 	}
 }
 
-func newBell() *bell { return &bell{rung: make(chan struct{}, 1)} }
+func newAckSignal() *ackSignal { return &ackSignal{notified: make(chan struct{}, 1)} }
 
-// until returns when done does, which is asked again after acks, or when ctx
+// waitUntil returns when done reports true, which is called again after acks, or when ctx
 // ends.
-func (b *bell) until(ctx context.Context, done func() bool) error {
-	b.heard.Store(true)
-	defer b.heard.Store(false)
+func (b *ackSignal) waitUntil(ctx context.Context, done func() bool) error {
+	b.awaited.Store(true)
+	defer b.awaited.Store(false)
 	for !done() {
 		select {
-		case <-b.rung:
+		case <-b.notified:
 		case <-ctx.Done():
 			return ctx.Err()
 		}

@@ -11,16 +11,16 @@ import (
 	"github.com/fairlead-dev/fairlead/pipeline"
 )
 
-// TakeLeave has a route's sink told that all is gone that it may hold of a cursor which
-// nobody follows any more, as [ledger.Cursor.Retire] says. It blocks while the cluster's
-// lane is full or there is no memory, and returns once the sink has accepted all of it,
-// or somebody has claimed the cursor: what waits of it then is not handed over any more.
-// Nothing is asked of the cluster; the cursor's Meaning has version and kind. It fails when ctx ends, or when no
-// change of the cluster is taken any more; called again, it goes on with what has not
-// been accepted.
-func TakeLeave(ctx context.Context, route Route, cursor *ledger.Cursor, term uint64) error {
+// Retire delivers to a route's sink the deletions of all objects that it may hold of
+// a cursor which nobody follows any more, see [ledger.Cursor.Retire]. It blocks while the
+// cluster's lane is full or there is no memory. It returns once the sink has accepted all
+// of them, or somebody has claimed the cursor: deletions that still wait are not handed
+// over then. It asks the cluster nothing; the cursor's Meaning has version and kind. It
+// fails when ctx ends, or when the queue takes no change of the cluster any more; called
+// again, it continues with the deletions that have not been accepted.
+func Retire(ctx context.Context, route Route, cursor *ledger.Cursor, term uint64) error {
 	id, meaning := cursor.ID(), cursor.Meaning()
-	acks := newBell()
+	acks := newAckSignal()
 	origin := &pipeline.Origin{
 		Cluster: id.Cluster, ClusterUID: id.ClusterUID,
 		Resource: schema.ParseGroupResource(id.Resource).WithVersion(meaning.Version), Kind: meaning.Kind, Namespaced: meaning.Namespaced,
@@ -28,7 +28,7 @@ func TakeLeave(ctx context.Context, route Route, cursor *ledger.Cursor, term uin
 	}
 	account := route.Memory.Account(id.Cluster)
 	defer account.Close()
-	return leave(ctx, cursor, acks, func(all iter.Seq[ledger.Tombstone]) error {
+	return retireCursor(ctx, cursor, acks, func(all iter.Seq[ledger.Tombstone]) error {
 		for t := range all {
 			if err := offerPaid(ctx, route, account, deletionOf(t, origin)); err != nil {
 				return err

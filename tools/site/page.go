@@ -37,7 +37,8 @@ var markdown = goldmark.New(
 var (
 	anchored = regexp.MustCompile(`<h([2-6]) id="([^"]+)">(.*?)</h[2-6]>`)
 	idOf     = regexp.MustCompile(` id="([^"]+)"`)
-	longCode = regexp.MustCompile(`<code>[^<]{40,}</code>`) // that a cell of a table has to break
+	longCode = regexp.MustCompile(`(<pre[^>]*>)?<code>[^<]{40,}</code>`) // a cell of a table has to break it; a block scrolls
+	flagCode = regexp.MustCompile(`<code>(--?[A-Za-z0-9]+)`)
 )
 
 // parse reads the page at a path.
@@ -70,7 +71,14 @@ func parse(at string, source []byte) (*page, error) {
 		"<table>", `<div class="table" role="region" aria-label="Table" tabindex="0"><table>`, "</table>", "</table></div>",
 		"<pre>", `<pre tabindex="0">`,
 	).Replace(p.body)
-	p.body = longCode.ReplaceAllStringFunc(p.body, func(code string) string { return strings.ReplaceAll(code, "&amp;", "<wbr>&amp;") })
+	p.body = longCode.ReplaceAllStringFunc(p.body, func(code string) string {
+		if strings.HasPrefix(code, "<pre") {
+			return code
+		}
+		return strings.ReplaceAll(code, "&amp;", "<wbr>&amp;")
+	})
+	// Browsers end a line behind any hyphen, also between the two that begin a flag.
+	p.body = flagCode.ReplaceAllString(p.body, `<code><span class="flag">$1</span>`)
 	for _, m := range idOf.FindAllStringSubmatch(p.body, -1) {
 		p.ids[m[1]] = true
 	}

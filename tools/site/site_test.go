@@ -83,6 +83,26 @@ func checkLink(t *testing.T, from, link string, texts map[string]string) {
 	}
 }
 
+// A line does not end between the hyphens of a flag, nor within a block of code, which
+// scrolls. In a cell of a table it may end before an ampersand.
+func TestCodeIsBrokenWhereItReadsWell(t *testing.T) {
+	long := "resource?namespace=web&labelSelector=app&fieldSelector=x"
+	p, err := parse("a.md", []byte("# A\n\nSet `--memory-budget`.\n\n    "+long+"\n\n| a |\n|---|\n| `"+long+"` |\n"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	escaped := strings.ReplaceAll(long, "&", "&amp;")
+	for _, want := range []string{
+		`<code><span class="flag">--memory</span>-budget</code>`,
+		`<pre tabindex="0"><code>` + escaped,
+		`<code>` + strings.ReplaceAll(escaped, "&amp;", "<wbr>&amp;") + `</code>`,
+	} {
+		if !strings.Contains(p.body, want) {
+			t.Errorf("%q is not in\n%s", want, p.body)
+		}
+	}
+}
+
 func TestBrokenLinksAreErrors(t *testing.T) {
 	root := t.TempDir()
 	write := func(name, text string) {

@@ -26,9 +26,9 @@ type deadLetters struct {
 	last *resending // under way, or the last one that was; nil: none was
 }
 
-// resender offers a recorded event again, see sources.Sources.Retry.
+// resender offers a recorded event again, see sources.Sources.Redeliver.
 type resender interface {
-	Retry(ctx context.Context, route string, e *pipeline.Event) (*ledger.Retried, error)
+	Redeliver(ctx context.Context, route string, e *pipeline.Event) (*ledger.Redelivery, error)
 }
 
 func openDeadLetters(path string, log logr.Logger, reg prometheus.Registerer) (*deadLetters, error) {
@@ -138,7 +138,7 @@ func (d *deadLetters) work(ctx context.Context, r *resending, to resender) error
 		return err
 	}
 	lanes := newLetterLanes(func(record *deadletter.Record) {
-		r.send(record, func() (*ledger.Retried, error) { return to.Retry(ctx, record.Sink, &record.Event) })
+		r.send(record, func() (*ledger.Redelivery, error) { return to.Redeliver(ctx, record.Sink, &record.Event) })
 	})
 	read, err := r.pass(ctx, taken, lanes)
 	lanes.wg.Wait()

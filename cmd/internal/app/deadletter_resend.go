@@ -35,7 +35,7 @@ type letterKey struct {
 // letter is a record on its way to the sinks.
 type letter struct {
 	line    int
-	retried *ledger.Retried
+	retried *ledger.Redelivery
 	refused bool // by a sink, again
 }
 
@@ -124,7 +124,7 @@ func (r *resending) pass(ctx context.Context, taken *deadletter.Taken, lanes *le
 
 // send calls offer to send a record again, and notes what comes of it. What is in
 // the file twice of one sink is sent once.
-func (r *resending) send(record *deadletter.Record, offer func() (*ledger.Retried, error)) {
+func (r *resending) send(record *deadletter.Record, offer func() (*ledger.Redelivery, error)) {
 	e, line := &record.Event, record.Line
 	key, id := letterKey{record.Sink, e.Key()}, sha256.Sum256([]byte(record.Sink+"\x00"+e.Source+" "+e.ID))
 	// A sink may refuse it before offer has returned.

@@ -109,13 +109,13 @@ func (l *letters) ack(sequence uint64, name string) {
 }
 
 // Retry is a resender's.
-func (l *letters) Retry(ctx context.Context, _ string, e *pipeline.Event) (*ledger.Retried, error) {
+func (l *letters) Redeliver(ctx context.Context, _ string, e *pipeline.Event) (*ledger.Redelivery, error) {
 	l.offer(e.Name)
 	if err, ok := l.answer[e.Name]; ok {
 		return nil, err
 	}
 	n, v := identityOf(e.Name)
-	r, sequence, ok := l.cursor.Retry(n, v, false)
+	r, sequence, ok := l.cursor.Redeliver(n, v, false)
 	if !ok {
 		return nil, stream.ErrSuperseded
 	}

@@ -145,7 +145,7 @@ func newLedgerVerifyCommand(kinds ledger.StoreKinds) *cobra.Command {
 				}
 				n := add(all)
 				_, err = fmt.Fprintf(cmd.OutOrStdout(), "  %d cursors: %d objects, %d held, %d deletions\n"+
-					"  the checksum of each, and the number and sum of all\n", len(all), n.Objects, n.Held, n.Deleted)
+					"  the checksum of each, and the number and sum of all\n", len(all), n.Objects, n.UnackedUIDs, n.Deleted)
 				return err
 			})
 		},
@@ -192,8 +192,8 @@ func newLedgerForgetCommand(kinds ledger.StoreKinds) *cobra.Command {
 		Long: "Removes what the ledger remembers of a cluster or a resource, and shows what that was. It\n" +
 			"sends no deletions: sinks keep the objects. If they are followed again, all are delivered\n" +
 			"again, and what was deleted meanwhile is not noticed. To have them delivered again with\n" +
-			"nothing lost, use fairlead replay; a resource that is not in --watch any more is taken leave\n" +
-			"of, with deletions, by fairlead run itself once --ledger-retention is over. The file keeps\n" +
+			"nothing lost, use fairlead replay. The deletions of a resource that is not in --watch any\n" +
+			"more are delivered by fairlead run itself, once --ledger-retention is over. The file keeps\n" +
 			"its size; fairlead ledger compact makes it smaller.",
 		Example: "  fairlead ledger forget --ledger fairlead.ledger --cluster edge-1\n" +
 			"  fairlead ledger forget --ledger fairlead.ledger --resource deployments.apps",

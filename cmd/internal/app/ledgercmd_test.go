@@ -93,7 +93,7 @@ func TestLedgerInspect(t *testing.T) {
 	shop := ledger.StreamID{Cluster: "alpha", ClusterUID: "uid-a", Resource: "deployments.apps", Namespace: "web"}
 	want := []ledger.Description{
 		{ID: shop, Selection: web(shop), Digest: "digest", Objects: 600, ResumePoint: "9"},
-		{ID: alpha, Digest: "digest", Objects: 900, Held: 1, Deleted: 1, ResumePoint: "9"},
+		{ID: alpha, Digest: "digest", Objects: 900, UnackedUIDs: 1, Deleted: 1, ResumePoint: "9"},
 		{ID: ledger.StreamID{Cluster: "beta", ClusterUID: "uid-b", Resource: "pods"}, Digest: "digest", Objects: 300, ResumePoint: "9"},
 	}
 	if diff := cmp.Diff(want, got.Cursors, cmpopts.IgnoreFields(ledger.Description{}, "Left", "cursor")); diff != "" {

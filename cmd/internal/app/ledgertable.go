@@ -39,7 +39,7 @@ func newLedgerContent(spec *ledger.StoreSpec, s ledger.Store, cursors []ledger.D
 func add(cursors []ledger.Description) (sum ledger.Description) {
 	for _, c := range cursors {
 		sum.Objects += c.Objects
-		sum.Held += c.Held
+		sum.UnackedUIDs += c.UnackedUIDs
 		sum.Deleted += c.Deleted
 	}
 	return sum
@@ -85,8 +85,8 @@ func printCursors(out io.Writer, cursors []ledger.Description) error {
 	rows := [][]string{{"CLUSTER", "UID", "RESOURCE", "SELECTION", "SINK", "OBJECTS", "UNACKED UIDS", "DELETED", "RESUME POINT", "REDELIVER", "UNWATCHED SINCE", "LEFT SINCE"}}
 	for _, c := range cursors {
 		due := ""
-		if c.Due > 0 {
-			due = fmt.Sprint(c.Due)
+		if c.Redeliver > 0 {
+			due = fmt.Sprint(c.Redeliver)
 		}
 		unwatched := c.Unwatched
 		if unwatched.IsZero() {
@@ -94,7 +94,7 @@ func printCursors(out io.Writer, cursors []ledger.Description) error {
 		}
 		rows = append(rows, []string{
 			c.ID.Cluster, c.ID.ClusterUID, c.ID.Resource, selection(c.Selection), cmp.Or(c.ID.Route, strings.Join(c.Sinks, " ")),
-			fmt.Sprint(c.Objects), fmt.Sprint(c.Held), fmt.Sprint(c.Deleted), c.ResumePoint, due, moment(unwatched), moment(c.Left),
+			fmt.Sprint(c.Objects), fmt.Sprint(c.UnackedUIDs), fmt.Sprint(c.Deleted), c.ResumePoint, due, moment(unwatched), moment(c.Left),
 		})
 	}
 	for _, row := range rows {

@@ -12,7 +12,7 @@ import (
 
 func TestWhatIsDueIsShown(t *testing.T) {
 	id := ledger.StreamID{Cluster: "alpha", ClusterUID: "uid-a", Resource: "pods"}
-	c := ledgerContent{Cursors: []ledger.Description{{ID: id, Objects: 7, Sinks: []string{"file:x"}, Form: "metadata only", Due: 3}}}
+	c := ledgerContent{Cursors: []ledger.Description{{ID: id, Objects: 7, Sinks: []string{"file:x"}, Form: "metadata only", Redeliver: 3}}}
 	var table, text bytes.Buffer
 	if err := printLedger(&table, "table", c); err != nil {
 		t.Fatal(err)
@@ -25,7 +25,7 @@ func TestWhatIsDueIsShown(t *testing.T) {
 		t.Fatal(err)
 	}
 	short := strings.Join(strings.Fields(text.String()), "")
-	if want := `"form":"metadataonly","due":3,"sinks":["file:x"]`; !strings.Contains(short, want) {
+	if want := `"form":"metadataonly","redeliver":3,"sinks":["file:x"]`; !strings.Contains(short, want) {
 		t.Errorf("%s does not have %s", short, want)
 	}
 }

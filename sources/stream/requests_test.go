@@ -139,7 +139,7 @@ func TestNothingToResumeFromWithinASnapshot(t *testing.T) {
 			body.end()
 			h.call("watch from 10").reply(410, status(410, "Expired", ""))
 		},
-		"audit": func(h *harness, _ *fakeBody) { h.stream.main.Load().demands.add(audited) },
+		"audit": func(h *harness, _ *fakeBody) { h.stream.main.Load().requests.add(audited) },
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {

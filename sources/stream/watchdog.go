@@ -14,7 +14,7 @@ const (
 	// server gives itself as long for a request.
 	openTimeout = time.Minute
 	// slotIdle and slotLongest bound how long a snapshot keeps its slot, see
-	// guard.
+	// watchdog.
 	slotIdle    = time.Second
 	slotLongest = 10 * time.Second
 	// frameGrace and frameRate bound how long a large frame may take while others wait
@@ -33,7 +33,7 @@ type Semaphore interface {
 	Release(n int64)
 }
 
-// guard watches over one attempt of a stream while that reads or hands over.
+// watchdog supervises one attempt of a stream while that reads or hands over.
 // It cuts the attempt (cancels its context, with a cause) when the session is
 // replaced, the server is silent for too long, a snapshot takes too long, or a large
 // frame does for whose memory others wait (frameGrace).
@@ -46,7 +46,7 @@ type Semaphore interface {
 // moved for slotIdle (the member hangs, or its lane is full), or after
 // slotLongest. However slow a member or its lane, it keeps no other waiting
 // for longer.
-type guard struct {
+type watchdog struct {
 	cancel context.CancelCauseFunc
 	start  time.Time
 	idle   time.Duration // longest silence
@@ -54,7 +54,7 @@ type guard struct {
 
 	contended func() bool // somebody waits for memory
 
-	// Written by the stream, read by the guard. Times are nanoseconds since
+	// Written by the stream, read by the watchdog. Times are nanoseconds since
 	// start.
 	phase   atomic.Int32
 	moved   atomic.Int64 // when the stream last read something or was let go by Offer
@@ -77,105 +77,105 @@ const (
 	reading
 )
 
-func newGuard(cancel context.CancelCauseFunc, cfg Config, contended func() bool) *guard {
-	g := &guard{cancel: cancel, start: time.Now(), idle: cfg.StaleAfter, sync: cfg.SyncTimeout, contended: contended}
-	g.blocked.Store(-1)
-	g.began.Store(-1)
-	g.frameAt.Store(-1)
-	return g
+func newWatchdog(cancel context.CancelCauseFunc, cfg Config, contended func() bool) *watchdog {
+	w := &watchdog{cancel: cancel, start: time.Now(), idle: cfg.StaleAfter, sync: cfg.SyncTimeout, contended: contended}
+	w.blocked.Store(-1)
+	w.began.Store(-1)
+	w.frameAt.Store(-1)
+	return w
 }
 
-func (g *guard) now() int64 { return int64(time.Since(g.start)) }
+func (w *watchdog) now() int64 { return int64(time.Since(w.start)) }
 
 // enter begins a phase.
-func (g *guard) enter(phase int32) {
-	g.moved.Store(g.now())
-	g.phase.Store(phase)
-	g.wake()
+func (w *watchdog) enter(phase int32) {
+	w.moved.Store(w.now())
+	w.phase.Store(phase)
+	w.wake()
 }
 
 // wake says that the next deadline may be nearer.
-func (g *guard) wake() {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	if g.timer != nil {
-		g.timer.Reset(g.napLocked())
+func (w *watchdog) wake() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.timer != nil {
+		w.timer.Reset(w.napLocked())
 	}
 }
 
-// frame notes that something was read at that time.
-func (g *guard) frame(at time.Time) { g.moved.Store(int64(at.Sub(g.start))) }
+// frame records that something was read at that time.
+func (w *watchdog) frame(at time.Time) { w.moved.Store(int64(at.Sub(w.start))) }
 
 // block and unblock enclose a call of Offer.
-func (g *guard) block() { g.blocked.Store(g.now()) }
+func (w *watchdog) block() { w.blocked.Store(w.now()) }
 
-func (g *guard) unblock() {
-	now := g.now()
-	g.excused.Add(now - g.blocked.Load())
-	g.moved.Store(now)
-	g.blocked.Store(-1)
+func (w *watchdog) unblock() {
+	now := w.now()
+	w.excused.Add(now - w.blocked.Load())
+	w.moved.Store(now)
+	w.blocked.Store(-1)
 }
 
-func (g *guard) beginSync() {
-	g.excused.Store(0)
-	g.began.Store(g.now())
-	g.wake()
+func (w *watchdog) beginSync() {
+	w.excused.Store(0)
+	w.began.Store(w.now())
+	w.wake()
 }
 
 // beginFrame and endFrame enclose the time for which there is memory taken for a frame
 // that is being read, in which nothing waits for a lane or memory; frameRead says how
 // much of it has come.
-func (g *guard) beginFrame() {
-	g.frameOf.Store(0)
-	g.frameAt.Store(g.now())
-	g.wake()
+func (w *watchdog) beginFrame() {
+	w.frameOf.Store(0)
+	w.frameAt.Store(w.now())
+	w.wake()
 }
 
-func (g *guard) frameRead(n int) {
-	g.frameOf.Store(int64(n))
-	g.moved.Store(g.now())
+func (w *watchdog) frameRead(n int) {
+	w.frameOf.Store(int64(n))
+	w.moved.Store(w.now())
 }
 
-func (g *guard) endFrame() { g.frameAt.Store(-1) }
+func (w *watchdog) endFrame() { w.frameAt.Store(-1) }
 
 // frameLeft returns for how long the frame that there is memory taken for may still be
 // read while others wait; never more than silence may last.
-func (g *guard) frameLeft(now int64) time.Duration {
-	at := g.frameAt.Load()
+func (w *watchdog) frameLeft(now int64) time.Duration {
+	at := w.frameAt.Load()
 	if at < 0 {
-		return g.idle
+		return w.idle
 	}
-	may := frameGrace + time.Duration(g.frameOf.Load())*time.Second/frameRate
-	return min(may, g.idle) - time.Duration(now-at)
+	may := frameGrace + time.Duration(w.frameOf.Load())*time.Second/frameRate
+	return min(may, w.idle) - time.Duration(now-at)
 }
 
-func (g *guard) endSync() {
-	g.began.Store(-1)
-	g.releaseSlot()
+func (w *watchdog) endSync() {
+	w.began.Store(-1)
+	w.releaseSlot()
 }
 
-// acquireSlot waits for a slot, which the guard gives back.
-func (g *guard) acquireSlot(ctx context.Context, slots Semaphore) error {
+// acquireSlot waits for a slot, which the watchdog gives back.
+func (w *watchdog) acquireSlot(ctx context.Context, slots Semaphore) error {
 	if slots == nil {
 		return nil
 	}
-	g.enter(parked)
+	w.enter(parked)
 	if err := slots.Acquire(ctx, 1); err != nil {
 		return err
 	}
-	g.moved.Store(g.now()) // the wait for the slot was not the member's
-	g.mu.Lock()
-	g.release, g.granted = func() { slots.Release(1) }, time.Duration(g.now())
-	g.mu.Unlock()
-	g.wake()
+	w.moved.Store(w.now()) // the wait for the slot was not the member's
+	w.mu.Lock()
+	w.release, w.granted = func() { slots.Release(1) }, time.Duration(w.now())
+	w.mu.Unlock()
+	w.wake()
 	return nil
 }
 
-func (g *guard) releaseSlot() {
-	g.mu.Lock()
-	release := g.release
-	g.release = nil
-	g.mu.Unlock()
+func (w *watchdog) releaseSlot() {
+	w.mu.Lock()
+	release := w.release
+	w.release = nil
+	w.mu.Unlock()
 	if release != nil {
 		release()
 	}
@@ -183,92 +183,92 @@ func (g *guard) releaseSlot() {
 
 // watch begins to watch, until end. There is no goroutine for it: it is woken
 // by a timer, and by the session.
-func (g *guard) watch(session *member.Session) (end func()) {
-	g.mu.Lock()
-	g.timer = time.AfterFunc(g.napLocked(), g.look)
-	g.mu.Unlock()
-	ignore := session.OnChange(func() { g.cancel(errRenewed) })
+func (w *watchdog) watch(session *member.Session) (end func()) {
+	w.mu.Lock()
+	w.timer = time.AfterFunc(w.napLocked(), w.look)
+	w.mu.Unlock()
+	ignore := session.OnChange(func() { w.cancel(errRenewed) })
 	return func() {
 		ignore()
-		g.mu.Lock()
-		g.timer.Stop()
-		g.timer = nil
-		g.mu.Unlock()
-		g.releaseSlot()
+		w.mu.Lock()
+		w.timer.Stop()
+		w.timer = nil
+		w.mu.Unlock()
+		w.releaseSlot()
 	}
 }
 
 // look is called when a deadline may have passed.
-func (g *guard) look() {
-	g.returnSlot()
-	if err := g.check(); err != nil {
-		g.cancel(err)
+func (w *watchdog) look() {
+	w.returnSlot()
+	if err := w.check(); err != nil {
+		w.cancel(err)
 		return
 	}
-	g.wake()
+	w.wake()
 }
 
 // check returns what the attempt is to be cut for.
-func (g *guard) check() error {
-	if g.blocked.Load() >= 0 {
+func (w *watchdog) check() error {
+	if w.blocked.Load() >= 0 {
 		return nil
 	}
-	now, phase := g.now(), g.phase.Load()
-	still := time.Duration(now - g.moved.Load())
-	began := g.began.Load()
+	now, phase := w.now(), w.phase.Load()
+	still := time.Duration(now - w.moved.Load())
+	began := w.began.Load()
 	switch {
 	case phase == parked:
 	case phase == opening && still >= openTimeout:
 		return errNoReply
-	case phase == reading && still >= g.idle:
+	case phase == reading && still >= w.idle:
 		return errSilent
-	case phase == reading && g.frameLeft(now) <= 0 && g.contended():
+	case phase == reading && w.frameLeft(now) <= 0 && w.contended():
 		return errStalled
-	case began >= 0 && time.Duration(now-began-g.excused.Load()) >= g.sync:
+	case began >= 0 && time.Duration(now-began-w.excused.Load()) >= w.sync:
 		return errOverdue
 	}
 	return nil
 }
 
-// napLocked returns how long the guard may sleep unless it is woken. What moves a
+// napLocked returns how long the watchdog may sleep unless it is woken. What moves a
 // deadline further away does not wake it: it looks in vain then and sleeps on.
-func (g *guard) napLocked() time.Duration {
-	nap := max(g.idle, openTimeout)
-	now := g.now()
-	if g.blocked.Load() < 0 {
-		still := time.Duration(now - g.moved.Load())
-		switch g.phase.Load() {
+func (w *watchdog) napLocked() time.Duration {
+	nap := max(w.idle, openTimeout)
+	now := w.now()
+	if w.blocked.Load() < 0 {
+		still := time.Duration(now - w.moved.Load())
+		switch w.phase.Load() {
 		case opening:
 			nap = openTimeout - still
 		case reading:
-			nap = g.idle - still
-			if left := g.frameLeft(now); left > 0 {
+			nap = w.idle - still
+			if left := w.frameLeft(now); left > 0 {
 				nap = min(nap, left)
 			} else {
 				nap = min(nap, frameAgain)
 			}
 		}
-		if began := g.began.Load(); began >= 0 {
-			nap = min(nap, g.sync-time.Duration(now-began-g.excused.Load()))
+		if began := w.began.Load(); began >= 0 {
+			nap = min(nap, w.sync-time.Duration(now-began-w.excused.Load()))
 		}
 	}
-	if g.release != nil {
+	if w.release != nil {
 		nap = min(nap, slotIdle)
 	}
 	return max(nap, time.Millisecond)
 }
 
 // returnSlot gives the slot back if the snapshot has had it for long enough.
-func (g *guard) returnSlot() {
-	now := g.now()
-	since := g.moved.Load()
-	if blocked := g.blocked.Load(); blocked >= 0 {
+func (w *watchdog) returnSlot() {
+	now := w.now()
+	since := w.moved.Load()
+	if blocked := w.blocked.Load(); blocked >= 0 {
 		since = blocked
 	}
-	g.mu.Lock()
-	overdue := g.release != nil && (time.Duration(now-since) >= slotIdle || time.Duration(now)-g.granted >= slotLongest)
-	g.mu.Unlock()
+	w.mu.Lock()
+	overdue := w.release != nil && (time.Duration(now-since) >= slotIdle || time.Duration(now)-w.granted >= slotLongest)
+	w.mu.Unlock()
 	if overdue {
-		g.releaseSlot()
+		w.releaseSlot()
 	}
 }

@@ -44,14 +44,14 @@ func (c *Cursor) allDueLocked() {
 
 // anewLocked says that only a snapshot will do that begins from here on.
 func (c *Cursor) anewLocked() {
-	c.redo = true
-	c.distrustLocked()
+	c.needsSnapshot = true
+	c.invalidateResumePointLocked()
 }
 
 // dueOfLocked returns what an object is acked under whose state has that sequence;
 // o is what was acked before, if anything.
 func (c *Cursor) dueOfLocked(o *object, n name, sequence uint64) uint16 {
-	if r := c.retried[n]; r != nil && r.sequence == sequence {
+	if r := c.redeliveries[n]; r != nil && r.sequence == sequence {
 		if o == nil {
 			return 0
 		}
@@ -85,11 +85,11 @@ func (c *Cursor) nextEpochLocked() {
 	c.epoch, c.undoneIn = 1, 0
 }
 
-// Address says in which form the stream delivers states from here on, as in
-// "metadata of v1". What was acked, was in a certain form; in another one everything
-// is due. It returns why, in words; "" if it is not. It is called before the stream
-// observes anything.
-func (c *Cursor) Address(form string) (due string) {
+// SetForm sets the form in which the stream delivers states from here on, such as
+// "metadata of v1". If objects were acked in another form, everything is due, and
+// SetForm returns why, in words; else "". It is called before the stream observes
+// anything.
+func (c *Cursor) SetForm(form string) (due string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	h := &c.head
@@ -108,12 +108,12 @@ func (c *Cursor) Address(form string) (due string) {
 
 // isEmptyLocked reports whether no sink may hold anything of the cursor.
 func (c *Cursor) isEmptyLocked() bool {
-	return c.acked.len() == 0 && len(c.held) == 0 && len(c.pending) == 0
+	return c.acked.len() == 0 && len(c.unackedUIDs) == 0 && len(c.pending) == 0
 }
 
-// isForm reports whether what was delivered in one form was so in the other. A
-// form without a version is one that was noted when only versions that the
-// operator had written were: it may have been any.
-func isForm(noted, form string) bool {
-	return noted == form || strings.HasPrefix(form, noted+" of ")
+// isForm reports whether objects that were delivered in the stored form were delivered
+// in the given one. A stored form without a version is from a program that stored
+// only versions that the operator had written: it may have been any.
+func isForm(stored, form string) bool {
+	return stored == form || strings.HasPrefix(form, stored+" of ")
 }

@@ -33,7 +33,7 @@ func (r *running) another(i int) {
 // held returns the UIDs that a new process would take a sink to hold.
 func (r *running) held(n Name) (uids []string) {
 	c := r.restart()
-	for _, v := range c.held[name(appendName(nil, n))] {
+	for _, v := range c.unackedUIDs[name(appendName(nil, n))] {
 		uids = append(uids, c.formatLocked(v.uid))
 	}
 	return uids
@@ -58,7 +58,7 @@ func TestWaitingUIDsAreNotedAhead(t *testing.T) {
 		if seen := r.store.seen()[before:]; len(seen) != 1 || seen[0].records != len(sequences) {
 			t.Errorf("1000 waiting UIDs took transactions %+v", seen)
 		}
-		if n := len(r.restart().held); n != len(sequences) {
+		if n := len(r.restart().unackedUIDs); n != len(sequences) {
 			t.Errorf("the store has %d notes", n)
 		}
 	})
@@ -96,8 +96,8 @@ func TestAcksGoAlongWithNotes(t *testing.T) {
 			r.begins(time.Second, sequence, pod(i), at20(i))
 			c.Ack(sequence, pod(i), at20(i), false)
 		}
-		if again := r.restart(); again.Stats().Known != 500 || len(again.held) != 500 {
-			t.Fatalf("the store has %+v, %d held", again.Stats(), len(again.held))
+		if again := r.restart(); again.Stats().Known != 500 || len(again.unackedUIDs) != 500 {
+			t.Fatalf("the store has %+v, %d held", again.Stats(), len(again.unackedUIDs))
 		}
 		before := len(r.store.seen())
 		sequence, _ := c.observe(pod(500), at20(500), false, false)
@@ -106,8 +106,8 @@ func TestAcksGoAlongWithNotes(t *testing.T) {
 			t.Fatalf("a note took transactions %+v", seen)
 		}
 		again := r.restart()
-		if s := again.Stats(); s.Known != 501 || len(again.held) != 1 || again.ResumePoint() != "10" {
-			t.Errorf("the store has %d objects, %d of them held, resume point %s", s.Known, len(again.held), again.ResumePoint())
+		if s := again.Stats(); s.Known != 501 || len(again.unackedUIDs) != 1 || again.ResumePoint() != "10" {
+			t.Errorf("the store has %d objects, %d of them held, resume point %s", s.Known, len(again.unackedUIDs), again.ResumePoint())
 		}
 	})
 }
@@ -220,7 +220,7 @@ func TestNoteAheadKeepsItsUID(t *testing.T) {
 			_, _ = c.observe(pod(2), at(fmt.Sprint("odd-", i), 40+i), false, false)
 		}
 		r.ledger.Leave("a")
-		held := c.held[name(appendName(nil, pod(0)))]
+		held := c.unackedUIDs[name(appendName(nil, pod(0)))]
 		if len(held) != 1 || c.formatLocked(held[0].uid) != "odd" {
 			t.Errorf("a sink is taken to hold %v", held)
 		}
@@ -261,7 +261,7 @@ func TestNoteAheadHasTheVersionOfItsUID(t *testing.T) {
 		r.another(1)
 		again := r.restart()
 		want := []version{{again.uidLocked(uuid(101)), 30}}
-		if got := again.held[name(appendName(nil, pod(0)))]; !slices.Equal(got, want) {
+		if got := again.unackedUIDs[name(appendName(nil, pod(0)))]; !slices.Equal(got, want) {
 			t.Errorf("the store holds %v, want %v", got, want)
 		}
 	})
@@ -273,7 +273,7 @@ func TestNothingGathersToBeNotedAhead(t *testing.T) {
 	bubble(t, func(t *testing.T, r *running) {
 		c := r.snapshotted()
 		for range 2 {
-			for i := range 4 * aheadAtOnce {
+			for i := range 4 * prewriteAtOnce {
 				_, _ = c.observe(pod(i), at20(i), false, false)
 				gone := at(uuid(i), 30+i)
 				sequence, _ := c.observe(pod(i), gone, true, false)
@@ -285,7 +285,7 @@ func TestNothingGathersToBeNotedAhead(t *testing.T) {
 		}
 		c.mu.Lock()
 		defer c.mu.Unlock()
-		if n := len(c.fresh); n > 0 {
+		if n := len(c.prewritable); n > 0 {
 			t.Errorf("%d changes are kept that are long acked", n)
 		}
 	})
@@ -338,8 +338,8 @@ func TestQueuedIsNotReused(t *testing.T) {
 		c.Ack(gone, pod(0), at(uuid(0), 30), true)
 		c.mu.Lock()
 		defer c.mu.Unlock()
-		if len(c.fresh) != 1 || !c.fresh[0].queued || c.pending[c.fresh[0].name] != nil {
-			t.Errorf("%d changes wait to be noted, want the settled one", len(c.fresh))
+		if len(c.prewritable) != 1 || !c.prewritable[0].queued || c.pending[c.prewritable[0].name] != nil {
+			t.Errorf("%d changes wait to be noted, want the settled one", len(c.prewritable))
 		}
 	})
 }

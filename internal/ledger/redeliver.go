@@ -1,7 +1,7 @@
 package ledger
 
-// Retried is a state that is sent for a second time.
-type Retried struct {
+// Redelivery is a state that is sent for a second time.
+type Redelivery struct {
 	sequence uint64
 	of       version
 	deleted  bool
@@ -11,41 +11,41 @@ type Retried struct {
 
 // Settled is closed once that state or a newer one of its object is acked, or
 // the cursor has forgotten that it is sent.
-func (r *Retried) Settled() <-chan struct{} { return r.settled }
+func (r *Redelivery) Settled() <-chan struct{} { return r.settled }
 
 // Acked reports, once Settled is closed, whether it was for an ack.
-func (r *Retried) Acked() bool { return r.acked }
+func (r *Redelivery) Acked() bool { return r.acked }
 
-// Retry gives a number to a state that was acked although some sink may not have it, to
-// be handed over once more under that. It does so only where that breaks no order: the
-// state is the newest that the cursor knows under its name, and nothing there is pending.
-// That is, the state is the acked one, or it is a deletion, nothing is acked and no later
-// deletion is remembered; and sinks hold no other UID without an ack. The stream
-// has Reached its version: else it may yet show what came before.
+// Redeliver numbers a state that was acked although the sink may not have it, so that it can
+// be handed over once more. It does so only if that breaks no order: the state is the
+// newest that the cursor knows under its name, and nothing under the name is pending.
+// That is, either the state is the acked one, or it is a deletion, nothing is acked and
+// no later deletion is remembered; and the sink may hold no other unacked UID. The stream
+// has Reached its version: else it may yet show an older state.
 //
-// The number is all that there is of it until Begin, where the state is pending if it is
-// the newest still. What the stream observes later has a higher one, and goes before. The
-// same state has the same number while it is not settled. Another state under the name
-// settles the one before without an ack. One that is never handed over has changed
-// nothing else.
-func (c *Cursor) Retry(n Name, v Version, deleted bool) (r *Retried, sequence uint64, ok bool) {
+// Until Begin the cursor keeps the number only. Begin makes the state pending, if it is
+// still the newest. What the stream observes later has a higher number, and has
+// precedence. The same state has the same number until it is settled. Another state
+// under the name settles the one before without an ack. A state that is never handed
+// over has changed nothing else.
+func (c *Cursor) Redeliver(n Name, v Version, deleted bool) (r *Redelivery, sequence uint64, ok bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	key, of := c.keyLocked(n), c.versionLocked(v)
 	if _, newest := c.isNewestLocked(key, of, deleted); !newest || c.lostLocked() {
 		return nil, 0, false
 	}
-	if r = c.retried[name(key)]; r != nil && r.of == of && r.deleted == deleted {
+	if r = c.redeliveries[name(key)]; r != nil && r.of == of && r.deleted == deleted {
 		return r, r.sequence, true
 	}
 	if r != nil {
 		close(r.settled)
 	}
-	if c.retried == nil {
-		c.retried = map[name]*Retried{}
+	if c.redeliveries == nil {
+		c.redeliveries = map[name]*Redelivery{}
 	}
-	r = &Retried{sequence: c.numberLocked(), of: of, deleted: deleted, settled: make(chan struct{})}
-	c.retried[c.nameLocked(key, nil)] = r
+	r = &Redelivery{sequence: c.numberLocked(), of: of, deleted: deleted, settled: make(chan struct{})}
+	c.redeliveries[c.nameLocked(key, nil)] = r
 	return r, r.sequence, true
 }
 
@@ -56,8 +56,8 @@ func (c *Cursor) isNewestLocked(key []byte, seen version, deleted bool) (epoch u
 	if lingers || c.pending[name(key)] != nil {
 		return 0, false
 	}
-	for _, held := range c.held[name(key)] {
-		if held.uid != seen.uid {
+	for _, unacked := range c.unackedUIDs[name(key)] {
+		if unacked.uid != seen.uid {
 			return 0, false
 		}
 	}
@@ -73,17 +73,17 @@ func (c *Cursor) isNewestLocked(key []byte, seen version, deleted bool) (epoch u
 	return acked.epoch, true
 }
 
-// pendRetriedLocked makes a state pending that is sent again under that number; nil: it
+// pendRedeliveryLocked makes a state pending that is sent again under that number; nil: it
 // is not, or not the newest any more, and then it is settled without an ack.
-func (c *Cursor) pendRetriedLocked(key []byte, sequence uint64, seen version, deleted bool) *pending {
-	r := c.retried[name(key)]
+func (c *Cursor) pendRedeliveryLocked(key []byte, sequence uint64, seen version, deleted bool) *pending {
+	r := c.redeliveries[name(key)]
 	if r == nil || r.sequence != sequence {
 		return nil
 	}
 	epoch, newest := c.isNewestLocked(key, seen, deleted)
 	if !newest {
 		if c.pending[name(key)] == nil { // else its ack settles this one
-			delete(c.retried, name(key))
+			delete(c.redeliveries, name(key))
 			close(r.settled)
 		}
 		return nil
@@ -98,8 +98,8 @@ func (c *Cursor) pendRetriedLocked(key []byte, sequence uint64, seen version, de
 
 // settleLocked says that a state of n with that sequence is acked.
 func (c *Cursor) settleLocked(n name, sequence uint64) {
-	if r := c.retried[n]; r != nil && sequence >= r.sequence {
-		delete(c.retried, n)
+	if r := c.redeliveries[n]; r != nil && sequence >= r.sequence {
+		delete(c.redeliveries, n)
 		r.acked = true
 		close(r.settled)
 	}
@@ -107,8 +107,8 @@ func (c *Cursor) settleLocked(n name, sequence uint64) {
 
 // abandonLocked says that nothing is pending any more.
 func (c *Cursor) abandonLocked() {
-	for _, r := range c.retried {
+	for _, r := range c.redeliveries {
 		close(r.settled)
 	}
-	c.retried = nil
+	c.redeliveries = nil
 }

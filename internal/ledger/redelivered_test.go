@@ -6,13 +6,13 @@ import "testing"
 // Of two states under one name that are sent again, the ack of one is none of the other.
 func TestRetriedStatesOfOneName(t *testing.T) {
 	c, b := snapshotOf(t), Name{"ns", "b"}
-	r1, s1, ok1 := c.Retry(b, at(uid1, 9), true)
-	r2, s2, ok2 := c.Retry(b, at(uid2, 12), true)
+	r1, s1, ok1 := c.Redeliver(b, at(uid1, 9), true)
+	r2, s2, ok2 := c.Redeliver(b, at(uid2, 12), true)
 	if !ok1 || !ok2 {
 		t.Fatal(ok1, ok2)
 	}
 	if r1 == r2 {
-		t.Error("one Retried for two states")
+		t.Error("one Redelivery for two states")
 	}
 	_, _, _, superseded := c.begin(s1, b, at(uid1, 9), true)
 	t.Log("first superseded:", superseded)
@@ -26,8 +26,8 @@ func TestRetriedStatesOfOneName(t *testing.T) {
 // A state that is sent twice again, and handed over once, is handed over.
 func TestRetriedTwice(t *testing.T) {
 	c, a := snapshotOf(t), Name{"ns", "a"}
-	r, s1, _ := c.Retry(a, at(uid1, 10), false) // handed over
-	c.Retry(a, at(uid1, 10), false)             // never handed over
+	r, s1, _ := c.Redeliver(a, at(uid1, 10), false) // handed over
+	c.Redeliver(a, at(uid1, 10), false)             // never handed over
 	if _, _, _, superseded := c.begin(s1, a, at(uid1, 10), false); superseded {
 		t.Error("what was handed over is dropped because of one that never was; settled:", settled(r))
 	}
@@ -41,11 +41,11 @@ func TestRetriedBesideWhatLingers(t *testing.T) {
 	o := before.Observe(a, at(uid1, 21), false, false, nil)
 	before.begin(o.Sequence, a, at(uid1, 21), false)
 	now := c.handleLocked()
-	if _, _, ok := now.Retry(a, at(uid1, 10), false); ok {
+	if _, _, ok := now.Redeliver(a, at(uid1, 10), false); ok {
 		t.Error("it is sent again while a worker has a newer one")
 	}
 	before.Ack(o.Sequence, a, at(uid1, 21), false)
-	r, sequence, ok := now.Retry(a, at(uid1, 21), false)
+	r, sequence, ok := now.Redeliver(a, at(uid1, 21), false)
 	if !ok {
 		t.Fatal("it is not sent again although it is the newest")
 	}
@@ -61,7 +61,7 @@ func TestRetriedOfACursorThatIsDropped(t *testing.T) {
 	s := newStored(t)
 	c, _ := s.claim("uid", "")
 	s.fill(c)
-	r, _, ok := c.Retry(pod(7), at(uuid(7), 9), true)
+	r, _, ok := c.Redeliver(pod(7), at(uuid(7), 9), true)
 	if s.ledger.Drop(c.ID()); !ok || !settled(r) || r.Acked() {
 		t.Errorf("sent %t, settled %t, acked %t", ok, settled(r), r.Acked())
 	}

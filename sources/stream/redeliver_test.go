@@ -58,19 +58,19 @@ func (h *harness) accept(c *pipeline.Change) *pipeline.Event {
 	return &e
 }
 
-func (h *harness) retry(e *pipeline.Event) *ledger.Retried {
+func (h *harness) retry(e *pipeline.Event) *ledger.Redelivery {
 	h.t.Helper()
 	if !h.stream.Follows(e.Key()) {
 		h.t.Errorf("%s is not followed", e.Key())
 	}
-	r, err := h.stream.Retry(h.t.Context(), "a", e)
+	r, err := h.stream.Redeliver(h.t.Context(), "a", e)
 	if err != nil {
 		h.t.Fatal(err)
 	}
 	return r
 }
 
-func isSettled(r *ledger.Retried) bool {
+func isSettled(r *ledger.Redelivery) bool {
 	select {
 	case <-r.Settled():
 		return r.Acked()
@@ -145,14 +145,14 @@ func TestRetriedTombstone(t *testing.T) {
 func TestWhatIsNotRetried(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := start(t, takesRetries)
-		_, err := New(h.opts).Retry(t.Context(), "a", &pipeline.Event{})
+		_, err := New(h.opts).Redeliver(t.Context(), "a", &pipeline.Event{})
 		if err == nil || !strings.Contains(err.Error(), "not been reached") {
 			t.Errorf("before the first connection: %v", err)
 		}
 		body := h.call("streaming list").open()
 		body.send(event("ADDED", "a", 1))
 		old := h.event()
-		if _, err := h.stream.Retry(t.Context(), "a", old); err == nil || !strings.Contains(err.Error(), "not complete") {
+		if _, err := h.stream.Redeliver(t.Context(), "a", old); err == nil || !strings.Contains(err.Error(), "not complete") {
 			t.Errorf("within the first snapshot: %v", err)
 		}
 		body.send(endMark("10"))
@@ -163,20 +163,20 @@ func TestWhatIsNotRetried(t *testing.T) {
 		}
 		foreign := *old
 		foreign.ClusterUID = "cluster-0"
-		if _, err := h.stream.Retry(t.Context(), "a", &foreign); err == nil || !strings.Contains(err.Error(), "another one") {
+		if _, err := h.stream.Redeliver(t.Context(), "a", &foreign); err == nil || !strings.Contains(err.Error(), "another one") {
 			t.Errorf("of another cluster: %v", err)
 		}
 		ahead := *old
 		ahead.ID, ahead.Type, ahead.ResourceVersion = "/v1/configmaps/uid-b/deleted", "dev.fairlead.resource.deleted.v1", "11"
 		ahead.Data = []byte(`{"kind":"ConfigMap","apiVersion":"v1","metadata":{"name":"a","namespace":"ns","uid":"uid-b","resourceVersion":"11"}}`)
-		if _, err := h.stream.Retry(t.Context(), "a", &ahead); err == nil || !strings.Contains(err.Error(), "not come to version 11") {
+		if _, err := h.stream.Redeliver(t.Context(), "a", &ahead); err == nil || !strings.Contains(err.Error(), "not come to version 11") {
 			t.Errorf("of a deletion that the stream has not come to: %v", err)
 		}
 		wantNotRetried(t, h, old)
 		body.send(event("MODIFIED", "a", 11))
 		synctest.Wait()
 		for _, when := range []string{"with a newer state waiting", "with a newer state accepted"} {
-			if _, err := h.stream.Retry(t.Context(), "a", old); !errors.Is(err, ErrSuperseded) {
+			if _, err := h.stream.Redeliver(t.Context(), "a", old); !errors.Is(err, ErrSuperseded) {
 				t.Errorf("%s: %v", when, err)
 			}
 			if when == "with a newer state waiting" {
@@ -215,7 +215,7 @@ func wantNotRetried(t *testing.T, h *harness, good *pipeline.Event) {
 	} {
 		e := *good
 		edit(&e)
-		if _, err := h.stream.Retry(t.Context(), "a", &e); err == nil || errors.Is(err, ErrSuperseded) {
+		if _, err := h.stream.Redeliver(t.Context(), "a", &e); err == nil || errors.Is(err, ErrSuperseded) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
@@ -233,7 +233,7 @@ func TestSecretValuesAreNotRetried(t *testing.T) {
 		h.event()
 		for _, kind := range []string{"Secret", "PartialObjectMetadata"} {
 			e.Data = []byte(`{"kind":"` + kind + `","metadata":{"name":"s","namespace":"ns","uid":"uid-s","resourceVersion":"1"},"data":{"k":"aHVzaA=="}}`)
-			if _, err := h.stream.Retry(t.Context(), "a", e); err == nil || !strings.Contains(err.Error(), "values of a Secret") {
+			if _, err := h.stream.Redeliver(t.Context(), "a", e); err == nil || !strings.Contains(err.Error(), "values of a Secret") {
 				t.Errorf("a %s with values: %v", kind, err)
 			}
 		}
@@ -256,7 +256,7 @@ func TestRetriesComeBeforeWhatIsReadMeanwhile(t *testing.T) {
 			defer cancel()
 			retried := make(chan error)
 			go func() {
-				_, err := h.stream.Retry(ctx, "a", e)
+				_, err := h.stream.Redeliver(ctx, "a", e)
 				retried <- err
 			}()
 			synctest.Wait()
@@ -299,7 +299,7 @@ func TestARetryDoesNotKeepAStreamFromEnding(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		retried := make(chan error)
 		go func() {
-			_, err := h.stream.Retry(ctx, "a", e)
+			_, err := h.stream.Redeliver(ctx, "a", e)
 			retried <- err
 		}()
 		synctest.Wait()
@@ -326,14 +326,14 @@ func TestARetryThatIsGivenUp(t *testing.T) {
 		h.queue.changes = make(chan *pipeline.Change) // full
 		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 		defer cancel()
-		if _, err := h.stream.Retry(ctx, "a", e); !errors.Is(err, context.DeadlineExceeded) {
+		if _, err := h.stream.Redeliver(ctx, "a", e); !errors.Is(err, context.DeadlineExceeded) {
 			t.Fatalf("Retry = %v", err)
 		}
 		if s := h.stream.Status(); s.Unacked != 0 || h.cursor().ResumePoint() != "13" {
 			t.Errorf("%d unacked, resume point %q", s.Unacked, h.cursor().ResumePoint())
 		}
 		h.queue.changes = make(chan *pipeline.Change, 1)
-		if _, err := h.stream.Retry(t.Context(), "a", e); err != nil {
+		if _, err := h.stream.Redeliver(t.Context(), "a", e); err != nil {
 			t.Errorf("Retry = %v", err)
 		}
 	})

@@ -7,11 +7,11 @@ import (
 	"github.com/fairlead-dev/fairlead/sources/member"
 )
 
-// demands are the snapshots that others have asked for. Those that come while
+// snapshotRequests are the snapshots that were asked for from outside. Those that come while
 // one of their kind is under way become one more after it.
-type demands struct {
+type snapshotRequests struct {
 	mu     sync.Mutex
-	wanted [numCauses]bool
+	wanted [numSnapshotReasons]bool
 	cut    context.CancelCauseFunc // ends the watch under way; nil: there is none
 }
 
@@ -34,7 +34,7 @@ func (s *Stream) Replay() (waits string) {
 	}
 	s.mu.Unlock()
 	for _, r := range s.allReaders() {
-		r.demands.add(replayed)
+		r.requests.add(replayed)
 	}
 	if st := s.Status(); st.State == member.Waiting {
 		return st.Reason
@@ -43,15 +43,15 @@ func (s *Stream) Replay() (waits string) {
 }
 
 // add asks for a snapshot and ends the watch for it.
-func (d *demands) add(why cause) {
+func (d *snapshotRequests) add(why snapshotReason) {
 	d.mu.Lock()
 	d.wanted[why] = true
 	d.mu.Unlock()
-	d.again()
+	d.cutWatch()
 }
 
-// again ends the watch, for another one from where it was.
-func (d *demands) again() {
+// cutWatch ends the watch; another one follows from where it was.
+func (d *snapshotRequests) cutWatch() {
 	d.mu.Lock()
 	cut := d.cut
 	d.cut = nil
@@ -62,28 +62,28 @@ func (d *demands) again() {
 }
 
 // any reports whether a snapshot is wanted.
-func (d *demands) any() bool {
+func (d *snapshotRequests) any() bool {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	return d.wanted != [numCauses]bool{}
+	return d.wanted != [numSnapshotReasons]bool{}
 }
 
 // take returns what is wanted, which the caller's snapshot will serve.
-func (d *demands) take() [numCauses]bool {
+func (d *snapshotRequests) take() [numSnapshotReasons]bool {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.cut = nil
 	wanted := d.wanted
-	d.wanted = [numCauses]bool{}
+	d.wanted = [numSnapshotReasons]bool{}
 	return wanted
 }
 
 // watching says that cut ends a watch that begins now. It fails if there must
 // not be one, because a snapshot is wanted.
-func (d *demands) watching(cut context.CancelCauseFunc) error {
+func (d *snapshotRequests) watching(cut context.CancelCauseFunc) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if d.wanted != [numCauses]bool{} {
+	if d.wanted != [numSnapshotReasons]bool{} {
 		return errRequested
 	}
 	d.cut = cut
@@ -91,18 +91,18 @@ func (d *demands) watching(cut context.CancelCauseFunc) error {
 }
 
 // notWatching says that the watch has ended.
-func (d *demands) notWatching() {
+func (d *snapshotRequests) notWatching() {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.cut = nil
 }
 
-// demand settles what the snapshot that begins now is for.
-func (a *attempt) demand() {
-	wanted := a.demands.take()
+// takeRequests takes the requests that the snapshot which begins now serves.
+func (a *attempt) takeRequests() {
+	wanted := a.requests.take()
 	for why, is := range wanted {
 		if is { // the last one is the one that asks for most
-			a.cause = cause(why)
+			a.snapshotReason = snapshotReason(why)
 		}
 	}
 }

@@ -11,12 +11,11 @@ import (
 	"github.com/fairlead-dev/fairlead/sources/member"
 )
 
-// memory is what the ledger remembers of a member. A name is resolved once in
-// each cluster: what it has meant there it goes on to mean, whatever is installed
-// there later.
-type memory []ledger.Remembered
+// remembered is what the ledger remembers of a member. A name is resolved once in each
+// cluster, and keeps its meaning there, whatever is installed later.
+type remembered []ledger.Remembered
 
-func (s *Stream) remember(session *member.Session) memory {
+func (s *Stream) recall(session *member.Session) remembered {
 	return s.ledger.Recall(s.cluster, session.UID, session.Others...)
 }
 
@@ -28,7 +27,7 @@ func sameSelection(r ledger.Remembered, spec Spec) bool {
 // meaning returns what a spec has meant in the cluster: what was asked for by
 // that name, or else what has that name in full. Streams with the selection of
 // the spec go before others.
-func (m memory) meaning(spec Spec) (found ledger.Remembered, ok bool) {
+func (m remembered) meaning(spec Spec) (found ledger.Remembered, ok bool) {
 	best := 0
 	for _, r := range m {
 		rank := 0
@@ -50,8 +49,8 @@ func (m memory) meaning(spec Spec) (found ledger.Remembered, ok bool) {
 }
 
 // among returns the one of several resources that there is a stream of with the
-// spec's selection. It is for what was written when meanings were not noted.
-func (m memory) among(found []resource, spec Spec) (one *resource) {
+// spec's selection. It is for ledgers from before meanings were recorded.
+func (m remembered) among(found []resource, spec Spec) (one *resource) {
 	for _, r := range m {
 		for i := range found {
 			if !r.Own || !sameSelection(r, spec) || groupResource(r) != found[i].name() {
@@ -68,8 +67,8 @@ func (m memory) among(found []resource, spec Spec) (one *resource) {
 
 // guess returns the one stream of the spec's selection whose resource has that
 // plural name, in any group. It is for names that tell nothing by themselves,
-// and for what was written when meanings were not noted.
-func (m memory) guess(spec Spec, own bool) (found ledger.Remembered, ok bool) {
+// and for ledgers from before meanings were recorded.
+func (m remembered) guess(spec Spec, own bool) (found ledger.Remembered, ok bool) {
 	for _, r := range m {
 		if r.Own != own || !sameSelection(r, spec) || spec.Group != "" || groupResource(r).Resource != spec.Resource {
 			continue
@@ -85,9 +84,9 @@ func (m memory) guess(spec Spec, own bool) (found ledger.Remembered, ok bool) {
 	return found, ok
 }
 
-// former returns what a spec has meant in another cluster that had the member's
+// inPredecessor returns what a spec has meant in another cluster that had the member's
 // name before.
-func (m memory) former(spec Spec) (found ledger.Remembered, ok bool) {
+func (m remembered) inPredecessor(spec Spec) (found ledger.Remembered, ok bool) {
 	for _, r := range m {
 		if !r.Own && sameSelection(r, spec) && (r.Meaning.Name == spec.base() || r.ID.Resource == spec.base()) {
 			return r, true
@@ -99,21 +98,21 @@ func (m memory) former(spec Spec) (found ledger.Remembered, ok bool) {
 // base is the resource as it was asked for, without version and selection.
 func (s Spec) base() string { return Spec{Resource: s.Resource, Group: s.Group}.String() }
 
-// goneError says that a spec means nothing in the cluster, at the moment, but
-// that the ledger remembers what it has meant.
+// goneError says that a spec means nothing in the cluster at the moment, although
+// the ledger remembers its meaning.
 type goneError struct {
-	error           // wraps errNoResource or errAmbiguous
-	was    resource // without version and kind if these were not noted
-	told   bool     // the cluster has told all that it has of the group
-	former bool     // it was in another cluster of that name
+	error                  // wraps errNoResource or errAmbiguous
+	was           resource // without version and kind if these were not recorded
+	told          bool     // the discovery of the group was complete
+	inPredecessor bool     // it was in another cluster of that name
 }
 
 func (e *goneError) Unwrap() error { return e.error }
 
 // find settles what a spec means in the cluster.
-func (m memory) find(ctx context.Context, api *served, spec Spec) (resource, error) {
+func (m remembered) find(ctx context.Context, api *served, spec Spec) (resource, error) {
 	if was, ok := m.meaning(spec); ok {
-		return m.again(ctx, api, spec, was)
+		return m.findAgain(ctx, api, spec, was)
 	}
 	r, err := api.resolve(ctx, spec)
 	if ambiguous, ok := errors.AsType[*ambiguousError](err); ok {
@@ -124,16 +123,16 @@ func (m memory) find(ctx context.Context, api *served, spec Spec) (resource, err
 		return r, err
 	}
 	if was, ok := m.guess(spec, true); ok {
-		return m.again(ctx, api, spec, was)
+		return m.findAgain(ctx, api, spec, was)
 	}
-	if was, ok := m.former(spec); ok {
+	if was, ok := m.inPredecessor(spec); ok {
 		return resource{}, m.gone(api, was, err)
 	}
 	return resource{}, err
 }
 
-// again finds what a spec has meant before.
-func (m memory) again(ctx context.Context, api *served, spec Spec, was ledger.Remembered) (resource, error) {
+// findAgain finds what a spec has meant before.
+func (m remembered) findAgain(ctx context.Context, api *served, spec Spec, was ledger.Remembered) (resource, error) {
 	r, err := api.resource(ctx, groupResource(was), spec)
 	if !errors.Is(err, errNoResource) {
 		return r, err
@@ -151,12 +150,12 @@ func groupResource(r ledger.Remembered) schema.GroupResource {
 	return schema.ParseGroupResource(r.ID.Resource)
 }
 
-func (m memory) gone(api *served, was ledger.Remembered, err error) *goneError {
+func (m remembered) gone(api *served, was ledger.Remembered, err error) *goneError {
 	gr := groupResource(was)
 	return &goneError{
-		error:  err,
-		was:    resource{gvr: gr.WithVersion(was.Meaning.Version), kind: was.Meaning.Kind, namespaced: was.Meaning.Namespaced},
-		told:   api.all != nil && api.all.lacks(gr),
-		former: !was.Own,
+		error:         err,
+		was:           resource{gvr: gr.WithVersion(was.Meaning.Version), kind: was.Meaning.Kind, namespaced: was.Meaning.Namespaced},
+		told:          api.all != nil && api.all.lacks(gr),
+		inPredecessor: !was.Own,
 	}
 }

@@ -13,7 +13,7 @@ func (s *stored) reach() *Cursor {
 
 func (s *stored) wantDue(c *Cursor, form, want string) {
 	s.Helper()
-	if got := c.Address(form); got != want {
+	if got := c.SetForm(form); got != want {
 		s.Errorf("due because %q, want %q", got, want)
 	}
 }
@@ -82,7 +82,7 @@ func TestDue(t *testing.T) {
 				t.Errorf("a snapshot delivers %d of 1", got)
 			}
 			s.commit(true)
-			if d, err := Describe(t.Context(), s.store); err != nil || d[0].Due != 1 {
+			if d, err := Describe(t.Context(), s.store); err != nil || d[0].Redeliver != 1 {
 				t.Errorf("described as %+v, %v", d, err)
 			}
 			c = s.reach() // killed amid the snapshot

@@ -26,12 +26,12 @@ func (s *Stream) Follows(key pipeline.Key) bool {
 		(s.spec.Namespace == "" || s.spec.Namespace == key.Namespace)
 }
 
-// Retry offers a state that was acked before once more to one route, as it was
+// Redeliver offers a state that was acked before once more to one route, as it was
 // then: an event with the same id, at a snapshot's priority. It blocks while the
-// lane is full. What becomes of the state, the Retried tells. ErrSuperseded says
+// lane is full. The Redelivery reports when the state is accepted. ErrSuperseded means
 // that it would come behind a newer one; after any other error it may be tried
 // again later. It may be called from any goroutine, also while the stream runs.
-func (s *Stream) Retry(ctx context.Context, route string, e *pipeline.Event) (*ledger.Retried, error) {
+func (s *Stream) Redeliver(ctx context.Context, route string, e *pipeline.Event) (*ledger.Redelivery, error) {
 	b, cursor, err := s.cursorOf(route)
 	if err != nil {
 		return nil, err
@@ -51,13 +51,13 @@ func (s *Stream) Retry(ctx context.Context, route string, e *pipeline.Event) (*l
 	}
 	c.Origin.ClusterUID = cursor.ID().ClusterUID // it may have been a digest
 	c.Origin.Term = s.term
-	c.Origin.Tracker = retryTracker{tracker{cursor: cursor, acks: b.acks}, c.Op}
+	c.Origin.Tracker = redeliveryTracker{tracker{cursor: cursor, acks: b.acks}, c.Op}
 
 	name, version := identity(c)
 	if !cursor.Reached(version.ResourceVersion) {
 		return nil, fmt.Errorf("the stream has not come to version %s of cluster %q yet, or not again", version.ResourceVersion, e.Cluster)
 	}
-	r, sequence, ok := cursor.Retry(name, version, c.Op == pipeline.Deleted)
+	r, sequence, ok := cursor.Redeliver(name, version, c.Op == pipeline.Deleted)
 	if !ok {
 		return nil, ErrSuperseded
 	}
@@ -152,14 +152,14 @@ func (s *Stream) changeOf(e *pipeline.Event) (*pipeline.Change, error) {
 	return c, nil
 }
 
-// retryTracker is the tracker of a change that is sent again. The sinks that
-// have seen it before must see the same event.
-type retryTracker struct {
+// redeliveryTracker is the tracker of a change that is sent again. A sink that has seen it
+// before must see the same event.
+type redeliveryTracker struct {
 	tracker
 	op pipeline.Op
 }
 
-func (t retryTracker) Begin(c *pipeline.Change) (ghosts []types.UID, safe <-chan struct{}, superseded bool) {
+func (t redeliveryTracker) Begin(c *pipeline.Change) (ghosts []types.UID, safe <-chan struct{}, superseded bool) {
 	ghosts, safe, superseded = t.tracker.Begin(c)
 	c.Op = t.op
 	return ghosts, safe, superseded

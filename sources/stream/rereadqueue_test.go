@@ -90,6 +90,14 @@ func runStage(t *testing.T, q *stage.Queue, to pipeline.Destination) (end func()
 	}
 }
 
+// waitWithin returns once done reports true, or when the time is over. What is refused
+// meanwhile is read again all the time, so each second less makes a test cheaper.
+func waitWithin(limit time.Duration, done func() bool) {
+	for end := time.Now().Add(limit); time.Now().Before(end) && !done(); {
+		time.Sleep(time.Second)
+	}
+}
+
 // A sink refuses all that there is of one cluster, for ever: more than fits into the
 // memory, or into the lane. Another cluster's objects are delivered nevertheless, also
 // those that need most of the memory, and all of the refused ones are tried. When the sink
@@ -113,19 +121,19 @@ func TestRefusedForEverKeepsMemoryFromNobody(t *testing.T) {
 				l := newLedger(t)
 				first := newFlood(bad+1, func(int) int { return 1 << 20 })
 				_, endBad := first.follow(t, "bad", l, route)
-				time.Sleep(2 * time.Minute)
+				waitWithin(2*time.Minute, func() bool { tried, _ := sink.count(); return tried == bad })
 				if tried, _ := sink.count(); tried != bad {
 					t.Errorf("%d of %d refused objects were tried; %+v; %+v", tried, bad, memory.Stats(), q.Lanes())
 				}
 				_, endGood := newFlood(good+1, func(int) int { return 9 << 20 }).follow(t, "good", l, route)
-				time.Sleep(2 * time.Minute)
+				waitWithin(2*time.Minute, func() bool { _, got := sink.count(); return got == good })
 				if _, got := sink.count(); got != good {
 					t.Errorf("%d of %d objects of the other cluster were delivered; %+v; %+v", got, good, memory.Stats(), q.Lanes())
 				}
 				sink.mu.Lock()
 				sink.content = true
 				sink.mu.Unlock()
-				time.Sleep(5 * time.Minute)
+				waitWithin(5*time.Minute, func() bool { _, got := sink.count(); return got == good+bad })
 				if _, got := sink.count(); got != good+bad {
 					t.Errorf("%d of %d objects were delivered in the end; %+v; %+v", got, good+bad, memory.Stats(), q.Lanes())
 				}

@@ -17,13 +17,13 @@ func (q *Queue[T, K]) Known() int {
 
 func TestAgendaIsInOrder(t *testing.T) {
 	r := rand.New(rand.NewPCG(1, 2))
-	var a agenda[int]
-	var in []*date[int] // what a holds
+	var a timerHeap[int]
+	var in []*timerNode[int] // what a holds
 	for i := range 20_000 {
 		due := time.Duration(r.IntN(50))
 		switch op := r.IntN(20); {
 		case op < 12 && len(in) < 60:
-			d := &date[int]{self: i}
+			d := &timerNode[int]{self: i}
 			a.put(d, due)
 			in = append(in, d)
 		case len(in) == 0:
@@ -39,9 +39,9 @@ func TestAgendaIsInOrder(t *testing.T) {
 			}
 			in = slices.Delete(in, n, n+1)
 		}
-		var want *date[int]
+		var want *timerNode[int]
 		if len(in) > 0 {
-			want = slices.MinFunc(in, func(x, y *date[int]) int { return cmp.Or(cmp.Compare(x.due, y.due), cmp.Compare(x.seq, y.seq)) })
+			want = slices.MinFunc(in, func(x, y *timerNode[int]) int { return cmp.Or(cmp.Compare(x.due, y.due), cmp.Compare(x.seq, y.seq)) })
 		}
 		if got := a.next(); got != want {
 			t.Fatalf("after %d operations next is %+v, want %+v", i, got, want)

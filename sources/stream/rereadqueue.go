@@ -13,28 +13,29 @@ import (
 	"github.com/fairlead-dev/fairlead/pipeline/queue"
 )
 
-// A change that its sink refuses gives its object up when others wait for the memory
-// (pipeline.Change.Evict). It stays in its lane, and when it is due the stage asks for the
-// object here:
+// A change that its sink refuses gives up its object when others wait for the memory
+// (pipeline.Change.Evict). It stays in its lane, and when it is due the stage requests
+// the object here:
 //
 //	refused ──▶ delayed in its lane ──▶ evicted ──▶ due: Reread ──▶ list of one ──▶ Offer, in its place
 //	                   ▲                                 │
 //	                   └───────── as long as it is not ──┘
 //
-// It is handed over again if the cluster still has that very state. Else the watch tells
-// what has become of it, or a snapshot does; until then it leaves the lane (Change.Moved), as
-// the watch may be waiting for that room. To the ledger it is the same observation: it is
-// pending all the time, and nothing is resumed from behind it.
+// It is handed over again if the cluster still has that very state. Else the watch or a
+// snapshot shows the object's newer state; until then the change leaves the lane
+// (Change.Moved), because the watch may be waiting for that room. To the ledger it is the
+// same observation: it is pending all the time, and no watch resumes from behind it.
 
-// again is what a branch wants read again. There is a goroutine only while there is any.
-type again struct {
+// rereadQueue holds the changes of a branch whose objects are to be read again. There is a
+// goroutine only while there are any.
+type rereadQueue struct {
 	wanted  map[ledger.Name]*pipeline.Change // those without their objects
 	order   []ledger.Name
 	running bool
 }
 
-// wantAgain asks for the object of a change.
-func (s *Stream) wantAgain(b *branch, c *pipeline.Change) {
+// requestReread requests the object of a change.
+func (s *Stream) requestReread(b *branch, c *pipeline.Change) {
 	want := *c // the queue's is not to be looked at later
 	want.Memory, want.Together = budget.Loan{}, nil
 	name, _ := identity(c)
@@ -43,18 +44,18 @@ func (s *Stream) wantAgain(b *branch, c *pipeline.Change) {
 	if s.reread == nil {
 		return // whoever follows the resource next reads it anyway
 	}
-	g := &b.again
-	if was := g.wanted[name]; was == nil {
-		g.order = append(g.order, name)
+	q := &b.rereads
+	if was := q.wanted[name]; was == nil {
+		q.order = append(q.order, name)
 	} else if was.Sequence >= want.Sequence {
 		return
 	}
-	if g.wanted == nil {
-		g.wanted = map[ledger.Name]*pipeline.Change{}
+	if q.wanted == nil {
+		q.wanted = map[ledger.Name]*pipeline.Change{}
 	}
-	g.wanted[name] = &want
-	if !g.running {
-		g.running = true
+	q.wanted[name] = &want
+	if !q.running {
+		q.running = true
 		s.reread(b)
 	}
 }
@@ -80,7 +81,7 @@ func (s *Stream) beginRereads(ctx context.Context, cancel func(), caught func())
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		for _, b := range s.branches {
-			b.again = again{}
+			b.rereads = rereadQueue{}
 		}
 	})
 }
@@ -88,9 +89,9 @@ func (s *Stream) beginRereads(ctx context.Context, cancel func(), caught func())
 // rereadAll reads what a branch wants, one after the other.
 func (s *Stream) rereadAll(ctx context.Context, b *branch) {
 	delays := retry.NewBackOff(s.cfg.ReconnectMin, s.cfg.ReconnectMax)
-	for want := s.nextAgain(b); want != nil && ctx.Err() == nil; want = s.nextAgain(b) {
+	for want := s.nextReread(b); want != nil && ctx.Err() == nil; want = s.nextReread(b) {
 		err := s.readAgain(ctx, b, want)
-		s.doneAgain(b, want)
+		s.finishReread(b, want)
 		if err == nil || ctx.Err() != nil {
 			delays.Reset()
 			continue
@@ -102,28 +103,28 @@ func (s *Stream) rereadAll(ctx context.Context, b *branch) {
 	}
 }
 
-// nextAgain returns what is to be read next; nil: there is nothing, and the goroutine ends.
-func (s *Stream) nextAgain(b *branch) *pipeline.Change {
+// nextReread returns what is to be read next; nil: there is nothing, and the goroutine ends.
+func (s *Stream) nextReread(b *branch) *pipeline.Change {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	g := &b.again
-	if len(g.order) == 0 {
-		*g = again{}
+	q := &b.rereads
+	if len(q.order) == 0 {
+		*q = rereadQueue{}
 		return nil
 	}
-	return g.wanted[g.order[0]]
+	return q.wanted[q.order[0]]
 }
 
-// doneAgain forgets what was read, or was not. It may be asked for again from now on.
-func (s *Stream) doneAgain(b *branch, want *pipeline.Change) {
+// finishReread forgets a request, served or not. The same may be requested again from now on.
+func (s *Stream) finishReread(b *branch, want *pipeline.Change) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	g := &b.again
-	name := g.order[0]
-	g.order = g.order[1:]
-	if g.wanted[name] == want {
-		delete(g.wanted, name)
+	q := &b.rereads
+	name := q.order[0]
+	q.order = q.order[1:]
+	if q.wanted[name] == want {
+		delete(q.wanted, name)
 	} else { // a newer state has come meanwhile
-		g.order = append(g.order, name)
+		q.order = append(q.order, name)
 	}
 }

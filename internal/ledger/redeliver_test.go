@@ -14,7 +14,7 @@ func snapshotOf(t *testing.T) *Cursor {
 	return c
 }
 
-func settled(r *Retried) bool {
+func settled(r *Redelivery) bool {
 	select {
 	case <-r.Settled():
 		return true
@@ -53,10 +53,10 @@ func TestOnlyTheNewestIsRetried(t *testing.T) {
 			deliver(t, c, a, at(uid1, 21), true, false)
 		}, a, at(uid3, 19), true, false},
 		{"a deletion with another UID on its way", func(t *testing.T, c *Cursor) {
-			c.held[nameOfTest(b)] = []version{{uid: c.uidLocked(uid2)}}
+			c.unackedUIDs[nameOfTest(b)] = []version{{uid: c.uidLocked(uid2)}}
 		}, b, at(uid1, 9), true, false},
 		{"a state with another UID on its way", func(t *testing.T, c *Cursor) {
-			c.held[nameOfTest(a)] = []version{{uid: c.uidLocked(uid2)}}
+			c.unackedUIDs[nameOfTest(a)] = []version{{uid: c.uidLocked(uid2)}}
 		}, a, at(uid1, 10), false, false},
 	} {
 		c := snapshotOf(t)
@@ -64,7 +64,7 @@ func TestOnlyTheNewestIsRetried(t *testing.T) {
 			tc.before(t, c)
 		}
 		unacked := c.Stats().Unacked
-		r, sequence, ok := c.Retry(tc.name, tc.version, tc.deleted)
+		r, sequence, ok := c.Redeliver(tc.name, tc.version, tc.deleted)
 		if ok != tc.want {
 			t.Errorf("%s: retried %v, want %v", tc.what, ok, tc.want)
 		}
@@ -87,14 +87,14 @@ func nameOfTest(n Name) name { return name(appendName(nil, n)) }
 
 func TestARetriedStateIsPendingLikeAnyOther(t *testing.T) {
 	c, a := snapshotOf(t), Name{"ns", "a"}
-	r, sequence, ok := c.Retry(a, at(uid1, 10), false)
+	r, sequence, ok := c.Redeliver(a, at(uid1, 10), false)
 	if !ok {
 		t.Fatal("not retried")
 	}
 	if _, known, err := beginAndWait(t.Context(), c, sequence, a, at(uid1, 10), false); !known || err != nil {
 		t.Errorf("Begin: known %v, %v", known, err)
 	}
-	if _, _, again := c.Retry(a, at(uid1, 10), false); again {
+	if _, _, again := c.Redeliver(a, at(uid1, 10), false); again {
 		t.Error("retried while a worker has it")
 	}
 	c.Seen("30")
@@ -112,7 +112,7 @@ func TestARetriedStateIsPendingLikeAnyOther(t *testing.T) {
 
 func TestANewerStateSettlesARetriedOne(t *testing.T) {
 	c, a := snapshotOf(t), Name{"ns", "a"}
-	r, old, _ := c.Retry(a, at(uid1, 10), false)
+	r, old, _ := c.Redeliver(a, at(uid1, 10), false)
 	sequence, _ := c.observe(a, at(uid1, 21), false, false) // takes its place in the queue
 	c.Seen("21")
 	if _, _, _, superseded := c.begin(old, a, at(uid1, 10), false); !superseded {
@@ -135,12 +135,12 @@ func TestANewerStateSettlesARetriedOne(t *testing.T) {
 func TestARetriedStateThatIsGivenUp(t *testing.T) {
 	a := Name{"ns", "a"}
 	c := snapshotOf(t)
-	first, before, _ := c.Retry(a, at(uid1, 10), false)
+	first, before, _ := c.Redeliver(a, at(uid1, 10), false)
 	c.Seen("30")
 	if c.Stats().Unacked != 0 || c.ResumePoint() != "30" {
 		t.Errorf("%+v, resume point %s", c.Stats(), c.ResumePoint())
 	}
-	second, sequence, ok := c.Retry(a, at(uid1, 10), false)
+	second, sequence, ok := c.Redeliver(a, at(uid1, 10), false)
 	if !ok {
 		t.Fatal("cannot be retried again")
 	}
@@ -149,13 +149,13 @@ func TestARetriedStateThatIsGivenUp(t *testing.T) {
 	}
 	c.begin(sequence, a, at(uid1, 10), false)
 	c.Ack(sequence, a, at(uid1, 10), false)
-	for _, r := range []*Retried{first, second} {
+	for _, r := range []*Redelivery{first, second} {
 		if !settled(r) || !r.Acked() {
 			t.Errorf("settled %v, acked %v after the ack", settled(r), r.Acked())
 		}
 	}
 
-	r, sequence, _ := c.Retry(a, at(uid1, 10), false)
+	r, sequence, _ := c.Redeliver(a, at(uid1, 10), false)
 	c.Rewind()
 	if _, _, _, superseded := c.begin(sequence, a, at(uid1, 10), false); !superseded || !settled(r) || r.Acked() || c.Stats().Unacked != 0 {
 		t.Errorf("forgotten: superseded %v, settled %v, acked %v, %+v", superseded, settled(r), r.Acked(), c.Stats())
@@ -170,7 +170,7 @@ func TestASnapshotUnderWayKnowsARetriedObject(t *testing.T) {
 	if _, verdict := c.observe(a, at(uid1, 10), false, true); verdict != Duplicate {
 		t.Fatalf("verdict %v", verdict)
 	}
-	if _, _, ok := c.Retry(a, at(uid1, 10), false); !ok {
+	if _, _, ok := c.Redeliver(a, at(uid1, 10), false); !ok {
 		t.Fatal("not retried")
 	}
 	if missing := endSnapshot(c, "30"); len(missing) > 0 {
@@ -179,7 +179,7 @@ func TestASnapshotUnderWayKnowsARetriedObject(t *testing.T) {
 
 	c = snapshotOf(t)
 	c.BeginSnapshot()
-	if _, _, ok := c.Retry(a, at(uid1, 10), false); !ok {
+	if _, _, ok := c.Redeliver(a, at(uid1, 10), false); !ok {
 		t.Fatal("not retried")
 	}
 	if missing := endSnapshot(c, "30"); len(missing) != 1 {
@@ -205,7 +205,7 @@ func TestReached(t *testing.T) {
 		}, map[string]bool{"22": true, "23": false, "25": false}},
 		{"within a snapshot", c.BeginSnapshot, map[string]bool{"10": false}},
 		{"after one of a backup", func() { endSnapshot(c, "12"); c.Seen("12") }, map[string]bool{"12": true, "20": false}},
-		{"without a history", c.Distrust, map[string]bool{"10": false}},
+		{"without a history", c.InvalidateResumePoint, map[string]bool{"10": false}},
 	} {
 		step.do()
 		for version, want := range step.want {

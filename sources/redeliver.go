@@ -8,21 +8,21 @@ import (
 	"github.com/fairlead-dev/fairlead/sources/stream"
 )
 
-// Retry offers a state that counts as accepted by a route's sink, such as one that
+// Redeliver offers a state that counts as accepted by a route's sink, such as one that
 // it refused for good, once more to that route: an event with the same id. It blocks
-// while the cluster's lane is full. The Redelivery tells what becomes of the state.
-// ErrSuperseded says that it would come behind a newer one; after any other error it
+// while the cluster's lane is full. The Redelivery reports when the state is accepted.
+// ErrSuperseded means that it would come behind a newer one; after any other error it
 // may be tried again later. Any goroutine may call it.
-func (s *Sources) Retry(ctx context.Context, route string, e *pipeline.Event) (*Redelivery, error) {
+func (s *Sources) Redeliver(ctx context.Context, route string, e *pipeline.Event) (*Redelivery, error) {
 	key := e.Key()
-	ctx, streams, done, ok := s.retrying(ctx, key.Cluster)
+	ctx, streams, done, ok := s.redelivering(ctx, key.Cluster)
 	if !ok {
 		return nil, fmt.Errorf("cluster %q is not in the fleet", key.Cluster)
 	}
 	defer done()
 	for _, st := range streams {
 		if st.Follows(key) {
-			return st.Retry(ctx, route, e)
+			return st.Redeliver(ctx, route, e)
 		}
 	}
 	for _, st := range streams {
@@ -37,9 +37,9 @@ func (s *Sources) Retry(ctx context.Context, route string, e *pipeline.Event) (*
 	return nil, fmt.Errorf("%s%s are not followed in cluster %q", key.Resource, where, key.Cluster)
 }
 
-// retrying is streams for what offers changes of a member: its ctx ends when the member
+// redelivering is streams for what offers changes of a member: its ctx ends when the member
 // leaves, whose lane is not removed before done is called.
-func (s *Sources) retrying(ctx context.Context, cluster string) (_ context.Context, _ []*stream.Stream, done func(), ok bool) {
+func (s *Sources) redelivering(ctx context.Context, cluster string) (_ context.Context, _ []*stream.Stream, done func(), ok bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	r, ok := s.presentLocked(cluster)
@@ -48,13 +48,13 @@ func (s *Sources) retrying(ctx context.Context, cluster string) (_ context.Conte
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	forgetLocked := r.whenLeavingLocked(cancel)
-	r.retrying.Add(1)
+	r.redelivering.Add(1)
 	return ctx, r.streams, func() {
 		cancel()
 		s.mu.Lock()
 		forgetLocked()
 		s.mu.Unlock()
-		r.retrying.Done()
+		r.redelivering.Done()
 	}, true
 }
 

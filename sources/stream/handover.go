@@ -33,11 +33,11 @@ func (h *hold) get(now time.Time) time.Duration {
 	return h.left
 }
 
-// hand hands a change over to a branch's queue. While that is full it blocks: if
+// handOver hands a change over to a branch's queue. While that is full it blocks: if
 // the branch is alone for as long as it takes; else for as long as the others can
 // be held up, and then the branch leaves. A change that has no memory yet takes it
 // first.
-func (a *attempt) hand(b *branch, c *pipeline.Change) error {
+func (a *attempt) handOver(b *branch, c *pipeline.Change) error {
 	priority := livePriority
 	if c.Snapshot {
 		priority = snapshotPriority
@@ -56,7 +56,7 @@ func (a *attempt) hand(b *branch, c *pipeline.Change) error {
 	}
 	c.Release()
 	if errors.Is(err, errBehind) {
-		a.letGo(b, why)
+		a.detach(b, why)
 		return nil
 	}
 	return err
@@ -76,7 +76,7 @@ func (a *attempt) offer(b *branch, c *pipeline.Change, priority int) error {
 	return a.patiently(b, func(ctx context.Context) error { return b.route.Queue.Offer(ctx, c, priority) })
 }
 
-// block notes that a full lane holds the reader up, if it has one branch only; it
+// block records that a full lane holds the reader up, if it has one branch only; it
 // reports whether it has. unblock takes that back.
 func (r *reader) block() (alone bool) {
 	r.mu.Lock()
