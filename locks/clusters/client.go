@@ -57,12 +57,11 @@ func (c *client) connect(ctx context.Context) error {
 	}
 	config := c.voter.Config
 	if c.voter.Reload != nil {
-		var err error
-		if config, err = c.voter.Reload(); err != nil && c.http == nil {
+		reloaded, err := c.voter.Reload()
+		if err != nil {
 			return err
-		} else if err != nil {
-			return nil // as before
 		}
+		config = reloaded
 	}
 	next := &client{voter: c.voter, o: c.o}
 	if err := next.build(config); err != nil {

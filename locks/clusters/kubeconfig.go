@@ -35,6 +35,10 @@ func contextOf(path, name string) (*rest.Config, error) {
 	if err != nil {
 		return nil, fmt.Errorf("context %s of kubeconfig %s cannot be used; kubectl --kubeconfig FILE --context %s cluster-info tells why", shown(name), file, shown(name))
 	}
+	if config.ExecProvider != nil {
+		config.ExecProvider.StdinUnavailable = true
+		config.ExecProvider.StdinUnavailableMessage = "nobody is there to answer"
+	}
 	return config, nil
 }
 

@@ -235,6 +235,8 @@ func (l *Lock) run(ctx context.Context, c *campaign, order []*seat) error {
 		askAll()
 	}
 	yes, no, failed := 0, 0, 0
+	// Who gives the record up may end then: the last vote would stay, and be waited for.
+	linger := c.record.HolderIdentity == ""
 	var errs []error
 	for {
 		select {
@@ -254,12 +256,15 @@ func (l *Lock) run(ctx context.Context, c *campaign, order []*seat) error {
 			if yes+no == 0 {
 				askNext()
 			}
-			continue
+			if linger = linger && yes < l.majority(); yes < l.majority() {
+				continue
+			}
 		case <-ctx.Done():
 			close(c.lost)
 			return fmt.Errorf("write %s: %d of %d voters have agreed, %d are needed: %w", l.Describe(), yes, len(l.seats), l.majority(), context.Cause(ctx))
 		}
 		switch n := len(l.seats); {
+		case yes >= l.majority() && linger && yes+no+failed < n:
 		case yes >= l.majority():
 			close(c.won)
 			l.wonBy(c)
