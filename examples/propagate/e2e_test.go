@@ -88,7 +88,7 @@ func testConflicts(t *testing.T, s *scene, a, b *site) {
 	isConflict := func(text string) func(*entry, version) bool {
 		return func(e *entry, _ version) bool { return e.State == conflict && strings.Contains(e.Message, text) }
 	}
-	s.says("taken", "a", "in conflict", isConflict("no copy from this hub"))
+	s.says("taken", "a", "in conflict", isConflict("that is not ours"))
 	s.applied("taken", "b")
 	s.holds(a, "taken", "theirs")
 	s.delete(s.hub, "taken")

@@ -236,6 +236,8 @@ func TestOnRealServers(t *testing.T) {
 	t.Run("broken API", func(t *testing.T) { testBrokenAPI(t, streaming) })
 	t.Run("audits", func(t *testing.T) { testAudits(t, streaming) })
 	t.Run("quiet events", func(t *testing.T) { testQuietEvents(t, streaming) })
+	t.Run("reread", func(t *testing.T) { testReread(t, streaming) })
+	t.Run("reread without a watch cache", func(t *testing.T) { testReread(t, paged) })
 	t.Run("restarts", func(t *testing.T) { testRestarts(t, streaming) })
 	t.Run("restore", func(t *testing.T) { testRestore(t, streaming) })
 	t.Run("replay in pages", func(t *testing.T) { testReplayInPages(t, paged) })
