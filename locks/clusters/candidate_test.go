@@ -185,7 +185,7 @@ func simulate(t *testing.T, seed uint64, voters int, change func(*world)) *world
 				(&candidate{world: w, i: i, began: time.Now(), rate: rate}).run(over)
 			}()
 		}
-		w.misfortune(over)
+		misfortune(w, over)
 		time.Sleep(2 * time.Minute) // what is late arrives
 	})
 	return w

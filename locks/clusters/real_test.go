@@ -110,6 +110,7 @@ func TestOnClusters(t *testing.T) {
 	t.Run("one is silent", f.oneIsSilent)
 	t.Run("the cluster that is meant", f.theClusterThatIsMeant)
 	t.Run("credentials are read again", f.credentialsAreReadAgain)
+	t.Run("the least rights", f.theLeastRights)
 	t.Run("election of five", five.electionOfFive)
 }
 

@@ -153,7 +153,7 @@ func (n *line) call(ctx context.Context, do func() (*coordinationv1.Lease, error
 }
 
 // misfortune cuts lines until the time is over.
-func (w *world) misfortune(over time.Time) {
+func misfortune(w *world, over time.Time) {
 	for time.Now().Before(over) {
 		w.mu.Lock()
 		i, j := w.rand.IntN(len(w.believes)), w.rand.IntN(len(w.voters))
