@@ -30,7 +30,8 @@
 //
 //	elector ──▶ Lock ── Read, Swap ──▶ Register ──▶ a key, a row, ...
 //
-// Lock does the rest: the record's form, the outcomes, the token.
+// Lock does the rest: the record's form, the outcomes, the token. A lock that is written
+// without it gets its tokens from a [Term].
 //
 // # What may run at once
 //

@@ -39,8 +39,8 @@ type Env struct {
 	Identity string
 	// Hub says how to reach the hub; nil unless Spec.NeedsHub.
 	Hub *rest.Config
-	// Timeout is how long one request to the backend may take, at most half of the
-	// renew deadline. 0 is 5 s.
+	// Timeout is how long one request to the backend may take: at most half of the
+	// renew deadline, and no longer than the lease duration goes beyond that. 0 is 5 s.
 	Timeout time.Duration
 	// UserAgent names the program to the backend.
 	UserAgent string

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"sync/atomic"
 	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -19,10 +18,10 @@ type Lock struct {
 	register Register
 	o        Options
 
-	seen   uint64 // version of the record that was seen or written last; 0: none
-	writes uint64 // of that record
-	holds  bool   // this process holds that record, or the last one whose outcome is known
-	token  atomic.Uint64
+	seen    uint64 // version of the record that was seen or written last; 0: none
+	writes  uint64 // of that record
+	unknown bool   // the outcome of the last write is
+	term    Term
 }
 
 var (
@@ -53,7 +52,8 @@ func (l *Lock) Get(ctx context.Context) (*resourcelock.LeaderElectionRecord, []b
 		return nil, nil, fmt.Errorf("read %s: %w", l.register.Describe(), err)
 	}
 	if version == 0 {
-		l.seen, l.holds = 0, false
+		l.seen, l.unknown = 0, false
+		l.term.Interrupted()
 		return nil, nil, apierrors.NewNotFound(resource, l.register.Describe())
 	}
 	record, writes, err := decode(value)
@@ -75,13 +75,18 @@ func (l *Lock) Create(ctx context.Context, record resourcelock.LeaderElectionRec
 }
 
 // Update replaces the record that Get, Create or Update has seen last. The error is
-// Conflict if it was written or deleted since, and also after a write whose outcome is
-// not known: then Get tells.
+// Conflict if it was written or deleted since. After a write whose outcome is not known
+// it is an error that says so: then Get tells. Conflict would say that the backend is
+// well.
 func (l *Lock) Update(ctx context.Context, record resourcelock.LeaderElectionRecord) error {
 	err := ctx.Err()
-	if err == nil && l.seen != 0 {
+	switch {
+	case err != nil:
+	case l.seen != 0:
 		err = l.write(ctx, record, l.seen)
-	} else if err == nil {
+	case l.unknown:
+		err = fmt.Errorf("write %s: the outcome of the write before is not known, and it was not read since", l.register.Describe())
+	default:
 		err = ErrChanged
 	}
 	if errors.Is(err, ErrChanged) {
@@ -111,6 +116,10 @@ func (l *Lock) write(ctx context.Context, record resourcelock.LeaderElectionReco
 		next, err = l.register.Swap(ctx, value, version)
 		return err
 	})
+	l.unknown = err != nil && !errors.Is(err, ErrChanged)
+	if version == 0 && !errors.Is(err, ErrChanged) {
+		l.term.Interrupted() // what is made anew begins a term
+	}
 	if err != nil {
 		return fmt.Errorf("write %s: %w", l.register.Describe(), err)
 	}
@@ -118,22 +127,22 @@ func (l *Lock) write(ctx context.Context, record resourcelock.LeaderElectionReco
 	return nil
 }
 
-// saw notes the record that there is. A term begins with the first version in which
-// this process is known to hold it: every earlier holder's is lower, since it wrote
-// before, and every later holder's is higher.
+// saw notes the record that there is.
 func (l *Lock) saw(holder string, version, writes uint64) {
-	l.seen, l.writes = version, writes
-	held := l.holds
-	l.holds = holder == l.o.Identity
-	if l.holds && !held {
-		l.token.Store(version)
-	}
+	l.seen, l.writes, l.unknown = version, writes, false
+	l.term.Saw(holder == l.o.Identity, version)
 }
 
+// bounded is a call to the register. Its errors say nothing about the record, but for
+// ErrChanged: a register that is an API server of some kind may return apierrors, of
+// which NotFound would have an elector make the record anew.
 func (l *Lock) bounded(ctx context.Context, call func(context.Context) error) error {
 	ctx, cancel := context.WithTimeoutCause(ctx, l.o.Timeout, fmt.Errorf("no answer within %v", l.o.Timeout.Round(time.Millisecond)))
 	defer cancel()
 	err := call(ctx)
+	if status := apierrors.APIStatus(nil); errors.As(err, &status) && !errors.Is(err, ErrChanged) {
+		err = errors.New(err.Error())
+	}
 	if cause := context.Cause(ctx); err != nil && cause != nil && !errors.Is(err, ErrChanged) {
 		return fmt.Errorf("%w: %w", cause, err)
 	}
@@ -142,7 +151,7 @@ func (l *Lock) bounded(ctx context.Context, call func(context.Context) error) er
 
 // Token implements Fenced: it is the version of the record with which this process's
 // term began.
-func (l *Lock) Token() uint64 { return l.token.Load() }
+func (l *Lock) Token() uint64 { return l.term.Token() }
 
 // RecordEvent does nothing.
 func (*Lock) RecordEvent(string) {}

@@ -4,14 +4,17 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/client-go/tools/leaderelection/resourcelock"
 
 	"github.com/fairlead-dev/fairlead/locks"
@@ -78,6 +81,88 @@ func TestRegisterLock(t *testing.T) {
 	})
 }
 
+// TestRegisterLockHistories runs elections over registers, where time costs nothing.
+func TestRegisterLockHistories(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		locktest.RunHistories(t, func(testing.TB) locktest.Backend {
+			s := &slot{}
+			return locktest.Backend{
+				Open:   func(t testing.TB, identity string) resourcelock.Interface { return lockOn(t, s, identity) },
+				Delete: func(testing.TB) { s.delete() },
+			}
+		}, 20)
+	})
+}
+
+// TestBrokenRegister: what the suite asks of a lock whose backend fails.
+func TestBrokenRegister(t *testing.T) {
+	locktest.RunBroken(t, func(testing.TB) locktest.Breakable {
+		s, broken := &slot{}, &atomic.Bool{}
+		return locktest.Breakable{
+			Backend: locktest.Backend{Open: func(t testing.TB, identity string) resourcelock.Interface {
+				l, err := locks.New(refusing{s, broken}, locks.Options{Identity: identity})
+				if err != nil {
+					t.Fatal(err)
+				}
+				return l
+			}},
+			Break:  func(testing.TB) { broken.Store(true) },
+			Repair: func(testing.TB) { broken.Store(false) },
+		}
+	})
+}
+
+// refusing is a register that refuses everything while it is broken.
+type refusing struct {
+	*slot
+	broken *atomic.Bool
+}
+
+func (r refusing) Read(ctx context.Context) ([]byte, uint64, error) {
+	if r.broken.Load() {
+		return nil, 0, errors.New("refused")
+	}
+	return r.slot.Read(ctx)
+}
+
+func (r refusing) Swap(ctx context.Context, value []byte, version uint64) (uint64, error) {
+	if r.broken.Load() {
+		return 0, errors.New("refused")
+	}
+	return r.slot.Swap(ctx, value, version)
+}
+
+// TestErrorsOfARegisterAreNoOutcomes: a register in a Kubernetes API may return what
+// that has said of something else.
+func TestErrorsOfARegisterAreNoOutcomes(t *testing.T) {
+	for _, answer := range []error{
+		apierrors.NewNotFound(leases, "x"), apierrors.NewAlreadyExists(leases, "x"), apierrors.NewConflict(leases, "x", nil),
+	} {
+		l, err := locks.New(failing{&slot{}, fmt.Errorf("asked for it: %w", answer)}, locks.Options{Identity: "a"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, _, err = l.Get(t.Context())
+		for what, err := range map[string]error{"Get": err, "Create": l.Create(t.Context(), by("a"))} {
+			if err == nil || apierrors.IsNotFound(err) || apierrors.IsAlreadyExists(err) || apierrors.IsConflict(err) || !strings.Contains(err.Error(), answer.Error()) {
+				t.Errorf("%s: %v is told as an outcome", what, err)
+			}
+		}
+	}
+}
+
+var leases = schema.GroupResource{Resource: "leases"}
+
+// failing is a register that fails.
+type failing struct {
+	*slot
+	err error
+}
+
+func (f failing) Read(context.Context) ([]byte, uint64, error) { return nil, 0, f.err }
+
+func (f failing) Swap(context.Context, []byte, uint64) (uint64, error) { return 0, f.err }
+
 func by(holder string) resourcelock.LeaderElectionRecord {
 	return resourcelock.LeaderElectionRecord{HolderIdentity: holder, LeaseDurationSeconds: 15, RenewTime: metav1.Now()}
 }
@@ -134,8 +219,8 @@ func TestNoAnswerToTheWriteThatTakes(t *testing.T) {
 			t.Fatalf("Create: %v", err)
 		}
 		s.hang = false
-		if err := l.Update(t.Context(), by("a")); !apierrors.IsConflict(err) {
-			t.Errorf("Update after an unknown outcome: %v, want Conflict", err)
+		if err := l.Update(t.Context(), by("a")); err == nil || apierrors.IsConflict(err) {
+			t.Errorf("Update after an unknown outcome: %v, want an error that is none", err)
 		}
 		r, _, err := l.Get(t.Context())
 		if err != nil || r.HolderIdentity != "a" || l.Token() != 42 {

@@ -7,7 +7,8 @@ import (
 )
 
 // Register is one value with compare-and-swap, in whatever stores it: what a lock of
-// [New] keeps its record in. One goroutine uses it at a time.
+// [New] keeps its record in. One goroutine uses it at a time. Both calls end with their
+// context.
 type Register interface {
 	// Read returns the value and its version, which is 0 if there is no value. It
 	// sees every Swap that had succeeded before it began: a replica that may be

@@ -38,3 +38,11 @@ func (t Timing) Validate() error {
 	}
 	return errors.Join(errs...)
 }
+
+// CallTimeout is how long one call to the lock may take: at most half of the renew
+// deadline, so that one that hangs leaves time for another, and no longer than the
+// lease lasts beyond the renew deadline, so that what a call has done is known before
+// another process may lead.
+func (t Timing) CallTimeout() time.Duration {
+	return min(t.RenewDeadline/2, t.LeaseDuration-t.RenewDeadline)
+}

@@ -35,7 +35,9 @@
 //     release, for up to another renew deadline, and takes the lease out of the
 //     hands of whoever holds it by then.
 //   - No call to the lock takes longer than half of the renew deadline, so that
-//     after one that hangs there is time for another.
+//     after one that hangs there is time for another, nor longer than the lease lasts
+//     beyond that deadline.
+//   - A fencing token for each term, which is the lock's own if it gives tokens.
 //
 // Two things cannot be excluded: an act that had begun, such as a write on its
 // way through the kernel, may end after the process was stopped for longer than

@@ -26,8 +26,9 @@ type Election struct {
 // machine. Nothing is asked of the lock before Run, and nothing after it. The caller
 // closes it, if it can be closed.
 //
-// Every call to the lock ends after half of the renew deadline, so that one that
-// hangs leaves time for another. The lock has to obey its context.
+// Every call to the lock ends after Timing.CallTimeout. The lock has to obey its
+// context. If it has a method Token, as locks.Fenced says, it is asked for the token of
+// the term.
 func New(t Timing, l resourcelock.Interface, log logr.Logger) (*Election, error) {
 	if err := t.Validate(); err != nil {
 		return nil, err
@@ -112,7 +113,7 @@ func (e *Election) Run(ctx context.Context, lead func(ctx, term context.Context)
 // await waits for the elector, for as long as a call to the lock may take. What a lock
 // that does not obey its context still does is left alone, and so is the lease.
 func (e *Election) await(over <-chan struct{}) error {
-	timer := time.NewTimer(e.timing.RenewDeadline / 2)
+	timer := time.NewTimer(e.timing.CallTimeout())
 	defer timer.Stop()
 	select {
 	case <-over:
@@ -168,9 +169,10 @@ func (e *Election) MayAct() error { return e.fence.check(time.Now()) }
 // after a loss and before another process leads.
 func (e *Election) MayStore() error { return e.fence.checkLease(time.Now()) }
 
-// Token is the fencing token of this process's term, 0 before it has led: it grows
-// with each process that leads, as long as the record is not deleted. It counts the
-// record's transitions.
+// Token is the fencing token of this process's term, 0 before it has led. It is the
+// same for the whole term, and grows with each process that leads. A lock that gives
+// tokens has them grow also when its record was deleted. For any other lock the
+// record's transitions are counted, which begin again then.
 func (e *Election) Token() uint64 {
 	e.lock.mu.Lock()
 	defer e.lock.mu.Unlock()

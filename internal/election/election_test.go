@@ -355,3 +355,41 @@ type nothing struct{ *client }
 func (nothing) Get(context.Context) (*resourcelock.LeaderElectionRecord, []byte, error) {
 	return nil, nil, nil
 }
+
+// TestCallTimeout: what a call has done is known before another process may lead.
+func TestCallTimeout(t *testing.T) {
+	for _, test := range []struct{ lease, renew, want time.Duration }{
+		{15 * time.Second, 10 * time.Second, 5 * time.Second},
+		{30 * time.Second, 10 * time.Second, 5 * time.Second},
+		{12 * time.Second, 10 * time.Second, 2 * time.Second},
+	} {
+		timing := Timing{LeaseDuration: test.lease, RenewDeadline: test.renew, RetryPeriod: time.Second}
+		if got := timing.CallTimeout(); got != test.want {
+			t.Errorf("%+v: %v, want %v", timing, got, test.want)
+		}
+	}
+}
+
+// TestCallsEndBeforeAnotherLeads: one that takes longer than the lease lasts beyond the
+// renew deadline is given up.
+func TestCallsEndBeforeAnotherLeads(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		timing := Timing{LeaseDuration: 12 * time.Second, RenewDeadline: 10 * time.Second, RetryPeriod: time.Second}
+		a := joinWith(t, &hub{}, "a", timing)
+		<-a.term
+		var longest atomic.Int64
+		a.client.through(func(ctx context.Context, _ bool) error {
+			began := time.Now()
+			<-ctx.Done()
+			longest.Store(max(longest.Load(), int64(time.Since(began))))
+			return ctx.Err()
+		})
+		a.finish <- true
+		if err := <-a.result; err != nil && !errors.Is(err, context.DeadlineExceeded) {
+			t.Error(err)
+		}
+		if got := time.Duration(longest.Load()); got > 2*time.Second {
+			t.Errorf("a call was given %v", got)
+		}
+	})
+}

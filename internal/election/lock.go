@@ -53,7 +53,7 @@ func (l *lock) Get(ctx context.Context) (*resourcelock.LeaderElectionRecord, []b
 }
 
 // read and bounded are calls to the lock itself, of which none takes longer than
-// half of the renew deadline.
+// Timing.CallTimeout.
 func (l *lock) read(ctx context.Context) (record *resourcelock.LeaderElectionRecord, raw []byte, err error) {
 	err = l.bounded(ctx, func(ctx context.Context) (err error) {
 		record, raw, err = l.Interface.Get(ctx)
@@ -66,7 +66,7 @@ func (l *lock) read(ctx context.Context) (record *resourcelock.LeaderElectionRec
 }
 
 func (l *lock) bounded(ctx context.Context, call func(context.Context) error) error {
-	ctx, cancel := context.WithTimeout(ctx, l.fence.timing.RenewDeadline/2)
+	ctx, cancel := context.WithTimeout(ctx, l.fence.timing.CallTimeout())
 	defer cancel()
 	return call(ctx)
 }
@@ -94,11 +94,9 @@ func (l *lock) hold(ctx context.Context, record resourcelock.LeaderElectionRecor
 	}
 	err := l.bounded(ctx, func(ctx context.Context) error { return write(ctx, record) })
 	if err == nil {
+		l.begin(record) // before anybody may act
 		l.fence.renew(began, time.Now())
 		l.saw(record.HolderIdentity)
-		l.mu.Lock()
-		l.token = uint64(max(record.LeaderTransitions, 0)) + 1
-		l.mu.Unlock()
 	}
 	if apierrors.IsConflict(err) || apierrors.IsAlreadyExists(err) {
 		l.report(ctx, nil) // somebody was faster; the next Get tells who
@@ -106,6 +104,24 @@ func (l *lock) hold(ctx context.Context, record resourcelock.LeaderElectionRecor
 		l.report(ctx, err)
 	}
 	return err
+}
+
+// fenced is a lock that gives fencing tokens, as locks.Fenced says.
+type fenced interface{ Token() uint64 }
+
+// begin notes the token of the term, which the first write that succeeds begins: it
+// is the lock's own, or else counts the record's transitions. It stays as it is until
+// the term ends, and there is one term.
+func (l *lock) begin(record resourcelock.LeaderElectionRecord) {
+	token := uint64(max(record.LeaderTransitions, 0)) + 1
+	if f, ok := l.Interface.(fenced); ok {
+		token = f.Token()
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.token == 0 {
+		l.token = token
+	}
 }
 
 // saw notes who holds the lease.

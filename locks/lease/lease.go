@@ -1,15 +1,13 @@
 package lease
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"net/http"
-	"strconv"
 	"time"
 
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	coordinationv1 "k8s.io/client-go/kubernetes/typed/coordination/v1"
+	coordinationv1 "k8s.io/api/coordination/v1"
+	coordinationclient "k8s.io/client-go/kubernetes/typed/coordination/v1"
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/leaderelection/resourcelock"
 
@@ -29,17 +27,27 @@ type Options struct {
 	// Required.
 	Identity string
 	// Timeout is how long a request may take. 0 is DefaultTimeout. It should be at
-	// most half of the renew deadline.
+	// most half of the renew deadline, and no longer than the lease duration goes
+	// beyond that.
 	Timeout time.Duration
 }
 
-// Lock is a Lease as a lock. One goroutine uses it at a time.
+// Lock is a Lease as a lock. One goroutine uses it at a time; Token may be called from
+// any.
 type Lock struct {
-	lease  resourcelock.LeaseLock
+	o      Options
 	client *http.Client
+	leases coordinationclient.LeaseInterface
+
+	seen    *coordinationv1.Lease // last; nil: none, or it may have changed since
+	unknown bool                  // the outcome of the last write is
+	term    locks.Term
 }
 
-var _ resourcelock.Interface = (*Lock)(nil)
+var (
+	_ resourcelock.Interface = (*Lock)(nil)
+	_ locks.Fenced           = (*Lock)(nil)
+)
 
 // New returns a lock on a Lease of the cluster that config reaches. It connects to
 // nothing.
@@ -63,48 +71,26 @@ func New(config *rest.Config, o Options) (*Lock, error) {
 	if err != nil {
 		return nil, fmt.Errorf("connect to the cluster of the Lease %s/%s: %w", o.Namespace, o.Name, err)
 	}
-	leases, err := coordinationv1.NewForConfigAndClient(own, client)
+	leases, err := coordinationclient.NewForConfigAndClient(own, client)
 	if err != nil {
 		return nil, fmt.Errorf("connect to the cluster of the Lease %s/%s: %w", o.Namespace, o.Name, err)
 	}
-	return &Lock{client: client, lease: resourcelock.LeaseLock{
-		LeaseMeta:  metav1.ObjectMeta{Namespace: o.Namespace, Name: o.Name},
-		Client:     leases,
-		LockConfig: resourcelock.ResourceLockConfig{Identity: o.Identity},
-	}}, nil
+	return &Lock{o: o, client: client, leases: leases.Leases(o.Namespace)}, nil
 }
 
-// Get reads the Lease. The error is NotFound if there is none.
-func (l *Lock) Get(ctx context.Context) (*resourcelock.LeaderElectionRecord, []byte, error) {
-	record, raw, err := l.lease.Get(ctx)
-	if err != nil {
-		return nil, nil, err
-	}
-	// client-go's bytes hold the times by the second.
-	raw = strconv.AppendInt(raw, record.AcquireTime.UnixMicro(), 10)
-	raw = strconv.AppendInt(append(raw, ' '), record.RenewTime.UnixMicro(), 10)
-	return record, raw, nil
-}
-
-// Create makes the Lease. The error is AlreadyExists if there is one.
-func (l *Lock) Create(ctx context.Context, record resourcelock.LeaderElectionRecord) error {
-	return l.lease.Create(ctx, record)
-}
-
-// Update replaces the Lease that Get, Create or Update has seen last. The error is
-// Conflict if it has been written or deleted since.
-func (l *Lock) Update(ctx context.Context, record resourcelock.LeaderElectionRecord) error {
-	return l.lease.Update(ctx, record)
-}
+// Token implements locks.Fenced: it is the resourceVersion with which this process's
+// term began. Where resourceVersions are no numbers, which Kubernetes does not allow,
+// it is the Lease's transitions + 1, which begin again when the Lease is deleted.
+func (l *Lock) Token() uint64 { return l.term.Token() }
 
 // RecordEvent does nothing.
 func (*Lock) RecordEvent(string) {}
 
 // Identity returns the name of this process in the Lease.
-func (l *Lock) Identity() string { return l.lease.Identity() }
+func (l *Lock) Identity() string { return l.o.Identity }
 
 // Describe returns namespace and name of the Lease.
-func (l *Lock) Describe() string { return l.lease.Describe() }
+func (l *Lock) Describe() string { return l.o.Namespace + "/" + l.o.Name }
 
 // Close closes idle connections. The lock may still be used.
 func (l *Lock) Close() error {

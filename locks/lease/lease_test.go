@@ -6,6 +6,9 @@ import (
 	"net/http/httptest"
 	"net/http/httputil"
 	"net/url"
+	"os"
+	"os/exec"
+	"path/filepath"
 	"sync/atomic"
 	"testing"
 
@@ -14,8 +17,10 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	coordinationv1 "k8s.io/client-go/kubernetes/typed/coordination/v1"
 	"k8s.io/client-go/rest"
+	"k8s.io/client-go/tools/clientcmd"
 	"k8s.io/client-go/tools/leaderelection/resourcelock"
 	"k8s.io/klog/v2" //nolint:depguard // To silence what client-go logs.
+	"sigs.k8s.io/controller-runtime/pkg/log"
 
 	"github.com/fairlead-dev/fairlead/internal/testenv"
 	"github.com/fairlead-dev/fairlead/locks/lease"
@@ -24,7 +29,30 @@ import (
 
 func TestMain(m *testing.M) {
 	klog.SetLogger(logr.Discard())
+	log.SetLogger(logr.Discard())
+	if kubeconfig := os.Getenv(childEnv); kubeconfig != "" {
+		if err := stand(kubeconfig); err != nil {
+			fmt.Println(err)
+		}
+		return
+	}
 	goleak.VerifyTestMain(m)
+}
+
+// childEnv turns this test program into a process that stands in elections: it holds
+// the path of a kubeconfig. The arguments are namespace, name and identity.
+const childEnv = "FAIRLEAD_TEST_LEASE"
+
+func stand(kubeconfig string) error {
+	config, err := clientcmd.BuildConfigFromFlags("", kubeconfig)
+	if err != nil {
+		return err
+	}
+	l, err := lease.New(config, lease.Options{Namespace: os.Args[1], Name: os.Args[2], Identity: os.Args[3]})
+	if err != nil {
+		return err
+	}
+	return locktest.Stand(l, os.Stdin, os.Stdout)
 }
 
 // open returns a lock that is closed with the test.
@@ -55,6 +83,10 @@ func backends(t testing.TB, c *testenv.Cluster, config *rest.Config) locktest.Ne
 	if err != nil {
 		t.Fatal(err)
 	}
+	kubeconfig := filepath.Join(t.TempDir(), "kubeconfig")
+	if err := testenv.WriteKubeconfig(kubeconfig, c); err != nil {
+		t.Fatal(err)
+	}
 	n := 0
 	return func(testing.TB) locktest.Backend {
 		n++
@@ -68,6 +100,11 @@ func backends(t testing.TB, c *testenv.Cluster, config *rest.Config) locktest.Ne
 					t.Fatal(err)
 				}
 			},
+			Process: func(_ testing.TB, identity string) *exec.Cmd {
+				cmd := exec.Command(os.Args[0], ns, name, identity)
+				cmd.Env = append(os.Environ(), childEnv+"="+kubeconfig)
+				return cmd
+			},
 		}
 	}
 }
@@ -75,6 +112,8 @@ func backends(t testing.TB, c *testenv.Cluster, config *rest.Config) locktest.Ne
 func TestConformance(t *testing.T) {
 	c := testenv.Start(t, testenv.Spec{Name: "hub"}).Clusters[0]
 	locktest.Run(t, backends(t, c, c.Config()))
+	locktest.RunElection(t, backends(t, c, c.Config()))
+	locktest.RunHistories(t, backends(t, c, c.Config()), 8)
 
 	for name, fault := range map[string]func(*testenv.Proxy) error{
 		"cut off": func(p *testenv.Proxy) error {
@@ -129,6 +168,7 @@ func TestConformanceOfAServerThatFails(t *testing.T) {
 			r.SetURL(to)
 			r.Out.Header.Del("Authorization") // the server knows the proxy by its certificate
 		},
+		ErrorHandler: func(w http.ResponseWriter, _ *http.Request, _ error) { w.WriteHeader(http.StatusBadGateway) },
 	}
 	const secret = "a-secret-token"
 	for name, answer := range map[string]int{

@@ -29,10 +29,12 @@ var brokenRules = []struct {
 }{
 	{"no answer is no outcome", noAnswer},
 	{"it goes on once repaired", goesOn},
+	{"a term that began without an answer has a token", unansweredTerm},
+	{"elections go on once it is repaired", electionsGoOn},
 }
 
 // RunBroken runs what a lock must do while its backend fails, one subtest for each
-// rule. Call it for each way in which the backend can fail.
+// rule, which takes a few seconds. Call it for each way in which the backend can fail.
 func RunBroken(t *testing.T, backend func(t testing.TB) Breakable) {
 	for _, r := range brokenRules {
 		t.Run(r.name, func(t *testing.T) { r.check(t, backend(t)) })

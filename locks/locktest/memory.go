@@ -10,6 +10,8 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/client-go/tools/leaderelection/resourcelock"
+
+	"github.com/fairlead-dev/fairlead/locks"
 )
 
 // Memory is a record in memory, for the locks of several processes that are all in
@@ -40,9 +42,13 @@ type MemoryLock struct {
 	memory   *Memory
 	identity string
 	seen     int // version; 0: none
+	term     locks.Term
 }
 
-var _ resourcelock.Interface = (*MemoryLock)(nil)
+var (
+	_ resourcelock.Interface = (*MemoryLock)(nil)
+	_ locks.Fenced           = (*MemoryLock)(nil)
+)
 
 var resource = schema.GroupResource{Group: "locktest", Resource: "memory"}
 
@@ -54,10 +60,11 @@ func (l *MemoryLock) Get(ctx context.Context) (*resourcelock.LeaderElectionRecor
 	l.memory.mu.Lock()
 	defer l.memory.mu.Unlock()
 	if !l.memory.exists {
+		l.term.Interrupted()
 		return nil, nil, apierrors.NewNotFound(resource, "record")
 	}
-	l.seen = l.memory.version
 	record := l.memory.record
+	l.saw(record, l.memory.version)
 	return &record, encode(record), nil
 }
 
@@ -83,6 +90,7 @@ func (l *MemoryLock) Create(ctx context.Context, record resourcelock.LeaderElect
 		return apierrors.NewAlreadyExists(resource, "record")
 	}
 	l.memory.exists = true
+	l.term.Interrupted() // what is made anew begins a term
 	l.writeLocked(record)
 	return nil
 }
@@ -104,8 +112,18 @@ func (l *MemoryLock) Update(ctx context.Context, record resourcelock.LeaderElect
 
 func (l *MemoryLock) writeLocked(record resourcelock.LeaderElectionRecord) {
 	l.memory.version++ // never again the same, also after Delete
-	l.memory.record, l.seen = record, l.memory.version
+	l.memory.record = record
+	l.saw(record, l.memory.version)
 }
+
+// saw notes the record that there is.
+func (l *MemoryLock) saw(record resourcelock.LeaderElectionRecord, version int) {
+	l.seen = version
+	l.term.Saw(record.HolderIdentity == l.identity, uint64(version))
+}
+
+// Token returns the version of the record with which this process's term began.
+func (l *MemoryLock) Token() uint64 { return l.term.Token() }
 
 // RecordEvent does nothing.
 func (*MemoryLock) RecordEvent(string) {}

@@ -5,9 +5,12 @@ import (
 	"errors"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 
 	"go.uber.org/goleak"
 	"k8s.io/client-go/tools/leaderelection/resourcelock"
+
+	"github.com/fairlead-dev/fairlead/locks"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -55,6 +58,8 @@ func (l line) Update(ctx context.Context, r resourcelock.LeaderElectionRecord) e
 	return l.call(ctx, func() error { return l.Interface.Update(ctx, r) })
 }
 
+func (l line) Token() uint64 { return l.Interface.(locks.Fenced).Token() }
+
 // breakable is a record in memory behind lines that fail in this way.
 func breakable(fault func(context.Context) error) Breakable {
 	m, cut := &Memory{}, &atomic.Bool{}
@@ -80,4 +85,21 @@ func TestBrokenMemory(t *testing.T) {
 			RunBroken(t, func(testing.TB) Breakable { return breakable(fault) })
 		})
 	}
+}
+
+// TestElections runs what takes real time elsewhere where time costs nothing.
+func TestElections(t *testing.T) {
+	for _, r := range electionRules[:2] { // the last is of real processes
+		t.Run(r.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				r.check(t, func(testing.TB) Backend { return memoryBackend(&Memory{}) })
+			})
+		})
+	}
+}
+
+func TestHistories(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		RunHistories(t, func(testing.TB) Backend { return memoryBackend(&Memory{}) }, 50)
+	})
 }

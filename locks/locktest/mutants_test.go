@@ -3,169 +3,17 @@ package locktest
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
-	"runtime"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/tools/leaderelection/resourcelock"
 
 	"github.com/fairlead-dev/fairlead/internal/retry"
 )
-
-// recorder is a testing.TB whose failures are noted.
-type recorder struct {
-	testing.TB
-	mu   sync.Mutex
-	said []string
-}
-
-func (r *recorder) Errorf(format string, args ...any) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.said = append(r.said, fmt.Sprintf(format, args...))
-}
-
-func (r *recorder) Fatalf(format string, args ...any) {
-	r.Errorf(format, args...)
-	runtime.Goexit()
-}
-
-func (r *recorder) Error(args ...any) { r.Errorf("%s", fmt.Sprint(args...)) }
-
-func (r *recorder) Fatal(args ...any) { r.Fatalf("%s", fmt.Sprint(args...)) }
-
-// failures runs check, where time costs nothing, and returns what it has said.
-func failures(t *testing.T, check func(testing.TB)) (said []string) {
-	synctest.Test(t, func(t *testing.T) {
-		r := &recorder{TB: t}
-		ended := make(chan struct{})
-		go func() {
-			defer close(ended)
-			check(r)
-		}()
-		<-ended
-		time.Sleep(24 * time.Hour) // calls that go on after they were given up
-		r.mu.Lock()
-		defer r.mu.Unlock()
-		said = r.said
-	})
-	return said
-}
-
-// mutant is a lock in which one rule is switched off.
-type mutant struct {
-	*MemoryLock
-	get    func(l *MemoryLock, ctx context.Context) (*resourcelock.LeaderElectionRecord, []byte, error)
-	create func(l *MemoryLock, ctx context.Context, r resourcelock.LeaderElectionRecord) error
-	update func(l *MemoryLock, ctx context.Context, r resourcelock.LeaderElectionRecord) error
-}
-
-func (m mutant) Get(ctx context.Context) (*resourcelock.LeaderElectionRecord, []byte, error) {
-	if m.get != nil {
-		return m.get(m.MemoryLock, ctx)
-	}
-	return m.MemoryLock.Get(ctx)
-}
-
-func (m mutant) Create(ctx context.Context, r resourcelock.LeaderElectionRecord) error {
-	if m.create != nil {
-		return m.create(m.MemoryLock, ctx, r)
-	}
-	return m.MemoryLock.Create(ctx, r)
-}
-
-func (m mutant) Update(ctx context.Context, r resourcelock.LeaderElectionRecord) error {
-	if m.update != nil {
-		return m.update(m.MemoryLock, ctx, r)
-	}
-	return m.MemoryLock.Update(ctx, r)
-}
-
-// stores has a lock store another record than it is given.
-func stores(change func(*resourcelock.LeaderElectionRecord)) mutant {
-	return mutant{
-		create: func(l *MemoryLock, ctx context.Context, r resourcelock.LeaderElectionRecord) error {
-			change(&r)
-			return l.Create(ctx, r)
-		},
-		update: func(l *MemoryLock, ctx context.Context, r resourcelock.LeaderElectionRecord) error {
-			change(&r)
-			return l.Update(ctx, r)
-		},
-	}
-}
-
-// says has a lock return other errors.
-func says(change func(error) error) mutant {
-	return mutant{
-		get: func(l *MemoryLock, ctx context.Context) (*resourcelock.LeaderElectionRecord, []byte, error) {
-			r, raw, err := l.Get(ctx)
-			return r, raw, change(err)
-		},
-		create: func(l *MemoryLock, ctx context.Context, r resourcelock.LeaderElectionRecord) error {
-			return change(l.Create(ctx, r))
-		},
-		update: func(l *MemoryLock, ctx context.Context, r resourcelock.LeaderElectionRecord) error {
-			return change(l.Update(ctx, r))
-		},
-	}
-}
-
-// bytesOf has Get return other bytes.
-func bytesOf(encode func(resourcelock.LeaderElectionRecord) []byte) mutant {
-	return mutant{get: func(l *MemoryLock, ctx context.Context) (*resourcelock.LeaderElectionRecord, []byte, error) {
-		r, raw, err := l.Get(ctx)
-		if err == nil {
-			raw = encode(*r)
-		}
-		return r, raw, err
-	}}
-}
-
-// rounds returns what rounds the times of a record.
-func rounds(to time.Duration) func(*resourcelock.LeaderElectionRecord) {
-	return func(r *resourcelock.LeaderElectionRecord) {
-		r.AcquireTime = metav1.NewTime(r.AcquireTime.Truncate(to))
-		r.RenewTime = metav1.NewTime(r.RenewTime.Truncate(to))
-	}
-}
-
-// plain is an error that is none of apierrors.
-func plain(is func(error) bool) func(error) error {
-	return func(err error) error {
-		if is(err) {
-			return errors.New(err.Error())
-		}
-		return err
-	}
-}
-
-// peek is what a lock does that reads the record without having seen it.
-func peek(l *MemoryLock) { l.seen = l.memory.now() }
-
-func (m *Memory) now() int {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	return m.version
-}
-
-// expired deletes a record whose duration is over, as a backend with a TTL does.
-func expired(l *MemoryLock, written time.Time) {
-	l.memory.mu.Lock()
-	defer l.memory.mu.Unlock()
-	d := time.Duration(l.memory.record.LeaseDurationSeconds) * time.Second
-	if l.memory.exists && time.Since(written) > d {
-		l.memory.exists = false
-	}
-}
 
 // mutants returns the broken locks by what is wrong with them. Those of one record
 // share what is written in it.
@@ -325,6 +173,27 @@ func mutants() map[string]func() mutant {
 		"Update goes on after its context": fixed(mutant{update: func(l *MemoryLock, _ context.Context, r resourcelock.LeaderElectionRecord) error {
 			return l.Update(context.Background(), r)
 		}}),
+		"the token is LeaderTransitions": fixed(mutant{token: transitions}),
+		"the token is the last version":  fixed(mutant{token: func(l *MemoryLock) uint64 { return uint64(l.seen) }}),
+		"the token is of who looks on":   fixed(mutant{token: func(l *MemoryLock) uint64 { return uint64(l.memory.now()) }}),
+		"no token":                       fixed(mutant{token: func(*MemoryLock) uint64 { return 0 }}),
+		"a release ends no term": fixed(mutant{update: func(l *MemoryLock, ctx context.Context, r resourcelock.LeaderElectionRecord) error {
+			before := l.term.Token()
+			err := l.Update(ctx, r)
+			if before != 0 {
+				l.term.Saw(true, before)
+			}
+			return err
+		}}),
+		"a record that is made anew begins no term": fixed(mutant{create: func(l *MemoryLock, ctx context.Context, r resourcelock.LeaderElectionRecord) error {
+			before := l.term.Token()
+			err := l.Create(ctx, r)
+			if err == nil && before != 0 {
+				l.term.Interrupted()
+				l.term.Saw(true, before)
+			}
+			return err
+		}}),
 		"Get returns what it keeps": fixed(mutant{get: func(l *MemoryLock, ctx context.Context) (*resourcelock.LeaderElectionRecord, []byte, error) {
 			_, raw, err := l.Get(ctx)
 			return &l.memory.record, raw, err
@@ -340,14 +209,7 @@ func TestTheSuiteFindsMutants(t *testing.T) {
 			var failed []string
 			for _, r := range rules {
 				said := failures(t, func(t testing.TB) {
-					m, wrong := &Memory{}, make()
-					b := memoryBackend(m)
-					b.Open = func(_ testing.TB, identity string) resourcelock.Interface {
-						w := wrong
-						w.MemoryLock = m.Lock(identity)
-						return w
-					}
-					r.check(t, b)
+					r.check(t, on(make()))
 				})
 				if len(said) > 0 {
 					failed, needed[r.name] = append(failed, r.name), true
@@ -364,46 +226,4 @@ func TestTheSuiteFindsMutants(t *testing.T) {
 			t.Errorf("no mutant breaks the rule %q", r.name)
 		}
 	}
-}
-
-// TestTheSuiteFindsCallsThatLie does the same for locks whose backend fails.
-func TestTheSuiteFindsCallsThatLie(t *testing.T) {
-	for name, fault := range map[string]func(context.Context) error{
-		"success":       func(context.Context) error { return nil },
-		"NotFound":      func(context.Context) error { return apierrors.NewNotFound(resource, "record") },
-		"AlreadyExists": func(context.Context) error { return apierrors.NewAlreadyExists(resource, "record") },
-		"Conflict":      func(context.Context) error { return apierrors.NewConflict(resource, "record", nil) },
-		"a secret":      func(context.Context) error { return errors.New("login as user:" + secret + " failed") },
-		"no end": func(ctx context.Context) error {
-			_ = retry.Sleep(context.WithoutCancel(ctx), time.Hour)
-			return ctx.Err()
-		},
-	} {
-		t.Run(name, func(t *testing.T) {
-			for _, r := range brokenRules {
-				if said := failures(t, func(t testing.TB) { r.check(t, breakable(fault)) }); len(said) == 0 {
-					t.Errorf("the rule %q passes", r.name)
-				}
-			}
-		})
-	}
-	t.Run("for ever", func(t *testing.T) {
-		said := failures(t, func(t testing.TB) {
-			m, once := &Memory{}, false
-			b := breakable(nil)
-			b.Open = func(_ testing.TB, identity string) resourcelock.Interface {
-				return mutant{MemoryLock: m.Lock(identity), update: func(l *MemoryLock, ctx context.Context, r resourcelock.LeaderElectionRecord) error {
-					if !once {
-						once = true
-						return errors.New("refused")
-					}
-					return apierrors.NewTooManyRequests("for ever", 1)
-				}}
-			}
-			goesOn(t, b)
-		})
-		if len(said) == 0 {
-			t.Error("a lock passes that does not go on")
-		}
-	})
 }

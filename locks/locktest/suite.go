@@ -1,6 +1,7 @@
 package locktest
 
 import (
+	"os/exec"
 	"strings"
 	"testing"
 	"time"
@@ -17,6 +18,10 @@ type Backend struct {
 	Open func(t testing.TB, identity string) resourcelock.Interface
 	// Delete deletes the record, as an operator would.
 	Delete func(t testing.TB)
+	// Process returns a command that calls Stand with a lock on the record of that
+	// identity. nil: nobody is stopped and killed. A test program starts itself again,
+	// and its TestMain finds that out by a variable of the environment.
+	Process func(t testing.TB, identity string) *exec.Cmd
 }
 
 // New returns a record that does not exist yet and that no other test uses.
@@ -49,6 +54,9 @@ var rules = []rule{
 	{"a record that was made anew is another one", madeAnew},
 	{"an ended context", endedContext},
 	{"client-go's elector takes turns", electorTakesTurns},
+	{"each term has a higher token", tokensGrow},
+	{"tokens grow over the record's deletion", tokensOutliveTheRecord},
+	{"a renewal keeps the token", renewalsKeepTheToken},
 }
 
 // Run runs the suite, one subtest for each rule. It takes about four seconds of

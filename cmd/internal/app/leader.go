@@ -96,7 +96,7 @@ func (p *program) newElection(ctx context.Context) (_ *election.Election, err er
 	p.lock, err = s.lock.Open(ctx, locks.Env{
 		Identity:  host + "_" + string(uuid.NewUUID()), // a Pod is started again under its name
 		Hub:       p.hub,
-		Timeout:   s.LeaderElection.RenewDeadline / 2,
+		Timeout:   s.LeaderElection.CallTimeout(),
 		UserAgent: s.userAgent(),
 		Log:       p.log.WithName("lock"),
 	})
