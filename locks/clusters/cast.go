@@ -11,8 +11,8 @@ import (
 
 // cast asks one voter for its vote, and tells the result, once. Then it sees to what is
 // left: a vote that was given to a campaign that is lost is given back, and a voter that
-// does not count, because it has no Lease or has lost what it knew, gets one of the
-// campaign that has won.
+// did not count, because it has no Lease, has lost what it knew or is behind, gets the
+// vote of the campaign that has won.
 func (l *Lock) cast(ctx context.Context, s *seat, c *campaign, results chan<- result) {
 	r := l.ask(ctx, s, c, false)
 	results <- r
@@ -69,8 +69,8 @@ func (l *Lock) ballotFor(s *seat, c *campaign, won bool) (*coordinationv1.Lease,
 	switch {
 	case s.lease == nil:
 		may = won || (c.making || l.rules.missingVotes) && l.believedLocked(s, c)
-	case won && !may && !s.trusted(c.wait, l.now()):
-		may = s.vote.Term <= c.term
+	case won && !may: // without the voter's vote: what is of an earlier term relies on nothing
+		may = s.vote.Term < c.term || s.vote.Term == c.term && !s.trusted(c.wait, l.now())
 	}
 	if !may {
 		return nil, nil

@@ -40,6 +40,9 @@ func (l *Lock) Get(ctx context.Context) (*resourcelock.LeaderElectionRecord, []b
 	if told.verdict == missing {
 		return nil, nil, apierrors.NewNotFound(resource, l.Describe())
 	}
+	if told.mine && told.record.HolderIdentity == l.o.Identity {
+		l.token.Store(max(l.token.Load(), told.term)) // also that of a write that was not answered
+	}
 	return &told.record, []byte(told.raw), nil
 }
 

@@ -174,22 +174,23 @@ func (l *Lock) mayTakeLocked(s *seat, c *campaign) bool {
 		wait /= 3
 	}
 	switch holder := s.vote.record.HolderIdentity; {
-	case holder == l.o.Identity, holder != "" && c.told.keys[s.vote.key()], holder == "" && !l.objectionLocked(c):
+	case holder == l.o.Identity, holder != "" && c.told.keys[s.vote.key()], holder == "" && !l.objectionLocked(s, c):
 		return true
 	}
 	return s.unchanged(wait, l.now())
 }
 
-// objectionLocked reports whether a vote that was read is another process's and may be
-// relied on. Then a free vote is no news of a release: its cluster may have been restored
-// from a backup. Its holder takes it again with the next renewal, so it is waited for.
-func (l *Lock) objectionLocked(c *campaign) bool {
+// objectionLocked reports whether a vote that was read is another process's, may be relied
+// on, and is of no earlier term than a free one. Then the free vote is no news of a
+// release: its cluster may have been restored from a backup. The holder takes it again
+// with its next renewal, so that is waited for.
+func (l *Lock) objectionLocked(free *seat, c *campaign) bool {
 	if l.rules.noObjection || c.renewal {
 		return false
 	}
 	for _, s := range l.seats {
 		holder := s.vote.record.HolderIdentity
-		if s.known && s.lease != nil && holder != "" && holder != l.o.Identity && !c.told.keys[s.vote.key()] && !s.unchanged(c.wait, l.now()) {
+		if s.known && s.lease != nil && s.vote.Term >= free.vote.Term && holder != "" && holder != l.o.Identity && !c.told.keys[s.vote.key()] && !s.unchanged(c.wait, l.now()) {
 			return true
 		}
 	}
