@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-var runs = flag.Int("runs", 6, "simulated elections of ten minutes for each number of voters; 500 were run before release")
+var runs = flag.Int("runs", 6, "simulated elections of ten minutes for each number of voters; 1000 take some minutes")
 
 // TestNeverTwoHolders: whatever happens to requests, answers, processes and clocks, of
 // three processes one leads at a time, terms grow, and none is that of two. See

@@ -107,6 +107,9 @@ func TestOnClusters(t *testing.T) {
 	five := startFleet(t, 5)
 	f := &fleet{Env: &testenv.Env{Clusters: five.Clusters[:3]}, admins: five.admins[:3]}
 	t.Run("conformance", f.conformance)
+	t.Run("histories", func(t *testing.T) {
+		locktest.RunHistories(t, func(testing.TB) locktest.Backend { return f.backend(f.direct()) }, 2)
+	})
 	t.Run("one is silent", f.oneIsSilent)
 	t.Run("the cluster that is meant", f.theClusterThatIsMeant)
 	t.Run("credentials are read again", f.credentialsAreReadAgain)
