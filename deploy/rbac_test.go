@@ -41,6 +41,7 @@ func TestRightsFollowTheFlags(t *testing.T) {
 		}},
 		"leader-election": {"fairlead/fairlead-leader-election": lease},
 		"member":          {"/fairlead-member": member, "/fairlead-identity": identity},
+		"voter":           {"/fairlead-member": member, "/fairlead-identity": identity, "fairlead/fairlead-voter": lease},
 		"example/member":  {"/fairlead-member": own, "/fairlead-identity": identity},
 		"example/hub":     {"/fairlead-member": own, "/fairlead-identity": identity, "fairlead/fairlead-leader-election": lease},
 	}

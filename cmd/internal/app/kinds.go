@@ -9,6 +9,7 @@ import (
 	"github.com/fairlead-dev/fairlead/locks"
 	"github.com/fairlead-dev/fairlead/locks/consul"
 	"github.com/fairlead-dev/fairlead/locks/etcd"
+	majority "github.com/fairlead-dev/fairlead/locks/clusters"
 	"github.com/fairlead-dev/fairlead/locks/lease"
 	"github.com/fairlead-dev/fairlead/locks/mysql"
 	"github.com/fairlead-dev/fairlead/locks/postgres"
@@ -49,6 +50,7 @@ var lockKinds = []locks.Kind{
 	consul.Kind(),
 	postgres.Kind(),
 	mysql.Kind(),
+	majority.Kind(),
 }
 
 func (o *Options) memberKinds() []fleet.Kind {

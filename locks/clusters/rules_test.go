@@ -1,0 +1,220 @@
+package clusters
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	coordinationv1 "k8s.io/api/coordination/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/tools/leaderelection/resourcelock"
+)
+
+// wire is a line to one voter that can be cut, or slow to answer.
+type wire struct {
+	voter *simVoter
+	cut   bool
+	slow  time.Duration // an answer takes
+}
+
+func (w *wire) read(ctx context.Context) (*coordinationv1.Lease, error) {
+	return w.call(ctx, w.voter.get)
+}
+
+func (w *wire) swap(ctx context.Context, lease *coordinationv1.Lease) (*coordinationv1.Lease, error) {
+	return w.call(ctx, func() (*coordinationv1.Lease, error) { return w.voter.cas(lease, 1) })
+}
+
+func (w *wire) call(ctx context.Context, do func() (*coordinationv1.Lease, error)) (*coordinationv1.Lease, error) {
+	if w.cut {
+		return nil, errors.New("connection refused")
+	}
+	lease, err := do()
+	timer := time.NewTimer(w.slow)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return lease, err
+	case <-ctx.Done():
+		return nil, context.Cause(ctx)
+	}
+}
+
+func (w *wire) close() {}
+
+// three are three voters, and locks on them.
+type three [3]*simVoter
+
+func newThree() three { return three{{}, {}, {}} }
+
+// lock returns the lock of a process, and its lines.
+func (v three) lock(t *testing.T, identity string, off rules) (*Lock, []*wire) {
+	voters, wires, registers := make([]Voter, len(v)), make([]*wire, len(v)), make([]register, len(v))
+	for i := range v {
+		voters[i].Name = fmt.Sprint("voter-", i)
+		wires[i] = &wire{voter: v[i]}
+		registers[i] = wires[i]
+	}
+	l := newLock(voters, registers, Options{Namespace: "ns", Name: "lock", Identity: identity, Timeout: DefaultTimeout})
+	l.rules = off
+	t.Cleanup(func() { _ = l.Close() })
+	return l, wires
+}
+
+func by(holder string) resourcelock.LeaderElectionRecord {
+	return resourcelock.LeaderElectionRecord{HolderIdentity: holder, LeaseDurationSeconds: 15, RenewTime: metav1.Now()}
+}
+
+func ok(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// settle lets what is on its way arrive.
+func settle() { synctest.Wait() }
+
+// elect has a process hold the first two votes of three that were free before.
+func (v three) elect(t *testing.T) (*Lock, []*wire) {
+	t.Helper()
+	before, _ := v.lock(t, "before", rules{})
+	ok(t, before.Create(t.Context(), by("before")))
+	settle()
+	ok(t, before.Update(t.Context(), by("")))
+	settle()
+	holder, wires := v.lock(t, "holder", rules{})
+	wires[2].cut = true
+	_, _, err := holder.Get(t.Context())
+	ok(t, err)
+	ok(t, holder.Update(t.Context(), by("holder")))
+	settle()
+	return holder, wires
+}
+
+// attempt is what client-go's elector does for one who does not lead, while the lease
+// it has seen is valid.
+func attempt(t *testing.T, l *Lock) error {
+	t.Helper()
+	record, _, err := l.Get(t.Context())
+	switch {
+	case apierrors.IsNotFound(err):
+		return l.Create(t.Context(), by(l.Identity()))
+	case err != nil:
+		return err
+	case record.HolderIdentity != "":
+		return errors.New("held by " + record.HolderIdentity)
+	}
+	return l.Update(t.Context(), by(l.Identity()))
+}
+
+// TestVotersThatForget: a process that relies on its votes is not joined by another, as
+// far as the rules for voters that forget reach. Without the rule it is.
+func TestVotersThatForget(t *testing.T) {
+	for name, tc := range map[string]struct {
+		off   rules
+		seen  bool // the other process has looked before
+		fault func(three)
+		cut   int // the voter that the other does not reach; 3: none
+	}{
+		"restored, and seen before":     {rules{noSuspects: true}, true, func(v three) { v[1].restore(1) }, 0},
+		"restored, and another objects": {rules{noObjection: true}, false, func(v three) { v[1].restore(1) }, 3},
+		"deleted":                       {rules{missingVotes: true}, false, func(v three) { v[1].remove() }, 0},
+		"all deleted, and seen before": {rules{noSuspects: true}, true, func(v three) {
+			for _, voter := range v {
+				voter.remove()
+			}
+		}, 3},
+	} {
+		t.Run(name, func(t *testing.T) {
+			for _, off := range []rules{{}, tc.off} {
+				synctest.Test(t, func(t *testing.T) {
+					v := newThree()
+					v.elect(t)
+					other, wires := v.lock(t, "other", off)
+					if tc.seen {
+						if attempt(t, other) == nil {
+							t.Error("it takes what is held")
+						}
+						settle()
+					}
+					tc.fault(v)
+					if tc.cut < len(wires) {
+						wires[tc.cut].cut = true
+					}
+					// Until the holder has lost it.
+					for began := time.Now(); time.Since(began) < renewDeadline; time.Sleep(retryPeriod) {
+						err := attempt(t, other)
+						settle()
+						if err == nil && off == (rules{}) {
+							t.Error("two processes hold it")
+						}
+						if err == nil {
+							return
+						}
+					}
+					if off != (rules{}) {
+						t.Error("without the rule all is well: is it needed?")
+					}
+				})
+			}
+		})
+	}
+}
+
+// TestForgettingEnds: what is held for suspect counts again after a lease duration.
+func TestForgettingEnds(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		v := newThree()
+		v.elect(t)
+		other, _ := v.lock(t, "other", rules{})
+		_ = attempt(t, other)
+		for _, voter := range v {
+			voter.remove()
+		}
+		began := time.Now()
+		for attempt(t, other) != nil {
+			if time.Since(began) > 2*leaseDuration {
+				t.Fatal("it waits for ever")
+			}
+			time.Sleep(retryPeriod)
+		}
+		if since := time.Since(began); since < leaseDuration {
+			t.Errorf("it has waited for %v", since)
+		}
+	})
+}
+
+// TestTimeCountsFromTheRequestOn: whoever relied on a renewal from its answer on would
+// still act when another process holds the record.
+func TestTimeCountsFromTheRequestOn(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		v := newThree()
+		holder, wires := v.elect(t)
+		holder.o.Timeout = time.Minute
+		other, _ := v.lock(t, "other", rules{})
+		for _, w := range wires {
+			w.slow = leaseDuration - renewDeadline + time.Second
+		}
+		began := time.Now()
+		renewed := make(chan error)
+		go func() { renewed <- holder.Update(context.Background(), by("holder")) }()
+		settle()
+		_, _, err := other.Get(t.Context()) // and counts from now on
+		ok(t, err)
+		ok(t, <-renewed)
+		answered := time.Now()
+		time.Sleep(time.Until(began.Add(leaseDuration + time.Millisecond)))
+		_, _, err = other.Get(t.Context())
+		ok(t, err)
+		ok(t, other.Update(t.Context(), by("other")))
+		settle()
+		if now := time.Now(); now.Before(began.Add(renewDeadline)) || !now.Before(answered.Add(renewDeadline)) {
+			t.Errorf("taken %v after the request, and %v after the answer", now.Sub(began), now.Sub(answered))
+		}
+	})
+}
