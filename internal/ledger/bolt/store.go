@@ -146,7 +146,15 @@ func (s *Store) Apply(_ context.Context, updates []ledger.Update) error {
 			if err != nil {
 				return err
 			}
+			for i := range updates {
+				if err := check(cursors, &updates[i]); err != nil {
+					return err
+				}
+			}
 			for _, u := range updates {
+				if u.OnlyChecks() {
+					continue
+				}
 				if err := apply(cursors, &sum, u); err != nil {
 					return err
 				}
@@ -158,6 +166,17 @@ func (s *Store) Apply(_ context.Context, updates []ledger.Update) error {
 		return fmt.Errorf("write ledger %s: %w", s.path, explain(err))
 	}
 	return nil
+}
+
+func check(cursors *bbolt.Bucket, u *ledger.Update) error {
+	if u.Check == nil {
+		return nil
+	}
+	var head []byte
+	if b := cursors.Bucket([]byte(u.Cursor)); b != nil {
+		head = b.Get(headKey)
+	}
+	return u.Check(head)
 }
 
 func apply(cursors *bbolt.Bucket, sum *sum, u ledger.Update) error {
