@@ -111,22 +111,22 @@ func startFailover(ctx context.Context, c *chaos) (_ *failover, err error) {
 // run lets everything change and fail, until the sink holds what the servers hold, and
 // then stops the replicas.
 func (f *failover) run(ctx context.Context) error {
-	keeping, stop := context.WithCancel(ctx)
+	all, running := errgroup.WithContext(ctx) // which ends with the first that fails
+	keeping, stop := context.WithCancel(running)
 	defer stop()
-	all, ctx := errgroup.WithContext(ctx)
 	for _, r := range f.replicas {
 		all.Go(func() error { return r.keep(keeping) })
 	}
 	all.Go(func() error {
 		defer stop()
-		if _, err := f.awaitLeader(ctx, nil); err != nil {
+		if _, err := f.awaitLeader(running, nil); err != nil {
 			return err
 		}
-		if err := f.storm(ctx); err != nil {
+		if err := f.storm(running); err != nil {
 			return err
 		}
 		f.say("The writers have stopped after %d writes, and all faults have ended.", f.clock.now())
-		_, err := f.settle(ctx)
+		_, err := f.settle(running)
 		return err
 	})
 	if err := all.Wait(); err != nil {
