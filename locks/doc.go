@@ -18,12 +18,19 @@
 //     other failure is another error, also the end of the context, which is obeyed.
 //   - No error holds a credential.
 //
-// LeaderTransitions of the record is a fencing token: it grows with each process
-// that leads, for as long as the record is not deleted.
+// A lock that is [Fenced] gives a fencing token, which grows with each term, also when
+// the record was deleted. What no lock can do is to keep a process that was stopped
+// from writing when it goes on: ask the election before each write, and have the
+// destination refuse a lower token. LeaderTransitions of the record is no such token:
+// it begins again once the record was deleted.
 //
-// What no lock can do is to keep a process that was stopped from writing when it goes
-// on. Ask the election before each write, and have the destination refuse a lower
-// token.
+// # A lock of one's own
+//
+// Implement [Register], a value with compare-and-swap, and hand it to [New]:
+//
+//	elector ──▶ Lock ── Read, Swap ──▶ Register ──▶ a key, a row, ...
+//
+// Lock does the rest: the record's form, the outcomes, the token.
 //
 // # What may run at once
 //

@@ -7,9 +7,9 @@ import (
 )
 
 // Lookup tells what the cursor knows of an object: the acked version, empty if
-// none is acked; whether there are changes of it that are observed and not
-// acked; and whether a sink may hold it. A version that is no number is
-// returned empty.
+// none is acked; whether there are changes of it that are observed, not acked, and
+// on their way to a sink; and whether a sink may hold it. A version that is no
+// number is returned empty.
 func (c *Cursor) Lookup(n Name) (acked Version, pending, known bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -21,7 +21,8 @@ func (c *Cursor) Lookup(n Name) (acked Version, pending, known bool) {
 			acked.ResourceVersion = strconv.FormatUint(uint64(o.rv), 10)
 		}
 	}
-	_, pending = c.pending[name(key)]
+	p := c.pending[name(key)]
+	pending = p != nil && p.left < max(p.begun.last, p.waiting.last)
 	_, held := c.held[name(key)]
 	return acked, pending, o != nil || held
 }

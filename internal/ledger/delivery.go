@@ -76,6 +76,18 @@ func (c *Cursor) begin(sequence uint64, n Name, v Version, deleted bool) (ghosts
 	return ghosts, known, unnoted || !mayBeSeen, false
 }
 
+// Leave is called after Begin for a change that will not be handed over, because the
+// cluster has another state of its object by then. It stays pending, so that nothing
+// is resumed from behind it, until that state is observed: by the watch, which tells
+// of it, or by a snapshot, if an audit finds that the watch did not.
+func (c *Cursor) Leave(sequence uint64, n Name) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if p := c.pending[name(c.keyLocked(n))]; p != nil {
+		p.left = max(p.left, sequence)
+	}
+}
+
 // touchLocked notes that the record of an object is behind.
 func (c *Cursor) touchLocked(n name) {
 	if c.writer != nil {

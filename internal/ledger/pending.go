@@ -17,6 +17,9 @@ type pending struct {
 	// done is a sequence: what was observed up to it is not to be handed over any
 	// more, because something newer was, or was acked.
 	done uint64
+	// left is a sequence: of what was observed up to it nothing is on its way any more,
+	// and nothing was acked; see Leave.
+	left uint64
 	// begun covers what a worker holds or held without an ack, waiting what
 	// came after. Either may be out of the list, never both.
 	begun, waiting span

@@ -264,8 +264,17 @@ func TestReread(t *testing.T) {
 				call.reply(test.code, test.answer)
 				synctest.Wait()
 				if test.moved {
-					if again := <-h.queue.changes; !again.Moved || again.Sequence != was.Sequence || again.Object != nil {
+					again := <-h.queue.changes
+					if !again.Moved || again.Sequence != was.Sequence || again.Object != nil {
 						t.Errorf("it came as %+v", again)
+					}
+					name, _ := identity(again)
+					if _, onItsWay, _ := h.cursor().Lookup(name); !onItsWay {
+						t.Error("an audit would look at it although it is on its way")
+					}
+					begin(again)
+					if _, onItsWay, _ := h.cursor().Lookup(name); onItsWay {
+						t.Error("an audit would wait for it for ever")
 					}
 				}
 				if !test.again {

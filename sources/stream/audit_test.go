@@ -101,6 +101,17 @@ func TestAuditFindsAndRepairs(t *testing.T) {
 			tamper: func(h *harness) { h.tamper("a", "uid-a", "1", true) },
 			want:   []string{"added a uid-a@1 snapshot"},
 		},
+		"another state than one that a sink has refused": {
+			tamper: func(h *harness) {
+				synctest.Wait()
+				n, v := ledger.Name{Namespace: "ns", Name: "a"}, ledger.Version{UID: "uid-a", ResourceVersion: "11"}
+				o := h.cursor().Observe(n, v, false, false, nil)
+				h.cursor().Begin(o.Sequence, n, v, false)
+				h.cursor().Leave(o.Sequence, n)
+			},
+			list: listOf(20, "", configMap("a", 12), configMap("b", 2)), // which the watch does not tell
+			want: []string{"updated a uid-a@1 snapshot"},
+		},
 		"an object that is gone": {
 			tamper: func(h *harness) { h.tamper("ghost", "uid-ghost", "3", false) },
 			want:   []string{"deleted ghost uid-ghost@30 snapshot tombstone nothing"},

@@ -30,6 +30,9 @@ var _ pipeline.Rereader = rereader{}
 func (t tracker) Begin(c *pipeline.Change) (ghosts []types.UID, safe <-chan struct{}, superseded bool) {
 	name, version := identity(c)
 	others, known, safe, superseded := t.cursor.Begin(c.Sequence, name, version, c.Op == pipeline.Deleted)
+	if c.Moved && !superseded {
+		t.cursor.Leave(c.Sequence, name)
+	}
 	if c.Op != pipeline.Deleted {
 		c.Op = pipeline.Added
 		if known {

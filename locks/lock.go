@@ -1,0 +1,162 @@
+package locks
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"sync/atomic"
+	"time"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/client-go/tools/leaderelection/resourcelock"
+)
+
+// Lock keeps the record of an election in a [Register]. One goroutine uses it at a
+// time; Token may be called from any.
+type Lock struct {
+	register Register
+	o        Options
+
+	seen   uint64 // version of the record that was seen or written last; 0: none
+	writes uint64 // of that record
+	holds  bool   // this process holds that record, or the last one whose outcome is known
+	token  atomic.Uint64
+}
+
+var (
+	_ resourcelock.Interface = (*Lock)(nil)
+	_ Fenced                 = (*Lock)(nil)
+)
+
+// New returns a lock on a register. It asks nothing of the register.
+func New(r Register, o Options) (*Lock, error) {
+	if err := CheckIdentity(o.Identity); err != nil {
+		return nil, fmt.Errorf("lock %s: %w", r.Describe(), err)
+	}
+	if o.Timeout <= 0 {
+		o.Timeout = DefaultTimeout
+	}
+	return &Lock{register: r, o: o}, nil
+}
+
+// Get reads the record. The error is NotFound if there is none.
+func (l *Lock) Get(ctx context.Context) (*resourcelock.LeaderElectionRecord, []byte, error) {
+	var value []byte
+	var version uint64
+	err := l.bounded(ctx, func(ctx context.Context) (err error) {
+		value, version, err = l.register.Read(ctx)
+		return err
+	})
+	if err != nil {
+		return nil, nil, fmt.Errorf("read %s: %w", l.register.Describe(), err)
+	}
+	if version == 0 {
+		l.seen, l.holds = 0, false
+		return nil, nil, apierrors.NewNotFound(resource, l.register.Describe())
+	}
+	record, writes, err := decode(value)
+	if err != nil {
+		l.seen = 0
+		return nil, nil, fmt.Errorf("%s holds no record of an election: %w; use another name, or delete it while nothing uses it", l.register.Describe(), err)
+	}
+	l.saw(record.HolderIdentity, version, writes)
+	return &record, value, nil
+}
+
+// Create makes the record. The error is AlreadyExists if there is one.
+func (l *Lock) Create(ctx context.Context, record resourcelock.LeaderElectionRecord) error {
+	err := l.write(ctx, record, 0)
+	if errors.Is(err, ErrChanged) {
+		return apierrors.NewAlreadyExists(resource, l.register.Describe())
+	}
+	return err
+}
+
+// Update replaces the record that Get, Create or Update has seen last. The error is
+// Conflict if it was written or deleted since, and also after a write whose outcome is
+// not known: then Get tells.
+func (l *Lock) Update(ctx context.Context, record resourcelock.LeaderElectionRecord) error {
+	err := ctx.Err()
+	if err == nil && l.seen != 0 {
+		err = l.write(ctx, record, l.seen)
+	} else if err == nil {
+		err = ErrChanged
+	}
+	if errors.Is(err, ErrChanged) {
+		return apierrors.NewConflict(resource, l.register.Describe(), ErrChanged)
+	}
+	return err
+}
+
+// resource is what the errors are about, which apierrors wants to name.
+var resource = schema.GroupResource{Group: "locks", Resource: "register"}
+
+// write replaces the record of that version; 0: makes it. Unless that succeeds,
+// nothing is known of the record until the next Get: also after a refusal, of which
+// this process has not seen what it was refused for.
+func (l *Lock) write(ctx context.Context, record resourcelock.LeaderElectionRecord, version uint64) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	writes := l.writes + 1
+	value, err := encode(record, writes)
+	if err != nil {
+		return fmt.Errorf("write %s: %w", l.register.Describe(), err)
+	}
+	l.seen = 0
+	var next uint64
+	err = l.bounded(ctx, func(ctx context.Context) (err error) {
+		next, err = l.register.Swap(ctx, value, version)
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("write %s: %w", l.register.Describe(), err)
+	}
+	l.saw(record.HolderIdentity, next, writes)
+	return nil
+}
+
+// saw notes the record that there is. A term begins with the first version in which
+// this process is known to hold it: every earlier holder's is lower, since it wrote
+// before, and every later holder's is higher.
+func (l *Lock) saw(holder string, version, writes uint64) {
+	l.seen, l.writes = version, writes
+	held := l.holds
+	l.holds = holder == l.o.Identity
+	if l.holds && !held {
+		l.token.Store(version)
+	}
+}
+
+func (l *Lock) bounded(ctx context.Context, call func(context.Context) error) error {
+	ctx, cancel := context.WithTimeoutCause(ctx, l.o.Timeout, fmt.Errorf("no answer within %v", l.o.Timeout.Round(time.Millisecond)))
+	defer cancel()
+	err := call(ctx)
+	if cause := context.Cause(ctx); err != nil && cause != nil && !errors.Is(err, ErrChanged) {
+		return fmt.Errorf("%w: %w", cause, err)
+	}
+	return err
+}
+
+// Token implements Fenced: it is the version of the record with which this process's
+// term began.
+func (l *Lock) Token() uint64 { return l.token.Load() }
+
+// RecordEvent does nothing.
+func (*Lock) RecordEvent(string) {}
+
+// Identity returns the name of this process in the record.
+func (l *Lock) Identity() string { return l.o.Identity }
+
+// Describe names the register.
+func (l *Lock) Describe() string { return l.register.Describe() }
+
+// Close closes the register, if it can be closed.
+func (l *Lock) Close() error {
+	if c, ok := l.register.(io.Closer); ok {
+		return c.Close()
+	}
+	return nil
+}

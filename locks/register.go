@@ -1,0 +1,57 @@
+package locks
+
+import (
+	"context"
+	"errors"
+	"time"
+)
+
+// Register is one value with compare-and-swap, in whatever stores it: what a lock of
+// [New] keeps its record in. One goroutine uses it at a time.
+type Register interface {
+	// Read returns the value and its version, which is 0 if there is no value. It
+	// sees every Swap that had succeeded before it began: a replica that may be
+	// behind does not do. It refuses a value of more than [MaxValue] bytes.
+	Read(ctx context.Context) (value []byte, version uint64, err error)
+	// Swap replaces the value of that version, or makes it if version is 0, and
+	// returns the version that it has now. A value is never empty, and never the
+	// one that it replaces. The error is or wraps [ErrChanged] if the value has
+	// another version. Any other error leaves open what has happened.
+	//
+	// The versions of a value grow, also when it was deleted and made anew.
+	Swap(ctx context.Context, value []byte, version uint64) (next uint64, err error)
+	// Describe names the register in errors and logs. It shows no credential.
+	Describe() string
+}
+
+// ErrChanged says that a Swap has changed nothing, because the value is of another
+// version.
+var ErrChanged = errors.New("it is not of the version that was seen last")
+
+// MaxValue is the most bytes that a register has to keep. Records are below it: an
+// identity of 1,024 bytes takes up to 6,144 in JSON.
+const MaxValue = 16 << 10
+
+// DefaultTimeout is how long one request to a backend may take: half of the usual
+// renew deadline of 10 s, so that one that hangs leaves time for another, and no more
+// than the 5 s that the usual lease duration of 15 s leaves beyond it.
+const DefaultTimeout = 5 * time.Second
+
+// Options configure a lock of New.
+type Options struct {
+	// Identity is the name of this process in the record, see CheckIdentity. No
+	// other process may have it, not even an earlier one on the same machine.
+	// Required.
+	Identity string
+	// Timeout is how long a call may take. 0 is DefaultTimeout.
+	Timeout time.Duration
+}
+
+// Fenced is a lock that numbers the terms of those who hold its record.
+type Fenced interface {
+	// Token returns the fencing token of the term in which this process holds the
+	// record, or held it last; 0 before. Of two terms the later one has the higher
+	// token, also if the record was deleted between them. It may be called from any
+	// goroutine.
+	Token() uint64
+}
