@@ -11,6 +11,7 @@ import (
 	"k8s.io/client-go/tools/leaderelection/resourcelock"
 
 	"github.com/fairlead-dev/fairlead/internal/election"
+	"github.com/fairlead-dev/fairlead/locks"
 )
 
 // leaderMetrics tell of this process's part in the election. They are there without
@@ -88,7 +89,7 @@ func (m *leaderMetrics) countLost(why error) {
 // observe returns a lock whose calls are counted and timed.
 func (m *leaderMetrics) observe(l resourcelock.Interface) resourcelock.Interface {
 	o := observedLock{l, m}
-	if f, ok := l.(fencedLock); ok {
+	if f, ok := l.(locks.Fenced); ok {
 		return observedFenced{o, f}
 	}
 	return o
@@ -103,7 +104,7 @@ type observedLock struct {
 // observedFenced is one that has a fencing token.
 type observedFenced struct {
 	observedLock
-	fencedLock
+	locks.Fenced
 }
 
 func (l observedLock) Get(ctx context.Context) (*resourcelock.LeaderElectionRecord, []byte, error) {
@@ -141,6 +142,3 @@ func (l observedLock) write(ctx context.Context, call string, r resourcelock.Lea
 func (m *leaderMetrics) called(call string, began time.Time) {
 	m.seconds.WithLabelValues(call).Observe(time.Since(began).Seconds())
 }
-
-// fencedLock is a lock that has a fencing token.
-type fencedLock interface{ Token() uint64 }

@@ -14,6 +14,7 @@ import (
 	"k8s.io/client-go/tools/leaderelection/resourcelock"
 
 	"github.com/fairlead-dev/fairlead/internal/election"
+	"github.com/fairlead-dev/fairlead/locks"
 	"github.com/fairlead-dev/fairlead/locks/locktest"
 )
 
@@ -89,10 +90,10 @@ func TestTheLocksCallsAreCounted(t *testing.T) {
 // What the election asks of a lock beyond its interface is there behind the metrics.
 func TestTheTokenIsSeenThroughTheMetrics(t *testing.T) {
 	m := newLeaderMetrics(t)
-	if _, ok := m.observe(&saying{}).(fencedLock); ok {
+	if _, ok := m.observe(&saying{}).(locks.Fenced); ok {
 		t.Error("a lock has got a token that it has not")
 	}
-	if f, ok := m.observe(sayingFenced{&saying{}}).(fencedLock); !ok || f.Token() != 7 {
+	if f, ok := m.observe(sayingFenced{&saying{}}).(locks.Fenced); !ok || f.Token() != 7 {
 		t.Error("the lock's token is lost")
 	}
 }
