@@ -68,9 +68,27 @@ type Ledger struct {
 
 // Open loads the ledger from its store. It fails on a store that cannot be
 // read, or holds what cannot have been written (ErrCorrupt): to go on without
-// it would lose deletions in silence. With Options.Term it has the store hold that
-// first, so that nothing of what is read is written by an earlier process any more.
+// it would lose deletions in silence. A store that cannot be read is not changed.
+//
+// With Options.Term the store then holds that, and refuses what a process of an earlier
+// term writes. What one has written before that is read.
 func Open(ctx context.Context, o Options) (*Ledger, error) {
+	l, err := open(ctx, o)
+	if err != nil || o.Term == nil || o.Store == nil {
+		return l, err
+	}
+	taken, err := l.takeTerm(ctx, o.Store, o.Term)
+	if err != nil {
+		return nil, err
+	}
+	if !taken || isExclusive(o.Store) {
+		return l, nil
+	}
+	return open(ctx, o)
+}
+
+// open loads the ledger and leaves its term as it is.
+func open(ctx context.Context, o Options) (*Ledger, error) {
 	l := &Ledger{
 		retention: cmp.Or(o.Retention, DefaultRetention),
 		routes:    o.Routes,
@@ -87,11 +105,6 @@ func Open(ctx context.Context, o Options) (*Ledger, error) {
 	}
 	l.writer = newWriter(o.Store, cmp.Or(o.Interval, DefaultInterval), o.Log, l.toStore, l.checkTerm)
 	l.term = newTerm(l.writer)
-	if o.Term != nil {
-		if err := l.takeTerm(ctx, o.Store, o.Term); err != nil {
-			return nil, err
-		}
-	}
 	now := time.Now()
 	err := o.Store.Load(ctx, func(cursor string, stored []byte, records iter.Seq2[[]byte, []byte]) error {
 		if cursor == termKey {

@@ -20,6 +20,18 @@ type Store interface {
 	Apply(ctx context.Context, updates []Update) error
 }
 
+// Exclusive is a Store that may say that no other process writes to it while this one
+// has it open.
+type Exclusive interface {
+	Store
+	Exclusive() bool
+}
+
+func isExclusive(s Store) bool {
+	e, ok := s.(Exclusive)
+	return ok && e.Exclusive()
+}
+
 // Update changes one cursor in a store.
 type Update struct {
 	Cursor  string

@@ -23,25 +23,25 @@ func (l *Ledger) Term() uint64 {
 	return l.term.head.Term
 }
 
-// takeTerm has the store hold the term that choose returns. From then on it refuses
-// what a process of an earlier term writes, whatever that one believes: so what is
-// read after this is what there is. Of two that take one at the same time, the terms
-// differ.
-func (l *Ledger) takeTerm(ctx context.Context, store Store, choose func(highest uint64) uint64) error {
+// takeTerm has the store hold the term that choose returns, and reports whether it has
+// another one than before. From then on the store refuses what a process of an earlier
+// term writes, whatever that one believes: so what is read after this is what there is.
+// Of two that take one at the same time, the terms differ.
+func (l *Ledger) takeTerm(ctx context.Context, store Store, choose func(highest uint64) uint64) (taken bool, err error) {
 	for {
 		held, err := readTerm(ctx, store)
 		if err == nil && held != nil {
 			err = l.loadTerm(held)
 		}
 		if err != nil {
-			return fmt.Errorf("read the term of the ledger: %w", err)
+			return false, fmt.Errorf("read the term of the ledger: %w", err)
 		}
 		h := l.term.head
 		switch term := choose(h.Term); {
 		case term < h.Term:
-			return fmt.Errorf("%w: %d, and this is %d", ErrOldTerm, h.Term, term)
+			return false, fmt.Errorf("%w: %d, and this is %d", ErrOldTerm, h.Term, term)
 		case term == h.Term:
-			return nil
+			return false, nil
 		default:
 			h.Term = term
 		}
@@ -54,9 +54,9 @@ func (l *Ledger) takeTerm(ctx context.Context, store Store, choose func(highest 
 		switch {
 		case err == nil:
 			l.term.head, l.term.stored = h, true
-			return nil
+			return true, nil
 		case !errors.Is(err, errTermMoved):
-			return fmt.Errorf("store term %d in the ledger: %w", h.Term, err)
+			return false, fmt.Errorf("store term %d in the ledger: %w", h.Term, err)
 		}
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -114,7 +115,13 @@ func TestALaterTermRefusesAnEarlierOne(t *testing.T) {
 // meanwhile has something happen before the next transaction that changes anything.
 type meanwhile struct {
 	*memStore
-	do func()
+	do    func()
+	loads int
+}
+
+func (m *meanwhile) Load(ctx context.Context, visit func(string, []byte, iter.Seq2[[]byte, []byte]) error) error {
+	m.loads++
+	return m.memStore.Load(ctx, visit)
 }
 
 func (m *meanwhile) Apply(ctx context.Context, updates []Update) error {
@@ -145,3 +152,43 @@ func TestTwoProcessesNeverHaveOneTerm(t *testing.T) {
 		t.Errorf("%v: terms %v and %v, want 1 and 2", err, first, second)
 	}
 }
+
+// What an earlier process has written until the later one took its term is read, and a
+// store that is this process's alone is read once.
+func TestWhatIsReadIsWhatThereIs(t *testing.T) {
+	for _, exclusive := range []bool{false, true} {
+		inner := newMemStore()
+		store := &oneProcess{meanwhile{memStore: inner}, exclusive}
+		earlier, err := inTerm(t, inner, 1)
+		if err != nil {
+			t.Fatal(err)
+		}
+		store.do = func() {
+			_, _ = earlier.claimAs(StreamID{Cluster: "a", Resource: "pods"}, "digest")
+			if err := earlier.writer.commit(t.Context(), true); err != nil {
+				t.Error(err)
+			}
+		}
+		later, err := inTerm(t, Fenced(store, func() error { return nil }), 2)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if n := len(later.all()); n != 1 && !exclusive || later.Term() != 2 {
+			t.Errorf("%d cursors are known in term %d, want 1 in 2", n, later.Term())
+		}
+		if want := map[bool]int{true: 1, false: 2}[exclusive]; store.loads != want {
+			t.Errorf("exclusive %v: read %d times, want %d", exclusive, store.loads, want)
+		}
+		if err := earlier.writer.commit(t.Context(), true); err != nil {
+			t.Error("there was nothing to write:", err)
+		}
+	}
+}
+
+// oneProcess is a store that may be this process's alone.
+type oneProcess struct {
+	meanwhile
+	exclusive bool
+}
+
+func (o *oneProcess) Exclusive() bool { return o.exclusive }

@@ -69,6 +69,9 @@ func (s *Store) use(work func() error) error {
 	return err
 }
 
+// Exclusive implements ledger.Exclusive: the file is locked.
+func (*Store) Exclusive() bool { return true }
+
 // Load implements ledger.Store. It fails with ErrCorrupt when anything that was
 // stored is missing or changed.
 func (s *Store) Load(ctx context.Context, visit func(cursor string, head []byte, records iter.Seq2[[]byte, []byte]) error) error {
