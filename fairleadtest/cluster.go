@@ -8,10 +8,10 @@ import (
 	"slices"
 	"strconv"
 	"sync"
-	"syscall"
 	"time"
 
 	"github.com/fairlead-dev/fairlead/internal/child"
+	"github.com/fairlead-dev/fairlead/internal/loopback"
 )
 
 const (
@@ -47,7 +47,7 @@ type Cluster struct {
 	spec   Spec
 	assets string // where the programs are
 	dir    string // certificates, data, logs, sockets
-	port   *port
+	port   *loopback.Port
 
 	etcd, apiServer *child.Process
 
@@ -65,7 +65,7 @@ func newCluster(assets, dir string, spec Spec) (_ *Cluster, err error) {
 	if err := c.newCredentials(); err != nil {
 		return nil, err
 	}
-	c.port, err = reservePort()
+	c.port, err = loopback.Reserve()
 	return c, err
 }
 
@@ -74,7 +74,7 @@ func (c *Cluster) Name() string { return c.name }
 
 // URL returns the API server's address. It is the same after every Start.
 func (c *Cluster) URL() string {
-	return "https://127.0.0.1:" + strconv.Itoa(c.port.number)
+	return "https://127.0.0.1:" + strconv.Itoa(c.port.Number)
 }
 
 // Start starts the servers that do not run, on the address and the data they had
@@ -127,10 +127,10 @@ func (c *Cluster) Restart(ctx context.Context) error {
 
 // Pause freezes the API server with SIGSTOP: connections stay open, the kernel accepts
 // new ones, and nothing answers.
-func (c *Cluster) Pause() error { return pause(c.apiServer) }
+func (c *Cluster) Pause() error { return c.apiServer.Pause() }
 
 // Resume ends Pause.
-func (c *Cluster) Resume() error { return c.apiServer.Signal(syscall.SIGCONT) }
+func (c *Cluster) Resume() error { return c.apiServer.Resume() }
 
 // forget lets go of a proxy that is closed.
 func (c *Cluster) forget(p *Proxy) {
@@ -151,7 +151,7 @@ func (c *Cluster) Close() error {
 		errs = append(errs, proxy.Close())
 	}
 	if c.port != nil {
-		errs = append(errs, c.port.release())
+		errs = append(errs, c.port.Release())
 	}
 	errs = append(errs, os.RemoveAll(c.dir))
 	return errors.Join(errs...)

@@ -40,7 +40,7 @@ func (c *Cluster) apiServerFlags() []string {
 	file := func(name string) string { return filepath.Join(c.dir, name) }
 	flags := []string{
 		"--bind-address=127.0.0.1",
-		"--secure-port=" + strconv.Itoa(c.port.number),
+		"--secure-port=" + strconv.Itoa(c.port.Number),
 		"--advertise-address=127.0.0.1",
 		"--cert-dir=" + c.dir,
 		"--tls-cert-file=" + file(servingCertFile),

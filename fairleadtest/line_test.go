@@ -9,6 +9,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/fairlead-dev/fairlead/internal/loopback"
 )
 
 // The line is tested on servers of this process. What it does to TLS and to an API
@@ -17,7 +19,7 @@ import (
 // newProxy returns a proxy in front of whoever listens at an address.
 func newProxy(t *testing.T, to net.Addr) *Proxy {
 	t.Helper()
-	cluster := &Cluster{name: "server", port: &port{number: to.(*net.TCPAddr).Port}}
+	cluster := &Cluster{name: "server", port: &loopback.Port{Number: to.(*net.TCPAddr).Port}}
 	proxy, err := cluster.NewProxy()
 	if err != nil {
 		t.Fatal(err)

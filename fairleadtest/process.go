@@ -3,7 +3,6 @@ package fairleadtest
 import (
 	"os/exec"
 	"path/filepath"
-	"syscall"
 	"time"
 
 	"github.com/fairlead-dev/fairlead/internal/child"
@@ -16,15 +15,6 @@ func (c *Cluster) startServer(running *child.Process, program string, flags []st
 	}
 	cmd := exec.Command(filepath.Join(c.assets, program), flags...) //nolint:noctx // It outlives the call that starts it.
 	return child.Start(program, cmd, filepath.Join(c.dir, program+".log"))
-}
-
-// pause freezes a server. The signal alone leaves threads that run on other cores
-// a moment, enough for an answer.
-func pause(server *child.Process) error {
-	if err := server.Signal(syscall.SIGSTOP); err != nil || !server.Running() {
-		return err
-	}
-	return awaitStopped(server.Pid())
 }
 
 // end asks a server to end, and after grace makes it; with none at once. It

@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"k8s.io/client-go/rest"
+
+	"github.com/fairlead-dev/fairlead/internal/loopback"
 )
 
 // Proxy is a TCP proxy in front of one cluster: the network between a client and that
@@ -19,8 +21,8 @@ import (
 // until Restore or until another fault takes its place. Reset is over at once.
 type Proxy struct {
 	cluster *Cluster
-	listens string // host and port
-	port    *port  // nil when closed
+	listens string         // host and port
+	port    *loopback.Port // nil when closed
 	line    *line
 }
 
@@ -32,12 +34,12 @@ func (c *Cluster) NewProxy() (_ *Proxy, err error) {
 		return nil, err
 	}
 	p := &Proxy{cluster: c, line: newLine(upstream.Host)}
-	if p.port, err = reservePort(); err != nil {
+	if p.port, err = loopback.Reserve(); err != nil {
 		return nil, err
 	}
-	p.listens = "127.0.0.1:" + strconv.Itoa(p.port.number)
+	p.listens = "127.0.0.1:" + strconv.Itoa(p.port.Number)
 	if err := p.accept(); err != nil {
-		return nil, errors.Join(err, p.port.release())
+		return nil, errors.Join(err, p.port.Release())
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -111,5 +113,5 @@ func (p *Proxy) Close() error {
 	held := p.port
 	p.port = nil
 	p.cluster.forget(p)
-	return held.release()
+	return held.Release()
 }

@@ -25,6 +25,7 @@ const (
 	Nothing  = spec.Nothing  // no text
 	Literal  = spec.Literal  // a path that may hold any character
 	URL      = spec.URL      // //[USER@]HOST[:PORT][,HOST[:PORT]...][/PATH]
+	HTTP     = spec.HTTP     // http: or https:, and then as URL
 )
 
 // The types of parameters.

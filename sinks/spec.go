@@ -29,6 +29,8 @@ const (
 	Literal = spec.Literal
 	// URL: //[USER@]HOST[:PORT][,HOST[:PORT]...][/PATH].
 	URL = spec.URL
+	// HTTP: http: or https:, and then as URL.
+	HTTP = spec.HTTP
 )
 
 // Type is the type of a parameter's value.

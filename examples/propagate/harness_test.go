@@ -155,7 +155,7 @@ func (s *scene) start() {
 	})
 	s.must(err)
 	wg.Go(func() {
-		err := run(ctx, mgr, []string{"secrets:" + s.fleetNS}, sources.CachesOptions{
+		err := run(ctx, mgr, func() uint64 { return 1 }, []string{"secrets:" + s.fleetNS}, sources.CachesOptions{
 			// What hangs does so until the test ends it.
 			Connection: sources.ConnectionConfig{
 				ConnectTimeout: 2 * time.Second, ReconnectMin: 50 * time.Millisecond, ReconnectMax: time.Second, HealthInterval: time.Hour,

@@ -11,6 +11,7 @@ import (
 
 	"github.com/fairlead-dev/fairlead/pipeline/queue"
 	"github.com/fairlead-dev/fairlead/sources"
+	"github.com/fairlead-dev/fairlead/sources/propagation"
 )
 
 // TestPlanForgetsTheAbandoned: nothing is kept of members that are abandoned, or
@@ -20,7 +21,7 @@ func TestPlanForgetsTheAbandoned(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r := &reconciler{fleet: caches.Fleet}
+	r := &reconciler{fleet: caches.Fleet, term: func() uint64 { return 0 }}
 	src := &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{
 		Namespace: "ns", Name: "src", UID: types.UID("u"), ResourceVersion: "7",
 		Labels: map[string]string{labelRole: "source"}, Annotations: map[string]string{annotationAbandon: "lost,other"},
@@ -29,7 +30,7 @@ func TestPlanForgetsTheAbandoned(t *testing.T) {
 	for _, name := range []string{"lost", "away"} { // both have left the fleet
 		r.reports.Store(queue.Request{Cluster: name, NamespacedName: key}, report{source: "u/6", state: applied, wanted: true})
 	}
-	old := status{Clusters: map[string]*entry{"lost": {State: applied, Applied: "u/6"}, "away": {State: applied, Applied: "u/6"}}}
+	old := status{Clusters: map[string]*entry{"lost": {ClusterStatus: propagation.ClusterStatus{State: applied}, Applied: "u/6"}, "away": {ClusterStatus: propagation.ClusterStatus{State: applied}, Applied: "u/6"}}}
 	next, _ := r.plan(key, src, old, false)
 	var clusters, reports []string
 	for name := range next.Clusters {

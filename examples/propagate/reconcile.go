@@ -24,6 +24,7 @@ import (
 
 	"github.com/fairlead-dev/fairlead/pipeline/queue"
 	"github.com/fairlead-dev/fairlead/sources/cache"
+	"github.com/fairlead-dev/fairlead/sources/propagation"
 )
 
 const (
@@ -48,11 +49,8 @@ type status struct {
 }
 
 type entry struct {
-	ClusterUID       string       `json:"clusterUID,omitempty"`
-	State            string       `json:"state"`
-	Message          string       `json:"message,omitempty"`
-	Applied          string       `json:"applied,omitempty"` // the newest version that was seen there
-	UnreachableSince *metav1.Time `json:"unreachableSince,omitempty"`
+	propagation.ClusterStatus
+	Applied string `json:"applied,omitempty"` // the newest version that was seen there
 }
 
 // report is what came of a request to a member, with what it was about.
@@ -67,6 +65,7 @@ type reconciler struct {
 	hub     client.Client // reads from the cache
 	live    client.Reader // asks the API server
 	uid     string        // of the hub
+	term    func() uint64 // in which this process leads
 	fleet   *cache.Fleet
 	queue   *queue.Queue[queue.Request, queue.Request] // set when the controller starts
 	reports sync.Map                                   // the newest on each request to a member
@@ -151,7 +150,7 @@ func (r *reconciler) plan(key client.ObjectKey, src *corev1.ConfigMap, old statu
 		}
 		// Another cluster of that name has nothing yet.
 		if e == nil || s.ClusterUID != "" && s.ClusterUID != e.ClusterUID {
-			e = &entry{ClusterUID: s.ClusterUID}
+			e = &entry{ClusterStatus: propagation.ClusterStatus{Cluster: name, ClusterUID: s.ClusterUID}}
 		}
 		found, _ := r.reports.Load(req)
 		rep, _ := found.(report)
@@ -161,6 +160,7 @@ func (r *reconciler) plan(key client.ObjectKey, src *corev1.ConfigMap, old statu
 			continue
 		case current:
 			e.State, e.Message = rep.state, rep.message
+			e.About(propagation.VersionOf(src, r.term()))
 			if rep.state == applied {
 				e.Applied = rep.source
 			}
@@ -235,40 +235,26 @@ func (r *reconciler) propagate(ctx context.Context, req queue.Request) (reconcil
 // apply brings a copy up to date, unless somebody else has a claim to it.
 func (r *reconciler) apply(ctx context.Context, member cluster.Cluster, key client.ObjectKey, src *corev1.ConfigMap) (state, message string, err error) {
 	have, err := get(ctx, member.GetClient(), key)
-	if have.UID == "" && err == nil { // the cache holds only what has our label
-		have, err = get(ctx, member.GetAPIReader(), key)
-	}
 	if err != nil {
 		return "", "", err
 	}
-	want := corev1ac.ConfigMap(key.Name, key.Namespace).WithData(src.Data).WithBinaryData(src.BinaryData).WithLabels(map[string]string{labelHub: r.uid})
-	if have.UID != "" {
-		if !slices.ContainsFunc(have.ManagedFields, r.ours) {
-			return conflict, "there is a ConfigMap of this name that is no copy from this hub", nil
-		}
-		if have.Labels[labelHub] == r.uid && equality.Semantic.DeepEqual(have.Data, src.Data) && equality.Semantic.DeepEqual(have.BinaryData, src.BinaryData) {
-			return applied, "", nil
-		}
-		want.WithResourceVersion(have.ResourceVersion) // refused if it has changed since
+	o := r.options(src)
+	if of, _ := propagation.Read(have); of.UID == o.Version.UID && of.ResourceVersion == o.Version.ResourceVersion && have.Labels[labelHub] == r.uid &&
+		equality.Semantic.DeepEqual(have.Data, src.Data) && equality.Semantic.DeepEqual(have.BinaryData, src.BinaryData) {
+		return applied, "", nil
 	}
-	manager := client.FieldOwner(prefix + r.uid)
-	err = member.GetClient().Apply(ctx, want, manager)
-	if apierrors.HasStatusCause(err, metav1.CauseTypeFieldManagerConflict) {
-		// Whoever applies something to the copy has an intent, and we do not
-		// fight it. A mere update, as by kubectl edit, is drift.
-		if slices.ContainsFunc(have.ManagedFields, func(f metav1.ManagedFieldsEntry) bool {
-			return f.Operation == metav1.ManagedFieldsOperationApply && !r.ours(f)
-		}) {
-			return conflict, err.Error(), nil
-		}
-		err = member.GetClient().Apply(ctx, want, manager, client.ForceOwnership)
+	want := corev1ac.ConfigMap(key.Name, key.Namespace).WithData(src.Data).WithBinaryData(src.BinaryData).WithLabels(map[string]string{labelHub: r.uid})
+	err = propagation.ApplyIfNewer(ctx, member, want, &corev1.ConfigMap{}, o)
+	// Told, and not fought.
+	if errors.Is(err, propagation.ErrForeign) || errors.Is(err, propagation.ErrOlder) || apierrors.HasStatusCause(err, metav1.CauseTypeFieldManagerConflict) {
+		return conflict, err.Error(), nil
 	}
 	return applied, "", err
 }
 
-// ours tells whether we have applied an object. A label is easier to lose.
-func (r *reconciler) ours(f metav1.ManagedFieldsEntry) bool {
-	return f.Operation == metav1.ManagedFieldsOperationApply && f.Manager == prefix+r.uid
+// options say whose copies ours are, and of what.
+func (r *reconciler) options(src *corev1.ConfigMap) propagation.Options {
+	return propagation.Options{Owner: prefix + r.uid, Version: propagation.VersionOf(src, r.term())}
 }
 
 // remove deletes a copy. It asks the API servers, since caches may be behind.
@@ -277,14 +263,9 @@ func (r *reconciler) remove(ctx context.Context, member cluster.Cluster, req que
 	if err != nil || r.wants(src, req.Cluster, noted) {
 		return "", err
 	}
-	have, err := get(ctx, member.GetAPIReader(), req.NamespacedName)
-	if err == nil && slices.ContainsFunc(have.ManagedFields, r.ours) {
-		err = member.GetClient().Delete(ctx, have, client.Preconditions{UID: &have.UID, ResourceVersion: &have.ResourceVersion})
-		if err = client.IgnoreNotFound(err); err == nil {
-			have, err = get(ctx, member.GetAPIReader(), req.NamespacedName)
-		}
-	}
-	if err == nil && slices.ContainsFunc(have.ManagedFields, r.ours) {
+	have := &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: req.Namespace, Name: req.Name}}
+	gone, err := propagation.DeleteIfNewer(ctx, member, have, r.options(src))
+	if err == nil && !gone {
 		return removing, nil // it has finalizers of others
 	}
 	return removed, err

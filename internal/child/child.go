@@ -84,6 +84,18 @@ func (p *Process) Signal(s syscall.Signal) error {
 	return nil
 }
 
+// Pause freezes the child until Resume. The signal alone leaves threads that run on
+// other cores a moment, enough for an answer; when Pause returns, none runs.
+func (p *Process) Pause() error {
+	if err := p.Signal(syscall.SIGSTOP); err != nil || !p.Running() {
+		return err
+	}
+	return awaitStopped(p.Pid())
+}
+
+// Resume ends Pause.
+func (p *Process) Resume() error { return p.Signal(syscall.SIGCONT) }
+
 // Stop asks the child to end, and returns when it has. Ending otherwise than with
 // exit code 0 is an error, and so is to have ended before it was asked, and not to
 // end within grace, when it is killed.

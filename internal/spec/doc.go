@@ -3,6 +3,7 @@
 //
 //	SCHEME:REST[?NAME=VALUE[&NAME=VALUE...]]
 //	SCHEME://[USER@]HOST[:PORT][,HOST[:PORT]...][/PATH][?NAME=VALUE...]
+//	SCHEME:http[s]://[USER@]HOST[:PORT][,HOST[:PORT]...][/PATH][?NAME=VALUE...]
 //
 //	flag's text ── Table.Parse ──▶ Value ── Parse of the kind ──▶ what to open
 //	                   │

@@ -25,7 +25,12 @@ const (
 	Literal
 	// URL: //[USER@]HOST[:PORT][,HOST[:PORT]...][/PATH].
 	URL
+	// HTTP: http: or https:, and then as URL.
+	HTTP
 )
+
+// isURL reports whether a URL stands between the colon and the question mark.
+func (r Rest) isURL() bool { return r == URL || r == HTTP }
 
 // Form is how a value that chooses a kind is written, and what the kind is.
 type Form struct {

@@ -13,7 +13,7 @@ import (
 func (v *Value) read(rest string) (errs []error, sound bool) {
 	f := v.form
 	var query string
-	if f.Rest == URL {
+	if f.Rest.isURL() {
 		if misplaced(rest) {
 			return []error{f.noCredentials("the text has an @ behind the host; if it belongs to a password, that")}, false
 		}
@@ -39,7 +39,7 @@ func (v *Value) read(rest string) (errs []error, sound bool) {
 // mayHoldPassword reports whether any part of the parameters may be one of a
 // password: one with an ampersand or a question mark ends up in several.
 func (v *Value) mayHoldPassword(query string) bool {
-	if v.form.Rest != URL && (strings.HasPrefix(v.Rest, "//") || holdsPassword(v.Rest)) {
+	if !v.form.Rest.isURL() && (strings.HasPrefix(v.Rest, "//") || holdsPassword(v.Rest)) {
 		return true
 	}
 	for part := range strings.FieldsFuncSeq(query, func(r rune) bool { return r == '&' || r == '?' }) {

@@ -29,6 +29,11 @@ var places = &Table{
 				{Name: "passwordFile", Type: File, Meaning: "what is in it"},
 			}},
 		{Scheme: "web", Usage: "web://HOST", Summary: "a server", Rest: URL},
+		{Scheme: "site", Usage: "site:http://HOST/PAGE", Summary: "a site", Rest: HTTP, Credentials: "user and passwordFile",
+			Params: []Param{
+				{Name: "user", Meaning: "who asks"},
+				{Name: "passwordFile", Type: File, Meaning: "what is in it"},
+			}},
 	},
 	Common: []Param{Named},
 }
@@ -80,6 +85,8 @@ func TestParse(t *testing.T) {
 		"data://[::1]:5432/d?table=a%40b":    {Rest: "//[::1]:5432/d", Hosts: []string{"[::1]:5432"}, Path: "/d", HasQuery: true},
 		"web://h":                            {Rest: "//h", Hosts: []string{"h"}},
 		"web://h?name=A-1":                   {Rest: "//h", Hosts: []string{"h"}, HasQuery: true},
+		"site:http://h1:80,H2/p":             {Rest: "http://h1:80,H2/p", Hosts: []string{"h1:80", "h2"}, Path: "/p"},
+		"site:https://h?user=u":              {Rest: "https://h", Hosts: []string{"h"}, Secure: true, HasQuery: true},
 		"data://u%20x@h?table=&passwordFile": {},
 	} {
 		i, v, err := places.Parse(text)
@@ -158,6 +165,13 @@ func TestEveryMistakeIsTold(t *testing.T) {
 		"web://h?x=1":                 {"parameter x is unknown; web: has name"},
 		"data://u:a/b@h/d":            {`"data:...": the text has an @ behind the host`},
 		"web://":                      {"a host is empty"},
+		"site://h/p":                  {`"site:...": http:// or https:// must follow the colon; write site:http://HOST/PAGE`},
+		"site:http:h":                 {"two slashes must follow"},
+		"site:ftp://u:p@h":            {`"site:...": the text has an @ behind the host`},
+		"site:https://u:p@h/d":        {`"site:https://h": a password before the host would be shown to all who see this process; give user and passwordFile instead`},
+		"site:http://u@h/d":           {`"site:http://h": what stands before the @ would be shown`},
+		"site:http://u:a/b@h/d":       {`"site:...": the text has an @ behind the host`},
+		"site:https://h/d?x=1":        {"parameter x is unknown"},
 		"web://[::1":                  {"no closing bracket"},
 		"web://[a]":                   {"no IPv6 address"},
 		"web://h/%0a":                 {"control character"},
@@ -224,7 +238,7 @@ func TestDocumentation(t *testing.T) {
 			}
 		}
 	}
-	if got := places.Usages(); got != "nowhere:, path:PATH, room:NAME, data://HOST/PLACE?table=TABLE or web://HOST" {
+	if got := places.Usages(); got != "nowhere:, path:PATH, room:NAME, data://HOST/PLACE?table=TABLE, web://HOST or site:http://HOST/PAGE" {
 		t.Error(got)
 	}
 }

@@ -139,12 +139,13 @@ func (v *Value) Explain(errs ...error) error {
 }
 
 // Shown returns as much of the text as certainly holds no credential: of a URL the
-// scheme and the hosts.
+// schemes and the hosts.
 func (v *Value) Shown() string {
 	switch {
 	case len(v.Hosts) > 0:
-		return v.Scheme + "://" + strings.Join(v.Hosts, ",")
-	case v.form.Rest == URL || strings.HasPrefix(v.Rest, "//") || holdsPassword(v.Rest):
+		before, _, _ := strings.Cut(v.Rest, "//") // http: or https:, if anything
+		return v.Scheme + ":" + before + "//" + strings.Join(v.Hosts, ",")
+	case v.form.Rest.isURL() || strings.HasPrefix(v.Rest, "//") || holdsPassword(v.Rest):
 		return v.Scheme + ":..."
 	case v.Text != v.Rest:
 		return v.Scheme + ":" + v.Rest

@@ -16,6 +16,9 @@ import (
 // text may have a password that holds a slash or a question mark, and where the
 // hosts begin cannot be told.
 func misplaced(rest string) bool {
+	if after, found := cutHTTP(rest); found {
+		rest = after
+	}
 	authority := strings.TrimPrefix(rest, "//")
 	if end := strings.IndexAny(authority, "/?#"); end >= 0 {
 		return strings.Contains(authority[end:], "@")
@@ -23,10 +26,25 @@ func misplaced(rest string) bool {
 	return false
 }
 
+// cutHTTP cuts http: or https: from the front of a text.
+func cutHTTP(text string) (after string, found bool) {
+	if after, found = strings.CutPrefix(text, "http:"); found {
+		return after, true
+	}
+	return strings.CutPrefix(text, "https:")
+}
+
 // readURL reads //[USER@]HOST[:PORT][,...][/PATH] from the rest.
 func (v *Value) readURL() (errs []error) {
-	f := v.form
-	text, ok := strings.CutPrefix(v.Rest, "//")
+	f, rest := v.form, v.Rest
+	if f.Rest == HTTP {
+		var found bool
+		if rest, found = cutHTTP(v.Rest); !found {
+			return []error{fmt.Errorf("http:// or https:// must follow the colon; write %s", f.Usage)}
+		}
+		v.Secure = strings.HasPrefix(v.Rest, "https:")
+	}
+	text, ok := strings.CutPrefix(rest, "//")
 	if !ok {
 		return []error{fmt.Errorf("two slashes must follow the colon; write %s", f.Usage)}
 	}

@@ -14,14 +14,16 @@ type Value struct {
 	// Scheme is what stands before the first colon.
 	Scheme string
 	// Rest is what stands between the colon and the parameters, as given. Of a URL it
-	// begins with two slashes.
+	// begins with two slashes, or with http: or https: before them.
 	Rest string
 	// User, Hosts and Path are the parts of a URL. A host is HOST or HOST:PORT, in
 	// lower case. Path begins with a slash or is empty; User and Path are
-	// percent-decoded. All are empty unless the form's Rest is URL.
+	// percent-decoded. All are empty unless the form's Rest is URL or HTTP.
 	User  string
 	Hosts []string
 	Path  string
+	// Secure: it is HTTP, and begins with https:.
+	Secure bool
 	// HasQuery: a question mark follows that begins parameters, even if none is there.
 	HasQuery bool
 

@@ -23,6 +23,7 @@ const (
 	Nothing  = spec.Nothing  // no text
 	Literal  = spec.Literal  // a path that is not empty and may hold any character
 	URL      = spec.URL      // //[USER@]HOST[:PORT][,HOST[:PORT]...][/PATH]
+	HTTP     = spec.HTTP     // http: or https:, and then as URL
 )
 
 // Type is the type of a parameter's value.
