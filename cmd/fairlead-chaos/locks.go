@@ -28,6 +28,7 @@ type lockServer struct {
 
 // lockServers are the values of --lock. What a kind needs is said here and nowhere else.
 var lockServers = map[string]func(ctx context.Context, c *chaos) (*lockServer, error){
+	"etcd":  startEtcd,
 	"lease": startLease,
 }
 

@@ -7,6 +7,7 @@ import (
 	"github.com/fairlead-dev/fairlead/internal/ledger/stores"
 	"github.com/fairlead-dev/fairlead/internal/spec"
 	"github.com/fairlead-dev/fairlead/locks"
+	"github.com/fairlead-dev/fairlead/locks/etcd"
 	"github.com/fairlead-dev/fairlead/locks/lease"
 	"github.com/fairlead-dev/fairlead/sinks"
 	"github.com/fairlead-dev/fairlead/sinks/file"
@@ -41,6 +42,7 @@ func (o *Options) tables() map[string]*spec.Table {
 // lockKinds are the locks that --leader-elect-lock can name.
 var lockKinds = []locks.Kind{
 	lease.Kind(),
+	etcd.Kind(),
 }
 
 func (o *Options) memberKinds() []fleet.Kind {
