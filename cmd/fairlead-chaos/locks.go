@@ -2,19 +2,13 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"maps"
-	"net/http"
-	"os/exec"
+	"os"
 	"path/filepath"
 	"slices"
-	"syscall"
-	"time"
 
 	"github.com/fairlead-dev/fairlead/cmd/internal/lab"
-	"github.com/fairlead-dev/fairlead/internal/child"
-	"github.com/fairlead-dev/fairlead/internal/controlplane"
 	"github.com/fairlead-dev/fairlead/internal/testenv"
 )
 
@@ -61,50 +55,23 @@ func startLease(_ context.Context, c *chaos) (*lockServer, error) {
 
 // startEtcd has an etcd of its own.
 func startEtcd(ctx context.Context, c *chaos) (*lockServer, error) {
-	programs, err := controlplane.Find()
+	dir := filepath.Join(c.dir, "lock")
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return nil, fmt.Errorf("make a directory for the lock: %w", err)
+	}
+	server, err := lab.StartEtcd(ctx, dir)
 	if err != nil {
 		return nil, err
-	}
-	addresses, err := lab.FreeAddresses(2)
-	if err != nil {
-		return nil, err
-	}
-	clients, peers := "http://"+addresses[0], "http://"+addresses[1]
-	var server *child.Process
-	start := func(ctx context.Context) (err error) {
-		cmd := exec.Command(filepath.Join(programs, "etcd"), //nolint:noctx // It outlives the call that starts it.
-			"--data-dir", filepath.Join(c.dir, "lock.etcd"), "--log-level", "error",
-			"--listen-client-urls", clients, "--advertise-client-urls", clients,
-			"--listen-peer-urls", peers, "--initial-advertise-peer-urls", peers, "--initial-cluster", "default="+peers)
-		if server, err = child.Start("etcd", cmd, filepath.Join(c.dir, "lock.log")); err != nil {
-			return err
-		}
-		client := &http.Client{Timeout: time.Second}
-		defer client.CloseIdleConnections()
-		patient, cancel := context.WithTimeoutCause(ctx, patience, fmt.Errorf("the lock's etcd does not answer; the end of its log:\n%s", server.LogTail()))
-		defer cancel()
-		return lab.WaitUntil(patient, settleEvery, func() error {
-			_, err := lab.Get(patient, client, clients+"/health")
-			return err
-		})
-	}
-	if err := start(ctx); err != nil {
-		return nil, errors.Join(err, server.Kill())
 	}
 	return &lockServer{
-		flags: []string{"--leader-elect-lock", "etcd:" + clients + "/fairlead"},
+		flags: []string{"--leader-elect-lock", "etcd:" + server.URL + "/fairlead"},
 		lose: func(silent bool) error {
 			if silent {
-				return server.Signal(syscall.SIGSTOP)
+				return server.Pause()
 			}
 			return server.Kill()
 		},
-		restore: func(ctx context.Context) error {
-			if server.Running() {
-				return server.Signal(syscall.SIGCONT)
-			}
-			return start(ctx)
-		},
-		close: func() error { return server.Kill() },
+		restore: server.Resume,
+		close:   server.Kill,
 	}, nil
 }
