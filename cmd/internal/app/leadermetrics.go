@@ -48,6 +48,9 @@ func (p *program) registerLeader() error {
 	for _, result := range []string{renewed, renewedNot, renewedLate} {
 		m.renewals.WithLabelValues(result)
 	}
+	for _, call := range []string{"get", "create", "update"} {
+		m.seconds.WithLabelValues(call)
+	}
 	for _, reason := range election.Reasons {
 		m.lost.WithLabelValues(reason)
 	}

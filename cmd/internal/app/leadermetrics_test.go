@@ -83,7 +83,7 @@ func TestTheLocksCallsAreCounted(t *testing.T) {
 		t.Errorf("renewals (-want +got):\n%s", diff)
 	}
 	if n := testutil.CollectAndCount(m.seconds); n != 3 {
-		t.Errorf("%d calls are timed, want get, create and update", n)
+		t.Errorf("%d kinds of calls, want get, create and update", n)
 	}
 }
 
