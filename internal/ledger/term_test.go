@@ -86,7 +86,11 @@ func TestALaterTermRefusesAnEarlierOne(t *testing.T) {
 			time.Sleep(2 * time.Second)
 		}
 		deliver(1)
-		held := func() string { return fmt.Sprint(r.store.heads, r.store.records) }
+		held := func() string {
+			r.store.mu.Lock()
+			defer r.store.mu.Unlock()
+			return fmt.Sprint(r.store.heads, r.store.records)
+		}
 		was := held()
 		later, err := inTerm(t, r.store, 5)
 		if err != nil {
