@@ -115,7 +115,7 @@ func (k *kubelet) start(ctx context.Context, t *testing.T) *runningPod {
 	}
 	dir := t.TempDir()
 	container := created.Spec.Containers[0]
-	environment := k.environment(ctx, t, d, container)
+	environment := k.environment(ctx, t, created, container)
 	paths := map[string]string{accountDir: k.account(ctx, t, d, filepath.Join(dir, "account"))}
 	for _, mount := range container.VolumeMounts {
 		i := slices.IndexFunc(created.Spec.Volumes, func(v corev1.Volume) bool { return v.Name == mount.Name })
@@ -155,18 +155,22 @@ func (k *kubelet) start(ctx context.Context, t *testing.T) *runningPod {
 }
 
 // environment returns the container's variables.
-func (k *kubelet) environment(ctx context.Context, t *testing.T, d *appsv1.Deployment, c corev1.Container) map[string]string {
+func (k *kubelet) environment(ctx context.Context, t *testing.T, pod *corev1.Pod, c corev1.Container) map[string]string {
 	t.Helper()
 	values := map[string]string{}
 	for _, source := range c.EnvFrom {
-		flags, err := k.client.CoreV1().ConfigMaps(d.Namespace).Get(ctx, source.ConfigMapRef.Name, metav1.GetOptions{})
+		flags, err := k.client.CoreV1().ConfigMaps(pod.Namespace).Get(ctx, source.ConfigMapRef.Name, metav1.GetOptions{})
 		if err != nil {
 			t.Fatal(err)
 		}
 		maps.Copy(values, flags.Data)
 	}
+	fields := map[string]string{"metadata.name": pod.Name, "metadata.namespace": pod.Namespace, "status.podIP": "127.0.0.1"}
 	for _, v := range c.Env {
 		values[v.Name] = v.Value
+		if v.ValueFrom != nil {
+			values[v.Name] = fields[v.ValueFrom.FieldRef.FieldPath]
+		}
 	}
 	return values
 }

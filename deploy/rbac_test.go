@@ -40,10 +40,13 @@ func TestRightsFollowTheFlags(t *testing.T) {
 			{APIGroups: []string{"multicluster.x-k8s.io"}, Resources: []string{"clusterprofiles"}, Verbs: read}, events,
 		}},
 		"leader-election": {"fairlead/fairlead-leader-election": lease},
-		"member":          {"/fairlead-member": member, "/fairlead-identity": identity},
-		"voter":           {"/fairlead-member": member, "/fairlead-identity": identity, "fairlead/fairlead-voter": lease},
-		"example/member":  {"/fairlead-member": own, "/fairlead-identity": identity},
-		"example/hub":     {"/fairlead-member": own, "/fairlead-identity": identity, "fairlead/fairlead-leader-election": lease},
+		"leader-label": {"fairlead/fairlead-leader-election": lease, "fairlead/fairlead-leader-label": {
+			{APIGroups: []string{""}, Resources: []string{"pods"}, Verbs: []string{"list", "patch"}},
+		}},
+		"member":         {"/fairlead-member": member, "/fairlead-identity": identity},
+		"voter":          {"/fairlead-member": member, "/fairlead-identity": identity, "fairlead/fairlead-voter": lease},
+		"example/member": {"/fairlead-member": own, "/fairlead-identity": identity},
+		"example/hub":    {"/fairlead-member": own, "/fairlead-identity": identity, "fairlead/fairlead-leader-election": lease},
 	}
 	for _, folder := range slices.Concat(hubFolders, memberFolders) {
 		if diff := cmp.Diff(want[folder], granted(t, render(t, folder), account)); diff != "" {

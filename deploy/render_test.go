@@ -23,7 +23,7 @@ import (
 
 // The folders that can be applied.
 var (
-	hubFolders    = []string{"base", "hub-secrets", "hub-clusterprofiles", "leader-election", "example/hub"}
+	hubFolders    = []string{"base", "hub-secrets", "hub-clusterprofiles", "leader-election", "leader-label", "example/hub"}
 	memberFolders = []string{"member", "voter", "example/member"}
 )
 

@@ -249,11 +249,17 @@ func (c *chaos) check(ctx context.Context) ([]*findings, error) {
 	}
 	var all []*findings
 	for i, o := range c.program.outlets {
+		if c.several != nil {
+			if o.runs, err = readRuns(o, c.records); err != nil {
+				return nil, err
+			}
+			c.result.Restarts = max(0, len(o.runs)-1)
+		}
 		refused, err := readRefusals(o.control.refused())
 		if err != nil {
 			return nil, err
 		}
-		ev := evidence{path: o.control.sink(), runs: o.runs, refused: refused, selective: c.sinks > 1, seed: c.seed}
+		ev := evidence{path: o.control.sink(), runs: o.runs, refused: refused, selective: c.sinks > 1, terms: c.several != nil, seed: c.seed}
 		for _, m := range c.fleet.members {
 			if !o.hangs && !c.program.setting.out[i] && o.shuns != m.Name {
 				ev.clusters = append(ev.clusters, m.Name)

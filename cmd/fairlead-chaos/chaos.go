@@ -23,6 +23,7 @@ type chaos struct {
 	fleet   *fleet
 	hostile *hostile // nil: there is none
 	program *program
+	several *failover // nil: there is one replica
 	clock   *clock
 	journal *journal
 	records *records
@@ -73,6 +74,9 @@ func play(interrupt context.Context, o *options, out io.Writer) (err error) {
 	if err := c.raise(ctx, fail); err != nil {
 		return err
 	}
+	if c.several != nil {
+		return c.several.run(ctx)
+	}
 	if err := c.storm(ctx); err != nil {
 		return err
 	}
@@ -83,7 +87,11 @@ func play(interrupt context.Context, o *options, out io.Writer) (err error) {
 func (c *chaos) raise(ctx context.Context, fail context.CancelCauseFunc) (err error) {
 	names := memberNames(c.members)
 	var further []string
-	c.plan = newPlan(c.seed, c.changes, c.faults, names)
+	if c.options.replicas > 1 {
+		c.plan = newFailoverPlan(c.seed, c.changes, c.faults, names)
+	} else {
+		c.plan = newPlan(c.seed, c.changes, c.faults, names)
+	}
 	for _, o := range newOutlets(c.dir, c.sinks)[1:] {
 		further = append(further, o.name)
 	}
@@ -112,6 +120,10 @@ func (c *chaos) raise(ctx context.Context, fail context.CancelCauseFunc) (err er
 	if err := c.fleet.writeKubeconfig(c.program.kubeconfig()); err != nil {
 		return err
 	}
+	if c.options.replicas > 1 {
+		c.several, err = startFailover(ctx, c)
+		return err
+	}
 	return c.program.start()
 }
 
@@ -119,7 +131,9 @@ func (c *chaos) raise(ctx context.Context, fail context.CancelCauseFunc) (err er
 func (c *chaos) storm(ctx context.Context) error {
 	watching, stopWatching := context.WithCancel(ctx)
 	var watch sync.WaitGroup
-	watch.Go(func() { c.program.watch(watching) })
+	if c.several == nil {
+		watch.Go(func() { c.program.watch(watching) })
+	}
 	defer watch.Wait()
 	defer stopWatching()
 
@@ -144,7 +158,7 @@ func (c *chaos) storm(ctx context.Context) error {
 	if c.hostile != nil {
 		all.Go(func() error { return c.hostile.run(ctx, c.changes) })
 	}
-	b := &breaker{fleet: c.fleet, program: c.program, clock: c.clock, journal: c.journal, say: c.say}
+	b := &breaker{fleet: c.fleet, program: c.program, several: c.several, clock: c.clock, journal: c.journal, say: c.say}
 	byTarget := map[string][]fault{}
 	for _, f := range c.plan {
 		byTarget[f.Target] = append(byTarget[f.Target], f)
@@ -153,7 +167,7 @@ func (c *chaos) storm(ctx context.Context) error {
 		all.Go(func() error { return b.run(ctx, faults) })
 	}
 	err := all.Wait()
-	c.result.Changes, c.result.Faults, c.result.Restarts = c.clock.now(), len(c.plan), len(c.program.processes)-1
+	c.result.Changes, c.result.Faults, c.result.Restarts = c.clock.now(), len(c.plan), max(0, len(c.program.processes)-1)
 	return err
 }
 
@@ -163,6 +177,9 @@ func (c *chaos) close() error {
 		c.program.close()
 	}
 	var errs []error
+	if c.several != nil {
+		errs = append(errs, c.several.close())
+	}
 	if c.hostile != nil {
 		errs = append(errs, c.hostile.Close())
 	}

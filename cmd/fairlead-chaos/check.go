@@ -26,7 +26,9 @@ type findings struct {
 	Skipped []string
 	// Replayed are states and deletions that were delivered although the ledger had
 	// them stored as accepted, and nobody had asked for them.
-	Replayed   []string
+	Replayed []string
+	// OldTerms are events of an earlier term that came after one of a later.
+	OldTerms   []string
 	Events     int
 	Duplicates int // events whose like came before, in whichever run
 	LastRun    int // events of the last run
@@ -52,7 +54,10 @@ type evidence struct {
 	clusters []string
 	// selective says that not everything was selected all the time.
 	selective bool
-	seed      uint64
+	// terms says that the terms of what the sink accepts may not go down: there are
+	// several replicas.
+	terms bool
+	seed  uint64
 }
 
 // check replays the sink's file, and compares where it leads with what the servers
@@ -75,6 +80,7 @@ func check(ev evidence) (*findings, error) {
 	seen := map[string]bool{}
 	text := bufio.NewReaderSize(file, 1<<20)
 	offset, number := int64(0), 1
+	term := ""                            // the highest
 	told := map[replay.Object]bool{}      // the sink, that it exists
 	gone := map[replay.Object]string{}    // the sink, at which version last
 	var accepted map[replay.Object]string // as the present run found it stored; "": its deletion
@@ -117,6 +123,10 @@ func check(ev evidence) (*findings, error) {
 			f.Replayed = append(f.Replayed, fmt.Sprintf("run %d: %s again: the ledger had it stored as accepted", number, e.ID))
 		}
 		e.Data = nil
+		if ev.terms && e.Term < term {
+			f.OldTerms = append(f.OldTerms, fmt.Sprintf("%s, %s: it is of term %s, and came after one of term %s", e.Object, e.ID, e.Term, term))
+		}
+		term = max(term, e.Term)
 		state.Apply(e)
 		byID.Apply(e)
 		numbers.Apply(e)
@@ -202,7 +212,7 @@ func shuffled(events []replay.Event, seed uint64) *replay.ByNumber {
 
 // problems are all that make a run a failed one.
 func (f *findings) problems() []string {
-	all := slices.Concat(f.all(), f.MissingIntents, f.Skipped, f.Replayed)
+	all := slices.Concat(f.all(), f.MissingIntents, f.Skipped, f.Replayed, f.OldTerms)
 	for _, problem := range f.ByNumber.all() {
 		all = append(all, "by number: "+problem)
 	}

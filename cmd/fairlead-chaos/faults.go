@@ -12,6 +12,7 @@ import (
 type breaker struct {
 	fleet   *fleet
 	program *program
+	several *failover // nil: there is one replica
 	clock   *clock
 	journal *journal
 	say     func(format string, args ...any)
@@ -40,6 +41,9 @@ func (b *breaker) run(ctx context.Context, faults []fault) error {
 func (b *breaker) carryOut(ctx context.Context, f fault) error {
 	until := func() error { return b.clock.wait(ctx, f.Until) }
 	random := rand.New(rand.NewPCG(f.Dice, 0))
+	if f.Target == theLeader {
+		return b.several.carryOut(ctx, b, f)
+	}
 	switch f.Kind {
 	case kill:
 		return first(func() error { return b.program.kill(ctx) }, until, b.program.start)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -21,8 +22,12 @@ type options struct {
 	duration  time.Duration // that the writes are spread over
 	members   int
 	sinks     int
-	hostile   bool // one more member, which lies
+	replicas  int
+	lock      string // of the replicas
+	hostile   bool   // one more member, which lies
 	keepFiles bool
+
+	leaseDuration time.Duration // of the lock
 }
 
 const intro = `Breaks everything around Fairlead, and Fairlead itself, while objects change in real
@@ -55,6 +60,9 @@ Of the rest there are sums over all sinks:
   replayed              states and deletions delivered again although the ledger had them
                         stored as accepted; what an operator asked for does not count
   resent                events delivered again after a clean stop
+  old_terms             events of an earlier term that came after one of a later, with several
+                        replicas; there must be none
+  failover_seconds      for how long nobody delivered, by what became of the leader
   refused               times that the sink refused a state for good; all such dead
                         letters are sent again before the end
   hostile_events        events of the member that lies, which count nowhere else
@@ -80,6 +88,9 @@ func (o *options) AddFlags(f *pflag.FlagSet) {
 	f.DurationVar(&o.duration, "duration", 2*time.Minute, "what the writes are spread over; what a fault holds up comes on top")
 	f.IntVar(&o.members, "members", 2, "clusters in the fleet")
 	f.IntVar(&o.sinks, "sinks", 1, "sinks, each with faults of its own; with several, restarts also take some out or put them back, and change what is selected")
+	f.IntVar(&o.replicas, "replicas", 1, "processes of which one delivers; with several, half of the faults are of the leader")
+	f.StringVar(&o.lock, "lock", "lease", "what they elect the leader by: "+strings.Join(lockNames(), ", "))
+	f.DurationVar(&o.leaseDuration, "lease-duration", 4*time.Second, "for how long the lock counts; whole seconds")
 	f.BoolVar(&o.hostile, "hostile", true, "one more member, which does what it can to harm the others")
 	f.BoolVar(&o.keepFiles, "keep-files", false, "keep the sinks' files, the ledgers and the logs; after a failure they are kept anyway")
 }
@@ -92,6 +103,18 @@ func (o *options) Check() error {
 	}
 	if o.sinks < 1 {
 		errs = append(errs, fmt.Errorf("--sinks: %d is less than 1", o.sinks))
+	}
+	if o.replicas < 1 {
+		errs = append(errs, fmt.Errorf("--replicas: %d is less than 1", o.replicas))
+	}
+	if o.replicas > 1 && o.sinks > 1 {
+		errs = append(errs, errors.New("--replicas: with several there is one sink; leave out --sinks"))
+	}
+	if lockServers[o.lock] == nil {
+		errs = append(errs, fmt.Errorf("--lock: there is no %q, but %s", o.lock, strings.Join(lockNames(), ", ")))
+	}
+	if o.leaseDuration < 2*time.Second || o.leaseDuration%time.Second != 0 {
+		errs = append(errs, fmt.Errorf("--lease-duration: %v is no whole number of seconds from 2 on", o.leaseDuration))
 	}
 	if o.faults < 0 {
 		errs = append(errs, fmt.Errorf("--faults: %d is negative", o.faults))

@@ -20,12 +20,15 @@ type result struct {
 	Replayed       int `json:"replayed"`
 	Refused        int `json:"refused"` // by the sinks, for good
 	Resent         int `json:"resent"`
+	OldTerms       int `json:"old_terms"` // events of an earlier term after one of a later
 	Events         int `json:"events"`
 	Hostile        int `json:"hostile_events"` // of the member that lies
 	Seconds        int `json:"seconds"`
 	// Settings is how often sinks were taken out or put back, or another selection
 	// was made.
 	Settings int `json:"settings,omitempty"`
+	// Failovers has the seconds for which nobody delivered, by the fault of the leader.
+	Failovers map[kind][]float64 `json:"failover_seconds,omitempty"`
 	// Sinks has each by itself.
 	Sinks []sinkResult `json:"sinks,omitempty"`
 	// Error is what went wrong that the numbers do not tell. Without a check they
@@ -84,6 +87,7 @@ func (r *result) finish(outlets []*outlet, all []*findings) {
 		r.MissingIntents += len(f.MissingIntents)
 		r.Skipped += len(f.Skipped)
 		r.Replayed += len(f.Replayed)
+		r.OldTerms += len(f.OldTerms)
 		r.Duplicates += f.Duplicates
 		r.Events += f.Events
 		r.Hostile += f.Hostile
@@ -107,11 +111,11 @@ func (r *result) fail(err error) {
 
 // err says what is wrong.
 func (r *result) err() error {
-	if !r.any() && r.MissingIntents+r.Skipped+r.Replayed+r.Resent == 0 {
+	if !r.any() && r.MissingIntents+r.Skipped+r.Replayed+r.Resent+r.OldTerms == 0 {
 		return nil
 	}
-	text := fmt.Sprintf("seed %d: %d missing, %d ghosts, %d out of order, %d delivered before the ledger had their UID, %d skipped by a resume point, %d replayed unasked, %d resent after a clean stop",
-		r.Seed, r.Missing, r.Ghosts, r.OutOfOrder, r.MissingIntents, r.Skipped, r.Replayed, r.Resent)
+	text := fmt.Sprintf("seed %d: %d missing, %d ghosts, %d out of order, %d delivered before the ledger had their UID, %d skipped by a resume point, %d replayed unasked, %d resent after a clean stop, %d of an earlier term after a later one",
+		r.Seed, r.Missing, r.Ghosts, r.OutOfOrder, r.MissingIntents, r.Skipped, r.Replayed, r.Resent, r.OldTerms)
 	for _, s := range r.Sinks {
 		for _, of := range []struct {
 			consumer string

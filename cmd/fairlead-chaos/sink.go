@@ -65,6 +65,9 @@ func openFaultySink(dir string) (pipeline.Sink, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := c.begins(); err != nil {
+		return nil, errors.Join(err, to.Close())
+	}
 	return &faultySink{to: to, control: c, die: dieNow}, nil
 }
 

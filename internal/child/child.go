@@ -146,6 +146,9 @@ func (p *Process) EndedBy(s syscall.Signal) bool {
 	return ok && status.Signaled() && status.Signal() == s
 }
 
+// ExitCode is that of the child, which has ended; -1 if a signal has ended it.
+func (p *Process) ExitCode() int { return p.cmd.ProcessState.ExitCode() }
+
 // EndedByItself is the error that the child, which has ended, was not asked to.
 func (p *Process) EndedByItself() error {
 	how := "exit status 0"

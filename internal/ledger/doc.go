@@ -41,6 +41,12 @@
 // Clusters), and one whose part is not stored holds up its own delivery and its own
 // Flush alone. The store is taken to fail as a whole when it takes nothing of any.
 //
+// Each transaction is refused if the store holds a later term than that of the process
+// (ErrOldTerm), which the store checks in the transaction itself. What a process knows
+// was read after it took its term, unless the store is its alone. So also over a store
+// that several processes can write to, one that was stopped, and goes on after another
+// one has begun, changes nothing; no lock and no clock is needed for that.
+//
 // One stream uses a cursor at a time; any number of workers may. Cursors share
 // no lock with each other.
 package ledger

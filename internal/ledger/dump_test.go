@@ -32,6 +32,9 @@ func (s *mapStore) Load(_ context.Context, visit func(string, []byte, iter.Seq2[
 
 func (s *mapStore) Apply(_ context.Context, updates []Update) error {
 	for _, u := range updates {
+		if u.OnlyChecks() {
+			continue
+		}
 		s.cursor = u.Cursor
 		if u.Head != nil {
 			s.head = u.Head

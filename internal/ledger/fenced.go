@@ -17,6 +17,9 @@ type fencedStore struct {
 	mayStore func() error
 }
 
+// Exclusive implements Exclusive.
+func (s fencedStore) Exclusive() bool { return isExclusive(s.Store) }
+
 func (s fencedStore) Apply(ctx context.Context, updates []Update) error {
 	if err := s.mayStore(); err != nil {
 		return fmt.Errorf("write the ledger: %w", err)

@@ -3,6 +3,7 @@ package ledger
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"iter"
 	"slices"
@@ -43,7 +44,11 @@ type Options struct {
 	// kept, those of a sink that there is not any more, and those that nobody follows
 	// until Unwatched returns them. Zero means DefaultRetention.
 	Retention time.Duration
-	Log       logr.Logger
+	// Term returns the term in which this process delivers, given the highest in which
+	// the ledger was used, 0 for none. It may be called more than once, and must not
+	// return less than it is given. nil: the highest.
+	Term func(highest uint64) uint64
+	Log  logr.Logger
 }
 
 // Ledger is the set of all cursors. Its methods may be called from any
@@ -63,8 +68,27 @@ type Ledger struct {
 
 // Open loads the ledger from its store. It fails on a store that cannot be
 // read, or holds what cannot have been written (ErrCorrupt): to go on without
-// it would lose deletions in silence.
+// it would lose deletions in silence. A store that cannot be read is not changed.
+//
+// With Options.Term the store then holds that, and refuses what a process of an earlier
+// term writes. What one has written before that is read.
 func Open(ctx context.Context, o Options) (*Ledger, error) {
+	l, err := open(ctx, o)
+	if err != nil || o.Term == nil || o.Store == nil {
+		return l, err
+	}
+	taken, err := l.takeTerm(ctx, o.Store, o.Term)
+	if err != nil {
+		return nil, err
+	}
+	if !taken || isExclusive(o.Store) {
+		return l, nil
+	}
+	return open(ctx, o)
+}
+
+// open loads the ledger and leaves its term as it is.
+func open(ctx context.Context, o Options) (*Ledger, error) {
 	l := &Ledger{
 		retention: cmp.Or(o.Retention, DefaultRetention),
 		routes:    o.Routes,
@@ -74,9 +98,12 @@ func Open(ctx context.Context, o Options) (*Ledger, error) {
 	}
 	if o.Store == nil {
 		l.term = newTerm(nil)
+		if o.Term != nil {
+			l.term.head.Term = o.Term(0)
+		}
 		return l, nil
 	}
-	l.writer = newWriter(o.Store, cmp.Or(o.Interval, DefaultInterval), o.Log, l.toStore)
+	l.writer = newWriter(o.Store, cmp.Or(o.Interval, DefaultInterval), o.Log, l.toStore, l.checkTerm)
 	l.term = newTerm(l.writer)
 	now := time.Now()
 	err := o.Store.Load(ctx, func(cursor string, stored []byte, records iter.Seq2[[]byte, []byte]) error {
@@ -93,16 +120,22 @@ func Open(ctx context.Context, o Options) (*Ledger, error) {
 
 // Run writes what changes to the store until ctx ends, and then once more; and
 // it drops the cursors of clusters that left too long ago. The caller ends it
-// after the last worker.
+// after the last worker. It ends by itself with ErrOldTerm when a process of a later
+// term has the store: then this one must deliver nothing more.
 func (l *Ledger) Run(ctx context.Context) error {
 	var wg sync.WaitGroup
 	defer wg.Wait()
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
 	wg.Go(func() { l.lookAtTimes(ctx) })
 	if l.writer == nil {
 		<-ctx.Done()
 		return nil
 	}
-	if err := l.writer.run(ctx); err != nil {
+	switch err := l.writer.run(ctx); {
+	case errors.Is(err, ErrOldTerm):
+		return fmt.Errorf("write the ledger: %w", err)
+	case err != nil:
 		return fmt.Errorf("write the ledger for the last time: %w", err)
 	}
 	return nil

@@ -56,6 +56,16 @@ func (m *memStore) Apply(_ context.Context, updates []Update) error {
 
 func (m *memStore) apply(updates []Update) error {
 	for _, u := range updates {
+		if u.Check != nil {
+			if err := u.Check(m.heads[u.Cursor]); err != nil {
+				return err
+			}
+		}
+	}
+	for _, u := range updates {
+		if u.OnlyChecks() {
+			continue
+		}
 		if u.Drop {
 			delete(m.heads, u.Cursor)
 			delete(m.records, u.Cursor)

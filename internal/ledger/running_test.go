@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
 	"slices"
 	"sync"
 	"testing"
@@ -58,6 +59,12 @@ func (s *testStore) seen() []transactionSeen {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return slices.Clone(s.transactions)
+}
+
+func (s *testStore) Load(ctx context.Context, visit func(string, []byte, iter.Seq2[[]byte, []byte]) error) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.memStore.Load(ctx, visit)
 }
 
 func (s *testStore) Apply(ctx context.Context, updates []Update) error {

@@ -1,6 +1,7 @@
 package ledger
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -11,7 +12,8 @@ import (
 // another length.
 const termKey = "ledger"
 
-// ErrOldTerm is wrapped by the error of SetTerm for a term lower than the highest.
+// ErrOldTerm says that another process has used the ledger in a later term. It is for
+// good: this process knows no more what the ledger holds.
 var ErrOldTerm = errors.New("there has been a later term")
 
 // Term returns the highest term in which the ledger was used; 0 if there was none.
@@ -21,33 +23,75 @@ func (l *Ledger) Term() uint64 {
 	return l.term.head.Term
 }
 
-// SetTerm says in which term the process delivers, and returns once the store has
-// that; Run is under way by then. It refuses a term lower than the highest, in which
-// another process has delivered since.
-func (l *Ledger) SetTerm(ctx context.Context, term uint64) error {
-	c := l.term
-	c.mu.Lock()
-	if highest := c.head.Term; term < highest {
-		c.mu.Unlock()
-		return fmt.Errorf("%w: %d, and this is %d", ErrOldTerm, highest, term)
-	} else if term > highest {
-		c.head.Term, c.headDirty, c.headFirst = term, true, true
+// takeTerm has the store hold the term that choose returns, and reports whether it has
+// another one than before. From then on the store refuses what a process of an earlier
+// term writes, whatever that one believes: so what is read after this is what there is.
+// Of two that take one at the same time, the terms differ.
+func (l *Ledger) takeTerm(ctx context.Context, store Store, choose func(highest uint64) uint64) (taken bool, err error) {
+	for {
+		held, err := readTerm(ctx, store)
+		if err == nil && held != nil {
+			err = l.loadTerm(held)
+		}
+		if err != nil {
+			return false, fmt.Errorf("read the term of the ledger: %w", err)
+		}
+		h := l.term.head
+		switch term := choose(h.Term); {
+		case term < h.Term:
+			return false, fmt.Errorf("%w: %d, and this is %d", ErrOldTerm, h.Term, term)
+		case term == h.Term:
+			return false, nil
+		default:
+			h.Term = term
+		}
+		err = store.Apply(ctx, []Update{{Cursor: termKey, Head: h.encode(termKey), Check: func(head []byte) error {
+			if !bytes.Equal(head, held) {
+				return errTermMoved
+			}
+			return nil
+		}}})
+		switch {
+		case err == nil:
+			l.term.head, l.term.stored = h, true
+			return true, nil
+		case !errors.Is(err, errTermMoved):
+			return false, fmt.Errorf("store term %d in the ledger: %w", h.Term, err)
+		}
 	}
-	dirty := c.headDirty
-	c.mu.Unlock()
-	if c.writer == nil {
+}
+
+var (
+	errTermRead  = errors.New("only reads")
+	errTermMoved = errors.New("another process has changed it meanwhile")
+)
+
+// readTerm returns what the store holds of the term, nil for nothing, by a transaction
+// that changes nothing.
+func readTerm(ctx context.Context, store Store) (held []byte, err error) {
+	err = store.Apply(ctx, []Update{{Cursor: termKey, Check: func(head []byte) error {
+		held = bytes.Clone(head)
+		return errTermRead
+	}}})
+	if errors.Is(err, errTermRead) {
+		err = nil
+	}
+	return held, err
+}
+
+// checkTerm refuses a transaction if the store holds a later term than this process's.
+func (l *Ledger) checkTerm(held []byte) error {
+	if held == nil {
 		return nil
 	}
-	stored := c.writer.safe(c.cluster, dirty)
-	if stored == nil {
-		return nil
+	h, err := decodeHead(termKey, held)
+	if err != nil {
+		return err
 	}
-	select {
-	case <-stored:
-		return nil
-	case <-ctx.Done():
-		return fmt.Errorf("store term %d in the ledger: %w", term, context.Cause(ctx))
+	if term := l.Term(); h.Term > term {
+		return fmt.Errorf("%w: %d, and this is %d", ErrOldTerm, h.Term, term)
 	}
+	return nil
 }
 
 // outliveLocked has new cursors begin in a generation above that of one that is

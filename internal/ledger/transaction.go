@@ -74,7 +74,7 @@ func (t *transaction) store(ctx context.Context) {
 			continue
 		}
 		err := t.apply(ctx, parts)
-		if err != nil && len(parts) > 1 {
+		if err != nil && len(parts) > 1 && !errors.Is(err, ErrOldTerm) {
 			t.oneByOne(ctx, parts)
 		}
 	}
@@ -108,13 +108,13 @@ func (t *transaction) oneByOne(ctx context.Context, parts []*part) {
 
 // apply stores some parts in one transaction of the store.
 func (t *transaction) apply(ctx context.Context, parts []*part) error {
-	var updates []Update
+	w := t.writer
+	updates := []Update{{Cursor: termKey, Check: w.check}}
 	records := 0
 	for _, p := range parts {
 		updates = append(updates, p.updates...)
 		records += p.records
 	}
-	w := t.writer
 	err := w.store.Apply(ctx, updates)
 	for _, p := range parts {
 		p.err = err

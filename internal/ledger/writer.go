@@ -35,7 +35,8 @@ type writer struct {
 	interval time.Duration
 	log      logr.Logger
 	cursors  func() []*Cursor
-	wake     chan struct{} // capacity 1: someone waits for a transaction
+	check    func(head []byte) error // of the term that the store has, in every transaction
+	wake     chan struct{}           // capacity 1: someone waits for a transaction
 	failing  atomic.Bool
 
 	// Of run.
@@ -73,12 +74,13 @@ type Status struct {
 	Records  uint64 `json:"-"`
 }
 
-func newWriter(store Store, interval time.Duration, log logr.Logger, cursors func() []*Cursor) *writer {
+func newWriter(store Store, interval time.Duration, log logr.Logger, cursors func() []*Cursor, check func(head []byte) error) *writer {
 	return &writer{
 		store:    store,
 		interval: interval,
 		log:      log,
 		cursors:  cursors,
+		check:    check,
 		wake:     make(chan struct{}, 1),
 		ended:    make(chan struct{}),
 		waiting:  map[*cluster]chan struct{}{},
@@ -99,7 +101,8 @@ func (w *writer) safe(k *cluster, unstored bool) <-chan struct{} {
 }
 
 // run writes until ctx ends, and then what is dirty once more. It returns the
-// error of that last transaction.
+// error of that last transaction, or that of the one that was refused because there
+// has been a later term: then nothing is written any more.
 func (w *writer) run(ctx context.Context) error {
 	defer close(w.ended)
 	tick := time.NewTicker(w.interval)
@@ -139,6 +142,9 @@ func (w *writer) run(ctx context.Context) error {
 			w.retryAt = time.Now().Add(delays.NextBackOff())
 		}
 		w.settle(t)
+		if errors.Is(t.err, ErrOldTerm) {
+			return t.err
+		}
 		all, until = false, now.Add(intentSpacing)
 		if !w.retryAt.IsZero() {
 			again.Reset(time.Until(w.retryAt))

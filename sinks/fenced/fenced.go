@@ -14,26 +14,33 @@ package fenced
 
 import (
 	"context"
+	"errors"
 
 	"github.com/fairlead-dev/fairlead/pipeline"
 )
 
 // Sink returns a sink that writes to another one only if mayAct returns nil. Else
-// Write writes nothing and returns that error.
-func Sink(to pipeline.Sink, mayAct func() error) pipeline.Sink {
-	return sink{to, mayAct}
+// Write writes nothing and returns that error. It calls refused with an error of a
+// write that is a pipeline.ErrOldTerm, and returns that as well.
+func Sink(to pipeline.Sink, mayAct func() error, refused func(error)) pipeline.Sink {
+	return sink{to, mayAct, refused}
 }
 
 type sink struct {
-	to     pipeline.Sink
-	mayAct func() error
+	to      pipeline.Sink
+	mayAct  func() error
+	refused func(error)
 }
 
 func (s sink) Write(ctx context.Context, batch []*pipeline.Change) error {
 	if err := s.mayAct(); err != nil {
 		return err
 	}
-	return s.to.Write(ctx, batch)
+	err := s.to.Write(ctx, batch)
+	if errors.Is(err, pipeline.ErrOldTerm) {
+		s.refused(err)
+	}
+	return err
 }
 
 // DeadLetter does the same for a function that takes what a sink has refused for

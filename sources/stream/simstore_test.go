@@ -43,6 +43,9 @@ func (s *simStore) Apply(_ context.Context, updates []ledger.Update) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, u := range updates {
+		if u.OnlyChecks() {
+			continue
+		}
 		if u.Drop {
 			delete(s.cursors, u.Cursor)
 			continue

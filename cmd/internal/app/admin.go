@@ -23,6 +23,7 @@ import (
 // it belongs on a loopback address.
 type admin struct {
 	following string // why this process has nothing to change; empty: it has
+	instead   string // what to do then
 	members   func() []sources.MemberStatus
 	replay    func(ctx context.Context, cluster, resource string) (sources.Replaying, error)
 	dead      *deadLetters
@@ -37,11 +38,11 @@ func (p *program) adminServer(l net.Listener) *manager.Server {
 			"address", l.Addr().String(), "instead", "--admin-bind-address="+defaultAdminAddress)
 	}
 	handler := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		a := &admin{following: p.following(), stop: p.stopping, log: p.log}
+		a := &admin{following: p.following(), instead: p.askLeader(), stop: p.stopping, log: p.log}
 		if p.isOpen() {
 			a.members, a.replay, a.dead = p.sources.Status, p.sources.Replay, p.dead
 		} else if a.following == "" {
-			a.following = "leads, but does not deliver yet"
+			a.following, a.instead = "leads, but does not deliver yet", "ask again"
 		}
 		a.handler().ServeHTTP(w, r)
 	})
@@ -89,7 +90,7 @@ func (a *admin) serve(w http.ResponseWriter, r *http.Request, endpoints map[stri
 		return http.StatusMethodNotAllowed, adminError{Error: fmt.Sprintf("%s does nothing here; use POST", r.Method)}
 	}
 	if a.following != "" {
-		return http.StatusServiceUnavailable, adminError{Error: "nothing is delivered from here (" + a.following + "); ask the leader"}
+		return http.StatusServiceUnavailable, adminError{Error: "nothing is delivered from here (" + a.following + "); " + a.instead}
 	}
 	select {
 	case <-a.stop:

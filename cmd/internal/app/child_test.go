@@ -48,7 +48,7 @@ func runChild(args []string) error {
 	}()
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
 	defer stop()
-	command := NewCommand(Options{Version: "test", Sinks: sinks.Kinds{testKind("stamps", openStamps)}})
+	command := NewCommand(Options{Version: "test", Sinks: sinks.Kinds{testKind("stamps", openStamps), testKind("register", openRegister)}})
 	command.SetArgs(args)
 	return command.ExecuteContext(ctx)
 }
@@ -119,7 +119,7 @@ func startChild(t *testing.T, flags ...string) *child {
 	defer log.Close()
 	args := []string{
 		"run", "--metrics-bind-address=0", "--admin-bind-address=0", "--health-probe-bind-address=" + c.address,
-		"--cluster-qps=0", "--reconnect-min=200ms", "--reconnect-max=1s", "--leader-elect",
+		"--cluster-qps=0", "--reconnect-min=200ms", "--reconnect-max=1s", "--leader-elect", "--advertise-address=127.0.0.1",
 	}
 	c.cmd = exec.Command(os.Args[0], append(args, flags...)...)
 	c.cmd.Env = append(os.Environ(), asChild+"=fairlead")

@@ -64,6 +64,8 @@ type Config struct {
 	LeaderElectionID        string // the Lease's name
 	LeaderElectionNamespace string // empty: the Pod's
 	LeaderElection          election.Timing
+	AdvertiseAddress        string // empty: not told
+	LeaderLabel             string // NAMESPACE/NAME of the Pod; empty: none
 
 	MetricsBindAddress     string
 	HealthProbeBindAddress string

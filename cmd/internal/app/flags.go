@@ -150,6 +150,10 @@ func (c *Config) addElectionFlags(f *pflag.FlagSet) {
 		"The rest of the lease duration is the time that a write under way has to end")
 	f.DurationVar(&c.LeaderElection.RetryPeriod, "leader-election-retry-period", 2*time.Second, "pause between two requests about the lock.\n"+
 		"Leaves time for several before the renew deadline")
+	f.StringVar(&c.AdvertiseAddress, "advertise-address", "", "HOST or HOST:PORT at which others reach --health-probe-bind-address of this process. Followers show the leader's.\n"+
+		"(default: not shown)")
+	f.StringVar(&c.LeaderLabel, "leader-label", "", "NAMESPACE/NAME of the Pod of this process, which gets the label "+roleLabel+"="+leaderRole+" in the hub while it leads.\n"+
+		"(default: none)")
 }
 
 func (c *Config) addServingFlags(f *pflag.FlagSet) {

@@ -33,6 +33,7 @@ func (c *Config) checkLeaderElection(p *problems) {
 	if wrong := validation.IsDNS1123Subdomain(c.LeaderElectionID); len(wrong) > 0 {
 		p.add("leader-election-id", "%q cannot be the name of a Lease: %s", c.LeaderElectionID, strings.Join(wrong, "; "))
 	}
+	c.checkLeaderShown(p)
 	if c.LeaderElectLock != defaultLock {
 		for flag, set := range map[string]bool{
 			"leader-election-id": c.LeaderElectionID != defaultLeaseName, "leader-election-namespace": c.LeaderElectionNamespace != "",
@@ -50,6 +51,22 @@ func (c *Config) checkLeaderElection(p *problems) {
 		p.add("leader-election-namespace", "%w", err)
 	} else if wrong := validation.IsDNS1123Label(ns); len(wrong) > 0 {
 		p.add("leader-election-namespace", "%q cannot be a namespace: %s", ns, strings.Join(wrong, "; "))
+	}
+}
+
+// checkLeaderShown reports what is wrong with the flags by which others find the leader.
+func (c *Config) checkLeaderShown(p *problems) {
+	if c.AdvertiseAddress != "" {
+		_, err := advertised(c.AdvertiseAddress, c.HealthProbeBindAddress)
+		p.addError("advertise-address", err)
+	}
+	if c.LeaderLabel == "" {
+		return
+	}
+	_, _, err := parsePod(c.LeaderLabel)
+	p.addError("leader-label", err)
+	if !c.LeaderElect {
+		p.add("leader-label", "there is no leader without --leader-elect")
 	}
 }
 
@@ -93,8 +110,18 @@ func (p *program) newElection(ctx context.Context) (_ *election.Election, err er
 	if err != nil {
 		return nil, fmt.Errorf("find a name for this process in leader election: %w", err)
 	}
+	address := ""
+	if s.AdvertiseAddress != "" {
+		health := ""
+		if p.healthAddress != nil {
+			health = p.healthAddress.String()
+		}
+		if address, err = advertised(s.AdvertiseAddress, health); err != nil {
+			return nil, fmt.Errorf("--advertise-address: %w", err)
+		}
+	}
 	p.lock, err = s.lock.Open(ctx, locks.Env{
-		Identity:  host + "_" + string(uuid.NewUUID()), // a Pod is started again under its name
+		Identity:  processIdentity(host, string(uuid.NewUUID()), address), // a Pod is started again under its name
 		Hub:       p.hub,
 		Timeout:   s.LeaderElection.CallTimeout(),
 		UserAgent: s.userAgent(),
@@ -103,7 +130,7 @@ func (p *program) newElection(ctx context.Context) (_ *election.Election, err er
 	if err != nil {
 		return nil, fmt.Errorf("--leader-elect-lock %s: %w", s.lock.Identity, err)
 	}
-	return election.New(s.LeaderElection, p.lock, p.log)
+	return election.New(s.LeaderElection, p.leaderMetrics.observe(p.lock), p.log)
 }
 
 // closeLock ends what the lock keeps open, after the election. It waits no longer than
@@ -127,6 +154,7 @@ func (p *program) closeLock() {
 
 // lead does the work of the program while this process leads.
 func (p *program) lead(ctx, term context.Context) (ended bool, err error) {
+	defer context.AfterFunc(term, func() { p.leaderMetrics.countLost(context.Cause(term)) })()
 	opening, cancel := context.WithCancel(term)
 	defer cancel()
 	defer context.AfterFunc(ctx, cancel)()
@@ -177,11 +205,14 @@ func (p *program) whenFree(ctx context.Context, what string, open func() error) 
 
 // electionStatus is what /clusters says about the election.
 type electionStatus struct {
-	Role      string `json:"role"` // leader or follower
-	Identity  string `json:"identity"`
-	Leader    string `json:"leader,omitempty"`
-	WaitsFor  string `json:"waitsFor,omitempty"` // a leader that does not deliver yet
-	LastError string `json:"lastError,omitempty"`
+	Role          string `json:"role"` // leader or follower
+	Lock          string `json:"lock"`
+	Identity      string `json:"identity"`
+	Leader        string `json:"leader,omitempty"`
+	LeaderHost    string `json:"leaderHost,omitempty"`    // as the leader says; its Pod's name
+	LeaderAddress string `json:"leaderAddress,omitempty"` // likewise: where /clusters is
+	WaitsFor      string `json:"waitsFor,omitempty"`      // a leader that does not deliver yet
+	LastError     string `json:"lastError,omitempty"`
 }
 
 // electionStatus returns nil if there is no election.
@@ -190,7 +221,8 @@ func (p *program) electionStatus() *electionStatus {
 		return nil
 	}
 	e := p.election.Status()
-	s := &electionStatus{Role: "follower", Identity: e.Identity, Leader: e.Leader, LastError: e.LastError}
+	s := &electionStatus{Role: "follower", Lock: p.settings.lock.Identity, Identity: e.Identity, Leader: e.Leader, LastError: e.LastError}
+	s.LeaderHost, s.LeaderAddress = parseIdentity(e.Leader)
 	if e.Leading {
 		s.Role = "leader"
 	}
@@ -200,16 +232,29 @@ func (p *program) electionStatus() *electionStatus {
 	return s
 }
 
-// following says whom this process follows, or returns "" if it leads.
+// following says whom this process follows, and by which lock, or returns "" if it
+// leads.
 func (p *program) following() string {
 	s := p.electionStatus()
 	switch {
 	case s == nil || s.Role == "leader":
 		return ""
 	case s.LastError != "":
-		return "follower, the lease cannot be read: " + s.LastError
+		return "follower, the lock " + s.Lock + " cannot be read: " + s.LastError
 	case s.Leader == "":
-		return "follower, no leader is known"
+		return "follower, no leader is known; the lock is " + s.Lock
 	}
-	return "follower, leader is " + s.Leader
+	leader := s.Leader
+	if s.LeaderAddress != "" {
+		leader += " at " + s.LeaderAddress
+	}
+	return "follower, leader is " + leader + "; the lock is " + s.Lock
+}
+
+// askLeader says how to reach the leader's admin address, which is on a loopback.
+func (p *program) askLeader() string {
+	if s := p.electionStatus(); s != nil && s.LeaderHost != "" {
+		return "ask the leader, from within " + s.LeaderHost
+	}
+	return "ask the leader"
 }

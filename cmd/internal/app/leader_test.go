@@ -94,7 +94,7 @@ func startPair(t *testing.T, c *testenv.Cluster, flags ...string) *pair {
 	p.leader.awaitLive()
 	p.follower = run(c)
 	p.follower.awaitRole("follower")
-	want := "follower, leader is " + p.leader.status().Election.Identity + "\n"
+	want := "follower, leader is " + p.leader.status().Election.Identity + " at " + p.leader.address + "; the lock is lease:" + ns + "/fairlead\n"
 	p.follower.await("the follower is ready and knows whom it follows", func() bool {
 		code, body := p.follower.get("/readyz")
 		return code == http.StatusOK && body == want
@@ -186,6 +186,16 @@ func (p *pair) takeOver() takeover {
 	return t
 }
 
+// held returns what the server has.
+func (p *pair) held() map[replay.Object]string {
+	held := map[replay.Object]string{}
+	for name, state := range p.list() {
+		uid, version, _ := strings.Cut(state, " ")
+		held[replay.Object{Cluster: p.cluster, Resource: "configmaps", Namespace: p.namespace, Name: name, UID: uid}] = version
+	}
+	return held
+}
+
 // checkFollower waits until the sink has what the server has, and checks the order
 // of everything, and that the new leader has listed nothing. It returns how many
 // events came more than once.
@@ -198,11 +208,7 @@ func (p *pair) checkFollower(at takeover) (repeated int) {
 		return bytes.Count(must(os.ReadFile(p.events))(p.t), []byte("\n")) >= before+50
 	})
 	p.stop()
-	held := map[replay.Object]string{}
-	for name, state := range p.list() {
-		uid, version, _ := strings.Cut(state, " ")
-		held[replay.Object{Cluster: p.cluster, Resource: "configmaps", Namespace: p.namespace, Name: name, UID: uid}] = version
-	}
+	held := p.held()
 	var state *replay.State
 	p.follower.await("the sink has what the server has", func() bool {
 		text := must(os.ReadFile(p.events))(p.t)

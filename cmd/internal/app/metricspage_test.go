@@ -68,7 +68,7 @@ var descText = regexp.MustCompile(`^Desc\{fqName: "([^"]+)", help: "((?:[^"\\]|\
 // histograms are the metrics that are no counters or gauges; the end-to-end test
 // compares the types of all with what is served.
 var histograms = []string{
-	"fairlead_delivery_lag_seconds", "fairlead_sink_batch_changes", "fairlead_sink_write_seconds",
+	"fairlead_delivery_lag_seconds", "fairlead_leader_lock_seconds", "fairlead_sink_batch_changes", "fairlead_sink_write_seconds",
 	"fairlead_workqueue_queue_duration_seconds", "fairlead_workqueue_work_duration_seconds",
 }
 

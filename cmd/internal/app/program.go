@@ -36,6 +36,9 @@ type program struct {
 	lock       resourcelock.Interface // of the election
 	waitsFor   atomic.Pointer[string]
 
+	label         *leaderLabel // nil: there is none
+	leaderMetrics leaderMetrics
+
 	servers       []*manager.Server
 	healthAddress net.Addr // nil: health is not served
 	adminAddress  net.Addr // nil: nothing can be asked for
@@ -87,7 +90,10 @@ func newProgram(ctx context.Context, s *settings, stdout io.Writer, log logr.Log
 	if err := fleet.New(fleet.Options{Providers: s.providers, Hub: p.hub}).Check(); err != nil {
 		return nil, err
 	}
-	p.election, err = p.newElection(ctx)
+	if p.election, err = p.newElection(ctx); err != nil {
+		return nil, err
+	}
+	p.label, err = p.newLeaderLabel()
 	return p, err
 }
 
@@ -112,7 +118,7 @@ func (p *program) open(ctx context.Context) (err error) {
 		return err
 	}
 
-	p.term = p.nextTerm()
+	p.term = p.ledger.Term()
 	if p.routes, err = p.openRoutes(); err != nil {
 		return err
 	}
@@ -151,7 +157,7 @@ func (p *program) open(ctx context.Context) (err error) {
 
 // openLedger opens what --ledger names and reads it.
 func (p *program) openLedger(ctx context.Context) (err error) {
-	o := ledger.Options{Routes: p.settings.sinkNames(), Retention: p.settings.LedgerRetention, Log: p.log}
+	o := ledger.Options{Routes: p.settings.sinkNames(), Retention: p.settings.LedgerRetention, Term: p.nextTerm, Log: p.log}
 	if open := p.settings.store.Open; open != nil {
 		err := p.whenFree(ctx, "the ledger", func() (err error) {
 			p.store, err = open(ctx)
@@ -171,15 +177,14 @@ func (p *program) openLedger(ctx context.Context) (err error) {
 	return nil
 }
 
-// nextTerm returns the term of this process. With leader election it is higher than
-// that of any process that has led before: also when somebody has deleted the Lease,
-// with which its count is lost.
-func (p *program) nextTerm() uint64 {
-	term := max(1, p.ledger.Term())
+// nextTerm returns the term of this process, given the highest that the ledger knows.
+// With leader election it is higher than that of any process that has led before: also
+// when somebody has deleted the record, with which its count may be lost.
+func (p *program) nextTerm(highest uint64) uint64 {
 	if p.election != nil {
-		term = max(p.election.Token(), p.ledger.Term()+1)
+		return max(p.election.Token(), highest+1)
 	}
-	return term
+	return max(1, highest)
 }
 
 // ledgerSize returns what tells the size of the ledger's store; nil if it knows none.

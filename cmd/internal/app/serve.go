@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"net"
 
-	"github.com/prometheus/client_golang/prometheus"
 	"sigs.k8s.io/controller-runtime/pkg/manager"
 )
 
@@ -36,21 +35,4 @@ func (p *program) serve(flag, address string, server func(net.Listener) *manager
 	}
 	p.servers = append(p.servers, server(listener))
 	return listener.Addr(), nil
-}
-
-// registerLeader has metrics say whether this process delivers.
-func (p *program) registerLeader() error {
-	err := p.registerer.Register(prometheus.NewGaugeFunc(prometheus.GaugeOpts{
-		Name: "fairlead_leader",
-		Help: "1 while this process delivers: it leads, or runs without leader election.",
-	}, func() float64 {
-		if p.following() != "" {
-			return 0
-		}
-		return 1
-	}))
-	if err != nil {
-		return fmt.Errorf("register metrics: %w", err)
-	}
-	return nil
 }

@@ -69,7 +69,7 @@ func (p *program) openSink(ctx context.Context, spec *sinks.Spec, metrics *batch
 	}
 	to, dead := k.to, p.dead.of(name)
 	if p.election != nil {
-		to, dead = fenced.Sink(to, p.election.MayAct), fenced.DeadLetter(dead, p.election.MayAct)
+		to, dead = fenced.Sink(to, p.election.MayAct, p.election.Lose), fenced.DeadLetter(dead, p.election.MayAct)
 	}
 	k.batcher = batch.New(name, to, batch.Options{
 		MinBatch: spec.MinBatch, MaxBatch: spec.MaxBatch, MaxBytes: spec.MaxBytes, Concurrency: spec.Concurrency, Linger: spec.Linger,

@@ -2,11 +2,14 @@ package app
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os/signal"
 	"sync"
 	"syscall"
 	"time"
+
+	"github.com/fairlead-dev/fairlead/internal/ledger"
 )
 
 // run serves, and works until ctx ends: at once or, with leader election, when
@@ -31,7 +34,12 @@ func (p *program) run(ctx context.Context) (err error) {
 		})
 	}
 	if p.election != nil {
+		var label sync.WaitGroup
+		labelling, stopLabel := context.WithCancel(serving)
+		label.Go(func() { p.label.run(labelling) })
 		err = p.election.Run(ctx, p.lead)
+		stopLabel()
+		label.Wait()
 		p.closeLock()
 	} else {
 		_, err = p.work(ctx, context.WithoutCancel(ctx))
@@ -83,10 +91,13 @@ func (p *program) work(ctx, term context.Context) (ended bool, err error) {
 			await(what, end)
 		}
 	}
-	stopLedger := start("the ledger", p.ledger.Run)
-	if err := p.ledger.SetTerm(term, p.term); err != nil {
-		p.log.Error(err, "The ledger could not keep the term of this process")
-	}
+	stopLedger := start("the ledger", func(ctx context.Context) error {
+		err := p.ledger.Run(ctx)
+		if errors.Is(err, ledger.ErrOldTerm) && p.election != nil {
+			p.election.Lose(err)
+		}
+		return err
+	})
 	stopSinks := start("the sinks", func(ctx context.Context) error { return p.sinks.run(ctx, p.dead, p.hangup) })
 	stopDead := start("the dead letters", func(ctx context.Context) error { return p.dead.run(ctx, p.sources) })
 	stopManager := start("the manager", p.manager.Start)

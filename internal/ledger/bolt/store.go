@@ -69,6 +69,9 @@ func (s *Store) use(work func() error) error {
 	return err
 }
 
+// Exclusive implements ledger.Exclusive: the file is locked.
+func (*Store) Exclusive() bool { return true }
+
 // Load implements ledger.Store. It fails with ErrCorrupt when anything that was
 // stored is missing or changed.
 func (s *Store) Load(ctx context.Context, visit func(cursor string, head []byte, records iter.Seq2[[]byte, []byte]) error) error {
@@ -146,7 +149,15 @@ func (s *Store) Apply(_ context.Context, updates []ledger.Update) error {
 			if err != nil {
 				return err
 			}
+			for i := range updates {
+				if err := check(cursors, &updates[i]); err != nil {
+					return err
+				}
+			}
 			for _, u := range updates {
+				if u.OnlyChecks() {
+					continue
+				}
 				if err := apply(cursors, &sum, u); err != nil {
 					return err
 				}
@@ -158,6 +169,17 @@ func (s *Store) Apply(_ context.Context, updates []ledger.Update) error {
 		return fmt.Errorf("write ledger %s: %w", s.path, explain(err))
 	}
 	return nil
+}
+
+func check(cursors *bbolt.Bucket, u *ledger.Update) error {
+	if u.Check == nil {
+		return nil
+	}
+	var head []byte
+	if b := cursors.Bucket([]byte(u.Cursor)); b != nil {
+		head = b.Get(headKey)
+	}
+	return u.Check(head)
 }
 
 func apply(cursors *bbolt.Bucket, sum *sum, u ledger.Update) error {

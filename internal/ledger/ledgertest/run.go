@@ -46,6 +46,9 @@ func Read(ctx context.Context, s ledger.Store) (Content, error) {
 // Apply does to the content what a store does in one transaction.
 func (c Content) Apply(updates ...ledger.Update) {
 	for _, u := range updates {
+		if u.OnlyChecks() {
+			continue
+		}
 		if u.Drop {
 			delete(c, u.Cursor)
 			continue
@@ -126,6 +129,8 @@ func Run(t *testing.T, open func(t *testing.T) (store ledger.Store, reopen func(
 		{"a visitor need not look at records", testVisitorLooksAway},
 		{"a transaction that fails changes nothing", testAtomic},
 		{"a part of a transaction that fails", testPart},
+		{"a check sees the head of before", testCheckSees},
+		{"a check that fails changes nothing", testCheckFails},
 		{"random transactions", testRandom},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
@@ -280,6 +285,55 @@ func testPart(s *suite) {
 	}
 	bad.Records = bad.Records[:1]
 	s.apply(bad)
+}
+
+func testCheckSees(s *suite) {
+	var seen []string
+	see := func(head []byte) error {
+		if head == nil {
+			seen = append(seen, "none")
+		} else {
+			seen = append(seen, string(head))
+		}
+		return nil
+	}
+	s.apply(ledger.Update{Cursor: "a", Check: see})
+	s.check() // which makes no cursor
+	first, second := update("a", "1"), update("a", "2")
+	first.Check, second.Check = see, see
+	s.apply(first)
+	seen = seen[:min(len(seen), 2)]
+	s.apply(first, second, update("b", "3"))
+	if want := []string{"none", "none", "1"}; len(seen) < 3 || !cmp.Equal(want, seen[:3]) || seen[len(seen)-1] != "1" {
+		s.Errorf("the checks saw %q, want %q and all of a transaction what is before it", seen, want)
+	}
+	s.apply(ledger.Update{Cursor: "a", Drop: true}, ledger.Update{Cursor: "a", Check: see})
+	if last := seen[len(seen)-1]; last != "2" {
+		s.Errorf("a check beside the removal saw %q, want 2", last)
+	}
+	s.apply(ledger.Update{Cursor: "a", Check: see})
+	if last := seen[len(seen)-1]; last != "none" {
+		s.Errorf("a check after the removal saw %q, want none", last)
+	}
+}
+
+func testCheckFails(s *suite) {
+	s.apply(update("a", "1", record("x", "1")), update("b", "1"))
+	why := errors.New("not like this")
+	refuse := func([]byte) error { return why }
+	checked := update("a", "2", record("x", "2"))
+	checked.Check = refuse
+	for _, updates := range [][]ledger.Update{
+		{checked},
+		{update("b", "2"), checked},
+		{{Cursor: "never there", Check: refuse}, update("b", "2"), {Cursor: "a", Drop: true}},
+		{update("b", "2"), {Cursor: "a", Drop: true}, {Cursor: "b", Check: refuse}},
+	} {
+		if err := s.store.Apply(s.Context(), updates); !errors.Is(err, why) {
+			s.Errorf("Apply: %v, want the error of the check", err)
+		}
+		s.check()
+	}
 }
 
 func testRandom(s *suite) {

@@ -1,0 +1,240 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"net/http"
+	"path/filepath"
+	"slices"
+	"sync"
+	"syscall"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/fairlead-dev/fairlead/cmd/internal/lab"
+)
+
+// theLeader is what faults can be of where there are several replicas, in the place of
+// theProgram.
+const theLeader = "leader"
+
+// The faults of the leader, beside those of a program.
+const (
+	freeze   kind = "freeze"    // SIGSTOP until another one leads
+	loseLock kind = "lose-lock" // nobody reaches the lock until the leader has given up
+)
+
+// leaderKinds are all of them, memberKinds and sinkKinds what goes on meanwhile.
+var (
+	leaderKinds = []kind{kill, freeze, terminate, loseLock, killBefore, killMiddle, killAfter}
+	sinkKinds   = []kind{sinkFails, sinkStalls, sinkHalf, sinkPartial, sinkLost}
+	memberKinds = []kind{cut, blackHole, slow, restart, crash, compact}
+)
+
+// failoverWatch is how often it is looked who leads.
+const failoverWatch = 50 * time.Millisecond
+
+// newFailoverPlan is newPlan for several replicas: each other fault is of the leader.
+func newFailoverPlan(seed uint64, changes, faults int, members []string) []fault {
+	random := rand.New(rand.NewPCG(seed, 5))
+	spacing := float64(changes) / float64(faults+2)
+	free := map[string]int{}
+	turns := map[string][]kind{}
+	next := func(of string, kinds []kind) kind {
+		if len(turns[of]) == 0 {
+			turns[of] = slices.Clone(kinds)
+			random.Shuffle(len(kinds), func(i, j int) { turns[of][i], turns[of][j] = turns[of][j], turns[of][i] })
+		}
+		k := turns[of][0]
+		turns[of] = turns[of][1:]
+		return k
+	}
+	var plan []fault
+	for i := range faults {
+		f := fault{Dice: random.Uint64()}
+		switch {
+		case i%2 == 0:
+			f.Target, f.Kind = theLeader, next(theLeader, leaderKinds)
+		case i%4 == 1:
+			f.Target, f.Kind = theSink, next(theSink, sinkKinds)
+		default:
+			f.Target = members[random.IntN(len(members))]
+			f.Kind = next("members", memberKinds)
+		}
+		f.At = max(int(spacing*(float64(i)+random.Float64())), free[f.Target])
+		f.Until = f.At + int(spacing*(0.5+random.Float64()))
+		free[f.Target] = f.Until + 1
+		plan = append(plan, f)
+	}
+	slices.SortStableFunc(plan, func(a, b fault) int { return cmp.Compare(a.At, b.At) })
+	return plan
+}
+
+// failover is several Fairleads, of which one delivers, and what becomes of them.
+type failover struct {
+	*chaos
+	lock     *lockServer
+	replicas []*replica
+	client   *http.Client
+
+	mu    sync.Mutex
+	times map[kind][]float64 // by fault of the leader: seconds until the next one delivered
+}
+
+// startFailover starts the lock's server. The replicas begin with run.
+func startFailover(ctx context.Context, c *chaos) (_ *failover, err error) {
+	f := &failover{chaos: c, client: &http.Client{Timeout: 5 * time.Second}, times: map[kind][]float64{}}
+	if f.lock, err = lockServers[c.options.lock](ctx, c); err != nil {
+		return nil, fmt.Errorf("start what the lock is kept in: %w", err)
+	}
+	addresses, err := lab.FreeAddresses(c.options.replicas)
+	if err != nil {
+		return nil, errors.Join(err, f.lock.close())
+	}
+	lease := c.leaseDuration
+	for i, address := range addresses {
+		args := c.program.arguments()
+		args = append(args, "--health-probe-bind-address", address, "--admin-bind-address", "0", "--advertise-address", "127.0.0.1",
+			"--leader-elect", "--leader-election-lease-duration", lease.String(),
+			"--leader-election-renew-deadline", (lease * 2 / 3).String(), "--leader-election-retry-period", (lease * 2 / 15).String())
+		f.replicas = append(f.replicas, &replica{
+			status: address, log: filepath.Join(c.dir, fmt.Sprintf("fairlead-%d.log", i+1)), args: append(args, f.lock.flags...), client: f.client,
+		})
+	}
+	return f, c.program.first().note(c.program.ledger())
+}
+
+// run lets everything change and fail, until the sink holds what the servers hold, and
+// then stops the replicas.
+func (f *failover) run(ctx context.Context) error {
+	all, running := errgroup.WithContext(ctx) // which ends with the first that fails
+	keeping, stop := context.WithCancel(running)
+	defer stop()
+	for _, r := range f.replicas {
+		all.Go(func() error { return r.keep(keeping) })
+	}
+	all.Go(func() error {
+		defer stop()
+		if _, err := f.awaitLeader(running, nil); err != nil {
+			return err
+		}
+		if err := f.storm(running); err != nil {
+			return err
+		}
+		f.say("The writers have stopped after %d writes, and all faults have ended.", f.clock.now())
+		_, err := f.settle(running)
+		return err
+	})
+	if err := all.Wait(); err != nil {
+		return err
+	}
+	f.result.Failovers = f.times
+	for _, k := range leaderKinds {
+		if t := f.times[k]; len(t) > 0 {
+			f.say("After %s of the leader the next one delivered %.1f s later in the median of %d, %.1f s at most.", k, median(t), len(t), slices.Max(t))
+		}
+	}
+	return f.judge(ctx)
+}
+
+// carryOut does what a fault of the leader is, and returns when there is a leader again.
+func (f *failover) carryOut(ctx context.Context, b *breaker, of fault) error {
+	was, err := f.awaitLeader(ctx, nil)
+	if err != nil {
+		return err
+	}
+	began := time.Now()
+	switch of.Kind {
+	case kill:
+		err = was.Kill()
+	case terminate:
+		err = was.Signal(syscall.SIGTERM)
+	case killBefore, killMiddle, killAfter:
+		if err = f.program.first().setDeath(of.Kind); err != nil {
+			return err
+		}
+		if err = f.clock.waitOr(ctx, of.Until, was.Exited()); err != nil {
+			return err
+		}
+		began = time.Now()
+		err = errors.Join(was.Kill(), f.program.first().clearDeath())
+	case freeze:
+		// The next one leads, and waits until this one lets go of its files.
+		err = was.Signal(syscall.SIGSTOP)
+		if err == nil {
+			err = f.await(ctx, "another replica leads", func(p *lab.Program, s standing) bool { return p != was && s.leads })
+		}
+		began = time.Now()
+		err = errors.Join(err, was.Signal(syscall.SIGCONT))
+	case loseLock:
+		if err = f.lock.lose(of.Dice%2 == 0); err != nil {
+			return err
+		}
+		select {
+		case <-was.Exited():
+		case <-time.After(patience):
+			err = fmt.Errorf("the leader has not ended %v after the lock could not be reached any more", patience)
+		case <-ctx.Done():
+			err = context.Cause(ctx)
+		}
+		began = time.Now()
+		err = errors.Join(err, f.lock.restore(ctx))
+	default:
+		return fmt.Errorf("nobody knows how to make a %s", of.Kind)
+	}
+	if err != nil {
+		return err
+	}
+	if _, err := f.awaitLeader(ctx, was); err != nil {
+		return err
+	}
+	took := time.Since(began).Seconds()
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.times[of.Kind] = append(f.times[of.Kind], took)
+	b.journal.write(entry{Writes: f.clock.now(), Did: fmt.Sprintf("the next one delivers, %.2f s later", took), Fault: &of})
+	return nil
+}
+
+// awaitLeader returns the process that delivers, once there is one that is not the one
+// given.
+func (f *failover) awaitLeader(ctx context.Context, not *lab.Program) (leader *lab.Program, err error) {
+	err = f.await(ctx, "a replica delivers", func(p *lab.Program, s standing) bool {
+		leader = p
+		return p != not && s.delivers
+	})
+	return leader, err
+}
+
+// await waits until ok holds for a replica.
+func (f *failover) await(ctx context.Context, what string, ok func(*lab.Program, standing) bool) error {
+	patient, cancel := context.WithTimeoutCause(ctx, patience, fmt.Errorf("it has not come about within %v that %s", patience, what))
+	defer cancel()
+	return lab.WaitUntil(patient, failoverWatch, func() error {
+		for _, r := range f.replicas {
+			if p, s := r.look(patient); ok(p, s) {
+				return nil
+			}
+		}
+		return errors.New("it is not so")
+	})
+}
+
+// close ends what still runs.
+func (f *failover) close() error {
+	var errs []error
+	for _, r := range f.replicas {
+		errs = append(errs, r.process().Kill())
+	}
+	f.client.CloseIdleConnections()
+	return errors.Join(append(errs, f.lock.close())...)
+}
+
+func median(of []float64) float64 {
+	sorted := slices.Sorted(slices.Values(of))
+	return sorted[len(sorted)/2]
+}

@@ -1,0 +1,86 @@
+package app
+
+import (
+	"cmp"
+	"fmt"
+	"net"
+	"net/netip"
+	"regexp"
+	"strconv"
+	"strings"
+
+	"k8s.io/apimachinery/pkg/util/validation"
+)
+
+// The identity of a process in the lock's record is HOST_UUID, or HOST_UUID_ADDRESS if
+// it is told where it can be reached. A lock has no other field for that which each of
+// its kinds keeps. Processes of earlier versions compare it as a whole.
+
+// instance matches such an identity.
+var instance = regexp.MustCompile(`^(.*)_[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}(?:_(.*))?$`)
+
+// processIdentity returns the identity of a process.
+func processIdentity(host, id, address string) string {
+	if address == "" {
+		return host + "_" + id
+	}
+	return host + "_" + id + "_" + address
+}
+
+// parseIdentity returns what an identity says, which somebody else may have written:
+// the host, which is the name of a Pod, and the address. What it does not say is empty.
+func parseIdentity(identity string) (host, address string) {
+	m := instance.FindStringSubmatch(identity)
+	if m == nil {
+		return "", ""
+	}
+	if len(validation.IsDNS1123Subdomain(m[1])) == 0 {
+		host = m[1]
+	}
+	if h, port, err := net.SplitHostPort(m[2]); err == nil && checkAddress(h, port) == nil {
+		address = m[2]
+	}
+	return host, address
+}
+
+// mostAddress is the longest address in bytes. An identity then is as long as what is
+// shown of one.
+const mostAddress = 128
+
+// checkAddress reports what is wrong with an address that others are told.
+func checkAddress(host, port string) error {
+	if len(host)+len(port) > mostAddress {
+		return fmt.Errorf("it is longer than %d bytes", mostAddress)
+	}
+	if ip, err := netip.ParseAddr(host); err == nil {
+		if ip.IsUnspecified() || ip.Zone() != "" {
+			return fmt.Errorf("nobody else reaches %s", ip)
+		}
+	} else if wrong := validation.IsDNS1123Subdomain(host); len(wrong) > 0 {
+		return fmt.Errorf("%q is neither an IP address nor the name of a host", host)
+	}
+	if n, err := strconv.ParseUint(port, 10, 16); err != nil || n == 0 {
+		return fmt.Errorf("%q is no port", port)
+	}
+	return nil
+}
+
+// advertised returns the address that --advertise-address names, HOST or HOST:PORT. The
+// port is that of the health server if there is none. Where that serves nothing, there
+// is nothing to reach, and the address is empty.
+func advertised(text, health string) (string, error) {
+	host, port, err := net.SplitHostPort(text)
+	if err != nil {
+		host = strings.TrimSuffix(strings.TrimPrefix(text, "["), "]")
+		if _, port, err = net.SplitHostPort(health); err != nil {
+			port = ""
+		}
+	}
+	if err := checkAddress(host, cmp.Or(port, "1")); err != nil {
+		return "", err
+	}
+	if port == "" {
+		return "", nil
+	}
+	return net.JoinHostPort(host, port), nil
+}
