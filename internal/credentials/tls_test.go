@@ -75,13 +75,13 @@ func (p *place) handshake(t testing.TB, client *tls.Config, signer *testca.CA) (
 	go func() {
 		err := server.HandshakeContext(t.Context())
 		if err != nil {
-			a.Close()
+			_ = a.Close()
 		}
 		ended <- err
 	}()
 	err = tls.Client(b, client).HandshakeContext(t.Context())
 	if err != nil {
-		b.Close()
+		_ = b.Close()
 	}
 	if err := errors.Join(err, <-ended); err != nil {
 		return "", err

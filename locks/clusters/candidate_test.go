@@ -33,7 +33,6 @@ type candidate struct {
 	seenRaw  string
 	seen     resourcelock.LeaderElectionRecord
 	seenAt   time.Time
-	term     uint64
 	believed time.Time // until when it may act
 }
 

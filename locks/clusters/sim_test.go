@@ -117,7 +117,7 @@ func (n *line) trip() (there, back time.Duration, lost, unanswered bool) {
 	w := n.world
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	ms := func() time.Duration { return []time.Duration{1, 5, 20, 200}[w.rand.IntN(4)] * time.Millisecond }
+	ms := func() time.Duration { return time.Duration([]int{1, 5, 20, 200}[w.rand.IntN(4)]) * time.Millisecond }
 	there, back = ms(), ms()
 	if w.rand.IntN(10) == 0 { // a late one
 		there = time.Duration(200+w.rand.IntN(24800)) * time.Millisecond

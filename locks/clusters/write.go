@@ -87,7 +87,7 @@ func (l *Lock) Update(ctx context.Context, record resourcelock.LeaderElectionRec
 	}
 	order = append(order, unknown...)
 	l.mu.Unlock()
-	err := error(locks.ErrChanged)
+	err := locks.ErrChanged
 	if told.verdict != nothing && told.verdict != missing {
 		if err = errNotFree; len(order) >= l.majority() {
 			err = l.run(ctx, c, order)

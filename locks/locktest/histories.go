@@ -94,7 +94,7 @@ func live(ctx context.Context, t testing.TB, b Backend, identity string, s *sink
 	// machine. What it has done is in the history.
 	_ = e.Run(ctx, func(ctx, _ context.Context) (bool, error) {
 		do := func(what deed) bool { return line.request(s, request{what, identity, e.Token()}) }
-		if e.MayAct() != nil || !do(begins) {
+		if may := e.MayAct() == nil; !may || !do(begins) {
 			return !killed, nil
 		}
 		for ctx.Err() == nil && e.MayAct() == nil {
@@ -104,7 +104,7 @@ func live(ctx context.Context, t testing.TB, b Backend, identity string, s *sink
 			do(acts)
 			_ = retry.Sleep(ctx, time.Duration(r.Int64N(int64(20*time.Millisecond))))
 		}
-		if killed || e.MayAct() != nil {
+		if may := e.MayAct() == nil; killed || !may {
 			return false, nil
 		}
 		do(ends)

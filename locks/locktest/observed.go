@@ -73,13 +73,13 @@ func (o *observed) write(ctx context.Context, r resourcelock.LeaderElectionRecor
 }
 
 // shifted returns a record as it is stored by a process whose clock is wrong, or, with
-// the sign -1, as that process reads it.
-func (o *observed) shifted(r resourcelock.LeaderElectionRecord, sign time.Duration) resourcelock.LeaderElectionRecord {
+// sign -1, as that process reads it.
+func (o *observed) shifted(r resourcelock.LeaderElectionRecord, sign int) resourcelock.LeaderElectionRecord {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if o.clock != 0 {
-		r.AcquireTime = metav1.NewTime(r.AcquireTime.Add(sign * o.clock))
-		r.RenewTime = metav1.NewTime(r.RenewTime.Add(sign * o.clock))
+		r.AcquireTime = metav1.NewTime(r.AcquireTime.Add(time.Duration(sign) * o.clock))
+		r.RenewTime = metav1.NewTime(r.RenewTime.Add(time.Duration(sign) * o.clock))
 	}
 	return r
 }
