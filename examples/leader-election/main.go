@@ -17,6 +17,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/manager"
 
 	"github.com/fairlead-dev/fairlead/locks"
+	"github.com/fairlead-dev/fairlead/locks/clusters"
 	"github.com/fairlead-dev/fairlead/locks/consul"
 	"github.com/fairlead-dev/fairlead/locks/etcd"
 	"github.com/fairlead-dev/fairlead/locks/lease"
@@ -25,7 +26,7 @@ import (
 )
 
 // kinds are the locks that the flag can name. Leave out what you do not use.
-var kinds = []locks.Kind{lease.Kind(), etcd.Kind(), consul.Kind(), postgres.Kind(), mysql.Kind()}
+var kinds = []locks.Kind{lease.Kind(), clusters.Kind(), etcd.Kind(), consul.Kind(), postgres.Kind(), mysql.Kind()}
 
 func main() {
 	text := flag.String("leader-elect-lock", "lease:default/leader-election", "what the replicas elect with")

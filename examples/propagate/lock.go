@@ -11,6 +11,7 @@ import (
 	ctrl "sigs.k8s.io/controller-runtime"
 
 	"github.com/fairlead-dev/fairlead/locks"
+	"github.com/fairlead-dev/fairlead/locks/clusters"
 	"github.com/fairlead-dev/fairlead/locks/consul"
 	"github.com/fairlead-dev/fairlead/locks/etcd"
 	"github.com/fairlead-dev/fairlead/locks/lease"
@@ -19,7 +20,7 @@ import (
 )
 
 // kinds are the locks that --leader-elect-lock can name. Leave out what you do not use.
-var kinds = []locks.Kind{lease.Kind(), etcd.Kind(), consul.Kind(), postgres.Kind(), mysql.Kind()}
+var kinds = []locks.Kind{lease.Kind(), clusters.Kind(), etcd.Kind(), consul.Kind(), postgres.Kind(), mysql.Kind()}
 
 // openLock returns the lock that a text names, and what tells the term in which this
 // process holds it.
