@@ -77,8 +77,9 @@ func IsPermanent(err error) bool {
 
 // ErrOldTerm is wrapped by the error of Write of a destination that refuses a batch
 // because it has accepted one of a later term (Origin.Term): another process delivers.
-// It is about the whole batch, and for good: the program stops delivering and ends its
-// term, and keeps nothing of it as dead letters. What the destination compares, and when
+// It is about the whole batch, and for good: with leader election the program stops
+// delivering and ends its term, and keeps nothing of it as dead letters; without, it is
+// an error like any other. What the destination compares, and when
 // it stores the term, is the destination's business; both have to be one step.
 var ErrOldTerm = errors.New("the destination has accepted changes of a later term")
 

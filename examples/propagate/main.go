@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"flag"
+	"io"
 	"log/slog"
 	"os"
 	"time"
@@ -41,6 +42,9 @@ func start(ctx context.Context, hub *rest.Config, elect bool, lockText string) (
 	if elect {
 		if o.LeaderElectionResourceLockInterface, term, err = openLock(ctx, hub, lockText); err != nil {
 			return err
+		}
+		if c, ok := o.LeaderElectionResourceLockInterface.(io.Closer); ok {
+			defer func() { err = errors.Join(err, c.Close()) }()
 		}
 	}
 	mgr, err := ctrl.NewManager(hub, o)

@@ -208,7 +208,7 @@ func (r *reconciler) propagate(ctx context.Context, req queue.Request) (reconcil
 	rep := report{clusterUID: r.fleet.State(req.Cluster).ClusterUID, source: versionOf(src), wanted: r.wants(src, req.Cluster, noted)}
 	switch {
 	case !rep.wanted:
-		rep.state, err = r.remove(ctx, member, req, noted)
+		rep.state, rep.message, err = r.remove(ctx, member, req, noted)
 	case noted == nil || noted.ClusterUID != rep.clusterUID:
 		return reconcile.Result{}, nil // gather notes it first, so that no crash makes us forget who has a copy
 	default:
@@ -258,17 +258,20 @@ func (r *reconciler) options(src *corev1.ConfigMap) propagation.Options {
 }
 
 // remove deletes a copy. It asks the API servers, since caches may be behind.
-func (r *reconciler) remove(ctx context.Context, member cluster.Cluster, req queue.Request, noted *entry) (state string, err error) {
+func (r *reconciler) remove(ctx context.Context, member cluster.Cluster, req queue.Request, noted *entry) (state, message string, err error) {
 	src, err := get(ctx, r.live, req.NamespacedName)
 	if err != nil || r.wants(src, req.Cluster, noted) {
-		return "", err
+		return "", "", err
 	}
 	have := &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: req.Namespace, Name: req.Name}}
 	gone, err := propagation.DeleteIfNewer(ctx, member, have, r.options(src))
-	if err == nil && !gone {
-		return removing, nil // it has finalizers of others
+	switch {
+	case errors.Is(err, propagation.ErrOlder):
+		return conflict, err.Error(), nil // told, and not fought
+	case err == nil && !gone:
+		return removing, "", nil // it has finalizers of others
 	}
-	return removed, err
+	return removed, "", err
 }
 
 // look returns a source and its status object, and fails if we are behind, as a

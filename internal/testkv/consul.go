@@ -40,6 +40,7 @@ func StartConsul(t testing.TB, o ConsulOptions) *Server {
 		"data_dir": filepath.Join(s.dir, "data"), "ports": ports, "log_level": "warn",
 		"performance": map[string]int{"raft_multiplier": 1}, "disable_update_check": true, "leave_on_terminate": false,
 		"connect": map[string]bool{"enabled": false},
+		"limits":  map[string]int{"http_max_conns_per_client": 4000}, // all processes of a test are one client: the default is 200
 	}
 	if o.ManagementToken != "" {
 		config["acl"] = map[string]any{

@@ -33,8 +33,9 @@ func TestConformance(t *testing.T) {
 	t.Run("the same bytes are no write", func(t *testing.T) { sameBytes(t, s) })
 }
 
-func TestHistories(t *testing.T) {
+func TestElection(t *testing.T) {
 	s := testkv.StartConsul(t, testkv.ConsulOptions{})
+	locktest.RunElection(t, backends(s, consul.Options{}, ""))
 	locktest.RunHistories(t, backends(s, consul.Options{}, ""), 3)
 }
 

@@ -1,15 +1,19 @@
 package etcd_test
 
 import (
+	"fmt"
 	"net/http"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strconv"
 	"sync/atomic"
 	"testing"
 
+	"github.com/go-logr/logr"
 	"go.uber.org/goleak"
 	"k8s.io/client-go/tools/leaderelection/resourcelock"
+	"k8s.io/klog/v2" //nolint:depguard // To silence what client-go logs.
 
 	"github.com/fairlead-dev/fairlead/internal/testkv"
 	"github.com/fairlead-dev/fairlead/locks"
@@ -17,7 +21,28 @@ import (
 	"github.com/fairlead-dev/fairlead/locks/locktest"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	klog.SetLogger(logr.Discard())
+	if url := os.Getenv(childEnv); url != "" {
+		if err := stand(url); err != nil {
+			fmt.Println(err)
+		}
+		return
+	}
+	goleak.VerifyTestMain(m)
+}
+
+// childEnv turns this test program into a process that stands in elections: it holds
+// the URL of a server. The arguments are key and identity.
+const childEnv = "FAIRLEAD_TEST_LOCK"
+
+func stand(url string) error {
+	l, err := etcd.New(etcd.Options{Endpoints: []string{url}, Key: os.Args[1], Identity: os.Args[2]})
+	if err != nil {
+		return err
+	}
+	return locktest.Stand(l, os.Stdin, os.Stdout)
+}
 
 // open returns a lock that is closed with the test.
 func open(t testing.TB, o etcd.Options) *locks.Lock {
@@ -52,6 +77,11 @@ func backends(s *testkv.Server, o etcd.Options, header func(testing.TB) map[stri
 				return open(t, o)
 			},
 			Delete: func(t testing.TB) { remove(t, s, o.Key, header) },
+			Process: func(_ testing.TB, identity string) *exec.Cmd {
+				cmd := exec.Command(os.Args[0], o.Key, identity)
+				cmd.Env = append(os.Environ(), childEnv+"="+o.Endpoints[0])
+				return cmd
+			},
 		}
 	}
 }

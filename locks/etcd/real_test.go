@@ -31,8 +31,9 @@ func TestConformance(t *testing.T) {
 	})
 }
 
-func TestHistories(t *testing.T) {
+func TestElection(t *testing.T) {
 	s := testkv.StartEtcd(t, testkv.EtcdOptions{})[0]
+	locktest.RunElection(t, backends(s, etcd.Options{}, nil))
 	locktest.RunHistories(t, backends(s, etcd.Options{}, nil), 3)
 }
 

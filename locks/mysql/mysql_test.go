@@ -181,6 +181,7 @@ func TestConformance(t *testing.T) {
 func TestElection(t *testing.T) {
 	d := start(t)
 	locktest.RunElection(t, d.backend)
+	locktest.RunHistories(t, d.backend, 3)
 }
 
 func TestBroken(t *testing.T) {

@@ -22,6 +22,16 @@
 //   - A field that somebody else has applied is left alone: a Conflict of the API
 //     server's. A field that was merely updated, as by kubectl edit, is taken back.
 //
+// A copy that was deleted bears no version any more. A create that was decided on before
+// makes it again, out of date or for a source that is gone. So watch the copies, and
+// delete those without a source.
+//
+// # Terms
+//
+// Terms are comparable only among the tokens of one lock. A controller that changes to
+// another lock, or gives leader election up, may get lower ones: then its writes are
+// refused. Remove the annotation from the copies, or choose a lock with higher tokens.
+//
 // What a member says about a copy is trusted for that copy only. A member that
 // damages the annotation harms its own copy.
 //

@@ -17,8 +17,10 @@ import (
 	"sync"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/fairlead-dev/fairlead/internal/replay"
+	"github.com/fairlead-dev/fairlead/internal/retry"
 	"github.com/fairlead-dev/fairlead/internal/testenv"
 	"github.com/fairlead-dev/fairlead/pipeline"
 )
@@ -159,11 +161,13 @@ func (s registerSink) mayStop() error {
 		return err
 	}
 	for !exists(filepath.Join(s.dir, "arrived")) {
+		_ = retry.Sleep(context.Background(), time.Millisecond)
 	}
 	if err := syscall.Kill(os.Getpid(), syscall.SIGSTOP); err != nil {
 		return err
 	}
 	for !exists(filepath.Join(s.dir, "go")) {
+		_ = retry.Sleep(context.Background(), time.Millisecond)
 	}
 	return nil
 }
@@ -217,6 +221,8 @@ func TestALateWriteIsRefused(t *testing.T) {
 	if accepted, refused, _ := to.of(leader); accepted > before || refused == 0 {
 		t.Errorf("of the late write %d events were accepted, and %d refused", accepted-before, refused)
 	}
+	to.mu.Lock()
+	defer to.mu.Unlock()
 	if !slices.IsSortedFunc(to.accepted, func(a, b posted) int { return strings.Compare(a.Term, b.Term) }) {
 		t.Error("terms went down in what was accepted")
 	}

@@ -72,7 +72,7 @@ func advertised(text, health string) (string, error) {
 	host, port, err := net.SplitHostPort(text)
 	if err != nil {
 		host = strings.TrimSuffix(strings.TrimPrefix(text, "["), "]")
-		if _, port, err = net.SplitHostPort(health); err != nil {
+		if _, port, err = net.SplitHostPort(health); err != nil || port == "0" { // chosen at the start, or none
 			port = ""
 		}
 	}

@@ -125,6 +125,9 @@ func (l *leaderLabel) apply(ctx context.Context, leads bool) error {
 	}
 	var errs []error
 	for i := range pods.Items {
+		if !l.leads() {
+			break // it was stopped meanwhile, and the label is another one's
+		}
 		if o := &pods.Items[i]; o.Name != l.pod && o.Annotations[lockAnnotation] == l.lock {
 			errs = append(errs, l.patch(ctx, o.Name, o.UID, nil, nil))
 		}

@@ -144,7 +144,7 @@ func newLedgerVerifyCommand(kinds ledger.StoreKinds) *cobra.Command {
 					}
 				}
 				n := add(all)
-				_, err = fmt.Fprintf(cmd.OutOrStdout(), "  %d cursors: %d objects, %d held, %d deletions\n"+
+				_, err = fmt.Fprintf(cmd.OutOrStdout(), "  %d cursors: %d objects, %d unacked UIDs, %d deletions\n"+
 					"  the checksum of each, and the number and sum of all\n", len(all), n.Objects, n.UnackedUIDs, n.Deleted)
 				return err
 			})

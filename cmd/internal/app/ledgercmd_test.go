@@ -151,7 +151,7 @@ func TestLedgerOfNothing(t *testing.T) {
 func TestLedgerVerify(t *testing.T) {
 	path := writeLedger(t)
 	out := must(command(t, "ledger", "verify", "--ledger", path))(t)
-	for _, want := range []string{path + " is whole", " pages of ", "3 cursors: 1800 objects, 1 held, 1 deletions"} {
+	for _, want := range []string{path + " is whole", " pages of ", "3 cursors: 1800 objects, 1 unacked UIDs, 1 deletions"} {
 		if !strings.Contains(out, want) {
 			t.Errorf("it does not say %q:\n%s", want, out)
 		}
