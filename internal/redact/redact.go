@@ -69,6 +69,22 @@ func (r *Redactor) Text(err error) string {
 	return Line(r.Clean(err.Error()), Longest)
 }
 
+// Error returns an error that wraps err and whose message is Text of it; nil of nil.
+func (r *Redactor) Error(err error) error {
+	if err == nil {
+		return nil
+	}
+	return &clean{r.Text(err), err}
+}
+
+type clean struct {
+	text string
+	err  error
+}
+
+func (c *clean) Error() string { return c.text }
+func (c *clean) Unwrap() error { return c.err }
+
 // Output returns a line of another program fit to be shown, as Text does. In it
 // what is assigned to a secret's name is one, too.
 func (r *Redactor) Output(line string) string {

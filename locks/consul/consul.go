@@ -203,7 +203,8 @@ func (r *register) send(ctx context.Context, request endpoints.Request) (endpoin
 		r.secrets.Note(token)
 		request.Header.Set("X-Consul-Token", token)
 	}
-	return r.client.Do(ctx, request)
+	a, err := r.client.Do(ctx, request)
+	return a, r.secrets.Error(err) // which quotes a header that cannot be read
 }
 
 // Describe implements locks.Register.

@@ -42,11 +42,20 @@ func TestNoAnswerIsTakenForAnOutcome(t *testing.T) {
 		"no leader":         {500, "No cluster leader", "majority"},
 		"a page":            {503, "<html>\n" + strings.Repeat("x", 60<<10), "status 503"},
 		"it says all":       {500, "TOKEN", "[redacted]"},
+		"it says all above": {0, "HTTP/1.1 200 OK\r\nTOKEN\r\n\r\n", "[redacted]"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				answer := strings.ReplaceAll(tc.answer, "TOKEN", r.Header.Get("X-Consul-Token"))
+				if tc.status == 0 { // all of the answer, with its status and header
+					if conn, _, err := http.NewResponseController(w).Hijack(); err == nil {
+						_, _ = io.WriteString(conn, answer)
+						_ = conn.Close()
+					}
+					return
+				}
 				w.WriteHeader(tc.status)
-				_, _ = io.WriteString(w, strings.ReplaceAll(tc.answer, "TOKEN", r.Header.Get("X-Consul-Token")))
+				_, _ = io.WriteString(w, answer)
 			}))
 			t.Cleanup(server.Close)
 			l := open(t, consul.Options{Endpoints: []string{server.URL}, Key: "k", Identity: "a", TokenFile: file(t, secret)})

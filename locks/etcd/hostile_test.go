@@ -35,9 +35,20 @@ func newGateway(t testing.TB, status int, answer string) *gateway {
 			return
 		}
 		g.requests.Add(1)
-		w.WriteHeader(g.status)
 		// A server can send back what it was sent.
-		_, _ = io.WriteString(w, strings.NewReplacer("AUTHORIZATION", r.Header.Get("Authorization"), "BODY", string(text)).Replace(*g.answer.Load()))
+		answer := strings.NewReplacer("AUTHORIZATION", r.Header.Get("Authorization"), "BODY", string(text)).Replace(*g.answer.Load())
+		if g.status == 0 { // all of the answer, with its status and header
+			conn, _, err := http.NewResponseController(w).Hijack()
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			_, _ = io.WriteString(conn, answer)
+			_ = conn.Close()
+			return
+		}
+		w.WriteHeader(g.status)
+		_, _ = io.WriteString(w, answer)
 	}))
 	t.Cleanup(g.Close)
 	return g
@@ -87,6 +98,8 @@ func TestNoAnswerIsTakenForAnOutcome(t *testing.T) {
 		"not found code":      {404, `{"code":5,"message":"not found"}`, "not found"},
 		"it says all":         {500, `{"code":2,"message":"AUTHORIZATION of pa55word-of-the-lock"}`, "[redacted]"},
 		"it says all as text": {500, "AUTHORIZATION", "[redacted]"},
+		"it says all above":   {0, "HTTP/1.1 200 OK\r\nAUTHORIZATION\r\n\r\n", "[redacted]"},
+		"a long header":       {0, "HTTP/1.1 200 OK\r\n" + strings.Repeat("x", 30<<10) + "\r\n\r\n", "malformed"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			l := newGateway(t, tc.status, tc.answer).lock(t)

@@ -81,7 +81,7 @@ func (s *session) post(ctx context.Context, path string, request, answer any, on
 	}
 	a, err := s.client.Do(ctx, endpoints.Request{Method: http.MethodPost, Path: path, Header: header, Body: body, Once: once})
 	if err != nil {
-		return err // of the network: nothing that was sent is in it
+		return s.secrets.Error(err) // it quotes a header that cannot be read
 	}
 	if a.Status != http.StatusOK {
 		return s.refusal(a)

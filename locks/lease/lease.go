@@ -11,6 +11,7 @@ import (
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/leaderelection/resourcelock"
 
+	"github.com/fairlead-dev/fairlead/internal/redact"
 	"github.com/fairlead-dev/fairlead/locks"
 )
 
@@ -38,6 +39,9 @@ type Lock struct {
 	o      Options
 	client *http.Client
 	leases coordinationclient.LeaseInterface
+	// secrets are those of the config. A server that quotes what it was sent must not
+	// get one into an error, from where it goes into logs and statuses.
+	secrets *redact.Redactor
 
 	seen    *coordinationv1.Lease // last; nil: none, or it may have changed since
 	unknown bool                  // the outcome of the last write is
@@ -75,7 +79,7 @@ func New(config *rest.Config, o Options) (*Lock, error) {
 	if err != nil {
 		return nil, fmt.Errorf("connect to the cluster of the Lease %s/%s: %w", o.Namespace, o.Name, err)
 	}
-	return &Lock{o: o, client: client, leases: leases.Leases(o.Namespace)}, nil
+	return &Lock{o: o, client: client, leases: leases.Leases(o.Namespace), secrets: redact.New(own.BearerToken, own.Password)}, nil
 }
 
 // Token implements locks.Fenced: it is the resourceVersion with which this process's

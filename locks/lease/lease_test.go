@@ -173,14 +173,20 @@ func TestConformanceOfAServerThatFails(t *testing.T) {
 	const secret = "a-secret-token"
 	for name, answer := range map[string]int{
 		"overloaded": http.StatusServiceUnavailable, "not allowed": http.StatusForbidden,
-		"login expired": http.StatusUnauthorized, "broken": http.StatusInternalServerError,
+		"login expired": http.StatusUnauthorized, "broken": http.StatusInternalServerError, "says all": 0,
 	} {
 		t.Run(name, func(t *testing.T) {
 			locktest.RunBroken(t, func(t testing.TB) locktest.Breakable {
 				var broken atomic.Bool
 				server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-					if broken.Load() {
-						http.Error(w, "no", answer)
+					if broken.Load() && answer == 0 {
+						if conn, _, err := http.NewResponseController(w).Hijack(); err == nil {
+							_, _ = fmt.Fprintf(conn, "HTTP/1.1 200 OK\r\n%s\r\n\r\n", r.Header.Get("Authorization"))
+							_ = conn.Close()
+						}
+						return
+					} else if broken.Load() {
+						http.Error(w, "no: "+r.Header.Get("Authorization"), answer)
 						return
 					}
 					proxy.ServeHTTP(w, r)

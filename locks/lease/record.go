@@ -21,7 +21,7 @@ func (l *Lock) Get(ctx context.Context) (*resourcelock.LeaderElectionRecord, []b
 			l.seen, l.unknown = nil, false
 			l.term.Interrupted()
 		}
-		return nil, nil, err
+		return nil, nil, l.secrets.Error(err)
 	}
 	// It holds the times by the microsecond, unlike a record in JSON.
 	raw, err := json.Marshal(lease.Spec)
@@ -44,7 +44,7 @@ func (l *Lock) Create(ctx context.Context, record resourcelock.LeaderElectionRec
 		l.term.Interrupted() // what is made anew begins a term
 	}
 	if err != nil {
-		return err
+		return l.secrets.Error(err)
 	}
 	l.saw(lease)
 	return nil
@@ -70,7 +70,7 @@ func (l *Lock) Update(ctx context.Context, record resourcelock.LeaderElectionRec
 	lease, err := l.leases.Update(ctx, lease, metav1.UpdateOptions{})
 	l.unknown = err != nil && !apierrors.IsConflict(err)
 	if err != nil {
-		return err
+		return l.secrets.Error(err)
 	}
 	l.saw(lease)
 	return nil
