@@ -61,6 +61,7 @@ func (m *member) Identity() string { return m.observed.Identity() }
 func join(t testing.TB, b Backend, identity string) *member {
 	t.Helper()
 	l := b.Open(t, identity)
+	connect(t.Context(), l)
 	m := &member{observed: observe(l), led: make(chan struct{}), ended: make(chan struct{})}
 	var err error
 	if f, ok := l.(locks.Fenced); ok {

@@ -53,6 +53,14 @@ func stand(t testing.TB, l resourcelock.Interface) (*candidate, error) {
 	return c, nil
 }
 
+// connect has a lock asked once, with more time than the calls of an election have
+// here: to log in to a database may take longer than these.
+func connect(ctx context.Context, l resourcelock.Interface) {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	_, _, _ = l.Get(ctx) // the election tells what is wrong
+}
+
 // silence ends a candidate as kill -9 does: it does not release the record.
 func (c *candidate) silence() {
 	c.stop()

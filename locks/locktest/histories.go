@@ -80,7 +80,9 @@ func history(t testing.TB, b Backend, seed uint64) {
 // live is the life of one process: it leads if it can, acts, and ends in one of the
 // ways in which processes end.
 func live(ctx context.Context, t testing.TB, b Backend, identity string, s *sink, r *rand.Rand) {
-	line := &badLine{observed: observe(b.Open(t, identity)), r: rand.New(rand.NewPCG(r.Uint64(), 0))}
+	l := b.Open(t, identity)
+	connect(ctx, l)
+	line := &badLine{observed: observe(l), r: rand.New(rand.NewPCG(r.Uint64(), 0))}
 	tokens := line.Interface.(locks.Fenced) // history has looked
 	e, err := election.New(timing, fencedLock{line, tokens}, logr.Discard())
 	if err != nil {

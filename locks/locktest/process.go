@@ -25,6 +25,7 @@ import (
 func Stand(l resourcelock.Interface, in io.Reader, out io.Writer) error {
 	ctx, cancel := context.WithTimeout(context.Background(), 2*patience)
 	defer cancel()
+	connect(ctx, l)
 	e, err := election.New(timing, l, logr.Discard())
 	if err != nil {
 		return err
