@@ -79,6 +79,7 @@ type Lock struct {
 
 	mu      sync.Mutex
 	view    view // what the caller has been told last
+	unknown bool // the outcome of the last write is
 	ballots uint64
 }
 

@@ -218,3 +218,29 @@ func TestTimeCountsFromTheRequestOn(t *testing.T) {
 		}
 	})
 }
+
+// TestUnknownIsNoConflict: after a write of unknown outcome the next one asks nobody, and
+// does not say that the voters are well.
+func TestUnknownIsNoConflict(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		holder, wires := newThree().elect(t)
+		cut := func(on bool) {
+			for _, w := range wires {
+				w.cut = on
+			}
+		}
+		cut(true)
+		if err := holder.Update(t.Context(), by("holder")); err == nil || apierrors.IsConflict(err) {
+			t.Errorf("all are cut off: %v", err)
+		}
+		settle()
+		cut(false)
+		if err := holder.Update(t.Context(), by("holder")); err == nil || apierrors.IsConflict(err) {
+			t.Errorf("after a write of unknown outcome: %v", err)
+		}
+		_, _, err := holder.Get(t.Context())
+		ok(t, err)
+		ok(t, holder.Update(t.Context(), by("holder")))
+		settle()
+	})
+}
