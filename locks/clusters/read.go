@@ -53,6 +53,8 @@ func (l *Lock) look(ctx context.Context, all bool) (fresh []bool, err error) {
 		i  int
 		ok bool
 	}
+	ctx, cancel := l.limited(ctx)
+	defer cancel()
 	answers := make(chan answer, len(l.seats))
 	var over atomic.Bool
 	defer over.Store(true)

@@ -19,6 +19,7 @@ type wire struct {
 	voter *simVoter
 	cut   bool
 	slow  time.Duration // an answer takes
+	deaf  chan struct{} // if not nil, no answer until it is closed, whatever the context says
 }
 
 func (w *wire) read(ctx context.Context) (*coordinationv1.Lease, error) {
@@ -32,6 +33,9 @@ func (w *wire) swap(ctx context.Context, lease *coordinationv1.Lease) (*coordina
 func (w *wire) call(ctx context.Context, do func() (*coordinationv1.Lease, error)) (*coordinationv1.Lease, error) {
 	if w.cut {
 		return nil, errors.New("connection refused")
+	}
+	if w.deaf != nil {
+		<-w.deaf
 	}
 	lease, err := do()
 	timer := time.NewTimer(w.slow)
@@ -242,5 +246,29 @@ func TestUnknownIsNoConflict(t *testing.T) {
 		ok(t, err)
 		ok(t, holder.Update(t.Context(), by("holder")))
 		settle()
+	})
+}
+
+// TestCallsEnd: also without a deadline, and if a voter does not obey its context.
+func TestCallsEnd(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		holder, wires := newThree().elect(t)
+		_, _, err := holder.Get(t.Context())
+		ok(t, err)
+		settle()
+		deaf := make(chan struct{})
+		defer close(deaf)
+		for _, w := range wires {
+			w.deaf = deaf
+		}
+		if err := holder.Update(context.Background(), by("holder")); err == nil {
+			t.Error("it has written")
+		}
+		if _, _, err := holder.Get(context.Background()); err == nil {
+			t.Error("it has read")
+		}
+		if err := holder.Create(context.Background(), by("holder")); err == nil {
+			t.Error("it has made it")
+		}
 	})
 }

@@ -125,6 +125,8 @@ type result struct {
 // get a part of the votes that way. So they ask the first voter of the order alone, and
 // who loses there takes no other vote. One that does not answer soon is passed over.
 func (l *Lock) run(ctx context.Context, c *campaign, order []*seat) error {
+	ctx, cancel := l.limited(ctx)
+	defer cancel()
 	results := make(chan result, len(l.seats))
 	asked := map[*seat]bool{}
 	ask := func(s *seat) {
