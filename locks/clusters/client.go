@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"net/http"
 	"net/url"
 	"time"
@@ -14,9 +13,8 @@ import (
 	coordinationv1 "k8s.io/api/coordination/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/client-go/rest"
-	"k8s.io/client-go/transport"
 
+	"github.com/fairlead-dev/fairlead/internal/redact"
 	"github.com/fairlead-dev/fairlead/locks"
 )
 
@@ -34,27 +32,58 @@ const (
 // over HTTP/2 a request that is tried again would go out on the connection that does
 // not answer.
 type client struct {
-	voter Voter
-	o     Options
-	http  *http.Client // nil: not connected yet
-	idle  func()       // closes its idle connections
-	base  url.URL      // of the API server
-	stale bool         // a request has failed: the credentials may have changed
+	voter   Voter
+	o       Options
+	secrets *redact.Redactor
+	busy    chan struct{} // full while a request is under way, also one that was given up
+	http    *http.Client  // nil: not connected yet
+	idle    func()        // closes its idle connections
+	base    url.URL       // of the API server
+	meant   bool          // it is the cluster that is meant
+	// stale: the last request has got no connection, or was refused, or it is another
+	// cluster. The configuration may have changed.
+	stale bool
 }
 
-func newClient(v Voter, o Options) *client { return &client{voter: v, o: o} }
+func newClient(v Voter, o Options) *client {
+	return &client{voter: v, o: o, secrets: redact.New(), busy: make(chan struct{}, 1)}
+}
 
+// close waits for a request that was given up, for one timeout at most, and closes the
+// connection.
 func (c *client) close() {
+	limit := time.NewTimer(c.o.Timeout)
+	defer limit.Stop()
+	select {
+	case c.busy <- struct{}{}:
+	case <-limit.C: // a credential plugin hangs
+	}
+	c.disconnect()
+}
+
+func (c *client) disconnect() {
 	if c.idle != nil {
 		c.idle()
 	}
 }
 
-// connect makes a client, if there is none or its credentials may have changed.
+// connect makes a client, if there is none or its configuration may have changed, and
+// makes sure that it is the cluster that is meant. What has succeeded is not done again
+// for the next request, so that a slow cluster gets there.
 func (c *client) connect(ctx context.Context) error {
-	if c.http != nil && (!c.stale || c.voter.Reload == nil) {
+	if c.http == nil || c.stale && c.voter.Reload != nil {
+		if err := c.reload(); err != nil {
+			return err
+		}
+	}
+	if c.meant {
 		return nil
 	}
+	return c.identify(ctx)
+}
+
+// reload makes a client of the configuration as it is now.
+func (c *client) reload() error {
 	config := c.voter.Config
 	if c.voter.Reload != nil {
 		reloaded, err := c.voter.Reload()
@@ -63,70 +92,29 @@ func (c *client) connect(ctx context.Context) error {
 		}
 		config = reloaded
 	}
-	next := &client{voter: c.voter, o: c.o}
+	next := &client{voter: c.voter, o: c.o, secrets: c.secrets, busy: c.busy}
 	if err := next.build(config); err != nil {
 		return err
 	}
-	if err := next.identify(ctx); err != nil {
-		next.close()
-		return err
-	}
-	c.close()
+	c.disconnect()
 	*c = *next
 	return nil
 }
 
-// build does what client-go would, without its cache of transports, which has them
-// shared and keeps them for ever.
-func (c *client) build(config *rest.Config) error {
-	config = rest.CopyConfig(config)
-	if c.o.UserAgent != "" {
-		config.UserAgent = c.o.UserAgent
-	}
-	base, _, err := rest.DefaultServerUrlFor(config)
-	if err != nil || base.User != nil {
-		return errors.New("its address is no URL like https://HOST:PORT") // which may hold a password
-	}
-	conf, err := config.TransportConfig()
-	if err != nil {
-		return fmt.Errorf("its client configuration cannot be used: %w", err)
-	}
-	next := conf.Transport
-	if next == nil {
-		tlsConfig, err := transport.TLSConfigFor(conf)
-		if err != nil {
-			return fmt.Errorf("its certificates cannot be used: %w", err)
-		}
-		own := &http.Transport{
-			Proxy: conf.Proxy, TLSClientConfig: tlsConfig, TLSHandshakeTimeout: c.o.Timeout,
-			MaxConnsPerHost: 1, IdleConnTimeout: idle, MaxResponseHeaderBytes: maxHead, DisableCompression: true,
-		}
-		if own.Proxy == nil {
-			own.Proxy = http.ProxyFromEnvironment
-		}
-		if conf.DialHolder != nil {
-			own.DialContext = conf.DialHolder.Dial
-		}
-		next, c.idle = own, own.CloseIdleConnections
-	}
-	if next, err = transport.HTTPWrappersForConfig(conf, next); err != nil {
-		return fmt.Errorf("its credentials cannot be used: %w", err)
-	}
-	c.base = *base
-	c.http = &http.Client{Transport: next, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
-	return nil
-}
-
-// identify makes sure that this is the cluster that is meant.
+// identify makes sure that this is the cluster that is meant. It has a timeout of its own:
+// what is left of another request's may be too little.
 func (c *client) identify(ctx context.Context) error {
-	if c.voter.UID == "" {
+	if c.meant = c.voter.UID == ""; c.meant {
 		return nil
 	}
+	ctx, cancel := bounded(ctx, c.o.Timeout)
+	defer cancel()
 	var ns corev1.Namespace
 	if err := c.do(ctx, http.MethodGet, "/api/v1/namespaces/kube-system", nil, &ns); err != nil {
 		return fmt.Errorf("ask the cluster for its UID: %w", err)
 	}
-	if ns.UID != c.voter.UID {
+	if c.meant = ns.UID == c.voter.UID; !c.meant {
+		c.stale = true
 		return fmt.Errorf("it is another cluster: its UID is %s, and not %s", shown(string(ns.UID)), c.voter.UID)
 	}
 	return nil
@@ -196,7 +184,6 @@ func (c *client) do(ctx context.Context, method, path string, body []byte, into 
 	}
 	status, text, err := c.exchange(request)
 	if err != nil {
-		c.stale = true
 		return err
 	}
 	if status < 200 || status > 299 {
@@ -208,26 +195,4 @@ func (c *client) do(ctx context.Context, method, path string, body []byte, into 
 		return errors.New("the answer is not what was asked for; is this a Kubernetes API server?")
 	}
 	return nil
-}
-
-// exchange returns the status code and the body of an answer.
-func (c *client) exchange(request *http.Request) (status int, text []byte, err error) {
-	response, err := c.http.Do(request)
-	if err == nil {
-		text, err = io.ReadAll(io.LimitReader(response.Body, maxAnswer+1))
-		_ = response.Body.Close()
-	}
-	if cause := context.Cause(request.Context()); err != nil && cause != nil {
-		return 0, nil, cause
-	}
-	if e, ok := errors.AsType[*url.Error](err); ok {
-		err = e.Err
-	}
-	if err == nil && len(text) > maxAnswer {
-		err = fmt.Errorf("the answer is larger than %d KiB", maxAnswer>>10)
-	}
-	if err != nil {
-		return 0, nil, err
-	}
-	return response.StatusCode, text, nil
 }

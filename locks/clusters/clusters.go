@@ -43,8 +43,9 @@ type Voter struct {
 	// Config says how to reach the cluster. Of its certificates the files are read
 	// once; a token file is read again within a minute. Required without Reload.
 	Config *rest.Config
-	// Reload, if not nil, returns Config anew. It is called for the first request,
-	// and after one that has failed: the credentials may have changed.
+	// Reload, if not nil, returns Config anew. It is called for the first request, and
+	// after one that has got no connection, was refused for its credentials, or has met
+	// another cluster.
 	Reload func() (*rest.Config, error)
 }
 
@@ -79,6 +80,7 @@ type Lock struct {
 
 	mu      sync.Mutex
 	view    view // what the caller has been told last
+	unknown bool // the outcome of the last write is
 	ballots uint64
 }
 
@@ -185,7 +187,18 @@ func (l *Lock) majority() int {
 // bounded returns a context for a request that goes on when the call that began it has
 // returned: what it finds is noted for the next one.
 func (l *Lock) bounded(ctx context.Context) (context.Context, context.CancelFunc) {
-	return context.WithTimeoutCause(context.WithoutCancel(ctx), l.o.Timeout, fmt.Errorf("no answer within %v", l.o.Timeout))
+	return bounded(ctx, l.o.Timeout)
+}
+
+func bounded(ctx context.Context, timeout time.Duration) (context.Context, context.CancelFunc) {
+	return context.WithTimeoutCause(context.WithoutCancel(ctx), timeout, fmt.Errorf("no answer within %v", timeout))
+}
+
+// limited returns a context for a call that asks the voters: the caller's may have no
+// deadline. A request to a voter waits for its turn, and for the voter's UID.
+func (l *Lock) limited(ctx context.Context) (context.Context, context.CancelFunc) {
+	limit := 4 * l.o.Timeout
+	return context.WithTimeoutCause(ctx, limit, fmt.Errorf("no decision within %v", limit))
 }
 
 // Token implements locks.Fenced: it is the term in which this process has held a
@@ -212,12 +225,15 @@ func (l *Lock) names() string {
 	return strings.Join(names, ",")
 }
 
-// Close waits for requests that are still under way, for two timeouts at most, and
-// closes the connections. The lock cannot be used after it.
+// Close waits for requests that are still under way, each of which ends after its
+// timeout, and closes the connections. A credential plugin that hangs is left alone after
+// one timeout more. The lock cannot be used after it.
 func (l *Lock) Close() error {
 	l.running.Wait()
+	var closing sync.WaitGroup
 	for _, s := range l.seats {
-		s.register.close()
+		closing.Go(s.register.close)
 	}
+	closing.Wait()
 	return nil
 }

@@ -6,8 +6,10 @@
 //	elector ──▶ Lock ── ...                      ──▶ API server of B ── Lease: a vote
 //	             └── ...                         ──▶ API server of C ── Lease: a vote
 //
-// All voters are asked at once, and an answer is given when a majority says the same: a
-// voter that does not answer is not waited for.
+// To read and to renew the record all voters are asked at once. To take it one is asked
+// first, and the others when it has agreed, has failed or does not answer soon: of several
+// processes one gets all votes that way. The record is read or written when a majority
+// says so: a voter that does not answer is not waited for.
 //
 // # Guarantees
 //
@@ -75,7 +77,9 @@
 //
 // A session or a TTL of the voters would be another clock, which could give a vote away
 // while its holder relies on it. Requests go over HTTP/1.1, on a connection of their own
-// for each voter, with two seconds each.
+// for each voter. A request ends after Options.Timeout, two seconds at most, with the wait
+// for the one before it; so does the one for the voter's UID, and so does a connection
+// that is not made. Get and Update end after four times as long, Create after eight times.
 //
 // # Usage
 //

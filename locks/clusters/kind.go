@@ -23,7 +23,7 @@ func Kind() locks.Kind {
 			Params: []locks.Param{
 				{Name: "namespace", Default: "fairlead", Meaning: "namespace of the Leases, which has to exist"},
 				{Name: "name", Default: "fairlead", Meaning: "name of the Leases"},
-				{Name: "kubeconfig", Type: locks.File, Meaning: "the file with the contexts, read again when a request fails; without it KUBECONFIG or ~/.kube/config"},
+				{Name: "kubeconfig", Type: locks.File, Meaning: "the file with the contexts, read again when a cluster is not reached or refuses the credentials; without it KUBECONFIG or ~/.kube/config"},
 				{Name: "uids", Type: locks.List, Meaning: "UID of the namespace kube-system of A, B and C; without it any cluster is taken for the one that is meant"},
 			},
 		},

@@ -36,7 +36,7 @@ func (l *Lock) Get(ctx context.Context) (*resourcelock.LeaderElectionRecord, []b
 	if told.verdict == nothing {
 		return nil, nil, fmt.Errorf("read %s: %w", l.Describe(), l.tooFewLocked(fresh))
 	}
-	l.view = told
+	l.view, l.unknown = told, false
 	if told.verdict == missing {
 		return nil, nil, apierrors.NewNotFound(resource, l.Describe())
 	}
@@ -53,6 +53,8 @@ func (l *Lock) look(ctx context.Context, all bool) (fresh []bool, err error) {
 		i  int
 		ok bool
 	}
+	ctx, cancel := l.limited(ctx)
+	defer cancel()
 	answers := make(chan answer, len(l.seats))
 	var over atomic.Bool
 	defer over.Store(true)

@@ -8,10 +8,13 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/go-logr/logr"
 	coordinationv1 "k8s.io/api/coordination/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/tools/leaderelection/resourcelock"
+
+	"github.com/fairlead-dev/fairlead/internal/election"
 )
 
 // wire is a line to one voter that can be cut, or slow to answer.
@@ -19,6 +22,9 @@ type wire struct {
 	voter *simVoter
 	cut   bool
 	slow  time.Duration // an answer takes
+	until time.Time     // if not zero, it is cut from then on
+	wrote time.Time     // the last write
+	deaf  chan struct{} // if not nil, no answer until it is closed, whatever the context says
 }
 
 func (w *wire) read(ctx context.Context) (*coordinationv1.Lease, error) {
@@ -26,12 +32,18 @@ func (w *wire) read(ctx context.Context) (*coordinationv1.Lease, error) {
 }
 
 func (w *wire) swap(ctx context.Context, lease *coordinationv1.Lease) (*coordinationv1.Lease, error) {
-	return w.call(ctx, func() (*coordinationv1.Lease, error) { return w.voter.cas(lease, 1) })
+	return w.call(ctx, func() (*coordinationv1.Lease, error) {
+		w.wrote = time.Now()
+		return w.voter.cas(lease, 1)
+	})
 }
 
 func (w *wire) call(ctx context.Context, do func() (*coordinationv1.Lease, error)) (*coordinationv1.Lease, error) {
-	if w.cut {
+	if w.cut || !w.until.IsZero() && !time.Now().Before(w.until) {
 		return nil, errors.New("connection refused")
+	}
+	if w.deaf != nil {
+		<-w.deaf
 	}
 	lease, err := do()
 	timer := time.NewTimer(w.slow)
@@ -189,32 +201,123 @@ func TestForgettingEnds(t *testing.T) {
 	})
 }
 
-// TestTimeCountsFromTheRequestOn: whoever relied on a renewal from its answer on would
-// still act when another process holds the record.
+// stand takes part in an election. It returns when this process has begun to lead, and
+// when its term has ended.
+func stand(t *testing.T, l *Lock) (leads, ended <-chan time.Time) {
+	t.Helper()
+	timing := election.Timing{LeaseDuration: leaseDuration, RenewDeadline: renewDeadline, RetryPeriod: retryPeriod}
+	e, err := election.New(timing, l, logr.Discard())
+	ok(t, err)
+	began, over, done := make(chan time.Time, 1), make(chan time.Time, 1), make(chan struct{})
+	ctx, cancel := context.WithCancel(context.Background())
+	go func() {
+		defer close(done)
+		_ = e.Run(ctx, func(ctx, term context.Context) (bool, error) { // the error says that the term has ended
+			began <- time.Now()
+			select {
+			case <-term.Done():
+				over <- time.Now()
+			case <-ctx.Done():
+			}
+			return true, nil
+		})
+	}()
+	t.Cleanup(func() {
+		cancel()
+		<-done
+	})
+	return began, over
+}
+
+// TestTimeCountsFromTheRequestOn: who holds the record relies on a renewal from its
+// request on, and not from its answer on, which is late. So the term has ended before
+// another process holds it.
 func TestTimeCountsFromTheRequestOn(t *testing.T) {
+	const late = 3 * time.Second
 	synctest.Test(t, func(t *testing.T) {
 		v := newThree()
-		holder, wires := v.elect(t)
-		holder.o.Timeout = time.Minute
-		other, _ := v.lock(t, "other", rules{})
+		before, _ := v.lock(t, "before", rules{})
+		ok(t, before.Create(t.Context(), by("before")))
+		settle()
+		ok(t, before.Update(t.Context(), by("")))
+		settle()
+		holder, wires := v.lock(t, "holder", rules{})
+		holder.o.Timeout = 2 * late
 		for _, w := range wires {
-			w.slow = leaseDuration - renewDeadline + time.Second
+			w.slow, w.until = late, time.Now().Add(time.Minute)
 		}
-		began := time.Now()
-		renewed := make(chan error)
-		go func() { renewed <- holder.Update(context.Background(), by("holder")) }()
+		leads, ended := stand(t, holder)
+		<-leads
+		other, _ := v.lock(t, "other", rules{})
+		othersLeads, _ := stand(t, other)
+		over, next := <-ended, <-othersLeads
 		settle()
-		_, _, err := other.Get(t.Context()) // and counts from now on
-		ok(t, err)
-		ok(t, <-renewed)
-		answered := time.Now()
-		time.Sleep(time.Until(began.Add(leaseDuration + time.Millisecond)))
-		_, _, err = other.Get(t.Context())
-		ok(t, err)
-		ok(t, other.Update(t.Context(), by("other")))
+		var last time.Time // that was answered
+		for _, w := range wires {
+			last = latest(last, w.wrote)
+		}
+		if since := over.Sub(last); since > renewDeadline {
+			t.Errorf("it relies on its last renewal for %v", since)
+		}
+		if since := next.Sub(last); since <= leaseDuration {
+			t.Errorf("another takes it after %v", since)
+		}
+	})
+}
+
+func latest(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
+	}
+	return b
+}
+
+// TestUnknownIsNoConflict: after a write of unknown outcome the next one asks nobody, and
+// does not say that the voters are well.
+func TestUnknownIsNoConflict(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		holder, wires := newThree().elect(t)
+		cut := func(on bool) {
+			for _, w := range wires {
+				w.cut = on
+			}
+		}
+		cut(true)
+		if err := holder.Update(t.Context(), by("holder")); err == nil || apierrors.IsConflict(err) {
+			t.Errorf("all are cut off: %v", err)
+		}
 		settle()
-		if now := time.Now(); now.Before(began.Add(renewDeadline)) || !now.Before(answered.Add(renewDeadline)) {
-			t.Errorf("taken %v after the request, and %v after the answer", now.Sub(began), now.Sub(answered))
+		cut(false)
+		if err := holder.Update(t.Context(), by("holder")); err == nil || apierrors.IsConflict(err) {
+			t.Errorf("after a write of unknown outcome: %v", err)
+		}
+		_, _, err := holder.Get(t.Context())
+		ok(t, err)
+		ok(t, holder.Update(t.Context(), by("holder")))
+		settle()
+	})
+}
+
+// TestCallsEnd: also without a deadline, and if a voter does not obey its context.
+func TestCallsEnd(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		holder, wires := newThree().elect(t)
+		_, _, err := holder.Get(t.Context())
+		ok(t, err)
+		settle()
+		deaf := make(chan struct{})
+		defer close(deaf)
+		for _, w := range wires {
+			w.deaf = deaf
+		}
+		if err := holder.Update(context.Background(), by("holder")); err == nil {
+			t.Error("it has written")
+		}
+		if _, _, err := holder.Get(context.Background()); err == nil {
+			t.Error("it has read")
+		}
+		if err := holder.Create(context.Background(), by("holder")); err == nil {
+			t.Error("it has made it")
 		}
 	})
 }

@@ -29,7 +29,7 @@ func (l *Lock) Create(ctx context.Context, record resourcelock.LeaderElectionRec
 	if err != nil {
 		return err
 	}
-	err = l.run(ctx, c, order)
+	err = l.wrote(l.run(ctx, c, order))
 	if errors.Is(err, locks.ErrChanged) {
 		return apierrors.NewAlreadyExists(resource, l.Describe())
 	}
@@ -66,15 +66,24 @@ func (l *Lock) foundation(fresh []bool, record resourcelock.LeaderElectionRecord
 	return c, order, nil
 }
 
+// wrote notes whether the outcome of a write is known, and returns its error.
+func (l *Lock) wrote(err error) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.unknown = err != nil && !errors.Is(err, locks.ErrChanged)
+	return err
+}
+
 // Update replaces the record that Get, Create or Update has told last. The error is
-// Conflict if it was written or deleted since, and also after a write whose outcome is
-// not known: then Get tells.
+// Conflict if it was written or deleted since. After a write whose outcome is not known
+// it is an error that says so: then Get tells. Conflict would say that the voters are
+// well.
 func (l *Lock) Update(ctx context.Context, record resourcelock.LeaderElectionRecord) error {
 	if err := ctx.Err(); err != nil {
 		return fmt.Errorf("write %s: %w", l.Describe(), context.Cause(ctx))
 	}
 	l.mu.Lock()
-	told := l.view
+	told, lost := l.view, l.unknown
 	l.view = view{}
 	c := l.campaignLocked(record, told)
 	var order, unknown []*seat // the latter are asked first what they say
@@ -88,10 +97,14 @@ func (l *Lock) Update(ctx context.Context, record resourcelock.LeaderElectionRec
 	order = append(order, unknown...)
 	l.mu.Unlock()
 	err := locks.ErrChanged
-	if told.verdict != nothing && told.verdict != missing {
-		if err = errNotFree; len(order) >= l.majority() {
-			err = l.run(ctx, c, order)
-		}
+	switch {
+	case told.verdict == nothing && lost:
+		return fmt.Errorf("write %s: the outcome of the write before is not known, and it was not read since", l.Describe())
+	case told.verdict == nothing, told.verdict == missing:
+	case len(order) < l.majority():
+		err = errNotFree
+	default:
+		err = l.wrote(l.run(ctx, c, order))
 	}
 	if errors.Is(err, locks.ErrChanged) || errors.Is(err, errNotFree) {
 		return apierrors.NewConflict(resource, l.Describe(), err)
@@ -112,6 +125,8 @@ type result struct {
 // get a part of the votes that way. So they ask the first voter of the order alone, and
 // who loses there takes no other vote. One that does not answer soon is passed over.
 func (l *Lock) run(ctx context.Context, c *campaign, order []*seat) error {
+	ctx, cancel := l.limited(ctx)
+	defer cancel()
 	results := make(chan result, len(l.seats))
 	asked := map[*seat]bool{}
 	ask := func(s *seat) {
