@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+
+	"github.com/fairlead-dev/fairlead/internal/retry"
 )
 
 // termKey names in the store what is of no cursor. Cursors have random names of
@@ -28,13 +30,29 @@ func (l *Ledger) Term() uint64 {
 // term writes, whatever that one believes: so what is read after this is what there is.
 // Of two that take one at the same time, the terms differ.
 func (l *Ledger) takeTerm(ctx context.Context, store Store, choose func(highest uint64) uint64) (taken bool, err error) {
+	delays := retry.NewBackOff(writeRetryMin, writeRetryMax)
+	told := false
+	// As with every other write of the ledger: a store that fails, such as a full volume,
+	// is waited for.
+	again := func(failed error) bool {
+		if !told {
+			told = true
+			l.log.Error(failed, "The ledger could not store the term of this process; it tries again, and nothing is delivered until then")
+		}
+		return retry.Sleep(ctx, delays.NextBackOff()) == nil
+	}
 	for {
 		held, err := readTerm(ctx, store)
-		if err == nil && held != nil {
-			err = l.loadTerm(held)
-		}
 		if err != nil {
+			if again(err) {
+				continue
+			}
 			return false, fmt.Errorf("read the term of the ledger: %w", err)
+		}
+		if held != nil {
+			if err := l.loadTerm(held); err != nil {
+				return false, fmt.Errorf("read the term of the ledger: %w", err)
+			}
 		}
 		h := l.term.head
 		switch term := choose(h.Term); {
@@ -55,7 +73,7 @@ func (l *Ledger) takeTerm(ctx context.Context, store Store, choose func(highest 
 		case err == nil:
 			l.term.head, l.term.stored = h, true
 			return true, nil
-		case !errors.Is(err, errTermMoved):
+		case !errors.Is(err, errTermMoved) && !again(err):
 			return false, fmt.Errorf("store term %d in the ledger: %w", h.Term, err)
 		}
 	}

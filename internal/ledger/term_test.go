@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -48,7 +49,9 @@ func TestTerm(t *testing.T) {
 			t.Errorf("an earlier term: %v", err)
 		}
 		store.fail(errors.New("disk full"))
-		if _, err := inTerm(t, store, 8); err == nil {
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		defer cancel()
+		if _, err := Open(ctx, Options{Store: store, Term: func(uint64) uint64 { return 8 }}); err == nil {
 			t.Error("a store that fails has taken a term")
 		}
 		store.fail(nil)
@@ -155,6 +158,31 @@ func TestTwoProcessesNeverHaveOneTerm(t *testing.T) {
 	if err != nil || first == nil || first.Term() != 1 || second.Term() != 2 {
 		t.Errorf("%v: terms %v and %v, want 1 and 2", err, first, second)
 	}
+}
+
+// A volume that is full when a process begins to lead is waited for, as later.
+func TestTheTermWaitsForTheStore(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		store := newMemStore()
+		broken := true
+		store.around = func(apply func() error) error {
+			if broken {
+				return errors.New("no space left on device")
+			}
+			return apply()
+		}
+		time.AfterFunc(time.Hour, func() { broken = false })
+		l, err := inTerm(t, store, 7)
+		if err != nil || l.Term() != 7 {
+			t.Errorf("%v, term %d", err, l.Term())
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		defer cancel()
+		broken = true
+		if _, err := Open(ctx, Options{Store: store, Term: func(highest uint64) uint64 { return highest + 1 }}); err == nil || !strings.Contains(err.Error(), "no space left") {
+			t.Errorf("%v, want the reason", err)
+		}
+	})
 }
 
 // What an earlier process has written until the later one took its term is read, and a

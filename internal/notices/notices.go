@@ -139,7 +139,11 @@ func print(w io.Writer, found map[string]*licence) error {
 	var b strings.Builder
 	b.WriteString("This program is made of the following software, under the licences that follow each.\n")
 	for _, l := range all {
-		fmt.Fprintf(&b, "\n%s\n%s\n\n%s\n", strings.Repeat("=", 80), strings.Join(l.of, "\n"), l.text)
+		fmt.Fprintf(&b, "\n%s\n%s\n\n", strings.Repeat("=", 80), strings.Join(l.of, "\n"))
+		if strings.Contains(flat(l.text), mozilla) {
+			b.WriteString("Nothing of it was changed. Its source is what the go command gets of that name and version: go mod download PATH@VERSION.\n\n")
+		}
+		b.WriteString(l.text + "\n")
 	}
 	_, err := io.WriteString(w, b.String())
 	return err
@@ -185,7 +189,12 @@ var known = []string{
 	"Permission is hereby granted, free of charge",      // MIT
 	"to use, copy, modify, and/or distribute this",      // ISC
 	"to use, copy, modify, and distribute this",
+	mozilla,
 }
+
+// mozilla is the kind that asks to be told where the source is (section 3.2), which is
+// of the files under it alone.
+const mozilla = "Mozilla Public License Version 2.0"
 
 // isLicence tells a licence from what only goes along with one.
 func isLicence(name string) bool {
@@ -193,14 +202,16 @@ func isLicence(name string) bool {
 	return strings.HasPrefix(kind, "licen") || strings.HasPrefix(kind, "copying")
 }
 
+// flat is a text on one line.
+func flat(text string) string { return strings.Join(strings.Fields(text), " ") }
+
 // recognise returns an error for a licence of none of the known kinds. Notices,
 // lists of authors and grants of patents go along with one.
 func recognise(name, text string) error {
 	if !isLicence(name) {
 		return nil
 	}
-	flat := strings.Join(strings.Fields(text), " ")
-	if slices.ContainsFunc(known, func(k string) bool { return strings.Contains(flat, k) }) {
+	if slices.ContainsFunc(known, func(k string) bool { return strings.Contains(flat(text), k) }) {
 		return nil
 	}
 	return fmt.Errorf("%s is no licence that is known to be free of further duties: read it, then add its kind, or do without the module", name)

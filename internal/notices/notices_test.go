@@ -29,7 +29,7 @@ func TestProgramCanBeShipped(t *testing.T) {
 			t.Errorf("%s is not told", p.Module.Path)
 		}
 	}
-	for _, part := range []string{"Go and its standard library go1.", "k8s.io/client-go v", "k8s.io/apimachinery", "third_party/forked/golang"} {
+	for _, part := range []string{"Go and its standard library go1.", "k8s.io/client-go v", "k8s.io/apimachinery", "third_party/forked/golang", "Its source is what the go command gets"} {
 		if !strings.Contains(b.String(), part) {
 			t.Errorf("%s is not told", part)
 		}

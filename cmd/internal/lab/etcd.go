@@ -7,7 +7,6 @@ import (
 	"net/http"
 	"os/exec"
 	"path/filepath"
-	"syscall"
 	"time"
 
 	"github.com/fairlead-dev/fairlead/internal/child"
@@ -72,7 +71,7 @@ func (e *Etcd) await(ctx context.Context) error {
 }
 
 // Pause has it answer nobody, and take connections all the same, until Resume.
-func (e *Etcd) Pause() error { return e.process.Signal(syscall.SIGSTOP) }
+func (e *Etcd) Pause() error { return e.process.Pause() }
 
 // Kill ends it with SIGKILL. Its data stay, for Resume.
 func (e *Etcd) Kill() error { return e.process.Kill() }
@@ -82,7 +81,7 @@ func (e *Etcd) Resume(ctx context.Context) error {
 	if !e.process.Running() {
 		return e.start(ctx)
 	}
-	if err := e.process.Signal(syscall.SIGCONT); err != nil {
+	if err := e.process.Resume(); err != nil {
 		return err
 	}
 	return e.await(ctx)
