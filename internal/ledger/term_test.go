@@ -164,21 +164,20 @@ func TestTwoProcessesNeverHaveOneTerm(t *testing.T) {
 func TestTheTermWaitsForTheStore(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		store := newMemStore()
-		broken := true
+		repaired := time.Now().Add(time.Hour)
 		store.around = func(apply func() error) error {
-			if broken {
+			if time.Now().Before(repaired) {
 				return errors.New("no space left on device")
 			}
 			return apply()
 		}
-		time.AfterFunc(time.Hour, func() { broken = false })
 		l, err := inTerm(t, store, 7)
 		if err != nil || l.Term() != 7 {
 			t.Errorf("%v, term %d", err, l.Term())
 		}
 		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 		defer cancel()
-		broken = true
+		repaired = time.Now().Add(time.Hour)
 		if _, err := Open(ctx, Options{Store: store, Term: func(highest uint64) uint64 { return highest + 1 }}); err == nil || !strings.Contains(err.Error(), "no space left") {
 			t.Errorf("%v, want the reason", err)
 		}
