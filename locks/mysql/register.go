@@ -66,7 +66,8 @@ func (r *register) Close() error {
 	}
 	db := r.db
 	r.db = nil
-	return db.Close()
+	_ = db.Close() // a connection that has failed cannot say goodbye, and is closed all the same
+	return nil
 }
 
 // Read implements locks.Register.
