@@ -22,6 +22,8 @@ type connector struct {
 	password func(context.Context) (string, error)
 	table    string
 	timeout  time.Duration
+	line     line
+	secrets  *redact.Redactor // knows the passwords that were sent
 }
 
 func newConnector(o Options, table string) (*connector, error) {
@@ -46,7 +48,9 @@ func newConnector(o Options, table string) (*connector, error) {
 	timeout := cmp.Or(max(o.Timeout, 0), locks.DefaultTimeout)
 	// The context of a call ends it. These are for what has none, such as to say goodbye.
 	c.Timeout, c.ReadTimeout, c.WriteTimeout = timeout, timeout, timeout
-	return &connector{config: c, password: o.Password, table: table, timeout: timeout}, nil
+	made := &connector{config: c, password: o.Password, table: table, timeout: timeout, secrets: redact.New()}
+	c.DialFunc = made.line.dial
+	return made, nil
 }
 
 // Driver implements driver.Connector.
@@ -61,10 +65,11 @@ func (c *connector) Connect(ctx context.Context) (driver.Conn, error) {
 			return nil, fmt.Errorf("connect to MySQL: password: %w", err)
 		}
 		config.Passwd = password
+		c.secrets.Note(password)
 	}
 	conn, err := c.open(ctx, config)
 	if err != nil {
-		return nil, fmt.Errorf("connect to MySQL at %s: %w", config.Addr, shown(err, config.Passwd))
+		return nil, fmt.Errorf("connect to MySQL at %s: %w", config.Addr, c.shown(err))
 	}
 	return conn, nil
 }
@@ -92,6 +97,9 @@ func (c *connector) prepare(ctx context.Context, conn driver.Conn) error {
 	}
 	server := map[string]string{}
 	for _, row := range rows {
+		if len(row) != 2 {
+			return errNoAnswer
+		}
 		server[strings.ToLower(row[0])] = row[1]
 	}
 	galera := on(server["wsrep_on"])
@@ -105,7 +113,10 @@ func (c *connector) prepare(ctx context.Context, conn driver.Conn) error {
 	if err != nil {
 		return err
 	}
-	if len(rows) != 1 || rows[0][0] != "0" {
+	if len(rows) != 1 || len(rows[0]) != 1 {
+		return errNoAnswer
+	}
+	if rows[0][0] != "0" {
 		return fmt.Errorf("the tables %[1]s and %[1]s_versions are not both of InnoDB; ALTER TABLE ... ENGINE=InnoDB", c.table)
 	}
 	// A statement that waits for a row ends when nobody waits for it any more. A value
@@ -151,12 +162,14 @@ func query(ctx context.Context, conn driver.Conn, text string, args ...string) (
 	}
 }
 
+var errNoAnswer = errors.New("it does not answer as MySQL does")
+
 var errReadOnly = errors.New("it is read only, so that it may be a replica that is behind; give the address of the primary")
 
 // on reports whether a variable says so. Some have more values than two.
 func on(value string) bool { return value != "" && value != "0" && !strings.EqualFold(value, "OFF") }
 
 // shown returns an error on one line without secrets, however a server put it.
-func shown(err error, secrets ...string) error {
-	return errors.New(strings.TrimSpace(redact.New(secrets...).Text(err)))
+func (c *connector) shown(err error) error {
+	return errors.New(strings.TrimSpace(c.secrets.Text(err)))
 }

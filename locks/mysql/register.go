@@ -66,12 +66,16 @@ func (r *register) Close() error {
 	}
 	db := r.db
 	r.db = nil
-	return db.Close()
+	_ = db.Close() // a connection that has failed cannot say goodbye, and is closed all the same
+	return nil
 }
 
 // Read implements locks.Register.
 func (r *register) Read(ctx context.Context) (value []byte, version uint64, err error) {
-	value, version, err = r.read(ctx)
+	err = r.connector.line.call(ctx, func() error {
+		value, version, err = r.read(ctx)
+		return err
+	})
 	if r.create && isCode(err, noSuchTable) {
 		return nil, 0, nil // Swap makes it
 	}
@@ -99,12 +103,15 @@ func (r *register) read(ctx context.Context) (value []byte, version uint64, err 
 
 // Swap implements locks.Register.
 func (r *register) Swap(ctx context.Context, value []byte, version uint64) (next uint64, err error) {
-	next, err = r.swap(ctx, value, version)
-	if version == 0 && r.create && isCode(err, noSuchTable) {
-		if err = r.makeTables(ctx); err == nil {
-			next, err = r.swap(ctx, value, version)
+	err = r.connector.line.call(ctx, func() error {
+		next, err = r.swap(ctx, value, version)
+		if version == 0 && r.create && isCode(err, noSuchTable) {
+			if err = r.makeTables(ctx); err == nil {
+				next, err = r.swap(ctx, value, version)
+			}
 		}
-	}
+		return err
+	})
 	return next, r.explain(err)
 }
 
@@ -188,9 +195,9 @@ func (r *register) explain(err error) error {
 	case err == nil || errors.Is(err, locks.ErrChanged):
 		return err
 	case isCode(err, accessDenied):
-		return fmt.Errorf("%w; %s", shown(err), r.sql.privileges)
+		return fmt.Errorf("%w; %s", r.connector.shown(err), r.sql.privileges)
 	case isCode(err, noSuchTable):
-		return fmt.Errorf("%w; make the tables: %s; %s", shown(err), r.sql.make[0], r.sql.make[1])
+		return fmt.Errorf("%w; make the tables: %s; %s", r.connector.shown(err), r.sql.make[0], r.sql.make[1])
 	}
-	return shown(err)
+	return r.connector.shown(err)
 }

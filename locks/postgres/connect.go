@@ -16,13 +16,11 @@ import (
 	"github.com/fairlead-dev/fairlead/locks"
 )
 
-// maxMessage bounds what a server can have this process read at once, in bytes.
-const maxMessage = 1 << 20
-
 // server is what there is to know of how to reach the primary.
 type server struct {
 	config   *pgconn.Config
 	password func(context.Context) (string, error)
+	secrets  *redact.Redactor // knows the passwords that were sent
 }
 
 func newServer(o Options) (*server, error) {
@@ -47,7 +45,7 @@ func newServer(o Options) (*server, error) {
 	if config.RequireAuth = ""; o.TLS == nil {
 		config.RequireAuth = "!password" // nobody on the way is to see it
 	}
-	config.MaxProtocolMessageBodyLen = maxMessage
+	config.MaxProtocolMessageBodyLen = maxAnswer
 	config.RuntimeParams = map[string]string{"client_encoding": "UTF8", "application_name": cmp.Or(o.Application, "fairlead")}
 	config.ConnectTimeout = cmp.Or(o.Timeout, locks.DefaultTimeout) / time.Duration(len(o.Hosts))
 	config.ValidateConnect = isPrimary
@@ -63,7 +61,7 @@ func newServer(o Options) (*server, error) {
 			config.Fallbacks = append(config.Fallbacks, f)
 		}
 	}
-	return &server{config: config, password: o.Password}, nil
+	return &server{config: config, password: o.Password, secrets: redact.New()}, nil
 }
 
 // fallback says how to reach one host.
@@ -92,7 +90,7 @@ func isPrimary(ctx context.Context, conn *pgconn.PgConn) error {
 		return err
 	}
 	if len(results) != 1 || len(results[0].Rows) != 1 || len(results[0].Rows[0]) != 3 {
-		return errors.New("it does not answer as PostgreSQL does")
+		return errNoAnswer
 	}
 	row := results[0].Rows[0]
 	switch {
@@ -105,6 +103,8 @@ func isPrimary(ctx context.Context, conn *pgconn.PgConn) error {
 	}
 	return nil
 }
+
+var errNoAnswer = errors.New("it does not answer as PostgreSQL does")
 
 var errStandby = errors.New("it is a standby, which may be behind; name the primary among the hosts")
 
@@ -123,12 +123,13 @@ func (s *server) connect(ctx context.Context, notice pgconn.NoticeHandler) (*con
 			return nil, fmt.Errorf("connect to PostgreSQL: password: %w", err)
 		}
 		config.Password = password
+		s.secrets.Note(password)
 	}
 	d := &dialer{}
 	config.DialFunc, config.OnNotice = d.dial, notice
 	conn, err := pgconn.ConnectConfig(ctx, config)
 	if err != nil {
-		return nil, shown(err, config.Password)
+		return nil, s.shown(err)
 	}
 	d.connected = true
 	return &connection{conn, d}, nil
@@ -150,22 +151,24 @@ func (c *connection) end(ctx context.Context) {
 // another one in the background, to have the server cancel what nobody waits for. The
 // server does that by itself, after the statement's timeout.
 type dialer struct {
-	last      net.Conn
+	last      *bounded
 	connected bool
 }
 
-func (d *dialer) dial(ctx context.Context, network, address string) (conn net.Conn, err error) {
+func (d *dialer) dial(ctx context.Context, network, address string) (net.Conn, error) {
 	if d.connected {
 		return nil, errors.New("what was begun is left to end by itself")
 	}
-	conn, err = new(net.Dialer).DialContext(ctx, network, address)
-	if err == nil {
-		d.last = conn
+	conn, err := new(net.Dialer).DialContext(ctx, network, address)
+	if err != nil {
+		return nil, err
 	}
-	return conn, err
+	d.last = &bounded{Conn: conn}
+	d.last.allow()
+	return d.last, nil
 }
 
 // shown returns an error on one line without secrets, however a server put it.
-func shown(err error, secrets ...string) error {
-	return errors.New(strings.TrimSpace(redact.New(secrets...).Text(err)))
+func (s *server) shown(err error) error {
+	return errors.New(strings.TrimSpace(s.secrets.Text(err)))
 }

@@ -72,7 +72,7 @@ func (r *register) Read(ctx context.Context) (value []byte, version uint64, err 
 // readRow reads the answer to statements.read.
 func readRow(rows [][][]byte) (value []byte, version uint64, err error) {
 	if len(rows) != 1 || len(rows[0]) != 3 {
-		return nil, 0, errors.New("it does not answer as PostgreSQL does")
+		return nil, 0, errNoAnswer
 	}
 	standby, number, record := rows[0][0], rows[0][1], rows[0][2]
 	if string(standby) != "false" {
@@ -126,11 +126,14 @@ func (r *register) swap(ctx context.Context, value []byte, version uint64) (next
 			// the server says that it has committed, and may forget it.
 			return fmt.Errorf("the server has written it with a warning: %s", r.warning)
 		case len(results) < 4:
-			return errors.New("it does not answer as PostgreSQL does")
+			return errNoAnswer
 		}
 		rows := results[len(results)-2].Rows // of the update
 		if changed = len(rows) == 0; changed {
 			return nil
+		}
+		if len(rows) != 1 || len(rows[0]) != 1 {
+			return errNoAnswer
 		}
 		next, err = readVersion(rows[0][0])
 		return err
@@ -168,6 +171,7 @@ func (r *register) do(ctx context.Context, call func(*pgconn.PgConn) error) (err
 			return err
 		}
 	}
+	r.conn.dialer.last.allow()
 	if err = call(r.conn.PgConn); err != nil {
 		r.drop(ctx)
 	}
@@ -208,9 +212,9 @@ func (r *register) explain(err error) error {
 	case err == nil || errors.Is(err, locks.ErrChanged):
 		return err
 	case isCode(err, insufficientPrivilege):
-		return fmt.Errorf("%w; %s", shown(err), r.sql.privileges)
+		return fmt.Errorf("%w; %s", r.server.shown(err), r.sql.privileges)
 	case isCode(err, undefinedTable), isCode(err, invalidSchema):
-		return fmt.Errorf("%w; %s", shown(err), r.sql.tableIs)
+		return fmt.Errorf("%w; %s", r.server.shown(err), r.sql.tableIs)
 	}
-	return shown(err)
+	return r.server.shown(err)
 }
