@@ -119,9 +119,13 @@ func (c *connector) prepare(ctx context.Context, conn driver.Conn) error {
 	if rows[0][0] != "0" {
 		return fmt.Errorf("the tables %[1]s and %[1]s_versions are not both of InnoDB; ALTER TABLE ... ENGINE=InnoDB", c.table)
 	}
-	// A statement that waits for a row ends when nobody waits for it any more. A value
-	// that does not fit is an error.
-	settings := []string{fmt.Sprintf("innodb_lock_wait_timeout = %d", max(1, int(c.timeout.Seconds()))), "sql_mode = 'STRICT_ALL_TABLES'"}
+	// A statement that waits for a row ends when nobody waits for it any more. A process
+	// that was stopped in the middle of a write holds the row until the server ends its
+	// session: by default after eight hours. A value that does not fit is an error.
+	seconds := max(1, int(c.timeout.Seconds()))
+	settings := []string{
+		fmt.Sprintf("innodb_lock_wait_timeout = %d", seconds), fmt.Sprintf("wait_timeout = %d", 2*seconds), "sql_mode = 'STRICT_ALL_TABLES'",
+	}
 	if galera {
 		settings = append(settings, "wsrep_sync_wait = 7")
 	}
