@@ -46,7 +46,7 @@ func startFake(t testing.TB, answer func(f *fake, statement string) bool) (addr 
 }
 
 func (f *fake) serve(answer func(*fake, string) bool) {
-	f.send("\x0a8.0.0\x00" + "\x01\x00\x00\x00" + "saltsalt\x00" + "\x09\xa2" + "\x2d" + "\x02\x00" + "\x08\x00" + "\x15" +
+	_ = f.send("\x0a8.0.0\x00" + "\x01\x00\x00\x00" + "saltsalt\x00" + "\x09\xa2" + "\x2d" + "\x02\x00" + "\x08\x00" + "\x15" +
 		strings.Repeat("\x00", 10) + "saltsaltsalt\x00" + "mysql_native_password\x00")
 	if _, err := f.receive(); err != nil {
 		return
