@@ -56,7 +56,8 @@ func (r *records) add(o replay.Object, version, colour string) {
 // its resume points have passed it: every sink must have it. Names that were
 // deleted close to a resume point are left out, because it is not known on which
 // side; and so is what the sink has refused for good, and what is not selected at
-// any time.
+// any time. A process that ended before it delivered may have noted a later state than
+// that which is passed: then the watch has still to show it, and only it is delivered.
 func (r *records) owed(stored []ledger.Dump, refused []refusal) []owed {
 	newest := map[replay.Object]uint64{}
 	for _, f := range refused {
@@ -75,6 +76,12 @@ func (r *records) owed(stored []ledger.Dump, refused []refusal) []owed {
 			at = min(at, other)
 		}
 		resume[id] = at
+		for name, o := range d.Objects {
+			if v, err := strconv.ParseUint(o.Intended, 10, 64); err == nil && v > at {
+				object := replay.Object{Cluster: d.ID.Cluster, Resource: d.ID.Resource, Namespace: name.Namespace, Name: name.Name}
+				newest[object] = max(newest[object], v)
+			}
+		}
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()

@@ -18,6 +18,7 @@ func TestOwed(t *testing.T) {
 		many    bool     // selections
 		resume  string
 		refused string
+		noted   string // in the ledger, before it was delivered
 		want    string
 	}{
 		{name: "nothing written", resume: "5"},
@@ -32,6 +33,8 @@ func TestOwed(t *testing.T) {
 		{name: "always selected", written: []string{"3"}, many: true, resume: "5", want: "3"},
 		{name: "selected at times, for its colour", written: []string{"2", "3b", "7"}, many: true, resume: "5"},
 		{name: "selected at times, for its namespace", written: []string{"3"}, outside: true, many: true, resume: "5"},
+		{name: "a later state was noted", written: []string{"3", "5", "7"}, resume: "6", noted: "7"},
+		{name: "a state was noted, and passed", written: []string{"3", "5"}, resume: "6", noted: "5", want: "5"},
 		{name: "created again before", written: []string{"3", "", "5", "6"}, resume: "5", want: "5"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -48,7 +51,10 @@ func TestOwed(t *testing.T) {
 				}
 				r.add(object, version, colour)
 			}
-			got := r.owed([]ledger.Dump{{ID: ledger.StreamID{Cluster: "c", Resource: "configmaps"}, Resume: test.resume}}, []refusal{{object, test.refused}})
+			got := r.owed([]ledger.Dump{{
+				ID: ledger.StreamID{Cluster: "c", Resource: "configmaps"}, Resume: test.resume,
+				Objects: map[ledger.Name]ledger.DumpedObject{{Namespace: object.Namespace, Name: object.Name}: {Intended: test.noted}},
+			}}, []refusal{{object, test.refused}})
 			var want []owed
 			if test.want != "" {
 				want = []owed{{object, test.want}}

@@ -20,7 +20,10 @@ type Dump struct {
 type DumpedObject struct {
 	Acked       Version  // the state that every sink accepted; zero if there is none
 	UnackedUIDs []string // UIDs that the sink may hold besides the accepted one
-	Deleted     string   // version of an acked deletion that is still remembered; empty if there is none
+	// Intended is the version of the newest state that the sink may hold besides; empty
+	// if there is none. A watch that shows an older one leaves that out.
+	Intended string
+	Deleted  string // version of an acked deletion that is still remembered; empty if there is none
 }
 
 // ReadAll returns everything that a store holds, for those who look at it from
@@ -53,7 +56,7 @@ func ReadAll(ctx context.Context, store Store) ([]Dump, error) {
 				o.Acked = Version{format(k.acked.uid), k.acked.rv.format()}
 			}
 			for _, u := range k.unacked {
-				o.UnackedUIDs = append(o.UnackedUIDs, format(u.uid))
+				o.UnackedUIDs, o.Intended = append(o.UnackedUIDs, format(u.uid)), u.rv.format()
 			}
 			if k.isDeleted {
 				o.Deleted = k.deleted.format()

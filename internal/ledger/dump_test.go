@@ -89,8 +89,8 @@ func TestReadAll(t *testing.T) {
 
 	all, err := ReadAll(t.Context(), store)
 	want := []Dump{{ID: id, Resume: "7", Objects: map[Name]DumpedObject{
-		a:       {Acked: Version{uid1, "6"}, UnackedUIDs: []string{uid2}},
-		b:       {UnackedUIDs: []string{odd}},
+		a:       {Acked: Version{uid1, "6"}, UnackedUIDs: []string{uid2}, Intended: "10"},
+		b:       {UnackedUIDs: []string{odd}, Intended: "8"},
 		gone:    {Deleted: "9"},
 		strange: {Acked: Version{uid1, "?"}},
 	}}}
