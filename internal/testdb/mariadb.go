@@ -31,7 +31,7 @@ func StartMariaDB(t testing.TB, settings ...string) *MariaDB {
 		"--no-defaults", "--basedir=" + usr, "--datadir=" + m.data,
 		"--lc-messages-dir=" + filepath.Join(usr, "share/mysql"),
 		"--socket=" + filepath.Join(m.Dir, "s"), "--pid-file=" + filepath.Join(m.Dir, "pid"),
-		"--bind-address=127.0.0.1", "--port=" + strconv.Itoa(m.port.number), "--skip-name-resolve",
+		"--bind-address=127.0.0.1", "--port=" + strconv.Itoa(m.port.Number), "--skip-name-resolve",
 		"--max-connections=500", "--innodb-buffer-pool-size=16M", "--innodb-log-file-size=8M", "--key-buffer-size=1M", "--aria-pagecache-buffer-size=1M",
 	}, settings...)
 	m.command = func() *exec.Cmd { return found.command("mariadbd", flags...) }

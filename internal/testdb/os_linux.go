@@ -2,15 +2,11 @@ package testdb
 
 import (
 	"bytes"
-	"errors"
-	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strconv"
 	"syscall"
-
-	"golang.org/x/sys/unix"
 )
 
 // nobody is the user that servers run as where root starts them.
@@ -21,55 +17,6 @@ func notRoot(cmd *exec.Cmd) {
 	if os.Geteuid() == 0 {
 		cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: nobody, Gid: nobody, Groups: []uint32{}}}
 		cmd.Dir = "/"
-	}
-}
-
-// port is a TCP port of the loopback that stays ours while nobody listens on it.
-type port struct {
-	number int
-	socket int
-}
-
-// reservePort takes a free port. The socket is bound and never listens: with
-// SO_REUSEADDR a server may listen on its port, but the kernel gives it to nobody who
-// asks for any port.
-func reservePort() (*port, error) {
-	socket, err := syscall.Socket(syscall.AF_INET, syscall.SOCK_STREAM|syscall.SOCK_CLOEXEC, 0)
-	if err != nil {
-		return nil, fmt.Errorf("reserve a port: %w", err)
-	}
-	p := &port{socket: socket}
-	address, err := func() (syscall.Sockaddr, error) {
-		if err := syscall.SetsockoptInt(socket, syscall.SOL_SOCKET, syscall.SO_REUSEADDR, 1); err != nil {
-			return nil, err
-		}
-		if err := syscall.Bind(socket, &syscall.SockaddrInet4{Addr: [4]byte{127, 0, 0, 1}}); err != nil {
-			return nil, err
-		}
-		return syscall.Getsockname(socket)
-	}()
-	if err != nil {
-		p.release()
-		return nil, fmt.Errorf("reserve a port: %w", err)
-	}
-	p.number = address.(*syscall.SockaddrInet4).Port
-	return p, nil
-}
-
-func (p *port) release() { _ = syscall.Close(p.socket) }
-
-// awaitStopped returns once a child that was sent SIGSTOP runs on no thread any more,
-// or has ended. It leaves the child's status to whoever waits for its end.
-func awaitStopped(pid int) error {
-	for {
-		err := unix.Waitid(unix.P_PID, pid, nil, unix.WSTOPPED|unix.WEXITED|unix.WNOWAIT, nil)
-		switch {
-		case errors.Is(err, unix.EINTR):
-		case err == nil || errors.Is(err, unix.ECHILD):
-			return nil
-		default:
-			return fmt.Errorf("wait until process %d has stopped: %w", pid, err)
-		}
 	}
 }
 
@@ -89,6 +36,12 @@ func childrenOf(parent int) (pids []int) {
 func gone(pid int) bool {
 	state, _ := stat(pid)
 	return state == 0 || state == 'Z'
+}
+
+// stopped reports whether a process runs no more, for good or until SIGCONT.
+func stopped(pid int) bool {
+	state, _ := stat(pid)
+	return state == 'T' || gone(pid)
 }
 
 // stat returns the state of a process and its parent, or zeros if there is none.

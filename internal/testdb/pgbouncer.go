@@ -32,7 +32,7 @@ auth_file = %s
 pool_mode = transaction
 default_pool_size = 2
 server_round_robin = 1
-`, p.port.number, s.port.number, File(t, "users", []byte(users.String()))))
+`, p.port.Number, s.port.Number, File(t, "users", []byte(users.String()))))
 	s.command = func() *exec.Cmd { return found.command("pgbouncer", config) }
 	s.ready = func(ctx context.Context) error { return s.answers(ctx) }
 	s.Start(t)

@@ -39,7 +39,7 @@ func StartPostgres(t testing.TB, settings ...string) *Postgres {
 func (p *Postgres) StartStandby(t testing.TB, name string, settings ...string) *Postgres {
 	t.Helper()
 	s := newPostgres(t, p.installed)
-	source := fmt.Sprintf("host=127.0.0.1 port=%d user=postgres password=%s application_name=%s", p.port.number, p.Password, name)
+	source := fmt.Sprintf("host=127.0.0.1 port=%d user=postgres password=%s application_name=%s", p.port.Number, p.Password, name)
 	runAs(t, p.installed.command("pg_basebackup", "-D", s.data, "-d", source, "-R", "-X", "stream", "--checkpoint=fast", "--no-sync"))
 	s.configure(t, settings)
 	s.Start(t)
@@ -61,7 +61,7 @@ func (p *Postgres) configure(t testing.TB, settings []string) {
 	lines := append([]string{
 		"",
 		"listen_addresses = '127.0.0.1'",
-		fmt.Sprintf("port = %d", p.port.number),
+		fmt.Sprintf("port = %d", p.port.Number),
 		fmt.Sprintf("unix_socket_directories = '%s'", p.Dir),
 		"shared_buffers = 16MB",
 		"max_connections = 300",

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/fairlead-dev/fairlead/internal/child"
+	"github.com/fairlead-dev/fairlead/internal/loopback"
 )
 
 // Server is a server that runs, or did.
@@ -21,7 +22,7 @@ type Server struct {
 	Dir string
 
 	name    string
-	port    *port
+	port    *loopback.Port
 	command func() *exec.Cmd
 	ready   func(ctx context.Context) error // reports why it is not
 	process *child.Process
@@ -35,11 +36,15 @@ const startTimeout = time.Minute
 func newServer(t testing.TB, name string) *Server {
 	t.Helper()
 	dir := tempDir(t, name)
-	port, err := reservePort()
+	port, err := loopback.Reserve()
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(port.release)
+	t.Cleanup(func() {
+		if err := port.Release(); err != nil {
+			t.Error(err)
+		}
+	})
 	s := &Server{Dir: dir, name: name, port: port}
 	t.Cleanup(func() {
 		if err := s.kill(); err != nil {
@@ -91,7 +96,7 @@ func tempDir(t testing.TB, name string) string {
 }
 
 // Addr is host and port of the server.
-func (s *Server) Addr() string { return "127.0.0.1:" + strconv.Itoa(s.port.number) }
+func (s *Server) Addr() string { return "127.0.0.1:" + strconv.Itoa(s.port.Number) }
 
 // Start starts the server, on the port that it has had, and returns when it is ready.
 func (s *Server) Start(t testing.TB) {
@@ -145,14 +150,14 @@ func (s *Server) kill() error {
 // Connections are still accepted, by the kernel.
 func (s *Server) Pause(t testing.TB) {
 	t.Helper()
-	if err := s.process.Signal(syscall.SIGSTOP); err != nil {
+	if err := s.process.Pause(); err != nil {
 		t.Fatal(err)
 	}
-	if err := awaitStopped(s.process.Pid()); err != nil {
-		t.Fatal(err)
-	}
-	for _, pid := range childrenOf(s.process.Pid()) {
+	for _, pid := range childrenOf(s.process.Pid()) { // no more of them come
 		if err := signalOther(pid, syscall.SIGSTOP); err != nil {
+			t.Fatal(err)
+		}
+		if err := awaitOther(pid, "stopped", stopped); err != nil { // until then it may answer
 			t.Fatal(err)
 		}
 	}
@@ -166,7 +171,7 @@ func (s *Server) Resume(t testing.TB) {
 			t.Fatal(err)
 		}
 	}
-	if err := s.process.Signal(syscall.SIGCONT); err != nil {
+	if err := s.process.Resume(); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -185,14 +190,19 @@ func endOther(pid int) error {
 	if err := signalOther(pid, syscall.SIGKILL); err != nil {
 		return err
 	}
+	return awaitOther(pid, "ended", gone)
+}
+
+// awaitOther waits until that is so of a process, which is nobody's child here.
+func awaitOther(pid int, what string, is func(pid int) bool) error {
 	limit := time.After(startTimeout)
 	again := time.NewTicker(time.Millisecond)
 	defer again.Stop()
-	for !gone(pid) {
+	for !is(pid) {
 		select {
 		case <-again.C:
 		case <-limit:
-			return fmt.Errorf("process %d has not ended %v after SIGKILL", pid, startTimeout)
+			return fmt.Errorf("process %d has not %s %v after its signal", pid, what, startTimeout)
 		}
 	}
 	return nil
