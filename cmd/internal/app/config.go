@@ -20,6 +20,8 @@ const defaultAdminAddress = "127.0.0.1:8082"
 
 // Config is what the flags of `fairlead run` say.
 type Config struct {
+	File givenName // of values for flags; empty: none
+
 	Clusters        []string
 	IncludeHub      givenName     // the hub's name as a member
 	HubKubeconfig   string        // path
@@ -73,8 +75,13 @@ type Config struct {
 	LogLevel               string
 	LogFormat              string
 
-	unreadable problems // values that are not even of their flag's type
+	unreadable problems    // values that are not even of their flag's type
+	given      []givenFlag // all that were set, in their order
+	origins    map[string]string // where in the file a flag's value is from
 }
+
+// givenFlag is a flag that was set, and to what.
+type givenFlag struct{ name, value string }
 
 // problems collects everything that is wrong with the flags.
 type problems []error
