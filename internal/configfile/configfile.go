@@ -5,8 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
+	"regexp"
 	"slices"
 	"strings"
+	"unicode"
 
 	"github.com/spf13/pflag"
 	"go.yaml.in/yaml/v3"
@@ -37,22 +40,34 @@ type Item struct {
 	Text string
 	// Meaning says in a few words what that is.
 	Meaning string
-	// Known are the other keys. Empty: any; the flag's parser tells which there are.
-	Known []string
-	// Compose returns the flag's value. The order of the parameters is that of the
-	// document. A key with a list is several parameters of that name.
-	Compose func(text string, params []Param) (string, error)
+	// Known are the other keys, with their meanings, for the schema. Unless Open is set,
+	// there are no others.
+	Known map[string]string
+	// Open: Compose tells which other keys there are, as that depends on the text.
+	Open bool
+	// Compose returns the flag's value. The order of the pairs is that of the document. A
+	// key with a list is several pairs of that name.
+	Compose func(text string, pairs []spec.Pair) (string, error)
 }
-
-// Param is a key of a mapping, and its value.
-type Param struct{ Name, Value string }
 
 // Setting is what a document says of a flag.
 type Setting struct {
 	Flag, Key string
 	Line      int // of the key; the first one is 1
 	Values    []string
+	Lines     []int // of the values
 }
+
+// The bounds of a document beside its size.
+const (
+	maxItems  = 10_000   // of a list
+	maxScalar = 64 << 10 // bytes of a value
+	maxErrors = 20       // those beyond are counted
+)
+
+// keySyntax is that of all keys that there are. One of another form is not shown: it may be
+// a value that was meant, and hold a password.
+var keySyntax = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9._-]{0,62}$`)
 
 // Document is what a document says, in its order.
 type Document []Setting
@@ -90,7 +105,11 @@ func (f *Format) Read(text []byte) (Document, error) {
 		return nil, err
 	}
 	r := reading{Format: f, flags: f.flags()}
+	r.known = r.keys()
 	r.document(top)
+	if r.more > 0 {
+		r.errs = append(r.errs, fmt.Errorf("and %d more", r.more))
+	}
 	return r.read, errors.Join(r.errs...)
 }
 
@@ -117,11 +136,17 @@ func parse(text []byte) (*yaml.Node, error) {
 type reading struct {
 	*Format
 	flags map[string]*pflag.Flag // by key
+	known []string               // keys
 	read  Document
 	errs  []error
+	more  int // errors beyond maxErrors
 }
 
 func (r *reading) wrong(line int, format string, args ...any) {
+	if len(r.errs) == maxErrors {
+		r.more++
+		return
+	}
 	r.errs = append(r.errs, fmt.Errorf("line %d: %w", line, fmt.Errorf(format, args...)))
 }
 
@@ -138,11 +163,13 @@ func (r *reading) document(top *yaml.Node) {
 		}
 		flag, ok := r.flags[key]
 		if !ok {
-			r.wrong(line, "%s", r.unknown(key, r.keys()))
+			r.wrong(line, "%s", r.unknown(key, r.known))
 			return
 		}
-		if values := r.values(key, flag, value); len(values) > 0 {
-			r.read = append(r.read, Setting{Flag: flag.Name, Key: key, Line: line, Values: values})
+		set := Setting{Flag: flag.Name, Key: key, Line: line}
+		r.values(&set, flag, value)
+		if len(set.Values) > 0 {
+			r.read = append(r.read, set)
 		}
 	})
 	for _, key := range []string{"apiVersion", "kind"} {
@@ -182,10 +209,12 @@ func (r *reading) members(m *yaml.Node, read func(key string, line int, value *y
 	for i := 0; i+1 < len(m.Content); i += 2 {
 		k, v := m.Content[i], m.Content[i+1]
 		switch before, twice := lines[k.Value]; {
-		case k.Kind != yaml.ScalarNode:
-			r.wrong(k.Line, "a key is no text")
-		case k.Tag == "!!merge", k.Anchor != "", v.Anchor != "", v.Kind == yaml.AliasNode:
-			r.wrong(k.Line, "%s: anchors, aliases and merges are not read; write the value out", k.Value)
+		case k.Kind != yaml.ScalarNode || k.Tag != "!!merge" && !keySyntax.MatchString(k.Value):
+			r.wrong(k.Line, "a key is no name; a value that has a colon is written in quotes")
+		case k.Tag == "!!merge":
+			r.wrong(k.Line, "merges are not read; write the values out")
+		case k.Anchor != "" || k.Style&yaml.TaggedStyle != 0:
+			r.wrong(k.Line, "%s: a key has no anchor and no tag", k.Value)
 		case twice:
 			r.wrong(k.Line, "%s is there already, in line %d; keep one", k.Value, before)
 		default:
@@ -195,99 +224,121 @@ func (r *reading) members(m *yaml.Node, read func(key string, line int, value *y
 	}
 }
 
-// scalar returns a value that is one.
-func (r *reading) scalar(key string, n *yaml.Node) (string, bool) {
+// plain reports whether a node has neither anchor nor tag, and is no alias.
+func (r *reading) plain(key string, n *yaml.Node) bool {
 	switch {
 	case n.Anchor != "" || n.Kind == yaml.AliasNode:
 		r.wrong(n.Line, "%s: anchors and aliases are not read; write the value out", key)
+	case n.Style&yaml.TaggedStyle != 0:
+		r.wrong(n.Line, "%s: tags are not read; leave it out", key)
+	default:
+		return true
+	}
+	return false
+}
+
+// scalar returns a value that is one. A text over several lines ends without a newline.
+func (r *reading) scalar(key string, n *yaml.Node) (string, bool) {
+	if !r.plain(key, n) {
+		return "", false
+	}
+	value := n.Value
+	if n.Style&(yaml.LiteralStyle|yaml.FoldedStyle) != 0 {
+		value = strings.TrimRight(value, "\n")
+	}
+	switch {
 	case n.Kind != yaml.ScalarNode:
 		r.wrong(n.Line, "%s is a list or a mapping; give one value", key)
 	case n.Tag == "!!null":
 		r.wrong(n.Line, "%s has no value; give one or leave the key out", key)
-	case strings.ContainsRune(n.Value, 0):
-		r.wrong(n.Line, "%s holds a zero byte", key)
+	case len(value) > maxScalar:
+		r.wrong(n.Line, "%s has %d bytes; it may have %d", key, len(value), maxScalar)
+	case strings.ContainsFunc(value, func(c rune) bool { return unicode.IsControl(c) && c != '\n' && c != '\t' }):
+		r.wrong(n.Line, "%s holds a control character", key)
 	default:
-		return n.Value, true
+		return value, true
 	}
 	return "", false
 }
 
-// values returns the values of a flag.
-func (r *reading) values(key string, flag *pflag.Flag, n *yaml.Node) []string {
+// values reads the values of a flag.
+func (r *reading) values(to *Setting, flag *pflag.Flag, n *yaml.Node) {
+	add := func(value string, line int) {
+		to.Values, to.Lines = append(to.Values, value), append(to.Lines, line)
+	}
 	if !isList(flag) {
-		if value, ok := r.scalar(key, n); ok {
-			return []string{value}
+		if value, ok := r.scalar(to.Key, n); ok {
+			add(value, n.Line)
 		}
-		return nil
+		return
 	}
-	if n.Kind == yaml.AliasNode || n.Anchor != "" {
-		r.wrong(n.Line, "%s: anchors and aliases are not read; write the value out", key)
-		return nil
+	if !r.plain(to.Key, n) {
+		return
 	}
-	if n.Kind != yaml.SequenceNode {
-		r.wrong(n.Line, "%s is no list; write each value in a line of its own that begins with a dash", key)
-		return nil
+	switch {
+	case n.Kind != yaml.SequenceNode:
+		r.wrong(n.Line, "%s is no list; write each value in a line of its own that begins with a dash", to.Key)
+		return
+	case len(n.Content) == 0:
+		r.wrong(n.Line, "%s is an empty list; give a value or leave the key out", to.Key)
+	case len(n.Content) > maxItems:
+		r.wrong(n.Line, "%s has %d values; it may have %d", to.Key, len(n.Content), maxItems)
+		return
 	}
-	if len(n.Content) == 0 {
-		r.wrong(n.Line, "%s is an empty list; give a value or leave the key out", key)
-	}
-	var values []string
+	form, mappings := r.Items[flag.Name]
 	for i, item := range n.Content {
-		place := fmt.Sprintf("%s[%d]", key, i)
-		form, ok := r.Items[flag.Name]
-		if !ok || item.Kind != yaml.MappingNode {
-			if value, ok := r.scalar(place, item); ok {
-				values = append(values, value)
-			}
-			continue
+		place := fmt.Sprintf("%s[%d]", to.Key, i)
+		read := r.scalar
+		if mappings && item.Kind == yaml.MappingNode {
+			read = func(place string, m *yaml.Node) (string, bool) { return r.mapping(place, form, m) }
 		}
-		if value, ok := r.mapping(place, form, item); ok {
-			values = append(values, value)
+		if value, ok := read(place, item); ok {
+			add(value, item.Line)
 		}
 	}
-	return values
 }
 
 // mapping returns the value that a mapping stands for.
 func (r *reading) mapping(place string, form Item, m *yaml.Node) (string, bool) {
-	before := len(r.errs)
-	if m.Anchor != "" {
-		r.wrong(m.Line, "%s: anchors and aliases are not read; write the value out", place)
-	}
-	if len(m.Content) == 2 && m.Content[1].Tag == "!!null" && m.Content[0].Value != form.Text {
-		r.wrong(m.Line, "%s: YAML reads %s: as a key without a value; write it in quotes: \"%s:\"", place, m.Content[0].Value, m.Content[0].Value)
+	if !r.plain(place, m) {
 		return "", false
 	}
+	if len(m.Content) == 2 && m.Content[1].Tag == "!!null" && m.Content[0].Value != form.Text {
+		r.wrong(m.Line, "%s: YAML reads a text that ends with a colon as a key without a value; write it in quotes", place)
+		return "", false
+	}
+	before := len(r.errs) + r.more
 	var text string
 	var found bool
-	var params []Param
+	var pairs []spec.Pair
 	r.members(m, func(key string, line int, value *yaml.Node) {
 		inner := place + "." + key
+		_, known := form.Known[key]
 		switch {
 		case key == form.Text:
 			text, _ = r.scalar(inner, value)
 			found = true
-		case len(form.Known) > 0 && !slices.Contains(form.Known, key):
-			r.wrong(line, "%s: %s", place, r.unknown(key, append([]string{form.Text}, form.Known...)))
-		case value.Kind == yaml.SequenceNode && value.Anchor == "":
+		case !known && !form.Open:
+			r.wrong(line, "%s: %s", place, r.unknown(key, append(slices.Sorted(maps.Keys(form.Known)), form.Text)))
+		case value.Kind == yaml.SequenceNode && r.plain(inner, value):
 			for i, item := range value.Content {
 				if v, ok := r.scalar(fmt.Sprintf("%s[%d]", inner, i), item); ok {
-					params = append(params, Param{key, v})
+					pairs = append(pairs, spec.Pair{Name: key, Value: v})
 				}
 			}
-		default:
+		case value.Kind != yaml.SequenceNode:
 			if v, ok := r.scalar(inner, value); ok {
-				params = append(params, Param{key, v})
+				pairs = append(pairs, spec.Pair{Name: key, Value: v})
 			}
 		}
 	})
 	if !found {
 		r.wrong(m.Line, "%s has no %s, %s", place, form.Text, form.Meaning)
 	}
-	if len(r.errs) > before {
+	if len(r.errs)+r.more > before {
 		return "", false
 	}
-	value, err := form.Compose(text, params)
+	value, err := form.Compose(text, pairs)
 	if err != nil {
 		r.wrong(m.Line, "%s: %w", place, err)
 		return "", false
@@ -298,20 +349,21 @@ func (r *reading) mapping(place string, form Item, m *yaml.Node) (string, bool) 
 // isList reports whether a flag can be given several times.
 func isList(flag *pflag.Flag) bool { return flag.Value.Type() == "stringArray" }
 
-// Apply sets the flags, but for those that have been set. It returns which it has set.
+// Apply sets the flags, but for those that have been set, of which it returns the keys.
 // What a flag's own parser says of a value is an error with the key and its line.
-func (d Document) Apply(flags *pflag.FlagSet) (set []Setting, err error) {
+func (d Document) Apply(flags *pflag.FlagSet) (set, skipped []Setting, err error) {
 	var errs []error
 	for _, s := range d {
 		if flags.Changed(s.Flag) {
+			skipped = append(skipped, s)
 			continue
 		}
-		for _, value := range s.Values {
+		for i, value := range s.Values {
 			if err := flags.Lookup(s.Flag).Value.Set(value); err != nil {
-				errs = append(errs, fmt.Errorf("line %d: %s: %w", s.Line, s.Key, err))
+				errs = append(errs, fmt.Errorf("line %d: %s: %w", s.Lines[i], s.Key, err))
 			}
 		}
 		set = append(set, s)
 	}
-	return set, errors.Join(errs...)
+	return set, skipped, errors.Join(errs...)
 }

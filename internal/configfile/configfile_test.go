@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/fairlead-dev/fairlead/internal/configfile"
+	"github.com/fairlead-dev/fairlead/internal/spec"
 )
 
 const header = "apiVersion: example.dev/v1\nkind: Config\n"
@@ -39,8 +40,8 @@ func format(f *pflag.FlagSet) *configfile.Format {
 	return &configfile.Format{
 		APIVersion: "example.dev/v1", Kind: "Config", Flags: f, Not: []string{"config"}, Keys: map[string]string{"watch": "watches"},
 		Items: map[string]configfile.Item{"watch": {
-			Text: "resource", Meaning: "its plural name", Known: []string{"namespace", "where"},
-			Compose: func(text string, params []configfile.Param) (string, error) {
+			Text: "resource", Meaning: "its plural name", Known: map[string]string{"namespace": "its name", "where": "an expression"},
+			Compose: func(text string, params []spec.Pair) (string, error) {
 				if text == "" {
 					return "", errors.New("no resource")
 				}
@@ -72,13 +73,16 @@ wait: 2m
 	if err != nil {
 		t.Fatal(err)
 	}
-	set, err := doc.Apply(f)
+	set, skipped, err := doc.Apply(f)
 	if err != nil {
 		t.Fatal(err)
 	}
 	want := values{watches: []string{"pods", "deployments,namespace=team-a,where=a,where=b"}, qps: 0.5, burst: 7, wait: 2 * time.Minute, on: true}
 	if diff := cmp.Diff(want, *v, cmp.AllowUnexported(values{})); diff != "" {
 		t.Errorf("-want +got:\n%s", diff)
+	}
+	if len(skipped) != 1 || skipped[0].Key != "clusterBurst" {
+		t.Errorf("the command line wins over %+v", skipped)
 	}
 	var lines []int
 	for _, s := range set {
@@ -103,6 +107,7 @@ func TestErrorsNameTheLine(t *testing.T) {
 		header + "clusterQPS: 1":                          {`line 3: unknown key "clusterQPS"; did you mean clusterQps?`},
 		header + "cluster-qps: 1":                         {`line 3: unknown key "cluster-qps"; the key of --cluster-qps is clusterQps`},
 		header + "config: x":                              {`line 3: unknown key "config"; it can only be a flag`},
+		header + "wait: |\n  1m\n  x\n":                   {"line 3: wait: "},
 		header + "wait: 1s\nwait: 2s":                     {"line 4: wait is there already, in line 3"},
 		header + "wait:":                                  {"line 3: wait has no value"},
 		header + "wait: [1s]":                             {"line 3: wait is a list"},
@@ -111,21 +116,28 @@ func TestErrorsNameTheLine(t *testing.T) {
 		header + "watches: []":                            {"line 3: watches is an empty list"},
 		header + "watches:\n- {namespace: a}":             {"line 4: watches[0] has no resource, its plural name"},
 		header + "watches:\n- {resource: ''}":             {"line 4: watches[0]: no resource"},
-		header + "watches:\n- stdout:":                    {`line 4: watches[0]: YAML reads stdout: as a key without a value; write it in quotes: "stdout:"`},
+		header + "watches:\n- stdout:":                    {"line 4: watches[0]: YAML reads a text that ends with a colon as a key without a value; write it in quotes"},
 		header + "watches:\n- [pods]":                     {"line 4: watches[0] is a list"},
 		header + "watches:\n- {resource: a, namespac: b}": {`line 4: watches[0]: unknown key "namespac"; did you mean namespace?`},
 		header + "wait: &a 1s":                            {"line 3: wait: anchors"},
-		header + "wait: &a 1s\nother: *a":                 {"line 3: ", "line 4: "},
-		header + "watches: &a [pods]":                     {"line 3: watches: anchors"},
-		header + "watches:\n- &a pods\n- *a":              {"line 4: watches[0]: anchors", "line 5: watches[1]: anchors"},
-		header + "<<: {wait: 1s}":                         {"merges are not read"},
-		header + "? [a]\n: b":                             {"a key is no text"},
-		strings.Repeat("#", configfile.MaxSize+1):         {"it may have 1048576"},
+		header + "wait: !!binary MXM=":                    {"line 3: wait: tags are not read"},
+		header + "wait: \"1s\\a\"":                        {"line 3: wait holds a control character"},
+		header + "on: \"" + strings.Repeat("t", 65<<10) + "\"":          {"line 3: on has 66560 bytes; it may have 65536"},
+		header + "watches: [" + strings.Repeat("a,", 10_000) + "a]":     {"line 3: watches has 10001 values; it may have 10000"},
+		header + "watches:\n- https://u:Hunter2@h/x:\n":                 {"line 4: "},
+		header + "watches:\n- https://u:Hunter2@h/x:\n  namespace: a\n": {"line 4: a key is no name"},
+		header + strings.Repeat("\nwait: 1s", 50):                       {"line 5: wait is there already, in line 4", "and 29 more"},
+		header + "wait: &a 1s\nother: *a":                               {"line 3: ", "line 4: "},
+		header + "watches: &a [pods]":                                   {"line 3: watches: anchors"},
+		header + "watches:\n- &a pods\n- *a":                            {"line 4: watches[0]: anchors", "line 5: watches[1]: anchors"},
+		header + "<<: {wait: 1s}":                                       {"line 3: merges are not read"},
+		header + "? [a]\n: b":                                           {"line 3: a key is no name"},
+		strings.Repeat("#", configfile.MaxSize+1):                       {"it may have 1048576"},
 	} {
 		_, f := flags()
 		doc, err := format(f).Read([]byte(text))
 		if err == nil {
-			_, err = doc.Apply(f)
+			_, _, err = doc.Apply(f)
 		}
 		if len(text) > 200 {
 			text = text[:200]
@@ -133,6 +145,9 @@ func TestErrorsNameTheLine(t *testing.T) {
 		if err == nil {
 			t.Errorf("%q is accepted", text)
 			continue
+		}
+		if strings.Contains(err.Error(), "Hunter2") {
+			t.Errorf("%q: a password is shown: %v", text, err)
 		}
 		for _, want := range want {
 			if !strings.Contains(err.Error(), want) {
@@ -152,7 +167,7 @@ func TestAllErrorsAreReported(t *testing.T) {
 
 func TestSchema(t *testing.T) {
 	_, f := flags()
-	text, err := format(f).Schema("https://example.dev/schema.json")
+	schemaText, err := format(f).Schema("https://example.dev/schema.json")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -161,14 +176,17 @@ func TestSchema(t *testing.T) {
 			Type any
 		}
 	}
-	if err := json.Unmarshal(text, &schema); err != nil {
+	if err := json.Unmarshal(schemaText, &schema); err != nil {
 		t.Fatal(err)
 	}
 	got := map[string]any{}
 	for key, p := range schema.Properties {
 		got[key] = p.Type
 	}
-	want := map[string]any{"apiVersion": nil, "kind": nil, "watches": "array", "clusterQps": "number", "clusterBurst": "integer", "wait": "string", "on": "boolean"}
+	text := []any{"string", "number"}
+	want := map[string]any{
+		"apiVersion": nil, "kind": nil, "watches": "array", "clusterQps": text, "clusterBurst": text, "wait": text, "on": []any{"boolean", "string"},
+	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("-want +got:\n%s", diff)
 	}
@@ -195,6 +213,6 @@ func FuzzRead(f *testing.F) {
 				t.Errorf("%+v", s)
 			}
 		}
-		_, _ = doc.Apply(set)
+		_, _, _ = doc.Apply(set)
 	})
 }

@@ -7,6 +7,9 @@ import (
 	"github.com/spf13/pflag"
 )
 
+// text is the type of a value that a flag reads from its text.
+var text = []string{"string", "number"}
+
 // Schema returns a JSON Schema (2020-12) of the documents, for editors. A value may be
 // given as the text of the flag, or as the YAML value that has this text.
 func (f *Format) Schema(id string) ([]byte, error) {
@@ -15,20 +18,13 @@ func (f *Format) Schema(id string) ([]byte, error) {
 		"kind":       map[string]any{"const": f.Kind},
 	}
 	for key, flag := range f.flags() {
-		p := map[string]any{"description": strings.ReplaceAll(flag.Usage, "\n", " ")}
+		meaning, _, _ := strings.Cut(flag.Usage, "\n")
+		p := map[string]any{"description": meaning, "type": text}
 		switch flag.Value.Type() {
 		case "stringArray":
 			p["type"], p["minItems"], p["items"] = "array", 1, f.item(flag)
 		case "bool":
-			p["type"] = "boolean"
-		case "int":
-			p["type"] = "integer"
-		case "float64":
-			p["type"] = "number"
-		case "bytes":
-			p["type"] = []string{"string", "integer"}
-		default:
-			p["type"] = "string"
+			p["type"] = []string{"boolean", "string"}
 		}
 		properties[key] = p
 	}
@@ -44,15 +40,15 @@ func (f *Format) item(flag *pflag.Flag) map[string]any {
 	if !ok {
 		return map[string]any{"type": "string"}
 	}
-	scalar := map[string]any{"type": []string{"string", "number", "boolean"}}
-	several := map[string]any{"oneOf": []any{scalar, map[string]any{"type": "array", "items": scalar}}}
-	properties := map[string]any{form.Text: map[string]any{"type": "string", "description": form.Meaning}}
-	m := map[string]any{"type": "object", "required": []string{form.Text}, "properties": properties, "additionalProperties": several}
-	if len(form.Known) > 0 {
-		for _, key := range form.Known {
-			properties[key] = several
-		}
-		m["additionalProperties"] = false
+	scalar := map[string]any{"type": append(text[:len(text):len(text)], "boolean")}
+	several := func(meaning string) map[string]any {
+		return map[string]any{"description": meaning, "oneOf": []any{scalar, map[string]any{"type": "array", "items": scalar}}}
 	}
-	return map[string]any{"oneOf": []any{map[string]any{"type": "string"}, m}}
+	properties := map[string]any{form.Text: map[string]any{"type": "string", "description": form.Meaning}}
+	for key, meaning := range form.Known {
+		properties[key] = several(meaning)
+	}
+	return map[string]any{"oneOf": []any{map[string]any{"type": "string"}, map[string]any{
+		"type": "object", "required": []string{form.Text}, "properties": properties, "additionalProperties": false,
+	}}}
 }

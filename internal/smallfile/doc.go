@@ -8,8 +8,8 @@
 // # Guarantees
 //
 //   - It reads at most the given number of bytes and one more.
-//   - It opens regular files only, and links to them: to open a pipe may block, and a
-//     device may have no end.
+//   - It reads regular files only, and links to them. It does not wait for who writes to
+//     a pipe, and a device may have no end.
 //   - Its errors name the file, and nothing that is in it.
 //
 // # What may run at once

@@ -19,6 +19,8 @@ type Options struct {
 
 	stores  ledger.StoreKinds // the same of ledger stores, for tests
 	members []fleet.Kind      // and of sources of members
+
+	elsewhere bool // see Config
 }
 
 // NewCommand returns the program's command line.

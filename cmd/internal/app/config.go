@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/fairlead-dev/fairlead/internal/configfile"
 	"github.com/fairlead-dev/fairlead/internal/election"
 	"github.com/fairlead-dev/fairlead/ratelimit"
 )
@@ -75,9 +76,10 @@ type Config struct {
 	LogLevel               string
 	LogFormat              string
 
-	unreadable problems    // values that are not even of their flag's type
-	given      []givenFlag // all that were set, in their order
-	origins    map[string]string // where in the file a flag's value is from
+	unreadable problems                      // values that are not even of their flag's type
+	given      []givenFlag                   // all that were set, in their order
+	origins    map[string]configfile.Setting // of the flags whose values are from the file
+	elsewhere  bool                          // the program is to run on another machine: see check
 }
 
 // givenFlag is a flag that was set, and to what.
@@ -102,11 +104,14 @@ func (p *problems) addError(flag string, err error) {
 }
 
 // check reports every bad value, by flag, before anything connects. What the
-// parsers of single flags report is not told here again.
+// parsers of single flags report is not told here again. What depends on the machine, such as
+// files that are named, is not looked at if that is another one.
 func (c *Config) check() error {
 	p := slices.Clone(c.unreadable)
 	c.checkNumbers(&p)
-	c.checkFiles(&p)
+	if !c.elsewhere {
+		c.checkFiles(&p)
+	}
 	c.checkLeaderElection(&p)
 	c.checkAddresses(&p)
 	if _, err := parseLevel(c.LogLevel); err != nil {

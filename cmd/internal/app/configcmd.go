@@ -5,6 +5,9 @@ import (
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
+
+	"github.com/fairlead-dev/fairlead/internal/configfile"
+	"github.com/fairlead-dev/fairlead/internal/smallfile"
 )
 
 func newConfigCommand(o Options) *cobra.Command {
@@ -23,12 +26,18 @@ func newConfigValidateCommand(o Options) *cobra.Command {
 		Use:   "validate FILE",
 		Short: "Check all that a configuration file says, and report every mistake with its line",
 		Long: "Checks a configuration file as fairlead run does before it connects to anything. Flags of\n" +
-			"fairlead run may follow: they win over the file, as they do there. The exit code is 1 if\n" +
+			"fairlead run may follow: they win over the file, as they do there. What depends on the\n" +
+			"machine is not checked, such as whether files that flags name exist. The exit code is 1 if\n" +
 			"anything is wrong.",
 		Example: "  fairlead config validate fairlead.yaml",
 		Args:    cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			s, err := load(append(cfg.given, givenFlag{"config", args[0]}), o)
+			text, err := smallfile.Read(args[0], configfile.MaxSize)
+			if err != nil {
+				return err
+			}
+			o.elsewhere = true
+			s, err := loadText(append(cfg.given, givenFlag{"config", args[0]}), text, o)
 			if err != nil {
 				return err
 			}
@@ -58,7 +67,7 @@ func newConfigSchemaCommand(o Options) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			schema, err := configFormat(flags).Schema(configSchemaID)
+			schema, err := configFormat(flags, &o).Schema(configSchemaID)
 			if err != nil {
 				return err
 			}

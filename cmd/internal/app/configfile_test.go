@@ -9,6 +9,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/prometheus/client_golang/prometheus"
@@ -41,8 +42,11 @@ watches:
   fieldSelector: metadata.name=a+b%&c
 routes:
 - stdout:?name=screen
-- sink: file:/var/log/changes.jsonl
+- sink: file:/var/log/a?b,c.jsonl
   name: audit
+clusters:
+- source: kubeconfig:/etc/fleet
+  contexts: ["a,b", "c&d", e%41]
 clusterQps: 5
 clusterBurst: 9
 clusterLimits:
@@ -50,13 +54,20 @@ clusterLimits:
 - {cluster: edge=2, qps: 0.5, burst: 3}
 laneBytes: 32Mi
 staleAfter: 2m
-leaderElect: false
+leaderElect: true
+leaderElectionNamespace: fleet
 `))
 	if err != nil {
 		t.Fatal(err)
 	}
 	if s.ClusterQPS != 5 || s.ClusterBurst != 7 || s.LaneBytes != 32<<20 {
 		t.Errorf("qps %v, burst %d, lane bytes %d; want 5 and 32Mi of the file, and 7 of the command line", s.ClusterQPS, s.ClusterBurst, s.LaneBytes)
+	}
+	if !s.LeaderElect {
+		t.Error("leaderElect: true does not count")
+	}
+	if got := s.Clusters; len(got) != 1 || got[0] != "kubeconfig:/etc/fleet?contexts=a%2Cb&contexts=c%26d&contexts=e%2541" {
+		t.Errorf("clusters %q", got)
 	}
 	if len(s.specs) != 2 || s.specs[1].Labels != "app=a,tier in (x,y)" || s.specs[1].Fields != "metadata.name=a+b%&c" {
 		t.Errorf("watches %q", s.specs)
@@ -77,21 +88,25 @@ leaderElect: false
 // What is wrong with a value of the file is reported with its line; of the command line,
 // without.
 func TestErrorsOfAConfigurationFile(t *testing.T) {
-	path := writeConfig(t, "watches: [pods]\nroutes:\n- sink: file:a?x\n  name: b\n")
-	if _, err := parseFlags(t, "--config="+path); err == nil || !strings.Contains(err.Error(), path+`: line 5: routes[0]: "file:a?x" has a question mark`) {
+	path := writeConfig(t, "watches: [pods]\nroutes:\n- sink: file:a?name=x\n  name: b\n")
+	if _, err := parseFlags(t, "--config="+path); err == nil || !strings.Contains(err.Error(), path+": line 5: routes[0]: parameters follow a question mark") {
+		t.Errorf("%v", err)
+	}
+	if _, err := parseFlags(t, "--config="+writeConfig(t, "watches: [pods]\nroutes:\n- sink: file:a\n  nam: b\n")); err == nil || !strings.Contains(err.Error(), "line 5: routes[0]: parameter nam is unknown; did you mean name?") {
 		t.Errorf("%v", err)
 	}
 	path = writeConfig(t, `watches:
-- resource: pods
-  namespce: a
+- pods
+- nodes?mode=all
 clusterQps: -1
 staleAfter: soon
 logLevel: loud
+reconnectMax: 500ms
 `)
 	_, err := parseFlags(t, "--log-format=xml", "--config="+path)
 	for _, want := range []string{
-		path + ", line 3: --watch: ", path + ", line 6: --cluster-qps: ", path + `, line 7: --stale-after: "soon": no duration`,
-		path + ", line 8: --log-level: ", "\n--log-format: ",
+		path + ", line 5: --watch: ", path + ", line 6: --cluster-qps: ", path + `, line 7: --stale-after: "soon": no duration`,
+		path + ", line 8: --log-level: ", path + ", line 9: --reconnect-min: ", "\n--log-format: ",
 	} {
 		if err == nil || !strings.Contains("\n"+err.Error(), want) {
 			t.Errorf("%v\nwant %q", err, want)
@@ -163,26 +178,45 @@ func TestReload(t *testing.T) {
 		if got := testutil.ToFloat64(reload.metrics.successful); got != successful {
 			t.Errorf("%s: successful %v, want %v", what, got, successful)
 		}
-		if got := testutil.ToFloat64(reload.metrics.restart); got != restart {
+		if got := float64(testutil.CollectAndCount(reload.metrics.restart)); got != restart {
 			t.Errorf("%s: %v flags need a restart, want %v", what, got, restart)
 		}
 	}
 	before := map[string]ratelimit.Limit{"a": {QPS: 1, Burst: 2}, "b": {QPS: 1, Burst: 2}, "c": {QPS: 5, Burst: 6}, "d": {QPS: 4, Burst: 6}, "new": {QPS: 5, Burst: 6}}
 	check("at the start", before, 1, 0)
 
-	reload.look(false)
+	look := func() {
+		reload.look(false)
+		reload.look(false) // what the first has seen has settled
+	}
+	look()
 	check("unchanged", before, 1, 0)
 
-	writeFile(t, path, configHeader+"watches: [pods]\nclusterQps: 0.00001\n")
+	writeFile(t, path, configHeader+"watches: [pods]\n")
 	reload.look(false)
+	writeFile(t, path, configHeader+"watches: [pods]\nclusterQps: 5\nclusterBurst: 6\nclusterLimits: [a=1:2:3, b=1:2]\n")
+	reload.look(false)
+	check("a file that was being written", before, 1, 0)
+
+	writeFile(t, path, configHeader+"watches: [pods]\nclusterQps: 0.00001\n")
+	look()
 	check("not valid", before, 0, 0)
 
-	writeFile(t, path, configHeader+"watches: [pods, nodes]\nworkers: 3\nclusterQps: 50\nclusterBurst: 60\nlogLevel: debug\nclusterLimits: [b=9:9, x=7:7]\n")
-	reload.look(false)
+	if err := os.Rename(path, path+".gone"); err != nil {
+		t.Fatal(err)
+	}
+	look()
+	check("gone", before, 0, 0)
+
+	writeFile(t, path, configHeader+"watches: [pods, nodes]\nworkers: 3\nclusterQps: 50\nclusterBurst: 60\nlogLevel: debug\nclusterSnapshotQps: 3\nclusterLimits: [b=9:9, x=7:7]\n")
+	look()
 	after := map[string]ratelimit.Limit{"a": {QPS: 50, Burst: 60}, "b": {QPS: 9, Burst: 9}, "c": {QPS: 50, Burst: 60}, "d": {QPS: 4, Burst: 60}, "new": {QPS: 50, Burst: 60}}
 	check("changed", after, 1, 2)
 	if got := r.buckets.Limit("x"); got != (ratelimit.Limit{QPS: 7, Burst: 7}) {
 		t.Errorf("a cluster that is not there yet gets %v", got)
+	}
+	if got := r.snapshots.Limit("a").QPS; got != 3 {
+		t.Errorf("the limit of snapshots is %v", got)
 	}
 	if !p.log.V(1).Enabled() {
 		t.Error("the log level is as before")
@@ -196,9 +230,10 @@ func TestReload(t *testing.T) {
 // A program that runs reads its file when it is asked to.
 func TestReloadOnHangup(t *testing.T) {
 	path := writeConfig(t, "watches: [pods]\nclusterQps: 5\n")
-	// Of the defaults of tests, one is of a key of the file.
-	r := startSettings(t, must(parseFlags(t, "--config="+path, "--clusters=dir:"+t.TempDir(), "--ledger=memory:",
-		"--metrics-bind-address=0", "--health-probe-bind-address=0", "--admin-bind-address=0"))(t), newRecorder())
+	s := must(parseFlags(t, "--config="+path, "--clusters=dir:"+t.TempDir(), "--ledger=memory:",
+		"--metrics-bind-address=0", "--health-probe-bind-address=0", "--admin-bind-address=0"))(t)
+	s.configPoll = time.Hour
+	r := startSettings(t, s, newRecorder())
 	limit := func() float64 { return r.program.routes[0].buckets.Limit("a").QPS }
 	r.await("the program has started", func() bool {
 		select {
@@ -242,7 +277,7 @@ func TestConfigurationPage(t *testing.T) {
 		}
 	}
 	const at = "../../../docs/config.schema.json"
-	schema := append(must(configFormat(flags).Schema(configSchemaID))(t), '\n')
+	schema := append(must(configFormat(flags, new(Options)).Schema(configSchemaID))(t), '\n')
 	if *writeDocs {
 		writeFile(t, at, string(schema))
 	}

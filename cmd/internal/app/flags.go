@@ -55,7 +55,8 @@ func (c *Config) addFlags(f *pflag.FlagSet, o *Options) {
 
 func (c *Config) addFileFlags(f *pflag.FlagSet) {
 	f.Var(&c.File, "config", "YAML file with values for these flags, see docs/configuration-file.md. Flags of the command line win.\n"+
-		"It is read again on SIGHUP and when it changes. Limits and the log level then change at once; the log says what needs a restart")
+		"It is read again on SIGHUP and when it changes. The rates and weights of clusters and the log level then change at once;\n"+
+		"the log and fairlead_config_restart_required say what needs a restart")
 }
 
 func (c *Config) addMembersFlags(f *pflag.FlagSet) {
@@ -183,6 +184,9 @@ type lenient struct {
 // there instead, zero, would be told to be wrong as well.
 func (l lenient) Set(s string) error {
 	l.of.given = append(l.of.given, givenFlag{l.flag, s})
+	if l.Type() == "stringArray" {
+		return l.Value.Set(s) // which takes everything
+	}
 	before := l.String()
 	if err := l.Value.Set(s); err != nil {
 		if what := kindsOfValues[l.Type()]; what != "" && !errors.Is(err, strconv.ErrRange) {

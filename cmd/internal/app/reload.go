@@ -1,6 +1,7 @@
 package app
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"log/slog"
@@ -9,47 +10,30 @@ import (
 	"time"
 
 	"github.com/go-logr/logr"
-	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/fairlead-dev/fairlead/internal/configfile"
 	"github.com/fairlead-dev/fairlead/internal/smallfile"
 )
 
-// configPoll is how often the configuration file is looked at. A mounted ConfigMap
-// changes about a minute after the object.
-const configPoll = 10 * time.Second
+// configPoll is how often the configuration file is looked at. What has changed is read
+// once two looks have seen the same: a file that is being written is not.
+const configPoll = 5 * time.Second
 
 // liveFlags are those whose values can change while the program runs.
 var liveFlags = []string{"cluster-qps", "cluster-burst", "cluster-snapshot-qps", "cluster-limit", "log-level"}
 
 // reloader reads the configuration file again, and applies what can be applied.
 type reloader struct {
-	running *settings // what the program was started with
-	applied map[string]string
+	running *settings         // what the program was started with
+	applied map[string]string // the values of the flags, as far as they are live
+	poll    time.Duration
 	limiter *limiter
 	level   *slog.LevelVar
 	log     logr.Logger
 	metrics reloadMetrics
-	last    [sha256.Size]byte // of the content that was read last
-}
-
-// reloadMetrics tell of the configuration file.
-type reloadMetrics struct {
-	successful, at, restart prometheus.Gauge
-}
-
-func newReloadMetrics(reg prometheus.Registerer) (m reloadMetrics, err error) {
-	gauge := func(name, help string) prometheus.Gauge {
-		g := prometheus.NewGauge(prometheus.GaugeOpts{Name: name, Help: help})
-		if e := reg.Register(g); e != nil && err == nil {
-			err = e
-		}
-		return g
-	}
-	m.successful = gauge("fairlead_config_last_reload_successful", "1 if the configuration file was valid when it was read last, else 0.")
-	m.at = gauge("fairlead_config_last_reload_success_timestamp_seconds", "When the configuration file was read last and was valid, in seconds since 1970.")
-	m.restart = gauge("fairlead_config_restart_required", "Number of flags whose values in the configuration file need a restart of the program.")
-	return m, err
+	last    [sha256.Size]byte // of the content that was applied last
+	seen    [sha256.Size]byte // of what the last look has seen
+	failed  string            // why it was not applied; empty: it was
 }
 
 // newReloader returns what follows the configuration file; nil if there is none.
@@ -62,50 +46,62 @@ func (p *program) newReloader() (*reloader, error) {
 	if err != nil {
 		return nil, err
 	}
-	r := &reloader{running: s, applied: s.values, limiter: p.limiter, level: s.level, log: p.log.WithValues("file", string(s.File)), metrics: metrics}
-	r.loaded(nil)
-	r.last = digestOf(string(s.File))
-	return r, nil
-}
-
-// digestOf returns that of a file's content; zero if it cannot be read.
-func digestOf(path string) (digest [sha256.Size]byte) {
-	if text, err := smallfile.Read(path, configfile.MaxSize); err == nil {
-		digest = sha256.Sum256(text)
+	r := &reloader{
+		running: s, applied: s.values, poll: cmp.Or(s.configPoll, configPoll), limiter: p.limiter, level: s.level,
+		log: p.log.WithValues("file", string(s.File)), metrics: metrics, last: s.file, seen: s.file,
 	}
-	return digest
+	r.metrics.loaded(nil)
+	r.tellOverruled(s)
+	return r, nil
 }
 
 // run looks at the file until ctx ends, and reads it on SIGHUP.
 func (r *reloader) run(ctx context.Context, hangup <-chan os.Signal) {
-	for ctx.Err() == nil {
-		asked := false
-		timer := time.NewTimer(configPoll)
+	tick := time.NewTicker(r.poll)
+	defer tick.Stop()
+	for {
 		select {
 		case <-ctx.Done():
+			return
 		case <-hangup:
-			asked = true
-		case <-timer.C:
+			r.look(true)
+		case <-tick.C:
+			r.look(false)
 		}
-		timer.Stop()
-		r.look(asked)
 	}
 }
 
-// look reads the file if it has changed, or if it is asked to.
+// look reads the file if it has changed, if what was wrong with it may have passed, or if
+// it is asked to.
 func (r *reloader) look(asked bool) {
-	digest := digestOf(string(r.running.File))
-	if digest == r.last && !asked {
-		return
-	}
-	r.last = digest
-	s, err := load(r.running.given, r.running.options)
+	text, err := smallfile.Read(string(r.running.File), configfile.MaxSize)
 	if err != nil {
-		r.metrics.successful.Set(0)
-		r.log.Error(err, "The configuration file is not valid; what was read before stays in effect")
+		r.fail(err)
 		return
 	}
+	digest := sha256.Sum256(text)
+	settled := digest == r.seen
+	r.seen = digest
+	if !asked && (!settled || digest == r.last && r.failed == "") {
+		return
+	}
+	s, err := loadText(r.running.given, text, r.running.options)
+	if err != nil {
+		r.fail(err)
+		return
+	}
+	r.last, r.failed = digest, ""
 	r.apply(s)
+}
+
+// fail tells why the file is not applied, once.
+func (r *reloader) fail(err error) {
+	r.metrics.successful.Set(0)
+	if r.failed == err.Error() {
+		return
+	}
+	r.failed = err.Error()
+	r.log.Error(err, "The configuration file cannot be used; what was read before stays in effect")
 }
 
 // apply puts new values in effect.
@@ -113,12 +109,12 @@ func (r *reloader) apply(s *settings) {
 	var changed, restart []string
 	for flag, value := range s.values {
 		switch {
-		case slices.Contains(liveFlags, flag):
-			if value != r.applied[flag] {
-				changed = append(changed, flag)
+		case !slices.Contains(liveFlags, flag):
+			if value != r.running.values[flag] {
+				restart = append(restart, flag)
 			}
-		case value != r.running.values[flag]:
-			restart = append(restart, flag)
+		case value != r.applied[flag]:
+			changed = append(changed, flag)
 		}
 	}
 	slices.Sort(changed)
@@ -129,12 +125,14 @@ func (r *reloader) apply(s *settings) {
 		r.limiter.change(s.clusterLimits())
 	}
 	r.applied = s.values
-	r.loaded(restart)
+	r.metrics.loaded(restart)
 	r.log.Info("Read the configuration file", "changed", changed, "needsRestart", restart)
+	r.tellOverruled(s)
 }
 
-func (r *reloader) loaded(restart []string) {
-	r.metrics.successful.Set(1)
-	r.metrics.at.SetToCurrentTime()
-	r.metrics.restart.Set(float64(len(restart)))
+// tellOverruled says which keys do not count.
+func (r *reloader) tellOverruled(s *settings) {
+	if len(s.overruled) > 0 {
+		r.log.Info("Flags of the command line win over keys of the configuration file", "keys", s.overruled)
+	}
 }

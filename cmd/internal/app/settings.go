@@ -1,6 +1,7 @@
 package app
 
 import (
+	"crypto/sha256"
 	"errors"
 	"log/slog"
 	"strings"
@@ -29,6 +30,12 @@ type settings struct {
 	level  *slog.LevelVar    // of the log
 	given  []givenFlag       // on the command line
 	values map[string]string // of all flags, as texts
+	// file is the digest of the configuration file. overruled are its keys that do not
+	// count, as the command line has the flags.
+	file      [sha256.Size]byte
+	overruled []string
+
+	configPoll time.Duration // 0: the constant's
 }
 
 // parse reports everything that is wrong with the flags at once, or returns
