@@ -94,7 +94,7 @@ fuzz: ## Run each fuzz target for FUZZTIME (30s)
 
 .PHONY: docs
 docs: ## Write the generated parts of docs/, and all pages as a site into bin/site
-	go test ./cmd/internal/app -count 1 -run '^TestPagesAreGenerated$$' -write-docs
+	go test ./cmd/internal/app -count 1 -run '^(TestPagesAreGenerated|TestConfigurationPage)$$' -write-docs
 	cd tools && go run ./record $(PICTURES)
 	cd tools && go run ./site -out ../bin/site
 

@@ -1,11 +1,10 @@
 package credentials
 
 import (
-	"errors"
 	"fmt"
-	"io"
-	"os"
 	"strings"
+
+	"github.com/fairlead-dev/fairlead/internal/smallfile"
 )
 
 const (
@@ -21,7 +20,7 @@ const (
 // one newline at its end. It must be one line. The error names the file, and holds
 // nothing that is in it.
 func Read(path string) (string, error) {
-	text, err := readFile(path, maxSecret+len("\r\n"))
+	text, err := smallfile.Read(path, maxSecret+len("\r\n"))
 	if err != nil {
 		return "", err
 	}
@@ -38,30 +37,6 @@ func Read(path string) (string, error) {
 		return "", fmt.Errorf("read %s: it has several lines or a zero byte; write the password or token into it, and nothing else", path)
 	}
 	return secret, nil
-}
-
-// readFile returns what a regular file of at most so many bytes holds. To open
-// another one may block, and a device may have no end.
-func readFile(path string, most int) ([]byte, error) {
-	info, err := os.Stat(path)
-	if err != nil {
-		return nil, fmt.Errorf("read: %w", err) // which names the path
-	}
-	if !info.Mode().IsRegular() {
-		return nil, fmt.Errorf("read %s: it is no regular file", path)
-	}
-	file, err := os.Open(path)
-	if err != nil {
-		return nil, fmt.Errorf("read: %w", err)
-	}
-	text, err := io.ReadAll(io.LimitReader(file, int64(most)+1))
-	if err := errors.Join(err, file.Close()); err != nil {
-		return nil, fmt.Errorf("read: %w", err)
-	}
-	if len(text) > most {
-		return nil, tooLarge(path, most)
-	}
-	return text, nil
 }
 
 func tooLarge(path string, most int) error {

@@ -8,6 +8,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/fairlead-dev/fairlead/internal/smallfile"
 	"github.com/fairlead-dev/fairlead/internal/spec"
 )
 
@@ -120,7 +121,7 @@ func (f *files) trusted() (roots *x509.CertPool, stale, err error) {
 }
 
 func readCA(path string) (*x509.CertPool, error) {
-	text, err := readFile(path, maxPEM)
+	text, err := smallfile.Read(path, maxPEM)
 	if err != nil {
 		return nil, fmt.Errorf("ca: %w", err)
 	}
@@ -167,11 +168,11 @@ func (f *files) client(*tls.CertificateRequestInfo) (*tls.Certificate, error) {
 }
 
 func readPair(cert, key string) (*tls.Certificate, error) {
-	certPEM, err := readFile(cert, maxPEM)
+	certPEM, err := smallfile.Read(cert, maxPEM)
 	if err != nil {
 		return nil, fmt.Errorf("cert: %w", err)
 	}
-	keyPEM, err := readFile(key, maxPEM)
+	keyPEM, err := smallfile.Read(key, maxPEM)
 	if err != nil {
 		return nil, fmt.Errorf("key: %w", err)
 	}

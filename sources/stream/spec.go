@@ -182,6 +182,7 @@ func ParseSpecs(values []string) ([]Spec, error) {
 			for _, other := range specs {
 				if spec.overlaps(other) {
 					errs = append(errs, fmt.Errorf("watch %q and watch %q follow the same objects; leave one of them out", other, spec))
+					break // one is enough: of many there would be their square
 				}
 			}
 			specs = append(specs, spec)

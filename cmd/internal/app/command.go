@@ -19,6 +19,8 @@ type Options struct {
 
 	stores  ledger.StoreKinds // the same of ledger stores, for tests
 	members []fleet.Kind      // and of sources of members
+
+	elsewhere bool // see Config
 }
 
 // NewCommand returns the program's command line.
@@ -33,7 +35,7 @@ func NewCommand(o Options) *cobra.Command {
 		SilenceErrors: true,
 	}
 	root.SetVersionTemplate("fairlead {{.Version}}\n")
-	return parent(root, newRunCommand(o), newReplayCommand(), newDeadLetterCommand(), newLedgerCommand(o), newVersionCommand(o))
+	return parent(root, newRunCommand(o), newReplayCommand(), newDeadLetterCommand(), newLedgerCommand(o), newConfigCommand(o), newVersionCommand(o))
 }
 
 func newRunCommand(o Options) *cobra.Command {
@@ -45,7 +47,7 @@ func newRunCommand(o Options) *cobra.Command {
 			"  fairlead run --clusters dir:/etc/fairlead/clusters --watch 'pods?labelSelector=app=web' --sink file:changes.jsonl",
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			s, err := cfg.parse(o)
+			s, err := load(cfg.given, o)
 			if err != nil {
 				return fmt.Errorf("nothing was started, because of these flags:\n%w", err)
 			}

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/fairlead-dev/fairlead/internal/configfile"
 	"github.com/fairlead-dev/fairlead/internal/election"
 	"github.com/fairlead-dev/fairlead/ratelimit"
 )
@@ -20,6 +21,8 @@ const defaultAdminAddress = "127.0.0.1:8082"
 
 // Config is what the flags of `fairlead run` say.
 type Config struct {
+	File givenName // of values for flags; empty: none
+
 	Clusters        []string
 	IncludeHub      givenName     // the hub's name as a member
 	HubKubeconfig   string        // path
@@ -73,8 +76,14 @@ type Config struct {
 	LogLevel               string
 	LogFormat              string
 
-	unreadable problems // values that are not even of their flag's type
+	unreadable problems                      // values that are not even of their flag's type
+	given      []givenFlag                   // all that were set, in their order
+	origins    map[string]configfile.Setting // of the flags whose values are from the file
+	elsewhere  bool                          // the program is to run on another machine: see check
 }
+
+// givenFlag is a flag that was set, and to what.
+type givenFlag struct{ name, value string }
 
 // problems collects everything that is wrong with the flags.
 type problems []error
@@ -95,11 +104,14 @@ func (p *problems) addError(flag string, err error) {
 }
 
 // check reports every bad value, by flag, before anything connects. What the
-// parsers of single flags report is not told here again.
+// parsers of single flags report is not told here again. What depends on the machine, such as
+// files that are named, is not looked at if that is another one.
 func (c *Config) check() error {
 	p := slices.Clone(c.unreadable)
 	c.checkNumbers(&p)
-	c.checkFiles(&p)
+	if !c.elsewhere {
+		c.checkFiles(&p)
+	}
 	c.checkLeaderElection(&p)
 	c.checkAddresses(&p)
 	if _, err := parseLevel(c.LogLevel); err != nil {

@@ -19,7 +19,7 @@ func parseFlags(t *testing.T, args ...string) (*settings, error) {
 	if err := set.Parse(args); err != nil {
 		t.Fatal(err)
 	}
-	return cfg.parse(Options{})
+	return load(cfg.given, Options{})
 }
 
 func TestDefaultsAreValid(t *testing.T) {

@@ -22,6 +22,7 @@ var flagTopics = []struct {
 	title string
 	add   func(*Config, *pflag.FlagSet)
 }{
+	{"Configuration file", (*Config).addFileFlags},
 	{"Members", (*Config).addMembersFlags},
 	{"Resources", (*Config).addResourcesFlags},
 	{"Sinks", (*Config).addSinksFlags},
@@ -42,7 +43,7 @@ func (c *Config) addFlags(f *pflag.FlagSet, o *Options) {
 		flag.Usage += "\n" + table.Help()
 	}
 	f.VisitAll(func(flag *pflag.Flag) {
-		flag.Value = lenient{flag.Value, flag.Name, &c.unreadable}
+		flag.Value = lenient{flag.Value, flag.Name, c}
 		if flag.DefValue == "[]" {
 			flag.DefValue = "" // pflag leaves it out of --help only where it knows the type
 		}
@@ -51,6 +52,12 @@ func (c *Config) addFlags(f *pflag.FlagSet, o *Options) {
 
 // The texts below are those of --help and of docs/flags.md: what the flag does, its
 // unit, and in the next lines why the default is what it is.
+
+func (c *Config) addFileFlags(f *pflag.FlagSet) {
+	f.Var(&c.File, "config", "YAML file with values for these flags, see docs/configuration-file.md. Flags of the command line win.\n"+
+		"It is read again on SIGHUP and when it changes. The rates and weights of clusters and the log level then change at once;\n"+
+		"the log and fairlead_config_restart_required say what needs a restart")
+}
 
 func (c *Config) addMembersFlags(f *pflag.FlagSet) {
 	f.StringArrayVar(&c.Clusters, "clusters", nil, "where the member clusters are described; repeatable.\n"+
@@ -170,18 +177,22 @@ func (c *Config) addServingFlags(f *pflag.FlagSet) {
 type lenient struct {
 	pflag.Value
 	flag string
-	bad  *problems
+	of   *Config
 }
 
 // Set notes what cannot be read, and leaves the value as it was: what pflag puts
 // there instead, zero, would be told to be wrong as well.
 func (l lenient) Set(s string) error {
+	l.of.given = append(l.of.given, givenFlag{l.flag, s})
+	if l.Type() == "stringArray" {
+		return l.Value.Set(s) // which takes everything
+	}
 	before := l.String()
 	if err := l.Value.Set(s); err != nil {
 		if what := kindsOfValues[l.Type()]; what != "" && !errors.Is(err, strconv.ErrRange) {
 			err = errors.New("no " + what)
 		}
-		l.bad.add(l.flag, "%q: %w", s, err)
+		l.of.unreadable.add(l.flag, "%q: %w", s, err)
 		_ = l.Value.Set(before) // what can be shown can be set, but for no name, which has not changed
 	}
 	return nil

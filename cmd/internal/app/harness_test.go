@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -77,7 +78,7 @@ func startSettings(t *testing.T, s *settings, out *recorder) *running {
 	t.Helper()
 	r := &running{t: t, registry: prometheus.NewRegistry(), out: out}
 	var err error
-	if r.program, err = newProgram(t.Context(), s, r.out, newLogger(t.Output(), "info", "text"), r.registry); err != nil {
+	if r.program, err = newProgram(t.Context(), s, r.out, newLeveledLogger(t.Output(), s.level, "text"), r.registry); err != nil {
 		t.Fatal(err)
 	}
 	ctx, cancel := context.WithCancel(context.Background())
@@ -106,7 +107,7 @@ func parseWith(t *testing.T, o Options, flags ...string) *settings {
 	if err := set.Parse(append(defaults, flags...)); err != nil {
 		t.Fatal(err)
 	}
-	return must(cfg.parse(o))(t)
+	return must(load(cfg.given, o))(t)
 }
 
 // await waits until ok holds.
@@ -357,4 +358,13 @@ var rareMetrics = map[string]bool{
 	"fairlead_changes_refused":                     true,
 	"fairlead_changes_superseded_total":            true,
 	"fairlead_changes_reread_total":                true,
+}
+
+// newLogger returns a logger of one level.
+func newLogger(w io.Writer, level, format string) logr.Logger {
+	l, err := parseLevel(level)
+	if err != nil {
+		panic(err)
+	}
+	return newLeveledLogger(w, l, format)
 }

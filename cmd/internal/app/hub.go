@@ -1,11 +1,8 @@
 package app
 
 import (
-	"slices"
-
 	"k8s.io/client-go/rest"
 
-	"github.com/fairlead-dev/fairlead/ratelimit"
 	"github.com/fairlead-dev/fairlead/sources/fleet"
 )
 
@@ -26,23 +23,4 @@ func (s *settings) loadHub() (*rest.Config, error) {
 	}
 	hub.UserAgent = s.userAgent()
 	return hub, nil
-}
-
-// limiter returns a function that puts what a cluster's description asks for over
-// what the flags say, for the clusters of one queue.
-func (s *settings) limiter(r *route) func(string, fleet.Limits) {
-	return func(cluster string, l fleet.Limits) {
-		own := clusterLimit{limit: ratelimit.Limit{QPS: s.ClusterQPS, Burst: s.ClusterBurst}, weight: 1}
-		if i := slices.IndexFunc(s.limits, func(l clusterLimit) bool { return l.cluster == cluster }); i >= 0 {
-			own = s.limits[i]
-		}
-		own.limit.QPS, own.limit.Burst, own.weight = l.Over(own.limit.QPS, own.limit.Burst, own.weight)
-		if own.limit != r.buckets.Limit(cluster) {
-			r.queue.SetLimit(cluster, own.limit)
-		}
-		if listed := (ratelimit.Limit{QPS: l.OverSnapshotQPS(s.ClusterSnapshotQPS)}); listed != r.snapshots.Limit(cluster) {
-			r.queue.SetSnapshotLimit(cluster, listed)
-		}
-		r.setWeight(cluster, own.weight)
-	}
 }

@@ -76,9 +76,11 @@ func TestLimitsOfADescription(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	buckets, snapshots := s.buckets(), s.snapshotBuckets()
+	buckets, snapshots := ratelimit.New(ratelimit.Limit{}), ratelimit.New(ratelimit.Limit{})
 	queue := stage.NewQueue(queue.Options[*pipeline.Change, pipeline.Key]{Name: "limits", Buckets: buckets, SnapshotBuckets: snapshots})
-	limit := s.limiter(&route{queue: queue, buckets: buckets, snapshots: snapshots})
+	limits := newLimiter(s.clusterLimits())
+	limits.open(routes{{queue: queue, buckets: buckets, snapshots: snapshots}})
+	limit := limits.limit
 	for _, step := range []struct {
 		cluster string
 		limits  fleet.Limits

@@ -44,7 +44,7 @@ func (c *Config) checkLeaderElection(p *problems) {
 		}
 		return
 	}
-	if !c.LeaderElect {
+	if !c.LeaderElect || c.elsewhere && c.LeaderElectionNamespace == "" {
 		return
 	}
 	if ns, err := c.leaseNamespace(podNamespace); err != nil {

@@ -22,11 +22,9 @@ func parseLevel(s string) (slog.Level, error) {
 	return 0, fmt.Errorf("%q is none of debug, info, warn, error", s)
 }
 
-// newLogger returns a logger that writes to w. Level and format have been
-// checked.
-func newLogger(w io.Writer, level, format string) logr.Logger {
-	l, _ := parseLevel(level) // checked with the other flags
-	o := &slog.HandlerOptions{Level: l, ReplaceAttr: durationsInWords}
+// newLeveledLogger returns a logger that writes to w. The format has been checked.
+func newLeveledLogger(w io.Writer, level slog.Leveler, format string) logr.Logger {
+	o := &slog.HandlerOptions{Level: level, ReplaceAttr: durationsInWords}
 	if format == "json" {
 		return logr.FromSlogHandler(slog.NewJSONHandler(w, o))
 	}

@@ -155,10 +155,13 @@ func commandsPage() string {
 			return
 		}
 		fmt.Fprintf(&b, "\n### `%s`\n\n%s\n", cmd.CommandPath(), description(cmp.Or(cmd.Long, cmd.Short+".")))
-		if cmd.Flags().HasFlags() {
+		if cmd.Flags().HasAvailableFlags() {
 			b.WriteString("\n| Flag | Default | What it does |\n|---|---|---|\n")
 		}
 		cmd.Flags().VisitAll(func(f *pflag.Flag) {
+			if f.Hidden {
+				return
+			}
 			meaning, preset := meaningOf(f.Usage)
 			fmt.Fprintf(&b, "| `--%s` | %s | %s |\n", f.Name, cmp.Or(preset, code(f.DefValue)), meaning)
 		})

@@ -28,6 +28,7 @@ import (
 // of the picture to the sinks on its right.
 type program struct {
 	settings   *settings
+	limiter    *limiter
 	stdout     io.Writer
 	log        logr.Logger
 	registerer prometheus.Registerer
@@ -56,6 +57,7 @@ type program struct {
 	started  chan struct{} // closed once sources run
 	stopping chan struct{} // closed when the program begins to stop
 	hangup   chan os.Signal
+	reloader *reloader // nil: there is no configuration file
 }
 
 // newProgram makes all of the program or, with leader election, what a follower
@@ -63,7 +65,7 @@ type program struct {
 // be used.
 func newProgram(ctx context.Context, s *settings, stdout io.Writer, log logr.Logger, reg prometheus.Registerer) (_ *program, err error) {
 	p := &program{
-		settings: s, stdout: stdout, log: log, registerer: reg,
+		settings: s, limiter: newLimiter(s.clusterLimits()), stdout: stdout, log: log, registerer: reg,
 		opened: make(chan struct{}), started: make(chan struct{}), stopping: make(chan struct{}),
 		hangup: make(chan os.Signal, 1),
 	}
@@ -78,6 +80,9 @@ func newProgram(ctx context.Context, s *settings, stdout io.Writer, log logr.Log
 		return nil, err
 	}
 	if err := p.listen(); err != nil {
+		return nil, err
+	}
+	if p.reloader, err = p.newReloader(); err != nil {
 		return nil, err
 	}
 	if err := p.registerLeader(); err != nil {
@@ -127,8 +132,8 @@ func (p *program) open(ctx context.Context) (err error) {
 		Specs:   s.specs,
 		Routes:  p.routes.sources(),
 		Ledger:  ledger.NewHandle(p.ledger, p.store),
-		Limit:   p.routes.limit(s),
-		Removed: p.routes.forget,
+		Limit:   p.limiter.limit,
+		Removed: p.forget,
 		Term:    p.term,
 		Log:     log,
 	})
@@ -223,6 +228,12 @@ func (p *program) setUpManager() error {
 	}
 	p.manager = mgr
 	return nil
+}
+
+// forget is called when a cluster has left.
+func (p *program) forget(cluster string) {
+	p.routes.forget(cluster)
+	p.limiter.forget(cluster)
 }
 
 func (p *program) connectionStatus() []connection.Status {

@@ -14,7 +14,6 @@ import (
 	"github.com/fairlead-dev/fairlead/pipeline/stage"
 	"github.com/fairlead-dev/fairlead/ratelimit"
 	"github.com/fairlead-dev/fairlead/sources"
-	"github.com/fairlead-dev/fairlead/sources/fleet"
 )
 
 // route is one sink's way through the program: a queue and a stage of its own, so
@@ -34,7 +33,8 @@ type routes []*route
 func (p *program) openRoutes() (all routes, err error) {
 	s, memory := p.settings, p.openBudget()
 	for _, k := range p.sinks {
-		r := &route{sink: k, memory: memory.Route(), buckets: s.buckets(), snapshots: s.snapshotBuckets()}
+		// The limiter gives them their limits.
+		r := &route{sink: k, memory: memory.Route(), buckets: ratelimit.New(ratelimit.Limit{}), snapshots: ratelimit.New(ratelimit.Limit{})}
 		r.queue = stage.NewQueue(queue.Options[*pipeline.Change, pipeline.Key]{
 			Name:         k.name,
 			LaneCapacity: s.LaneCapacity,
@@ -44,9 +44,6 @@ func (p *program) openRoutes() (all routes, err error) {
 			SnapshotBuckets: r.snapshots,
 		})
 		r.memory.OnPressure(r.queue.Evict)
-		for _, l := range s.limits {
-			r.setWeight(l.cluster, l.weight)
-		}
 		// Each sink's series, told apart by its name.
 		reg := prometheus.WrapRegistererWith(prometheus.Labels{"route": k.name}, p.registerer)
 		if r.stage, err = stage.New(stage.Options{
@@ -66,6 +63,7 @@ func (p *program) openRoutes() (all routes, err error) {
 	if err := p.registerer.Register(budget.NewCollector(memory.Stats, all.inWorkBytes)); err != nil {
 		return nil, fmt.Errorf("register metrics: %w", err)
 	}
+	p.limiter.open(all)
 	return all, nil
 }
 
@@ -82,19 +80,6 @@ func (rs routes) sources() []sources.Route {
 		all[i] = sources.Route{Name: r.name, Queue: r.queue, Memory: r.memory}
 	}
 	return all
-}
-
-// limit gives a cluster its limits, in every route.
-func (rs routes) limit(s *settings) func(cluster string, l fleet.Limits) {
-	var each []func(string, fleet.Limits)
-	for _, r := range rs {
-		each = append(each, s.limiter(r))
-	}
-	return func(cluster string, l fleet.Limits) {
-		for _, limit := range each {
-			limit(cluster, l)
-		}
-	}
 }
 
 // forget drops the series of a cluster that has left.

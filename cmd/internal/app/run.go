@@ -17,7 +17,7 @@ var setGlobalLoggers sync.Once
 
 // run follows the fleet until ctx ends, then drains.
 func (s *settings) run(ctx context.Context, stdout, stderr io.Writer) error {
-	log := newLogger(stderr, s.LogLevel, s.LogFormat)
+	log := newLeveledLogger(stderr, s.level, s.LogFormat)
 	setGlobalLoggers.Do(func() {
 		ctrllog.SetLogger(log)
 		klog.SetLogger(log.V(1)) // client-go's own lines are for debugging

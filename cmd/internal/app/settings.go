@@ -1,13 +1,14 @@
 package app
 
 import (
+	"crypto/sha256"
 	"errors"
+	"log/slog"
 	"strings"
 	"time"
 
 	"github.com/fairlead-dev/fairlead/internal/ledger"
 	"github.com/fairlead-dev/fairlead/locks"
-	"github.com/fairlead-dev/fairlead/ratelimit"
 	"github.com/fairlead-dev/fairlead/sinks"
 	"github.com/fairlead-dev/fairlead/sources"
 	"github.com/fairlead-dev/fairlead/sources/connection"
@@ -25,12 +26,24 @@ type settings struct {
 	sinks     []*sinks.Spec
 	store     *ledger.StoreSpec
 	lock      locks.Spec // of the election, if there is one
+
+	level  *slog.LevelVar    // of the log
+	given  []givenFlag       // on the command line
+	values map[string]string // of all flags, as texts
+	// file is the digest of the configuration file. overruled are its keys that do not
+	// count, as the command line has the flags.
+	file      [sha256.Size]byte
+	overruled []string
+
+	configPoll time.Duration // 0: the constant's
 }
 
 // parse reports everything that is wrong with the flags at once, or returns
 // what they say.
 func (c *Config) parse(o Options) (*settings, error) {
-	s := &settings{Config: *c, options: o}
+	s := &settings{Config: *c, options: o, level: new(slog.LevelVar)}
+	level, _ := parseLevel(c.LogLevel) // check tells what is wrong with it
+	s.level.Set(level)
 	errs := []error{c.check()}
 	var err error
 	if s.providers, err = c.parseClusters(o.memberKinds()); err != nil {
@@ -91,18 +104,6 @@ func parseSinks(values []string, kinds sinks.Kinds) ([]*sinks.Spec, error) {
 
 // userAgent names the program to API servers.
 func (s *settings) userAgent() string { return "fairlead/" + s.options.Version }
-
-func (s *settings) buckets() *ratelimit.Buckets {
-	b := ratelimit.New(ratelimit.Limit{QPS: s.ClusterQPS, Burst: s.ClusterBurst})
-	for _, l := range s.limits {
-		b.Set(l.cluster, l.limit)
-	}
-	return b
-}
-
-func (s *settings) snapshotBuckets() *ratelimit.Buckets {
-	return ratelimit.New(ratelimit.Limit{QPS: s.ClusterSnapshotQPS})
-}
 
 // zeroIsNone returns a flag's value, whose 0 switches something off, for those to whom 0
 // is the default and less than 0 switches it off.

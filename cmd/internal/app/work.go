@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"os/signal"
 	"sync"
 	"syscall"
@@ -23,6 +24,12 @@ func (p *program) run(ctx context.Context) (err error) {
 	defer wg.Wait()
 	serving, stopServing := context.WithCancel(context.WithoutCancel(ctx))
 	defer stopServing()
+	if p.reloader != nil {
+		asked := make(chan os.Signal, 1)
+		signal.Notify(asked, syscall.SIGHUP)
+		defer signal.Stop(asked)
+		wg.Go(func() { p.reloader.run(serving, asked) })
+	}
 	broken := make(chan error, len(p.servers))
 	for _, s := range p.servers {
 		wg.Go(func() {

@@ -1,0 +1,102 @@
+package app
+
+import (
+	"slices"
+	"sync"
+
+	"github.com/fairlead-dev/fairlead/ratelimit"
+	"github.com/fairlead-dev/fairlead/sources/fleet"
+)
+
+// clusterLimits is what the flags say of the limits of clusters.
+type clusterLimits struct {
+	limit    ratelimit.Limit
+	snapshot ratelimit.Limit
+	each     []clusterLimit // of single clusters
+}
+
+func (s *settings) clusterLimits() clusterLimits {
+	return clusterLimits{
+		limit:    ratelimit.Limit{QPS: s.ClusterQPS, Burst: s.ClusterBurst},
+		snapshot: ratelimit.Limit{QPS: s.ClusterSnapshotQPS},
+		each:     s.limits,
+	}
+}
+
+// limiter gives clusters their limits in every route: what the flags say, and over that
+// what the clusters' descriptions ask for. Both may change. Its methods may be called by
+// any goroutine.
+type limiter struct {
+	mu     sync.Mutex
+	flags  clusterLimits
+	routes routes                  // nil until they are open
+	asked  map[string]fleet.Limits // by the clusters that there are
+}
+
+func newLimiter(flags clusterLimits) *limiter {
+	return &limiter{flags: flags, asked: map[string]fleet.Limits{}}
+}
+
+// open says which routes there are.
+func (l *limiter) open(rs routes) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.routes = rs
+	l.applyLocked(nil)
+}
+
+// limit gives a cluster its limits, with what its description asks for.
+func (l *limiter) limit(cluster string, asked fleet.Limits) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.asked[cluster] = asked
+	l.limitLocked(cluster)
+}
+
+func (l *limiter) limitLocked(cluster string) {
+	asked, own := l.asked[cluster], clusterLimit{limit: l.flags.limit, weight: 1}
+	if i := slices.IndexFunc(l.flags.each, func(c clusterLimit) bool { return c.cluster == cluster }); i >= 0 {
+		own = l.flags.each[i]
+	}
+	own.limit.QPS, own.limit.Burst, own.weight = asked.Over(own.limit.QPS, own.limit.Burst, own.weight)
+	listed := ratelimit.Limit{QPS: asked.OverSnapshotQPS(l.flags.snapshot.QPS)}
+	for _, r := range l.routes {
+		if own.limit != r.buckets.Limit(cluster) {
+			r.queue.SetLimit(cluster, own.limit)
+		}
+		if listed != r.snapshots.Limit(cluster) {
+			r.queue.SetSnapshotLimit(cluster, listed)
+		}
+		r.setWeight(cluster, own.weight)
+	}
+}
+
+// forget is called when a cluster has left.
+func (l *limiter) forget(cluster string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	delete(l.asked, cluster)
+}
+
+// change puts other flags in the place of those before, at once.
+func (l *limiter) change(flags clusterLimits) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	before := l.flags.each
+	l.flags = flags
+	l.applyLocked(before)
+}
+
+// applyLocked gives all clusters their limits, also those that are not there yet, and
+// those of before, which had limits of their own.
+func (l *limiter) applyLocked(before []clusterLimit) {
+	for _, r := range l.routes {
+		r.queue.SetDefaultLimit(l.flags.limit)
+	}
+	for _, c := range slices.Concat(before, l.flags.each) {
+		l.limitLocked(c.cluster)
+	}
+	for cluster := range l.asked {
+		l.limitLocked(cluster)
+	}
+}
