@@ -86,3 +86,10 @@ func (c *Cursor) reobservedAllLocked() {
 		c.doubtEnds = parseRV(c.last)
 	}
 }
+
+// Digest returns that of the acked state of an object; 0: it is not known.
+func (c *Cursor) Digest(n Name) uint64 {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.acked.digest(c.keyLocked(n))
+}
