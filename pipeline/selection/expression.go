@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/google/cel-go/cel"
+	"github.com/google/cel-go/common/types"
 
 	"github.com/fairlead-dev/fairlead/internal/spec"
 )
@@ -49,7 +50,7 @@ func compile(text string) (*expression, error) {
 	if out := checked.OutputType(); !out.IsExactType(cel.BoolType) && !out.IsExactType(cel.DynType) {
 		return nil, fmt.Errorf("the expression is a %s; it has to be true or false, as object.metadata.namespace == 'web' is", out)
 	}
-	program, err := env.Program(checked, programOptions()...)
+	program, err := env.Program(checked, options(env, checked)...)
 	if err != nil {
 		return nil, fmt.Errorf("plan: %w", err)
 	}
@@ -90,16 +91,16 @@ func (e *expression) textFor(c Cluster) string {
 	return "(" + e.text + ") in {" + strings.Join(values, ", ") + "}"
 }
 
-func (e *expression) match(p *Program, o Object) (bool, error) {
-	out, _, err := e.program.Eval(p.vars.of(p, o))
+func (e *expression) match(v *evaluation) (bool, error) {
+	out, _, err := e.program.Eval(v)
 	if err != nil {
 		return false, err
 	}
-	selected, isBool := out.Value().(bool)
+	selected, isBool := out.(types.Bool)
 	if !isBool {
 		return false, errors.New("it is neither true nor false")
 	}
-	return selected, nil
+	return bool(selected), nil
 }
 
 // failed says which expression failed, and why.

@@ -125,7 +125,7 @@ func (f *fields) digest(o Object) (uint64, bool) {
 	delete(object, "kind")
 	var v any = object
 	for _, r := range f.of("unchanged") {
-		v = edit(v, elements(r.path), func(any) (any, bool) { return nil, false })
+		v = edit(v, pathSteps(r.path), func(any) (any, bool) { return nil, false })
 	}
 	if changed := f.of("changed"); len(changed) > 0 {
 		v = project(v, changed)
@@ -145,10 +145,10 @@ func (f *fields) appendShaped(to, object []byte) []byte {
 	}
 	var v any = decode(object)
 	for _, r := range f.of("drop") {
-		v = edit(v, elements(r.path), func(any) (any, bool) { return nil, false })
+		v = edit(v, pathSteps(r.path), func(any) (any, bool) { return nil, false })
 	}
 	for _, r := range f.of("redact") {
-		v = edit(v, elements(r.path), func(old any) (any, bool) {
+		v = edit(v, pathSteps(r.path), func(old any) (any, bool) {
 			h := hmac.New(sha256.New, r.key)
 			text, _ := json.Marshal(old)
 			h.Write(text)
@@ -176,8 +176,8 @@ func decode(text []byte) (object map[string]any) {
 	return object
 }
 
-// elements splits a path into names, [*] and [?name=value].
-func elements(path string) (steps []string) {
+// pathSteps splits a path into names, [*] and [?name=value].
+func pathSteps(path string) (steps []string) {
 	for path != "" {
 		end := strings.IndexAny(path, ".[")
 		switch {
@@ -248,7 +248,7 @@ func stepMatches(step string, element any) bool {
 func project(v any, rules []fieldRule) any {
 	var kept any = map[string]any{}
 	for _, r := range rules {
-		kept = merge(kept, narrow(v, elements(r.path)))
+		kept = merge(kept, narrow(v, pathSteps(r.path)))
 	}
 	return kept
 }
