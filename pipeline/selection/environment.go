@@ -12,8 +12,6 @@ import (
 	"github.com/google/cel-go/common/types/ref"
 	"github.com/google/cel-go/common/types/traits"
 	"github.com/google/cel-go/ext"
-	"github.com/google/cel-go/interpreter"
-	apiservercel "k8s.io/apiserver/pkg/cel"
 	"k8s.io/apiserver/pkg/cel/library"
 )
 
@@ -133,36 +131,4 @@ func index(id string, of *cel.Type) cel.FunctionOpt {
 
 func contains(id string, of *cel.Type) cel.FunctionOpt {
 	return cel.Overload(id, []*cel.Type{cel.StringType, of}, cel.BoolType)
-}
-
-// CostLimit bounds one evaluation, in CEL's units of cost. It is what API servers allow
-// one expression, about 0.1 s.
-const CostLimit = 1_000_000
-
-// options are how an expression is planned. Where its cost is known to be bounded
-// before it is evaluated, it is not counted.
-func options(env *cel.Env, checked *cel.Ast) []cel.ProgramOption {
-	all := []cel.ProgramOption{cel.EvalOptions(cel.OptOptimize)}
-	cost, err := env.EstimateCost(checked, &library.CostEstimator{SizeEstimator: sizes{}})
-	if err == nil && cost.Max <= CostLimit {
-		return append(all, cel.CustomDecoratorV2(withComparisons(findComparisons(checked.NativeRep()))))
-	}
-	return append(all,
-		cel.EvalOptions(cel.OptOptimize, cel.OptTrackCost),
-		cel.CostLimit(CostLimit),
-		cel.CostTracking(&library.CostEstimator{}),
-		cel.CostTrackerOptions(interpreter.PresenceTestHasCost(false)),
-	)
-}
-
-// sizes says how large values can be, for estimates of cost: as large as an API server
-// takes an object.
-type sizes struct{}
-
-func (sizes) EstimateSize(checker.AstNode) *checker.SizeEstimate {
-	return &checker.SizeEstimate{Max: uint64(apiservercel.DefaultMaxRequestSizeBytes)}
-}
-
-func (sizes) EstimateCallCost(_, _ string, _ *checker.AstNode, _ []checker.AstNode) *checker.CallEstimate {
-	return nil
 }

@@ -3,7 +3,6 @@ package selection
 import (
 	"sync"
 
-	"github.com/google/cel-go/common/types"
 	"github.com/google/cel-go/common/types/ref"
 	"github.com/google/cel-go/interpreter"
 
@@ -57,12 +56,13 @@ var _ interpreter.Activation = (*evaluation)(nil)
 // begin returns the variables of an object, until end is called.
 func (v *variables) begin(o Object) *evaluation {
 	e := v.evaluations.Get().(*evaluation)
-	e.change = types.NewErr("no such operation: %d", o.Op)
-	if o.Op <= Deleted {
-		e.change = changes[o.Op][0]
-		if o.Snapshot {
-			e.change = changes[o.Op][1]
-		}
+	op := o.Op
+	if op > Deleted {
+		op = 0
+	}
+	e.change = changes[op][0]
+	if o.Snapshot {
+		e.change = changes[op][1]
 	}
 	root := rootObject
 	switch {

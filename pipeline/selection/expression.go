@@ -19,7 +19,7 @@ const maxExpression = 8 << 10
 // expression is a where text, compiled.
 type expression struct {
 	text    string
-	program cel.Program
+	program program
 	whole   bool     // it reads more of the object than its metadata
 	cluster []string // what it reads of the cluster: name, uid, labels, or labels/KEY
 }
@@ -50,7 +50,7 @@ func compile(text string) (*expression, error) {
 	if out := checked.OutputType(); !out.IsExactType(cel.BoolType) && !out.IsExactType(cel.DynType) {
 		return nil, fmt.Errorf("the expression is a %s; it has to be true or false, as object.metadata.namespace == 'web' is", out)
 	}
-	program, err := env.Program(checked, options(env, checked)...)
+	program, err := plan(env, checked)
 	if err != nil {
 		return nil, fmt.Errorf("plan: %w", err)
 	}
@@ -92,7 +92,11 @@ func (e *expression) textFor(c Cluster) string {
 }
 
 func (e *expression) match(v *evaluation) (bool, error) {
-	out, _, err := e.program.Eval(v)
+	run := e.program.plain
+	if len(v.root.json) > e.program.upTo {
+		run = e.program.counted
+	}
+	out, _, err := run.Eval(v)
 	if err != nil {
 		return false, err
 	}

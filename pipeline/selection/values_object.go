@@ -18,6 +18,7 @@ type object struct {
 	role     role
 	metadata *object // of a root: what stands for its member metadata
 
+	looked  int // how often a member was looked up, if none is remembered yet
 	walk    jsonwalk.Members
 	begun   bool
 	ended   bool
@@ -51,6 +52,10 @@ type member struct {
 	key   []byte // raw
 	value jsonwalk.Value
 }
+
+// fewLookups is how often an object is read from its start. Most are asked for one
+// member.
+const fewLookups = 4
 
 // manyMembers is from how many members on an object is indexed. Fewer are looked
 // through faster.
@@ -134,6 +139,15 @@ func (o *object) Find(key ref.Val) (ref.Val, bool) {
 			return err, false
 		}
 		return full.Find(key)
+	}
+	if o.role == anyObject && !o.begun && o.metadata == nil {
+		if o.looked++; o.looked <= fewLookups { // it is not worth to remember anything
+			v := o.json.Get(string(name))
+			if len(v) == 0 {
+				return nil, false
+			}
+			return valueOf(v), true
+		}
 	}
 	if m := o.get(string(name)); m != nil {
 		return o.valueOf(m), true
