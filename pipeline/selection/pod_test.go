@@ -2,7 +2,7 @@ package selection
 
 import _ "embed"
 
-// pod is one as API servers send them, of two containers.
+// pod is one of two containers, as API servers send them.
 //
 //go:embed testdata/pod.json
 var pod string

@@ -5,7 +5,7 @@ import (
 	"encoding/json"
 )
 
-// decode is what variables read until they read in place.
+// decode is how references read an object.
 func decode(text []byte) (object map[string]any) {
 	d := json.NewDecoder(bytes.NewReader(text))
 	d.UseNumber()
