@@ -12,7 +12,6 @@ import (
 	"github.com/google/cel-go/common/types/ref"
 	"github.com/google/cel-go/common/types/traits"
 	"github.com/google/cel-go/ext"
-	"github.com/google/cel-go/interpreter"
 	"k8s.io/apiserver/pkg/cel/library"
 )
 
@@ -132,17 +131,4 @@ func index(id string, of *cel.Type) cel.FunctionOpt {
 
 func contains(id string, of *cel.Type) cel.FunctionOpt {
 	return cel.Overload(id, []*cel.Type{cel.StringType, of}, cel.BoolType)
-}
-
-// CostLimit bounds one evaluation, in CEL's units of cost. It is what API servers allow
-// one expression, about 0.1 s.
-const CostLimit = 1_000_000
-
-func programOptions() []cel.ProgramOption {
-	return []cel.ProgramOption{
-		cel.EvalOptions(cel.OptOptimize, cel.OptTrackCost),
-		cel.CostLimit(CostLimit),
-		cel.CostTracking(&library.CostEstimator{}),
-		cel.CostTrackerOptions(interpreter.PresenceTestHasCost(false)),
-	}
 }

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/google/cel-go/cel"
+	"github.com/google/cel-go/common/types"
 
 	"github.com/fairlead-dev/fairlead/internal/spec"
 )
@@ -18,7 +19,7 @@ const maxExpression = 8 << 10
 // expression is a where text, compiled.
 type expression struct {
 	text    string
-	program cel.Program
+	program program
 	whole   bool     // it reads more of the object than its metadata
 	cluster []string // what it reads of the cluster: name, uid, labels, or labels/KEY
 }
@@ -49,7 +50,7 @@ func compile(text string) (*expression, error) {
 	if out := checked.OutputType(); !out.IsExactType(cel.BoolType) && !out.IsExactType(cel.DynType) {
 		return nil, fmt.Errorf("the expression is a %s; it has to be true or false, as object.metadata.namespace == 'web' is", out)
 	}
-	program, err := env.Program(checked, programOptions()...)
+	program, err := plan(env, checked)
 	if err != nil {
 		return nil, fmt.Errorf("plan: %w", err)
 	}
@@ -90,16 +91,20 @@ func (e *expression) textFor(c Cluster) string {
 	return "(" + e.text + ") in {" + strings.Join(values, ", ") + "}"
 }
 
-func (e *expression) match(p *Program, o Object) (bool, error) {
-	out, _, err := e.program.Eval(p.vars.of(p, o))
+func (e *expression) match(v *evaluation) (bool, error) {
+	run := e.program.plain
+	if len(v.root.json) > e.program.upTo {
+		run = e.program.counted
+	}
+	out, _, err := run.Eval(v)
 	if err != nil {
 		return false, err
 	}
-	selected, isBool := out.Value().(bool)
+	selected, isBool := out.(types.Bool)
 	if !isBool {
 		return false, errors.New("it is neither true nor false")
 	}
-	return selected, nil
+	return bool(selected), nil
 }
 
 // failed says which expression failed, and why.

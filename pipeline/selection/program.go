@@ -22,7 +22,7 @@ var ErrMetadataOnly = errors.New("only the metadata of the object is there, and 
 
 // prepare readies the expressions for a cluster.
 func (p *Program) prepare(c Cluster) {
-	p.vars = newVariables(c)
+	p.vars = newVariables(p.resource, c)
 	var texts []string
 	for _, e := range p.where {
 		texts = append(texts, e.textFor(c))
@@ -56,13 +56,15 @@ func (p *Program) Match(o Object) (bool, error) {
 	if p == nil || len(p.where) == 0 {
 		return true, nil
 	}
+	v := p.vars.begin(o)
+	defer v.end()
 	var failed error
 	for _, e := range p.where {
 		if o.Metadata && e.whole {
 			failed = e.failed(ErrMetadataOnly)
 			continue
 		}
-		switch selected, err := e.match(p, o); {
+		switch selected, err := e.match(v); {
 		case err != nil:
 			failed = e.failed(err)
 		case !selected:

@@ -16,6 +16,7 @@ import (
 type use struct {
 	variable string
 	steps    []useStep
+	test     bool // has() asks whether it is there
 }
 
 // useStep is .name, .?name, ['name'] or [?'name'].
@@ -53,6 +54,7 @@ func useOf(e ast.Expr) (u use, ok bool) {
 	case ast.SelectKind:
 		s := e.AsSelect()
 		u, ok = useOf(s.Operand())
+		u.test = s.IsTestOnly()
 		return u.with(useStep{name: s.FieldName()}), ok
 	case ast.CallKind:
 		c := e.AsCall()
@@ -70,6 +72,11 @@ func useOf(e ast.Expr) (u use, ok bool) {
 func (u use) with(s useStep) use {
 	u.steps = append(slices.Clip(u.steps), s)
 	return u
+}
+
+// optional reports whether the value is an optional one.
+func (u use) optional() bool {
+	return slices.ContainsFunc(u.steps, func(s useStep) bool { return s.optional })
 }
 
 // textOf returns the text that a literal is.
