@@ -1,5 +1,7 @@
 package ledger
 
+import "crypto/rand"
+
 // A stream may say what counts in a state: it gives a digest of that with each state
 // that it observes, and the cursor keeps the one of the acked state. A state with the
 // same digest is no change. Nothing is recorded of it: the acked state stays the one
@@ -92,4 +94,18 @@ func (c *Cursor) Digest(n Name) uint64 {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.acked.digest(c.keyLocked(n))
+}
+
+// DigestKey returns a secret that the ledger keeps for the digests that it is given: with
+// another one they would tell nothing. It is made when it is first asked for.
+func (l *Ledger) DigestKey() []byte {
+	t := l.term
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if len(t.head.DigestKey) == 0 {
+		key := make([]byte, 32)
+		_, _ = rand.Read(key) // never fails
+		t.head.DigestKey, t.headDirty, t.headFirst = key, true, true
+	}
+	return t.head.DigestKey
 }

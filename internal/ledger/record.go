@@ -59,6 +59,8 @@ type head struct {
 	// Term is the highest one, in the head that is of no cursor. There, Generation is
 	// what new cursors begin with.
 	Term uint64 `json:"term,omitempty"`
+	// DigestKey is there, too: see Ledger.DigestKey.
+	DigestKey []byte `json:"x-digestKey,omitempty"`
 
 	sinks  []string // that an earlier version delivered to
 	before bool     // written by a version that does not know Clean

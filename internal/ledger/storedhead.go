@@ -27,7 +27,7 @@ const ignorable = "x-"
 
 // ignorables are those of them that this version knows.
 var ignorables = map[string]bool{
-	ignorable + "clean": true, ignorable + "digests": true, ignorable + "unwatchedFor": true, ignorable + "routeGoneFor": true, ignorable + "leftFor": true,
+	ignorable + "clean": true, ignorable + "digests": true, ignorable + "digestKey": true, ignorable + "unwatchedFor": true, ignorable + "routeGoneFor": true, ignorable + "leftFor": true,
 }
 
 func (s *storedHead) decode(b []byte) error {
