@@ -9,6 +9,7 @@ import (
 
 	"github.com/fairlead-dev/fairlead/internal/configfile"
 	"github.com/fairlead-dev/fairlead/internal/election"
+	"github.com/fairlead-dev/fairlead/pipeline/selection"
 	"github.com/fairlead-dev/fairlead/ratelimit"
 )
 
@@ -31,6 +32,9 @@ type Config struct {
 
 	Watches []string
 	Sinks   []string
+
+	Selection     selection.Texts // for all sinks
+	RedactKeyFile string          // path
 
 	ClusterQPS         float64 // changes per second and cluster
 	ClusterBurst       int     // changes

@@ -25,6 +25,7 @@ var flagTopics = []struct {
 	{"Configuration file", (*Config).addFileFlags},
 	{"Members", (*Config).addMembersFlags},
 	{"Resources", (*Config).addResourcesFlags},
+	{"Selection", (*Config).addSelectionFlags},
 	{"Sinks", (*Config).addSinksFlags},
 	{"Limits of each cluster", (*Config).addFairnessFlags},
 	{"Connections to members", (*Config).addConnectionsFlags},

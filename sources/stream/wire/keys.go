@@ -2,8 +2,9 @@ package wire
 
 import (
 	"bytes"
-	"encoding/json"
 	"hash/maphash"
+
+	"github.com/fairlead-dev/fairlead/internal/jsontext"
 )
 
 // keySet tells the keys of one JSON object apart, in constant time for each. Its
@@ -62,24 +63,11 @@ func (k *keySet) add(raw []byte) (again bool) {
 // tooMany reports whether keys are no longer told apart.
 func (k *keySet) tooMany() bool { return k.n >= MaxKeys }
 
-// Plain reports whether the raw content of a string stands for itself: ASCII
-// without escapes, as all of Kubernetes' identifiers are.
-func Plain(raw []byte) bool {
-	for _, c := range raw {
-		if c == '\\' || c >= 0x80 {
-			return false
-		}
-	}
-	return true
-}
+// Plain reports whether a string stands for itself, see jsontext.Plain.
+func Plain(raw []byte) bool { return jsontext.Plain(raw) }
 
 // Is reports whether the raw content of a string, a key mostly, means word.
-func Is(raw []byte, word string) bool {
-	if string(raw) == word {
-		return true
-	}
-	return !Plain(raw) && Unquote(raw) == word
-}
+func Is(raw []byte, word string) bool { return jsontext.Is(raw, word) }
 
 // IsAny reports whether decoders that do not tell capitals from others, as
 // encoding/json does not, take the raw content of a string for one of words.
@@ -96,15 +84,4 @@ func IsAny(raw []byte, words ...string) bool {
 }
 
 // Unquote returns the string that a raw content stands for.
-func Unquote(raw []byte) string {
-	if Plain(raw) {
-		return string(raw)
-	}
-	quoted := make([]byte, 0, len(raw)+2)
-	quoted = append(append(append(quoted, '"'), raw...), '"')
-	var text string
-	if json.Unmarshal(quoted, &text) != nil {
-		return "" // not reached: the scanner accepted it as a string
-	}
-	return text
-}
+func Unquote(raw []byte) string { return jsontext.Unquote(raw) }

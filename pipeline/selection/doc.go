@@ -1,0 +1,39 @@
+// Package selection decides which changes are delivered, and in which form. Rules are
+// texts that a user writes; they are checked and compiled once, and then applied to the
+// JSON of each object.
+//
+//	Texts ──Parse──▶ Rules ──Merge──▶ Rules ──For(resource, cluster)──▶ Program
+//	                                                                     │
+//	                        Match: is the object selected? ◀─────────────┤
+//	                        Digest: has anything that counts changed? ◀──┤
+//	                        AppendShaped: what of it is delivered ◀──────┘
+//
+// # Usage
+//
+// The rules of all routes and those of one sink hold together:
+//
+//	all, err := selection.Parse(selection.Texts{Where: []string{"pods: object.metadata.namespace != 'kube-system'"}}, selection.ParseOptions{})
+//	own, err := selection.Parse(selection.Texts{Changed: []string{"pods: spec,status.phase"}}, selection.ParseOptions{})
+//	program := selection.Merge(all, own).For(resource, cluster)
+//	selected, err := program.Match(selection.Object{JSON: object, Op: selection.Updated})
+//
+// A nil Program selects everything, as it is.
+//
+// # Expressions
+//
+// A where text is an expression in CEL with the function libraries of Kubernetes. Its
+// variables are
+//
+//	object   the object, without metadata.managedFields and with apiVersion and kind
+//	cluster  its cluster: name, uid, labels
+//	change   how its state came: op ('added', 'updated', 'deleted'), snapshot
+//
+// There is no clock, so that the same object is always selected or never. An expression
+// that fails on an object, because a field is not there for example, selects it, and
+// Match returns an error: nothing is lost by a mistake. An evaluation that costs more
+// than CostLimit fails.
+//
+// # What may run at once
+//
+// Everything may be called concurrently. Nothing here starts a goroutine.
+package selection

@@ -1,0 +1,45 @@
+package selection
+
+import (
+	"strconv"
+
+	"github.com/google/cel-go/common/types"
+	"github.com/google/cel-go/common/types/ref"
+
+	"github.com/fairlead-dev/fairlead/internal/jsonwalk"
+)
+
+// maxElements bounds the members of an object, and the elements of a list, that are
+// made into values at once. A walk over them, as in exists(), needs no such bound.
+const maxElements = 100_000
+
+var adapter = types.DefaultTypeAdapter
+
+// valueOf returns what an expression sees of a JSON value. Objects and lists are read
+// when something in them is asked for. A number is an int if it is written as one and
+// fits into 64 bits, else a double, as API servers have it.
+func valueOf(v jsonwalk.Value) ref.Val {
+	switch v.Kind() {
+	case jsonwalk.Object:
+		return &object{json: v}
+	case jsonwalk.List:
+		return &list{json: v, size: -1}
+	case jsonwalk.String:
+		return types.String(v.Text())
+	case jsonwalk.Bool:
+		return types.Bool(v.True())
+	case jsonwalk.Number:
+		return number(v.Bytes())
+	case jsonwalk.Null:
+		return types.NullValue
+	}
+	return types.NewErr("no value")
+}
+
+func number(text []byte) ref.Val {
+	if n, err := strconv.ParseInt(string(text), 10, 64); err == nil {
+		return types.Int(n)
+	}
+	f, _ := strconv.ParseFloat(string(text), 64) // beyond the range: infinite
+	return types.Double(f)
+}
