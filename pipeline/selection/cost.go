@@ -42,10 +42,14 @@ func plan(env *cel.Env, checked *cel.Ast) (p program, err error) {
 		p.upTo = math.MaxInt
 		return p, nil
 	}
+	p.counted, err = planMetered(env, checked)
+	return p, err
+}
+
+func planMetered(env *cel.Env, checked *cel.Ast) (cel.Program, error) {
 	rounds := map[int64]int{}
 	findRounds(checked.NativeRep().Expr(), rounds)
-	p.counted, err = env.Program(checked, cel.EvalOptions(cel.OptOptimize), cel.CustomDecoratorV2(withMeter(rounds)))
-	return p, err
+	return env.Program(checked, cel.EvalOptions(cel.OptOptimize), cel.CustomDecoratorV2(withMeter(rounds)))
 }
 
 // sizes says how large values can be in an object of so many bytes.
