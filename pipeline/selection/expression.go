@@ -22,6 +22,8 @@ type expression struct {
 	program program
 	whole   bool     // it reads more of the object than its metadata
 	cluster []string // what it reads of the cluster: name, uid, labels, or labels/KEY
+
+	conjuncts conjuncts
 }
 
 func compile(text string) (*expression, error) {
@@ -54,7 +56,10 @@ func compile(text string) (*expression, error) {
 	if err != nil {
 		return nil, fmt.Errorf("plan: %w", err)
 	}
-	return &expression{text: text, program: program, whole: uses.whole(), cluster: uses.cluster()}, nil
+	return &expression{
+		text: text, program: program, whole: uses.whole(), cluster: uses.cluster(),
+		conjuncts: findConjuncts(checked.NativeRep().Expr()),
+	}, nil
 }
 
 // issuesOf makes one line of each of the compiler's complaints.
