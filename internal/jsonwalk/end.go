@@ -70,24 +70,3 @@ func endOfString(b []byte) int {
 		}
 	}
 }
-
-// endOfNested returns the length of the object or list that b begins with. It counts
-// brackets outside of strings; that they match is known.
-func endOfNested(b []byte) int {
-	depth := 0
-	for i := 0; i < len(b); {
-		switch b[i] {
-		case '"':
-			i += endOfString(b[i:])
-			continue
-		case '{', '[':
-			depth++
-		case '}', ']':
-			if depth--; depth == 0 {
-				return i + 1
-			}
-		}
-		i++
-	}
-	return len(b)
-}

@@ -3,6 +3,7 @@ package jsonwalk
 import (
 	"bytes"
 	"encoding/json"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -51,6 +52,7 @@ func decode(t *testing.T, v Value) any {
 func FuzzWalk(f *testing.F) {
 	for _, text := range []string{
 		`{}`, `[]`, `null`, ` [ 1 , -2.5e+3 , true,false, null, "a\"]}" ] `, `{"a" : {"b":[[],{},[{}]]}, "\u0061":"\\", "é":"12345678\"90" }`,
+		`{"` + strings.Repeat(`\"]\\`, 40) + `":[{"}` + strings.Repeat(`\\`, 64) + `":1},2]}`, `[{"y_Y\u007f[]{}":"é\uFFFF` + strings.Repeat("{", 200) + `"}]`,
 		`{"a":`, `{"a"`, `{"a":1,`, `[1,`, `"abc`, `"\`, `{,}`, `[,]`, `:`, `}`, `{"a" "b"}`, "", " ", `{"a":}`, `{"a":,"b":1}`,
 	} {
 		f.Add([]byte(text))
@@ -70,8 +72,18 @@ func FuzzWalk(f *testing.F) {
 		if diff := cmp.Diff(want, decode(t, v)); diff != "" {
 			t.Errorf("%q (-want +got):\n%s", text, diff)
 		}
-		if got, want := v.Bytes(), bytes.TrimSpace(text); !bytes.Equal(got, want) {
-			t.Errorf("the value is %q, want %q", got, want)
+		whole := bytes.TrimSpace(text)
+		if got := v.Bytes(); !bytes.Equal(got, whole) {
+			t.Errorf("the value is %q, want %q", got, whole)
+		}
+		// The same at any place of a block, with and without more behind it.
+		for shift := range 65 {
+			list := "[" + strings.Repeat(" ", shift) + string(text) + "]"
+			for _, behind := range []string{"", ",]}" + strings.Repeat("x", 64)} {
+				if got := At([]byte(list + behind)).Bytes(); string(got) != list {
+					t.Fatalf("the value is %q, want %q", got, list)
+				}
+			}
 		}
 	})
 }

@@ -23,6 +23,11 @@ type ParseOptions struct {
 	// RedactKey is the key of the hashes that redacted values are replaced by. Rules
 	// with Redact need one.
 	RedactKey []byte
+	// DigestKey is the key of digests, of any length: secret, so that whoever may
+	// write objects cannot make two of equal digests and hide a change, and the same
+	// as long as digests are kept. Without one, each process has its own: then the
+	// digests of another one tell nothing, and a change is delivered that need not be.
+	DigestKey []byte
 }
 
 // Rules are checked and compiled. Nil has none.
@@ -64,20 +69,24 @@ func Parse(t Texts, o ParseOptions) (*Rules, error) {
 }
 
 // Merge returns rules that hold if all of the given ones do: an object is selected if
-// each selects it; a change is delivered if a field that any Changed names has changed,
-// unless any Unchanged names it; what any drops, redacts or does not list as Only is
-// not delivered. Of no rules it returns nil.
+// each selects it; a field's change counts if each of them that has Changed names it,
+// and no Unchanged does; what any drops, redacts or does not list as Only is not
+// delivered. Of no rules it returns nil.
 func Merge(rules ...*Rules) *Rules {
 	var merged Rules
-	for i, r := range rules {
+	groups := 0
+	for _, r := range rules {
 		if r == nil {
 			continue
 		}
 		merged.where = append(merged.where, r.where...)
+		next := groups
 		for _, f := range r.fields {
-			f.group = i
+			f.group += groups
+			next = max(next, f.group+1)
 			merged.fields = append(merged.fields, f)
 		}
+		groups = next
 	}
 	if len(merged.where)+len(merged.fields) == 0 {
 		return nil

@@ -33,7 +33,7 @@ func NewCommand(o Options) *cobra.Command {
 		SilenceErrors: true,
 	}
 	root.SetVersionTemplate("fairlead {{.Version}}\n")
-	return parent(root, newRunCommand(o), newReplayCommand(), newDeadLetterCommand(), newLedgerCommand(o), newVersionCommand(o))
+	return parent(root, newRunCommand(o), newReplayCommand(), newDeadLetterCommand(), newLedgerCommand(o), newFilterCommand(), newVersionCommand(o))
 }
 
 func newRunCommand(o Options) *cobra.Command {

@@ -93,7 +93,7 @@ func printCursors(out io.Writer, cursors []ledger.Description) error {
 			unwatched = c.RouteGone
 		}
 		rows = append(rows, []string{
-			c.ID.Cluster, c.ID.ClusterUID, c.ID.Resource, selection(c.Selection), cmp.Or(c.ID.Route, strings.Join(c.Sinks, " ")),
+			c.ID.Cluster, c.ID.ClusterUID, c.ID.Resource, selectionText(c.Selection), cmp.Or(c.ID.Route, strings.Join(c.Sinks, " ")),
 			fmt.Sprint(c.Objects), fmt.Sprint(c.UnackedUIDs), fmt.Sprint(c.Deleted), c.ResumePoint, due, moment(unwatched), moment(c.Left),
 		})
 	}
@@ -130,7 +130,7 @@ func forgotten(cluster, resource string) string {
 }
 
 // selection is what --watch has behind its question mark.
-func selection(of ledger.Selection) string {
+func selectionText(of ledger.Selection) string {
 	var parts []string
 	for _, p := range []struct{ name, value string }{
 		{"namespace", of.Namespace}, {"labelSelector", of.Labels}, {"fieldSelector", of.Fields},

@@ -14,6 +14,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"github.com/fairlead-dev/fairlead/pipeline/selection"
 	"github.com/fairlead-dev/fairlead/sinks"
 )
 
@@ -34,6 +35,7 @@ func TestPagesAreGenerated(t *testing.T) {
 		"flags.md":     {"run-flags": func([]string) string { return runFlagsPage() }, "commands": func([]string) string { return commandsPage() }},
 		"metrics.md":   {"metrics": metrics.table},
 		"library.md":   {"code": func(of []string) string { return codeOf(t, of) }},
+		"selection.md": {"presets": func([]string) string { return presetsPage() }},
 		"../README.md": {"kinds-matrix": func([]string) string { return kindsMatrix() }},
 	} {
 		path := filepath.Join("../../../docs", page)
@@ -102,6 +104,19 @@ func kindsMatrix() string {
 		fmt.Fprintf(&b, "| `--%s` | %s |\n", flag, strings.Join(schemes, ", "))
 	}
 	return b.String()
+}
+
+// presetsPage is a table of the fields of each preset.
+func presetsPage() string {
+	var b strings.Builder
+	for _, p := range selection.Presets() {
+		fmt.Fprintf(&b, "### `%s`\n\n%s\n\n| Resource | Field | Who changes it, and when |\n|---|---|---|\n", p.Name, p.Help)
+		for _, f := range p.Fields {
+			fmt.Fprintf(&b, "| `%s` | `%s` | %s |\n", f.Resource, f.Path, f.Help)
+		}
+		b.WriteString("\n")
+	}
+	return strings.TrimSuffix(b.String(), "\n")
 }
 
 // runFlagsPage is a table for each topic of the flags of fairlead run.
