@@ -7,6 +7,7 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"fmt"
+	"slices"
 	"sync"
 )
 
@@ -39,10 +40,18 @@ var never = []path{{{key: "apiVersion"}}, {{key: "kind"}}, inMetadata("resourceV
 
 // newDigester returns a digester of what each group names and unchanged does not.
 func newDigester(changed [][]path, unchanged []path, key []byte) *digester {
-	d := &digester{projection: newProjection(changed, append(never, unchanged...), nil, nil), metadata: false}
+	d := &digester{}
 	for _, group := range changed {
 		d.metadata = d.metadata || allInMetadata(group)
 	}
+	named := slices.Concat(changed...)
+	dropped := slices.Clone(unchanged)
+	for _, field := range never {
+		if len(changed) == 0 || slices.ContainsFunc(named, func(p path) bool { return p.covers(field) }) {
+			dropped = append(dropped, field)
+		}
+	}
+	d.projection = newProjection(changed, dropped, nil, nil)
 	paths := sha256.Sum256([]byte(groupsText(changedFields, changed...) + groupsText(unchangedFields, unchanged)))
 	d.prefix = paths[:]
 	d.hash = newHash(key)
