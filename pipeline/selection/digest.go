@@ -3,6 +3,7 @@ package selection
 import (
 	"crypto/aes"
 	"crypto/cipher"
+	"crypto/fips140"
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/binary"
@@ -47,7 +48,7 @@ func newDigester(changed [][]path, unchanged []path, key []byte) *digester {
 	named := slices.Concat(changed...)
 	dropped := slices.Clone(unchanged)
 	for _, field := range never {
-		if len(changed) == 0 || slices.ContainsFunc(named, func(p path) bool { return p.covers(field) }) {
+		if len(changed) == 0 || slices.ContainsFunc(named, func(p path) bool { return p.meets(field) }) {
 			dropped = append(dropped, field)
 		}
 	}
@@ -76,14 +77,14 @@ func allInMetadata(paths []path) bool {
 func newHash(key []byte) cipher.AEAD {
 	sum := sha256.Sum256(append([]byte("fairlead: digests of fields\n"), key...))
 	block, err := aes.NewCipher(sum[:])
-	if err == nil {
-		if hash, err2 := cipher.NewGCM(block); err2 == nil {
-			return hash
-		} else {
-			err = err2
-		}
+	if err != nil {
+		panic(fmt.Sprintf("selection: AES with a key of 32 bytes: %v", err)) // not reached
 	}
-	panic(fmt.Sprintf("selection: AES-GCM with a key of 32 bytes: %v", err)) // not reached
+	hash, err := cipher.NewGCM(block)
+	if err != nil {
+		panic(fmt.Sprintf("selection: GCM of AES: %v", err)) // not reached
+	}
+	return hash
 }
 
 // processKey is the key of digests if none is given.
@@ -102,6 +103,10 @@ func (d *digester) digest(object []byte) uint64 {
 		}
 	}()
 	b.text = d.append(append(b.text[:0], d.prefix...), object)
-	d.hash.Seal(b.sum[:0], b.nonce[:], nil, b.text)
+	if fips140.Enforced() {
+		fips140.WithoutEnforcement(func() { d.hash.Seal(b.sum[:0], b.nonce[:], nil, b.text) }) // see newHash
+	} else {
+		d.hash.Seal(b.sum[:0], b.nonce[:], nil, b.text)
+	}
 	return max(binary.LittleEndian.Uint64(b.sum[:]), 1)
 }
