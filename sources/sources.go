@@ -38,6 +38,10 @@ type Config struct {
 	// ExtraWatches is how many routes may have a watch of their own in each stream of
 	// a member, because they are behind. 0 means DefaultExtraWatches.
 	ExtraWatches int
+	// MaxStreams is how many streams a member may have because of wildcards, those of
+	// specs that name a resource counted in. 0 means DefaultMaxStreams, less than 0 no
+	// bound.
+	MaxStreams int
 	// UserAgent is what the members' API servers log.
 	UserAgent string
 }
@@ -72,6 +76,9 @@ type Route struct {
 type Options struct {
 	Config Config
 	Specs  []Spec  // followed in every member
+	// Excluded are resources that no wildcard among Specs stands for. ParseExclusions
+	// makes them of text.
+	Excluded []Spec
 	Routes []Route // at least one
 	// Ledger remembers what the routes' sinks have accepted. The caller runs and closes
 	// it. Nil means one in memory that the Sources runs itself: after a restart
@@ -96,6 +103,8 @@ type Sources struct {
 	*roster[*member]
 
 	o          options
+	named      []Spec // of Specs
+	wildcards  []Spec // likewise
 	snapshots  *semaphore.Weighted
 	claims     *stream.Claims
 	buffers    wire.Buffers
@@ -109,7 +118,8 @@ type member struct {
 	resident
 
 	// Guarded by the lock of the roster:
-	streams  []*stream.Stream // of conn
+	streams  []*stream.Stream // of conn; never changed in place
+	survey   *stream.Survey   // of what wildcards stand for; nil: there are none
 	retiring map[string]bool  // the routes for which cursors are being retired
 
 	redelivering sync.WaitGroup // counts calls of Redeliver
@@ -140,6 +150,7 @@ func New(given Options) *Sources {
 		twins:      newTwins(o.Log),
 		invalid:    o.Config.Validate(),
 	}
+	s.named, s.wildcards = stream.Split(o.Specs)
 	s.roster = newRoster(o.Log, s)
 	return s
 }
@@ -180,6 +191,7 @@ type MemberStatus struct {
 	SameAs    []string
 	SameSince time.Time
 	Streams   []StreamStatus
+	Survey    *SurveyStatus // of what wildcards stand for; nil: there are none
 }
 
 // Status tells of all members, by name.
@@ -188,12 +200,13 @@ func (s *Sources) Status() []MemberStatus {
 		source  string
 		conn    *connection.Connection
 		streams []*stream.Stream
+		survey  *stream.Survey
 	}
 	s.mu.Lock()
 	members := make([]parts, 0, len(s.members))
 	for _, name := range slices.Sorted(maps.Keys(s.members)) {
 		r := s.members[name]
-		members = append(members, parts{r.config.Source, r.conn, r.streams})
+		members = append(members, parts{r.config.Source, r.conn, r.streams, r.survey})
 	}
 	s.mu.Unlock()
 
@@ -203,6 +216,9 @@ func (s *Sources) Status() []MemberStatus {
 		m.SameAs, m.SameSince = s.twins.of(m.Connection.Cluster)
 		for _, st := range r.streams {
 			m.Streams = append(m.Streams, st.Status())
+		}
+		if r.survey != nil {
+			m.Survey = new(r.survey.Status())
 		}
 		status = append(status, m)
 	}

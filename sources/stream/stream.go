@@ -76,6 +76,7 @@ type Options struct {
 	Spec       Spec
 	Earlier    []Spec // those of the member's other streams that were written before
 	Later      []Spec // and those after it
+	Wildcard   string // that stands for the spec; empty: none
 	Config     Config
 	Connection Connection
 	Routes     []Route // at least one
@@ -128,6 +129,7 @@ type Stream struct {
 	spec     Spec
 	earlier  []Spec
 	later    []Spec
+	wildcard string
 	name     string
 	cfg      Config
 	conn     Connection
@@ -163,6 +165,8 @@ func New(o Options) *Stream {
 		spec:    o.Spec,
 		earlier: o.Earlier,
 		later:   o.Later,
+
+		wildcard: o.Wildcard,
 		name:    o.Spec.String(),
 		cfg:     o.Config.WithDefaults(),
 		conn:    o.Connection,
@@ -187,6 +191,9 @@ func (s *Stream) Name() string { return s.name }
 
 // Spec returns what the stream was made to follow.
 func (s *Stream) Spec() Spec { return s.spec }
+
+// Wildcard returns the wildcard that stands for the spec, empty if there is none.
+func (s *Stream) Wildcard() string { return s.wildcard }
 
 // Run follows the resource until ctx ends; it returns nil then. It returns an
 // error only when there is no point in going on: the member is gone,
