@@ -79,6 +79,9 @@ func (g *growing) asked(path string) int {
 }
 
 func (g *growing) RoundTrip(r *http.Request) (*http.Response, error) {
+	if strings.HasPrefix(r.URL.Path, "/apis/") && strings.Count(r.URL.Path, "/") == 3 {
+		time.Sleep(10 * time.Millisecond) // discovery takes its time
+	}
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.asks[r.URL.Path]++
@@ -108,6 +111,9 @@ func (g *growing) RoundTrip(r *http.Request) (*http.Response, error) {
 	group := parts[0]
 	if parts[0] == "api" {
 		group = ""
+	}
+	if len(parts) < 2 {
+		return answer(200, strings.NewReader(fmt.Sprintf(`{"kind":"APIGroup","name":%q,"preferredVersion":{"groupVersion":"%[1]s/v1","version":"v1"}}`, group)))
 	}
 	rest := parts[2:]
 	if len(rest) == 3 && rest[0] == "namespaces" {
@@ -224,7 +230,7 @@ func TestWildcardFollowsDiscovery(t *testing.T) {
 		}
 
 		g.install("gizmos.example.com")
-		time.Sleep(65 * time.Second)
+		time.Sleep(70 * time.Second)
 		h.wantStreams("with another resource", "configmap", "pods", "nodes", "deployments.apps", "gizmos.example.com")
 		if told := h.queue.told(); !slices.Contains(told, "added one of-gizmos.example.com of a") {
 			t.Errorf("told %v", told)
@@ -243,7 +249,7 @@ func TestWildcardFollowsDiscovery(t *testing.T) {
 		}
 
 		g.install("gizmos.example.com")
-		time.Sleep(65 * time.Second)
+		time.Sleep(70 * time.Second)
 		h.wantStreams("once it is back", "configmap", "pods", "nodes", "deployments.apps", "gizmos.example.com")
 	})
 }

@@ -11,7 +11,7 @@ const tagTimeout = 30 * time.Second
 
 // untaggedEvery is how often everything is read of a member whose discovery has no tag: it
 // is a document for each group and version there.
-const untaggedEvery = time.Minute
+const untaggedEvery = 45 * time.Second
 
 // acceptDiscovery asks for all groups in one document, which alone has a tag.
 const acceptDiscovery = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList," +
