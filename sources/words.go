@@ -136,7 +136,8 @@ type (
 	//   - LookedAt time.Time is when the member last said what it serves.
 	//   - Streams int is how many streams there are because of wildcards.
 	//   - LeftOut are resources that wildcards stand for and that are not followed, each
-	//     with its Resource and Reason string: the first hundred of LeftOutCount int.
+	//     with its Resource and Reason string: the first hundred of LeftOutCount int. Beyond
+	//     int counts those for which there is no place, see Config.MaxStreams.
 	SurveyStatus = stream.SurveyStatus
 
 	// Quota bounds what one member may take in the ledger for each route, over all of its

@@ -91,6 +91,7 @@ type SurveyStatus struct {
 	// hundred of LeftOutCount.
 	LeftOut      []LeftOut `json:"leftOut"`
 	LeftOutCount int       `json:"leftOutCount"`
+	Beyond       int       `json:"beyond"` // of these, for which there is no place, see MaxStreams
 }
 
 // mostLeftOut is how many resources a status names.
@@ -225,6 +226,12 @@ func (s *Survey) tell(follow []Followed, left []LeftOut) {
 	if len(s.inventory.unread) > 0 {
 		unread = fmt.Errorf("%w: %s", errIncomplete, few(s.inventory.unread))
 	}
+	beyond := 0
+	for _, l := range left {
+		if strings.HasSuffix(l.Reason, noPlace) {
+			beyond++
+		}
+	}
 	reason := ""
 	if unread != nil {
 		reason = incomplete.String()
@@ -233,6 +240,7 @@ func (s *Survey) tell(follow []Followed, left []LeftOut) {
 	s.mu.Lock()
 	s.status.LookedAt, s.status.Streams = time.Now(), len(follow)
 	s.status.LeftOutCount, s.status.LeftOut = len(left), slices.Clone(left[:min(len(left), mostLeftOut)])
+	s.status.Beyond = beyond
 	if s.status.LeftOut == nil {
 		s.status.LeftOut = []LeftOut{}
 	}
@@ -256,11 +264,10 @@ func (s *Survey) tell(follow []Followed, left []LeftOut) {
 	if len(joined)+len(ended) > 0 {
 		s.log.Info("The resources that wildcards stand for have changed", "streams", len(follow), "joined", few(joined), "ended", few(ended))
 	}
-	beyond := slices.ContainsFunc(left, func(l LeftOut) bool { return strings.HasSuffix(l.Reason, noPlace) })
-	if beyond && !s.full {
-		s.log.Info("Resources are left out: the member has as many streams as it may have", "maxStreams", s.o.MaxStreams)
+	if beyond > 0 && !s.full {
+		s.log.Info("Resources are left out: the member has as many streams as it may have", "resources", beyond, "maxStreams", s.o.MaxStreams)
 	}
-	s.full = beyond
+	s.full = beyond > 0
 }
 
 // few names the first of many.

@@ -123,14 +123,15 @@ func (p *program) open(ctx context.Context) (err error) {
 		return err
 	}
 	p.sources = sources.New(sources.Options{
-		Config:  s.sources(),
-		Specs:   s.specs,
-		Routes:  p.routes.sources(),
-		Ledger:  ledger.NewHandle(p.ledger, p.store),
-		Limit:   p.routes.limit(s),
-		Removed: p.routes.forget,
-		Term:    p.term,
-		Log:     log,
+		Config:   s.sources(),
+		Specs:    s.specs,
+		Excluded: s.excluded,
+		Routes:   p.routes.sources(),
+		Ledger:   ledger.NewHandle(p.ledger, p.store),
+		Limit:    p.routes.limit(s),
+		Removed:  p.routes.forget,
+		Term:     p.term,
+		Log:      log,
 	})
 	p.fleet = fleet.New(fleet.Options{Providers: s.providers, Hub: p.hub, Handler: p.sources, NameHold: zeroIsNone(s.NameHold), Log: log, Registerer: reg})
 	if err := p.fleet.Check(); err != nil {
@@ -142,6 +143,7 @@ func (p *program) open(ctx context.Context) (err error) {
 		ledger.NewUnwatchedCollector(p.ledger.UnwatchedObjects),
 		connection.NewCollector(p.connectionStatus),
 		stream.NewCollector(p.streamStatus),
+		stream.NewSurveyCollector(p.surveyStatus),
 		sources.NewTwinsCollector(p.sources),
 	} {
 		if err := reg.Register(c); err != nil {
@@ -237,6 +239,17 @@ func (p *program) streamStatus() []stream.Status {
 	var all []stream.Status
 	for _, m := range p.sources.Status() {
 		all = append(all, m.Streams...)
+	}
+	return all
+}
+
+// surveyStatus returns the surveys of what wildcards stand for, by member.
+func (p *program) surveyStatus() map[string]stream.SurveyStatus {
+	all := map[string]stream.SurveyStatus{}
+	for _, m := range p.sources.Status() {
+		if m.Survey != nil {
+			all[m.Connection.Cluster] = *m.Survey
+		}
 	}
 	return all
 }
