@@ -75,11 +75,11 @@ type Route struct {
 // Options say what a Sources works with.
 type Options struct {
 	Config Config
-	Specs  []Spec  // followed in every member
+	Specs  []Spec // followed in every member
 	// Excluded are resources that no wildcard among Specs stands for. ParseExclusions
 	// makes them of text.
 	Excluded []Spec
-	Routes []Route // at least one
+	Routes   []Route // at least one
 	// Ledger remembers what the routes' sinks have accepted. The caller runs and closes
 	// it. Nil means one in memory that the Sources runs itself: after a restart
 	// everything is delivered again, and what was deleted meanwhile is not reported.

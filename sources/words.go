@@ -140,6 +140,10 @@ type (
 	//     int counts those for which there is no place, see Config.MaxStreams.
 	SurveyStatus = stream.SurveyStatus
 
+	// LeftOut is a resource that wildcards stand for and that is not followed: its
+	// Resource string, with its group, and the Reason string.
+	LeftOut = stream.LeftOut
+
 	// Quota bounds what one member may take in the ledger for each route, over all of its
 	// streams. Beyond it no object is taken in that the ledger does not know. In
 	// Config.Quota, 0 means the default of each field, and less than 0 no bound.

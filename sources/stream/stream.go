@@ -167,17 +167,17 @@ func New(o Options) *Stream {
 		later:   o.Later,
 
 		wildcard: o.Wildcard,
-		name:    o.Spec.String(),
-		cfg:     o.Config.WithDefaults(),
-		conn:    o.Connection,
-		ledger:  o.Ledger,
-		slots:   o.Snapshots,
-		claims:  o.Claims,
-		buffers: o.Buffers,
-		term:    max(o.Term, 1),
-		claimed: o.Claimed,
-		log:     log.WithValues("cluster", o.Cluster, "stream", o.Spec.String()),
-		extras:  int64(max(o.ExtraWatches, 1)),
+		name:     o.Spec.String(),
+		cfg:      o.Config.WithDefaults(),
+		conn:     o.Connection,
+		ledger:   o.Ledger,
+		slots:    o.Snapshots,
+		claims:   o.Claims,
+		buffers:  o.Buffers,
+		term:     max(o.Term, 1),
+		claimed:  o.Claimed,
+		log:      log.WithValues("cluster", o.Cluster, "stream", o.Spec.String()),
+		extras:   int64(max(o.ExtraWatches, 1)),
 	}
 	for _, route := range o.Routes {
 		s.branches = append(s.branches, newBranch(route))
