@@ -11,7 +11,8 @@
 //
 // Folders that can be applied: base, which an operator's own kustomization builds upon;
 // hub-secrets, hub-clusterprofiles and leader-election, which are base with the component
-// of that name; member, for member clusters; voter, for those that also vote for a leader. testdata/before has the manifests of the
+// of that name; member, for member clusters; member-everything, for those that --watch '*'
+// follows; voter, for those that also vote for a leader. testdata/before has the manifests of the
 // layout before, from which an upgrade is tried.
 //
 // What the files guarantee: applying them again, or the next version of them, takes away

@@ -43,7 +43,10 @@ func TestRightsFollowTheFlags(t *testing.T) {
 		"leader-label": {"fairlead/fairlead-leader-election": lease, "fairlead/fairlead-leader-label": {
 			{APIGroups: []string{""}, Resources: []string{"pods"}, Verbs: []string{"list", "patch"}},
 		}},
-		"member":         {"/fairlead-member": member, "/fairlead-identity": identity},
+		"member": {"/fairlead-member": member, "/fairlead-identity": identity},
+		"member-everything": {"/fairlead-member": member, "/fairlead-identity": identity, "/fairlead-everything": {
+			{APIGroups: []string{"*"}, Resources: []string{"*"}, Verbs: read},
+		}},
 		"voter":          {"/fairlead-member": member, "/fairlead-identity": identity, "fairlead/fairlead-voter": lease},
 		"example/member": {"/fairlead-member": own, "/fairlead-identity": identity},
 		"example/hub":    {"/fairlead-member": own, "/fairlead-identity": identity, "fairlead/fairlead-leader-election": lease},

@@ -24,7 +24,7 @@ import (
 // The folders that can be applied.
 var (
 	hubFolders    = []string{"base", "hub-secrets", "hub-clusterprofiles", "leader-election", "leader-label", "example/hub"}
-	memberFolders = []string{"member", "voter", "example/member"}
+	memberFolders = []string{"member", "member-everything", "voter", "example/member"}
 )
 
 // strict refuses unknown and repeated fields, so that a typo fails here rather

@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"github.com/fairlead-dev/fairlead/sources/fleet"
+	"github.com/fairlead-dev/fairlead/sources/stream"
 )
 
 // The defaults of Config, which are those of the program's flags too.
@@ -16,6 +17,8 @@ const (
 	// DefaultExtraWatches is how many routes may read a resource of a member for
 	// themselves at once.
 	DefaultExtraWatches = 2
+	// DefaultMaxStreams is how many streams a member may have because of wildcards.
+	DefaultMaxStreams = stream.DefaultMaxStreams
 	// DefaultMaxObjects is how many objects of one member the ledger may know for each
 	// route.
 	DefaultMaxObjects = 500_000
@@ -50,6 +53,7 @@ func (c Config) WithDefaults() Config {
 	c.Quota.Objects = cmp.Or(c.Quota.Objects, DefaultMaxObjects)
 	c.Quota.Bytes = cmp.Or(c.Quota.Bytes, DefaultMaxLedgerBytes)
 	c.NameHold = cmp.Or(c.NameHold, fleet.DefaultNameHold)
+	c.MaxStreams = cmp.Or(c.MaxStreams, DefaultMaxStreams)
 	c.ExtraWatches = cmp.Or(c.ExtraWatches, DefaultExtraWatches)
 	return c
 }

@@ -242,6 +242,12 @@ func startOn(t *testing.T, l *ledger.Ledger, specs ...string) *harness {
 // startFor is startOn with several routes. Queue is that of the first.
 func startFor(t *testing.T, l *ledger.Ledger, names []string, specs ...string) *harness {
 	t.Helper()
+	return startWith(t, l, names, func(*Options) {}, specs...)
+}
+
+// startWith is startFor with other options.
+func startWith(t *testing.T, l *ledger.Ledger, names []string, change func(*Options), specs ...string) *harness {
+	t.Helper()
 	parsed, err := stream.ParseSpecs(specs)
 	if err != nil {
 		t.Fatal(err)
@@ -260,7 +266,7 @@ func startFor(t *testing.T, l *ledger.Ledger, names []string, specs ...string) *
 		defer mu.Unlock()
 		return slices.Clone(removed)
 	}
-	h.sources = New(Options{
+	o := Options{
 		Config: Config{
 			Connection: connection.Config{ReconnectMin: 10 * time.Millisecond, ReconnectMax: time.Second, HealthInterval: time.Second},
 			NameHold:   -1,
@@ -273,7 +279,9 @@ func startFor(t *testing.T, l *ledger.Ledger, names []string, specs ...string) *
 			defer mu.Unlock()
 			removed = append(removed, cluster)
 		},
-	})
+	}
+	change(&o)
+	h.sources = New(o)
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
 	go func() { done <- h.sources.Run(ctx) }()

@@ -32,28 +32,38 @@ func (s *Sources) connectLocked(r *member) error {
 	}
 	r.conn, r.streams, r.used = conn, nil, false
 	s.limitLocked(r)
-	for i, spec := range s.o.Specs {
-		r.streams = append(r.streams, stream.New(stream.Options{
-			Cluster:      r.name,
-			Spec:         spec,
-			Earlier:      s.o.Specs[:i],
-			Later:        s.o.Specs[i+1:],
-			Claimed:      func(ids []ledger.StreamID) { s.claimed(r, i, ids) },
-			Config:       s.o.Config.Stream,
-			Connection:   conn,
-			Routes:       s.routes(),
-			Rules:        s.rules[i],
-			Labels:       r.config.Labels,
-			Ledger:       s.o.Ledger,
-			Term:         s.o.Term,
-			ExtraWatches: s.o.Config.ExtraWatches,
-			Snapshots:    s.snapshots,
-			Claims:       s.claims,
-			Buffers:      &s.buffers,
-			Log:          s.o.Log,
-		}))
+	for i, spec := range s.named {
+		r.streams = append(r.streams, s.newStream(r, conn, stream.Followed{Spec: spec, Earlier: s.named[:i], Later: s.named[i+1:]}))
 	}
+	s.surveyLocked(r, conn)
 	return nil
+}
+
+// newStream returns a stream of a member.
+func (s *Sources) newStream(r *member, conn *connection.Connection, f stream.Followed) *stream.Stream {
+	o := stream.Options{
+		Cluster:      r.name,
+		Spec:         f.Spec,
+		Earlier:      f.Earlier,
+		Later:        f.Later,
+		Claimed:      func(ids []ledger.StreamID) { s.claimed(r, f.Spec, ids) },
+		Config:       s.o.Config.Stream,
+		Connection:   conn,
+		Routes:       s.routes(),
+		Rules:        s.rules[f.Spec.OnlyRules()],
+		Labels:       r.config.Labels,
+		Ledger:       s.o.Ledger,
+		Term:         s.o.Term,
+		ExtraWatches: s.o.Config.ExtraWatches,
+		Snapshots:    s.snapshots,
+		Claims:       s.claims,
+		Buffers:      &s.buffers,
+		Log:          s.o.Log,
+	}
+	if f.Wildcard.Wildcard() {
+		o.Wildcard = f.Wildcard.String()
+	}
+	return stream.New(o)
 }
 
 // start starts the streams of a member.
@@ -64,6 +74,9 @@ func (s *Sources) start(r *member, children *supervise.Set) {
 	r.retiring = map[string]bool{} // those of before have ended, also those that never began
 	for _, st := range r.streams {
 		children.Start("stream "+st.Name(), st.Run)
+	}
+	if r.survey != nil {
+		children.Start("survey", r.survey.Run)
 	}
 }
 

@@ -86,11 +86,11 @@ func (s *Sources) names() (names []string) {
 // means reports whether a resource, as somebody writes it, is the stream's.
 func means(st *stream.Stream, resource string) bool {
 	resource = strings.TrimSpace(resource)
-	if resource == st.Name() || strings.EqualFold(resource, st.Status().Resource) {
+	if resource == st.Name() || resource == st.Wildcard() && resource != "" || strings.EqualFold(resource, st.Status().Resource) {
 		return true
 	}
 	asked, err := stream.ParseSpec(resource)
-	if err != nil {
+	if err != nil || asked.Wildcard() {
 		return false
 	}
 	spec := st.Spec()

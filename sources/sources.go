@@ -40,6 +40,10 @@ type Config struct {
 	// ExtraWatches is how many routes may have a watch of their own in each stream of
 	// a member, because they are behind. 0 means DefaultExtraWatches.
 	ExtraWatches int
+	// MaxStreams is how many streams a member may have because of wildcards, those of
+	// specs that name a resource counted in. 0 means DefaultMaxStreams, less than 0 no
+	// bound.
+	MaxStreams int
 	// UserAgent is what the members' API servers log.
 	UserAgent string
 }
@@ -77,8 +81,11 @@ type Route struct {
 // Options say what a Sources works with.
 type Options struct {
 	Config Config
-	Specs  []Spec  // followed in every member
-	Routes []Route // at least one
+	Specs  []Spec // followed in every member
+	// Excluded are resources that no wildcard among Specs stands for. ParseExclusions
+	// makes them of text.
+	Excluded []Spec
+	Routes   []Route // at least one
 	// Rules hold for all routes. What API servers can select by them they are asked to.
 	Rules *selection.Rules
 	// RuleKeys are the keys for the rules that Specs have.
@@ -106,13 +113,15 @@ type Sources struct {
 	*roster[*member]
 
 	o          options
+	named      []Spec // of Specs
+	wildcards  []Spec // likewise
 	snapshots  *semaphore.Weighted
 	claims     *stream.Claims
 	buffers    wire.Buffers
 	reconnects *connection.ReconnectLimiter
 	twins      *twins
-	rules      []*selection.Rules // for all routes, of each of Options.Specs
-	invalid    error              // why Run cannot
+	rules      map[Spec]*selection.Rules // for all routes, by what Options.Specs say of rules
+	invalid    error                     // why Run cannot
 }
 
 // member is one cluster from its Set to the end of its removal.
@@ -120,7 +129,8 @@ type member struct {
 	resident
 
 	// Guarded by the lock of the roster:
-	streams  []*stream.Stream // of conn
+	streams  []*stream.Stream // of conn; never changed in place
+	survey   *stream.Survey   // of what wildcards stand for; nil: there are none
 	retiring map[string]bool  // the routes for which cursors are being retired
 
 	redelivering sync.WaitGroup // counts calls of Redeliver
@@ -150,12 +160,14 @@ func New(given Options) *Sources {
 		reconnects: connection.NewReconnectLimiter(o.Config.Connection.ReconnectMax),
 		twins:      newTwins(o.Log),
 		invalid:    o.Config.Validate(),
+		rules:      map[Spec]*selection.Rules{},
 	}
 	for _, spec := range o.Specs {
 		own, err := selection.Parse(spec.Rules(), o.RuleKeys)
 		s.invalid = errors.Join(s.invalid, err)
-		s.rules = append(s.rules, selection.Merge(o.Rules, own))
+		s.rules[spec.OnlyRules()] = selection.Merge(o.Rules, own)
 	}
+	s.named, s.wildcards = stream.Split(o.Specs)
 	s.roster = newRoster(o.Log, s)
 	return s
 }
@@ -196,6 +208,7 @@ type MemberStatus struct {
 	SameAs    []string
 	SameSince time.Time
 	Streams   []StreamStatus
+	Survey    *SurveyStatus // of what wildcards stand for; nil: there are none
 }
 
 // Status tells of all members, by name.
@@ -204,12 +217,13 @@ func (s *Sources) Status() []MemberStatus {
 		source  string
 		conn    *connection.Connection
 		streams []*stream.Stream
+		survey  *stream.Survey
 	}
 	s.mu.Lock()
 	members := make([]parts, 0, len(s.members))
 	for _, name := range slices.Sorted(maps.Keys(s.members)) {
 		r := s.members[name]
-		members = append(members, parts{r.config.Source, r.conn, r.streams})
+		members = append(members, parts{r.config.Source, r.conn, r.streams, r.survey})
 	}
 	s.mu.Unlock()
 
@@ -219,6 +233,9 @@ func (s *Sources) Status() []MemberStatus {
 		m.SameAs, m.SameSince = s.twins.of(m.Connection.Cluster)
 		for _, st := range r.streams {
 			m.Streams = append(m.Streams, st.Status())
+		}
+		if r.survey != nil {
+			m.Survey = new(r.survey.Status())
 		}
 		status = append(status, m)
 	}

@@ -23,25 +23,27 @@ const lookInterval = time.Hour
 // claims are the cursors that a member's streams use.
 type claims struct {
 	sync.Mutex
-	of       map[int]map[ledger.StreamID]bool      // by the place of the stream's spec
+	specs    []Spec                                // of all streams
+	surveyed bool                                  // it is known what wildcards stand for
+	of       map[Spec]map[ledger.StreamID]bool     // by the stream's spec
 	retiring map[*ledger.Cursor]context.CancelFunc // of those that are being retired
 }
 
 // claimed records which cursors a member's stream uses. Once that is known of all its
 // streams, it is reported to the ledger: nobody follows the others any more. A cursor
 // that is followed after all, also in another API group, is retired no further.
-func (s *Sources) claimed(r *member, stream int, ids []ledger.StreamID) {
+func (s *Sources) claimed(r *member, spec Spec, ids []ledger.StreamID) {
 	k := &r.claims
 	k.Lock()
 	defer k.Unlock()
 	if k.of == nil {
-		k.of = map[int]map[ledger.StreamID]bool{}
+		k.of = map[Spec]map[ledger.StreamID]bool{}
 	}
-	if k.of[stream] == nil {
-		k.of[stream] = map[ledger.StreamID]bool{}
+	if k.of[spec] == nil {
+		k.of[spec] = map[ledger.StreamID]bool{}
 	}
 	for _, id := range ids {
-		k.of[stream][id] = true
+		k.of[spec][id] = true
 	}
 	for c, cancel := range k.retiring {
 		switch id := c.ID(); {
@@ -52,7 +54,14 @@ func (s *Sources) claimed(r *member, stream int, ids []ledger.StreamID) {
 			cancel()
 		}
 	}
-	if len(k.of) == len(s.o.Specs) {
+	s.settledLocked(r)
+}
+
+// settledLocked tells the ledger what the member's streams follow, once they have found
+// that out. The claims are locked.
+func (s *Sources) settledLocked(r *member) {
+	k := &r.claims
+	if k.surveyed && !slices.ContainsFunc(k.specs, func(spec Spec) bool { return k.of[spec] == nil }) {
 		s.watchedLocked(r, nil)
 	}
 }
@@ -84,12 +93,12 @@ func follows(ids []ledger.StreamID, id ledger.StreamID) bool {
 // mayFollowLocked reports whether a stream that has not found out what it follows may
 // mean a resource.
 func (s *Sources) mayFollowLocked(r *member, id ledger.StreamID, known []ledger.Remembered) bool {
-	for i, spec := range s.o.Specs {
-		if r.claims.of[i] == nil && stream.MayMean(spec, id.Resource, known) {
+	for _, spec := range r.claims.specs {
+		if r.claims.of[spec] == nil && stream.MayMean(spec, id.Resource, known) {
 			return true
 		}
 	}
-	return false
+	return !r.claims.surveyed && stream.MayStand(s.wildcards, s.o.Excluded, id.Resource)
 }
 
 // unwatched returns of what in a member's cluster leave is due. Where the member cannot

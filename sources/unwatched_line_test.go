@@ -31,7 +31,7 @@ func TestUnwatchedInLine(t *testing.T) {
 		}
 		id := due[0].ID()
 		id.Resource = "events.events.k8s.io"
-		h.sources.claimed(r, 0, []ledger.StreamID{id})
+		h.sources.claimed(r, Spec{Resource: "configmaps"}, []ledger.StreamID{id})
 		h.sources.retire(context.Background(), r, h.sources.routes()[0], due[0])
 		if told := h.queue.told(); len(told) > 0 {
 			t.Errorf("told %v, though it is followed in the other group", told)

@@ -63,6 +63,8 @@ type (
 	//     opened again. Default 3 min.
 	//   - AuditInterval time.Duration is how often the ledger is compared with what the
 	//     server has, give or take a fifth. Default 24 h; less than 0: never.
+	//   - SurveyInterval time.Duration is how often a member is asked whether it serves
+	//     other resources than before, if there are wildcards. Default 30 s.
 	//   - SecretValues bool lets the values of core Secrets leave the member. False: only
 	//     their metadata is asked for, and passed on.
 	StreamConfig = stream.Config
@@ -71,7 +73,8 @@ type (
 	// Counts are of that time, and times are zero until there is something.
 	//
 	//   - Cluster, Stream and Resource string: the member's name, the Spec in its canonical
-	//     form, and the resource with its group (empty until discovered).
+	//     form, and the resource with its group (empty until discovered). Wildcard string is
+	//     the wildcard that stands for the Spec, empty if there is none.
 	//   - State member.State, Since time.Time and Reason string: where it stands, since
 	//     when, and why (empty while all is well).
 	//   - LastError string and LastErrorAt time.Time: what went wrong last, also if all is
@@ -111,14 +114,35 @@ type (
 	// Spec says what to follow in every member. ParseSpecs makes it of text. The zero
 	// value is not valid.
 	//
-	//   - Resource string: plural, singular or short name, lower case. Required.
+	//   - Resource string: plural, singular or short name, lower case; or "*", which is a
+	//     wildcard: it stands for all resources of the group, also those that come later.
+	//     Required.
 	//   - Group string: the API group. Empty: the core group, or else the one group that
-	//     has the resource.
+	//     has the resource; of a wildcard, all groups.
 	//   - Version string. Empty: the version that the member prefers.
 	//   - Namespace string. Empty: all namespaces.
 	//   - Labels and Fields string: selectors. Empty: everything.
 	//   - Metadata bool asks for the metadata of objects only.
 	Spec = stream.Spec
+
+	// SurveyStatus is where the survey stands that finds out which resources of a member
+	// wildcards stand for.
+	//
+	//   - Wildcards []string are the wildcards.
+	//   - State member.State, Since time.Time and Reason string: where it stands, since
+	//     when, and why (empty while all is well).
+	//   - LastError string and LastErrorAt time.Time: what went wrong last, also if all is
+	//     well again.
+	//   - LookedAt time.Time is when the member last said what it serves.
+	//   - Streams int is how many streams there are because of wildcards.
+	//   - LeftOut are resources that wildcards stand for and that are not followed, each
+	//     with its Resource and Reason string: the first hundred of LeftOutCount int. Beyond
+	//     int counts those for which there is no place, see Config.MaxStreams.
+	SurveyStatus = stream.SurveyStatus
+
+	// LeftOut is a resource that wildcards stand for and that is not followed: its
+	// Resource string, with its group, and the Reason string.
+	LeftOut = stream.LeftOut
 
 	// Quota bounds what one member may take in the ledger for each route, over all of its
 	// streams. Beyond it no object is taken in that the ledger does not know. In
@@ -147,6 +171,12 @@ var ErrSuperseded = stream.ErrSuperseded
 //
 //	resource[.group][/version][?namespace=...&labelSelector=...&fieldSelector=...&mode=metadata]
 //
+// The resource "*" is a wildcard. It has no version.
 // Two specs that would follow the same objects are refused. All errors are returned at
 // once, and say what to write instead.
 func ParseSpecs(values ...string) ([]Spec, error) { return stream.ParseSpecs(values) }
+
+// ParseExclusions parses values of --watch-exclude, each of which is resource[.group],
+// *.group or several of them, separated by commas: what no wildcard stands for. All errors
+// are returned at once.
+func ParseExclusions(values ...string) ([]Spec, error) { return stream.ParseExclusions(values) }

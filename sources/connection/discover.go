@@ -26,10 +26,20 @@ const maxReads = 16
 // discoverer is client-go's discovery within bounds. What the bodies that it has
 // read take in memory at any time is at most maxDiscovery, however many ask. It
 // sleeps through no Retry-After and tries nothing again: that is for those who
-// ask, who can show that they wait.
+// ask, who can show that they wait. Those who ask the same before it is read share what is
+// read, and must not change it.
 type discoverer struct {
 	documents
-	turns *semaphore.Weighted
+	turns    *semaphore.Weighted
+	versions shared[*metav1.APIResourceList]
+	whole    shared[everything]
+}
+
+// everything is what ServerGroupsAndResourcesWithContext returns. An error may come with
+// it.
+type everything struct {
+	groups []*metav1.APIGroup
+	lists  []*metav1.APIResourceList
 }
 
 func newDiscoverer(client rest.Interface) *discoverer {
@@ -80,35 +90,40 @@ func (d documents) GroupsAndMaybeResourcesWithContext(ctx context.Context) (
 
 // ServerResourcesForGroupVersionWithContext reads one document.
 func (d *discoverer) ServerResourcesForGroupVersionWithContext(ctx context.Context, groupVersion string) (*metav1.APIResourceList, error) {
-	if err := d.turns.Acquire(ctx, 1); err != nil {
-		return nil, context.Cause(ctx)
+	return d.versions.do(ctx, groupVersion, d.turn(1), func(ctx context.Context) (*metav1.APIResourceList, error) {
+		list, err := d.documents.ServerResourcesForGroupVersionWithContext(bounded(ctx, maxDocument), groupVersion)
+		if err != nil {
+			return nil, plain(err)
+		}
+		return list, nil
+	})
+}
+
+// turn waits until as much memory is free as so many documents take.
+func (d *discoverer) turn(documents int64) func(context.Context) (end func(), err error) {
+	return func(ctx context.Context) (func(), error) {
+		return func() { d.turns.Release(documents) }, d.turns.Acquire(ctx, documents)
 	}
-	defer d.turns.Release(1)
-	list, err := d.documents.ServerResourcesForGroupVersionWithContext(bounded(ctx, maxDocument), groupVersion)
-	if err != nil {
-		return nil, plain(err)
-	}
-	return list, nil
 }
 
 // ServerGroupsAndResourcesWithContext reads all documents. Groups that cannot be
 // read are told by a discovery.ErrGroupDiscoveryFailed, but if the server asks to
 // be left alone, or sends too much, that is the error.
 func (d *discoverer) ServerGroupsAndResourcesWithContext(ctx context.Context) ([]*metav1.APIGroup, []*metav1.APIResourceList, error) {
-	const all = maxDiscovery / maxDocument
-	if err := d.turns.Acquire(ctx, all); err != nil {
-		return nil, nil, context.Cause(ctx)
-	}
-	defer d.turns.Release(all)
+	all, err := d.whole.do(ctx, "", d.turn(maxDiscovery/maxDocument), d.readEverything)
+	return all.groups, all.lists, err
+}
+
+func (d *discoverer) readEverything(ctx context.Context) (everything, error) {
 	groups, lists, err := discovery.ServerGroupsAndResourcesWithContext(bounded(ctx, maxDiscovery), d.documents)
 	if failed, ok := discovery.GroupDiscoveryFailedErrorGroups(err); ok {
 		for _, err := range failed {
 			if apistatus.Of(err).Meaning == apistatus.Throttled || tooMuch(err) {
-				return nil, nil, plain(err)
+				return everything{}, plain(err)
 			}
 		}
 	}
-	return groups, lists, plain(err)
+	return everything{groups, lists}, plain(err)
 }
 
 // bounded is ctx for the requests of one discovery. client-go does not log what

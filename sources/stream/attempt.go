@@ -87,7 +87,7 @@ func (r *reader) attempt(ctx context.Context, session *member.Session) outcome {
 
 // judge keeps of the end of an attempt what the next one needs to know.
 func (a *attempt) judge(end *outcome) {
-	a.refused = end.reason == rejected
+	a.refused = end.reason == rejected || end.reason == forbidden
 	if code, _ := statusCode(end.err); code == http.StatusNotFound {
 		a.refresh = true // whoever answers so, discovery knows better
 	}

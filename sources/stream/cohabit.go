@@ -1,6 +1,8 @@
 package stream
 
 import (
+	"slices"
+
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
 	"github.com/fairlead-dev/fairlead/internal/ledger"
@@ -45,4 +47,20 @@ func objectsOf(r schema.GroupResource) schema.GroupResource {
 		return first
 	}
 	return r
+}
+
+// cohabitants returns the resources with the objects of r, the one that API servers store
+// first; none if there is no other one.
+func cohabitants(r schema.GroupResource) (all []schema.GroupResource) {
+	first := objectsOf(r)
+	for other, stored := range cohabiting {
+		if stored == first {
+			all = append(all, other)
+		}
+	}
+	if len(all) == 0 {
+		return nil
+	}
+	slices.SortFunc(all, compareNames)
+	return slices.Insert(all, 0, first)
 }

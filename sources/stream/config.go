@@ -24,6 +24,10 @@ type Config struct {
 	// has, give or take a fifth; the first time may come sooner. Default 24 h; less
 	// than 0: never.
 	AuditInterval time.Duration
+	// SurveyInterval is how often a member is asked whether it serves other
+	// resources than before, give or take a tenth. It matters only to wildcards.
+	// Default 30 s.
+	SurveyInterval time.Duration
 	// SecretValues lets the values of core Secrets leave the member. Without
 	// it only their metadata is asked for, and passed on.
 	SecretValues bool
@@ -40,7 +44,8 @@ const (
 	DefaultSyncTimeout  = 10 * time.Minute
 	DefaultStaleAfter   = 3 * time.Minute
 
-	DefaultAuditInterval = 24 * time.Hour
+	DefaultAuditInterval  = 24 * time.Hour
+	DefaultSurveyInterval = 30 * time.Second
 )
 
 // Validate reports every value that makes no sense.
@@ -52,6 +57,7 @@ func (c Config) Validate() error {
 	}{
 		{"ReconnectMin", c.ReconnectMin}, {"ReconnectMax", c.ReconnectMax},
 		{"SyncTimeout", c.SyncTimeout}, {"StaleAfter", c.StaleAfter},
+		{"SurveyInterval", c.SurveyInterval},
 	} {
 		if d.value < 0 {
 			errs = append(errs, fmt.Errorf("%s is %s; it must not be negative", d.name, d.value))
@@ -71,6 +77,7 @@ func (c Config) WithDefaults() Config {
 	}{
 		{&c.ReconnectMin, DefaultReconnectMin}, {&c.ReconnectMax, DefaultReconnectMax},
 		{&c.SyncTimeout, DefaultSyncTimeout}, {&c.StaleAfter, DefaultStaleAfter}, {&c.AuditInterval, DefaultAuditInterval},
+		{&c.SurveyInterval, DefaultSurveyInterval},
 		{&c.missingRetry, missingRetry}, {&c.goneAfter, goneAfter},
 	} {
 		if *d.value == 0 {

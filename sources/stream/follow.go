@@ -125,6 +125,10 @@ type outcome struct {
 	fatal  error         // ends the stream
 }
 
+// patience is how often the delay doubles of a stream that its member refuses, if a
+// wildcard stands for it: 8 times --reconnect-max is minutes.
+const patience = 3
+
 // pause waits until the next attempt is due.
 func (r *reader) pause(ctx context.Context, session *member.Session, end outcome) {
 	// A session that has been replaced is not given out again. Should it be,
@@ -157,6 +161,11 @@ func (r *reader) pause(ctx context.Context, session *member.Session, end outcome
 		// whoever wrote what to follow.
 		state = member.Waiting
 		delay = r.cfg.ReconnectMax/2 + rand.N(r.cfg.ReconnectMax/2+1)
+		if r.wildcard != "" && end.reason != unauthorized {
+			// Nobody has asked for this resource by its name, and there may be many
+			// that are refused for ever.
+			delay <<= min(r.attempts, patience)
+		}
 	case missing, overlapping, unclear, incomplete:
 		state, r.refresh = member.Waiting, true
 		delay = r.cfg.missingRetry + rand.N(r.cfg.missingRetry/2)

@@ -99,3 +99,17 @@ func before(cursor *ledger.Cursor, now resource) resource {
 	}
 	return now
 }
+
+// Ended reports whether the stream has nothing to do: it cannot follow its resource at the
+// moment, and no sink holds anything of it. One whose resource the cluster does not serve
+// any more can end then.
+func (s *Stream) Ended() bool {
+	if state := s.allReaders()[0].standing.status().State; state != member.Waiting && state != member.BackingOff {
+		return false
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return !slices.ContainsFunc(s.branches, func(b *branch) bool {
+		return b.cursor != nil && (b.cursor.Unacked() > 0 || b.cursor.Stats().Known > 0)
+	})
+}

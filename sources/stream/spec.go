@@ -16,7 +16,7 @@ import (
 
 // Spec says what to watch in every cluster. Its zero value is not valid.
 type Spec struct {
-	Resource  string // plural, singular or short name, lower case
+	Resource  string // plural, singular or short name, lower case; "*": all, see Wildcard
 	Group     string // API group; empty: the core group, or else the one group that has the resource
 	Version   string // empty: the version that the cluster prefers
 	Namespace string // empty: all namespaces
@@ -56,6 +56,14 @@ func (s Spec) Rules() selection.Texts {
 	}
 }
 
+// OnlyRules returns a spec that has the rules of this one, and nothing else.
+func (s Spec) OnlyRules() (only Spec) {
+	for i, p := range s.ruleParams() {
+		*only.ruleParams()[i].text = *p.text
+	}
+	return only
+}
+
 // checkRules reports what is wrong with the texts of the rules. Their keys are not known yet.
 func (s *Spec) checkRules() error {
 	_, err := selection.Parse(s.Rules(), selection.ParseOptions{RedactKey: make([]byte, selection.MinRedactKey)})
@@ -65,6 +73,10 @@ func (s *Spec) checkRules() error {
 // ParseSpec parses
 //
 //	resource[.group][/version][?parameter=value[&parameter=value...]]
+//
+// or a wildcard, which has no version,
+//
+//	*[.group][?parameter=value[&parameter=value...]]
 //
 // with the parameters namespace, labelSelector, fieldSelector and
 // mode=metadata. Values are percent-decoded as in any URL query; of the
@@ -88,10 +100,14 @@ func parseSpec(s string) (spec Spec, err error) {
 	switch {
 	case resource == "":
 		errs = append(errs, errors.New("names no resource; write resource[.group][/version], such as pods or deployments.apps/v1"))
+	case spec.Wildcard():
+		// It stands for resources of many names.
 	case len(validation.IsDNS1123Label(resource)) > 0:
 		errs = append(errs, fmt.Errorf("%q is not a resource name; write it as kubectl does, such as pods or deployments.apps", resource))
 	}
 	switch {
+	case hasGroup && (group == "" || group == "core") && spec.Wildcard():
+		errs = append(errs, errors.New("no wildcard stands for the core group alone; write \"*\" for the resources of all groups, or name those that you want"))
 	case hasGroup && group == "":
 		errs = append(errs, fmt.Errorf("nothing follows the dot; resources of the core group have none: write %q", resource))
 	case hasGroup && group == "core":
@@ -104,6 +120,9 @@ func parseSpec(s string) (spec Spec, err error) {
 	}
 	if hasQuery {
 		errs = append(errs, spec.parseQuery(query)...)
+	}
+	if spec.Wildcard() {
+		errs = append(errs, spec.checkWildcard(hasVersion)...)
 	}
 	return spec, errors.Join(errs...)
 }

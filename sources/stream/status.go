@@ -16,6 +16,7 @@ import (
 type Status struct {
 	Cluster  string       `json:"cluster"`
 	Stream   string       `json:"stream"`             // the spec in its canonical form
+	Wildcard string       `json:"wildcard,omitempty"` // that stands for it
 	Resource string       `json:"resource,omitempty"` // with its group; empty until discovered
 	State    member.State `json:"state"`
 	Since    time.Time    `json:"since"` // when it entered State
@@ -144,7 +145,7 @@ func (s *Stream) allReaders() []*reader {
 func (s *Stream) Status() Status {
 	readers := s.allReaders()
 	st := readers[0].standing.status()
-	st.Cluster, st.Stream = s.cluster, s.name
+	st.Cluster, st.Stream, st.Wildcard = s.cluster, s.name, s.wildcard
 	for _, r := range readers {
 		st.Missing = max(st.Missing, int(r.missing.Load()))
 	}
@@ -232,7 +233,11 @@ func (r *reader) setState(state member.State, why string) {
 		if why != "" {
 			said = append(said, "reason", why)
 		}
-		r.log.Info("Stream changed its state", said...)
+		log := r.log
+		if r.wildcard != "" {
+			log = log.V(1) // there may be hundreds of a member, all of which change at once
+		}
+		log.Info("Stream changed its state", said...)
 	}
 }
 

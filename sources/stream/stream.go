@@ -81,6 +81,7 @@ type Options struct {
 	Spec       Spec
 	Earlier    []Spec // those of the member's other streams that were written before
 	Later      []Spec // and those after it
+	Wildcard   string // that stands for the spec; empty: none
 	Config     Config
 	Connection Connection
 	Routes     []Route // at least one
@@ -137,6 +138,7 @@ type Stream struct {
 	spec     Spec
 	earlier  []Spec
 	later    []Spec
+	wildcard string
 	name     string
 	cfg      Config
 	conn     Connection
@@ -175,19 +177,21 @@ func New(o Options) *Stream {
 		spec:    o.Spec,
 		earlier: o.Earlier,
 		later:   o.Later,
-		name:    o.Spec.String(),
-		cfg:     o.Config.WithDefaults(),
-		conn:    o.Connection,
-		ledger:  o.Ledger,
-		slots:   o.Snapshots,
-		claims:  o.Claims,
-		buffers: o.Buffers,
-		term:    max(o.Term, 1),
-		claimed: o.Claimed,
-		rules:   o.Rules,
-		labels:  maps.Clone(o.Labels),
-		log:     log.WithValues("cluster", o.Cluster, "stream", o.Spec.String()),
-		extras:  int64(max(o.ExtraWatches, 1)),
+
+		wildcard: o.Wildcard,
+		name:     o.Spec.String(),
+		cfg:      o.Config.WithDefaults(),
+		conn:     o.Connection,
+		ledger:   o.Ledger,
+		slots:    o.Snapshots,
+		claims:   o.Claims,
+		buffers:  o.Buffers,
+		term:     max(o.Term, 1),
+		claimed:  o.Claimed,
+		rules:    o.Rules,
+		labels:   maps.Clone(o.Labels),
+		log:      log.WithValues("cluster", o.Cluster, "stream", o.Spec.String()),
+		extras:   int64(max(o.ExtraWatches, 1)),
 	}
 	for _, route := range o.Routes {
 		s.branches = append(s.branches, newBranch(route))
@@ -201,6 +205,9 @@ func (s *Stream) Name() string { return s.name }
 
 // Spec returns what the stream was made to follow.
 func (s *Stream) Spec() Spec { return s.spec }
+
+// Wildcard returns the wildcard that stands for the spec, empty if there is none.
+func (s *Stream) Wildcard() string { return s.wildcard }
 
 // Run follows the resource until ctx ends; it returns nil then. It returns an
 // error only when there is no point in going on: the member is gone,

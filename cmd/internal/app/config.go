@@ -30,8 +30,9 @@ type Config struct {
 	AccessProviders string        // path
 	NameHold        time.Duration // 0: not at all
 
-	Watches []string
-	Sinks   []string
+	Watches       []string
+	WatchExcludes []string
+	Sinks         []string
 
 	Selection     selection.Texts // for all sinks
 	RedactKeyFile string          // path
@@ -45,6 +46,7 @@ type Config struct {
 	MemoryBudget       byteSize // 0: by what there is
 	MaxObjects         int      // per cluster; 0: no bound
 	MaxLedgerBytes     byteSize
+	MaxStreams         int // per cluster; 0: no bound
 	Workers            int
 
 	APIQPS   float64 // requests per second and member

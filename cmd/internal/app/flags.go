@@ -76,7 +76,12 @@ func (c *Config) addMembersFlags(f *pflag.FlagSet) {
 func (c *Config) addResourcesFlags(f *pflag.FlagSet) {
 	f.StringArrayVar(&c.Watches, "watch", nil, "resources to follow in every member; repeatable, comma-separated, required.\n"+
 		"Each is resource[.group][/version][?namespace=...&labelSelector=...&fieldSelector=...&mode=metadata].\n"+
-		"The resource is its plural, singular or short name, as in kubectl")
+		"The resource is its plural, singular or short name, as in kubectl.\n"+
+		"* is all resources, and *.GROUP all of a group: also those that come later")
+	f.StringArrayVar(&c.WatchExcludes, "watch-exclude", nil, "resources that --watch '*' and '*.GROUP' leave out, resource[.group] or *.group; repeatable, comma-separated.\n"+
+		"Whatever --watch names is followed. (default: none beside those that '*' leaves out by itself)")
+	f.IntVar(&c.MaxStreams, "max-streams", sources.DefaultMaxStreams, "streams of one cluster, as far as '*' and '*.GROUP' make them; 0 is no bound.\n"+
+		"Resources beyond it are left out, and /clusters shows them. Each stream is a connection and 90 KiB")
 	f.BoolVar(&c.IncludeSecretValues, "include-secret-values", false, "deliver the values of Secrets; without it only their metadata leaves the member")
 }
 

@@ -136,6 +136,7 @@ func (p *program) open(ctx context.Context) (err error) {
 		RuleKeys: p.ruleKeys(),
 		Config:   s.sources(),
 		Specs:    s.specs,
+		Excluded: s.excluded,
 		Routes:   p.routes.sources(),
 		Ledger:   ledger.NewHandle(p.ledger, p.store),
 		Limit:    p.limiter.limit,
@@ -153,6 +154,7 @@ func (p *program) open(ctx context.Context) (err error) {
 		ledger.NewUnwatchedCollector(p.ledger.UnwatchedObjects),
 		connection.NewCollector(p.connectionStatus),
 		stream.NewCollector(p.streamStatus),
+		stream.NewSurveyCollector(p.surveyStatus),
 		sources.NewTwinsCollector(p.sources),
 	} {
 		if err := reg.Register(c); err != nil {
@@ -254,6 +256,17 @@ func (p *program) streamStatus() []stream.Status {
 	var all []stream.Status
 	for _, m := range p.sources.Status() {
 		all = append(all, m.Streams...)
+	}
+	return all
+}
+
+// surveyStatus returns the surveys of what wildcards stand for, by member.
+func (p *program) surveyStatus() map[string]stream.SurveyStatus {
+	all := map[string]stream.SurveyStatus{}
+	for _, m := range p.sources.Status() {
+		if m.Survey != nil {
+			all[m.Connection.Cluster] = *m.Survey
+		}
 	}
 	return all
 }

@@ -22,6 +22,7 @@ type settings struct {
 	options   Options
 	providers []fleet.Provider
 	specs     []stream.Spec
+	excluded  []stream.Spec // that no wildcard stands for
 	limits    []clusterLimit
 	sinks     []*sinks.Spec
 	store     *ledger.StoreSpec
@@ -55,6 +56,9 @@ func (c *Config) parse(o Options) (*settings, error) {
 		p.addError("watch", err)
 		errs = append(errs, p...)
 	}
+	if s.excluded, err = parseExclusions(c.WatchExcludes, s.specs); err != nil {
+		errs = append(errs, err)
+	}
 	if s.limits, err = parseClusterLimits(c.ClusterLimits); err != nil {
 		errs = append(errs, err)
 	}
@@ -78,6 +82,26 @@ func (c *Config) parse(o Options) (*settings, error) {
 		return nil, err
 	}
 	return s, nil
+}
+
+// parseExclusions parses the values of --watch-exclude, which make sense only beside
+// wildcards.
+func parseExclusions(values []string, specs []stream.Spec) ([]stream.Spec, error) {
+	var p problems
+	excluded, err := stream.ParseExclusions(values)
+	p.addError("watch-exclude", err)
+	named, wildcards := stream.Split(specs)
+	if len(excluded) > 0 && len(wildcards) == 0 && len(specs) > 0 {
+		p.add("watch-exclude", "there is no wildcard to exclude anything from; it is for --watch '*' and the like")
+	}
+	for _, x := range excluded {
+		for _, spec := range named {
+			if spec.Resource == x.Resource && spec.Group == x.Group {
+				p.add("watch-exclude", "%q is named by --watch %q, which goes before; leave one of them out", x, spec)
+			}
+		}
+	}
+	return excluded, errors.Join(p...)
 }
 
 // parseSinks parses the values of --sink. An identity is there once: it is what
@@ -139,6 +163,7 @@ func (s *settings) sources() sources.Config {
 		},
 		MaxConcurrentSnapshots: s.MaxConcurrentSnapshots,
 		ExtraWatches:           s.RouteExtraWatches,
+		MaxStreams:             zeroIsNone(s.MaxStreams),
 		Quota:                  ledger.Quota{Objects: zeroIsNone(s.MaxObjects), Bytes: zeroIsNone(int64(s.MaxLedgerBytes))},
 		NameHold:               zeroIsNone(s.NameHold),
 		UserAgent:              s.userAgent(),

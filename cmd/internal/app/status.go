@@ -41,6 +41,9 @@ type clusterStatus struct {
 	Routes        []routeStatus  `json:"routes"`
 	Ledger        inLedger       `json:"ledger"`
 	Streams       []streamStatus `json:"streams"`
+	// Survey tells what wildcards stand for in the cluster, and which resources they leave
+	// out; absent without wildcards.
+	Survey *sources.SurveyStatus `json:"survey,omitempty"`
 }
 
 // routeStatus is what waits of a cluster for one sink. How far each stream of the
@@ -138,7 +141,7 @@ func (p *program) status(now time.Time) status {
 			l := byRoute[c.Cluster][r.name]
 			cs.Routes = append(cs.Routes, routeStatus{r.name, isInStep(m.Streams, r.name), laneStatusOf(l), laneCountsOf(l)})
 		}
-		cs.Ledger = inLedgers[c.Cluster]
+		cs.Ledger, cs.Survey = inLedgers[c.Cluster], m.Survey
 		for _, st := range m.Streams {
 			ss := streamStatus{Status: st}
 			if !st.LastFrame.IsZero() {
