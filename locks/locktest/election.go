@@ -22,7 +22,7 @@ var electionRules = []struct {
 
 // RunElection runs elections with client-go's elector: 200 leaders end without a word,
 // of which 20 have wrong clocks. Processes of [Backend].Process are killed and stopped.
-// It takes about 20 s.
+// It takes about 20 s, or longer with Backend.AtOnce.
 //
 // What is checked is what must hold however slow the machine is: no candidate begins
 // to take the record before the lease duration is over since the predecessor began the
@@ -30,10 +30,16 @@ var electionRules = []struct {
 // they do.
 func RunElection(t *testing.T, backend New) {
 	var mu sync.Mutex
+	var slots chan struct{}
 	oneByOne := func(t testing.TB) Backend {
 		mu.Lock()
 		defer mu.Unlock()
-		return backend(t)
+		b := backend(t)
+		if slots == nil && b.AtOnce > 0 {
+			slots = make(chan struct{}, b.AtOnce)
+		}
+		b.slots = slots
+		return b
 	}
 	t.Run("elections", func(t *testing.T) {
 		for _, r := range electionRules {
@@ -66,6 +72,10 @@ func successions(t testing.TB, backend New, records, stops int, clock func(*rand
 	for n := range records {
 		b, r := backend(t), rand.New(rand.NewPCG(uint64(n), 0))
 		wg.Go(func() {
+			if b.slots != nil {
+				b.slots <- struct{}{}
+				defer func() { <-b.slots }()
+			}
 			if err := succession(t, b, stops, r, clock); err != nil {
 				t.Errorf("record %d: %v", n, err)
 			}
