@@ -51,6 +51,7 @@ func TestLeaderElection(t *testing.T) {
 		"hub hangs":           func(t *testing.T, c *testenv.Cluster) { testLeaderLosesHub(t, c, hold) },
 		"stopped":             testLeaderStopped,
 		"stopped, with locks": testLeaderStoppedWithLocks,
+		"asked by command":    testCommandsFindTheLeader,
 	} {
 		t.Run(name, func(t *testing.T) { run(t, env.Clusters[0]) })
 	}
@@ -382,6 +383,27 @@ func testLeaderStopped(t *testing.T, c *testenv.Cluster) {
 	writeFile(t, filepath.Join(dir, "go"), "")
 	p.leader.signal(syscall.SIGCONT)
 	p.checkStamps(dir)
+}
+
+// A command that reaches a follower goes on to the leader.
+func testCommandsFindTheLeader(t *testing.T, c *testenv.Cluster) {
+	p := startPair(t, c, nil, append([]string{"--admin-bind-address=127.0.0.1:0"}, quick...)...)
+	leader, follower := p.leader.status().Election.AdminAddress, p.follower.status().Election.AdminAddress
+	for _, args := range [][]string{{"replay", "--cluster=" + p.cluster}, {"dead-letter", "retry"}} {
+		out, err := command(t, append(args, "--admin=http://"+follower)...)
+		if want := follower + " follows; asking the leader at http://" + leader + "\n"; !strings.HasPrefix(out, want) {
+			t.Errorf("%q: %q (%v), want %q", args, out, err, want)
+		}
+		switch {
+		case args[0] == "replay":
+			if err != nil || !strings.Contains(out, "1 streams begin a snapshot") {
+				t.Errorf("%q, %v", out, err)
+			}
+		case err == nil || err.Error() != errNoDeadLetters.Error():
+			t.Errorf("%q, %v", out, err)
+		}
+	}
+	p.stop()
 }
 
 // A stopped process keeps its locks: the next leader waits for them.
