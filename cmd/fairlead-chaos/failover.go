@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -229,26 +230,37 @@ func (f *failover) took(b *breaker, of fault, d time.Duration) {
 
 // awaitLeader returns the process that delivers, once there is one that is not the one
 // given.
-func (f *failover) awaitLeader(ctx context.Context, not *lab.Program) (leader *lab.Program, err error) {
-	err = f.await(ctx, "a replica delivers", func(p *lab.Program, s standing) bool {
-		leader = p
-		return p != not && s.delivers
-	})
-	return leader, err
+func (f *failover) awaitLeader(ctx context.Context, not *lab.Program) (*lab.Program, error) {
+	return f.await(ctx, "a replica delivers", func(p *lab.Program, s standing) bool { return p != not && s.delivers })
 }
 
-// await waits until ok holds for a replica.
-func (f *failover) await(ctx context.Context, what string, ok func(*lab.Program, standing) bool) error {
+// await waits until ok holds for a replica, and returns its process. Each is asked by
+// itself: one that is stopped does not answer, and keeps nobody from asking the others.
+func (f *failover) await(ctx context.Context, what string, ok func(*lab.Program, standing) bool) (*lab.Program, error) {
 	patient, cancel := context.WithTimeoutCause(ctx, patience, fmt.Errorf("it has not come about within %v that %s", patience, what))
 	defer cancel()
-	return lab.WaitUntil(patient, failoverWatch, func() error {
-		for _, r := range f.replicas {
-			if p, s := r.look(patient); ok(p, s) {
+	looking, stop := context.WithCancel(patient)
+	defer stop()
+	var found atomic.Pointer[lab.Program]
+	var all sync.WaitGroup
+	for _, r := range f.replicas {
+		all.Go(func() {
+			_ = lab.WaitUntil(looking, failoverWatch, func() error { // It ends without: then found is nil.
+				p, s := r.look(looking)
+				if !ok(p, s) {
+					return errors.New("it is not so")
+				}
+				found.CompareAndSwap(nil, p)
+				stop()
 				return nil
-			}
-		}
-		return errors.New("it is not so")
-	})
+			})
+		})
+	}
+	all.Wait()
+	if p := found.Load(); p != nil {
+		return p, nil
+	}
+	return nil, context.Cause(patient)
 }
 
 // close ends what still runs.

@@ -22,7 +22,7 @@ func (f *failover) freeze(ctx context.Context, was *lab.Program) (began time.Tim
 		_, err = f.awaitLeader(ctx, was)
 	} else {
 		// The next one leads, and waits until this one lets go of its files.
-		err = f.await(ctx, "another replica leads", func(p *lab.Program, s standing) bool { return p != was && s.leads })
+		_, err = f.await(ctx, "another replica leads", func(p *lab.Program, s standing) bool { return p != was && s.leads })
 		began = time.Now()
 	}
 	return began, errors.Join(err, was.Signal(syscall.SIGCONT))

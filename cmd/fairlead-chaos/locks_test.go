@@ -43,7 +43,7 @@ func TestLockServers(t *testing.T) {
 				if err != nil {
 					return err
 				}
-				defer l.(*locks.Lock).Close() //nolint:errcheck // It has no more to say.
+				defer l.(*locks.Lock).Close()
 				_, _, err = l.Get(t.Context())
 				return err
 			}
@@ -51,7 +51,7 @@ func TestLockServers(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			defer l.(*locks.Lock).Close() //nolint:errcheck // It has no more to say.
+			defer l.(*locks.Lock).Close()
 			if err := l.Create(t.Context(), resourcelock.LeaderElectionRecord{HolderIdentity: "a", LeaseDurationSeconds: 15}); err != nil {
 				t.Fatal(err)
 			}
