@@ -30,15 +30,15 @@ var electionRules = []struct {
 // they do.
 func RunElection(t *testing.T, backend New) {
 	var mu sync.Mutex
-	var slots chan struct{}
+	var free slots
 	oneByOne := func(t testing.TB) Backend {
 		mu.Lock()
 		defer mu.Unlock()
 		b := backend(t)
-		if slots == nil && b.AtOnce > 0 {
-			slots = make(chan struct{}, b.AtOnce)
+		if free == nil && b.AtOnce > 0 {
+			free = make(slots, b.AtOnce)
 		}
-		b.slots = slots
+		b.slots = free
 		return b
 	}
 	t.Run("elections", func(t *testing.T) {
@@ -49,6 +49,24 @@ func RunElection(t *testing.T, backend New) {
 			})
 		}
 	})
+}
+
+// slots bounds how many elections there are at a time; nil does not.
+type slots chan struct{}
+
+// take waits for n slots, and returns what gives them back.
+func (s slots) take(n int) (giveBack func()) {
+	if s == nil {
+		return func() {}
+	}
+	for range n {
+		s <- struct{}{}
+	}
+	return func() {
+		for range n {
+			<-s
+		}
+	}
 }
 
 // silentStops: renewals that look the same to those who watch, and backends that let
@@ -72,10 +90,7 @@ func successions(t testing.TB, backend New, records, stops int, clock func(*rand
 	for n := range records {
 		b, r := backend(t), rand.New(rand.NewPCG(uint64(n), 0))
 		wg.Go(func() {
-			if b.slots != nil {
-				b.slots <- struct{}{}
-				defer func() { <-b.slots }()
-			}
+			defer b.slots.take(1)()
 			if err := succession(t, b, stops, r, clock); err != nil {
 				t.Errorf("record %d: %v", n, err)
 			}
