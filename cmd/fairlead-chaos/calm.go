@@ -249,7 +249,7 @@ func (c *chaos) check(ctx context.Context) ([]*findings, error) {
 	}
 	var all []*findings
 	for i, o := range c.program.outlets {
-		if c.several != nil {
+		if c.several != nil && c.ledger == ledgerShared {
 			if o.runs, err = readRuns(o, c.records); err != nil {
 				return nil, err
 			}
@@ -270,9 +270,19 @@ func (c *chaos) check(ctx context.Context) ([]*findings, error) {
 		if len(ev.clusters) == 0 {
 			ev.clusters = []string{""} // of none
 		}
-		f, err := check(ev)
+		how := check
+		if c.ledger == ledgerMemory {
+			how = checkTerms
+		}
+		f, err := how(ev)
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", o.name, err)
+		}
+		if c.ledger == ledgerMemory {
+			c.result.Restarts = max(0, f.Terms-1)
+			if c.result.LateWrites, err = o.control.lateWrites(); err != nil {
+				return nil, err
+			}
 		}
 		all = append(all, f)
 	}

@@ -88,7 +88,7 @@ func (c *chaos) raise(ctx context.Context, fail context.CancelCauseFunc) (err er
 	names := memberNames(c.members)
 	var further []string
 	if c.options.replicas > 1 {
-		c.plan = newFailoverPlan(c.seed, c.changes, c.faults, names)
+		c.plan = newFailoverPlan(c.seed, c.changes, c.faults, names, faultsOfLeader(c.ledger))
 	} else {
 		c.plan = newPlan(c.seed, c.changes, c.faults, names)
 	}

@@ -18,7 +18,7 @@ const shortChanges = 700
 
 // short are the options of a short run: one fault of each kind.
 func short(seed uint64) *options {
-	return &options{seed: seed, members: 2, sinks: 1, hostile: true, changes: shortChanges, faults: len(kinds), duration: 20 * time.Second}
+	return &options{seed: seed, members: 2, sinks: 1, ledger: ledgerShared, hostile: true, changes: shortChanges, faults: len(kinds), duration: 20 * time.Second}
 }
 
 // shortSinks are the options of a short run with several sinks.

@@ -29,6 +29,7 @@ type findings struct {
 	Replayed []string
 	// OldTerms are events of an earlier term that came after one of a later.
 	OldTerms   []string
+	Terms      int // of which there are events, one after the other
 	Events     int
 	Duplicates int // events whose like came before, in whichever run
 	LastRun    int // events of the last run

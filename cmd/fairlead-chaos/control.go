@@ -17,7 +17,10 @@ type control struct {
 func (c control) sink() string  { return filepath.Join(c.dir, "changes.jsonl") }
 func (c control) fault() string { return filepath.Join(c.dir, "fault") }
 func (c control) death() string { return filepath.Join(c.dir, "death") }
-func (c control) also() string  { return filepath.Join(c.dir, "also") }
+
+// frozen is there while a process with the sink is to be stopped in a write.
+func (c control) frozen() string { return filepath.Join(c.dir, "frozen") }
+func (c control) also() string   { return filepath.Join(c.dir, "also") }
 
 // shunned names the member whose changes the sink does not take.
 func (c control) shunned() string { return filepath.Join(c.dir, "shunned") }
@@ -57,6 +60,20 @@ func (c control) clearDeath() error {
 	return nil
 }
 
+// isFrozen reports whether a process was told to stop in a write, and may not go on yet.
+func (c control) isFrozen() bool {
+	_, err := os.Stat(c.frozen())
+	return err == nil
+}
+
+// thaw lets it go on.
+func (c control) thaw() error {
+	if err := os.Remove(c.frozen()); err != nil {
+		return fmt.Errorf("control the sink: %w", err)
+	}
+	return nil
+}
+
 // readFault returns how the sink is to fail now, "" if it is not.
 func (c control) readFault() (kind, error) {
 	for _, path := range []string{c.fault(), c.also()} {
@@ -79,6 +96,13 @@ func (c control) takeDeath() (kind, error) {
 	}
 	if err != nil {
 		return "", fmt.Errorf("control the sink: %w", err)
+	}
+	if kind(text) == freezeInWrite {
+		err := os.Rename(c.death(), c.frozen())
+		if errors.Is(err, fs.ErrNotExist) {
+			return "", nil // it was taken back
+		}
+		return freezeInWrite, err
 	}
 	return kind(text), c.clearDeath()
 }

@@ -33,6 +33,12 @@
 // they come, one that drops for ever what has an id that it had, and one that orders
 // by term and sequence and gets them shuffled.
 //
+// With several replicas half of the faults are of the one that leads, or of what the lock
+// is kept in: any of the locks, or a majority of the members themselves. They share a
+// ledger and a file, for which a new leader waits until a stopped one lets go of it. With
+// a ledger for each in its memory nothing keeps them apart but the lock, and the sink,
+// which compares terms: there a write of a stopped leader comes late, and is refused.
+//
 // The checker, package internal/replay, knows nothing of the program but the wire
 // format. It is told where in the file each process began, and what the ledger
 // held then, which is read with the ledger's own reader. What the sink refuses for good may be lacking until the end, when all

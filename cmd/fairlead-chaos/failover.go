@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -24,13 +25,18 @@ const theLeader = "leader"
 
 // The faults of the leader, beside those of a program.
 const (
-	freeze   kind = "freeze"    // SIGSTOP until another one leads
-	loseLock kind = "lose-lock" // nobody reaches the lock until the leader has given up
+	freeze      kind = "freeze"       // SIGSTOP until another one leads
+	loseLock    kind = "lose-lock"    // nobody reaches the lock until the leader has given up
+	restartLock kind = "restart-lock" // what the lock is kept in ends, and is started again at once
+
+	// SIGSTOP in a write until another one has written. Where it has a file locked, the
+	// other one waits for that.
+	freezeInWrite kind = "freeze-in-write"
 )
 
 // leaderKinds are all of them, memberKinds and sinkKinds what goes on meanwhile.
 var (
-	leaderKinds = []kind{kill, freeze, terminate, loseLock, killBefore, killMiddle, killAfter}
+	leaderKinds = []kind{kill, freeze, terminate, loseLock, restartLock, killBefore, killMiddle, killAfter}
 	sinkKinds   = []kind{sinkFails, sinkStalls, sinkHalf, sinkPartial, sinkLost}
 	memberKinds = []kind{cut, blackHole, slow, restart, crash, compact}
 )
@@ -38,8 +44,17 @@ var (
 // failoverWatch is how often it is looked who leads.
 const failoverWatch = 50 * time.Millisecond
 
-// newFailoverPlan is newPlan for several replicas: each other fault is of the leader.
-func newFailoverPlan(seed uint64, changes, faults int, members []string) []fault {
+// faultsOfLeader are those that replicas with such a ledger have.
+func faultsOfLeader(ledger string) []kind {
+	if ledger == ledgerMemory {
+		return append(slices.Clone(leaderKinds), freezeInWrite)
+	}
+	return leaderKinds
+}
+
+// newFailoverPlan is newPlan for several replicas: each other fault is of the leader, and
+// one of its kinds.
+func newFailoverPlan(seed uint64, changes, faults int, members []string, leaderKinds []kind) []fault {
 	random := rand.New(rand.NewPCG(seed, 5))
 	spacing := float64(changes) / float64(faults+2)
 	free := map[string]int{}
@@ -101,9 +116,15 @@ func startFailover(ctx context.Context, c *chaos) (_ *failover, err error) {
 		args = append(args, "--health-probe-bind-address", address, "--admin-bind-address", "0", "--advertise-address", "127.0.0.1",
 			"--leader-elect", "--leader-election-lease-duration", lease.String(),
 			"--leader-election-renew-deadline", (lease * 2 / 3).String(), "--leader-election-retry-period", (lease * 2 / 15).String())
+		if c.ledger == ledgerMemory {
+			args = append(args, "--ledger", "memory:", "--dead-letter", fmt.Sprint(c.program.letters(), "-", i+1))
+		}
 		f.replicas = append(f.replicas, &replica{
 			status: address, log: filepath.Join(c.dir, fmt.Sprintf("fairlead-%d.log", i+1)), args: append(args, f.lock.flags...), client: f.client,
 		})
+	}
+	if c.ledger == ledgerMemory {
+		return f, c.program.first().setCompares()
 	}
 	return f, c.program.first().note(c.program.ledger())
 }
@@ -133,7 +154,7 @@ func (f *failover) run(ctx context.Context) error {
 		return err
 	}
 	f.result.Failovers = f.times
-	for _, k := range leaderKinds {
+	for _, k := range faultsOfLeader(f.ledger) {
 		if t := f.times[k]; len(t) > 0 {
 			f.say("After %s of the leader the next one delivered %.1f s later in the median of %d, %.1f s at most.", k, median(t), len(t), slices.Max(t))
 		}
@@ -163,15 +184,16 @@ func (f *failover) carryOut(ctx context.Context, b *breaker, of fault) error {
 		began = time.Now()
 		err = errors.Join(was.Kill(), f.program.first().clearDeath())
 	case freeze:
-		// The next one leads, and waits until this one lets go of its files.
-		err = was.Signal(syscall.SIGSTOP)
-		if err == nil {
-			err = f.await(ctx, "another replica leads", func(p *lab.Program, s standing) bool { return p != was && s.leads })
+		began, err = f.freeze(ctx, was)
+	case freezeInWrite:
+		took, err := f.freezeInWrite(ctx, of, was)
+		if took > 0 {
+			f.took(b, of, took)
 		}
-		began = time.Now()
-		err = errors.Join(err, was.Signal(syscall.SIGCONT))
+		return err
 	case loseLock:
-		if err = f.lock.lose(of.Dice%2 == 0); err != nil {
+		silent := of.Dice%2 == 0
+		if err = f.lock.lose(ctx, silent); err != nil {
 			return err
 		}
 		select {
@@ -182,7 +204,9 @@ func (f *failover) carryOut(ctx context.Context, b *breaker, of fault) error {
 			err = context.Cause(ctx)
 		}
 		began = time.Now()
-		err = errors.Join(err, f.lock.restore(ctx))
+		err = errors.Join(err, f.lock.restore(ctx, silent))
+	case restartLock: // The leader may outlive that.
+		return errors.Join(f.lock.lose(ctx, false), f.lock.restore(ctx, false))
 	default:
 		return fmt.Errorf("nobody knows how to make a %s", of.Kind)
 	}
@@ -192,36 +216,51 @@ func (f *failover) carryOut(ctx context.Context, b *breaker, of fault) error {
 	if _, err := f.awaitLeader(ctx, was); err != nil {
 		return err
 	}
-	took := time.Since(began).Seconds()
+	f.took(b, of, time.Since(began))
+	return nil
+}
+
+// took notes how long nobody has delivered because of a fault.
+func (f *failover) took(b *breaker, of fault, d time.Duration) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.times[of.Kind] = append(f.times[of.Kind], took)
-	b.journal.write(entry{Writes: f.clock.now(), Did: fmt.Sprintf("the next one delivers, %.2f s later", took), Fault: &of})
-	return nil
+	f.times[of.Kind] = append(f.times[of.Kind], d.Seconds())
+	b.journal.write(entry{Writes: f.clock.now(), Did: fmt.Sprintf("the next one delivers, %.2f s later", d.Seconds()), Fault: &of})
 }
 
 // awaitLeader returns the process that delivers, once there is one that is not the one
 // given.
-func (f *failover) awaitLeader(ctx context.Context, not *lab.Program) (leader *lab.Program, err error) {
-	err = f.await(ctx, "a replica delivers", func(p *lab.Program, s standing) bool {
-		leader = p
-		return p != not && s.delivers
-	})
-	return leader, err
+func (f *failover) awaitLeader(ctx context.Context, not *lab.Program) (*lab.Program, error) {
+	return f.await(ctx, "a replica delivers", func(p *lab.Program, s standing) bool { return p != not && s.delivers })
 }
 
-// await waits until ok holds for a replica.
-func (f *failover) await(ctx context.Context, what string, ok func(*lab.Program, standing) bool) error {
+// await waits until ok holds for a replica, and returns its process. Each is asked by
+// itself: one that is stopped does not answer, and keeps nobody from asking the others.
+func (f *failover) await(ctx context.Context, what string, ok func(*lab.Program, standing) bool) (*lab.Program, error) {
 	patient, cancel := context.WithTimeoutCause(ctx, patience, fmt.Errorf("it has not come about within %v that %s", patience, what))
 	defer cancel()
-	return lab.WaitUntil(patient, failoverWatch, func() error {
-		for _, r := range f.replicas {
-			if p, s := r.look(patient); ok(p, s) {
+	looking, stop := context.WithCancel(patient)
+	defer stop()
+	var found atomic.Pointer[lab.Program]
+	var all sync.WaitGroup
+	for _, r := range f.replicas {
+		all.Go(func() {
+			_ = lab.WaitUntil(looking, failoverWatch, func() error { // It ends without: then found is nil.
+				p, s := r.look(looking)
+				if !ok(p, s) {
+					return errors.New("it is not so")
+				}
+				found.CompareAndSwap(nil, p)
+				stop()
 				return nil
-			}
-		}
-		return errors.New("it is not so")
-	})
+			})
+		})
+	}
+	all.Wait()
+	if p := found.Load(); p != nil {
+		return p, nil
+	}
+	return nil, context.Cause(patient)
 }
 
 // close ends what still runs.

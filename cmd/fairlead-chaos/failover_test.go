@@ -13,44 +13,57 @@ import (
 
 // shortFailover are the options of a short run of two replicas: each fault of the leader
 // once, over one kind of lock.
-func shortFailover(lock string) *options {
+func shortFailover(lock, ledger string) *options {
 	return &options{
-		seed: 3, members: 2, sinks: 1, replicas: 2, lock: lock, leaseDuration: 3 * time.Second,
-		changes: 600, faults: 2 * len(leaderKinds), duration: 20 * time.Second,
+		seed: 3, members: max(2, leastMembers(lock)), sinks: 1, replicas: 2, lock: lock, ledger: ledger, leaseDuration: 3 * time.Second,
+		changes: 700, faults: 2 * len(faultsOfLeader(ledger)), duration: 20 * time.Second,
 	}
 }
 
-// The first lock sees each fault of the leader, the others some: what becomes of a
-// leader does not depend on them.
+// One lock sees each fault of the leader, another some: what becomes of a leader does not
+// depend on them.
 func TestFailoverShort(t *testing.T) {
 	t.Parallel()
-	for i, lock := range lockNames() {
-		t.Run(lock, func(t *testing.T) {
-			o := shortFailover(lock)
-			if i > 0 {
-				o.changes, o.faults, o.duration = 200, 6, 7*time.Second
-			}
-			r := storm(t, o)
-			failovers := 0
-			for _, k := range leaderKinds {
-				failovers += len(r.Failovers[k])
-				if n := len(r.Failovers[k]); n != 1 && i == 0 {
-					t.Errorf("%d times %s of the leader, want 1", n, k)
-				}
-			}
-			if r.Changes != o.changes || failovers != o.faults/2 || r.Restarts < failovers {
-				t.Errorf("%+v: want all the changes, and another leader after each fault", r)
-			}
-		})
+	t.Run("etcd", func(t *testing.T) { failOver(t, shortFailover("etcd", ledgerShared)) })
+	t.Run("lease", func(t *testing.T) {
+		o := shortFailover("lease", ledgerShared)
+		o.changes, o.faults, o.duration = 200, 6, 7*time.Second
+		failOver(t, o)
+	})
+}
+
+// Where replicas have no ledger in common, a late write arrives, and is refused.
+func TestLateWriteShort(t *testing.T) {
+	t.Parallel()
+	if r := failOver(t, shortFailover("clusters", ledgerMemory)); r.LateWrites == 0 {
+		t.Error("no write came late")
 	}
+}
+
+// failOver is storm, with another leader after each fault but a restart of the lock.
+func failOver(t *testing.T, o *options) result {
+	t.Helper()
+	r := storm(t, o)
+	all := faultsOfLeader(o.ledger)
+	failovers := 0
+	for _, k := range all {
+		failovers += len(r.Failovers[k])
+		if n := len(r.Failovers[k]); n != 1 && o.faults == 2*len(all) && k != restartLock {
+			t.Errorf("%d times %s of the leader, want 1", n, k)
+		}
+	}
+	if r.Changes != o.changes || failovers < o.faults/2-1 || r.Restarts < 1 {
+		t.Errorf("%+v: want all the changes, and another leader after each fault", r)
+	}
+	return r
 }
 
 func TestFailoverPlan(t *testing.T) {
-	members := memberNames(2)
+	members, leaderKinds := memberNames(2), faultsOfLeader(ledgerMemory)
 	for seed := range uint64(100) {
 		faults := 2*len(leaderKinds) + int(seed%20)
-		plan := newFailoverPlan(seed, 2000, faults, members)
-		if diff := cmp.Diff(plan, newFailoverPlan(seed, 2000, faults, members)); diff != "" || len(plan) != faults {
+		plan := newFailoverPlan(seed, 2000, faults, members, leaderKinds)
+		if diff := cmp.Diff(plan, newFailoverPlan(seed, 2000, faults, members, leaderKinds)); diff != "" || len(plan) != faults {
 			t.Fatalf("seed %d gives two plans, or not %d faults:\n%s", seed, faults, diff)
 		}
 		had, ends := map[kind]bool{}, map[string]int{}
@@ -80,9 +93,13 @@ func TestOptionsOfReplicas(t *testing.T) {
 		{func(o *options) { o.replicas = 0 }, "--replicas"},
 		{func(o *options) { o.sinks = 2 }, "--sinks"},
 		{func(o *options) { o.lock = "paper" }, "lease"},
+		{func(o *options) { o.lock = "clusters" }, "--members: 2 are too few to elect by clusters; give at least 3"},
+		{func(o *options) { o.lock, o.members = "clusters", 3 }, ""},
+		{func(o *options) { o.ledger = "paper" }, "--ledger"},
+		{func(o *options) { o.ledger, o.replicas = ledgerMemory, 1 }, "--replicas 2"},
 		{func(o *options) { o.leaseDuration = 2500 * time.Millisecond }, "--lease-duration"},
 	} {
-		o := shortFailover("lease")
+		o := shortFailover("lease", ledgerShared)
 		test.change(o)
 		err := o.Check()
 		if (err == nil) != (test.want == "") || err != nil && !strings.Contains(err.Error(), test.want) {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/signal"
@@ -9,6 +10,7 @@ import (
 
 	"github.com/fairlead-dev/fairlead/cmd/internal/app"
 	"github.com/fairlead-dev/fairlead/cmd/internal/lab"
+	"github.com/fairlead-dev/fairlead/internal/election"
 	"github.com/fairlead-dev/fairlead/sinks"
 )
 
@@ -17,6 +19,9 @@ const asFairlead = "fairlead"
 
 // sinkScheme is what the faulty sink is called there.
 const sinkScheme = "chaos"
+
+// exitLost is the exit code of a Fairlead that has ended because it has lost the lock.
+const exitLost = 3
 
 func main() {
 	if len(os.Args) > 1 && os.Args[1] == asFairlead {
@@ -36,6 +41,9 @@ func runFairlead(args []string) int {
 	command.SetArgs(args)
 	if err := command.ExecuteContext(ctx); err != nil {
 		fmt.Fprintln(os.Stderr, "fairlead:", err)
+		if errors.Is(err, election.ErrLost) {
+			return exitLost
+		}
 		return lab.ExitFailed
 	}
 	return 0

@@ -24,11 +24,18 @@ type options struct {
 	sinks     int
 	replicas  int
 	lock      string // of the replicas
+	ledger    string // theirs: ledgerShared or ledgerMemory
 	hostile   bool   // one more member, which lies
 	keepFiles bool
 
 	leaseDuration time.Duration // of the lock
 }
+
+// The values of --ledger.
+const (
+	ledgerShared = "shared" // of all replicas
+	ledgerMemory = "memory" // of each by itself
+)
 
 const intro = `Breaks everything around Fairlead, and Fairlead itself, while objects change in real
 API servers. At the end each sink's file is replayed and compared with what the API
@@ -62,6 +69,8 @@ Of the rest there are sums over all sinks:
   resent                events delivered again after a clean stop
   old_terms             events of an earlier term that came after one of a later, with several
                         replicas; there must be none
+  late_writes           writes of a leader that was stopped which arrived after those of the
+                        next one, and were refused, with --ledger memory
   failover_seconds      for how long nobody delivered, by what became of the leader
   refused               times that the sink refused a state for good; all such dead
                         letters are sent again before the end
@@ -90,6 +99,7 @@ func (o *options) AddFlags(f *pflag.FlagSet) {
 	f.IntVar(&o.sinks, "sinks", 1, "sinks, each with faults of its own; with several, restarts also take some out or put them back, and change what is selected")
 	f.IntVar(&o.replicas, "replicas", 1, "processes of which one delivers; with several, half of the faults are of the leader")
 	f.StringVar(&o.lock, "lock", "lease", "what they elect the leader by: "+strings.Join(lockNames(), ", "))
+	f.StringVar(&o.ledger, "ledger", ledgerShared, "of the replicas: "+ledgerShared+", a file of them all, for which a new leader waits; or "+ledgerMemory+", none that outlives a process: then the sink compares terms")
 	f.DurationVar(&o.leaseDuration, "lease-duration", 4*time.Second, "for how long the lock counts; whole seconds")
 	f.BoolVar(&o.hostile, "hostile", true, "one more member, which does what it can to harm the others")
 	f.BoolVar(&o.keepFiles, "keep-files", false, "keep the sinks' files, the ledgers and the logs; after a failure they are kept anyway")
@@ -112,6 +122,15 @@ func (o *options) Check() error {
 	}
 	if lockServers[o.lock] == nil {
 		errs = append(errs, fmt.Errorf("--lock: there is no %q, but %s", o.lock, strings.Join(lockNames(), ", ")))
+	}
+	if least := leastMembers(o.lock); o.members < least && o.replicas > 1 {
+		errs = append(errs, fmt.Errorf("--members: %d are too few to elect by %s; give at least %d", o.members, o.lock, least))
+	}
+	if o.ledger != ledgerShared && o.ledger != ledgerMemory {
+		errs = append(errs, fmt.Errorf("--ledger: there is no %q, but %s and %s", o.ledger, ledgerShared, ledgerMemory))
+	}
+	if o.ledger == ledgerMemory && o.replicas == 1 {
+		errs = append(errs, errors.New("--ledger: one process that is killed needs its ledger; give --replicas 2"))
 	}
 	if o.leaseDuration < 2*time.Second || o.leaseDuration%time.Second != 0 {
 		errs = append(errs, fmt.Errorf("--lease-duration: %v is no whole number of seconds from 2 on", o.leaseDuration))

@@ -77,7 +77,7 @@ func endedAsItMay(p *lab.Program) bool {
 		return false
 	}
 	code := p.ExitCode()
-	return p.EndedBy(syscall.SIGKILL) || p.EndedBy(syscall.SIGTERM) || code == 0 || code == lab.ExitFailed
+	return p.EndedBy(syscall.SIGKILL) || p.EndedBy(syscall.SIGTERM) || code == 0 || code == exitLost
 }
 
 // standing is where a replica stands in the election.

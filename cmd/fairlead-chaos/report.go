@@ -21,6 +21,7 @@ type result struct {
 	Refused        int `json:"refused"` // by the sinks, for good
 	Resent         int `json:"resent"`
 	OldTerms       int `json:"old_terms"` // events of an earlier term after one of a later
+	LateWrites     int `json:"late_writes,omitempty"`
 	Events         int `json:"events"`
 	Hostile        int `json:"hostile_events"` // of the member that lies
 	Seconds        int `json:"seconds"`

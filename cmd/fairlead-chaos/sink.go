@@ -41,6 +41,8 @@ type faultySink struct {
 	control control
 	// die ends the process at once. It does not return, but in tests.
 	die func() error
+	// freeze stops the process until it is told to go on.
+	freeze func() error
 
 	doomed bool // the next write is the last one
 }
@@ -61,6 +63,11 @@ func faultyKind() sinks.Kind {
 
 func openFaultySink(dir string) (pipeline.Sink, error) {
 	c := control{dir}
+	s := &faultySink{control: c, die: dieNow, freeze: c.freezeNow}
+	if _, err := os.Stat(c.compares()); err == nil {
+		s.to = comparing{c}
+		return s, nil
+	}
 	to, err := file.Open(c.sink())
 	if err != nil {
 		return nil, err
@@ -68,12 +75,23 @@ func openFaultySink(dir string) (pipeline.Sink, error) {
 	if err := c.begins(); err != nil {
 		return nil, errors.Join(err, to.Close())
 	}
-	return &faultySink{to: to, control: c, die: dieNow}, nil
+	s.to = to
+	return s, nil
 }
 
 // dieNow is what `kill -9` does.
 func dieNow() error {
 	return syscall.Kill(os.Getpid(), syscall.SIGKILL)
+}
+
+// freezeNow stops this process as SIGSTOP does. A thread may run on for a moment: it
+// returns once the write may go on.
+func (c control) freezeNow() error {
+	err := syscall.Kill(os.Getpid(), syscall.SIGSTOP)
+	for err == nil && c.isFrozen() {
+		err = retry.Sleep(context.Background(), stallPoll)
+	}
+	return err
 }
 
 // Write is the file's Write, but for the faults.
@@ -120,6 +138,9 @@ func (s *faultySink) write(ctx context.Context, fault kind, batch []*pipeline.Ch
 		return errors.Join(s.to.Write(ctx, half), s.tear(batch[len(half):]), s.die())
 	case killAfter:
 		return errors.Join(s.to.Write(ctx, batch), s.die())
+	case freezeInWrite:
+		// What is on its way arrives, whatever has become of the term meanwhile.
+		return errors.Join(s.freeze(), s.to.Write(context.WithoutCancel(ctx), batch))
 	case sinkFails:
 		return errOnPurpose
 	case sinkPartial:

@@ -35,7 +35,7 @@ func openSink(t *testing.T) *faultySink {
 			t.Error(err)
 		}
 	})
-	return &faultySink{to: to, control: c, die: func() error { return errDead }}
+	return &faultySink{to: to, control: c, die: func() error { return errDead }, freeze: func() error { return nil }}
 }
 
 var errDead = errors.New("dead")

@@ -35,10 +35,10 @@ var pipelineMay = map[string][]string{
 var testOnly = map[string][]string{
 	"fairleadtest":            {"bench", "cmd/fairlead-demo", "cmd/fairlead-chaos", "cmd/internal/lab", "fairleadtest", "internal/testenv"},
 	"internal/testenv":        {"bench", "cmd/fairlead-demo", "cmd/fairlead-chaos", "cmd/internal/lab"},
-	"internal/testkv":         {"internal/testkv"},
+	"internal/testkv":         {"cmd/fairlead-chaos", "internal/testkv"},
 	"internal/testca":         {"bench", "fairleadtest", "internal/testenv", "internal/testkv"},
 	"internal/controlplane":   {"bench", "cmd/internal/lab", "fairleadtest", "internal/testkv"},
-	"internal/testdb":         {"internal/testdb"},
+	"internal/testdb":         {"cmd/fairlead-chaos", "internal/testdb"},
 	"cmd/internal/lab":        {"cmd/fairlead-demo", "cmd/fairlead-chaos", "cmd/internal/lab"},
 	"internal/archtest":       {},
 	"sinks/sinktest":          {"sinks/sinktest"},

@@ -7,7 +7,11 @@ import (
 	"net/http/httptest"
 	"net/http/httputil"
 	"net/url"
+	"os"
+	"os/exec"
+	"path/filepath"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -27,6 +31,12 @@ import (
 
 func TestMain(m *testing.M) {
 	klog.SetLogger(logr.Discard())
+	if lock := os.Getenv(childEnv); lock != "" {
+		if err := standIn(lock); err != nil {
+			fmt.Println(err)
+		}
+		return
+	}
 	goleak.VerifyTestMain(m)
 }
 
@@ -82,13 +92,27 @@ func open(t testing.TB, voters []clusters.Voter, name, identity string) *cluster
 // backend returns a record that is reached by these voters.
 func (f *fleet) backend(voters []clusters.Voter) locktest.Backend {
 	name := fmt.Sprint("lock-", f.n.Add(1))
+	names, targets := make([]string, len(voters)), make([]testenv.Target, len(voters))
+	for i, v := range voters {
+		names[i], targets[i] = v.Name, f.Clusters[i]
+	}
 	return locktest.Backend{
+		AtOnce: 12, // three API servers, each with its etcd
 		Open: func(t testing.TB, identity string) resourcelock.Interface {
 			l := open(t, voters, name, identity)
 			l.TrustAll()
 			return l
 		},
 		Delete: func(t testing.TB) { f.remove(t, name) },
+		Process: func(t testing.TB, identity string) *exec.Cmd {
+			file := filepath.Join(t.TempDir(), "kubeconfig")
+			if err := testenv.WriteKubeconfig(file, targets...); err != nil {
+				t.Fatal(err)
+			}
+			cmd := exec.Command(os.Args[0], identity)
+			cmd.Env = append(os.Environ(), childEnv+"=clusters:"+strings.Join(names, ",")+"?namespace=default&name="+name+"&kubeconfig="+file)
+			return cmd
+		},
 	}
 }
 
@@ -110,6 +134,7 @@ func TestOnClusters(t *testing.T) {
 	t.Run("histories", func(t *testing.T) {
 		locktest.RunHistories(t, func(testing.TB) locktest.Backend { return f.backend(f.direct()) }, 2)
 	})
+	locktest.RunElection(t, func(testing.TB) locktest.Backend { return f.backend(f.direct()) })
 	t.Run("one is silent", f.oneIsSilent)
 	t.Run("the cluster that is meant", f.theClusterThatIsMeant)
 	t.Run("credentials are read again", f.credentialsAreReadAgain)

@@ -22,7 +22,7 @@ var electionRules = []struct {
 
 // RunElection runs elections with client-go's elector: 200 leaders end without a word,
 // of which 20 have wrong clocks. Processes of [Backend].Process are killed and stopped.
-// It takes about 20 s.
+// It takes about 20 s, or longer with Backend.AtOnce.
 //
 // What is checked is what must hold however slow the machine is: no candidate begins
 // to take the record before the lease duration is over since the predecessor began the
@@ -30,10 +30,16 @@ var electionRules = []struct {
 // they do.
 func RunElection(t *testing.T, backend New) {
 	var mu sync.Mutex
+	var free slots
 	oneByOne := func(t testing.TB) Backend {
 		mu.Lock()
 		defer mu.Unlock()
-		return backend(t)
+		b := backend(t)
+		if free == nil && b.AtOnce > 0 {
+			free = make(slots, b.AtOnce)
+		}
+		b.slots = free
+		return b
 	}
 	t.Run("elections", func(t *testing.T) {
 		for _, r := range electionRules {
@@ -43,6 +49,24 @@ func RunElection(t *testing.T, backend New) {
 			})
 		}
 	})
+}
+
+// slots bounds how many elections there are at a time; nil does not.
+type slots chan struct{}
+
+// take waits for n slots, and returns what gives them back.
+func (s slots) take(n int) (giveBack func()) {
+	if s == nil {
+		return func() {}
+	}
+	for range n {
+		s <- struct{}{}
+	}
+	return func() {
+		for range n {
+			<-s
+		}
+	}
 }
 
 // silentStops: renewals that look the same to those who watch, and backends that let
@@ -66,6 +90,7 @@ func successions(t testing.TB, backend New, records, stops int, clock func(*rand
 	for n := range records {
 		b, r := backend(t), rand.New(rand.NewPCG(uint64(n), 0))
 		wg.Go(func() {
+			defer b.slots.take(1)()
 			if err := succession(t, b, stops, r, clock); err != nil {
 				t.Errorf("record %d: %v", n, err)
 			}

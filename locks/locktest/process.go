@@ -119,26 +119,31 @@ func processesEnd(t testing.TB, backend New) {
 		if b.Process == nil {
 			t.Skip("the backend says of no process")
 		}
-		p := start(t, b.Process(t, "process"))
-		before := p.leads(t)
-		if err := p.cmd.Process.Signal(s); err != nil {
-			t.Fatalf("%v: %v", s, err)
-		}
-		next := join(t, b, "next")
-		if !await(next.led) {
-			t.Errorf("nobody leads %v after %v to the leader: %s", patience, s, next.Status().LastError)
-		}
-		if now := next.Token(); now <= before {
-			t.Errorf("after %v the next one leads with the token %d, after one with %d", s, now, before)
-		}
-		if s == syscall.SIGSTOP {
-			goesOnAndStays(t, p)
-		}
-		next.stop()
-		<-next.ended
-		if next.err != nil && !errors.Is(next.err, election.ErrLost) { // as it may on a slow machine
-			t.Errorf("after %v the next one ends with %v", s, next.err)
-		}
+		processEnds(t, b, s)
+	}
+}
+
+func processEnds(t testing.TB, b Backend, s syscall.Signal) {
+	defer b.slots.take(cap(b.slots))()
+	p := start(t, b.Process(t, "process"))
+	before := p.leads(t)
+	if err := p.cmd.Process.Signal(s); err != nil {
+		t.Fatalf("%v: %v", s, err)
+	}
+	next := join(t, b, "next")
+	if !await(next.led) {
+		t.Errorf("nobody leads %v after %v to the leader: %s", patience, s, next.Status().LastError)
+	}
+	if now := next.Token(); now <= before {
+		t.Errorf("after %v the next one leads with the token %d, after one with %d", s, now, before)
+	}
+	if s == syscall.SIGSTOP {
+		goesOnAndStays(t, p)
+	}
+	next.stop()
+	<-next.ended
+	if next.err != nil && !errors.Is(next.err, election.ErrLost) { // as it may on a slow machine
+		t.Errorf("after %v the next one ends with %v", s, next.err)
 	}
 }
 

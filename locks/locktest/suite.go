@@ -22,6 +22,13 @@ type Backend struct {
 	// identity. nil: nobody is stopped and killed. A test program starts itself again,
 	// and its TestMain finds that out by a variable of the environment.
 	Process func(t testing.TB, identity string) *exec.Cmd
+	// AtOnce is how many elections RunElection holds on records of this backend at a
+	// time; while it stops and kills a process it holds no other. Leases last for a
+	// second, so all of them need answers within a part of that: a backend of many
+	// servers on one machine needs fewer elections. 0 is all, which are 47.
+	AtOnce int
+
+	slots slots // of AtOnce
 }
 
 // New returns a record that does not exist yet and that no other test uses.

@@ -22,8 +22,9 @@ import (
 // admin serves what changes a running program. Whoever reaches it may use it:
 // it belongs on a loopback address.
 type admin struct {
-	following string // why this process has nothing to change; empty: it has
-	instead   string // what to do then
+	following string      // why this process has nothing to change; empty: it has
+	instead   string      // what to do then
+	leader    *leaderSeen // who has, if this process follows
 	members   func() []sources.MemberStatus
 	replay    func(ctx context.Context, cluster, resource string) (sources.Replaying, error)
 	dead      *deadLetters
@@ -38,7 +39,11 @@ func (p *program) adminServer(l net.Listener) *manager.Server {
 			"address", l.Addr().String(), "instead", "--admin-bind-address="+defaultAdminAddress)
 	}
 	handler := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		a := &admin{following: p.following(), instead: p.askLeader(), stop: p.stopping, log: p.log}
+		election := p.electionStatus()
+		a := &admin{following: election.following(), instead: election.askLeader(), stop: p.stopping, log: p.log}
+		if a.following != "" {
+			a.leader = &leaderSeen{Identity: election.Leader, Host: election.LeaderHost, Address: election.LeaderAddress}
+		}
 		if p.isOpen() {
 			a.members, a.replay, a.dead = p.sources.Status, p.sources.Replay, p.dead
 		} else if a.following == "" {
@@ -70,6 +75,8 @@ func (a *admin) handler() http.Handler {
 type adminError struct {
 	Error string   `json:"error"`
 	Known []string `json:"known,omitempty"` // what there is instead
+	// Leader is who can be asked, where this process follows.
+	Leader *leaderSeen `json:"leader,omitempty"`
 }
 
 func (a *admin) serve(w http.ResponseWriter, r *http.Request, endpoints map[string]func(*http.Request) (int, any)) (int, any) {
@@ -83,14 +90,14 @@ func (a *admin) serve(w http.ResponseWriter, r *http.Request, endpoints map[stri
 			known = append(known, "POST "+path)
 		}
 		slices.Sort(known)
-		return http.StatusNotFound, adminError{fmt.Sprintf("there is no %q", r.URL.Path), known}
+		return http.StatusNotFound, adminError{Error: fmt.Sprintf("there is no %q", r.URL.Path), Known: known}
 	}
 	if r.Method != http.MethodPost {
 		w.Header().Set("Allow", http.MethodPost)
 		return http.StatusMethodNotAllowed, adminError{Error: fmt.Sprintf("%s does nothing here; use POST", r.Method)}
 	}
 	if a.following != "" {
-		return http.StatusServiceUnavailable, adminError{Error: "nothing is delivered from here (" + a.following + "); " + a.instead}
+		return http.StatusServiceUnavailable, adminError{Error: "nothing is delivered from here (" + a.following + "); " + a.instead, Leader: a.leader}
 	}
 	select {
 	case <-a.stop:
@@ -182,7 +189,7 @@ func (a *admin) serveReplay(r *http.Request) (int, any) {
 		}
 	}
 	if !slices.Contains(clusters, cluster) {
-		return http.StatusNotFound, adminError{fmt.Sprintf("there is no cluster %q", cluster), clusters}
+		return http.StatusNotFound, adminError{Error: fmt.Sprintf("there is no cluster %q", cluster), Known: clusters}
 	}
 	ctx, cancel := context.WithTimeoutCause(r.Context(), replayStored, errors.New("the ledger has not been written in time"))
 	defer cancel()
@@ -191,7 +198,7 @@ func (a *admin) serveReplay(r *http.Request) (int, any) {
 		return http.StatusServiceUnavailable, adminError{Error: err.Error()}
 	}
 	if errors.Is(err, sources.ErrUnknownResource) {
-		return http.StatusNotFound, adminError{fmt.Sprintf("cluster %q has no resource %q that is followed", cluster, resource), resources}
+		return http.StatusNotFound, adminError{Error: fmt.Sprintf("cluster %q has no resource %q that is followed", cluster, resource), Known: resources}
 	}
 	if err != nil {
 		return http.StatusConflict, adminError{Error: err.Error()}

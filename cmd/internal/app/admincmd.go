@@ -26,38 +26,55 @@ func (c *adminClient) addFlag(f *pflag.FlagSet) {
 // answerWithin is how long the program may take beyond what it is told to wait.
 const answerWithin = 10 * time.Second
 
-// post asks for something and decodes an answer with one of the status codes
-// in as. Any other answer is an error.
-func (c *adminClient) post(ctx context.Context, path string, query url.Values, wait time.Duration, answer any, as ...int) error {
+// post asks for something and decodes an answer with one of the status codes in as. Any
+// other answer is an error. A follower's is that the leader is to be asked: then post
+// does, once, and says on stderr whom it asks.
+func (c *adminClient) post(ctx context.Context, stderr io.Writer, path string, query url.Values, wait time.Duration, answer any, as ...int) error {
 	base, err := url.Parse(c.address)
 	if err != nil || base.Host == "" || base.Scheme != "http" && base.Scheme != "https" {
 		return fmt.Errorf("--admin %q is no URL; give it as http://HOST:PORT", c.address)
 	}
-	u := base.JoinPath(path)
-	u.RawQuery = query.Encode()
+	send := func(to *url.URL) error {
+		u := to.JoinPath(path)
+		u.RawQuery = query.Encode()
+		return postTo(ctx, u, wait, answer, as)
+	}
+	err = send(base)
+	follower, ok := errors.AsType[*followerError](err)
+	if !ok {
+		return err
+	}
+	if base.Scheme == "https" {
+		return fmt.Errorf("%w; it is not asked, since --admin is https, and its own address is not", err)
+	}
+	leader, why := follower.leader.adminOf(ctx)
+	if why != nil {
+		return fmt.Errorf("%w: %w", err, why)
+	}
+	if _, err := fmt.Fprintf(stderr, "%s follows; asking the leader at %s\n", base.Host, leader); err != nil {
+		return err
+	}
+	return send(leader)
+}
+
+// postTo sends one request.
+func postTo(ctx context.Context, u *url.URL, wait time.Duration, answer any, as []int) error {
 	ctx, cancel := context.WithTimeout(ctx, wait+answerWithin)
 	defer cancel()
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, u.String(), nil)
 	if err != nil {
-		return fmt.Errorf("--admin %q: %w", c.address, err)
+		return fmt.Errorf("POST %s: %w", u, err)
 	}
-	if base.Scheme == "http" {
+	if u.Scheme == "http" {
 		req.Host = "localhost" // names are refused there, see fromHere
 	}
-	client := &http.Client{
-		Transport:     &http.Transport{DisableKeepAlives: true}, // and no proxy
-		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-	}
-	resp, err := client.Do(req)
+	resp, err := adminHTTP().Do(req)
 	if err != nil {
-		if e, ok := errors.AsType[*url.Error](err); ok {
-			err = e.Err
-		}
 		return fmt.Errorf("POST %s: %w; is fairlead run up there, with this --admin-bind-address? "+
-			"Run this command where it runs, in its Pod for one, or name its address with --admin", u, err)
+			"Run this command where it runs, in its Pod for one, or name its address with --admin", u, plain(err))
 	}
 	defer func() { _ = resp.Body.Close() }()
-	body, err := io.ReadAll(io.LimitReader(resp.Body, 1<<20))
+	body, err := io.ReadAll(io.LimitReader(resp.Body, mostAnswer))
 	if err != nil {
 		return fmt.Errorf("POST %s: read the answer: %w", u, err)
 	}
@@ -71,9 +88,13 @@ func (c *adminClient) post(ctx context.Context, path string, query url.Values, w
 		return fmt.Errorf("POST %s: what answers there (%s) is not the admin address of fairlead run; name that with --admin", u, resp.Status)
 	}
 	if len(refusal.Known) > 0 {
-		return fmt.Errorf("%s; there are: %s", refusal.Error, strings.Join(refusal.Known, ", "))
+		return errors.New(visible(refusal.Error + "; there are: " + strings.Join(refusal.Known, ", ")))
 	}
-	return errors.New(refusal.Error)
+	err = errors.New(visible(refusal.Error))
+	if refusal.Leader != nil {
+		return &followerError{err, *refusal.Leader}
+	}
+	return err
 }
 
 func newReplayCommand() *cobra.Command {
@@ -96,11 +117,11 @@ func newReplayCommand() *cobra.Command {
 				query.Set("resource", resource)
 			}
 			var s replayStatus
-			if err := c.post(cmd.Context(), "/replay", query, 0, &s, http.StatusOK, http.StatusAccepted); err != nil {
+			if err := c.post(cmd.Context(), cmd.ErrOrStderr(), "/replay", query, 0, &s, http.StatusOK, http.StatusAccepted); err != nil {
 				return err
 			}
 			var said strings.Builder
-			fmt.Fprintf(&said, "Replaying cluster %s: %d streams begin a snapshot\n", s.Cluster, s.Streams)
+			fmt.Fprintf(&said, "Replaying cluster %s: %d streams begin a snapshot\n", printable(s.Cluster), s.Streams)
 			for _, w := range s.Waiting {
 				fmt.Fprintf(&said, "%s cannot, and begins one when it can: %s\n", printable(w.Stream), printable(w.Reason))
 			}

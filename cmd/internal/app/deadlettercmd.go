@@ -43,7 +43,7 @@ func newDeadLetterRetryCommand() *cobra.Command {
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			var s resendingStatus
 			query := url.Values{"wait": {wait.String()}}
-			err := c.post(cmd.Context(), "/dead-letter/retry", query, wait, &s, http.StatusOK, http.StatusAccepted, http.StatusInternalServerError)
+			err := c.post(cmd.Context(), cmd.ErrOrStderr(), "/dead-letter/retry", query, wait, &s, http.StatusOK, http.StatusAccepted, http.StatusInternalServerError)
 			if err != nil {
 				return err
 			}
@@ -51,7 +51,7 @@ func newDeadLetterRetryCommand() *cobra.Command {
 				return err
 			}
 			if s.State == failed {
-				return errors.New(s.Error)
+				return errors.New(visible(s.Error))
 			}
 			return nil
 		},
@@ -73,7 +73,7 @@ func printResending(out io.Writer, s resendingStatus) error {
 		b.WriteString("\n")
 	}
 	for _, reason := range slices.Sorted(maps.Keys(s.Reasons)) {
-		fmt.Fprintf(&b, "kept %d: %s\n", s.Reasons[reason], reason)
+		fmt.Fprintf(&b, "kept %d: %s\n", s.Reasons[reason], visible(reason))
 	}
 	_, err := io.WriteString(out, b.String())
 	return err
@@ -177,15 +177,20 @@ func newDeadLetterTable(out io.Writer) (row func(deadletter.Record) error, flush
 	return row, w.Flush
 }
 
-// printable returns text for one cell of a terminal's table.
-func printable(s string) string {
-	const most = 120
-	s = strings.Map(func(r rune) rune {
+// visible returns text that does nothing to a terminal.
+func visible(s string) string {
+	return strings.Map(func(r rune) rune {
 		if !unicode.IsPrint(r) {
 			return ' '
 		}
 		return r
 	}, s)
+}
+
+// printable returns text for one cell of a terminal's table.
+func printable(s string) string {
+	const most = 120
+	s = visible(s)
 	if r := []rune(s); len(r) > most {
 		return string(r[:most]) + "..."
 	}

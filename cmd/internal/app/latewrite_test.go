@@ -181,7 +181,7 @@ func TestALateWriteIsRefused(t *testing.T) {
 	server := httptest.NewServer(to)
 	t.Cleanup(server.Close)
 	writeFile(t, filepath.Join(dir, "address"), server.URL)
-	p := startPair(t, c, append([]string{"--ledger=memory:", "--sink=register:" + dir}, quick...)...)
+	p := startPair(t, c, nil, append([]string{"--ledger=memory:", "--sink=register:" + dir}, quick...)...)
 	leader, follower := p.leader.pid(), p.follower.pid()
 
 	writeFile(t, filepath.Join(dir, "stop"), fmt.Sprint(leader))

@@ -211,6 +211,7 @@ type electionStatus struct {
 	Leader        string `json:"leader,omitempty"`
 	LeaderHost    string `json:"leaderHost,omitempty"`    // as the leader says; its Pod's name
 	LeaderAddress string `json:"leaderAddress,omitempty"` // likewise: where /clusters is
+	AdminAddress  string `json:"adminAddress,omitempty"`  // where this process listens for commands
 	WaitsFor      string `json:"waitsFor,omitempty"`      // a leader that does not deliver yet
 	LastError     string `json:"lastError,omitempty"`
 }
@@ -229,13 +230,17 @@ func (p *program) electionStatus() *electionStatus {
 	if what := p.waitsFor.Load(); what != nil {
 		s.WaitsFor = *what
 	}
+	if p.adminAddress != nil {
+		s.AdminAddress = p.adminAddress.String()
+	}
 	return s
 }
 
 // following says whom this process follows, and by which lock, or returns "" if it
 // leads.
-func (p *program) following() string {
-	s := p.electionStatus()
+func (p *program) following() string { return p.electionStatus().following() }
+
+func (s *electionStatus) following() string {
 	switch {
 	case s == nil || s.Role == "leader":
 		return ""
@@ -252,8 +257,8 @@ func (p *program) following() string {
 }
 
 // askLeader says how to reach the leader's admin address, which is on a loopback.
-func (p *program) askLeader() string {
-	if s := p.electionStatus(); s != nil && s.LeaderHost != "" {
+func (s *electionStatus) askLeader() string {
+	if s != nil && s.LeaderHost != "" {
 		return "ask the leader, from within " + s.LeaderHost
 	}
 	return "ask the leader"

@@ -43,16 +43,39 @@ func TestLostGraceEndsWithTheLease(t *testing.T) {
 // TestLeaderElection runs two processes at a time, on a control plane that is hub
 // and member: the way to the hub can be broken, that to the member is another one.
 func TestLeaderElection(t *testing.T) {
-	env := testenv.Start(t, testenv.Spec{Name: "member"})
+	env := testenv.Start(t, testenv.Spec{Name: "member"}, testenv.Spec{Name: "voter-2"}, testenv.Spec{Name: "voter-3"})
 	for name, run := range map[string]func(*testing.T, *testenv.Cluster){
-		"killed":              testLeaderKilled,
-		"asked to stop":       testLeaderAskedToStop,
+		"killed":              func(t *testing.T, c *testenv.Cluster) { testLeaderKilled(t, c, nil) },
+		"asked to stop":       func(t *testing.T, c *testenv.Cluster) { testLeaderAskedToStop(t, c, nil) },
 		"cut off from hub":    func(t *testing.T, c *testenv.Cluster) { testLeaderLosesHub(t, c, (*testenv.Proxy).Cut) },
 		"hub hangs":           func(t *testing.T, c *testenv.Cluster) { testLeaderLosesHub(t, c, hold) },
 		"stopped":             testLeaderStopped,
 		"stopped, with locks": testLeaderStoppedWithLocks,
+		"asked by command":    testCommandsFindTheLeader,
 	} {
 		t.Run(name, func(t *testing.T) { run(t, env.Clusters[0]) })
+	}
+	t.Run("other locks", func(t *testing.T) { testOtherLocks(t, env) })
+}
+
+// testOtherLocks: what becomes of a leader is the same over every lock.
+func testOtherLocks(t *testing.T, env *testenv.Env) {
+	stands := lockStands(env)
+	for _, kind := range lockKinds {
+		if kind.Scheme == "lease" {
+			continue
+		}
+		t.Run(kind.Scheme, func(t *testing.T) {
+			t.Parallel() // they wait most of the time
+			start := stands[kind.Scheme]
+			if start == nil {
+				t.Fatalf("no test elects over %s", kind.Usage)
+			}
+			lock := start(t)
+			t.Run("asked to stop", func(t *testing.T) { testLeaderAskedToStop(t, env.Clusters[0], lock) })
+			t.Run("killed", func(t *testing.T) { testLeaderKilled(t, env.Clusters[0], lock) })
+			t.Run("the lock is lost", func(t *testing.T) { testLockIsLost(t, env.Clusters[0], lock) })
+		})
 	}
 }
 
@@ -66,35 +89,36 @@ func hold(p *testenv.Proxy) {
 type pair struct {
 	*objects
 	leader, follower *child
-	line             *testenv.Proxy // between leader and hub
-	events           string         // path of the sink
-	ledger           string         // path
-	stop             func()         // ends the writing
+	lock             *lockStand
+	events           string // path of the sink
+	ledger           string // path
+	stop             func() // ends the writing
 }
 
 // startPair starts two processes, one after the other, and somebody who writes. They
-// share a ledger and a file as their sink, unless they are given others.
-func startPair(t *testing.T, c *testenv.Cluster, flags ...string) *pair {
+// share a ledger and a file as their sink, unless they are given others. Without a lock
+// they elect by a new Lease in the member.
+func startPair(t *testing.T, c *testenv.Cluster, lock *lockStand, flags ...string) *pair {
 	ns, dir := c.NewNamespace(t), t.TempDir()
-	p := &pair{objects: newObjects(t, c, ns), line: newProxy(t, c), events: filepath.Join(dir, "events"), ledger: filepath.Join(dir, "ledger")}
+	if lock == nil {
+		lock = leaseStand(t, c, ns)
+	}
+	p := &pair{objects: newObjects(t, c, ns), lock: lock, events: filepath.Join(dir, "events"), ledger: filepath.Join(dir, "ledger")}
 	for i := range 30 {
 		p.create(fmt.Sprintf("o-%d", i))
 	}
 	if !slices.ContainsFunc(flags, func(f string) bool { return strings.HasPrefix(f, "--sink=") }) {
 		flags = append(slices.Clone(flags), "--ledger="+p.ledger, "--sink=file:"+p.events)
 	}
-	run := func(hub testenv.Target) *child {
-		return startChild(t, append([]string{
-			"--clusters=kubeconfig:" + writeKubeconfig(t, c), "--watch=configmaps?namespace=" + ns,
-			"--hub-kubeconfig=" + writeKubeconfig(t, hub), "--leader-election-namespace=" + ns,
-		}, flags...)...)
+	run := func(elect []string) *child {
+		return startChild(t, slices.Concat([]string{"--clusters=kubeconfig:" + writeKubeconfig(t, c), "--watch=configmaps?namespace=" + ns}, elect, flags)...)
 	}
-	p.leader = run(p.line)
+	p.leader = run(lock.leader)
 	p.leader.awaitRole("leader")
 	p.leader.awaitLive()
-	p.follower = run(c)
+	p.follower = run(lock.follower)
 	p.follower.awaitRole("follower")
-	want := "follower, leader is " + p.leader.status().Election.Identity + " at " + p.leader.address + "; the lock is lease:" + ns + "/fairlead\n"
+	want := "follower, leader is " + p.leader.status().Election.Identity + " at " + p.leader.address + "; the lock is " + lock.name + "\n"
 	p.follower.await("the follower is ready and knows whom it follows", func() bool {
 		code, body := p.follower.get("/readyz")
 		return code == http.StatusOK && body == want
@@ -252,19 +276,20 @@ func (p *pair) checkFollower(at takeover) (repeated int) {
 	return repeated
 }
 
-func testLeaderKilled(t *testing.T, c *testenv.Cluster) {
-	p := startPair(t, c, quick...)
+func testLeaderKilled(t *testing.T, c *testenv.Cluster, lock *lockStand) {
+	p := startPair(t, c, lock, quick...)
 	p.awaitResumable()
 	p.leader.signal(syscall.SIGKILL)
 	p.leader.awaitExit()
 	repeated := p.checkFollower(p.takeOver())
 	t.Logf("%d events came more than once", repeated)
+	p.end(p.follower)
 }
 
 // The lease lasts for an hour: nobody who waited for its end would take over
 // within the patience of a test.
-func testLeaderAskedToStop(t *testing.T, c *testenv.Cluster) {
-	p := startPair(t, c, "--leader-election-lease-duration=1h", "--leader-election-renew-deadline=50m", "--leader-election-retry-period=5s")
+func testLeaderAskedToStop(t *testing.T, c *testenv.Cluster, lock *lockStand) {
+	p := startPair(t, c, lock, "--leader-election-lease-duration=1h", "--leader-election-renew-deadline=50m", "--leader-election-retry-period=5s")
 	p.leader.signal(syscall.SIGTERM)
 	if code := p.leader.awaitExit(); code != 0 {
 		t.Errorf("exit code %d", code)
@@ -277,6 +302,37 @@ func testLeaderAskedToStop(t *testing.T, c *testenv.Cluster) {
 	if repeated := p.checkFollower(takeover{}); repeated > 0 {
 		t.Errorf("%d events came more than once after a clean stop", repeated)
 	}
+	p.end(p.follower) // and it lets go of the lock
+}
+
+// end asks a process to stop.
+func (p *pair) end(c *child) {
+	p.t.Helper()
+	c.signal(syscall.SIGTERM)
+	if code := c.awaitExit(); code != 0 {
+		p.t.Errorf("exit code %d", code)
+	}
+}
+
+// testLockIsLost: the leader ends, its follower says that it cannot lead and why, and
+// leads when the lock is back.
+func testLockIsLost(t *testing.T, c *testenv.Cluster, lock *lockStand) {
+	p := startPair(t, c, lock, quick...)
+	p.awaitResumable()
+	lock.lose(t)
+	if code := p.leader.awaitExit(); code != 1 {
+		t.Errorf("exit code %d of a leader that lost the lock", code)
+	}
+	if text := must(os.ReadFile(p.leader.log))(t); !bytes.Contains(text, []byte("fairlead: lost the lease: ")) {
+		t.Error("it does not say why it ended")
+	}
+	p.follower.await("the follower says that it does not reach the lock", func() bool {
+		code, body := p.follower.get("/readyz")
+		return code == http.StatusOK && strings.HasPrefix(body, "follower, the lock "+lock.name+" cannot be read: ")
+	})
+	lock.restore(t)
+	p.checkFollower(p.takeOver())
+	p.end(p.follower)
 }
 
 // Locks would keep the two apart by themselves: here there are none.
@@ -305,14 +361,14 @@ func (p *pair) checkStamps(dir string) {
 
 func testLeaderLosesHub(t *testing.T, c *testenv.Cluster, fault func(*testenv.Proxy)) {
 	dir := t.TempDir()
-	p := startPair(t, c, withoutLocks(dir)...)
-	fault(p.line)
+	p := startPair(t, c, nil, withoutLocks(dir)...)
+	fault(p.lock.line)
 	p.checkStamps(dir)
 }
 
 func testLeaderStopped(t *testing.T, c *testenv.Cluster) {
 	dir := t.TempDir()
-	p := startPair(t, c, withoutLocks(dir)...)
+	p := startPair(t, c, nil, withoutLocks(dir)...)
 	writeFile(t, filepath.Join(dir, "stop"), fmt.Sprint(p.leader.pid()))
 	p.leader.await("a write is held up, and more is to be written after it", func() bool {
 		s := p.leader.status()
@@ -329,9 +385,30 @@ func testLeaderStopped(t *testing.T, c *testenv.Cluster) {
 	p.checkStamps(dir)
 }
 
+// A command that reaches a follower goes on to the leader.
+func testCommandsFindTheLeader(t *testing.T, c *testenv.Cluster) {
+	p := startPair(t, c, nil, append([]string{"--admin-bind-address=127.0.0.1:0"}, quick...)...)
+	leader, follower := p.leader.status().Election.AdminAddress, p.follower.status().Election.AdminAddress
+	for _, args := range [][]string{{"replay", "--cluster=" + p.cluster}, {"dead-letter", "retry"}} {
+		out, err := command(t, append(args, "--admin=http://"+follower)...)
+		if want := follower + " follows; asking the leader at http://" + leader + "\n"; !strings.HasPrefix(out, want) {
+			t.Errorf("%q: %q (%v), want %q", args, out, err, want)
+		}
+		switch {
+		case args[0] == "replay":
+			if err != nil || !strings.Contains(out, "1 streams begin a snapshot") {
+				t.Errorf("%q, %v", out, err)
+			}
+		case err == nil || err.Error() != errNoDeadLetters.Error():
+			t.Errorf("%q, %v", out, err)
+		}
+	}
+	p.stop()
+}
+
 // A stopped process keeps its locks: the next leader waits for them.
 func testLeaderStoppedWithLocks(t *testing.T, c *testenv.Cluster) {
-	p := startPair(t, c, quick...)
+	p := startPair(t, c, nil, quick...)
 	p.awaitResumable()
 	p.leader.signal(syscall.SIGSTOP)
 	p.follower.awaitRole("leader")

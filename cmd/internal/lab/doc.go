@@ -4,6 +4,7 @@
 //	Command ──▶ Main: flags, signals, exit codes
 //	Servers ──▶ Member: a control plane, a proxy before it, what it holds
 //	Program: the fairlead under test, and its pages
+//	Rig: the servers that are started for tests
 //
 // Whatever is started here ends with the program that started it, on Linux also
 // when that is killed. A Program may be watched and stopped concurrently; the rest

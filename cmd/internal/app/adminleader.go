@@ -1,0 +1,129 @@
+package app
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/netip"
+	"net/url"
+	"time"
+)
+
+// leaderSeen is where a follower says that the leader is, as the lock's record has it.
+type leaderSeen struct {
+	Identity string `json:"identity,omitempty"`
+	Host     string `json:"host,omitempty"`    // its Pod's name
+	Address  string `json:"address,omitempty"` // host and port of its /clusters
+}
+
+// followerError is the answer of a follower, which has nothing to be asked for.
+type followerError struct {
+	error
+	leader leaderSeen
+}
+
+// leaderLimit is how long it may take to find the leader, and mostAnswer how many bytes
+// of an answer are read.
+const (
+	leaderLimit = 10 * time.Second
+	mostAnswer  = 1 << 20
+)
+
+// adminOf returns the URL of what the leader can be asked at, which its own page says.
+// Only the host that the lock names is ever asked.
+func (l leaderSeen) adminOf(ctx context.Context) (*url.URL, error) {
+	host, port, err := net.SplitHostPort(l.Address)
+	if err == nil {
+		err = checkAddress(host, port)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("it does not say where the leader is; run this command in %s", cmp.Or(hostOf(l.Host), "its Pod"))
+	}
+	page := url.URL{Scheme: "http", Host: l.Address, Path: "/clusters"}
+	ctx, cancel := context.WithTimeout(ctx, leaderLimit)
+	defer cancel()
+	is, err := electionAt(ctx, page.String())
+	if err != nil {
+		return nil, fmt.Errorf("ask the leader at %s where its admin address is: %w; run this command in %s", page.String(), err, cmp.Or(hostOf(l.Host), "its Pod"))
+	}
+	return l.adminBy(&is, host)
+}
+
+// adminBy is adminOf by what the page at that host says.
+func (l leaderSeen) adminBy(is *electionStatus, host string) (*url.URL, error) {
+	if is.Role != "leader" || is.Identity != l.Identity {
+		return nil, fmt.Errorf("at %s there is no %s that leads; try again", l.Address, printable(l.Identity))
+	}
+	admin, err := netip.ParseAddrPort(is.AdminAddress)
+	switch {
+	case is.AdminAddress == "":
+		return nil, fmt.Errorf("the leader at %s has no admin address; start it with --admin-bind-address", l.Address)
+	case err != nil:
+		return nil, fmt.Errorf("the leader at %s has the admin address %q, which is none", l.Address, printable(is.AdminAddress))
+	case admin.Addr().IsLoopback() && !isLoopback(host):
+		return nil, fmt.Errorf("the leader takes commands on its own %s only; run this one in %s", admin, cmp.Or(hostOf(l.Host), host))
+	case admin.Addr().IsLoopback():
+		return &url.URL{Scheme: "http", Host: admin.String()}, nil // this machine's, as the lock names it
+	}
+	return &url.URL{Scheme: "http", Host: net.JoinHostPort(host, fmt.Sprint(admin.Port()))}, nil
+}
+
+// hostOf returns how to get to a host that is a Pod's name; a follower may say anything.
+func hostOf(name string) string {
+	if name == "" {
+		return ""
+	}
+	return fmt.Sprintf("%s (kubectl exec %[1]s -- fairlead ...)", printable(name))
+}
+
+func isLoopback(host string) bool {
+	ip, err := netip.ParseAddr(host)
+	return err == nil && ip.IsLoopback() || host == "localhost"
+}
+
+// electionAt returns what a page as /clusters says of the election, which comes first
+// there: of the rest nothing is read.
+func electionAt(ctx context.Context, page string) (s electionStatus, err error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, page, nil)
+	if err != nil {
+		return s, err
+	}
+	resp, err := adminHTTP().Do(req)
+	if err != nil {
+		return s, plain(err)
+	}
+	defer func() { _ = resp.Body.Close() }()
+	if resp.StatusCode != http.StatusOK {
+		return s, errors.New(resp.Status)
+	}
+	d := json.NewDecoder(io.LimitReader(resp.Body, mostAnswer))
+	if begin, err := d.Token(); err != nil || begin != json.Delim('{') {
+		return s, errors.New("what answers there is not fairlead")
+	}
+	if name, err := d.Token(); err != nil || name != "election" {
+		return s, errors.New("it takes part in no election")
+	}
+	return s, d.Decode(&s)
+}
+
+// adminHTTP goes to the address that is asked and to no other: it takes no proxy, and
+// follows no redirect.
+func adminHTTP() *http.Client {
+	return &http.Client{
+		Transport:     &http.Transport{DisableKeepAlives: true},
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}
+}
+
+// plain is an error of a request without the request.
+func plain(err error) error {
+	if e, ok := errors.AsType[*url.Error](err); ok {
+		return e.Err
+	}
+	return err
+}

@@ -1,0 +1,52 @@
+package lease_test
+
+import (
+	"slices"
+	"testing"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/tools/leaderelection/resourcelock"
+
+	"github.com/fairlead-dev/fairlead/internal/testenv"
+	"github.com/fairlead-dev/fairlead/locks/lease"
+)
+
+// synced are flags of an etcd that must not lose what it has acknowledged.
+var synced = []string{"--unsafe-no-fsync=false"}
+
+// BenchmarkLock measures calls of a lock on a Lease, in a control plane that has each
+// write on disk before it answers.
+func BenchmarkLock(b *testing.B) {
+	c := testenv.Start(b, testenv.Spec{Name: "hub", EtcdFlags: synced}).Clusters[0]
+	l := open(b, c.Config(), lease.Options{Namespace: c.NewNamespace(b), Name: "lock", Identity: "a"})
+	record := func() resourcelock.LeaderElectionRecord {
+		return resourcelock.LeaderElectionRecord{HolderIdentity: "a", LeaseDurationSeconds: 15, AcquireTime: metav1.Now(), RenewTime: metav1.Now()}
+	}
+	if err := l.Create(b.Context(), record()); err != nil {
+		b.Fatal(err)
+	}
+	for name, call := range map[string]func() error{
+		"Get": func() error {
+			_, _, err := l.Get(b.Context())
+			return err
+		},
+		"Update": func() error { return l.Update(b.Context(), record()) },
+	} {
+		b.Run(name, func(b *testing.B) {
+			var took []time.Duration
+			for b.Loop() {
+				began := time.Now()
+				if err := call(); err != nil {
+					b.Fatal(err)
+				}
+				took = append(took, time.Since(began))
+			}
+			slices.Sort(took)
+			for _, percent := range []int{50, 99} {
+				at := took[(len(took)-1)*percent/100]
+				b.ReportMetric(float64(at.Microseconds())/1000, map[int]string{50: "p50-ms", 99: "p99-ms"}[percent])
+			}
+		})
+	}
+}
