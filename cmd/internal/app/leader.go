@@ -212,6 +212,7 @@ type electionStatus struct {
 	LeaderHost    string `json:"leaderHost,omitempty"`    // as the leader says; its Pod's name
 	LeaderAddress string `json:"leaderAddress,omitempty"` // likewise: where /clusters is
 	WaitsFor      string `json:"waitsFor,omitempty"`      // a leader that does not deliver yet
+	Refused       string `json:"refused,omitempty"`       // why the ledger does not accept a leader
 	LastError     string `json:"lastError,omitempty"`
 }
 
@@ -228,6 +229,9 @@ func (p *program) electionStatus() *electionStatus {
 	}
 	if what := p.waitsFor.Load(); what != nil {
 		s.WaitsFor = *what
+	}
+	if why := p.refused.Load(); why != nil {
+		s.Refused = *why
 	}
 	return s
 }
