@@ -190,8 +190,70 @@ func (h *routesHistory) takeOutOrBack(r *route) {
 	}
 }
 
+// trouble is a time in which little is stored, and nothing is written in the end that
+// would hide what goes wrong. It has phases, in each of which other things happen most:
+// a sink stands still while objects change, and then takes much without an ack, say.
+// After each there may be a kill, another selection or another owner, of one route most
+// often.
+func (h *routesHistory) trouble() {
+	defer func() { h.server.keys = "" }()
+	one := h.routes[h.r.IntN(len(h.routes))]
+	for range 1 + h.r.IntN(6) {
+		h.server.keys = "abcdef"[:1+h.r.IntN(6)]
+		var shares [5]float64
+		for i := range shares {
+			shares[i] = h.r.ExpFloat64()
+		}
+		shares[0], shares[1] = shares[0]/4, shares[1]/20
+		for range h.r.IntN(40) {
+			switch r := h.routes[h.r.IntN(len(h.routes))]; pick(h.r, shares[:]) {
+			case 0:
+				h.server.write(h.r)
+			case 1:
+				h.commit(true)
+			case 2:
+				h.drive()
+			case 3:
+				r.work()
+			case 4:
+				one.work()
+			}
+		}
+		selection := []string{"r", "b", "rb"}[h.r.IntN(3)]
+		switch h.r.IntN(6) {
+		case 0:
+			h.restart()
+		case 1, 2:
+			one.selection = selection
+			h.restart()
+		case 3, 4:
+			one.selectOnly(selection)
+		case 5:
+			if h.watched {
+				one.claim() // by another owner
+			}
+		}
+	}
+}
+
+// pick returns an index, each with its share of the sum.
+func pick(r *rand.Rand, shares []float64) int {
+	sum := 0.0
+	for _, share := range shares {
+		sum += share
+	}
+	x := r.Float64() * sum
+	for i, share := range shares {
+		if x -= share; x < 0 {
+			return i
+		}
+	}
+	return len(shares) - 1
+}
+
 // settle lets all come to rest, with the resource not followed for a while if that is
-// what the history is about, and then with one route narrowed and widened again.
+// what the history is about: after each of some times of trouble, and then with one route
+// narrowed and widened again.
 func (h *routesHistory) settle() {
 	if h.unwatch {
 		h.unwatchForAWhile()
@@ -201,16 +263,24 @@ func (h *routesHistory) settle() {
 			h.takeOutOrBack(r)
 		}
 	}
-	r := h.routes[h.r.IntN(len(h.routes))]
-	for _, selection := range []string{"", string("rb"[h.r.IntN(2)]), r.selection} {
-		if selection != "" {
-			r.selectOnly(selection)
+	for range 3 {
+		h.trouble()
+		if h.rest(); len(h.early) == 0 {
+			h.early = h.wrong()
 		}
-		for range 1500 {
-			h.drive()
-			for _, each := range h.routes {
-				each.work()
-			}
+	}
+	r := h.routes[h.r.IntN(len(h.routes))]
+	for _, selection := range []string{string("rb"[h.r.IntN(2)]), r.selection} {
+		r.selectOnly(selection)
+		h.rest()
+	}
+}
+
+func (h *routesHistory) rest() {
+	for range 1500 {
+		h.drive()
+		for _, each := range h.routes {
+			each.work()
 		}
 	}
 }

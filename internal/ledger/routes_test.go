@@ -1,6 +1,7 @@
 package ledger
 
 import (
+	"cmp"
 	"flag"
 	"fmt"
 	"maps"
@@ -52,13 +53,15 @@ func (x routed) version() Version { return Version{x.uid, strconv.Itoa(x.rv)} }
 // routeServer has objects of two colours.
 type routeServer struct {
 	rv, uids, compacted int
-	odd                 bool // is no kube-apiserver: deletions may have no version of their own
+	odd                 bool   // is no kube-apiserver: deletions may have no version of their own
+	keys                string // of the objects that are written; empty: of all
 	objects             map[string]routed
 	log                 []routed
 }
 
 func (s *routeServer) write(r *rand.Rand) {
-	key := string("abcdef"[r.IntN(6)])
+	keys := cmp.Or(s.keys, "abcdef")
+	key := string(keys[r.IntN(len(keys))])
 	s.rv++
 	o, ok := s.objects[key]
 	if ok && r.Float64() < 0.35 {
