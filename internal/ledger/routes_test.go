@@ -11,7 +11,7 @@ import (
 	"strings"
 )
 
-var routeSeeds = flag.Int("route-seeds", 60, "histories to play in TestRoutes for each rule")
+var routeSeeds = flag.Int("route-seeds", 100, "histories to play in TestRoutes for each rule")
 
 // The rules of routes, each of which can be switched off here or in the cursor: a
 // history must then go wrong. The server, streams, lanes and sinks are small models,
@@ -33,7 +33,14 @@ const (
 
 	ordered = "a deletion without a version of its own is skipped by nobody, and joined by nobody"
 	anew    = "another selection begins with a snapshot"
+
+	killed  = "a kill raises the generation in ids"
+	first   = "the generation is stored before it is used"
+	deleted = "what another selection may have deleted is due"
 )
+
+// whole are the rules without which everything happens that does with all of them.
+var whole = []string{"", toldAnew, anew, killed, first, deleted}
 
 // routed is a state of an object on its way to a sink.
 type routed struct {
@@ -168,7 +175,7 @@ func (r *route) claim() {
 	r.leave()
 	var was cursor
 	if c := r.ledger.cursors[r.id]; c != nil {
-		was.head, was.last = c.head, c.last
+		was.head, was.last, was.due, was.dueSince = c.head, c.last, c.due, c.dueSince
 	}
 	r.cursor, _ = r.ledger.Claim(Claiming{ID: r.id, Selection: Selection{Labels: r.selection}})
 	r.switchOff(&was)
@@ -191,6 +198,10 @@ func (r *route) switchOff(was *cursor) {
 		if c.needsSnapshot && was.last != "" {
 			c.needsSnapshot, c.last, c.head.Resume = false, was.head.Resume, was.head.Resume
 		}
+	case first:
+		c.headFirst, c.numbers.since, c.numbers.least = false, 0, 0
+	case deleted:
+		c.head.Due, c.due, c.dueSince = was.head.Due, max(was.due, 1), was.dueSince
 	}
 }
 
