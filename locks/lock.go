@@ -22,6 +22,8 @@ type Lock struct {
 	writes  uint64 // of that record
 	unknown bool   // the outcome of the last write is
 	term    Term
+	lease   time.Duration // of the record that was seen last, if another process holds it
+	settles time.Time     // when nobody acts any more who has held the record in a store of before
 }
 
 var (
@@ -48,11 +50,14 @@ func (l *Lock) Get(ctx context.Context) (*resourcelock.LeaderElectionRecord, []b
 		value, version, err = l.register.Read(ctx)
 		return err
 	})
+	if err == nil {
+		err = l.unsettled()
+	}
 	if err != nil {
 		return nil, nil, fmt.Errorf("read %s: %w", l.register.Describe(), err)
 	}
 	if version == 0 {
-		l.seen, l.unknown = 0, false
+		l.seen, l.unknown, l.lease = 0, false, 0
 		l.term.Interrupted()
 		return nil, nil, apierrors.NewNotFound(resource, l.register.Describe())
 	}
@@ -61,7 +66,7 @@ func (l *Lock) Get(ctx context.Context) (*resourcelock.LeaderElectionRecord, []b
 		l.seen = 0
 		return nil, nil, fmt.Errorf("%s holds no record of an election: %w; use another name, or delete it while nothing uses it", l.register.Describe(), err)
 	}
-	l.saw(record.HolderIdentity, version, writes)
+	l.saw(record, version, writes)
 	return &record, value, nil
 }
 
@@ -111,6 +116,9 @@ func (l *Lock) write(ctx context.Context, record resourcelock.LeaderElectionReco
 		return fmt.Errorf("write %s: %w", l.register.Describe(), err)
 	}
 	l.seen = 0
+	if err := l.unsettled(); err != nil {
+		return fmt.Errorf("write %s: %w", l.register.Describe(), err)
+	}
 	var next uint64
 	err = l.bounded(ctx, func(ctx context.Context) (err error) {
 		next, err = l.register.Swap(ctx, value, version)
@@ -123,14 +131,42 @@ func (l *Lock) write(ctx context.Context, record resourcelock.LeaderElectionReco
 	if err != nil {
 		return fmt.Errorf("write %s: %w", l.register.Describe(), err)
 	}
-	l.saw(record.HolderIdentity, next, writes)
+	l.saw(record, next, writes)
 	return nil
 }
 
 // saw notes the record that there is.
-func (l *Lock) saw(holder string, version, writes uint64) {
-	l.seen, l.writes, l.unknown = version, writes, false
-	l.term.Saw(holder == l.o.Identity, version)
+func (l *Lock) saw(record resourcelock.LeaderElectionRecord, version, writes uint64) {
+	l.seen, l.writes, l.unknown, l.lease = version, writes, false, 0
+	if holder := record.HolderIdentity; holder != "" && holder != l.o.Identity {
+		l.lease = time.Duration(record.LeaseDurationSeconds) * time.Second
+	}
+	l.term.Saw(record.HolderIdentity == l.o.Identity, version)
+}
+
+// replaced decides what becomes of a store that the register has found in the place of
+// another one, and says it.
+func (l *Lock) replaced(err error) error {
+	r, ok := l.register.(Replaceable)
+	if !ok {
+		return err
+	}
+	if l.term.held {
+		return fmt.Errorf("%w; this process has held the record before that, and has to be started again", err)
+	}
+	r.Accept()
+	l.seen, l.unknown = 0, false
+	l.term.Interrupted()
+	l.settles = time.Now().Add(l.lease)
+	return fmt.Errorf("%w; this process goes on with it in %v, when nobody acts any more who has led before that", err, l.lease)
+}
+
+// unsettled says for how long the store is not gone on with.
+func (l *Lock) unsettled() error {
+	if left := time.Until(l.settles); left > 0 {
+		return fmt.Errorf("%w: who has led before that may act for another %v", ErrReplaced, left.Round(time.Millisecond))
+	}
+	return nil
 }
 
 // bounded is a call to the register. Its errors say nothing about the record, but for
@@ -140,6 +176,9 @@ func (l *Lock) bounded(ctx context.Context, call func(context.Context) error) er
 	ctx, cancel := context.WithTimeoutCause(ctx, l.o.Timeout, fmt.Errorf("no answer within %v", l.o.Timeout.Round(time.Millisecond)))
 	defer cancel()
 	err := call(ctx)
+	if errors.Is(err, ErrReplaced) {
+		return l.replaced(err)
+	}
 	if status := apierrors.APIStatus(nil); errors.As(err, &status) && !errors.Is(err, ErrChanged) {
 		err = errors.New(err.Error())
 	}

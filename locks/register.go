@@ -29,6 +29,24 @@ type Register interface {
 // version.
 var ErrChanged = errors.New("it is not of the version that was seen last")
 
+// ErrReplaced says that what answers is another store than before, or one that was set
+// back, such as one that was restored from a backup. What was seen before says nothing
+// about it, and its versions may be lower.
+var ErrReplaced = errors.New("the store was replaced or restored")
+
+// Replaceable is a Register that notices this. Its calls return an error that wraps
+// [ErrReplaced] until Accept is called, or the store of before answers again.
+//
+// A [Lock] accepts the store if its process does not hold the record, as far as it knows.
+// It then returns errors for as long as the record that it has seen last was to last: so
+// nobody who has held that acts any more. A process that holds the record does not accept
+// another one, and ends its term because it cannot renew it.
+type Replaceable interface {
+	Register
+	// Accept takes the store that was found last for the one that is meant.
+	Accept()
+}
+
 // MaxValue is the most bytes that a register has to keep. Records are below it: an
 // identity of 1,024 bytes takes up to 6,144 in JSON.
 const MaxValue = 16 << 10

@@ -96,7 +96,7 @@ func TestTermIsNotBelowTheLedgers(t *testing.T) {
 	if s := New(Options{Ledger: ledger.NewHandle(l, nil)}); s.o.Term != 1 {
 		t.Errorf("term %d, want 1", s.o.Term)
 	}
-	if l, err = ledger.Open(t.Context(), ledger.Options{Term: func(uint64) uint64 { return 5 }}); err != nil {
+	if l, err = ledger.Open(t.Context(), ledger.Options{Term: func(ledger.Term) (ledger.Term, error) { return ledger.Term{Number: 5}, nil }}); err != nil {
 		t.Fatal(err)
 	}
 	if s := New(Options{Ledger: ledger.NewHandle(l, nil), Term: 3}); s.o.Term != 5 {

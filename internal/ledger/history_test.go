@@ -232,13 +232,7 @@ func (h *history) disturb(l *lane) {
 	case 8:
 		l.server.backup = l.server.copy()
 	case 9:
-		if l.server.backup != nil && !l.ahead(l.cursor, l.server.past+1, true) && !l.unnoticed() {
-			l.server.restore()
-			l.restores++
-			_, watches := l.cursor.Start()
-			l.unswept, l.swept = !watches || l.number(l.cursor.last) > l.server.rv, false
-			l.connect()
-		}
+		l.restore()
 	case 10:
 		h.replace()
 	case 12, 13:
@@ -254,6 +248,46 @@ func (h *history) disturb(l *lane) {
 	}
 }
 
+// restore takes the server back to its backup, if that can be told.
+func (h *lane) restore() {
+	if h.server.backup == nil || h.ahead(h.cursor, h.server.past+1, true) || h.unnoticed() {
+		return
+	}
+	h.server.restore()
+	h.restores++
+	_, watches := h.cursor.Start()
+	h.unswept, h.swept = !watches || h.number(h.cursor.last) > h.server.rv, false
+	h.connect()
+}
+
+// undo has workers hold, when a backup is restored, what came after it. Nothing is written
+// after that which would hide what goes wrong.
+func (h *history) undo(l *lane) {
+	for range 1 + h.r.IntN(3) {
+		for range h.r.IntN(60) { // there is less under way then
+			l.stream.step(l)
+			l.work()
+		}
+		l.server.backup = l.server.copy()
+		for range 1 + h.r.IntN(4) {
+			l.write(func() { l.server.write(h.r) })
+		}
+		for range h.r.IntN(16) {
+			l.stream.step(l)
+		}
+		for range h.r.IntN(8) {
+			l.work()
+		}
+		l.restore()
+		for range h.r.IntN(40) {
+			l.stream.step(l)
+			if h.r.Float64() < 0.1 {
+				l.work()
+			}
+		}
+	}
+}
+
 func TestRandomHistories(t *testing.T) {
 	for seed := range uint64(*seeds) {
 		h := newHistory(t, fmt.Sprint("seed ", seed), rand.New(rand.NewPCG(seed, 1)))
@@ -261,6 +295,7 @@ func TestRandomHistories(t *testing.T) {
 		for range 1000 {
 			h.step()
 		}
+		h.undo(h.lanes[h.r.IntN(2)])
 		if h.settle(); t.Failed() {
 			return
 		}

@@ -45,9 +45,10 @@ type Options struct {
 	// until Unwatched returns them. Zero means DefaultRetention.
 	Retention time.Duration
 	// Term returns the term in which this process delivers, given the highest in which
-	// the ledger was used, 0 for none. It may be called more than once, and must not
-	// return less than it is given. nil: the highest.
-	Term func(highest uint64) uint64
+	// the ledger was used: see Alone and Elected. It may be called more than once, and
+	// must not return a lower number than it is given. Open returns its error. nil: the
+	// highest, which is not stored.
+	Term func(last Term) (Term, error)
 	Log  logr.Logger
 }
 
@@ -98,9 +99,14 @@ func open(ctx context.Context, o Options) (*Ledger, error) {
 	}
 	if o.Store == nil {
 		l.term = newTerm(nil)
-		if o.Term != nil {
-			l.term.head.Term = o.Term(0)
+		if o.Term == nil {
+			return l, nil
 		}
+		t, err := o.Term(Term{})
+		if err != nil {
+			return nil, err
+		}
+		l.term.head.setTerm(t)
 		return l, nil
 	}
 	l.writer = newWriter(o.Store, cmp.Or(o.Interval, DefaultInterval), o.Log, l.toStore, l.checkTerm)

@@ -57,8 +57,12 @@ type head struct {
 	Left         time.Time     `json:"left,omitzero"`
 	LeftFor      time.Duration `json:"x-leftFor,omitzero"`
 	// Term is the highest one, in the head that is of no cursor. There, Generation is
-	// what new cursors begin with.
-	Term uint64 `json:"term,omitempty"`
+	// what new cursors begin with. Lock, Token and Process are as in a Term: a version
+	// that does not know them goes on in a higher term and loses them.
+	Term    uint64 `json:"term,omitempty"`
+	Lock    string `json:"x-lock,omitempty"`
+	Token   uint64 `json:"x-token,omitempty"`
+	Process string `json:"x-process,omitempty"`
 	// DigestKey is there, too: see Ledger.DigestKey.
 	DigestKey []byte `json:"x-digestKey,omitempty"`
 

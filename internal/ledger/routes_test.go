@@ -1,6 +1,7 @@
 package ledger
 
 import (
+	"cmp"
 	"flag"
 	"fmt"
 	"maps"
@@ -10,7 +11,7 @@ import (
 	"strings"
 )
 
-var routeSeeds = flag.Int("route-seeds", 60, "histories to play in TestRoutes for each rule")
+var routeSeeds = flag.Int("route-seeds", 100, "histories to play in TestRoutes for each rule")
 
 // The rules of routes, each of which can be switched off here or in the cursor: a
 // history must then go wrong. The server, streams, lanes and sinks are small models,
@@ -32,7 +33,14 @@ const (
 
 	ordered = "a deletion without a version of its own is skipped by nobody, and joined by nobody"
 	anew    = "another selection begins with a snapshot"
+
+	killed  = "a kill raises the generation in ids"
+	first   = "the generation is stored before it is used"
+	deleted = "what another selection may have deleted is due"
 )
+
+// whole are the rules without which everything happens that does with all of them.
+var whole = []string{"", toldAnew, anew, killed, first, deleted}
 
 // routed is a state of an object on its way to a sink.
 type routed struct {
@@ -52,13 +60,15 @@ func (x routed) version() Version { return Version{x.uid, strconv.Itoa(x.rv)} }
 // routeServer has objects of two colours.
 type routeServer struct {
 	rv, uids, compacted int
-	odd                 bool // is no kube-apiserver: deletions may have no version of their own
+	odd                 bool   // is no kube-apiserver: deletions may have no version of their own
+	keys                string // of the objects that are written; empty: of all
 	objects             map[string]routed
 	log                 []routed
 }
 
 func (s *routeServer) write(r *rand.Rand) {
-	key := string("abcdef"[r.IntN(6)])
+	keys := cmp.Or(s.keys, "abcdef")
+	key := string(keys[r.IntN(len(keys))])
 	s.rv++
 	o, ok := s.objects[key]
 	if ok && r.Float64() < 0.35 {
@@ -165,7 +175,7 @@ func (r *route) claim() {
 	r.leave()
 	var was cursor
 	if c := r.ledger.cursors[r.id]; c != nil {
-		was.head, was.last = c.head, c.last
+		was.head, was.last, was.due, was.dueSince = c.head, c.last, c.due, c.dueSince
 	}
 	r.cursor, _ = r.ledger.Claim(Claiming{ID: r.id, Selection: Selection{Labels: r.selection}})
 	r.switchOff(&was)
@@ -188,6 +198,10 @@ func (r *route) switchOff(was *cursor) {
 		if c.needsSnapshot && was.last != "" {
 			c.needsSnapshot, c.last, c.head.Resume = false, was.head.Resume, was.head.Resume
 		}
+	case first:
+		c.headFirst, c.numbers.since, c.numbers.least = false, 0, 0
+	case deleted:
+		c.head.Due, c.due, c.dueSince = was.head.Due, max(was.due, 1), was.dueSince
 	}
 }
 

@@ -28,6 +28,7 @@ const ignorable = "x-"
 // ignorables are those of them that this version knows.
 var ignorables = map[string]bool{
 	ignorable + "clean": true, ignorable + "digests": true, ignorable + "digestKey": true, ignorable + "unwatchedFor": true, ignorable + "routeGoneFor": true, ignorable + "leftFor": true,
+	ignorable + "lock": true, ignorable + "token": true, ignorable + "process": true,
 }
 
 func (s *storedHead) decode(b []byte) error {

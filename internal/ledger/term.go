@@ -28,8 +28,9 @@ func (l *Ledger) Term() uint64 {
 // takeTerm has the store hold the term that choose returns, and reports whether it has
 // another one than before. From then on the store refuses what a process of an earlier
 // term writes, whatever that one believes: so what is read after this is what there is.
-// Of two that take one at the same time, the terms differ.
-func (l *Ledger) takeTerm(ctx context.Context, store Store, choose func(highest uint64) uint64) (taken bool, err error) {
+// Of two that take one at the same time, the terms differ. If choose refuses, the store
+// stays as it is.
+func (l *Ledger) takeTerm(ctx context.Context, store Store, choose func(last Term) (Term, error)) (taken bool, err error) {
 	delays := retry.NewBackOff(writeRetryMin, writeRetryMax)
 	told := false
 	// As with every other write of the ledger: a store that fails, such as a full volume,
@@ -41,7 +42,7 @@ func (l *Ledger) takeTerm(ctx context.Context, store Store, choose func(highest 
 		}
 		return retry.Sleep(ctx, delays.NextBackOff()) == nil
 	}
-	for {
+	for wrote := false; ; {
 		held, err := readTerm(ctx, store)
 		if err != nil {
 			if again(err) {
@@ -55,20 +56,19 @@ func (l *Ledger) takeTerm(ctx context.Context, store Store, choose func(highest 
 			}
 		}
 		h := l.term.head
-		switch term := choose(h.Term); {
-		case term < h.Term:
-			return false, fmt.Errorf("%w: %d, and this is %d", ErrOldTerm, h.Term, term)
-		case term == h.Term:
-			return false, nil
-		default:
-			h.Term = term
+		last := h.term()
+		next, err := choose(last)
+		switch {
+		case err != nil:
+			return false, err
+		case next.Number < last.Number:
+			return false, fmt.Errorf("%w: %d, and this is %d", ErrOldTerm, last.Number, next.Number)
+		case next == last:
+			return wrote, nil // and did not know of its success
 		}
-		err = store.Apply(ctx, []Update{{Cursor: termKey, Head: h.encode(termKey), Check: func(head []byte) error {
-			if !bytes.Equal(head, held) {
-				return errTermMoved
-			}
-			return nil
-		}}})
+		wrote = true
+		h.setTerm(next)
+		err = store.Apply(ctx, []Update{{Cursor: termKey, Head: h.encode(termKey), Check: unmoved(held)}})
 		switch {
 		case err == nil:
 			l.term.head, l.term.stored = h, true
@@ -76,6 +76,16 @@ func (l *Ledger) takeTerm(ctx context.Context, store Store, choose func(highest 
 		case !errors.Is(err, errTermMoved) && !again(err):
 			return false, fmt.Errorf("store term %d in the ledger: %w", h.Term, err)
 		}
+	}
+}
+
+// unmoved checks that nobody has changed the term since it was read.
+func unmoved(held []byte) func(head []byte) error {
+	return func(head []byte) error {
+		if !bytes.Equal(head, held) {
+			return errTermMoved
+		}
+		return nil
 	}
 }
 

@@ -16,7 +16,12 @@ import (
 // inTerm opens a store in a term above the highest, as a process does that leads.
 func inTerm(t *testing.T, store Store, term uint64) (*Ledger, error) {
 	t.Helper()
-	return Open(t.Context(), Options{Store: store, Term: func(highest uint64) uint64 { return max(term, highest) }})
+	return Open(t.Context(), Options{Store: store, Term: ofNumber(func(highest uint64) uint64 { return max(term, highest) })})
+}
+
+// ofNumber chooses a term by its number alone.
+func ofNumber(choose func(highest uint64) uint64) func(Term) (Term, error) {
+	return func(last Term) (Term, error) { return Term{Number: choose(last.Number)}, nil }
 }
 
 func TestTerm(t *testing.T) {
@@ -44,14 +49,14 @@ func TestTerm(t *testing.T) {
 		if l, err := Open(t.Context(), Options{Store: store}); err != nil || l.Term() != 7 {
 			t.Errorf("without a term: %v, term %d", err, l.Term())
 		}
-		_, err = Open(t.Context(), Options{Store: store, Term: func(uint64) uint64 { return 6 }})
+		_, err = Open(t.Context(), Options{Store: store, Term: ofNumber(func(uint64) uint64 { return 6 })})
 		if !errors.Is(err, ErrOldTerm) {
 			t.Errorf("an earlier term: %v", err)
 		}
 		store.fail(errors.New("disk full"))
 		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 		defer cancel()
-		if _, err := Open(ctx, Options{Store: store, Term: func(uint64) uint64 { return 8 }}); err == nil {
+		if _, err := Open(ctx, Options{Store: store, Term: ofNumber(func(uint64) uint64 { return 8 })}); err == nil {
 			t.Error("a store that fails has taken a term")
 		}
 		store.fail(nil)
@@ -65,7 +70,7 @@ func TestTerm(t *testing.T) {
 }
 
 func TestTermWithoutAStore(t *testing.T) {
-	l, err := Open(t.Context(), Options{Term: func(highest uint64) uint64 { return highest + 3 }})
+	l, err := Open(t.Context(), Options{Term: ofNumber(func(highest uint64) uint64 { return highest + 3 })})
 	if err != nil || l.Term() != 3 {
 		t.Errorf("%v, term %d", err, l.Term())
 	}
@@ -141,7 +146,7 @@ func (m *meanwhile) Apply(ctx context.Context, updates []Update) error {
 
 // Two that begin at the same moment, each with the next term, do not begin with the same.
 func TestTwoProcessesNeverHaveOneTerm(t *testing.T) {
-	next := Options{Term: func(highest uint64) uint64 { return highest + 1 }}
+	next := Options{Term: ofNumber(func(highest uint64) uint64 { return highest + 1 })}
 	store := &meanwhile{memStore: newMemStore()}
 	var first, second *Ledger
 	store.do = func() {
@@ -178,7 +183,7 @@ func TestTheTermWaitsForTheStore(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 		defer cancel()
 		repaired = time.Now().Add(time.Hour)
-		if _, err := Open(ctx, Options{Store: store, Term: func(highest uint64) uint64 { return highest + 1 }}); err == nil || !strings.Contains(err.Error(), "no space left") {
+		if _, err := Open(ctx, Options{Store: store, Term: ofNumber(func(highest uint64) uint64 { return highest + 1 })}); err == nil || !strings.Contains(err.Error(), "no space left") {
 			t.Errorf("%v, want the reason", err)
 		}
 	})

@@ -31,6 +31,9 @@ func (h *lane) unnoticed() bool {
 	if c.last == "" || h.number(c.last) > to {
 		return false
 	}
+	if h.stream.position > to {
+		return true // a deletion with an old version
+	}
 	for _, p := range c.pending {
 		name, _ := p.name.split()
 		if p.waiting.listed() && h.waiting[name.Name].sequence != p.waiting.last {

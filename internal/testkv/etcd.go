@@ -112,3 +112,30 @@ func (a *EtcdAuth) Do(t testing.TB, path string, body map[string]any) {
 	t.Helper()
 	must(t, a.server.Call(t.Context(), http.MethodPost, "/v3/"+path, a.As(t), body, nil))
 }
+
+// Save stops an etcd of one member, saves its data and starts it again. The function that
+// it returns puts that data back: what was written meanwhile is lost.
+func (s *Server) Save(t testing.TB) (restore func(testing.TB)) {
+	t.Helper()
+	data, saved := filepath.Join(s.dir, "data"), t.TempDir()
+	s.Kill(t)
+	must(t, os.CopyFS(saved, os.DirFS(data)))
+	s.Start(t)
+	return func(t testing.TB) {
+		t.Helper()
+		s.Kill(t)
+		must(t, os.RemoveAll(data))
+		must(t, os.CopyFS(data, os.DirFS(saved)))
+		must(t, os.Chmod(data, 0o700)) //nolint:gosec // A folder.
+		s.Start(t)
+	}
+}
+
+// Replace puts an empty cluster in the place of an etcd of one member.
+func (s *Server) Replace(t testing.TB) {
+	t.Helper()
+	s.Kill(t)
+	must(t, os.RemoveAll(filepath.Join(s.dir, "data")))
+	s.args = append(s.args, "--initial-cluster-token="+filepath.Base(t.TempDir())+t.Name())
+	s.Start(t)
+}

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net"
 	"net/http"
 	"net/url"
 	"time"
@@ -39,7 +40,10 @@ type client struct {
 	http    *http.Client  // nil: not connected yet
 	idle    func()        // closes its idle connections
 	base    url.URL       // of the API server
-	meant   bool          // it is the cluster that is meant
+	meant   bool          // it is the cluster that is meant, at the connection known
+	// known is the connection at which the cluster has shown its UID, on the one that the
+	// last answer has come over. Both are nil with a transport that tells of none.
+	known, on net.Conn
 	// stale: the last request has got no connection, or was refused, or it is another
 	// cluster. The configuration may have changed.
 	stale bool
@@ -72,7 +76,7 @@ func (c *client) disconnect() {
 // for the next request, so that a slow cluster gets there.
 func (c *client) connect(ctx context.Context) error {
 	if c.http == nil || c.stale && c.voter.Reload != nil {
-		if err := c.reload(); err != nil {
+		if err := c.reload(ctx); err != nil {
 			return err
 		}
 	}
@@ -83,10 +87,12 @@ func (c *client) connect(ctx context.Context) error {
 }
 
 // reload makes a client of the configuration as it is now.
-func (c *client) reload() error {
+func (c *client) reload(ctx context.Context) error {
 	config := c.voter.Config
 	if c.voter.Reload != nil {
-		reloaded, err := c.voter.Reload()
+		ctx, cancel := bounded(ctx, c.o.Timeout)
+		defer cancel()
+		reloaded, err := c.voter.Reload(ctx)
 		if err != nil {
 			return err
 		}
@@ -113,11 +119,33 @@ func (c *client) identify(ctx context.Context) error {
 	if err := c.do(ctx, http.MethodGet, "/api/v1/namespaces/kube-system", nil, &ns); err != nil {
 		return fmt.Errorf("ask the cluster for its UID: %w", err)
 	}
+	c.known = c.on
 	if c.meant = ns.UID == c.voter.UID; !c.meant {
 		c.stale = true
 		return fmt.Errorf("it is another cluster: its UID is %s, and not %s", shown(string(ns.UID)), c.voter.UID)
 	}
 	return nil
+}
+
+// ask makes a request about the Lease. An answer that has come over another connection
+// than the one at which the cluster has shown its UID may be another cluster's: the
+// address may lead there by now. It counts once that connection has shown the UID.
+func (c *client) ask(ctx context.Context, method, path string, body []byte, into any) error {
+	err := c.do(ctx, method, path, body, into)
+	if _, refused := errors.AsType[*refusal](err); err != nil && !refused {
+		return err
+	}
+	on := c.on
+	if c.voter.UID == "" || on == c.known {
+		return err
+	}
+	if err := c.identify(ctx); err != nil {
+		return err
+	}
+	if c.known != on {
+		return errors.New("the connection was lost before the cluster has shown its UID there")
+	}
+	return err
 }
 
 func (c *client) leases() string {
@@ -130,7 +158,7 @@ func (c *client) read(ctx context.Context) (*coordinationv1.Lease, error) {
 		return nil, err
 	}
 	lease := &coordinationv1.Lease{}
-	err := c.do(ctx, http.MethodGet, c.leases()+"/"+c.o.Name, nil, lease)
+	err := c.ask(ctx, http.MethodGet, c.leases()+"/"+c.o.Name, nil, lease)
 	if e, ok := errors.AsType[*refusal](err); ok && e.reason == metav1.StatusReasonNotFound {
 		return nil, nil
 	}
@@ -152,7 +180,7 @@ func (c *client) swap(ctx context.Context, lease *coordinationv1.Lease) (*coordi
 		method, path = http.MethodPut, path+"/"+lease.Name
 	}
 	got := &coordinationv1.Lease{}
-	err = c.do(ctx, method, path, body, got)
+	err = c.ask(ctx, method, path, body, got)
 	if e, ok := errors.AsType[*refusal](err); ok && e.changed(method) {
 		return nil, locks.ErrChanged
 	}

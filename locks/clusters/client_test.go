@@ -15,6 +15,7 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/rest"
+	"k8s.io/client-go/tools/leaderelection/resourcelock"
 
 	"github.com/fairlead-dev/fairlead/locks/clusters"
 )
@@ -64,7 +65,7 @@ func (a *api) voters(change func(*rest.Config)) []clusters.Voter {
 	var voters []clusters.Voter
 	for i := range 3 {
 		name := fmt.Sprint(i)
-		voters = append(voters, clusters.Voter{Name: name, UID: types.UID("uid-" + name), Reload: func() (*rest.Config, error) {
+		voters = append(voters, clusters.Voter{Name: name, UID: types.UID("uid-" + name), Reload: func(context.Context) (*rest.Config, error) {
 			a.reloads.Add(1)
 			config := &rest.Config{Host: a.URL + "/" + name}
 			change(config)
@@ -78,7 +79,7 @@ func (a *api) voters(change func(*rest.Config)) []clusters.Voter {
 func fixed(t *testing.T, voters []clusters.Voter) []clusters.Voter {
 	t.Helper()
 	for i := range voters {
-		config, err := voters[i].Reload()
+		config, err := voters[i].Reload(t.Context())
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -116,8 +117,8 @@ func getsThere(t *testing.T, l *clusters.Lock) {
 }
 
 // TestLateAnswers: after a request that was not answered in time the configuration is not
-// read again, nor the UID, which would leave less time for the next one. After one that
-// was refused, or that met another cluster, they are.
+// read again. After one that was refused, or that met another cluster, it is. The UID is
+// asked for once at each connection.
 func TestLateAnswers(t *testing.T) {
 	a := newAPI(t)
 	l := within(t, a.voters(func(*rest.Config) {}), clusters.DefaultTimeout)
@@ -130,13 +131,13 @@ func TestLateAnswers(t *testing.T) {
 	}{
 		{0, "", "no answer within", 1, 1},
 		{0, "", "no answer within", 1, 1},
-		{http.StatusNotFound, "", "not found", 1, 1},
-		{http.StatusServiceUnavailable, "", "503", 1, 1},
-		{http.StatusForbidden, "", "403", 1, 1},
-		{http.StatusNotFound, "other", "another cluster", 2, 2},
-		{http.StatusNotFound, "other", "another cluster", 3, 3},
-		{http.StatusNotFound, "", "not found", 4, 4},
-		{http.StatusNotFound, "", "not found", 4, 4},
+		{http.StatusNotFound, "", "not found", 1, 2},
+		{http.StatusServiceUnavailable, "", "503", 1, 2},
+		{http.StatusForbidden, "", "403", 1, 2},
+		{http.StatusNotFound, "other", "another cluster", 2, 3},
+		{http.StatusNotFound, "other", "another cluster", 3, 4},
+		{http.StatusNotFound, "", "not found", 4, 5},
+		{http.StatusNotFound, "", "not found", 4, 5},
 	} {
 		a.status.Store(int64(step.status))
 		a.uid.Store(step.uid)
@@ -145,6 +146,43 @@ func TestLateAnswers(t *testing.T) {
 		if reloads, asked := a.reloads.Load(), a.asked.Load(); reloads != 3*step.reloads || asked != 3*step.asked {
 			t.Errorf("%+v: three voters were read %d times, and asked for their UID %d times", step, reloads, asked)
 		}
+	}
+}
+
+// TestAnAddressThatLeadsElsewhere: a connection that is made later may lead to another
+// cluster. What that answers counts for nobody, until it is the one that is meant again.
+func TestAnAddressThatLeadsElsewhere(t *testing.T) {
+	a := newAPI(t)
+	voters := a.voters(func(*rest.Config) {})
+	uids := []types.UID{voters[0].UID, voters[1].UID, voters[2].UID}
+	voters = fixed(t, voters) // by one configuration all the time
+	for i := range voters {
+		voters[i].UID = uids[i]
+	}
+	l := within(t, voters, clusters.DefaultTimeout)
+	defer func() { _ = l.Close() }()
+	getsThere(t, l)
+	for _, status := range []int64{http.StatusNotFound, http.StatusConflict} {
+		a.uid.Store("other")
+		a.status.Store(status)
+		a.CloseClientConnections()
+		for range 3 {
+			ctx, cancel := context.WithTimeout(t.Context(), patience)
+			_, _, err := l.Get(ctx)
+			cancel()
+			if err == nil || apierrors.IsNotFound(err) {
+				t.Fatalf("another cluster has a vote: %v", err)
+			}
+			wants(t, err, "another cluster")
+			err = l.Create(t.Context(), resourcelock.LeaderElectionRecord{HolderIdentity: "me", LeaseDurationSeconds: 15})
+			if err == nil || apierrors.IsAlreadyExists(err) {
+				t.Errorf("Create: %v", err)
+			}
+		}
+		a.uid.Store("")
+		a.status.Store(http.StatusNotFound)
+		a.CloseClientConnections()
+		getsThere(t, l)
 	}
 }
 

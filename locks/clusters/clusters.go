@@ -37,16 +37,16 @@ type Voter struct {
 	// Name is the cluster's name among the voters: 1 to 253 visible characters,
 	// without comma and equals sign. It is written into the Leases. Required.
 	Name string
-	// UID is that of the namespace kube-system in the cluster. If it is given, a
-	// cluster with another one is refused, and it is written into the Leases.
+	// UID is that of the namespace kube-system in the cluster. If it is given, each new
+	// connection has to show it before an answer counts, and it is written into the Leases.
 	UID types.UID
 	// Config says how to reach the cluster. Of its certificates the files are read
 	// once; a token file is read again within a minute. Required without Reload.
 	Config *rest.Config
 	// Reload, if not nil, returns Config anew. It is called for the first request, and
 	// after one that has got no connection, was refused for its credentials, or has met
-	// another cluster.
-	Reload func() (*rest.Config, error)
+	// another cluster. Its ctx ends after Options.Timeout.
+	Reload func(ctx context.Context) (*rest.Config, error)
 }
 
 // Options configure a Lock.

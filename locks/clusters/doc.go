@@ -26,6 +26,7 @@
 //     microseconds: higher than before, if the clock of who makes it is right.
 //   - Another cluster under the name of a voter (with Voter.UID), one cluster under two
 //     names, a Lease of other software, and one of another set of voters are refused.
+//     Each connection has to show the UID: an address may lead elsewhere later.
 //
 // # Limits
 //

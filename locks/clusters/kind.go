@@ -36,7 +36,7 @@ func parse(v *locks.Value) (locks.Spec, error) {
 	path, err := expandHome(v.Str("kubeconfig"))
 	voters := make([]Voter, len(names))
 	for i, name := range names {
-		voters[i] = Voter{Name: name, Reload: func() (*rest.Config, error) { return contextOf(path, name) }}
+		voters[i] = Voter{Name: name, Reload: func(context.Context) (*rest.Config, error) { return contextOf(path, name) }}
 		if i < len(uids) {
 			voters[i].UID = types.UID(uids[i])
 		}
@@ -50,10 +50,10 @@ func parse(v *locks.Value) (locks.Spec, error) {
 	}
 	return locks.Spec{
 		Identity: "clusters:" + v.Rest + "/" + o.Namespace + "/" + o.Name,
-		Open: func(_ context.Context, env locks.Env) (resourcelock.Interface, error) {
+		Open: func(ctx context.Context, env locks.Env) (resourcelock.Interface, error) {
 			var errs []error
 			for _, v := range voters {
-				if _, err := v.Reload(); err != nil {
+				if _, err := v.Reload(ctx); err != nil {
 					errs = append(errs, err)
 				}
 			}

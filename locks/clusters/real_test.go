@@ -1,6 +1,7 @@
 package clusters_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net/http"
@@ -301,7 +302,7 @@ func (f *fleet) credentialsAreReadAgain(t *testing.T) {
 	good := false
 	for i, c := range f.Clusters {
 		voters[i].Config = nil
-		voters[i].Reload = func() (*rest.Config, error) {
+		voters[i].Reload = func(context.Context) (*rest.Config, error) {
 			mu.Lock()
 			defer mu.Unlock()
 			config := c.Config()
@@ -321,7 +322,7 @@ func (f *fleet) credentialsAreReadAgain(t *testing.T) {
 		t.Error(err)
 	}
 	for i := range voters {
-		voters[i].Reload = func() (*rest.Config, error) { return nil, errors.New("no such context") }
+		voters[i].Reload = func(context.Context) (*rest.Config, error) { return nil, errors.New("no such context") }
 	}
 	_, _, err = open(t, voters, "credentials", "b").Get(t.Context())
 	wants(t, err, "no such context")

@@ -67,9 +67,16 @@ func (c *client) dialer(conf *transport.Config) func(ctx context.Context, networ
 	return func(ctx context.Context, network, address string) (net.Conn, error) {
 		ctx, cancel := context.WithTimeout(ctx, c.o.Timeout)
 		defer cancel()
-		return dial(ctx, network, address)
+		conn, err := dial(ctx, network, address)
+		if err != nil {
+			return nil, err
+		}
+		return &connection{conn}, nil
 	}
 }
+
+// connection is one that can be told from others, of whatever type it is.
+type connection struct{ net.Conn }
 
 // guarded is a transport whose errors do not show what the server has sent, because that
 // may be what it was sent.
@@ -133,9 +140,9 @@ func (c *client) exchange(request *http.Request) (status int, text []byte, err e
 	case <-ctx.Done():
 		return 0, nil, fmt.Errorf("the request before has not ended; does a credential plugin hang? %w", context.Cause(ctx))
 	}
-	var connected atomic.Bool
+	var on atomic.Pointer[net.Conn]
 	request = request.WithContext(httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
-		GotConn: func(httptrace.GotConnInfo) { connected.Store(true) },
+		GotConn: func(got httptrace.GotConnInfo) { on.Store(&got.Conn) },
 	}))
 	answers := make(chan answer, 1)
 	go func(web *http.Client, busy <-chan struct{}) { // close waits for it
@@ -148,10 +155,14 @@ func (c *client) exchange(request *http.Request) (status int, text []byte, err e
 	case <-ctx.Done():
 		a.err = context.Cause(ctx)
 	}
+	got := on.Load()
 	if a.err == nil {
+		if c.on = nil; got != nil {
+			c.on = *got
+		}
 		return a.status, a.text, nil
 	}
-	c.stale = !connected.Load() || rejected(a.err)
+	c.stale = got == nil || rejected(a.err)
 	if cause := context.Cause(ctx); cause != nil {
 		return 0, nil, cause
 	}

@@ -11,7 +11,10 @@
 //   - Of several endpoints the next one is tried when one fails. A write is sent to at
 //     most one, so that no answer is an outcome which is not known, and never a conflict
 //     with oneself.
-//   - Answers of another cluster, or of one whose revision went back, are refused.
+//   - Answers of another cluster, or of one whose revision went back, are refused by the
+//     process that holds the record, whose term then ends. Every other process goes on
+//     with that cluster, once the record that it has seen last would have expired. So a
+//     cluster that was made anew needs no restart of those who do not lead.
 //
 // # No lease of etcd
 //

@@ -80,6 +80,7 @@ func New(o Options) (*locks.Lock, error) {
 	}
 	r := &register{
 		session: session{client: client, user: o.User, passwordFile: o.PasswordFile, secrets: redact.New()},
+		history: history{clusters: map[string]uint64{}},
 		key:     []byte(o.Key),
 	}
 	return locks.New(r, locks.Options{Identity: o.Identity, Timeout: o.Timeout})
@@ -100,8 +101,8 @@ func checkKey(key string) error {
 // register is a key of etcd, whose version is its mod_revision.
 type register struct {
 	session
-	key  []byte
-	seen header // of the last answer
+	history
+	key []byte
 }
 
 // Numbers of 64 bits are strings in the gateway's JSON. One that is 0 is left out.
@@ -141,7 +142,7 @@ func (r *register) Read(ctx context.Context) ([]byte, uint64, error) {
 		Key []byte `json:"key"`
 	}{r.key}, &answer, false)
 	if err == nil {
-		err = r.follows(answer.Header)
+		err = r.follows(r.host, answer.Header)
 	}
 	if err != nil || len(answer.KVs) == 0 {
 		return nil, 0, err
@@ -170,7 +171,7 @@ func (r *register) Swap(ctx context.Context, value []byte, version uint64) (uint
 		[]operation{{put{r.key, value}}},
 	}, &answer, true)
 	if err == nil {
-		err = r.follows(answer.Header)
+		err = r.follows(r.host, answer.Header)
 	}
 	if err != nil {
 		return 0, err
@@ -182,20 +183,6 @@ func (r *register) Swap(ctx context.Context, value []byte, version uint64) (uint
 		return 0, errNoAnswer
 	}
 	return answer.Header.Revision, nil
-}
-
-// follows reports why an answer cannot be of the cluster that gave the one before.
-func (r *register) follows(h *header) error {
-	if h == nil || h.Cluster == 0 || h.Revision == 0 {
-		return errNoAnswer
-	}
-	if before := r.seen; before.Cluster != 0 && before.Cluster != h.Cluster {
-		return fmt.Errorf("the answer is of cluster %x, and that before was of %x: the endpoints must be members of one cluster; if it was made anew, start this process again", h.Cluster, before.Cluster)
-	} else if h.Revision < before.Revision {
-		return fmt.Errorf("the cluster's revision went back from %d to %d: it was restored from a snapshot, and this process has to start again", before.Revision, h.Revision)
-	}
-	r.seen = *h
-	return nil
 }
 
 // Describe implements locks.Register.

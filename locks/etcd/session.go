@@ -19,6 +19,7 @@ type session struct {
 	passwordFile string
 	token        string // of the user; empty: none yet
 	secrets      *redact.Redactor
+	host         string // of the last answer
 }
 
 // errNoAnswer is that of what is JSON, and no answer of etcd's.
@@ -86,6 +87,7 @@ func (s *session) post(ctx context.Context, path string, request, answer any, on
 	if a.Status != http.StatusOK {
 		return s.refusal(a)
 	}
+	s.host = a.Host
 	if json.Unmarshal(a.Body, answer) != nil {
 		return fmt.Errorf("%s: %w", a.Host, errNoAnswer)
 	}

@@ -97,6 +97,9 @@ func (p *program) checkStarted(*http.Request) error {
 		return nil
 	default:
 	}
+	if why := p.refused.Load(); why != nil {
+		return fmt.Errorf("leads, and the ledger refuses it: %s", *why)
+	}
 	if what := p.waitsFor.Load(); what != nil {
 		return fmt.Errorf("leads, and waits for the process that led before to let go of %s", *what)
 	}

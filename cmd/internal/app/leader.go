@@ -213,6 +213,7 @@ type electionStatus struct {
 	LeaderAddress string `json:"leaderAddress,omitempty"` // likewise: where /clusters is
 	AdminAddress  string `json:"adminAddress,omitempty"`  // where this process listens for commands
 	WaitsFor      string `json:"waitsFor,omitempty"`      // a leader that does not deliver yet
+	Refused       string `json:"refused,omitempty"`       // why the ledger does not accept a leader
 	LastError     string `json:"lastError,omitempty"`
 }
 
@@ -232,6 +233,9 @@ func (p *program) electionStatus() *electionStatus {
 	}
 	if p.adminAddress != nil {
 		s.AdminAddress = p.adminAddress.String()
+	}
+	if why := p.refused.Load(); why != nil {
+		s.Refused = *why
 	}
 	return s
 }

@@ -59,7 +59,7 @@ func (p *program) registerLeader() error {
 			Name: "fairlead_leader",
 			Help: "1 while this process delivers: it leads, or runs without leader election.",
 		}, func() float64 {
-			if p.following() != "" {
+			if p.following() != "" || p.refused.Load() != nil {
 				return 0
 			}
 			return 1
@@ -72,6 +72,15 @@ func (p *program) registerLeader() error {
 				return 0
 			}
 			return float64(p.term)
+		}),
+		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+			Name: "fairlead_leader_refused",
+			Help: "1 while this process leads and delivers nothing, because the ledger has seen a higher fencing token of its lock: another process has led since, or what stores the lock was restored or made anew. /readyz says what to do.",
+		}, func() float64 {
+			if p.refused.Load() == nil {
+				return 0
+			}
+			return 1
 		}),
 		m.renewals, m.seconds, m.lost,
 	} {

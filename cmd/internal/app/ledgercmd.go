@@ -186,21 +186,35 @@ func newLedgerCompactCommand(kinds ledger.StoreKinds) *cobra.Command {
 func newLedgerForgetCommand(kinds ledger.StoreKinds) *cobra.Command {
 	at := ledgerFlag{kinds: kinds}
 	var cluster, resource string
+	var lock bool
 	cmd := &cobra.Command{
-		Use:   "forget [--cluster NAME] [--resource NAME]",
-		Short: "Forget all that was delivered of a cluster, of a resource, or of one in the other",
+		Use:   "forget [--cluster NAME] [--resource NAME] | --lock",
+		Short: "Forget all that was delivered of a cluster, of a resource, or of one in the other; or the lock",
 		Long: "Removes what the ledger remembers of a cluster or a resource, and shows what that was. It\n" +
 			"sends no deletions: sinks keep the objects. If they are followed again, all are delivered\n" +
 			"again, and what was deleted meanwhile is not noticed. To have them delivered again with\n" +
 			"nothing lost, use fairlead replay. The deletions of a resource that is not in --watch any\n" +
 			"more are delivered by fairlead run itself, once --ledger-retention is over. The file keeps\n" +
-			"its size; fairlead ledger compact makes it smaller.",
+			"its size; fairlead ledger compact makes it smaller.\n" +
+			"\n" +
+			"With --lock it forgets nothing of these, but the fencing token of the last leader. The ledger\n" +
+			"refuses a leader whose token is not higher. Use it when what stores the lock of the leader\n" +
+			"election was restored from a backup or made anew: /readyz of the leader says that it is\n" +
+			"refused. The leader asks again every 5 seconds, and then delivers in a higher term.",
 		Example: "  fairlead ledger forget --ledger fairlead.ledger --cluster edge-1\n" +
-			"  fairlead ledger forget --ledger fairlead.ledger --resource deployments.apps",
+			"  fairlead ledger forget --ledger fairlead.ledger --resource deployments.apps\n" +
+			"  fairlead ledger forget --ledger fairlead.ledger --lock",
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if cluster == "" && resource == "" {
-				return errors.New("what? Give --cluster NAME, --resource NAME or both; fairlead ledger inspect shows what there is")
+			switch named := cluster != "" || resource != ""; {
+			case lock && named:
+				return errors.New("--lock goes with neither --cluster nor --resource; forget one after the other")
+			case lock:
+				return at.use(cmd.Context(), false, func(_ *ledger.StoreSpec, s ledger.Store) error {
+					return forgetLock(cmd, s)
+				})
+			case !named:
+				return errors.New("what? Give --cluster NAME, --resource NAME or both, or --lock; fairlead ledger inspect shows what there is")
 			}
 			return at.use(cmd.Context(), false, func(_ *ledger.StoreSpec, s ledger.Store) error {
 				gone, err := ledger.Forget(cmd.Context(), s, cluster, resource)
@@ -218,5 +232,23 @@ func newLedgerForgetCommand(kinds ledger.StoreKinds) *cobra.Command {
 	at.addFlag(cmd.Flags())
 	cmd.Flags().StringVar(&cluster, "cluster", "", "its name (default: all)")
 	cmd.Flags().StringVar(&resource, "resource", "", "plural and group as inspect shows them, such as deployments.apps (default: all)")
+	cmd.Flags().BoolVar(&lock, "lock", false, "forget the fencing token of the last leader")
 	return cmd
+}
+
+// forgetLock says what it has forgotten.
+func forgetLock(cmd *cobra.Command, s ledger.Store) error {
+	last, err := ledger.ForgetLock(cmd.Context(), s)
+	if err != nil {
+		return err
+	}
+	said := "The ledger holds no fencing token: every leader is accepted"
+	if last.Lock != "" {
+		said = fmt.Sprintf("Forgot token %d of the lock %s, which %s had in term %d; the next leader is accepted, in a higher term",
+			last.Token, printable(last.Lock), printable(last.Process), last.Number)
+	}
+	if _, err := fmt.Fprintln(cmd.OutOrStdout(), said); err != nil {
+		return fmt.Errorf("the fencing token: forgotten, but that could not be printed: %w", err)
+	}
+	return nil
 }

@@ -36,6 +36,7 @@ type program struct {
 	election   *election.Election     // nil: this process need not ask
 	lock       resourcelock.Interface // of the election
 	waitsFor   atomic.Pointer[string]
+	refused    atomic.Pointer[string] // why the ledger does not accept this leader
 
 	label         *leaderLabel // nil: there is none
 	leaderMetrics leaderMetrics
@@ -113,7 +114,10 @@ func (p *program) open(ctx context.Context) (err error) {
 	}()
 	// All that cannot be opened is told at once, too.
 	var errs [3]error
-	errs[2] = p.openLedger(ctx) // first, because it is closed last
+	errs[2] = p.whenAccepted(ctx, func() error { return p.openLedger(ctx) }) // first, because it is closed last
+	if errs[2] != nil && ctx.Err() != nil {
+		return errs[2] // another process may have the rest open
+	}
 	errs[0] = p.whenFree(ctx, "the dead letters", func() (err error) {
 		p.dead, err = openDeadLetters(s.DeadLetter, log, reg)
 		return err
@@ -170,7 +174,7 @@ func (p *program) open(ctx context.Context) (err error) {
 
 // openLedger opens what --ledger names and reads it.
 func (p *program) openLedger(ctx context.Context) (err error) {
-	o := ledger.Options{Routes: p.settings.sinkNames(), Retention: p.settings.LedgerRetention, Term: p.nextTerm, Log: p.log}
+	o := ledger.Options{Routes: p.settings.sinkNames(), Retention: p.settings.LedgerRetention, Term: p.chooseTerm(), Log: p.log}
 	if open := p.settings.store.Open; open != nil {
 		err := p.whenFree(ctx, "the ledger", func() (err error) {
 			p.store, err = open(ctx)
@@ -190,14 +194,13 @@ func (p *program) openLedger(ctx context.Context) (err error) {
 	return nil
 }
 
-// nextTerm returns the term of this process, given the highest that the ledger knows.
-// With leader election it is higher than that of any process that has led before: also
-// when somebody has deleted the record, with which its count may be lost.
-func (p *program) nextTerm(highest uint64) uint64 {
-	if p.election != nil {
-		return max(p.election.Token(), highest+1)
+// chooseTerm returns what chooses the term of this process, given the last one that the
+// ledger knows.
+func (p *program) chooseTerm() func(last ledger.Term) (ledger.Term, error) {
+	if p.election == nil {
+		return ledger.Alone
 	}
-	return max(1, highest)
+	return ledger.Elected(p.settings.lock.Identity, p.election.Token(), p.election.Status().Identity)
 }
 
 // ledgerSize returns what tells the size of the ledger's store; nil if it knows none.
@@ -212,6 +215,10 @@ func (p *program) ledgerSize() func() int64 {
 func (p *program) close() {
 	p.sinks.close(p.log)
 	p.dead.close()
+	p.closeStore()
+}
+
+func (p *program) closeStore() {
 	if c, ok := p.store.(io.Closer); ok {
 		if err := c.Close(); err != nil {
 			p.log.Error(err, "Could not close the ledger")
