@@ -37,6 +37,9 @@ func findComparisons(tree *ast.AST) map[int64]*comparison {
 			found[e.ID()] = c
 			return
 		}
+		if e.Kind() == ast.ComprehensionKind {
+			return // what is evaluated once reads the object once
+		}
 		for _, child := range children(e) {
 			visit(child)
 		}
@@ -149,7 +152,7 @@ type compared struct {
 // Exec implements interpreter.InterpretableV2.
 func (c *compared) Exec(frame *interpreter.ExecutionFrame) ref.Val {
 	if o, found := frame.ResolveName("object"); found {
-		if root, ours := o.(*object); ours { // and no variable of a macro that hides it
+		if root, ours := o.(*object); ours {
 			if result, ok := c.decide(root); ok {
 				return types.Bool(result)
 			}

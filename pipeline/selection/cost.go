@@ -5,13 +5,12 @@ import (
 
 	"github.com/google/cel-go/cel"
 	"github.com/google/cel-go/checker"
-	"github.com/google/cel-go/interpreter"
 	apiservercel "k8s.io/apiserver/pkg/cel"
 	"k8s.io/apiserver/pkg/cel/library"
 )
 
-// CostLimit bounds one evaluation, in CEL's units of cost. It is what API servers allow
-// one expression, about 0.1 s.
+// CostLimit bounds one evaluation: an operation costs 1, and so do 64 bytes that are
+// read. It is what API servers allow one expression, about 0.1 s.
 const CostLimit = 1_000_000
 
 // largest is the largest object that API servers take, in bytes. What costs no more
@@ -21,7 +20,7 @@ const largest = int(apiservercel.DefaultMaxRequestSizeBytes)
 
 // program is a planned expression. Counting what an evaluation costs takes longer than
 // most evaluations. So it is not counted for an object of such a size that it cannot
-// exceed the limit.
+// exceed the limit, by what CEL estimates.
 type program struct {
 	plain   cel.Program
 	upTo    int         // bytes of an object
@@ -43,9 +42,14 @@ func plan(env *cel.Env, checked *cel.Ast) (p program, err error) {
 		p.upTo = math.MaxInt
 		return p, nil
 	}
-	p.counted, err = env.Program(checked, cel.EvalOptions(cel.OptOptimize, cel.OptTrackCost), cel.CostLimit(CostLimit),
-		cel.CostTracking(&library.CostEstimator{}), cel.CostTrackerOptions(interpreter.PresenceTestHasCost(false)))
+	p.counted, err = planMetered(env, checked)
 	return p, err
+}
+
+func planMetered(env *cel.Env, checked *cel.Ast) (cel.Program, error) {
+	rounds := map[int64]int{}
+	findRounds(checked.NativeRep().Expr(), rounds)
+	return env.Program(checked, cel.EvalOptions(cel.OptOptimize), cel.CustomDecoratorV2(withMeter(rounds)))
 }
 
 // sizes says how large values can be in an object of so many bytes.

@@ -33,6 +33,13 @@
 // Match returns an error: nothing is lost by a mistake. An evaluation that costs more
 // than CostLimit fails.
 //
+// # Fields
+//
+// Changed, Unchanged, Drop, Redact and Only name fields by paths in the simple form of
+// kubectl's JSONPath, such as status.conditions[?type=Ready].status. All of them are one
+// walk over the bytes of the object, without decoding it. It allocates nothing. What is
+// delivered, and what digests are made of, stands as the API server wrote it.
+//
 // # What may run at once
 //
 // Everything may be called concurrently. Nothing here starts a goroutine.

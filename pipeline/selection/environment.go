@@ -94,8 +94,10 @@ func (p provider) NewValue(name string, fields map[string]ref.Val) ref.Val {
 	return p.Provider.NewValue(name, fields)
 }
 
-// environment is what expressions can use: the language as an API server of the same
-// version has it, without authorizer and JSON patches, and the variables.
+// environment is what expressions can use: the language and the libraries of API servers,
+// and the variables. What an API server has besides is left out, because it has no use
+// here (authorizer, JSON patches), or takes a time that grows with the square of a list's
+// length (sets, and the lists of cel-go).
 var environment = sync.OnceValues(func() (*cel.Env, error) {
 	base, err := cel.NewEnv(
 		cel.HomogeneousAggregateLiterals(),
@@ -107,8 +109,8 @@ var environment = sync.OnceValues(func() (*cel.Env, error) {
 			cel.ValidateRegexLiterals(), cel.ValidateHomogeneousAggregateLiterals(),
 		),
 		cel.CostEstimatorOptions(checker.PresenceTestHasCost(false)),
-		ext.Strings(ext.StringsVersion(2)), ext.Sets(), ext.Lists(ext.ListsVersion(3)), ext.TwoVarComprehensions(),
-		library.URLs(), library.Regex(), library.Lists(library.ListsVersion(1)), library.Quantity(), library.IP(), library.CIDR(),
+		ext.Strings(ext.StringsVersion(2)), ext.TwoVarComprehensions(),
+		library.URLs(), library.Regex(), library.Lists(library.ListsVersion(0)), library.Quantity(), library.IP(), library.CIDR(),
 		library.Format(), library.SemverLib(library.SemverVersion(1)),
 	)
 	if err != nil {

@@ -26,8 +26,8 @@ func newVariables(r Resource, c Cluster) *variables {
 	if r.Kind != "" {
 		apiVersion, kind := r.GroupVersionResource.GroupVersion().String(), r.Kind
 		v.identity = []member{
-			{[]byte("apiVersion"), jsonwalk.Value(jsontext.AppendString(nil, apiVersion))},
-			{[]byte("kind"), jsonwalk.Value(jsontext.AppendString(nil, kind))},
+			{key: []byte("apiVersion"), value: jsonwalk.Value(jsontext.AppendString(nil, apiVersion))},
+			{key: []byte("kind"), value: jsonwalk.Value(jsontext.AppendString(nil, kind))},
 		}
 	}
 	v.evaluations.New = func() any { return &evaluation{variables: v} }
@@ -48,6 +48,7 @@ var changes = func() (all [Deleted + 1][2]ref.Val) {
 type evaluation struct {
 	*variables
 	change         ref.Val
+	cost           int // so far, if it is counted
 	root, metadata object
 }
 
@@ -102,6 +103,8 @@ func (e *evaluation) ResolveName(name string) (any, bool) {
 		return e.cluster, true
 	case "change":
 		return e.change, true
+	case meterName:
+		return e, true
 	}
 	return nil, false
 }

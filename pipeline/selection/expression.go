@@ -22,6 +22,8 @@ type expression struct {
 	program program
 	whole   bool     // it reads more of the object than its metadata
 	cluster []string // what it reads of the cluster: name, uid, labels, or labels/KEY
+
+	conjuncts conjuncts
 }
 
 func compile(text string) (*expression, error) {
@@ -40,7 +42,7 @@ func compile(text string) (*expression, error) {
 		return nil, err
 	}
 	uses := findUses(parsed.NativeRep())
-	if err := uses.check(); err != nil {
+	if err := errors.Join(uses.check(), checkCalls(parsed.NativeRep().Expr())); err != nil {
 		return nil, err
 	}
 	checked, issues := env.Check(parsed)
@@ -54,7 +56,10 @@ func compile(text string) (*expression, error) {
 	if err != nil {
 		return nil, fmt.Errorf("plan: %w", err)
 	}
-	return &expression{text: text, program: program, whole: uses.whole(), cluster: uses.cluster()}, nil
+	return &expression{
+		text: text, program: program, whole: uses.whole(), cluster: uses.cluster(),
+		conjuncts: findConjuncts(checked.NativeRep().Expr()),
+	}, nil
 }
 
 // issuesOf makes one line of each of the compiler's complaints.
@@ -96,20 +101,24 @@ func (e *expression) match(v *evaluation) (bool, error) {
 	if len(v.root.json) > e.program.upTo {
 		run = e.program.counted
 	}
+	v.cost = 0
 	out, _, err := run.Eval(v)
+	if v.cost > CostLimit {
+		return false, errCost
+	}
 	if err != nil {
 		return false, err
 	}
 	selected, isBool := out.(types.Bool)
 	if !isBool {
-		return false, errors.New("it is neither true nor false")
+		return false, errNoBool
 	}
 	return bool(selected), nil
 }
 
 // failed says which expression failed, and why.
 func (e *expression) failed(err error) error {
-	return fmt.Errorf("where %.200q: %w", e.text, err)
+	return fmt.Errorf("where %.200q: %w", e.text, e.reason(err))
 }
 
 func didYouMean(name string, known []string) string {

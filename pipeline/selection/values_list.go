@@ -14,9 +14,10 @@ import (
 // list is a JSON list as a CEL list. A walk over it reads on element by element; for
 // anything else all of its elements are made into values. One evaluation uses it.
 type list struct {
-	json jsonwalk.Value
-	size int           // -1: not counted yet
-	full traits.Lister // once it is needed
+	json   jsonwalk.Value
+	length int           // in bytes; 0: not looked for yet
+	size   int           // -1: not counted yet
+	full   traits.Lister // once it is needed
 }
 
 var _ traits.Lister = (*list)(nil)
@@ -35,6 +36,14 @@ func (l *list) all() (traits.Lister, ref.Val) {
 	}
 	l.full = types.NewRefValList(adapter, values)
 	return l.full, nil
+}
+
+// bytes returns how long the list is.
+func (l *list) bytes() int {
+	if l.length == 0 {
+		l.length = len(l.json.Bytes())
+	}
+	return l.length
 }
 
 // Size implements traits.Sizer.

@@ -18,6 +18,7 @@ type object struct {
 	role     role
 	metadata *object // of a root: what stands for its member metadata
 
+	length  int // 0: not looked for yet
 	looked  int // how often a member was looked up, if none is remembered yet
 	walk    jsonwalk.Members
 	begun   bool
@@ -51,6 +52,7 @@ func (r role) hides(key []byte) bool {
 type member struct {
 	key   []byte // raw
 	value jsonwalk.Value
+	made  ref.Val // of value, if it is an object or a list and was asked for
 }
 
 // fewLookups is how often an object is read from its start. Most are asked for one
@@ -83,7 +85,14 @@ func (o *object) valueOf(m *member) ref.Val {
 	if o.metadata != nil && m.value.Kind() == jsonwalk.Object && jsontext.Is(m.key, "metadata") {
 		return o.metadataOf(m)
 	}
-	return valueOf(m.value)
+	if m.made != nil {
+		return m.made
+	}
+	v := valueOf(m.value)
+	if kind := m.value.Kind(); kind == jsonwalk.Object || kind == jsonwalk.List {
+		m.made = v // so that what it remembers is remembered
+	}
+	return v
 }
 
 func (o *object) metadataOf(m *member) *object {
@@ -103,7 +112,7 @@ func (o *object) next() bool {
 		if o.role != anyObject && o.role.hides(o.walk.Key) {
 			continue
 		}
-		o.members = append(o.members, member{o.walk.Key, o.walk.Value})
+		o.members = append(o.members, member{key: o.walk.Key, value: o.walk.Value})
 		return true
 	}
 	return false
@@ -125,6 +134,14 @@ func (o *object) all() (traits.Mapper, ref.Val) {
 	}
 	o.full = types.NewRefValMap(adapter, values)
 	return o.full, nil
+}
+
+// bytes returns how long the object is.
+func (o *object) bytes() int {
+	if o.length == 0 {
+		o.length = len(o.json.Bytes())
+	}
+	return o.length
 }
 
 // Find implements traits.Mapper.

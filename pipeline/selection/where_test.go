@@ -1,6 +1,7 @@
 package selection_test
 
 import (
+	"errors"
 	"strings"
 	"testing"
 
@@ -92,5 +93,117 @@ func TestWhereMistakes(t *testing.T) {
 		} else {
 			t.Log(err)
 		}
+	}
+}
+
+func TestFailedExpressionSelects(t *testing.T) {
+	for _, c := range []struct {
+		where string
+		want  string // of the error
+	}{
+		{`object.metadata.labels['team'] == 'a'`, `no "team"`},
+		{`object.spec.strategy.type == 'a'`, `no "strategy"`},
+		{`object.metadata.labels[object.spec.nodeName] == 'a'`, "no such key"},
+		{`int(object.spec.nodeName) > 0`, "cannot take"},
+		{`object.spec.nodeName > 3`, "such a type"},
+		{`object.spec.replicas / 0 == 1`, "division by zero"},
+		{`object.spec.containers[7].name == 'a'`, "bounds"},
+		{`object.spec.nodeName`, "neither true nor false"},
+		{`object.spec.containers[0].name in object.spec`, ""},
+		{`quantity(object.spec.nodeName).isGreaterThan(quantity('1'))`, "cannot take"},
+		{`object.spec.?strategy.value() == 'a'`, "not there"},
+	} {
+		t.Run(c.where, func(t *testing.T) {
+			p := program(t, "pods: "+c.where)
+			selected, err := p.Match(selection.Object{JSON: []byte(pod), Op: selection.Updated})
+			if c.want == "" {
+				if selected || err != nil {
+					t.Errorf("got %v, %v", selected, err)
+				}
+				return
+			}
+			if !selected || err == nil || !strings.Contains(err.Error(), c.want) {
+				t.Fatalf("got %v, %v, want an error with %q", selected, err, c.want)
+			}
+			if strings.Contains(err.Error(), "n1") || strings.Contains(err.Error(), "c1") {
+				t.Errorf("the error tells what the object holds: %v", err)
+			}
+			// Another expression that is false decides.
+			p = program(t, "pods: "+c.where, "pods: object.metadata.name == 'b'")
+			if selected, err := p.Match(selection.Object{JSON: []byte(pod), Op: selection.Updated}); selected || err != nil {
+				t.Errorf("with one that is false: got %v, %v", selected, err)
+			}
+		})
+	}
+}
+
+func TestCostIsLimited(t *testing.T) {
+	object := `{"spec":{"l":[` + strings.Repeat("1,", 20_000) + `1]}}`
+	p := program(t, `pods: object.spec.l.all(a, object.spec.l.all(b, a == b))`)
+	selected, err := p.Match(selection.Object{JSON: []byte(object), Op: selection.Updated})
+	if !selected || err == nil || !strings.Contains(err.Error(), "costs more") {
+		t.Errorf("got %v, %v", selected, err)
+	}
+	p = program(t, `pods: object.spec.l.all(a, a == 1)`)
+	if selected, err := p.Match(selection.Object{JSON: []byte(object), Op: selection.Updated}); !selected || err != nil {
+		t.Errorf("one walk: got %v, %v", selected, err)
+	}
+}
+
+func TestMetadataOnly(t *testing.T) {
+	o := selection.Object{JSON: []byte(pod), Metadata: true, Op: selection.Updated}
+	p := program(t, "pods: object.status.phase == 'Running'")
+	if selected, err := p.Match(o); !selected || !errors.Is(err, selection.ErrMetadataOnly) || !p.Whole() {
+		t.Errorf("got %v, %v, whole %v", selected, err, p.Whole())
+	}
+	p = program(t, "pods: object.kind == 'Pod' && object.metadata.name == 'a'")
+	if selected, err := p.Match(o); !selected || err != nil || p.Whole() {
+		t.Errorf("got %v, %v, whole %v", selected, err, p.Whole())
+	}
+	p = program(t, "pods: object.status.phase == 'Running'", "pods: object.metadata.name == 'b'")
+	if selected, err := p.Match(o); selected || err != nil {
+		t.Errorf("got %v, %v", selected, err)
+	}
+}
+
+func TestWhereIsTheTextOfWhatIsSelected(t *testing.T) {
+	text := func(where string, c selection.Cluster) string {
+		t.Helper()
+		r, err := selection.Parse(selection.Texts{Where: []string{where}}, selection.ParseOptions{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return r.For(pods, c).Where()
+	}
+	same := func(where string, a, b selection.Cluster, want bool) {
+		t.Helper()
+		if x, y := text(where, a), text(where, b); (x == y) != want {
+			t.Errorf("%s: %q and %q", where, x, y)
+		}
+	}
+	tier := func(labels ...string) selection.Cluster {
+		c := selection.Cluster{Name: "a", UID: "1", Labels: map[string]string{}}
+		for i := 0; i < len(labels); i += 2 {
+			c.Labels[labels[i]] = labels[i+1]
+		}
+		return c
+	}
+	renamed := tier("tier", "prod")
+	renamed.Name = "b"
+	same("*: object.metadata.name == 'a'", tier("tier", "prod"), renamed, true)
+	same("*: cluster.name == 'a'", tier("tier", "prod"), renamed, false)
+	same("*: cluster.labels.tier == 'prod'", tier("tier", "prod"), renamed, true)
+	same("*: cluster.labels.tier == 'prod'", tier("tier", "prod"), tier("tier", "prod", "zone", "x"), true)
+	same("*: cluster.labels.tier == 'prod'", tier("tier", "prod"), tier("tier", "test"), false)
+	same("*: cluster.?labels[?'tier'].orValue('') == 'prod'", tier("tier", ""), tier(), false)
+	same("*: cluster.labels.exists(k, k == 'tier')", tier("tier", "prod"), tier("tier", "test"), false)
+	same("*: cluster.labels[object.metadata.name] == 'x'", tier("a", "x"), tier("a", "y"), false)
+	if got := text("nodes: object.metadata.name == 'a'", tier()); got != "" {
+		t.Errorf("of another resource: %q", got)
+	}
+	a, _ := selection.Parse(selection.Texts{Where: []string{"*: true", "pods: false"}}, selection.ParseOptions{})
+	b, _ := selection.Parse(selection.Texts{Where: []string{"pods: false", "pods,nodes: true"}}, selection.ParseOptions{})
+	if x, y := a.For(pods, prod).Where(), selection.Merge(b, nil, a).For(pods, prod).Where(); x != y {
+		t.Errorf("in another order: %q and %q", x, y)
 	}
 }
