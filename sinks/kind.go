@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"time"
 
 	"github.com/go-logr/logr"
@@ -43,12 +44,36 @@ type Spec struct {
 	// what a request is to have. A change waits for up to twice as long. Zero means that
 	// none waits.
 	Linger time.Duration
+	// Selection is what the text says of which changes the sink gets, and in which form.
+	// Kinds.Parse sets it; it is checked when the rules are compiled.
+	Selection Selection
 	// Open validates, and takes what is local, in one attempt. A destination that cannot
 	// be reached is no error of Open, but a transient one of Write. It returns an error
 	// that is ErrInUse if another process has the destination. It does not return later
 	// than ctx ends, which bounds Open only: the sink outlives it. The caller closes the sink if it is an [io.Closer], after
 	// the last Write.
 	Open func(ctx context.Context, env Env) (pipeline.Sink, error)
+}
+
+// Selection are the texts of a sink's rules, as those of package selection.
+type Selection struct{ Where, Changed, Unchanged, Drop, Redact, Only, Preset []string }
+
+// selectionParams are the parameters of Selection, which every kind has.
+var selectionParams = []Param{
+	{Name: "where", Type: spec.Texts, Meaning: "RESOURCE: EXPRESSION in CEL that is true for the objects that the sink gets; repeatable, all must be; & is written %26, ? is written %3F"},
+	{Name: "changed", Type: spec.Texts, Meaning: "[RESOURCE:] PATHS of the fields whose change the sink gets; repeatable"},
+	{Name: "unchanged", Type: spec.Texts, Meaning: "[RESOURCE:] PATHS of fields whose change alone it does not get; repeatable"},
+	{Name: "drop", Type: spec.Texts, Meaning: "[RESOURCE:] PATHS of fields that it does not get; repeatable"},
+	{Name: "redact", Type: spec.Texts, Meaning: "[RESOURCE:] PATHS of fields of whose values it gets keyed hashes; repeatable"},
+	{Name: "only", Type: spec.Texts, Meaning: "[RESOURCE:] PATHS of the fields that it gets, beside the identity; repeatable"},
+	{Name: "preset", Type: spec.Texts, Meaning: "[RESOURCE:] NAME of rules that many want; repeatable"},
+}
+
+func selectionOf(v *Value) Selection {
+	return Selection{
+		Where: v.List("where"), Changed: v.List("changed"), Unchanged: v.List("unchanged"),
+		Drop: v.List("drop"), Redact: v.List("redact"), Only: v.List("only"), Preset: v.List("preset"),
+	}
 }
 
 // Env is what a sink gets from the program that opens it.
@@ -85,7 +110,7 @@ type Kinds []Kind
 
 // Table returns the forms of the kinds, for their description.
 func (ks Kinds) Table() *Table {
-	t := &Table{Family: "sink", Common: []Param{spec.Named}}
+	t := &Table{Family: "sink", Common: slices.Concat([]Param{spec.Named}, selectionParams)}
 	for _, k := range ks {
 		t.Forms = append(t.Forms, k.Form)
 	}
@@ -106,6 +131,7 @@ func (ks Kinds) Parse(text string) (*Spec, error) {
 	if v.Given(spec.Named.Name) {
 		s.Identity = v.Str(spec.Named.Name)
 	}
+	s.Selection = selectionOf(v)
 	if s.Identity == "" {
 		return nil, v.Explain(fmt.Errorf("kind %s gives its sink no identity", v.Scheme))
 	}

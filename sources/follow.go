@@ -42,6 +42,8 @@ func (s *Sources) connectLocked(r *member) error {
 			Config:       s.o.Config.Stream,
 			Connection:   conn,
 			Routes:       s.routes(),
+			Rules:        s.rules[i],
+			Labels:       r.config.Labels,
 			Ledger:       s.o.Ledger,
 			Term:         s.o.Term,
 			ExtraWatches: s.o.Config.ExtraWatches,
@@ -88,7 +90,7 @@ func (s *Sources) removedLocked(string) {}
 func (s *Sources) routes() []stream.Route {
 	all := make([]stream.Route, len(s.o.Routes))
 	for i, r := range s.o.Routes {
-		all[i] = stream.Route{Name: r.Name, Queue: r.Queue, Memory: r.Memory}
+		all[i] = stream.Route{Name: r.Name, Queue: r.Queue, Memory: r.Memory, Rules: r.Rules}
 	}
 	return all
 }

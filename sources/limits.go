@@ -1,7 +1,10 @@
 package sources
 
-// limitLocked gives a member the limits that its description asks for.
+// limitLocked gives a member the limits and labels that its description tells.
 func (s *Sources) limitLocked(r *member) {
+	for _, st := range r.streams {
+		st.Relabel(r.config.Labels)
+	}
 	if s.o.Limit != nil {
 		s.o.Limit(r.name, r.config.Limits)
 	}

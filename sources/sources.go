@@ -2,6 +2,7 @@ package sources
 
 import (
 	"context"
+	"errors"
 	"maps"
 	"slices"
 	"sync"
@@ -13,6 +14,7 @@ import (
 	"github.com/fairlead-dev/fairlead/internal/ledger"
 	"github.com/fairlead-dev/fairlead/pipeline"
 	"github.com/fairlead-dev/fairlead/pipeline/budget"
+	"github.com/fairlead-dev/fairlead/pipeline/selection"
 	"github.com/fairlead-dev/fairlead/sources/connection"
 	"github.com/fairlead-dev/fairlead/sources/fleet"
 	"github.com/fairlead-dev/fairlead/sources/stream"
@@ -66,6 +68,10 @@ type Route struct {
 	// Memory is the route's share of the memory that bounds what is read, waits or is
 	// in work. nil: there is no bound but the queue's.
 	Memory *budget.Share
+	// Rules say what the route selects, and in which form, beside Options.Rules. nil:
+	// everything, as it is. Other rules than before are another selection or form: what the
+	// ledger knows is compared with it once.
+	Rules *selection.Rules
 }
 
 // Options say what a Sources works with.
@@ -73,6 +79,10 @@ type Options struct {
 	Config Config
 	Specs  []Spec  // followed in every member
 	Routes []Route // at least one
+	// Rules hold for all routes. What API servers can select by them they are asked to.
+	Rules *selection.Rules
+	// RuleKeys are the keys for the rules that Specs have.
+	RuleKeys selection.ParseOptions
 	// Ledger remembers what the routes' sinks have accepted. The caller runs and closes
 	// it. Nil means one in memory that the Sources runs itself: after a restart
 	// everything is delivered again, and what was deleted meanwhile is not reported.
@@ -101,7 +111,8 @@ type Sources struct {
 	buffers    wire.Buffers
 	reconnects *connection.ReconnectLimiter
 	twins      *twins
-	invalid    error // why Run cannot
+	rules      []*selection.Rules // for all routes, of each of Options.Specs
+	invalid    error              // why Run cannot
 }
 
 // member is one cluster from its Set to the end of its removal.
@@ -139,6 +150,11 @@ func New(given Options) *Sources {
 		reconnects: connection.NewReconnectLimiter(o.Config.Connection.ReconnectMax),
 		twins:      newTwins(o.Log),
 		invalid:    o.Config.Validate(),
+	}
+	for _, spec := range o.Specs {
+		own, err := selection.Parse(spec.Rules(), o.RuleKeys)
+		s.invalid = errors.Join(s.invalid, err)
+		s.rules = append(s.rules, selection.Merge(o.Rules, own))
 	}
 	s.roster = newRoster(o.Log, s)
 	return s

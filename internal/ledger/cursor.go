@@ -22,6 +22,11 @@ const (
 	Refused
 	// Lost: the cursor has another owner. Nothing has been recorded.
 	Lost
+	// Filtered: it is not selected, and no sink may hold the object; or it is of a
+	// snapshot, whose sweep finds the object if a sink may. Nothing has been recorded.
+	Filtered
+	// Unchanged: what counts in it is as in the state that the sink has accepted.
+	Unchanged
 )
 
 // Tombstone is a deletion that no watch has reported: the object is known, but a
@@ -104,6 +109,8 @@ type cursor struct {
 	partial       bool              // see Partial
 	sweptAt       rv                // version of the last snapshot whose sweep has begun
 	sweptSequence uint64            // of what was observed last before that
+	doubted       bool              // see doubtLocked
+	doubtEnds     rv                // the resume point at which that is over; 0: not known yet
 	epoch         uint16            // of the snapshot; see nextEpochLocked
 	due           uint16            // stands for head.Due in this process; never 0
 	newest        rv                // highest version seen of this history
@@ -190,10 +197,14 @@ func (c *Cursor) Seen(resourceVersion string) {
 	if c.lostLocked() || c.snapshotting && !c.swept || !c.snapshotting && at.notAfter(parseRV(c.last)) {
 		return
 	}
+	wasSnapshot := c.snapshotting
 	if c.snapshotting = false; c.needsSnapshot {
 		return
 	}
 	c.last = resourceVersion
+	if wasSnapshot {
+		c.reobservedAllLocked()
+	}
 	c.seenLocked(at)
 	c.advanceLocked()
 }

@@ -13,8 +13,8 @@ const mapsMayKeep = 1024
 // whether it has accepted a state of this UID before. The change may be handed
 // over once safe is closed, at once if that is nil: the store must have an intent for a
 // UID that it has never seen, and nothing is handed over while the store fails. A change that is superseded is not to be handed over at all, nor acked: a
-// newer one of its object was begun or acked, the cursor has another owner, or the
-// ledger is being stored for the last time.
+// newer one of its object was begun or acked, what counts in it has been acked meanwhile,
+// the cursor has another owner, or the ledger is being stored for the last time.
 func (c *Cursor) Begin(sequence uint64, n Name, v Version, deleted bool) (ghosts []string, known bool, safe <-chan struct{}, superseded bool) {
 	ghosts, known, unstored, superseded := c.begin(sequence, n, v, deleted)
 	if c.writer != nil && !superseded {
@@ -34,6 +34,9 @@ func (c *Cursor) begin(sequence uint64, n Name, v Version, deleted bool) (ghosts
 	}
 	if c.closed || c.lostLocked() || p == nil || sequence <= p.done || sequence > max(p.begun.last, p.waiting.last) {
 		c.givesUpLocked(key, sequence)
+		return nil, false, false, true
+	}
+	if !deleted && c.settleUnchangedLocked(key, p, sequence) {
 		return nil, false, false, true
 	}
 	u := c.uidLocked(v.UID)
@@ -101,16 +104,20 @@ func (c *Cursor) beginLocked(p *pending, sequence uint64) {
 	case !waiting.listed(): // taken again after a failure
 	case !begun.listed() && sequence >= waiting.last:
 		c.order.move(waiting, begun)
+		p.begunDigest = p.digest
 	case !begun.listed():
 		// The worker took the older item just before the stream replaced it
 		// in the queue by one that is observed already.
 		c.order.split(waiting, begun, sequence)
+		p.begunDigest = 0
 	case sequence >= waiting.last:
 		// A newer state took the place of one that had failed.
 		begun.last = waiting.last
 		c.order.remove(waiting)
+		p.begunDigest = p.digest
 	default:
 		begun.last = max(begun.last, sequence)
+		p.begunDigest = 0
 	}
 }
 
@@ -120,10 +127,12 @@ func (c *Cursor) Ack(sequence uint64, n Name, v Version, deleted bool) {
 	defer c.mu.Unlock()
 	key := c.keyLocked(n)
 	p := c.pending[name(key)]
+	digest := uint64(0)
 	switch {
 	case p != nil && p.begun.listed() && sequence == p.begun.last && !c.lostLocked():
 		c.order.remove(&p.begun)
 		p.done = sequence
+		digest = p.begunDigest
 	case c.lingering[name(key)] == sequence && sequence != 0:
 		// An owner before this one has begun it, and nothing newer was since.
 		delete(c.lingering, name(key))
@@ -145,6 +154,9 @@ func (c *Cursor) Ack(sequence uint64, n Name, v Version, deleted bool) {
 			c.settledLocked(p)
 		}
 	}
+	if digest != 0 {
+		c.relyOnDigestsLocked()
+	}
 	delete(c.unackedUIDs, at)
 	if len(c.pending) == 0 && c.mostPending > mapsMayKeep {
 		// A map never becomes smaller by itself.
@@ -164,10 +176,14 @@ func (c *Cursor) Ack(sequence uint64, n Name, v Version, deleted bool) {
 		}
 		c.leftLocked(key)
 	case o != nil:
+		if o.version != seen || digest != 0 { // else it is that state, sent again
+			c.acked.setDigest(key, digest)
+		}
 		o.version, o.epoch, o.due = seen, epoch, due
 		delete(c.deleted, at)
 	default:
 		c.acked.put(object{version: seen, name: at, epoch: epoch, due: due})
+		c.acked.setDigest(key, digest)
 		delete(c.deleted, at)
 	}
 	c.touchLocked(at)
@@ -210,6 +226,9 @@ func (c *Cursor) advanceLocked() {
 	}
 	if c.partial {
 		to = ""
+	}
+	if c.doubted && c.doubtEnds != 0 && c.doubtEnds.notAfter(parseRV(to)) {
+		c.doubted = false
 	}
 	if to == c.head.Resume {
 		if to == "" && c.writer == nil {

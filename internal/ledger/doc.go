@@ -23,6 +23,10 @@
 // same states are delivered again on purpose although something else was delivered in
 // between, the generation is higher.
 //
+// A stream may select among the states that it reads (State). What is outside of its
+// selection is not recorded; if the sink may hold the object, that is a deletion. What
+// has the digest of the acked state is no change, and leaves the acked state as it is.
+//
 // Acked deletions are remembered until the stored resume point has passed them. When
 // there are more of them than known objects, and more than 4,096, the resume point is
 // given up instead: this process watches on, and another one begins with a snapshot.

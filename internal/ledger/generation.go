@@ -34,6 +34,7 @@ const reobservedAtMost = 1 << 16
 func (c *Cursor) lostSightLocked() {
 	c.head.Generation++
 	c.reobserved = map[name]struct{}{}
+	c.doubtLocked()
 }
 
 // generationLocked returns that of an observation.
@@ -59,6 +60,7 @@ func (c *Cursor) CaughtUp() {
 	defer c.mu.Unlock()
 	if !c.lostLocked() && !c.snapshotting {
 		c.reobserved = nil
+		c.reobservedAllLocked()
 	}
 }
 
@@ -79,7 +81,7 @@ func (c *Cursor) close() {
 	defer c.mu.Unlock()
 	c.closed = true
 	c.countLocked(time.Now())
-	if clean := !c.anyBegunLocked(); clean != c.head.Clean {
+	if clean := !c.anyBegunLocked() && !(c.doubted && c.acked.digests.n > 0); clean != c.head.Clean {
 		c.head.Clean, c.headDirty = clean, true
 	}
 }

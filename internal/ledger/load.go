@@ -119,6 +119,9 @@ func (c *Cursor) load(records iter.Seq2[[]byte, []byte], sibling *Cursor) error 
 				o.due = c.due
 			}
 			c.acked.put(o)
+			if c.head.Digests {
+				c.acked.setDigest(key, k.digest)
+			}
 			c.seenLocked(k.acked.rv)
 		}
 		if len(k.unacked) > 0 {

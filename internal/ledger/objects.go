@@ -28,6 +28,9 @@ type objects struct {
 	seed    maphash.Seed
 	buckets paged[uint32] // +1 of the place of each one's first; 0: it is empty
 	places  paged[object]
+	// digests has those of the acked states, by place; 0: it is not known. It is empty
+	// until there is one.
+	digests paged[uint64]
 }
 
 func newObjects() objects { return objects{seed: maphash.MakeSeed()} }
@@ -55,18 +58,54 @@ func (o *objects) bucketOf(n name) uint32 { return o.bucket(maphash.String(o.see
 // get returns the object of that name, nil if there is none. What it returns
 // is valid until the next put or remove.
 func (o *objects) get(key []byte) *object {
+	if place, ok := o.find(key); ok {
+		return o.at(place)
+	}
+	return nil
+}
+
+// find returns the place of the object of that name.
+func (o *objects) find(key []byte) (place uint32, ok bool) {
 	if o.places.n == 0 {
-		return nil
+		return 0, false
 	}
 	for i := *o.buckets.at(o.bucket(maphash.Bytes(o.seed, key))); i != 0; {
 		e := o.at(i - 1)
 		if string(e.name) == string(key) {
-			return e
+			return i - 1, true
 		}
 		i = e.next
 	}
-	return nil
+	return 0, false
 }
+
+// digest returns the digest of the object of that name; 0: it is not known.
+func (o *objects) digest(key []byte) uint64 {
+	if o.digests.n > 0 {
+		if place, ok := o.find(key); ok {
+			return *o.digests.at(place)
+		}
+	}
+	return 0
+}
+
+// setDigest sets the digest of an object that is there.
+func (o *objects) setDigest(key []byte, digest uint64) {
+	if digest == 0 && o.digests.n == 0 {
+		return
+	}
+	place, ok := o.find(key)
+	if !ok {
+		return
+	}
+	for o.digests.n < o.places.n {
+		o.digests.push(0)
+	}
+	*o.digests.at(place) = digest
+}
+
+// dropDigests forgets all digests.
+func (o *objects) dropDigests() { o.digests = paged[uint64]{} }
 
 // put adds an object that is not there yet.
 func (o *objects) put(e object) {
@@ -77,6 +116,9 @@ func (o *objects) put(e object) {
 	e.next = *first
 	o.places.push(e)
 	*first = o.places.n
+	if o.digests.n > 0 {
+		o.digests.push(0)
+	}
 }
 
 // remove removes an object, if it is there.
@@ -101,8 +143,14 @@ func (o *objects) remove(key []byte) {
 			link = &o.at(*link - 1).next
 		}
 		*link, *gap = place+1, *moved
+		if o.digests.n > 0 {
+			*o.digests.at(place) = *o.digests.at(last)
+		}
 	}
 	o.places.pop()
+	if o.digests.n > 0 {
+		o.digests.pop()
+	}
 	for spare := o.places.n/8 + 8; o.buckets.n > o.places.n+spare; {
 		o.merge()
 	}

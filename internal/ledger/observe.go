@@ -16,23 +16,45 @@ type Observation struct {
 	name name // so that the cursors of all routes share its memory
 }
 
+// State is what a stream has read of an object.
+type State struct {
+	Version  Version
+	Deleted  bool // the object is gone, and this was its last state
+	Snapshot bool // it was read from a snapshot
+	// Outside: the stream's selection does not hold the state. If the sink may hold the
+	// object, that is a deletion; in a snapshot the sweep finds it.
+	Outside bool
+	// Digest is that of what counts in the state. One with the digest of the acked state
+	// is no change. 0: every version counts.
+	Digest uint64
+}
+
 // Observe records a state that the stream has read and returns what to do with it.
 // A state to deliver is pending, under its sequence, until it is acked or one
 // observed later is; the stream calls Seen once it has handed it over. One that it
 // cannot hand over it reads again, as it has not Seen it. like is
 // what another route's cursor has made of the same frame; it may be nil.
 func (c *Cursor) Observe(n Name, v Version, deleted, snapshot bool, like *Observation) Observation {
+	return c.ObserveState(n, State{Version: v, Deleted: deleted, Snapshot: snapshot}, like)
+}
+
+// ObserveState is Observe for a stream that selects among the states that it reads.
+func (c *Cursor) ObserveState(n Name, s State, like *Observation) Observation {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.lostLocked() {
 		return Observation{Verdict: Lost}
 	}
 	key := c.keyLocked(n)
-	u, isNonUUID := uidOf(v.UID)
-	seen := version{u, parseRV(v.ResourceVersion)}
+	u, isNonUUID := uidOf(s.Version.UID)
+	seen := version{u, parseRV(s.Version.ResourceVersion)}
+	deleted, snapshot := s.Deleted, s.Snapshot
 
 	p := c.pending[name(key)]
 	acked := c.acked.get(key)
+	if s.Outside && (snapshot || !c.leavesLocked(key, p, acked)) {
+		return Observation{Verdict: Filtered}
+	}
 	if snapshot && acked != nil {
 		acked.epoch = c.epoch
 	}
@@ -43,20 +65,26 @@ func (c *Cursor) Observe(n Name, v Version, deleted, snapshot bool, like *Observ
 	if p == nil {
 		// What a sink may hold beyond the acked state does not go away when a
 		// restored backup brings the acked one back; nor does what a worker holds.
-		if acked != nil && !deleted && acked.version == seen && acked.due == c.due && len(c.unackedUIDs[name(key)]) == 0 && !lingers {
+		if acked != nil && !deleted && acked.version == seen && acked.due == c.due && len(c.unackedUIDs[name(key)]) == 0 && !lingers && !s.Outside {
+			c.learnDigestLocked(key, acked, s.Digest)
 			return Observation{Verdict: Duplicate, name: acked.name}
 		}
 		if !snapshot && c.isStaleLocked(key, acked, seen, deleted) {
 			return Observation{Verdict: Stale}
 		}
+		if !deleted && !s.Outside && !lingers && !(snapshot && c.doubted) && c.isUnchangedLocked(key, acked, seen, s.Digest) {
+			c.seenLocked(seen.rv)
+			return Observation{Verdict: Unchanged, name: acked.name}
+		}
 	} else if !snapshot && p.covers(seen, deleted) {
 		return Observation{Verdict: Stale, name: p.name}
 	}
+	deleted = deleted || s.Outside
 	if p == nil && acked == nil && !c.knowsLocked(key) && !c.admitLocked(key, deleted) {
 		return Observation{Verdict: Refused}
 	}
 	if isNonUUID {
-		c.keepNonUUIDLocked(u, v.UID)
+		c.keepNonUUIDLocked(u, s.Version.UID)
 	}
 	if snapshot && c.isUndoneLocked(key, p, acked, seen.rv) {
 		c.undoneLocked(seen.rv)
@@ -68,6 +96,9 @@ func (c *Cursor) Observe(n Name, v Version, deleted, snapshot bool, like *Observ
 	}
 	o.Sequence = c.pendLocked(key, p, seen, deleted, snapshot)
 	p = c.pending[name(key)]
+	if !deleted {
+		p.digest = s.Digest
+	}
 	o.name, o.Generation = p.name, c.generationLocked(p.name)
 	if c.writer != nil && !deleted && (acked == nil || acked.uid != seen.uid) {
 		c.prewritableLocked(p)
@@ -112,6 +143,7 @@ func (c *Cursor) pendAsLocked(p *pending, sequence uint64, seen version, deleted
 		p.epoch = c.epoch
 	}
 	p.latest, p.rv, p.deleted, p.listed = seen.uid, seen.rv, deleted, snapshot
+	p.digest = 0
 	if !p.waiting.listed() {
 		p.waiting = span{before: c.last, since: time.Now()}
 		c.order.pushBack(&p.waiting)

@@ -27,6 +27,11 @@ type Selection struct {
 	Namespace string `json:"namespace,omitempty"` // empty: all
 	Labels    string `json:"labels,omitempty"`    // label selector
 	Fields    string `json:"fields,omitempty"`    // field selector
+	// Where and Changed are the texts of the rules by which the stream selects among the
+	// states that it reads: which it delivers, and what counts in them as a change. A
+	// version that does not know them refuses the ledger, as it would deliver other ones.
+	Where   string `json:"where,omitempty"`
+	Changed string `json:"changed,omitempty"`
 }
 
 // A cursor has one owner at a time: whoever Claim gave the last handle to. What the
@@ -46,6 +51,9 @@ func (c *Cursor) claimed(q Claiming) *Cursor {
 	c.setMissingLocked(h.unwatched(), false, now)
 	c.setMissingLocked(h.routeGone(), false, now)
 	if h.Selection != q.Selection {
+		if h.Selection.Changed != q.Selection.Changed {
+			c.dropDigestsLocked()
+		}
 		h.Selection, c.headDirty = q.Selection, true
 		if !c.isEmptyLocked() || h.Resume != "" {
 			// What one selection has deleted the other may hold in the same version.

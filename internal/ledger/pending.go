@@ -8,12 +8,15 @@ import (
 // pending is what is known of an object with changes that are not acked.
 // Between them, waiting and begun cover every unacked observation of it.
 type pending struct {
-	name    name
-	latest  uid // the UID observed last
-	rv      rv  // the version that it was observed with; 0: one of a history that was undone
-	deleted bool
-	listed  bool   // it was read from a snapshot, or is missing there
-	epoch   uint16 // of the snapshot that listed it last
+	name   name
+	latest uid // the UID observed last
+	rv     rv  // the version that it was observed with; 0: one of a history that was undone
+	// digest is that of the state observed last, begunDigest that of the one that a worker
+	// has begun last; 0: not known.
+	digest, begunDigest uint64
+	deleted             bool
+	listed              bool   // it was read from a snapshot, or is missing there
+	epoch               uint16 // of the snapshot that listed it last
 	// done is a sequence: what was observed up to it is not to be handed over any
 	// more, because something newer was, or was acked.
 	done uint64

@@ -37,6 +37,9 @@ type head struct {
 	// version that does not know it loses it, which costs ids of repeats alone; so it is
 	// written if it is false, too.
 	Clean bool `json:"x-clean"`
+	// Digests says that the digests in the records are to be relied on. A version that
+	// does not know them loses it.
+	Digests bool `json:"x-digests,omitempty"`
 	// Told says that sinks were told that all objects are gone; see Retire.
 	Told bool `json:"told,omitempty"`
 	// Limit is above all sequences that were handed over.
@@ -56,6 +59,8 @@ type head struct {
 	// Term is the highest one, in the head that is of no cursor. There, Generation is
 	// what new cursors begin with.
 	Term uint64 `json:"term,omitempty"`
+	// DigestKey is there, too: see Ledger.DigestKey.
+	DigestKey []byte `json:"x-digestKey,omitempty"`
 
 	sinks  []string // that an earlier version delivered to
 	before bool     // written by a version that does not know Clean
@@ -89,6 +94,7 @@ type known struct {
 	isAcked, isDeleted bool
 	unacked            []version
 	due                uint32 // of the head when it was acked
+	digest             uint64 // of the acked state; 0: it is not known
 }
 
 // A record is: flags, then acked (UID, version), then the deletion (version),
@@ -105,6 +111,9 @@ const (
 
 	allFlags = hasAcked | hasDeleted | hasUnacked | hasDue | hasSections
 )
+
+// A section begins with a byte that says what it is.
+const digestSection = 1 // the digest of the acked state, in 8 bytes
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
@@ -150,6 +159,10 @@ func (c *Cursor) encodeLocked(b, key []byte, n name) []byte {
 	if due > 0 {
 		flags |= hasDue
 	}
+	digest := c.acked.digest(key)
+	if digest != 0 {
+		flags |= hasSections
+	}
 	start := len(b)
 	b = append(b, flags)
 	if acked != nil {
@@ -168,6 +181,10 @@ func (c *Cursor) encodeLocked(b, key []byte, n name) []byte {
 	}
 	if due > 0 {
 		b = binary.AppendUvarint(b, uint64(due))
+	}
+	if digest != 0 {
+		b = append(binary.AppendUvarint(b, 1+8), digestSection)
+		b = binary.BigEndian.AppendUint64(b, digest)
 	}
 	return binary.BigEndian.AppendUint32(b, checksum(key, b[start:]))
 }
@@ -210,7 +227,9 @@ func decodeRecord(key, value []byte, nonUUID func(uid, string)) (k known, err er
 		k.due = uint32(min(r.uvarint(), math.MaxUint32))
 	}
 	for b[0]&hasSections != 0 && len(r.b) > 0 {
-		r.take(r.uvarint())
+		if s := r.take(r.uvarint()); len(s) == 1+8 && s[0] == digestSection {
+			k.digest = binary.BigEndian.Uint64(s[1:])
+		}
 	}
 	if r.short || len(r.b) > 0 || b[0]&^allFlags != 0 {
 		return known{}, fmt.Errorf("%w: record of %q has another form", ErrCorrupt, key)

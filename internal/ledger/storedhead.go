@@ -27,7 +27,7 @@ const ignorable = "x-"
 
 // ignorables are those of them that this version knows.
 var ignorables = map[string]bool{
-	ignorable + "clean": true, ignorable + "unwatchedFor": true, ignorable + "routeGoneFor": true, ignorable + "leftFor": true,
+	ignorable + "clean": true, ignorable + "digests": true, ignorable + "digestKey": true, ignorable + "unwatchedFor": true, ignorable + "routeGoneFor": true, ignorable + "leftFor": true,
 }
 
 func (s *storedHead) decode(b []byte) error {
@@ -58,7 +58,7 @@ func (s *storedHead) read() head {
 		h.Clean = *s.Clean
 	}
 	if h.Selection == (Selection{}) {
-		h.Selection = Selection{h.ID.Namespace, s.ID.Labels, s.ID.Fields}
+		h.Selection = Selection{Namespace: h.ID.Namespace, Labels: s.ID.Labels, Fields: s.ID.Fields}
 	}
 	if s.Owed {
 		h.Due++

@@ -26,6 +26,7 @@ const (
 	Integer  Type = "integer"  // a whole number
 	Bytes    Type = "bytes"    // a number of bytes, with an optional suffix such as Ki or Mi
 	Duration Type = "duration" // such as 500ms or 1h
+	Texts    Type = "texts"    // texts that are not empty, each given by itself
 	List     Type = "list"     // texts that are not empty, separated by commas; a comma in one is written %2C
 )
 
@@ -80,6 +81,11 @@ func (p *Param) parse(escaped string) (any, error) {
 		return nil, err
 	}
 	switch p.Type {
+	case Texts:
+		if text == "" {
+			return nil, errors.New("nothing follows the equals sign")
+		}
+		return []string{text}, nil
 	case Name:
 		if !nameSyntax.MatchString(text) {
 			return nil, fmt.Errorf("%s is no name; give 1 to 63 letters, digits, dots, dashes or underscores, beginning with a letter or digit", quote(text))
@@ -135,7 +141,7 @@ func (p *Param) zero() any {
 		return int64(0)
 	case Duration:
 		return time.Duration(0)
-	case List:
+	case List, Texts:
 		return []string(nil)
 	}
 	return ""

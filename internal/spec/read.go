@@ -65,7 +65,7 @@ func (f *Form) cutLiteral(rest string) (path, query string, found bool) {
 	return rest[:at], rest[at+1:], true
 }
 
-// readParams reads NAME=VALUE&NAME=VALUE. A List may be given several times. No error
+// readParams reads NAME=VALUE&NAME=VALUE. A List and Texts may be given several times. No error
 // quotes anything if the text is guarded.
 func (v *Value) readParams(query string, guarded bool) (errs []error) {
 	f := v.form
@@ -81,7 +81,7 @@ func (v *Value) readParams(query string, guarded bool) (errs []error) {
 			errs = append(errs, f.unknownParam(name, equals, guarded))
 			continue
 		}
-		if named[name] && p.Type != List {
+		if named[name] && p.Type != List && p.Type != Texts {
 			errs = append(errs, fmt.Errorf("%s is given twice; remove one", name))
 			continue
 		}

@@ -3,10 +3,12 @@ package selection
 import (
 	"crypto/aes"
 	"crypto/cipher"
+	"crypto/fips140"
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/binary"
 	"fmt"
+	"slices"
 	"sync"
 )
 
@@ -39,10 +41,18 @@ var never = []path{{{key: "apiVersion"}}, {{key: "kind"}}, inMetadata("resourceV
 
 // newDigester returns a digester of what each group names and unchanged does not.
 func newDigester(changed [][]path, unchanged []path, key []byte) *digester {
-	d := &digester{projection: newProjection(changed, append(never, unchanged...), nil, nil), metadata: false}
+	d := &digester{}
 	for _, group := range changed {
 		d.metadata = d.metadata || allInMetadata(group)
 	}
+	named := slices.Concat(changed...)
+	dropped := slices.Clone(unchanged)
+	for _, field := range never {
+		if len(changed) == 0 || slices.ContainsFunc(named, func(p path) bool { return p.meets(field) }) {
+			dropped = append(dropped, field)
+		}
+	}
+	d.projection = newProjection(changed, dropped, nil, nil)
 	paths := sha256.Sum256([]byte(groupsText(changedFields, changed...) + groupsText(unchangedFields, unchanged)))
 	d.prefix = paths[:]
 	d.hash = newHash(key)
@@ -63,18 +73,20 @@ func allInMetadata(paths []path) bool {
 // hash by chance only, also if somebody chose them who may write objects and wants a
 // change of them to go unseen: that needs a hash with a key that nobody knows. (With
 // a fixed nonce, GMAC is such a universal hash. It is no authentication, and none is
-// needed: nobody is shown a digest.)
+// needed: nobody is shown a digest. So FIPS 140-only mode, which allows GCM with random
+// nonces alone, need not watch over it.)
 func newHash(key []byte) cipher.AEAD {
 	sum := sha256.Sum256(append([]byte("fairlead: digests of fields\n"), key...))
 	block, err := aes.NewCipher(sum[:])
-	if err == nil {
-		if hash, err2 := cipher.NewGCM(block); err2 == nil {
-			return hash
-		} else {
-			err = err2
-		}
+	if err != nil {
+		panic(fmt.Sprintf("selection: AES with a key of 32 bytes: %v", err)) // not reached
 	}
-	panic(fmt.Sprintf("selection: AES-GCM with a key of 32 bytes: %v", err)) // not reached
+	var hash cipher.AEAD
+	fips140.WithoutEnforcement(func() { hash, err = cipher.NewGCM(block) })
+	if err != nil {
+		panic(fmt.Sprintf("selection: GCM of AES: %v", err)) // not reached
+	}
+	return hash
 }
 
 // processKey is the key of digests if none is given.
@@ -93,6 +105,10 @@ func (d *digester) digest(object []byte) uint64 {
 		}
 	}()
 	b.text = d.append(append(b.text[:0], d.prefix...), object)
-	d.hash.Seal(b.sum[:0], b.nonce[:], nil, b.text)
+	if fips140.Enforced() {
+		fips140.WithoutEnforcement(func() { d.hash.Seal(b.sum[:0], b.nonce[:], nil, b.text) }) // see newHash
+	} else {
+		d.hash.Seal(b.sum[:0], b.nonce[:], nil, b.text)
+	}
 	return max(binary.LittleEndian.Uint64(b.sum[:]), 1)
 }

@@ -38,6 +38,13 @@
 // Expressions are evaluated on the bytes of the object. A value is made of what is asked
 // for, and a field that is compared with texts is compared where it stands.
 //
+// # Fields
+//
+// Changed, Unchanged, Drop, Redact and Only name fields by paths in the simple form of
+// kubectl's JSONPath, such as status.conditions[?type=Ready].status. All of them are one
+// walk over the bytes of the object, without decoding it. It allocates nothing. What is
+// delivered, and what digests are made of, stands as the API server wrote it.
+//
 // # What may run at once
 //
 // Everything may be called concurrently. Nothing here starts a goroutine.

@@ -43,10 +43,13 @@ func (p path) check() error {
 	return nil
 }
 
-// covers reports whether the path names the other one's value, or something around it.
-func (p path) covers(other path) bool {
-	for i, step := range p {
-		if i == len(other) || step.kind != stepEach && (step.kind != stepKey || step.key != other[i].key) {
+// covers reports whether the path names the field, or something around it.
+func (p path) covers(field path) bool { return len(p) <= len(field) && p.meets(field) }
+
+// meets reports whether the path names the field, or something around it or in it.
+func (p path) meets(field path) bool {
+	for i := range min(len(p), len(field)) {
+		if step := p[i]; step.kind != stepEach && (step.kind != stepKey || step.key != field[i].key) {
 			return false
 		}
 	}

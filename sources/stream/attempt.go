@@ -107,6 +107,9 @@ func (a *attempt) judge(end *outcome) {
 }
 
 func (a *attempt) follow(ctx context.Context) error {
+	if n := a.relabelled.Load(); a.labelled != n {
+		a.labelled, a.refresh = n, true // rules may read the labels
+	}
 	if a.target != nil && a.recheck && !a.refresh {
 		a.refresh = a.hasMoved(ctx)
 	}

@@ -7,13 +7,13 @@ import (
 	"hash/maphash"
 	"io"
 	"slices"
-	"strconv"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/fairlead-dev/fairlead/internal/ledger"
 	"github.com/fairlead-dev/fairlead/internal/retry"
+	"github.com/fairlead-dev/fairlead/pipeline/selection"
 	"github.com/fairlead-dev/fairlead/sources/member"
 	"github.com/fairlead-dev/fairlead/sources/stream/wire"
 )
@@ -30,18 +30,24 @@ import (
 // nothing of it is on its way. One of which it has told must be known as it
 // told last. What is not, really differs.
 //
-// It holds eight bytes for every object listed, and about forty for each that
+// What a branch does not select must not be known, and what counts in an object must
+// be as in the state that was acked; so where rules need more than metadata, whole
+// objects are listed. An object of which the rules say one thing when a list has it and
+// another when a watch tells of it is left alone.
+//
+// It holds eight bytes for every object listed, and about sixty for each that
 // changes while the list is read. Of neither may there be more than are known
 // and maxSeen: a list of more is not read to its end, because it may have none.
 type audit struct {
 	*reader
-	session *member.Session
-	target  *target
-	of      []*branch // whose cursors are compared
-	known   int       // objects that the one with most of them has
-	cancel  context.CancelCauseFunc
-	began   uint64 // position of the watch then
-	seed    maphash.Seed
+	session  *member.Session
+	target   *target
+	of       []*branch            // whose cursors are compared
+	programs []*selection.Program // of these, when the audit began
+	known    int                  // objects that the one with most of them has
+	cancel   context.CancelCauseFunc
+	began    uint64 // position of the watch then
+	seed     maphash.Seed
 
 	listed   []uint64 // hashes of the names
 	suspects []suspect
@@ -56,16 +62,17 @@ type audit struct {
 	// seen last can be compared with what the cursors know. It is taken before the
 	// cursors' own.
 	mu       sync.Mutex
-	lastSeen map[uint64]uint64 // by hash: version and, in the lowest bit, whether it is gone
-	only     map[uint64]bool   // once there is a list: whose to keep; nil: all
-	most     int               // bound of lastSeen, and of listed
+	lastSeen map[uint64]told // by hash
+	only     map[uint64]bool // once there is a list: whose to keep; nil: all
+	most     int             // bound of lastSeen, and of listed
 }
 
 // suspect is an object that may differ.
 type suspect struct {
 	branch *branch
 	name   ledger.Name
-	listed ledger.Version // empty: the list does not have it
+	listed ledger.Version // as what it must be known; empty: it must not, as the list lacks it or it is not selected
+	digest uint64         // of what was listed; 0: every version counts
 }
 
 const (
@@ -82,8 +89,9 @@ func newAudit(r *reader, session *member.Session, t *target, cancel context.Canc
 		reader: r, session: session, target: t, of: r.branches(), cancel: cancel,
 		began: r.auditor.position.Load(), seed: maphash.MakeSeed(),
 		passed: make(chan struct{}, 1), limit: maxSuspects,
-		lastSeen: map[uint64]uint64{}, most: maxSeen,
+		lastSeen: map[uint64]told{}, most: maxSeen,
 	}
+	au.programs = r.programsOf(au.of)
 	for _, b := range au.of {
 		au.known = max(au.known, b.cursor.Stats().Known)
 	}
@@ -174,7 +182,8 @@ func (au *audit) page(ctx context.Context, token string) (wire.ListMeta, error) 
 	}
 	ctx, cancel := context.WithTimeout(ctx, openTimeout)
 	defer cancel()
-	body, err := au.listRequest(au.session, au.target, true, pageSize, token).Stream(ctx)
+	metadata := !au.needsWhole()
+	body, err := au.listRequest(au.session, au.target, metadata, pageSize, token).Stream(ctx)
 	if err != nil {
 		return wire.ListMeta{}, err
 	}
@@ -199,29 +208,54 @@ func (au *audit) page(ctx context.Context, token string) (wire.ListMeta, error) 
 			return wire.ListMeta{}, fmt.Errorf("%w: %w", wire.ErrMalformed, err)
 		}
 		if err := au.compare(ledger.Name{Namespace: wire.Unquote(f.Namespace), Name: wire.Unquote(f.Name)},
-			ledger.Version{UID: wire.Unquote(f.UID), ResourceVersion: wire.Unquote(f.Version)}); err != nil {
+			ledger.Version{UID: wire.Unquote(f.UID), ResourceVersion: wire.Unquote(f.Version)},
+			func() selection.Object { return au.target.view(item, &f, tooLong, true) }); err != nil {
 			return wire.ListMeta{}, err
 		}
 	}
 }
 
-// compare deals with an object of the list.
-func (au *audit) compare(name ledger.Name, listed ledger.Version) error {
+// compare deals with an object of the list. view returns it as rules see it.
+func (au *audit) compare(name ledger.Name, listed ledger.Version, view func() selection.Object) error {
 	n := number(listed.ResourceVersion)
 	if n == 0 {
 		return errUnordered
+	}
+	hash := au.hash(name)
+	newer := au.lastVersion(hash) > n
+	var object *selection.Object
+	counts := false // some branch selects it, or knows it
+	for i, b := range au.of {
+		acked, _, known := b.cursor.Lookup(name)
+		must, digest := listed, uint64(0)
+		if p := au.programs[i]; p != nil {
+			if object == nil {
+				object = new(view())
+			}
+			switch expect(p, *object) {
+			case undecided:
+				counts = true
+				continue
+			case unselected:
+				must = ledger.Version{}
+			case selected:
+				digest, _ = p.Digest(*object)
+			}
+		}
+		counts = counts || known || must != ledger.Version{}
+		s := suspect{b, name, must, digest}
+		if (acked != must && !s.counts(acked, b.cursor.Digest(name)) || known && must == ledger.Version{}) && !newer {
+			au.suspect(s)
+		}
+	}
+	if !counts {
+		return nil
 	}
 	if len(au.listed) >= au.most {
 		au.beyond = name
 		return errBeyond
 	}
-	hash := au.hash(name)
 	au.listed = append(au.listed, hash)
-	for _, b := range au.of {
-		if acked, _, _ := b.cursor.Lookup(name); acked != listed && au.lastVersion(hash) <= n {
-			au.suspect(b, name, listed)
-		}
-	}
 	return nil
 }
 
@@ -230,15 +264,15 @@ func (au *audit) compare(name ledger.Name, listed ledger.Version) error {
 func (au *audit) lastVersion(hash uint64) uint64 {
 	au.mu.Lock()
 	defer au.mu.Unlock()
-	return au.lastSeen[hash] >> 1
+	return au.lastSeen[hash].version
 }
 
-func (au *audit) suspect(b *branch, name ledger.Name, listed ledger.Version) {
+func (au *audit) suspect(s suspect) {
 	if len(au.suspects) == au.limit {
 		au.more = true
 		return
 	}
-	au.suspects = append(au.suspects, suspect{b, name, listed})
+	au.suspects = append(au.suspects, s)
 }
 
 // findMissing adds what is known and was not in the list of that version.
@@ -248,7 +282,7 @@ func (au *audit) findMissing(at uint64) {
 		for name := range b.cursor.Names() {
 			hash := au.hash(name)
 			if _, listed := slices.BinarySearch(au.listed, hash); !listed && au.lastVersion(hash) <= at {
-				au.suspect(b, name, ledger.Version{})
+				au.suspect(suspect{branch: b, name: name})
 			}
 		}
 	}
@@ -263,7 +297,7 @@ func (au *audit) narrow() {
 	}
 	au.mu.Lock()
 	defer au.mu.Unlock()
-	kept := map[uint64]uint64{}
+	kept := map[uint64]told{}
 	for hash, told := range au.lastSeen {
 		if only[hash] {
 			kept[hash] = told
@@ -310,45 +344,6 @@ func (au *audit) settle(ctx context.Context) (differences int, example ledger.Na
 			return 0, example, err
 		}
 	}
-}
-
-// look compares what is known of a suspect with what must be.
-func (au *audit) look(s suspect) (differs, pending bool) {
-	au.mu.Lock()
-	defer au.mu.Unlock()
-	if !au.reads(s.branch) {
-		return false, false // it has left, and is behind
-	}
-	acked, pending, known := s.branch.cursor.Lookup(s.name)
-	if pending {
-		return false, true
-	}
-	told, ok := au.lastSeen[au.hash(s.name)]
-	switch {
-	case !ok && s.listed == ledger.Version{} || ok && told&1 != 0:
-		return known, false
-	case !ok:
-		return acked != s.listed, false
-	}
-	return acked.ResourceVersion != strconv.FormatUint(told>>1, 10), false
-}
-
-// observe records a state that is about to be reported to the cursors. No audit looks at
-// them before done is called.
-func (au *audit) observe(name ledger.Name, version ledger.Version, gone bool) (done func()) {
-	hash := au.hash(name)
-	au.mu.Lock()
-	if au.only == nil || au.only[hash] {
-		told := number(version.ResourceVersion) << 1
-		if gone {
-			told |= 1
-		}
-		au.lastSeen[hash] = told
-		if len(au.lastSeen) > au.most {
-			au.cancel(errUndecided)
-		}
-	}
-	return au.mu.Unlock
 }
 
 // seen records how far the watch has come.

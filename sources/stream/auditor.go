@@ -192,11 +192,11 @@ func (x *auditor) unfollow() {
 
 // observe records for an audit, if there is one, the state that the watch reports to the
 // cursors next. The caller calls done once it has.
-func (x *auditor) observe(name ledger.Name, version ledger.Version, gone bool) (done func()) {
+func (x *auditor) observe(name ledger.Name, version ledger.Version, gone bool) *auditNote {
 	if au := x.current.Load(); au != nil {
 		return au.observe(name, version, gone)
 	}
-	return func() {}
+	return nil
 }
 
 // seen records how far the watch has come.

@@ -106,12 +106,12 @@ func BenchmarkAuditMemory(b *testing.B) {
 		before := held()
 		au := newAudit(s.main.Load(), nil, &target{}, func(error) {})
 		for i := range objects {
-			if err := au.compare(name(i), version(i)); err != nil {
+			if err := au.compare(name(i), version(i), nil); err != nil {
 				b.Fatal(err)
 			}
-			done := au.observe(name(i), version(i), false)
+			note := au.observe(name(i), version(i), false)
 			cursor.Observe(name(i), version(i), false, false, nil)
-			done()
+			note.done()
 		}
 		b.ReportMetric(float64(held()-before)/objects, "B/object")
 		au.findMissing(objects)

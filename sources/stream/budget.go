@@ -9,6 +9,7 @@ import (
 	"github.com/fairlead-dev/fairlead/pipeline"
 	"github.com/fairlead-dev/fairlead/pipeline/budget"
 	"github.com/fairlead-dev/fairlead/pipeline/queue"
+	"github.com/fairlead-dev/fairlead/pipeline/selection"
 	"github.com/fairlead-dev/fairlead/sources/stream/wire"
 )
 
@@ -37,8 +38,9 @@ func (a *attempt) Reserve(n int) error {
 	if len(all) > 1 {
 		together = budget.NewTogether(len(all))
 	}
+	ask := toRead(n, a.copied(n), together)
 	for _, b := range all {
-		memory, err := a.borrow(b, toRead(n, together))
+		memory, err := a.borrow(b, ask)
 		if errors.Is(err, errBehind) {
 			a.detach(b, behindMemory)
 			continue
@@ -61,9 +63,10 @@ func (a *attempt) reserveMore(n int) error {
 	if len(a.loans) > 1 {
 		together = budget.NewTogether(len(a.loans))
 	}
+	ask := toRead(n, a.copied(n), together)
 	for i := range a.loans {
 		l := &a.loans[i]
-		memory, ok := l.branch.account.Try(toRead(n, together))
+		memory, ok := l.branch.account.Try(ask)
 		if !ok {
 			return wire.ErrShort
 		}
@@ -73,9 +76,25 @@ func (a *attempt) reserveMore(n int) error {
 	return nil
 }
 
-// toRead is what a frame of n bytes needs, and the copy of it.
-func toRead(n int, together *budget.Together) budget.Ask {
-	return budget.Ask{Object: 2 * n, Own: pipeline.ChangeOverhead, Together: together, Reading: true}
+// toRead is what a frame of n bytes needs, and what is copied of it.
+func toRead(n, copied int, together *budget.Together) budget.Ask {
+	object := min(n+copied, MostReading-pipeline.ChangeOverhead)
+	return budget.Ask{Object: object, Own: pipeline.ChangeOverhead, Together: together, Reading: true}
+}
+
+// copied is how many bytes are copied of a frame of n bytes, in all forms, at the most:
+// if it is more than MostReading allows for, that is what is taken.
+func (a *attempt) copied(n int) (size int) {
+	var forms []*selection.Program
+	for _, b := range a.branches() {
+		p := b.rules.shaper
+		if slices.Contains(forms, p) {
+			continue
+		}
+		forms = append(forms, p)
+		size += max(n, p.ShapedSize(n))
+	}
+	return size
 }
 
 // Came implements wire.Room.
@@ -91,57 +110,99 @@ func (a *attempt) Release() {
 	a.loans = a.loans[:0]
 }
 
-// afford takes the memory for an object of size bytes for those that deliver it, before
-// it is copied: out of what was taken to read it, if anything was. Those that have left,
-// because there was none, are not among those that it returns.
-func (a *attempt) afford(size int, to []routed) ([]routed, error) {
-	var together *budget.Together
-	if len(to) > 1 {
-		together = budget.NewTogether(len(to))
+// size sets what those that deliver an object of size bytes take for it, each in its form.
+// Those of the same form share it.
+func (a *attempt) size(size int, to []routed) {
+	if len(to) == 1 {
+		to[0].size = sizeIn(to[0], size)
+		return
 	}
-	ask := budget.Ask{Object: size, Own: pipeline.ChangeOverhead, Together: together}
+	for i := range to {
+		r := &to[i]
+		r.size = sizeIn(*r, size)
+		if r.outside || r.together != nil {
+			continue
+		}
+		same := 0
+		for _, other := range to[i:] {
+			if other.sharesWith(*r) {
+				same++
+			}
+		}
+		if same < 2 {
+			continue
+		}
+		together := budget.NewTogether(same)
+		for k := range to[i:] {
+			if to[i+k].sharesWith(*r) {
+				to[i+k].together = together
+			}
+		}
+	}
+}
+
+func (r routed) sharesWith(other routed) bool {
+	return !r.outside && !other.outside && r.branch.rules.shaper == other.branch.rules.shaper
+}
+
+// sizeIn is what an object of size bytes takes at the most in the form of who delivers it.
+func sizeIn(r routed, size int) int {
+	switch p := r.branch.rules.shaper; {
+	case r.outside:
+		return 0
+	case p != nil:
+		return min(p.ShapedSize(size), MostReading-pipeline.ChangeOverhead)
+	}
+	return size
+}
+
+func (r routed) ask() budget.Ask {
+	return budget.Ask{Object: r.size, Own: pipeline.ChangeOverhead, Together: r.together}
+}
+
+// afford takes the memory for those that deliver a state, before its object is copied:
+// out of what was taken to read it, if anything was. Those that have left, because there
+// was none, are not among those that it returns.
+func (a *attempt) afford(to []routed) ([]routed, error) {
 	if len(a.loans) > 0 {
-		a.exchange(ask, to)
+		a.exchange(to)
 		return to, nil
 	}
 	left := to[:0]
 	for i := range to {
 		r := to[i]
-		memory, err := a.borrow(r.branch, ask)
+		memory, err := a.borrow(r.branch, r.ask())
 		switch {
 		case errors.Is(err, errBehind):
 			a.detach(r.branch, behindMemory)
+			if r.together != nil {
+				r.together.Acked() // nobody is to wait for that one
+			}
 			continue
 		case err != nil:
 			releaseAll(left)
 			return nil, err
 		}
-		r.memory, r.together = memory, together
+		r.memory = memory
 		left = append(left, r)
-	}
-	if len(left) < len(to) && together != nil {
-		for range len(to) - len(left) {
-			together.Acked() // nobody is to wait for those
-		}
 	}
 	return left, nil
 }
 
 // exchange gives each that delivers its part of what was taken for a frame.
-func (a *attempt) exchange(ask budget.Ask, to []routed) {
+func (a *attempt) exchange(to []routed) {
 	loans, asks, taken := make([]budget.Loan, len(a.loans)), make([]budget.Ask, len(a.loans)), make([]budget.Loan, len(a.loans))
 	for i, l := range a.loans {
 		loans[i] = l.memory
 		for _, r := range to {
 			if r.branch == l.branch {
-				asks[i] = ask
+				asks[i] = r.ask()
 			}
 		}
 	}
 	budget.Exchange(loans, asks, taken)
 	a.watchdog.endFrame()
 	for j := range to {
-		to[j].together = ask.Together
 		for i, l := range a.loans {
 			if to[j].branch == l.branch {
 				to[j].memory = taken[i] // one that has just joined takes its own in hand
@@ -152,13 +213,12 @@ func (a *attempt) exchange(ask budget.Ask, to []routed) {
 	a.loans = a.loans[:0]
 }
 
-// shrink has those that deliver an object keep what it takes, which is less than was
-// taken for it. They share that.
-func shrink(to []routed, size int) {
+// shrink has those that deliver a state keep what that takes, which is less than was
+// taken for it.
+func shrink(to []routed) {
 	loans, asks, taken := make([]budget.Loan, len(to)), make([]budget.Ask, len(to)), make([]budget.Loan, len(to))
 	for i, r := range to {
-		loans[i] = r.memory
-		asks[i] = budget.Ask{Object: size, Own: pipeline.ChangeOverhead, Together: r.together}
+		loans[i], asks[i] = r.memory, r.ask()
 	}
 	budget.Exchange(loans, asks, taken)
 	for i := range to {

@@ -44,6 +44,7 @@ type reader struct {
 	bookmarks      bool            // it sends bookmarks
 	refused        bool            // what was asked last is refused until someone changes something
 	refresh        bool            // target is to be discovered again
+	labelled       uint32          // Stream.relabelled, as target is of
 	recheck        bool            // its group may prefer another version by now
 	absence        absence         // of what the ledger remembers
 	stale          bool            // reported as such

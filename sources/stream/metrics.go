@@ -26,7 +26,7 @@ func desc(name, help string, more ...string) *prometheus.Desc {
 
 var (
 	descObserved   = desc("fairlead_changes_observed_total", "States of objects that were read from the member.")
-	descSuppressed = desc("fairlead_changes_suppressed_total", "States that were read and not delivered, by reason: duplicate (accepted before) or stale (older than what was accepted).", "reason")
+	descSuppressed = desc("fairlead_changes_suppressed_total", "States that were read and not delivered, by reason: duplicate (accepted before), stale (older than what was accepted) or unchanged (nothing that counts has changed).", "reason")
 	descState      = desc("fairlead_stream_state", "State of the stream: 1 for the current one, 0 for the others.", "state")
 	descReconnects = desc("fairlead_stream_reconnects_total", "Watches that ended or could not be opened, by reason.", "reason")
 	descSnapshots  = desc("fairlead_stream_snapshots_total", "Snapshots (lists) that began, by reason.", "reason")
@@ -44,6 +44,8 @@ var (
 	descRouteKnown = desc("fairlead_route_objects_known", "Objects that this sink may hold.", "route")
 	descRouteUn    = desc("fairlead_route_changes_unacked", "Objects with changes that were read and that this sink has not accepted.", "route")
 	descRouteOld   = desc("fairlead_route_oldest_unacked_age_seconds", "Age of the oldest change that this sink has not accepted; 0 if there is none.", "route")
+	descFiltered   = desc("fairlead_filtered_total", "States that were read and that this sink's rules do not select.", "route")
+	descFilterErrs = desc("fairlead_filter_errors_total", "States on which an expression of this sink's rules could not be evaluated. They count as selected.", "route")
 	descOldest     = desc("fairlead_oldest_unacked_age_seconds", "Age of the oldest change that at least one sink has not accepted; 0 if there is none.")
 )
 
@@ -52,7 +54,7 @@ func (c *Collector) Describe(ch chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{
 		descObserved, descSuppressed, descState, descReconnects, descSnapshots, descLastFrame,
 		descRejected, descBytes, descTombstones, descAudits, descDiffers, descKnown, descMissing, descUnacked, descOldest,
-		descInStep, descBehind, descRouteKnown, descRouteUn, descRouteOld,
+		descInStep, descBehind, descRouteKnown, descRouteUn, descRouteOld, descFiltered, descFilterErrs,
 	} {
 		ch <- d
 	}
@@ -87,6 +89,7 @@ func collect(ch chan<- prometheus.Metric, s Status, now time.Time) {
 	count(descObserved, s.Observed)
 	count(descSuppressed, s.Duplicate, "duplicate")
 	count(descSuppressed, s.Outdated, "stale")
+	count(descSuppressed, s.Unchanged, "unchanged")
 	count(descBytes, s.Bytes)
 	count(descTombstones, s.Tombstones)
 	byReason(descReconnects, s.Reconnects)
@@ -125,5 +128,7 @@ func collect(ch chan<- prometheus.Metric, s Status, now time.Time) {
 		send(descRouteKnown, prometheus.GaugeValue, float64(r.Known), r.Route)
 		send(descRouteUn, prometheus.GaugeValue, float64(r.Unacked), r.Route)
 		send(descRouteOld, prometheus.GaugeValue, oldest, r.Route)
+		count(descFiltered, r.Filtered, r.Route)
+		count(descFilterErrs, r.FilterErrors, r.Route)
 	}
 }

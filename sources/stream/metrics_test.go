@@ -36,10 +36,11 @@ fairlead_audits_total{cluster="c",resource="configmaps",result="clean",stream="c
 # HELP fairlead_changes_observed_total States of objects that were read from the member.
 # TYPE fairlead_changes_observed_total counter
 fairlead_changes_observed_total{cluster="c",resource="configmaps",stream="cm"} 4
-# HELP fairlead_changes_suppressed_total States that were read and not delivered, by reason: duplicate (accepted before) or stale (older than what was accepted).
+# HELP fairlead_changes_suppressed_total States that were read and not delivered, by reason: duplicate (accepted before), stale (older than what was accepted) or unchanged (nothing that counts has changed).
 # TYPE fairlead_changes_suppressed_total counter
 fairlead_changes_suppressed_total{cluster="c",reason="duplicate",resource="configmaps",stream="cm"} 1
 fairlead_changes_suppressed_total{cluster="c",reason="stale",resource="configmaps",stream="cm"} 0
+fairlead_changes_suppressed_total{cluster="c",reason="unchanged",resource="configmaps",stream="cm"} 0
 # HELP fairlead_changes_unacked Objects with changes that were read and that at least one sink has not accepted.
 # TYPE fairlead_changes_unacked gauge
 fairlead_changes_unacked{cluster="c",resource="configmaps",stream="cm"} 1

@@ -14,8 +14,8 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/fairlead-dev/fairlead/internal/ledger"
-	"github.com/fairlead-dev/fairlead/pipeline"
 	"github.com/fairlead-dev/fairlead/pipeline/budget"
+	"github.com/fairlead-dev/fairlead/pipeline/selection"
 	"github.com/fairlead-dev/fairlead/sources/stream/wire"
 )
 
@@ -85,7 +85,9 @@ func (a *attempt) change(b []byte, f *wire.Frame, now time.Time, snapshot, tooLo
 	gone := f.Type == wire.Deleted
 
 	a.progress.observed.Add(1)
-	to := a.observe(name, version, gone, snapshot)
+	to := a.observe(name, ledger.State{Version: version, Deleted: gone, Snapshot: snapshot}, func() selection.Object {
+		return a.target.view(b, f, tooLong, snapshot)
+	})
 	if to.refused {
 		if err := a.leaveOut(name, f.Type, snapshot); err != nil {
 			return err
@@ -116,85 +118,59 @@ type observed struct {
 type routed struct {
 	branch      *branch
 	observation ledger.Observation
+	outside     bool             // the state is not selected any more: a deletion, without an object
+	size        int              // of the object that it delivers, in bytes, at the most
 	memory      budget.Loan      // once it is taken
-	together    *budget.Together // with the others
+	together    *budget.Together // with the others that deliver the same object
 }
 
-// observe tells the cursors of a state.
-func (a *attempt) observe(name ledger.Name, version ledger.Version, gone, snapshot bool) (o observed) {
+// observe tells the cursors of a state. view returns the object as rules see it.
+func (a *attempt) observe(name ledger.Name, s ledger.State, view func() selection.Object) (o observed) {
 	var to []*branch
-	place, odd := a.placeOf(version.ResourceVersion, gone)
-	if snapshot {
+	var seen *selection.Object // nil until rules look at it
+	place, odd := a.placeOf(s.Version.ResourceVersion, s.Deleted)
+	var note *auditNote
+	if s.Snapshot {
 		to = a.branches()
 	} else {
-		to = a.advance(version.ResourceVersion, false)
-		defer a.auditor.observe(name, version, gone)()
+		to = a.advance(s.Version.ResourceVersion, false)
+		note = a.auditor.observe(name, s.Version, s.Deleted)
+		defer note.done()
 	}
 	o.changes, o.verdict = a.routed[:0], ledger.Stale
 	var first ledger.Observation
 	var like *ledger.Observation
 	for _, b := range to {
-		if !snapshot && b.has(place, odd) {
+		if !s.Snapshot && b.has(place, odd) {
 			continue
 		}
-		said := b.cursor.Observe(name, version, gone, snapshot, like)
+		of := s
+		if b.rules.program != nil {
+			if seen == nil {
+				seen = new(view())
+			}
+			if of.Outside, of.Digest = b.judge(seen); of.Outside {
+				note.leaves(b)
+			}
+		}
+		said := b.cursor.ObserveState(name, of, like)
 		if like == nil && len(to) > 1 {
 			first, like = said, &first
 		}
 		switch said.Verdict {
 		case ledger.Deliver:
-			o.changes = append(o.changes, routed{branch: b, observation: said})
+			o.changes = append(o.changes, routed{branch: b, observation: said, outside: of.Outside})
 		case ledger.Refused:
 			o.refused = true
+		case ledger.Filtered:
+			b.rules.filtered.Add(1)
+			o.verdict = said.Verdict
 		default:
 			o.verdict = said.Verdict
 		}
 	}
 	a.routed = o.changes
 	return o
-}
-
-// distribute hands a state over to those that deliver it. They share the object.
-func (a *attempt) distribute(b []byte, f *wire.Frame, now time.Time, tooLong bool, name ledger.Name, version ledger.Version, snapshot bool, to []routed) error {
-	part := a.choose(b, f, tooLong)
-	to, err := a.afford(part.Size, to)
-	if err != nil {
-		return err
-	}
-	defer func() { releaseAll(to) }() // of those that it has not come to
-	if len(to) == 0 {
-		return nil
-	}
-	object, err := a.target.object(a.buffers, b, f, part)
-	if err != nil {
-		return err
-	}
-	op := pipeline.Updated
-	switch f.Type {
-	case wire.Added:
-		op = pipeline.Added
-	case wire.Deleted:
-		op = pipeline.Deleted
-	}
-	a.spill.Drop() // all of the frame that is needed has been copied
-	if cap(object) < part.Size {
-		shrink(to, cap(object))
-	}
-	for len(to) > 0 {
-		r := to[0]
-		to = to[1:]
-		err := a.handOver(r.branch, &pipeline.Change{
-			Key:    pipeline.Key{Cluster: a.cluster, Resource: a.target.name, Namespace: name.Namespace, Name: name.Name},
-			Origin: r.branch.origin, Op: op,
-			UID: uid(version.UID), ResourceVersion: version.ResourceVersion,
-			Snapshot: snapshot, Observed: now, Sequence: r.observation.Sequence, Generation: r.observation.Generation,
-			Object: object, Together: r.together, Memory: r.memory,
-		})
-		if err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
 // seen notes that everything up to the frame with this version has been handed
@@ -216,39 +192,6 @@ func (a *attempt) placeOf(version string, gone bool) (place uint64, odd bool) {
 		return a.newest + 1, true
 	}
 	return n, false
-}
-
-// choose tells what of the object in f is handed on.
-func (a *attempt) choose(b []byte, f *wire.Frame, tooLong bool) wire.Copying {
-	part, why, err := a.target.choose(b, f, tooLong)
-	if err != nil {
-		a.reject(why, err)
-	}
-	return part
-}
-
-// choose tells what of the object in f is handed on, and why it is not all that was
-// asked for.
-func (t *target) choose(b []byte, f *wire.Frame, tooLong bool) (part wire.Copying, why rejection, err error) {
-	if t.secret || t.metadata {
-		return wire.MetadataOf(f, t.secret), 0, nil
-	}
-	if why, err := reduce(f, b, tooLong); err != nil {
-		return wire.MetadataOf(f, false), why, err
-	}
-	return wire.ObjectOf(f, t.gvr.GroupVersion().WithKind(t.kind)), 0, nil
-}
-
-// object returns a copy of what was chosen.
-func (t *target) object(to *wire.Buffers, b []byte, f *wire.Frame, part wire.Copying) ([]byte, error) {
-	switch {
-	case t.secret:
-		return wire.WithoutLastApplied(wire.CopyMetadata(nil, b, f))
-	case part.Metadata:
-		return wire.CopyMetadata(to, b, f), nil
-	default:
-		return wire.CopyObject(to, b, f, t.gvr.GroupVersion().WithKind(t.kind)), nil
-	}
 }
 
 // tooLarge deals with an object whose identity lies behind the bound. Outside

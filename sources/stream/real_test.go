@@ -235,6 +235,7 @@ func TestOnRealServers(t *testing.T) {
 	t.Run("preferred version", func(t *testing.T) { testPreferredVersion(t, streaming) })
 	t.Run("broken API", func(t *testing.T) { testBrokenAPI(t, streaming) })
 	t.Run("audits", func(t *testing.T) { testAudits(t, streaming) })
+	t.Run("selects", func(t *testing.T) { testSelects(t, streaming) })
 	t.Run("quiet events", func(t *testing.T) { testQuietEvents(t, streaming) })
 	t.Run("reread", func(t *testing.T) { testReread(t, streaming) })
 	t.Run("reread without a watch cache", func(t *testing.T) { testReread(t, paged) })

@@ -21,7 +21,9 @@ func (s *Stream) recall(session *member.Session) remembered {
 
 // sameSelection reports whether a stream is one of a spec's selection.
 func sameSelection(r ledger.Remembered, spec Spec) bool {
-	return r.Selection == ledger.Selection{Namespace: spec.Namespace, Labels: spec.Labels, Fields: spec.Fields}
+	of := r.Selection
+	of.Where, of.Changed = "", "" // what the routes' rules say
+	return of == ledger.Selection{Namespace: spec.Namespace, Labels: spec.Labels, Fields: spec.Fields}
 }
 
 // meaning returns what a spec has meant in the cluster: what was asked for by

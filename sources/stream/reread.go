@@ -9,6 +9,7 @@ import (
 
 	"github.com/fairlead-dev/fairlead/pipeline"
 	"github.com/fairlead-dev/fairlead/pipeline/budget"
+	"github.com/fairlead-dev/fairlead/pipeline/selection"
 	"github.com/fairlead-dev/fairlead/sources/member"
 	"github.com/fairlead-dev/fairlead/sources/stream/wire"
 )
@@ -22,13 +23,14 @@ func (s *Stream) readAgain(ctx context.Context, b *branch, want *pipeline.Change
 		return err
 	}
 	o := want.Origin
-	t := s.targetOf(resource{gvr: o.Resource, kind: o.Kind, namespaced: o.Namespaced})
+	t := s.targetOf(resource{gvr: o.Resource, kind: o.Kind, namespaced: o.Namespaced}, session)
 	for size := max(want.Evicted, wire.ReadBuffer); ; {
-		memory, err := b.account.Take(ctx, toRead(size, nil))
+		shaper := s.shaperOf(b)
+		memory, err := b.account.Take(ctx, toRead(size, shaper.ShapedSize(size), nil))
 		if err != nil {
 			return err
 		}
-		room := &prepaid{account: b.account, memory: memory, size: size}
+		room := &prepaid{account: b.account, memory: memory, size: size, shaper: shaper}
 		c, err := s.readOne(ctx, session, t, want, room)
 		if errors.Is(err, errOtherState) {
 			room.memory.Release()
@@ -113,6 +115,11 @@ func (s *Stream) withObject(t *target, want *pipeline.Change, room *prepaid, ite
 	c.Evicted = 0
 	var err error
 	c.Object, err = t.object(s.buffers, item, f, part)
+	if err == nil && room.shaper != nil {
+		whole := c.Object
+		c.Object = shape(s.buffers, room.shaper, whole)
+		s.buffers.Put(whole)
+	}
 	return &c, err
 }
 
@@ -122,8 +129,9 @@ func (s *Stream) withObject(t *target, want *pipeline.Change, room *prepaid, ite
 type prepaid struct {
 	account  *budget.Account
 	memory   budget.Loan
-	size     int // of the frame, and of its copy, that memory is for
-	lacked   int // if that was too little: what it is to be
+	shaper   *selection.Program // of the copy; nil: it is as it was read
+	size     int                // of the frame, and of its copy, that memory is for
+	lacked   int                // if that was too little: what it is to be
 	began    time.Time
 	deadline *time.Timer
 }
@@ -133,7 +141,7 @@ func (p *prepaid) Reserve(n int) error {
 	if n <= p.size {
 		return nil
 	}
-	memory, ok := p.account.Try(toRead(n, nil))
+	memory, ok := p.account.Try(toRead(n, p.shaper.ShapedSize(n), nil))
 	if !ok {
 		p.lacked = n
 		return wire.ErrShort

@@ -99,8 +99,8 @@ func (s *simServer) cutAll() {
 func simUID(n int) string { return fmt.Sprintf("00000000-0000-4000-8000-%012d", n) }
 
 func (o simObject) json(name string) string {
-	return fmt.Sprintf(`{"kind":"ConfigMap","apiVersion":"v1","metadata":{"name":%q,"namespace":"ns","uid":%q,"resourceVersion":"%d","labels":{"colour":%q}}}`,
-		name, simUID(o.uid), o.rv, o.colour)
+	return fmt.Sprintf(`{"kind":"ConfigMap","apiVersion":"v1","metadata":{"name":%q,"namespace":"ns","uid":%q,"resourceVersion":"%d","labels":{"colour":%q,"phase":"%d"}}}`,
+		name, simUID(o.uid), o.rv, o.colour, o.phase())
 }
 
 func (s *simServer) RoundTrip(r *http.Request) (*http.Response, error) {
@@ -224,7 +224,8 @@ type simSink struct {
 	ordered  map[string]map[string]string
 	seen     map[string]bool // UIDs
 	gone     map[string]bool
-	newest   map[string]int // name -> version, of one process
+	newest   map[string]int              // name -> version, of one process
+	check    func(*pipeline.Event) error // of each event; nil: nothing
 	problems []string
 	told     []string
 }
@@ -252,6 +253,11 @@ func (s *simSink) receive(c *pipeline.Change) {
 	if err != nil {
 		s.problems = append(s.problems, err.Error())
 		return
+	}
+	if s.check != nil {
+		if err := s.check(&e); err != nil {
+			s.problems = append(s.problems, err.Error())
+		}
 	}
 	s.delivered++
 	s.told = append(s.told, fmt.Sprintf("%s %s %s at %d", e.Type[23:], e.ID, e.Name, e.Sequence))

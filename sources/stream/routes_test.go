@@ -24,6 +24,7 @@ import (
 	"github.com/fairlead-dev/fairlead/pipeline"
 	"github.com/fairlead-dev/fairlead/pipeline/budget"
 	"github.com/fairlead-dev/fairlead/pipeline/queue"
+	"github.com/fairlead-dev/fairlead/pipeline/selection"
 	"github.com/fairlead-dev/fairlead/pipeline/stage"
 	"github.com/fairlead-dev/fairlead/sources/stream/wire"
 )
@@ -45,6 +46,8 @@ type simulation struct {
 	sinks  [simRoutes]*simSink
 
 	colour string // of the selection; "": all
+	rules  [simRoutes]*selection.Rules
+	labels map[string]string // of the cluster
 	out    [simRoutes]bool
 
 	stream *Stream
@@ -104,7 +107,7 @@ func (s *simulation) begin() {
 		if err := stage.SetupWithManager(mgr); err != nil {
 			s.t.Fatal(err)
 		}
-		routes, queues = append(routes, Route{Name: simName(i), Queue: q, Memory: budget.Route()}), append(queues, q)
+		routes, queues = append(routes, Route{Name: simName(i), Queue: q, Memory: budget.Route(), Rules: s.rules[i]}), append(queues, q)
 	}
 	s.queues = queues
 	conn := &fakeConnection{server: s.server.docs, stale: map[string]bool{}}
@@ -117,8 +120,8 @@ func (s *simulation) begin() {
 	l.Join("c")
 	s.stream = New(Options{
 		Cluster: "c", Spec: spec, Connection: conn, Routes: routes, Ledger: l, Claims: NewClaims(), Buffers: new(wire.Buffers),
-		ExtraWatches: 1 + s.rand.IntN(2),
-		Config:       Config{ReconnectMin: 100 * time.Millisecond, ReconnectMax: time.Second},
+		ExtraWatches: 1 + s.rand.IntN(2), Labels: s.labels,
+		Config: Config{ReconnectMin: 100 * time.Millisecond, ReconnectMax: time.Second},
 	})
 	run(l.Run)
 	run(mgr.Start)

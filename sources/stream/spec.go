@@ -10,6 +10,8 @@ import (
 	"k8s.io/apimachinery/pkg/fields"
 	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/util/validation"
+
+	"github.com/fairlead-dev/fairlead/pipeline/selection"
 )
 
 // Spec says what to watch in every cluster. Its zero value is not valid.
@@ -21,6 +23,43 @@ type Spec struct {
 	Labels    string // label selector
 	Fields    string // field selector
 	Metadata  bool   // ask for the metadata of objects only
+	// The rules for what is selected of that, as texts of package selection without a
+	// resource; each may be empty.
+	Where, Changed, Unchanged, Drop, Redact, Only, Preset string
+}
+
+// ruleParams are the parameters of the rules, in the order of String.
+func (s *Spec) ruleParams() [7]struct {
+	name string
+	text *string
+} {
+	return [...]struct {
+		name string
+		text *string
+	}{
+		{"where", &s.Where}, {"changed", &s.Changed}, {"unchanged", &s.Unchanged},
+		{"drop", &s.Drop}, {"redact", &s.Redact}, {"only", &s.Only}, {"preset", &s.Preset},
+	}
+}
+
+// Rules returns the spec's rules.
+func (s Spec) Rules() selection.Texts {
+	one := func(text string) []string {
+		if text == "" {
+			return nil
+		}
+		return []string{"*: " + text}
+	}
+	return selection.Texts{
+		Where: one(s.Where), Changed: one(s.Changed), Unchanged: one(s.Unchanged),
+		Drop: one(s.Drop), Redact: one(s.Redact), Only: one(s.Only), Preset: one(s.Preset),
+	}
+}
+
+// checkRules reports what is wrong with the texts of the rules. Their keys are not known yet.
+func (s *Spec) checkRules() error {
+	_, err := selection.Parse(s.Rules(), selection.ParseOptions{RedactKey: make([]byte, selection.MinRedactKey)})
+	return err
 }
 
 // ParseSpec parses
@@ -79,6 +118,11 @@ func (s *Spec) parseQuery(query string) (errs []error) {
 		names = append(names, name)
 	}
 	slices.Sort(names) // errors in a stable order
+	defer func() {
+		if err := s.checkRules(); err != nil {
+			errs = append(errs, err)
+		}
+	}()
 	for _, name := range names {
 		if len(values[name]) > 1 {
 			errs = append(errs, fmt.Errorf("%s is given %d times; give it once", name, len(values[name])))
@@ -124,7 +168,13 @@ func (s *Spec) set(name, value string) error {
 		}
 		s.Metadata = true
 	default:
-		return fmt.Errorf("unknown parameter %q; there are namespace, labelSelector, fieldSelector and mode", name)
+		for _, p := range s.ruleParams() {
+			if p.name == name {
+				*p.text = value
+				return nil
+			}
+		}
+		return fmt.Errorf("unknown parameter %q; there are namespace, labelSelector, fieldSelector, mode, where, changed, unchanged, drop, redact, only and preset", name)
 	}
 	return nil
 }
@@ -144,9 +194,11 @@ func (s Spec) String() string {
 		mode = "metadata"
 	}
 	separator := "?"
-	for _, p := range [...][2]string{
-		{"namespace", s.Namespace}, {"labelSelector", s.Labels}, {"fieldSelector", s.Fields}, {"mode", mode},
-	} {
+	params := [][2]string{{"namespace", s.Namespace}, {"labelSelector", s.Labels}, {"fieldSelector", s.Fields}, {"mode", mode}}
+	for _, p := range s.ruleParams() {
+		params = append(params, [2]string{p.name, *p.text})
+	}
+	for _, p := range params {
 		if p[1] == "" {
 			continue
 		}

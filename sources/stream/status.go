@@ -35,9 +35,10 @@ type Status struct {
 	// LastFrame is when the server last said something; zero: not yet.
 	LastFrame time.Time `json:"lastFrame,omitzero"`
 
-	Observed   uint64            `json:"observed"`  // states read
-	Duplicate  uint64            `json:"duplicate"` // of these: accepted by sinks before
-	Outdated   uint64            `json:"outdated"`  // of these: older than what sinks accepted
+	Observed   uint64            `json:"observed"`            // states read
+	Duplicate  uint64            `json:"duplicate"`           // of these: accepted by sinks before
+	Outdated   uint64            `json:"outdated"`            // of these: older than what sinks accepted
+	Unchanged  uint64            `json:"unchanged,omitempty"` // of these: nothing that counts has changed
 	Tombstones uint64            `json:"tombstones"`
 	Bytes      uint64            `json:"bytes"`      // read from the server, uncompressed
 	Snapshots  map[string]uint64 `json:"snapshots"`  // begun, by reason
@@ -61,8 +62,8 @@ type Status struct {
 
 // progress is the part of a stream that others look at while it runs.
 type progress struct {
-	observed, duplicate, outdated, tombstones, bytes atomic.Uint64
-	lastFrame                                        atomic.Int64 // unix nanoseconds
+	observed, duplicate, outdated, unchanged, tombstones, bytes atomic.Uint64
+	lastFrame                                                   atomic.Int64 // unix nanoseconds
 
 	snapshots  [numSnapshotReasons]atomic.Uint64
 	reconnects [numReasons]atomic.Uint64
@@ -79,6 +80,8 @@ func (p *progress) suppressed(v ledger.Verdict) {
 		p.duplicate.Add(1)
 	case ledger.Stale:
 		p.outdated.Add(1)
+	case ledger.Unchanged:
+		p.unchanged.Add(1)
 	}
 }
 
@@ -115,6 +118,12 @@ type RouteStatus struct {
 	// OldestUnacked is when the oldest of these changes was observed; zero if
 	// there is none.
 	OldestUnacked time.Time `json:"oldestUnacked,omitzero"`
+
+	Filtered uint64 `json:"filtered,omitempty"` // states that the route does not select
+	// FilterErrors counts states on which an expression could not be evaluated: they are
+	// selected. LastFilterError is the last one's, which says nothing of the object.
+	FilterErrors    uint64 `json:"filterErrors,omitempty"`
+	LastFilterError string `json:"lastFilterError,omitempty"`
 }
 
 // allReaders returns those that run, the main one first.
@@ -154,7 +163,7 @@ func (s *Stream) Status() Status {
 	}
 
 	p := &s.progress
-	st.Observed, st.Duplicate, st.Outdated = p.observed.Load(), p.duplicate.Load(), p.outdated.Load()
+	st.Observed, st.Duplicate, st.Outdated, st.Unchanged = p.observed.Load(), p.duplicate.Load(), p.outdated.Load(), p.unchanged.Load()
 	st.Tombstones, st.Bytes = p.tombstones.Load(), p.bytes.Load()
 	if at := p.lastFrame.Load(); at != 0 {
 		st.LastFrame = time.Unix(0, at)
@@ -188,6 +197,10 @@ func (b *branch) statusLocked() RouteStatus {
 		stats := b.cursor.Stats()
 		st.Known, st.Unacked, st.OldestUnacked = stats.Known, stats.Unacked, stats.Oldest
 		st.Position = b.cursor.Last()
+	}
+	st.Filtered, st.FilterErrors = b.rules.filtered.Load(), b.rules.failed.Load()
+	if text := b.rules.lastError.Load(); text != nil {
+		st.LastFilterError = redact.Cut(*text, 1024)
 	}
 	return st
 }

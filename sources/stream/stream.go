@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"maps"
 	"runtime/debug"
 	"sync"
 	"sync/atomic"
@@ -16,6 +17,7 @@ import (
 	"github.com/fairlead-dev/fairlead/internal/ledger"
 	"github.com/fairlead-dev/fairlead/pipeline"
 	"github.com/fairlead-dev/fairlead/pipeline/budget"
+	"github.com/fairlead-dev/fairlead/pipeline/selection"
 	"github.com/fairlead-dev/fairlead/sources/member"
 	"github.com/fairlead-dev/fairlead/sources/stream/wire"
 )
@@ -53,6 +55,9 @@ type Route struct {
 	// Memory is the route's share of the memory that bounds what is read, waits or is
 	// in work. nil: there is no bound.
 	Memory *budget.Share
+	// Rules say what the route selects, and in which form, beside Options.Rules; nil:
+	// everything, as it is.
+	Rules *selection.Rules
 }
 
 // Ledger keeps the cursors of streams; ledger.Ledger is one.
@@ -79,7 +84,11 @@ type Options struct {
 	Config     Config
 	Connection Connection
 	Routes     []Route // at least one
-	Ledger     Ledger
+	// Rules hold for all routes. What the API server can select by them it is asked to.
+	Rules *selection.Rules
+	// Labels are those of the cluster, which rules may read. See Stream.Relabel.
+	Labels map[string]string
+	Ledger Ledger
 	// ExtraWatches is how many routes may read for themselves at once, because they
 	// are behind. Those beyond wait. 0 means 1.
 	ExtraWatches int
@@ -138,15 +147,18 @@ type Stream struct {
 	log      logr.Logger
 	term     uint64
 	claimed  func([]ledger.StreamID)
+	rules    *selection.Rules
 	progress progress
 	branches []*branch // one for each route; never changed
 	extras   int64     // watches beside the main reader's
 	extra    *semaphore.Weighted
 
-	main atomic.Pointer[reader] // the one whose watch others join
+	main       atomic.Pointer[reader] // the one whose watch others join
+	relabelled atomic.Uint32          // how often the cluster's labels have changed
 
 	mu       sync.Mutex
 	resource string // with its group; empty until discovered
+	labels   map[string]string
 	readers  []*reader
 	behind   func(*branch) // has a branch read for itself; set by Run
 	reread   func(*branch) // has what a branch wants read again; nil while Run does not run
@@ -172,6 +184,8 @@ func New(o Options) *Stream {
 		buffers: o.Buffers,
 		term:    max(o.Term, 1),
 		claimed: o.Claimed,
+		rules:   o.Rules,
+		labels:  maps.Clone(o.Labels),
 		log:     log.WithValues("cluster", o.Cluster, "stream", o.Spec.String()),
 		extras:  int64(max(o.ExtraWatches, 1)),
 	}

@@ -20,6 +20,8 @@ type target struct {
 	// metadata: objects are handed on as their metadata; secret: without what
 	// kubectl may have copied there.
 	metadata, secret bool
+	// labels and fields select, of what is in the namespace.
+	labels, fields string
 }
 
 // resolveTarget sets r.target for a session. If what the ledger remembers is not served,
@@ -57,7 +59,7 @@ func (r *reader) resolveTarget(ctx context.Context, session *member.Session) (cl
 	}
 	for _, b := range r.branches() {
 		b.cursor.Mean(ledger.Meaning{Name: r.spec.base(), Version: found.gvr.Version, Kind: found.kind, Namespaced: found.namespaced})
-		if due := b.cursor.SetForm(t.form()); due != "" {
+		if due := b.cursor.SetForm(t.formOf(b.rules.program.Shape())); due != "" {
 			r.log.Info("Everything is delivered again", "resource", t.name, "route", b.route.Name, "why", due)
 		}
 	}
@@ -68,7 +70,7 @@ func (r *reader) resolveTarget(ctx context.Context, session *member.Session) (cl
 // claim makes the reader's branches those that follow a resource of the session's
 // cluster.
 func (r *reader) claim(session *member.Session, found resource, followed []string) (*target, error) {
-	t := r.targetOf(found)
+	t := r.targetOf(found, session)
 	if err := r.claims.take(r.Stream, found.name(), r.spec.Namespace); err != nil {
 		return nil, err
 	}
@@ -85,25 +87,29 @@ func (r *reader) claim(session *member.Session, found resource, followed []strin
 }
 
 // targetOf returns what the stream makes of a resource.
-func (s *Stream) targetOf(found resource) *target {
+func (s *Stream) targetOf(found resource, session *member.Session) *target {
+	labels, fields := s.selectorsOf(found, session)
 	secret := found.gvr.Group == "" && found.gvr.Resource == "secrets" && !s.cfg.SecretValues
 	return &target{
 		resource: found,
 		name:     found.name().String(),
 		metadata: s.spec.Metadata || secret,
 		secret:   secret,
+		labels:   labels,
+		fields:   fields,
 	}
 }
 
 // claimFor claims the cursor of a branch.
 func (r *reader) claimFor(b *branch, session *member.Session, t *target, followed []string) {
+	program := r.compile(b, t, session.UID)
 	cursor, predecessors := r.ledger.Claim(ledger.Claiming{
 		ID: ledger.StreamID{
 			Cluster: r.cluster, ClusterUID: session.UID, Resource: t.name,
 			Namespace: r.spec.Namespace, Route: b.route.Name,
 		},
 		Mine: b.cursor, Digest: session.Digest, Others: session.Others,
-		Selection: ledger.Selection{Namespace: r.spec.Namespace, Labels: r.spec.Labels, Fields: r.spec.Fields},
+		Selection: r.selectionOf(program),
 		Followed:  followed,
 	})
 	b.id = cursor.ID() // of the UID, if a digest stands in its place now
@@ -115,6 +121,7 @@ func (r *reader) claimFor(b *branch, session *member.Session, t *target, followe
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.resource, b.cursor = t.name, cursor
+	s.useLocked(b, program)
 	if b.replay {
 		b.replay = false
 		cursor.RaiseDue()
@@ -164,13 +171,13 @@ func (t *target) path(namespace string) []string {
 
 // request returns a GET of a target's collection.
 func (s *Stream) request(session *member.Session, t *target, accept string) *rest.Request {
-	return s.requestIn(session, t, accept, s.spec.Namespace, s.spec.Fields)
+	return s.requestIn(session, t, accept, s.spec.Namespace, t.fields)
 }
 
 func (s *Stream) requestIn(session *member.Session, t *target, accept, namespace, selected string) *rest.Request {
 	r := session.Watches.Get().AbsPath(t.path(namespace)...).MaxRetries(0).SetHeader("Accept", accept)
-	if s.spec.Labels != "" {
-		r.Param("labelSelector", s.spec.Labels)
+	if t.labels != "" {
+		r.Param("labelSelector", t.labels)
 	}
 	if selected != "" {
 		r.Param("fieldSelector", selected)
@@ -213,8 +220,5 @@ func (s *Stream) oneRequest(session *member.Session, t *target, namespace, name 
 		accept = acceptMetadataList
 	}
 	selected := fields.OneTermEqualSelector("metadata.name", name).String()
-	if s.spec.Fields != "" {
-		selected = s.spec.Fields + "," + selected
-	}
-	return s.requestIn(session, t, accept, namespace, selected)
+	return s.requestIn(session, t, accept, namespace, both(t.fields, selected))
 }

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/fairlead-dev/fairlead/internal/election"
+	"github.com/fairlead-dev/fairlead/pipeline/selection"
 	"github.com/fairlead-dev/fairlead/ratelimit"
 )
 
@@ -28,6 +29,9 @@ type Config struct {
 
 	Watches []string
 	Sinks   []string
+
+	Selection     selection.Texts // for all sinks
+	RedactKeyFile string          // path
 
 	ClusterQPS         float64 // changes per second and cluster
 	ClusterBurst       int     // changes

@@ -24,6 +24,7 @@ var flagTopics = []struct {
 }{
 	{"Members", (*Config).addMembersFlags},
 	{"Resources", (*Config).addResourcesFlags},
+	{"Selection", (*Config).addSelectionFlags},
 	{"Sinks", (*Config).addSinksFlags},
 	{"Limits of each cluster", (*Config).addFairnessFlags},
 	{"Connections to members", (*Config).addConnectionsFlags},

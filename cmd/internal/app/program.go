@@ -122,15 +122,21 @@ func (p *program) open(ctx context.Context) (err error) {
 	if p.routes, err = p.openRoutes(); err != nil {
 		return err
 	}
+	rules, err := p.rules(s.Selection)
+	if err != nil {
+		return err
+	}
 	p.sources = sources.New(sources.Options{
-		Config:  s.sources(),
-		Specs:   s.specs,
-		Routes:  p.routes.sources(),
-		Ledger:  ledger.NewHandle(p.ledger, p.store),
-		Limit:   p.routes.limit(s),
-		Removed: p.routes.forget,
-		Term:    p.term,
-		Log:     log,
+		Rules:    rules,
+		RuleKeys: p.ruleKeys(),
+		Config:   s.sources(),
+		Specs:    s.specs,
+		Routes:   p.routes.sources(),
+		Ledger:   ledger.NewHandle(p.ledger, p.store),
+		Limit:    p.routes.limit(s),
+		Removed:  p.routes.forget,
+		Term:     p.term,
+		Log:      log,
 	})
 	p.fleet = fleet.New(fleet.Options{Providers: s.providers, Hub: p.hub, Handler: p.sources, NameHold: zeroIsNone(s.NameHold), Log: log, Registerer: reg})
 	if err := p.fleet.Check(); err != nil {

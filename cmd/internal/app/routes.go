@@ -11,6 +11,7 @@ import (
 	"github.com/fairlead-dev/fairlead/pipeline"
 	"github.com/fairlead-dev/fairlead/pipeline/budget"
 	"github.com/fairlead-dev/fairlead/pipeline/queue"
+	"github.com/fairlead-dev/fairlead/pipeline/selection"
 	"github.com/fairlead-dev/fairlead/pipeline/stage"
 	"github.com/fairlead-dev/fairlead/ratelimit"
 	"github.com/fairlead-dev/fairlead/sources"
@@ -26,6 +27,7 @@ type route struct {
 	memory    *budget.Share
 	buckets   *ratelimit.Buckets
 	snapshots *ratelimit.Buckets // of what is read from lists; nil: no limit
+	rules     *selection.Rules   // of the sink
 }
 
 type routes []*route
@@ -35,6 +37,9 @@ func (p *program) openRoutes() (all routes, err error) {
 	s, memory := p.settings, p.openBudget()
 	for _, k := range p.sinks {
 		r := &route{sink: k, memory: memory.Route(), buckets: s.buckets(), snapshots: s.snapshotBuckets()}
+		if r.rules, err = p.rulesOf(k.spec); err != nil {
+			return nil, fmt.Errorf("--sink %s: %w", k.name, err)
+		}
 		r.queue = stage.NewQueue(queue.Options[*pipeline.Change, pipeline.Key]{
 			Name:         k.name,
 			LaneCapacity: s.LaneCapacity,
@@ -79,7 +84,7 @@ func (r *route) setWeight(cluster string, w int) {
 func (rs routes) sources() []sources.Route {
 	all := make([]sources.Route, len(rs))
 	for i, r := range rs {
-		all[i] = sources.Route{Name: r.name, Queue: r.queue, Memory: r.memory}
+		all[i] = sources.Route{Name: r.name, Queue: r.queue, Memory: r.memory, Rules: r.rules}
 	}
 	return all
 }

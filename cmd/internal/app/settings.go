@@ -24,6 +24,7 @@ type settings struct {
 	limits    []clusterLimit
 	sinks     []*sinks.Spec
 	store     *ledger.StoreSpec
+	redactKey []byte     // of the rules
 	lock      locks.Spec // of the election, if there is one
 }
 
@@ -46,6 +47,11 @@ func (c *Config) parse(o Options) (*settings, error) {
 	}
 	if s.sinks, err = parseSinks(c.Sinks, o.sinkKinds()); err != nil {
 		errs = append(errs, err)
+	}
+	if s.redactKey, err = c.readRedactKey(); err != nil {
+		errs = append(errs, err)
+	} else {
+		errs = append(errs, s.checkRules())
 	}
 	if s.lock, err = c.parseLock(); err != nil {
 		errs = append(errs, err)

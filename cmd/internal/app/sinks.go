@@ -22,6 +22,7 @@ import (
 // sink is one --sink at work.
 type sink struct {
 	name    string // its identity
+	spec    *sinks.Spec
 	to      pipeline.Sink
 	log     logr.Logger
 	batcher *batch.Batcher
@@ -55,7 +56,7 @@ func (p *program) openSinks(ctx context.Context) (openSinks, error) {
 
 func (p *program) openSink(ctx context.Context, spec *sinks.Spec, metrics *batch.Metrics) (*sink, error) {
 	name, log := spec.Identity, p.log.WithValues("sink", spec.Identity)
-	k := &sink{name: name, log: log}
+	k := &sink{name: name, spec: spec, log: log}
 	env := sinks.Env{
 		Log: log, UserAgent: p.settings.userAgent(), Stdout: p.stdout,
 		Registerer: prometheus.WrapRegistererWith(prometheus.Labels{"sink": name}, p.registerer),

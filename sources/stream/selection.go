@@ -1,0 +1,156 @@
+package stream
+
+import (
+	"fmt"
+	"maps"
+	"strconv"
+	"sync/atomic"
+
+	"github.com/fairlead-dev/fairlead/internal/ledger"
+	"github.com/fairlead-dev/fairlead/pipeline/selection"
+	"github.com/fairlead-dev/fairlead/sources/member"
+	"github.com/fairlead-dev/fairlead/sources/stream/wire"
+)
+
+// What a route delivers of what the stream reads is up to its rules:
+//
+//	frame ──▶ Match ── outside ──▶ a deletion, if the sink may hold the object; else nothing
+//	            └──▶ Digest ──▶ ledger: Unchanged, or Deliver ──▶ copied once ──▶ shaped, once for each form
+//
+// Rules are compiled for the resource and the cluster each time the stream claims its
+// cursors. The cursor knows their texts, so that other rules are another selection, and
+// another form.
+
+// rules is what a branch's rules make of what the stream follows.
+type rules struct {
+	program *selection.Program // nil: everything, as it is
+	shaper  *selection.Program // of the same form as program, the same one for all branches of that form; nil: as it is
+
+	filtered, failed atomic.Uint64 // states that were not selected, and evaluations that failed
+	lastError        atomic.Pointer[string]
+}
+
+// compile returns what the rules of a branch say of a target.
+func (s *Stream) compile(b *branch, t *target, clusterUID string) *selection.Program {
+	return selection.Merge(s.rules, b.route.Rules).For(t.resource.selected(), s.asSelected(clusterUID))
+}
+
+func (r resource) selected() selection.Resource {
+	return selection.Resource{GroupVersionResource: r.gvr, Kind: r.kind, Namespaced: r.namespaced}
+}
+
+func (s *Stream) asSelected(uid string) selection.Cluster {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return selection.Cluster{Name: s.cluster, UID: uid, Labels: s.labels}
+}
+
+// selectorsOf returns the selectors to ask the server with: those of the spec, and what the
+// rules for all routes leave to the server.
+func (s *Stream) selectorsOf(r resource, session *member.Session) (labels, fields string) {
+	labels, fields = s.rules.For(r.selected(), s.asSelected(session.UID)).Selectors()
+	return both(s.spec.Labels, labels), both(s.spec.Fields, fields)
+}
+
+// both returns a selector that selects what both of two do; an empty one selects all.
+func both(one, other string) string {
+	if one == "" || other == "" {
+		return one + other
+	}
+	return one + "," + other
+}
+
+// selectionOf returns what a branch selects, in the words of the ledger.
+func (s *Stream) selectionOf(p *selection.Program) ledger.Selection {
+	return ledger.Selection{
+		Namespace: s.spec.Namespace, Labels: s.spec.Labels, Fields: s.spec.Fields,
+		Where: p.Where(), Changed: changedText(p),
+	}
+}
+
+// changedText tells one notion of change from another: a digest says of which fields it is.
+func changedText(p *selection.Program) string {
+	digest, ok := p.Digest(selection.Object{JSON: []byte("{}")})
+	if !ok {
+		return ""
+	}
+	return strconv.FormatUint(digest, 16)
+}
+
+// useLocked has a branch use a program from here on. Branches of the same form share its
+// shaper, and with it the object that they deliver.
+func (s *Stream) useLocked(b *branch, p *selection.Program) {
+	b.rules.program, b.rules.shaper = p, nil
+	shape := p.Shape()
+	if shape == "" {
+		return
+	}
+	b.rules.shaper = p
+	for _, other := range s.branches {
+		if other != b && other.rules.shaper != nil && other.rules.shaper.Shape() == shape {
+			b.rules.shaper = other.rules.shaper
+		}
+	}
+}
+
+// shaperOf returns what shapes the objects that a branch delivers; nil: nothing does.
+func (s *Stream) shaperOf(b *branch) *selection.Program {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return b.rules.shaper
+}
+
+// Relabel says which labels the cluster has. Rules may read them: then another selection
+// may follow from it. It may be called from any goroutine.
+func (s *Stream) Relabel(labels map[string]string) {
+	s.mu.Lock()
+	same := maps.Equal(s.labels, labels)
+	s.labels = labels
+	s.mu.Unlock()
+	if same {
+		return
+	}
+	s.relabelled.Add(1)
+	for _, r := range s.allReaders() {
+		r.requests.cutWatch()
+	}
+}
+
+// view returns the object in f, scanned from b, as rules see it: what would be delivered of
+// it, and no more.
+func (t *target) view(b []byte, f *wire.Frame, tooLong, snapshot bool) selection.Object {
+	o := selection.Object{JSON: f.Object, Op: selection.Updated, Snapshot: snapshot}
+	switch f.Type {
+	case wire.Added:
+		o.Op = selection.Added
+	case wire.Deleted:
+		o.Op = selection.Deleted
+	}
+	part, _, _ := t.choose(b, f, tooLong) // why it may be less is counted when it is delivered
+	if o.Metadata = part.Metadata; o.Metadata && !t.metadata {
+		o.JSON = wire.CopyMetadata(nil, b, f) // the rest of it is doubtful
+	}
+	return o
+}
+
+// judge returns what a branch's rules make of a state.
+func (b *branch) judge(o *selection.Object) (outside bool, digest uint64) {
+	selected, err := b.rules.program.Match(*o)
+	if err != nil {
+		b.rules.failed.Add(1)
+		b.rules.lastError.Store(new(err.Error()))
+	}
+	if !selected {
+		return true, 0
+	}
+	digest, _ = b.rules.program.Digest(*o)
+	return false, digest
+}
+
+// formOf names how a branch's states are delivered.
+func (t *target) formOf(shape string) string {
+	if shape == "" {
+		return t.form()
+	}
+	return fmt.Sprintf("shaped by %s, %s", shape, t.form())
+}
