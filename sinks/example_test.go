@@ -60,7 +60,7 @@ func ExampleKind() {
 		fmt.Println(err)
 	}
 	// Output:
-	// "names://example.com": a parameter is unknown; names: has passwordFile, batch, name
+	// "names://example.com": a parameter is unknown; names: has passwordFile, batch, name, where, changed, unchanged, drop, redact, only, preset
 	// "names://example.com": parameter password would be shown to all who see this process; give passwordFile instead
 	// names://example.com/all 5
 	// a

@@ -162,6 +162,25 @@ func TestRedacted(t *testing.T) {
 	}
 }
 
+// kubectl apply keeps a copy of what is not to be seen in an annotation.
+func TestNoCopyOfWhatIsTakenAway(t *testing.T) {
+	object := []byte(`{"metadata":{"annotations":{"kubectl.kubernetes.io\/last-applied-configuration":"{\"data\":\"hidden\"}","a":"b"}},"data":"hidden"}`)
+	for name, test := range map[string]struct {
+		rules []Texts
+		copy  bool
+	}{
+		"drop":             {[]Texts{{Drop: []string{"data"}}}, false},
+		"redact":           {[]Texts{{Redact: []string{"data"}}}, false},
+		"of another level": {[]Texts{{Only: []string{"metadata"}}, {Drop: []string{"data"}}}, false},
+		"in the metadata":  {[]Texts{{Drop: []string{"metadata.labels"}}}, true},
+	} {
+		got := programFor(t, podResource, test.rules...).AppendShaped(nil, object)
+		if bytes.Contains(got, []byte("last-applied")) != test.copy || !bytes.Contains(got, []byte(`"a":"b"`)) {
+			t.Errorf("%s: delivered is %s", name, got)
+		}
+	}
+}
+
 // The text of a form tells forms apart, and keys, and not how rules were written.
 func TestShapeTexts(t *testing.T) {
 	text := func(key string, rules ...Texts) string {

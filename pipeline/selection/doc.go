@@ -31,7 +31,12 @@
 // There is no clock, so that the same object is always selected or never. An expression
 // that fails on an object, because a field is not there for example, selects it, and
 // Match returns an error: nothing is lost by a mistake. An evaluation that costs more
-// than CostLimit fails.
+// than CostLimit fails. Functions whose time grows with the product of two lengths
+// (matches, find, findAll, replace, join, indexOf, lastIndexOf) take literals only, and
+// what CEL has for sets is left out.
+//
+// Expressions are evaluated on the bytes of the object. A value is made of what is asked
+// for, and a field that is compared with texts is compared where it stands.
 //
 // # Fields
 //

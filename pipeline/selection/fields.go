@@ -130,6 +130,9 @@ func newFields(rules []fieldRule) *fields {
 		return f
 	}
 	only := inOrder(groups[onlyFields])
+	if away := slices.Concat(all[droppedFields], all[redactedFields]); len(away) > 0 && !allInMetadata(away) {
+		all[droppedFields] = append(all[droppedFields], lastApplied)
+	}
 	f.form = formText(only, all[droppedFields], all[redactedFields], keys)
 	for i := range only {
 		only[i] = append(only[i], identity...)
@@ -147,6 +150,10 @@ func newFields(rules []fieldRule) *fields {
 	}
 	return f
 }
+
+// lastApplied is where kubectl apply keeps a copy of all that it was given. It goes with
+// the fields that are not to be seen, since it may hold their values.
+var lastApplied = append(inMetadata("annotations"), step{key: "kubectl.kubernetes.io/last-applied-configuration"})
 
 // several reports whether the path may name more than one value of an object.
 func (p path) several() bool {

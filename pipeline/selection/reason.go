@@ -14,7 +14,7 @@ var reasons = []struct{ text, shown string }{
 	{"modulus by zero", "modulus by zero"},
 	{"overflow", "a number is out of range"},
 	{"index out of bounds", "an index is out of the list's bounds"},
-	{"has more than", "a list or map is too large to be looked up in"},
+	{"nests deeper", fmt.Sprintf("a list or map has more than %d elements, or nests deeper than %d", maxElements, maxNesting)},
 	{"optional.none() dereference", "an optional value is not there; write .orValue()"},
 }
 

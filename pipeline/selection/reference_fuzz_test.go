@@ -88,7 +88,7 @@ func FuzzMatchIsAsDecoded(f *testing.F) {
 		trials = append(trials, newTrial(f, text))
 	}
 	f.Fuzz(func(t *testing.T, text []byte, metadata bool) {
-		if len(text) > 4<<10 || !json.Valid(text) || jsonwalk.At(text).Kind() != jsonwalk.Object || repeats(jsonwalk.At(text)) {
+		if len(text) > 4<<10 || !json.Valid(text) || jsonwalk.At(text).Kind() != jsonwalk.Object || repeats(jsonwalk.At(text), 0) {
 			return
 		}
 		o := Object{JSON: text, Metadata: metadata, Op: Updated}
@@ -114,18 +114,21 @@ func FuzzMatchIsAsDecoded(f *testing.F) {
 	})
 }
 
-// repeats reports whether an object within v has a key twice.
-func repeats(v jsonwalk.Value) bool {
+// repeats reports whether an object within v has a key twice, or v nests too deep.
+func repeats(v jsonwalk.Value, depth int) bool {
+	if depth > maxNesting {
+		return true
+	}
 	seen := map[string]bool{}
 	for m := v.Members(); m.Next(); {
 		key := jsontext.Unquote(m.Key)
-		if seen[key] || repeats(m.Value) {
+		if seen[key] || repeats(m.Value, depth+1) {
 			return true
 		}
 		seen[key] = true
 	}
 	for e := v.Elements(); e.Next(); {
-		if repeats(e.Value) {
+		if repeats(e.Value, depth+1) {
 			return true
 		}
 	}

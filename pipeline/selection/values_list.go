@@ -18,6 +18,8 @@ type list struct {
 	length int           // in bytes; 0: not looked for yet
 	size   int           // -1: not counted yet
 	full   traits.Lister // once it is needed
+
+	comparable bool // an object or a list that it is in may be compared
 }
 
 var _ traits.Lister = (*list)(nil)
@@ -30,9 +32,9 @@ func (l *list) all() (traits.Lister, ref.Val) {
 	var values []ref.Val
 	for e := l.json.Elements(); e.Next(); {
 		if len(values) == maxElements {
-			return nil, types.NewErr("a list has more than %d elements", maxElements)
+			return nil, errLarge
 		}
-		values = append(values, valueOf(e.Value))
+		values = append(values, valueOf(e.Value, l.comparable))
 	}
 	l.full = types.NewRefValList(adapter, values)
 	return l.full, nil
@@ -44,6 +46,14 @@ func (l *list) bytes() int {
 		l.length = len(l.json.Bytes())
 	}
 	return l.length
+}
+
+// compared is all, of a list whose elements are compared.
+func (l *list) compared() (traits.Lister, ref.Val) {
+	if l.comparable = l.comparable || mayCompare(l.json); !l.comparable {
+		return nil, errLarge
+	}
+	return l.all()
 }
 
 // Size implements traits.Sizer.
@@ -58,7 +68,9 @@ func (l *list) Size() ref.Val {
 }
 
 // Iterator implements traits.Iterable.
-func (l *list) Iterator() traits.Iterator { return &elements{walk: l.json.Elements()} }
+func (l *list) Iterator() traits.Iterator {
+	return &elements{walk: l.json.Elements(), comparable: l.comparable}
+}
 
 // Get implements traits.Indexer.
 func (l *list) Get(index ref.Val) ref.Val {
@@ -71,7 +83,7 @@ func (l *list) Get(index ref.Val) ref.Val {
 
 // Contains implements traits.Container.
 func (l *list) Contains(v ref.Val) ref.Val {
-	full, err := l.all()
+	full, err := l.compared()
 	if err != nil {
 		return err
 	}
@@ -89,7 +101,7 @@ func (l *list) Add(other ref.Val) ref.Val {
 
 // Equal implements ref.Val.
 func (l *list) Equal(other ref.Val) ref.Val {
-	full, err := l.all()
+	full, err := l.compared()
 	if err != nil {
 		return err
 	}
@@ -98,7 +110,7 @@ func (l *list) Equal(other ref.Val) ref.Val {
 
 // ConvertToNative implements ref.Val.
 func (l *list) ConvertToNative(t reflect.Type) (any, error) {
-	full, err := l.all()
+	full, err := l.compared()
 	if err != nil {
 		return nil, err.(*types.Err)
 	}
@@ -121,7 +133,7 @@ func (l *list) Type() ref.Type { return types.ListType }
 
 // Value implements ref.Val.
 func (l *list) Value() any {
-	full, err := l.all()
+	full, err := l.compared()
 	if err != nil {
 		return err.Value()
 	}
@@ -131,8 +143,9 @@ func (l *list) Value() any {
 // elements walks over a list.
 type elements struct {
 	iterator
-	walk  jsonwalk.Elements
-	ready bool // the walk has stepped to an element that Next has not returned
+	walk       jsonwalk.Elements
+	comparable bool
+	ready      bool // the walk has stepped to an element that Next has not returned
 }
 
 // HasNext implements traits.Iterator.
@@ -144,7 +157,7 @@ func (e *elements) HasNext() ref.Val {
 // Next implements traits.Iterator.
 func (e *elements) Next() ref.Val {
 	e.ready = false
-	return valueOf(e.walk.Value)
+	return valueOf(e.walk.Value, e.comparable)
 }
 
 // iterator is what CEL asks of iterators that nobody asks of them.

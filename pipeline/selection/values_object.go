@@ -23,8 +23,11 @@ type object struct {
 	walk    jsonwalk.Members
 	begun   bool
 	ended   bool
-	members []member      // those that have been walked over
-	full    traits.Mapper // all members as values, once there are many, or it is needed
+	members []member       // those that have been walked over
+	index   map[string]int // all of them, once there are many
+	full    traits.Mapper  // all members as values, once they are compared
+
+	comparable bool // an object that it is in may be compared
 }
 
 // role says which members an object has.
@@ -88,7 +91,7 @@ func (o *object) valueOf(m *member) ref.Val {
 	if m.made != nil {
 		return m.made
 	}
-	v := valueOf(m.value)
+	v := valueOf(m.value, o.comparable)
 	if kind := m.value.Kind(); kind == jsonwalk.Object || kind == jsonwalk.List {
 		m.made = v // so that what it remembers is remembered
 	}
@@ -118,15 +121,26 @@ func (o *object) next() bool {
 	return false
 }
 
+// read walks over all members. It returns an error if they are too many.
+func (o *object) read() ref.Val {
+	for o.next() {
+		if len(o.members) > maxElements {
+			return errLarge
+		}
+	}
+	return nil
+}
+
 // all returns the members as values, or an error if they are too many.
 func (o *object) all() (traits.Mapper, ref.Val) {
 	if o.full != nil {
 		return o.full, nil
 	}
-	for o.next() {
-		if len(o.members) > maxElements {
-			return nil, types.NewErr("a map has more than %d members", maxElements)
-		}
+	if o.comparable = o.comparable || mayCompare(o.json); !o.comparable {
+		return nil, errLarge
+	}
+	if err := o.read(); err != nil {
+		return nil, err
 	}
 	values := make(map[ref.Val]ref.Val, len(o.members))
 	for i := range o.members {
@@ -134,6 +148,23 @@ func (o *object) all() (traits.Mapper, ref.Val) {
 	}
 	o.full = types.NewRefValMap(adapter, values)
 	return o.full, nil
+}
+
+// lookUp is get for an object of many members.
+func (o *object) lookUp(key string) (*member, ref.Val) {
+	if o.index == nil {
+		if err := o.read(); err != nil {
+			return nil, err
+		}
+		o.index = make(map[string]int, len(o.members))
+		for i := range o.members {
+			o.index[jsontext.Unquote(o.members[i].key)] = i
+		}
+	}
+	if i, found := o.index[key]; found {
+		return &o.members[i], nil
+	}
+	return nil, nil
 }
 
 // bytes returns how long the object is.
@@ -150,12 +181,12 @@ func (o *object) Find(key ref.Val) (ref.Val, bool) {
 	if !ok {
 		return nil, false
 	}
-	if len(o.members) >= manyMembers || o.full != nil {
-		full, err := o.all()
-		if err != nil {
+	if len(o.members) >= manyMembers {
+		m, err := o.lookUp(string(name))
+		if m == nil {
 			return err, false
 		}
-		return full.Find(key)
+		return o.valueOf(m), true
 	}
 	if o.role == anyObject && !o.begun && o.metadata == nil {
 		if o.looked++; o.looked <= fewLookups { // it is not worth to remember anything
@@ -163,7 +194,7 @@ func (o *object) Find(key ref.Val) (ref.Val, bool) {
 			if len(v) == 0 {
 				return nil, false
 			}
-			return valueOf(v), true
+			return valueOf(v, o.comparable), true
 		}
 	}
 	if m := o.get(string(name)); m != nil {
@@ -192,11 +223,8 @@ func (o *object) Contains(key ref.Val) ref.Val {
 
 // Size implements traits.Sizer.
 func (o *object) Size() ref.Val {
-	for o.next() {
-		if len(o.members) > maxElements {
-			_, err := o.all()
-			return err
-		}
+	if err := o.read(); err != nil {
+		return err
 	}
 	return types.Int(len(o.members))
 }

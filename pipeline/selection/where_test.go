@@ -144,6 +144,12 @@ func TestCostIsLimited(t *testing.T) {
 	if !selected || err == nil || !strings.Contains(err.Error(), "costs more") {
 		t.Errorf("got %v, %v", selected, err)
 	}
+	deep := strings.Repeat(`[`, 9000) + strings.Repeat(`]`, 9000)
+	p = program(t, `pods: object.spec.a == object.spec.b`)
+	selected, err = p.Match(selection.Object{JSON: []byte(`{"spec":{"a":` + deep + `,"b":` + deep + `}}`), Op: selection.Updated})
+	if !selected || err == nil || !strings.Contains(err.Error(), "nests deeper") {
+		t.Errorf("deep: got %v, %v", selected, err)
+	}
 	p = program(t, `pods: object.spec.l.all(a, a == 1)`)
 	if selected, err := p.Match(selection.Object{JSON: []byte(object), Op: selection.Updated}); !selected || err != nil {
 		t.Errorf("one walk: got %v, %v", selected, err)

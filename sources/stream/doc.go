@@ -64,7 +64,11 @@
 //     and about one if it does not move.
 //   - Objects beyond the cluster's bound in the ledger are left out, and a snapshot
 //     finds them once there is room. Everything else goes on meanwhile.
-//   - Every suppressed, rejected or repeated state is counted, with its reason.
+//   - What a route's rules do not select leaves nothing: no memory, no place in a lane, no
+//     record. If its sink may hold the object, it gets a deletion without the object.
+//     Routes of the same form share one copy of it. Rules that cannot be evaluated select
+//     (selection.go). Audits follow the rules.
+//   - Every suppressed, rejected, filtered or repeated state is counted, with its reason.
 //
 // The age of the last frame decides whether a stream is live, not whether the server
 // can be reached. A stream that receives nothing for StaleAfter, not even a bookmark, is

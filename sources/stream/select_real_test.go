@@ -26,6 +26,13 @@ func rulesOf(t *testing.T, texts selection.Texts) *selection.Rules {
 	return rules
 }
 
+// slowly is a slow queue with room for everything, of one route of several.
+type slowly struct{ *slow }
+
+func (s slowly) TryOffer(c *pipeline.Change, priority int) error {
+	return s.Offer(context.Background(), c, priority)
+}
+
 // testSelects: routes with rules of their own on one watch. Each sink ends up with what
 // its rules select, an audit finds nothing in that, and what somebody breaks is found.
 func testSelects(t *testing.T, cluster *testenv.Cluster) {
@@ -38,7 +45,7 @@ func testSelects(t *testing.T, cluster *testenv.Cluster) {
 		slow := newSlow(m)
 		t.Cleanup(slow.stop)
 		mirrors[name] = m
-		r.opts.Routes = append(r.opts.Routes, Route{Name: name, Queue: slow, Rules: rulesOf(t, texts)})
+		r.opts.Routes = append(r.opts.Routes, Route{Name: name, Queue: slowly{slow}, Rules: rulesOf(t, texts)})
 	}
 	r.opts.Routes = nil
 	route("even", selection.Texts{Where: []string{"configmaps: object.data['parity'] == 'even'"}})

@@ -36,6 +36,7 @@ func TestOnRealClusters(t *testing.T) {
 		"a missing resource harms nothing else": testMissingResource,
 		"a restart replays and misses nothing":  testRestart,
 		"a new sink gets what there is":         testNewSink,
+		"a sink gets what its rules say":        testRules,
 		"what is not watched any more is gone":  testUnwatched,
 		"events are what the schema says":       testEventsFollowTheSchema,
 	} {

@@ -1,7 +1,6 @@
 package app
 
 import (
-	"bytes"
 	"crypto/rand"
 	"encoding/json"
 	"errors"
@@ -77,13 +76,9 @@ func newFilterTestCommand() *cobra.Command {
 	}
 	f := cmd.Flags()
 	f.SortFlags = false
-	f.StringArrayVar(&c.texts.Where, "where", nil, "RESOURCE: EXPRESSION; select only objects for which it is true")
-	f.StringArrayVar(&c.texts.Changed, "changed", nil, "[RESOURCE: ]PATH,...; only changes of these fields count")
-	f.StringArrayVar(&c.texts.Unchanged, "unchanged", nil, "[RESOURCE: ]PATH,...; changes of these fields do not count")
-	f.StringArrayVar(&c.texts.Preset, "preset", nil, "[RESOURCE: ]NAME,...; changes of what a preset names do not count")
-	f.StringArrayVar(&c.texts.Drop, "drop", nil, "[RESOURCE: ]PATH,...; deliver objects without these fields")
-	f.StringArrayVar(&c.texts.Redact, "redact", nil, "[RESOURCE: ]PATH,...; deliver a keyed hash of these fields")
-	f.StringArrayVar(&c.texts.Only, "only", nil, "[RESOURCE: ]PATH,...; deliver only these fields, beside the identity")
+	for _, flag := range selectionFlags {
+		f.StringArrayVar(flag.of(&c.texts), flag.name, nil, flag.usage)
+	}
 	f.StringVar(&c.keyFile, "redact-key-file", "", "a file with the key of the hashes (default: a key for this test)")
 	f.StringVar(&c.cluster, "cluster", "", "the name that expressions find as cluster.name (default: as events say)")
 	f.StringToStringVar(&c.labels, "cluster-labels", nil, "the labels that expressions find as cluster.labels")
@@ -98,14 +93,12 @@ func (c *filterFlags) test() (*filterTest, error) {
 		return nil, fmt.Errorf("--output %q is neither table nor json", c.output)
 	}
 	key := make([]byte, selection.MinRedactKey)
-	if c.keyFile == "" {
-		_, _ = rand.Read(key) // never fails
-	} else {
-		text, err := os.ReadFile(c.keyFile)
-		if err != nil {
-			return nil, fmt.Errorf("--redact-key-file: %w", err)
+	_, _ = rand.Read(key) // never fails
+	if c.keyFile != "" {
+		var err error
+		if key, err = (&Config{RedactKeyFile: c.keyFile}).readRedactKey(); err != nil {
+			return nil, err
 		}
-		key = bytes.TrimSpace(text)
 	}
 	t, err := newFilterTest(c.texts, selection.ParseOptions{RedactKey: key}, selection.Cluster{Name: c.cluster, Labels: c.labels})
 	if err != nil {

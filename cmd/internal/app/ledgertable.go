@@ -129,11 +129,11 @@ func forgotten(cluster, resource string) string {
 	return "resource " + resource + " of cluster " + cluster
 }
 
-// selection is what --watch has behind its question mark.
+// selectionText is what --watch has behind its question mark, and what rules say beside.
 func selectionText(of ledger.Selection) string {
 	var parts []string
 	for _, p := range []struct{ name, value string }{
-		{"namespace", of.Namespace}, {"labelSelector", of.Labels}, {"fieldSelector", of.Fields},
+		{"namespace", of.Namespace}, {"labelSelector", of.Labels}, {"fieldSelector", of.Fields}, {"where", of.Where}, {"changed", of.Changed},
 	} {
 		if p.value != "" {
 			parts = append(parts, p.name+"="+p.value)
