@@ -34,6 +34,9 @@
 // metrics. A member that is set again while it is being removed starts anew
 // once that is done.
 //
+// A wildcard ("*", "*.apps") stands for the resources that a member serves, also for those
+// that come later: their streams begin and end while the member runs.
+//
 // What no spec follows any more is kept for the ledger's retention, and then its sinks
 // are told that it is gone, whether the member can be reached or not.
 //

@@ -176,7 +176,11 @@ func BenchmarkWildcard(b *testing.B) {
 		s.Set(fleet.Member{Name: "m", REST: env.Cluster("a").Config()})
 		again := time.NewTicker(20 * time.Millisecond)
 		for live := 0; live < 240; {
-			<-again.C
+			select {
+			case <-again.C:
+			case <-b.Context().Done():
+				b.Fatal("not all streams have become live")
+			}
 			live = 0
 			for _, st := range s.Status()[0].Streams {
 				if st.State == states.Live {

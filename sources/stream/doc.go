@@ -29,6 +29,10 @@
 //     several complete discoveries, over a minute or more, lack the resource in a
 //     cluster that identified itself each time. Groups that failed, refusals, and
 //     answers of a proxy in front of the server are no such discoveries.
+//   - A wildcard stands for what a cluster serves. A Survey finds out what that is, and
+//     who owns the streams begins and ends them. What discovery does not tell of ends no
+//     stream before the stream knows the resource to be gone, and sinks have been told.
+//     What refuses the credentials is asked for less and less often.
 //   - Backpressure. While Offer blocks, nothing is read from the socket, and
 //     nothing is buffered beyond one read of it. That time does not count against
 //     the server's timeouts.
