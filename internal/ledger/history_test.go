@@ -263,16 +263,18 @@ func (h *lane) restore() {
 // undo has workers hold, when a backup is restored, what came after it. Nothing is written
 // after that which would hide what goes wrong.
 func (h *history) undo(l *lane) {
+	h.store.failing, l.stands = false, ""
 	for range 1 + h.r.IntN(3) {
-		for range h.r.IntN(60) { // there is less under way then
+		for range h.r.IntN(100) { // there is less under way then
 			l.stream.step(l)
 			l.work()
 		}
+		h.commitNow()
 		l.server.backup = l.server.copy()
 		for range 1 + h.r.IntN(4) {
-			l.write(func() { l.server.write(h.r) })
+			l.write(func() { l.server.writeOr(h.r, 0.8) })
 		}
-		for range h.r.IntN(16) {
+		for range 4 + h.r.IntN(16) {
 			l.stream.step(l)
 		}
 		for range h.r.IntN(8) {
@@ -281,7 +283,7 @@ func (h *history) undo(l *lane) {
 		l.restore()
 		for range h.r.IntN(40) {
 			l.stream.step(l)
-			if h.r.Float64() < 0.1 {
+			if h.r.Float64() < 0.05 {
 				l.work()
 			}
 		}
@@ -295,7 +297,9 @@ func TestRandomHistories(t *testing.T) {
 		for range 1000 {
 			h.step()
 		}
-		h.undo(h.lanes[h.r.IntN(2)])
+		for _, l := range h.lanes {
+			h.undo(l)
+		}
 		if h.settle(); t.Failed() {
 			return
 		}

@@ -64,11 +64,14 @@ func (s *server) replace(rv int) {
 	*s = server{rv: rv, compacted: rv, objects: map[string]state{}, uids: s.uids, used: s.used, past: s.past + 1}
 }
 
-func (s *server) write(r source) {
+func (s *server) write(r source) { s.writeOr(r, 0.4) }
+
+// writeOr deletes that share of the objects that there are.
+func (s *server) writeOr(r source, deletes float64) {
 	name := string("abcdef"[r.IntN(6)])
 	s.rv++
 	o, ok := s.objects[name]
-	if ok && r.Float64() < 0.4 {
+	if ok && r.Float64() < deletes {
 		delete(s.objects, name)
 		shown := s.rv
 		if r.Float64() < 0.5 {
