@@ -22,7 +22,7 @@ type Lock struct {
 	writes  uint64 // of that record
 	unknown bool   // the outcome of the last write is
 	term    Term
-	lease   time.Duration // of the record that was seen last, if another process holds it
+	lease   time.Duration // the longest of the records that were seen
 	settles time.Time     // when nobody acts any more who has held the record in a store of before
 }
 
@@ -57,7 +57,7 @@ func (l *Lock) Get(ctx context.Context) (*resourcelock.LeaderElectionRecord, []b
 		return nil, nil, fmt.Errorf("read %s: %w", l.register.Describe(), err)
 	}
 	if version == 0 {
-		l.seen, l.unknown, l.lease = 0, false, 0
+		l.seen, l.unknown = 0, false
 		l.term.Interrupted()
 		return nil, nil, apierrors.NewNotFound(resource, l.register.Describe())
 	}
@@ -135,12 +135,14 @@ func (l *Lock) write(ctx context.Context, record resourcelock.LeaderElectionReco
 	return nil
 }
 
+// maxLease is the longest lease, in seconds, that is waited for when a store was replaced.
+const maxLease = 3600
+
 // saw notes the record that there is.
 func (l *Lock) saw(record resourcelock.LeaderElectionRecord, version, writes uint64) {
-	l.seen, l.writes, l.unknown, l.lease = version, writes, false, 0
-	if holder := record.HolderIdentity; holder != "" && holder != l.o.Identity {
-		l.lease = time.Duration(record.LeaseDurationSeconds) * time.Second
-	}
+	l.seen, l.writes, l.unknown = version, writes, false
+	seconds := min(max(record.LeaseDurationSeconds, 0), maxLease)
+	l.lease = max(l.lease, time.Duration(seconds)*time.Second)
 	l.term.Saw(record.HolderIdentity == l.o.Identity, version)
 }
 

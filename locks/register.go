@@ -70,7 +70,9 @@ type Options struct {
 type Fenced interface {
 	// Token returns the fencing token of the term in which this process holds the
 	// record, or held it last; 0 before. Of two terms the later one has the higher
-	// token, also if the record was deleted between them. It may be called from any
+	// token, also if the record was deleted between them. That does not hold if what
+	// stores the record was restored from a backup or made anew: then tokens may be
+	// lower, and who has seen the higher ones has to be told. It may be called from any
 	// goroutine.
 	Token() uint64
 }

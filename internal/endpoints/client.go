@@ -126,6 +126,14 @@ func (c *Client) Do(ctx context.Context, r Request) (Answer, error) {
 	return Answer{}, failed
 }
 
+// Avoid has the next request begin with another host than the one of an answer, if there
+// is another.
+func (c *Client) Avoid(host string) {
+	if c.hosts[c.at] == host {
+		c.at = (c.at + 1) % len(c.hosts)
+	}
+}
+
 // join is errors.Join on one line.
 func join(a, b error) error {
 	if a == nil {

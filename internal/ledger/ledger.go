@@ -74,6 +74,9 @@ type Ledger struct {
 // With Options.Term the store then holds that, and refuses what a process of an earlier
 // term writes. What one has written before that is read.
 func Open(ctx context.Context, o Options) (*Ledger, error) {
+	if err := refusesTerm(ctx, o); err != nil {
+		return nil, err
+	}
 	l, err := open(ctx, o)
 	if err != nil || o.Term == nil || o.Store == nil {
 		return l, err
@@ -86,6 +89,26 @@ func Open(ctx context.Context, o Options) (*Ledger, error) {
 		return l, nil
 	}
 	return open(ctx, o)
+}
+
+// refusesTerm returns why Options.Term refuses what the store holds, if it does. A
+// refusal need not wait for all that a large ledger holds; takeTerm tells all else.
+func refusesTerm(ctx context.Context, o Options) error {
+	if o.Term == nil || o.Store == nil {
+		return nil
+	}
+	held, err := readTerm(ctx, o.Store)
+	if err != nil || held == nil {
+		return nil //nolint:nilerr // To open the ledger says it, or tries again.
+	}
+	h, err := decodeHead(termKey, held)
+	if err != nil {
+		return nil //nolint:nilerr // To load the ledger says it.
+	}
+	if _, err := o.Term(h.term()); errors.Is(err, ErrLowerToken) {
+		return err
+	}
+	return nil
 }
 
 // open loads the ledger and leaves its term as it is.

@@ -36,6 +36,7 @@ func (l *Lock) Get(ctx context.Context) (*resourcelock.LeaderElectionRecord, []b
 	if told.verdict == nothing {
 		return nil, nil, fmt.Errorf("read %s: %w", l.Describe(), l.tooFewLocked(fresh))
 	}
+	l.steadyLocked(&told, fresh)
 	l.view, l.unknown = told, false
 	if told.verdict == missing {
 		return nil, nil, apierrors.NewNotFound(resource, l.Describe())

@@ -68,6 +68,38 @@ func (l *Lock) electedLocked(v *vote, raw string, keys map[string]bool) view {
 	}
 }
 
+// shown is what Get has told of a term last, and the keys of the votes that were known then.
+type shown struct {
+	holder string
+	term   uint64
+	raw    string
+	votes  []string // by seat; empty: none
+}
+
+// steadyLocked keeps the bytes of a term for as long as no voter that answers has another
+// vote than when they were told first. Which voters answer decides how many have the last
+// renewal, and so what the bytes would be: of a leader that is gone they would change by
+// turns, and its lease would never end.
+func (l *Lock) steadyLocked(v *view, fresh []bool) {
+	if v.verdict != elected {
+		l.shown = shown{}
+		return
+	}
+	votes := make([]string, len(l.seats))
+	same := l.shown.raw != "" && l.shown.holder == v.record.HolderIdentity && l.shown.term == v.term
+	for i, s := range l.seats {
+		if s.lease != nil {
+			votes[i] = s.vote.key()
+		}
+		same = same && (!fresh[i] || votes[i] == l.shown.votes[i])
+	}
+	if same {
+		v.raw = l.shown.raw
+		return
+	}
+	l.shown = shown{v.record.HolderIdentity, v.term, v.raw, votes}
+}
+
 // sameTermLocked looks for a holder of whom the voters have different renewals. A vote
 // of this process that a voter had and does not answer for counts: nobody contradicts.
 func (l *Lock) sameTermLocked(fresh []bool) (view, bool) {

@@ -41,7 +41,11 @@
 // restored from a snapshot has forgotten the writes since, and counts again from there:
 // two processes may then hold the record, with tokens that were given before. Stop all
 // processes that use the lock before a restore, and restore with etcdutl snapshot restore
-// --bump-revision N --mark-compacted, so that revisions go on above those before. The
+// --bump-revision N --mark-compacted, so that revisions go on above those before. A
+// process that does not lead goes on with a cluster that was made anew, after the lease
+// of the record that it has seen. So stop the members of the old cluster before those of
+// the new one answer under their names: a leader whose connection is kept would go on
+// with the old ones. The
 // members of an election measure the record's duration each by its own clock, see package
 // locks.
 //

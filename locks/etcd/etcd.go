@@ -131,6 +131,16 @@ type (
 	}
 )
 
+// accept reports why the last answer cannot be taken. The next request goes to another
+// endpoint then: one of a foreign cluster is not to hide those that know better.
+func (r *register) accept(h *header) error {
+	err := r.follows(r.host, h)
+	if err != nil {
+		r.client.Avoid(r.host)
+	}
+	return err
+}
+
 // Read implements locks.Register. A range of etcd is linearizable unless it says
 // otherwise.
 func (r *register) Read(ctx context.Context) ([]byte, uint64, error) {
@@ -142,7 +152,7 @@ func (r *register) Read(ctx context.Context) ([]byte, uint64, error) {
 		Key []byte `json:"key"`
 	}{r.key}, &answer, false)
 	if err == nil {
-		err = r.follows(r.host, answer.Header)
+		err = r.accept(answer.Header)
 	}
 	if err != nil || len(answer.KVs) == 0 {
 		return nil, 0, err
@@ -171,7 +181,7 @@ func (r *register) Swap(ctx context.Context, value []byte, version uint64) (uint
 		[]operation{{put{r.key, value}}},
 	}, &answer, true)
 	if err == nil {
-		err = r.follows(r.host, answer.Header)
+		err = r.accept(answer.Header)
 	}
 	if err != nil {
 		return 0, err

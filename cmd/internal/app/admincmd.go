@@ -85,7 +85,7 @@ func postTo(ctx context.Context, u *url.URL, wait time.Duration, answer any, as 
 	}
 	var refusal adminError
 	if err := json.Unmarshal(body, &refusal); err != nil || refusal.Error == "" {
-		return fmt.Errorf("POST %s: what answers there (%s) is not the admin address of fairlead run; name that with --admin", u, resp.Status)
+		return fmt.Errorf("POST %s: what answers there (status %d) is not the admin address of fairlead run; name that with --admin", u, resp.StatusCode)
 	}
 	if len(refusal.Known) > 0 {
 		return errors.New(visible(refusal.Error + "; there are: " + strings.Join(refusal.Known, ", ")))

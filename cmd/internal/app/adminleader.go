@@ -99,7 +99,7 @@ func electionAt(ctx context.Context, page string) (s electionStatus, err error) 
 	}
 	defer func() { _ = resp.Body.Close() }()
 	if resp.StatusCode != http.StatusOK {
-		return s, errors.New(resp.Status)
+		return s, fmt.Errorf("status %d", resp.StatusCode)
 	}
 	d := json.NewDecoder(io.LimitReader(resp.Body, mostAnswer))
 	if begin, err := d.Token(); err != nil || begin != json.Delim('{') {

@@ -210,9 +210,13 @@ func newLedgerForgetCommand(kinds ledger.StoreKinds) *cobra.Command {
 			case lock && named:
 				return errors.New("--lock goes with neither --cluster nor --resource; forget one after the other")
 			case lock:
-				return at.use(cmd.Context(), false, func(_ *ledger.StoreSpec, s ledger.Store) error {
+				err := at.use(cmd.Context(), false, func(_ *ledger.StoreSpec, s ledger.Store) error {
 					return forgetLock(cmd, s)
 				})
+				if errors.Is(err, ledger.ErrLocked) {
+					return fmt.Errorf("%w. A leader that the ledger refuses has it open for a moment every 5 seconds: run this again", err)
+				}
+				return err
 			case !named:
 				return errors.New("what? Give --cluster NAME, --resource NAME or both, or --lock; fairlead ledger inspect shows what there is")
 			}

@@ -18,8 +18,6 @@ const refusedPoll = 5 * time.Second
 // likewise. If another process has led since, the lock soon shows that, and the term
 // ends. If not, somebody has to decide, who needs the ledger closed for it.
 func (p *program) whenAccepted(ctx context.Context, open func() error) error {
-	tick := time.NewTicker(refusedPoll)
-	defer tick.Stop()
 	for {
 		err := open()
 		if !errors.Is(err, ledger.ErrLowerToken) {
@@ -33,9 +31,13 @@ func (p *program) whenAccepted(ctx context.Context, open func() error) error {
 		if why := err.Error(); p.refused.Swap(&why) == nil {
 			p.log.Error(err, "The ledger refuses the fencing token of this leader; nothing is delivered until it accepts it", "askedAgainEvery", refusedPoll)
 		}
+		// Counted from here, so that the ledger is closed for long enough, however long it
+		// takes to read.
+		pause := time.NewTimer(refusedPoll)
 		select {
-		case <-tick.C:
+		case <-pause.C:
 		case <-ctx.Done():
+			pause.Stop()
 			return fmt.Errorf("wait for the ledger to accept the fencing token: %w: %w", context.Cause(ctx), err)
 		}
 	}
