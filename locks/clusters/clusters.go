@@ -80,7 +80,7 @@ type Lock struct {
 
 	mu      sync.Mutex
 	view    view // what the caller has been told last
-	shown   shown
+	shown   told
 	unknown bool // the outcome of the last write is
 	ballots uint64
 }

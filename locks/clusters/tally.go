@@ -68,8 +68,8 @@ func (l *Lock) electedLocked(v *vote, raw string, keys map[string]bool) view {
 	}
 }
 
-// shown is what Get has told of a term last, and the keys of the votes that were known then.
-type shown struct {
+// told is what Get has told of a term last, and the keys of the votes that were known then.
+type told struct {
 	holder string
 	term   uint64
 	raw    string
@@ -82,7 +82,7 @@ type shown struct {
 // turns, and its lease would never end.
 func (l *Lock) steadyLocked(v *view, fresh []bool) {
 	if v.verdict != elected {
-		l.shown = shown{}
+		l.shown = told{}
 		return
 	}
 	votes := make([]string, len(l.seats))
@@ -97,7 +97,7 @@ func (l *Lock) steadyLocked(v *view, fresh []bool) {
 		v.raw = l.shown.raw
 		return
 	}
-	l.shown = shown{v.record.HolderIdentity, v.term, v.raw, votes}
+	l.shown = told{v.record.HolderIdentity, v.term, v.raw, votes}
 }
 
 // sameTermLocked looks for a holder of whom the voters have different renewals. A vote

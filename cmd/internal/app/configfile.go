@@ -53,7 +53,10 @@ func configFormat(flags *pflag.FlagSet, o *Options) *configfile.Format {
 // watchParams are the parameters of a watch.
 var watchParams = map[string]string{
 	"namespace": "the only one that is followed", "labelSelector": "as in kubectl", "fieldSelector": "as in kubectl",
-	"mode": "metadata: only the metadata of objects",
+	"mode":  "metadata: only the metadata of objects",
+	"where": "an expression that selects objects", "changed": "paths whose change counts", "unchanged": "paths whose change does not count",
+	"drop": "paths that are left out", "redact": "paths whose values become a keyed hash", "only": "the only paths that are delivered",
+	"preset": "rules by name",
 }
 
 // composeWatch returns a value of --watch.

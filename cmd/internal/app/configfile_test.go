@@ -21,6 +21,7 @@ import (
 	"github.com/fairlead-dev/fairlead/pipeline/stage"
 	"github.com/fairlead-dev/fairlead/ratelimit"
 	"github.com/fairlead-dev/fairlead/sources/fleet"
+	"github.com/fairlead-dev/fairlead/sources/stream"
 )
 
 const configHeader = "apiVersion: fairlead.dev/v1alpha1\nkind: Config\n"
@@ -82,6 +83,22 @@ leaderElectionNamespace: fleet
 	want := []clusterLimit{{"edge-1", ratelimit.Limit{QPS: 50, Burst: 100}, 2}, {"edge=2", ratelimit.Limit{QPS: 0.5, Burst: 3}, 1}}
 	if diff := cmp.Diff(want, s.limits, cmp.AllowUnexported(clusterLimit{})); diff != "" {
 		t.Errorf("limits, -want +got:\n%s", diff)
+	}
+}
+
+// Each parameter of a watch is a key, and each key a parameter.
+func TestParametersOfAWatch(t *testing.T) {
+	_, err := stream.ParseSpec("pods?none=x")
+	if err == nil {
+		t.Fatal("there is a parameter none")
+	}
+	for _, name := range []string{"namespace", "labelSelector", "fieldSelector", "mode", "where", "changed", "unchanged", "drop", "redact", "only", "preset"} {
+		if watchParams[name] == "" || !strings.Contains(err.Error(), name) {
+			t.Errorf("%s: %q in the file, and ParseSpec says %v", name, watchParams[name], err)
+		}
+	}
+	if want := len(watchParams); strings.Count(err.Error()[strings.Index(err.Error(), "there are"):], ",")+2 != want {
+		t.Errorf("%v; there are %d keys", err, want)
 	}
 }
 
