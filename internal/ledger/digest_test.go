@@ -283,9 +283,9 @@ func TestOutside(t *testing.T) {
 
 	accept(t, c, n, watched(uid1, 14, 0))
 	o := see(t, c, n, outside(15, State{}), Deliver)
+	c.begin(o.Sequence, n, at(uid1, 15), true)
 	see(t, c, n, outside(16, State{}), Filtered) // its deletion is on its way
 	see(t, c, n, outside(17, State{Deleted: true}), Filtered)
-	c.begin(o.Sequence, n, at(uid1, 15), true)
 	c.Ack(o.Sequence, n, at(uid1, 15), true)
 	if c.Stats().Known != 0 {
 		t.Error("the object has left, and is known")
@@ -301,6 +301,61 @@ func TestOutside(t *testing.T) {
 	waiting := Name{"ns", "waiting"}
 	see(t, c, waiting, State{Version: at(uid2, 22)}, Deliver)
 	see(t, c, waiting, State{Version: at(uid2, 23), Outside: true}, Deliver)
+}
+
+// A frame that could not be handed over is observed again. If it says that an object has
+// left the selection, it is a deletion again, as if the object were gone.
+func TestDeletionThatWasNotHandedOverIsObservedAgain(t *testing.T) {
+	n := Name{"ns", "a"}
+	for name, s := range map[string]State{
+		"gone":               {Deleted: true},
+		"left":               {Outside: true},
+		"gone, and had left": {Deleted: true, Outside: true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			c := newCursor(StreamID{}, nil)
+			accept(t, c, n, watched(uid1, 10, 0))
+			s.Version = at(uid1, 11)
+			first := see(t, c, n, s, Deliver)
+			again := see(t, c, n, s, Deliver)
+			if again.Sequence <= first.Sequence {
+				t.Errorf("sequence %d after %d", again.Sequence, first.Sequence)
+			}
+			if _, _, _, superseded := c.begin(again.Sequence, n, s.Version, true); superseded {
+				t.Error("the deletion is not delivered")
+			}
+			c.Ack(again.Sequence, n, s.Version, true)
+			if c.Seen("11"); c.Stats().Known != 0 || c.Stats().Unacked != 0 || c.ResumePoint() != "11" {
+				t.Errorf("%+v, and the resume point is %q", c.Stats(), c.ResumePoint())
+			}
+		})
+	}
+}
+
+// A state that is asked for once more, because the sink may not have it, is no measure of
+// what is unchanged; and who waits for it learns that a later one is acked.
+func TestStateIsNotSettledWhileTheAckedOneIsRedelivered(t *testing.T) {
+	n := Name{"ns", "a"}
+	c := newCursor(StreamID{}, nil)
+	accept(t, c, n, watched(uid1, 10, 7))
+	r, _, ok := c.Redeliver(n, at(uid1, 10), false)
+	if !ok {
+		t.Fatal("the acked state cannot be sent again")
+	}
+	see(t, c, n, watched(uid1, 11, 8), Deliver)
+	back := see(t, c, n, watched(uid1, 12, 7), Deliver)
+	if _, _, _, superseded := c.begin(back.Sequence, n, at(uid1, 12), false); superseded {
+		t.Fatal("the state is settled, and the sink may have neither it nor the acked one")
+	}
+	c.Ack(back.Sequence, n, at(uid1, 12), false)
+	select {
+	case <-r.Settled():
+		if !r.Acked() {
+			t.Error("settled without an ack")
+		}
+	default:
+		t.Error("the redelivery waits for ever")
+	}
 }
 
 // Eight bytes for each object, and nothing where no digest is used.

@@ -76,7 +76,7 @@ func (c *Cursor) ObserveState(n Name, s State, like *Observation) Observation {
 			c.seenLocked(seen.rv)
 			return Observation{Verdict: Unchanged, name: acked.name}
 		}
-	} else if !snapshot && p.covers(seen, deleted) {
+	} else if !snapshot && p.covers(seen, deleted || s.Outside) {
 		return Observation{Verdict: Stale, name: p.name}
 	}
 	deleted = deleted || s.Outside
