@@ -25,6 +25,7 @@ import (
 type rules struct {
 	program *selection.Program // nil: everything, as it is
 	shaper  *selection.Program // of the same form as program, the same one for all branches of that form; nil: as it is
+	about   selection.Resource // what they were compiled for last; guarded by Stream.mu, which may be taken by anybody
 
 	filtered, failed atomic.Uint64 // states that were not selected, and evaluations that failed
 	lastError        atomic.Pointer[string]
@@ -32,8 +33,13 @@ type rules struct {
 
 // compile returns what the rules of a branch say of a target.
 func (s *Stream) compile(b *branch, t *target, clusterUID string) *selection.Program {
-	return selection.Merge(s.rules, b.route.Rules).For(t.resource.selected(), s.asSelected(clusterUID))
+	s.mu.Lock()
+	b.rules.about = t.resource.selected() // before the labels are read: see Relabel
+	s.mu.Unlock()
+	return s.rulesOf(b).For(t.resource.selected(), s.asSelected(clusterUID))
 }
+
+func (s *Stream) rulesOf(b *branch) *selection.Rules { return selection.Merge(s.rules, b.route.Rules) }
 
 func (r resource) selected() selection.Resource {
 	return selection.Resource{GroupVersionResource: r.gvr, Kind: r.kind, Namespaced: r.namespaced}
@@ -100,20 +106,41 @@ func (s *Stream) shaperOf(b *branch) *selection.Program {
 	return b.rules.shaper
 }
 
-// Relabel says which labels the cluster has. Rules may read them: then another selection
-// may follow from it. It may be called from any goroutine.
+// Relabel says which labels the cluster has. If rules read one that has changed, another
+// selection follows from it: then the watch ends, also one that opens or a snapshot that is
+// under way, once that has come to its end. It may be called from any goroutine.
 func (s *Stream) Relabel(labels map[string]string) {
 	s.mu.Lock()
-	same := maps.Equal(s.labels, labels)
-	s.labels = labels
+	before := s.labels
+	s.labels = maps.Clone(labels)
 	s.mu.Unlock()
-	if same {
+	if maps.Equal(before, labels) || !s.selectsOtherwise(before, labels) {
 		return
 	}
-	s.relabelled.Add(1)
+	s.mu.Lock()
+	s.relabelled.Add(1) // no branch joins another reader meanwhile
+	s.mu.Unlock()
 	for _, r := range s.allReaders() {
 		r.requests.cutWatch()
 	}
+}
+
+// selectsOtherwise reports whether a branch's rules say something else with other labels of
+// the cluster. Of rules that are not compiled yet it says so: somebody may be about to.
+func (s *Stream) selectsOtherwise(before, after map[string]string) bool {
+	for _, b := range s.branches {
+		rules := s.rulesOf(b)
+		s.mu.Lock()
+		about := b.rules.about
+		s.mu.Unlock()
+		with := func(labels map[string]string) string {
+			return rules.For(about, selection.Cluster{Labels: labels}).Where()
+		}
+		if rules != nil && (about.GroupVersionResource.Empty() || with(before) != with(after)) {
+			return true
+		}
+	}
+	return false
 }
 
 // view returns the object in f, scanned from b, as rules see it: what would be delivered of

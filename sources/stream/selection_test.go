@@ -1,0 +1,94 @@
+package stream
+
+import (
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/fairlead-dev/fairlead/pipeline/selection"
+	"github.com/fairlead-dev/fairlead/sources/member"
+)
+
+// ofProd has all objects of clusters that are labelled so, and none of others.
+func ofProd(t *testing.T) func(*Options) {
+	return func(o *Options) {
+		o.Rules = rulesOf(t, selection.Texts{Where: []string{"configmaps: cluster.labels[?'env'].orValue('') == 'prod'"}})
+		o.Labels = map[string]string{"env": "prod"}
+	}
+}
+
+// Labels that change while nothing can be cut are read once that is over.
+func TestRelabelWhileNoWatchIsOpen(t *testing.T) {
+	for name, begin := range map[string]func(h *harness) (body *fakeBody, rest []string){
+		"during a snapshot": func(h *harness) (*fakeBody, []string) {
+			body := h.call("streaming list").open()
+			body.send(event("ADDED", "a", 1))
+			h.want(true, "added a uid-a@1 snapshot")
+			return body, []string{endMark("10")}
+		},
+		"while a watch opens": func(h *harness) (*fakeBody, []string) {
+			body := h.call("streaming list").open()
+			body.send(event("ADDED", "a", 1), endMark("10"))
+			h.want(true, "added a uid-a@1 snapshot")
+			age()
+			body.end()
+			call := h.call("watch from 10")
+			h.stream.Relabel(map[string]string{"env": "test"})
+			return call.open(), nil
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				h := start(t, ofProd(t))
+				body, rest := begin(h)
+				h.stream.Relabel(map[string]string{"env": "test"})
+				if len(rest) > 0 {
+					body.send(rest...)
+				}
+				body = h.call("streaming list").open()
+				body.send(event("ADDED", "a", 1), endMark("11"))
+				h.want(true, "deleted a uid-a@11 snapshot tombstone nothing")
+				h.wantState(member.Live)
+			})
+		})
+	}
+}
+
+// Only labels that rules read end a watch.
+func TestRelabelOfWhatNoRuleReads(t *testing.T) {
+	for name, test := range map[string]struct {
+		edit func(*testing.T) func(*Options)
+		to   map[string]string
+		cuts bool
+	}{
+		"no rules":      {func(*testing.T) func(*Options) { return func(*Options) {} }, map[string]string{"env": "test"}, false},
+		"another label": {ofProd, map[string]string{"env": "prod", "team": "a"}, false},
+		"that label":    {ofProd, map[string]string{"env": "test"}, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				h := start(t, test.edit(t))
+				h.live()
+				h.stream.Relabel(test.to)
+				if !test.cuts {
+					h.quiet(time.Second)
+					return
+				}
+				h.call("streaming list")
+			})
+		})
+	}
+}
+
+// Whose labels they are may change them later.
+func TestRelabelKeepsNobodysMap(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := start(t, ofProd(t))
+		h.live()
+		labels := map[string]string{"env": "prod", "team": "a"}
+		h.stream.Relabel(labels)
+		labels["env"] = "test"
+		h.stream.Relabel(labels)
+		h.call("streaming list")
+	})
+}
