@@ -25,6 +25,16 @@ func (c *Cursor) leavesLocked(key []byte, p *pending, acked *object) bool {
 	return acked != nil || len(c.unackedUIDs[name(key)]) > 0
 }
 
+// staysLocked has the sweep not take an object for gone that is there.
+func (c *Cursor) staysLocked(p *pending, acked *object, u uid) {
+	if acked != nil && acked.uid == u {
+		acked.epoch = c.epoch
+	}
+	if p != nil && p.latest == u {
+		p.epoch = c.epoch
+	}
+}
+
 // isUnchangedLocked reports whether a state has the digest of the acked one, which the
 // sink has and is not to have again.
 func (c *Cursor) isUnchangedLocked(key []byte, acked *object, seen version, digest uint64) bool {

@@ -2,6 +2,7 @@ package ledger
 
 import (
 	"runtime"
+	"slices"
 	"testing"
 )
 
@@ -301,6 +302,28 @@ func TestOutside(t *testing.T) {
 	waiting := Name{"ns", "waiting"}
 	see(t, c, waiting, State{Version: at(uid2, 22)}, Deliver)
 	see(t, c, waiting, State{Version: at(uid2, 23), Outside: true}, Deliver)
+}
+
+// What a snapshot shows outside of the selection, only because it is a snapshot, is not
+// gone.
+func TestOutsideInASnapshotAlone(t *testing.T) {
+	kept, replaced, lacking, waiting := Name{"ns", "kept"}, Name{"ns", "replaced"}, Name{"ns", "lacking"}, Name{"ns", "waiting"}
+	c := newCursor(StreamID{}, nil)
+	for _, n := range []Name{kept, replaced, lacking} {
+		accept(t, c, n, watched(uid1, 10, 0))
+	}
+	see(t, c, waiting, watched(uid1, 11, 0), Deliver)
+	c.BeginSnapshot()
+	for n, u := range map[Name]string{kept: uid1, replaced: uid2, waiting: uid1, {"ns", "unknown"}: uid1} {
+		see(t, c, n, State{Version: at(u, 12), Snapshot: true, Outside: true, Stays: true}, Filtered)
+	}
+	var gone []string
+	for _, tombstone := range endSnapshot(c, "13") {
+		gone = append(gone, tombstone.Name.Name)
+	}
+	if slices.Sort(gone); !slices.Equal(gone, []string{"lacking", "replaced"}) {
+		t.Errorf("deleted are %q", gone)
+	}
 }
 
 // A frame that could not be handed over is observed again. If it says that an object has

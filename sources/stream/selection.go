@@ -147,11 +147,11 @@ func (s *Stream) selectsOtherwise(before, after map[string]string) bool {
 // it, and no more.
 func (t *target) view(b []byte, f *wire.Frame, tooLong, snapshot bool) selection.Object {
 	o := selection.Object{JSON: f.Object, Op: selection.Updated, Snapshot: snapshot}
-	switch f.Type {
-	case wire.Added:
-		o.Op = selection.Added
-	case wire.Deleted:
+	switch {
+	case f.Type == wire.Deleted:
 		o.Op = selection.Deleted
+	case f.Type == wire.Added, snapshot: // pages say nothing
+		o.Op = selection.Added
 	}
 	part, _, _ := t.choose(b, f, tooLong) // why it may be less is counted when it is delivered
 	if o.Metadata = part.Metadata; o.Metadata && !t.metadata {
@@ -160,18 +160,33 @@ func (t *target) view(b []byte, f *wire.Frame, tooLong, snapshot bool) selection
 	return o
 }
 
-// judge returns what a branch's rules make of a state.
-func (b *branch) judge(o *selection.Object) (outside bool, digest uint64) {
+// judge notes in a state what a branch's rules make of it.
+func (b *branch) judge(o *selection.Object, s *ledger.State) {
 	selected, err := b.rules.program.Match(*o)
 	if err != nil {
 		b.rules.failed.Add(1)
 		b.rules.lastError.Store(new(err.Error()))
 	}
-	if !selected {
-		return true, 0
+	if s.Outside = !selected; s.Outside {
+		s.Stays = s.Snapshot && mayBeSelected(b.rules.program, *o)
+		return
 	}
-	digest, _ = b.rules.program.Digest(*o)
-	return false, digest
+	s.Digest, _ = b.rules.program.Digest(*o)
+}
+
+// mayBeSelected reports whether rules would select the object if it had come in another way.
+func mayBeSelected(p *selection.Program, o selection.Object) bool {
+	if !p.ReadsChange() {
+		return false
+	}
+	for _, o.Op = range []selection.Op{selection.Added, selection.Updated} {
+		for _, o.Snapshot = range []bool{false, true} {
+			if selected, _ := p.Match(o); selected {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // formOf names how a branch's states are delivered.

@@ -1,6 +1,7 @@
 package stream
 
 import (
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -90,5 +91,68 @@ func TestRelabelKeepsNobodysMap(t *testing.T) {
 		labels["env"] = "test"
 		h.stream.Relabel(labels)
 		h.call("streaming list")
+	})
+}
+
+// An object that rules let through when a watch told of it is not gone, because they do not
+// let through what a snapshot has.
+func TestSnapshotKeepsWhatRulesDoNotSelectInSnapshots(t *testing.T) {
+	for _, where := range []string{"!change.snapshot", "change.op == 'updated'"} {
+		t.Run(where, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				h := start(t, func(o *Options) { o.Rules = rulesOf(t, selection.Texts{Where: []string{"configmaps: " + where}}) })
+				body := h.call("streaming list").open()
+				body.send(event("ADDED", "a", 1), event("ADDED", "b", 2), endMark("10"))
+				h.want(true)
+				body.send(event("MODIFIED", "a", 11), event("MODIFIED", "b", 12))
+				h.want(true, "added a uid-a@11", "added b uid-b@12")
+				h.stream.Replay()
+				body = h.call("streaming list").open()
+				body.send(event("ADDED", "a", 11), endMark("20"))
+				h.want(true, "deleted b uid-b@20 snapshot tombstone nothing")
+			})
+		})
+	}
+}
+
+// What metadata are in an object is written in another order than metadata that are asked
+// for alone: digests of the one say nothing of the other.
+func TestAuditListsWholeObjectsForDigests(t *testing.T) {
+	for name, test := range map[string]struct {
+		texts selection.Texts
+		whole bool
+	}{
+		"metadata are selected by": {selection.Texts{Where: []string{"configmaps: has(object.metadata.name)"}}, false},
+		"data are selected by":     {selection.Texts{Where: []string{"configmaps: has(object.data)"}}, true},
+		"labels count":             {selection.Texts{Changed: []string{"configmaps: metadata.labels"}}, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				h := start(t, audits, func(o *Options) { o.Rules = rulesOf(t, test.texts) })
+				h.live()
+				accept := h.call("list by 500").Header.Get("Accept")
+				if whole := !strings.Contains(accept, "PartialObjectMetadata"); whole != test.whole {
+					t.Errorf("accepts %s", accept)
+				}
+			})
+		})
+	}
+}
+
+// An audit cannot tell what a sink is to have by rules that ask how states came.
+func TestAuditOfRulesThatReadTheChange(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := start(t, audits, func(o *Options) {
+			o.Rules = rulesOf(t, selection.Texts{Where: []string{"configmaps: change.op == 'added' && !change.snapshot"}})
+		})
+		body := h.call("streaming list").open()
+		body.send(event("ADDED", "a", 1), endMark("10"))
+		call := h.call("list by 500")
+		body.send(event("ADDED", "b", 11))
+		h.want(true, "added b uid-b@11")
+		call.reply(200, listOf(20, "", configMap("a", 1), configMap("b", 11)))
+		body.send(mark("20"))
+		time.Sleep(time.Second)
+		h.wantAudits("clean", 1, 0)
 	})
 }
