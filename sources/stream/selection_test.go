@@ -19,40 +19,40 @@ func ofProd(t *testing.T) func(*Options) {
 }
 
 // Labels that change while nothing can be cut are read once that is over.
-func TestRelabelWhileNoWatchIsOpen(t *testing.T) {
-	for name, begin := range map[string]func(h *harness) (body *fakeBody, rest []string){
-		"during a snapshot": func(h *harness) (*fakeBody, []string) {
-			body := h.call("streaming list").open()
-			body.send(event("ADDED", "a", 1))
-			h.want(true, "added a uid-a@1 snapshot")
-			return body, []string{endMark("10")}
-		},
-		"while a watch opens": func(h *harness) (*fakeBody, []string) {
-			body := h.call("streaming list").open()
-			body.send(event("ADDED", "a", 1), endMark("10"))
-			h.want(true, "added a uid-a@1 snapshot")
-			age()
-			body.end()
-			call := h.call("watch from 10")
-			h.stream.Relabel(map[string]string{"env": "test"})
-			return call.open(), nil
-		},
-	} {
-		t.Run(name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				h := start(t, ofProd(t))
-				body, rest := begin(h)
-				h.stream.Relabel(map[string]string{"env": "test"})
-				if len(rest) > 0 {
-					body.send(rest...)
-				}
-				body = h.call("streaming list").open()
-				body.send(event("ADDED", "a", 1), endMark("11"))
-				h.want(true, "deleted a uid-a@11 snapshot tombstone nothing")
-				h.wantState(member.Live)
-			})
-		})
-	}
+func TestRelabelDuringASnapshot(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := start(t, ofProd(t))
+		body := h.call("streaming list").open()
+		body.send(event("ADDED", "a", 1))
+		h.want(true, "added a uid-a@1 snapshot")
+		h.stream.Relabel(map[string]string{"env": "test"})
+		body.send(endMark("10"))
+		h.wantNoneSelected()
+	})
+}
+
+func TestRelabelWhileAWatchOpens(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := start(t, ofProd(t))
+		body := h.call("streaming list").open()
+		body.send(event("ADDED", "a", 1), endMark("10"))
+		h.want(true, "added a uid-a@1 snapshot")
+		age()
+		body.end()
+		call := h.call("watch from 10")
+		h.stream.Relabel(map[string]string{"env": "test"})
+		call.open()
+		h.wantNoneSelected()
+	})
+}
+
+// wantNoneSelected wants a snapshot by which the object a is not selected any more.
+func (h *harness) wantNoneSelected() {
+	h.t.Helper()
+	body := h.call("streaming list").open()
+	body.send(event("ADDED", "a", 1), endMark("11"))
+	h.want(true, "deleted a uid-a@11 snapshot tombstone nothing")
+	h.wantState(member.Live)
 }
 
 // Only labels that rules read end a watch.
