@@ -94,7 +94,7 @@ func means(st *stream.Stream, resource string) bool {
 		return false
 	}
 	spec := st.Spec()
-	if asked == spec {
+	if asked == spec || asked.String() == st.Name() && asked.OnlyRules() == (stream.Spec{}) {
 		return true
 	}
 	return asked == stream.Spec{Resource: spec.Resource, Group: spec.Group} ||

@@ -16,12 +16,23 @@ import "crypto/rand"
 // been observed again and acked.
 
 // leavesLocked reports whether a state outside of the selection is a deletion to the
-// sink: it may hold the object, and no deletion is on its way.
+// sink: it may hold the object, and no worker has begun its deletion. One that waits may
+// never have come into the queue: then the frame is observed again.
 func (c *Cursor) leavesLocked(key []byte, p *pending, acked *object) bool {
 	if p != nil {
-		return !p.deleted
+		return !p.deleted || p.waiting.listed()
 	}
 	return acked != nil || len(c.unackedUIDs[name(key)]) > 0
+}
+
+// staysLocked has the sweep not take an object for gone that is there.
+func (c *Cursor) staysLocked(p *pending, acked *object, u uid) {
+	if acked != nil && acked.uid == u {
+		acked.epoch = c.epoch
+	}
+	if p != nil && p.latest == u {
+		p.epoch = c.epoch
+	}
 }
 
 // isUnchangedLocked reports whether a state has the digest of the acked one, which the
@@ -42,10 +53,11 @@ func (c *Cursor) learnDigestLocked(key []byte, acked *object, digest uint64) {
 
 // settleUnchangedLocked settles a waiting state that was a change when it was observed,
 // and has the digest of the state that was acked since. No worker may have begun another
-// one meanwhile, here or in a process before.
+// one meanwhile, here or in a process before; nor may the acked state be asked for once
+// more, as the sink may not have it then.
 func (c *Cursor) settleUnchangedLocked(key []byte, p *pending, sequence uint64) bool {
 	_, lingers := c.lingering[name(key)]
-	if p.digest == 0 || lingers || c.doubted || p.begun.listed() || sequence != p.waiting.last || p.prewritten.number != 0 {
+	if p.digest == 0 || lingers || c.doubted || p.begun.listed() || sequence != p.waiting.last || p.prewritten.number != 0 || c.redeliveries[p.name] != nil {
 		return false
 	}
 	acked := c.acked.get(key)

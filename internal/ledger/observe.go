@@ -24,6 +24,9 @@ type State struct {
 	// Outside: the stream's selection does not hold the state. If the sink may hold the
 	// object, that is a deletion; in a snapshot the sweep finds it.
 	Outside bool
+	// Stays: it is outside only because of how it was read. In a snapshot the sink keeps
+	// what it has of the object then.
+	Stays bool
 	// Digest is that of what counts in the state. One with the digest of the acked state
 	// is no change. 0: every version counts.
 	Digest uint64
@@ -52,6 +55,9 @@ func (c *Cursor) ObserveState(n Name, s State, like *Observation) Observation {
 
 	p := c.pending[name(key)]
 	acked := c.acked.get(key)
+	if s.Outside && snapshot && s.Stays {
+		c.staysLocked(p, acked, u)
+	}
 	if s.Outside && (snapshot || !c.leavesLocked(key, p, acked)) {
 		return Observation{Verdict: Filtered}
 	}
@@ -76,7 +82,7 @@ func (c *Cursor) ObserveState(n Name, s State, like *Observation) Observation {
 			c.seenLocked(seen.rv)
 			return Observation{Verdict: Unchanged, name: acked.name}
 		}
-	} else if !snapshot && p.covers(seen, deleted) {
+	} else if !snapshot && p.covers(seen, deleted || s.Outside) {
 		return Observation{Verdict: Stale, name: p.name}
 	}
 	deleted = deleted || s.Outside

@@ -11,6 +11,8 @@ func FuzzCompose(f *testing.F) {
 		f.Add("room:a", value)
 		f.Add("path:/a?b", value)
 		f.Add("path:/a?name=x", value)
+		f.Add("path:/a?nam", value)
+		f.Add("path:/a?b=c?", value)
 		f.Add("data://h/d", value)
 		f.Add("a@b:c", value)
 	}

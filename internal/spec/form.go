@@ -19,9 +19,9 @@ const (
 	Optional
 	// Nothing: no text.
 	Nothing
-	// Literal: a path that is not empty and may hold any character. It ends at its
-	// last question mark, and only if the name of a parameter, in whichever case and
-	// with or without dashes, and an equals sign follow.
+	// Literal: a path that is not empty and may hold any character. It ends at the first
+	// question mark that the name of a parameter, in whichever case and with or without
+	// dashes, and an equals sign follow. A path that has such a text cannot be written.
 	Literal
 	// URL: //[USER@]HOST[:PORT][,HOST[:PORT]...][/PATH].
 	URL

@@ -9,7 +9,7 @@ import (
 // accepts it can be asked for.
 func FuzzParse(f *testing.F) {
 	for _, text := range []string{
-		"nowhere:", "path:a?b=c&name=d", "room:a?doors=1&with=a,b%2C&wait=1h&area=1Gi", "data://u@h:1,[::1]/d%20?table=x", "web://h?name=a", "site:https://h:1,h/p?table=x", "a@b:c", "room:?%",
+		"nowhere:", "path:a?b=c&name=d", "path:a?name=d?name=e", "path:?name=a?b", "room:a?doors=1&with=a,b%2C&wait=1h&area=1Gi", "data://u@h:1,[::1]/d%20?table=x", "web://h?name=a", "site:https://h:1,h/p?table=x", "a@b:c", "room:?%",
 	} {
 		f.Add(text)
 	}

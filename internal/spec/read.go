@@ -51,18 +51,21 @@ func (v *Value) mayHoldPassword(query string) bool {
 	return false
 }
 
-// cutLiteral finds where parameters begin in a text that may hold question marks.
+// cutLiteral finds where parameters begin in a text that may hold question marks, as their
+// values may: at the first one that the name of a parameter and an equals sign follow.
 func (f *Form) cutLiteral(rest string) (path, query string, found bool) {
-	at := strings.LastIndexByte(rest, '?')
-	if at < 0 {
-		return rest, "", false
+	for at := range len(rest) {
+		if rest[at] != '?' {
+			continue
+		}
+		query := rest[at+1:]
+		end := strings.IndexAny(query, "?=")
+		isParam := func(p Param) bool { return letters(p.Name) == letters(query[:end]) }
+		if end >= 0 && query[end] == '=' && slices.ContainsFunc(f.Params, isParam) {
+			return rest[:at], query, true
+		}
 	}
-	name, _, equals := strings.Cut(rest[at+1:], "=")
-	isParam := func(p Param) bool { return letters(p.Name) == letters(name) }
-	if !equals || !slices.ContainsFunc(f.Params, isParam) {
-		return rest, "", false
-	}
-	return rest[:at], rest[at+1:], true
+	return rest, "", false
 }
 
 // readParams reads NAME=VALUE&NAME=VALUE. A List and Texts may be given several times. No error

@@ -76,6 +76,8 @@ func TestParse(t *testing.T) {
 		"path:100%25":                        {Rest: "100%25"},
 		"path:a@b:c":                         {Rest: "a@b:c"},
 		"path:what?name=x":                   {Rest: "what", HasQuery: true},
+		"path:a?b=c?name=x":                  {Rest: "a?b=c", HasQuery: true},
+		"path:what??name=x":                  {Rest: "what?", HasQuery: true},
 		"room:a+b":                           {Rest: "a+b"},
 		"room:a?&doors=2&":                   {Rest: "a", HasQuery: true},
 		"room:a?":                            {Rest: "a", HasQuery: true},
@@ -134,6 +136,23 @@ func TestParametersHaveTypesAndDefaults(t *testing.T) {
 			}()
 			get()
 		}()
+	}
+}
+
+// Behind the name of a parameter, a question mark is one of its value's.
+func TestValuesHoldQuestionMarks(t *testing.T) {
+	table := &Table{Family: "place", Forms: []Form{
+		{Scheme: "path", Usage: "path:PATH", Summary: "a place", Rest: Literal, Params: []Param{
+			{Name: "where", Type: Texts, Meaning: "which"}, {Name: "note", Meaning: "what"},
+		}},
+	}}
+	const where = "*: object.metadata.?labels['t'].orValue('') == 'a'"
+	_, v, err := table.Parse("path:/a?b?where=" + where + "&note=x?where=y")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, _ := v.params["where"].([]string); v.Rest != "/a?b" || len(got) != 1 || got[0] != where || v.Str("note") != "x?where=y" {
+		t.Errorf("%+v", v)
 	}
 }
 

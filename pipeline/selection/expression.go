@@ -21,6 +21,7 @@ type expression struct {
 	text    string
 	program program
 	whole   bool     // it reads more of the object than its metadata
+	change  bool     // it reads how the state came
 	cluster []string // what it reads of the cluster: name, uid, labels, or labels/KEY
 
 	conjuncts conjuncts
@@ -57,7 +58,7 @@ func compile(text string) (*expression, error) {
 		return nil, fmt.Errorf("plan: %w", err)
 	}
 	return &expression{
-		text: text, program: program, whole: uses.whole(), cluster: uses.cluster(),
+		text: text, program: program, whole: uses.whole(), change: uses.change(), cluster: uses.cluster(),
 		conjuncts: findConjuncts(checked.NativeRep().Expr()),
 	}, nil
 }

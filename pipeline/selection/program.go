@@ -49,6 +49,12 @@ func (p *Program) Whole() bool {
 	return slices.ContainsFunc(p.where, func(e *expression) bool { return e.whole }) || p.fields.whole()
 }
 
+// ReadsChange reports whether Match depends on how a state came to be known: on its Op, or
+// on whether it is of a Snapshot.
+func (p *Program) ReadsChange() bool {
+	return p != nil && slices.ContainsFunc(p.where, func(e *expression) bool { return e.change })
+}
+
 // Match reports whether the object is selected. An error says that an expression could
 // not be evaluated; the object is selected then, unless another expression is false. The
 // error holds nothing of the object, and is bounded.

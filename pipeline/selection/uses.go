@@ -155,6 +155,11 @@ func (all uses) whole() bool {
 	})
 }
 
+// change reports whether it is read how the state came.
+func (all uses) change() bool {
+	return slices.ContainsFunc(all, func(u use) bool { return u.variable == "change" })
+}
+
 // cluster returns what is read of the cluster: name, uid, labels, labels/KEY.
 func (all uses) cluster() (fields []string) {
 	for _, u := range all {

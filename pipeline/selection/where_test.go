@@ -172,6 +172,23 @@ func TestMetadataOnly(t *testing.T) {
 	}
 }
 
+func TestReadsChange(t *testing.T) {
+	for where, want := range map[string]bool{
+		"pods: object.metadata.name == 'change'":                     false,
+		"pods: has(object.metadata.labels) && cluster.name == 'a'":   false,
+		"pods: change.op == 'added'":                                 true,
+		"pods: object.metadata.name == 'a' || !change.snapshot":      true,
+		"pods: [1].exists(n, n == 1 && change.op.startsWith('del'))": true,
+	} {
+		if got := program(t, where).ReadsChange(); got != want {
+			t.Errorf("%s: %t", where, got)
+		}
+	}
+	if (*selection.Program)(nil).ReadsChange() {
+		t.Error("no rules read nothing")
+	}
+}
+
 func TestWhereIsTheTextOfWhatIsSelected(t *testing.T) {
 	text := func(where string, c selection.Cluster) string {
 		t.Helper()

@@ -213,10 +213,13 @@ func (a *attempt) watchFor() int64 {
 }
 
 // setLive marks the watch as up to date: from the version on, it shows every change. It
-// fails if another snapshot has been asked for meanwhile.
+// fails if another snapshot has been asked for meanwhile, or other labels read by rules.
 func (a *attempt) setLive(from string) error {
 	if err := a.requests.watching(a.watchdog.cancel); err != nil {
 		return err
+	}
+	if a.relabelled.Load() != a.labelled {
+		return errRequested // who relabelled it meanwhile has cut no watch
 	}
 	a.liveSince = time.Now()
 	a.newest = number(from)

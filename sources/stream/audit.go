@@ -31,9 +31,9 @@ import (
 // told last. What is not, really differs.
 //
 // What a branch does not select must not be known, and what counts in an object must
-// be as in the state that was acked; so where rules need more than metadata, whole
-// objects are listed. An object of which the rules say one thing when a list has it and
-// another when a watch tells of it is left alone.
+// be as in the state that was acked; so where rules need more than metadata, or say what
+// counts, whole objects are listed. Where rules ask how a state came, nobody can tell what
+// must be known: those branches are left alone.
 //
 // It holds eight bytes for every object listed, and about sixty for each that
 // changes while the list is read. Of neither may there be more than are known

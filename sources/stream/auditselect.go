@@ -34,9 +34,13 @@ func (s *Stream) programsOf(of []*branch) []*selection.Program {
 	return programs
 }
 
-// needsWhole reports whether some branch's rules need more of an object than its metadata.
+// needsWhole reports whether some branch's rules need more of an object than its metadata,
+// or digests of it: an API server may write the metadata in another order when it is asked
+// for them alone.
 func (au *audit) needsWhole() bool {
-	return !au.target.metadata && slices.ContainsFunc(au.programs, (*selection.Program).Whole)
+	return !au.target.metadata && slices.ContainsFunc(au.programs, func(p *selection.Program) bool {
+		return p.Whole() || changedText(p) != ""
+	})
 }
 
 // expectation is what is known of an object of the list, if all is well.
@@ -50,13 +54,10 @@ const (
 
 // expect returns what rules say of an object, however it came.
 func expect(p *selection.Program, o selection.Object) expectation {
-	o.Op = selection.Added
-	listed, _ := p.Match(o) // on an error it passes, as it does in the stream
-	o.Op, o.Snapshot = selection.Updated, false
-	switch watched, _ := p.Match(o); {
-	case watched != listed:
+	if p.ReadsChange() {
 		return undecided
-	case listed:
+	}
+	if listed, _ := p.Match(o); listed { // on an error it passes, as it does in the stream
 		return selected
 	}
 	return unselected

@@ -189,7 +189,7 @@ func (r *reader) join() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	main := s.main.Load()
-	if main == r {
+	if main == r || r.labelled != s.relabelled.Load() { // else what it selects would not be the main one's
 		return false
 	}
 	main.mu.Lock()

@@ -104,13 +104,15 @@ func (a *attempt) shapes(object []byte, to []routed) map[*selection.Program][]by
 	return shaped
 }
 
-// shape returns an object in a form, in memory of its own.
+// shape returns an object in a form, in memory of its own, and no more of it than that takes.
 func shape(to *wire.Buffers, p *selection.Program, object []byte) []byte {
 	shaped := p.AppendShaped(to.Get(len(object)), object)
-	if cap(shaped) > len(object) && cap(shaped) > p.ShapedSize(len(object)) {
-		return append(to.Get(len(shaped)), shaped...)
+	if wire.BufferSize(len(shaped)) >= cap(shaped) {
+		return shaped
 	}
-	return shaped
+	fits := append(to.Get(len(shaped)), shaped...)
+	to.Put(shaped)
+	return fits
 }
 
 // shrinkForms has those that deliver an object keep what their form of it takes, if that is

@@ -25,6 +25,7 @@ import (
 type rules struct {
 	program *selection.Program // nil: everything, as it is
 	shaper  *selection.Program // of the same form as program, the same one for all branches of that form; nil: as it is
+	about   selection.Resource // what they were compiled for last; guarded by Stream.mu, which may be taken by anybody
 
 	filtered, failed atomic.Uint64 // states that were not selected, and evaluations that failed
 	lastError        atomic.Pointer[string]
@@ -32,8 +33,13 @@ type rules struct {
 
 // compile returns what the rules of a branch say of a target.
 func (s *Stream) compile(b *branch, t *target, clusterUID string) *selection.Program {
-	return selection.Merge(s.rules, b.route.Rules).For(t.resource.selected(), s.asSelected(clusterUID))
+	s.mu.Lock()
+	b.rules.about = t.resource.selected() // before the labels are read: see Relabel
+	s.mu.Unlock()
+	return s.rulesOf(b).For(t.resource.selected(), s.asSelected(clusterUID))
 }
+
+func (s *Stream) rulesOf(b *branch) *selection.Rules { return selection.Merge(s.rules, b.route.Rules) }
 
 func (r resource) selected() selection.Resource {
 	return selection.Resource{GroupVersionResource: r.gvr, Kind: r.kind, Namespaced: r.namespaced}
@@ -100,31 +106,52 @@ func (s *Stream) shaperOf(b *branch) *selection.Program {
 	return b.rules.shaper
 }
 
-// Relabel says which labels the cluster has. Rules may read them: then another selection
-// may follow from it. It may be called from any goroutine.
+// Relabel says which labels the cluster has. If rules read one that has changed, another
+// selection follows from it: then the watch ends, also one that opens or a snapshot that is
+// under way, once that has come to its end. It may be called from any goroutine.
 func (s *Stream) Relabel(labels map[string]string) {
 	s.mu.Lock()
-	same := maps.Equal(s.labels, labels)
-	s.labels = labels
+	before := s.labels
+	s.labels = maps.Clone(labels)
 	s.mu.Unlock()
-	if same {
+	if maps.Equal(before, labels) || !s.selectsOtherwise(before, labels) {
 		return
 	}
-	s.relabelled.Add(1)
+	s.mu.Lock()
+	s.relabelled.Add(1) // no branch joins another reader meanwhile
+	s.mu.Unlock()
 	for _, r := range s.allReaders() {
 		r.requests.cutWatch()
 	}
+}
+
+// selectsOtherwise reports whether a branch's rules say something else with other labels of
+// the cluster. Of rules that are not compiled yet it says so: somebody may be about to.
+func (s *Stream) selectsOtherwise(before, after map[string]string) bool {
+	for _, b := range s.branches {
+		rules := s.rulesOf(b)
+		s.mu.Lock()
+		about := b.rules.about
+		s.mu.Unlock()
+		with := func(labels map[string]string) string {
+			return rules.For(about, selection.Cluster{Labels: labels}).Where()
+		}
+		if rules != nil && (about.GroupVersionResource.Empty() || with(before) != with(after)) {
+			return true
+		}
+	}
+	return false
 }
 
 // view returns the object in f, scanned from b, as rules see it: what would be delivered of
 // it, and no more.
 func (t *target) view(b []byte, f *wire.Frame, tooLong, snapshot bool) selection.Object {
 	o := selection.Object{JSON: f.Object, Op: selection.Updated, Snapshot: snapshot}
-	switch f.Type {
-	case wire.Added:
-		o.Op = selection.Added
-	case wire.Deleted:
+	switch {
+	case f.Type == wire.Deleted:
 		o.Op = selection.Deleted
+	case f.Type == wire.Added, snapshot: // pages say nothing
+		o.Op = selection.Added
 	}
 	part, _, _ := t.choose(b, f, tooLong) // why it may be less is counted when it is delivered
 	if o.Metadata = part.Metadata; o.Metadata && !t.metadata {
@@ -133,18 +160,33 @@ func (t *target) view(b []byte, f *wire.Frame, tooLong, snapshot bool) selection
 	return o
 }
 
-// judge returns what a branch's rules make of a state.
-func (b *branch) judge(o *selection.Object) (outside bool, digest uint64) {
+// judge notes in a state what a branch's rules make of it.
+func (b *branch) judge(o *selection.Object, s *ledger.State) {
 	selected, err := b.rules.program.Match(*o)
 	if err != nil {
 		b.rules.failed.Add(1)
 		b.rules.lastError.Store(new(err.Error()))
 	}
-	if !selected {
-		return true, 0
+	if s.Outside = !selected; s.Outside {
+		s.Stays = s.Snapshot && mayBeSelected(b.rules.program, *o)
+		return
 	}
-	digest, _ = b.rules.program.Digest(*o)
-	return false, digest
+	s.Digest, _ = b.rules.program.Digest(*o)
+}
+
+// mayBeSelected reports whether rules would select the object if it had come in another way.
+func mayBeSelected(p *selection.Program, o selection.Object) bool {
+	if !p.ReadsChange() {
+		return false
+	}
+	for _, o.Op = range []selection.Op{selection.Added, selection.Updated} {
+		for _, o.Snapshot = range []bool{false, true} {
+			if selected, _ := p.Match(o); selected {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // formOf names how a branch's states are delivered.

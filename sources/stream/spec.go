@@ -28,7 +28,7 @@ type Spec struct {
 	Where, Changed, Unchanged, Drop, Redact, Only, Preset string
 }
 
-// ruleParams are the parameters of the rules, in the order of String.
+// ruleParams are the parameters of the rules.
 func (s *Spec) ruleParams() [7]struct {
 	name string
 	text *string
@@ -198,8 +198,9 @@ func (s *Spec) set(name, value string) error {
 	return nil
 }
 
-// String returns the spec in its canonical form, which ParseSpec understands.
-// It names the stream in metrics, logs and the status.
+// String returns the spec in its canonical form, which ParseSpec understands, without its
+// rules. It names the stream in metrics, logs and the status, where the texts of rules would
+// be in each line; no two streams differ in rules alone.
 func (s Spec) String() string {
 	name := s.Resource
 	if s.Group != "" {
@@ -214,9 +215,6 @@ func (s Spec) String() string {
 	}
 	separator := "?"
 	params := [][2]string{{"namespace", s.Namespace}, {"labelSelector", s.Labels}, {"fieldSelector", s.Fields}, {"mode", mode}}
-	for _, p := range s.ruleParams() {
-		params = append(params, [2]string{p.name, *p.text})
-	}
 	for _, p := range params {
 		if p[1] == "" {
 			continue

@@ -33,6 +33,17 @@ func TestParseSpec(t *testing.T) {
 	}
 }
 
+// The texts of rules are no part of a stream's name.
+func TestSpecIsNamedWithoutItsRules(t *testing.T) {
+	spec, err := ParseSpec("pods?namespace=a&where=object.status.phase == 'Failed'&changed=spec&drop=status&only=spec&preset=heartbeats")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := spec.String(); got != "pods?namespace=a" {
+		t.Errorf("it is named %s", got)
+	}
+}
+
 func TestParseSpecErrors(t *testing.T) {
 	for in, want := range map[string]string{
 		"":                              "names no resource",

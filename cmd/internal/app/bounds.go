@@ -103,7 +103,7 @@ func (c *Config) numbers() []number {
 		within("ledger-retention", c.LedgerRetention, time.Minute, 3650*day, ""),
 		within("name-hold", c.NameHold, 0, 30*day, "0 is not at all"),
 		within("drain-timeout", c.DrainTimeout, 0, time.Hour, ""),
-		zeroOrWithin("audit-interval", c.AuditInterval, time.Minute, 3650*day, "each audit lists the metadata of all objects; 0 is never"),
+		zeroOrWithin("audit-interval", c.AuditInterval, time.Minute, 3650*day, "each audit lists all objects; 0 is never"),
 	}
 }
 

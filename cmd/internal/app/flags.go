@@ -147,7 +147,7 @@ func (c *Config) addMemoryFlags(f *pflag.FlagSet) {
 	f.DurationVar(&c.LedgerRetention, "ledger-retention", ledger.DefaultRetention, "how long a cluster that left the fleet is remembered, and a resource that is not watched any more.\n"+
 		"After that the objects of such a resource are reported as deleted. Longer than a cluster stays away for repairs")
 	f.DurationVar(&c.AuditInterval, "audit-interval", stream.DefaultAuditInterval, "how often what was delivered is compared with what a member holds, give or take a fifth; 0 is never.\n"+
-		"One audit costs one list of metadata")
+		"One audit costs one list of metadata, of whole objects where rules need them")
 }
 
 func (c *Config) addElectionFlags(f *pflag.FlagSet) {

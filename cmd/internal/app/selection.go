@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 
 	"github.com/spf13/pflag"
 
@@ -85,9 +86,28 @@ func (s *settings) checkRules() error {
 	return errors.Join(p...)
 }
 
-// ruleKeys returns the keys of rules, which are those of the ledger, too.
+// ruleKeys returns the keys of rules. That of digests is in the ledger, from when it is
+// first needed on.
 func (p *program) ruleKeys() selection.ParseOptions {
-	return selection.ParseOptions{RedactKey: p.settings.redactKey, DigestKey: p.ledger.DigestKey()}
+	keys := selection.ParseOptions{RedactKey: p.settings.redactKey}
+	if p.settings.needsDigests() {
+		keys.DigestKey = p.ledger.DigestKey()
+	}
+	return keys
+}
+
+// needsDigests reports whether some rule says which changes count.
+func (s *settings) needsDigests() bool {
+	all := []selection.Texts{s.Selection}
+	for _, spec := range s.specs {
+		all = append(all, spec.Rules())
+	}
+	for _, spec := range s.sinks {
+		all = append(all, selection.Texts(spec.Selection))
+	}
+	return slices.ContainsFunc(all, func(t selection.Texts) bool {
+		return len(t.Changed)+len(t.Unchanged)+len(t.Preset) > 0
+	})
 }
 
 // rules compiles the texts of rules that have been checked.

@@ -20,8 +20,8 @@ type Buffers struct {
 	bytes int                                 // that free takes
 }
 
-// bufferSize is how much memory a buffer for size bytes takes.
-func bufferSize(size int) int {
+// BufferSize is how much memory a buffer for size bytes takes.
+func BufferSize(size int) int {
 	if steps := (size + bufferStep - 1) / bufferStep; steps <= bufferMost/bufferStep {
 		return steps * bufferStep
 	}

@@ -29,7 +29,7 @@ func MetadataOf(f *Frame, secret bool) Copying {
 	if secret {
 		size *= secretGrowth
 	}
-	return Copying{Metadata: true, Size: bufferSize(size)}
+	return Copying{Metadata: true, Size: BufferSize(size)}
 }
 
 // ObjectOf is what CopyObject copies.
@@ -39,7 +39,7 @@ func ObjectOf(f *Frame, gvk schema.GroupVersionKind) Copying {
 		apiVersion, kind := gvk.ToAPIVersionAndKind()
 		size += len(`"apiVersion":"","kind":"",`) + len(apiVersion) + len(kind) + 1
 	}
-	return Copying{Size: bufferSize(size)}
+	return Copying{Size: BufferSize(size)}
 }
 
 // CopyObject returns a copy of f's object in b, the scanned bytes, without
