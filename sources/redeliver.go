@@ -3,6 +3,7 @@ package sources
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"github.com/fairlead-dev/fairlead/pipeline"
 	"github.com/fairlead-dev/fairlead/sources/stream"
@@ -25,10 +26,9 @@ func (s *Sources) Redeliver(ctx context.Context, route string, e *pipeline.Event
 			return st.Redeliver(ctx, route, e)
 		}
 	}
-	for _, st := range streams {
-		if st.Status().Resource == "" {
-			return nil, fmt.Errorf("what is followed in cluster %q is not known yet", key.Cluster)
-		}
+	isUnknown := func(st *stream.Stream) bool { return st.Status().Resource == "" }
+	if !s.surveyed(key.Cluster) || slices.ContainsFunc(streams, isUnknown) {
+		return nil, fmt.Errorf("what is followed in cluster %q is not known yet", key.Cluster)
 	}
 	where := ""
 	if key.Namespace != "" {

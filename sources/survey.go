@@ -114,3 +114,16 @@ func (s *Sources) ended(r *member, spec Spec) bool {
 	i := slices.IndexFunc(streams, func(st *stream.Stream) bool { return st.Spec() == spec })
 	return i < 0 || streams[i].Ended()
 }
+
+// surveyed reports whether it is known what wildcards stand for in a member.
+func (s *Sources) surveyed(cluster string) bool {
+	s.mu.Lock()
+	r, ok := s.presentLocked(cluster)
+	s.mu.Unlock()
+	if !ok {
+		return false
+	}
+	r.claims.Lock()
+	defer r.claims.Unlock()
+	return r.claims.surveyed
+}

@@ -17,6 +17,7 @@ import (
 	"k8s.io/client-go/rest"
 
 	"github.com/fairlead-dev/fairlead/internal/ledger"
+	"github.com/fairlead-dev/fairlead/pipeline"
 	"github.com/fairlead-dev/fairlead/sources/fleet"
 	states "github.com/fairlead-dev/fairlead/sources/member"
 )
@@ -510,5 +511,18 @@ func TestWildcardOfManyResources(t *testing.T) {
 		}
 		h.sources.Remove("m")
 		h.wantLive()
+	})
+}
+
+// What a wildcard stands for in a member that has not been reached is not known, which is
+// no reason to give up what is to be sent there again.
+func TestRedeliverBeforeTheSurvey(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := start(t, "*")
+		h.sources.Set((&server{uid: "a", down: true}).member("m"))
+		pass()
+		if _, err := h.sources.Redeliver(t.Context(), "a", &pipeline.Event{Cluster: "m", ID: "/v1/pods/u/5"}); err == nil || !strings.Contains(err.Error(), "not known yet") {
+			t.Error(err)
+		}
 	})
 }
