@@ -46,9 +46,10 @@ type planner struct {
 	before    map[Spec]bool
 	ended     func(Spec) bool
 
-	ranks  map[schema.GroupResource]int
-	follow []Followed
-	left   []LeftOut
+	ranks   map[schema.GroupResource]int
+	follow  []Followed
+	left    []LeftOut
+	unplaced map[schema.GroupResource]bool // left out because there is no place, under all names of their objects
 }
 
 // plan returns the streams that there are to be, and what is left out, both in order.
@@ -70,11 +71,14 @@ func (p *planner) plan() ([]Followed, []LeftOut) {
 		if len(specs) == 0 {
 			continue
 		}
-		if p.max > 0 && (len(p.follow)+len(specs) > places || c.rank == isNew && len(p.follow)+len(specs) > memory) {
-			p.leave(c.name(), fmt.Sprintf("there are %d streams already, "+noPlace, p.max))
-			continue
+		switch n := len(p.follow) + len(specs); {
+		case p.max > 0 && n > places:
+			p.leaveUnplaced(c.name(), fmt.Sprintf("there are %d streams already, "+noPlace, p.max))
+		case p.max > 0 && c.rank == isNew && n > memory:
+			p.leaveUnplaced(c.name(), "the ledger still remembers too many resources that are gone, "+noPlace)
+		default:
+			p.follow = append(p.follow, specs...)
 		}
-		p.follow = append(p.follow, specs...)
 	}
 	slices.SortFunc(p.follow, func(a, b Followed) int { return cmp.Compare(a.Spec.String(), b.Spec.String()) })
 	for _, left := range p.inventory.unfit {
@@ -84,6 +88,19 @@ func (p *planner) plan() ([]Followed, []LeftOut) {
 	}
 	slices.SortFunc(p.left, func(a, b LeftOut) int { return cmp.Compare(a.Resource, b.Resource) })
 	return p.follow, p.left
+}
+
+// leaveUnplaced leaves out what would be followed. Its objects are there: that it has no
+// stream tells nothing of them.
+func (p *planner) leaveUnplaced(gr schema.GroupResource, reason string) {
+	p.leave(gr, reason)
+	if p.unplaced == nil {
+		p.unplaced = map[schema.GroupResource]bool{}
+	}
+	p.unplaced[gr] = true
+	for _, other := range cohabitants(gr) {
+		p.unplaced[other] = true
+	}
 }
 
 func (p *planner) leave(gr schema.GroupResource, reason string) {
