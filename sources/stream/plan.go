@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
+	"strings"
 
 	"k8s.io/apimachinery/pkg/runtime/schema"
 )
@@ -135,9 +136,22 @@ func (p *planner) candidates() []candidate {
 		}
 	}
 	slices.SortFunc(all, func(a, b candidate) int {
-		return cmp.Or(cmp.Compare(a.rank, b.rank), compareNames(a.name(), b.name()))
+		order := cmp.Compare(a.rank, b.rank)
+		if order == 0 && a.rank == isNew {
+			order = cmp.Compare(installedLater(a.name()), installedLater(b.name()))
+		}
+		return cmp.Or(order, compareNames(a.name(), b.name()))
 	})
 	return all
+}
+
+// installedLater returns 0 for the groups of Kubernetes itself, which have no dot or end
+// in .k8s.io, and 1 for others: a member with many CRDs keeps its places for its Deployments.
+func installedLater(gr schema.GroupResource) int {
+	if !strings.Contains(gr.Group, ".") || strings.HasSuffix(gr.Group, ".k8s.io") {
+		return 0
+	}
+	return 1
 }
 
 // setRanks finds the rank of all that there was before; what is not among them is new.
@@ -192,7 +206,7 @@ func (p *planner) standing(c candidate) []Followed {
 	for _, w := range wildcards {
 		spec := w.of(gr)
 		switch {
-		case w.Namespace != "" && !c.namespaced:
+		case w.inNamespaces() && !c.namespaced:
 		case c.rank == hasStream && !c.served && !p.before[spec]:
 		default:
 			specs, of = append(specs, spec), append(of, w)
