@@ -47,10 +47,10 @@ type planner struct {
 	before    map[Spec]bool
 	ended     func(Spec) bool
 
-	ranks   map[schema.GroupResource]int
-	follow  []Followed
-	left    []LeftOut
-	unplaced map[schema.GroupResource]bool // left out because there is no place, under all names of their objects
+	ranks    map[schema.GroupResource]int
+	follow   []Followed
+	left     []LeftOut
+	unplaced map[schema.GroupResource]bool // see Findings
 }
 
 // plan returns the streams that there are to be, and what is left out, both in order.
