@@ -29,15 +29,15 @@ func (a *attempt) checkResumable(ctx context.Context, version string) error {
 		err = open(ctx, a.listOfObject(noSuchObject).Param("resourceVersion", version).Param("resourceVersionMatch", "NotOlderThan"))
 		why, _ = classify(ctx, err)
 	}
-	switch {
-	case err == nil:
+	switch why {
+	case missing:
 		return nil
-	case why == missing:
-		return nil
-	case why == forbidden || why == rejected || why == expired:
-		return nil // that is not watch, which will say what is wrong, if anything is
+	case forbidden, rejected, expired:
+		return nil // this is not a watch, which will say what is wrong, if anything is
 	}
-	a.report(ctx, err)
+	if err != nil {
+		a.report(ctx, err)
+	}
 	return err
 }
 
