@@ -45,17 +45,33 @@ func TestRightsFollowTheFlags(t *testing.T) {
 		}},
 		"member": {"/fairlead-member": member, "/fairlead-identity": identity},
 		"member-everything": {"/fairlead-member": member, "/fairlead-identity": identity, "/fairlead-everything": {
-			{APIGroups: []string{"*"}, Resources: []string{"*"}, Verbs: read},
+			{APIGroups: []string{"*"}, Resources: []string{"*"}, Verbs: []string{"list", "watch"}},
 		}},
 		"voter":          {"/fairlead-member": member, "/fairlead-identity": identity, "fairlead/fairlead-voter": lease},
 		"example/member": {"/fairlead-member": own, "/fairlead-identity": identity},
 		"example/hub":    {"/fairlead-member": own, "/fairlead-identity": identity, "fairlead/fairlead-leader-election": lease},
 	}
 	for _, folder := range slices.Concat(hubFolders, memberFolders) {
-		if diff := cmp.Diff(want[folder], granted(t, render(t, folder), account)); diff != "" {
+		got := granted(t, render(t, folder), account)
+		if diff := cmp.Diff(want[folder], got); diff != "" {
 			t.Errorf("%s: rights of %s (-want +got):\n%s", folder, account.Name, diff)
 		}
+		for role, rules := range got {
+			for _, rule := range rules {
+				if mayRun(rule) {
+					t.Errorf("%s: %s may do more than read: %v of %v includes pods/exec and nodes/proxy", folder, role, rule.Verbs, rule.Resources)
+				}
+			}
+		}
 	}
+}
+
+// mayRun reports whether a rule lets its account run commands: a resource that is a
+// pattern includes subresources, of which get is enough for that.
+func mayRun(rule rbacv1.PolicyRule) bool {
+	isPattern := func(resource string) bool { return strings.Contains(resource, "*") }
+	isRead := func(verb string) bool { return verb == "list" || verb == "watch" }
+	return slices.ContainsFunc(rule.Resources, isPattern) && slices.ContainsFunc(rule.Verbs, func(verb string) bool { return !isRead(verb) })
 }
 
 // granted returns the rules of all roles that are bound to the account, by namespace

@@ -16,6 +16,7 @@ import (
 // may be tried again later. Any goroutine may call it.
 func (s *Sources) Redeliver(ctx context.Context, route string, e *pipeline.Event) (*Redelivery, error) {
 	key := e.Key()
+	surveyed := s.surveyed(key.Cluster) // asked before, so that its streams are among them
 	ctx, streams, done, ok := s.redelivering(ctx, key.Cluster)
 	if !ok {
 		return nil, fmt.Errorf("cluster %q is not in the fleet", key.Cluster)
@@ -27,7 +28,7 @@ func (s *Sources) Redeliver(ctx context.Context, route string, e *pipeline.Event
 		}
 	}
 	isUnknown := func(st *stream.Stream) bool { return st.Status().Resource == "" }
-	if !s.surveyed(key.Cluster) || slices.ContainsFunc(streams, isUnknown) {
+	if !surveyed || slices.ContainsFunc(streams, isUnknown) {
 		return nil, fmt.Errorf("what is followed in cluster %q is not known yet", key.Cluster)
 	}
 	where := ""

@@ -14,6 +14,9 @@ import (
 var (
 	ErrUnknownCluster  = errors.New("no such cluster")
 	ErrUnknownResource = errors.New("no such resource is watched")
+	// ErrNotSurveyed says that the member has not told yet which resources the
+	// wildcards among Options.Specs stand for. Nothing has begun.
+	ErrNotSurveyed = errors.New("it is not known yet which resources its wildcards stand for; ask again once the cluster has answered")
 	// ErrNotStored says that a replay has begun, and that a restart of the process
 	// would not go on with it.
 	ErrNotStored = errors.New("it has begun, but is not stored: a restart would not go on with it")
@@ -43,18 +46,27 @@ type WaitingStream struct {
 // resource names the streams: as they are given to --watch, or the resource
 // alone, with or without its group's version, in the form that was given or in
 // the plural ("deployments.apps"). Empty: all of them. The error wraps
-// ErrUnknownCluster or ErrUnknownResource, and names what there is, or ErrNotStored.
+// ErrUnknownCluster or ErrUnknownResource, and names what there is, or ErrNotSurveyed, or
+// ErrNotStored.
 func (s *Sources) Replay(ctx context.Context, cluster, resource string) (r Replaying, err error) {
+	surveyed := s.surveyed(cluster) // asked before, so that its streams are among them
 	all, ok := s.streams(cluster)
 	if !ok {
 		return r, fmt.Errorf("replay of cluster %q: %w; there are: %s", cluster, ErrUnknownCluster, enumerate(s.names()))
 	}
+	var meant []*stream.Stream
 	var known []string
 	for _, st := range all {
 		if resource != "" && !means(st, resource) {
 			known = append(known, st.Name())
 			continue
 		}
+		meant = append(meant, st)
+	}
+	if !surveyed && (resource == "" || len(meant) == 0) {
+		return r, fmt.Errorf("replay of %q in cluster %q: %w", resource, cluster, ErrNotSurveyed)
+	}
+	for _, st := range meant {
 		if waits := st.Replay(); waits != "" {
 			r.Waiting = append(r.Waiting, WaitingStream{st.Name(), waits})
 		} else {

@@ -5,6 +5,8 @@ import (
 	"context"
 	"slices"
 
+	"k8s.io/apimachinery/pkg/runtime/schema"
+
 	"github.com/fairlead-dev/fairlead/sources/connection"
 	"github.com/fairlead-dev/fairlead/sources/stream"
 )
@@ -29,7 +31,7 @@ func (s *Sources) surveyLocked(r *member, conn *connection.Connection) {
 			Config:     s.o.Config.Stream,
 			Connection: conn,
 			Ledger:     s.o.Ledger,
-			Found:      func(ctx context.Context, all []stream.Followed) { s.found(ctx, r, conn, all) },
+			Found:      func(ctx context.Context, f stream.Findings) { s.found(ctx, r, conn, f) },
 			Ended:      func(spec Spec) bool { return s.ended(r, spec) },
 			Log:        s.o.Log,
 		})
@@ -37,7 +39,7 @@ func (s *Sources) surveyLocked(r *member, conn *connection.Connection) {
 	r.claims.Lock()
 	defer r.claims.Unlock()
 	r.claims.specs = s.named // those of wildcards join when their streams do
-	r.claims.surveyed = r.claims.surveyed || len(s.wildcards) == 0
+	r.claims.surveyed = len(s.wildcards) == 0
 }
 
 func (s *Sources) routeNames() []string {
@@ -51,9 +53,9 @@ func (s *Sources) routeNames() []string {
 // found has a member have the streams that its wildcards come to, beside those that it has
 // for specs that name a resource. It returns once those that are not among them have ended,
 // or ctx has.
-func (s *Sources) found(ctx context.Context, r *member, conn *connection.Connection, all []stream.Followed) {
+func (s *Sources) found(ctx context.Context, r *member, conn *connection.Connection, all stream.Findings) {
 	wanted := map[Spec]stream.Followed{}
-	for _, f := range all {
+	for _, f := range all.Streams {
 		wanted[f.Spec] = f
 	}
 	s.mu.Lock()
@@ -77,7 +79,7 @@ func (s *Sources) found(ctx context.Context, r *member, conn *connection.Connect
 	streams = append(streams, begun...)
 	slices.SortFunc(streams[len(s.named):], func(a, b *stream.Stream) int { return cmp.Compare(a.Name(), b.Name()) })
 	r.streams = streams
-	s.foundClaims(r, r.streams)
+	s.foundClaims(r, r.streams, all.Unplaced)
 	for _, st := range begun { // which waits for one of that name that has not ended yet
 		children.Start("stream "+st.Name(), st.Run)
 	}
@@ -87,9 +89,9 @@ func (s *Sources) found(ctx context.Context, r *member, conn *connection.Connect
 	}
 }
 
-// foundClaims notes which streams a member has. What those claimed that are not among them
-// is not followed any more.
-func (s *Sources) foundClaims(r *member, streams []*stream.Stream) {
+// foundClaims notes which streams a member has, and for which resources there is no place.
+// What those claimed that are not among them is not followed any more.
+func (s *Sources) foundClaims(r *member, streams []*stream.Stream, unplaced map[schema.GroupResource]bool) {
 	k := &r.claims
 	k.Lock()
 	defer k.Unlock()
@@ -102,7 +104,7 @@ func (s *Sources) foundClaims(r *member, streams []*stream.Stream) {
 			delete(k.of, spec)
 		}
 	}
-	k.specs, k.surveyed = specs, true
+	k.specs, k.unplaced, k.surveyed = specs, unplaced, true
 	s.settledLocked(r)
 }
 

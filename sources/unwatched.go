@@ -7,6 +7,8 @@ import (
 	"sync"
 	"time"
 
+	"k8s.io/apimachinery/pkg/runtime/schema"
+
 	"github.com/fairlead-dev/fairlead/internal/ledger"
 	"github.com/fairlead-dev/fairlead/sources/stream"
 )
@@ -25,6 +27,7 @@ type claims struct {
 	sync.Mutex
 	specs    []Spec                                // of all streams
 	surveyed bool                                  // it is known what wildcards stand for
+	unplaced map[schema.GroupResource]bool         // what they stand for and there is no place for
 	of       map[Spec]map[ledger.StreamID]bool     // by the stream's spec
 	retiring map[*ledger.Cursor]context.CancelFunc // of those that are being retired
 }
@@ -91,14 +94,18 @@ func follows(ids []ledger.StreamID, id ledger.StreamID) bool {
 }
 
 // mayFollowLocked reports whether a stream that has not found out what it follows may
-// mean a resource.
+// mean a resource, or wildcards stand for it and there is no place for its stream: a
+// bound is no deletion.
 func (s *Sources) mayFollowLocked(r *member, id ledger.StreamID, known []ledger.Remembered) bool {
 	for _, spec := range r.claims.specs {
 		if r.claims.of[spec] == nil && stream.MayMean(spec, id.Resource, known) {
 			return true
 		}
 	}
-	return !r.claims.surveyed && stream.MayStand(s.wildcards, s.o.Excluded, id.Resource)
+	if !r.claims.surveyed {
+		return stream.MayStand(s.wildcards, s.o.Excluded, id.Resource)
+	}
+	return r.claims.unplaced[schema.ParseGroupResource(id.Resource)]
 }
 
 // unwatched returns of what in a member's cluster leave is due. Where the member cannot

@@ -2,6 +2,7 @@ package sources
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"maps"
@@ -32,6 +33,8 @@ type growing struct {
 	closed map[string]bool     // resources that are forbidden
 	ends   map[string]func()   // of the watches
 	asks   map[string]int      // requests by path
+	down   bool                // it answers nothing
+	next   func()              // called once by the next probe
 }
 
 func newGrowing(resources ...string) *growing {
@@ -84,7 +87,21 @@ func (g *growing) RoundTrip(r *http.Request) (*http.Response, error) {
 		time.Sleep(10 * time.Millisecond) // discovery takes its time
 	}
 	g.mu.Lock()
+	next := g.next
+	if r.URL.Path != "/api/v1/namespaces/kube-system" {
+		next = nil
+	} else {
+		g.next = nil
+	}
+	g.mu.Unlock()
+	if next != nil {
+		next()
+	}
+	g.mu.Lock()
 	defer g.mu.Unlock()
+	if g.down {
+		return nil, errors.New("connection refused")
+	}
 	g.asks[r.URL.Path]++
 	answer := func(code int, body io.Reader) (*http.Response, error) {
 		return &http.Response{StatusCode: code, Header: http.Header{"Content-Type": {"application/json"}}, Body: io.NopCloser(body), Request: r}, nil
@@ -231,7 +248,7 @@ func TestWildcardFollowsDiscovery(t *testing.T) {
 		}
 
 		g.install("gizmos.example.com")
-		time.Sleep(70 * time.Second)
+		time.Sleep(40 * time.Second)
 		h.wantStreams("with another resource", "configmap", "pods", "nodes", "deployments.apps", "gizmos.example.com")
 		if told := h.queue.told(); !slices.Contains(told, "added one of-gizmos.example.com of a") {
 			t.Errorf("told %v", told)
@@ -432,6 +449,104 @@ func TestMaxStreams(t *testing.T) {
 		}
 		if n := len(l.Recall("m", "a")); n > 2*3 {
 			t.Errorf("the ledger remembers %d resources", n)
+		}
+	})
+}
+
+// A bound is no deletion: what there is no place for is there.
+func TestMaxStreamsIsLowered(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := ledgerOf(t)
+		g := newGrowing("pods", "b.example.com", "c.example.com", "deployments.apps")
+		var h *harness
+		for _, most := range []int{0, 1, 2, 0} {
+			if h != nil {
+				h.stop()
+				l.Leave("m")
+			}
+			h = startWith(t, l, []string{"a"}, func(o *Options) { o.Config.MaxStreams = most }, "*")
+			h.sources.Set(g.member("m"))
+			time.Sleep(time.Second)
+			if told := h.queue.told(); most == 0 && len(told) > 4 || most > 0 && len(told) > 0 {
+				t.Errorf("with %d streams: told %v", most, told)
+			}
+			time.Sleep(10 * time.Minute) // the retention is over
+			if told := h.queue.told(); len(told) > 0 {
+				t.Errorf("later, with %d streams: told %v", most, told)
+			}
+			if n := len(h.streamsOf()); most > 0 && n != most {
+				t.Errorf("%d streams, want %d", n, most)
+			}
+		}
+		h.wantStreams("in the end", "pods", "b.example.com", "c.example.com", "deployments.apps")
+	})
+}
+
+// Nor is another connection: what wildcards stand for is not known then.
+func TestWildcardOfAnotherConnection(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := ledgerOf(t)
+		g := newGrowing("configmaps", "gizmos.example.com")
+		h := startOn(t, l, "*")
+		h.sources.Set(g.member("m"))
+		time.Sleep(time.Second)
+		h.stop()
+		l.Leave("m")
+		g.set(func() { g.broken["example.com"] = true })
+		h = startOn(t, l, "*")
+		h.sources.Set(g.member("m"))
+		time.Sleep(time.Second)
+		h.wantStreams("a group is unread", "configmaps", "gizmos.example.com waiting incomplete")
+		g.set(func() {
+			g.next = func() {
+				g.set(func() { g.down = true })
+				panic("on purpose")
+			}
+		})
+		time.Sleep(10 * time.Minute) // the retention is over
+		h.wantStreams("another connection, which has not answered")
+		if told := h.queue.told(); len(told) > 0 {
+			t.Errorf("told %v", told)
+		}
+		if _, err := h.sources.Replay(t.Context(), "m", "*"); !errors.Is(err, ErrNotSurveyed) {
+			t.Errorf("Replay: %v", err)
+		}
+		g.set(func() { g.down, g.broken = false, map[string]bool{} })
+		time.Sleep(time.Minute)
+		h.wantStreams("once it answers", "configmaps", "gizmos.example.com")
+		if told := h.queue.told(); len(told) > 0 {
+			t.Errorf("told %v", told)
+		}
+	})
+}
+
+// Before a member has told what wildcards stand for, nothing of them is left out of a
+// replay without a word.
+func TestReplayBeforeTheSurvey(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		for _, specs := range [][]string{{"*"}, {"*", "configmaps"}} {
+			h := start(t, specs...)
+			g := newGrowing("configmaps", "pods")
+			g.down = true
+			h.sources.Set(g.member("m"))
+			pass()
+			for _, resource := range []string{"", "*", "pods"} {
+				if r, err := h.sources.Replay(t.Context(), "m", resource); !errors.Is(err, ErrNotSurveyed) || errors.Is(err, ErrUnknownResource) || r.Streams > 0 {
+					t.Errorf("%v: Replay(%q) = %+v, %v", specs, resource, r, err)
+				}
+			}
+			if r, err := h.sources.Replay(t.Context(), "m", "configmaps"); len(specs) == 2 && (err != nil || r.Streams != 1) {
+				t.Errorf("Replay of what is named = %+v, %v", r, err)
+			}
+			g.set(func() { g.down = false })
+			time.Sleep(time.Minute)
+			if r, err := h.sources.Replay(t.Context(), "m", ""); err != nil || r.Streams != 2 {
+				t.Errorf("%v: Replay = %+v, %v", specs, r, err)
+			}
+			if _, err := h.sources.Replay(t.Context(), "m", "gizmos"); !errors.Is(err, ErrUnknownResource) {
+				t.Errorf("%v: Replay of what there is not: %v", specs, err)
+			}
+			h.stop()
 		}
 	})
 }

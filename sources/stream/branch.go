@@ -166,7 +166,7 @@ func (r *reader) reads(b *branch) bool { return slices.Contains(r.branches(), b)
 
 // detach makes a branch read for itself, from where it is.
 func (r *reader) detach(b *branch, why string) {
-	r.log.Info("A route is behind, and reads for itself until it has caught up", "route", b.route.Name, "reason", why)
+	r.logOfMany().Info("A route is behind, and reads for itself until it has caught up", "route", b.route.Name, "reason", why)
 	s := r.Stream
 	s.mu.Lock()
 	r.mu.Lock()
@@ -212,7 +212,7 @@ func (r *reader) join() bool {
 		b.reader, b.behind, b.sinceRun = main, "", time.Now()
 		b.skip, b.framed = number(r.position.at), r.position.framed
 		b.cursor.Seen(main.position.at) // there was nothing in between
-		r.log.Info("A route has caught up", "route", b.route.Name)
+		r.logOfMany().Info("A route has caught up", "route", b.route.Name)
 	}
 	main.inStep = slices.Concat(main.inStep, r.inStep)
 	r.inStep = nil

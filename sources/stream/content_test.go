@@ -277,17 +277,32 @@ func TestVersionThatTheServerDoesNotKnowYet(t *testing.T) {
 // A watch from such a version would be accepted, and silent.
 func TestVersionIsAskedFor(t *testing.T) {
 	tooNew := `{"kind":"Status","status":"Failure","reason":"Timeout","code":504,"details":{"causes":[{"reason":"ResourceVersionTooLarge"}]}}`
-	for _, namespace := range []string{"", "ns"} {
+	for _, test := range []struct {
+		namespace string
+		mayGet    bool
+	}{{"", true}, {"ns", true}, {"", false}, {"ns", false}} {
 		synctest.Test(t, func(t *testing.T) {
-			h := start(t, func(o *Options) { o.Spec.Namespace = namespace })
+			namespace := cmp.Or(test.namespace, "default")
+			h := start(t, func(o *Options) { o.Spec.Namespace = test.namespace })
 			body := h.live()
 			age()
-			h.server.fail("/api/v1/namespaces/"+cmp.Or(namespace, "default")+"/configmaps/"+noSuchObject+"?resourceVersion=10", 504, tooNew)
+			question := "/api/v1/namespaces/" + namespace + "/configmaps/" + noSuchObject + "?resourceVersion=10"
+			h.server.fail(question, 504, tooNew)
+			if !test.mayGet {
+				h.server.fail(question, 403, status(403, "Forbidden", ""))
+			}
 			body.end()
-			for range tooNewAttempts { // it does not tell what it has
+			for range tooNewAttempts + 1 { // it does not tell what it has
+				if !test.mayGet {
+					list := h.call("list by ")
+					if q := list.query(); list.URL.Path != "/api/v1/namespaces/"+namespace+"/configmaps" || q.Get("resourceVersion") != "10" ||
+						q.Get("resourceVersionMatch") != "NotOlderThan" || q.Get("fieldSelector") != "metadata.name="+noSuchObject {
+						t.Errorf("asked for %s", list.URL)
+					}
+					list.reply(504, tooNew)
+				}
 				h.call("list by 1").reply(403, status(403, "Forbidden", ""))
 			}
-			h.call("list by 1").reply(403, status(403, "Forbidden", ""))
 			h.call("streaming list").open().send(event("ADDED", "a", 1), endMark("5"))
 			h.want(true, "deleted b uid-b@5 snapshot tombstone nothing")
 			if s := h.wantState(member.Live); s.Snapshots["too_new"] != 1 {

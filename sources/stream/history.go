@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 
+	"k8s.io/apimachinery/pkg/fields"
 	"k8s.io/client-go/rest"
 
 	"github.com/fairlead-dev/fairlead/sources/stream/wire"
@@ -18,31 +19,56 @@ const noSuchObject = "fairlead-asks-for-a-version"
 //
 // So this asks for an object that does not exist, in a state no older than that
 // version: the server answers 404 if it has reached the version. That costs the server
-// nothing; a list would.
+// nothing; a list of many would. Who may not get objects may list them: then it is a list
+// of that object alone.
 func (a *attempt) checkResumable(ctx context.Context, version string) error {
 	a.watchdog.enter(opening)
-	body, err := a.objectRequest(noSuchObject).Param("resourceVersion", version).Stream(ctx)
-	if err == nil {
-		return body.Close()
+	err := open(ctx, a.objectRequest(noSuchObject).Param("resourceVersion", version))
+	why, _ := classify(ctx, err)
+	if why == forbidden {
+		err = open(ctx, a.listOfObject(noSuchObject).Param("resourceVersion", version).Param("resourceVersionMatch", "NotOlderThan"))
+		why, _ = classify(ctx, err)
 	}
-	switch why, _ := classify(ctx, err); why {
+	switch why {
 	case missing:
 		return nil
 	case forbidden, rejected, expired:
-		return nil // get is not list or watch; those will say what is wrong, if anything is
+		return nil // this is not a watch, which will say what is wrong, if anything is
 	}
-	a.report(ctx, err)
+	if err != nil {
+		a.report(ctx, err)
+	}
+	return err
+}
+
+// open asks, and reads no answer.
+func open(ctx context.Context, r *rest.Request) error {
+	body, err := r.Stream(ctx)
+	if err == nil {
+		_ = body.Close()
+	}
 	return err
 }
 
 // objectRequest returns a GET of one object.
 func (a *attempt) objectRequest(name string) *rest.Request {
+	return a.session.Calls.Get().AbsPath(append(a.objectPath(), name)...).MaxRetries(0).SetHeader("Accept", acceptMetadata)
+}
+
+// listOfObject returns a GET of the list of one object.
+func (a *attempt) listOfObject(name string) *rest.Request {
+	return a.session.Calls.Get().AbsPath(a.objectPath()...).MaxRetries(0).SetHeader("Accept", acceptMetadataList).
+		Param("fieldSelector", fields.OneTermEqualSelector("metadata.name", name).String())
+}
+
+// objectPath is that of the collection in a namespace that the stream follows, whether
+// there is such a namespace or not.
+func (a *attempt) objectPath() []string {
 	t := a.target
-	path := t.path(a.spec.Namespace)
 	if t.namespaced && a.spec.Namespace == "" {
-		path = t.path("default") // whether it exists or not
+		return t.path("default")
 	}
-	return a.session.Calls.Get().AbsPath(append(path, name)...).MaxRetries(0).SetHeader("Accept", acceptMetadata)
+	return t.path(a.spec.Namespace)
 }
 
 // listOne asks for a list of one object and returns the version of the list.

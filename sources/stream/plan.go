@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
+	"strings"
 
 	"k8s.io/apimachinery/pkg/runtime/schema"
 )
@@ -46,9 +47,10 @@ type planner struct {
 	before    map[Spec]bool
 	ended     func(Spec) bool
 
-	ranks  map[schema.GroupResource]int
-	follow []Followed
-	left   []LeftOut
+	ranks    map[schema.GroupResource]int
+	follow   []Followed
+	left     []LeftOut
+	unplaced map[schema.GroupResource]bool // see Findings
 }
 
 // plan returns the streams that there are to be, and what is left out, both in order.
@@ -70,11 +72,14 @@ func (p *planner) plan() ([]Followed, []LeftOut) {
 		if len(specs) == 0 {
 			continue
 		}
-		if p.max > 0 && (len(p.follow)+len(specs) > places || c.rank == isNew && len(p.follow)+len(specs) > memory) {
-			p.leave(c.name(), fmt.Sprintf("there are %d streams already, "+noPlace, p.max))
-			continue
+		switch n := len(p.follow) + len(specs); {
+		case p.max > 0 && n > places:
+			p.leaveUnplaced(c.name(), fmt.Sprintf("there are %d streams already, "+noPlace, p.max))
+		case p.max > 0 && c.rank == isNew && n > memory:
+			p.leaveUnplaced(c.name(), "the ledger still remembers too many resources that are gone, "+noPlace)
+		default:
+			p.follow = append(p.follow, specs...)
 		}
-		p.follow = append(p.follow, specs...)
 	}
 	slices.SortFunc(p.follow, func(a, b Followed) int { return cmp.Compare(a.Spec.String(), b.Spec.String()) })
 	for _, left := range p.inventory.unfit {
@@ -84,6 +89,19 @@ func (p *planner) plan() ([]Followed, []LeftOut) {
 	}
 	slices.SortFunc(p.left, func(a, b LeftOut) int { return cmp.Compare(a.Resource, b.Resource) })
 	return p.follow, p.left
+}
+
+// leaveUnplaced leaves out what would be followed. Its objects are there: that it has no
+// stream tells nothing of them.
+func (p *planner) leaveUnplaced(gr schema.GroupResource, reason string) {
+	p.leave(gr, reason)
+	if p.unplaced == nil {
+		p.unplaced = map[schema.GroupResource]bool{}
+	}
+	p.unplaced[gr] = true
+	for _, other := range cohabitants(gr) {
+		p.unplaced[other] = true
+	}
 }
 
 func (p *planner) leave(gr schema.GroupResource, reason string) {
@@ -118,9 +136,22 @@ func (p *planner) candidates() []candidate {
 		}
 	}
 	slices.SortFunc(all, func(a, b candidate) int {
-		return cmp.Or(cmp.Compare(a.rank, b.rank), compareNames(a.name(), b.name()))
+		order := cmp.Compare(a.rank, b.rank)
+		if order == 0 && a.rank == isNew {
+			order = cmp.Compare(installedLater(a.name()), installedLater(b.name()))
+		}
+		return cmp.Or(order, compareNames(a.name(), b.name()))
 	})
 	return all
+}
+
+// installedLater returns 0 for the groups of Kubernetes itself, which have no dot or end
+// in .k8s.io, and 1 for others: a member with many CRDs keeps its places for its Deployments.
+func installedLater(gr schema.GroupResource) int {
+	if !strings.Contains(gr.Group, ".") || strings.HasSuffix(gr.Group, ".k8s.io") {
+		return 0
+	}
+	return 1
 }
 
 // setRanks finds the rank of all that there was before; what is not among them is new.
@@ -175,7 +206,7 @@ func (p *planner) standing(c candidate) []Followed {
 	for _, w := range wildcards {
 		spec := w.of(gr)
 		switch {
-		case w.Namespace != "" && !c.namespaced:
+		case w.inNamespaces() && !c.namespaced:
 		case c.rank == hasStream && !c.served && !p.before[spec]:
 		default:
 			specs, of = append(specs, spec), append(of, w)

@@ -165,6 +165,9 @@ func TestServerThatIsAskedForAVersionFails(t *testing.T) {
 				h.server.fail(question, test.code, test.body)
 				body.end()
 				if test.opens {
+					if test.code == 403 { // it may be listed
+						h.call("list by ").reply(200, listOf(10, ""))
+					}
 					h.watch(10)
 					h.wantState(member.Live)
 					return

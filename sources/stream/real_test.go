@@ -222,6 +222,7 @@ func TestOnRealServers(t *testing.T) {
 	streaming, paged := env.Cluster("streaming"), env.Cluster("paged")
 	for _, cluster := range []*testenv.Cluster{streaming, paged} {
 		t.Run(cluster.Name(), func(t *testing.T) { testFollows(t, cluster, cluster == paged) })
+		t.Run("question for a version, "+cluster.Name(), func(t *testing.T) { testQuestionForAVersion(t, cluster) })
 	}
 	t.Run("metadata", func(t *testing.T) { testMetadataOnly(t, streaming) })
 	t.Run("metadata in pages", func(t *testing.T) { testMetadataOnly(t, paged) })

@@ -62,7 +62,7 @@ func (a *attempt) snapshot(ctx context.Context) error {
 	}
 	if why, _ := classify(ctx, unserved); unserved != nil && (why == rejected || a.unserved >= unservedLists) {
 		a.noStream = true
-		a.log.Info("no streaming lists here, reading pages", "reason", a.brief(unserved))
+		a.logOfMany().Info("no streaming lists here, reading pages", "reason", a.brief(unserved))
 	}
 	if err := a.sweep(version); err != nil {
 		return err

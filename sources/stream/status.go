@@ -6,6 +6,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/go-logr/logr"
+
 	"github.com/fairlead-dev/fairlead/internal/ledger"
 	"github.com/fairlead-dev/fairlead/internal/redact"
 	"github.com/fairlead-dev/fairlead/sources/member"
@@ -233,12 +235,17 @@ func (r *reader) setState(state member.State, why string) {
 		if why != "" {
 			said = append(said, "reason", why)
 		}
-		log := r.log
-		if r.wildcard != "" {
-			log = log.V(1) // there may be hundreds of a member, all of which change at once
-		}
-		log.Info("Stream changed its state", said...)
+		r.logOfMany().Info("Stream changed its state", said...)
 	}
+}
+
+// logOfMany is for what each stream of a member may say at once. There may be hundreds of a
+// wildcard: theirs is debug.
+func (r *reader) logOfMany() logr.Logger {
+	if r.wildcard != "" {
+		return r.log.V(1)
+	}
+	return r.log
 }
 
 // schedule enters a state in which the stream waits for its next attempt.

@@ -12,6 +12,7 @@ import (
 
 	"github.com/cenkalti/backoff/v4"
 	"github.com/go-logr/logr"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 
 	"github.com/fairlead-dev/fairlead/internal/ledger"
 	"github.com/fairlead-dev/fairlead/internal/redact"
@@ -38,12 +39,21 @@ type SurveyOptions struct {
 	Config     Config
 	Connection Connection
 	Ledger     Ledger
-	// Found is called with all streams that there are to be. It may block until those that
-	// are not have ended.
-	Found func(context.Context, []Followed)
+	// Found is called with all that a look has found. It may block until the streams that
+	// there are not to be have ended.
+	Found func(context.Context, Findings)
 	// Ended reports whether a stream that Found was told of has ended, see Stream.Ended.
 	Ended func(Spec) bool
 	Log   logr.Logger
+}
+
+// Findings are what wildcards come to in a member.
+type Findings struct {
+	Streams []Followed // all that there are to be
+	// Unplaced are the resources that are left out because there is no place for them, see
+	// MaxStreams, under all names of their objects. That is no reason to report objects of
+	// theirs as deleted.
+	Unplaced map[schema.GroupResource]bool
 }
 
 // Survey finds out which resources of a member wildcards stand for, and goes on with it
@@ -178,7 +188,7 @@ func (s *Survey) look(ctx context.Context) error {
 	}
 	follow, left := p.plan()
 	s.tell(follow, left)
-	s.o.Found(ctx, follow)
+	s.o.Found(ctx, Findings{follow, p.unplaced})
 	s.before = map[Spec]bool{}
 	for _, f := range follow {
 		s.before[f.Spec] = true
@@ -265,7 +275,7 @@ func (s *Survey) tell(follow []Followed, left []LeftOut) {
 		s.log.Info("The resources that wildcards stand for have changed", "streams", len(follow), "joined", few(joined), "ended", few(ended))
 	}
 	if beyond > 0 && !s.full {
-		s.log.Info("Resources are left out: the member has as many streams as it may have", "resources", beyond, "maxStreams", s.o.MaxStreams)
+		s.log.Info("Resources are left out: the member has as many as --max-streams allows", "resources", beyond, "maxStreams", s.o.MaxStreams)
 	}
 	s.full = beyond > 0
 }

@@ -45,6 +45,15 @@ func (s Spec) checkWildcard(hasVersion bool) (errs []error) {
 	return errs
 }
 
+// inNamespaces reports whether a wildcard stands for namespaced resources only. Others do
+// not have the field metadata.namespace.
+func (s Spec) inNamespaces() bool {
+	selector, err := fields.ParseSelector(s.Fields)
+	return s.Namespace != "" || err == nil && slices.ContainsFunc(selector.Requirements(), func(r fields.Requirement) bool {
+		return r.Field == "metadata.namespace"
+	})
+}
+
 // of returns the spec of one resource that a wildcard stands for.
 func (s Spec) of(gr schema.GroupResource) Spec {
 	s.Resource, s.Group = gr.Resource, gr.Group

@@ -5,12 +5,16 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
+	"testing/synctest"
 
+	"github.com/go-logr/logr/funcr"
 	"github.com/google/go-cmp/cmp"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
 	"github.com/fairlead-dev/fairlead/internal/ledger"
+	"github.com/fairlead-dev/fairlead/sources/member"
 )
 
 func TestParseWildcards(t *testing.T) {
@@ -118,6 +122,82 @@ func TestPlanOfPlaces(t *testing.T) {
 	p.max = 0
 	if got, left := planned(p, "pods", "a.example.com"); len(got) != 5 || left != nil {
 		t.Errorf("without a bound: %v and %v", got, left)
+	}
+}
+
+// Among what is new, Kubernetes itself goes before what was installed.
+func TestPlacesOfWhatIsNew(t *testing.T) {
+	p := planner{wildcards: []Spec{{Resource: "*"}}, max: 4, known: remembered{remember("z.example.com", 0)}}
+	got, left := planned(p, "pods", "a.example.com", "deployments.apps", "routes.gateway.networking.k8s.io", "z.example.com")
+	if diff := cmp.Diff([]string{"deployments.apps", "pods", "routes.gateway.networking.k8s.io", "z.example.com"}, got); diff != "" || len(left) != 1 {
+		t.Errorf("left out %v (-want +got):\n%s", left, diff)
+	}
+}
+
+// What is gone and not forgotten yet is another reason than the streams that there are.
+func TestReasonOfWhatHasNoPlace(t *testing.T) {
+	wildcards, gone := []Spec{{Resource: "*"}}, remembered{remember("a.example.com", 0), remember("b.example.com", 0)}
+	_, forgotten := planned(planner{wildcards: wildcards, max: 1, known: gone}, "pods")
+	_, full := planned(planner{wildcards: wildcards, max: 1}, "pods", "services")
+	want := []string{"pods: the ledger still remembers too many resources that are gone, " + noPlace, "services: there are 1 streams already, " + noPlace}
+	if diff := cmp.Diff(want, append(forgotten, full...)); diff != "" {
+		t.Errorf("left out (-want +got):\n%s", diff)
+	}
+}
+
+// What there is no place for is named by all names of its objects.
+func TestUnplaced(t *testing.T) {
+	p := &planner{wildcards: []Spec{{Resource: "*"}}, max: 1, inventory: &inventory{named: map[schema.GroupResource]bool{}, served: []resource{
+		{gvr: schema.GroupVersionResource{Version: "v1", Resource: "pods"}},
+		{gvr: schema.GroupVersionResource{Group: "apps", Version: "v1", Resource: "deployments"}},
+	}}}
+	p.plan()
+	want := map[schema.GroupResource]bool{{Group: "apps", Resource: "deployments"}: true, {Group: "extensions", Resource: "deployments"}: true}
+	if diff := cmp.Diff(want, p.unplaced); diff != "" {
+		t.Errorf("unplaced (-want +got):\n%s", diff)
+	}
+}
+
+// What hundreds of streams may say at once is debug.
+func TestLogOfAWildcardsStream(t *testing.T) {
+	for _, wildcard := range []string{"", "*"} {
+		synctest.Test(t, func(t *testing.T) {
+			var mu sync.Mutex
+			var lines []string
+			h := start(t, func(o *Options) {
+				o.Wildcard = wildcard
+				o.Log = funcr.New(func(_, args string) {
+					mu.Lock()
+					defer mu.Unlock()
+					lines = append(lines, args)
+				}, funcr.Options{})
+			})
+			h.call("streaming list").reply(422, status(422, "Invalid", "sendInitialEvents is forbidden"))
+			h.call("list by 500").reply(200, listOf(10, ""))
+			h.watch(10)
+			h.wantState(member.Live)
+			mu.Lock()
+			defer mu.Unlock()
+			for _, line := range []string{"no streaming lists", "changed its state"} {
+				said := slices.ContainsFunc(lines, func(l string) bool { return strings.Contains(l, line) })
+				if said != (wildcard == "") {
+					t.Errorf("stream of wildcard %q: %q is in the log: %t", wildcard, line, said)
+				}
+			}
+		})
+	}
+}
+
+// What is in no namespace does not have the field.
+func TestWildcardOfAFieldOfNamespaces(t *testing.T) {
+	for fields, want := range map[string][]string{
+		"metadata.namespace=a":                  {"pods?fieldSelector=metadata.namespace=a"},
+		"metadata.name=b,metadata.namespace!=a": {"pods?fieldSelector=metadata.name=b,metadata.namespace!=a"},
+		"metadata.name=b":                       {"nodes?fieldSelector=metadata.name=b", "pods?fieldSelector=metadata.name=b"},
+	} {
+		if got, _ := planned(planner{wildcards: []Spec{{Resource: "*", Fields: fields}}}, "nodes", "pods"); !slices.Equal(got, want) {
+			t.Errorf("%s follows %v", fields, got)
+		}
 	}
 }
 

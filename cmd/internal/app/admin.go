@@ -194,7 +194,7 @@ func (a *admin) serveReplay(r *http.Request) (int, any) {
 	ctx, cancel := context.WithTimeoutCause(r.Context(), replayStored, errors.New("the ledger has not been written in time"))
 	defer cancel()
 	replaying, err := a.replay(ctx, cluster, resource)
-	if errors.Is(err, sources.ErrNotStored) {
+	if errors.Is(err, sources.ErrNotStored) || errors.Is(err, sources.ErrNotSurveyed) {
 		return http.StatusServiceUnavailable, adminError{Error: err.Error()}
 	}
 	if errors.Is(err, sources.ErrUnknownResource) {

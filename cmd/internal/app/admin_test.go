@@ -49,6 +49,8 @@ func stoppingAdmin(t *testing.T, dead *deadLetters) (url string, replayed *[]str
 				return r, sources.ErrUnknownResource
 			case resource == "secrets":
 				return r, fmt.Errorf("replay: %w: no space left", sources.ErrNotStored)
+			case resource == "gizmos":
+				return r, fmt.Errorf("replay: %w", sources.ErrNotSurveyed)
 			case resource != "wigs":
 				r.Streams = 2
 			}
@@ -98,6 +100,7 @@ func TestAdminAnswers(t *testing.T) {
 		{"POST", "/replay?cluster=alpha&resource=deployments", "", 404, `"deployments.apps"`},
 		{"POST", "/replay?cluster=beta", "", 409, "it has just left"},
 		{"POST", "/replay?cluster=alpha&resource=secrets", "", 503, "no space left"},
+		{"POST", "/replay?cluster=alpha&resource=gizmos", "", 503, "ask again"},
 		{"GET", "/replay?cluster=alpha", "", 405, "POST"},
 		{"DELETE", "/dead-letter/retry", "", 405, "POST"},
 		{"POST", "/", "", 404, "POST /replay"},
