@@ -46,10 +46,21 @@ func TestRelabelWhileAWatchOpens(t *testing.T) {
 	})
 }
 
+// relists returns the call of a snapshot that begins at once, and not when the watch ends.
+func (h *harness) relists() *fakeCall {
+	h.t.Helper()
+	began := time.Now()
+	call := h.call("streaming list")
+	if took := time.Since(began); took > time.Second {
+		h.t.Errorf("the snapshot begins after %s", took)
+	}
+	return call
+}
+
 // wantNoneSelected wants a snapshot by which the object a is not selected any more.
 func (h *harness) wantNoneSelected() {
 	h.t.Helper()
-	body := h.call("streaming list").open()
+	body := h.relists().open()
 	body.send(event("ADDED", "a", 1), endMark("11"))
 	h.want(true, "deleted a uid-a@11 snapshot tombstone nothing")
 	h.wantState(member.Live)
@@ -75,7 +86,7 @@ func TestRelabelOfWhatNoRuleReads(t *testing.T) {
 					h.quiet(time.Second)
 					return
 				}
-				h.call("streaming list")
+				h.relists()
 			})
 		})
 	}
@@ -90,7 +101,7 @@ func TestRelabelKeepsNobodysMap(t *testing.T) {
 		h.stream.Relabel(labels)
 		labels["env"] = "test"
 		h.stream.Relabel(labels)
-		h.call("streaming list")
+		h.relists()
 	})
 }
 
@@ -146,10 +157,9 @@ func TestAuditOfRulesThatReadTheChange(t *testing.T) {
 			o.Rules = rulesOf(t, selection.Texts{Where: []string{"configmaps: change.op == 'added' && !change.snapshot"}})
 		})
 		body := h.call("streaming list").open()
-		body.send(event("ADDED", "a", 1), endMark("10"))
-		call := h.call("list by 500")
-		body.send(event("ADDED", "b", 11))
+		body.send(event("ADDED", "a", 1), endMark("10"), event("ADDED", "b", 11))
 		h.want(true, "added b uid-b@11")
+		call := h.call("list by 500")
 		call.reply(200, listOf(20, "", configMap("a", 1), configMap("b", 11)))
 		body.send(mark("20"))
 		time.Sleep(time.Second)
