@@ -160,8 +160,8 @@ func TestAfterAKillSnapshotsRelyOnNoDigest(t *testing.T) {
 	}
 	t.Run("watch", func(t *testing.T) {
 		_, c := kill(t)
-		o := see(t, c, n, watched(uid1, 11, 8), Deliver)
-		o = see(t, c, n, watched(uid1, 12, 7), Deliver)
+		see(t, c, n, watched(uid1, 11, 8), Deliver)
+		o := see(t, c, n, watched(uid1, 12, 7), Deliver)
 		if _, _, _, superseded := c.begin(o.Sequence, n, at(uid1, 12), false); superseded {
 			t.Error("the sink may have the state between")
 		}

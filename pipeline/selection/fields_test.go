@@ -29,7 +29,6 @@ func TestTopLevelFields(t *testing.T) {
 	if !slices.Equal(topLevel, want) {
 		t.Errorf("topLevel is\n%q, and the types have\n%q", topLevel, want)
 	}
-	want = nil
 	for i, meta := 0, reflect.TypeFor[metav1.ObjectMeta](); i < meta.NumField(); i++ {
 		name, _, _ := strings.Cut(meta.Field(i).Tag.Get("json"), ",")
 		if _, known := fieldTypes["ObjectMeta"][name]; !known && name != "managedFields" {

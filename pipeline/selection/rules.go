@@ -48,7 +48,7 @@ func Parse(t Texts, o ParseOptions) (*Rules, error) {
 	for _, rule := range t.Where {
 		p, named, text, err := splitRule(rule)
 		if err == nil && !named {
-			err = errors.New("says for which resource it is only with RESOURCE before a colon, such as pods: or *:")
+			err = errors.New("names no resource; write RESOURCE: before the expression, such as pods: or *: for all")
 		}
 		var e *expression
 		if err == nil {

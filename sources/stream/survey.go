@@ -138,18 +138,14 @@ func (s *Survey) Status() SurveyStatus {
 func (s *Survey) Run(ctx context.Context) error {
 	for {
 		session, err := s.o.Connection.Acquire(ctx)
-		if ctx.Err() != nil {
-			return nil
-		}
 		if err != nil {
-			return fmt.Errorf("survey of cluster %q: %w", s.o.Cluster, err)
+			return unlessEnded(ctx, fmt.Errorf("survey of cluster %q: %w", s.o.Cluster, err))
 		}
 		if session != s.session {
 			s.session, s.tag, s.inventory = session, "", nil
 		}
-		err = s.look(ctx)
-		if ctx.Err() != nil {
-			return nil
+		if err = s.look(ctx); ctx.Err() != nil {
+			return unlessEnded(ctx, err)
 		}
 		every := s.o.Config.SurveyInterval
 		delay := every - every/10 + rand.N(every/5+1)
