@@ -12,7 +12,7 @@ type Pair struct{ Name, Value string }
 // Compose returns the text that Parse reads as the given one with these parameters. A
 // List with several values is several pairs. It is for texts that have none yet. The errors
 // show no credential; what is wrong with the values Parse reports.
-func (t *Table) Compose(text string, pairs []Pair) (string, error) {
+func Compose(t *Table, text string, pairs []Pair) (string, error) {
 	if len(pairs) == 0 {
 		return text, nil
 	}
@@ -60,7 +60,7 @@ func (t *Table) formOf(text string) (*Form, error) {
 
 // Describe returns the parameters of all forms by name, each with its meaning, for a
 // schema.
-func (t *Table) Describe() map[string]string {
+func Describe(t *Table) map[string]string {
 	all := map[string]string{}
 	for i := range t.Forms {
 		for _, p := range t.form(i).Params {

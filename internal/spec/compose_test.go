@@ -26,7 +26,7 @@ func FuzzCompose(f *testing.F) {
 			if err != nil {
 				continue
 			}
-			composed, err := places.Compose(text, []Pair{{p.Name, value}})
+			composed, err := Compose(places, text, []Pair{{p.Name, value}})
 			if err != nil {
 				t.Fatalf("%q with %s=%q: %v", text, p.Name, value, err)
 			}
@@ -57,16 +57,16 @@ func TestComposeRefuses(t *testing.T) {
 		"path:a?name=b":  "parameters follow a question mark in the text",
 		"rom:a":          `did you mean "room"?`,
 	} {
-		if _, err := places.Compose(text, []Pair{{"name", "x"}}); err == nil || !strings.Contains(strings.ReplaceAll(err.Error(), "room?", `"room"?`), want) {
+		if _, err := Compose(places, text, []Pair{{"name", "x"}}); err == nil || !strings.Contains(strings.ReplaceAll(err.Error(), "room?", `"room"?`), want) {
 			t.Errorf("%q: %v, want %q", text, err, want)
 		}
 	}
 	for name, want := range map[string]string{"nam": "did you mean name?", "doors&name": "no proper name", "a\nb": "no proper name", "password": "credential"} {
-		if text, err := places.Compose("path:a", []Pair{{name, "Hunter2"}}); err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "Hunter2") {
+		if text, err := Compose(places, "path:a", []Pair{{name, "Hunter2"}}); err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "Hunter2") {
 			t.Errorf("%q: %q, %v, want %q", name, text, err, want)
 		}
 	}
-	if _, err := places.Compose("data://u:Hunter2@h/d?a=b", []Pair{{"table", "x"}}); err == nil || strings.Contains(err.Error(), "Hunter2") {
+	if _, err := Compose(places, "data://u:Hunter2@h/d?a=b", []Pair{{"table", "x"}}); err == nil || strings.Contains(err.Error(), "Hunter2") {
 		t.Errorf("%v", err)
 	}
 }

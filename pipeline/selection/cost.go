@@ -35,7 +35,7 @@ func plan(env *cel.Env, checked *cel.Ast) (p program, err error) {
 		}
 	}
 	comparisons := cel.CustomDecoratorV2(withComparisons(findComparisons(checked.NativeRep())))
-	if p.plain, err = env.Program(checked, cel.EvalOptions(cel.OptOptimize), comparisons); err != nil {
+	if p.plain, err = env.Program(checked, cel.EvalOptions(cel.OptOptimize), cel.CustomDecoratorV2(withBounds), comparisons); err != nil {
 		return p, err
 	}
 	if p.upTo == largest {
@@ -49,14 +49,20 @@ func plan(env *cel.Env, checked *cel.Ast) (p program, err error) {
 func planMetered(env *cel.Env, checked *cel.Ast) (cel.Program, error) {
 	rounds := map[int64]int{}
 	findRounds(checked.NativeRep().Expr(), rounds)
-	return env.Program(checked, cel.EvalOptions(cel.OptOptimize), cel.CustomDecoratorV2(withMeter(rounds)))
+	return env.Program(checked, cel.EvalOptions(cel.OptOptimize), cel.CustomDecoratorV2(withBounds), cel.CustomDecoratorV2(withMeter(rounds)))
 }
 
 // sizes says how large values can be in an object of so many bytes.
 type sizes struct{ object uint64 }
 
-// EstimateSize implements checker.CostEstimator.
-func (s sizes) EstimateSize(checker.AstNode) *checker.SizeEstimate {
+// EstimateSize implements checker.CostEstimator. What an expression makes itself, such as
+// by adding lists, may be larger than any object: of that it says nothing, and CEL takes it
+// for as large as can be unless it knows better.
+func (s sizes) EstimateSize(node checker.AstNode) *checker.SizeEstimate {
+	switch path := node.Path(); {
+	case len(path) == 0, path[0] != "object" && path[0] != "cluster" && path[0] != "change":
+		return nil
+	}
 	return &checker.SizeEstimate{Max: s.object}
 }
 

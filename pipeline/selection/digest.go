@@ -52,12 +52,30 @@ func newDigester(changed [][]path, unchanged []path, key []byte) *digester {
 			dropped = append(dropped, field)
 		}
 	}
-	d.projection = newProjection(changed, dropped, nil, nil)
+	kept := make([][]path, len(changed))
+	for i, group := range changed {
+		kept[i] = withMatches(group)
+	}
+	d.projection = newProjection(kept, dropped, nil, nil)
 	paths := sha256.Sum256([]byte(groupsText(changedFields, changed...) + groupsText(unchangedFields, unchanged)))
 	d.prefix = paths[:]
 	d.hash = newHash(key)
 	d.buffers.New = func() any { return new(digestion) }
 	return d
+}
+
+// withMatches adds, for each element that a path names by a field, that field: otherwise
+// what remains of two elements could change places and say the same.
+func withMatches(paths []path) []path {
+	all := slices.Clone(paths)
+	for _, p := range paths {
+		for i, s := range p {
+			if s.kind == stepMatch {
+				all = append(all, append(slices.Clone(p[:i+1]), step{key: s.key}))
+			}
+		}
+	}
+	return all
 }
 
 func allInMetadata(paths []path) bool {

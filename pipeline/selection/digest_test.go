@@ -172,7 +172,9 @@ func TestNoCopyOfWhatIsTakenAway(t *testing.T) {
 		"drop":             {[]Texts{{Drop: []string{"data"}}}, false},
 		"redact":           {[]Texts{{Redact: []string{"data"}}}, false},
 		"of another level": {[]Texts{{Only: []string{"metadata"}}, {Drop: []string{"data"}}}, false},
-		"in the metadata":  {[]Texts{{Drop: []string{"metadata.labels"}}}, true},
+		"in the metadata":  {[]Texts{{Drop: []string{"metadata.labels"}}}, false},
+		"only":             {[]Texts{{Only: []string{"metadata"}}}, false},
+		"only, by name":    {[]Texts{{Only: []string{"metadata.annotations.a", "metadata.annotations['kubectl.kubernetes.io/last-applied-configuration']"}}}, true},
 	} {
 		got := programFor(t, podResource, test.rules...).AppendShaped(nil, object)
 		if bytes.Contains(got, []byte("last-applied")) != test.copy || !bytes.Contains(got, []byte(`"a":"b"`)) {
@@ -292,5 +294,24 @@ func BenchmarkShape(b *testing.B) {
 	b.ReportAllocs()
 	for b.Loop() {
 		to = p.AppendShaped(to[:0], []byte(pod))
+	}
+}
+
+// Elements that a path names by a field do not say the same in each other's place.
+func TestDigestTellsElementsApart(t *testing.T) {
+	p := programFor(t, podResource, Texts{Changed: []string{"status.conditions[?type=Ready].status,status.conditions[?type=Failed].status"}})
+	digest := func(conditions string) uint64 {
+		d, ok := p.Digest(Object{JSON: []byte(`{"metadata":{},"status":{"conditions":[` + conditions + `]}}`)})
+		if !ok {
+			t.Fatal("no digest")
+		}
+		return d
+	}
+	ready, failed := digest(`{"type":"Ready","status":"False"}`), digest(`{"type":"Failed","status":"False"}`)
+	if ready == failed {
+		t.Error("one condition in the place of another is no change")
+	}
+	if digest(`{"type":"Ready","status":"False","reason":"A"}`) != ready {
+		t.Error("a field that no path names counts")
 	}
 }

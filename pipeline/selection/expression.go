@@ -16,6 +16,9 @@ import (
 // maxExpression bounds the text of an expression, in bytes.
 const maxExpression = 8 << 10
 
+// maxDoublings is how often an expression may have a macro that doubles what is before it.
+const maxDoublings = 4
+
 // expression is a where text, compiled.
 type expression struct {
 	text    string
@@ -33,6 +36,10 @@ func compile(text string) (*expression, error) {
 	}
 	if len(text) > maxExpression {
 		return nil, fmt.Errorf("the expression has %d bytes; at most %d are taken", len(text), maxExpression)
+	}
+	// Each of these macros is replaced by a text that has what it is called on twice.
+	if n := strings.Count(text, "optMap") + strings.Count(text, "optFlatMap"); n > maxDoublings {
+		return nil, fmt.Errorf("the expression has optMap or optFlatMap %d times; at most %d are taken", n, maxDoublings)
 	}
 	env, err := environment()
 	if err != nil {

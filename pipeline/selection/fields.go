@@ -130,7 +130,7 @@ func newFields(rules []fieldRule) *fields {
 		return f
 	}
 	only := inOrder(groups[onlyFields])
-	if away := slices.Concat(all[droppedFields], all[redactedFields]); len(away) > 0 && !allInMetadata(away) {
+	if !slices.ContainsFunc(all[onlyFields], func(p path) bool { return p.String() == lastApplied.String() }) {
 		all[droppedFields] = append(all[droppedFields], lastApplied)
 	}
 	f.form = formText(only, all[droppedFields], all[redactedFields], keys)
@@ -152,7 +152,8 @@ func newFields(rules []fieldRule) *fields {
 }
 
 // lastApplied is where kubectl apply keeps a copy of all that it was given. It goes with
-// the fields that are not to be seen, since it may hold their values.
+// the fields that are not to be seen, since it may hold their values: those of labels and
+// other annotations, too. Only a rule that names it keeps it.
 var lastApplied = append(inMetadata("annotations"), step{key: "kubectl.kubernetes.io/last-applied-configuration"})
 
 // several reports whether the path may name more than one value of an object.

@@ -67,6 +67,9 @@ func (p *Program) Match(o Object) (bool, error) {
 	var failed error
 	for _, e := range p.where {
 		if o.Metadata && e.whole {
+			if e.conjuncts.isFalse(v) {
+				return false, nil
+			}
 			failed = e.failed(ErrMetadataOnly)
 			continue
 		}

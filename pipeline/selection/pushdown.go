@@ -49,12 +49,27 @@ func findConjuncts(e ast.Expr) (found conjuncts) {
 	return found
 }
 
+// isFalse reports whether the metadata alone make the expression false.
+func (c *conjuncts) isFalse(v *evaluation) bool {
+	for _, compared := range c.comparisons {
+		if compared.field.steps[0].name != "metadata" {
+			continue
+		}
+		if result, ok := compared.decide(&v.root); ok && !result {
+			return true
+		}
+	}
+	return false
+}
+
 // Selectors returns what of the expressions an API server can select by itself, as a
 // label selector and a field selector; empty: nothing. An object that they do not select
 // is one for which an expression is false. They are for a stream all of whose readers
 // have these expressions.
 func (p *Program) Selectors() (labelSelector, fieldSelector string) {
-	if p == nil {
+	// An API server tells of an object that leaves its selectors as if it were deleted, and
+	// of one that comes as if it were added.
+	if p == nil || p.ReadsChange() {
 		return "", ""
 	}
 	byLabels := labels.NewSelector()

@@ -17,7 +17,10 @@ const maxElements = 100_000
 // over once for every one that it is in.
 const maxNesting = 100
 
-var errLarge = types.NewErr("has more than %d elements, or nests deeper than %d", maxElements, maxNesting)
+// errLarge returns a new error each time, as CEL writes into those that it is given.
+func errLarge() ref.Val {
+	return types.NewErr("has more than %d elements, or nests deeper than %d", maxElements, maxNesting)
+}
 
 // mayCompare reports whether a value may be compared as a whole. CEL does not tell of an
 // error deep within a comparison, so that it is asked for before.

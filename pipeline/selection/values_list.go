@@ -32,7 +32,7 @@ func (l *list) all() (traits.Lister, ref.Val) {
 	var values []ref.Val
 	for e := l.json.Elements(); e.Next(); {
 		if len(values) == maxElements {
-			return nil, errLarge
+			return nil, errLarge()
 		}
 		values = append(values, valueOf(e.Value, l.comparable))
 	}
@@ -51,7 +51,7 @@ func (l *list) bytes() int {
 // compared is all, of a list whose elements are compared.
 func (l *list) compared() (traits.Lister, ref.Val) {
 	if l.comparable = l.comparable || mayCompare(l.json); !l.comparable {
-		return nil, errLarge
+		return nil, errLarge()
 	}
 	return l.all()
 }

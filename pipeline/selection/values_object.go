@@ -125,7 +125,7 @@ func (o *object) next() bool {
 func (o *object) read() ref.Val {
 	for o.next() {
 		if len(o.members) > maxElements {
-			return errLarge
+			return errLarge()
 		}
 	}
 	return nil
@@ -137,7 +137,7 @@ func (o *object) all() (traits.Mapper, ref.Val) {
 		return o.full, nil
 	}
 	if o.comparable = o.comparable || mayCompare(o.json); !o.comparable {
-		return nil, errLarge
+		return nil, errLarge()
 	}
 	if err := o.read(); err != nil {
 		return nil, err

@@ -35,11 +35,11 @@ func configFormat(flags *pflag.FlagSet, o *Options) *configfile.Format {
 			},
 			"sink": {
 				Text: "sink", Meaning: "the sink as --sink names it, without parameters",
-				Known: tables["sink"].Describe(), Open: true, Compose: tables["sink"].Compose,
+				Known: spec.Describe(tables["sink"]), Open: true, Compose: composeWith(tables["sink"]),
 			},
 			"clusters": {
 				Text: "source", Meaning: "where the members are described, as --clusters names it, without parameters",
-				Known: tables["clusters"].Describe(), Open: true, Compose: tables["clusters"].Compose,
+				Known: spec.Describe(tables["clusters"]), Open: true, Compose: composeWith(tables["clusters"]),
 			},
 			"cluster-limit": {
 				Text: "cluster", Meaning: "the name of the cluster",
@@ -48,6 +48,11 @@ func configFormat(flags *pflag.FlagSet, o *Options) *configfile.Format {
 			},
 		},
 	}
+}
+
+// composeWith composes values that name a kind of a table.
+func composeWith(t *spec.Table) func(string, []spec.Pair) (string, error) {
+	return func(text string, pairs []spec.Pair) (string, error) { return spec.Compose(t, text, pairs) }
 }
 
 // watchParams are the parameters of a watch.
