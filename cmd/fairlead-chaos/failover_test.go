@@ -36,7 +36,9 @@ func TestFailoverShort(t *testing.T) {
 func TestLateWriteShort(t *testing.T) {
 	t.Parallel()
 	o := shortFailover("clusters", ledgerMemory)
-	o.leaseDuration = 6 * time.Second // of which it has a third, after it goes on, to write before it ends
+	// Of the lease a leader that was stopped has a third, after it goes on, to write before
+	// it ends. The writers write for as long as the faults take.
+	o.leaseDuration, o.changes, o.duration = 4*time.Second, 1400, 60*time.Second
 	if r := failOver(t, o); r.LateWrites == 0 {
 		t.Error("no write came late")
 	}

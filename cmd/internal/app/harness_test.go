@@ -358,6 +358,14 @@ var rareMetrics = map[string]bool{
 	"fairlead_changes_refused":                     true,
 	"fairlead_changes_superseded_total":            true,
 	"fairlead_changes_reread_total":                true,
+
+	// Only with --config, or with a wildcard among --watch.
+	"fairlead_config_last_reload_success_timestamp_seconds": true,
+	"fairlead_config_last_reload_successful":                true,
+	"fairlead_config_restart_required":                      true,
+	"fairlead_wildcard_resources_beyond_max_streams":        true,
+	"fairlead_wildcard_resources_left_out":                  true,
+	"fairlead_wildcard_streams":                             true,
 }
 
 // newLogger returns a logger of one level.

@@ -45,12 +45,21 @@ func TestTheTablesAreValid(t *testing.T) {
 func TestLandedSinksKeepTheirIdentity(t *testing.T) {
 	for _, text := range []string{
 		"stdout:", "file:changes.jsonl", "file:/var/lib/a b.jsonl", "file:./x", "file:a:b", "file://x", "file:what?", "file:a?b", "file:a?b=c&d", "file:100%25+", "file:a@b:c#d", "file:~/x",
-		"file:X?n=1", "file:X?na=", "file:X?frame=", "file:X?rename=", "file:X?name=a?b",
+		"file:X?n=1", "file:X?na=", "file:X?frame=", "file:X?rename=",
 	} {
 		s, err := parseSinks([]string{text}, new(Options).sinkKinds())
 		if err != nil || s[0].Identity != text {
 			t.Errorf("%q: %+v, %v", text, s, err)
 		}
+	}
+}
+
+// Since values of parameters may hold question marks, a path may not hold what begins like a
+// parameter: the text is refused, and no other file is written.
+func TestPathsThatBeginLikeAParameter(t *testing.T) {
+	_, err := parseSinks([]string{"file:X?name=a?b"}, new(Options).sinkKinds())
+	if err == nil || !strings.Contains(err.Error(), "is no name") {
+		t.Errorf("%v", err)
 	}
 }
 

@@ -12,7 +12,7 @@ func TestUnknownCommand(t *testing.T) {
 		{"ledger verfiy", `unknown command "verfiy" of fairlead ledger; did you mean verify? there are compact, forget, inspect, verify`},
 		{"ledger verfiy --ledger x", `unknown command "verfiy" of fairlead ledger; did you mean verify? there are compact, forget, inspect, verify`},
 		{"dead-letter lsit", `unknown command "lsit" of fairlead dead-letter; did you mean list? there are list, retry`},
-		{"rnu --sink stdout:", `unknown command "rnu" of fairlead; did you mean run? there are completion, dead-letter, ledger, replay, run, version`},
+		{"rnu --sink stdout:", `unknown command "rnu" of fairlead; did you mean run? there are completion, config, dead-letter, filter, ledger, replay, run, version`},
 		{"ledger --no-such", "unknown flag: --no-such; fairlead ledger --help tells of all flags"},
 		{"ledger verify --no-such", "unknown flag: --no-such; fairlead ledger verify --help tells of all flags"},
 		{"ledger verify --ledgr x", "unknown flag: --ledgr; did you mean --ledger?; fairlead ledger verify --help tells of all flags"},
