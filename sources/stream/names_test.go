@@ -53,14 +53,14 @@ func gvrOf(names [4]string) schema.GroupVersionResource {
 // are mended.
 func TestNamesFromDiscoveryThatAreNone(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		h := start(t)
-		if err := h.stop(); err != nil {
-			t.Fatal(err)
-		}
-		good := h.server.docs["/api/v1"]
-		h.server.set("/api/v1", fmt.Sprintf(`{"kind":"APIResourceList","groupVersion":"v1","resources":[
+		var good string
+		// Set before the stream begins, which would remember what cm means otherwise.
+		h := start(t, func(o *Options) {
+			server := o.Connection.(*fakeConnection).server
+			good = server.docs["/api/v1"]
+			server.set("/api/v1", fmt.Sprintf(`{"kind":"APIResourceList","groupVersion":"v1","resources":[
 			{"name":%q,"singularName":"cm","namespaced":true,"kind":"ConfigMap","verbs":["list","watch"]}]}`, strings.Repeat("A", 4<<20)))
-		h.run()
+		})
 		s := h.wantState(member.BackingOff)
 		if s.Resource != "" || s.Reconnects["malformed"] != 1 || !strings.Contains(s.LastError, `the resource "AAAA`) || len(s.LastError) > 400 {
 			t.Errorf("status: %.1000v", s)
