@@ -58,7 +58,7 @@ func parseFieldRules(t Texts, o ParseOptions) (rules []fieldRule, err error) {
 	}
 	if len(t.Redact) > 0 {
 		if len(o.RedactKey) < MinRedactKey {
-			errs = append(errs, fmt.Errorf("redact needs a key of %d bytes or more, by which nobody can guess the values from their hashes; this one has %d",
+			errs = append(errs, fmt.Errorf("redact needs a key of %d bytes or more, by which nobody can guess the values from their hashes, and this one has %d; name a file that holds one (--redact-key-file)",
 				MinRedactKey, len(o.RedactKey)))
 		}
 		key := newRedactor(o.RedactKey)
