@@ -155,7 +155,7 @@ func (c *chaos) settle(ctx context.Context) (bool, error) {
 				if err != nil {
 					return false, err
 				}
-				if differs = len(f.Missing) + len(f.Ghosts); differs != lastDiffers {
+				if differs = len(f.all()) + len(f.ByID.all()) + len(f.ByNumber.all()); differs != lastDiffers {
 					grew = time.Now()
 				}
 				lastDiffers = differs
@@ -249,8 +249,10 @@ func (c *chaos) judge(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		for _, problem := range slices.Concat(f.all(), f.ByID.Missing, f.ByID.Ghosts) {
-			c.wrong = append(c.wrong, theDestination+": "+problem)
+		for who, problems := range map[string][]string{"": f.all(), "by id: ": f.ByID.all(), "by number: ": f.ByNumber.all()} {
+			for _, problem := range problems {
+				c.wrong = append(c.wrong, theDestination+": "+who+problem)
+			}
 		}
 		for _, letter := range c.letters {
 			c.wrong = append(c.wrong, theDestination+": "+letter)

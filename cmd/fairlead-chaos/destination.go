@@ -45,10 +45,10 @@ type destination struct {
 	// down is what a crash is.
 	down stroke
 	// held reads back what exists, each object with its resourceVersion; nil if the
-	// destination holds what happened.
+	// destination holds only what happened.
 	held func(context.Context) (map[replay.Object]string, error)
 	// events reads back what happened, of each object in the order in which it came;
-	// nil if the destination holds what is now.
+	// nil if the destination holds only what is now.
 	events func(context.Context) ([]replay.Event, error)
 
 	line    *tcpline.Line
@@ -69,7 +69,8 @@ type killable interface {
 // Each starts its server, and returns it with where it listens. Then open is given the
 // address of the line.
 var destinations = map[string]func(t testing.TB) started{
-	"http": startReceiver,
+	"http":     startReceiver,
+	"postgres": startTables,
 }
 
 // started is a destination's server that runs.
@@ -181,12 +182,15 @@ func (d *destination) check(ctx context.Context, held map[replay.Object]string, 
 		}
 		f.Difference = replay.Compare(live, held, clusters...)
 		f.Events = len(live)
+	}
+	if d.events == nil {
 		return f, nil
 	}
 	events, err := d.events(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("read the destination: %w", err)
 	}
+	f.Events = 0
 	byID, byNumber, numbers := replay.NewByID(), replay.NewByNumber(), replay.NewNumbers()
 	for _, e := range events {
 		if e.Cluster == hostileName {
@@ -199,7 +203,7 @@ func (d *destination) check(ctx context.Context, held map[replay.Object]string, 
 		byNumber.Apply(e)
 		numbers.Apply(e)
 	}
-	f.found = found{byNumber.Compare(held, clusters...), numbers.OutOfOrder}
+	f.ByNumber = found{byNumber.Compare(held, clusters...), numbers.OutOfOrder}
 	f.ByID.Difference = byID.Compare(held, clusters...)
 	return f, nil
 }
