@@ -2,27 +2,23 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"strconv"
 	"testing"
 
-	"github.com/jackc/pgx/v5/pgconn"
-
+	"github.com/fairlead-dev/fairlead/cmd/internal/lab"
 	"github.com/fairlead-dev/fairlead/internal/replay"
-	"github.com/fairlead-dev/fairlead/internal/testdb"
 )
 
-// tables are those of a PostgreSQL server, read by plain SQL.
-type tables struct{ *testdb.Postgres }
+// tables are those of a PostgreSQL server.
+type tables struct{ *lab.Tables }
 
 func startTables(t testing.TB) started {
 	t.Helper()
-	s := tables{testdb.StartPostgres(t)}
-	password := testdb.File(t, "password", []byte(s.Password))
-	return started{s.Server, s.Addr(), func(d *destination, address string) {
-		d.sink = "postgres://postgres@" + address + "/postgres?tables=both&sslmode=disable&timeout=5s&password-file=" + password + "&name=" + theDestination
-		d.held, d.events = s.held, s.events
+	s := tables{lab.StartTables(t)}
+	return started{s, s.Addr(), func(d *destination, address string) {
+		d.sink = s.Sink(address, "tables=both&timeout=5s&name="+theDestination)
+		d.held, d.events = s.Held, s.events
 		d.more = map[kind]stroke{
 			// As a failover leaves the server that was the primary.
 			"destination-read-only": {
@@ -31,7 +27,7 @@ func startTables(t testing.TB) started {
 			},
 			"destination-disconnects": {
 				func(ctx context.Context) error {
-					_, err := s.query(ctx, `SELECT pg_terminate_backend(pid)::text FROM pg_stat_activity WHERE pid <> pg_backend_pid() AND backend_type = 'client backend'`)
+					_, err := s.Query(ctx, `SELECT pg_terminate_backend(pid)::text FROM pg_stat_activity WHERE pid <> pg_backend_pid() AND backend_type = 'client backend'`)
 					return err
 				},
 				func(context.Context) error { return nil },
@@ -40,61 +36,20 @@ func startTables(t testing.TB) started {
 	}}
 }
 
-// query returns the rows of a query, over a connection of its own.
-func (s tables) query(ctx context.Context, sql string) (_ [][]string, err error) {
-	config, err := pgconn.ParseConfig("postgres://postgres@" + s.Addr() + "/postgres?sslmode=disable")
-	if err != nil {
-		return nil, err
-	}
-	config.Password = s.Password
-	conn, err := pgconn.ConnectConfig(ctx, config)
-	if err != nil {
-		return nil, err
-	}
-	defer func() { err = errors.Join(err, conn.Close(ctx)) }()
-	results, err := conn.Exec(ctx, sql).ReadAll()
-	if err != nil {
-		return nil, err
-	}
-	var rows [][]string
-	for _, r := range results {
-		for _, row := range r.Rows {
-			var texts []string
-			for _, value := range row {
-				texts = append(texts, string(value))
-			}
-			rows = append(rows, texts)
-		}
-	}
-	return rows, nil
-}
-
 func (s tables) readOnly(ctx context.Context, value string) error {
 	for _, sql := range []string{
 		"ALTER SYSTEM SET default_transaction_read_only = " + value,
 		"SELECT pg_reload_conf()::text",
 	} {
-		if _, err := s.query(ctx, sql); err != nil {
+		if _, err := s.Query(ctx, sql); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func (s tables) held(ctx context.Context) (map[replay.Object]string, error) {
-	rows, err := s.query(ctx, `SELECT cluster, resource, namespace, name, uid, resource_version FROM fairlead_objects`)
-	if err != nil {
-		return nil, err
-	}
-	held := map[replay.Object]string{}
-	for _, r := range rows {
-		held[replay.Object{Cluster: r[0], Resource: r[1], Namespace: r[2], Name: r[3], UID: r[4]}] = r[5]
-	}
-	return held, nil
-}
-
 func (s tables) events(ctx context.Context) ([]replay.Event, error) {
-	rows, err := s.query(ctx, `SELECT cluster, resource, namespace, name, uid, id, resource_version, op, term, sequence FROM fairlead_history ORDER BY position`)
+	rows, err := s.Query(ctx, `SELECT cluster, resource, namespace, name, uid, id, resource_version, op, term, sequence FROM fairlead_history ORDER BY position`)
 	if err != nil {
 		return nil, err
 	}
