@@ -1,0 +1,44 @@
+package httpsink
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"time"
+)
+
+// Check connects, with TLS if there is any, and sends a request of method OPTIONS with
+// the credentials and without a body. It fails if there is no answer, if the answer is a
+// redirect, or if it says that the credentials are not known (401, 407). No other answer
+// says anything: servers answer OPTIONS as they like, and what they make of a POST is
+// only seen by the first change.
+func (s *Sink) Check(ctx context.Context) error {
+	pass, err := s.passes.current(time.Now())
+	if err != nil {
+		return fmt.Errorf("check %s: %w", s.target, err)
+	}
+	ctx, cancel := context.WithTimeoutCause(ctx, s.o.Timeout, s.late)
+	defer cancel()
+	header := pass.header.Clone()
+	header.Del("Content-Type")
+	header.Del("Content-Encoding")
+	request := &http.Request{
+		Method: http.MethodOptions, URL: pass.url, Host: pass.url.Host, Header: header, Body: http.NoBody,
+		Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
+	}
+	fail := func(err error) error { return pass.clean.Error(fmt.Errorf("check %s: %w", s.target, err)) }
+	response, err := s.transport.RoundTrip(request.WithContext(ctx))
+	if err != nil {
+		if ctx.Err() != nil {
+			err = context.Cause(ctx)
+		}
+		return fail(unreached(err))
+	}
+	defer response.Body.Close()    //nolint:errcheck // It was read, or is of no use.
+	_, _ = read(response, maxText) // so that the connection can be used again
+	switch status := response.StatusCode; {
+	case 300 <= status && status < 400, status == http.StatusUnauthorized, status == http.StatusProxyAuthRequired:
+		return fail(fmt.Errorf("the server answers OPTIONS with %d %s%s", status, http.StatusText(status), s.advice(pass, status, response.Header)))
+	}
+	return nil
+}

@@ -1,0 +1,205 @@
+package httpsink
+
+import (
+	"crypto/sha256"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/fairlead-dev/fairlead/internal/credentials"
+	"github.com/fairlead-dev/fairlead/internal/redact"
+	"github.com/fairlead-dev/fairlead/internal/smallfile"
+)
+
+const (
+	// fresh is for how long files are not looked at again.
+	fresh = time.Second
+	// maxLines bounds the files of several lines, in bytes.
+	maxLines = 64 << 10
+)
+
+// pass is what a request proves itself with: what was in the files at one moment.
+// Nobody changes it.
+type pass struct {
+	header  http.Header // of each request
+	url     *url.URL
+	signers [][]byte
+	// secrets is all that must be shown to nobody, of the pass before too: a request
+	// that it was used for may be answered yet.
+	secrets []string
+	clean   *redact.Redactor
+}
+
+// passes reads the files. Any goroutine may use it.
+type passes struct {
+	o             *Options
+	url           *url.URL
+	header        http.Header // those that no file says
+	authorization string
+
+	mu   sync.Mutex
+	last *pass
+	read time.Time
+}
+
+// current returns what the files hold, or held not longer than a second ago. A file that
+// cannot be read does not take the place of what it has held.
+func (p *passes) current(now time.Time) (*pass, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.last != nil && (now.Sub(p.read) < fresh || !p.files()) {
+		return p.last, nil
+	}
+	next, err := p.load()
+	switch {
+	case err == nil:
+		p.last = next
+	case p.last == nil:
+		return nil, err
+	}
+	p.read = now
+	return p.last, nil
+}
+
+// files reports whether there are any.
+func (p *passes) files() bool {
+	o := p.o
+	return o.TokenFile+o.PasswordFile+o.HeaderFile+o.SecretFile+o.PathFile != ""
+}
+
+func (p *passes) load() (*pass, error) {
+	next := &pass{header: p.header.Clone(), url: p.url}
+	for _, part := range []struct {
+		name, path string
+		take       func(path string) ([]string, error)
+	}{
+		{"token-file", p.o.TokenFile, func(path string) ([]string, error) {
+			token, err := credentials.Read(path)
+			next.header["Authorization"] = []string{p.authorization + " " + token}
+			return []string{token}, err
+		}},
+		{"password-file", p.o.PasswordFile, func(path string) ([]string, error) {
+			password, err := credentials.Read(path)
+			both := base64.StdEncoding.EncodeToString([]byte(p.o.User + ":" + password))
+			next.header["Authorization"] = []string{"Basic " + both}
+			return []string{password, both}, err
+		}},
+		{"header-file", p.o.HeaderFile, next.readHeaders},
+		{"secret-file", p.o.SecretFile, next.readSigners},
+		{"path-file", p.o.PathFile, next.readPath},
+	} {
+		if part.path == "" {
+			continue
+		}
+		secrets, err := part.take(part.path)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", part.name, err)
+		}
+		next.secrets = append(next.secrets, secrets...)
+	}
+	known := slices.Clone(next.secrets)
+	if p.last != nil {
+		known = append(known, p.last.secrets...)
+	}
+	next.clean = redact.New(known...)
+	return next, nil
+}
+
+// lines returns the lines of a file, without those that are empty or begin with a #.
+func lines(path string) ([]string, error) {
+	text, err := smallfile.Read(path, maxLines)
+	if err != nil {
+		return nil, err
+	}
+	var all []string
+	for line := range strings.SplitSeq(string(text), "\n") {
+		if line = strings.TrimSpace(line); line != "" && line[0] != '#' {
+			all = append(all, line)
+		}
+	}
+	if len(all) == 0 {
+		return nil, fmt.Errorf("read %s: it has no line", path)
+	}
+	return all, nil
+}
+
+// ours are headers that say how the body is written or where it goes.
+var ours = []string{"Host", "Content-Length", "Content-Type", "Content-Encoding", "Transfer-Encoding", "Connection", "Trailer", "Te", "Upgrade"}
+
+func (next *pass) readHeaders(path string) (secrets []string, err error) {
+	all, err := lines(path)
+	for i, line := range all {
+		name, value, colon := strings.Cut(line, ":")
+		name, value = http.CanonicalHeaderKey(name), strings.TrimSpace(value)
+		if !colon || !isToken(name) || value == "" || strings.ContainsFunc(value, func(r rune) bool { return r < ' ' && r != '\t' || r == 0x7f }) {
+			return nil, fmt.Errorf("read %s: line %d is no NAME: VALUE of a header", path, i+1)
+		}
+		if slices.Contains(ours, name) || strings.HasPrefix(name, "Ce-") || strings.HasPrefix(name, "Webhook-") {
+			return nil, fmt.Errorf("read %s: line %d gives header %s, which the sink itself sets", path, i+1, name)
+		}
+		next.header[name] = append(next.header[name], value)
+		secrets = append(secrets, value)
+		if _, credential, two := strings.Cut(value, " "); two { // SCHEME CREDENTIAL
+			secrets = append(secrets, credential)
+		}
+	}
+	return secrets, err
+}
+
+// isToken reports whether a text may be the name of a header: RFC 9110, section 5.6.2.
+func isToken(s string) bool {
+	return s != "" && !strings.ContainsFunc(s, func(r rune) bool {
+		return !('a' <= r && r <= 'z' || 'A' <= r && r <= 'Z' || '0' <= r && r <= '9' || strings.ContainsRune("!#$%&'*+-.^_`|~", r))
+	})
+}
+
+func (next *pass) readSigners(path string) ([]string, error) {
+	all, err := lines(path)
+	if len(all) > 2 {
+		return nil, fmt.Errorf("read %s: it has %d secrets; write the one that counts, and for a while the one that comes", path, len(all))
+	}
+	for i, line := range all {
+		encoded, ok := strings.CutPrefix(line, "whsec_")
+		key, err := base64.StdEncoding.DecodeString(encoded)
+		if !ok || err != nil || len(key) < 24 || len(key) > 64 { // as Standard Webhooks has it
+			return nil, fmt.Errorf("read %s: line %d is no whsec_ with base64 of 24 to 64 bytes behind it", path, i+1)
+		}
+		next.signers = append(next.signers, key)
+	}
+	return all, err
+}
+
+func (next *pass) readPath(path string) ([]string, error) {
+	text, err := credentials.Read(path)
+	if err != nil {
+		return nil, err
+	}
+	secret, err := url.Parse(text)
+	if err != nil || text[0] != '/' || secret.Host != "" || secret.Fragment != "" {
+		return nil, errors.New("read " + path + ": it is no path of a URL; it has to begin with one slash")
+	}
+	u := *next.url
+	u.Path, u.RawPath, u.RawQuery = secret.Path, secret.RawPath, secret.RawQuery
+	next.url = &u
+	// Servers echo a part of it as well.
+	secrets := []string{text}
+	for part := range strings.FieldsFuncSeq(text, func(r rune) bool { return r == '/' || r == '?' || r == '&' || r == '=' }) {
+		if len(part) >= 8 {
+			secrets = append(secrets, part)
+		}
+	}
+	return secrets, nil
+}
+
+// messageID is an id of a message that holds no character of anybody's choice. It is the
+// same whenever the same is sent.
+func messageID(parts ...string) string {
+	sum := sha256.Sum256([]byte(strings.Join(parts, "\x00")))
+	return fmt.Sprintf("msg_%x", sum[:16])
+}

@@ -1,0 +1,80 @@
+package httpsink
+
+import (
+	"net/url"
+	"strconv"
+	"time"
+
+	"github.com/fairlead-dev/fairlead/internal/jsontext"
+	"github.com/fairlead-dev/fairlead/pipeline"
+)
+
+// loki sends the event as a line, in the stream of its cluster, resource and namespace.
+func loki() *wire {
+	return &wire{
+		path: "/loki/api/v1/push", contentType: "application/json",
+		open: `{"streams":[`, between: ",", end: "]}",
+		append: func(dst []byte, c *pipeline.Change) ([]byte, error) {
+			r := row(append(dst, `{"stream":{`...)).text("job", "fairlead").text("cluster", c.Key.Cluster).
+				text("resource", c.Key.Resource).text("namespace", c.Key.Namespace)
+			r = append(r, `},"values":[["`...)
+			r = strconv.AppendInt(r, observed(c).UnixNano(), 10)
+			r = append(r, `",`...)
+			r = jsontext.AppendString(r, string(c.AppendCloudEvent(nil)))
+			return append(r, "]]}"...), nil
+		},
+	}
+}
+
+// victoriaLogs sends a line of fields. The object is one of them, as a text: as JSON it
+// would be hundreds of fields, and VictoriaLogs takes 1,000 at most.
+func victoriaLogs() *wire {
+	return &wire{
+		path: "/insert/jsonline", contentType: "application/stream+json",
+		query: url.Values{"_stream_fields": {"cluster,resource,namespace"}, "_time_field": {"_time"}, "_msg_field": {"_msg"}},
+		append: func(dst []byte, c *pipeline.Change) ([]byte, error) {
+			r := row(append(dst, '{')).time("_time", observed(c)).text("_msg", summary(c)).members(c)
+			if c.Object != nil {
+				r = jsontext.AppendString(r.name("object"), string(c.Object))
+			}
+			return append(r, "}\n"...), nil
+		},
+		// Longer lines are left out, and the answer does not tell:
+		// -insert.maxLineSizeBytes of VictoriaLogs.
+		maxEvent: 256<<10 - 1,
+	}
+}
+
+// splunk sends events one behind the other, without anything between them.
+func splunk() *wire {
+	return &wire{
+		path: "/services/collector/event", contentType: "application/json", authorization: "Splunk",
+		append: func(dst []byte, c *pipeline.Change) ([]byte, error) {
+			r := row(append(dst, '{'))
+			r = append(r.name("time"), strconv.FormatFloat(float64(observed(c).UnixMicro())/1e6, 'f', 6, 64)...)
+			r = r.text("host", c.Key.Cluster).text("source", "fairlead").text("sourcetype", "_json")
+			return append(c.AppendCloudEvent(r.name("event")), '}'), nil
+		},
+	}
+}
+
+// observed is when a change was observed, and now for one that does not know it.
+func observed(c *pipeline.Change) time.Time {
+	if c.Observed.IsZero() {
+		return time.Now()
+	}
+	return c.Observed
+}
+
+// appendOneLine appends JSON with its line ends turned into spaces, which changes
+// nothing: they stand between tokens only.
+func appendOneLine(dst, object []byte) []byte {
+	start := len(dst)
+	dst = append(dst, object...)
+	for i := start; i < len(dst); i++ {
+		if dst[i] == '\n' || dst[i] == '\r' {
+			dst[i] = ' '
+		}
+	}
+	return dst
+}

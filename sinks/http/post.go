@@ -1,0 +1,210 @@
+package httpsink
+
+import (
+	"bytes"
+	"compress/gzip"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/fairlead-dev/fairlead/internal/redact"
+	"github.com/fairlead-dev/fairlead/pipeline"
+)
+
+const (
+	// maxText is how much is read of an answer that nobody needs, in bytes: a
+	// connection is used again only if its answer was read.
+	maxText = 64 << 10
+	// maxAnswer bounds an answer that says what became of each change, in bytes: of
+	// 1,000 changes it has about 200,000.
+	maxAnswer = 4 << 20
+	// maxSaid is how much of an answer an error shows, in bytes.
+	maxSaid = 300
+)
+
+// post sends one request with the changes, and returns what the server refuses of them,
+// by index. An error is about all of them. Body is not used any more when it returns.
+func (s *Sink) post(ctx context.Context, body []byte, changes []*pipeline.Change) (map[int]error, error) {
+	now := time.Now()
+	pass, err := s.passes.current(now)
+	if err != nil {
+		return nil, fmt.Errorf("POST %s: %w", s.target, err)
+	}
+	header := pass.header
+	if s.wire.header != nil || len(pass.signers) > 0 {
+		header = make(http.Header, len(pass.header)+20)
+		for name, values := range pass.header {
+			header[name] = values
+		}
+		if s.wire.header != nil {
+			s.wire.header(header, changes[0])
+		}
+		if len(pass.signers) > 0 {
+			sign(header, pass.signers, changes, body, now)
+		}
+	}
+	size := len(body)
+	if s.o.Gzip {
+		zipped := s.buffers.Get().(*[]byte)
+		defer s.buffers.Put(zipped)
+		if body, err = s.zip(zipped, body); err != nil {
+			return nil, fmt.Errorf("compress what goes to %s: %w", s.target, err)
+		}
+	}
+	status, header, answer, err := s.roundTrip(ctx, pass, header, body)
+	s.metrics.count(status)
+	if err != nil {
+		return nil, s.shown(pass, unreached(err))
+	}
+	if 200 <= status && status < 300 {
+		return s.judge(pass, answer, len(changes))
+	}
+	if status == http.StatusRequestEntityTooLarge && len(changes) > 1 {
+		s.limit.Store(int64(max(size/2, 1)))
+	}
+	return nil, s.shown(pass, s.refusal(pass, status, header, said(pass, answer, changes), now))
+}
+
+// judge reads an answer with a status of success.
+func (s *Sink) judge(p *pass, answer []byte, changes int) (map[int]error, error) {
+	if s.wire.verdict == nil {
+		s.suspects.Store(0)
+		return nil, nil
+	}
+	refused, err := s.wire.verdict(answer, changes)
+	switch {
+	case err == nil:
+		s.suspects.Store(0)
+	case s.wire.single:
+		return nil, s.shown(p, s.blame(err))
+	default:
+		return nil, s.shown(p, err)
+	}
+	for i, reason := range refused {
+		if !pipeline.IsPermanent(reason) {
+			reason = &ownError{reason}
+		}
+		refused[i] = s.shown(p, reason)
+	}
+	return refused, nil
+}
+
+// shown returns an error that names the destination and is fit to be shown.
+func (s *Sink) shown(p *pass, err error) error {
+	return p.clean.Error(fmt.Errorf("POST %s: %w", s.target, err))
+}
+
+// said is the part of an answer that an error shows: nothing if it may be a part of a
+// Secret that was sent, or if it was too long to be read, and may end within a credential.
+func said(p *pass, answer []byte, changes []*pipeline.Change) string {
+	isSecret := func(c *pipeline.Change) bool { return c.Key.Resource == "secrets" }
+	text := strings.TrimSpace(string(answer))
+	if text == "" || len(answer) > maxText || slices.ContainsFunc(changes, isSecret) {
+		return ""
+	}
+	return ": " + redact.Line(p.clean.Clean(strings.ToValidUTF8(text, "?")), maxSaid)
+}
+
+// roundTrip sends a request and reads its answer. It follows no redirect and keeps no
+// cookie. Status is 0 if there was no answer.
+func (s *Sink) roundTrip(ctx context.Context, p *pass, header http.Header, body []byte) (status int, answerHeader http.Header, answer []byte, err error) {
+	var held sync.WaitGroup // until the transport has let go of the body
+	defer held.Wait()
+	ctx, cancel := context.WithTimeoutCause(ctx, s.o.Timeout, s.late)
+	defer cancel()
+	request := &http.Request{
+		Method: http.MethodPost, URL: p.url, Host: p.url.Host, Header: header, ContentLength: int64(len(body)),
+		Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
+		Body: http.NoBody,
+	}
+	if len(body) > 0 {
+		request.GetBody = func() (io.ReadCloser, error) { return hold(body, &held), nil }
+		request.Body = hold(body, &held)
+	}
+	response, err := s.transport.RoundTrip(request.WithContext(ctx))
+	if err != nil {
+		if ctx.Err() != nil {
+			err = context.Cause(ctx)
+		}
+		return 0, nil, nil, err
+	}
+	defer response.Body.Close() //nolint:errcheck // It was read, or is of no use.
+	most := maxText
+	if s.wire.verdict != nil {
+		most = maxAnswer
+	}
+	answer, err = read(response, most)
+	if s.wire.verdict == nil || response.StatusCode >= 300 {
+		return response.StatusCode, response.Header, answer, nil // the status says enough
+	}
+	switch {
+	case ctx.Err() != nil:
+		err = context.Cause(ctx)
+	case err == nil && len(answer) > most:
+		err = fmt.Errorf("the answer has more than %d bytes; it is none that was asked for", most)
+	case err != nil:
+		err = fmt.Errorf("read the answer: %w", err)
+	}
+	return response.StatusCode, response.Header, answer, err
+}
+
+// read reads no more than most bytes and one.
+func read(response *http.Response, most int) ([]byte, error) {
+	if response.ContentLength == 0 {
+		return nil, nil
+	}
+	return io.ReadAll(io.LimitReader(response.Body, int64(most)+1))
+}
+
+// heldBody is a body that tells when the transport closes it. The transport may read it
+// after it has returned.
+type heldBody struct {
+	bytes.Reader
+	held   *sync.WaitGroup
+	closed atomic.Bool
+}
+
+func hold(body []byte, held *sync.WaitGroup) *heldBody {
+	held.Add(1)
+	b := &heldBody{held: held}
+	b.Reset(body)
+	return b
+}
+
+func (b *heldBody) Close() error {
+	if !b.closed.Swap(true) {
+		b.held.Done()
+	}
+	return nil
+}
+
+func newZipper() any {
+	w, err := gzip.NewWriterLevel(io.Discard, gzip.BestSpeed)
+	if err != nil {
+		panic(err) // the level is a constant
+	}
+	return w
+}
+
+// zip compresses a body into the buffer.
+func (s *Sink) zip(buffer *[]byte, body []byte) ([]byte, error) {
+	out := bytes.NewBuffer((*buffer)[:0])
+	w := s.zippers.Get().(*gzip.Writer)
+	defer s.zippers.Put(w)
+	w.Reset(out)
+	_, err := w.Write(body)
+	if err = errors.Join(err, w.Close()); err != nil {
+		return nil, err
+	}
+	if out.Cap() <= maxKept {
+		*buffer = out.Bytes()
+	}
+	return out.Bytes(), nil
+}

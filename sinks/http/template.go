@@ -1,0 +1,102 @@
+package httpsink
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"text/template"
+	"time"
+
+	"k8s.io/apimachinery/pkg/runtime/schema"
+
+	"github.com/fairlead-dev/fairlead/pipeline"
+)
+
+// maxRendered bounds what a template writes for one change, in bytes.
+const maxRendered = 32 << 20
+
+// templated sends what a template writes.
+func templated(o *Options) (*wire, error) {
+	parsed, err := template.New("template").Funcs(functions).Parse(o.Template)
+	if err != nil {
+		return nil, fmt.Errorf("parse the template: %w", err)
+	}
+	w := &wire{contentType: "application/json", append: renderer(parsed, o.Join)}
+	switch o.Join {
+	case JoinNone:
+		w.single = true
+	case JoinArray:
+		w.open, w.between, w.end = "[", ",", "]"
+	case JoinNDJSON:
+		w.contentType = "application/x-ndjson"
+	case JoinConcat:
+	default:
+		return nil, fmt.Errorf("join %q is none of none, array, ndjson, concat", o.Join)
+	}
+	if o.Success != "" || o.Items != "" {
+		w.verdict = answerCheck(o.Success, o.Items, o.ItemStatus)
+	}
+	for _, c := range samples() {
+		if _, err := w.append(nil, c); err != nil {
+			return nil, fmt.Errorf("try the template on a sample, %s: %w", summary(c), err)
+		}
+	}
+	return w, nil
+}
+
+// renderer returns what appends the text of a change. Where the texts are put together,
+// each has to be one value of JSON, or one would break the others.
+func renderer(t *template.Template, join Join) func([]byte, *pipeline.Change) ([]byte, error) {
+	return func(dst []byte, c *pipeline.Change) ([]byte, error) {
+		out := &bounded{left: maxRendered}
+		if join == JoinNone || join == JoinConcat {
+			out.Buffer = *bytes.NewBuffer(dst)
+		}
+		if err := t.Execute(out, &view{change: c}); err != nil {
+			return nil, err // of the template's text; it quotes no value
+		}
+		if join == JoinNone || join == JoinConcat {
+			return out.Bytes(), nil
+		}
+		text := bytes.TrimSpace(out.Bytes())
+		if !json.Valid(text) {
+			return nil, errors.New("what the template writes is not one value of JSON; write names and other texts with quote or toJson")
+		}
+		dst = appendOneLine(dst, text)
+		if join == JoinNDJSON {
+			dst = append(dst, '\n')
+		}
+		return dst, nil
+	}
+}
+
+// bounded is a buffer that takes so many bytes.
+type bounded struct {
+	bytes.Buffer
+	left int
+}
+
+func (b *bounded) Write(p []byte) (int, error) {
+	if b.left -= len(p); b.left < 0 {
+		return 0, fmt.Errorf("the template writes more than %d bytes", maxRendered)
+	}
+	return b.Buffer.Write(p)
+}
+
+// samples are an object, and one that is deleted and not known any more.
+func samples() []*pipeline.Change {
+	origin := &pipeline.Origin{
+		Cluster: "sample", ClusterUID: "5f7e6c4a-0000-4000-8000-000000000000", Kind: "Deployment", Namespaced: true, Term: 1,
+		Resource: schema.GroupVersionResource{Group: "apps", Version: "v1", Resource: "deployments"},
+	}
+	c := pipeline.Change{
+		Key:    pipeline.Key{Cluster: "sample", Resource: "deployments.apps", Namespace: "default", Name: `sample "name"`},
+		Origin: origin, Op: pipeline.Added, UID: "5f7e6c4a-0000-4000-8000-000000000001", ResourceVersion: "42",
+		Observed: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC), Sequence: 1,
+		Object: []byte(`{"apiVersion":"apps/v1","kind":"Deployment","metadata":{"name":"sample \"name\"","namespace":"default","labels":{"app":"sample"}},"spec":{"replicas":1}}`),
+	}
+	gone := c
+	gone.Op, gone.Object, gone.Tombstone = pipeline.Deleted, nil, true
+	return []*pipeline.Change{&c, &gone}
+}
