@@ -3,6 +3,7 @@ package pipeline_test
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
 	"net/url"
 	"strings"
 	"testing"
@@ -175,6 +176,8 @@ func FuzzCloudEvent(f *testing.F) {
 	f.Add("alpha", "apps", "v1", "deployments", "Deployment", "ns", "name", "uid", "1", `{"a":"b"}`, int64(0), uint8(0))
 	f.Add("a/b", "", "v1", "pods", "", "", "sys\"tem:\\x", "\x00\xff", "\u2028é", "{\n\"a\":\r[]}", int64(1e18), uint8(7))
 	f.Add("%41", "g", "v", "r", "k\t", "\xed\xa0\x80", "名前", "u/i/d", "", "null", int64(-1), uint8(5))
+	f.Add("alpha", "", "v1", "pods", "Pod", "ns", "name", "uid", "7", "{}", int64(3), uint8(65))
+	f.Add("alpha", "g", "v1", "pods", "Pod", "ns", "name", "uid", "", "", int64(3), uint8(194))
 	f.Fuzz(func(t *testing.T, cluster, group, version, resource, kind, namespace, name, uid, rv, object string, nanos int64, flags uint8) {
 		c := &pipeline.Change{
 			Key: pipeline.Key{Cluster: cluster, Namespace: namespace, Name: name},
@@ -182,6 +185,7 @@ func FuzzCloudEvent(f *testing.F) {
 				Resource: schema.GroupVersionResource{Group: group, Version: version, Resource: resource}},
 			Op: pipeline.Op(flags%3) + pipeline.Added, UID: types.UID(uid), ResourceVersion: rv,
 			Snapshot: flags&4 != 0, Tombstone: flags&8 != 0, Observed: time.Unix(0, nanos),
+			Generation: uint32(flags >> 6), Sequence: uint64(flags >> 4),
 		}
 		if json.Valid([]byte(object)) {
 			c.Object = []byte(object)
@@ -194,6 +198,7 @@ func FuzzCloudEvent(f *testing.F) {
 		if err := json.Unmarshal(line, &e); err != nil {
 			t.Fatalf("%v: %s", err, line)
 		}
+		checkAttributes(t, c, line)
 		apiVersion := version
 		if group != "" {
 			apiVersion = group + "/" + version
@@ -202,6 +207,9 @@ func FuzzCloudEvent(f *testing.F) {
 		state := part.Replace(rv)
 		if c.Op == pipeline.Deleted {
 			state = strings.TrimPrefix(state+"/deleted", "/")
+		}
+		if c.Generation > 0 {
+			state += fmt.Sprint("/g", c.Generation)
 		}
 		id := group + "/" + version + "/" + resource + "/" + part.Replace(uid) + "/" + state
 		subject := "/api/" + url.PathEscape(version)
@@ -216,7 +224,7 @@ func FuzzCloudEvent(f *testing.F) {
 			Source: "/clusters/" + url.PathEscape(cluster), Subject: subject + "/" + url.PathEscape(resource) + "/" + url.PathEscape(name),
 			ID: utf8As(t, id), Time: c.Observed, Cluster: utf8As(t, cluster), ClusterUID: utf8As(t, uid), APIVersion: utf8As(t, apiVersion),
 			Kind: utf8As(t, kind), Namespace: utf8As(t, namespace), Name: utf8As(t, name), ResourceVersion: utf8As(t, rv),
-			Snapshot: c.Snapshot, Tombstone: c.Tombstone,
+			Snapshot: c.Snapshot, Tombstone: c.Tombstone, Sequence: pipeline.Ordinal(c.Sequence),
 		}
 		if c.Object != nil {
 			want.DataContentType = "application/json"

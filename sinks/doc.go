@@ -31,5 +31,5 @@
 //   - Credentials come from files, never from the text.
 //
 // What a sink can do beside Write is an optional interface each: [io.Closer],
-// [Reopener] and [Checker].
+// [Reopener], [Checker] and [ReadBacker].
 package sinks

@@ -25,7 +25,7 @@ func StartConsul(t testing.TB, o ConsulOptions) *Server {
 	if testing.Short() && os.Getenv(requireEnv) == "" {
 		t.Skip("needs a real Consul: skipped with -short")
 	}
-	program, err := FindConsul()
+	program, err := Consul.Find()
 	if err != nil {
 		missing(t, err)
 	}

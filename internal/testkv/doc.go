@@ -7,10 +7,8 @@
 // and ends with the test. Where there is no program to start, the test is skipped; with
 // fairleadtest.RequireEnv set it fails.
 //
-// Consul is built from an embedded module, of the last series of versions that are open
-// source (MPL-2.0), into the user's cache: by internal/testkv/cmd, which make calls.
-// Of several processes that want it at once one builds it. It is a program that tests
-// run, and part of nothing that is shipped.
+// Consul is built by package testprogram, of the last series of versions that are open
+// source (MPL-2.0): by internal/testkv/cmd, which make calls.
 //
 // The functions may be called concurrently; a [Server] is used by one goroutine at a
 // time.

@@ -6,9 +6,9 @@
 // It checks that what was accepted can be read back at once, in order for each
 // key, with every attribute and the object as it was; that repeats are the
 // only thing a sink may add; that a sink keeps nothing of a batch; and that it
-// obeys its context. [RunRefusing] checks what a sink says of changes that it
-// refuses by themselves. Other faults of a destination are for the sink's own tests
-// to bring about.
+// obeys its context. [RunState] does so for a destination that holds what is now, and
+// not what happened. [RunRefusing] checks what a sink says of changes that it refuses by
+// themselves, and [RunOutages] what it does while its destination is away.
 //
 // # Usage
 //

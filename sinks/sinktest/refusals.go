@@ -106,9 +106,7 @@ func forGoodOrForNow(t *testing.T, open OpenRefusing) {
 // all of its key are written again, whether the sink had accepted them or not.
 func followsComesAgain(t *testing.T, open OpenRefusing) {
 	sink, read, refuse := open(t)
-	ghost := state("name", 1)
-	ghost.Op, ghost.UID, ghost.Object, ghost.Tombstone, ghost.Ghost = pipeline.Deleted, "ghost", nil, true, true
-	batch := []*pipeline.Change{state("a", 1), ghost, state("name", 1), state("b", 1), state("b", 2)}
+	batch := []*pipeline.Change{state("a", 1), ghost("name", 1), state("name", 1), state("b", 1), state("b", 2)}
 	refuse(func(c *pipeline.Change) error {
 		if c.Ghost || c.Key.Name == "b" && c.ResourceVersion == "1" {
 			return errRefused
