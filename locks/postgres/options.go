@@ -1,16 +1,17 @@
 package postgres
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"errors"
 	"fmt"
-	"net"
 	"regexp"
 	"strings"
 	"time"
 	"unicode/utf8"
 
+	"github.com/fairlead-dev/fairlead/internal/pgserver"
 	"github.com/fairlead-dev/fairlead/locks"
 )
 
@@ -60,6 +61,18 @@ func New(o Options) (*locks.Lock, error) {
 	return locks.New(r, locks.Options{Identity: o.Identity, Timeout: r.timeout})
 }
 
+// maxAnswer is how much a server may say during one call, and to connect, in bytes: far
+// more than a record and a handshake have.
+const maxAnswer = 1 << 20
+
+// server returns what reaches the primary.
+func (o *Options) server() (*pgserver.Server, error) {
+	return pgserver.New(pgserver.Options{
+		Hosts: o.Hosts, Database: o.Database, User: o.User, Password: o.Password, TLS: o.TLS, Application: o.Application,
+		Timeout: cmp.Or(max(o.Timeout, 0), locks.DefaultTimeout), MaxAnswer: maxAnswer, Fsync: true,
+	})
+}
+
 // maxName is the length of a record's name, in bytes.
 const maxName = 255
 
@@ -82,16 +95,4 @@ func checkName(name string) error {
 		return fmt.Errorf("the name of the record must be UTF-8 of 1 to %d bytes, without a zero byte", maxName)
 	}
 	return nil
-}
-
-// withPort returns host and port.
-func withPort(host string) (name, port string, err error) {
-	if name, port, err = net.SplitHostPort(host); err == nil {
-		return name, port, nil
-	}
-	name = strings.TrimSuffix(strings.TrimPrefix(host, "["), "]")
-	if name == "" || strings.ContainsAny(name, "/[] ") {
-		return "", "", fmt.Errorf("%q is no HOST or HOST:PORT", host)
-	}
-	return name, "5432", nil
 }

@@ -11,19 +11,20 @@ import (
 
 	"github.com/jackc/pgx/v5/pgconn"
 
+	"github.com/fairlead-dev/fairlead/internal/pgserver"
 	"github.com/fairlead-dev/fairlead/locks"
 )
 
 // register is a row as a locks.Register. One goroutine uses it at a time.
 type register struct {
-	server  *server
+	server  *pgserver.Server
 	sql     statements
 	name    string
 	create  bool
 	timeout time.Duration
 	text    string // what Describe returns
 
-	conn    *connection // nil: none
+	conn    *pgserver.Conn // nil: none
 	warning string      // the server's last one
 }
 
@@ -34,7 +35,7 @@ func newRegister(o Options) (*register, error) {
 	if err := errors.Join(err, checkName(o.Name)); err != nil {
 		return nil, err
 	}
-	s, err := newServer(o)
+	s, err := o.server()
 	if err != nil {
 		return nil, err
 	}
@@ -72,11 +73,11 @@ func (r *register) Read(ctx context.Context) (value []byte, version uint64, err 
 // readRow reads the answer to statements.read.
 func readRow(rows [][][]byte) (value []byte, version uint64, err error) {
 	if len(rows) != 1 || len(rows[0]) != 3 {
-		return nil, 0, errNoAnswer
+		return nil, 0, pgserver.ErrNoAnswer
 	}
 	standby, number, record := rows[0][0], rows[0][1], rows[0][2]
 	if string(standby) != "false" {
-		return nil, 0, errStandby // behind pgbouncer, a connection changes its server
+		return nil, 0, pgserver.ErrStandby // behind pgbouncer, a connection changes its server
 	}
 	if number == nil {
 		return nil, 0, nil
@@ -126,14 +127,14 @@ func (r *register) swap(ctx context.Context, value []byte, version uint64) (next
 			// the server says that it has committed, and may forget it.
 			return fmt.Errorf("the server has written it with a warning: %s", r.warning)
 		case len(results) < 4:
-			return errNoAnswer
+			return pgserver.ErrNoAnswer
 		}
 		rows := results[len(results)-2].Rows // of the update
 		if changed = len(rows) == 0; changed {
 			return nil
 		}
 		if len(rows) != 1 || len(rows[0]) != 1 {
-			return errNoAnswer
+			return pgserver.ErrNoAnswer
 		}
 		next, err = readVersion(rows[0][0])
 		return err
@@ -162,7 +163,7 @@ func (r *register) batch(value []byte, version uint64) *pgconn.Batch {
 // one: nothing is asked of a connection of which the state is not known.
 func (r *register) do(ctx context.Context, call func(*pgconn.PgConn) error) (err error) {
 	if r.conn == nil {
-		r.conn, err = r.server.connect(ctx, func(_ *pgconn.PgConn, n *pgconn.Notice) {
+		r.conn, err = r.server.Connect(ctx, func(_ *pgconn.PgConn, n *pgconn.Notice) {
 			if n.SeverityUnlocalized == "WARNING" {
 				r.warning = n.Message
 			}
@@ -171,7 +172,7 @@ func (r *register) do(ctx context.Context, call func(*pgconn.PgConn) error) (err
 			return err
 		}
 	}
-	r.conn.dialer.last.allow()
+	r.conn.Allow()
 	if err = call(r.conn.PgConn); err != nil {
 		r.drop(ctx)
 	}
@@ -181,7 +182,7 @@ func (r *register) do(ctx context.Context, call func(*pgconn.PgConn) error) (err
 // drop ends the connection.
 func (r *register) drop(ctx context.Context) {
 	if r.conn != nil {
-		r.conn.end(ctx)
+		r.conn.End(ctx)
 		r.conn = nil
 	}
 }
@@ -201,10 +202,7 @@ const (
 	insufficientPrivilege = "42501"
 )
 
-func isCode(err error, code string) bool {
-	answer, ok := errors.AsType[*pgconn.PgError](err)
-	return ok && answer.Code == code
-}
+func isCode(err error, code string) bool { return pgserver.Code(err) == code }
 
 // explain says what to do about an error, and returns it fit to be shown.
 func (r *register) explain(err error) error {
@@ -212,9 +210,9 @@ func (r *register) explain(err error) error {
 	case err == nil || errors.Is(err, locks.ErrChanged):
 		return err
 	case isCode(err, insufficientPrivilege):
-		return fmt.Errorf("%w; %s", r.server.shown(err), r.sql.privileges)
+		return fmt.Errorf("%w; %s", r.server.Shown(err), r.sql.privileges)
 	case isCode(err, undefinedTable), isCode(err, invalidSchema):
-		return fmt.Errorf("%w; %s", r.server.shown(err), r.sql.tableIs)
+		return fmt.Errorf("%w; %s", r.server.Shown(err), r.sql.tableIs)
 	}
-	return r.server.shown(err)
+	return r.server.Shown(err)
 }

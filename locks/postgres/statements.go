@@ -54,7 +54,4 @@ const (
 	settings = `SELECT set_config('statement_timeout', $1, true), set_config('synchronous_commit', ` +
 		`CASE WHEN current_setting('synchronous_commit') IN ('off', 'local', 'remote_write') THEN 'on' ELSE current_setting('synchronous_commit') END, true)`
 	commit = `COMMIT`
-
-	// validate is asked of each new connection.
-	validate = `SELECT pg_is_in_recovery()::text, current_setting('transaction_read_only'), current_setting('fsync')`
 )

@@ -1,4 +1,4 @@
-package postgres
+package pgserver
 
 import (
 	"cmp"
@@ -6,24 +6,24 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"strconv"
 	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/fairlead-dev/fairlead/internal/redact"
-	"github.com/fairlead-dev/fairlead/locks"
 )
 
-// server is what there is to know of how to reach the primary.
-type server struct {
+// Server is what there is to know of how to reach the primary.
+type Server struct {
 	config   *pgconn.Config
 	password func(context.Context) (string, error)
+	most     int64            // bytes of an answer
 	secrets  *redact.Redactor // knows the passwords that were sent
 }
 
-func newServer(o Options) (*server, error) {
+// New returns a server. It reads the files of TLS, and connects to nothing.
+func New(o Options) (*Server, error) {
 	switch {
 	case len(o.Hosts) == 0:
 		return nil, errors.New("it is not said on which host")
@@ -45,13 +45,13 @@ func newServer(o Options) (*server, error) {
 	if config.RequireAuth = ""; o.TLS == nil {
 		config.RequireAuth = "!password" // nobody on the way is to see it
 	}
-	config.MaxProtocolMessageBodyLen = maxAnswer
+	config.MaxProtocolMessageBodyLen = o.MaxAnswer
 	config.RuntimeParams = map[string]string{"client_encoding": "UTF8", "application_name": cmp.Or(o.Application, "fairlead")}
-	config.ConnectTimeout = cmp.Or(o.Timeout, locks.DefaultTimeout) / time.Duration(len(o.Hosts))
-	config.ValidateConnect = isPrimary
+	config.ConnectTimeout = o.Timeout / time.Duration(len(o.Hosts))
+	config.ValidateConnect = func(ctx context.Context, conn *pgconn.PgConn) error { return isPrimary(ctx, conn, o.Fsync) }
 	config.Fallbacks = nil
 	for i, host := range o.Hosts {
-		f, err := fallback(host, o)
+		f, err := o.fallback(host)
 		if err != nil {
 			return nil, err
 		}
@@ -61,61 +61,48 @@ func newServer(o Options) (*server, error) {
 			config.Fallbacks = append(config.Fallbacks, f)
 		}
 	}
-	return &server{config: config, password: o.Password, secrets: redact.New()}, nil
+	return &Server{config: config, password: o.Password, most: int64(o.MaxAnswer), secrets: redact.New()}, nil
 }
 
-// fallback says how to reach one host.
-func fallback(host string, o Options) (*pgconn.FallbackConfig, error) {
-	name, port, err := withPort(host)
-	if err != nil {
-		return nil, err
-	}
-	number, err := strconv.ParseUint(port, 10, 16)
-	if err != nil || number == 0 {
-		return nil, fmt.Errorf("the port of %q is no number from 1 to 65535", host)
-	}
-	f := &pgconn.FallbackConfig{Host: name, Port: uint16(number)}
-	if o.TLS != nil {
-		if f.TLSConfig, err = o.TLS(name); err != nil {
-			return nil, err
-		}
-	}
-	return f, nil
-}
+// validate is asked of each new connection.
+const validate = `SELECT pg_is_in_recovery()::text, current_setting('transaction_read_only'), current_setting('fsync')`
 
 // isPrimary is asked of each host until one is.
-func isPrimary(ctx context.Context, conn *pgconn.PgConn) error {
+func isPrimary(ctx context.Context, conn *pgconn.PgConn, fsync bool) error {
 	results, err := conn.Exec(ctx, validate).ReadAll()
 	if err != nil {
 		return err
 	}
 	if len(results) != 1 || len(results[0].Rows) != 1 || len(results[0].Rows[0]) != 3 {
-		return errNoAnswer
+		return ErrNoAnswer
 	}
 	row := results[0].Rows[0]
 	switch {
 	case string(row[0]) != "false":
-		return errStandby
+		return ErrStandby
 	case string(row[1]) != "off":
 		return errors.New("its transactions are read only")
-	case string(row[2]) != "on":
-		return errors.New("it has fsync = off, so that it may forget who leads; set it to on")
+	case fsync && string(row[2]) != "on":
+		return errors.New("it has fsync = off, so that it may forget what it has confirmed; set it to on")
 	}
 	return nil
 }
 
-var errNoAnswer = errors.New("it does not answer as PostgreSQL does")
+// ErrNoAnswer says that an answer is not what was asked for.
+var ErrNoAnswer = errors.New("it does not answer as PostgreSQL does")
 
-var errStandby = errors.New("it is a standby, which may be behind; name the primary among the hosts")
+// ErrStandby says that a server takes no writes.
+var ErrStandby = errors.New("it is a standby, which may be behind; name the primary among the hosts")
 
-// connection is one to the primary.
-type connection struct {
+// Conn is a connection to the primary. One goroutine uses it at a time.
+type Conn struct {
 	*pgconn.PgConn
 	dialer *dialer
 }
 
-// connect returns a new connection to the primary. Errors hold no password.
-func (s *server) connect(ctx context.Context, notice pgconn.NoticeHandler) (*connection, error) {
+// Connect returns a new connection to the primary. notice is called with what the
+// server says beside answers, while a call is under way. Errors are fit to be shown.
+func (s *Server) Connect(ctx context.Context, notice pgconn.NoticeHandler) (*Conn, error) {
 	config := s.config.Copy()
 	if s.password != nil {
 		password, err := s.password(ctx)
@@ -125,20 +112,23 @@ func (s *server) connect(ctx context.Context, notice pgconn.NoticeHandler) (*con
 		config.Password = password
 		s.secrets.Note(password)
 	}
-	d := &dialer{}
+	d := &dialer{most: s.most}
 	config.DialFunc, config.OnNotice = d.dial, notice
 	conn, err := pgconn.ConnectConfig(ctx, config)
 	if err != nil {
-		return nil, s.shown(err)
+		return nil, s.Shown(err)
 	}
 	d.connected = true
-	return &connection{conn, d}, nil
+	return &Conn{conn, d}, nil
 }
 
-// end ends the connection, and returns once that has been done. The client tells the
+// Allow begins to count anew what the server says.
+func (c *Conn) Allow() { c.dialer.last.allow() }
+
+// End ends the connection, and returns once that has been done. The client tells the
 // server that it leaves, unless it has begun to end the connection by itself: then it
 // waits in the background for what the server may still say, which nobody wants.
-func (c *connection) end(ctx context.Context) {
+func (c *Conn) End(ctx context.Context) {
 	if c.IsClosed() {
 		_ = c.dialer.last.Close()
 	} else {
@@ -151,6 +141,7 @@ func (c *connection) end(ctx context.Context) {
 // another one in the background, to have the server cancel what nobody waits for. The
 // server does that by itself, after the statement's timeout.
 type dialer struct {
+	most      int64
 	last      *bounded
 	connected bool
 }
@@ -163,12 +154,37 @@ func (d *dialer) dial(ctx context.Context, network, address string) (net.Conn, e
 	if err != nil {
 		return nil, err
 	}
-	d.last = &bounded{Conn: conn}
+	d.last = &bounded{Conn: conn, most: d.most}
 	d.last.allow()
 	return d.last, nil
 }
 
-// shown returns an error on one line without secrets, however a server put it.
-func (s *server) shown(err error) error {
-	return errors.New(strings.TrimSpace(s.secrets.Text(err)))
+// Shown returns an error on one line without secrets, however a server put it. It
+// wraps err if that is an answer of a server, so that its code can be asked for.
+func (s *Server) Shown(err error) error {
+	text := strings.TrimSpace(s.secrets.Text(err))
+	if answer, ok := errors.AsType[*pgconn.PgError](err); ok {
+		return &shown{text, answer}
+	}
+	return errors.New(text)
+}
+
+// shown is an answer of a server with a text that is fit to be shown.
+type shown struct {
+	text   string
+	answer *pgconn.PgError
+}
+
+func (s *shown) Error() string { return s.text }
+
+// Unwrap returns the answer. Its own text is not fit to be shown.
+func (s *shown) Unwrap() error { return s.answer }
+
+// Code returns the SQLSTATE of the server's answer that err is or wraps; "" if there is
+// none.
+func Code(err error) string {
+	if answer, ok := errors.AsType[*pgconn.PgError](err); ok {
+		return answer.Code
+	}
+	return ""
 }
