@@ -15,6 +15,8 @@ import (
 	"github.com/fairlead-dev/fairlead/locks/postgres"
 	"github.com/fairlead-dev/fairlead/sinks"
 	"github.com/fairlead-dev/fairlead/sinks/file"
+	httpsink "github.com/fairlead-dev/fairlead/sinks/http"
+	pgsink "github.com/fairlead-dev/fairlead/sinks/postgres"
 	"github.com/fairlead-dev/fairlead/sinks/stdout"
 	"github.com/fairlead-dev/fairlead/sources/fleet"
 )
@@ -26,6 +28,9 @@ func (o *Options) sinkKinds() sinks.Kinds {
 	return slices.Concat(sinks.Kinds{
 		stdout.Kind(),
 		file.Kind(),
+		pgsink.Kind(),
+		httpsink.Kind(),
+		httpsink.SecureKind(),
 	}, o.Sinks)
 }
 
