@@ -82,6 +82,11 @@ func (r *receiver) Kill(testing.TB) {
 
 // ServeHTTP takes one event.
 func (r *receiver) ServeHTTP(w http.ResponseWriter, request *http.Request) {
+	if request.Method != http.MethodPost { // Check asks what it may do
+		w.Header().Set("Allow", http.MethodPost)
+		w.WriteHeader(http.StatusMethodNotAllowed)
+		return
+	}
 	if r.refuses.Load() {
 		http.Error(w, "refuses on purpose", http.StatusServiceUnavailable)
 		return
