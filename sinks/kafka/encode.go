@@ -1,7 +1,6 @@
 package kafka
 
 import (
-	"fmt"
 	"strings"
 
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -19,9 +18,10 @@ type records struct {
 	headers []kgo.RecordHeader
 }
 
-const (
-	jsonEvent  = "application/cloudevents+json; charset=UTF-8"
-	jsonObject = "application/json"
+// Values of the header content-type, which nobody changes.
+var (
+	jsonEvent  = []byte("application/cloudevents+json; charset=UTF-8")
+	jsonObject = []byte("application/json")
 )
 
 // encoder makes records of changes.
@@ -55,7 +55,7 @@ func (e *encoder) encode(r *records, batch []*pipeline.Change) {
 		deleted := c.Op == pipeline.Deleted
 		switch {
 		case deleted && e.tombstones == Only:
-			r.add(i, kgo.Record{Topic: topic, Key: key, Headers: attributes(c, "")})
+			r.add(i, kgo.Record{Topic: topic, Key: key, Headers: attributes(c, nil)})
 			continue
 		case e.binary:
 			r.add(i, kgo.Record{Topic: topic, Key: key, Value: r.object(c), Headers: attributes(c, jsonObject)})
@@ -63,7 +63,7 @@ func (e *encoder) encode(r *records, batch []*pipeline.Change) {
 			r.add(i, kgo.Record{Topic: topic, Key: key, Value: r.cut(c.AppendCloudEvent), Headers: r.order(c, jsonEvent)})
 		}
 		if deleted && e.tombstones == Both {
-			r.add(i, kgo.Record{Topic: topic, Key: key, Headers: r.order(c, "")})
+			r.add(i, kgo.Record{Topic: topic, Key: key, Headers: r.order(c, nil)})
 		}
 	}
 }
@@ -92,28 +92,35 @@ func (r *records) object(c *pipeline.Change) []byte {
 }
 
 // order returns headers with what tells which of two records of a key is right.
-func (r *records) order(c *pipeline.Change, contentType string) []kgo.RecordHeader {
+func (r *records) order(c *pipeline.Change, contentType []byte) []kgo.RecordHeader {
 	begin := len(r.headers)
-	if contentType != "" {
-		r.headers = append(r.headers, kgo.RecordHeader{Key: "content-type", Value: []byte(contentType)})
+	if contentType != nil {
+		r.headers = append(r.headers, kgo.RecordHeader{Key: "content-type", Value: contentType})
 	}
 	if c.Sequence != 0 {
-		for _, n := range [...]struct {
-			name  string
-			value uint64
-		}{{"ce_term", c.Origin.Term}, {"ce_sequence", c.Sequence}} {
-			value := r.cut(func(dst []byte) []byte { return fmt.Appendf(dst, "%020d", n.value) })
-			r.headers = append(r.headers, kgo.RecordHeader{Key: n.name, Value: value})
-		}
+		term, sequence := r.number(c.Origin.Term), r.number(c.Sequence)
+		r.headers = append(r.headers, kgo.RecordHeader{Key: "ce_term", Value: term}, kgo.RecordHeader{Key: "ce_sequence", Value: sequence})
 	}
 	return r.headers[begin:len(r.headers):len(r.headers)]
 }
 
+// number returns 20 digits, as they stand in events.
+func (r *records) number(n uint64) []byte {
+	begin := len(r.text)
+	r.text = append(r.text, "00000000000000000000"...)
+	digits := r.text[begin:len(r.text):len(r.text)]
+	for i := len(digits) - 1; n > 0; i-- {
+		digits[i] = byte('0' + n%10)
+		n /= 10
+	}
+	return digits
+}
+
 // attributes returns headers with all of an event's attributes.
-func attributes(c *pipeline.Change, contentType string) []kgo.RecordHeader {
+func attributes(c *pipeline.Change, contentType []byte) []kgo.RecordHeader {
 	headers := make([]kgo.RecordHeader, 0, 20)
-	if contentType != "" {
-		headers = append(headers, kgo.RecordHeader{Key: "content-type", Value: []byte(contentType)})
+	if contentType != nil {
+		headers = append(headers, kgo.RecordHeader{Key: "content-type", Value: contentType})
 	}
 	for name, value := range c.Attributes() {
 		headers = append(headers, kgo.RecordHeader{Key: "ce_" + name, Value: []byte(value)})
