@@ -17,6 +17,7 @@ import (
 	"github.com/fairlead-dev/fairlead/sinks/file"
 	httpsink "github.com/fairlead-dev/fairlead/sinks/http"
 	pgsink "github.com/fairlead-dev/fairlead/sinks/postgres"
+	"github.com/fairlead-dev/fairlead/sinks/kafka"
 	"github.com/fairlead-dev/fairlead/sinks/stdout"
 	"github.com/fairlead-dev/fairlead/sources/fleet"
 )
@@ -31,6 +32,7 @@ func (o *Options) sinkKinds() sinks.Kinds {
 		pgsink.Kind(),
 		httpsink.Kind(),
 		httpsink.SecureKind(),
+		kafka.Kind(),
 	}, o.Sinks)
 }
 

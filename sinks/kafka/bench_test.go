@@ -1,0 +1,85 @@
+package kafka_test
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kfake"
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"github.com/fairlead-dev/fairlead/pipeline"
+)
+
+// BenchmarkWrite compares the sink with franz-go used directly at its best, which is
+// given the same bytes, already encoded as records, and the same options that decide what is
+// durable. The broker is a fake in the same process that drops what it takes: what is
+// measured is the clients.
+func BenchmarkWrite(b *testing.B) {
+	for _, batch := range []int{64, 500, 2000} {
+		changes := make([]*pipeline.Change, batch)
+		for i := range changes {
+			changes[i] = pod(fmt.Sprint("pod-", i), uint64(i+1))
+		}
+		b.Run(fmt.Sprintf("batch=%d/fairlead", batch), func(b *testing.B) {
+			c := start(b, kfake.BlackholeProduce())
+			s := open(b, c, nil)
+			measure(b, batch, func() error { return s.Write(context.Background(), changes) })
+		})
+		b.Run(fmt.Sprintf("batch=%d/franz-go", batch), func(b *testing.B) {
+			c := start(b, kfake.BlackholeProduce())
+			client, err := kgo.NewClient(kgo.SeedBrokers(c.addrs...), kgo.RecordPartitioner(kgo.StickyKeyPartitioner(nil)),
+				kgo.ProducerBatchCompression(kgo.ZstdCompression()))
+			if err != nil {
+				b.Fatal(err)
+			}
+			defer client.Close()
+			keys, values, headers := make([][]byte, batch), make([][]byte, batch), make([][]kgo.RecordHeader, batch)
+			for i, change := range changes {
+				keys[i], values[i] = []byte(change.Key.String()), change.AppendCloudEvent(nil)
+				headers[i] = []kgo.RecordHeader{
+					{Key: "content-type", Value: []byte("application/cloudevents+json; charset=UTF-8")},
+					{Key: "ce_term", Value: fmt.Appendf(nil, "%020d", change.Origin.Term)},
+					{Key: "ce_sequence", Value: fmt.Appendf(nil, "%020d", change.Sequence)},
+				}
+			}
+			measure(b, batch, func() error {
+				records := make([]*kgo.Record, batch)
+				for i := range records {
+					records[i] = &kgo.Record{Topic: "fairlead", Key: keys[i], Value: values[i], Headers: headers[i]}
+				}
+				return client.ProduceSync(context.Background(), records...).FirstErr()
+			})
+		})
+	}
+}
+
+// pod returns a state of 2.5 KB.
+func pod(name string, sequence uint64) *pipeline.Change {
+	c := change(name, sequence, 0)
+	c.Observed = time.Unix(1e9, 0)
+	var env strings.Builder
+	for i := range 40 {
+		fmt.Fprintf(&env, `{"name":"VARIABLE_%d","value":"%s-%d"},`, i, name, i*i)
+	}
+	c.Object = fmt.Appendf(nil, `{"apiVersion":"v1","kind":"Pod","metadata":{"name":%q,"namespace":"ns","uid":%q},"spec":{"containers":[{"image":"registry.example.com/app:v%d","env":[%s{}]}]}}`, name, c.UID, sequence, env.String())
+	return c
+}
+
+func measure(b *testing.B, batch int, write func() error) {
+	if err := write(); err != nil {
+		b.Fatal(err)
+	}
+	b.ReportAllocs()
+	begin := cpuUsed(b)
+	for b.Loop() {
+		if err := write(); err != nil {
+			b.Fatal(err)
+		}
+	}
+	n := float64(b.N * batch)
+	b.ReportMetric(n/b.Elapsed().Seconds(), "changes/s")
+	b.ReportMetric(float64((cpuUsed(b)-begin).Nanoseconds())/n, "cpu-ns/change")
+}

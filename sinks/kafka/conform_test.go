@@ -1,0 +1,42 @@
+package kafka_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/fairlead-dev/fairlead/pipeline"
+	"github.com/fairlead-dev/fairlead/sinks/kafka"
+	"github.com/fairlead-dev/fairlead/sinks/sinktest"
+)
+
+func TestConformance(t *testing.T) {
+	for name, with := range map[string]func(*kafka.Options){
+		"structured": nil,
+		"binary":     func(o *kafka.Options) { o.Binding = kafka.Binary },
+		"no tombstones, uncompressed": func(o *kafka.Options) {
+			o.Tombstones, o.Compression = kafka.None, "none"
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			sinktest.Run(t, func(t *testing.T) (pipeline.Sink, func() []pipeline.Event) {
+				c := start(t)
+				return open(t, c, with), c.events
+			})
+		})
+	}
+}
+
+func TestOutages(t *testing.T) {
+	sinktest.RunOutages(t, func(t *testing.T) sinktest.Stand {
+		c := start(t)
+		var resume func()
+		return sinktest.Stand{
+			Sink:   open(t, c, func(o *kafka.Options) { o.Timeout = 2 * time.Second }),
+			Events: c.events,
+			Stop:   func() { c.Close() },
+			Start:  func() { c.run() },
+			Hang:   func() { resume = c.wire.hang() },
+			Resume: func() { resume() },
+		}
+	})
+}
