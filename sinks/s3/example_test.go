@@ -21,8 +21,8 @@ import (
 // Segments are read in any order. Each event counts once, and those of one object are put
 // in the order of term and sequence.
 func Example() {
-	segments, server := map[string][]byte{}, (*httptest.Server)(nil)
-	server = httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+	segments := map[string][]byte{}
+	server := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
 		segments[r.URL.Path], _ = io.ReadAll(r.Body) // an S3, as far as this example goes
 	}))
 	defer server.Close()
@@ -31,7 +31,7 @@ func Example() {
 		fmt.Println(err)
 		return
 	}
-	defer sink.Close() //nolint:errcheck // It closes connections.
+	defer sink.Close()
 	first, second := change("prod", 1), change("prod", 2)
 	second.Key, second.UID, second.Op = first.Key, first.UID, pipeline.Deleted
 	for _, batch := range [][]*pipeline.Change{{first}, {first, second}} { // the first comes again

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -96,7 +97,7 @@ func readSegment(t testing.TB, path string) (events []pipeline.Event) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer file.Close() //nolint:errcheck // It was read.
+	defer file.Close()
 	var in io.Reader = file
 	if strings.HasSuffix(path, ".zst") {
 		decoder, err := zstd.NewReader(file, zstd.WithDecoderConcurrency(1))
@@ -109,7 +110,7 @@ func readSegment(t testing.TB, path string) (events []pipeline.Event) {
 	lines := bufio.NewReader(in)
 	for {
 		line, err := lines.ReadBytes('\n')
-		if err == io.EOF && len(line) == 0 {
+		if errors.Is(err, io.EOF) && len(line) == 0 {
 			return events
 		}
 		if err != nil {
