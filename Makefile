@@ -33,6 +33,9 @@ BENCHNEW   := bin/bench.new/$(notdir $(BENCHDIR))
 # Flags for demo and chaos, for example: make chaos ARGS="--seed 7 --changes 20000"
 ARGS ?=
 
+# Packages whose tests need servers that take minutes to build.
+SINKPKGS := ./sinks/s3/...
+
 # What `make build` and `make image` make, of which version. An image's tag knows no plus.
 IMAGE     ?= fairlead
 VERSION   ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
@@ -149,6 +152,14 @@ control-plane: ## Find, download or build the kube-apiserver and etcd that tests
 .PHONY: consul
 consul: ## Find or build the Consul that tests run against
 	@go run ./internal/testkv/cmd
+
+.PHONY: sink-servers
+sink-servers: ## Find or build the servers that tests of sinks run against, which takes minutes
+	@go run ./internal/testsinks/cmd
+
+.PHONY: test-sinks
+test-sinks: sink-servers race-note ## Run the tests of sinks that need these servers
+	FAIRLEAD_REQUIRE_SINK_SERVERS=1 go test $(RACE) -p $(TESTP) -timeout 20m $(TESTFLAGS) $(SINKPKGS)
 
 .PHONY: databases
 databases: ## Find or fetch the database servers that tests run against; installs nothing

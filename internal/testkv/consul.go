@@ -9,6 +9,8 @@ import (
 	"path/filepath"
 	"strconv"
 	"testing"
+
+	"github.com/fairlead-dev/fairlead/internal/testserver"
 )
 
 // ConsulOptions say what is started.
@@ -27,7 +29,7 @@ func StartConsul(t testing.TB, o ConsulOptions) *Server {
 	}
 	program, err := Consul.Find()
 	if err != nil {
-		missing(t, err)
+		testserver.Missing(t, requireEnv, err)
 	}
 	s, port := prepare(t, "consul", program, o.TLS)
 	u, err := url.Parse(s.URL)
@@ -37,7 +39,7 @@ func StartConsul(t testing.TB, o ConsulOptions) *Server {
 	ports := map[string]int{"http": number, "https": -1, "dns": -1, "grpc": -1, "grpc_tls": -1, "server": port(), "serf_lan": port(), "serf_wan": port()}
 	config := map[string]any{
 		"server": true, "bootstrap_expect": 1, "bind_addr": "127.0.0.1", "client_addr": "127.0.0.1",
-		"data_dir": filepath.Join(s.dir, "data"), "ports": ports, "log_level": "warn",
+		"data_dir": filepath.Join(s.Dir, "data"), "ports": ports, "log_level": "warn",
 		"performance": map[string]int{"raft_multiplier": 1}, "disable_update_check": true, "leave_on_terminate": false,
 		"connect": map[string]bool{"enabled": false},
 		"limits":  map[string]int{"http_max_conns_per_client": 4000}, // all processes of a test are one client: the default is 200
@@ -55,10 +57,10 @@ func StartConsul(t testing.TB, o ConsulOptions) *Server {
 	}
 	text, err := json.Marshal(config)
 	must(t, err)
-	file := filepath.Join(s.dir, "config.json")
+	file := filepath.Join(s.Dir, "config.json")
 	must(t, os.WriteFile(file, text, 0o600))
-	s.args = []string{"agent", "-config-file=" + file}
-	s.ready = func(ctx context.Context) error {
+	s.Args = []string{"agent", "-config-file=" + file}
+	s.Ready = func(ctx context.Context) error {
 		return s.Call(ctx, http.MethodPut, "/v1/kv/ready", map[string]string{"X-Consul-Token": o.ManagementToken}, "yes", nil)
 	}
 	s.Start(t)

@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"github.com/fairlead-dev/fairlead/internal/controlplane"
+	"github.com/fairlead-dev/fairlead/internal/testserver"
 )
 
 // EtcdOptions say what is started.
@@ -31,7 +32,7 @@ func StartEtcd(t testing.TB, o EtcdOptions) []*Server {
 	}
 	assets, err := controlplane.Find()
 	if err != nil {
-		missing(t, err)
+		testserver.Missing(t, requireEnv, err)
 	}
 	members := make([]*Server, max(o.Members, 1))
 	var peers []string
@@ -39,21 +40,21 @@ func StartEtcd(t testing.TB, o EtcdOptions) []*Server {
 		s, port := prepare(t, "etcd", filepath.Join(assets, "etcd"), o.TLS)
 		name, peer := fmt.Sprint("m", i), fmt.Sprint("http://127.0.0.1:", port())
 		peers = append(peers, name+"="+peer)
-		s.args = []string{
-			"--name=" + name, "--data-dir=" + filepath.Join(s.dir, "data"), "--log-level=warn",
+		s.Args = []string{
+			"--name=" + name, "--data-dir=" + filepath.Join(s.Dir, "data"), "--log-level=warn",
 			"--bcrypt-cost=4", // each authentication would take a good part of a second
 			"--listen-client-urls=" + s.URL, "--advertise-client-urls=" + s.URL,
 			"--listen-peer-urls=" + peer, "--initial-advertise-peer-urls=" + peer,
 		}
 		if o.TLS != nil { // the gateway is a client of its own server
-			s.args = append(s.args, "--client-cert-auth", "--trusted-ca-file="+o.TLS.CA,
+			s.Args = append(s.Args, "--client-cert-auth", "--trusted-ca-file="+o.TLS.CA,
 				"--cert-file="+o.TLS.ServerCert, "--key-file="+o.TLS.ServerKey,
 				"--client-cert-file="+o.TLS.ClientCert, "--client-key-file="+o.TLS.ClientKey)
 		}
 		if !o.Sync {
-			s.args = append(s.args, "--unsafe-no-fsync")
+			s.Args = append(s.Args, "--unsafe-no-fsync")
 		}
-		s.ready = func(ctx context.Context) error {
+		s.Ready = func(ctx context.Context) error {
 			var health struct{ Health string }
 			if err := s.Call(ctx, http.MethodGet, "/health", nil, nil, &health); err != nil {
 				return err
@@ -66,11 +67,11 @@ func StartEtcd(t testing.TB, o EtcdOptions) []*Server {
 		members[i] = s
 	}
 	for _, s := range members {
-		s.args = append(s.args, "--initial-cluster="+strings.Join(peers, ","))
-		s.begin(t)
+		s.Args = append(s.Args, "--initial-cluster="+strings.Join(peers, ","))
+		s.Begin(t)
 	}
 	for _, s := range members {
-		s.await(t)
+		s.Await(t)
 	}
 	return members
 }
@@ -117,7 +118,7 @@ func (a *EtcdAuth) Do(t testing.TB, path string, body map[string]any) {
 // it returns puts that data back: what was written meanwhile is lost.
 func (s *Server) Save(t testing.TB) (restore func(testing.TB)) {
 	t.Helper()
-	data, saved := filepath.Join(s.dir, "data"), t.TempDir()
+	data, saved := filepath.Join(s.Dir, "data"), t.TempDir()
 	s.Kill(t)
 	must(t, os.CopyFS(saved, os.DirFS(data)))
 	s.Start(t)
@@ -135,7 +136,7 @@ func (s *Server) Save(t testing.TB) (restore func(testing.TB)) {
 func (s *Server) Replace(t testing.TB) {
 	t.Helper()
 	s.Kill(t)
-	must(t, os.RemoveAll(filepath.Join(s.dir, "data")))
-	s.args = append(s.args, "--initial-cluster-token="+filepath.Base(t.TempDir())+t.Name())
+	must(t, os.RemoveAll(filepath.Join(s.Dir, "data")))
+	s.Args = append(s.Args, "--initial-cluster-token="+filepath.Base(t.TempDir())+t.Name())
 	s.Start(t)
 }

@@ -18,6 +18,7 @@ import (
 	httpsink "github.com/fairlead-dev/fairlead/sinks/http"
 	pgsink "github.com/fairlead-dev/fairlead/sinks/postgres"
 	"github.com/fairlead-dev/fairlead/sinks/kafka"
+	"github.com/fairlead-dev/fairlead/sinks/s3"
 	"github.com/fairlead-dev/fairlead/sinks/stdout"
 	"github.com/fairlead-dev/fairlead/sources/fleet"
 )
@@ -33,6 +34,7 @@ func (o *Options) sinkKinds() sinks.Kinds {
 		httpsink.Kind(),
 		httpsink.SecureKind(),
 		kafka.Kind(),
+		s3.Kind(),
 	}, o.Sinks)
 }
 

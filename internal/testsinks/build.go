@@ -1,0 +1,44 @@
+package testsinks
+
+import (
+	_ "embed"
+	"testing"
+
+	"github.com/fairlead-dev/fairlead/internal/testprogram"
+	"github.com/fairlead-dev/fairlead/internal/testserver"
+)
+
+// RequireEnv names an environment variable: if it is set, a test that has no server to
+// run against fails.
+const RequireEnv = "FAIRLEAD_REQUIRE_SINK_SERVERS"
+
+// target is what builds the programs.
+const target = "make sink-servers"
+
+// The modules that pin the programs.
+var (
+	//go:embed servers/versitygw.mod
+	versityGWMod []byte
+	//go:embed servers/versitygw.sum
+	versityGWSum []byte
+)
+
+// VersityGW is a gateway that serves S3 from a folder (Apache-2.0).
+var VersityGW = &testprogram.Program{
+	Name: "versitygw", Env: "FAIRLEAD_VERSITYGW", Target: target,
+	Mod: versityGWMod, Sum: versityGWSum,
+	Module: "github.com/versity/versitygw", Package: "github.com/versity/versitygw/cmd/versitygw",
+}
+
+// Programs are all that are built.
+var Programs = []*testprogram.Program{VersityGW}
+
+// find returns the path of a program, or ends the test.
+func find(t testing.TB, p *testprogram.Program) string {
+	t.Helper()
+	path, err := p.Find()
+	if err != nil {
+		testserver.Missing(t, RequireEnv, err)
+	}
+	return path
+}

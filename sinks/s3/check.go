@@ -1,0 +1,47 @@
+package s3
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+
+	"github.com/minio/minio-go/v7"
+)
+
+// Check tries whether segments can be written, without leaving an object. It sends one
+// byte with the checksum of another, as PREFIX/v1/check: a store verifies who writes, whether
+// he may, and that the bucket is there, before it finds that the checksum is wrong, and
+// then keeps nothing. That is known of S3 and of versitygw. One that does not verify the
+// checksum keeps the one byte. With NoChecksum Check only asks whether the bucket is
+// there, which takes the right s3:ListBucket; it is no error if that is missing.
+func (s *Sink) Check(ctx context.Context) error {
+	key := s.root() + "check"
+	if s.o.NoChecksum {
+		return s.checkBucket(ctx, key)
+	}
+	err := s.send(ctx, key, []byte("x"), minio.PutObjectOptions{
+		UserMetadata: map[string]string{checksumHeader: checksum([]byte("y"))}, DisableMultipart: true, DisableContentSha256: true,
+	})
+	if errors.Is(err, errChecksum) {
+		return nil
+	}
+	return err
+}
+
+func (s *Sink) checkBucket(ctx context.Context, key string) error {
+	ctx, hint := withHint(ctx)
+	ctx, cancel := context.WithTimeoutCause(ctx, s.o.Timeout, fmt.Errorf("the store has not answered within %v", s.o.Timeout))
+	defer cancel()
+	there, err := s.client.BucketExists(ctx, s.o.Bucket)
+	answer, answered := errors.AsType[minio.ErrorResponse](err)
+	switch {
+	case err == nil && there:
+		return nil
+	case err == nil:
+		err = minio.ErrorResponse{Code: "NoSuchBucket", StatusCode: http.StatusNotFound}
+	case answered && answer.StatusCode == http.StatusForbidden && answer.Code == "AccessDenied":
+		return nil // a HEAD says no more: it may be that only writing is allowed
+	}
+	return s.explain(key, err, hint.retryAfter())
+}

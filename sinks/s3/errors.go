@@ -1,0 +1,81 @@
+package s3
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"slices"
+	"time"
+
+	"github.com/minio/minio-go/v7"
+
+	"github.com/fairlead-dev/fairlead/pipeline"
+)
+
+var (
+	// errTooLarge is wrapped by the error of a segment that is larger than the store takes.
+	errTooLarge = errors.New("the segment is larger than the store takes")
+	// errChecksum is wrapped by the error of what has not the checksum that its header says.
+	errChecksum = errors.New("what arrived is not what was sent")
+)
+
+// explain returns an error that says what has failed and what to do about it. All errors
+// but one are tried again: what says that the configuration is wrong, or a key has
+// expired, is no reason to give up changes. The codes are those of
+// https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html.
+func (s *Sink) explain(key string, err error, after time.Duration) error {
+	if errors.Is(err, context.Canceled) {
+		return fmt.Errorf("write %s: %w", key, err)
+	}
+	answer, answered := errors.AsType[minio.ErrorResponse](err)
+	what := fmt.Sprintf("write %s to bucket %s at %s", key, s.o.Bucket, s.o.Host)
+	if !answered {
+		return s.redactor.Error(fmt.Errorf("%s: %w", what, err))
+	}
+	advice := s.advice(answer)
+	if advice == "" && answer.StatusCode == http.StatusRequestEntityTooLarge {
+		answer.Code = "EntityTooLarge"
+	}
+	said := fmt.Errorf("%s: %s (%d): %s", what, answer.Code, answer.StatusCode, answer.Error())
+	switch {
+	case answer.Code == "EntityTooLarge":
+		return s.redactor.Error(fmt.Errorf("%w: %w", errTooLarge, said))
+	case slices.Contains(badChecksum, answer.Code):
+		said = fmt.Errorf("%w: %w; if that lasts, something on the way changes it", errChecksum, said)
+	case advice != "":
+		said = fmt.Errorf("%w; %s", said, advice)
+	}
+	return pipeline.RetryAfter(s.redactor.Error(said), after)
+}
+
+// badChecksum are the codes of an answer about a checksum that is not that of the body.
+var badChecksum = []string{"BadDigest", "InvalidDigest", "XAmzContentChecksumMismatch", "XAmzContentSHA256Mismatch"}
+
+// advice returns what an operator can do about an answer.
+func (s *Sink) advice(answer minio.ErrorResponse) string {
+	switch answer.Code {
+	case "NoSuchBucket":
+		return "make the bucket, or mend its name: Fairlead makes none"
+	case "SignatureDoesNotMatch", "InvalidAccessKeyId", "InvalidToken", "AuthFailure":
+		return "the keys are wrong, or of another store; mend the file, the environment or the role that they come from"
+	case "ExpiredToken", "ExpiredTokenException", "TokenRefreshRequired", "RequestExpired":
+		return "the keys have expired; have them renewed in the file that is read"
+	case "AccessDenied", "AllAccessDisabled", "AccountProblem", "InvalidSecurity", "MethodNotAllowed":
+		return fmt.Sprintf("allow s3:PutObject on arn:aws:s3:::%s/%s*, and the use of the key if the bucket is encrypted", s.o.Bucket, s.root())
+	case "AuthorizationHeaderMalformed", "PermanentRedirect", "TemporaryRedirect", "InvalidRegion", "IllegalLocationConstraintException", "Redirect", "301 Moved Permanently", "307 Temporary Redirect":
+		if answer.Region != "" && answer.Region != s.o.Region {
+			return fmt.Sprintf("the bucket is in another region: set region=%s, and the host of that region", answer.Region)
+		}
+		return "the bucket is in another region or at another host: set region, or mend the host"
+	case "RequestTimeTooSkewed":
+		return "the clocks of this machine and the store differ: mend the clock"
+	case "SlowDown", "SlowDownWrite", "ServiceUnavailable", "Throttling", "ThrottlingException", "RequestLimitExceeded", "TooManyRequests":
+		return "the store has too much to do; if that lasts, raise age and size, so that there are fewer requests"
+	case "NotImplemented", "XNotImplemented", "APINotSupported":
+		return "the store does not know something of the request; try checksum=none, and path-style=true"
+	case "QuotaExceeded", "XMinioAdminBucketQuotaExceeded", "XMinioStorageFull", "InsufficientStorage":
+		return "the store is full: make room, or raise the quota"
+	}
+	return ""
+}

@@ -1,0 +1,205 @@
+package s3_test
+
+import (
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/fairlead-dev/fairlead/pipeline"
+	"github.com/fairlead-dev/fairlead/sinks/s3"
+)
+
+// store is no S3: it says what a test wants it to say, and keeps what it accepts.
+type store struct {
+	*httptest.Server
+	mu     sync.Mutex
+	answer func(w http.ResponseWriter, r *http.Request, body []byte) bool // true: it has answered
+	bodies map[string][]byte
+}
+
+func fake(t *testing.T, answer func(w http.ResponseWriter, r *http.Request, body []byte) bool) (*store, *s3.Sink) {
+	t.Helper()
+	s := &store{answer: answer, bodies: map[string][]byte{}}
+	s.Server = httptest.NewServer(s)
+	t.Cleanup(s.Close)
+	return s, open(t, s3.Options{Host: strings.TrimPrefix(s.URL, "http://"), Bucket: "bucket", Credentials: keys("key", "s3cret-of-the-key"), NoCompression: true})
+}
+
+func (s *store) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	body, err := io.ReadAll(r.Body)
+	if err != nil {
+		return
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.answer != nil && s.answer(w, r, body) {
+		return
+	}
+	s.bodies[r.URL.Path] = body
+}
+
+// says answers with an error of S3.
+func says(w http.ResponseWriter, status int, code, message string) bool {
+	w.WriteHeader(status)
+	_, _ = fmt.Fprintf(w, "<Error><Code>%s</Code><Message>%s</Message></Error>", code, message)
+	return true
+}
+
+func TestAnswers(t *testing.T) {
+	for name, tt := range map[string]struct {
+		status        int
+		code, message string
+		header        string // Retry-After
+		want          string
+		after         time.Duration
+	}{
+		"slow down":      {503, "SlowDown", "Please reduce your request rate.", "7", "raise age and size", 7 * time.Second},
+		"for ever":       {503, "SlowDown", "", "99999999", "raise age and size", 10 * time.Minute},
+		"too many":       {429, "TooManyRequests", "", "", "raise age and size", 0},
+		"inside":         {500, "InternalError", "We encountered an internal error.", "", "InternalError (500)", 0},
+		"expired":        {400, "ExpiredToken", "The token has expired.", "", "the keys have expired", 0},
+		"another region": {301, "PermanentRedirect", "", "", "another region", 0},
+		"the clock":      {403, "RequestTimeTooSkewed", "", "", "mend the clock", 0},
+		"damaged":        {400, "BadDigest", "", "", "something on the way", 0},
+		"unknown":        {400, "InvalidStorageClass", "", "", "InvalidStorageClass (400)", 0},
+		"hostile":        {403, "AccessDenied", "you sent s3cret-of-the-key\r\n\u202e" + strings.Repeat("x", 2000), "", "[redacted]", 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, sink := fake(t, func(w http.ResponseWriter, _ *http.Request, _ []byte) bool {
+				if tt.header != "" {
+					w.Header().Set("Retry-After", tt.header)
+				}
+				return says(w, tt.status, tt.code, tt.message)
+			})
+			err := sink.Write(t.Context(), []*pipeline.Change{change("a", 1)})
+			if err == nil || pipeline.IsPermanent(err) || !strings.Contains(err.Error(), tt.want) || len(err.Error()) > 600 || strings.ContainsAny(err.Error(), "\r\n\x1b") {
+				t.Errorf("%v, want %q", err, tt.want)
+			}
+			if d, _ := pipeline.RetryDelay(err); d != tt.after {
+				t.Errorf("to be tried again after %v, want %v", d, tt.after)
+			}
+		})
+	}
+}
+
+// TestTooLarge: a segment that is too large is divided, until one change is.
+func TestTooLarge(t *testing.T) {
+	s, sink := fake(t, func(w http.ResponseWriter, _ *http.Request, body []byte) bool {
+		return len(body) > 2000 && says(w, 400, "EntityTooLarge", "Your proposed upload exceeds the maximum allowed size")
+	})
+	var batch []*pipeline.Change
+	for n := range 9 {
+		batch = append(batch, change("a", n))
+	}
+	batch[5].Object = []byte(`"` + strings.Repeat("x", 2000) + `"`)
+	batch = append(batch, change("b", 1))
+	err := sink.Write(t.Context(), batch)
+	partial, ok := err.(*pipeline.BatchError) //nolint:errorlint // It is to be the error itself.
+	if !ok || len(partial.Failed) != 1 || !pipeline.IsPermanent(partial.Failed[5]) {
+		t.Fatalf("%v, want change 5 to be refused for good, and nothing else", err)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	lines := 0
+	for _, body := range s.bodies {
+		lines += strings.Count(string(body), "\n")
+	}
+	if lines != 9 {
+		t.Errorf("%d events are stored, want 9", lines)
+	}
+}
+
+// TestOneClusterFails: the others' changes are accepted.
+func TestOneClusterFails(t *testing.T) {
+	s, sink := fake(t, func(w http.ResponseWriter, r *http.Request, _ []byte) bool {
+		return strings.Contains(r.URL.Path, "cluster=b") && says(w, 503, "SlowDown", "")
+	})
+	var batch []*pipeline.Change
+	for n := range 30 {
+		batch = append(batch, change(string(rune('a'+n%3)), n))
+	}
+	err := sink.Write(t.Context(), batch)
+	partial, ok := err.(*pipeline.BatchError) //nolint:errorlint // It is to be the error itself.
+	if !ok || len(partial.Failed) != 10 {
+		t.Fatalf("%v, want 10 changes", err)
+	}
+	for i, err := range partial.Failed {
+		if i%3 != 1 || pipeline.IsPermanent(err) {
+			t.Errorf("change %d: %v", i, err)
+		}
+	}
+	if len(s.bodies) != 2 {
+		t.Errorf("%d segments are stored", len(s.bodies))
+	}
+}
+
+// TestWebIdentity takes keys for a token, and again when they have expired.
+func TestWebIdentity(t *testing.T) {
+	dir := t.TempDir()
+	file := filepath.Join(dir, "token")
+	token := func(text string) {
+		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	asked := 0
+	sts := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		asked++
+		if r.FormValue("Action") != "AssumeRoleWithWebIdentity" || r.FormValue("RoleArn") != "arn:aws:iam::1:role/r" || r.FormValue("WebIdentityToken") != fmt.Sprint("token-", asked) {
+			w.WriteHeader(http.StatusForbidden)
+			_, _ = io.WriteString(w, "<ErrorResponse><Error><Code>InvalidIdentityToken</Code><Message>not "+r.FormValue("WebIdentityToken")+"</Message></Error></ErrorResponse>")
+			return
+		}
+		_, _ = fmt.Fprintf(w, `<AssumeRoleWithWebIdentityResponse xmlns="https://sts.amazonaws.com/doc/2011-06-15/"><AssumeRoleWithWebIdentityResult><Credentials><AccessKeyId>key-%d</AccessKeyId><SecretAccessKey>secret-%d</SecretAccessKey><SessionToken>session-%d</SessionToken><Expiration>%s</Expiration></Credentials></AssumeRoleWithWebIdentityResult></AssumeRoleWithWebIdentityResponse>`,
+			asked, asked, asked, time.Now().Add(time.Duration(asked-1)*time.Hour).UTC().Format(time.RFC3339))
+	}))
+	t.Cleanup(sts.Close)
+	var used []string
+	s, _ := fake(t, func(_ http.ResponseWriter, r *http.Request, _ []byte) bool {
+		used = append(used, r.Header.Get("X-Amz-Security-Token"))
+		return false
+	})
+	sink := open(t, s3.Options{
+		Host: strings.TrimPrefix(s.URL, "http://"), Bucket: "bucket",
+		Credentials: s3.FromWebIdentity(file, "arn:aws:iam::1:role/r", sts.URL, "eu-1"),
+	})
+	for n := 1; n <= 3; n++ { // the first keys have expired at once, the second last
+		token(fmt.Sprint("token-", min(n, 2)))
+		if err := sink.Write(t.Context(), []*pipeline.Change{change("a", n)}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got := strings.Join(used, " "); got != "session-1 session-2 session-2" {
+		t.Errorf("used %s", got)
+	}
+	wrong := open(t, s3.Options{
+		Host: strings.TrimPrefix(s.URL, "http://"), Bucket: "bucket",
+		Credentials: s3.FromWebIdentity(file, "arn:aws:iam::1:role/r", sts.URL, "eu-1"),
+	})
+	err := wrong.Write(t.Context(), []*pipeline.Change{change("a", 4)})
+	if err == nil || pipeline.IsPermanent(err) || !strings.Contains(err.Error(), "get the keys for S3: ask "+sts.URL) {
+		t.Errorf("a token that is not taken: %v", err)
+	}
+}
+
+func TestEnvironment(t *testing.T) {
+	s, _ := fake(t, nil)
+	sink := open(t, s3.Options{Host: strings.TrimPrefix(s.URL, "http://"), Bucket: "bucket", Credentials: s3.FromEnvironment()})
+	t.Setenv("AWS_ACCESS_KEY_ID", "")
+	t.Setenv("AWS_SECRET_ACCESS_KEY", "")
+	if err := sink.Write(t.Context(), []*pipeline.Change{change("a", 1)}); err == nil || !strings.Contains(err.Error(), "AWS_ACCESS_KEY_ID") {
+		t.Errorf("without keys: %v", err)
+	}
+	t.Setenv("AWS_ACCESS_KEY_ID", "key")
+	t.Setenv("AWS_SECRET_ACCESS_KEY", "secret")
+	if err := sink.Write(t.Context(), []*pipeline.Change{change("a", 1)}); err != nil {
+		t.Error(err)
+	}
+}
