@@ -19,15 +19,9 @@ import (
 	"github.com/fairlead-dev/fairlead/locks"
 )
 
-const (
-	// maxAnswer bounds what is read of an answer, in bytes. An API server stores up
-	// to 256 KiB of annotations; a Lease of a lock has a few.
-	maxAnswer = 256 << 10
-	// maxHead bounds the head of an answer, in bytes.
-	maxHead = 64 << 10
-	// idle is how long a connection stays open that nobody uses.
-	idle = time.Minute
-)
+// maxAnswer bounds what is read of an answer, in bytes. An API server stores up
+// to 256 KiB of annotations; a Lease of a lock has a few.
+const maxAnswer = 256 << 10
 
 // client is the Lease of one cluster. It has one connection of its own, over HTTP/1.1:
 // over HTTP/2 a request that is tried again would go out on the connection that does

@@ -10,6 +10,7 @@ import (
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/leaderelection/resourcelock"
 
+	"github.com/fairlead-dev/fairlead/internal/apiclient"
 	"github.com/fairlead-dev/fairlead/locks"
 )
 
@@ -33,10 +34,10 @@ func Kind() locks.Kind {
 
 func parse(v *locks.Value) (locks.Spec, error) {
 	names, uids := strings.Split(v.Rest, ","), v.List("uids")
-	path, err := expandHome(v.Str("kubeconfig"))
+	path, err := apiclient.ExpandHome(v.Str("kubeconfig"))
 	voters := make([]Voter, len(names))
 	for i, name := range names {
-		voters[i] = Voter{Name: name, Reload: func(context.Context) (*rest.Config, error) { return contextOf(path, name) }}
+		voters[i] = Voter{Name: name, Reload: func(context.Context) (*rest.Config, error) { return apiclient.Context(path, name) }}
 		if i < len(uids) {
 			voters[i].UID = types.UID(uids[i])
 		}

@@ -1,4 +1,4 @@
-package clusters
+package apiclient
 
 import (
 	"errors"
@@ -12,9 +12,10 @@ import (
 	"k8s.io/client-go/tools/clientcmd"
 )
 
-// contextOf returns what a context of a kubeconfig says. An empty path is the files
-// that kubectl would read.
-func contextOf(path, name string) (*rest.Config, error) {
+// Context returns what a context of a kubeconfig says. An empty path is the files
+// that kubectl would read, an empty name the current context. No error quotes what the
+// files hold but names of contexts.
+func Context(path, name string) (*rest.Config, error) {
 	rules := &clientcmd.ClientConfigLoadingRules{ExplicitPath: path}
 	file := path
 	if path == "" {
@@ -28,12 +29,19 @@ func contextOf(path, name string) (*rest.Config, error) {
 		return nil, fmt.Errorf("kubeconfig %s does not exist", file)
 	case err != nil: // which may quote a secret
 		return nil, fmt.Errorf("kubeconfig %s cannot be read; kubectl config view --kubeconfig FILE tells why", file)
+	}
+	if name == "" {
+		name = loaded.CurrentContext
+	}
+	switch {
+	case name == "":
+		return nil, fmt.Errorf("kubeconfig %s has no current context", file)
 	case loaded.Contexts[name] == nil:
-		return nil, fmt.Errorf("kubeconfig %s has no context %s", file, shown(name))
+		return nil, fmt.Errorf("kubeconfig %s has no context %.300q", file, name)
 	}
 	config, err := clientcmd.NewNonInteractiveClientConfig(*loaded, name, &clientcmd.ConfigOverrides{}, rules).ClientConfig()
 	if err != nil {
-		return nil, fmt.Errorf("context %s of kubeconfig %s cannot be used; kubectl --kubeconfig FILE --context %s cluster-info tells why", shown(name), file, shown(name))
+		return nil, fmt.Errorf("context %.300q of kubeconfig %s cannot be used; kubectl --kubeconfig FILE --context %.300q cluster-info tells why", name, file, name)
 	}
 	if config.ExecProvider != nil {
 		config.ExecProvider.StdinUnavailable = true
@@ -42,9 +50,19 @@ func contextOf(path, name string) (*rest.Config, error) {
 	return config, nil
 }
 
-// expandHome does what the shell does not, because "~" is not at the beginning of the
-// word.
-func expandHome(path string) (string, error) {
+// InPod returns how the Pod that this process runs in reaches its own cluster, as its
+// service account. The token is read again when it changes.
+func InPod() (*rest.Config, error) {
+	config, err := rest.InClusterConfig()
+	if err != nil {
+		return nil, errors.New("this is no Pod with a service account; say which kubeconfig to use")
+	}
+	return config, nil
+}
+
+// ExpandHome does what the shell does not where "~" is not at the beginning of the
+// word: it replaces the one of "~/" by the home directory.
+func ExpandHome(path string) (string, error) {
 	below, ok := strings.CutPrefix(path, "~/")
 	if !ok {
 		return path, nil

@@ -1,0 +1,119 @@
+package hub
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/fairlead-dev/fairlead/internal/apistatus"
+	"github.com/fairlead-dev/fairlead/pipeline"
+)
+
+// What the rules of the CRD say of a write that is older than what is there.
+const (
+	laterTermText = "records.fairlead.dev: the record is of a later term"
+	newerText     = "records.fairlead.dev: the record is newer"
+)
+
+// refusal is an error that is about one change, and not about the hub.
+type refusal struct{ error }
+
+func (r refusal) Unwrap() error { return r.error }
+
+// order is how a write compares with what is there.
+type order int
+
+const (
+	unknown order = iota // the error is about something else
+	newer                // what is there is of a later sequence
+	later                // what is there is of a later term
+)
+
+// orderOf tells what the rules of the CRD have said, if they were what refused.
+func orderOf(err error) order {
+	var spoken apierrors.APIStatus
+	if !apistatus.ByKubernetes(err) || !errors.As(err, &spoken) {
+		return unknown
+	}
+	status := spoken.Status()
+	if status.Reason != metav1.StatusReasonInvalid || status.Details == nil {
+		return unknown
+	}
+	var found order
+	for i := range status.Details.Causes {
+		switch cause := &status.Details.Causes[i]; {
+		case strings.HasSuffix(cause.Message, laterTermText):
+			found = max(found, later)
+		case strings.HasSuffix(cause.Message, newerText):
+			found = max(found, newer)
+		default:
+			return unknown // something else is wrong with it too
+		}
+	}
+	return found
+}
+
+// isCode reports whether err is an answer with a status code.
+func isCode(err error, code int) bool { return apistatus.Of(err).Code == code }
+
+// explain returns the error of a write as the pipeline is to take it: a refusal where it
+// is about this change. What says "configuration" is about the hub, and passes once that
+// is right.
+func (s *Sink) explain(err error) error {
+	answer := apistatus.Of(err)
+	message := err.Error()
+	switch {
+	case answer.Meaning == apistatus.None:
+		return err
+	case apistatus.IsTooLarge(err):
+		return refusal{pipeline.Permanent(fmt.Errorf("its record is too large for the hub: %w", err))}
+	case answer.Meaning == apistatus.Throttled:
+		return pipeline.RetryAfter(fmt.Errorf("the hub has too many requests: %w; lower qps", err), answer.RetryAfter)
+	case answer.Meaning == apistatus.Unauthorized:
+		return fmt.Errorf("the hub does not accept the credentials: %w; renew them", err)
+	case answer.Code == http.StatusNotFound:
+		return s.explainMissing(err)
+	case answer.Meaning == apistatus.Forbidden:
+		return s.explainForbidden(err, message)
+	case answer.Code == http.StatusBadRequest && answer.Meaning == apistatus.Rejected && !byAdmission(message):
+		return refusal{pipeline.Permanent(fmt.Errorf("the hub cannot read the object: %w", err))}
+	case answer.Meaning == apistatus.Rejected:
+		return refusal{fmt.Errorf("the hub refuses the record: %w", err)}
+	}
+	return err
+}
+
+func (s *Sink) explainMissing(err error) error {
+	if strings.Contains(err.Error(), "namespaces ") {
+		return fmt.Errorf("there is no namespace %s in the hub; make it: kubectl create namespace %s", s.o.Namespace, s.o.Namespace)
+	}
+	advice := "apply deploy/components/hub-records/crd.yaml, or give install=true"
+	if s.o.Install {
+		s.installed.Store(false)
+		advice = "it is made again with the next write"
+	}
+	return fmt.Errorf("the hub has no records (%s): %w; %s", crdName, err, advice)
+}
+
+func (s *Sink) explainForbidden(err error, message string) error {
+	switch {
+	case apierrors.HasStatusCause(err, corev1.NamespaceTerminatingCause):
+		return fmt.Errorf("namespace %s of the hub is being deleted: %w", s.o.Namespace, err)
+	case strings.Contains(message, "exceeded quota"):
+		return fmt.Errorf("a quota of namespace %s of the hub is used up: %w; raise it", s.o.Namespace, err)
+	case byAdmission(message):
+		return refusal{fmt.Errorf("the hub refuses the record: %w", err)}
+	}
+	return fmt.Errorf("the hub forbids it: %w; grant create, patch, list and delete of records.%s in namespace %s, as deploy/components/hub-records/role.yaml does", err, group, s.o.Namespace)
+}
+
+// byAdmission reports whether an admission plugin has said no to this one object, as its
+// message tells: authorization says which verb is forbidden.
+func byAdmission(message string) bool {
+	return strings.Contains(message, "admission webhook") || strings.Contains(message, "ValidatingAdmissionPolicy") || strings.Contains(message, "denied request")
+}
