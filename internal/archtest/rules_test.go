@@ -36,6 +36,7 @@ var testOnly = map[string][]string{
 	"fairleadtest":            {"bench", "cmd/fairlead-demo", "cmd/fairlead-chaos", "cmd/internal/lab", "fairleadtest", "internal/testenv"},
 	"internal/testenv":        {"bench", "cmd/fairlead-demo", "cmd/fairlead-chaos", "cmd/internal/lab"},
 	"internal/testkv":         {"cmd/fairlead-chaos", "internal/testkv"},
+	"internal/testlogs":       {"internal/testlogs"},
 	"internal/testca":         {"bench", "fairleadtest", "internal/testenv", "internal/testkv"},
 	"internal/controlplane":   {"bench", "cmd/internal/lab", "fairleadtest", "internal/testkv"},
 	"internal/testdb":         {"cmd/fairlead-chaos", "internal/testdb"},

@@ -15,6 +15,7 @@ import (
 	"github.com/fairlead-dev/fairlead/locks/postgres"
 	"github.com/fairlead-dev/fairlead/sinks"
 	"github.com/fairlead-dev/fairlead/sinks/file"
+	httpsink "github.com/fairlead-dev/fairlead/sinks/http"
 	"github.com/fairlead-dev/fairlead/sinks/stdout"
 	"github.com/fairlead-dev/fairlead/sources/fleet"
 )
@@ -26,6 +27,8 @@ func (o *Options) sinkKinds() sinks.Kinds {
 	return slices.Concat(sinks.Kinds{
 		stdout.Kind(),
 		file.Kind(),
+		httpsink.Kind(),
+		httpsink.SecureKind(),
 	}, o.Sinks)
 }
 
