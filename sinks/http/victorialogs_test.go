@@ -78,7 +78,9 @@ func TestVictoriaLogs(t *testing.T) {
 // checkEntry checks the fields that docs/sinks/http.md names.
 func checkEntry(t *testing.T, e map[string]string) {
 	t.Helper()
-	var object struct{ Spec struct{ Containers []struct{ Image string } } }
+	var object struct {
+		Spec struct{ Containers []struct{ Image string } }
+	}
 	if err := json.Unmarshal([]byte(e["object"]), &object); err != nil || len(object.Spec.Containers) != 1 {
 		t.Errorf("the object is %s, %v", e["object"], err)
 	}
