@@ -60,10 +60,10 @@ func TestFunctionsOfTemplates(t *testing.T) {
 // TestTemplatesThatAreRefusedAtTheStart fail on a sample.
 func TestTemplatesThatAreRefusedAtTheStart(t *testing.T) {
 	for text, want := range map[string]string{
-		`{{.Nme}}`:                "Nme",
-		`{{`:                      "parse the template",
-		`{{nosuch .Name}}`:        "nosuch",
-		`{"name":"{{.Name}}"}`:    "not one value of JSON", // as the sample's name has quotes
+		`{{.Nme}}`:                  "Nme",
+		`{{`:                        "parse the template",
+		`{{nosuch .Name}}`:          "nosuch",
+		`{"name":"{{.Name}}"}`:      "not one value of JSON", // as the sample's name has quotes
 		`{{.Object.spec.replicas}}`: "deleted Deployment",    // as a deletion may have no object
 	} {
 		_, err := httpsink.New(httpsink.Options{URL: "http://h", Format: httpsink.Template, Template: text, Join: httpsink.JoinArray})
