@@ -59,7 +59,7 @@ build: ## Build all programs into bin/
 	go build -ldflags "-X main.version=$(VERSION) -X main.commit=$(REVISION)" -o bin/ ./cmd/...
 
 .PHONY: test
-test: control-plane consul databases race-note ## Run all tests, on real API servers and databases, with the race detector where there is a C compiler
+test: control-plane consul victorialogs databases race-note ## Run all tests, on real API servers and databases, with the race detector where there is a C compiler
 	FAIRLEAD_REQUIRE_CONTROL_PLANE=1 go test $(RACE) -p $(TESTP) -timeout 20m $(if $(ALL),-skip '^TestRoutes$$') $(TESTFLAGS) $(PKGS)
 	# In processes of their own: behind many other tests the race detector itself has died in them, in its record of stacks.
 	$(if $(ALL),go test $(RACE) -p $(TESTP) -timeout 20m -run '^TestRoutes$$' ./internal/ledger ./sources/stream)
@@ -160,6 +160,10 @@ sink-servers: ## Find or build the servers that tests of sinks run against, whic
 .PHONY: test-sinks
 test-sinks: sink-servers race-note ## Run the tests of sinks that need these servers
 	FAIRLEAD_REQUIRE_SINK_SERVERS=1 go test $(RACE) -p $(TESTP) -timeout 20m $(TESTFLAGS) $(SINKPKGS)
+
+.PHONY: victorialogs
+victorialogs: ## Find or build the VictoriaLogs that tests run against
+	@go run ./internal/testlogs/cmd
 
 .PHONY: databases
 databases: ## Find or fetch the database servers that tests run against; installs nothing

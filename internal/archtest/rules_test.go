@@ -39,6 +39,7 @@ var testOnly = map[string][]string{
 	"internal/testserver":     {"internal/testkv", "internal/testsinks"},
 	"internal/testsinks":      {"cmd/fairlead-chaos", "internal/testsinks"},
 	"internal/testca":         {"bench", "fairleadtest", "internal/testenv", "internal/testserver"},
+	"internal/testlogs":       {"internal/testlogs"},
 	"internal/controlplane":   {"bench", "cmd/internal/lab", "fairleadtest", "internal/testkv"},
 	"internal/testdb":         {"cmd/fairlead-chaos", "internal/testdb"},
 	"cmd/internal/lab":        {"cmd/fairlead-demo", "cmd/fairlead-chaos", "cmd/internal/lab"},
