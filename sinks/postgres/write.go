@@ -53,10 +53,10 @@ func (s *Sink) send(ctx context.Context, place *session, e encoded, batch []*pip
 		if answers++; answers == 2 && len(answer.Rows) == 1 {
 			row = answer.Rows[0]
 		}
+		place.warning = "" // of a trigger, which somebody may have added
 	}
-	// From here on the server can only commit. It warns if it did not wait for standbys,
+	// Behind its answers the server commits. It warns if it did not wait for standbys,
 	// because somebody has cancelled that: then it may forget what it has committed.
-	place.warning = ""
 	switch err := results.Close(); {
 	case err != nil && answers == 1:
 		return outcome{}, s.refused(err)
