@@ -40,10 +40,11 @@ var lineKinds = []kind{destinationCut, destinationHangs, destinationSlow, destin
 type destination struct {
 	// sink is the value of --sink. It leads to the line.
 	sink string
+	// server is what crashes, and addr where it listens.
+	server killable
+	addr   string
 	// more are the faults that only this kind has, each with what begins and ends it.
 	more map[kind]stroke
-	// down is what a crash is.
-	down stroke
 	// held reads back what exists, each object with its resourceVersion; nil if the
 	// destination holds only what happened.
 	held func(context.Context) (map[replay.Object]string, error)
@@ -51,8 +52,9 @@ type destination struct {
 	// nil if the destination holds only what is now.
 	events func(context.Context) ([]replay.Event, error)
 
+	listens string // where the line does
 	line    *tcpline.Line
-	listens string
+	rig     *lab.Rig
 	close   func() error
 }
 
@@ -66,19 +68,13 @@ type killable interface {
 }
 
 // destinations are the values of --sink. What a kind needs is said here and nowhere else.
-// Each starts its server, and returns it with where it listens. Then open is given the
-// address of the line.
-var destinations = map[string]func(t testing.TB) started{
+// Each starts its server, and completes a destination that has its listens already.
+var destinations = map[string]func(t testing.TB, d *destination){
 	"http":     startReceiver,
+	"hub":      startHub,
+	"kafka":    startTopic,
 	"postgres": startTables,
-}
-
-// started is a destination's server that runs.
-type started struct {
-	server killable
-	addr   string
-	// open completes d, which is reached at an address.
-	open func(d *destination, address string)
+	"s3":       startBucket,
 }
 
 // destinationNames returns the values of --sink.
@@ -90,31 +86,24 @@ func startDestination(ctx context.Context, kind, dir string) (_ *destination, er
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, fmt.Errorf("make a folder for the destination: %w", err)
 	}
-	rig := lab.NewRig(dir)
 	port, err := loopback.Reserve()
 	if err != nil {
 		return nil, err
 	}
-	d := &destination{listens: net.JoinHostPort("127.0.0.1", strconv.Itoa(port.Number))}
+	d := &destination{listens: net.JoinHostPort("127.0.0.1", strconv.Itoa(port.Number)), rig: lab.NewRig(dir)}
 	d.close = func() error {
 		if d.line != nil {
 			d.line.Cut()
 		}
-		return errors.Join(rig.Close(), port.Release())
+		return errors.Join(d.rig.Close(), port.Release())
 	}
-	var s started
-	if err := rig.Do(ctx, func(t testing.TB) { s = destinations[kind](t) }); err != nil {
+	if err := d.rig.Do(ctx, func(t testing.TB) { destinations[kind](t, d) }); err != nil {
 		return nil, errors.Join(err, d.close())
 	}
-	d.line = tcpline.New(s.addr)
+	d.line = tcpline.New(d.addr)
 	if err := d.line.Open(d.listens); err != nil {
 		return nil, errors.Join(err, d.close())
 	}
-	d.down = stroke{
-		func(ctx context.Context) error { return rig.Do(ctx, s.server.Kill) },
-		func(ctx context.Context) error { return rig.Do(ctx, s.server.Start) },
-	}
-	s.open(d, d.listens)
 	return d, nil
 }
 
@@ -147,7 +136,10 @@ func (d *destination) stroke(k kind, random *rand.Rand) stroke {
 		// The answers that wait are lost.
 		return stroke{set(tcpline.Faults{Mute: true}), func(ctx context.Context) error { return errors.Join(cut(ctx), open(ctx)) }}
 	case destinationDown:
-		return d.down
+		return stroke{
+			func(ctx context.Context) error { return d.rig.Do(ctx, d.server.Kill) },
+			func(ctx context.Context) error { return d.rig.Do(ctx, d.server.Start) },
+		}
 	}
 	return d.more[k]
 }

@@ -33,7 +33,7 @@ type receiver struct {
 // maxEvent bounds an event, in bytes.
 const maxEvent = 64 << 20
 
-func startReceiver(t testing.TB) started {
+func startReceiver(t testing.TB, d *destination) {
 	t.Helper()
 	port, err := loopback.Reserve()
 	if err != nil {
@@ -47,17 +47,16 @@ func startReceiver(t testing.TB) started {
 		}
 	})
 	r.Start(t)
-	return started{r, r.addr, func(d *destination, address string) {
-		d.sink = "http://" + address + "/events?name=" + theDestination
-		d.events = r.read
-		set := func(refuses bool) func(context.Context) error {
-			return func(context.Context) error {
-				r.refuses.Store(refuses)
-				return nil
-			}
+	d.server, d.addr = r, r.addr
+	d.sink = "http://" + d.listens + "/events?name=" + theDestination
+	d.events = r.read
+	set := func(refuses bool) func(context.Context) error {
+		return func(context.Context) error {
+			r.refuses.Store(refuses)
+			return nil
 		}
-		d.more = map[kind]stroke{"destination-refuses": {set(true), set(false)}}
-	}}
+	}
+	d.more = map[kind]stroke{"destination-refuses": {set(true), set(false)}}
 }
 
 // Start listens.

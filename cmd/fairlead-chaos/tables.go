@@ -13,27 +13,26 @@ import (
 // tables are those of a PostgreSQL server.
 type tables struct{ *lab.Tables }
 
-func startTables(t testing.TB) started {
+func startTables(t testing.TB, d *destination) {
 	t.Helper()
 	s := tables{lab.StartTables(t)}
-	return started{s, s.Addr(), func(d *destination, address string) {
-		d.sink = s.Sink(address, "tables=both&timeout=5s&name="+theDestination)
-		d.held, d.events = s.Held, s.events
-		d.more = map[kind]stroke{
-			// As a failover leaves the server that was the primary.
-			"destination-read-only": {
-				func(ctx context.Context) error { return s.readOnly(ctx, "on") },
-				func(ctx context.Context) error { return s.readOnly(ctx, "off") },
+	d.server, d.addr = s, s.Addr()
+	d.sink = s.Sink(d.listens, "tables=both&timeout=5s&name="+theDestination)
+	d.held, d.events = s.Held, s.events
+	d.more = map[kind]stroke{
+		// As a failover leaves the server that was the primary.
+		"destination-read-only": {
+			func(ctx context.Context) error { return s.readOnly(ctx, "on") },
+			func(ctx context.Context) error { return s.readOnly(ctx, "off") },
+		},
+		"destination-disconnects": {
+			func(ctx context.Context) error {
+				_, err := s.Query(ctx, `SELECT pg_terminate_backend(pid)::text FROM pg_stat_activity WHERE pid <> pg_backend_pid() AND backend_type = 'client backend'`)
+				return err
 			},
-			"destination-disconnects": {
-				func(ctx context.Context) error {
-					_, err := s.Query(ctx, `SELECT pg_terminate_backend(pid)::text FROM pg_stat_activity WHERE pid <> pg_backend_pid() AND backend_type = 'client backend'`)
-					return err
-				},
-				func(context.Context) error { return nil },
-			},
-		}
-	}}
+			func(context.Context) error { return nil },
+		},
+	}
 }
 
 func (s tables) readOnly(ctx context.Context, value string) error {

@@ -1,0 +1,103 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/url"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/client-go/dynamic"
+	"k8s.io/client-go/rest"
+
+	"github.com/fairlead-dev/fairlead/internal/replay"
+	"github.com/fairlead-dev/fairlead/internal/testenv"
+)
+
+// theHub is a control plane that holds records.
+type theHub struct {
+	*testenv.Cluster
+	line string
+}
+
+// Name and Config are those of a kubeconfig's context that leads over the line.
+func (h *theHub) Name() string { return "hub" }
+
+func (h *theHub) Config() *rest.Config {
+	config := rest.CopyConfig(h.Cluster.Config())
+	config.Host = strings.Replace(config.Host, h.Cluster.URL(), "https://"+h.line, 1)
+	return config
+}
+
+// Kill is kill -9 of the API server and its etcd, and Start has them back.
+func (h *theHub) Kill(t testing.TB) {
+	if err := h.Cluster.Kill(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func (h *theHub) Start(t testing.TB) {
+	if err := h.Cluster.Start(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func startHub(t testing.TB, d *destination) {
+	t.Helper()
+	env, err := testenv.New(t.Context(), testenv.Spec{Name: "hub"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := env.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	h := &theHub{env.Cluster("hub"), d.listens}
+	at, err := url.Parse(h.Cluster.URL())
+	if err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(t.TempDir(), "kubeconfig")
+	if err := testenv.WriteKubeconfig(path, h); err != nil {
+		t.Fatal(err)
+	}
+	d.server, d.addr = h, at.Host
+	d.sink = "hub:default?install=true&qps=0&timeout=5s&kubeconfig=" + path + "&name=" + theDestination
+	d.held = h.records
+}
+
+// records returns what exists according to the records.
+func (h *theHub) records(ctx context.Context) (map[replay.Object]string, error) {
+	httpClient, err := rest.HTTPClientFor(h.Cluster.Config())
+	if err != nil {
+		return nil, err
+	}
+	defer httpClient.CloseIdleConnections()
+	client, err := dynamic.NewForConfigAndClient(h.Cluster.Config(), httpClient)
+	if err != nil {
+		return nil, err
+	}
+	list, err := client.Resource(schema.GroupVersionResource{Group: "records.fairlead.dev", Version: "v1alpha1", Resource: "records"}).
+		Namespace("default").List(ctx, metav1.ListOptions{})
+	if err != nil {
+		return nil, fmt.Errorf("list the records: %w", err)
+	}
+	held := map[replay.Object]string{}
+	for _, item := range list.Items {
+		text := func(field string) string {
+			s, _, textErr := unstructured.NestedString(item.Object, "spec", field)
+			err = errors.Join(err, textErr)
+			return s
+		}
+		if text("deleted") == "" {
+			held[replay.Object{Cluster: text("cluster"), Resource: text("resource"), Namespace: text("namespace"), Name: text("name"), UID: text("uid")}] = text("resourceVersion")
+		}
+	}
+	return held, err
+}
