@@ -15,6 +15,7 @@ import (
 	"github.com/fairlead-dev/fairlead/locks/postgres"
 	"github.com/fairlead-dev/fairlead/sinks"
 	"github.com/fairlead-dev/fairlead/sinks/file"
+	"github.com/fairlead-dev/fairlead/sinks/otlp"
 	"github.com/fairlead-dev/fairlead/sinks/s3"
 	"github.com/fairlead-dev/fairlead/sinks/stdout"
 	"github.com/fairlead-dev/fairlead/sources/fleet"
@@ -28,6 +29,7 @@ func (o *Options) sinkKinds() sinks.Kinds {
 		stdout.Kind(),
 		file.Kind(),
 		s3.Kind(),
+		otlp.Kind(),
 	}, o.Sinks)
 }
 
