@@ -34,7 +34,7 @@ BENCHNEW   := bin/bench.new/$(notdir $(BENCHDIR))
 ARGS ?=
 
 # Packages whose tests need servers that take minutes to build.
-SINKPKGS := ./sinks/s3/...
+SINKPKGS := ./sinks/s3/... ./sinks/otlp/...
 
 # What `make build` and `make image` make, of which version. An image's tag knows no plus.
 IMAGE     ?= fairlead

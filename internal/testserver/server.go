@@ -165,3 +165,15 @@ func Missing(t testing.TB, env string, err error) {
 	}
 	t.Skip(err)
 }
+
+// Poll waits until done says so. What is waited for stands in the test's failure.
+func Poll(t testing.TB, what string, done func() bool) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	for !done() {
+		if err := retry.Sleep(ctx, 5*time.Millisecond); err != nil {
+			t.Fatalf("%s: not within %v", what, patience)
+		}
+	}
+}

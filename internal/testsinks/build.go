@@ -21,6 +21,12 @@ var (
 	versityGWMod []byte
 	//go:embed servers/versitygw.sum
 	versityGWSum []byte
+	//go:embed servers/otelcol.mod
+	otelcolMod []byte
+	//go:embed servers/otelcol.sum
+	otelcolSum []byte
+	//go:embed servers/otelcol.go.txt
+	otelcolMain []byte
 )
 
 // VersityGW is a gateway that serves S3 from a folder (Apache-2.0).
@@ -30,8 +36,15 @@ var VersityGW = &testprogram.Program{
 	Module: "github.com/versity/versitygw", Package: "github.com/versity/versitygw/cmd/versitygw",
 }
 
+// Otelcol is the OpenTelemetry Collector (Apache-2.0) with a receiver of OTLP and an
+// exporter to a file.
+var Otelcol = &testprogram.Program{
+	Name: "otelcol", Env: "FAIRLEAD_OTELCOL", Target: target,
+	Mod: otelcolMod, Sum: otelcolSum, Main: otelcolMain, Module: "go.opentelemetry.io/collector/otelcol",
+}
+
 // Programs are all that are built.
-var Programs = []*testprogram.Program{VersityGW}
+var Programs = []*testprogram.Program{VersityGW, Otelcol}
 
 // find returns the path of a program, or ends the test.
 func find(t testing.TB, p *testprogram.Program) string {

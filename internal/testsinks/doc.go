@@ -2,6 +2,7 @@
 // build.
 //
 //	StartVersityGW ── $FAIRLEAD_VERSITYGW, or a build ──▶ S3, on a folder
+//	StartOtelcol ──── $FAIRLEAD_OTELCOL, or a build ────▶ OTLP over HTTP, to a file
 //
 // They are built from embedded modules into the user's cache, by internal/testsinks/cmd,
 // which make calls. Where there is no program, tests that need it are skipped with one line

@@ -18,6 +18,7 @@ import (
 	httpsink "github.com/fairlead-dev/fairlead/sinks/http"
 	"github.com/fairlead-dev/fairlead/sinks/kafka"
 	pgsink "github.com/fairlead-dev/fairlead/sinks/postgres"
+	"github.com/fairlead-dev/fairlead/sinks/otlp"
 	"github.com/fairlead-dev/fairlead/sinks/s3"
 	"github.com/fairlead-dev/fairlead/sinks/stdout"
 	"github.com/fairlead-dev/fairlead/sources/fleet"
@@ -35,6 +36,7 @@ func (o *Options) sinkKinds() sinks.Kinds {
 		httpsink.SecureKind(),
 		kafka.Kind(),
 		s3.Kind(),
+		otlp.Kind(),
 	}, o.Sinks)
 }
 

@@ -1,0 +1,86 @@
+package otlp
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+	"syscall"
+	"time"
+
+	"google.golang.org/protobuf/encoding/protowire"
+
+	"github.com/fairlead-dev/fairlead/internal/httpdest"
+	"github.com/fairlead-dev/fairlead/pipeline"
+)
+
+// refusal returns the error of an answer that is no success. OTLP would have all but 429,
+// 502, 503 and 504 dropped. Here only 400 and 413 are for good, once they are about one
+// record: others say that the configuration is wrong, or that a token has expired, and
+// that is no reason to lose changes.
+func (s *Sink) refusal(a httpdest.Answer, now time.Time) error {
+	err := s.client.Error(fmt.Errorf("POST %s: the answer is %d %s%s%s", s.client.Target(), a.Status, http.StatusText(a.Status), s.client.Said(saidBy(a)), s.advice(a)))
+	switch a.Status {
+	case http.StatusBadRequest, http.StatusRequestEntityTooLarge:
+		return pipeline.Permanent(err)
+	}
+	return pipeline.RetryAfter(err, a.RetryAfter(now))
+}
+
+// advice returns what an operator can do about an answer.
+func (s *Sink) advice(a httpdest.Answer) string {
+	switch a.Status {
+	case http.StatusBadRequest:
+		return "; the receiver does not understand a record, or nothing of OTLP in protobuf"
+	case http.StatusUnauthorized, http.StatusForbidden:
+		return "; check the token or key in token-file or header-file, and what it may do"
+	case http.StatusNotFound, http.StatusMethodNotAllowed:
+		return "; check the path, which is /v1/logs as a rule, and whether the receiver takes logs"
+	case http.StatusRequestEntityTooLarge:
+		return "; lower max-request, or raise the receiver's bound"
+	case http.StatusUnsupportedMediaType:
+		return "; the receiver takes no protobuf, or no gzip: try compression=none"
+	case http.StatusTooManyRequests, http.StatusServiceUnavailable:
+		return "; the receiver has too much to do"
+	}
+	if 300 <= a.Status && a.Status < 400 {
+		return s.client.Said("redirects are not followed; write the URL of " + a.Header.Get("Location"))
+	}
+	return ""
+}
+
+// unreached returns the error of a request without an answer.
+func (s *Sink) unreached(err error) error {
+	advice := ""
+	if _, bad := errors.AsType[*tls.CertificateVerificationError](err); bad {
+		advice = "; renew the receiver's certificate, or check ca and server-name"
+	} else if errors.Is(err, syscall.ECONNREFUSED) {
+		advice = "; nothing listens there: check host and port, and whether the receiver runs"
+	} else if errors.Is(err, context.Canceled) {
+		return fmt.Errorf("POST %s: %w", s.client.Target(), err)
+	}
+	return s.client.Error(fmt.Errorf("POST %s: %w%s", s.client.Target(), err, advice))
+}
+
+// saidBy returns the message of an answer: of a google.rpc.Status, if it is one, or else
+// the text.
+func saidBy(a httpdest.Answer) string {
+	if kind := a.Header.Get("Content-Type"); !strings.HasPrefix(kind, contentType) {
+		return string(a.Body)
+	}
+	for body := a.Body; len(body) > 0; {
+		number, kind, n := protowire.ConsumeField(body)
+		if n < 0 {
+			return ""
+		}
+		if number == 2 && kind == protowire.BytesType {
+			_, _, tag := protowire.ConsumeTag(body)
+			text, _ := protowire.ConsumeBytes(body[tag:])
+			return string(text)
+		}
+		body = body[n:]
+	}
+	return ""
+}
