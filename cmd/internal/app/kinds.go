@@ -15,6 +15,7 @@ import (
 	"github.com/fairlead-dev/fairlead/locks/postgres"
 	"github.com/fairlead-dev/fairlead/sinks"
 	"github.com/fairlead-dev/fairlead/sinks/file"
+	"github.com/fairlead-dev/fairlead/sinks/hub"
 	"github.com/fairlead-dev/fairlead/sinks/stdout"
 	"github.com/fairlead-dev/fairlead/sources/fleet"
 )
@@ -26,6 +27,7 @@ func (o *Options) sinkKinds() sinks.Kinds {
 	return slices.Concat(sinks.Kinds{
 		stdout.Kind(),
 		file.Kind(),
+		hub.Kind(),
 	}, o.Sinks)
 }
 
