@@ -46,7 +46,7 @@ func (s *Sink) Check(ctx context.Context) error {
 		{"create", func() error { return s.create(ctx, r, dry) }, http.StatusConflict},
 		{"patch", func() error { return s.replace(ctx, r, dry) }, http.StatusNotFound},
 		{"list", func() error { return s.listNothing(ctx) }, 0},
-		{"delete", func() error { return s.remove(ctx, &RecordMeta{Name: r.Metadata.Name}, url.Values{"dryRun": {"All"}}) }, http.StatusNotFound},
+		{"delete", func() error { return s.remove(ctx, &recordMeta{Name: r.Metadata.Name}, url.Values{"dryRun": {"All"}}) }, http.StatusNotFound},
 	} {
 		err := step.try()
 		if err == nil || step.fine != 0 && isCode(err, step.fine) {

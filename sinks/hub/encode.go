@@ -21,13 +21,13 @@ const lastApplied = "kubectl.kubernetes.io/last-applied-configuration"
 var errNoObject = errors.New("it is no JSON object")
 
 // recordOf returns the record that a change makes.
-func recordOf(c *pipeline.Change, full bool, now time.Time) (*Record, error) {
-	r := &Record{
+func recordOf(c *pipeline.Change, full bool, now time.Time) (*record, error) {
+	r := &record{
 		APIVersion: group + "/" + version, Kind: "Record",
-		Metadata: RecordMeta{Name: RecordName(c.Key), Labels: map[string]string{
+		Metadata: recordMeta{Name: RecordName(c.Key), Labels: map[string]string{
 			labelCluster: LabelValue(c.Key.Cluster), labelResource: LabelValue(c.Key.Resource),
 		}},
-		Spec: RecordSpec{
+		Spec: recordSpec{
 			Cluster: c.Key.Cluster, ClusterUID: c.Origin.ClusterUID, Resource: c.Key.Resource,
 			APIVersion: c.Origin.Resource.GroupVersion().String(), Kind: c.Origin.Kind,
 			Namespace: c.Key.Namespace, Name: c.Key.Name, UID: c.UID, ResourceVersion: c.ResourceVersion,
@@ -87,12 +87,12 @@ func metadataOf(object []byte) ([]byte, error) {
 }
 
 // creation returns the record as it is sent to be created.
-func (r *Record) creation() ([]byte, error) { return request(r) }
+func (r *record) creation() ([]byte, error) { return request(r) }
 
 // replacement returns a JSON patch (RFC 6902) that replaces spec and labels of the
 // record as a whole. It says nothing of the version that it replaces: the rules of the
 // CRD do.
-func (r *Record) replacement() ([]byte, error) {
+func (r *record) replacement() ([]byte, error) {
 	type operation struct {
 		Op    string `json:"op"`
 		Path  string `json:"path"`

@@ -34,22 +34,44 @@ const (
 	later                // what is there is of a later term
 )
 
-// orderOf tells what the rules of the CRD have said, if they were what refused.
-func orderOf(err error) order {
+var errUnreadable = errors.New("the hub cannot read the object: it holds JSON that Kubernetes does not, a number beyond all bounds for one")
+
+// causes returns what an API server says is wrong with what it was sent, and whether it
+// says that of the content.
+func causes(err error) (all []metav1.StatusCause, invalid bool) {
 	var spoken apierrors.APIStatus
 	if !apistatus.ByKubernetes(err) || !errors.As(err, &spoken) {
-		return unknown
+		return nil, false
 	}
 	status := spoken.Status()
-	if status.Reason != metav1.StatusReasonInvalid || status.Details == nil {
+	if status.Details != nil {
+		all = status.Details.Causes
+	}
+	return all, status.Reason == metav1.StatusReasonInvalid
+}
+
+// isUnreadable reports whether the hub could not decode the record that it was sent, or
+// what a patch has made of the one that is there.
+func isUnreadable(err error) bool {
+	all, invalid := causes(err)
+	if answer := apistatus.Of(err); answer.Meaning == apistatus.Rejected && answer.Code == http.StatusBadRequest {
+		return !byAdmission(err.Error())
+	}
+	return invalid && len(all) > 0 && all[0].Field == "patch"
+}
+
+// orderOf tells what the rules of the CRD have said, if they were what refused.
+func orderOf(err error) order {
+	all, invalid := causes(err)
+	if !invalid {
 		return unknown
 	}
 	var found order
-	for i := range status.Details.Causes {
-		switch cause := &status.Details.Causes[i]; {
-		case strings.HasSuffix(cause.Message, laterTermText):
+	for i := range all {
+		switch message := all[i].Message; {
+		case strings.HasSuffix(message, laterTermText):
 			found = max(found, later)
-		case strings.HasSuffix(cause.Message, newerText):
+		case strings.HasSuffix(message, newerText):
 			found = max(found, newer)
 		default:
 			return unknown // something else is wrong with it too
@@ -80,8 +102,9 @@ func (s *Sink) explain(err error) error {
 		return s.explainMissing(err)
 	case answer.Meaning == apistatus.Forbidden:
 		return s.explainForbidden(err, message)
-	case answer.Code == http.StatusBadRequest && answer.Meaning == apistatus.Rejected && !byAdmission(message):
-		return refusal{pipeline.Permanent(fmt.Errorf("the hub cannot read the object: %w", err))}
+	case isUnreadable(err):
+		// It is not wrapped: it may quote the record, and with it a Secret.
+		return refusal{pipeline.Permanent(errUnreadable)}
 	case answer.Meaning == apistatus.Rejected:
 		return refusal{fmt.Errorf("the hub refuses the record: %w", err)}
 	}

@@ -76,10 +76,10 @@ func held(t testing.TB, s *Sink) []sinks.Held {
 }
 
 // all returns every record of the sink's namespace, by the object's name.
-func all(t testing.TB, s *Sink) map[string]Record {
+func all(t testing.TB, s *Sink) map[string]record {
 	t.Helper()
-	found := map[string]Record{}
-	if err := s.list(t.Context(), "", func(r *Record) error {
+	found := map[string]record{}
+	if err := s.list(t.Context(), "", func(r *record) error {
 		found[r.Spec.Name] = *r
 		return nil
 	}); err != nil {

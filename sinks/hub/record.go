@@ -41,24 +41,24 @@ var crd []byte
 // CRD returns the CustomResourceDefinition of records, as YAML: what install=true applies.
 func CRD() []byte { return append([]byte(nil), crd...) }
 
-// Record is one object of a member, as it is stored in the hub.
-type Record struct {
+// record is one object of a member, as it is stored in the hub.
+type record struct {
 	APIVersion string     `json:"apiVersion"`
 	Kind       string     `json:"kind"`
-	Metadata   RecordMeta `json:"metadata"`
-	Spec       RecordSpec `json:"spec"`
+	Metadata   recordMeta `json:"metadata"`
+	Spec       recordSpec `json:"spec"`
 }
 
-// RecordMeta is what Fairlead sets and reads of a record's metadata.
-type RecordMeta struct {
+// recordMeta is what Fairlead sets and reads of a record's metadata.
+type recordMeta struct {
 	Name            string            `json:"name"`
 	UID             types.UID         `json:"uid,omitempty"`
 	ResourceVersion string            `json:"resourceVersion,omitempty"`
 	Labels          map[string]string `json:"labels,omitempty"`
 }
 
-// RecordSpec is what a record says. The fields are described in its CRD.
-type RecordSpec struct {
+// recordSpec is what a record says. The fields are described in its CRD.
+type recordSpec struct {
 	Cluster         string           `json:"cluster"`
 	ClusterUID      string           `json:"clusterUID,omitempty"`
 	Resource        string           `json:"resource"`
@@ -76,12 +76,12 @@ type RecordSpec struct {
 }
 
 // key returns what the record is about.
-func (s *RecordSpec) key() pipeline.Key {
+func (s *recordSpec) key() pipeline.Key {
 	return pipeline.Key{Cluster: s.Cluster, Resource: s.Resource, Namespace: s.Namespace, Name: s.Name}
 }
 
 // held returns the record as what a destination has of an object.
-func (s *RecordSpec) held(full bool) sinks.Held {
+func (s *recordSpec) held(full bool) sinks.Held {
 	h := sinks.Held{Key: s.key(), UID: s.UID, ResourceVersion: s.ResourceVersion, Term: uint64(s.Term), Sequence: uint64(s.Sequence)}
 	if full {
 		h.Object = s.Object

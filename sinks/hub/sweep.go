@@ -22,7 +22,7 @@ const (
 )
 
 // list yields the records with labels, a page at a time. It ends with the first error.
-func (s *Sink) list(ctx context.Context, labels string, yield func(*Record) error) error {
+func (s *Sink) list(ctx context.Context, labels string, yield func(*record) error) error {
 	query := url.Values{"labelSelector": {labels}, "limit": {strconv.Itoa(page)}}
 	for {
 		text, err := s.client.do(ctx, call{method: http.MethodGet, path: s.path(""), query: query}, maxPage)
@@ -34,7 +34,7 @@ func (s *Sink) list(ctx context.Context, labels string, yield func(*Record) erro
 			Metadata struct {
 				Continue string `json:"continue"`
 			} `json:"metadata"`
-			Items []Record `json:"items"`
+			Items []record `json:"items"`
 		}
 		if err := json.Unmarshal(text, &found); err != nil || found.Kind != "RecordList" {
 			return errors.New("the hub's answer to a list of records is no such list")
@@ -80,7 +80,7 @@ func (s *Sink) sweepOn(ctx context.Context) {
 // changed since it was listed stays.
 func (s *Sink) sweep(ctx context.Context) error {
 	over := s.now().Add(-s.o.DeletedFor)
-	return s.list(ctx, labelDeleted, func(r *Record) error {
+	return s.list(ctx, labelDeleted, func(r *record) error {
 		if r.Spec.Deleted.IsZero() || r.Spec.Deleted.After(over) || r.Metadata.Name != RecordName(r.Spec.key()) {
 			return nil // not yet, or not one of ours
 		}
@@ -97,7 +97,7 @@ func (s *Sink) sweep(ctx context.Context) error {
 }
 
 // remove removes a record if it is still the one that was read.
-func (s *Sink) remove(ctx context.Context, m *RecordMeta, query url.Values) error {
+func (s *Sink) remove(ctx context.Context, m *recordMeta, query url.Values) error {
 	body, err := json.Marshal(map[string]any{
 		"apiVersion": "meta.k8s.io/v1", "kind": "DeleteOptions",
 		"preconditions": map[string]string{"uid": string(m.UID), "resourceVersion": m.ResourceVersion},

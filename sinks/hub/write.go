@@ -98,7 +98,7 @@ func (s *Sink) path(name string) string {
 }
 
 // create makes a record, with parameters beside those that all writes have.
-func (s *Sink) create(ctx context.Context, r *Record, query url.Values) error {
+func (s *Sink) create(ctx context.Context, r *record, query url.Values) error {
 	body, err := r.creation()
 	if err != nil {
 		return refusal{pipeline.Permanent(err)}
@@ -110,7 +110,7 @@ func (s *Sink) create(ctx context.Context, r *Record, query url.Values) error {
 }
 
 // replace replaces spec and labels of a record.
-func (s *Sink) replace(ctx context.Context, r *Record, query url.Values) error {
+func (s *Sink) replace(ctx context.Context, r *record, query url.Values) error {
 	body, err := r.replacement()
 	if err != nil {
 		return refusal{pipeline.Permanent(err)}

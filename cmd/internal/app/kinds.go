@@ -20,6 +20,7 @@ import (
 	pgsink "github.com/fairlead-dev/fairlead/sinks/postgres"
 	"github.com/fairlead-dev/fairlead/sinks/otlp"
 	"github.com/fairlead-dev/fairlead/sinks/s3"
+	"github.com/fairlead-dev/fairlead/sinks/hub"
 	"github.com/fairlead-dev/fairlead/sinks/stdout"
 	"github.com/fairlead-dev/fairlead/sources/fleet"
 )
@@ -37,6 +38,7 @@ func (o *Options) sinkKinds() sinks.Kinds {
 		kafka.Kind(),
 		s3.Kind(),
 		otlp.Kind(),
+		hub.Kind(),
 	}, o.Sinks)
 }
 
