@@ -2,7 +2,6 @@ package httpsink
 
 import (
 	"context"
-	"crypto/tls"
 	"errors"
 	"fmt"
 	"net"
@@ -125,7 +124,6 @@ func newTransport(u *url.URL, o *Options) (*http.Transport, error) {
 	if err != nil {
 		return nil, err
 	}
-	config.ClientSessionCache = tls.NewLRUClientSessionCache(o.Connections)
 	t.TLSClientConfig = config
 	return t, nil
 }
