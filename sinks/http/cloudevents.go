@@ -25,11 +25,11 @@ func appendEvent(dst []byte, c *pipeline.Change) ([]byte, error) {
 	return c.AppendCloudEvent(dst), nil
 }
 
-// binary sends the object as the body, without a copy, and the attributes as headers.
+// binary sends the object as the body, and the attributes as headers.
 func binary() *wire {
 	return &wire{
-		single: true, raw: true,
-		append: func(_ []byte, c *pipeline.Change) ([]byte, error) { return c.Object, nil },
+		single: true,
+		append: func(dst []byte, c *pipeline.Change) ([]byte, error) { return append(dst, c.Object...), nil },
 		header: attributeHeaders,
 	}
 }

@@ -96,16 +96,14 @@ func (s *Sink) work(ctx context.Context, r *round) {
 
 // one sends one change.
 func (s *Sink) one(ctx context.Context, c *pipeline.Change) error {
-	buffer := s.buffers.Get().(*[]byte)
-	defer s.buffers.Put(buffer)
-	body, err := s.append((*buffer)[:0], c)
+	d := s.draft()
+	defer s.drop(d)
+	body, err := s.append(d.body, c)
 	if err != nil {
 		return err
 	}
-	if !s.wire.raw && cap(body) <= maxKept {
-		*buffer = body
-	}
-	refused, err := s.post(ctx, body, []*pipeline.Change{c})
+	d.body = body
+	refused, err := s.post(ctx, d, []*pipeline.Change{c})
 	if err == nil {
 		err = refused[0]
 	}

@@ -42,8 +42,6 @@ type wire struct {
 	open, between, end string
 	// append appends one change. An error is about that change alone.
 	append func(dst []byte, c *pipeline.Change) ([]byte, error)
-	// raw: append copies nothing and returns what the body is.
-	raw bool
 	// header adds what is special to the request of a change. Nil: nothing is.
 	header func(h http.Header, c *pipeline.Change)
 	// verdict says what an answer with a status of success means for the changes: an

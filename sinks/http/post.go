@@ -2,16 +2,13 @@ package httpsink
 
 import (
 	"bytes"
-	"compress/gzip"
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"net/http"
+	"net/http/httptrace"
 	"slices"
 	"strings"
-	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/fairlead-dev/fairlead/internal/redact"
@@ -30,8 +27,8 @@ const (
 )
 
 // post sends one request with the changes, and returns what the server refuses of them,
-// by index. An error is about all of them. Body is not used any more when it returns.
-func (s *Sink) post(ctx context.Context, body []byte, changes []*pipeline.Change) (map[int]error, error) {
+// by index. An error is about all of them.
+func (s *Sink) post(ctx context.Context, d *draft, changes []*pipeline.Change) (map[int]error, error) {
 	now := time.Now()
 	pass, err := s.passes.current(now)
 	if err != nil {
@@ -47,18 +44,19 @@ func (s *Sink) post(ctx context.Context, body []byte, changes []*pipeline.Change
 			s.wire.header(header, changes[0])
 		}
 		if len(pass.signers) > 0 {
-			sign(header, pass.signers, changes, body, now)
+			sign(header, pass.signers, changes, d.body, now)
 		}
 	}
-	size := len(body)
+	size := len(d.body)
 	if s.o.Gzip {
-		zipped := s.buffers.Get().(*[]byte)
-		defer s.buffers.Put(zipped)
-		if body, err = s.zip(zipped, body); err != nil {
+		zipped := s.draft()
+		defer s.drop(zipped)
+		if err := s.zip(zipped, d.body); err != nil {
 			return nil, fmt.Errorf("compress what goes to %s: %w", s.target, err)
 		}
+		d = zipped
 	}
-	status, header, answer, err := s.roundTrip(ctx, pass, header, body)
+	status, header, answer, err := s.roundTrip(ctx, pass, header, d)
 	s.metrics.count(status)
 	if err != nil {
 		return nil, s.shown(pass, unreached(err))
@@ -114,21 +112,21 @@ func said(p *pass, answer []byte, changes []*pipeline.Change) string {
 
 // roundTrip sends a request and reads its answer. It follows no redirect and keeps no
 // cookie. Status is 0 if there was no answer.
-func (s *Sink) roundTrip(ctx context.Context, p *pass, header http.Header, body []byte) (status int, answerHeader http.Header, answer []byte, err error) {
-	var held sync.WaitGroup // until the transport has let go of the body
-	defer held.Wait()
+func (s *Sink) roundTrip(ctx context.Context, p *pass, header http.Header, d *draft) (status int, answerHeader http.Header, answer []byte, err error) {
 	ctx, cancel := context.WithTimeoutCause(ctx, s.o.Timeout, s.late)
 	defer cancel()
 	request := &http.Request{
-		Method: http.MethodPost, URL: p.url, Host: p.url.Host, Header: header, ContentLength: int64(len(body)),
+		Method: http.MethodPost, URL: p.url, Host: p.url.Host, Header: header, ContentLength: int64(len(d.body)),
 		Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
 		Body: http.NoBody,
 	}
-	if len(body) > 0 {
-		request.GetBody = func() (io.ReadCloser, error) { return hold(body, &held), nil }
-		request.Body = hold(body, &held)
+	if len(d.body) > 0 {
+		// Of these types net/http knows that they are in memory, and sends headers and body at once.
+		request.GetBody = func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(d.body)), nil }
+		d.reader.Reset(d.body)
+		request.Body = io.NopCloser(&d.reader)
 	}
-	response, err := s.transport.RoundTrip(request.WithContext(ctx))
+	response, err := s.transport.RoundTrip(request.WithContext(httptrace.WithClientTrace(ctx, &d.trace)))
 	if err != nil {
 		if ctx.Err() != nil {
 			err = context.Cause(ctx)
@@ -161,50 +159,4 @@ func read(response *http.Response, most int) ([]byte, error) {
 		return nil, nil
 	}
 	return io.ReadAll(io.LimitReader(response.Body, int64(most)+1))
-}
-
-// heldBody is a body that tells when the transport closes it. The transport may read it
-// after it has returned.
-type heldBody struct {
-	bytes.Reader
-	held   *sync.WaitGroup
-	closed atomic.Bool
-}
-
-func hold(body []byte, held *sync.WaitGroup) *heldBody {
-	held.Add(1)
-	b := &heldBody{held: held}
-	b.Reset(body)
-	return b
-}
-
-func (b *heldBody) Close() error {
-	if !b.closed.Swap(true) {
-		b.held.Done()
-	}
-	return nil
-}
-
-func newZipper() any {
-	w, err := gzip.NewWriterLevel(io.Discard, gzip.BestSpeed)
-	if err != nil {
-		panic(err) // the level is a constant
-	}
-	return w
-}
-
-// zip compresses a body into the buffer.
-func (s *Sink) zip(buffer *[]byte, body []byte) ([]byte, error) {
-	out := bytes.NewBuffer((*buffer)[:0])
-	w := s.zippers.Get().(*gzip.Writer)
-	defer s.zippers.Put(w)
-	w.Reset(out)
-	_, err := w.Write(body)
-	if err = errors.Join(err, w.Close()); err != nil {
-		return nil, err
-	}
-	if out.Cap() <= maxKept {
-		*buffer = out.Bytes()
-	}
-	return out.Bytes(), nil
 }

@@ -26,12 +26,17 @@ func sign(h http.Header, signers [][]byte, changes []*pipeline.Change, body []by
 	id, timestamp := messageID(parts...), strconv.FormatInt(now.Unix(), 10)
 	signatures := make([]string, len(signers))
 	for i, key := range signers {
-		mac := hmac.New(sha256.New, key)
-		mac.Write([]byte(id + "." + timestamp + "."))
-		mac.Write(body)
-		signatures[i] = "v1," + base64.StdEncoding.EncodeToString(mac.Sum(nil))
+		signatures[i] = signature(key, id, timestamp, body)
 	}
 	h["Webhook-Id"] = []string{id}
 	h["Webhook-Timestamp"] = []string{timestamp}
 	h["Webhook-Signature"] = []string{strings.Join(signatures, " ")}
+}
+
+// signature signs with one secret.
+func signature(key []byte, id, timestamp string, body []byte) string {
+	mac := hmac.New(sha256.New, key)
+	mac.Write([]byte(id + "." + timestamp + "."))
+	mac.Write(body)
+	return "v1," + base64.StdEncoding.EncodeToString(mac.Sum(nil))
 }

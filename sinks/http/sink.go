@@ -2,7 +2,6 @@ package httpsink
 
 import (
 	"context"
-	"crypto/tls"
 	"errors"
 	"fmt"
 	"net"
@@ -30,7 +29,7 @@ type Sink struct {
 	transport *http.Transport
 	metrics   *metrics
 	slots     chan struct{} // one for each request that may be under way
-	buffers   sync.Pool     // of *[]byte
+	drafts    sync.Pool     // of *draft
 	zippers   sync.Pool     // of *gzip.Writer
 
 	// limit is the largest body that is sent with several changes, in bytes; 0: not
@@ -62,7 +61,7 @@ func New(o Options) (*Sink, error) {
 		o: o, wire: w, slots: make(chan struct{}, o.Connections),
 		late: fmt.Errorf("there was no complete answer within %v; see timeout", o.Timeout),
 	}
-	s.buffers.New = func() any { return new([]byte) }
+	s.drafts.New = newDraft
 	s.zippers.New = newZipper
 	if s.transport, err = newTransport(u, &o); err != nil {
 		return nil, err
@@ -125,7 +124,6 @@ func newTransport(u *url.URL, o *Options) (*http.Transport, error) {
 	if err != nil {
 		return nil, err
 	}
-	config.ClientSessionCache = tls.NewLRUClientSessionCache(o.Connections)
 	t.TLSClientConfig = config
 	return t, nil
 }
@@ -157,9 +155,6 @@ func (s *Sink) Write(ctx context.Context, batch []*pipeline.Change) error {
 // append appends a change as it is sent, if it is not too large.
 func (s *Sink) append(dst []byte, c *pipeline.Change) ([]byte, error) {
 	before := len(dst)
-	if s.wire.raw {
-		before = 0
-	}
 	dst, err := s.wire.append(dst, c)
 	if err != nil {
 		return nil, &ownError{err}
@@ -174,33 +169,30 @@ var errTooLarge = errors.New("the server takes no request as large as that of th
 
 // together sends all changes in one request.
 func (s *Sink) together(ctx context.Context, batch []*pipeline.Change) error {
-	buffer := s.buffers.Get().(*[]byte)
-	defer s.buffers.Put(buffer)
-	body := append((*buffer)[:0], s.wire.open...)
+	d := s.draft()
+	defer s.drop(d)
+	d.body = append(d.body, s.wire.open...)
 	failed := map[int]error{}
 	sent, at := make([]*pipeline.Change, 0, len(batch)), make([]int, 0, len(batch))
 	limit := int(s.limit.Load())
 	for i, c := range batch {
-		mark := len(body)
+		mark := len(d.body)
 		if len(sent) > 0 {
-			body = append(body, s.wire.between...)
+			d.body = append(d.body, s.wire.between...)
 		}
-		next, err := s.append(body, c)
+		next, err := s.append(d.body, c)
 		if err != nil {
-			failed[i], body = err, body[:mark]
+			failed[i], d.body = err, d.body[:mark]
 			continue
 		}
-		body, sent, at = next, append(sent, c), append(at, i)
-		if limit > 0 && len(body) > limit && len(sent) > 1 {
+		d.body, sent, at = next, append(sent, c), append(at, i)
+		if limit > 0 && len(d.body) > limit && len(sent) > 1 {
 			return pipeline.Permanent(errTooLarge) // so that it is split
 		}
 	}
-	body = append(body, s.wire.end...)
-	if cap(body) <= maxKept {
-		*buffer = body
-	}
+	d.body = append(d.body, s.wire.end...)
 	if len(sent) > 0 {
-		refused, err := s.post(ctx, body, sent)
+		refused, err := s.post(ctx, d, sent)
 		if _, own := errors.AsType[*ownError](err); own {
 			for _, i := range at {
 				failed[i] = err
@@ -217,6 +209,3 @@ func (s *Sink) together(ctx context.Context, batch []*pipeline.Change) error {
 	}
 	return nil
 }
-
-// maxKept is the largest buffer that is kept for the next request, in bytes.
-const maxKept = 8 << 20

@@ -79,7 +79,7 @@ func documentedMetricsOf(t *testing.T) *documentedMetricList {
 	dir := t.TempDir()
 	config := filepath.Join(dir, "config")
 	writeFile(t, config, configHeader+"watches: [pods]\n")
-	s := parseWith(t, Options{}, "--config="+config, "--clusters=dir:"+t.TempDir(), "--sink=file:"+filepath.Join(dir, "changes"), "--ledger="+filepath.Join(dir, "ledger"),
+	s := parseWith(t, Options{}, "--config="+config, "--clusters=dir:"+t.TempDir(), "--sink=file:"+filepath.Join(dir, "changes"), "--sink=http://127.0.0.1:1", "--ledger="+filepath.Join(dir, "ledger"),
 		"--dead-letter="+filepath.Join(dir, "dead"), "--metrics-bind-address=0", "--health-probe-bind-address=0", "--admin-bind-address=0")
 	var d descriptions
 	p := must(newProgram(t.Context(), s, t.Output(), newLogger(t.Output(), "info", "text"), &d))(t)

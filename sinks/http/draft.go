@@ -1,0 +1,70 @@
+package httpsink
+
+import (
+	"bytes"
+	"compress/gzip"
+	"errors"
+	"io"
+	"net/http/httptrace"
+	"sync/atomic"
+)
+
+// maxKept is the largest draft that is kept for another request, in bytes.
+const maxKept = 8 << 20
+
+// draft is a body under construction. Its memory is used for the next request, but not
+// while the transport may still read it: that may go on after a request has failed, or
+// was answered early.
+type draft struct {
+	body   []byte
+	reader bytes.Reader
+	trace  httptrace.ClientTrace
+	// How often the transport has begun to send it, and how often that ended.
+	begun, ended atomic.Int32
+}
+
+// draft returns one that is empty.
+func (s *Sink) draft() *draft {
+	d := s.drafts.Get().(*draft)
+	d.body = d.body[:0]
+	return d
+}
+
+func newDraft() any {
+	d := &draft{}
+	d.trace.GotConn = func(httptrace.GotConnInfo) { d.begun.Add(1) }
+	d.trace.WroteRequest = func(httptrace.WroteRequestInfo) { d.ended.Add(1) }
+	return d
+}
+
+// drop ends the use of a draft.
+func (s *Sink) drop(d *draft) {
+	if d.begun.Load() == d.ended.Load() && cap(d.body) <= maxKept {
+		d.begun.Store(0)
+		d.ended.Store(0)
+		s.drafts.Put(d)
+	}
+}
+
+// Write appends to the body.
+func (d *draft) Write(p []byte) (int, error) {
+	d.body = append(d.body, p...)
+	return len(p), nil
+}
+
+func newZipper() any {
+	w, err := gzip.NewWriterLevel(io.Discard, gzip.BestSpeed)
+	if err != nil {
+		panic(err) // the level is a constant
+	}
+	return w
+}
+
+// zip writes a body, compressed, into a draft.
+func (s *Sink) zip(into *draft, body []byte) error {
+	w := s.zippers.Get().(*gzip.Writer)
+	defer s.zippers.Put(w)
+	w.Reset(into)
+	_, err := w.Write(body)
+	return errors.Join(err, w.Close())
+}
