@@ -161,9 +161,9 @@ func TestNothingIsLeftBehind(t *testing.T) {
 // A commit that did not wait for a standby may be lost, so it is none.
 func TestCommitThatDidNotWait(t *testing.T) {
 	d := start(t)
+	d.exec(t, `ALTER ROLE fairlead SET synchronous_commit = off`)
 	s := d.open(t, postgres.Options{Schema: d.schema(t)})
 	write(t, s, pod("a", 1, 1))
-	d.exec(t, `ALTER ROLE fairlead SET synchronous_commit = off`)
 	d.exec(t, `ALTER SYSTEM SET synchronous_standby_names = 'nobody'`)
 	d.exec(t, `SELECT pg_reload_conf()`)
 	until(t, "the server has read its configuration", func() bool { return d.exec(t, `SHOW synchronous_standby_names`)[0] == "nobody" })

@@ -36,6 +36,8 @@ func TestTerms(t *testing.T) {
 	// Changes that the process has taken over from the term before stand beside its own.
 	write(t, second, pod("a", 1, 9), pod("a", 2, 4))
 	has("2|4|4|2")
+	write(t, second, pod("a", 2, 5), pod("a", 1, 10))
+	has("2|5|6|2")
 
 	// Another writer has terms of its own.
 	o.Writer = "another"
@@ -46,9 +48,9 @@ func TestTerms(t *testing.T) {
 
 	// Somebody has removed the row of the writer, or it is older than the process knows.
 	d.exec(t, `DELETE FROM `+o.Schema+`.fairlead_writer WHERE name = 'fairlead'`)
-	write(t, second, pod("a", 2, 5))
-	d.exec(t, `UPDATE `+o.Schema+`.fairlead_writer SET term = 1 WHERE name = 'fairlead'`)
 	write(t, second, pod("a", 2, 6))
+	d.exec(t, `UPDATE `+o.Schema+`.fairlead_writer SET term = 1 WHERE name = 'fairlead'`)
+	write(t, second, pod("a", 2, 7))
 	if got := d.exec(t, `SELECT name, term FROM `+o.Schema+`.fairlead_writer ORDER BY name`); strings.Join(got, " ") != "another|1 fairlead|2" {
 		t.Errorf("writers: %q", got)
 	}
