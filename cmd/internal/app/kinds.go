@@ -12,9 +12,10 @@ import (
 	"github.com/fairlead-dev/fairlead/locks/etcd"
 	"github.com/fairlead-dev/fairlead/locks/lease"
 	"github.com/fairlead-dev/fairlead/locks/mysql"
-	"github.com/fairlead-dev/fairlead/locks/postgres"
+	postgreslock "github.com/fairlead-dev/fairlead/locks/postgres"
 	"github.com/fairlead-dev/fairlead/sinks"
 	"github.com/fairlead-dev/fairlead/sinks/file"
+	"github.com/fairlead-dev/fairlead/sinks/postgres"
 	"github.com/fairlead-dev/fairlead/sinks/stdout"
 	"github.com/fairlead-dev/fairlead/sources/fleet"
 )
@@ -26,6 +27,7 @@ func (o *Options) sinkKinds() sinks.Kinds {
 	return slices.Concat(sinks.Kinds{
 		stdout.Kind(),
 		file.Kind(),
+		postgres.Kind(),
 	}, o.Sinks)
 }
 
@@ -48,7 +50,7 @@ var lockKinds = []locks.Kind{
 	lease.Kind(),
 	etcd.Kind(),
 	consul.Kind(),
-	postgres.Kind(),
+	postgreslock.Kind(),
 	mysql.Kind(),
 	majority.Kind(),
 }
