@@ -161,9 +161,9 @@ func TestNothingIsLeftBehind(t *testing.T) {
 // A commit that did not wait for a standby may be lost, so it is none.
 func TestCommitThatDidNotWait(t *testing.T) {
 	d := start(t)
+	d.exec(t, `ALTER ROLE fairlead SET synchronous_commit = off`)
 	s := d.open(t, postgres.Options{Schema: d.schema(t)})
 	write(t, s, pod("a", 1, 1))
-	d.exec(t, `ALTER ROLE fairlead SET synchronous_commit = off`)
 	d.exec(t, `ALTER SYSTEM SET synchronous_standby_names = 'nobody'`)
 	d.exec(t, `SELECT pg_reload_conf()`)
 	until(t, "the server has read its configuration", func() bool { return d.exec(t, `SHOW synchronous_standby_names`)[0] == "nobody" })
@@ -288,6 +288,25 @@ func TestDataThatIsRefused(t *testing.T) {
 		})
 	}
 	write(t, s, pod("b", 1, math.MaxInt64))
+}
+
+// A constraint that is checked at the end of the transaction is about data, too. What the
+// settings of the transaction fail with is not.
+func TestErrorsBeforeAndBehind(t *testing.T) {
+	d := start(t)
+	o := postgres.Options{Schema: d.schema(t)}
+	s := d.open(t, o)
+	write(t, s, pod("a", 1, 1))
+	d.exec(t, `CREATE FUNCTION `+o.Schema+`.late() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN IF new.name = 'bad' THEN RAISE EXCEPTION 'no' USING ERRCODE = '23514'; END IF; RETURN new; END $$;
+		CREATE CONSTRAINT TRIGGER late AFTER INSERT OR UPDATE ON `+o.Schema+`.fairlead_state DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION `+o.Schema+`.late()`)
+	if err := s.Write(t.Context(), []*pipeline.Change{pod("b", 1, 1), pod("bad", 1, 1)}); !pipeline.IsPermanent(err) {
+		t.Errorf("what a constraint refuses at the end: %v", err)
+	}
+	write(t, s, pod("b", 1, 1))
+
+	d.exec(t, `CREATE FUNCTION `+o.Schema+`.set_config(text, text, boolean) RETURNS text LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'no' USING ERRCODE = '22023'; END $$;
+		ALTER ROLE fairlead SET search_path = `+o.Schema+`, pg_catalog`)
+	fails(t, d.open(t, o), "SQLSTATE 22023")
 }
 
 func TestFilesAreReadForEachConnection(t *testing.T) {

@@ -83,7 +83,7 @@ type Options struct {
 	// its own. Zero is 1.
 	Connections int
 	// Timeout is how long a write may take, and a call that reads but for ReadBack. The
-	// server ends what takes longer. Zero is DefaultTimeout.
+	// server ends what takes longer. At most 24 hours. Zero is DefaultTimeout.
 	Timeout time.Duration
 	// Log hears of migrations, and of rows that cannot be removed. The zero value drops
 	// both.
@@ -115,6 +115,9 @@ func (o *Options) check() error {
 	}
 	if o.Tables != State && o.Tables != History && o.Tables != Both {
 		errs = append(errs, fmt.Errorf("tables are %s, %s or %s", State, History, Both))
+	}
+	if o.Timeout > 24*time.Hour {
+		errs = append(errs, errors.New("the timeout is more than 24 hours"))
 	}
 	for what, word := range map[string]string{"writer": o.Writer, "channel to notify": o.Notify} {
 		if len(word) > maxWord || !utf8.ValidString(word) || strings.ContainsRune(word, 0) {

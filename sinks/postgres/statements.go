@@ -75,7 +75,11 @@ func writeStatement(o *Options, columns []column) string {
 	var b strings.Builder
 	add := func(format string, args ...any) { fmt.Fprintf(&b, format, args...) }
 	add("WITH fence AS (SELECT FROM %s WHERE name = $1 AND term = $2::bigint FOR SHARE)", in(writerTable))
-	add(", n AS (SELECT * FROM unnest(%s) WITH ORDINALITY AS n (%s, at) WHERE EXISTS (SELECT FROM fence))", strings.Join(arrays, ", "), strings.Join(all, ", "))
+	ordinal := ""
+	if o.Tables.history() {
+		ordinal, all = " WITH ORDINALITY", append(all, "at")
+	}
+	add(", n AS (SELECT * FROM unnest(%s)%s AS n (%s) WHERE EXISTS (SELECT FROM fence))", strings.Join(arrays, ", "), ordinal, strings.Join(all, ", "))
 	states, events := "0", "0"
 	if o.Tables.state() {
 		list := names(columns, inState, "")

@@ -58,10 +58,10 @@ func (s *Sink) send(ctx context.Context, place *session, e encoded, batch []*pip
 	// Behind its answers the server commits. It warns if it did not wait for standbys,
 	// because somebody has cancelled that: then it may forget what it has committed.
 	switch err := results.Close(); {
-	case err != nil && answers == 1:
-		return outcome{}, s.refused(err)
-	case err != nil:
+	case err != nil && answers == 0: // of the settings, which have nothing of a change
 		return outcome{}, s.explain(err)
+	case err != nil:
+		return outcome{}, s.refused(err)
 	case place.warning != "":
 		return outcome{}, s.server.Shown(fmt.Errorf("the server has written the batch with a warning: %s", place.warning))
 	case len(row) < 3:

@@ -12,7 +12,7 @@ import (
 	"github.com/fairlead-dev/fairlead/locks/etcd"
 	"github.com/fairlead-dev/fairlead/locks/lease"
 	"github.com/fairlead-dev/fairlead/locks/mysql"
-	"github.com/fairlead-dev/fairlead/locks/postgres"
+	postgreslock "github.com/fairlead-dev/fairlead/locks/postgres"
 	"github.com/fairlead-dev/fairlead/sinks"
 	"github.com/fairlead-dev/fairlead/sinks/file"
 	httpsink "github.com/fairlead-dev/fairlead/sinks/http"
@@ -21,6 +21,7 @@ import (
 	"github.com/fairlead-dev/fairlead/sinks/otlp"
 	"github.com/fairlead-dev/fairlead/sinks/s3"
 	"github.com/fairlead-dev/fairlead/sinks/hub"
+	"github.com/fairlead-dev/fairlead/sinks/postgres"
 	"github.com/fairlead-dev/fairlead/sinks/stdout"
 	"github.com/fairlead-dev/fairlead/sources/fleet"
 )
@@ -39,6 +40,7 @@ func (o *Options) sinkKinds() sinks.Kinds {
 		s3.Kind(),
 		otlp.Kind(),
 		hub.Kind(),
+		postgres.Kind(),
 	}, o.Sinks)
 }
 
@@ -61,7 +63,7 @@ var lockKinds = []locks.Kind{
 	lease.Kind(),
 	etcd.Kind(),
 	consul.Kind(),
-	postgres.Kind(),
+	postgreslock.Kind(),
 	mysql.Kind(),
 	majority.Kind(),
 }

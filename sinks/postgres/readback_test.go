@@ -1,0 +1,55 @@
+package postgres_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/fairlead-dev/fairlead/pipeline"
+	"github.com/fairlead-dev/fairlead/sinks"
+	"github.com/fairlead-dev/fairlead/sinks/postgres"
+)
+
+// ignore takes what is held and does nothing with it.
+func ignore(sinks.Held) error { return nil }
+
+func TestReadBack(t *testing.T) {
+	d := start(t, "fsync = off")
+	o := postgres.Options{Schema: d.schema(t)}
+	s := d.open(t, o)
+	const objects = 3000
+	var batch []*pipeline.Change
+	for i := range objects {
+		c := pod(fmt.Sprint("p", i), 1, 1)
+		c.Object = []byte(`{"data":"` + strings.Repeat("x", 4000) + `"}`) // more than a server may say at once, all together
+		batch = append(batch, c)
+	}
+	far := pod("p0", 1, 1)
+	far.Key.Cluster = "far"
+	write(t, s, append(batch, far, gone("p1", 1, 2))...)
+	n := 0
+	if err := s.ReadBack(t.Context(), "edge", "pods", func(h sinks.Held) error {
+		n++
+		if h.Key.Name == "p1" || h.Key.Cluster != "edge" || len(h.Object) < 4000 {
+			t.Errorf("read back %s, an object of %d bytes", h.Key, len(h.Object))
+		}
+		return nil
+	}); err != nil || n != objects-1 {
+		t.Errorf("read back %d, %v", n, err)
+	}
+	stop := errors.New("enough")
+	if err := s.ReadBack(t.Context(), "edge", "pods", func(sinks.Held) error { return stop }); !errors.Is(err, stop) {
+		t.Errorf("ReadBack goes on: %v", err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	if err := s.ReadBack(ctx, "edge", "pods", func(sinks.Held) error { cancel(); return nil }); err == nil {
+		t.Error("ReadBack does not end with its context")
+	}
+	until(t, "the statements have ended", func() bool {
+		return d.exec(t, `SELECT count(*) FROM pg_stat_activity WHERE usename = 'fairlead' AND state = 'active'`)[0] == "0"
+	})
+	history := d.open(t, postgres.Options{Schema: o.Schema, Tables: postgres.History})
+	says(t, history.ReadBack(t.Context(), "edge", "pods", ignore), "give tables=both")
+}
