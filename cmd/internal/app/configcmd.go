@@ -37,7 +37,7 @@ func newConfigValidateCommand(o Options) *cobra.Command {
 				return err
 			}
 			o.elsewhere = true
-			s, err := loadText(append(cfg.given, givenFlag{"config", args[0]}), text, o)
+			s, err := loadText(append(cfg.given, givenFlag{"config", args[0]}), text, nil, o)
 			if err != nil {
 				return err
 			}

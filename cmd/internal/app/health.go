@@ -106,19 +106,9 @@ func (p *program) checkStarted(*http.Request) error {
 	return errors.New("the sources do not run yet")
 }
 
-// isOpen reports whether the parts that deliver are there.
-func (p *program) isOpen() bool {
-	select {
-	case <-p.opened:
-		return true
-	default:
-		return false
-	}
-}
-
 // checkLedger fails while the ledger cannot be written and delivery pauses.
 func (p *program) checkLedger(*http.Request) error {
-	if !p.isOpen() {
+	if p.current() == nil {
 		return nil // checkStarted tells
 	}
 	if s, ok := p.ledger.Status(); ok && !s.Healthy {
