@@ -38,6 +38,8 @@ func TestOnRealClusters(t *testing.T) {
 		"a new sink gets what there is":         testNewSink,
 		"a sink gets what its rules say":        testRules,
 		"what is not watched any more is gone":  testUnwatched,
+		"a file that changes is applied":        testChanges,
+		"a change waits for what hangs":         testChangeOfWhatHangs,
 		"events are what the schema says":       testEventsFollowTheSchema,
 	} {
 		t.Run(name, func(t *testing.T) { run(t, env) })
