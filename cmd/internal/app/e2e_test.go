@@ -40,6 +40,7 @@ func TestOnRealClusters(t *testing.T) {
 		"what is not watched any more is gone":  testUnwatched,
 		"a file that changes is applied":        testChanges,
 		"a change waits for what hangs":         testChangeOfWhatHangs,
+		"a plan says what comes":                testPlan,
 		"events are what the schema says":       testEventsFollowTheSchema,
 	} {
 		t.Run(name, func(t *testing.T) { run(t, env) })
