@@ -26,6 +26,6 @@ func main() {
 	stop()
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "fairlead:", err)
-		os.Exit(1)
+		os.Exit(app.ExitCode(err))
 	}
 }

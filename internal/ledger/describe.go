@@ -95,6 +95,27 @@ func Describe(ctx context.Context, store Store) ([]Description, error) {
 	return all, nil
 }
 
+// StoredDigestKey returns the secret of the digests that a store holds, see
+// Ledger.DigestKey; nil if it has none. It changes nothing.
+func StoredDigestKey(ctx context.Context, store Store) (key []byte, err error) {
+	err = store.Load(ctx, func(cursor string, stored []byte, _ iter.Seq2[[]byte, []byte]) error {
+		if cursor != termKey {
+			return nil
+		}
+		h, err := decodeHead(cursor, stored)
+		key = h.DigestKey
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("read the ledger: %w", err)
+	}
+	return key, nil
+}
+
+// SameForm reports whether objects that were delivered in the form that a store holds are
+// in the given one.
+func SameForm(stored, form string) bool { return stored == form || isForm(stored, form) }
+
 func twice(id StreamID) error { return fmt.Errorf("%w: two cursors of %+v", ErrCorrupt, id) }
 
 func compareIDs(a, b StreamID) int {

@@ -86,7 +86,7 @@ func (h *lane) breakOff() {
 	}
 }
 
-// leave takes the cluster out of the fleet, and back.
+// leave takes the cluster out of the fleet, and back, or has another engine follow it.
 func (h *history) leave() {
 	for _, l := range h.lanes {
 		if l.ahead(l.cursor, l.server.past, false) || l.forgets(l.cursor.ResumePoint()) {
@@ -97,7 +97,11 @@ func (h *history) leave() {
 		clear(l.waiting)
 		clear(l.working)
 	}
-	h.ledger.Leave("a")
+	if h.r.Float64() < 0.5 {
+		h.ledger.Leave("a")
+	} else {
+		h.ledger.Reopen(nil) // other settings
+	}
 	h.ledger.Join("a")
 	h.ledger.SetQuota("a", Quota{Objects: h.quota})
 	for _, l := range h.lanes {

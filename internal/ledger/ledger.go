@@ -8,6 +8,7 @@ import (
 	"iter"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/go-logr/logr"
@@ -56,7 +57,7 @@ type Options struct {
 // goroutine.
 type Ledger struct {
 	retention time.Duration
-	routes    []string
+	routes    atomic.Pointer[[]string] // the names of the sinks that there are
 	log       logr.Logger
 	writer    *writer // nil without a store
 	term      *Cursor
@@ -115,11 +116,11 @@ func refusesTerm(ctx context.Context, o Options) error {
 func open(ctx context.Context, o Options) (*Ledger, error) {
 	l := &Ledger{
 		retention: cmp.Or(o.Retention, DefaultRetention),
-		routes:    o.Routes,
 		log:       o.Log,
 		cursors:   map[StreamID]*Cursor{},
 		clusters:  map[string]*cluster{},
 	}
+	l.routes.Store(&o.Routes)
 	if o.Store == nil {
 		l.term = newTerm(nil)
 		if o.Term == nil {

@@ -15,10 +15,10 @@ func (l *Ledger) load(key string, encoded []byte, records iter.Seq2[[]byte, []by
 		return err
 	}
 	routes, due := []string{h.ID.Route}, false
-	if before := h.ID.Route == "" && len(l.routes) > 0; before && len(h.sinks) > 0 {
+	if before := h.ID.Route == "" && len(*l.routes.Load()) > 0; before && len(h.sinks) > 0 {
 		routes = h.sinks
 	} else if before {
-		routes, due = l.routes, true
+		routes, due = *l.routes.Load(), true
 	}
 	converted := routes[0] != h.ID.Route
 	h.ID.Route = routes[0]
@@ -50,7 +50,7 @@ func (l *Ledger) load(key string, encoded []byte, records iter.Seq2[[]byte, []by
 // been loaded before, nil if there is none.
 func (l *Ledger) siblingLocked(id StreamID) *Cursor {
 	own := id.Route
-	for _, id.Route = range l.routes {
+	for _, id.Route = range *l.routes.Load() {
 		if c := l.cursors[id]; c != nil && id.Route != own {
 			return c
 		}

@@ -81,7 +81,8 @@ func (c *Cursor) Owned() bool {
 }
 
 func (l *Ledger) hasRoute(route string) bool {
-	return len(l.routes) == 0 || slices.Contains(l.routes, route)
+	routes := *l.routes.Load()
+	return len(routes) == 0 || slices.Contains(routes, route)
 }
 
 // isEmpty reports whether no sink may hold anything of the cursor.

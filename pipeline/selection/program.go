@@ -55,6 +55,13 @@ func (p *Program) ReadsChange() bool {
 	return p != nil && slices.ContainsFunc(p.where, func(e *expression) bool { return e.change })
 }
 
+// ReadsLabels reports whether Match depends on labels of the cluster.
+func (p *Program) ReadsLabels() bool {
+	return p != nil && slices.ContainsFunc(p.where, func(e *expression) bool {
+		return slices.ContainsFunc(e.cluster, func(field string) bool { return strings.HasPrefix(field, "labels") })
+	})
+}
+
 // Match reports whether the object is selected. An error says that an expression could
 // not be evaluated; the object is selected then, unless another expression is false. The
 // error holds nothing of the object, and is bounded.

@@ -44,9 +44,12 @@ func (p *program) adminServer(l net.Listener) *manager.Server {
 		if a.following != "" {
 			a.leader = &leaderSeen{Identity: election.Leader, Host: election.LeaderHost, Address: election.LeaderAddress}
 		}
-		if p.isOpen() {
-			a.members, a.replay, a.dead = p.sources.Status, p.sources.Replay, p.dead
-		} else if a.following == "" {
+		switch e := p.current(); {
+		case p.changing.Load():
+			a.following, a.instead = "the settings are being changed", "ask again"
+		case e != nil:
+			a.members, a.replay, a.dead = e.sources.Status, e.sources.Replay, p.dead
+		case a.following == "":
 			a.following, a.instead = "leads, but does not deliver yet", "ask again"
 		}
 		a.handler().ServeHTTP(w, r)

@@ -13,11 +13,11 @@ import (
 func newConfigCommand(o Options) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "config",
-		Short: "Check a configuration file",
+		Short: "Check a configuration file, and say what it would change",
 		Long: "A configuration file holds values for the flags of fairlead run, see --config there.\n" +
 			"These commands connect to nothing and change nothing.",
 	}
-	return parent(cmd, newConfigValidateCommand(o), newConfigSchemaCommand(o))
+	return parent(cmd, newConfigValidateCommand(o), newConfigPlanCommand(o), newConfigSchemaCommand(o))
 }
 
 func newConfigValidateCommand(o Options) *cobra.Command {
@@ -37,7 +37,7 @@ func newConfigValidateCommand(o Options) *cobra.Command {
 				return err
 			}
 			o.elsewhere = true
-			s, err := loadText(append(cfg.given, givenFlag{"config", args[0]}), text, o)
+			s, err := loadText(append(cfg.given, givenFlag{"config", args[0]}), text, nil, o)
 			if err != nil {
 				return err
 			}

@@ -113,14 +113,20 @@ func load(given []givenFlag, o Options) (*settings, error) {
 	if err != nil {
 		return nil, fmt.Errorf("--config: %w", err)
 	}
-	return loadText(given, text, o)
+	return loadText(given, text, nil, o)
 }
 
-// loadText is load with the content of the file.
-func loadText(given []givenFlag, text []byte, o Options) (*settings, error) {
+// loadText is load with the content of the file. The flags that only a restart changes have the
+// values of the start, if start is not nil.
+func loadText(given []givenFlag, text []byte, start *settings, o Options) (*settings, error) {
 	c, flags, err := fromFlags(given, &o)
 	if err != nil {
 		return nil, err
+	}
+	if start != nil {
+		if err := start.keepIn(flags); err != nil {
+			return nil, err
+		}
 	}
 	skipped, err := c.readText(text, flags, &o)
 	if err != nil {
@@ -132,6 +138,24 @@ func loadText(given []givenFlag, text []byte, o Options) (*settings, error) {
 	}
 	s.file, s.overruled = sha256.Sum256(text), skipped
 	return s, nil
+}
+
+// keepIn gives the flags that only a restart changes the values of the start. The file does
+// not set them then.
+func (s *settings) keepIn(flags *pflag.FlagSet) error {
+	for _, name := range startFlags {
+		f := flags.Lookup(name)
+		if f.Changed {
+			continue // on the command line
+		}
+		for _, value := range s.origins[name].Values {
+			if err := f.Value.Set(value); err != nil {
+				return err
+			}
+		}
+		f.Changed = true
+	}
+	return nil
 }
 
 // settled checks what flags say.

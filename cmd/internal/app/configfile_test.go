@@ -171,7 +171,7 @@ func TestReload(t *testing.T) {
 	r := &route{buckets: ratelimit.New(ratelimit.Limit{}), snapshots: ratelimit.New(ratelimit.Limit{}), memory: budget.New(1<<30, 1, 16<<20).Route()}
 	r.queue = stage.NewQueue(queue.Options[*pipeline.Change, pipeline.Key]{Name: "reload", Buckets: r.buckets, SnapshotBuckets: r.snapshots})
 	defer r.queue.ShutDown()
-	p := &program{settings: s, limiter: newLimiter(s.clusterLimits()), registerer: prometheus.NewRegistry(), log: newLeveledLogger(t.Output(), s.level, "text")}
+	p := &program{settings: s, limiter: newLimiter(s.clusterLimits()), registerer: prometheus.NewRegistry(), changes: newChanges(s), log: newLeveledLogger(t.Output(), s.level, "text")}
 	p.limiter.open(routes{r})
 	for cluster, asked := range map[string]fleet.Limits{"a": {}, "c": {}, "d": {QPS: new(4.0)}} {
 		p.limiter.limit(cluster, asked)
@@ -203,16 +203,16 @@ func TestReload(t *testing.T) {
 	check("at the start", before, 1, 0)
 
 	look := func() {
-		reload.look(false)
-		reload.look(false) // what the first has seen has settled
+		reload.look(t.Context(), false)
+		reload.look(t.Context(), false) // what the first has seen has settled
 	}
 	look()
 	check("unchanged", before, 1, 0)
 
 	writeFile(t, path, configHeader+"watches: [pods]\n")
-	reload.look(false)
+	reload.look(t.Context(), false)
 	writeFile(t, path, configHeader+"watches: [pods]\nclusterQps: 5\nclusterBurst: 6\nclusterLimits: [a=1:2:3, b=1:2]\n")
-	reload.look(false)
+	reload.look(t.Context(), false)
 	check("a file that was being written", before, 1, 0)
 
 	writeFile(t, path, configHeader+"watches: [pods]\nclusterQps: 0.00001\n")
@@ -225,7 +225,7 @@ func TestReload(t *testing.T) {
 	look()
 	check("gone", before, 0, 0)
 
-	writeFile(t, path, configHeader+"watches: [pods, nodes]\nworkers: 3\nclusterQps: 50\nclusterBurst: 60\nlogLevel: debug\nclusterSnapshotQps: 3\nclusterLimits: [b=9:9, x=7:7]\n")
+	writeFile(t, path, configHeader+"watches: [pods, nodes]\nledger: other\nclusters: [dir:/else]\nclusterQps: 50\nclusterBurst: 60\nlogLevel: debug\nclusterSnapshotQps: 3\nclusterLimits: [b=9:9, x=7:7]\n")
 	look()
 	after := map[string]ratelimit.Limit{"a": {QPS: 50, Burst: 60}, "b": {QPS: 9, Burst: 9}, "c": {QPS: 50, Burst: 60}, "d": {QPS: 4, Burst: 60}, "new": {QPS: 50, Burst: 60}}
 	check("changed", after, 1, 2)
@@ -240,7 +240,7 @@ func TestReload(t *testing.T) {
 	}
 
 	writeFile(t, path, configHeader+"watches: [pods]\nclusterQps: 5\nclusterBurst: 6\nclusterLimits: [a=1:2:3, b=1:2]\n")
-	reload.look(true)
+	reload.look(t.Context(), true)
 	check("as at the start", before, 1, 0)
 }
 
@@ -251,7 +251,7 @@ func TestReloadOnHangup(t *testing.T) {
 		"--metrics-bind-address=0", "--health-probe-bind-address=0", "--admin-bind-address=0"))(t)
 	s.configPoll = time.Hour
 	r := startSettings(t, s, newRecorder())
-	limit := func() float64 { return r.program.routes[0].buckets.Limit("a").QPS }
+	limit := func() float64 { return r.program.current().routes[0].buckets.Limit("a").QPS }
 	r.await("the program has started", func() bool {
 		select {
 		case <-r.program.started:

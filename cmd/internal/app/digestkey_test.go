@@ -24,7 +24,7 @@ func TestOnlyRulesOfChangesNeedAKey(t *testing.T) {
 			t.Fatal(err)
 		}
 		p := &program{ledger: l, settings: parseWith(t, Options{}, flag, "--clusters=dir:"+t.TempDir(), "--sink=stdout:", "--watch=configmaps")}
-		if got := len(p.ruleKeys().DigestKey) > 0; got != needs {
+		if got := len(p.ruleKeys(p.settings).DigestKey) > 0; got != needs {
 			t.Errorf("%s: a key %t", flag, got)
 		}
 	}

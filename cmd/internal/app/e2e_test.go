@@ -38,6 +38,9 @@ func TestOnRealClusters(t *testing.T) {
 		"a new sink gets what there is":         testNewSink,
 		"a sink gets what its rules say":        testRules,
 		"what is not watched any more is gone":  testUnwatched,
+		"a file that changes is applied":        testChanges,
+		"a change waits for what hangs":         testChangeOfWhatHangs,
+		"a plan says what comes":                testPlan,
 		"events are what the schema says":       testEventsFollowTheSchema,
 	} {
 		t.Run(name, func(t *testing.T) { run(t, env) })
@@ -263,7 +266,7 @@ func testRemovedFile(t *testing.T, env *testenv.Env) {
 		if n := series(); n != 0 {
 			t.Errorf("%d series left of a removed cluster", n)
 		}
-		if sums, _ := r.program.routes.lanes(); sums["beta"].Cluster != "" {
+		if sums, _ := r.program.current().routes.lanes(); sums["beta"].Cluster != "" {
 			t.Errorf("its lane is left: %+v", sums["beta"])
 		}
 		if err := goleak.Find(others); err != nil {

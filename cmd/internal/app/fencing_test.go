@@ -57,10 +57,10 @@ func TestTheProgramAsksTheFence(t *testing.T) {
 		defer p.close()
 		defer wg.Wait()
 		defer stop()
-		wg.Go(func() { _ = p.sinks.run(ctx, p.dead, nil) })
+		wg.Go(func() { _ = p.current().sinks.run(ctx, p.dead, nil) })
 		delivered := make(chan error, 1)
 		wg.Go(func() {
-			delivered <- p.sinks[0].batcher.Deliver(ctx, func(int, error) {}, &pipeline.Change{
+			delivered <- p.current().sinks[0].batcher.Deliver(ctx, func(int, error) {}, &pipeline.Change{
 				Key:    pipeline.Key{Cluster: "edge", Resource: "pods", Name: "a"},
 				Origin: &pipeline.Origin{Cluster: "edge", Kind: "Pod", Resource: schema.GroupVersionResource{Version: "v1", Resource: "pods"}},
 				Op:     pipeline.Added, UID: "u", ResourceVersion: "1",
@@ -75,11 +75,11 @@ func TestTheProgramAsksTheFence(t *testing.T) {
 
 		tried := func(context.Context) (bool, error) {
 			stored, _ := p.ledger.Status()
-			tried := p.sinks[0].batcher.Status().Attempts > 1 || len(delivered) > 0
+			tried := p.current().sinks[0].batcher.Status().Attempts > 1 || len(delivered) > 0
 			return tried && stored.Failures+stored.Writes > 0, nil
 		}
 		if err := wait.PollUntilContextTimeout(ctx, 10*time.Millisecond, patience, true, tried); err != nil {
-			t.Errorf("neither the sink nor the ledger was tried again: %+v", p.sinks[0].batcher.Status())
+			t.Errorf("neither the sink nor the ledger was tried again: %+v", p.current().sinks[0].batcher.Status())
 		}
 		if stored, _ := p.ledger.Status(); stored.Writes > 0 || !strings.Contains(stored.LastError, "lost the lease") {
 			t.Errorf("the ledger was written %d times, and failed with %q", stored.Writes, stored.LastError)

@@ -56,7 +56,7 @@ func (c *Config) addFlags(f *pflag.FlagSet, o *Options) {
 
 func (c *Config) addFileFlags(f *pflag.FlagSet) {
 	f.Var(&c.File, "config", "YAML file with values for these flags, see docs/configuration-file.md. Flags of the command line win.\n"+
-		"It is read again on SIGHUP and when it changes. The rates and weights of clusters and the log level then change at once;\n"+
+		"It is read again on SIGHUP and when it changes. Watches, sinks, rules and limits then change while the program runs;\n"+
 		"the log and fairlead_config_restart_required say what needs a restart")
 }
 

@@ -89,13 +89,21 @@ func (c checks) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	_, _ = io.WriteString(w, b.String()) // who asked may have gone
 }
 
+// isStarted reports whether the sources run, or have.
+func (p *program) isStarted() bool {
+	select {
+	case <-p.started:
+		return true
+	default:
+		return false
+	}
+}
+
 // checkStarted fails until the sources run. Members that are down do not make
 // the program unready: they degrade it, and /clusters tells how.
 func (p *program) checkStarted(*http.Request) error {
-	select {
-	case <-p.started:
+	if p.isStarted() {
 		return nil
-	default:
 	}
 	if why := p.refused.Load(); why != nil {
 		return fmt.Errorf("leads, and the ledger refuses it: %s", *why)
@@ -106,19 +114,9 @@ func (p *program) checkStarted(*http.Request) error {
 	return errors.New("the sources do not run yet")
 }
 
-// isOpen reports whether the parts that deliver are there.
-func (p *program) isOpen() bool {
-	select {
-	case <-p.opened:
-		return true
-	default:
-		return false
-	}
-}
-
 // checkLedger fails while the ledger cannot be written and delivery pauses.
 func (p *program) checkLedger(*http.Request) error {
-	if !p.isOpen() {
+	if p.current() == nil {
 		return nil // checkStarted tells
 	}
 	if s, ok := p.ledger.Status(); ok && !s.Healthy {

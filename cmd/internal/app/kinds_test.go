@@ -174,15 +174,15 @@ func TestAKindOfSinkTakesOneLine(t *testing.T) {
 	reg := prometheus.NewRegistry()
 	var out bytes.Buffer
 	p := must(newProgram(t.Context(), s, &out, newLogger(t.Output(), "info", "text"), reg))(t)
-	if to.open != 1 || p.sinks[0].name != "db://h/t" || to.env.UserAgent != "fairlead/7" || to.env.Stdout != io.Writer(&out) {
-		t.Errorf("opened %d times as %q with %+v", to.open, p.sinks[0].name, to.env)
+	if to.open != 1 || p.current().sinks[0].name != "db://h/t" || to.env.UserAgent != "fairlead/7" || to.env.Stdout != io.Writer(&out) {
+		t.Errorf("opened %d times as %q with %+v", to.open, p.current().sinks[0].name, to.env)
 	}
 	if err := to.env.Registerer.Register(prometheus.NewCounter(prometheus.CounterOpts{Name: "x", Help: "x"})); err != nil {
 		t.Error(err)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	hangup, ended := make(chan os.Signal), make(chan error)
-	go func() { ended <- p.sinks.run(ctx, p.dead, hangup) }()
+	go func() { ended <- p.current().sinks.run(ctx, p.dead, hangup) }()
 	hangup <- os.Interrupt // whichever: the program listens for one
 	hangup <- os.Interrupt // the first has been dealt with
 	cancel()

@@ -68,7 +68,7 @@ func (p *program) registerLeader() error {
 			Name: "fairlead_leader_term",
 			Help: "Term in which this process delivers, as in its events; 0 while it does not.",
 		}, func() float64 {
-			if !p.isOpen() {
+			if p.current() == nil {
 				return 0
 			}
 			return float64(p.term)

@@ -36,7 +36,7 @@ func (sayingFenced) Token() uint64 { return 7 }
 
 func newLeaderMetrics(t *testing.T) *leaderMetrics {
 	t.Helper()
-	p := &program{registerer: prometheus.NewRegistry(), opened: make(chan struct{})}
+	p := &program{registerer: prometheus.NewRegistry()}
 	if err := p.registerLeader(); err != nil {
 		t.Fatal(err)
 	}

@@ -37,11 +37,12 @@ func newLimiter(flags clusterLimits) *limiter {
 	return &limiter{flags: flags, asked: map[string]fleet.Limits{}}
 }
 
-// open says which routes there are.
+// open says which routes there are. All clusters join them anew.
 func (l *limiter) open(rs routes) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.routes = rs
+	clear(l.asked)
 	l.applyLocked(nil)
 }
 

@@ -47,9 +47,9 @@ func TestADestinationEndsTheTerm(t *testing.T) {
 		}
 		var wg sync.WaitGroup
 		defer wg.Wait()
-		wg.Go(func() { _ = p.sinks.run(term, p.dead, nil) })
+		wg.Go(func() { _ = p.current().sinks.run(term, p.dead, nil) })
 		wg.Go(func() {
-			_ = p.sinks[0].batcher.Deliver(term, func(int, error) {}, &pipeline.Change{
+			_ = p.current().sinks[0].batcher.Deliver(term, func(int, error) {}, &pipeline.Change{
 				Key:    pipeline.Key{Cluster: "edge", Resource: "pods", Name: "a"},
 				Origin: &pipeline.Origin{Cluster: "edge", Kind: "Pod", Resource: schema.GroupVersionResource{Version: "v1", Resource: "pods"}, Term: p.term},
 				Op:     pipeline.Added, UID: "u", ResourceVersion: "1",
@@ -65,8 +65,8 @@ func TestADestinationEndsTheTerm(t *testing.T) {
 	if election.Reason(err) != election.Refused {
 		t.Errorf("the election ended with %v", err)
 	}
-	if p.sinks[0].batcher.Status().Attempts > 1 {
-		t.Errorf("it was tried again: %+v", p.sinks[0].batcher.Status())
+	if p.current().sinks[0].batcher.Status().Attempts > 1 {
+		t.Errorf("it was tried again: %+v", p.current().sinks[0].batcher.Status())
 	}
 	if text := must(os.ReadFile(dead))(t); len(text) > 0 {
 		t.Errorf("dead letters: %s", text)

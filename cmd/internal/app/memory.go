@@ -43,11 +43,11 @@ func budgetOf(limit int64, cgroup func() (uint64, error)) (half int64, from stri
 	return defaultMemoryBudget, "the default"
 }
 
-// openBudget makes the memory budget, which the routes share.
-func (p *program) openBudget() *budget.Budget {
-	limit, from := p.settings.memoryBudget()
+// newBudget makes the memory budget, which the routes share.
+func (p *program) newBudget(s *settings) *budget.Budget {
+	limit, from := s.memoryBudget()
 	p.log.Info("Memory for what is read, waits or is in work", "bytes", limit, "from", from)
-	return budget.New(limit, len(p.sinks), stream.MostReading)
+	return budget.New(limit, len(s.sinks), stream.MostReading)
 }
 
 // inWorkBytes returns the sizes of what is in work, over all routes.

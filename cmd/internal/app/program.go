@@ -14,11 +14,9 @@ import (
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/leaderelection/resourcelock"
 	"sigs.k8s.io/controller-runtime/pkg/manager"
-	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
 
 	"github.com/fairlead-dev/fairlead/internal/election"
 	"github.com/fairlead-dev/fairlead/internal/ledger"
-	"github.com/fairlead-dev/fairlead/sources"
 	"github.com/fairlead-dev/fairlead/sources/connection"
 	"github.com/fairlead-dev/fairlead/sources/fleet"
 	"github.com/fairlead-dev/fairlead/sources/stream"
@@ -27,7 +25,7 @@ import (
 // program is everything that `fairlead run` runs, from the sources on the left
 // of the picture to the sinks on its right.
 type program struct {
-	settings   *settings
+	settings   *settings // those of the start; an engine has its own
 	limiter    *limiter
 	stdout     io.Writer
 	log        logr.Logger
@@ -45,16 +43,18 @@ type program struct {
 	healthAddress net.Addr // nil: health is not served
 	adminAddress  net.Addr // nil: nothing can be asked for
 
-	opened   chan struct{} // closed once what follows is there
-	fleet    *fleet.Fleet
-	sources  *sources.Sources
-	sinks    openSinks
-	routes   routes
-	term     uint64 // of this process, see pipeline.Origin
-	ledger   *ledger.Ledger
-	store    ledger.Store // nil: the ledger is in memory
-	dead     *deadLetters // nil: there are none
-	manager  manager.Manager
+	// What follows is there once an engine is.
+	engine       atomic.Pointer[engine]
+	fleet        *fleet.Fleet
+	members      *members // that the fleet knows
+	destinations destinations
+	term         uint64 // of this process, see pipeline.Origin
+	ledger       *ledger.Ledger
+	store        ledger.Store // nil: the ledger is in memory
+	dead         *deadLetters // nil: there are none
+
+	changes  *changes      // of the settings
+	changing atomic.Bool   // an engine has stopped, and the next one does not run yet
 	started  chan struct{} // closed once sources run
 	stopping chan struct{} // closed when the program begins to stop
 	hangup   chan os.Signal
@@ -67,7 +67,7 @@ type program struct {
 func newProgram(ctx context.Context, s *settings, stdout io.Writer, log logr.Logger, reg prometheus.Registerer) (_ *program, err error) {
 	p := &program{
 		settings: s, limiter: newLimiter(s.clusterLimits()), stdout: stdout, log: log, registerer: reg,
-		opened: make(chan struct{}), started: make(chan struct{}), stopping: make(chan struct{}),
+		members: newMembers(), changes: newChanges(s), started: make(chan struct{}), stopping: make(chan struct{}),
 		hangup: make(chan os.Signal, 1),
 	}
 	defer func() {
@@ -106,7 +106,7 @@ func newProgram(ctx context.Context, s *settings, stdout io.Writer, log logr.Log
 // open makes what delivers, from right to left. What other processes must not
 // have open at the same time is opened here.
 func (p *program) open(ctx context.Context) (err error) {
-	s, log, reg := p.settings, p.log, p.registerer
+	s := p.changes.take()
 	defer func() {
 		if err != nil {
 			p.close()
@@ -114,44 +114,33 @@ func (p *program) open(ctx context.Context) (err error) {
 	}()
 	// All that cannot be opened is told at once, too.
 	var errs [3]error
-	errs[2] = p.whenAccepted(ctx, func() error { return p.openLedger(ctx) }) // first, because it is closed last
+	errs[2] = p.whenAccepted(ctx, func() error { return p.openLedger(ctx, s) }) // first, because it is closed last
 	if errs[2] != nil && ctx.Err() != nil {
 		return errs[2] // another process may have the rest open
 	}
 	errs[0] = p.whenFree(ctx, "the dead letters", func() (err error) {
-		p.dead, err = openDeadLetters(s.DeadLetter, log, reg)
+		p.dead, err = openDeadLetters(s.DeadLetter, p.log, p.registerer)
 		return err
 	})
-	p.sinks, errs[1] = p.openSinks(ctx)
+	p.destinations, errs[1] = p.openAll(ctx, s)
 	if err := errors.Join(errs[:]...); err != nil {
 		return err
 	}
-
 	p.term = p.ledger.Term()
-	if p.routes, err = p.openRoutes(); err != nil {
-		return err
-	}
-	rules, err := p.rules(s.Selection)
-	if err != nil {
-		return err
-	}
-	p.sources = sources.New(sources.Options{
-		Rules:    rules,
-		RuleKeys: p.ruleKeys(),
-		Config:   s.sources(),
-		Specs:    s.specs,
-		Excluded: s.excluded,
-		Routes:   p.routes.sources(),
-		Ledger:   ledger.NewHandle(p.ledger, p.store),
-		Limit:    p.limiter.limit,
-		Removed:  p.forget,
-		Term:     p.term,
-		Log:      log,
-	})
-	p.fleet = fleet.New(fleet.Options{Providers: s.providers, Hub: p.hub, Handler: p.sources, NameHold: zeroIsNone(s.NameHold), Log: log, Registerer: reg})
+	p.fleet = fleet.New(fleet.Options{Providers: s.providers, Hub: p.hub, Handler: p.members, NameHold: zeroIsNone(s.NameHold), Log: p.log, Registerer: p.registerer})
 	if err := p.fleet.Check(); err != nil {
 		return err
 	}
+	e, err := p.newEngine(s, p.destinations)
+	if err != nil {
+		return err
+	}
+	p.engine.Store(e)
+	return p.registerMetrics()
+}
+
+// registerMetrics has metrics tell of what outlives engines, and of what all of them have.
+func (p *program) registerMetrics() error {
 	for _, c := range []prometheus.Collector{
 		ledger.NewCollector(p.ledger.Status, p.ledgerSize()),
 		ledger.NewClusterCollector(p.ledger.Clusters),
@@ -159,23 +148,18 @@ func (p *program) open(ctx context.Context) (err error) {
 		connection.NewCollector(p.connectionStatus),
 		stream.NewCollector(p.streamStatus),
 		stream.NewSurveyCollector(p.surveyStatus),
-		sources.NewTwinsCollector(p.sources),
 	} {
-		if err := reg.Register(c); err != nil {
+		if err := p.registerer.Register(c); err != nil {
 			return fmt.Errorf("register metrics: %w", err)
 		}
 	}
-	if err := p.setUpManager(); err != nil {
-		return err
-	}
-	close(p.opened)
 	return nil
 }
 
 // openLedger opens what --ledger names and reads it.
-func (p *program) openLedger(ctx context.Context) (err error) {
-	o := ledger.Options{Routes: p.settings.sinkNames(), Retention: p.settings.LedgerRetention, Term: p.chooseTerm(), Log: p.log}
-	if open := p.settings.store.Open; open != nil {
+func (p *program) openLedger(ctx context.Context, s *settings) (err error) {
+	o := ledger.Options{Routes: s.sinkNames(), Retention: s.LedgerRetention, Term: p.chooseTerm(), Log: p.log}
+	if open := s.store.Open; open != nil {
 		err := p.whenFree(ctx, "the ledger", func() (err error) {
 			p.store, err = open(ctx)
 			return err
@@ -213,7 +197,10 @@ func (p *program) ledgerSize() func() int64 {
 
 // close lets go of files, after everything has stopped.
 func (p *program) close() {
-	p.sinks.close(p.log)
+	if e := p.current(); e != nil {
+		e.close()
+	}
+	p.destinations.close()
 	p.dead.close()
 	p.closeStore()
 }
@@ -226,34 +213,9 @@ func (p *program) closeStore() {
 	}
 }
 
-// setUpManager makes the manager that runs the workers. It needs no hub: the
-// placeholder it is given as one is never called.
-func (p *program) setUpManager() error {
-	mgr, err := manager.New(&rest.Config{Host: "https://hub.invalid"}, manager.Options{
-		Logger:                  p.log,
-		Metrics:                 metricsserver.Options{BindAddress: "0"}, // our own servers serve
-		HealthProbeBindAddress:  "0",                                     // followers too
-		GracefulShutdownTimeout: new(stopGrace / 2),
-	})
-	if err != nil {
-		return fmt.Errorf("set up the manager: %w", err)
-	}
-	if err := p.routes.setUp(mgr); err != nil {
-		return err
-	}
-	p.manager = mgr
-	return nil
-}
-
-// forget is called when a cluster has left.
-func (p *program) forget(cluster string) {
-	p.routes.forget(cluster)
-	p.limiter.forget(cluster)
-}
-
 func (p *program) connectionStatus() []connection.Status {
 	var all []connection.Status
-	for _, m := range p.sources.Status() {
+	for _, m := range p.current().sources.Status() {
 		all = append(all, m.Connection)
 	}
 	return all
@@ -261,7 +223,7 @@ func (p *program) connectionStatus() []connection.Status {
 
 func (p *program) streamStatus() []stream.Status {
 	var all []stream.Status
-	for _, m := range p.sources.Status() {
+	for _, m := range p.current().sources.Status() {
 		all = append(all, m.Streams...)
 	}
 	return all
@@ -270,7 +232,7 @@ func (p *program) streamStatus() []stream.Status {
 // surveyStatus returns the surveys of what wildcards stand for, by member.
 func (p *program) surveyStatus() map[string]stream.SurveyStatus {
 	all := map[string]stream.SurveyStatus{}
-	for _, m := range p.sources.Status() {
+	for _, m := range p.current().sources.Status() {
 		if m.Survey != nil {
 			all[m.Connection.Cluster] = *m.Survey
 		}

@@ -113,7 +113,7 @@ func TestARefusedLeaderSaysSoAndWaits(t *testing.T) {
 	if want := "Forgot token 9 of the lock memory:, which the-later-one had in term 9; the next leader is accepted, in a higher term\n"; out != want {
 		t.Errorf("%q, want %q", out, want)
 	}
-	l.await("it delivers", func() bool { return l.program.isOpen() })
+	l.await("it delivers", func() bool { return l.program.current() != nil })
 	<-l.program.started
 	if code, body := l.readyz(); l.program.term != 10 || code != 200 {
 		t.Errorf("term %d, /readyz %d %s", l.program.term, code, body)

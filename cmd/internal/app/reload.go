@@ -1,17 +1,21 @@
 package app
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"crypto/sha256"
+	"errors"
 	"log/slog"
 	"os"
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/go-logr/logr"
 
 	"github.com/fairlead-dev/fairlead/internal/configfile"
+	"github.com/fairlead-dev/fairlead/internal/redact"
 	"github.com/fairlead-dev/fairlead/internal/smallfile"
 )
 
@@ -19,21 +23,50 @@ import (
 // once two looks have seen the same: a file that is being written is not.
 const configPoll = 5 * time.Second
 
-// liveFlags are those whose values can change while the program runs.
+// liveFlags are those whose values change at once, with nothing interrupted.
 var liveFlags = []string{"cluster-qps", "cluster-burst", "cluster-snapshot-qps", "cluster-limit", "log-level"}
+
+// startFlags are those whose values only a restart changes: what they name is shared by all
+// engines of a process, or with other processes. All other flags are an engine's.
+var startFlags = []string{
+	"config",
+	"clusters", "include-hub", "hub-kubeconfig", "cluster-profile-access-providers", "name-hold",
+	"ledger", "ledger-retention", "dead-letter",
+	"leader-elect", "leader-elect-lock", "leader-election-id", "leader-election-namespace",
+	"leader-election-lease-duration", "leader-election-renew-deadline", "leader-election-retry-period",
+	"advertise-address", "leader-label",
+	"metrics-bind-address", "health-probe-bind-address", "admin-bind-address", "log-format",
+}
 
 // reloader reads the configuration file again, and applies what can be applied.
 type reloader struct {
-	running *settings         // what the program was started with
-	applied map[string]string // the values of the flags, as far as they are live
+	running *settings // what the program was started with
+	applied *settings // what is in effect
 	poll    time.Duration
 	limiter *limiter
 	level   *slog.LevelVar
+	change  func(context.Context, *settings) error // has another engine work
 	log     logr.Logger
 	metrics reloadMetrics
 	last    [sha256.Size]byte // of the content that was applied last
 	seen    [sha256.Size]byte // of what the last look has seen
-	failed  string            // why it was not applied; empty: it was
+	again   bool              // it was not applied, and what was wrong with it may pass
+
+	mu    sync.Mutex
+	shown configStatus
+}
+
+// configStatus is what /clusters says about the configuration file.
+type configStatus struct {
+	File string `json:"file"`
+	// Applied is when values of the file last came into effect. Error is why those that it
+	// has now are not in effect.
+	Applied time.Time `json:"applied"`
+	Error   string    `json:"error,omitempty"`
+	// NeedsRestart are the flags whose values in the file need a restart.
+	NeedsRestart []string `json:"needsRestart,omitempty"`
+	// Overruled are the keys that do not count, as the command line has their flags.
+	Overruled []string `json:"overruled,omitempty"`
 }
 
 // newReloader returns what follows the configuration file; nil if there is none.
@@ -47,12 +80,21 @@ func (p *program) newReloader() (*reloader, error) {
 		return nil, err
 	}
 	r := &reloader{
-		running: s, applied: s.values, poll: cmp.Or(s.configPoll, configPoll), limiter: p.limiter, level: s.level,
+		running: s, applied: s, poll: cmp.Or(s.configPoll, configPoll), limiter: p.limiter, level: s.level, change: p.change,
 		log: p.log.WithValues("file", string(s.File)), metrics: metrics, last: s.file, seen: s.file,
 	}
-	r.metrics.loaded(nil)
-	r.tellOverruled(s)
+	r.succeed(s, nil)
 	return r, nil
+}
+
+// status returns what /clusters shows; nil if there is no file.
+func (r *reloader) status() *configStatus {
+	if r == nil {
+		return nil
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return new(r.shown)
 }
 
 // run looks at the file until ctx ends, and reads it on SIGHUP.
@@ -64,16 +106,16 @@ func (r *reloader) run(ctx context.Context, hangup <-chan os.Signal) {
 		case <-ctx.Done():
 			return
 		case <-hangup:
-			r.look(true)
+			r.look(ctx, true)
 		case <-tick.C:
-			r.look(false)
+			r.look(ctx, false)
 		}
 	}
 }
 
 // look reads the file if it has changed, if what was wrong with it may have passed, or if
 // it is asked to.
-func (r *reloader) look(asked bool) {
+func (r *reloader) look(ctx context.Context, asked bool) {
 	text, err := smallfile.Read(string(r.running.File), configfile.MaxSize)
 	if err != nil {
 		r.fail(err)
@@ -82,56 +124,87 @@ func (r *reloader) look(asked bool) {
 	digest := sha256.Sum256(text)
 	settled := digest == r.seen
 	r.seen = digest
-	if !asked && (!settled || digest == r.last && r.failed == "") {
+	if !asked && (!settled || digest == r.last && !r.again) {
 		return
 	}
-	s, err := loadText(r.running.given, text, r.running.options)
-	if err != nil {
+	switch err := r.apply(ctx, text); {
+	case err == nil:
+		r.last, r.again = digest, false
+	case errors.Is(err, errStopping):
+	case errors.Is(err, errWentBack):
+		// Each attempt interrupts the delivery: the next one is for who changes the file.
 		r.fail(err)
-		return
+		r.last, r.again = digest, false
+	default:
+		r.fail(err)
 	}
-	r.last, r.failed = digest, ""
-	r.apply(s)
 }
 
 // fail tells why the file is not applied, once.
 func (r *reloader) fail(err error) {
+	r.again = true
 	r.metrics.successful.Set(0)
-	if r.failed == err.Error() {
-		return
+	text := redact.New().Text(err)
+	r.mu.Lock()
+	known := r.shown.Error == text
+	r.shown.Error = text
+	r.mu.Unlock()
+	if !known {
+		r.log.Error(err, "The configuration file cannot be used; what was read before stays in effect")
 	}
-	r.failed = err.Error()
-	r.log.Error(err, "The configuration file cannot be used; what was read before stays in effect")
 }
 
-// apply puts new values in effect.
-func (r *reloader) apply(s *settings) {
-	var changed, restart []string
-	for flag, value := range s.values {
-		switch {
-		case !slices.Contains(liveFlags, flag):
-			if value != r.running.values[flag] {
-				restart = append(restart, flag)
-			}
-		case value != r.applied[flag]:
-			changed = append(changed, flag)
+// apply puts new values in effect: all that can be while the program runs, or none.
+func (r *reloader) apply(ctx context.Context, text []byte) error {
+	s, err := loadText(r.running.given, text, nil, r.running.options)
+	if err != nil {
+		return err
+	}
+	restart := slices.DeleteFunc(slices.Clone(startFlags), func(flag string) bool { return s.values[flag] == r.running.values[flag] })
+	slices.Sort(restart)
+	if overruled := s.overruled; len(restart) > 0 {
+		// The rest has to go with what stays.
+		if s, err = loadText(r.running.given, text, r.running, r.running.options); err != nil {
+			return err
+		}
+		s.overruled = overruled
+	}
+	changed, engine := r.changed(s)
+	if engine {
+		if err := r.change(ctx, s); err != nil {
+			return err
 		}
 	}
-	slices.Sort(changed)
-	slices.Sort(restart)
-	if len(changed) > 0 {
-		level, _ := parseLevel(s.LogLevel) // it has been checked
-		r.level.Set(level)
-		r.limiter.change(s.clusterLimits())
-	}
-	r.applied = s.values
-	r.metrics.loaded(restart)
+	level, _ := parseLevel(s.LogLevel) // it has been checked
+	r.level.Set(level)
+	r.limiter.change(s.clusterLimits())
+	r.applied = s
 	r.log.Info("Read the configuration file", "changed", changed, "needsRestart", restart)
-	r.tellOverruled(s)
+	r.succeed(s, restart)
+	return nil
 }
 
-// tellOverruled says which keys do not count.
-func (r *reloader) tellOverruled(s *settings) {
+// changed returns the flags that have other values than those in effect. Some may be an
+// engine's.
+func (r *reloader) changed(s *settings) (flags []string, engine bool) {
+	for flag, value := range s.values {
+		if value != r.applied.values[flag] {
+			flags = append(flags, flag)
+		}
+	}
+	if keyFile := "redact-key-file"; !slices.Contains(flags, keyFile) && !bytes.Equal(s.redactKey, r.applied.redactKey) {
+		flags = append(flags, keyFile)
+	}
+	slices.Sort(flags)
+	return flags, slices.ContainsFunc(flags, func(flag string) bool { return !slices.Contains(liveFlags, flag) })
+}
+
+// succeed tells that values are in effect, and of which ones that cannot be.
+func (r *reloader) succeed(s *settings, restart []string) {
+	r.metrics.loaded(restart)
+	r.mu.Lock()
+	r.shown = configStatus{File: string(s.File), Applied: time.Now(), NeedsRestart: restart, Overruled: s.overruled}
+	r.mu.Unlock()
 	if len(s.overruled) > 0 {
 		r.log.Info("Flags of the command line win over keys of the configuration file", "keys", s.overruled)
 	}

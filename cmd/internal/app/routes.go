@@ -31,13 +31,13 @@ type route struct {
 
 type routes []*route
 
-// openRoutes makes the ways to the sinks.
-func (p *program) openRoutes() (all routes, err error) {
-	s, memory := p.settings, p.openBudget()
-	for _, k := range p.sinks {
+// newRoutes makes the ways to the sinks of an engine.
+func (p *program) newRoutes(e *engine) (all routes, err error) {
+	s, memory := e.settings, p.newBudget(e.settings)
+	for _, k := range e.sinks {
 		// The limiter gives them their limits.
 		r := &route{sink: k, memory: memory.Route(), buckets: ratelimit.New(ratelimit.Limit{}), snapshots: ratelimit.New(ratelimit.Limit{})}
-		if r.rules, err = p.rulesOf(k.spec); err != nil {
+		if r.rules, err = p.rulesOf(s, k.spec); err != nil {
 			return nil, fmt.Errorf("--sink %s: %w", k.name, err)
 		}
 		r.queue = stage.NewQueue(queue.Options[*pipeline.Change, pipeline.Key]{
@@ -50,7 +50,7 @@ func (p *program) openRoutes() (all routes, err error) {
 		})
 		r.memory.OnPressure(r.queue.Evict)
 		// Each sink's series, told apart by its name.
-		reg := prometheus.WrapRegistererWith(prometheus.Labels{"route": k.name}, p.registerer)
+		reg := prometheus.WrapRegistererWith(prometheus.Labels{"route": k.name}, e.registry)
 		if r.stage, err = stage.New(stage.Options{
 			Queue:       r.queue,
 			Destination: k.batcher,
@@ -65,10 +65,9 @@ func (p *program) openRoutes() (all routes, err error) {
 		}
 		all = append(all, r)
 	}
-	if err := p.registerer.Register(budget.NewCollector(memory.Stats, all.inWorkBytes)); err != nil {
+	if err := e.registry.Register(budget.NewCollector(memory.Stats, all.inWorkBytes)); err != nil {
 		return nil, fmt.Errorf("register metrics: %w", err)
 	}
-	p.limiter.open(all)
 	return all, nil
 }
 

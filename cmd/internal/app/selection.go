@@ -13,12 +13,15 @@ import (
 	"github.com/fairlead-dev/fairlead/sinks"
 )
 
-// selectionFlags are the flags of the rules for all sinks. A sink's parameters and those of
-// a watch have the same names.
-var selectionFlags = []struct {
+// selectionFlag is one of the flags of rules.
+type selectionFlag struct {
 	name, usage string
 	of          func(*selection.Texts) *[]string
-}{
+}
+
+// selectionFlags are the flags of the rules for all sinks. A sink's parameters and those of
+// a watch have the same names.
+var selectionFlags = []selectionFlag{
 	{"where", "RESOURCE: EXPRESSION in CEL that is true for the objects to deliver, such as\n" +
 		"pods: object.status.phase == 'Failed'; repeatable, all must be true",
 		func(t *selection.Texts) *[]string { return &t.Where }},
@@ -88,9 +91,9 @@ func (s *settings) checkRules() error {
 
 // ruleKeys returns the keys of rules. That of digests is in the ledger, from when it is
 // first needed on.
-func (p *program) ruleKeys() selection.ParseOptions {
-	keys := selection.ParseOptions{RedactKey: p.settings.redactKey}
-	if p.settings.needsDigests() {
+func (p *program) ruleKeys(s *settings) selection.ParseOptions {
+	keys := selection.ParseOptions{RedactKey: s.redactKey}
+	if s.needsDigests() {
 		keys.DigestKey = p.ledger.DigestKey()
 	}
 	return keys
@@ -111,12 +114,12 @@ func (s *settings) needsDigests() bool {
 }
 
 // rules compiles the texts of rules that have been checked.
-func (p *program) rules(t selection.Texts) (*selection.Rules, error) {
-	rules, err := selection.Parse(t, p.ruleKeys())
+func (p *program) rules(s *settings, t selection.Texts) (*selection.Rules, error) {
+	rules, err := selection.Parse(t, p.ruleKeys(s))
 	return selection.Merge(rules), err
 }
 
 // rulesOf compiles the rules of a sink.
-func (p *program) rulesOf(spec *sinks.Spec) (*selection.Rules, error) {
-	return p.rules(selection.Texts(spec.Selection))
+func (p *program) rulesOf(s *settings, spec *sinks.Spec) (*selection.Rules, error) {
+	return p.rules(s, selection.Texts(spec.Selection))
 }

@@ -28,10 +28,10 @@ func testRules(t *testing.T, env *testenv.Env) {
 		seen := len(out.received())
 		r := startWith(t, Options{}, out, append(flags, "--clusters=kubeconfig:"+writeKubeconfig(t, env.Cluster("beta")), "--ledger="+filepath.Join(dir, "ledger"))...)
 		r.await("its stream is live, and all is accepted", func() bool {
-			return r.streamsLive("beta") && r.program.sources.Status()[0].Streams[0].Unacked == 0
+			return r.streamsLive("beta") && r.program.current().sources.Status()[0].Streams[0].Unacked == 0
 		})
 		n := snapshots(r, "beta")
-		if s := r.program.sources.Status()[0].Streams[0]; s.Routes[0].FilterErrors > 0 {
+		if s := r.program.current().sources.Status()[0].Streams[0]; s.Routes[0].FilterErrors > 0 {
 			t.Errorf("%d errors of rules: %s", s.Routes[0].FilterErrors, s.Routes[0].LastFilterError)
 		}
 		r.end()

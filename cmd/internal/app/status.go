@@ -17,6 +17,7 @@ import (
 // status is what /clusters answers.
 type status struct {
 	Election *electionStatus `json:"election,omitempty"` // with --leader-elect; all that follows is the leader's
+	Config   *configStatus   `json:"config,omitempty"`   // with --config
 	Clusters []clusterStatus `json:"clusters"`
 	Problems []problemStatus `json:"problems"` // descriptions of clusters that cannot be used, or are of one cluster
 	Sinks    []sinkStatus    `json:"sinks"`
@@ -118,17 +119,19 @@ type ledgerStatus struct {
 func (p *program) status(now time.Time) status {
 	s := status{Election: p.electionStatus(), Clusters: []clusterStatus{}, Problems: []problemStatus{}, Sinks: []sinkStatus{}}
 	s.Ledger = ledgerStatus{p.settings.store.Identity, ledger.Status{Healthy: true}}
-	if !p.isOpen() {
+	s.Config = p.reloader.status()
+	engine := p.current()
+	if engine == nil {
 		return s
 	}
-	lanes, byRoute := p.routes.lanes()
+	lanes, byRoute := engine.routes.lanes()
 	inLedgers := map[string]inLedger{}
 	for _, k := range p.ledger.Clusters() {
 		inLedgers[k.Cluster] = inLedger{
 			k.Usage.Objects, k.Quota.Objects, k.Usage.Bytes, k.Quota.Bytes, k.Healthy, k.Since, k.LastError, k.Attempts,
 		}
 	}
-	members := p.sources.Status()
+	members := engine.sources.Status()
 	for _, m := range members {
 		c, l := m.Connection, lanes[m.Connection.Cluster]
 		cs := clusterStatus{
@@ -137,7 +140,7 @@ func (p *program) status(now time.Time) status {
 			Attempt: c.Attempt, NextRetry: c.NextRetry, UID: c.ClusterUID, SameAs: m.SameAs, ServerVersion: c.ServerVersion,
 			Lane: laneStatusOf(l), Counts: laneCountsOf(l),
 		}
-		for _, r := range p.routes {
+		for _, r := range engine.routes {
 			l := byRoute[c.Cluster][r.name]
 			cs.Routes = append(cs.Routes, routeStatus{r.name, isInStep(m.Streams, r.name), laneStatusOf(l), laneCountsOf(l)})
 		}
@@ -155,7 +158,7 @@ func (p *program) status(now time.Time) status {
 		s.Problems = append(s.Problems, problemStatus{f.Source, f.Context, f.Cluster, f.Err.Error(), f.Since})
 	}
 	s.Problems = append(s.Problems, sameClusters(members)...)
-	for _, k := range p.routes {
+	for _, k := range engine.routes {
 		of := sinkStatus{k.name, k.batcher.Status(), k.stage.Refused()}
 		of.Healthy = of.Healthy && len(of.Refused) == 0
 		s.Sinks = append(s.Sinks, of)

@@ -12,7 +12,7 @@ import (
 
 // The ledger is called what messages call it, not what the flag says.
 func TestTheStatusHasTheLedgersIdentity(t *testing.T) {
-	p := &program{settings: parseWith(t, Options{}, "--watch=pods", "--clusters=dir:/x", "--ledger=bolt:/a/b"), opened: make(chan struct{})}
+	p := &program{settings: parseWith(t, Options{}, "--watch=pods", "--clusters=dir:/x", "--ledger=bolt:/a/b")}
 	if got := p.status(time.Now()).Ledger.Path; got != "/a/b" {
 		t.Errorf("the ledger is shown as %q", got)
 	}

@@ -8,7 +8,6 @@ import (
 	"os/signal"
 	"sync"
 	"syscall"
-	"time"
 
 	"github.com/fairlead-dev/fairlead/internal/ledger"
 )
@@ -59,85 +58,67 @@ func (p *program) run(ctx context.Context) (err error) {
 	}
 }
 
-// work starts everything and, when ctx ends, stops it from left to right:
-// first the reading, then what waits drains into the sinks, then the workers
-// and the sinks, and last the ledger, which then knows all that was accepted.
-// When term ends, all of it stops at once. What work reports as not ended may
-// still be writing.
+// work starts everything and, when ctx ends, stops it from left to right, see engine.stop,
+// and last the ledger, which then knows all that was accepted. When term ends, all of it
+// stops at once. What work reports as not ended may still be writing.
 func (p *program) work(ctx, term context.Context) (ended bool, err error) {
-	ended = true
-	late := make(chan struct{}) // closed when what stops because of term should have
-	lostGrace := p.settings.lostGrace()
-	defer context.AfterFunc(term, func() { time.AfterFunc(lostGrace, func() { close(late) }) })()
-	g := grace{left: stopGrace, late: late}
-	await := func(what string, end <-chan struct{}) {
-		began := time.Now()
-		if g.await(end) {
-			return
-		}
-		// One member's credential plugin that hangs, say. It must not keep the
-		// changes of the others from the sinks.
-		ended = false
-		p.log.Info("Goes on although a part has not stopped in time", "part", what, "waited", time.Since(began).Round(time.Millisecond))
-	}
-	failed := make(chan error, 6) // what ended although nobody asked it to
-	start := func(what string, run func(context.Context) error) (stop func()) {
-		runCtx, cancel := context.WithCancel(term)
-		end := make(chan struct{})
-		go func() {
-			defer close(end)
-			err := run(runCtx)
-			if runCtx.Err() == nil {
-				failed <- fmt.Errorf("%s ended: %w", what, err)
-			} else if err != nil {
-				p.log.Error(err, "Stopped with an error", "part", what)
-			}
-		}()
-		return func() {
-			cancel()
-			await(what, end)
-		}
-	}
-	stopLedger := start("the ledger", func(ctx context.Context) error {
+	ps, free := p.newParts(term)
+	defer free()
+	stopLedger := ps.start("the ledger", func(ctx context.Context) error {
 		err := p.ledger.Run(ctx)
 		if errors.Is(err, ledger.ErrOldTerm) && p.election != nil {
 			p.election.Lose(err)
 		}
 		return err
 	})
-	stopSinks := start("the sinks", func(ctx context.Context) error { return p.sinks.run(ctx, p.dead, p.hangup) })
-	stopDead := start("the dead letters", func(ctx context.Context) error { return p.dead.run(ctx, p.sources) })
-	stopManager := start("the manager", p.manager.Start)
-	stopSources := start("the sources", p.sources.Run)
-	stopFleet := start("the fleet", p.fleet.Run)
+	e := p.current()
+	e.start(p, ps)
+	stopFleet := ps.start("the fleet", p.fleet.Run)
 	close(p.started)
-	p.log.Info("Started", "version", p.settings.options.Version, "watch", len(p.settings.specs), "sinks", len(p.sinks))
 
-	select {
-	case <-ctx.Done():
-		p.log.Info("Asked to stop; reading stops, what waits is drained", "timeout", p.settings.DrainTimeout)
-	case <-term.Done():
-		err = context.Cause(term)
-		p.log.Error(err, "Stopping at once, because another process may lead soon")
-	case err = <-failed:
-		p.log.Error(err, "Stopping, because a part of the program ended")
-	}
+	e, err = p.follow(ctx, ps, e)
 	close(p.stopping)
+	ps.grace.left = stopGrace
 	stopFleet()
-	stopSources()
-	drain, cancel := context.WithTimeout(term, p.settings.DrainTimeout)
-	left := p.routes.stop(drain)
-	cancel()
-	stopManager()
-	stopDead()
-	stopSinks()
+	left := 0
+	if e != nil {
+		left = e.stop(p, ps, e.settings.DrainTimeout)
+	}
 	stopLedger()
 	closed := make(chan struct{})
 	go func() {
 		defer close(closed)
 		p.close()
 	}()
-	await("the files", closed)
+	ps.await("the files", closed)
 	p.log.Info("Stopped", "undelivered", left)
-	return ended, err
+	return ps.ended, err
+}
+
+// follow changes settings when it is asked to, until the program is to end. It returns the
+// engine that runs then, if one does.
+func (p *program) follow(ctx context.Context, ps *parts, e *engine) (_ *engine, fatal error) {
+	for e != nil && fatal == nil {
+		select {
+		case c := <-p.changes.requests:
+			var err error
+			e, err, fatal = p.replace(ctx, ps, e, c.settings)
+			c.done <- errors.Join(err, fatal)
+			continue
+		case <-ctx.Done():
+		case <-ps.term.Done():
+		case fatal = <-ps.failed:
+		}
+		break
+	}
+	switch {
+	case ps.term.Err() != nil:
+		fatal = context.Cause(ps.term)
+		p.log.Error(fatal, "Stopping at once, because another process may lead soon")
+	case fatal != nil:
+		p.log.Error(fatal, "Stopping, because a part of the program ended")
+	default:
+		p.log.Info("Asked to stop; reading stops, what waits is drained", "timeout", p.settings.DrainTimeout)
+	}
+	return e, fatal
 }
