@@ -16,12 +16,11 @@ import (
 	"github.com/fairlead-dev/fairlead/sinks"
 	"github.com/fairlead-dev/fairlead/sinks/file"
 	httpsink "github.com/fairlead-dev/fairlead/sinks/http"
-	"github.com/fairlead-dev/fairlead/sinks/kafka"
-	pgsink "github.com/fairlead-dev/fairlead/sinks/postgres"
-	"github.com/fairlead-dev/fairlead/sinks/otlp"
-	"github.com/fairlead-dev/fairlead/sinks/s3"
 	"github.com/fairlead-dev/fairlead/sinks/hub"
+	"github.com/fairlead-dev/fairlead/sinks/kafka"
+	"github.com/fairlead-dev/fairlead/sinks/otlp"
 	"github.com/fairlead-dev/fairlead/sinks/postgres"
+	"github.com/fairlead-dev/fairlead/sinks/s3"
 	"github.com/fairlead-dev/fairlead/sinks/stdout"
 	"github.com/fairlead-dev/fairlead/sources/fleet"
 )
@@ -33,14 +32,13 @@ func (o *Options) sinkKinds() sinks.Kinds {
 	return slices.Concat(sinks.Kinds{
 		stdout.Kind(),
 		file.Kind(),
-		pgsink.Kind(),
+		postgres.Kind(),
 		httpsink.Kind(),
 		httpsink.SecureKind(),
 		kafka.Kind(),
 		s3.Kind(),
 		otlp.Kind(),
 		hub.Kind(),
-		postgres.Kind(),
 	}, o.Sinks)
 }
 
