@@ -34,7 +34,7 @@ BENCHNEW   := bin/bench.new/$(notdir $(BENCHDIR))
 ARGS ?=
 
 # Packages whose tests need servers that take minutes to build.
-SINKPKGS := ./sinks/s3/... ./sinks/otlp/...
+SINKPKGS := ./sinks/s3/... ./sinks/otlp/... ./cmd/fairlead-chaos
 
 # What `make build` and `make image` make, of which version. An image's tag knows no plus.
 IMAGE     ?= fairlead
@@ -131,7 +131,7 @@ demo: control-plane build $(if $(findstring postgres,$(ARGS)),databases) ## Show
 	bin/fairlead-demo $(ARGS)
 
 .PHONY: chaos
-chaos: control-plane build $(if $(findstring postgres,$(ARGS)),databases) ## Break everything around Fairlead, and check that nothing is lost; flags go into ARGS
+chaos: control-plane build $(if $(findstring postgres,$(ARGS)),databases) $(if $(findstring s3,$(ARGS))$(findstring otlp,$(ARGS)),sink-servers) ## Break everything around Fairlead, and check that nothing is lost; flags go into ARGS
 	bin/fairlead-chaos $(ARGS)
 
 .PHONY: image

@@ -49,12 +49,17 @@ func storm(t *testing.T, o *options) result {
 func TestChaosShort(t *testing.T) {
 	t.Parallel()
 	o := shortSinks(7) // in which the sink refuses something for good
+	o.sink = "postgres"
 	r := storm(t, o)
-	if faults := len(kinds) + (o.sinks-1)*(len(furtherKinds)+1); r.Changes != shortChanges || r.Faults != faults || r.Restarts < 7 {
+	ofDestination := max(len(lineKinds)+2, o.faults/3)
+	if faults := len(kinds) + (o.sinks-1)*(len(furtherKinds)+1) + ofDestination; r.Changes != shortChanges || r.Faults != faults || r.Restarts < 7 {
 		t.Errorf("%+v: want all the changes, a fault of each kind, and a restart after each that ends Fairlead", r)
 	}
 	if len(r.Sinks) != o.sinks || r.Settings == 0 {
 		t.Errorf("%+v: want each sink by itself, and other settings", r)
+	}
+	if d := r.Destination; d == nil || d.Sink != o.sink || d.Events == 0 {
+		t.Errorf("%+v: want what the destination holds", d)
 	}
 	if r.Hostile == 0 {
 		t.Error("not one event of the hostile member: it did not do anything")

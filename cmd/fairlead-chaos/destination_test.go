@@ -1,18 +1,23 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"io"
 	"math/rand/v2"
 	"net/http"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/klauspost/compress/zstd"
 
 	"github.com/fairlead-dev/fairlead/internal/replay"
+	"github.com/fairlead-dev/fairlead/internal/testsinks"
 )
 
 func TestDestinationPlan(t *testing.T) {
@@ -55,6 +60,81 @@ const anEvent = `{"specversion":"1.0","type":"dev.fairlead.resource.added.v1","s
 	`"id":"/v1/configmaps/u/7","datacontenttype":"application/json","cluster":"m","apiversion":"v1","kind":"ConfigMap","namespace":"n","name":"a",` +
 	`"resourceversion":"7","term":"00000000000000000001","sequence":"00000000000000000010",` +
 	`"data":{"apiVersion":"v1","kind":"ConfigMap","metadata":{"namespace":"n","name":"a","uid":"u","resourceVersion":"7"}}}`
+
+// The other destinations take a run each.
+func TestDestinations(t *testing.T) {
+	if os.Getenv(testsinks.RequireEnv) == "" {
+		t.Skip("runs over the other destinations take minutes: make test-sinks")
+	}
+	for _, sink := range destinationNames() {
+		if sink == "postgres" {
+			continue // in TestChaosShort
+		}
+		t.Run(sink, func(t *testing.T) {
+			o := short(11)
+			o.sink, o.members = sink, 1
+			if r := storm(t, o); r.Destination == nil || r.Destination.Events == 0 {
+				t.Errorf("%+v: want what the destination holds", r.Destination)
+			}
+		})
+	}
+}
+
+const aLogRecord = `{"resourceLogs":[{"resource":{"attributes":[{"key":"k8s.cluster.name","value":{"stringValue":"m"}}]},"scopeLogs":[{"logRecords":[{"attributes":[` +
+	`{"key":"cloudevents.event_type","value":{"stringValue":"dev.fairlead.resource.deleted.v1"}},{"key":"cloudevents.event_id","value":{"stringValue":"/v1/configmaps/u/7/deleted"}},` +
+	`{"key":"fairlead.resource","value":{"stringValue":"configmaps"}},{"key":"k8s.namespace.name","value":{"stringValue":"n"}},{"key":"fairlead.name","value":{"stringValue":"a"}},` +
+	`{"key":"fairlead.uid","value":{"stringValue":"u"}},{"key":"fairlead.resource_version","value":{"stringValue":"7"}},` +
+	`{"key":"fairlead.term","value":{"intValue":"1"}},{"key":"fairlead.sequence","value":{"intValue":"10"}}]}]}]}]}`
+
+func TestLogRecords(t *testing.T) {
+	events, err := logRecords([]byte(aLogRecord))
+	want := []replay.Event{{
+		Object: replay.Object{Cluster: "m", Resource: "configmaps", Namespace: "n", Name: "a", UID: "u"},
+		ID:     "/v1/configmaps/u/7/deleted", ResourceVersion: "7", Deleted: true, Term: "00000000000000000001", Sequence: "00000000000000000010",
+	}}
+	if diff := cmp.Diff(want, events); diff != "" || err != nil {
+		t.Errorf("%v\n%s", err, diff)
+	}
+	for _, lacks := range []string{"k8s.cluster.name", "fairlead.name", "fairlead.term", "cloudevents.event_id"} {
+		if _, err := logRecords([]byte(strings.ReplaceAll(aLogRecord, lacks, "x"))); err == nil {
+			t.Errorf("no error without %s", lacks)
+		}
+	}
+}
+
+func TestSegments(t *testing.T) {
+	folder := t.TempDir()
+	var b bytes.Buffer
+	w, err := zstd.NewWriter(&b)
+	if err != nil {
+		t.Fatal(err)
+	}
+	later := strings.ReplaceAll(strings.ReplaceAll(anEvent, `"7"`, `"8"`), "u/7", "u/8")
+	later = strings.ReplaceAll(later, "00000000000000000010", "00000000000000000020")
+	for _, line := range []string{later, anEvent} {
+		if _, err := w.Write([]byte(line + "\n")); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	for name, text := range map[string][]byte{"a.ndjson.zst": b.Bytes(), "notes": []byte("x")} {
+		if err := os.WriteFile(filepath.Join(folder, name), text, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	events, err := readSegments(folder)
+	if err != nil || len(events) != 2 || events[0].ResourceVersion != "7" || events[1].ResourceVersion != "8" {
+		t.Errorf("%+v, %v", events, err)
+	}
+	if err := os.WriteFile(filepath.Join(folder, "b.ndjson.zst"), b.Bytes()[:b.Len()/2], 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := readSegments(folder); err == nil {
+		t.Error("no error about half a segment")
+	}
+}
 
 // until waits for a condition.
 func until(t *testing.T, what string, holds func() bool) {
@@ -132,10 +212,10 @@ func TestDestinationFaults(t *testing.T) {
 		})
 	}
 	f, err := d.check(t.Context(), held, []string{"m"})
-	if err != nil || !f.Equal() || len(f.OutOfOrder) > 0 || !f.ByID.Equal() || f.Events < arrived {
+	if err != nil || !f.ByNumber.Equal() || len(f.ByNumber.OutOfOrder) > 0 || !f.ByID.Equal() || f.Events < arrived {
 		t.Errorf("%+v, %v; want %d events at least", f, err, arrived)
 	}
-	if f, err = d.check(t.Context(), nil, []string{"m"}); err != nil || len(f.Ghosts) != 1 {
+	if f, err = d.check(t.Context(), nil, []string{"m"}); err != nil || len(f.ByNumber.Ghosts) != 1 || len(f.ByID.Ghosts) != 1 {
 		t.Errorf("%+v, %v: want a ghost", f, err)
 	}
 	if code, err := post(t.Context(), d.listens, "{}"); code != http.StatusBadRequest {
