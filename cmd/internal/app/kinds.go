@@ -21,6 +21,7 @@ import (
 	"github.com/fairlead-dev/fairlead/sinks/otlp"
 	"github.com/fairlead-dev/fairlead/sinks/postgres"
 	"github.com/fairlead-dev/fairlead/sinks/s3"
+	"github.com/fairlead-dev/fairlead/sinks/nats"
 	"github.com/fairlead-dev/fairlead/sinks/stdout"
 	"github.com/fairlead-dev/fairlead/sources/fleet"
 )
@@ -39,6 +40,7 @@ func (o *Options) sinkKinds() sinks.Kinds {
 		s3.Kind(),
 		otlp.Kind(),
 		hub.Kind(),
+		nats.Kind(),
 	}, o.Sinks)
 }
 
