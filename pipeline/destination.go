@@ -1,6 +1,9 @@
 package pipeline
 
-import "context"
+import (
+	"context"
+	"time"
+)
 
 // Destination hands changes to one sink. Deliver blocks until each of the changes
 // is accepted or refused; it fails only when ctx or the destination ends, and waits
@@ -33,6 +36,11 @@ type Pace struct {
 	Bytes int
 	// Deliveries is how many are to be under way at once, at least 1.
 	Deliveries int
+	// Until is when a delivery ends to wait for more that is smaller than Batch and Bytes:
+	// for a destination that charges for each request. Zero, or a time that is over: it
+	// takes what is ready. One delivery waits at a time, and none while a stream waits for
+	// memory.
+	Until time.Time
 	// UnderWay is how many changes may be in work at all, those included that wait
 	// for the ledger. Zero is no bound. One cluster has at most three quarters of
 	// it, so that another one finds room.

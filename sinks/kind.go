@@ -41,8 +41,7 @@ type Spec struct {
 	Concurrency int
 	// Linger is for how long after the begin of a write a batch that is not full waits for
 	// more changes. It is for destinations that charge for each request: set MinBatch to
-	// what a request is to have. A change waits for up to twice as long. Zero means that
-	// none waits.
+	// what a request is to have. Zero means that none waits.
 	Linger time.Duration
 	// Selection is what the text says of which changes the sink gets, and in which form.
 	// Kinds.Parse sets it; it is checked when the rules are compiled.

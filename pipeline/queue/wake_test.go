@@ -48,7 +48,10 @@ func TestNoWakeUpIsLost(t *testing.T) {
 							got, shutdown = append(got, i), down
 						} else {
 							most := func(int) int { return 1 + random.IntN(5) }
-							_, shutdown = q.GetBatch(most, 1, func(i item, _ int) { got = append(got, i) })
+							take := func(i item, _ int) { got = append(got, i) }
+							if _, shutdown = q.GetBatch(most, 1, take); n == 1 && !shutdown {
+								q.GetMore(time.Duration(random.IntN(30))*time.Millisecond, 2, 2, take)
+							}
 						}
 						if shutdown {
 							return

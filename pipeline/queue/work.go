@@ -54,17 +54,58 @@ func (q *Queue[T, K]) GetBatch(most func(ready int) int, bytes int, take func(it
 	if e == nil {
 		return 0, true
 	}
+	q.takeBatchLocked(e, most(q.ready), bytes, take)
+	q.passOnLocked()
+	return q.inWork, false
+}
+
+// GetMore is GetBatch for a worker that has items already: it waits for another one
+// for so long and, once the intake has stopped, not at all. It returns whether more may
+// come.
+func (q *Queue[T, K]) GetMore(wait time.Duration, most, bytes int, take func(item T, priority int)) (more bool) {
+	q.mu.Lock()
+	defer q.unlock()
+	e := q.pickLocked()
+	if e == nil && !q.shut {
+		over := false
+		timer := time.AfterFunc(wait, func() {
+			q.mu.Lock()
+			defer q.mu.Unlock()
+			over = true
+			q.workers.Broadcast()
+		})
+		for e == nil && !over && !q.shut {
+			e = q.sleepLocked()
+		}
+		timer.Stop()
+	}
+	if e != nil {
+		q.takeBatchLocked(e, most, bytes, take)
+	}
+	q.passOnLocked() // also what it was woken for and has not taken
+	return !q.shut
+}
+
+// takeBatchLocked hands out e, and what else is ready, until that are most items or bytes.
+func (q *Queue[T, K]) takeBatchLocked(e *entry[T, K], most, bytes int, take func(item T, priority int)) {
 	stamp := q.stampLocked()
-	for left := most(q.ready); e != nil; {
+	for e != nil {
 		take(e.item, e.priority)
-		left, bytes = left-1, bytes-e.size
+		most, bytes = most-1, bytes-e.size
 		q.handOutLocked(e, stamp)
-		if e = nil; left > 0 && bytes > 0 {
+		if e = nil; most > 0 && bytes > 0 {
 			e = q.pickLocked()
 		}
 	}
-	q.passOnLocked()
-	return q.inWork, false
+}
+
+// sleepLocked waits until the worker is woken, and takes what can be handed out then.
+func (q *Queue[T, K]) sleepLocked() *entry[T, K] {
+	q.asleep++
+	q.workers.Wait()
+	q.asleep--
+	q.woken = max(q.woken-1, 0) // a Broadcast wakes without being counted
+	return q.pickLocked()
 }
 
 // nextLocked waits for an item that can be handed out, and takes it from its
@@ -75,11 +116,7 @@ func (q *Queue[T, K]) nextLocked() *entry[T, K] {
 		if q.shut && q.ready == 0 {
 			return nil
 		}
-		q.asleep++
-		q.workers.Wait()
-		q.asleep--
-		q.woken = max(q.woken-1, 0) // a Broadcast wakes without being counted
-		e = q.pickLocked()
+		e = q.sleepLocked()
 	}
 	return e
 }

@@ -17,6 +17,7 @@ import (
 // waits for another: each change is done as soon as the sink has told of it.
 type bundle struct {
 	parts  []bundled
+	bytes  int  // their sizes
 	inside bool // of the gate
 }
 
@@ -47,16 +48,20 @@ type bundles struct {
 	slots   *slots       // of those that take changes or deliver what was ready
 	batch   atomic.Int64 // changes of the next bundle
 	bytes   atomic.Int64
-	room    int // Pace.UnderWay, of pace alone
+	until   atomic.Pointer[time.Time] // Pace.Until
+	turn    chan struct{}             // holds one, while no worker waits for more
+	room    int                       // Pace.UnderWay, of pace alone
 }
 
 var _ priorityqueue.PriorityQueue[*bundle] = (*bundles)(nil)
 
 func newBundles(q *Queue, workers int) *bundles {
 	workers = max(workers, 1)
-	b := &bundles{Queue: q, workers: workers, slots: newSlots(workers)}
+	b := &bundles{Queue: q, workers: workers, slots: newSlots(workers), turn: make(chan struct{}, 1)}
+	b.turn <- struct{}{}
 	b.batch.Store(1)
 	b.bytes.Store(math.MaxInt)
+	b.until.Store(&time.Time{})
 	return b
 }
 
@@ -64,6 +69,7 @@ func newBundles(q *Queue, workers int) *bundles {
 func (q *bundles) pace(p pipeline.Pace) {
 	q.batch.Store(int64(max(p.Batch, 1)))
 	q.bytes.Store(int64(cmp.Or(max(p.Bytes, 0), math.MaxInt)))
+	q.until.Store(&p.Until)
 	q.slots.set(min(max(p.Deliveries, 1), q.workers))
 	if p.UnderWay != q.room {
 		q.room = p.UnderWay
@@ -100,19 +106,44 @@ func (q *bundles) requeue(p *bundled, after time.Duration) {
 // Their priorities are kept with them: the one returned says nothing.
 func (q *bundles) GetWithPriority() (b *bundle, priority int, shutdown bool) {
 	q.slots.enter()
+	if !q.until.Load().IsZero() { // else two would wait for what one could have had
+		<-q.turn
+		defer func() { q.turn <- struct{}{} }()
+	}
 	b = &bundle{inside: true}
 	most := func(ready int) int {
 		n := int(q.batch.Load())
 		b.parts = make([]bundled, 0, min(n, ready+1))
 		return n
 	}
-	_, shutdown = q.GetBatch(most, int(q.bytes.Load()), func(c *pipeline.Change, priority int) {
-		b.parts = append(b.parts, bundled{change: c, priority: priority})
-	})
-	if shutdown {
+	if _, shutdown = q.GetBatch(most, int(q.bytes.Load()), b.take); shutdown {
 		q.leave(b)
+	} else {
+		q.fill(b)
 	}
 	return b, 0, shutdown
+}
+
+func (b *bundle) take(c *pipeline.Change, priority int) {
+	b.parts = append(b.parts, bundled{change: c, priority: priority})
+	b.bytes += c.Size()
+}
+
+// gatherStep is how often a delivery that waits for more looks whether it should not.
+const gatherStep = 100 * time.Millisecond
+
+// fill waits until a bundle is as large as wanted, or until Pace.Until: what it
+// takes meanwhile makes room in the lanes, and has its turn and its token. It ends early
+// where a stream waits for memory, which the bundle may have.
+func (q *bundles) fill(b *bundle) {
+	for more := true; more && !b.parts[0].change.Memory.Contended(); {
+		wait := time.Until(*q.until.Load())
+		most, bytes := int(q.batch.Load())-len(b.parts), int(q.bytes.Load())-b.bytes
+		if wait <= 0 || most <= 0 || bytes <= 0 {
+			return
+		}
+		more = q.GetMore(min(wait, gatherStep), most, bytes, b.take)
+	}
 }
 
 // Get is GetWithPriority without the priority.

@@ -70,7 +70,7 @@ func (b *Batcher) Pace(set func(pipeline.Pace)) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.pace = set
-	set(b.window.Pace(b.opts.MaxBytes))
+	set(b.paceLocked())
 }
 
 // wrote tells the window of a write, and who asked what it wants now.
@@ -83,9 +83,27 @@ func (b *Batcher) wrote(n int, took time.Duration, ok bool) {
 		b.window.Failed()
 	}
 	if b.pace != nil {
-		b.pace(b.window.Pace(b.opts.MaxBytes))
+		b.pace(b.paceLocked())
 	}
 }
+
+// paceLocked returns what is to be under way. With a linger a delivery gathers until
+// shortly before the linger is over, so that all of them, and what waits for the ledger, become one write;
+// and a further one gathers while one is written.
+func (b *Batcher) paceLocked() pipeline.Pace {
+	p := b.window.Pace(b.opts.MaxBytes)
+	if b.opts.Linger > 0 {
+		p.Bytes = b.enough()
+		p.Until = b.began.Add(b.opts.Linger - b.opts.Linger/16)
+		p.Deliveries = max(p.Deliveries, b.opts.Concurrency+1)
+		p.UnderWay = max(p.UnderWay, (p.Deliveries+1)*p.Batch)
+	}
+	return p
+}
+
+// enough returns the bytes at which a batch waits for no more: so that the last change has
+// room.
+func (b *Batcher) enough() int { return b.opts.MaxBytes - b.opts.MaxBytes/8 }
 
 // Deliver blocks until the sink has durably accepted or refused each of the
 // changes, those of one key in the order given here: see [pipeline.Destination].

@@ -145,3 +145,38 @@ func TestNoLinger(t *testing.T) {
 		}
 	})
 }
+
+// Deliveries are to come shortly before the linger of the last write is over, so that they
+// become one write with what waits.
+func TestLingerPace(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := startLingering(t, Options{MinBatch: 100, MaxBatch: 100, MaxBytes: 80_000}, nil)
+		var mu sync.Mutex
+		var pace pipeline.Pace
+		l.Pace(func(p pipeline.Pace) {
+			mu.Lock()
+			defer mu.Unlock()
+			pace = p
+		})
+		check := func(until time.Duration) {
+			t.Helper()
+			synctest.Wait()
+			mu.Lock()
+			defer mu.Unlock()
+			if pace.Batch != 100 || pace.Bytes != 70_000 || pace.Deliveries != 2 || pace.UnderWay != 300 {
+				t.Errorf("%+v", pace)
+			}
+			if until > 0 && pace.Until.Sub(l.began) != until || until == 0 && (pace.Until.IsZero() || pace.Until.After(time.Now())) {
+				t.Errorf("until %v, want %v", pace.Until.Sub(l.began), until)
+			}
+		}
+		check(0)
+		l.deliver(changes(1)...)
+		check(937500 * time.Microsecond)
+		time.Sleep(950 * time.Millisecond)
+		l.deliver(changes(1)...)
+		time.Sleep(50 * time.Millisecond)
+		check(1937500 * time.Microsecond)
+		l.want("1 at 0s", "1 at 1s")
+	})
+}

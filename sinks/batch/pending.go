@@ -110,6 +110,9 @@ func (b *writer) next(now time.Time) (batch []*item, wait time.Duration) {
 	b.pending = slices.Delete(b.pending, 0, n)
 	if len(b.batch) > 0 {
 		b.began = now
+		if b.opts.Linger > 0 && b.pace != nil {
+			b.pace(b.paceLocked())
+		}
 	}
 	if b.opts.Concurrency > 1 {
 		b.beginLocked()
@@ -126,7 +129,7 @@ func (b *Batcher) lingerLocked(now time.Time) time.Duration {
 	}
 	bytes := 0
 	for _, it := range b.pending {
-		if bytes += it.change.Size(); bytes >= b.opts.MaxBytes {
+		if bytes += it.change.Size(); bytes >= b.enough() {
 			return 0
 		}
 	}
