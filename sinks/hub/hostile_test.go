@@ -131,10 +131,18 @@ func TestConfigurationIsReadAgain(t *testing.T) {
 // No more requests are made at once, or in a time, than it is said.
 func TestLimits(t *testing.T) {
 	var now, most atomic.Int64
-	s := fake(t, func(http.ResponseWriter, *http.Request) {
+	together := make(chan struct{}) // closed when three are under way
+	s := fake(t, func(_ http.ResponseWriter, r *http.Request) {
 		n := now.Add(1)
+		if n == 3 && most.Load() < 3 {
+			close(together)
+		}
 		defer now.Add(-1)
 		for m := most.Load(); n > m && !most.CompareAndSwap(m, n); m = most.Load() {
+		}
+		select {
+		case <-together:
+		case <-r.Context().Done():
 		}
 	}, func(o *Options) { o.Connections, o.QPS, o.Burst = 3, 0.001, 50 })
 	var batch []*pipeline.Change
