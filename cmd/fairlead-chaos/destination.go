@@ -70,6 +70,7 @@ type killable interface {
 // address of the line.
 var destinations = map[string]func(t testing.TB) started{
 	"http":     startReceiver,
+	"hub":      startHubRecords,
 	"postgres": startTables,
 }
 

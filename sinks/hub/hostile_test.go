@@ -41,20 +41,22 @@ func TestFailingHubs(t *testing.T) {
 		"401": func(w http.ResponseWriter, r *http.Request) {
 			status(w, 401, "Unauthorized", r.Header.Get("Authorization"))
 		},
-		"403 page": func(w http.ResponseWriter, r *http.Request) { http.Error(w, r.Header.Get("Authorization"), 403) },
+		"403 page": func(w http.ResponseWriter, r *http.Request) {
+			http.Error(w, r.Header.Get("Authorization"), http.StatusForbidden)
+		},
 		"403": func(w http.ResponseWriter, r *http.Request) {
 			status(w, 403, "Forbidden", `User "x" cannot create resource "records" `+canary)
 		},
-		"404 page": func(w http.ResponseWriter, r *http.Request) { http.Error(w, canary, 404) },
+		"404 page": func(w http.ResponseWriter, r *http.Request) { http.Error(w, canary, http.StatusNotFound) },
 		"404":      func(w http.ResponseWriter, r *http.Request) { status(w, 404, "NotFound", canary) },
-		"400 page": func(w http.ResponseWriter, r *http.Request) { http.Error(w, canary, 400) },
-		"422 page": func(w http.ResponseWriter, r *http.Request) { http.Error(w, newerText, 422) },
+		"400 page": func(w http.ResponseWriter, r *http.Request) { http.Error(w, canary, http.StatusBadRequest) },
+		"422 page": func(w http.ResponseWriter, r *http.Request) { http.Error(w, newerText, http.StatusUnprocessableEntity) },
 		"429": func(w http.ResponseWriter, r *http.Request) {
 			w.Header().Set("Retry-After", "7")
 			status(w, 429, "TooManyRequests", canary)
 		},
 		"500": func(w http.ResponseWriter, r *http.Request) { status(w, 500, "InternalError", canary) },
-		"503": func(w http.ResponseWriter, r *http.Request) { http.Error(w, canary, 503) },
+		"503": func(w http.ResponseWriter, r *http.Request) { http.Error(w, canary, http.StatusServiceUnavailable) },
 		"redirect": func(w http.ResponseWriter, r *http.Request) {
 			if strings.HasSuffix(r.URL.Path, "/elsewhere") {
 				followed.Store(true)
