@@ -1,6 +1,7 @@
 package hub
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net/http"
@@ -170,4 +171,42 @@ func TestOrderOfKey(t *testing.T) {
 		under.Add(-1)
 	})
 	write(t, s, state("a", 1), state("a", 2), state("a", 3), state("a", 4), gone("a", 5))
+}
+
+// stuck is a credential plugin that hangs.
+type stuck struct{ until chan struct{} }
+
+func (s stuck) RoundTrip(*http.Request) (*http.Response, error) {
+	<-s.until
+	return nil, errors.New("it has hung")
+}
+
+// A write ends with its context although a plugin does not, and no more than so many
+// requests hang.
+func TestPluginHangs(t *testing.T) {
+	until := make(chan struct{})
+	var hang atomic.Int64
+	config := &rest.Config{Host: "http://127.0.0.1:1", WrapTransport: func(http.RoundTripper) http.RoundTripper {
+		hang.Add(1)
+		return stuck{until}
+	}}
+	s := open(t, config, "records", func(o *Options) { o.Connections, o.Timeout = 2, 50*time.Millisecond })
+	defer close(until)
+	for i := range 6 {
+		err := s.Write(t.Context(), []*pipeline.Change{state("a", 1), state("b", 1), state("c", 1)})
+		if err == nil || pipeline.IsPermanent(err) {
+			t.Fatalf("Write: %v", err)
+		}
+		if i == 5 && !strings.Contains(err.Error(), "plugin") {
+			t.Errorf("Write: %v, want it to tell of the plugin", err)
+		}
+	}
+	if n := len(s.client.slots); n != 3 || hang.Load() == 0 {
+		t.Errorf("%d requests hang", n)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if err := s.Write(ctx, []*pipeline.Change{state("a", 1)}); !errors.Is(err, context.Canceled) {
+		t.Errorf("Write: %v", err)
+	}
 }
