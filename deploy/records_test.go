@@ -54,11 +54,12 @@ func TestRecordRightsAreEnough(t *testing.T) {
 	}()
 	ticker := time.NewTicker(50 * time.Millisecond)
 	defer ticker.Stop()
-	for err = sink.Check(ctx); err != nil && ctx.Err() == nil; err = sink.Check(ctx) { // the CRD has just been made
-		<-ticker.C
-	}
-	if err != nil {
-		t.Fatal(err)
+	for err := sink.Check(ctx); err != nil; err = sink.Check(ctx) { // the CRD has just been made
+		select {
+		case <-ticker.C:
+		case <-ctx.Done():
+			t.Fatal(err)
+		}
 	}
 	change := &pipeline.Change{
 		Key:    pipeline.Key{Cluster: "paris", Resource: "configmaps", Namespace: "default", Name: "a"},
