@@ -39,6 +39,9 @@ func TestRightsFollowTheFlags(t *testing.T) {
 		"hub-clusterprofiles": {"fairlead/fairlead-clusterprofiles": {
 			{APIGroups: []string{"multicluster.x-k8s.io"}, Resources: []string{"clusterprofiles"}, Verbs: read}, events,
 		}},
+		"hub-records": {"fairlead-records/fairlead-records": {
+			{APIGroups: []string{"records.fairlead.dev"}, Resources: []string{"records"}, Verbs: []string{"create", "patch", "list", "delete"}},
+		}},
 		"leader-election": {"fairlead/fairlead-leader-election": lease},
 		"leader-label": {"fairlead/fairlead-leader-election": lease, "fairlead/fairlead-leader-label": {
 			{APIGroups: []string{""}, Resources: []string{"pods"}, Verbs: []string{"list", "patch"}},

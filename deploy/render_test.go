@@ -14,22 +14,31 @@ import (
 	"sync"
 	"testing"
 
+	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/serializer/json"
+	utilruntime "k8s.io/apimachinery/pkg/util/runtime"
 	"k8s.io/apimachinery/pkg/util/yaml"
 	"k8s.io/client-go/kubernetes/scheme"
 )
 
 // The folders that can be applied.
 var (
-	hubFolders    = []string{"base", "hub-secrets", "hub-clusterprofiles", "leader-election", "leader-label", "example/hub"}
+	hubFolders    = []string{"base", "hub-secrets", "hub-clusterprofiles", "hub-records", "leader-election", "leader-label", "example/hub"}
 	memberFolders = []string{"member", "member-everything", "voter", "example/member"}
 )
 
+// known are the types that manifests are of.
+var known = func() *runtime.Scheme {
+	all := runtime.NewScheme()
+	utilruntime.Must(errors.Join(scheme.AddToScheme(all), apiextensionsv1.AddToScheme(all)))
+	return all
+}()
+
 // strict refuses unknown and repeated fields, so that a typo fails here rather
 // than being ignored by a cluster.
-var strict = json.NewSerializerWithOptions(json.DefaultMetaFactory, scheme.Scheme, scheme.Scheme,
+var strict = json.NewSerializerWithOptions(json.DefaultMetaFactory, known, known,
 	json.SerializerOptions{Yaml: true, Strict: true})
 
 func decode(text []byte) ([]runtime.Object, error) {

@@ -14,7 +14,7 @@ var mayImport = map[string][]string{
 	"cmd":          {"sources", "sinks", "locks", "pipeline", "ratelimit", "internal"},
 	"bench":        {"sources", "sinks", "pipeline", "ratelimit", "internal"},
 	"examples":     {"sources", "sinks", "locks", "pipeline", "ratelimit"},
-	"deploy":       {"sources", "locks", "internal"}, // its tests try the manifests
+	"deploy":       {"sources", "sinks", "locks", "pipeline", "internal"}, // its tests try the manifests
 	"sources":      {"pipeline", "ratelimit", "internal"},
 	"sinks":        {"pipeline", "ratelimit", "internal"},
 	"pipeline":     {"ratelimit", "internal"},

@@ -23,6 +23,7 @@ type client struct {
 	o       *Options
 	limiter *rate.Limiter // nil: no limit
 	secrets *redact.Redactor
+	slots   chan struct{} // one in it for each request under way, also those that were given up
 
 	mu    sync.Mutex
 	now   *apiclient.Client // nil: none yet
@@ -31,7 +32,7 @@ type client struct {
 }
 
 func newClient(o *Options) *client {
-	c := &client{o: o, secrets: redact.New()}
+	c := &client{o: o, secrets: redact.New(), slots: make(chan struct{}, o.Connections+1)} // one for who sweeps
 	if o.QPS > 0 {
 		c.limiter = rate.NewLimiter(rate.Limit(o.QPS), o.Burst)
 	}
@@ -51,7 +52,7 @@ func (c *client) current() (*apiclient.Client, error) {
 		return nil, fmt.Errorf("how to reach the hub is not known: %w", err)
 	}
 	next, err := apiclient.New(config, apiclient.Options{
-		Timeout: c.o.Timeout, Connections: c.o.Connections + 1, UserAgent: c.o.UserAgent, Secrets: c.secrets,
+		Timeout: c.o.Timeout, Connections: cap(c.slots), UserAgent: c.o.UserAgent, Secrets: c.secrets,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("the client configuration of the hub: %w", err)
@@ -119,13 +120,40 @@ func (c *client) do(ctx context.Context, r call, most int64) ([]byte, error) {
 	if meaning := apistatus.Of(err).Meaning; err != nil && (meaning == apistatus.None || meaning == apistatus.Unauthorized) {
 		c.doubt(web)
 	}
-	if err != nil && ctx.Err() != nil {
+	if err != nil && errors.Is(err, ctx.Err()) {
 		err = context.Cause(ctx)
 	}
 	return answer, err
 }
 
+// exchange makes a request. It returns when ctx ends, although a credential plugin of
+// client-go knows no context; no more of them hang than there are slots.
 func (c *client) exchange(ctx context.Context, web *apiclient.Client, r call, most int64) ([]byte, error) {
+	select {
+	case c.slots <- struct{}{}:
+	case <-ctx.Done():
+		return nil, fmt.Errorf("requests before have not ended; does a credential plugin hang? %w", context.Cause(ctx))
+	}
+	type answer struct {
+		text []byte
+		err  error
+	}
+	answers := make(chan answer, 1)
+	go func() {
+		text, err := c.fetch(ctx, web, r, most)
+		answers <- answer{text, err}
+		<-c.slots
+	}()
+	select {
+	case a := <-answers:
+		return a.text, a.err
+	case <-ctx.Done():
+		return nil, context.Cause(ctx)
+	}
+}
+
+// fetch makes a request and reads its answer.
+func (c *client) fetch(ctx context.Context, web *apiclient.Client, r call, most int64) ([]byte, error) {
 	to := web.Base
 	to.Path = strings.TrimSuffix(to.Path, "/") + r.path
 	to.RawQuery = r.query.Encode()

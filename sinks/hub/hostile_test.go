@@ -1,6 +1,7 @@
 package hub
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net/http"
@@ -41,20 +42,22 @@ func TestFailingHubs(t *testing.T) {
 		"401": func(w http.ResponseWriter, r *http.Request) {
 			status(w, 401, "Unauthorized", r.Header.Get("Authorization"))
 		},
-		"403 page": func(w http.ResponseWriter, r *http.Request) { http.Error(w, r.Header.Get("Authorization"), 403) },
+		"403 page": func(w http.ResponseWriter, r *http.Request) {
+			http.Error(w, r.Header.Get("Authorization"), http.StatusForbidden)
+		},
 		"403": func(w http.ResponseWriter, r *http.Request) {
 			status(w, 403, "Forbidden", `User "x" cannot create resource "records" `+canary)
 		},
-		"404 page": func(w http.ResponseWriter, r *http.Request) { http.Error(w, canary, 404) },
+		"404 page": func(w http.ResponseWriter, r *http.Request) { http.Error(w, canary, http.StatusNotFound) },
 		"404":      func(w http.ResponseWriter, r *http.Request) { status(w, 404, "NotFound", canary) },
-		"400 page": func(w http.ResponseWriter, r *http.Request) { http.Error(w, canary, 400) },
-		"422 page": func(w http.ResponseWriter, r *http.Request) { http.Error(w, newerText, 422) },
+		"400 page": func(w http.ResponseWriter, r *http.Request) { http.Error(w, canary, http.StatusBadRequest) },
+		"422 page": func(w http.ResponseWriter, r *http.Request) { http.Error(w, newerText, http.StatusUnprocessableEntity) },
 		"429": func(w http.ResponseWriter, r *http.Request) {
 			w.Header().Set("Retry-After", "7")
 			status(w, 429, "TooManyRequests", canary)
 		},
 		"500": func(w http.ResponseWriter, r *http.Request) { status(w, 500, "InternalError", canary) },
-		"503": func(w http.ResponseWriter, r *http.Request) { http.Error(w, canary, 503) },
+		"503": func(w http.ResponseWriter, r *http.Request) { http.Error(w, canary, http.StatusServiceUnavailable) },
 		"redirect": func(w http.ResponseWriter, r *http.Request) {
 			if strings.HasSuffix(r.URL.Path, "/elsewhere") {
 				followed.Store(true)
@@ -131,10 +134,18 @@ func TestConfigurationIsReadAgain(t *testing.T) {
 // No more requests are made at once, or in a time, than it is said.
 func TestLimits(t *testing.T) {
 	var now, most atomic.Int64
-	s := fake(t, func(http.ResponseWriter, *http.Request) {
+	together := make(chan struct{}) // closed when three are under way
+	s := fake(t, func(_ http.ResponseWriter, r *http.Request) {
 		n := now.Add(1)
+		if n == 3 && most.Load() < 3 {
+			close(together)
+		}
 		defer now.Add(-1)
 		for m := most.Load(); n > m && !most.CompareAndSwap(m, n); m = most.Load() {
+		}
+		select {
+		case <-together:
+		case <-r.Context().Done():
 		}
 	}, func(o *Options) { o.Connections, o.QPS, o.Burst = 3, 0.001, 50 })
 	var batch []*pipeline.Change
@@ -160,4 +171,42 @@ func TestOrderOfKey(t *testing.T) {
 		under.Add(-1)
 	})
 	write(t, s, state("a", 1), state("a", 2), state("a", 3), state("a", 4), gone("a", 5))
+}
+
+// stuck is a credential plugin that hangs.
+type stuck struct{ until chan struct{} }
+
+func (s stuck) RoundTrip(*http.Request) (*http.Response, error) {
+	<-s.until
+	return nil, errors.New("it has hung")
+}
+
+// A write ends with its context although a plugin does not, and no more than so many
+// requests hang.
+func TestPluginHangs(t *testing.T) {
+	until := make(chan struct{})
+	var hang atomic.Int64
+	config := &rest.Config{Host: "http://127.0.0.1:1", WrapTransport: func(http.RoundTripper) http.RoundTripper {
+		hang.Add(1)
+		return stuck{until}
+	}}
+	s := open(t, config, "records", func(o *Options) { o.Connections, o.Timeout = 2, 50*time.Millisecond })
+	defer close(until)
+	for i := range 6 {
+		err := s.Write(t.Context(), []*pipeline.Change{state("a", 1), state("b", 1), state("c", 1)})
+		if err == nil || pipeline.IsPermanent(err) {
+			t.Fatalf("Write: %v", err)
+		}
+		if i == 5 && !strings.Contains(err.Error(), "plugin") {
+			t.Errorf("Write: %v, want it to tell of the plugin", err)
+		}
+	}
+	if n := len(s.client.slots); n != 3 || hang.Load() == 0 {
+		t.Errorf("%d requests hang", n)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if err := s.Write(ctx, []*pipeline.Change{state("a", 1)}); !errors.Is(err, context.Canceled) {
+		t.Errorf("Write: %v", err)
+	}
 }

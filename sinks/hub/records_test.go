@@ -33,6 +33,7 @@ func TestRecords(t *testing.T) {
 		"skipped":           testSkipped,
 		"unreadable":        testUnreadable,
 		"denied":            testDenied,
+		"page":              testPage,
 		"check":             func(t *testing.T, c *testenv.Cluster, ns string) { testCheck(t, open(t, c.Config(), ns)) },
 		"no namespace":      testNoNamespace,
 		"forbidden":         testForbidden,
