@@ -128,10 +128,14 @@ func TestAServerThatEchoesCredentials(t *testing.T) {
 		},
 		"at the cut": func(w http.ResponseWriter, r *http.Request) {
 			w.WriteHeader(403)
-			_, _ = fmt.Fprint(w, strings.Repeat("y", 290), r.Header.Get("Authorization"), r.Header.Get("X-Api-Key"), r.URL.Path)
+			_, _ = fmt.Fprint(w, strings.Repeat("y", 283), r.Header.Get("Authorization"), r.Header.Get("X-Api-Key"), r.URL.Path)
 		},
 		"location": func(w http.ResponseWriter, r *http.Request) {
 			w.Header().Set("Location", "https://"+strings.TrimPrefix(r.Header.Get("Authorization"), "Bearer ")+".example/"+r.URL.Path)
+			w.WriteHeader(302)
+		},
+		"location at the cut": func(w http.ResponseWriter, r *http.Request) {
+			w.Header().Set("Location", "https://"+strings.Repeat("y", 90)+strings.TrimPrefix(r.Header.Get("Authorization"), "Bearer "))
 			w.WriteHeader(302)
 		},
 		"no HTTP": func(w http.ResponseWriter, r *http.Request) {
