@@ -31,7 +31,7 @@ func elasticsearch(index string) *wire {
 			if c.Op == pipeline.Deleted {
 				return r, nil
 			}
-			r = row(append(r, '{')).members(c).time("@timestamp", c.Observed)
+			r = append(r, '{').members(c).time("@timestamp", c.Observed)
 			if c.Object != nil {
 				r = appendOneLine(r.name("object"), c.Object)
 			}

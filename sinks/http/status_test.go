@@ -158,7 +158,7 @@ func TestTooLargeRequestsAreSplit(t *testing.T) {
 	s := serve(t, func(w http.ResponseWriter, r *http.Request) {
 		if text, _ := io.ReadAll(r.Body); len(text) > 3000 {
 			refused.Add(1)
-			w.WriteHeader(413)
+			w.WriteHeader(http.StatusRequestEntityTooLarge)
 			return
 		}
 		arrived.Add(1)
@@ -218,7 +218,7 @@ func TestWhatWasAcceptedIsNotSentAgain(t *testing.T) {
 	var n atomic.Int32
 	s := serve(t, func(w http.ResponseWriter, _ *http.Request) {
 		if n.Add(1) > 3 {
-			w.WriteHeader(503)
+			w.WriteHeader(http.StatusServiceUnavailable)
 		}
 	})
 	err := open(t, httpsink.Options{URL: s.URL, Connections: 1}).Write(t.Context(), batchOf(10))
