@@ -7,6 +7,7 @@ import (
 	"io"
 	"net/http"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -229,6 +230,25 @@ func TestWhatWasAcceptedIsNotSentAgain(t *testing.T) {
 	for i := 3; i < 10; i++ {
 		if reason := partial.Failed[i]; reason == nil || !strings.Contains(reason.Error(), "503") {
 			t.Errorf("%d: %v", i, reason)
+		}
+	}
+}
+
+// TestAnIdleConnectionThatTheServerCloses is no failure: a server may do so at any time.
+func TestAnIdleConnectionThatTheServerCloses(t *testing.T) {
+	var used sync.Map // by the client's address
+	s := serve(t, func(w http.ResponseWriter, r *http.Request) {
+		if _, again := used.LoadOrStore(r.RemoteAddr, true); !again {
+			return
+		}
+		if conn, _, err := http.NewResponseController(w).Hijack(); err == nil {
+			_ = conn.Close()
+		}
+	})
+	for _, format := range modes {
+		sink := open(t, httpsink.Options{URL: s.URL, Format: format})
+		for range 5 {
+			write(t, sink, batchOf(1)...)
 		}
 	}
 }
