@@ -134,6 +134,7 @@ var ours = []string{"Host", "Content-Length", "Content-Type", "Content-Encoding"
 
 func (next *pass) readHeaders(path string) (secrets []string, err error) {
 	all, err := lines(path)
+	mine := map[string]bool{}
 	for i, line := range all {
 		name, value, colon := strings.Cut(line, ":")
 		name, value = http.CanonicalHeaderKey(name), strings.TrimSpace(value)
@@ -143,6 +144,10 @@ func (next *pass) readHeaders(path string) (secrets []string, err error) {
 		if slices.Contains(ours, name) || strings.HasPrefix(name, "Ce-") || strings.HasPrefix(name, "Webhook-") {
 			return nil, fmt.Errorf("read %s: line %d gives header %s, which the sink itself sets", path, i+1, name)
 		}
+		if _, taken := next.header[name]; taken && !mine[name] {
+			return nil, fmt.Errorf("read %s: line %d gives header %s, which another parameter gives as well", path, i+1, name)
+		}
+		mine[name] = true
 		next.header[name] = append(next.header[name], value)
 		secrets = append(secrets, value)
 		if _, credential, two := strings.Cut(value, " "); two { // SCHEME CREDENTIAL

@@ -98,6 +98,13 @@ func TestFilesThatAreNotGood(t *testing.T) {
 			t.Errorf("%.20q: %v, want an error with %q", text, err, want)
 		}
 	}
+	p, at := place(t, Options{})
+	p.o.HeaderFile, p.o.TokenFile = at("headers"), at("token")
+	write(t, at("headers"), "Authorization: ApiKey hunter2")
+	write(t, at("token"), "t")
+	if _, err := p.current(time.Now()); err == nil || !strings.Contains(err.Error(), "header Authorization, which another parameter gives as well") {
+		t.Errorf("two ways to authenticate: %v", err)
+	}
 	good := "whsec_" + base64.StdEncoding.EncodeToString([]byte(strings.Repeat("k", 24)))
 	for _, text := range []string{"", "hunter2", "whsec_hunter2", "whsec_" + base64.StdEncoding.EncodeToString([]byte("short")), good + "\n" + good + "\n" + good} {
 		p, at := place(t, Options{})

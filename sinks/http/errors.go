@@ -33,8 +33,8 @@ func concernsDestination(err error) bool {
 	return err != nil && !own && !pipeline.IsPermanent(err)
 }
 
-// refusal returns what the status and header of an answer mean. The text is what the
-// answer says, made fit to be shown. Status 2xx is nil.
+// refusal returns what a status that is not 2xx and the header of an answer mean. The text
+// is what the answer says, made fit to be shown.
 func (s *Sink) refusal(p *pass, status int, header http.Header, text string, now time.Time) error {
 	patience, asked := parseRetryAfter(header.Get("Retry-After"), now)
 	err := fmt.Errorf("the server answers %d %s%s%s", status, http.StatusText(status), s.advice(p, status, header), text)

@@ -91,7 +91,12 @@ func (s *Sink) prepare(u *url.URL) {
 		u.RawQuery = query.Encode()
 	}
 	s.target = u.Scheme + "://" + u.Host + u.EscapedPath()
-	header := http.Header{"User-Agent": {s.o.UserAgent}} // an empty one is not sent
+	header := http.Header{
+		"User-Agent": {s.o.UserAgent}, // an empty one is not sent
+		// Nor is this one. It says that requests may be repeated, so that net/http does so
+		// where the server has closed a connection that was idle.
+		"Idempotency-Key": nil,
+	}
 	if s.wire.contentType != "" {
 		header["Content-Type"] = []string{s.wire.contentType}
 	}
