@@ -19,20 +19,19 @@ func TestReadBack(t *testing.T) {
 	d := start(t, "fsync = off")
 	o := postgres.Options{Schema: d.schema(t)}
 	s := d.open(t, o)
-	const objects = 3000
-	var batch []*pipeline.Change
+	const objects, size = 24, 4 << 20 // all together more than a server may say at once
 	for i := range objects {
 		c := pod(fmt.Sprint("p", i), 1, 1)
-		c.Object = []byte(`{"data":"` + strings.Repeat("x", 4000) + `"}`) // more than a server may say at once, all together
-		batch = append(batch, c)
+		c.Object = []byte(`{"data":"` + strings.Repeat("x", size) + `"}`)
+		write(t, s, c)
 	}
 	far := pod("p0", 1, 1)
 	far.Key.Cluster = "far"
-	write(t, s, append(batch, far, gone("p1", 1, 2))...)
+	write(t, s, far, gone("p1", 1, 2))
 	n := 0
 	if err := s.ReadBack(t.Context(), "edge", "pods", func(h sinks.Held) error {
 		n++
-		if h.Key.Name == "p1" || h.Key.Cluster != "edge" || len(h.Object) < 4000 {
+		if h.Key.Name == "p1" || h.Key.Cluster != "edge" || len(h.Object) < size {
 			t.Errorf("read back %s, an object of %d bytes", h.Key, len(h.Object))
 		}
 		return nil
