@@ -7,7 +7,6 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/fairlead-dev/fairlead/pipeline"
 	"github.com/fairlead-dev/fairlead/sinks"
 	"github.com/fairlead-dev/fairlead/sinks/postgres"
 )
