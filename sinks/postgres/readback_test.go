@@ -51,3 +51,21 @@ func TestReadBack(t *testing.T) {
 	history := d.open(t, postgres.Options{Schema: o.Schema, Tables: postgres.History})
 	says(t, history.ReadBack(t.Context(), "edge", "pods", ignore), "give tables=both")
 }
+
+// A small object can have a text that nobody wants to read. It hides no other one.
+func TestReadBackOfHugeTexts(t *testing.T) {
+	d := start(t, "fsync = off")
+	s := d.open(t, postgres.Options{Schema: d.schema(t)})
+	odd := pod("b", 1, 1)
+	odd.Object = []byte("[1e308" + strings.Repeat(",1e308", 300_000) + "]")
+	last := pod("d", 1, 1)
+	last.Object = odd.Object
+	write(t, s, pod("a", 1, 1), odd, pod("c", 1, 1), last)
+	var got []string
+	if err := s.ReadBack(t.Context(), "edge", "pods", func(h sinks.Held) error {
+		got = append(got, fmt.Sprint(h.Key.Name, h.Object != nil))
+		return nil
+	}); err != nil || strings.Join(got, " ") != "atrue bfalse ctrue dfalse" {
+		t.Errorf("read back %q, %v", got, err)
+	}
+}
