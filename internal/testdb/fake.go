@@ -19,7 +19,7 @@ type FakePostgres struct{ *pgproto3.Backend }
 // what every server says of itself, or nothing. The server ends with the test.
 func StartFakePostgres(t testing.TB, answer func(f *FakePostgres, statement string) bool) (addr string) {
 	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	listener, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -32,7 +32,7 @@ func StartFakePostgres(t testing.TB, answer func(f *FakePostgres, statement stri
 			}
 			served.Go(func() {
 				defer context.AfterFunc(t.Context(), func() { _ = conn.Close() })() // when the test ends
-				defer conn.Close()
+				defer conn.Close() //nolint:errcheck // It has ended, in one way or another.
 				(&FakePostgres{pgproto3.NewBackend(conn, conn)}).serve(answer)
 			})
 		}
