@@ -25,7 +25,7 @@ type register struct {
 	text    string // what Describe returns
 
 	conn    *pgserver.Conn // nil: none
-	warning string      // the server's last one
+	warning string         // the server's last one
 }
 
 var _ locks.Register = (*register)(nil)

@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -32,14 +33,8 @@ func benchPod(i int) []byte {
 	return b
 }
 
-// BenchmarkWrite writes states of 2.5 KB in batches of 512, through the sink, and with
-// pgx used by itself: one upsert from arrays for each batch, into the same table, with
-// the same condition. Both processes share the machine.
-//
-// "new" writes objects that the table does not have, "next" later states of them.
-func BenchmarkWrite(b *testing.B) {
-	d := start(b, "shared_buffers = 256MB", "max_wal_size = 4GB", "checkpoint_timeout = 30min")
-	var changes []*pipeline.Change
+// benchChanges are states of objects of 2.5 KB.
+func benchChanges(b *testing.B) (changes []*pipeline.Change) {
 	size := 0
 	for i := range benchObjects {
 		c := pod(fmt.Sprint("web-", i), 1, 1)
@@ -47,64 +42,95 @@ func BenchmarkWrite(b *testing.B) {
 		size += len(c.Object)
 		changes = append(changes, c)
 	}
-	b.Logf("%d objects of %d bytes", benchObjects, size/benchObjects)
-	for _, way := range []string{"pgx", "sink"} {
-		for _, tables := range []postgres.Tables{postgres.State, postgres.Both} {
-			if way == "pgx" && tables == postgres.Both {
-				continue
+	b.Logf("%d objects of %d bytes on average, in batches of %d", benchObjects, size/benchObjects, benchBatch)
+	return changes
+}
+
+// writer is one way to write, with what it has used.
+type writer struct {
+	name           string
+	write          func([]*pipeline.Change) error
+	took           time.Duration
+	client, server time.Duration
+}
+
+// BenchmarkWrite writes states through the sink and with pgx used by itself, in turns, so
+// that both meet the same machine and the same server: one upsert from arrays for each
+// batch, each into a table of its own, with the same condition. Client and server share
+// the machine.
+//
+// "new" writes objects that the table does not have, "next" later states of them. The
+// sink is also measured with the history, which pgx does not write.
+func BenchmarkWrite(b *testing.B) {
+	d := start(b, "shared_buffers = 256MB", "max_wal_size = 4GB", "checkpoint_timeout = 30min")
+	changes := benchChanges(b)
+	for _, what := range []string{"new", "next"} {
+		b.Run(what, func(b *testing.B) {
+			var writers []*writer
+			var schemas []string
+			for _, name := range []string{"pgx", "sink", "both"} {
+				w := &writer{name: name}
+				o := postgres.Options{Schema: d.made(b, postgres.Options{})}
+				schemas = append(schemas, o.Schema)
+				switch name {
+				case "pgx":
+					w.write = direct(b, d, o.Schema)
+				case "both":
+					o.Tables = postgres.Both
+					fallthrough
+				default:
+					s := d.open(b, o)
+					w.write = func(batch []*pipeline.Change) error { return s.Write(b.Context(), batch) }
+				}
+				writers = append(writers, w)
 			}
-			for _, what := range []string{"new", "next"} {
-				b.Run(fmt.Sprint(way, "/", tables, "/", what), func(b *testing.B) {
-					schema := d.made(b, postgres.Options{})
-					var write func(batch []*pipeline.Change) error
-					if way == "pgx" {
-						write = direct(b, d, schema)
-					} else {
-						s := d.open(b, postgres.Options{Schema: schema, Tables: tables})
-						write = func(batch []*pipeline.Change) error { return s.Write(b.Context(), batch) }
+			sequence := uint64(0)
+			pass := func(measured bool) (written int) {
+				if sequence++; what == "new" {
+					for _, schema := range schemas {
+						d.exec(b, `TRUNCATE `+schema+`.fairlead_state, `+schema+`.fairlead_history`)
 					}
-					sequence, at := uint64(1), 0
-					next := func() error {
-						if at == len(changes) {
-							at = 0
-						}
-						if at == 0 {
-							if what == "new" {
-								d.exec(b, `TRUNCATE `+schema+`.fairlead_state, `+schema+`.fairlead_history`)
-							}
-							sequence++
-							for _, c := range changes {
-								c.Sequence, c.ResourceVersion = sequence, strconv.FormatUint(sequence, 10)
-							}
-						}
-						at += benchBatch
-						return write(changes[at-benchBatch : at])
+				}
+				for _, c := range changes {
+					c.Sequence, c.ResourceVersion = sequence, strconv.FormatUint(sequence, 10)
+				}
+				for at := 0; at < len(changes); at += 8 * benchBatch {
+					for _, w := range writers {
+						w.turn(b, d, changes[at:at+8*benchBatch], measured)
 					}
-					if what == "next" {
-						for range benchObjects / benchBatch {
-							if err := next(); err != nil {
-								b.Fatal(err)
-							}
-						}
-					}
-					d.exec(b, `CHECKPOINT`)
-					client, server := clientCPU(b), d.serverCPU(b)
-					written := 0
-					b.ResetTimer()
-					for b.Loop() {
-						if err := next(); err != nil {
-							b.Fatal(err)
-						}
-						written += benchBatch
-					}
-					took := b.Elapsed()
-					per := func(d time.Duration) float64 { return float64(d.Nanoseconds()) / 1000 / float64(written) }
-					b.ReportMetric(float64(written)/took.Seconds(), "changes/s")
-					b.ReportMetric(per(clientCPU(b)-client), "client-us/change")
-					b.ReportMetric(per(d.serverCPU(b)-server), "server-us/change")
-				})
+				}
+				return len(changes)
 			}
+			pass(false) // connects, and fills the table
+			d.exec(b, `CHECKPOINT`)
+			written := 0
+			for b.Loop() {
+				written += pass(true)
+			}
+			for _, w := range writers {
+				b.ReportMetric(float64(written)/w.took.Seconds(), w.name+"-changes/s")
+				b.ReportMetric(float64(w.client.Microseconds())/float64(written), w.name+"-client-us")
+				b.ReportMetric(float64(w.server.Microseconds())/float64(written), w.name+"-server-us")
+			}
+			b.ReportMetric(100*writers[0].took.Seconds()/writers[1].took.Seconds(), "%-of-pgx")
+			b.ReportMetric((writers[1].client+writers[1].server).Seconds()/(writers[0].client+writers[0].server).Seconds(), "x-CPU-of-pgx")
+		})
+	}
+}
+
+// turn writes some batches.
+func (w *writer) turn(b *testing.B, d *database, changes []*pipeline.Change, measured bool) {
+	client, server, began := clientCPU(b), d.serverCPU(b), time.Now()
+	for batch := range slices.Chunk(changes, benchBatch) {
+		if err := w.write(batch); err != nil {
+			b.Fatal(err)
 		}
+	}
+	took := time.Since(began)
+	if measured {
+		w.took += took
+		w.server += d.serverCPU(b) - server
+		w.client += clientCPU(b) - client
 	}
 }
 

@@ -276,32 +276,34 @@ func held(t testing.TB, s *postgres.Sink) (all []sinks.Held) {
 func TestConformance(t *testing.T) {
 	d := start(t)
 	bouncer := &database{d.Postgres, d.StartPgbouncer(t, map[string]string{user: password}).Addr()}
-	for name, on := range map[string]*database{"direct": d, "pgbouncer": bouncer} {
-		for _, exact := range []bool{false, true} {
-			if exact && on == bouncer {
-				continue
-			}
-			for _, tables := range []postgres.Tables{postgres.State, postgres.History, postgres.Both} {
-				o := postgres.Options{Tables: tables, Exact: exact, NoMigrate: true, Notify: "changes"}
-				t.Run(fmt.Sprint(name, ",", tables, ",exact=", exact), func(t *testing.T) {
-					if tables != postgres.State {
-						sinktest.Run(t, func(t *testing.T) (pipeline.Sink, func() []pipeline.Event) {
-							o := o
-							o.Schema = d.made(t, o)
-							return on.open(t, o), func() []pipeline.Event { return d.events(t, o.Schema) }
-						})
-					}
-					if tables != postgres.History {
-						sinktest.RunState(t, func(t *testing.T) (pipeline.Sink, func() []sinks.Held) {
-							o := o
-							o.Schema = d.made(t, o)
-							s := on.open(t, o)
-							return s, func() []sinks.Held { return held(t, s) }
-						})
-					}
+	for name, test := range map[string]struct {
+		on *database
+		o  postgres.Options
+	}{
+		"state":           {d, postgres.Options{Tables: postgres.State}},
+		"history as json": {d, postgres.Options{Tables: postgres.History, Exact: true}},
+		"both":            {d, postgres.Options{Tables: postgres.Both, Notify: "changes"}},
+		"pgbouncer":       {bouncer, postgres.Options{Tables: postgres.Both, Connections: 4}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			o := test.o
+			o.NoMigrate = true
+			if o.Tables != postgres.State {
+				sinktest.Run(t, func(t *testing.T) (pipeline.Sink, func() []pipeline.Event) {
+					o := o
+					o.Schema = d.made(t, o)
+					return test.on.open(t, o), func() []pipeline.Event { return d.events(t, o.Schema) }
 				})
 			}
-		}
+			if o.Tables != postgres.History {
+				sinktest.RunState(t, func(t *testing.T) (pipeline.Sink, func() []sinks.Held) {
+					o := o
+					o.Schema = d.made(t, o)
+					s := test.on.open(t, o)
+					return s, func() []sinks.Held { return held(t, s) }
+				})
+			}
+		})
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strconv"
 
+	"github.com/jackc/pgx/v5/pgproto3"
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/fairlead-dev/fairlead/internal/pgserver"
@@ -15,13 +16,44 @@ import (
 
 var _ sinks.ReadBacker = (*Sink)(nil)
 
-// ReadBack implements [sinks.ReadBacker], over a connection of its own, as one statement
-// that sees the table as it is when that begins. It fails if only the history is
-// written, which does not hold what exists.
+// ReadBack implements [sinks.ReadBacker], over connections of its own, as one statement
+// that sees the table as it is when that begins. An object whose text is larger than
+// 64 MiB, as a few numbers such as 1e308 can make it, is not given back: the statement is
+// begun again behind it. ReadBack fails if only the history is written, which does not
+// hold what exists.
 func (s *Sink) ReadBack(ctx context.Context, cluster, resource string, yield func(sinks.Held) error) error {
 	if !s.o.Tables.state() {
 		return fmt.Errorf("read back from PostgreSQL: tables=%s does not hold what exists; give tables=%s", s.o.Tables, Both)
 	}
+	last := pipeline.Key{Cluster: cluster, Resource: resource}
+	noting := func(h sinks.Held) error {
+		last = h.Key
+		return yield(h)
+	}
+	for {
+		err := s.read(ctx, s.sql.read, last, noting)
+		if err == nil || !tooLarge(err) {
+			return err
+		}
+		before := last
+		if err := s.read(ctx, s.sql.skip, last, noting); err != nil {
+			return err
+		}
+		if last == before { // it was about no object
+			return s.explain(err)
+		}
+	}
+}
+
+// tooLarge reports whether an error is about the text of an object: that it is more than
+// this client takes, or than the server can make.
+func tooLarge(err error) bool {
+	_, ours := errors.AsType[*pgproto3.ExceededMaxBodyLenErr](err)
+	return ours || pgserver.Code(err) == "54000"
+}
+
+// read yields the rows behind a key.
+func (s *Sink) read(ctx context.Context, sql string, last pipeline.Key, yield func(sinks.Held) error) error {
 	conn, err := s.reader.Connect(ctx, nil)
 	if err != nil {
 		return s.explain(err)
@@ -29,9 +61,9 @@ func (s *Sink) ReadBack(ctx context.Context, cluster, resource string, yield fun
 	defer conn.End(ctx)
 	ctx, cancel := context.WithCancel(ctx) // what nobody reads further is not read to its end
 	defer cancel()
-	rows := conn.ExecParams(ctx, s.sql.read, [][]byte{[]byte(cluster), []byte(resource)}, nil, nil, nil)
+	rows := conn.ExecParams(ctx, sql, [][]byte{[]byte(last.Cluster), []byte(last.Resource), []byte(last.Namespace), []byte(last.Name)}, nil, nil, nil)
 	for rows.NextRow() {
-		held, err := heldOf(cluster, resource, rows.Values())
+		held, err := heldOf(last.Cluster, last.Resource, rows.Values())
 		if err == nil {
 			err = yield(held)
 		}
@@ -40,7 +72,9 @@ func (s *Sink) ReadBack(ctx context.Context, cluster, resource string, yield fun
 		}
 		conn.Allow()
 	}
-	if _, err := rows.Close(); err != nil {
+	if _, err := rows.Close(); tooLarge(err) {
+		return err
+	} else if err != nil {
 		return s.explain(err)
 	}
 	return nil

@@ -23,7 +23,8 @@ type statements struct {
 	prepare string
 	version string
 	rights  string
-	read    string            // $1: cluster, $2: resource
+	read    string            // $1: cluster, $2: resource, $3 and $4: namespace and name of what was read last
+	skip    string            // the same, for one row without its object
 	purge   map[string]string // by table; $1: retention in seconds, $2: most rows
 }
 
@@ -43,9 +44,9 @@ func newStatements(o *Options, columns []column) statements {
 		prepare: `SELECT current_setting('server_encoding'), (to_regclass(` + literal(schemaTable) + `) IS NOT NULL)::text, ` +
 			`(SELECT string_agg(DISTINCT format_type(atttypid, NULL), ',') FROM pg_attribute WHERE attname = 'object' AND attrelid IN (to_regclass(` + literal(stateTable) + `), to_regclass(` + literal(historyTable) + `)))`,
 		version: `SELECT coalesce(max(version), 0)::text FROM ` + in(schemaTable),
-		read: `SELECT namespace, name, uid, resource_version, term::text, sequence::text, object::text FROM ` + in(objectsView) +
-			` WHERE cluster = $1 AND resource = $2`,
-		purge: map[string]string{},
+		read:    readStatement(in(objectsView), "object::text") + `ORDER BY namespace, name`,
+		skip:    readStatement(in(objectsView), "NULL") + `ORDER BY namespace, name LIMIT 1`,
+		purge:   map[string]string{},
 	}
 	s.rights = rightsStatement(o)
 	if o.Tables.state() && o.DeletedFor >= 0 {
@@ -56,6 +57,11 @@ func newStatements(o *Options, columns []column) statements {
 		s.purge[historyTable] = purgeStatement(in(historyTable), "observed")
 	}
 	return s
+}
+
+func readStatement(view, object string) string {
+	return `SELECT namespace, name, uid, resource_version, term::text, sequence::text, ` + object + ` FROM ` + view +
+		` WHERE cluster = $1 AND resource = $2 AND (namespace, name) > ($3, $4) `
 }
 
 func purgeStatement(table, column string) string {

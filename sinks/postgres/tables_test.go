@@ -115,6 +115,29 @@ fairlead_postgres_rows_total{result="written",table="state"} 2502
 	}
 }
 
+// A row of what is deleted has no object, even if the last state came with the deletion;
+// the history has it.
+func TestDeletedHasNoObject(t *testing.T) {
+	d := start(t)
+	for _, tables := range []postgres.Tables{postgres.State, postgres.Both} {
+		o := postgres.Options{Tables: tables, Schema: d.schema(t)}
+		s := d.open(t, o)
+		c := pod("a", 1, 2)
+		c.Op = pipeline.Deleted
+		write(t, s, pod("a", 1, 1), c)
+		if got := d.exec(t, `SELECT object IS NULL, deleted_at IS NULL FROM `+o.Schema+`.fairlead_state`); len(got) != 1 || got[0] != "t|f" {
+			t.Errorf("tables=%s: the state has %q", tables, got)
+		}
+		if got := d.exec(t, `SELECT count(object) FROM `+o.Schema+`.fairlead_history`); tables == postgres.Both && got[0] != "2" {
+			t.Errorf("the history has %s objects, want 2", got)
+		}
+		write(t, s, pod("a", 1, 3)) // it exists again
+		if got := d.exec(t, `SELECT object IS NULL, deleted_at IS NULL FROM `+o.Schema+`.fairlead_state`); len(got) != 1 || got[0] != "f|t" {
+			t.Errorf("tables=%s: the state has %q", tables, got)
+		}
+	}
+}
+
 // What PostgreSQL cannot store is replaced, and marked.
 func TestAltered(t *testing.T) {
 	d := start(t)

@@ -1,4 +1,4 @@
-package postgres_test
+package testdb
 
 import (
 	"context"
@@ -10,14 +10,16 @@ import (
 	"github.com/jackc/pgx/v5/pgproto3"
 )
 
-// fake is a server that answers as a test says.
-type fake struct{ *pgproto3.Backend }
+// FakePostgres is one connection of a server that answers as a test says, in the
+// protocol of PostgreSQL.
+type FakePostgres struct{ *pgproto3.Backend }
 
-// startFake starts a server that answers as a healthy one does, with an empty table,
-// unless the test answers: then answer returns true.
-func startFake(t testing.TB, answer func(f *fake, statement string) bool) (addr string) {
+// StartFakePostgres starts such a server, which takes each client without asking for a
+// password. answer is called with each statement; where it returns false, the answer is
+// what every server says of itself, or nothing. The server ends with the test.
+func StartFakePostgres(t testing.TB, answer func(f *FakePostgres, statement string) bool) (addr string) {
 	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	listener, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -30,19 +32,19 @@ func startFake(t testing.TB, answer func(f *fake, statement string) bool) (addr 
 			}
 			served.Go(func() {
 				defer context.AfterFunc(t.Context(), func() { _ = conn.Close() })() // when the test ends
-				defer conn.Close()
-				(&fake{pgproto3.NewBackend(conn, conn)}).serve(answer)
+				defer conn.Close() //nolint:errcheck // It has ended, in one way or another.
+				(&FakePostgres{pgproto3.NewBackend(conn, conn)}).serve(answer)
 			})
 		}
 	})
 	t.Cleanup(func() {
 		_ = listener.Close()
-		served.Wait() // locks are closed by now
+		served.Wait() // clients have left by now
 	})
 	return listener.Addr().String()
 }
 
-func (f *fake) serve(answer func(*fake, string) bool) {
+func (f *FakePostgres) serve(answer func(*FakePostgres, string) bool) {
 	if start, err := f.ReceiveStartupMessage(); err != nil {
 		return
 	} else if _, ok := start.(*pgproto3.StartupMessage); !ok {
@@ -79,23 +81,19 @@ func (f *fake) serve(answer func(*fake, string) bool) {
 	}
 }
 
-func (f *fake) healthy(statement string) {
+// healthy answers as every server does, or with nothing.
+func (f *FakePostgres) healthy(statement string) {
 	switch {
 	case strings.HasPrefix(statement, "SELECT pg_is_in_recovery()::text, current_setting"):
-		f.rows([]string{"false", "off", "on"})
-	case strings.HasPrefix(statement, "SELECT pg_is_in_recovery()::text, l.version"):
-		f.head(3)
-		f.Send(&pgproto3.DataRow{Values: [][]byte{[]byte("false"), nil, nil}})
-		f.done()
-	case strings.HasPrefix(statement, "UPDATE"):
-		f.rows([]string{"1"})
+		f.Rows([]string{"false", "off", "on"})
 	default:
 		f.Send(&pgproto3.NoData{})
-		f.done()
+		f.Done()
 	}
 }
 
-func (f *fake) head(columns int) {
+// Head begins an answer of so many columns of text.
+func (f *FakePostgres) Head(columns int) {
 	fields := make([]pgproto3.FieldDescription, columns)
 	for i := range fields {
 		fields[i] = pgproto3.FieldDescription{Name: []byte("a"), DataTypeOID: 25, DataTypeSize: -1, TypeModifier: -1}
@@ -103,7 +101,8 @@ func (f *fake) head(columns int) {
 	f.Send(&pgproto3.RowDescription{Fields: fields})
 }
 
-func (f *fake) row(values ...string) {
+// Row adds a row to it.
+func (f *FakePostgres) Row(values ...string) {
 	row := make([][]byte, len(values))
 	for i, value := range values {
 		row[i] = []byte(value)
@@ -111,13 +110,14 @@ func (f *fake) row(values ...string) {
 	f.Send(&pgproto3.DataRow{Values: row})
 }
 
-func (f *fake) done() { f.Send(&pgproto3.CommandComplete{CommandTag: []byte("SELECT")}) }
+// Done ends it.
+func (f *FakePostgres) Done() { f.Send(&pgproto3.CommandComplete{CommandTag: []byte("SELECT")}) }
 
-// rows answers with those rows, which have as many columns as the first.
-func (f *fake) rows(rows ...[]string) {
-	f.head(len(rows[0]))
+// Rows answers with those rows, which have as many columns as the first.
+func (f *FakePostgres) Rows(rows ...[]string) {
+	f.Head(len(rows[0]))
 	for _, values := range rows {
-		f.row(values...)
+		f.Row(values...)
 	}
-	f.done()
+	f.Done()
 }
