@@ -18,10 +18,10 @@ import (
 	httpsink "github.com/fairlead-dev/fairlead/sinks/http"
 	"github.com/fairlead-dev/fairlead/sinks/hub"
 	"github.com/fairlead-dev/fairlead/sinks/kafka"
+	"github.com/fairlead-dev/fairlead/sinks/nats"
 	"github.com/fairlead-dev/fairlead/sinks/otlp"
 	"github.com/fairlead-dev/fairlead/sinks/postgres"
 	"github.com/fairlead-dev/fairlead/sinks/s3"
-	"github.com/fairlead-dev/fairlead/sinks/nats"
 	"github.com/fairlead-dev/fairlead/sinks/stdout"
 	"github.com/fairlead-dev/fairlead/sources/fleet"
 )
