@@ -32,7 +32,7 @@ func StartFakePostgres(t testing.TB, answer func(f *FakePostgres, statement stri
 			}
 			served.Go(func() {
 				defer context.AfterFunc(t.Context(), func() { _ = conn.Close() })() // when the test ends
-				defer conn.Close() //nolint:errcheck // It has ended, in one way or another.
+				defer conn.Close()                                                  //nolint:errcheck // It has ended, in one way or another.
 				(&FakePostgres{pgproto3.NewBackend(conn, conn)}).serve(answer)
 			})
 		}
