@@ -68,7 +68,7 @@ func (e *encoder) read(batch []*pipeline.Change, out *encoded) error {
 	clear(e.last)
 	for i, c := range batch {
 		if c.Origin.Term > math.MaxInt64 || c.Sequence > math.MaxInt64 {
-			return pipeline.Permanent(fmt.Errorf("write %s to PostgreSQL: term %d or sequence %d is above %d, the largest bigint", c.Key, c.Origin.Term, c.Sequence, int64(math.MaxInt64)))
+			return pipeline.Permanent(fmt.Errorf("%s: term %d or sequence %d is above %d, the largest bigint", c.Key, c.Origin.Term, c.Sequence, int64(math.MaxInt64)))
 		}
 		out.term = max(out.term, c.Origin.Term)
 		r := row{Change: c, object: c.Object, last: true}

@@ -89,7 +89,7 @@ func (s *Sink) prepare(ctx context.Context, conn *pgserver.Conn, migrate bool) e
 	}
 	// One at a time: of two that make a table at once, one fails. Whoever comes second
 	// finds that all is there.
-	lock := `SELECT pg_advisory_xact_lock(hashtext('fairlead'), hashtext('` + quoted(s.o.Schema, schemaTable) + `'));`
+	lock := `SELECT set_config('statement_timeout', '` + string(s.statementTimeout()) + `', true); SELECT pg_advisory_xact_lock(hashtext('fairlead'), hashtext('` + quoted(s.o.Schema, schemaTable) + `'));`
 	if _, err := conn.Exec(ctx, lock+Migration(s.o.Schema, s.o.Exact, version)).ReadAll(); err != nil {
 		missing.why = s.server.Shown(err)
 		return missing

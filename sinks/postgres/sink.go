@@ -101,22 +101,29 @@ func (s *Sink) Write(ctx context.Context, batch []*pipeline.Change) error {
 	if len(batch) == 0 {
 		return ctx.Err()
 	}
-	ctx, cancel := context.WithTimeout(ctx, s.o.Timeout)
+	limit := fmt.Errorf("it took longer than %s (timeout=)", s.o.Timeout)
+	ctx, cancel := context.WithTimeoutCause(ctx, s.o.Timeout, limit)
 	defer cancel()
 	var place *session
 	select {
 	case place = <-s.sessions:
 	case <-ctx.Done():
-		return fmt.Errorf("wait for a connection to PostgreSQL: %w", ctx.Err())
+		return fmt.Errorf("wait for a connection to PostgreSQL: %w", context.Cause(ctx))
 	}
 	defer func() { s.sessions <- place }()
 	err := s.write(ctx, place, batch)
 	// An answer that refuses a change leaves the connection as it was. After anything
 	// else the next call has another one: the primary may be another server now.
-	if err != nil && !pipeline.IsPermanent(err) {
+	if err == nil {
+		return nil
+	}
+	if !pipeline.IsPermanent(err) {
 		place.drop(ctx)
 	}
-	return err
+	if context.Cause(ctx) == limit { //nolint:errorlint // It is this very one.
+		err = fmt.Errorf("%w: %w", limit, err)
+	}
+	return fmt.Errorf("write to PostgreSQL: %w", err)
 }
 
 func (s *Sink) write(ctx context.Context, place *session, batch []*pipeline.Change) error {

@@ -39,7 +39,7 @@ func (s *Sink) send(ctx context.Context, place *session, e encoded, batch []*pip
 		values, oids, formats = append(values, []byte(s.o.Notify), payload(batch)), append(oids, 0, 0), append(formats, 0, 0)
 	}
 	b := &pgconn.Batch{}
-	b.ExecParams(settings, [][]byte{strconv.AppendInt(nil, max(s.o.Timeout.Milliseconds(), 1), 10)}, nil, nil, nil)
+	b.ExecParams(settings, [][]byte{s.statementTimeout()}, nil, nil, nil)
 	b.ExecParams(s.sql.write, values, oids, formats, nil)
 
 	results := place.conn.ExecBatch(ctx, b)
@@ -78,18 +78,27 @@ func (s *Sink) send(ctx context.Context, place *session, e encoded, batch []*pip
 	return outcome{fenced: counts[0] > 0, states: counts[1], events: counts[2]}, nil
 }
 
+// statementTimeout is how long a statement may take, in ms.
+func (s *Sink) statementTimeout() []byte {
+	return strconv.AppendInt(nil, max(s.o.Timeout.Milliseconds(), 1), 10)
+}
+
 // raise has the writer have a term, unless it has a later one: then it returns a
 // pipeline.ErrOldTerm. It waits for batches of the term before.
 func (s *Sink) raise(ctx context.Context, conn *pgserver.Conn, term uint64) error {
-	name, number := []byte(s.o.Writer), strconv.AppendUint(nil, term, 10)
-	if result := conn.ExecParams(ctx, s.sql.raise, [][]byte{name, number}, nil, nil, nil).Read(); result.Err != nil {
-		return s.explain(result.Err)
-	}
-	row, err := oneRow(conn.ExecParams(ctx, s.sql.term, [][]byte{name}, nil, nil, nil), 1)
+	name := []byte(s.o.Writer)
+	b := &pgconn.Batch{}
+	b.ExecParams(settings, [][]byte{s.statementTimeout()}, nil, nil, nil)
+	b.ExecParams(s.sql.raise, [][]byte{name, strconv.AppendUint(nil, term, 10)}, nil, nil, nil)
+	b.ExecParams(s.sql.term, [][]byte{name}, nil, nil, nil)
+	results, err := conn.ExecBatch(ctx, b).ReadAll()
 	if err != nil {
 		return s.explain(err)
 	}
-	held, err := strconv.ParseUint(string(row[0]), 10, 63)
+	if len(results) != 3 || len(results[2].Rows) != 1 || len(results[2].Rows[0]) != 1 {
+		return pgserver.ErrNoAnswer
+	}
+	held, err := strconv.ParseUint(string(results[2].Rows[0][0]), 10, 63)
 	if err != nil {
 		return errors.New("the term of the writer is no number: the table is not one that Fairlead has made")
 	}
