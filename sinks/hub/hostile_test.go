@@ -7,10 +7,12 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
 
+	"github.com/go-logr/logr/funcr"
 	"k8s.io/client-go/rest"
 
 	"github.com/fairlead-dev/fairlead/pipeline"
@@ -208,5 +210,52 @@ func TestPluginHangs(t *testing.T) {
 	cancel()
 	if err := s.Write(ctx, []*pipeline.Change{state("a", 1)}); !errors.Is(err, context.Canceled) {
 		t.Errorf("Write: %v", err)
+	}
+}
+
+// Sweeping goes on after a failure, tells of it once, and leaves alone what is no record
+// of the sink's.
+func TestSweepsOn(t *testing.T) {
+	var lists, removed atomic.Int64
+	item := func(name, deleted string) string {
+		return `{"metadata":{"name":"` + name + `","uid":"u","resourceVersion":"1"},"spec":{"cluster":"a","resource":"b","name":"c","term":"00000000000000000001","sequence":"00000000000000000001","deleted":"` + deleted + `"}}`
+	}
+	name := RecordName(pipeline.Key{Cluster: "a", Resource: "b", Name: "c"})
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		switch n := lists.Load(); {
+		case r.Method == http.MethodDelete:
+			if !strings.HasSuffix(r.URL.Path, "/"+name) {
+				t.Errorf("%s is removed", r.URL.Path)
+			}
+			removed.Add(1)
+		case n < 3:
+			lists.Add(1)
+			status(w, http.StatusInternalServerError, "InternalError", "not now")
+		default:
+			lists.Add(1)
+			_, _ = fmt.Fprintf(w, `{"kind":"RecordList","items":[%s,%s,%s]}`, item(name, "2026-01-01T00:00:00Z"), item("../../../api/v1/nodes/x", "2026-01-01T00:00:00Z"), item(name, "2999-01-01T00:00:00Z"))
+		}
+	}))
+	defer server.Close()
+	var mu sync.Mutex
+	var said []string
+	s, err := newSink(Options{Namespace: "records", Config: func() (*rest.Config, error) { return &rest.Config{Host: server.URL}, nil }, Log: funcr.New(func(_, args string) {
+		mu.Lock()
+		defer mu.Unlock()
+		said = append(said, args)
+	}, funcr.Options{})})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.o.DeletedFor = 40 * time.Millisecond
+	ctx, cancel := context.WithCancel(t.Context())
+	s.sweeping = cancel
+	go s.sweepOn(ctx)
+	eventually(t, "two are removed", func() bool { return removed.Load() >= 2 })
+	if err := s.Close(); err != nil {
+		t.Error(err)
+	}
+	if len(said) != 2 || !strings.Contains(said[0], "not now") {
+		t.Errorf("the log says %q, want one failure and its end", said)
 	}
 }

@@ -1,12 +1,14 @@
 package hub
 
 import (
+	"path/filepath"
 	"strings"
 	"testing"
 
 	"github.com/go-logr/logr"
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/fairlead-dev/fairlead/internal/testenv"
 	"github.com/fairlead-dev/fairlead/pipeline"
 	"github.com/fairlead-dev/fairlead/sinks"
 )
@@ -69,5 +71,46 @@ func TestOpen(t *testing.T) {
 		if _, err := New(wrong); err == nil {
 			t.Errorf("%+v is taken", wrong)
 		}
+	}
+}
+
+// A sink that a text has chosen goes on with the credentials that take the place of those
+// that the hub does not accept any more.
+func TestRotation(t *testing.T) {
+	c := testenv.Start(t, testenv.Spec{Name: "hub"}).Clusters[0]
+	path := filepath.Join(t.TempDir(), "kubeconfig")
+	rotated := func() {
+		t.Helper()
+		if err := testenv.WriteKubeconfig(path, c); err != nil {
+			t.Fatal(err)
+		}
+	}
+	rotated()
+	spec, err := sinks.Kinds{Kind()}.Parse("hub:default?install=true&object=full&context=hub&timeout=10s&kubeconfig=" + path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	to, err := spec.Open(t.Context(), sinks.Env{Log: logr.Discard(), Registerer: prometheus.NewRegistry(), UserAgent: "fairlead-test"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := to.(*Sink)
+	defer func() {
+		if err := s.Close(); err != nil {
+			t.Error(err)
+		}
+	}()
+	write(t, s, state("a", 1))
+	if err := c.RotateCA(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	next := []*pipeline.Change{state("a", 2)}
+	if err := s.Write(t.Context(), next); err == nil || pipeline.IsPermanent(err) {
+		t.Errorf("with the old credentials: %v", err)
+	}
+	rotated()
+	eventually(t, "it is written", func() bool { return s.Write(t.Context(), next) == nil })
+	if got := held(t, s); len(got) != 1 || got[0].ResourceVersion != "2" {
+		t.Errorf("held: %+v", got)
 	}
 }

@@ -79,7 +79,7 @@ func held(t testing.TB, s *Sink) []sinks.Held {
 func all(t testing.TB, s *Sink) map[string]record {
 	t.Helper()
 	found := map[string]record{}
-	if err := s.list(t.Context(), "", func(r *record) error {
+	if err := s.list(t.Context(), "", 2, func(r *record) error {
 		found[r.Spec.Name] = *r
 		return nil
 	}); err != nil {

@@ -11,7 +11,7 @@ import (
 // is not gone. Objects are given back if the sink writes whole ones.
 func (s *Sink) ReadBack(ctx context.Context, cluster, resource string, yield func(sinks.Held) error) error {
 	var ended error
-	err := s.list(ctx, selector(cluster, resource), func(r *record) error {
+	err := s.list(ctx, selector(cluster, resource), page, func(r *record) error {
 		if r.Spec.Cluster != cluster || r.Spec.Resource != resource || !r.Spec.Deleted.IsZero() {
 			return nil
 		}

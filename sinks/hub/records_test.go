@@ -102,6 +102,7 @@ func testQueries(t *testing.T, c *testenv.Cluster, ns string) {
 func testStrict(t *testing.T, c *testenv.Cluster, ns string) {
 	s := open(t, c.Config(), ns)
 	strict := url.Values{"dryRun": {"All"}, "fieldValidation": {"Strict"}}
+	ask(t.Context(), t, s, http.MethodPatch, crdPath, typeApply, string(CRD()), url.Values{"dryRun": {"All"}, "fieldValidation": {"Strict"}, "fieldManager": {"test"}, "force": {"true"}})
 	write(t, s, state("a", 1))
 	for _, change := range []*pipeline.Change{state("b", 1), gone("b", 2), state("a", 2), gone("a", 2)} {
 		r, err := recordOf(change, true, s.now())

@@ -12,8 +12,9 @@ import (
 )
 
 const (
-	// page is how many records are listed at a time.
-	page = 50
+	// page is how many records are listed at a time, and emptyPage how many of those that
+	// hold no object.
+	page, emptyPage = 50, 500
 	// maxPage bounds the answer to a list, in bytes: etcd holds objects of 1.5 MiB, unless
 	// it is told otherwise.
 	maxPage = page * 2 << 20
@@ -21,9 +22,9 @@ const (
 	longestSweep = 10 * time.Minute
 )
 
-// list yields the records with labels, a page at a time. It ends with the first error.
-func (s *Sink) list(ctx context.Context, labels string, yield func(*record) error) error {
-	query := url.Values{"labelSelector": {labels}, "limit": {strconv.Itoa(page)}}
+// list yields the records with labels, so many at a time. It ends with the first error.
+func (s *Sink) list(ctx context.Context, labels string, limit int, yield func(*record) error) error {
+	query := url.Values{"labelSelector": {labels}, "limit": {strconv.Itoa(limit)}}
 	for {
 		text, err := s.client.do(ctx, call{method: http.MethodGet, path: s.path(""), query: query}, maxPage)
 		if err != nil {
@@ -80,7 +81,7 @@ func (s *Sink) sweepOn(ctx context.Context) {
 // changed since it was listed stays.
 func (s *Sink) sweep(ctx context.Context) error {
 	over := s.now().Add(-s.o.DeletedFor)
-	return s.list(ctx, labelDeleted, func(r *record) error {
+	return s.list(ctx, labelDeleted, emptyPage, func(r *record) error {
 		if r.Spec.Deleted.IsZero() || r.Spec.Deleted.After(over) || r.Metadata.Name != RecordName(r.Spec.key()) {
 			return nil // not yet, or not one of ours
 		}
