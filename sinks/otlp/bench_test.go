@@ -103,7 +103,7 @@ func direct(b *testing.B, client *http.Client, url string, batch []*pipeline.Cha
 	if err != nil {
 		return err
 	}
-	defer response.Body.Close() //nolint:errcheck // It was read.
+	defer response.Body.Close()
 	if _, err := io.Copy(io.Discard, response.Body); err != nil {
 		return err
 	}

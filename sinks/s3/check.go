@@ -18,7 +18,7 @@ import (
 func (s *Sink) Check(ctx context.Context) error {
 	key := s.root() + "check"
 	if s.o.NoChecksum {
-		return s.checkBucket(ctx, key)
+		return s.checkBucket(ctx)
 	}
 	err := s.send(ctx, key, []byte("x"), minio.PutObjectOptions{
 		UserMetadata: map[string]string{checksumHeader: checksum([]byte("y"))}, DisableMultipart: true, DisableContentSha256: true,
@@ -29,7 +29,7 @@ func (s *Sink) Check(ctx context.Context) error {
 	return err
 }
 
-func (s *Sink) checkBucket(ctx context.Context, key string) error {
+func (s *Sink) checkBucket(ctx context.Context) error {
 	ctx, hint := withHint(ctx)
 	ctx, cancel := context.WithTimeoutCause(ctx, s.o.Timeout, fmt.Errorf("the store has not answered within %v", s.o.Timeout))
 	defer cancel()
@@ -43,5 +43,5 @@ func (s *Sink) checkBucket(ctx context.Context, key string) error {
 	case answered && answer.StatusCode == http.StatusForbidden && answer.Code == "AccessDenied":
 		return nil // a HEAD says no more: it may be that only writing is allowed
 	}
-	return s.explain(key, err, hint.retryAfter())
+	return s.explain(err, hint.retryAfter())
 }

@@ -10,8 +10,12 @@ import (
 
 	"github.com/minio/minio-go/v7"
 
+	"github.com/fairlead-dev/fairlead/internal/redact"
 	"github.com/fairlead-dev/fairlead/pipeline"
 )
+
+// maxCode and maxSaid are how much of an answer is shown, in bytes.
+const maxCode, maxSaid = 40, 160
 
 var (
 	// errTooLarge is wrapped by the error of a segment that is larger than the store takes.
@@ -24,12 +28,12 @@ var (
 // but one are tried again: what says that the configuration is wrong, or a key has
 // expired, is no reason to give up changes. The codes are those of
 // https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html.
-func (s *Sink) explain(key string, err error, after time.Duration) error {
+func (s *Sink) explain(err error, after time.Duration) error {
 	if errors.Is(err, context.Canceled) {
-		return fmt.Errorf("write %s: %w", key, err)
+		return fmt.Errorf("write to bucket %s: %w", s.o.Bucket, err)
 	}
 	answer, answered := errors.AsType[minio.ErrorResponse](err)
-	what := fmt.Sprintf("write %s to bucket %s at %s", key, s.o.Bucket, s.o.Host)
+	what := fmt.Sprintf("write to bucket %s at %s", s.o.Bucket, s.o.Host)
 	if !answered {
 		return s.redactor.Error(fmt.Errorf("%s: %w", what, err))
 	}
@@ -37,7 +41,9 @@ func (s *Sink) explain(key string, err error, after time.Duration) error {
 	if advice == "" && answer.StatusCode == http.StatusRequestEntityTooLarge {
 		answer.Code = "EntityTooLarge"
 	}
-	said := fmt.Errorf("%s: %s (%d): %s", what, answer.Code, answer.StatusCode, answer.Error())
+	// What the store says is cut, so that the advice is not, and before that without secrets:
+	// a part of one could not be told.
+	said := fmt.Errorf("%s: %s (%d): %s", what, redact.Line(s.redactor.Clean(answer.Code), maxCode), answer.StatusCode, redact.Line(s.redactor.Clean(answer.Error()), maxSaid))
 	switch {
 	case answer.Code == "EntityTooLarge":
 		return s.redactor.Error(fmt.Errorf("%w: %w", errTooLarge, said))

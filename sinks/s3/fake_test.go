@@ -69,6 +69,7 @@ func TestAnswers(t *testing.T) {
 		"the clock":      {403, "RequestTimeTooSkewed", "", "", "mend the clock", 0},
 		"damaged":        {400, "BadDigest", "", "", "something on the way", 0},
 		"unknown":        {400, "InvalidStorageClass", "", "", "InvalidStorageClass (400)", 0},
+		"long":           {403, "AccessDenied", strings.Repeat("x", 2000), "", "allow s3:PutObject on arn:aws:s3:::bucket/v1/*", 0},
 		"hostile":        {403, "AccessDenied", "you sent s3cret-of-the-key\r\n\u202e" + strings.Repeat("x", 2000), "", "[redacted]", 0},
 	} {
 		t.Run(name, func(t *testing.T) {

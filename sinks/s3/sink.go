@@ -37,10 +37,11 @@ func (s *Sink) Write(ctx context.Context, batch []*pipeline.Change) error {
 		})
 	}
 	_ = g.Wait()
-	if err := context.Cause(ctx); err != nil {
-		return fmt.Errorf("write to %s: %w", s.o.Bucket, err)
+	err := gather(len(batch), parts, failed)
+	if ended := context.Cause(ctx); err != nil && ended != nil {
+		return fmt.Errorf("write to bucket %s: %w", s.o.Bucket, ended)
 	}
-	return gather(len(batch), parts, failed)
+	return err
 }
 
 // split divides a batch among its clusters.
@@ -140,5 +141,5 @@ func (s *Sink) send(ctx context.Context, key string, body []byte, o minio.PutObj
 	if cause := context.Cause(ctx); cause != nil {
 		err = cause
 	}
-	return s.explain(key, err, hint.retryAfter())
+	return s.explain(err, hint.retryAfter())
 }
