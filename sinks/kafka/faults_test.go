@@ -223,7 +223,11 @@ func TestTombstones(t *testing.T) {
 				t.Fatal(err)
 			}
 			var nothing []bool
-			for _, r := range c.records("fairlead") {
+			all := c.records("fairlead")
+			for _, r := range all {
+				if r.Partition != all[0].Partition {
+					t.Errorf("%s, %s: records of one object are in partitions %d and %d", binding, tombstones, r.Partition, all[0].Partition)
+				}
 				nothing = append(nothing, r.Value == nil)
 				if string(r.Key) != "alpha/configmaps/ns/a" || header(r, "ce_term") != "00000000000000000003" || len(header(r, "ce_sequence")) != 20 {
 					t.Errorf("%s, %s: a record has key %s and headers %v", binding, tombstones, r.Key, r.Headers)

@@ -16,6 +16,7 @@ import (
 	"github.com/fairlead-dev/fairlead/sinks"
 	"github.com/fairlead-dev/fairlead/sinks/file"
 	"github.com/fairlead-dev/fairlead/sinks/kafka"
+	"github.com/fairlead-dev/fairlead/sinks/nats"
 	"github.com/fairlead-dev/fairlead/sinks/stdout"
 	"github.com/fairlead-dev/fairlead/sources/fleet"
 )
@@ -28,6 +29,7 @@ func (o *Options) sinkKinds() sinks.Kinds {
 		stdout.Kind(),
 		file.Kind(),
 		kafka.Kind(),
+		nats.Kind(),
 	}, o.Sinks)
 }
 

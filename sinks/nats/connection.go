@@ -1,0 +1,205 @@
+package nats
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"sync"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/fairlead-dev/fairlead/internal/redact"
+)
+
+// dialTimeout is how long a connection, with TLS and login, may take to be made.
+const dialTimeout = 5 * time.Second
+
+// connector has the one connection of a sink. A connection is never mended: the next
+// write makes another one, so that its errors are told, credentials are read again, and
+// nothing waits in the client meanwhile.
+type connector struct {
+	o       Options
+	secrets *redact.Redactor // knows what was sent to log in
+	// prepare looks at what a new connection is for.
+	prepare func(context.Context, *connection) error
+	// turn holds the connection, or nil, while nobody looks for one.
+	turn chan *connection
+}
+
+func newConnector(o Options) *connector {
+	c := &connector{o: o, secrets: redact.New(), turn: make(chan *connection, 1)}
+	c.turn <- nil
+	return c
+}
+
+// connection is one to a server.
+type connection struct {
+	js     jetstream.JetStream
+	bucket jetstream.Stream // that of a bucket, once it is known
+	conn   *nats.Conn
+	dialer *dialer
+
+	mu     sync.Mutex
+	err    error         // why it is of no use any more
+	broken chan struct{} // closed then
+}
+
+// get returns a connection that is of use.
+func (c *connector) get(ctx context.Context) (*connection, error) {
+	var now *connection
+	select {
+	case now = <-c.turn:
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+	defer func() { c.turn <- now }()
+	if now != nil && now.failure() == nil {
+		return now, nil
+	}
+	if now != nil {
+		now.close()
+		now = nil
+	}
+	next, err := c.connect(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if err := c.prepare(ctx, next); err != nil {
+		next.close()
+		return nil, err
+	}
+	now = next
+	return now, nil
+}
+
+// Close ends the connection. What is under way fails.
+func (c *connector) Close() error {
+	if now := <-c.turn; now != nil {
+		now.close()
+	}
+	c.turn <- nil
+	return nil
+}
+
+// connect connects to the first server that takes the connection.
+func (c *connector) connect(ctx context.Context) (*connection, error) {
+	var errs []error
+	for _, server := range c.o.Servers {
+		conn, err := c.connectTo(ctx, server)
+		if err == nil {
+			return conn, nil
+		}
+		errs = append(errs, fmt.Errorf("connect to %s: %w", server, err))
+		if ctx.Err() != nil {
+			break
+		}
+	}
+	return nil, errors.Join(errs...)
+}
+
+func (c *connector) connectTo(ctx context.Context, server string) (*connection, error) {
+	host, port, err := net.SplitHostPort(server)
+	if err != nil {
+		host, port = server, "4222"
+	}
+	made := &connection{broken: make(chan struct{})}
+	made.dialer = &dialer{dial: func(network, address string) (net.Conn, error) {
+		return new(net.Dialer).DialContext(ctx, network, address)
+	}}
+	opts := []nats.Option{
+		nats.Name(c.o.Name), nats.NoReconnect(), nats.IgnoreDiscoveredServers(), nats.SkipHostLookup(),
+		nats.SetCustomDialer(made.dialer), nats.Timeout(dialTimeout), nats.NoCallbacksAfterClientClose(),
+		nats.ClosedHandler(func(conn *nats.Conn) {
+			made.fail(errors.Join(errors.New("the connection has ended"), conn.LastError()))
+		}),
+		nats.ErrorHandler(func(_ *nats.Conn, _ *nats.Subscription, err error) { made.fail(err) }),
+	}
+	if c.o.TLS != nil {
+		config, err := c.o.TLS(host)
+		if err != nil {
+			return nil, err
+		}
+		opts = append(opts, nats.Secure(config))
+	}
+	if c.o.Login != nil {
+		login, secrets, err := c.o.Login()
+		if err != nil {
+			return nil, err
+		}
+		for _, secret := range secrets {
+			c.secrets.Note(secret)
+		}
+		opts = append(opts, login...)
+	}
+	// The client knows no context: what hangs ends with its socket.
+	defer context.AfterFunc(ctx, made.dialer.cut)()
+	if made.conn, err = nats.Connect("nats://"+net.JoinHostPort(host, port), opts...); err != nil {
+		made.dialer.cut()
+		return nil, err
+	}
+	if made.js, err = jetstream.New(made.conn, jetstream.WithPublishAsyncMaxPending(c.o.MaxBatch+1), jetstream.WithDefaultTimeout(c.o.Timeout)); err != nil {
+		made.close()
+		return nil, err
+	}
+	return made, nil
+}
+
+// fail notes why the connection is of no use any more, once.
+func (c *connection) fail(err error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.err == nil {
+		c.err = err
+		close(c.broken)
+	}
+}
+
+func (c *connection) failure() error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.err
+}
+
+// close ends the connection, also if the server does not read.
+func (c *connection) close() {
+	c.fail(errors.New("the connection was given up"))
+	c.dialer.cut()
+	if c.conn != nil {
+		c.conn.Close()
+	}
+}
+
+// dialer makes the socket of one connection, and cuts it.
+type dialer struct {
+	dial func(network, address string) (net.Conn, error)
+
+	mu   sync.Mutex
+	conn net.Conn
+	over bool
+}
+
+// Dial is called by the client.
+func (d *dialer) Dial(network, address string) (net.Conn, error) {
+	conn, err := d.dial(network, address)
+	if err != nil {
+		return nil, err
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.over {
+		return nil, errors.Join(net.ErrClosed, conn.Close())
+	}
+	d.conn = conn
+	return conn, nil
+}
+
+func (d *dialer) cut() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.over = true; d.conn != nil {
+		_ = d.conn.Close() // It may be closed already.
+	}
+}

@@ -1,0 +1,187 @@
+package nats
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/fairlead-dev/fairlead/pipeline"
+)
+
+// KV keeps the last event of each object in a bucket. Write is called by one goroutine at
+// a time, and Close after the last one.
+type KV struct {
+	*connector
+	remembered remembered
+	text       []byte // of a message, used again for the next
+}
+
+// Headers of what a key holds, for who compares changes without reading the event.
+const (
+	termHeader     = "Fairlead-Term"
+	sequenceHeader = "Fairlead-Sequence"
+	// operationHeader says of a value that its key is deleted.
+	operationHeader = "KV-Operation"
+	deleted         = "DEL"
+)
+
+// NewKV returns a sink for a bucket. It connects to nothing. The error tells every
+// mistake.
+func NewKV(o Options) (*KV, error) {
+	o, err := o.withDefaults()
+	if err != nil {
+		return nil, fmt.Errorf("sink of NATS: %w", err)
+	}
+	s := &KV{connector: newConnector(o), remembered: newRemembered()}
+	s.prepare = s.find
+	return s, nil
+}
+
+// streamOf returns the name of the stream that is the bucket.
+func streamOf(bucket string) string { return "KV_" + bucket }
+
+// find finds the bucket, and makes it if it is missing and that is asked for.
+func (s *KV) find(ctx context.Context, c *connection) (err error) {
+	c.bucket, err = c.js.Stream(ctx, streamOf(s.o.Stream))
+	if !errors.Is(err, jetstream.ErrStreamNotFound) {
+		return err
+	}
+	if s.o.Create == nil {
+		return jetstream.ErrBucketNotFound
+	}
+	_, err = c.js.CreateKeyValue(ctx, jetstream.KeyValueConfig{
+		Bucket: s.o.Stream, Storage: jetstream.FileStorage, Replicas: max(s.o.Create.Replicas, 1), History: 1,
+		Description: "the last change of each object, written by Fairlead",
+	})
+	if err != nil && !errors.Is(err, jetstream.ErrBucketExists) {
+		return fmt.Errorf("create bucket %s: %w", s.o.Stream, err)
+	}
+	c.bucket, err = c.js.Stream(ctx, streamOf(s.o.Stream))
+	return err
+}
+
+// Write replaces what the bucket has of each object, unless that is later.
+func (s *KV) Write(ctx context.Context, batch []*pipeline.Change) error {
+	if err := ctx.Err(); err != nil || len(batch) == 0 {
+		return err
+	}
+	limited, cancel := context.WithTimeout(ctx, s.o.Timeout)
+	defer cancel()
+	c, err := s.get(limited)
+	if err != nil {
+		return s.about(ctx, err)
+	}
+	defer context.AfterFunc(limited, c.dialer.cut)()
+	errs := make([]error, len(batch))
+	rounds(batch, s.o.MaxBatch, errs, func(round []int) { s.replace(limited, c, batch, round, errs) })
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	for _, err := range errs {
+		if errors.Is(err, pipeline.ErrOldTerm) {
+			return s.explain(err)
+		}
+	}
+	return s.settle(batch, errs)
+}
+
+// attempts is how often a key is compared and replaced before the write fails: more than
+// twice only if another process writes it too.
+const attempts = 5
+
+// errContended is that of a key that others keep writing.
+var errContended = errors.New("another process keeps writing the same key")
+
+// replace writes changes of different keys, by comparing and swapping. A key that is not
+// remembered is taken for missing; if it is not, it is read and compared.
+func (s *KV) replace(ctx context.Context, c *connection, batch []*pipeline.Change, round []int, errs []error) {
+	for attempt := 0; len(round) > 0; attempt++ {
+		var waiting []pending
+		for _, i := range round {
+			if held := s.remembered.get(batch[i].Key); held.isOfLaterTerm(batch[i]) {
+				errs[i] = held.oldTerm(batch[i])
+				continue
+			} else if held.isLater(batch[i]) {
+				continue
+			}
+			m := s.message(batch[i])
+			f, err := c.publish(m)
+			if errs[i] = err; err == nil {
+				waiting = append(waiting, pending{i, f})
+			}
+		}
+		round = round[:0]
+		for _, p := range waiting {
+			ack, err := c.await(ctx, p.future)
+			switch {
+			case err == nil:
+				s.remembered.note(batch[p.change], ack.Sequence)
+				errs[p.change] = nil
+			case isConflict(err) && attempt < attempts:
+				round = append(round, p.change)
+			case isConflict(err):
+				errs[p.change] = errContended
+			default:
+				errs[p.change] = err
+			}
+		}
+		round = s.compare(ctx, c, batch, round, errs)
+	}
+}
+
+// isConflict reports whether a key had another revision than was expected.
+func isConflict(err error) bool {
+	e, ok := errors.AsType[*jetstream.APIError](err)
+	return ok && (e.ErrorCode == jetstream.JSErrCodeStreamWrongLastSequence || e.ErrorCode == jetstream.JSErrCodeStreamWrongLastSequenceConstant)
+}
+
+// compare reads the keys of changes that were not what was expected, and returns those
+// that are older than the changes.
+func (s *KV) compare(ctx context.Context, c *connection, batch []*pipeline.Change, round []int, errs []error) (again []int) {
+	for i, held := range c.read(ctx, s.o.Stream, batch, round) {
+		change := batch[i]
+		switch {
+		case held.err != nil:
+			errs[i] = held.err
+		case held.isOfLaterTerm(change):
+			errs[i] = held.oldTerm(change)
+		case !held.isLater(change):
+			again = append(again, i)
+		}
+		if held.err == nil {
+			s.remembered.set(change.Key, held)
+		}
+	}
+	return again
+}
+
+// message returns the message of a change, for the revision that its key is remembered to
+// have. Its text is that of the last message.
+func (s *KV) message(c *pipeline.Change) *nats.Msg {
+	held := s.remembered.get(c.Key)
+	s.text = c.AppendCloudEvent(s.text[:0])
+	m := &nats.Msg{Subject: subjectOf(s.o.Stream, c.Key), Data: s.text, Header: nats.Header{
+		termHeader:                          {ordinal(c.Origin.Term)},
+		sequenceHeader:                      {ordinal(c.Sequence)},
+		jetstream.ExpectedStreamHeader:      {streamOf(s.o.Stream)},
+		jetstream.ExpectedLastSubjSeqHeader: {strconv.FormatUint(held.revision, 10)},
+	}}
+	if c.Op == pipeline.Deleted {
+		m.Header[operationHeader] = []string{deleted}
+	}
+	return m
+}
+
+func subjectOf(bucket string, k pipeline.Key) string {
+	return string(appendSubject([]byte("$KV."+bucket+"."), k))
+}
+
+// ordinal returns a number as it stands in events.
+func ordinal(n uint64) string {
+	text, _ := pipeline.Ordinal(n).MarshalText() // It never fails.
+	return string(text)
+}

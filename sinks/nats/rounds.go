@@ -1,0 +1,113 @@
+package nats
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/fairlead-dev/fairlead/pipeline"
+)
+
+// rounds writes a batch so that of one object never two changes are under way: each
+// round has at most one of it, and those behind one that failed are not sent. write
+// notes the errors by change.
+func rounds(batch []*pipeline.Change, most int, errs []error, write func(round []int)) {
+	left := make([]int, len(batch))
+	for i := range left {
+		left[i] = i
+	}
+	failed := map[pipeline.Key]error{}
+	for len(left) > 0 {
+		seen := make(map[pipeline.Key]bool, min(len(left), most))
+		var round, later []int
+		for _, i := range left {
+			key := batch[i].Key
+			switch {
+			case failed[key] != nil:
+				errs[i] = failed[key]
+			case seen[key] || len(round) == most:
+				later = append(later, i)
+			default:
+				round = append(round, i)
+			}
+			seen[key] = true
+		}
+		write(round)
+		for _, i := range round {
+			// What can never be accepted has no place; what is behind it has.
+			if err := errs[i]; err != nil && !isTooLarge(err) {
+				failed[batch[i].Key] = err
+			}
+		}
+		left = later
+	}
+}
+
+// settle returns what Write returns: one error if nothing was accepted and no change is
+// to blame, or else the errors by change.
+func (c *connector) settle(batch []*pipeline.Change, errs []error) error {
+	failed := map[int]error{}
+	told := map[string]error{}
+	var whole error
+	for i, err := range errs {
+		if err == nil {
+			continue
+		}
+		if told[err.Error()] == nil {
+			told[err.Error()] = c.explain(err)
+		}
+		if failed[i] = told[err.Error()]; !isTooLarge(err) && whole == nil {
+			whole = failed[i]
+		}
+	}
+	switch {
+	case len(failed) == 0:
+		return nil
+	case len(failed) < len(batch) || whole == nil:
+		return &pipeline.BatchError{Failed: failed}
+	}
+	for _, err := range errs {
+		if isTooLarge(err) {
+			return &pipeline.BatchError{Failed: failed}
+		}
+	}
+	return whole
+}
+
+// pending is a message that has no answer yet.
+type pending struct {
+	change int
+	future jetstream.PubAckFuture
+}
+
+// publish sends a message, whose bytes it copies.
+func (c *connection) publish(m *nats.Msg) (jetstream.PubAckFuture, error) {
+	if len(m.Subject) > maxSubject {
+		return nil, fmt.Errorf("subject of %d bytes: %w", len(m.Subject), errSubject)
+	}
+	return c.js.PublishMsgAsync(m, jetstream.WithRetryAttempts(0))
+}
+
+// await waits for the answer to one message. When ctx ends or the connection breaks,
+// nobody knows what became of it, and the connection is of no use any more.
+func (c *connection) await(ctx context.Context, f jetstream.PubAckFuture) (*jetstream.PubAck, error) {
+	select {
+	case ack := <-f.Ok():
+		return ack, nil
+	default:
+	}
+	select {
+	case ack := <-f.Ok():
+		return ack, nil
+	case err := <-f.Err():
+		return nil, err
+	case <-c.broken:
+		return nil, c.failure()
+	case <-ctx.Done():
+		c.fail(errors.New("an answer did not come in time"))
+		return nil, ctx.Err()
+	}
+}
