@@ -15,12 +15,14 @@ func (s *Sink) Check(ctx context.Context) error {
 	if err != nil {
 		return s.about(ctx, err)
 	}
-	name, err := c.js.StreamNameBySubject(ctx, s.o.Prefix+".>")
+	var name string
+	err = c.while(ctx, func(ctx context.Context) (err error) {
+		name, err = c.js.StreamNameBySubject(ctx, s.o.Prefix+".>")
+		return err
+	})
 	switch {
 	case errors.Is(err, jetstream.ErrStreamNotFound):
 		return s.about(ctx, fmt.Errorf("subjects %s.>: %w", s.o.Prefix, err))
-	case err != nil && c.failure() != nil:
-		return s.about(ctx, c.failure()) // a right is missing
 	case err != nil:
 		return s.about(ctx, err)
 	case name != s.o.Stream:
@@ -35,7 +37,11 @@ func (s *KV) Check(ctx context.Context) error {
 	if err != nil {
 		return s.about(ctx, err)
 	}
-	if _, err := c.bucket.Info(ctx); err != nil {
+	err = c.while(ctx, func(ctx context.Context) error {
+		_, err := c.bucket.Info(ctx)
+		return err
+	})
+	if err != nil {
 		return s.about(ctx, err)
 	}
 	return nil

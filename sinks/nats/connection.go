@@ -67,7 +67,7 @@ func (c *connector) get(ctx context.Context) (*connection, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := c.prepare(ctx, next); err != nil {
+	if err := next.while(ctx, func(ctx context.Context) error { return c.prepare(ctx, next) }); err != nil {
 		next.close()
 		return nil, err
 	}
@@ -138,6 +138,9 @@ func (c *connector) connectTo(ctx context.Context, server string) (*connection, 
 	defer context.AfterFunc(ctx, made.dialer.cut)()
 	if made.conn, err = nats.Connect("nats://"+net.JoinHostPort(host, port), opts...); err != nil {
 		made.dialer.cut()
+		if errors.Is(err, nats.ErrNoServers) && made.dialer.err != nil {
+			err = made.dialer.err // which the client does not tell
+		}
 		return nil, err
 	}
 	if made.js, err = jetstream.New(made.conn, jetstream.WithPublishAsyncMaxPending(c.o.MaxBatch+1), jetstream.WithDefaultTimeout(c.o.Timeout)); err != nil {
@@ -163,6 +166,26 @@ func (c *connection) failure() error {
 	return c.err
 }
 
+// while calls do with a context that ends when the connection is of no use any more, and
+// returns why in place of do's error. The client does not tell who asks for something
+// that he has no right to it: he would wait for the end of ctx.
+func (c *connection) while(ctx context.Context, do func(context.Context) error) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	go func() {
+		select {
+		case <-c.broken:
+			cancel()
+		case <-ctx.Done():
+		}
+	}()
+	err := do(ctx)
+	if broken := c.failure(); err != nil && broken != nil {
+		return broken
+	}
+	return err
+}
+
 // close ends the connection, also if the server does not read.
 func (c *connection) close() {
 	c.fail(errors.New("the connection was given up"))
@@ -175,6 +198,7 @@ func (c *connection) close() {
 // dialer makes the socket of one connection, and cuts it.
 type dialer struct {
 	dial func(network, address string) (net.Conn, error)
+	err  error // of the last dial, for the goroutine that connects
 
 	mu   sync.Mutex
 	conn net.Conn
@@ -184,7 +208,7 @@ type dialer struct {
 // Dial is called by the client.
 func (d *dialer) Dial(network, address string) (net.Conn, error) {
 	conn, err := d.dial(network, address)
-	if err != nil {
+	if d.err = err; err != nil {
 		return nil, err
 	}
 	d.mu.Lock()

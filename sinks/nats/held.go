@@ -60,7 +60,11 @@ func (c *connection) read(ctx context.Context, bucket string, batch []*pipeline.
 }
 
 func (c *connection) readKey(ctx context.Context, subject string) held {
-	m, err := c.bucket.GetLastMsgForSubject(ctx, subject)
+	var m *jetstream.RawStreamMsg
+	err := c.while(ctx, func(ctx context.Context) (err error) {
+		m, err = c.bucket.GetLastMsgForSubject(ctx, subject)
+		return err
+	})
 	if errors.Is(err, jetstream.ErrMsgNotFound) {
 		return held{}
 	}

@@ -142,6 +142,9 @@ func isConflict(err error) bool {
 // compare reads the keys of changes that were not what was expected, and returns those
 // that are older than the changes.
 func (s *KV) compare(ctx context.Context, c *connection, batch []*pipeline.Change, round []int, errs []error) (again []int) {
+	if len(round) == 0 {
+		return nil
+	}
 	for i, held := range c.read(ctx, s.o.Stream, batch, round) {
 		change := batch[i]
 		switch {

@@ -19,19 +19,21 @@ func (s *KV) ReadBack(ctx context.Context, cluster, resource string, yield func(
 	if err != nil {
 		return s.about(ctx, err)
 	}
-	bucket, err := c.js.KeyValue(ctx, s.o.Stream)
-	if err != nil {
-		return s.about(ctx, err)
-	}
-	watcher, err := bucket.Watch(ctx, string(appendResource(nil, cluster, resource))+".>", jetstream.IgnoreDeletes())
-	if err != nil {
-		return s.about(ctx, err)
-	}
-	err = s.each(ctx, c, watcher, yield)
-	if stop := watcher.Stop(); err == nil && stop != nil && ctx.Err() == nil {
-		err = s.explain(stop)
-	}
-	return err
+	return c.while(ctx, func(ctx context.Context) error {
+		bucket, err := c.js.KeyValue(ctx, s.o.Stream)
+		if err != nil {
+			return s.about(ctx, err)
+		}
+		watcher, err := bucket.Watch(ctx, string(appendResource(nil, cluster, resource))+".>", jetstream.IgnoreDeletes())
+		if err != nil {
+			return s.about(ctx, err)
+		}
+		err = s.each(ctx, c, watcher, yield)
+		if stop := watcher.Stop(); err == nil && stop != nil {
+			err = s.about(ctx, stop)
+		}
+		return err
+	})
 }
 
 // each yields what a watch finds until it has found all that there was at its begin.
