@@ -98,14 +98,14 @@ func measure(b *testing.B, all [][]*pipeline.Change, write func([]*pipeline.Chan
 		b.Fatal(err)
 	}
 	b.ReportAllocs()
+	const base = 1e6
 	begin, n := cpuUsed(b), 0
 	for b.Loop() {
 		changes := all[n%len(all)]
-		if n++; n%len(all) == 0 || n > len(all) {
-			for _, c := range changes { // as new states, which no server has had
-				c.Sequence += uint64(len(all) * len(changes))
-				c.ResourceVersion = fmt.Sprint(c.Sequence)
-			}
+		n++
+		for i, c := range changes { // as new states, which no server has had
+			c.Sequence = base + uint64(n*len(changes)+i)
+			c.ResourceVersion = fmt.Sprint(c.Sequence)
 		}
 		if err := write(changes, n); err != nil {
 			b.Fatal(err)
