@@ -4,12 +4,16 @@ import (
 	"cmp"
 	"fmt"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
+
+	"github.com/go-logr/logr/funcr"
 
 	"github.com/fairlead-dev/fairlead/internal/jsontext"
 	"github.com/fairlead-dev/fairlead/pipeline"
 	"github.com/fairlead-dev/fairlead/pipeline/budget"
+	"github.com/fairlead-dev/fairlead/pipeline/selection"
 	"github.com/fairlead-dev/fairlead/sources/member"
 	"github.com/fairlead-dev/fairlead/sources/stream/wire"
 )
@@ -385,6 +389,35 @@ func TestSecretKeepsMemoryOfItsSize(t *testing.T) {
 					t.Errorf("left is %+v", s)
 				}
 				body.end()
+			}
+		})
+	}
+}
+
+// The log says once that rules need more than is ever read.
+func TestRulesThatMetadataCannotAnswer(t *testing.T) {
+	for where, want := range map[string]int{"*: object.data.x == 'y'": 1, "*: object.metadata.name == 'y'": 0} {
+		synctest.Test(t, func(t *testing.T) {
+			rules, err := selection.Parse(selection.Texts{Where: []string{where}}, selection.ParseOptions{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			var logged atomic.Int32
+			h := start(t, func(o *Options) {
+				o.Spec.Metadata, o.Rules = true, rules
+				o.Log = funcr.New(func(_, args string) {
+					if strings.Contains(args, "need more of objects") {
+						logged.Add(1)
+					}
+				}, funcr.Options{})
+			})
+			for range 2 {
+				h.call("streaming list").open()
+				synctest.Wait()
+				h.conn.renew(t, "cluster-1") // another session
+			}
+			if got := int(logged.Load()); got != want {
+				t.Errorf("%s: logged %d times, want %d", where, got, want)
 			}
 		})
 	}

@@ -29,6 +29,7 @@ type rules struct {
 
 	filtered, failed atomic.Uint64 // states that were not selected, and evaluations that failed
 	lastError        atomic.Pointer[string]
+	warned           atomic.Bool // in the log, that the rules can never be evaluated
 }
 
 // compile returns what the rules of a branch say of a target.

@@ -62,6 +62,10 @@ func (r *reader) resolveTarget(ctx context.Context, session *member.Session) (cl
 		if due := b.cursor.SetForm(t.formOf(b.rules.program.Shape())); due != "" {
 			r.log.Info("Everything is delivered again", "resource", t.name, "route", b.route.Name, "why", due)
 		}
+		if t.metadata && b.rules.program.Whole() && !b.rules.warned.Swap(true) {
+			r.log.Info("Warning: rules need more of objects than their metadata, and no more is read of this resource: "+
+				"what they say of the rest selects every object, and has every change count", "resource", t.name, "route", b.route.Name)
+		}
 	}
 	r.target, r.refresh, r.recheck, r.absence = t, false, false, absence{}
 	return t, nil

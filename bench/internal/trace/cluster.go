@@ -121,7 +121,7 @@ func (g *generator) end(p pod, n node) {
 	g.tell(p, "Killing", "Stopping container app")
 	g.in(time.Second, func() { g.replace(n) })
 	g.in(2*time.Second, func() {
-		p.Status.Phase = corev1.PodSucceeded
+		p.Status.Phase, p.Status.Conditions = corev1.PodSucceeded, g.conditions("PodReadyToStartContainers", "Initialized", "PodScheduled")
 		p.Status.ContainerStatuses[0].State = corev1.ContainerState{Terminated: &corev1.ContainerStateTerminated{Reason: "Completed", FinishedAt: g.time()}}
 		g.show(&g.trace.Pods, "MODIFIED", p)
 	})

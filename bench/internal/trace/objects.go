@@ -23,7 +23,7 @@ func (g *generator) meta(namespace, name, manager string) metav1.ObjectMeta {
 	return metav1.ObjectMeta{
 		Namespace: namespace, Name: name, UID: g.newUID(), CreationTimestamp: g.time(),
 		ManagedFields: []metav1.ManagedFieldsEntry{{
-			Manager: manager, Operation: metav1.ManagedFieldsOperationUpdate, APIVersion: "v1", Time: new(g.time()), FieldsType: "FieldsV1", FieldsV1: &metav1.FieldsV1{Raw: []byte(fields)},
+			Manager: manager, Operation: metav1.ManagedFieldsOperationUpdate, APIVersion: "v1", Time: new(g.time()), FieldsType: "FieldsV1", FieldsV1: metav1.NewFieldsV1(fields),
 		}},
 	}
 }

@@ -1,12 +1,12 @@
 package trace
 
 import (
-	"bytes"
 	"container/heap"
 	"encoding/json"
 	"fmt"
 	"math/rand/v2"
 	"strconv"
+	"strings"
 	"time"
 )
 
@@ -143,7 +143,7 @@ func (g *generator) list() {
 	}
 	for _, key := range sortedKeys(g.last) {
 		for _, r := range g.trace.Resources() {
-			if bytes.HasPrefix([]byte(key), []byte(r.Plural)) {
+			if strings.HasPrefix(key, r.Plural) {
 				r.Objects++
 				r.Initial = appendFrame(r.Initial, "ADDED", g.last[key])
 			}

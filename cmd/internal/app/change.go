@@ -83,7 +83,6 @@ func (p *program) change(ctx context.Context, s *settings) error {
 // settings. It returns no engine if the program is to end; that is fatal, unless it was
 // asked to.
 func (p *program) replace(ctx context.Context, ps *parts, before *engine, s *settings) (now *engine, err, fatal error) {
-	p.log.Info("The settings change; reading stops until they are in effect")
 	open := maps.Clone(p.destinations)
 	added, err := p.openNew(ctx, s, open)
 	if err == nil {
@@ -94,6 +93,7 @@ func (p *program) replace(ctx context.Context, ps *parts, before *engine, s *set
 		return before, err, nil
 	}
 
+	p.log.Info("The settings change; reading stops until they are in effect")
 	began := time.Now()
 	p.changing.Store(true)
 	defer p.changing.Store(false)

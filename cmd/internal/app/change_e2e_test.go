@@ -11,6 +11,7 @@ import (
 	"sync"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/prometheus/client_golang/prometheus"
@@ -148,6 +149,17 @@ func testChangesWith(t *testing.T, env *testenv.Env, ledger string) {
 	if n := strings.Count(sent, ".deleted.v1"); n < 19+1 || strings.Contains(sent, `o-7","namespace":"`+name+`","op":"deleted"`) {
 		t.Errorf("the added route was told of %d deletions, want those of all but o-7", n)
 	}
+
+	// The ledger knows of a sink that came later: it will be told of the end of a watch, too.
+	outcome(watch("")+"- namespaces?fieldSelector=metadata.name="+name+"\n"+file, 3)
+	outcome(watch("")+file, 2)
+	r.await("nobody follows namespaces for any sink", func() bool {
+		var sinks []string
+		for _, c := range r.program.ledger.Unwatched("beta", time.Now().Add(2*r.program.settings.LedgerRetention)) {
+			sinks = append(sinks, c.ID().Route)
+		}
+		return slices.Equal(sinks, []string{"file:" + added, "stdout:"})
+	})
 
 	// What changes in the cluster meanwhile arrives once.
 	for i := range 5 {

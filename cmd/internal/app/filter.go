@@ -115,6 +115,9 @@ func (t *filterTest) decide(in filterInput) (filterVerdict, error) {
 			in.op = selection.Added
 		}
 	}
+	if in.snapshot && in.op != selection.Deleted {
+		in.op = selection.Added // as in a stream
+	}
 	v := filterVerdict{
 		Input: t.inputs, Op: in.op.String(), Resource: in.resource.GroupResource().String(), Namespace: in.namespace, Name: in.name,
 	}

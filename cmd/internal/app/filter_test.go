@@ -50,7 +50,7 @@ func TestFilterTest(t *testing.T) {
 1      delivered             added    pods shop/a: the first state of the object
 2      unchanged             updated  pods shop/a: no field that counts differs from input 1
 3      delivered             updated  pods shop/a: a field that counts differs from input 2
-4      delivered as deleted  updated  pods shop/a: it was selected before, by input 3, and now is not: false: pods: object.status.phase == 'Running'
+4      delivered as deleted  added    pods shop/a: it was selected before, by input 3, and now is not: false: pods: object.status.phase == 'Running'
 5      filtered              added    pods other/b: false: pods: object.status.phase == 'Running'
 6      filtered              deleted  pods other/b: false: pods: object.status.phase == 'Running'
 7      delivered             added    pods shop/c: the first state of the object; it passes because of an error:`
@@ -105,7 +105,7 @@ func TestFilterTestReads(t *testing.T) {
 		"no object":     {`{"a":1}`, nil, "input 1: it has no apiVersion"},
 		"no YAML":       {"a: [", nil, "input 1"},
 		"a number":      {"1", nil, "an object or an event is expected"},
-		"a mistake":     {"", []string{"--where", "pods: object.metdata.name == ''"}, "metadata"},
+		"a mistake":     {"", []string{"--where", "pods: object.metdata.name == ''"}, "--where: where"},
 		"another":       {"", []string{"--changed", "spec.", "--drop", "kind"}, "identifies the object"},
 		"a short key":   {"", []string{"--redact", "spec", "--redact-key-file", filepath.Join("testdata", "none")}, "--redact-key-file"},
 		"an error":      {`{"type":"ERROR","object":{"kind":"Status"}}`, nil, "ADDED, MODIFIED and DELETED"},

@@ -100,6 +100,9 @@ func (c *filterFlags) test() (*filterTest, error) {
 			return nil, err
 		}
 	}
+	if err := errors.Join(checkFlagsOfRules(&c.texts, selection.ParseOptions{RedactKey: key})...); err != nil {
+		return nil, err
+	}
 	t, err := newFilterTest(c.texts, selection.ParseOptions{RedactKey: key}, selection.Cluster{Name: c.cluster, Labels: c.labels})
 	if err != nil {
 		return nil, err

@@ -68,14 +68,8 @@ func (c *Config) readRedactKey() ([]byte, error) {
 
 // checkRules reports everything that is wrong with rules, by flag.
 func (s *settings) checkRules() error {
-	var p problems
 	keys := selection.ParseOptions{RedactKey: s.redactKey}
-	for _, flag := range selectionFlags {
-		var only selection.Texts
-		*flag.of(&only) = *flag.of(&s.Selection)
-		_, err := selection.Parse(only, keys)
-		p.addError(flag.name, err)
-	}
+	p := checkFlagsOfRules(&s.Selection, keys)
 	for _, spec := range s.specs {
 		if _, err := selection.Parse(spec.Rules(), keys); err != nil {
 			p.addError("watch", fmt.Errorf("%s: %w", spec, err))
@@ -87,6 +81,17 @@ func (s *settings) checkRules() error {
 		}
 	}
 	return errors.Join(p...)
+}
+
+// checkFlagsOfRules reports everything that is wrong with rules that flags say.
+func checkFlagsOfRules(t *selection.Texts, keys selection.ParseOptions) (p problems) {
+	for _, flag := range selectionFlags {
+		var only selection.Texts
+		*flag.of(&only) = *flag.of(t)
+		_, err := selection.Parse(only, keys)
+		p.addError(flag.name, err)
+	}
+	return p
 }
 
 // ruleKeys returns the keys of rules. That of digests is in the ledger, from when it is

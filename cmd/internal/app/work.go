@@ -118,7 +118,7 @@ func (p *program) follow(ctx context.Context, ps *parts, e *engine) (_ *engine, 
 	case fatal != nil:
 		p.log.Error(fatal, "Stopping, because a part of the program ended")
 	default:
-		p.log.Info("Asked to stop; reading stops, what waits is drained", "timeout", p.settings.DrainTimeout)
+		p.log.Info("Asked to stop; reading stops, what waits is drained", "timeout", p.current().settings.DrainTimeout)
 	}
 	return e, fatal
 }
