@@ -45,7 +45,7 @@ func (p *program) adminServer(l net.Listener) *manager.Server {
 			a.leader = &leaderSeen{Identity: election.Leader, Host: election.LeaderHost, Address: election.LeaderAddress}
 		}
 		switch e := p.current(); {
-		case p.changing.Load():
+		case p.changing.Load() != nil:
 			a.following, a.instead = "the settings are being changed", "ask again"
 		case e != nil:
 			a.members, a.replay, a.dead = e.sources.Status, e.sources.Replay, p.dead
