@@ -21,14 +21,14 @@ var errNotInTime = fmt.Errorf("this has taken more than %v", handoverTime)
 // two names of one file are. What may hang runs in goroutines of its own; see openSoon and
 // closeSoon.
 type handover struct {
-	p        *program
-	ps       *parts
-	before   destinations   // those that are open at first
-	next     destinations   // open for settings: those that stay, and those that are new
-	added    []*destination // those of next that are new
-	held     []wanted       // those that can only be opened once one of leaving is closed
-	leaving  []*destination // open, and not among next
-	closed   []*destination // that were leaving, closed to open held
+	p       *program
+	ps      *parts
+	before  destinations   // those that are open at first
+	next    destinations   // open for settings: those that stay, and those that are new
+	added   []*destination // those of next that are new
+	held    []wanted       // those that can only be opened once one of leaving is closed
+	leaving []*destination // open, and not among next
+	closed  []*destination // that were leaving, closed to open held
 }
 
 // prepare opens what settings name, while what is open before is in use. If anything is

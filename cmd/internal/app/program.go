@@ -56,11 +56,11 @@ type program struct {
 	store        ledger.Store // nil: the ledger is in memory
 	dead         *deadLetters // nil: there are none
 
-	changes  *changes      // of the settings
+	changes  *changes                  // of the settings
 	changing atomic.Pointer[time.Time] // since when an engine has stopped, and the next one does not run yet
 	handing  sync.WaitGroup            // goroutines that open and close destinations
-	started  chan struct{} // closed once sources run
-	stopping chan struct{} // closed when the program begins to stop
+	started  chan struct{}             // closed once sources run
+	stopping chan struct{}             // closed when the program begins to stop
 	hangup   chan os.Signal
 	reloader *reloader // nil: there is no configuration file
 }

@@ -46,6 +46,7 @@ type reloader struct {
 	limiter *limiter
 	level   *slog.LevelVar
 	change  func(context.Context, *settings) error // has another engine work
+	keep    func(*settings) bool                   // for an engine that does not run yet
 	refused func() *refusal                        // what was kept for an engine, and could not be used
 	log     logr.Logger
 	metrics reloadMetrics
@@ -107,7 +108,7 @@ func (p *program) newReloader() (*reloader, error) {
 	}
 	r := &reloader{
 		running: s, applied: s, poll: cmp.Or(s.configPoll, configPoll), limiter: p.limiter, level: s.level, change: p.change,
-		refused: p.changes.takeRefusal, log: p.log.WithValues("file", string(s.File)), metrics: metrics, last: s.file, seen: s.file,
+		keep: p.changes.keep, refused: p.changes.takeRefusal, log: p.log.WithValues("file", string(s.File)), metrics: metrics, last: s.file, seen: s.file,
 	}
 	r.succeed(s, nil)
 	return r, nil
@@ -210,7 +211,7 @@ func (r *reloader) apply(ctx context.Context, text []byte) error {
 		s.overruled = overruled
 	}
 	changed, engine := r.changed(s)
-	if engine {
+	if kept := r.keep(s); engine && !kept {
 		if err := r.change(ctx, s); err != nil {
 			return err
 		}
