@@ -1,6 +1,9 @@
 package ledger
 
-import "crypto/rand"
+import (
+	"crypto/rand"
+	"encoding/binary"
+)
 
 // A stream may say what counts in a state: it gives a digest of that with each state
 // that it observes, and the cursor keeps the one of the acked state. A state with the
@@ -14,6 +17,31 @@ import "crypto/rand"
 // later one, but a snapshot shows only what came of it. So after a process that did
 // not end in order, snapshots rely on no digest, until all that was handed over has
 // been observed again and acked.
+
+// keptDigest is what the ledger keeps of a digest, in memory and in the store: 56 bits of
+// it. Two states have the same ones by chance, once in 7e16 changes: nobody can choose
+// them, see package selection.
+type keptDigest [7]byte
+
+// kept returns a digest as it is kept. One that is known stays known: it is not 0.
+func kept(digest uint64) uint64 {
+	if digest == 0 {
+		return 0
+	}
+	return max(digest&(1<<56-1), 1)
+}
+
+func keep(digest uint64) (k keptDigest) {
+	var all [8]byte
+	binary.BigEndian.PutUint64(all[:], kept(digest))
+	return keptDigest(all[1:])
+}
+
+func (k keptDigest) number() uint64 {
+	var all [8]byte
+	copy(all[1:], k[:])
+	return binary.BigEndian.Uint64(all[:])
+}
 
 // leavesLocked reports whether a state outside of the selection is a deletion to the
 // sink: it may hold the object, and no worker has begun its deletion. One that waits may

@@ -30,7 +30,7 @@ type objects struct {
 	places  paged[object]
 	// digests has those of the acked states, by place; 0: it is not known. It is empty
 	// until there is one.
-	digests paged[uint64]
+	digests paged[keptDigest]
 }
 
 func newObjects() objects { return objects{seed: maphash.MakeSeed()} }
@@ -83,7 +83,7 @@ func (o *objects) find(key []byte) (place uint32, ok bool) {
 func (o *objects) digest(key []byte) uint64 {
 	if o.digests.n > 0 {
 		if place, ok := o.find(key); ok {
-			return *o.digests.at(place)
+			return o.digests.at(place).number()
 		}
 	}
 	return 0
@@ -99,13 +99,13 @@ func (o *objects) setDigest(key []byte, digest uint64) {
 		return
 	}
 	for o.digests.n < o.places.n {
-		o.digests.push(0)
+		o.digests.push(keptDigest{})
 	}
-	*o.digests.at(place) = digest
+	*o.digests.at(place) = keep(digest)
 }
 
 // dropDigests forgets all digests.
-func (o *objects) dropDigests() { o.digests = paged[uint64]{} }
+func (o *objects) dropDigests() { o.digests = paged[keptDigest]{} }
 
 // put adds an object that is not there yet.
 func (o *objects) put(e object) {
@@ -117,7 +117,7 @@ func (o *objects) put(e object) {
 	o.places.push(e)
 	*first = o.places.n
 	if o.digests.n > 0 {
-		o.digests.push(0)
+		o.digests.push(keptDigest{})
 	}
 }
 
