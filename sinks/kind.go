@@ -50,9 +50,9 @@ type Spec struct {
 	// Open validates, and takes what is local, in one attempt. A destination that cannot
 	// be reached is no error of Open, but a transient one of Write. It returns an error
 	// that is ErrInUse if another process has the destination, and ErrInUseHere if this one
-	// has. When parameters change, it is called while a sink with those of before is in use. It does not return later
-	// than ctx ends, which bounds Open only: the sink outlives it. The caller closes the sink if it is an [io.Closer], after
-	// the last Write.
+	// has. It does not return later than ctx ends, which bounds Open only: the sink outlives
+	// it. When parameters change, it is called while the sink with those of before is in
+	// use. The caller closes the sink if it is an [io.Closer], after the last Write.
 	Open func(ctx context.Context, env Env) (pipeline.Sink, error)
 }
 

@@ -17,7 +17,7 @@ var (
 // newest are kept: a follower opens one with them when it leads, and a leader that waits for
 // something begins again. Once it runs, it is asked.
 //
-//	reloader ──▶ kept ──▶ program.open ──▶ program.follow
+//	reloader ──▶ kept ──▶ program.open ──▶ program.obey
 //	         └───────── requests ────────▶
 type changes struct {
 	mu       sync.Mutex
@@ -26,7 +26,7 @@ type changes struct {
 	running  bool                    // further ones are asked for
 	newer    context.CancelCauseFunc // tells program.open; nil: it has not begun
 	refused  *refusal                // not told yet
-	requests chan change             // taken by program.follow
+	requests chan change             // taken by program.obey
 }
 
 // change asks for other settings.
