@@ -344,8 +344,10 @@ func TestReloadWhileALeaderWaits(t *testing.T) {
 		defer r.program.changes.mu.Unlock()
 		return r.program.changes.refused != nil
 	})
-	if s := r.reload("watches: [pod"); s.Error == "" || r.program.limiter.now().snapshot.QPS != 6 {
-		t.Errorf("what could not be used: %+v, %v", s, r.program.limiter.now())
+	r.reload("watches: [pod") // which has it say what was refused, and then what is wrong now
+	r.await("both have been told", func() bool { return strings.Contains(r.program.reloader.status().Error, "line 2") })
+	if qps := r.program.limiter.now().snapshot.QPS; qps != 6 {
+		t.Errorf("after what could not be used the limit is %v", qps)
 	}
 	if r.program.isStarted() {
 		t.Error("it delivers")
@@ -357,4 +359,18 @@ func TestReloadWhileALeaderWaits(t *testing.T) {
 	if n := len(r.program.current().settings.specs); n != 2 {
 		t.Errorf("it runs with %d watches", n)
 	}
+}
+
+// While no engine runs, /clusters says since when.
+func TestStatusWhileSettingsChange(t *testing.T) {
+	path := writeConfig(t, "watches: [pods]\nroutes: ['good:']\n")
+	w := work(t, parseWith(t, Options{Sinks: sinks.Kinds{quietKind("good", new(quietSink))}}, "--clusters=dir:"+t.TempDir(), "--config="+path))
+	now := time.Now()
+	for _, since := range []*time.Time{nil, &now} {
+		w.changing.Store(since)
+		if got := w.status(now).Config.ChangingSince; since == nil && !got.IsZero() || since != nil && got != now {
+			t.Errorf("changing since %v, and it says %v", since, got)
+		}
+	}
+	w.changing.Store(nil)
 }
