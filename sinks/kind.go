@@ -48,9 +48,10 @@ type Spec struct {
 	Selection Selection
 	// Open validates, and takes what is local, in one attempt. A destination that cannot
 	// be reached is no error of Open, but a transient one of Write. It returns an error
-	// that is ErrInUse if another process has the destination. It does not return later
-	// than ctx ends, which bounds Open only: the sink outlives it. The caller closes the sink if it is an [io.Closer], after
-	// the last Write.
+	// that is ErrInUse if another process has the destination, and ErrInUseHere if this one
+	// has. It does not return later than ctx ends, which bounds Open only: the sink outlives
+	// it. When parameters change, it is called while the sink with those of before is in
+	// use. The caller closes the sink if it is an [io.Closer], after the last Write.
 	Open func(ctx context.Context, env Env) (pipeline.Sink, error)
 }
 
@@ -103,6 +104,11 @@ type Checker interface {
 // ErrInUse is what Open wraps while another process has the destination. With
 // leader election, the program opens the sink again until that one has let go.
 var ErrInUse = spec.ErrInUse
+
+// ErrInUseHere is what Open wraps while this very process has the destination, under this
+// or another name. When settings change while the program runs, it then lets go of the
+// sinks that they do not name any more, and opens the sink again.
+var ErrInUseHere = spec.ErrInUseHere
 
 // Kinds are the kinds of sinks that a program knows.
 type Kinds []Kind

@@ -30,6 +30,7 @@ func (l *Ledger) Leave(cluster string) {
 		c.setLeft(true, now)
 	}
 	l.setJoined(cluster, false)
+	l.forgetDue(cluster)
 }
 
 func (c *Cursor) setLeft(left bool, now time.Time) {

@@ -65,6 +65,7 @@ type Ledger struct {
 	mu       sync.Mutex
 	cursors  map[StreamID]*Cursor
 	clusters map[string]*cluster
+	due      map[dueKey]struct{} // see RaiseDueOf
 	looked   int // cursors that were walked over, for tests
 }
 

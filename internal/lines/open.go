@@ -16,9 +16,8 @@ import (
 // ErrLocked is what OpenFile and Write wrap while another process has the file.
 var ErrLocked = spec.InUse("another process appends to it")
 
-// errTwice is no ErrLocked: to wait for this process to let go would be to wait for
-// ever.
-var errTwice = errors.New("this program writes to it already: two of --sink, or --dead-letter, name one file")
+// errTwice is no ErrLocked: see spec.ErrInUseHere.
+var errTwice = spec.InUseHere("this program writes to it already: two of --sink, or --dead-letter, name one file")
 
 // locked is a file that this process has locked.
 type locked struct {

@@ -43,7 +43,6 @@ type branch struct {
 	account  *budget.Account // of the route's memory; opened when Run begins
 	cursor   *ledger.Cursor  // nil until it is claimed
 	rules    rules           // the reader's as cursor is
-	replay   bool            // all is due, once it is
 	reader   *reader         // nil: it waits for room, or for a watch
 	behind   string          // why it is; "": in step
 	sinceRun time.Time       // since when it is in step, or behind

@@ -29,7 +29,7 @@ func (s *Stream) Replay() (waits string) {
 		if b.cursor != nil {
 			b.cursor.RaiseDue()
 		} else {
-			b.replay = true
+			s.ledger.RaiseDueOf(s.cluster, s.name, b.route.Name)
 		}
 	}
 	s.mu.Unlock()

@@ -130,6 +130,35 @@ func TestReplayOutlivesTheProcess(t *testing.T) {
 	})
 }
 
+// A replay that is asked for before the member has been reached is not lost with the stream, as
+// when settings change: the next one begins with it, once.
+func TestReplayBeforeAnythingIsClaimed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := start(t)
+		h.live()
+		if err := h.stop(); err != nil {
+			t.Fatal(err)
+		}
+		New(h.opts).Replay() // which never runs
+		h.ledger.Reopen([]string{"a"})
+		h.run()
+		h.call("streaming list").open().send(event("ADDED", "a", 1), event("ADDED", "b", 2), endMark("20"))
+		h.want(true, "updated a uid-a@1 snapshot", "updated b uid-b@2 snapshot")
+		h.wantState(member.Live)
+		if err := h.stop(); err != nil {
+			t.Fatal(err)
+		}
+		h.ledger.Reopen([]string{"a"})
+		h.run()
+		h.call("watch from 20").open()
+		New(h.opts).Replay()
+		h.ledger.Leave("c")
+		if h.ledger.TakeDueOf("c", h.stream.Name(), "a") {
+			t.Error("what was asked for of a cluster that has left is kept")
+		}
+	})
+}
+
 // Whatever else a snapshot is for, a restart in the middle takes another one:
 // what was known is not to be trusted.
 func TestNothingToResumeFromWithinASnapshot(t *testing.T) {

@@ -126,8 +126,7 @@ func (r *reader) claimFor(b *branch, session *member.Session, t *target, followe
 	defer s.mu.Unlock()
 	s.resource, b.cursor = t.name, cursor
 	s.useLocked(b, program)
-	if b.replay {
-		b.replay = false
+	if s.ledger.TakeDueOf(s.cluster, s.name, b.route.Name) {
 		cursor.RaiseDue()
 	}
 }

@@ -32,6 +32,9 @@ type admin struct {
 	log       logr.Logger
 }
 
+// errChanging is why nothing can be asked for in a moment.
+var errChanging = errors.New("the settings are being changed")
+
 // adminServer serves POST /replay and POST /dead-letter/retry.
 func (p *program) adminServer(l net.Listener) *manager.Server {
 	if a, ok := l.Addr().(*net.TCPAddr); !ok || !a.IP.IsLoopback() {
@@ -45,10 +48,17 @@ func (p *program) adminServer(l net.Listener) *manager.Server {
 			a.leader = &leaderSeen{Identity: election.Leader, Host: election.LeaderHost, Address: election.LeaderAddress}
 		}
 		switch e := p.current(); {
-		case p.changing.Load():
-			a.following, a.instead = "the settings are being changed", "ask again"
+		case p.changing.Load() != nil:
+			a.following, a.instead = errChanging.Error(), "ask again"
 		case e != nil:
-			a.members, a.replay, a.dead = e.sources.Status, e.sources.Replay, p.dead
+			a.members, a.dead = e.sources.Status, p.dead
+			a.replay = func(ctx context.Context, cluster, resource string) (sources.Replaying, error) {
+				r, err := e.sources.Replay(ctx, cluster, resource)
+				if p.changing.Load() != nil || p.current() != e {
+					err = errors.Join(errChanging, err)
+				}
+				return r, err
+			}
 		case a.following == "":
 			a.following, a.instead = "leads, but does not deliver yet", "ask again"
 		}
@@ -197,6 +207,9 @@ func (a *admin) serveReplay(r *http.Request) (int, any) {
 	ctx, cancel := context.WithTimeoutCause(r.Context(), replayStored, errors.New("the ledger has not been written in time"))
 	defer cancel()
 	replaying, err := a.replay(ctx, cluster, resource)
+	if errors.Is(err, errChanging) {
+		return http.StatusServiceUnavailable, adminError{Error: "it may not be complete, as " + err.Error() + "; ask again"}
+	}
 	if errors.Is(err, sources.ErrNotStored) || errors.Is(err, sources.ErrNotSurveyed) {
 		return http.StatusServiceUnavailable, adminError{Error: err.Error()}
 	}

@@ -250,7 +250,7 @@ func testChangeOfWhatHangs(t *testing.T, env *testenv.Env) {
 			if err := p.change(t.Context(), other); !errors.Is(err, errStopping) {
 				t.Errorf("a change during the drain: %v", err)
 			}
-		} else if err := p.change(t.Context(), other); err == nil || !strings.Contains(err.Error(), "does not stop") {
+		} else if err := p.change(t.Context(), other); err == nil || !strings.Contains(err.Error(), "do not stop") {
 			t.Errorf("the change: %v", err)
 		}
 		if err := <-ended; (err == nil) != asked {

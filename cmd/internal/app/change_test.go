@@ -3,11 +3,13 @@ package app
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"os/signal"
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -29,22 +31,54 @@ type opened struct {
 
 func (o opened) Close() error { o.close(); return nil }
 
-// openings counts how often what is open, by what stands behind the scheme.
+// openings counts how often what is open, by what stands behind the scheme. One of those
+// that begin with x can be open at a time.
 type openings struct {
+	mu        sync.Mutex
 	open, all map[string]int
-	fails     map[string]error
+	fails     string
 }
 
 func (o *openings) kind() sinks.Kind {
-	o.open, o.all, o.fails = map[string]int{}, map[string]int{}, map[string]error{}
+	o.open, o.all = map[string]int{}, map[string]int{}
 	return testKind("counted", func(rest string) (pipeline.Sink, error) {
+		o.mu.Lock()
+		defer o.mu.Unlock()
+		for other, n := range o.open {
+			if n > 0 && strings.HasPrefix(rest, "x") && strings.HasPrefix(other, "x") {
+				return nil, fmt.Errorf("open %s: %w", rest, sinks.ErrInUseHere)
+			}
+		}
 		o.all[rest]++
-		if err := o.fails[rest]; err != nil {
-			return nil, err
+		if rest == o.fails {
+			return nil, errors.New("broken")
 		}
 		o.open[rest]++
-		return opened{refusesTerms{}, func() { o.open[rest]-- }}, nil
+		return opened{refusesTerms{}, func() { o.count(rest, -1) }}, nil
 	})
+}
+
+func (o *openings) count(rest string, by int) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.open[rest] += by
+}
+
+// failing has one fail, and forgets what has been opened.
+func (o *openings) failing(rest string) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.fails = rest
+	clear(o.all)
+}
+
+// is returns what is open, and what has been opened.
+func (o *openings) is() string {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	open := maps.Clone(o.open)
+	maps.DeleteFunc(open, func(_ string, n int) bool { return n == 0 })
+	return fmt.Sprint(open, o.all)
 }
 
 // startChanging runs a program whose configuration file changes.
@@ -55,50 +89,44 @@ func startChanging(t *testing.T, o Options, text string, flags ...string) *chang
 	signal.Notify(early, syscall.SIGHUP)
 	t.Cleanup(func() { signal.Stop(early) })
 	s := parseWith(t, o, append(flags, "--config="+path, "--clusters=dir:"+t.TempDir())...)
-	s.configPoll = 10 * time.Millisecond
+	s.configPoll = time.Hour // SIGHUP alone has it read
 	return &changing{startSettings(t, s, newRecorder()), path}
 }
 
-// A sink that stays is not opened again, also if its rules change; one whose parameters
-// change is closed first. If that then cannot be opened, the settings of before come back.
+// A sink that stays is not opened again, also if its rules change. One whose parameters
+// change is closed after the next is open, or before it if both are one to the system. If
+// that then cannot be opened, the settings of before come back.
 func TestDestinationsStayOpen(t *testing.T) {
 	var o openings
 	r := startChanging(t, Options{Sinks: sinks.Kinds{o.kind()}}, "watches: [pods]\nroutes: ['counted:a', 'counted:b?name=b']\n")
 	r.await("it runs", r.program.isStarted)
-	for _, x := range []struct {
-		routes, fails, says string
-		open, all           map[string]int
-	}{
-		{"'counted:a?where=pods: false', 'counted:b?name=b'", "", "", map[string]int{"a": 1, "b": 1}, map[string]int{"a": 1, "b": 1}},
-		{"'counted:b?name=b', 'counted:c'", "", "", map[string]int{"a": 0, "b": 1, "c": 1}, map[string]int{"a": 1, "b": 1, "c": 1}},
-		{"'counted:d', 'counted:b?name=b'", "d", "--sink counted:d: broken", map[string]int{"a": 0, "b": 1, "c": 1}, nil},
-		{"'counted:other?name=b', 'counted:c'", "other", "in effect again: --sink b: broken", map[string]int{"a": 0, "b": 1, "c": 1}, map[string]int{"a": 1, "b": 2, "c": 1, "other": 1}},
-		{"'counted:other?name=b'", "", "", map[string]int{"a": 0, "b": 0, "c": 0, "other": 1}, map[string]int{"a": 1, "b": 2, "c": 1, "other": 2}},
+	for _, x := range []struct{ routes, fails, says, is string }{
+		{"'counted:a?where=pods: false', 'counted:b?name=b'", "", "", "map[a:1 b:1] map[]"},
+		{"'counted:b?name=b', 'counted:c'", "", "", "map[b:1 c:1] map[c:1]"},
+		{"'counted:d', 'counted:e', 'counted:b?name=b'", "d", "--sink counted:d: broken", "map[b:1 c:1] map[d:1 e:1]"},
+		{"'counted:other?name=b', 'counted:c'", "other", "--sink b: broken", "map[b:1 c:1] map[other:1]"},
+		{"'counted:other?name=b', 'counted:x1'", "", "", "map[other:1 x1:1] map[other:1 x1:1]"},
+		{"'counted:other?name=b', 'counted:x1?name=y'", "", "", "map[other:1 x1:1] map[x1:1]"},
+		{"'counted:x2?name=y'", "x2", "in effect again: --sink y: broken", "map[other:1 x1:1] map[x1:1 x2:1]"},
+		{"'counted:x1?name=y', 'counted:x2', 'counted:other?name=b'", "", "--sink counted:x2: open x2: in use by this process", "map[other:1 x1:1] map[]"},
+		{"'counted:x2?name=y'", "", "", "map[x2:1] map[x2:1]"},
 	} {
-		clear(o.fails)
-		if x.fails != "" {
-			o.fails[x.fails] = errors.New("broken")
-		}
+		o.failing(x.fails)
 		s := r.reload("watches: [pods]\nroutes: [" + x.routes + "]\n")
 		if x.says == "" && s.Error != "" || !strings.Contains(s.Error, x.says) {
 			t.Errorf("%s: the error is %q, want %q", x.routes, s.Error, x.says)
 		}
-		if x.all != nil { // else it is tried again
-			delete(o.all, "d")
-			if diff := cmp.Diff(x.all, o.all); diff != "" {
-				t.Errorf("%s: opened (-want +got):\n%s", x.routes, diff)
-			}
+		if is := o.is(); is != x.is {
+			t.Errorf("%s: open, and opened: %s, want %s", x.routes, is, x.is)
 		}
-		if diff := cmp.Diff(x.open, o.open); diff != "" {
-			t.Errorf("%s: open (-want +got):\n%s", x.routes, diff)
+		if problems, err := testutil.GatherAndLint(r.registry); err != nil {
+			t.Errorf("metrics: %v, %v", err, problems)
 		}
-	}
-	if problems, err := testutil.GatherAndLint(r.registry); err != nil {
-		t.Errorf("metrics: %v, %v", err, problems)
 	}
 	r.end()
-	if n := o.open["other"]; n != 0 {
-		t.Errorf("the last one is open %d times after the end", n)
+	o.failing("")
+	if is := o.is(); is != "map[] map[]" {
+		t.Errorf("after the end, open is %s", is)
 	}
 }
 

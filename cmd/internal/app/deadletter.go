@@ -150,7 +150,7 @@ func (d *deadLetters) work(ctx context.Context, r *resending, to resender) error
 		return err
 	}
 	if ctx.Err() != nil {
-		return errors.New("the program is stopping; what was not accepted is kept")
+		return errors.New("the program stops, or its settings change; what was not accepted is kept, to be sent again")
 	}
 	return nil
 }

@@ -7,6 +7,7 @@ import (
 	"io"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/go-logr/logr"
 	"github.com/prometheus/client_golang/prometheus"
@@ -17,15 +18,34 @@ import (
 
 // destination is what a --sink names, open.
 type destination struct {
-	name     string // the sink's identity
-	text     string // what it was opened by: see destinationText
+	wanted
 	to       pipeline.Sink
 	log      logr.Logger
-	registry *registry // the kind's own metrics
+	registry *shownRegistry // the kind's own metrics
+
+	checking sync.Mutex // held while it is checked
+	checked  bool       // guarded by checking: that has ended
 }
 
 // destinations are those that are open, by name.
 type destinations map[string]*destination
+
+// wanted is a destination as settings have it.
+type wanted struct {
+	name      string // the sink's identity
+	text      string // what it is opened by: see destinationText
+	userAgent string
+	spec      *sinks.Spec
+}
+
+// wanted returns the destinations of settings.
+func (s *settings) wanted() []wanted {
+	all := make([]wanted, len(s.sinks))
+	for i, spec := range s.sinks {
+		all[i] = wanted{spec.Identity, destinationText(s.Sinks[i]), s.userAgent(), spec}
+	}
+	return all
+}
 
 // destinationText returns the value of a --sink without its rules, which concern the way to
 // the destination and not the destination.
@@ -38,15 +58,12 @@ func destinationText(sink string) string {
 	return before + "?" + strings.Join(params, "&")
 }
 
-// openDestination opens what a --sink names.
-func (p *program) openDestination(ctx context.Context, s *settings, spec *sinks.Spec, text string) (*destination, error) {
-	name := spec.Identity
-	d := &destination{name: name, text: text, log: p.log.WithValues("sink", name)}
-	d.registry = newRegistry(prometheus.WrapRegistererWith(prometheus.Labels{"sink": name}, newRegistry(p.registerer)))
-	to, err := spec.Open(ctx, sinks.Env{Log: d.log, UserAgent: s.userAgent(), Stdout: p.stdout, Registerer: d.registry})
+// openDestination opens a destination, whose metrics are not shown yet.
+func (p *program) openDestination(ctx context.Context, w wanted) (*destination, error) {
+	d := &destination{wanted: w, log: p.log.WithValues("sink", w.name), registry: newShownRegistry()}
+	to, err := w.spec.Open(ctx, sinks.Env{Log: d.log, UserAgent: w.userAgent, Stdout: p.stdout, Registerer: d.registry})
 	if err != nil {
-		d.registry.unregisterAll()
-		return nil, fmt.Errorf("--sink %s: %w", name, err)
+		return nil, fmt.Errorf("--sink %s: %w", w.name, err)
 	}
 	d.to = to
 	return d, nil
@@ -56,11 +73,12 @@ func (p *program) openDestination(ctx context.Context, s *settings, spec *sinks.
 func (p *program) openAll(ctx context.Context, s *settings) (destinations, error) {
 	all := destinations{}
 	var errs []error
-	for i, spec := range s.sinks {
-		errs = append(errs, p.whenFree(ctx, "sink "+spec.Identity, func() error {
-			d, err := p.openDestination(ctx, s, spec, destinationText(s.Sinks[i]))
+	for _, w := range s.wanted() {
+		errs = append(errs, p.whenFree(ctx, "sink "+w.name, func() error {
+			d, err := p.openDestination(ctx, w)
 			if err == nil {
 				all[d.name] = d
+				err = d.show(p)
 			}
 			return err
 		}))
@@ -72,54 +90,13 @@ func (p *program) openAll(ctx context.Context, s *settings) (destinations, error
 	return all, nil
 }
 
-// openNew opens of what settings name that which all has not under that name. What is in use, perhaps
-// by one of all under another name, is left out.
-func (p *program) openNew(ctx context.Context, s *settings, all destinations) (destinations, error) {
-	added := destinations{}
-	var errs []error
-	for i, spec := range s.sinks {
-		if all[spec.Identity] != nil {
-			continue
-		}
-		switch d, err := p.openDestination(ctx, s, spec, destinationText(s.Sinks[i])); {
-		case err == nil:
-			added[d.name] = d
-		case !errors.Is(err, sinks.ErrInUse):
-			errs = append(errs, err)
-		}
+// show has the metrics of d among those of the program.
+func (d *destination) show(p *program) error {
+	in := prometheus.WrapRegistererWith(prometheus.Labels{"sink": d.name}, newRegistry(p.registerer))
+	if err := d.registry.show(in); err != nil {
+		return fmt.Errorf("--sink %s: register metrics: %w", d.name, err)
 	}
-	if err := errors.Join(errs...); err != nil {
-		added.close()
-		return nil, err
-	}
-	return added, nil
-}
-
-// become closes what settings do not name, or name with other parameters, and then opens
-// what is missing. After an error, some may be missing.
-func (ds destinations) become(ctx context.Context, p *program, s *settings) error {
-	named := map[string]string{}
-	for i, spec := range s.sinks {
-		named[spec.Identity] = destinationText(s.Sinks[i])
-	}
-	for name, d := range ds {
-		if named[name] != d.text {
-			d.close()
-			delete(ds, name)
-		}
-	}
-	var errs []error
-	for _, spec := range s.sinks {
-		if ds[spec.Identity] != nil {
-			continue
-		}
-		d, err := p.openDestination(ctx, s, spec, named[spec.Identity])
-		if err == nil {
-			ds[d.name] = d
-		}
-		errs = append(errs, err)
-	}
-	return errors.Join(errs...)
+	return nil
 }
 
 func (ds destinations) close() {
@@ -128,11 +105,14 @@ func (ds destinations) close() {
 	}
 }
 
+// close closes d, after a check that is under way.
 func (d *destination) close() {
+	d.registry.hide()
+	d.checking.Lock()
+	defer d.checking.Unlock()
 	if c, ok := d.to.(io.Closer); ok {
 		if err := c.Close(); err != nil {
 			d.log.Error(err, "Could not close a sink")
 		}
 	}
-	d.registry.unregisterAll()
 }

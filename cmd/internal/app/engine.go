@@ -5,13 +5,13 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/prometheus/client_golang/prometheus"
 	"k8s.io/client-go/rest"
 	"sigs.k8s.io/controller-runtime/pkg/manager"
 	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
 
 	"github.com/fairlead-dev/fairlead/internal/ledger"
 	"github.com/fairlead-dev/fairlead/sources"
+	"github.com/fairlead-dev/fairlead/sources/fleet"
 )
 
 // engine is what delivers, with one set of settings. When they change, another engine
@@ -57,10 +57,17 @@ func (p *program) newEngine(s *settings, open destinations) (_ *engine, err erro
 		Excluded: s.excluded,
 		Routes:   e.routes.sources(),
 		Ledger:   ledger.NewHandle(p.ledger, p.store),
-		Limit:    p.limiter.limit,
+		// What has stopped, and may hang, has no say any more.
+		Limit: func(cluster string, asked fleet.Limits) {
+			if p.current() == e {
+				p.limiter.limit(cluster, asked)
+			}
+		},
 		Removed: func(cluster string) {
 			e.routes.forget(cluster)
-			p.limiter.forget(cluster)
+			if p.current() == e {
+				p.limiter.forget(cluster)
+			}
 		},
 		Term: p.term,
 		Log:  p.log,
@@ -99,18 +106,16 @@ func (e *engine) start(p *program, ps *parts) {
 	e.stopSinks = ps.start("the sinks", func(ctx context.Context) error { return e.sinks.run(ctx, p.dead, p.hangup) })
 	e.stopDead = ps.start("the dead letters", func(ctx context.Context) error { return p.dead.run(ctx, e.sources) })
 	e.stopManager = ps.start("the manager", e.manager.Start)
-	e.stopSources = ps.start("the sources", e.sources.Run)
+	e.stopSources = ps.start(partSources, e.sources.Run)
 	p.members.attach(e.sources)
 	p.log.Info("Started", "version", e.settings.options.Version, "watch", len(e.settings.specs), "sinks", len(e.sinks))
 }
 
 // stop stops the engine from left to right: first the reading, then what waits drains
 // into the sinks, then the workers and the sinks. It returns how many changes are left.
-func (e *engine) stop(p *program, ps *parts, drain time.Duration) (left int) {
+func (e *engine) stop(draining context.Context, p *program, ps *parts) (left int) {
 	p.members.detach()
 	e.stopSources()
-	draining, cancel := context.WithTimeout(ps.term, drain)
-	defer cancel()
 	left = e.routes.stop(draining)
 	e.stopManager()
 	e.stopDead()
@@ -118,45 +123,23 @@ func (e *engine) stop(p *program, ps *parts, drain time.Duration) (left int) {
 	return left
 }
 
+// drain returns a context that ends when what waits has had its time: the time of the
+// settings or, unless asked ends meanwhile, one that is shorter.
+func (e *engine) drain(asked context.Context, ps *parts, shorter time.Duration) (context.Context, context.CancelFunc) {
+	ctx, cancel := context.WithTimeout(ps.term, e.settings.DrainTimeout)
+	timer := time.AfterFunc(shorter, func() {
+		if asked.Err() == nil {
+			cancel()
+		}
+	})
+	return ctx, func() {
+		timer.Stop()
+		cancel()
+	}
+}
+
 // close lets go of what has the engine in its hands, after it has stopped.
 func (e *engine) close() { e.registry.unregisterAll() }
 
 // current returns the engine that delivers, or did last; nil: none has been made yet.
 func (p *program) current() *engine { return p.engine.Load() }
-
-// registry remembers what was registered, so that what has ended leaves nothing in a
-// registry that outlives it. One goroutine at a time uses it.
-type registry struct {
-	prometheus.Registerer
-	collectors []prometheus.Collector
-}
-
-// newRegistry returns one over another, which does not remember the same again.
-func newRegistry(over prometheus.Registerer) *registry {
-	if r, ok := over.(*registry); ok {
-		over = r.Registerer
-	}
-	return &registry{Registerer: over}
-}
-
-// Register implements prometheus.Registerer.
-func (r *registry) Register(c prometheus.Collector) error {
-	if err := r.Registerer.Register(c); err != nil {
-		return err
-	}
-	r.collectors = append(r.collectors, c)
-	return nil
-}
-
-// MustRegister implements prometheus.Registerer.
-func (r *registry) MustRegister(cs ...prometheus.Collector) {
-	r.Registerer.MustRegister(cs...)
-	r.collectors = append(r.collectors, cs...)
-}
-
-func (r *registry) unregisterAll() {
-	for _, c := range r.collectors {
-		r.Unregister(c)
-	}
-	r.collectors = nil
-}

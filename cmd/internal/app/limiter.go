@@ -79,6 +79,13 @@ func (l *limiter) forget(cluster string) {
 	delete(l.asked, cluster)
 }
 
+// now returns what the flags say now.
+func (l *limiter) now() clusterLimits {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.flags
+}
+
 // change puts other flags in the place of those before, at once.
 func (l *limiter) change(flags clusterLimits) {
 	l.mu.Lock()

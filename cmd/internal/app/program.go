@@ -7,7 +7,9 @@ import (
 	"io"
 	"net"
 	"os"
+	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/go-logr/logr"
 	"github.com/prometheus/client_golang/prometheus"
@@ -17,6 +19,7 @@ import (
 
 	"github.com/fairlead-dev/fairlead/internal/election"
 	"github.com/fairlead-dev/fairlead/internal/ledger"
+	"github.com/fairlead-dev/fairlead/internal/redact"
 	"github.com/fairlead-dev/fairlead/sources/connection"
 	"github.com/fairlead-dev/fairlead/sources/fleet"
 	"github.com/fairlead-dev/fairlead/sources/stream"
@@ -53,10 +56,11 @@ type program struct {
 	store        ledger.Store // nil: the ledger is in memory
 	dead         *deadLetters // nil: there are none
 
-	changes  *changes      // of the settings
-	changing atomic.Bool   // an engine has stopped, and the next one does not run yet
-	started  chan struct{} // closed once sources run
-	stopping chan struct{} // closed when the program begins to stop
+	changes  *changes                  // of the settings
+	changing atomic.Pointer[time.Time] // since when an engine has stopped, and the next one does not run yet
+	handing  sync.WaitGroup            // goroutines that open and close destinations
+	started  chan struct{}             // closed once sources run
+	stopping chan struct{}             // closed when the program begins to stop
 	hangup   chan os.Signal
 	reloader *reloader // nil: there is no configuration file
 }
@@ -106,28 +110,34 @@ func newProgram(ctx context.Context, s *settings, stdout io.Writer, log logr.Log
 // open makes what delivers, from right to left. What other processes must not
 // have open at the same time is opened here.
 func (p *program) open(ctx context.Context) (err error) {
-	s := p.changes.take()
 	defer func() {
 		if err != nil {
 			p.close()
 		}
 	}()
+	opened := p.changes.now()
 	// All that cannot be opened is told at once, too.
 	var errs [3]error
-	errs[2] = p.whenAccepted(ctx, func() error { return p.openLedger(ctx, s) }) // first, because it is closed last
+	errs[2] = p.whenAccepted(ctx, func() error { return p.openLedger(ctx, opened) }) // first, because it is closed last
 	if errs[2] != nil && ctx.Err() != nil {
 		return errs[2] // another process may have the rest open
 	}
 	errs[0] = p.whenFree(ctx, "the dead letters", func() (err error) {
-		p.dead, err = openDeadLetters(s.DeadLetter, p.log, p.registerer)
+		p.dead, err = openDeadLetters(p.settings.DeadLetter, p.log, p.registerer)
 		return err
 	})
-	p.destinations, errs[1] = p.openAll(ctx, s)
+	s, err := p.openNewest(ctx)
+	errs[1] = err
 	if err := errors.Join(errs[:]...); err != nil {
 		return err
 	}
+	if s != opened {
+		p.ledger.Reopen(s.sinkNames())
+	}
 	p.term = p.ledger.Term()
-	p.fleet = fleet.New(fleet.Options{Providers: s.providers, Hub: p.hub, Handler: p.members, NameHold: zeroIsNone(s.NameHold), Log: p.log, Registerer: p.registerer})
+	p.fleet = fleet.New(fleet.Options{
+		Providers: p.settings.providers, Hub: p.hub, Handler: p.members, NameHold: zeroIsNone(p.settings.NameHold), Log: p.log, Registerer: p.registerer,
+	})
 	if err := p.fleet.Check(); err != nil {
 		return err
 	}
@@ -137,6 +147,25 @@ func (p *program) open(ctx context.Context) (err error) {
 	}
 	p.engine.Store(e)
 	return p.registerMetrics()
+}
+
+// openNewest opens the destinations of the newest settings there are, however long it waits
+// for one. If those came after the start and cannot be opened, it opens those of before.
+func (p *program) openNewest(ctx context.Context) (s *settings, err error) {
+	for {
+		opening, s, before := p.changes.take(ctx)
+		p.destinations, err = p.openAll(opening, s)
+		switch {
+		case err == nil || ctx.Err() != nil:
+			return s, err
+		case errors.Is(context.Cause(opening), errNewer):
+		case before == nil:
+			return s, err
+		default:
+			p.log.Error(errors.New(redact.New().Text(err)), "The settings cannot be used; opening with those of before")
+			p.changes.refuse(s, before, err)
+		}
+	}
 }
 
 // registerMetrics has metrics tell of what outlives engines, and of what all of them have.

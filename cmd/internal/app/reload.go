@@ -46,14 +46,38 @@ type reloader struct {
 	limiter *limiter
 	level   *slog.LevelVar
 	change  func(context.Context, *settings) error // has another engine work
+	keep    func(*settings) bool                   // for an engine that does not run yet
+	refused func() *refusal                        // what was kept for an engine, and could not be used
 	log     logr.Logger
 	metrics reloadMetrics
 	last    [sha256.Size]byte // of the content that was applied last
 	seen    [sha256.Size]byte // of what the last look has seen
-	again   bool              // it was not applied, and what was wrong with it may pass
+	retries retries
 
 	mu    sync.Mutex
 	shown configStatus
+}
+
+// maxRetryLooks is at how many looks a file is applied again that could not be: once a minute.
+const maxRetryLooks = 12
+
+// retries says when a file is applied again that could not be, as what was wrong may pass. To
+// open the other sinks that it names has costs: it comes more and more rarely.
+type retries struct {
+	every int // looks; 0: there is nothing to apply
+	left  int // looks until then
+}
+
+// failed says that an attempt has failed.
+func (r *retries) failed() {
+	r.every = min(max(2*r.every, 1), maxRetryLooks)
+	r.left = r.every
+}
+
+// due counts a look, and reports whether it is to apply the file again.
+func (r *retries) due() bool {
+	r.left--
+	return r.every > 0 && r.left < 0
 }
 
 // configStatus is what /clusters says about the configuration file.
@@ -67,6 +91,9 @@ type configStatus struct {
 	NeedsRestart []string `json:"needsRestart,omitempty"`
 	// Overruled are the keys that do not count, as the command line has their flags.
 	Overruled []string `json:"overruled,omitempty"`
+	// ChangingSince is since when nothing is delivered, because the settings change. What is
+	// told of clusters is how they were then.
+	ChangingSince time.Time `json:"changingSince,omitzero"`
 }
 
 // newReloader returns what follows the configuration file; nil if there is none.
@@ -81,7 +108,7 @@ func (p *program) newReloader() (*reloader, error) {
 	}
 	r := &reloader{
 		running: s, applied: s, poll: cmp.Or(s.configPoll, configPoll), limiter: p.limiter, level: s.level, change: p.change,
-		log: p.log.WithValues("file", string(s.File)), metrics: metrics, last: s.file, seen: s.file,
+		keep: p.changes.keep, refused: p.changes.takeRefusal, log: p.log.WithValues("file", string(s.File)), metrics: metrics, last: s.file, seen: s.file,
 	}
 	r.succeed(s, nil)
 	return r, nil
@@ -116,33 +143,47 @@ func (r *reloader) run(ctx context.Context, hangup <-chan os.Signal) {
 // look reads the file if it has changed, if what was wrong with it may have passed, or if
 // it is asked to.
 func (r *reloader) look(ctx context.Context, asked bool) {
+	if refused := r.refused(); refused != nil && refused.settings == r.applied {
+		r.applied = refused.instead
+		r.applyLimits()
+		r.failTo(refused.err)
+	}
 	text, err := smallfile.Read(string(r.running.File), configfile.MaxSize)
 	if err != nil {
+		r.retries = retries{every: 1}
 		r.fail(err)
 		return
 	}
 	digest := sha256.Sum256(text)
-	settled := digest == r.seen
-	r.seen = digest
-	if !asked && (!settled || digest == r.last && !r.again) {
+	settled, changed := digest == r.seen, digest != r.last
+	if r.seen = digest; !settled && r.retries.every > 0 {
+		r.retries = retries{every: 1}
+	}
+	due := r.retries.due()
+	if !asked && (!settled || !changed && r.retries.every == 0 || r.retries.every > 0 && !due) {
 		return
 	}
 	switch err := r.apply(ctx, text); {
 	case err == nil:
-		r.last, r.again = digest, false
+		r.last, r.retries = digest, retries{}
 	case errors.Is(err, errStopping):
 	case errors.Is(err, errWentBack):
 		// Each attempt interrupts the delivery: the next one is for who changes the file.
 		r.fail(err)
-		r.last, r.again = digest, false
+		r.last, r.retries = digest, retries{}
 	default:
-		r.fail(err)
+		r.failTo(err)
 	}
+}
+
+// failTo tells why the file is not applied, which is tried again.
+func (r *reloader) failTo(err error) {
+	r.retries.failed()
+	r.fail(err)
 }
 
 // fail tells why the file is not applied, once.
 func (r *reloader) fail(err error) {
-	r.again = true
 	r.metrics.successful.Set(0)
 	text := redact.New().Text(err)
 	r.mu.Lock()
@@ -150,7 +191,7 @@ func (r *reloader) fail(err error) {
 	r.shown.Error = text
 	r.mu.Unlock()
 	if !known {
-		r.log.Error(err, "The configuration file cannot be used; what was read before stays in effect")
+		r.log.Error(errors.New(text), "The configuration file cannot be used; what was read before stays in effect")
 	}
 }
 
@@ -170,18 +211,23 @@ func (r *reloader) apply(ctx context.Context, text []byte) error {
 		s.overruled = overruled
 	}
 	changed, engine := r.changed(s)
-	if engine {
+	if kept := r.keep(s); engine && !kept {
 		if err := r.change(ctx, s); err != nil {
 			return err
 		}
 	}
-	level, _ := parseLevel(s.LogLevel) // it has been checked
-	r.level.Set(level)
-	r.limiter.change(s.clusterLimits())
 	r.applied = s
+	r.applyLimits()
 	r.log.Info("Read the configuration file", "changed", changed, "needsRestart", restart)
 	r.succeed(s, restart)
 	return nil
+}
+
+// applyLimits has what is applied hold of what changes at once.
+func (r *reloader) applyLimits() {
+	level, _ := parseLevel(r.applied.LogLevel) // it has been checked
+	r.level.Set(level)
+	r.limiter.change(r.applied.clusterLimits())
 }
 
 // changed returns the flags that have other values than those in effect. Some may be an

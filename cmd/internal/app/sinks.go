@@ -65,10 +65,7 @@ func (ks openSinks) run(ctx context.Context, dead *deadLetters, hangup <-chan os
 	for _, k := range ks {
 		g.Go(func() error { return k.batcher.Run(ctx) })
 		if c, ok := k.to.(sinks.Checker); ok {
-			g.Go(func() error {
-				k.check(ctx, c)
-				return nil
-			})
+			k.startCheck(ctx, c)
 		}
 	}
 	g.Go(func() error {
@@ -92,14 +89,27 @@ func (ks openSinks) run(ctx context.Context, dead *deadLetters, hangup <-chan os
 // checkTimeout bounds the check of a sink.
 const checkTimeout = 30 * time.Second
 
+// startCheck checks the destination, if that has not been done, and is not waited for: what it
+// asks may hang, and it writes nothing. One check at a time is under way.
+func (d *destination) startCheck(ctx context.Context, c sinks.Checker) {
+	if !d.checking.TryLock() {
+		return
+	}
+	go func() {
+		defer d.checking.Unlock()
+		d.checked = d.checked || d.check(ctx, c)
+	}()
+}
+
 // check tells in the log whether the destination can be written to. What is wrong with
-// it may pass, and each Write meets it anyway.
-func (k *sink) check(ctx context.Context, c sinks.Checker) {
+// it may pass, and each Write meets it anyway. It is not done if ctx ends before.
+func (d *destination) check(ctx context.Context, c sinks.Checker) (done bool) {
 	ctx, cancel := context.WithTimeout(ctx, checkTimeout)
 	defer cancel()
 	if err := c.Check(ctx); err == nil {
-		k.log.Info("Checked the sink's destination")
+		d.log.Info("Checked the sink's destination")
 	} else if !errors.Is(ctx.Err(), context.Canceled) {
-		k.log.Error(err, "The sink's destination is not ready; it is tried with every write")
+		d.log.Error(err, "The sink's destination is not ready; it is tried with every write")
 	}
+	return !errors.Is(ctx.Err(), context.Canceled)
 }

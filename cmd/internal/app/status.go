@@ -119,7 +119,11 @@ type ledgerStatus struct {
 func (p *program) status(now time.Time) status {
 	s := status{Election: p.electionStatus(), Clusters: []clusterStatus{}, Problems: []problemStatus{}, Sinks: []sinkStatus{}}
 	s.Ledger = ledgerStatus{p.settings.store.Identity, ledger.Status{Healthy: true}}
-	s.Config = p.reloader.status()
+	if s.Config = p.reloader.status(); s.Config != nil {
+		if since := p.changing.Load(); since != nil {
+			s.Config.ChangingSince = *since
+		}
+	}
 	engine := p.current()
 	if engine == nil {
 		return s

@@ -76,49 +76,61 @@ func (p *program) work(ctx, term context.Context) (ended bool, err error) {
 	stopFleet := ps.start("the fleet", p.fleet.Run)
 	close(p.started)
 
-	e, err = p.follow(ctx, ps, e)
+	last := p.obey(ctx, ps, e)
 	close(p.stopping)
 	ps.grace.left = stopGrace
 	stopFleet()
-	left := 0
-	if e != nil {
-		left = e.stop(p, ps, e.settings.DrainTimeout)
+	if e := last.engine; e != nil {
+		draining, cancel := e.drain(ctx, ps, e.settings.DrainTimeout)
+		last.left = e.stop(draining, p, ps)
+		cancel()
 	}
 	stopLedger()
 	closed := make(chan struct{})
 	go func() {
 		defer close(closed)
 		p.close()
+		p.handing.Wait()
 	}()
 	ps.await("the files", closed)
-	p.log.Info("Stopped", "undelivered", left)
-	return ps.ended, err
+	p.log.Info("Stopped", "undelivered", last.left)
+	return len(ps.hung()) == 0, last.fatal
 }
 
-// follow changes settings when it is asked to, until the program is to end. It returns the
-// engine that runs then, if one does.
-func (p *program) follow(ctx context.Context, ps *parts, e *engine) (_ *engine, fatal error) {
-	for e != nil && fatal == nil {
+// obey changes settings when it is asked to, until the program is to end. It returns what the
+// last change has come to, and why the program ends unless it was asked to.
+func (p *program) obey(ctx context.Context, ps *parts, e *engine) outcome {
+	last := outcome{engine: e}
+	if s := p.changes.run(); s != e.settings { // kept while e was opened
+		last = p.replace(ctx, ps, e, s)
+		if last.err != nil {
+			p.changes.refuse(s, e.settings, last.err)
+		}
+	}
+	for last.engine != nil {
 		select {
 		case c := <-p.changes.requests:
-			var err error
-			e, err, fatal = p.replace(ctx, ps, e, c.settings)
-			c.done <- errors.Join(err, fatal)
+			last = p.replace(ctx, ps, last.engine, c.settings)
+			c.done <- errors.Join(last.err, last.fatal)
 			continue
 		case <-ctx.Done():
-		case <-ps.term.Done():
-		case fatal = <-ps.failed:
+		case <-ps.broken.Done():
 		}
 		break
 	}
+	if last.fatal == nil && ps.broken.Err() != nil {
+		last.fatal = context.Cause(ps.broken)
+	}
 	switch {
 	case ps.term.Err() != nil:
-		fatal = context.Cause(ps.term)
-		p.log.Error(fatal, "Stopping at once, because another process may lead soon")
-	case fatal != nil:
-		p.log.Error(fatal, "Stopping, because a part of the program ended")
+		p.log.Error(last.fatal, "Stopping at once, because another process may lead soon")
+	case last.fatal != nil:
+		p.log.Error(last.fatal, "Stopping, because a part of the program ended")
 	default:
-		p.log.Info("Asked to stop; reading stops, what waits is drained", "timeout", p.current().settings.DrainTimeout)
+		if last.engine != nil {
+			e = last.engine
+		}
+		p.log.Info("Asked to stop; reading stops, what waits is drained", "timeout", e.settings.DrainTimeout)
 	}
-	return e, fatal
+	return last
 }
