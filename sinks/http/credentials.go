@@ -43,9 +43,17 @@ type passes struct {
 	header        http.Header // those that no file says
 	authorization string
 
-	mu   sync.Mutex
-	last *pass
-	read time.Time
+	mu     sync.Mutex
+	last   *pass
+	read   time.Time
+	broken error // why the files could not be read when they were last; nil: they were
+}
+
+// trouble returns why the files, or one of them, cannot be read now; nil if they can.
+func (p *passes) trouble() error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.broken
 }
 
 // current returns what the files hold, or held not longer than a second ago. A file that
@@ -62,8 +70,13 @@ func (p *passes) current(now time.Time) (*pass, error) {
 		p.last = next
 	case p.last == nil:
 		return nil, err
+	case p.broken == nil:
+		p.o.Log.Error(err, "Credentials cannot be read; what the files have held before is used")
 	}
-	p.read = now
+	if err == nil && p.broken != nil {
+		p.o.Log.Info("Credentials can be read again")
+	}
+	p.read, p.broken = now, err
 	return p.last, nil
 }
 
@@ -90,7 +103,9 @@ func (p *passes) load() (*pass, error) {
 			next.header["Authorization"] = []string{"Basic " + both}
 			return []string{password, both}, err
 		}},
-		{"header-file", p.o.HeaderFile, next.readHeaders},
+		{"header-file", p.o.HeaderFile, func(path string) ([]string, error) {
+			return next.readHeaders(path, p.o.TokenFile != "" || p.o.User != "")
+		}},
 		{"secret-file", p.o.SecretFile, next.readSigners},
 		{"path-file", p.o.PathFile, next.readPath},
 	} {
@@ -132,8 +147,11 @@ func lines(path string) ([]string, error) {
 // ours are headers that say how the body is written or where it goes.
 var ours = []string{"Host", "Content-Length", "Content-Type", "Content-Encoding", "Transfer-Encoding", "Connection", "Trailer", "Te", "Upgrade"}
 
-func (next *pass) readHeaders(path string) (secrets []string, err error) {
+// readHeaders reads headers, which take the place of those of the same name that every
+// request has. Authorized: another file says who the client is.
+func (next *pass) readHeaders(path string, authorized bool) (secrets []string, err error) {
 	all, err := lines(path)
+	given := map[string]bool{}
 	for i, line := range all {
 		name, value, colon := strings.Cut(line, ":")
 		name, value = http.CanonicalHeaderKey(name), strings.TrimSpace(value)
@@ -142,6 +160,13 @@ func (next *pass) readHeaders(path string) (secrets []string, err error) {
 		}
 		if slices.Contains(ours, name) || strings.HasPrefix(name, "Ce-") || strings.HasPrefix(name, "Webhook-") {
 			return nil, fmt.Errorf("read %s: line %d gives header %s, which the sink itself sets", path, i+1, name)
+		}
+		if name == "Authorization" && authorized {
+			return nil, fmt.Errorf("read %s: line %d gives header Authorization, and so does token-file or user; servers refuse two, so leave out one", path, i+1)
+		}
+		if !given[name] {
+			given[name] = true
+			delete(next.header, name)
 		}
 		next.header[name] = append(next.header[name], value)
 		secrets = append(secrets, value)
