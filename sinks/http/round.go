@@ -134,6 +134,7 @@ func (s *Sink) result(r *round) error {
 	var left []int   // what is not settled
 	var reason error // why not
 	plain := true    // each failure seems to be due to a change
+	single := true   // each may be, and was of one change, or of one before it
 	for i, err := range r.errs {
 		if err == nil {
 			continue
@@ -146,18 +147,21 @@ func (s *Sink) result(r *round) error {
 		if reason == nil || errors.Is(reason, errNotTried) {
 			reason = err
 		}
-		plain = plain && (aboutOf(err) == ofChange || errors.Is(err, errNotTried))
+		tried := !errors.Is(err, errNotTried)
+		plain = plain && (!tried || aboutOf(err) == ofChange)
+		single = single && (!tried || aboutOf(err) != ofDestination) && (r.seen[i] != inCompany || r.blocked[r.batch[i].Key] != nil)
 	}
 	spared := 0 // how many of those left are refused by themselves on suspicion
 	switch {
 	case r.settled > 0:
 		s.stuck.passed(r.batch[0].Key)
 		s.trusted.Store(true)
+		s.worked.Store(true)
 	case len(left) > 0:
 		n := s.stuck.failed(r.batch[0].Key)
-		if trusted := s.trusted.Swap(false); plain && trusted {
-			spared = len(left) // it has worked just now
-		} else if plain && n%suspicion == 0 {
+		if trusted := s.trusted.Swap(false); single && (plain && trusted || s.worked.Swap(false)) {
+			spared = len(left) // it has worked before: that is said once
+		} else if plain && n%suspicion == 0 && (single || n >= mostSearch) {
 			spared = len(left) - 1 // so that others get their turn, while the sink still fails
 		}
 	}

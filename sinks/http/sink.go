@@ -38,8 +38,9 @@ type Sink struct {
 	limit limit // of bodies with several changes
 	stuck stuck // batches that fail again and again
 	pause pause // that the server has asked for
-	// trusted: the server has settled something since it last failed.
-	trusted atomic.Bool
+	// trusted: the server has settled something since it last failed, or has not failed yet.
+	// worked: it has since all of a batch was taken for what it fails on.
+	trusted, worked atomic.Bool
 }
 
 // New returns a sink. It reads and checks the files that the options name, tries a

@@ -184,7 +184,7 @@ func TestTheSizeOfRequestsGrowsAgain(t *testing.T) {
 	sink := open(t, httpsink.Options{URL: s.URL, Format: httpsink.Batch})
 	write(t, sink, batchOf(40)...)
 	most.Store(1 << 20)
-	for range 40 {
+	for range 200 {
 		write(t, sink, batchOf(40)...)
 	}
 	requests.Store(0)
