@@ -2,7 +2,9 @@ package httpsink_test
 
 import (
 	"io"
+	"net/http"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"github.com/fairlead-dev/fairlead/pipeline"
@@ -126,4 +128,25 @@ func TestSpecs(t *testing.T) {
 	}
 	var _ pipeline.Sink = (*httpsink.Sink)(nil)
 	var _ sinks.Checker = (*httpsink.Sink)(nil)
+}
+
+// TestThePathIsAsItWasWritten: servers tell /hook/ from /hook.
+func TestThePathIsAsItWasWritten(t *testing.T) {
+	var path atomic.Value
+	s := serve(t, func(_ http.ResponseWriter, r *http.Request) { path.Store(r.URL.EscapedPath()) })
+	for _, want := range []string{"/hook/", "/hook", "/a%2Fb/"} {
+		spec, err := kinds.Parse(s.URL + want)
+		if err != nil {
+			t.Fatal(err)
+		}
+		sink, err := spec.Open(t.Context(), sinks.Env{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		write(t, sink, pod("a", 1))
+		if path.Load() != want {
+			t.Errorf("posted to %v, want %s", path.Load(), want)
+		}
+		_ = sink.(io.Closer).Close()
+	}
 }
