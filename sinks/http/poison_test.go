@@ -1,7 +1,6 @@
 package httpsink_test
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -13,7 +12,6 @@ import (
 	"time"
 
 	"github.com/fairlead-dev/fairlead/pipeline"
-	"github.com/fairlead-dev/fairlead/sinks/batch"
 	httpsink "github.com/fairlead-dev/fairlead/sinks/http"
 )
 
@@ -39,26 +37,39 @@ func status(code int) func(http.ResponseWriter) {
 // aborted is what a client sees of a receiver whose process dies on it.
 func aborted(http.ResponseWriter) { panic(http.ErrAbortHandler) }
 
-// deliver runs a batcher until all of these were told of, and returns what was refused.
-func deliver(t *testing.T, sink pipeline.Sink, o batch.Options, changes []*pipeline.Change) map[string]error {
+// deliver writes as the batcher does, until all were accepted or refused, and returns what
+// was refused.
+func deliver(t *testing.T, sink pipeline.Sink, pending []*pipeline.Change) map[string]error {
 	t.Helper()
-	o.ReconnectMin, o.ReconnectMax = time.Millisecond, 5*time.Millisecond
-	b := batch.New("test", sink, o)
-	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
-	defer cancel()
-	var running sync.WaitGroup
-	running.Go(func() { _ = b.Run(ctx) })
 	refused := map[string]error{}
-	err := b.Deliver(ctx, func(i int, err error) {
-		if err != nil {
-			refused[changes[i].Key.Name] = err
+	for range 100 {
+		if len(pending) == 0 {
+			return refused
 		}
-	}, changes...)
-	cancel()
-	running.Wait()
-	if err != nil {
-		t.Errorf("not all were told of: %v", err)
+		err := sink.Write(t.Context(), pending)
+		partial, is := errors.AsType[*pipeline.BatchError](err)
+		switch {
+		case err == nil:
+			return refused
+		case pipeline.IsPermanent(err):
+			t.Fatalf("refused for good: %v", err)
+		case !is:
+			continue
+		}
+		var left []*pipeline.Change
+		for i, c := range pending {
+			reason := partial.Failed[i]
+			switch {
+			case refused[c.Key.Name] != nil: // it is behind one that comes again
+			case pipeline.IsOutage(reason):
+				left = append(left, c)
+			case reason != nil:
+				refused[c.Key.Name] = reason
+			}
+		}
+		pending = left
 	}
+	t.Errorf("%d changes are left, after these were refused: %v", len(pending), refused)
 	return refused
 }
 
@@ -74,7 +85,7 @@ func TestOneObjectStopsNoRoute(t *testing.T) {
 						sink := open(t, httpsink.Options{URL: s.URL, Format: format, Connections: connections})
 						// Others follow, as they do: of the last object alone nobody can tell whose fault it is.
 						changes := append(batchOf(30), pod("another", 1))
-						refused := deliver(t, sink, batch.Options{Concurrency: connections, MaxBatch: 31}, changes)
+						refused := deliver(t, sink, changes)
 						if len(refused) != 1 || refused[name] == nil || pipeline.IsPermanent(refused[name]) {
 							t.Errorf("refused: %v", refused)
 						}
@@ -92,7 +103,7 @@ func TestSeveralObjectsStopNoRoute(t *testing.T) {
 		for _, format := range []httpsink.Format{httpsink.Batch, httpsink.Structured} {
 			s, _ := poisoned(t, status(code), names...)
 			sink := open(t, httpsink.Options{URL: s.URL, Format: format, Connections: 1})
-			refused := deliver(t, sink, batch.Options{}, batchOf(40))
+			refused := deliver(t, sink, batchOf(40))
 			for _, name := range names {
 				if len(refused) != len(names) || refused[name] == nil {
 					t.Fatalf("%d, %s: refused: %v", code, format, refused)
@@ -126,7 +137,7 @@ func TestChangesOfAnObjectStayInOrder(t *testing.T) {
 		for v := range 5 {
 			changes = append(changes, pod("a", 11+v), pod(fmt.Sprint("other-", v), 50))
 		}
-		refused := deliver(t, open(t, httpsink.Options{URL: s.URL, Format: format}), batch.Options{}, changes)
+		refused := deliver(t, open(t, httpsink.Options{URL: s.URL, Format: format}), changes)
 		if len(refused) != 1 || refused["a"] == nil || strings.Join(got, " ") != "11 12" {
 			t.Errorf("%s: arrived %v, refused %v", format, got, refused)
 		}
