@@ -124,11 +124,11 @@ api: ## Record the exported API of the public packages, after a change that is m
 	go test ./internal/archtest -count 1 -run '^TestAPIIsAsRecorded$$' -write-api
 
 .PHONY: demo
-demo: control-plane build ## Show three real clusters streaming through Fairlead; flags go into ARGS
+demo: control-plane build $(if $(findstring postgres,$(ARGS)),databases) ## Show three real clusters streaming through Fairlead; flags go into ARGS
 	bin/fairlead-demo $(ARGS)
 
 .PHONY: chaos
-chaos: control-plane build ## Break everything around Fairlead, and check that nothing is lost; flags go into ARGS
+chaos: control-plane build $(if $(findstring postgres,$(ARGS)),databases) ## Break everything around Fairlead, and check that nothing is lost; flags go into ARGS
 	bin/fairlead-chaos $(ARGS)
 
 .PHONY: image

@@ -170,9 +170,7 @@ func waitUntilCarried(t *testing.T, proxy *Proxy, want int) {
 	ticker := time.NewTicker(time.Millisecond)
 	defer ticker.Stop()
 	for limit := time.After(time.Minute); ; {
-		proxy.line.mu.Lock()
-		got := len(proxy.line.clients)
-		proxy.line.mu.Unlock()
+		got := proxy.line.Connections()
 		if got == want {
 			return
 		}

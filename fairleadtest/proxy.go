@@ -11,6 +11,7 @@ import (
 	"k8s.io/client-go/rest"
 
 	"github.com/fairlead-dev/fairlead/internal/loopback"
+	"github.com/fairlead-dev/fairlead/internal/tcpline"
 )
 
 // Proxy is a TCP proxy in front of one cluster: the network between a client and that
@@ -23,7 +24,7 @@ type Proxy struct {
 	cluster *Cluster
 	listens string         // host and port
 	port    *loopback.Port // nil when closed
-	line    *line
+	line    *tcpline.Line
 }
 
 // NewProxy starts a proxy in front of the cluster. It is closed with the cluster,
@@ -33,7 +34,7 @@ func (c *Cluster) NewProxy() (_ *Proxy, err error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &Proxy{cluster: c, line: newLine(upstream.Host)}
+	p := &Proxy{cluster: c, line: tcpline.New(upstream.Host)}
 	if p.port, err = loopback.Reserve(); err != nil {
 		return nil, err
 	}
@@ -63,18 +64,18 @@ func (p *Proxy) Through(config *rest.Config) *rest.Config {
 
 // Cut ends all connections and refuses new ones: a server that is off, or a route
 // that is gone.
-func (p *Proxy) Cut() { p.line.cut() }
+func (p *Proxy) Cut() { p.line.Cut() }
 
 // Reset ends all connections with a TCP reset and accepts new ones: a load balancer
 // that restarts. Another fault stays.
-func (p *Proxy) Reset() { p.line.reset() }
+func (p *Proxy) Reset() { p.line.Reset() }
 
 // BlackHole lets no byte through, in either direction: a firewall that drops packets.
 // Connections stay open and new ones are accepted, but nothing arrives. After Restore
 // they go on: what was sent meanwhile is late, not lost. To end connections instead,
 // call Cut first.
 func (p *Proxy) BlackHole() error {
-	p.line.set(faults{stalled: true})
+	p.line.Set(tcpline.Faults{Stalled: true})
 	return p.accept()
 }
 
@@ -82,13 +83,13 @@ func (p *Proxy) BlackHole() error {
 // of each connection. Zero is no delay, or no limit. One direction of a connection
 // holds at most 512 KiB, so the latency limits the throughput too.
 func (p *Proxy) Slow(latency time.Duration, bytesPerSecond int) error {
-	p.line.set(faults{latency: max(latency, 0), rate: max(bytesPerSecond, 0)})
+	p.line.Set(tcpline.Faults{Latency: max(latency, 0), Rate: max(bytesPerSecond, 0)})
 	return p.accept()
 }
 
 // Restore ends the fault.
 func (p *Proxy) Restore() error {
-	p.line.set(faults{})
+	p.line.Set(tcpline.Faults{})
 	return p.accept()
 }
 
@@ -97,7 +98,7 @@ func (p *Proxy) accept() error {
 	if p.port == nil {
 		return fmt.Errorf("the proxy in front of cluster %s is closed", p.cluster.name)
 	}
-	if err := p.line.open(p.listens); err != nil {
+	if err := p.line.Open(p.listens); err != nil {
 		return fmt.Errorf("start the proxy in front of cluster %s: %w", p.cluster.name, err)
 	}
 	return nil
@@ -109,7 +110,7 @@ func (p *Proxy) Close() error {
 	if p.port == nil {
 		return nil
 	}
-	p.line.cut()
+	p.line.Cut()
 	held := p.port
 	p.port = nil
 	p.cluster.forget(p)

@@ -38,6 +38,12 @@ func (c *chaos) calm(ctx context.Context) error {
 	defer stopWatching()
 
 	c.say("The writers have stopped after %d writes, and all faults have ended.", c.clock.now())
+	if c.outside != nil { // it has no reason to refuse anything for good
+		var err error
+		if c.letters, err = c.program.lettersOf(theDestination); err != nil {
+			return err
+		}
+	}
 	stages := []func(context.Context) error{c.sendAgain}
 	if c.sinks > 1 {
 		stages = append(stages,
@@ -125,7 +131,7 @@ func (c *chaos) restartWith(ctx context.Context, s setting) error {
 // does not come about.
 func (c *chaos) settle(ctx context.Context) (bool, error) {
 	begun, grew := time.Now(), time.Now()
-	last := int64(-1)
+	last, lastDiffers := int64(-1), -1
 	for {
 		// Replaying is dear, and pointless while events arrive.
 		var size int64
@@ -143,7 +149,18 @@ func (c *chaos) settle(ctx context.Context) (bool, error) {
 			if err != nil {
 				return false, err
 			}
-			if !slices.ContainsFunc(all, func(f *findings) bool { return !f.Equal() }) {
+			differs := 0
+			if c.outside != nil {
+				f, err := c.checkOutside(ctx)
+				if err != nil {
+					return false, err
+				}
+				if differs = len(f.all()) + len(f.ByID.all()) + len(f.ByNumber.all()); differs != lastDiffers {
+					grew = time.Now()
+				}
+				lastDiffers = differs
+			}
+			if differs == 0 && !slices.ContainsFunc(all, func(f *findings) bool { return !f.Equal() }) {
 				c.say("The sinks hold what the servers hold, %.1f s later.", time.Since(begun).Seconds())
 				c.note(all)
 				return true, nil
@@ -227,6 +244,21 @@ func (c *chaos) judge(ctx context.Context) error {
 			c.wrong = append(c.wrong, c.program.outlets[i].name+": "+problem)
 		}
 	}
+	if c.outside != nil {
+		f, err := c.checkOutside(ctx)
+		if err != nil {
+			return err
+		}
+		for who, problems := range map[string][]string{"": f.all(), "by id: ": f.ByID.all(), "by number: ": f.ByNumber.all()} {
+			for _, problem := range problems {
+				c.wrong = append(c.wrong, theDestination+": "+who+problem)
+			}
+		}
+		for _, letter := range c.letters {
+			c.wrong = append(c.wrong, theDestination+": "+letter)
+		}
+		c.result.outside(c.sink, f, len(c.letters))
+	}
 	c.result.finish(c.program.outlets, all)
 	for i := range c.result.Sinks {
 		c.result.Sinks[i].Out = c.program.processesWithout(i)
@@ -287,4 +319,25 @@ func (c *chaos) check(ctx context.Context) ([]*findings, error) {
 		all = append(all, f)
 	}
 	return all, nil
+}
+
+// checkOutside returns the findings about the destination.
+func (c *chaos) checkOutside(ctx context.Context) (*findings, error) {
+	held, err := c.fleet.held(ctx, c.program.setting.selected)
+	if err != nil {
+		return nil, err
+	}
+	var clusters []string
+	for _, m := range c.fleet.members {
+		clusters = append(clusters, m.Name)
+	}
+	return c.outside.check(ctx, held, clusters)
+}
+
+// outsideSink returns the value of --sink that leads to the destination.
+func (c *chaos) outsideSink() string {
+	if c.outside == nil {
+		return ""
+	}
+	return c.outside.sink
 }

@@ -21,7 +21,8 @@ type chaos struct {
 	dir     string
 	say     func(format string, args ...any)
 	fleet   *fleet
-	hostile *hostile // nil: there is none
+	hostile *hostile     // nil: there is none
+	outside *destination // nil: there is none
 	program *program
 	several *failover // nil: there is one replica
 	clock   *clock
@@ -31,6 +32,7 @@ type chaos struct {
 	plan    []fault
 	result  result
 	wrong   []string // in words
+	letters []string // dead letters of the destination, in words
 }
 
 // play runs everything, and writes what happens to out; the last line is the
@@ -96,6 +98,12 @@ func (c *chaos) raise(ctx context.Context, fail context.CancelCauseFunc) (err er
 		further = append(further, o.name)
 	}
 	c.plan = append(c.plan, newSinkPlan(c.seed, c.changes, further, names)...)
+	if c.sink != "" {
+		if c.outside, err = startDestination(ctx, c.sink, c.dir); err != nil {
+			return err
+		}
+		c.plan = append(c.plan, newDestinationPlan(c.seed, c.changes, c.faults, c.outside.kinds())...)
+	}
 	c.say("Seed %d: %d writes to %d members, %d faults. Starting the control planes.", c.seed, c.changes, c.members, len(c.plan))
 	if c.fleet, err = startFleet(ctx, names); err != nil {
 		return err
@@ -158,7 +166,7 @@ func (c *chaos) storm(ctx context.Context) error {
 	if c.hostile != nil {
 		all.Go(func() error { return c.hostile.run(ctx, c.changes) })
 	}
-	b := &breaker{fleet: c.fleet, program: c.program, several: c.several, clock: c.clock, journal: c.journal, say: c.say}
+	b := &breaker{fleet: c.fleet, outside: c.outside, program: c.program, several: c.several, clock: c.clock, journal: c.journal, say: c.say}
 	byTarget := map[string][]fault{}
 	for _, f := range c.plan {
 		byTarget[f.Target] = append(byTarget[f.Target], f)
@@ -185,6 +193,9 @@ func (c *chaos) close() error {
 	}
 	if c.fleet != nil {
 		errs = append(errs, c.fleet.Close())
+	}
+	if c.outside != nil {
+		errs = append(errs, c.outside.close())
 	}
 	if c.journal != nil {
 		errs = append(errs, c.journal.close())

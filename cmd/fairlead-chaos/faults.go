@@ -12,7 +12,8 @@ import (
 type breaker struct {
 	fleet   *fleet
 	program *program
-	several *failover // nil: there is one replica
+	several *failover    // nil: there is one replica
+	outside *destination // nil: there is none
 	clock   *clock
 	journal *journal
 	say     func(format string, args ...any)
@@ -43,6 +44,10 @@ func (b *breaker) carryOut(ctx context.Context, f fault) error {
 	random := rand.New(rand.NewPCG(f.Dice, 0))
 	if f.Target == theLeader {
 		return b.several.carryOut(ctx, b, f)
+	}
+	if f.Target == theDestination {
+		s := b.outside.stroke(f.Kind, random)
+		return after(s.begin(ctx), until, func() error { return s.end(context.WithoutCancel(ctx)) })
 	}
 	switch f.Kind {
 	case kill:

@@ -23,6 +23,7 @@ type options struct {
 	members   int
 	sinks     int
 	replicas  int
+	sink      string // a destination beside these; empty: none
 	lock      string // of the replicas
 	ledger    string // theirs: ledgerShared or ledgerMemory
 	hostile   bool   // one more member, which lies
@@ -75,6 +76,10 @@ Of the rest there are sums over all sinks:
   refused               times that the sink refused a state for good; all such dead
                         letters are sent again before the end
   hostile_events        events of the member that lies, which count nowhere else
+  destination           what the destination of --sink holds, read back: the three zeros, for
+                        a consumer that orders by term and sequence and, where it holds what
+                        happened, for one that drops what it had; and its dead_letters, of
+                        which there must be none
   settings              restarts with other sinks, or another selection
   error                 why the run ended before the check, whose numbers mean nothing then
 
@@ -97,6 +102,7 @@ func (o *options) AddFlags(f *pflag.FlagSet) {
 	f.DurationVar(&o.duration, "duration", 2*time.Minute, "what the writes are spread over; what a fault holds up comes on top")
 	f.IntVar(&o.members, "members", 2, "clusters in the fleet")
 	f.IntVar(&o.sinks, "sinks", 1, "sinks, each with faults of its own; with several, restarts also take some out or put them back, and change what is selected")
+	f.StringVar(&o.sink, "sink", "", "a real destination beside these, with faults of its own, which is read back in the end: "+strings.Join(destinationNames(), ", "))
 	f.IntVar(&o.replicas, "replicas", 1, "processes of which one delivers; with several, half of the faults are of the leader")
 	f.StringVar(&o.lock, "lock", "lease", "what they elect the leader by: "+strings.Join(lockNames(), ", "))
 	f.StringVar(&o.ledger, "ledger", ledgerShared, "of the replicas: "+ledgerShared+", a file of them all, for which a new leader waits; or "+ledgerMemory+", none that outlives a process: then the sink compares terms")
@@ -119,6 +125,12 @@ func (o *options) Check() error {
 	}
 	if o.replicas > 1 && o.sinks > 1 {
 		errs = append(errs, errors.New("--replicas: with several there is one sink; leave out --sinks"))
+	}
+	if o.sink != "" && destinations[o.sink] == nil {
+		errs = append(errs, fmt.Errorf("--sink: there is no %q, but %s", o.sink, strings.Join(destinationNames(), ", ")))
+	}
+	if o.sink != "" && o.replicas > 1 {
+		errs = append(errs, errors.New("--replicas: with several there is one sink; leave out --sink"))
 	}
 	if lockServers[o.lock] == nil {
 		errs = append(errs, fmt.Errorf("--lock: there is no %q, but %s", o.lock, strings.Join(lockNames(), ", ")))

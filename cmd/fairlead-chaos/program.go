@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"maps"
 	"net/http"
 	"os"
@@ -14,6 +15,7 @@ import (
 
 	"github.com/fairlead-dev/fairlead/cmd/internal/lab"
 	"github.com/fairlead-dev/fairlead/internal/ledger"
+	"github.com/fairlead-dev/fairlead/sinks/deadletter"
 )
 
 // stopGrace is longer than the program may drain and shut down for.
@@ -24,6 +26,7 @@ const stopGrace = 60 * time.Second
 type program struct {
 	dir     string
 	outlets []*outlet
+	outside string // one more --sink; empty: none
 	address string // of its status page
 	admin   string // of what it can be asked to do
 	client  *http.Client
@@ -65,7 +68,7 @@ func newProgram(c *chaos, fail context.CancelCauseFunc) (*program, error) {
 		}
 	}
 	return &program{
-		dir: c.dir, outlets: outlets, address: addresses[0], admin: addresses[1],
+		dir: c.dir, outlets: outlets, outside: c.outsideSink(), address: addresses[0], admin: addresses[1],
 		client:  &http.Client{Timeout: 5 * time.Second},
 		members: c.fleet.members, journal: c.journal, records: c.records, clock: c.clock, fail: fail,
 		settings: newSettings(c.seed, c.sinks), setting: wide(c.sinks),
@@ -128,10 +131,28 @@ func (p *program) arguments() []string {
 	for _, o := range p.in() {
 		a = append(a, "--sink", o.flag())
 	}
+	if p.outside != "" {
+		a = append(a, "--sink", p.outside)
+	}
 	for i, r := range resources {
 		a = append(a, "--watch", p.setting.selected[i].watch(r.Resource))
 	}
 	return a
+}
+
+// lettersOf returns what a sink has refused for good, but for the member that lies, and
+// was not sent again.
+func (p *program) lettersOf(sink string) (refused []string, err error) {
+	for r, err := range deadletter.Read(p.letters()) {
+		switch {
+		case errors.Is(err, fs.ErrNotExist):
+		case err != nil:
+			return nil, err
+		case r.Sink == sink && r.Event.Cluster != hostileName:
+			refused = append(refused, fmt.Sprintf("%s %s is a dead letter: %s", r.Event.Key(), r.Event.ID, r.Reason))
+		}
+	}
+	return refused, nil
 }
 
 // changedSettings counts the processes that had another setting than the one before.

@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"slices"
 )
 
 // result is the last line.
@@ -32,6 +33,8 @@ type result struct {
 	Failovers map[kind][]float64 `json:"failover_seconds,omitempty"`
 	// Sinks has each by itself.
 	Sinks []sinkResult `json:"sinks,omitempty"`
+	// Destination is what the one of --sink holds in the end.
+	Destination *sinkResult `json:"destination,omitempty"`
 	// Error is what went wrong that the numbers do not tell. Without a check they
 	// mean nothing.
 	Error string `json:"error,omitempty"`
@@ -57,6 +60,8 @@ type sinkResult struct {
 	ByNumber zeros `json:"by_number"`
 	Events   int   `json:"events"`
 	Out      int   `json:"out,omitempty"` // processes that it was no sink of
+	// DeadLetters are changes that a destination has refused for good: there must be none.
+	DeadLetters int `json:"dead_letters,omitempty"`
 }
 
 // add takes the findings about a sink at one time. What was wrong once remains so.
@@ -93,7 +98,11 @@ func (r *result) finish(outlets []*outlet, all []*findings) {
 		r.Events += f.Events
 		r.Hostile += f.Hostile
 	}
-	for _, s := range r.Sinks {
+	sinks := r.Sinks
+	if r.Destination != nil {
+		sinks = append(slices.Clone(sinks), *r.Destination)
+	}
+	for _, s := range sinks {
 		for _, z := range []zeros{s.zeros, s.ByID, s.ByNumber} {
 			r.Missing += z.Missing
 			r.Ghosts += z.Ghosts
@@ -101,6 +110,12 @@ func (r *result) finish(outlets []*outlet, all []*findings) {
 		}
 	}
 	r.checked = true
+}
+
+// outside takes the findings about the destination at the end.
+func (r *result) outside(name string, f *findings, letters int) {
+	count := func(f *found) zeros { return zeros{len(f.Missing), len(f.Ghosts), len(f.OutOfOrder)} }
+	r.Destination = &sinkResult{Sink: name, zeros: count(&f.found), ByID: count(&f.ByID), ByNumber: count(&f.ByNumber), Events: f.Events, DeadLetters: letters}
 }
 
 // fail notes the error that ended the run, unless the numbers tell it.
@@ -112,12 +127,23 @@ func (r *result) fail(err error) {
 
 // err says what is wrong.
 func (r *result) err() error {
-	if !r.any() && r.MissingIntents+r.Skipped+r.Replayed+r.Resent+r.OldTerms == 0 {
+	letters := 0
+	if r.Destination != nil {
+		letters = r.Destination.DeadLetters
+	}
+	if !r.any() && letters+r.MissingIntents+r.Skipped+r.Replayed+r.Resent+r.OldTerms == 0 {
 		return nil
 	}
 	text := fmt.Sprintf("seed %d: %d missing, %d ghosts, %d out of order, %d delivered before the ledger had their UID, %d skipped by a resume point, %d replayed unasked, %d resent after a clean stop, %d of an earlier term after a later one",
 		r.Seed, r.Missing, r.Ghosts, r.OutOfOrder, r.MissingIntents, r.Skipped, r.Replayed, r.Resent, r.OldTerms)
-	for _, s := range r.Sinks {
+	if letters > 0 {
+		text += fmt.Sprintf("; %d dead letters of the destination", letters)
+	}
+	all := r.Sinks
+	if r.Destination != nil {
+		all = append(slices.Clone(all), *r.Destination)
+	}
+	for _, s := range all {
 		for _, of := range []struct {
 			consumer string
 			zeros

@@ -37,6 +37,7 @@ type demo struct {
 	direct string // the kubeconfig for people
 
 	cast    *cast
+	db      *database // nil: there is none
 	stamps  *stamps
 	writers map[string]*writer // by member
 	tail    *tail
@@ -92,6 +93,12 @@ func play(interrupt context.Context, o *options, s *screen) (err error) {
 
 // raise starts the control planes and fills them.
 func (d *demo) raise(ctx context.Context) (err error) {
+	if d.options.sink == sinkPostgres {
+		d.screen.say("Starting PostgreSQL.")
+		if d.db, err = startDatabase(ctx, d.dir); err != nil {
+			return err
+		}
+	}
 	d.screen.say("Starting a hub and three members, each a kube-apiserver with its etcd.")
 	if d.cast, err = startCast(ctx); err != nil {
 		return err
@@ -139,6 +146,9 @@ func (d *demo) startProgram(running context.Context, fail context.CancelCauseFun
 		"--metrics-bind-address", addresses[0],
 		"--health-probe-bind-address", addresses[1],
 		"--admin-bind-address", "0",
+	}
+	if d.db != nil {
+		args = append(args, "--sink", d.db.flag())
 	}
 	d.screen.say("Starting Fairlead:\n%s", drawCommand(filepath.Base(d.fairlead), args))
 	if d.child, err = lab.StartProgram(fail, filepath.Join(d.dir, "fairlead.log"), d.fairlead, args...); err != nil {
@@ -202,6 +212,9 @@ func (d *demo) end(background *errgroup.Group, evidence bool) error {
 	errs = append(errs, background.Wait())
 	if d.cast != nil {
 		errs = append(errs, d.cast.Close())
+	}
+	if d.db != nil {
+		errs = append(errs, d.db.rig.Close())
 	}
 	if !evidence {
 		errs = append(errs, os.RemoveAll(d.dir))

@@ -22,7 +22,14 @@ func (d *demo) settled(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		return differenceError(d.tail.compare(held))
+		if err := differenceError(d.tail.compare(held)); err != nil || d.db == nil {
+			return err
+		}
+		difference, err := d.db.difference(ctx, held)
+		if err != nil {
+			return err
+		}
+		return differenceError(difference)
 	})
 }
 
@@ -67,6 +74,10 @@ func (d *demo) settleAtEnd(ctx context.Context) {
 // stayUp waits until someone has seen enough.
 func (d *demo) stayUp(ctx, interrupt context.Context) {
 	d.screen.say("Staying up until Ctrl-C. What you change now is checked at the end, too.")
+	database := ""
+	if d.db != nil {
+		database = "  database    " + d.db.psql() + "\n"
+	}
 	d.screen.print(fmt.Sprintf(`
   kubeconfig  %[1]s
               contexts %[2]s
@@ -76,7 +87,7 @@ func (d *demo) stayUp(ctx, interrupt context.Context) {
   log         %[5]s
   status      %[6]s/clusters
   metrics     %[7]s/metrics
-`, d.direct, strings.Join(append(memberNames, hub), ", "), quiet, d.sink, d.child.Log(), d.program.health, d.program.metrics))
+%[8]s`, d.direct, strings.Join(append(memberNames, hub), ", "), quiet, d.sink, d.child.Log(), d.program.health, d.program.metrics, database))
 	select {
 	case <-interrupt.Done():
 	case <-ctx.Done():
@@ -101,6 +112,17 @@ func (d *demo) finish(ctx context.Context) error {
 	if err != nil {
 		return errors.Join(err, stopErr)
 	}
+	table := ""
+	if d.db != nil {
+		difference, err := d.db.difference(ctx, held)
+		if err != nil {
+			return errors.Join(err, stopErr)
+		}
+		v.compare("the table in PostgreSQL", difference)
+		if table, err = d.db.table(ctx); err != nil {
+			return errors.Join(err, stopErr)
+		}
+	}
 	d.complete(&v.result)
 	line, err := lab.Line(v.result)
 	if err != nil {
@@ -109,6 +131,9 @@ func (d *demo) finish(ctx context.Context) error {
 	d.screen.say("The sink's file, replayed, against the API servers: %s.", v.words())
 	d.screen.leave()
 	d.screen.print("\n" + d.summary(held))
+	if table != "" {
+		d.screen.print("\nThe table in PostgreSQL, compared with the API servers row by row:\n\n" + table)
+	}
 	if len(v.wrong) == 0 {
 		d.screen.print(outcomesExplained)
 	} else {

@@ -27,8 +27,12 @@ type options struct {
 	objects    int     // per member
 	clusterQPS float64 // changes per second
 	seed       uint64
+	sink       string // beside the file: empty, or sinkPostgres
 	keep       bool
 }
+
+// sinkPostgres is the value of --sink that there is.
+const sinkPostgres = "postgres"
 
 const intro = `Three members of a fleet, each a real Kubernetes control plane, stream the changes
 of their ConfigMaps through one Fairlead, and a hub stands by:
@@ -52,6 +56,9 @@ A bucket's token is for one object. Where one was deleted and created again befo
 turn came, the deletion of the first goes out with the second, so that flooding may
 deliver more than --cluster-qps lines a second.
 
+With --sink postgres a PostgreSQL server is started, Fairlead keeps a table in it beside
+the file, and in the end that table is compared with the API servers, row by row.
+
 Usage: fairlead-demo [flags]
        make demo ARGS="--duration 30s --keep"
 
@@ -73,6 +80,7 @@ func (o *options) AddFlags(f *pflag.FlagSet) {
 	f.Float64Var(&o.clusterQPS, "cluster-qps", 50, "fairlead run --cluster-qps: changes per second that one member may put in")
 	f.DurationVar(&o.settle, "settle", 30*time.Second, "how long after the last write the sink may take to hold what the servers hold")
 	f.Uint64Var(&o.seed, "seed", 1, "decides which objects change")
+	f.StringVar(&o.sink, "sink", "", "one more sink: "+sinkPostgres)
 	f.BoolVar(&o.keep, "keep", false, "stay up at the end until Ctrl-C, and print the kubeconfig and the URLs")
 	f.StringVar(&o.fairlead, "fairlead", "", "the program to show (default: fairlead beside this one)")
 }
@@ -108,6 +116,9 @@ func (o *options) Check() error {
 	} else if o.settle < o.backlog() {
 		bad("--settle: %v is less than a member needs to put in %d objects at %v a second; give at least %v",
 			o.settle, o.objects, o.clusterQPS, o.backlog())
+	}
+	if o.sink != "" && o.sink != sinkPostgres {
+		bad("--sink: there is no %q, but %s", o.sink, sinkPostgres)
 	}
 	if o.cut <= 0 {
 		bad("--cut: %v is not positive", o.cut)

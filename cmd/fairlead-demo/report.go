@@ -60,6 +60,14 @@ func check(path string, held map[replay.Object]string) (*verdict, error) {
 	return v, nil
 }
 
+// compare adds what another sink lacks, or has too much.
+func (v *verdict) compare(sink string, d replay.Difference) {
+	v.Missing += len(d.Missing)
+	v.Ghosts += len(d.Ghosts)
+	v.list(sink+", missing", d.Missing)
+	v.list(sink+", ghost", d.Ghosts)
+}
+
 // list adds what is wrong, or the beginning of it.
 func (v *verdict) list(what string, all []string) {
 	for _, one := range lab.Some(all) {

@@ -42,5 +42,5 @@ func (b *ByID) Apply(e Event) {
 
 // Compare is [State.Compare] for what this consumer has.
 func (b *ByID) Compare(held map[Object]string, clusters ...string) Difference {
-	return compare(b.live, held, clusters)
+	return Compare(b.live, held, clusters...)
 }

@@ -36,7 +36,7 @@ func (b *ByNumber) Compare(held map[Object]string, clusters ...string) Differenc
 			live[name] = r.version
 		}
 	}
-	return compare(live, held, clusters)
+	return Compare(live, held, clusters...)
 }
 
 // number is the term and, in one term, the sequence, ordered as a string; empty

@@ -13,9 +13,9 @@ type Difference struct {
 // Equal reports whether they agree.
 func (d Difference) Equal() bool { return len(d.Missing) == 0 && len(d.Ghosts) == 0 }
 
-// compare compares the objects that a consumer has, with their versions, with
+// Compare compares the objects that a consumer has, with their versions, with
 // those that the API servers hold; of clusters only, if any are named.
-func compare(live, held map[Object]string, clusters []string) Difference {
+func Compare(live, held map[Object]string, clusters ...string) Difference {
 	var d Difference
 	for object, version := range held {
 		switch told, ok := live[object]; {

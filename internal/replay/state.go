@@ -266,5 +266,5 @@ func (s *State) Compare(held map[Object]string, clusters ...string) Difference {
 			live[object] = version
 		}
 	}
-	return compare(live, held, clusters)
+	return Compare(live, held, clusters...)
 }

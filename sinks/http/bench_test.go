@@ -79,7 +79,7 @@ func BenchmarkModes(b *testing.B) {
 				for range min(benchConnections, len(requests)) {
 					workers.Go(func() {
 						for r := range next {
-							request, err := http.NewRequest(http.MethodPost, server.URL, bytes.NewReader(r.body)) //nolint:noctx // It is a measurement.
+							request, err := http.NewRequest(http.MethodPost, server.URL, bytes.NewReader(r.body))
 							if err != nil {
 								b.Error(err)
 								return
@@ -125,7 +125,7 @@ func record(b *testing.B, mode httpsink.Format) (all []*recorded) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	defer sink.Close() //nolint:errcheck // It never fails.
+	defer sink.Close()
 	write(b, sink, fleet()...)
 	return all
 }

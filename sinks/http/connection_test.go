@@ -3,7 +3,6 @@ package httpsink_test
 import (
 	"context"
 	"crypto/tls"
-	"io"
 	"net"
 	"net/http"
 	"net/http/httptrace"
@@ -127,30 +126,5 @@ func TestTheCallersTrace(t *testing.T) {
 		if err := sink.Write(ctx, batchOf(1)); err != nil || n != i+1 {
 			t.Fatalf("called %d times by %d requests: %v", n, i+1, err)
 		}
-	}
-}
-
-// TestAConnectionThatTheServerCloses while a request is on its way is no failure: the
-// request goes on another one.
-func TestAConnectionThatTheServerCloses(t *testing.T) {
-	s := serve(t, func(w http.ResponseWriter, r *http.Request) {
-		if len(r.Header["X-Idempotency-Key"]) > 0 {
-			t.Error("a header that means nothing is sent")
-		}
-		_, _ = io.Copy(io.Discard, r.Body)
-		conn, buffered, err := http.NewResponseController(w).Hijack()
-		if err != nil {
-			t.Error(err)
-			return
-		}
-		defer conn.Close() //nolint:errcheck // It is closed without an answer.
-		_, _ = conn.Write([]byte("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"))
-		if next, err := http.ReadRequest(buffered.Reader); err == nil {
-			_, _ = io.Copy(io.Discard, next.Body)
-		}
-	})
-	sink := open(t, httpsink.Options{URL: s.URL, Connections: 1})
-	for range 20 {
-		write(t, sink, batchOf(1)...)
 	}
 }

@@ -103,9 +103,7 @@ func (p *passes) load() (*pass, error) {
 			next.header["Authorization"] = []string{"Basic " + both}
 			return []string{password, both}, err
 		}},
-		{"header-file", p.o.HeaderFile, func(path string) ([]string, error) {
-			return next.readHeaders(path, p.o.TokenFile != "" || p.o.User != "")
-		}},
+		{"header-file", p.o.HeaderFile, next.readHeaders},
 		{"secret-file", p.o.SecretFile, next.readSigners},
 		{"path-file", p.o.PathFile, next.readPath},
 	} {
@@ -147,11 +145,11 @@ func lines(path string) ([]string, error) {
 // ours are headers that say how the body is written or where it goes.
 var ours = []string{"Host", "Content-Length", "Content-Type", "Content-Encoding", "Transfer-Encoding", "Connection", "Trailer", "Te", "Upgrade"}
 
-// readHeaders reads headers, which take the place of those of the same name that every
-// request has. Authorized: another file says who the client is.
-func (next *pass) readHeaders(path string, authorized bool) (secrets []string, err error) {
+// readHeaders reads headers. Each may stand there several times, but none that another
+// parameter gives: servers refuse two of Authorization. User-Agent is replaced.
+func (next *pass) readHeaders(path string) (secrets []string, err error) {
 	all, err := lines(path)
-	given := map[string]bool{}
+	mine := map[string]bool{}
 	for i, line := range all {
 		name, value, colon := strings.Cut(line, ":")
 		name, value = http.CanonicalHeaderKey(name), strings.TrimSpace(value)
@@ -161,13 +159,13 @@ func (next *pass) readHeaders(path string, authorized bool) (secrets []string, e
 		if slices.Contains(ours, name) || strings.HasPrefix(name, "Ce-") || strings.HasPrefix(name, "Webhook-") {
 			return nil, fmt.Errorf("read %s: line %d gives header %s, which the sink itself sets", path, i+1, name)
 		}
-		if name == "Authorization" && authorized {
-			return nil, fmt.Errorf("read %s: line %d gives header Authorization, and so does token-file or user; servers refuse two, so leave out one", path, i+1)
-		}
-		if !given[name] {
-			given[name] = true
+		if name == "User-Agent" && !mine[name] {
 			delete(next.header, name)
 		}
+		if _, taken := next.header[name]; taken && !mine[name] {
+			return nil, fmt.Errorf("read %s: line %d gives header %s, which another parameter gives as well", path, i+1, name)
+		}
+		mine[name] = true
 		next.header[name] = append(next.header[name], value)
 		secrets = append(secrets, value)
 		if _, credential, two := strings.Cut(value, " "); two { // SCHEME CREDENTIAL

@@ -92,7 +92,7 @@ func TestOneHeaderOfAName(t *testing.T) {
 	p.o.HeaderFile, p.o.TokenFile = at("headers"), at("token")
 	write(t, at("token"), "hunter2")
 	write(t, at("headers"), "authorization: Basic hunter2")
-	if _, err := p.current(time.Now()); err == nil || !strings.Contains(err.Error(), "leave out one") || strings.Contains(err.Error(), "hunter2") {
+	if _, err := p.current(time.Now()); err == nil || !strings.Contains(err.Error(), "which another parameter gives as well") || strings.Contains(err.Error(), "hunter2") {
 		t.Errorf("%v", err)
 	}
 	write(t, at("headers"), "User-Agent: mine\nX-A: 1\nX-A: 2")
@@ -121,6 +121,13 @@ func TestFilesThatAreNotGood(t *testing.T) {
 		if _, err := p.current(time.Now()); err == nil || !strings.Contains(err.Error(), want) || !strings.Contains(err.Error(), "header-file: ") || strings.Contains(err.Error(), "ter2") {
 			t.Errorf("%.20q: %v, want an error with %q", text, err, want)
 		}
+	}
+	p, at := place(t, Options{})
+	p.o.HeaderFile, p.o.TokenFile = at("headers"), at("token")
+	write(t, at("headers"), "Authorization: ApiKey hunter2")
+	write(t, at("token"), "t")
+	if _, err := p.current(time.Now()); err == nil || !strings.Contains(err.Error(), "header Authorization, which another parameter gives as well") {
+		t.Errorf("two ways to authenticate: %v", err)
 	}
 	good := "whsec_" + base64.StdEncoding.EncodeToString([]byte(strings.Repeat("k", 24)))
 	for _, text := range []string{"", "hunter2", "whsec_hunter2", "whsec_" + base64.StdEncoding.EncodeToString([]byte("short")), good + "\n" + good + "\n" + good} {

@@ -6,10 +6,15 @@ import (
 	"fmt"
 	"math"
 	"net/url"
+	"regexp"
 
 	"github.com/fairlead-dev/fairlead/internal/redact"
 	"github.com/fairlead-dev/fairlead/pipeline"
 )
+
+// indexSyntax is that of an index, or of a data stream's or alias's name. A name that
+// Elasticsearch does not take is refused with status 400 for each change.
+var indexSyntax = regexp.MustCompile(`^[a-z0-9][a-z0-9._-]{0,254}$`)
 
 // elasticsearch keeps one document for each object that exists. Its version is the
 // sequence of the change, so that a late request does not replace a newer state.
@@ -31,7 +36,7 @@ func elasticsearch(index string, permanent []int) *wire {
 			if c.Op == pipeline.Deleted {
 				return r, nil
 			}
-			r = row(append(r, '{')).members(c).time("@timestamp", c.Observed)
+			r = append(r, '{').members(c).time("@timestamp", c.Observed)
 			if c.Object != nil {
 				r = appendOneLine(r.name("object"), c.Object)
 			}

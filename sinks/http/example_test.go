@@ -28,7 +28,7 @@ func ExampleNew() {
 		fmt.Println(err)
 		return
 	}
-	defer sink.Close() //nolint:errcheck // It never fails.
+	defer sink.Close()
 	c := &pipeline.Change{
 		Key: pipeline.Key{Cluster: "alpha", Resource: "pods", Namespace: "ns", Name: "p"},
 		Origin: &pipeline.Origin{

@@ -65,6 +65,7 @@ func TestKinds(t *testing.T) {
 		"http://h?format=clickhouse&table=t%3BDROP":                     {"needs a table"},
 		"http://h?table=t":                                              {"table is for format=clickhouse"},
 		"http://h?format=template":                                      {"template-file go together"},
+		"http://h?format=elasticsearch&index=Upper":                     {"index is none of Elasticsearch"},
 		"http://h?join=array":                                           {"are for format=template"},
 		"http://h?format=template&template-file=/x&items=/a":            {"items and item-status go together"},
 		"http://h?format=template&template-file=/x&success=errors":      {"no POINTER=VALUE", "begin with a slash"},

@@ -1,6 +1,7 @@
 package httpsink_test
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -203,9 +204,11 @@ func typed(attribute, value string) any {
 	return value
 }
 
-// open returns a sink that is closed with the test.
+// open returns a sink that is closed with the test. Its timeouts are long, because test
+// machines may be busy.
 func open(t testing.TB, o httpsink.Options) *httpsink.Sink {
 	t.Helper()
+	o.Timeout, o.DialTimeout = cmp.Or(o.Timeout, 10*time.Minute), time.Minute
 	s, err := httpsink.New(o)
 	if err != nil {
 		t.Fatal(err)

@@ -140,6 +140,7 @@ func (o *Options) check() (*url.URL, error) {
 	}
 	template := o.Format == Template
 	bad(!slices.Contains(formats, o.Format), errUnknownFormat(o.Format).Error())
+	bad(!indexSyntax.MatchString(o.Index), "index is none of Elasticsearch: lower-case letters, digits, dots, dashes and underscores, beginning with a letter or digit")
 	bad(o.Format == ClickHouse && !tableSyntax.MatchString(o.Table), errTable.Error())
 	bad(o.Format != ClickHouse && o.Table != "", "table is for format=clickhouse")
 	bad(!template && (o.Join != JoinNone || o.Success != "" || o.Items != "" || o.ItemStatus != ""), "join, success, items and item-status are for format=template")

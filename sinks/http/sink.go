@@ -98,9 +98,9 @@ func (s *Sink) prepare(u *url.URL) {
 	s.target = u.Scheme + "://" + u.Host + u.EscapedPath()
 	header := http.Header{
 		"User-Agent": {s.o.UserAgent}, // an empty one is not sent
-		// It is not sent either, and has net/http repeat a request on another connection if
-		// the server has just closed this one: changes may come again.
-		"X-Idempotency-Key": {},
+		// Nor is this one. It says that requests may be repeated, so that net/http does so
+		// where the server has closed a connection that was idle.
+		"Idempotency-Key": nil,
 	}
 	if s.wire.contentType != "" {
 		header["Content-Type"] = []string{s.wire.contentType}

@@ -6,6 +6,7 @@ import (
 	"io"
 	"net/http"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -161,7 +162,7 @@ func TestTooLargeRequestsAreSplit(t *testing.T) {
 	s := serve(t, func(w http.ResponseWriter, r *http.Request) {
 		if text, _ := io.ReadAll(r.Body); len(text) > 3000 {
 			refused.Add(1)
-			w.WriteHeader(413)
+			w.WriteHeader(http.StatusRequestEntityTooLarge)
 			return
 		}
 		arrived.Add(1)
@@ -221,7 +222,7 @@ func TestWhatWasAcceptedIsNotSentAgain(t *testing.T) {
 	var n atomic.Int32
 	s := serve(t, func(w http.ResponseWriter, _ *http.Request) {
 		if n.Add(1) > 3 {
-			w.WriteHeader(503)
+			w.WriteHeader(http.StatusServiceUnavailable)
 		}
 	})
 	err := open(t, httpsink.Options{URL: s.URL, Connections: 1}).Write(t.Context(), batchOf(10))
@@ -232,6 +233,25 @@ func TestWhatWasAcceptedIsNotSentAgain(t *testing.T) {
 	for i := 3; i < 10; i++ {
 		if reason := partial.Failed[i]; !pipeline.IsOutage(reason) || !strings.Contains(reason.Error(), "503") {
 			t.Errorf("%d: %v", i, reason)
+		}
+	}
+}
+
+// TestAnIdleConnectionThatTheServerCloses is no failure: a server may do so at any time.
+func TestAnIdleConnectionThatTheServerCloses(t *testing.T) {
+	var used sync.Map // by the client's address
+	s := serve(t, func(w http.ResponseWriter, r *http.Request) {
+		if _, again := used.LoadOrStore(r.RemoteAddr, true); !again {
+			return
+		}
+		if conn, _, err := http.NewResponseController(w).Hijack(); err == nil {
+			_ = conn.Close()
+		}
+	})
+	for _, format := range modes {
+		sink := open(t, httpsink.Options{URL: s.URL, Format: format})
+		for range 5 {
+			write(t, sink, batchOf(1)...)
 		}
 	}
 }

@@ -88,7 +88,7 @@ func TestConformanceOverHTTP2(t *testing.T) {
 func TestAServerThatDoesNotReadHTTP2(t *testing.T) {
 	ca := newCA(t)
 	pair, err := ca.Server()
-	url := secure(t, &tls.Config{Certificates: []tls.Certificate{certificate(t, pair, err)}}, func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(401) })
+	url := secure(t, &tls.Config{Certificates: []tls.Certificate{certificate(t, pair, err)}}, func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusUnauthorized) })
 	sink := open(t, httpsink.Options{URL: url, Format: httpsink.Binary, CAFile: file(t, "ca", string(ca.PEM()))})
 	for range 10 {
 		c := pod("large", 1)

@@ -1,4 +1,4 @@
-package fairleadtest
+package tcpline
 
 import (
 	"context"
@@ -11,11 +11,11 @@ import (
 	"time"
 )
 
-// line is a TCP proxy to one address. Its faults apply to all connections, in both
-// directions.
-type line struct {
+// Line is a TCP proxy to one address. Its faults apply to all connections. Open, Cut and
+// Set are for one goroutine at a time; Reset may be called by any.
+type Line struct {
 	to     string // host and port
-	faults atomic.Pointer[faults]
+	faults atomic.Pointer[Faults]
 
 	// Of the time between open and cut; for one goroutine at a time.
 	listener net.Listener
@@ -26,28 +26,31 @@ type line struct {
 	clients map[*net.TCPConn]struct{} // that are connected
 }
 
-// faults is how a line misbehaves. It is replaced as a whole.
-type faults struct {
-	latency time.Duration
-	rate    int           // bytes per second; 0 is unlimited
-	stalled bool          // nothing passes
+// Faults are how a line misbehaves.
+type Faults struct {
+	Latency time.Duration
+	Rate    int  // bytes per second in each direction of a connection; 0 is unlimited
+	Stalled bool // nothing passes, in either direction
+	Mute    bool // nothing passes from the server to the client
+
 	changed chan struct{} // closed when others have taken its place
 }
 
-func newLine(to string) *line {
-	l := &line{to: to, clients: map[*net.TCPConn]struct{}{}}
-	l.faults.Store(&faults{changed: make(chan struct{})})
+// New returns a line to a host and port, which is not open yet.
+func New(to string) *Line {
+	l := &Line{to: to, clients: map[*net.TCPConn]struct{}{}}
+	l.faults.Store(&Faults{changed: make(chan struct{})})
 	return l
 }
 
-// set replaces the faults. Bytes that wait for the old ones heed the new ones.
-func (l *line) set(f faults) {
+// Set replaces the faults. Bytes that wait for the old ones heed the new ones.
+func (l *Line) Set(f Faults) {
 	f.changed = make(chan struct{})
 	close(l.faults.Swap(&f).changed)
 }
 
-// open accepts connections at an address until cut. A line that is open stays so.
-func (l *line) open(address string) error {
+// Open accepts connections at an address until Cut. A line that is open stays so.
+func (l *Line) Open(address string) error {
 	if l.listener != nil {
 		return nil
 	}
@@ -61,20 +64,20 @@ func (l *line) open(address string) error {
 	return nil
 }
 
-// cut refuses new connections, ends those of now, and returns when they have ended.
+// Cut refuses new connections, ends those of now, and returns when they have ended.
 // It ends every other fault for those to come.
-func (l *line) cut() {
+func (l *Line) Cut() {
 	if l.listener != nil {
 		_ = l.listener.Close() // It is open: nothing can go wrong.
 		l.listener = nil
 		l.cancel()
 		l.running.Wait()
 	}
-	l.set(faults{})
+	l.Set(Faults{})
 }
 
-// reset ends the connections of now with a TCP reset. New ones are accepted.
-func (l *line) reset() {
+// Reset ends the connections of now with a TCP reset. New ones are accepted.
+func (l *Line) Reset() {
 	l.mu.Lock()
 	clients := slices.Collect(maps.Keys(l.clients))
 	l.mu.Unlock()
@@ -84,7 +87,14 @@ func (l *line) reset() {
 	}
 }
 
-func (l *line) accept(ctx context.Context, listener net.Listener) {
+// Connections returns how many clients are connected.
+func (l *Line) Connections() int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return len(l.clients)
+}
+
+func (l *Line) accept(ctx context.Context, listener net.Listener) {
 	for {
 		client, err := listener.Accept()
 		switch {
@@ -100,7 +110,7 @@ func (l *line) accept(ctx context.Context, listener net.Listener) {
 
 // carry connects a client to the line's end, and returns when both connections have
 // ended.
-func (l *line) carry(ctx context.Context, client *net.TCPConn) {
+func (l *Line) carry(ctx context.Context, client *net.TCPConn) {
 	l.mu.Lock()
 	l.clients[client] = struct{}{}
 	l.mu.Unlock()

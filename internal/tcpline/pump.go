@@ -1,4 +1,4 @@
-package fairleadtest
+package tcpline
 
 import (
 	"context"
@@ -31,7 +31,7 @@ type chunk struct {
 // faults. It returns when both ends have been closed: each direction had its end, one
 // failed, or ctx ended. Bytes are late, but never lost and never out of order, as a
 // TLS connection would survive neither.
-func (l *line) pump(ctx context.Context, client, server *net.TCPConn) {
+func (l *Line) pump(ctx context.Context, client, server *net.TCPConn) {
 	group, ctx := errgroup.WithContext(ctx)
 	closed := make(chan struct{})
 	context.AfterFunc(ctx, func() { // Wait ends ctx, if nothing else does.
@@ -42,7 +42,7 @@ func (l *line) pump(ctx context.Context, client, server *net.TCPConn) {
 	for from, to := range map[*net.TCPConn]*net.TCPConn{client: server, server: client} {
 		chunks := make(chan chunk, chunksUnderWay)
 		group.Go(func() error { return receive(ctx, from, chunks) })
-		group.Go(func() error { return l.send(ctx, to, chunks) })
+		group.Go(func() error { return l.send(ctx, to, chunks, to == client) })
 	}
 	_ = group.Wait() // How a connection ends, its two ends see.
 	<-closed
@@ -68,11 +68,11 @@ func receive(ctx context.Context, from *net.TCPConn, chunks chan<- chunk) error 
 }
 
 // send writes each chunk when it is due. The end closes this direction only.
-func (l *line) send(ctx context.Context, to *net.TCPConn, chunks <-chan chunk) error {
+func (l *Line) send(ctx context.Context, to *net.TCPConn, chunks <-chan chunk, answers bool) error {
 	for {
 		select {
 		case c := <-chunks:
-			if err := l.untilDue(ctx, c); err != nil {
+			if err := l.untilDue(ctx, c, answers); err != nil {
 				return err
 			}
 			if len(c.data) == 0 {
@@ -89,11 +89,11 @@ func (l *line) send(ctx context.Context, to *net.TCPConn, chunks <-chan chunk) e
 
 // untilDue returns when a chunk, whose turn it is, may pass under the faults of that
 // time.
-func (l *line) untilDue(ctx context.Context, c chunk) error {
+func (l *Line) untilDue(ctx context.Context, c chunk, answer bool) error {
 	for turn := time.Now(); ctx.Err() == nil; {
 		f := l.faults.Load()
 		delay := time.Duration(math.MaxInt64)
-		if !f.stalled {
+		if !f.Stalled && !(answer && f.Mute) {
 			delay = time.Until(f.due(c, turn))
 		}
 		if delay <= 0 {
@@ -106,13 +106,13 @@ func (l *line) untilDue(ctx context.Context, c chunk) error {
 
 // due is when a chunk whose turn came at the time turn may pass: after the latency, and
 // after the time that its bytes take.
-func (f *faults) due(c chunk, turn time.Time) time.Time {
-	due := c.read.Add(f.latency)
-	if f.rate == 0 {
+func (f *Faults) due(c chunk, turn time.Time) time.Time {
+	due := c.read.Add(f.Latency)
+	if f.Rate == 0 {
 		return due
 	}
 	if due.Before(turn) {
 		due = turn
 	}
-	return due.Add(time.Duration(len(c.data)) * time.Second / time.Duration(f.rate))
+	return due.Add(time.Duration(len(c.data)) * time.Second / time.Duration(f.Rate))
 }

@@ -1,0 +1,209 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"math/rand/v2"
+	"net"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"testing"
+	"time"
+
+	"github.com/fairlead-dev/fairlead/cmd/internal/lab"
+	"github.com/fairlead-dev/fairlead/internal/loopback"
+	"github.com/fairlead-dev/fairlead/internal/replay"
+	"github.com/fairlead-dev/fairlead/internal/tcpline"
+)
+
+// theDestination is the target of faults of a destination and of the line to it.
+const theDestination = "destination"
+
+// The faults of a destination. Those of the line have all.
+const (
+	destinationCut   kind = "destination-cut"
+	destinationHangs kind = "destination-hangs" // the line carries nothing
+	destinationSlow  kind = "destination-slow"
+	destinationMute  kind = "destination-mute" // it does what it is asked for, and no answer arrives
+	destinationDown  kind = "destination-down" // kill -9, and down for a while
+)
+
+// lineKinds are the faults that every destination has.
+var lineKinds = []kind{destinationCut, destinationHangs, destinationSlow, destinationMute, destinationDown}
+
+// destination is a real one, to which the program delivers beside the sinks that are
+// files. It is reached on a line that can fail.
+type destination struct {
+	// sink is the value of --sink. It leads to the line.
+	sink string
+	// more are the faults that only this kind has, each with what begins and ends it.
+	more map[kind]stroke
+	// down is what a crash is.
+	down stroke
+	// held reads back what exists, each object with its resourceVersion; nil if the
+	// destination holds only what happened.
+	held func(context.Context) (map[replay.Object]string, error)
+	// events reads back what happened, of each object in the order in which it came;
+	// nil if the destination holds only what is now.
+	events func(context.Context) ([]replay.Event, error)
+
+	line    *tcpline.Line
+	listens string
+	close   func() error
+}
+
+// stroke is what begins and ends a fault.
+type stroke struct{ begin, end func(context.Context) error }
+
+// killable is a server that crashes and comes back.
+type killable interface {
+	Kill(t testing.TB)
+	Start(t testing.TB) // after Kill, with the data of before
+}
+
+// destinations are the values of --sink. What a kind needs is said here and nowhere else.
+// Each starts its server, and returns it with where it listens. Then open is given the
+// address of the line.
+var destinations = map[string]func(t testing.TB) started{
+	"http":     startReceiver,
+	"postgres": startTables,
+}
+
+// started is a destination's server that runs.
+type started struct {
+	server killable
+	addr   string
+	// open completes d, which is reached at an address.
+	open func(d *destination, address string)
+}
+
+// destinationNames returns the values of --sink.
+func destinationNames() []string { return slices.Sorted(maps.Keys(destinations)) }
+
+// startDestination starts one of that kind, with its files in dir.
+func startDestination(ctx context.Context, kind, dir string) (_ *destination, err error) {
+	dir = filepath.Join(dir, theDestination)
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return nil, fmt.Errorf("make a folder for the destination: %w", err)
+	}
+	rig := lab.NewRig(dir)
+	port, err := loopback.Reserve()
+	if err != nil {
+		return nil, err
+	}
+	d := &destination{listens: net.JoinHostPort("127.0.0.1", strconv.Itoa(port.Number))}
+	d.close = func() error {
+		if d.line != nil {
+			d.line.Cut()
+		}
+		return errors.Join(rig.Close(), port.Release())
+	}
+	var s started
+	if err := rig.Do(ctx, func(t testing.TB) { s = destinations[kind](t) }); err != nil {
+		return nil, errors.Join(err, d.close())
+	}
+	d.line = tcpline.New(s.addr)
+	if err := d.line.Open(d.listens); err != nil {
+		return nil, errors.Join(err, d.close())
+	}
+	d.down = stroke{
+		func(ctx context.Context) error { return rig.Do(ctx, s.server.Kill) },
+		func(ctx context.Context) error { return rig.Do(ctx, s.server.Start) },
+	}
+	s.open(d, d.listens)
+	return d, nil
+}
+
+// kinds are the faults that it has.
+func (d *destination) kinds() []kind {
+	return slices.Concat(lineKinds, slices.Sorted(maps.Keys(d.more)))
+}
+
+// stroke returns what begins and ends a fault.
+func (d *destination) stroke(k kind, random *rand.Rand) stroke {
+	set := func(f tcpline.Faults) func(context.Context) error {
+		return func(context.Context) error {
+			d.line.Set(f)
+			return nil
+		}
+	}
+	cut := func(context.Context) error {
+		d.line.Cut()
+		return nil
+	}
+	open := func(context.Context) error { return d.line.Open(d.listens) }
+	switch k {
+	case destinationCut:
+		return stroke{cut, open}
+	case destinationHangs:
+		return stroke{set(tcpline.Faults{Stalled: true}), set(tcpline.Faults{})}
+	case destinationSlow:
+		return stroke{set(tcpline.Faults{Latency: time.Duration(20+random.IntN(180)) * time.Millisecond}), set(tcpline.Faults{})}
+	case destinationMute:
+		// The answers that wait are lost.
+		return stroke{set(tcpline.Faults{Mute: true}), func(ctx context.Context) error { return errors.Join(cut(ctx), open(ctx)) }}
+	case destinationDown:
+		return d.down
+	}
+	return d.more[k]
+}
+
+// newDestinationPlan spreads faults of these kinds over the writes, one after the other.
+// It has no part in newPlan: what a seed means there does not depend on it.
+func newDestinationPlan(seed uint64, changes, faults int, of []kind) []fault {
+	random := rand.New(rand.NewPCG(seed, 9))
+	n := max(len(of), faults/3)
+	spacing := float64(changes) * 0.9 / float64(n)
+	var plan []fault
+	var round []kind
+	for i := range n {
+		if len(round) == 0 {
+			round = slices.Clone(of)
+			random.Shuffle(len(round), func(i, j int) { round[i], round[j] = round[j], round[i] })
+		}
+		at := int(spacing * (float64(i) + random.Float64()/2))
+		plan = append(plan, fault{Kind: round[0], Target: theDestination, At: at, Until: at + int(spacing*(0.2+0.3*random.Float64())), Dice: random.Uint64()})
+		round = round[1:]
+	}
+	return plan
+}
+
+// check compares what the destination holds with what the servers hold.
+func (d *destination) check(ctx context.Context, held map[replay.Object]string, clusters []string) (*findings, error) {
+	f := &findings{}
+	if d.held != nil {
+		live, err := d.held(ctx)
+		if err != nil {
+			return nil, fmt.Errorf("read the destination: %w", err)
+		}
+		f.Difference = replay.Compare(live, held, clusters...)
+		f.Events = len(live)
+	}
+	if d.events == nil {
+		return f, nil
+	}
+	events, err := d.events(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("read the destination: %w", err)
+	}
+	f.Events = 0
+	byID, byNumber, numbers := replay.NewByID(), replay.NewByNumber(), replay.NewNumbers()
+	for _, e := range events {
+		if e.Cluster == hostileName {
+			f.Hostile++
+			continue
+		}
+		f.Events++
+		e.Data = nil
+		byID.Apply(e)
+		byNumber.Apply(e)
+		numbers.Apply(e)
+	}
+	f.ByNumber = found{byNumber.Compare(held, clusters...), numbers.OutOfOrder}
+	f.ByID.Difference = byID.Compare(held, clusters...)
+	return f, nil
+}
