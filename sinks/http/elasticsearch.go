@@ -58,7 +58,7 @@ func bulkVerdict(permanent []int) func([]byte, []*pipeline.Change) (map[int]erro
 		}
 		var failed map[int]error
 		err := eachItem(answer, "/items", len(changes), func(i int, raw json.RawMessage) error {
-			err, told := bulkItem(raw, changes[i], permanent)
+			told, err := bulkItem(raw, changes[i], permanent)
 			if !told {
 				return fmt.Errorf("the answer does not tell what became of change %d", i)
 			}
@@ -77,14 +77,14 @@ func bulkVerdict(permanent []int) func([]byte, []*pipeline.Change) (map[int]erro
 	}
 }
 
-// bulkItem reads the result of one change.
-func bulkItem(raw json.RawMessage, c *pipeline.Change, permanent []int) (refused error, told bool) {
+// bulkItem reads the result of one change, and reports whether there is one.
+func bulkItem(raw json.RawMessage, c *pipeline.Change, permanent []int) (told bool, refused error) {
 	var item map[string]struct {
 		Status int
 		Error  json.RawMessage
 	}
 	if json.Unmarshal(raw, &item) != nil || len(item) != 1 {
-		return nil, false
+		return false, nil //nolint:nilerr // The caller says what is wrong.
 	}
 	for action, result := range item {
 		kind := ""
@@ -95,12 +95,12 @@ func bulkItem(raw json.RawMessage, c *pipeline.Change, permanent []int) (refused
 		case action == "delete" && result.Status == 404: // it is not there, as it should be
 		case result.Status == 409 && versioned(c): // there is a newer one
 		case result.Status == 400 && isConfiguration(result.Error):
-			refused = fmt.Errorf("the server did not take this change, with status 400 (%s): it is the index, its mapping or its limits that are not as they should be", kind)
+			refused = fmt.Errorf("%w: it is the index, its mapping or its limits that are not as they should be", itemStatus(result.Status, kind, nil))
 		default:
 			refused = itemStatus(result.Status, kind, permanent)
 		}
 	}
-	return refused, true
+	return true, refused
 }
 
 // isConfiguration reports whether an error is that of a field limit, an alias or a data

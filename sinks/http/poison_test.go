@@ -122,7 +122,7 @@ func TestChangesOfAnObjectStayInOrder(t *testing.T) {
 		s := serve(t, func(w http.ResponseWriter, r *http.Request) {
 			text, _ := io.ReadAll(r.Body)
 			if strings.Contains(string(text), "registry/app:13") {
-				w.WriteHeader(502)
+				w.WriteHeader(http.StatusBadGateway)
 				return
 			}
 			mu.Lock()
@@ -234,7 +234,7 @@ func TestRetryAfterIsObeyed(t *testing.T) {
 	s := serve(t, func(w http.ResponseWriter, _ *http.Request) {
 		if n.Add(1) > 2 {
 			w.Header().Set("Retry-After", "60")
-			w.WriteHeader(429)
+			w.WriteHeader(http.StatusTooManyRequests)
 		}
 	})
 	sink := open(t, httpsink.Options{URL: s.URL, Connections: 1})

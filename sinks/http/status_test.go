@@ -183,7 +183,7 @@ func TestTheSizeOfRequestsGrowsAgain(t *testing.T) {
 	s := serve(t, func(w http.ResponseWriter, r *http.Request) {
 		requests.Add(1)
 		if text, _ := io.ReadAll(r.Body); len(text) > int(most.Load()) {
-			w.WriteHeader(413)
+			w.WriteHeader(http.StatusRequestEntityTooLarge)
 		}
 	})
 	sink := open(t, httpsink.Options{URL: s.URL, Format: httpsink.Batch})
