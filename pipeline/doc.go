@@ -15,8 +15,8 @@
 //			line = c.AppendCloudEvent(line)
 //			...
 //
-// A [*BatchError] names the changes that were not accepted. [Permanent] and [RetryAfter]
-// say more about an error. [ParseEvent] reads an event again.
+// A [*BatchError] names the changes that were not accepted. [Permanent], [RetryAfter] and
+// [Outage] say more about an error. [ParseEvent] reads an event again.
 //
 // # What may run at once
 //

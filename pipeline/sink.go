@@ -17,7 +17,8 @@ type Sink interface {
 	// A [*BatchError] names the changes that were not accepted; all others
 	// were. When a change of a key is not accepted, later ones of that key in
 	// the batch should not be either; they are written again in any case.
-	// Any other error is about the destination: nothing of the batch counts as
+	// One whose reason is an [Outage] was not refused: it is written again later, with
+	// all that is behind it. Any other error is about the destination: nothing of the batch counts as
 	// accepted and all of it is written again later. Changes may therefore
 	// arrive more than once, with the same event id.
 	//
@@ -75,6 +76,23 @@ func IsPermanent(err error) bool {
 	return ok
 }
 
+// Outage marks the reason of a change in a [*BatchError] as one about the destination,
+// which has failed in the middle of the batch: the change was not refused, and maybe not
+// tried. It is written again as after an error that is about the destination, and counts
+// as no refusal. Outage(nil) is nil.
+func Outage(err error) error {
+	if err == nil {
+		return nil
+	}
+	return &outageError{err}
+}
+
+// IsOutage reports whether err is or wraps what [Outage] has marked.
+func IsOutage(err error) bool {
+	_, ok := errors.AsType[*outageError](err)
+	return ok
+}
+
 // ErrOldTerm is wrapped by the error of Write of a destination that refuses a batch
 // because it has accepted one of a later term (Origin.Term): another process delivers.
 // It is about the whole batch, and for good: with leader election the program stops
@@ -115,3 +133,8 @@ type retryAfterError struct {
 
 func (e *retryAfterError) Error() string { return e.err.Error() }
 func (e *retryAfterError) Unwrap() error { return e.err }
+
+type outageError struct{ err error }
+
+func (e *outageError) Error() string { return e.err.Error() }
+func (e *outageError) Unwrap() error { return e.err }

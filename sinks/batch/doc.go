@@ -31,7 +31,8 @@
 //   - An error of the destination holds everything back: exponential backoff
 //     with full jitter, for ever, or the delay that the error asks for. The
 //     callers of Deliver wait, which is what pushes back. An error of single
-//     changes is told to their callers, and holds up nothing.
+//     changes is told to their callers, and holds up nothing. One in the middle of
+//     a batch ([pipeline.Outage]) holds back what is left of the batch.
 //   - A permanent error of a whole batch splits the batch until the change
 //     that the sink refuses stands alone, so that it takes no other with it.
 //   - Memory is bounded by the callers: what no caller waits for any more is

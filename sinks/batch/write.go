@@ -74,7 +74,7 @@ func (b *writer) write(ctx context.Context, items []*item) error {
 		}
 	case isPartial && names(partial, len(items)):
 		b.metrics.writesPartial.Inc()
-		b.sort(items, partial)
+		return b.sort(items, partial)
 	case isPartial || !pipeline.IsPermanent(err):
 		b.metrics.writesFailed.Inc()
 		return err
@@ -114,8 +114,10 @@ func (b *writer) call(ctx context.Context, items []*item) error {
 	return err
 }
 
-// sort tells the accepted from the refused after a partial failure.
-func (b *writer) sort(items []*item, partial *pipeline.BatchError) {
+// sort tells the accepted from the refused after a partial failure. It returns why the
+// destination failed in the middle of it, if it did.
+func (b *writer) sort(items []*item, partial *pipeline.BatchError) (outage error) {
+	var left keySet // of what the outage has left over
 	for i, it := range items {
 		reason, is := partial.Failed[i]
 		if is && reason == nil {
@@ -127,14 +129,21 @@ func (b *writer) sort(items []*item, partial *pipeline.BatchError) {
 			// Accepted or not: it follows one of its key that will be written
 			// again, and must have the last word.
 			b.refuse(it, before)
+		case left.has(it.change.Key): // likewise
 		case !is:
 			it.outcome = accepted
 		case pipeline.IsPermanent(reason):
 			b.giveUp(it, reason)
+		case pipeline.IsOutage(reason):
+			if left == nil {
+				left, outage = keySet{}, reason
+			}
+			left[it.change.Key] = struct{}{}
 		default:
 			b.refuse(it, reason)
 		}
 	}
+	return outage
 }
 
 // giveUp deals with a change that the sink will never accept.
@@ -212,6 +221,9 @@ func (b *writer) settle(batch []*item, telling bool) {
 		b.backoff.Reset()
 		b.gate = time.Time{}
 	} else {
+		if count[accepted]+count[deadLettered] > 0 {
+			b.backoff.Reset() // it has failed after it had worked
+		}
 		b.gate = time.Now().Add(delay(b.reason, b.backoff.NextBackOff))
 	}
 	var turn turn

@@ -17,6 +17,9 @@ func (s *Sink) Check(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("check %s: %w", s.target, err)
 	}
+	if err := s.passes.trouble(); err != nil {
+		return fmt.Errorf("check %s: what is sent is what the files have held before: %w", s.target, err)
+	}
 	ctx, cancel := context.WithTimeoutCause(ctx, s.o.Timeout, s.late)
 	defer cancel()
 	header := pass.header.Clone()
@@ -32,13 +35,13 @@ func (s *Sink) Check(ctx context.Context) error {
 		if ctx.Err() != nil {
 			err = context.Cause(ctx)
 		}
-		return fail(unreached(err))
+		return fail(unreached(err, false))
 	}
 	defer response.Body.Close()    //nolint:errcheck // It was read, or is of no use.
 	_, _ = read(response, maxText) // so that the connection can be used again
 	switch status := response.StatusCode; {
 	case 300 <= status && status < 400, status == http.StatusUnauthorized, status == http.StatusProxyAuthRequired:
-		return fail(fmt.Errorf("the server answers OPTIONS with %d %s%s", status, http.StatusText(status), s.advice(pass, status, response.Header)))
+		return fail(fmt.Errorf("the server answers OPTIONS with %d %s%s", status, http.StatusText(status), s.advice(pass, status, response.Header, false)))
 	}
 	return nil
 }

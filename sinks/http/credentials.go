@@ -43,9 +43,17 @@ type passes struct {
 	header        http.Header // those that no file says
 	authorization string
 
-	mu   sync.Mutex
-	last *pass
-	read time.Time
+	mu     sync.Mutex
+	last   *pass
+	read   time.Time
+	broken error // why the files could not be read when they were last; nil: they were
+}
+
+// trouble returns why the files, or one of them, cannot be read now; nil if they can.
+func (p *passes) trouble() error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.broken
 }
 
 // current returns what the files hold, or held not longer than a second ago. A file that
@@ -62,8 +70,13 @@ func (p *passes) current(now time.Time) (*pass, error) {
 		p.last = next
 	case p.last == nil:
 		return nil, err
+	case p.broken == nil:
+		p.o.Log.Error(err, "Credentials cannot be read; what the files have held before is used")
 	}
-	p.read = now
+	if err == nil && p.broken != nil {
+		p.o.Log.Info("Credentials can be read again")
+	}
+	p.read, p.broken = now, err
 	return p.last, nil
 }
 
@@ -132,6 +145,8 @@ func lines(path string) ([]string, error) {
 // ours are headers that say how the body is written or where it goes.
 var ours = []string{"Host", "Content-Length", "Content-Type", "Content-Encoding", "Transfer-Encoding", "Connection", "Trailer", "Te", "Upgrade"}
 
+// readHeaders reads headers. Each may stand there several times, but none that another
+// parameter gives: servers refuse two of Authorization. User-Agent is replaced.
 func (next *pass) readHeaders(path string) (secrets []string, err error) {
 	all, err := lines(path)
 	mine := map[string]bool{}
@@ -143,6 +158,9 @@ func (next *pass) readHeaders(path string) (secrets []string, err error) {
 		}
 		if slices.Contains(ours, name) || strings.HasPrefix(name, "Ce-") || strings.HasPrefix(name, "Webhook-") {
 			return nil, fmt.Errorf("read %s: line %d gives header %s, which the sink itself sets", path, i+1, name)
+		}
+		if name == "User-Agent" && !mine[name] {
+			delete(next.header, name)
 		}
 		if _, taken := next.header[name]; taken && !mine[name] {
 			return nil, fmt.Errorf("read %s: line %d gives header %s, which another parameter gives as well", path, i+1, name)

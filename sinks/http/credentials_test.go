@@ -76,6 +76,30 @@ func TestFilesAreReadAgain(t *testing.T) {
 	if third, err := p.current(now.Add(4 * fresh)); err != nil || third != second {
 		t.Errorf("a file that is gone takes the place of what it held: %v", err)
 	}
+	if err := p.trouble(); err == nil || !strings.Contains(err.Error(), "password-file: ") {
+		t.Errorf("a file that is gone is not told of: %v", err)
+	}
+	write(t, at("password"), "pass:word-3")
+	if _, err := p.current(now.Add(6 * fresh)); err != nil || p.trouble() != nil {
+		t.Errorf("%v, %v", err, p.trouble())
+	}
+}
+
+// TestOneHeaderOfAName: servers refuse two of Authorization, and User-Agent is replaced.
+func TestOneHeaderOfAName(t *testing.T) {
+	p, at := place(t, Options{})
+	p.header.Set("User-Agent", "fairlead/1")
+	p.o.HeaderFile, p.o.TokenFile = at("headers"), at("token")
+	write(t, at("token"), "hunter2")
+	write(t, at("headers"), "authorization: Basic hunter2")
+	if _, err := p.current(time.Now()); err == nil || !strings.Contains(err.Error(), "which another parameter gives as well") || strings.Contains(err.Error(), "hunter2") {
+		t.Errorf("%v", err)
+	}
+	write(t, at("headers"), "User-Agent: mine\nX-A: 1\nX-A: 2")
+	pass, err := p.current(time.Now())
+	if err != nil || strings.Join(pass.header["User-Agent"], "|") != "mine" || strings.Join(pass.header["X-A"], "|") != "1|2" {
+		t.Errorf("%v, %v", pass, err)
+	}
 }
 
 func TestFilesThatAreNotGood(t *testing.T) {

@@ -15,14 +15,18 @@
 //   - Changes may come again. They have the same id then, and the same webhook-id if the
 //     same changes are sent together.
 //   - A status that says "configuration" (401, 403, 404, a redirect) refuses nothing for
-//     good. What does is in Options.Permanent. A request with several changes that is
-//     refused for good comes back as such, to be split.
-//   - A status 500 is taken for a failure on the changes of that request, with others
-//     going on, except for each fourth in a row.
+//     good. What does is in Options.Permanent, for requests and for results of single
+//     changes. A request with several changes that is refused for good is split.
+//   - A write tells of the destination unless the server has settled something of it:
+//     accepted, or refused for good. A change that the server fails on alone, while it
+//     settles others, is refused by itself, and for now. What is left over by a failure in
+//     the middle is an outage ([pipeline.Outage]). See round.go.
+//   - A Retry-After is obeyed by all writes.
 //   - Redirects are not followed.
 //   - Files with credentials are read again within a second. What they hold is in no
-//     error. A file that cannot be read does not take the place of what it has held.
-//   - An answer is read up to 64 KiB, one with results for each change up to 4 MiB. Of an
+//     error. A file that cannot be read does not take the place of what it has held; it is
+//     logged, and told with what the server makes of that.
+//   - An answer is read up to 64 KiB, one with results for each change 1 KiB more for each. Of an
 //     answer to a request with a Secret no error shows anything.
 //
 // # What it trusts

@@ -4,12 +4,15 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"io"
 	"math/rand/v2"
+	"net"
 	"net/http"
 	"net/url"
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"syscall"
 	"time"
 
@@ -20,59 +23,114 @@ import (
 // mostPatience bounds what a Retry-After can ask for.
 const mostPatience = 10 * time.Minute
 
-// ownError is about the changes of one request, which are tried again by themselves,
-// while others are delivered.
-type ownError struct{ error }
+// localError is about a change that was not sent.
+type localError struct{ error }
 
-func (e *ownError) Unwrap() error { return e.error }
+func (e *localError) Unwrap() error { return e.error }
 
-// concernsDestination reports whether an error says that no other change will be
-// accepted either.
-func concernsDestination(err error) bool {
-	_, own := errors.AsType[*ownError](err)
-	return err != nil && !own && !pipeline.IsPermanent(err)
+func isLocal(err error) bool {
+	_, local := errors.AsType[*localError](err)
+	return local
 }
 
-// refusal returns what a status that is not 2xx and the header of an answer mean. The text
-// is what the answer says, made fit to be shown.
-func (s *Sink) refusal(p *pass, status int, header http.Header, text string, now time.Time) error {
+// about is what the failure of a request is due to.
+type about uint8
+
+const (
+	ofDestination about = iota // to nothing that was sent
+	ofEither                   // to the destination, mostly
+	ofChange                   // to a change that was sent, mostly
+)
+
+// failure is an error of a request that may be due to what was sent.
+type failure struct {
+	error
+	about about
+}
+
+func (e *failure) Unwrap() error { return e.error }
+
+func aboutOf(err error) about {
+	if f, ok := errors.AsType[*failure](err); ok {
+		return f.about
+	}
+	return ofDestination
+}
+
+// configuration are statuses that no change can be the cause of, whatever it holds.
+var configuration = []int{401, 404, 405, 407, 410, 429, 503}
+
+// refusal returns what the status and header of an answer mean. The text is what the
+// answer says, made fit to be shown. Status 2xx is nil. Of an answer to a request with a
+// Secret nothing is shown.
+func (s *Sink) refusal(p *pass, status int, header http.Header, text string, secret bool, now time.Time) error {
 	patience, asked := parseRetryAfter(header.Get("Retry-After"), now)
-	err := fmt.Errorf("the server answers %d %s%s%s", status, http.StatusText(status), s.advice(p, status, header), text)
+	err := fmt.Errorf("the server answers %d %s%s%s", status, http.StatusText(status), s.advice(p, status, header, secret), text)
+	if trouble := s.passes.trouble(); trouble != nil && (status == 401 || status == 403) {
+		err = fmt.Errorf("%w; what was sent is what the files have held before: %w", err, trouble)
+	}
 	switch {
-	case 300 <= status && status < 400:
+	case status < 400:
 		return err
-	case slices.Contains(s.o.Permanent, status) && !(asked && status == http.StatusRequestEntityTooLarge):
+	case s.forGood(status) && !(asked && status == http.StatusRequestEntityTooLarge):
 		return pipeline.Permanent(err)
 	case asked:
 		return pipeline.RetryAfter(err, patience)
+	case slices.Contains(configuration, status):
+		return err
 	case status == http.StatusInternalServerError:
-		return s.blame(err)
+		return &failure{err, ofChange}
 	}
-	return err
+	return &failure{err, ofEither}
 }
 
-// suspicion is which one of several failures in a row that nobody is named for is taken
-// for one of the whole server.
-const suspicion = 4
+// forGood reports whether a status refuses for good. That the header is too large says so
+// only of a format that puts something of the change there.
+func (s *Sink) forGood(status int) bool {
+	return slices.Contains(s.o.Permanent, status) && (status != http.StatusRequestHeaderFieldsTooLarge || s.wire.header != nil)
+}
 
-// blame says whose a failure is. It is one of the changes alone, mostly: a receiver that
-// fails on some objects answers so, and must not hold up the others. One that fails on
-// all is left alone for a while all the same.
-func (s *Sink) blame(err error) error {
-	if s.suspects.Add(1)%suspicion == 0 {
-		return err
+// pause is what the server has asked for by a Retry-After: no request is made until it is
+// over, whatever else has been accepted meanwhile.
+type pause struct {
+	mu    sync.Mutex
+	until time.Time
+	why   error
+}
+
+// note takes in an error of a request.
+func (p *pause) note(err error, now time.Time) {
+	delay, asked := pipeline.RetryDelay(err)
+	if !asked {
+		return
 	}
-	return &ownError{err}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if until := now.Add(delay); until.After(p.until) {
+		p.until, p.why = until, err
+	}
+}
+
+// err returns why no request is made, nil if one may be.
+func (p *pause) err(now time.Time) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if !now.Before(p.until) {
+		return nil
+	}
+	return pipeline.RetryAfter(p.why, p.until.Sub(now))
 }
 
 // advice is what to do about a status.
-func (s *Sink) advice(p *pass, status int, header http.Header) string {
+func (s *Sink) advice(p *pass, status int, header http.Header, secret bool) string {
 	switch status {
 	case 301, 302, 303, 307, 308:
 		to := "nowhere"
 		if u, err := url.Parse(header.Get("Location")); err == nil && header.Get("Location") != "" {
 			to = "another path of the same host"
-			if u.Host != "" {
+			if u.Host != "" && secret {
+				to = "another host"
+			} else if u.Host != "" {
 				to = "host " + redact.Line(p.clean.Clean(u.Host), 100)
 			}
 		}
@@ -90,21 +148,31 @@ func (s *Sink) advice(p *pass, status int, header http.Header) string {
 		return "; the proxy in between asks for credentials"
 	case 413:
 		return "; what is sent is too large: raise the server's bound"
+	case 431:
+		return "; the headers are too large: raise the server's bound, or use another format than binary"
 	case 415:
 		return "; check format and content-type"
 	}
 	return ""
 }
 
-// unreached says what to do about a request that got no answer.
-func unreached(err error) error {
+// unreached says what to do about a request that got no answer. Of a request with a
+// Secret it shows no text that the server may have sent in place of an answer.
+func unreached(err error, secret bool) error {
 	if _, bad := errors.AsType[*tls.CertificateVerificationError](err); bad {
 		return fmt.Errorf("%w; renew the server's certificate, or check ca and server-name", err)
 	}
 	if errors.Is(err, syscall.ECONNREFUSED) {
 		return fmt.Errorf("%w; nothing listens there: check host and port, and whether the server runs", err)
 	}
-	return err
+	network, isNetwork := errors.AsType[*net.OpError](err)
+	if isNetwork && network.Op == "dial" {
+		return err
+	}
+	if secret && !isNetwork && !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) {
+		err = errors.New("there was no answer of HTTP")
+	}
+	return &failure{err, ofEither}
 }
 
 // parseRetryAfter reads a Retry-After: seconds, or a date of HTTP. The delay is at most

@@ -46,7 +46,7 @@ type wire struct {
 	header func(h http.Header, c *pipeline.Change)
 	// verdict says what an answer with a status of success means for the changes: an
 	// error for each that was not accepted, or one about all. Nil: the status is enough.
-	verdict func(answer []byte, changes int) (map[int]error, error)
+	verdict func(answer []byte, changes []*pipeline.Change) (map[int]error, error)
 	// maxEvent is the default of Options.MaxEvent.
 	maxEvent int
 }
@@ -61,7 +61,7 @@ func wireOf(o *Options) (*wire, error) {
 	case Batch:
 		return batched(), nil
 	case Elasticsearch:
-		return elasticsearch(o.Index), nil
+		return elasticsearch(o.Index, o.Permanent), nil
 	case Loki:
 		return loki(), nil
 	case VictoriaLogs:

@@ -153,6 +153,40 @@ func TestAnswersThatAreNoneOfTheBulkAPI(t *testing.T) {
 	}
 }
 
+// TestAConflictWithoutAVersionIsNoSuccess: only a version says that what is there is newer.
+func TestAConflictWithoutAVersionIsNoSuccess(t *testing.T) {
+	s := serve(t, func(w http.ResponseWriter, _ *http.Request) {
+		_, _ = io.WriteString(w, `{"items":[{"index":{"status":409}},{"index":{"status":409}}]}`)
+	})
+	c := pod("b", 1)
+	c.Sequence = 0
+	err := open(t, httpsink.Options{URL: s.URL, Format: httpsink.Elasticsearch}).Write(t.Context(), []*pipeline.Change{pod("a", 1), c})
+	if partial, ok := errors.AsType[*pipeline.BatchError](err); !ok || len(partial.Failed) != 1 || partial.Failed[1] == nil {
+		t.Errorf("bulk: %v", err)
+	}
+	sink := open(t, httpsink.Options{URL: s.URL, Format: httpsink.Template, Template: row, Join: httpsink.JoinArray, Items: "/items", ItemStatus: "/index/status"})
+	if err := sink.Write(t.Context(), batchOf(2)); err == nil || pipeline.IsPermanent(err) {
+		t.Errorf("template: %v", err)
+	}
+}
+
+// TestItemsThatSayConfiguration refuse nothing for good, and permanent= is for items too.
+func TestItemsThatSayConfiguration(t *testing.T) {
+	for _, test := range []struct {
+		kind      string
+		permanent []int
+		want      bool
+	}{{"illegal_argument_exception", nil, false}, {"document_parsing_exception", nil, true}, {"document_parsing_exception", []int{}, false}} {
+		s := serve(t, func(w http.ResponseWriter, _ *http.Request) {
+			_, _ = fmt.Fprintf(w, `{"items":[{"index":{"status":400,"error":{"type":%q}}},{"index":{"status":200}}]}`, test.kind)
+		})
+		err := open(t, httpsink.Options{URL: s.URL, Format: httpsink.Elasticsearch, Permanent: test.permanent}).Write(t.Context(), batchOf(2))
+		if partial, ok := errors.AsType[*pipeline.BatchError](err); !ok || pipeline.IsPermanent(partial.Failed[0]) != test.want {
+			t.Errorf("%s with %v: %v", test.kind, test.permanent, err)
+		}
+	}
+}
+
 // sent returns the bodies that a sink sends, and the last request.
 func sent(t *testing.T, o httpsink.Options, batch ...*pipeline.Change) (bodies []string, last *http.Request) {
 	t.Helper()

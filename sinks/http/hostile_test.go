@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"runtime"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -131,6 +132,13 @@ func TestAServerThatEchoesCredentials(t *testing.T) {
 			w.WriteHeader(http.StatusForbidden)
 			_, _ = fmt.Fprint(w, strings.Repeat("y", 283), r.Header.Get("Authorization"), r.Header.Get("X-Api-Key"), r.URL.Path)
 		},
+		"broken off within it": func(w http.ResponseWriter, r *http.Request) {
+			_, _ = io.Copy(io.Discard, r.Body)
+			if conn, _, err := http.NewResponseController(w).Hijack(); err == nil {
+				_, _ = io.WriteString(conn, "HTTP/1.1 403 Forbidden\r\nContent-Length: 500\r\n\r\nunknown token "+token[:len(token)-2])
+				_ = conn.Close()
+			}
+		},
 		"location": func(w http.ResponseWriter, r *http.Request) {
 			w.Header().Set("Location", "https://"+strings.TrimPrefix(r.Header.Get("Authorization"), "Bearer ")+".example/"+r.URL.Path)
 			w.WriteHeader(http.StatusFound)
@@ -164,21 +172,60 @@ func TestAServerThatEchoesCredentials(t *testing.T) {
 	}
 }
 
-// TestAServerThatEchoesASecret: of what was sent with a Secret no error shows anything.
+// TestAServerThatEchoesASecret: of what was sent with a Secret no error shows anything,
+// wherever the server puts it.
 func TestAServerThatEchoesASecret(t *testing.T) {
-	for _, status := range []int{400, 403, 500} {
+	const value = "aHVudGVyMg"
+	say := func(answer string) func(http.ResponseWriter) {
+		return func(w http.ResponseWriter) {
+			if conn, _, err := http.NewResponseController(w).Hijack(); err == nil {
+				_, _ = io.WriteString(conn, answer)
+				_ = conn.Close()
+			}
+		}
+	}
+	for name, answer := range map[string]func(http.ResponseWriter){
+		"400":      say("HTTP/1.1 400 Bad Request\r\nContent-Length: 10\r\n\r\n" + value),
+		"403":      say("HTTP/1.1 403 Forbidden\r\nContent-Length: 10\r\n\r\n" + value),
+		"500":      say("HTTP/1.1 500 Oh\r\nContent-Length: 10\r\n\r\n" + value),
+		"location": say("HTTP/1.1 302 Found\r\nLocation: http://" + value + ".example/\r\nContent-Length: 0\r\n\r\n"),
+		"no HTTP":  say(value + "\r\n\r\n"),
+		"a header": say("HTTP/1.1 200 OK\r\n" + value + "\r\n\r\n"),
+		"bulk": func(w http.ResponseWriter) {
+			_, _ = fmt.Fprintf(w, `{"items":[{"index":{"status":400,"error":{"type":%q}}},{"index":{"status":200}}]}`, value)
+		},
+	} {
 		s := serve(t, func(w http.ResponseWriter, r *http.Request) {
-			text, _ := io.ReadAll(r.Body)
-			w.WriteHeader(status)
-			_, _ = w.Write(text[max(0, len(text)-100):])
+			_, _ = io.Copy(io.Discard, r.Body)
+			answer(w)
 		})
 		c := pod("db", 1)
 		c.Key.Resource, c.Object = "secrets", []byte(`{"data":{"password":"aHVudGVyMg=="}}`)
-		for _, format := range []httpsink.Format{httpsink.Structured, httpsink.Batch} {
+		for _, format := range []httpsink.Format{httpsink.Structured, httpsink.Batch, httpsink.Elasticsearch} {
 			err := open(t, httpsink.Options{URL: s.URL, Format: format}).Write(t.Context(), []*pipeline.Change{c, pod("a", 1)})
-			if err == nil || strings.Contains(err.Error(), "aHVudGVyMg") {
-				t.Errorf("%d: %v", status, err)
+			if err == nil && name != "bulk" || strings.Contains(strings.ToLower(fmt.Sprint(err)), strings.ToLower(value)) {
+				t.Errorf("%s, %s: %v", name, format, err)
 			}
+		}
+	}
+}
+
+// TestAnswersOfManyItems take memory as they have bytes, and are not read to the end.
+func TestAnswersOfManyItems(t *testing.T) {
+	text := `{"items":[{}` + strings.Repeat(",{}", 4<<20/3) + "]}"
+	s := serve(t, func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, text) })
+	for _, o := range []httpsink.Options{
+		{Format: httpsink.Elasticsearch}, {Format: httpsink.Template, Template: row, Join: httpsink.JoinArray, Items: "/items", ItemStatus: "/s"},
+		{Format: httpsink.Template, Template: row, Join: httpsink.JoinArray, Success: "/errors=false"},
+	} {
+		o.URL = s.URL
+		sink, c := open(t, o), batchOf(1)
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		err := sink.Write(t.Context(), c)
+		runtime.ReadMemStats(&after)
+		if n := after.TotalAlloc - before.TotalAlloc; err == nil || n > 4<<20 { // of the server, too
+			t.Errorf("%s: %d bytes: %v", o.Format, n, err)
 		}
 	}
 }

@@ -64,7 +64,7 @@ func params() []sinks.Param {
 		{Name: "gzip", Type: sinks.Bool, Default: "false", Meaning: "compress requests"},
 		{Name: "timeout", Type: sinks.Duration, Default: DefaultTimeout.String(), Min: 1e6, Max: 3600e9, Meaning: "how long a request may take, with its answer"},
 		{Name: "dial-timeout", Type: sinks.Duration, Default: DefaultDialTimeout.String(), Min: 1e6, Max: 3600e9, Meaning: "how long a connection may take"},
-		{Name: "permanent", Type: sinks.List, Default: "400,413,415,422", Meaning: "statuses that refuse a change for good; `none` for none. All others are tried again"},
+		{Name: "permanent", Type: sinks.List, Default: "400,413,415,422,431", Meaning: "statuses that refuse a change for good, also in results of single changes; `none` for none. All others are tried again. 431 counts with `binary` only"},
 		{Name: "token-file", Type: sinks.File, Meaning: "file that holds a bearer token; of `splunk` that of the collector"},
 		{Name: "user", Meaning: "user of basic authentication; with `password-file`"},
 		{Name: "password-file", Type: sinks.File, Meaning: "file that holds the password of `user`"},
@@ -83,14 +83,17 @@ func parse(v *sinks.Value) (*sinks.Spec, error) {
 		HeaderFile: v.Str("header-file"), SecretFile: v.Str("secret-file"),
 	}
 	_, path, _ := strings.Cut(strings.TrimPrefix(v.Rest, "//"), "/")
-	identity := v.Scheme + "://" + v.Hosts[0] + strings.TrimSuffix("/"+path, "/")
+	base := v.Scheme + "://" + v.Hosts[0]
+	if path != "" {
+		base += "/" + path // with the slash at its end, if there is one
+	}
 	var errs []error
 	if len(v.Hosts) > 1 {
 		errs = append(errs, errors.New("several hosts are given; write one, which may be that of a load balancer"))
 	}
 	query, err := parseQuery(v.List("query"))
 	errs = append(errs, err)
-	o.URL = identity + query
+	o.URL = base + query
 	if o.Permanent, err = parseStatuses(v.List("permanent")); err != nil {
 		errs = append(errs, err)
 	}
@@ -108,14 +111,11 @@ func parse(v *sinks.Value) (*sinks.Spec, error) {
 	if err := errors.Join(append(errs, err)...); err != nil {
 		return nil, err
 	}
-	if o.Format == ClickHouse {
-		identity += "?table=" + o.Table
-	}
 	s := &sinks.Spec{
-		Identity: identity, Concurrency: o.Connections, MaxBatch: int(v.Int("max-batch")), MaxBytes: int(v.Int("max-bytes")),
+		Identity: identity(base, &o, file), Concurrency: o.Connections, MaxBatch: int(v.Int("max-batch")), MaxBytes: int(v.Int("max-bytes")),
 		Open: func(_ context.Context, env sinks.Env) (pipeline.Sink, error) {
 			own := o
-			own.UserAgent, own.Registerer = env.UserAgent, env.Registerer
+			own.UserAgent, own.Registerer, own.Log = env.UserAgent, env.Registerer, env.Log
 			if file != "" {
 				text, err := smallfile.Read(file, maxTemplate)
 				if err != nil {
@@ -135,6 +135,32 @@ func parse(v *sinks.Value) (*sinks.Spec, error) {
 		s.MaxBatch = 64
 	}
 	return s, nil
+}
+
+// identity names a destination: two indices of one server are two, and so are two shapes
+// of documents. The modes of CloudEvents carry the same, so they are one.
+func identity(base string, o *Options, template string) string {
+	var parts []string
+	add := func(name, value string) {
+		if value != "" {
+			parts = append(parts, name+"="+value)
+		}
+	}
+	switch o.Format {
+	case Structured, Binary, Batch:
+	case Elasticsearch:
+		add("format", string(o.Format))
+		add("index", o.Index)
+	default:
+		add("format", string(o.Format))
+		add("table", o.Table)
+		add("template-file", template)
+	}
+	add("path-file", o.PathFile)
+	if len(parts) == 0 {
+		return base
+	}
+	return base + "?" + strings.Join(parts, "&")
 }
 
 // single reports whether each change has a request of its own.

@@ -2,7 +2,9 @@ package httpsink_test
 
 import (
 	"io"
+	"net/http"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"github.com/fairlead-dev/fairlead/pipeline"
@@ -22,11 +24,16 @@ func TestKinds(t *testing.T) {
 		"https://h":                                                                     "https://h",
 		"https://h/?connections=9":                                                      "https://h",
 		"https://h/a%2Fb?query=x=1,y=a%2Cb":                                             "https://h/a%2Fb",
-		"http://[::1]:80/x?format=elasticsearch&index=i":                                "http://[::1]:80/x",
-		"https://h?format=clickhouse&table=d.t":                                         "https://h?table=d.t",
+		"http://[::1]:80/x?format=elasticsearch&index=i":                                "http://[::1]:80/x?format=elasticsearch&index=i",
+		"https://h?format=clickhouse&table=d.t":                                         "https://h?format=clickhouse&table=d.t",
 		"https://hooks.slack.com?format=slack&path-file=" + path + "&name=chat":         "chat",
-		"http://h?format=template&template-file=" + template + "&join=ndjson&gzip=true": "http://h",
-		"http://h?permanent=none":                                                       "http://h",
+		"http://h?format=template&template-file=" + template + "&join=ndjson&gzip=true": "http://h?format=template&template-file=" + template,
+		"http://h/in/":                  "http://h/in/",
+		"http://h?format=batch":         "http://h",
+		"http://h?format=loki":          "http://h?format=loki",
+		"http://h?path-file=" + path:    "http://h?path-file=" + path,
+		"http://h?format=elasticsearch": "http://h?format=elasticsearch&index=fairlead",
+		"http://h?permanent=none":       "http://h",
 	} {
 		s, err := kinds.Parse(text)
 		if err != nil || s.Identity != want {
@@ -65,6 +72,10 @@ func TestKinds(t *testing.T) {
 		"https://hooks.slack.com/services/T0/B0/s3cret?format=slack":    {"the path of a webhook of Slack is a credential"},
 		"https://h/x?path-file=/y":                                      {"path-file holds the path"},
 		"http://h?gzip=true&secret-file=/x":                             {"gzip and secret-file do not go together"},
+		"http://h?format=binary&secret-file=/x":                         {"use format=structured or format=batch"},
+		"http://h?format=clickhouse&table=t&path-file=/x":               {"path-file would replace"},
+		"http://h?query=sig=s3cret":                                     {"looks like a credential"},
+		"http://h?query=Code=s3cret":                                    {"looks like a credential"},
 		"http://h?permanent=200,x":                                      {`"x" is no status`},
 		"http://h?permanent=200":                                        {"200 is no status of an error"},
 		"http://h?content-type=a%0Ab":                                   {"content-type has a character"},
@@ -118,4 +129,25 @@ func TestSpecs(t *testing.T) {
 	}
 	var _ pipeline.Sink = (*httpsink.Sink)(nil)
 	var _ sinks.Checker = (*httpsink.Sink)(nil)
+}
+
+// TestThePathIsAsItWasWritten: servers tell /hook/ from /hook.
+func TestThePathIsAsItWasWritten(t *testing.T) {
+	var path atomic.Value
+	s := serve(t, func(_ http.ResponseWriter, r *http.Request) { path.Store(r.URL.EscapedPath()) })
+	for _, want := range []string{"/hook/", "/hook", "/a%2Fb/"} {
+		spec, err := kinds.Parse(s.URL + want)
+		if err != nil {
+			t.Fatal(err)
+		}
+		sink, err := spec.Open(t.Context(), sinks.Env{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		write(t, sink, pod("a", 1))
+		if path.Load() != want {
+			t.Errorf("posted to %v, want %s", path.Load(), want)
+		}
+		_ = sink.(io.Closer).Close()
+	}
 }

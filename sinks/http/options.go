@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/go-logr/logr"
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/fairlead-dev/fairlead/internal/credentials"
@@ -22,8 +23,9 @@ const (
 )
 
 // DefaultPermanent are the statuses by which a server says that it will never take what
-// was sent, whenever and by whomever.
-var DefaultPermanent = []int{400, 413, 415, 422}
+// was sent, whenever and by whomever. 431 counts with Binary only, which has headers of
+// the change.
+var DefaultPermanent = []int{400, 413, 415, 422, 431}
 
 // Join says how a template's texts of several changes become the body of a request.
 type Join string
@@ -82,8 +84,8 @@ type Options struct {
 	// MaxEvent is the largest change that is sent, in bytes as it is written; a larger
 	// one is refused for good. Zero: no bound, but that of the format.
 	MaxEvent int
-	// Permanent are the statuses with which the server refuses for good. Nil:
-	// DefaultPermanent.
+	// Permanent are the statuses with which the server refuses for good, also those of
+	// single changes in an answer. Nil: DefaultPermanent.
 	Permanent []int
 
 	// TokenFile holds a bearer token. User and PasswordFile are for basic authentication.
@@ -99,6 +101,9 @@ type Options struct {
 
 	// UserAgent names the program to the server.
 	UserAgent string
+	// Log hears of files with credentials that cannot be read any more. The zero value
+	// drops that.
+	Log logr.Logger
 	// Registerer takes the sink's metrics. Nil: nothing is counted.
 	Registerer prometheus.Registerer
 }
@@ -149,6 +154,8 @@ func (o *Options) check() (*url.URL, error) {
 	bad(strings.ContainsFunc(o.ContentType, func(r rune) bool { return r < ' ' || r > '~' }), "content-type has a character that no header has")
 	bad(o.User != "" && o.TokenFile != "", "user and token-file are two ways to authenticate; give one")
 	bad(o.Gzip && o.SecretFile != "", "gzip and secret-file do not go together: receivers disagree about which bytes are signed; leave out one")
+	bad(o.Format == Binary && o.SecretFile != "", "secret-file signs the body, and format=binary has what counts in headers; use format=structured or format=batch")
+	bad(o.Format == ClickHouse && o.PathFile != "", "the format clickhouse has its statement in the query of the URL, which path-file would replace; give header-file, or user and password-file")
 	for _, status := range o.Permanent {
 		bad(status < 400 || status > 599, fmt.Sprintf("permanent: %d is no status of an error, from 400 to 599", status))
 	}

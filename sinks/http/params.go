@@ -12,6 +12,15 @@ import (
 // secretNames are parts of the names of parameters that hold credentials.
 var secretNames = []string{"password", "passwd", "secret", "token", "api-key", "apikey", "api_key", "access_key", "signature"}
 
+// shortSecretNames are whole names of such parameters: Azure's sig, and what others have.
+var shortSecretNames = []string{"sig", "key", "code", "pass", "pwd", "auth", "credential"}
+
+// looksSecret reports whether a parameter holds a credential, by its name.
+func looksSecret(name string) bool {
+	name = strings.ToLower(name)
+	return slices.Contains(shortSecretNames, name) || slices.ContainsFunc(secretNames, func(s string) bool { return strings.Contains(name, s) })
+}
+
 // parseQuery returns a question mark and the parameters of a URL, escaped.
 func parseQuery(params []string) (string, error) {
 	values := url.Values{}
@@ -20,7 +29,7 @@ func parseQuery(params []string) (string, error) {
 		if !ok || name == "" {
 			return "", errors.New("query: a parameter is no NAME=VALUE")
 		}
-		if slices.ContainsFunc(secretNames, func(s string) bool { return strings.Contains(strings.ToLower(name), s) }) {
+		if looksSecret(name) {
 			return "", errors.New("query: a parameter looks like a credential, which all would see who see this process; use header-file or path-file")
 		}
 		values.Add(name, value)

@@ -3,6 +3,7 @@ package httpsink
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -19,9 +20,9 @@ const (
 	// maxText is how much is read of an answer that nobody needs, in bytes: a
 	// connection is used again only if its answer was read.
 	maxText = 64 << 10
-	// maxAnswer bounds an answer that says what became of each change, in bytes: of
-	// 1,000 changes it has about 200,000.
-	maxAnswer = 4 << 20
+	// maxResult is how much more of an answer is read for each change that it says
+	// something of, in bytes: they have about 200.
+	maxResult = 1 << 10
 	// maxSaid is how much of an answer an error shows, in bytes.
 	maxSaid = 300
 )
@@ -56,39 +57,41 @@ func (s *Sink) post(ctx context.Context, d *draft, changes []*pipeline.Change) (
 		}
 		d = zipped
 	}
-	status, header, answer, err := s.roundTrip(ctx, pass, header, d)
+	status, header, answer, err := s.roundTrip(ctx, pass, header, d, len(changes))
 	s.metrics.count(status)
-	if err != nil {
-		return nil, s.shown(pass, unreached(err))
+	secret := slices.ContainsFunc(changes, isSecret)
+	switch {
+	case err != nil && ctx.Err() != nil:
+		return nil, s.shown(pass, err) // it says nothing of the server
+	case err != nil:
+		return nil, s.shown(pass, unreached(err, secret && !errors.Is(err, s.late)))
+	case 200 <= status && status < 300:
+		return s.judge(pass, answer, changes)
 	}
-	if 200 <= status && status < 300 {
-		return s.judge(pass, answer, len(changes))
+	err = s.refusal(pass, status, header, said(pass, answer, secret), secret, now)
+	if status == http.StatusRequestEntityTooLarge && len(changes) > 1 && pipeline.IsPermanent(err) {
+		s.limit.refused(size)
 	}
-	if status == http.StatusRequestEntityTooLarge && len(changes) > 1 {
-		s.limit.Store(int64(max(size/2, 1)))
-	}
-	return nil, s.shown(pass, s.refusal(pass, status, header, said(pass, answer, changes), now))
+	s.pause.note(s.shown(pass, err), now)
+	return nil, s.shown(pass, err)
 }
 
+func isSecret(c *pipeline.Change) bool { return c.Key.Resource == "secrets" }
+
 // judge reads an answer with a status of success.
-func (s *Sink) judge(p *pass, answer []byte, changes int) (map[int]error, error) {
+func (s *Sink) judge(p *pass, answer []byte, changes []*pipeline.Change) (map[int]error, error) {
 	if s.wire.verdict == nil {
-		s.suspects.Store(0)
 		return nil, nil
 	}
 	refused, err := s.wire.verdict(answer, changes)
-	switch {
-	case err == nil:
-		s.suspects.Store(0)
-	case s.wire.single:
-		return nil, s.shown(p, s.blame(err))
-	default:
-		return nil, s.shown(p, err)
+	if err != nil {
+		due := ofEither
+		if s.wire.single {
+			due = ofChange
+		}
+		return nil, s.shown(p, &failure{err, due})
 	}
 	for i, reason := range refused {
-		if !pipeline.IsPermanent(reason) {
-			reason = &ownError{reason}
-		}
 		refused[i] = s.shown(p, reason)
 	}
 	return refused, nil
@@ -101,10 +104,9 @@ func (s *Sink) shown(p *pass, err error) error {
 
 // said is the part of an answer that an error shows: nothing if it may be a part of a
 // Secret that was sent, or if it was too long to be read, and may end within a credential.
-func said(p *pass, answer []byte, changes []*pipeline.Change) string {
-	isSecret := func(c *pipeline.Change) bool { return c.Key.Resource == "secrets" }
+func said(p *pass, answer []byte, secret bool) string {
 	text := strings.TrimSpace(string(answer))
-	if text == "" || len(answer) > maxText || slices.ContainsFunc(changes, isSecret) {
+	if text == "" || len(answer) > maxText || secret {
 		return ""
 	}
 	return ": " + redact.Line(p.clean.Clean(strings.ToValidUTF8(text, "?")), maxSaid)
@@ -112,7 +114,7 @@ func said(p *pass, answer []byte, changes []*pipeline.Change) string {
 
 // roundTrip sends a request and reads its answer. It follows no redirect and keeps no
 // cookie. Status is 0 if there was no answer.
-func (s *Sink) roundTrip(ctx context.Context, p *pass, header http.Header, d *draft) (status int, answerHeader http.Header, answer []byte, err error) {
+func (s *Sink) roundTrip(ctx context.Context, p *pass, header http.Header, d *draft, changes int) (status int, answerHeader http.Header, answer []byte, err error) {
 	ctx, cancel := context.WithTimeoutCause(ctx, s.o.Timeout, s.late)
 	defer cancel()
 	request := &http.Request{
@@ -126,7 +128,8 @@ func (s *Sink) roundTrip(ctx context.Context, p *pass, header http.Header, d *dr
 		d.reader.Reset(d.body)
 		request.Body = io.NopCloser(&d.reader)
 	}
-	response, err := s.transport.RoundTrip(request.WithContext(httptrace.WithClientTrace(ctx, &d.trace)))
+	trace := d.trace // a copy, as the hooks of the caller's trace are put into it
+	response, err := s.transport.RoundTrip(request.WithContext(httptrace.WithClientTrace(ctx, &trace)))
 	if err != nil {
 		if ctx.Err() != nil {
 			err = context.Cause(ctx)
@@ -136,10 +139,13 @@ func (s *Sink) roundTrip(ctx context.Context, p *pass, header http.Header, d *dr
 	defer response.Body.Close() //nolint:errcheck // It was read, or is of no use.
 	most := maxText
 	if s.wire.verdict != nil {
-		most = maxAnswer
+		most += changes * maxResult
 	}
 	answer, err = read(response, most)
 	if s.wire.verdict == nil || response.StatusCode >= 300 {
+		if err != nil {
+			answer = nil // it may end within a credential
+		}
 		return response.StatusCode, response.Header, answer, nil // the status says enough
 	}
 	switch {

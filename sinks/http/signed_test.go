@@ -8,11 +8,15 @@ import (
 	"encoding/base64"
 	"io"
 	"net/http"
+	"os"
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
+
+	"github.com/go-logr/logr/funcr"
 
 	"github.com/fairlead-dev/fairlead/pipeline"
 	httpsink "github.com/fairlead-dev/fairlead/sinks/http"
@@ -52,7 +56,7 @@ func TestReceiversVerifySignatures(t *testing.T) {
 		defer mu.Unlock()
 		return strings.Join(good, " ")
 	}
-	for _, mode := range modes {
+	for _, mode := range []httpsink.Format{httpsink.Structured, httpsink.Batch} { // binary mode has headers that no signature covers
 		path := file(t, "secret", oldLine)
 		sink := open(t, httpsink.Options{URL: s.URL, Format: mode, SecretFile: path})
 		batch := []*pipeline.Change{pod("a", 1)}
@@ -68,7 +72,7 @@ func TestReceiversVerifySignatures(t *testing.T) {
 			})
 		}
 	}
-	if len(ids) != 1 { // in all modes, of all repetitions
+	if len(ids) != 1 { // in both modes, of all repetitions
 		t.Errorf("ids %v", ids)
 	}
 }
@@ -105,6 +109,39 @@ func TestATokenThatExpires(t *testing.T) {
 	}
 	replace(t, path, "second-token\n")
 	await(t, func() bool { return sink.Write(t.Context(), batchOf(3)) == nil })
+}
+
+// TestATokenFileThatIsGone is told of once, and again with the answer that it leads to.
+func TestATokenFileThatIsGone(t *testing.T) {
+	var code atomic.Int32
+	code.Store(200)
+	s := serve(t, func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(int(code.Load())) })
+	path := file(t, "token", "first-token\n")
+	var logged atomic.Int32
+	log := funcr.New(func(_, line string) {
+		if strings.Contains(line, "Credentials cannot be read") && !strings.Contains(line, "first-token") {
+			logged.Add(1)
+		}
+	}, funcr.Options{})
+	sink := open(t, httpsink.Options{URL: s.URL, TokenFile: path, Log: log})
+	write(t, sink, batchOf(1)...)
+	if err := os.Remove(path); err != nil {
+		t.Fatal(err)
+	}
+	await(t, func() bool {
+		write(t, sink, batchOf(1)...)
+		return logged.Load() > 0
+	})
+	code.Store(401)
+	err := sink.Write(t.Context(), batchOf(1))
+	for what, err := range map[string]error{"Write": err, "Check": sink.Check(t.Context())} {
+		if err == nil || !strings.Contains(err.Error(), "what the files have held before") || !strings.Contains(err.Error(), "token-file: ") {
+			t.Errorf("%s: %v", what, err)
+		}
+	}
+	if logged.Load() != 1 {
+		t.Errorf("it is logged %d times", logged.Load())
+	}
 }
 
 // TestGzip: the body is what it would be, and says how it is written.

@@ -2,7 +2,6 @@ package httpsink
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net"
 	"net/http"
@@ -18,6 +17,10 @@ import (
 // maxHeader bounds the header of an answer, in bytes.
 const maxHeader = 64 << 10
 
+// pingAfter is for how long a connection of HTTP/2 is silent before it is tried, and how
+// long the answer to that may take.
+const pingAfter = 15 * time.Second
+
 // Sink is a [pipeline.Sink] that sends requests of HTTP. As many goroutines may call
 // Write as Options.Connections says, never two with a change of the same object.
 type Sink struct {
@@ -32,11 +35,12 @@ type Sink struct {
 	drafts    sync.Pool     // of *draft
 	zippers   sync.Pool     // of *gzip.Writer
 
-	// limit is the largest body that is sent with several changes, in bytes; 0: not
-	// known. The server has refused larger ones.
-	limit atomic.Int64
-	// suspects counts answers with status 500 since the last success.
-	suspects atomic.Uint32
+	limit limit // of bodies with several changes
+	stuck stuck // batches that fail again and again
+	pause pause // that the server has asked for
+	// trusted: the server has settled something since it last failed, or has not failed yet.
+	// worked: it has since all of a batch was taken for what it fails on.
+	trusted, worked atomic.Bool
 }
 
 // New returns a sink. It reads and checks the files that the options name, tries a
@@ -61,6 +65,7 @@ func New(o Options) (*Sink, error) {
 		o: o, wire: w, slots: make(chan struct{}, o.Connections),
 		late: fmt.Errorf("there was no complete answer within %v; see timeout", o.Timeout),
 	}
+	s.trusted.Store(true)
 	s.drafts.New = newDraft
 	s.zippers.New = newZipper
 	if s.transport, err = newTransport(u, &o); err != nil {
@@ -125,6 +130,9 @@ func newTransport(u *url.URL, o *Options) (*http.Transport, error) {
 	if u.Scheme != "https" {
 		return t, nil
 	}
+	// With HTTP/2 a request that takes too long ends its stream only. Without these pings
+	// a connection that has died silently would be used until the kernel gives it up.
+	t.HTTP2 = &http.HTTP2Config{SendPingTimeout: min(o.Timeout, pingAfter), PingTimeout: min(o.Timeout, pingAfter)}
 	config, err := o.tls().For(u.Hostname()).Config()
 	if err != nil {
 		return nil, err
@@ -142,11 +150,11 @@ func (s *Sink) Close() error {
 // Write sends the changes: each by itself, those of one object in their order, or all in
 // one request.
 func (s *Sink) Write(ctx context.Context, batch []*pipeline.Change) error {
-	switch {
-	case len(batch) == 0:
+	if len(batch) == 0 {
 		return nil
-	case s.wire.single:
-		return s.each(ctx, batch)
+	}
+	if err := s.pause.err(time.Now()); err != nil {
+		return err
 	}
 	select {
 	case s.slots <- struct{}{}:
@@ -154,6 +162,9 @@ func (s *Sink) Write(ctx context.Context, batch []*pipeline.Change) error {
 		return fmt.Errorf("POST %s: %w", s.target, context.Cause(ctx))
 	}
 	defer func() { <-s.slots }()
+	if s.wire.single {
+		return s.each(ctx, batch)
+	}
 	return s.together(ctx, batch)
 }
 
@@ -162,55 +173,10 @@ func (s *Sink) append(dst []byte, c *pipeline.Change) ([]byte, error) {
 	before := len(dst)
 	dst, err := s.wire.append(dst, c)
 	if err != nil {
-		return nil, &ownError{err}
+		return nil, &localError{err}
 	}
 	if n := len(dst) - before; s.o.MaxEvent > 0 && n > s.o.MaxEvent {
-		return nil, pipeline.Permanent(fmt.Errorf("the change has %d bytes as it is sent, and max-event is %d: raise that and what the server takes, or leave fields out with drop", n, s.o.MaxEvent))
+		return nil, &localError{pipeline.Permanent(fmt.Errorf("the change has %d bytes as it is sent, and max-event is %d: raise that and what the server takes, or leave fields out with drop", n, s.o.MaxEvent))}
 	}
 	return dst, nil
-}
-
-var errTooLarge = errors.New("the server takes no request as large as that of these changes")
-
-// together sends all changes in one request.
-func (s *Sink) together(ctx context.Context, batch []*pipeline.Change) error {
-	d := s.draft()
-	defer s.drop(d)
-	d.body = append(d.body, s.wire.open...)
-	failed := map[int]error{}
-	sent, at := make([]*pipeline.Change, 0, len(batch)), make([]int, 0, len(batch))
-	limit := int(s.limit.Load())
-	for i, c := range batch {
-		mark := len(d.body)
-		if len(sent) > 0 {
-			d.body = append(d.body, s.wire.between...)
-		}
-		next, err := s.append(d.body, c)
-		if err != nil {
-			failed[i], d.body = err, d.body[:mark]
-			continue
-		}
-		d.body, sent, at = next, append(sent, c), append(at, i)
-		if limit > 0 && len(d.body) > limit && len(sent) > 1 {
-			return pipeline.Permanent(errTooLarge) // so that it is split
-		}
-	}
-	d.body = append(d.body, s.wire.end...)
-	if len(sent) > 0 {
-		refused, err := s.post(ctx, d, sent)
-		if _, own := errors.AsType[*ownError](err); own {
-			for _, i := range at {
-				failed[i] = err
-			}
-		} else if err != nil {
-			return err
-		}
-		for j, reason := range refused {
-			failed[at[j]] = reason
-		}
-	}
-	if len(failed) > 0 {
-		return &pipeline.BatchError{Failed: failed}
-	}
-	return nil
 }

@@ -2,9 +2,11 @@ package httpsink
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 	"text/template"
 	"time"
 
@@ -22,7 +24,7 @@ func templated(o *Options) (*wire, error) {
 	if err != nil {
 		return nil, fmt.Errorf("parse the template: %w", err)
 	}
-	w := &wire{contentType: "application/json", append: renderer(parsed, o.Join)}
+	w := &wire{contentType: "application/json"}
 	switch o.Join {
 	case JoinNone:
 		w.single = true
@@ -35,8 +37,9 @@ func templated(o *Options) (*wire, error) {
 		return nil, fmt.Errorf("join %q is none of none, array, ndjson, concat", o.Join)
 	}
 	if o.Success != "" || o.Items != "" {
-		w.verdict = answerCheck(o.Success, o.Items, o.ItemStatus)
+		w.verdict = answerCheck(o.Success, o.Items, o.ItemStatus, o.Permanent)
 	}
+	w.append = renderer(parsed, o.Join, cmp.Or(o.ContentType, w.contentType))
 	for _, c := range samples() {
 		if _, err := w.append(nil, c); err != nil {
 			return nil, fmt.Errorf("try the template on a sample, %s: %w", summary(c), err)
@@ -45,30 +48,50 @@ func templated(o *Options) (*wire, error) {
 	return w, nil
 }
 
-// renderer returns what appends the text of a change. Where the texts are put together,
-// each has to be one value of JSON, or one would break the others.
-func renderer(t *template.Template, join Join) func([]byte, *pipeline.Change) ([]byte, error) {
+var errNoValue = errors.New("what the template writes is not one value of JSON; write names and other texts with quote or toJson")
+
+// renderer returns what appends the text of a change. Where that is to be JSON it has to
+// be: a name that the template does not quote could add members, and in a body with
+// several texts one would break the others.
+func renderer(t *template.Template, join Join, contentType string) func([]byte, *pipeline.Change) ([]byte, error) {
+	value, lines := jsonOf(contentType)
 	return func(dst []byte, c *pipeline.Change) ([]byte, error) {
 		out := &bounded{left: maxRendered}
-		if join == JoinNone || join == JoinConcat {
-			out.Buffer = *bytes.NewBuffer(dst)
-		}
 		if err := t.Execute(out, &view{change: c}); err != nil {
 			return nil, err // of the template's text; it quotes no value
 		}
-		if join == JoinNone || join == JoinConcat {
-			return out.Bytes(), nil
+		text := out.Bytes()
+		switch {
+		case join == JoinArray || join == JoinNDJSON:
+			if text = bytes.TrimSpace(text); !json.Valid(text) {
+				return nil, errNoValue
+			}
+			dst = appendOneLine(dst, text)
+			if join == JoinNDJSON {
+				dst = append(dst, '\n')
+			}
+			return dst, nil
+		case value && !json.Valid(text):
+			return nil, errNoValue
+		case lines:
+			for line := range bytes.Lines(text) {
+				if line = bytes.TrimSpace(line); len(line) > 0 && !json.Valid(line) {
+					return nil, errors.New("a line that the template writes is not one value of JSON; write names and other texts with quote or toJson")
+				}
+			}
 		}
-		text := bytes.TrimSpace(out.Bytes())
-		if !json.Valid(text) {
-			return nil, errors.New("what the template writes is not one value of JSON; write names and other texts with quote or toJson")
-		}
-		dst = appendOneLine(dst, text)
-		if join == JoinNDJSON {
-			dst = append(dst, '\n')
-		}
-		return dst, nil
+		return append(dst, text...), nil
 	}
+}
+
+// jsonOf reports whether a Content-Type is that of a value of JSON, or of lines of it.
+func jsonOf(contentType string) (value, lines bool) {
+	name, _, _ := strings.Cut(strings.ToLower(contentType), ";")
+	switch name = strings.TrimSpace(name); name {
+	case "application/x-ndjson", "application/jsonl", "application/stream+json":
+		return false, true
+	}
+	return name == "application/json" || name == "text/json" || strings.HasSuffix(name, "+json"), false
 }
 
 // bounded is a buffer that takes so many bytes.

@@ -73,6 +73,35 @@ func TestTemplatesThatAreRefusedAtTheStart(t *testing.T) {
 	}
 }
 
+// TestWhatIsSentAsJSONIsJSON: a label that holds quotes adds no members to a message.
+func TestWhatIsSentAsJSONIsJSON(t *testing.T) {
+	for _, test := range []struct {
+		contentType string
+		join        httpsink.Join
+		template    string
+		ok          bool
+	}{
+		{"", httpsink.JoinNone, `{"text":"{{.Get "metadata" "labels" "a"}}"}`, false},
+		{"", httpsink.JoinConcat, `{"text":"{{.Get "metadata" "labels" "a"}}"}`, false},
+		{"application/x-ndjson", httpsink.JoinConcat, "{}\n{\"text\":\"{{.Get \"metadata\" \"labels\" \"a\"}}\"}\n", false},
+		{"", httpsink.JoinNone, `{"text":{{.Get "metadata" "labels" "a" | quote}}}`, true},
+		{"application/x-ndjson", httpsink.JoinConcat, "{}\n{\"text\":{{.Get \"metadata\" \"labels\" \"a\" | quote}}}\n", true},
+		{"text/plain", httpsink.JoinNone, `text: {{.Get "metadata" "labels" "a"}}`, true},
+	} {
+		s := answering(t, 200)
+		c := pod("x", 1)
+		c.Object = []byte(`{"metadata":{"labels":{"a":"x\" \"channel"}}}`)
+		sink := open(t, httpsink.Options{URL: s.URL, Format: httpsink.Template, Template: test.template, Join: test.join, ContentType: test.contentType})
+		err := sink.Write(t.Context(), []*pipeline.Change{c})
+		if (err == nil) != test.ok || pipeline.IsPermanent(err) {
+			t.Errorf("%+v: %v", test, err)
+		}
+	}
+	if _, err := httpsink.New(httpsink.Options{URL: "http://h", Format: httpsink.Template, Template: `{"text":"{{.Name}}"}`}); err == nil {
+		t.Error("a name without quotes passes the start")
+	}
+}
+
 // TestAnObjectThatATemplateFailsOn is refused by itself, and not for good: the template is
 // what has to be mended.
 func TestAnObjectThatATemplateFailsOn(t *testing.T) {
