@@ -66,7 +66,7 @@ type Ledger struct {
 	cursors  map[StreamID]*Cursor
 	clusters map[string]*cluster
 	due      map[dueKey]struct{} // see RaiseDueOf
-	looked   int // cursors that were walked over, for tests
+	looked   int                 // cursors that were walked over, for tests
 }
 
 // Open loads the ledger from its store. It fails on a store that cannot be
