@@ -41,7 +41,7 @@ var testOnly = map[string][]string{
 	"internal/testca":         {"bench", "fairleadtest", "internal/testenv", "internal/testserver"},
 	"internal/testlogs":       {"internal/testlogs"},
 	"internal/controlplane":   {"bench", "cmd/internal/lab", "fairleadtest", "internal/testkv"},
-	"internal/testdb":         {"cmd/internal/lab", "internal/testdb"},
+	"internal/testdb":         {"cmd/fairlead-chaos", "cmd/internal/lab", "internal/testdb"},
 	"cmd/internal/lab":        {"cmd/fairlead-demo", "cmd/fairlead-chaos", "cmd/internal/lab"},
 	"internal/archtest":       {},
 	"sinks/sinktest":          {"sinks/sinktest"},
