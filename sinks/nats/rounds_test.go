@@ -41,7 +41,7 @@ func TestRounds(t *testing.T) {
 		if fmt.Sprint(got) != tc.want {
 			t.Errorf("%s: rounds %v, want %s", name, got, tc.want)
 		}
-		if tc.fails[0] == away && (errs[2] == nil || errs[4] == nil || errs[5] != nil) {
+		if errors.Is(tc.fails[0], away) && (errs[2] == nil || errs[4] == nil || errs[5] != nil) {
 			t.Errorf("%s: errors %v", name, errs)
 		}
 	}
