@@ -73,6 +73,7 @@ var destinations = map[string]func(t testing.TB, d *destination){
 	"http":     startReceiver,
 	"hub":      startHub,
 	"kafka":    startTopic,
+	"nats":     startMessages,
 	"otlp":     startCollector,
 	"postgres": startTables,
 	"s3":       startBucket,
