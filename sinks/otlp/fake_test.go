@@ -297,9 +297,9 @@ func TestPartialSuccess(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	want := "# HELP fairlead_sink_otlp_rejected_total Log records that the receiver has rejected of requests that it accepted. They are lost there.\n" +
-		"# TYPE fairlead_sink_otlp_rejected_total counter\nfairlead_sink_otlp_rejected_total 6\n"
-	if err := testutil.GatherAndCompare(registry, strings.NewReader(want), "fairlead_sink_otlp_rejected_total"); err != nil {
+	want := "# HELP fairlead_otlp_rejected_total Log records that the receiver has rejected of requests that it accepted. They are lost there.\n" +
+		"# TYPE fairlead_otlp_rejected_total counter\nfairlead_otlp_rejected_total 6\n"
+	if err := testutil.GatherAndCompare(registry, strings.NewReader(want), "fairlead_otlp_rejected_total"); err != nil {
 		t.Error(err)
 	}
 	if len(lines) != 1 || !strings.Contains(lines[0], `"rejected"=2 "message"="too old"`) {

@@ -14,11 +14,11 @@ type metrics struct {
 func newMetrics(r prometheus.Registerer) (*metrics, error) {
 	m := &metrics{
 		requests: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "fairlead_sink_otlp_requests_total",
+			Name: "fairlead_otlp_requests_total",
 			Help: "Requests sent by OTLP, by status of the answer; none: there was no answer.",
 		}, []string{"status"}),
 		rejected: prometheus.NewCounter(prometheus.CounterOpts{
-			Name: "fairlead_sink_otlp_rejected_total",
+			Name: "fairlead_otlp_rejected_total",
 			Help: "Log records that the receiver has rejected of requests that it accepted. They are lost there.",
 		}),
 	}

@@ -14,11 +14,11 @@ type metrics struct {
 
 func newMetrics(r prometheus.Registerer) (*metrics, error) {
 	segments := prometheus.NewCounterVec(prometheus.CounterOpts{
-		Name: "fairlead_sink_s3_segments_total",
+		Name: "fairlead_s3_segments_total",
 		Help: "Segments written to S3, by result: stored, failed. Each is one PUT.",
 	}, []string{"result"})
 	bytes := prometheus.NewCounterVec(prometheus.CounterOpts{
-		Name: "fairlead_sink_s3_bytes_total",
+		Name: "fairlead_s3_bytes_total",
 		Help: "Bytes of the segments stored in S3, by form: events (before compression), stored.",
 	}, []string{"form"})
 	m := &metrics{
