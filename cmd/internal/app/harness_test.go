@@ -366,6 +366,18 @@ var rareMetrics = map[string]bool{
 	"fairlead_wildcard_resources_beyond_max_streams":        true,
 	"fairlead_wildcard_resources_left_out":                  true,
 	"fairlead_wildcard_streams":                             true,
+
+	// Only with sinks of these kinds.
+	"fairlead_http_requests_total":            true,
+	"fairlead_hub_records_total":              true,
+	"fairlead_otlp_rejected_total":            true,
+	"fairlead_otlp_requests_total":            true,
+	"fairlead_postgres_altered_objects_total": true,
+	"fairlead_postgres_purge_failures_total":  true,
+	"fairlead_postgres_purged_rows_total":     true,
+	"fairlead_postgres_rows_total":            true,
+	"fairlead_s3_bytes_total":                 true,
+	"fairlead_s3_segments_total":              true,
 }
 
 // newLogger returns a logger of one level.

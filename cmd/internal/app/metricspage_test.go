@@ -79,7 +79,12 @@ func documentedMetricsOf(t *testing.T) *documentedMetricList {
 	dir := t.TempDir()
 	config := filepath.Join(dir, "config")
 	writeFile(t, config, configHeader+"watches: [pods]\n")
-	s := parseWith(t, Options{}, "--config="+config, "--clusters=dir:"+t.TempDir(), "--sink=file:"+filepath.Join(dir, "changes"), "--sink=http://127.0.0.1:1", "--ledger="+filepath.Join(dir, "ledger"),
+	kubeconfig := filepath.Join(dir, "hub")
+	writeFile(t, kubeconfig, "apiVersion: v1\nkind: Config\ncurrent-context: hub\ncontexts: [{name: hub, context: {cluster: hub}}]\nclusters: [{name: hub, cluster: {server: \"http://127.0.0.1:1\"}}]\n")
+	t.Setenv("AWS_ACCESS_KEY_ID", "test")
+	t.Setenv("AWS_SECRET_ACCESS_KEY", "test")
+	s := parseWith(t, Options{}, "--config="+config, "--sink=postgres://u@127.0.0.1:1/db?sslmode=disable", "--sink=kafka://127.0.0.1:1/topic?tls=false",
+		"--sink=nats://127.0.0.1:1/stream?tls=false", "--sink=s3://127.0.0.1:1/bucket?tls=false", "--sink=otlp:http://127.0.0.1:1", "--sink=hub:ns?kubeconfig="+kubeconfig, "--clusters=dir:"+t.TempDir(), "--sink=file:"+filepath.Join(dir, "changes"), "--sink=http://127.0.0.1:1", "--ledger="+filepath.Join(dir, "ledger"),
 		"--dead-letter="+filepath.Join(dir, "dead"), "--metrics-bind-address=0", "--health-probe-bind-address=0", "--admin-bind-address=0")
 	var d descriptions
 	p := must(newProgram(t.Context(), s, t.Output(), newLogger(t.Output(), "info", "text"), &d))(t)
