@@ -269,7 +269,7 @@ func TestTheEndPutsBackWhatWasNotAccepted(t *testing.T) {
 	<-full
 	l.stop()
 	<-r.done
-	if s := r.status(); s.State != failed || s.Delivered != 1 || s.Kept < 2 || s.Kept > 3 || !strings.Contains(s.Error, "stopping") {
+	if s := r.status(); s.State != failed || s.Delivered != 1 || s.Kept < 2 || s.Kept > 3 || !strings.Contains(s.Error, "the program stops, or its settings change") {
 		t.Errorf("status %+v", s)
 	}
 	l.holds("b c d")
