@@ -64,6 +64,15 @@ func New(o Options) (*Server, error) {
 	return &Server{config: config, password: o.Password, most: int64(o.MaxAnswer), secrets: redact.New()}, nil
 }
 
+// With returns the same server, for calls to which it may answer so much, in bytes. The
+// two know of each other's passwords, so that either may show what the other has got.
+func (s *Server) With(maxAnswer int) *Server {
+	with := *s
+	with.config = s.config.Copy()
+	with.config.MaxProtocolMessageBodyLen, with.most = maxAnswer, int64(maxAnswer)
+	return &with
+}
+
 // validate is asked of each new connection.
 const validate = `SELECT pg_is_in_recovery()::text, current_setting('transaction_read_only'), current_setting('fsync')`
 

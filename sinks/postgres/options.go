@@ -136,9 +136,9 @@ const (
 )
 
 // server returns what reaches the primary.
-func (o *Options) server(most int) (*pgserver.Server, error) {
+func (o *Options) server() (*pgserver.Server, error) {
 	return pgserver.New(pgserver.Options{
 		Hosts: o.Hosts, Database: o.Database, User: o.User, Password: o.Password, TLS: o.TLS, Application: o.Application,
-		Timeout: o.Timeout, MaxAnswer: most,
+		Timeout: o.Timeout, MaxAnswer: maxAnswer,
 	})
 }
