@@ -123,11 +123,10 @@ func (s *Server) Connect(ctx context.Context, notice pgconn.NoticeHandler) (*Con
 	}
 	d := &dialer{most: s.most}
 	config.DialFunc, config.OnNotice = d.dial, notice
-	conn, err := pgconn.ConnectConfig(ctx, config)
+	conn, err := pgconn.ConnectConfig(context.WithValue(ctx, dialerKey{}, d), config)
 	if err != nil {
 		return nil, s.Shown(err)
 	}
-	d.connected = true
 	return &Conn{conn, d}, nil
 }
 
@@ -146,17 +145,19 @@ func (c *Conn) End(ctx context.Context) {
 	<-c.CleanupDone()
 }
 
-// dialer connects until there is a connection. After a failure pgconn would make
-// another one in the background, to have the server cancel what nobody waits for. The
-// server does that by itself, after the statement's timeout.
+// dialer connects for Connect, whose ctx has it, and for nobody else. After a failure
+// pgconn would make another connection in the background, with a ctx of its own, to have
+// the server cancel what nobody waits for. The server does that by itself, after the
+// statement's timeout.
 type dialer struct {
-	most      int64
-	last      *bounded
-	connected bool
+	most int64
+	last *bounded // of the goroutine of Connect
 }
 
+type dialerKey struct{}
+
 func (d *dialer) dial(ctx context.Context, network, address string) (net.Conn, error) {
-	if d.connected {
+	if ctx.Value(dialerKey{}) != d {
 		return nil, errors.New("what was begun is left to end by itself")
 	}
 	conn, err := new(net.Dialer).DialContext(ctx, network, address)
