@@ -170,25 +170,29 @@ func (d *dialer) dial(ctx context.Context, network, address string) (net.Conn, e
 }
 
 // Shown returns an error on one line without secrets, however a server put it. It
-// wraps err if that is an answer of a server, so that its code can be asked for.
+// wraps err if that is an answer of a server, so that its code can be asked for, or
+// ErrStandby.
 func (s *Server) Shown(err error) error {
 	text := strings.TrimSpace(s.secrets.Text(err))
 	if answer, ok := errors.AsType[*pgconn.PgError](err); ok {
 		return &shown{text, answer}
 	}
+	if errors.Is(err, ErrStandby) {
+		return &shown{text, ErrStandby}
+	}
 	return errors.New(text)
 }
 
-// shown is an answer of a server with a text that is fit to be shown.
+// shown is an error with a text that is fit to be shown.
 type shown struct {
-	text   string
-	answer *pgconn.PgError
+	text string
+	is   error
 }
 
 func (s *shown) Error() string { return s.text }
 
-// Unwrap returns the answer. Its own text is not fit to be shown.
-func (s *shown) Unwrap() error { return s.answer }
+// Unwrap returns what it is. The text of a server's answer is not fit to be shown.
+func (s *shown) Unwrap() error { return s.is }
 
 // Code returns the SQLSTATE of the server's answer that err is or wraps; "" if there is
 // none.

@@ -9,6 +9,7 @@ import (
 
 	"github.com/jackc/pgx/v5/pgconn"
 
+	"github.com/fairlead-dev/fairlead/internal/pgserver"
 	"github.com/fairlead-dev/fairlead/pipeline"
 )
 
@@ -47,11 +48,14 @@ var rules = []rule{
 	{"42P10", nil, "TABLES"}, // the primary key is gone
 	{"3F000", nil, "make the schema, or name another one as schema="},
 	{"42P05", nil, "a pooler mixes up statements; have pgbouncer use pool_mode = transaction or session"},
-	{"25006", nil, "the server takes no writes any more; name the new primary among the hosts, and keep the sink's identity with name="},
+	{"25006", nil, "the server takes no writes any more; name the new primary among the hosts; " + otherHosts},
 	{"53100", nil, "make room on the server's disk"},
 	{"53300", nil, "raise max_connections, or connect through pgbouncer"},
 	{"57014", nil, "the statement took longer than timeout=, or an administrator has cancelled it; see which statement blocks it in pg_stat_activity"},
 }
+
+// otherHosts is to be known before somebody names other hosts.
+const otherHosts = `that makes another sink of this one, which does not know what it has to delete, unless name= is given: see "Failover" on the sink's page`
 
 // always: it is about the data of a change.
 func always(*pgconn.PgError) bool { return true }
@@ -99,7 +103,9 @@ func (s *Sink) refused(err error, committing bool) error {
 func (s *Sink) explain(err error) error {
 	shown := s.server.Shown(err)
 	answer, ok := errors.AsType[*pgconn.PgError](err)
-	if !ok {
+	if !ok && errors.Is(shown, pgserver.ErrStandby) {
+		return fmt.Errorf("%w; %s", shown, otherHosts)
+	} else if !ok {
 		return shown
 	}
 	r := ruleOf(answer)

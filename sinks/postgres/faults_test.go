@@ -187,7 +187,7 @@ func TestFailover(t *testing.T) {
 	d.exec(t, `SELECT pg_reload_conf()`)
 	until(t, "the server has read its configuration", func() bool { return d.exec(t, `SHOW synchronous_standby_names`)[0] == "second" })
 	write(t, s, pod("a", 1, 1), pod("b", 1, 1))
-	fails(t, d.open(t, postgres.Options{Hosts: hosts[:1], Schema: schema}), "it is a standby")
+	fails(t, d.open(t, postgres.Options{Hosts: hosts[:1], Schema: schema}), "it is a standby", "unless name= is given", `"Failover"`)
 	d.Kill(t)
 	query(t, standby, `SELECT pg_promote()`)
 	fails(t, s, "")

@@ -48,6 +48,7 @@ func TestSickServers(t *testing.T) {
 		"a storage limit, committing":      {"54000", "nbtutils.c", "_bt_check_third_page", "", true, false, ""},
 		"a constraint":                     {"23514", "execMain.c", "ExecConstraints", "c", false, true, ""},
 		"a constraint, committing":         {"23503", "ri_triggers.c", "ri_ReportViolation", "c", true, true, ""},
+		"no primary any more":              {"25006", "utility.c", "PreventCommandIfReadOnly", "", false, false, "unless name= is given"},
 		"no partition":                     {"23514", "execPartition.c", "ExecFindPartition", "", false, false, "make the partition"},
 		"a column without a value":         {"23502", "execMain.c", "ExecConstraints", "", false, false, "give it a default"},
 		"a column that was given a length": {"22001", "varchar.c", "varchar", "", false, false, "make it text again"},
