@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/jackc/pgx/v5/pgconn"
@@ -16,7 +17,11 @@ import (
 
 // Server is what there is to know of how to reach the primary.
 type Server struct {
-	config   *pgconn.Config
+	config   *pgconn.Config // without a host
+	hosts    []*pgconn.FallbackConfig
+	timeout  time.Duration // of all of them together
+	lookup   func(ctx context.Context, host string) (addresses []string, err error)
+	good     *atomic.Pointer[place] // the primary as it was found last
 	password func(context.Context) (string, error)
 	most     int64            // bytes of an answer
 	secrets  *redact.Redactor // knows the passwords that were sent
@@ -47,21 +52,20 @@ func New(o Options) (*Server, error) {
 	}
 	config.MaxProtocolMessageBodyLen = o.MaxAnswer
 	config.RuntimeParams = map[string]string{"client_encoding": "UTF8", "application_name": cmp.Or(o.Application, "fairlead")}
-	config.ConnectTimeout = o.Timeout / time.Duration(len(o.Hosts))
+	config.ConnectTimeout, config.Fallbacks = 0, nil // see connectAny
 	config.ValidateConnect = func(ctx context.Context, conn *pgconn.PgConn) error { return isPrimary(ctx, conn, o.Fsync) }
-	config.Fallbacks = nil
-	for i, host := range o.Hosts {
+	s := &Server{
+		config: config, timeout: o.Timeout, lookup: net.DefaultResolver.LookupHost, good: new(atomic.Pointer[place]),
+		password: o.Password, most: int64(o.MaxAnswer), secrets: redact.New(),
+	}
+	for _, host := range o.Hosts {
 		f, err := o.fallback(host)
 		if err != nil {
 			return nil, err
 		}
-		if i == 0 {
-			config.Host, config.Port, config.TLSConfig = f.Host, f.Port, f.TLSConfig
-		} else {
-			config.Fallbacks = append(config.Fallbacks, f)
-		}
+		s.hosts = append(s.hosts, f)
 	}
-	return &Server{config: config, password: o.Password, most: int64(o.MaxAnswer), secrets: redact.New()}, nil
+	return s, nil
 }
 
 // With returns the same server, for calls to which it may answer so much, in bytes. The
@@ -113,6 +117,7 @@ type Conn struct {
 // server says beside answers, while a call is under way. Errors are fit to be shown.
 func (s *Server) Connect(ctx context.Context, notice pgconn.NoticeHandler) (*Conn, error) {
 	config := s.config.Copy()
+	config.OnNotice = notice
 	if s.password != nil {
 		password, err := s.password(ctx)
 		if err != nil {
@@ -121,13 +126,11 @@ func (s *Server) Connect(ctx context.Context, notice pgconn.NoticeHandler) (*Con
 		config.Password = password
 		s.secrets.Note(password)
 	}
-	d := &dialer{most: s.most}
-	config.DialFunc, config.OnNotice = d.dial, notice
-	conn, err := pgconn.ConnectConfig(context.WithValue(ctx, dialerKey{}, d), config)
+	conn, err := s.connectAny(ctx, config)
 	if err != nil {
 		return nil, s.Shown(err)
 	}
-	return &Conn{conn, d}, nil
+	return conn, nil
 }
 
 // Allow begins to count anew what the server says.
@@ -143,30 +146,6 @@ func (c *Conn) End(ctx context.Context) {
 		_ = c.Close(ctx)
 	}
 	<-c.CleanupDone()
-}
-
-// dialer connects for Connect, whose ctx has it, and for nobody else. After a failure
-// pgconn would make another connection in the background, with a ctx of its own, to have
-// the server cancel what nobody waits for. The server does that by itself, after the
-// statement's timeout.
-type dialer struct {
-	most int64
-	last *bounded // of the goroutine of Connect
-}
-
-type dialerKey struct{}
-
-func (d *dialer) dial(ctx context.Context, network, address string) (net.Conn, error) {
-	if ctx.Value(dialerKey{}) != d {
-		return nil, errors.New("what was begun is left to end by itself")
-	}
-	conn, err := new(net.Dialer).DialContext(ctx, network, address)
-	if err != nil {
-		return nil, err
-	}
-	d.last = &bounded{Conn: conn, most: d.most}
-	d.last.allow()
-	return d.last, nil
 }
 
 // Shown returns an error on one line without secrets, however a server put it. It
