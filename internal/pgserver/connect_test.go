@@ -39,7 +39,7 @@ func listen(t *testing.T, serve func(net.Conn)) (addr string, clients *atomic.In
 			}
 			clients.Add(1)
 			served.Go(func() {
-				defer conn.Close() //nolint:errcheck // It has ended, in one way or another.
+				defer conn.Close()
 				serve(conn)
 			})
 		}
