@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/jackc/pgx/v5/pgconn"
@@ -16,7 +17,11 @@ import (
 
 // Server is what there is to know of how to reach the primary.
 type Server struct {
-	config   *pgconn.Config
+	config   *pgconn.Config // without a host
+	hosts    []*pgconn.FallbackConfig
+	timeout  time.Duration // of all of them together
+	lookup   func(ctx context.Context, host string) (addresses []string, err error)
+	good     *atomic.Pointer[place] // the primary as it was found last
 	password func(context.Context) (string, error)
 	most     int64            // bytes of an answer
 	secrets  *redact.Redactor // knows the passwords that were sent
@@ -47,21 +52,29 @@ func New(o Options) (*Server, error) {
 	}
 	config.MaxProtocolMessageBodyLen = o.MaxAnswer
 	config.RuntimeParams = map[string]string{"client_encoding": "UTF8", "application_name": cmp.Or(o.Application, "fairlead")}
-	config.ConnectTimeout = o.Timeout / time.Duration(len(o.Hosts))
+	config.ConnectTimeout, config.Fallbacks = 0, nil // see connectAny
 	config.ValidateConnect = func(ctx context.Context, conn *pgconn.PgConn) error { return isPrimary(ctx, conn, o.Fsync) }
-	config.Fallbacks = nil
-	for i, host := range o.Hosts {
+	s := &Server{
+		config: config, timeout: o.Timeout, lookup: net.DefaultResolver.LookupHost, good: new(atomic.Pointer[place]),
+		password: o.Password, most: int64(o.MaxAnswer), secrets: redact.New(),
+	}
+	for _, host := range o.Hosts {
 		f, err := o.fallback(host)
 		if err != nil {
 			return nil, err
 		}
-		if i == 0 {
-			config.Host, config.Port, config.TLSConfig = f.Host, f.Port, f.TLSConfig
-		} else {
-			config.Fallbacks = append(config.Fallbacks, f)
-		}
+		s.hosts = append(s.hosts, f)
 	}
-	return &Server{config: config, password: o.Password, most: int64(o.MaxAnswer), secrets: redact.New()}, nil
+	return s, nil
+}
+
+// With returns the same server, for calls to which it may answer so much, in bytes. The
+// two know of each other's passwords, so that either may show what the other has got.
+func (s *Server) With(maxAnswer int) *Server {
+	with := *s
+	with.config = s.config.Copy()
+	with.config.MaxProtocolMessageBodyLen, with.most = maxAnswer, int64(maxAnswer)
+	return &with
 }
 
 // validate is asked of each new connection.
@@ -104,6 +117,7 @@ type Conn struct {
 // server says beside answers, while a call is under way. Errors are fit to be shown.
 func (s *Server) Connect(ctx context.Context, notice pgconn.NoticeHandler) (*Conn, error) {
 	config := s.config.Copy()
+	config.OnNotice = notice
 	if s.password != nil {
 		password, err := s.password(ctx)
 		if err != nil {
@@ -112,14 +126,11 @@ func (s *Server) Connect(ctx context.Context, notice pgconn.NoticeHandler) (*Con
 		config.Password = password
 		s.secrets.Note(password)
 	}
-	d := &dialer{most: s.most}
-	config.DialFunc, config.OnNotice = d.dial, notice
-	conn, err := pgconn.ConnectConfig(ctx, config)
+	conn, err := s.connectAny(ctx, config)
 	if err != nil {
 		return nil, s.Shown(err)
 	}
-	d.connected = true
-	return &Conn{conn, d}, nil
+	return conn, nil
 }
 
 // Allow begins to count anew what the server says.
@@ -137,48 +148,30 @@ func (c *Conn) End(ctx context.Context) {
 	<-c.CleanupDone()
 }
 
-// dialer connects until there is a connection. After a failure pgconn would make
-// another one in the background, to have the server cancel what nobody waits for. The
-// server does that by itself, after the statement's timeout.
-type dialer struct {
-	most      int64
-	last      *bounded
-	connected bool
-}
-
-func (d *dialer) dial(ctx context.Context, network, address string) (net.Conn, error) {
-	if d.connected {
-		return nil, errors.New("what was begun is left to end by itself")
-	}
-	conn, err := new(net.Dialer).DialContext(ctx, network, address)
-	if err != nil {
-		return nil, err
-	}
-	d.last = &bounded{Conn: conn, most: d.most}
-	d.last.allow()
-	return d.last, nil
-}
-
 // Shown returns an error on one line without secrets, however a server put it. It
-// wraps err if that is an answer of a server, so that its code can be asked for.
+// wraps err if that is an answer of a server, so that its code can be asked for, or
+// ErrStandby.
 func (s *Server) Shown(err error) error {
 	text := strings.TrimSpace(s.secrets.Text(err))
 	if answer, ok := errors.AsType[*pgconn.PgError](err); ok {
 		return &shown{text, answer}
 	}
+	if errors.Is(err, ErrStandby) {
+		return &shown{text, ErrStandby}
+	}
 	return errors.New(text)
 }
 
-// shown is an answer of a server with a text that is fit to be shown.
+// shown is an error with a text that is fit to be shown.
 type shown struct {
-	text   string
-	answer *pgconn.PgError
+	text string
+	is   error
 }
 
 func (s *shown) Error() string { return s.text }
 
-// Unwrap returns the answer. Its own text is not fit to be shown.
-func (s *shown) Unwrap() error { return s.answer }
+// Unwrap returns what it is. The text of a server's answer is not fit to be shown.
+func (s *shown) Unwrap() error { return s.is }
 
 // Code returns the SQLSTATE of the server's answer that err is or wraps; "" if there is
 // none.

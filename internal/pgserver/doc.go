@@ -8,6 +8,8 @@
 // # Guarantees
 //
 //   - A standby is refused, and a server whose transactions are read only.
+//   - One of several hosts or addresses that does not answer, or lets nobody in, does not
+//     keep those behind it from being tried.
 //   - Environment variables and files of libpq (PGHOST, PGPASSWORD, .pgpass) do not count.
 //   - No password crosses a connection that is not encrypted, but as SCRAM or MD5 have it.
 //   - No more is read from a server than was allowed, in all messages together.

@@ -20,8 +20,8 @@ import (
 // Options say how to reach the primary.
 type Options struct {
 	// Hosts are HOST or HOST:PORT of the servers, of which the one is used that takes
-	// writes. They are tried in this order. The port is 5432 if there is none.
-	// Required.
+	// writes. They are tried in this order, but first that which was found last. Of
+	// each at most 8 addresses are tried. The port is 5432 if there is none. Required.
 	Hosts []string
 	// Database and User say where to log in, and as whom. Both required.
 	Database, User string
@@ -34,7 +34,8 @@ type Options struct {
 	// Application is the name of the program, as the server shows it among its
 	// connections.
 	Application string
-	// Timeout is how long all hosts together may take to connect. Required.
+	// Timeout is how long all hosts together may take to connect. None takes so much of
+	// it, nor more than 10 seconds, that no time is left for the next one. Required.
 	Timeout time.Duration
 	// MaxAnswer is how much a server may say to connect, and until the next
 	// Conn.Allow, in bytes; it bounds each message, too. Required.

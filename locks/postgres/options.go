@@ -21,8 +21,8 @@ const DefaultTable = "fairlead_locks"
 // Options configure a lock.
 type Options struct {
 	// Hosts are HOST or HOST:PORT of the servers, of which the one is used that takes
-	// writes. They are tried in this order. The port is 5432 if there is none.
-	// Required.
+	// writes. They are tried in this order, but first that which was found last. The
+	// port is 5432 if there is none. Required.
 	Hosts []string
 	// Database and User say where to log in, and as whom. Both required.
 	Database, User string

@@ -21,7 +21,8 @@
 //   - What PostgreSQL cannot store of an object, the zero character and halves of
 //     surrogate pairs, is replaced by U+FFFD. Column altered says so, and a metric
 //     counts it.
-//   - A standby is refused. Of several hosts the one is used that takes writes.
+//   - A standby is refused. Of several hosts, and all their addresses, the one is used
+//     that takes writes, whatever is wrong with those before it.
 //   - pgbouncer may be in between, with transaction pooling: there is no session state,
 //     and nothing is prepared.
 //

@@ -12,7 +12,9 @@ import (
 )
 
 // Kind returns the kind of sink that is chosen by postgres://USER@HOST/DATABASE. Its
-// identity has hosts, database and schema.
+// identity has hosts, database and schema. So name= should be given: with other hosts,
+// or the same in another order, it is another sink, which gets every object again and
+// does not know what was deleted meanwhile.
 func Kind() sinks.Kind {
 	return sinks.Kind{
 		Form: sinks.Form{

@@ -32,8 +32,8 @@ CREATE TABLE IF NOT EXISTS SCHEMA.fairlead_history (
   cluster_uid text NOT NULL, uid text NOT NULL, api_version text NOT NULL, kind text NOT NULL, resource_version text NOT NULL,
   term bigint NOT NULL, sequence bigint NOT NULL, observed timestamptz, snapshot boolean NOT NULL, tombstone boolean NOT NULL,
   object JSON, altered boolean NOT NULL,
-  PRIMARY KEY (cluster, namespace, name, id));
-CREATE INDEX IF NOT EXISTS fairlead_history_observed ON SCHEMA.fairlead_history USING brin (observed) WITH (autosummarize = on);
+  PRIMARY KEY (cluster, namespace, name, id)) WITH (autovacuum_vacuum_scale_factor = 0.02);
+CREATE INDEX IF NOT EXISTS fairlead_history_observed ON SCHEMA.fairlead_history (observed);
 INSERT INTO SCHEMA.fairlead_schema (version) VALUES (1) ON CONFLICT DO NOTHING;
 `}
 

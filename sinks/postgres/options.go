@@ -41,8 +41,8 @@ const (
 // Options configure a sink.
 type Options struct {
 	// Hosts are HOST or HOST:PORT of the servers, of which the one is used that takes
-	// writes. They are tried in this order. The port is 5432 if there is none.
-	// Required.
+	// writes. They are tried in this order, but first that which was found last. The
+	// port is 5432 if there is none. Required.
 	Hosts []string
 	// Database and User say where to log in, and as whom. Both required.
 	Database, User string
@@ -136,9 +136,9 @@ const (
 )
 
 // server returns what reaches the primary.
-func (o *Options) server(most int) (*pgserver.Server, error) {
+func (o *Options) server() (*pgserver.Server, error) {
 	return pgserver.New(pgserver.Options{
 		Hosts: o.Hosts, Database: o.Database, User: o.User, Password: o.Password, TLS: o.TLS, Application: o.Application,
-		Timeout: o.Timeout, MaxAnswer: most,
+		Timeout: o.Timeout, MaxAnswer: maxAnswer,
 	})
 }

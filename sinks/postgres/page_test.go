@@ -134,7 +134,12 @@ func TestPage(t *testing.T) {
 		}
 		delete(sql, block)
 	}
-	for _, made := range []string{"set-up", "set-up, in database fleet", "tables", "rights"} {
+	const stopped = "with Fairlead stopped, before its sink gets another identity"
+	super("fleet", stopped)
+	if got := run(t, d.Postgres, "fleet", "fairlead", "change-me", `SELECT (SELECT count(*) FROM fairlead_state), (SELECT count(*) > 0 FROM fairlead_history)`); len(got) != 1 || got[0] != "0|t" {
+		t.Errorf("after it the tables have %q", got)
+	}
+	for _, made := range []string{stopped, "set-up", "set-up, in database fleet", "tables", "rights"} {
 		delete(sql, made)
 	}
 	for block := range sql {
@@ -158,6 +163,25 @@ func TestPageHasTheTables(t *testing.T) {
 	}
 	if got := plain(sql["rights"]); got != plain(leastRights) || !strings.Contains(plain(string(doc)), got) {
 		t.Errorf("the page has %s, the package's documentation or the test something else", got)
+	}
+}
+
+// Hosts are part of a sink's identity, unless it has a name. Whoever follows the page gives
+// it one, so that the hosts may change.
+func TestPageNamesTheSink(t *testing.T) {
+	text, err := os.ReadFile(page)
+	if err != nil {
+		t.Fatal(err)
+	}
+	examples := regexp.MustCompile(`postgres://[^'`+"`"+` ]*\?[^'`+"`"+` ]*`).FindAllString(string(text), -1)
+	if len(examples) < 2 {
+		t.Errorf("examples are %q, want that of the set-up and that of failover", examples)
+	}
+	for _, e := range examples {
+		spec, err := parse(strings.TrimSuffix(e, "&..."))
+		if err != nil || spec.Identity != "fleet" {
+			t.Errorf("%s: the identity is not that of name=: %+v, %v", e, spec, err)
+		}
 	}
 }
 

@@ -31,16 +31,16 @@ func (s *Sink) ReadBack(ctx context.Context, cluster, resource string, yield fun
 		return yield(h)
 	}
 	for {
-		err := s.read(ctx, s.sql.read, last, noting)
-		if err == nil || !tooLarge(err) {
+		large, err := s.read(ctx, s.sql.read, last, noting)
+		if !large {
 			return err
 		}
 		before := last
-		if err := s.read(ctx, s.sql.skip, last, noting); err != nil {
+		if _, err := s.read(ctx, s.sql.skip, last, noting); err != nil {
 			return err
 		}
 		if last == before { // it was about no object
-			return s.explain(err)
+			return err
 		}
 	}
 }
@@ -52,11 +52,11 @@ func tooLarge(err error) bool {
 	return ours || pgserver.Code(err) == "54000"
 }
 
-// read yields the rows behind a key.
-func (s *Sink) read(ctx context.Context, sql string, last pipeline.Key, yield func(sinks.Held) error) error {
+// read yields the rows behind a key. large: it fails because a row is too large.
+func (s *Sink) read(ctx context.Context, sql string, last pipeline.Key, yield func(sinks.Held) error) (large bool, err error) {
 	conn, err := s.reader.Connect(ctx, nil)
 	if err != nil {
-		return s.explain(err)
+		return false, s.explain(err)
 	}
 	defer conn.End(ctx)
 	ctx, cancel := context.WithCancel(ctx) // what nobody reads further is not read to its end
@@ -68,16 +68,14 @@ func (s *Sink) read(ctx context.Context, sql string, last pipeline.Key, yield fu
 			err = yield(held)
 		}
 		if err != nil {
-			return err
+			return false, err
 		}
 		conn.Allow()
 	}
-	if _, err := rows.Close(); tooLarge(err) {
-		return err
-	} else if err != nil {
-		return s.explain(err)
+	if _, err := rows.Close(); err != nil {
+		return tooLarge(err), s.explain(err)
 	}
-	return nil
+	return false, nil
 }
 
 // heldOf reads one row of statements.read.

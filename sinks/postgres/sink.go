@@ -60,12 +60,10 @@ func open(o Options) (*Sink, error) {
 	s := &Sink{o: o, columns: columnsOf(o.Tables, o.Exact)}
 	s.sql = newStatements(&s.o, s.columns)
 	var err error
-	if s.server, err = o.server(maxAnswer); err != nil {
+	if s.server, err = o.server(); err != nil {
 		return nil, err
 	}
-	if s.reader, err = o.server(maxRow); err != nil {
-		return nil, err
-	}
+	s.reader = s.server.With(maxRow)
 	if s.metrics, err = newMetrics(o.Registerer); err != nil {
 		return nil, err
 	}

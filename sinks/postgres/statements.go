@@ -25,7 +25,7 @@ type statements struct {
 	rights  string
 	read    string            // $1: cluster, $2: resource, $3 and $4: namespace and name of what was read last
 	skip    string            // the same, for one row without its object
-	purge   map[string]string // by table; $1: retention in seconds, $2: most rows
+	purge   map[string]string // by table; $1: retention in seconds, $2: most rows, $3: seconds since 1970 before which there is nothing
 }
 
 // quoted returns a name of syntax that needs no escape.
@@ -64,8 +64,13 @@ func readStatement(view, object string) string {
 		` WHERE cluster = $1 AND resource = $2 AND (namespace, name) > ($3, $4) `
 }
 
+// purgeStatement removes the oldest rows that are due. It returns one row: how many, and
+// where to look on for others, which is one second before the last of them. An index
+// still has what was removed, until that is vacuumed; nothing reads it again.
 func purgeStatement(table, column string) string {
-	return fmt.Sprintf(`DELETE FROM %[1]s WHERE ctid = ANY (ARRAY(SELECT ctid FROM %[1]s WHERE %[2]s < now() - make_interval(secs => $1::float8) LIMIT $2::bigint FOR UPDATE SKIP LOCKED))`, table, column)
+	return fmt.Sprintf(`WITH due AS (DELETE FROM %[1]s WHERE ctid = ANY (ARRAY(SELECT ctid FROM %[1]s `+
+		`WHERE %[2]s >= to_timestamp($3::float8) AND %[2]s < now() - make_interval(secs => $1::float8) ORDER BY %[2]s LIMIT $2::bigint FOR UPDATE SKIP LOCKED)) RETURNING %[2]s) `+
+		`SELECT count(*)::text, coalesce(extract(epoch FROM max(%[2]s)) - 1, 0)::text FROM due`, table, column)
 }
 
 // writeStatement writes a batch, if the row of the writer has its term, and holds that

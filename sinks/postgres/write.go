@@ -18,9 +18,11 @@ type outcome struct {
 	states, events int  // rows that were written
 }
 
-// hear notes a warning.
+// hear notes a warning, unless it is known to be about nothing that was written: that
+// the queue of notifications is half full, or what a trigger has to say.
 func (p *session) hear(_ *pgconn.PgConn, n *pgconn.Notice) {
-	if p != nil && n.SeverityUnlocalized == "WARNING" {
+	harmless := n.Routine == "asyncQueueFillWarning" || n.Routine == "exec_stmt_raise"
+	if p != nil && n.SeverityUnlocalized == "WARNING" && !harmless {
 		p.warning = n.Message
 	}
 }
@@ -61,7 +63,7 @@ func (s *Sink) send(ctx context.Context, place *session, e encoded, batch []*pip
 	case err != nil && answers == 0: // of the settings, which have nothing of a change
 		return outcome{}, s.explain(err)
 	case err != nil:
-		return outcome{}, s.refused(err)
+		return outcome{}, s.refused(err, answers == 2)
 	case place.warning != "":
 		return outcome{}, s.server.Shown(fmt.Errorf("the server has written the batch with a warning: %s", place.warning))
 	case len(row) < 3:
