@@ -4,9 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -191,6 +193,10 @@ func (c *connector) connectTo(ctx context.Context, server string) (*connection, 
 		made.dialer.cut()
 		if errors.Is(err, nats.ErrNoServers) && made.dialer.err != nil {
 			err = made.dialer.err // which the client does not tell
+		}
+		if c.o.Login != nil && (errors.Is(err, io.EOF) || errors.Is(err, syscall.ECONNRESET)) {
+			// The server says why, but the end can overtake it.
+			err = fmt.Errorf("the server ends the connection, as it may for a wrong login; correct user, password-file, token-file, creds-file or nkey-file: %w", err)
 		}
 		return nil, err
 	}
