@@ -85,9 +85,9 @@ type Options struct {
 	// ClientID is what this client calls itself, for quotas and logs of the brokers.
 	// Empty is "fairlead".
 	ClientID string
-	// MaxMessage is how many bytes a batch of records may have, before compression,
-	// where the broker does not tell it (max.message.bytes of the topic). A larger
-	// record is sent alone. 0 is DefaultMaxMessage.
+	// MaxMessage is how many bytes records that are sent at once may have, before
+	// compression, where the broker does not tell it (max.message.bytes of the topic). A
+	// larger record is sent alone. 0 is DefaultMaxMessage.
 	MaxMessage int32
 	// Log is told once of a topic that takes smaller batches than expected. The zero
 	// value drops it.

@@ -22,7 +22,7 @@ import (
 // A large record hangs on its way to the broker and is abandoned. A later one of its key
 // is accepted. Whenever the first one arrives, it is not the last.
 func TestLateRecordIsNotTheLast(t *testing.T) {
-	c := start(t, kfake.BrokerConfigs(map[string]string{"message.max.bytes": "1000000"}))
+	c := start(t) // its topic says that it takes 1 MiB, and takes more
 	s := open(t, c, func(o *kafka.Options) { o.Timeout = 2 * time.Second })
 	if err := s.Write(t.Context(), []*pipeline.Change{change("b", 1, 9)}); err != nil {
 		t.Fatal(err)
@@ -136,7 +136,9 @@ func TestBatchIsHalved(t *testing.T) {
 // A broker that does not tell the settings of a topic for now is asked again.
 func TestSettingsAreAskedForAgain(t *testing.T) {
 	c := start(t)
-	maker := open(t, c, func(o *kafka.Options) { o.Topic, o.Create = "small", &kafka.Create{Partitions: 1, Replicas: 1, MaxMessage: 20_000} })
+	maker := open(t, c, func(o *kafka.Options) {
+		o.Topic, o.Create = "small", &kafka.Create{Partitions: 1, Replicas: 1, MaxMessage: 20_000}
+	})
 	if err := maker.Write(t.Context(), []*pipeline.Change{change("a", 1, 9)}); err != nil {
 		t.Fatal(err)
 	}
