@@ -9,7 +9,6 @@ import (
 	"strconv"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"testing"
 
 	"github.com/twmb/franz-go/pkg/kfake"
@@ -183,17 +182,16 @@ type wire struct {
 }
 
 // held has what large requests wait for on their way to the brokers, with all that comes
-// behind them on their connection. begun is closed when there is one, answered when a
-// broker has answered on such a connection.
+// behind them on their connection. begun is closed when there is one.
 type held struct {
-	release, begun, answered chan struct{}
-	begin, answer            func()
+	release, begun chan struct{}
+	begin          func()
 }
 
 // hold holds requests of more than 64 KiB until release is closed.
 func (w *wire) hold() *held {
-	h := &held{release: make(chan struct{}), begun: make(chan struct{}), answered: make(chan struct{})}
-	h.begin, h.answer = sync.OnceFunc(func() { close(h.begun) }), sync.OnceFunc(func() { close(h.answered) })
+	h := &held{release: make(chan struct{}), begun: make(chan struct{})}
+	h.begin = sync.OnceFunc(func() { close(h.begun) })
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.held = h
@@ -235,8 +233,7 @@ func (l *listener) Accept() (net.Conn, error) {
 type side struct {
 	net.Conn
 	wire *wire
-	read int                  // bytes since requests are held
-	held atomic.Pointer[held] // not nil: by what a request on it was held
+	read int // bytes since requests are held
 }
 
 func (s *side) Read(p []byte) (int, error) {
@@ -248,7 +245,6 @@ func (s *side) Read(p []byte) (int, error) {
 		return n, err
 	}
 	if s.read += n; s.read > 64<<10 && n == len(p) { // all of it has left the client
-		s.held.Store(h)
 		h.begin()
 		<-h.release
 	}
@@ -265,9 +261,6 @@ func (s *side) Write(p []byte) (int, error) {
 	if lose != nil && lose(p) {
 		_ = s.Close()
 		return 0, net.ErrClosed
-	}
-	if h := s.held.Load(); h != nil {
-		defer h.answer()
 	}
 	return s.Conn.Write(p)
 }
