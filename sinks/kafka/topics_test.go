@@ -175,7 +175,7 @@ func TestSettingsAreAskedForAgain(t *testing.T) {
 func TestPartThatHangsLeavesTimeForTheOthers(t *testing.T) {
 	c := start(t)
 	c.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.DescribeConfigs}, Err: kerr.TopicAuthorizationFailed, Count: -1})
-	s := open(t, c, func(o *kafka.Options) { o.Timeout, o.MaxMessage = 4*time.Second, 2000 })
+	s := open(t, c, func(o *kafka.Options) { o.Timeout, o.MaxMessage = 2*time.Second, 2000 })
 	partitions := map[int32]string{}
 	for i := 0; len(partitions) < 2; i++ {
 		if err := s.Write(t.Context(), []*pipeline.Change{change("o"+strconv.Itoa(i), 1, 9)}); err != nil {
