@@ -22,13 +22,15 @@ import (
 
 // arrives waits until the topic has a change, or it seems that it never will.
 func (c *cluster) arrives(name string, sequence uint64) {
-	tick := time.NewTicker(50 * time.Millisecond)
-	defer tick.Stop()
-	for range 60 {
-		if slices.Contains(c.sequences(name), sequence) {
+	again := time.NewTicker(50 * time.Millisecond)
+	defer again.Stop()
+	limit := time.After(3 * time.Second)
+	for !slices.Contains(c.sequences(name), sequence) {
+		select {
+		case <-again.C:
+		case <-limit:
 			return
 		}
-		<-tick.C
 	}
 }
 
