@@ -40,15 +40,26 @@ func (s *Sink) checkRights(ctx context.Context, topic string) error {
 	if err != nil {
 		return s.explain("", err)
 	}
+	replicas := 0
 	for _, t := range answer.Topics {
 		if rights := t.AuthorizedOperations; rights != unknown && rights&write == 0 {
 			return s.explain(topic, kerr.TopicAuthorizationFailed)
 		}
-	}
-	if s.o.Tombstones == None {
-		if t, known := s.describe(ctx, []string{topic})[topic]; known && t.compacted {
-			return fmt.Errorf("topic %q is compacted and tombstones=none: it never forgets what is deleted; leave tombstones out", topic)
+		for _, p := range t.Partitions {
+			replicas = max(replicas, len(p.Replicas))
 		}
+	}
+	all, _ := s.describe(ctx, []string{topic}) // Who may not see the settings may still write.
+	return s.warnings(topic, all[topic], replicas)
+}
+
+// warnings returns an error for a topic that can be written, but should not be trusted.
+func (s *Sink) warnings(topic string, t settings, replicas int) error {
+	switch {
+	case t.compacted && s.o.Tombstones == None:
+		return fmt.Errorf("topic %q is compacted and tombstones=none: it never forgets what is deleted; leave tombstones out", topic)
+	case replicas > 1 && t.minInSync == 1:
+		return fmt.Errorf("topic %q has %d replicas and min.insync.replicas=1: what a leader alone has acknowledged is lost with it; set min.insync.replicas to 2", topic, replicas)
 	}
 	return nil
 }

@@ -49,8 +49,10 @@ type connector struct {
 // brokers at most.
 const maxHosts = 1024
 
-// client returns a producer whose batches have at most so many bytes.
-func (c *connector) client(limit func(topic string) int32) (*kgo.Client, error) {
+// client returns a producer. It makes one batch of what it gets for a partition at once:
+// who hands records over sees to it that they are not too many bytes. The client's own
+// limit is asked for once in its life, and so could not follow the topic's.
+func (c *connector) client() (*kgo.Client, error) {
 	opts := []kgo.Opt{
 		kgo.SeedBrokers(c.o.Brokers...),
 		kgo.ClientID(c.o.ClientID),
@@ -66,7 +68,7 @@ func (c *connector) client(limit func(topic string) int32) (*kgo.Client, error) 
 		kgo.RecordPartitioner(kgo.StickyKeyPartitioner(nil)),
 		kgo.ProducerLinger(linger),
 		kgo.ProducerBatchCompression(codecs[c.o.Compression], kgo.NoCompression()),
-		kgo.ProducerBatchMaxBytesFn(limit),
+		kgo.ProducerBatchMaxBytes(largest),
 		kgo.RecordDeliveryTimeout(c.o.Timeout),
 		kgo.RecordRetries(retries),
 	}

@@ -38,6 +38,8 @@ func Kind() sinks.Kind {
 				{Name: "partitions", Type: sinks.Integer, Min: 1, Max: 100_000, Default: "6", Meaning: "partitions of a topic that is made"},
 				{Name: "replicas", Type: sinks.Integer, Min: 1, Max: 100, Default: "3", Meaning: "replicas of a topic that is made"},
 				{Name: "compact", Type: sinks.Bool, Default: "true", Meaning: "whether a topic that is made is compacted: it keeps the last record of each object"},
+				{Name: "min-insync", Type: sinks.Integer, Min: 1, Max: 100, Default: "2", Meaning: "replicas of a topic that is made that must have a record before it is acknowledged (min.insync.replicas); one if `replicas` is 1"},
+				{Name: "topic-max-message", Type: sinks.Bytes, Default: "4194304", Min: smallestBatch, Max: largestBatch, Meaning: "max.message.bytes of a topic that is made"},
 				{Name: "client-id", Type: sinks.Name, Default: "fairlead", Meaning: "what this client calls itself, for quotas and logs of the brokers"},
 				{Name: "max-message", Type: sinks.Bytes, Default: "1000012", Min: smallestBatch, Max: largestBatch, Meaning: "largest batch of records before compression, where the broker does not tell its own; larger records go alone"},
 				{Name: "batch", Type: sinks.Integer, Default: "2000", Unit: "changes", Min: 1, Max: 10_000, Meaning: "most changes in one write"},
@@ -67,9 +69,15 @@ func parse(v *sinks.Value) (*sinks.Spec, error) {
 		errs = append(errs, errors.New("ca, cert, key and server-name are of no use with tls=false; leave out one or the other"))
 	}
 	if v.Bool("create-topic") {
-		o.Create = &Create{Partitions: int32(v.Int("partitions")), Replicas: int16(v.Int("replicas")), Compact: v.Bool("compact")}
-	} else if v.Given("partitions") || v.Given("replicas") || v.Given("compact") {
-		errs = append(errs, errors.New("partitions, replicas and compact are for a topic that is made; give create-topic=true, or leave them out"))
+		o.Create = &Create{Partitions: int32(v.Int("partitions")), Replicas: int16(v.Int("replicas")), Compact: v.Bool("compact"), MaxMessage: int32(v.Int("topic-max-message"))}
+		if v.Given("min-insync") {
+			o.Create.MinInSync = int16(v.Int("min-insync"))
+		}
+		if o.Create.MinInSync > o.Create.Replicas {
+			errs = append(errs, errors.New("min-insync is more than replicas: the topic would take nothing; lower one or raise the other"))
+		}
+	} else if v.Given("partitions") || v.Given("replicas") || v.Given("compact") || v.Given("min-insync") || v.Given("topic-max-message") {
+		errs = append(errs, errors.New("partitions, replicas, compact, min-insync and topic-max-message are for a topic that is made; give create-topic=true, or leave them out"))
 	}
 	if err := errors.Join(errs...); err != nil {
 		return nil, err
@@ -80,7 +88,9 @@ func parse(v *sinks.Value) (*sinks.Spec, error) {
 	return &sinks.Spec{
 		Identity: "kafka://" + strings.Join(v.Hosts, ",") + v.Path,
 		MaxBatch: int(v.Int("batch")),
-		Open: func(context.Context, sinks.Env) (pipeline.Sink, error) {
+		Open: func(_ context.Context, env sinks.Env) (pipeline.Sink, error) {
+			o := o
+			o.Log = env.Log
 			s, err := New(o)
 			if err != nil {
 				return nil, err // not a nil *Sink

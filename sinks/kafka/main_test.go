@@ -178,6 +178,24 @@ type wire struct {
 	mu   sync.Mutex
 	gate chan struct{}       // not nil: answers wait for it to be closed
 	lose func(n []byte) bool // not nil: of which answers the connection breaks instead
+	held *held               // not nil: holds large requests
+}
+
+// held has what large requests wait for on their way to the brokers, with all that comes
+// behind them on their connection. begun is closed when there is one.
+type held struct {
+	release, begun chan struct{}
+	begin          func()
+}
+
+// hold holds requests of more than 64 KiB until release is closed.
+func (w *wire) hold() *held {
+	h := &held{release: make(chan struct{}), begun: make(chan struct{})}
+	h.begin = sync.OnceFunc(func() { close(h.begun) })
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.held = h
+	return h
 }
 
 func (w *wire) listen(network, address string) (net.Listener, error) {
@@ -215,6 +233,22 @@ func (l *listener) Accept() (net.Conn, error) {
 type side struct {
 	net.Conn
 	wire *wire
+	read int // bytes since requests are held
+}
+
+func (s *side) Read(p []byte) (int, error) {
+	n, err := s.Conn.Read(p)
+	s.wire.mu.Lock()
+	h := s.wire.held
+	s.wire.mu.Unlock()
+	if h == nil {
+		return n, err
+	}
+	if s.read += n; s.read > 64<<10 && n == len(p) { // all of it has left the client
+		h.begin()
+		<-h.release
+	}
+	return n, err
 }
 
 func (s *side) Write(p []byte) (int, error) {

@@ -1,13 +1,17 @@
 package kafka
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
+
+	"github.com/go-logr/logr"
 )
 
 // Mechanisms are how a client can prove who it is, beside by a certificate.
@@ -40,6 +44,9 @@ const (
 	// DefaultMaxMessage is what a broker takes if nobody has told it otherwise, in
 	// bytes: Kafka's default of message.max.bytes, without what it is wrapped in.
 	DefaultMaxMessage = 1_000_012
+	// DefaultTopicMessage is the max.message.bytes of a topic that is made: objects have
+	// up to 1.5 MiB in etcd, and more as JSON.
+	DefaultTopicMessage = 4 << 20
 	// largest bounds a record that is sent alone, in bytes before compression. It is
 	// above what a member's object can have, and below the 100 MiB of a request.
 	largest = 64 << 20
@@ -78,10 +85,13 @@ type Options struct {
 	// ClientID is what this client calls itself, for quotas and logs of the brokers.
 	// Empty is "fairlead".
 	ClientID string
-	// MaxMessage is how many bytes a batch of records may have, before compression,
-	// where the broker does not tell it (max.message.bytes of the topic). A larger
-	// record is sent alone. 0 is DefaultMaxMessage.
+	// MaxMessage is how many bytes records that are sent at once may have, before
+	// compression, where the broker does not tell it (max.message.bytes of the topic). A
+	// larger record is sent alone. 0 is DefaultMaxMessage.
 	MaxMessage int32
+	// Log is told once of a topic that takes smaller batches than expected. The zero
+	// value drops it.
+	Log logr.Logger
 	// Timeout is how long a write may take. 0 is DefaultTimeout.
 	Timeout time.Duration
 }
@@ -94,6 +104,25 @@ type Create struct {
 	Replicas int16
 	// Compact: the topic keeps the last record of each key, and none without a value.
 	Compact bool
+	// MinInSync is how many replicas must have a record before it is acknowledged
+	// (min.insync.replicas). 0: two, or one if Replicas is 1, or what the broker makes if
+	// Replicas is 0.
+	MinInSync int16
+	// MaxMessage is the most bytes of a batch, after compression (max.message.bytes). 0 is
+	// DefaultTopicMessage.
+	MaxMessage int32
+}
+
+// configs returns the settings of a topic that is made.
+func (c Create) configs() map[string]string {
+	all := map[string]string{"max.message.bytes": strconv.Itoa(int(cmp.Or(c.MaxMessage, DefaultTopicMessage)))}
+	if c.Compact {
+		all["cleanup.policy"] = "compact"
+	}
+	if enough := cmp.Or(c.MinInSync, min(2, c.Replicas)); enough > 0 {
+		all["min.insync.replicas"] = strconv.Itoa(int(enough))
+	}
+	return all
 }
 
 func (o Options) withDefaults() (Options, error) {

@@ -1,6 +1,7 @@
 package kafka
 
 import (
+	"cmp"
 	"context"
 	"errors"
 
@@ -10,42 +11,64 @@ import (
 	"github.com/fairlead-dev/fairlead/pipeline"
 )
 
-// outcome is what becomes of the records of a batch.
+// outcome is what becomes of the records of a batch. A record is known by its index.
 type outcome struct {
 	sink     *Sink
 	unusable map[string]error // by topic
-	errs     map[*kgo.Record]error
+	errs     map[int]error
+	failed   map[string]error // by key: nothing of it follows
 }
 
 func isTooLarge(err error) bool { return errors.Is(err, kerr.MessageTooLarge) }
 
-// resend sends alone each record that was in a batch that is too large, or is larger
-// than a batch may be: compressed it may be small enough. Those behind it of its key go
-// again too, or an older one would be the last.
-func (o *outcome) resend(ctx context.Context) {
-	var behind map[string]error // by key; nil: goes again
-	for i := range o.sink.records.all {
+// send sends records at once, but those behind one of their key that has failed. Of
+// those that the brokers find too large together it sends each half by itself, down to
+// the single record: that may be small enough once it is compressed. What is behind a
+// record of its key that goes again goes again too, or an older one would be the last.
+func (o *outcome) send(ctx context.Context, some []int, again bool) {
+	left := make([]int, 0, len(some))
+	all := make([]*kgo.Record, 0, len(some))
+	for _, i := range some {
 		r := &o.sink.records.all[i]
-		err := o.errs[r]
-		before, follows := behind[string(r.Key)]
+		if before := cmp.Or(o.failed[string(r.Key)], ctx.Err()); before != nil {
+			o.errs[i] = before
+			continue
+		}
+		if again {
+			r = &kgo.Record{Topic: r.Topic, Key: r.Key, Value: r.Value, Headers: r.Headers}
+		}
+		left, all = append(left, i), append(all, r)
+	}
+	if len(all) == 0 {
+		return
+	}
+	errs := o.sink.produce(ctx, all)
+	if len(errs) == 0 {
+		return
+	}
+	tooLarge := map[string]int{} // by topic: bytes that were sent
+	var halve []int
+	goes := map[string]bool{} // by key: again
+	for n, i := range left {
+		key, err := string(all[n].Key), errs[all[n]]
 		switch {
-		case follows && before != nil:
-			o.errs[r] = before
-			continue
-		case !follows && !isTooLarge(err):
-			continue
+		case goes[key], isTooLarge(err) && len(all) > 1 && o.failed[key] == nil:
+			goes[key] = true
+			halve = append(halve, i)
+			tooLarge[all[n].Topic] += sizeOf(all[n])
+		case isTooLarge(err): // it has no place in the topic; what follows has
+			o.errs[i] = err
+		case err != nil:
+			o.errs[i], o.failed[key] = err, err
 		}
-		if behind == nil {
-			behind = map[string]error{}
-		}
-		again := kgo.Record{Topic: r.Topic, Key: r.Key, Value: r.Value, Headers: r.Headers}
-		err = o.sink.produce(ctx, o.sink.alone, &again)[&again]
-		if behind[string(r.Key)] = err; isTooLarge(err) {
-			behind[string(r.Key)] = nil // it has no place in the topic; what follows has
-		}
-		if delete(o.errs, r); err != nil {
-			o.errs[r] = err
-		}
+	}
+	for topic, bytes := range tooLarge {
+		o.sink.tooLarge(topic, bytes)
+	}
+	if len(halve) > 0 {
+		half := len(halve) / 2
+		o.send(ctx, halve[:half], true)
+		o.send(ctx, halve[half:], true)
 	}
 }
 
@@ -56,7 +79,7 @@ func (o *outcome) byChange() map[int]error {
 	known := map[explained]error{}
 	for i := range o.sink.records.all {
 		r := &o.sink.records.all[i]
-		err := o.errs[r]
+		err := o.errs[i]
 		if unusable := o.unusable[r.Topic]; unusable != nil {
 			failed[o.sink.records.of[i]] = unusable
 			continue

@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
 
@@ -19,8 +20,9 @@ type Sink struct {
 	encoder encoder
 	records records
 	topics  topics
-	// producer sends batches, and alone what is too large for one.
-	producer, alone *kgo.Client
+	// producer sends everything: the brokers keep the order of records of one producer
+	// only. What it abandons is refused by a partition once that has a later record of it.
+	producer *kgo.Client
 	// proven: the last batch got through. Else a broker is asked first whether it
 	// answers, because records do not say why they wait.
 	proven bool
@@ -36,13 +38,9 @@ func New(o Options) (*Sink, error) {
 	s := &Sink{
 		connector: &connector{o: o, secrets: redact.New(), configs: map[string]*tls.Config{}},
 		encoder:   encoder{template: t, binary: o.Binding == Binary, tombstones: o.Tombstones, topics: map[[2]string]string{}},
-		topics:    topics{otherwise: o.MaxMessage, limits: map[string]int32{}},
+		topics:    topics{otherwise: o.MaxMessage, limits: map[string]int32{}, lowered: map[string]bool{}},
 	}
-	if s.producer, err = s.client(s.topics.limit); err != nil {
-		return nil, fmt.Errorf("sink of Kafka: %w", err)
-	}
-	if s.alone, err = s.client(func(string) int32 { return largest }); err != nil {
-		s.producer.Close()
+	if s.producer, err = s.client(); err != nil {
 		return nil, fmt.Errorf("sink of Kafka: %w", err)
 	}
 	return s, nil
@@ -51,7 +49,6 @@ func New(o Options) (*Sink, error) {
 // Close ends all connections. What is under way fails.
 func (s *Sink) Close() error {
 	s.producer.Close()
-	s.alone.Close()
 	return nil
 }
 
@@ -107,30 +104,65 @@ func (s *Sink) send(ctx context.Context) (map[int]error, error) {
 	if err != nil {
 		return nil, err
 	}
-	o := outcome{sink: s, unusable: unusable}
-	all := make([]*kgo.Record, 0, len(s.records.all))
+	o := outcome{sink: s, unusable: unusable, errs: map[int]error{}, failed: map[string]error{}}
+	all := make([]int, 0, len(s.records.all))
 	for i := range s.records.all {
-		if r := &s.records.all[i]; unusable[r.Topic] == nil {
-			all = append(all, r)
+		if unusable[s.records.all[i].Topic] == nil {
+			all = append(all, i)
 		}
 	}
-	o.errs = s.produce(ctx, s.producer, all...)
-	o.resend(ctx)
+	for len(all) > 0 {
+		n := s.fitting(all)
+		limited, cancel := share(ctx, n == len(all))
+		o.send(limited, all[:n], false)
+		cancel()
+		all = all[n:]
+	}
 	return o.byChange(), nil
+}
+
+// share returns a context with half of the time that is left, or all of it for the last
+// part of a batch: a partition that hangs must not take the time of the others' records.
+func share(ctx context.Context, last bool) (context.Context, context.CancelFunc) {
+	end, limited := ctx.Deadline()
+	if last || !limited {
+		return context.WithCancel(ctx)
+	}
+	return context.WithTimeout(ctx, time.Until(end)/2)
+}
+
+// fitting returns how many of the records can be sent at once: one, or as many as make no
+// batch that is too large, whatever their partitions are.
+func (s *Sink) fitting(some []int) int {
+	bytes := map[string]int{}
+	for n, i := range some {
+		r := &s.records.all[i]
+		if bytes[r.Topic] += sizeOf(r); n > 0 && bytes[r.Topic] > int(s.topics.limit(r.Topic)) {
+			return n
+		}
+	}
+	return len(some)
+}
+
+// sizeOf returns about how many bytes a record has in a batch, and not less.
+func sizeOf(r *kgo.Record) int {
+	const numbers = 32 // lengths, and differences of time and offset
+	n := numbers + len(r.Key) + len(r.Value)
+	for _, h := range r.Headers {
+		n += 10 + len(h.Key) + len(h.Value)
+	}
+	return n
 }
 
 // produce sends records and waits for all of them. It returns the errors of those that
 // were not accepted. When ctx ends, all end at once, whatever the brokers do.
-func (s *Sink) produce(ctx context.Context, with *kgo.Client, all ...*kgo.Record) map[*kgo.Record]error {
-	if len(all) == 0 {
-		return nil
-	}
+func (s *Sink) produce(ctx context.Context, all []*kgo.Record) map[*kgo.Record]error {
 	aborted := make(chan struct{})
 	stop := context.AfterFunc(ctx, func() {
 		defer close(aborted)
-		with.UnsafeAbortBufferedRecords()
+		s.producer.UnsafeAbortBufferedRecords()
 	})
-	results := with.ProduceSync(ctx, all...)
+	results := s.producer.ProduceSync(ctx, all...)
 	if !stop() {
 		<-aborted // It must not hit the next ones.
 	}

@@ -9,6 +9,7 @@ import (
 	"sync"
 
 	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
@@ -17,11 +18,12 @@ import (
 type topics struct {
 	otherwise int32
 
-	mu     sync.Mutex
-	limits map[string]int32
+	mu      sync.Mutex
+	limits  map[string]int32
+	lowered map[string]bool // topics of which the log tells that batches were too large
 }
 
-// limit is asked by the producer for each partition, once.
+// limit returns the most bytes that are sent to a topic at once.
 func (t *topics) limit(topic string) int32 {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -41,6 +43,26 @@ func (t *topics) note(topic string, limit int32) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.limits[topic] = limit
+}
+
+// lower halves what was too large for a topic, and reports whether that is so for the
+// first time.
+func (t *topics) lower(topic string, bytes int) (first bool) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.limits[topic] > 0 {
+		t.limits[topic] = max(smallestBatch, min(t.limits[topic], int32(min(bytes, largest)/2)))
+	}
+	first = !t.lowered[topic]
+	t.lowered[topic] = true
+	return first
+}
+
+// tooLarge notes that a topic did not take records of so many bytes at once.
+func (s *Sink) tooLarge(topic string, bytes int) {
+	if s.topics.lower(topic, bytes) {
+		s.o.Log.Info("The topic takes smaller batches than expected: they are halved, which costs time; allow DescribeConfigs on the topic, or lower max-message", "topic", topic, "bytes", bytes)
+	}
 }
 
 // forget has all topics looked for again.
@@ -97,9 +119,9 @@ func (s *Sink) ready(ctx context.Context) (unusable map[string]error, err error)
 			unusable[topic] = s.explain(topic, err)
 		}
 	}
-	limits := s.describe(ctx, unknown)
+	limits, unanswered := s.describe(ctx, unknown)
 	for _, topic := range unknown {
-		if unusable[topic] == nil {
+		if unusable[topic] == nil && !unanswered[topic] {
 			s.topics.note(topic, s.batchLimit(limits[topic]))
 		}
 	}
@@ -153,9 +175,9 @@ func (s *Sink) create(ctx context.Context, name string) error {
 	if t.ReplicationFactor <= 0 {
 		t.ReplicationFactor = -1
 	}
-	if s.o.Create.Compact {
+	for name, value := range s.o.Create.configs() {
 		c := kmsg.NewCreateTopicsRequestTopicConfig()
-		c.Name, c.Value = "cleanup.policy", kmsg.StringPtr("compact")
+		c.Name, c.Value = name, kmsg.StringPtr(value)
 		t.Configs = append(t.Configs, c)
 	}
 	ask.Topics = append(ask.Topics, t)
@@ -175,8 +197,9 @@ func (s *Sink) create(ctx context.Context, name string) error {
 }
 
 // describe returns the settings of topics that matter here. Those that it may not read
-// are missing.
-func (s *Sink) describe(ctx context.Context, names []string) map[string]settings {
+// are missing; those that no broker told for now are unanswered, and are asked for again
+// with the next write.
+func (s *Sink) describe(ctx context.Context, names []string) (all map[string]settings, unanswered map[string]bool) {
 	ask := kmsg.NewPtrDescribeConfigsRequest()
 	for _, name := range names {
 		r := kmsg.NewDescribeConfigsRequestResource()
@@ -184,13 +207,17 @@ func (s *Sink) describe(ctx context.Context, names []string) map[string]settings
 		r.ConfigNames = []string{"max.message.bytes", "cleanup.policy", "min.insync.replicas"}
 		ask.Resources = append(ask.Resources, r)
 	}
-	all := map[string]settings{}
+	all, unanswered = map[string]settings{}, map[string]bool{}
 	answer, err := ask.RequestWith(ctx, s.producer)
 	if err != nil {
-		return all
+		for _, name := range names {
+			unanswered[name] = ctx.Err() != nil || kerr.IsRetriable(err) || kgo.IsRetryableBrokerErr(err)
+		}
+		return all, unanswered
 	}
 	for _, r := range answer.Resources {
-		if r.ErrorCode != 0 {
+		if err := kerr.ErrorForCode(r.ErrorCode); err != nil {
+			unanswered[r.ResourceName] = kerr.IsRetriable(err)
 			continue
 		}
 		var t settings
@@ -201,18 +228,21 @@ func (s *Sink) describe(ctx context.Context, names []string) map[string]settings
 				if n, err := strconv.ParseInt(*c.Value, 10, 32); err == nil {
 					t.maxMessage = int32(n)
 				}
+			case c.Name == "min.insync.replicas":
+				t.minInSync, _ = strconv.Atoi(*c.Value) // 0 if it is not known
 			case c.Name == "cleanup.policy":
 				t.compacted = strings.Contains(*c.Value, "compact")
 			}
 		}
 		all[r.ResourceName] = t
 	}
-	return all
+	return all, unanswered
 }
 
-// settings are those of a topic. maxMessage is 0 if it is not known.
+// settings are those of a topic. A number is 0 if it is not known.
 type settings struct {
 	maxMessage int32
+	minInSync  int
 	compacted  bool
 }
 

@@ -70,7 +70,7 @@ func TestLogins(t *testing.T) {
 				s := choose(t, "nats://"+p.addr+"/fairlead?tls=false&mode="+mode+"&"+tc.param+path)
 				batch := []*pipeline.Change{change("a", 1, 9)}
 				for _, err := range []error{s.Write(t.Context(), batch), s.(sinks.Checker).Check(t.Context())} {
-					fails(t, err, "Authorization Violation", "correct")
+					fails(t, err, "correct") // The words of the server can be lost with the connection.
 					if strings.Contains(err.Error(), tc.fail) {
 						t.Errorf("an error shows a credential: %v", err)
 					}

@@ -4,8 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"sync"
+	"sync/atomic"
+	"syscall"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -14,7 +17,8 @@ import (
 	"github.com/fairlead-dev/fairlead/internal/redact"
 )
 
-// dialTimeout is how long a connection, with TLS and login, may take to be made.
+// dialTimeout is how long a connection, with TLS and login, may take to be made. The
+// client does not apply it to dialers of ours: the context does.
 const dialTimeout = 5 * time.Second
 
 // connector has the one connection of a sink. A connection is never mended: the next
@@ -25,12 +29,17 @@ type connector struct {
 	secrets *redact.Redactor // knows what was sent to log in
 	// prepare looks at what a new connection is for.
 	prepare func(context.Context, *connection) error
+	// dial makes a socket.
+	dial func(ctx context.Context, network, address string) (net.Conn, error)
 	// turn holds the connection, or nil, while nobody looks for one.
 	turn chan *connection
+	// server counts up to the next server: an index into Options.Servers, modulo their
+	// number. It stays where a server is of use.
+	server atomic.Uint32
 }
 
 func newConnector(o Options) *connector {
-	c := &connector{o: o, secrets: redact.New(), turn: make(chan *connection, 1)}
+	c := &connector{o: o, secrets: redact.New(), dial: new(net.Dialer).DialContext, turn: make(chan *connection, 1)}
 	c.turn <- nil
 	return c
 }
@@ -42,12 +51,15 @@ type connection struct {
 	conn   *nats.Conn
 	dialer *dialer
 
+	server uint32 // which one, as connector.server counts
+
 	mu     sync.Mutex
 	err    error         // why it is of no use any more
 	broken chan struct{} // closed then
 }
 
-// get returns a connection that is of use.
+// get returns the connection for writes. If it is of no use any more, the next server is
+// asked for another one.
 func (c *connector) get(ctx context.Context) (*connection, error) {
 	var now *connection
 	select {
@@ -61,21 +73,32 @@ func (c *connector) get(ctx context.Context) (*connection, error) {
 	}
 	if now != nil {
 		now.close()
+		c.leave(now.server)
 		now = nil
 	}
 	next, err := c.connect(ctx)
 	if err != nil {
 		return nil, err
 	}
-	if err := next.while(ctx, func(ctx context.Context) error { return c.prepare(ctx, next) }); err != nil {
-		next.close()
-		return nil, err
-	}
 	now = next
 	return now, nil
 }
 
-// Close ends the connection. What is under way fails.
+// visit calls do with a connection of its own, so that what goes wrong there ends no
+// write. The context ends when the connection is of no use any more.
+func (c *connector) visit(ctx context.Context, do func(context.Context, *connection) error) error {
+	own, err := c.connect(ctx)
+	if err != nil {
+		return c.about(ctx, err)
+	}
+	defer own.close()
+	if err := own.while(ctx, func(ctx context.Context) error { return do(ctx, own) }); err != nil {
+		return c.about(ctx, err)
+	}
+	return nil
+}
+
+// Close ends the connection. A write that is under way fails.
 func (c *connector) Close() error {
 	if now := <-c.turn; now != nil {
 		now.close()
@@ -84,22 +107,7 @@ func (c *connector) Close() error {
 	return nil
 }
 
-// connect connects to the first server that takes the connection.
-func (c *connector) connect(ctx context.Context) (*connection, error) {
-	var errs []error
-	for _, server := range c.o.Servers {
-		conn, err := c.connectTo(ctx, server)
-		if err == nil {
-			return conn, nil
-		}
-		errs = append(errs, fmt.Errorf("connect to %s: %w", server, err))
-		if ctx.Err() != nil {
-			break
-		}
-	}
-	return nil, errors.Join(errs...)
-}
-
+// connectTo connects to a server, and ends no later than ctx.
 func (c *connector) connectTo(ctx context.Context, server string) (*connection, error) {
 	host, port, err := net.SplitHostPort(server)
 	if err != nil {
@@ -107,7 +115,7 @@ func (c *connector) connectTo(ctx context.Context, server string) (*connection, 
 	}
 	made := &connection{broken: make(chan struct{})}
 	made.dialer = &dialer{dial: func(network, address string) (net.Conn, error) {
-		return new(net.Dialer).DialContext(ctx, network, address)
+		return c.dial(ctx, network, address)
 	}}
 	opts := []nats.Option{
 		nats.Name(c.o.Name), nats.NoReconnect(), nats.IgnoreDiscoveredServers(), nats.SkipHostLookup(),
@@ -140,6 +148,10 @@ func (c *connector) connectTo(ctx context.Context, server string) (*connection, 
 		made.dialer.cut()
 		if errors.Is(err, nats.ErrNoServers) && made.dialer.err != nil {
 			err = made.dialer.err // which the client does not tell
+		}
+		if c.o.Login != nil && (errors.Is(err, io.EOF) || errors.Is(err, syscall.ECONNRESET)) {
+			// The server says why, but the end can overtake it.
+			err = fmt.Errorf("the server ends the connection, as it may for a wrong login; correct user, password-file, token-file, creds-file or nkey-file: %w", err)
 		}
 		return nil, err
 	}

@@ -11,10 +11,17 @@
 // # Guarantees
 //
 //   - What Write accepted has been acknowledged by JetStream, each message by itself.
-//   - Of one object never two messages are under way. So those of an object stand in
-//     their order, also after errors and repeats.
+//   - Of one object never two messages are awaited at once: the next one is sent when the
+//     one before has been answered. But a message that was not answered in time may still
+//     be on its way through the server that was left, and reach a stream late, behind
+//     later ones of its object. Readers of a stream take the one with the higher term
+//     or, of the same term, the higher sequence. A bucket refuses such a message.
 //   - A message of a stream has an id (Nats-Msg-Id). JetStream drops repeats within the
 //     stream's duplicate window, of two minutes by default; later ones stand in it twice.
+//   - A server that takes no connection, or accepts nothing, is left for the next one.
+//     Check and ReadBack have connections of their own, which end with them.
+//   - A bucket that drops keys by itself (TTL, or limits with discard old) is refused, for
+//     now: what does not change would vanish from it.
 //   - A key of a bucket is replaced only if the revision is still the one that was
 //     compared with, and only by a change of a higher term or, of the same term, a higher
 //     sequence. So a repeat never brings an older state back, and what is deleted stays
@@ -33,7 +40,8 @@
 //
 // The servers are trusted to keep what they acknowledge: use three replicas. The user
 // needs to publish to the subjects and to subscribe to its inboxes; for a bucket also
-// what a key-value client needs ($KV and $JS.API of the bucket's stream).
+// what a key-value client needs ($KV and $JS.API of the bucket's stream, and to read a
+// large one back $JS.FC).
 //
 // # Usage
 //

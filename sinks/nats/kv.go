@@ -44,26 +44,6 @@ func NewKV(o Options) (*KV, error) {
 // streamOf returns the name of the stream that is the bucket.
 func streamOf(bucket string) string { return "KV_" + bucket }
 
-// find finds the bucket, and makes it if it is missing and that is asked for.
-func (s *KV) find(ctx context.Context, c *connection) (err error) {
-	c.bucket, err = c.js.Stream(ctx, streamOf(s.o.Stream))
-	if !errors.Is(err, jetstream.ErrStreamNotFound) {
-		return err
-	}
-	if s.o.Create == nil {
-		return jetstream.ErrBucketNotFound
-	}
-	_, err = c.js.CreateKeyValue(ctx, jetstream.KeyValueConfig{
-		Bucket: s.o.Stream, Storage: jetstream.FileStorage, Replicas: max(s.o.Create.Replicas, 1), History: 1,
-		Description: "the last change of each object, written by Fairlead",
-	})
-	if err != nil && !errors.Is(err, jetstream.ErrBucketExists) {
-		return fmt.Errorf("create bucket %s: %w", s.o.Stream, err)
-	}
-	c.bucket, err = c.js.Stream(ctx, streamOf(s.o.Stream))
-	return err
-}
-
 // Write replaces what the bucket has of each object, unless that is later.
 func (s *KV) Write(ctx context.Context, batch []*pipeline.Change) error {
 	if err := ctx.Err(); err != nil || len(batch) == 0 {
@@ -86,7 +66,7 @@ func (s *KV) Write(ctx context.Context, batch []*pipeline.Change) error {
 			return s.explain(err)
 		}
 	}
-	return s.settle(batch, errs)
+	return s.settle(c, batch, errs)
 }
 
 // attempts is how often a key is compared and replaced before the write fails: more than

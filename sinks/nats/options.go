@@ -21,8 +21,8 @@ const (
 
 // Options configure a sink.
 type Options struct {
-	// Servers are HOST or HOST:PORT, tried in this order. The port is 4222 if there is
-	// none. Required.
+	// Servers are HOST or HOST:PORT, tried in this order and again from the first; one
+	// that is of use is kept. The port is 4222 if there is none. Required.
 	Servers []string
 	// Stream is the name of the stream, or of the bucket. Required.
 	Stream string

@@ -15,41 +15,45 @@ import (
 // ReadBack yields each object of a cluster and a resource that the bucket has, see
 // [sinks.ReadBacker]. Values that are no events of Fairlead are an error.
 func (s *KV) ReadBack(ctx context.Context, cluster, resource string, yield func(sinks.Held) error) error {
-	c, err := s.get(ctx)
-	if err != nil {
-		return s.about(ctx, err)
-	}
-	return c.while(ctx, func(ctx context.Context) error {
+	var refused error // by yield, which is not about NATS
+	err := s.visit(ctx, func(ctx context.Context, c *connection) error {
 		bucket, err := c.js.KeyValue(ctx, s.o.Stream)
 		if err != nil {
-			return s.about(ctx, err)
+			return err
 		}
 		watcher, err := bucket.Watch(ctx, string(appendResource(nil, cluster, resource))+".>", jetstream.IgnoreDeletes())
 		if err != nil {
-			return s.about(ctx, err)
+			return err
 		}
-		err = s.each(ctx, c, watcher, yield)
-		if stop := watcher.Stop(); err == nil && stop != nil {
-			err = s.about(ctx, stop)
+		err = each(ctx, c, watcher, func(h sinks.Held) error {
+			refused = yield(h)
+			return refused
+		})
+		if stop := watcher.Stop(); err == nil {
+			err = stop
 		}
 		return err
 	})
+	if refused != nil {
+		return refused
+	}
+	return err
 }
 
 // each yields what a watch finds until it has found all that there was at its begin.
-func (s *KV) each(ctx context.Context, c *connection, watcher jetstream.KeyWatcher, yield func(sinks.Held) error) error {
+func each(ctx context.Context, c *connection, watcher jetstream.KeyWatcher, yield func(sinks.Held) error) error {
 	for {
 		select {
 		case entry, open := <-watcher.Updates():
 			if !open {
-				return s.explain(errors.New("the watch has ended before all was read"))
+				return errors.New("the watch has ended before all was read")
 			}
 			if entry == nil {
 				return nil
 			}
 			e, err := pipeline.ParseEvent(entry.Value())
 			if err != nil {
-				return s.explain(fmt.Errorf("key %.400q: %w", entry.Key(), err))
+				return fmt.Errorf("key %.400q: %w", entry.Key(), err)
 			}
 			h := sinks.Held{
 				Key: e.Key(), UID: types.UID(e.UID()), ResourceVersion: e.ResourceVersion,
@@ -59,7 +63,7 @@ func (s *KV) each(ctx context.Context, c *connection, watcher jetstream.KeyWatch
 				return err
 			}
 		case <-c.broken:
-			return s.explain(c.failure())
+			return c.failure()
 		case <-ctx.Done():
 			return ctx.Err()
 		}

@@ -47,8 +47,9 @@ func rounds(batch []*pipeline.Change, most int, errs []error, write func(round [
 }
 
 // settle returns what Write returns: one error if nothing was accepted and no change is
-// to blame, or else the errors by change.
-func (c *connector) settle(batch []*pipeline.Change, errs []error) error {
+// to blame, or else the errors by change. In the first case the server is of no use for
+// now, though it answers: if there are others, the next one is asked.
+func (c *connector) settle(conn *connection, batch []*pipeline.Change, errs []error) error {
 	failed := map[int]error{}
 	told := map[string]error{}
 	var whole error
@@ -73,6 +74,9 @@ func (c *connector) settle(batch []*pipeline.Change, errs []error) error {
 		if isTooLarge(err) {
 			return &pipeline.BatchError{Failed: failed}
 		}
+	}
+	if len(c.o.Servers) > 1 {
+		conn.fail(errors.New("the server accepted nothing"))
 	}
 	return whole
 }

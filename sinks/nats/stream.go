@@ -80,7 +80,7 @@ func (s *Sink) Write(ctx context.Context, batch []*pipeline.Change) error {
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
-	return s.settle(batch, errs)
+	return s.settle(c, batch, errs)
 }
 
 // message returns the message of a change. Its text is that of the last one.
