@@ -42,8 +42,11 @@ func TestConnects(t *testing.T) {
 // TestSilentStreams: a stream that has fallen silent is a reason to ask the member,
 // and says nothing of it once it has answered.
 func TestSilentStreams(t *testing.T) {
-	bubble(t, Config{}, func(t *testing.T, c *Connection, m *fakeMember) {
-		c.SetStale("events", true) // before it was ever reached
+	synctest.Test(t, func(t *testing.T) {
+		m := &fakeMember{}
+		c := newConnection(t, Options{REST: m.rest()})
+		c.SetStale("events", true) // before it can have been reached
+		defer running(t, c)()
 		acquire(t, c)
 		wantState(t, c, member.Live)
 		time.Sleep(DefaultReconnectMin)
