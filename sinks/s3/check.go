@@ -3,7 +3,6 @@ package s3
 import (
 	"context"
 	"errors"
-	"fmt"
 	"net/http"
 
 	"github.com/minio/minio-go/v7"
@@ -30,18 +29,15 @@ func (s *Sink) Check(ctx context.Context) error {
 }
 
 func (s *Sink) checkBucket(ctx context.Context) error {
-	ctx, hint := withHint(ctx)
-	ctx, cancel := context.WithTimeoutCause(ctx, s.o.Timeout, fmt.Errorf("the store has not answered within %v", s.o.Timeout))
-	defer cancel()
-	there, err := s.client.BucketExists(ctx, s.o.Bucket)
-	answer, answered := errors.AsType[minio.ErrorResponse](err)
-	switch {
-	case err == nil && there:
-		return nil
-	case err == nil:
-		err = minio.ErrorResponse{Code: "NoSuchBucket", StatusCode: http.StatusNotFound}
-	case answered && answer.StatusCode == http.StatusForbidden && answer.Code == "AccessDenied":
-		return nil // a HEAD says no more: it may be that only writing is allowed
-	}
-	return s.explain(err, hint.retryAfter())
+	return s.request(ctx, func(ctx context.Context) error {
+		there, err := s.client.BucketExists(ctx, s.o.Bucket)
+		answer, answered := errors.AsType[minio.ErrorResponse](err)
+		switch {
+		case err == nil && !there:
+			return minio.ErrorResponse{Code: "NoSuchBucket", StatusCode: http.StatusNotFound}
+		case answered && answer.StatusCode == http.StatusForbidden && answer.Code == "AccessDenied":
+			return nil // a HEAD says no more: it may be that only writing is allowed
+		}
+		return err
+	})
 }

@@ -22,7 +22,7 @@ type Keys struct {
 }
 
 // Source returns the keys of now. The client is for a source that has to ask for them.
-// It is called by one goroutine at a time.
+// It is called by one goroutine at a time, and returns soon once ctx has ended.
 type Source func(ctx context.Context, client *http.Client) (Keys, error)
 
 // FromEnvironment returns the keys that AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and
@@ -136,36 +136,3 @@ func endpointOfSTS(region string) string {
 	}
 	return "https://sts." + region + ".amazonaws.com"
 }
-
-// errKeys is wrapped by every error of a source.
-var errKeys = errors.New("get the keys for S3")
-
-// provider is a Source as the client wants it.
-type provider struct {
-	source Source
-	client *http.Client
-	note   func(secret string)
-}
-
-// RetrieveWithCredContext returns the keys of now.
-func (p *provider) RetrieveWithCredContext(cc *credentials.CredContext) (credentials.Value, error) {
-	ctx := cc.Context
-	if ctx == nil {
-		ctx = context.Background()
-	}
-	k, err := p.source(ctx, p.client)
-	if err != nil {
-		return credentials.Value{}, fmt.Errorf("%w: %w", errKeys, err)
-	}
-	p.note(k.SecretAccessKey)
-	p.note(k.SessionToken)
-	return credentials.Value{AccessKeyID: k.AccessKeyID, SecretAccessKey: k.SecretAccessKey, SessionToken: k.SessionToken, SignerType: credentials.SignatureV4}, nil
-}
-
-// Retrieve is not called by this version of the client.
-func (p *provider) Retrieve() (credentials.Value, error) {
-	return p.RetrieveWithCredContext(&credentials.CredContext{})
-}
-
-// IsExpired is always true: the source keeps what is to be kept.
-func (p *provider) IsExpired() bool { return true }

@@ -1,6 +1,8 @@
 package s3_test
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -188,6 +190,59 @@ func TestWebIdentity(t *testing.T) {
 	if err == nil || pipeline.IsPermanent(err) || !strings.Contains(err.Error(), "get the keys for S3: ask "+sts.URL) {
 		t.Errorf("a token that is not taken: %v", err)
 	}
+}
+
+// TestASilentSTS: one that takes a request and does not answer holds up nothing for longer
+// than the timeout, or than the writer wants.
+func TestASilentSTS(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "token")
+	if err := os.WriteFile(file, []byte("token"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	asked, end := make(chan struct{}, 100), make(chan struct{})
+	sts := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {
+		asked <- struct{}{}
+		<-end
+	}))
+	t.Cleanup(sts.Close)
+	t.Cleanup(func() { close(end) })
+	s, _ := fake(t, nil)
+	silent := func(timeout time.Duration) *s3.Sink {
+		return open(t, s3.Options{
+			Host: strings.TrimPrefix(s.URL, "http://"), Bucket: "bucket", Timeout: timeout,
+			Credentials: s3.FromWebIdentity(file, "arn:aws:iam::1:role/r", sts.URL, "eu-1"),
+		})
+	}
+	returned := make(chan error, 1)
+	await := func(what string, ended error, says string) {
+		t.Helper()
+		select {
+		case err := <-returned:
+			if !errors.Is(err, ended) || pipeline.IsPermanent(err) || !strings.Contains(err.Error(), says) {
+				t.Errorf("%s: %v, want %v, and %q", what, err, ended, says)
+			}
+		case <-time.After(time.Minute):
+			t.Fatalf("%s: it has not returned", what)
+		}
+	}
+	batch := []*pipeline.Change{change("a", 1), change("b", 1), change("c", 1)}
+	sink := silent(100 * time.Millisecond)
+	for _, what := range []string{"first write", "second write"} {
+		go func() { returned <- sink.Write(t.Context(), batch) }()
+		await(what, context.DeadlineExceeded, "get the keys for S3")
+	}
+	go func() { returned <- sink.Check(t.Context()) }()
+	await("check", context.DeadlineExceeded, "get the keys for S3")
+
+	for len(asked) > 0 {
+		<-asked
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	sink = silent(time.Hour)
+	go func() { returned <- sink.Write(ctx, batch) }()
+	<-asked
+	cancel()
+	await("write that is stopped", context.Canceled, "write to bucket")
 }
 
 func TestEnvironment(t *testing.T) {

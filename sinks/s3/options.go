@@ -50,7 +50,7 @@ type Options struct {
 	NoCompression bool
 	// NoChecksum: for stores that refuse x-amz-checksum-crc32c.
 	NoChecksum bool
-	// Timeout bounds a PUT. 0 is DefaultTimeout.
+	// Timeout bounds a PUT, and before it the wait for its keys. 0 is DefaultTimeout.
 	Timeout time.Duration
 	// UserAgent is what the program calls itself, NAME/VERSION.
 	UserAgent string
@@ -63,6 +63,7 @@ type Sink struct {
 	o         Options
 	client    *minio.Client
 	transport *transport
+	provider  *provider
 	redactor  *redact.Redactor
 	metrics   *metrics
 	encoders  sync.Pool // of *zstd.Encoder
@@ -84,8 +85,9 @@ func New(o Options) (*Sink, error) {
 	if s.metrics, err = newMetrics(o.Registerer); err != nil {
 		return nil, err
 	}
+	s.provider = newProvider(o.Credentials, s.transport.client(), o.Timeout, s.redactor.Note)
 	options := &minio.Options{
-		Creds:        miniocredentials.New(&provider{source: o.Credentials, client: s.transport.client(), note: s.redactor.Note}),
+		Creds:        miniocredentials.New(s.provider),
 		Secure:       o.TLS != nil,
 		Transport:    s.transport,
 		Region:       o.Region,

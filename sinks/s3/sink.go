@@ -131,11 +131,23 @@ func (s *Sink) put(ctx context.Context, changes []*pipeline.Change) error {
 
 // send makes the PUT. Its error says what to do.
 func (s *Sink) send(ctx context.Context, key string, body []byte, o minio.PutObjectOptions) error {
+	return s.request(ctx, func(ctx context.Context) error {
+		_, err := s.client.PutObject(ctx, s.o.Bucket, key, bytes.NewReader(body), int64(len(body)), o)
+		return err
+	})
+}
+
+// request has f make a request with a context that bounds it and holds its keys. Its error
+// says what to do.
+func (s *Sink) request(ctx context.Context, f func(ctx context.Context) error) error {
 	ctx, hint := withHint(ctx)
+	ctx, err := s.provider.withKeys(ctx)
+	if err != nil {
+		return s.explain(err, hint.retryAfter())
+	}
 	ctx, cancel := context.WithTimeoutCause(ctx, s.o.Timeout, fmt.Errorf("the store has not answered within %v", s.o.Timeout))
 	defer cancel()
-	_, err := s.client.PutObject(ctx, s.o.Bucket, key, bytes.NewReader(body), int64(len(body)), o)
-	if err == nil {
+	if err = f(ctx); err == nil {
 		return nil
 	}
 	if cause := context.Cause(ctx); cause != nil {
