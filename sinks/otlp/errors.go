@@ -18,8 +18,8 @@ import (
 
 // refusal returns the error of an answer that is no success. OTLP would have all but 429,
 // 502, 503 and 504 dropped. Here only 400 and 413 are for good, once they are about one
-// record: others say that the configuration is wrong, or that a token has expired, and
-// that is no reason to lose changes.
+// record, see doubt: others say that the configuration is wrong, or that a token has
+// expired, and that is no reason to lose changes.
 func (s *Sink) refusal(a httpdest.Answer, now time.Time) error {
 	err := s.client.Error(fmt.Errorf("POST %s: the answer is %d %s%s%s", s.client.Target(), a.Status, http.StatusText(a.Status), s.client.Said(saidBy(a)), s.advice(a)))
 	switch a.Status {
@@ -29,11 +29,23 @@ func (s *Sink) refusal(a httpdest.Answer, now time.Time) error {
 	return pipeline.RetryAfter(err, a.RetryAfter(now))
 }
 
+// doubt returns why the refusal of one record may be none of that record, or nil. A server
+// that wants TLS, a proxy, or a receiver of JSON answer with 400 to whatever they get. So a
+// record is given up only if the receiver then accepts a request without records.
+func (s *Sink) doubt(ctx context.Context, refused error) error {
+	err := s.send(ctx, nil)
+	if pipeline.IsPermanent(err) {
+		// As text: what is about the receiver is not for good.
+		return s.client.Error(fmt.Errorf("%s; it refuses a request without records as well, so it is no record that is wrong", refused.Error()))
+	}
+	return err
+}
+
 // advice returns what an operator can do about an answer.
 func (s *Sink) advice(a httpdest.Answer) string {
 	switch a.Status {
 	case http.StatusBadRequest:
-		return "; the receiver does not understand a record, or nothing of OTLP in protobuf"
+		return "; the receiver does not understand a record, or nothing of OTLP in protobuf, or wants https"
 	case http.StatusUnauthorized, http.StatusForbidden:
 		return "; check the token or key in token-file or header-file, and what it may do"
 	case http.StatusNotFound, http.StatusMethodNotAllowed:

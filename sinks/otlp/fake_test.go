@@ -2,8 +2,10 @@ package otlp_test
 
 import (
 	"compress/gzip"
+	"errors"
 	"fmt"
 	"io"
+	"log" //nolint:depguard // As net/http wants it.
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -143,6 +145,68 @@ func TestRefused(t *testing.T) {
 	}
 }
 
+// TestTheReceiverIsWrong: who refuses whatever he gets refuses no record.
+func TestTheReceiverIsWrong(t *testing.T) {
+	handler := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusRequestEntityTooLarge) })
+	secure, proxy := httptest.NewUnstartedServer(handler), httptest.NewServer(handler)
+	secure.Config.ErrorLog = log.New(io.Discard, "", 0)
+	secure.StartTLS()
+	t.Cleanup(secure.Close)
+	t.Cleanup(proxy.Close)
+	for url, want := range map[string]string{
+		"http" + strings.TrimPrefix(secure.URL, "https"): "Client sent an HTTP request to an HTTPS server",
+		proxy.URL: "413 Request Entity Too Large",
+	} {
+		sink := open(t, otlp.Options{URL: url + "/v1/logs"})
+		for _, n := range []int{1, 10} {
+			var batch []*pipeline.Change
+			for i := range n {
+				batch = append(batch, change("a", i))
+			}
+			err := sink.Write(t.Context(), batch)
+			_, partial := errors.AsType[*pipeline.BatchError](err)
+			if err == nil || partial || pipeline.IsPermanent(err) || !strings.Contains(err.Error(), want) || !strings.Contains(err.Error(), "a request without records as well") {
+				t.Errorf("%d changes: %v, want an error that is tried again and says %q", n, err, want)
+			}
+		}
+	}
+}
+
+// TestAWrongReceiverInBetween: what it accepted before stays accepted, and nothing is given
+// up. Likewise if it is away when it is asked about a refusal.
+func TestAWrongReceiverInBetween(t *testing.T) {
+	for _, status := range []int{http.StatusBadRequest, http.StatusServiceUnavailable} {
+		r := receive(t)
+		wrong := false
+		r.answer = func(w http.ResponseWriter, _ *http.Request, m *collectorpb.ExportLogsServiceRequest, _ int) bool {
+			switch {
+			case slices.Contains(names(m), "cm-5"):
+				wrong = true
+				w.WriteHeader(http.StatusBadRequest)
+			case wrong:
+				w.WriteHeader(status)
+			}
+			return wrong
+		}
+		var batch []*pipeline.Change
+		for n := range 9 {
+			c := change("a", n)
+			c.Object = []byte(`"` + strings.Repeat("x", 50<<10) + `"`)
+			batch = append(batch, c)
+		}
+		err := r.sink(otlp.Options{MaxRequest: 64 << 10}).Write(t.Context(), batch)
+		partial, ok := err.(*pipeline.BatchError) //nolint:errorlint // It is to be the error itself.
+		if !ok || len(partial.Failed) != 4 || len(r.events()) != 5 {
+			t.Fatalf("%v, %d records", err, len(r.events()))
+		}
+		for i, reason := range partial.Failed {
+			if i < 5 || pipeline.IsPermanent(reason) {
+				t.Errorf("%d: %v", i, reason)
+			}
+		}
+	}
+}
+
 func TestAnswers(t *testing.T) {
 	status := protowire.AppendString(protowire.AppendTag(protowire.AppendVarint(protowire.AppendTag(nil, 1, protowire.VarintType), 14), 2, protowire.BytesType), "queue is full")
 	const canary = "c4n4ry-token-0123"
@@ -175,7 +239,10 @@ func TestAnswers(t *testing.T) {
 	} {
 		t.Run(fmt.Sprint(tt.status, tt.kind), func(t *testing.T) {
 			r := receive(t)
-			r.answer = func(w http.ResponseWriter, request *http.Request, _ *collectorpb.ExportLogsServiceRequest, _ int) bool {
+			r.answer = func(w http.ResponseWriter, request *http.Request, m *collectorpb.ExportLogsServiceRequest, _ int) bool {
+				if tt.permanent && len(names(m)) == 0 {
+					return false // it is about records
+				}
 				if request.Header.Get("Authorization") != "Bearer "+canary {
 					t.Error("no token")
 				}
@@ -290,8 +357,8 @@ func TestPartialSuccess(t *testing.T) {
 	}
 	registry := prometheus.NewRegistry()
 	var lines []string
-	log := funcr.New(func(_, args string) { lines = append(lines, args) }, funcr.Options{})
-	sink := r.sink(otlp.Options{Registerer: registry, Log: log})
+	logger := funcr.New(func(_, args string) { lines = append(lines, args) }, funcr.Options{})
+	sink := r.sink(otlp.Options{Registerer: registry, Log: logger})
 	for n := range 3 {
 		if err := sink.Write(t.Context(), []*pipeline.Change{change("a", n)}); err != nil {
 			t.Fatal(err)

@@ -52,6 +52,9 @@ func (s *Sink) write(ctx context.Context, changes []*pipeline.Change) (failed ma
 		case !pipeline.IsPermanent(err):
 			return s.rest(failed, at, changes, err)
 		case n == 1:
+			if unsure := s.doubt(ctx, err); unsure != nil {
+				return s.rest(failed, at, changes, unsure)
+			}
 			failed[at] = err
 		default:
 			// One of them is refused. Halves find it, and the others get through.
