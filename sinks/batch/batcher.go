@@ -36,7 +36,8 @@ type Batcher struct {
 	pending []*item                     // in the order given, changes of one key included
 	writing keySet                      // keys of the batches under way, if there may be several
 	gate    time.Time                   // no write before then
-	began   time.Time                   // of the last write
+	began   time.Time                   // of the last write that followed no failed one
+	failing bool                        // the last write has failed with the destination
 	backoff *backoff.ExponentialBackOff // of the destination
 	health  health
 	window  *window

@@ -1,6 +1,7 @@
 package batch
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -10,12 +11,12 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/google/go-cmp/cmp"
+	gocmp "github.com/google/go-cmp/cmp"
 
 	"github.com/fairlead-dev/fairlead/pipeline"
 )
 
-// lingering is a batcher that lingers for a second, and what it has written when.
+// lingering is a batcher that lingers, for a second if nothing else is said, and what it has written when.
 type lingering struct {
 	*Batcher
 	t     *testing.T
@@ -37,7 +38,7 @@ func startLingering(t *testing.T, opts Options, answer func(n int) error) *linge
 		}
 		return nil
 	}
-	opts.Linger = time.Second
+	opts.Linger = cmp.Or(opts.Linger, time.Second)
 	l.Batcher, _ = start(t, sink, opts)
 	return l
 }
@@ -57,7 +58,7 @@ func (l *lingering) want(writes ...string) {
 	synctest.Wait()
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if diff := cmp.Diff(writes, l.writes); diff != "" {
+	if diff := gocmp.Diff(writes, l.writes); diff != "" {
 		l.t.Errorf("writes (-want +got):\n%s", diff)
 	}
 }
@@ -128,6 +129,44 @@ func TestLingerOfAFailure(t *testing.T) {
 		time.Sleep(time.Second)
 		l.want("1 at 0s", "2 at 5s")
 	})
+}
+
+// What failed has waited: it is tried again after its delay, however long the linger is.
+// What comes after it has succeeded waits again.
+func TestAFailureDoesNotLinger(t *testing.T) {
+	for name, err := range map[string]error{
+		"an error":       errors.New("reset"),
+		"retry after":    pipeline.RetryAfter(errors.New("busy"), 5*time.Second),
+		"within a batch": &pipeline.BatchError{Failed: map[int]error{0: pipeline.Outage(errors.New("reset"))}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				l := startLingering(t, Options{MinBatch: 2, Linger: time.Hour, ReconnectMax: time.Second}, func(n int) error {
+					if n <= 2 {
+						return err
+					}
+					return nil
+				})
+				check := func(want int) {
+					t.Helper()
+					synctest.Wait()
+					l.mu.Lock()
+					defer l.mu.Unlock()
+					if len(l.writes) != want {
+						t.Errorf("writes %v, want %d", l.writes, want)
+					}
+				}
+				l.deliver(changes(1)...)
+				time.Sleep(11 * time.Second)
+				check(3)
+				l.deliver(changes(1)...)
+				time.Sleep(50 * time.Minute)
+				check(3)
+				time.Sleep(10*time.Minute - 11*time.Second)
+				check(4) // an hour after the first attempt
+			})
+		})
+	}
 }
 
 // Without it nothing waits.

@@ -108,7 +108,7 @@ func (b *writer) next(now time.Time) (batch []*item, wait time.Duration) {
 		b.batch = append(b.batch, it)
 	}
 	b.pending = slices.Delete(b.pending, 0, n)
-	if len(b.batch) > 0 {
+	if len(b.batch) > 0 && !b.failing {
 		b.began = now
 		if b.opts.Linger > 0 && b.pace != nil {
 			b.pace(b.paceLocked())
@@ -121,10 +121,10 @@ func (b *writer) next(now time.Time) (batch []*item, wait time.Duration) {
 }
 
 // lingerLocked returns for how long what is pending still waits for more, see
-// Options.Linger.
+// Options.Linger. After a failed write it has waited: only the gate holds it back.
 func (b *Batcher) lingerLocked(now time.Time) time.Duration {
 	wait := b.began.Add(b.opts.Linger).Sub(now)
-	if b.opts.Linger == 0 || wait <= 0 || len(b.pending) >= b.window.Batch() {
+	if b.opts.Linger == 0 || b.failing || wait <= 0 || len(b.pending) >= b.window.Batch() {
 		return 0
 	}
 	bytes := 0

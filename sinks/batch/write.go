@@ -217,7 +217,8 @@ func (b *writer) settle(batch []*item, telling bool) {
 			return behind
 		})
 	}
-	if b.reason == nil {
+	b.failing = b.reason != nil
+	if !b.failing {
 		b.backoff.Reset()
 		b.gate = time.Time{}
 	} else {
