@@ -200,7 +200,7 @@ func TestAWrongReceiverInBetween(t *testing.T) {
 			t.Fatalf("%v, %d records", err, len(r.events()))
 		}
 		for i, reason := range partial.Failed {
-			if i < 5 || pipeline.IsPermanent(reason) {
+			if i < 5 || pipeline.IsPermanent(reason) || !pipeline.IsOutage(reason) {
 				t.Errorf("%d: %v", i, reason)
 			}
 		}
@@ -315,11 +315,13 @@ func TestSplit(t *testing.T) {
 	}
 }
 
-// TestTheRestIsNotSent where a request fails for now: what was accepted stays accepted.
+// TestTheRestIsNotSent where a request fails for now: what was accepted stays accepted, and
+// the pause that the receiver asks for is one of all changes.
 func TestTheRestIsNotSent(t *testing.T) {
 	r := receive(t)
 	r.answer = func(w http.ResponseWriter, _ *http.Request, m *collectorpb.ExportLogsServiceRequest, _ int) bool {
 		if slices.Contains(names(m), "cm-5") {
+			w.Header().Set("Retry-After", "7")
 			w.WriteHeader(http.StatusServiceUnavailable)
 			return true
 		}
@@ -337,8 +339,8 @@ func TestTheRestIsNotSent(t *testing.T) {
 		t.Fatalf("%v, %d records", err, len(r.events()))
 	}
 	for i, reason := range partial.Failed {
-		if i < 5 || pipeline.IsPermanent(reason) {
-			t.Errorf("%d: %v", i, reason)
+		if d, _ := pipeline.RetryDelay(reason); i < 5 || pipeline.IsPermanent(reason) || !pipeline.IsOutage(reason) || d < 7*time.Second || d > 8*time.Second {
+			t.Errorf("%d: %v, an outage: %v, after %v", i, reason, pipeline.IsOutage(reason), d)
 		}
 	}
 }

@@ -75,10 +75,10 @@ func (s *Sink) write(ctx context.Context, changes []*pipeline.Change) (failed ma
 	return failed, nil
 }
 
-// rest notes that what follows was not sent.
+// rest notes that what follows was not accepted, and not because of itself.
 func (s *Sink) rest(failed map[int]error, from int, changes []*pipeline.Change, err error) (map[int]error, error) {
 	for i := from; i < len(changes); i++ {
-		failed[i] = err
+		failed[i] = pipeline.Outage(err)
 	}
 	return failed, err
 }
