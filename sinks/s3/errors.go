@@ -26,7 +26,9 @@ var (
 
 // explain returns an error that says what has failed and what to do about it. All errors
 // but one are tried again: what says that the configuration is wrong, or a key has
-// expired, is no reason to give up changes. The codes are those of
+// expired, is no reason to give up changes. What would have failed with any key is an
+// outage: it holds back the next batch as well. What else the store refuses may be of the
+// prefix of one cluster. The codes are those of
 // https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html.
 func (s *Sink) explain(err error, after time.Duration) error {
 	if errors.Is(err, context.Canceled) {
@@ -35,7 +37,7 @@ func (s *Sink) explain(err error, after time.Duration) error {
 	answer, answered := errors.AsType[minio.ErrorResponse](err)
 	what := fmt.Sprintf("write to bucket %s at %s", s.o.Bucket, s.o.Host)
 	if !answered {
-		return s.redactor.Error(fmt.Errorf("%s: %w", what, err))
+		return pipeline.Outage(s.redactor.Error(fmt.Errorf("%s: %w", what, err)))
 	}
 	advice := s.advice(answer)
 	if advice == "" && answer.StatusCode == http.StatusRequestEntityTooLarge {
@@ -52,21 +54,43 @@ func (s *Sink) explain(err error, after time.Duration) error {
 	case advice != "":
 		said = fmt.Errorf("%w; %s", said, advice)
 	}
-	return pipeline.RetryAfter(s.redactor.Error(said), after)
+	err = pipeline.RetryAfter(s.redactor.Error(said), after)
+	if ofAny(answer) {
+		return pipeline.Outage(err)
+	}
+	return err
+}
+
+// ofAny reports whether a request for any other key would have had that answer as well.
+func ofAny(answer minio.ErrorResponse) bool {
+	refused := 400 <= answer.StatusCode && answer.StatusCode < 500
+	return !refused || answer.StatusCode == http.StatusRequestTimeout || answer.StatusCode == http.StatusTooManyRequests ||
+		slices.Contains(slow, answer.Code) || slices.Contains(expired, answer.Code)
 }
 
 // badChecksum are the codes of an answer about a checksum that is not that of the body.
 var badChecksum = []string{"BadDigest", "InvalidDigest", "XAmzContentChecksumMismatch", "XAmzContentSHA256Mismatch"}
 
+var (
+	// slow are the codes of a store that is asked for too much.
+	slow = []string{"SlowDown", "SlowDownWrite", "ServiceUnavailable", "Throttling", "ThrottlingException", "RequestLimitExceeded", "TooManyRequests"}
+	// expired are those of keys that were good.
+	expired = []string{"ExpiredToken", "ExpiredTokenException", "TokenRefreshRequired", "RequestExpired"}
+)
+
 // advice returns what an operator can do about an answer.
 func (s *Sink) advice(answer minio.ErrorResponse) string {
+	switch {
+	case slices.Contains(expired, answer.Code):
+		return "the keys have expired; have them renewed in the file that is read"
+	case slices.Contains(slow, answer.Code):
+		return "the store has too much to do; if that lasts, raise age and size, so that there are fewer requests"
+	}
 	switch answer.Code {
 	case "NoSuchBucket":
 		return "make the bucket, or mend its name: Fairlead makes none"
 	case "SignatureDoesNotMatch", "InvalidAccessKeyId", "InvalidToken", "AuthFailure":
 		return "the keys are wrong, or of another store; mend the file, the environment or the role that they come from"
-	case "ExpiredToken", "ExpiredTokenException", "TokenRefreshRequired", "RequestExpired":
-		return "the keys have expired; have them renewed in the file that is read"
 	case "AccessDenied", "AllAccessDisabled", "AccountProblem", "InvalidSecurity", "MethodNotAllowed":
 		return fmt.Sprintf("allow s3:PutObject on arn:aws:s3:::%s/%s*, and the use of the key if the bucket is encrypted", s.o.Bucket, s.root())
 	case "AuthorizationHeaderMalformed", "PermanentRedirect", "TemporaryRedirect", "InvalidRegion", "IllegalLocationConstraintException", "Redirect", "301 Moved Permanently", "307 Temporary Redirect":
@@ -76,8 +100,6 @@ func (s *Sink) advice(answer minio.ErrorResponse) string {
 		return "the bucket is in another region or at another host: set region, or mend the host"
 	case "RequestTimeTooSkewed":
 		return "the clocks of this machine and the store differ: mend the clock"
-	case "SlowDown", "SlowDownWrite", "ServiceUnavailable", "Throttling", "ThrottlingException", "RequestLimitExceeded", "TooManyRequests":
-		return "the store has too much to do; if that lasts, raise age and size, so that there are fewer requests"
 	case "NotImplemented", "XNotImplemented", "APINotSupported":
 		return "the store does not know something of the request; try checksum=none, and path-style=true"
 	case "QuotaExceeded", "XMinioAdminBucketQuotaExceeded", "XMinioStorageFull", "InsufficientStorage":

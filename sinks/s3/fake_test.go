@@ -119,27 +119,47 @@ func TestTooLarge(t *testing.T) {
 	}
 }
 
-// TestOneClusterFails: the others' changes are accepted.
+// TestOneClusterFails: the others' changes are accepted. Its own are refused if that may be
+// of its prefix; otherwise the store fails.
 func TestOneClusterFails(t *testing.T) {
-	s, sink := fake(t, func(w http.ResponseWriter, r *http.Request, _ []byte) bool {
-		return strings.Contains(r.URL.Path, "cluster=b") && says(w, 503, "SlowDown", "")
-	})
-	var batch []*pipeline.Change
-	for n := range 30 {
-		batch = append(batch, change(string(rune('a'+n%3)), n))
-	}
-	err := sink.Write(t.Context(), batch)
-	partial, ok := err.(*pipeline.BatchError) //nolint:errorlint // It is to be the error itself.
-	if !ok || len(partial.Failed) != 10 {
-		t.Fatalf("%v, want 10 changes", err)
-	}
-	for i, err := range partial.Failed {
-		if i%3 != 1 || pipeline.IsPermanent(err) {
-			t.Errorf("change %d: %v", i, err)
-		}
-	}
-	if len(s.bodies) != 2 {
-		t.Errorf("%d segments are stored", len(s.bodies))
+	for name, tt := range map[string]struct {
+		answer func(w http.ResponseWriter) bool
+		outage bool
+		after  time.Duration
+	}{
+		"slow down": {func(w http.ResponseWriter) bool {
+			w.Header().Set("Retry-After", "7")
+			return says(w, 503, "SlowDown", "")
+		}, true, 7 * time.Second},
+		"expired":   {func(w http.ResponseWriter) bool { return says(w, 400, "ExpiredToken", "") }, true, 0},
+		"cut off":   {func(http.ResponseWriter) bool { panic(http.ErrAbortHandler) }, true, 0},
+		"denied":    {func(w http.ResponseWriter) bool { return says(w, 403, "AccessDenied", "") }, false, 0},
+		"a bad key": {func(w http.ResponseWriter) bool { return says(w, 400, "KeyTooLongError", "") }, false, 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s, sink := fake(t, func(w http.ResponseWriter, r *http.Request, _ []byte) bool {
+				return strings.Contains(r.URL.Path, "cluster=b") && tt.answer(w)
+			})
+			var batch []*pipeline.Change
+			for n := range 30 {
+				batch = append(batch, change(string(rune('a'+n%3)), n))
+			}
+			err := sink.Write(t.Context(), batch)
+			partial, ok := err.(*pipeline.BatchError) //nolint:errorlint // It is to be the error itself.
+			if !ok || len(partial.Failed) != 10 {
+				t.Fatalf("%v, want 10 changes", err)
+			}
+			for i, err := range partial.Failed {
+				if d, _ := pipeline.RetryDelay(err); i%3 != 1 || pipeline.IsPermanent(err) || pipeline.IsOutage(err) != tt.outage || d != tt.after {
+					t.Errorf("change %d: %v, an outage: %v, after %v", i, err, !tt.outage, d)
+				}
+			}
+			s.mu.Lock()
+			defer s.mu.Unlock()
+			if len(s.bodies) != 2 {
+				t.Errorf("%d segments are stored", len(s.bodies))
+			}
+		})
 	}
 }
 
