@@ -22,6 +22,8 @@ var (
 	errTooLarge = errors.New("the segment is larger than the store takes")
 	// errChecksum is wrapped by the error of what has not the checksum that its header says.
 	errChecksum = errors.New("what arrived is not what was sent")
+	// errNoStore is wrapped by the error of an answer of success that is from somebody else.
+	errNoStore = errors.New("the answer is a success, but none of S3: it has no ETag; check host, port and tls")
 )
 
 // explain returns an error that says what has failed and what to do about it. All errors

@@ -22,8 +22,9 @@ import (
 // in the order of term and sequence.
 func Example() {
 	segments := map[string][]byte{}
-	server := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		segments[r.URL.Path], _ = io.ReadAll(r.Body) // an S3, as far as this example goes
+		w.Header().Set("Etag", `"1"`)
 	}))
 	defer server.Close()
 	sink, err := s3.New(s3.Options{Host: strings.TrimPrefix(server.URL, "http://"), Bucket: "audit", Credentials: keys("key", "secret")})

@@ -45,6 +45,7 @@ func (s *store) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	s.bodies[r.URL.Path] = body
+	w.Header().Set("Etag", fmt.Sprintf("%q", fmt.Sprint("of ", len(body))))
 }
 
 // says answers with an error of S3.
@@ -116,6 +117,44 @@ func TestTooLarge(t *testing.T) {
 	}
 	if lines != 9 {
 		t.Errorf("%d events are stored, want 9", lines)
+	}
+}
+
+// TestWhoStores: a success counts only of one who names what he has stored.
+func TestWhoStores(t *testing.T) {
+	for name, tt := range map[string]struct {
+		header     map[string]string
+		noChecksum bool
+		want       string // "" is success
+	}{
+		"a page":                  {map[string]string{"Content-Type": "text/html"}, false, "none of S3"},
+		"a page, no checksum":     {map[string]string{"Content-Type": "text/html"}, true, "none of S3"},
+		"a page with a weak ETag": {map[string]string{"Etag": `W/"1c-19a3"`}, false, "none of S3"},
+		"another checksum":        {map[string]string{"Etag": `"1"`, "x-amz-checksum-crc32c": "AAAAAA=="}, false, "what arrived is not what was sent"},
+		"another of no interest":  {map[string]string{"Etag": `"1"`, "x-amz-checksum-crc32c": "AAAAAA=="}, true, ""},
+		"the checksum":            {map[string]string{"x-amz-checksum-crc32c": "sent"}, false, ""},
+		"an ETag":                 {map[string]string{"Etag": `"1"`}, false, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s, _ := fake(t, func(w http.ResponseWriter, r *http.Request, _ []byte) bool {
+				for name, value := range tt.header {
+					if value == "sent" {
+						value = r.Header.Get("x-amz-checksum-crc32c")
+					}
+					w.Header().Set(name, value)
+				}
+				_, _ = io.WriteString(w, "<html>Please log in</html>")
+				return true
+			})
+			sink := open(t, s3.Options{Host: strings.TrimPrefix(s.URL, "http://"), Bucket: "bucket", Credentials: keys("key", "secret"), NoChecksum: tt.noChecksum})
+			err := sink.Write(t.Context(), []*pipeline.Change{change("a", 1)})
+			if tt.want == "" && err != nil || tt.want != "" && (err == nil || pipeline.IsPermanent(err) || !strings.Contains(err.Error(), tt.want)) {
+				t.Errorf("%v, want %q", err, tt.want)
+			}
+			if err := sink.Check(t.Context()); tt.want == "none of S3" && !tt.noChecksum && (err == nil || !strings.Contains(err.Error(), tt.want)) {
+				t.Errorf("check: %v, want %q", err, tt.want)
+			}
+		})
 	}
 }
 

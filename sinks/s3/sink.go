@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/minio/minio-go/v7"
 	"golang.org/x/sync/errgroup"
@@ -132,9 +133,28 @@ func (s *Sink) put(ctx context.Context, changes []*pipeline.Change) error {
 // send makes the PUT. Its error says what to do.
 func (s *Sink) send(ctx context.Context, key string, body []byte, o minio.PutObjectOptions) error {
 	return s.request(ctx, func(ctx context.Context) error {
-		_, err := s.client.PutObject(ctx, s.o.Bucket, key, bytes.NewReader(body), int64(len(body)), o)
-		return err
+		answer, err := s.client.PutObject(ctx, s.o.Bucket, key, bytes.NewReader(body), int64(len(body)), o)
+		if err != nil {
+			return err
+		}
+		return stored(answer, o.UserMetadata[checksumHeader])
 	})
+}
+
+// stored returns an error if an answer of success does not come from a store: anybody else
+// may answer so to whatever he gets, such as a proxy that shows a page. A store names what
+// it has stored: with the checksum of the request, if it knows that, or else with an ETag,
+// which is never a weak one as those of pages are.
+func stored(answer minio.UploadInfo, checksum string) error {
+	switch {
+	case checksum != "" && answer.ChecksumCRC32C == checksum:
+		return nil
+	case checksum != "" && answer.ChecksumCRC32C != "":
+		return fmt.Errorf("%w: the store's checksum is another", errChecksum)
+	case answer.ETag == "" || strings.HasPrefix(answer.ETag, "W/"):
+		return errNoStore
+	}
+	return nil
 }
 
 // request has f make a request with a context that bounds it and holds its keys. Its error
