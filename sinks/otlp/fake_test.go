@@ -235,6 +235,11 @@ func TestAnswers(t *testing.T) {
 		{400, "application/x-protobuf", "\xff", "400 Bad Request; the receiver does not understand a record", 0, true},
 		{413, "", "", "lower max-request", 0, true},
 		{200, "application/json", "{}", "", 0, false},
+		{200, "Application/JSON; charset=utf-8", `{"partialSuccess":{}}`, "", 0, false},
+		{200, "application/json", `{"error":"no route"}`, `none of OTLP: {"error":"no route"}; check host, port and path`, 0, false},
+		{200, "application/json", `{"partialSuccess":{"code":1}}`, "none of OTLP", 0, false},
+		{200, "application/json", `[]`, "none of OTLP", 0, false},
+		{200, "application/json", `{} and more`, "none of OTLP", 0, false},
 		{204, "", "", "", 0, false},
 	} {
 		t.Run(fmt.Sprint(tt.status, tt.kind), func(t *testing.T) {
@@ -347,31 +352,37 @@ func TestTheRestIsNotSent(t *testing.T) {
 
 // TestPartialSuccess is counted, logged once in a while, and accepted.
 func TestPartialSuccess(t *testing.T) {
-	r := receive(t)
-	r.answer = func(w http.ResponseWriter, _ *http.Request, _ *collectorpb.ExportLogsServiceRequest, _ int) bool {
-		text, err := proto.Marshal(&collectorpb.ExportLogsServiceResponse{PartialSuccess: &collectorpb.ExportLogsPartialSuccess{RejectedLogRecords: 2, ErrorMessage: "too\nold"}})
-		if err != nil {
-			t.Error(err)
+	text, err := proto.Marshal(&collectorpb.ExportLogsServiceResponse{PartialSuccess: &collectorpb.ExportLogsPartialSuccess{RejectedLogRecords: 2, ErrorMessage: "too\nold"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, answer := range []struct{ kind, body string }{
+		{"application/x-protobuf", string(text)},
+		{"application/json", `{"partialSuccess":{"rejectedLogRecords":"2","errorMessage":"too\nold"}}`},
+		{"application/json", `{"partialSuccess":{"rejectedLogRecords":2,"errorMessage":"too\nold"}}`},
+	} {
+		r := receive(t)
+		r.answer = func(w http.ResponseWriter, _ *http.Request, _ *collectorpb.ExportLogsServiceRequest, _ int) bool {
+			w.Header().Set("Content-Type", answer.kind)
+			_, _ = io.WriteString(w, answer.body)
+			return true
 		}
-		w.Header().Set("Content-Type", "application/x-protobuf")
-		_, _ = w.Write(text)
-		return true
-	}
-	registry := prometheus.NewRegistry()
-	var lines []string
-	logger := funcr.New(func(_, args string) { lines = append(lines, args) }, funcr.Options{})
-	sink := r.sink(otlp.Options{Registerer: registry, Log: logger})
-	for n := range 3 {
-		if err := sink.Write(t.Context(), []*pipeline.Change{change("a", n)}); err != nil {
-			t.Fatal(err)
+		registry := prometheus.NewRegistry()
+		var lines []string
+		logger := funcr.New(func(_, args string) { lines = append(lines, args) }, funcr.Options{})
+		sink := r.sink(otlp.Options{Registerer: registry, Log: logger})
+		for n := range 3 {
+			if err := sink.Write(t.Context(), []*pipeline.Change{change("a", n)}); err != nil {
+				t.Fatal(err)
+			}
 		}
-	}
-	want := "# HELP fairlead_otlp_rejected_total Log records that the receiver has rejected of requests that it accepted. They are lost there.\n" +
-		"# TYPE fairlead_otlp_rejected_total counter\nfairlead_otlp_rejected_total 6\n"
-	if err := testutil.GatherAndCompare(registry, strings.NewReader(want), "fairlead_otlp_rejected_total"); err != nil {
-		t.Error(err)
-	}
-	if len(lines) != 1 || !strings.Contains(lines[0], `"rejected"=2 "message"="too old"`) {
-		t.Errorf("logged %q", lines)
+		want := "# HELP fairlead_otlp_rejected_total Log records that the receiver has rejected of requests that it accepted. They are lost there.\n" +
+			"# TYPE fairlead_otlp_rejected_total counter\nfairlead_otlp_rejected_total 6\n"
+		if err := testutil.GatherAndCompare(registry, strings.NewReader(want), "fairlead_otlp_rejected_total"); err != nil {
+			t.Errorf("%s: %v", answer.body, err)
+		}
+		if len(lines) != 1 || !strings.Contains(lines[0], `"rejected"=2 "message"="too old"`) {
+			t.Errorf("%s: logged %q", answer.body, lines)
+		}
 	}
 }

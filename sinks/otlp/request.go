@@ -2,10 +2,12 @@ package otlp
 
 import (
 	"fmt"
+	"strings"
 
 	collectorpb "go.opentelemetry.io/proto/slim/otlp/collector/logs/v1"
 	commonpb "go.opentelemetry.io/proto/slim/otlp/common/v1"
 	logspb "go.opentelemetry.io/proto/slim/otlp/logs/v1"
+	"google.golang.org/protobuf/encoding/protojson"
 	"google.golang.org/protobuf/proto"
 
 	"github.com/fairlead-dev/fairlead/pipeline"
@@ -49,10 +51,16 @@ func (s *Sink) request(changes []*pipeline.Change) (body []byte, n int, err erro
 	return body, n, nil
 }
 
-// response returns what an answer of success says of rejected records.
-func response(body []byte) (rejected int64, message string, err error) {
+// response returns what an answer of success says of rejected records. OTLP has it in
+// protobuf, as the request is; some receivers answer in JSON. That may have no field that
+// OTLP does not know: else any object would pass for an answer.
+func response(contentType string, body []byte) (rejected int64, message string, err error) {
+	unmarshal := proto.Unmarshal
+	if kind, _, _ := strings.Cut(contentType, ";"); strings.EqualFold(strings.TrimSpace(kind), "application/json") {
+		unmarshal = protojson.Unmarshal
+	}
 	var r collectorpb.ExportLogsServiceResponse
-	if err := proto.Unmarshal(body, &r); err != nil {
+	if err := unmarshal(body, &r); err != nil {
 		return 0, "", err
 	}
 	p := r.GetPartialSuccess()

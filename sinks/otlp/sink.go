@@ -100,11 +100,10 @@ func (s *Sink) send(ctx context.Context, body []byte) error {
 // accepted reads an answer of success. One that is none of OTLP comes from somebody else,
 // such as a proxy that shows a page.
 func (s *Sink) accepted(a httpdest.Answer) error {
-	kind, _, _ := strings.Cut(a.Header.Get("Content-Type"), ";")
-	if len(a.Body) == 0 || strings.TrimSpace(kind) == "application/json" {
+	if len(a.Body) == 0 {
 		return nil
 	}
-	rejected, message, err := response(a.Body)
+	rejected, message, err := response(a.Header.Get("Content-Type"), a.Body)
 	if err != nil {
 		return s.client.Error(fmt.Errorf("POST %s: the answer is %d %s, but none of OTLP%s; check host, port and path",
 			s.client.Target(), a.Status, http.StatusText(a.Status), s.client.Said(string(a.Body))))
