@@ -14,6 +14,7 @@ import (
 	gocmp "github.com/google/go-cmp/cmp"
 
 	"github.com/fairlead-dev/fairlead/pipeline"
+	"github.com/fairlead-dev/fairlead/pipeline/budget"
 )
 
 // lingering is a batcher that lingers, for a second if nothing else is said, and what it has written when.
@@ -167,6 +168,49 @@ func TestAFailureDoesNotLinger(t *testing.T) {
 			})
 		})
 	}
+}
+
+// While a stream waits for memory, what has some waits for no more.
+func TestLingerWithoutMemory(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := startLingering(t, Options{MinBatch: 100, Linger: time.Hour}, nil)
+		l.deliver(changes(1)...)
+		account := budget.New(32<<20, 1, 1<<20).Route().Account("alpha")
+		defer account.Close()
+		var loans []budget.Loan
+		defer func() {
+			for i := range loans {
+				loans[i].Release()
+			}
+		}()
+		ask := budget.Ask{Object: 1 << 20}
+		for {
+			loan, ok := account.Try(ask)
+			if !ok {
+				break
+			}
+			loans = append(loans, loan)
+		}
+		holding := change("holding", 1)
+		holding.Memory = loans[0]
+		l.deliver(holding)
+		time.Sleep(10 * time.Minute)
+		l.want("1 at 0s")
+
+		ctx, cancel := context.WithCancel(t.Context())
+		ended := make(chan struct{})
+		go func() {
+			defer close(ended)
+			if _, err := account.Take(ctx, ask); !errors.Is(err, context.Canceled) {
+				t.Errorf("there is memory: %v", err)
+			}
+		}()
+		time.Sleep(lingerStep)
+		l.want("1 at 0s", "1 at 10m0.1s")
+		cancel()
+		<-ended
+		time.Sleep(time.Hour) // so that a write that did not come does, and this test fails alone
+	})
 }
 
 // Without it nothing waits.

@@ -25,7 +25,8 @@ type Options struct {
 	// wants waits for more. It is for a destination that charges for each request: so
 	// long as batches are small there is one request in that time, and one more for each
 	// batch that is as large as wanted. Zero means none: what arrives while no write is
-	// under way is written at once. What follows a failed write waits for its delay only.
+	// under way is written at once. What follows a failed write waits for its delay only, and
+	// while a stream waits for memory nothing waits.
 	Linger time.Duration
 	// ReconnectMin bounds the first delay after a failed write; each later one
 	// may be twice as long. Zero means 250ms.

@@ -82,7 +82,7 @@ func (s keySet) has(k pipeline.Key) bool {
 }
 
 // next takes the next batch from what is pending. When there is none, wait is
-// how long until there may be one, 0 if that takes a new delivery, or the end of
+// how long until to ask again, 0 if that takes a new delivery, or the end of
 // another write.
 func (b *writer) next(now time.Time) (batch []*item, wait time.Duration) {
 	b.mu.Lock()
@@ -120,11 +120,16 @@ func (b *writer) next(now time.Time) (batch []*item, wait time.Duration) {
 	return b.batch, 0
 }
 
+// lingerStep is how often what waits for more looks whether it should not.
+const lingerStep = 100 * time.Millisecond
+
 // lingerLocked returns for how long what is pending still waits for more, see
-// Options.Linger. After a failed write it has waited: only the gate holds it back.
+// Options.Linger. After a failed write it has waited: only the gate holds it back. While a
+// stream waits for memory, which is held here, it waits for no more. That is looked at
+// each lingerStep.
 func (b *Batcher) lingerLocked(now time.Time) time.Duration {
 	wait := b.began.Add(b.opts.Linger).Sub(now)
-	if b.opts.Linger == 0 || b.failing || wait <= 0 || len(b.pending) >= b.window.Batch() {
+	if b.opts.Linger == 0 || b.failing || wait <= 0 || len(b.pending) >= b.window.Batch() || b.pending[0].change.Memory.Contended() {
 		return 0
 	}
 	bytes := 0
@@ -133,7 +138,7 @@ func (b *Batcher) lingerLocked(now time.Time) time.Duration {
 			return 0
 		}
 	}
-	return wait
+	return min(wait, lingerStep)
 }
 
 // beginLocked has the other writers keep off the keys of the batch, and look for

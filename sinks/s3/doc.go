@@ -27,8 +27,9 @@
 // two events of one object the later one has the higher term or, of the same term, the
 // higher sequence.
 //
-// The store is trusted to keep what it accepts. Its answers are not trusted: they are
-// bounded, and shown without credentials.
+// The store is trusted to keep what it accepts. A success counts only with the checksum of
+// the segment or an ETag, which tells a store from a proxy. Its answers are not trusted:
+// they are bounded, and shown without credentials.
 //
 // # Rights
 //
