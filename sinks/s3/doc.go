@@ -16,8 +16,8 @@
 // What is guaranteed of a store that keeps what it has answered to a PUT:
 //
 //   - What Write accepted is in the bucket. Nothing is accepted before the answer.
-//   - The same batch makes the same keys and the same bytes. So a write that is tried
-//     again, because its answer was lost, replaces what is there by the same.
+//   - The same batch makes the same keys and the same bytes. A batch that is cut anew,
+//     with what has arrived meanwhile, makes another segment with some of the same events.
 //   - A segment is there completely or not at all, and is never changed or deleted.
 //   - By default the store verifies a CRC-32C of what it receives.
 //   - Where the segment of one cluster fails, those of other clusters are accepted.
