@@ -117,28 +117,71 @@ func (f *fleet) backend(voters []clusters.Voter) locktest.Backend {
 	}
 }
 
-// settled is a backend on which nobody is about to write when the record is deleted: who
-// has a majority makes the Lease of a voter that has none, also when its call is over.
+// settled is a backend on which nobody is still about to write when a call begins, or when
+// the record is deleted: who has a majority writes to the other voters when its call is
+// over, too. A call that begins meanwhile may be refused, though the record is the one it
+// has seen. Calls that are made at once have to bear that.
 func settled(b locktest.Backend) locktest.Backend {
-	var mu sync.Mutex
-	var opened []*clusters.Lock
+	all := &settling{}
 	open, remove := b.Open, b.Delete
 	b.Open = func(t testing.TB, identity string) resourcelock.Interface {
-		l := open(t, identity)
-		mu.Lock()
-		defer mu.Unlock()
-		opened = append(opened, l.(*clusters.Lock))
-		return l
+		l := open(t, identity).(*clusters.Lock)
+		all.mu.Lock()
+		defer all.mu.Unlock()
+		all.opened = append(all.opened, l)
+		return settledLock{l, all}
 	}
 	b.Delete = func(t testing.TB) {
-		mu.Lock()
-		defer mu.Unlock()
-		for _, l := range opened {
-			l.Settle()
-		}
+		defer all.begin()()
 		remove(t)
 	}
 	return b
+}
+
+// settling are the locks of a backend.
+type settling struct {
+	mu     sync.Mutex
+	opened []*clusters.Lock
+	calls  int // that are under way
+}
+
+// begin waits for what is left of calls that are over, if none is under way. A call ends
+// with what it returns.
+func (s *settling) begin() (end func()) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.calls == 0 {
+		for _, l := range s.opened {
+			l.Settle()
+		}
+	}
+	s.calls++
+	return func() {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.calls--
+	}
+}
+
+// settledLock is a lock whose calls begin so.
+type settledLock struct {
+	*clusters.Lock
+	all *settling
+}
+
+func (l settledLock) Get(ctx context.Context) (*resourcelock.LeaderElectionRecord, []byte, error) {
+	defer l.all.begin()()
+	return l.Lock.Get(ctx)
+}
+
+func (l settledLock) Create(ctx context.Context, r resourcelock.LeaderElectionRecord) error {
+	defer l.all.begin()()
+	return l.Lock.Create(ctx, r)
+}
+
+func (l settledLock) Update(ctx context.Context, r resourcelock.LeaderElectionRecord) error {
+	defer l.all.begin()()
+	return l.Lock.Update(ctx, r)
 }
 
 // remove deletes all Leases of a record.
