@@ -23,8 +23,9 @@ import (
 // them, see package selection.
 type keptDigest [7]byte
 
-// kept returns a digest as it is kept. One that is known stays known: it is not 0.
-func kept(digest uint64) uint64 {
+// KeptDigest returns a digest as it is kept, and as Cursor.Digest tells it. One that is
+// known stays known: it is not 0.
+func KeptDigest(digest uint64) uint64 {
 	if digest == 0 {
 		return 0
 	}
@@ -33,7 +34,7 @@ func kept(digest uint64) uint64 {
 
 func keep(digest uint64) (k keptDigest) {
 	var all [8]byte
-	binary.BigEndian.PutUint64(all[:], kept(digest))
+	binary.BigEndian.PutUint64(all[:], KeptDigest(digest))
 	return keptDigest(all[1:])
 }
 
@@ -129,7 +130,8 @@ func (c *Cursor) reobservedAllLocked() {
 	}
 }
 
-// Digest returns that of the acked state of an object; 0: it is not known.
+// Digest returns that of the acked state of an object, as KeptDigest has it; 0: it is not
+// known.
 func (c *Cursor) Digest(n Name) uint64 {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -331,7 +331,7 @@ func TestDigestsFollowTheirObjects(t *testing.T) {
 // A digest of which only the part that is not kept says something is a digest still.
 func TestDigestsThatAreKept(t *testing.T) {
 	for digest, want := range map[uint64]uint64{0: 0, 1: 1, 1<<56 - 1: 1<<56 - 1, 1 << 60: 1, 3<<60 | 7: 7} {
-		if got := kept(digest); got != want || keep(digest).number() != want {
+		if got := KeptDigest(digest); got != want || keep(digest).number() != want {
 			t.Errorf("of %x is kept %x, and %x is read; want %x", digest, got, keep(digest).number(), want)
 		}
 	}

@@ -52,7 +52,7 @@ func (c *Cursor) ObserveState(n Name, s State, like *Observation) Observation {
 	u, isNonUUID := uidOf(s.Version.UID)
 	seen := version{u, parseRV(s.Version.ResourceVersion)}
 	deleted, snapshot := s.Deleted, s.Snapshot
-	s.Digest = kept(s.Digest)
+	s.Digest = KeptDigest(s.Digest)
 
 	p := c.pending[name(key)]
 	acked := c.acked.get(key)

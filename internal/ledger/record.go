@@ -232,7 +232,7 @@ func decodeRecord(key, value []byte, nonUUID func(uid, string)) (k known, err er
 	}
 	for b[0]&hasSections != 0 && len(r.b) > 0 {
 		if s := r.take(r.uvarint()); len(s) == 1+8 && s[0] == digestSection {
-			k.digest = kept(binary.BigEndian.Uint64(s[1:])) // of a version that kept all of it, too
+			k.digest = KeptDigest(binary.BigEndian.Uint64(s[1:])) // of a version that kept all of it, too
 		}
 	}
 	if r.short || len(r.b) > 0 || b[0]&^allFlags != 0 {

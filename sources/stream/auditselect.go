@@ -65,7 +65,7 @@ func expect(p *selection.Program, o selection.Object) expectation {
 
 // counts reports whether all that counts of what was listed is acked.
 func (s *suspect) counts(acked ledger.Version, digest uint64) bool {
-	return s.digest != 0 && s.digest == digest && s.listed.UID == acked.UID
+	return s.digest != 0 && ledger.KeptDigest(s.digest) == digest && s.listed.UID == acked.UID
 }
 
 // look compares what is known of a suspect with what must be.
