@@ -20,12 +20,17 @@ type load struct {
 	changes []*pipeline.Change
 	parts   []*bundled        // that each is of: a ghost's deletion is of the change it precedes
 	safe    []<-chan struct{} // closed when they may be handed over
+	began   time.Time         // when they were taken from the queue; zero if nobody observes
 }
 
 // reconcile hands the changes of b to the destination, and settles each once it is
 // told of it. What the ledger has yet to note delays none of the others.
 func (s *Stage) reconcile(ctx context.Context, b *bundle) (reconcile.Result, error) {
 	ready, unstored := s.begin(b)
+	if s.observe != nil {
+		ready.began = time.Now()
+		unstored.began = ready.began
+	}
 	now := func() error {
 		defer s.queue.leave(b)
 		return s.deliver(ctx, ready)
@@ -179,7 +184,7 @@ func (s *Stage) await(ctx context.Context, l load) (safe bool, err error) {
 
 // deliver hands l to the destination.
 func (s *Stage) deliver(ctx context.Context, l load) error {
-	err := s.destination.Deliver(ctx, func(i int, refused error) { s.answered(l.parts[i], l.changes[i], refused) }, l.changes...)
+	err := s.destination.Deliver(ctx, func(i int, refused error) { s.answered(l, i, refused) }, l.changes...)
 	if err == nil && !l.isDone() {
 		err = errUntold
 	}
@@ -207,15 +212,19 @@ func (l load) what() string {
 	return l.changes[0].Key.String()
 }
 
-// answered settles c, which is p's change or the deletion of a ghost before it. When
-// one of them is refused all that follow come back with it: a sink must not have
-// the change and keep the ghost.
-func (s *Stage) answered(p *bundled, c *pipeline.Change, refused error) {
+// answered settles the i-th change of l, which is its part's or the deletion of a ghost
+// before that. When one of them is refused all that follow come back with it: a sink must
+// not have the change and keep the ghost.
+func (s *Stage) answered(l load, i int, refused error) {
+	p, c := l.parts[i], l.changes[i]
 	if p.done {
 		return // it was told before, and c may be somebody else's by now
 	}
 	if p.refused == nil {
 		p.refused = refused
+	}
+	if s.observe != nil {
+		s.observe(Delivery{Change: c, Began: l.began, Refused: p.refused})
 	}
 	switch {
 	case p.refused == nil:

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"hash/maphash"
 	"math/bits"
+	"time"
 
 	"github.com/go-logr/logr"
 	"github.com/prometheus/client_golang/prometheus"
@@ -61,7 +62,22 @@ type Options struct {
 	Workers int
 	// Registerer receives the stage's metrics. Required.
 	Registerer prometheus.Registerer
-	Log        logr.Logger
+	// Observe is told of each answer of the destination; nil: nobody is. It is called by
+	// many goroutines at once, and holds up the delivery for as long as it takes.
+	Observe func(Delivery)
+	Log     logr.Logger
+}
+
+// Delivery is what a destination has answered.
+type Delivery struct {
+	// Change is what it was told of. It is not to be changed, and not to be kept: its object
+	// is another one's after the call.
+	Change *pipeline.Change
+	// Began is when the change was taken from the queue to be handed over.
+	Began time.Time
+	// Refused is why it has not been accepted and is tried again; nil: it has been. A change
+	// that is given up, as no sink will ever accept it, counts as accepted.
+	Refused error
 }
 
 // Stage is the reconcile stage: the one place where changes meet sinks. It
@@ -73,6 +89,7 @@ type Stage struct {
 	destination pipeline.Destination
 	refusals    *refusals
 	workers     int
+	observe     func(Delivery)
 	log         logr.Logger
 	metrics     *metrics
 }
@@ -101,6 +118,7 @@ func New(o Options) (*Stage, error) {
 		destination: o.Destination,
 		refusals:    r,
 		workers:     o.Workers,
+		observe:     o.Observe,
 		log:         o.Log,
 		metrics:     m,
 	}, nil

@@ -6,12 +6,16 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"net"
 	"net/http"
 	"net/url"
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/fairlead-dev/fairlead/cmd/internal/api"
+	"github.com/fairlead-dev/fairlead/cmd/internal/ctl"
 
 	"github.com/go-logr/logr"
 	"sigs.k8s.io/controller-runtime/pkg/manager"
@@ -24,10 +28,11 @@ import (
 type admin struct {
 	following string      // why this process has nothing to change; empty: it has
 	instead   string      // what to do then
-	leader    *leaderSeen // who has, if this process follows
+	leader    *api.Leader // who has, if this process follows
 	members   func() []sources.MemberStatus
 	replay    func(ctx context.Context, cluster, resource string) (sources.Replaying, error)
 	dead      *deadLetters
+	pages     *http.ServeMux  // of the health server
 	stop      <-chan struct{} // closed when the program is asked to stop
 	log       logr.Logger
 }
@@ -35,17 +40,17 @@ type admin struct {
 // errChanging is why nothing can be asked for in a moment.
 var errChanging = errors.New("the settings are being changed")
 
-// adminServer serves POST /replay and POST /dead-letter/retry.
+// adminServer serves the endpoints of admin, and the pages of the health server.
 func (p *program) adminServer(l net.Listener) *manager.Server {
 	if a, ok := l.Addr().(*net.TCPAddr); !ok || !a.IP.IsLoopback() {
 		p.log.Info("Warning: the admin address can be reached from elsewhere, and whoever reaches it may replay clusters and send dead letters again",
-			"address", l.Addr().String(), "instead", "--admin-bind-address="+defaultAdminAddress)
+			"address", l.Addr().String(), "instead", "--admin-bind-address="+ctl.DefaultAddress)
 	}
 	handler := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		election := p.electionStatus()
-		a := &admin{following: election.following(), instead: election.askLeader(), stop: p.stopping, log: p.log}
+		a := &admin{following: election.Following(), instead: election.AskLeader(), pages: p.pages(), stop: p.stopping, log: p.log}
 		if a.following != "" {
-			a.leader = &leaderSeen{Identity: election.Leader, Host: election.LeaderHost, Address: election.LeaderAddress}
+			a.leader = &api.Leader{Identity: election.Leader, Host: election.LeaderHost, Address: election.LeaderAddress}
 		}
 		switch e := p.current(); {
 		case p.changing.Load() != nil:
@@ -67,63 +72,84 @@ func (p *program) adminServer(l net.Listener) *manager.Server {
 	return newServer("admin", handler, l, 2*time.Second)
 }
 
-func (a *admin) handler() http.Handler {
-	endpoints := map[string]func(*http.Request) (int, any){
-		"/replay":            a.serveReplay,
-		"/dead-letter/retry": a.serveRetry,
+// endpoints are what can be asked for, by method and path. What changes something is
+// posted.
+func (a *admin) endpoints() map[string]http.Handler {
+	return map[string]http.Handler{
+		"POST /replay":            a.answers(a.serveReplay),
+		"POST /dead-letter/retry": a.answers(a.serveRetry),
 	}
+}
+
+// answers writes what f returns, for requests that only the process that delivers can
+// answer.
+func (a *admin) answers(f func(*http.Request) (code int, answer any)) http.Handler {
+	return a.delivering(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		code, answer := f(r)
+		a.answer(w, r, code, answer)
+	}))
+}
+
+func (a *admin) answer(w http.ResponseWriter, r *http.Request, code int, answer any) {
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(code)
+	e := json.NewEncoder(w)
+	e.SetIndent("", "  ")
+	if err := e.Encode(answer); err != nil {
+		a.log.V(1).Info("Could not answer a request", "path", r.URL.Path, "reason", err.Error())
+	}
+}
+
+// delivering has h answer if this process delivers.
+func (a *admin) delivering(h http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		code, answer := a.serve(w, r, endpoints)
-		w.Header().Set("Content-Type", "application/json")
-		w.WriteHeader(code)
-		e := json.NewEncoder(w)
-		e.SetIndent("", "  ")
-		if err := e.Encode(answer); err != nil {
-			a.log.V(1).Info("Could not answer a request", "path", r.URL.Path, "reason", err.Error())
+		if a.following != "" {
+			a.answer(w, r, http.StatusServiceUnavailable,
+				api.Error{Error: "nothing is delivered from here (" + a.following + "); " + a.instead, Leader: a.leader})
+			return
 		}
+		select {
+		case <-a.stop:
+			a.answer(w, r, http.StatusServiceUnavailable, api.Error{Error: "the program is stopping: ask the one that goes on"})
+			return
+		default:
+		}
+		h.ServeHTTP(w, r)
 	})
 }
 
-// adminError is the answer to what cannot be done.
-type adminError struct {
-	Error string   `json:"error"`
-	Known []string `json:"known,omitempty"` // what there is instead
-	// Leader is who can be asked, where this process follows.
-	Leader *leaderSeen `json:"leader,omitempty"`
-}
-
-func (a *admin) serve(w http.ResponseWriter, r *http.Request, endpoints map[string]func(*http.Request) (int, any)) (int, any) {
-	if err := fromHere(r); err != nil {
-		return http.StatusForbidden, adminError{Error: err.Error()}
-	}
-	endpoint, ok := endpoints[r.URL.Path]
-	if !ok {
-		var known []string
-		for path := range endpoints {
-			known = append(known, "POST "+path)
+// handler serves the endpoints and, to all that ask otherwise, the pages of the health
+// server.
+func (a *admin) handler() http.Handler {
+	endpoints := a.endpoints()
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if err := fromHere(r); err != nil {
+			a.answer(w, r, http.StatusForbidden, api.Error{Error: err.Error()})
+			return
 		}
-		slices.Sort(known)
-		return http.StatusNotFound, adminError{Error: fmt.Sprintf("there is no %q", r.URL.Path), Known: known}
-	}
-	if r.Method != http.MethodPost {
-		w.Header().Set("Allow", http.MethodPost)
-		return http.StatusMethodNotAllowed, adminError{Error: fmt.Sprintf("%s does nothing here; use POST", r.Method)}
-	}
-	if a.following != "" {
-		return http.StatusServiceUnavailable, adminError{Error: "nothing is delivered from here (" + a.following + "); " + a.instead, Leader: a.leader}
-	}
-	select {
-	case <-a.stop:
-		return http.StatusServiceUnavailable, adminError{Error: "the program is stopping: ask the one that goes on"}
-	default:
-	}
-	// Who asks may have asked to wait, for longer than other servers' clients may
-	// take.
-	rc, until := http.NewResponseController(w), time.Now().Add(longestWait+writeTimeout)
-	if err := errors.Join(rc.SetReadDeadline(until), rc.SetWriteDeadline(until)); err != nil {
-		a.log.V(1).Info("Could not give a request more time", "path", r.URL.Path, "reason", err.Error())
-	}
-	return endpoint(r)
+		if endpoint, ok := endpoints[r.Method+" "+r.URL.Path]; ok {
+			// Who asks may have asked to wait, for longer than other servers' clients may
+			// take.
+			rc, until := http.NewResponseController(w), time.Now().Add(longestWait+writeTimeout)
+			if err := errors.Join(rc.SetReadDeadline(until), rc.SetWriteDeadline(until)); err != nil {
+				a.log.V(1).Info("Could not give a request more time", "path", r.URL.Path, "reason", err.Error())
+			}
+			endpoint.ServeHTTP(w, r)
+			return
+		}
+		if _, ok := endpoints["POST "+r.URL.Path]; ok {
+			w.Header().Set("Allow", http.MethodPost)
+			a.answer(w, r, http.StatusMethodNotAllowed, api.Error{Error: fmt.Sprintf("%s does nothing here; use POST", r.Method)})
+			return
+		}
+		if a.pages != nil {
+			if h, pattern := a.pages.Handler(r); pattern != "" {
+				h.ServeHTTP(w, r)
+				return
+			}
+		}
+		a.answer(w, r, http.StatusNotFound, api.Error{Error: fmt.Sprintf("there is no %q", r.URL.Path), Known: slices.Sorted(maps.Keys(endpoints))})
+	})
 }
 
 // fromHere refuses what a browser sends for a web page. Browsers say where a page
@@ -167,30 +193,17 @@ func parameters(r *http.Request, allowed ...string) (url.Values, error) {
 	return values, nil
 }
 
-// replayStatus is what POST /replay answers.
-type replayStatus struct {
-	Cluster  string          `json:"cluster"`
-	Resource string          `json:"resource,omitempty"`
-	Streams  int             `json:"streams"`           // that begin a snapshot
-	Waiting  []waitingStatus `json:"waiting,omitempty"` // that cannot
-}
-
-type waitingStatus struct {
-	Stream string `json:"stream"`
-	Reason string `json:"reason"`
-}
-
 // replayStored is how long a replay is waited for to be stored, before it is confirmed.
 const replayStored = 10 * time.Second
 
 func (a *admin) serveReplay(r *http.Request) (int, any) {
 	q, err := parameters(r, "cluster", "resource")
 	if err != nil {
-		return http.StatusBadRequest, adminError{Error: err.Error()}
+		return http.StatusBadRequest, api.Error{Error: err.Error()}
 	}
 	cluster, resource := q.Get("cluster"), q.Get("resource")
 	if cluster == "" {
-		return http.StatusBadRequest, adminError{Error: "which cluster? Give ?cluster=NAME"}
+		return http.StatusBadRequest, api.Error{Error: "which cluster? Give ?cluster=NAME"}
 	}
 	var clusters, resources []string
 	for _, m := range a.members() {
@@ -202,28 +215,28 @@ func (a *admin) serveReplay(r *http.Request) (int, any) {
 		}
 	}
 	if !slices.Contains(clusters, cluster) {
-		return http.StatusNotFound, adminError{Error: fmt.Sprintf("there is no cluster %q", cluster), Known: clusters}
+		return http.StatusNotFound, api.Error{Error: fmt.Sprintf("there is no cluster %q", cluster), Known: clusters}
 	}
 	ctx, cancel := context.WithTimeoutCause(r.Context(), replayStored, errors.New("the ledger has not been written in time"))
 	defer cancel()
 	replaying, err := a.replay(ctx, cluster, resource)
 	if errors.Is(err, errChanging) {
-		return http.StatusServiceUnavailable, adminError{Error: "it may not be complete, as " + err.Error() + "; ask again"}
+		return http.StatusServiceUnavailable, api.Error{Error: "it may not be complete, as " + err.Error() + "; ask again"}
 	}
 	if errors.Is(err, sources.ErrNotStored) || errors.Is(err, sources.ErrNotSurveyed) {
-		return http.StatusServiceUnavailable, adminError{Error: err.Error()}
+		return http.StatusServiceUnavailable, api.Error{Error: err.Error()}
 	}
 	if errors.Is(err, sources.ErrUnknownResource) {
-		return http.StatusNotFound, adminError{Error: fmt.Sprintf("cluster %q has no resource %q that is followed", cluster, resource), Known: resources}
+		return http.StatusNotFound, api.Error{Error: fmt.Sprintf("cluster %q has no resource %q that is followed", cluster, resource), Known: resources}
 	}
 	if err != nil {
-		return http.StatusConflict, adminError{Error: err.Error()}
+		return http.StatusConflict, api.Error{Error: err.Error()}
 	}
 	a.log.Info("Replaying a cluster, as it was asked for",
 		"cluster", cluster, "resource", resource, "streams", replaying.Streams, "waiting", len(replaying.Waiting))
-	s := replayStatus{Cluster: cluster, Resource: resource, Streams: replaying.Streams}
+	s := api.Replay{Cluster: cluster, Resource: resource, Streams: replaying.Streams}
 	for _, w := range replaying.Waiting {
-		s.Waiting = append(s.Waiting, waitingStatus(w))
+		s.Waiting = append(s.Waiting, api.Waiting(w))
 	}
 	if s.Streams == 0 {
 		return http.StatusAccepted, s
@@ -240,16 +253,16 @@ const (
 func (a *admin) serveRetry(r *http.Request) (int, any) {
 	q, err := parameters(r, "wait")
 	if err != nil {
-		return http.StatusBadRequest, adminError{Error: err.Error()}
+		return http.StatusBadRequest, api.Error{Error: err.Error()}
 	}
 	wait := defaultWait
 	if s := q.Get("wait"); s != "" {
 		if wait, err = time.ParseDuration(s); err != nil || wait < 0 || wait > longestWait {
-			return http.StatusBadRequest, adminError{Error: fmt.Sprintf("wait=%q is no duration up to %v, such as 30s", s, longestWait)}
+			return http.StatusBadRequest, api.Error{Error: fmt.Sprintf("wait=%q is no duration up to %v, such as 30s", s, longestWait)}
 		}
 	}
 	if a.dead == nil {
-		return http.StatusNotFound, adminError{Error: errNoDeadLetters.Error()}
+		return http.StatusNotFound, api.Error{Error: errNoDeadLetters.Error()}
 	}
 	again := a.dead.resend()
 	timer := time.NewTimer(wait)

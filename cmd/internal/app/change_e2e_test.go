@@ -13,6 +13,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/fairlead-dev/fairlead/cmd/internal/api"
+
 	"github.com/google/go-cmp/cmp"
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/testutil"
@@ -29,14 +31,14 @@ type changing struct {
 }
 
 // reload writes the file and has the program read it. It returns what /clusters says then.
-func (r *changing) reload(text string) *configStatus {
+func (r *changing) reload(text string) *api.Config {
 	r.t.Helper()
 	before := r.program.reloader.status()
 	writeFile(r.t, r.path, configHeader+text)
 	if err := syscall.Kill(os.Getpid(), syscall.SIGHUP); err != nil {
 		r.t.Fatal(err)
 	}
-	var now *configStatus
+	var now *api.Config
 	r.await("the file has been read", func() bool {
 		now = r.program.reloader.status()
 		return now.Applied != before.Applied || now.Error != before.Error
@@ -50,7 +52,7 @@ func (r *changing) settled(streams int) {
 	r.await("all is live and accepted", func() bool {
 		c := r.cluster("beta")
 		return len(c.Streams) == streams && r.streamsLive("beta") &&
-			!slices.ContainsFunc(c.Streams, func(s streamStatus) bool { return s.Unacked > 0 })
+			!slices.ContainsFunc(c.Streams, func(s api.Stream) bool { return s.Unacked > 0 })
 	})
 }
 

@@ -17,6 +17,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/fairlead-dev/fairlead/cmd/internal/api"
+
 	"k8s.io/apimachinery/pkg/util/wait"
 
 	"github.com/fairlead-dev/fairlead/pipeline"
@@ -192,10 +194,10 @@ func (c *child) get(path string) (code int, body string) {
 }
 
 // status returns what /clusters answers, or a zero one.
-func (c *child) status() (s status) {
+func (c *child) status() (s api.Status) {
 	_, body := c.get("/clusters")
 	if json.Unmarshal([]byte(body), &s) != nil || s.Election == nil {
-		return status{Election: &electionStatus{}}
+		return api.Status{Election: &api.Election{}}
 	}
 	return s
 }

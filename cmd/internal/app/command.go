@@ -3,6 +3,8 @@ package app
 import (
 	"fmt"
 
+	"github.com/fairlead-dev/fairlead/cmd/internal/ctl"
+
 	"github.com/spf13/cobra"
 
 	"github.com/fairlead-dev/fairlead/internal/ledger"
@@ -35,7 +37,7 @@ func NewCommand(o Options) *cobra.Command {
 		SilenceErrors: true,
 	}
 	root.SetVersionTemplate("fairlead {{.Version}}\n")
-	return parent(root, newRunCommand(o), newReplayCommand(), newDeadLetterCommand(), newLedgerCommand(o), newConfigCommand(o), newFilterCommand(), newVersionCommand(o))
+	return parent(root, newRunCommand(o), ctl.NewReplay(), newDeadLetterCommand(), newLedgerCommand(o), newConfigCommand(o), newFilterCommand(), newVersionCommand(o))
 }
 
 func newRunCommand(o Options) *cobra.Command {

@@ -16,10 +16,6 @@ import (
 // defaultLedger is a file in the working directory.
 const defaultLedger = "fairlead.ledger"
 
-// defaultAdminAddress is where the commands that talk to a running program look
-// for it.
-const defaultAdminAddress = "127.0.0.1:8082"
-
 // Config is what the flags of `fairlead run` say.
 type Config struct {
 	File givenName // of values for flags; empty: none

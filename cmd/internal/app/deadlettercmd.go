@@ -14,7 +14,8 @@ import (
 	"syscall"
 	"text/tabwriter"
 	"time"
-	"unicode"
+
+	"github.com/fairlead-dev/fairlead/cmd/internal/ctl"
 
 	"github.com/spf13/cobra"
 
@@ -30,7 +31,7 @@ func newDeadLetterCommand() *cobra.Command {
 }
 
 func newDeadLetterRetryCommand() *cobra.Command {
-	var c adminClient
+	var c ctl.Client
 	var wait time.Duration
 	cmd := &cobra.Command{
 		Use:   "retry",
@@ -43,7 +44,7 @@ func newDeadLetterRetryCommand() *cobra.Command {
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			var s resendingStatus
 			query := url.Values{"wait": {wait.String()}}
-			err := c.post(cmd.Context(), cmd.ErrOrStderr(), "/dead-letter/retry", query, wait, &s, http.StatusOK, http.StatusAccepted, http.StatusInternalServerError)
+			err := c.Post(cmd.Context(), cmd.ErrOrStderr(), "/dead-letter/retry", query, wait, &s, http.StatusOK, http.StatusAccepted, http.StatusInternalServerError)
 			if err != nil {
 				return err
 			}
@@ -51,13 +52,13 @@ func newDeadLetterRetryCommand() *cobra.Command {
 				return err
 			}
 			if s.State == failed {
-				return errors.New(visible(s.Error))
+				return errors.New(ctl.Visible(s.Error))
 			}
 			return nil
 		},
 	}
 	cmd.Flags().DurationVar(&wait, "wait", defaultWait, fmt.Sprintf("how long to wait for the sinks, up to %v; what takes longer goes on", longestWait))
-	c.addFlag(cmd.Flags())
+	c.AddFlag(cmd.Flags())
 	return cmd
 }
 
@@ -73,7 +74,7 @@ func printResending(out io.Writer, s resendingStatus) error {
 		b.WriteString("\n")
 	}
 	for _, reason := range slices.Sorted(maps.Keys(s.Reasons)) {
-		fmt.Fprintf(&b, "kept %d: %s\n", s.Reasons[reason], visible(reason))
+		fmt.Fprintf(&b, "kept %d: %s\n", s.Reasons[reason], ctl.Visible(reason))
 	}
 	_, err := io.WriteString(out, b.String())
 	return err
@@ -167,32 +168,12 @@ func newDeadLetterTable(out io.Writer) (row func(deadletter.Record) error, flush
 			}
 		}
 		e := &r.Event
-		_, err := fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%d\t%s\n", r.Time.Format(time.RFC3339), printable(r.Sink), e.Op(),
-			printable(e.Key().String()), r.Attempts, printable(r.Reason))
+		_, err := fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%d\t%s\n", r.Time.Format(time.RFC3339), ctl.Printable(r.Sink), e.Op(),
+			ctl.Printable(e.Key().String()), r.Attempts, ctl.Printable(r.Reason))
 		if rows++; err == nil && rows%1000 == 0 {
 			err = w.Flush() // the writer holds on to all that it aligns
 		}
 		return err
 	}
 	return row, w.Flush
-}
-
-// visible returns text that does nothing to a terminal.
-func visible(s string) string {
-	return strings.Map(func(r rune) rune {
-		if !unicode.IsPrint(r) {
-			return ' '
-		}
-		return r
-	}, s)
-}
-
-// printable returns text for one cell of a terminal's table.
-func printable(s string) string {
-	const most = 120
-	s = visible(s)
-	if r := []rune(s); len(r) > most {
-		return string(r[:most]) + "..."
-	}
-	return s
 }

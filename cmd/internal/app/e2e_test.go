@@ -11,6 +11,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/fairlead-dev/fairlead/cmd/internal/api"
+
 	"github.com/google/go-cmp/cmp"
 	"go.uber.org/goleak"
 	"golang.org/x/sync/errgroup"
@@ -339,7 +341,7 @@ func TestHealthIsServed(t *testing.T) {
 		t.Errorf("a check that there is not answers %d", code)
 	}
 	code, body := get("/clusters")
-	var s status
+	var s api.Status
 	if err := json.Unmarshal([]byte(body), &s); err != nil || code != http.StatusOK {
 		t.Fatalf("/clusters answers %d: %v\n%s", code, err, body)
 	}

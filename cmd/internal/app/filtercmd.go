@@ -9,6 +9,8 @@ import (
 	"os"
 	"strconv"
 
+	"github.com/fairlead-dev/fairlead/cmd/internal/ctl"
+
 	"github.com/spf13/cobra"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
@@ -155,6 +157,6 @@ func (v *filterVerdict) writeRow(w io.Writer) error {
 	if v.Error != "" {
 		reason += "; it passes because of an error: " + v.Error
 	}
-	_, err := fmt.Fprintf(w, row, strconv.Itoa(v.Input), v.Verdict, v.Op, printable(v.Resource+" "+name), printable(reason))
+	_, err := fmt.Fprintf(w, row, strconv.Itoa(v.Input), v.Verdict, v.Op, ctl.Printable(v.Resource+" "+name), ctl.Printable(reason))
 	return err
 }

@@ -12,6 +12,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/fairlead-dev/fairlead/cmd/internal/api"
+
 	"github.com/go-logr/logr"
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/spf13/pflag"
@@ -133,13 +135,13 @@ func (r *running) describe() string {
 }
 
 // cluster returns the status of one member, or a zero one.
-func (r *running) cluster(name string) clusterStatus {
+func (r *running) cluster(name string) api.Cluster {
 	for _, c := range r.program.status(time.Now()).Clusters {
 		if c.Name == name {
 			return c
 		}
 	}
-	return clusterStatus{}
+	return api.Cluster{}
 }
 
 // streamsLive reports whether all streams of a member are live, and all sinks in step.

@@ -27,6 +27,11 @@ func metricsServer(l net.Listener) *manager.Server {
 
 // healthServer serves /healthz, /readyz and /clusters.
 func (p *program) healthServer(l net.Listener) *manager.Server {
+	return newServer("health", p.pages(), l, time.Second)
+}
+
+// pages are what can be read of the program, and change nothing.
+func (p *program) pages() *http.ServeMux {
 	live := checks{"ping": healthz.Ping}
 	ready := checks{"started": p.checkStarted, "ledger": p.checkLedger}
 	mux := http.NewServeMux()
@@ -35,7 +40,7 @@ func (p *program) healthServer(l net.Listener) *manager.Server {
 		mux.Handle(path+"/", http.StripPrefix(path, h))
 	}
 	mux.Handle("GET /clusters", bounded(mostRequests, http.HandlerFunc(p.serveClusters)))
-	return newServer("health", mux, l, time.Second)
+	return mux
 }
 
 // orFollowing answers for a follower, which is ready to lead: it says whom it

@@ -12,6 +12,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/fairlead-dev/fairlead/cmd/internal/api"
+
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/wait"
@@ -112,13 +114,13 @@ func TestSecretsComeAndGo(t *testing.T) {
 		secrets.create("broken", []byte("{"))
 		exec := bytes.Replace(kubeconfig, []byte("users:\n"), []byte("users:\n- name: evil\n  user: {exec: {apiVersion: client.authentication.k8s.io/v1, command: sh, interactiveMode: Never}}\n"), 1)
 		secrets.create("evil", exec)
-		var s status
+		var s api.Status
 		r.await("both are on /clusters", func() bool {
 			req := must(http.NewRequestWithContext(t.Context(), http.MethodGet, "http://"+r.program.healthAddress.String()+"/clusters", nil))(t)
 			req.Close = true
 			resp := must(http.DefaultClient.Do(req))(t)
 			defer func() { _ = resp.Body.Close() }()
-			s = status{}
+			s = api.Status{}
 			if err := json.NewDecoder(resp.Body).Decode(&s); err != nil {
 				t.Fatal(err)
 			}

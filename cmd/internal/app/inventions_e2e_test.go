@@ -7,6 +7,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/fairlead-dev/fairlead/cmd/internal/api"
+
 	"github.com/fairlead-dev/fairlead/internal/testenv"
 )
 
@@ -89,12 +91,12 @@ func TestMemberThatInventsObjects(t *testing.T) {
 }
 
 // cluster returns what /clusters tells of one cluster.
-func (p *process) cluster(name string) clusterStatus {
+func (p *process) cluster(name string) api.Cluster {
 	p.t.Helper()
 	for _, c := range p.status().Clusters {
 		if c.Name == name {
 			return c
 		}
 	}
-	return clusterStatus{}
+	return api.Cluster{}
 }

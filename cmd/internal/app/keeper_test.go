@@ -25,6 +25,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/wait"
 	"sigs.k8s.io/controller-runtime/pkg/metrics"
 
+	"github.com/fairlead-dev/fairlead/cmd/internal/api"
 	"github.com/fairlead-dev/fairlead/internal/testenv/volume"
 )
 
@@ -268,7 +269,7 @@ func (p *process) ready() (ok bool, body string) {
 	return code == http.StatusOK, body
 }
 
-func (p *process) status() (s status) {
+func (p *process) status() (s api.Status) {
 	p.t.Helper()
 	code, body := p.try(p.health, "/clusters")
 	if err := json.Unmarshal([]byte(body), &s); err != nil || code != http.StatusOK {

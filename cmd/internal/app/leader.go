@@ -10,6 +10,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/fairlead-dev/fairlead/cmd/internal/api"
+
 	"k8s.io/apimachinery/pkg/util/uuid"
 	"k8s.io/apimachinery/pkg/util/validation"
 
@@ -203,27 +205,13 @@ func (p *program) whenFree(ctx context.Context, what string, open func() error) 
 	}
 }
 
-// electionStatus is what /clusters says about the election.
-type electionStatus struct {
-	Role          string `json:"role"` // leader or follower
-	Lock          string `json:"lock"`
-	Identity      string `json:"identity"`
-	Leader        string `json:"leader,omitempty"`
-	LeaderHost    string `json:"leaderHost,omitempty"`    // as the leader says; its Pod's name
-	LeaderAddress string `json:"leaderAddress,omitempty"` // likewise: where /clusters is
-	AdminAddress  string `json:"adminAddress,omitempty"`  // where this process listens for commands
-	WaitsFor      string `json:"waitsFor,omitempty"`      // a leader that does not deliver yet
-	Refused       string `json:"refused,omitempty"`       // why the ledger does not accept a leader
-	LastError     string `json:"lastError,omitempty"`
-}
-
 // electionStatus returns nil if there is no election.
-func (p *program) electionStatus() *electionStatus {
+func (p *program) electionStatus() *api.Election {
 	if p.election == nil {
 		return nil
 	}
 	e := p.election.Status()
-	s := &electionStatus{Role: "follower", Lock: p.settings.lock.Identity, Identity: e.Identity, Leader: e.Leader, LastError: e.LastError}
+	s := &api.Election{Role: "follower", Lock: p.settings.lock.Identity, Identity: e.Identity, Leader: e.Leader, LastError: e.LastError}
 	s.LeaderHost, s.LeaderAddress = parseIdentity(e.Leader)
 	if e.Leading {
 		s.Role = "leader"
@@ -242,28 +230,4 @@ func (p *program) electionStatus() *electionStatus {
 
 // following says whom this process follows, and by which lock, or returns "" if it
 // leads.
-func (p *program) following() string { return p.electionStatus().following() }
-
-func (s *electionStatus) following() string {
-	switch {
-	case s == nil || s.Role == "leader":
-		return ""
-	case s.LastError != "":
-		return "follower, the lock " + s.Lock + " cannot be read: " + s.LastError
-	case s.Leader == "":
-		return "follower, no leader is known; the lock is " + s.Lock
-	}
-	leader := s.Leader
-	if s.LeaderAddress != "" {
-		leader += " at " + s.LeaderAddress
-	}
-	return "follower, leader is " + leader + "; the lock is " + s.Lock
-}
-
-// askLeader says how to reach the leader's admin address, which is on a loopback.
-func (s *electionStatus) askLeader() string {
-	if s != nil && s.LeaderHost != "" {
-		return "ask the leader, from within " + s.LeaderHost
-	}
-	return "ask the leader"
-}
+func (p *program) following() string { return p.electionStatus().Following() }

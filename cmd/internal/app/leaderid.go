@@ -2,14 +2,13 @@ package app
 
 import (
 	"cmp"
-	"fmt"
 	"net"
-	"net/netip"
 	"regexp"
-	"strconv"
 	"strings"
 
 	"k8s.io/apimachinery/pkg/util/validation"
+
+	"github.com/fairlead-dev/fairlead/cmd/internal/api"
 )
 
 // The identity of a process in the lock's record is HOST_UUID, or HOST_UUID_ADDRESS if
@@ -37,32 +36,10 @@ func parseIdentity(identity string) (host, address string) {
 	if len(validation.IsDNS1123Subdomain(m[1])) == 0 {
 		host = m[1]
 	}
-	if h, port, err := net.SplitHostPort(m[2]); err == nil && checkAddress(h, port) == nil {
+	if h, port, err := net.SplitHostPort(m[2]); err == nil && api.CheckAddress(h, port) == nil {
 		address = m[2]
 	}
 	return host, address
-}
-
-// mostAddress is the longest address in bytes. An identity then is as long as what is
-// shown of one.
-const mostAddress = 128
-
-// checkAddress reports what is wrong with an address that others are told.
-func checkAddress(host, port string) error {
-	if len(host)+len(port) > mostAddress {
-		return fmt.Errorf("it is longer than %d bytes", mostAddress)
-	}
-	if ip, err := netip.ParseAddr(host); err == nil {
-		if ip.IsUnspecified() || ip.Zone() != "" {
-			return fmt.Errorf("nobody else reaches %s", ip)
-		}
-	} else if wrong := validation.IsDNS1123Subdomain(host); len(wrong) > 0 {
-		return fmt.Errorf("%q is neither an IP address nor the name of a host", host)
-	}
-	if n, err := strconv.ParseUint(port, 10, 16); err != nil || n == 0 {
-		return fmt.Errorf("%q is no port", port)
-	}
-	return nil
 }
 
 // advertised returns the address that --advertise-address names, HOST or HOST:PORT. The
@@ -76,7 +53,7 @@ func advertised(text, health string) (string, error) {
 			port = ""
 		}
 	}
-	if err := checkAddress(host, cmp.Or(port, "1")); err != nil {
+	if err := api.CheckAddress(host, cmp.Or(port, "1")); err != nil {
 		return "", err
 	}
 	if port == "" {

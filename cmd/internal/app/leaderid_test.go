@@ -4,6 +4,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/fairlead-dev/fairlead/cmd/internal/api"
+
 	"github.com/fairlead-dev/fairlead/locks"
 )
 
@@ -34,7 +36,7 @@ func TestWhatAnIdentitySays(t *testing.T) {
 			t.Errorf("%q: host %q, address %q; want %q, %q", test.identity, host, address, test.host, test.address)
 		}
 	}
-	longest := processIdentity(strings.Repeat("h", 64), someUUID, strings.Repeat("a", mostAddress)+":")
+	longest := processIdentity(strings.Repeat("h", 64), someUUID, strings.Repeat("a", api.MostAddress)+":")
 	if err := locks.CheckIdentity(longest); err != nil || len(longest) > 253 {
 		t.Errorf("the longest identity has %d bytes, more than is shown of one: %v", len(longest), err)
 	}
@@ -74,7 +76,7 @@ func FuzzParseIdentity(f *testing.F) {
 	f.Add("a_" + someUUID + "_" + someUUID)
 	f.Fuzz(func(t *testing.T, identity string) {
 		host, address := parseIdentity(identity)
-		if strings.ContainsAny(host+address, " \n\t/;$\"'`&|<>") || len(host) > 253 || len(address) > mostAddress+4 {
+		if strings.ContainsAny(host+address, " \n\t/;$\"'`&|<>") || len(host) > 253 || len(address) > api.MostAddress+4 {
 			t.Errorf("%q: host %q, address %q", identity, host, address)
 		}
 	})

@@ -7,6 +7,8 @@ import (
 	"io"
 	"io/fs"
 
+	"github.com/fairlead-dev/fairlead/cmd/internal/ctl"
+
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
@@ -249,7 +251,7 @@ func forgetLock(cmd *cobra.Command, s ledger.Store) error {
 	said := "The ledger holds no fencing token: every leader is accepted"
 	if last.Lock != "" {
 		said = fmt.Sprintf("Forgot token %d of the lock %s, which %s had in term %d; the next leader is accepted, in a higher term",
-			last.Token, printable(last.Lock), printable(last.Process), last.Number)
+			last.Token, ctl.Printable(last.Lock), ctl.Printable(last.Process), last.Number)
 	}
 	if _, err := fmt.Fprintln(cmd.OutOrStdout(), said); err != nil {
 		return fmt.Errorf("the fencing token: forgotten, but that could not be printed: %w", err)

@@ -9,6 +9,8 @@ import (
 	"text/tabwriter"
 	"time"
 
+	"github.com/fairlead-dev/fairlead/cmd/internal/ctl"
+
 	"github.com/fairlead-dev/fairlead/internal/ledger"
 )
 
@@ -70,7 +72,7 @@ func printLedger(out io.Writer, output string, c ledgerContent) error {
 }
 
 func printForgotten(out io.Writer, what string, gone []ledger.Description) error {
-	_, err := fmt.Fprintf(out, "Forgot %s: %d cursors, %d objects; sinks keep them, as no deletions are sent\n", printable(what), len(gone), add(gone).Objects)
+	_, err := fmt.Fprintf(out, "Forgot %s: %d cursors, %d objects; sinks keep them, as no deletions are sent\n", ctl.Printable(what), len(gone), add(gone).Objects)
 	if err != nil {
 		return err
 	}
@@ -99,7 +101,7 @@ func printCursors(out io.Writer, cursors []ledger.Description) error {
 	}
 	for _, row := range rows {
 		for i, cell := range row {
-			if row[i] = printable(cell); cell == "" {
+			if row[i] = ctl.Printable(cell); cell == "" {
 				row[i] = "-"
 			}
 		}

@@ -10,6 +10,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/fairlead-dev/fairlead/cmd/internal/api"
+
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/fairlead-dev/fairlead/internal/testenv"
@@ -87,7 +89,7 @@ func testPlan(t *testing.T, env *testenv.Env) {
 		r := startWith(t, Options{}, out, "--config="+path, "--clusters=kubeconfig:"+clusters, "--ledger="+ledger)
 		r.await("all is live and accepted", func() bool {
 			c := r.cluster("beta")
-			return r.streamsLive("beta") && !slices.ContainsFunc(c.Streams, func(s streamStatus) bool { return s.Unacked > 0 })
+			return r.streamsLive("beta") && !slices.ContainsFunc(c.Streams, func(s api.Stream) bool { return s.Unacked > 0 })
 		})
 		r.end()
 		states, gone := 0, 0

@@ -9,6 +9,8 @@ import (
 	"strings"
 	"text/tabwriter"
 
+	"github.com/fairlead-dev/fairlead/cmd/internal/ctl"
+
 	"github.com/spf13/cobra"
 
 	"github.com/fairlead-dev/fairlead/internal/configfile"
@@ -155,7 +157,7 @@ func (c *planContent) print(out io.Writer, output string) error {
 	}
 	for _, row := range rows {
 		for i, cell := range row {
-			row[i] = printable(cell)
+			row[i] = ctl.Printable(cell)
 		}
 		if _, err := fmt.Fprintln(w, strings.Join(row, "\t")); err != nil {
 			return err

@@ -39,6 +39,7 @@ type program struct {
 	waitsFor   atomic.Pointer[string]
 	refused    atomic.Pointer[string] // why the ledger does not accept this leader
 
+	observers     observers    // of what sinks answer
 	label         *leaderLabel // nil: there is none
 	leaderMetrics leaderMetrics
 

@@ -12,6 +12,8 @@ import (
 	"sync"
 	"time"
 
+	"github.com/fairlead-dev/fairlead/cmd/internal/api"
+
 	"github.com/go-logr/logr"
 
 	"github.com/fairlead-dev/fairlead/internal/configfile"
@@ -55,7 +57,7 @@ type reloader struct {
 	retries retries
 
 	mu    sync.Mutex
-	shown configStatus
+	shown api.Config
 }
 
 // maxRetryLooks is at how many looks a file is applied again that could not be: once a minute.
@@ -80,22 +82,6 @@ func (r *retries) due() bool {
 	return r.every > 0 && r.left < 0
 }
 
-// configStatus is what /clusters says about the configuration file.
-type configStatus struct {
-	File string `json:"file"`
-	// Applied is when values of the file last came into effect. Error is why those that it
-	// has now are not in effect.
-	Applied time.Time `json:"applied"`
-	Error   string    `json:"error,omitempty"`
-	// NeedsRestart are the flags whose values in the file need a restart.
-	NeedsRestart []string `json:"needsRestart,omitempty"`
-	// Overruled are the keys that do not count, as the command line has their flags.
-	Overruled []string `json:"overruled,omitempty"`
-	// ChangingSince is since when nothing is delivered, because the settings change. What is
-	// told of clusters is how they were then.
-	ChangingSince time.Time `json:"changingSince,omitzero"`
-}
-
 // newReloader returns what follows the configuration file; nil if there is none.
 func (p *program) newReloader() (*reloader, error) {
 	s := p.settings
@@ -115,7 +101,7 @@ func (p *program) newReloader() (*reloader, error) {
 }
 
 // status returns what /clusters shows; nil if there is no file.
-func (r *reloader) status() *configStatus {
+func (r *reloader) status() *api.Config {
 	if r == nil {
 		return nil
 	}
@@ -249,7 +235,7 @@ func (r *reloader) changed(s *settings) (flags []string, engine bool) {
 func (r *reloader) succeed(s *settings, restart []string) {
 	r.metrics.loaded(restart)
 	r.mu.Lock()
-	r.shown = configStatus{File: string(s.File), Applied: time.Now(), NeedsRestart: restart, Overruled: s.overruled}
+	r.shown = api.Config{File: string(s.File), Applied: time.Now(), NeedsRestart: restart, Overruled: s.overruled}
 	r.mu.Unlock()
 	if len(s.overruled) > 0 {
 		r.log.Info("Flags of the command line win over keys of the configuration file", "keys", s.overruled)

@@ -56,6 +56,7 @@ func (p *program) newRoutes(e *engine) (all routes, err error) {
 			Destination: k.batcher,
 			Workers:     s.Workers,
 			Registerer:  reg,
+			Observe:     p.observers.of(k.name),
 			Log:         p.log.WithValues("route", k.name),
 		}); err != nil {
 			return nil, err

@@ -4,6 +4,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/fairlead-dev/fairlead/cmd/internal/api"
+
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/fairlead-dev/fairlead/sources"
@@ -25,7 +27,7 @@ func TestSameClustersAreProblems(t *testing.T) {
 		{Source: "file f, context a", Connection: connection.Status{Cluster: "a"}, SameAs: []string{"c", "d"}, SameSince: since},
 		{Source: "file f, context b", Connection: connection.Status{Cluster: "b"}},
 	})
-	want := []problemStatus{{
+	want := []api.Problem{{
 		Source: "file f, context a", Cluster: "a", Since: since,
 		Error: "is the same cluster as c, d: what both follow is delivered under both names",
 	}}

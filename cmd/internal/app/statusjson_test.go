@@ -9,6 +9,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/fairlead-dev/fairlead/cmd/internal/api"
+
 	"github.com/google/go-cmp/cmp"
 )
 
@@ -18,7 +20,7 @@ var updateStatus = flag.Bool("update-status", false, "write testdata/clusters.js
 // fields is in testdata/clusters.json once; one that is new, has another name or is
 // gone shows here, and belongs into CHANGELOG.md.
 func TestTheClustersPageKeepsItsFields(t *testing.T) {
-	var s status
+	var s api.Status
 	fill(t, reflect.ValueOf(&s).Elem(), "status")
 	var got bytes.Buffer
 	e := json.NewEncoder(&got)

@@ -1,4 +1,4 @@
-package app
+package ctl
 
 import (
 	"cmp"
@@ -12,34 +12,25 @@ import (
 	"net/netip"
 	"net/url"
 	"time"
-)
 
-// leaderSeen is where a follower says that the leader is, as the lock's record has it.
-type leaderSeen struct {
-	Identity string `json:"identity,omitempty"`
-	Host     string `json:"host,omitempty"`    // its Pod's name
-	Address  string `json:"address,omitempty"` // host and port of its /clusters
-}
+	"github.com/fairlead-dev/fairlead/cmd/internal/api"
+)
 
 // followerError is the answer of a follower, which has nothing to be asked for.
 type followerError struct {
 	error
-	leader leaderSeen
+	leader api.Leader
 }
 
-// leaderLimit is how long it may take to find the leader, and mostAnswer how many bytes
-// of an answer are read.
-const (
-	leaderLimit = 10 * time.Second
-	mostAnswer  = 1 << 20
-)
+// leaderLimit is how long it may take to find the leader.
+const leaderLimit = 10 * time.Second
 
 // adminOf returns the URL of what the leader can be asked at, which its own page says.
 // Only the host that the lock names is ever asked.
-func (l leaderSeen) adminOf(ctx context.Context) (*url.URL, error) {
+func adminOf(ctx context.Context, l api.Leader) (*url.URL, error) {
 	host, port, err := net.SplitHostPort(l.Address)
 	if err == nil {
-		err = checkAddress(host, port)
+		err = api.CheckAddress(host, port)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("it does not say where the leader is; run this command in %s", cmp.Or(hostOf(l.Host), "its Pod"))
@@ -51,20 +42,20 @@ func (l leaderSeen) adminOf(ctx context.Context) (*url.URL, error) {
 	if err != nil {
 		return nil, fmt.Errorf("ask the leader at %s where its admin address is: %w; run this command in %s", page.String(), err, cmp.Or(hostOf(l.Host), "its Pod"))
 	}
-	return l.adminBy(&is, host)
+	return adminBy(l, &is, host)
 }
 
 // adminBy is adminOf by what the page at that host says.
-func (l leaderSeen) adminBy(is *electionStatus, host string) (*url.URL, error) {
+func adminBy(l api.Leader, is *api.Election, host string) (*url.URL, error) {
 	if is.Role != "leader" || is.Identity != l.Identity {
-		return nil, fmt.Errorf("at %s there is no %s that leads; try again", l.Address, printable(l.Identity))
+		return nil, fmt.Errorf("at %s there is no %s that leads; try again", l.Address, Printable(l.Identity))
 	}
 	admin, err := netip.ParseAddrPort(is.AdminAddress)
 	switch {
 	case is.AdminAddress == "":
 		return nil, fmt.Errorf("the leader at %s has no admin address; start it with --admin-bind-address", l.Address)
 	case err != nil:
-		return nil, fmt.Errorf("the leader at %s has the admin address %q, which is none", l.Address, printable(is.AdminAddress))
+		return nil, fmt.Errorf("the leader at %s has the admin address %q, which is none", l.Address, Printable(is.AdminAddress))
 	case admin.Addr().IsLoopback() && !isLoopback(host):
 		return nil, fmt.Errorf("the leader takes commands on its own %s only; run this one in %s", admin, cmp.Or(hostOf(l.Host), host))
 	case admin.Addr().IsLoopback():
@@ -78,7 +69,7 @@ func hostOf(name string) string {
 	if name == "" {
 		return ""
 	}
-	return fmt.Sprintf("%s (kubectl exec %[1]s -- fairlead ...)", printable(name))
+	return fmt.Sprintf("%s (kubectl exec %[1]s -- fairlead ...)", Printable(name))
 }
 
 func isLoopback(host string) bool {
@@ -88,12 +79,12 @@ func isLoopback(host string) bool {
 
 // electionAt returns what a page as /clusters says of the election, which comes first
 // there: of the rest nothing is read.
-func electionAt(ctx context.Context, page string) (s electionStatus, err error) {
+func electionAt(ctx context.Context, page string) (s api.Election, err error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, page, nil)
 	if err != nil {
 		return s, err
 	}
-	resp, err := adminHTTP().Do(req)
+	resp, err := direct().Do(req)
 	if err != nil {
 		return s, plain(err)
 	}
@@ -109,21 +100,4 @@ func electionAt(ctx context.Context, page string) (s electionStatus, err error) 
 		return s, errors.New("it takes part in no election")
 	}
 	return s, d.Decode(&s)
-}
-
-// adminHTTP goes to the address that is asked and to no other: it takes no proxy, and
-// follows no redirect.
-func adminHTTP() *http.Client {
-	return &http.Client{
-		Transport:     &http.Transport{DisableKeepAlives: true},
-		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-	}
-}
-
-// plain is an error of a request without the request.
-func plain(err error) error {
-	if e, ok := errors.AsType[*url.Error](err); ok {
-		return e.Err
-	}
-	return err
 }

@@ -1,0 +1,30 @@
+package api
+
+// Error is the answer to what cannot be done.
+type Error struct {
+	Error string   `json:"error"`
+	Known []string `json:"known,omitempty"` // what there is instead
+	// Leader is who can be asked, where this process follows.
+	Leader *Leader `json:"leader,omitempty"`
+}
+
+// Replay is what POST /replay answers.
+type Replay struct {
+	Cluster  string    `json:"cluster"`
+	Resource string    `json:"resource,omitempty"`
+	Streams  int       `json:"streams"`           // that begin a snapshot
+	Waiting  []Waiting `json:"waiting,omitempty"` // that cannot
+}
+
+// Waiting is a stream that cannot begin a snapshot now.
+type Waiting struct {
+	Stream string `json:"stream"`
+	Reason string `json:"reason"`
+}
+
+// Leader is where a follower says that the leader is, as the lock's record has it.
+type Leader struct {
+	Identity string `json:"identity,omitempty"`
+	Host     string `json:"host,omitempty"`    // its Pod's name
+	Address  string `json:"address,omitempty"` // host and port of its /clusters
+}

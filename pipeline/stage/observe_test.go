@@ -1,0 +1,28 @@
+package stage
+
+import (
+	"errors"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"k8s.io/apimachinery/pkg/types"
+)
+
+// Each answer is told, before the change is let go.
+func TestAnswersAreObserved(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		no := errors.New("no")
+		r := &recorder{refuse: map[types.UID]error{"u1": no}}
+		s := newTestStage(t, r)
+		got := map[types.UID]Delivery{}
+		s.observe = func(d Delivery) { got[d.Change.UID] = d }
+		began := time.Now()
+		if err := s.work(t.Context(), s.bundleOf(testChange(r, "u1"), testChange(r, "u2"))); err != nil {
+			t.Fatal(err)
+		}
+		if len(got) != 2 || got["u1"].Refused == nil || got["u2"].Refused != nil || got["u2"].Began != began {
+			t.Errorf("observed %+v", got)
+		}
+	})
+}
