@@ -60,9 +60,7 @@ build: ## Build all programs into bin/
 
 .PHONY: test
 test: control-plane consul victorialogs databases race-note ## Run all tests, on real API servers and databases, with the race detector where there is a C compiler
-	FAIRLEAD_REQUIRE_CONTROL_PLANE=1 go test $(RACE) -p $(TESTP) -timeout 20m $(if $(ALL),-skip '^TestRoutes$$') $(TESTFLAGS) $(PKGS)
-	# In processes of their own: behind many other tests the race detector itself has died in them, in its record of stacks.
-	$(if $(ALL),go test $(RACE) -p $(TESTP) -timeout 20m -run '^TestRoutes$$' ./internal/ledger ./sources/stream)
+	FAIRLEAD_REQUIRE_CONTROL_PLANE=1 go test $(RACE) -p $(TESTP) -timeout 20m $(TESTFLAGS) $(PKGS)
 	# Allocations and memory, which the race detector falsifies, so that these are left out above.
 	$(if $(RACE),$(if $(ALL),go test -p $(TESTP) -timeout 20m -run '^Test(NoAlloc|HostileMember)' ./cmd/internal/app ./pipeline/queue ./sources ./sources/stream))
 	# The pages as a site. They are outside of that module, so that its results are not to be cached.

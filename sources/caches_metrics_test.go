@@ -2,7 +2,8 @@ package sources
 
 import (
 	"testing"
-	"testing/synctest"
+
+	"github.com/fairlead-dev/fairlead/internal/synctest"
 
 	"github.com/prometheus/client_golang/prometheus"
 

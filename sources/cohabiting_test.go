@@ -3,8 +3,9 @@ package sources
 import (
 	"slices"
 	"testing"
-	"testing/synctest"
 	"time"
+
+	"github.com/fairlead-dev/fairlead/internal/synctest"
 
 	"github.com/fairlead-dev/fairlead/internal/ledger"
 )

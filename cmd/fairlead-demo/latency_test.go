@@ -3,8 +3,9 @@ package main
 import (
 	"fmt"
 	"testing"
-	"testing/synctest"
 	"time"
+
+	"github.com/fairlead-dev/fairlead/internal/synctest"
 
 	"github.com/fairlead-dev/fairlead/internal/replay"
 )

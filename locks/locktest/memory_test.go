@@ -5,7 +5,8 @@ import (
 	"errors"
 	"sync/atomic"
 	"testing"
-	"testing/synctest"
+
+	"github.com/fairlead-dev/fairlead/internal/synctest"
 
 	"go.uber.org/goleak"
 	"k8s.io/client-go/tools/leaderelection/resourcelock"

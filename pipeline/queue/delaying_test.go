@@ -2,8 +2,9 @@ package queue_test
 
 import (
 	"testing"
-	"testing/synctest"
 	"time"
+
+	"github.com/fairlead-dev/fairlead/internal/synctest"
 
 	"k8s.io/client-go/util/workqueue"
 

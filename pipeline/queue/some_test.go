@@ -4,8 +4,9 @@ import (
 	"math/rand/v2"
 	"slices"
 	"testing"
-	"testing/synctest"
 	"time"
+
+	"github.com/fairlead-dev/fairlead/internal/synctest"
 
 	"sigs.k8s.io/controller-runtime/pkg/controller/priorityqueue"
 

@@ -13,8 +13,9 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"testing/synctest"
 	"time"
+
+	"github.com/fairlead-dev/fairlead/internal/synctest"
 
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/discovery"

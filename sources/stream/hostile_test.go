@@ -11,8 +11,9 @@ import (
 	"regexp"
 	"strings"
 	"testing"
-	"testing/synctest"
 	"unicode/utf8"
+
+	"github.com/fairlead-dev/fairlead/internal/synctest"
 
 	"k8s.io/client-go/discovery"
 	"k8s.io/client-go/kubernetes/scheme"

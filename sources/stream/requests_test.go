@@ -2,8 +2,9 @@ package stream
 
 import (
 	"testing"
-	"testing/synctest"
 	"time"
+
+	"github.com/fairlead-dev/fairlead/internal/synctest"
 
 	"golang.org/x/sync/semaphore"
 
