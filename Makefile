@@ -107,7 +107,7 @@ demo-picture: control-plane build ## Record make demo anew, for the pictures in 
 	cd tools && go run ./record -prompt 'make demo' $(PICTURES) ../bin/fairlead-demo $(ARGS)
 
 .PHONY: bench
-bench: control-plane ## Run all benchmarks BENCHCOUNT times and write docs/benchmarks.md
+bench: control-plane databases sink-servers ## Run all benchmarks BENCHCOUNT times and write docs/benchmarks.md
 	@rm -rf bin/bench.new && mkdir -p $(BENCHNEW) $(dir $(BENCHDIR))
 	# A pipe would hide a failure; the report refuses output that tells of one.
 	go test -run '^$$' -bench '$(BENCH)' -benchmem -count $(BENCHCOUNT) -benchtime $(BENCHTIME) -timeout 0 $(TESTFLAGS) $(BENCHPKGS) \
