@@ -3,10 +3,9 @@ package sources
 import (
 	"testing"
 
-	"github.com/fairlead-dev/fairlead/internal/synctest"
-
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/fairlead-dev/fairlead/internal/synctest"
 	"github.com/fairlead-dev/fairlead/sources/cache"
 	"github.com/fairlead-dev/fairlead/sources/fleet"
 )

@@ -4,7 +4,6 @@ import (
 	"testing"
 
 	"github.com/fairlead-dev/fairlead/internal/synctest"
-
 	"github.com/fairlead-dev/fairlead/sources/fleet"
 	states "github.com/fairlead-dev/fairlead/sources/member"
 )

@@ -5,9 +5,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/fairlead-dev/fairlead/internal/synctest"
-
 	"github.com/fairlead-dev/fairlead/internal/replay"
+	"github.com/fairlead-dev/fairlead/internal/synctest"
 )
 
 func TestPercentile(t *testing.T) {

@@ -6,7 +6,6 @@ import (
 	"testing"
 
 	"github.com/fairlead-dev/fairlead/internal/synctest"
-
 	"github.com/fairlead-dev/fairlead/pipeline/queue"
 )
 

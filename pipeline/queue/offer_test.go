@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"github.com/fairlead-dev/fairlead/internal/synctest"
-
 	"github.com/fairlead-dev/fairlead/pipeline/queue"
 )
 

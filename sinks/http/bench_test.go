@@ -12,7 +12,6 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/fairlead-dev/fairlead/internal/sinkbench"
-
 	"github.com/fairlead-dev/fairlead/pipeline"
 	httpsink "github.com/fairlead-dev/fairlead/sinks/http"
 )

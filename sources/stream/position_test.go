@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"github.com/fairlead-dev/fairlead/internal/synctest"
-
 	"github.com/fairlead-dev/fairlead/pipeline"
 )
 

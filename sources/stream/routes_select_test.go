@@ -13,7 +13,6 @@ import (
 	"time"
 
 	"github.com/fairlead-dev/fairlead/internal/synctest"
-
 	"github.com/fairlead-dev/fairlead/pipeline"
 	"github.com/fairlead-dev/fairlead/pipeline/selection"
 )

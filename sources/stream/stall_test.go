@@ -12,7 +12,6 @@ import (
 	"time"
 
 	"github.com/fairlead-dev/fairlead/internal/synctest"
-
 	"github.com/fairlead-dev/fairlead/pipeline"
 	"github.com/fairlead-dev/fairlead/pipeline/budget"
 	"github.com/fairlead-dev/fairlead/pipeline/queue"

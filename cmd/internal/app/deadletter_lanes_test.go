@@ -8,7 +8,6 @@ import (
 	"testing"
 
 	"github.com/fairlead-dev/fairlead/internal/synctest"
-
 	"github.com/fairlead-dev/fairlead/pipeline"
 	"github.com/fairlead-dev/fairlead/sinks/deadletter"
 )
