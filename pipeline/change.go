@@ -133,8 +133,9 @@ type Change struct {
 	// cluster has another state by now, which comes by itself. It makes room for that, and
 	// is neither delivered nor acked.
 	Moved bool
-	// Rests is set by the stage while a change that was refused waits for its next try:
-	// no sink has it then, and it may give its object up.
+	// Rests is set while no sink has the change, so that it may give its object up: from its
+	// observation until the stage hands it on and, by the stage, while one that was refused
+	// waits for its next try.
 	Rests bool
 	// Observed is when the change was read from the member.
 	Observed time.Time

@@ -79,6 +79,7 @@ func (r *reader) run(ctx context.Context) error {
 	stopAudits := r.startAudits(ctx)
 	defer stopAudits()
 	for {
+		r.awaitResume(ctx, Stopped, r.setPaused)
 		session, err := r.conn.Acquire(ctx)
 		if ctx.Err() != nil {
 			return nil

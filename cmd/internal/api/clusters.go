@@ -16,9 +16,12 @@ type Status struct {
 	Election *Election `json:"election,omitempty"` // with --leader-elect; all that follows is the leader's
 	Config   *Config   `json:"config,omitempty"`   // with --config
 	Clusters []Cluster `json:"clusters"`
-	Problems []Problem `json:"problems"` // descriptions of clusters that cannot be used, or are of one cluster
-	Sinks    []Sink    `json:"sinks"`
-	Ledger   Ledger    `json:"ledger"`
+	Paused   []Pause   `json:"paused,omitempty"` // by operators
+	// Limits are those that operators have told the program, over what is declared.
+	Limits   []LimitsOrder `json:"limits,omitempty"`
+	Problems []Problem     `json:"problems"` // descriptions of clusters that cannot be used, or are of one cluster
+	Sinks    []Sink        `json:"sinks"`
+	Ledger   Ledger        `json:"ledger"`
 }
 
 // Cluster is what there is of a member.

@@ -31,6 +31,8 @@ type admin struct {
 	members   func() []sources.MemberStatus
 	replay    func(ctx context.Context, cluster, resource string) (sources.Replaying, error)
 	dead      *deadLetters
+	orders    *orders
+	routes    []string        // names
 	pages     *http.ServeMux  // of the health server
 	stop      <-chan struct{} // closed when the program is asked to stop
 	log       logr.Logger
@@ -55,7 +57,7 @@ func (p *program) adminServer(l net.Listener) *manager.Server {
 		case p.changing.Load() != nil:
 			a.following, a.instead = errChanging.Error(), "ask again"
 		case e != nil:
-			a.members, a.dead = e.sources.Status, p.dead
+			a.members, a.dead, a.orders, a.routes = e.sources.Status, p.dead, p.orders, e.settings.sinkNames()
 			a.replay = func(ctx context.Context, cluster, resource string) (sources.Replaying, error) {
 				r, err := e.sources.Replay(ctx, cluster, resource)
 				if p.changing.Load() != nil || p.current() != e {
@@ -76,6 +78,10 @@ func (p *program) adminServer(l net.Listener) *manager.Server {
 func (a *admin) endpoints() map[string]http.Handler {
 	return map[string]http.Handler{
 		"POST /replay":            a.answers(a.serveReplay),
+		"POST /pause":             a.answers(a.servePause),
+		"POST /resume":            a.answers(a.serveResume),
+		"GET /limits":             a.answers(a.serveLimits),
+		"POST /limits":            a.answers(a.serveOrderLimits),
 		"POST /dead-letter/retry": a.answers(a.serveRetry),
 	}
 }

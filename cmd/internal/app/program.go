@@ -40,6 +40,7 @@ type program struct {
 	refused    atomic.Pointer[string] // why the ledger does not accept this leader
 
 	observers     observers    // of what sinks answer
+	orders        *orders      // of operators
 	label         *leaderLabel // nil: there is none
 	leaderMetrics leaderMetrics
 
@@ -75,6 +76,7 @@ func newProgram(ctx context.Context, s *settings, stdout io.Writer, log logr.Log
 		members: newMembers(), changes: newChanges(s), started: make(chan struct{}), stopping: make(chan struct{}),
 		hangup: make(chan os.Signal, 1),
 	}
+	p.orders = newOrders(log, p.limiter)
 	defer func() {
 		if err != nil {
 			for _, server := range p.servers {
@@ -136,6 +138,7 @@ func (p *program) open(ctx context.Context) (err error) {
 		p.ledger.Reopen(s.sinkNames())
 	}
 	p.term = p.ledger.Term()
+	p.orders.load(p.ledger)
 	p.fleet = fleet.New(fleet.Options{
 		Providers: p.settings.providers, Hub: p.hub, Handler: p.members, NameHold: zeroIsNone(p.settings.NameHold), Log: p.log, Registerer: p.registerer,
 	})
@@ -178,6 +181,7 @@ func (p *program) registerMetrics() error {
 		connection.NewCollector(p.connectionStatus),
 		stream.NewCollector(p.streamStatus),
 		stream.NewSurveyCollector(p.surveyStatus),
+		pausedCollector{p.orders.paused},
 	} {
 		if err := p.registerer.Register(c); err != nil {
 			return fmt.Errorf("register metrics: %w", err)
@@ -227,6 +231,7 @@ func (p *program) ledgerSize() func() int64 {
 
 // close lets go of files, after everything has stopped.
 func (p *program) close() {
+	p.orders.close()
 	if e := p.current(); e != nil {
 		e.close()
 	}

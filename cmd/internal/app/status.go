@@ -33,6 +33,7 @@ func (p *program) status(now time.Time) api.Status {
 			Healthy: k.Healthy, Since: k.Since, LastError: k.LastError, Attempts: k.Attempts,
 		}
 	}
+	s.Paused, s.Limits = p.orders.paused(), p.orders.limitOrders()
 	members := engine.sources.Status()
 	for _, m := range members {
 		c, l := m.Connection, lanes[m.Connection.Cluster]
