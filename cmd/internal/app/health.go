@@ -25,7 +25,7 @@ func metricsServer(l net.Listener) *manager.Server {
 	return newServer("metrics", mux, l, time.Second)
 }
 
-// healthServer serves /healthz, /readyz and /clusters.
+// healthServer serves /healthz, /readyz, /version and /clusters.
 func (p *program) healthServer(l net.Listener) *manager.Server {
 	return newServer("health", p.pages(), l, time.Second)
 }
@@ -39,6 +39,7 @@ func (p *program) pages() *http.ServeMux {
 		mux.Handle(path, http.StripPrefix(path, h))
 		mux.Handle(path+"/", http.StripPrefix(path, h))
 	}
+	mux.HandleFunc("GET /version", p.serveVersion)
 	mux.Handle("GET /clusters", bounded(mostRequests, http.HandlerFunc(p.serveClusters)))
 	return mux
 }

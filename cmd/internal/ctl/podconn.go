@@ -1,0 +1,177 @@
+package ctl
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/url"
+	"strconv"
+	"sync"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/util/httpstream"
+	spdystream "k8s.io/apimachinery/pkg/util/httpstream/spdy"
+	"k8s.io/client-go/tools/portforward"
+	"k8s.io/client-go/transport/spdy"
+	"k8s.io/client-go/transport/websocket"
+	"k8s.io/klog/v2"
+
+	"github.com/fairlead-dev/fairlead/internal/redact"
+)
+
+// podConn is a connection to a port in a Pod, through the API server and the kubelet, as
+// kubectl port-forward makes them. It listens nowhere: nobody else on this machine can use
+// it. One goroutine reads what the kubelet says of the connection, until Close.
+type podConn struct {
+	httpstream.Stream // of data
+	conn              httpstream.Connection
+	ended             chan struct{} // closed when the kubelet has said all
+	said              error         // what is wrong, once ended is closed
+	close             func() error
+}
+
+const (
+	tunnel      = "SPDY/3.1+" + portforward.PortForwardProtocolV1Name // what speaks it inside of a WebSocket
+	pingEvery   = 5 * time.Second
+	mostSaid    = 4096               // bytes
+	saidWithin  = time.Second        // after the connection has ended
+	rightToPass = "pods/portforward" // a Role's resource
+)
+
+// dial connects to the admin port of a Pod. ctx bounds the dialing only.
+func (p *pods) dial(ctx context.Context, pod string) (net.Conn, error) {
+	conn, err := p.connect(ctx, pod)
+	if err != nil {
+		return nil, p.failed(fmt.Sprintf("forward port %d of Pod %s", p.port, pod), rightToPass, "get and create", err)
+	}
+	c, err := newPodConn(conn, p.port)
+	if err != nil {
+		_ = conn.Close() // it is of no use
+		return nil, fmt.Errorf("forward port %d of Pod %s: %w", p.port, pod, redact.New().Error(err))
+	}
+	return c, nil
+}
+
+// connect opens what carries streams to a Pod: in a WebSocket, or by SPDY if the API
+// server, or a proxy in front of it, knows only that.
+func (p *pods) connect(ctx context.Context, pod string) (httpstream.Connection, error) {
+	u := p.core.RESTClient().Post().Resource("pods").Namespace(p.namespace).Name(pod).SubResource("portforward").URL()
+	conn, err := p.connectWebSocket(ctx, u)
+	if httpstream.IsUpgradeFailure(err) || httpstream.IsHTTPSProxyError(err) {
+		transport, upgrader, why := spdy.RoundTripperFor(p.config)
+		if why != nil {
+			return nil, why
+		}
+		req, why := http.NewRequestWithContext(ctx, http.MethodPost, u.String(), nil)
+		if why != nil {
+			return nil, why
+		}
+		if conn, _, why = spdy.Negotiate(upgrader, &http.Client{Transport: transport}, req, portforward.PortForwardProtocolV1Name); why != nil {
+			return nil, errors.Join(err, why)
+		}
+		return conn, nil
+	}
+	return conn, err
+}
+
+func (p *pods) connectWebSocket(ctx context.Context, u *url.URL) (httpstream.Connection, error) {
+	transport, holder, err := websocket.RoundTripperFor(p.config)
+	if err != nil {
+		return nil, err
+	}
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, u.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+	conn, err := websocket.Negotiate(transport, holder, req, tunnel)
+	if err != nil {
+		return nil, err
+	}
+	return spdystream.NewClientConnectionWithPings(portforward.NewTunnelingConnectionWithLogger(klog.Background(), conn), pingEvery)
+}
+
+// newPodConn opens the two streams of a connection to a port.
+func newPodConn(conn httpstream.Connection, port int) (*podConn, error) {
+	headers := http.Header{}
+	headers.Set(corev1.PortHeader, strconv.Itoa(port))
+	headers.Set(corev1.PortForwardRequestIDHeader, "0")
+	headers.Set(corev1.StreamType, corev1.StreamTypeError)
+	errs, err := conn.CreateStream(headers)
+	if err != nil {
+		return nil, err
+	}
+	if err := errs.Close(); err != nil { // nothing is written to it
+		return nil, err
+	}
+	headers.Set(corev1.StreamType, corev1.StreamTypeData)
+	c := &podConn{conn: conn, ended: make(chan struct{})}
+	c.close = sync.OnceValue(func() error {
+		err := c.conn.Close()
+		<-c.ended
+		return err
+	})
+	if c.Stream, err = conn.CreateStream(headers); err != nil {
+		return nil, err
+	}
+	go func() {
+		defer close(c.ended)
+		said, err := io.ReadAll(io.LimitReader(errs, mostSaid))
+		if err == nil && len(said) > 0 {
+			c.said = errors.New(redact.New().Text(errors.New(string(said))))
+		}
+		if c.said != nil {
+			_ = c.Reset() // whoever reads is to know
+		}
+	}()
+	return c, nil
+}
+
+// Read implements net.Conn. Its error is what the kubelet says of the connection, if it
+// says anything.
+func (c *podConn) Read(b []byte) (int, error) {
+	n, err := c.Stream.Read(b)
+	if err == nil {
+		return n, nil
+	}
+	timer := time.NewTimer(saidWithin)
+	defer timer.Stop()
+	select {
+	case <-c.ended:
+		if c.said != nil {
+			return n, fmt.Errorf("is fairlead run up in it, with this --admin-bind-address? The kubelet says: %w", c.said)
+		}
+	case <-timer.C:
+	}
+	return n, err
+}
+
+// Close implements net.Conn.
+func (c *podConn) Close() error { return c.close() }
+
+// podAddr is the address of something in a Pod.
+type podAddr struct{}
+
+// Network implements net.Addr.
+func (podAddr) Network() string { return "pod" }
+
+// String implements net.Addr.
+func (podAddr) String() string { return "pod" }
+
+// LocalAddr implements net.Conn.
+func (c *podConn) LocalAddr() net.Addr { return podAddr{} }
+
+// RemoteAddr implements net.Conn.
+func (c *podConn) RemoteAddr() net.Addr { return podAddr{} }
+
+// SetDeadline implements net.Conn. There are none: whoever waits closes the connection.
+func (c *podConn) SetDeadline(time.Time) error { return nil }
+
+// SetReadDeadline implements net.Conn, see SetDeadline.
+func (c *podConn) SetReadDeadline(time.Time) error { return nil }
+
+// SetWriteDeadline implements net.Conn, see SetDeadline.
+func (c *podConn) SetWriteDeadline(time.Time) error { return nil }
