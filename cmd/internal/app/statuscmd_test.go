@@ -44,7 +44,7 @@ func TestStatusTellsOfARealFleet(t *testing.T) {
 	}
 	r.await("the connection is down, too", func() bool { return r.cluster("beta").State == member.BackingOff })
 	out = ask(1, "status")
-	if lines := strings.Split(out, "\n"); !strings.HasPrefix(lines[1], "beta    backing off") || !strings.Contains(lines[1], "network") || !strings.HasPrefix(lines[2], "alpha   live") {
+	if lines := strings.Split(out, "\n"); !strings.HasPrefix(lines[1], "beta    backing off") || !strings.Contains(lines[1], "unreachable") || !strings.HasPrefix(lines[2], "alpha   live") {
 		t.Errorf("what is wrong does not come first, with its reason:\n%s", out)
 	}
 	for _, test := range []struct {

@@ -13,12 +13,12 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
-	"k8s.io/apimachinery/pkg/util/httpstream"
-	spdystream "k8s.io/apimachinery/pkg/util/httpstream/spdy"
 	"k8s.io/client-go/tools/portforward"
 	"k8s.io/client-go/transport/spdy"
 	"k8s.io/client-go/transport/websocket"
 	"k8s.io/klog/v2"
+	"k8s.io/streaming/pkg/httpstream"
+	streamspdy "k8s.io/streaming/pkg/httpstream/spdy"
 
 	"github.com/fairlead-dev/fairlead/internal/redact"
 )
@@ -70,7 +70,7 @@ func (p *pods) connect(ctx context.Context, pod string) (httpstream.Connection, 
 		if why != nil {
 			return nil, why
 		}
-		if conn, _, why = spdy.Negotiate(upgrader, &http.Client{Transport: transport}, req, portforward.PortForwardProtocolV1Name); why != nil {
+		if conn, _, why = spdy.NegotiateStreaming(upgrader, &http.Client{Transport: transport}, req, portforward.PortForwardProtocolV1Name); why != nil {
 			return nil, errors.Join(err, why)
 		}
 		return conn, nil
@@ -91,7 +91,7 @@ func (p *pods) connectWebSocket(ctx context.Context, u *url.URL) (httpstream.Con
 	if err != nil {
 		return nil, err
 	}
-	return spdystream.NewClientConnectionWithPings(portforward.NewTunnelingConnectionWithLogger(klog.Background(), conn), pingEvery)
+	return streamspdy.NewClientConnectionWithPings(portforward.NewTunnelingConnectionWithLogger(klog.Background(), conn), pingEvery)
 }
 
 // newPodConn opens the two streams of a connection to a port.

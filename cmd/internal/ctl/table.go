@@ -28,7 +28,11 @@ func (o *Output) table(w io.Writer, t Table) error {
 		var cells []string
 		for i, c := range t.Columns {
 			if !c.Wide || o.format == "wide" {
-				cells = append(cells, Printable(cell(i)))
+				if text := cell(i); o.format == "wide" {
+					cells = append(cells, Visible(text))
+				} else {
+					cells = append(cells, Printable(text))
+				}
 			}
 		}
 		_, err := fmt.Fprintln(tw, strings.Join(cells, "\t"))
