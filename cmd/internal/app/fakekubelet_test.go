@@ -98,6 +98,8 @@ func (k *fakeKubelet) serve(w http.ResponseWriter, r *http.Request) {
 	target, err := net.Dial("tcp", to)
 	if err != nil {
 		_, _ = fmt.Fprintf(errs, "an error occurred forwarding: %v", err)
+		_, _ = errs.Close(), data.Close()
+		<-conn.CloseChan()
 		return
 	}
 	defer func() { _ = target.Close() }()

@@ -6,6 +6,8 @@ import (
 	"encoding/json"
 	"net/http"
 	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
@@ -111,8 +113,8 @@ func TestThePluginReachesTheLeader(t *testing.T) {
 		"and a command":    {append(user("operator"), "replay", "--cluster=hub", "--pod=a-follower"), 0, []string{"Pod a-follower follows", "Replaying cluster hub: 1 streams"}},
 		"names":            {append(user("operator"), "__complete", "status", "-n", ns, "--kubeconfig", user("operator")[3], "h"), 0, []string{"hub\tlive\n"}},
 		"running version":  {append(user("operator"), "version"), 0, []string{"\nrunning: dev"}},
-		"nobody's rights":  {append(user("nobody"), "status"), 2, []string{"Role", "resource pods and list"}},
-		"no right to pass": {append(user("lister"), "status"), 2, []string{"Role", "resource pods/portforward and get and create"}},
+		"nobody's rights":  {append(user("nobody"), "status"), 2, []string{"Role", "allows list of pods"}},
+		"no right to pass": {append(user("lister"), "status"), 2, []string{"Role", "allows get and create of pods/portforward"}},
 		"nothing listens":  {append(user("operator"), "status", "--pod=stopped"), 2, []string{"in Pod stopped", "connection refused", "--admin-bind-address"}},
 		"no Pod there":     {append(user("operator"), "status", "--pod=missing"), 2, []string{`pods "missing" not found`}},
 		"no namespace":     {[]string{"status", "--kubeconfig", kubeconfig}, 2, []string{"no Pod", "in namespace fairlead", "-n"}},
@@ -141,11 +143,33 @@ func TestThePluginReachesTheLeader(t *testing.T) {
 			}
 		})
 	}
+	// A proxy that knows no WebSockets.
+	config := c.Config()
+	config.NextProtos = []string{"http/1.1"} // which can be upgraded
+	target := must(url.Parse(c.Config().Host))(t)
+	old := &httputil.ReverseProxy{Rewrite: func(r *httputil.ProxyRequest) { r.SetURL(target) }, Transport: must(rest.TransportFor(config))(t)}
+	upgrades := make(chan string, 10)
+	front := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if u := r.Header.Get("Upgrade"); u != "" {
+			upgrades <- u
+			if u == "websocket" {
+				http.Error(w, "what is a WebSocket?", http.StatusBadRequest)
+				return
+			}
+		}
+		old.ServeHTTP(w, r)
+	}))
+	t.Cleanup(front.Close)
+	out, err := plugin(t.Context(), "status", "-n", ns, "--kubeconfig", kubeconfigOf(t, &rest.Config{Host: front.URL}))
+	if err != nil || !strings.Contains(out, "1 of 1 clusters are live") || len(upgrades) != 2 {
+		t.Errorf("through an old proxy it says %q, %v, after %d upgrades", out, err, len(upgrades))
+	}
+
 	leader.LeaderHost = "another" // a Pod of somebody else
 	if _, err := plugin(t.Context(), append([]string{"status"}, user("leaseless")...)...); err == nil || !strings.Contains(err.Error(), "no other running Pod of Fairlead") {
 		t.Errorf("a follower names a Pod that is not Fairlead's: %v", err)
 	}
-	if out, _ := plugin(t.Context(), "status", "--help"); !strings.Contains(out, "kubectl fairlead status [CLUSTER...]") || strings.Contains(out, "\n  fairlead") {
+	if out, _ = plugin(t.Context(), "status", "--help"); !strings.Contains(out, "kubectl fairlead status [CLUSTER...]") || strings.Contains(out, "\n  fairlead") {
 		t.Errorf("help names it otherwise than people call it:\n%s", out)
 	}
 }

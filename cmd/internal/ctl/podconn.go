@@ -10,9 +10,11 @@ import (
 	"net/url"
 	"strconv"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/client-go/tools/portforward"
 	"k8s.io/client-go/transport/spdy"
 	"k8s.io/client-go/transport/websocket"
@@ -30,7 +32,8 @@ type podConn struct {
 	httpstream.Stream // of data
 	conn              httpstream.Connection
 	ended             chan struct{} // closed when the kubelet has said all
-	said              error         // what is wrong, once ended is closed
+	said              error         // what is wrong, once ended is closed; nil: nothing
+	answered          atomic.Bool   // something has been read
 	close             func() error
 }
 
@@ -61,20 +64,33 @@ func (p *pods) dial(ctx context.Context, pod string) (net.Conn, error) {
 func (p *pods) connect(ctx context.Context, pod string) (httpstream.Connection, error) {
 	u := p.core.RESTClient().Post().Resource("pods").Namespace(p.namespace).Name(pod).SubResource("portforward").URL()
 	conn, err := p.connectWebSocket(ctx, u)
-	if httpstream.IsUpgradeFailure(err) || httpstream.IsHTTPSProxyError(err) {
-		transport, upgrader, why := spdy.RoundTripperFor(p.config)
-		if why != nil {
-			return nil, why
-		}
-		req, why := http.NewRequestWithContext(ctx, http.MethodPost, u.String(), nil)
-		if why != nil {
-			return nil, why
-		}
-		if conn, _, why = spdy.NegotiateStreaming(upgrader, &http.Client{Transport: transport}, req, portforward.PortForwardProtocolV1Name); why != nil {
-			return nil, errors.Join(err, why)
-		}
-		return conn, nil
+	if !httpstream.IsUpgradeFailure(err) && !httpstream.IsHTTPSProxyError(err) {
+		return conn, err
 	}
+	var status error // of an API server that has understood
+	if failure, ok := errors.AsType[*httpstream.UpgradeFailureError](err); ok {
+		status = failure.Cause
+	}
+	if apierrors.IsNotFound(status) {
+		return nil, status
+	}
+	conn, why := p.connectSPDY(ctx, u)
+	if why != nil && !apierrors.IsForbidden(status) { // else both say the same
+		why = errors.Join(err, why)
+	}
+	return conn, why
+}
+
+func (p *pods) connectSPDY(ctx context.Context, u *url.URL) (httpstream.Connection, error) {
+	transport, upgrader, err := spdy.RoundTripperFor(p.config)
+	if err != nil {
+		return nil, err
+	}
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, u.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+	conn, _, err := spdy.NegotiateStreaming(upgrader, &http.Client{Transport: transport}, req, portforward.PortForwardProtocolV1Name)
 	return conn, err
 }
 
@@ -119,34 +135,38 @@ func newPodConn(conn httpstream.Connection, port int) (*podConn, error) {
 	}
 	go func() {
 		defer close(c.ended)
-		said, err := io.ReadAll(io.LimitReader(errs, mostSaid))
-		if err == nil && len(said) > 0 {
+		// How it ends says nothing: this is what there is.
+		if said, _ := io.ReadAll(io.LimitReader(errs, mostSaid)); len(said) > 0 {
 			c.said = errors.New(redact.New().Text(errors.New(string(said))))
-		}
-		if c.said != nil {
 			_ = c.Reset() // whoever reads is to know
 		}
 	}()
 	return c, nil
 }
 
+// errNoAnswer is what it means that a connection ends before anything was read.
+var errNoAnswer = errors.New("nothing answers there: is fairlead run up in it, with this --admin-bind-address?")
+
 // Read implements net.Conn. Its error is what the kubelet says of the connection, if it
 // says anything.
 func (c *podConn) Read(b []byte) (int, error) {
 	n, err := c.Stream.Read(b)
-	if err == nil {
-		return n, nil
+	if n > 0 {
+		c.answered.Store(true)
+	}
+	if err == nil || c.answered.Load() {
+		return n, err
 	}
 	timer := time.NewTimer(saidWithin)
 	defer timer.Stop()
 	select {
 	case <-c.ended:
 		if c.said != nil {
-			return n, fmt.Errorf("is fairlead run up in it, with this --admin-bind-address? The kubelet says: %w", c.said)
+			return n, fmt.Errorf("%w The kubelet says: %w", errNoAnswer, c.said)
 		}
 	case <-timer.C:
 	}
-	return n, err
+	return n, errNoAnswer
 }
 
 // Close implements net.Conn.

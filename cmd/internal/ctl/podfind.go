@@ -79,8 +79,8 @@ func (p *pods) next(ctx context.Context, from *way, l api.Leader) (*way, error) 
 // failed is an error of the API server, which says what right is missing if that is why.
 func (p *pods) failed(what, resource, verbs string, err error) error {
 	said := fmt.Errorf("%s in namespace %s: %w", what, p.namespace, redact.New().Error(err))
-	if apierrors.IsForbidden(err) || strings.Contains(err.Error(), "forbidden") {
-		said = fmt.Errorf("%w; you need a Role there with resource %s and %s", said, resource, verbs)
+	if apierrors.IsForbidden(err) || strings.Contains(err.Error(), "is forbidden: ") { // SPDY has no type for it
+		said = fmt.Errorf("%w; you need a Role there that allows %s of %s", said, verbs, resource)
 	}
 	return said
 }
