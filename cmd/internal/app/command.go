@@ -40,7 +40,7 @@ func NewCommand(o Options) *cobra.Command {
 		SilenceErrors: true,
 	}
 	root.SetVersionTemplate("fairlead {{.Version}}\n")
-	parent(root, newRunCommand(o), ctl.NewStatus(), ctl.NewTop(), ctl.NewReplay(), newDeadLetterCommand(), newLedgerCommand(o), newConfigCommand(o), newFilterCommand(), ctl.NewVersion(o.describe()))
+	parent(root, newRunCommand(o), ctl.NewStatus(), ctl.NewTop(), ctl.NewSupportBundle(o.describe()), ctl.NewReplay(), newDeadLetterCommand(), newLedgerCommand(o), newConfigCommand(o), newFilterCommand(), ctl.NewVersion(o.describe()))
 	if ctl.IsPlugin(o.Program) {
 		ctl.AsPlugin(root)
 	}

@@ -21,12 +21,13 @@ import (
 )
 
 // fakeKubelet is what an API server forwards ports through: a node whose Pods have no
-// containers. It is no kubelet: it has the one endpoint for port forwarding, which goes
-// to an address of this machine for each Pod, whatever port is asked for.
+// containers. It is no kubelet: it has the endpoint for port forwarding, which goes to
+// an address of this machine for each Pod, whatever port is asked for, and one for logs.
 type fakeKubelet struct {
 	t    *testing.T
 	pods corev1client.PodInterface
 	node string
+	log  string // of each Pod
 
 	mu sync.Mutex
 	to map[string]string // addresses, by Pod
@@ -62,6 +63,14 @@ func (k *fakeKubelet) run(name, address string, labels map[string]string) {
 
 func (k *fakeKubelet) serve(w http.ResponseWriter, r *http.Request) {
 	parts := strings.Split(strings.Trim(r.URL.Path, "/"), "/")
+	if len(parts) == 4 && parts[0] == "containerLogs" {
+		if r.URL.Query().Get("previous") == "true" {
+			http.Error(w, "there was none before", http.StatusBadRequest)
+			return
+		}
+		_, _ = io.WriteString(w, k.log)
+		return
+	}
 	if len(parts) < 3 || parts[0] != "portForward" {
 		k.t.Errorf("the API server asks for %s", r.URL)
 		http.NotFound(w, r)

@@ -21,8 +21,12 @@ import (
 // metricsServer serves /metrics.
 func metricsServer(l net.Listener) *manager.Server {
 	mux := http.NewServeMux()
-	mux.Handle("/metrics", bounded(mostRequests, promhttp.HandlerFor(metrics.Registry, promhttp.HandlerOpts{ErrorHandling: promhttp.HTTPErrorOnError})))
+	mux.Handle("/metrics", metricsPage())
 	return newServer("metrics", mux, l, time.Second)
+}
+
+func metricsPage() http.Handler {
+	return bounded(mostRequests, promhttp.HandlerFor(metrics.Registry, promhttp.HandlerOpts{ErrorHandling: promhttp.HTTPErrorOnError}))
 }
 
 // healthServer serves /healthz, /readyz, /version and /clusters.

@@ -20,6 +20,7 @@ const (
 	defaultNamespace = "fairlead"
 	defaultLease     = "fairlead"
 	defaultPort      = 8082
+	container        = "fairlead"
 	podSelector      = "app.kubernetes.io/name=fairlead"
 	leaderSelector   = podSelector + ",fairlead.dev/role=leader"
 )
