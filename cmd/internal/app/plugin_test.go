@@ -22,6 +22,7 @@ import (
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
 	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
+	"sigs.k8s.io/yaml"
 
 	"github.com/fairlead-dev/fairlead/internal/testenv"
 )
@@ -64,6 +65,18 @@ func allow(t *testing.T, c *testenv.Cluster, ns, user string, rules ...rbacv1.Po
 	}, metav1.CreateOptions{}))(t)
 }
 
+// rulesOfPage returns the rules of the Role that a page has.
+func rulesOfPage(t *testing.T, path string) []rbacv1.PolicyRule {
+	t.Helper()
+	_, after, _ := strings.Cut(string(must(os.ReadFile(path))(t)), "```yaml\n")
+	text, _, ok := strings.Cut(after, "```")
+	var role rbacv1.Role
+	if err := yaml.UnmarshalStrict([]byte(text), &role); err != nil || !ok || len(role.Rules) == 0 {
+		t.Fatalf("the Role in %s: %+v, %v", path, role, err)
+	}
+	return role.Rules
+}
+
 // TestThePluginReachesTheLeader: through a real API server, with the rights of a user, it
 // asks the leader of a real election on its loopback. What stands for the kubelet is a
 // fake.
@@ -99,7 +112,7 @@ func TestThePluginReachesTheLeader(t *testing.T) {
 	}
 	pods, forward := rule("", "pods", "list"), rule("", "pods/portforward", "get", "create")
 	allow(t, c, ns, "lister", pods)
-	allow(t, c, ns, "operator", pods, forward, rule("coordination.k8s.io", "leases", "get"))
+	allow(t, c, ns, "operator", rulesOfPage(t, "../../../docs/cli.md")...)
 	allow(t, c, ns, "leaseless", pods, forward)
 
 	for name, test := range map[string]struct {

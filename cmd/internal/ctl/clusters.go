@@ -16,6 +16,14 @@ import (
 // Clusters returns what the program that delivers tells of all: the one that is asked or,
 // if that follows, the leader. While nobody leads it is what the follower says.
 func (c *Client) Clusters(ctx context.Context, stderr io.Writer) (*api.Status, error) {
+	s, err := c.clusters(ctx, stderr)
+	if err != nil {
+		c.opened = nil // the Pod may be gone: look again, next time
+	}
+	return s, err
+}
+
+func (c *Client) clusters(ctx context.Context, stderr io.Writer) (*api.Status, error) {
 	var s api.Status
 	at, err := c.way(ctx)
 	if err != nil {

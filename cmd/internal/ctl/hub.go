@@ -47,12 +47,12 @@ func (h *hubFlags) addTo(f *pflag.FlagSet) {
 	if f.ShorthandLookup(shorthand) != nil || f.Lookup("namespace") != nil {
 		shorthand = ""
 	}
-	f.StringVarP(&h.namespace, name("namespace"), shorthand, defaultNamespace, "the program is in a Pod of this namespace: ask it through the API server, with your kubeconfig")
-	f.StringVar(&h.pod, name("pod"), "", "likewise: the name of the Pod (default: the leader's)")
-	f.StringVar(&h.context, name("context"), "", "likewise: the context of the kubeconfig (default: its current one)")
-	f.StringVar(&h.kubeconfig, name("kubeconfig"), "", "likewise: the kubeconfig (default: as kubectl has it)")
-	f.StringVar(&h.lease, name("lease"), defaultLease, "likewise: the Lease that names the leader")
-	f.IntVar(&h.port, name("admin-port"), defaultPort, "likewise: the port of --admin-bind-address in the Pod")
+	f.StringVarP(&h.namespace, name("namespace"), shorthand, defaultNamespace, "ask the program in a Pod of this namespace, through the API server")
+	f.StringVar(&h.pod, name("pod"), "", "ask the program in this Pod, through the API server (default: the leader's)")
+	f.StringVar(&h.context, name("context"), "", "ask the program in a Pod of this context of the kubeconfig (default: the current one)")
+	f.StringVar(&h.kubeconfig, name("kubeconfig"), "", "ask the program in a Pod of a cluster of this kubeconfig (default: as kubectl has it)")
+	f.StringVar(&h.lease, name("lease"), defaultLease, "ask the program in the Pod that holds this Lease")
+	f.IntVar(&h.port, name("admin-port"), defaultPort, "port of the program's --admin-bind-address in its Pod")
 }
 
 // given returns the flags that were given.

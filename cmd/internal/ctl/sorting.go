@@ -98,6 +98,9 @@ func compareCells(a, b string) int {
 // of two with a slash between them the first.
 func magnitude(cell string) (float64, bool) {
 	cell, _, _ = strings.Cut(strings.TrimSuffix(cell, "%"), "/")
+	if cell == "" || cell[0] < '0' || cell[0] > '9' {
+		return 0, false
+	}
 	if f, err := strconv.ParseFloat(cell, 64); err == nil {
 		return f, true
 	}
