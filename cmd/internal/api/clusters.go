@@ -38,11 +38,13 @@ type Cluster struct {
 	UID           string       `json:"uid,omitempty"`    // or a digest, where it cannot be read
 	SameAs        []string     `json:"sameAs,omitempty"` // other members that are the same cluster
 	ServerVersion string       `json:"serverVersion,omitempty"`
-	Lane          Lane         `json:"lane"`   // of all routes together
-	Counts        LaneCounts   `json:"counts"` // likewise
-	Routes        []Route      `json:"routes"`
-	Ledger        InLedger     `json:"ledger"`
-	Streams       []Stream     `json:"streams"`
+	// Labels are those of the object of the hub that describes it.
+	Labels  map[string]string `json:"labels,omitempty"`
+	Lane    Lane              `json:"lane"`   // of all routes together
+	Counts  LaneCounts        `json:"counts"` // likewise
+	Routes  []Route           `json:"routes"`
+	Ledger  InLedger          `json:"ledger"`
+	Streams []Stream          `json:"streams"`
 	// Survey tells what wildcards stand for in the cluster, and which resources they leave
 	// out; absent without wildcards.
 	Survey *sources.SurveyStatus `json:"survey,omitempty"`

@@ -32,9 +32,10 @@ type admin struct {
 	replay    func(ctx context.Context, cluster, resource string) (sources.Replaying, error)
 	dead      *deadLetters
 	orders    *orders
-	routes    []string        // names
-	pages     *http.ServeMux  // of the health server
-	stop      <-chan struct{} // closed when the program is asked to stop
+	routes    []string          // names
+	flags     func() []api.Flag // in effect
+	pages     *http.ServeMux    // of the health server
+	stop      <-chan struct{}   // closed when the program is asked to stop
 	log       logr.Logger
 }
 
@@ -49,7 +50,7 @@ func (p *program) adminServer(l net.Listener) *manager.Server {
 	}
 	handler := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		election := p.electionStatus()
-		a := &admin{following: election.Following(), instead: election.AskLeader(), pages: p.pages(), stop: p.stopping, log: p.log}
+		a := &admin{following: election.Following(), instead: election.AskLeader(), flags: p.flagsInEffect, pages: p.pages(), stop: p.stopping, log: p.log}
 		if a.following != "" {
 			a.leader = &api.Leader{Identity: election.Leader, Host: election.LeaderHost, Address: election.LeaderAddress}
 		}
@@ -77,6 +78,8 @@ func (p *program) adminServer(l net.Listener) *manager.Server {
 // posted.
 func (a *admin) endpoints() map[string]http.Handler {
 	return map[string]http.Handler{
+		"GET /flags":              http.HandlerFunc(a.serveFlags),
+		"GET /metrics":            metricsPage(),
 		"POST /replay":            a.answers(a.serveReplay),
 		"POST /pause":             a.answers(a.servePause),
 		"POST /resume":            a.answers(a.serveResume),

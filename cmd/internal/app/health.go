@@ -21,11 +21,15 @@ import (
 // metricsServer serves /metrics.
 func metricsServer(l net.Listener) *manager.Server {
 	mux := http.NewServeMux()
-	mux.Handle("/metrics", bounded(mostRequests, promhttp.HandlerFor(metrics.Registry, promhttp.HandlerOpts{ErrorHandling: promhttp.HTTPErrorOnError})))
+	mux.Handle("/metrics", metricsPage())
 	return newServer("metrics", mux, l, time.Second)
 }
 
-// healthServer serves /healthz, /readyz and /clusters.
+func metricsPage() http.Handler {
+	return bounded(mostRequests, promhttp.HandlerFor(metrics.Registry, promhttp.HandlerOpts{ErrorHandling: promhttp.HTTPErrorOnError}))
+}
+
+// healthServer serves /healthz, /readyz, /version and /clusters.
 func (p *program) healthServer(l net.Listener) *manager.Server {
 	return newServer("health", p.pages(), l, time.Second)
 }
@@ -39,6 +43,7 @@ func (p *program) pages() *http.ServeMux {
 		mux.Handle(path, http.StripPrefix(path, h))
 		mux.Handle(path+"/", http.StripPrefix(path, h))
 	}
+	mux.HandleFunc("GET /version", p.serveVersion)
 	mux.Handle("GET /clusters", bounded(mostRequests, http.HandlerFunc(p.serveClusters)))
 	return mux
 }

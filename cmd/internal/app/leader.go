@@ -211,7 +211,7 @@ func (p *program) electionStatus() *api.Election {
 	}
 	e := p.election.Status()
 	s := &api.Election{Role: "follower", Lock: p.settings.lock.Identity, Identity: e.Identity, Leader: e.Leader, LastError: e.LastError}
-	s.LeaderHost, s.LeaderAddress = parseIdentity(e.Leader)
+	s.LeaderHost, s.LeaderAddress = api.ParseIdentity(e.Leader)
 	if e.Leading {
 		s.Role = "leader"
 	}

@@ -55,3 +55,10 @@ func (m *members) detach() {
 	defer m.mu.Unlock()
 	m.to = nil
 }
+
+// labels returns those of a member, nil if it has none.
+func (m *members) labels(name string) map[string]string {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.all[name].Labels
+}

@@ -1,12 +1,15 @@
 package app
 
 import (
+	"cmp"
+	"encoding/json"
 	"fmt"
+	"net/http"
 	"runtime"
 	"runtime/debug"
 	"strings"
 
-	"github.com/spf13/cobra"
+	"github.com/fairlead-dev/fairlead/cmd/internal/api"
 )
 
 // build is what is known of how the program was built.
@@ -64,14 +67,12 @@ func (o Options) describe() string {
 	return builtFrom(o.Version, o.Commit, info).String()
 }
 
-func newVersionCommand(o Options) *cobra.Command {
-	return &cobra.Command{
-		Use:   "version",
-		Short: "Tell the version, the commit and the Go version that this program was built from",
-		Args:  cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			_, err := fmt.Fprintln(cmd.OutOrStdout(), "fairlead", o.describe())
-			return err
-		},
+// serveVersion answers /version.
+func (p *program) serveVersion(w http.ResponseWriter, _ *http.Request) {
+	info, _ := debug.ReadBuildInfo()
+	b := builtFrom(p.settings.options.Version, p.settings.options.Commit, info)
+	w.Header().Set("Content-Type", "application/json")
+	if err := json.NewEncoder(w).Encode(api.Version{Version: cmp.Or(b.version, "dev"), Commit: b.commit, Date: b.date, Go: b.goes}); err != nil {
+		p.log.V(1).Info("Could not answer /version", "reason", err.Error())
 	}
 }
