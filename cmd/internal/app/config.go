@@ -72,6 +72,7 @@ type Config struct {
 	AdvertiseAddress        string // empty: not told
 	LeaderLabel             string // NAMESPACE/NAME of the Pod; empty: none
 
+	MemberStatus           string // namespace; empty: none
 	MetricsBindAddress     string
 	HealthProbeBindAddress string
 	AdminBindAddress       string
@@ -115,6 +116,7 @@ func (c *Config) check() error {
 		c.checkFiles(&p)
 	}
 	c.checkLeaderElection(&p)
+	c.checkMemberStatus(&p)
 	c.checkAddresses(&p)
 	if _, err := parseLevel(c.LogLevel); err != nil {
 		p.add("log-level", "%w", err)

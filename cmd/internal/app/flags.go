@@ -176,6 +176,8 @@ func (c *Config) addServingFlags(f *pflag.FlagSet) {
 	f.StringVar(&c.HealthProbeBindAddress, "health-probe-bind-address", ":8081", "address of /healthz, /readyz and /clusters; 0 serves none")
 	f.StringVar(&c.AdminBindAddress, "admin-bind-address", ctl.DefaultAddress, "address for fairlead replay and fairlead dead-letter retry; 0 serves none.\n"+
 		"It is unauthenticated: keep it on loopback")
+	f.StringVar(&c.MemberStatus, "member-status", "", "namespace of the hub in which each member has a MemberCluster that tells where it stands, for kubectl get and kubectl wait.\n"+
+		"See docs/member-clusters.md. (default: none)")
 	f.StringVar(&c.LogLevel, "log-level", "info", "debug, info, warn or error")
 	f.StringVar(&c.LogFormat, "log-format", "text", "text or json")
 }
