@@ -24,7 +24,7 @@ const (
 	// labelManaged marks the objects that are this program's.
 	labelManaged, managed = "app.kubernetes.io/managed-by", "fairlead"
 	// labelCluster has the member's name where a label can have it.
-	labelCluster = group + "/cluster"
+	labelCluster = group + "/member"
 )
 
 // The bounds of what an object holds: bytes of a text, and routes.
