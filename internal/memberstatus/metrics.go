@@ -1,10 +1,6 @@
 package memberstatus
 
-import (
-	"fmt"
-
-	"github.com/prometheus/client_golang/prometheus"
-)
+import "github.com/prometheus/client_golang/prometheus"
 
 // metrics are those of one writer.
 type metrics struct {
@@ -34,17 +30,16 @@ func (m *metrics) all() []prometheus.Collector {
 	return []prometheus.Collector{m.writes, m.errors, m.pending}
 }
 
-func (m *metrics) register(reg prometheus.Registerer) error {
-	for _, c := range m.all() {
-		if err := reg.Register(c); err != nil {
-			return fmt.Errorf("register metrics of the status of members: %w", err)
-		}
+// Describe implements prometheus.Collector.
+func (w *Writer) Describe(ch chan<- *prometheus.Desc) {
+	for _, c := range w.metrics.all() {
+		c.Describe(ch)
 	}
-	return nil
 }
 
-func (m *metrics) unregister(reg prometheus.Registerer) {
-	for _, c := range m.all() {
-		reg.Unregister(c)
+// Collect implements prometheus.Collector. Any goroutine may call it.
+func (w *Writer) Collect(ch chan<- prometheus.Metric) {
+	for _, c := range w.metrics.all() {
+		c.Collect(ch)
 	}
 }

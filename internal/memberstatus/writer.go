@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"github.com/go-logr/logr"
-	"github.com/prometheus/client_golang/prometheus"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/rest"
 
@@ -55,11 +54,9 @@ type Options struct {
 	// UserAgent is what the hub logs.
 	UserAgent string
 	Log       logr.Logger
-	// Registerer gets the metrics while Run runs. Nil means none.
-	Registerer prometheus.Registerer
 }
 
-// Writer keeps the objects. Make it with New.
+// Writer keeps the objects. Make it with New. It is a prometheus.Collector of what it does.
 type Writer struct {
 	o       Options
 	hub     hub
@@ -93,14 +90,8 @@ func New(o Options) *Writer {
 }
 
 // Run keeps the objects until ctx ends, then returns nil: the objects stay. It can be
-// called once. The only error before is that its metrics cannot be registered.
+// called once.
 func (w *Writer) Run(ctx context.Context) error {
-	if reg := w.o.Registerer; reg != nil {
-		if err := w.metrics.register(reg); err != nil {
-			return err
-		}
-		defer w.metrics.unregister(reg)
-	}
 	defer w.hub.caller.Close()
 	pauses := retry.NewBackOff(firstPause, longestPause)
 	for well := true; ctx.Err() == nil; {

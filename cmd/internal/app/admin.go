@@ -75,10 +75,12 @@ func (p *program) adminServer(l net.Listener) *manager.Server {
 // endpoints are what can be asked for, by method and path. What changes something is
 // posted.
 func (a *admin) endpoints() map[string]http.Handler {
-	return map[string]http.Handler{
+	all := map[string]http.Handler{
 		"POST /replay":            a.answers(a.serveReplay),
 		"POST /dead-letter/retry": a.answers(a.serveRetry),
 	}
+	maps.Copy(all, a.profiles())
+	return all
 }
 
 // answers writes what f returns, for requests that only the process that delivers can

@@ -1,8 +1,6 @@
 package app
 
 import (
-	"context"
-	"fmt"
 	"strings"
 	"time"
 
@@ -27,27 +25,29 @@ func (c *Config) checkMemberStatus(p *problems) {
 	}
 }
 
-// startMemberStatus has the hub tell where the members stand, if it is to. An error of
-// the hub ends nothing.
-func (p *program) startMemberStatus(ps *parts) (stop func()) {
+// newMemberStatus returns what has the hub tell where the members stand; nil if nothing is
+// to.
+func (p *program) newMemberStatus() *memberstatus.Writer {
 	s := p.settings
 	if s.MemberStatus == "" {
-		return func() {}
+		return nil
 	}
 	standing := standing{throttled: map[string]*throttling{}}
-	w := memberstatus.New(memberstatus.Options{
+	return memberstatus.New(memberstatus.Options{
 		Namespace: s.MemberStatus,
 		Config:    func() (*rest.Config, error) { return fleet.LoadHub(s.HubKubeconfig) },
 		Members:   func() ([]memberstatus.Member, bool) { return standing.of(p, time.Now()) },
 		Known:     p.fleet.Known,
-		UserAgent: s.userAgent(), Log: p.log.WithName("member-status"), Registerer: p.registerer,
+		UserAgent: s.userAgent(), Log: p.log.WithName("member-status"),
 	})
-	return ps.start("the status of members", func(ctx context.Context) error {
-		if err := w.Run(ctx); err != nil {
-			return fmt.Errorf("--member-status: %w", err)
-		}
-		return nil
-	})
+}
+
+// startMemberStatus runs it. An error of the hub ends nothing.
+func (p *program) startMemberStatus(ps *parts) (stop func()) {
+	if p.memberStatus == nil {
+		return func() {}
+	}
+	return ps.start("the status of members", p.memberStatus.Run)
 }
 
 // standing makes the status of members. One goroutine uses it.

@@ -19,6 +19,7 @@ import (
 
 	"github.com/fairlead-dev/fairlead/internal/election"
 	"github.com/fairlead-dev/fairlead/internal/ledger"
+	"github.com/fairlead-dev/fairlead/internal/memberstatus"
 	"github.com/fairlead-dev/fairlead/internal/redact"
 	"github.com/fairlead-dev/fairlead/sources/connection"
 	"github.com/fairlead-dev/fairlead/sources/fleet"
@@ -54,8 +55,9 @@ type program struct {
 	destinations destinations
 	term         uint64 // of this process, see pipeline.Origin
 	ledger       *ledger.Ledger
-	store        ledger.Store // nil: the ledger is in memory
-	dead         *deadLetters // nil: there are none
+	store        ledger.Store         // nil: the ledger is in memory
+	dead         *deadLetters         // nil: there are none
+	memberStatus *memberstatus.Writer // nil: nothing tells the hub where members stand
 
 	changes  *changes                  // of the settings
 	changing atomic.Pointer[time.Time] // since when an engine has stopped, and the next one does not run yet
@@ -142,6 +144,7 @@ func (p *program) open(ctx context.Context) (err error) {
 	if err := p.fleet.Check(); err != nil {
 		return err
 	}
+	p.memberStatus = p.newMemberStatus()
 	e, err := p.newEngine(s, p.destinations)
 	if err != nil {
 		return err
@@ -171,6 +174,11 @@ func (p *program) openNewest(ctx context.Context) (s *settings, err error) {
 
 // registerMetrics has metrics tell of what outlives engines, and of what all of them have.
 func (p *program) registerMetrics() error {
+	if p.memberStatus != nil {
+		if err := p.registerer.Register(p.memberStatus); err != nil {
+			return fmt.Errorf("register metrics: %w", err)
+		}
+	}
 	for _, c := range []prometheus.Collector{
 		ledger.NewCollector(p.ledger.Status, p.ledgerSize()),
 		ledger.NewClusterCollector(p.ledger.Clusters),
