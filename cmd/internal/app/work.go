@@ -71,6 +71,7 @@ func (p *program) work(ctx, term context.Context) (ended bool, err error) {
 		}
 		return err
 	})
+	stopTracing := p.startTracing(ps)
 	e := p.current()
 	e.start(p, ps)
 	stopFleet := ps.start("the fleet", p.fleet.Run)
@@ -87,6 +88,7 @@ func (p *program) work(ctx, term context.Context) (ended bool, err error) {
 		last.left = e.stop(draining, p, ps)
 		cancel()
 	}
+	stopTracing()
 	stopLedger()
 	closed := make(chan struct{})
 	go func() {
