@@ -4,13 +4,16 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"strings"
 	"time"
 
 	collectorpb "go.opentelemetry.io/proto/slim/otlp/collector/trace/v1"
 	commonpb "go.opentelemetry.io/proto/slim/otlp/common/v1"
 	tracepb "go.opentelemetry.io/proto/slim/otlp/trace/v1"
+	"google.golang.org/protobuf/encoding/protojson"
 	"google.golang.org/protobuf/proto"
 
+	"github.com/fairlead-dev/fairlead/internal/httpdest"
 	"github.com/fairlead-dev/fairlead/internal/retry"
 )
 
@@ -121,6 +124,28 @@ func (t *Tracer) post(ctx context.Context, spans []*tracepb.Span) (again bool, e
 		}
 		return again, t.client.Error(fmt.Errorf("POST %s: %d %s%s%s", t.client.Target(), a.Status, http.StatusText(a.Status), t.client.Said(string(a.Body)), advice))
 	}
-	t.metrics.sent.Add(float64(len(spans)))
+	rejected, err := rejectedOf(a)
+	if err != nil {
+		return false, t.client.Error(fmt.Errorf("POST %s: the answer is %d %s, but none of OTLP%s; check host, port and path",
+			t.client.Target(), a.Status, http.StatusText(a.Status), t.client.Said(string(a.Body))))
+	}
+	t.metrics.sent.Add(float64(len(spans) - rejected))
+	t.metrics.dropped.WithLabelValues(droppedReceiver).Add(float64(rejected))
 	return false, nil
+}
+
+// rejectedOf returns how many spans a receiver has left out of a request that it has
+// accepted: they may not be sent again. Some receivers answer in JSON.
+func rejectedOf(a httpdest.Answer) (int, error) {
+	unmarshal := proto.Unmarshal
+	if kind, _, _ := strings.Cut(a.Header.Get("Content-Type"), ";"); strings.EqualFold(strings.TrimSpace(kind), "application/json") {
+		unmarshal = protojson.Unmarshal
+	}
+	var r collectorpb.ExportTraceServiceResponse
+	if len(a.Body) > 0 {
+		if err := unmarshal(a.Body, &r); err != nil {
+			return 0, err
+		}
+	}
+	return int(max(0, min(r.GetPartialSuccess().GetRejectedSpans(), most*spansOfChange))), nil
 }

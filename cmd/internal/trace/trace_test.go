@@ -27,6 +27,7 @@ import (
 	"google.golang.org/protobuf/proto"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
+	"github.com/fairlead-dev/fairlead/internal/httpdest"
 	"github.com/fairlead-dev/fairlead/internal/testserver"
 	"github.com/fairlead-dev/fairlead/internal/testsinks"
 	"github.com/fairlead-dev/fairlead/pipeline"
@@ -312,6 +313,32 @@ func TestReceiverFails(t *testing.T) {
 	all := strings.Join(logs, "\n")
 	if len(logs) != 4 || !strings.Contains(all, "check token-file") || strings.Contains(all, "s3cret") {
 		t.Errorf("the log says\n%s", all)
+	}
+}
+
+// Of a request that is accepted, the receiver may reject spans; and somebody else may
+// answer in its place.
+func TestAnswers(t *testing.T) {
+	partial, err := proto.Marshal(&collectorpb.ExportTraceServiceResponse{PartialSuccess: &collectorpb.ExportTracePartialSuccess{RejectedSpans: 2}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, tc := range map[string]struct {
+		kind, body string
+		rejected   int
+		fails      bool
+	}{
+		"nothing":  {"", "", 0, false},
+		"protobuf": {"application/x-protobuf", string(partial), 2, false},
+		"JSON":     {"application/json; charset=utf-8", `{"partialSuccess":{"rejectedSpans":"1"}}`, 1, false},
+		"hostile":  {"application/json", `{"partialSuccess":{"rejectedSpans":"-9000000000000000000"}}`, 0, false},
+		"a page":   {"text/html", "<html>Sign in</html>", 0, true},
+		"other":    {"application/json", `{"ok":true}`, 0, true},
+	} {
+		n, err := rejectedOf(httpdest.Answer{Header: http.Header{"Content-Type": {tc.kind}}, Body: []byte(tc.body)})
+		if n != tc.rejected || (err != nil) != tc.fails {
+			t.Errorf("%s: %d, %v", name, n, err)
+		}
 	}
 }
 
