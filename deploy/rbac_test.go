@@ -42,6 +42,10 @@ func TestRightsFollowTheFlags(t *testing.T) {
 		"hub-records": {"fairlead-records/fairlead-records": {
 			{APIGroups: []string{"records.fairlead.dev"}, Resources: []string{"records"}, Verbs: []string{"create", "patch", "list", "delete"}},
 		}},
+		"hub-memberclusters": {"fairlead-members/fairlead-members": {
+			{APIGroups: []string{"fairlead.dev"}, Resources: []string{"memberclusters"}, Verbs: []string{"get", "list", "create", "delete"}},
+			{APIGroups: []string{"fairlead.dev"}, Resources: []string{"memberclusters/status"}, Verbs: []string{"patch"}},
+		}},
 		"leader-election": {"fairlead/fairlead-leader-election": lease},
 		"leader-label": {"fairlead/fairlead-leader-election": lease, "fairlead/fairlead-leader-label": {
 			{APIGroups: []string{""}, Resources: []string{"pods"}, Verbs: []string{"list", "patch"}},

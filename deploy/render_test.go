@@ -25,7 +25,7 @@ import (
 
 // The folders that can be applied.
 var (
-	hubFolders    = []string{"base", "hub-secrets", "hub-clusterprofiles", "hub-records", "leader-election", "leader-label", "example/hub"}
+	hubFolders    = []string{"base", "hub-secrets", "hub-clusterprofiles", "hub-records", "hub-memberclusters", "leader-election", "leader-label", "example/hub"}
 	memberFolders = []string{"member", "member-everything", "voter", "example/member"}
 )
 

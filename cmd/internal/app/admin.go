@@ -77,7 +77,7 @@ func (p *program) adminServer(l net.Listener) *manager.Server {
 // endpoints are what can be asked for, by method and path. What changes something is
 // posted.
 func (a *admin) endpoints() map[string]http.Handler {
-	return map[string]http.Handler{
+	all := map[string]http.Handler{
 		"GET /flags":              http.HandlerFunc(a.serveFlags),
 		"GET /metrics":            metricsPage(),
 		"POST /replay":            a.answers(a.serveReplay),
@@ -87,6 +87,8 @@ func (a *admin) endpoints() map[string]http.Handler {
 		"POST /limits":            a.answers(a.serveOrderLimits),
 		"POST /dead-letter/retry": a.answers(a.serveRetry),
 	}
+	maps.Copy(all, a.profiles())
+	return all
 }
 
 // answers writes what f returns, for requests that only the process that delivers can

@@ -39,6 +39,13 @@ func (m *members) Remove(name string) {
 	}
 }
 
+// names returns the members' names, in no order.
+func (m *members) names() []string {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return slices.Collect(maps.Keys(m.all))
+}
+
 // attach tells to of all members, and then of what changes.
 func (m *members) attach(to fleet.Handler) {
 	m.mu.Lock()

@@ -17,8 +17,10 @@ import (
 	"k8s.io/client-go/tools/leaderelection/resourcelock"
 	"sigs.k8s.io/controller-runtime/pkg/manager"
 
+	"github.com/fairlead-dev/fairlead/cmd/internal/trace"
 	"github.com/fairlead-dev/fairlead/internal/election"
 	"github.com/fairlead-dev/fairlead/internal/ledger"
+	"github.com/fairlead-dev/fairlead/internal/memberstatus"
 	"github.com/fairlead-dev/fairlead/internal/redact"
 	"github.com/fairlead-dev/fairlead/sources/connection"
 	"github.com/fairlead-dev/fairlead/sources/fleet"
@@ -55,8 +57,10 @@ type program struct {
 	destinations destinations
 	term         uint64 // of this process, see pipeline.Origin
 	ledger       *ledger.Ledger
-	store        ledger.Store // nil: the ledger is in memory
-	dead         *deadLetters // nil: there are none
+	store        ledger.Store         // nil: the ledger is in memory
+	dead         *deadLetters         // nil: there are none
+	memberStatus *memberstatus.Writer // nil: nothing tells the hub where members stand
+	tracer       *trace.Tracer        // nil: nothing is traced
 
 	changes  *changes                  // of the settings
 	changing atomic.Pointer[time.Time] // since when an engine has stopped, and the next one does not run yet
@@ -145,6 +149,10 @@ func (p *program) open(ctx context.Context) (err error) {
 	if err := p.fleet.Check(); err != nil {
 		return err
 	}
+	p.memberStatus = p.newMemberStatus()
+	if p.tracer, err = p.newTracer(); err != nil {
+		return err
+	}
 	e, err := p.newEngine(s, p.destinations)
 	if err != nil {
 		return err
@@ -174,7 +182,14 @@ func (p *program) openNewest(ctx context.Context) (s *settings, err error) {
 
 // registerMetrics has metrics tell of what outlives engines, and of what all of them have.
 func (p *program) registerMetrics() error {
-	for _, c := range []prometheus.Collector{
+	var optional []prometheus.Collector
+	if p.memberStatus != nil {
+		optional = append(optional, p.memberStatus)
+	}
+	if p.tracer != nil {
+		optional = append(optional, p.tracer)
+	}
+	for _, c := range append(optional,
 		ledger.NewCollector(p.ledger.Status, p.ledgerSize()),
 		ledger.NewClusterCollector(p.ledger.Clusters),
 		ledger.NewUnwatchedCollector(p.ledger.UnwatchedObjects),
@@ -182,7 +197,7 @@ func (p *program) registerMetrics() error {
 		stream.NewCollector(p.streamStatus),
 		stream.NewSurveyCollector(p.surveyStatus),
 		pausedCollector{p.orders.paused},
-	} {
+	) {
 		if err := p.registerer.Register(c); err != nil {
 			return fmt.Errorf("register metrics: %w", err)
 		}

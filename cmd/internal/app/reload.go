@@ -35,7 +35,7 @@ var startFlags = []string{
 	"ledger", "ledger-retention", "dead-letter",
 	"leader-elect", "leader-elect-lock", "leader-election-id", "leader-election-namespace",
 	"leader-election-lease-duration", "leader-election-renew-deadline", "leader-election-retry-period",
-	"advertise-address", "leader-label",
+	"advertise-address", "leader-label", "member-status", "trace-endpoint", "trace-ratio", "trace-lag",
 	"metrics-bind-address", "health-probe-bind-address", "admin-bind-address", "log-format",
 }
 
