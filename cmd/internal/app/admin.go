@@ -31,6 +31,7 @@ type admin struct {
 	leader    *api.Leader // who has, if this process follows
 	members   func() []sources.MemberStatus
 	replay    func(ctx context.Context, cluster, resource string) (sources.Replaying, error)
+	check     func(ctx context.Context, deep bool) (*api.Check, error)
 	dead      *deadLetters
 	pages     *http.ServeMux  // of the health server
 	stop      <-chan struct{} // closed when the program is asked to stop
@@ -57,6 +58,7 @@ func (p *program) adminServer(l net.Listener) *manager.Server {
 			a.following, a.instead = errChanging.Error(), "ask again"
 		case e != nil:
 			a.members, a.dead = e.sources.Status, p.dead
+			a.check = func(ctx context.Context, deep bool) (*api.Check, error) { return p.check(ctx, e, deep) }
 			a.replay = func(ctx context.Context, cluster, resource string) (sources.Replaying, error) {
 				r, err := e.sources.Replay(ctx, cluster, resource)
 				if p.changing.Load() != nil || p.current() != e {
@@ -76,6 +78,7 @@ func (p *program) adminServer(l net.Listener) *manager.Server {
 // posted.
 func (a *admin) endpoints() map[string]http.Handler {
 	return map[string]http.Handler{
+		"GET /check":              a.answers(a.serveCheck),
 		"POST /replay":            a.answers(a.serveReplay),
 		"POST /dead-letter/retry": a.answers(a.serveRetry),
 	}

@@ -22,12 +22,13 @@ import (
 var errPlanned = errors.New("with these settings objects are delivered again, listed, new or deleted, as shown")
 
 // ExitCode returns the exit code of the program for an error of its command: 0 for none, 2
-// if fairlead config plan has found that settings come to something, else 1.
+// if fairlead config plan has found that settings come to something or fairlead check that
+// something is wrong, else 1.
 func ExitCode(err error) int {
 	switch {
 	case err == nil:
 		return 0
-	case errors.Is(err, errPlanned):
+	case errors.Is(err, errPlanned), errors.Is(err, errFound):
 		return 2
 	}
 	return 1

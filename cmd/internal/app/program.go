@@ -40,6 +40,7 @@ type program struct {
 	refused    atomic.Pointer[string] // why the ledger does not accept this leader
 
 	observers     observers    // of what sinks answer
+	checking      sync.Mutex   // held while everything is asked, see check
 	label         *leaderLabel // nil: there is none
 	leaderMetrics leaderMetrics
 
