@@ -37,6 +37,8 @@ type Batcher struct {
 	stopped bool
 	pending []*item                     // in the order given, changes of one key included
 	writing keySet                      // keys of the batches under way, if there may be several
+
+	underWay map[*writer]time.Time // when each writer's write began
 	gate    time.Time                   // no write before then
 	began   time.Time                   // of the last write that followed no failed one
 	failing bool                        // the last write has failed with the destination
@@ -62,6 +64,8 @@ func New(name string, sink pipeline.Sink, opts Options) *Batcher {
 		backoff: retry.NewBackOff(opts.ReconnectMin, opts.ReconnectMax),
 		health:  health{healthy: true, since: time.Now()},
 		window:  newWindow(opts.MinBatch, opts.MaxBatch, opts.Concurrency),
+
+		underWay: map[*writer]time.Time{},
 	}
 	b.free.New = func() any { return &request{told: make(chan struct{}, 1)} }
 	return b

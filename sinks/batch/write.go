@@ -103,7 +103,9 @@ func (b *writer) call(ctx context.Context, items []*item) error {
 		b.changes = append(b.changes, it.change)
 	}
 	start := time.Now()
+	b.writes(start)
 	err := b.sink.Write(ctx, b.changes)
+	b.writes(time.Time{})
 	took := time.Since(start)
 	if ctx.Err() == nil {
 		_, partial := errors.AsType[*pipeline.BatchError](err)
@@ -295,4 +297,15 @@ func delay(err error, otherwise func() time.Duration) time.Duration {
 		return d
 	}
 	return otherwise()
+}
+
+// writes notes since when the writer's write is under way; zero: it has ended.
+func (b *writer) writes(since time.Time) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if since.IsZero() {
+		delete(b.underWay, b)
+	} else {
+		b.underWay[b] = since
+	}
 }

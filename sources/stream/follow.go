@@ -66,6 +66,7 @@ func (s *Stream) newReader(name string, branches []*branch) *reader {
 		spill:    new(wire.Spill),
 		backoff:  retry.NewBackOff(s.cfg.ReconnectMin, s.cfg.ReconnectMax),
 		roomMade: make(chan struct{}, 1),
+		auditor:  auditor{turn: make(chan struct{}, 1)},
 	}
 	r.standing.state, r.standing.since = member.Connecting, time.Now()
 	return r

@@ -30,6 +30,7 @@ type admin struct {
 	leader    *api.Leader // who has, if this process follows
 	members   func() []sources.MemberStatus
 	replay    func(ctx context.Context, cluster, resource string) (sources.Replaying, error)
+	check     func(ctx context.Context, deep bool) (*api.Check, error)
 	dead      *deadLetters
 	orders    *orders
 	routes    []string          // names
@@ -59,6 +60,7 @@ func (p *program) adminServer(l net.Listener) *manager.Server {
 			a.following, a.instead = errChanging.Error(), "ask again"
 		case e != nil:
 			a.members, a.dead, a.orders, a.routes = e.sources.Status, p.dead, p.orders, e.settings.sinkNames()
+			a.check = func(ctx context.Context, deep bool) (*api.Check, error) { return p.check(ctx, e, deep) }
 			a.replay = func(ctx context.Context, cluster, resource string) (sources.Replaying, error) {
 				r, err := e.sources.Replay(ctx, cluster, resource)
 				if p.changing.Load() != nil || p.current() != e {
@@ -80,6 +82,7 @@ func (a *admin) endpoints() map[string]http.Handler {
 	all := map[string]http.Handler{
 		"GET /flags":              http.HandlerFunc(a.serveFlags),
 		"GET /metrics":            metricsPage(),
+		"GET /check":              a.answers(a.serveCheck),
 		"POST /replay":            a.answers(a.serveReplay),
 		"POST /pause":             a.answers(a.servePause),
 		"POST /resume":            a.answers(a.serveResume),

@@ -42,6 +42,7 @@ func NewCommand(o Options) *cobra.Command {
 	parent(root,
 		newRunCommand(o),
 		ctl.NewStatus(),
+		newCheckCommand(o),
 		ctl.NewTop(),
 		ctl.NewPause(),
 		ctl.NewResume(),

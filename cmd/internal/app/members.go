@@ -46,6 +46,14 @@ func (m *members) names() []string {
 	return slices.Collect(maps.Keys(m.all))
 }
 
+// of returns what the fleet has told of a member.
+func (m *members) of(name string) (fleet.Member, bool) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	member, ok := m.all[name]
+	return member, ok
+}
+
 // attach tells to of all members, and then of what changes.
 func (m *members) attach(to fleet.Handler) {
 	m.mu.Lock()

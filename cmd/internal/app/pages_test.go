@@ -14,6 +14,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"github.com/fairlead-dev/fairlead/cmd/internal/findings"
 	"github.com/fairlead-dev/fairlead/pipeline/selection"
 	"github.com/fairlead-dev/fairlead/sinks"
 )
@@ -35,6 +36,7 @@ func TestPagesAreGenerated(t *testing.T) {
 		"flags.md":     {"run-flags": func([]string) string { return runFlagsPage() }, "commands": func([]string) string { return commandsPage() }},
 		"metrics.md":   {"metrics": metrics.table},
 		"library.md":   {"code": func(of []string) string { return codeOf(t, of) }},
+		"findings.md":  {"findings": func([]string) string { return findings.Markdown() }},
 		"selection.md": {"presets": func([]string) string { return presetsPage() }},
 		"../README.md": {"kinds-matrix": func([]string) string { return kindsMatrix() }},
 	} {

@@ -43,6 +43,7 @@ type program struct {
 
 	observers     observers    // of what sinks answer
 	orders        *orders      // of operators
+	checking      sync.Mutex   // held while everything is asked, see check
 	label         *leaderLabel // nil: there is none
 	leaderMetrics leaderMetrics
 
