@@ -18,21 +18,29 @@ var ErrNoNamespace = errors.New("its objects have namespaces, and none is given"
 // each call may hold an object of up to 4 MiB, outside of the memory budget.
 //
 // resource is a name as kubectl takes it. An empty namespace means that of a stream which
-// follows only one. found is the object's key with the resource as events have it. The
-// error wraps ErrUnknownCluster, ErrUnknownResource or ErrNotSurveyed, and says what would
+// follows only one. The error wraps ErrUnknownCluster, ErrUnknownResource or ErrNotSurveyed, and says what would
 // have to be followed; or ErrNoNamespace.
-func (s *Sources) Look(ctx context.Context, cluster, resource, namespace, name string) (found ObjectName, _ Sight, err error) {
-	found = ObjectName{resource, namespace, name}
+func (s *Sources) Look(ctx context.Context, cluster, resource, namespace, name string) (found Looked, err error) {
+	found = Looked{Resource: resource, Namespace: namespace, Name: name}
 	surveyed := s.surveyed(cluster) // asked before, so that its streams are among them
-	all, ok := s.streams(cluster)
+	s.mu.Lock()
+	r, ok := s.presentLocked(cluster)
 	if !ok {
-		return found, Sight{}, fmt.Errorf("%w as %q; there are: %s", ErrUnknownCluster, cluster, enumerate(s.names()))
+		s.mu.Unlock()
+		return found, fmt.Errorf("%w as %q; there are: %s", ErrUnknownCluster, cluster, enumerate(s.names()))
+	}
+	all, conn, survey := r.streams, r.conn, r.survey
+	found.Source = r.config.Source
+	s.mu.Unlock()
+	found.Connection = conn.Status()
+	if survey != nil {
+		found.Survey = new(survey.Status())
 	}
 	meant := meantBy(all, resource)
 	if len(meant) == 0 && len(all) > 0 {
 		name, err := all[0].Resolve(ctx, resource)
 		if err != nil && ctx.Err() == nil {
-			return found, Sight{}, fmt.Errorf("%w as %q: %w", ErrUnknownResource, resource, err)
+			return found, fmt.Errorf("%w as %q: %w", ErrUnknownResource, resource, err)
 		}
 		if err == nil {
 			found.Resource = name
@@ -40,10 +48,10 @@ func (s *Sources) Look(ctx context.Context, cluster, resource, namespace, name s
 		}
 	}
 	if len(meant) == 0 && !surveyed {
-		return found, Sight{}, ErrNotSurveyed
+		return found, ErrNotSurveyed
 	}
 	if len(meant) == 0 {
-		return found, Sight{}, fmt.Errorf("%w: no --watch is for %s; add --watch %[2]s", ErrUnknownResource, found.Resource)
+		return found, fmt.Errorf("%w: no --watch is for %s; add --watch %[2]s", ErrUnknownResource, found.Resource)
 	}
 	if is := meant[0].Status().Resource; is != "" {
 		found.Resource = is
@@ -55,23 +63,33 @@ func (s *Sources) Look(ctx context.Context, cluster, resource, namespace, name s
 	case namespace == "" && len(meant) == 1 && only != "":
 		found.Namespace = only
 	case known && namespace == "":
-		return found, Sight{}, fmt.Errorf("%s: %w; add -n NAMESPACE", found.Resource, ErrNoNamespace)
+		return found, fmt.Errorf("%s: %w; add -n NAMESPACE", found.Resource, ErrNoNamespace)
 	}
 	var only []string
 	for _, st := range meant {
 		if of := st.Spec().Namespace; of == "" || of == found.Namespace {
-			return found, st.Look(ctx, ledger.Name{Namespace: found.Namespace, Name: name}), nil
+			found.Sight = st.Look(ctx, ledger.Name{Namespace: found.Namespace, Name: name})
+			return found, nil
 		}
 		only = append(only, st.Spec().Namespace)
 	}
 	slices.Sort(only)
-	return found, Sight{}, fmt.Errorf("%w: of %s only the namespaces %s are followed; add --watch %[2]s?namespace=%s",
+	return found, fmt.Errorf("%w: of %s only the namespaces %s are followed; add --watch %[2]s?namespace=%s",
 		ErrUnknownResource, found.Resource, enumerate(only), found.Namespace)
 }
 
-// ObjectName is an object of a member, with its resource as events have it: plural and
-// group.
-type ObjectName struct{ Resource, Namespace, Name string }
+// Looked is what Sources.Look has found. With an error, Sight is empty, and what else is
+// not known yet.
+type Looked struct {
+	Sight
+
+	// Resource is as events have it: plural and group. Namespace is empty if its objects
+	// have none.
+	Resource, Namespace, Name string
+	Source                    string // where the member is described
+	Connection                ConnectionStatus
+	Survey                    *SurveyStatus // of what wildcards stand for; nil: there are none
+}
 
 func meantBy(all []*stream.Stream, resource string) (meant []*stream.Stream) {
 	for _, st := range all {

@@ -25,7 +25,7 @@ func metricsServer(l net.Listener) *manager.Server {
 	return newServer("metrics", mux, l, time.Second)
 }
 
-// healthServer serves /healthz, /readyz and /clusters.
+// healthServer serves /healthz, /readyz, /clusters and /explain.
 func (p *program) healthServer(l net.Listener) *manager.Server {
 	return newServer("health", p.pages(), l, time.Second)
 }
@@ -40,6 +40,7 @@ func (p *program) pages() *http.ServeMux {
 		mux.Handle(path+"/", http.StripPrefix(path, h))
 	}
 	mux.Handle("GET /clusters", bounded(mostRequests, http.HandlerFunc(p.serveClusters)))
+	mux.HandleFunc("GET /explain", p.serveExplain)
 	return mux
 }
 

@@ -40,6 +40,8 @@ type program struct {
 	refused    atomic.Pointer[string] // why the ledger does not accept this leader
 
 	observers     observers    // of what sinks answer
+	recent        recent       // what they have answered last
+	explaining    atomic.Int32 // requests of /explain that are under way
 	label         *leaderLabel // nil: there is none
 	leaderMetrics leaderMetrics
 
@@ -82,6 +84,7 @@ func newProgram(ctx context.Context, s *settings, stdout io.Writer, log logr.Log
 			}
 		}
 	}()
+	p.observers.add(p.recent.observe) // until the program ends
 	if p.hub, err = s.loadHub(); err != nil {
 		return nil, err
 	}
