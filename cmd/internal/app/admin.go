@@ -32,6 +32,7 @@ type admin struct {
 	members   func() []sources.MemberStatus
 	replay    func(ctx context.Context, cluster, resource string) (sources.Replaying, error)
 	dead      *deadLetters
+	tails     http.Handler    // GET /tail
 	pages     *http.ServeMux  // of the health server
 	stop      <-chan struct{} // closed when the program is asked to stop
 	log       logr.Logger
@@ -48,7 +49,7 @@ func (p *program) adminServer(l net.Listener) *manager.Server {
 	}
 	handler := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		election := p.electionStatus()
-		a := &admin{following: election.Following(), instead: election.AskLeader(), pages: p.pages(), stop: p.stopping, log: p.log}
+		a := &admin{following: election.Following(), instead: election.AskLeader(), pages: p.pages(), tails: &p.tails, stop: p.stopping, log: p.log}
 		if a.following != "" {
 			a.leader = &api.Leader{Identity: election.Leader, Host: election.LeaderHost, Address: election.LeaderAddress}
 		}
@@ -78,6 +79,7 @@ func (a *admin) endpoints() map[string]http.Handler {
 	return map[string]http.Handler{
 		"POST /replay":            a.answers(a.serveReplay),
 		"POST /dead-letter/retry": a.answers(a.serveRetry),
+		"GET /tail":               a.delivering(a.tails),
 	}
 }
 

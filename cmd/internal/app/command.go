@@ -37,7 +37,7 @@ func NewCommand(o Options) *cobra.Command {
 		SilenceErrors: true,
 	}
 	root.SetVersionTemplate("fairlead {{.Version}}\n")
-	return parent(root, newRunCommand(o), ctl.NewReplay(), ctl.NewExplain(), newDeadLetterCommand(), newLedgerCommand(o), newConfigCommand(o), newFilterCommand(), newVersionCommand(o))
+	return parent(root, newRunCommand(o), ctl.NewReplay(), ctl.NewExplain(), ctl.NewTail(), newDeadLetterCommand(), newLedgerCommand(o), newConfigCommand(o), newFilterCommand(), newVersionCommand(o))
 }
 
 func newRunCommand(o Options) *cobra.Command {

@@ -41,6 +41,7 @@ type program struct {
 
 	observers     observers    // of what sinks answer
 	recent        recent       // what they have answered last
+	tails         tails        // of what they answer
 	explaining    atomic.Int32 // requests of /explain that are under way
 	label         *leaderLabel // nil: there is none
 	leaderMetrics leaderMetrics
@@ -85,6 +86,7 @@ func newProgram(ctx context.Context, s *settings, stdout io.Writer, log logr.Log
 		}
 	}()
 	p.observers.add(p.recent.observe) // until the program ends
+	p.tails.recent, p.tails.stop, p.tails.log = &p.recent, p.stopping, log
 	if p.hub, err = s.loadHub(); err != nil {
 		return nil, err
 	}

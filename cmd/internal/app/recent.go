@@ -44,7 +44,7 @@ func (a *answer) id() string {
 
 // recent remembers the last answers of sinks. Each has a number, which grows by one:
 //
-//	stages ──▶ observe ──▶ 4096 answers ──▶ since ──▶ readers, each at its own pace
+//	stages ──▶ observe ──▶ 4096 answers ──▶ scan ──▶ readers, each at its own pace
 //	                            └──────────▶ last
 //
 // A stage takes a lock for some 100 ns for each, however many readers there are: they look
@@ -71,7 +71,7 @@ func (r *recent) observe(route string, d stage.Delivery) {
 	if d.Refused != nil {
 		a.refused = redact.Cut(d.Refused.Error(), redact.Longest)
 	}
-	if a.omitted && r.copies.wanted(&a, len(c.Object)) {
+	if a.omitted && r.copies.wanted(route, c) {
 		a.object, a.omitted = append([]byte(nil), c.Object...), false
 	}
 	r.mu.Lock()
@@ -86,20 +86,23 @@ func (r *recent) observe(route string, d stage.Delivery) {
 	r.next++
 }
 
-// since returns the answers from a number on that are still remembered, at most as many as
-// to has room for, the number of the first one that is not among them, and how many were
-// forgotten before.
-func (r *recent) since(number uint64, to []answer) (got []answer, next, missed uint64) {
+// scanned is how many answers scan looks at. Stages wait meanwhile, for a few microseconds.
+const scanned = 256
+
+// scan has see look at answers from a number on that are still remembered, of which it keeps
+// nothing but copies. It returns the number of the first one that it has not come to, and
+// how many were forgotten before it began.
+func (r *recent) scan(number uint64, see func(*answer)) (next, missed uint64) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if oldest := r.next - uint64(len(r.answers)); number < oldest {
 		missed = oldest - number
 		number = oldest
 	}
-	for ; number < r.next && len(to) < cap(to); number++ {
-		to = append(to, r.answers[number%mostRecent])
+	for end := min(r.next, number+scanned); number < end; number++ {
+		see(&r.answers[number%mostRecent])
 	}
-	return to, number, missed
+	return number, missed
 }
 
 // now returns the number of the next answer.
@@ -120,4 +123,18 @@ func (r *recent) last(route string, key pipeline.Key) (a answer, ok bool) {
 		}
 	}
 	return answer{}, false
+}
+
+// forgetObjects gives up all copies, unless somebody wants some.
+func (r *recent) forgetObjects() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.copies.wanters.Load() != nil {
+		return
+	}
+	for i := range r.answers {
+		a := &r.answers[i]
+		r.copies.dropped(a)
+		a.object, a.omitted = nil, a.omitted || a.object != nil
+	}
 }

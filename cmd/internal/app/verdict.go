@@ -176,10 +176,10 @@ func (f *facts) atRest() api.Verdict {
 		}
 	case !m.Exists:
 		f.gone(&v)
+	case len(r.Unmet) > 0: // which the API server may have been asked to select by
+		f.filtered(&v, "this is false for it: "+strings.Join(r.Unmet, "; "))
 	case m.Selector != "":
 		f.filtered(&v, "the API server is asked for "+m.Selector+" only")
-	case len(r.Unmet) > 0:
-		f.filtered(&v, "this is false for it: "+strings.Join(r.Unmet, "; "))
 	case f.deadLettered(&v):
 	case r.AckedUID == m.UID && r.AckedVersion == m.ResourceVersion && r.Due:
 		v.Reason = api.ReasonDeliverAgain
