@@ -30,8 +30,8 @@ type tails struct {
 
 const (
 	mostTails = 64
-	tailStep  = 50 * time.Millisecond // between two looks
-	tailQuiet = 15 * time.Second      // after which a blank line shows that somebody is there
+	tailStep  = 100 * time.Millisecond // between two looks
+	tailQuiet = 15 * time.Second       // after which a blank line shows that somebody is there
 	// whereRoom is how many objects are copied for a tail with an expression from one look to
 	// the next: most may not be selected.
 	whereRoom = 128
@@ -149,17 +149,20 @@ func (t *tail) makeRoom() {
 // look writes what has come since the last one.
 func (t *tail) look(now time.Time) (wrote bool, err error) {
 	for end := t.recent.now(); t.at < end; {
-		full := t.limit.TokensAt(now) < 1
-		if full && t.isForAll() {
+		room := int(t.limit.TokensAt(now))
+		if room < 1 && t.isForAll() {
 			t.skipped += end - t.at
 			t.at = end
 			break
+		}
+		if t.where != nil && room > 0 {
+			room = scanned // not all of them are shown
 		}
 		t.batch = t.batch[:0]
 		next, missed := t.recent.scan(t.at, func(a *answer) {
 			switch {
 			case !t.matches(a.route, &a.key, a.resource.Resource, a.op):
-			case full, t.needsObject() && a.omitted:
+			case len(t.batch) >= room, t.needsObject() && a.omitted:
 				t.skipped++
 			default:
 				t.batch = append(t.batch, *a)
@@ -167,30 +170,39 @@ func (t *tail) look(now time.Time) (wrote bool, err error) {
 		})
 		t.skipped += missed
 		t.at = next
-		for i := range t.batch {
-			a := &t.batch[i]
-			if !t.selects(a) {
-				continue
-			}
-			if !t.limit.AllowN(now, 1) {
-				t.skipped++
-				continue
-			}
-			if err := t.tellSkipped(); err != nil {
-				return true, err
-			}
-			if err := t.lines.Encode(t.line(a)); err != nil {
-				return true, err
-			}
-			wrote = true
+		shown, err := t.show(now)
+		if wrote = wrote || shown; err != nil {
+			return true, err
 		}
-		clear(t.batch) // of objects
 	}
 	if t.needsObject() {
 		t.makeRoom()
 	}
 	if t.skipped > 0 && t.limit.AllowN(now, 1) { // nothing else may come for long
 		return true, t.tellSkipped()
+	}
+	return wrote, nil
+}
+
+// show writes what of the batch is selected, and within the rate.
+func (t *tail) show(now time.Time) (wrote bool, err error) {
+	defer clear(t.batch) // of objects
+	for i := range t.batch {
+		a := &t.batch[i]
+		if !t.selects(a) {
+			continue
+		}
+		if !t.limit.AllowN(now, 1) {
+			t.skipped++
+			continue
+		}
+		if err := t.tellSkipped(); err != nil {
+			return true, err
+		}
+		if err := t.lines.Encode(t.line(a)); err != nil {
+			return true, err
+		}
+		wrote = true
 	}
 	return wrote, nil
 }
