@@ -74,7 +74,7 @@ func (s *Sources) Look(ctx context.Context, cluster, resource, namespace, name s
 		only = append(only, st.Spec().Namespace)
 	}
 	slices.Sort(only)
-	return found, fmt.Errorf("%w: of %s only the namespaces %s are followed; add --watch %[2]s?namespace=%s",
+	return found, fmt.Errorf("%w: of %s only the namespaces %s are followed; add --watch %[2]s?namespace=%[4]s",
 		ErrUnknownResource, found.Resource, enumerate(only), found.Namespace)
 }
 

@@ -118,9 +118,14 @@ func (r *RouteSight) look(cursor *ledger.Cursor, p *selection.Program, n ledger.
 
 // lookAt asks the member what it has, and returns the object as rules see it; nil: there
 // is none.
-func (s *Stream) lookAt(ctx context.Context, about selection.Resource, n ledger.Name, sight *Sight) (*selection.Object, error) {
+func (s *Stream) lookAt(ctx context.Context, about selection.Resource, n ledger.Name, sight *Sight) (_ *selection.Object, err error) {
 	ctx, cancel := context.WithTimeoutCause(ctx, lookTimeout, errNoReply)
 	defer cancel()
+	defer func() {
+		if err != nil && ctx.Err() != nil {
+			err = context.Cause(ctx)
+		}
+	}()
 	session, err := s.conn.Acquire(ctx)
 	if err != nil {
 		return nil, err
