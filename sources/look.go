@@ -40,7 +40,7 @@ func (s *Sources) Look(ctx context.Context, cluster, resource, namespace, name s
 	if len(meant) == 0 && len(all) > 0 {
 		name, err := all[0].Resolve(ctx, resource)
 		if err != nil && ctx.Err() == nil {
-			return found, fmt.Errorf("%w as %q: %w", ErrUnknownResource, resource, err)
+			return found, fmt.Errorf("%w: %w", ErrUnknownResource, err)
 		}
 		if err == nil {
 			found.Resource = name

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/fairlead-dev/fairlead/cmd/internal/api"
@@ -80,7 +81,7 @@ func (p *program) explain(r *http.Request) (code int, answer any) {
 
 // notFollowed says on all routes that nobody follows the object, and what is to be done.
 func (p *program) notFollowed(e *engine, x *api.Explanation, found *sources.Looked, why error) {
-	message := redact.New().Text(why)
+	message := strings.TrimPrefix(redact.New().Text(why), sources.ErrUnknownResource.Error()+": ")
 	if errors.Is(why, sources.ErrUnknownCluster) {
 		for _, f := range p.fleet.Problems() {
 			if f.Cluster == x.Cluster {

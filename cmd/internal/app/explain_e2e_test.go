@@ -103,6 +103,7 @@ func TestExplainOnARealCluster(t *testing.T) {
 		"--dead-letter="+filepath.Join(dir, "dead"), "--ledger="+filepath.Join(dir, "ledger"), "--admin-bind-address=127.0.0.1:0")
 	r.await("the streams are live", func() bool { return r.streamsLive("alpha") })
 
+	tail := startTail(t, r, "-o", "diff", "--where", "configmaps: !object.metadata.name.startsWith('no')")
 	o.create("a")
 	r.explains("configmaps/a", ns, api.ReasonDelivered, "as /v1/configmaps/")
 	r.explains("cm/a", "", api.ReasonDelivered, "ago") // of the one namespace that is followed
@@ -150,4 +151,56 @@ func TestExplainOnARealCluster(t *testing.T) {
 	r.explains("configmaps/a", ns, api.ReasonStreamDown, "The cluster has not been live")
 	restore(t, proxy)
 	r.explains("configmaps/a", ns, api.ReasonDelivered, "version")
+
+	r.await("the tail shows what has changed", func() bool {
+		return strings.Contains(tail.text(), `.data.value: "1" -> "2"`)
+	})
+	if text := tail.text(); !strings.Contains(text, "(first seen)") || !strings.Contains(text, "bad-1") || strings.Contains(text, "no-1") {
+		t.Errorf("the tail shows:\n%s", text)
+	}
+	if err := r.stop(); err != nil { // an open tail holds up nothing
+		t.Error(err)
+	}
+	if err := <-tail.ended; err == nil || !strings.Contains(err.Error(), "ended the stream") {
+		t.Errorf("the tail ends with the program, with %v", err)
+	}
+}
+
+// tailing is a tail that runs beside the test.
+type tailing struct {
+	mu    sync.Mutex
+	out   strings.Builder
+	ended chan error // holds one
+}
+
+func startTail(t *testing.T, r *running, args ...string) *tailing {
+	t.Helper()
+	tail := &tailing{ended: make(chan error, 1)}
+	cmd := NewCommand(Options{})
+	cmd.SetArgs(append([]string{"tail", "--admin=http://" + r.program.adminAddress.String()}, args...))
+	cmd.SetOut(tail)
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		tail.ended <- cmd.ExecuteContext(ctx)
+	}()
+	t.Cleanup(func() {
+		cancel()
+		<-done
+	})
+	r.await("the tail has begun", func() bool { return strings.Contains(tail.text(), "OBJECT") })
+	return tail
+}
+
+func (t *tailing) Write(p []byte) (int, error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.out.Write(p)
+}
+
+func (t *tailing) text() string {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.out.String()
 }

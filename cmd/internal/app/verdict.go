@@ -96,7 +96,7 @@ func (f *facts) onItsWay() api.Verdict {
 		if p.WorkedFor > 0 {
 			v.Since = f.now.Add(-p.WorkedFor)
 		}
-		v.Message = fmt.Sprintf("%s has been handed to the sink, which has not answered since %s.", what, ago(f.now, v.Since))
+		v.Message = fmt.Sprintf("%s has been handed to the sink, which has not answered for %s.", what, ago(f.now, v.Since))
 		if v.Times = f.refusal.Times; v.Times > 0 {
 			v.Error = f.refusal.Reason
 			v.Message = fmt.Sprintf("%s has been handed to the sink again, which has refused it %d times: %s.", what, v.Times, stop(v.Error))

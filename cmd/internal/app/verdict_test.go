@@ -72,7 +72,7 @@ func TestVerdicts(t *testing.T) {
 		"a snapshot's waits":       {func(f *facts) { waits(f); f.place.Snapshot = true }, api.ReasonWaiting, "among the snapshot's"},
 		"a deletion waits":         {func(f *facts) { waits(f); f.route.PendingDeletion = true }, api.ReasonWaiting, "Its deletion is the 3rd"},
 		"no token":                 {func(f *facts) { waits(f); f.place.Token = 200 * time.Millisecond }, api.ReasonThrottled, "for 1.2s"},
-		"in flight":                {inWork, api.ReasonInFlight, "since 2s"},
+		"in flight":                {inWork, api.ReasonInFlight, "not answered for 2s."},
 		"a newer one waits":        {func(f *facts) { inWork(f); f.place.Waits, f.place.Line = true, 1 }, api.ReasonWaiting, "1st of 1"},
 		"the sink is down":         {func(f *facts) { inWork(f); sinkDown(f) }, api.ReasonSinkDown, "failed for 1m, and is tried again in 5s: connection refused."},
 		"behind a sink that fails": {func(f *facts) { waits(f); sinkDown(f) }, api.ReasonSinkDown, "connection refused"},
