@@ -95,6 +95,8 @@ type (
 	//   - Unacked int is how many changes sinks have not accepted yet, of all routes;
 	//     OldestUnacked time.Time is when the oldest of them was observed.
 	//   - Routes []RouteStatus, in the order of Options.Routes.
+	//
+	// Its method Connected reports whether the stream reads from its member.
 	StreamStatus = stream.Status
 
 	// RouteStatus is where one route stands in a stream.

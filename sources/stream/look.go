@@ -62,6 +62,18 @@ const (
 
 var errTooLargeToLook = fmt.Errorf("the object is larger than %d MiB, and is not looked at here", mostLooked>>20)
 
+// Connected reports whether the stream reads from its member, or is about to: also while it
+// leaves out what the ledger has no room for.
+func (s *Status) Connected() bool {
+	switch s.State {
+	case member.Live, member.Syncing, member.Stale:
+		return true
+	case member.Waiting:
+		return s.Reason == tooMany.String()
+	}
+	return false
+}
+
 // Look tells of one object. It asks the member for it, once or, if there are selectors,
 // twice, for at most 5 s. Any goroutine may call it, also while the stream runs. The
 // caller bounds how many do so at once: each holds the object, of up to 4 MiB, outside of
@@ -73,7 +85,7 @@ func (s *Stream) Look(ctx context.Context, n ledger.Name) Sight {
 	about := s.branches[0].rules.about
 	s.mu.Unlock()
 	var object *selection.Object
-	if is := status.State; (is == member.Live || is == member.Syncing || is == member.Stale) && about.GroupVersionResource.Resource != "" {
+	if status.Connected() && about.GroupVersionResource.Resource != "" {
 		o, err := s.lookAt(ctx, about, n, &sight)
 		if object = o; err != nil {
 			sight.Error = s.main.Load().brief(err)

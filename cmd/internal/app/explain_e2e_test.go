@@ -164,6 +164,10 @@ func TestExplainOnARealCluster(t *testing.T) {
 	if err := <-tail.ended; err == nil || !strings.Contains(err.Error(), "ended the stream") {
 		t.Errorf("the tail ends with the program, with %v", err)
 	}
+
+	r = start(t, "--clusters=kubeconfig:"+writeKubeconfig(t, proxy), "--watch=configmaps?namespace="+ns, "--max-objects=1", "--admin-bind-address=127.0.0.1:0")
+	r.explains("configmaps/a", ns, api.ReasonDelivered, "as /v1/configmaps/")
+	r.explains("configmaps/t3", ns, api.ReasonLedgerFull, "raise --max-objects")
 }
 
 // tailing is a tail that runs beside the test.

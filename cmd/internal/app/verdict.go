@@ -133,9 +133,9 @@ func (f *facts) onItsWay() api.Verdict {
 	return v
 }
 
-// heldByLedger says so of what was taken from the queue, while the ledger is not written.
+// heldByLedger says so while the ledger is not written, of all but what was refused.
 func (f *facts) heldByLedger(v *api.Verdict, what string) bool {
-	if !f.route.Begun || f.refused || f.ledger.Healthy && f.cluster.Healthy {
+	if f.refused || f.ledger.Healthy && f.cluster.Healthy {
 		return false
 	}
 	v.Reason, v.Since, v.Error, v.Times = api.ReasonHeldByLedger, f.ledger.Since, f.ledger.LastError, f.ledger.Attempts
@@ -160,8 +160,7 @@ func (f *facts) atRest() api.Verdict {
 		v.Reason, v.Since, v.Error, v.NextTry, v.Times = api.ReasonStreamDown, conn.Since, conn.LastError, conn.NextRetry, conn.Attempt
 		f.isDown(&v, "The cluster", string(conn.State), conn.Reason)
 		return v
-	case st.State == member.Syncing || st.State == member.Live || st.State == member.Stale:
-	default:
+	case !st.Connected():
 		v.Reason, v.Since, v.Error, v.NextTry, v.Times = api.ReasonStreamDown, st.Since, st.LastError, st.NextRetry, st.Attempt
 		f.isDown(&v, "The stream "+st.Stream, string(st.State), st.Reason)
 		return v
