@@ -160,6 +160,10 @@ func (s *Stage) ForgetCluster(cluster string) {
 // Refused returns what the sink has refused and not accepted since, by cluster.
 func (s *Stage) Refused() []Refused { return s.refusals.list() }
 
+// RefusalOf tells how often the sink has refused an object, and why; not ok: it has not, or
+// has accepted it since.
+func (s *Stage) RefusalOf(key pipeline.Key) (r Refusal, ok bool) { return s.refusals.of(key) }
+
 // hashKey hashes the strings of a key independently, so that the processor works on
 // all of them at once; the rotations tell them apart.
 func hashKey(seed maphash.Seed, k pipeline.Key) uint64 {

@@ -35,6 +35,7 @@ type admin struct {
 	orders    *orders
 	routes    []string          // names
 	flags     func() []api.Flag // in effect
+	tails     http.Handler      // GET /tail
 	pages     *http.ServeMux    // of the health server
 	stop      <-chan struct{}   // closed when the program is asked to stop
 	log       logr.Logger
@@ -51,7 +52,9 @@ func (p *program) adminServer(l net.Listener) *manager.Server {
 	}
 	handler := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		election := p.electionStatus()
-		a := &admin{following: election.Following(), instead: election.AskLeader(), flags: p.flagsInEffect, pages: p.pages(), stop: p.stopping, log: p.log}
+		a := &admin{
+			following: election.Following(), instead: election.AskLeader(), flags: p.flagsInEffect, pages: p.pages(), tails: &p.tails, stop: p.stopping, log: p.log,
+		}
 		if a.following != "" {
 			a.leader = &api.Leader{Identity: election.Leader, Host: election.LeaderHost, Address: election.LeaderAddress}
 		}
@@ -89,6 +92,7 @@ func (a *admin) endpoints() map[string]http.Handler {
 		"GET /limits":             a.answers(a.serveLimits),
 		"POST /limits":            a.answers(a.serveOrderLimits),
 		"POST /dead-letter/retry": a.answers(a.serveRetry),
+		"GET /tail":               a.delivering(a.tails),
 	}
 	maps.Copy(all, a.profiles())
 	return all

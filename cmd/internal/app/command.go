@@ -43,6 +43,8 @@ func NewCommand(o Options) *cobra.Command {
 		newRunCommand(o),
 		ctl.NewStatus(),
 		newCheckCommand(o),
+		ctl.NewExplain(),
+		ctl.NewTail(),
 		ctl.NewTop(),
 		ctl.NewPause(),
 		ctl.NewResume(),

@@ -29,7 +29,7 @@ func metricsPage() http.Handler {
 	return bounded(mostRequests, promhttp.HandlerFor(metrics.Registry, promhttp.HandlerOpts{ErrorHandling: promhttp.HTTPErrorOnError}))
 }
 
-// healthServer serves /healthz, /readyz, /version and /clusters.
+// healthServer serves /healthz, /readyz, /version, /clusters and /explain.
 func (p *program) healthServer(l net.Listener) *manager.Server {
 	return newServer("health", p.pages(), l, time.Second)
 }
@@ -45,6 +45,7 @@ func (p *program) pages() *http.ServeMux {
 	}
 	mux.HandleFunc("GET /version", p.serveVersion)
 	mux.Handle("GET /clusters", bounded(mostRequests, http.HandlerFunc(p.serveClusters)))
+	mux.HandleFunc("GET /explain", p.serveExplain)
 	return mux
 }
 

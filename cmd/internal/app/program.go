@@ -44,6 +44,9 @@ type program struct {
 	observers     observers    // of what sinks answer
 	orders        *orders      // of operators
 	checking      sync.Mutex   // held while everything is asked, see check
+	recent        recent       // what they have answered last
+	tails         tails        // of what they answer
+	explaining    atomic.Int32 // requests of /explain that are under way
 	label         *leaderLabel // nil: there is none
 	leaderMetrics leaderMetrics
 
@@ -89,6 +92,8 @@ func newProgram(ctx context.Context, s *settings, stdout io.Writer, log logr.Log
 			}
 		}
 	}()
+	p.observers.add(p.recent.observe) // until the program ends
+	p.tails.recent, p.tails.stop, p.tails.log = &p.recent, p.stopping, log
 	if p.hub, err = s.loadHub(); err != nil {
 		return nil, err
 	}
