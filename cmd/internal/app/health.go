@@ -25,7 +25,7 @@ func metricsServer(l net.Listener) *manager.Server {
 	return newServer("metrics", mux, l, time.Second)
 }
 
-// healthServer serves /healthz, /readyz and /clusters.
+// healthServer serves /healthz, /readyz, /clusters and the status page.
 func (p *program) healthServer(l net.Listener) *manager.Server {
 	return newServer("health", p.pages(), l, time.Second)
 }
@@ -38,6 +38,11 @@ func (p *program) pages() *http.ServeMux {
 	for path, h := range map[string]http.Handler{"/healthz": live, "/readyz": p.orFollowing(ready)} {
 		mux.Handle(path, http.StripPrefix(path, h))
 		mux.Handle(path+"/", http.StripPrefix(path, h))
+	}
+	if p.page != nil {
+		for _, path := range []string{"/{$}", "/status", "/status/"} {
+			mux.Handle("GET "+path, p.page.Handler())
+		}
 	}
 	mux.Handle("GET /clusters", bounded(mostRequests, http.HandlerFunc(p.serveClusters)))
 	return mux

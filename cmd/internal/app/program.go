@@ -17,6 +17,7 @@ import (
 	"k8s.io/client-go/tools/leaderelection/resourcelock"
 	"sigs.k8s.io/controller-runtime/pkg/manager"
 
+	"github.com/fairlead-dev/fairlead/cmd/internal/page"
 	"github.com/fairlead-dev/fairlead/internal/election"
 	"github.com/fairlead-dev/fairlead/internal/ledger"
 	"github.com/fairlead-dev/fairlead/internal/redact"
@@ -40,6 +41,7 @@ type program struct {
 	refused    atomic.Pointer[string] // why the ledger does not accept this leader
 
 	observers     observers    // of what sinks answer
+	page          *page.Page   // the status page
 	label         *leaderLabel // nil: there is none
 	leaderMetrics leaderMetrics
 
@@ -82,6 +84,7 @@ func newProgram(ctx context.Context, s *settings, stdout io.Writer, log logr.Log
 			}
 		}
 	}()
+	p.page = p.newStatusPage()
 	if p.hub, err = s.loadHub(); err != nil {
 		return nil, err
 	}
