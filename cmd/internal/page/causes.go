@@ -82,6 +82,9 @@ func causesOf(s *snapshot) (all []api.Cause, more int) {
 	c := causes{kinds: map[string]*api.Cause{}}
 	c.addWhole(&s.status)
 	whole := len(c.order)
+	for i := range s.status.Sinks {
+		c.addRefused(&s.status.Sinks[i])
+	}
 	for i := range s.status.Clusters {
 		c.addCluster(&s.status.Clusters[i])
 	}
@@ -122,10 +125,14 @@ func (c *causes) addWhole(s *api.Status) {
 				Since: k.Since, NextRetry: k.NextRetry, NextStep: "See why the destination does not take writes: " +
 					"reachability, credentials, and whether table, topic or bucket exist."}, k.Name)
 		}
-		for _, r := range k.Refused {
-			c.add(api.Cause{What: "clusters", Level: warn, State: "refused", Reason: "the sink of " + k.Name + " refuses changes", Error: r.Reason, Since: r.Since,
-				NextStep: "Change what the sink refuses, or the sink; each change is tried again until it is accepted or a dead letter."}, r.Cluster)
-		}
+	}
+}
+
+// addRefused adds the clusters of which a sink refuses single changes.
+func (c *causes) addRefused(k *api.Sink) {
+	for _, r := range k.Refused {
+		c.add(api.Cause{What: "clusters", Level: warn, Reason: "the sink of " + k.Name + " refuses changes", Error: r.Reason, Since: r.Since,
+			NextStep: "Change what the sink refuses, or the sink; each change is tried again until it is accepted or a dead letter."}, r.Cluster)
 	}
 }
 

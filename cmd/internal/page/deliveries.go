@@ -31,6 +31,7 @@ type deliveries struct {
 // counts are deliveries at one moment.
 type counts struct {
 	at                time.Time
+	passed            time.Duration // in which they were counted; set by since
 	accepted, refused uint64
 	took, lag         [buckets]uint64
 }
@@ -71,11 +72,10 @@ func (d *deliveries) since(now time.Time, head, back int) counts {
 			c.took[i] -= from.took[i]
 			c.lag[i] -= from.lag[i]
 		}
-		c.at = from.at
+		c.passed = now.Sub(from.at)
 		return c
 	}
-	c.at = now
-	return c
+	return c // all since the start, as no point has been written
 }
 
 // quantiles are estimates: the middle of a bucket, as the logarithm has it.

@@ -29,6 +29,9 @@ func (p *Page) object(s *snapshot, r *http.Request) answer {
 		if len(v) > mostAsked {
 			return failure(http.StatusBadRequest, "Object", fmt.Sprintf("a parameter is longer than %d bytes", mostAsked))
 		}
+		if !printable(v) {
+			return failure(http.StatusBadRequest, "Object", "a parameter holds something that cannot be seen")
+		}
 	}
 	if of.Cluster == "" || of.Resource == "" || of.Name == "" {
 		return failure(http.StatusBadRequest, "Object", "which object? Give cluster, resource and name, and the namespace of an object that has one")

@@ -65,18 +65,11 @@ func lightsOf(s *snapshot) []api.Light {
 		case !k.Healthy && k.LastError != "":
 			l.Level, l.Text = bad, redact.Line(k.LastError, mostText)
 		case len(k.Refused) > 0:
-			l.Level, l.Text, l.Since = warn, "the sink refuses changes of "+plural(len(k.Refused), "cluster"), k.Refused[0].Since
+			l.Level, l.Text, l.Since = warn, "the sink refuses changes of "+things(len(k.Refused), "clusters"), k.Refused[0].Since
 		}
 		lights = append(lights, l)
 	}
 	return lights
-}
-
-func plural(n int, what string) string {
-	if n == 1 {
-		return "1 " + what
-	}
-	return count(n) + " " + what + "s"
 }
 
 // totals sums up over all clusters.
@@ -111,7 +104,7 @@ func (p *Page) totals(s *snapshot) api.Totals {
 			lag[j] += n
 		}
 		recent := p.keeper.deliveries(s.status.Sinks[i].Name, 1)
-		accepted, passed = accepted+recent.accepted, max(passed, time.Since(recent.at))
+		accepted, passed = accepted+recent.accepted, max(passed, recent.passed)
 	}
 	switch {
 	case passed > time.Second:

@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/fairlead-dev/fairlead/cmd/internal/api"
 )
@@ -99,6 +101,10 @@ func parseTable(q url.Values) (table, error) {
 		errs = append(errs, fmt.Errorf("the filter is longer than %d bytes", mostFilter))
 		t.filter = ""
 	}
+	if !printable(t.filter) {
+		errs = append(errs, errors.New("the filter holds something that cannot be seen"))
+		t.filter = ""
+	}
 	var err error
 	if t.terms, err = parseFilter(t.filter); err != nil {
 		errs = append(errs, err)
@@ -124,6 +130,11 @@ func parseTable(q url.Values) (table, error) {
 	number("page", &t.page, 1_000_000)
 	number("per", &t.perPage, mostLines)
 	return t, errors.Join(errs...)
+}
+
+// printable reports whether all of a text can be seen.
+func printable(s string) bool {
+	return utf8.ValidString(s) && !strings.ContainsFunc(s, func(r rune) bool { return !unicode.IsPrint(r) })
 }
 
 // parseFilter reads words such as prod -state:live reason:"credentials refused".

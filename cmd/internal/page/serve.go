@@ -20,14 +20,16 @@ import (
 var sources embed.FS
 
 var templates = template.Must(template.New("").Funcs(template.FuncMap{
-	"text": text, "short": short, "age": age, "seconds": seconds, "count": count, "size": size, "rate": perSecond, "mark": mark, "value": value,
+	"things": things, "text": text, "short": short, "age": age, "seconds": seconds, "count": count, "size": size, "rate": perSecond, "mark": mark, "value": value,
 	"spark": spark, "halved": halved, "largest": largest, "asset": assetURL, "at": moment, "level": levelOf, "add": func(a, b int) int { return a + b },
-	"share": func(v float64) string { return strconv.FormatFloat(v*100, 'f', 0, 64) + " %" },
+	"share":   func(v float64) string { return strconv.FormatFloat(v*100, 'f', 0, 64) + " %" },
 	"cluster": func(name string) string { return "/status/clusters/" + url.PathEscape(name) },
 	"route":   func(name string) string { return "/status/routes/" + url.PathEscape(name) },
-	"list":    func(filter string) string { return (&table{filter: filter, sort: "trouble", perPage: defaultLines}).with("trouble", 1) },
-	"iso":     func(t time.Time) string { return t.UTC().Format(time.RFC3339) },
-	"most":    func(a, b float64) float64 { return max(a, b) },
+	"list": func(filter string) string {
+		return (&table{filter: filter, sort: "trouble", perPage: defaultLines}).with("trouble", 1)
+	},
+	"iso":  func(t time.Time) string { return t.UTC().Format(time.RFC3339) },
+	"most": func(a, b float64) float64 { return max(a, b) },
 }).ParseFS(sources, "templates/*.html"))
 
 // moment is a time of day, with its date if that is another one than at's.

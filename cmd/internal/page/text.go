@@ -3,6 +3,7 @@ package page
 import (
 	"fmt"
 	"math"
+	"reflect"
 	"strconv"
 	"strings"
 	"time"
@@ -60,6 +61,18 @@ func quoted(s string) string {
 	return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
 }
 
+// things says how many there are of what, which is in the plural.
+func things(n int, what string) string {
+	if n == 1 {
+		first, rest, _ := strings.Cut(what, " of ")
+		what = strings.TrimSuffix(first, "s")
+		if rest != "" {
+			what += " of " + rest
+		}
+	}
+	return count(n) + " " + what
+}
+
 // seconds is a length of time in one or two units: 0.35 s, 12 s, 3 min 20 s, 2 d 4 h.
 func seconds(s float64) string {
 	switch {
@@ -100,7 +113,7 @@ func age(at, t time.Time) string {
 
 // count is a number with spaces between thousands.
 func count(v any) string {
-	s := fmt.Sprint(v)
+	s := fmt.Sprint(reflect.Indirect(reflect.ValueOf(v)))
 	digits := strings.TrimPrefix(s, "-")
 	if strings.Trim(digits, "0123456789") != "" || len(digits) < 5 {
 		return s
