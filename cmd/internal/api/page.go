@@ -40,7 +40,7 @@ type Totals struct {
 	Refused     int            `json:"refused"` // objects that sinks refuse, and that are tried again
 	// OldestUnacked is when the oldest change was read that a sink has not accepted.
 	OldestUnacked time.Time `json:"oldestUnacked,omitzero"`
-	// ChangesPerSecond are handed to sinks, over the last ten seconds.
+	// ChangesPerSecond are handed to sinks, over the last ten to twenty seconds.
 	ChangesPerSecond *float64 `json:"changesPerSecond,omitempty"`
 	// LagP99Seconds is about how long 99 of 100 changes of the last five minutes took at most
 	// from being read until a sink accepted them.

@@ -103,7 +103,7 @@ func (p *Page) totals(s *snapshot) api.Totals {
 		for j, n := range c.lag {
 			lag[j] += n
 		}
-		recent := p.keeper.deliveries(s.status.Sinks[i].Name, 1)
+		recent := p.keeper.deliveries(s.status.Sinks[i].Name, 2) // ten to twenty seconds
 		accepted, passed = accepted+recent.accepted, max(passed, recent.passed)
 	}
 	switch {

@@ -29,7 +29,7 @@ func (p *Page) route(s *snapshot, r *http.Request) answer {
 	}
 	slices.SortStableFunc(d.Waiting, func(a, b api.InRoute) int { return cmp.Compare(inLane(b.Lane), inLane(a.Lane)) })
 	d.Waiting = d.Waiting[:min(len(d.Waiting), mostWaiting)]
-	c := p.keeper.deliveries(name, points-1)
+	c := p.keeper.deliveries(name, points)
 	d.Deliveries = api.Deliveries{Seconds: c.passed.Seconds(), Accepted: c.accepted, Refused: c.refused, Took: quantiles(c.took), Lag: quantiles(c.lag)}
 	return answer{code: http.StatusOK, title: short(name), template: "route", json: d, data: barsOf(d.Lane),
 		command: "kubectl fairlead top sinks", refresh: true}
