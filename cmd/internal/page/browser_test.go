@@ -35,15 +35,19 @@ var axe string
 // largeFleet is a page with so many clusters and a past.
 func largeFleet(t testing.TB, n int) (p *Page, broken *atomic.Bool) {
 	broken = new(atomic.Bool)
-	var step atomic.Int64
+	start := time.Now()
+	var past atomic.Int64 // that was made up
 	p = newTestPage(t, func(now time.Time) api.Status {
-		s := fleetOf(n, now)
-		at := step.Load()
+		s := fleetOf(n, start)
+		at := now.Sub(start) + time.Duration(past.Load())
 		for i := range s.Clusters {
 			c := &s.Clusters[i]
-			wave := (at + int64(i)*7) % 60
-			c.Counts.HandedOut = uint64(at * int64(20+i%90))
-			c.Counts.ThrottledSeconds = float64(at*int64(i%4)) * 1.5
+			wave := (int64(at/every) + int64(i)*7) % 60
+			c.Counts.HandedOut = uint64(at.Seconds() * float64(2+i%9))
+			c.Counts.ThrottledSeconds = at.Seconds() * float64(i%4) * .15
+			for j := range c.Streams {
+				c.Streams[j].LastFrame = now.Add(-time.Second)
+			}
 			if wave < 12 && i%100 != 20 {
 				c.Streams[0].Unacked, c.Streams[0].OldestUnacked = int(wave), now.Add(-time.Duration(wave*(12-wave))*100*time.Millisecond)
 			}
@@ -54,7 +58,7 @@ func largeFleet(t testing.TB, n int) (p *Page, broken *atomic.Bool) {
 		return s
 	})
 	for range points {
-		step.Add(1)
+		past.Add(int64(every))
 		p.keeper.mu.Lock()
 		p.keeper.pointed = time.Now().Add(-every)
 		p.keeper.lookLocked()
@@ -196,18 +200,20 @@ func useKeys(t *testing.T, browser *testbrowser.Browser, address string) {
 	ready("/status/clusters")
 	tab.Press(t, "/", "p", "r", "o", "d", "-", "0", "0", "4", "Enter")
 	ready("/status/clusters?filter=prod-004")
+	var rows []string
+	tab.Eval(t, `[...document.querySelectorAll("a[data-row]")].map(a => a.innerText)`, &rows)
 	tab.Press(t, "j")
-	focused("prod-00443") // the worst first: one that cannot be reached
+	focused(rows[0])
 	tab.Press(t, "j", "j", "k")
-	focused("prod-00409") // 00477 is waiting, 00409 has a stream that is not live
+	focused(rows[1])
 	tab.Press(t, "k", "k", "k", "?")
 	tab.Until(t, `document.querySelector("dialog").open`)
 	tab.Press(t, "Escape")
 	tab.Until(t, `!document.querySelector("dialog").open`)
 	tab.Press(t, "j")
-	focused("prod-00477")
+	focused(rows[1])
 	tab.Press(t, "Enter")
-	ready("/status/clusters/prod-00477")
+	ready("/status/clusters/" + rows[1])
 	tab.Press(t, "o")
 	ready("/status")
 	// Who does not want them switches them off.

@@ -102,7 +102,7 @@ func TestViews(t *testing.T) {
 			"new here",
 		}, nil},
 		"a route": {"/status/routes/" + url.PathEscape("http://alerts/in"), []string{
-			"It fails as a whole", "12 writes have failed", "Next try in 4.0 s", "prod-00001 3", "413 the event is too large", "6, as it was behind the other routes: prod-00000",
+			"It fails as a whole", "12 writes have failed", "Next try in 4 s", "prod-00001 3", "413 the event is too large", "6, as it was behind the other routes: prod-00000",
 		}, nil},
 		"an object":          {"/status/object", []string{"Why is an object where it is?", "Cluster"}, []string{"Answer"}},
 		"an object's answer": {"/status/object?cluster=prod-00001&resource=pods&namespace=a&name=b", []string{"verdict waits behind 3 others", "by Route", "kubectl fairlead explain prod-00001 pods/b -n a"}, nil},

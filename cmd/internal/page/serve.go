@@ -20,7 +20,7 @@ import (
 var sources embed.FS
 
 var templates = template.Must(template.New("").Funcs(template.FuncMap{
-	"things": things, "text": text, "short": short, "age": age, "seconds": seconds, "count": count, "size": size, "rate": perSecond, "mark": mark, "value": value,
+	"things": things, "text": text, "short": short, "age": age, "due": due, "seconds": seconds, "count": count, "size": size, "rate": perSecond, "mark": mark, "value": value,
 	"spark": spark, "halved": halved, "largest": largest, "asset": assetURL, "at": moment, "level": levelOf, "add": func(a, b int) int { return a + b },
 	"share":   func(v float64) string { return strconv.FormatFloat(v*100, 'f', 0, 64) + " %" },
 	"cluster": func(name string) string { return "/status/clusters/" + url.PathEscape(name) },

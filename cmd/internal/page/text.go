@@ -85,7 +85,7 @@ func seconds(s float64) string {
 	case s < 1:
 		return strconv.FormatFloat(s*1000, 'f', 0, 64) + " ms"
 	case s < 10:
-		return strconv.FormatFloat(s, 'f', 1, 64) + " s"
+		return strings.TrimSuffix(strconv.FormatFloat(s, 'f', 1, 64), ".0") + " s"
 	}
 	whole := int64(min(s, 1e9) + .5)
 	for _, u := range []struct {
@@ -103,12 +103,20 @@ func seconds(s float64) string {
 	return fmt.Sprintf("%d s", whole)
 }
 
-// age is how long ago t was, or is until t comes.
+// age is how long ago t was.
 func age(at, t time.Time) string {
 	if t.IsZero() {
 		return "–"
 	}
-	return seconds(max(at.Sub(t), t.Sub(at)).Round(time.Second).Seconds())
+	return seconds(max(at.Sub(t), 0).Round(time.Second).Seconds())
+}
+
+// due says when t comes.
+func due(at, t time.Time) string {
+	if t.Sub(at) < time.Second {
+		return "now"
+	}
+	return "in " + age(t, at)
 }
 
 // count is a number with spaces between thousands.
