@@ -41,7 +41,7 @@ type program struct {
 	refused    atomic.Pointer[string] // why the ledger does not accept this leader
 
 	observers     observers    // of what sinks answer
-	page          *page.Page   // the status page
+	page          *page.Page   // the status page; nil: nothing shows it
 	label         *leaderLabel // nil: there is none
 	leaderMetrics leaderMetrics
 
@@ -84,7 +84,9 @@ func newProgram(ctx context.Context, s *settings, stdout io.Writer, log logr.Log
 			}
 		}
 	}()
-	p.page = p.newStatusPage()
+	if s.HealthProbeBindAddress != "0" || s.AdminBindAddress != "0" {
+		p.page = p.newStatusPage()
+	}
 	if p.hub, err = s.loadHub(); err != nil {
 		return nil, err
 	}

@@ -22,9 +22,6 @@ func (p *Page) object(s *snapshot, r *http.Request) answer {
 	of := Object{Cluster: q.Get("cluster"), Resource: q.Get("resource"), Namespace: q.Get("namespace"), Name: q.Get("name")}
 	a := answer{code: http.StatusOK, title: "Object", template: "object", data: objectData{Asked: of}, json: of,
 		command: "kubectl fairlead explain CLUSTER RESOURCE/NAME"}
-	if of == (Object{}) {
-		return a
-	}
 	for _, v := range []string{of.Cluster, of.Resource, of.Namespace, of.Name} {
 		if len(v) > mostAsked {
 			return failure(http.StatusBadRequest, "Object", fmt.Sprintf("a parameter is longer than %d bytes", mostAsked))
@@ -33,7 +30,10 @@ func (p *Page) object(s *snapshot, r *http.Request) answer {
 			return failure(http.StatusBadRequest, "Object", "a parameter holds something that cannot be seen")
 		}
 	}
-	if of.Cluster == "" || of.Resource == "" || of.Name == "" {
+	if of.Name == "" {
+		return a // what is given stands in the form
+	}
+	if of.Cluster == "" || of.Resource == "" {
 		return failure(http.StatusBadRequest, "Object", "which object? Give cluster, resource and name, and the namespace of an object that has one")
 	}
 	a.title = short(of.Resource + "/" + of.Name)

@@ -257,7 +257,7 @@ func TestMistakesInTheAddressAreTold(t *testing.T) {
 		"/status/clusters?a=b":                                      "there is no parameter &#34;a&#34;",
 		"/status/clusters?filter=a+b+c+d+e+f+g+h+i+j+k+l+m+n+o+p+q": "at most 16 words",
 		"/status/clusters?filter=" + strings.Repeat("a", 501):       "longer than 500 bytes",
-		"/status/object?cluster=prod-00001":                         "which object?",
+		"/status/object?cluster=prod-00001&name=a":                  "which object?",
 	} {
 		if got := asked(t, p, path, http.StatusBadRequest); !strings.Contains(got, want) {
 			t.Errorf("GET %s does not say %q:\n%s", path, want, words(got))

@@ -25,6 +25,7 @@ var templates = template.Must(template.New("").Funcs(template.FuncMap{
 	"share":   func(v float64) string { return strconv.FormatFloat(v*100, 'f', 0, 64) + " %" },
 	"cluster": func(name string) string { return "/status/clusters/" + url.PathEscape(name) },
 	"route":   func(name string) string { return "/status/routes/" + url.PathEscape(name) },
+	"explain": func(cluster string) string { return "/status/object?cluster=" + url.QueryEscape(cluster) },
 	"list": func(filter string) string {
 		return (&table{filter: filter, sort: "trouble", perPage: defaultLines}).with("trouble", 1)
 	},
