@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"flag"
 	"fmt"
+	"net/http"
 	"net/http/httptest"
 	"net/url"
 	"os"
@@ -69,8 +70,8 @@ func largeFleet(t testing.TB, n int) (p *Page, broken *atomic.Bool) {
 			p.Observe("postgres://db/changes", stage.Delivery{Change: &pipeline.Change{Observed: time.Now().Add(-2 * took)}, Began: time.Now().Add(-took)})
 		}
 	}
-	p.opts.Explain = func(context.Context, Object) (any, error) {
-		return map[string]any{"verdict": "waits behind 3 others", "lane": map[string]any{"place": 4}}, nil
+	p.opts.Explain = func(*http.Request) (int, any) {
+		return http.StatusOK, map[string]any{"verdict": "waits behind 3 others", "lane": map[string]any{"place": 4}}
 	}
 	return p, broken
 }

@@ -7,6 +7,8 @@ import (
 	"net/http"
 	"strings"
 	"time"
+
+	"github.com/fairlead-dev/fairlead/cmd/internal/api"
 )
 
 const (
@@ -19,7 +21,7 @@ const (
 // object says why one object is where it is.
 func (p *Page) object(s *snapshot, r *http.Request) answer {
 	q := r.URL.Query()
-	of := Object{Cluster: q.Get("cluster"), Resource: q.Get("resource"), Namespace: q.Get("namespace"), Name: q.Get("name")}
+	of := asked{Cluster: q.Get("cluster"), Resource: q.Get("resource"), Namespace: q.Get("namespace"), Name: q.Get("name")}
 	a := answer{code: http.StatusOK, title: "Object", template: "object", data: objectData{Asked: of}, json: of,
 		command: "kubectl fairlead explain CLUSTER RESOURCE/NAME"}
 	for _, v := range []string{of.Cluster, of.Resource, of.Namespace, of.Name} {
@@ -41,26 +43,33 @@ func (p *Page) object(s *snapshot, r *http.Request) answer {
 	if of.Namespace != "" {
 		a.command += " -n " + quoted(visible(of.Namespace, mostText))
 	}
-	if s.find(of.Cluster) == nil {
-		return failure(http.StatusNotFound, "Object", "there is no cluster "+visible(of.Cluster, 100), "/status/clusters")
-	}
-	d := objectData{Asked: of}
-	if p.opts.Explain != nil {
-		ctx, cancel := context.WithTimeout(r.Context(), mostTime)
-		defer cancel()
-		answer, err := p.opts.Explain(ctx, of)
-		if err != nil {
-			return failure(http.StatusUnprocessableEntity, a.title, visible(err.Error(), mostText))
+	if p.opts.Explain == nil {
+		if s.find(of.Cluster) == nil {
+			return failure(http.StatusNotFound, "Object", "there is no cluster "+visible(of.Cluster, 100), "/status/clusters")
 		}
-		a.json, d.Fields, d.Answered = answer, fieldsOf(answer), true
-		a.refresh = true
+		return a
 	}
-	a.data = d
+	ctx, cancel := context.WithTimeout(r.Context(), mostTime)
+	defer cancel()
+	code, said := p.opts.Explain(r.WithContext(ctx))
+	if wrong, ok := said.(api.Error); ok {
+		return failure(code, a.title, visible(wrong.Error, mostText))
+	}
+	a.code, a.json, a.refresh = code, said, code == http.StatusOK
+	a.data = objectData{Asked: of, Fields: fieldsOf(said), Answered: true}
 	return a
 }
 
+// asked is the object that somebody asks for.
+type asked struct {
+	Cluster   string `json:"cluster"`
+	Resource  string `json:"resource"`
+	Namespace string `json:"namespace"`
+	Name      string `json:"name"`
+}
+
 type objectData struct {
-	Asked    Object
+	Asked    asked
 	Answered bool
 	Fields   []field
 }

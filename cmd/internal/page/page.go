@@ -23,15 +23,11 @@ type Options struct {
 	Credentials func(cluster string) api.Credentials
 	// DeadLetters counts what sinks have refused for good since the start; nil: none are kept.
 	DeadLetters func() uint64
-	// Explain says why an object is where it is. What it returns is shown as its JSON has it,
-	// its errors are shown as texts. nil: the page names the command instead.
-	Explain func(ctx context.Context, of Object) (any, error)
+	// Explain says why the object is where it is that the parameters cluster, resource,
+	// namespace and name of a request name. Its answer is shown as its JSON has it, and an
+	// api.Error with a code other than 200 as a text. nil: the page names the command instead.
+	Explain func(r *http.Request) (code int, answer any)
 	Log     logr.Logger
-}
-
-// Object names an object of a cluster, as somebody has asked for it.
-type Object struct {
-	Cluster, Resource, Namespace, Name string
 }
 
 // Page serves the status page.

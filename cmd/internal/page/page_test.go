@@ -2,9 +2,7 @@ package page
 
 import (
 	"compress/gzip"
-	"context"
 	"encoding/json"
-	"errors"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -80,8 +78,8 @@ func words(html string) string {
 
 func TestViews(t *testing.T) {
 	p := newTestPage(t, func(now time.Time) api.Status { return fleetOf(300, now) })
-	p.opts.Explain = func(context.Context, Object) (any, error) {
-		return map[string]any{"verdict": "waits behind 3 others", "delivered": map[string]any{"byRoute": []string{"a", "b"}}}, nil
+	p.opts.Explain = func(*http.Request) (int, any) {
+		return http.StatusOK, map[string]any{"verdict": "waits behind 3 others", "delivered": map[string]any{"byRoute": []string{"a", "b"}}}
 	}
 	p.keeper.snapshot()
 	for name, c := range map[string]struct {
@@ -163,11 +161,11 @@ func TestHostileTexts(t *testing.T) {
 		p.opts.Version = bad
 		p.opts.Credentials = func(string) api.Credentials { return api.Credentials{Source: bad, Kind: bad} }
 		p.opts.Limits = func(string) []api.Limit { return []api.Limit{{Route: bad}} }
-		p.opts.Explain = func(_ context.Context, of Object) (any, error) {
-			if of.Name == "fails" {
-				return nil, errors.New(bad)
+		p.opts.Explain = func(r *http.Request) (int, any) {
+			if r.FormValue("name") == "fails" {
+				return http.StatusNotFound, api.Error{Error: bad}
 			}
-			return map[string]any{bad: []any{bad, map[string]string{bad: bad}}}, nil
+			return http.StatusOK, map[string]any{bad: []any{bad, map[string]string{bad: bad}}}
 		}
 		escaped := url.QueryEscape(bad)
 		paths := []string{
