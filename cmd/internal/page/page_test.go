@@ -58,7 +58,7 @@ func body(t testing.TB, resp *http.Response) string {
 	return string(b)
 }
 
-func asked(t testing.TB, p *Page, path string, code int, header ...string) string {
+func answered(t testing.TB, p *Page, path string, code int, header ...string) string {
 	t.Helper()
 	resp := ask(t, p, path, header...)
 	text := body(t, resp)
@@ -106,7 +106,7 @@ func TestViews(t *testing.T) {
 		"an object's answer": {"/status/object?cluster=prod-00001&resource=pods&namespace=a&name=b", []string{"verdict waits behind 3 others", "by Route", "kubectl fairlead explain prod-00001 pods/b -n a"}, nil},
 	} {
 		t.Run(name, func(t *testing.T) {
-			html := asked(t, p, c.path, http.StatusOK)
+			html := answered(t, p, c.path, http.StatusOK)
 			got := words(html)
 			for _, want := range c.want {
 				if !strings.Contains(strings.ToLower(got), strings.ToLower(want)) {
@@ -257,12 +257,12 @@ func TestMistakesInTheAddressAreTold(t *testing.T) {
 		"/status/clusters?filter=" + strings.Repeat("a", 501):       "longer than 500 bytes",
 		"/status/object?cluster=prod-00001&name=a":                  "which object?",
 	} {
-		if got := asked(t, p, path, http.StatusBadRequest); !strings.Contains(got, want) {
+		if got := answered(t, p, path, http.StatusBadRequest); !strings.Contains(got, want) {
 			t.Errorf("GET %s does not say %q:\n%s", path, want, words(got))
 		}
 	}
-	asked(t, p, "/status/nowhere", http.StatusNotFound)
-	asked(t, p, "/status/routes/none", http.StatusNotFound)
+	answered(t, p, "/status/nowhere", http.StatusNotFound)
+	answered(t, p, "/status/routes/none", http.StatusNotFound)
 	if resp := ask(t, p, "/"); resp.StatusCode != http.StatusFound || resp.Header.Get("Location") != "/status" {
 		t.Errorf("GET / leads to %q with %s", resp.Header.Get("Location"), resp.Status)
 	}
@@ -287,7 +287,7 @@ func TestFilters(t *testing.T) {
 
 func TestAnswersAreGuarded(t *testing.T) {
 	p := newTestPage(t, func(now time.Time) api.Status { return fleetOf(3, now) })
-	html := asked(t, p, "/status", http.StatusOK)
+	html := answered(t, p, "/status", http.StatusOK)
 	script := regexp.MustCompile(`src="([^"]*)"`).FindStringSubmatch(html)[1]
 	for _, path := range []string{"/status", "/status/clusters/none", script} {
 		h := ask(t, p, path).Header
@@ -312,7 +312,7 @@ func TestAnswersAreGuarded(t *testing.T) {
 	if resp := ask(t, p, script, "If-None-Match", resp.Header.Get("ETag")); resp.StatusCode != http.StatusNotModified {
 		t.Errorf("the script is sent again: %s", resp.Status)
 	}
-	asked(t, p, "/status/assets/page.go", http.StatusNotFound)
+	answered(t, p, "/status/assets/page.go", http.StatusNotFound)
 	if zipped := ask(t, p, "/status", "Accept-Encoding", "gzip"); zipped.Header.Get("Content-Encoding") != "gzip" {
 		t.Error("the page is not compressed")
 	}
