@@ -42,6 +42,8 @@ var testOnly = map[string][]string{
 	"internal/testlogs":       {"internal/testlogs"},
 	"internal/controlplane":   {"bench", "cmd/internal/lab", "fairleadtest", "internal/testkv"},
 	"internal/testdb":         {"cmd/fairlead-chaos", "cmd/internal/lab", "internal/testdb"},
+	"internal/testbrowser":    {"internal/testbrowser"},
+	"internal/aptcache":       {"internal/testbrowser", "internal/testdb"},
 	"cmd/internal/lab":        {"cmd/fairlead-demo", "cmd/fairlead-chaos", "cmd/internal/lab"},
 	"internal/archtest":       {},
 	"sinks/sinktest":          {"sinks/sinktest"},

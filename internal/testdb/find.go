@@ -6,11 +6,15 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"runtime"
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/fairlead-dev/fairlead/internal/aptcache"
 )
+
+// kind is what the folder in the cache is called.
+const kind = "databases"
 
 // requireEnv is the variable with which no test is skipped for lack of a server, see
 // fairleadtest.RequireEnv.
@@ -44,7 +48,7 @@ type installed struct {
 
 // find looks for a server, first in the system.
 func find(s server) (installed, error) {
-	cache, err := cacheDir()
+	cache, err := aptcache.Dir(kind)
 	if err != nil {
 		return installed{}, err
 	}
@@ -91,48 +95,10 @@ func (i *installed) command(program string, args ...string) *exec.Cmd {
 	cmd := exec.Command(i.programs[program], args...) //nolint:noctx // A server outlives the call that starts it.
 	cmd.Env = []string{"PATH=" + filepath.Dir(i.programs[program]) + ":/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL=C.UTF-8", "TZ=GMT", "HOME=/"}
 	if i.root != "/" {
-		cmd.Env = append(cmd.Env, "LD_LIBRARY_PATH="+strings.Join(i.libraries(), ":"))
+		cmd.Env = append(cmd.Env, "LD_LIBRARY_PATH="+strings.Join(aptcache.Libraries(i.root), ":"))
 	}
 	notRoot(cmd)
 	return cmd
-}
-
-func (i *installed) libraries() (dirs []string) {
-	for _, pattern := range []string{"usr/lib/*-linux-gnu*", "lib/*-linux-gnu*"} {
-		found, _ := filepath.Glob(filepath.Join(i.root, pattern))
-		dirs = append(dirs, found...)
-	}
-	return dirs
-}
-
-// cacheDir is shared by every clone of the repository, and is one for each release
-// of a system: libraries of another one do not fit.
-func cacheDir() (string, error) {
-	cache := "/var/cache"
-	if os.Geteuid() != 0 {
-		dir, err := os.UserCacheDir()
-		if err != nil {
-			return "", fmt.Errorf("find the user's cache directory: %w", err)
-		}
-		cache = dir
-	}
-	return filepath.Join(cache, "fairlead", "databases", system()), nil
-}
-
-// system names the release of the system, such as debian-12-amd64.
-func system() string {
-	text, _ := os.ReadFile("/etc/os-release") // without it there is no apt-get either
-	id, version := "unknown", "0"
-	for line := range strings.Lines(string(text)) {
-		name, value, _ := strings.Cut(strings.TrimSpace(line), "=")
-		switch value = strings.Trim(value, `"'`); name {
-		case "ID":
-			id = value
-		case "VERSION_ID":
-			version = value
-		}
-	}
-	return filepath.Base(id + "-" + version + "-" + runtime.GOARCH)
 }
 
 // require returns a server. Without it the test is skipped, also with -short; where
@@ -148,7 +114,7 @@ func require(t testing.TB, s server) installed {
 	switch {
 	case err == nil:
 		return found
-	case required && canFetch():
+	case required && aptcache.Available():
 		t.Fatal(err)
 	}
 	t.Skip(err)

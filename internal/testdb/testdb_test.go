@@ -54,12 +54,6 @@ func TestStandby(t *testing.T) {
 	}
 }
 
-func TestSystem(t *testing.T) {
-	if got := system(); strings.ContainsAny(got, "/ ") || strings.Count(got, "-") < 2 {
-		t.Errorf("%q is no name of a folder that tells release and architecture", got)
-	}
-}
-
 func TestNotFound(t *testing.T) {
 	if _, err := find(server{"nothing", nil, []string{"no-such-database"}}); err == nil || !strings.Contains(err.Error(), "make databases") {
 		t.Error(err)

@@ -140,11 +140,12 @@ func (a *admin) delivering(h http.Handler) http.Handler {
 func (a *admin) handler() http.Handler {
 	endpoints := a.endpoints()
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if err := fromHere(r); err != nil {
+		endpoint, ok := endpoints[r.Method+" "+r.URL.Path]
+		if err := fromHere(r, !ok); err != nil {
 			a.answer(w, r, http.StatusForbidden, api.Error{Error: err.Error()})
 			return
 		}
-		if endpoint, ok := endpoints[r.Method+" "+r.URL.Path]; ok {
+		if ok {
 			// Who asks may have asked to wait, for longer than other servers' clients may
 			// take.
 			rc, until := http.NewResponseController(w), time.Now().Add(longestWait+writeTimeout)
@@ -174,11 +175,16 @@ func (a *admin) handler() http.Handler {
 // reason to, and a page on the internet must not. A page whose own name leads to
 // this address (DNS rebinding) counts as ours to a browser, but its name stands
 // in Host: there we take addresses, which no page can have made up.
-func fromHere(r *http.Request) error {
+//
+// The pages that only show something may be asked for by each other, and opened by a link
+// or a typed address.
+func fromHere(r *http.Request, shows bool) error {
 	if origin := r.Header.Get("Origin"); origin != "" {
 		return fmt.Errorf("requests from web pages are refused, this one from %q", origin)
 	}
-	if site := r.Header.Get("Sec-Fetch-Site"); site != "" && site != "none" {
+	site := r.Header.Get("Sec-Fetch-Site")
+	ours := shows && (site == "same-origin" || r.Header.Get("Sec-Fetch-Mode") == "navigate" && r.Header.Get("Sec-Fetch-Dest") == "document")
+	if site != "" && site != "none" && !ours {
 		return fmt.Errorf("requests from web pages are refused, this one with Sec-Fetch-Site %q", site)
 	}
 	host := r.Host

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 
 	"github.com/go-logr/logr"
 	"github.com/prometheus/client_golang/prometheus"
@@ -21,6 +22,7 @@ type deadLetters struct {
 	log     logr.Logger
 	retried *prometheus.CounterVec
 	asked   chan *resending // holds the one that is to be run
+	written atomic.Uint64   // since the start
 
 	mu   sync.Mutex
 	last *resending // under way, or the last one that was; nil: none was
@@ -62,6 +64,7 @@ func (d *deadLetters) of(sink string) func(c *pipeline.Change, reason error, att
 		if err := d.file.Write(sink, c, reason, attempts); err != nil {
 			return err
 		}
+		d.written.Add(1)
 		if r := d.current(); r != nil {
 			r.refused(sink, c.Key)
 		}

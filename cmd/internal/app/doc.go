@@ -4,7 +4,7 @@
 //	flags ──▶ Config ── parse ──▶ settings ──▶ program
 //	                                            fleet ─▶ sources ─▶ queue ─▶ stage ─▶ sinks
 //	                                            manager: workers
-//	                                            servers: /metrics, /healthz /readyz /clusters,
+//	                                            servers: /metrics, /healthz /readyz /clusters /status,
 //	                                            and the admin address: /replay /dead-letter/retry
 //	                                                ▲
 //	fairlead replay, fairlead dead-letter retry ────┘ POST

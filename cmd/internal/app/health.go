@@ -29,7 +29,7 @@ func metricsPage() http.Handler {
 	return bounded(mostRequests, promhttp.HandlerFor(metrics.Registry, promhttp.HandlerOpts{ErrorHandling: promhttp.HTTPErrorOnError}))
 }
 
-// healthServer serves /healthz, /readyz, /version, /clusters and /explain.
+// healthServer serves /healthz, /readyz, /version, /clusters, /explain and the status page.
 func (p *program) healthServer(l net.Listener) *manager.Server {
 	return newServer("health", p.pages(), l, time.Second)
 }
@@ -44,6 +44,11 @@ func (p *program) pages() *http.ServeMux {
 		mux.Handle(path+"/", http.StripPrefix(path, h))
 	}
 	mux.HandleFunc("GET /version", p.serveVersion)
+	if p.page != nil {
+		for _, path := range []string{"/{$}", "/status", "/status/"} {
+			mux.Handle("GET "+path, p.page.Handler())
+		}
+	}
 	mux.Handle("GET /clusters", bounded(mostRequests, http.HandlerFunc(p.serveClusters)))
 	mux.HandleFunc("GET /explain", p.serveExplain)
 	return mux

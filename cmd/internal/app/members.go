@@ -29,6 +29,13 @@ func (m *members) Set(member fleet.Member) {
 	}
 }
 
+// get returns a member, or an empty one if there is none of that name.
+func (m *members) get(name string) fleet.Member {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.all[name]
+}
+
 // Remove implements fleet.Handler.
 func (m *members) Remove(name string) {
 	m.mu.Lock()

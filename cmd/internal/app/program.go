@@ -17,6 +17,7 @@ import (
 	"k8s.io/client-go/tools/leaderelection/resourcelock"
 	"sigs.k8s.io/controller-runtime/pkg/manager"
 
+	"github.com/fairlead-dev/fairlead/cmd/internal/page"
 	"github.com/fairlead-dev/fairlead/cmd/internal/trace"
 	"github.com/fairlead-dev/fairlead/internal/election"
 	"github.com/fairlead-dev/fairlead/internal/ledger"
@@ -47,6 +48,7 @@ type program struct {
 	recent        recent       // what they have answered last
 	tails         tails        // of what they answer
 	explaining    atomic.Int32 // requests of /explain that are under way
+	page          *page.Page   // the status page; nil: nothing shows it
 	label         *leaderLabel // nil: there is none
 	leaderMetrics leaderMetrics
 
@@ -94,6 +96,9 @@ func newProgram(ctx context.Context, s *settings, stdout io.Writer, log logr.Log
 	}()
 	p.observers.add(p.recent.observe) // until the program ends
 	p.tails.recent, p.tails.stop, p.tails.log = &p.recent, p.stopping, log
+	if s.HealthProbeBindAddress != "0" || s.AdminBindAddress != "0" {
+		p.page = p.newStatusPage()
+	}
 	if p.hub, err = s.loadHub(); err != nil {
 		return nil, err
 	}

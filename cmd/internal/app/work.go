@@ -29,6 +29,9 @@ func (p *program) run(ctx context.Context) (err error) {
 		defer signal.Stop(asked)
 		wg.Go(func() { p.reloader.run(serving, asked) })
 	}
+	if p.page != nil {
+		wg.Go(func() { _ = p.page.Run(serving) }) // it returns nil
+	}
 	broken := make(chan error, len(p.servers))
 	for _, s := range p.servers {
 		wg.Go(func() {

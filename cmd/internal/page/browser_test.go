@@ -1,0 +1,271 @@
+package page
+
+import (
+	"context"
+	_ "embed"
+	"encoding/json"
+	"flag"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/fairlead-dev/fairlead/cmd/internal/api"
+	"github.com/fairlead-dev/fairlead/internal/testbrowser"
+	"github.com/fairlead-dev/fairlead/pipeline"
+	"github.com/fairlead-dev/fairlead/pipeline/stage"
+	"github.com/fairlead-dev/fairlead/sources/member"
+)
+
+var (
+	writePictures = flag.Bool("write-pictures", false, "write the pictures of the status page in docs/img")
+	strictTimes   = flag.Bool("strict-times", false, "fail if a page takes longer than it should on a machine that does nothing else")
+)
+
+// axe is axe-core 4.10.3, which finds what keeps people from using a page.
+//
+//go:embed testdata/axe/axe.min.js
+var axe string
+
+// largeFleet is a page with so many clusters and a past.
+func largeFleet(t testing.TB, n int) (p *Page, broken *atomic.Bool) {
+	broken = new(atomic.Bool)
+	start := time.Now()
+	var past atomic.Int64 // that was made up
+	p = newTestPage(t, func(now time.Time) api.Status {
+		s := fleetOf(n, start)
+		at := now.Sub(start) + time.Duration(past.Load())
+		for i := range s.Clusters {
+			c := &s.Clusters[i]
+			wave := (int64(at/every) + int64(i)*7) % 60
+			c.Counts.HandedOut = uint64(at.Seconds() * float64(2+i%9))
+			c.Counts.ThrottledSeconds = at.Seconds() * float64(i%4) * .15
+			for j := range c.Streams {
+				c.Streams[j].LastFrame = now.Add(-time.Second)
+			}
+			if wave < 12 && i%100 != 20 {
+				c.Streams[0].Unacked, c.Streams[0].OldestUnacked = int(wave), now.Add(-time.Duration(wave*(12-wave))*100*time.Millisecond)
+			}
+		}
+		if broken.Load() {
+			s.Clusters[0].State, s.Clusters[0].Reason, s.Clusters[0].Since = member.BackingOff, "broken by a test", now
+		}
+		return s
+	})
+	for range points {
+		past.Add(int64(every))
+		p.keeper.mu.Lock()
+		p.keeper.pointed = time.Now().Add(-every)
+		p.keeper.lookLocked()
+		p.keeper.now = nil
+		p.keeper.mu.Unlock()
+		for i := range 500 {
+			took := time.Duration(3+i%40) * time.Millisecond
+			p.Observe("postgres://db/changes", stage.Delivery{Change: &pipeline.Change{Observed: time.Now().Add(-2 * took)}, Began: time.Now().Add(-took)})
+		}
+	}
+	p.opts.Explain = func(*http.Request) (int, any) {
+		return http.StatusOK, map[string]any{"verdict": "waits behind 3 others", "lane": map[string]any{"place": 4}}
+	}
+	return p, broken
+}
+
+// TestInBrowser has a real browser show each view.
+func TestInBrowser(t *testing.T) {
+	browser := testbrowser.Start(t)
+	p, broken := largeFleet(t, 5000)
+	ctx, stop := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() { ended <- p.Run(ctx) }()
+	server := httptest.NewServer(p.Handler())
+	defer func() {
+		stop()
+		<-ended
+		server.Close()
+	}()
+	views := map[string]string{
+		"overview": "/status", "clusters": "/status/clusters", "filtered": "/status/clusters?filter=state%3Alive&sort=-lag", "cluster": "/status/clusters/prod-00043",
+		"route": "/status/routes/" + url.PathEscape("http://alerts/in"), "object": "/status/object?cluster=prod-00001&resource=pods&name=a", "failure": "/status/nowhere",
+	}
+	t.Run("views", func(t *testing.T) {
+		for name, path := range views {
+			for _, s := range []testbrowser.Settings{{}, {Dark: true}, {Width: 400, Height: 800}, {NoScript: true}} {
+				t.Run(fmt.Sprintf("%s dark=%t width=%d script=%t", name, s.Dark, s.Width, !s.NoScript), func(t *testing.T) { showView(t, browser, server.URL+path, s) })
+			}
+		}
+	})
+	t.Run("times", func(t *testing.T) { measureTimes(t, browser, server.URL, views) })
+	t.Run("keys", func(t *testing.T) { useKeys(t, browser, server.URL) })
+	t.Run("follows", func(t *testing.T) { followInBrowser(t, browser, server.URL, broken) })
+	if *writePictures {
+		takePictures(t, browser, server.URL)
+	}
+}
+
+// showView opens a view and has axe look at it. Nothing may be wider than the window, and
+// the browser may have nothing to complain of.
+func showView(t *testing.T, browser *testbrowser.Browser, address string, s testbrowser.Settings) {
+	tab := browser.Open(t, address, s)
+	defer tab.Close(t)
+	var seen struct {
+		Text    string
+		Script  bool
+		Wide    float64
+		Back    string
+		Heading int
+	}
+	tab.Eval(t, `({Text: document.querySelector("main").innerText, Script: !!document.querySelector("#tools button"), Wide: document.documentElement.scrollWidth - innerWidth,
+		Back: getComputedStyle(document.body).backgroundColor, Heading: document.querySelectorAll("h1").length})`, &seen)
+	if len(seen.Text) < 40 || seen.Heading != 1 {
+		t.Errorf("the page shows %q", seen.Text)
+	}
+	if seen.Script == s.NoScript {
+		t.Errorf("the script has run: %t", seen.Script)
+	}
+	if seen.Wide > 0 {
+		t.Errorf("the page is %v pixels wider than the window", seen.Wide)
+	}
+	if dark := seen.Back == "rgb(13, 17, 23)"; dark != s.Dark {
+		t.Errorf("the page is %s", seen.Back)
+	}
+	if s.NoScript {
+		return
+	}
+	tab.Eval(t, axe+"; 0", nil)
+	var violations []struct {
+		ID    string
+		Help  string
+		Nodes []struct {
+			HTML           string
+			FailureSummary string
+		}
+	}
+	tab.Eval(t, `axe.run({resultTypes: ["violations"]}).then(r => r.violations.map(v => ({ID: v.id, Help: v.help, Nodes: v.nodes.slice(0, 3).map(n => ({HTML: n.html, FailureSummary: n.failureSummary}))})))`, &violations)
+	for _, v := range violations {
+		detail, _ := json.Marshal(v.Nodes)
+		t.Errorf("axe: %s: %s: %.1500s", v.ID, v.Help, detail)
+	}
+	for _, problem := range tab.Problems() {
+		if !strings.Contains(problem, "404") { // a page that is not there answers so
+			t.Errorf("the browser complains: %s", problem)
+		}
+	}
+}
+
+// measureTimes tells what the browser takes for each view, and fails with -strict-times if
+// that is more than it should.
+func measureTimes(t *testing.T, browser *testbrowser.Browser, address string, views map[string]string) {
+	for name, path := range views {
+		tab := browser.Open(t, address+path, testbrowser.Settings{})
+		tab.Go(t, address+path) // with style and script at hand, as somebody has who looks again
+		tab.Until(t, `performance.getEntriesByName("first-contentful-paint").length > 0`)
+		var got struct {
+			Paint, Nodes, Bytes float64
+			Long                []float64
+		}
+		tab.Eval(t, `new Promise(done => {
+			const long = [];
+			new PerformanceObserver(l => long.push(...l.getEntries().map(e => e.duration))).observe({type: "longtask", buffered: true});
+			requestIdleCallback(() => setTimeout(() => done({Paint: performance.getEntriesByName("first-contentful-paint")[0].startTime, Long: long,
+				Nodes: document.getElementsByTagName("*").length, Bytes: performance.getEntriesByType("navigation")[0].decodedBodySize}), 200));
+		})`, &got)
+		t.Logf("%-9s first paint after %.0f ms, tasks above 50 ms: %.0f, %.0f nodes, %.0f KiB", name, got.Paint, got.Long, got.Nodes, got.Bytes/1024)
+		if got.Nodes > 4000 || got.Bytes > 200<<10 {
+			t.Errorf("%s has %.0f nodes and %.0f bytes", name, got.Nodes, got.Bytes)
+		}
+		if *strictTimes && (got.Paint > 200 || len(got.Long) > 0) {
+			t.Errorf("%s is painted after %.0f ms, and has tasks of %.0f ms", name, got.Paint, got.Long)
+		}
+		tab.Close(t)
+	}
+}
+
+func useKeys(t *testing.T, browser *testbrowser.Browser, address string) {
+	tab := browser.Open(t, address+"/status", testbrowser.Settings{})
+	defer tab.Close(t)
+	ready := func(path string) {
+		t.Helper()
+		tab.Until(t, `location.pathname + location.search == `+fmt.Sprintf("%q", path)+` && document.readyState == "complete" && document.querySelector("#tools button")`)
+	}
+	focused := func(of string) {
+		t.Helper()
+		tab.Until(t, `document.activeElement.innerText == `+fmt.Sprintf("%q", of))
+	}
+	tab.Press(t, "c")
+	ready("/status/clusters")
+	tab.Press(t, "/", "p", "r", "o", "d", "-", "0", "0", "4", "Enter")
+	ready("/status/clusters?filter=prod-004")
+	var rows []string
+	tab.Eval(t, `[...document.querySelectorAll("a[data-row]")].map(a => a.innerText)`, &rows)
+	tab.Press(t, "j")
+	focused(rows[0])
+	tab.Press(t, "j", "j", "k")
+	focused(rows[1])
+	tab.Press(t, "k", "k", "k", "?")
+	tab.Until(t, `document.querySelector("dialog").open`)
+	tab.Press(t, "Escape")
+	tab.Until(t, `!document.querySelector("dialog").open`)
+	tab.Press(t, "j")
+	focused(rows[1])
+	tab.Press(t, "Enter")
+	ready("/status/clusters/" + rows[1])
+	tab.Press(t, "o")
+	ready("/status")
+	// Who does not want them switches them off.
+	tab.Press(t, "?")
+	tab.Eval(t, `document.querySelector("dialog input").click()`, nil)
+	tab.Press(t, "Escape", "c", "j")
+	tab.Go(t, address+"/status/clusters?sort=name")
+	tab.Press(t, "o", "j")
+	tab.Eval(t, `localStorage.clear()`, nil)
+	ready("/status/clusters?sort=name")
+}
+
+func followInBrowser(t *testing.T, browser *testbrowser.Browser, address string, broken *atomic.Bool) {
+	tab := browser.Open(t, address+"/status/clusters/prod-00000", testbrowser.Settings{})
+	defer tab.Close(t)
+	table := browser.Open(t, address+"/status/clusters?sort=name&filter=prod-0000", testbrowser.Settings{})
+	defer table.Close(t)
+	table.Until(t, `document.querySelector("#tools button")`)
+	table.Press(t, "j")
+	tab.Until(t, `document.querySelector("#following").innerText == "following"`)
+	broken.Store(true)
+	defer broken.Store(false)
+	tab.Until(t, `document.querySelector("#state").innerText.includes("broken by a test") && document.querySelector("#transitions").innerText.includes("broken by a test")`)
+	table.Until(t, `document.querySelector("#rows").innerText.includes("broken by a test")`)
+	table.Until(t, `document.activeElement.innerText == "prod-00000"`) // its row is another one by now
+	// A follower can pause.
+	table.Eval(t, `[...document.querySelectorAll("#tools button")].find(b => b.innerText == "Pause").click()`, nil)
+	table.Until(t, `document.querySelector("#following").innerText == "not following"`)
+	table.Eval(t, `localStorage.clear()`, nil)
+	for _, problem := range append(tab.Problems(), table.Problems()...) {
+		t.Errorf("the browser complains: %s", problem)
+	}
+}
+
+// takePictures writes the pictures of docs/status-page.md.
+func takePictures(t *testing.T, browser *testbrowser.Browser, address string) {
+	for name, s := range map[string]struct {
+		path string
+		testbrowser.Settings
+	}{
+		"status-overview-light": {"/status", testbrowser.Settings{Width: 1100, Height: 1000}},
+		"status-overview-dark":  {"/status", testbrowser.Settings{Width: 1100, Height: 1000, Dark: true}},
+		"status-clusters":       {"/status/clusters?filter=is%3Athrottled&sort=-lag", testbrowser.Settings{Width: 1100, Height: 640}},
+		"status-cluster":        {"/status/clusters/prod-00009", testbrowser.Settings{Width: 1100, Height: 1100}},
+	} {
+		tab := browser.Open(t, address+s.path, s.Settings)
+		tab.Until(t, `document.querySelector("#tools button")`)
+		tab.Picture(t, filepath.Join("../../../docs/img", name+".png"))
+		tab.Close(t)
+	}
+	if _, err := os.Stat("../../../docs/img/status-overview-dark.png"); err != nil {
+		t.Error(err)
+	}
+}

@@ -1,0 +1,67 @@
+package page
+
+import (
+	"net/http"
+
+	"github.com/fairlead-dev/fairlead/cmd/internal/api"
+)
+
+func (p *Page) cluster(s *snapshot, r *http.Request) answer {
+	name := r.PathValue("name")
+	c := s.find(name)
+	if c == nil {
+		return failure(http.StatusNotFound, "No such cluster", "there is no cluster "+visible(name, 100), "/status/clusters")
+	}
+	d := api.ClusterDetail{At: s.at, Cluster: *c, Limits: []api.RouteLimit{}, Credentials: api.Credentials{Source: c.Source}, Problems: []api.Problem{}}
+	if p.opts.Limits != nil {
+		d.Limits = append(d.Limits, p.opts.Limits(name)...)
+	}
+	if p.opts.Credentials != nil {
+		d.Credentials = p.opts.Credentials(name)
+	}
+	for _, of := range s.status.Problems {
+		if of.Cluster == name {
+			d.Problems = append(d.Problems, of)
+		}
+	}
+	d.History, d.Transitions = p.keeper.history(name)
+	return answer{code: http.StatusOK, title: short(name), template: "cluster", json: d, data: clusterData{
+		NextStep: stepOf(c), Bars: barsOf(c.Lane),
+	}, command: "kubectl fairlead status " + quoted(visible(name, mostText)), refresh: true}
+}
+
+// clusterData is what the template of a cluster is given beside api.ClusterDetail.
+type clusterData struct {
+	NextStep string // empty while all is well
+	Bars     []bar
+}
+
+func stepOf(c *api.Cluster) string {
+	if level := levelOf(c.State); level == ok || level == busy {
+		return ""
+	}
+	return nextStep(c.State, c.Reason)
+}
+
+// bar is a part of what waits.
+type bar struct {
+	Name  string
+	Count int
+	X, W  int // of 100
+}
+
+// barsOf divides what waits into parts, whose widths are their shares.
+func barsOf(l api.Lane) []bar {
+	bars := []bar{{Name: "in work", Count: l.InFlight}, {Name: "changes", Count: l.Live}, {Name: "of snapshots", Count: l.Snapshot}, {Name: "refused, for another try", Count: l.Delayed}}
+	all := 0
+	for _, b := range bars {
+		all += b.Count
+	}
+	sum := 0
+	for i := range bars {
+		bars[i].X = sum * 100 / max(all, 1)
+		sum += bars[i].Count
+		bars[i].W = sum*100/max(all, 1) - bars[i].X
+	}
+	return bars
+}

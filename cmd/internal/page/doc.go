@@ -1,0 +1,36 @@
+// Package page is the status page of a running program: how everything stands, for people
+// with a browser, and as JSON for those who ask for it.
+//
+//	                    ┌ snapshot, at most one a second ┐
+//	api.Status ──▶ keeper                               ├──▶ view ──▶ HTML, JSON or events
+//	stage.Delivery ──▶ └ rings of the last 15 minutes ──┘              (by the header Accept)
+//
+//	/                        leads to /status
+//	/status                  leader, ledger, routes, totals, and what is wrong
+//	/status/clusters         the table: ?filter= &sort= &page= &per=
+//	/status/clusters/NAME    streams, lane, limits, transitions
+//	/status/routes/NAME      what a sink answers, and what waits for it
+//	/status/object           why one object is where it is
+//	/status/assets/          the style sheet and the script
+//
+// Guarantees:
+//
+//   - Pages change nothing and show nothing of objects but names. There are no buttons that
+//     do anything to the program.
+//   - Texts of members, sinks and locks are shown as text: escaped, on one line, bounded,
+//     with what cannot be seen as escapes. The Content-Security-Policy allows no script and
+//     no style but those of the program.
+//   - Pages work without JavaScript. With it they follow: the server sends the page's
+//     content again, to at most 64 readers. A reader that is slow misses some; who has gone
+//     is noticed with the next write. Streams end when Run does.
+//   - Snapshots are shared by all who ask. They and the pages of those who follow take at
+//     most about a fiftieth of one core: what costs more is made more seldom. Run looks
+//     every ten seconds besides.
+//   - Memory does not grow with time: 540 bytes for the curves of each cluster, and at most
+//     50 transitions for each, of 50,000 for all.
+//
+// Handler, Observe and the functions of Options may be called by many goroutines at once.
+//
+// Whoever reaches the address may read it: as with /clusters, that is for the network to
+// say.
+package page

@@ -1,0 +1,198 @@
+package page
+
+import (
+	"bytes"
+	"compress/gzip"
+	"context"
+	"embed"
+	"encoding/json"
+	"html/template"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/fairlead-dev/fairlead/cmd/internal/api"
+)
+
+//go:embed templates
+var sources embed.FS
+
+var templates = template.Must(template.New("").Funcs(template.FuncMap{
+	"things": things, "text": text, "short": short, "age": age, "due": due, "seconds": seconds, "count": count, "size": size, "rate": perSecond, "mark": mark, "value": value,
+	"spark": spark, "halved": halved, "largest": largest, "asset": assetURL, "at": moment, "level": levelOf, "add": func(a, b int) int { return a + b },
+	"share":   func(v float64) string { return strconv.FormatFloat(v*100, 'f', 0, 64) + " %" },
+	"cluster": func(name string) string { return "/status/clusters/" + url.PathEscape(name) },
+	"route":   func(name string) string { return "/status/routes/" + url.PathEscape(name) },
+	"explain": func(cluster string) string { return "/status/object?cluster=" + url.QueryEscape(cluster) },
+	"list": func(filter string) string {
+		return (&table{filter: filter, sort: "trouble", perPage: defaultLines}).with("trouble", 1)
+	},
+	"iso":  func(t time.Time) string { return t.UTC().Format(time.RFC3339) },
+	"most": func(a, b float64) float64 { return max(a, b) },
+}).ParseFS(sources, "templates/*.html"))
+
+// moment is a time of day, with its date if that is another one than at's.
+func moment(at, t time.Time) string {
+	at, t = at.UTC(), t.UTC()
+	if at.Format(time.DateOnly) == t.Format(time.DateOnly) {
+		return t.Format("15:04:05")
+	}
+	return t.Format("2006-01-02 15:04:05")
+}
+
+// view is one kind of page.
+type view struct {
+	make  func(s *snapshot, r *http.Request) answer
+	every time.Duration // between two events; 0: the page does not change
+}
+
+// answer is what a view shows.
+type answer struct {
+	code     int
+	title    string
+	template string // of the content
+	json     any    // for those who ask for JSON
+	data     any    // for the template, beside json
+	command  string // that shows the same
+	refresh  bool   // it is worth being followed
+}
+
+// frame is what templates are given.
+type frame struct {
+	At      time.Time
+	Title   string
+	JSON    any
+	Data    any
+	Command string
+	Version string
+	Path    string // of the view
+	Follow  string // what sends events; empty: nothing does
+	Content template.HTML
+}
+
+// serve answers with a view, in the form that is asked for.
+func (p *Page) serve(v view) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		guard(w.Header())
+		w.Header().Set("Vary", "Accept, Accept-Encoding")
+		form := wanted(r.Header.Get("Accept"))
+		if form == events && v.every > 0 && r.Method == http.MethodGet {
+			// Others may follow the page when this reader has gone.
+			asked := r.Clone(context.WithoutCancel(r.Context()))
+			p.feed.follow(w, r, v.every, func(s *snapshot) ([]byte, error) {
+				content, _, err := p.content(s, v, asked)
+				return content, err
+			})
+			return
+		}
+		select {
+		case p.making <- struct{}{}:
+			defer func() { <-p.making }()
+		case <-r.Context().Done():
+			return
+		}
+		s := p.keeper.snapshot()
+		var body bytes.Buffer
+		var a answer
+		var err error
+		kind := "text/html; charset=utf-8"
+		if form == jsonForm {
+			kind = "application/json"
+			a = v.make(s, r)
+			e := json.NewEncoder(&body)
+			e.SetIndent("", "  ")
+			err = e.Encode(a.json)
+		} else {
+			err = p.document(&body, &a, s, v, r)
+		}
+		if err != nil {
+			p.opts.Log.Error(err, "Could not make a status page", "path", visible(r.URL.Path, 200))
+			http.Error(w, "this page could not be made; the log says why", http.StatusInternalServerError)
+			return
+		}
+		content := body.Bytes()
+		h := w.Header()
+		h.Set("Content-Type", kind)
+		h.Set("Cache-Control", "no-store")
+		if len(content) > 1<<10 && takesGzip(r) {
+			h.Set("Content-Encoding", "gzip")
+			content = zip(content, gzip.BestSpeed)
+		}
+		h.Set("Content-Length", strconv.Itoa(len(content)))
+		w.WriteHeader(a.code)
+		_, _ = w.Write(content) // who asked may have gone
+	})
+}
+
+// content makes the part of a page that changes.
+func (p *Page) content(s *snapshot, v view, r *http.Request) ([]byte, answer, error) {
+	a := v.make(s, r)
+	var b bytes.Buffer
+	err := templates.ExecuteTemplate(&b, a.template, frame{At: s.at, Title: a.title, JSON: a.json, Data: a.data, Command: a.command, Version: p.opts.Version})
+	return b.Bytes(), a, err
+}
+
+func (p *Page) document(to *bytes.Buffer, a *answer, s *snapshot, v view, r *http.Request) error {
+	content, made, err := p.content(s, v, r)
+	if err != nil {
+		return err
+	}
+	*a = made
+	f := frame{
+		At: s.at, Title: made.title, Version: p.opts.Version, Path: r.URL.Path, Command: made.command,
+		Content: template.HTML(content), //nolint:gosec // A template has made it.
+	}
+	if v.every > 0 && made.refresh {
+		f.Follow = r.URL.RequestURI()
+	}
+	return templates.ExecuteTemplate(to, "document", f)
+}
+
+// failure is the answer to what cannot be shown.
+func failure(code int, title, why string, known ...string) answer {
+	return answer{code: code, title: title, template: "failure", json: api.Error{Error: why, Known: known}}
+}
+
+func (p *Page) nothing(_ *snapshot, r *http.Request) answer {
+	return failure(http.StatusNotFound, "Not found", "there is no page at "+visible(r.URL.Path, 200),
+		"/status", "/status/clusters", "/status/clusters/NAME", "/status/routes/NAME", "/status/object")
+}
+
+// The forms of an answer.
+const (
+	html = iota
+	jsonForm
+	events
+)
+
+// wanted returns the form that a header Accept likes best; HTML where it likes others as
+// much or says nothing.
+func wanted(accept string) int {
+	form, best := html, 0.
+	for one := range strings.SplitSeq(accept, ",") {
+		kind, parameters, _ := strings.Cut(one, ";")
+		q := 1.
+		for parameter := range strings.SplitSeq(parameters, ";") {
+			if value, has := strings.CutPrefix(strings.TrimSpace(parameter), "q="); has {
+				q, _ = strconv.ParseFloat(value, 64)
+			}
+		}
+		var of int
+		switch strings.ToLower(strings.TrimSpace(kind)) {
+		case "text/html", "application/xhtml+xml":
+			of = html
+		case "application/json":
+			of = jsonForm
+		case "text/event-stream":
+			of = events
+		default:
+			continue
+		}
+		if q > best || q == best && of == html {
+			form, best = of, q
+		}
+	}
+	return form
+}
