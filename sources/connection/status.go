@@ -35,6 +35,9 @@ type Status struct {
 	ClusterUID    string `json:"clusterUID,omitempty"`
 	ByDigest      bool   `json:"byDigest,omitempty"`
 	ServerVersion string `json:"serverVersion,omitempty"`
+	// Expiry is that of the credentials that the last probe was made with, as far as
+	// they tell one.
+	Expiry Expiry `json:"-"`
 	// StaleStreams are those whose last SetStale said so, sorted. The member may
 	// be live all the same: it has answered a probe since.
 	StaleStreams []string `json:"staleStreams,omitempty"`
@@ -122,6 +125,7 @@ func (c *Connection) Status() Status {
 		ClusterUID:    c.identity.UID,
 		ByDigest:      ledger.ByDigest(c.identity.UID),
 		ServerVersion: c.version,
+		Expiry:        c.expiry,
 		StaleStreams:  slices.Sorted(maps.Keys(c.stale)),
 		Probes:        maps.Clone(c.probes),
 		Reconnects:    maps.Clone(c.reconnects),
