@@ -88,6 +88,7 @@ func (c *Config) numbers() []number {
 			"each sink needs 33Mi, for the largest object and the copy that is made of it, and the lanes 16Mi; leave it out for half of the memory that there is"),
 		within("max-objects", c.MaxObjects, 0, mostObjects, "0 is no bound"),
 		within("max-ledger-bytes", c.MaxLedgerBytes, 0, mostBytes, "give bytes, such as 128Mi; 0 is no bound"),
+		within("metrics-max-clusters", c.MetricsMaxClusters, 0, mostObjects, "0 is no bound"),
 		within("max-streams", c.MaxStreams, 0, mostObjects, "0 is no bound"),
 		within("workers", c.Workers, 1, mostWorkers, ""),
 		within("api-qps", c.APIQPS, leastRate, mostRate, "give requests per second"),

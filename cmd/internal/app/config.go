@@ -73,6 +73,7 @@ type Config struct {
 	LeaderLabel             string // NAMESPACE/NAME of the Pod; empty: none
 
 	MetricsBindAddress     string
+	MetricsMaxClusters     int
 	HealthProbeBindAddress string
 	AdminBindAddress       string
 	LogLevel               string

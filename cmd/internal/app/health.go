@@ -12,6 +12,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 	"sigs.k8s.io/controller-runtime/pkg/healthz"
 	"sigs.k8s.io/controller-runtime/pkg/manager"
@@ -19,10 +20,16 @@ import (
 )
 
 // metricsServer serves /metrics.
-func metricsServer(l net.Listener) *manager.Server {
+func (p *program) metricsServer(l net.Listener) *manager.Server {
 	mux := http.NewServeMux()
-	mux.Handle("/metrics", bounded(mostRequests, promhttp.HandlerFor(metrics.Registry, promhttp.HandlerOpts{ErrorHandling: promhttp.HTTPErrorOnError})))
+	mux.Handle("/metrics", bounded(mostRequests, metricsHandler(&clusterBound{from: metrics.Registry, most: p.settings.MetricsMaxClusters})))
 	return newServer("metrics", mux, l, time.Second)
+}
+
+// metricsHandler answers as text, and in protobuf, which has native histograms, to who asks
+// for it.
+func metricsHandler(from prometheus.Gatherer) http.Handler {
+	return promhttp.HandlerFor(from, promhttp.HandlerOpts{ErrorHandling: promhttp.HTTPErrorOnError})
 }
 
 // healthServer serves /healthz, /readyz and /clusters.

@@ -1,11 +1,13 @@
 package app
 
 import (
+	"cmp"
 	"fmt"
 	"runtime"
 	"runtime/debug"
 	"strings"
 
+	"github.com/prometheus/client_golang/prometheus"
 	"github.com/spf13/cobra"
 )
 
@@ -58,10 +60,25 @@ func (b build) String() string {
 	return fmt.Sprintf("%s (%s)", version, strings.Join(append(known, b.goes), ", "))
 }
 
+// collector tells Prometheus of b.
+func (b build) collector() prometheus.Collector {
+	info := prometheus.NewGaugeVec(prometheus.GaugeOpts{
+		Name: "fairlead_build_info",
+		Help: "1, with the version, the commit and the Go version that the program was built from.",
+	}, []string{"version", "commit", "goversion"})
+	info.WithLabelValues(cmp.Or(b.version, "dev"), b.commit, runtime.Version()).Set(1)
+	return info
+}
+
+// build returns what is known of how the program was built.
+func (o Options) build() build {
+	info, _ := debug.ReadBuildInfo()
+	return builtFrom(o.Version, o.Commit, info)
+}
+
 // describe returns the line that --version and `fairlead version` print.
 func (o Options) describe() string {
-	info, _ := debug.ReadBuildInfo()
-	return builtFrom(o.Version, o.Commit, info).String()
+	return o.build().String()
 }
 
 func newVersionCommand(o Options) *cobra.Command {
