@@ -83,7 +83,7 @@ func inAlpha(t *testing.T, env *testenv.Env, namespace string, flags ...string) 
 	t.Helper()
 	o := newObjects(t, env.Cluster("alpha"), namespace)
 	o.create("first")
-	r := start(t, append([]string{"--clusters=kubeconfig:" + writeKubeconfig(t, env.Cluster("alpha")), "--watch=configmaps?namespace=" + namespace}, flags...)...)
+	r := start(t, append([]string{"--clusters=kubeconfig:" + writeKubeconfig(t, env.Cluster("alpha")), "--watch=configmaps?namespace=" + namespace, "--drain-timeout=0s"}, flags...)...)
 	r.await("the stream is live", func() bool { return r.streamsLive("alpha") })
 	return r, o
 }
@@ -229,6 +229,7 @@ func alertOnLostChange(t *testing.T, _ *testenv.Env) (*story, time.Time) {
 	r.await("the stream is live", func() bool { return r.streamsLive("liar") })
 	before := r.scrape()
 	var version atomic.Pointer[string]
+	var lies atomic.Int64
 	member.Lie(testenv.Watches, func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			w.Header().Set("Content-Type", "application/json")
@@ -236,10 +237,12 @@ func alertOnLostChange(t *testing.T, _ *testenv.Env) (*story, time.Time) {
 				_, _ = fmt.Fprintf(w, `{"type":"BOOKMARK","object":{"kind":"ConfigMap","apiVersion":"v1","metadata":{"resourceVersion":%q}}}`+"\n", *v)
 			}
 			_ = http.NewResponseController(w).Flush()
+			lies.Add(1)
 			<-r.Context().Done()
 		})
 	})
 	member.Drop()
+	r.await("the member lies", func() bool { return lies.Load() > 0 })
 	lost := member.Put("configmaps", "default", "lost", nil)
 	version.Store(&lost)
 	member.Drop()
@@ -324,7 +327,7 @@ func alertOnMemory(t *testing.T, _ *testenv.Env) (*story, time.Time) {
 	}
 	out := newRecorder()
 	out.stall()
-	r := startWith(t, Options{}, out, "--clusters=kubeconfig:"+writeKubeconfig(t, all...), "--watch=configmaps", "--memory-budget=49Mi")
+	r := startWith(t, Options{}, out, "--clusters=kubeconfig:"+writeKubeconfig(t, all...), "--watch=configmaps", "--memory-budget=49Mi", "--drain-timeout=0s")
 	s := r.awaitScrape("lanes wait for memory", shows("fairlead_memory_budget_waiting_lanes", ""))
 	return r.goesOnAs(s, "they still do", shows("fairlead_memory_budget_waiting_lanes", ""))
 }
