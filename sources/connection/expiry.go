@@ -18,37 +18,26 @@ import (
 // tokens that are looked into, in bytes.
 const maxCredential = 64 << 10
 
-// Expiry tells for how long credentials are good. A zero value says that this is not
+// expiry tells for how long credentials are good. A zero value says that this is not
 // known: a password, an opaque token and a credential plugin do not tell.
-type Expiry struct {
-	// Credential is what expires first: "token" or "certificate".
-	Credential string
-	// Issued is when they began to be good, zero if that is not told.
-	Issued time.Time
-	// Expires is when they end.
-	Expires time.Time
-}
-
-// Lifetime is the time from the issue to the expiry; zero if it is not known.
-func (e Expiry) Lifetime() time.Duration {
-	if e.Issued.IsZero() || e.Expires.Before(e.Issued) {
-		return 0
-	}
-	return e.Expires.Sub(e.Issued)
+type expiry struct {
+	credential string    // what expires first: "token" or "certificate"
+	issued     time.Time // when they began to be good; zero if that is not told
+	expires    time.Time // when they end
 }
 
 // expiryOf returns the first expiry of the credentials that requests of cfg carry. Files
 // are read as they are now. What cannot be read has none: the probe tells what is wrong
 // with it.
-func expiryOf(cfg *rest.Config) (first Expiry) {
+func expiryOf(cfg *rest.Config) (first expiry) {
 	if cfg == nil {
-		return Expiry{}
+		return expiry{}
 	}
-	for _, e := range []Expiry{
+	for _, e := range []expiry{
 		tokenExpiry(contents([]byte(cfg.BearerToken), cfg.BearerTokenFile)),
 		certificateExpiry(contents(cfg.CertData, cfg.CertFile)),
 	} {
-		if !e.Expires.IsZero() && (first.Expires.IsZero() || e.Expires.Before(first.Expires)) {
+		if !e.expires.IsZero() && (first.expires.IsZero() || e.expires.Before(first.expires)) {
 			first = e
 		}
 	}
@@ -69,17 +58,17 @@ func contents(data []byte, file string) []byte {
 
 // tokenExpiry reads the claims of a JSON Web Token, without a check of its signature: only
 // its server can tell whether it is good, and says so when it is asked.
-func tokenExpiry(token []byte) Expiry {
+func tokenExpiry(token []byte) expiry {
 	if len(token) > maxCredential {
-		return Expiry{}
+		return expiry{}
 	}
 	parts := strings.Split(string(bytes.TrimSpace(token)), ".")
 	if len(parts) != 3 {
-		return Expiry{}
+		return expiry{}
 	}
 	claims, err := base64.RawURLEncoding.DecodeString(parts[1])
 	if err != nil {
-		return Expiry{}
+		return expiry{}
 	}
 	var times struct {
 		Expires   float64 `json:"exp"`
@@ -87,17 +76,17 @@ func tokenExpiry(token []byte) Expiry {
 		NotBefore float64 `json:"nbf"`
 	}
 	if json.Unmarshal(claims, &times) != nil {
-		return Expiry{}
+		return expiry{}
 	}
 	expires := numericDate(times.Expires)
 	if expires.IsZero() {
-		return Expiry{}
+		return expiry{}
 	}
 	issued := numericDate(times.Issued)
 	if issued.IsZero() {
 		issued = numericDate(times.NotBefore)
 	}
-	return Expiry{Credential: "token", Issued: issued, Expires: expires}
+	return expiry{credential: "token", issued: issued, expires: expires}
 }
 
 // numericDate is a time as a claim has it (RFC 7519): seconds since 1970. It is zero for
@@ -111,9 +100,9 @@ func numericDate(seconds float64) time.Time {
 }
 
 // certificateExpiry is that of the first certificate, which is the client's own.
-func certificateExpiry(text []byte) Expiry {
+func certificateExpiry(text []byte) expiry {
 	if len(text) > maxCredential {
-		return Expiry{}
+		return expiry{}
 	}
 	for block, rest := pem.Decode(text); block != nil; block, rest = pem.Decode(rest) {
 		if block.Type != "CERTIFICATE" {
@@ -121,9 +110,9 @@ func certificateExpiry(text []byte) Expiry {
 		}
 		c, err := x509.ParseCertificate(block.Bytes)
 		if err != nil {
-			return Expiry{}
+			return expiry{}
 		}
-		return Expiry{Credential: "certificate", Issued: c.NotBefore, Expires: c.NotAfter}
+		return expiry{credential: "certificate", issued: c.NotBefore, expires: c.NotAfter}
 	}
-	return Expiry{}
+	return expiry{}
 }

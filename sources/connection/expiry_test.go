@@ -47,16 +47,16 @@ func TestExpiry(t *testing.T) {
 		return path
 	}
 	cert := certificate(t, at(100), at(5000))
-	var none Expiry
+	var none expiry
 	for name, test := range map[string]struct {
 		rest rest.Config
-		want Expiry
+		want expiry
 	}{
-		"a token":                    {rest.Config{BearerToken: token(`{"exp":4000,"iat":400}`)}, Expiry{"token", at(400), at(4000)}},
-		"a token and a line break":   {rest.Config{BearerToken: token(`{"exp":4000,"iat":400}`) + "\n"}, Expiry{"token", at(400), at(4000)}},
-		"a token, not before":        {rest.Config{BearerToken: token(`{"exp":4000.5,"nbf":500}`)}, Expiry{"token", at(500), at(4000)}},
-		"a token without issue":      {rest.Config{BearerToken: token(`{"exp":4000}`)}, Expiry{"token", time.Time{}, at(4000)}},
-		"a token in a file":          {rest.Config{BearerToken: "x", BearerTokenFile: file(token(`{"exp":4000,"iat":400}`))}, Expiry{"token", at(400), at(4000)}},
+		"a token":                    {rest.Config{BearerToken: token(`{"exp":4000,"iat":400}`)}, expiry{"token", at(400), at(4000)}},
+		"a token and a line break":   {rest.Config{BearerToken: token(`{"exp":4000,"iat":400}`) + "\n"}, expiry{"token", at(400), at(4000)}},
+		"a token, not before":        {rest.Config{BearerToken: token(`{"exp":4000.5,"nbf":500}`)}, expiry{"token", at(500), at(4000)}},
+		"a token without issue":      {rest.Config{BearerToken: token(`{"exp":4000}`)}, expiry{"token", time.Time{}, at(4000)}},
+		"a token in a file":          {rest.Config{BearerToken: "x", BearerTokenFile: file(token(`{"exp":4000,"iat":400}`))}, expiry{"token", at(400), at(4000)}},
 		"a token that never ends":    {rest.Config{BearerToken: token(`{"iat":400}`)}, none},
 		"a token of no clock":        {rest.Config{BearerToken: token(`{"exp":1e300}`)}, none},
 		"a token before 1970":        {rest.Config{BearerToken: token(`{"exp":-1}`)}, none},
@@ -64,23 +64,20 @@ func TestExpiry(t *testing.T) {
 		"an opaque token":            {rest.Config{BearerToken: "a.b.c"}, none},
 		"a token without end":        {rest.Config{BearerToken: token(`{"exp":4000,"x":"` + strings.Repeat("x", maxCredential) + `"}`)}, none},
 		"a missing file":             {rest.Config{BearerTokenFile: filepath.Join(t.TempDir(), "none")}, none},
-		"a certificate":              {rest.Config{TLSClientConfig: rest.TLSClientConfig{CertData: cert}}, Expiry{"certificate", at(100), at(5000)}},
-		"a certificate in a file":    {rest.Config{TLSClientConfig: rest.TLSClientConfig{CertFile: file(string(cert))}}, Expiry{"certificate", at(100), at(5000)}},
-		"both, the token ends first": {rest.Config{BearerToken: token(`{"exp":4000}`), TLSClientConfig: rest.TLSClientConfig{CertData: cert}}, Expiry{"token", time.Time{}, at(4000)}},
+		"a certificate":              {rest.Config{TLSClientConfig: rest.TLSClientConfig{CertData: cert}}, expiry{"certificate", at(100), at(5000)}},
+		"a certificate in a file":    {rest.Config{TLSClientConfig: rest.TLSClientConfig{CertFile: file(string(cert))}}, expiry{"certificate", at(100), at(5000)}},
+		"both, the token ends first": {rest.Config{BearerToken: token(`{"exp":4000}`), TLSClientConfig: rest.TLSClientConfig{CertData: cert}}, expiry{"token", time.Time{}, at(4000)}},
 		"no certificate":             {rest.Config{TLSClientConfig: rest.TLSClientConfig{CertData: []byte("-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n")}}, none},
 		"a password":                 {rest.Config{Username: "u", Password: "p"}, none},
 	} {
 		t.Run(name, func(t *testing.T) {
 			got := expiryOf(&test.rest)
-			if got.Credential != test.want.Credential || !got.Issued.Equal(test.want.Issued) || !got.Expires.Equal(test.want.Expires) {
+			if got.credential != test.want.credential || !got.issued.Equal(test.want.issued) || !got.expires.Equal(test.want.expires) {
 				t.Errorf("%+v, want %+v", got, test.want)
 			}
 		})
 	}
 	if got := expiryOf(nil); got != none {
 		t.Errorf("without a configuration: %+v", got)
-	}
-	if got := (Expiry{Issued: at(5), Expires: at(4)}).Lifetime(); got != 0 {
-		t.Errorf("of what ends before it begins: %v", got)
 	}
 }

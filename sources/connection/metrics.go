@@ -88,11 +88,11 @@ func (c *Collector) describeCluster(ch chan<- prometheus.Metric, s *Status) {
 	if s.ClusterUID != "" {
 		ch <- prometheus.MustNewConstMetric(c.info, prometheus.GaugeValue, 1, s.Cluster, s.ClusterUID, s.ServerVersion)
 	}
-	if s.Expiry.Expires.IsZero() {
+	if s.CredentialExpires.IsZero() {
 		return
 	}
-	ch <- prometheus.MustNewConstMetric(c.expiry, prometheus.GaugeValue, float64(s.Expiry.Expires.Unix()), s.Cluster, s.Expiry.Credential)
-	if lifetime := s.Expiry.Lifetime(); lifetime > 0 {
-		ch <- prometheus.MustNewConstMetric(c.lifetime, prometheus.GaugeValue, lifetime.Seconds(), s.Cluster, s.Expiry.Credential)
+	ch <- prometheus.MustNewConstMetric(c.expiry, prometheus.GaugeValue, float64(s.CredentialExpires.Unix()), s.Cluster, s.Credential)
+	if lifetime := s.CredentialExpires.Sub(s.CredentialIssued); !s.CredentialIssued.IsZero() && lifetime > 0 {
+		ch <- prometheus.MustNewConstMetric(c.lifetime, prometheus.GaugeValue, lifetime.Seconds(), s.Cluster, s.Credential)
 	}
 }

@@ -16,7 +16,7 @@ func TestMetrics(t *testing.T) {
 	list := []Status{
 		{
 			Cluster: "a", State: member.Live, Probes: map[string]uint64{"ok": 3}, ClusterUID: "u-1", ServerVersion: "v1.37.0",
-			Expiry: Expiry{Credential: "token", Issued: time.Unix(1000, 0), Expires: time.Unix(4600, 0)},
+			Credential: "token", CredentialIssued: time.Unix(1000, 0), CredentialExpires: time.Unix(4600, 0),
 		},
 		{Cluster: "b", State: member.BackingOff, Attempt: 4, Probes: map[string]uint64{"ok": 1, "timeout": 4}, ReachabilityProbes: map[string]uint64{"unanswered": 7}, Reconnects: map[string]uint64{"timeout": 1}},
 	}

@@ -39,8 +39,8 @@ func TestClusterBound(t *testing.T) {
 	defer server.Close()
 	scrape := func() (names []string, leftOut float64, byState map[string]float64) {
 		t.Helper()
-		response := must(http.Get(server.URL))(t) //nolint:noctx // A test server's.
-		defer response.Body.Close()               //nolint:errcheck // It was read.
+		response := must(http.Get(server.URL))(t)
+		defer response.Body.Close()
 		if format := response.Header.Get("Content-Type"); !strings.HasPrefix(format, "text/plain") {
 			t.Errorf("format %s", format)
 		}
@@ -135,13 +135,13 @@ func TestTextFormatStaysClassic(t *testing.T) {
 		return must(http.DefaultClient.Do(request))(t)
 	}
 	text := get("text/plain")
-	defer text.Body.Close() //nolint:errcheck // It was read.
+	defer text.Body.Close()
 	families := must(parserOfText().TextToMetricFamilies(text.Body))(t)
 	if h := families["fairlead_leader_lock_seconds"].GetMetric()[0].GetHistogram(); len(h.GetBucket()) != 10 || h.Schema != nil {
 		t.Errorf("as text: %v", h)
 	}
 	binary := get("application/vnd.google.protobuf;proto=io.prometheus.client.MetricFamily;encoding=delimited")
-	defer binary.Body.Close() //nolint:errcheck // It was read.
+	defer binary.Body.Close()
 	decoder := expfmt.NewDecoder(binary.Body, expfmt.ResponseFormat(binary.Header))
 	for {
 		var f dto.MetricFamily
