@@ -15,9 +15,12 @@ func Alerts() []Alert {
 func processAlerts() []Alert {
 	return []Alert{
 		{
+			// One installation of several that has been there in the last hour; and none at
+			// all, for whatever time. The ten minutes in which both hold leave no gap.
 			Name: "FairleadDown", For: "5m", Severity: Critical,
-			Expr:        `absent(fairlead_build_info)`,
-			Summary:     `Prometheus scrapes no Fairlead.`,
+			Expr: `group ` + by() + ` (last_over_time(fairlead_build_info[1h])) unless group ` + by() + ` (fairlead_build_info)` + "\nor\n" +
+				`absent(last_over_time(fairlead_build_info[50m]))`,
+			Summary:     `Prometheus scrapes no Fairlead{{ with $labels.job }} of job {{ . }}{{ end }}{{ with $labels.namespace }} in namespace {{ . }}{{ end }}.`,
 			Description: `No process of Fairlead has answered a scrape for 5 minutes. If none runs, nothing is delivered. Changes are read and delivered after the next start.`,
 		},
 		{
