@@ -59,7 +59,7 @@ build: ## Build all programs into bin/
 	go build -ldflags "-X main.version=$(VERSION) -X main.commit=$(REVISION)" -o bin/ ./cmd/...
 
 .PHONY: test
-test: control-plane consul victorialogs databases browser race-note ## Run all tests, on real API servers, databases and a browser, with the race detector where there is a C compiler
+test: control-plane consul victorialogs promtool databases browser race-note ## Run all tests, on real API servers, databases and a browser, with the race detector where there is a C compiler
 	FAIRLEAD_REQUIRE_CONTROL_PLANE=1 go test $(RACE) -p $(TESTP) -timeout 20m $(TESTFLAGS) $(PKGS)
 	# Allocations and memory, which the race detector falsifies, so that these are left out above.
 	$(if $(RACE),$(if $(ALL),go test -p $(TESTP) -timeout 20m -run '^Test(NoAlloc|HostileMember)' ./cmd/internal/app ./pipeline/queue ./sources ./sources/stream))
@@ -171,6 +171,13 @@ browser: ## Find or fetch the Chromium that tests of the status page use; instal
 .PHONY: status-pictures
 status-pictures: browser ## Take the pictures of the status page in docs/img anew
 	go test ./cmd/internal/page -count 1 -run '^TestInBrowser$$' -write-pictures
+.PHONY: promtool
+promtool: ## Find or build the promtool that tests of the mixin run
+	@go run ./internal/testprom/cmd
+
+.PHONY: mixin
+mixin: ## Write the alerts and dashboards in deploy/mixin anew
+	go test ./deploy/mixin -count 1 -run '^TestMixinIsGenerated$$' -write-mixin
 
 .PHONY: databases
 databases: ## Find or fetch the database servers that tests run against; installs nothing

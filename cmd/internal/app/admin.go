@@ -36,6 +36,7 @@ type admin struct {
 	routes    []string          // names
 	flags     func() []api.Flag // in effect
 	tails     http.Handler      // GET /tail
+	metrics   http.Handler      // GET /metrics
 	pages     *http.ServeMux    // of the health server
 	stop      <-chan struct{}   // closed when the program is asked to stop
 	log       logr.Logger
@@ -53,7 +54,7 @@ func (p *program) adminServer(l net.Listener) *manager.Server {
 	handler := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		election := p.electionStatus()
 		a := &admin{
-			following: election.Following(), instead: election.AskLeader(), flags: p.flagsInEffect, pages: p.pages(), tails: &p.tails, stop: p.stopping, log: p.log,
+			following: election.Following(), instead: election.AskLeader(), flags: p.flagsInEffect, pages: p.pages(), tails: &p.tails, metrics: p.metricsPage(), stop: p.stopping, log: p.log,
 		}
 		if a.following != "" {
 			a.leader = &api.Leader{Identity: election.Leader, Host: election.LeaderHost, Address: election.LeaderAddress}
@@ -84,7 +85,7 @@ func (p *program) adminServer(l net.Listener) *manager.Server {
 func (a *admin) endpoints() map[string]http.Handler {
 	all := map[string]http.Handler{
 		"GET /flags":              http.HandlerFunc(a.serveFlags),
-		"GET /metrics":            metricsPage(),
+		"GET /metrics":            a.metrics,
 		"GET /check":              a.answers(a.serveCheck),
 		"POST /replay":            a.answers(a.serveReplay),
 		"POST /pause":             a.answers(a.servePause),

@@ -90,6 +90,7 @@ func (c *Config) numbers() []number {
 		within("max-ledger-bytes", c.MaxLedgerBytes, 0, mostBytes, "give bytes, such as 128Mi; 0 is no bound"),
 		within("trace-ratio", c.TraceRatio, 0, 1, "1 is all changes"),
 		zeroOrWithin("trace-lag", c.TraceLag, time.Millisecond, day, "0 is none"),
+		within("metrics-max-clusters", c.MetricsMaxClusters, 0, mostObjects, "0 is no bound"),
 		within("max-streams", c.MaxStreams, 0, mostObjects, "0 is no bound"),
 		within("workers", c.Workers, 1, mostWorkers, ""),
 		within("api-qps", c.APIQPS, leastRate, mostRate, "give requests per second"),

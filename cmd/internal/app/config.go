@@ -77,6 +77,7 @@ type Config struct {
 	TraceRatio             float64
 	TraceLag               time.Duration // 0: no change is traced for being late
 	MetricsBindAddress     string
+	MetricsMaxClusters     int
 	HealthProbeBindAddress string
 	AdminBindAddress       string
 	LogLevel               string

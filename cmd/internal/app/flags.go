@@ -172,6 +172,9 @@ func (c *Config) addElectionFlags(f *pflag.FlagSet) {
 
 func (c *Config) addServingFlags(f *pflag.FlagSet) {
 	f.StringVar(&c.MetricsBindAddress, "metrics-bind-address", ":8080", "address of /metrics; 0 serves none")
+	f.IntVar(&c.MetricsMaxClusters, "metrics-max-clusters", 0, "clusters that /metrics has series of; 0 is no bound.\n"+
+		"The series of others are left out, and fairlead_metrics_clusters_left_out counts them.\n"+
+		"With one stream and one sink a cluster has about 100 series, see docs/metrics.md")
 	f.StringVar(&c.HealthProbeBindAddress, "health-probe-bind-address", ":8081", "address of /healthz, /readyz and /clusters; 0 serves none")
 	f.StringVar(&c.AdminBindAddress, "admin-bind-address", ctl.DefaultAddress, "address for fairlead replay and fairlead dead-letter retry; 0 serves none.\n"+
 		"It is unauthenticated: keep it on loopback")

@@ -369,6 +369,10 @@ var rareMetrics = map[string]bool{
 	"fairlead_changes_superseded_total":            true,
 	"fairlead_changes_reread_total":                true,
 
+	// Only if the credentials tell.
+	"fairlead_cluster_credentials_expiry_timestamp_seconds": true,
+	"fairlead_cluster_credentials_lifetime_seconds":         true,
+
 	// Only with --config, or with a wildcard among --watch.
 	"fairlead_config_last_reload_success_timestamp_seconds": true,
 	"fairlead_config_last_reload_successful":                true,

@@ -12,6 +12,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 	"sigs.k8s.io/controller-runtime/pkg/healthz"
 	"sigs.k8s.io/controller-runtime/pkg/manager"
@@ -19,14 +20,21 @@ import (
 )
 
 // metricsServer serves /metrics.
-func metricsServer(l net.Listener) *manager.Server {
+func (p *program) metricsServer(l net.Listener) *manager.Server {
 	mux := http.NewServeMux()
-	mux.Handle("/metrics", metricsPage())
+	mux.Handle("/metrics", p.metricsPage())
 	return newServer("metrics", mux, l, time.Second)
 }
 
-func metricsPage() http.Handler {
-	return bounded(mostRequests, promhttp.HandlerFor(metrics.Registry, promhttp.HandlerOpts{ErrorHandling: promhttp.HTTPErrorOnError}))
+// metricsPage answers with all metrics.
+func (p *program) metricsPage() http.Handler {
+	return bounded(mostRequests, metricsHandler(&clusterBound{from: metrics.Registry, most: p.settings.MetricsMaxClusters}))
+}
+
+// metricsHandler answers as text, and in protobuf, which has native histograms, to who asks
+// for it.
+func metricsHandler(from prometheus.Gatherer) http.Handler {
+	return promhttp.HandlerFor(from, promhttp.HandlerOpts{ErrorHandling: promhttp.HTTPErrorOnError})
 }
 
 // healthServer serves /healthz, /readyz, /version, /clusters, /explain and the status page.

@@ -108,6 +108,9 @@ func newProgram(ctx context.Context, s *settings, stdout io.Writer, log logr.Log
 	if p.reloader, err = p.newReloader(); err != nil {
 		return nil, err
 	}
+	if err := errors.Join(reg.Register(s.options.build().collector()), reg.Register(newClustersLeftOut())); err != nil {
+		return nil, fmt.Errorf("register metrics: %w", err)
+	}
 	if err := p.registerLeader(); err != nil {
 		return nil, err
 	}

@@ -36,7 +36,7 @@ var startFlags = []string{
 	"leader-elect", "leader-elect-lock", "leader-election-id", "leader-election-namespace",
 	"leader-election-lease-duration", "leader-election-renew-deadline", "leader-election-retry-period",
 	"advertise-address", "leader-label", "member-status", "trace-endpoint", "trace-ratio", "trace-lag",
-	"metrics-bind-address", "health-probe-bind-address", "admin-bind-address", "log-format",
+	"metrics-bind-address", "metrics-max-clusters", "health-probe-bind-address", "admin-bind-address", "log-format",
 }
 
 // reloader reads the configuration file again, and applies what can be applied.

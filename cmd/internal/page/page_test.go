@@ -21,7 +21,9 @@ import (
 func newTestPage(t testing.TB, status func(time.Time) api.Status) *Page {
 	return New(Options{
 		Status: status, Version: "v1.2.3", Log: testr.New(tester(t)),
-		Limits: func(string) []api.RouteLimit { return []api.RouteLimit{{Route: "postgres://db/changes", QPS: 50, Burst: 100}} },
+		Limits: func(string) []api.RouteLimit {
+			return []api.RouteLimit{{Route: "postgres://db/changes", QPS: 50, Burst: 100}}
+		},
 		Credentials: func(c string) api.Credentials {
 			return api.Credentials{Source: "file fleet.yaml, context " + c, Kind: "token"}
 		},
