@@ -59,7 +59,7 @@ build: ## Build all programs into bin/
 	go build -ldflags "-X main.version=$(VERSION) -X main.commit=$(REVISION)" -o bin/ ./cmd/...
 
 .PHONY: test
-test: control-plane consul victorialogs databases race-note ## Run all tests, on real API servers and databases, with the race detector where there is a C compiler
+test: control-plane consul helm victorialogs databases race-note ## Run all tests, on real API servers and databases, with the race detector where there is a C compiler
 	FAIRLEAD_REQUIRE_CONTROL_PLANE=1 go test $(RACE) -p $(TESTP) -timeout 20m $(if $(ALL),-skip '^TestRoutes$$') $(TESTFLAGS) $(PKGS)
 	# In processes of their own: behind many other tests the race detector itself has died in them, in its record of stacks.
 	$(if $(ALL),go test $(RACE) -p $(TESTP) -timeout 20m -run '^TestRoutes$$' ./internal/ledger ./sources/stream)
@@ -152,6 +152,10 @@ control-plane: ## Find, download or build the kube-apiserver and etcd that tests
 .PHONY: consul
 consul: ## Find or build the Consul that tests run against
 	@go run ./internal/testkv/cmd
+
+.PHONY: helm
+helm: ## Find or build the Helm that tests of the charts run
+	@go run ./internal/testhelm/cmd
 
 .PHONY: sink-servers
 sink-servers: ## Find or build the servers that tests of sinks run against, which takes minutes
