@@ -121,6 +121,7 @@ func (k *kubelet) start(ctx context.Context, t *testing.T) *runningPod {
 		i := slices.IndexFunc(created.Spec.Volumes, func(v corev1.Volume) bool { return v.Name == mount.Name })
 		paths[mount.MountPath] = k.mount(ctx, t, created.Spec.Volumes[i], filepath.Join(dir, mount.Name), paths)
 	}
+	k.configuration(t, created, paths)
 	args := expand(container.Args, environment)
 	// The machine's ports are not a Pod's own, nor is where the hub is found.
 	args = append(args, "--metrics-bind-address=0", "--health-probe-bind-address=0", "--admin-bind-address=0",
@@ -152,6 +153,25 @@ func (k *kubelet) start(ctx context.Context, t *testing.T) *runningPod {
 	})
 	t.Cleanup(p.stop)
 	return p
+}
+
+// configuration puts the folders that volumes are into files of the configuration.
+func (k *kubelet) configuration(t *testing.T, pod *corev1.Pod, paths map[string]string) {
+	t.Helper()
+	for _, mount := range pod.Spec.Containers[0].VolumeMounts {
+		i := slices.IndexFunc(pod.Spec.Volumes, func(v corev1.Volume) bool { return v.Name == mount.Name })
+		if pod.Spec.Volumes[i].ConfigMap == nil {
+			continue
+		}
+		for path, text := range files(t, paths[mount.MountPath]) {
+			for inPod, host := range paths {
+				text = []byte(strings.ReplaceAll(string(text), inPod, host))
+			}
+			if err := os.WriteFile(path, text, 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
 }
 
 // environment returns the container's variables.
@@ -224,6 +244,16 @@ func (k *kubelet) mount(ctx context.Context, t *testing.T, v corev1.Volume, dir 
 		}
 		dir = filepath.Join(k.volumes, string(claim.UID))
 		writeFiles(t, dir, nil)
+	case v.ConfigMap != nil:
+		file, err := k.client.CoreV1().ConfigMaps("fairlead").Get(ctx, v.ConfigMap.Name, metav1.GetOptions{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		content := map[string][]byte{}
+		for key, value := range file.Data {
+			content[key] = []byte(value)
+		}
+		writeFiles(t, dir, content)
 	case v.EmptyDir != nil:
 		writeFiles(t, dir, nil)
 	default:

@@ -24,12 +24,12 @@
 {{- $source := dict "source" (printf "secrets:%s" .secrets.namespace) -}}
 {{- with .secrets.format }}{{ $_ := set $source "format" . }}{{ end -}}
 {{- with .secrets.selector }}{{ $_ := set $source "selector" . }}{{ end -}}
-{{- $all = append $all $source -}}
+{{- $all = append $all (ternary $source.source $source (eq (len $source) 1)) -}}
 {{- end -}}
 {{- if .clusterprofiles.enabled -}}
 {{- $source := dict "source" (printf "clusterprofiles:%s" (.clusterprofiles.namespace | default $.Release.Namespace)) -}}
 {{- with .clusterprofiles.selector }}{{ $_ := set $source "selector" . }}{{ end -}}
-{{- $all = append $all $source -}}
+{{- $all = append $all (ternary $source.source $source (eq (len $source) 1)) -}}
 {{- end -}}
 {{- end -}}
 {{- toYaml $all -}}
@@ -46,6 +46,11 @@
   "logFormat" "json" -}}
 {{- with include "fairlead.clusters" . | fromYamlArray }}{{ $_ := set $more "clusters" . }}{{ end -}}
 {{- with .Values.fleet.includeHub }}{{ $_ := set $more "includeHub" . }}{{ end -}}
+{{- with .Values.fleet.clusterprofiles }}
+{{- if and .enabled (not .accessProviders) (not $c.clusterProfileAccessProviders) -}}
+{{- fail "fleet.clusterprofiles: a ClusterProfile holds no credentials: say in fleet.clusterprofiles.accessProviders, or in a file that config.clusterProfileAccessProviders names, how to get them" -}}
+{{- end -}}
+{{- end -}}
 {{- if .Values.fleet.clusterprofiles.accessProviders -}}
 {{- $_ := set $more "clusterProfileAccessProviders" "/etc/fairlead/config/access-providers.json" -}}
 {{- end -}}
