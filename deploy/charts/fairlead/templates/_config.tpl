@@ -15,6 +15,15 @@
 {{- .Values.config.leaderElectionId | default (include "fairlead.fullname" .) -}}
 {{- end -}}
 
+{{/* NAMESPACE/NAME of the Lease that is the lock, or nothing where the lock is another one. */}}
+{{- define "fairlead.lease" -}}
+{{- $lock := .Values.config.leaderElectLock | default .Values.leaderElection.lock | default "lease:" -}}
+{{- if and (include "fairlead.elects" .) (hasPrefix "lease:" $lock) -}}
+{{- regexReplaceAll "[?].*$" (trimPrefix "lease:" $lock) "" | default
+  (printf "%s/%s" (.Values.config.leaderElectionNamespace | default .Release.Namespace) (include "fairlead.leaseName" .)) -}}
+{{- end -}}
+{{- end -}}
+
 {{/* Where members are described, as a list in YAML. */}}
 {{- define "fairlead.clusters" -}}
 {{- $all := list -}}
