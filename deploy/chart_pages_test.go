@@ -30,6 +30,9 @@ func isGenerated(t *testing.T, path string, want []byte) {
 	switch {
 	case bytes.Equal(got, want):
 	case *writeDocs:
+		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil { //nolint:gosec // Of pages.
+			t.Fatal(err)
+		}
 		if err := os.WriteFile(path, want, 0o644); err != nil { //nolint:gosec // A page.
 			t.Fatal(err)
 		}
@@ -203,12 +206,20 @@ func schemaKeys(schema map[string]any, prefix string) (all []string) {
 
 // The charts hold copies, because a chart takes no files from elsewhere.
 func TestChartsHoldCopies(t *testing.T) {
-	isGenerated(t, "charts/fairlead/files/crds/records.yaml", []byte(read(t, "components/hub-records/crd.yaml")))
+	want := map[string]bool{}
+	crds, err := filepath.Glob("components/hub-*/crd.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, path := range crds {
+		copied := "charts/fairlead/files/crds/" + strings.TrimPrefix(filepath.Base(filepath.Dir(path)), "hub-") + ".yaml"
+		want[copied] = true
+		isGenerated(t, copied, []byte(read(t, path)))
+	}
 	for _, shared := range []string{"templates/_names.tpl", "templates/_rights.tpl", "templates/serviceaccount.yaml", "templates/extra.yaml", ".helmignore"} {
 		isGenerated(t, filepath.Join("charts/fairlead-member", shared), []byte(read(t, filepath.Join("charts/fairlead", shared))))
 	}
-	want := map[string]bool{}
-	err := filepath.WalkDir("mixin", func(path string, entry os.DirEntry, err error) error {
+	err = filepath.WalkDir("mixin", func(path string, entry os.DirEntry, err error) error {
 		if os.IsNotExist(err) {
 			return nil
 		}
@@ -218,21 +229,22 @@ func TestChartsHoldCopies(t *testing.T) {
 		text := read(t, path)
 		isRules := filepath.Ext(path) == ".yaml" && strings.Contains("\n"+text, "\ngroups:")
 		if isDashboard := filepath.Ext(path) == ".json" && strings.Contains(text, `"panels"`); isRules || isDashboard {
-			want[filepath.Base(path)] = true
-			isGenerated(t, filepath.Join("charts/fairlead/files/mixin", filepath.Base(path)), []byte(text))
+			copied := filepath.Join("charts/fairlead/files/mixin", filepath.Base(path))
+			want[copied] = true
+			isGenerated(t, copied, []byte(text))
 		}
 		return nil
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	has, err := filepath.Glob("charts/fairlead/files/mixin/*")
+	has, err := filepath.Glob("charts/fairlead/files/*/*")
 	if err != nil {
 		t.Fatal(err)
 	}
 	for _, path := range has {
-		if !want[filepath.Base(path)] {
-			t.Errorf("%s is of no file in mixin", path)
+		if !want[path] {
+			t.Errorf("%s is a copy of nothing; remove it", path)
 		}
 	}
 }

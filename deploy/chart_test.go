@@ -37,6 +37,11 @@ createNamespaces: true
 crds: {enabled: true}
 config: {routes: ["hub:fairlead-records"]}
 `},
+	"chart/hub-memberclusters": {chart: "fairlead", values: `
+createNamespaces: true
+crds: {enabled: true}
+config: {memberStatus: fairlead-members}
+`},
 	"chart/leader-election": {chart: "fairlead", values: `
 leaderElection: {enabled: true}
 `},
