@@ -153,7 +153,7 @@ func (k *kubelet) container(ctx context.Context, t *testing.T, created *corev1.P
 			args[i] = strings.ReplaceAll(args[i], path, host)
 		}
 	}
-	command := exec.Command(binary, args...) //nolint:noctx // Stopped as a Pod is.
+	command := exec.Command(binary, args...) // stopped as a Pod is
 	command.Dir = paths["/var/lib/fairlead"]
 	for name, value := range environment {
 		command.Env = append(command.Env, name+"="+value)

@@ -79,7 +79,7 @@ func TestMain(m *testing.M) {
 	if path, err := built(); err == nil {
 		_ = os.RemoveAll(filepath.Dir(path))
 	}
-	os.Exit(code)
+	os.Exit(code) //nolint:forbidigo // As go test does.
 }
 
 func options(t *testing.T) Options {
