@@ -138,6 +138,7 @@ func TestThePluginReachesTheLeader(t *testing.T) {
 		"two ways":         {append(user("operator"), "status", "--admin=http://127.0.0.1:1"), 2, []string{"--admin and --namespace exclude each other"}},
 	} {
 		t.Run(name, func(t *testing.T) {
+			r.await("it is live again, after a replay", func() bool { return r.streamsLive("hub") })
 			args := test.args
 			if i := strings.Index(strings.Join(args, "\n"), "__complete"); i > 0 {
 				args = args[4:]
