@@ -65,6 +65,7 @@ func TestStatusTellsOfARealFleet(t *testing.T) {
 		{0, "top clusters --interval=100ms -o name --sort-by=name", "cluster/edge-1\ncluster/edge-2\n"},
 		{0, "top streams --interval=100ms --no-headers -o custom-columns=C:.cluster,R:.resource --sort-by=cluster", "edge-1   configmaps\nedge-2   configmaps\n"},
 		{0, "top sinks --interval=100ms --no-headers -o custom-columns=S:.state", "healthy\n"},
+		{0, "top clusters --interval=100ms -o name -l region=north", ""},
 		{2, "top pods", ""},
 	} {
 		args := strings.Fields(test.args)
