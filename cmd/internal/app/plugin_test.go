@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"net/http/httputil"
@@ -14,8 +15,10 @@ import (
 	"testing"
 
 	"github.com/fairlead-dev/fairlead/cmd/internal/api"
+	"github.com/fairlead-dev/fairlead/cmd/internal/ctl"
 
 	"github.com/go-logr/logr"
+	"github.com/spf13/pflag"
 	rbacv1 "k8s.io/api/rbac/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	rbacv1client "k8s.io/client-go/kubernetes/typed/rbac/v1"
@@ -135,6 +138,7 @@ func TestThePluginReachesTheLeader(t *testing.T) {
 		"two ways":         {append(user("operator"), "status", "--admin=http://127.0.0.1:1"), 2, []string{"--admin and --namespace exclude each other"}},
 	} {
 		t.Run(name, func(t *testing.T) {
+			r.await("it is live again, after a replay", func() bool { return r.streamsLive("hub") })
 			args := test.args
 			if i := strings.Index(strings.Join(args, "\n"), "__complete"); i > 0 {
 				args = args[4:]
@@ -148,6 +152,9 @@ func TestThePluginReachesTheLeader(t *testing.T) {
 			}
 			if code := ExitCode(err); code != test.code {
 				t.Errorf("it ends with %d, not %d", code, test.code)
+			}
+			if follows := strings.Contains(said, " follows; asking"); follows != strings.HasPrefix(strings.Join(test.want, ""), "Pod a-follower follows") {
+				t.Errorf("it has asked a follower first: %v", follows)
 			}
 			for _, want := range test.want {
 				if !strings.Contains(said, want) {
@@ -176,6 +183,23 @@ func TestThePluginReachesTheLeader(t *testing.T) {
 	out, err := plugin(t.Context(), "status", "-n", ns, "--kubeconfig", kubeconfigOf(t, &rest.Config{Host: front.URL}))
 	if err != nil || !strings.Contains(out, "1 of 1 clusters are live") || len(upgrades) != 2 {
 		t.Errorf("through an old proxy it says %q, %v, after %d upgrades", out, err, len(upgrades))
+	}
+
+	// A stream that is given up leaves nothing behind.
+	var streaming ctl.Client
+	set := pflag.NewFlagSet("", pflag.ContinueOnError)
+	streaming.AddFlag(set)
+	if err := set.Parse(user("operator")); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	body := must(streaming.Stream(ctx, io.Discard, "/clusters", nil))(t)
+	if _, err := body.Read(make([]byte, 1)); err != nil {
+		t.Error(err)
+	}
+	cancel()
+	if err := body.Close(); err != nil {
+		t.Error(err)
 	}
 
 	leader.LeaderHost = "another" // a Pod of somebody else

@@ -31,8 +31,9 @@ func (p *pods) find(ctx context.Context) (string, error) {
 	lease, err := p.leases.Leases(p.namespace).Get(ctx, p.lease, metav1.GetOptions{})
 	switch {
 	case err == nil && lease.Spec.HolderIdentity != nil:
-		if host, _ := api.ParseIdentity(*lease.Spec.HolderIdentity); slices.Contains(running, host) {
-			return host, nil
+		host, _ := api.ParseIdentity(*lease.Spec.HolderIdentity)
+		if pod := podOf(running, host); pod != "" {
+			return pod, nil
 		}
 	case err != nil && !apierrors.IsNotFound(err) && !apierrors.IsForbidden(err):
 		return "", p.failed("read the Lease "+p.lease, "leases.coordination.k8s.io", "get", err)
@@ -43,6 +44,26 @@ func (p *pods) find(ctx context.Context) (string, error) {
 		return "", err
 	}
 	return append(leaders, running...)[0], nil
+}
+
+// longestHost is how many characters of its Pod's name a container has as the name of its
+// host. (Kubernetes cuts it, and what then is a hyphen or a dot at its end.)
+const longestHost = 63
+
+// podOf returns the Pod whose host has that name; empty if none has, or several may.
+func podOf(running []string, host string) (pod string) {
+	for _, name := range running {
+		switch {
+		case name == host:
+			return name
+		case len(name) <= longestHost || strings.TrimRight(name[:longestHost], "-.") != host:
+		case pod != "":
+			return ""
+		default:
+			pod = name
+		}
+	}
+	return pod
 }
 
 // list returns the names of the Pods that run.
@@ -70,10 +91,11 @@ func (p *pods) next(ctx context.Context, from *way, l api.Leader) (*way, error) 
 	if err != nil {
 		return nil, err
 	}
-	if !slices.Contains(running, l.Host) || l.Host == from.pod {
+	pod := podOf(running, l.Host)
+	if pod == "" || pod == from.pod {
 		return nil, fmt.Errorf("the leader is in %s, which is no other running Pod of Fairlead in namespace %s; there are %s", Printable(l.Host), p.namespace, strings.Join(running, ", "))
 	}
-	return p.way(l.Host), nil
+	return p.way(pod), nil
 }
 
 // failed is an error of the API server, which says what right is missing if that is why.

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	"k8s.io/apimachinery/pkg/labels"
 
 	"github.com/fairlead-dev/fairlead/cmd/internal/api"
 )
@@ -27,6 +28,7 @@ func NewTop() *cobra.Command {
 	var c Client
 	var o Output
 	var interval time.Duration
+	var selector string
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		table, ok := map[string]func(*reads) Table{"clusters": topClusters, "streams": topStreams, "sinks": topSinks}[args[0]]
 		if !ok {
@@ -35,14 +37,20 @@ func NewTop() *cobra.Command {
 		if interval < 100*time.Millisecond {
 			return unasked(fmt.Errorf("--interval %v is too short for a rate; give 100ms or more", interval))
 		}
+		selected, err := labels.Parse(selector)
+		if err != nil {
+			return unasked(fmt.Errorf("--selector: %w", err))
+		}
 		r, err := c.readTwice(cmd, interval)
 		if err != nil {
 			return unasked(err)
 		}
+		r.second.Clusters = slices.DeleteFunc(r.second.Clusters, func(c api.Cluster) bool { return !selected.Matches(labels.Set(c.Labels)) })
 		t := table(r)
 		return unasked(o.Print(cmd.OutOrStdout(), t, map[string]any{"items": t.Items}))
 	}
 	cmd.Example = "  fairlead top clusters\n  fairlead top streams --sort-by=bytes/s --interval=10s\n  fairlead top sinks -o json"
+	cmd.Flags().StringVarP(&selector, "selector", "l", "", "only what comes from clusters with these labels, which objects of the hub give them")
 	cmd.Flags().DurationVar(&interval, "interval", 2*time.Second, "time between the two reads")
 	o.AddFlags(cmd.Flags())
 	c.AddFlag(cmd.Flags())
