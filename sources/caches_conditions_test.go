@@ -1,9 +1,9 @@
 package sources
 
 import (
+	"github.com/fairlead-dev/fairlead/internal/synctest"
 	"strings"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"

@@ -2,9 +2,9 @@ package sources
 
 import (
 	"errors"
+	"github.com/fairlead-dev/fairlead/internal/synctest"
 	"strings"
 	"testing"
-	"testing/synctest"
 )
 
 // A name finds the stream that it means, however it is written; what nobody follows is said,

@@ -1,8 +1,8 @@
 package ledger
 
 import (
+	"github.com/fairlead-dev/fairlead/internal/synctest"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/google/go-cmp/cmp"

@@ -6,7 +6,6 @@ import (
 	"slices"
 
 	"github.com/fairlead-dev/fairlead/cmd/internal/api"
-
 	"github.com/fairlead-dev/fairlead/internal/redact"
 )
 

@@ -14,9 +14,6 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/fairlead-dev/fairlead/cmd/internal/api"
-	"github.com/fairlead-dev/fairlead/cmd/internal/ctl"
-
 	"github.com/go-logr/logr"
 	"github.com/spf13/pflag"
 	rbacv1 "k8s.io/api/rbac/v1"
@@ -27,6 +24,8 @@ import (
 	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
 	"sigs.k8s.io/yaml"
 
+	"github.com/fairlead-dev/fairlead/cmd/internal/api"
+	"github.com/fairlead-dev/fairlead/cmd/internal/ctl"
 	"github.com/fairlead-dev/fairlead/internal/testenv"
 )
 
