@@ -122,7 +122,7 @@ func (p *program) judge(e *engine, x *api.Explanation, found *sources.Looked) {
 			buckets = r.snapshots
 		}
 		f.rate = buckets.Limit(x.Cluster).QPS
-		f.paused = e.pausedFor(r.name, key, found)
+		f.paused = pausedFor(p.orders.paused(), r.name, key, found)
 		f.last = func() *api.Delivered { return p.recent.delivered(r.name, key) }
 		if p.dead != nil {
 			f.letter = func() (deadletter.Record, bool) { return p.letter(r.name, key) }
@@ -132,7 +132,21 @@ func (p *program) judge(e *engine, x *api.Explanation, found *sources.Looked) {
 }
 
 // pausedFor returns why nothing of an object goes on to a route, by whose will; nil: it does.
-func (e *engine) pausedFor(_ string, _ pipeline.Key, found *sources.Looked) *pause {
+func pausedFor(pauses []api.Pause, route string, key pipeline.Key, found *sources.Looked) *pause {
+	for _, of := range []struct {
+		what   string
+		paused api.Paused
+	}{
+		{"the route", api.Paused{Route: route}},
+		{"the cluster", api.Paused{Cluster: key.Cluster}},
+		{"the resource of the cluster", api.Paused{Cluster: key.Cluster, Resource: key.Resource}},
+	} {
+		for _, p := range pauses {
+			if p.Paused == of.paused {
+				return &pause{since: p.Since, why: of.what + " has been paused " + p.Order.Said()}
+			}
+		}
+	}
 	if c := found.Connection; c.State == member.Paused {
 		return &pause{since: c.Since, why: fmt.Sprintf("the description of the cluster (%s) has the annotation fairlead.dev/paused", found.Source)}
 	}

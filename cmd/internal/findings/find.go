@@ -41,6 +41,7 @@ func Of(in Input) []api.Finding {
 	f.config()
 	if in.Status.Election.Following() == "" {
 		f.ledger()
+		f.pauses()
 		f.sinks()
 		f.clusters()
 		f.audits()

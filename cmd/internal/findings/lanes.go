@@ -18,7 +18,7 @@ const (
 func (f *finder) lanes(c *api.Cluster) {
 	for _, r := range c.Routes {
 		about := api.Finding{Cluster: c.Name, Route: r.Route}
-		if f.has(func(one api.Finding) bool {
+		if f.isPaused(c.Name, r.Route) || f.has(func(one api.Finding) bool {
 			return one.Route == r.Route && (one.Cluster == "" || one.Cluster == c.Name)
 		}) {
 			continue // the sink tells why
