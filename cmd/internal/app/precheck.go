@@ -140,6 +140,9 @@ func scan(ctx context.Context, p fleet.Provider, hub *rest.Config, timeout time.
 // askMember connects to a member, once, and asks it.
 func (s *settings) askMember(ctx context.Context, m *fleet.Member, timeout time.Duration) (api.Cluster, api.MemberProbe) {
 	q := probe.Question{Cluster: m.Name, REST: m.REST, Specs: s.specs, Lists: true}
+	if m.Limits.Paused {
+		return api.Cluster{Name: m.Name, Source: m.Source, State: member.Paused, Reason: "paused"}, probe.Member(ctx, q)
+	}
 	config := s.sources().Connection
 	config.ConnectTimeout = min(config.ConnectTimeout, timeout)
 	conn, err := connection.New(connection.Options{Cluster: m.Name, REST: m.REST, Config: config, UserAgent: s.userAgent(), Log: logr.Discard()})
