@@ -1,6 +1,8 @@
 package findings
 
 import (
+	"errors"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -274,6 +276,39 @@ warning  FL1023  Clocks differ
 	if strings.ContainsAny(text.String()+junit.String(), "\x1b\a\x00") {
 		t.Error("control characters are shown")
 	}
+}
+
+// A program may answer with anything.
+func TestPrintOfWhatAProgramHasMadeUp(t *testing.T) {
+	const bad = "\x1b[2J\n"
+	c := &api.Check{Findings: []api.Finding{{Code: bad, Severity: bad, Cluster: bad, Resource: bad, Route: bad, Source: bad, Cause: bad, Do: bad, Page: bad}}}
+	c.Members = []api.MemberProbe{{Cluster: bad, Version: bad}}
+	var text, junit strings.Builder
+	if err := errors.Join(Print(&text, c), JUnit(&junit, c)); err != nil {
+		t.Fatal(err)
+	}
+	if strings.ContainsRune(text.String()+junit.String(), '\x1b') {
+		t.Errorf("%q %q", text.String(), junit.String())
+	}
+}
+
+// Of the clusters of a large fleet findings are made within moments.
+func BenchmarkOf(b *testing.B) {
+	in := healthy()
+	of, before, probe := in.Status.Clusters[0], in.Before.Clusters[0], in.Probes.Members[0]
+	in.Status.Clusters, in.Before.Clusters, in.Probes.Members = nil, nil, nil
+	for i := range 5000 {
+		of.Name = fmt.Sprint("c-", i)
+		before.Name, probe.Cluster = of.Name, of.Name
+		in.Status.Clusters, in.Before.Clusters, in.Probes.Members = append(in.Status.Clusters, of), append(in.Before.Clusters, before), append(in.Probes.Members, probe)
+	}
+	b.ReportAllocs()
+	for b.Loop() {
+		if all := Of(in); len(all) != 0 {
+			b.Fatal(all)
+		}
+	}
+	b.ReportMetric(float64(b.N)*5000/b.Elapsed().Seconds(), "clusters/s")
 }
 
 // Findings of one code are folded.
