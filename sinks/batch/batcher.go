@@ -33,17 +33,17 @@ type Batcher struct {
 	mu      sync.Mutex
 	started bool
 	stopped bool
-	pending []*item                     // in the order given, changes of one key included
-	writing keySet                      // keys of the batches under way, if there may be several
+	pending []*item // in the order given, changes of one key included
+	writing keySet  // keys of the batches under way, if there may be several
 
-	underWay map[*writer]time.Time // when each writer's write began
-	gate    time.Time                   // no write before then
-	began   time.Time                   // of the last write that followed no failed one
-	failing bool                        // the last write has failed with the destination
-	backoff *backoff.ExponentialBackOff // of the destination
-	health  health
-	window  *window
-	pace    func(pipeline.Pace) // nil: nobody wants to know
+	underWay map[*writer]time.Time       // when each writer's write began
+	gate     time.Time                   // no write before then
+	began    time.Time                   // of the last write that followed no failed one
+	failing  bool                        // the last write has failed with the destination
+	backoff  *backoff.ExponentialBackOff // of the destination
+	health   health
+	window   *window
+	pace     func(pipeline.Pace) // nil: nobody wants to know
 }
 
 var _ pipeline.Paced = (*Batcher)(nil)

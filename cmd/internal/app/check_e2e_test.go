@@ -56,11 +56,8 @@ func (s *stand) wants(t *testing.T, f *fault, args []string) {
 			return false, nil
 		}
 		out = text
-		if err := json.NewDecoder(strings.NewReader(text)).Decode(&c); err != nil {
-			return false, nil
-		}
-		is := found(c, f.code, f.cluster)
-		return is != nil && strings.Contains(is.Cause, f.says), nil
+		unread := json.NewDecoder(strings.NewReader(text)).Decode(&c)
+		return unread == nil && found(c, f.code, f.cluster, f.says), nil
 	})
 	if err != nil {
 		t.Fatalf("%s about %q is not found: %s", f.code, f.cluster, out)

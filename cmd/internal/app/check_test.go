@@ -120,7 +120,7 @@ func TestAnotherCheckIsUnderWay(t *testing.T) {
 		t.Errorf("%q, %v", out, err)
 	}
 	for _, query := range []string{"within=soon", "within=1h", "within=-1s", "wide=1"} {
-		resp := must(http.Get(s.URL + "/check?" + query))(t) //nolint:noctx // It ends with the server.
+		resp := must(http.Get(s.URL + "/check?" + query))(t)
 		if err := resp.Body.Close(); err != nil || resp.StatusCode != http.StatusBadRequest {
 			t.Errorf("%s: %s", query, resp.Status)
 		}

@@ -13,6 +13,7 @@ import (
 	"net/http/httputil"
 	"net/url"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -382,12 +383,9 @@ func newFaultStand(t *testing.T, env *testenv.Env, n int) *stand {
 	return s
 }
 
-// found reports the finding of a code about a cluster.
-func found(c *api.Check, code, cluster string) *api.Finding {
-	for i, f := range c.Findings {
-		if f.Code == code && (f.Cluster == cluster) {
-			return &c.Findings[i]
-		}
-	}
-	return nil
+// found reports whether there is a finding of a code about a cluster that says something.
+func found(c *api.Check, code, cluster, says string) bool {
+	return slices.ContainsFunc(c.Findings, func(f api.Finding) bool {
+		return f.Code == code && f.Cluster == cluster && strings.Contains(f.Cause, says)
+	})
 }

@@ -122,7 +122,9 @@ func scan(ctx context.Context, p fleet.Provider, hub *rest.Config, timeout time.
 		case <-quiet.C:
 			found := scanner.Scan()
 			cancel()
-			<-ended
+			if err := <-ended; err != nil {
+				found = append(found, fleet.Description{Source: p.String(), Err: fmt.Errorf("it cannot be followed: %w", err)})
+			}
 			return found
 		case err := <-ended:
 			found := scanner.Scan()
