@@ -18,8 +18,12 @@ import (
 )
 
 // mostExplained is how many explanations are under way at once: each asks a member, and may
-// hold an object of 4 MiB.
-const mostExplained = 4
+// hold an object of 4 MiB. explainRate is how many there are per second, and twice as many
+// at once: anybody may reach the health port, and members are not to be flooded.
+const (
+	mostExplained = 4
+	explainRate   = 10
+)
 
 // serveExplain answers /explain?cluster=&resource=&namespace=&name=: why the newest state of
 // an object is, or is not, where it should be. It shows nothing of the object's contents.
@@ -51,11 +55,10 @@ func (p *program) explain(r *http.Request) (code int, answer any) {
 			Leader: &api.Leader{Identity: election.Leader, Host: election.LeaderHost, Address: election.LeaderAddress},
 		}
 	}
-	if p.explaining.Add(1) > mostExplained {
-		p.explaining.Add(-1)
-		return http.StatusServiceUnavailable, api.Error{Error: fmt.Sprintf("%d objects are being explained; ask again", mostExplained)}
-	}
 	defer p.explaining.Add(-1)
+	if p.explaining.Add(1) > mostExplained || !p.explainRate.Allow() {
+		return http.StatusServiceUnavailable, api.Error{Error: fmt.Sprintf("%d objects are explained at a time, and %v per second; ask again", mostExplained, explainRate)}
+	}
 	e := p.current()
 	if e == nil || p.changing.Load() != nil {
 		return http.StatusServiceUnavailable, api.Error{Error: "nothing is delivered at the moment; ask again"}
@@ -96,8 +99,13 @@ func (p *program) notFollowed(e *engine, x *api.Explanation, found *sources.Look
 			}
 		}
 	}
+	v := api.Verdict{Reason: api.ReasonNotFollowed, Message: "It is not followed: " + stop(message) + "."}
+	if errors.Is(why, sources.ErrNotSurveyed) {
+		v = (&facts{now: time.Now(), found: found}).unreached()
+	}
 	for _, r := range e.routes {
-		x.Routes = append(x.Routes, api.Verdict{Route: r.name, Reason: api.ReasonNotFollowed, Message: "It is not followed: " + stop(message) + "."})
+		v.Route = r.name
+		x.Routes = append(x.Routes, v)
 	}
 }
 

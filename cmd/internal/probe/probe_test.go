@@ -13,7 +13,6 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
@@ -22,6 +21,7 @@ import (
 	"k8s.io/client-go/util/flowcontrol"
 
 	"github.com/fairlead-dev/fairlead/cmd/internal/api"
+	"github.com/fairlead-dev/fairlead/internal/synctest"
 	"github.com/fairlead-dev/fairlead/internal/testca"
 	"github.com/fairlead-dev/fairlead/sources/member"
 )
