@@ -174,7 +174,7 @@ func (c *Config) addElectionFlags(f *pflag.FlagSet) {
 func (c *Config) addServingFlags(f *pflag.FlagSet) {
 	f.StringVar(&c.MetricsBindAddress, "metrics-bind-address", ":8080", "address of /metrics; 0 serves none")
 	f.StringVar(&c.HealthProbeBindAddress, "health-probe-bind-address", ":8081", "address of /healthz, /readyz and /clusters; 0 serves none")
-	f.StringVar(&c.AdminBindAddress, "admin-bind-address", ctl.DefaultAddress, "address for fairlead replay and fairlead dead-letter retry; 0 serves none.\n"+
+	f.StringVar(&c.AdminBindAddress, "admin-bind-address", ctl.DefaultAddress, "address for commands such as fairlead pause and fairlead replay; 0 serves none.\n"+
 		"It is unauthenticated: keep it on loopback")
 	f.StringVar(&c.LogLevel, "log-level", "info", "debug, info, warn or error")
 	f.StringVar(&c.LogFormat, "log-format", "text", "text or json")

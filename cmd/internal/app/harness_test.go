@@ -360,6 +360,7 @@ var rareMetrics = map[string]bool{
 	"fairlead_changes_refused":                     true,
 	"fairlead_changes_superseded_total":            true,
 	"fairlead_changes_reread_total":                true,
+	"fairlead_paused":                              true,
 
 	// Only with --config, or with a wildcard among --watch.
 	"fairlead_config_last_reload_success_timestamp_seconds": true,

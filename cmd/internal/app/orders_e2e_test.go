@@ -314,7 +314,7 @@ func testReplayOfSome(t *testing.T, env *testenv.Env) {
 		again string
 	}{
 		{[]string{"-l", "app=web", "--dry-run"}, 2, "[[] []]"},
-		{[]string{"-n", ns, "--dry-run"}, 7, "[[] []]"}, // with the cluster's own
+		{[]string{"-n", ns, "--dry-run"}, 6, "[[] []]"},
 		{[]string{"-l", "app=web", "--route", name}, 2, "[[] [o-0 o-1]]"},
 		{[]string{"--name", "o-5", "-n", ns}, 1, "[[o-5] [o-5]]"},
 		{[]string{"--name", "o-1", "-l", "app=web"}, 1, "[[o-1] [o-1]]"},

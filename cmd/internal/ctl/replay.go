@@ -30,7 +30,7 @@ func NewReplay() *cobra.Command {
 		Example: "  fairlead replay --cluster edge-1 --resource deployments.apps\n" +
 			"  fairlead replay --cluster edge-1 -n shop -l app=web --dry-run\n" +
 			"  fairlead replay --cluster edge-1 --resource pods -n shop --name web-0 --route stdout:",
-		Args:    cobra.NoArgs,
+		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if cluster == "" {
 				return errors.New("which cluster? Give --cluster NAME")
