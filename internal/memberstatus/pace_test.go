@@ -161,9 +161,9 @@ func TestPace(t *testing.T) {
 		if n := len(h.wrote()); n > 5*60+20 || n < 200 {
 			t.Errorf("%d writes in a minute", n)
 		}
-		time.Sleep(10 * time.Minute)
+		time.Sleep(6 * time.Minute)
 		h.wrote()
-		time.Sleep(10 * time.Minute)
+		time.Sleep(2 * time.Minute)
 		if all := h.wrote(); len(all) > 0 {
 			t.Errorf("%d writes of what is the same", len(all))
 		}
@@ -318,4 +318,30 @@ func TestFailures(t *testing.T) {
 		}
 		h.mu.Unlock()
 	})
+}
+
+// BenchmarkLook is the comparison of 5,000 members with what the hub has, of which none
+// has changed.
+func BenchmarkLook(b *testing.B) {
+	c := &crowd{members: map[string]*Status{}}
+	w := New(Options{Members: c.all, Known: func() bool { return true }})
+	w.held = map[string]*held{}
+	for i := range 5000 {
+		name := fmt.Sprint("m", i)
+		s := reachable(true)
+		for _, kind := range []string{"Synced", "Fresh", "Throttled"} {
+			s.Conditions = append(s.Conditions, metav1.Condition{Type: kind, Status: metav1.ConditionTrue, Reason: "R", Message: "12 streams are live", LastTransitionTime: metav1.Now()})
+		}
+		s.State, s.UID, s.ServerVersion, s.Source = "live", "3f1e2d4c-0000-4000-8000-000000000000", "v1.35.0", "Secret fleet/"+name
+		s.Routes = []Route{{"stdout:", true}}
+		c.members[name] = s
+		w.held[name] = &held{}
+		w.held[name].set(s.bounded())
+	}
+	b.ReportAllocs()
+	for b.Loop() {
+		if tasks := w.look(time.Now()); len(tasks) > 0 {
+			b.Fatalf("%d tasks", len(tasks))
+		}
+	}
 }
