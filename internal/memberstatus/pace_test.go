@@ -125,14 +125,14 @@ func reachable(is bool) *Status {
 	return &Status{Conditions: []metav1.Condition{{Type: "Reachable", Status: status, Reason: "R", LastTransitionTime: metav1.NewTime(time.Now())}}}
 }
 
-func runTable(t *testing.T, n int) (*table, *crowd) {
+func runTable(t *testing.T, n int, qps float64) (*table, *crowd) {
 	h := &table{objects: map[string]*object{}}
 	c := &crowd{members: map[string]*Status{}, known: true}
 	for i := range n {
 		c.members[fmt.Sprintf("m%04d", i)] = reachable(true)
 	}
 	w := New(Options{
-		Namespace: "ns", Members: c.all, Log: logr.Discard(),
+		QPS: qps, Namespace: "ns", Members: c.all, Log: logr.Discard(),
 		Known: func() bool {
 			c.mu.Lock()
 			defer c.mu.Unlock()
@@ -152,18 +152,19 @@ func runTable(t *testing.T, n int) (*table, *crowd) {
 	return h, c
 }
 
-// A thousand members, and changes of all of them at once, are written at five requests per
-// second; what is the same is not written; and of many changes the last one is.
+// A thousand members, and changes of all of them at once, are written at so many requests
+// per second; what is the same is not written; and of many changes the last one is.
 func TestPace(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		h, c := runTable(t, 1000)
-		time.Sleep(time.Minute)
-		if n := len(h.wrote()); n > 5*60+20 || n < 200 {
-			t.Errorf("%d writes in a minute", n)
+		const qps = 40
+		h, c := runTable(t, 1000, qps)
+		time.Sleep(20 * time.Second)
+		if n := len(h.wrote()); n > 20*qps+defaultBurst || n < 10*qps {
+			t.Errorf("%d writes in 20 seconds", n)
 		}
-		time.Sleep(6 * time.Minute)
+		time.Sleep(90 * time.Second)
 		h.wrote()
-		time.Sleep(2 * time.Minute)
+		time.Sleep(time.Minute)
 		if all := h.wrote(); len(all) > 0 {
 			t.Errorf("%d writes of what is the same", len(all))
 		}
@@ -179,8 +180,8 @@ func TestPace(t *testing.T) {
 			})
 			time.Sleep(time.Second)
 		}
-		time.Sleep(time.Minute)
-		if n := len(h.wrote()); n > 5*70+20 {
+		time.Sleep(20 * time.Second)
+		if n := len(h.wrote()); n > 30*qps+defaultBurst {
 			t.Errorf("%d writes for what has turned nine times", n)
 		}
 		h.mu.Lock()
@@ -200,7 +201,7 @@ func TestPace(t *testing.T) {
 // What differs in counts only is written every 30 seconds, a condition at once.
 func TestLazily(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		h, c := runTable(t, 1)
+		h, c := runTable(t, 1, 0)
 		time.Sleep(time.Minute)
 		h.wrote()
 		began := time.Now()
@@ -223,7 +224,7 @@ func TestLazily(t *testing.T) {
 // none. While the fleet is not known, those of before stay.
 func TestLeaving(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		h, c := runTable(t, 2)
+		h, c := runTable(t, 2, 0)
 		orphan, foreign, other := newObject("orphan"), newObject("foreign"), newObject("other")
 		foreign.Metadata.Labels = nil
 		other.Metadata.Name = "not-its-name"
@@ -281,7 +282,7 @@ func TestLeaving(t *testing.T) {
 // asked ever less often.
 func TestFailures(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		h, c := runTable(t, 3)
+		h, c := runTable(t, 3, 0)
 		time.Sleep(time.Minute)
 		h.mu.Lock()
 		h.objects["m0000"].Metadata.ResourceVersion = "else"
