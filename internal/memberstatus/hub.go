@@ -94,7 +94,16 @@ func (o *object) isOwn() bool {
 
 // heldOf returns what the hub has, as it has told.
 func heldOf(o *object) *held {
-	return &held{uid: o.Metadata.UID, version: o.Metadata.ResourceVersion, status: o.Status}
+	h := &held{uid: o.Metadata.UID, version: o.Metadata.ResourceVersion}
+	h.set(o.Status)
+	return h
+}
+
+// set notes the status.
+func (h *held) set(s *Status) {
+	if h.status, h.text = s, ""; s != nil {
+		h.text = s.text()
+	}
 }
 
 // create makes the object of a cluster, without a status.

@@ -77,7 +77,7 @@ func (w *Writer) look(now time.Time) []task {
 			before = t.held.status
 		}
 		t.want, t.urgent = m.Status.bounded().since(before)
-		if before != nil && before.text() == t.want.text() {
+		if before != nil && t.held.text == t.want.text() {
 			continue
 		}
 		if t.urgent || now.Sub(t.held.written) >= Lazily {
@@ -140,7 +140,8 @@ func (w *Writer) do(ctx context.Context, t task) error {
 	}
 	// What the hub has made of it is not compared: it would be written for ever if a
 	// webhook changed it.
-	written.status, written.written = t.want, time.Now()
+	written.set(t.want)
+	written.written = time.Now()
 	w.held[t.cluster] = written
 	w.metrics.writes.WithLabelValues("update").Inc()
 	return nil

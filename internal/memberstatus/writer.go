@@ -74,6 +74,7 @@ type held struct {
 	uid     types.UID
 	version string
 	status  *Status // nil: none yet
+	text    string  // of the status
 	written time.Time
 }
 

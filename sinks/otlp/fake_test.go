@@ -350,6 +350,30 @@ func TestTheRestIsNotSent(t *testing.T) {
 	}
 }
 
+// The record of a change that is traced has its place in the trace, others have none.
+func TestTraced(t *testing.T) {
+	r := receive(t)
+	var got []string
+	r.answer = func(_ http.ResponseWriter, _ *http.Request, m *collectorpb.ExportLogsServiceRequest, _ int) bool {
+		for _, of := range m.ResourceLogs {
+			for _, scope := range of.ScopeLogs {
+				for _, record := range scope.LogRecords {
+					got = append(got, fmt.Sprintf("%x %x %d", record.TraceId, record.SpanId, record.Flags))
+				}
+			}
+		}
+		return true
+	}
+	traced := change("a", 1)
+	traced.Trace = &pipeline.Trace{TraceID: [16]byte{1}, SpanID: [8]byte{2}}
+	if err := r.sink(otlp.Options{}).Write(t.Context(), []*pipeline.Change{traced, change("a", 2)}); err != nil {
+		t.Fatal(err)
+	}
+	if want := []string{"01000000000000000000000000000000 0200000000000000 1", "  0"}; !slices.Equal(got, want) {
+		t.Errorf("records have %q, want %q", got, want)
+	}
+}
+
 // TestPartialSuccess is counted, logged once in a while, and accepted.
 func TestPartialSuccess(t *testing.T) {
 	text, err := proto.Marshal(&collectorpb.ExportLogsServiceResponse{PartialSuccess: &collectorpb.ExportLogsPartialSuccess{RejectedLogRecords: 2, ErrorMessage: "too\nold"}})

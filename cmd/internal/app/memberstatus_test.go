@@ -3,7 +3,9 @@ package app
 import (
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -181,4 +183,21 @@ func TestMemberStatusFlag(t *testing.T) {
 	if _, err := parseFlags(t, "--watch=pods", "--member-status=Fleet/x"); err == nil {
 		t.Error("what is no namespace is taken")
 	}
+}
+
+// Of two processes the one that leads writes: after it was killed the other one finds what
+// there is, and makes what is missing.
+func TestMemberStatusOfTheNextLeader(t *testing.T) {
+	c := testenv.Start(t, testenv.Spec{Name: "hub"}).Clusters[0]
+	hub := newStatusHub(t, c)
+	p := startPair(t, c, nil, append(slices.Clone(quick), "--member-status="+hub.namespace)...)
+	p.leader.await("the leader has told", func() bool { return hub.conditions("hub")["Synced"] == "True" })
+	p.leader.signal(syscall.SIGKILL)
+	p.leader.awaitExit()
+	if err := hub.objects.Delete(t.Context(), "hub", metav1.DeleteOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	p.follower.awaitRole("leader")
+	p.follower.await("the next one tells", func() bool { return hub.conditions("hub")["Synced"] == "True" })
+	p.stop()
 }

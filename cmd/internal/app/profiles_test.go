@@ -26,7 +26,7 @@ func TestProfiles(t *testing.T) {
 	get := func(path string) (int, []byte) {
 		t.Helper()
 		response := must(client.Get("http://" + listener.Addr().String() + path))(t)
-		defer response.Body.Close() //nolint:errcheck // It was read.
+		defer response.Body.Close()
 		return response.StatusCode, must(io.ReadAll(response.Body))(t)
 	}
 	for path, want := range map[string]string{
