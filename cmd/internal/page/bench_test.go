@@ -82,7 +82,7 @@ func BenchmarkFollow(b *testing.B) {
 					b.Fatal(err)
 				}
 				running.Go(func() {
-					defer resp.Body.Close() //nolint:errcheck // It was only read.
+					defer resp.Body.Close()
 					for s := bufio.NewReader(resp.Body); ; {
 						if _, err := s.Discard(64 << 10); err != nil {
 							return

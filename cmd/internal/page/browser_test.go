@@ -86,7 +86,9 @@ func TestInBrowser(t *testing.T) {
 	server := httptest.NewServer(p.Handler())
 	defer func() {
 		stop()
-		<-ended
+		if err := <-ended; err != nil {
+			t.Error(err)
+		}
 		server.Close()
 	}()
 	views := map[string]string{

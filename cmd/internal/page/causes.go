@@ -7,6 +7,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/fairlead-dev/fairlead/cmd/internal/api"
 	"github.com/fairlead-dev/fairlead/internal/redact"
@@ -63,9 +65,7 @@ func skeleton(text, name string) string {
 	if text == "" {
 		return ""
 	}
-	if name != "" {
-		text = strings.ReplaceAll(text, name, "…")
-	}
+	text = withoutWord(text, name)
 	if host := strings.Index(text, "://"); host >= 0 { // of the URL that a request went to
 		end := strings.IndexAny(text[host+3:], "/ \"")
 		if end < 0 {
@@ -74,6 +74,26 @@ func skeleton(text, name string) string {
 		text = text[:host+3] + "…" + text[host+3+end:]
 	}
 	return numbers.ReplaceAllString(redact.Cut(text, mostText), "#")
+}
+
+// withoutWord has a sign in the place of each word, but not where it is a part of another.
+func withoutWord(text, word string) string {
+	var b strings.Builder
+	inWord := func(r rune, size int) bool { return size > 0 && (unicode.IsLetter(r) || unicode.IsDigit(r)) }
+	for word != "" {
+		i := strings.Index(text, word)
+		if i < 0 {
+			break
+		}
+		end := i + len(word)
+		if inWord(utf8.DecodeLastRuneInString(text[:i])) || inWord(utf8.DecodeRuneInString(text[end:])) {
+			b.WriteString(text[:end])
+		} else {
+			b.WriteString(text[:i] + "…")
+		}
+		text = text[end:]
+	}
+	return b.String() + text
 }
 
 // causesOf finds everything that is wrong. Sinks, ledger and election come first, then

@@ -50,7 +50,7 @@ func ask(t testing.TB, p *Page, path string, header ...string) *http.Response {
 
 func body(t testing.TB, resp *http.Response) string {
 	t.Helper()
-	defer resp.Body.Close() //nolint:errcheck // It is in memory.
+	defer resp.Body.Close()
 	b, err := io.ReadAll(resp.Body)
 	if err != nil {
 		t.Fatal(err)
