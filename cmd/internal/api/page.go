@@ -152,13 +152,17 @@ type RouteDetail struct {
 	At   time.Time `json:"at"`
 	Sink Sink      `json:"sink"`
 	// Deliveries are those of the last quarter of an hour, as far as the program has run.
-	Deliveries Deliveries  `json:"deliveries"`
-	Lane       Lane        `json:"lane"`   // of all clusters together
-	Behind     []string    `json:"behind"` // clusters whose watch it does not share; at most 100
-	BehindAll  int         `json:"behindAll"`
-	Waiting    []InRoute   `json:"waiting"` // clusters of which most waits; at most 20
-	Filtered   uint64      `json:"filtered"`
-	Filter     FilterError `json:"filter"`
+	Deliveries Deliveries `json:"deliveries"`
+	// Batches have been written since the settings changed, or the start, with BatchChanges
+	// changes in all. A batch counts each time that it is written.
+	Batches      uint64      `json:"batches"`
+	BatchChanges uint64      `json:"batchChanges"`
+	Lane         Lane        `json:"lane"`   // of all clusters together
+	Behind       []string    `json:"behind"` // clusters whose watch it does not share; at most 100
+	BehindAll    int         `json:"behindAll"`
+	Waiting      []InRoute   `json:"waiting"` // clusters of which most waits; at most 20
+	Filtered     uint64      `json:"filtered"`
+	Filter       FilterError `json:"filter"`
 }
 
 // InRoute is what waits of a cluster in a route.

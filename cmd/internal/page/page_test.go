@@ -25,6 +25,7 @@ func newTestPage(t testing.TB, status func(time.Time) api.Status) *Page {
 		Credentials: func(c string) api.Credentials {
 			return api.Credentials{Source: "file fleet.yaml, context " + c, Kind: "token"}
 		},
+		Batches:     func(string) (uint64, uint64) { return 400, 10000 },
 		DeadLetters: func() uint64 { return 0 },
 	})
 }
@@ -100,7 +101,7 @@ func TestViews(t *testing.T) {
 			"new here",
 		}, nil},
 		"a route": {"/status/routes/" + url.PathEscape("http://alerts/in"), []string{
-			"It fails as a whole", "12 writes have failed", "Next try in 4 s", "prod-00001 3", "413 the event is too large", "6, as it was behind the other routes: prod-00000",
+			"It fails as a whole", "12 writes have failed", "400 of 25 changes", "Next try in 4 s", "prod-00001 3", "413 the event is too large", "6, as it was behind the other routes: prod-00000",
 		}, nil},
 		"an object":          {"/status/object", []string{"Why is an object where it is?", "Cluster"}, []string{"Answer"}},
 		"an object's answer": {"/status/object?cluster=prod-00001&resource=pods&namespace=a&name=b", []string{"verdict waits behind 3 others", "by Route", "kubectl fairlead explain prod-00001 pods/b -n a"}, nil},
@@ -228,7 +229,7 @@ func TestJSONByAccept(t *testing.T) {
 		t.Errorf("got %+v", c)
 	}
 	var r api.RouteDetail
-	if read("/status/routes/"+url.PathEscape("http://alerts/in"), 200, &r); r.BehindAll != 6 || len(r.Waiting) != mostWaiting || r.Lane.Live == 0 {
+	if read("/status/routes/"+url.PathEscape("http://alerts/in"), 200, &r); r.BehindAll != 6 || len(r.Waiting) != mostWaiting || r.Lane.Live == 0 || r.Batches != 400 {
 		t.Errorf("got %+v", r)
 	}
 	var e api.Error

@@ -31,6 +31,9 @@ func (p *Page) route(s *snapshot, r *http.Request) answer {
 	d.Waiting = d.Waiting[:min(len(d.Waiting), mostWaiting)]
 	c := p.keeper.deliveries(name, points)
 	d.Deliveries = api.Deliveries{Seconds: c.passed.Seconds(), Accepted: c.accepted, Refused: c.refused, Took: quantiles(c.took), Lag: quantiles(c.lag)}
+	if p.opts.Batches != nil {
+		d.Batches, d.BatchChanges = p.opts.Batches(name)
+	}
 	return answer{code: http.StatusOK, title: short(name), template: "route", json: d, data: barsOf(d.Lane),
 		command: "kubectl fairlead top sinks", refresh: true}
 }
