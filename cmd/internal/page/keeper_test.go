@@ -129,7 +129,7 @@ func TestTransitions(t *testing.T) {
 		for _, tr := range got {
 			told = append(told, fmt.Sprintf("%s %q %s", tr.Stream, tr.From, tr.To))
 		}
-		want := []string{`pods "" live`, ` "live" live`, ` "connecting" live`, `pods "" live`, `deployments.apps "" live`, ` "" connecting`}
+		want := []string{`pods "" live`, ` "live" live`, ` "connecting" live`, ` "" connecting`}
 		if diff := cmp.Diff(want, told); diff != "" {
 			t.Errorf("(-want +got):\n%s", diff)
 		}

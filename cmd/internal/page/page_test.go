@@ -225,7 +225,7 @@ func TestJSONByAccept(t *testing.T) {
 		t.Errorf("got %+v", l)
 	}
 	var c api.ClusterDetail
-	if read("/status/clusters/prod-00009", 200, &c); c.Cluster.Name != "prod-00009" || len(c.History.LagSeconds) != points || len(c.Transitions) != 3 || len(c.Limits) != 1 {
+	if read("/status/clusters/prod-00009", 200, &c); c.Cluster.Name != "prod-00009" || len(c.History.LagSeconds) != points || len(c.Transitions) != 1 || len(c.Limits) != 1 {
 		t.Errorf("got %+v", c)
 	}
 	var r api.RouteDetail
