@@ -40,6 +40,7 @@ SINKPKGS := ./sinks/s3/... ./sinks/otlp/... ./cmd/fairlead-chaos
 IMAGE     ?= fairlead
 VERSION   ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 REVISION  ?= $(shell git rev-parse HEAD 2>/dev/null)
+CREATED   ?= $(shell TZ=UTC git log -1 --date=format-local:%Y-%m-%dT%H:%M:%SZ --format=%cd 2>/dev/null)
 # What builds it.
 BUILDER   ?= $(firstword $(foreach tool,docker podman buildah,$(if $(shell command -v $(tool) 2>/dev/null),$(tool))))
 # More for the builder, for example: make image IMAGEFLAGS='--build-arg GO_IMAGE=mirror.example/golang:1.26'
@@ -59,10 +60,8 @@ build: ## Build all programs into bin/
 	go build -ldflags "-X main.version=$(VERSION) -X main.commit=$(REVISION)" -o bin/ ./cmd/...
 
 .PHONY: test
-test: control-plane consul victorialogs databases browser race-note ## Run all tests, on real API servers, databases and a browser, with the race detector where there is a C compiler
-	FAIRLEAD_REQUIRE_CONTROL_PLANE=1 go test $(RACE) -p $(TESTP) -timeout 20m $(if $(ALL),-skip '^TestRoutes$$') $(TESTFLAGS) $(PKGS)
-	# In processes of their own: behind many other tests the race detector itself has died in them, in its record of stacks.
-	$(if $(ALL),go test $(RACE) -p $(TESTP) -timeout 20m -run '^TestRoutes$$' ./internal/ledger ./sources/stream)
+test: control-plane consul helm victorialogs promtool databases browser race-note ## Run all tests, on real API servers, databases and a browser, with the race detector where there is a C compiler
+	FAIRLEAD_REQUIRE_CONTROL_PLANE=1 go test $(RACE) -p $(TESTP) -timeout 20m $(TESTFLAGS) $(PKGS)
 	# Allocations and memory, which the race detector falsifies, so that these are left out above.
 	$(if $(RACE),$(if $(ALL),go test -p $(TESTP) -timeout 20m -run '^Test(NoAlloc|HostileMember)' ./cmd/internal/app ./pipeline/queue ./sources ./sources/stream))
 	# The pages as a site. They are outside of that module, so that its results are not to be cached.
@@ -98,6 +97,7 @@ fuzz: ## Run each fuzz target for FUZZTIME (30s)
 .PHONY: docs
 docs: ## Write the generated parts of docs/, and all pages as a site into bin/site
 	go test ./cmd/internal/app -count 1 -run '^(TestPagesAreGenerated|TestConfigurationPage)$$' -write-docs
+	go test ./deploy -count 1 -run '^TestCharts?(PagesAreGenerated|KnowTheConfigurationFile|HoldCopies)$$' -write-docs
 	cd tools && go run ./record $(PICTURES)
 	cd tools && go run ./site -out ../bin/site
 
@@ -109,7 +109,7 @@ demo-picture: control-plane build ## Record make demo anew, for the pictures in 
 	cd tools && go run ./record -prompt 'make demo' $(PICTURES) ../bin/fairlead-demo $(ARGS)
 
 .PHONY: bench
-bench: control-plane ## Run all benchmarks BENCHCOUNT times and write docs/benchmarks.md
+bench: control-plane databases sink-servers ## Run all benchmarks BENCHCOUNT times and write docs/benchmarks.md
 	@rm -rf bin/bench.new && mkdir -p $(BENCHNEW) $(dir $(BENCHDIR))
 	# A pipe would hide a failure; the report refuses output that tells of one.
 	go test -run '^$$' -bench '$(BENCH)' -benchmem -count $(BENCHCOUNT) -benchtime $(BENCHTIME) -timeout 0 $(TESTFLAGS) $(BENCHPKGS) \
@@ -137,7 +137,17 @@ chaos: control-plane build $(if $(findstring postgres,$(ARGS)),databases) $(if $
 .PHONY: image
 image: ## Build the image IMAGE:VERSION with docker, podman or buildah
 	@test -n "$(BUILDER)" || { echo "make image: nothing here builds images; install one of docker, podman and buildah" >&2; exit 1; }
-	$(BUILDER) build --file deploy/Dockerfile --build-arg VERSION=$(VERSION) --build-arg REVISION=$(REVISION) $(strip $(IMAGEFLAGS) --tag $(IMAGE):$(VERSION) .)
+	$(BUILDER) build --file deploy/Dockerfile --build-arg VERSION=$(VERSION) --build-arg REVISION=$(REVISION) --build-arg CREATED=$(CREATED) $(strip $(IMAGEFLAGS) --tag $(IMAGE):$(VERSION) .)
+
+.PHONY: image-archive
+image-archive: ## Write the image for amd64 and arm64 to bin/, as an OCI archive, without a builder of images
+	@mkdir -p bin
+	cd tools && go run ./image -name $(IMAGE) -version $(VERSION) -revision $(REVISION) -out ../bin/fairlead-$(VERSION).oci.tar
+
+.PHONY: sbom
+sbom: build ## Write what bin/fairlead is made of to bin/fairlead.spdx.json
+	go run ./internal/sbom/cmd -program bin/fairlead -version $(VERSION) >bin/fairlead.spdx.json.new
+	mv bin/fairlead.spdx.json.new bin/fairlead.spdx.json
 
 .PHONY: notices
 notices: ## Write the licences of all that fairlead is made of to bin/THIRD-PARTY-NOTICES
@@ -152,6 +162,10 @@ control-plane: ## Find, download or build the kube-apiserver and etcd that tests
 .PHONY: consul
 consul: ## Find or build the Consul that tests run against
 	@go run ./internal/testkv/cmd
+
+.PHONY: helm
+helm: ## Find or build the Helm that tests of the charts run
+	@go run ./internal/testhelm/cmd
 
 .PHONY: sink-servers
 sink-servers: ## Find or build the servers that tests of sinks run against, which takes minutes
@@ -173,6 +187,13 @@ browser: ## Find or fetch the Chromium that tests of the status page use; instal
 .PHONY: status-pictures
 status-pictures: browser ## Take the pictures of the status page in docs/img anew
 	go test ./cmd/internal/page -count 1 -run '^TestInBrowser$$' -write-pictures
+.PHONY: promtool
+promtool: ## Find or build the promtool that tests of the mixin run
+	@go run ./internal/testprom/cmd
+
+.PHONY: mixin
+mixin: ## Write the alerts and dashboards in deploy/mixin anew
+	go test ./deploy/mixin -count 1 -run '^TestMixinIsGenerated$$' -write-mixin
 
 .PHONY: databases
 databases: ## Find or fetch the database servers that tests run against; installs nothing

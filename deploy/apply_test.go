@@ -123,7 +123,7 @@ func applyServerSide(ctx context.Context, to dynamic.ResourceInterface, object *
 	if err != nil {
 		return err
 	}
-	options := metav1.PatchOptions{FieldManager: serverSideApply, Force: new(true)}
+	options := metav1.PatchOptions{FieldManager: serverSideApply, Force: new(true), FieldValidation: metav1.FieldValidationStrict}
 	live, err := to.Patch(ctx, object.GetName(), types.ApplyPatchType, text, options)
 	if err != nil {
 		return err

@@ -10,8 +10,8 @@
 //	                                            example/hub: image, flags, rights of an operator
 //
 // Folders that can be applied: base, which an operator's own kustomization builds upon;
-// hub-secrets, hub-clusterprofiles, hub-records and leader-election, which are base with the component
-// of that name; member, for member clusters; member-everything, for those that --watch '*'
+// hub-secrets, hub-clusterprofiles, hub-records, hub-memberclusters and leader-election, which are base
+// with the component of that name; member, for member clusters; member-everything, for those that --watch '*'
 // follows; voter, for those that also vote for a leader. testdata/before has the manifests of the
 // layout before, from which an upgrade is tried.
 //

@@ -47,7 +47,7 @@ func TestImageFitsThePod(t *testing.T) {
 	if c.Args[0] != "run" || len(c.Command) > 0 {
 		t.Errorf("the container runs %v %v", c.Command, c.Args)
 	}
-	for _, label := range []string{"title", "description", "source", "documentation", "licenses", "version", "revision"} {
+	for _, label := range []string{"title", "description", "source", "documentation", "licenses", "version", "revision", "created"} {
 		if !regexp.MustCompile(`org\.opencontainers\.image\.` + label + `="[^"]+"`).MatchString(last) {
 			t.Errorf("the image has no label %s", label)
 		}
@@ -140,7 +140,7 @@ func TestMakeImage(t *testing.T) {
 			t.Skip("there is no bash")
 		}
 		command := exec.CommandContext(t.Context(), makePath, "--no-print-directory", "--silent", "image", "SHELL="+shell,
-			"IMAGE=registry.example/fairlead", "VERSION=v1.2.3", "REVISION=abc")
+			"IMAGE=registry.example/fairlead", "VERSION=v1.2.3", "REVISION=abc", "CREATED=2026-01-02T03:04:05Z")
 		command.Dir = ".."
 		command.Env = []string{"PATH=" + dir, "HOME=" + t.TempDir()}
 		var out, errors bytes.Buffer
@@ -150,7 +150,7 @@ func TestMakeImage(t *testing.T) {
 	}
 	for _, tool := range []string{"docker", "podman", "buildah"} {
 		got, _, err := run(t, tool)
-		want := "ran " + tool + " build --file deploy/Dockerfile --build-arg VERSION=v1.2.3 --build-arg REVISION=abc --tag registry.example/fairlead:v1.2.3 .\n"
+		want := "ran " + tool + " build --file deploy/Dockerfile --build-arg VERSION=v1.2.3 --build-arg REVISION=abc --build-arg CREATED=2026-01-02T03:04:05Z --tag registry.example/fairlead:v1.2.3 .\n"
 		if diff := cmp.Diff(want, got); diff != "" || err != nil {
 			t.Errorf("%s: %v (-want +got):\n%s", tool, err, diff)
 		}

@@ -16,7 +16,6 @@ import (
 	"testing"
 	"time"
 
-	appsv1 "k8s.io/api/apps/v1"
 	authenticationv1 "k8s.io/api/authentication/v1"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -109,33 +108,10 @@ func (k *kubelet) start(ctx context.Context, t *testing.T) *runningPod {
 	if err != nil {
 		t.Fatalf("the API server does not admit the Pod: %v", err)
 	}
-	binary, err := program()
-	if err != nil {
-		t.Fatal(err)
-	}
 	dir := t.TempDir()
-	container := created.Spec.Containers[0]
-	environment := k.environment(ctx, t, created, container)
-	paths := map[string]string{accountDir: k.account(ctx, t, d, filepath.Join(dir, "account"))}
-	for _, mount := range container.VolumeMounts {
-		i := slices.IndexFunc(created.Spec.Volumes, func(v corev1.Volume) bool { return v.Name == mount.Name })
-		paths[mount.MountPath] = k.mount(ctx, t, created.Spec.Volumes[i], filepath.Join(dir, mount.Name), paths)
-	}
-	args := expand(container.Args, environment)
 	// The machine's ports are not a Pod's own, nor is where the hub is found.
-	args = append(args, "--metrics-bind-address=0", "--health-probe-bind-address=0", "--admin-bind-address=0",
-		"--hub-kubeconfig="+k.hub(t, paths[accountDir]), "--leader-election-namespace="+d.Namespace)
-	for i := range args {
-		for path, host := range paths {
-			args[i] = strings.ReplaceAll(args[i], path, host)
-		}
-	}
-	p := &runningPod{t: t, args: args, data: paths["/var/lib/fairlead"], log: filepath.Join(dir, "log")}
-	command := exec.Command(binary, args...) // stopped as a Pod is, below
-	command.Dir = p.data
-	for name, value := range environment {
-		command.Env = append(command.Env, name+"="+value)
-	}
+	command, paths := k.container(ctx, t, created, dir, "--metrics-bind-address=0", "--health-probe-bind-address=0", "--admin-bind-address=0")
+	p := &runningPod{t: t, args: command.Args[1:], data: paths["/var/lib/fairlead"], log: filepath.Join(dir, "log")}
 	process, err := child.Start("fairlead", command, p.log)
 	if err != nil {
 		t.Fatal(err)
@@ -152,6 +128,56 @@ func (k *kubelet) start(ctx context.Context, t *testing.T) *runningPod {
 	})
 	t.Cleanup(p.stop)
 	return p
+}
+
+// container returns the command of the Pod's container, to which arguments are added that
+// fit this machine, and the folders that are mounted in it.
+func (k *kubelet) container(ctx context.Context, t *testing.T, created *corev1.Pod, dir string, more ...string) (*exec.Cmd, map[string]string) {
+	t.Helper()
+	binary, err := program()
+	if err != nil {
+		t.Fatal(err)
+	}
+	container := created.Spec.Containers[0]
+	environment := k.environment(ctx, t, created, container)
+	paths := map[string]string{accountDir: k.account(ctx, t, created, filepath.Join(dir, "account"))}
+	for _, mount := range container.VolumeMounts {
+		i := slices.IndexFunc(created.Spec.Volumes, func(v corev1.Volume) bool { return v.Name == mount.Name })
+		paths[mount.MountPath] = k.mount(ctx, t, created.Spec.Volumes[i], filepath.Join(dir, mount.Name), paths)
+	}
+	k.configuration(t, created, paths)
+	args := expand(container.Args, environment)
+	args = append(append(args, more...), "--hub-kubeconfig="+k.hub(t, paths[accountDir]), "--leader-election-namespace="+created.Namespace)
+	for i := range args {
+		for path, host := range paths {
+			args[i] = strings.ReplaceAll(args[i], path, host)
+		}
+	}
+	command := exec.Command(binary, args...) // stopped as a Pod is
+	command.Dir = paths["/var/lib/fairlead"]
+	for name, value := range environment {
+		command.Env = append(command.Env, name+"="+value)
+	}
+	return command, paths
+}
+
+// configuration puts the folders that volumes are into files of the configuration.
+func (k *kubelet) configuration(t *testing.T, pod *corev1.Pod, paths map[string]string) {
+	t.Helper()
+	for _, mount := range pod.Spec.Containers[0].VolumeMounts {
+		i := slices.IndexFunc(pod.Spec.Volumes, func(v corev1.Volume) bool { return v.Name == mount.Name })
+		if pod.Spec.Volumes[i].ConfigMap == nil {
+			continue
+		}
+		for path, text := range files(t, paths[mount.MountPath]) {
+			for inPod, host := range paths {
+				text = []byte(strings.ReplaceAll(string(text), inPod, host))
+			}
+			if err := os.WriteFile(path, text, 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
 }
 
 // environment returns the container's variables.
@@ -176,14 +202,14 @@ func (k *kubelet) environment(ctx context.Context, t *testing.T, pod *corev1.Pod
 }
 
 // account writes what the kubelet mounts of the Pod's account, with a token of it.
-func (k *kubelet) account(ctx context.Context, t *testing.T, d *appsv1.Deployment, dir string) string {
+func (k *kubelet) account(ctx context.Context, t *testing.T, pod *corev1.Pod, dir string) string {
 	t.Helper()
 	request := &authenticationv1.TokenRequest{Spec: authenticationv1.TokenRequestSpec{ExpirationSeconds: new(int64(3600))}}
-	token, err := k.client.CoreV1().ServiceAccounts(d.Namespace).CreateToken(ctx, d.Spec.Template.Spec.ServiceAccountName, request, metav1.CreateOptions{})
+	token, err := k.client.CoreV1().ServiceAccounts(pod.Namespace).CreateToken(ctx, pod.Spec.ServiceAccountName, request, metav1.CreateOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	writeFiles(t, dir, map[string][]byte{"token": []byte(token.Status.Token), "ca.crt": k.config.CAData, "namespace": []byte(d.Namespace)})
+	writeFiles(t, dir, map[string][]byte{"token": []byte(token.Status.Token), "ca.crt": k.config.CAData, "namespace": []byte(pod.Namespace)})
 	return dir
 }
 
@@ -224,6 +250,16 @@ func (k *kubelet) mount(ctx context.Context, t *testing.T, v corev1.Volume, dir 
 		}
 		dir = filepath.Join(k.volumes, string(claim.UID))
 		writeFiles(t, dir, nil)
+	case v.ConfigMap != nil:
+		file, err := k.client.CoreV1().ConfigMaps("fairlead").Get(ctx, v.ConfigMap.Name, metav1.GetOptions{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		content := map[string][]byte{}
+		for key, value := range file.Data {
+			content[key] = []byte(value)
+		}
+		writeFiles(t, dir, content)
 	case v.EmptyDir != nil:
 		writeFiles(t, dir, nil)
 	default:

@@ -12,13 +12,25 @@ import (
 )
 
 func TestTwoPodsShareLeaseAndLedger(t *testing.T) {
-	before, one := pod(t, "base")
-	d, c := pod(t, "leader-election")
+	for _, prefix := range []string{"", "chart/"} {
+		t.Run(prefix+"leader-election", func(t *testing.T) { twoPodsShareLeaseAndLedger(t, prefix) })
+	}
+}
+
+func twoPodsShareLeaseAndLedger(t *testing.T, prefix string) {
+	t.Helper()
+	before, one := pod(t, prefix+"base")
+	d, c := pod(t, prefix+"leader-election")
 	if *d.Spec.Replicas != 2 || d.Spec.Strategy.Type != appsv1.RollingUpdateDeploymentStrategyType {
 		t.Errorf("%d replicas, %s", *d.Spec.Replicas, d.Spec.Strategy.Type)
 	}
 	// Without --leader-elect both would deliver. The rest is as with one Pod.
 	one.Args = append(one.Args, "--leader-elect", "--advertise-address=$(POD_IP)")
+	if prefix != "" { // two releases may share a namespace
+		one.Args = append(one.Args, "--leader-election-id=fairlead")
+	}
+	slices.Sort(one.Args)
+	slices.Sort(c.Args)
 	one.Env = append(one.Env, fieldOfPod("POD_IP", "status.podIP"))
 	if diff := cmp.Diff(one, c); diff != "" {
 		t.Errorf("the container (-one Pod +two):\n%s", diff)
@@ -28,11 +40,11 @@ func TestTwoPodsShareLeaseAndLedger(t *testing.T) {
 	if diff := cmp.Diff(before.Spec.Template.Spec, spec); diff != "" {
 		t.Errorf("the Pod (-one +two):\n%s", diff)
 	}
-	claim := named[*corev1.PersistentVolumeClaim](t, "leader-election", "fairlead-data")
+	claim := named[*corev1.PersistentVolumeClaim](t, prefix+"leader-election", "fairlead-data")
 	if !slices.Equal(claim.Spec.AccessModes, []corev1.PersistentVolumeAccessMode{corev1.ReadWriteMany}) {
 		t.Errorf("two nodes cannot mount a volume that is %v", claim.Spec.AccessModes)
 	}
-	budget := named[*policyv1.PodDisruptionBudget](t, "leader-election", "fairlead")
+	budget := named[*policyv1.PodDisruptionBudget](t, prefix+"leader-election", "fairlead")
 	if diff := cmp.Diff(d.Spec.Selector, budget.Spec.Selector); diff != "" || budget.Spec.MinAvailable.IntValue() != 1 {
 		t.Errorf("both Pods may be evicted at once: %+v", budget.Spec)
 	}
@@ -46,16 +58,25 @@ func fieldOfPod(name, path string) corev1.EnvVar {
 // The Service selects the Pods of the Deployment, of these the one with the label that
 // the program sets, and the Pod is told which one it is.
 func TestAServiceLeadsToTheLeader(t *testing.T) {
-	_, two := pod(t, "leader-election")
-	d, c := pod(t, "leader-label")
+	for _, prefix := range []string{"", "chart/"} {
+		t.Run(prefix+"leader-label", func(t *testing.T) { aServiceLeadsToTheLeader(t, prefix) })
+	}
+}
+
+func aServiceLeadsToTheLeader(t *testing.T, prefix string) {
+	t.Helper()
+	_, two := pod(t, prefix+"leader-election")
+	d, c := pod(t, prefix+"leader-label")
 	two.Args = append(two.Args, "--leader-label=$(POD_NAMESPACE)/$(POD_NAME)")
+	slices.Sort(two.Args)
+	slices.Sort(c.Args)
 	two.Env = append(two.Env, fieldOfPod("POD_NAMESPACE", "metadata.namespace"), fieldOfPod("POD_NAME", "metadata.name"))
 	if diff := cmp.Diff(two, c); diff != "" {
 		t.Errorf("the container (-without a label +with one):\n%s", diff)
 	}
 	want := maps.Clone(d.Spec.Selector.MatchLabels)
 	want["fairlead.dev/role"] = "leader"
-	service := named[*corev1.Service](t, "leader-label", "fairlead-leader")
+	service := named[*corev1.Service](t, prefix+"leader-label", "fairlead-leader")
 	if diff := cmp.Diff(want, service.Spec.Selector); diff != "" {
 		t.Errorf("what the Service selects (-want +got):\n%s", diff)
 	}

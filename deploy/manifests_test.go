@@ -38,14 +38,14 @@ func TestApplyingDestroysNothing(t *testing.T) {
 			t.Errorf("%s: a patch in a folder that is applied", path)
 		}
 	}
-	for _, folder := range slices.Concat(hubFolders, memberFolders) {
+	for _, folder := range withCharts(slices.Concat(hubFolders, memberFolders)...) {
 		for _, o := range render(t, folder) {
 			if secret, ok := o.(*corev1.Secret); ok {
 				t.Errorf("%s makes Secret %s", folder, secret.Name)
 			}
 		}
 	}
-	for _, folder := range hubFolders {
+	for _, folder := range withCharts(hubFolders...) {
 		d, c := pod(t, folder)
 		ledger := mountOf(t, c, flagOf(t, c, "ledger"))
 		i := slices.IndexFunc(d.Spec.Template.Spec.Volumes, func(v corev1.Volume) bool { return v.Name == ledger.Name })
@@ -71,7 +71,7 @@ func mountOf(t *testing.T, c corev1.Container, path string) corev1.VolumeMount {
 
 // kubectl applies what it gets in that order, and makes no namespace by itself.
 func TestNamespacesComeFirst(t *testing.T) {
-	for _, folder := range slices.Concat(hubFolders, memberFolders) {
+	for _, folder := range withCharts(slices.Concat(hubFolders, memberFolders)...) {
 		made := map[string]bool{"": true}
 		for _, o := range render(t, folder) {
 			if ns, ok := o.(*corev1.Namespace); ok {

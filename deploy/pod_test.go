@@ -43,6 +43,12 @@ func podOf(t *testing.T, from string, objects []runtime.Object) (*appsv1.Deploym
 		maps.Copy(values, flags.Data)
 	}
 	c.Args = expand(c.Args, values)
+	for i, arg := range c.Args {
+		if file, ok := strings.CutPrefix(arg, "--config="); ok {
+			c.Args = slices.Concat(c.Args[:i], fromFile(t, from, objects, d.Spec.Template.Spec, file), c.Args[i+1:])
+			break
+		}
+	}
 	return d, c
 }
 
@@ -84,7 +90,7 @@ func flagOf(t *testing.T, c corev1.Container, name string) string {
 }
 
 func TestPodIsRestricted(t *testing.T) {
-	for _, folder := range hubFolders {
+	for _, folder := range withCharts(hubFolders...) {
 		d, c := pod(t, folder)
 		spec := d.Spec.Template.Spec
 		ns := named[*corev1.Namespace](t, folder, d.Namespace)
@@ -112,8 +118,8 @@ func TestPodIsRestricted(t *testing.T) {
 			t.Errorf("%s: the Pod shares namespaces of its node, or has init containers", folder)
 		}
 		for _, v := range spec.Volumes {
-			if v.Secret == nil && v.PersistentVolumeClaim == nil {
-				t.Errorf("%s: volume %s is neither a Secret nor a claim", folder, v.Name)
+			if v.Secret == nil && v.PersistentVolumeClaim == nil && v.ConfigMap == nil {
+				t.Errorf("%s: volume %s is neither a Secret nor a claim nor the configuration", folder, v.Name)
 			}
 			if v.Secret != nil && *v.Secret.DefaultMode != 0o440 {
 				t.Errorf("%s: volume %s has mode %o", folder, v.Name, *v.Secret.DefaultMode)
@@ -123,7 +129,14 @@ func TestPodIsRestricted(t *testing.T) {
 }
 
 func TestFleetIsWhereTheProgramLooks(t *testing.T) {
-	d, c := pod(t, "base")
+	for _, folder := range withCharts("base") {
+		t.Run(folder, func(t *testing.T) { fleetIsWhereTheProgramLooks(t, folder) })
+	}
+}
+
+func fleetIsWhereTheProgramLooks(t *testing.T, folder string) {
+	t.Helper()
+	d, c := pod(t, folder)
 	dir, ok := strings.CutPrefix(flagOf(t, c, "clusters"), "dir:")
 	if !ok {
 		t.Fatalf("--clusters=%s", flagOf(t, c, "clusters"))
@@ -153,7 +166,7 @@ func TestFleetIsWhereTheProgramLooks(t *testing.T) {
 	if mounted := d.Spec.Template.Spec.AutomountServiceAccountToken; mounted == nil || !*mounted {
 		t.Error("hub.yaml names the Pod's token, which is not mounted")
 	}
-	if account := named[*corev1.ServiceAccount](t, "base", "fairlead"); d.Spec.Template.Spec.ServiceAccountName != account.Name {
+	if account := named[*corev1.ServiceAccount](t, folder, "fairlead"); d.Spec.Template.Spec.ServiceAccountName != account.Name {
 		t.Errorf("the Pod runs as %s", d.Spec.Template.Spec.ServiceAccountName)
 	}
 }
@@ -161,8 +174,15 @@ func TestFleetIsWhereTheProgramLooks(t *testing.T) {
 // What an operator decides is not in what we ship, so that our next version cannot
 // change it.
 func TestOwnFlagsComeOnTop(t *testing.T) {
-	_, base := pod(t, "base")
-	_, own := pod(t, "example/hub")
+	for _, prefix := range []string{"", "chart/"} {
+		ownFlagsComeOnTop(t, prefix)
+	}
+}
+
+func ownFlagsComeOnTop(t *testing.T, prefix string) {
+	t.Helper()
+	_, base := pod(t, prefix+"base")
+	_, own := pod(t, prefix+"example/hub")
 	for _, arg := range base.Args {
 		if i := slices.Index(own.Args, arg); i < 0 && !strings.HasPrefix(arg, "--watch=") && !strings.HasPrefix(arg, "--sink=") {
 			t.Errorf("%s is lost", arg)
@@ -186,7 +206,7 @@ func TestOwnFlagsComeOnTop(t *testing.T) {
 	for folder, clusters := range map[string]string{
 		"hub-secrets": "secrets:fairlead-clusters", "hub-clusterprofiles": "clusterprofiles:fairlead",
 	} {
-		_, c := pod(t, folder)
+		_, c := pod(t, prefix+folder)
 		if got := flagOf(t, c, "clusters"); got != clusters {
 			t.Errorf("%s: --clusters=%s", folder, got)
 		}
@@ -194,7 +214,14 @@ func TestOwnFlagsComeOnTop(t *testing.T) {
 }
 
 func TestPortsMeet(t *testing.T) {
-	d, c := pod(t, "base")
+	for _, folder := range withCharts("base") {
+		t.Run(folder, func(t *testing.T) { portsMeet(t, folder) })
+	}
+}
+
+func portsMeet(t *testing.T, folder string) {
+	t.Helper()
+	d, c := pod(t, folder)
 	ports := map[string]int32{}
 	for _, p := range c.Ports {
 		ports[p.Name] = p.ContainerPort
@@ -209,8 +236,8 @@ func TestPortsMeet(t *testing.T) {
 			t.Errorf("no probe asks for %s on the port health", path)
 		}
 	}
-	service := named[*corev1.Service](t, "base", "fairlead")
-	policy := named[*networkingv1.NetworkPolicy](t, "base", "fairlead")
+	service := named[*corev1.Service](t, folder, "fairlead")
+	policy := named[*networkingv1.NetworkPolicy](t, folder, "fairlead")
 	for _, selector := range []labels.Selector{
 		labels.SelectorFromSet(service.Spec.Selector), labels.SelectorFromSet(d.Spec.Selector.MatchLabels),
 		labels.SelectorFromSet(policy.Spec.PodSelector.MatchLabels),
@@ -255,7 +282,7 @@ func TestPortsMeet(t *testing.T) {
 }
 
 func TestLimitsFitTogether(t *testing.T) {
-	for _, folder := range hubFolders {
+	for _, folder := range withCharts(hubFolders...) {
 		d, c := pod(t, folder)
 		drain, err := time.ParseDuration(flagOf(t, c, "drain-timeout"))
 		if err != nil {

@@ -42,6 +42,10 @@ func TestRightsFollowTheFlags(t *testing.T) {
 		"hub-records": {"fairlead-records/fairlead-records": {
 			{APIGroups: []string{"records.fairlead.dev"}, Resources: []string{"records"}, Verbs: []string{"create", "patch", "list", "delete"}},
 		}},
+		"hub-memberclusters": {"fairlead-members/fairlead-members": {
+			{APIGroups: []string{"fairlead.dev"}, Resources: []string{"memberclusters"}, Verbs: []string{"get", "list", "create", "delete"}},
+			{APIGroups: []string{"fairlead.dev"}, Resources: []string{"memberclusters/status"}, Verbs: []string{"patch"}},
+		}},
 		"leader-election": {"fairlead/fairlead-leader-election": lease},
 		"leader-label": {"fairlead/fairlead-leader-election": lease, "fairlead/fairlead-leader-label": {
 			{APIGroups: []string{""}, Resources: []string{"pods"}, Verbs: []string{"list", "patch"}},
@@ -54,9 +58,16 @@ func TestRightsFollowTheFlags(t *testing.T) {
 		"example/member": {"/fairlead-member": own, "/fairlead-identity": identity},
 		"example/hub":    {"/fairlead-member": own, "/fairlead-identity": identity, "fairlead/fairlead-leader-election": lease},
 	}
-	for _, folder := range slices.Concat(hubFolders, memberFolders) {
+	// RBAC is the same with one role as with two.
+	want["chart/member-everything"] = map[string][]rbacv1.PolicyRule{"/fairlead-identity": identity, "/fairlead-member": slices.Concat(
+		member[:1], want["member-everything"]["/fairlead-everything"], member[1:])}
+	for _, folder := range withCharts(slices.Concat(hubFolders, memberFolders)...) {
 		got := granted(t, render(t, folder), account)
-		if diff := cmp.Diff(want[folder], got); diff != "" {
+		expected, ok := want[folder]
+		if !ok {
+			expected = want[strings.TrimPrefix(folder, "chart/")]
+		}
+		if diff := cmp.Diff(expected, got); diff != "" {
 			t.Errorf("%s: rights of %s (-want +got):\n%s", folder, account.Name, diff)
 		}
 		for role, rules := range got {
@@ -111,7 +122,9 @@ func granted(t *testing.T, objects []runtime.Object, account *corev1.ServiceAcco
 
 // What is watched may be read in a member, and nothing else.
 func TestRolesAreInStepWithWatch(t *testing.T) {
-	for hub, member := range map[string]string{"base": "member", "example/hub": "example/member"} {
+	for hub, member := range map[string]string{
+		"base": "member", "example/hub": "example/member", "chart/base": "chart/member", "chart/example/hub": "chart/example/member",
+	} {
 		readable := map[string]bool{}
 		for _, rule := range named[*rbacv1.ClusterRole](t, member, "fairlead-member").Rules {
 			for _, group := range rule.APIGroups {

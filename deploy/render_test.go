@@ -3,6 +3,7 @@ package deploy
 import (
 	"bufio"
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -21,11 +22,13 @@ import (
 	utilruntime "k8s.io/apimachinery/pkg/util/runtime"
 	"k8s.io/apimachinery/pkg/util/yaml"
 	"k8s.io/client-go/kubernetes/scheme"
+
+	"github.com/fairlead-dev/fairlead/internal/testhelm"
 )
 
 // The folders that can be applied.
 var (
-	hubFolders    = []string{"base", "hub-secrets", "hub-clusterprofiles", "hub-records", "leader-election", "leader-label", "example/hub"}
+	hubFolders    = []string{"base", "hub-secrets", "hub-clusterprofiles", "hub-records", "hub-memberclusters", "leader-election", "leader-label", "example/hub"}
 	memberFolders = []string{"member", "member-everything", "voter", "example/member"}
 )
 
@@ -63,7 +66,7 @@ func decode(text []byte) ([]runtime.Object, error) {
 var rendered sync.Map // by folder
 
 // render returns what a folder of this one, or any other, is to kubectl apply
-// --kustomize, in that order.
+// --kustomize, in that order; or what a chart is under the name of a rendering.
 func render(t *testing.T, folder string) []runtime.Object {
 	t.Helper()
 	objects, err := decode(kustomize(t, folder))
@@ -76,7 +79,13 @@ func render(t *testing.T, folder string) []runtime.Object {
 // kustomize returns the YAML that render decodes.
 func kustomize(t *testing.T, folder string) []byte {
 	t.Helper()
-	once, _ := rendered.LoadOrStore(folder, sync.OnceValues(func() ([]byte, error) { return build(folder) }))
+	build := func() ([]byte, error) { return build(folder) }
+	if chart, ok := renderings[folder]; ok {
+		chartFiles(t)
+		helm := testhelm.Require(t)
+		build = func() ([]byte, error) { return chart.template(context.Background(), helm) }
+	}
+	once, _ := rendered.LoadOrStore(folder, sync.OnceValues(build))
 	text, err := once.(func() ([]byte, error))()
 	if err != nil {
 		t.Fatal(err)
@@ -125,6 +134,9 @@ func files(t *testing.T, folder string) map[string][]byte {
 	t.Helper()
 	found := map[string][]byte{}
 	err := filepath.WalkDir(folder, func(path string, entry fs.DirEntry, err error) error {
+		if err == nil && entry.IsDir() && path == "charts" {
+			return fs.SkipDir // of templates
+		}
 		if err != nil || entry.IsDir() || filepath.Ext(path) != ".yaml" {
 			return err
 		}

@@ -64,6 +64,7 @@ func (c *Change) Attributes() iter.Seq2[string, string] {
 			{"sequence", sequence},
 			{"snapshot", flag(c.Snapshot)},
 			{"tombstone", flag(c.Tombstone)},
+			{"traceparent", c.Trace.parent()},
 		} {
 			if a.value != "" && !yield(a.name, a.value) {
 				return

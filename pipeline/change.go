@@ -103,8 +103,8 @@ type Rereader interface {
 }
 
 // Change is one observed new state of an object. Whoever receives one treats
-// it as read-only; only the reconcile stage sets Op before handing it on, and
-// counts Refusals.
+// it as read-only; only the reconcile stage sets Op and Trace before handing it on,
+// and counts Refusals.
 type Change struct {
 	Key             Key
 	Origin          *Origin
@@ -133,8 +133,9 @@ type Change struct {
 	// cluster has another state by now, which comes by itself. It makes room for that, and
 	// is neither delivered nor acked.
 	Moved bool
-	// Rests is set by the stage while a change that was refused waits for its next try:
-	// no sink has it then, and it may give its object up.
+	// Rests is set while no sink has the change, so that it may give its object up: from its
+	// observation until the stage hands it on and, by the stage, while one that was refused
+	// waits for its next try.
 	Rests bool
 	// Observed is when the change was read from the member.
 	Observed time.Time
@@ -146,6 +147,9 @@ type Change struct {
 	// has had, although something else came between: after another selection, or a
 	// restored backup. It starts at 0.
 	Generation uint32
+	// Trace is set by the stage on a change that is traced, before it is handed over. Nil:
+	// it is not.
+	Trace *Trace
 	// Together is set if the changes of other routes share Object.
 	Together *budget.Together
 	// Memory is what the change has of a Budget. The change gives it back when the

@@ -36,6 +36,7 @@ import (
 //	                 out where there is no sequence
 //	snapshot, tombstone
 //	                 extensions, true or left out
+//	traceparent      extension, of a change that is traced; else left out
 //	data             the object; left out when c has none (a tombstone)
 //
 // Equal source and id mean the same state of the same object, or its deletion,
@@ -84,6 +85,10 @@ func (c *Change) AppendCloudEvent(dst []byte) []byte {
 	}
 	if c.Tombstone {
 		dst = append(dst, `,"tombstone":true`...)
+	}
+	if c.Trace != nil {
+		dst = c.Trace.AppendParent(append(dst, `,"traceparent":"`...))
+		dst = append(dst, '"')
 	}
 	if c.Object != nil {
 		dst = append(dst, `,"data":`...)

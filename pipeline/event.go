@@ -34,6 +34,7 @@ type Event struct {
 	Sequence        Ordinal         `json:"sequence,omitzero"`
 	Snapshot        bool            `json:"snapshot,omitempty"`
 	Tombstone       bool            `json:"tombstone,omitempty"`
+	TraceParent     string          `json:"traceparent,omitempty"`
 	Data            json.RawMessage `json:"data,omitempty"`
 }
 

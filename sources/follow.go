@@ -33,14 +33,14 @@ func (s *Sources) connectLocked(r *member) error {
 	r.conn, r.streams, r.used = conn, nil, false
 	s.limitLocked(r)
 	for i, spec := range s.named {
-		r.streams = append(r.streams, s.newStream(r, conn, stream.Followed{Spec: spec, Earlier: s.named[:i], Later: s.named[i+1:]}))
+		r.streams = append(r.streams, s.newStreamLocked(r, conn, stream.Followed{Spec: spec, Earlier: s.named[:i], Later: s.named[i+1:]}))
 	}
 	s.surveyLocked(r, conn)
 	return nil
 }
 
-// newStream returns a stream of a member.
-func (s *Sources) newStream(r *member, conn *connection.Connection, f stream.Followed) *stream.Stream {
+// newStreamLocked returns a stream of a member.
+func (s *Sources) newStreamLocked(r *member, conn *connection.Connection, f stream.Followed) *stream.Stream {
 	o := stream.Options{
 		Cluster:      r.name,
 		Spec:         f.Spec,
@@ -63,7 +63,9 @@ func (s *Sources) newStream(r *member, conn *connection.Connection, f stream.Fol
 	if f.Wildcard.Wildcard() {
 		o.Wildcard = f.Wildcard.String()
 	}
-	return stream.New(o)
+	st := stream.New(o)
+	s.pauseStreamLocked(r, st)
+	return st
 }
 
 // start starts the streams of a member.

@@ -16,9 +16,5 @@ func (s *Sources) limitLocked(r *member) {
 			st.MakeRoom()
 		}
 	}
-	if r.config.Limits.Paused {
-		r.conn.Pause()
-	} else {
-		r.conn.Resume()
-	}
+	s.pauseLocked(r)
 }

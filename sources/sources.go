@@ -122,6 +122,7 @@ type Sources struct {
 	twins      *twins
 	rules      map[Spec]*selection.Rules // for all routes, by what Options.Specs say of rules
 	invalid    error                     // why Run cannot
+	paused     Paused                    // guarded by the lock of the roster
 }
 
 // member is one cluster from its Set to the end of its removal.

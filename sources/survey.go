@@ -74,7 +74,7 @@ func (s *Sources) found(ctx context.Context, r *member, conn *connection.Connect
 		streams = append(streams, st)
 	}
 	for _, f := range wanted {
-		begun = append(begun, s.newStream(r, conn, f))
+		begun = append(begun, s.newStreamLocked(r, conn, f))
 	}
 	streams = append(streams, begun...)
 	slices.SortFunc(streams[len(s.named):], func(a, b *stream.Stream) int { return cmp.Compare(a.Name(), b.Name()) })

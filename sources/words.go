@@ -95,6 +95,8 @@ type (
 	//   - Unacked int is how many changes sinks have not accepted yet, of all routes;
 	//     OldestUnacked time.Time is when the oldest of them was observed.
 	//   - Routes []RouteStatus, in the order of Options.Routes.
+	//
+	// Its method Connected reports whether the stream reads from its member.
 	StreamStatus = stream.Status
 
 	// RouteStatus is where one route stands in a stream.
@@ -110,6 +112,33 @@ type (
 	//     changes that it has not accepted; OldestUnacked time.Time is when the oldest of
 	//     these was observed, zero if there is none.
 	RouteStatus = stream.RouteStatus
+
+	// Sight is one object at one moment, see Sources.Look.
+	//
+	//   - Stream StreamStatus is that of the stream that follows it.
+	//   - Asked bool is whether the member has answered; Error string is why not.
+	//   - Exists bool is whether it has the object; UID and ResourceVersion string are that
+	//     one's. Selector string is what the API server was asked to select by, if that
+	//     leaves the object out.
+	//   - Routes []RouteSight, in the order of Options.Routes.
+	Sight = stream.Sight
+
+	// RouteSight is one object as one route knows it.
+	//
+	//   - Route string is its name.
+	//   - AckedUID and AckedVersion string: what the sink has accepted last, empty if
+	//     nothing; Known bool: it may hold the object; Due bool: the accepted state is to be
+	//     delivered again; Gone string: the version of the last deletion that it accepted.
+	//   - Pending bool: a state was observed and is not accepted yet, since PendingSince
+	//     time.Time. PendingVersion string is the newest one's, PendingDeletion bool says
+	//     that it is a deletion, Begun bool that it was taken from the queue, and Unstored
+	//     bool that the ledger has to store that first.
+	//   - Position string is the version up to which the stream has read, empty while it
+	//     needs a snapshot. Partial bool: a snapshot has left objects out, for lack of room.
+	//   - Reached bool: it has read all that there was at the object's version. Unmet
+	//     []string are the expressions that do not select it. FilterError string is why one
+	//     could not be evaluated. Unchanged bool: nothing that counts has changed.
+	RouteSight = stream.RouteSight
 
 	// Spec says what to follow in every member. ParseSpecs makes it of text. The zero
 	// value is not valid.

@@ -22,10 +22,12 @@ func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	// A second signal ends the program at once.
 	context.AfterFunc(ctx, stop)
-	err := app.NewCommand(app.Options{Version: version, Commit: commit}).ExecuteContext(ctx)
+	err := app.NewCommand(app.Options{Version: version, Commit: commit, Program: os.Args[0]}).ExecuteContext(ctx)
 	stop()
 	if err != nil {
-		fmt.Fprintln(os.Stderr, "fairlead:", err)
+		if said := err.Error(); said != "" { // else the command has said it
+			fmt.Fprintln(os.Stderr, "fairlead:", said)
+		}
 		os.Exit(app.ExitCode(err))
 	}
 }

@@ -40,6 +40,7 @@ var testOnly = map[string][]string{
 	"internal/testsinks":      {"cmd/fairlead-chaos", "internal/testsinks"},
 	"internal/testca":         {"bench", "fairleadtest", "internal/testenv", "internal/testserver"},
 	"internal/testlogs":       {"internal/testlogs"},
+	"internal/testhelm":       {"internal/testhelm"},
 	"internal/controlplane":   {"bench", "cmd/internal/lab", "fairleadtest", "internal/testkv"},
 	"internal/testdb":         {"cmd/fairlead-chaos", "cmd/internal/lab", "internal/testdb"},
 	"internal/testbrowser":    {"internal/testbrowser"},

@@ -95,6 +95,7 @@ type cursor struct {
 	storedAt        string // the resume point in the store; "": none
 	usage           Usage
 	dropped         bool // the ledger has it no more
+	kept            kept // of the term alone
 
 	// What follows is forgotten by a restart.
 	missed        time.Time         // since when Join is awaited; zero: not

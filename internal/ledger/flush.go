@@ -25,6 +25,11 @@ func (l *Ledger) Flush(ctx context.Context, cluster string) error {
 	if k == nil {
 		return nil
 	}
+	return l.flush(ctx, k, fmt.Sprintf("what the ledger has of cluster %q", cluster))
+}
+
+// flush returns once all is stored that there was of a cluster, or of what is of none.
+func (l *Ledger) flush(ctx context.Context, k *cluster, what string) error {
 	stored := l.writer.next(k, true)
 	var why error
 	select {
@@ -41,9 +46,9 @@ func (l *Ledger) Flush(ctx context.Context, cluster string) error {
 		}
 	}
 	if last := l.writer.lastError(k); last != "" {
-		return fmt.Errorf("store what the ledger has of cluster %q: %w; the store's last error: %s", cluster, why, last)
+		return fmt.Errorf("store %s: %w; the store's last error: %s", what, why, last)
 	}
-	return fmt.Errorf("store what the ledger has of cluster %q: %w", cluster, why)
+	return fmt.Errorf("store %s: %w", what, why)
 }
 
 // next returns what is closed when a transaction that begins later has stored what

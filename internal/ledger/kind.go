@@ -27,6 +27,8 @@ type StoreKind struct {
 type StoreSpec struct {
 	// Identity is what messages call the store. It holds no credential.
 	Identity string
+	// Path is that of a store that is a file; empty: it is none.
+	Path string
 	// Open opens the store, and makes it if there is none. It validates and takes what is
 	// local; a backend that cannot be reached is an error of the first call that needs it.
 	// The ctx bounds Open only: the store outlives it. Nil: the ledger is in memory

@@ -139,7 +139,10 @@ func open(ctx context.Context, o Options) (*Ledger, error) {
 	now := time.Now()
 	err := o.Store.Load(ctx, func(cursor string, stored []byte, records iter.Seq2[[]byte, []byte]) error {
 		if cursor == termKey {
-			return l.loadTerm(stored)
+			if err := l.loadTerm(stored); err != nil {
+				return err
+			}
+			return l.term.kept.load(records)
 		}
 		return l.load(cursor, stored, records, now)
 	})

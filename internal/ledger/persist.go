@@ -16,8 +16,9 @@ type batch struct {
 	limit   uint64 // of the head, also of one that tells nothing else
 	first   bool   // the store does not know the cursor yet
 
-	headFirst bool // as the cursor's
-	gaveUp    int  // deletions that were remembered when the resume point was given up; 0: it was not
+	headFirst bool     // as the cursor's
+	kept      []string // keys of what is kept
+	gaveUp    int      // deletions that were remembered when the resume point was given up; 0: it was not
 }
 
 // intent says that the store must know of a UID before a sink does.
@@ -31,8 +32,11 @@ type intent struct {
 func (c *Cursor) take(all bool) (batch, Update) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	all = all || c.headFirst
 	b, u := batch{cursor: c}, Update{Cursor: c.key}
+	if len(c.kept.dirty) > 0 {
+		c.takeKeptLocked(&b, &u)
+	}
+	all = all || c.headFirst
 	if !c.headDirty && len(c.dirty)+len(c.unstoredIntents)+len(c.prewritable)+len(c.forgetting) == 0 {
 		return b, u // as most are each second, in a fleet at rest
 	}
@@ -158,6 +162,7 @@ func (b batch) putBack() {
 	for _, n := range b.names {
 		c.dirty[n] = struct{}{}
 	}
+	c.kept.putBack(b.kept)
 	c.headDirty = c.headDirty || b.head
 	c.headFirst = c.headFirst || b.headFirst
 	c.stored = c.stored && !b.first

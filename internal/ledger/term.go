@@ -154,7 +154,7 @@ func newTerm(w *writer) *Cursor {
 	return c
 }
 
-// loadTerm reads the term.
+// loadTerm reads the term, and what operators have the ledger keep.
 func (l *Ledger) loadTerm(encoded []byte) error {
 	h, err := decodeHead(termKey, encoded)
 	if err != nil {
@@ -169,7 +169,7 @@ func (l *Ledger) toStore() []*Cursor {
 	all := l.all()
 	l.term.mu.Lock()
 	defer l.term.mu.Unlock()
-	if l.term.headDirty { // else it says nothing of how the store is
+	if l.term.headDirty || len(l.term.kept.dirty) > 0 { // else it says nothing of how the store is
 		all = append(all, l.term)
 	}
 	return all

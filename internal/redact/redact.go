@@ -88,7 +88,13 @@ func (c *clean) Unwrap() error { return c.err }
 // Output returns a line of another program fit to be shown, as Text does. In it
 // what is assigned to a secret's name is one, too.
 func (r *Redactor) Output(line string) string {
-	return Line(r.Clean(assigned.ReplaceAllString(line, "${1}"+Redacted)), Longest)
+	return Line(r.CleanAll(line), Longest)
+}
+
+// CleanAll returns s without credentials, and without what is assigned to a secret's name
+// in it, whichever language that is said in.
+func (r *Redactor) CleanAll(s string) string {
+	return r.Clean(assigned.ReplaceAllString(s, "${1}"+Redacted))
 }
 
 // Clean returns s without credentials.

@@ -28,6 +28,8 @@ type Program struct {
 	Module string
 	// Package is the main package, unless there is Main.
 	Package string
+	// Tags are the build tags, separated by commas; empty: none.
+	Tags string
 	// Main is the text of a main package, for a program that has none of its own.
 	Main []byte
 }
@@ -121,7 +123,7 @@ func (p *Program) compile(ctx context.Context, path string) error {
 		}
 	}
 	unfinished := path + ".unfinished"
-	command := exec.CommandContext(ctx, "go", "build", "-o", unfinished, "-trimpath", "-buildvcs=false", "-ldflags", "-s -w", target)
+	command := exec.CommandContext(ctx, "go", "build", "-o", unfinished, "-trimpath", "-buildvcs=false", "-ldflags", "-s -w", "-tags", p.Tags, target)
 	command.Dir = dir
 	command.WaitDelay = 10 * time.Second
 	command.Env = append(os.Environ(), "CGO_ENABLED=0", "GOWORK=off", "GOFLAGS=")

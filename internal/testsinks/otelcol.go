@@ -13,11 +13,12 @@ import (
 	"github.com/fairlead-dev/fairlead/internal/testserver"
 )
 
-// Collector is an OpenTelemetry Collector that takes log records by OTLP over HTTP.
+// Collector is an OpenTelemetry Collector that takes log records and spans by OTLP over HTTP.
 type Collector struct {
 	*testserver.Server
-	// File gets a line of OTLP in JSON for each request, some time after its answer.
-	File string
+	// File gets a line of OTLP in JSON for each request with log records, some time after
+	// its answer; SpansFile for each with spans.
+	File, SpansFile string
 }
 
 // StartOtelcol starts a collector. It keeps nothing in a queue: what it has answered to is
@@ -25,7 +26,7 @@ type Collector struct {
 func StartOtelcol(t testing.TB, files *testserver.TLS) *Collector {
 	t.Helper()
 	server, _ := testserver.Prepare(t, "otelcol", find(t, Otelcol), files)
-	c := &Collector{Server: server, File: filepath.Join(server.Dir, "logs.jsonl")}
+	c := &Collector{Server: server, File: filepath.Join(server.Dir, "logs.jsonl"), SpansFile: filepath.Join(server.Dir, "spans.jsonl")}
 	_, host, _ := strings.Cut(c.URL, "://")
 	secure := ""
 	if files != nil {
@@ -33,11 +34,15 @@ func StartOtelcol(t testing.TB, files *testserver.TLS) *Collector {
 	}
 	config := filepath.Join(c.Dir, "config.yaml")
 	text := fmt.Sprintf(`receivers: {otlp: {protocols: {http: {endpoint: %q%s}}}}
-exporters: {file: {path: %q, append: true, flush_interval: 20ms}}
+exporters:
+  file: {path: %q, append: true, flush_interval: 20ms}
+  file/spans: {path: %q, append: true, flush_interval: 20ms}
 service:
   telemetry: {metrics: {level: none}, logs: {level: warn}}
-  pipelines: {logs: {receivers: [otlp], exporters: [file]}}
-`, host, secure, c.File)
+  pipelines:
+    logs: {receivers: [otlp], exporters: [file]}
+    traces: {receivers: [otlp], exporters: [file/spans]}
+`, host, secure, c.File, c.SpansFile)
 	if err := os.WriteFile(config, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}

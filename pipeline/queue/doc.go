@@ -41,6 +41,8 @@
 //     that. What waits and what is delayed counts by number and bytes, what is
 //     in work by bytes until Done: so what is refused again and again fills its
 //     own lane; by number alone if Options.Evict makes it small. Add, AddAfter and AddRateLimited never block and are not bounded.
+//   - What Hold holds is not handed out until it is let go. A lane that is held fills up,
+//     and blocks its Offers; no other lane feels it.
 //   - Every item that came is handed out, replaced by a newer one, or counted
 //     as dropped: see LaneStats. Options.Discard is told of all that are not
 //     handed out.

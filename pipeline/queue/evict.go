@@ -1,8 +1,12 @@
 package queue
 
-import "time"
+import (
+	"time"
 
-// What is delayed need not keep its memory, if it can be had again: it stays in its lane,
+	"github.com/fairlead-dev/fairlead/internal/list"
+)
+
+// What is delayed or held need not keep its memory, if it can be had again: it stays in its lane,
 // and counts there for what is left of it. It is evicted when somebody else wants the
 // memory, and not before: whoever hands out what was evicted has to get it again.
 
@@ -10,7 +14,7 @@ import "time"
 // it again is not worth it.
 const keepsFor = time.Second
 
-// Evict has everything that is delayed give up what of it can be had again: see
+// Evict has everything that is delayed or held give up what of it can be had again: see
 // Options.Evict.
 func (q *Queue[T, K]) Evict() {
 	q.mu.Lock()
@@ -38,9 +42,16 @@ func (q *Queue[T, K]) evictLocked(l *lane[T, K]) {
 	if l.evicts == 0 {
 		return
 	}
-	for n := l.delayed.Head; n != nil && l.evicts > 0; n = n.Next {
-		if n.Self.evictable {
-			q.evictEntryLocked(n.Self)
+	lists := []*list.List[*entry[T, K]]{&l.delayed, &l.aside}
+	if l.paused {
+		in := l.inLine()
+		lists = append(lists, in[:]...)
+	}
+	for _, entries := range lists {
+		for n := entries.Head; n != nil && l.evicts > 0; n = n.Next {
+			if n.Self.evictable {
+				q.evictEntryLocked(n.Self)
+			}
 		}
 	}
 	q.admitLocked(l)
@@ -48,7 +59,7 @@ func (q *Queue[T, K]) evictLocked(l *lane[T, K]) {
 
 func (q *Queue[T, K]) evictEntryLocked(e *entry[T, K]) {
 	size := max(q.o.Evict(e.item), 0)
-	e.lane.bytes[classOf(e.priority)] += int64(size - e.size)
+	e.countSizeLocked(size - e.size)
 	e.size = size
 	q.keepLocked(e)
 }

@@ -29,8 +29,10 @@ func (q *Queue[T, K]) makeGatesLocked(l *lane[T, K]) {
 	}
 }
 
-// isOpen tells whether something of a class is ready, and may have a token.
-func (l *lane[T, K]) isOpen(c class) bool { return l.ready[c].N > 0 && !l.gate[c].token.set() }
+// isOpen tells whether something of a class is ready and not held, and may have a token.
+func (l *lane[T, K]) isOpen(c class) bool {
+	return l.ready[c].N > 0 && !l.gate[c].token.set() && !l.paused
+}
 
 // hasTokenLocked takes a token for an item of a class, if one is ready and there
 // is a token. If only that is missing, it shuts the gate until one is due.

@@ -117,9 +117,12 @@ func (q *Queue[T, K]) swapLocked(e *entry[T, K], item *T, size, priority int) {
 	if e.item != *item {
 		q.discardLocked(&e.item)
 	}
-	e.lane.bytes[classOf(e.priority)] += int64(size - e.size)
+	e.countSizeLocked(size - e.size)
 	e.item, e.size = *item, size
 	q.raiseLocked(e, priority)
+	if (e.aside() || e.waiting() && e.lane.paused) && !e.evictable {
+		q.mayEvictHeldLocked(e) // unlike the one before, it may have something to give up
+	}
 }
 
 // giveWayLocked lets go of an item of whose identity there is a newer one.
@@ -178,6 +181,7 @@ func (q *Queue[T, K]) laneLocked(cluster string) *lane[T, K] {
 		l = &lane[T, K]{
 			name:   cluster,
 			weight: max(q.weights[cluster], 1),
+			paused: q.hold.All || q.hold.Clusters[cluster],
 		}
 		l.turn.Self = l
 		q.makeGatesLocked(l)

@@ -29,14 +29,15 @@ type entry[T, K comparable] struct {
 	lane *lane[T, K]
 	// item, with its size and priority, waits or is delayed. Which of the two,
 	// and whether it can be handed out, is told by the list that place is in:
-	// lane.ready, lane.waitingForDone or lane.delayed.
+	// lane.ready, lane.waitingForDone, lane.delayed or lane.aside.
 	item     T
 	size     int
 	priority int
 	since    time.Duration // it waits, if that is measured
 	place    list.Node[*entry[T, K]]
 	when     timerNode[*entry[T, K]] // if delayed: until when
-	// evictable is set if it is delayed for so long that it can be evicted, and was not.
+	// evictable is set if it is held, or delayed for so long, that it can be evicted, and was
+	// not.
 	evictable bool
 	// working is the lane that handed out an item of this identity that is not
 	// Done yet. It differs from lane if that was removed meanwhile.
@@ -51,11 +52,12 @@ type entry[T, K comparable] struct {
 	refused bool
 }
 
-// present tells whether an item waits or is delayed; delayed and waiting tell
-// which of the two.
+// present tells whether an item waits, is delayed or stands aside; the others tell
+// which of these.
 func (e *entry[T, K]) present() bool { return e.place.List != nil }
 func (e *entry[T, K]) delayed() bool { return e.place.List == &e.lane.delayed }
-func (e *entry[T, K]) waiting() bool { return e.present() && !e.delayed() }
+func (e *entry[T, K]) aside() bool   { return e.place.List == &e.lane.aside }
+func (e *entry[T, K]) waiting() bool { return e.present() && !e.delayed() && !e.aside() }
 
 // lane is one cluster's part of the queue.
 type lane[T, K comparable] struct {
@@ -66,6 +68,9 @@ type lane[T, K comparable] struct {
 	ready          [2]list.List[*entry[T, K]] // by class: could be handed out now, given turn and token
 	waitingForDone list.List[*entry[T, K]]    // wait for Done of an older item of the same identity
 	delayed        list.List[*entry[T, K]]
+	aside          list.List[*entry[T, K]] // held one by one, see hold.go; in no count but asideBytes
+	asideBytes     int64
+	paused         bool     // held as a whole
 	depth          [2]int   // by class: ready, parked and delayed
 	late           [2]int   // of them, those that are delayed
 	evicts         int      // of these, those that can be evicted
@@ -118,7 +123,7 @@ func (r dropReason) String() string {
 // isEmpty reports whether nothing is left of a lane: nothing waits, for
 // whatever, and nothing is in work.
 func (l *lane[T, K]) isEmpty() bool {
-	return l.inWork == 0 && l.depth[live]+l.depth[snapshot] == 0 &&
+	return l.inWork == 0 && l.depth[live]+l.depth[snapshot] == 0 && l.aside.N == 0 &&
 		l.offers[live].N+l.offers[snapshot].N == 0 && l.rooms.N == 0 && l.shutGates == 0
 }
 
@@ -128,7 +133,14 @@ func (l *lane[T, K]) drop(r dropReason, n int) { l.dropped[r] += uint64(n) }
 
 // joinLocked lets e wait in its lane. It must be in none of the lane's lists.
 func (q *Queue[T, K]) joinLocked(e *entry[T, K]) {
+	if e.working == nil && q.isHeldLocked(&e.item) {
+		q.asideLocked(e)
+		return
+	}
 	e.countLocked()
+	if e.lane.paused {
+		q.mayEvictHeldLocked(e)
+	}
 	q.waiting++
 	e.since = q.stampLocked()
 	if e.working != nil {
@@ -142,6 +154,9 @@ func (q *Queue[T, K]) joinLocked(e *entry[T, K]) {
 func (q *Queue[T, K]) readyLocked(e *entry[T, K]) {
 	l := e.lane
 	l.ready[classOf(e.priority)].PushBack(&e.place)
+	if l.paused {
+		return
+	}
 	q.ready++
 	if l.gate[classOf(e.priority)].token.set() {
 		return // whoever waits is woken when a token is due
@@ -156,10 +171,11 @@ func (q *Queue[T, K]) readyLocked(e *entry[T, K]) {
 func (q *Queue[T, K]) leaveLocked(e *entry[T, K]) {
 	e.lane.depth[classOf(e.priority)]--
 	q.waiting--
-	if e.place.List != &e.lane.waitingForDone {
+	if e.place.List != &e.lane.waitingForDone && !e.lane.paused {
 		q.ready--
 	}
 	e.place.Leave()
+	q.keepLocked(e)
 }
 
 // raiseLocked gives e, that waits or is delayed, a priority if that is higher
@@ -170,7 +186,7 @@ func (q *Queue[T, K]) raiseLocked(e *entry[T, K], priority int) {
 	}
 	l, was, is := e.lane, classOf(e.priority), classOf(priority)
 	e.priority = priority
-	if was == is {
+	if was == is || e.aside() {
 		return
 	}
 	l.depth[was]--

@@ -31,9 +31,17 @@ type offer[T, K comparable] struct {
 // ErrClusterRemoved or ErrShuttingDown. On an error the item has not been added,
 // and Discard is not told of it. Blocked Offers of a lane are admitted in the
 // order they came, live ones before those of the snapshot class; of those of one
-// identity the newest. If there is room at once ctx is not looked at.
+// identity the newest. For an item that Hold.Items holds it blocks until that is let go. If there is room at once ctx is not looked at.
 func (q *Queue[T, K]) Offer(ctx context.Context, item T, priority int) error {
-	o, err := q.offer(&item, priority, true)
+	o, released, err := q.offer(&item, priority, true)
+	for released != nil {
+		select {
+		case <-released:
+			o, released, err = q.offer(&item, priority, true)
+		case <-ctx.Done():
+			return fmt.Errorf("wait for an item of cluster %q that is held: %w", q.o.Cluster(item), ctx.Err())
+		}
+	}
 	if o == nil {
 		return err
 	}
@@ -58,13 +66,14 @@ func (q *Queue[T, K]) Offer(ctx context.Context, item T, priority int) error {
 // TryOffer is Offer without the waiting: where that would block, it returns
 // ErrFull at once.
 func (q *Queue[T, K]) TryOffer(item T, priority int) error {
-	_, err := q.offer(&item, priority, false)
+	_, _, err := q.offer(&item, priority, false)
 	return err
 }
 
 // offer lets an item in if there is room. Else it returns the offer that stands
-// blocked from now on, or if it must not block ErrFull.
-func (q *Queue[T, K]) offer(item *T, priority int, block bool) (*offer[T, K], error) {
+// blocked from now on, or, for an item that is held, what is closed when it may not be any
+// more; or if it must not block ErrFull.
+func (q *Queue[T, K]) offer(item *T, priority int, block bool) (_ *offer[T, K], released <-chan struct{}, _ error) {
 	var own K
 	key, hash, cluster, size := q.describe(item, &own)
 	q.mu.Lock()
@@ -72,17 +81,23 @@ func (q *Queue[T, K]) offer(item *T, priority int, block bool) (*offer[T, K], er
 	e, err := q.arriveLocked(key, hash, cluster)
 	switch {
 	case err != nil:
-		return nil, err
+		return nil, nil, err
+	case q.isHeldLocked(item) && !q.isOutdatedLocked(e, item):
+		q.releaseLocked(e)
+		if !block {
+			return nil, nil, ErrFull
+		}
+		return nil, q.whenReleasedLocked(), nil
 	case q.entersLocked(e, item, priority, size) || q.reclaimLocked(e.lane, e.present()) && q.entersLocked(e, item, priority, size):
 		q.putLocked(e, item, size, priority)
-		return nil, nil
+		return nil, nil, nil
 	case !block:
 		q.releaseLocked(e)
-		return nil, ErrFull
+		return nil, nil, ErrFull
 	}
 	o := q.blockLocked(e, *item, size, priority)
 	q.admitLocked(e.lane) // those of its identity may need less room with it
-	return o, nil
+	return o, nil, nil
 }
 
 // entersLocked reports whether an item does not have to wait: it may enter its lane, or

@@ -122,6 +122,8 @@ type Queue[T, K comparable] struct {
 	evictable int                     // evict.go
 	timer     *time.Timer             // delay.go
 	timerDue  time.Duration
+	hold      Hold[T]       // hold.go
+	released  chan struct{} // closed when that changes; nil: nobody waits for it
 
 	gone []T // for Discard: see discard.go
 
@@ -265,7 +267,7 @@ func (q *Queue[T, K]) GetWithPriority() (item T, priority int, shutdown bool) {
 }
 
 // Len returns how many items could be handed out, given turns and tokens:
-// without those that are delayed or wait for Done of an older one.
+// without those that are delayed, held or wait for Done of an older one.
 func (q *Queue[T, K]) Len() int {
 	q.mu.Lock()
 	defer q.mu.Unlock()

@@ -30,6 +30,7 @@ func (q *Queue[T, K]) RemoveCluster(ctx context.Context, name string) error {
 	var dropped []K
 	if !l.leaving {
 		l.leaving = true
+		q.tellHeldLocked()
 		l.idle = make(chan struct{})
 		q.refuseOffersLocked(l, ErrClusterRemoved)
 		dropped = q.emptyLocked(l, dropRemoved)
@@ -98,6 +99,7 @@ func (q *Queue[T, K]) refuseOffersLocked(l *lane[T, K], err error) {
 // the identities.
 func (q *Queue[T, K]) emptyLocked(l *lane[T, K], r dropReason) (dropped []K) {
 	dropped = q.dropListLocked(dropped, l, &l.delayed, r)
+	dropped = q.dropListLocked(dropped, l, &l.aside, r)
 	dropped = q.dropListLocked(dropped, l, &l.waitingForDone, r)
 	for c := range l.ready {
 		dropped = q.dropListLocked(dropped, l, &l.ready[c], r)
@@ -116,9 +118,12 @@ func (q *Queue[T, K]) dropListLocked(dropped []K, l *lane[T, K], entries *list.L
 	for entries.N > 0 {
 		e := entries.Head.Self
 		dropped = append(dropped, e.key)
-		if e.delayed() {
+		switch {
+		case e.delayed():
 			q.undelayLocked(e)
-		} else {
+		case e.aside():
+			q.unasideLocked(e)
+		default:
 			q.leaveLocked(e)
 			l.bytes[classOf(e.priority)] -= int64(e.size)
 		}

@@ -14,6 +14,16 @@ func (e *entry[T, K]) countLocked() {
 	e.lane.bytes[c] += int64(e.size)
 }
 
+// countSizeLocked counts that e, that waits, is delayed or stands aside, has grown by so many
+// bytes.
+func (e *entry[T, K]) countSizeLocked(growth int) {
+	if e.aside() {
+		e.lane.asideBytes += int64(growth)
+	} else {
+		e.lane.bytes[classOf(e.priority)] += int64(growth)
+	}
+}
+
 // fitsLocked reports whether an item has room in the lane of its entry: in the
 // place of one that waits or is delayed, or beside the others.
 func (q *Queue[T, K]) fitsLocked(e *entry[T, K], priority, size int) bool {
@@ -42,7 +52,7 @@ func (q *Queue[T, K]) fitsBesideLocked(l *lane[T, K], c class, size int) bool {
 // size: one that is no larger always, else as far as there is room.
 func (q *Queue[T, K]) fitsInPlaceLocked(e *entry[T, K], c class, size int) bool {
 	l, growth := e.lane, int64(size-e.size)
-	if growth <= 0 {
+	if growth <= 0 || e.aside() {
 		return true
 	}
 	n, held := l.depth[live]+l.depth[snapshot], l.held()

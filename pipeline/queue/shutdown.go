@@ -4,7 +4,7 @@ import "context"
 
 // ShutDown stops the intake at once. What waits is dropped if
 // Options.DropOnShutDown says so; else the workers get it, as their turns
-// and tokens come. Then Get returns shutdown. What is delayed is dropped in any
+// and tokens come. Then Get returns shutdown. What is delayed or held is dropped in any
 // case, and blocked Offers return ErrShuttingDown. It does not wait, and ends the
 // waiting of ShutDownWithDrain and Stop. Calling it again is fine.
 func (q *Queue[T, K]) ShutDown() {
@@ -65,9 +65,11 @@ func (q *Queue[T, K]) shutLocked() (first bool) {
 		return false
 	}
 	q.shut = true
+	q.tellHeldLocked()
 	for _, l := range q.lanes {
 		q.refuseOffersLocked(l, ErrShuttingDown)
 		q.lost += len(q.dropListLocked(nil, l, &l.delayed, dropShutdown))
+		q.dropHeldLocked(l)
 	}
 	q.workers.Broadcast()
 	return true

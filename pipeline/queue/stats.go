@@ -9,14 +9,16 @@ import (
 // LaneStats is how one cluster's lane stands, and what has passed through it
 // since the lane was made. Every item that came is accounted for:
 //
-//	Added = Coalesced + HandedOut + DroppedRemoved + DroppedShutdown + Live + Snapshot + Delayed
+//	Added = Coalesced + HandedOut + DroppedRemoved + DroppedShutdown + Live + Snapshot + Delayed + Aside
 type LaneStats struct {
 	Cluster string
 	Weight  int
 
 	Live, Snapshot int   // items that wait, by class
-	Bytes          int64 // sizes of what waits, is delayed or is in work
+	Bytes          int64 // sizes of what waits, is delayed, aside or in work
 	Delayed        int   // items brought back that are not due yet
+	Aside          int   // items that are held one by one, see Hold
+	Held           bool  // as a whole
 	InFlight       int   // handed out and not Done
 	InFlightBytes  int64 // sizes of those
 	BlockedOffers  int   // Offers that wait for room
@@ -59,8 +61,10 @@ func (l *lane[T, K]) stats(now time.Duration) LaneStats {
 		Weight:          l.weight,
 		Live:            l.depth[live] - l.late[live],
 		Snapshot:        l.depth[snapshot] - l.late[snapshot],
-		Bytes:           l.held(),
+		Bytes:           l.held() + l.asideBytes,
 		Delayed:         l.delayed.N,
+		Aside:           l.aside.N,
+		Held:            l.paused,
 		InFlight:        l.inWork,
 		InFlightBytes:   l.workBytes,
 		BlockedOffers:   l.offers[live].N + l.offers[snapshot].N,

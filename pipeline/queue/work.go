@@ -197,7 +197,13 @@ func (q *Queue[T, K]) doneLocked(e *entry[T, K]) {
 		e.refused = false
 		q.lost++
 	}
-	if e.waiting() {
+	switch {
+	case !e.waiting():
+	case q.isHeldLocked(&e.item):
+		q.leaveLocked(e)
+		e.lane.bytes[classOf(e.priority)] -= int64(e.size)
+		q.asideLocked(e)
+	default:
 		e.place.Leave()
 		q.readyLocked(e)
 	}

@@ -90,6 +90,21 @@ func (p *Program) Match(o Object) (bool, error) {
 	return true, failed
 }
 
+// Unmet returns the texts of the expressions that are false for the object, which are why
+// Match does not select it. It is for people: it evaluates all of them.
+func (p *Program) Unmet(o Object) (texts []string) {
+	if p == nil {
+		return nil
+	}
+	for _, e := range p.where {
+		one := &Program{resource: p.resource, where: []*expression{e}, vars: p.vars}
+		if selected, _ := one.Match(o); !selected {
+			texts = append(texts, e.text)
+		}
+	}
+	return texts
+}
+
 // Shape returns the text of the form in which objects are delivered; empty: as they
 // were read. As long as it is the same, the form is.
 func (p *Program) Shape() string {

@@ -31,6 +31,13 @@ func (s *Stage) reconcile(ctx context.Context, b *bundle) (reconcile.Result, err
 		ready.began = time.Now()
 		unstored.began = ready.began
 	}
+	if s.trace != nil {
+		for _, l := range []load{ready, unstored} {
+			for _, c := range l.changes {
+				c.Trace = s.trace(c)
+			}
+		}
+	}
 	now := func() error {
 		defer s.queue.leave(b)
 		return s.deliver(ctx, ready)

@@ -4,6 +4,8 @@ import (
 	"fmt"
 
 	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/fairlead-dev/fairlead/internal/histogram"
 )
 
 type metrics struct {
@@ -32,11 +34,9 @@ func newMetrics(reg prometheus.Registerer, r *refusals) (*metrics, error) {
 			Name: "fairlead_changes_reread_total",
 			Help: "Times that a refused change was due whose memory others had been given: its object is read again before the next try.",
 		}, []string{"cluster"}),
-		lag: prometheus.NewHistogramVec(prometheus.HistogramOpts{
-			Name:    "fairlead_delivery_lag_seconds",
-			Help:    "Time from reading a change to its acceptance by the sink.",
-			Buckets: prometheus.ExponentialBuckets(0.001, 4, 10), // 1 ms to 4.4 min
-		}, []string{"cluster"}),
+		lag: histogram.New("fairlead_delivery_lag_seconds",
+			"Time from reading a change to its acceptance by the sink.",
+			prometheus.ExponentialBuckets(0.001, 4, 10), "cluster"), // 1 ms to 4.4 min
 	}
 	for _, c := range []prometheus.Collector{m.delivered, m.failed, m.superseded, m.reread, m.lag, &refusedCollector{r}} {
 		if err := reg.Register(c); err != nil {

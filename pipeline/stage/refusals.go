@@ -47,7 +47,19 @@ type refusals struct {
 
 type refusal struct {
 	tries   int
-	refused bool // by the sink
+	refused int    // by the sink, so often
+	reason  string // why last; empty: that of the cluster stands for it
+	since   time.Time
+}
+
+// mostReasons is of how many objects that are refused the own reasons are kept.
+const mostReasons = 4096
+
+// Refusal is what became of an object that a sink has refused and not accepted since.
+type Refusal struct {
+	Times  int       // that it was refused
+	Since  time.Time // the first of them
+	Reason string    // of the last one; of many objects that are refused, maybe another one's
 }
 
 // refusing is a cluster of which something is refused, or was within refusedQuiet.
@@ -101,7 +113,7 @@ func (r *refusals) forget(key pipeline.Key) (over *Refused) {
 	delete(r.entries, key)
 	r.some.Store(len(r.entries) > 0)
 	c := r.clusters[key.Cluster]
-	if !e.refused || c == nil {
+	if e.refused == 0 || c == nil {
 		return nil
 	}
 	if c.Changes--; c.Changes > 0 {
@@ -129,15 +141,18 @@ func (r *refusals) refuse(key pipeline.Key, reason error, now time.Time) (tell b
 		r.clusters[key.Cluster] = c
 	}
 	e := r.entries[key]
-	if !e.refused {
-		e.refused = true
-		r.entries[key] = e
+	c.Reason = brief(reason.Error())
+	if e.refused++; e.refused == 1 {
+		e.since = now
 		r.some.Store(true)
 		if c.Changes++; c.Changes == 1 {
 			c.Since = now
 		}
 	}
-	c.Reason = brief(reason.Error())
+	if e.reason = ""; len(r.entries) < mostReasons {
+		e.reason = c.Reason
+	}
+	r.entries[key] = e
 	if c.told || now.Sub(c.toldAt) < refusedQuiet {
 		return false
 	}
@@ -157,6 +172,21 @@ func (r *refusals) list() []Refused {
 	}
 	slices.SortFunc(all, func(a, b Refused) int { return cmp.Compare(a.Cluster, b.Cluster) })
 	return all
+}
+
+// of returns what became of an object; not ok: it was not refused, or accepted since.
+func (r *refusals) of(key pipeline.Key) (_ Refusal, ok bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	e := r.entries[key]
+	if e.refused == 0 {
+		return Refusal{}, false
+	}
+	reason := e.reason
+	if c := r.clusters[key.Cluster]; c != nil {
+		reason = cmp.Or(reason, c.Reason)
+	}
+	return Refusal{Times: e.refused, Since: e.since, Reason: reason}, true
 }
 
 // brief bounds what a sink says, and makes it fit for JSON.

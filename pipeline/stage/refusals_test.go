@@ -6,7 +6,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/go-logr/logr/funcr"
@@ -14,6 +13,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/testutil"
 	"k8s.io/apimachinery/pkg/types"
 
+	"github.com/fairlead-dev/fairlead/internal/synctest"
 	"github.com/fairlead-dev/fairlead/pipeline"
 )
 
@@ -243,4 +243,38 @@ func TestRefusalsAreBounded(t *testing.T) {
 			t.Errorf("%d entries and %d clusters are kept of nothing", n, m)
 		}
 	})
+}
+
+// Each object has its own count and reason, as long as there are not too many.
+func TestRefusalOfOneObject(t *testing.T) {
+	r := newRefusals()
+	s := &Stage{refusals: r}
+	key := func(n int) pipeline.Key { return pipeline.Key{Cluster: "a", Resource: "pods", Name: fmt.Sprint(n)} }
+	began := time.Unix(100, 0)
+	r.refuse(key(1), errors.New("first"), began)
+	r.refuse(key(1), errors.New("second"), began.Add(time.Second))
+	r.refuse(key(2), errors.New("other"), began)
+	want := func(n int, want Refusal) {
+		t.Helper()
+		if got, ok := s.RefusalOf(key(n)); !ok || got != want {
+			t.Errorf("refusal of %d: %+v, want %+v", n, got, want)
+		}
+	}
+	want(1, Refusal{Times: 2, Since: began, Reason: "second"})
+	want(2, Refusal{Times: 1, Since: began, Reason: "other"})
+	for n := range mostReasons {
+		r.refuse(key(10+n), fmt.Errorf("reason %d", n), began)
+	}
+	last := mostReasons - 1
+	want(10+last, Refusal{Times: 1, Since: began, Reason: fmt.Sprintf("reason %d", last)})
+	want(10+last-1, Refusal{Times: 1, Since: began, Reason: fmt.Sprintf("reason %d", last)}) // its own is not kept
+	want(1, Refusal{Times: 2, Since: began, Reason: "second"})
+	r.Forget(key(1))
+	if _, ok := s.RefusalOf(key(1)); ok {
+		t.Error("a refusal is kept of what was accepted")
+	}
+	r.When(key(3))
+	if _, ok := s.RefusalOf(key(3)); ok {
+		t.Error("what was delayed counts as refused")
+	}
 }

@@ -65,7 +65,11 @@ type Options struct {
 	// Observe is told of each answer of the destination; nil: nobody is. It is called by
 	// many goroutines at once, and holds up the delivery for as long as it takes.
 	Observe func(Delivery)
-	Log     logr.Logger
+	// Trace returns the trace of a change, nil if it is not traced. It is asked before each
+	// handover, by many goroutines at once, and holds that up for as long as it takes. Nil:
+	// no change is traced.
+	Trace func(*pipeline.Change) *pipeline.Trace
+	Log   logr.Logger
 }
 
 // Delivery is what a destination has answered.
@@ -90,6 +94,7 @@ type Stage struct {
 	refusals    *refusals
 	workers     int
 	observe     func(Delivery)
+	trace       func(*pipeline.Change) *pipeline.Trace // nil: nothing is traced
 	log         logr.Logger
 	metrics     *metrics
 }
@@ -119,6 +124,7 @@ func New(o Options) (*Stage, error) {
 		refusals:    r,
 		workers:     o.Workers,
 		observe:     o.Observe,
+		trace:       o.Trace,
 		log:         o.Log,
 		metrics:     m,
 	}, nil
@@ -153,6 +159,10 @@ func (s *Stage) ForgetCluster(cluster string) {
 
 // Refused returns what the sink has refused and not accepted since, by cluster.
 func (s *Stage) Refused() []Refused { return s.refusals.list() }
+
+// RefusalOf tells how often the sink has refused an object, and why; not ok: it has not, or
+// has accepted it since.
+func (s *Stage) RefusalOf(key pipeline.Key) (r Refusal, ok bool) { return s.refusals.of(key) }
 
 // hashKey hashes the strings of a key independently, so that the processor works on
 // all of them at once; the rotations tell them apart.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/cenkalti/backoff/v4"
@@ -28,20 +29,23 @@ type Batcher struct {
 	ended   chan struct{} // closed when Run has ended
 	free    sync.Pool     // of *request
 
-	deadLetter sync.Mutex // held while the function of that name runs
+	deadLetter sync.Mutex   // held while the function of that name runs
+	givenUp    atomic.Int64 // changes, since the sink has accepted one
 
 	mu      sync.Mutex
 	started bool
 	stopped bool
-	pending []*item                     // in the order given, changes of one key included
-	writing keySet                      // keys of the batches under way, if there may be several
-	gate    time.Time                   // no write before then
-	began   time.Time                   // of the last write that followed no failed one
-	failing bool                        // the last write has failed with the destination
-	backoff *backoff.ExponentialBackOff // of the destination
-	health  health
-	window  *window
-	pace    func(pipeline.Pace) // nil: nobody wants to know
+	pending []*item // in the order given, changes of one key included
+	writing keySet  // keys of the batches under way, if there may be several
+
+	underWay map[*writer]time.Time       // when each writer's write began
+	gate     time.Time                   // no write before then
+	began    time.Time                   // of the last write that followed no failed one
+	failing  bool                        // the last write has failed with the destination
+	backoff  *backoff.ExponentialBackOff // of the destination
+	health   health
+	window   *window
+	pace     func(pipeline.Pace) // nil: nobody wants to know
 }
 
 var _ pipeline.Paced = (*Batcher)(nil)
@@ -60,6 +64,8 @@ func New(name string, sink pipeline.Sink, opts Options) *Batcher {
 		backoff: retry.NewBackOff(opts.ReconnectMin, opts.ReconnectMax),
 		health:  health{healthy: true, since: time.Now()},
 		window:  newWindow(opts.MinBatch, opts.MaxBatch, opts.Concurrency),
+
+		underWay: map[*writer]time.Time{},
 	}
 	b.free.New = func() any { return &request{told: make(chan struct{}, 1)} }
 	return b

@@ -4,6 +4,8 @@ import (
 	"fmt"
 
 	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/fairlead-dev/fairlead/internal/histogram"
 )
 
 // Metrics holds the series of all sinks, told apart by the label "sink".
@@ -37,16 +39,12 @@ func unregistered() *Metrics {
 			Name: "fairlead_sink_writes_total",
 			Help: "Batches written to the sink, by result: ok, partial (some changes refused), failed.",
 		}, []string{"sink", "result"}),
-		seconds: prometheus.NewHistogramVec(prometheus.HistogramOpts{
-			Name:    "fairlead_sink_write_seconds",
-			Help:    "Time that the sink took for one batch.",
-			Buckets: prometheus.ExponentialBuckets(0.0005, 4, 9), // 0.5 ms to 33 s
-		}, []string{"sink"}),
-		size: prometheus.NewHistogramVec(prometheus.HistogramOpts{
-			Name:    "fairlead_sink_batch_changes",
-			Help:    "Changes in one batch.",
-			Buckets: prometheus.ExponentialBuckets(1, 4, 7), // 1 to 4096
-		}, []string{"sink"}),
+		seconds: histogram.New("fairlead_sink_write_seconds",
+			"Time that the sink took for one batch.",
+			prometheus.ExponentialBuckets(0.0005, 4, 9), "sink"), // 0.5 ms to 33 s
+		size: histogram.New("fairlead_sink_batch_changes",
+			"Changes in one batch.",
+			prometheus.ExponentialBuckets(1, 4, 7), "sink"), // 1 to 4096
 		up: prometheus.NewGaugeVec(prometheus.GaugeOpts{
 			Name: "fairlead_sink_up",
 			Help: "1 while the sink works, 0 while all writes fail. For single changes see fairlead_changes_refused.",

@@ -18,6 +18,9 @@ type Status struct {
 	NextRetry time.Time `json:"nextRetry,omitzero"`
 	// Waiting counts the changes that wait for a write.
 	Waiting int `json:"waiting"`
+	// WritingSince is when the oldest write that is under way has begun; zero while there
+	// is none.
+	WritingSince time.Time `json:"writingSince,omitzero"`
 }
 
 // Status returns where the sink stands now.
@@ -26,6 +29,11 @@ func (b *Batcher) Status() Status {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	s := Status{Healthy: b.health.healthy, Since: b.health.since, Attempts: b.health.attempts, Waiting: len(b.pending)}
+	for _, began := range b.underWay {
+		if s.WritingSince.IsZero() || began.Before(s.WritingSince) {
+			s.WritingSince = began
+		}
+	}
 	if s.Healthy {
 		return s
 	}

@@ -53,7 +53,7 @@ var headerNames = map[string]string{
 	"specversion": "Ce-Specversion", "type": "Ce-Type", "source": "Ce-Source", "subject": "Ce-Subject", "id": "Ce-Id", "time": "Ce-Time",
 	"cluster": "Ce-Cluster", "clusteruid": "Ce-Clusteruid", "apiversion": "Ce-Apiversion", "kind": "Ce-Kind", "namespace": "Ce-Namespace",
 	"name": "Ce-Name", "resourceversion": "Ce-Resourceversion", "term": "Ce-Term", "sequence": "Ce-Sequence",
-	"snapshot": "Ce-Snapshot", "tombstone": "Ce-Tombstone",
+	"snapshot": "Ce-Snapshot", "tombstone": "Ce-Tombstone", "traceparent": "Ce-Traceparent",
 }
 
 func headerName(attribute string) string {

@@ -10,6 +10,7 @@ import (
 
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
+	"github.com/fairlead-dev/fairlead/internal/apiclient"
 	"github.com/fairlead-dev/fairlead/internal/apistatus"
 	"github.com/fairlead-dev/fairlead/pipeline"
 )
@@ -65,7 +66,7 @@ func (s *Sink) Check(ctx context.Context) error {
 }
 
 func (s *Sink) listNothing(ctx context.Context) error {
-	_, err := s.client.do(ctx, call{method: http.MethodGet, path: s.path(""), query: url.Values{"limit": {"1"}}}, maxPage)
+	_, err := s.client.Do(ctx, apiclient.Call{Method: http.MethodGet, Path: s.path(""), Query: url.Values{"limit": {"1"}}}, maxPage)
 	return err
 }
 
@@ -73,7 +74,7 @@ func (s *Sink) listNothing(ctx context.Context) error {
 // that knows no such rules drops them from the CRD in silence. A hub that does not
 // describe records, or not yet, tells nothing.
 func (s *Sink) checkRules(ctx context.Context) error {
-	text, err := s.client.do(ctx, call{method: http.MethodGet, path: openAPIPath}, maxOpenAPI)
+	text, err := s.client.Do(ctx, apiclient.Call{Method: http.MethodGet, Path: openAPIPath}, maxOpenAPI)
 	holds := func(part string) bool { return bytes.Contains(text, []byte(part)) }
 	if err == nil && holds(`"sequence"`) && (!holds(laterTermText) || !holds(newerText)) {
 		return errors.New("the hub does not hold records to their order: an older write could replace a newer one; apply deploy/components/hub-records/crd.yaml, to Kubernetes 1.29 or later")

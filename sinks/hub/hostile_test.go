@@ -15,6 +15,7 @@ import (
 	"github.com/go-logr/logr/funcr"
 	"k8s.io/client-go/rest"
 
+	"github.com/fairlead-dev/fairlead/internal/apiclient"
 	"github.com/fairlead-dev/fairlead/pipeline"
 	"github.com/fairlead-dev/fairlead/sinks"
 )
@@ -158,7 +159,9 @@ func TestLimits(t *testing.T) {
 	if most.Load() > 3 {
 		t.Errorf("%d requests at once", most.Load())
 	}
-	if s.client.limiter.Allow() {
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute) // the next one is due in a quarter of an hour
+	defer cancel()
+	if _, err := s.client.Do(ctx, apiclient.Call{Method: http.MethodGet, Path: "/"}, 1); err == nil || !strings.Contains(err.Error(), "exceed") {
 		t.Error("50 requests have not used up a burst of 50")
 	}
 }
@@ -203,7 +206,7 @@ func TestPluginHangs(t *testing.T) {
 			t.Errorf("Write: %v, want it to tell of the plugin", err)
 		}
 	}
-	if n := len(s.client.slots); n != 3 || hang.Load() == 0 {
+	if n := s.client.UnderWay(); n != 3 || hang.Load() == 0 {
 		t.Errorf("%d requests hang", n)
 	}
 	ctx, cancel := context.WithCancel(t.Context())

@@ -12,6 +12,7 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/fairlead-dev/fairlead/internal/apiclient"
 	"github.com/fairlead-dev/fairlead/internal/apistatus"
 )
 
@@ -103,7 +104,7 @@ func schemaOf(d *definition) int {
 }
 
 func (s *Sink) definition(ctx context.Context) (*definition, error) {
-	text, err := s.client.do(ctx, call{method: http.MethodGet, path: crdPath}, maxCRD)
+	text, err := s.client.Do(ctx, apiclient.Call{Method: http.MethodGet, Path: crdPath}, maxCRD)
 	if err != nil {
 		return nil, err
 	}
@@ -116,9 +117,9 @@ func (s *Sink) definition(ctx context.Context) (*definition, error) {
 
 // applyCRD applies the CRD. That somebody else does at the same time is no error.
 func (s *Sink) applyCRD(ctx context.Context) error {
-	_, err := s.client.do(ctx, call{
-		method: http.MethodPatch, path: crdPath, query: url.Values{"fieldManager": {fieldManager}, "force": {"true"}},
-		contentType: typeApply, body: bytes.Clone(crd),
+	_, err := s.client.Do(ctx, apiclient.Call{
+		Method: http.MethodPatch, Path: crdPath, Query: url.Values{"fieldManager": {fieldManager}, "force": {"true"}},
+		ContentType: apiclient.TypeApply, Body: bytes.Clone(crd),
 	}, maxCRD)
 	if isCode(err, http.StatusConflict) {
 		return nil

@@ -17,6 +17,7 @@ import (
 	"k8s.io/client-go/rest"
 	"k8s.io/klog/v2" //nolint:depguard // To silence what client-go logs.
 
+	"github.com/fairlead-dev/fairlead/internal/apiclient"
 	"github.com/fairlead-dev/fairlead/internal/testenv"
 	"github.com/fairlead-dev/fairlead/pipeline"
 	"github.com/fairlead-dev/fairlead/sinks"
@@ -133,7 +134,7 @@ func refusalOf(t testing.TB, err error) error {
 // ask makes a request as an administrator, which has to succeed.
 func ask(ctx context.Context, t testing.TB, s *Sink, method, path, contentType, body string, query url.Values) []byte {
 	t.Helper()
-	text, err := s.client.do(ctx, call{method: method, path: path, query: query, contentType: contentType, body: []byte(body)}, 1<<24)
+	text, err := s.client.Do(ctx, apiclient.Call{Method: method, Path: path, Query: query, ContentType: contentType, Body: []byte(body)}, 1<<24)
 	if err != nil {
 		t.Fatalf("%s %s: %v", method, path, err)
 	}
@@ -146,5 +147,5 @@ func apply(t testing.TB, s *Sink, path, object string) {
 	if !json.Valid([]byte(object)) {
 		t.Fatalf("no JSON: %s", object)
 	}
-	ask(t.Context(), t, s, http.MethodPatch, path, typeApply, object, url.Values{"fieldManager": {"test"}, "force": {"true"}})
+	ask(t.Context(), t, s, http.MethodPatch, path, apiclient.TypeApply, object, url.Values{"fieldManager": {"test"}, "force": {"true"}})
 }

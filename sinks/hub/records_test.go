@@ -13,6 +13,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/testutil"
 	"k8s.io/apimachinery/pkg/util/validation"
 
+	"github.com/fairlead-dev/fairlead/internal/apiclient"
 	"github.com/fairlead-dev/fairlead/internal/testenv"
 	"github.com/fairlead-dev/fairlead/pipeline"
 )
@@ -75,7 +76,7 @@ func testQueries(t *testing.T, c *testenv.Cluster, ns string) {
 		}
 	}
 	// What kubectl get shows.
-	text, err := s.client.do(t.Context(), call{method: http.MethodGet, path: s.path(RecordName(state("a", 1).Key)), accept: "application/json;as=Table;g=meta.k8s.io;v=v1"}, 1<<20)
+	text, err := s.client.Do(t.Context(), apiclient.Call{Method: http.MethodGet, Path: s.path(RecordName(state("a", 1).Key)), Accept: "application/json;as=Table;g=meta.k8s.io;v=v1"}, 1<<20)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -102,7 +103,7 @@ func testQueries(t *testing.T, c *testenv.Cluster, ns string) {
 func testStrict(t *testing.T, c *testenv.Cluster, ns string) {
 	s := open(t, c.Config(), ns)
 	strict := url.Values{"dryRun": {"All"}, "fieldValidation": {"Strict"}}
-	ask(t.Context(), t, s, http.MethodPatch, crdPath, typeApply, string(CRD()), url.Values{"dryRun": {"All"}, "fieldValidation": {"Strict"}, "fieldManager": {"test"}, "force": {"true"}})
+	ask(t.Context(), t, s, http.MethodPatch, crdPath, apiclient.TypeApply, string(CRD()), url.Values{"dryRun": {"All"}, "fieldValidation": {"Strict"}, "fieldManager": {"test"}, "force": {"true"}})
 	write(t, s, state("a", 1))
 	for _, change := range []*pipeline.Change{state("b", 1), gone("b", 2), state("a", 2), gone("a", 2)} {
 		r, err := recordOf(change, true, s.now())
@@ -119,13 +120,13 @@ func testStrict(t *testing.T, c *testenv.Cluster, ns string) {
 		}
 	}
 	body := `{"apiVersion":"records.fairlead.dev/v1alpha1","kind":"Record","metadata":{"name":"x"},"spec":{"cluster":"a","resource":"r","name":"n","term":"00000000000000000001","sequence":"00000000000000000001","more":1}}`
-	_, err := s.client.do(t.Context(), call{method: http.MethodPost, path: s.path(""), query: strict, contentType: typeJSON, body: []byte(body)}, maxWritten)
+	_, err := s.client.Do(t.Context(), apiclient.Call{Method: http.MethodPost, Path: s.path(""), Query: strict, ContentType: apiclient.TypeJSON, Body: []byte(body)}, maxWritten)
 	if !isCode(err, http.StatusBadRequest) {
 		t.Errorf("a record with an unknown field: %v", err)
 	}
 	// Numbers that strings do not order are refused.
 	body = strings.Replace(strings.Replace(body, `,"more":1`, "", 1), "00000000000000000001", "1", 1)
-	_, err = s.client.do(t.Context(), call{method: http.MethodPost, path: s.path(""), query: strict, contentType: typeJSON, body: []byte(body)}, maxWritten)
+	_, err = s.client.Do(t.Context(), apiclient.Call{Method: http.MethodPost, Path: s.path(""), Query: strict, ContentType: apiclient.TypeJSON, Body: []byte(body)}, maxWritten)
 	if !isCode(err, http.StatusUnprocessableEntity) {
 		t.Errorf("a record with a term of one digit: %v", err)
 	}

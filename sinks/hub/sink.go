@@ -6,6 +6,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/fairlead-dev/fairlead/internal/apiclient"
 	"github.com/fairlead-dev/fairlead/pipeline"
 )
 
@@ -14,7 +15,7 @@ import (
 // once, though never with the same key.
 type Sink struct {
 	o         Options
-	client    *client
+	client    *apiclient.Caller
 	metrics   *metrics
 	now       func() time.Time
 	installed atomic.Bool
@@ -46,7 +47,10 @@ func newSink(o Options) (*Sink, error) {
 		return nil, err
 	}
 	s := &Sink{o: o, metrics: m, now: time.Now, swept: make(chan struct{})}
-	s.client = newClient(&s.o)
+	s.client = apiclient.NewCaller(apiclient.CallerOptions{
+		Config: s.o.Config, Timeout: s.o.Timeout, QPS: s.o.QPS, Burst: s.o.Burst, UserAgent: s.o.UserAgent,
+		Connections: s.o.Connections + 1, // one for who sweeps
+	})
 	return s, nil
 }
 
@@ -55,7 +59,7 @@ func newSink(o Options) (*Sink, error) {
 func (s *Sink) Close() error {
 	s.sweeping()
 	<-s.swept
-	s.client.close()
+	s.client.Close()
 	return nil
 }
 

@@ -9,6 +9,8 @@ import (
 	"net/url"
 	"strconv"
 	"time"
+
+	"github.com/fairlead-dev/fairlead/internal/apiclient"
 )
 
 const (
@@ -26,7 +28,7 @@ const (
 func (s *Sink) list(ctx context.Context, labels string, limit int, yield func(*record) error) error {
 	query := url.Values{"labelSelector": {labels}, "limit": {strconv.Itoa(limit)}}
 	for {
-		text, err := s.client.do(ctx, call{method: http.MethodGet, path: s.path(""), query: query}, maxPage)
+		text, err := s.client.Do(ctx, apiclient.Call{Method: http.MethodGet, Path: s.path(""), Query: query}, maxPage)
 		if err != nil {
 			return s.explain(err)
 		}
@@ -106,6 +108,6 @@ func (s *Sink) remove(ctx context.Context, m *recordMeta, query url.Values) erro
 	if err != nil {
 		return err
 	}
-	_, err = s.client.do(ctx, call{method: http.MethodDelete, path: s.path(m.Name), query: query, contentType: typeJSON, body: body}, maxWritten)
+	_, err = s.client.Do(ctx, apiclient.Call{Method: http.MethodDelete, Path: s.path(m.Name), Query: query, ContentType: apiclient.TypeJSON, Body: body}, maxWritten)
 	return err
 }

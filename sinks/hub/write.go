@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/url"
 
+	"github.com/fairlead-dev/fairlead/internal/apiclient"
 	"github.com/fairlead-dev/fairlead/pipeline"
 )
 
@@ -103,8 +104,8 @@ func (s *Sink) create(ctx context.Context, r *record, query url.Values) error {
 	if err != nil {
 		return refusal{pipeline.Permanent(err)}
 	}
-	_, err = s.client.do(ctx, call{
-		method: http.MethodPost, path: s.path(""), query: writing(query), contentType: typeJSON, body: body, accept: typeMetadata,
+	_, err = s.client.Do(ctx, apiclient.Call{
+		Method: http.MethodPost, Path: s.path(""), Query: writing(query), ContentType: apiclient.TypeJSON, Body: body, Accept: apiclient.TypeMetadata,
 	}, maxWritten)
 	return err
 }
@@ -115,8 +116,8 @@ func (s *Sink) replace(ctx context.Context, r *record, query url.Values) error {
 	if err != nil {
 		return refusal{pipeline.Permanent(err)}
 	}
-	_, err = s.client.do(ctx, call{
-		method: http.MethodPatch, path: s.path(r.Metadata.Name), query: writing(query), contentType: typeJSONPatch, body: body, accept: typeMetadata,
+	_, err = s.client.Do(ctx, apiclient.Call{
+		Method: http.MethodPatch, Path: s.path(r.Metadata.Name), Query: writing(query), ContentType: apiclient.TypeJSONPatch, Body: body, Accept: apiclient.TypeMetadata,
 	}, maxWritten)
 	return err
 }

@@ -79,6 +79,9 @@ func record(c *pipeline.Change) *logspb.LogRecord {
 	if c.Tombstone {
 		r.Attributes = append(r.Attributes, truth(attrTombstone))
 	}
+	if t := c.Trace; t != nil {
+		r.TraceId, r.SpanId, r.Flags = t.TraceID[:], t.SpanID[:], 1 // sampled
+	}
 	if c.Object != nil {
 		r.Body = textValue(string(c.Object)) // a copy: nothing is kept of a change
 	}

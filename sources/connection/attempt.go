@@ -34,6 +34,7 @@ func (c *Connection) probeLocked(ctx context.Context) func() {
 	return func() {
 		defer cancel()
 		out := a.run(probing, c)
+		out.expiry = expiryOf(a.rest)
 		if ctx.Err() == nil {
 			c.settle(a, out)
 		}

@@ -94,6 +94,7 @@ type Connection struct {
 	rival      rival
 	unreadable time.Time // since when probes have not told who it is; else zero
 	version    string
+	expiry     expiry // of the credentials of the last probe
 	askVersion bool
 	stale      map[string]struct{}
 	silent     bool // a stream has fallen silent since the last probe

@@ -151,7 +151,7 @@ func (c *Connection) settle(a *attempt, out outcome) {
 		}
 		return
 	}
-	c.lastProbe, c.silent = now, false
+	c.lastProbe, c.silent, c.expiry = now, false, out.expiry
 	before := c.identity.UID
 	if out.hides() && !c.decidedLocked() && c.patientLocked(now) {
 		c.probes[out.result]++

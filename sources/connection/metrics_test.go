@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/prometheus/client_golang/prometheus"
@@ -13,7 +14,10 @@ import (
 
 func TestMetrics(t *testing.T) {
 	list := []Status{
-		{Cluster: "a", State: member.Live, Probes: map[string]uint64{"ok": 3}},
+		{
+			Cluster: "a", State: member.Live, Probes: map[string]uint64{"ok": 3}, ClusterUID: "u-1", ServerVersion: "v1.37.0",
+			Credential: "token", CredentialIssued: time.Unix(1000, 0), CredentialExpires: time.Unix(4600, 0),
+		},
 		{Cluster: "b", State: member.BackingOff, Attempt: 4, Probes: map[string]uint64{"ok": 1, "timeout": 4}, ReachabilityProbes: map[string]uint64{"unanswered": 7}, Reconnects: map[string]uint64{"timeout": 1}},
 	}
 	registry := prometheus.NewPedanticRegistry()
@@ -37,13 +41,16 @@ func TestMetrics(t *testing.T) {
 				for _, l := range m.GetLabel() {
 					labels = append(labels, l.GetValue())
 				}
-				out = append(out, fmt.Sprintf("%s %s %v", strings.TrimPrefix(f.GetName(), "fairlead_connection_"), strings.Join(labels, "/"), value))
+				out = append(out, fmt.Sprintf("%s %s %v", strings.TrimPrefix(strings.TrimPrefix(f.GetName(), "fairlead_"), "connection_"), strings.Join(labels, "/"), value))
 			}
 		}
 		return out
 	}
 	want := []string{
+		"cluster_credentials_expiry_timestamp_seconds a/token 4600", "cluster_credentials_lifetime_seconds a/token 3600",
+		"cluster_info a/v1.37.0/u-1 1",
 		"attempt b 4",
+		"clusters backing off 1", "clusters live 1",
 		"probes_total a/ok 3", "probes_total b/ok 1", "probes_total b/timeout 4",
 		"reachability_probes_total b/unanswered 7",
 		"reconnects_total b/timeout 1",
@@ -54,7 +61,7 @@ func TestMetrics(t *testing.T) {
 	}
 	list = list[:1]
 	for _, line := range gather() {
-		if strings.Contains(line, " b") {
+		if strings.Contains(line, " b ") || strings.Contains(line, " b/") {
 			t.Errorf("a removed member's series is left: %s", line)
 		}
 	}

@@ -42,6 +42,7 @@ type outcome struct {
 	seen    sighting
 	verdict verdict // what that says, if nothing failed
 	version string  // empty if it was not asked for or not told
+	expiry  expiry  // of the credentials
 	delay   time.Duration
 }
 

@@ -35,6 +35,12 @@ type Status struct {
 	ClusterUID    string `json:"clusterUID,omitempty"`
 	ByDigest      bool   `json:"byDigest,omitempty"`
 	ServerVersion string `json:"serverVersion,omitempty"`
+	// Credential is what expires first of the credentials that the last probe was made
+	// with, "token" or "certificate", CredentialExpires when, and CredentialIssued since
+	// when it was good. They are empty and zero as far as the credentials do not tell.
+	Credential        string    `json:"credential,omitempty"`
+	CredentialIssued  time.Time `json:"credentialIssued,omitzero"`
+	CredentialExpires time.Time `json:"credentialExpires,omitzero"`
 	// StaleStreams are those whose last SetStale said so, sorted. The member may
 	// be live all the same: it has answered a probe since.
 	StaleStreams []string `json:"staleStreams,omitempty"`
@@ -127,6 +133,8 @@ func (c *Connection) Status() Status {
 		Reconnects:    maps.Clone(c.reconnects),
 
 		ReachabilityProbes: maps.Clone(c.reached),
+
+		Credential: c.expiry.credential, CredentialIssued: c.expiry.issued, CredentialExpires: c.expiry.expires,
 	}
 	s.State, s.Reason = c.stateLocked()
 	if !c.ended && !c.paused && c.phase != live && c.stop == nil {

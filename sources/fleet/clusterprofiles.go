@@ -102,6 +102,9 @@ func (s *profilesScanner) readAccess() {
 	s.taken = seen
 }
 
+// Complete implements Completer.
+func (s *profilesScanner) Complete() bool { return s.informer.complete() }
+
 func (s *profilesScanner) Follow(ctx context.Context, env Env, changed func()) error {
 	client, err := dynamic.NewForConfig(env.Hub)
 	if err != nil {

@@ -56,9 +56,11 @@ type Fleet struct {
 	held     map[string]hold  // by cluster name; of Run
 	free     time.Time        // when the next of these is free; zero: none is held
 	events   *events          // nil: no provider reads the hub
+	polls    int              // that were complete; of Run
 
 	mu       sync.Mutex
-	size     int // how many clusters there are
+	size     int  // how many clusters there are
+	known    bool // see Known
 	problems map[problemKey]Problem
 }
 
@@ -243,12 +245,45 @@ func (f *Fleet) Problems() []Problem {
 	return problems
 }
 
+// Known reports whether the handler has been told of each cluster that is described, so
+// that one which it has not been told of does not belong to the fleet: all providers have
+// been read, nothing is wrong with any description, and there is a cluster. It may be
+// called by any goroutine.
+func (f *Fleet) Known() bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.known
+}
+
+// leastPolls are the readings after which a file counts as read: it is looked at twice.
+const leastPolls = 2
+
+// isComplete reports whether each provider has been read.
+func (f *Fleet) isComplete() bool {
+	for _, s := range f.scanners {
+		if _, follows := s.(Follower); !follows {
+			continue
+		}
+		if c, ok := s.(Completer); !ok || !c.Complete() {
+			return false
+		}
+	}
+	return true
+}
+
 // poll reads all providers once and tells the handler what changed.
 func (f *Fleet) poll(now time.Time) {
+	complete := f.isComplete() // before it is read: what comes meanwhile may be missed
 	for i, s := range f.scanners {
 		f.found[i] = s.Scan()
 	}
 	f.settle(now)
+	if complete {
+		f.polls++
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.known = f.polls >= leastPolls && len(f.problems) == 0 && f.size > 0
 }
 
 // pollFollowers is poll for what learns of changes by itself. It leaves files alone, for which two

@@ -115,6 +115,13 @@ func (f *hubInformer) look() ([]metav1.Object, error) {
 	return objects, err
 }
 
+// complete reports whether the first list is complete.
+func (f *hubInformer) complete() bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.informer != nil && f.informer.HasSynced()
+}
+
 // byAge puts the older object first, and those of one second in the order of
 // their names.
 func byAge(a, b metav1.Object) int {

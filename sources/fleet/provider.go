@@ -43,6 +43,14 @@ type Follower interface {
 	Follow(ctx context.Context, env Env, changed func()) error
 }
 
+// Completer is a Follower that can tell whether it has read all that there is, once at
+// least, since Follow began. Of a Follower that is none, Fleet.Known never counts on it.
+type Completer interface {
+	Follower
+	// Complete may be called by any goroutine.
+	Complete() bool
+}
+
 // HubReader is a Provider that needs the hub.
 type HubReader interface {
 	Provider

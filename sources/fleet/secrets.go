@@ -62,6 +62,9 @@ func (s *secretsScanner) Scan() []Description {
 	return findings
 }
 
+// Complete implements Completer.
+func (s *secretsScanner) Complete() bool { return s.informer.complete() }
+
 func (s *secretsScanner) Follow(ctx context.Context, env Env, changed func()) error {
 	client, err := corev1client.NewForConfig(env.Hub)
 	if err != nil {

@@ -123,6 +123,9 @@ func (a *attempt) follow(ctx context.Context) error {
 		a.report(ctx, err)
 		return err
 	}
+	if is, _ := a.isPaused(Stopped); is {
+		return errRequested // it is known only now of what it is
+	}
 	if err := a.retire(ctx); err != nil {
 		return err
 	}
@@ -220,6 +223,9 @@ func (a *attempt) setLive(from string) error {
 	}
 	if a.relabelled.Load() != a.labelled {
 		return errRequested // who relabelled it meanwhile has cut no watch
+	}
+	if is, _ := a.isPaused(Stopped); is {
+		return errRequested // who paused it meanwhile has cut none
 	}
 	a.liveSince = time.Now()
 	a.newest = number(from)

@@ -46,6 +46,8 @@ type auditor struct {
 	position atomic.Uint64         // number of the last frame seen
 	current  atomic.Pointer[audit] // the audit under way, nil if there is none
 
+	turn chan struct{} // holds one while an audit is under way: the next one waits for it
+
 	mu      sync.Mutex
 	session *member.Session // with target, what to audit; nil: the stream is not live
 	target  *target
@@ -58,6 +60,7 @@ type auditor struct {
 // Causes for an audit's end.
 var (
 	errSuperseded = errors.New("the audit was interrupted")
+	errNotLive    = errors.New("the stream is not live")
 	errUndecided  = errors.New("what seemed to differ stayed in flight for too long")
 	errTooMany    = errors.New("more seemed to differ than an audit looks at, and what it looked at did not")
 	errEndless    = errors.New("the list did not end in time")
@@ -65,27 +68,31 @@ var (
 	errUnordered  = errors.New("audit: the server's resourceVersions are not numbers")
 )
 
-// startAudits lets audits begin when they are due, until stop is called, which
-// waits for the one under way.
+// startAudits lets audits begin when they are due, or asked for, until stop is called,
+// which waits for those under way.
 func (r *reader) startAudits(ctx context.Context) (stop func()) {
 	interval := r.cfg.AuditInterval
-	if interval < 0 {
-		return func() {}
-	}
 	ctx, cancel := context.WithCancel(ctx)
 	x := &r.auditor
 	x.mu.Lock()
 	x.ended = false
 	x.mu.Unlock()
-	// The first one comes at any time within the interval, so that those of a
-	// fleet spread; but not at once, as they would in a program that is
-	// restarted again and again.
-	r.scheduleAudit(ctx, interval/5+rand.N(interval))
+	if interval >= 0 {
+		// The first one comes at any time within the interval, so that those of a
+		// fleet spread; but not at once, as they would in a program that is
+		// restarted again and again.
+		r.scheduleAudit(ctx, interval/5+rand.N(interval))
+	}
 	return func() {
 		cancel()
 		x.mu.Lock()
 		x.ended = true
-		x.timer.Stop()
+		if x.timer != nil {
+			x.timer.Stop()
+		}
+		if x.cancel != nil {
+			x.cancel(errSuperseded)
+		}
 		x.mu.Unlock()
 		x.running.Wait()
 	}
@@ -116,34 +123,60 @@ func (r *reader) audit(ctx context.Context) time.Duration {
 	interval := r.cfg.AuditInterval
 	soon := min(interval/10, auditAgain)
 	soon += rand.N(soon + 1)
+	done := r.auditOnce(ctx)
+
+	// A list costs the server something, so none comes at once again.
+	sooner := interval/10 + rand.N(interval/10+1)
+	next := interval - interval/5 + rand.N(2*(interval/5)+1)
+	switch {
+	case !done.begun, done.result == auditInterrupted:
+		return soon
+	case done.result == auditFailed, errors.Is(done.err, errTooMany):
+		return min(next, sooner)
+	}
+	return next
+}
+
+// auditOutcome is what an audit has come to.
+type auditOutcome struct {
+	begun       bool // it is not while the stream is not live
+	result      auditResult
+	differences int // that are repaired
+	err         error
+}
+
+// auditOnce makes an audit, after the one that is under way.
+func (r *reader) auditOnce(ctx context.Context) (done auditOutcome) {
+	select {
+	case r.auditor.turn <- struct{}{}:
+		defer func() { <-r.auditor.turn }()
+	case <-ctx.Done():
+		return auditOutcome{err: context.Cause(ctx)}
+	}
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	au := r.beginAudit(cancel)
 	if au == nil {
-		return soon
+		return auditOutcome{err: errNotLive}
 	}
-	differences, err := au.run(ctx)
+	done.begun = true
+	done.differences, done.err = au.run(ctx)
 	r.endAudit()
-
-	// A list costs the server something, so none comes at once again.
-	sooner := interval/10 + rand.N(interval/10+1)
-	result, next := auditClean, interval-interval/5+rand.N(2*(interval/5)+1)
-	switch {
-	case err == nil && differences > 0:
-		result = auditDiffers
+	switch err := done.err; {
+	case err == nil && done.differences > 0:
+		done.result = auditDiffers
 	case err == nil:
-	case ctx.Err() != nil && errors.Is(context.Cause(ctx), errUndecided), errors.Is(err, errUndecided):
-		result = auditUndecided
-	case errors.Is(err, errTooMany):
-		result, next = auditUndecided, min(next, sooner)
+		done.result = auditClean
+	case ctx.Err() != nil && errors.Is(context.Cause(ctx), errUndecided), errors.Is(err, errUndecided), errors.Is(err, errTooMany):
+		done.result = auditUndecided
 	case ctx.Err() != nil:
-		result, next = auditInterrupted, soon
+		done.result = auditInterrupted
 	default:
-		result, next = auditFailed, min(next, sooner)
+		done.result = auditFailed
 		r.recordError(err)
 	}
-	r.progress.audits[result].Add(1)
-	return next
+	r.progress.audits[done.result].Add(1)
+	return done
 }
 
 // beginAudit returns nil while the stream is not live.
@@ -151,7 +184,7 @@ func (r *reader) beginAudit(cancel context.CancelCauseFunc) *audit {
 	x := &r.auditor
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	if x.session == nil {
+	if x.session == nil || x.ended {
 		return nil
 	}
 	au := newAudit(r, x.session, x.target, cancel)

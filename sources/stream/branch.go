@@ -131,6 +131,7 @@ func (s *Stream) end(r *reader) []*branch {
 // catchUp reads for a branch that is behind, once it has room, until it has caught
 // up or ctx ends.
 func (s *Stream) catchUp(ctx context.Context, b *branch) error {
+	s.awaitResume(ctx, Held, func() {})
 	if err := b.waitRoom(ctx, s.cluster); err != nil {
 		return unlessEnded(ctx, err)
 	}

@@ -51,7 +51,7 @@ func (a *attempt) distribute(b []byte, f *wire.Frame, now time.Time, tooLong boo
 			Origin: r.branch.origin, Op: op,
 			UID: uid(version.UID), ResourceVersion: version.ResourceVersion,
 			Snapshot: snapshot, Observed: now, Sequence: r.observation.Sequence, Generation: r.observation.Generation,
-			Object: object, Together: r.together, Memory: r.memory,
+			Object: object, Together: r.together, Memory: r.memory, Rests: true,
 		}
 		switch {
 		case r.outside: // what is not selected does not leave the member

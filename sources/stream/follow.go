@@ -66,6 +66,7 @@ func (s *Stream) newReader(name string, branches []*branch) *reader {
 		spill:    new(wire.Spill),
 		backoff:  retry.NewBackOff(s.cfg.ReconnectMin, s.cfg.ReconnectMax),
 		roomMade: make(chan struct{}, 1),
+		auditor:  auditor{turn: make(chan struct{}, 1)},
 	}
 	r.standing.state, r.standing.since = member.Connecting, time.Now()
 	return r
@@ -79,6 +80,7 @@ func (r *reader) run(ctx context.Context) error {
 	stopAudits := r.startAudits(ctx)
 	defer stopAudits()
 	for {
+		r.awaitResume(ctx, Stopped, r.setPaused)
 		session, err := r.conn.Acquire(ctx)
 		if ctx.Err() != nil {
 			return nil

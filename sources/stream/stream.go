@@ -166,6 +166,7 @@ type Stream struct {
 	resource string // with its group; empty until discovered
 	labels   map[string]string
 	readers  []*reader
+	paused   paused
 	behind   func(*branch) // has a branch read for itself; set by Run
 	reread   func(*branch) // has what a branch wants read again; nil while Run does not run
 }

@@ -16,9 +16,12 @@ type Status struct {
 	Election *Election `json:"election,omitempty"` // with --leader-elect; all that follows is the leader's
 	Config   *Config   `json:"config,omitempty"`   // with --config
 	Clusters []Cluster `json:"clusters"`
-	Problems []Problem `json:"problems"` // descriptions of clusters that cannot be used, or are of one cluster
-	Sinks    []Sink    `json:"sinks"`
-	Ledger   Ledger    `json:"ledger"`
+	Paused   []Pause   `json:"paused,omitempty"` // by operators
+	// Limits are those that operators have told the program, over what is declared.
+	Limits   []LimitsOrder `json:"limits,omitempty"`
+	Problems []Problem     `json:"problems"` // descriptions of clusters that cannot be used, or are of one cluster
+	Sinks    []Sink        `json:"sinks"`
+	Ledger   Ledger        `json:"ledger"`
 }
 
 // Cluster is what there is of a member.
@@ -35,11 +38,13 @@ type Cluster struct {
 	UID           string       `json:"uid,omitempty"`    // or a digest, where it cannot be read
 	SameAs        []string     `json:"sameAs,omitempty"` // other members that are the same cluster
 	ServerVersion string       `json:"serverVersion,omitempty"`
-	Lane          Lane         `json:"lane"`   // of all routes together
-	Counts        LaneCounts   `json:"counts"` // likewise
-	Routes        []Route      `json:"routes"`
-	Ledger        InLedger     `json:"ledger"`
-	Streams       []Stream     `json:"streams"`
+	// Labels are those of the object of the hub that describes it.
+	Labels  map[string]string `json:"labels,omitempty"`
+	Lane    Lane              `json:"lane"`   // of all routes together
+	Counts  LaneCounts        `json:"counts"` // likewise
+	Routes  []Route           `json:"routes"`
+	Ledger  InLedger          `json:"ledger"`
+	Streams []Stream          `json:"streams"`
 	// Survey tells what wildcards stand for in the cluster, and which resources they leave
 	// out; absent without wildcards.
 	Survey *sources.SurveyStatus `json:"survey,omitempty"`

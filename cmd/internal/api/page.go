@@ -102,7 +102,7 @@ type ClusterDetail struct {
 	At      time.Time `json:"at"`
 	Cluster Cluster   `json:"cluster"`
 	// Limits are the cluster's tokens in each route.
-	Limits []Limit `json:"limits"`
+	Limits []RouteLimit `json:"limits"`
 	// Credentials is what is known of how the cluster is reached.
 	Credentials Credentials  `json:"credentials"`
 	Problems    []Problem    `json:"problems"` // of the cluster's description
@@ -110,8 +110,8 @@ type ClusterDetail struct {
 	History     History      `json:"history"`
 }
 
-// Limit is what one route takes of a cluster at most.
-type Limit struct {
+// RouteLimit is what one route takes of a cluster at most.
+type RouteLimit struct {
 	Route string  `json:"route"`
 	QPS   float64 `json:"qps"` // changes per second; 0 is no limit
 	Burst int     `json:"burst"`

@@ -14,12 +14,11 @@ import (
 	"strings"
 	"time"
 
-	"github.com/fairlead-dev/fairlead/cmd/internal/api"
-	"github.com/fairlead-dev/fairlead/cmd/internal/ctl"
-
 	"github.com/go-logr/logr"
 	"sigs.k8s.io/controller-runtime/pkg/manager"
 
+	"github.com/fairlead-dev/fairlead/cmd/internal/api"
+	"github.com/fairlead-dev/fairlead/cmd/internal/ctl"
 	"github.com/fairlead-dev/fairlead/sources"
 )
 
@@ -31,9 +30,15 @@ type admin struct {
 	leader    *api.Leader // who has, if this process follows
 	members   func() []sources.MemberStatus
 	replay    func(ctx context.Context, cluster, resource string) (sources.Replaying, error)
+	check     func(ctx context.Context, deep bool) (*api.Check, error)
 	dead      *deadLetters
-	pages     *http.ServeMux  // of the health server
-	stop      <-chan struct{} // closed when the program is asked to stop
+	orders    *orders
+	routes    []string          // names
+	flags     func() []api.Flag // in effect
+	tails     http.Handler      // GET /tail
+	metrics   http.Handler      // GET /metrics
+	pages     *http.ServeMux    // of the health server
+	stop      <-chan struct{}   // closed when the program is asked to stop
 	log       logr.Logger
 }
 
@@ -48,7 +53,9 @@ func (p *program) adminServer(l net.Listener) *manager.Server {
 	}
 	handler := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		election := p.electionStatus()
-		a := &admin{following: election.Following(), instead: election.AskLeader(), pages: p.pages(), stop: p.stopping, log: p.log}
+		a := &admin{
+			following: election.Following(), instead: election.AskLeader(), flags: p.flagsInEffect, pages: p.pages(), tails: &p.tails, metrics: p.metricsPage(), stop: p.stopping, log: p.log,
+		}
 		if a.following != "" {
 			a.leader = &api.Leader{Identity: election.Leader, Host: election.LeaderHost, Address: election.LeaderAddress}
 		}
@@ -56,7 +63,8 @@ func (p *program) adminServer(l net.Listener) *manager.Server {
 		case p.changing.Load() != nil:
 			a.following, a.instead = errChanging.Error(), "ask again"
 		case e != nil:
-			a.members, a.dead = e.sources.Status, p.dead
+			a.members, a.dead, a.orders, a.routes = e.sources.Status, p.dead, p.orders, e.settings.sinkNames()
+			a.check = func(ctx context.Context, deep bool) (*api.Check, error) { return p.check(ctx, e, deep) }
 			a.replay = func(ctx context.Context, cluster, resource string) (sources.Replaying, error) {
 				r, err := e.sources.Replay(ctx, cluster, resource)
 				if p.changing.Load() != nil || p.current() != e {
@@ -75,10 +83,20 @@ func (p *program) adminServer(l net.Listener) *manager.Server {
 // endpoints are what can be asked for, by method and path. What changes something is
 // posted.
 func (a *admin) endpoints() map[string]http.Handler {
-	return map[string]http.Handler{
+	all := map[string]http.Handler{
+		"GET /flags":              http.HandlerFunc(a.serveFlags),
+		"GET /metrics":            a.metrics,
+		"GET /check":              a.answers(a.serveCheck),
 		"POST /replay":            a.answers(a.serveReplay),
+		"POST /pause":             a.answers(a.servePause),
+		"POST /resume":            a.answers(a.serveResume),
+		"GET /limits":             a.answers(a.serveLimits),
+		"POST /limits":            a.answers(a.serveOrderLimits),
 		"POST /dead-letter/retry": a.answers(a.serveRetry),
+		"GET /tail":               a.delivering(a.tails),
 	}
+	maps.Copy(all, a.profiles())
+	return all
 }
 
 // answers writes what f returns, for requests that only the process that delivers can

@@ -3,10 +3,9 @@ package app
 import (
 	"fmt"
 
-	"github.com/fairlead-dev/fairlead/cmd/internal/ctl"
-
 	"github.com/spf13/cobra"
 
+	"github.com/fairlead-dev/fairlead/cmd/internal/ctl"
 	"github.com/fairlead-dev/fairlead/internal/ledger"
 	"github.com/fairlead-dev/fairlead/sinks"
 	"github.com/fairlead-dev/fairlead/sources/fleet"
@@ -16,6 +15,9 @@ import (
 type Options struct {
 	Version string // of the release; empty or "dev": none
 	Commit  string // that it was built from; empty: what Go noted of it
+	// Program is the path that it was started by: as kubectl-fairlead it is a plugin of
+	// kubectl.
+	Program string
 	// Sinks are the kinds of sinks that there are beside the built-in ones.
 	Sinks sinks.Kinds
 
@@ -37,7 +39,28 @@ func NewCommand(o Options) *cobra.Command {
 		SilenceErrors: true,
 	}
 	root.SetVersionTemplate("fairlead {{.Version}}\n")
-	return parent(root, newRunCommand(o), ctl.NewReplay(), newDeadLetterCommand(), newLedgerCommand(o), newConfigCommand(o), newFilterCommand(), newVersionCommand(o))
+	parent(root,
+		newRunCommand(o),
+		ctl.NewStatus(),
+		newCheckCommand(o),
+		ctl.NewExplain(),
+		ctl.NewTail(),
+		ctl.NewTop(),
+		ctl.NewPause(),
+		ctl.NewResume(),
+		ctl.NewLimits(),
+		ctl.NewReplay(),
+		newDeadLetterCommand(),
+		newLedgerCommand(o),
+		newConfigCommand(o),
+		newFilterCommand(),
+		ctl.NewSupportBundle(o.describe()),
+		ctl.NewVersion(o.describe()),
+	)
+	if ctl.IsPlugin(o.Program) {
+		ctl.AsPlugin(root)
+	}
+	return root
 }
 
 func newRunCommand(o Options) *cobra.Command {

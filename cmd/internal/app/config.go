@@ -72,7 +72,12 @@ type Config struct {
 	AdvertiseAddress        string // empty: not told
 	LeaderLabel             string // NAMESPACE/NAME of the Pod; empty: none
 
+	MemberStatus           string // namespace; empty: none
+	TraceEndpoint          string // empty: nothing is traced
+	TraceRatio             float64
+	TraceLag               time.Duration // 0: no change is traced for being late
 	MetricsBindAddress     string
+	MetricsMaxClusters     int
 	HealthProbeBindAddress string
 	AdminBindAddress       string
 	LogLevel               string
@@ -115,6 +120,8 @@ func (c *Config) check() error {
 		c.checkFiles(&p)
 	}
 	c.checkLeaderElection(&p)
+	c.checkMemberStatus(&p)
+	c.checkTracing(&p)
 	c.checkAddresses(&p)
 	if _, err := parseLevel(c.LogLevel); err != nil {
 		p.add("log-level", "%w", err)

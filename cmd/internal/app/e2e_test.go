@@ -12,12 +12,11 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/fairlead-dev/fairlead/cmd/internal/api"
-
 	"github.com/google/go-cmp/cmp"
 	"go.uber.org/goleak"
 	"golang.org/x/sync/errgroup"
 
+	"github.com/fairlead-dev/fairlead/cmd/internal/api"
 	"github.com/fairlead-dev/fairlead/internal/testenv"
 	"github.com/fairlead-dev/fairlead/pipeline"
 )
@@ -45,6 +44,10 @@ func TestOnRealClusters(t *testing.T) {
 		"a change waits for what hangs":         testChangeOfWhatHangs,
 		"a plan says what comes":                testPlan,
 		"events are what the schema says":       testEventsFollowTheSchema,
+		"a pause outlives a kill":               testPauseAndKill,
+		"a paused route harms no other":         testPausedRoute,
+		"a paused stream harms no other":        testPausedStream,
+		"limits change while it runs":           testOrderedLimits,
 	} {
 		t.Run(name, func(t *testing.T) { run(t, env) })
 	}

@@ -79,6 +79,7 @@ func (p *program) newEngine(s *settings, open destinations) (_ *engine, err erro
 		return nil, err
 	}
 	p.limiter.open(e.routes)
+	p.orders.open(e)
 	return e, nil
 }
 

@@ -5,10 +5,9 @@ import (
 	"strconv"
 	"time"
 
-	"github.com/fairlead-dev/fairlead/cmd/internal/ctl"
-
 	"github.com/spf13/pflag"
 
+	"github.com/fairlead-dev/fairlead/cmd/internal/ctl"
 	"github.com/fairlead-dev/fairlead/internal/ledger"
 	"github.com/fairlead-dev/fairlead/pipeline/queue"
 	"github.com/fairlead-dev/fairlead/pipeline/stage"
@@ -173,9 +172,20 @@ func (c *Config) addElectionFlags(f *pflag.FlagSet) {
 
 func (c *Config) addServingFlags(f *pflag.FlagSet) {
 	f.StringVar(&c.MetricsBindAddress, "metrics-bind-address", ":8080", "address of /metrics; 0 serves none")
+	f.IntVar(&c.MetricsMaxClusters, "metrics-max-clusters", 0, "clusters that /metrics has series of; 0 is no bound.\n"+
+		"The series of others are left out, and fairlead_metrics_clusters_left_out counts them.\n"+
+		"With one stream and one sink a cluster has about 100 series, see docs/metrics.md")
 	f.StringVar(&c.HealthProbeBindAddress, "health-probe-bind-address", ":8081", "address of /healthz, /readyz and /clusters; 0 serves none")
 	f.StringVar(&c.AdminBindAddress, "admin-bind-address", ctl.DefaultAddress, "address for fairlead replay and fairlead dead-letter retry; 0 serves none.\n"+
 		"It is unauthenticated: keep it on loopback")
+	f.StringVar(&c.MemberStatus, "member-status", "", "namespace of the hub in which each member has a MemberCluster that tells where it stands, for kubectl get and kubectl wait.\n"+
+		"See docs/member-clusters.md. (default: none)")
+	f.StringVar(&c.TraceEndpoint, "trace-endpoint", "", "where traces of changes are sent by OTLP over HTTP: otlp:http://HOST[:PORT][/PATH], or with https.\n"+
+		"Parameters are token-file=, header-file=, ca=, cert=, key= and server-name=. See docs/tracing.md. (default: nothing is traced)")
+	f.Float64Var(&c.TraceRatio, "trace-ratio", 0.01, "which part of all changes is traced with --trace-endpoint, from 0 to 1.\n"+
+		"No more than 100 changes per second are traced, whatever this says")
+	f.DurationVar(&c.TraceLag, "trace-lag", 10*time.Second, "changes that are not delivered this long after they were observed are traced anyhow; 0 is none.\n"+
+		"Far longer than a healthy sink takes, so that they are few")
 	f.StringVar(&c.LogLevel, "log-level", "info", "debug, info, warn or error")
 	f.StringVar(&c.LogFormat, "log-format", "text", "text or json")
 }

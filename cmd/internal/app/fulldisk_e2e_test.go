@@ -64,6 +64,12 @@ func testFullDisk(t *testing.T, env *testenv.Env, mode, reason string) {
 		}
 		return s.Clusters[0].Streams[0].Unacked >= 240 && s.Ledger.Attempts > attempts
 	})
+	for _, name := range []string{"paused-0-" + long, "paused-199-" + long, "known-0"} {
+		_, body := p.try(p.health, "/explain?cluster=alpha&resource=configmaps&namespace="+o.namespace+"&name="+name)
+		if !strings.Contains(body, `"HeldByLedger"`) || !strings.Contains(body, reason) {
+			t.Errorf("of %s it is said: %s", name, body)
+		}
+	}
 	if n := strings.Count(p.log.String(), "The ledger cannot be written; delivery pauses until it can"); n != 1 {
 		t.Errorf("%d lines in the log of one full disk", n)
 	}

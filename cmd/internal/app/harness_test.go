@@ -12,8 +12,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/fairlead-dev/fairlead/cmd/internal/api"
-
 	"github.com/go-logr/logr"
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/spf13/pflag"
@@ -28,6 +26,7 @@ import (
 	"k8s.io/klog/v2"
 	ctrllog "sigs.k8s.io/controller-runtime/pkg/log"
 
+	"github.com/fairlead-dev/fairlead/cmd/internal/api"
 	"github.com/fairlead-dev/fairlead/internal/testenv"
 	"github.com/fairlead-dev/fairlead/pipeline"
 )
@@ -46,7 +45,9 @@ func TestMain(m *testing.M) {
 		ctrllog.SetLogger(logr.Discard())
 		klog.SetLogger(logr.Discard())
 	})
-	goleak.VerifyTestMain(m)
+	// A connection to a Pod that both ends close at once waits a second for someone to ask
+	// it how that went.
+	goleak.VerifyTestMain(m, goleak.IgnoreAnyFunction("github.com/moby/spdystream.(*Connection).shutdown"))
 }
 
 // patience bounds every wait for something that must come about. It decides
@@ -285,6 +286,13 @@ func (o *objects) patch(name, value string) {
 	o.check(err)
 }
 
+func (o *objects) label(name, key, value string) {
+	o.t.Helper()
+	body := fmt.Sprintf(`{"metadata":{"labels":{%q:%q}}}`, key, value)
+	_, err := o.client.Patch(o.t.Context(), name, types.MergePatchType, []byte(body), metav1.PatchOptions{})
+	o.check(err)
+}
+
 func (o *objects) delete(name string) {
 	o.t.Helper()
 	o.check(o.client.Delete(o.t.Context(), name, metav1.DeleteOptions{}))
@@ -360,6 +368,10 @@ var rareMetrics = map[string]bool{
 	"fairlead_changes_refused":                     true,
 	"fairlead_changes_superseded_total":            true,
 	"fairlead_changes_reread_total":                true,
+
+	// Only if the credentials tell.
+	"fairlead_cluster_credentials_expiry_timestamp_seconds": true,
+	"fairlead_cluster_credentials_lifetime_seconds":         true,
 
 	// Only with --config, or with a wildcard among --watch.
 	"fairlead_config_last_reload_success_timestamp_seconds": true,

@@ -12,6 +12,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 	"sigs.k8s.io/controller-runtime/pkg/healthz"
 	"sigs.k8s.io/controller-runtime/pkg/manager"
@@ -19,13 +20,24 @@ import (
 )
 
 // metricsServer serves /metrics.
-func metricsServer(l net.Listener) *manager.Server {
+func (p *program) metricsServer(l net.Listener) *manager.Server {
 	mux := http.NewServeMux()
-	mux.Handle("/metrics", bounded(mostRequests, promhttp.HandlerFor(metrics.Registry, promhttp.HandlerOpts{ErrorHandling: promhttp.HTTPErrorOnError})))
+	mux.Handle("/metrics", p.metricsPage())
 	return newServer("metrics", mux, l, time.Second)
 }
 
-// healthServer serves /healthz, /readyz, /clusters and the status page.
+// metricsPage answers with all metrics.
+func (p *program) metricsPage() http.Handler {
+	return bounded(mostRequests, metricsHandler(&clusterBound{from: metrics.Registry, most: p.settings.MetricsMaxClusters}))
+}
+
+// metricsHandler answers as text, and in protobuf, which has native histograms, to who asks
+// for it.
+func metricsHandler(from prometheus.Gatherer) http.Handler {
+	return promhttp.HandlerFor(from, promhttp.HandlerOpts{ErrorHandling: promhttp.HTTPErrorOnError})
+}
+
+// healthServer serves /healthz, /readyz, /version, /clusters, /explain and the status page.
 func (p *program) healthServer(l net.Listener) *manager.Server {
 	return newServer("health", p.pages(), l, time.Second)
 }
@@ -39,12 +51,14 @@ func (p *program) pages() *http.ServeMux {
 		mux.Handle(path, http.StripPrefix(path, h))
 		mux.Handle(path+"/", http.StripPrefix(path, h))
 	}
+	mux.HandleFunc("GET /version", p.serveVersion)
 	if p.page != nil {
 		for _, path := range []string{"/{$}", "/status", "/status/"} {
 			mux.Handle("GET "+path, p.page.Handler())
 		}
 	}
 	mux.Handle("GET /clusters", bounded(mostRequests, http.HandlerFunc(p.serveClusters)))
+	mux.HandleFunc("GET /explain", p.serveExplain)
 	return mux
 }
 

@@ -14,7 +14,7 @@ func (c *Config) parseClusters(kinds []fleet.Kind) ([]fleet.Provider, error) {
 
 // loadHub says how to reach the hub, or returns nil if nothing needs it.
 func (s *settings) loadHub() (*rest.Config, error) {
-	if !(s.LeaderElect && (s.lock.NeedsHub || s.LeaderLabel != "")) && !fleet.NeedsHub(s.providers) {
+	if !(s.LeaderElect && (s.lock.NeedsHub || s.LeaderLabel != "")) && !fleet.NeedsHub(s.providers) && s.MemberStatus == "" {
 		return nil, nil
 	}
 	hub, err := fleet.LoadHub(s.HubKubeconfig)

@@ -10,11 +10,10 @@ import (
 	"strings"
 	"time"
 
-	"github.com/fairlead-dev/fairlead/cmd/internal/api"
-
 	"k8s.io/apimachinery/pkg/util/uuid"
 	"k8s.io/apimachinery/pkg/util/validation"
 
+	"github.com/fairlead-dev/fairlead/cmd/internal/api"
 	"github.com/fairlead-dev/fairlead/internal/election"
 	"github.com/fairlead-dev/fairlead/internal/spec"
 	"github.com/fairlead-dev/fairlead/locks"
@@ -212,7 +211,7 @@ func (p *program) electionStatus() *api.Election {
 	}
 	e := p.election.Status()
 	s := &api.Election{Role: "follower", Lock: p.settings.lock.Identity, Identity: e.Identity, Leader: e.Leader, LastError: e.LastError}
-	s.LeaderHost, s.LeaderAddress = parseIdentity(e.Leader)
+	s.LeaderHost, s.LeaderAddress = api.ParseIdentity(e.Leader)
 	if e.Leading {
 		s.Role = "leader"
 	}

@@ -3,10 +3,7 @@ package app
 import (
 	"cmp"
 	"net"
-	"regexp"
 	"strings"
-
-	"k8s.io/apimachinery/pkg/util/validation"
 
 	"github.com/fairlead-dev/fairlead/cmd/internal/api"
 )
@@ -15,31 +12,12 @@ import (
 // it is told where it can be reached. A lock has no other field for that which each of
 // its kinds keeps. Processes of earlier versions compare it as a whole.
 
-// instance matches such an identity.
-var instance = regexp.MustCompile(`^(.*)_[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}(?:_(.*))?$`)
-
 // processIdentity returns the identity of a process.
 func processIdentity(host, id, address string) string {
 	if address == "" {
 		return host + "_" + id
 	}
 	return host + "_" + id + "_" + address
-}
-
-// parseIdentity returns what an identity says, which somebody else may have written:
-// the host, which is the name of a Pod, and the address. What it does not say is empty.
-func parseIdentity(identity string) (host, address string) {
-	m := instance.FindStringSubmatch(identity)
-	if m == nil {
-		return "", ""
-	}
-	if len(validation.IsDNS1123Subdomain(m[1])) == 0 {
-		host = m[1]
-	}
-	if h, port, err := net.SplitHostPort(m[2]); err == nil && api.CheckAddress(h, port) == nil {
-		address = m[2]
-	}
-	return host, address
 }
 
 // advertised returns the address that --advertise-address names, HOST or HOST:PORT. The

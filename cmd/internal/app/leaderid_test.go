@@ -5,7 +5,6 @@ import (
 	"testing"
 
 	"github.com/fairlead-dev/fairlead/cmd/internal/api"
-
 	"github.com/fairlead-dev/fairlead/locks"
 )
 
@@ -31,7 +30,7 @@ func TestWhatAnIdentitySays(t *testing.T) {
 		{processIdentity("a", someUUID, strings.Repeat("a", 200)+":80"), "a", ""},
 		{processIdentity("a\nb", someUUID, "10.0.0.7:80"), "", ""},
 	} {
-		host, address := parseIdentity(test.identity)
+		host, address := api.ParseIdentity(test.identity)
 		if host != test.host || address != test.address {
 			t.Errorf("%q: host %q, address %q; want %q, %q", test.identity, host, address, test.host, test.address)
 		}
@@ -75,7 +74,7 @@ func FuzzParseIdentity(f *testing.F) {
 	f.Add(processIdentity("fairlead-0", someUUID, "10.0.0.7:8081"))
 	f.Add("a_" + someUUID + "_" + someUUID)
 	f.Fuzz(func(t *testing.T, identity string) {
-		host, address := parseIdentity(identity)
+		host, address := api.ParseIdentity(identity)
 		if strings.ContainsAny(host+address, " \n\t/;$\"'`&|<>") || len(host) > 253 || len(address) > api.MostAddress+4 {
 			t.Errorf("%q: host %q, address %q", identity, host, address)
 		}

@@ -11,6 +11,7 @@ import (
 	"k8s.io/client-go/tools/leaderelection/resourcelock"
 
 	"github.com/fairlead-dev/fairlead/internal/election"
+	"github.com/fairlead-dev/fairlead/internal/histogram"
 	"github.com/fairlead-dev/fairlead/locks"
 )
 
@@ -36,11 +37,9 @@ func (p *program) registerLeader() error {
 		Name: "fairlead_leader_renewals_total",
 		Help: "Writes of this process to the lock's record, to take and to renew it, by result: ok, conflict (another process was faster) or error.",
 	}, []string{"result"})
-	m.seconds = prometheus.NewHistogramVec(prometheus.HistogramOpts{
-		Name:    "fairlead_leader_lock_seconds",
-		Help:    "Time that calls to the lock took, by call: get, create or update.",
-		Buckets: prometheus.ExponentialBuckets(0.0005, 4, 9), // 0.5 ms to 33 s
-	}, []string{"call"})
+	m.seconds = histogram.New("fairlead_leader_lock_seconds",
+		"Time that calls to the lock took, by call: get, create or update.",
+		prometheus.ExponentialBuckets(0.0005, 4, 9), "call") // 0.5 ms to 33 s
 	m.lost = prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "fairlead_leader_lost_total",
 		Help: "Terms of this process that ended without it being asked to, by reason: expired (the lock was not renewed in time), taken (another process is in the record) or refused (a destination or the ledger has seen a later term). The process ends soon after.",

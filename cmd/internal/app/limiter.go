@@ -4,6 +4,7 @@ import (
 	"slices"
 	"sync"
 
+	"github.com/fairlead-dev/fairlead/cmd/internal/api"
 	"github.com/fairlead-dev/fairlead/ratelimit"
 	"github.com/fairlead-dev/fairlead/sources/fleet"
 )
@@ -23,18 +24,20 @@ func (s *settings) clusterLimits() clusterLimits {
 	}
 }
 
-// limiter gives clusters their limits in every route: what the flags say, and over that
-// what the clusters' descriptions ask for. Both may change. Its methods may be called by
+// limiter gives clusters their limits in every route: what the flags say, over that
+// what the clusters' descriptions ask for, and over both what operators have told the running
+// program. All of it may change. Its methods may be called by
 // any goroutine.
 type limiter struct {
 	mu     sync.Mutex
 	flags  clusterLimits
 	routes routes                  // nil until they are open
 	asked  map[string]fleet.Limits // by the clusters that there are
+	orders map[string]api.LimitsOrder
 }
 
 func newLimiter(flags clusterLimits) *limiter {
-	return &limiter{flags: flags, asked: map[string]fleet.Limits{}}
+	return &limiter{flags: flags, asked: map[string]fleet.Limits{}, orders: map[string]api.LimitsOrder{}}
 }
 
 // open says which routes there are. All clusters join them anew.
@@ -55,11 +58,9 @@ func (l *limiter) limit(cluster string, asked fleet.Limits) {
 }
 
 func (l *limiter) limitLocked(cluster string) {
-	asked, own := l.asked[cluster], clusterLimit{limit: l.flags.limit, weight: 1}
-	if i := slices.IndexFunc(l.flags.each, func(c clusterLimit) bool { return c.cluster == cluster }); i >= 0 {
-		own = l.flags.each[i]
-	}
+	asked, own := l.asked[cluster], l.ofFlagsLocked(cluster)
 	own.limit.QPS, own.limit.Burst, own.weight = asked.Over(own.limit.QPS, own.limit.Burst, own.weight)
+	own = over(l.orders[cluster], own)
 	listed := ratelimit.Limit{QPS: asked.OverSnapshotQPS(l.flags.snapshot.QPS)}
 	for _, r := range l.routes {
 		if own.limit != r.buckets.Limit(cluster) {
@@ -70,6 +71,14 @@ func (l *limiter) limitLocked(cluster string) {
 		}
 		r.setWeight(cluster, own.weight)
 	}
+}
+
+// ofFlagsLocked returns what the flags say of a cluster.
+func (l *limiter) ofFlagsLocked(cluster string) clusterLimit {
+	if i := slices.IndexFunc(l.flags.each, func(c clusterLimit) bool { return c.cluster == cluster }); i >= 0 {
+		return l.flags.each[i]
+	}
+	return clusterLimit{limit: l.flags.limit, weight: 1}
 }
 
 // forget is called when a cluster has left.
@@ -105,6 +114,9 @@ func (l *limiter) applyLocked(before []clusterLimit) {
 		l.limitLocked(c.cluster)
 	}
 	for cluster := range l.asked {
+		l.limitLocked(cluster)
+	}
+	for cluster := range l.orders {
 		l.limitLocked(cluster)
 	}
 }

@@ -46,6 +46,21 @@ func (m *members) Remove(name string) {
 	}
 }
 
+// names returns the members' names, in no order.
+func (m *members) names() []string {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return slices.Collect(maps.Keys(m.all))
+}
+
+// of returns what the fleet has told of a member.
+func (m *members) of(name string) (fleet.Member, bool) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	member, ok := m.all[name]
+	return member, ok
+}
+
 // attach tells to of all members, and then of what changes.
 func (m *members) attach(to fleet.Handler) {
 	m.mu.Lock()
@@ -61,4 +76,11 @@ func (m *members) detach() {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.to = nil
+}
+
+// labels returns those of a member, nil if it has none.
+func (m *members) labels(name string) map[string]string {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.all[name].Labels
 }

@@ -14,6 +14,8 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"github.com/fairlead-dev/fairlead/cmd/internal/api"
+	"github.com/fairlead-dev/fairlead/cmd/internal/findings"
 	"github.com/fairlead-dev/fairlead/pipeline/selection"
 	"github.com/fairlead-dev/fairlead/sinks"
 )
@@ -35,6 +37,8 @@ func TestPagesAreGenerated(t *testing.T) {
 		"flags.md":     {"run-flags": func([]string) string { return runFlagsPage() }, "commands": func([]string) string { return commandsPage() }},
 		"metrics.md":   {"metrics": metrics.table},
 		"library.md":   {"code": func(of []string) string { return codeOf(t, of) }},
+		"findings.md":  {"findings": func([]string) string { return findings.Markdown() }},
+		"explain.md":   {"reasons": func([]string) string { return reasonsPage() }},
 		"selection.md": {"presets": func([]string) string { return presetsPage() }},
 		"../README.md": {"kinds-matrix": func([]string) string { return kindsMatrix() }},
 	} {
@@ -102,6 +106,16 @@ func kindsMatrix() string {
 			schemes = append(schemes, "`"+form.Scheme+":`")
 		}
 		fmt.Fprintf(&b, "| `--%s` | %s |\n", flag, strings.Join(schemes, ", "))
+	}
+	return b.String()
+}
+
+// reasonsPage is a table of the reasons of verdicts.
+func reasonsPage() string {
+	var b strings.Builder
+	b.WriteString("| Reason | Meaning | What to do |\n|---|---|---|\n")
+	for _, r := range api.Reasons {
+		fmt.Fprintf(&b, "| `%s` | %s | %s |\n", r.Reason, r.Meaning, r.Do)
 	}
 	return b.String()
 }

@@ -9,10 +9,9 @@ import (
 	"strings"
 	"text/tabwriter"
 
-	"github.com/fairlead-dev/fairlead/cmd/internal/ctl"
-
 	"github.com/spf13/cobra"
 
+	"github.com/fairlead-dev/fairlead/cmd/internal/ctl"
 	"github.com/fairlead-dev/fairlead/internal/configfile"
 	"github.com/fairlead-dev/fairlead/internal/ledger"
 	"github.com/fairlead-dev/fairlead/internal/smallfile"
@@ -21,14 +20,18 @@ import (
 // errPlanned is the end of fairlead config plan where settings come to something.
 var errPlanned = errors.New("with these settings objects are delivered again, listed, new or deleted, as shown")
 
-// ExitCode returns the exit code of the program for an error of its command: 0 for none, 2
-// if fairlead config plan has found that settings come to something, else 1.
+// ExitCode returns the exit code of the program for an error of its command: 0 for none,
+// the error's own if it has one, 2 if fairlead config plan has found that settings come to
+// something, else 1.
 func ExitCode(err error) int {
 	switch {
 	case err == nil:
 		return 0
-	case errors.Is(err, errPlanned):
+	case errors.Is(err, errPlanned), errors.Is(err, errFound):
 		return 2
+	}
+	if own, ok := errors.AsType[*ctl.ExitError](err); ok {
+		return own.Code
 	}
 	return 1
 }

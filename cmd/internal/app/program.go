@@ -18,8 +18,10 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/manager"
 
 	"github.com/fairlead-dev/fairlead/cmd/internal/page"
+	"github.com/fairlead-dev/fairlead/cmd/internal/trace"
 	"github.com/fairlead-dev/fairlead/internal/election"
 	"github.com/fairlead-dev/fairlead/internal/ledger"
+	"github.com/fairlead-dev/fairlead/internal/memberstatus"
 	"github.com/fairlead-dev/fairlead/internal/redact"
 	"github.com/fairlead-dev/fairlead/sources/connection"
 	"github.com/fairlead-dev/fairlead/sources/fleet"
@@ -41,6 +43,11 @@ type program struct {
 	refused    atomic.Pointer[string] // why the ledger does not accept this leader
 
 	observers     observers    // of what sinks answer
+	orders        *orders      // of operators
+	checking      sync.Mutex   // held while everything is asked, see check
+	recent        recent       // what they have answered last
+	tails         tails        // of what they answer
+	explaining    atomic.Int32 // requests of /explain that are under way
 	page          *page.Page   // the status page; nil: nothing shows it
 	label         *leaderLabel // nil: there is none
 	leaderMetrics leaderMetrics
@@ -56,8 +63,10 @@ type program struct {
 	destinations destinations
 	term         uint64 // of this process, see pipeline.Origin
 	ledger       *ledger.Ledger
-	store        ledger.Store // nil: the ledger is in memory
-	dead         *deadLetters // nil: there are none
+	store        ledger.Store         // nil: the ledger is in memory
+	dead         *deadLetters         // nil: there are none
+	memberStatus *memberstatus.Writer // nil: nothing tells the hub where members stand
+	tracer       *trace.Tracer        // nil: nothing is traced
 
 	changes  *changes                  // of the settings
 	changing atomic.Pointer[time.Time] // since when an engine has stopped, and the next one does not run yet
@@ -77,6 +86,7 @@ func newProgram(ctx context.Context, s *settings, stdout io.Writer, log logr.Log
 		members: newMembers(), changes: newChanges(s), started: make(chan struct{}), stopping: make(chan struct{}),
 		hangup: make(chan os.Signal, 1),
 	}
+	p.orders = newOrders(log, p.limiter)
 	defer func() {
 		if err != nil {
 			for _, server := range p.servers {
@@ -84,6 +94,8 @@ func newProgram(ctx context.Context, s *settings, stdout io.Writer, log logr.Log
 			}
 		}
 	}()
+	p.observers.add(p.recent.observe) // until the program ends
+	p.tails.recent, p.tails.stop, p.tails.log = &p.recent, p.stopping, log
 	if s.HealthProbeBindAddress != "0" || s.AdminBindAddress != "0" {
 		p.page = p.newStatusPage()
 	}
@@ -95,6 +107,9 @@ func newProgram(ctx context.Context, s *settings, stdout io.Writer, log logr.Log
 	}
 	if p.reloader, err = p.newReloader(); err != nil {
 		return nil, err
+	}
+	if err := errors.Join(reg.Register(s.options.build().collector()), reg.Register(newClustersLeftOut())); err != nil {
+		return nil, fmt.Errorf("register metrics: %w", err)
 	}
 	if err := p.registerLeader(); err != nil {
 		return nil, err
@@ -141,10 +156,15 @@ func (p *program) open(ctx context.Context) (err error) {
 		p.ledger.Reopen(s.sinkNames())
 	}
 	p.term = p.ledger.Term()
+	p.orders.load(p.ledger)
 	p.fleet = fleet.New(fleet.Options{
 		Providers: p.settings.providers, Hub: p.hub, Handler: p.members, NameHold: zeroIsNone(p.settings.NameHold), Log: p.log, Registerer: p.registerer,
 	})
 	if err := p.fleet.Check(); err != nil {
+		return err
+	}
+	p.memberStatus = p.newMemberStatus()
+	if p.tracer, err = p.newTracer(); err != nil {
 		return err
 	}
 	e, err := p.newEngine(s, p.destinations)
@@ -176,14 +196,22 @@ func (p *program) openNewest(ctx context.Context) (s *settings, err error) {
 
 // registerMetrics has metrics tell of what outlives engines, and of what all of them have.
 func (p *program) registerMetrics() error {
-	for _, c := range []prometheus.Collector{
+	var optional []prometheus.Collector
+	if p.memberStatus != nil {
+		optional = append(optional, p.memberStatus)
+	}
+	if p.tracer != nil {
+		optional = append(optional, p.tracer)
+	}
+	for _, c := range append(optional,
 		ledger.NewCollector(p.ledger.Status, p.ledgerSize()),
 		ledger.NewClusterCollector(p.ledger.Clusters),
 		ledger.NewUnwatchedCollector(p.ledger.UnwatchedObjects),
 		connection.NewCollector(p.connectionStatus),
 		stream.NewCollector(p.streamStatus),
 		stream.NewSurveyCollector(p.surveyStatus),
-	} {
+		pausedCollector{p.orders.paused},
+	) {
 		if err := p.registerer.Register(c); err != nil {
 			return fmt.Errorf("register metrics: %w", err)
 		}
@@ -232,6 +260,7 @@ func (p *program) ledgerSize() func() int64 {
 
 // close lets go of files, after everything has stopped.
 func (p *program) close() {
+	p.orders.close()
 	if e := p.current(); e != nil {
 		e.close()
 	}

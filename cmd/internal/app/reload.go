@@ -12,10 +12,9 @@ import (
 	"sync"
 	"time"
 
-	"github.com/fairlead-dev/fairlead/cmd/internal/api"
-
 	"github.com/go-logr/logr"
 
+	"github.com/fairlead-dev/fairlead/cmd/internal/api"
 	"github.com/fairlead-dev/fairlead/internal/configfile"
 	"github.com/fairlead-dev/fairlead/internal/redact"
 	"github.com/fairlead-dev/fairlead/internal/smallfile"
@@ -36,8 +35,8 @@ var startFlags = []string{
 	"ledger", "ledger-retention", "dead-letter",
 	"leader-elect", "leader-elect-lock", "leader-election-id", "leader-election-namespace",
 	"leader-election-lease-duration", "leader-election-renew-deadline", "leader-election-retry-period",
-	"advertise-address", "leader-label",
-	"metrics-bind-address", "health-probe-bind-address", "admin-bind-address", "log-format",
+	"advertise-address", "leader-label", "member-status", "trace-endpoint", "trace-ratio", "trace-lag",
+	"metrics-bind-address", "metrics-max-clusters", "health-probe-bind-address", "admin-bind-address", "log-format",
 }
 
 // reloader reads the configuration file again, and applies what can be applied.

@@ -57,6 +57,7 @@ func (p *program) newRoutes(e *engine) (all routes, err error) {
 			Workers:     s.Workers,
 			Registerer:  reg,
 			Observe:     p.observers.of(k.name),
+			Trace:       p.traceOf(k.name),
 			Log:         p.log.WithValues("route", k.name),
 		}); err != nil {
 			return nil, err

@@ -12,7 +12,7 @@ import (
 // anything starts. They are served once the program runs.
 func (p *program) listen() (err error) {
 	s := p.settings
-	if _, err = p.serve("metrics-bind-address", s.MetricsBindAddress, metricsServer); err != nil {
+	if _, err = p.serve("metrics-bind-address", s.MetricsBindAddress, p.metricsServer); err != nil {
 		return err
 	}
 	if p.healthAddress, err = p.serve("health-probe-bind-address", s.HealthProbeBindAddress, p.healthServer); err != nil {

@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"github.com/fairlead-dev/fairlead/cmd/internal/api"
-
 	"github.com/fairlead-dev/fairlead/internal/ledger"
 	"github.com/fairlead-dev/fairlead/pipeline/queue"
 	"github.com/fairlead-dev/fairlead/sources"
@@ -34,6 +33,7 @@ func (p *program) status(now time.Time) api.Status {
 			Healthy: k.Healthy, Since: k.Since, LastError: k.LastError, Attempts: k.Attempts,
 		}
 	}
+	s.Paused, s.Limits = p.orders.paused(), p.orders.limitOrders()
 	members := engine.sources.Status()
 	for _, m := range members {
 		c, l := m.Connection, lanes[m.Connection.Cluster]
@@ -41,7 +41,7 @@ func (p *program) status(now time.Time) api.Status {
 			Name: c.Cluster, Source: m.Source,
 			State: c.State, Reason: c.Reason, Since: c.Since, LastError: c.LastError, LastErrorAt: c.LastErrorAt,
 			Attempt: c.Attempt, NextRetry: c.NextRetry, UID: c.ClusterUID, SameAs: m.SameAs, ServerVersion: c.ServerVersion,
-			Lane: laneStatusOf(l), Counts: laneCountsOf(l),
+			Labels: p.members.labels(c.Cluster), Lane: laneStatusOf(l), Counts: laneCountsOf(l),
 		}
 		for _, r := range engine.routes {
 			l := byRoute[c.Cluster][r.name]

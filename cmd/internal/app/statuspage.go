@@ -39,15 +39,15 @@ func (p *program) newStatusPage() *page.Page {
 }
 
 // limitsOf tells what each route takes of a cluster at most.
-func (p *program) limitsOf(cluster string) []api.Limit {
+func (p *program) limitsOf(cluster string) []api.RouteLimit {
 	e := p.current()
 	if e == nil {
 		return nil
 	}
-	var all []api.Limit
+	var all []api.RouteLimit
 	for _, r := range e.routes {
 		l := r.buckets.Limit(cluster)
-		all = append(all, api.Limit{Route: r.name, QPS: l.QPS, Burst: l.Burst, SnapshotQPS: r.snapshots.Limit(cluster).QPS})
+		all = append(all, api.RouteLimit{Route: r.name, QPS: l.QPS, Burst: l.Burst, SnapshotQPS: r.snapshots.Limit(cluster).QPS})
 	}
 	return all
 }

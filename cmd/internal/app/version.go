@@ -1,12 +1,17 @@
 package app
 
 import (
+	"cmp"
+	"encoding/json"
 	"fmt"
+	"net/http"
 	"runtime"
 	"runtime/debug"
 	"strings"
 
-	"github.com/spf13/cobra"
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/fairlead-dev/fairlead/cmd/internal/api"
 )
 
 // build is what is known of how the program was built.
@@ -58,20 +63,32 @@ func (b build) String() string {
 	return fmt.Sprintf("%s (%s)", version, strings.Join(append(known, b.goes), ", "))
 }
 
-// describe returns the line that --version and `fairlead version` print.
-func (o Options) describe() string {
-	info, _ := debug.ReadBuildInfo()
-	return builtFrom(o.Version, o.Commit, info).String()
+// collector tells Prometheus of b.
+func (b build) collector() prometheus.Collector {
+	info := prometheus.NewGaugeVec(prometheus.GaugeOpts{
+		Name: "fairlead_build_info",
+		Help: "1, with the version, the commit and the Go version that the program was built from.",
+	}, []string{"version", "commit", "goversion"})
+	info.WithLabelValues(cmp.Or(b.version, "dev"), b.commit, runtime.Version()).Set(1)
+	return info
 }
 
-func newVersionCommand(o Options) *cobra.Command {
-	return &cobra.Command{
-		Use:   "version",
-		Short: "Tell the version, the commit and the Go version that this program was built from",
-		Args:  cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			_, err := fmt.Fprintln(cmd.OutOrStdout(), "fairlead", o.describe())
-			return err
-		},
+// build returns what is known of how the program was built.
+func (o Options) build() build {
+	info, _ := debug.ReadBuildInfo()
+	return builtFrom(o.Version, o.Commit, info)
+}
+
+// describe returns the line that --version and `fairlead version` print.
+func (o Options) describe() string {
+	return o.build().String()
+}
+
+// serveVersion answers /version.
+func (p *program) serveVersion(w http.ResponseWriter, _ *http.Request) {
+	b := p.settings.options.build()
+	w.Header().Set("Content-Type", "application/json")
+	if err := json.NewEncoder(w).Encode(api.Version{Version: cmp.Or(b.version, "dev"), Commit: b.commit, Date: b.date, Go: b.goes}); err != nil {
+		p.log.V(1).Info("Could not answer /version", "reason", err.Error())
 	}
 }

@@ -74,20 +74,24 @@ func (p *program) work(ctx, term context.Context) (ended bool, err error) {
 		}
 		return err
 	})
+	stopTracing := p.startTracing(ps)
 	e := p.current()
 	e.start(p, ps)
 	stopFleet := ps.start("the fleet", p.fleet.Run)
+	stopMemberStatus := p.startMemberStatus(ps)
 	close(p.started)
 
 	last := p.obey(ctx, ps, e)
 	close(p.stopping)
 	ps.grace.left = stopGrace
+	stopMemberStatus() // before the members' streams end: that is not news of the members
 	stopFleet()
 	if e := last.engine; e != nil {
 		draining, cancel := e.drain(ctx, ps, e.settings.DrainTimeout)
 		last.left = e.stop(draining, p, ps)
 		cancel()
 	}
+	stopTracing()
 	stopLedger()
 	closed := make(chan struct{})
 	go func() {

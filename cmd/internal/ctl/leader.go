@@ -25,15 +25,48 @@ type followerError struct {
 // leaderLimit is how long it may take to find the leader.
 const leaderLimit = 10 * time.Second
 
-// adminOf returns the URL of what the leader can be asked at, which its own page says.
-// Only the host that the lock names is ever asked.
-func adminOf(ctx context.Context, l api.Leader) (*url.URL, error) {
-	host, port, err := net.SplitHostPort(l.Address)
-	if err == nil {
+// adminOf returns the way to where the leader can be asked, from a follower. In Pods that
+// is the same port of the leader's Pod.
+func (w *way) adminOf(ctx context.Context, l api.Leader) (*way, error) {
+	if w.pods != nil {
+		return w.pods.next(ctx, w, l)
+	}
+	if w.url.Scheme == "https" {
+		return nil, errors.New("it is not asked, since --admin is https, and its own address is not")
+	}
+	admin, err := adminOf(ctx, l)
+	return &way{url: admin}, err
+}
+
+// pageOf is adminOf for pages that change nothing, which the leader also serves at the
+// address that the lock names.
+func (w *way) pageOf(ctx context.Context, l api.Leader) (*way, error) {
+	if w.pods != nil {
+		return w.pods.next(ctx, w, l)
+	}
+	if _, _, err := addressOf(l); err != nil {
+		return nil, err
+	}
+	return &way{url: &url.URL{Scheme: "http", Host: l.Address}}, nil
+}
+
+// addressOf returns the host and the port that the lock names.
+func addressOf(l api.Leader) (host, port string, err error) {
+	if host, port, err = net.SplitHostPort(l.Address); err == nil {
 		err = api.CheckAddress(host, port)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("it does not say where the leader is; run this command in %s", cmp.Or(hostOf(l.Host), "its Pod"))
+		return "", "", fmt.Errorf("it does not say where the leader is; run this command in %s", cmp.Or(hostOf(l.Host), "its Pod"))
+	}
+	return host, port, nil
+}
+
+// adminOf returns the URL of what the leader can be asked at, which its own page says.
+// Only the host that the lock names is ever asked.
+func adminOf(ctx context.Context, l api.Leader) (*url.URL, error) {
+	host, _, err := addressOf(l)
+	if err != nil {
+		return nil, err
 	}
 	page := url.URL{Scheme: "http", Host: l.Address, Path: "/clusters"}
 	ctx, cancel := context.WithTimeout(ctx, leaderLimit)
@@ -84,7 +117,7 @@ func electionAt(ctx context.Context, page string) (s api.Election, err error) {
 	if err != nil {
 		return s, err
 	}
-	resp, err := direct().Do(req)
+	resp, err := direct(nil).Do(req)
 	if err != nil {
 		return s, plain(err)
 	}

@@ -5,8 +5,8 @@ import (
 	"fmt"
 	"io"
 	"strings"
-	"text/tabwriter"
 
+	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 	"sigs.k8s.io/yaml"
 )
@@ -15,29 +15,46 @@ import (
 type Output struct {
 	format    string
 	noHeaders bool
+	sortBy    string
 }
 
-// AddFlags adds -o and --no-headers.
+// formats are what -o takes; those that end in = are followed by a template.
+var formats = []string{"wide", "json", "yaml", "name", "jsonpath=", "go-template=", "custom-columns="}
+
+// AddFlags adds -o, --no-headers and --sort-by.
 func (o *Output) AddFlags(f *pflag.FlagSet) {
-	f.StringVarP(&o.format, "output", "o", "", "form of the output: wide, json or yaml (default: a table)")
-	f.BoolVar(&o.noHeaders, "no-headers", false, "a table without its first line")
+	f.StringVarP(&o.format, "output", "o", "", "form of the output: wide, json, yaml, name, jsonpath=TEMPLATE, go-template=TEMPLATE or\n"+
+		"custom-columns=NAME:PATH,... (default: a table)")
+	f.BoolVar(&o.noHeaders, "no-headers", false, "a table without its first line, and without what stands below it")
+	f.StringVar(&o.sortBy, "sort-by", "", "order of the rows: a column's name, by which large numbers come first, or a JSONPath such as\n"+
+		"{.since}, by which small values do (default: what matters first)")
 }
 
-// Table is what a command prints for people.
-type Table struct {
-	Columns []Column
-	Rows    [][]string // of as many cells as there are columns; texts of others are made printable
+// CompleteOutput completes the flags of AddFlags by the table's columns.
+func CompleteOutput(cmd *cobra.Command, columns []Column) {
+	var names []string
+	for _, c := range columns {
+		names = append(names, strings.ToLower(c.Name))
+	}
+	for name, values := range map[string][]string{"output": formats, "sort-by": names} {
+		// It fails only for a flag that there is not.
+		_ = cmd.RegisterFlagCompletionFunc(name, cobra.FixedCompletions(values, cobra.ShellCompDirectiveNoFileComp|cobra.ShellCompDirectiveNoSpace))
+	}
 }
 
-// Column is one of a table's.
-type Column struct {
-	Name string // in capitals
-	Wide bool   // shown with -o wide only
-}
+// IsTable reports whether Print prints a table with a first line: something for people,
+// below which there may be more.
+func (o *Output) IsTable() bool { return (o.format == "" || o.format == "wide") && !o.noHeaders }
 
-// Print prints the object as JSON or YAML if that is asked for, and else the table.
+// Print prints the object as JSON or YAML, or what a template makes of it, if that is
+// asked for, and else the table. Custom columns are made of t.Items, or of the object if
+// there are none.
 func (o *Output) Print(w io.Writer, t Table, object any) error {
-	switch o.format {
+	if err := o.sort(&t); err != nil {
+		return err
+	}
+	form, template, _ := strings.Cut(o.format, "=")
+	switch form {
 	case "", "wide":
 		return o.table(w, t)
 	case "json":
@@ -51,31 +68,27 @@ func (o *Output) Print(w io.Writer, t Table, object any) error {
 		}
 		_, err = w.Write(text)
 		return err
+	case "name":
+		return o.names(w, t)
+	case "jsonpath":
+		return printJSONPath(w, template, object)
+	case "go-template":
+		return printTemplate(w, template, object)
+	case "custom-columns":
+		return o.customColumns(w, template, t, object)
 	}
-	return fmt.Errorf("--output %q: there are wide, json and yaml", o.format)
+	return fmt.Errorf("--output %q: there are %s", o.format, strings.Join(formats, ", "))
 }
 
-func (o *Output) table(w io.Writer, t Table) error {
-	tw := tabwriter.NewWriter(w, 0, 0, 3, ' ', 0)
-	line := func(cell func(i int) string) error {
-		var cells []string
-		for i, c := range t.Columns {
-			if !c.Wide || o.format == "wide" {
-				cells = append(cells, Printable(cell(i)))
-			}
-		}
-		_, err := fmt.Fprintln(tw, strings.Join(cells, "\t"))
-		return err
-	}
-	if !o.noHeaders {
-		if err := line(func(i int) string { return t.Columns[i].Name }); err != nil {
-			return err
-		}
-	}
+// names prints the first cell of each row, behind what the rows are.
+func (o *Output) names(w io.Writer, t Table) error {
+	var b strings.Builder
 	for _, row := range t.Rows {
-		if err := line(func(i int) string { return row[i] }); err != nil {
-			return err
+		if t.Kind != "" {
+			b.WriteString(t.Kind + "/")
 		}
+		b.WriteString(Visible(row[0]) + "\n")
 	}
-	return tw.Flush()
+	_, err := io.WriteString(w, b.String())
+	return err
 }

@@ -3,25 +3,93 @@ package ctl
 import (
 	"strings"
 	"testing"
+	"time"
 )
 
-func TestTable(t *testing.T) {
-	table := Table{
-		Columns: []Column{{Name: "NAME"}, {Name: "UID", Wide: true}, {Name: "REASON"}},
-		Rows:    [][]string{{"edge-1", "u-1", "down\x1b[2J"}},
+func TestForms(t *testing.T) {
+	type item struct {
+		A    int    `json:"a"`
+		Name string `json:"name"`
 	}
-	for format, want := range map[string]string{
-		"":     "NAME     REASON\nedge-1   down [2J\n",
-		"wide": "NAME     UID   REASON\nedge-1   u-1   down [2J\n",
-		"json": "{\n  \"a\": 1\n}\n",
-		"yaml": "a: 1\n",
+	items := []any{item{7, "edge-1"}, item{12, "edge-2"}}
+	table := Table{
+		Kind:    "cluster",
+		Columns: []Column{{Name: "NAME"}, {Name: "UID", Wide: true}, {Name: "SIZE"}, {Name: "REASON"}},
+		Rows:    [][]string{{"edge-1", "u-1", "900Ki", "down\x1b[2J"}, {"edge-2", "u-2", "1Mi", ""}},
+		Items:   items,
+	}
+	object := map[string]any{"items": items, "evil": "\x1b[2J\n"}
+	for _, test := range []struct {
+		o    Output
+		want string
+	}{
+		{Output{}, "NAME     SIZE    REASON\nedge-1   900Ki   down [2J\nedge-2   1Mi     \n"},
+		{Output{format: "wide", noHeaders: true}, "edge-1   u-1   900Ki   down [2J\nedge-2   u-2   1Mi     \n"},
+		{Output{noHeaders: true, sortBy: "size"}, "edge-2   1Mi     \nedge-1   900Ki   down [2J\n"},
+		{Output{format: "name"}, "cluster/edge-1\ncluster/edge-2\n"},
+		{Output{format: "name", sortBy: "name"}, "cluster/edge-1\ncluster/edge-2\n"},
+		{Output{format: "name", sortBy: "{.a}"}, "cluster/edge-1\ncluster/edge-2\n"},
+		{Output{format: "jsonpath={.items[*].name}{\"\\t\"}{.evil}"}, "edge-1 edge-2\t [2J\n"},
+		{Output{format: "jsonpath={.items[?(@.a>10)].a}"}, "12"},
+		{Output{format: "go-template={{range .items}}{{.a}};{{end}}{{.evil}}"}, "7;12; [2J\n"},
+		{Output{format: "custom-columns=N:.name,A:{.a},X:.x"}, "N        A    X\nedge-1   7    <none>\nedge-2   12   <none>\n"},
+		{Output{format: "yaml"}, "evil: |\n  \\e[2J\nitems:"},
+		{Output{format: "json"}, "{\n  \"evil\": \"\\u001b[2J\\n\",\n"},
 	} {
 		var got strings.Builder
-		if err := (&Output{format: format}).Print(&got, table, map[string]int{"a": 1}); err != nil || got.String() != want {
-			t.Errorf("-o %s prints %q, %v; want %q", format, got.String(), err, want)
+		if err := test.o.Print(&got, table, object); err != nil {
+			t.Errorf("%+v: %v", test.o, err)
+		}
+		if test.o.format == "yaml" && !strings.ContainsRune(got.String(), '\x1b') || strings.HasPrefix(got.String(), test.want) {
+			continue
+		}
+		t.Errorf("%+v prints %q, want %q", test.o, got.String(), test.want)
+	}
+	for _, bad := range []Output{
+		{format: "xml"}, {format: "jsonpath={.a"}, {format: "go-template={{"}, {format: "custom-columns=N"}, {sortBy: "no-column"}, {sortBy: "{.a"},
+	} {
+		if err := bad.Print(&strings.Builder{}, table, object); err == nil || !strings.Contains(err.Error(), "--") {
+			t.Errorf("%+v: %v", bad, err)
 		}
 	}
-	if err := (&Output{format: "xml"}).Print(&strings.Builder{}, table, nil); err == nil || !strings.Contains(err.Error(), "json") {
-		t.Errorf("-o xml: %v", err)
+}
+
+func TestMagnitudes(t *testing.T) {
+	// From what is shown first to what is shown last.
+	for _, column := range [][]string{
+		{"12", "9.5", "0", "-"}, {"3d4h", "26h", "5m3s", "1.2s", "340ms", "0s", "-"}, {"1.5Gi", "200Mi", "3Ki", "12"},
+		{"100%", "7%", "0%"}, {"10/12", "2/2"}, {"alpha", "beta"},
+	} {
+		for i := range len(column) - 1 {
+			if compareCells(column[i], column[i+1]) <= 0 {
+				t.Errorf("%s does not come before %s", column[i], column[i+1])
+			}
+		}
+	}
+}
+
+func TestShortDurations(t *testing.T) {
+	for d, want := range map[time.Duration]string{
+		-time.Second: "0s", 340*time.Millisecond + 123: "340ms", 1234 * time.Millisecond: "1.2s", 303 * time.Second: "5m3s",
+		4*time.Hour + 12*time.Minute + 9*time.Second: "4h12m", 76 * time.Hour: "3d4h", 700 * time.Hour: "29d", 2 * time.Hour: "2h0m",
+	} {
+		if got := short(d); got != want {
+			t.Errorf("%v is shown as %s, want %s", d, got, want)
+		}
+	}
+}
+
+// A terminal is drawn over, and never gets more lines than it shows.
+func TestScreen(t *testing.T) {
+	var got strings.Builder
+	s := &screen{to: &got, lines: func() int { return 5 }}
+	for _, frame := range []string{"a\nb\n", "1\n2\n3\n4\n5\n6\nsum\n"} {
+		if err := s.draw(frame); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want := "\x1b[2J\x1b[Ha\x1b[K\nb\x1b[K\n\x1b[J" + "\x1b[H1\x1b[K\n2\x1b[K\n... 4 lines more\x1b[K\nsum\x1b[K\n\x1b[J"
+	if got.String() != want {
+		t.Errorf("drawn %q, want %q", got.String(), want)
 	}
 }

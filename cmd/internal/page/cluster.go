@@ -12,7 +12,7 @@ func (p *Page) cluster(s *snapshot, r *http.Request) answer {
 	if c == nil {
 		return failure(http.StatusNotFound, "No such cluster", "there is no cluster "+visible(name, 100), "/status/clusters")
 	}
-	d := api.ClusterDetail{At: s.at, Cluster: *c, Limits: []api.Limit{}, Credentials: api.Credentials{Source: c.Source}, Problems: []api.Problem{}}
+	d := api.ClusterDetail{At: s.at, Cluster: *c, Limits: []api.RouteLimit{}, Credentials: api.Credentials{Source: c.Source}, Problems: []api.Problem{}}
 	if p.opts.Limits != nil {
 		d.Limits = append(d.Limits, p.opts.Limits(name)...)
 	}

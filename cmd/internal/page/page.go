@@ -18,7 +18,7 @@ type Options struct {
 	Status  func(now time.Time) api.Status
 	Version string // of the program
 	// Limits tells what each route takes of a cluster at most.
-	Limits func(cluster string) []api.Limit
+	Limits func(cluster string) []api.RouteLimit
 	// Credentials tells how a cluster is reached. It returns no secrets.
 	Credentials func(cluster string) api.Credentials
 	// DeadLetters counts what sinks have refused for good since the start; nil: none are kept.

@@ -21,7 +21,9 @@ import (
 func newTestPage(t testing.TB, status func(time.Time) api.Status) *Page {
 	return New(Options{
 		Status: status, Version: "v1.2.3", Log: testr.New(tester(t)),
-		Limits: func(string) []api.Limit { return []api.Limit{{Route: "postgres://db/changes", QPS: 50, Burst: 100}} },
+		Limits: func(string) []api.RouteLimit {
+			return []api.RouteLimit{{Route: "postgres://db/changes", QPS: 50, Burst: 100}}
+		},
 		Credentials: func(c string) api.Credentials {
 			return api.Credentials{Source: "file fleet.yaml, context " + c, Kind: "token"}
 		},
@@ -161,7 +163,7 @@ func TestHostileTexts(t *testing.T) {
 		p := newTestPage(t, func(now time.Time) api.Status { return hostileStatus(bad, now) })
 		p.opts.Version = bad
 		p.opts.Credentials = func(string) api.Credentials { return api.Credentials{Source: bad, Kind: bad} }
-		p.opts.Limits = func(string) []api.Limit { return []api.Limit{{Route: bad}} }
+		p.opts.Limits = func(string) []api.RouteLimit { return []api.RouteLimit{{Route: bad}} }
 		p.opts.Explain = func(r *http.Request) (int, any) {
 			if r.FormValue("name") == "fails" {
 				return http.StatusNotFound, api.Error{Error: bad}

@@ -18,6 +18,7 @@ func Kind() ledger.StoreKind {
 			path := v.Rest
 			return &ledger.StoreSpec{
 				Identity: path,
+				Path:     path,
 				Open:     func(context.Context) (ledger.Store, error) { return asStore(Open(path)) },
 				OpenExisting: func(_ context.Context, readOnly bool) (ledger.Store, error) {
 					return asStore(OpenExisting(path, readOnly))

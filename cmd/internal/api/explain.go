@@ -1,0 +1,115 @@
+package api
+
+import "time"
+
+// Explanation is what /explain answers: where one object stands, for each route.
+type Explanation struct {
+	Cluster   string `json:"cluster"`
+	Resource  string `json:"resource"` // plural and group, if that is known
+	Namespace string `json:"namespace,omitempty"`
+	Name      string `json:"name"`
+	// Member is what the cluster has of it; absent if it could not be asked.
+	Member *InMember `json:"member,omitempty"`
+	Routes []Verdict `json:"routes"`
+}
+
+// InMember is what a cluster has of an object. It says nothing of its contents.
+type InMember struct {
+	Exists          bool   `json:"exists"`
+	UID             string `json:"uid,omitempty"`
+	ResourceVersion string `json:"resourceVersion,omitempty"`
+}
+
+// Verdict says where an object stands for one route. Fields that say nothing for its
+// Reason are absent.
+type Verdict struct {
+	Route   string `json:"route"`
+	Reason  Reason `json:"reason"`
+	Message string `json:"message"` // one sentence
+	// ResourceVersion is that of the state that the verdict is about.
+	ResourceVersion string    `json:"resourceVersion,omitempty"`
+	Since           time.Time `json:"since,omitzero"`
+	NextTry         time.Time `json:"nextTry,omitzero"`
+	Times           int       `json:"times,omitempty"` // that it was tried in vain
+	Error           string    `json:"error,omitempty"`
+	// Ahead counts the changes before it in its line of Line changes, which is the snapshot
+	// class's if Snapshot is set.
+	Ahead    *int `json:"ahead,omitempty"`
+	Line     int  `json:"line,omitempty"`
+	Snapshot bool `json:"snapshot,omitempty"`
+	// Delivered is what the sink has accepted last, if this process knows of it.
+	Delivered *Delivered `json:"delivered,omitempty"`
+}
+
+// Delivered is a state that a sink has accepted.
+type Delivered struct {
+	ID              string    `json:"id"` // of the event
+	Op              string    `json:"op"`
+	ResourceVersion string    `json:"resourceVersion"`
+	At              time.Time `json:"at"`
+	LagSeconds      float64   `json:"lagSeconds"` // since it was read from the member
+}
+
+// Reason is why an object is where it is.
+type Reason string
+
+// The reasons of verdicts. Reasons describes them.
+const (
+	ReasonNotFollowed  Reason = "NotFollowed"
+	ReasonPaused       Reason = "Paused"
+	ReasonStreamDown   Reason = "StreamDown"
+	ReasonUnknown      Reason = "Unknown"
+	ReasonNotThere     Reason = "NotThere"
+	ReasonFiltered     Reason = "Filtered"
+	ReasonUnchanged    Reason = "Unchanged"
+	ReasonNotYetSeen   Reason = "NotYetSeen"
+	ReasonBehind       Reason = "Behind"
+	ReasonLedgerFull   Reason = "LedgerFull"
+	ReasonLaneFull     Reason = "LaneFull"
+	ReasonWaiting      Reason = "Waiting"
+	ReasonThrottled    Reason = "Throttled"
+	ReasonHeldByLedger Reason = "HeldByLedger"
+	ReasonInFlight     Reason = "InFlight"
+	ReasonSinkDown     Reason = "SinkDown"
+	ReasonSinkRefusing Reason = "SinkRefusing"
+	ReasonDeadLettered Reason = "DeadLettered"
+	ReasonDeliverAgain Reason = "DeliverAgain"
+	ReasonDelivered    Reason = "Delivered"
+)
+
+// ReasonHelp is what a Reason means, and what to do.
+type ReasonHelp struct {
+	Reason  Reason
+	Meaning string
+	Do      string // empty: nothing
+}
+
+// Reasons is the table of all reasons, from the member to the sink. The page
+// docs/explain.md is made of it.
+var Reasons = []ReasonHelp{
+	{ReasonNotFollowed, "The cluster is not in the fleet, or no `--watch` is for the resource or the namespace.",
+		"Look at `problems` in `/clusters`, or add the `--watch` that the sentence names."},
+	{ReasonPaused, "The cluster, the stream or the route is paused. Nothing is lost.", "End the pause; the sentence says who has begun it."},
+	{ReasonStreamDown, "The stream that follows the resource is not connected to the cluster.",
+		"The sentence says why, and when the next attempt is due. See [reasons of a stream](troubleshooting.md#reasons-of-a-stream)."},
+	{ReasonUnknown, "The cluster could not be asked what it has of the object, and nothing of it waits.", "Ask again. The sentence says what went wrong."},
+	{ReasonNotThere, "The cluster has no such object, and the sink holds none.", "Check namespace and name."},
+	{ReasonFiltered, "The object is not selected.", "Change the selector or the `where` that the sentence names. See [selection](selection.md)."},
+	{ReasonUnchanged, "The object has changed since it was delivered, but no field that counts (`changed`, `unchanged`, `preset`).", ""},
+	{ReasonNotYetSeen, "The cluster has a newer state than the stream has read.",
+		"Ask again after a second. If it stays so, the stream is behind: look at the network and at `fairlead_backpressure_seconds_total`."},
+	{ReasonBehind, "The route does not share the watch, because its lane or memory was full or it needs a snapshot. It reads on by itself, and has not come to this state.",
+		"Look at the sink: it was slow or down."},
+	{ReasonLedgerFull, "The ledger has no room for another object of the cluster.", "Raise `--max-objects` or `--max-ledger-bytes`, or select less."},
+	{ReasonLaneFull, "The change has been read and waits for room in its cluster's lane.", "Look at what holds up the lane: the sink, or the limit of the cluster."},
+	{ReasonWaiting, "The change waits for its turn in its cluster's lane.", "If it takes long, the sink is slow: look at `fairlead_sink_write_seconds`."},
+	{ReasonThrottled, "The change is next, or soon, and its cluster has used up its rate.", "If that is not meant, raise `--cluster-qps` or `--cluster-snapshot-qps`."},
+	{ReasonHeldByLedger, "The ledger cannot be written, and nothing is delivered before the ledger knows of it.", "Mend the ledger's volume. The sentence has the error."},
+	{ReasonInFlight, "The change has been handed to the sink, which has not answered.", "If it takes long, look at the destination."},
+	{ReasonSinkDown, "The change waits for the sink, which fails as a whole.", "Mend the destination. The sentence has its error and the next attempt."},
+	{ReasonSinkRefusing, "The sink refuses this change and takes others. It is tried again, up to a minute apart.",
+		"Mend what the error names, in the destination or in the object."},
+	{ReasonDeadLettered, "The sink has refused this state for good, and it is among the dead letters.", "Mend it, and run `fairlead dead-letter retry`. See [dead letters](dead-letters.md)."},
+	{ReasonDeliverAgain, "The sink has this state, and gets it once more: a replay, another form or another selection is under way.", ""},
+	{ReasonDelivered, "The sink has accepted what the cluster has.", ""},
+}

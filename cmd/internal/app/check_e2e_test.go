@@ -1,0 +1,104 @@
+package app
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"k8s.io/apimachinery/pkg/util/wait"
+
+	"github.com/fairlead-dev/fairlead/cmd/internal/api"
+	"github.com/fairlead-dev/fairlead/cmd/internal/findings"
+	"github.com/fairlead-dev/fairlead/internal/testenv"
+)
+
+// TestCheckNamesTheCause injects each fault into a fleet of real control planes, and has
+// fairlead check say which it is, of which cluster, and nothing of what is well.
+func TestCheckNamesTheCause(t *testing.T) {
+	env := testenv.Start(t, testenv.Spec{Name: "alpha"}, testenv.Spec{Name: "beta"})
+	t.Run("healthy", func(t *testing.T) { testHealthyFleet(t, env) })
+	for i, f := range faults {
+		t.Run(f.name, func(t *testing.T) {
+			s := newFaultStand(t, env, i)
+			flags := f.inject(t, s)
+			if f.pre {
+				t.Run("before it runs", func(t *testing.T) { s.wants(t, &f, append([]string{"check", "--pre", "--timeout=8s"}, flags...)) })
+			}
+			r := startWith(t, s.options, newRecorder(), append(flags, "--admin-bind-address=127.0.0.1:0")...)
+			if f.then != nil {
+				if !strings.Contains(strings.Join(flags, " "), "--leader-elect") {
+					r.await("the streams are live", func() bool { return r.streamsLive("alpha") })
+				}
+				f.then(t, s, r)
+			}
+			s.wants(t, &f, []string{"check", "--admin=http://" + r.program.adminAddress.String()})
+		})
+	}
+}
+
+// wants runs a command until it has found the fault.
+func (s *stand) wants(t *testing.T, f *fault, args []string) {
+	t.Helper()
+	var c *api.Check
+	var out string
+	err := wait.PollUntilContextTimeout(t.Context(), 100*time.Millisecond, patience, true, func(context.Context) (bool, error) {
+		c = nil
+		text, err := command(t, append(args, "-o", "json")...)
+		if text = text[max(strings.Index(text, "{"), 0):]; err != nil && !errors.Is(err, errFound) {
+			out = err.Error()
+			return false, nil
+		}
+		out = text
+		if err := json.NewDecoder(strings.NewReader(text)).Decode(&c); err != nil {
+			return false, nil
+		}
+		is := found(c, f.code, f.cluster)
+		return is != nil && strings.Contains(is.Cause, f.says), nil
+	})
+	if err != nil {
+		t.Fatalf("%s about %q is not found: %s", f.code, f.cluster, out)
+	}
+	if strings.Contains(out, "canary") {
+		t.Errorf("credentials are shown: %s", out)
+	}
+	for _, one := range c.Findings {
+		passing := one.Code == "FL1014" && one.Severity == api.SeverityInfo
+		if one.Cluster == "beta" || one.Code != f.code && !passing && !slices.Contains(f.also, one.Code) {
+			t.Errorf("this is found, too: %+v", one)
+		}
+	}
+	if worst := findings.Worst(c.Findings); f.info && worst != api.SeverityInfo {
+		t.Errorf("the worst is of severity %s", worst)
+	}
+}
+
+func testHealthyFleet(t *testing.T, env *testenv.Env) {
+	s := newFaultStand(t, env, len(faults))
+	dir := t.TempDir()
+	flags := append(s.well(t), "--sink=file:"+filepath.Join(dir, "out"), "--ledger="+filepath.Join(dir, "ledger"), "--dead-letter="+filepath.Join(dir, "dead"))
+	for _, form := range []string{"text", "junit", "wide", "yaml", "json"} {
+		out, err := command(t, append([]string{"check", "--pre", "-o", form, "--fail-on=warning"}, flags...)...)
+		if err != nil || strings.Contains(out, "FL1") {
+			t.Errorf("before it runs: %s\n%v", out, err)
+		}
+		t.Log(out)
+	}
+	r := start(t, append(flags, "--admin-bind-address=127.0.0.1:0")...)
+	r.await("all is live", func() bool { return r.streamsLive("alpha") && r.streamsLive("beta") })
+	s.many()
+	at := "--admin=http://" + r.program.adminAddress.String()
+	for _, args := range [][]string{{"check", at, "--fail-on=warning"}, {"check", at, "--deep", "-o=json"}} {
+		out, err := command(t, args...)
+		if err != nil || strings.Contains(out, "FL1") {
+			t.Errorf("%v: %s\n%v", args, out, err)
+		}
+		if strings.Contains(out, "audits") && strings.Count(out, `"result": "clean"`) != 2 {
+			t.Errorf("two audits are not clean: %s", out)
+		}
+	}
+}

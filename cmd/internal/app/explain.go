@@ -1,0 +1,163 @@
+package app
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/fairlead-dev/fairlead/cmd/internal/api"
+	"github.com/fairlead-dev/fairlead/internal/ledger"
+	"github.com/fairlead-dev/fairlead/internal/redact"
+	"github.com/fairlead-dev/fairlead/pipeline"
+	"github.com/fairlead-dev/fairlead/sinks/deadletter"
+	"github.com/fairlead-dev/fairlead/sources"
+	"github.com/fairlead-dev/fairlead/sources/member"
+)
+
+// mostExplained is how many explanations are under way at once: each asks a member, and may
+// hold an object of 4 MiB.
+const mostExplained = 4
+
+// serveExplain answers /explain?cluster=&resource=&namespace=&name=: why the newest state of
+// an object is, or is not, where it should be. It shows nothing of the object's contents.
+func (p *program) serveExplain(w http.ResponseWriter, r *http.Request) {
+	code, answer := p.explain(r)
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(code)
+	e := json.NewEncoder(w)
+	e.SetIndent("", "  ")
+	e.SetEscapeHTML(false)
+	if err := e.Encode(answer); err != nil {
+		p.log.V(1).Info("Could not answer /explain", "reason", err.Error())
+	}
+}
+
+func (p *program) explain(r *http.Request) (code int, answer any) {
+	q, err := parameters(r, "cluster", "resource", "namespace", "name")
+	if err != nil {
+		return http.StatusBadRequest, api.Error{Error: err.Error()}
+	}
+	for _, needed := range []string{"cluster", "resource", "name"} {
+		if q.Get(needed) == "" {
+			return http.StatusBadRequest, api.Error{Error: fmt.Sprintf("which %s? Give ?cluster=&resource=&name=, and &namespace= for what has one", needed)}
+		}
+	}
+	if election := p.electionStatus(); election.Following() != "" {
+		return http.StatusServiceUnavailable, api.Error{
+			Error:  "nothing is delivered from here (" + election.Following() + "); " + election.AskLeader(),
+			Leader: &api.Leader{Identity: election.Leader, Host: election.LeaderHost, Address: election.LeaderAddress},
+		}
+	}
+	if p.explaining.Add(1) > mostExplained {
+		p.explaining.Add(-1)
+		return http.StatusServiceUnavailable, api.Error{Error: fmt.Sprintf("%d objects are being explained; ask again", mostExplained)}
+	}
+	defer p.explaining.Add(-1)
+	e := p.current()
+	if e == nil || p.changing.Load() != nil {
+		return http.StatusServiceUnavailable, api.Error{Error: "nothing is delivered at the moment; ask again"}
+	}
+	cluster := q.Get("cluster")
+	found, err := e.sources.Look(r.Context(), cluster, q.Get("resource"), q.Get("namespace"), q.Get("name"))
+	x := &api.Explanation{Cluster: cluster, Resource: found.Resource, Namespace: found.Namespace, Name: found.Name}
+	switch {
+	case errors.Is(err, sources.ErrNoNamespace):
+		return http.StatusBadRequest, api.Error{Error: err.Error()}
+	case errors.Is(err, sources.ErrUnknownCluster), errors.Is(err, sources.ErrUnknownResource), errors.Is(err, sources.ErrNotSurveyed):
+		p.notFollowed(e, x, &found, err)
+		return http.StatusOK, x
+	case err != nil:
+		return http.StatusInternalServerError, api.Error{Error: redact.New().Text(err)}
+	}
+	if found.Asked {
+		x.Member = &api.InMember{Exists: found.Exists, UID: found.UID, ResourceVersion: found.ResourceVersion}
+	}
+	p.judge(e, x, &found)
+	return http.StatusOK, x
+}
+
+// notFollowed says on all routes that nobody follows the object, and what is to be done.
+func (p *program) notFollowed(e *engine, x *api.Explanation, found *sources.Looked, why error) {
+	message := strings.TrimPrefix(redact.New().Text(why), sources.ErrUnknownResource.Error()+": ")
+	if errors.Is(why, sources.ErrUnknownCluster) {
+		for _, f := range p.fleet.Problems() {
+			if f.Cluster == x.Cluster {
+				message = fmt.Sprintf("its description in %s cannot be used: %s", f.Source, redact.New().Text(f.Err))
+			}
+		}
+	}
+	if found.Survey != nil {
+		for _, left := range found.Survey.LeftOut {
+			if left.Resource == x.Resource {
+				message = fmt.Sprintf("%s is left out of what wildcards stand for: %s", left.Resource, left.Reason)
+			}
+		}
+	}
+	for _, r := range e.routes {
+		x.Routes = append(x.Routes, api.Verdict{Route: r.name, Reason: api.ReasonNotFollowed, Message: "It is not followed: " + stop(message) + "."})
+	}
+}
+
+// judge adds the verdict of each route.
+func (p *program) judge(e *engine, x *api.Explanation, found *sources.Looked) {
+	key := pipeline.Key{Cluster: x.Cluster, Resource: x.Resource, Namespace: x.Namespace, Name: x.Name}
+	stored, isStored := p.ledger.Status()
+	inStore := ledger.ClusterStatus{Healthy: true}
+	for _, k := range p.ledger.Clusters() {
+		if k.Cluster == x.Cluster {
+			inStore = k
+		}
+	}
+	for i, r := range e.routes {
+		f := &facts{now: time.Now(), found: found, route: found.Routes[i], sink: r.batcher.Status(), ledger: stored, cluster: inStore}
+		f.ledger.Healthy = f.ledger.Healthy || !isStored
+		f.status = found.Stream.Routes[i]
+		f.place, f.queued = r.queue.Find(key)
+		f.refusal, f.refused = r.stage.RefusalOf(key)
+		buckets := r.buckets
+		if f.place.Snapshot {
+			buckets = r.snapshots
+		}
+		f.rate = buckets.Limit(x.Cluster).QPS
+		f.paused = e.pausedFor(r.name, key, found)
+		f.last = func() *api.Delivered { return p.recent.delivered(r.name, key) }
+		if p.dead != nil {
+			f.letter = func() (deadletter.Record, bool) { return p.letter(r.name, key) }
+		}
+		x.Routes = append(x.Routes, f.verdict())
+	}
+}
+
+// pausedFor returns why nothing of an object goes on to a route, by whose will; nil: it does.
+func (e *engine) pausedFor(_ string, _ pipeline.Key, found *sources.Looked) *pause {
+	if c := found.Connection; c.State == member.Paused {
+		return &pause{since: c.Since, why: fmt.Sprintf("the description of the cluster (%s) has the annotation fairlead.dev/paused", found.Source)}
+	}
+	return nil
+}
+
+// letter returns the newest dead letter of an object.
+func (p *program) letter(sink string, key pipeline.Key) (deadletter.Record, bool) {
+	r, ok, err := p.dead.file.Last(sink, key)
+	if err != nil {
+		p.log.V(1).Info("Could not search the dead letters", "reason", err.Error())
+	}
+	return r, ok
+}
+
+// delivered tells of the newest state of an object that a route's sink has accepted; nil: it
+// is not remembered.
+func (r *recent) delivered(route string, key pipeline.Key) *api.Delivered {
+	a, ok := r.last(route, key)
+	if !ok {
+		return nil
+	}
+	d := &api.Delivered{ID: a.id(), Op: a.op.String(), ResourceVersion: a.version, At: a.at}
+	if !a.observed.IsZero() {
+		d.LagSeconds = a.at.Sub(a.observed).Seconds()
+	}
+	return d
+}

@@ -1,0 +1,368 @@
+package app
+
+import (
+	"bytes"
+	"context"
+	"encoding/base64"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	coordinationv1 "k8s.io/api/coordination/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	coordinationclient "k8s.io/client-go/kubernetes/typed/coordination/v1"
+	"k8s.io/client-go/rest"
+	"k8s.io/client-go/tools/clientcmd"
+	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
+
+	"github.com/fairlead-dev/fairlead/cmd/internal/api"
+	"github.com/fairlead-dev/fairlead/internal/ledger"
+	"github.com/fairlead-dev/fairlead/internal/spec"
+	"github.com/fairlead-dev/fairlead/internal/testenv"
+)
+
+// A fault is one thing that is wrong with a fleet of real control planes. Commands that say
+// why something does not arrive are tested with all of them.
+type fault struct {
+	name string
+	// inject breaks something and returns the flags of a program that meets it. The cluster
+	// alpha is at fault, if one is; beta is well.
+	inject func(t *testing.T, s *stand) (flags []string)
+	// then breaks something of a program that runs; nil: nothing.
+	then func(t *testing.T, s *stand, r *running)
+	// code is the finding that names the cause, and cluster that of the cluster; empty: it
+	// is not about one.
+	code, cluster string
+	says          string   // part of the cause
+	also          []string // other codes that may be found
+	pre           bool     // the cause is found before the program runs, too
+	info          bool     // it is no error and no warning
+}
+
+// stand is what faults are made with.
+type stand struct {
+	env     *testenv.Env
+	ns      string
+	objects *objects // of alpha
+	options Options
+	hub     *testenv.Proxy // of a follower, if faults cut it
+}
+
+// fleet returns the flag for a fleet of targets.
+func (s *stand) fleet(t *testing.T, targets ...testenv.Target) string {
+	return "--clusters=kubeconfig:" + writeKubeconfig(t, targets...)
+}
+
+// well are flags for a fleet of both clusters in which nothing is wrong.
+func (s *stand) well(t *testing.T) []string {
+	return []string{s.fleet(t, s.env.Cluster("alpha"), s.env.Cluster("beta")), "--watch=configmaps?namespace=" + s.ns, "--sink=stdout:"}
+}
+
+// with are flags for a fleet with another alpha.
+func (s *stand) with(t *testing.T, alpha *rest.Config) []string {
+	return []string{s.fleet(t, target{"alpha", alpha}, s.env.Cluster("beta")), "--watch=configmaps?namespace=" + s.ns, "--sink=stdout:", "--connect-timeout=2s"}
+}
+
+// target is a cluster as a kubeconfig has it.
+type target struct {
+	name   string
+	config *rest.Config
+}
+
+func (t target) Name() string         { return t.name }
+func (t target) Config() *rest.Config { return t.config }
+
+// expiredToken is a token that says that it has ended. No server accepts it.
+func expiredToken() string {
+	part := base64.RawURLEncoding.EncodeToString
+	return part([]byte(`{"alg":"none"}`)) + "." + part([]byte(`{"sub":"a","iat":1700000000,"exp":1700003600}`)) + "." + part([]byte("canary-signature"))
+}
+
+// front is a proxy with TLS in front of a cluster that changes its answers.
+func front(t *testing.T, c *testenv.Cluster, change func(*http.Response) error) *rest.Config {
+	t.Helper()
+	to := must(rest.TransportFor(c.Config()))(t)
+	upstream := must(url.Parse(c.URL()))(t)
+	proxy := &httputil.ReverseProxy{
+		Rewrite:        func(r *httputil.ProxyRequest) { r.SetURL(upstream) },
+		Transport:      to,
+		ModifyResponse: change,
+		FlushInterval:  -1,
+		ErrorHandler:   func(w http.ResponseWriter, _ *http.Request, _ error) { w.WriteHeader(http.StatusBadGateway) },
+	}
+	server := httptest.NewTLSServer(proxy)
+	t.Cleanup(func() {
+		server.CloseClientConnections()
+		server.Close()
+		if idle, ok := to.(interface{ CloseIdleConnections() }); ok {
+			idle.CloseIdleConnections()
+		}
+	})
+	ca := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: server.Certificate().Raw})
+	return &rest.Config{Host: server.URL, BearerToken: "canary-anything", TLSClientConfig: rest.TLSClientConfig{CAData: ca}}
+}
+
+// webhook is a sink over HTTP that answers as it is told.
+func webhook(t *testing.T, answer http.HandlerFunc) string {
+	server := httptest.NewServer(answer)
+	t.Cleanup(server.Close)
+	return "--sink=" + server.URL + "/in?name=hook"
+}
+
+// fullVolume is a store of a ledger on a volume that is full.
+type fullVolume struct{ memory }
+
+func (*fullVolume) Apply(context.Context, []ledger.Update) error {
+	return errors.New("write ledger: no space left on device")
+}
+
+var faults = []fault{
+	{
+		name: "expired token", code: "FL1005", cluster: "alpha", says: "does not accept the credentials", also: []string{"FL1021"}, pre: true,
+		inject: func(t *testing.T, s *stand) []string {
+			config := s.env.Cluster("alpha").Config()
+			config.CertData, config.KeyData, config.BearerToken = nil, nil, expiredToken()
+			return s.with(t, config)
+		},
+	},
+	{
+		name: "RBAC missing", code: "FL1101", cluster: "alpha", says: "configmaps", also: []string{"FL1009"}, pre: true,
+		inject: func(t *testing.T, s *stand) []string {
+			return s.with(t, must(s.env.Cluster("alpha").User("nobody"))(t))
+		},
+	},
+	{
+		name: "CA wrong", code: "FL1004", cluster: "alpha", says: "x509", pre: true,
+		inject: func(t *testing.T, s *stand) []string {
+			config := s.env.Cluster("alpha").Config()
+			config.CAData = s.env.Cluster("beta").Config().CAData
+			return s.with(t, config)
+		},
+	},
+	{
+		name: "hanging plugin", code: "FL1006", cluster: "alpha", says: "has not answered", pre: true,
+		inject: func(t *testing.T, s *stand) []string {
+			flags := s.well(t)
+			path := strings.TrimPrefix(flags[0], "--clusters=kubeconfig:")
+			file := must(clientcmd.LoadFromFile(path))(t)
+			file.AuthInfos["alpha"] = &clientcmdapi.AuthInfo{Exec: &clientcmdapi.ExecConfig{
+				Command: "sleep", Args: []string{"600"}, APIVersion: "client.authentication.k8s.io/v1", InteractiveMode: clientcmdapi.NeverExecInteractiveMode,
+			}}
+			if err := clientcmd.WriteToFile(*file, path); err != nil {
+				t.Fatal(err)
+			}
+			return append(flags, "--connect-timeout=1s")
+		},
+	},
+	{
+		name: "resource missing", code: "FL1102", cluster: "alpha", says: "gizmos.example.com", pre: true,
+		inject: func(t *testing.T, s *stand) []string {
+			return []string{s.fleet(t, s.env.Cluster("alpha")), "--watch=configmaps?namespace=" + s.ns, "--watch=gizmos.example.com", "--sink=stdout:"}
+		},
+	},
+	{
+		name: "cluster down", code: "FL1003", cluster: "alpha", says: "refused", pre: true,
+		inject: func(t *testing.T, s *stand) []string {
+			proxy := newProxy(t, s.env.Cluster("alpha"))
+			proxy.Cut()
+			return s.with(t, proxy.Config())
+		},
+	},
+	{
+		name: "proxy answering HTML", code: "FL1007", cluster: "alpha", says: "text/html", pre: true,
+		inject: func(t *testing.T, s *stand) []string {
+			return s.with(t, front(t, s.env.Cluster("alpha"), func(r *http.Response) error {
+				_ = r.Body.Close()
+				r.StatusCode, r.Header, r.ContentLength = http.StatusOK, http.Header{"Content-Type": {"text/html"}}, -1
+				r.Body = io.NopCloser(strings.NewReader("<html>log in</html>"))
+				return nil
+			}))
+		},
+	},
+	{
+		name: "clock skew", code: "FL1023", cluster: "alpha", says: "ahead", pre: true,
+		inject: func(t *testing.T, s *stand) []string {
+			return s.with(t, front(t, s.env.Cluster("alpha"), func(r *http.Response) error {
+				r.Header.Set("Date", time.Now().Add(time.Hour).UTC().Format(http.TimeFormat))
+				return nil
+			}))
+		},
+	},
+	{
+		name: "version skew", code: "FL1024", cluster: "alpha", says: "v1.19.2", pre: true,
+		inject: func(t *testing.T, s *stand) []string {
+			return s.with(t, front(t, s.env.Cluster("alpha"), func(r *http.Response) error {
+				if r.Request.URL.Path == "/version" {
+					_ = r.Body.Close()
+					body := `{"major":"1","minor":"19","gitVersion":"v1.19.2"}`
+					r.Body, r.ContentLength = io.NopCloser(strings.NewReader(body)), int64(len(body))
+					r.Header.Del("Content-Length")
+				}
+				return nil
+			}))
+		},
+	},
+	{
+		name: "one cluster twice", code: "FL1002", cluster: "alpha", says: "is the same cluster as again", pre: true,
+		inject: func(t *testing.T, s *stand) []string {
+			return []string{s.fleet(t, s.env.Cluster("alpha"), target{"again", s.env.Cluster("alpha").Config()}), "--watch=configmaps?namespace=" + s.ns, "--sink=stdout:"}
+		},
+	},
+	{
+		name: "UID changed", code: "FL1008", cluster: "alpha", says: "Another cluster",
+		inject: func(t *testing.T, s *stand) []string {
+			return []string{s.fleet(t, s.env.Cluster("alpha")), "--watch=configmaps?namespace=" + s.ns, "--sink=stdout:"}
+		},
+		then: func(t *testing.T, s *stand, r *running) {
+			path := strings.TrimPrefix(r.program.settings.Clusters[0], "kubeconfig:")
+			if err := testenv.WriteKubeconfig(path, target{"alpha", s.env.Cluster("beta").Config()}); err != nil {
+				t.Fatal(err)
+			}
+		},
+	},
+	{
+		name: "sink down", code: "FL1301", says: "refused", also: []string{"FL1305"},
+		inject: func(t *testing.T, s *stand) []string {
+			gone := httptest.NewServer(http.NotFoundHandler())
+			gone.Close()
+			return append(s.well(t)[:2], "--sink="+gone.URL+"/in?name=hook")
+		},
+	},
+	{
+		name: "sink refusing", code: "FL1302", cluster: "alpha", says: "hook refuses",
+		inject: func(t *testing.T, s *stand) []string {
+			return append(s.well(t)[:2], webhook(t, refuseAlpha))
+		},
+	},
+	{
+		name: "dead-lettered", code: "FL1304", cluster: "alpha", says: "for good",
+		inject: func(t *testing.T, s *stand) []string {
+			return append(s.well(t)[:2], webhook(t, refuseAlpha), "--dead-letter="+filepath.Join(t.TempDir(), "dead.jsonl"))
+		},
+	},
+	{
+		name: "sink slow", code: "FL1303", says: "stdout",
+		inject: func(t *testing.T, s *stand) []string { return s.well(t) },
+		then: func(_ *testing.T, s *stand, r *running) {
+			r.out.stall()
+			s.objects.patch("a", "slow")
+		},
+	},
+	{
+		name: "bucket empty", code: "FL1202", cluster: "alpha", says: "waited for its limit", also: []string{"FL1201"},
+		inject: func(t *testing.T, s *stand) []string { return append(s.well(t), "--cluster-limit=alpha=0.01:1") },
+		then:   func(_ *testing.T, s *stand, _ *running) { s.many() },
+	},
+	{
+		name: "lane full", code: "FL1201", cluster: "alpha", says: "is full", also: []string{"FL1202"},
+		inject: func(t *testing.T, s *stand) []string {
+			return append(s.well(t), "--cluster-limit=alpha=0.01:1", "--lane-capacity=1")
+		},
+		then: func(_ *testing.T, s *stand, _ *running) { s.many() },
+	},
+	{
+		name: "no room in the ledger", code: "FL1402", cluster: "alpha", says: "left out",
+		inject: func(t *testing.T, s *stand) []string { return append(s.well(t), "--max-objects=1") },
+		then:   func(_ *testing.T, s *stand, _ *running) { s.many() },
+	},
+	{
+		name: "ledger full", code: "FL1401", says: "no space left", also: []string{"FL1203"},
+		inject: func(t *testing.T, s *stand) []string {
+			s.options.stores = ledger.StoreKinds{{
+				Form: spec.Form{Scheme: "heap", Usage: "heap:", Summary: "for a test", Rest: spec.Nothing},
+				Parse: func(*spec.Value) (*ledger.StoreSpec, error) {
+					return &ledger.StoreSpec{Identity: "heap:", Open: func(context.Context) (ledger.Store, error) { return &fullVolume{}, nil }}, nil
+				},
+			}}
+			return append(s.well(t), "--ledger=heap:")
+		},
+	},
+	{
+		name: "filtered", code: "FL1111", cluster: "alpha", says: "leave nothing", info: true,
+		inject: func(t *testing.T, s *stand) []string {
+			return []string{s.fleet(t, s.env.Cluster("alpha")), "--watch=configmaps?namespace=" + s.ns, `--sink=stdout:?where=configmaps: object.metadata.name == "nobody"`}
+		},
+	},
+	{
+		name: "filter error", code: "FL1110", cluster: "alpha", says: "configmaps",
+		inject: func(t *testing.T, s *stand) []string {
+			return append(s.well(t)[:2], `--sink=stdout:?where=configmaps: object.data.nothing == "x"`)
+		},
+	},
+	{
+		name: "follower asked", code: "FL1501", says: "leader is another-process", info: true,
+		inject: func(t *testing.T, s *stand) []string { return s.following(t, s.env.Cluster("beta")) },
+	},
+	{
+		name: "lock lost", code: "FL1503", says: "cannot be read or renewed",
+		inject: func(t *testing.T, s *stand) []string { return s.following(t, newProxy(t, s.env.Cluster("beta"))) },
+		then: func(_ *testing.T, s *stand, _ *running) {
+			s.hub.Cut()
+		},
+	},
+}
+
+func refuseAlpha(w http.ResponseWriter, r *http.Request) {
+	body, _ := io.ReadAll(r.Body)
+	if bytes.Contains(body, []byte(`"alpha"`)) || bytes.Contains(body, []byte("alpha/")) {
+		http.Error(w, "the schema does not allow it", http.StatusUnprocessableEntity)
+	}
+}
+
+// many writes more changes than a limit allows.
+func (s *stand) many() {
+	for i := range 10 {
+		s.objects.create(fmt.Sprint("many-", i))
+	}
+}
+
+// following returns the flags of a process that follows another one, which holds a Lease in
+// the hub.
+func (s *stand) following(t *testing.T, hub testenv.Target) []string {
+	s.hub, _ = hub.(*testenv.Proxy)
+	client := must(coordinationclient.NewForConfig(s.env.Cluster("beta").Config()))(t)
+	now := metav1.NowMicro()
+	_, err := client.Leases(s.ns).Create(t.Context(), &coordinationv1.Lease{
+		ObjectMeta: metav1.ObjectMeta{Name: "fairlead"},
+		Spec: coordinationv1.LeaseSpec{
+			HolderIdentity: new("another-process"), LeaseDurationSeconds: new(int32(3600)), AcquireTime: &now, RenewTime: &now, LeaseTransitions: new(int32(1)),
+		},
+	}, metav1.CreateOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(t.TempDir(), "hub.yaml")
+	if err := testenv.WriteKubeconfig(path, hub); err != nil {
+		t.Fatal(err)
+	}
+	return append(s.well(t), "--leader-elect", "--leader-election-namespace="+s.ns, "--hub-kubeconfig="+path,
+		"--leader-election-lease-duration=6s", "--leader-election-renew-deadline=4s", "--leader-election-retry-period=1s")
+}
+
+// newFaultStand is one for a fault, with a namespace of its own.
+func newFaultStand(t *testing.T, env *testenv.Env, n int) *stand {
+	s := &stand{env: env, ns: fmt.Sprint("fault-", n), options: Options{}}
+	s.objects = newObjects(t, env.Cluster("alpha"), s.ns)
+	newObjects(t, env.Cluster("beta"), s.ns).create("b")
+	s.objects.create("a")
+	return s
+}
+
+// found reports the finding of a code about a cluster.
+func found(c *api.Check, code, cluster string) *api.Finding {
+	for i, f := range c.Findings {
+		if f.Code == code && (f.Cluster == cluster) {
+			return &c.Findings[i]
+		}
+	}
+	return nil
+}

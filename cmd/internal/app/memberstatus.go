@@ -1,0 +1,159 @@
+package app
+
+import (
+	"strings"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/util/validation"
+	"k8s.io/client-go/rest"
+
+	"github.com/fairlead-dev/fairlead/internal/memberstatus"
+	"github.com/fairlead-dev/fairlead/pipeline/queue"
+	"github.com/fairlead-dev/fairlead/sources"
+	"github.com/fairlead-dev/fairlead/sources/fleet"
+	"github.com/fairlead-dev/fairlead/sources/member"
+)
+
+// checkMemberStatus reports what is wrong with --member-status.
+func (c *Config) checkMemberStatus(p *problems) {
+	if c.MemberStatus == "" {
+		return
+	}
+	if wrong := validation.IsDNS1123Label(c.MemberStatus); len(wrong) > 0 {
+		p.add("member-status", "%q cannot be a namespace: %s", c.MemberStatus, strings.Join(wrong, "; "))
+	}
+}
+
+// newMemberStatus returns what has the hub tell where the members stand; nil if nothing is
+// to.
+func (p *program) newMemberStatus() *memberstatus.Writer {
+	s := p.settings
+	if s.MemberStatus == "" {
+		return nil
+	}
+	standing := standing{throttled: map[string]*throttling{}}
+	return memberstatus.New(memberstatus.Options{
+		Namespace: s.MemberStatus,
+		Config:    func() (*rest.Config, error) { return fleet.LoadHub(s.HubKubeconfig) },
+		Members:   func() ([]memberstatus.Member, bool) { return standing.of(p, time.Now()) },
+		Known:     p.fleet.Known,
+		UserAgent: s.userAgent(), Log: p.log.WithName("member-status"),
+	})
+}
+
+// startMemberStatus runs it. An error of the hub ends nothing.
+func (p *program) startMemberStatus(ps *parts) (stop func()) {
+	if p.memberStatus == nil {
+		return func() {}
+	}
+	return ps.start("the status of members", p.memberStatus.Run)
+}
+
+// standing makes the status of members. One goroutine uses it.
+type standing struct {
+	throttled map[string]*throttling // by cluster
+}
+
+// of returns where all members stand; ok is false while no engine can tell.
+func (x *standing) of(p *program, now time.Time) (_ []memberstatus.Member, ok bool) {
+	engine := p.current()
+	if p.changing.Load() != nil {
+		return nil, false
+	}
+	lanes, _ := engine.routes.lanes()
+	states := map[string]*sources.MemberStatus{}
+	status := engine.sources.Status()
+	for i := range status {
+		states[status[i].Connection.Cluster] = &status[i]
+	}
+	names := p.members.names()
+	all := make([]memberstatus.Member, 0, len(names))
+	throttled := make(map[string]*throttling, len(names))
+	for _, name := range names {
+		m := memberstatus.Member{Name: name}
+		if of := states[name]; of != nil && of.Connection.State != member.Gone {
+			t := x.throttled[name]
+			if t == nil {
+				t = &throttling{}
+			}
+			throttled[name] = t
+			m.Status = memberStatusOf(of, now)
+			m.Status.Conditions = append(m.Status.Conditions, t.look(lanes[name], now))
+		}
+		all = append(all, m)
+	}
+	x.throttled = throttled
+	// What an engine says that is stopping meanwhile is not news of the members.
+	return all, p.changing.Load() == nil && p.current() == engine
+}
+
+// memberStatusOf returns what an object says of a member, but for its limits.
+func memberStatusOf(m *sources.MemberStatus, now time.Time) *memberstatus.Status {
+	c := &m.Connection
+	s := &memberstatus.Status{
+		State: string(c.State), Reason: c.Reason, UID: c.ClusterUID, ServerVersion: c.ServerVersion, Source: m.Source,
+		Attempt: c.Attempt, Conditions: m.Conditions(now), Streams: memberstatus.Streams{All: len(m.Streams)},
+	}
+	if !c.NextRetry.IsZero() {
+		s.NextRetry = new(metav1.NewTime(c.NextRetry))
+	}
+	index := map[string]int{}
+	for i := range m.Streams {
+		if m.Streams[i].State == member.Live {
+			s.Streams.Live++
+		}
+		for _, r := range m.Streams[i].Routes {
+			at, ok := index[r.Route]
+			if !ok {
+				at = len(s.Routes)
+				index[r.Route] = at
+				s.Routes = append(s.Routes, memberstatus.Route{Name: r.Route, InStep: true})
+			}
+			s.Routes[at].InStep = s.Routes[at].InStep && r.InStep
+		}
+	}
+	return s
+}
+
+// conditionThrottled is whether changes of a member wait for its own rate limit.
+const conditionThrottled = "Throttled"
+
+const (
+	// throttleWindow is the time over which it is decided whether a cluster is throttled.
+	throttleWindow = 10 * time.Second
+	// A cluster becomes throttled when only tokens were missing for half of the window,
+	// and stays so until they were for less than a tenth: else it would turn all the time.
+	throttledFrom, throttledTo = 2, 10
+)
+
+// throttling decides whether one cluster is throttled.
+type throttling struct {
+	is    bool
+	since time.Time
+	at    time.Time     // the begin of the window
+	total time.Duration // for which tokens have been missing then
+}
+
+// look returns the condition, given the sums of a cluster's lanes.
+func (t *throttling) look(l queue.LaneStats, now time.Time) metav1.Condition {
+	switch passed := now.Sub(t.at); {
+	case t.at.IsZero():
+		t.since, t.at, t.total = now, now, l.Throttled
+	case passed >= throttleWindow:
+		missing := max(0, l.Throttled-t.total) // another engine begins at 0
+		is := missing >= passed/throttledFrom || t.is && missing >= passed/throttledTo
+		if is != t.is {
+			t.is, t.since = is, now
+		}
+		t.at, t.total = now, l.Throttled
+	}
+	c := metav1.Condition{
+		Type: conditionThrottled, Status: metav1.ConditionFalse, Reason: "WithinLimits", LastTransitionTime: metav1.NewTime(t.since),
+	}
+	if t.is {
+		c.Status, c.Reason = metav1.ConditionTrue, "RateLimit"
+		c.Message = "changes wait for the cluster's own rate limit; see --cluster-qps and --cluster-limit"
+	}
+	return c
+}

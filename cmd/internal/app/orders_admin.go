@@ -1,0 +1,163 @@
+package app
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/fairlead-dev/fairlead/cmd/internal/api"
+)
+
+func (a *admin) servePause(r *http.Request) (int, any) {
+	q, err := parameters(r, "cluster", "stream", "route", "mode", "for", "reason", "by")
+	if err != nil {
+		return http.StatusBadRequest, api.Error{Error: err.Error()}
+	}
+	of, err := pausedOf(q)
+	p := api.Pause{Paused: of, Mode: cmp.Or(q.Get("mode"), api.PauseHold)}
+	var wrong error
+	p.Order, wrong = orderOf(q, time.Now())
+	if err = errors.Join(err, wrong); err != nil {
+		return http.StatusBadRequest, api.Error{Error: err.Error()}
+	}
+	switch {
+	case p.Mode != api.PauseHold && p.Mode != api.PauseStop:
+		return http.StatusBadRequest, api.Error{Error: fmt.Sprintf("mode=%q: there are %s and %s", p.Mode, api.PauseHold, api.PauseStop)}
+	case p.Mode == api.PauseStop && p.Route != "":
+		return http.StatusBadRequest, api.Error{Error: "a route has no watches of its own to stop: those that it shares go on for the others; use mode=hold"}
+	}
+	if err, known := a.isKnown(&p.Paused); err != nil {
+		return http.StatusNotFound, api.Error{Error: err.Error(), Known: known}
+	}
+	notStored, err := a.orders.pause(r.Context(), p)
+	if err != nil {
+		return http.StatusConflict, api.Error{Error: err.Error()}
+	}
+	return stored(notStored), api.Pausing{Pause: p, NotStored: notStored}
+}
+
+func (a *admin) serveResume(r *http.Request) (int, any) {
+	q, err := parameters(r, "cluster", "stream", "route", "by")
+	if err != nil {
+		return http.StatusBadRequest, api.Error{Error: err.Error()}
+	}
+	of, err := pausedOf(q)
+	if err != nil {
+		return http.StatusBadRequest, api.Error{Error: err.Error()}
+	}
+	// It may have left since, and is resumed all the same.
+	_, _ = a.isKnown(&of)
+	p, notStored, err := a.orders.resume(r.Context(), of)
+	if err != nil {
+		var known []string
+		for _, p := range a.orders.paused() {
+			known = append(known, p.String())
+		}
+		return http.StatusNotFound, api.Error{Error: err.Error(), Known: known}
+	}
+	return stored(notStored), api.Pausing{Pause: p, NotStored: notStored}
+}
+
+// stored is the status of an answer: what is not stored is accepted.
+func stored(notStored string) int {
+	if notStored != "" {
+		return http.StatusAccepted
+	}
+	return http.StatusOK
+}
+
+// pausedOf returns what a pause is of.
+func pausedOf(q url.Values) (p api.Paused, err error) {
+	cluster, of, route := q.Get("cluster"), q.Get("stream"), q.Get("route")
+	if n := len(slices.DeleteFunc([]string{cluster, of, route}, func(s string) bool { return s == "" })); n != 1 {
+		return p, errors.New("of what? Give one of ?cluster=NAME, ?stream=CLUSTER/RESOURCE and ?route=NAME")
+	}
+	p = api.Paused{Cluster: cluster, Route: route}
+	if of != "" {
+		var ok bool
+		p.Cluster, p.Resource, ok = strings.Cut(of, "/")
+		if !ok || p.Cluster == "" || p.Resource == "" {
+			return p, fmt.Errorf("stream=%q: give CLUSTER/RESOURCE, such as edge-1/deployments.apps", clipped(of))
+		}
+	}
+	for _, name := range []string{p.Cluster, p.Resource, p.Route} {
+		if err := checkOrderText("the name", name, 2*mostOrderText); err != nil {
+			return p, err
+		}
+	}
+	return p, nil
+}
+
+// orderOf returns who asks for something, why and for how long.
+func orderOf(q url.Values, now time.Time) (o api.Order, err error) {
+	o = api.Order{By: q.Get("by"), Reason: q.Get("reason"), Since: now.UTC().Truncate(time.Second)}
+	err = errors.Join(checkOrderText("by", o.By, mostOrderText), checkOrderText("reason", o.Reason, mostOrderText))
+	if s := q.Get("for"); s != "" {
+		d, wrong := time.ParseDuration(s)
+		if wrong != nil || d < time.Second || d > mostOrderTime {
+			return o, errors.Join(err, fmt.Errorf("for=%q is no duration from 1s to %v, such as 30m", clipped(s), mostOrderTime))
+		}
+		o.Until = o.Since.Add(d)
+	}
+	return o, err
+}
+
+// checkOrderText refuses what does not belong into a log line, a page or the ledger.
+func checkOrderText(what, text string, most int) error {
+	switch {
+	case len(text) > most:
+		return fmt.Errorf("%s has %d bytes; give at most %d", what, len(text), most)
+	case !utf8.ValidString(text), strings.ContainsFunc(text, func(r rune) bool { return !unicode.IsPrint(r) }):
+		return fmt.Errorf("%s holds characters that cannot be printed; give one line of text", what)
+	}
+	return nil
+}
+
+// clipped bounds what an answer repeats.
+func clipped(s string) string {
+	if len(s) > 60 {
+		s = strings.ToValidUTF8(s[:60], "") + "..."
+	}
+	return s
+}
+
+// isKnown reports what there is instead of what is to be paused, if that is not there. A
+// resource gets its full name.
+func (a *admin) isKnown(p *api.Paused) (err error, known []string) { //nolint:revive,staticcheck // the error says what known is of
+	if p.Route != "" {
+		if !slices.Contains(a.routes, p.Route) {
+			return fmt.Errorf("there is no route %q", clipped(p.Route)), a.routes
+		}
+		return nil, nil
+	}
+	found := false
+	var resources []string
+	for _, m := range a.members() {
+		known = append(known, m.Connection.Cluster)
+		if m.Connection.Cluster != p.Cluster {
+			continue
+		}
+		found = true
+		for _, st := range m.Streams {
+			if st.Resource == p.Resource || st.Stream == p.Resource && st.Resource != "" {
+				p.Resource = st.Resource
+				return nil, nil
+			}
+			resources = append(resources, cmp.Or(st.Resource, st.Stream))
+		}
+	}
+	switch {
+	case !found:
+		return fmt.Errorf("there is no cluster %q", clipped(p.Cluster)), known
+	case p.Resource != "":
+		return fmt.Errorf("cluster %q has no stream of %q", p.Cluster, clipped(p.Resource)), slices.Compact(resources)
+	}
+	return nil, nil
+}

@@ -1,0 +1,252 @@
+package app
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+
+	"github.com/fairlead-dev/fairlead/cmd/internal/api"
+	"github.com/fairlead-dev/fairlead/internal/testenv"
+	"github.com/fairlead-dev/fairlead/pipeline"
+)
+
+// fileEvents returns the events that a file sink has written.
+func fileEvents(t *testing.T, path string) (all []pipeline.Event) {
+	t.Helper()
+	text, err := os.ReadFile(path)
+	if err != nil && !os.IsNotExist(err) {
+		t.Fatal(err)
+	}
+	for line := range strings.Lines(string(text)) {
+		if e, err := pipeline.ParseEvent([]byte(line)); err == nil && e.Name != "kube-root-ca.crt" { // else it is being written
+			all = append(all, e)
+		}
+	}
+	return all
+}
+
+// steer runs a command against the program's admin address.
+func (r *running) steer(args ...string) string {
+	r.t.Helper()
+	out, err := command(r.t, append(args, "--admin=http://"+r.program.adminAddress.String())...)
+	if err != nil {
+		r.t.Fatalf("%v: %v\n%s", args, err, out)
+	}
+	return out
+}
+
+// testPauseAndKill pauses a cluster, kills the program, and starts it again: it is paused
+// all the while, and then each change is delivered, once. The other cluster goes on.
+func testPauseAndKill(t *testing.T, env *testenv.Env) {
+	const ns = "pause-kill"
+	a, b := newObjects(t, env.Cluster("alpha"), ns), newObjects(t, env.Cluster("beta"), ns)
+	a.create("before")
+	dir := t.TempDir()
+	out := filepath.Join(dir, "out")
+	admin := freeAddress(t)
+	begin := func() *child {
+		return startChild(t, "--leader-elect=false", "--advertise-address=", "--admin-bind-address="+admin, "--ledger="+filepath.Join(dir, "ledger"),
+			"--clusters=kubeconfig:"+writeKubeconfig(t, env.Cluster("alpha"), env.Cluster("beta")), "--watch=configmaps?namespace="+ns, "--sink=file:"+out)
+	}
+	arrived := func(cluster, name string) func() bool {
+		return func() bool {
+			for _, e := range fileEvents(t, out) {
+				if e.Cluster == cluster && e.Name == name {
+					return true
+				}
+			}
+			return false
+		}
+	}
+	ofAlpha := func() (n int) {
+		for _, e := range fileEvents(t, out) {
+			if e.Cluster == "alpha" && e.Name != "before" {
+				n++
+			}
+		}
+		return n
+	}
+	waiting := func(c *child) (n int) {
+		_, body := c.get("/clusters")
+		var s api.Status
+		if json.Unmarshal([]byte(body), &s) == nil && len(s.Clusters) > 0 { // else it begins
+			n = s.Clusters[0].Lane.Live + s.Clusters[0].Lane.Snapshot
+		}
+		return n
+	}
+	c := begin()
+	c.await("the first object arrives", arrived("alpha", "before"))
+	if said, err := command(t, "pause", "alpha", "--for=2h", "--reason=etcd is being moved", "--admin=http://"+admin); err != nil {
+		t.Fatalf("%v\n%s", err, said)
+	}
+	for i := range 10 {
+		a.create(fmt.Sprintf("first-%d", i))
+	}
+	b.create("other-1")
+	c.await("the other cluster goes on", arrived("beta", "other-1"))
+	c.await("the changes wait", func() bool { return waiting(c) >= 10 })
+	c.signal(syscall.SIGKILL)
+	c.awaitExit()
+
+	c = begin()
+	for i := range 10 {
+		a.create(fmt.Sprintf("second-%d", i))
+	}
+	b.create("other-2")
+	c.await("the other cluster goes on", arrived("beta", "other-2"))
+	c.await("the changes wait", func() bool { return waiting(c) >= 20 })
+	if _, body := c.get("/clusters"); !strings.Contains(body, `"reason": "etcd is being moved"`) {
+		t.Errorf("/clusters says\n%s", body)
+	}
+	if n := ofAlpha(); n != 0 {
+		t.Errorf("%d changes were delivered while the cluster was paused", n)
+	}
+	if said, err := command(t, "resume", "alpha", "--admin=http://"+admin); err != nil {
+		t.Fatalf("%v\n%s", err, said)
+	}
+	c.await("all arrives", func() bool { return ofAlpha() >= 20 })
+	c.signal(syscall.SIGTERM)
+	if code := c.awaitExit(); code != 0 {
+		t.Errorf("exit code %d", code)
+	}
+	seen := map[string]int{}
+	for _, e := range fileEvents(t, out) {
+		if e.Cluster == "alpha" && e.Name != "before" {
+			seen[e.ID]++
+		}
+	}
+	for id, n := range seen {
+		if n > 1 {
+			t.Errorf("%s was delivered %d times", id, n)
+		}
+	}
+	if len(seen) != 20 {
+		t.Errorf("%d changes, want 20", len(seen))
+	}
+}
+
+// testPausedRoute pauses one of two routes: the other one has everything, and the paused one
+// later, once. The settings change meanwhile, which ends no pause.
+func testPausedRoute(t *testing.T, env *testenv.Env) {
+	const ns = "pause-route"
+	o := newObjects(t, env.Cluster("alpha"), ns)
+	o.create("before")
+	out := filepath.Join(t.TempDir(), "out")
+	file := "file:" + out
+	watch := fmt.Sprintf("routes:\n- 'stdout:'\n- '%s'\nwatches:\n- {resource: configmaps, namespace: %s}\n", file, ns)
+	path := writeConfig(t, watch)
+	r := &changing{start(t, "--config="+path, "--admin-bind-address=127.0.0.1:0", "--lane-capacity=4",
+		"--clusters=kubeconfig:"+writeKubeconfig(t, env.Cluster("alpha"))), path}
+	r.awaitSame(o)
+	r.await("both have the first", func() bool { return len(fileEvents(t, out)) == 1 })
+	name := ""
+	for _, one := range r.program.current().routes {
+		if strings.Contains(one.name, out) {
+			name = one.name
+		}
+	}
+	r.steer("pause", "--route", name, "--reason=a test")
+	for i := range 20 { // five lanes full
+		o.create(fmt.Sprintf("o-%d", i))
+	}
+	r.awaitSame(o)
+	before := r.program.current()
+	if s := r.reload(watch + "- {resource: secrets, namespace: " + ns + "}\n"); s.Error != "" {
+		t.Fatalf("the file: %+v", s)
+	}
+	if r.program.current() == before {
+		t.Error("the engine is the same")
+	}
+	if got := names(r.program.orders.paused()); len(got) != 1 || got[0] != "route "+name {
+		t.Errorf("paused: %q", got)
+	}
+	o.create("after")
+	r.awaitSame(o)
+	if n := len(fileEvents(t, out)); n != 1 {
+		t.Errorf("%d events came to the paused route", n-1)
+	}
+	r.steer("resume", "--route", name)
+	r.await("the route has all", func() bool { return len(fileEvents(t, out)) >= 22 })
+	seen := map[string]bool{}
+	for _, e := range fileEvents(t, out) {
+		if seen[e.Name] {
+			t.Errorf("%s came twice", e.Name)
+		}
+		seen[e.Name] = true
+	}
+}
+
+// testPausedStream pauses one of two streams of a cluster, in both modes: the other one goes
+// on, although the lane was full of what is paused.
+func testPausedStream(t *testing.T, env *testenv.Env) {
+	const ns = "pause-stream"
+	o := newObjects(t, env.Cluster("alpha"), ns)
+	r := start(t, "--clusters=kubeconfig:"+writeKubeconfig(t, env.Cluster("alpha")), "--admin-bind-address=127.0.0.1:0",
+		"--watch=configmaps?namespace="+ns, "--watch=namespaces", "--lane-capacity=4")
+	has := func(resource, name string) bool {
+		for _, e := range r.out.received() {
+			if e.Resource().Resource == resource && e.Name == name {
+				return true
+			}
+		}
+		return false
+	}
+	r.await("all is live", func() bool { return r.streamsLive("alpha") })
+	for i, mode := range []string{api.PauseHold, api.PauseStop} {
+		r.out.stall()
+		for k := range 10 {
+			o.create(fmt.Sprintf("%s-%d", mode, k))
+		}
+		r.await("the lane is full", func() bool { return r.cluster("alpha").Lane.BlockedOffers > 0 })
+		r.steer("pause", "--stream=alpha/configmaps", "--mode="+mode)
+		r.out.release()
+		name := fmt.Sprintf("%s-%d", ns, i)
+		newObjects(t, env.Cluster("alpha"), name) // a namespace
+		r.await("the other stream goes on", func() bool { return has("namespaces", name) })
+		if has("configmaps", fmt.Sprintf("%s-9", mode)) {
+			t.Errorf("mode %s: the last change was delivered", mode)
+		}
+		r.steer("resume", "--stream=alpha/configmaps")
+		r.awaitSame(o)
+	}
+	r.await("all is live", func() bool { return r.streamsLive("alpha") })
+	r.steer("pause", "--stream=alpha/configmaps", "--mode=stop")
+	r.await("the stream has no watch", func() bool { return r.cluster("alpha").Streams[0].State == "paused" })
+	r.steer("pause", "alpha", "--mode=stop")
+	r.await("the cluster has no connection", func() bool { return r.cluster("alpha").State == "paused" })
+	o.create("meanwhile")
+	before := snapshots(r, "alpha")
+	r.steer("resume", "alpha")
+	r.steer("resume", "--stream=alpha/configmaps")
+	r.awaitSame(o)
+	if n := snapshots(r, "alpha") - before; n != 0 {
+		t.Errorf("%d snapshots, although the watches could be resumed", n)
+	}
+}
+
+// testOrderedLimits gives a cluster another burst, and no more tokens for minutes: so many of
+// its changes are delivered, and the rest when it has the declared limits again.
+func testOrderedLimits(t *testing.T, env *testenv.Env) {
+	const ns = "ordered-limits"
+	o := newObjects(t, env.Cluster("alpha"), ns)
+	r := start(t, "--clusters=kubeconfig:"+writeKubeconfig(t, env.Cluster("alpha")), "--admin-bind-address=127.0.0.1:0", "--watch=configmaps?namespace="+ns)
+	r.await("all is live", func() bool { return r.streamsLive("alpha") })
+	r.steer("limits", "alpha", "--qps=0.001", "--burst=3", "--reason=a test")
+	before := r.cluster("alpha").Counts.HandedOut
+	for i := range 10 {
+		o.create(fmt.Sprintf("o-%d", i))
+	}
+	r.await("what has no token waits", func() bool { return r.cluster("alpha").Lane.Live >= 7 })
+	if n := r.cluster("alpha").Counts.HandedOut - before; n != 3 {
+		t.Errorf("%d changes were handed out, want 3", n)
+	}
+	if said := r.steer("limits", "alpha"); !strings.Contains(said, "a test") || !strings.Contains(said, "0.001") {
+		t.Errorf("limits says\n%s", said)
+	}
+	r.steer("limits", "alpha", "--reset")
+	r.awaitSame(o)
+}

@@ -1,0 +1,278 @@
+package app
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/go-logr/logr"
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/fairlead-dev/fairlead/cmd/internal/api"
+	"github.com/fairlead-dev/fairlead/internal/ledger"
+	"github.com/fairlead-dev/fairlead/internal/synctest"
+	"github.com/fairlead-dev/fairlead/sources"
+	"github.com/fairlead-dev/fairlead/sources/connection"
+	"github.com/fairlead-dev/fairlead/sources/stream"
+)
+
+// fakeKeeper keeps in memory, and can fail.
+type fakeKeeper struct {
+	mu   sync.Mutex
+	kept map[string]string
+	err  error
+}
+
+func newFakeKeeper() *fakeKeeper { return &fakeKeeper{kept: map[string]string{}} }
+
+func (k *fakeKeeper) Kept() map[string]string {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return maps.Clone(k.kept)
+}
+
+func (k *fakeKeeper) Keep(_ context.Context, key, value string) error {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if value == "" {
+		delete(k.kept, key)
+	} else {
+		k.kept[key] = value
+	}
+	return k.err
+}
+
+func ordersOver(t *testing.T, k *fakeKeeper) *orders {
+	t.Helper()
+	o := newOrders(logr.Discard(), newLimiter(clusterLimits{}))
+	o.load(k)
+	t.Cleanup(o.close)
+	return o
+}
+
+func names(pauses []api.Pause) (all []string) {
+	for _, p := range pauses {
+		all = append(all, p.String())
+	}
+	return all
+}
+
+// A pause ends when its time is over, also if the program was down then, and one without a
+// time does not; the others' times are not changed by it.
+func TestPausesEnd(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		k := newFakeKeeper()
+		o := ordersOver(t, k)
+		now := time.Now()
+		for minutes, of := range []api.Paused{{Route: "stdout:"}, {Cluster: "a"}, {Cluster: "a", Resource: "pods"}, {Cluster: "b"}} {
+			p := api.Pause{Paused: of, Mode: api.PauseHold, Order: api.Order{Since: now}}
+			if minutes > 0 {
+				p.Until = now.Add(time.Duration(minutes) * time.Minute)
+			}
+			if why, err := o.pause(t.Context(), p); why != "" || err != nil {
+				t.Fatal(why, err)
+			}
+		}
+		want := func(after time.Duration, o *orders, wanted ...string) {
+			t.Helper()
+			time.Sleep(time.Until(now.Add(after)))
+			synctest.Wait()
+			if diff := cmp.Diff(wanted, names(o.paused())); diff != "" {
+				t.Errorf("after %v (-want +got):\n%s", after, diff)
+			}
+			if len(k.Kept()) != len(wanted) {
+				t.Errorf("after %v the ledger keeps %v", after, k.Kept())
+			}
+		}
+		want(30*time.Second, o, "cluster a", "cluster b", "route stdout:", "stream a/pods")
+		want(61*time.Second, o, "cluster b", "route stdout:", "stream a/pods")
+		o.close()
+		time.Sleep(time.Minute) // it is down, and the pause of the stream ends
+		again := ordersOver(t, k)
+		want(2*time.Minute+2*time.Second, again, "cluster b", "route stdout:")
+		want(time.Hour, again, "route stdout:")
+	})
+}
+
+// Limits end likewise.
+func TestLimitsEnd(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		k := newFakeKeeper()
+		o := ordersOver(t, k)
+		qps, weight := 7.0, 3
+		if _, err := o.limit(t.Context(), api.LimitsOrder{Cluster: "a", QPS: &qps}); err != nil {
+			t.Fatal(err)
+		}
+		l := api.LimitsOrder{Cluster: "a", Weight: &weight}
+		l.Until = time.Now().Add(time.Minute)
+		if _, err := o.limit(t.Context(), l); err != nil {
+			t.Fatal(err)
+		}
+		for _, each := range []*orders{o, ordersOver(t, k)} {
+			if now := each.limiter.describe("a"); now.QPS.Effective != 7 || now.Weight.Effective != 3 || now.QPS.Declared != 0 || now.Weight.Declared != 1 {
+				t.Errorf("limits: %+v", now)
+			}
+		}
+		time.Sleep(2 * time.Minute)
+		if now := o.limiter.describe("a"); now.QPS.Effective != 0 || now.Weight.Effective != 1 || now.Order != nil || len(k.Kept()) != 0 {
+			t.Errorf("limits after that: %+v, kept %v", now, k.Kept())
+		}
+	})
+}
+
+// The configuration file may change while there are other limits; these stay.
+func TestOrderedLimitsOutliveTheFlags(t *testing.T) {
+	o := ordersOver(t, newFakeKeeper())
+	qps := 7.0
+	if _, err := o.limit(t.Context(), api.LimitsOrder{Cluster: "a", QPS: &qps}); err != nil {
+		t.Fatal(err)
+	}
+	flags := clusterLimits{}
+	flags.limit.QPS, flags.limit.Burst = 100, 50
+	o.limiter.change(flags)
+	if now := o.limiter.describe("a"); now.QPS != (api.Limit{Declared: 100, DeclaredBy: "flags", Effective: 7}) || now.Burst.Effective != 50 {
+		t.Errorf("limits: %+v", now)
+	}
+	if why := o.resetLimits(t.Context(), "a"); why != "" || o.limiter.describe("a").QPS.Effective != 100 {
+		t.Errorf("reset: %q, %+v", why, o.limiter.describe("a"))
+	}
+}
+
+// What a later version has kept is left alone.
+func TestOrdersThatCannotBeRead(t *testing.T) {
+	k := newFakeKeeper()
+	k.kept = map[string]string{"pause cluster a": "{", "pause cluster b": `{"cluster":"c"}`, "limits a": `{"qps":"x"}`, "other": "x"}
+	before := k.Kept()
+	o := ordersOver(t, k)
+	if len(o.paused()) != 0 || len(o.limitOrders()) != 0 {
+		t.Errorf("in effect: %v, %v", o.paused(), o.limitOrders())
+	}
+	if diff := cmp.Diff(before, k.Kept()); diff != "" {
+		t.Error(diff)
+	}
+}
+
+// The largest order fits into the ledger, and as many as there may be.
+func TestOrdersFitIntoTheLedger(t *testing.T) {
+	long := strings.Repeat("\"", mostOrderText) // escaped, it is twice as long
+	p := api.Pause{Paused: api.Paused{Cluster: strings.Repeat("\"", 2*mostOrderText), Resource: strings.Repeat("\"", 2*mostOrderText)}, Mode: api.PauseHold,
+		Order: api.Order{By: long, Reason: long, Since: time.Now(), Until: time.Now()}}
+	if text := must(json.Marshal(p))(t); len(text)+len(keptPause+p.String()) > ledger.MostKeptBytes {
+		t.Errorf("a pause takes %d bytes", len(text)+len(keptPause+p.String()))
+	}
+	o := ordersOver(t, newFakeKeeper())
+	for i := range mostOrders {
+		if _, err := o.pause(t.Context(), api.Pause{Paused: api.Paused{Cluster: fmt.Sprint(i)}}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := o.pause(t.Context(), api.Pause{Paused: api.Paused{Cluster: "more"}}); !errors.Is(err, errManyOrders) {
+		t.Errorf("one more: %v", err)
+	}
+}
+
+func TestOrdersOverTheAdminAddress(t *testing.T) {
+	k := newFakeKeeper()
+	a := &admin{
+		members: func() []sources.MemberStatus {
+			return []sources.MemberStatus{
+				{Connection: connection.Status{Cluster: "alpha"}, Streams: []stream.Status{{Stream: "deploy", Resource: "deployments.apps"}, {Stream: "wigs"}}},
+			}
+		},
+		routes: []string{"stdout:"}, orders: ordersOver(t, k), log: logr.Discard(),
+	}
+	s := httptest.NewServer(a.handler())
+	t.Cleanup(s.Close)
+	ask := func(method, path string, query ...string) (int, string) {
+		t.Helper()
+		q := url.Values{}
+		for i := 0; i < len(query); i += 2 {
+			q.Add(query[i], query[i+1])
+		}
+		req := must(http.NewRequestWithContext(t.Context(), method, s.URL+path+"?"+q.Encode(), nil))(t)
+		req.Close = true
+		resp := must(http.DefaultClient.Do(req))(t)
+		defer func() { _ = resp.Body.Close() }()
+		return resp.StatusCode, string(must(io.ReadAll(resp.Body))(t))
+	}
+	for _, test := range []struct {
+		path  string
+		query []string
+		code  int
+		want  string
+	}{
+		{"/pause", nil, 400, "one of"},
+		{"/pause", []string{"cluster", "alpha", "route", "stdout:"}, 400, "one of"},
+		{"/pause", []string{"cluster", "gamma"}, 404, `"alpha"`},
+		{"/pause", []string{"route", "file:x"}, 404, `"stdout:"`},
+		{"/pause", []string{"stream", "alpha"}, 400, "CLUSTER/RESOURCE"},
+		{"/pause", []string{"stream", "alpha/pods"}, 404, "deployments.apps"},
+		{"/pause", []string{"stream", "alpha/wigs"}, 404, "no stream"},
+		{"/pause", []string{"cluster", "alpha", "for", "soon"}, 400, "such as 30m"},
+		{"/pause", []string{"cluster", "alpha", "for", "-1s"}, 400, "such as 30m"},
+		{"/pause", []string{"cluster", "alpha", "for", "100000h"}, 400, "such as 30m"},
+		{"/pause", []string{"cluster", "alpha", "mode", "halt"}, 400, "hold and stop"},
+		{"/pause", []string{"route", "stdout:", "mode", "stop"}, 400, "mode=hold"},
+		{"/pause", []string{"cluster", "alpha", "reason", strings.Repeat("x", 201)}, 400, "at most 200"},
+		{"/pause", []string{"cluster", "alpha", "reason", "a\x1b[2Jb"}, 400, "printed"},
+		{"/pause", []string{"cluster", "alpha", "by", "a\nb"}, 400, "printed"},
+		{"/pause", []string{"cluster", "alpha", "by", "\xff"}, 400, "printed"},
+		{"/pause", []string{"cluster", strings.Repeat("x", 5000)}, 400, "at most"},
+		{"/pause", []string{"cluster", "alpha", "colour", "red"}, 400, "colour"},
+		{"/resume", []string{"cluster", "alpha"}, 404, "is not paused"},
+		{"/pause", []string{"stream", "alpha/deploy", "reason", "<b>", "by", "me", "for", "1h"}, 200, `"resource": "deployments.apps"`},
+		{"/resume", []string{"cluster", "alpha"}, 404, "stream alpha/deployments.apps"},
+		{"/resume", []string{"stream", "alpha/deployments.apps"}, 200, `"by": "me"`},
+		{"/pause", []string{"route", "stdout:"}, 200, `"mode": "hold"`},
+		{"/limits", []string{"cluster", "gamma", "qps", "1"}, 404, `"alpha"`},
+		{"/limits", []string{"qps", "1"}, 400, "which cluster"},
+		{"/limits", []string{"cluster", "alpha"}, 400, "which limit"},
+		{"/limits", []string{"cluster", "alpha", "qps", "-1"}, 400, "qps"},
+		{"/limits", []string{"cluster", "alpha", "qps", "NaN"}, 400, "qps"},
+		{"/limits", []string{"cluster", "alpha", "burst", "0"}, 400, "burst"},
+		{"/limits", []string{"cluster", "alpha", "weight", strings.Repeat("9", 4000)}, 400, "weight"},
+		{"/limits", []string{"cluster", "alpha", "reset", "true", "qps", "1"}, 400, "no others"},
+		{"/limits", []string{"cluster", "alpha", "qps", "5", "burst", "2"}, 200, `"effective": 5`},
+		{"/limits", []string{"cluster", "alpha", "reset", "true"}, 200, `"effective": 0`},
+	} {
+		code, body := ask(http.MethodPost, test.path, test.query...)
+		if code != test.code || !strings.Contains(body, test.want) || len(body) > 2000 {
+			t.Errorf("%s %.80q: %d, %.300s; want %d, %s", test.path, test.query, code, body, test.code, test.want)
+		}
+	}
+	if code, body := ask(http.MethodGet, "/limits", "cluster", "alpha"); code != 200 || !strings.Contains(body, "declaredBy") {
+		t.Errorf("GET /limits: %d, %s", code, body)
+	}
+	k.err = errors.New("disk full")
+	if code, body := ask(http.MethodPost, "/pause", "cluster", "alpha"); code != 202 || !strings.Contains(body, "disk full") {
+		t.Errorf("with a ledger that fails: %d, %s", code, body)
+	}
+	out, err := command(t, "resume", "alpha", "--admin="+s.URL)
+	if err == nil || !strings.Contains(err.Error(), "not stored yet") || !strings.Contains(out, "Resumed") {
+		t.Errorf("the command: %q, %v", out, err)
+	}
+	k.err = nil
+	for _, test := range []struct {
+		args []string
+		want string
+	}{
+		{[]string{"limits", "alpha", "--qps=9", "--reason=slow"}, "qps"},
+		{[]string{"limits", "alpha"}, "slow"},
+		{[]string{"pause", "alpha", "--for=1h", "-o=json"}, `"mode": "hold"`},
+		{[]string{"resume", "alpha"}, "Resumed   cluster alpha"},
+	} {
+		if out, err := command(t, append(test.args, "--admin="+s.URL)...); err != nil || !strings.Contains(out, test.want) {
+			t.Errorf("%v: %q, %v", test.args, out, err)
+		}
+	}
+}

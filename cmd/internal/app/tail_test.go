@@ -1,0 +1,259 @@
+package app
+
+import (
+	"bufio"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/go-logr/logr"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/fairlead-dev/fairlead/cmd/internal/api"
+	"github.com/fairlead-dev/fairlead/pipeline"
+	"github.com/fairlead-dev/fairlead/pipeline/stage"
+)
+
+var podsOrigin = &pipeline.Origin{Cluster: "alpha", Resource: schema.GroupVersionResource{Version: "v1", Resource: "pods"}, Kind: "Pod", Namespaced: true}
+
+func podDelivery(name string, version int, object string) stage.Delivery {
+	c := &pipeline.Change{
+		Key: pipeline.Key{Cluster: "alpha", Resource: "pods", Namespace: "n", Name: name}, Origin: podsOrigin, Op: pipeline.Updated,
+		UID: "u", ResourceVersion: fmt.Sprint(version), Observed: time.Now(),
+	}
+	if object != "" {
+		c.Object = []byte(object)
+	}
+	return stage.Delivery{Change: c}
+}
+
+// The last answers are remembered, and which one of an object was accepted last.
+func TestRecent(t *testing.T) {
+	var r recent
+	if _, ok := r.last("file:x", pipeline.Key{}); ok {
+		t.Error("found something in nothing")
+	}
+	for i := range mostRecent + 100 {
+		r.observe("file:x", podDelivery(fmt.Sprint(i), i, ""))
+	}
+	refused := podDelivery("150", 200, "")
+	refused.Refused = errors.New("no")
+	r.observe("file:x", refused)
+	r.observe("file:y", podDelivery("150", 300, ""))
+	key := refused.Change.Key
+	if a, ok := r.last("file:x", key); !ok || a.version != "150" || a.id() != "/v1/pods/u/150" {
+		t.Errorf("last of 150: %+v, %v", a, ok)
+	}
+	key.Name = "50"
+	if _, ok := r.last("file:x", key); ok {
+		t.Error("what is forgotten is found")
+	}
+	seen := 0
+	next, missed := r.scan(10, func(a *answer) { seen++ })
+	if want := uint64(102 - 10); missed != want || seen != scanned || next != 102+scanned {
+		t.Errorf("scan: %d seen, %d missed, next %d", seen, missed, next)
+	}
+}
+
+// Objects are copied for who wants them and has room, within a bound, and given up at the end.
+func TestCopiesOfObjects(t *testing.T) {
+	var r recent
+	object := `{"x":"` + strings.Repeat("a", 1<<20) + `"}`
+	r.observe("file:x", podDelivery("a", 1, object))
+	w := &wanter{wants: func(_ string, c *pipeline.Change) bool { return c.Key.Name == "a" }}
+	remove := r.copies.add(w)
+	r.observe("file:x", podDelivery("a", 2, object)) // there is no room
+	w.room.Store(2)
+	d := podDelivery("a", 3, object)
+	r.observe("file:x", d)
+	clear(d.Change.Object) // whose memory is another object's now
+	r.observe("file:x", podDelivery("b", 4, object))
+	r.observe("file:x", podDelivery("a", 5, object))
+	r.observe("file:x", podDelivery("a", 6, object))
+	var copied []string
+	r.scan(0, func(a *answer) {
+		if (a.object == nil) != a.omitted {
+			t.Errorf("of %s there is an object: %v, and it is omitted: %v", a.version, a.object != nil, a.omitted)
+		}
+		if a.object != nil {
+			copied = append(copied, a.version+string(a.object[:6]))
+		}
+	})
+	if got := strings.Join(copied, " "); got != `3{"x":" 5{"x":"` {
+		t.Errorf("copied: %s", got)
+	}
+	w.room.Store(1000)
+	for i := range 100 {
+		r.observe("file:x", podDelivery("a", 10+i, object))
+	}
+	if n := r.copies.bytes.Load(); n > mostCopied || n < mostCopied/2 {
+		t.Errorf("%d bytes are copied", n)
+	}
+	r.forgetObjects()
+	if r.copies.bytes.Load() == 0 {
+		t.Error("objects are given up that somebody wants")
+	}
+	remove()
+	r.forgetObjects()
+	if n := r.copies.bytes.Load(); n != 0 {
+		t.Errorf("%d bytes are kept for nobody", n)
+	}
+}
+
+// tailServer serves the tails of a recent that the test feeds.
+func tailServer(t *testing.T) (r *recent, url string, stop func()) {
+	r = &recent{}
+	stopping := make(chan struct{})
+	s := httptest.NewServer(&tails{recent: r, stop: stopping, log: logr.Discard()})
+	t.Cleanup(s.Close)
+	return r, s.URL + "/tail", func() { close(stopping) }
+}
+
+// openTail begins a tail, which ends with the test.
+func openTail(t *testing.T, url, query string) (next func() api.Answer, resp *http.Response) {
+	t.Helper()
+	req := must(http.NewRequestWithContext(t.Context(), http.MethodGet, url+"?"+query, nil))(t)
+	resp = must(http.DefaultClient.Do(req))(t)
+	t.Cleanup(func() { _ = resp.Body.Close() })
+	lines := bufio.NewReader(resp.Body)
+	return func() (a api.Answer) {
+		t.Helper()
+		for {
+			line, err := lines.ReadString('\n')
+			if err != nil {
+				t.Fatalf("the tail has ended: %v", err)
+			}
+			if strings.TrimSpace(line) == "" {
+				continue
+			}
+			if err := json.Unmarshal([]byte(line), &a); err != nil {
+				t.Fatalf("%s: %v", line, err)
+			}
+			return a
+		}
+	}, resp
+}
+
+func TestTailShowsWhatItsFilterSays(t *testing.T) {
+	r, url, _ := tailServer(t)
+	r.observe("file:x", podDelivery("before", 1, "{}"))
+	all, _ := openTail(t, url, "")
+	some, _ := openTail(t, url, "resource=pods&route=file:y&objects=true&where=pods:+object.spec.x+==+1")
+	deletions, _ := openTail(t, url, "op=deleted&cluster=alpha,beta")
+	r.observe("file:x", podDelivery("a", 2, `{"spec":{"x":1}}`))
+	r.observe("file:y", podDelivery("b", 3, `{"spec":{"x":2}}`))
+	r.observe("file:y", podDelivery("c", 4, `{"spec":{"x":1}}`))
+	gone := podDelivery("d", 5, "")
+	gone.Change.Op, gone.Change.Tombstone, gone.Refused = pipeline.Deleted, true, errors.New("locked")
+	r.observe("file:x", gone)
+	for _, want := range []string{"a", "b", "c", "d"} {
+		if got := all(); got.Name != want || got.Object != nil {
+			t.Errorf("all: %+v, want %s without its object", got, want)
+		}
+	}
+	if got := some(); got.Name != "c" || string(got.Object) != `{"spec":{"x":1}}` || got.ID != "/v1/pods/u/4" || got.Route != "file:y" {
+		t.Errorf("some: %+v", got)
+	}
+	if got := deletions(); got.Name != "d" || got.Refused != "locked" || !got.Tombstone || got.ID != "/v1/pods/u/5/deleted" {
+		t.Errorf("deletions: %+v", got)
+	}
+}
+
+// What is beyond the rate is counted.
+func TestTailSaysWhatItSkipped(t *testing.T) {
+	r, url, _ := tailServer(t)
+	next, _ := openTail(t, url, "rate=10")
+	const n = 3 * mostRecent
+	for i := range n {
+		r.observe("file:x", podDelivery("a", i, ""))
+	}
+	shown, skipped := 0, 0
+	for shown+skipped < n {
+		if a := next(); a.Skipped > 0 {
+			skipped += int(a.Skipped)
+		} else {
+			shown++
+		}
+	}
+	if shown+skipped != n || shown > 200 || shown == 0 {
+		t.Errorf("%d shown and %d skipped, of %d", shown, skipped, n)
+	}
+}
+
+// A reader that does not read holds up nothing, and its tail ends with the program.
+func TestTailOfASlowReader(t *testing.T) {
+	r, url, stop := tailServer(t)
+	_, resp := openTail(t, url, "rate=10000&objects=true")
+	object := `{"x":"` + strings.Repeat("a", 64<<10) + `"}`
+	for i := range 10 * mostRecent {
+		r.observe("file:x", podDelivery("a", i, object)) // returns, whatever becomes of the reader
+	}
+	stop()
+	if _, err := io.Copy(io.Discard, resp.Body); err != nil {
+		t.Logf("it ends in the middle of a line: %v", err)
+	}
+}
+
+func TestTailEndsWithTheProgram(t *testing.T) {
+	_, url, stop := tailServer(t)
+	_, resp := openTail(t, url, "")
+	stop()
+	if text, err := io.ReadAll(resp.Body); err != nil || strings.TrimSpace(string(text)) != "" {
+		t.Errorf("%q, %v; want an end", text, err)
+	}
+}
+
+func TestTailsAreBounded(t *testing.T) {
+	_, url, _ := tailServer(t)
+	for range mostTails {
+		openTail(t, url, "")
+	}
+	_, resp := openTail(t, url, "")
+	text := must(io.ReadAll(resp.Body))(t)
+	if resp.StatusCode != http.StatusServiceUnavailable || !strings.Contains(string(text), "64 tails are open") {
+		t.Errorf("one too many: %d %s", resp.StatusCode, text)
+	}
+}
+
+func TestTailRefusesWhatItCannotRead(t *testing.T) {
+	_, url, _ := tailServer(t)
+	for query, want := range map[string]string{
+		"op=gone": "added, updated and deleted", "rate=0": "1 to 10000", "objects=1": "neither true nor false",
+		"where=object.x": "names no resource", "where=pods:+(": "where", "color=red": "unknown parameter",
+	} {
+		_, resp := openTail(t, url, query)
+		if text := must(io.ReadAll(resp.Body))(t); resp.StatusCode != http.StatusBadRequest || !strings.Contains(string(text), want) {
+			t.Errorf("%s: %d %s", query, resp.StatusCode, text)
+		}
+	}
+}
+
+// BenchmarkRecent is what each answer of a sink costs its stage.
+func BenchmarkRecent(b *testing.B) {
+	object := strings.Repeat("a", 2<<10)
+	for name, objects := range map[string]int64{"alone": 0, "50 tails of objects without room": -1, "50 tails of objects": 1 << 62} {
+		b.Run(name, func(b *testing.B) {
+			var r recent
+			for range 50 {
+				if objects != 0 {
+					w := &wanter{wants: new(tailFilter).wants}
+					w.room.Store(objects)
+					r.copies.add(w)
+				}
+			}
+			d := podDelivery("a", 1, object)
+			d.Change.UID = types.UID("0a1b2c3d-0000-4000-8000-000000000001")
+			b.ReportAllocs()
+			for b.Loop() {
+				r.observe("file:x", d)
+			}
+		})
+	}
+}

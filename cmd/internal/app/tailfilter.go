@@ -1,0 +1,121 @@
+package app
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+
+	"k8s.io/apimachinery/pkg/runtime/schema"
+
+	"github.com/fairlead-dev/fairlead/pipeline"
+	"github.com/fairlead-dev/fairlead/pipeline/selection"
+)
+
+// tailFilter says what one tail shows.
+type tailFilter struct {
+	clusters, resources, namespaces, routes []string // each empty: all
+	ops                                     []pipeline.Op
+	where                                   *selection.Rules // nil: all
+	objects                                 bool             // are shown, too
+	rate                                    int              // lines per second at most
+
+	programs map[programKey]*selection.Program // of where
+}
+
+type programKey struct {
+	resource schema.GroupVersionResource
+	cluster  string
+}
+
+// Bounds of --max-rate.
+const (
+	defaultTailRate = 200
+	mostTailRate    = 10_000
+)
+
+// tailFilterOf reads the parameters of a request.
+func tailFilterOf(r *http.Request) (*tailFilter, error) {
+	q, err := parameters(r, "cluster", "resource", "namespace", "route", "op", "where", "objects", "rate")
+	if err != nil {
+		return nil, err
+	}
+	list := func(name string) []string {
+		return strings.FieldsFunc(q.Get(name), func(c rune) bool { return c == ',' })
+	}
+	f := &tailFilter{
+		clusters: list("cluster"), resources: list("resource"), namespaces: list("namespace"), routes: list("route"),
+		rate: defaultTailRate, programs: map[programKey]*selection.Program{},
+	}
+	for _, name := range list("op") {
+		i := slices.IndexFunc([]pipeline.Op{pipeline.Added, pipeline.Updated, pipeline.Deleted}, func(o pipeline.Op) bool { return o.String() == name })
+		if i < 0 {
+			return nil, fmt.Errorf("op=%q: there are added, updated and deleted", name)
+		}
+		f.ops = append(f.ops, pipeline.Op(i+1))
+	}
+	if text := q.Get("where"); text != "" {
+		rules, err := selection.Parse(selection.Texts{Where: []string{text}}, selection.ParseOptions{})
+		if err != nil {
+			return nil, err
+		}
+		f.where = rules
+	}
+	switch text := q.Get("objects"); text {
+	case "", "false":
+	case "true":
+		f.objects = true
+	default:
+		return nil, fmt.Errorf("objects=%q is neither true nor false", text)
+	}
+	if text := q.Get("rate"); text != "" {
+		if f.rate, err = strconv.Atoi(text); err != nil || f.rate < 1 || f.rate > mostTailRate {
+			return nil, errors.New("rate is how many lines per second are shown at most: 1 to " + strconv.Itoa(mostTailRate))
+		}
+	}
+	return f, nil
+}
+
+// matches does what can be done without the object, in some nanoseconds. plural is the
+// resource without its group.
+func (f *tailFilter) matches(route string, key *pipeline.Key, plural string, op pipeline.Op) bool {
+	of := func(wanted []string, is string) bool { return len(wanted) == 0 || slices.Contains(wanted, is) }
+	return of(f.clusters, key.Cluster) && of(f.namespaces, key.Namespace) && of(f.routes, route) &&
+		(len(f.ops) == 0 || slices.Contains(f.ops, op)) &&
+		(of(f.resources, key.Resource) || slices.Contains(f.resources, plural))
+}
+
+// wants is matches of what is being delivered.
+func (f *tailFilter) wants(route string, c *pipeline.Change) bool {
+	return f.matches(route, &c.Key, c.Origin.Resource.Resource, c.Op)
+}
+
+// needsObject reports whether an answer can be shown with its object only.
+func (f *tailFilter) needsObject() bool { return f.objects || f.where != nil }
+
+// mostPrograms is for how many resources of clusters a tail keeps its expression ready.
+const mostPrograms = 1024
+
+// selects evaluates the expression. A deletion without an object is shown.
+func (f *tailFilter) selects(a *answer) bool {
+	if f.where == nil || a.object == nil {
+		return true
+	}
+	key := programKey{a.resource, a.key.Cluster}
+	program, ok := f.programs[key]
+	if !ok {
+		if len(f.programs) >= mostPrograms {
+			clear(f.programs)
+		}
+		about := selection.Resource{GroupVersionResource: a.resource, Namespaced: a.key.Namespace != ""}
+		program = f.where.For(about, selection.Cluster{Name: a.key.Cluster})
+		f.programs[key] = program
+	}
+	if program == nil {
+		return false // it is about other resources
+	}
+	selected, _ := program.Match(selection.Object{JSON: a.object, Op: selection.Op(a.op), Snapshot: a.snapshot}) // what fails is shown
+	return selected
+}

@@ -1,0 +1,272 @@
+package app
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/fairlead-dev/fairlead/cmd/internal/api"
+	"github.com/fairlead-dev/fairlead/internal/ledger"
+	"github.com/fairlead-dev/fairlead/pipeline/queue"
+	"github.com/fairlead-dev/fairlead/pipeline/stage"
+	"github.com/fairlead-dev/fairlead/sinks/batch"
+	"github.com/fairlead-dev/fairlead/sinks/deadletter"
+	"github.com/fairlead-dev/fairlead/sources"
+	"github.com/fairlead-dev/fairlead/sources/member"
+)
+
+// facts are what is known of one object on one route at one moment. What a verdict need not
+// know costs nothing: it is asked for by a function.
+type facts struct {
+	now     time.Time
+	found   *sources.Looked
+	route   sources.RouteSight
+	status  sources.RouteStatus // of the stream
+	place   queue.Place
+	queued  bool // place is there
+	rate    float64
+	refusal stage.Refusal
+	refused bool // refusal is there
+	sink    batch.Status
+	ledger  ledger.Status
+	cluster ledger.ClusterStatus
+	paused  *pause
+	last    func() *api.Delivered
+	letter  func() (deadletter.Record, bool)
+}
+
+// pause is why nothing of an object goes on, by whose will.
+type pause struct {
+	since time.Time
+	why   string // a sentence's end: "the annotation ... is set"
+}
+
+// verdict says where the object stands: what it waits for if a state of it is on its way,
+// else why none is.
+func (f *facts) verdict() api.Verdict {
+	v := f.decide()
+	v.Route = f.route.Route
+	if v.Delivered == nil {
+		v.Delivered = f.last()
+	}
+	return v
+}
+
+func (f *facts) decide() api.Verdict {
+	if f.paused != nil {
+		return api.Verdict{Reason: api.ReasonPaused, Since: f.paused.since, Message: "It is paused: " + f.paused.why + "."}
+	}
+	if f.route.Pending {
+		return f.onItsWay()
+	}
+	return f.atRest()
+}
+
+// onItsWay says what a state that is observed and not accepted waits for.
+func (f *facts) onItsWay() api.Verdict {
+	r := &f.route
+	v := api.Verdict{ResourceVersion: r.PendingVersion, Since: r.PendingSince}
+	what := "Version " + r.PendingVersion
+	if r.PendingDeletion {
+		what = "Its deletion"
+	}
+	down := func() bool {
+		if f.sink.Healthy {
+			return false
+		}
+		v.Reason, v.Since, v.Times, v.Error, v.NextTry = api.ReasonSinkDown, f.sink.Since, f.sink.Attempts, f.sink.LastError, f.sink.NextRetry
+		v.Message = fmt.Sprintf("%s waits for the sink, which has failed for %s%s: %s.", what, ago(f.now, f.sink.Since), f.next(f.sink.NextRetry), stop(f.sink.LastError))
+		return true
+	}
+	switch p := f.place; {
+	case f.heldByLedger(&v, what):
+	case f.queued && p.Delay > 0 && f.refused, f.queued && f.refused && p.Waits:
+		v.Reason, v.Times, v.Error, v.Since = api.ReasonSinkRefusing, f.refusal.Times, f.refusal.Reason, f.refusal.Since
+		next := ""
+		if p.Delay > 0 {
+			v.NextTry = f.now.Add(p.Delay)
+			next = f.next(v.NextTry)
+		}
+		v.Message = fmt.Sprintf("%s was refused by the sink for the %s time%s: %s.", what, ordinal(v.Times), next, stop(v.Error))
+	case f.queued && p.InWork && !p.Waits:
+		if down() {
+			break
+		}
+		v.Reason = api.ReasonInFlight
+		if p.WorkedFor > 0 {
+			v.Since = f.now.Add(-p.WorkedFor)
+		}
+		v.Message = fmt.Sprintf("%s has been handed to the sink, which has not answered for %s.", what, ago(f.now, v.Since))
+		if v.Times = f.refusal.Times; v.Times > 0 {
+			v.Error = f.refusal.Reason
+			v.Message = fmt.Sprintf("%s has been handed to the sink again, which has refused it %d times: %s.", what, v.Times, stop(v.Error))
+		}
+	case f.queued && p.Token > 0 && f.rate > 0:
+		f.inLine(&v)
+		v.Reason = api.ReasonThrottled
+		wait := p.Token + time.Duration(float64(p.Ahead)/f.rate*float64(time.Second))
+		v.NextTry = f.now.Add(wait)
+		v.Message = fmt.Sprintf("%s is the %s of %d in its lane and waits for a token of its cluster's rate of %v per second, for %s.",
+			what, ordinal(p.Ahead+1), p.Line, f.rate, about(wait))
+	case f.queued && p.Waits:
+		f.inLine(&v)
+		if down() {
+			break
+		}
+		v.Reason = api.ReasonWaiting
+		line := "in its lane"
+		if p.Snapshot {
+			line = "among the snapshot's changes in its lane"
+		}
+		v.Message = fmt.Sprintf("%s is the %s of %d %s, and has waited for %s.", what, ordinal(p.Ahead+1), p.Line, line, ago(f.now, r.PendingSince))
+	default: // it is between the stream and the lane
+		if down() {
+			break
+		}
+		v.Reason = api.ReasonLaneFull
+		v.Message = fmt.Sprintf("%s has been read and waits for room in its lane, for %s.", what, ago(f.now, r.PendingSince))
+		if !f.status.InStep {
+			v.Reason = api.ReasonBehind
+			v.Message = fmt.Sprintf("%s is read again by the route itself, which has been behind for %s (%s).", what, ago(f.now, f.status.Since), f.status.Why)
+		}
+	}
+	return v
+}
+
+// heldByLedger says so while the ledger is not written, of all but what was refused.
+func (f *facts) heldByLedger(v *api.Verdict, what string) bool {
+	if f.refused || f.ledger.Healthy && f.cluster.Healthy {
+		return false
+	}
+	v.Reason, v.Since, v.Error, v.Times = api.ReasonHeldByLedger, f.ledger.Since, f.ledger.LastError, f.ledger.Attempts
+	if f.ledger.Healthy {
+		v.Since, v.Error, v.Times = f.cluster.Since, f.cluster.LastError, f.cluster.Attempts
+	}
+	v.Message = fmt.Sprintf("%s waits for the ledger, which has not been written for %s: %s.", what, ago(f.now, v.Since), stop(v.Error))
+	return true
+}
+
+func (f *facts) inLine(v *api.Verdict) {
+	v.Ahead, v.Line, v.Snapshot = new(f.place.Ahead), f.place.Line, f.place.Snapshot
+}
+
+// atRest says why nothing of the object is on its way.
+func (f *facts) atRest() api.Verdict {
+	r, m := &f.route, f.found
+	v := api.Verdict{ResourceVersion: m.ResourceVersion}
+	st, conn := &m.Stream, &m.Connection
+	switch {
+	case conn.State != member.Live && conn.State != member.Stale:
+		v.Reason, v.Since, v.Error, v.NextTry, v.Times = api.ReasonStreamDown, conn.Since, conn.LastError, conn.NextRetry, conn.Attempt
+		f.isDown(&v, "The cluster", string(conn.State), conn.Reason)
+		return v
+	case !st.Connected():
+		v.Reason, v.Since, v.Error, v.NextTry, v.Times = api.ReasonStreamDown, st.Since, st.LastError, st.NextRetry, st.Attempt
+		f.isDown(&v, "The stream "+st.Stream, string(st.State), st.Reason)
+		return v
+	}
+	switch {
+	case !m.Asked:
+		v.Reason, v.Error = api.ReasonUnknown, m.Error
+		v.Message = fmt.Sprintf("Nothing of it waits, and the cluster could not be asked what it has: %s.", stop(m.Error))
+		if r.AckedVersion != "" {
+			v.ResourceVersion = r.AckedVersion
+			v.Message = strings.TrimSuffix(v.Message, ".") + "; the sink has accepted version " + r.AckedVersion + "."
+		}
+	case !m.Exists:
+		f.gone(&v)
+	case len(r.Unmet) > 0: // which the API server may have been asked to select by
+		f.filtered(&v, "this is false for it: "+strings.Join(r.Unmet, "; "))
+	case m.Selector != "":
+		f.filtered(&v, "the API server is asked for "+m.Selector+" only")
+	case f.deadLettered(&v):
+	case r.AckedUID == m.UID && r.AckedVersion == m.ResourceVersion && r.Due:
+		v.Reason = api.ReasonDeliverAgain
+		v.Message = "The sink has version " + m.ResourceVersion + ", which is to be delivered once more."
+	case r.AckedUID == m.UID && r.AckedVersion == m.ResourceVersion:
+		f.delivered(&v)
+	case r.Unchanged:
+		v.Reason = api.ReasonUnchanged
+		v.Message = fmt.Sprintf("Version %s differs from version %s, which the sink has, in no field that counts.", m.ResourceVersion, r.AckedVersion)
+	case !f.status.InStep:
+		v.Reason, v.Since = api.ReasonBehind, f.status.Since
+		v.Message = fmt.Sprintf("The route has been behind for %s (%s) and has not come to version %s.", ago(f.now, v.Since), f.status.Why, m.ResourceVersion)
+	case !r.Known && (r.Partial || st.Missing > 0):
+		v.Reason = api.ReasonLedgerFull
+		v.Message = fmt.Sprintf("The ledger has no room for it: %d objects of the cluster's at least are left out; raise --max-objects or --max-ledger-bytes.", max(st.Missing, 1))
+	case st.State == member.Syncing || r.Position == "":
+		v.Reason, v.Since = api.ReasonNotYetSeen, st.Since
+		v.Message = fmt.Sprintf("The stream reads a snapshot, which has not come to version %s.", m.ResourceVersion)
+	default:
+		f.notSeen(&v, "version "+m.ResourceVersion)
+	}
+	return v
+}
+
+// isDown says of a connection or a stream how long it has been down, why, and what is next.
+func (f *facts) isDown(v *api.Verdict, what, state, reason string) {
+	if reason != "" {
+		state += ", " + reason
+	}
+	v.Message = fmt.Sprintf("%s has not been live for %s (%s)%s", what, ago(f.now, v.Since), state, f.next(v.NextTry))
+	if v.Error != "" {
+		v.Message += ": " + stop(v.Error)
+	}
+	v.Message += "."
+}
+
+func (f *facts) delivered(v *api.Verdict) {
+	v.Reason, v.Delivered = api.ReasonDelivered, f.last()
+	v.Message = "The sink has version " + v.ResourceVersion + ", which is what the cluster has."
+	if d := v.Delivered; d != nil && d.ResourceVersion == v.ResourceVersion {
+		v.Message = fmt.Sprintf("Delivered %s ago, %s after it was read, as %s.", ago(f.now, d.At), about(time.Duration(d.LagSeconds*float64(time.Second))), d.ID)
+	}
+}
+
+func (f *facts) filtered(v *api.Verdict, why string) {
+	v.Reason = api.ReasonFiltered
+	v.Message = "It is not selected: " + why + "."
+	if f.route.Known {
+		v.Message = "It is not selected any more, and the sink gets a deletion once the stream has read that: " + why + "."
+	}
+}
+
+// gone says what became of an object that the cluster does not have.
+func (f *facts) gone(v *api.Verdict) {
+	if f.route.Known {
+		f.notSeen(v, "its deletion")
+		return
+	}
+	v.Reason, v.ResourceVersion = api.ReasonNotThere, f.route.Gone
+	v.Message = "The cluster has no such object, and the sink holds none."
+	if v.Delivered = f.last(); v.Delivered != nil && v.Delivered.Op == "deleted" {
+		v.Message = fmt.Sprintf("The cluster has no such object; its deletion was delivered %s ago.", ago(f.now, v.Delivered.At))
+	}
+}
+
+func (f *facts) notSeen(v *api.Verdict, what string) {
+	v.Reason, v.Since = api.ReasonNotYetSeen, f.found.Stream.LastFrame
+	v.Message = fmt.Sprintf("The stream has not read %s yet: it has come to version %s, and last heard from the cluster %s ago.",
+		what, f.route.Position, ago(f.now, v.Since))
+	if rejected := f.found.Stream.Rejected; f.route.Reached && len(rejected) > 0 {
+		v.Error = f.found.Stream.LastError
+		v.Message = fmt.Sprintf("The stream has come past %s, and rejects what it cannot read: %s.", what, stop(v.Error))
+	}
+}
+
+// deadLettered says so of the state that the cluster has.
+func (f *facts) deadLettered(v *api.Verdict) bool {
+	if f.route.AckedUID != f.found.UID || f.route.AckedVersion != f.found.ResourceVersion || f.letter == nil {
+		return false // what is given up counts as accepted
+	}
+	r, ok := f.letter()
+	if !ok || r.Event.UID() != f.found.UID || r.Event.ResourceVersion != f.found.ResourceVersion {
+		return false
+	}
+	if d := f.last(); d != nil && d.ResourceVersion == f.found.ResourceVersion && d.At.After(r.Time.Add(time.Second)) {
+		return false // it was sent again since, and accepted
+	}
+	v.Reason, v.Since, v.Error, v.Times = api.ReasonDeadLettered, r.Time, r.Reason, r.Attempts
+	v.Message = fmt.Sprintf("The sink refused version %s for good, %s ago, and it is a dead letter: %s.", f.found.ResourceVersion, ago(f.now, r.Time), stop(r.Reason))
+	return true
+}

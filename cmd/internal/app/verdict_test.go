@@ -1,0 +1,156 @@
+package app
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/fairlead-dev/fairlead/cmd/internal/api"
+	"github.com/fairlead-dev/fairlead/internal/ledger"
+	"github.com/fairlead-dev/fairlead/pipeline"
+	"github.com/fairlead-dev/fairlead/pipeline/queue"
+	"github.com/fairlead-dev/fairlead/pipeline/stage"
+	"github.com/fairlead-dev/fairlead/sinks/batch"
+	"github.com/fairlead-dev/fairlead/sinks/deadletter"
+	"github.com/fairlead-dev/fairlead/sources"
+	"github.com/fairlead-dev/fairlead/sources/member"
+)
+
+// healthy are the facts about an object that was delivered at version 7, of a live cluster.
+func healthy(now time.Time) *facts {
+	f := &facts{now: now, found: &sources.Looked{}, rate: 2, last: func() *api.Delivered { return nil }}
+	f.found.Connection.State = member.Live
+	f.found.Stream.State, f.found.Stream.LastFrame, f.found.Stream.Stream = member.Live, now.Add(-time.Second), "pods"
+	f.found.Asked, f.found.Exists, f.found.UID, f.found.ResourceVersion = true, true, "u", "7"
+	f.route = sources.RouteSight{Route: "file:x", AckedUID: "u", AckedVersion: "7", Known: true, Position: "9", Reached: true}
+	f.status.InStep = true
+	f.sink, f.ledger, f.cluster = batch.Status{Healthy: true}, ledger.Status{Healthy: true}, ledger.ClusterStatus{Healthy: true}
+	return f
+}
+
+// Each fault has its own reason, and a sentence that names the cause and what comes next.
+func TestVerdicts(t *testing.T) {
+	now := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+	waits := func(f *facts) {
+		f.route.Pending, f.route.PendingVersion, f.route.PendingSince = true, "8", now.Add(-3*time.Second)
+		f.queued, f.place = true, queue.Place{Waits: true, Ahead: 2, Line: 5}
+	}
+	inWork := func(f *facts) {
+		waits(f)
+		f.route.Begun, f.place = true, queue.Place{InWork: true, WorkedFor: 2 * time.Second}
+	}
+	sinkDown := func(f *facts) {
+		f.sink = batch.Status{Since: now.Add(-time.Minute), LastError: "connection refused", Attempts: 4, NextRetry: now.Add(5 * time.Second)}
+	}
+	newer := func(f *facts) { f.found.ResourceVersion, f.route.Reached = "12", false }
+	letter := func(version string) func() (deadletter.Record, bool) {
+		e, err := pipeline.ParseEvent((&pipeline.Change{
+			Key: pipeline.Key{Cluster: "c", Resource: "pods", Namespace: "n", Name: "p"}, UID: "u", ResourceVersion: version,
+			Op: pipeline.Updated, Origin: &pipeline.Origin{Cluster: "c"},
+		}).AppendCloudEvent(nil))
+		if err != nil {
+			e.ID = "/v1/pods/u/" + version
+			e.ResourceVersion = version
+		}
+		return func() (deadletter.Record, bool) {
+			return deadletter.Record{Time: now.Add(-time.Hour), Reason: "no such column", Attempts: 2, Event: e}, true
+		}
+	}
+	for name, test := range map[string]struct {
+		edit func(*facts)
+		want api.Reason
+		says string
+	}{
+		"delivered": {func(*facts) {}, api.ReasonDelivered, "The sink has version 7, which is what the cluster has."},
+		"delivered just now": {func(f *facts) {
+			f.last = func() *api.Delivered {
+				return &api.Delivered{ID: "/v1/pods/u/7", ResourceVersion: "7", At: now.Add(-90 * time.Second), LagSeconds: 0.25}
+			}
+		}, api.ReasonDelivered, "Delivered 1m30s ago, 250ms after it was read, as /v1/pods/u/7."},
+		"to be delivered again":    {func(f *facts) { f.route.Due = true }, api.ReasonDeliverAgain, "once more"},
+		"waits":                    {waits, api.ReasonWaiting, "Version 8 is the 3rd of 5 in its lane, and has waited for 3s."},
+		"a snapshot's waits":       {func(f *facts) { waits(f); f.place.Snapshot = true }, api.ReasonWaiting, "among the snapshot's"},
+		"a deletion waits":         {func(f *facts) { waits(f); f.route.PendingDeletion = true }, api.ReasonWaiting, "Its deletion is the 3rd"},
+		"no token":                 {func(f *facts) { waits(f); f.place.Token = 200 * time.Millisecond }, api.ReasonThrottled, "for 1.2s"},
+		"in flight":                {inWork, api.ReasonInFlight, "not answered for 2s."},
+		"a newer one waits":        {func(f *facts) { inWork(f); f.place.Waits, f.place.Line = true, 1 }, api.ReasonWaiting, "1st of 1"},
+		"the sink is down":         {func(f *facts) { inWork(f); sinkDown(f) }, api.ReasonSinkDown, "failed for 1m, and is tried again in 5s: connection refused."},
+		"behind a sink that fails": {func(f *facts) { waits(f); sinkDown(f) }, api.ReasonSinkDown, "connection refused"},
+		"refused": {func(f *facts) {
+			waits(f)
+			f.place = queue.Place{Waits: true, Delay: 1500 * time.Millisecond}
+			f.refused, f.refusal = true, stage.Refusal{Times: 22, Reason: "value too long"}
+		}, api.ReasonSinkRefusing, "refused by the sink for the 22nd time, and is tried again in 1.5s: value too long."},
+		"the ledger fails": {func(f *facts) {
+			inWork(f)
+			f.ledger = ledger.Status{Since: now.Add(-time.Minute), LastError: "no space left on device"}
+		}, api.ReasonHeldByLedger, "not been written for 1m: no space left on device."},
+		"the ledger refuses the cluster": {func(f *facts) {
+			inWork(f)
+			f.cluster.Healthy, f.cluster.LastError = false, "value too large"
+		}, api.ReasonHeldByLedger, "value too large"},
+		"the lane is full":       {func(f *facts) { waits(f); f.queued = false }, api.ReasonLaneFull, "waits for room in its lane"},
+		"the route reads itself": {func(f *facts) { waits(f); f.queued = false; f.status.InStep, f.status.Why = false, "lane full" }, api.ReasonBehind, "lane full"},
+		"the cluster is down": {func(f *facts) {
+			c := &f.found.Connection
+			c.State, c.Reason, c.LastError, c.Since, c.NextRetry = member.BackingOff, "unreachable", "dial tcp: timeout", now.Add(-time.Minute), now.Add(time.Second)
+		}, api.ReasonStreamDown, "The cluster has not been live for 1m (backing off, unreachable), and is tried again in 1s: dial tcp: timeout."},
+		"the stream is down": {func(f *facts) {
+			s := &f.found.Stream
+			s.State, s.Reason, s.LastError = member.BackingOff, "forbidden", "pods is forbidden"
+		}, api.ReasonStreamDown, "(backing off, forbidden): pods is forbidden."},
+		"what waits goes on while the cluster is down": {func(f *facts) { waits(f); f.found.Connection.State = member.BackingOff }, api.ReasonWaiting, ""},
+		"paused":              {func(f *facts) { f.paused = &pause{why: "by whom"} }, api.ReasonPaused, "It is paused: by whom."},
+		"nobody can tell":     {func(f *facts) { f.found.Asked, f.found.Error = false, "no reply in time" }, api.ReasonUnknown, "no reply in time; the sink has accepted version 7."},
+		"not there":           {func(f *facts) { f.found.Exists, f.route = false, sources.RouteSight{Route: "file:x"} }, api.ReasonNotThere, "no such object"},
+		"its deletion comes":  {func(f *facts) { f.found.Exists = false }, api.ReasonNotYetSeen, "not read its deletion yet"},
+		"a selector":          {func(f *facts) { f.found.Selector = "labelSelector=app=x"; f.route.Known = false }, api.ReasonFiltered, "It is not selected: the API server is asked for labelSelector=app=x only."},
+		"an expression":       {func(f *facts) { f.route.Unmet = []string{"object.a == 1"}; f.route.Known = false }, api.ReasonFiltered, "this is false for it: object.a == 1."},
+		"it has left":         {func(f *facts) { f.route.Unmet = []string{"false"} }, api.ReasonFiltered, "gets a deletion"},
+		"unchanged":           {func(f *facts) { newer(f); f.route.Unchanged = true }, api.ReasonUnchanged, "in no field that counts"},
+		"not seen":            {newer, api.ReasonNotYetSeen, "has come to version 9, and last heard from the cluster 1s ago."},
+		"behind":              {func(f *facts) { newer(f); f.status.InStep, f.status.Why = false, "no memory" }, api.ReasonBehind, "no memory"},
+		"in a snapshot":       {func(f *facts) { newer(f); f.found.Stream.State = member.Syncing }, api.ReasonNotYetSeen, "reads a snapshot"},
+		"no room":             {func(f *facts) { newer(f); f.route.Known, f.found.Stream.Missing = false, 3 }, api.ReasonLedgerFull, "--max-objects"},
+		"dead":                {func(f *facts) { f.letter = letter("7") }, api.ReasonDeadLettered, "refused version 7 for good, 1h0m ago, and it is a dead letter: no such column."},
+		"an older state died": {func(f *facts) { f.letter = letter("6") }, api.ReasonDelivered, ""},
+		"what died was sent again": {func(f *facts) {
+			f.letter = letter("7")
+			f.last = func() *api.Delivered { return &api.Delivered{ResourceVersion: "7", At: now} }
+		}, api.ReasonDelivered, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			f := healthy(now)
+			test.edit(f)
+			v := f.verdict()
+			if v.Reason != test.want || !strings.Contains(v.Message, test.says) || v.Route != "file:x" || !strings.HasSuffix(v.Message, ".") {
+				t.Errorf("%s: %s\nwant %s with %q", v.Reason, v.Message, test.want, test.says)
+			}
+		})
+	}
+}
+
+func TestReasonsAreDescribed(t *testing.T) {
+	seen := map[api.Reason]bool{}
+	for _, r := range api.Reasons {
+		if seen[r.Reason] || r.Meaning == "" {
+			t.Errorf("%s stands there twice, or means nothing", r.Reason)
+		}
+		seen[r.Reason] = true
+	}
+}
+
+func TestSentences(t *testing.T) {
+	for n, want := range map[int]string{1: "1st", 2: "2nd", 3: "3rd", 4: "4th", 11: "11th", 12: "12th", 21: "21st", 111: "111th", 1002: "1002nd"} {
+		if got := ordinal(n); got != want {
+			t.Errorf("ordinal of %d: %s", n, got)
+		}
+	}
+	for d, want := range map[time.Duration]string{
+		-1: "0s", 1234567: "1ms", 1234 * time.Millisecond: "1.2s", time.Minute: "1m", 70 * time.Second: "1m10s", 2 * time.Hour: "2h0m",
+	} {
+		if got := about(d); got != want {
+			t.Errorf("about %v: %s, want %s", d, got, want)
+		}
+	}
+}

@@ -1,0 +1,159 @@
+package ctl
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/term"
+
+	"github.com/fairlead-dev/fairlead/cmd/internal/api"
+)
+
+const (
+	watchEvery = 2 * time.Second // between two reads of --watch
+	waitEvery  = time.Second     // of --wait
+)
+
+// follow prints the status again and again, until the context ends. That it cannot ask it
+// tells in place of the status, and goes on.
+func (s *statusCommand) follow(cmd *cobra.Command) error {
+	screen := newScreen(cmd.OutOrStdout())
+	tick := time.NewTicker(watchEvery)
+	defer tick.Stop()
+	var last error
+	for {
+		var frame bytes.Buffer
+		status, err := s.client.Clusters(cmd.Context(), &frame)
+		if cmd.Context().Err() != nil {
+			return last
+		}
+		if last = unasked(err); err == nil {
+			last = s.print(&frame, status)
+		}
+		if said := errors.Unwrap(last); said != nil {
+			fmt.Fprintln(&frame, "fairlead:", said)
+		}
+		if err := screen.draw(frame.String()); err != nil {
+			return err
+		}
+		select {
+		case <-tick.C:
+		case <-cmd.Context().Done():
+			return last
+		}
+	}
+}
+
+// await waits until all clusters are in the state that is asked for, and prints the status.
+func (s *statusCommand) await(cmd *cobra.Command) error {
+	ctx, cancel := context.WithTimeout(cmd.Context(), s.timeout)
+	defer cancel()
+	tick := time.NewTicker(waitEvery)
+	defer tick.Stop()
+	var status *api.Status
+	var missing error // why there is nothing to print
+	for {
+		now, err := s.client.Clusters(ctx, io.Discard)
+		if err == nil {
+			_, err = s.choose(now)
+		}
+		switch {
+		case err == nil:
+			if status, missing = now, nil; s.isThere(now) {
+				return s.end(s.print(cmd.OutOrStdout(), now))
+			}
+		case status == nil && ctx.Err() == nil:
+			missing = err
+		}
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			if status == nil {
+				return unasked(fmt.Errorf("waited %v: %w", s.timeout, errors.Join(missing, cmd.Context().Err())))
+			}
+			if end, ok := errors.AsType[*ExitError](s.print(cmd.OutOrStdout(), status)); ok && end.Code == ExitUnasked {
+				return end
+			}
+			return &ExitError{ExitProblem, fmt.Errorf("waited %v, and not all is %s", s.timeout, s.wait)}
+		}
+	}
+}
+
+// end is that of a wait that has come to what was asked for: with another state than live,
+// that clusters are not live is no problem.
+func (s *statusCommand) end(err error) error {
+	if end, ok := errors.AsType[*ExitError](err); ok && end.Code == ExitProblem {
+		return nil
+	}
+	return err
+}
+
+// isThere reports whether there are clusters that are asked for, all in that state. Those
+// of other states count, too: --state chooses what is shown.
+func (s *statusCommand) isThere(status *api.Status) bool {
+	all := *s
+	all.states = nil
+	clusters, err := all.choose(status)
+	if err != nil || len(clusters) == 0 {
+		return false
+	}
+	if s.wait == "live" {
+		return len(problemsOf(status, time.Now())) == 0 && !slices.ContainsFunc(clusters, func(c api.Cluster) bool { return !isWell(&c) })
+	}
+	return !slices.ContainsFunc(clusters, func(c api.Cluster) bool { return !isIn(&c, s.wait) })
+}
+
+// screen is what --watch writes to: a terminal is drawn over, without clearing it first,
+// so that nothing flickers; to anything else each frame is appended.
+type screen struct {
+	to    io.Writer
+	lines func() int // that the terminal shows; nil: it is none
+	drawn bool
+}
+
+func newScreen(to io.Writer) *screen {
+	s := &screen{to: to}
+	if f, ok := to.(*os.File); ok && term.IsTerminal(int(f.Fd())) && os.Getenv("TERM") != "dumb" {
+		s.lines = func() int {
+			if _, height, err := term.GetSize(int(f.Fd())); err == nil {
+				return height
+			}
+			return 24
+		}
+	}
+	return s
+}
+
+// draw writes a frame. Of one that is longer than the terminal it shows the beginning and
+// the last line.
+func (s *screen) draw(frame string) error {
+	if s.lines == nil {
+		if s.drawn {
+			frame = "\n" + frame
+		}
+		s.drawn = true
+		_, err := io.WriteString(s.to, frame)
+		return err
+	}
+	lines := strings.Split(strings.TrimSuffix(frame, "\n"), "\n")
+	if most := max(s.lines()-1, 3); len(lines) > most {
+		left := len(lines) - most + 1
+		lines = append(slices.Clone(lines[:most-2]), fmt.Sprintf("... %d lines more", left), lines[len(lines)-1])
+	}
+	const home, endOfLine, endOfScreen, clear = "\x1b[H", "\x1b[K", "\x1b[J", "\x1b[2J"
+	begin := home
+	if !s.drawn {
+		begin = clear + home
+	}
+	s.drawn = true
+	_, err := io.WriteString(s.to, begin+strings.Join(lines, endOfLine+"\n")+endOfLine+"\n"+endOfScreen)
+	return err
+}

@@ -1,0 +1,90 @@
+package ctl
+
+import (
+	"fmt"
+	"net/http"
+	"net/url"
+	"strconv"
+
+	"github.com/spf13/cobra"
+
+	"github.com/fairlead-dev/fairlead/cmd/internal/api"
+)
+
+// NewLimits returns the command limits.
+func NewLimits() *cobra.Command {
+	var c Client
+	var out Output
+	var o order
+	var qps float64
+	var burst, weight int
+	var reset bool
+	cmd := &cobra.Command{
+		Use:   "limits CLUSTER",
+		Short: "Show the limits of a cluster in a running program, or change them for a while",
+		Long: "Shows how fast a cluster may deliver to each sink: as it is declared, by flags or by what\n" +
+			"describes the cluster, and as it is. With one of the limits it changes that at once, until\n" +
+			"--reset or the time is over: over restarts, changed settings and another leader.",
+		Example: "  fairlead limits edge-1\n" +
+			"  fairlead limits edge-1 --qps 20 --for 1h --reason 'the database is slow'\n" +
+			"  fairlead limits edge-1 --reset",
+		Args: cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			q := url.Values{"cluster": args}
+			given := cmd.Flags().Changed
+			if given("qps") {
+				q.Set("qps", strconv.FormatFloat(qps, 'g', -1, 64))
+			}
+			if given("burst") {
+				q.Set("burst", strconv.Itoa(burst))
+			}
+			if given("weight") {
+				q.Set("weight", strconv.Itoa(weight))
+			}
+			if reset {
+				q.Set("reset", "true")
+			}
+			var l api.Limits
+			var err error
+			if len(q) == 1 && o == (order{}) {
+				err = c.Get(cmd.Context(), cmd.ErrOrStderr(), "/limits", q, &l)
+			} else {
+				o.add(q)
+				err = c.Post(cmd.Context(), cmd.ErrOrStderr(), "/limits", q, storedWithin, &l, http.StatusOK, http.StatusAccepted)
+			}
+			if err != nil {
+				return err
+			}
+			if err := out.Print(cmd.OutOrStdout(), limitsTable(&l), l); err != nil {
+				return err
+			}
+			return notStored(l.NotStored)
+		},
+	}
+	f := cmd.Flags()
+	f.Float64Var(&qps, "qps", 0, "changes per second to each sink; 0 is no limit")
+	f.IntVar(&burst, "burst", 0, "changes at once after a rest")
+	f.IntVar(&weight, "weight", 0, "turns per round, where other clusters have one")
+	f.BoolVar(&reset, "reset", false, "go back to what is declared")
+	o.addFlags(f)
+	c.AddFlag(f)
+	out.AddFlags(f)
+	return cmd
+}
+
+func limitsTable(l *api.Limits) Table {
+	t := Table{Columns: []Column{{Name: "LIMIT"}, {Name: "DECLARED"}, {Name: "DECLARED BY"}, {Name: "EFFECTIVE"}, {Name: "BY"}, {Name: "UNTIL"}, {Name: "REASON"}}}
+	row := func(name string, of api.Limit, ordered bool, text func(float64) string) {
+		by, end, reason := of.DeclaredBy, "-", "-"
+		if ordered {
+			by, end, reason = l.Order.By, until(l.Order.Until), l.Order.Reason
+		}
+		t.Rows = append(t.Rows, []string{name, text(of.Declared), of.DeclaredBy, text(of.Effective), by, end, reason})
+	}
+	plain := func(n float64) string { return fmt.Sprint(n) }
+	o := l.Order
+	row("qps", l.QPS, o != nil && o.QPS != nil, numberOrNone)
+	row("burst", l.Burst, o != nil && o.Burst != nil, plain)
+	row("weight", l.Weight, o != nil && o.Weight != nil, plain)
+	return t
+}

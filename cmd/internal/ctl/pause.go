@@ -1,0 +1,174 @@
+package ctl
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"os/user"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"github.com/fairlead-dev/fairlead/cmd/internal/api"
+)
+
+// storedWithin is how long a program may take to store what it is told, beyond an answer's time.
+const storedWithin = 10 * time.Second
+
+// target are the arguments that say what is paused.
+type target struct{ stream, route string }
+
+func (t *target) addFlags(f *pflag.FlagSet) {
+	f.StringVar(&t.stream, "stream", "", "one resource of a cluster, CLUSTER/RESOURCE, such as edge-1/deployments.apps")
+	f.StringVar(&t.route, "route", "", "everything on its way to one sink, by the sink's name in fairlead status or /clusters")
+}
+
+// query returns the target as the parameters of a request.
+func (t *target) query(args []string) (url.Values, error) {
+	q := url.Values{}
+	for name, value := range map[string]string{"cluster": strings.Join(args, ""), "stream": t.stream, "route": t.route} {
+		if value != "" {
+			q.Set(name, value)
+		}
+	}
+	if len(q) != 1 {
+		return nil, errors.New("of what? Give the name of a cluster, --stream CLUSTER/RESOURCE or --route NAME")
+	}
+	return q, nil
+}
+
+// order are the flags of what holds for a while.
+type order struct {
+	duration time.Duration
+	reason   string
+}
+
+func (o *order) addFlags(f *pflag.FlagSet) {
+	f.DurationVar(&o.duration, "for", 0, "how long, such as 30m; then it ends by itself (default: until it is ended)")
+	f.StringVar(&o.reason, "reason", "", "why, for all who see it: one line of at most 200 bytes")
+}
+
+func (o *order) add(q url.Values) {
+	if o.duration != 0 {
+		q.Set("for", o.duration.String())
+	}
+	if o.reason != "" {
+		q.Set("reason", o.reason)
+	}
+	addBy(q)
+}
+
+// addBy says who asks, as the operating system knows the user.
+func addBy(q url.Values) {
+	if u, err := user.Current(); err == nil && u.Username != "" {
+		q.Set("by", u.Username)
+	}
+}
+
+// NewPause returns the command pause.
+func NewPause() *cobra.Command {
+	var c Client
+	var out Output
+	var t target
+	var o order
+	var mode string
+	cmd := &cobra.Command{
+		Use:   "pause CLUSTER | --stream CLUSTER/RESOURCE | --route NAME",
+		Short: "Have a running program deliver nothing of a cluster, a stream or to a sink for a while",
+		Long: "Has a running program deliver nothing of a cluster, of one resource of it, or to a sink,\n" +
+			"until it is resumed or the time is over. Nothing is lost, and nothing else waits for it.\n" +
+			"It holds over restarts, changed settings and another leader.\n\n" +
+			"With --mode hold, watches stay open: changes wait in their lanes and, once these are full,\n" +
+			"in the cluster. With --mode stop there are no watches: delivery goes on later from where\n" +
+			"it was, or with a snapshot, if the cluster does not remember that any more.\n" +
+			"What is being written to a sink at this moment is written.",
+		Example: "  fairlead pause edge-1 --for 30m --reason 'etcd is being moved'\n" +
+			"  fairlead pause --stream edge-1/events --mode stop\n" +
+			"  fairlead pause --route postgres://db:5432/fleet",
+		Args: cobra.MaximumNArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			q, err := t.query(args)
+			if err != nil {
+				return err
+			}
+			o.add(q)
+			q.Set("mode", mode)
+			return pausing(cmd, &c, &out, "/pause", q, "Paused")
+		},
+	}
+	t.addFlags(cmd.Flags())
+	cmd.Flags().StringVar(&mode, "mode", api.PauseHold, "hold: watches stay; stop: they are closed")
+	o.addFlags(cmd.Flags())
+	c.AddFlag(cmd.Flags())
+	out.AddFlags(cmd.Flags())
+	return cmd
+}
+
+// NewResume returns the command resume.
+func NewResume() *cobra.Command {
+	var c Client
+	var out Output
+	var t target
+	cmd := &cobra.Command{
+		Use:     "resume CLUSTER | --stream CLUSTER/RESOURCE | --route NAME",
+		Short:   "End a pause of a running program",
+		Long:    "Has a running program go on with what was paused. It delivers what has waited, in order.",
+		Example: "  fairlead resume edge-1",
+		Args:    cobra.MaximumNArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			q, err := t.query(args)
+			if err != nil {
+				return err
+			}
+			addBy(q)
+			return pausing(cmd, &c, &out, "/resume", q, "Resumed")
+		},
+	}
+	t.addFlags(cmd.Flags())
+	c.AddFlag(cmd.Flags())
+	out.AddFlags(cmd.Flags())
+	return cmd
+}
+
+// pausing asks for a pause or its end, and prints the answer.
+func pausing(cmd *cobra.Command, c *Client, out *Output, path string, q url.Values, done string) error {
+	var p api.Pausing
+	if err := c.Post(cmd.Context(), cmd.ErrOrStderr(), path, q, storedWithin, &p, http.StatusOK, http.StatusAccepted); err != nil {
+		return err
+	}
+	err := out.Print(cmd.OutOrStdout(), Table{
+		Columns: []Column{{Name: "STATE"}, {Name: "OF"}, {Name: "MODE"}, {Name: "UNTIL"}, {Name: "BY"}, {Name: "REASON"}},
+		Rows:    [][]string{{done, p.String(), p.Mode, until(p.Until), p.By, p.Reason}},
+	}, p)
+	if err != nil {
+		return err
+	}
+	return notStored(p.NotStored)
+}
+
+// until says when something ends by itself.
+func until(t time.Time) string {
+	if t.IsZero() {
+		return "-"
+	}
+	return t.UTC().Format(time.RFC3339)
+}
+
+// notStored is the error of what is in effect, and may not outlive the program.
+func notStored(why string) error {
+	if why == "" {
+		return nil
+	}
+	return fmt.Errorf("it is in effect, but is not stored yet, so that a restart now would not know it: %s", Visible(why))
+}
+
+// numberOrNone writes a limit of which 0 is none.
+func numberOrNone(n float64) string {
+	if n == 0 {
+		return "none"
+	}
+	return fmt.Sprint(n)
+}

@@ -1,0 +1,108 @@
+package ctl
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/fairlead-dev/fairlead/cmd/internal/api"
+	"github.com/fairlead-dev/fairlead/internal/redact"
+)
+
+// mostPods bounds a list of Pods. There are two or three.
+const mostPods = 100
+
+// find returns the name of the Pod to ask: the one that holds the Lease, or has the
+// leader's label, or any one. One that follows says who leads.
+func (p *pods) find(ctx context.Context) (string, error) {
+	running, err := p.list(ctx, podSelector)
+	if err != nil {
+		return "", err
+	}
+	if len(running) == 0 {
+		return "", fmt.Errorf("no Pod with the labels %s runs in namespace %s; name the namespace with -n, or the Pod with --pod", podSelector, p.namespace)
+	}
+	lease, err := p.leases.Leases(p.namespace).Get(ctx, p.lease, metav1.GetOptions{})
+	switch {
+	case err == nil && lease.Spec.HolderIdentity != nil:
+		host, _ := api.ParseIdentity(*lease.Spec.HolderIdentity)
+		if pod := podOf(running, host); pod != "" {
+			return pod, nil
+		}
+	case err != nil && !apierrors.IsNotFound(err) && !apierrors.IsForbidden(err):
+		return "", p.failed("read the Lease "+p.lease, "leases.coordination.k8s.io", "get", err)
+	}
+	// There is another lock, or none.
+	leaders, err := p.list(ctx, leaderSelector)
+	if err != nil {
+		return "", err
+	}
+	return append(leaders, running...)[0], nil
+}
+
+// longestHost is how many characters of its Pod's name a container has as the name of its
+// host. (Kubernetes cuts it, and what then is a hyphen or a dot at its end.)
+const longestHost = 63
+
+// podOf returns the Pod whose host has that name; empty if none has, or several may.
+func podOf(running []string, host string) (pod string) {
+	for _, name := range running {
+		switch {
+		case name == host:
+			return name
+		case len(name) <= longestHost || strings.TrimRight(name[:longestHost], "-.") != host:
+		case pod != "":
+			return ""
+		default:
+			pod = name
+		}
+	}
+	return pod
+}
+
+// list returns the names of the Pods that run.
+func (p *pods) list(ctx context.Context, selector string) (names []string, err error) {
+	list, err := p.core.Pods(p.namespace).List(ctx, metav1.ListOptions{LabelSelector: selector, Limit: mostPods})
+	if err != nil {
+		return nil, p.failed("look for the Pods of Fairlead", "pods", "list", err)
+	}
+	for _, pod := range list.Items {
+		if pod.Status.Phase == corev1.PodRunning && pod.DeletionTimestamp == nil {
+			names = append(names, pod.Name)
+		}
+	}
+	slices.Sort(names)
+	return names, nil
+}
+
+// next returns the way to the leader that a follower names. Only a Pod of Fairlead is
+// ever asked.
+func (p *pods) next(ctx context.Context, from *way, l api.Leader) (*way, error) {
+	if l.Host == "" {
+		return nil, errors.New("it does not say in which Pod the leader is; name it with --pod")
+	}
+	running, err := p.list(ctx, podSelector)
+	if err != nil {
+		return nil, err
+	}
+	pod := podOf(running, l.Host)
+	if pod == "" || pod == from.pod {
+		return nil, fmt.Errorf("the leader is in %s, which is no other running Pod of Fairlead in namespace %s; there are %s", Printable(l.Host), p.namespace, strings.Join(running, ", "))
+	}
+	return p.way(pod), nil
+}
+
+// failed is an error of the API server, which says what right is missing if that is why.
+func (p *pods) failed(what, resource, verbs string, err error) error {
+	said := fmt.Errorf("%s in namespace %s: %w", what, p.namespace, redact.New().Error(err))
+	if apierrors.IsForbidden(err) || strings.Contains(err.Error(), "is forbidden: ") { // SPDY has no type for it
+		said = fmt.Errorf("%w; you need a Role there that allows %s of %s", said, verbs, resource)
+	}
+	return said
+}

@@ -1,0 +1,89 @@
+package ctl
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/fairlead-dev/fairlead/cmd/internal/api"
+	"github.com/fairlead-dev/fairlead/internal/ledger"
+	"github.com/fairlead-dev/fairlead/pipeline/stage"
+	"github.com/fairlead-dev/fairlead/sinks/batch"
+	"github.com/fairlead-dev/fairlead/sources/member"
+	"github.com/fairlead-dev/fairlead/sources/stream"
+)
+
+func TestProblems(t *testing.T) {
+	now := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+	before := now.Add(-90 * time.Second)
+	healthy := api.Ledger{Path: "l", Status: ledger.Status{Healthy: true}}
+	for name, test := range map[string]struct {
+		status api.Status
+		want   []string
+	}{
+		"none": {status: api.Status{
+			Ledger: healthy, Election: &api.Election{Role: "leader", Leader: "a"}, Config: &api.Config{File: "f"},
+			Sinks: []api.Sink{{Name: "s", Status: batch.Status{Healthy: true}}},
+		}},
+		"ledger": {
+			api.Status{Ledger: api.Ledger{Path: "l", Status: ledger.Status{Since: before, LastError: "no space", Attempts: 3, NextRetry: now.Add(2 * time.Second)}}},
+			[]string{"ledger l: for 1m30s, 3 attempts, the next one in 2s: no space"},
+		},
+		"sinks": {
+			api.Status{Ledger: healthy, Sinks: []api.Sink{
+				{Name: "down", Status: batch.Status{Since: before, LastError: "refused\x1b[2J"}},
+				{Name: "picky", Refused: []stage.Refused{{Cluster: "edge", Changes: 2, Since: before, Reason: "too large"}}},
+			}},
+			[]string{"sink down: for 1m30s: refused [2J", "sink picky: refuses 2 changes of edge for 1m30s: too large"},
+		},
+		"election": {
+			api.Status{Ledger: healthy, Election: &api.Election{Role: "follower", Lock: "lease:a/b"}},
+			[]string{"election: follower, no leader is known; the lock is lease:a/b"},
+		},
+		"refused": {
+			api.Status{Ledger: healthy, Election: &api.Election{Role: "leader", Identity: "a", Refused: "a lower term"}},
+			[]string{"election: the ledger refuses a: a lower term"},
+		},
+		"configuration": {
+			api.Status{Ledger: healthy, Config: &api.Config{File: "f", Error: "line 3", NeedsRestart: []string{"ledger", "hub"}, ChangingSince: before}},
+			[]string{
+				"configuration f: not in effect: line 3", "configuration f: a restart is needed for ledger, hub",
+				"configuration f: settings have been changing for 1m30s, and nothing is delivered meanwhile",
+			},
+		},
+		"description": {
+			api.Status{Ledger: healthy, Problems: []api.Problem{{Source: "kubeconfig:x", Context: "c", Cluster: "edge", Error: "no server", Since: before}}},
+			[]string{"description kubeconfig:x, context c, cluster edge: for 1m30s: no server"},
+		},
+	} {
+		if diff := cmp.Diff(test.want, problemsOf(&test.status, now)); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", name, diff)
+		}
+	}
+}
+
+func TestStanding(t *testing.T) {
+	streamOf := func(resource string, state member.State, reason, lastError string) api.Stream {
+		return api.Stream{Status: stream.Status{Resource: resource, State: state, Reason: reason, LastError: lastError}}
+	}
+	well := api.InLedger{Healthy: true}
+	for name, test := range map[string]struct {
+		cluster api.Cluster
+		want    string
+		live    int
+	}{
+		"live":           {api.Cluster{State: member.Live, Ledger: well, LastError: "of yesterday", Streams: []api.Stream{streamOf("pods", member.Live, "", "of yesterday")}}, "live:", 1},
+		"down":           {api.Cluster{State: member.BackingOff, Reason: "network", LastError: "refused"}, "backing off: network: refused", 0},
+		"said twice":     {api.Cluster{State: member.Waiting, Reason: "unauthorized", LastError: "unauthorized: 401"}, "waiting: unauthorized: 401", 0},
+		"worst stream":   {api.Cluster{State: member.Live, Streams: []api.Stream{streamOf("a", member.Syncing, "start", ""), streamOf("b", member.Waiting, "forbidden", ""), streamOf("c", member.Live, "", "")}}, "waiting: b and 1 more: forbidden", 1},
+		"not in ledger":  {api.Cluster{State: member.Live, Ledger: api.InLedger{LastError: "full"}}, "live: the ledger: full", 0},
+		"no word for it": {api.Cluster{State: member.Paused}, "paused:", 0},
+	} {
+		s := standingOf(&test.cluster)
+		if got := strings.TrimSpace(string(s.state) + ": " + s.reason); got != test.want || s.live != test.live {
+			t.Errorf("%s: %q with %d live streams, want %q with %d", name, got, s.live, test.want, test.live)
+		}
+	}
+}

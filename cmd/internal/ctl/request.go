@@ -1,0 +1,141 @@
+package ctl
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/fairlead-dev/fairlead/cmd/internal/api"
+)
+
+// way is how a program is reached.
+type way struct {
+	url *url.URL
+	// dial connects to the program; nil: as the URL says. Then pod is the Pod's name, and
+	// pods are where it is.
+	dial func(ctx context.Context, network, address string) (net.Conn, error)
+	pods *pods
+	pod  string
+}
+
+// String is the URL, or the Pod.
+func (w *way) String() string {
+	if w.pod != "" {
+		return "Pod " + w.pod
+	}
+	return w.url.String()
+}
+
+// unreachable is the error of a request to which nothing has answered.
+func (w *way) unreachable(method string, u *url.URL, err error) error {
+	if w.pod != "" {
+		return fmt.Errorf("%s %s in Pod %s: %w", method, u.Path, w.pod, err)
+	}
+	return fmt.Errorf("%s %s: %w; is fairlead run up there, with this --admin-bind-address? "+
+		"Run this command where it runs, in its Pod for one, name its address with --admin, or its namespace with -n", method, u, err)
+}
+
+// request is one of a Client.
+type request struct {
+	method, path string
+	query        url.Values
+	wait         time.Duration
+	most         int64          // bytes of the answer
+	as           []int          // status codes of an answer
+	answer       any            // *[]byte: as it is, else decoded
+	stream       *io.ReadCloser // gets the body of an answer, if it is not nil
+}
+
+// page is a request for what a program tells of itself.
+func page(path string, answer any) request {
+	return request{method: http.MethodGet, path: path, most: mostPage, as: []int{http.StatusOK}, answer: answer}
+}
+
+// send sends the request to a program.
+func (r request) send(ctx context.Context, to *way) error {
+	u := to.url.JoinPath(r.path)
+	u.RawQuery = r.query.Encode()
+	if r.stream == nil {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, r.wait+answerWithin)
+		defer cancel()
+	}
+	req, err := http.NewRequestWithContext(ctx, r.method, u.String(), nil)
+	if err != nil {
+		return fmt.Errorf("%s %s: %w", r.method, u, err)
+	}
+	if u.Scheme == "http" {
+		req.Host = "localhost" // names are refused there: a web page may have made them up
+	}
+	resp, err := direct(to.dial).Do(req)
+	if err != nil {
+		return to.unreachable(r.method, u, plain(err))
+	}
+	if r.stream != nil && slices.Contains(r.as, resp.StatusCode) {
+		*r.stream = resp.Body
+		return nil
+	}
+	defer func() { _ = resp.Body.Close() }()
+	body, err := io.ReadAll(io.LimitReader(resp.Body, r.most))
+	if err != nil {
+		return fmt.Errorf("%s %s: read the answer: %w", r.method, u, err)
+	}
+	if slices.Contains(r.as, resp.StatusCode) && r.take(body) {
+		return nil
+	}
+	where := "name that with --admin"
+	if to.pod != "" {
+		where = "name its port with --admin-port"
+	}
+	return refusal(body, fmt.Errorf("%s %s: what answers there (status %d) is not the admin address of fairlead run; %s", r.method, u, resp.StatusCode, where))
+}
+
+// take reports whether the body is such an answer.
+func (r request) take(body []byte) bool {
+	if text, ok := r.answer.(*[]byte); ok {
+		*text = body
+		return true
+	}
+	return json.Unmarshal(body, r.answer) == nil
+}
+
+// refusal returns the error that an answer says, or other if it says none.
+func refusal(body []byte, other error) error {
+	var said api.Error
+	if err := json.Unmarshal(body, &said); err != nil || said.Error == "" {
+		return other
+	}
+	if len(said.Known) > 0 {
+		return errors.New(Visible(said.Error + "; there are: " + strings.Join(said.Known, ", ")))
+	}
+	err := errors.New(Visible(said.Error))
+	if said.Leader != nil {
+		return &followerError{err, *said.Leader}
+	}
+	return err
+}
+
+// direct goes to the address that is asked and to no other: it takes no proxy, and
+// follows no redirect.
+func direct(dial func(ctx context.Context, network, address string) (net.Conn, error)) *http.Client {
+	return &http.Client{
+		Transport:     &http.Transport{DisableKeepAlives: true, DialContext: dial},
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}
+}
+
+// plain is an error of a request without the request.
+func plain(err error) error {
+	if e, ok := errors.AsType[*url.Error](err); ok {
+		return e.Err
+	}
+	return err
+}

@@ -1,0 +1,89 @@
+package findings
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/fairlead-dev/fairlead/cmd/internal/api"
+)
+
+const (
+	// mostThrottled is the share of the time in which a cluster may wait for its limit.
+	mostThrottled = 0.5
+	// longWait is how long a change may wait.
+	longWait = 5 * time.Minute
+)
+
+// lanes tells of a cluster's lanes, and what it has in the ledger.
+func (f *finder) lanes(c *api.Cluster) {
+	for _, r := range c.Routes {
+		about := api.Finding{Cluster: c.Name, Route: r.Route}
+		if f.has(func(one api.Finding) bool {
+			return one.Route == r.Route && (one.Cluster == "" || one.Cluster == c.Name)
+		}) {
+			continue // the sink tells why
+		}
+		share := f.throttled(c.Name, &r)
+		full := r.Lane.BlockedOffers > 0
+		if full {
+			why := ""
+			if share > mostThrottled {
+				why = "; the cluster's limit holds them up"
+			}
+			f.add("FL1201", about, fmt.Sprintf("The lane of cluster %s for %s is full: %d changes of %d bytes wait%s.",
+				c.Name, r.Route, r.Lane.Live+r.Lane.Snapshot, r.Lane.Bytes, why))
+		}
+		if share > mostThrottled {
+			f.add("FL1202", about, fmt.Sprintf("Changes of cluster %s for %s waited for its limit %.0f %% of the time.", c.Name, r.Route, 100*min(share, 1)))
+		}
+		if oldest := oldestOf(c, r.Route); !full && share <= mostThrottled && f.longer(oldest, longWait) {
+			about.Since = oldest
+			f.add("FL1203", about, fmt.Sprintf("The oldest change of cluster %s that %s has not accepted was seen %s ago.", c.Name, r.Route, f.age(oldest)))
+		}
+	}
+	f.room(c)
+}
+
+// throttled returns for which share of the window changes waited for the limit alone.
+func (f *finder) throttled(cluster string, now *api.Route) float64 {
+	if f.Before == nil || f.Window <= 0 {
+		return 0
+	}
+	for _, c := range f.Before.Clusters {
+		for _, r := range c.Routes {
+			if c.Name == cluster && r.Route == now.Route {
+				return (now.Counts.ThrottledSeconds - r.Counts.ThrottledSeconds) / f.Window.Seconds()
+			}
+		}
+	}
+	return 0
+}
+
+// oldestOf returns when the oldest change was seen that a route has not accepted; zero:
+// there is none.
+func oldestOf(c *api.Cluster, route string) (oldest time.Time) {
+	for _, st := range c.Streams {
+		for _, r := range st.Routes {
+			if at := r.OldestUnacked; r.Route == route && !at.IsZero() && (oldest.IsZero() || at.Before(oldest)) {
+				oldest = at
+			}
+		}
+	}
+	return oldest
+}
+
+// room tells when a cluster takes almost all that it may in the ledger.
+func (f *finder) room(c *api.Cluster) {
+	about, l := api.Finding{Cluster: c.Name}, c.Ledger
+	if l.LastError != "" && !l.Healthy && f.Status.Ledger.Healthy {
+		about.Since = l.Since
+		f.add("FL1401", about, because("What there is of cluster "+c.Name+" cannot be written to the ledger", l.LastError))
+	}
+	if f.has(func(one api.Finding) bool { return one.Code == "FL1402" && one.Cluster == c.Name }) {
+		return
+	}
+	const most = 0.9
+	if l.MaxObjects > 0 && float64(l.Objects) > most*float64(l.MaxObjects) || l.MaxBytes > 0 && float64(l.Bytes) > most*float64(l.MaxBytes) {
+		f.add("FL1403", about, fmt.Sprintf("Cluster %s has %d of %d objects in the ledger, and %d of %d bytes.", c.Name, l.Objects, l.MaxObjects, l.Bytes, l.MaxBytes))
+	}
+}

@@ -1,0 +1,174 @@
+package trace
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	commonpb "go.opentelemetry.io/proto/slim/otlp/common/v1"
+	resourcepb "go.opentelemetry.io/proto/slim/otlp/resource/v1"
+	tracepb "go.opentelemetry.io/proto/slim/otlp/trace/v1"
+)
+
+const scopeName = "github.com/fairlead-dev/fairlead"
+
+// spansOfChange is how many spans a change has that a sink has accepted.
+const spansOfChange = 3
+
+// Attributes. Those that begin with fairlead are ours. Of the others the semantic
+// conventions of OpenTelemetry, version 1.37, say: service.* is stable, k8s.* and
+// messaging.* are in development.
+const (
+	attrService   = "service.name"
+	attrVersion   = "service.version"
+	attrInstance  = "service.instance.id"
+	attrCluster   = "k8s.cluster.name"
+	attrUID       = "k8s.cluster.uid"
+	attrNamespace = "k8s.namespace.name"
+	attrError     = "error.type"
+
+	attrSystem      = "messaging.system"
+	attrOperation   = "messaging.operation.name"
+	attrType        = "messaging.operation.type"
+	attrDestination = "messaging.destination.name"
+	attrMessage     = "messaging.message.id"
+
+	attrResource = "fairlead.resource"
+	attrName     = "fairlead.name"
+	attrOp       = "fairlead.operation"
+	attrSnapshot = "fairlead.snapshot"
+	attrAttempt  = "fairlead.attempt"
+	attrTogether = "fairlead.batch.traced" // how many of a batch are traced; how many it has nobody tells
+)
+
+// resource is what the spans are of: this process.
+type resource struct{ version, host string }
+
+func (r resource) proto() *resourcepb.Resource {
+	return &resourcepb.Resource{Attributes: []*commonpb.KeyValue{
+		text(attrService, "fairlead"), text(attrVersion, r.version), text(attrInstance, r.host),
+	}}
+}
+
+// spans is how many spans an answer makes, but for that of its batch.
+func (a *answer) spans() int {
+	if a.refused != "" {
+		return 1
+	}
+	return spansOfChange
+}
+
+// spansOf returns the spans of answers, and of the batches that several of them were in.
+func spansOf(answers []answer) []*tracepb.Span {
+	type batch struct {
+		route string
+		began time.Time
+	}
+	var all []*tracepb.Span
+	var order []batch
+	batches := map[batch][]*answer{}
+	for i := range answers {
+		a := &answers[i]
+		all = append(all, a.appendSpans(nil)...)
+		// Of one batch the time is the same value. The monotonic clock is no part of a key.
+		b := batch{a.route, a.began.Round(0)}
+		if batches[b] == nil {
+			order = append(order, b)
+		}
+		batches[b] = append(batches[b], a)
+	}
+	for _, b := range order {
+		if of := batches[b]; len(of) > 1 && !b.began.IsZero() {
+			all = append(all, batchSpan(of))
+		}
+	}
+	return all
+}
+
+// appendSpans appends the spans of one answer.
+func (a *answer) appendSpans(all []*tracepb.Span) []*tracepb.Span {
+	began := a.began
+	if began.IsZero() || began.Before(a.observed) {
+		began = a.observed
+	}
+	id := a.trace.SpanID[:]
+	child := func(name string, kind tracepb.Span_SpanKind, from, to time.Time) *tracepb.Span {
+		return &tracepb.Span{
+			TraceId: a.trace.TraceID[:], SpanId: random(8), ParentSpanId: id, Flags: 1,
+			Name: name, Kind: kind, StartTimeUnixNano: nanos(from), EndTimeUnixNano: nanos(to),
+		}
+	}
+	send := child("send "+system(a.route), tracepb.Span_SPAN_KIND_PRODUCER, began, a.ended)
+	send.Attributes = append(sending(a.route), text(attrMessage, a.id))
+	if a.attempt > 1 {
+		send.Attributes = append(send.Attributes, number(attrAttempt, a.attempt))
+	}
+	if a.refused != "" {
+		send.Status = &tracepb.Status{Code: tracepb.Status_STATUS_CODE_ERROR, Message: a.refused}
+		send.Attributes = append(send.Attributes, text(attrError, "refused"))
+		return append(all, send)
+	}
+	whole := child("process "+a.key.Resource, tracepb.Span_SPAN_KIND_CONSUMER, a.observed, a.ended)
+	whole.SpanId, whole.ParentSpanId = id, nil
+	whole.Attributes = a.attributes()
+	return append(all, whole, child("wait", tracepb.Span_SPAN_KIND_INTERNAL, a.observed, began), send)
+}
+
+// attributes tell of the change.
+func (a *answer) attributes() []*commonpb.KeyValue {
+	all := []*commonpb.KeyValue{
+		text(attrSystem, "kubernetes"), text(attrOperation, "process"), text(attrType, "process"), text(attrMessage, a.id),
+		text(attrCluster, a.key.Cluster), text(attrResource, a.key.Resource), text(attrName, a.key.Name), text(attrOp, a.op.String()),
+	}
+	if a.clusterUID != "" {
+		all = append(all, text(attrUID, a.clusterUID))
+	}
+	if a.key.Namespace != "" {
+		all = append(all, text(attrNamespace, a.key.Namespace))
+	}
+	if a.snapshot {
+		all = append(all, &commonpb.KeyValue{Key: attrSnapshot, Value: &commonpb.AnyValue{Value: &commonpb.AnyValue_BoolValue{BoolValue: true}}})
+	}
+	return all
+}
+
+// batchSpan returns the span of what went to a sink together.
+func batchSpan(of []*answer) *tracepb.Span {
+	first := of[0]
+	s := &tracepb.Span{
+		TraceId: random(16), SpanId: random(8), Flags: 1, Name: fmt.Sprintf("send %s batch", system(first.route)),
+		Kind: tracepb.Span_SPAN_KIND_PRODUCER, StartTimeUnixNano: nanos(first.began), EndTimeUnixNano: nanos(first.ended),
+		Attributes: append(sending(first.route), number(attrTogether, len(of))),
+	}
+	for _, a := range of {
+		s.EndTimeUnixNano = max(s.EndTimeUnixNano, nanos(a.ended))
+		s.Links = append(s.Links, &tracepb.Span_Link{TraceId: a.trace.TraceID[:], SpanId: a.trace.SpanID[:], Flags: 1})
+	}
+	return s
+}
+
+// sending are the attributes of what is sent to a sink.
+func sending(route string) []*commonpb.KeyValue {
+	return []*commonpb.KeyValue{
+		text(attrSystem, system(route)), text(attrOperation, "send"), text(attrType, "send"), text(attrDestination, route),
+	}
+}
+
+// system is the kind of sink, which stands at the beginning of its identity; or else what
+// its user calls it.
+func system(route string) string {
+	scheme, _, _ := strings.Cut(route, ":")
+	return scheme
+}
+
+func nanos(t time.Time) uint64 { return uint64(max(0, t.UnixNano())) }
+
+// text returns an attribute, in which what is no UTF-8 is replaced: a request with such a
+// text would be refused.
+func text(name, value string) *commonpb.KeyValue {
+	return &commonpb.KeyValue{Key: name, Value: &commonpb.AnyValue{Value: &commonpb.AnyValue_StringValue{StringValue: strings.ToValidUTF8(value, "\ufffd")}}}
+}
+
+func number(name string, n int) *commonpb.KeyValue {
+	return &commonpb.KeyValue{Key: name, Value: &commonpb.AnyValue{Value: &commonpb.AnyValue_IntValue{IntValue: int64(n)}}}
+}

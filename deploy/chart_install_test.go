@@ -1,0 +1,236 @@
+package deploy
+
+import (
+	"context"
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/util/wait"
+
+	"github.com/fairlead-dev/fairlead/internal/testenv"
+	"github.com/fairlead-dev/fairlead/internal/testhelm"
+)
+
+// release is a release of a chart in a cluster, and who makes it.
+type release struct {
+	*operator
+
+	program, kubeconfig string
+}
+
+// newRelease makes the namespace, restricted, as docs/install.md says.
+func newRelease(t *testing.T, hub *testenv.Cluster) *release {
+	t.Helper()
+	chartFiles(t)
+	r := &release{operator: newOperator(t, hub, applyServerSide), program: testhelm.Require(t), kubeconfig: filepath.Join(t.TempDir(), "kubeconfig")}
+	if err := testenv.WriteKubeconfig(r.kubeconfig, hub); err != nil {
+		t.Fatal(err)
+	}
+	applyAll(r.ctx, t, r.dynamic, r.apply, []byte(restricted))
+	return r
+}
+
+// helm runs a command on the release.
+func (r *release) helm(command, values string, args ...string) string {
+	r.t.Helper()
+	args = append([]string{command, "fairlead"}, args...)
+	if values != "" {
+		file := filepath.Join(r.t.TempDir(), "values.yaml")
+		if err := os.WriteFile(file, []byte(values), 0o600); err != nil {
+			r.t.Fatal(err)
+		}
+		args = append(args, "--values="+file)
+	}
+	text, err := testhelm.Run(r.ctx, r.program, append(args, "--namespace=fairlead", "--kubeconfig="+r.kubeconfig)...)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	return string(text)
+}
+
+const firstValues = `
+config:
+  watches: ["configmaps?namespace=default"]
+  routes: ["file:/var/lib/fairlead/changes.jsonl"]
+  clusterQps: 150
+rbac: {readHub: true}
+leaderElection: {enabled: true}
+crds: {enabled: true}
+createNamespaces: true
+`
+
+// What the chart installs runs; an upgrade keeps the ledger, the fleet and what was
+// decided; and what is removed leaves nothing but the ledger, CRDs and namespaces.
+func TestChartIsInstalledUpgradedAndRemoved(t *testing.T) {
+	hub := testenv.Start(t, testenv.Spec{Name: "hub"}).Clusters[0]
+	r := newRelease(t, hub)
+	before := r.objects()
+	r.helm("install", firstValues, "charts/fairlead", "--server-side=true")
+	r.createsFleet("hub", "paris")
+	r.configMap("a")
+	r.configMap("b")
+	kubelet := newKubelet(t, hub, r.client)
+	first := kubelet.start(r.ctx, t)
+	first.await("a", is("a"))
+	first.await("b", is("b"))
+	first.stop()
+	claim := r.state().Claim
+	pods := r.template()
+
+	// What the program reads again replaces no Pod.
+	r.helm("upgrade", strings.ReplaceAll(firstValues, "clusterQps: 150", "clusterQps: 160"), "charts/fairlead", "--server-side=true")
+	if diff := cmp.Diff(pods, r.template()); diff != "" {
+		t.Errorf("another limit replaces the Pods (-before +after):\n%s", diff)
+	}
+	r.helm("upgrade", strings.ReplaceAll(firstValues, "rbac:", "image: {tag: v0.3.0}\nrbac:")+"fleet: {secrets: {enabled: true}}\n", "charts/fairlead", "--server-side=true")
+	after := r.state()
+	if after.Claim != claim || after.Image != "fairlead:v0.3.0" || !slices.Equal(after.Fleet, []string{"hub", "paris"}) || after.Replicas != 2 {
+		t.Errorf("after the upgrade: %+v, claim before %s", after, claim)
+	}
+	if cmp.Equal(pods.Annotations, r.template().Annotations) {
+		t.Error("another fleet, which is read at the start only, does not replace the Pods")
+	}
+	r.goesOn(kubelet)
+	r.refusesWhatIsNotRestricted()
+
+	r.helm("uninstall", "")
+	var left []string
+	for _, object := range r.objects() {
+		if !slices.Contains(before, object) {
+			left = append(left, object)
+		}
+	}
+	want := []string{
+		"customresourcedefinitions records.records.fairlead.dev",
+		"leases fairlead/fairlead", // the program's
+		"namespaces fairlead-clusters",
+		"persistentvolumeclaims fairlead/fairlead-data",
+		"secrets fairlead/fairlead-fleet", // the operator's
+	}
+	if diff := cmp.Diff(want, left); diff != "" {
+		t.Errorf("what is left (-want +got):\n%s", diff)
+	}
+	r.helm("install", firstValues+"fleet: {secrets: {enabled: true}}\n", "charts/fairlead", "--server-side=true")
+	if again := r.state().Claim; again != claim {
+		t.Errorf("installed again, the ledger is on %s, not on %s", again, claim)
+	}
+}
+
+// template returns the Deployment's Pods.
+func (o *operator) template() corev1.PodTemplateSpec { return o.deployment().Spec.Template }
+
+func (o *operator) deployment() *appsv1.Deployment {
+	o.t.Helper()
+	d, err := o.client.AppsV1().Deployments("fairlead").Get(o.ctx, "fairlead", metav1.GetOptions{})
+	if err != nil {
+		o.t.Fatal(err)
+	}
+	return d
+}
+
+// objects returns what the cluster holds that this test has made, or may have: by
+// resource, namespace and name.
+func (o *operator) objects() []string {
+	o.t.Helper()
+	lists, err := o.client.Discovery().ServerPreferredResources()
+	if err != nil {
+		o.t.Fatal(err)
+	}
+	var found []string
+	for _, list := range lists {
+		for _, resource := range list.APIResources {
+			if !slices.Contains(resource.Verbs, "list") || slices.Contains([]string{"events", "pods", "componentstatuses", "apiservices", "endpoints", "endpointslices"}, resource.Name) {
+				continue
+			}
+			group, err := schema.ParseGroupVersion(list.GroupVersion)
+			if err != nil {
+				o.t.Fatal(err)
+			}
+			all, err := o.dynamic.Resource(group.WithResource(resource.Name)).List(o.ctx, metav1.ListOptions{})
+			if apierrors.IsNotFound(err) || apierrors.IsMethodNotSupported(err) {
+				continue // a CRD that is just being served
+			}
+			if err != nil {
+				o.t.Fatalf("list %s: %v", resource.Name, err)
+			}
+			for _, item := range all.Items {
+				if ofServer(resource.Name, item.GetNamespace(), item.GetName()) {
+					continue
+				}
+				name := item.GetName()
+				if item.GetNamespace() != "" {
+					name = item.GetNamespace() + "/" + name
+				}
+				found = append(found, resource.Name+" "+name)
+			}
+		}
+	}
+	slices.Sort(found)
+	return slices.Compact(found)
+}
+
+// ofServer reports whether the API server makes an object by itself, at some time.
+func ofServer(resource, namespace, name string) bool {
+	return slices.Contains([]string{"ipaddresses", "servicecidrs", "flowschemas", "prioritylevelconfigurations"}, resource) ||
+		namespace == "default" || strings.HasPrefix(namespace, "kube-") ||
+		name == "kube-root-ca.crt" || strings.HasPrefix(name, "system:") || strings.HasPrefix(name, "kube-")
+}
+
+// With the chart of members, and the kubeconfig that its notes say how to make, a member is
+// read; nothing is left of it.
+func TestMemberChartIsInstalledAndRemoved(t *testing.T) {
+	member := testenv.Start(t, testenv.Spec{Name: "paris"}).Clusters[0]
+	r := newRelease(t, member)
+	before := r.objects()
+	notes := r.helm("install", `watches: [configmaps, "secrets?namespace=fairlead"]`, "charts/fairlead-member", "--server-side=true")
+	if !strings.Contains(notes, "get secret fairlead-token") {
+		t.Errorf("the notes do not tell of the token:\n%s", notes)
+	}
+	for _, verb := range []string{"list", "watch"} {
+		r.may(t, verb, "configmaps", "default", true)
+		r.may(t, verb, "secrets", "fairlead", true)
+		r.may(t, verb, "secrets", "default", false)
+	}
+	r.may(t, "delete", "configmaps", "default", false)
+	r.helm("uninstall", "")
+	if diff := cmp.Diff(before, r.objects()); diff != "" {
+		t.Errorf("what is left (-before +after):\n%s", diff)
+	}
+}
+
+// may says whether the account of the release may do something.
+func (r *release) may(t *testing.T, verb, resource, namespace string, want bool) {
+	t.Helper()
+	text, err := json.Marshal(map[string]any{
+		"apiVersion": "authorization.k8s.io/v1", "kind": "SubjectAccessReview", "spec": map[string]any{
+			"user":               "system:serviceaccount:fairlead:fairlead",
+			"resourceAttributes": map[string]string{"verb": verb, "resource": resource, "namespace": namespace},
+		},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	// The API server learns of new roles within moments.
+	var answer struct{ Status struct{ Allowed bool } }
+	err = wait.PollUntilContextTimeout(r.ctx, 50*time.Millisecond, patience, true, func(ctx context.Context) (bool, error) {
+		raw, err := r.client.AuthorizationV1().RESTClient().Post().Resource("subjectaccessreviews").Body(text).DoRaw(ctx)
+		if err != nil {
+			return false, err
+		}
+		return json.Unmarshal(raw, &answer) == nil && answer.Status.Allowed == want, nil
+	})
+	if err != nil {
+		t.Errorf("%s %s in %s: allowed is not %v: %v", verb, resource, namespace, want, err)
+	}
+}

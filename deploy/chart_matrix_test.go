@@ -1,0 +1,293 @@
+package deploy
+
+import (
+	"bufio"
+	"bytes"
+	"errors"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/util/yaml"
+
+	"github.com/fairlead-dev/fairlead/internal/testenv"
+	"github.com/fairlead-dev/fairlead/internal/testhelm"
+)
+
+// matrix holds values beside those of the renderings: each key of values.yaml is given in
+// one of them at least, which a test checks.
+var matrix = map[string]rendering{
+	"names": {chart: "fairlead", values: `
+nameOverride: events
+fullnameOverride: platform-events
+commonLabels: {team: platform}
+commonAnnotations: {contact: nobody@example.com}
+image: {registry: registry.example, repository: a/fairlead, digest: "sha256:aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa", pullPolicy: Always}
+imagePullSecrets: [{name: registry}]
+serviceAccount: {create: false, name: other}
+rbac: {create: false}
+`},
+	"pod": {chart: "fairlead", values: `
+config: {watches: [pods], routes: [{sink: "postgres://fairlead@db.example/changes", password-file: /etc/fairlead/credentials/postgres/password}], clusterQps: 1000000}
+credentials: [{name: postgres, existingSecret: fairlead-postgres, optional: true, items: [{key: password, path: password}]}]
+replicaCount: 0
+updateStrategy: {type: Recreate}
+terminationGracePeriodSeconds: 90
+resources: {limits: {memory: 1Gi}, requests: {cpu: 1, memory: 1Gi}}
+extraArgs: [--log-level=info]
+extraEnv: [{name: A, value: b}]
+extraEnvFrom: [{secretRef: {name: aws-keys}}]
+extraVolumes: [{name: plugins, emptyDir: {}}]
+extraVolumeMounts: [{name: plugins, mountPath: /plugins}]
+initContainers: [{name: copy, image: plugins, securityContext: {allowPrivilegeEscalation: false, capabilities: {drop: [ALL]}}}]
+extraContainers: [{name: rotate, image: rotate, securityContext: {allowPrivilegeEscalation: false, capabilities: {drop: [ALL]}}}]
+extraObjects:
+- {apiVersion: v1, kind: ConfigMap, metadata: {name: "{{ .Release.Name }}-extra"}, data: {a: b}}
+- "{apiVersion: v1, kind: ConfigMap, metadata: {name: text}}"
+deploymentAnnotations: {a: b}
+podAnnotations: {a: b}
+podLabels: {a: b}
+priorityClassName: system-cluster-critical
+topologySpreadConstraints: [{maxSkew: 1, topologyKey: zone, whenUnsatisfiable: DoNotSchedule, labelSelector: {matchLabels: {a: b}}}]
+tolerations: [{operator: Exists}]
+nodeSelector: {a: b}
+affinity: {podAntiAffinity: {preferredDuringSchedulingIgnoredDuringExecution: []}}
+hostAliases: [{ip: 10.0.0.1, hostnames: [a.example]}]
+dnsPolicy: None
+dnsConfig: {nameservers: [10.0.0.2]}
+runtimeClassName: gvisor
+podSecurityContext: {supplementalGroups: [1]}
+securityContext: {privileged: false}
+livenessProbe: {periodSeconds: 20}
+readinessProbe: {periodSeconds: 20}
+`},
+	"fleet": {chart: "fairlead", values: `
+createNamespaces: true
+fleet:
+  existingSecret: ""
+  includeHub: hub
+  secrets: {enabled: true, namespace: platform, format: argocd, selector: "env in (prod)"}
+  clusterprofiles: {enabled: true, namespace: inventory, selector: a=b, accessProviders: {providers: [{name: gke, execConfig: {command: /plugins/gke, apiVersion: client.authentication.k8s.io/v1}}]}}
+rbac: {scope: cluster}
+config: {watches: ["*", "*.cert-manager.io", {resource: pods, namespace: default}], routes: ["hub:fairlead-records", {sink: "hub:others"}]}
+`},
+	"everywhere": {chart: "fairlead", values: `
+fleet: {secrets: {enabled: true, namespace: "*"}, clusterprofiles: {enabled: true, namespace: "*"}}
+config: {clusterProfileAccessProviders: /plugins/providers.json}
+serviceAccount: {annotations: {a: b}}
+`},
+	"no fleet": {chart: "fairlead", values: `
+fleet: {existingSecret: ""}
+rbac: {scope: namespace}
+config: {watches: ["configmaps?namespace=default", {resource: deployments.apps/v1, namespace: fairlead}]}
+`},
+	"ledger": {chart: "fairlead", values: `
+ledger: {persistence: {existingClaim: mine}}
+`},
+	"no ledger": {chart: "fairlead", values: `
+ledger: {persistence: {enabled: false}}
+`},
+	"claim": {chart: "fairlead", values: `
+ledger: {persistence: {enabled: true, storageClass: fast, accessModes: [ReadWriteOncePod], size: 2Gi, annotations: {a: b}}}
+`},
+	"lock elsewhere": {chart: "fairlead", values: `
+leaderElection: {enabled: true, lock: "lease:platform/fairlead"}
+podDisruptionBudget: {enabled: true, minAvailable: 50%}
+replicaCount: 3
+`},
+	"observed": {chart: "fairlead", values: `
+service: {enabled: true, annotations: {a: b}}
+podDisruptionBudget: {enabled: false}
+serviceMonitor: {enabled: true, labels: {release: prometheus}, interval: 15s, scrapeTimeout: 5s, relabelings: [{action: keep}], metricRelabelings: [{action: keep}]}
+podMonitor: {enabled: true, labels: {release: prometheus}, interval: 15s, scrapeTimeout: 5s, relabelings: [{action: keep}], metricRelabelings: [{action: keep}]}
+prometheusRule: {enabled: true, labels: {release: prometheus}, extraGroups: [{name: mine, rules: []}]}
+dashboards: {enabled: true, labels: {grafana_dashboard: "1"}, annotations: {folder: fairlead}}
+verticalPodAutoscaler: {enabled: true, updateMode: Initial}
+crds: {enabled: true}
+tests: {enabled: true, args: [check, --help]}
+`},
+	"closed": {chart: "fairlead", values: `
+service: {enabled: false}
+networkPolicy:
+  enabled: true
+  ingress: {from: []}
+  egress:
+    dnsPorts: [53, 5353]
+    hub: {cidrs: [10.1.0.1/32], ports: [443]}
+    members: {cidrs: [10.0.0.0/8], ports: [6443]}
+    sinks: [{to: [{ipBlock: {cidr: 10.2.0.0/16}}], ports: [{port: 5432}]}]
+`},
+	"open": {chart: "fairlead", values: "networkPolicy: {enabled: false}\n"},
+	"member": {chart: "fairlead-member", values: `
+nameOverride: events
+fullnameOverride: platform-events
+commonLabels: {team: platform}
+commonAnnotations: {contact: nobody@example.com}
+watches: ["pods?namespace=default"]
+serviceAccount: {create: true, name: reader, annotations: {a: b}}
+rbac: {create: true, scope: namespace}
+token: {create: true}
+voter: {enabled: true, leaseName: votes}
+extraObjects: [{apiVersion: v1, kind: ConfigMap, metadata: {name: extra}}]
+`},
+}
+
+// foreign are kinds that no API server knows by itself.
+var foreign = []string{"ServiceMonitor", "PodMonitor", "PrometheusRule", "VerticalPodAutoscaler"}
+
+// An API server accepts what the charts make of any values, field by field, and the program
+// its configuration file.
+func TestMatrix(t *testing.T) {
+	hub := testenv.Start(t, testenv.Spec{Name: "hub"}).Clusters[0]
+	r := newRelease(t, hub)
+	for _, namespace := range []string{"platform", "inventory", "others", "fairlead-records", "fairlead-clusters"} {
+		if _, err := r.client.CoreV1().Namespaces().Create(r.ctx, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: namespace}}, metav1.CreateOptions{}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for name, chart := range matrix {
+		t.Run(name, func(t *testing.T) {
+			values := filepath.Join(t.TempDir(), "values.yaml")
+			if err := os.WriteFile(values, []byte(chart.values), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := testhelm.Run(t.Context(), r.program, "lint", "--strict", "charts/"+chart.chart, "--values="+values, "--namespace=fairlead"); err != nil {
+				t.Error(err)
+			}
+			text, err := testhelm.Run(t.Context(), r.program, "template", "fairlead", "charts/"+chart.chart, "--values="+values, "--namespace=fairlead")
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, object := range documents(t, text) {
+				if slices.Contains(foreign, object.GetKind()) {
+					continue
+				}
+				if object.GetNamespace() == "" && object.GetKind() == "ConfigMap" {
+					object.SetNamespace("fairlead") // extraObjects that name none
+				}
+				raw, err := object.MarshalJSON()
+				if err != nil {
+					t.Fatal(err)
+				}
+				if _, _, err := strict.Decode(raw, nil, nil); err != nil {
+					t.Errorf("%s %s: %v", object.GetKind(), object.GetName(), err)
+				}
+				if _, err := resourceOf(r.dynamic, object).Apply(t.Context(), object.GetName(), object, metav1.ApplyOptions{FieldManager: "test", Force: true, DryRun: []string{metav1.DryRunAll}}); err != nil {
+					t.Errorf("%s %s: %v", object.GetKind(), object.GetName(), err)
+				}
+				if text, ok, _ := unstructured.NestedString(object.Object, "data", "fairlead.yaml"); ok {
+					configurationIsValid(t, text)
+				}
+			}
+		})
+	}
+}
+
+// documents returns the objects of a text.
+func documents(t *testing.T, text []byte) (objects []*unstructured.Unstructured) {
+	t.Helper()
+	reader := yaml.NewYAMLReader(bufio.NewReader(bytes.NewReader(text)))
+	for {
+		document, err := reader.Read()
+		if errors.Is(err, io.EOF) {
+			return objects
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		object := &unstructured.Unstructured{}
+		if err := yaml.Unmarshal(document, &object.Object); err != nil {
+			t.Fatalf("%v in\n%s", err, document)
+		}
+		if len(object.Object) > 0 {
+			objects = append(objects, object)
+		}
+	}
+}
+
+// configurationIsValid asks the program.
+func configurationIsValid(t *testing.T, text string) {
+	t.Helper()
+	binary, err := program()
+	if err != nil {
+		t.Fatal(err)
+	}
+	file := filepath.Join(t.TempDir(), "fairlead.yaml")
+	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if output, err := exec.CommandContext(t.Context(), binary, "config", "validate", file).CombinedOutput(); err != nil {
+		t.Errorf("%v: %s\n%s", err, output, text)
+	}
+}
+
+// Values that would do something else than what is meant are refused, and the error says
+// what to do.
+func TestChartsRefuse(t *testing.T) {
+	chartFiles(t)
+	helm := testhelm.Require(t)
+	for name, tc := range map[string]struct{ values, want string }{
+		"a key that there is not":      {"replicas: 2", "replicas"},
+		"a key below another":          {"fleet: {existingsecret: a}", "existingsecret"},
+		"a key of the file":            {"config: {clusterQPS: 3}", "clusterQPS"},
+		"two Pods that both deliver":   {"replicaCount: 2", "leaderElection.enabled=true"},
+		"a short name":                 {"config: {watches: [po]}\nrbac: {readHub: true}", "deployments.apps"},
+		"no group":                     {"config: {watches: [pods, deployments]}\nrbac: {readHub: true}", "deployments.apps"},
+		"a right in the whole cluster": {"config: {watches: [pods]}\nrbac: {readHub: true, scope: namespace}", "rbac.scope=cluster"},
+		"a digest that is none":        {"image: {digest: abc}", "digest"},
+		"credentials without a Secret": {"credentials: [{name: a}]", "existingSecret"},
+		"a folder outside":             {"credentials: [{name: ../a, existingSecret: a}]", "pattern"},
+		"profiles without commands":    {"fleet: {clusterprofiles: {enabled: true}}", "accessProviders"},
+		"a port that is none":          {"networkPolicy: {egress: {dnsPorts: [0]}}", "dnsPorts"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			text, err := rendering{chart: "fairlead", values: tc.values}.template(t.Context(), helm)
+			if err == nil || !strings.Contains(err.Error(), tc.want) {
+				t.Errorf("want an error with %q, got %v\n%s", tc.want, err, text)
+			}
+		})
+	}
+}
+
+// The Deployment of the values in matrix that an operator leaves alone is restricted: the
+// Pod of helm test as well.
+func TestPodOfHelmTestIsRestricted(t *testing.T) {
+	chartFiles(t)
+	text, err := testhelm.Run(t.Context(), testhelm.Require(t), "template", "fairlead", "charts/fairlead", "--namespace=fairlead", "--show-only=templates/tests/check.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	objects, err := decode(text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	tests := pick[*corev1.Pod](t, "helm test", objects, "fairlead-test")
+	d, c := pod(t, "chart/base")
+	if got := tests.Spec.Containers[0]; got.Image != c.Image || got.Args[0] != "check" || got.SecurityContext == nil || *got.SecurityContext.ReadOnlyRootFilesystem != true {
+		t.Errorf("%+v", got)
+	}
+	if got := tests.Spec.SecurityContext; got == nil || !*got.RunAsNonRoot || got.SeccompProfile == nil {
+		t.Errorf("%+v", got)
+	}
+	selectsTest(t, d, tests.Labels)
+}
+
+// selectsTest fails if the Deployment, and so the Service, takes the Pod of a test for its
+// own.
+func selectsTest(t *testing.T, d *appsv1.Deployment, labels map[string]string) {
+	t.Helper()
+	for key, value := range d.Spec.Selector.MatchLabels {
+		if labels[key] != value {
+			return
+		}
+	}
+	t.Errorf("%v selects the Pod of helm test, %v", d.Spec.Selector.MatchLabels, labels)
+}

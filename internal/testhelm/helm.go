@@ -1,0 +1,66 @@
+package testhelm
+
+import (
+	"bytes"
+	"context"
+	_ "embed"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/fairlead-dev/fairlead/internal/testprogram"
+)
+
+// The module that pins Helm.
+var (
+	//go:embed servers/helm.mod
+	helmMod []byte
+	//go:embed servers/helm.sum
+	helmSum []byte
+)
+
+// Helm is the Helm that tests run.
+var Helm = &testprogram.Program{
+	Name: "helm", Env: "FAIRLEAD_HELM", Target: "make helm",
+	Mod: helmMod, Sum: helmSum, Module: "helm.sh/helm/v4", Package: "helm.sh/helm/v4/cmd/helm",
+}
+
+// requireEnv is fairleadtest.RequireEnv: with it a test fails where it would be skipped.
+const requireEnv = "FAIRLEAD_REQUIRE_CONTROL_PLANE"
+
+// Require returns the path of Helm, and ends the test where there is none.
+func Require(t testing.TB) string {
+	t.Helper()
+	path, err := Helm.Find()
+	switch {
+	case err != nil && os.Getenv(requireEnv) != "":
+		t.Fatal(err)
+	case err != nil:
+		t.Skip(err)
+	}
+	return path
+}
+
+// Run runs Helm with arguments, and returns what it prints. The error holds what it says of
+// a failure.
+func Run(ctx context.Context, path string, args ...string) ([]byte, error) {
+	home, err := os.MkdirTemp("", "fairlead-helm-")
+	if err != nil {
+		return nil, fmt.Errorf("make a folder for Helm's caches: %w", err)
+	}
+	defer os.RemoveAll(home) //nolint:errcheck // It is temporary.
+	command := exec.CommandContext(ctx, path, args...)
+	command.Env = []string{"HOME=" + home, "PATH=" + os.Getenv("PATH")}
+	for _, folder := range []string{"CACHE", "CONFIG", "DATA"} {
+		command.Env = append(command.Env, "HELM_"+folder+"_HOME="+filepath.Join(home, strings.ToLower(folder)))
+	}
+	var stdout, stderr bytes.Buffer
+	command.Stdout, command.Stderr = &stdout, &stderr
+	if err := command.Run(); err != nil {
+		return nil, fmt.Errorf("helm %s: %w\n%s%s", strings.Join(args, " "), err, &stderr, &stdout)
+	}
+	return stdout.Bytes(), nil
+}

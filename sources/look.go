@@ -1,0 +1,101 @@
+package sources
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/fairlead-dev/fairlead/internal/ledger"
+	"github.com/fairlead-dev/fairlead/sources/stream"
+)
+
+// ErrNoNamespace says that objects of a resource have namespaces, and that none was given.
+var ErrNoNamespace = errors.New("its objects have namespaces, and none is given")
+
+// Look tells of one object what its member has of it, and what the stream that follows it
+// knows. It asks the member, for some seconds at most, and may be called by any goroutine;
+// each call may hold an object of up to 4 MiB, outside of the memory budget.
+//
+// resource is a name as kubectl takes it. An empty namespace means that of a stream which
+// follows only one. The error wraps ErrUnknownCluster, ErrUnknownResource or ErrNotSurveyed, and says what would
+// have to be followed; or ErrNoNamespace.
+func (s *Sources) Look(ctx context.Context, cluster, resource, namespace, name string) (found Looked, err error) {
+	found = Looked{Resource: resource, Namespace: namespace, Name: name}
+	surveyed := s.surveyed(cluster) // asked before, so that its streams are among them
+	s.mu.Lock()
+	r, ok := s.presentLocked(cluster)
+	if !ok {
+		s.mu.Unlock()
+		return found, fmt.Errorf("%w as %q; there are: %s", ErrUnknownCluster, cluster, enumerate(s.names()))
+	}
+	all, conn, survey := r.streams, r.conn, r.survey
+	found.Source = r.config.Source
+	s.mu.Unlock()
+	found.Connection = conn.Status()
+	if survey != nil {
+		found.Survey = new(survey.Status())
+	}
+	meant := meantBy(all, resource)
+	if len(meant) == 0 && len(all) > 0 {
+		name, err := all[0].Resolve(ctx, resource)
+		if err != nil && ctx.Err() == nil {
+			return found, fmt.Errorf("%w: %w", ErrUnknownResource, err)
+		}
+		if err == nil {
+			found.Resource = name
+			meant = meantBy(all, name)
+		}
+	}
+	if len(meant) == 0 && !surveyed {
+		return found, ErrNotSurveyed
+	}
+	if len(meant) == 0 {
+		return found, fmt.Errorf("%w: no --watch is for %s; add --watch %[2]s", ErrUnknownResource, found.Resource)
+	}
+	if is := meant[0].Status().Resource; is != "" {
+		found.Resource = is
+	}
+	namespaced, known := meant[0].Namespaced()
+	switch only := meant[0].Spec().Namespace; {
+	case known && !namespaced:
+		found.Namespace = ""
+	case namespace == "" && len(meant) == 1 && only != "":
+		found.Namespace = only
+	case known && namespace == "":
+		return found, fmt.Errorf("%s: %w; add -n NAMESPACE", found.Resource, ErrNoNamespace)
+	}
+	var only []string
+	for _, st := range meant {
+		if of := st.Spec().Namespace; of == "" || of == found.Namespace {
+			found.Sight = st.Look(ctx, ledger.Name{Namespace: found.Namespace, Name: name})
+			return found, nil
+		}
+		only = append(only, st.Spec().Namespace)
+	}
+	slices.Sort(only)
+	return found, fmt.Errorf("%w: of %s only the namespaces %s are followed; add --watch %[2]s?namespace=%[4]s",
+		ErrUnknownResource, found.Resource, enumerate(only), found.Namespace)
+}
+
+// Looked is what Sources.Look has found. With an error, Sight is empty, and what else is
+// not known yet.
+type Looked struct {
+	Sight
+
+	// Resource is as events have it: plural and group. Namespace is empty if its objects
+	// have none.
+	Resource, Namespace, Name string
+	Source                    string // where the member is described
+	Connection                ConnectionStatus
+	Survey                    *SurveyStatus // of what wildcards stand for; nil: there are none
+}
+
+func meantBy(all []*stream.Stream, resource string) (meant []*stream.Stream) {
+	for _, st := range all {
+		if means(st, resource) {
+			meant = append(meant, st)
+		}
+	}
+	return meant
+}
