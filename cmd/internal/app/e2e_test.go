@@ -357,7 +357,7 @@ func TestHealthIsServed(t *testing.T) {
 		t.Error("/clusters shows a token")
 	}
 	for path, want := range map[string]string{
-		"/": "127.0.0.1:1", "/status/clusters": "nobody", "/status/clusters/nobody": "token", "/status/routes/" + url.PathEscape(s.Sinks[0].Name): "It accepts",
+		"/": "127.0.0.1:1", "/status/clusters": "nobody", "/status/clusters/nobody": "token", "/status/object?cluster=nobody&resource=pods&namespace=a&name=b": "StreamDown", "/status/routes/" + url.PathEscape(s.Sinks[0].Name): "It accepts",
 	} {
 		code, body := get(path)
 		if code != http.StatusOK || !strings.Contains(body, want) {

@@ -24,6 +24,11 @@ func (p *Page) route(s *snapshot, r *http.Request) answer {
 		return failure(http.StatusNotFound, "No such route", "there is no route "+visible(name, 100), known...)
 	}
 	d := api.RouteDetail{At: s.at, Sink: s.status.Sinks[i], Behind: []string{}, Waiting: []api.InRoute{}}
+	for j := range s.status.Paused {
+		if s.status.Paused[j].Route == name {
+			d.Paused = &s.status.Paused[j]
+		}
+	}
 	for j := range s.status.Clusters {
 		addToRoute(&d, &s.status.Clusters[j])
 	}
