@@ -77,7 +77,7 @@ func TestHistory(t *testing.T) {
 		if diff := cmp.Diff([]float64{-1, -1, .25, -1, 0}, tail(h.Throttled)); diff != "" {
 			t.Errorf("throttled (-want +got):\n%s", diff)
 		}
-		if diff := cmp.Diff([]float64{-1, -1, 5, -1, 1}, tail(h.ChangesPerSecond)); diff != "" {
+		if diff := cmp.Diff([]float64{-1, -1, 5, -1, .1}, tail(h.ChangesPerSecond)); diff != "" {
 			t.Errorf("changes (-want +got):\n%s", diff)
 		}
 		for range points + 5 {
