@@ -1,13 +1,14 @@
 package sources
 
 import (
-	"github.com/fairlead-dev/fairlead/internal/synctest"
 	"strings"
 	"testing"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/fairlead-dev/fairlead/internal/synctest"
 )
 
 // The conditions of a member's caches follow the member.

@@ -5,8 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/fairlead-dev/fairlead/internal/ledger"
+	states "github.com/fairlead-dev/fairlead/sources/member"
 	"github.com/fairlead-dev/fairlead/sources/stream"
 )
 
@@ -18,7 +20,7 @@ var ErrNoNamespace = errors.New("its objects have namespaces, and none is given"
 // each call may hold an object of up to 4 MiB, outside of the memory budget.
 //
 // resource is a name as kubectl takes it. An empty namespace means that of a stream which
-// follows only one. The error wraps ErrUnknownCluster, ErrUnknownResource or ErrNotSurveyed, and says what would
+// follows only one. The error wraps ErrUnknownCluster, ErrUnknownResource or, if it is not known what the member serves, ErrNotSurveyed, and says what would
 // have to be followed; or ErrNoNamespace.
 func (s *Sources) Look(ctx context.Context, cluster, resource, namespace, name string) (found Looked, err error) {
 	found = Looked{Resource: resource, Namespace: namespace, Name: name}
@@ -37,7 +39,7 @@ func (s *Sources) Look(ctx context.Context, cluster, resource, namespace, name s
 		found.Survey = new(survey.Status())
 	}
 	meant := meantBy(all, resource)
-	if len(meant) == 0 && len(all) > 0 {
+	if len(meant) == 0 && len(all) > 0 && found.Connection.State == states.Live {
 		name, err := all[0].Resolve(ctx, resource)
 		if err != nil && ctx.Err() == nil {
 			return found, fmt.Errorf("%w: %w", ErrUnknownResource, err)
@@ -47,7 +49,7 @@ func (s *Sources) Look(ctx context.Context, cluster, resource, namespace, name s
 			meant = meantBy(all, name)
 		}
 	}
-	if len(meant) == 0 && !surveyed {
+	if len(meant) == 0 && (!surveyed || found.Connection.State != states.Live) {
 		return found, ErrNotSurveyed
 	}
 	if len(meant) == 0 {
@@ -92,6 +94,9 @@ type Looked struct {
 }
 
 func meantBy(all []*stream.Stream, resource string) (meant []*stream.Stream) {
+	if strings.Contains(resource, "*") {
+		return nil // a wildcard is no resource
+	}
 	for _, st := range all {
 		if means(st, resource) {
 			meant = append(meant, st)

@@ -2,9 +2,11 @@ package sources
 
 import (
 	"errors"
-	"github.com/fairlead-dev/fairlead/internal/synctest"
 	"strings"
 	"testing"
+
+	"github.com/fairlead-dev/fairlead/internal/synctest"
+	states "github.com/fairlead-dev/fairlead/sources/member"
 )
 
 // A name finds the stream that it means, however it is written; what nobody follows is said,
@@ -37,6 +39,21 @@ func TestLookFindsTheStream(t *testing.T) {
 			}
 			if err == nil && (got.Resource+" "+got.Namespace != test.found || got.Connection.Cluster != "m" || got.Source != "from a" || len(got.Routes) != 1) {
 				t.Errorf("Look(%q, %q, %q) = %+v", test.cluster, test.resource, test.namespace, got)
+			}
+		}
+	})
+}
+
+// Of a member that cannot be reached it is not known which resource a name means.
+func TestLookAtAMemberThatIsDown(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := start(t, "cm")
+		h.sources.Set((&server{uid: "a", down: true}).member("m"))
+		pass()
+		for resource, want := range map[string]error{"cm": nil, "configmaps": ErrNotSurveyed} {
+			got, err := h.sources.Look(t.Context(), "m", resource, "ns", "x")
+			if !errors.Is(err, want) || got.Asked || got.Connection.State == states.Live || got.Connection.LastError == "" {
+				t.Errorf("%s: %+v, %v", resource, got, err)
 			}
 		}
 	})

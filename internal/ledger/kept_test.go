@@ -4,13 +4,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"github.com/fairlead-dev/fairlead/internal/synctest"
 	"maps"
 	"math/rand/v2"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/fairlead-dev/fairlead/internal/synctest"
 )
 
 // runLedger runs a ledger until end is called, whatever its store says then.

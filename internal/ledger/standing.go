@@ -64,10 +64,10 @@ func (c *Cursor) Standing(n Name) Standing {
 	return s
 }
 
-// digits returns the number that v is, empty if it is none.
-func (v rv) digits() string {
-	if v == 0 || v&unordered != 0 {
+// digits returns the number that a is, empty if it is none.
+func (a rv) digits() string {
+	if a == 0 || a&unordered != 0 {
 		return ""
 	}
-	return strconv.FormatUint(uint64(v), 10)
+	return strconv.FormatUint(uint64(a), 10)
 }

@@ -1,11 +1,12 @@
 package ledger
 
 import (
-	"github.com/fairlead-dev/fairlead/internal/synctest"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/fairlead-dev/fairlead/internal/synctest"
 )
 
 // A standing follows an object from its first state to its deletion.

@@ -5,7 +5,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"github.com/fairlead-dev/fairlead/internal/synctest"
 	"io"
 	"net/http"
 	"strings"
@@ -16,6 +15,8 @@ import (
 	"github.com/go-logr/logr"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/rest"
+
+	"github.com/fairlead-dev/fairlead/internal/synctest"
 )
 
 // table is a hub in memory: what there is and how often it was written.

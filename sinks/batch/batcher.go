@@ -32,12 +32,11 @@ type Batcher struct {
 	deadLetter sync.Mutex   // held while the function of that name runs
 	givenUp    atomic.Int64 // changes, since the sink has accepted one
 
-	mu      sync.Mutex
-	started bool
-	stopped bool
-	pending []*item // in the order given, changes of one key included
-	writing keySet  // keys of the batches under way, if there may be several
-
+	mu       sync.Mutex
+	started  bool
+	stopped  bool
+	pending  []*item                     // in the order given, changes of one key included
+	writing  keySet                      // keys of the batches under way, if there may be several
 	underWay map[*writer]time.Time       // when each writer's write began
 	gate     time.Time                   // no write before then
 	began    time.Time                   // of the last write that followed no failed one

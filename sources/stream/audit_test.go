@@ -1,6 +1,7 @@
 package stream
 
 import (
+	"context"
 	"fmt"
 	"strings"
 	"testing"
@@ -316,6 +317,57 @@ func TestNoAuditWhileNotLive(t *testing.T) {
 		h.live()
 		h.quiet(100 * time.Hour)
 	})
+}
+
+// An audit that is asked for finds what differs, also where none is due by itself.
+func TestAnAuditIsAskedFor(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := start(t, audits, func(o *Options) { o.Config.AuditInterval = -1 })
+		if a := h.stream.Audit(t.Context()); a.Result != "not_live" || a.Error == "" {
+			t.Errorf("before it is live: %+v", a)
+		}
+		h.live()
+		ask := func() Audited {
+			synctest.Wait()
+			asked := make(chan Audited, 1)
+			go func() { asked <- h.stream.Audit(t.Context()) }()
+			h.call("list by 500").reply(200, listOf(10, "", configMap("a", 1), configMap("b", 2)))
+			return <-asked
+		}
+		if a := ask(); a.Result != "clean" || a.Differences != 0 || a.Error != "" || a.Resource != "configmaps" {
+			t.Errorf("of a healthy stream: %+v", a)
+		}
+		h.wantAudits("clean", 1, 0)
+		h.tamper("ghost", "uid-ghost", "1", false)
+		if a := ask(); a.Result != "differences" || a.Differences != 1 {
+			t.Errorf("of one that differs: %+v", a)
+		}
+	})
+}
+
+// Who asks for an audit may go before it ends, and so may the stream.
+func TestAnAuditThatIsAskedForEnds(t *testing.T) {
+	for name, end := range map[string]func(h *harness, gone func()){
+		"who asked is gone":   func(_ *harness, gone func()) { gone() },
+		"the stream has gone": func(h *harness, _ func()) { _ = h.stop() },
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				h := start(t, audits, func(o *Options) { o.Config.AuditInterval = -1 })
+				h.live()
+				synctest.Wait()
+				ctx, gone := context.WithCancel(t.Context())
+				defer gone()
+				asked := make(chan Audited, 1)
+				go func() { asked <- h.stream.Audit(ctx) }()
+				h.call("list by 500")
+				end(h, gone)
+				if a := <-asked; a.Result != "interrupted" || a.Error == "" {
+					t.Errorf("%+v", a)
+				}
+			})
+		})
+	}
 }
 
 func TestRunEndsInAnAudit(t *testing.T) {

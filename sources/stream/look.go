@@ -56,7 +56,7 @@ type RouteSight struct {
 
 // Bounds of one question to a member.
 const (
-	lookTimeout = 5 * time.Second
+	lookTimeout = 4 * time.Second
 	mostLooked  = 4 << 20 // bytes of the object
 )
 
@@ -75,7 +75,7 @@ func (s *Status) Connected() bool {
 }
 
 // Look tells of one object. It asks the member for it, once or, if there are selectors,
-// twice, for at most 5 s. Any goroutine may call it, also while the stream runs. The
+// twice, for at most 4 s. Any goroutine may call it, also while the stream runs. The
 // caller bounds how many do so at once: each holds the object, of up to 4 MiB, outside of
 // the memory budget.
 func (s *Stream) Look(ctx context.Context, n ledger.Name) Sight {

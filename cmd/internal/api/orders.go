@@ -13,6 +13,21 @@ type Order struct {
 	Until  time.Time `json:"until,omitzero"` // when it ends by itself; absent: it does not
 }
 
+// Said says who has given the order, why, and until when, as the end of a sentence.
+func (o Order) Said() string {
+	said := "by an operator"
+	if o.By != "" {
+		said = "by " + o.By
+	}
+	if o.Reason != "" {
+		said += fmt.Sprintf(" (%s)", o.Reason)
+	}
+	if !o.Until.IsZero() {
+		said += " until " + o.Until.UTC().Format(time.RFC3339)
+	}
+	return said
+}
+
 // The modes of a Pause.
 const (
 	PauseHold = "hold" // nothing is delivered; watches stay, and stand still once lanes are full

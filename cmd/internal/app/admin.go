@@ -48,7 +48,7 @@ var errChanging = errors.New("the settings are being changed")
 // adminServer serves the endpoints of admin, and the pages of the health server.
 func (p *program) adminServer(l net.Listener) *manager.Server {
 	if a, ok := l.Addr().(*net.TCPAddr); !ok || !a.IP.IsLoopback() {
-		p.log.Info("Warning: the admin address can be reached from elsewhere, and whoever reaches it may replay clusters and send dead letters again",
+		p.log.Info("Warning: the admin address can be reached from elsewhere, and whoever reaches it may read what is delivered, replay clusters and send dead letters again",
 			"address", l.Addr().String(), "instead", "--admin-bind-address="+ctl.DefaultAddress)
 	}
 	handler := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

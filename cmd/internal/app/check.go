@@ -10,6 +10,8 @@ import (
 	"sync"
 	"time"
 
+	"k8s.io/apimachinery/pkg/runtime/schema"
+
 	"github.com/fairlead-dev/fairlead/cmd/internal/api"
 	"github.com/fairlead-dev/fairlead/cmd/internal/findings"
 	"github.com/fairlead-dev/fairlead/cmd/internal/probe"
@@ -17,6 +19,7 @@ import (
 	"github.com/fairlead-dev/fairlead/sinks"
 	"github.com/fairlead-dev/fairlead/sinks/deadletter"
 	"github.com/fairlead-dev/fairlead/sources"
+	"github.com/fairlead-dev/fairlead/sources/member"
 	"github.com/fairlead-dev/fairlead/sources/stream"
 )
 
@@ -104,8 +107,8 @@ func (p *program) askMembers(ctx context.Context, e *engine, clusters []api.Clus
 		}
 		for _, st := range clusters[i].Streams {
 			// A stream that does not run says why by itself.
-			if spec, err := stream.ParseSpec(st.Stream); err == nil && st.Wildcard == "" && st.State == "live" {
-				q.Specs = append(q.Specs, spec)
+			if spec, err := stream.ParseSpec(st.Stream); err == nil && st.Wildcard == "" && st.State == member.Live {
+				q.Followed = append(q.Followed, probe.Followed{GroupResource: schema.ParseGroupResource(st.Resource), Namespace: spec.Namespace, Fields: spec.Fields})
 			}
 		}
 		all[i] = probe.Member(ctx, q)

@@ -9,14 +9,14 @@ import (
 )
 
 // copies decides of which objects recent keeps copies: those that a reader wants and has
-// room for, as long as all of them together take no more than mostCopied.
+// room for.
 type copies struct {
-	bytes   atomic.Int64
 	mu      sync.Mutex                // of those who write wanters
 	wanters atomic.Pointer[[]*wanter] // nil: nobody wants any
 }
 
-// mostCopied bounds the copies of objects that recent keeps, in bytes.
+// mostCopied bounds the copies of objects that recent keeps, in bytes: beyond it the oldest
+// are given up.
 const mostCopied = 16 << 20
 
 // wanter is a reader that wants objects.
@@ -49,33 +49,17 @@ func (c *copies) change(f func([]*wanter) []*wanter) {
 	c.wanters.Store(&all)
 }
 
-// wanted reports whether the object of a change is to be copied, and counts it if so.
-func (c *copies) wanted(route string, of *pipeline.Change) bool {
+// wanted reports whether the object of a change is to be copied.
+func (c *copies) wanted(route string, of *pipeline.Change) (wanted bool) {
 	all := c.wanters.Load()
-	if all == nil {
+	if all == nil || len(of.Object) > mostCopied {
 		return false
 	}
-	wanted := false
 	for _, w := range *all {
 		if w.room.Load() > 0 && w.wants(route, of) {
 			w.room.Add(-1)
 			wanted = true
 		}
 	}
-	if !wanted {
-		return false
-	}
-	n := int64(len(of.Object))
-	if c.bytes.Add(n) > mostCopied {
-		c.bytes.Add(-n)
-		return false
-	}
-	return true
-}
-
-// dropped says that an answer is forgotten, with its copy.
-func (c *copies) dropped(a *answer) {
-	if len(a.object) > 0 {
-		c.bytes.Add(int64(-len(a.object)))
-	}
+	return wanted
 }

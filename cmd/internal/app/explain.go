@@ -18,8 +18,12 @@ import (
 )
 
 // mostExplained is how many explanations are under way at once: each asks a member, and may
-// hold an object of 4 MiB.
-const mostExplained = 4
+// hold an object of 4 MiB. explainRate is how many there are per second, and twice as many
+// at once: anybody may reach the health port, and members are not to be flooded.
+const (
+	mostExplained = 4
+	explainRate   = 10
+)
 
 // serveExplain answers /explain?cluster=&resource=&namespace=&name=: why the newest state of
 // an object is, or is not, where it should be. It shows nothing of the object's contents.
@@ -51,11 +55,10 @@ func (p *program) explain(r *http.Request) (code int, answer any) {
 			Leader: &api.Leader{Identity: election.Leader, Host: election.LeaderHost, Address: election.LeaderAddress},
 		}
 	}
-	if p.explaining.Add(1) > mostExplained {
-		p.explaining.Add(-1)
-		return http.StatusServiceUnavailable, api.Error{Error: fmt.Sprintf("%d objects are being explained; ask again", mostExplained)}
-	}
 	defer p.explaining.Add(-1)
+	if p.explaining.Add(1) > mostExplained || !p.explainRate.Allow() {
+		return http.StatusServiceUnavailable, api.Error{Error: fmt.Sprintf("%d objects are explained at a time, and %v per second; ask again", mostExplained, explainRate)}
+	}
 	e := p.current()
 	if e == nil || p.changing.Load() != nil {
 		return http.StatusServiceUnavailable, api.Error{Error: "nothing is delivered at the moment; ask again"}
@@ -96,8 +99,13 @@ func (p *program) notFollowed(e *engine, x *api.Explanation, found *sources.Look
 			}
 		}
 	}
+	v := api.Verdict{Reason: api.ReasonNotFollowed, Message: "It is not followed: " + stop(message) + "."}
+	if errors.Is(why, sources.ErrNotSurveyed) {
+		v = (&facts{now: time.Now(), found: found}).unreached()
+	}
 	for _, r := range e.routes {
-		x.Routes = append(x.Routes, api.Verdict{Route: r.name, Reason: api.ReasonNotFollowed, Message: "It is not followed: " + stop(message) + "."})
+		v.Route = r.name
+		x.Routes = append(x.Routes, v)
 	}
 }
 
@@ -122,7 +130,7 @@ func (p *program) judge(e *engine, x *api.Explanation, found *sources.Looked) {
 			buckets = r.snapshots
 		}
 		f.rate = buckets.Limit(x.Cluster).QPS
-		f.paused = e.pausedFor(r.name, key, found)
+		f.paused = pausedFor(p.orders.paused(), r.name, key, found)
 		f.last = func() *api.Delivered { return p.recent.delivered(r.name, key) }
 		if p.dead != nil {
 			f.letter = func() (deadletter.Record, bool) { return p.letter(r.name, key) }
@@ -132,7 +140,21 @@ func (p *program) judge(e *engine, x *api.Explanation, found *sources.Looked) {
 }
 
 // pausedFor returns why nothing of an object goes on to a route, by whose will; nil: it does.
-func (e *engine) pausedFor(_ string, _ pipeline.Key, found *sources.Looked) *pause {
+func pausedFor(pauses []api.Pause, route string, key pipeline.Key, found *sources.Looked) *pause {
+	for _, of := range []struct {
+		what   string
+		paused api.Paused
+	}{
+		{"the route", api.Paused{Route: route}},
+		{"the cluster", api.Paused{Cluster: key.Cluster}},
+		{"the resource of the cluster", api.Paused{Cluster: key.Cluster, Resource: key.Resource}},
+	} {
+		for _, p := range pauses {
+			if p.Paused == of.paused {
+				return &pause{since: p.Since, why: of.what + " has been paused " + p.Order.Said()}
+			}
+		}
+	}
 	if c := found.Connection; c.State == member.Paused {
 		return &pause{since: c.Since, why: fmt.Sprintf("the description of the cluster (%s) has the annotation fairlead.dev/paused", found.Source)}
 	}

@@ -13,13 +13,17 @@ import (
 	"net/http/httputil"
 	"net/url"
 	"path/filepath"
+	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	coordinationv1 "k8s.io/api/coordination/v1"
+	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	coordinationclient "k8s.io/client-go/kubernetes/typed/coordination/v1"
+	typedcorev1 "k8s.io/client-go/kubernetes/typed/core/v1"
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
 	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
@@ -55,6 +59,7 @@ type stand struct {
 	objects *objects // of alpha
 	options Options
 	hub     *testenv.Proxy // of a follower, if faults cut it
+	full    atomic.Bool    // the ledger's volume
 }
 
 // fleet returns the flag for a fleet of targets.
@@ -118,11 +123,17 @@ func webhook(t *testing.T, answer http.HandlerFunc) string {
 	return "--sink=" + server.URL + "/in?name=hook"
 }
 
-// fullVolume is a store of a ledger on a volume that is full.
-type fullVolume struct{ memory }
+// smallStore is a store of a ledger on a volume that may be full.
+type smallStore struct {
+	memory
+	full *atomic.Bool
+}
 
-func (*fullVolume) Apply(context.Context, []ledger.Update) error {
-	return errors.New("write ledger: no space left on device")
+func (v *smallStore) Apply(context.Context, []ledger.Update) error {
+	if v.full.Load() {
+		return errors.New("write ledger: no space left on device")
+	}
+	return nil
 }
 
 var faults = []fault{
@@ -230,6 +241,21 @@ var faults = []fault{
 		},
 	},
 	{
+		name: "paused", code: "FL1013", cluster: "alpha", says: "is paused", pre: true,
+		inject: func(t *testing.T, s *stand) []string {
+			hub := s.env.Cluster("beta")
+			client := must(typedcorev1.NewForConfig(hub.Config()))(t)
+			_, err := client.Secrets(s.ns).Create(t.Context(), &corev1.Secret{
+				ObjectMeta: metav1.ObjectMeta{Name: "alpha", Labels: map[string]string{"fairlead.dev/cluster": "true"}, Annotations: map[string]string{"fairlead.dev/paused": "true"}},
+				Data:       map[string][]byte{"kubeconfig": must(testenv.Kubeconfig(s.env.Cluster("alpha")))(t)},
+			}, metav1.CreateOptions{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			return []string{"--clusters=secrets:" + s.ns, "--hub-kubeconfig=" + writeKubeconfig(t, hub), "--watch=configmaps?namespace=" + s.ns, "--sink=stdout:"}
+		},
+	},
+	{
 		name: "sink down", code: "FL1301", says: "refused", also: []string{"FL1305"},
 		inject: func(t *testing.T, s *stand) []string {
 			gone := httptest.NewServer(http.NotFoundHandler())
@@ -271,7 +297,7 @@ var faults = []fault{
 	},
 	{
 		name: "no room in the ledger", code: "FL1402", cluster: "alpha", says: "left out",
-		inject: func(t *testing.T, s *stand) []string { return append(s.well(t), "--max-objects=1") },
+		inject: func(t *testing.T, s *stand) []string { return append(s.well(t), "--max-objects=3") },
 		then:   func(_ *testing.T, s *stand, _ *running) { s.many() },
 	},
 	{
@@ -280,10 +306,14 @@ var faults = []fault{
 			s.options.stores = ledger.StoreKinds{{
 				Form: spec.Form{Scheme: "heap", Usage: "heap:", Summary: "for a test", Rest: spec.Nothing},
 				Parse: func(*spec.Value) (*ledger.StoreSpec, error) {
-					return &ledger.StoreSpec{Identity: "heap:", Open: func(context.Context) (ledger.Store, error) { return &fullVolume{}, nil }}, nil
+					return &ledger.StoreSpec{Identity: "heap:", Open: func(context.Context) (ledger.Store, error) { return &smallStore{full: &s.full}, nil }}, nil
 				},
 			}}
 			return append(s.well(t), "--ledger=heap:")
+		},
+		then: func(_ *testing.T, s *stand, _ *running) {
+			s.full.Store(true)
+			s.objects.patch("a", "more")
 		},
 	},
 	{
@@ -295,7 +325,7 @@ var faults = []fault{
 	{
 		name: "filter error", code: "FL1110", cluster: "alpha", says: "configmaps",
 		inject: func(t *testing.T, s *stand) []string {
-			return append(s.well(t)[:2], `--sink=stdout:?where=configmaps: object.data.nothing == "x"`)
+			return []string{s.fleet(t, s.env.Cluster("alpha")), "--watch=configmaps?namespace=" + s.ns, `--sink=stdout:?where=configmaps: object.data.nothing == "x"`}
 		},
 	},
 	{
@@ -340,11 +370,7 @@ func (s *stand) following(t *testing.T, hub testenv.Target) []string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	path := filepath.Join(t.TempDir(), "hub.yaml")
-	if err := testenv.WriteKubeconfig(path, hub); err != nil {
-		t.Fatal(err)
-	}
-	return append(s.well(t), "--leader-elect", "--leader-election-namespace="+s.ns, "--hub-kubeconfig="+path,
+	return append(s.well(t), "--leader-elect", "--leader-election-namespace="+s.ns, "--hub-kubeconfig="+writeKubeconfig(t, hub),
 		"--leader-election-lease-duration=6s", "--leader-election-renew-deadline=4s", "--leader-election-retry-period=1s")
 }
 
@@ -357,12 +383,9 @@ func newFaultStand(t *testing.T, env *testenv.Env, n int) *stand {
 	return s
 }
 
-// found reports the finding of a code about a cluster.
-func found(c *api.Check, code, cluster string) *api.Finding {
-	for i, f := range c.Findings {
-		if f.Code == code && (f.Cluster == cluster) {
-			return &c.Findings[i]
-		}
-	}
-	return nil
+// found reports whether there is a finding of a code about a cluster that says something.
+func found(c *api.Check, code, cluster, says string) bool {
+	return slices.ContainsFunc(c.Findings, func(f api.Finding) bool {
+		return f.Code == code && f.Cluster == cluster && strings.Contains(f.Cause, says)
+	})
 }

@@ -66,9 +66,6 @@ func (s *settings) describe(ctx context.Context, hub *rest.Config, timeout time.
 	problem := func(source, within, cluster string, err error) {
 		problems = append(problems, api.Problem{Source: source, Context: within, Cluster: cluster, Error: redact.New().Text(err), Since: time.Now()})
 	}
-	if err := fleet.New(fleet.Options{Providers: s.providers, Hub: hub}).Check(); err != nil {
-		problem("--clusters", "", "", err)
-	}
 	seen := map[string]string{} // where a name is described
 	for _, p := range s.providers {
 		for _, d := range scan(ctx, p, hub, timeout) {
@@ -125,7 +122,9 @@ func scan(ctx context.Context, p fleet.Provider, hub *rest.Config, timeout time.
 		case <-quiet.C:
 			found := scanner.Scan()
 			cancel()
-			<-ended
+			if err := <-ended; err != nil {
+				found = append(found, fleet.Description{Source: p.String(), Err: fmt.Errorf("it cannot be followed: %w", err)})
+			}
 			return found
 		case err := <-ended:
 			found := scanner.Scan()
@@ -140,6 +139,9 @@ func scan(ctx context.Context, p fleet.Provider, hub *rest.Config, timeout time.
 // askMember connects to a member, once, and asks it.
 func (s *settings) askMember(ctx context.Context, m *fleet.Member, timeout time.Duration) (api.Cluster, api.MemberProbe) {
 	q := probe.Question{Cluster: m.Name, REST: m.REST, Specs: s.specs, Lists: true}
+	if m.Limits.Paused {
+		return api.Cluster{Name: m.Name, Source: m.Source, State: member.Paused, Reason: "paused"}, probe.Member(ctx, q)
+	}
 	config := s.sources().Connection
 	config.ConnectTimeout = min(config.ConnectTimeout, timeout)
 	conn, err := connection.New(connection.Options{Cluster: m.Name, REST: m.REST, Config: config, UserAgent: s.userAgent(), Log: logr.Discard()})

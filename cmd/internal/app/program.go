@@ -13,6 +13,7 @@ import (
 
 	"github.com/go-logr/logr"
 	"github.com/prometheus/client_golang/prometheus"
+	"golang.org/x/time/rate"
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/leaderelection/resourcelock"
 	"sigs.k8s.io/controller-runtime/pkg/manager"
@@ -49,6 +50,7 @@ type program struct {
 	tails         tails        // of what they answer
 	explaining    atomic.Int32 // requests of /explain that are under way
 	page          *page.Page   // the status page; nil: nothing shows it
+	explainRate   *rate.Limiter
 	label         *leaderLabel // nil: there is none
 	leaderMetrics leaderMetrics
 
@@ -95,6 +97,7 @@ func newProgram(ctx context.Context, s *settings, stdout io.Writer, log logr.Log
 		}
 	}()
 	p.observers.add(p.recent.observe) // until the program ends
+	p.explainRate = rate.NewLimiter(explainRate, 2*explainRate)
 	p.tails.recent, p.tails.stop, p.tails.log = &p.recent, p.stopping, log
 	if s.HealthProbeBindAddress != "0" || s.AdminBindAddress != "0" {
 		p.page = p.newStatusPage()

@@ -55,6 +55,8 @@ type recent struct {
 	mu      sync.Mutex
 	answers []answer // that with the number n is at n modulo mostRecent
 	next    uint64   // number
+	bytes   int      // of copies
+	copied  uint64   // the answers before that number have none
 }
 
 // observe remembers an answer. It is called by stages.
@@ -79,11 +81,21 @@ func (r *recent) observe(route string, d stage.Delivery) {
 	if len(r.answers) < mostRecent {
 		r.answers = append(r.answers, a)
 	} else {
-		was := &r.answers[r.next%mostRecent]
-		r.copies.dropped(was)
-		*was = a
+		at := &r.answers[r.next%mostRecent]
+		r.bytes -= len(at.object)
+		*at = a
 	}
 	r.next++
+	for r.bytes += len(a.object); r.bytes > mostCopied; r.copied++ {
+		r.copied = max(r.copied, r.next-uint64(len(r.answers)))
+		r.dropLocked(&r.answers[r.copied%mostRecent])
+	}
+}
+
+// dropLocked gives up the copy of an object.
+func (r *recent) dropLocked(a *answer) {
+	r.bytes -= len(a.object)
+	a.object, a.omitted = nil, a.omitted || a.object != nil
 }
 
 // scanned is how many answers scan looks at. Stages wait meanwhile, for a few microseconds.
@@ -133,8 +145,6 @@ func (r *recent) forgetObjects() {
 		return
 	}
 	for i := range r.answers {
-		a := &r.answers[i]
-		r.copies.dropped(a)
-		a.object, a.omitted = nil, a.omitted || a.object != nil
+		r.dropLocked(&r.answers[i])
 	}
 }

@@ -2,6 +2,7 @@ package app
 
 import (
 	"bufio"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -89,21 +90,31 @@ func TestCopiesOfObjects(t *testing.T) {
 	if got := strings.Join(copied, " "); got != `3{"x":" 5{"x":"` {
 		t.Errorf("copied: %s", got)
 	}
-	w.room.Store(1000)
+	w.room.Store(1 << 40)
 	for i := range 100 {
 		r.observe("file:x", podDelivery("a", 10+i, object))
 	}
-	if n := r.copies.bytes.Load(); n > mostCopied || n < mostCopied/2 {
-		t.Errorf("%d bytes are copied", n)
+	if r.bytes > mostCopied || r.bytes < mostCopied/2 {
+		t.Errorf("%d bytes are copied", r.bytes)
+	}
+	newest := &r.answers[(r.next-1)%mostRecent]
+	if newest.object == nil {
+		t.Error("the newest is not copied; the oldest are to go")
+	}
+	for i := range 3 * mostRecent {
+		r.observe("file:x", podDelivery("a", 10+i, "{}"))
+	}
+	if want := 2 * mostRecent; r.bytes != want {
+		t.Errorf("%d bytes are copied, want those that are remembered, %d", r.bytes, want)
 	}
 	r.forgetObjects()
-	if r.copies.bytes.Load() == 0 {
+	if r.bytes == 0 {
 		t.Error("objects are given up that somebody wants")
 	}
 	remove()
 	r.forgetObjects()
-	if n := r.copies.bytes.Load(); n != 0 {
-		t.Errorf("%d bytes are kept for nobody", n)
+	if r.bytes != 0 {
+		t.Errorf("%d bytes are kept for nobody", r.bytes)
 	}
 }
 
@@ -119,7 +130,9 @@ func tailServer(t *testing.T) (r *recent, url string, stop func()) {
 // openTail begins a tail, which ends with the test.
 func openTail(t *testing.T, url, query string) (next func() api.Answer, resp *http.Response) {
 	t.Helper()
-	req := must(http.NewRequestWithContext(t.Context(), http.MethodGet, url+"?"+query, nil))(t)
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	t.Cleanup(cancel)
+	req := must(http.NewRequestWithContext(ctx, http.MethodGet, url+"?"+query, nil))(t)
 	resp = must(http.DefaultClient.Do(req))(t)
 	t.Cleanup(func() { _ = resp.Body.Close() })
 	lines := bufio.NewReader(resp.Body)

@@ -157,9 +157,7 @@ func (f *facts) atRest() api.Verdict {
 	st, conn := &m.Stream, &m.Connection
 	switch {
 	case conn.State != member.Live && conn.State != member.Stale:
-		v.Reason, v.Since, v.Error, v.NextTry, v.Times = api.ReasonStreamDown, conn.Since, conn.LastError, conn.NextRetry, conn.Attempt
-		f.isDown(&v, "The cluster", string(conn.State), conn.Reason)
-		return v
+		return f.unreached()
 	case !st.Connected():
 		v.Reason, v.Since, v.Error, v.NextTry, v.Times = api.ReasonStreamDown, st.Since, st.LastError, st.NextRetry, st.Attempt
 		f.isDown(&v, "The stream "+st.Stream, string(st.State), st.Reason)
@@ -200,6 +198,18 @@ func (f *facts) atRest() api.Verdict {
 	default:
 		f.notSeen(&v, "version "+m.ResourceVersion)
 	}
+	return v
+}
+
+// unreached says why the cluster cannot be asked anything.
+func (f *facts) unreached() (v api.Verdict) {
+	conn := &f.found.Connection
+	v.Reason, v.Since, v.Error, v.NextTry, v.Times = api.ReasonStreamDown, conn.Since, conn.LastError, conn.NextRetry, conn.Attempt
+	if conn.State == member.Live {
+		v.Reason, v.Message = api.ReasonUnknown, "The cluster has not said yet what wildcards stand for; ask again."
+		return v
+	}
+	f.isDown(&v, "The cluster", string(conn.State), conn.Reason)
 	return v
 }
 

@@ -35,6 +35,9 @@ func problemsOf(s *api.Status, now time.Time) (lines []string) {
 			add("configuration %s: settings have been changing for %s, and nothing is delivered meanwhile", c.File, ago(c.ChangingSince, now))
 		}
 	}
+	for _, p := range s.Paused {
+		add("paused: %s for %s, %s", p.Paused, ago(p.Since, now), p.Said())
+	}
 	if l := s.Ledger; !l.Healthy {
 		add("ledger %s: for %s%s: %s", l.Path, ago(l.Since, now), tries(l.Attempts, l.NextRetry, now), l.LastError)
 	}

@@ -104,10 +104,10 @@ func (t *tailer) show(ctx context.Context, stream io.Reader) error {
 			return err
 		}
 	}
-	if ctx.Err() != nil {
-		return nil // interrupted, as is meant
-	}
-	if err := lines.Err(); err != nil {
+	switch err := lines.Err(); {
+	case ctx.Err() != nil:
+		return nil //nolint:nilerr // interrupted, as is meant
+	case err != nil:
 		return fmt.Errorf("read the stream: %w", err)
 	}
 	return errors.New("the program has ended the stream: it stops, or does not lead any more; run the command again")

@@ -84,7 +84,10 @@ func (f *finder) connection(c *api.Cluster, probe *api.MemberProbe) {
 		return // a probe is under way
 	}
 	said := c.LastError
-	if code == "FL1013" {
+	if code == codePaused {
+		if f.isPaused(c.Name, "") {
+			return // by an operator, which is told
+		}
 		said = ""
 	}
 	f.add(code, about, because(what, said))
@@ -99,7 +102,7 @@ func whyNotLive(c *api.Cluster) (code, what string) {
 	name := "Cluster " + c.Name
 	switch c.State {
 	case member.Paused:
-		return "FL1013", name + " is paused"
+		return codePaused, name + " is paused"
 	case member.Stale:
 		return "FL1012", name + " has fallen silent (" + c.Reason + ")"
 	case member.Connecting:

@@ -108,10 +108,10 @@ var codes = []Code{
 		Do:      "Wait for the probe: then the cluster is live again, or the reason is told.",
 	},
 	{
-		Code: "FL1013", Severity: api.SeverityWarning, Title: "A cluster is paused",
-		Meaning: "An operator has paused it.",
-		Impact:  "Nothing of the cluster arrives until it is resumed. Nothing is lost meanwhile.",
-		Do:      "Resume it when what it was paused for is done.",
+		Code: "FL1013", Severity: api.SeverityWarning, Title: "A cluster, a resource or a route is paused",
+		Meaning: "An operator has paused it with `fairlead pause`, or a cluster's description has the annotation `fairlead.dev/paused`.",
+		Impact:  "Nothing of it arrives until it is resumed. Nothing is lost meanwhile.",
+		Do:      "Resume it with `fairlead resume` when what it was paused for is done, or take the annotation away.",
 	},
 	{
 		Code: "FL1014", Severity: api.SeverityWarning, Title: "A cluster has not answered yet",

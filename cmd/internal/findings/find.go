@@ -33,14 +33,20 @@ type Probes struct {
 // Of returns what is not as it should be, the worst first: none in a healthy fleet. The
 // order of what is equally bad is that of codes, clusters, resources and routes.
 func Of(in Input) []api.Finding {
-	f := &finder{Input: in, probes: map[string]*api.MemberProbe{}, all: []api.Finding{}}
+	f := &finder{Input: in, probes: map[string]*api.MemberProbe{}, before: map[string]*api.Cluster{}, all: []api.Finding{}}
 	for i := range in.Probes.Members {
 		f.probes[in.Probes.Members[i].Cluster] = &in.Probes.Members[i]
+	}
+	if in.Before != nil {
+		for i := range in.Before.Clusters {
+			f.before[in.Before.Clusters[i].Name] = &in.Before.Clusters[i]
+		}
 	}
 	f.election()
 	f.config()
 	if in.Status.Election.Following() == "" {
 		f.ledger()
+		f.pauses()
 		f.sinks()
 		f.clusters()
 		f.audits()
@@ -70,6 +76,7 @@ func rank(s api.Severity) int {
 type finder struct {
 	Input
 	probes map[string]*api.MemberProbe // by cluster
+	before map[string]*api.Cluster     // of the status before, by name
 	all    []api.Finding
 }
 

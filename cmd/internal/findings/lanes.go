@@ -18,7 +18,7 @@ const (
 func (f *finder) lanes(c *api.Cluster) {
 	for _, r := range c.Routes {
 		about := api.Finding{Cluster: c.Name, Route: r.Route}
-		if f.has(func(one api.Finding) bool {
+		if f.isPaused(c.Name, r.Route) || f.has(func(one api.Finding) bool {
 			return one.Route == r.Route && (one.Cluster == "" || one.Cluster == c.Name)
 		}) {
 			continue // the sink tells why
@@ -46,14 +46,13 @@ func (f *finder) lanes(c *api.Cluster) {
 
 // throttled returns for which share of the window changes waited for the limit alone.
 func (f *finder) throttled(cluster string, now *api.Route) float64 {
-	if f.Before == nil || f.Window <= 0 {
+	before := f.before[cluster]
+	if before == nil || f.Window <= 0 {
 		return 0
 	}
-	for _, c := range f.Before.Clusters {
-		for _, r := range c.Routes {
-			if c.Name == cluster && r.Route == now.Route {
-				return (now.Counts.ThrottledSeconds - r.Counts.ThrottledSeconds) / f.Window.Seconds()
-			}
+	for _, r := range before.Routes {
+		if r.Route == now.Route {
+			return (now.Counts.ThrottledSeconds - r.Counts.ThrottledSeconds) / f.Window.Seconds()
 		}
 	}
 	return 0

@@ -35,7 +35,7 @@ func Print(w io.Writer, c *api.Check) error {
 
 // group writes findings of one code.
 func group(b *strings.Builder, all []api.Finding) {
-	fmt.Fprintf(b, "%-7s  %s  %s\n", all[0].Severity, all[0].Code, byCode[all[0].Code].title(all[0].Code))
+	fmt.Fprintf(b, "%-7s  %s  %s\n", ctl.Visible(string(all[0].Severity)), ctl.Visible(all[0].Code), byCode[all[0].Code].title(all[0].Code))
 	for i, one := range all {
 		if i == mostOfOne {
 			fmt.Fprintf(b, "         and %d more: -o json shows all\n", len(all)-i)

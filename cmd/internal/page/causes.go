@@ -140,6 +140,10 @@ func (c *causes) addWhole(s *api.Status) {
 		c.add(api.Cause{What: "ledgers", Level: bad, Reason: "cannot be written: delivery pauses", Error: l.LastError, Since: l.Since, NextRetry: l.NextRetry,
 			NextStep: "Make room, or mend the volume or database; Fairlead goes on by itself."}, l.Path)
 	}
+	for _, p := range s.Paused {
+		c.add(api.Cause{What: "pauses", Level: warn, Reason: "paused " + p.Said(), Since: p.Since,
+			NextStep: "End it with fairlead resume when what it is for is done. Nothing is lost meanwhile."}, p.String())
+	}
 	for i := range s.Sinks {
 		k := &s.Sinks[i]
 		if !k.Status.Healthy && k.LastError != "" {

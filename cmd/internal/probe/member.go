@@ -25,8 +25,10 @@ type Question struct {
 	REST *rest.Config
 	// Session is what to dial with; nil: nothing is sent.
 	Session *member.Session
-	// Specs are what is to be followed there. No wildcard among them is asked about.
-	Specs []stream.Spec
+	// Specs are what is to be followed there: it is asked what they stand for, unless they
+	// are wildcards. Followed is what is known already. Of each 50 are asked about.
+	Specs    []stream.Spec
+	Followed []Followed
 	// Lists asks whether the member serves streaming lists.
 	Lists bool
 }

@@ -20,14 +20,21 @@ import (
 	"github.com/fairlead-dev/fairlead/sources/stream"
 )
 
-// mostSpecs bounds for how many specs a member is asked.
-const mostSpecs = 50
+// most bounds for how many resources a member is asked.
+const most = 50
 
-// rights asks for each spec whether the member serves the resource, and whether it may be
-// listed and watched.
+// Followed is a resource that is followed.
+type Followed struct {
+	schema.GroupResource
+	Namespace string // empty: all
+	Fields    string // the field selector
+}
+
+// rights asks which of the specs the member serves, and whether what they and q.Followed
+// stand for may be listed and watched.
 func rights(ctx context.Context, q Question, p *api.MemberProbe) error {
 	catalog := stream.NewCatalog(q.Session)
-	for _, spec := range q.Specs[:min(len(q.Specs), mostSpecs)] {
+	for _, spec := range q.Specs[:min(len(q.Specs), most)] {
 		if spec.Wildcard() {
 			continue
 		}
@@ -39,44 +46,63 @@ func rights(ctx context.Context, q Question, p *api.MemberProbe) error {
 		if err != nil {
 			return fmt.Errorf("find %s: %w", spec, err)
 		}
-		denied := api.Denied{Resource: what.GroupResource().String(), Namespace: spec.Namespace}
-		for _, verb := range []string{"list", "watch"} {
-			allowed, why, err := may(ctx, q.Session, spec, what, verb)
-			switch apistatus.Of(err).Meaning {
-			case apistatus.Forbidden, apistatus.NotFound, apistatus.Rejected:
-				return nil // it does not tell; whether it allows it, the stream finds out
-			}
-			if err != nil {
-				return fmt.Errorf("ask whether %s may be %sed: %w", what.GroupResource(), verb, err)
-			}
-			if !allowed {
-				denied.Verbs, denied.Why = append(denied.Verbs, verb), redact.Line(why, mostText)
-			}
+		allowed, err := follows(ctx, q.Session, Followed{what.GroupResource(), spec.Namespace, spec.Fields}, p)
+		if err != nil {
+			return err
 		}
-		switch {
-		case len(denied.Verbs) > 0:
-			p.Denied = append(p.Denied, denied)
-		case q.Lists && p.StreamingLists == nil:
+		if allowed && q.Lists && p.StreamingLists == nil {
 			p.StreamingLists = streams(ctx, q.Session, what, spec.Namespace)
+		}
+	}
+	for _, f := range q.Followed[:min(len(q.Followed), most)] {
+		if _, err := follows(ctx, q.Session, f, p); err != nil {
+			return err
 		}
 	}
 	return nil
 }
 
+// follows asks whether a resource may be listed and watched. It may be if the member does
+// not tell.
+func follows(ctx context.Context, s *member.Session, f Followed, p *api.MemberProbe) (bool, error) {
+	denied := api.Denied{Resource: f.GroupResource.String(), Namespace: f.Namespace}
+	for _, verb := range []string{"list", "watch"} {
+		allowed, why, err := may(ctx, s, f, verb)
+		switch apistatus.Of(err).Meaning {
+		case apistatus.Forbidden, apistatus.NotFound, apistatus.Rejected:
+			return true, nil // the stream finds it out
+		}
+		if err != nil {
+			return false, fmt.Errorf("ask for the right to %s %s: %w", verb, f.GroupResource, err)
+		}
+		if !allowed {
+			denied.Verbs, denied.Why = append(denied.Verbs, verb), redact.Line(why, mostText)
+		}
+	}
+	if len(denied.Verbs) > 0 {
+		p.Denied = append(p.Denied, denied)
+	}
+	return len(denied.Verbs) == 0, nil
+}
+
 // may asks whether the session's user may do something with a resource.
-func may(ctx context.Context, s *member.Session, spec stream.Spec, what schema.GroupVersionResource, verb string) (allowed bool, why string, err error) {
+func may(ctx context.Context, s *member.Session, f Followed, verb string) (allowed bool, why string, err error) {
 	asked := authorizationv1.SelfSubjectAccessReview{
 		TypeMeta: metav1.TypeMeta{APIVersion: authorizationv1.SchemeGroupVersion.String(), Kind: "SelfSubjectAccessReview"},
 		Spec: authorizationv1.SelfSubjectAccessReviewSpec{ResourceAttributes: &authorizationv1.ResourceAttributes{
-			Namespace: spec.Namespace, Verb: verb, Group: what.Group, Version: what.Version, Resource: what.Resource, Name: nameIn(spec.Fields),
+			Namespace: f.Namespace, Verb: verb, Group: f.Group, Resource: f.Resource, Name: nameIn(f.Fields),
 		}},
 	}
 	body, err := json.Marshal(asked)
 	if err != nil {
 		return false, "", err
 	}
-	said, err := s.Calls.Post().AbsPath("/apis/authorization.k8s.io/v1/selfsubjectaccessreviews").MaxRetries(0).
-		SetHeader("Content-Type", "application/json").SetHeader("Accept", "application/json").Body(body).Do(ctx).Raw()
+	result := s.Calls.Post().AbsPath("/apis/authorization.k8s.io/v1/selfsubjectaccessreviews").MaxRetries(0).
+		SetHeader("Content-Type", "application/json").SetHeader("Accept", "application/json").Body(body).Do(ctx)
+	if err := result.Error(); err != nil { // which has what the server says; that of Raw has not
+		return false, "", err
+	}
+	said, err := result.Raw()
 	if err != nil {
 		return false, "", err
 	}
