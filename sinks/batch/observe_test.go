@@ -50,6 +50,13 @@ func TestMetricsAndLogsTellOfTransitions(t *testing.T) {
 			t.Fatal(err)
 		}
 		stop()
+		var batches, changes uint64
+		for _, batch := range sink.written() {
+			batches, changes = batches+1, changes+uint64(len(batch))
+		}
+		if gotBatches, gotChanges := b.Written(); gotBatches != batches || gotChanges != changes || batches < 11 {
+			t.Errorf("%d batches with %d changes are counted, of %d with %d", gotBatches, gotChanges, batches, changes)
+		}
 		if diff := cmp.Diff([]string{
 			`"msg"="Sink fails; what it has not accepted is tried again" "error"="down" "sink"="test"`,
 			`"level"=0 "msg"="Sink has recovered" "sink"="test"`,

@@ -38,6 +38,12 @@ type Cluster struct {
 	UID           string       `json:"uid,omitempty"`    // or a digest, where it cannot be read
 	SameAs        []string     `json:"sameAs,omitempty"` // other members that are the same cluster
 	ServerVersion string       `json:"serverVersion,omitempty"`
+	// Credential is what expires first of what the last probe was made with, token or
+	// certificate, CredentialIssued since when it is good, and CredentialExpires until when;
+	// absent as far as the credentials do not tell.
+	Credential        string    `json:"credential,omitempty"`
+	CredentialIssued  time.Time `json:"credentialIssued,omitzero"`
+	CredentialExpires time.Time `json:"credentialExpires,omitzero"`
 	// Labels are those of the object of the hub that describes it.
 	Labels  map[string]string `json:"labels,omitempty"`
 	Lane    Lane              `json:"lane"`   // of all routes together

@@ -15,8 +15,10 @@ type Overview struct {
 	Totals   Totals    `json:"totals"`
 	// Causes are what is wrong, folded: what concerns delivery as a whole first, then what
 	// concerns most. MoreCauses counts those that are left out.
-	Causes     []Cause `json:"causes"`
-	MoreCauses int     `json:"moreCauses,omitempty"`
+	Paused     []Pause       `json:"paused,omitempty"` // by operators, as Limits
+	Limits     []LimitsOrder `json:"limits,omitempty"`
+	Causes     []Cause       `json:"causes"`
+	MoreCauses int           `json:"moreCauses,omitempty"`
 }
 
 // Light is one thing that must be well for anything to be delivered.
@@ -103,6 +105,9 @@ type ClusterDetail struct {
 	Cluster Cluster   `json:"cluster"`
 	// Limits are the cluster's tokens in each route.
 	Limits []RouteLimit `json:"limits"`
+	// Paused and Order are what operators have told of it.
+	Paused []Pause      `json:"paused,omitempty"`
+	Order  *LimitsOrder `json:"order,omitempty"`
 	// Credentials is what is known of how the cluster is reached.
 	Credentials Credentials  `json:"credentials"`
 	Problems    []Problem    `json:"problems"` // of the cluster's description
@@ -149,16 +154,21 @@ type History struct {
 
 // RouteDetail is what /status/routes/NAME answers.
 type RouteDetail struct {
-	At   time.Time `json:"at"`
-	Sink Sink      `json:"sink"`
+	At     time.Time `json:"at"`
+	Sink   Sink      `json:"sink"`
+	Paused *Pause    `json:"paused,omitempty"` // by an operator
 	// Deliveries are those of the last quarter of an hour, as far as the program has run.
-	Deliveries Deliveries  `json:"deliveries"`
-	Lane       Lane        `json:"lane"`   // of all clusters together
-	Behind     []string    `json:"behind"` // clusters whose watch it does not share; at most 100
-	BehindAll  int         `json:"behindAll"`
-	Waiting    []InRoute   `json:"waiting"` // clusters of which most waits; at most 20
-	Filtered   uint64      `json:"filtered"`
-	Filter     FilterError `json:"filter"`
+	Deliveries Deliveries `json:"deliveries"`
+	// Batches have been written since the settings changed, or the start, with BatchChanges
+	// changes in all. A batch counts each time that it is written.
+	Batches      uint64      `json:"batches"`
+	BatchChanges uint64      `json:"batchChanges"`
+	Lane         Lane        `json:"lane"`   // of all clusters together
+	Behind       []string    `json:"behind"` // clusters whose watch it does not share; at most 100
+	BehindAll    int         `json:"behindAll"`
+	Waiting      []InRoute   `json:"waiting"` // clusters of which most waits; at most 20
+	Filtered     uint64      `json:"filtered"`
+	Filter       FilterError `json:"filter"`
 }
 
 // InRoute is what waits of a cluster in a route.

@@ -6,6 +6,7 @@ import (
 	"io"
 	"maps"
 	"net/http"
+	"net/url"
 	"path/filepath"
 	"runtime"
 	"strings"
@@ -355,6 +356,17 @@ func TestHealthIsServed(t *testing.T) {
 	}
 	if strings.Contains(body, "hush") {
 		t.Error("/clusters shows a token")
+	}
+	for path, want := range map[string]string{
+		"/": "127.0.0.1:1", "/status/clusters": "nobody", "/status/clusters/nobody": "token", "/status/object?cluster=nobody&resource=pods&namespace=a&name=b": "StreamDown", "/status/routes/" + url.PathEscape(s.Sinks[0].Name): "It accepts",
+	} {
+		code, body := get(path)
+		if code != http.StatusOK || !strings.Contains(body, want) {
+			t.Errorf("%s answers %d without %q:\n%s", path, code, want, body)
+		}
+		if strings.Contains(body, "hush") {
+			t.Errorf("%s shows a token", path)
+		}
 	}
 }
 

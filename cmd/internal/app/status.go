@@ -41,7 +41,8 @@ func (p *program) status(now time.Time) api.Status {
 			Name: c.Cluster, Source: m.Source,
 			State: c.State, Reason: c.Reason, Since: c.Since, LastError: c.LastError, LastErrorAt: c.LastErrorAt,
 			Attempt: c.Attempt, NextRetry: c.NextRetry, UID: c.ClusterUID, SameAs: m.SameAs, ServerVersion: c.ServerVersion,
-			Labels: p.members.labels(c.Cluster), Lane: laneStatusOf(l), Counts: laneCountsOf(l),
+			Credential: c.Credential, CredentialIssued: c.CredentialIssued, CredentialExpires: c.CredentialExpires,
+			Labels:     p.members.labels(c.Cluster), Lane: laneStatusOf(l), Counts: laneCountsOf(l),
 		}
 		for _, r := range engine.routes {
 			l := byRoute[c.Cluster][r.name]

@@ -13,7 +13,17 @@ import (
 // show. It is told of what sinks answer from now on.
 func (p *program) newStatusPage() *page.Page {
 	o := page.Options{
-		Status: p.status, Version: cmp.Or(p.settings.options.Version, "dev"), Limits: p.limitsOf, Credentials: p.credentialsOf, Log: p.log.WithName("page"),
+		Status: p.status, Version: cmp.Or(p.settings.options.Version, "dev"), Limits: p.limitsOf, Credentials: p.credentialsOf, Explain: p.explain, Log: p.log.WithName("page"),
+	}
+	o.Batches = func(route string) (batches, changes uint64) {
+		if e := p.current(); e != nil {
+			for _, r := range e.routes {
+				if r.name == route {
+					return r.batcher.Written()
+				}
+			}
+		}
+		return 0, 0
 	}
 	if p.settings.DeadLetter != "" {
 		o.DeadLetters = func() uint64 {

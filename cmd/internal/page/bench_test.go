@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"runtime"
 	"sync"
 	"syscall"
 	"testing"
@@ -27,6 +28,18 @@ func BenchmarkPage(b *testing.B) {
 			p.keeper.pointed = time.Now().Add(-every)
 			p.keeper.lookLocked()
 			p.keeper.mu.Unlock()
+		}
+	})
+	b.Run("memory", func(b *testing.B) {
+		var before, after runtime.MemStats
+		for b.Loop() {
+			runtime.GC()
+			runtime.ReadMemStats(&before)
+			k := newKeeper(func(time.Time) api.Status { return status })
+			k.sample()
+			runtime.GC()
+			runtime.ReadMemStats(&after)
+			b.ReportMetric(float64(after.HeapAlloc-before.HeapAlloc)/float64(len(k.tracks)), "B/cluster")
 		}
 	})
 	for name, path := range map[string]string{"overview": "/status", "clusters": "/status/clusters", "filtered": "/status/clusters?filter=004&sort=-lag", "cluster": "/status/clusters/prod-00043"} {
@@ -82,7 +95,7 @@ func BenchmarkFollow(b *testing.B) {
 					b.Fatal(err)
 				}
 				running.Go(func() {
-					defer resp.Body.Close() //nolint:errcheck // It was only read.
+					defer resp.Body.Close()
 					for s := bufio.NewReader(resp.Body); ; {
 						if _, err := s.Discard(64 << 10); err != nil {
 							return

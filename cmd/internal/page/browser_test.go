@@ -86,7 +86,9 @@ func TestInBrowser(t *testing.T) {
 	server := httptest.NewServer(p.Handler())
 	defer func() {
 		stop()
-		<-ended
+		if err := <-ended; err != nil {
+			t.Error(err)
+		}
 		server.Close()
 	}()
 	views := map[string]string{
@@ -100,6 +102,7 @@ func TestInBrowser(t *testing.T) {
 			}
 		}
 	})
+	t.Run("hostile", func(t *testing.T) { showHostile(t, browser) })
 	t.Run("times", func(t *testing.T) { measureTimes(t, browser, server.URL, views) })
 	t.Run("keys", func(t *testing.T) { useKeys(t, browser, server.URL) })
 	t.Run("follows", func(t *testing.T) { followInBrowser(t, browser, server.URL, broken) })
@@ -155,6 +158,38 @@ func showView(t *testing.T, browser *testbrowser.Browser, address string, s test
 		if !strings.Contains(problem, "404") { // a page that is not there answers so
 			t.Errorf("the browser complains: %s", problem)
 		}
+	}
+}
+
+// showHostile opens views full of hostile texts: nothing of them is markup, and the page
+// does not become wider than a telephone.
+func showHostile(t *testing.T, browser *testbrowser.Browser) {
+	for _, bad := range hostile {
+		if !strings.ContainsAny(bad, "<'\u202e") {
+			continue // it is like others in a browser
+		}
+		p := newTestPage(t, func(now time.Time) api.Status { return hostileStatus(bad, now) })
+		server := httptest.NewServer(p.Handler())
+		for _, path := range []string{"/status", "/status/clusters", "/status/clusters/" + url.PathEscape(bad), "/status/routes/" + url.PathEscape(bad), "/status/object?cluster=" + url.QueryEscape(bad)} {
+			tab := browser.Open(t, server.URL+path, testbrowser.Settings{Width: 400, Height: 800})
+			var seen struct {
+				Text   string
+				Markup int
+				Wide   float64
+			}
+			tab.Eval(t, `({Text: document.querySelector("main").innerText, Wide: document.documentElement.scrollWidth - innerWidth,
+				Markup: document.querySelectorAll("img, iframe, object, script:not([src]), main script, [onerror], [onmouseover], i, main h1 ~ h1, a:not([href^='/']):not([href^='#'])").length})`, &seen)
+			if seen.Markup > 0 || seen.Wide > 0 || len(seen.Text) < 20 {
+				t.Errorf("%.80q at %.60s: %d elements are its, and the page is %v pixels too wide: %.200q", bad, path, seen.Markup, seen.Wide, seen.Text)
+			}
+			for _, problem := range tab.Problems() {
+				if !strings.Contains(problem, " 400 ") && !strings.Contains(problem, " 404 ") {
+					t.Errorf("%.80q at %.60s: the browser complains: %s", bad, path, problem)
+				}
+			}
+			tab.Close(t)
+		}
+		server.Close()
 	}
 }
 

@@ -7,6 +7,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/fairlead-dev/fairlead/cmd/internal/api"
 	"github.com/fairlead-dev/fairlead/internal/redact"
@@ -19,6 +21,8 @@ const (
 	// mostKinds bounds what is told apart while folding: members may say something new each
 	// time. What comes after has one cause for all.
 	mostKinds = 1000
+	// soon is for how long credentials are good that are told of.
+	soon = 7 * 24 * time.Hour
 )
 
 // causes folds what is wrong: what has the same state, reason and error, but for names and
@@ -63,9 +67,7 @@ func skeleton(text, name string) string {
 	if text == "" {
 		return ""
 	}
-	if name != "" {
-		text = strings.ReplaceAll(text, name, "…")
-	}
+	text = withoutWord(text, name)
 	if host := strings.Index(text, "://"); host >= 0 { // of the URL that a request went to
 		end := strings.IndexAny(text[host+3:], "/ \"")
 		if end < 0 {
@@ -74,6 +76,26 @@ func skeleton(text, name string) string {
 		text = text[:host+3] + "…" + text[host+3+end:]
 	}
 	return numbers.ReplaceAllString(redact.Cut(text, mostText), "#")
+}
+
+// withoutWord has a sign in the place of each word, but not where it is a part of another.
+func withoutWord(text, word string) string {
+	var b strings.Builder
+	inWord := func(r rune, size int) bool { return size > 0 && (unicode.IsLetter(r) || unicode.IsDigit(r)) }
+	for word != "" {
+		i := strings.Index(text, word)
+		if i < 0 {
+			break
+		}
+		end := i + len(word)
+		if inWord(utf8.DecodeLastRuneInString(text[:i])) || inWord(utf8.DecodeRuneInString(text[end:])) {
+			b.WriteString(text[:end])
+		} else {
+			b.WriteString(text[:i] + "…")
+		}
+		text = text[end:]
+	}
+	return b.String() + text
 }
 
 // causesOf finds everything that is wrong. Sinks, ledger and election come first, then
@@ -86,7 +108,7 @@ func causesOf(s *snapshot) (all []api.Cause, more int) {
 		c.addRefused(&s.status.Sinks[i])
 	}
 	for i := range s.status.Clusters {
-		c.addCluster(&s.status.Clusters[i])
+		c.addCluster(&s.status.Clusters[i], s.at)
 	}
 	for _, p := range s.status.Problems {
 		c.add(api.Cause{
@@ -141,7 +163,7 @@ func (c *causes) addRefused(k *api.Sink) {
 }
 
 // addCluster adds what is wrong with one cluster.
-func (c *causes) addCluster(of *api.Cluster) {
+func (c *causes) addCluster(of *api.Cluster, at time.Time) {
 	if level := levelOf(of.State); level == bad || level == warn {
 		c.add(api.Cause{What: "clusters", Level: level, State: string(of.State), Reason: of.Reason, Error: of.LastError, Since: of.Since, NextRetry: of.NextRetry,
 			NextStep: nextStep(of.State, of.Reason), Query: query("state:", string(of.State), of.Reason)}, of.Name)
@@ -172,10 +194,27 @@ func (c *causes) addCluster(of *api.Cluster) {
 		"Raise --max-objects or --max-ledger-bytes, or watch less of the cluster.")
 	simple(failed, warn, "expressions of a selection fail on some objects, which are delivered nevertheless",
 		"See the route's page for the last error, and mend the expression.")
+	if expiresSoon(of, at) {
+		c.add(api.Cause{What: "clusters", Level: warn, Reason: "the " + of.Credential + " expires soon",
+			NextStep: "Renew it in the cluster's description, if nothing does that by itself. The cluster's page says when it ends."}, of.Name)
+	}
 	if l := of.Ledger; !l.Healthy && l.LastError != "" {
 		c.add(api.Cause{What: "clusters", Level: bad, Reason: "the ledger does not take what there is of them", Error: l.LastError, Since: l.Since,
 			NextStep: "See the ledger's error; delivery of these clusters pauses until then."}, of.Name)
 	}
+}
+
+// expiresSoon reports whether the credentials of a cluster end within a week, or the last
+// tenth of their time if that is less: some are renewed each hour.
+func expiresSoon(c *api.Cluster, at time.Time) bool {
+	if c.CredentialExpires.IsZero() {
+		return false
+	}
+	left := soon
+	if !c.CredentialIssued.IsZero() {
+		left = min(left, c.CredentialExpires.Sub(c.CredentialIssued)/10)
+	}
+	return c.CredentialExpires.Before(at.Add(left))
 }
 
 // query is the filter of /status/clusters for those in a state, for a reason.

@@ -19,6 +19,17 @@ func (p *Page) cluster(s *snapshot, r *http.Request) answer {
 	if p.opts.Credentials != nil {
 		d.Credentials = p.opts.Credentials(name)
 	}
+	d.Credentials.Expires = c.CredentialExpires
+	for _, of := range s.status.Paused {
+		if of.Cluster == name {
+			d.Paused = append(d.Paused, of)
+		}
+	}
+	for i := range s.status.Limits {
+		if s.status.Limits[i].Cluster == name {
+			d.Order = &s.status.Limits[i]
+		}
+	}
 	for _, of := range s.status.Problems {
 		if of.Cluster == name {
 			d.Problems = append(d.Problems, of)

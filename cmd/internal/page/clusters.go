@@ -98,7 +98,7 @@ func (p *Page) clusters(s *snapshot, r *http.Request) answer {
 	command := "kubectl fairlead status"
 	for _, term := range t.terms {
 		if term.field == "state" && !term.not {
-			command += " --state=" + quoted(term.want)
+			command += " --state=" + quoted(strings.ReplaceAll(term.want, " ", "-"))
 		}
 	}
 	return answer{code: http.StatusOK, title: "Clusters", template: "clusters", json: l, data: d, command: command, refresh: true}

@@ -26,7 +26,7 @@
 //   - Snapshots are shared by all who ask. They and the pages of those who follow take at
 //     most about a fiftieth of one core: what costs more is made more seldom. Run looks
 //     every ten seconds besides.
-//   - Memory does not grow with time: 540 bytes for the curves of each cluster, and at most
+//   - Memory does not grow with time: about a kilobyte for each cluster, and at most
 //     50 transitions for each, of 50,000 for all.
 //
 // Handler, Observe and the functions of Options may be called by many goroutines at once.

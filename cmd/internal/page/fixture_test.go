@@ -29,6 +29,13 @@ func fleetOf(n int, now time.Time) api.Status {
 				Refused: []stage.Refused{{Cluster: clusterName(1), Changes: 3, Since: now.Add(-time.Minute), Reason: "413 the event is too large"}}},
 		},
 	}
+	if n > 5 {
+		s.Paused = []api.Pause{
+			{Paused: api.Paused{Cluster: clusterName(5)}, Mode: api.PauseHold, Order: api.Order{By: "anna", Reason: "upgrade of the cluster", Since: now.Add(-time.Minute), Until: now.Add(time.Hour)}},
+			{Paused: api.Paused{Route: "postgres://db/changes"}, Mode: api.PauseHold, Order: api.Order{By: "anna", Since: now.Add(-time.Minute)}},
+		}
+		s.Limits = []api.LimitsOrder{{Cluster: clusterName(5), QPS: new(2.5), Order: api.Order{By: "ben", Since: now}}}
+	}
 	for i := range n {
 		c := api.Cluster{
 			Name: clusterName(i), Source: fmt.Sprintf("file fleet.yaml, context %s", clusterName(i)), State: member.Live, Since: now.Add(-time.Duration(i) * time.Minute),
@@ -59,6 +66,10 @@ func fleetOf(n int, now time.Time) api.Status {
 			c.State, c.Reason, c.LastError, c.LastErrorAt = member.Waiting, "credentials refused", "401 Unauthorized", now.Add(-time.Hour)
 		case i%100 == 9:
 			c.Streams[1].State, c.Streams[1].Reason, c.Streams[1].LastError = member.BackingOff, "forbidden", `pods is forbidden: User "fairlead" cannot list resource "pods"`
+		case i == 150:
+			c.Credential, c.CredentialIssued, c.CredentialExpires = "certificate", now.AddDate(-1, 0, 0), now.AddDate(0, 0, 5)
+		case i == 151: // it is renewed in time
+			c.Credential, c.CredentialIssued, c.CredentialExpires = "token", now.Add(-30*time.Minute), now.Add(30*time.Minute)
 		case i%100 == 20:
 			c.Streams[1].Unacked, c.Streams[1].OldestUnacked = 12, now.Add(-90*time.Second)
 		}
@@ -81,9 +92,12 @@ func hostileStatus(bad string, now time.Time) api.Status {
 	s.Election = &api.Election{Role: "follower", Lock: bad, Identity: bad, Leader: bad, LeaderHost: bad, LeaderAddress: bad, WaitsFor: bad, Refused: bad, LastError: bad}
 	s.Config = &api.Config{File: bad, Error: bad, NeedsRestart: []string{bad}}
 	s.Ledger = api.Ledger{Path: bad, Status: ledger.Status{LastError: bad}}
+	s.Paused = []api.Pause{{Paused: api.Paused{Cluster: bad, Resource: bad}, Mode: bad, Order: api.Order{By: bad, Reason: bad}}, {Paused: api.Paused{Route: bad}, Mode: bad}}
+	s.Limits = []api.LimitsOrder{{Cluster: bad, Weight: new(3), Order: api.Order{By: bad, Reason: bad}}}
 	s.Problems = []api.Problem{{Source: bad, Context: bad, Cluster: bad, Error: bad}}
 	c := &s.Clusters[0]
 	c.Name, c.Source, c.Reason, c.LastError, c.UID, c.ServerVersion, c.SameAs, c.State = bad, bad, bad, bad, bad, bad, []string{bad}, member.State(bad)
+	c.Credential, c.CredentialExpires = bad, now
 	c.Ledger.Healthy, c.Ledger.LastError = false, bad
 	for i := range c.Streams {
 		st := &c.Streams[i]

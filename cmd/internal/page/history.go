@@ -26,11 +26,12 @@ type series struct {
 	throttledFor float64
 }
 
-// The steps: a tenth of a second (up to 1.8 h), a thousandth, and a change per second.
+// The steps: a tenth of a second (up to 1.8 h), a thousandth, and a tenth of a change per
+// second (up to 6,553).
 const (
 	lagSteps       = 10
 	throttledSteps = 1000
-	rateSteps      = 1
+	rateSteps      = 10
 )
 
 func newSeries() *series {

@@ -85,7 +85,7 @@ func (k *keeper) lookLocked() {
 		c := &clusters[i]
 		t := k.tracks[c.Name]
 		if t == nil {
-			t = &track{series: newSeries(), streams: map[string]seen{}}
+			t = &track{series: newSeries()}
 			k.tracks[c.Name] = t
 		}
 		t.note(began, k.looks, c, keep)

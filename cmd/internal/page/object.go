@@ -55,7 +55,7 @@ func (p *Page) object(s *snapshot, r *http.Request) answer {
 	if wrong, ok := said.(api.Error); ok {
 		return failure(code, a.title, visible(wrong.Error, mostText))
 	}
-	a.code, a.json, a.refresh = code, said, code == http.StatusOK
+	a.code, a.json = code, said
 	a.data = objectData{Asked: of, Fields: fieldsOf(said), Answered: true}
 	return a
 }

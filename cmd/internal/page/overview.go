@@ -15,7 +15,7 @@ import (
 const lagPoints = 30
 
 func (p *Page) overview(s *snapshot, _ *http.Request) answer {
-	o := api.Overview{At: s.at, Version: p.opts.Version, Election: s.status.Election, Lights: lightsOf(s), Totals: p.totals(s)}
+	o := api.Overview{At: s.at, Version: p.opts.Version, Election: s.status.Election, Lights: lightsOf(s), Totals: p.totals(s), Paused: s.status.Paused, Limits: s.status.Limits}
 	o.Causes, o.MoreCauses = causesOf(s)
 	return answer{code: http.StatusOK, title: "Overview", template: "overview", json: o, data: statesOf(o.Totals), command: "kubectl fairlead status", refresh: true}
 }
@@ -66,6 +66,11 @@ func lightsOf(s *snapshot) []api.Light {
 			l.Level, l.Text = bad, redact.Line(k.LastError, mostText)
 		case len(k.Refused) > 0:
 			l.Level, l.Text, l.Since = warn, "the sink refuses changes of "+things(len(k.Refused), "clusters"), k.Refused[0].Since
+		}
+		for _, of := range s.status.Paused {
+			if of.Route == k.Name && l.Level == ok {
+				l.Level, l.Text, l.Since = busy, "paused by an operator", of.Since
+			}
 		}
 		lights = append(lights, l)
 	}

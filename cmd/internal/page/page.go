@@ -23,6 +23,9 @@ type Options struct {
 	Credentials func(cluster string) api.Credentials
 	// DeadLetters counts what sinks have refused for good since the start; nil: none are kept.
 	DeadLetters func() uint64
+	// Batches counts what a route has written to its sink since its settings have changed, or
+	// the start.
+	Batches func(route string) (batches, changes uint64)
 	// Explain says why the object is where it is that the parameters cluster, resource,
 	// namespace and name of a request name. Its answer is shown as its JSON has it, and an
 	// api.Error with a code other than 200 as a text. nil: the page names the command instead.
@@ -53,7 +56,7 @@ func New(o Options) *Page {
 		"/status/clusters":        {make: p.clusters, every: 5 * time.Second},
 		"/status/clusters/{name}": {make: p.cluster, every: 2 * time.Second},
 		"/status/routes/{name}":   {make: p.route, every: 2 * time.Second},
-		"/status/object":          {make: p.object, every: 2 * time.Second},
+		"/status/object":          {make: p.object, slow: true},
 		"/status/{rest...}":       {make: p.nothing},
 	} {
 		p.mux.Handle("GET "+pattern, p.serve(v))

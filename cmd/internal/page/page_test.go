@@ -27,6 +27,7 @@ func newTestPage(t testing.TB, status func(time.Time) api.Status) *Page {
 		Credentials: func(c string) api.Credentials {
 			return api.Credentials{Source: "file fleet.yaml, context " + c, Kind: "token"}
 		},
+		Batches:     func(string) (uint64, uint64) { return 400, 10000 },
 		DeadLetters: func() uint64 { return 0 },
 	})
 }
@@ -52,7 +53,7 @@ func ask(t testing.TB, p *Page, path string, header ...string) *http.Response {
 
 func body(t testing.TB, resp *http.Response) string {
 	t.Helper()
-	defer resp.Body.Close() //nolint:errcheck // It is in memory.
+	defer resp.Body.Close()
 	b, err := io.ReadAll(resp.Body)
 	if err != nil {
 		t.Fatal(err)
@@ -93,6 +94,8 @@ func TestViews(t *testing.T) {
 			"Live clusters 294 of 300", "ledger /var/lib/fairlead/ledger can be written", "http://alerts/in 503 Service Unavailable",
 			"1 route: the sink fails as a whole", "3 clusters backing off: unreachable", "Next try in 20 s", "3 clusters waiting: credentials refused", "3 streams backing off: forbidden",
 			"1 cluster: the sink of http://alerts/in refuses changes 413 the event is too large", "kubectl fairlead status", "backing off 3", "Oldest not accepted 1 min 30 s",
+			"1 cluster: the certificate expires soon", "route postgres://db/changes paused by an operator", "The hold of cluster prod-00005, since", "by anna: upgrade of the cluster",
+			"The limits of prod-00005: 2.5 changes per second, since",
 		}, []string{"connection refused 10."}},
 		"the table": {"/status/clusters", []string{"1 to 100 of 300", "Page 1 of 3", "prod-00043"}, []string{"prod-00250"}}, // the worst first
 		"a filter":  {"/status/clusters?filter=state:live+-is:degraded+002&sort=-name&per=2", []string{"1 to 2 of 108 that match, of 300 in all", "prod-00299"}, []string{"prod-00100"}},
@@ -101,8 +104,11 @@ func TestViews(t *testing.T) {
 			"Credentials token", "Tokens in postgres://db/changes 50 per second, burst 100", "deployments.apps", "postgres://db/changes 123456", "In the ledger 40 of 1000 objects",
 			"new here",
 		}, nil},
+		"a paused cluster": {"/status/clusters/prod-00005", []string{"The hold of cluster prod-00005", "2.5 changes per second"}, nil},
+		"a paused route":   {"/status/routes/" + url.PathEscape("postgres://db/changes"), []string{"The hold of route postgres://db/changes"}, nil},
+		"expiry":           {"/status/clusters/prod-00150", []string{"Credentials token, ending in 5 d"}, nil},
 		"a route": {"/status/routes/" + url.PathEscape("http://alerts/in"), []string{
-			"It fails as a whole", "12 writes have failed", "Next try in 4 s", "prod-00001 3", "413 the event is too large", "6, as it was behind the other routes: prod-00000",
+			"It fails as a whole", "12 writes have failed", "400 of 25 changes", "Next try in 4 s", "prod-00001 3", "413 the event is too large", "6, as it was behind the other routes: prod-00000",
 		}, nil},
 		"an object":          {"/status/object", []string{"Why is an object where it is?", "Cluster"}, []string{"Answer"}},
 		"an object's answer": {"/status/object?cluster=prod-00001&resource=pods&namespace=a&name=b", []string{"verdict waits behind 3 others", "by Route", "kubectl fairlead explain prod-00001 pods/b -n a"}, nil},
@@ -218,7 +224,7 @@ func TestJSONByAccept(t *testing.T) {
 		}
 	}
 	var o api.Overview
-	if read("/status", 200, &o); o.Totals.Live != 294 || len(o.Lights) != 3 || o.Version != "v1.2.3" || len(o.Causes) != 5 {
+	if read("/status", 200, &o); o.Totals.Live != 294 || len(o.Lights) != 3 || o.Version != "v1.2.3" || len(o.Causes) != 6 {
 		t.Errorf("got %+v", o)
 	}
 	var l api.ClusterList
@@ -226,11 +232,11 @@ func TestJSONByAccept(t *testing.T) {
 		t.Errorf("got %+v", l)
 	}
 	var c api.ClusterDetail
-	if read("/status/clusters/prod-00009", 200, &c); c.Cluster.Name != "prod-00009" || len(c.History.LagSeconds) != points || len(c.Transitions) != 3 || len(c.Limits) != 1 {
+	if read("/status/clusters/prod-00009", 200, &c); c.Cluster.Name != "prod-00009" || len(c.History.LagSeconds) != points || len(c.Transitions) != 1 || len(c.Limits) != 1 {
 		t.Errorf("got %+v", c)
 	}
 	var r api.RouteDetail
-	if read("/status/routes/"+url.PathEscape("http://alerts/in"), 200, &r); r.BehindAll != 6 || len(r.Waiting) != mostWaiting || r.Lane.Live == 0 {
+	if read("/status/routes/"+url.PathEscape("http://alerts/in"), 200, &r); r.BehindAll != 6 || len(r.Waiting) != mostWaiting || r.Lane.Live == 0 || r.Batches != 400 {
 		t.Errorf("got %+v", r)
 	}
 	var e api.Error

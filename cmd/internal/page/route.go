@@ -24,6 +24,11 @@ func (p *Page) route(s *snapshot, r *http.Request) answer {
 		return failure(http.StatusNotFound, "No such route", "there is no route "+visible(name, 100), known...)
 	}
 	d := api.RouteDetail{At: s.at, Sink: s.status.Sinks[i], Behind: []string{}, Waiting: []api.InRoute{}}
+	for j := range s.status.Paused {
+		if s.status.Paused[j].Route == name {
+			d.Paused = &s.status.Paused[j]
+		}
+	}
 	for j := range s.status.Clusters {
 		addToRoute(&d, &s.status.Clusters[j])
 	}
@@ -31,6 +36,9 @@ func (p *Page) route(s *snapshot, r *http.Request) answer {
 	d.Waiting = d.Waiting[:min(len(d.Waiting), mostWaiting)]
 	c := p.keeper.deliveries(name, points)
 	d.Deliveries = api.Deliveries{Seconds: c.passed.Seconds(), Accepted: c.accepted, Refused: c.refused, Took: quantiles(c.took), Lag: quantiles(c.lag)}
+	if p.opts.Batches != nil {
+		d.Batches, d.BatchChanges = p.opts.Batches(name)
+	}
 	return answer{code: http.StatusOK, title: short(name), template: "route", json: d, data: barsOf(d.Lane),
 		command: "kubectl fairlead top sinks", refresh: true}
 }

@@ -22,6 +22,7 @@ var sources embed.FS
 var templates = template.Must(template.New("").Funcs(template.FuncMap{
 	"things": things, "text": text, "short": short, "age": age, "due": due, "seconds": seconds, "count": count, "size": size, "rate": perSecond, "mark": mark, "value": value,
 	"spark": spark, "halved": halved, "largest": largest, "asset": assetURL, "at": moment, "level": levelOf, "add": func(a, b int) int { return a + b },
+	"ratio":   func(a, b uint64) string { return perSecond(float64(a) / float64(max(b, 1))) },
 	"share":   func(v float64) string { return strconv.FormatFloat(v*100, 'f', 0, 64) + " %" },
 	"cluster": func(name string) string { return "/status/clusters/" + url.PathEscape(name) },
 	"route":   func(name string) string { return "/status/routes/" + url.PathEscape(name) },
@@ -45,7 +46,8 @@ func moment(at, t time.Time) string {
 // view is one kind of page.
 type view struct {
 	make  func(s *snapshot, r *http.Request) answer
-	every time.Duration // between two events; 0: the page does not change
+	every time.Duration // between two events; 0: the page cannot be followed
+	slow  bool          // it asks others, and bounds by itself how many do so at once
 }
 
 // answer is what a view shows.
@@ -87,11 +89,13 @@ func (p *Page) serve(v view) http.Handler {
 			})
 			return
 		}
-		select {
-		case p.making <- struct{}{}:
-			defer func() { <-p.making }()
-		case <-r.Context().Done():
-			return
+		if !v.slow {
+			select {
+			case p.making <- struct{}{}:
+				defer func() { <-p.making }()
+			case <-r.Context().Done():
+				return
+			}
 		}
 		s := p.keeper.snapshot()
 		var body bytes.Buffer

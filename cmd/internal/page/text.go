@@ -158,7 +158,7 @@ func perSecond(r float64) string {
 	case r == 0:
 		return "0"
 	case r < 10:
-		return strconv.FormatFloat(r, 'f', 1, 64)
+		return strings.TrimSuffix(strconv.FormatFloat(r, 'f', 1, 64), ".0")
 	}
 	return count(int64(r + .5))
 }
