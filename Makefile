@@ -60,9 +60,7 @@ build: ## Build all programs into bin/
 
 .PHONY: test
 test: control-plane consul victorialogs promtool databases race-note ## Run all tests, on real API servers and databases, with the race detector where there is a C compiler
-	FAIRLEAD_REQUIRE_CONTROL_PLANE=1 go test $(RACE) -p $(TESTP) -timeout 20m $(if $(ALL),-skip '^TestRoutes$$') $(TESTFLAGS) $(PKGS)
-	# In processes of their own: behind many other tests the race detector itself has died in them, in its record of stacks.
-	$(if $(ALL),go test $(RACE) -p $(TESTP) -timeout 20m -run '^TestRoutes$$' ./internal/ledger ./sources/stream)
+	FAIRLEAD_REQUIRE_CONTROL_PLANE=1 go test $(RACE) -p $(TESTP) -timeout 20m $(TESTFLAGS) $(PKGS)
 	# Allocations and memory, which the race detector falsifies, so that these are left out above.
 	$(if $(RACE),$(if $(ALL),go test -p $(TESTP) -timeout 20m -run '^Test(NoAlloc|HostileMember)' ./cmd/internal/app ./pipeline/queue ./sources ./sources/stream))
 	# The pages as a site. They are outside of that module, so that its results are not to be cached.
@@ -109,7 +107,7 @@ demo-picture: control-plane build ## Record make demo anew, for the pictures in 
 	cd tools && go run ./record -prompt 'make demo' $(PICTURES) ../bin/fairlead-demo $(ARGS)
 
 .PHONY: bench
-bench: control-plane ## Run all benchmarks BENCHCOUNT times and write docs/benchmarks.md
+bench: control-plane databases sink-servers ## Run all benchmarks BENCHCOUNT times and write docs/benchmarks.md
 	@rm -rf bin/bench.new && mkdir -p $(BENCHNEW) $(dir $(BENCHDIR))
 	# A pipe would hide a failure; the report refuses output that tells of one.
 	go test -run '^$$' -bench '$(BENCH)' -benchmem -count $(BENCHCOUNT) -benchtime $(BENCHTIME) -timeout 0 $(TESTFLAGS) $(BENCHPKGS) \

@@ -2,10 +2,10 @@ package sources
 
 import (
 	"testing"
-	"testing/synctest"
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/fairlead-dev/fairlead/internal/synctest"
 	"github.com/fairlead-dev/fairlead/sources/cache"
 	"github.com/fairlead-dev/fairlead/sources/fleet"
 )

@@ -3,10 +3,10 @@ package sources
 import (
 	"slices"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/fairlead-dev/fairlead/internal/ledger"
+	"github.com/fairlead-dev/fairlead/internal/synctest"
 )
 
 // What is followed in another API group now is not taken leave of: its objects are there,

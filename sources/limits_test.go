@@ -2,8 +2,8 @@ package sources
 
 import (
 	"testing"
-	"testing/synctest"
 
+	"github.com/fairlead-dev/fairlead/internal/synctest"
 	"github.com/fairlead-dev/fairlead/sources/fleet"
 	states "github.com/fairlead-dev/fairlead/sources/member"
 )

@@ -3,10 +3,10 @@ package sources
 import (
 	"context"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/fairlead-dev/fairlead/internal/ledger"
+	"github.com/fairlead-dev/fairlead/internal/synctest"
 )
 
 // Leave of a cursor is due, but it is not its turn yet: then its objects are followed in

@@ -3,10 +3,10 @@ package sources
 import (
 	"slices"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/fairlead-dev/fairlead/internal/ledger"
+	"github.com/fairlead-dev/fairlead/internal/synctest"
 )
 
 // ledgerOf returns a ledger in memory that keeps what nobody follows for three minutes.

@@ -34,8 +34,8 @@ func TestRun(t *testing.T) {
 		}
 	}
 	plots, _ := filepath.Glob(filepath.Join(dir, "docs", "benchmarks", "*.svg"))
-	if len(plots) != 6 {
-		t.Errorf("plots %v, want three in two themes", plots)
+	if len(plots) != 8 {
+		t.Errorf("plots %v, want four in two themes", plots)
 	}
 	for _, bad := range []string{"--- FAIL: BenchmarkQueue\n", "pkg: x\nPASS\nok  \tx 1s\n"} {
 		if err := write(o.raw, []byte(bad)); err != nil {

@@ -275,12 +275,18 @@ func (c *chaos) judge(ctx context.Context) error {
 
 // check returns the findings about each sink, as far as it takes what there is.
 func (c *chaos) check(ctx context.Context) ([]*findings, error) {
-	held, err := c.fleet.held(ctx, c.program.setting.selected)
-	if err != nil {
-		return nil, err
-	}
+	held := map[filter]map[replay.Object]string{}
 	var all []*findings
 	for i, o := range c.program.outlets {
+		for _, of := range []filter{{}, {where: true}} {
+			if held[of] == nil {
+				var err error
+				if held[of], err = c.fleet.held(ctx, of.narrows(c.program.setting.selected)); err != nil {
+					return nil, err
+				}
+			}
+		}
+		var err error
 		if c.several != nil && c.ledger == ledgerShared {
 			if o.runs, err = readRuns(o, c.records); err != nil {
 				return nil, err
@@ -291,13 +297,13 @@ func (c *chaos) check(ctx context.Context) ([]*findings, error) {
 		if err != nil {
 			return nil, err
 		}
-		ev := evidence{path: o.control.sink(), runs: o.runs, refused: refused, selective: c.sinks > 1, terms: c.several != nil, seed: c.seed}
+		ev := evidence{filter: o.filter, red: held[filter{where: true}], path: o.control.sink(), runs: o.runs, refused: refused, selective: c.sinks > 1, terms: c.several != nil, seed: c.seed}
 		for _, m := range c.fleet.members {
 			if !o.hangs && !c.program.setting.out[i] && o.shuns != m.Name {
 				ev.clusters = append(ev.clusters, m.Name)
 			}
 		}
-		ev.held = maps.Clone(held)
+		ev.held = maps.Clone(held[filter{where: o.filter.where}])
 		maps.DeleteFunc(ev.held, func(object replay.Object, _ string) bool { return !slices.Contains(ev.clusters, object.Cluster) })
 		if len(ev.clusters) == 0 {
 			ev.clusters = []string{""} // of none

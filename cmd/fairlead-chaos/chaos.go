@@ -94,7 +94,7 @@ func (c *chaos) raise(ctx context.Context, fail context.CancelCauseFunc) (err er
 	} else {
 		c.plan = newPlan(c.seed, c.changes, c.faults, names)
 	}
-	for _, o := range newOutlets(c.dir, c.sinks)[1:] {
+	for _, o := range newOutlets(c.dir, c.options)[1:] {
 		further = append(further, o.name)
 	}
 	c.plan = append(c.plan, newSinkPlan(c.seed, c.changes, further, names)...)

@@ -25,6 +25,7 @@ func short(seed uint64) *options {
 func shortSinks(seed uint64) *options {
 	o := short(seed)
 	o.sinks = 3
+	o.filters = true
 	return o
 }
 
@@ -107,7 +108,7 @@ func TestErrorBeforeTheCheck(t *testing.T) {
 
 func TestErrorBesideTheNumbers(t *testing.T) {
 	var whole, wrong result
-	outlets := newOutlets("", 1)
+	outlets := newOutlets("", &options{sinks: 1})
 	whole.finish(outlets, []*findings{{}})
 	wrong.finish(outlets, []*findings{{ByNumber: found{OutOfOrder: []string{"x"}}}})
 	for _, r := range []*result{&whole, &wrong} {

@@ -27,6 +27,8 @@ type findings struct {
 	// Replayed are states and deletions that were delivered although the ledger had
 	// them stored as accepted, and nobody had asked for them.
 	Replayed []string
+	// Misshapen are events whose object has what the filter drops.
+	Misshapen []string
 	// OldTerms are events of an earlier term that came after one of a later.
 	OldTerms   []string
 	Terms      int // of which there are events, one after the other
@@ -46,7 +48,9 @@ func (f *found) all() []string { return slices.Concat(f.Missing, f.Ghosts, f.Out
 
 // evidence is what there is about one sink.
 type evidence struct {
-	path    string // of its file, of which each run wrote a part
+	filter  filter
+	red     map[replay.Object]string // what the servers hold that is red
+	path    string                   // of its file, of which each run wrote a part
 	runs    []*run
 	refused []refusal
 	// held is what the servers hold of what is selected, of clusters only if any are
@@ -79,6 +83,7 @@ func check(ev evidence) (*findings, error) {
 	state.Selective = ev.selective
 	var all []replay.Event
 	seen := map[string]bool{}
+	colours := map[version]string{}
 	text := bufio.NewReaderSize(file, 1<<20)
 	offset, number := int64(0), 1
 	term := ""                            // the highest
@@ -109,20 +114,25 @@ func check(ev evidence) (*findings, error) {
 			f.Hostile++ // and whatever it says may be a lie
 			continue
 		}
-		name, version := e.Object, e.ResourceVersion
+		name, at := e.Object, e.ResourceVersion
 		name.UID = ""
 		another := false // deletion than the one before, of what was selected again and not told of
 		if e.Deleted {
-			version = ""
+			at = ""
 			another = ev.selective && gone[e.Object] != e.ResourceVersion
 			gone[e.Object] = e.ResourceVersion
 		} else {
 			told[e.Object] = true
 		}
-		asked := !e.Deleted && (runs[number-1].Asked[e.Cluster] || sent[refusal{name, version}])
-		if stored, ok := accepted[e.Object]; ok && stored == version && !asked && !another {
+		asked := !e.Deleted && (runs[number-1].Asked[e.Cluster] || sent[refusal{name, at}])
+		if stored, ok := accepted[e.Object]; ok && stored == at && !asked && !another {
 			f.Replayed = append(f.Replayed, fmt.Sprintf("run %d: %s again: the ledger had it stored as accepted", number, e.ID))
 		}
+		colour, err := ev.filter.accepts(&e)
+		if err != nil {
+			f.Misshapen = append(f.Misshapen, err.Error())
+		}
+		colours[version{e.Object, e.ResourceVersion}] = colour
 		e.Data = nil
 		if ev.terms && e.Term < term {
 			f.OldTerms = append(f.OldTerms, fmt.Sprintf("%s, %s: it is of term %s, and came after one of term %s", e.Object, e.ID, e.Term, term))
@@ -140,11 +150,31 @@ func check(ev evidence) (*findings, error) {
 		}
 	}
 	f.Events = state.Events
-	f.found = found{state.Compare(ev.held, ev.clusters...), state.OutOfOrder}
-	f.ByID = found{byID.Compare(ev.held, ev.clusters...), byID.OutOfOrder}
-	f.ByNumber = found{shuffled(all, ev.seed).Compare(ev.held, ev.clusters...), numbers.OutOfOrder}
+	f.found = found{ev.compare(state.Objects(), colours), state.OutOfOrder}
+	f.ByID = found{ev.compare(byID.Objects(), colours), byID.OutOfOrder}
+	f.ByNumber = found{ev.compare(shuffled(all, ev.seed).Objects(), colours), numbers.OutOfOrder}
 	slices.Sort(f.MissingIntents)
 	return f, nil
+}
+
+// version is one of an object.
+type version struct {
+	object replay.Object
+	number string
+}
+
+// compare compares what a consumer has with what the servers hold. To a consumer that gets
+// changes of the colour only, versions of one colour are the same.
+func (ev *evidence) compare(live map[replay.Object]string, colours map[version]string) replay.Difference {
+	for object, told := range live {
+		if held, there := ev.held[object]; there && told != held && ev.filter.changed {
+			_, isRed := ev.red[object]
+			if colour := colours[version{object, told}]; isRed && colour == red || !isRed && colour == blue {
+				live[object] = held
+			}
+		}
+	}
+	return replay.Compare(live, ev.held, ev.clusters...)
 }
 
 // restart begins another run, which finds a ledger. It returns what is accepted
@@ -213,7 +243,7 @@ func shuffled(events []replay.Event, seed uint64) *replay.ByNumber {
 
 // problems are all that make a run a failed one.
 func (f *findings) problems() []string {
-	all := slices.Concat(f.all(), f.MissingIntents, f.Skipped, f.Replayed, f.OldTerms)
+	all := slices.Concat(f.all(), f.MissingIntents, f.Skipped, f.Replayed, f.Misshapen, f.OldTerms)
 	for _, problem := range f.ByNumber.all() {
 		all = append(all, "by number: "+problem)
 	}

@@ -23,6 +23,7 @@ type options struct {
 	members   int
 	sinks     int
 	replicas  int
+	filters   bool   // the sinks select for themselves
 	sink      string // a destination beside these; empty: none
 	lock      string // of the replicas
 	ledger    string // theirs: ledgerShared or ledgerMemory
@@ -102,6 +103,7 @@ func (o *options) AddFlags(f *pflag.FlagSet) {
 	f.DurationVar(&o.duration, "duration", 2*time.Minute, "what the writes are spread over; what a fault holds up comes on top")
 	f.IntVar(&o.members, "members", 2, "clusters in the fleet")
 	f.IntVar(&o.sinks, "sinks", 1, "sinks, each with faults of its own; with several, restarts also take some out or put them back, and change what is selected")
+	f.BoolVar(&o.filters, "filters", false, "all sinks but the first select for themselves, by an expression and by the fields that change, and in another form; needs --sinks")
 	f.StringVar(&o.sink, "sink", "", "a real destination beside these, with faults of its own, which is read back in the end: "+strings.Join(destinationNames(), ", "))
 	f.IntVar(&o.replicas, "replicas", 1, "processes of which one delivers; with several, half of the faults are of the leader")
 	f.StringVar(&o.lock, "lock", "lease", "what they elect the leader by: "+strings.Join(lockNames(), ", "))
@@ -119,6 +121,9 @@ func (o *options) Check() error {
 	}
 	if o.sinks < 1 {
 		errs = append(errs, fmt.Errorf("--sinks: %d is less than 1", o.sinks))
+	}
+	if o.filters && o.sinks < 2 {
+		errs = append(errs, errors.New("--filters: the first sink has none; give --sinks 4"))
 	}
 	if o.replicas < 1 {
 		errs = append(errs, fmt.Errorf("--replicas: %d is less than 1", o.replicas))

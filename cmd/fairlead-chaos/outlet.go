@@ -12,6 +12,7 @@ import (
 type outlet struct {
 	name    string // in the plan and the result
 	control control
+	filter  filter
 	// runs are all processes' parts in it, also of those that did not have it.
 	runs []*run
 
@@ -33,21 +34,22 @@ type run struct {
 }
 
 // newOutlets returns so many. The first one's files are in dir itself.
-func newOutlets(dir string, sinks int) []*outlet {
+func newOutlets(dir string, o *options) []*outlet {
 	all := []*outlet{{name: theSink, control: control{dir}}}
-	for i := 1; i < sinks; i++ {
+	for i := 1; i < o.sinks; i++ {
 		name := fmt.Sprintf("%s-%d", theSink, i+1)
-		all = append(all, &outlet{name: name, control: control{filepath.Join(dir, name)}})
+		all = append(all, &outlet{name: name, control: control{filepath.Join(dir, name)}, filter: o.filterOf(i)})
 	}
 	return all
 }
 
-// flag is the value of --sink, and the name of its route.
-func (o *outlet) flag() string { return sinkScheme + ":" + o.control.dir }
+// flag is the value of --sink, route the name of its route.
+func (o *outlet) flag() string  { return o.route() + o.filter.parameters() }
+func (o *outlet) route() string { return sinkScheme + ":" + o.control.dir }
 
 // stored returns what of a ledger is about this sink.
 func (o *outlet) stored(all []ledger.Dump) []ledger.Dump {
-	return slices.DeleteFunc(slices.Clone(all), func(d ledger.Dump) bool { return d.ID.Route != o.flag() })
+	return slices.DeleteFunc(slices.Clone(all), func(d ledger.Dump) bool { return d.ID.Route != o.route() })
 }
 
 // shun makes it refuse all changes of a member until relent.

@@ -9,7 +9,7 @@ import (
 // Each sink is held against its own route's cursors.
 func TestStoredOfASink(t *testing.T) {
 	all := []ledger.Dump{}
-	outlets := newOutlets("dir", 3)
+	outlets := newOutlets("dir", &options{sinks: 3})
 	for _, o := range outlets {
 		all = append(all, ledger.Dump{ID: ledger.StreamID{Cluster: "c", Route: o.flag()}, Resume: o.name})
 	}

@@ -61,7 +61,7 @@ func newProgram(c *chaos, fail context.CancelCauseFunc) (*program, error) {
 	if err != nil {
 		return nil, err
 	}
-	outlets := newOutlets(c.dir, c.sinks)
+	outlets := newOutlets(c.dir, c.options)
 	for _, o := range outlets {
 		if err := os.MkdirAll(o.control.dir, 0o700); err != nil {
 			return nil, fmt.Errorf("make a directory for a sink: %w", err)
@@ -212,7 +212,7 @@ func (p *program) startWith(s setting) error {
 			return err
 		}
 		if r.Offset = offset; number > 1 {
-			r.Owed = p.records.owed(r.Stored, refused)
+			r.Owed = p.records.owed(r.Stored, refused, o.filter)
 		}
 		runs[i], offsets = r, append(offsets, offset)
 	}

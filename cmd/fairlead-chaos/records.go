@@ -29,6 +29,7 @@ type records struct {
 type record struct {
 	version uint64 // 0: not known, as that of every deletion
 	colour  string
+	again   bool // an earlier attempt may have written another colour
 }
 
 // owed is a version that a sink must have, or a newer one of that name.
@@ -41,15 +42,21 @@ func newRecords(selective bool) *records {
 	return &records{selective: selective, of: map[replay.Object][]record{}}
 }
 
-// add notes a write; the version is empty if it is not known.
-func (r *records) add(o replay.Object, version, colour string) {
-	v, err := strconv.ParseUint(version, 10, 64)
-	if err != nil {
-		v = 0
-	}
+// add notes a write; the version is empty if it is not known. It was tried before, if it is
+// made again.
+func (r *records) add(o replay.Object, version, colour string, again bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.of[o] = append(r.of[o], record{v, colour})
+	r.of[o] = append(r.of[o], record{number(version), colour, again})
+}
+
+// number returns a version as a number, 0 if it is none.
+func number(version string) uint64 {
+	v, err := strconv.ParseUint(version, 10, 64)
+	if err != nil {
+		return 0
+	}
+	return v
 }
 
 // owed returns what a program with this ledger will never look at again, because
@@ -58,7 +65,9 @@ func (r *records) add(o replay.Object, version, colour string) {
 // side; and so is what the sink has refused for good, and what is not selected at
 // any time. A process that ended before it delivered may have noted a later state than
 // that which is passed: then the watch has still to show it, and only it is delivered.
-func (r *records) owed(stored []ledger.Dump, refused []refusal) []owed {
+// A sink that gets changes of the colour only must have the first version of that colour
+// since the object was created.
+func (r *records) owed(stored []ledger.Dump, refused []refusal, f filter) []owed {
 	newest := map[replay.Object]uint64{}
 	for _, f := range refused {
 		if v, err := strconv.ParseUint(f.Version, 10, 64); err == nil {
@@ -98,6 +107,26 @@ func (r *records) owed(stored []ledger.Dump, refused []refusal) []owed {
 			continue
 		}
 		if written[last].version <= newest[o] {
+			continue
+		}
+		for f.changed && last > 0 && written[last-1].version > 0 && written[last-1].colour == written[last].colour && !written[last].again {
+			last--
+		}
+		if f.changed {
+			// Another colour may have come and gone unseen. Then the sink has what it had
+			// of this one before.
+			first, again := last, written[last].again
+			for i := last - 1; i >= 0 && written[i].version > 0; i-- {
+				if again = again || written[i].again; written[i].colour == written[last].colour {
+					first = i
+				}
+			}
+			if again { // of a lost answer
+				continue
+			}
+			last = first
+		}
+		if f.where && written[last].colour != red {
 			continue
 		}
 		if r.selective && (o.Namespace != writtenTo[0] || written[last].colour != red) {

@@ -13,11 +13,12 @@ import (
 func TestOwed(t *testing.T) {
 	for _, test := range []struct {
 		name    string
-		written []string // "" is a deletion; a version with "b" behind it is blue, others are red
+		written []string // "" is a deletion; a version with "b" behind it is blue, others are red; "?" before it was tried before
 		outside bool     // of the first namespace
 		many    bool     // selections
 		resume  string
 		refused string
+		filter  filter
 		noted   string // in the ledger, before it was delivered
 		want    string
 	}{
@@ -35,6 +36,10 @@ func TestOwed(t *testing.T) {
 		{name: "selected at times, for its namespace", written: []string{"3"}, outside: true, many: true, resume: "5"},
 		{name: "a later state was noted", written: []string{"3", "5", "7"}, resume: "6", noted: "7"},
 		{name: "a state was noted, and passed", written: []string{"3", "5"}, resume: "6", noted: "5", want: "5"},
+		{name: "the first of its colour", written: []string{"1b", "3", "5", "6"}, filter: filter{changed: true}, resume: "5", want: "3"},
+		{name: "the first since it was created", written: []string{"1", "", "3", "5"}, filter: filter{changed: true}, resume: "5", want: "3"},
+		{name: "of an unknown colour before", written: []string{"1b", "3", "?5"}, filter: filter{changed: true}, resume: "5"},
+		{name: "not of the filter", written: []string{"3", "5b"}, filter: filter{where: true}, resume: "5"},
 		{name: "created again before", written: []string{"3", "", "5", "6"}, resume: "5", want: "5"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -44,17 +49,18 @@ func TestOwed(t *testing.T) {
 			}
 			r := newRecords(test.many)
 			for _, version := range test.written {
+				version, again := strings.CutPrefix(version, "?")
 				version, isBlue := strings.CutSuffix(version, "b")
 				colour := red
 				if isBlue {
 					colour = blue
 				}
-				r.add(object, version, colour)
+				r.add(object, version, colour, again)
 			}
 			got := r.owed([]ledger.Dump{{
 				ID: ledger.StreamID{Cluster: "c", Resource: "configmaps"}, Resume: test.resume,
 				Objects: map[ledger.Name]ledger.DumpedObject{{Namespace: object.Namespace, Name: object.Name}: {Intended: test.noted}},
-			}}, []refusal{{object, test.refused}})
+			}}, []refusal{{object, test.refused}}, test.filter)
 			var want []owed
 			if test.want != "" {
 				want = []owed{{object, test.want}}

@@ -14,7 +14,7 @@ import (
 // Whatever one sink makes one consumer hold wrongly fails the run, also if it does
 // so at one time only.
 func TestEachZeroCounts(t *testing.T) {
-	outlets := newOutlets("", 3)
+	outlets := newOutlets("", &options{sinks: 3})
 	one := []string{"x"}
 	for name, wrong := range map[string]findings{
 		"missing":                {found: found{Difference: replay.Difference{Missing: one}}},

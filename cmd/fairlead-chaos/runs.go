@@ -80,7 +80,7 @@ func readRuns(o *outlet, r *records) ([]*run, error) {
 		}
 		part := &run{Offset: b.Offset, Stored: o.stored(stored), Asked: map[string]bool{}}
 		if len(runs) > 0 {
-			part.Owed = r.owed(part.Stored, refused)
+			part.Owed = r.owed(part.Stored, refused, filter{})
 		}
 		runs = append(runs, part)
 	}

@@ -101,7 +101,7 @@ func (w *writer) run(ctx context.Context, writes int) error {
 
 // until makes one write, however long it takes.
 func (w *writer) until(ctx context.Context, s *slot, step func(context.Context, *slot) (*unstructured.Unstructured, error)) error {
-	for {
+	for again := false; ; again = true {
 		attempt, cancel := context.WithTimeout(ctx, writeTimeout)
 		before := s.taken
 		o, err := step(attempt, s)
@@ -121,7 +121,7 @@ func (w *writer) until(ctx context.Context, s *slot, step func(context.Context, 
 			e.UID, e.Version, e.Colour = string(o.GetUID()), o.GetResourceVersion(), o.GetLabels()[colourLabel]
 		}
 		if err == nil {
-			w.records.add(replay.Object{Cluster: w.member.Name, Resource: s.resource.Resource, Namespace: s.namespace, Name: s.name}, e.Version, e.Colour)
+			w.records.add(replay.Object{Cluster: w.member.Name, Resource: s.resource.Resource, Namespace: s.namespace, Name: s.name}, e.Version, e.Colour, again)
 			e.Writes = w.clock.tick()
 			w.journal.write(e)
 			return nil

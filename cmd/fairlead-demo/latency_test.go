@@ -3,10 +3,10 @@ package main
 import (
 	"fmt"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/fairlead-dev/fairlead/internal/replay"
+	"github.com/fairlead-dev/fairlead/internal/synctest"
 )
 
 func TestPercentile(t *testing.T) {

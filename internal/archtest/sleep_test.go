@@ -7,6 +7,7 @@ import (
 	"maps"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 )
 
@@ -45,6 +46,27 @@ func TestOnlyBubblesLetTimePass(t *testing.T) {
 	for name := range mayWait {
 		if !found[name] {
 			t.Errorf("%s need not be excused any more", name)
+		}
+	}
+}
+
+// The race detector dies in bubbles of testing/synctest, see internal/synctest. Examples,
+// which users copy, can use nothing of ours.
+func TestBubblesAreOurs(t *testing.T) {
+	for _, folder := range packageFolders(t) {
+		if folder == "internal/synctest" || strings.HasPrefix(folder, "examples/") {
+			continue
+		}
+		paths, err := filepath.Glob(filepath.Join(root, folder, "*.go"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, path := range paths {
+			for _, i := range parse(t, path, nil).Imports {
+				if i.Path.Value == `"testing/synctest"` {
+					t.Errorf("%s imports testing/synctest; import internal/synctest, which the race detector survives", path)
+				}
+			}
 		}
 	}
 }

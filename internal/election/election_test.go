@@ -6,9 +6,10 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
-	"testing/synctest"
 	"time"
 	"unicode/utf8"
+
+	"github.com/fairlead-dev/fairlead/internal/synctest"
 
 	"k8s.io/client-go/tools/leaderelection/resourcelock"
 )

@@ -7,8 +7,9 @@ import (
 	"math/rand/v2"
 	"sync/atomic"
 	"testing"
-	"testing/synctest"
 	"time"
+
+	"github.com/fairlead-dev/fairlead/internal/synctest"
 )
 
 // badLine delays, hangs up on and swallows requests and answers, in spells.

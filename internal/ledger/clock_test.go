@@ -2,8 +2,9 @@ package ledger
 
 import (
 	"testing"
-	"testing/synctest"
 	"time"
+
+	"github.com/fairlead-dev/fairlead/internal/synctest"
 )
 
 // away are the ways in which what a cursor is kept for may be missing. Each is noted in

@@ -4,8 +4,9 @@ import (
 	"context"
 	"strings"
 	"testing"
-	"testing/synctest"
 	"time"
+
+	"github.com/fairlead-dev/fairlead/internal/synctest"
 )
 
 func TestRetentionAcrossRestarts(t *testing.T) {

@@ -7,7 +7,8 @@ import (
 	"math/rand/v2"
 	"strings"
 	"testing"
-	"testing/synctest"
+
+	"github.com/fairlead-dev/fairlead/internal/synctest"
 )
 
 func TestElected(t *testing.T) {

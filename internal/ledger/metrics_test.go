@@ -3,8 +3,9 @@ package ledger
 import (
 	"strings"
 	"testing"
-	"testing/synctest"
 	"time"
+
+	"github.com/fairlead-dev/fairlead/internal/synctest"
 
 	"github.com/prometheus/client_golang/prometheus/testutil"
 )

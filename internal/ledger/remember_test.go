@@ -4,8 +4,9 @@ import (
 	"fmt"
 	"strings"
 	"testing"
-	"testing/synctest"
 	"time"
+
+	"github.com/fairlead-dev/fairlead/internal/synctest"
 
 	"github.com/prometheus/client_golang/prometheus/testutil"
 )

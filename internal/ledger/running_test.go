@@ -8,8 +8,9 @@ import (
 	"slices"
 	"sync"
 	"testing"
-	"testing/synctest"
 	"time"
+
+	"github.com/fairlead-dev/fairlead/internal/synctest"
 
 	"github.com/go-logr/logr"
 	"github.com/go-logr/logr/funcr"

@@ -10,7 +10,8 @@ import (
 	"os"
 	"strings"
 	"testing"
-	"testing/synctest"
+
+	"github.com/fairlead-dev/fairlead/internal/synctest"
 
 	"github.com/google/go-cmp/cmp"
 	"go.uber.org/goleak"

@@ -1,6 +1,9 @@
 package replay
 
-import "fmt"
+import (
+	"fmt"
+	"maps"
+)
 
 // ByID is what a consumer has that drops for ever what has a source and an id that
 // it had before, and applies the rest in the order in which it comes.
@@ -44,3 +47,6 @@ func (b *ByID) Apply(e Event) {
 func (b *ByID) Compare(held map[Object]string, clusters ...string) Difference {
 	return Compare(b.live, held, clusters...)
 }
+
+// Objects returns a copy of what this consumer has, each object with its version.
+func (b *ByID) Objects() map[Object]string { return maps.Clone(b.live) }

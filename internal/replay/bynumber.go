@@ -29,6 +29,11 @@ func (b *ByNumber) Apply(e Event) {
 
 // Compare is [State.Compare] for what this consumer has.
 func (b *ByNumber) Compare(held map[Object]string, clusters ...string) Difference {
+	return Compare(b.Objects(), held, clusters...)
+}
+
+// Objects returns a copy of what this consumer has, each object with its version.
+func (b *ByNumber) Objects() map[Object]string {
 	live := map[Object]string{}
 	for name, r := range b.rows {
 		if !r.deleted {
@@ -36,7 +41,7 @@ func (b *ByNumber) Compare(held map[Object]string, clusters ...string) Differenc
 			live[name] = r.version
 		}
 	}
-	return Compare(live, held, clusters...)
+	return live
 }
 
 // number is the term and, in one term, the sequence, ordered as a string; empty

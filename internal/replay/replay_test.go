@@ -190,6 +190,25 @@ func TestOrder(t *testing.T) {
 	}
 }
 
+// What is not selected any more, and is again: its name may have been that of others
+// meanwhile, of which the sink is told that they are gone, in any order.
+func TestOrderOfASelection(t *testing.T) {
+	for told, outOfOrder := range map[string]int{
+		"A1 ~A5 ~B5 B7":          0,
+		"A1 ~A5 ~B5 A1":          1,
+		"A1 -A2 B3 A1/g1":        1,
+		"A1 ~A5 ~B5 restart B7":  0,
+		"A1 ~A5/g1 ~B5/g1 B4/g2": 0,
+	} {
+		s := replay.New()
+		s.Selective = true
+		applyTo(t, s, told)
+		if len(s.OutOfOrder) != outOfOrder {
+			t.Errorf("%s: %d out of order, want %d: %q", told, len(s.OutOfOrder), outOfOrder, s.OutOfOrder)
+		}
+	}
+}
+
 // Versions of a cluster that was built anew under its name start low again.
 func TestOrderOfAnotherCluster(t *testing.T) {
 	s := replay.New()

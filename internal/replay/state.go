@@ -224,6 +224,10 @@ func (s *State) checkOrder(h *history, e *Event) {
 		if h.past == nil {
 			h.past = map[string]bool{}
 		}
+		if e.Deleted { // the name is nobody's, and may be either's again
+			h.past[e.UID] = !s.Selective
+			return
+		}
 		h.past[h.uid] = true
 	}
 	h.uid, h.deleted = e.UID, e.Deleted
@@ -259,6 +263,11 @@ func compareVersions(a, b string) int {
 // was watched, each object with its resourceVersion. Where clusters are named,
 // held is about those only, and what the sink has of others is left aside.
 func (s *State) Compare(held map[Object]string, clusters ...string) Difference {
+	return Compare(s.Objects(), held, clusters...)
+}
+
+// Objects returns a copy of what the sink knows, each object with its version.
+func (s *State) Objects() map[Object]string {
 	live := map[Object]string{}
 	for object, h := range s.names {
 		for uid, version := range h.live {
@@ -266,5 +275,5 @@ func (s *State) Compare(held map[Object]string, clusters ...string) Difference {
 			live[object] = version
 		}
 	}
-	return Compare(live, held, clusters...)
+	return live
 }

@@ -65,6 +65,16 @@ func (a *CA) Server() (KeyPair, error) {
 	})
 }
 
+// Expired returns the certificate of a server on this machine that was good until yesterday.
+func (a *CA) Expired() (KeyPair, error) {
+	return a.sign(pkix.Name{CommonName: "expired"}, func(c *x509.Certificate) {
+		c.NotBefore, c.NotAfter = c.NotBefore.AddDate(0, 0, -2), c.NotBefore.AddDate(0, 0, -1)
+		c.ExtKeyUsage = []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth}
+		c.DNSNames = []string{"localhost"}
+		c.IPAddresses = []net.IP{net.IPv4(127, 0, 0, 1), net.IPv6loopback}
+	})
+}
+
 // Client returns a certificate that makes its bearer the user, in the groups.
 func (a *CA) Client(user string, groups []string) (KeyPair, error) {
 	return a.sign(pkix.Name{CommonName: user, Organization: groups}, func(c *x509.Certificate) {

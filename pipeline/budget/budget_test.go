@@ -7,8 +7,8 @@ import (
 	"slices"
 	"sync"
 	"testing"
-	"testing/synctest"
 
+	"github.com/fairlead-dev/fairlead/internal/synctest"
 	"github.com/fairlead-dev/fairlead/pipeline/budget"
 )
 

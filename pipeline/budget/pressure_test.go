@@ -3,9 +3,9 @@ package budget_test
 import (
 	"sync"
 	"testing"
-	"testing/synctest"
 	"time"
 
+	"github.com/fairlead-dev/fairlead/internal/synctest"
 	"github.com/fairlead-dev/fairlead/pipeline/budget"
 )
 

@@ -2,11 +2,11 @@ package queue_test
 
 import (
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"k8s.io/client-go/util/workqueue"
 
+	"github.com/fairlead-dev/fairlead/internal/synctest"
 	"github.com/fairlead-dev/fairlead/pipeline/queue"
 )
 

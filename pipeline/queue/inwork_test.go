@@ -4,8 +4,8 @@ import (
 	"slices"
 	"sync"
 	"testing"
-	"testing/synctest"
 
+	"github.com/fairlead-dev/fairlead/internal/synctest"
 	"github.com/fairlead-dev/fairlead/pipeline/queue"
 )
 

@@ -2,8 +2,9 @@ package queue
 
 import (
 	"testing"
-	"testing/synctest"
 	"time"
+
+	"github.com/fairlead-dev/fairlead/internal/synctest"
 )
 
 // GetMore takes what is ready at once, waits for one for so long, and does not wait once

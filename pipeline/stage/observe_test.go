@@ -3,8 +3,9 @@ package stage
 import (
 	"errors"
 	"testing"
-	"testing/synctest"
 	"time"
+
+	"github.com/fairlead-dev/fairlead/internal/synctest"
 
 	"k8s.io/apimachinery/pkg/types"
 )

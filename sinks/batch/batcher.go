@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/cenkalti/backoff/v4"
@@ -28,7 +29,8 @@ type Batcher struct {
 	ended   chan struct{} // closed when Run has ended
 	free    sync.Pool     // of *request
 
-	deadLetter sync.Mutex // held while the function of that name runs
+	deadLetter sync.Mutex   // held while the function of that name runs
+	givenUp    atomic.Int64 // changes, since the sink has accepted one
 
 	mu      sync.Mutex
 	started bool

@@ -38,7 +38,9 @@ type Options struct {
 	// reason and the number of writes it was part of, of one delivery each but the
 	// last. When it returns nil the change counts as accepted; otherwise it is
 	// refused, to be delivered again. It is called from Run, one change at a time,
-	// and holds up the sink meanwhile. Nil: it is refused like any other.
+	// and holds up the sink meanwhile. Nil: it is refused like any other. So is what comes
+	// after 16 such changes of which the sink accepts none in between: it refuses whatever it
+	// gets, and no change is to blame for that.
 	DeadLetter func(c *pipeline.Change, reason error, attempts int) error
 	// Log hears when the sink starts to fail and when it has recovered. The
 	// zero value drops both.

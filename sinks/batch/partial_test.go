@@ -5,13 +5,14 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/fairlead-dev/fairlead/internal/synctest"
 	"github.com/fairlead-dev/fairlead/pipeline"
 )
 
@@ -139,6 +140,55 @@ func TestRefusedChangesAreDeadLettered(t *testing.T) {
 		if diff := cmp.Diff([]string{"bad1"}, dead); diff != "" {
 			t.Errorf("dead letters (-want +got):\n%s", diff)
 		}
+	})
+}
+
+// A destination that refuses everything for good loses a few changes, not a fleet's; once
+// it accepts one, what it refuses is given up again.
+func TestWhoRefusesEverythingIsNotBelieved(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		wrong := pipeline.Permanent(errors.New("400 Bad Request"))
+		accepts := ""
+		sink := &fakeSink{answer: func(_ context.Context, batch []string) error {
+			reasons := map[string]error{}
+			for _, label := range batch {
+				if label != accepts {
+					reasons[label] = wrong
+				}
+			}
+			return failing(batch, reasons)
+		}}
+		dead := 0
+		b, stop := start(t, sink, Options{DeadLetter: func(*pipeline.Change, error, int) error {
+			dead++
+			return nil
+		}})
+		all := func() (refused int) {
+			var changes []*pipeline.Change
+			for i := range 40 {
+				changes = append(changes, change(fmt.Sprint("c", i, "-"), 1))
+			}
+			for _, why := range outcomeOf(t, b, changes...) {
+				if why == "" {
+					continue
+				}
+				if refused++; !strings.Contains(why, "the last 16 changes") || !strings.Contains(why, "400 Bad Request") {
+					t.Fatalf("refused, because %s", why)
+				}
+			}
+			return refused
+		}
+		if refused := all(); refused != 40-mostGivenUp || dead != mostGivenUp {
+			t.Errorf("%d refused, %d given up, want all but %d refused", refused, dead, mostGivenUp)
+		}
+		if refused := all(); refused != 40 {
+			t.Errorf("%d refused, want all", refused)
+		}
+		dead, accepts = 0, "c39-1"
+		if refused := all(); refused != 39-mostGivenUp || dead != mostGivenUp {
+			t.Errorf("%d refused, %d given up once one was accepted", refused, dead)
+		}
+		stop()
 	})
 }
 

@@ -69,6 +69,7 @@ func (b *writer) write(ctx context.Context, items []*item) error {
 	switch {
 	case err == nil:
 		b.metrics.writesOK.Inc()
+		b.givenUp.Store(0)
 		for _, it := range items {
 			it.outcome = accepted
 		}
@@ -117,6 +118,9 @@ func (b *writer) call(ctx context.Context, items []*item) error {
 // sort tells the accepted from the refused after a partial failure. It returns why the
 // destination failed in the middle of it, if it did.
 func (b *writer) sort(items []*item, partial *pipeline.BatchError) (outage error) {
+	if len(partial.Failed) < len(items) {
+		b.givenUp.Store(0)
+	}
 	var left keySet // of what the outage has left over
 	for i, it := range items {
 		reason, is := partial.Failed[i]
@@ -146,10 +150,19 @@ func (b *writer) sort(items []*item, partial *pipeline.BatchError) (outage error
 	return outage
 }
 
+// mostGivenUp is how many changes are given up one after the other while the sink accepts
+// none. A destination that refuses everything, be it for good, is not what it was thought
+// to be: a proxy, another server, another table. That is no reason to lose a fleet's changes.
+const mostGivenUp = 16
+
 // giveUp deals with a change that the sink will never accept.
 func (b *writer) giveUp(it *item, reason error) {
 	if b.opts.DeadLetter == nil {
 		b.refuse(it, reason)
+		return
+	}
+	if n := b.givenUp.Load(); n >= mostGivenUp {
+		b.refuse(it, fmt.Errorf("the destination has refused the last %d changes for good, and accepted none since: this one is tried again until it accepts something; the reason was: %w", n, reason))
 		return
 	}
 	b.deadLetter.Lock()
@@ -160,6 +173,7 @@ func (b *writer) giveUp(it *item, reason error) {
 		return
 	}
 	it.outcome = deadLettered
+	b.givenUp.Add(1)
 }
 
 // refuse gives one change back, and with it whatever follows of its key.

@@ -7,10 +7,11 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"sync"
-	"syscall"
 	"testing"
-	"time"
 
+	"golang.org/x/sync/errgroup"
+
+	"github.com/fairlead-dev/fairlead/internal/sinkbench"
 	"github.com/fairlead-dev/fairlead/pipeline"
 	httpsink "github.com/fairlead-dev/fairlead/sinks/http"
 )
@@ -29,76 +30,56 @@ func fleet() []*pipeline.Change {
 	return batch
 }
 
-// cpu is the processor time of this process, in which client and server run.
-func cpu() time.Duration {
-	var u syscall.Rusage
-	if syscall.Getrusage(syscall.RUSAGE_SELF, &u) != nil {
-		return 0
-	}
-	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
-}
-
-// measure runs one batch after the other.
-func measure(b *testing.B, batch func()) {
-	b.ReportAllocs()
-	before := cpu()
-	for b.Loop() {
-		batch()
-	}
-	changes := float64(b.N * benchBatch)
-	b.ReportMetric(changes/b.Elapsed().Seconds(), "changes/s")
-	b.ReportMetric(float64((cpu()-before).Nanoseconds())/changes, "cpu-ns/change")
-}
-
-// BenchmarkModes compares the sink with net/http that sends the same bytes, encoded
-// before, to the same server with as many connections.
-func BenchmarkModes(b *testing.B) {
+// BenchmarkSink compares the sink with net/http that sends the same bytes, encoded before,
+// to the same server with as many connections. The server is in the same process.
+func BenchmarkSink(b *testing.B) {
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		_, _ = io.Copy(io.Discard, r.Body)
 		w.WriteHeader(http.StatusAccepted)
 	}))
 	b.Cleanup(server.Close)
 	for _, mode := range modes {
-		b.Run("mode="+string(mode)+"/impl=fairlead", func(b *testing.B) {
+		b.Run("sink=http/what="+string(mode)+"/impl=fairlead", func(b *testing.B) {
 			batch := fleet()
 			sink := open(b, httpsink.Options{URL: server.URL, Format: mode, Connections: benchConnections})
-			measure(b, func() { write(b, sink, batch...) })
-		})
-		b.Run("mode="+string(mode)+"/impl=nethttp", func(b *testing.B) {
 			requests := record(b, mode)
 			transport := &http.Transport{MaxIdleConnsPerHost: benchConnections}
+			b.Cleanup(transport.CloseIdleConnections)
 			client := &http.Client{Transport: transport}
-			defer transport.CloseIdleConnections()
-			measure(b, func() {
-				next := make(chan *recorded, len(requests))
-				for _, r := range requests {
-					next <- r
-				}
-				close(next)
-				var workers sync.WaitGroup
-				for range min(benchConnections, len(requests)) {
-					workers.Go(func() {
-						for r := range next {
-							request, err := http.NewRequest(http.MethodPost, server.URL, bytes.NewReader(r.body))
-							if err != nil {
-								b.Error(err)
-								return
-							}
-							request.Header = r.header
-							response, err := client.Do(request)
-							if err != nil {
-								b.Error(err)
-								return
-							}
-							_, _ = io.Copy(io.Discard, response.Body)
-							_ = response.Body.Close()
-						}
-					})
-				}
-				workers.Wait()
-			})
+			sinkbench.Compare(b, benchBatch, nil,
+				func(int) error { return sink.Write(b.Context(), batch) },
+				func(int) error { return send(client, server.URL, requests) })
 		})
 	}
+}
+
+// send sends requests over as many connections as the sink has.
+func send(client *http.Client, url string, requests []*recorded) error {
+	next := make(chan *recorded, len(requests))
+	for _, r := range requests {
+		next <- r
+	}
+	close(next)
+	var workers errgroup.Group
+	for range min(benchConnections, len(requests)) {
+		workers.Go(func() error {
+			for r := range next {
+				request, err := http.NewRequest(http.MethodPost, url, bytes.NewReader(r.body))
+				if err != nil {
+					return err
+				}
+				request.Header = r.header
+				response, err := client.Do(request)
+				if err != nil {
+					return err
+				}
+				_, _ = io.Copy(io.Discard, response.Body)
+				_ = response.Body.Close()
+			}
+			return nil
+		})
+	}
+	return workers.Wait()
 }
 
 // recorded is a request as the sink has sent it.

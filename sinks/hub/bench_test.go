@@ -13,54 +13,35 @@ import (
 	"k8s.io/client-go/dynamic"
 	"k8s.io/client-go/rest"
 
+	"github.com/fairlead-dev/fairlead/internal/sinkbench"
 	"github.com/fairlead-dev/fairlead/internal/testenv"
 	"github.com/fairlead-dev/fairlead/pipeline"
 )
 
-// BenchmarkWrite writes states of 500 objects, which are made in the first round and
+// BenchmarkSink writes states of 500 objects, which are made in the first round and
 // replaced in those that follow, 16 requests at a time: through the sink, and as one would
-// with client-go, by server-side apply. Both write the same records.
-func BenchmarkWrite(b *testing.B) {
+// with client-go, by server-side apply. Both write the same records. The CPU is the
+// clients'.
+func BenchmarkSink(b *testing.B) {
 	c := startHub(b)
 	const objects = 500
-	var version atomic.Int64
-	round := func() []*pipeline.Change {
-		v := int(version.Add(1))
+	batchOf := func(round int) []*pipeline.Change {
 		batch := make([]*pipeline.Change, objects)
 		for i := range batch {
-			batch[i] = state(fmt.Sprint("object-", i), 2+v) // Updated
-			batch[i].Object = fmt.Appendf(nil, `{"apiVersion":"v1","kind":"ConfigMap","metadata":{"name":"object-%d","namespace":"ns","labels":{"app":"shop","tier":"front"}},"data":{"v":"%d"}}`, i, v)
+			batch[i] = state(fmt.Sprint("object-", i), 3+round) // Updated
+			batch[i].Object = fmt.Appendf(nil, `{"apiVersion":"v1","kind":"ConfigMap","metadata":{"name":"object-%d","namespace":"ns","labels":{"app":"shop","tier":"front"}},"data":{"v":"%d"}}`, i, round)
 		}
 		return batch
 	}
-	run := func(name string, write func(ctx context.Context, ns string, batch []*pipeline.Change) error) {
-		b.Run(name, func(b *testing.B) {
-			ns := c.NewNamespace(b)
-			if err := write(b.Context(), ns, round()); err != nil {
-				b.Fatal(err)
-			}
-			b.ReportAllocs()
-			n := 0
-			for b.Loop() {
-				batch := round()
-				if err := write(b.Context(), ns, batch); err != nil {
-					b.Fatal(err)
-				}
-				n += len(batch)
-			}
-			b.ReportMetric(float64(n)/b.Elapsed().Seconds(), "changes/s")
-		})
-	}
 	for _, full := range []bool{false, true} {
 		mode := map[bool]string{false: "metadata", true: "full"}[full]
-		sinks := map[string]*Sink{}
-		run("sink/"+mode, func(ctx context.Context, ns string, batch []*pipeline.Change) error {
-			if sinks[ns] == nil {
-				sinks[ns] = open(b, c.Config(), ns, func(o *Options) { o.Full = full })
-			}
-			return sinks[ns].Write(ctx, batch)
+		b.Run("sink=hub/what="+mode+"/impl=fairlead", func(b *testing.B) {
+			sink := open(b, c.Config(), c.NewNamespace(b), func(o *Options) { o.Full = full })
+			apply, ns := applying(b, c, full), c.NewNamespace(b)
+			sinkbench.Compare(b, objects, nil,
+				func(round int) error { return sink.Write(b.Context(), batchOf(round)) },
+				func(round int) error { return apply(b.Context(), ns, batchOf(round)) })
 		})
-		run("client-go/"+mode, applying(b, c, full))
 	}
 }
 

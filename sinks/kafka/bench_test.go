@@ -10,32 +10,29 @@ import (
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kgo"
 
+	"github.com/fairlead-dev/fairlead/internal/sinkbench"
 	"github.com/fairlead-dev/fairlead/pipeline"
 )
 
-// BenchmarkWrite compares the sink with franz-go used directly at its best, which is
+// BenchmarkSink compares the sink with franz-go used directly at its best, which is
 // given the same bytes, already encoded as records, and the same options that decide what is
 // durable. The broker is a fake in the same process that drops what it takes: what is
 // measured is the clients.
-func BenchmarkWrite(b *testing.B) {
+func BenchmarkSink(b *testing.B) {
 	for _, batch := range []int{64, 500, 2000} {
 		changes := make([]*pipeline.Change, batch)
 		for i := range changes {
 			changes[i] = pod(fmt.Sprint("pod-", i), uint64(i+1))
 		}
-		b.Run(fmt.Sprintf("batch=%d/fairlead", batch), func(b *testing.B) {
+		b.Run(fmt.Sprintf("sink=kafka/what=batch-%d/impl=fairlead", batch), func(b *testing.B) {
 			c := start(b, kfake.BlackholeProduce())
 			s := open(b, c, nil)
-			measure(b, batch, func() error { return s.Write(context.Background(), changes) })
-		})
-		b.Run(fmt.Sprintf("batch=%d/franz-go", batch), func(b *testing.B) {
-			c := start(b, kfake.BlackholeProduce())
 			client, err := kgo.NewClient(kgo.SeedBrokers(c.addrs...), kgo.RecordPartitioner(kgo.StickyKeyPartitioner(nil)),
 				kgo.ProducerBatchCompression(kgo.ZstdCompression()))
 			if err != nil {
 				b.Fatal(err)
 			}
-			defer client.Close()
+			b.Cleanup(client.Close)
 			keys, values, headers := make([][]byte, batch), make([][]byte, batch), make([][]kgo.RecordHeader, batch)
 			for i, change := range changes {
 				keys[i], values[i] = []byte(change.Key.String()), change.AppendCloudEvent(nil)
@@ -45,7 +42,7 @@ func BenchmarkWrite(b *testing.B) {
 					{Key: "ce_sequence", Value: fmt.Appendf(nil, "%020d", change.Sequence)},
 				}
 			}
-			measure(b, batch, func() error {
+			sinkbench.Compare(b, batch, nil, func(int) error { return s.Write(context.Background(), changes) }, func(int) error {
 				records := make([]*kgo.Record, batch)
 				for i := range records {
 					records[i] = &kgo.Record{Topic: "fairlead", Key: keys[i], Value: values[i], Headers: headers[i]}
@@ -66,20 +63,4 @@ func pod(name string, sequence uint64) *pipeline.Change {
 	}
 	c.Object = fmt.Appendf(nil, `{"apiVersion":"v1","kind":"Pod","metadata":{"name":%q,"namespace":"ns","uid":%q},"spec":{"containers":[{"image":"registry.example.com/app:v%d","env":[%s{}]}]}}`, name, c.UID, sequence, env.String())
 	return c
-}
-
-func measure(b *testing.B, batch int, write func() error) {
-	if err := write(); err != nil {
-		b.Fatal(err)
-	}
-	b.ReportAllocs()
-	begin := cpuUsed(b)
-	for b.Loop() {
-		if err := write(); err != nil {
-			b.Fatal(err)
-		}
-	}
-	n := float64(b.N * batch)
-	b.ReportMetric(n/b.Elapsed().Seconds(), "changes/s")
-	b.ReportMetric(float64((cpuUsed(b)-begin).Nanoseconds())/n, "cpu-ns/change")
 }

@@ -4,20 +4,20 @@ import (
 	"context"
 	"fmt"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
 	client "github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
+	"github.com/fairlead-dev/fairlead/internal/sinkbench"
 	"github.com/fairlead-dev/fairlead/pipeline"
 )
 
-// BenchmarkWrite compares the sinks with nats.go used directly at its best, which is
+// BenchmarkSink compares the sinks with nats.go used directly at its best, which is
 // given the same bytes, already encoded, and publishes them without waiting in between.
-// The server is in the same process, and its CPU is counted too.
-func BenchmarkWrite(b *testing.B) {
+// The servers are in the same process, and their CPU is counted too.
+func BenchmarkSink(b *testing.B) {
 	const batch = 1000
 	var all [][]*pipeline.Change
 	for n := range 20 {
@@ -27,26 +27,40 @@ func BenchmarkWrite(b *testing.B) {
 		}
 		all = append(all, changes)
 	}
-	b.Run("stream/fairlead", func(b *testing.B) {
+	b.Run("sink=nats/what=stream/impl=fairlead", func(b *testing.B) {
 		s := open(b, start(b, nil).make(), nil)
-		measure(b, all, func(changes []*pipeline.Change, _ int) error { return s.Write(context.Background(), changes) })
+		compare(b, all, s, "fairlead.")
 	})
-	b.Run("stream/nats.go", func(b *testing.B) { direct(b, all, "fairlead.") })
-	b.Run("bucket/fairlead", func(b *testing.B) {
+	b.Run("sink=nats/what=bucket/impl=fairlead", func(b *testing.B) {
 		s := openKV(b, start(b, nil).make(), nil)
-		measure(b, all, func(changes []*pipeline.Change, _ int) error { return s.Write(context.Background(), changes) })
+		compare(b, all, s, "$KV.fairlead.")
 	})
-	b.Run("bucket/nats.go", func(b *testing.B) { direct(b, all, "$KV.fairlead.") })
 }
 
-// direct publishes what the sinks do.
-func direct(b *testing.B, all [][]*pipeline.Change, prefix string) {
+func compare(b *testing.B, all [][]*pipeline.Change, s pipeline.Sink, prefix string) {
+	const base = 1e6
+	of := func(round int) []*pipeline.Change {
+		changes := all[round%len(all)]
+		for i, c := range changes { // as new states, which no server has had
+			c.Sequence = base + uint64(round*len(changes)+i)
+			c.ResourceVersion = fmt.Sprint(c.Sequence)
+		}
+		return changes
+	}
+	publish := direct(b, all, prefix)
+	sinkbench.Compare(b, len(all[0]), nil,
+		func(round int) error { return s.Write(context.Background(), of(round)) },
+		func(round int) error { return publish(of(round), round) })
+}
+
+// direct returns what publishes what the sinks do, to a server of its own.
+func direct(b *testing.B, all [][]*pipeline.Change, prefix string) func(changes []*pipeline.Change, round int) error {
 	p := start(b, nil).make()
 	conn, err := client.Connect("nats://" + p.addr)
 	if err != nil {
 		b.Fatal(err)
 	}
-	defer conn.Close()
+	b.Cleanup(conn.Close)
 	js, err := jetstream.New(conn, jetstream.WithPublishAsyncMaxPending(4000))
 	if err != nil {
 		b.Fatal(err)
@@ -57,10 +71,10 @@ func direct(b *testing.B, all [][]*pipeline.Change, prefix string) {
 			values[c] = c.AppendCloudEvent(nil)
 		}
 	}
-	measure(b, all, func(changes []*pipeline.Change, n int) error {
+	return func(changes []*pipeline.Change, round int) error {
 		futures := make([]jetstream.PubAckFuture, 0, len(changes))
 		for i, c := range changes {
-			opts := []jetstream.PublishOpt{jetstream.WithMsgID(fmt.Sprint(c.UID, "/", n, "/", i)), jetstream.WithExpectStream("fairlead")}
+			opts := []jetstream.PublishOpt{jetstream.WithMsgID(fmt.Sprint(c.UID, "/", round, "/", i)), jetstream.WithExpectStream("fairlead")}
 			if prefix[0] == '$' {
 				opts = nil
 			}
@@ -78,7 +92,7 @@ func direct(b *testing.B, all [][]*pipeline.Change, prefix string) {
 			}
 		}
 		return nil
-	})
+	}
 }
 
 // pod returns a state of 2.5 KB.
@@ -91,37 +105,4 @@ func pod(name string, sequence uint64) *pipeline.Change {
 	}
 	c.Object = fmt.Appendf(nil, `{"apiVersion":"v1","kind":"Pod","metadata":{"name":%q},"spec":{"containers":[{"image":"registry.example.com/app:v%d","env":[%s{}]}]}}`, name, sequence, env.String())
 	return c
-}
-
-func measure(b *testing.B, all [][]*pipeline.Change, write func([]*pipeline.Change, int) error) {
-	if err := write(all[len(all)-1], -1); err != nil {
-		b.Fatal(err)
-	}
-	b.ReportAllocs()
-	const base = 1e6
-	begin, n := cpuUsed(b), 0
-	for b.Loop() {
-		changes := all[n%len(all)]
-		n++
-		for i, c := range changes { // as new states, which no server has had
-			c.Sequence = base + uint64(n*len(changes)+i)
-			c.ResourceVersion = fmt.Sprint(c.Sequence)
-		}
-		if err := write(changes, n); err != nil {
-			b.Fatal(err)
-		}
-	}
-	changes := float64(b.N * len(all[0]))
-	b.ReportMetric(changes/b.Elapsed().Seconds(), "changes/s")
-	b.ReportMetric(float64((cpuUsed(b)-begin).Nanoseconds())/changes, "cpu-ns/change")
-}
-
-// cpuUsed returns how much CPU this process has used.
-func cpuUsed(tb testing.TB) time.Duration {
-	tb.Helper()
-	var u syscall.Rusage
-	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
-		tb.Fatal(err)
-	}
-	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }

@@ -15,6 +15,7 @@ import (
 	logspb "go.opentelemetry.io/proto/slim/otlp/logs/v1"
 	"google.golang.org/protobuf/proto"
 
+	"github.com/fairlead-dev/fairlead/internal/sinkbench"
 	"github.com/fairlead-dev/fairlead/internal/testsinks"
 	"github.com/fairlead-dev/fairlead/pipeline"
 	"github.com/fairlead-dev/fairlead/sinks/otlp"
@@ -39,29 +40,16 @@ func BenchmarkSink(b *testing.B) {
 		{"nowhere", func(*testing.B) string { return drain.URL }},
 		{"collector", func(b *testing.B) string { return testsinks.StartOtelcol(b, nil).URL }},
 	} {
-		b.Run("to="+to.name, func(b *testing.B) {
+		b.Run("sink=otlp/what="+to.name+"/impl=fairlead", func(b *testing.B) {
 			url := to.url(b) + "/v1/logs"
-			b.Run("impl=fairlead", func(b *testing.B) {
-				sink := open(b, otlp.Options{URL: url})
-				measure(b, n, func() error { return sink.Write(b.Context(), batch) })
-			})
-			b.Run("impl=net-http", func(b *testing.B) {
-				client := &http.Client{Transport: &http.Transport{}}
-				defer client.CloseIdleConnections()
-				measure(b, n, func() error { return direct(b, client, url, batch) })
-			})
+			sink := open(b, otlp.Options{URL: url})
+			client := &http.Client{Transport: &http.Transport{}}
+			b.Cleanup(client.CloseIdleConnections)
+			sinkbench.Compare(b, n, nil,
+				func(int) error { return sink.Write(b.Context(), batch) },
+				func(int) error { return direct(b, client, url, batch) })
 		})
 	}
-}
-
-func measure(b *testing.B, n int, write func() error) {
-	b.ReportAllocs()
-	for b.Loop() {
-		if err := write(); err != nil {
-			b.Fatal(err)
-		}
-	}
-	b.ReportMetric(float64(n*b.N)/b.Elapsed().Seconds(), "changes/s")
 }
 
 // direct sends the same records, as somebody would who has no sink.

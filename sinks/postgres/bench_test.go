@@ -3,17 +3,18 @@ package postgres_test
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"slices"
 	"strconv"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
 	"github.com/jackc/pgx/v5"
 
+	"github.com/fairlead-dev/fairlead/internal/sinkbench"
 	"github.com/fairlead-dev/fairlead/pipeline"
 	"github.com/fairlead-dev/fairlead/sinks/postgres"
 )
@@ -46,91 +47,61 @@ func benchChanges(b *testing.B) (changes []*pipeline.Change) {
 	return changes
 }
 
-// writer is one way to write, with what it has used.
-type writer struct {
-	name           string
-	write          func([]*pipeline.Change) error
-	took           time.Duration
-	client, server time.Duration
-}
-
-// BenchmarkWrite writes states through the sink and with pgx used by itself, in turns, so
-// that both meet the same machine and the same server: one upsert from arrays for each
-// batch, each into a table of its own, with the same condition. Client and server share
-// the machine.
+// BenchmarkSink writes states through the sink and with pgx used by itself: one upsert from
+// arrays for each batch, each into a table of its own, with the same condition. Client and
+// server share the machine, and the CPU is that of both.
 //
-// "new" writes objects that the table does not have, "next" later states of them. The
-// sink is also measured with the history, which pgx does not write.
-func BenchmarkWrite(b *testing.B) {
+// "new" writes objects that the table does not have, "next" later states of them, and
+// "both" those with the history, which pgx does not write.
+func BenchmarkSink(b *testing.B) {
 	d := start(b, "shared_buffers = 256MB", "max_wal_size = 4GB", "checkpoint_timeout = 30min")
 	changes := benchChanges(b)
-	for _, what := range []string{"new", "next"} {
-		b.Run(what, func(b *testing.B) {
-			var writers []*writer
-			var schemas []string
-			for _, name := range []string{"pgx", "sink", "both"} {
-				w := &writer{name: name}
-				o := postgres.Options{Schema: d.made(b, postgres.Options{})}
-				schemas = append(schemas, o.Schema)
-				switch name {
-				case "pgx":
-					w.write = direct(b, d, o.Schema)
-				case "both":
-					o.Tables = postgres.Both
-					fallthrough
-				default:
-					s := d.open(b, o)
-					w.write = func(batch []*pipeline.Change) error { return s.Write(b.Context(), batch) }
-				}
-				writers = append(writers, w)
+	for _, what := range []string{"new", "next", "both"} {
+		b.Run("sink=postgres/what="+what+"/impl=fairlead", func(b *testing.B) {
+			o := postgres.Options{}
+			if what == "both" {
+				o.Tables = postgres.Both
 			}
-			sequence := uint64(0)
-			pass := func(measured bool) (written int) {
-				if sequence++; what == "new" {
-					for _, schema := range schemas {
-						d.exec(b, `TRUNCATE `+schema+`.fairlead_state, `+schema+`.fairlead_history`)
+			ours, theirs := d.made(b, postgres.Options{}), d.made(b, postgres.Options{})
+			o.Schema = ours
+			sink, upsert := d.open(b, o), direct(b, d, theirs)
+			// Each round writes the next part of the objects, and then they begin anew.
+			const part = 8 * benchBatch
+			of := func(schema string, round int) []*pipeline.Change {
+				parts := len(changes) / part
+				at := round % parts * part
+				if what == "new" && at == 0 {
+					d.exec(b, `TRUNCATE `+schema+`.fairlead_state`)
+				}
+				next := changes[at : at+part]
+				for _, c := range next {
+					c.Sequence = uint64(round + 1)
+					c.ResourceVersion = strconv.FormatUint(c.Sequence, 10)
+				}
+				return next
+			}
+			if what != "new" {
+				for round := range len(changes) / part {
+					if err := errors.Join(sink.Write(b.Context(), of(ours, round)), upsert(of(theirs, round))); err != nil {
+						b.Fatal(err)
 					}
 				}
-				for _, c := range changes {
-					c.Sequence, c.ResourceVersion = sequence, strconv.FormatUint(sequence, 10)
-				}
-				for at := 0; at < len(changes); at += 8 * benchBatch {
-					for _, w := range writers {
-						w.turn(b, d, changes[at:at+8*benchBatch], measured)
-					}
-				}
-				return len(changes)
 			}
-			pass(false) // connects, and fills the table
 			d.exec(b, `CHECKPOINT`)
-			written := 0
-			for b.Loop() {
-				written += pass(true)
+			first := len(changes) / part
+			write := func(schema string, write func([]*pipeline.Change) error) func(round int) error {
+				return func(round int) error {
+					for batch := range slices.Chunk(of(schema, first+round), benchBatch) {
+						if err := write(batch); err != nil {
+							return err
+						}
+					}
+					return nil
+				}
 			}
-			for _, w := range writers {
-				b.ReportMetric(float64(written)/w.took.Seconds(), w.name+"-changes/s")
-				b.ReportMetric(float64(w.client.Microseconds())/float64(written), w.name+"-client-us")
-				b.ReportMetric(float64(w.server.Microseconds())/float64(written), w.name+"-server-us")
-			}
-			b.ReportMetric(100*writers[0].took.Seconds()/writers[1].took.Seconds(), "%-of-pgx")
-			b.ReportMetric((writers[1].client+writers[1].server).Seconds()/(writers[0].client+writers[0].server).Seconds(), "x-CPU-of-pgx")
+			sinkbench.Compare(b, part, func() time.Duration { return sinkbench.OfProcess(b) + d.serverCPU(b) },
+				write(ours, func(batch []*pipeline.Change) error { return sink.Write(b.Context(), batch) }), write(theirs, upsert))
 		})
-	}
-}
-
-// turn writes some batches.
-func (w *writer) turn(b *testing.B, d *database, changes []*pipeline.Change, measured bool) {
-	client, server, began := clientCPU(b), d.serverCPU(b), time.Now()
-	for batch := range slices.Chunk(changes, benchBatch) {
-		if err := w.write(batch); err != nil {
-			b.Fatal(err)
-		}
-	}
-	took := time.Since(began)
-	if measured {
-		w.took += took
-		w.server += d.serverCPU(b) - server
-		w.client += clientCPU(b) - client
 	}
 }
 
@@ -163,15 +134,6 @@ func direct(b *testing.B, d *database, schema string) func([]*pipeline.Change) e
 		_, err := conn.Exec(b.Context(), sql, texts[0], texts[1], texts[2], texts[3], texts[4], texts[5], texts[6], texts[7], texts[8], terms, sequences, observed, objects)
 		return err
 	}
-}
-
-// clientCPU is what this process has used.
-func clientCPU(b *testing.B) time.Duration {
-	var u syscall.Rusage
-	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
-		b.Fatal(err)
-	}
-	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }
 
 // serverCPU is what the processes of the server have used that live, of which those of

@@ -12,6 +12,7 @@ import (
 	"github.com/minio/minio-go/v7"
 	"github.com/minio/minio-go/v7/pkg/credentials"
 
+	"github.com/fairlead-dev/fairlead/internal/sinkbench"
 	"github.com/fairlead-dev/fairlead/internal/testsinks"
 	"github.com/fairlead-dev/fairlead/pipeline"
 )
@@ -29,21 +30,8 @@ func BenchmarkSink(b *testing.B) {
 		plain += len(c.AppendCloudEvent(nil)) + 1
 	}
 	s := testsinks.StartVersityGW(b, nil)
-	done := func(b *testing.B) {
-		b.SetBytes(int64(plain))
-		b.ReportMetric(float64(n*b.N)/b.Elapsed().Seconds(), "changes/s")
-	}
-	b.Run("impl=fairlead", func(b *testing.B) {
+	b.Run("sink=s3/what=segments/impl=fairlead", func(b *testing.B) {
 		sink := open(b, options(s))
-		b.ReportAllocs()
-		for b.Loop() {
-			if err := sink.Write(b.Context(), batch); err != nil {
-				b.Fatal(err)
-			}
-		}
-		done(b)
-	})
-	b.Run("impl=minio-go", func(b *testing.B) {
 		client, err := minio.New(s.Host, &minio.Options{Creds: credentials.NewStaticV4(s.AccessKey, s.SecretKey, ""), Region: "us-east-1"})
 		if err != nil {
 			b.Fatal(err)
@@ -53,19 +41,17 @@ func BenchmarkSink(b *testing.B) {
 			b.Fatal(err)
 		}
 		var lines, body []byte
-		b.ReportAllocs()
-		for b.Loop() {
-			lines = lines[:0]
-			for _, c := range batch {
-				lines = append(c.AppendCloudEvent(lines), '\n')
-			}
-			body = encoder.EncodeAll(lines, body[:0])
-			_, err := client.PutObject(b.Context(), s.Bucket, "direct.zst", bytes.NewReader(body), int64(len(body)), minio.PutObjectOptions{SendContentMd5: true, DisableContentSha256: true})
-			if err != nil {
-				b.Fatal(err)
-			}
-		}
-		done(b)
+		sinkbench.Compare(b, n, nil,
+			func(int) error { return sink.Write(b.Context(), batch) },
+			func(int) error {
+				lines = lines[:0]
+				for _, c := range batch {
+					lines = append(c.AppendCloudEvent(lines), '\n')
+				}
+				body = encoder.EncodeAll(lines, body[:0])
+				_, err := client.PutObject(b.Context(), s.Bucket, "direct.zst", bytes.NewReader(body), int64(len(body)), minio.PutObjectOptions{SendContentMd5: true, DisableContentSha256: true})
+				return err
+			})
 	})
 	var size int64
 	for _, key := range objects(b, s) {

@@ -3,7 +3,8 @@ package cache
 import (
 	"context"
 	"testing"
-	"testing/synctest"
+
+	"github.com/fairlead-dev/fairlead/internal/synctest"
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"

@@ -6,8 +6,9 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
-	"testing/synctest"
 	"time"
+
+	"github.com/fairlead-dev/fairlead/internal/synctest"
 
 	"golang.org/x/sync/semaphore"
 )

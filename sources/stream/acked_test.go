@@ -2,8 +2,8 @@ package stream
 
 import (
 	"testing"
-	"testing/synctest"
 
+	"github.com/fairlead-dev/fairlead/internal/synctest"
 	"github.com/fairlead-dev/fairlead/pipeline"
 	"github.com/fairlead-dev/fairlead/sources/stream/wire"
 )

@@ -2,8 +2,9 @@ package stream
 
 import (
 	"testing"
-	"testing/synctest"
 	"time"
+
+	"github.com/fairlead-dev/fairlead/internal/synctest"
 )
 
 // A route without a position catches up before the others have their watch again: it

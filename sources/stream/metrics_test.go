@@ -3,7 +3,8 @@ package stream
 import (
 	"strings"
 	"testing"
-	"testing/synctest"
+
+	"github.com/fairlead-dev/fairlead/internal/synctest"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/testutil"

@@ -2,11 +2,11 @@ package stream
 
 import (
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"golang.org/x/sync/semaphore"
 
+	"github.com/fairlead-dev/fairlead/internal/synctest"
 	"github.com/fairlead-dev/fairlead/sources/member"
 )
 

@@ -3,9 +3,9 @@ package stream
 import (
 	"slices"
 	"testing"
-	"testing/synctest"
 
 	"github.com/fairlead-dev/fairlead/internal/ledger"
+	"github.com/fairlead-dev/fairlead/internal/synctest"
 	"github.com/fairlead-dev/fairlead/pipeline"
 	"github.com/fairlead-dev/fairlead/sources/member"
 )

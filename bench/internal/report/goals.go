@@ -97,6 +97,14 @@ var rows = []row{{
 		{says: "at most 1.6 times the bare reader", unit: "cpu-ns/event", peer: "bare", most: 1.6, cases: []string{"sink=null", "sink=file"}},
 	},
 }, {
+	benchmark: "Sink", title: "Sinks beside their own clients",
+	what: "Each kind writes batches of changes of about 2.5 KB. Against the client library that it is made of, used directly at its best, with the same bytes on the same server, in turns. " +
+		"Client and server share the machine. Kafka is a broker in the same process that drops what it takes; S3 is versitygw on the file system; CPU of OTLP's collector, of S3 and of the hub is the client's.",
+	goals: []goal{
+		{says: "at least 80% of its rate", unit: "ns/change", peer: "direct", most: 1 / 0.8, cases: sinkCases},
+		{says: "at most 1.5 times its CPU", unit: "cpu-ns/change", peer: "direct", most: 1.5, cases: sinkCases},
+	},
+}, {
 	benchmark: "HeapPerObject", title: "Heap per known object",
 	what: "What remains in memory of each object that was delivered. Beside controller-runtime's caches of 100,000 objects of 2.6 KB; " +
 		"a million of them would take gigabytes, and is not measured.",
@@ -150,8 +158,13 @@ var rows = []row{{
 }}
 
 var (
-	phases      = []string{"phase=snapshot", "phase=live"}
-	slowSinks   = []string{"sink=50ms", "sink=200ms", "sink=5ms-each", "sink=1ms", "sink=pipe"}
+	phases    = []string{"phase=snapshot", "phase=live"}
+	slowSinks = []string{"sink=50ms", "sink=200ms", "sink=5ms-each", "sink=1ms", "sink=pipe"}
+	sinkCases = []string{
+		"sink=postgres/what=new", "sink=postgres/what=next", "sink=http/what=structured", "sink=http/what=binary", "sink=http/what=batch",
+		"sink=kafka/what=batch-500", "sink=kafka/what=batch-2000", "sink=nats/what=stream", "sink=nats/what=bucket", "sink=s3/what=segments",
+		"sink=otlp/what=nowhere", "sink=otlp/what=collector", "sink=hub/what=metadata", "sink=hub/what=full",
+	}
 	fleetPhases = []string{"phase=idle", "phase=trickle"}
 	cuts        = []string{"cut=3s", "cut=5m0s"}
 	outages     = []string{"cut=20s", "cut=2m0s", "cut=10m0s"}

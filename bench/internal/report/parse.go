@@ -32,7 +32,9 @@ type Case struct {
 	Samples   map[string][]float64
 }
 
-// Parse reads the output of `go test -bench`, of any number of packages and runs.
+// Parse reads the output of `go test -bench`, of any number of packages and runs. A unit
+// that begins with "direct-" is of the implementation direct, which was measured in turns
+// with that of the line.
 // It fails with ErrFailed where a test or a package failed, or where the output
 // ends before a package did.
 func Parse(r io.Reader) (*Runs, error) {
@@ -54,18 +56,26 @@ func Parse(r io.Reader) (*Runs, error) {
 			}
 		case strings.HasPrefix(line, "Benchmark") && len(fields) >= 4 && len(fields)%2 == 0:
 			c := parseName(fields[0])
-			if known := byName[c.name()]; known != nil {
-				c = known
-			} else {
-				byName[c.name()] = c
-				runs.Cases = append(runs.Cases, c)
+			direct := &Case{Benchmark: c.Benchmark, Labels: c.Labels, Impl: "direct", Samples: map[string][]float64{}}
+			add := func(c *Case, unit string, v float64) {
+				if known := byName[c.name()]; known != nil {
+					c = known
+				} else {
+					byName[c.name()] = c
+					runs.Cases = append(runs.Cases, c)
+				}
+				c.Samples[unit] = append(c.Samples[unit], v)
 			}
 			for i := 2; i < len(fields); i += 2 {
 				v, err := strconv.ParseFloat(fields[i], 64)
 				if err != nil {
 					return nil, fmt.Errorf("line %d: %w", n, err)
 				}
-				c.Samples[fields[i+1]] = append(c.Samples[fields[i+1]], v)
+				if unit, ok := strings.CutPrefix(fields[i+1], "direct-"); ok {
+					add(direct, unit, v)
+				} else {
+					add(c, fields[i+1], v)
+				}
 			}
 		case strings.HasPrefix(line, "pkg: "):
 			unfinished = fields[1]

@@ -33,6 +33,18 @@ var plots = []plot{{
 		{"live changes", "phase=live", cpuImpls},
 	},
 }, {
+	file: "sinks", title: "Time per change, of sinks beside their own clients", benchmark: "Sink", unit: "ns/change", log: true,
+	groups: []plotGroup{
+		{"PostgreSQL, later states", "sink=postgres/what=next", sinkImpls},
+		{"HTTP, a request each", "sink=http/what=structured", sinkImpls},
+		{"HTTP, in batches", "sink=http/what=batch", sinkImpls},
+		{"Kafka, 2,000 at a time", "sink=kafka/what=batch-2000", sinkImpls},
+		{"NATS JetStream", "sink=nats/what=stream", sinkImpls},
+		{"S3", "sink=s3/what=segments", sinkImpls},
+		{"OTLP", "sink=otlp/what=collector", sinkImpls},
+		{"records in the hub", "sink=hub/what=metadata", sinkImpls},
+	},
+}, {
 	file: "heap", title: "Heap per known object", benchmark: "HeapPerObject", unit: "B/object", log: true,
 	groups: []plotGroup{
 		{"100,000 objects", "objects=100000", heapImpls},
@@ -42,6 +54,7 @@ var plots = []plot{{
 
 var (
 	cpuImpls  = []string{ours, "bare", "dynamic", "typed", "fairlead-metadata", "metadata"}
+	sinkImpls = []string{ours, "direct"}
 	heapImpls = []string{ours, "cache-typed", "cache-unstructured", "cache-metadata"}
 )
 

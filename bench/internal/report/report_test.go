@@ -92,7 +92,7 @@ func TestNothingMeasured(t *testing.T) {
 			t.Error(err)
 		}
 	}
-	if n := strings.Count(b.String(), "not measured"); n != 3+2*len(cpuImpls)+2*len(heapImpls) {
+	if n := strings.Count(b.String(), "not measured"); n != 3+2*len(cpuImpls)+8*len(sinkImpls)+2*len(heapImpls) {
 		t.Errorf("%d bars not measured", n)
 	}
 }

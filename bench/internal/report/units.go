@@ -11,7 +11,7 @@ func format(v float64, unit string) string {
 	switch {
 	case unit == "cpu-ns/s":
 		return duration(v) + "/s"
-	case unit == "ns/op" || strings.Contains(unit, "-ns"):
+	case strings.HasPrefix(unit, "ns/") || strings.Contains(unit, "-ns"):
 		return duration(v)
 	case unit == "s/sync":
 		return duration(v * 1e9)

@@ -14,12 +14,11 @@ import (
 	"strings"
 	"time"
 
-	"github.com/fairlead-dev/fairlead/cmd/internal/api"
-	"github.com/fairlead-dev/fairlead/cmd/internal/ctl"
-
 	"github.com/go-logr/logr"
 	"sigs.k8s.io/controller-runtime/pkg/manager"
 
+	"github.com/fairlead-dev/fairlead/cmd/internal/api"
+	"github.com/fairlead-dev/fairlead/cmd/internal/ctl"
 	"github.com/fairlead-dev/fairlead/sources"
 )
 

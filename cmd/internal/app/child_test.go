@@ -17,10 +17,9 @@ import (
 	"testing"
 	"time"
 
-	"github.com/fairlead-dev/fairlead/cmd/internal/api"
-
 	"k8s.io/apimachinery/pkg/util/wait"
 
+	"github.com/fairlead-dev/fairlead/cmd/internal/api"
 	"github.com/fairlead-dev/fairlead/pipeline"
 	"github.com/fairlead-dev/fairlead/sinks"
 )

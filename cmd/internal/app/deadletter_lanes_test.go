@@ -6,8 +6,8 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"testing/synctest"
 
+	"github.com/fairlead-dev/fairlead/internal/synctest"
 	"github.com/fairlead-dev/fairlead/pipeline"
 	"github.com/fairlead-dev/fairlead/sinks/deadletter"
 )

@@ -15,10 +15,9 @@ import (
 	"text/tabwriter"
 	"time"
 
-	"github.com/fairlead-dev/fairlead/cmd/internal/ctl"
-
 	"github.com/spf13/cobra"
 
+	"github.com/fairlead-dev/fairlead/cmd/internal/ctl"
 	"github.com/fairlead-dev/fairlead/sinks/deadletter"
 )
 

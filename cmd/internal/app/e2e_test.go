@@ -11,12 +11,11 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/fairlead-dev/fairlead/cmd/internal/api"
-
 	"github.com/google/go-cmp/cmp"
 	"go.uber.org/goleak"
 	"golang.org/x/sync/errgroup"
 
+	"github.com/fairlead-dev/fairlead/cmd/internal/api"
 	"github.com/fairlead-dev/fairlead/internal/testenv"
 	"github.com/fairlead-dev/fairlead/pipeline"
 )

@@ -9,11 +9,10 @@ import (
 	"os"
 	"strconv"
 
-	"github.com/fairlead-dev/fairlead/cmd/internal/ctl"
-
 	"github.com/spf13/cobra"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
+	"github.com/fairlead-dev/fairlead/cmd/internal/ctl"
 	"github.com/fairlead-dev/fairlead/pipeline/selection"
 )
 

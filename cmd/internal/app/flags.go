@@ -5,10 +5,9 @@ import (
 	"strconv"
 	"time"
 
-	"github.com/fairlead-dev/fairlead/cmd/internal/ctl"
-
 	"github.com/spf13/pflag"
 
+	"github.com/fairlead-dev/fairlead/cmd/internal/ctl"
 	"github.com/fairlead-dev/fairlead/internal/ledger"
 	"github.com/fairlead-dev/fairlead/pipeline/queue"
 	"github.com/fairlead-dev/fairlead/pipeline/stage"

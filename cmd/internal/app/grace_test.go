@@ -2,8 +2,9 @@ package app
 
 import (
 	"testing"
-	"testing/synctest"
 	"time"
+
+	"github.com/fairlead-dev/fairlead/internal/synctest"
 )
 
 // Parts that hang cost the program one grace, not one each, and those behind them

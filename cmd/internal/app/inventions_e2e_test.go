@@ -8,7 +8,6 @@ import (
 	"testing"
 
 	"github.com/fairlead-dev/fairlead/cmd/internal/api"
-
 	"github.com/fairlead-dev/fairlead/internal/testenv"
 )
 

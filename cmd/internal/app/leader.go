@@ -10,11 +10,10 @@ import (
 	"strings"
 	"time"
 
-	"github.com/fairlead-dev/fairlead/cmd/internal/api"
-
 	"k8s.io/apimachinery/pkg/util/uuid"
 	"k8s.io/apimachinery/pkg/util/validation"
 
+	"github.com/fairlead-dev/fairlead/cmd/internal/api"
 	"github.com/fairlead-dev/fairlead/internal/election"
 	"github.com/fairlead-dev/fairlead/internal/spec"
 	"github.com/fairlead-dev/fairlead/locks"

@@ -5,7 +5,6 @@ import (
 	"testing"
 
 	"github.com/fairlead-dev/fairlead/cmd/internal/api"
-
 	"github.com/fairlead-dev/fairlead/locks"
 )
 

@@ -7,11 +7,10 @@ import (
 	"io"
 	"io/fs"
 
-	"github.com/fairlead-dev/fairlead/cmd/internal/ctl"
-
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"github.com/fairlead-dev/fairlead/cmd/internal/ctl"
 	"github.com/fairlead-dev/fairlead/internal/ledger"
 )
 

@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"github.com/fairlead-dev/fairlead/cmd/internal/ctl"
-
 	"github.com/fairlead-dev/fairlead/internal/ledger"
 )
 

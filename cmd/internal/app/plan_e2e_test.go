@@ -10,10 +10,9 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/fairlead-dev/fairlead/cmd/internal/api"
-
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/fairlead-dev/fairlead/cmd/internal/api"
 	"github.com/fairlead-dev/fairlead/internal/testenv"
 )
 

@@ -9,10 +9,9 @@ import (
 	"strings"
 	"text/tabwriter"
 
-	"github.com/fairlead-dev/fairlead/cmd/internal/ctl"
-
 	"github.com/spf13/cobra"
 
+	"github.com/fairlead-dev/fairlead/cmd/internal/ctl"
 	"github.com/fairlead-dev/fairlead/internal/configfile"
 	"github.com/fairlead-dev/fairlead/internal/ledger"
 	"github.com/fairlead-dev/fairlead/internal/smallfile"

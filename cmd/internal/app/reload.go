@@ -12,10 +12,9 @@ import (
 	"sync"
 	"time"
 
-	"github.com/fairlead-dev/fairlead/cmd/internal/api"
-
 	"github.com/go-logr/logr"
 
+	"github.com/fairlead-dev/fairlead/cmd/internal/api"
 	"github.com/fairlead-dev/fairlead/internal/configfile"
 	"github.com/fairlead-dev/fairlead/internal/redact"
 	"github.com/fairlead-dev/fairlead/internal/smallfile"

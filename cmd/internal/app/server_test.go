@@ -10,8 +10,9 @@ import (
 	"os"
 	"slices"
 	"testing"
-	"testing/synctest"
 	"time"
+
+	"github.com/fairlead-dev/fairlead/internal/synctest"
 )
 
 // serverOver runs a server of ours over connections in memory and returns a

@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"github.com/fairlead-dev/fairlead/cmd/internal/api"
-
 	"github.com/fairlead-dev/fairlead/internal/ledger"
 	"github.com/fairlead-dev/fairlead/pipeline/queue"
 	"github.com/fairlead-dev/fairlead/sources"

@@ -4,10 +4,9 @@ import (
 	"testing"
 	"time"
 
-	"github.com/fairlead-dev/fairlead/cmd/internal/api"
-
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/fairlead-dev/fairlead/cmd/internal/api"
 	"github.com/fairlead-dev/fairlead/sources"
 	"github.com/fairlead-dev/fairlead/sources/connection"
 )

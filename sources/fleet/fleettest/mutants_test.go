@@ -9,8 +9,8 @@ import (
 	"slices"
 	"sync"
 	"testing"
-	"testing/synctest"
 
+	"github.com/fairlead-dev/fairlead/internal/synctest"
 	"github.com/fairlead-dev/fairlead/sources/fleet"
 )
 
