@@ -101,8 +101,7 @@ func shows(metric, label string) func(*scrape) bool {
 	return func(s *scrape) bool { return s.total(metric, label) >= 1 }
 }
 
-// growsBy is a counter that has grown since a scrape, by so much and for at least as many
-// seconds, so that its rate is known.
+// growsBy is a counter that has grown by so much since a scrape.
 func growsBy(before *scrape, metric string, least float64) func(*scrape) bool {
 	return func(s *scrape) bool { return s.total(metric, "")-before.total(metric, "") >= least }
 }
@@ -246,7 +245,9 @@ func alertOnLostChange(t *testing.T, _ *testenv.Env) (*story, time.Time) {
 	lost := member.Put("configmaps", "default", "lost", nil)
 	version.Store(&lost)
 	member.Drop()
-	return r.goesOnAs(before, "an audit finds it", growsBy(before, "fairlead_audit_differences_total", 1))
+	return r.goesOnAs(before, "an audit finds it", func(s *scrape) bool {
+		return settled(s) && growsBy(before, "fairlead_audit_differences_total", 1)(s)
+	})
 }
 
 // receiver is an HTTP sink's destination that refuses objects of one name.
