@@ -16,6 +16,7 @@ const (
 	bytesIn = "bytes"
 	bps     = "Bps"
 	count   = "short"
+	none    = "none"
 	percent = "percentunit"
 	date    = "dateTimeAsIso"
 )
@@ -176,7 +177,8 @@ func (p panel) model(id int, at object) object {
 	case "timeseries":
 		m["options"] = object{"legend": object{"displayMode": "list", "placement": "bottom"}, "tooltip": object{"mode": "multi", "sort": "desc"}}
 	case "table":
-		m["transformations"] = []object{{"id": "labelsToFields"}, {"id": "organize", "options": object{"excludeByName": object{"Time": true}}}}
+		// A value without a unit says only that there is the series.
+		m["transformations"] = []object{{"id": "organize", "options": object{"excludeByName": object{"Time": true, "Value": p.unit == none}}}}
 	}
 	return m
 }

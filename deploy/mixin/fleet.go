@@ -21,7 +21,7 @@ func fleetDashboard() dashboard {
 					query{`sum by (state) (fairlead_connection_clusters)`, "{{state}}"}).stack(),
 				graph("Lost connections", perSec, "By reason, of all clusters.",
 					query{`sum by (reason) (rate(fairlead_connection_reconnects_total[$__rate_interval])) > 0`, "{{reason}}"}),
-				table("Clusters that are not live", count, "See the dashboard of the cluster.",
+				table("Clusters that are not live", none, "See the dashboard of the cluster.",
 					`max by (cluster, state) (fairlead_connection_state{state!="live"}) == 1`),
 			}},
 			{"Delivery", []panel{
@@ -41,7 +41,7 @@ func fleetDashboard() dashboard {
 					query{`topk(10, sum by (cluster) (rate(fairlead_changes_observed_total[$__rate_interval])))`, "{{cluster}}"}),
 			}},
 			{"Members", []panel{
-				table("Which clusters they are", count, "", `max by (cluster, uid, server_version) (fairlead_cluster_info)`),
+				table("Which clusters they are", none, "", `max by (cluster, uid, server_version) (fairlead_cluster_info)`),
 				table("Credentials that expire first", date, "The first to expire of a cluster's token and certificate, as far as they tell.",
 					`bottomk(20, 1000 * min by (cluster, credential) (fairlead_cluster_credentials_expiry_timestamp_seconds))`),
 			}},

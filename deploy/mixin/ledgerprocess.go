@@ -37,7 +37,7 @@ func processDashboard() dashboard {
 		name: "process", title: "Fairlead / Process",
 		rows: []row{
 			{"Which one", []panel{
-				table("Builds", count, "", `max by (instance, version, commit, goversion) (fairlead_build_info)`),
+				table("Builds", none, "", `max by (instance, version, commit, goversion) (fairlead_build_info)`),
 				graph("Leader", count, "1 for the process that delivers.", query{`max by (instance) (fairlead_leader)`, "{{instance}}"}),
 				graph("Term", count, "It grows with each change of the leader.", query{`max by (instance) (fairlead_leader_term)`, "{{instance}}"}),
 			}},
@@ -62,7 +62,7 @@ func processDashboard() dashboard {
 			}},
 			{"Configuration", []panel{
 				stat("Last reload", count, "1 if the file was valid. Only with --config.", query{`min by (instance) (fairlead_config_last_reload_successful)`, "{{instance}}"}),
-				table("Flags that need a restart", count, "Their values in the file are not in effect.", `max by (instance, flag) (fairlead_config_restart_required)`),
+				table("Flags that need a restart", none, "Their values in the file are not in effect.", `max by (instance, flag) (fairlead_config_restart_required)`),
 				stat("Descriptions that cannot be used", count, "By the value of --clusters.", query{`sum by (source) (fairlead_fleet_problems)`, "{{source}}"}),
 			}},
 		},

@@ -58,6 +58,19 @@ func TestSiteOfTheRepository(t *testing.T) {
 			t.Errorf("the navigation has no docs/%s", name)
 		}
 	}
+	runbooks, err := filepath.Glob("../../docs/runbooks/*.md")
+	if err != nil || len(runbooks) < 10 {
+		t.Fatal(err, runbooks)
+	}
+	for _, page := range runbooks {
+		name := strings.TrimSuffix(filepath.Base(page), ".md")
+		if name != "README" && texts[filepath.Join(s.out, "docs", "runbooks", name+".html")] == "" {
+			t.Errorf("the site has no runbook of %s", name)
+		}
+	}
+	if !strings.Contains(start, `href="docs/runbooks/index.html"`) {
+		t.Error("the navigation has no runbooks")
+	}
 }
 
 func checkLink(t *testing.T, from, link string, texts map[string]string) {

@@ -29,46 +29,40 @@ func fleetOf(n int) (all []connection.Status) {
 	return all
 }
 
+// TestClusterBound serves 10,000 clusters within a bound, and then has members of a smaller
+// fleet come and go.
 func TestClusterBound(t *testing.T) {
-	const clusters, most = 10_000, 1000
-	fleet := fleetOf(clusters)
+	var fleet []connection.Status
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(connection.NewCollector(func() []connection.Status { return fleet }), newClustersLeftOut())
-	bound := &clusterBound{from: registry, most: most}
-	server := httptest.NewServer(metricsHandler(bound))
-	defer server.Close()
-	scrape := func() (names []string, leftOut float64, byState map[string]float64) {
+	scrape := func(bound *clusterBound) (names []string, leftOut float64, byState map[string]float64) {
 		t.Helper()
+		server := httptest.NewServer(metricsHandler(bound))
+		defer server.Close()
 		response := must(http.Get(server.URL))(t)
 		defer response.Body.Close()
 		if format := response.Header.Get("Content-Type"); !strings.HasPrefix(format, "text/plain") {
 			t.Errorf("format %s", format)
 		}
 		families := must(parserOfText().TextToMetricFamilies(response.Body))(t)
-		seen := map[string]bool{}
-		byState = map[string]float64{}
-		for _, f := range families {
-			for _, m := range f.GetMetric() {
-				if cluster, ok := clusterOf(m); ok {
-					seen[cluster] = true
-				}
-			}
-		}
-		for name := range seen {
+		for _, m := range families["fairlead_connection_attempt"].GetMetric() {
+			name, _ := clusterOf(m)
 			names = append(names, name)
 		}
 		slices.Sort(names)
+		byState = map[string]float64{}
 		for _, m := range families["fairlead_connection_clusters"].GetMetric() {
 			byState[m.GetLabel()[0].GetValue()] = m.GetGauge().GetValue()
 		}
 		return names, families[clustersLeftOut].GetMetric()[0].GetGauge().GetValue(), byState
 	}
 
-	names, leftOut, byState := scrape()
-	if len(names) != most || names[0] != "c-00000" || names[most-1] != "c-00999" {
+	fleet = fleetOf(10_000)
+	names, leftOut, byState := scrape(&clusterBound{from: registry, most: 1000})
+	if len(names) != 1000 || names[0] != "c-00000" || names[999] != "c-00999" {
 		t.Fatalf("%d clusters, %v...", len(names), names[:1])
 	}
-	if leftOut != clusters-most {
+	if leftOut != 9000 {
 		t.Errorf("%v are said to be left out", leftOut)
 	}
 	if byState["live"] != 7500 || byState["backing off"] != 2500 {
@@ -77,20 +71,25 @@ func TestClusterBound(t *testing.T) {
 
 	// Whoever is shown stays, also behind a newcomer whose name is first; and whoever leaves
 	// makes room for the first by name.
+	fleet = fleetOf(50)
+	bound := &clusterBound{from: registry, most: 10}
+	names, _, _ = scrape(bound)
 	fleet = append([]connection.Status{{Cluster: "a-new", State: member.Live}}, fleet...)
-	if again, leftOut, _ := scrape(); !slices.Equal(again, names) || leftOut != clusters+1-most {
-		t.Errorf("a newcomer has taken a place; %v left out", leftOut)
+	if again, leftOut, _ := scrape(bound); !slices.Equal(again, names) || leftOut != 41 {
+		t.Errorf("a newcomer has taken a place: %v; %v left out", again, leftOut)
 	}
 	fleet = slices.DeleteFunc(fleet, func(s connection.Status) bool { return s.Cluster == "c-00007" })
-	again, leftOut, _ := scrape()
-	if slices.Contains(again, "c-00007") || again[0] != "a-new" || len(again) != most || leftOut != clusters-most {
-		t.Errorf("%d clusters after one has left, from %s on; %v left out", len(again), again[0], leftOut)
+	again, leftOut, _ := scrape(bound)
+	if want := append([]string{"a-new"}, without7(names)...); !slices.Equal(again, want) || leftOut != 40 {
+		t.Errorf("after one has left: %v, want %v; %v left out", again, want, leftOut)
 	}
-
-	bound.most = 0
-	if all, leftOut, _ := scrape(); len(all) != clusters || leftOut != 0 {
+	if all, leftOut, _ := scrape(&clusterBound{from: registry}); len(all) != 50 || leftOut != 0 {
 		t.Errorf("without a bound: %d clusters, %v left out", len(all), leftOut)
 	}
+}
+
+func without7(names []string) []string {
+	return slices.DeleteFunc(slices.Clone(names), func(name string) bool { return name == "c-00007" })
 }
 
 func parserOfText() *expfmt.TextParser {
