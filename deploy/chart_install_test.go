@@ -165,7 +165,8 @@ func (o *operator) objects() []string {
 				o.t.Fatalf("list %s: %v", resource.Name, err)
 			}
 			for _, item := range all.Items {
-				if ofServer(resource.Name, item.GetNamespace(), item.GetName()) {
+				// No controller runs that would finish a deletion.
+				if item.GetDeletionTimestamp() != nil || ofServer(resource.Name, item.GetNamespace(), item.GetName()) {
 					continue
 				}
 				name := item.GetName()
