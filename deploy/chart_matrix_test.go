@@ -114,6 +114,9 @@ verticalPodAutoscaler: {enabled: true, updateMode: Initial}
 crds: {enabled: true}
 tests: {enabled: true, args: [check, --help]}
 `},
+	"ports": {chart: "fairlead", values: `
+config: {metricsBindAddress: "0", healthProbeBindAddress: ":9081"}
+`},
 	"closed": {chart: "fairlead", values: `
 service: {enabled: false}
 networkPolicy:
