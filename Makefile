@@ -149,6 +149,11 @@ sbom: build ## Write what bin/fairlead is made of to bin/fairlead.spdx.json
 	go run ./internal/sbom/cmd -program bin/fairlead -version $(VERSION) >bin/fairlead.spdx.json.new
 	mv bin/fairlead.spdx.json.new bin/fairlead.spdx.json
 
+.PHONY: charts
+charts: ## Pack the charts into bin/, of the image's version, for a registry of charts
+	@mkdir -p bin
+	$$(go run ./internal/testhelm/cmd) package deploy/charts/fairlead deploy/charts/fairlead-member --app-version $(VERSION) --destination bin
+
 .PHONY: notices
 notices: ## Write the licences of all that fairlead is made of to bin/THIRD-PARTY-NOTICES
 	@mkdir -p bin

@@ -127,6 +127,34 @@ func TestChartIsInstalledUpgradedAndRemoved(t *testing.T) {
 	}
 }
 
+// From the manifests to the chart, as the page says: ledger and fleet stay, and what was
+// deleted meanwhile is delivered.
+func TestFromManifestsToChart(t *testing.T) {
+	hub := testenv.Start(t, testenv.Spec{Name: "hub"}).Clusters[0]
+	r := newRelease(t, hub)
+	r.applies(own)
+	r.createsFleet("hub")
+	r.configMap("a")
+	r.configMap("b")
+	kubelet := newKubelet(t, hub, r.client)
+	first := kubelet.start(r.ctx, t)
+	first.await("a", is("a"))
+	first.await("b", is("b"))
+	first.stop()
+	before := r.state()
+	if err := r.client.AppsV1().Deployments("fairlead").Delete(r.ctx, "fairlead", metav1.DeleteOptions{PropagationPolicy: new(metav1.DeletePropagationBackground)}); err != nil {
+		t.Fatal(err)
+	}
+	if !strings.Contains(read(t, installPage), "--take-ownership --force-conflicts") {
+		t.Errorf("%s says something else", installPage)
+	}
+	r.helm("install", firstValues, "charts/fairlead", "--take-ownership", "--force-conflicts")
+	if after := r.state(); after.Claim != before.Claim || !slices.Equal(after.Fleet, before.Fleet) {
+		t.Errorf("before %+v, after %+v", before, after)
+	}
+	r.goesOn(kubelet)
+}
+
 // template returns the Deployment's Pods.
 func (o *operator) template() corev1.PodTemplateSpec { return o.deployment().Spec.Template }
 
@@ -165,7 +193,8 @@ func (o *operator) objects() []string {
 				o.t.Fatalf("list %s: %v", resource.Name, err)
 			}
 			for _, item := range all.Items {
-				if ofServer(resource.Name, item.GetNamespace(), item.GetName()) {
+				// No controller runs that would finish a deletion.
+				if item.GetDeletionTimestamp() != nil || ofServer(resource.Name, item.GetNamespace(), item.GetName()) {
 					continue
 				}
 				name := item.GetName()

@@ -1,6 +1,6 @@
-// Package deploy holds what runs Fairlead in a cluster: a Dockerfile, and manifests for
-// kustomize. It contains no code; its tests render the manifests, hold them to the API's
-// types and to each other, and apply them to real API servers.
+// Package deploy holds what runs Fairlead in a cluster: a Dockerfile, manifests for
+// kustomize, and charts for Helm. It contains no code; its tests render manifests and charts,
+// hold them to the API's types and to each other, and apply them to real API servers.
 //
 //	            member cluster                  hub cluster
 //	member ──▶ account, rights ──▶ kubeconfig ──▶ Secret of the fleet (made by a command)
@@ -14,6 +14,9 @@
 // with the component of that name; member, for member clusters; member-everything, for those that --watch '*'
 // follows; voter, for those that also vote for a leader. testdata/before has the manifests of the
 // layout before, from which an upgrade is tried.
+//
+// charts/fairlead and charts/fairlead-member make the same objects of values: what is tested of
+// a folder is tested of a chart with the values that come to it, under the name chart/FOLDER.
 //
 // What the files guarantee: applying them again, or the next version of them, takes away
 // neither what an operator has decided nor what the program has written: they hold no

@@ -134,8 +134,8 @@ func files(t *testing.T, folder string) map[string][]byte {
 	t.Helper()
 	found := map[string][]byte{}
 	err := filepath.WalkDir(folder, func(path string, entry fs.DirEntry, err error) error {
-		if err == nil && entry.IsDir() && path == "charts" {
-			return fs.SkipDir // of templates
+		if err == nil && entry.IsDir() && (path == "charts" || path == "mixin") {
+			return fs.SkipDir // templates, and rules of Prometheus
 		}
 		if err != nil || entry.IsDir() || filepath.Ext(path) != ".yaml" {
 			return err

@@ -86,7 +86,7 @@
 {{- toYaml $kept -}}
 {{- end -}}
 
-{{/* The port of an address in config: (list CONTEXT KEY DEFAULT). */}}
+{{/* The port of an address in config, 0 if it serves none: (list CONTEXT KEY DEFAULT). */}}
 {{- define "fairlead.port" -}}
 {{- $address := get (index . 0).Values.config (index . 1) | toString -}}
 {{- $port := regexFind "[0-9]+$" $address -}}
