@@ -18,11 +18,14 @@ import (
 func runLedger(t *testing.T, l *Ledger) (end func()) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
-	done := make(chan error, 1)
-	go func() { done <- l.Run(ctx) }()
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		_ = l.Run(ctx) // its store may fail
+	}()
 	return func() {
 		cancel()
-		_ = <-done // its store may fail
+		<-done
 	}
 }
 
