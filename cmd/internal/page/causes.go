@@ -104,6 +104,10 @@ func causesOf(s *snapshot) (all []api.Cause, more int) {
 	c := causes{kinds: map[string]*api.Cause{}}
 	c.addWhole(&s.status)
 	whole := len(c.order)
+	for _, p := range s.status.Paused {
+		c.add(api.Cause{What: "pauses", Level: warn, Reason: "paused " + p.Said(), Since: p.Since,
+			NextStep: "End it with fairlead resume when what it is for is done. Nothing is lost meanwhile."}, p.String())
+	}
 	for i := range s.status.Sinks {
 		c.addRefused(&s.status.Sinks[i])
 	}
@@ -139,10 +143,6 @@ func (c *causes) addWhole(s *api.Status) {
 	if l := s.Ledger; !l.Healthy {
 		c.add(api.Cause{What: "ledgers", Level: bad, Reason: "cannot be written: delivery pauses", Error: l.LastError, Since: l.Since, NextRetry: l.NextRetry,
 			NextStep: "Make room, or mend the volume or database; Fairlead goes on by itself."}, l.Path)
-	}
-	for _, p := range s.Paused {
-		c.add(api.Cause{What: "pauses", Level: warn, Reason: "paused " + p.Said(), Since: p.Since,
-			NextStep: "End it with fairlead resume when what it is for is done. Nothing is lost meanwhile."}, p.String())
 	}
 	for i := range s.Sinks {
 		k := &s.Sinks[i]

@@ -224,7 +224,7 @@ func TestJSONByAccept(t *testing.T) {
 		}
 	}
 	var o api.Overview
-	if read("/status", 200, &o); o.Totals.Live != 294 || len(o.Lights) != 3 || o.Version != "v1.2.3" || len(o.Causes) != 6 {
+	if read("/status", 200, &o); o.Totals.Live != 294 || len(o.Lights) != 3 || o.Version != "v1.2.3" || len(o.Causes) != 8 {
 		t.Errorf("got %+v", o)
 	}
 	var l api.ClusterList
