@@ -51,6 +51,9 @@
 // that several processes can write to, one that was stopped, and goes on after another
 // one has begun, changes nothing; no lock and no clock is needed for that.
 //
+// Beside cursors, a ledger keeps what operators have told the program (Keep): records that
+// whoever delivers next has before it begins.
+//
 // One stream uses a cursor at a time; any number of workers may. Cursors share
 // no lock with each other.
 package ledger
