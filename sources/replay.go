@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 
+	"k8s.io/apimachinery/pkg/labels"
+
 	"github.com/fairlead-dev/fairlead/sources/stream"
 )
 
@@ -20,6 +22,8 @@ var (
 	// ErrNotStored says that a replay has begun, and that a restart of the process
 	// would not go on with it.
 	ErrNotStored = errors.New("it has begun, but is not stored: a restart would not go on with it")
+	// ErrSelector says that a selector is none.
+	ErrSelector = errors.New("no label selector")
 )
 
 // Replaying says what becomes of a replay that was asked for.
@@ -27,6 +31,9 @@ type Replaying struct {
 	// Streams counts those that begin, at once or as soon as the member can be
 	// reached.
 	Streams int
+	// Objects is how many objects sinks get again, of those that they have accepted before: of
+	// several routes, the most. Replay does not count them.
+	Objects int
 	// Waiting are those that cannot: they begin should what they wait for come.
 	Waiting []WaitingStream
 }
@@ -37,6 +44,13 @@ type WaitingStream struct {
 	Stream string // as it was given to --watch
 	Reason string // in a few words, such as "resource gone, 7 objects held"
 }
+
+// ReplaySelector says which objects of a member are delivered again.
+//
+//   - Namespace, Name string: of the objects. Empty: all.
+//   - Labels string: a label selector, as kubectl takes it. Empty: all.
+//   - Route string: the route that gets them. Empty: all of them.
+type ReplaySelector = stream.Selector
 
 // Replay has the streams of a member deliver the current state of all their
 // objects again, marked as snapshot. It goes on until it is done. When Replay
@@ -49,6 +63,26 @@ type WaitingStream struct {
 // ErrUnknownCluster or ErrUnknownResource, and names what there is, or ErrNotSurveyed, or
 // ErrNotStored.
 func (s *Sources) Replay(ctx context.Context, cluster, resource string) (r Replaying, err error) {
+	return s.replay(ctx, cluster, resource, func(st *stream.Stream) (stream.Selected, error) {
+		return stream.Selected{Waits: st.Replay()}, nil
+	}, true)
+}
+
+// ReplaySome is Replay for the objects that q selects. With dry it only counts them, and
+// changes nothing. It lists the objects in the member if q has Labels; else it knows them from
+// the ledger. A stream that cannot tell which these are, or whose member does not answer, is
+// among Replaying.Waiting, and nothing of it is delivered again.
+func (s *Sources) ReplaySome(ctx context.Context, cluster, resource string, q ReplaySelector, dry bool) (r Replaying, err error) {
+	if q.Labels != "" {
+		if _, err := labels.Parse(q.Labels); err != nil {
+			return r, fmt.Errorf("%w: %w", ErrSelector, err)
+		}
+	}
+	return s.replay(ctx, cluster, resource, func(st *stream.Stream) (stream.Selected, error) { return st.ReplaySome(ctx, q, dry) }, !dry)
+}
+
+// replay replays the streams of a member that are meant.
+func (s *Sources) replay(ctx context.Context, cluster, resource string, one func(*stream.Stream) (stream.Selected, error), store bool) (r Replaying, err error) {
 	surveyed := s.surveyed(cluster) // asked before, so that its streams are among them
 	all, ok := s.streams(cluster)
 	if !ok {
@@ -67,14 +101,22 @@ func (s *Sources) Replay(ctx context.Context, cluster, resource string) (r Repla
 		return r, fmt.Errorf("replay of %q in cluster %q: %w", resource, cluster, ErrNotSurveyed)
 	}
 	for _, st := range meant {
-		if waits := st.Replay(); waits != "" {
-			r.Waiting = append(r.Waiting, WaitingStream{st.Name(), waits})
+		selected, err := one(st)
+		if err != nil {
+			selected.Waits = err.Error()
+		}
+		r.Objects += selected.Objects
+		if selected.Waits != "" {
+			r.Waiting = append(r.Waiting, WaitingStream{st.Name(), selected.Waits})
 		} else {
 			r.Streams++
 		}
 	}
 	if r.Streams+len(r.Waiting) == 0 {
 		return r, fmt.Errorf("replay of %q in cluster %q: %w; there are: %s", resource, cluster, ErrUnknownResource, enumerate(known))
+	}
+	if !store {
+		return r, nil
 	}
 	if err := s.o.Ledger.Flush(ctx, cluster); err != nil {
 		return r, fmt.Errorf("replay of cluster %q: %w: %w", cluster, ErrNotStored, err)

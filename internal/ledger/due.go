@@ -2,6 +2,7 @@ package ledger
 
 import (
 	"fmt"
+	"iter"
 	"strings"
 )
 
@@ -42,6 +43,47 @@ func (c *Cursor) allDueLocked() {
 	c.headDirty, c.headFirst = true, true
 }
 
+// RaiseDueOf makes some objects due: those of names that were acked, and are not due already,
+// are delivered again, once, by the next snapshot, and those after it if that one is
+// interrupted. It returns how many these are. If there are none, nothing has changed. What is
+// pending is delivered in any case. Otherwise it is as RaiseDue. Names may call methods of
+// the cursor, such as Names.
+func (c *Cursor) RaiseDueOf(names iter.Seq[Name]) (n int) {
+	for name := range names {
+		if c.raiseDueOf(name) {
+			n++
+		}
+	}
+	if n > 0 {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		c.anewLocked()
+	}
+	return n
+}
+
+func (c *Cursor) raiseDueOf(n Name) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	o := c.acked.get(c.keyLocked(n))
+	if o == nil || o.due != c.due || c.lostLocked() {
+		return false
+	}
+	o.due = 0 // no cursor's number
+	c.touchLocked(o.name)
+	return true
+}
+
+// CountAcked returns how many of these names are of objects that the sink has accepted.
+func (c *Cursor) CountAcked(names iter.Seq[Name]) (n int) {
+	for name := range names {
+		if acked, _, _ := c.Lookup(name); acked != (Version{}) {
+			n++
+		}
+	}
+	return n
+}
+
 // anewLocked says that only a snapshot will do that begins from here on.
 func (c *Cursor) anewLocked() {
 	c.needsSnapshot = true
@@ -63,9 +105,10 @@ func (c *Cursor) dueOfLocked(o *object, n name, sequence uint64) uint16 {
 	return c.due
 }
 
-// dueNumberLocked returns the number that is stored of an object.
+// dueNumberLocked returns the number that is stored of an object: the one below the head's for
+// what is due, which below 0 is the largest.
 func (c *Cursor) dueNumberLocked(o *object) uint32 {
-	if o.due == c.due || c.head.Due == 0 {
+	if o.due == c.due {
 		return c.head.Due
 	}
 	return c.head.Due - 1

@@ -1,6 +1,9 @@
 package ledger
 
-import "testing"
+import (
+	"slices"
+	"testing"
+)
 
 // reach opens the ledger anew and returns its cursor.
 func (s *stored) reach() *Cursor {
@@ -181,6 +184,59 @@ func TestAcksAreStoredWithTheirForm(t *testing.T) {
 			}
 			s.commit(false)
 			s.wantDue(s.reach(), "whole", `delivered as "whole" now, as "metadata" before`)
+		})
+	}
+}
+
+// Some objects are due: a snapshot delivers these, once, also if it is interrupted, and no
+// other.
+func TestSomeAreDue(t *testing.T) {
+	for name, before := range map[string]func(s *stored, c *Cursor){
+		"the first time":        func(*stored, *Cursor) {},
+		"after a replay of all": func(s *stored, c *Cursor) { c.RaiseDue(); s.fillAgain(c, 2); s.endAgain(c) },
+		"after one of the other": func(s *stored, c *Cursor) {
+			c.RaiseDueOf(slices.Values([]Name{pod(1)}))
+			s.fillAgain(c, 2)
+			s.endAgain(c)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := addressed(t)
+			c := s.reach()
+			before(s, c)
+			s.commit(true)
+			c = s.reach()
+			if n := c.RaiseDueOf(slices.Values([]Name{pod(99)})); n != 0 || c.ResumePoint() == "" {
+				t.Errorf("%d objects that nobody knows are due, resume point %q", n, c.ResumePoint())
+			}
+			if n := c.CountAcked(c.Names()); n != 2 {
+				t.Errorf("%d objects are acked", n)
+			}
+			if n := c.RaiseDueOf(slices.Values([]Name{pod(2), pod(99), pod(2)})); n != 1 {
+				t.Errorf("%d objects are due", n)
+			}
+			if _, ok := c.Start(); ok || c.ResumePoint() != "" {
+				t.Error("a watch may start")
+			}
+			s.commit(true)
+			c = s.reach() // killed before it began
+			if n := s.fillAgain(c, 1); n != 0 {
+				t.Errorf("%d that are not due are delivered", n)
+			}
+			s.commit(true)
+			c = s.reach() // and in the middle
+			if n := s.fillAgain(c, 2); n != 1 {
+				t.Errorf("%d are delivered, want 1", n)
+			}
+			s.endAgain(c)
+			s.commit(true)
+			c = s.reach()
+			if c.ResumePoint() != "20" {
+				t.Errorf("resume point %q", c.ResumePoint())
+			}
+			if n := s.fillAgain(c, 2); n != 0 {
+				t.Errorf("%d are delivered once more", n)
+			}
 		})
 	}
 }

@@ -34,28 +34,19 @@ func (l *Ledger) Kept() map[string]string {
 	return maps.Clone(l.term.kept.values)
 }
 
-// Keep has the ledger keep a value under a key, or nothing if the value is empty. It
-// returns once that is stored; if it fails, because ctx ends or Run does before that, it is
-// kept by this process, and stored once the store takes it. What is too much or too large
-// is refused, and changes nothing.
-func (l *Ledger) Keep(ctx context.Context, key, value string) error {
+// Keep has the ledger keep a value under a key, or nothing if the value is empty. It is stored
+// with the next transaction; FlushKept waits for that. What is too much or too large is refused,
+// and changes nothing.
+func (l *Ledger) Keep(key, value string) error {
 	if len(key)+len(value) > MostKeptBytes {
 		return fmt.Errorf("keep %d bytes in the ledger: it keeps at most %d of one", len(key)+len(value), MostKeptBytes)
 	}
-	k, err := l.keep(key, value)
-	if err != nil || l.writer == nil {
-		return err
-	}
-	return l.flush(ctx, k, "what operators have told")
-}
-
-func (l *Ledger) keep(key, value string) (*cluster, error) {
 	t := l.term
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	k := &t.kept
 	if _, is := k.values[key]; !is && value != "" && len(k.values) >= MostKept {
-		return nil, fmt.Errorf("keep something more in the ledger: it has %d already", MostKept)
+		return fmt.Errorf("keep something more in the ledger: it has %d already", MostKept)
 	}
 	if k.values == nil {
 		k.values = map[string]string{}
@@ -68,7 +59,16 @@ func (l *Ledger) keep(key, value string) (*cluster, error) {
 	if l.writer != nil {
 		k.putBack([]string{key})
 	}
-	return t.cluster, nil
+	return nil
+}
+
+// FlushKept returns once all is stored that was kept when it was called. It fails as Flush
+// does.
+func (l *Ledger) FlushKept(ctx context.Context) error {
+	if l.writer == nil {
+		return nil
+	}
+	return l.flush(ctx, l.term.cluster, "what operators have told")
 }
 
 // load reads what a store holds.

@@ -21,7 +21,7 @@ func runLedger(t *testing.T, l *Ledger) (end func()) {
 	go func() { done <- l.Run(ctx) }()
 	return func() {
 		cancel()
-		<-done
+		_ = <-done // its store may fail
 	}
 }
 
@@ -32,7 +32,7 @@ func TestKeep(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			r := rand.New(rand.NewPCG(seed, 1))
 			store := &testStore{memStore: newMemStore()}
-			want, stored := map[string]string{}, map[string]string{}
+			stored := map[string]string{}
 			for process := range 4 {
 				l, err := inTerm(t, store, uint64(process)+1)
 				if err != nil {
@@ -41,7 +41,7 @@ func TestKeep(t *testing.T) {
 				if diff := cmp.Diff(fmt.Sprint(stored), fmt.Sprint(l.Kept())); diff != "" {
 					t.Fatalf("seed %d, process %d (-want +got):\n%s", seed, process, diff)
 				}
-				want = maps.Clone(stored)
+				want := maps.Clone(stored)
 				end := runLedger(t, l)
 				for range 20 {
 					failing := r.IntN(4) == 0
@@ -58,14 +58,17 @@ func TestKeep(t *testing.T) {
 					if failing {
 						cancel()
 					}
-					err := l.Keep(ctx, key, value)
+					if err := l.Keep(key, value); err != nil {
+						t.Fatal(err)
+					}
+					err := l.FlushKept(ctx)
 					cancel()
 					want[key] = value
 					if value == "" {
 						delete(want, key)
 					}
 					if (err != nil) != failing {
-						t.Fatalf("seed %d: a store that fails: %v, and Keep returns %v", seed, failing, err)
+						t.Fatalf("seed %d: a store that fails: %v, and FlushKept returns %v", seed, failing, err)
 					}
 					if err == nil {
 						stored = maps.Clone(want) // all of it
@@ -99,7 +102,10 @@ func TestKeepOfAnEarlierTerm(t *testing.T) {
 			t.Fatal(err)
 		}
 		end := runLedger(t, before)
-		if err := before.Keep(t.Context(), "k", "v"); err == nil {
+		if err := before.Keep("k", "v"); err != nil {
+			t.Error(err)
+		}
+		if err := before.FlushKept(t.Context()); err == nil {
 			t.Error("it is confirmed")
 		}
 		end()
@@ -115,21 +121,21 @@ func TestKeepIsBounded(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := l.Keep(t.Context(), "k", strings.Repeat("x", MostKeptBytes)); err == nil {
+	if err := l.Keep("k", strings.Repeat("x", MostKeptBytes)); err == nil {
 		t.Error("a value that is too large is kept")
 	}
 	for i := range MostKept {
-		if err := l.Keep(t.Context(), fmt.Sprint(i), "v"); err != nil {
+		if err := l.Keep(fmt.Sprint(i), "v"); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if err := l.Keep(t.Context(), "more", "v"); err == nil {
+	if err := l.Keep("more", "v"); err == nil {
 		t.Error("more than is allowed is kept")
 	}
-	if err := l.Keep(t.Context(), "1", "other"); err != nil || l.Kept()["1"] != "other" {
+	if err := l.Keep("1", "other"); err != nil || l.Kept()["1"] != "other" {
 		t.Errorf("another value: %v", err)
 	}
-	if err := l.Keep(t.Context(), "2", ""); err != nil || len(l.Kept()) != MostKept-1 {
+	if err := l.Keep("2", ""); err != nil || len(l.Kept()) != MostKept-1 {
 		t.Errorf("one less: %v", err)
 	}
 }

@@ -152,7 +152,7 @@ func (r *run) note(format string, args ...any) {
 // step does one operation to both.
 func (r *run) step() {
 	q, m := r.q, r.m
-	switch r.next(28) {
+	switch r.next(29) {
 	case 0, 1, 2:
 		s := r.item()
 		r.note("Add(%v)", s)
@@ -283,6 +283,14 @@ func (r *run) step() {
 		r.note("SetInFlight(%d)", n)
 		q.SetInFlight(n)
 		m.inFlight = n
+	case 28:
+		h := queue.Hold[state]{All: r.next(6) == 0}
+		if r.next(2) == 0 {
+			h.Clusters = map[string]bool{r.cluster(): true}
+		}
+		r.note("Hold(%+v)", h)
+		q.Hold(h)
+		m.hold(h)
 	}
 }
 

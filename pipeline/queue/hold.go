@@ -1,6 +1,10 @@
 package queue
 
-import "github.com/fairlead-dev/fairlead/internal/list"
+import (
+	"slices"
+
+	"github.com/fairlead-dev/fairlead/internal/list"
+)
 
 // Somebody may have the queue hold what it has: it hands nothing of that out until it is
 // let go.
@@ -37,6 +41,7 @@ func (q *Queue[T, K]) Hold(h Hold[T]) {
 		names = append(names, name)
 	}
 	q.unlock()
+	slices.Sort(names)
 	for _, name := range names {
 		q.mu.Lock()
 		if l := q.lanes[name]; l != nil {

@@ -3,6 +3,7 @@ package queue_test
 import (
 	"cmp"
 	"errors"
+	"maps"
 	"slices"
 	"time"
 
@@ -320,7 +321,38 @@ func (m *model) setShut() {
 			m.discard(i.state)
 		}
 		l.delayed = nil
+		m.dropHeld(l)
 	}
+}
+
+// dropHeld drops what is held of a lane.
+func (m *model) dropHeld(l *modelLane) {
+	if l.Held {
+		n := len(m.empty(l))
+		m.lost += n
+		l.DroppedShutdown += uint64(n)
+	}
+}
+
+func (m *model) holds(cluster string) bool { return m.held.All || m.held.Clusters[cluster] }
+
+// hold is Hold of lanes.
+func (m *model) hold(h queue.Hold[state]) {
+	m.held = h
+	for _, name := range slices.Sorted(maps.Keys(m.lanes)) {
+		l := m.lanes[name]
+		l.Held = m.holds(name)
+		if l.Held {
+			m.turns = slices.DeleteFunc(m.turns, func(o *modelLane) bool { return o == l })
+		}
+		m.enter(l)
+		if m.shut {
+			m.dropHeld(l)
+		}
+		m.admit(l)
+		m.forget(l)
+	}
+	m.settle(false)
 }
 
 // shutDown is ShutDown.

@@ -23,6 +23,7 @@ type model struct {
 	drops    bool                      // on ShutDown
 	newer    bool                      // is told by the version
 	inFlight int
+	held     queue.Hold[state] // without Items
 	buckets  *ratelimit.Buckets
 	listed   *ratelimit.Buckets // of the snapshot class
 	limiter  workqueue.TypedRateLimiter[string]
@@ -98,7 +99,7 @@ func (l *modelLane) gate(i modelItem) *modelGate {
 }
 
 // open tells whether an item may ask for a token.
-func (l *modelLane) open(i modelItem) bool { return !l.gate(i).shut }
+func (l *modelLane) open(i modelItem) bool { return !l.gate(i).shut && !l.Held }
 
 func byID(id string) func(modelItem) bool {
 	return func(i modelItem) bool { return i.id() == id }
@@ -117,7 +118,7 @@ func (m *model) lane(name string) *modelLane {
 		if m.listed != m.buckets {
 			l.gates[1] = &modelGate{l: l, bucket: m.listed.Bucket(name)}
 		}
-		l.Cluster, l.Weight = name, max(m.weights[name], 1)
+		l.Cluster, l.Weight, l.Held = name, max(m.weights[name], 1), m.holds(name)
 		m.lanes[name] = l
 	}
 	return l
@@ -478,7 +479,9 @@ func (m *model) stats() []queue.LaneStats {
 
 func (m *model) len() (n int) {
 	for _, l := range m.lanes {
-		n += len(l.line)
+		if !l.Held {
+			n += len(l.line)
+		}
 	}
 	return n
 }

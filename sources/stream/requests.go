@@ -24,15 +24,28 @@ type snapshotRequests struct {
 // operator can change, it returns what for, in a few words. It may be called from
 // any goroutine.
 func (s *Stream) Replay() (waits string) {
+	s.raiseDue(func(*branch) bool { return true })
+	return s.askForReplay()
+}
+
+// raiseDue makes everything due for the branches that are meant.
+func (s *Stream) raiseDue(meant func(*branch) bool) {
 	s.mu.Lock()
+	defer s.mu.Unlock()
 	for _, b := range s.branches {
-		if b.cursor != nil {
+		switch {
+		case !meant(b):
+		case b.cursor != nil:
 			b.cursor.RaiseDue()
-		} else {
+		default:
 			s.ledger.RaiseDueOf(s.cluster, s.name, b.route.Name)
 		}
 	}
-	s.mu.Unlock()
+}
+
+// askForReplay has a snapshot begin that delivers what is due, and returns what for the
+// stream waits before, if it does.
+func (s *Stream) askForReplay() (waits string) {
 	for _, r := range s.allReaders() {
 		r.requests.add(replayed)
 	}

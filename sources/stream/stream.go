@@ -163,7 +163,8 @@ type Stream struct {
 	relabelled atomic.Uint32          // how often the cluster's labels have changed
 
 	mu       sync.Mutex
-	resource string // with its group; empty until discovered
+	resource string   // with its group; empty until discovered
+	what     resource // likewise
 	labels   map[string]string
 	readers  []*reader
 	paused   paused

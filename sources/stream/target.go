@@ -124,7 +124,7 @@ func (r *reader) claimFor(b *branch, session *member.Session, t *target, followe
 	s := r.Stream
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.resource, b.cursor = t.name, cursor
+	s.resource, s.what, b.cursor = t.name, t.resource, cursor
 	s.useLocked(b, program)
 	if s.ledger.TakeDueOf(s.cluster, s.name, b.route.Name) {
 		cursor.RaiseDue()

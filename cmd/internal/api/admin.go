@@ -10,10 +10,14 @@ type Error struct {
 
 // Replay is what POST /replay answers.
 type Replay struct {
-	Cluster  string    `json:"cluster"`
-	Resource string    `json:"resource,omitempty"`
-	Streams  int       `json:"streams"`           // that begin a snapshot
-	Waiting  []Waiting `json:"waiting,omitempty"` // that cannot
+	Cluster  string `json:"cluster"`
+	Resource string `json:"resource,omitempty"`
+	Streams  int    `json:"streams"`          // that begin a snapshot
+	DryRun   bool   `json:"dryRun,omitempty"` // nothing begins
+	// Objects is how many objects are selected that sinks have accepted before; of several
+	// routes, the most. Absent if everything is replayed.
+	Objects *int      `json:"objects,omitempty"`
+	Waiting []Waiting `json:"waiting,omitempty"` // that cannot
 }
 
 // Waiting is a stream that cannot begin a snapshot now.

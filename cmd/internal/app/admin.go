@@ -1,7 +1,6 @@
 package app
 
 import (
-	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -29,7 +28,7 @@ type admin struct {
 	instead   string      // what to do then
 	leader    *api.Leader // who has, if this process follows
 	members   func() []sources.MemberStatus
-	replay    func(ctx context.Context, cluster, resource string) (sources.Replaying, error)
+	replay    func(ctx context.Context, r replayRequest) (sources.Replaying, error)
 	check     func(ctx context.Context, deep bool) (*api.Check, error)
 	dead      *deadLetters
 	orders    *orders
@@ -48,7 +47,7 @@ var errChanging = errors.New("the settings are being changed")
 // adminServer serves the endpoints of admin, and the pages of the health server.
 func (p *program) adminServer(l net.Listener) *manager.Server {
 	if a, ok := l.Addr().(*net.TCPAddr); !ok || !a.IP.IsLoopback() {
-		p.log.Info("Warning: the admin address can be reached from elsewhere, and whoever reaches it may replay clusters and send dead letters again",
+		p.log.Info("Warning: the admin address can be reached from elsewhere, and whoever reaches it may pause and replay clusters, and send dead letters again",
 			"address", l.Addr().String(), "instead", "--admin-bind-address="+ctl.DefaultAddress)
 	}
 	handler := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -65,8 +64,8 @@ func (p *program) adminServer(l net.Listener) *manager.Server {
 		case e != nil:
 			a.members, a.dead, a.orders, a.routes = e.sources.Status, p.dead, p.orders, e.settings.sinkNames()
 			a.check = func(ctx context.Context, deep bool) (*api.Check, error) { return p.check(ctx, e, deep) }
-			a.replay = func(ctx context.Context, cluster, resource string) (sources.Replaying, error) {
-				r, err := e.sources.Replay(ctx, cluster, resource)
+			a.replay = func(ctx context.Context, q replayRequest) (sources.Replaying, error) {
+				r, err := q.of(ctx, e.sources)
 				if p.changing.Load() != nil || p.current() != e {
 					err = errors.Join(errChanging, err)
 				}
@@ -215,57 +214,6 @@ func parameters(r *http.Request, allowed ...string) (url.Values, error) {
 		}
 	}
 	return values, nil
-}
-
-// replayStored is how long a replay is waited for to be stored, before it is confirmed.
-const replayStored = 10 * time.Second
-
-func (a *admin) serveReplay(r *http.Request) (int, any) {
-	q, err := parameters(r, "cluster", "resource")
-	if err != nil {
-		return http.StatusBadRequest, api.Error{Error: err.Error()}
-	}
-	cluster, resource := q.Get("cluster"), q.Get("resource")
-	if cluster == "" {
-		return http.StatusBadRequest, api.Error{Error: "which cluster? Give ?cluster=NAME"}
-	}
-	var clusters, resources []string
-	for _, m := range a.members() {
-		clusters = append(clusters, m.Connection.Cluster)
-		for _, st := range m.Streams {
-			if m.Connection.Cluster == cluster {
-				resources = append(resources, cmp.Or(st.Resource, st.Stream))
-			}
-		}
-	}
-	if !slices.Contains(clusters, cluster) {
-		return http.StatusNotFound, api.Error{Error: fmt.Sprintf("there is no cluster %q", cluster), Known: clusters}
-	}
-	ctx, cancel := context.WithTimeoutCause(r.Context(), replayStored, errors.New("the ledger has not been written in time"))
-	defer cancel()
-	replaying, err := a.replay(ctx, cluster, resource)
-	if errors.Is(err, errChanging) {
-		return http.StatusServiceUnavailable, api.Error{Error: "it may not be complete, as " + err.Error() + "; ask again"}
-	}
-	if errors.Is(err, sources.ErrNotStored) || errors.Is(err, sources.ErrNotSurveyed) {
-		return http.StatusServiceUnavailable, api.Error{Error: err.Error()}
-	}
-	if errors.Is(err, sources.ErrUnknownResource) {
-		return http.StatusNotFound, api.Error{Error: fmt.Sprintf("cluster %q has no resource %q that is followed", cluster, resource), Known: resources}
-	}
-	if err != nil {
-		return http.StatusConflict, api.Error{Error: err.Error()}
-	}
-	a.log.Info("Replaying a cluster, as it was asked for",
-		"cluster", cluster, "resource", resource, "streams", replaying.Streams, "waiting", len(replaying.Waiting))
-	s := api.Replay{Cluster: cluster, Resource: resource, Streams: replaying.Streams}
-	for _, w := range replaying.Waiting {
-		s.Waiting = append(s.Waiting, api.Waiting(w))
-	}
-	if s.Streams == 0 {
-		return http.StatusAccepted, s
-	}
-	return http.StatusOK, s
 }
 
 // How long POST /dead-letter/retry waits for what it sends, unless it is told.

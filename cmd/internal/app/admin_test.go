@@ -41,7 +41,8 @@ func stoppingAdmin(t *testing.T, dead *deadLetters) (url string, replayed *[]str
 				{Connection: connection.Status{Cluster: "beta"}},
 			}
 		},
-		replay: func(_ context.Context, cluster, resource string) (r sources.Replaying, _ error) {
+		replay: func(_ context.Context, q replayRequest) (r sources.Replaying, _ error) {
+			cluster, resource := q.cluster, q.resource
 			switch {
 			case cluster == "beta":
 				return r, errors.New("it has just left")
@@ -93,6 +94,10 @@ func TestAdminAnswers(t *testing.T) {
 		{"POST", "/replay?cluster=alpha", "", 200, `"reason": "resource gone, 7 objects held"`},
 		{"POST", "/replay?cluster=alpha&resource=wigs", "", 202, `"streams": 0`},
 		{"POST", "/replay", "", 400, "?cluster=NAME"},
+		{"POST", "/replay?cluster=alpha&dryRun=true", "", 200, `"objects": 0`},
+		{"POST", "/replay?cluster=alpha&dryRun=maybe", "", 400, "true or false"},
+		{"POST", "/replay?cluster=alpha&labels=a%0Ab", "", 400, "printed"},
+		{"POST", "/replay?cluster=alpha&route=file:x", "", 404, "no route"},
 		{"POST", "/replay?cluster=alpha&resources=pods", "", 400, "resources"},
 		{"POST", "/replay?cluster=alpha&cluster=beta", "", 400, "2 times"},
 		{"POST", "/replay?cluster=%zz", "", 400, "query"},
@@ -128,7 +133,7 @@ func TestAdminAnswers(t *testing.T) {
 			t.Errorf("%s %s: Allow is %q", tc.method, tc.path, resp.Header.Get("Allow"))
 		}
 	}
-	if diff := cmp.Diff([]string{"alpha ", "alpha deployments.apps", "alpha ", "alpha wigs"}, *replayed); diff != "" {
+	if diff := cmp.Diff([]string{"alpha ", "alpha deployments.apps", "alpha ", "alpha wigs", "alpha "}, *replayed); diff != "" {
 		t.Errorf("replayed (-want +got):\n%s", diff)
 	}
 }

@@ -47,6 +47,7 @@ func TestOnRealClusters(t *testing.T) {
 		"a paused route harms no other":         testPausedRoute,
 		"a paused stream harms no other":        testPausedStream,
 		"limits change while it runs":           testOrderedLimits,
+		"some of a cluster is replayed":         testReplayOfSome,
 	} {
 		t.Run(name, func(t *testing.T) { run(t, env) })
 	}

@@ -176,7 +176,7 @@ func (c *Config) addServingFlags(f *pflag.FlagSet) {
 		"The series of others are left out, and fairlead_metrics_clusters_left_out counts them.\n"+
 		"With one stream and one sink a cluster has about 100 series, see docs/metrics.md")
 	f.StringVar(&c.HealthProbeBindAddress, "health-probe-bind-address", ":8081", "address of /healthz, /readyz and /clusters; 0 serves none")
-	f.StringVar(&c.AdminBindAddress, "admin-bind-address", ctl.DefaultAddress, "address for fairlead replay and fairlead dead-letter retry; 0 serves none.\n"+
+	f.StringVar(&c.AdminBindAddress, "admin-bind-address", ctl.DefaultAddress, "address for commands such as fairlead pause and fairlead replay; 0 serves none.\n"+
 		"It is unauthenticated: keep it on loopback")
 	f.StringVar(&c.MemberStatus, "member-status", "", "namespace of the hub in which each member has a MemberCluster that tells where it stands, for kubectl get and kubectl wait.\n"+
 		"See docs/member-clusters.md. (default: none)")

@@ -368,6 +368,7 @@ var rareMetrics = map[string]bool{
 	"fairlead_changes_refused":                     true,
 	"fairlead_changes_superseded_total":            true,
 	"fairlead_changes_reread_total":                true,
+	"fairlead_paused":                              true,
 
 	// Only if the credentials tell.
 	"fairlead_cluster_credentials_expiry_timestamp_seconds": true,

@@ -43,7 +43,8 @@ type orders struct {
 // keeper keeps texts by key, across restarts; ledger.Ledger is one.
 type keeper interface {
 	Kept() map[string]string
-	Keep(ctx context.Context, key, value string) error
+	Keep(key, value string) error
+	FlushKept(ctx context.Context) error
 }
 
 var _ keeper = (*ledger.Ledger)(nil)
@@ -133,7 +134,7 @@ func (o *orders) expireLocked(now time.Time) {
 		if over(p.Order) {
 			resumed = true
 			delete(o.pauses, p.Paused)
-			o.keepLater(keptPause + p.String())
+			_ = o.keepLocked(keptPause+p.String(), nil) // to forget fits in any case
 			o.log.Info("Resumed, because the time of the pause is over", pauseValues(p)...)
 		}
 	}
@@ -143,7 +144,7 @@ func (o *orders) expireLocked(now time.Time) {
 	for _, l := range o.limits {
 		if over(l.Order) {
 			delete(o.limits, l.Cluster)
-			o.keepLater(keptLimits + l.Cluster)
+			_ = o.keepLocked(keptLimits+l.Cluster, nil) // likewise
 			o.limiter.forgetOrder(l.Cluster)
 			o.log.Info("The limits of a cluster are as they are declared again, because the time of the others is over", "cluster", l.Cluster, "by", l.By)
 		}
@@ -161,32 +162,29 @@ func (o *orders) expireLocked(now time.Time) {
 	}
 }
 
-// keepLater has the ledger forget an order with its next transaction. Until that is stored, a
-// restart finds an order whose time is over.
-func (o *orders) keepLater(key string) {
-	ctx, cancel := context.WithCancel(context.Background())
-	cancel()
-	_ = o.ledger.Keep(ctx, key, "") // it does so although it does not wait
+// keepLocked has the ledger keep an order, or forget it if it is nil, with its next
+// transaction. Until that is stored, a restart knows what was before: nothing of what is asked
+// for now, and what is over as something whose time is over.
+func (o *orders) keepLocked(key string, order any) error {
+	if order == nil {
+		return o.ledger.Keep(key, "")
+	}
+	text, err := json.Marshal(order)
+	if err != nil {
+		return err
+	}
+	return o.ledger.Keep(key, string(text))
 }
 
 // orderStored is how long an order is waited for to be stored, before it is confirmed.
 const orderStored = 10 * time.Second
 
-// store has the ledger keep an order, or forget it if it is nil. It returns why that is not
-// stored yet.
-func (o *orders) store(ctx context.Context, key string, order any) (notStored string) {
-	text := ""
-	if order != nil {
-		encoded, err := json.Marshal(order)
-		if err != nil {
-			return err.Error()
-		}
-		text = string(encoded)
-	}
+// store waits until what is kept is stored. It returns why that is not so yet.
+func (o *orders) store(ctx context.Context, of string) (notStored string) {
 	ctx, cancel := context.WithTimeoutCause(ctx, orderStored, errors.New("the ledger has not been written in time"))
 	defer cancel()
-	if err := o.ledger.Keep(ctx, key, text); err != nil {
-		o.log.Error(err, "An order is in effect, but is not stored: a restart would not know it", "order", key)
+	if err := o.ledger.FlushKept(ctx); err != nil {
+		o.log.Error(err, "An order is in effect, but is not stored: a restart would not know it", "of", of)
 		return err.Error()
 	}
 	return ""

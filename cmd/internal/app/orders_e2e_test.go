@@ -5,9 +5,13 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/fairlead-dev/fairlead/cmd/internal/api"
 	"github.com/fairlead-dev/fairlead/internal/testenv"
@@ -249,4 +253,77 @@ func testOrderedLimits(t *testing.T, env *testenv.Env) {
 	}
 	r.steer("limits", "alpha", "--reset")
 	r.awaitSame(o)
+}
+
+// testReplayOfSome delivers objects with a label again, to one of two routes, and one by its
+// name to both, and nothing else.
+func testReplayOfSome(t *testing.T, env *testenv.Env) {
+	const ns = "replay-some"
+	o := newObjects(t, env.Cluster("alpha"), ns)
+	for i := range 6 {
+		name := fmt.Sprintf("o-%d", i)
+		o.create(name)
+		if i < 2 {
+			_, err := o.client.Patch(t.Context(), name, types.MergePatchType, []byte(`{"metadata":{"labels":{"app":"web"}}}`), metav1.PatchOptions{})
+			o.check(err)
+		}
+	}
+	out := filepath.Join(t.TempDir(), "out")
+	r := start(t, "--clusters=kubeconfig:"+writeKubeconfig(t, env.Cluster("alpha")), "--admin-bind-address=127.0.0.1:0",
+		"--watch=configmaps?namespace="+ns, "--sink=stdout:", "--sink=file:"+out)
+	r.awaitSame(o)
+	r.await("all is delivered", func() bool {
+		s := r.cluster("alpha").Streams
+		return r.streamsLive("alpha") && len(s) == 1 && s[0].Unacked == 0
+	})
+	// again has the command replay, and returns which objects came again to each sink.
+	again := func(wants int, args ...string) string {
+		t.Helper()
+		before, inFile := len(r.out.received()), len(fileEvents(t, out))
+		began := snapshots(r, "alpha")
+		said := r.steer(append([]string{"replay", "--cluster=alpha"}, args...)...)
+		if !strings.Contains(said, fmt.Sprintf(" %d objects", wants)) {
+			t.Errorf("%v says %q", args, said)
+		}
+		if !slices.Contains(args, "--dry-run") {
+			r.await("the snapshot is over", func() bool {
+				s := r.cluster("alpha").Streams[0]
+				return snapshots(r, "alpha") > began && r.streamsLive("alpha") && s.Unacked == 0
+			})
+		}
+		var names [2][]string
+		for _, e := range r.out.received()[before:] {
+			names[0] = append(names[0], e.Name)
+		}
+		for _, e := range fileEvents(t, out)[inFile:] {
+			names[1] = append(names[1], e.Name)
+		}
+		slices.Sort(names[0])
+		slices.Sort(names[1])
+		return fmt.Sprint(names)
+	}
+	name := ""
+	for _, one := range r.program.current().routes {
+		if strings.Contains(one.name, out) {
+			name = one.name
+		}
+	}
+	for _, test := range []struct {
+		args  []string
+		wants int
+		again string
+	}{
+		{[]string{"-l", "app=web", "--dry-run"}, 2, "[[] []]"},
+		{[]string{"-n", ns, "--dry-run"}, 6, "[[] []]"},
+		{[]string{"-l", "app=web", "--route", name}, 2, "[[] [o-0 o-1]]"},
+		{[]string{"--name", "o-5", "-n", ns}, 1, "[[o-5] [o-5]]"},
+		{[]string{"--name", "o-1", "-l", "app=web"}, 1, "[[o-1] [o-1]]"},
+	} {
+		if got := again(test.wants, test.args...); got != test.again {
+			t.Errorf("replay %q delivers %s again, want %s", test.args, got, test.again)
+		}
+	}
+	if _, err := command(t, "replay", "--cluster=alpha", "-l", "app in", "--admin=http://"+r.program.adminAddress.String()); err == nil || !strings.Contains(err.Error(), "label selector") {
+		t.Errorf("a selector that is none: %v", err)
+	}
 }

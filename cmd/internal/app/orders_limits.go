@@ -32,6 +32,9 @@ func (o *orders) limit(ctx context.Context, l api.LimitsOrder) (notStored string
 			return errManyOrders
 		}
 		l.QPS, l.Burst, l.Weight = cmp.Or(l.QPS, before.QPS), cmp.Or(l.Burst, before.Burst), cmp.Or(l.Weight, before.Weight)
+		if err := o.keepLocked(keptLimits+l.Cluster, l); err != nil {
+			return err
+		}
 		o.limits[l.Cluster] = l
 		o.limiter.order(l)
 		o.expireLocked(time.Now())
@@ -43,7 +46,7 @@ func (o *orders) limit(ctx context.Context, l api.LimitsOrder) (notStored string
 	if err != nil {
 		return "", err
 	}
-	return o.store(ctx, keptLimits+l.Cluster, l), nil
+	return o.store(ctx, l.Cluster), nil
 }
 
 // resetLimits has a cluster have the limits that are declared.
@@ -54,6 +57,7 @@ func (o *orders) resetLimits(ctx context.Context, cluster string) (notStored str
 		if _, is := o.limits[cluster]; !is {
 			return false
 		}
+		_ = o.keepLocked(keptLimits+cluster, nil) // to forget fits in any case
 		delete(o.limits, cluster)
 		o.limiter.forgetOrder(cluster)
 		o.expireLocked(time.Now())
@@ -63,7 +67,7 @@ func (o *orders) resetLimits(ctx context.Context, cluster string) (notStored str
 	if !was {
 		return ""
 	}
-	return o.store(ctx, keptLimits+cluster, nil)
+	return o.store(ctx, cluster)
 }
 
 // order gives a cluster the limits that an operator has told.

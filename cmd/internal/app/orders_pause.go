@@ -38,6 +38,9 @@ func (o *orders) pause(ctx context.Context, p api.Pause) (notStored string, err 
 		if _, is := o.pauses[p.Paused]; !is && len(o.pauses) >= mostOrders {
 			return errManyOrders
 		}
+		if err := o.keepLocked(keptPause+p.String(), p); err != nil {
+			return err
+		}
 		o.pauses[p.Paused] = p
 		o.applyLocked()
 		o.expireLocked(time.Now())
@@ -47,7 +50,7 @@ func (o *orders) pause(ctx context.Context, p api.Pause) (notStored string, err 
 	if err != nil {
 		return "", err
 	}
-	return o.store(ctx, keptPause+p.String(), p), nil
+	return o.store(ctx, p.String()), nil
 }
 
 // resume ends a pause, which it returns.
@@ -59,6 +62,9 @@ func (o *orders) resume(ctx context.Context, of api.Paused) (p api.Pause, notSto
 		if p, is = o.pauses[of]; !is {
 			return fmt.Errorf("%s %w", of, errNotPaused)
 		}
+		if err := o.keepLocked(keptPause+of.String(), nil); err != nil {
+			return err
+		}
 		delete(o.pauses, of)
 		o.applyLocked()
 		o.expireLocked(time.Now())
@@ -68,7 +74,7 @@ func (o *orders) resume(ctx context.Context, of api.Paused) (p api.Pause, notSto
 	if err != nil {
 		return p, "", err
 	}
-	return p, o.store(ctx, keptPause+of.String(), nil), nil
+	return p, o.store(ctx, of.String()), nil
 }
 
 // applyLocked has the engine do what is paused, and nothing else. When it returns, nothing of

@@ -41,7 +41,7 @@ func (k *fakeKeeper) Kept() map[string]string {
 	return maps.Clone(k.kept)
 }
 
-func (k *fakeKeeper) Keep(_ context.Context, key, value string) error {
+func (k *fakeKeeper) Keep(key, value string) error {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	if value == "" {
@@ -49,8 +49,10 @@ func (k *fakeKeeper) Keep(_ context.Context, key, value string) error {
 	} else {
 		k.kept[key] = value
 	}
-	return k.err
+	return nil
 }
+
+func (k *fakeKeeper) FlushKept(context.Context) error { return k.err }
 
 func ordersOver(t *testing.T, k *fakeKeeper) *orders {
 	t.Helper()

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -16,29 +17,50 @@ import (
 // NewReplay returns the command replay.
 func NewReplay() *cobra.Command {
 	var c Client
-	var cluster, resource string
+	var cluster, resource, namespace, name, labels, route string
+	var dry bool
 	cmd := &cobra.Command{
 		Use:   "replay --cluster NAME",
 		Short: "Have a running program deliver the current state of a cluster again",
 		Long: "Has a running program deliver the current state of all objects of a cluster again,\n" +
 			"marked as snapshot, without a restart. It returns when that has begun, and names what\n" +
-			"cannot be replayed now, such as a resource that the cluster does not serve.",
-		Example: "  fairlead replay --cluster edge-1 --resource deployments.apps",
-		Args:    cobra.NoArgs,
+			"cannot be replayed now, such as a resource that the cluster does not serve.\n\n" +
+			"With a namespace, a name or labels it is only the objects that have these and that the\n" +
+			"sinks have accepted before. --dry-run counts them, and delivers nothing.",
+		Example: "  fairlead replay --cluster edge-1 --resource deployments.apps\n" +
+			"  fairlead replay --cluster edge-1 -n shop -l app=web --dry-run\n" +
+			"  fairlead replay --cluster edge-1 --resource pods -n shop --name web-0 --route stdout:",
+		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if cluster == "" {
 				return errors.New("which cluster? Give --cluster NAME")
 			}
 			query := url.Values{"cluster": {cluster}}
-			if resource != "" {
-				query.Set("resource", resource)
+			for key, value := range map[string]string{"resource": resource, "namespace": namespace, "name": name, "labels": labels, "route": route} {
+				if value != "" {
+					query.Set(key, value)
+				}
+			}
+			wait := storedWithin
+			if dry {
+				query.Set("dryRun", "true")
+			}
+			if labels != "" {
+				wait = listedWithin
 			}
 			var s api.Replay
-			if err := c.Post(cmd.Context(), cmd.ErrOrStderr(), "/replay", query, 0, &s, http.StatusOK, http.StatusAccepted); err != nil {
+			if err := c.Post(cmd.Context(), cmd.ErrOrStderr(), "/replay", query, wait, &s, http.StatusOK, http.StatusAccepted); err != nil {
 				return err
 			}
 			var said strings.Builder
-			fmt.Fprintf(&said, "Replaying cluster %s: %d streams begin a snapshot\n", Printable(s.Cluster), s.Streams)
+			switch {
+			case s.DryRun:
+				fmt.Fprintf(&said, "A replay would deliver %d objects of cluster %s again\n", objects(s), Printable(s.Cluster))
+			case s.Objects != nil:
+				fmt.Fprintf(&said, "Replaying %d objects of cluster %s\n", objects(s), Printable(s.Cluster))
+			default:
+				fmt.Fprintf(&said, "Replaying cluster %s: %d streams begin a snapshot\n", Printable(s.Cluster), s.Streams)
+			}
 			for _, w := range s.Waiting {
 				fmt.Fprintf(&said, "%s cannot, and begins one when it can: %s\n", Printable(w.Stream), Printable(w.Reason))
 			}
@@ -48,6 +70,22 @@ func NewReplay() *cobra.Command {
 	}
 	cmd.Flags().StringVar(&cluster, "cluster", "", "the member's name; required")
 	cmd.Flags().StringVar(&resource, "resource", "", "one resource of it, with its group, such as deployments.apps (default: all that are followed)")
-	c.AddFlag(cmd.Flags())
+	f := cmd.Flags()
+	f.StringVarP(&namespace, "namespace", "n", "", "only objects in this namespace")
+	f.StringVar(&name, "name", "", "only objects of this name")
+	f.StringVarP(&labels, "selector", "l", "", "only objects with these labels, such as app=web; the cluster is asked for them")
+	f.StringVar(&route, "route", "", "only to this sink, by its name (default: to all)")
+	f.BoolVar(&dry, "dry-run", false, "count the objects, and deliver nothing")
+	c.AddFlag(f)
 	return cmd
+}
+
+// listedWithin is how long a program may take to ask a cluster for objects with labels.
+const listedWithin = time.Minute
+
+func objects(s api.Replay) int {
+	if s.Objects == nil {
+		return 0
+	}
+	return *s.Objects
 }

@@ -1,0 +1,132 @@
+package app
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"slices"
+	"time"
+
+	"github.com/fairlead-dev/fairlead/cmd/internal/api"
+	"github.com/fairlead-dev/fairlead/sources"
+)
+
+// replayRequest says what is to be delivered again of a cluster.
+type replayRequest struct {
+	cluster, resource string
+	sources.ReplaySelector
+	dry bool // only count it
+}
+
+// selects reports whether it is not simply everything.
+func (q replayRequest) selects() bool { return q.dry || q.ReplaySelector != sources.ReplaySelector{} }
+
+// of has the sources do it.
+func (q replayRequest) of(ctx context.Context, s *sources.Sources) (sources.Replaying, error) {
+	if q.selects() {
+		return s.ReplaySome(ctx, q.cluster, q.resource, q.ReplaySelector, q.dry)
+	}
+	return s.Replay(ctx, q.cluster, q.resource)
+}
+
+// mostSelector bounds a label selector, in bytes.
+const mostSelector = 1024
+
+// replayRequestOf returns what a request asks for.
+func replayRequestOf(r *http.Request) (q replayRequest, err error) {
+	values, err := parameters(r, "cluster", "resource", "namespace", "name", "labels", "route", "dryRun")
+	if err != nil {
+		return q, err
+	}
+	if values.Get("cluster") == "" {
+		return q, errors.New("which cluster? Give ?cluster=NAME")
+	}
+	q.cluster, q.resource = values.Get("cluster"), values.Get("resource")
+	for _, of := range []struct {
+		name string
+		into *string
+		most int
+	}{
+		{"namespace", &q.Namespace, 2 * mostOrderText}, {"name", &q.Name, 2 * mostOrderText},
+		{"labels", &q.Labels, mostSelector}, {"route", &q.Route, 2 * mostOrderText},
+	} {
+		*of.into = values.Get(of.name)
+		err = errors.Join(err, checkOrderText(of.name, *of.into, of.most))
+	}
+	switch dry := values.Get("dryRun"); dry {
+	case "", "false":
+	case "true":
+		q.dry = true
+	default:
+		err = errors.Join(err, fmt.Errorf("dryRun=%q: give true or false", clipped(dry)))
+	}
+	return q, err
+}
+
+// replayStored is how long a replay is waited for to be stored, before it is confirmed.
+const replayStored = 10 * time.Second
+
+// replayListed is how long a replay of what has labels may take, for which the cluster is asked.
+const replayListed = time.Minute
+
+func (a *admin) serveReplay(r *http.Request) (int, any) {
+	q, err := replayRequestOf(r)
+	if err != nil {
+		return http.StatusBadRequest, api.Error{Error: err.Error()}
+	}
+	cluster, resource := q.cluster, q.resource
+	var clusters, resources []string
+	for _, m := range a.members() {
+		clusters = append(clusters, m.Connection.Cluster)
+		for _, st := range m.Streams {
+			if m.Connection.Cluster == cluster {
+				resources = append(resources, cmp.Or(st.Resource, st.Stream))
+			}
+		}
+	}
+	if !slices.Contains(clusters, cluster) {
+		return http.StatusNotFound, api.Error{Error: fmt.Sprintf("there is no cluster %q", cluster), Known: clusters}
+	}
+	if q.Route != "" && !slices.Contains(a.routes, q.Route) {
+		return http.StatusNotFound, api.Error{Error: fmt.Sprintf("there is no route %q", clipped(q.Route)), Known: a.routes}
+	}
+	within := replayStored
+	if q.Labels != "" {
+		within = replayListed
+	}
+	ctx, cancel := context.WithTimeoutCause(r.Context(), within, errors.New("the ledger has not been written in time"))
+	defer cancel()
+	replaying, err := a.replay(ctx, q)
+	if errors.Is(err, errChanging) {
+		return http.StatusServiceUnavailable, api.Error{Error: "it may not be complete, as " + err.Error() + "; ask again"}
+	}
+	if errors.Is(err, sources.ErrNotStored) || errors.Is(err, sources.ErrNotSurveyed) {
+		return http.StatusServiceUnavailable, api.Error{Error: err.Error()}
+	}
+	if errors.Is(err, sources.ErrSelector) {
+		return http.StatusBadRequest, api.Error{Error: err.Error()}
+	}
+	if errors.Is(err, sources.ErrUnknownResource) {
+		return http.StatusNotFound, api.Error{Error: fmt.Sprintf("cluster %q has no resource %q that is followed", cluster, resource), Known: resources}
+	}
+	if err != nil {
+		return http.StatusConflict, api.Error{Error: err.Error()}
+	}
+	if !q.dry {
+		a.log.Info("Replaying a cluster, as it was asked for", "cluster", cluster, "resource", resource, "namespace", q.Namespace,
+			"name", q.Name, "labels", q.Labels, "route", q.Route, "streams", replaying.Streams, "waiting", len(replaying.Waiting))
+	}
+	s := api.Replay{Cluster: cluster, Resource: resource, Streams: replaying.Streams, DryRun: q.dry}
+	if q.selects() {
+		s.Objects = &replaying.Objects
+	}
+	for _, w := range replaying.Waiting {
+		s.Waiting = append(s.Waiting, api.Waiting(w))
+	}
+	if s.Streams == 0 {
+		return http.StatusAccepted, s
+	}
+	return http.StatusOK, s
+}

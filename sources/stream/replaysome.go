@@ -1,0 +1,182 @@
+package stream
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"iter"
+	"slices"
+	"time"
+
+	"k8s.io/apimachinery/pkg/fields"
+
+	"github.com/fairlead-dev/fairlead/internal/ledger"
+	"github.com/fairlead-dev/fairlead/sources/member"
+	"github.com/fairlead-dev/fairlead/sources/stream/wire"
+)
+
+// Selector says which objects are delivered again. The zero value is all of them.
+type Selector struct {
+	Namespace string // empty: all
+	Name      string // empty: all
+	Labels    string // as API servers take it; empty: all
+	Route     string // only to this one; empty: to all
+}
+
+// all reports whether it selects all objects of a stream.
+func (q Selector) all() bool { return q.Namespace == "" && q.Name == "" && q.Labels == "" }
+
+// Selected is what a Selector comes to in one stream.
+type Selected struct {
+	// Objects is how many objects sinks have accepted, and get again: of several routes, the
+	// most.
+	Objects int
+	// Waits is what for the stream waits before that begins, in a few words; empty: nothing.
+	Waits string
+}
+
+// errNotKnown says that a stream has not found out what it follows.
+var errNotKnown = errors.New("it is not known yet what the sinks have of it; try again once its cluster has answered")
+
+// ReplaySome is Replay for the objects that q selects. With dry nothing is delivered: it only
+// counts. It asks the member for the names if there are Labels, and blocks until that has
+// answered or ctx ends.
+func (s *Stream) ReplaySome(ctx context.Context, q Selector, dry bool) (Selected, error) {
+	meant := func(b *branch) bool { return q.Route == "" || q.Route == b.route.Name }
+	var cursors []*ledger.Cursor
+	unknown := false
+	s.mu.Lock()
+	for _, b := range s.branches {
+		if meant(b) {
+			unknown = unknown || b.cursor == nil
+			cursors = append(cursors, b.cursor)
+		}
+	}
+	s.mu.Unlock()
+	switch {
+	case q.all() && !dry:
+		var r Selected
+		for _, c := range cursors {
+			if c != nil {
+				r.Objects = max(r.Objects, c.CountAcked(c.Names()))
+			}
+		}
+		s.raiseDue(meant)
+		r.Waits = s.askForReplay()
+		return r, nil
+	case unknown:
+		return Selected{}, fmt.Errorf("%s: %w", s.name, errNotKnown)
+	case q.Labels != "":
+		return s.replayLabelled(ctx, q, cursors, dry)
+	}
+	var r Selected
+	for _, c := range cursors {
+		r.Objects = max(r.Objects, markDue(c, q.among(c.Names()), dry))
+	}
+	return s.begun(r, dry), nil
+}
+
+// markDue makes the named objects due, or only counts them.
+func markDue(c *ledger.Cursor, names iter.Seq[ledger.Name], dry bool) int {
+	if dry {
+		return c.CountAcked(names)
+	}
+	return c.RaiseDueOf(names)
+}
+
+// among ranges over the names that have the namespace and name.
+func (q Selector) among(names iter.Seq[ledger.Name]) iter.Seq[ledger.Name] {
+	return func(yield func(ledger.Name) bool) {
+		for n := range names {
+			if (q.Namespace == "" || q.Namespace == n.Namespace) && (q.Name == "" || q.Name == n.Name) && !yield(n) {
+				return
+			}
+		}
+	}
+}
+
+func (s *Stream) begun(r Selected, dry bool) Selected {
+	if !dry && r.Objects > 0 {
+		r.Waits = s.askForReplay()
+	}
+	return r
+}
+
+// replayLabelled is ReplaySome by a list of the member. What it has marked when it fails is
+// delivered again by the next snapshot, whenever that is.
+func (s *Stream) replayLabelled(ctx context.Context, q Selector, cursors []*ledger.Cursor, dry bool) (r Selected, err error) {
+	session, err := s.conn.Acquire(ctx)
+	if err != nil {
+		return r, fmt.Errorf("list what has the labels: %w", err)
+	}
+	s.mu.Lock()
+	what := s.what
+	s.mu.Unlock()
+	t := s.targetOf(what, session)
+	t.labels = both(t.labels, q.Labels)
+	counts := make([]int, len(cursors))
+	for token := ""; ; {
+		names, next, err := s.pageOfNames(ctx, session, t, q, token)
+		if err != nil {
+			return r, fmt.Errorf("list what has the labels: %s", s.main.Load().brief(err))
+		}
+		for i, c := range cursors {
+			counts[i] += markDue(c, q.among(slices.Values(names)), dry)
+		}
+		if token = next; token == "" {
+			break
+		}
+	}
+	r.Objects = slices.Max(counts)
+	return s.begun(r, dry), nil
+}
+
+// pageOfNames returns the names in a page of a list of metadata, and the token of the next.
+func (s *Stream) pageOfNames(ctx context.Context, session *member.Session, t *target, q Selector, token string) (names []ledger.Name, next string, err error) {
+	ctx, cancel := context.WithTimeout(ctx, openTimeout)
+	defer cancel()
+	selected := t.fields
+	if q.Name != "" {
+		selected = both(selected, fields.OneTermEqualSelector("metadata.name", q.Name).String())
+	}
+	namespace := s.spec.Namespace
+	if namespace == "" && t.namespaced {
+		namespace = q.Namespace
+	}
+	request := s.requestIn(session, t, acceptMetadataList, namespace, selected).Param("limit", fmt.Sprint(pageSize))
+	if token != "" {
+		request.Param("continue", token)
+	}
+	body, err := request.Stream(ctx)
+	if err != nil {
+		return nil, "", err
+	}
+	defer func() { _ = body.Close() }()
+	spill := &wire.Spill{Room: &lone{ctx: ctx, account: s.branches[0].account}}
+	defer spill.End()
+	items := wire.NewListReader(countingReader{body, &s.progress.bytes}, spill)
+	var scan wire.Scanner
+	var f wire.Frame
+	for began := time.Now(); ; {
+		item, tooLong, err := items.Next()
+		if errors.Is(err, io.EOF) {
+			next, err = items.Meta.Next(token)
+			return names, next, err
+		}
+		if err != nil {
+			return nil, "", err
+		}
+		if !scan.ScanObject(item, &f) && !tooLong || f.Meta == nil {
+			return nil, "", wire.ErrMalformed
+		}
+		if len(names) >= mostOfPage || time.Since(began) > openTimeout {
+			return nil, "", fmt.Errorf("%w: a page of more objects than were asked for", wire.ErrMalformed)
+		}
+		names = append(names, ledger.Name{Namespace: wire.Unquote(f.Namespace), Name: wire.Unquote(f.Name)})
+	}
+}
+
+// mostOfPage is how many objects a page may have: old servers know no pages of what is not in
+// etcd.
+const mostOfPage = 1 << 20
