@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/fairlead-dev/fairlead/cmd/internal/api"
@@ -38,8 +39,9 @@ type comparison struct {
 	sample    int
 	repair    bool
 
-	out  *diffWriter
-	done api.DiffDone
+	release func() // has another one begin
+	out     *diffWriter
+	done    api.DiffDone
 }
 
 // serveDiff answers GET /diff, which compares, and POST /diff, which also repairs: a line of
@@ -66,7 +68,8 @@ func (p *program) serveDiff(w http.ResponseWriter, r *http.Request) {
 		refuse(http.StatusConflict, api.Error{Error: "a comparison is under way already; wait for its end"})
 		return
 	}
-	defer p.comparing.Store(false)
+	c.release = sync.OnceFunc(func() { p.comparing.Store(false) })
+	defer c.release()
 
 	ctx, cancel := context.WithCancelCause(r.Context())
 	defer cancel(nil)
@@ -197,6 +200,7 @@ func (c *comparison) run(ctx context.Context) {
 			}
 		}
 	}
+	c.release() // who has read the last line may ask for another one
 	c.out.line(&api.DiffLine{Done: &c.done})
 }
 

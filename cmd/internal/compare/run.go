@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"hash/maphash"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/fairlead-dev/fairlead/internal/retry"
@@ -166,6 +167,7 @@ func (p *reading) readSink(ctx context.Context) error {
 	err := p.Sink.ReadBack(ctx, p.Cluster, resource, func(h sinks.Held) error {
 		watchdog.Reset(silence)
 		k := h.Key
+		k.Namespace, k.Name = clip(k.Namespace), clip(k.Name)
 		if k.Cluster != p.Cluster || k.Resource != resource || only != "" && k.Namespace != only || !p.wants(k.Namespace, k.Name) {
 			return ctx.Err()
 		}
@@ -173,7 +175,7 @@ func (p *reading) readSink(ctx context.Context) error {
 		if !p.table.takes(hash) {
 			return ctx.Err()
 		}
-		state := State{string(h.UID), h.ResourceVersion}
+		state := State{clip(string(h.UID)), clip(h.ResourceVersion)}
 		r, listed := p.table.find(hash, k.Namespace, k.Name)
 		if r == nil {
 			if len(p.inSink) >= mostRows {
@@ -196,6 +198,13 @@ func (p *reading) readSink(ctx context.Context) error {
 		return fmt.Errorf("read back what the sink has: %w", err)
 	}
 	return nil
+}
+
+// clip bounds a text of the sink, and copies it. One that is longer than any of a cluster is
+// equal to none.
+func clip(s string) string {
+	const most = 300
+	return strings.Clone(s[:min(len(s), most)])
 }
 
 // restOfLedger looks at what neither the member nor the sink has.
