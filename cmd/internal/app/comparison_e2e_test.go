@@ -132,7 +132,7 @@ func TestDiffOnARealCluster(t *testing.T) {
 	}
 	c.wants("what was changed", found, "--sink=pg", "--cluster=alpha", "--resource=configmaps")
 	table, _ := command(t, "diff", "--sink=pg", "--admin=http://"+r.program.adminAddress.String())
-	if strings.Contains(table, "\x1b") || !strings.Contains(table, "6 of 26 objects differ, in 1 streams") {
+	if strings.Contains(table, "\x1b") || !strings.Contains(table, "6 of 23 objects differ, in 1 streams") {
 		t.Errorf("%q", table)
 	}
 	events := len(r.out.received())
