@@ -35,6 +35,7 @@ type admin struct {
 	routes    []string          // names
 	flags     func() []api.Flag // in effect
 	tails     http.Handler      // GET /tail
+	diff      http.Handler      // GET and POST /diff
 	metrics   http.Handler      // GET /metrics
 	pages     *http.ServeMux    // of the health server
 	stop      <-chan struct{}   // closed when the program is asked to stop
@@ -53,7 +54,7 @@ func (p *program) adminServer(l net.Listener) *manager.Server {
 	handler := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		election := p.electionStatus()
 		a := &admin{
-			following: election.Following(), instead: election.AskLeader(), flags: p.flagsInEffect, pages: p.pages(), tails: &p.tails, metrics: p.metricsPage(), stop: p.stopping, log: p.log,
+			following: election.Following(), instead: election.AskLeader(), flags: p.flagsInEffect, pages: p.pages(), tails: &p.tails, diff: http.HandlerFunc(p.serveDiff), metrics: p.metricsPage(), stop: p.stopping, log: p.log,
 		}
 		if a.following != "" {
 			a.leader = &api.Leader{Identity: election.Leader, Host: election.LeaderHost, Address: election.LeaderAddress}
@@ -93,6 +94,8 @@ func (a *admin) endpoints() map[string]http.Handler {
 		"POST /limits":            a.answers(a.serveOrderLimits),
 		"POST /dead-letter/retry": a.answers(a.serveRetry),
 		"GET /tail":               a.delivering(a.tails),
+		"GET /diff":               a.delivering(a.diff),
+		"POST /diff":              a.delivering(a.diff),
 	}
 	maps.Copy(all, a.profiles())
 	return all

@@ -44,6 +44,7 @@ func NewCommand(o Options) *cobra.Command {
 		ctl.NewStatus(),
 		newCheckCommand(o),
 		ctl.NewExplain(),
+		ctl.NewDiff(),
 		ctl.NewTail(),
 		ctl.NewTop(),
 		ctl.NewPause(),

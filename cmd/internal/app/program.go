@@ -49,6 +49,7 @@ type program struct {
 	recent        recent       // what they have answered last
 	tails         tails        // of what they answer
 	explaining    atomic.Int32 // requests of /explain that are under way
+	comparing     atomic.Bool  // whether a comparison is under way
 	page          *page.Page   // the status page; nil: nothing shows it
 	explainRate   *rate.Limiter
 	label         *leaderLabel // nil: there is none

@@ -1,0 +1,225 @@
+package stream
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"sync"
+	"time"
+
+	"github.com/fairlead-dev/fairlead/internal/ledger"
+	"github.com/fairlead-dev/fairlead/internal/retry"
+	"github.com/fairlead-dev/fairlead/pipeline/selection"
+	"github.com/fairlead-dev/fairlead/sources/member"
+	"github.com/fairlead-dev/fairlead/sources/stream/wire"
+)
+
+// Comparison is what somebody needs who compares what a route's sink has with a member: what
+// the member has, what the ledger knows, and the means to deliver single objects again. Its
+// methods may be called by any goroutine, also while the stream runs.
+type Comparison struct {
+	stream *Stream
+	branch *branch
+	cursor *ledger.Cursor
+}
+
+// ListedObject is one object of a member, as a route's rules see it.
+type ListedObject struct {
+	Namespace, Name, UID, ResourceVersion string
+	// Unselected: the route's rules leave it out. Undecided: that depends on how its state
+	// came, which a list does not tell.
+	Unselected, Undecided bool
+	// Digest is of what counts in it; 0: each version counts.
+	Digest uint64
+}
+
+// Compare returns a Comparison for a route. It fails while the stream is not connected.
+func (s *Stream) Compare(route string) (*Comparison, error) {
+	status := s.Status()
+	if !status.Connected() {
+		return nil, errors.New("the stream is not connected")
+	}
+	b, cursor, err := s.cursorOf(route)
+	if err != nil {
+		return nil, err
+	}
+	return &Comparison{s, b, cursor}, nil
+}
+
+// Name is the stream's, as --watch has it; Resource is plural and group, and Namespace the
+// only one that is followed, or empty.
+func (c *Comparison) Name() string { return c.stream.name }
+
+// Resource is plural and group, as events have it.
+func (c *Comparison) Resource() string { return c.stream.Status().Resource }
+
+// Namespace is the only one that the stream follows; empty: all.
+func (c *Comparison) Namespace() string { return c.stream.spec.Namespace }
+
+// List reads all objects that the stream follows from its member, in pages, metadata only
+// unless the rules need more, and calls yield with each. The listed object is valid until yield
+// returns. It returns the version of the list. It waits as long as it reads, up to 200 ms after
+// each page, and takes the member's requests and slots for lists as snapshots do. Each page
+// may take 30 s, and all of them twice as long as a snapshot.
+func (c *Comparison) List(ctx context.Context, yield func(*ListedObject) error) (at string, err error) {
+	s := c.stream
+	ctx, cancel := context.WithTimeoutCause(ctx, 2*s.cfg.SyncTimeout, errEndless)
+	defer cancel()
+	fail := func(err error) (string, error) {
+		if ctx.Err() != nil {
+			err = context.Cause(ctx)
+		}
+		return "", fmt.Errorf("list %s: %s", s.name, s.main.Load().brief(err))
+	}
+	session, err := s.conn.Acquire(ctx)
+	if err != nil {
+		return fail(err)
+	}
+	s.mu.Lock()
+	what, program := s.what, c.branch.rules.program
+	s.mu.Unlock()
+	if what.gvr.Resource == "" {
+		return fail(errNotKnown)
+	}
+	l := &comparedList{Stream: s, branch: c.branch, session: session, target: s.targetOf(what, session), program: program, yield: yield}
+	for token := ""; ; {
+		began := time.Now()
+		meta, err := l.page(ctx, token)
+		if err != nil {
+			if l.stopped != nil {
+				return "", l.stopped
+			}
+			return fail(err)
+		}
+		if at == "" {
+			at = meta.ResourceVersion
+		}
+		if token, err = meta.Next(token); err != nil {
+			return fail(err)
+		}
+		if token == "" {
+			return at, nil
+		}
+		if err := retry.Sleep(ctx, min(time.Since(began), 200*time.Millisecond)); err != nil {
+			return fail(err)
+		}
+	}
+}
+
+// comparedList is one list of a Comparison.
+type comparedList struct {
+	*Stream
+
+	branch  *branch
+	session *member.Session
+	target  *target
+	program *selection.Program
+	yield   func(*ListedObject) error
+	stopped error // by yield
+	object  ListedObject
+}
+
+func (l *comparedList) needsWhole() bool {
+	return !l.target.metadata && (l.program.Whole() || changedText(l.program) != "")
+}
+
+func (l *comparedList) page(ctx context.Context, token string) (wire.ListMeta, error) {
+	if l.slots != nil {
+		if err := l.slots.Acquire(ctx, 1); err != nil {
+			return wire.ListMeta{}, err
+		}
+		release := sync.OnceFunc(func() { l.slots.Release(1) })
+		defer release()
+		defer time.AfterFunc(slotIdle, release).Stop()
+	}
+	ctx, cancel := context.WithTimeoutCause(ctx, openTimeout, errNoReply)
+	defer cancel()
+	body, err := l.listRequest(l.session, l.target, !l.needsWhole() || l.target.metadata, pageSize, token).Stream(ctx)
+	if err != nil {
+		return wire.ListMeta{}, err
+	}
+	defer func() { _ = body.Close() }()
+	account := l.branch.route.Memory.Account(l.cluster)
+	defer account.Close()
+	spill := &wire.Spill{Room: &lone{ctx: ctx, account: account}}
+	defer spill.End()
+	items := wire.NewListReader(countingReader{body, &l.progress.bytes}, spill)
+	var scan wire.Scanner
+	var f wire.Frame
+	for {
+		item, tooLong, err := items.Next()
+		if errors.Is(err, io.EOF) {
+			return items.Meta, nil
+		}
+		if err != nil {
+			return wire.ListMeta{}, err
+		}
+		if !scan.ScanObject(item, &f) && !tooLong || f.Meta == nil {
+			return wire.ListMeta{}, wire.ErrMalformed
+		}
+		if _, err := l.target.refuse(item, &f, l.spec.Namespace, true); err != nil {
+			return wire.ListMeta{}, fmt.Errorf("%w: %w", wire.ErrMalformed, err)
+		}
+		l.object = ListedObject{
+			Namespace: wire.Unquote(f.Namespace), Name: wire.Unquote(f.Name),
+			UID: wire.Unquote(f.UID), ResourceVersion: wire.Unquote(f.Version),
+		}
+		if l.program != nil {
+			l.judge(l.target.view(item, &f, tooLong, true))
+		}
+		if l.stopped = l.yield(&l.object); l.stopped != nil {
+			return wire.ListMeta{}, l.stopped
+		}
+	}
+}
+
+// judge notes what the rules say of the object, however its state came.
+func (l *comparedList) judge(o selection.Object) {
+	switch expect(l.program, o) {
+	case undecided:
+		l.object.Undecided = true
+	case unselected:
+		l.object.Unselected = true
+	case selected:
+		l.object.Digest, _ = l.program.Digest(o)
+	}
+}
+
+// Standing is what the ledger knows of an object. Listed is what the member has of it, or nil;
+// at is the version of the list that tells so.
+func (c *Comparison) Standing(namespace, name string, listed *ListedObject, at string) ComparedStanding {
+	know := c.cursor.Standing(ledger.Name{Namespace: namespace, Name: name})
+	s := ComparedStanding{
+		AckedUID: know.Acked.UID, AckedVersion: know.Acked.ResourceVersion, Known: know.Known,
+		Pending: know.Pending || know.Due, Settled: know.Position != "",
+	}
+	if listed != nil {
+		at = listed.ResourceVersion
+		s.Unchanged = listed.Digest != 0 && know.Digest != 0 && ledger.KeptDigest(listed.Digest) == know.Digest && know.Acked.UID == listed.UID
+	}
+	s.Reached = at != "" && c.cursor.Reached(at)
+	s.LeftOut = know.Partial && !know.Known
+	return s
+}
+
+// ComparedStanding is what the ledger knows of one object at one moment.
+type ComparedStanding struct {
+	AckedUID, AckedVersion string // what the sink has accepted last; empty: nothing, or a deletion
+	Known                  bool   // the sink may hold it
+	Pending                bool   // something of it is on its way, or is to be delivered again
+	Settled                bool   // the stream has read a whole snapshot
+	Reached                bool   // the stream has read all that there was when it was listed
+	Unchanged              bool   // nothing that counts differs from what was accepted
+	LeftOut                bool   // the ledger has had no room for it
+}
+
+// Known calls yield with each object that the sink may hold, as far as the ledger knows, until
+// that returns false. Of what changes meanwhile some may be left out or come twice.
+func (c *Comparison) Known(yield func(namespace, name string) bool) {
+	for n := range c.cursor.Names() {
+		if !yield(n.Namespace, n.Name) {
+			return
+		}
+	}
+}
