@@ -31,7 +31,7 @@ func TestFlagsOfCheck(t *testing.T) {
 		{[]string{"--admin=http://127.0.0.1:1"}, "is fairlead run up there"},
 	} {
 		out, err := command(t, append([]string{"check"}, test.args...)...)
-		if err == nil || !strings.Contains(err.Error(), test.says) || ExitCode(err) != 1 {
+		if err == nil || !strings.Contains(err.Error(), test.says) || ExitCode(err) != 2 {
 			t.Errorf("%v: %q, %v, exit code %d; want %q", test.args, out, err, ExitCode(err), test.says)
 		}
 	}
@@ -87,7 +87,7 @@ func TestPrecheckOfWhatIsNotThere(t *testing.T) {
 			if !slices.Equal(codes, test.codes) || test.says != "" && !strings.Contains(out, test.says) {
 				t.Errorf("found %v, want %v that say %q: %s", codes, test.codes, test.says, out)
 			}
-			if failed := slices.ContainsFunc(c.Findings, func(f api.Finding) bool { return f.Severity == api.SeverityError }); failed != (ExitCode(err) == 2) {
+			if failed := slices.ContainsFunc(c.Findings, func(f api.Finding) bool { return f.Severity == api.SeverityError }); failed != (ExitCode(err) == 1) {
 				t.Errorf("exit code %d", ExitCode(err))
 			}
 		})
@@ -104,7 +104,7 @@ func TestPrecheckOfALyingMember(t *testing.T) {
 			member := testenv.StartHostile(t, "edge")
 			member.Lie(testenv.Everything, lie)
 			out, err := command(t, "check", "--pre", "--timeout=2s", "--watch=configmaps", "--sink=stdout:", "--ledger=memory:", "--clusters=kubeconfig:"+writeKubeconfig(t, member))
-			if ExitCode(err) != 2 || !strings.Contains(out, "Cluster edge") && !strings.Contains(out, "cluster edge") || len(out) > 4096 || strings.Contains(out, "canary") {
+			if ExitCode(err) != 1 || !strings.Contains(out, "Cluster edge") && !strings.Contains(out, "cluster edge") || len(out) > 4096 || strings.Contains(out, "canary") {
 				t.Errorf("%v: %s", err, out)
 			}
 		})
@@ -116,7 +116,7 @@ func TestAnotherCheckIsUnderWay(t *testing.T) {
 	a := &admin{log: logr.Discard(), stop: make(chan struct{}), check: func(context.Context, bool) (*api.Check, error) { return nil, errChecking }}
 	s := httptest.NewServer(a.handler())
 	t.Cleanup(s.Close)
-	if out, err := command(t, "check", "--admin="+s.URL); err == nil || !strings.Contains(err.Error(), "another check is under way") || ExitCode(err) != 1 {
+	if out, err := command(t, "check", "--admin="+s.URL); err == nil || !strings.Contains(err.Error(), "another check is under way") || ExitCode(err) != 2 {
 		t.Errorf("%q, %v", out, err)
 	}
 	for _, query := range []string{"within=soon", "within=1h", "within=-1s", "wide=1"} {

@@ -49,7 +49,7 @@ func newCheckCommand(o Options) *cobra.Command {
 			"the running program also compares now what it knows with what every cluster has, which costs\n" +
 			"each a list; what differs is repaired.\n" +
 			"\n" +
-			"The exit code is 0 if no error was found, 2 if one was, and 1 if nothing could be asked.",
+			"The exit code is 0 if no error was found, 1 if one was, and 2 if nothing could be asked.",
 		Example: "  fairlead check\n" +
 			"  fairlead check --pre --clusters kubeconfig:fleet.yaml --watch configmaps --sink stdout:\n" +
 			"  fairlead check -o json | jq '.findings[] | select(.severity == \"error\")'\n" +
@@ -65,11 +65,29 @@ func newCheckCommand(o Options) *cobra.Command {
 	f.BoolVar(&c.pre, "pre", false, "check what the flags of fairlead run name, before it is started")
 	f.BoolVar(&c.deep, "deep", false, "compare what the program knows with what every cluster has")
 	f.DurationVar(&c.timeout, "timeout", 0, "bound of the whole check of a running program (default 1m, with --deep 5m), or with --pre of each attempt to connect (default 10s)")
-	f.StringVar(&c.failOn, "fail-on", string(api.SeverityError), "from which severity on the exit code is 2: error or warning")
+	f.StringVar(&c.failOn, "fail-on", string(api.SeverityError), "from which severity on the exit code is 1: error or warning")
 	return cmd
 }
 
 func (c *checkCommand) run(cmd *cobra.Command, o Options) error {
+	if err := c.checkFlags(); err != nil {
+		return ctl.Unasked(err)
+	}
+	found, err := c.ask(cmd.Context(), cmd.ErrOrStderr(), o)
+	if err != nil {
+		return ctl.Unasked(err)
+	}
+	if err := c.print(cmd, found); err != nil {
+		return err
+	}
+	worst := findings.Worst(found.Findings)
+	if worst == api.SeverityError || worst == api.SeverityWarning && c.failOn == string(api.SeverityWarning) {
+		return &ctl.ExitError{Code: ctl.ExitProblem, Err: fmt.Errorf("%w: %s", errFound, strings.ToLower(findings.Summary(found.Findings)))}
+	}
+	return nil
+}
+
+func (c *checkCommand) checkFlags() error {
 	switch {
 	case c.failOn != string(api.SeverityError) && c.failOn != string(api.SeverityWarning):
 		return fmt.Errorf("--fail-on %q is neither error nor warning", c.failOn)
@@ -79,17 +97,6 @@ func (c *checkCommand) run(cmd *cobra.Command, o Options) error {
 		return fmt.Errorf("--%s is a flag of fairlead run, and a program that runs has its own; add --pre to check what would be started", c.config.given[0].name)
 	case c.timeout < 0:
 		return errors.New("--timeout must not be negative")
-	}
-	found, err := c.ask(cmd.Context(), cmd.ErrOrStderr(), o)
-	if err != nil {
-		return err
-	}
-	if err := c.print(cmd, found); err != nil {
-		return err
-	}
-	worst := findings.Worst(found.Findings)
-	if worst == api.SeverityError || worst == api.SeverityWarning && c.failOn == string(api.SeverityWarning) {
-		return fmt.Errorf("%w: %s", errFound, strings.ToLower(findings.Summary(found.Findings)))
 	}
 	return nil
 }

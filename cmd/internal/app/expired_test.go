@@ -112,7 +112,7 @@ func serveExpired(t *testing.T, scheme string, cert tls.Certificate) (address st
 				return
 			}
 			go func() {
-				defer conn.Close() //nolint:errcheck // The client has gone.
+				defer func() { _ = conn.Close() }()
 				_ = conn.SetDeadline(time.Now().Add(time.Minute))
 				switch scheme {
 				case "postgres":

@@ -27,7 +27,7 @@ func ExitCode(err error) int {
 	switch {
 	case err == nil:
 		return 0
-	case errors.Is(err, errPlanned), errors.Is(err, errFound):
+	case errors.Is(err, errPlanned):
 		return 2
 	}
 	if own, ok := errors.AsType[*ctl.ExitError](err); ok {

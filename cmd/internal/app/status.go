@@ -42,7 +42,7 @@ func (p *program) status(now time.Time) api.Status {
 			State: c.State, Reason: c.Reason, Since: c.Since, LastError: c.LastError, LastErrorAt: c.LastErrorAt,
 			Attempt: c.Attempt, NextRetry: c.NextRetry, UID: c.ClusterUID, SameAs: m.SameAs, ServerVersion: c.ServerVersion,
 			Credential: c.Credential, CredentialIssued: c.CredentialIssued, CredentialExpires: c.CredentialExpires,
-			Labels:     p.members.labels(c.Cluster), Lane: laneStatusOf(l), Counts: laneCountsOf(l),
+			Labels: p.members.labels(c.Cluster), Lane: laneStatusOf(l), Counts: laneCountsOf(l),
 		}
 		for _, r := range engine.routes {
 			l := byRoute[c.Cluster][r.name]

@@ -35,7 +35,7 @@ func NewSupportBundle(description string) *cobra.Command {
 			now := time.Now().UTC()
 			at, err := c.way(cmd.Context())
 			if err != nil {
-				return unasked(err)
+				return Unasked(err)
 			}
 			path := path
 			if path == "" {
@@ -43,18 +43,18 @@ func NewSupportBundle(description string) *cobra.Command {
 			}
 			to, end, err := create(path, cmd.OutOrStdout())
 			if err != nil {
-				return unasked(err)
+				return Unasked(err)
 			}
 			b := newBundle(to, now, at)
 			b.collect(cmd.Context(), at)
 			if err := errors.Join(b.close(description), end()); err != nil {
-				return unasked(fmt.Errorf("write %s: %w", path, err))
+				return Unasked(fmt.Errorf("write %s: %w", path, err))
 			}
 			if b.got == 0 {
 				if path != "-" {
 					_ = os.Remove(path) // nothing is in it
 				}
-				return unasked(errors.New("nothing could be got:\n" + strings.Join(b.missing, "\n")))
+				return Unasked(errors.New("nothing could be got:\n" + strings.Join(b.missing, "\n")))
 			}
 			if path != "-" {
 				_, err = fmt.Fprintf(cmd.OutOrStdout(), "%s has %d files; %d things could not be got, see its README\n", path, b.got, len(b.missing))

@@ -42,7 +42,7 @@ func NewDiff() *cobra.Command {
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if sink == "" {
-				return unasked(errors.New("which sink? Give --sink NAME, as fairlead top sinks has it"))
+				return Unasked(errors.New("which sink? Give --sink NAME, as fairlead top sinks has it"))
 			}
 			query := url.Values{"sink": {sink}}
 			for name, values := range map[string][]string{"cluster": clusters, "resource": resources} {
@@ -59,13 +59,13 @@ func NewDiff() *cobra.Command {
 			}
 			body, err := c.streamBy(cmd.Context(), cmd.ErrOrStderr(), method, "/diff", query)
 			if err != nil {
-				return unasked(err)
+				return Unasked(err)
 			}
 			defer func() { _ = body.Close() }()
 			d, err := readDiff(cmd.Context(), body)
 			if err == nil || len(d.Differences) > 0 {
 				if wrong := d.print(cmd.OutOrStdout(), cmd.ErrOrStderr(), &o); wrong != nil {
-					return unasked(wrong)
+					return Unasked(wrong)
 				}
 			}
 			return endOf(d, err)
@@ -149,9 +149,9 @@ func readDiff(ctx context.Context, body io.Reader) (*diffed, error) {
 func endOf(d *diffed, err error) error {
 	switch {
 	case err != nil:
-		return unasked(err)
+		return Unasked(err)
 	case d.Total.Failed > 0:
-		return unasked(fmt.Errorf("%d streams could not be compared", d.Total.Failed))
+		return Unasked(fmt.Errorf("%d streams could not be compared", d.Total.Failed))
 	case d.Total.Differences > 0:
 		return &ExitError{Code: ExitProblem}
 	}

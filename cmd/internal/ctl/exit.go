@@ -26,8 +26,8 @@ func (e *ExitError) Unwrap() error { return e.Err }
 // ExitCode returns the program's exit code.
 func (e *ExitError) ExitCode() int { return e.Code }
 
-// unasked returns the end of a command that could not ask; nil of nil.
-func unasked(err error) error {
+// Unasked returns the end of a command that could not ask; nil of nil.
+func Unasked(err error) error {
 	if err == nil {
 		return nil
 	}

@@ -35,7 +35,7 @@ func (s *statusCommand) follow(cmd *cobra.Command) error {
 		if cmd.Context().Err() != nil {
 			return last
 		}
-		if last = unasked(err); err == nil {
+		if last = Unasked(err); err == nil {
 			last = s.print(&frame, status)
 		}
 		if said := errors.Unwrap(last); said != nil {
@@ -77,7 +77,7 @@ func (s *statusCommand) await(cmd *cobra.Command) error {
 		case <-tick.C:
 		case <-ctx.Done():
 			if status == nil {
-				return unasked(fmt.Errorf("waited %v: %w", s.timeout, errors.Join(missing, cmd.Context().Err())))
+				return Unasked(fmt.Errorf("waited %v: %w", s.timeout, errors.Join(missing, cmd.Context().Err())))
 			}
 			if end, ok := errors.AsType[*ExitError](s.print(cmd.OutOrStdout(), status)); ok && end.Code == ExitUnasked {
 				return end

@@ -78,15 +78,15 @@ func stateNames() (names []string) {
 func (s *statusCommand) run(cmd *cobra.Command) (err error) {
 	for _, state := range append(slices.Clone(s.states), s.wait) {
 		if state != "" && !slices.Contains(stateNames(), strings.ReplaceAll(state, " ", "-")) {
-			return unasked(fmt.Errorf("%q is no state; there are %s", state, strings.Join(stateNames(), ", ")))
+			return Unasked(fmt.Errorf("%q is no state; there are %s", state, strings.Join(stateNames(), ", ")))
 		}
 	}
 	if s.selected, err = labels.Parse(s.selector); err != nil {
-		return unasked(fmt.Errorf("--selector: %w", err))
+		return Unasked(fmt.Errorf("--selector: %w", err))
 	}
 	switch {
 	case s.watch && s.wait != "":
-		return unasked(fmt.Errorf("--watch and --wait exclude each other"))
+		return Unasked(fmt.Errorf("--watch and --wait exclude each other"))
 	case s.watch:
 		return s.follow(cmd)
 	case s.wait != "":
@@ -94,7 +94,7 @@ func (s *statusCommand) run(cmd *cobra.Command) (err error) {
 	}
 	status, err := s.client.Clusters(cmd.Context(), cmd.ErrOrStderr())
 	if err != nil {
-		return unasked(err)
+		return Unasked(err)
 	}
 	return s.print(cmd.OutOrStdout(), status)
 }
@@ -104,12 +104,12 @@ func (s *statusCommand) print(w io.Writer, status *api.Status) error {
 	now := time.Now()
 	clusters, err := s.choose(status)
 	if err != nil {
-		return unasked(err)
+		return Unasked(err)
 	}
 	shown := *status
 	shown.Clusters = clusters
 	if err := s.output.Print(w, statusTable(clusters, now), shown); err != nil {
-		return unasked(err)
+		return Unasked(err)
 	}
 	problems := problemsOf(status, now)
 	if s.output.IsTable() {

@@ -32,22 +32,22 @@ func NewTop() *cobra.Command {
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		table, ok := map[string]func(*reads) Table{"clusters": topClusters, "streams": topStreams, "sinks": topSinks}[args[0]]
 		if !ok {
-			return unasked(fmt.Errorf("%q is nothing that there are rates of; there are clusters, streams and sinks", args[0]))
+			return Unasked(fmt.Errorf("%q is nothing that there are rates of; there are clusters, streams and sinks", args[0]))
 		}
 		if interval < 100*time.Millisecond {
-			return unasked(fmt.Errorf("--interval %v is too short for a rate; give 100ms or more", interval))
+			return Unasked(fmt.Errorf("--interval %v is too short for a rate; give 100ms or more", interval))
 		}
 		selected, err := labels.Parse(selector)
 		if err != nil {
-			return unasked(fmt.Errorf("--selector: %w", err))
+			return Unasked(fmt.Errorf("--selector: %w", err))
 		}
 		r, err := c.readTwice(cmd, interval)
 		if err != nil {
-			return unasked(err)
+			return Unasked(err)
 		}
 		r.second.Clusters = slices.DeleteFunc(r.second.Clusters, func(c api.Cluster) bool { return !selected.Matches(labels.Set(c.Labels)) })
 		t := table(r)
-		return unasked(o.Print(cmd.OutOrStdout(), t, map[string]any{"items": t.Items}))
+		return Unasked(o.Print(cmd.OutOrStdout(), t, map[string]any{"items": t.Items}))
 	}
 	cmd.Example = "  fairlead top clusters\n  fairlead top streams --sort-by=bytes/s --interval=10s\n  fairlead top sinks -o json"
 	cmd.Flags().StringVarP(&selector, "selector", "l", "", "only what comes from clusters with these labels, which objects of the hub give them")

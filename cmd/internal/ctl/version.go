@@ -29,7 +29,7 @@ func NewVersion(description string) *cobra.Command {
 				if c.Address != "" && !cmd.Flags().Changed("admin") && !c.hub.isGiven(cmd.Flags()) {
 					return nil // there may be none
 				}
-				return unasked(err)
+				return Unasked(err)
 			}
 			_, err = fmt.Fprintln(cmd.OutOrStdout(), "running:", running)
 			return err
