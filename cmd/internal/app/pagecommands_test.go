@@ -53,6 +53,9 @@ func TestCommandsOfPages(t *testing.T) {
 					if strings.ContainsAny(value, "…$<") || strings.Contains(value, "...") {
 						continue // a reader fills it in
 					}
+					if command.Name() == "diff" {
+						continue // the name of one
+					}
 					values++
 					if _, err := new(Options).sinkKinds().Parse(value); err != nil {
 						t.Errorf("%s: %s: %v", path, strings.TrimSpace(line), err)
