@@ -38,7 +38,11 @@ type ListedObject struct {
 func (s *Stream) Compare(route string) (*Comparison, error) {
 	status := s.Status()
 	if !status.Connected() {
-		return nil, errors.New("the stream is not connected")
+		why := string(status.State)
+		if status.Reason != "" {
+			why += ": " + status.Reason
+		}
+		return nil, fmt.Errorf("the stream is not connected (%s)", why)
 	}
 	b, cursor, err := s.cursorOf(route)
 	if err != nil {
@@ -46,10 +50,6 @@ func (s *Stream) Compare(route string) (*Comparison, error) {
 	}
 	return &Comparison{s, b, cursor}, nil
 }
-
-// Name is the stream's, as --watch has it; Resource is plural and group, and Namespace the
-// only one that is followed, or empty.
-func (c *Comparison) Name() string { return c.stream.name }
 
 // Resource is plural and group, as events have it.
 func (c *Comparison) Resource() string { return c.stream.Status().Resource }

@@ -78,6 +78,7 @@ func (p *program) serveDiff(w http.ResponseWriter, r *http.Request) {
 		p.log.V(1).Info("A comparison cannot be told", "reason", err.Error())
 		return
 	}
+	c.out = out
 	stopped := make(chan struct{})
 	defer func() { <-stopped }()
 	ended := make(chan struct{})
@@ -86,7 +87,6 @@ func (p *program) serveDiff(w http.ResponseWriter, r *http.Request) {
 		defer close(stopped)
 		c.watch(cancel, ended)
 	}()
-	c.out = out
 	c.run(ctx)
 }
 

@@ -15,6 +15,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"k8s.io/apimachinery/pkg/types"
 
+	"github.com/fairlead-dev/fairlead/internal/synctest"
 	"github.com/fairlead-dev/fairlead/pipeline"
 	"github.com/fairlead-dev/fairlead/sinks"
 	"github.com/fairlead-dev/fairlead/sources"
@@ -357,4 +358,21 @@ func BenchmarkTable(b *testing.B) {
 		runtime.KeepAlive(table)
 	}
 	b.ReportMetric(bytes, "B/object")
+}
+
+// hung is a sink that tells nothing.
+type hung struct{}
+
+func (hung) ReadBack(ctx context.Context, _, _ string, _ func(sinks.Held) error) error {
+	<-ctx.Done()
+	return ctx.Err()
+}
+
+// A destination that hangs ends the comparison.
+func TestSilence(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		if _, err := Run(t.Context(), Options{Cluster: "c", Stream: newWorld(), Sink: hung{}}); !errors.Is(err, errSilent) {
+			t.Errorf("%v", err)
+		}
+	})
 }

@@ -3,6 +3,7 @@ package compare
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"hash/maphash"
 	"slices"
@@ -58,6 +59,8 @@ const (
 	mostReadings = 5
 	silence      = time.Minute // of a sink that is read
 )
+
+var errSilent = errors.New("the sink's destination has told nothing for a minute")
 
 // Run compares. It returns an error if member or sink cannot be read to their ends.
 func Run(ctx context.Context, o Options) (*Result, error) {

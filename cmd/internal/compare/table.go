@@ -3,7 +3,6 @@ package compare
 import (
 	"cmp"
 	"encoding/binary"
-	"errors"
 	"fmt"
 	"hash/maphash"
 	"slices"
@@ -162,5 +161,3 @@ func (t *table) find(hash uint64, namespace, name string) (*row, sources.ListedO
 	}
 	return nil, sources.ListedObject{}
 }
-
-var errSilent = errors.New("the sink's destination has told nothing for a minute")

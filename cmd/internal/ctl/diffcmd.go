@@ -36,8 +36,8 @@ func NewDiff() *cobra.Command {
 			"With --repair what differs is delivered again, and nothing else; what the sink alone has is\n" +
 			"deleted there. Exit codes: 0 nothing differs, 1 something does, also if it is being\n" +
 			"repaired, 2 not all could be compared.",
-		Example: "  fairlead diff --sink postgres://db.example/fleet\n" +
-			"  fairlead diff --sink postgres://db.example/fleet --cluster edge-1 --resource pods --repair\n" +
+		Example: "  fairlead diff --sink hub:fleet\n" +
+			"  fairlead diff --sink hub:fleet --cluster edge-1 --resource pods --repair\n" +
 			"  fairlead diff --sink hub:fleet --sample 1000 -o json",
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {

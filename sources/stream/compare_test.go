@@ -1,0 +1,165 @@
+package stream
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/fairlead-dev/fairlead/internal/synctest"
+	"github.com/fairlead-dev/fairlead/pipeline/selection"
+)
+
+// compared lists while the server answers with pages.
+func (h *harness) compared(c *Comparison, pages ...string) (all []string, at string, err error) {
+	h.t.Helper()
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		at, err = c.List(h.t.Context(), func(o *ListedObject) error {
+			text := fmt.Sprintf("%s/%s %s@%s", o.Namespace, o.Name, o.UID, o.ResourceVersion)
+			if o.Unselected {
+				text += " unselected"
+			}
+			if o.Undecided {
+				text += " undecided"
+			}
+			if o.Digest != 0 {
+				text += " digest"
+			}
+			all = append(all, text)
+			return nil
+		})
+	}()
+	call := "list by 500"
+	for _, page := range pages {
+		h.call(call).reply(200, page)
+		call = "list at more by 500"
+	}
+	<-done
+	return all, at, err
+}
+
+func TestCompare(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := start(t)
+		if _, err := h.stream.Compare("a"); err == nil || !strings.Contains(err.Error(), "not been reached") && !strings.Contains(err.Error(), "not connected") {
+			t.Errorf("before it has begun: %v", err)
+		}
+		h.live()
+		if _, err := h.stream.Compare("none"); err == nil {
+			t.Error("there is no such route")
+		}
+		c, err := h.stream.Compare("a")
+		if err != nil {
+			t.Fatal(err)
+		}
+		first := strings.Replace(looked(configMap("a", 1)), `"resourceVersion":"99"`, `"resourceVersion":"99","continue":"more"`, 1)
+		all, at, err := h.compared(c, first, looked(configMap("z", 12)))
+		if want := "[ns/a uid-a@1 ns/z uid-z@12]"; fmt.Sprint(all) != want || at != "99" || err != nil {
+			t.Errorf("%v at %s, %v; want %s", all, at, err, want)
+		}
+		if s := c.Standing("ns", "a", &ListedObject{UID: "uid-a", ResourceVersion: "1"}, at); s != (ComparedStanding{AckedUID: "uid-a", AckedVersion: "1", Known: true, Settled: true, Reached: true}) {
+			t.Errorf("%+v", s)
+		}
+		if s := c.Standing("ns", "z", &ListedObject{UID: "uid-z", ResourceVersion: "12"}, at); s != (ComparedStanding{Settled: true}) {
+			t.Errorf("what the watch has not told of: %+v", s)
+		}
+		known := 0
+		c.Known(func(string, string) bool { known++; return true })
+		if known != 2 {
+			t.Errorf("%d are known", known)
+		}
+		if _, _, err := h.compared(c, `{"items":[1]}`); err == nil {
+			t.Error("that is no list")
+		}
+		// The server hangs: the list ends all the same, in the bubble's time.
+		ended := make(chan error, 1)
+		go func() {
+			_, err := c.List(t.Context(), func(*ListedObject) error { return nil })
+			ended <- err
+		}()
+		h.call("list by 500")
+		if err := <-ended; err == nil || !strings.Contains(err.Error(), "configmaps") {
+			t.Errorf("a server that hangs: %v", err)
+		}
+	})
+}
+
+func TestCompareWithRules(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := start(t, func(o *Options) {
+			o.Rules = rulesOf(t, selection.Texts{Where: []string{"configmaps: object.metadata.name != 'a'"}, Changed: []string{"configmaps: data"}})
+		})
+		h.call("streaming list").open().send(event("ADDED", "a", 1), event("ADDED", "b", 2), endMark("10"))
+		h.want(true, "added b uid-b@2 snapshot")
+		c, err := h.stream.Compare("a")
+		if err != nil {
+			t.Fatal(err)
+		}
+		all, _, err := h.compared(c, looked(configMap("a", 1), configMap("b", 2)))
+		if want := "[ns/a uid-a@1 unselected ns/b uid-b@2 digest]"; fmt.Sprint(all) != want || err != nil {
+			t.Errorf("%v, %v; want %s", all, err, want)
+		}
+	})
+}
+
+// A repair delivers what it names, and no more; what the ledger does not know is buried.
+func TestRepair(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := start(t)
+		h.live()
+		c, err := h.stream.Compare("a")
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, odd := range []struct{ name, uid, version string }{{"x", "uid-x", "odd"}, {"x", "", "3"}, {"x/y", "uid-x", "3"}, {"x", "u\n", "3"}, {"x", "uid-x", "0"}} {
+			if err := c.Bury(t.Context(), ObjectName{"ns", odd.name}, odd.uid, odd.version); !errors.Is(err, errOddState) {
+				t.Errorf("%+v: %v", odd, err)
+			}
+		}
+		if err := c.Bury(t.Context(), ObjectName{Name: "x"}, "uid-x", "3"); !errors.Is(err, errOddState) {
+			t.Errorf("without a namespace: %v", err)
+		}
+		if err := c.Bury(t.Context(), ObjectName{"ns", "x"}, "uid-x", "11"); !errors.Is(err, errAhead) {
+			t.Errorf("of a later version: %v", err)
+		}
+		if err := c.Bury(t.Context(), ObjectName{"ns", "a"}, "uid-a", "1"); !errors.Is(err, ErrSuperseded) {
+			t.Errorf("of what exists: %v", err)
+		}
+		if err := c.Bury(t.Context(), ObjectName{"ns", "x"}, "uid-x", "3"); err != nil {
+			t.Fatal(err)
+		}
+		h.want(true, "deleted x uid-x@3 snapshot tombstone nothing")
+		if waits := c.Repair([]ObjectName{{"ns", "b"}}); waits != "" {
+			t.Errorf("it waits: %s", waits)
+		}
+		body := h.call("streaming list").open()
+		body.send(event("ADDED", "a", 1), event("ADDED", "b", 2), endMark("20"))
+		h.want(true, "updated b uid-b@2 snapshot")
+	})
+}
+
+// Who compares may go at any time.
+func TestCompareEndsWithItsContext(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := start(t)
+		h.live()
+		c, err := h.stream.Compare("a")
+		if err != nil {
+			t.Fatal(err)
+		}
+		ctx, cancel := context.WithCancel(t.Context())
+		ended := make(chan error, 1)
+		go func() {
+			_, err := c.List(ctx, func(*ListedObject) error { return nil })
+			ended <- err
+		}()
+		h.call("list by 500")
+		cancel()
+		if err := <-ended; err == nil {
+			t.Error("it has not ended")
+		}
+	})
+}
