@@ -112,6 +112,7 @@ func TestChartIsInstalledUpgradedAndRemoved(t *testing.T) {
 		}
 	}
 	want := []string{
+		"customresourcedefinitions memberclusters.fairlead.dev",
 		"customresourcedefinitions records.records.fairlead.dev",
 		"leases fairlead/fairlead", // the program's
 		"namespaces fairlead-clusters",
