@@ -191,6 +191,9 @@ type (
 	Redelivery = ledger.Redelivery
 )
 
+// ErrLaneFull says that Comparison.Bury has found no room for a deletion in its lane.
+var ErrLaneFull = stream.ErrLaneFull
+
 // ErrSuperseded says that Sources.Redeliver has not sent a state again: it is not the newest
 // known of its object any more, or it is on its way already.
 var ErrSuperseded = stream.ErrSuperseded

@@ -29,9 +29,13 @@ func (c *Comparison) Repair(names []ObjectName) (waits string) {
 	return c.stream.askForReplay()
 }
 
+// ErrLaneFull is what Bury returns if a deletion finds no room.
+var ErrLaneFull = errors.New("its lane has had no room")
+
 // Errors of Bury.
 var (
 	errOddState = errors.New("the sink has it with a version or UID that no cluster gives, so that no deletion can name it; delete it there")
+	errSelector = errors.New("its watch selects by labels or fields, so the cluster may have it; delete it in the sink")
 	errAhead    = errors.New("the sink has it with a version that the cluster has not come to; delete it there")
 )
 
@@ -41,6 +45,9 @@ var (
 // until ctx ends.
 func (c *Comparison) Bury(ctx context.Context, n ObjectName, uid, version string) error {
 	s := c.stream
+	if s.spec.Labels != "" || s.spec.Fields != "" {
+		return errSelector
+	}
 	if number, err := strconv.ParseUint(version, 10, 64); err != nil || number == 0 || !isPlain(uid) || !isPlain(n.Name) || n.Namespace != "" && !isPlain(n.Namespace) {
 		return errOddState
 	}
@@ -64,7 +71,7 @@ func (c *Comparison) Bury(ctx context.Context, n ObjectName, uid, version string
 		return ErrSuperseded
 	}
 	change.Sequence = sequence
-	ctx, cancel := context.WithTimeoutCause(ctx, buryWithin, fmt.Errorf("its lane has had no room for %v; try again later", buryWithin))
+	ctx, cancel := context.WithTimeoutCause(ctx, buryWithin, fmt.Errorf("%w for %v; try again later", ErrLaneFull, buryWithin))
 	defer cancel()
 	if err := s.send(ctx, c.branch, change); err != nil {
 		if ctx.Err() != nil {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -165,8 +166,20 @@ func (s *settings) volume() *api.Volume {
 	if s.store.Path == "" {
 		return nil
 	}
-	return probe.Volume(s.store.Path)
+	asked := make(chan *api.Volume, 1)
+	go func() { asked <- probe.Volume(s.store.Path) }() // a disk that hangs keeps it
+	timer := time.NewTimer(volumeWithin)
+	defer timer.Stop()
+	select {
+	case v := <-asked:
+		return v
+	case <-timer.C:
+		return &api.Volume{Folder: filepath.Dir(s.store.Path), Error: fmt.Sprintf("it has not answered within %v", volumeWithin)}
+	}
 }
+
+// volumeWithin is how long the ledger's volume may take to store a page.
+const volumeWithin = 10 * time.Second
 
 // auditsAtOnce is how many members are audited at the same time.
 const auditsAtOnce = 8

@@ -104,8 +104,8 @@ func (p *program) comparisonOf(r *http.Request, e *engine) (c *comparison, code 
 		return bad("more than %d clusters or resources; leave the parameter out for all", mostCompared)
 	}
 	if s := q.Get("sample"); s != "" {
-		if c.sample, err = strconv.Atoi(s); err != nil || c.sample < 1 {
-			return bad("sample=%q is no number of objects above 0", clipped(s))
+		if c.sample, err = strconv.Atoi(s); err != nil || c.sample < 1 || c.sample > mostSample {
+			return bad("sample=%q is no number of objects from 1 to 1,000,000", clipped(s))
 		}
 	}
 	if c.route = e.routeOf(q.Get("sink")); c.route == nil {
@@ -274,18 +274,29 @@ func viewOf(s compare.State) api.InMember {
 	return api.InMember{Exists: s != compare.State{}, UID: s.UID, ResourceVersion: s.Version}
 }
 
+// mostSample is how many objects of a stream are drawn at most.
+const mostSample = 1_000_000
+
 // repairAll has what differs delivered again, and notes what becomes of each.
 func (c *comparison) repairAll(ctx context.Context, s *sources.Comparison, r *compare.Result, all []api.Difference) {
 	var again []sources.ObjectName
 	var of []int
+	stuck := ""
 	for i := range all {
 		d := &r.Differences[i]
 		switch {
 		case all[i].Verdict == verdictDeadLettered:
 			all[i].Repair = "none: run fairlead dead-letter retry once the sink takes it"
+		case d.Verdict == compare.OnlyInSink && !d.Ledger.Known && d.Member != (compare.State{}) && !d.Unselected:
+			all[i].Repair = "none: the cluster has it"
+		case d.Verdict == compare.OnlyInSink && !d.Ledger.Known && stuck != "":
+			all[i].Repair = stuck // each would wait as long
 		case d.Verdict == compare.OnlyInSink && !d.Ledger.Known:
 			if err := s.Bury(ctx, d.ObjectName, d.Sink.UID, d.Sink.Version); err != nil {
 				all[i].Repair = "none: " + redact.New().Text(err)
+				if errors.Is(err, sources.ErrLaneFull) {
+					stuck = all[i].Repair
+				}
 			} else {
 				all[i].Repair = "its deletion is on its way"
 			}

@@ -109,6 +109,9 @@ func naive(member, sink, acked State, l sources.ComparedStanding, listed sources
 		should = State{}
 	}
 	if listed.Undecided {
+		if !l.Known {
+			return Equal // nobody can tell
+		}
 		should = acked
 	}
 	missing := sink == State{}

@@ -57,6 +57,8 @@ func (o *Object) Judge() Verdict {
 	}
 	want := o.Member // what the sink should have
 	switch {
+	case o.Undecided && !l.Known:
+		return Equal // nobody can tell what the sink should have
 	case o.Undecided:
 		want = o.Acked() // only who saw the change knows
 	case o.Unselected:

@@ -58,7 +58,10 @@ const (
 	mostSuspects = 10_000
 	mostReadings = 5
 	silence      = time.Minute // of a sink that is read
+	longest      = time.Hour   // that it is read for, whatever it tells
 )
+
+var errEndless = errors.New("the sink's destination has told for an hour, and not all")
 
 var errSilent = errors.New("the sink's destination has told nothing for a minute")
 
@@ -166,6 +169,8 @@ func (p *reading) readSink(ctx context.Context) error {
 	defer cancel(nil)
 	watchdog := time.AfterFunc(silence, func() { cancel(errSilent) })
 	defer watchdog.Stop()
+	limit := time.AfterFunc(longest, func() { cancel(errEndless) })
+	defer limit.Stop()
 	resource, only := p.Stream.Resource(), p.Stream.Namespace()
 	err := p.Sink.ReadBack(ctx, p.Cluster, resource, func(h sinks.Held) error {
 		watchdog.Reset(silence)

@@ -169,7 +169,11 @@ func TestEachFaultIsOneFinding(t *testing.T) {
 		}},
 		{"FL1112", "3 resources", "warning", func(in *Input) { in.Status.Clusters[0].Survey = &sources.SurveyStatus{State: member.Live, Beyond: 3} }},
 		{"FL1113", "interrupted", "info", func(in *Input) { in.Probes.Audits[0].Result = "interrupted" }},
-		{"FL1201", "is full", "warning", func(in *Input) { in.Status.Clusters[0].Routes[0].Lane.BlockedOffers = 1 }},
+		{"FL1201", "is full", "warning", func(in *Input) {
+			in.Status.Clusters[0].Routes[0].Lane.BlockedOffers = 1
+			in.Before.Clusters[0].Routes[0].Lane.BlockedOffers = 1
+		}},
+		{"", "", "", func(in *Input) { in.Status.Clusters[0].Routes[0].Lane.BlockedOffers = 1 }}, // for a moment
 		{"FL1202", "75 %", "warning", func(in *Input) { in.Status.Clusters[0].Routes[0].Counts.ThrottledSeconds = 1.5 }},
 		{"", "", "", func(in *Input) { in.Status.Clusters[0].Routes[0].Counts.ThrottledSeconds = 0.9 }},
 		{"FL1203", "6m0s ago", "warning", func(in *Input) {

@@ -14,17 +14,34 @@ const (
 	longWait = 5 * time.Minute
 )
 
+// explainsLane are the codes of sinks that say why a lane is full or late.
+var explainsLane = map[string]bool{"FL1301": true, "FL1302": true, "FL1303": true, "FL1305": true}
+
+// wasFull reports whether a lane was full before as well: for a moment, any burst fills one.
+func (f *finder) wasFull(cluster, route string) bool {
+	before := f.before[cluster]
+	if before == nil {
+		return true // nobody can tell
+	}
+	for _, r := range before.Routes {
+		if r.Route == route {
+			return r.Lane.BlockedOffers > 0
+		}
+	}
+	return false
+}
+
 // lanes tells of a cluster's lanes, and what it has in the ledger.
 func (f *finder) lanes(c *api.Cluster) {
 	for _, r := range c.Routes {
 		about := api.Finding{Cluster: c.Name, Route: r.Route}
 		if f.isPaused(c.Name, r.Route) || f.has(func(one api.Finding) bool {
-			return one.Route == r.Route && (one.Cluster == "" || one.Cluster == c.Name)
+			return explainsLane[one.Code] && one.Route == r.Route && (one.Cluster == "" || one.Cluster == c.Name)
 		}) {
 			continue // the sink tells why
 		}
 		share := f.throttled(c.Name, &r)
-		full := r.Lane.BlockedOffers > 0
+		full := r.Lane.BlockedOffers > 0 && f.wasFull(c.Name, r.Route)
 		if full {
 			why := ""
 			if share > mostThrottled {

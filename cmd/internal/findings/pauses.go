@@ -27,6 +27,6 @@ func (f *finder) pauses() {
 // isPaused reports whether changes of a cluster to a route wait because somebody wants that.
 func (f *finder) isPaused(cluster, route string) bool {
 	return f.has(func(one api.Finding) bool {
-		return one.Code == codePaused && (one.Route == route && one.Route != "" || one.Cluster == cluster && one.Cluster != "")
+		return one.Code == codePaused && (one.Route == route && one.Route != "" || one.Cluster == cluster && one.Cluster != "" && one.Resource == "")
 	})
 }
