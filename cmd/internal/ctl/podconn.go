@@ -54,7 +54,7 @@ func (p *pods) dial(ctx context.Context, pod string) (net.Conn, error) {
 	c, err := newPodConn(conn, p.port)
 	if err != nil {
 		_ = conn.Close() // it is of no use
-		return nil, fmt.Errorf("forward port %d of Pod %s: %w", p.port, pod, redact.New().Error(err))
+		return nil, fmt.Errorf("forward port %d of Pod %s: %w", p.port, pod, p.redact.Error(err))
 	}
 	return c, nil
 }

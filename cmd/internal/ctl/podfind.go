@@ -12,7 +12,6 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/fairlead-dev/fairlead/cmd/internal/api"
-	"github.com/fairlead-dev/fairlead/internal/redact"
 )
 
 // mostPods bounds a list of Pods. There are two or three.
@@ -100,7 +99,7 @@ func (p *pods) next(ctx context.Context, from *way, l api.Leader) (*way, error) 
 
 // failed is an error of the API server, which says what right is missing if that is why.
 func (p *pods) failed(what, resource, verbs string, err error) error {
-	said := fmt.Errorf("%s in namespace %s: %w", what, p.namespace, redact.New().Error(err))
+	said := fmt.Errorf("%s in namespace %s: %w", what, p.namespace, p.redact.Error(err))
 	if apierrors.IsForbidden(err) || strings.Contains(err.Error(), "is forbidden: ") { // SPDY has no type for it
 		said = fmt.Errorf("%w; you need a Role there that allows %s of %s", said, verbs, resource)
 	}
