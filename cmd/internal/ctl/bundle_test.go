@@ -96,3 +96,13 @@ func TestABundleHidesWhatIsEscaped(t *testing.T) {
 		}
 	}
 }
+
+// TestABundleHasThePodThatIsNamed: also one without the label by which others are found.
+func TestABundleHasThePodThatIsNamed(t *testing.T) {
+	files := unpacked(t, podServer(t, "hello", "fairlead-0"), hubFlags{pod: "events-0"})
+	for _, file := range []string{"fairlead-0/log.txt", "events-0/log.txt"} {
+		if !strings.Contains(files[file], "hello") {
+			t.Errorf("%s: %q", file, files[file])
+		}
+	}
+}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"slices"
 
 	corev1 "k8s.io/api/core/v1"
 
@@ -46,7 +47,9 @@ func (b *bundle) collect(ctx context.Context, at *way) {
 	names, err := at.pods.list(ctx, podSelector)
 	if err != nil {
 		b.lack("other Pods", err)
-		names = []string{at.pod}
+	}
+	if !slices.Contains(names, at.pod) { // it has other labels, and was named
+		names = append([]string{at.pod}, names...)
 	}
 	for _, name := range names {
 		b.collectOne(ctx, name, at.pods.way(name))
