@@ -11,6 +11,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -143,6 +144,9 @@ func TestThePluginReachesTheLeader(t *testing.T) {
 				args = args[4:]
 			} else if args[0] == "-n" { // the command comes first
 				args = append(append([]string{args[4]}, args[5:]...), args[:4]...)
+				if args[0] == "replay" { // whose -n is that of objects
+					args[slices.Index(args, "-n")] = "--fairlead-namespace"
+				}
 			}
 			out, err := plugin(t.Context(), args...)
 			said := out
