@@ -86,7 +86,7 @@ func (h *hubFlags) open(ctx context.Context) (*way, error) {
 	rules.ExplicitPath = h.kubeconfig
 	config, err := clientcmd.NewNonInteractiveDeferredLoadingClientConfig(rules, &clientcmd.ConfigOverrides{CurrentContext: h.context}).ClientConfig()
 	if err != nil {
-		return nil, fmt.Errorf("read the kubeconfig: %w", redact.New().Error(err))
+		return nil, &pointlessError{fmt.Errorf("read the kubeconfig: %w", redact.New().Error(err))}
 	}
 	return h.openBy(ctx, config)
 }

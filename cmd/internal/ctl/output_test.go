@@ -82,13 +82,13 @@ func TestShortDurations(t *testing.T) {
 // A terminal is drawn over, and never gets more lines than it shows.
 func TestScreen(t *testing.T) {
 	var got strings.Builder
-	s := &screen{to: &got, lines: func() int { return 5 }}
-	for _, frame := range []string{"a\nb\n", "1\n2\n3\n4\n5\n6\nsum\n"} {
+	s := &screen{to: &got, size: func() (int, int) { return 16, 5 }}
+	for _, frame := range []string{"a\nb\n", "1\n2 and far more than fits\n3\n4\n5\n6\nsum\n"} {
 		if err := s.draw(frame); err != nil {
 			t.Fatal(err)
 		}
 	}
-	want := "\x1b[2J\x1b[Ha\x1b[K\nb\x1b[K\n\x1b[J" + "\x1b[H1\x1b[K\n2\x1b[K\n... 4 lines more\x1b[K\nsum\x1b[K\n\x1b[J"
+	want := "\x1b[2J\x1b[Ha\x1b[K\nb\x1b[K\n\x1b[J" + "\x1b[H1\x1b[K\n2 and far more t\x1b[K\n... 4 lines more\x1b[K\nsum\x1b[K\n\x1b[J"
 	if got.String() != want {
 		t.Errorf("drawn %q, want %q", got.String(), want)
 	}

@@ -101,7 +101,7 @@ func (p *pods) next(ctx context.Context, from *way, l api.Leader) (*way, error) 
 func (p *pods) failed(what, resource, verbs string, err error) error {
 	said := fmt.Errorf("%s in namespace %s: %w", what, p.namespace, p.redact.Error(err))
 	if apierrors.IsForbidden(err) || strings.Contains(err.Error(), "is forbidden: ") { // SPDY has no type for it
-		said = fmt.Errorf("%w; you need a Role there that allows %s of %s", said, verbs, resource)
+		said = &pointlessError{fmt.Errorf("%w; you need a Role there that allows %s of %s", said, verbs, resource)}
 	}
 	return said
 }

@@ -1,0 +1,108 @@
+package ctl
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync/atomic"
+	"testing"
+
+	"k8s.io/apimachinery/pkg/labels"
+
+	"github.com/fairlead-dev/fairlead/cmd/internal/api"
+	"github.com/fairlead-dev/fairlead/internal/ledger"
+	"github.com/fairlead-dev/fairlead/sources/member"
+)
+
+// answering is a program that answers /clusters so often, and then no more.
+func answering(t *testing.T, s *api.Status, times int32) (address string, asked *atomic.Int32) {
+	asked = new(atomic.Int32)
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		if asked.Add(1) > times {
+			http.Error(w, "gone", http.StatusBadGateway)
+			return
+		}
+		_ = json.NewEncoder(w).Encode(s)
+	}))
+	t.Cleanup(server.Close)
+	return "--admin=" + server.URL, asked
+}
+
+// told runs fairlead status, and returns what it says and its exit code.
+func told(ctx context.Context, args ...string) (out string, code int, err error) {
+	var b bytes.Buffer
+	cmd := NewStatus()
+	cmd.SetOut(&b)
+	cmd.SetErr(&b)
+	cmd.SetArgs(args)
+	cmd.SilenceErrors, cmd.SilenceUsage = true, true
+	err = cmd.ExecuteContext(ctx)
+	if end, ok := errors.AsType[*ExitError](err); ok {
+		code = end.Code
+	}
+	return b.String(), code, err
+}
+
+func oneDown() *api.Status {
+	return &api.Status{
+		Clusters: []api.Cluster{{Name: "edge", State: member.BackingOff}},
+		Ledger:   api.Ledger{Path: "l", Status: ledger.Status{LastError: "no space"}},
+	}
+}
+
+// TestHowAWaitEnds: what could not be asked at the end is exit code 2, and says why.
+func TestHowAWaitEnds(t *testing.T) {
+	for name, test := range map[string]struct {
+		times int32
+		args  []string
+		code  int
+		says  string
+	}{
+		"not live":     {99, []string{"--timeout=1500ms"}, 1, "waited 1.5s, and not all is live"},
+		"gone":         {1, []string{"--timeout=1500ms"}, 2, "waited 1.5s: GET"},
+		"no time":      {99, []string{"--timeout=0s"}, 2, "deadline exceeded"},
+		"never":        {99, []string{"--timeout=10m", "--admin=nonsense"}, 2, "no URL"},
+		"no cluster":   {99, []string{"--timeout=1500ms", "x"}, 2, `there is no cluster "x"`},
+		"as asked for": {99, []string{"--timeout=10m", "--wait=backing-off"}, 0, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			admin, _ := answering(t, oneDown(), test.times)
+			_, code, err := told(t.Context(), append([]string{"--wait=live", admin}, test.args...)...)
+			if code != test.code || err != nil && (!strings.Contains(err.Error(), test.says) || strings.Contains(err.Error(), "%!")) {
+				t.Errorf("it ends with %d, %v; want %d, %q", code, err, test.code, test.says)
+			}
+		})
+	}
+}
+
+// TestAWaitCanBeInterrupted: it does not say then that it has waited for all of its time.
+func TestAWaitCanBeInterrupted(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		_ = json.NewEncoder(w).Encode(oneDown())
+		cancel()
+	}))
+	t.Cleanup(server.Close)
+	if _, code, err := told(ctx, "--wait=live", "--admin="+server.URL); code == 0 || !strings.HasPrefix(err.Error(), "interrupted") {
+		t.Errorf("it ends with %d, %v", code, err)
+	}
+}
+
+// TestProblemsComeFirstOnAScreen: a long table does not push them out of sight.
+func TestProblemsComeFirstOnAScreen(t *testing.T) {
+	var b strings.Builder
+	s := &statusCommand{watch: true}
+	s.selected = labels.Everything()
+	if err := s.print(&b, oneDown()); err == nil {
+		t.Error("all is well")
+	}
+	problem, table, sum := strings.Index(b.String(), "no space"), strings.Index(b.String(), "\nedge"), strings.Index(b.String(), "0 of 1")
+	if problem < 0 || problem > table || table > sum || strings.Count(b.String(), "no space") != 1 {
+		t.Errorf("it shows\n%s", b.String())
+	}
+}
