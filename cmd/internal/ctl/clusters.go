@@ -38,7 +38,7 @@ func (c *Client) clusters(ctx context.Context, stderr io.Writer) (*api.Status, e
 	l := api.Leader{Identity: s.Election.Leader, Host: s.Election.LeaderHost, Address: s.Election.LeaderAddress}
 	next, err := at.pageOf(ctx, l)
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", s.Election.Following(), err)
+		return nil, fmt.Errorf("%s: %w", Visible(s.Election.Following()), err)
 	}
 	if err := note(stderr, at, next); err != nil {
 		return nil, err

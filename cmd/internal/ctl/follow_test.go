@@ -5,6 +5,8 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"io"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -104,5 +106,30 @@ func TestProblemsComeFirstOnAScreen(t *testing.T) {
 	problem, table, sum := strings.Index(b.String(), "no space"), strings.Index(b.String(), "\nedge"), strings.Index(b.String(), "0 of 1")
 	if problem < 0 || problem > table || table > sum || strings.Count(b.String(), "no space") != 1 {
 		t.Errorf("it shows\n%s", b.String())
+	}
+}
+
+// TestErrorsDoNothingToATerminal: whoever answers may say anything.
+func TestErrorsDoNothingToATerminal(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = l.Close() })
+	go func() {
+		for {
+			c, err := l.Accept()
+			if err != nil {
+				return
+			}
+			_, _ = io.WriteString(c, "HTTP/1.1 200 OK\r\n\x1b]0;x\a\u202e\r\n\r\n")
+			_ = c.Close()
+		}
+	}()
+	evil, _ := answering(t, &api.Status{Election: &api.Election{Role: "follower", Lock: "lease:a/b", Leader: "x\x1b[2J"}}, 99)
+	for _, admin := range []string{"--admin=http://" + l.Addr().String(), evil} {
+		if _, code, err := told(t.Context(), admin); code != 2 || err.Error() != Visible(err.Error()) {
+			t.Errorf("it ends with %d, %q", code, err)
+		}
 	}
 }

@@ -112,9 +112,15 @@ func (s *statusCommand) print(w io.Writer, status *api.Status) error {
 			return err
 		}
 	}
-	shown := *status
-	shown.Clusters = clusters
-	if err := s.output.Print(w, statusTable(clusters, now), shown); err != nil {
+	ordered := func(items []any) any {
+		shown := *status
+		shown.Clusters = []api.Cluster{}
+		for _, c := range items {
+			shown.Clusters = append(shown.Clusters, *c.(*api.Cluster))
+		}
+		return shown
+	}
+	if err := s.output.Print(w, statusTable(clusters, now), ordered); err != nil {
 		return Unasked(err)
 	}
 	if s.output.IsTable() {
