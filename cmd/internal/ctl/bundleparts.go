@@ -87,9 +87,11 @@ func (p *pods) log(ctx context.Context, pod string, before bool) ([]byte, error)
 	ctx, cancel := context.WithTimeout(ctx, answerWithin)
 	defer cancel()
 	lines, bytes := int64(mostLogLines), int64(mostLog)
-	body, err := p.core.Pods(p.namespace).GetLogs(pod, &corev1.PodLogOptions{
-		Container: container, Previous: before, TailLines: &lines, LimitBytes: &bytes, Timestamps: true,
-	}).Stream(ctx)
+	body, err := untilDone(ctx, func() (io.ReadCloser, error) {
+		return p.core.Pods(p.namespace).GetLogs(pod, &corev1.PodLogOptions{
+			Container: container, Previous: before, TailLines: &lines, LimitBytes: &bytes, Timestamps: true,
+		}).Stream(ctx)
+	})
 	if err != nil {
 		return nil, p.failed(fmt.Sprintf("read the log of Pod %s", pod), "pods/log", "get", err)
 	}
