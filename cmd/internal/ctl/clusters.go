@@ -87,3 +87,19 @@ func (c *Client) CompleteCluster(cmd *cobra.Command, args []string, begun string
 	}
 	return c.CompleteClusters(cmd, args, begun)
 }
+
+// completeFlag completes the command's flag --cluster, also behind a comma.
+func (c *Client) completeFlag(cmd *cobra.Command) {
+	// It fails only for a flag that there is not.
+	_ = cmd.RegisterFlagCompletionFunc("cluster", func(cmd *cobra.Command, _ []string, begun string) ([]cobra.Completion, cobra.ShellCompDirective) {
+		before := ""
+		if cmd.Flag("cluster").Value.Type() == "stringSlice" {
+			before = begun[:strings.LastIndex(begun, ",")+1]
+		}
+		names, how := c.CompleteClusters(cmd, strings.Split(before, ","), begun[len(before):])
+		for i := range names {
+			names[i] = before + names[i]
+		}
+		return names, how
+	})
+}

@@ -80,6 +80,7 @@ func NewDiff() *cobra.Command {
 	c.AddFlag(f)
 	o.AddFlags(f)
 	CompleteOutput(cmd, diffColumns)
+	c.completeFlag(cmd)
 	return cmd
 }
 
