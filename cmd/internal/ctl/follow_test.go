@@ -20,18 +20,23 @@ import (
 	"github.com/fairlead-dev/fairlead/sources/member"
 )
 
-// answering is a program that answers /clusters so often, and then no more.
-func answering(t *testing.T, s *api.Status, times int32) (address string, asked *atomic.Int32) {
-	asked = new(atomic.Int32)
+// answering is a program that answers /clusters so often, and then no more. At the last
+// request it ends a context.
+func answering(t *testing.T, s *api.Status, times, last int32, end func()) (address string) {
+	asked := new(atomic.Int32)
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-		if asked.Add(1) > times {
+		n := asked.Add(1)
+		if n == last {
+			end()
+		}
+		if n > times {
 			http.Error(w, "gone", http.StatusBadGateway)
 			return
 		}
 		_ = json.NewEncoder(w).Encode(s)
 	}))
 	t.Cleanup(server.Close)
-	return "--admin=" + server.URL, asked
+	return "--admin=" + server.URL
 }
 
 // told runs fairlead status, and returns what it says and its exit code.
@@ -56,42 +61,32 @@ func oneDown() *api.Status {
 	}
 }
 
-// TestHowAWaitEnds: what could not be asked at the end is exit code 2, and says why.
+// TestHowAWaitEnds: what could not be asked at the end is exit code 2, and says why. One
+// that is interrupted does not say that it has waited for all of its time.
 func TestHowAWaitEnds(t *testing.T) {
 	for name, test := range map[string]struct {
-		times int32
-		args  []string
-		code  int
-		says  string
+		times, last int32
+		args        []string
+		code        int
+		says        string
 	}{
-		"not live":     {99, []string{"--timeout=1500ms"}, 1, "waited 1.5s, and not all is live"},
-		"gone":         {1, []string{"--timeout=1500ms"}, 2, "waited 1.5s: GET"},
-		"no time":      {99, []string{"--timeout=0s"}, 2, "deadline exceeded"},
-		"never":        {99, []string{"--timeout=10m", "--admin=nonsense"}, 2, "no URL"},
-		"no cluster":   {99, []string{"--timeout=1500ms", "x"}, 2, `there is no cluster "x"`},
-		"as asked for": {99, []string{"--timeout=10m", "--wait=backing-off"}, 0, ""},
+		"not live":     {99, 2, nil, 1, "interrupted, and not all is live"},
+		"gone":         {1, 3, nil, 2, "interrupted: GET"},
+		"no time":      {99, 0, []string{"--timeout=0s"}, 2, "waited 0s: "},
+		"never":        {99, 0, []string{"--admin=nonsense"}, 2, "no URL"},
+		"no cluster":   {99, 2, []string{"x"}, 2, `there is no cluster "x"`},
+		"as asked for": {99, 0, []string{"--wait=backing-off"}, 0, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			admin, _ := answering(t, oneDown(), test.times)
-			_, code, err := told(t.Context(), append([]string{"--wait=live", admin}, test.args...)...)
+			ctx, cancel := context.WithCancel(t.Context())
+			defer cancel()
+			admin := answering(t, oneDown(), test.times, test.last, cancel)
+			_, code, err := told(ctx, append([]string{"--wait=live", "--timeout=10m", admin}, test.args...)...)
 			if code != test.code || err != nil && (!strings.Contains(err.Error(), test.says) || strings.Contains(err.Error(), "%!")) {
 				t.Errorf("it ends with %d, %v; want %d, %q", code, err, test.code, test.says)
 			}
 		})
-	}
-}
-
-// TestAWaitCanBeInterrupted: it does not say then that it has waited for all of its time.
-func TestAWaitCanBeInterrupted(t *testing.T) {
-	ctx, cancel := context.WithCancel(t.Context())
-	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-		_ = json.NewEncoder(w).Encode(oneDown())
-		cancel()
-	}))
-	t.Cleanup(server.Close)
-	if _, code, err := told(ctx, "--wait=live", "--admin="+server.URL); code == 0 || !strings.HasPrefix(err.Error(), "interrupted") {
-		t.Errorf("it ends with %d, %v", code, err)
 	}
 }
 
@@ -126,7 +121,7 @@ func TestErrorsDoNothingToATerminal(t *testing.T) {
 			_ = c.Close()
 		}
 	}()
-	evil, _ := answering(t, &api.Status{Election: &api.Election{Role: "follower", Lock: "lease:a/b", Leader: "x\x1b[2J"}}, 99)
+	evil := answering(t, &api.Status{Election: &api.Election{Role: "follower", Lock: "lease:a/b", Leader: "x\x1b[2J"}}, 99, 0, nil)
 	for _, admin := range []string{"--admin=http://" + l.Addr().String(), evil} {
 		if _, code, err := told(t.Context(), admin); code != 2 || err.Error() != Visible(err.Error()) {
 			t.Errorf("it ends with %d, %q", code, err)
