@@ -7,6 +7,8 @@
 // whatever somebody put there, also credentials that were sent to it. Everything may
 // be called concurrently.
 //
-// It finds credentials that it was told of, and some by their looks. Whoever
-// disguises them in another way than base64 or as part of a URL shows them.
+// It finds credentials that it was told of, and some by their looks; a private key has
+// several lines, so give Clean whole texts. Whoever disguises them in another way than
+// base64, as part of a URL or as JSON in JSON shows them. JSON without credentials is
+// JSON still.
 package redact

@@ -21,13 +21,11 @@ const (
 	mostNoted = 4
 )
 
-var (
-	// credentials are recognised by their looks where they are not known.
-	credentials = regexp.MustCompile(`(?i)\b(bearer|basic)[ :]+[\w.~+/=-]{16,}|\beyJ[\w-]{8,}\.[\w-]+(\.[\w-]+)?|://[^/\s"@]+@`)
-
-	// assigned is something secret by its name, as programs say it.
-	assigned = regexp.MustCompile(`(?i)([\w-]*(?:token|password|passwd|secret|api[-_]?key)[\w-]*["']?\s*[=:]\s*["']?)[^\s"',;]{4,}`)
-)
+// credentials are recognised by their looks where they are not known: headers, JSON web
+// tokens, what is before the @ of a URL, private keys, and PEM in base64. A key without an
+// end goes as far as what may be one, over the times before lines of a log.
+var credentials = regexp.MustCompile(`(?i)\b(bearer|basic)[ :]+[\w.~+/=-]{16,}|\beyJ[\w-]{8,}\.[\w-]+(\.[\w-]+)?|://[^/\s"@]+@` +
+	`|(?s:-----BEGIN [\w ]*PRIVATE KEY-----(?:.*?-----END [\w ]*PRIVATE KEY-----|(?:[\s\w+/=:,.-]|\\+[nr])*))|LS0tLS1CRUdJTi[\w+/=-]{16,}`)
 
 // Redactor removes credentials from texts: those that it was made with, the last few
 // that it was told of, and what looks like one. They are found in upper and lower
@@ -94,7 +92,7 @@ func (r *Redactor) Output(line string) string {
 // CleanAll returns s without credentials, and without what is assigned to a secret's name
 // in it, whichever language that is said in.
 func (r *Redactor) CleanAll(s string) string {
-	return r.Clean(assigned.ReplaceAllString(s, "${1}"+Redacted))
+	return cleanAssigned(r.Clean(s))
 }
 
 // Clean returns s without credentials.

@@ -2,6 +2,7 @@ package redact
 
 import (
 	"encoding/base64"
+	"encoding/json"
 	"errors"
 	"net/url"
 	"strings"
@@ -49,11 +50,62 @@ func TestOutput(t *testing.T) {
 		`client_secret="hunter2" is wrong`: `client_secret="[redacted]" is wrong`,
 		"api-key: 0123456789\t(old)":       "api-key: [redacted] (old)",
 		"region=eu-west-1":                 "region=eu-west-1",
+
+		// JSON in strings of JSON, and of logs.
+		`{"err":"400: {\"user\":\"u\",\"password\":\"hunter2\",\"token\": \"canary \\\"1\\\" b\"}"}`: `{"err":"400: {\"user\":\"u\",\"password\":\"[redacted]\",\"token\": \"[redacted]\"}"}`,
+		`err="{\"a\":\"{\\\"password\\\":\\\"hun\\\\\\\"ter2\\\"}\"}" x=1`:                           `err="{\"a\":\"{\\\"password\\\":\\\"[redacted]\\\"}\"}" x=1`,
+		`{"err":"400: {\"password\":\"hunt...","x":"y"}`:                                             `{"err":"400: {\"password\":\"[redacted]","x":"y"}`,
+		`{"password":"ends in \\","x":"y"}`:                                                          `{"password":"[redacted]","x":"y"}`,
+		`{"password":12345,"secret":null,"token":{"a":1},"x":"{\"pin-secret\":12345}"}`:              `{"password":"[redacted]","secret":null,"token":{"a":1},"x":"{\"pin-secret\":\"[redacted]\"}"}`,
+		"'password': 'hunter2'": "'password': '[redacted]'",
+
+		// No more than it must be.
+		`"value": "[https://sink/in?token=hunter2&batch=500 https://x/?token=hunter2\u0026b=5]"`: `"value": "[https://sink/in?token=[redacted]&batch=500 https://x/?token=[redacted]\u0026b=5]"`,
+		`"value": "[https://sink/in?token-file=/run/t&batch=500]", "secretName": "fleet"`:        `"value": "[https://sink/in?token-file=/run/t&batch=500]", "secretName": "fleet"`,
+		`"[secrets:fleet-prod,kubeconfig:/etc/x]", "secret:fleet/edge-1"`:                        `"[secrets:fleet-prod,kubeconfig:/etc/x]", "secret:fleet/edge-1"`,
+		"secret: hunter2/hunter2":             "secret: [redacted]",
+		"token: Bearer short":                 "token: [redacted]",
+		"token: Bearer canary-0123456789-abc": "token: [redacted]",
 	} {
 		if got := New().Output(in); got != want {
 			t.Errorf("%q: %q, want %q", in, got, want)
 		}
 	}
+}
+
+// TestPrivateKeys: also one over the lines of a log, in JSON, without an end, and in
+// base64.
+func TestPrivateKeys(t *testing.T) {
+	const body = "MIIEvQIBADANBgkqhkiG9w0BAQEFAASCBKcwggSj\nabcdefghijklmnopqrstuvwxyz0123456789ABCD\n"
+	key := "-----BEGIN RSA PRIVATE KEY-----\n" + body + "-----END RSA PRIVATE KEY-----"
+	escaped := strings.ReplaceAll(key, "\n", `\n`)
+	for name, text := range map[string]string{
+		"lines": key, "a log": strings.ReplaceAll(key, "\n", "\n2026-11-28T01:02:03.123456789Z "), "JSON": escaped,
+		"JSON in JSON": strings.ReplaceAll(escaped, `\`, `\\`), "cut": escaped[:70], "base64": base64.StdEncoding.EncodeToString([]byte(key)),
+	} {
+		if got, want := New().CleanAll("a \""+text+"\" b"), `a "`+Redacted+`" b`; got != want {
+			t.Errorf("%s: %q", name, got)
+		}
+	}
+	if public := "-----BEGIN CERTIFICATE-----\nMIIEvQIBADANBgkqhkiG9w0BAQEFAASCBKcwggSj\n"; New().CleanAll(public) != public {
+		t.Error("a certificate is none")
+	}
+}
+
+func FuzzCleanAllKeepsJSON(f *testing.F) {
+	f.Add("password", "hunter2", `{"token":"x"}`)
+	f.Add("secret", `a"\`, "{\"api-key\": 12345, \"err\":\"{\\\"token\\\":\\\"abc")
+	f.Fuzz(func(t *testing.T, name, value, text string) {
+		for _, v := range []any{map[string]any{name: value, "err": text}, map[string]any{"password": value, "n": text, "secret": 12345}} {
+			encoded, err := json.Marshal(v)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got := New().CleanAll(string(encoded)); !json.Valid([]byte(got)) {
+				t.Errorf("%s: %s", encoded, got)
+			}
+		}
+	})
 }
 
 func TestCut(t *testing.T) {

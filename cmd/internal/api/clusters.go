@@ -15,6 +15,9 @@ import (
 type Status struct {
 	Election *Election `json:"election,omitempty"` // with --leader-elect; all that follows is the leader's
 	Config   *Config   `json:"config,omitempty"`   // with --config
+	// NotReady is why nothing is delivered yet by a process that does not follow; empty: it
+	// delivers, or Election says why not.
+	NotReady string    `json:"notReady,omitempty"`
 	Clusters []Cluster `json:"clusters"`
 	Paused   []Pause   `json:"paused,omitempty"` // by operators
 	// Limits are those that operators have told the program, over what is declared.

@@ -51,10 +51,11 @@ func (p *program) adminServer(l net.Listener) *manager.Server {
 		p.log.Info("Warning: the admin address can be reached from elsewhere, and whoever reaches it may read what is delivered, pause and replay clusters, and send dead letters again",
 			"address", l.Addr().String(), "instead", "--admin-bind-address="+ctl.DefaultAddress)
 	}
+	pages, metrics := p.pages(), p.metricsPage() // made once: they bound how many requests are under way
 	handler := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		election := p.electionStatus()
 		a := &admin{
-			following: election.Following(), instead: election.AskLeader(), flags: p.flagsInEffect, pages: p.pages(), tails: &p.tails, diff: http.HandlerFunc(p.serveDiff), metrics: p.metricsPage(), stop: p.stopping, log: p.log,
+			following: election.Following(), instead: election.AskLeader(), flags: p.flagsInEffect, pages: pages, tails: &p.tails, diff: http.HandlerFunc(p.serveDiff), metrics: metrics, stop: p.stopping, log: p.log,
 		}
 		if a.following != "" {
 			a.leader = &api.Leader{Identity: election.Leader, Host: election.LeaderHost, Address: election.LeaderAddress}
@@ -148,13 +149,13 @@ func (a *admin) handler() http.Handler {
 			a.answer(w, r, http.StatusForbidden, api.Error{Error: err.Error()})
 			return
 		}
-		if ok {
-			// Who asks may have asked to wait, for longer than other servers' clients may
-			// take.
+		if ok && mayWait(r) {
 			rc, until := http.NewResponseController(w), time.Now().Add(longestWait+writeTimeout)
 			if err := errors.Join(rc.SetReadDeadline(until), rc.SetWriteDeadline(until)); err != nil {
 				a.log.V(1).Info("Could not give a request more time", "path", r.URL.Path, "reason", err.Error())
 			}
+		}
+		if ok {
 			endpoint.ServeHTTP(w, r)
 			return
 		}
@@ -171,6 +172,12 @@ func (a *admin) handler() http.Handler {
 		}
 		a.answer(w, r, http.StatusNotFound, api.Error{Error: fmt.Sprintf("there is no %q", r.URL.Path), Known: slices.Sorted(maps.Keys(endpoints))})
 	})
+}
+
+// mayWait reports whether who asks may have asked to wait, for longer than other servers'
+// clients may take.
+func mayWait(r *http.Request) bool {
+	return r.Method == http.MethodPost || slices.Contains([]string{"/check", "/tail", "/diff"}, r.URL.Path) || strings.HasPrefix(r.URL.Path, profilesPath)
 }
 
 // fromHere refuses what a browser sends for a web page. Browsers say where a page

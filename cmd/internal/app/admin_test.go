@@ -188,7 +188,7 @@ func TestAnOpenAdminAddressIsWarnedOf(t *testing.T) {
 			continue
 		}
 		var said strings.Builder
-		p := &program{log: funcr.New(func(_, args string) { said.WriteString(args) }, funcr.Options{})}
+		p := &program{settings: parseWith(t, Options{}, "--watch=pods", "--clusters=dir:/x"), log: funcr.New(func(_, args string) { said.WriteString(args) }, funcr.Options{})}
 		p.adminServer(l)
 		if got := strings.Contains(said.String(), "Warning"); got != warned {
 			t.Errorf("%s: log %q", address, said.String())

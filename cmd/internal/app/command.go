@@ -39,8 +39,7 @@ func NewCommand(o Options) *cobra.Command {
 		SilenceErrors: true,
 	}
 	root.SetVersionTemplate("fairlead {{.Version}}\n")
-	parent(root,
-		newRunCommand(o),
+	asking := ctl.Asking(
 		ctl.NewStatus(),
 		newCheckCommand(o),
 		ctl.NewExplain(),
@@ -51,13 +50,16 @@ func NewCommand(o Options) *cobra.Command {
 		ctl.NewResume(),
 		ctl.NewLimits(),
 		ctl.NewReplay(),
+		ctl.NewSupportBundle(o.describe()),
+		ctl.NewVersion(o.describe()),
+	)
+	parent(root, append(asking,
+		newRunCommand(o),
 		newDeadLetterCommand(),
 		newLedgerCommand(o),
 		newConfigCommand(o),
 		newFilterCommand(),
-		ctl.NewSupportBundle(o.describe()),
-		ctl.NewVersion(o.describe()),
-	)
+	)...)
 	if ctl.IsPlugin(o.Program) {
 		ctl.AsPlugin(root)
 	}

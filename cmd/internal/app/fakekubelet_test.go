@@ -116,6 +116,7 @@ func (k *fakeKubelet) serve(w http.ResponseWriter, r *http.Request) {
 	go func() {
 		defer close(answered)
 		_, _ = io.Copy(data, target)
+		_, _ = io.WriteString(errs, "an error occurred forwarding: connection reset by peer") // some say so of each end
 		_ = data.Close()
 	}()
 	go func() { _, _ = io.Copy(target, data) }()

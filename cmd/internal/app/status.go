@@ -23,6 +23,9 @@ func (p *program) status(now time.Time) api.Status {
 	}
 	engine := p.current()
 	if engine == nil {
+		if e := s.Election; e.Following() == "" && (e == nil || e.Refused == "" && e.WaitsFor == "") && p.changing.Load() == nil {
+			s.NotReady = "delivery has not begun yet"
+		}
 		return s
 	}
 	lanes, byRoute := engine.routes.lanes()
@@ -66,6 +69,9 @@ func (p *program) status(now time.Time) api.Status {
 		})
 	}
 	s.Problems = append(s.Problems, sameClusters(members)...)
+	if len(s.Clusters) == 0 && len(s.Problems) == 0 && !p.fleet.Known() {
+		s.NotReady = "no cluster is known: what describes them has not been read yet, or describes none"
+	}
 	for _, k := range engine.routes {
 		of := api.Sink{Name: k.name, Status: k.batcher.Status(), Refused: k.stage.Refused()}
 		of.Healthy = of.Healthy && len(of.Refused) == 0

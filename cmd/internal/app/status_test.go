@@ -19,6 +19,19 @@ func TestTheStatusHasTheLedgersIdentity(t *testing.T) {
 	}
 }
 
+// A process without an engine says that it does not deliver: that it has no clusters is
+// no good news.
+func TestAStatusBeforeDeliveryIsNotReady(t *testing.T) {
+	p := &program{settings: parseWith(t, Options{}, "--watch=pods", "--clusters=dir:/x")}
+	if got := p.status(time.Now()).NotReady; got == "" {
+		t.Error("it is ready")
+	}
+	p.changing.Store(new(time.Now()))
+	if got := p.status(time.Now()).NotReady; got != "" {
+		t.Errorf("while its settings change it says %q, too", got)
+	}
+}
+
 // One cluster under two names is a problem of each of them.
 func TestSameClustersAreProblems(t *testing.T) {
 	since := time.Unix(1e9, 0)

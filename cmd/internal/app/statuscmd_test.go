@@ -7,7 +7,6 @@ import (
 	"os"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/fairlead-dev/fairlead/cmd/internal/api"
 	"github.com/fairlead-dev/fairlead/cmd/internal/ctl"
@@ -88,11 +87,14 @@ func TestStatusTellsOfARealFleet(t *testing.T) {
 	}
 
 	// It tells again, to something that is no terminal one after the other.
-	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Second)
+	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
-	out, err := commandWith(ctx, "status", "-w", admin)
-	if strings.Contains(out, "\x1b") || strings.Count(out, "clusters are live") < 1 || ExitCode(err) != 1 {
-		t.Errorf("--watch writes %q, %v", out, err)
+	watched := &twice{what: "clusters are live", then: cancel}
+	cmd := NewCommand(Options{})
+	cmd.SetArgs([]string{"status", "-w", admin})
+	cmd.SetOut(watched)
+	if err := cmd.ExecuteContext(ctx); strings.Contains(watched.String(), "\x1b") || ExitCode(err) != 1 {
+		t.Errorf("--watch writes %q, %v", watched, err)
 	}
 	restore(t, proxy)
 	_ = ask(0, "status", "--wait=live", "--timeout=2m")
@@ -100,10 +102,25 @@ func TestStatusTellsOfARealFleet(t *testing.T) {
 	if err := r.stop(); err != nil {
 		t.Fatal(err)
 	}
-	_, err = command(t, "status", "--wait=live", "--timeout=1s", admin)
+	_, err := command(t, "status", "--wait=live", "--timeout=1s", admin)
 	if end, ok := errors.AsType[*ctl.ExitError](err); !ok || end.Code != ctl.ExitUnasked {
 		t.Errorf("of a program that is gone: %v", err)
 	}
+}
+
+// twice keeps what is written, until something stands in it twice.
+type twice struct {
+	strings.Builder
+	what string
+	then func()
+}
+
+func (w *twice) Write(b []byte) (int, error) {
+	n, err := w.Builder.Write(b)
+	if strings.Count(w.String(), w.what) >= 2 {
+		w.then()
+	}
+	return n, err
 }
 
 // testExamples runs the commands of a page that only ask, and end.

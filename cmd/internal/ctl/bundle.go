@@ -92,26 +92,22 @@ type bundle struct {
 
 func newBundle(to io.Writer, now time.Time, at *way) *bundle {
 	zip := gzip.NewWriter(to)
-	return &bundle{redact: redact.New(at.secrets()...), now: now, zip: zip, tar: tar.NewWriter(zip)}
+	return &bundle{redact: at.redactor(), now: now, zip: zip, tar: tar.NewWriter(zip)}
 }
 
-// secrets are credentials of whoever asks.
-func (w *way) secrets() []string {
-	if w.pods == nil {
-		return nil
+// redactor knows the credentials of whoever asks.
+func (w *way) redactor() *redact.Redactor {
+	if w.pods != nil {
+		return w.pods.redact
 	}
-	return []string{w.pods.config.BearerToken, w.pods.config.Password, string(w.pods.config.KeyData)}
+	password, _ := w.url.User.Password()
+	return redact.New(password)
 }
 
 // add adds a file, without credentials.
 func (b *bundle) add(name string, text []byte) {
-	var clean strings.Builder
-	clean.Grow(len(text))
-	for line := range strings.Lines(string(text)) {
-		clean.WriteString(b.redact.CleanAll(line))
-	}
 	b.got++
-	b.write(name, clean.String())
+	b.write(name, b.redact.CleanAll(string(text)))
 }
 
 func (b *bundle) write(name, text string) {

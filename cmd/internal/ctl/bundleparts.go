@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"slices"
 
 	corev1 "k8s.io/api/core/v1"
 
@@ -46,7 +47,9 @@ func (b *bundle) collect(ctx context.Context, at *way) {
 	names, err := at.pods.list(ctx, podSelector)
 	if err != nil {
 		b.lack("other Pods", err)
-		names = []string{at.pod}
+	}
+	if !slices.Contains(names, at.pod) { // it has other labels, and was named
+		names = append([]string{at.pod}, names...)
 	}
 	for _, name := range names {
 		b.collectOne(ctx, name, at.pods.way(name))
@@ -84,9 +87,11 @@ func (p *pods) log(ctx context.Context, pod string, before bool) ([]byte, error)
 	ctx, cancel := context.WithTimeout(ctx, answerWithin)
 	defer cancel()
 	lines, bytes := int64(mostLogLines), int64(mostLog)
-	body, err := p.core.Pods(p.namespace).GetLogs(pod, &corev1.PodLogOptions{
-		Container: container, Previous: before, TailLines: &lines, LimitBytes: &bytes, Timestamps: true,
-	}).Stream(ctx)
+	body, err := untilDone(ctx, func() (io.ReadCloser, error) {
+		return p.core.Pods(p.namespace).GetLogs(pod, &corev1.PodLogOptions{
+			Container: container, Previous: before, TailLines: &lines, LimitBytes: &bytes, Timestamps: true,
+		}).Stream(ctx)
+	})
 	if err != nil {
 		return nil, p.failed(fmt.Sprintf("read the log of Pod %s", pod), "pods/log", "get", err)
 	}

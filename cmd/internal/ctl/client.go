@@ -66,7 +66,7 @@ func (c *Client) way(ctx context.Context) (*way, error) {
 	inPod := c.Address == ""
 	if c.flags != nil && c.hub.isGiven(c.flags) {
 		if c.flags.Changed("admin") {
-			return nil, fmt.Errorf("--admin and --%s exclude each other: the program is at an address or in a Pod", c.hub.given(c.flags)[0])
+			return nil, &pointlessError{fmt.Errorf("--admin and --%s exclude each other: the program is at an address or in a Pod", c.hub.given(c.flags)[0])}
 		}
 		inPod = true
 	}
@@ -77,7 +77,7 @@ func (c *Client) way(ctx context.Context) (*way, error) {
 	}
 	base, err := url.Parse(c.Address)
 	if err != nil || base.Host == "" || base.Scheme != "http" && base.Scheme != "https" {
-		return nil, fmt.Errorf("--admin %q is no URL; give it as http://HOST:PORT", c.Address)
+		return nil, &pointlessError{fmt.Errorf("--admin %q is no URL; give it as http://HOST:PORT", c.Address)}
 	}
 	c.opened = &way{url: base}
 	return c.opened, nil

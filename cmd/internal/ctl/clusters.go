@@ -38,7 +38,7 @@ func (c *Client) clusters(ctx context.Context, stderr io.Writer) (*api.Status, e
 	l := api.Leader{Identity: s.Election.Leader, Host: s.Election.LeaderHost, Address: s.Election.LeaderAddress}
 	next, err := at.pageOf(ctx, l)
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", s.Election.Following(), err)
+		return nil, fmt.Errorf("%s: %w", Visible(s.Election.Following()), err)
 	}
 	if err := note(stderr, at, next); err != nil {
 		return nil, err
@@ -86,4 +86,20 @@ func (c *Client) CompleteCluster(cmd *cobra.Command, args []string, begun string
 		return nil, cobra.ShellCompDirectiveNoFileComp
 	}
 	return c.CompleteClusters(cmd, args, begun)
+}
+
+// completeFlag completes the command's flag --cluster, also behind a comma.
+func (c *Client) completeFlag(cmd *cobra.Command) {
+	// It fails only for a flag that there is not.
+	_ = cmd.RegisterFlagCompletionFunc("cluster", func(cmd *cobra.Command, _ []string, begun string) ([]cobra.Completion, cobra.ShellCompDirective) {
+		before := ""
+		if cmd.Flag("cluster").Value.Type() == "stringSlice" {
+			before = begun[:strings.LastIndex(begun, ",")+1]
+		}
+		names, how := c.CompleteClusters(cmd, strings.Split(before, ","), begun[len(before):])
+		for i := range names {
+			names[i] = before + names[i]
+		}
+		return names, how
+	})
 }

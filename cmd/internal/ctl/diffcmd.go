@@ -80,6 +80,7 @@ func NewDiff() *cobra.Command {
 	c.AddFlag(f)
 	o.AddFlags(f)
 	CompleteOutput(cmd, diffColumns)
+	c.completeFlag(cmd)
 	return cmd
 }
 
@@ -179,7 +180,15 @@ func (d *diffed) print(w, stderr io.Writer, o *Output) error {
 		t.Items = append(t.Items, x)
 	}
 	if !o.IsTable() || len(t.Rows) > 0 {
-		if err := o.Print(w, t, d); err != nil {
+		ordered := func(items []any) any {
+			sorted := *d
+			sorted.Differences = []api.Difference{}
+			for _, x := range items {
+				sorted.Differences = append(sorted.Differences, *x.(*api.Difference))
+			}
+			return &sorted
+		}
+		if err := o.Print(w, t, ordered); err != nil {
 			return err
 		}
 	}

@@ -33,3 +33,9 @@ func Unasked(err error) error {
 	}
 	return &ExitError{ExitUnasked, err}
 }
+
+// pointlessError is why it could not ask, and could not later either.
+type pointlessError struct{ error }
+
+// Unwrap returns what is wrong.
+func (e *pointlessError) Unwrap() error { return e.error }

@@ -52,6 +52,7 @@ func NewExplain() *cobra.Command {
 	cmd.Flags().StringVarP(&namespace, "namespace", "n", "", "the object's namespace, if it has one")
 	c.AddFlag(cmd.Flags())
 	o.AddFlags(cmd.Flags())
+	cmd.ValidArgsFunction = c.CompleteCluster
 	return cmd
 }
 

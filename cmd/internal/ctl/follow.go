@@ -53,37 +53,47 @@ func (s *statusCommand) follow(cmd *cobra.Command) error {
 }
 
 // await waits until all clusters are in the state that is asked for, and prints the status.
+// It could not ask if the last try has failed.
 func (s *statusCommand) await(cmd *cobra.Command) error {
 	ctx, cancel := context.WithTimeout(cmd.Context(), s.timeout)
 	defer cancel()
 	tick := time.NewTicker(waitEvery)
 	defer tick.Stop()
-	var status *api.Status
-	var missing error // why there is nothing to print
+	var status *api.Status // the last one
+	var failed error       // of the last try
 	for {
 		now, err := s.client.Clusters(ctx, io.Discard)
 		if err == nil {
 			_, err = s.choose(now)
 		}
-		switch {
-		case err == nil:
-			if status, missing = now, nil; s.isThere(now) {
-				return s.end(s.print(cmd.OutOrStdout(), now))
-			}
-		case status == nil && ctx.Err() == nil:
-			missing = err
+		if _, ok := errors.AsType[*pointlessError](err); ok {
+			return Unasked(err)
+		}
+		if err == nil {
+			status = now
+		}
+		if ctx.Err() == nil || status == nil && failed == nil { // else it has failed because the time is over
+			failed = err
+		}
+		if err == nil && s.isThere(now) {
+			return s.end(s.print(cmd.OutOrStdout(), now))
 		}
 		select {
 		case <-tick.C:
+			continue
 		case <-ctx.Done():
-			if status == nil {
-				return Unasked(fmt.Errorf("waited %v: %w", s.timeout, errors.Join(missing, cmd.Context().Err())))
-			}
-			if end, ok := errors.AsType[*ExitError](s.print(cmd.OutOrStdout(), status)); ok && end.Code == ExitUnasked {
-				return end
-			}
-			return &ExitError{ExitProblem, fmt.Errorf("waited %v, and not all is %s", s.timeout, s.wait)}
 		}
+		how := fmt.Sprintf("waited %v", s.timeout)
+		if cmd.Context().Err() != nil {
+			how = "interrupted"
+		}
+		if failed != nil {
+			return Unasked(fmt.Errorf("%s: %w", how, failed))
+		}
+		if end, ok := errors.AsType[*ExitError](s.print(cmd.OutOrStdout(), status)); ok && end.Code == ExitUnasked {
+			return end
+		}
+		return &ExitError{ExitProblem, fmt.Errorf("%s, and not all is %s", how, s.wait)}
 	}
 }
 
@@ -115,27 +125,27 @@ func (s *statusCommand) isThere(status *api.Status) bool {
 // so that nothing flickers; to anything else each frame is appended.
 type screen struct {
 	to    io.Writer
-	lines func() int // that the terminal shows; nil: it is none
+	size  func() (width, height int) // of the terminal, in characters; nil: it is none
 	drawn bool
 }
 
 func newScreen(to io.Writer) *screen {
 	s := &screen{to: to}
 	if f, ok := to.(*os.File); ok && term.IsTerminal(int(f.Fd())) && os.Getenv("TERM") != "dumb" {
-		s.lines = func() int {
-			if _, height, err := term.GetSize(int(f.Fd())); err == nil {
-				return height
+		s.size = func() (width, height int) {
+			if width, height, err := term.GetSize(int(f.Fd())); err == nil && width > 0 {
+				return width, height
 			}
-			return 24
+			return 80, 24
 		}
 	}
 	return s
 }
 
 // draw writes a frame. Of one that is longer than the terminal it shows the beginning and
-// the last line.
+// the last line; lines are cut to its width.
 func (s *screen) draw(frame string) error {
-	if s.lines == nil {
+	if s.size == nil {
 		if s.drawn {
 			frame = "\n" + frame
 		}
@@ -144,9 +154,15 @@ func (s *screen) draw(frame string) error {
 		return err
 	}
 	lines := strings.Split(strings.TrimSuffix(frame, "\n"), "\n")
-	if most := max(s.lines()-1, 3); len(lines) > most {
+	width, height := s.size()
+	if most := max(height-1, 3); len(lines) > most {
 		left := len(lines) - most + 1
 		lines = append(slices.Clone(lines[:most-2]), fmt.Sprintf("... %d lines more", left), lines[len(lines)-1])
+	}
+	for i, line := range lines {
+		if r := []rune(line); len(r) > width {
+			lines[i] = string(r[:width])
+		}
 	}
 	const home, endOfLine, endOfScreen, clear = "\x1b[H", "\x1b[K", "\x1b[J", "\x1b[2J"
 	begin := home

@@ -4,7 +4,9 @@ import (
 	"context"
 	"fmt"
 	"net"
+	"net/http"
 	"net/url"
+	"strings"
 
 	"github.com/spf13/pflag"
 	coordinationclient "k8s.io/client-go/kubernetes/typed/coordination/v1"
@@ -70,6 +72,7 @@ func (h *hubFlags) isGiven(f *pflag.FlagSet) bool { return len(h.given(f)) > 0 }
 // pods are those in which the program is.
 type pods struct {
 	config    *rest.Config
+	redact    *redact.Redactor // knows the credentials that are sent
 	core      corev1client.CoreV1Interface
 	leases    coordinationclient.LeasesGetter
 	namespace string
@@ -83,7 +86,7 @@ func (h *hubFlags) open(ctx context.Context) (*way, error) {
 	rules.ExplicitPath = h.kubeconfig
 	config, err := clientcmd.NewNonInteractiveDeferredLoadingClientConfig(rules, &clientcmd.ConfigOverrides{CurrentContext: h.context}).ClientConfig()
 	if err != nil {
-		return nil, fmt.Errorf("read the kubeconfig: %w", redact.New().Error(err))
+		return nil, &pointlessError{fmt.Errorf("read the kubeconfig: %w", redact.New().Error(err))}
 	}
 	return h.openBy(ctx, config)
 }
@@ -93,15 +96,17 @@ func (h *hubFlags) openBy(ctx context.Context, config *rest.Config) (*way, error
 	config.UserAgent = "kubectl-fairlead"
 	config.Timeout = answerWithin
 	config.WarningHandlerWithContext = rest.NoWarnings{}
+	known := redact.New(config.BearerToken, config.Password)
+	config.Wrap(func(rt http.RoundTripper) http.RoundTripper { return &noting{known, rt} })
 	core, err := corev1client.NewForConfig(config)
 	if err != nil {
-		return nil, fmt.Errorf("connect to %s: %w", config.Host, redact.New().Error(err))
+		return nil, fmt.Errorf("connect to %s: %w", config.Host, known.Error(err))
 	}
 	leases, err := coordinationclient.NewForConfig(config)
 	if err != nil {
-		return nil, fmt.Errorf("connect to %s: %w", config.Host, redact.New().Error(err))
+		return nil, fmt.Errorf("connect to %s: %w", config.Host, known.Error(err))
 	}
-	p := &pods{config: config, core: core, leases: leases, namespace: h.namespace, lease: h.lease, port: h.port}
+	p := &pods{config: config, redact: known, core: core, leases: leases, namespace: h.namespace, lease: h.lease, port: h.port}
 	name := h.pod
 	if name == "" {
 		if name, err = p.find(ctx); err != nil {
@@ -109,6 +114,20 @@ func (h *hubFlags) openBy(ctx context.Context, config *rest.Config) (*way, error
 		}
 	}
 	return p.way(name), nil
+}
+
+// noting notes the tokens that are sent: they may come from a file or a plugin, and change.
+type noting struct {
+	redact *redact.Redactor
+	http.RoundTripper
+}
+
+// RoundTrip implements http.RoundTripper.
+func (n *noting) RoundTrip(r *http.Request) (*http.Response, error) {
+	if _, token, ok := strings.Cut(r.Header.Get("Authorization"), " "); ok {
+		n.redact.Note(token)
+	}
+	return n.RoundTripper.RoundTrip(r)
 }
 
 // way returns the way into a Pod.

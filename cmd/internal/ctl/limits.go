@@ -69,6 +69,7 @@ func NewLimits() *cobra.Command {
 	o.addFlags(f)
 	c.AddFlag(f)
 	out.AddFlags(f)
+	cmd.ValidArgsFunction = c.CompleteCluster
 	return cmd
 }
 

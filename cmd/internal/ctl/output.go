@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -48,25 +49,35 @@ func (o *Output) IsTable() bool { return (o.format == "" || o.format == "wide") 
 
 // Print prints the object as JSON or YAML, or what a template makes of it, if that is
 // asked for, and else the table. Custom columns are made of t.Items, or of the object if
-// there are none.
+// there are none. An object that is a func([]any) any is what that makes of t.Items, in
+// the order that is asked for.
 func (o *Output) Print(w io.Writer, t Table, object any) error {
 	if err := o.sort(&t); err != nil {
 		return err
 	}
-	form, template, _ := strings.Cut(o.format, "=")
+	if made, ok := object.(func([]any) any); ok {
+		object = made(t.Items)
+	}
+	form, template, given := strings.Cut(o.format, "=")
+	if !given && slices.Contains(formats, form+"=") {
+		return fmt.Errorf("--output %s: write %[1]s=TEMPLATE", form)
+	}
 	switch form {
 	case "", "wide":
-		return o.table(w, t)
-	case "json":
-		e := json.NewEncoder(w)
-		e.SetIndent("", "  ")
-		return e.Encode(object)
-	case "yaml":
-		text, err := yaml.Marshal(object)
+		return o.table(w, t, o.format != "wide")
+	case "json", "yaml":
+		text, err := json.MarshalIndent(object, "", "  ")
 		if err != nil {
-			return fmt.Errorf("write YAML: %w", err)
+			return fmt.Errorf("write JSON: %w", err)
 		}
-		_, err = w.Write(text)
+		said := escaped(string(text), pairOfJSON) + "\n"
+		if form == "yaml" {
+			if text, err = yaml.JSONToYAML([]byte(escaped(string(text), pairOfYAML))); err != nil {
+				return fmt.Errorf("write YAML: %w", err)
+			}
+			said = harmless(string(text)) // it escapes most
+		}
+		_, err = io.WriteString(w, said)
 		return err
 	case "name":
 		return o.names(w, t)

@@ -1,6 +1,7 @@
 package ctl
 
 import (
+	"encoding/json"
 	"strings"
 	"testing"
 	"time"
@@ -18,7 +19,7 @@ func TestForms(t *testing.T) {
 		Rows:    [][]string{{"edge-1", "u-1", "900Ki", "down\x1b[2J"}, {"edge-2", "u-2", "1Mi", ""}},
 		Items:   items,
 	}
-	object := map[string]any{"items": items, "evil": "\x1b[2J\n"}
+	object := func(items []any) any { return map[string]any{"items": items, "evil": "\x1b[2J\n"} }
 	for _, test := range []struct {
 		o    Output
 		want string
@@ -33,23 +34,52 @@ func TestForms(t *testing.T) {
 		{Output{format: "jsonpath={.items[?(@.a>10)].a}"}, "12"},
 		{Output{format: "go-template={{range .items}}{{.a}};{{end}}{{.evil}}"}, "7;12; [2J\n"},
 		{Output{format: "custom-columns=N:.name,A:{.a},X:.x"}, "N        A    X\nedge-1   7    <none>\nedge-2   12   <none>\n"},
-		{Output{format: "yaml"}, "evil: |\n  \\e[2J\nitems:"},
+		{Output{format: "jsonpath={.items[*].a}", sortBy: "size"}, "12 7"},
+		{Output{format: "go-template={{range .items}}{{.a}};{{end}}", sortBy: "size"}, "12;7;"},
+		{Output{format: "json", sortBy: "size"}, "{\n  \"evil\": \"\\u001b[2J\\n\",\n  \"items\": [\n    {\n      \"a\": 12,"},
+		{Output{format: "yaml", sortBy: "size"}, "evil: \"\\e[2J\\n\"\nitems:\n- a: 12\n"},
 		{Output{format: "json"}, "{\n  \"evil\": \"\\u001b[2J\\n\",\n"},
 	} {
 		var got strings.Builder
 		if err := test.o.Print(&got, table, object); err != nil {
 			t.Errorf("%+v: %v", test.o, err)
 		}
-		if test.o.format == "yaml" && !strings.ContainsRune(got.String(), '\x1b') || strings.HasPrefix(got.String(), test.want) {
-			continue
+		if !strings.HasPrefix(got.String(), test.want) {
+			t.Errorf("%+v prints %q, want %q", test.o, got.String(), test.want)
 		}
-		t.Errorf("%+v prints %q, want %q", test.o, got.String(), test.want)
 	}
 	for _, bad := range []Output{
-		{format: "xml"}, {format: "jsonpath={.a"}, {format: "go-template={{"}, {format: "custom-columns=N"}, {sortBy: "no-column"}, {sortBy: "{.a"},
+		{format: "xml"}, {format: "jsonpath"}, {format: "custom-columns"}, {format: "jsonpath={.a"}, {format: "go-template={{"}, {format: "custom-columns=N"}, {sortBy: "no-column"}, {sortBy: "{.a"},
 	} {
 		if err := bad.Print(&strings.Builder{}, table, object); err == nil || !strings.Contains(err.Error(), "--") {
 			t.Errorf("%+v: %v", bad, err)
+		}
+	}
+}
+
+// TestHostileTexts: whatever stands in a name, a terminal is done nothing to, and programs
+// read it as it is. Custom columns are whole.
+func TestHostileTexts(t *testing.T) {
+	const evil = "a\u009b2J\u202e\x7fb\x1b\U000e0001"
+	long := strings.Repeat("e", 300)
+	for format, want := range map[string]string{
+		"json": `a\u009b2J\u202e\u007fb\u001b\udb40\udc01`, "yaml": "2J", "wide": "a 2J  b", "jsonpath={.name}": "a 2J  b", "custom-columns=L:.long": long,
+	} {
+		var got strings.Builder
+		item := map[string]any{"name": evil, "long": long}
+		table := Table{Columns: []Column{{Name: "NAME"}}, Rows: [][]string{{evil}}, Items: []any{item}}
+		o := Output{format: format}
+		if err := o.Print(&got, table, item); err != nil {
+			t.Errorf("%s: %v", format, err)
+		}
+		if harmless(got.String()) != got.String() || !strings.Contains(got.String(), want) {
+			t.Errorf("%s prints %q, want %q", format, got.String(), want)
+		}
+		var back map[string]any
+		if format == "json" {
+			if err := json.Unmarshal([]byte(got.String()), &back); err != nil || back["name"] != evil {
+				t.Errorf("%q is read as %q, %v", got.String(), back["name"], err)
+			}
 		}
 	}
 }
@@ -82,13 +112,13 @@ func TestShortDurations(t *testing.T) {
 // A terminal is drawn over, and never gets more lines than it shows.
 func TestScreen(t *testing.T) {
 	var got strings.Builder
-	s := &screen{to: &got, lines: func() int { return 5 }}
-	for _, frame := range []string{"a\nb\n", "1\n2\n3\n4\n5\n6\nsum\n"} {
+	s := &screen{to: &got, size: func() (int, int) { return 16, 5 }}
+	for _, frame := range []string{"a\nb\n", "1\n2 and far more than fits\n3\n4\n5\n6\nsum\n"} {
 		if err := s.draw(frame); err != nil {
 			t.Fatal(err)
 		}
 	}
-	want := "\x1b[2J\x1b[Ha\x1b[K\nb\x1b[K\n\x1b[J" + "\x1b[H1\x1b[K\n2\x1b[K\n... 4 lines more\x1b[K\nsum\x1b[K\n\x1b[J"
+	want := "\x1b[2J\x1b[Ha\x1b[K\nb\x1b[K\n\x1b[J" + "\x1b[H1\x1b[K\n2 and far more t\x1b[K\n... 4 lines more\x1b[K\nsum\x1b[K\n\x1b[J"
 	if got.String() != want {
 		t.Errorf("drawn %q, want %q", got.String(), want)
 	}

@@ -35,7 +35,7 @@ func (t *target) query(args []string) (url.Values, error) {
 		}
 	}
 	if len(q) != 1 {
-		return nil, errors.New("of what? Give the name of a cluster, --stream CLUSTER/RESOURCE or --route NAME")
+		return nil, Unasked(errors.New("of what? Give the name of a cluster, --stream CLUSTER/RESOURCE or --route NAME"))
 	}
 	return q, nil
 }
@@ -104,6 +104,7 @@ func NewPause() *cobra.Command {
 	o.addFlags(cmd.Flags())
 	c.AddFlag(cmd.Flags())
 	out.AddFlags(cmd.Flags())
+	cmd.ValidArgsFunction = c.CompleteCluster
 	return cmd
 }
 
@@ -130,6 +131,7 @@ func NewResume() *cobra.Command {
 	t.addFlags(cmd.Flags())
 	c.AddFlag(cmd.Flags())
 	out.AddFlags(cmd.Flags())
+	cmd.ValidArgsFunction = c.CompleteCluster
 	return cmd
 }
 

@@ -54,7 +54,7 @@ func (p *pods) dial(ctx context.Context, pod string) (net.Conn, error) {
 	c, err := newPodConn(conn, p.port)
 	if err != nil {
 		_ = conn.Close() // it is of no use
-		return nil, fmt.Errorf("forward port %d of Pod %s: %w", p.port, pod, redact.New().Error(err))
+		return nil, fmt.Errorf("forward port %d of Pod %s: %w", p.port, pod, p.redact.Error(err))
 	}
 	return c, nil
 }
@@ -138,7 +138,6 @@ func newPodConn(conn httpstream.Connection, port int) (*podConn, error) {
 		// How it ends says nothing: this is what there is.
 		if said, _ := io.ReadAll(io.LimitReader(errs, mostSaid)); len(said) > 0 {
 			c.said = errors.New(redact.New().Text(errors.New(string(said))))
-			_ = c.Reset() // whoever reads is to know
 		}
 	}()
 	return c, nil
@@ -147,8 +146,9 @@ func newPodConn(conn httpstream.Connection, port int) (*podConn, error) {
 // errNoAnswer is what it means that a connection ends before anything was read.
 var errNoAnswer = errors.New("nothing answers there: is fairlead run up in it, with this --admin-bind-address?")
 
-// Read implements net.Conn. Its error is what the kubelet says of the connection, if it
-// says anything.
+// Read implements net.Conn. Where a connection ends before anything was read, its error
+// is what the kubelet says of it, if it says anything; after an answer kubelets say that
+// the other side has gone, too, and what has come is read to its end.
 func (c *podConn) Read(b []byte) (int, error) {
 	n, err := c.Stream.Read(b)
 	if n > 0 {

@@ -7,12 +7,12 @@ import (
 	"slices"
 	"strings"
 
+	coordinationv1 "k8s.io/api/coordination/v1"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/fairlead-dev/fairlead/cmd/internal/api"
-	"github.com/fairlead-dev/fairlead/internal/redact"
 )
 
 // mostPods bounds a list of Pods. There are two or three.
@@ -28,7 +28,9 @@ func (p *pods) find(ctx context.Context) (string, error) {
 	if len(running) == 0 {
 		return "", fmt.Errorf("no Pod with the labels %s runs in namespace %s; name the namespace with -n, or the Pod with --pod", podSelector, p.namespace)
 	}
-	lease, err := p.leases.Leases(p.namespace).Get(ctx, p.lease, metav1.GetOptions{})
+	lease, err := untilDone(ctx, func() (*coordinationv1.Lease, error) {
+		return p.leases.Leases(p.namespace).Get(ctx, p.lease, metav1.GetOptions{})
+	})
 	switch {
 	case err == nil && lease.Spec.HolderIdentity != nil:
 		host, _ := api.ParseIdentity(*lease.Spec.HolderIdentity)
@@ -68,7 +70,9 @@ func podOf(running []string, host string) (pod string) {
 
 // list returns the names of the Pods that run.
 func (p *pods) list(ctx context.Context, selector string) (names []string, err error) {
-	list, err := p.core.Pods(p.namespace).List(ctx, metav1.ListOptions{LabelSelector: selector, Limit: mostPods})
+	list, err := untilDone(ctx, func() (*corev1.PodList, error) {
+		return p.core.Pods(p.namespace).List(ctx, metav1.ListOptions{LabelSelector: selector, Limit: mostPods})
+	})
 	if err != nil {
 		return nil, p.failed("look for the Pods of Fairlead", "pods", "list", err)
 	}
@@ -98,11 +102,31 @@ func (p *pods) next(ctx context.Context, from *way, l api.Leader) (*way, error) 
 	return p.way(pod), nil
 }
 
+// untilDone returns what ask returns, or why ctx has ended: a plugin for credentials that
+// hangs knows no context. What it asks goes on then, for as long as the process does.
+func untilDone[T any](ctx context.Context, ask func() (T, error)) (answer T, err error) {
+	type result struct {
+		answer T
+		err    error
+	}
+	got := make(chan result, 1)
+	go func() {
+		a, err := ask()
+		got <- result{a, err}
+	}()
+	select {
+	case r := <-got:
+		return r.answer, r.err
+	case <-ctx.Done():
+		return answer, fmt.Errorf("no answer, perhaps because a plugin for credentials hangs: %w", context.Cause(ctx))
+	}
+}
+
 // failed is an error of the API server, which says what right is missing if that is why.
 func (p *pods) failed(what, resource, verbs string, err error) error {
-	said := fmt.Errorf("%s in namespace %s: %w", what, p.namespace, redact.New().Error(err))
+	said := fmt.Errorf("%s in namespace %s: %w", what, p.namespace, p.redact.Error(err))
 	if apierrors.IsForbidden(err) || strings.Contains(err.Error(), "is forbidden: ") { // SPDY has no type for it
-		said = fmt.Errorf("%w; you need a Role there that allows %s of %s", said, verbs, resource)
+		said = &pointlessError{fmt.Errorf("%w; you need a Role there that allows %s of %s", said, verbs, resource)}
 	}
 	return said
 }

@@ -2,6 +2,7 @@ package ctl
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -23,6 +24,9 @@ func problemsOf(s *api.Status, now time.Time) (lines []string) {
 		case e.LastError != "":
 			add("election: the lock %s: %s", e.Lock, e.LastError)
 		}
+	}
+	if s.NotReady != "" {
+		add("program: %s", s.NotReady)
 	}
 	if c := s.Config; c != nil {
 		if c.Error != "" {
@@ -49,6 +53,9 @@ func problemsOf(s *api.Status, now time.Time) (lines []string) {
 			add("sink %s: refuses %d changes of %s for %s: %s", k.Name, r.Changes, r.Cluster, ago(r.Since, now), r.Reason)
 		}
 	}
+	for _, f := range filterErrors(s) {
+		add("sink %s: expressions could not be evaluated on %d states, which are delivered all the same; in %s: %s", f.route, f.count, f.cluster, f.last)
+	}
 	for _, p := range s.Problems {
 		of := p.Source
 		if p.Context != "" {
@@ -60,6 +67,31 @@ func problemsOf(s *api.Status, now time.Time) (lines []string) {
 		add("description %s: for %s: %s", of, ago(p.Since, now), p.Error)
 	}
 	return lines
+}
+
+// filterError sums up what could not be evaluated for a sink, with one of the errors.
+type filterError struct {
+	route, cluster, last string
+	count                uint64
+}
+
+func filterErrors(s *api.Status) (all []filterError) {
+	for i := range s.Clusters {
+		for _, st := range s.Clusters[i].Streams {
+			for _, r := range st.Routes {
+				if r.FilterErrors == 0 {
+					continue
+				}
+				at := slices.IndexFunc(all, func(f filterError) bool { return f.route == r.Route })
+				if at < 0 {
+					at = len(all)
+					all = append(all, filterError{r.Route, s.Clusters[i].Name, r.LastFilterError, 0})
+				}
+				all[at].count += r.FilterErrors
+			}
+		}
+	}
+	return all
 }
 
 // tries says how often something has failed, and when it is tried again.

@@ -53,6 +53,14 @@ func TestProblems(t *testing.T) {
 				"configuration f: settings have been changing for 1m30s, and nothing is delivered meanwhile",
 			},
 		},
+		"not ready": {api.Status{Ledger: healthy, NotReady: "delivery has not begun yet"}, []string{"program: delivery has not begun yet"}},
+		"filters": {
+			api.Status{Ledger: healthy, Clusters: []api.Cluster{
+				{Name: "a", Streams: []api.Stream{{Status: stream.Status{Routes: []stream.RouteStatus{{Route: "s", FilterErrors: 2, LastFilterError: "no such key"}, {Route: "t"}}}}}},
+				{Name: "b", Streams: []api.Stream{{Status: stream.Status{Routes: []stream.RouteStatus{{Route: "s", FilterErrors: 3, LastFilterError: "no such key"}}}}}},
+			}},
+			[]string{"sink s: expressions could not be evaluated on 5 states, which are delivered all the same; in a: no such key"},
+		},
 		"description": {
 			api.Status{Ledger: healthy, Problems: []api.Problem{{Source: "kubeconfig:x", Context: "c", Cluster: "edge", Error: "no server", Since: before}}},
 			[]string{"description kubeconfig:x, context c, cluster edge: for 1m30s: no server"},
@@ -78,6 +86,8 @@ func TestStanding(t *testing.T) {
 		"down":           {api.Cluster{State: member.BackingOff, Reason: "network", LastError: "refused"}, "backing off: network: refused", 0},
 		"said twice":     {api.Cluster{State: member.Waiting, Reason: "unauthorized", LastError: "unauthorized: 401"}, "waiting: unauthorized: 401", 0},
 		"worst stream":   {api.Cluster{State: member.Live, Streams: []api.Stream{streamOf("a", member.Syncing, "start", ""), streamOf("b", member.Waiting, "forbidden", ""), streamOf("c", member.Live, "", "")}}, "waiting: b and 1 more: forbidden", 1},
+		"survey":         {api.Cluster{State: member.Live, Ledger: well, Survey: &stream.SurveyStatus{State: member.BackingOff, Reason: "forbidden", LastError: "403"}}, "backing off: wildcards: forbidden: 403", 0},
+		"no room":        {api.Cluster{State: member.Live, Ledger: well, Survey: &stream.SurveyStatus{State: member.Live, Beyond: 3}}, "live: there is no room for 3 resources that wildcards stand for", 0},
 		"not in ledger":  {api.Cluster{State: member.Live, Ledger: api.InLedger{LastError: "full"}}, "live: the ledger: full", 0},
 		"no word for it": {api.Cluster{State: member.Paused}, "paused:", 0},
 	} {

@@ -33,7 +33,7 @@ func NewReplay() *cobra.Command {
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if cluster == "" {
-				return errors.New("which cluster? Give --cluster NAME")
+				return Unasked(errors.New("which cluster? Give --cluster NAME"))
 			}
 			query := url.Values{"cluster": {cluster}}
 			for key, value := range map[string]string{"resource": resource, "namespace": namespace, "name": name, "labels": labels, "route": route} {
@@ -77,6 +77,7 @@ func NewReplay() *cobra.Command {
 	f.StringVar(&route, "route", "", "only to this sink, by its name (default: to all)")
 	f.BoolVar(&dry, "dry-run", false, "count the objects, and deliver nothing")
 	c.AddFlag(f)
+	c.completeFlag(cmd)
 	return cmd
 }
 

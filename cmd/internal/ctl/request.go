@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/fairlead-dev/fairlead/cmd/internal/api"
+	"github.com/fairlead-dev/fairlead/internal/redact"
 )
 
 // way is how a program is reached.
@@ -132,10 +133,11 @@ func direct(dial func(ctx context.Context, network, address string) (net.Conn, e
 	}
 }
 
-// plain is an error of a request without the request.
+// plain is an error of a request without the request, fit to be shown: it may hold what
+// the other side has said.
 func plain(err error) error {
 	if e, ok := errors.AsType[*url.Error](err); ok {
-		return e.Err
+		err = e.Err
 	}
-	return err
+	return redact.New().Error(err)
 }

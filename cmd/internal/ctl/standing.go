@@ -59,6 +59,14 @@ func standingOf(c *api.Cluster) standing {
 		if why := because(of.Reason, of.LastError); why != "" {
 			s.reason += ": " + why
 		}
+	case c.Survey != nil && c.Survey.State != member.Live && c.Survey.State != "":
+		s.state, s.since = c.Survey.State, c.Survey.Since
+		s.reason = "wildcards"
+		if why := because(c.Survey.Reason, c.Survey.LastError); why != "" {
+			s.reason += ": " + why
+		}
+	case c.Survey != nil && c.Survey.Beyond > 0:
+		s.reason = fmt.Sprintf("there is no room for %d resources that wildcards stand for", c.Survey.Beyond)
 	case !c.Ledger.Healthy && c.Ledger.LastError != "":
 		s.reason = "the ledger: " + c.Ledger.LastError
 	}

@@ -106,14 +106,28 @@ func (s *statusCommand) print(w io.Writer, status *api.Status) error {
 	if err != nil {
 		return Unasked(err)
 	}
-	shown := *status
-	shown.Clusters = clusters
-	if err := s.output.Print(w, statusTable(clusters, now), shown); err != nil {
+	problems := problemsOf(status, now)
+	if s.watch && s.output.IsTable() && len(problems) > 0 { // a terminal may cut what is below
+		if _, err := fmt.Fprintln(w, strings.Join(problems, "\n")+"\n"); err != nil {
+			return err
+		}
+	}
+	ordered := func(items []any) any {
+		shown := *status
+		shown.Clusters = []api.Cluster{}
+		for _, c := range items {
+			shown.Clusters = append(shown.Clusters, *c.(*api.Cluster))
+		}
+		return shown
+	}
+	if err := s.output.Print(w, statusTable(clusters, now), ordered); err != nil {
 		return Unasked(err)
 	}
-	problems := problemsOf(status, now)
 	if s.output.IsTable() {
-		text := strings.Join(append(problems, summary(status, clusters, len(problems), now)), "\n")
+		text := summary(status, clusters, len(problems), now)
+		if !s.watch {
+			text = strings.Join(append(slices.Clone(problems), text), "\n")
+		}
 		if len(clusters) > 0 || len(problems) > 0 {
 			text = "\n" + text
 		}

@@ -21,17 +21,17 @@ type Column struct {
 	Wide bool   // shown with -o wide only
 }
 
-// table prints the columns that are asked for.
-func (o *Output) table(w io.Writer, t Table) error {
+// table prints the columns that are asked for, with cells as they are or cut.
+func (o *Output) table(w io.Writer, t Table, cut bool) error {
 	tw := tabwriter.NewWriter(w, 0, 0, 3, ' ', 0)
 	line := func(cell func(i int) string) error {
 		var cells []string
 		for i, c := range t.Columns {
 			if !c.Wide || o.format == "wide" {
-				if text := cell(i); o.format == "wide" {
-					cells = append(cells, Visible(text))
-				} else {
+				if text := cell(i); cut {
 					cells = append(cells, Printable(text))
+				} else {
+					cells = append(cells, Visible(text))
 				}
 			}
 		}

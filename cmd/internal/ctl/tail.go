@@ -49,7 +49,7 @@ func NewTail() *cobra.Command {
 			case "json", "diff":
 				query.Set("objects", "true")
 			default:
-				return fmt.Errorf("--output %q: there are wide, json and diff", t.format)
+				return Unasked(fmt.Errorf("--output %q: there are wide, json and diff", t.format))
 			}
 			body, err := c.Stream(cmd.Context(), cmd.ErrOrStderr(), "/tail", query)
 			if err != nil {
@@ -70,6 +70,8 @@ func NewTail() *cobra.Command {
 	f.StringVarP(&t.format, "output", "o", "", "wide; json: one object per line, with the object; diff: the fields that differ from the state before, if this command has seen it")
 	f.BoolVar(&t.noHeaders, "no-headers", false, "a table without its first line")
 	c.AddFlag(f)
+	c.completeFlag(cmd)
+	cmd.ValidArgsFunction = cobra.NoFileCompletions
 	return cmd
 }
 

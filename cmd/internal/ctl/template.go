@@ -117,7 +117,7 @@ func (o *Output) customColumns(w io.Writer, spec string, t Table, object any) er
 			own.Rows[i] = append(own.Rows[i], cell)
 		}
 	}
-	return o.table(w, own)
+	return o.table(w, own, false)
 }
 
 // harmless is Visible that keeps the lines and tabs of a template.

@@ -1,8 +1,10 @@
 package ctl
 
 import (
+	"fmt"
 	"strings"
 	"unicode"
+	"unicode/utf16"
 )
 
 // Visible returns text that does nothing to a terminal.
@@ -24,3 +26,27 @@ func Printable(s string) string {
 	}
 	return s
 }
+
+// escaped returns JSON that does nothing to a terminal: what cannot be printed is escaped,
+// and what has more than four digits as pair does it.
+func escaped(text string, pair func(rune) string) string {
+	var b strings.Builder
+	for _, r := range text {
+		switch {
+		case unicode.IsPrint(r) || r == '\n':
+			b.WriteRune(r)
+		case r > 0xffff:
+			b.WriteString(pair(r))
+		default:
+			fmt.Fprintf(&b, `\u%04x`, r)
+		}
+	}
+	return b.String()
+}
+
+func pairOfJSON(r rune) string {
+	high, low := utf16.EncodeRune(r)
+	return fmt.Sprintf(`\u%04x\u%04x`, high, low)
+}
+
+func pairOfYAML(r rune) string { return fmt.Sprintf(`\U%08x`, r) }

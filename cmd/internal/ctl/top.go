@@ -46,8 +46,7 @@ func NewTop() *cobra.Command {
 			return Unasked(err)
 		}
 		r.second.Clusters = slices.DeleteFunc(r.second.Clusters, func(c api.Cluster) bool { return !selected.Matches(labels.Set(c.Labels)) })
-		t := table(r)
-		return Unasked(o.Print(cmd.OutOrStdout(), t, map[string]any{"items": t.Items}))
+		return Unasked(o.Print(cmd.OutOrStdout(), table(r), func(items []any) any { return map[string]any{"items": items} }))
 	}
 	cmd.Example = "  fairlead top clusters\n  fairlead top streams --sort-by=bytes/s --interval=10s\n  fairlead top sinks -o json"
 	cmd.Flags().StringVarP(&selector, "selector", "l", "", "only what comes from clusters with these labels, which objects of the hub give them")
