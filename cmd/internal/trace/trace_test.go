@@ -332,13 +332,34 @@ func TestAnswers(t *testing.T) {
 		"protobuf": {"application/x-protobuf", string(partial), 2, false},
 		"JSON":     {"application/json; charset=utf-8", `{"partialSuccess":{"rejectedSpans":"1"}}`, 1, false},
 		"hostile":  {"application/json", `{"partialSuccess":{"rejectedSpans":"-9000000000000000000"}}`, 0, false},
+		"more":     {"application/json", `{"partialSuccess":{"rejectedSpans":"100"}}`, 4, false},
 		"a page":   {"text/html", "<html>Sign in</html>", 0, true},
 		"other":    {"application/json", `{"ok":true}`, 0, true},
 	} {
-		n, err := rejectedOf(httpdest.Answer{Header: http.Header{"Content-Type": {tc.kind}}, Body: []byte(tc.body)})
+		n, err := rejectedOf(httpdest.Answer{Header: http.Header{"Content-Type": {tc.kind}}, Body: []byte(tc.body)}, 4)
 		if n != tc.rejected || (err != nil) != tc.fails {
 			t.Errorf("%s: %d, %v", name, n, err)
 		}
+	}
+}
+
+// A receiver that claims to have rejected more than it was sent ends nothing.
+func TestReceiverRejectsMoreThanItWasSent(t *testing.T) {
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "application/json")
+		_, _ = io.WriteString(w, `{"partialSuccess":{"rejectedSpans":"100"}}`)
+	}))
+	defer s.Close()
+	tracer := newTracer(t, Options{Ratio: 1}, "otlp:"+s.URL)
+	now := time.Now()
+	// The sink's name is the user's, who may have written anything.
+	again, err := tracer.post(t.Context(), spansOf([]answer{{route: "n\xff:x", observed: now, began: now, ended: now}, {route: "n\xff:x", observed: now, began: now, ended: now}}))
+	if again || err != nil {
+		t.Errorf("again %v, %v", again, err)
+	}
+	sent, dropped := testutil.ToFloat64(tracer.metrics.sent), testutil.ToFloat64(tracer.metrics.dropped.WithLabelValues(droppedReceiver))
+	if sent != 0 || dropped != 7 {
+		t.Errorf("%v are counted as sent and %v as dropped, want 0 and 7", sent, dropped)
 	}
 }
 
