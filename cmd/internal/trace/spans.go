@@ -111,7 +111,12 @@ func (a *answer) appendSpans(all []*tracepb.Span) []*tracepb.Span {
 	whole := child("process "+valid(a.key.Resource), tracepb.Span_SPAN_KIND_CONSUMER, a.observed, a.ended)
 	whole.SpanId, whole.ParentSpanId = id, nil
 	whole.Attributes = a.attributes()
-	return append(all, whole, child("wait", tracepb.Span_SPAN_KIND_INTERNAL, a.observed, began), send)
+	// What it waited for includes the tries before.
+	wait := child("wait", tracepb.Span_SPAN_KIND_INTERNAL, a.observed, began)
+	if a.attempt > 1 {
+		wait.Attributes = append(wait.Attributes, number(attrAttempt, a.attempt))
+	}
+	return append(all, whole, wait, send)
 }
 
 // attributes tell of the change.

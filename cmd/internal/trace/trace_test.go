@@ -194,6 +194,9 @@ func TestSpans(t *testing.T) {
 	if sent := attributes(byName["send file"][1].Attributes); sent["messaging.destination.name"] != "file:/x" || sent["fairlead.attempt"] != "2" {
 		t.Errorf("the second try: %v", sent)
 	}
+	if waited := attributes(byName["wait"][0].Attributes); waited["fairlead.attempt"] != "2" {
+		t.Errorf("the wait that covers the first try: %v", waited)
+	}
 	if links := byName["send file batch"][0].Links; len(links) != 3 || string(links[0].SpanId) != string(whole.SpanId) {
 		t.Errorf("links: %v", links)
 	}
@@ -261,6 +264,26 @@ func TestBounds(t *testing.T) {
 	}
 	if got := testutil.ToFloat64(tracer.metrics.dropped.WithLabelValues(droppedQueue)); got != 3*7 {
 		t.Errorf("%v spans are dropped of a full queue, want 21", got)
+	}
+}
+
+// A change that may not be traced is counted once, however often it is tried.
+func TestRateCountsChanges(t *testing.T) {
+	for name, o := range map[string]Options{"late": {Lag: time.Second}, "chosen": {Ratio: 1}, "both": {Ratio: 1, Lag: time.Second}} {
+		tracer := newTracer(t, o, "otlp:http://127.0.0.1:1")
+		tracer.limit.SetBurst(0)
+		c := change("x", time.Now().Add(-time.Hour))
+		try := func(refused error) {
+			c.Trace = tracer.Choose("a")(c)
+			tracer.Observe("a", stage.Delivery{Change: c, Began: time.Now(), Refused: refused})
+		}
+		for ; c.Refusals < 5; c.Refusals++ {
+			try(errors.New("no"))
+		}
+		try(nil)
+		if got := testutil.ToFloat64(tracer.metrics.dropped.WithLabelValues(droppedRate)); got != spansOfChange {
+			t.Errorf("%s: %v spans are counted, want %d", name, got, spansOfChange)
+		}
 	}
 }
 
