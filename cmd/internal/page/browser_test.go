@@ -45,7 +45,7 @@ func largeFleet(t testing.TB, n int) (p *Page, broken *atomic.Bool) {
 			c := &s.Clusters[i]
 			wave := (int64(at/every) + int64(i)*7) % 60
 			c.Counts.HandedOut = uint64(at.Seconds() * float64(2+i%9))
-			c.Counts.ThrottledSeconds = at.Seconds() * float64(i%4) * .15
+			c.Routes[0].Counts.ThrottledSeconds = at.Seconds() * float64(i%4) * .15
 			for j := range c.Streams {
 				c.Streams[j].LastFrame = now.Add(-time.Second)
 			}

@@ -90,7 +90,7 @@ func (k *keeper) lookLocked() {
 		}
 		t.note(began, k.looks, c, keep)
 		if point {
-			t.series.note(k.head, passed, lagOf(c, began), c.Counts)
+			t.series.note(k.head, passed, lagOf(c, began), c)
 		}
 	}
 	if len(k.tracks) > len(clusters) {
@@ -134,7 +134,7 @@ func (k *keeper) rowsOf(s *snapshot) []api.ClusterRow {
 	for i := range rows {
 		if t := k.tracks[rows[i].Name]; t != nil {
 			rows[i].Throttled = last(&t.series.throttled, k.head, throttledSteps)
-			rows[i].ChangesPerSecond = last(&t.series.rate, k.head, rateSteps)
+			rows[i].DeliveriesPerSecond = last(&t.series.rate, k.head, rateSteps)
 		}
 	}
 	return rows

@@ -86,8 +86,8 @@ func (p *Page) totals(s *snapshot) api.Totals {
 		t.Streams += r.Streams
 		t.LiveStreams += r.LiveStreams
 		t.Waiting += r.Waiting
-		if r.ChangesPerSecond != nil {
-			rate, known = rate+*r.ChangesPerSecond, true
+		if r.DeliveriesPerSecond != nil {
+			rate, known = rate+*r.DeliveriesPerSecond, true
 		}
 	}
 	t.Live = t.States[string(member.Live)]
@@ -113,9 +113,9 @@ func (p *Page) totals(s *snapshot) api.Totals {
 	}
 	switch {
 	case passed > time.Second:
-		t.ChangesPerSecond = new(float64(accepted) / passed.Seconds())
+		t.DeliveriesPerSecond = new(float64(accepted) / passed.Seconds())
 	case known:
-		t.ChangesPerSecond = new(rate)
+		t.DeliveriesPerSecond = new(rate)
 	}
 	if q := quantiles(lag); q != nil {
 		t.LagP99Seconds = new(q.P99)

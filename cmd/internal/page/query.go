@@ -74,7 +74,7 @@ var orders = map[string]func(a, b *api.ClusterRow) int{
 	"waiting":   func(a, b *api.ClusterRow) int { return cmp.Compare(a.Waiting, b.Waiting) },
 	"throttled": func(a, b *api.ClusterRow) int { return cmp.Compare(value(a.Throttled), value(b.Throttled)) },
 	"rate": func(a, b *api.ClusterRow) int {
-		return cmp.Compare(value(a.ChangesPerSecond), value(b.ChangesPerSecond))
+		return cmp.Compare(value(a.DeliveriesPerSecond), value(b.DeliveriesPerSecond))
 	},
 }
 
