@@ -13,6 +13,9 @@ type Overview struct {
 	Election *Election `json:"election,omitempty"` // with --leader-elect
 	Lights   []Light   `json:"lights"`
 	Totals   Totals    `json:"totals"`
+	// NotDelivering is why this process knows of nothing that is wrong: it follows, does not
+	// deliver yet, or changes its settings. Empty: it delivers.
+	NotDelivering string `json:"notDelivering,omitempty"`
 	// Causes are what is wrong, folded: what concerns delivery as a whole first, then what
 	// concerns most. MoreCauses counts those that are left out.
 	Paused     []Pause       `json:"paused,omitempty"` // by operators, as Limits

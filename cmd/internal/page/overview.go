@@ -17,7 +17,22 @@ const lagPoints = 30
 func (p *Page) overview(s *snapshot, _ *http.Request) answer {
 	o := api.Overview{At: s.at, Version: p.opts.Version, Election: s.status.Election, Lights: lightsOf(s), Totals: p.totals(s), Paused: s.status.Paused, Limits: s.status.Limits}
 	o.Causes, o.MoreCauses = causesOf(s)
+	o.NotDelivering = notDelivering(&s.status)
 	return answer{code: http.StatusOK, title: "Overview", template: "overview", json: o, data: statesOf(o.Totals), command: "kubectl fairlead status", refresh: true}
+}
+
+// notDelivering is why a process tells of nothing that is wrong, though something may be;
+// empty: it delivers.
+func notDelivering(s *api.Status) string {
+	switch {
+	case s.Election.Following() != "":
+		return "This process " + s.Election.Following() + ", and knows of no trouble of the clusters and sinks: the leader does."
+	case s.Config != nil && !s.Config.ChangingSince.IsZero():
+		return "The settings change, and nothing is delivered meanwhile."
+	case len(s.Sinks) == 0:
+		return "Nothing is delivered yet."
+	}
+	return ""
 }
 
 // lightsOf says of each thing that must be well how it is.
@@ -50,7 +65,7 @@ func lightsOf(s *snapshot) []api.Light {
 		}
 		lights = append(lights, l)
 	}
-	if s.status.Election.Following() == "" {
+	if s.status.Election.Following() == "" && len(s.status.Sinks) > 0 { // else it is not open
 		l := s.status.Ledger
 		light := api.Light{Kind: "ledger", Name: l.Path, Level: ok, Text: "can be written", Since: l.Since, NextRetry: l.NextRetry}
 		if !l.Healthy {
