@@ -111,7 +111,7 @@ func TestViews(t *testing.T) {
 			"It fails as a whole", "12 writes have failed", "400 of 25 changes", "Next try in 4 s", "prod-00001 3", "413 the event is too large", "6, as it was behind the other routes: prod-00000",
 		}, nil},
 		"an object":          {"/status/object", []string{"Why is an object where it is?", "Cluster"}, []string{"Answer"}},
-		"an object's answer": {"/status/object?cluster=prod-00001&resource=pods&namespace=a&name=b", []string{"verdict waits behind 3 others", "by Route", "kubectl fairlead explain prod-00001 pods/b -n a"}, nil},
+		"an object's answer": {"/status/object?cluster=prod-00001&resource=pods&namespace=a&name=b", []string{"verdict waits behind 3 others", "by Route", "kubectl fairlead explain --namespace=a prod-00001 pods/b"}, nil},
 	} {
 		t.Run(name, func(t *testing.T) {
 			html := answered(t, p, c.path, http.StatusOK)
@@ -249,6 +249,26 @@ func TestJSONByAccept(t *testing.T) {
 	} {
 		if got := wanted(accept); got != want {
 			t.Errorf("Accept: %s leads to %d, want %d", accept, got, want)
+		}
+	}
+}
+
+// A command that somebody copies does what it says, whatever a link has put into it.
+func TestCommands(t *testing.T) {
+	p := newTestPage(t, func(now time.Time) api.Status {
+		s := fleetOf(1, now)
+		s.Clusters[0].Name = "--kubeconfig=/tmp/x"
+		return s
+	})
+	p.opts.Explain = func(*http.Request) (int, any) { return http.StatusOK, map[string]any{} }
+	for path, want := range map[string]string{
+		"/status/object?cluster=--kubeconfig%3D/tmp/x&resource=pods&name=a&namespace=b": "kubectl fairlead explain --namespace=b -- --kubeconfig=/tmp/x pods/a",
+		"/status/object?cluster=--kubeconfig%3D/tmp/y&resource=pods&name=a":             "",
+		"/status/clusters/--kubeconfig=%2Ftmp%2Fx":                                      "kubectl fairlead status -- --kubeconfig=/tmp/x",
+	} {
+		html := answered(t, p, path, http.StatusOK)
+		if got := regexp.MustCompile(`(?s)id="command">(.*?)</code>`).FindStringSubmatch(html)[1]; got != want {
+			t.Errorf("%s: %q, want %q", path, got, want)
 		}
 	}
 }
