@@ -40,7 +40,8 @@ type snapshot struct {
 	head   int
 	number uint64
 
-	rows func() []api.ClusterRow // by name; the caller must not change them
+	rows   func() []api.ClusterRow // by name; the caller must not change them
+	causes func() foldedCauses     // what is wrong; the same
 }
 
 func newKeeper(status func(time.Time) api.Status) *keeper {
@@ -106,6 +107,10 @@ func (k *keeper) lookLocked() {
 	}
 	s.head = k.head
 	s.rows = sync.OnceValue(func() []api.ClusterRow { return k.rowsOf(s) })
+	s.causes = sync.OnceValue(func() (f foldedCauses) {
+		f.shown, f.more = causesOf(s)
+		return f
+	})
 	k.now, k.next = s, time.Now().Add(max(atLeast, share*time.Since(began)))
 }
 

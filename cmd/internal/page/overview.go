@@ -16,7 +16,8 @@ const lagPoints = 30
 
 func (p *Page) overview(s *snapshot, _ *http.Request) answer {
 	o := api.Overview{At: s.at, Version: p.opts.Version, Election: s.status.Election, Lights: lightsOf(s), Totals: p.totals(s), Paused: s.status.Paused, Limits: s.status.Limits}
-	o.Causes, o.MoreCauses = causesOf(s)
+	causes := s.causes()
+	o.Causes, o.MoreCauses = causes.shown, causes.more
 	o.NotDelivering = notDelivering(&s.status)
 	return answer{code: http.StatusOK, title: "Overview", template: "overview", json: o, data: statesOf(o.Totals), command: "kubectl fairlead status", refresh: true}
 }
@@ -80,7 +81,10 @@ func lightsOf(s *snapshot) []api.Light {
 		case !k.Healthy && k.LastError != "":
 			l.Level, l.Text = bad, redact.Line(k.LastError, mostText)
 		case len(k.Refused) > 0:
-			l.Level, l.Text, l.Since = warn, "the sink refuses changes of "+things(len(k.Refused), "clusters"), k.Refused[0].Since
+			l.Level, l.Text, l.Since = warn, "the sink refuses changes of "+things(len(k.Refused), "clusters"), time.Time{}
+			for _, r := range k.Refused {
+				l.Since = oldest(l.Since, r.Since)
+			}
 		}
 		for _, of := range s.status.Paused {
 			if of.Route == k.Name && l.Level == ok {

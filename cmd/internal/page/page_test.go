@@ -253,6 +253,37 @@ func TestJSONByAccept(t *testing.T) {
 	}
 }
 
+// Pages stay small, however many streams a cluster has or clusters a sink refuses.
+func TestTablesAreBounded(t *testing.T) {
+	p := newTestPage(t, func(now time.Time) api.Status {
+		s := fleetOf(1, now)
+		of, c := &s.Sinks[1], &s.Clusters[0]
+		of.Healthy, of.LastError = false, ""
+		for range 3000 {
+			r := of.Refused[0]
+			r.Since = r.Since.Add(-time.Duration(len(of.Refused)) * time.Second) // the oldest comes last
+			of.Refused = append(of.Refused, r)
+			c.Streams = append(c.Streams, c.Streams[0])
+		}
+		return s
+	})
+	for path, want := range map[string]string{
+		"/status/routes/" + url.PathEscape("http://alerts/in"): "And 2901 clusters more.",
+		"/status/clusters/" + clusterName(0):                   "And 2902 streams more.",
+	} {
+		html := answered(t, p, path, http.StatusOK)
+		if rows := strings.Count(html, "<tr>"); !strings.Contains(words(html), want) || rows > 150 {
+			t.Errorf("%s has %d rows, and does not say %q", path, rows, want)
+		}
+	}
+	s := p.keeper.snapshot()
+	for _, l := range lightsOf(s) {
+		if want := s.status.Sinks[1].Refused[3000].Since; l.Level == warn && !l.Since.Equal(want) {
+			t.Errorf("the sink refuses since %v, want %v", l.Since, want)
+		}
+	}
+}
+
 // A command that somebody copies does what it says, whatever a link has put into it.
 func TestCommands(t *testing.T) {
 	p := newTestPage(t, func(now time.Time) api.Status {

@@ -11,6 +11,7 @@ import (
 	"html/template"
 	"net/http"
 	"net/url"
+	"reflect"
 	"strconv"
 	"strings"
 	"time"
@@ -32,9 +33,17 @@ var templates = template.Must(template.New("").Funcs(template.FuncMap{
 	"list": func(filter string) string {
 		return (&table{filter: filter, sort: "trouble", perPage: defaultLines}).with("trouble", 1)
 	},
+	"first": func(all any) any {
+		v := reflect.ValueOf(all)
+		return v.Slice(0, min(v.Len(), mostRows)).Interface()
+	},
+	"more": func(all any) int { return max(reflect.ValueOf(all).Len()-mostRows, 0) },
 	"iso":  func(t time.Time) string { return t.UTC().Format(time.RFC3339) },
 	"most": func(a, b float64) float64 { return max(a, b) },
 }).ParseFS(sources, "templates/*.html"))
+
+// mostRows bounds the tables of a page that has no parameter for that.
+const mostRows = 100
 
 // moment is a time of day, with its date if that is another one than at's.
 func moment(at, t time.Time) string {
