@@ -37,16 +37,19 @@ const (
 func newSeries() *series {
 	s := new(series)
 	for i := range points {
-		s.lag[i], s.throttled[i], s.rate[i] = unknown, unknown, unknown
+		s.forget(i)
 	}
 	return s
 }
 
+// forget has the point at i say that nothing is known.
+func (s *series) forget(i int) { s.lag[i], s.throttled[i], s.rate[i] = unknown, unknown, unknown }
+
 // note writes the point at i, of what passed since the one before. Deliveries are those to
 // all sinks; tokens are of one route each, so that the one that waits longest counts.
 func (s *series) note(i int, passed time.Duration, lag float64, c *api.Cluster) {
+	s.forget(i)
 	s.lag[i] = steps(lag, lagSteps)
-	s.throttled[i], s.rate[i] = unknown, unknown
 	// Counts begin anew when the settings have changed.
 	known := s.counted && passed > 0 && c.Counts.HandedOut >= s.handedOut && len(c.Routes) == len(s.throttledFor)
 	longest := 0.

@@ -65,7 +65,7 @@ func (k *keeper) snapshot() *snapshot {
 func (k *keeper) sample() {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	if k.now == nil || !time.Now().Before(k.next) {
+	if !time.Now().Before(k.next) {
 		k.lookLocked()
 	}
 	if !k.asked {
@@ -81,7 +81,12 @@ func (k *keeper) lookLocked() {
 	clusters := s.status.Clusters
 	keep := min(max(allTransitions/max(len(clusters), 1), leastTransitions), mostTransitions)
 	passed := began.Sub(k.pointed)
-	point := passed > every-every/10 // a tick may come early
+	// A point stands for its time: what no look was made for stays unknown.
+	point, skipped := passed > every-every/10, 0 // a tick may come early
+	if point && !k.pointed.IsZero() {
+		skipped = min(max(int(passed.Round(every)/every)-1, 0), points-1)
+	}
+	at := (k.head + skipped) % points
 	for i := range clusters {
 		c := &clusters[i]
 		t := k.tracks[c.Name]
@@ -91,7 +96,10 @@ func (k *keeper) lookLocked() {
 		}
 		t.note(began, k.looks, c, keep)
 		if point {
-			t.series.note(k.head, passed, lagOf(c, began), c)
+			for j := range skipped {
+				t.series.forget((k.head + j) % points)
+			}
+			t.series.note(at, passed, lagOf(c, began), c)
 		}
 	}
 	if len(k.tracks) > len(clusters) {
@@ -102,8 +110,13 @@ func (k *keeper) lookLocked() {
 		}
 	}
 	if point {
-		k.observed.each(func(_ string, d *deliveries) { d.kept[k.head] = d.counts(began) })
-		k.head, k.pointed = (k.head+1)%points, began
+		k.observed.each(func(_ string, d *deliveries) {
+			for j := range skipped {
+				d.kept[(k.head+j)%points] = counts{}
+			}
+			d.kept[at] = d.counts(began)
+		})
+		k.head, k.pointed = (at+1)%points, began
 	}
 	s.head = k.head
 	s.rows = sync.OnceValue(func() []api.ClusterRow { return k.rowsOf(s) })

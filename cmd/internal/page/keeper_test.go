@@ -100,6 +100,53 @@ func TestHistory(t *testing.T) {
 	})
 }
 
+// Where looks are dear there are fewer of them, whoever asks, and a point still stands for
+// its time: the past is no longer than a quarter of an hour.
+func TestPastOfSlowLooks(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		start, looks := time.Now(), 0
+		k := newKeeper(func(now time.Time) api.Status {
+			looks++
+			time.Sleep(300 * time.Millisecond) // a fiftieth of 15 seconds
+			s := fleetOf(1, now)
+			s.Clusters[0].Streams[0].OldestUnacked, s.Clusters[0].Streams[1].OldestUnacked = time.Time{}, time.Time{}
+			if now.Sub(start) < time.Minute {
+				s.Clusters[0].Streams[0].OldestUnacked = now.Add(-5 * time.Second)
+			}
+			return s
+		})
+		tick := time.NewTicker(every)
+		defer tick.Stop()
+		k.sample()
+		lagged := func() (at []int) {
+			h, _ := k.history(clusterName(0))
+			for i, v := range h.LagSeconds {
+				if v > 0 {
+					at = append(at, i)
+				}
+			}
+			return at
+		}
+		for time.Since(start) < 10*time.Minute {
+			<-tick.C
+			k.sample() // nobody asks
+		}
+		if looks > 40 {
+			t.Errorf("%d looks in ten minutes, of 0.3 s each", looks)
+		}
+		if at := lagged(); len(at) == 0 || at[0] < 28 || at[len(at)-1] > 38 {
+			t.Errorf("the lag of ten minutes ago is at the points %v", at)
+		}
+		for time.Since(start) < 17*time.Minute {
+			<-tick.C
+			k.sample()
+		}
+		if at := lagged(); len(at) != 0 {
+			t.Errorf("the lag of sixteen minutes ago is still shown, at the points %v", at)
+		}
+	})
+}
+
 func TestTransitions(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		state, since := member.Connecting, time.Now()
