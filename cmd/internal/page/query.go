@@ -159,6 +159,9 @@ func parseFilter(filter string) (terms []term, err error) {
 		if err != nil {
 			return nil, err
 		}
+		if t.want == "" {
+			return nil, fmt.Errorf("a word of the filter says nothing: give one after %q", visible(strings.TrimSpace(strings.TrimSuffix(filter, rest)), 50))
+		}
 		t.want = strings.ToLower(t.want)
 		t.field = cmp.Or(t.field, "name")
 		if t.field == "is" && !slices.Contains(kindsOf, t.want) {
