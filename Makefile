@@ -192,6 +192,11 @@ browser: ## Find or fetch the Chromium that tests of the status page use; instal
 .PHONY: status-pictures
 status-pictures: browser ## Take the pictures of the status page in docs/img anew
 	go test ./cmd/internal/page -count 1 -run '^TestInBrowser$$' -write-pictures
+
+.PHONY: status-times
+status-times: browser ## Measure how fast the status page is in a browser, and fail if it is too slow: on a machine that does nothing else
+	go test ./cmd/internal/page -count 1 -v -run '^TestInBrowser$$/^times$$' -strict-times
+
 .PHONY: promtool
 promtool: ## Find or build the promtool that tests of the mixin run
 	@go run ./internal/testprom/cmd

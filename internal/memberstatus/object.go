@@ -43,6 +43,9 @@ func CRD() []byte { return append([]byte(nil), crd...) }
 type Member struct {
 	Name   string  // in the fleet
 	Status *Status // nil: not known yet; what is there stays
+	// Starting is whether Status is only that the member has not been heard of yet. It is
+	// written where nothing is: what was known of before stays meanwhile.
+	Starting bool
 }
 
 // Status is where a member stands. New shortens what is too long.

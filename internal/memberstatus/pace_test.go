@@ -100,13 +100,14 @@ type crowd struct {
 	mu      sync.Mutex
 	members map[string]*Status
 	known   bool
+	starts  bool // nothing has been heard of its members yet
 }
 
 func (c *crowd) all() (all []Member, ok bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for name, s := range c.members {
-		all = append(all, Member{name, new(*s)})
+		all = append(all, Member{name, new(*s), c.starts})
 	}
 	return all, true
 }
@@ -195,6 +196,28 @@ func TestPace(t *testing.T) {
 			if o.Status.Conditions[0].Status != want {
 				t.Errorf("%s is %s", name, o.Status.Conditions[0].Status)
 			}
+		}
+	})
+}
+
+// While a member has not been heard of, what is known of it stays, and a new one gets an
+// object.
+func TestStartingMembers(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h, c := runTable(t, 1, 0)
+		time.Sleep(5 * time.Second)
+		h.wrote()
+		c.with(func(members map[string]*Status) {
+			c.starts, members["m0000"], members["new"] = true, reachable(false), reachable(false)
+		})
+		time.Sleep(time.Minute)
+		if got := strings.Join(h.wrote(), ", "); got != "POST new, PATCH new" {
+			t.Errorf("while they start, the writes are %q", got)
+		}
+		c.with(func(map[string]*Status) { c.starts = false })
+		time.Sleep(5 * time.Second)
+		if got := strings.Join(h.wrote(), ", "); got != "PATCH m0000" {
+			t.Errorf("when they have started, the writes are %q", got)
 		}
 	})
 }

@@ -76,6 +76,9 @@ func (w *Writer) look(now time.Time) []task {
 		if t.held != nil {
 			before = t.held.status
 		}
+		if m.Starting && before != nil {
+			continue
+		}
 		t.want, t.urgent = m.Status.bounded().since(before)
 		if before != nil && t.held.text == t.want.text() {
 			continue

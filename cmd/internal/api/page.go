@@ -13,6 +13,9 @@ type Overview struct {
 	Election *Election `json:"election,omitempty"` // with --leader-elect
 	Lights   []Light   `json:"lights"`
 	Totals   Totals    `json:"totals"`
+	// NotDelivering is why this process knows of nothing that is wrong: it follows, does not
+	// deliver yet, or changes its settings. Empty: it delivers.
+	NotDelivering string `json:"notDelivering,omitempty"`
 	// Causes are what is wrong, folded: what concerns delivery as a whole first, then what
 	// concerns most. MoreCauses counts those that are left out.
 	Paused     []Pause       `json:"paused,omitempty"` // by operators, as Limits
@@ -42,8 +45,9 @@ type Totals struct {
 	Refused     int            `json:"refused"` // objects that sinks refuse, and that are tried again
 	// OldestUnacked is when the oldest change was read that a sink has not accepted.
 	OldestUnacked time.Time `json:"oldestUnacked,omitzero"`
-	// ChangesPerSecond are handed to sinks, over the last ten to twenty seconds.
-	ChangesPerSecond *float64 `json:"changesPerSecond,omitempty"`
+	// DeliveriesPerSecond is how many changes sinks have accepted, over the last ten to twenty
+	// seconds: a change that goes to three sinks is three deliveries.
+	DeliveriesPerSecond *float64 `json:"deliveriesPerSecond,omitempty"`
 	// LagP99Seconds is about how long 99 of 100 changes of the last five minutes took at most
 	// from being read until a sink accepted them.
 	LagP99Seconds    *float64 `json:"lagP99Seconds,omitempty"`
@@ -94,9 +98,10 @@ type ClusterRow struct {
 	Unacked     int          `json:"unacked"`
 	LagSeconds  float64      `json:"lagSeconds"` // age of the oldest change that a sink has not accepted
 	// Throttled is the share of the last ten seconds in which tokens were missing, from 0 to
-	// 1 for each route. Both are absent until they are known.
-	Throttled        *float64 `json:"throttled,omitempty"`
-	ChangesPerSecond *float64 `json:"changesPerSecond,omitempty"`
+	// 1, in the route that waited longest. DeliveriesPerSecond are those to all routes. Both
+	// are absent until they are known.
+	Throttled           *float64 `json:"throttled,omitempty"`
+	DeliveriesPerSecond *float64 `json:"deliveriesPerSecond,omitempty"`
 }
 
 // ClusterDetail is what /status/clusters/NAME answers.
@@ -146,10 +151,10 @@ type Transition struct {
 // History has a value for each ten seconds of the last quarter of an hour, the oldest
 // first; -1 where nothing is known.
 type History struct {
-	EverySeconds     int       `json:"everySeconds"`
-	LagSeconds       []float64 `json:"lagSeconds"`
-	Throttled        []float64 `json:"throttled"`
-	ChangesPerSecond []float64 `json:"changesPerSecond"`
+	EverySeconds        int       `json:"everySeconds"`
+	LagSeconds          []float64 `json:"lagSeconds"`
+	Throttled           []float64 `json:"throttled"`
+	DeliveriesPerSecond []float64 `json:"deliveriesPerSecond"`
 }
 
 // RouteDetail is what /status/routes/NAME answers.

@@ -54,12 +54,31 @@ func (p *program) pages() *http.ServeMux {
 	mux.HandleFunc("GET /version", p.serveVersion)
 	if p.page != nil {
 		for _, path := range []string{"/{$}", "/status", "/status/"} {
-			mux.Handle("GET "+path, p.page.Handler())
+			mux.Handle("GET "+path, notForOtherSites(p.page.Handler()))
 		}
 	}
-	mux.Handle("GET /clusters", bounded(mostRequests, http.HandlerFunc(p.serveClusters)))
-	mux.HandleFunc("GET /explain", p.serveExplain)
+	mux.Handle("GET /clusters", notForOtherSites(bounded(mostRequests, http.HandlerFunc(p.serveClusters))))
+	mux.Handle("GET /explain", notForOtherSites(http.HandlerFunc(p.serveExplain)))
 	return mux
+}
+
+// notForOtherSites refuses what a page of another site has a browser ask for. It could not
+// read the answer, but making it takes work, of members too, and streams are few. Links to
+// pages may be followed, and programs that are no browsers ask as they like.
+func notForOtherSites(h http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		opened := r.Header.Get("Sec-Fetch-Mode") == "navigate" && r.Header.Get("Sec-Fetch-Dest") == "document"
+		switch site := r.Header.Get("Sec-Fetch-Site"); site {
+		case "", "none", "same-origin":
+		default:
+			if !opened {
+				w.Header().Set("X-Content-Type-Options", "nosniff")
+				http.Error(w, fmt.Sprintf("requests from pages of other sites are refused, this one with Sec-Fetch-Site %q", site), http.StatusForbidden)
+				return
+			}
+		}
+		h.ServeHTTP(w, r)
+	})
 }
 
 // orFollowing answers for a follower, which is ready to lead: it says whom it

@@ -32,7 +32,7 @@ func (p *program) newMemberStatus() *memberstatus.Writer {
 	if s.MemberStatus == "" {
 		return nil
 	}
-	standing := standing{throttled: map[string]*throttling{}}
+	standing := standing{}
 	return memberstatus.New(memberstatus.Options{
 		Namespace: s.MemberStatus,
 		Config:    func() (*rest.Config, error) { return fleet.LoadHub(s.HubKubeconfig) },
@@ -52,7 +52,14 @@ func (p *program) startMemberStatus(ps *parts) (stop func()) {
 
 // standing makes the status of members. One goroutine uses it.
 type standing struct {
-	throttled map[string]*throttling // by cluster
+	engine  *engine
+	members map[string]*seen // by name
+}
+
+// seen is what is remembered of one member.
+type seen struct {
+	first     time.Time // with this engine
+	throttled throttling
 }
 
 // of returns where all members stand; ok is false while no engine can tell.
@@ -61,7 +68,7 @@ func (x *standing) of(p *program, now time.Time) (_ []memberstatus.Member, ok bo
 	if p.changing.Load() != nil {
 		return nil, false
 	}
-	lanes, _ := engine.routes.lanes()
+	_, lanes := engine.routes.lanes()
 	states := map[string]*sources.MemberStatus{}
 	status := engine.sources.Status()
 	for i := range status {
@@ -69,23 +76,53 @@ func (x *standing) of(p *program, now time.Time) (_ []memberstatus.Member, ok bo
 	}
 	names := p.members.names()
 	all := make([]memberstatus.Member, 0, len(names))
-	throttled := make(map[string]*throttling, len(names))
+	members := make(map[string]*seen, len(names))
 	for _, name := range names {
 		m := memberstatus.Member{Name: name}
 		if of := states[name]; of != nil && of.Connection.State != member.Gone {
-			t := x.throttled[name]
-			if t == nil {
-				t = &throttling{}
+			s := x.members[name]
+			if s == nil {
+				s = &seen{}
 			}
-			throttled[name] = t
+			if s.first.IsZero() || x.engine != engine {
+				s.first = now
+			}
+			members[name] = s
 			m.Status = memberStatusOf(of, now)
-			m.Status.Conditions = append(m.Status.Conditions, t.look(lanes[name], now))
+			m.Status.Conditions = append(m.Status.Conditions, s.throttled.look(lanes[name], now))
+			m.Starting = isStarting(of) && now.Sub(s.first) < engine.settings.ConnectTimeout+startMargin
 		}
 		all = append(all, m)
 	}
-	x.throttled = throttled
+	x.engine, x.members = engine, members
 	// What an engine says that is stopping meanwhile is not news of the members.
 	return all, p.changing.Load() == nil && p.current() == engine
+}
+
+// startMargin is how long a member may take after it was reached until its streams are
+// live, while what its object says of before stays.
+const startMargin = 10 * time.Second
+
+// isStarting reports whether it is not known yet where a member stands: nothing has
+// answered yet, and nothing has failed.
+func isStarting(m *sources.MemberStatus) bool {
+	switch m.Connection.State {
+	case member.Connecting:
+		return true
+	case member.Live:
+	default:
+		return false
+	}
+	yet := m.Survey != nil && (m.Survey.State == member.Connecting || m.Survey.State == member.Syncing)
+	for i := range m.Streams {
+		switch m.Streams[i].State {
+		case member.Connecting, member.Syncing:
+			yet = true
+		case member.BackingOff:
+			return false
+		}
+	}
+	return yet
 }
 
 // memberStatusOf returns what an object says of a member, but for its limits.
@@ -131,22 +168,28 @@ const (
 type throttling struct {
 	is    bool
 	since time.Time
-	at    time.Time     // the begin of the window
-	total time.Duration // for which tokens have been missing then
+	at    time.Time                // the begin of the window
+	total map[string]time.Duration // for which tokens have been missing then, by route
 }
 
-// look returns the condition, given the sums of a cluster's lanes.
-func (t *throttling) look(l queue.LaneStats, now time.Time) metav1.Condition {
-	switch passed := now.Sub(t.at); {
+// look returns the condition, given a cluster's lanes by route. Each route has tokens of
+// its own: the one that waits longest counts.
+func (t *throttling) look(lanes map[string]queue.LaneStats, now time.Time) metav1.Condition {
+	passed, missing := now.Sub(t.at), time.Duration(0)
+	total := make(map[string]time.Duration, len(lanes))
+	for route, l := range lanes {
+		total[route] = l.Throttled
+		missing = max(missing, l.Throttled-t.total[route]) // another engine begins at 0
+	}
+	switch {
 	case t.at.IsZero():
-		t.since, t.at, t.total = now, now, l.Throttled
+		t.since, t.at, t.total = now, now, total
 	case passed >= throttleWindow:
-		missing := max(0, l.Throttled-t.total) // another engine begins at 0
 		is := missing >= passed/throttledFrom || t.is && missing >= passed/throttledTo
 		if is != t.is {
 			t.is, t.since = is, now
 		}
-		t.at, t.total = now, l.Throttled
+		t.at, t.total = now, total
 	}
 	c := metav1.Condition{
 		Type: conditionThrottled, Status: metav1.ConditionFalse, Reason: "WithinLimits", LastTransitionTime: metav1.NewTime(t.since),

@@ -19,6 +19,8 @@ import (
 	"github.com/fairlead-dev/fairlead/internal/memberstatus"
 	"github.com/fairlead-dev/fairlead/internal/testenv"
 	"github.com/fairlead-dev/fairlead/pipeline/queue"
+	"github.com/fairlead-dev/fairlead/sources"
+	"github.com/fairlead-dev/fairlead/sources/member"
 )
 
 // statusHub is a hub that has the CRD, and a namespace for the objects.
@@ -157,7 +159,8 @@ func TestThrottling(t *testing.T) {
 	var total time.Duration
 	look := func(missing time.Duration) string {
 		total += missing
-		c := x.look(queue.LaneStats{Throttled: total}, now)
+		// Of two routes the one that waits longer counts, not their sum.
+		c := x.look(map[string]queue.LaneStats{"a": {Throttled: total}, "b": {Throttled: total * 9 / 10}}, now)
 		now = now.Add(throttleWindow)
 		return string(c.Status) + c.LastTransitionTime.UTC().Format(" 15:04:05")
 	}
@@ -200,4 +203,31 @@ func TestMemberStatusOfTheNextLeader(t *testing.T) {
 	p.follower.awaitRole("leader")
 	p.follower.await("the next one tells", func() bool { return hub.conditions("hub")["Synced"] == "True" })
 	p.stop()
+}
+
+// What has not answered yet, and has not failed, is starting.
+func TestStarting(t *testing.T) {
+	for name, tc := range map[string]struct {
+		connection, survey member.State
+		streams            []member.State
+		want               bool
+	}{
+		"dialed for the first time": {member.Connecting, "", []member.State{member.Waiting}, true},
+		"down":                      {member.BackingOff, "", []member.State{member.Waiting}, false},
+		"surveyed":                  {member.Live, member.Syncing, nil, true},
+		"read":                      {member.Live, member.Live, []member.State{member.Live, member.Syncing}, true},
+		"one fails":                 {member.Live, "", []member.State{member.Syncing, member.BackingOff}, false},
+		"live":                      {member.Live, member.Live, []member.State{member.Live, member.Live}, false},
+	} {
+		m := &sources.MemberStatus{Connection: sources.ConnectionStatus{State: tc.connection}}
+		if tc.survey != "" {
+			m.Survey = &sources.SurveyStatus{State: tc.survey}
+		}
+		for _, s := range tc.streams {
+			m.Streams = append(m.Streams, sources.StreamStatus{State: s})
+		}
+		if got := isStarting(m); got != tc.want {
+			t.Errorf("%s: %t", name, got)
+		}
+	}
 }

@@ -17,6 +17,10 @@ const profilesPath = "/debug/pprof/"
 // namedProfiles are those that show what is, rather than what happens.
 var namedProfiles = []string{"allocs", "block", "goroutine", "heap", "mutex", "threadcreate"}
 
+// profiling holds one for each profile that is being made, of at most two: each takes
+// memory and stops the program for moments, and they are of the process as a whole.
+var profiling = make(chan struct{}, 2)
+
 // profiles are the profiles of this process, whether it leads or not. They hold the names
 // of functions and counts, and nothing of objects. They are asked of the admin address only,
 // because a profile of the CPU costs some, and a list of all goroutines stops the program
@@ -30,11 +34,11 @@ func (a *admin) profiles() map[string]http.Handler {
 				a.log.V(1).Info("Could not answer a request", "path", profilesPath, "reason", err.Error())
 			}
 		}),
-		"profile": a.forSeconds(pprof.Profile),
-		"trace":   a.forSeconds(pprof.Trace),
+		"profile": a.forSeconds(pprof.Profile, false),
+		"trace":   a.forSeconds(pprof.Trace, true),
 	}
 	for _, name := range namedProfiles {
-		all[name] = a.forSeconds(pprof.Handler(name).ServeHTTP)
+		all[name] = a.forSeconds(pprof.Handler(name).ServeHTTP, false)
 	}
 	byPath := make(map[string]http.Handler, len(all))
 	for name, h := range all {
@@ -43,15 +47,31 @@ func (a *admin) profiles() map[string]http.Handler {
 	return byPath
 }
 
-// forSeconds has f answer, which takes as long as it is asked to.
-func (a *admin) forSeconds(f http.HandlerFunc) http.Handler {
+// forSeconds has f answer, which takes as long as it is asked to: whole seconds, or parts
+// of one too. net/http/pprof takes what it does not understand for 30 seconds.
+func (a *admin) forSeconds(f http.HandlerFunc, parts bool) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if text := r.URL.Query().Get("seconds"); text != "" {
 			seconds, err := strconv.ParseFloat(text, 64)
+			what := "number"
+			if !parts {
+				what = "whole number"
+				var whole int
+				whole, err = strconv.Atoi(text)
+				seconds = float64(whole)
+			}
 			if err != nil || !(seconds > 0 && seconds <= longestWait.Seconds()) {
-				a.answer(w, r, http.StatusBadRequest, api.Error{Error: fmt.Sprintf("seconds=%q is no number up to %v", text, longestWait.Seconds())})
+				a.answer(w, r, http.StatusBadRequest, api.Error{Error: fmt.Sprintf("seconds=%q is no %s up to %v", text, what, longestWait.Seconds())})
 				return
 			}
+		}
+		select {
+		case profiling <- struct{}{}:
+			defer func() { <-profiling }()
+		default:
+			w.Header().Set("Retry-After", "30")
+			a.answer(w, r, http.StatusServiceUnavailable, api.Error{Error: fmt.Sprintf("%d profiles are being made already; ask again when they are done", cap(profiling))})
+			return
 		}
 		// It ends when the program is asked to stop. net/http/pprof refuses what takes longer
 		// than the server's timeout, unless it finds no server: the handler has extended that.

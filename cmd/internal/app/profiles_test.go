@@ -44,10 +44,22 @@ func TestProfiles(t *testing.T) {
 			t.Errorf("%s is no profile: %d, %v", path, code, err)
 		}
 	}
-	for _, path := range []string{"/debug/pprof/profile?seconds=601", "/debug/pprof/profile?seconds=x", "/debug/pprof/trace?seconds=-1", "/debug/pprof/heap?seconds=NaN"} {
+	for _, path := range []string{"/debug/pprof/profile?seconds=601", "/debug/pprof/profile?seconds=x", "/debug/pprof/trace?seconds=-1", "/debug/pprof/heap?seconds=NaN", "/debug/pprof/profile?seconds=0.5", "/debug/pprof/heap?seconds=1.5"} {
 		if code, text := get(path); code != http.StatusBadRequest {
 			t.Errorf("%s: %d %s", path, code, text)
 		}
+	}
+	if code, text := get("/debug/pprof/trace?seconds=0.1"); code != http.StatusOK {
+		t.Errorf("a trace of a part of a second: %d %s", code, text)
+	}
+	for range cap(profiling) {
+		profiling <- struct{}{}
+	}
+	if code, text := get("/debug/pprof/heap"); code != http.StatusServiceUnavailable {
+		t.Errorf("one profile too many: %d %.200q", code, text)
+	}
+	for range cap(profiling) {
+		<-profiling
 	}
 	if code, _ := get("/debug/pprof/cmdline"); code != http.StatusNotFound {
 		t.Errorf("the command line is shown: %d", code)

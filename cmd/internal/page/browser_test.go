@@ -11,6 +11,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -45,7 +46,7 @@ func largeFleet(t testing.TB, n int) (p *Page, broken *atomic.Bool) {
 			c := &s.Clusters[i]
 			wave := (int64(at/every) + int64(i)*7) % 60
 			c.Counts.HandedOut = uint64(at.Seconds() * float64(2+i%9))
-			c.Counts.ThrottledSeconds = at.Seconds() * float64(i%4) * .15
+			c.Routes[0].Counts.ThrottledSeconds = at.Seconds() * float64(i%4) * .15
 			for j := range c.Streams {
 				c.Streams[j].LastFrame = now.Add(-time.Second)
 			}
@@ -193,8 +194,8 @@ func showHostile(t *testing.T, browser *testbrowser.Browser) {
 	}
 }
 
-// measureTimes tells what the browser takes for each view, and fails with -strict-times if
-// that is more than it should.
+// measureTimes tells what the browser takes for each view. It fails where that can have no
+// other cause than the page, and with -strict-times if it is more than it should be.
 func measureTimes(t *testing.T, browser *testbrowser.Browser, address string, views map[string]string) {
 	for name, path := range views {
 		tab := browser.Open(t, address+path, testbrowser.Settings{})
@@ -214,7 +215,11 @@ func measureTimes(t *testing.T, browser *testbrowser.Browser, address string, vi
 		if got.Nodes > 4000 || got.Bytes > 200<<10 {
 			t.Errorf("%s has %.0f nodes and %.0f bytes", name, got.Nodes, got.Bytes)
 		}
-		if *strictTimes && (got.Paint > 200 || len(got.Long) > 0) {
+		paint, task := 5000., 3000. // on a machine that does much else
+		if *strictTimes {
+			paint, task = 200, 0
+		}
+		if got.Paint > paint || len(got.Long) > 0 && slices.Max(got.Long) > task {
 			t.Errorf("%s is painted after %.0f ms, and has tasks of %.0f ms", name, got.Paint, got.Long)
 		}
 		tab.Close(t)

@@ -98,6 +98,12 @@ func withoutWord(text, word string) string {
 	return b.String() + text
 }
 
+// foldedCauses are those that are shown, and how many more there are.
+type foldedCauses struct {
+	shown []api.Cause
+	more  int
+}
+
 // causesOf finds everything that is wrong. Sinks, ledger and election come first, then
 // what is bad, then what concerns most.
 func causesOf(s *snapshot) (all []api.Cause, more int) {

@@ -38,7 +38,7 @@ func (p *Page) cluster(s *snapshot, r *http.Request) answer {
 	d.History, d.Transitions = p.keeper.history(name)
 	return answer{code: http.StatusOK, title: short(name), template: "cluster", json: d, data: clusterData{
 		NextStep: stepOf(c), Bars: barsOf(c.Lane),
-	}, command: "kubectl fairlead status " + quoted(visible(name, mostText)), refresh: true}
+	}, command: "kubectl fairlead status" + arguments(name), refresh: true}
 }
 
 // clusterData is what the template of a cluster is given beside api.ClusterDetail.

@@ -43,7 +43,7 @@ var columns = []column{
 	{Name: "waiting", Title: "Waiting", Class: "number"},
 	{Name: "throttled", Title: "Throttled", Class: "number wide"},
 	{Title: "Throttled, 15 min", Class: "wide"},
-	{Name: "rate", Title: "Changes/s", Class: "number wide"},
+	{Name: "rate", Title: "Deliveries/s", Class: "number wide"},
 }
 
 func (p *Page) clusters(s *snapshot, r *http.Request) answer {

@@ -23,7 +23,7 @@ type series struct {
 
 	counted      bool // what follows is known
 	handedOut    uint64
-	throttledFor float64
+	throttledFor []float64 // by route, in the order of api.Cluster.Routes
 }
 
 // The steps: a tenth of a second (up to 1.8 h), a thousandth, and a tenth of a change per
@@ -37,21 +37,34 @@ const (
 func newSeries() *series {
 	s := new(series)
 	for i := range points {
-		s.lag[i], s.throttled[i], s.rate[i] = unknown, unknown, unknown
+		s.forget(i)
 	}
 	return s
 }
 
-// note writes the point at i, of what passed since the one before.
-func (s *series) note(i int, passed time.Duration, lag float64, c api.LaneCounts) {
+// forget has the point at i say that nothing is known.
+func (s *series) forget(i int) { s.lag[i], s.throttled[i], s.rate[i] = unknown, unknown, unknown }
+
+// note writes the point at i, of what passed since the one before. Deliveries are those to
+// all sinks; tokens are of one route each, so that the one that waits longest counts.
+func (s *series) note(i int, passed time.Duration, lag float64, c *api.Cluster) {
+	s.forget(i)
 	s.lag[i] = steps(lag, lagSteps)
-	s.throttled[i], s.rate[i] = unknown, unknown
 	// Counts begin anew when the settings have changed.
-	if s.counted && passed > 0 && c.HandedOut >= s.handedOut && c.ThrottledSeconds >= s.throttledFor {
-		s.rate[i] = steps(float64(c.HandedOut-s.handedOut)/passed.Seconds(), rateSteps)
-		s.throttled[i] = steps((c.ThrottledSeconds-s.throttledFor)/passed.Seconds(), throttledSteps)
+	known := s.counted && passed > 0 && c.Counts.HandedOut >= s.handedOut && len(c.Routes) == len(s.throttledFor)
+	longest := 0.
+	for j := 0; known && j < len(c.Routes); j++ {
+		missing := c.Routes[j].Counts.ThrottledSeconds - s.throttledFor[j]
+		known, longest = missing >= 0, max(longest, missing)
 	}
-	s.counted, s.handedOut, s.throttledFor = true, c.HandedOut, c.ThrottledSeconds
+	if known {
+		s.rate[i] = steps(float64(c.Counts.HandedOut-s.handedOut)/passed.Seconds(), rateSteps)
+		s.throttled[i] = steps(longest/passed.Seconds(), throttledSteps)
+	}
+	s.counted, s.handedOut, s.throttledFor = true, c.Counts.HandedOut, s.throttledFor[:0]
+	for j := range c.Routes {
+		s.throttledFor = append(s.throttledFor, c.Routes[j].Counts.ThrottledSeconds)
+	}
 }
 
 // steps rounds up, so that little is not nothing.
@@ -87,6 +100,6 @@ func (s *series) history(head int) api.History {
 	}
 	return api.History{
 		EverySeconds: int(every / time.Second), LagSeconds: from(&s.lag, head, lagSteps),
-		Throttled: from(&s.throttled, head, throttledSteps), ChangesPerSecond: from(&s.rate, head, rateSteps),
+		Throttled: from(&s.throttled, head, throttledSteps), DeliveriesPerSecond: from(&s.rate, head, rateSteps),
 	}
 }

@@ -40,7 +40,8 @@ type snapshot struct {
 	head   int
 	number uint64
 
-	rows func() []api.ClusterRow // by name; the caller must not change them
+	rows   func() []api.ClusterRow // by name; the caller must not change them
+	causes func() foldedCauses     // what is wrong; the same
 }
 
 func newKeeper(status func(time.Time) api.Status) *keeper {
@@ -64,7 +65,7 @@ func (k *keeper) snapshot() *snapshot {
 func (k *keeper) sample() {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	if k.now == nil || !time.Now().Before(k.next) {
+	if !time.Now().Before(k.next) {
 		k.lookLocked()
 	}
 	if !k.asked {
@@ -80,7 +81,12 @@ func (k *keeper) lookLocked() {
 	clusters := s.status.Clusters
 	keep := min(max(allTransitions/max(len(clusters), 1), leastTransitions), mostTransitions)
 	passed := began.Sub(k.pointed)
-	point := passed > every-every/10 // a tick may come early
+	// A point stands for its time: what no look was made for stays unknown.
+	point, skipped := passed > every-every/10, 0 // a tick may come early
+	if point && !k.pointed.IsZero() {
+		skipped = min(max(int(passed.Round(every)/every)-1, 0), points-1)
+	}
+	at := (k.head + skipped) % points
 	for i := range clusters {
 		c := &clusters[i]
 		t := k.tracks[c.Name]
@@ -90,7 +96,10 @@ func (k *keeper) lookLocked() {
 		}
 		t.note(began, k.looks, c, keep)
 		if point {
-			t.series.note(k.head, passed, lagOf(c, began), c.Counts)
+			for j := range skipped {
+				t.series.forget((k.head + j) % points)
+			}
+			t.series.note(at, passed, lagOf(c, began), c)
 		}
 	}
 	if len(k.tracks) > len(clusters) {
@@ -101,11 +110,20 @@ func (k *keeper) lookLocked() {
 		}
 	}
 	if point {
-		k.observed.each(func(_ string, d *deliveries) { d.kept[k.head] = d.counts(began) })
-		k.head, k.pointed = (k.head+1)%points, began
+		k.observed.each(func(_ string, d *deliveries) {
+			for j := range skipped {
+				d.kept[(k.head+j)%points] = counts{}
+			}
+			d.kept[at] = d.counts(began)
+		})
+		k.head, k.pointed = (at+1)%points, began
 	}
 	s.head = k.head
 	s.rows = sync.OnceValue(func() []api.ClusterRow { return k.rowsOf(s) })
+	s.causes = sync.OnceValue(func() (f foldedCauses) {
+		f.shown, f.more = causesOf(s)
+		return f
+	})
 	k.now, k.next = s, time.Now().Add(max(atLeast, share*time.Since(began)))
 }
 
@@ -134,7 +152,7 @@ func (k *keeper) rowsOf(s *snapshot) []api.ClusterRow {
 	for i := range rows {
 		if t := k.tracks[rows[i].Name]; t != nil {
 			rows[i].Throttled = last(&t.series.throttled, k.head, throttledSteps)
-			rows[i].ChangesPerSecond = last(&t.series.rate, k.head, rateSteps)
+			rows[i].DeliveriesPerSecond = last(&t.series.rate, k.head, rateSteps)
 		}
 	}
 	return rows

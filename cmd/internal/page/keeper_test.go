@@ -60,7 +60,9 @@ func TestHistory(t *testing.T) {
 		k := newKeeper(func(time.Time) api.Status { return s })
 		look := func(handedOut uint64, throttled float64, lag time.Duration) {
 			s = fleetOf(1, time.Now())
-			s.Clusters[0].Counts = api.LaneCounts{HandedOut: handedOut, ThrottledSeconds: throttled}
+			// The routes have tokens of their own, and the longer wait counts.
+			s.Clusters[0].Counts = api.LaneCounts{HandedOut: handedOut, ThrottledSeconds: 1.9 * throttled}
+			s.Clusters[0].Routes[0].Counts.ThrottledSeconds, s.Clusters[0].Routes[1].Counts.ThrottledSeconds = throttled, .9*throttled
 			s.Clusters[0].Streams[0].OldestUnacked = time.Now().Add(-lag)
 			k.sample()
 			time.Sleep(every)
@@ -77,7 +79,7 @@ func TestHistory(t *testing.T) {
 		if diff := cmp.Diff([]float64{-1, -1, .25, -1, 0}, tail(h.Throttled)); diff != "" {
 			t.Errorf("throttled (-want +got):\n%s", diff)
 		}
-		if diff := cmp.Diff([]float64{-1, -1, 5, -1, .1}, tail(h.ChangesPerSecond)); diff != "" {
+		if diff := cmp.Diff([]float64{-1, -1, 5, -1, .1}, tail(h.DeliveriesPerSecond)); diff != "" {
 			t.Errorf("changes (-want +got):\n%s", diff)
 		}
 		for range points + 5 {
@@ -94,6 +96,53 @@ func TestHistory(t *testing.T) {
 		k.sample()
 		if len(k.tracks) != 0 {
 			t.Error("a cluster that has left is remembered")
+		}
+	})
+}
+
+// Where looks are dear there are fewer of them, whoever asks, and a point still stands for
+// its time: the past is no longer than a quarter of an hour.
+func TestPastOfSlowLooks(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		start, looks := time.Now(), 0
+		k := newKeeper(func(now time.Time) api.Status {
+			looks++
+			time.Sleep(300 * time.Millisecond) // a fiftieth of 15 seconds
+			s := fleetOf(1, now)
+			s.Clusters[0].Streams[0].OldestUnacked, s.Clusters[0].Streams[1].OldestUnacked = time.Time{}, time.Time{}
+			if now.Sub(start) < time.Minute {
+				s.Clusters[0].Streams[0].OldestUnacked = now.Add(-5 * time.Second)
+			}
+			return s
+		})
+		tick := time.NewTicker(every)
+		defer tick.Stop()
+		k.sample()
+		lagged := func() (at []int) {
+			h, _ := k.history(clusterName(0))
+			for i, v := range h.LagSeconds {
+				if v > 0 {
+					at = append(at, i)
+				}
+			}
+			return at
+		}
+		for time.Since(start) < 10*time.Minute {
+			<-tick.C
+			k.sample() // nobody asks
+		}
+		if looks > 40 {
+			t.Errorf("%d looks in ten minutes, of 0.3 s each", looks)
+		}
+		if at := lagged(); len(at) == 0 || at[0] < 28 || at[len(at)-1] > 38 {
+			t.Errorf("the lag of ten minutes ago is at the points %v", at)
+		}
+		for time.Since(start) < 17*time.Minute {
+			<-tick.C
+			k.sample()
+		}
+		if at := lagged(); len(at) != 0 {
+			t.Errorf("the lag of sixteen minutes ago is still shown, at the points %v", at)
 		}
 	})
 }
@@ -171,8 +220,8 @@ func TestDeliveriesAreCounted(t *testing.T) {
 				t.Errorf("got %v, want about %v", of.got, of.want)
 			}
 		}
-		if o := p.totals(p.keeper.snapshot()); o.ChangesPerSecond == nil || *o.ChangesPerSecond != 10 {
-			t.Errorf("got %v changes per second", o.ChangesPerSecond)
+		if o := p.totals(p.keeper.snapshot()); o.DeliveriesPerSecond == nil || *o.DeliveriesPerSecond != 10 {
+			t.Errorf("got %v changes per second", o.DeliveriesPerSecond)
 		}
 	})
 }

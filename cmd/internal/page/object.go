@@ -39,9 +39,15 @@ func (p *Page) object(s *snapshot, r *http.Request) answer {
 		return failure(http.StatusBadRequest, "Object", "which object? Give cluster, resource and name, and the namespace of an object that has one")
 	}
 	a.title = short(of.Resource + "/" + of.Name)
-	a.command = "kubectl fairlead explain " + quoted(visible(of.Cluster, mostText)) + " " + quoted(visible(of.Resource+"/"+of.Name, mostText))
-	if of.Namespace != "" {
-		a.command += " -n " + quoted(visible(of.Namespace, mostText))
+	// What a link says is not what its reader would run: only clusters that there are make a
+	// command.
+	a.command = ""
+	if s.find(of.Cluster) != nil {
+		a.command = "kubectl fairlead explain"
+		if of.Namespace != "" {
+			a.command += " --namespace=" + quoted(visible(of.Namespace, mostText))
+		}
+		a.command += arguments(of.Cluster, of.Resource+"/"+of.Name)
 	}
 	if p.opts.Explain == nil {
 		if s.find(of.Cluster) == nil {

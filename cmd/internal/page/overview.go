@@ -16,8 +16,24 @@ const lagPoints = 30
 
 func (p *Page) overview(s *snapshot, _ *http.Request) answer {
 	o := api.Overview{At: s.at, Version: p.opts.Version, Election: s.status.Election, Lights: lightsOf(s), Totals: p.totals(s), Paused: s.status.Paused, Limits: s.status.Limits}
-	o.Causes, o.MoreCauses = causesOf(s)
+	causes := s.causes()
+	o.Causes, o.MoreCauses = causes.shown, causes.more
+	o.NotDelivering = notDelivering(&s.status)
 	return answer{code: http.StatusOK, title: "Overview", template: "overview", json: o, data: statesOf(o.Totals), command: "kubectl fairlead status", refresh: true}
+}
+
+// notDelivering is why a process tells of nothing that is wrong, though something may be;
+// empty: it delivers.
+func notDelivering(s *api.Status) string {
+	switch {
+	case s.Election.Following() != "":
+		return "This process " + s.Election.Following() + ", and knows of no trouble of the clusters and sinks: the leader does."
+	case s.Config != nil && !s.Config.ChangingSince.IsZero():
+		return "The settings change, and nothing is delivered meanwhile."
+	case len(s.Sinks) == 0:
+		return "Nothing is delivered yet."
+	}
+	return ""
 }
 
 // lightsOf says of each thing that must be well how it is.
@@ -50,7 +66,7 @@ func lightsOf(s *snapshot) []api.Light {
 		}
 		lights = append(lights, l)
 	}
-	if s.status.Election.Following() == "" {
+	if s.status.Election.Following() == "" && len(s.status.Sinks) > 0 { // else it is not open
 		l := s.status.Ledger
 		light := api.Light{Kind: "ledger", Name: l.Path, Level: ok, Text: "can be written", Since: l.Since, NextRetry: l.NextRetry}
 		if !l.Healthy {
@@ -65,7 +81,10 @@ func lightsOf(s *snapshot) []api.Light {
 		case !k.Healthy && k.LastError != "":
 			l.Level, l.Text = bad, redact.Line(k.LastError, mostText)
 		case len(k.Refused) > 0:
-			l.Level, l.Text, l.Since = warn, "the sink refuses changes of "+things(len(k.Refused), "clusters"), k.Refused[0].Since
+			l.Level, l.Text, l.Since = warn, "the sink refuses changes of "+things(len(k.Refused), "clusters"), time.Time{}
+			for _, r := range k.Refused {
+				l.Since = oldest(l.Since, r.Since)
+			}
 		}
 		for _, of := range s.status.Paused {
 			if of.Route == k.Name && l.Level == ok {
@@ -86,8 +105,8 @@ func (p *Page) totals(s *snapshot) api.Totals {
 		t.Streams += r.Streams
 		t.LiveStreams += r.LiveStreams
 		t.Waiting += r.Waiting
-		if r.ChangesPerSecond != nil {
-			rate, known = rate+*r.ChangesPerSecond, true
+		if r.DeliveriesPerSecond != nil {
+			rate, known = rate+*r.DeliveriesPerSecond, true
 		}
 	}
 	t.Live = t.States[string(member.Live)]
@@ -113,9 +132,9 @@ func (p *Page) totals(s *snapshot) api.Totals {
 	}
 	switch {
 	case passed > time.Second:
-		t.ChangesPerSecond = new(float64(accepted) / passed.Seconds())
+		t.DeliveriesPerSecond = new(float64(accepted) / passed.Seconds())
 	case known:
-		t.ChangesPerSecond = new(rate)
+		t.DeliveriesPerSecond = new(rate)
 	}
 	if q := quantiles(lag); q != nil {
 		t.LagP99Seconds = new(q.P99)

@@ -42,7 +42,7 @@ type Page struct {
 	making chan struct{} // holds one for each page that is being made
 }
 
-// mostAtOnce is how many pages are made at once; others wait for their turn.
+// mostAtOnce is how many pages are made at once; others wait for their turn, for a while.
 const mostAtOnce = 4
 
 // New returns the page. It starts nothing: Run does.

@@ -111,7 +111,7 @@ func TestViews(t *testing.T) {
 			"It fails as a whole", "12 writes have failed", "400 of 25 changes", "Next try in 4 s", "prod-00001 3", "413 the event is too large", "6, as it was behind the other routes: prod-00000",
 		}, nil},
 		"an object":          {"/status/object", []string{"Why is an object where it is?", "Cluster"}, []string{"Answer"}},
-		"an object's answer": {"/status/object?cluster=prod-00001&resource=pods&namespace=a&name=b", []string{"verdict waits behind 3 others", "by Route", "kubectl fairlead explain prod-00001 pods/b -n a"}, nil},
+		"an object's answer": {"/status/object?cluster=prod-00001&resource=pods&namespace=a&name=b", []string{"verdict waits behind 3 others", "by Route", "kubectl fairlead explain --namespace=a prod-00001 pods/b"}, nil},
 	} {
 		t.Run(name, func(t *testing.T) {
 			html := answered(t, p, c.path, http.StatusOK)
@@ -253,12 +253,66 @@ func TestJSONByAccept(t *testing.T) {
 	}
 }
 
+// Pages stay small, however many streams a cluster has or clusters a sink refuses.
+func TestTablesAreBounded(t *testing.T) {
+	p := newTestPage(t, func(now time.Time) api.Status {
+		s := fleetOf(1, now)
+		of, c := &s.Sinks[1], &s.Clusters[0]
+		of.Healthy, of.LastError = false, ""
+		for range 3000 {
+			r := of.Refused[0]
+			r.Since = r.Since.Add(-time.Duration(len(of.Refused)) * time.Second) // the oldest comes last
+			of.Refused = append(of.Refused, r)
+			c.Streams = append(c.Streams, c.Streams[0])
+		}
+		return s
+	})
+	for path, want := range map[string]string{
+		"/status/routes/" + url.PathEscape("http://alerts/in"): "And 2901 clusters more.",
+		"/status/clusters/" + clusterName(0):                   "And 2902 streams more.",
+	} {
+		html := answered(t, p, path, http.StatusOK)
+		if rows := strings.Count(html, "<tr>"); !strings.Contains(words(html), want) || rows > 150 {
+			t.Errorf("%s has %d rows, and does not say %q", path, rows, want)
+		}
+	}
+	s := p.keeper.snapshot()
+	for _, l := range lightsOf(s) {
+		if want := s.status.Sinks[1].Refused[3000].Since; l.Level == warn && !l.Since.Equal(want) {
+			t.Errorf("the sink refuses since %v, want %v", l.Since, want)
+		}
+	}
+}
+
+// A command that somebody copies does what it says, whatever a link has put into it.
+func TestCommands(t *testing.T) {
+	p := newTestPage(t, func(now time.Time) api.Status {
+		s := fleetOf(1, now)
+		s.Clusters[0].Name = "--kubeconfig=/tmp/x"
+		return s
+	})
+	p.opts.Explain = func(*http.Request) (int, any) { return http.StatusOK, map[string]any{} }
+	for path, want := range map[string]string{
+		"/status/object?cluster=--kubeconfig%3D/tmp/x&resource=pods&name=a&namespace=b": "kubectl fairlead explain --namespace=b -- --kubeconfig=/tmp/x pods/a",
+		"/status/object?cluster=--kubeconfig%3D/tmp/y&resource=pods&name=a":             "",
+		"/status/clusters/--kubeconfig=%2Ftmp%2Fx":                                      "kubectl fairlead status -- --kubeconfig=/tmp/x",
+	} {
+		html := answered(t, p, path, http.StatusOK)
+		if got := regexp.MustCompile(`(?s)id="command">(.*?)</code>`).FindStringSubmatch(html)[1]; got != want {
+			t.Errorf("%s: %q, want %q", path, got, want)
+		}
+	}
+}
+
 func TestMistakesInTheAddressAreTold(t *testing.T) {
 	p := newTestPage(t, func(now time.Time) api.Status { return fleetOf(3, now) })
 	for path, want := range map[string]string{
 		"/status/clusters?sort=size":                                "nothing can be sorted by &#34;size&#34;",
 		"/status/clusters?page=0":                                   "page=&#34;0&#34; is no number from 1",
 		"/status/clusters?per=501":                                  "from 1 to 500",
+		"/status/clusters?filter=-":                                 "says nothing",
+		"/status/clusters?filter=prod+state:":                       "says nothing",
+		"/status/clusters?filter=%22%22":                            "says nothing",
 		"/status/clusters?filter=is:happy":                          "is:happy can mean nothing",
 		"/status/clusters?a=b":                                      "there is no parameter &#34;a&#34;",
 		"/status/clusters?filter=a+b+c+d+e+f+g+h+i+j+k+l+m+n+o+p+q": "at most 16 words",

@@ -74,7 +74,7 @@ var orders = map[string]func(a, b *api.ClusterRow) int{
 	"waiting":   func(a, b *api.ClusterRow) int { return cmp.Compare(a.Waiting, b.Waiting) },
 	"throttled": func(a, b *api.ClusterRow) int { return cmp.Compare(value(a.Throttled), value(b.Throttled)) },
 	"rate": func(a, b *api.ClusterRow) int {
-		return cmp.Compare(value(a.ChangesPerSecond), value(b.ChangesPerSecond))
+		return cmp.Compare(value(a.DeliveriesPerSecond), value(b.DeliveriesPerSecond))
 	},
 }
 
@@ -158,6 +158,9 @@ func parseFilter(filter string) (terms []term, err error) {
 		}
 		if err != nil {
 			return nil, err
+		}
+		if t.want == "" {
+			return nil, fmt.Errorf("a word of the filter says nothing: give one after %q", visible(strings.TrimSpace(strings.TrimSuffix(filter, rest)), 50))
 		}
 		t.want = strings.ToLower(t.want)
 		t.field = cmp.Or(t.field, "name")

@@ -6,9 +6,12 @@ import (
 	"context"
 	"embed"
 	"encoding/json"
+	"errors"
+	"fmt"
 	"html/template"
 	"net/http"
 	"net/url"
+	"reflect"
 	"strconv"
 	"strings"
 	"time"
@@ -30,9 +33,17 @@ var templates = template.Must(template.New("").Funcs(template.FuncMap{
 	"list": func(filter string) string {
 		return (&table{filter: filter, sort: "trouble", perPage: defaultLines}).with("trouble", 1)
 	},
+	"first": func(all any) any {
+		v := reflect.ValueOf(all)
+		return v.Slice(0, min(v.Len(), mostRows)).Interface()
+	},
+	"more": func(all any) int { return max(reflect.ValueOf(all).Len()-mostRows, 0) },
 	"iso":  func(t time.Time) string { return t.UTC().Format(time.RFC3339) },
 	"most": func(a, b float64) float64 { return max(a, b) },
 }).ParseFS(sources, "templates/*.html"))
+
+// mostRows bounds the tables of a page that has no parameter for that.
+const mostRows = 100
 
 // moment is a time of day, with its date if that is another one than at's.
 func moment(at, t time.Time) string {
@@ -89,34 +100,17 @@ func (p *Page) serve(v view) http.Handler {
 			})
 			return
 		}
-		if !v.slow {
-			select {
-			case p.making <- struct{}{}:
-				defer func() { <-p.making }()
-			case <-r.Context().Done():
-				return
-			}
-		}
-		s := p.keeper.snapshot()
-		var body bytes.Buffer
-		var a answer
-		var err error
-		kind := "text/html; charset=utf-8"
-		if form == jsonForm {
-			kind = "application/json"
-			a = v.make(s, r)
-			e := json.NewEncoder(&body)
-			e.SetIndent("", "  ")
-			err = e.Encode(a.json)
-		} else {
-			err = p.document(&body, &a, s, v, r)
-		}
-		if err != nil {
+		content, kind, code, err := p.made(v, r, form)
+		switch {
+		case errors.Is(err, errBusy):
+			w.Header().Set("Retry-After", "5")
+			http.Error(w, err.Error(), http.StatusServiceUnavailable)
+			return
+		case err != nil:
 			p.opts.Log.Error(err, "Could not make a status page", "path", visible(r.URL.Path, 200))
 			http.Error(w, "this page could not be made; the log says why", http.StatusInternalServerError)
 			return
 		}
-		content := body.Bytes()
 		h := w.Header()
 		h.Set("Content-Type", kind)
 		h.Set("Cache-Control", "no-store")
@@ -125,9 +119,44 @@ func (p *Page) serve(v view) http.Handler {
 			content = zip(content, gzip.BestSpeed)
 		}
 		h.Set("Content-Length", strconv.Itoa(len(content)))
-		w.WriteHeader(a.code)
+		w.WriteHeader(code)
 		_, _ = w.Write(content) // who asked may have gone
 	})
+}
+
+// patience is how long a request waits for its turn.
+const patience = 3 * time.Second
+
+var errBusy = fmt.Errorf("%d pages are being made, and others wait; ask again", mostAtOnce)
+
+// made makes a page when it is its turn, which ends before anything is written: a reader
+// that does not read keeps no other from its page.
+func (p *Page) made(v view, r *http.Request, form int) (content []byte, kind string, code int, err error) {
+	if !v.slow {
+		timer := time.NewTimer(patience)
+		defer timer.Stop()
+		select {
+		case p.making <- struct{}{}:
+			defer func() { <-p.making }()
+		case <-timer.C:
+			return nil, "", 0, errBusy
+		case <-r.Context().Done():
+			return nil, "", 0, errBusy
+		}
+	}
+	s := p.keeper.snapshot()
+	var body bytes.Buffer
+	var a answer
+	if kind = "text/html; charset=utf-8"; form == jsonForm {
+		kind = "application/json"
+		a = v.make(s, r)
+		e := json.NewEncoder(&body)
+		e.SetIndent("", "  ")
+		err = e.Encode(a.json)
+	} else {
+		err = p.document(&body, &a, s, v, r)
+	}
+	return body.Bytes(), kind, a.code, err
 }
 
 // content makes the part of a page that changes.

@@ -61,6 +61,22 @@ func quoted(s string) string {
 	return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
 }
 
+// arguments are positional arguments of a command in a shell, none of which is taken for a
+// flag.
+func arguments(all ...string) string {
+	var b strings.Builder
+	for _, a := range all {
+		if strings.HasPrefix(a, "-") {
+			b.WriteString(" --")
+			break
+		}
+	}
+	for _, a := range all {
+		b.WriteString(" " + quoted(visible(a, mostText)))
+	}
+	return b.String()
+}
+
 // things says how many there are of what, which is in the plural.
 func things(n int, what string) string {
 	if n == 1 {

@@ -124,7 +124,7 @@ func (t *Tracer) post(ctx context.Context, spans []*tracepb.Span) (again bool, e
 		}
 		return again, t.client.Error(fmt.Errorf("POST %s: %d %s%s%s", t.client.Target(), a.Status, http.StatusText(a.Status), t.client.Said(string(a.Body)), advice))
 	}
-	rejected, err := rejectedOf(a)
+	rejected, err := rejectedOf(a, len(spans))
 	if err != nil {
 		return false, t.client.Error(fmt.Errorf("POST %s: the answer is %d %s, but none of OTLP%s; check host, port and path",
 			t.client.Target(), a.Status, http.StatusText(a.Status), t.client.Said(string(a.Body))))
@@ -134,9 +134,10 @@ func (t *Tracer) post(ctx context.Context, spans []*tracepb.Span) (again bool, e
 	return false, nil
 }
 
-// rejectedOf returns how many spans a receiver has left out of a request that it has
-// accepted: they may not be sent again. Some receivers answer in JSON.
-func rejectedOf(a httpdest.Answer) (int, error) {
+// rejectedOf returns how many of so many spans a receiver has left out of a request that it
+// has accepted: they may not be sent again. Some receivers answer in JSON, and the answer
+// may claim any number.
+func rejectedOf(a httpdest.Answer, sent int) (int, error) {
 	unmarshal := proto.Unmarshal
 	if kind, _, _ := strings.Cut(a.Header.Get("Content-Type"), ";"); strings.EqualFold(strings.TrimSpace(kind), "application/json") {
 		unmarshal = protojson.Unmarshal
@@ -147,5 +148,5 @@ func rejectedOf(a httpdest.Answer) (int, error) {
 			return 0, err
 		}
 	}
-	return int(max(0, min(r.GetPartialSuccess().GetRejectedSpans(), most*spansOfChange))), nil
+	return int(max(0, min(r.GetPartialSuccess().GetRejectedSpans(), int64(sent)))), nil
 }

@@ -104,14 +104,19 @@ func (a *answer) appendSpans(all []*tracepb.Span) []*tracepb.Span {
 		send.Attributes = append(send.Attributes, number(attrAttempt, a.attempt))
 	}
 	if a.refused != "" {
-		send.Status = &tracepb.Status{Code: tracepb.Status_STATUS_CODE_ERROR, Message: a.refused}
+		send.Status = &tracepb.Status{Code: tracepb.Status_STATUS_CODE_ERROR, Message: valid(a.refused)}
 		send.Attributes = append(send.Attributes, text(attrError, "refused"))
 		return append(all, send)
 	}
-	whole := child("process "+a.key.Resource, tracepb.Span_SPAN_KIND_CONSUMER, a.observed, a.ended)
+	whole := child("process "+valid(a.key.Resource), tracepb.Span_SPAN_KIND_CONSUMER, a.observed, a.ended)
 	whole.SpanId, whole.ParentSpanId = id, nil
 	whole.Attributes = a.attributes()
-	return append(all, whole, child("wait", tracepb.Span_SPAN_KIND_INTERNAL, a.observed, began), send)
+	// What it waited for includes the tries before.
+	wait := child("wait", tracepb.Span_SPAN_KIND_INTERNAL, a.observed, began)
+	if a.attempt > 1 {
+		wait.Attributes = append(wait.Attributes, number(attrAttempt, a.attempt))
+	}
+	return append(all, whole, wait, send)
 }
 
 // attributes tell of the change.
@@ -158,15 +163,17 @@ func sending(route string) []*commonpb.KeyValue {
 // its user calls it.
 func system(route string) string {
 	scheme, _, _ := strings.Cut(route, ":")
-	return scheme
+	return valid(scheme)
 }
 
 func nanos(t time.Time) uint64 { return uint64(max(0, t.UnixNano())) }
 
-// text returns an attribute, in which what is no UTF-8 is replaced: a request with such a
-// text would be refused.
+// valid replaces what is no UTF-8: a request with such a text would be refused.
+func valid(s string) string { return strings.ToValidUTF8(s, "\ufffd") }
+
+// text returns an attribute.
 func text(name, value string) *commonpb.KeyValue {
-	return &commonpb.KeyValue{Key: name, Value: &commonpb.AnyValue{Value: &commonpb.AnyValue_StringValue{StringValue: strings.ToValidUTF8(value, "\ufffd")}}}
+	return &commonpb.KeyValue{Key: name, Value: &commonpb.AnyValue{Value: &commonpb.AnyValue_StringValue{StringValue: valid(value)}}}
 }
 
 func number(name string, n int) *commonpb.KeyValue {

@@ -194,6 +194,9 @@ func TestSpans(t *testing.T) {
 	if sent := attributes(byName["send file"][1].Attributes); sent["messaging.destination.name"] != "file:/x" || sent["fairlead.attempt"] != "2" {
 		t.Errorf("the second try: %v", sent)
 	}
+	if waited := attributes(byName["wait"][0].Attributes); waited["fairlead.attempt"] != "2" {
+		t.Errorf("the wait that covers the first try: %v", waited)
+	}
 	if links := byName["send file batch"][0].Links; len(links) != 3 || string(links[0].SpanId) != string(whole.SpanId) {
 		t.Errorf("links: %v", links)
 	}
@@ -261,6 +264,26 @@ func TestBounds(t *testing.T) {
 	}
 	if got := testutil.ToFloat64(tracer.metrics.dropped.WithLabelValues(droppedQueue)); got != 3*7 {
 		t.Errorf("%v spans are dropped of a full queue, want 21", got)
+	}
+}
+
+// A change that may not be traced is counted once, however often it is tried.
+func TestRateCountsChanges(t *testing.T) {
+	for name, o := range map[string]Options{"late": {Lag: time.Second}, "chosen": {Ratio: 1}, "both": {Ratio: 1, Lag: time.Second}} {
+		tracer := newTracer(t, o, "otlp:http://127.0.0.1:1")
+		tracer.limit.SetBurst(0)
+		c := change("x", time.Now().Add(-time.Hour))
+		try := func(refused error) {
+			c.Trace = tracer.Choose("a")(c)
+			tracer.Observe("a", stage.Delivery{Change: c, Began: time.Now(), Refused: refused})
+		}
+		for ; c.Refusals < 5; c.Refusals++ {
+			try(errors.New("no"))
+		}
+		try(nil)
+		if got := testutil.ToFloat64(tracer.metrics.dropped.WithLabelValues(droppedRate)); got != spansOfChange {
+			t.Errorf("%s: %v spans are counted, want %d", name, got, spansOfChange)
+		}
 	}
 }
 
@@ -332,13 +355,34 @@ func TestAnswers(t *testing.T) {
 		"protobuf": {"application/x-protobuf", string(partial), 2, false},
 		"JSON":     {"application/json; charset=utf-8", `{"partialSuccess":{"rejectedSpans":"1"}}`, 1, false},
 		"hostile":  {"application/json", `{"partialSuccess":{"rejectedSpans":"-9000000000000000000"}}`, 0, false},
+		"more":     {"application/json", `{"partialSuccess":{"rejectedSpans":"100"}}`, 4, false},
 		"a page":   {"text/html", "<html>Sign in</html>", 0, true},
 		"other":    {"application/json", `{"ok":true}`, 0, true},
 	} {
-		n, err := rejectedOf(httpdest.Answer{Header: http.Header{"Content-Type": {tc.kind}}, Body: []byte(tc.body)})
+		n, err := rejectedOf(httpdest.Answer{Header: http.Header{"Content-Type": {tc.kind}}, Body: []byte(tc.body)}, 4)
 		if n != tc.rejected || (err != nil) != tc.fails {
 			t.Errorf("%s: %d, %v", name, n, err)
 		}
+	}
+}
+
+// A receiver that claims to have rejected more than it was sent ends nothing.
+func TestReceiverRejectsMoreThanItWasSent(t *testing.T) {
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "application/json")
+		_, _ = io.WriteString(w, `{"partialSuccess":{"rejectedSpans":"100"}}`)
+	}))
+	defer s.Close()
+	tracer := newTracer(t, Options{Ratio: 1}, "otlp:"+s.URL)
+	now := time.Now()
+	// The sink's name is the user's, who may have written anything.
+	again, err := tracer.post(t.Context(), spansOf([]answer{{route: "n\xff:x", observed: now, began: now, ended: now}, {route: "n\xff:x", observed: now, began: now, ended: now}}))
+	if again || err != nil {
+		t.Errorf("again %v, %v", again, err)
+	}
+	sent, dropped := testutil.ToFloat64(tracer.metrics.sent), testutil.ToFloat64(tracer.metrics.dropped.WithLabelValues(droppedReceiver))
+	if sent != 0 || dropped != 7 {
+		t.Errorf("%v are counted as sent and %v as dropped, want 0 and 7", sent, dropped)
 	}
 }
 

@@ -92,7 +92,14 @@ func (t *Tracer) Choose(route string) func(*pipeline.Change) *pipeline.Trace {
 			return c.Trace // another try
 		}
 		id := traceID(c)
-		if !t.isChosen(id) && !t.isLate(c, time.Now) || !t.may(spansOfChange) {
+		chosen := t.isChosen(id)
+		if !chosen && !t.isLate(c, time.Now) {
+			return nil
+		}
+		if !t.limit.Allow() {
+			if chosen && c.Refusals == 0 { // each is counted once; for what is late, see Observe
+				t.countRate()
+			}
 			return nil
 		}
 		return &pipeline.Trace{TraceID: id, SpanID: spanID(id, route)}
@@ -107,10 +114,16 @@ func (t *Tracer) Observe(route string, d stage.Delivery) {
 	now := time.Now()
 	if of == nil {
 		// Late only now. What is refused is told when it is chosen for its next try.
-		if d.Refused != nil || !t.isLate(c, func() time.Time { return now }) || !t.may(spansOfChange) {
+		if d.Refused != nil || !t.isLate(c, func() time.Time { return now }) {
 			return
 		}
 		id := traceID(c)
+		if !t.limit.Allow() {
+			if !t.isChosen(id) { // else Choose has counted it
+				t.countRate()
+			}
+			return
+		}
 		of = &pipeline.Trace{TraceID: id, SpanID: spanID(id, route)}
 	}
 	a := answer{
@@ -131,13 +144,9 @@ func (t *Tracer) isLate(c *pipeline.Change, now func() time.Time) bool {
 	return t.o.Lag > 0 && !c.Observed.IsZero() && now().Sub(c.Observed) >= t.o.Lag
 }
 
-// may reports whether one more change may be traced now, and counts the spans if not.
-func (t *Tracer) may(spans int) bool {
-	if t.limit.Allow() {
-		return true
-	}
-	t.metrics.dropped.WithLabelValues(droppedRate).Add(float64(spans))
-	return false
+// countRate counts the spans of a change that is not traced because too many are.
+func (t *Tracer) countRate() {
+	t.metrics.dropped.WithLabelValues(droppedRate).Add(spansOfChange)
 }
 
 // Describe implements prometheus.Collector.
