@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"k8s.io/apimachinery/pkg/labels"
 
@@ -22,6 +23,8 @@ var (
 	// ErrNotStored says that a replay has begun, and that a restart of the process
 	// would not go on with it.
 	ErrNotStored = errors.New("it has begun, but is not stored: a restart would not go on with it")
+	// ErrUnknownRoute says that there is no route of that name.
+	ErrUnknownRoute = errors.New("no such route")
 	// ErrSelector says that a selector is none.
 	ErrSelector = errors.New("no label selector")
 )
@@ -36,6 +39,9 @@ type Replaying struct {
 	Objects int
 	// Waiting are those that cannot: they begin should what they wait for come.
 	Waiting []WaitingStream
+	// Failed are those of which it could not be told what is selected: nothing of them is
+	// delivered again.
+	Failed []WaitingStream
 }
 
 // WaitingStream is a stream that waits for something that only its member or an
@@ -70,16 +76,25 @@ func (s *Sources) Replay(ctx context.Context, cluster, resource string) (r Repla
 
 // ReplaySome is Replay for the objects that q selects. With dry it only counts them, and
 // changes nothing. It lists the objects in the member if q has Labels; else it knows them from
-// the ledger. A stream that cannot tell which these are, or whose member does not answer, is
-// among Replaying.Waiting, and nothing of it is delivered again.
+// the ledger, and gives the member a minute for all of its streams. A stream that cannot tell
+// which these are, or whose member does not answer, is among Replaying.Failed. The error wraps
+// ErrUnknownRoute if q names one that there is not.
 func (s *Sources) ReplaySome(ctx context.Context, cluster, resource string, q ReplaySelector, dry bool) (r Replaying, err error) {
 	if q.Labels != "" {
 		if _, err := labels.Parse(q.Labels); err != nil {
 			return r, fmt.Errorf("%w: %w", ErrSelector, err)
 		}
 	}
-	return s.replay(ctx, cluster, resource, func(st *stream.Stream) (stream.Selected, error) { return st.ReplaySome(ctx, q, dry) }, !dry)
+	if isIt := func(r Route) bool { return r.Name == q.Route }; q.Route != "" && !slices.ContainsFunc(s.o.Routes, isIt) {
+		return r, fmt.Errorf("replay of cluster %q to route %q: %w", cluster, q.Route, ErrUnknownRoute)
+	}
+	listing, cancel := context.WithTimeoutCause(ctx, listsWithin, errors.New("its turn did not come within a minute"))
+	defer cancel() // what is begun is stored all the same
+	return s.replay(ctx, cluster, resource, func(st *stream.Stream) (stream.Selected, error) { return st.ReplaySome(listing, q, dry) }, !dry)
 }
+
+// listsWithin is how long the streams of a member may take to find out what is selected, together.
+const listsWithin = time.Minute
 
 // replay replays the streams of a member that are meant.
 func (s *Sources) replay(ctx context.Context, cluster, resource string, one func(*stream.Stream) (stream.Selected, error), store bool) (r Replaying, err error) {
@@ -103,7 +118,8 @@ func (s *Sources) replay(ctx context.Context, cluster, resource string, one func
 	for _, st := range meant {
 		selected, err := one(st)
 		if err != nil {
-			selected.Waits = err.Error()
+			r.Failed = append(r.Failed, WaitingStream{st.Name(), err.Error()})
+			continue
 		}
 		r.Objects += selected.Objects
 		if selected.Waits != "" {
@@ -112,10 +128,10 @@ func (s *Sources) replay(ctx context.Context, cluster, resource string, one func
 			r.Streams++
 		}
 	}
-	if r.Streams+len(r.Waiting) == 0 {
+	if len(meant) == 0 {
 		return r, fmt.Errorf("replay of %q in cluster %q: %w; there are: %s", resource, cluster, ErrUnknownResource, enumerate(known))
 	}
-	if !store {
+	if !store || len(r.Failed) == len(meant) {
 		return r, nil
 	}
 	if err := s.o.Ledger.Flush(ctx, cluster); err != nil {

@@ -28,13 +28,15 @@ func (q *Queue[T, K]) Evict() {
 }
 
 // reclaimLocked evicts what is delayed in a lane for somebody who lacks room there, and
-// lets in who has it then. It reports whether it has; not if the lane is full by number,
-// which is left as it is, unless an item comes in the place of one.
+// lets in who has it then. It reports whether it has; not if the lane is held, and so is to
+// fill up, nor if it is full by number, which is left as it is, unless an item comes in the
+// place of one.
 func (q *Queue[T, K]) reclaimLocked(l *lane[T, K], inPlace bool) bool {
-	if l.evicts == 0 || !inPlace && l.depth[live]+l.depth[snapshot] >= q.o.LaneCapacity {
+	if l.evicts == 0 || l.paused || !inPlace && l.depth[live]+l.depth[snapshot] >= q.o.LaneCapacity {
 		return false
 	}
-	q.evictLocked(l)
+	q.evictListLocked(&l.delayed) // what stands aside takes no room
+	q.admitLocked(l)
 	return true
 }
 
@@ -42,19 +44,30 @@ func (q *Queue[T, K]) evictLocked(l *lane[T, K]) {
 	if l.evicts == 0 {
 		return
 	}
-	lists := []*list.List[*entry[T, K]]{&l.delayed, &l.aside}
+	q.evictListLocked(&l.delayed)
+	q.evictListLocked(&l.aside)
 	if l.paused {
-		in := l.inLine()
-		lists = append(lists, in[:]...)
-	}
-	for _, entries := range lists {
-		for n := entries.Head; n != nil && l.evicts > 0; n = n.Next {
-			if n.Self.evictable {
-				q.evictEntryLocked(n.Self)
-			}
+		for _, entries := range l.inLine() {
+			q.evictListLocked(entries)
 		}
 	}
 	q.admitLocked(l)
+}
+
+func (q *Queue[T, K]) evictListLocked(entries *list.List[*entry[T, K]]) {
+	for n := entries.Head; n != nil; n = n.Next {
+		if n.Self.evictable {
+			q.evictEntryLocked(n.Self)
+		}
+	}
+}
+
+// evictOfferLocked evicts what stands blocked at a lane that is held. It does so at once:
+// there is one for each of those that offer, and it may stand there for long.
+func (q *Queue[T, K]) evictOfferLocked(o *offer[T, K]) {
+	if q.o.Evict != nil {
+		o.size = max(q.o.Evict(o.item), 0)
+	}
 }
 
 func (q *Queue[T, K]) evictEntryLocked(e *entry[T, K]) {
@@ -74,7 +87,7 @@ func (q *Queue[T, K]) mayEvictLocked(e *entry[T, K], wait time.Duration) {
 	e.evictable = true
 	l.evicts++
 	q.evictable++
-	if l.offers[live].N+l.offers[snapshot].N+l.rooms.N > 0 && l.depth[live]+l.depth[snapshot] < q.o.LaneCapacity {
+	if !l.paused && l.offers[live].N+l.offers[snapshot].N+l.rooms.N > 0 && l.depth[live]+l.depth[snapshot] < q.o.LaneCapacity {
 		q.evictEntryLocked(e)
 	}
 }

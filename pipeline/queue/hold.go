@@ -12,7 +12,8 @@ import (
 //	Hold.All, Hold.Clusters ── lanes ── keep what they have in line; full, they block Offer
 //	Hold.Items ────────────── items ── stand aside in their lanes, and Offer blocks for more
 //
-// What is held may be evicted, as what is delayed for long. A lane that is held has its
+// What is held may be evicted, as what is delayed for long, and what stands blocked in Offer
+// because of that is. A lane that is held has its
 // rules as ever, but no turn. An item that stands aside takes no room in its lane, so that
 // those of the lane that are not held have all of it: there can be as many as a lane holds
 // when the holding begins.
@@ -123,10 +124,19 @@ func (q *Queue[T, K]) pauseLocked(l *lane[T, K], paused bool) {
 			}
 		}
 	}
-	if paused && l.turn.List != nil {
+	if !paused {
+		q.reclaimLocked(l, false) // for those that have stood blocked meanwhile
+		q.resumeLocked(l)
+		return
+	}
+	for c := range l.offers {
+		for n := l.offers[c].Head; n != nil; n = n.Next {
+			q.evictOfferLocked(n.Self)
+		}
+	}
+	if l.turn.List != nil {
 		l.turn.Leave()
 	}
-	q.resumeLocked(l)
 }
 
 // inLine returns the lists of what waits in a lane.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"math/rand/v2"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -287,4 +288,86 @@ func testHoldUnderLoad(t *testing.T) {
 			t.Errorf("not all is accounted for: %+v", s)
 		}
 	}
+}
+
+// Who stands blocked because of what is held gives up what can be had again: before a lane
+// that is full, and for an item that is held by itself. What is let in keeps it.
+func TestHoldEvictsWhatStandsBlocked(t *testing.T) {
+	lanes := queue.Hold[*state]{Clusters: map[string]bool{"a": true}}
+	items := queue.Hold[*state]{Items: func(s *state) bool { return s.name == "blocked" }}
+	for name, test := range map[string]struct {
+		hold   queue.Hold[*state]
+		before bool // it is held
+	}{"lane": {lanes, true}, "lane later": {lanes, false}, "item": {items, true}} {
+		synctest.Test(t, func(t *testing.T) {
+			q, evicted := newEvictingQueue(queue.Options[*state, string]{LaneCapacity: 1})
+			if test.before {
+				q.Hold(test.hold)
+			}
+			q.Add(&state{cluster: "a", name: "first", size: 10})
+			blocked := offered(t, func() error { return q.Offer(t.Context(), &state{cluster: "a", name: "blocked", size: 10}, 0) })
+			synctest.Wait()
+			q.Hold(test.hold)
+			synctest.Wait()
+			equal(t, name, slices.Sorted(maps.Keys(evicted)), []string{"blocked"})
+			q.Hold(queue.Hold[*state]{})
+			n := len(takeAll(t, q))
+			if err := <-blocked; err != nil {
+				t.Fatal(err)
+			}
+			equal(t, name, n+len(takeAll(t, q)), 2)
+			equal(t, name, lane(q, "a").Bytes, int64(0))
+		})
+	}
+}
+
+// A lane that is held and full by bytes blocks, and keeps what it has as long as nobody
+// wants that. When it is let go, what is delayed makes room again.
+func TestHeldLaneFillsUp(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		q, evicted := newEvictingQueue(queue.Options[*state, string]{LaneBytes: 100})
+		q.Add(&state{cluster: "a", name: "late", size: 40})
+		late, _ := q.Get()
+		q.AddAfter(late, time.Hour)
+		q.Done(late)
+		q.Hold(queue.Hold[*state]{Clusters: map[string]bool{"a": true}})
+		n := 0
+		for q.TryOffer(&state{cluster: "a", name: fmt.Sprint(n), size: 10}, 0) == nil {
+			n++
+		}
+		equal(t, "let in", n, 6)
+		equal(t, "evicted", evicted, map[string]int{})
+		blocked := offered(t, func() error { return q.Offer(t.Context(), &state{cluster: "a", name: "more", size: 10}, 0) })
+		synctest.Wait()
+		q.Hold(queue.Hold[*state]{})
+		if err := <-blocked; err != nil {
+			t.Fatal(err)
+		}
+		equal(t, "evicted", evicted, map[string]int{"more": 1, "late": 1})
+	})
+}
+
+// What has waited for Done of an older one, and is held then, is dropped if the queue shuts
+// down, and told of.
+func TestShutDownDropsWhatIsHeldAfterDone(t *testing.T) {
+	var discarded []state
+	q := newStateQueue(queue.Options[state, string]{Discard: func(s state) { discarded = append(discarded, s) }})
+	old, newer := state{"a", "x", 1, 1}, state{"a", "x", 2, 1}
+	q.Add(old)
+	q.Get()
+	q.Add(newer)
+	q.Hold(queue.Hold[state]{Items: heldX})
+	done := make(chan struct{})
+	go func() {
+		q.ShutDownWithDrain()
+		close(done)
+	}()
+	for !q.ShuttingDown() {
+		runtime.Gosched()
+	}
+	q.Done(old)
+	<-done
+	equal(t, "discarded", discarded, []state{newer})
+	equal(t, "aside", lane(q, "a").Aside, 0)
+	equal(t, "bytes", lane(q, "a").Bytes, int64(0))
 }

@@ -31,7 +31,9 @@ type offer[T, K comparable] struct {
 // ErrClusterRemoved or ErrShuttingDown. On an error the item has not been added,
 // and Discard is not told of it. Blocked Offers of a lane are admitted in the
 // order they came, live ones before those of the snapshot class; of those of one
-// identity the newest. For an item that Hold.Items holds it blocks until that is let go. If there is room at once ctx is not looked at.
+// identity the newest. For an item that Hold.Items holds it blocks until that is let go. An
+// item that is held gives up what it can before it blocks: see Options.Evict. If there is
+// room at once ctx is not looked at.
 func (q *Queue[T, K]) Offer(ctx context.Context, item T, priority int) error {
 	o, released, err := q.offer(&item, priority, true)
 	for released != nil {
@@ -87,6 +89,9 @@ func (q *Queue[T, K]) offer(item *T, priority int, block bool) (_ *offer[T, K], 
 		if !block {
 			return nil, nil, ErrFull
 		}
+		if q.o.Evict != nil {
+			q.o.Evict(*item)
+		}
 		return nil, q.whenReleasedLocked(), nil
 	case q.entersLocked(e, item, priority, size) || q.reclaimLocked(e.lane, e.present()) && q.entersLocked(e, item, priority, size):
 		q.putLocked(e, item, size, priority)
@@ -124,6 +129,9 @@ func (q *Queue[T, K]) blockLocked(e *entry[T, K], item T, size, priority int) *o
 	}
 	l.offers[classOf(priority)].PushBack(&o.place)
 	e.blocked.PushBack(&o.peer)
+	if l.paused {
+		q.evictOfferLocked(o)
+	}
 	return o
 }
 

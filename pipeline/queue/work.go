@@ -197,6 +197,7 @@ func (q *Queue[T, K]) doneLocked(e *entry[T, K]) {
 		e.refused = false
 		q.lost++
 	}
+	home := e.lane
 	switch {
 	case !e.waiting():
 	case q.isHeldLocked(&e.item):
@@ -212,6 +213,9 @@ func (q *Queue[T, K]) doneLocked(e *entry[T, K]) {
 		q.wakeLocked() // one may wait for this
 	}
 	q.releaseLocked(e)
+	if q.shut {
+		q.dropHeldLocked(home) // what has waited for this Done
+	}
 	q.admitLocked(l)
 	if l.leaving && l.inWork == 0 {
 		q.freeLaneLocked(l)

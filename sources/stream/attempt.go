@@ -20,7 +20,7 @@ type attempt struct {
 	*reader
 	session  *member.Session
 	watchdog *watchdog
-	running  context.Context //nolint:containedctx // of the reader, beside the one that ends with the attempt
+	running  context.Context //nolint:containedctx // until it is to stop, beside the one that ends when it is cut
 
 	discovered bool // the target was discovered in this attempt
 	// throttleRefused waits until another state that is left out may be read.
@@ -43,11 +43,15 @@ type fatalError struct{ error }
 const tooNewAttempts = 3
 
 func (r *reader) attempt(ctx context.Context, session *member.Session) outcome {
-	cut, cancel := context.WithCancelCause(ctx)
+	running, stop := context.WithCancelCause(ctx)
+	defer stop(nil)
+	r.requests.attempting(stop)
+	defer r.requests.attempting(nil)
+	cut, cancel := context.WithCancelCause(running)
 	a := &attempt{
 		reader: r, session: session,
 		watchdog: newWatchdog(cancel, r.cfg, r.contended),
-		running:  ctx,
+		running:  running,
 	}
 	a.throttleRefused = func() error { return r.shortage.pace.Wait(cut) }
 	stopWatchdog := a.watchdog.watch(session)
@@ -124,7 +128,7 @@ func (a *attempt) follow(ctx context.Context) error {
 		return err
 	}
 	if is, _ := a.isPaused(Stopped); is {
-		return errRequested // it is known only now of what it is
+		return errRequested // it is known only now of what it is, or it was paused before the attempt began
 	}
 	if err := a.retire(ctx); err != nil {
 		return err
@@ -223,9 +227,6 @@ func (a *attempt) setLive(from string) error {
 	}
 	if a.relabelled.Load() != a.labelled {
 		return errRequested // who relabelled it meanwhile has cut no watch
-	}
-	if is, _ := a.isPaused(Stopped); is {
-		return errRequested // who paused it meanwhile has cut none
 	}
 	a.liveSince = time.Now()
 	a.newest = number(from)

@@ -261,7 +261,7 @@ func (a *attempt) patiently(b *branch, wait func(context.Context) error) error {
 		a.watchdog.block()
 		defer a.watchdog.unblock()
 		if err := wait(a.running); err != nil {
-			return fatalError{err}
+			return a.endedBy(err)
 		}
 		return nil
 	}
@@ -281,13 +281,22 @@ func (a *attempt) patiently(b *branch, wait func(context.Context) error) error {
 		case err == nil:
 			return nil
 		case !errors.Is(err, queue.ErrFull):
-			return fatalError{err}
+			return a.endedBy(err)
 		case !alone:
 			return errBehind
 		case a.Stream.main.Load() != a.reader:
 			return fatalError{errNoRoomInLane}
 		}
 	}
+}
+
+// endedBy returns what an error of a queue or budget ends: the attempt if that is to stop, else
+// the stream.
+func (a *attempt) endedBy(err error) error {
+	if errors.Is(context.Cause(a.running), errRequested) {
+		return errRequested
+	}
+	return fatalError{err}
 }
 
 // waitFor calls wait for a while: then it returns queue.ErrFull.

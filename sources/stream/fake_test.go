@@ -173,8 +173,14 @@ func (b *fakeBody) send(frames ...string) {
 	_, _ = b.as.WriteString(b.w, strings.Join(frames, "\n")+"\n")
 }
 
-func (b *fakeBody) end()              { _ = b.w.Close() }
-func (b *fakeBody) fail(err error)    { _ = b.w.CloseWithError(err) }
+func (b *fakeBody) end()           { _ = b.w.Close() }
+func (b *fakeBody) fail(err error) { _ = b.w.CloseWithError(err) }
+
+// closed reports whether the stream has closed it; else it waits until the stream reads.
+func (b *fakeBody) closed() bool {
+	_, err := io.WriteString(b.w, "\n")
+	return err != nil
+}
 func (b *fakeBody) write(text string) { _, _ = io.WriteString(b.w, text) }
 
 func status(code int, reason, message string) string {

@@ -62,8 +62,8 @@ func (a *attempt) handOver(b *branch, c *pipeline.Change) error {
 	return err
 }
 
-// offer blocks while the queue is full. It ends with the stream only: an attempt
-// that is cut waits for the lane first.
+// offer blocks while the queue is full. It ends with the stream, and when that is stopped:
+// an attempt that is cut waits for the lane first.
 func (a *attempt) offer(b *branch, c *pipeline.Change, priority int) error {
 	if len(a.Stream.branches) > 1 {
 		switch err := b.route.Queue.TryOffer(c, priority); {

@@ -8,7 +8,8 @@ import (
 
 // An operator may pause a stream. Its queues hold what waits of it and take no more, so a
 // stream that is only held stands in Offer, with its watch open, as before a full lane. One
-// that is stopped closes its watch, and goes on from there when it is resumed.
+// that is stopped ends what it is at: a watch, a snapshot, an Offer. What it has read and not
+// handed over is read again when it is resumed, as its resume point lies before that.
 
 // Pause is what an operator has a stream do.
 type Pause int
@@ -28,8 +29,7 @@ type paused struct {
 
 // SetPaused says which resources of the stream's cluster are paused, until it is called
 // again; the map is not changed after. A stream that does not know yet what it follows finds
-// out first. A watch that stands before a full lane is closed when that lets it in. It may be
-// called from any goroutine and does not block.
+// out first. It may be called from any goroutine and does not block.
 func (s *Stream) SetPaused(of map[string]Pause) {
 	s.mu.Lock()
 	s.paused.of = of
@@ -41,7 +41,7 @@ func (s *Stream) SetPaused(of map[string]Pause) {
 	s.mu.Unlock()
 	if stopped {
 		for _, r := range s.allReaders() {
-			r.requests.cutWatch()
+			r.requests.stopAttempt()
 		}
 	}
 }
@@ -77,4 +77,7 @@ func (s *Stream) awaitResume(ctx context.Context, so Pause, waits func()) {
 }
 
 // setPaused enters the state of a reader that has no watch because it must not.
-func (r *reader) setPaused() { r.setState(member.Paused, "paused") }
+func (r *reader) setPaused() {
+	r.setFresh() // it hears nothing because it does not listen
+	r.setState(member.Paused, "paused")
+}

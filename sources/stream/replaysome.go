@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"iter"
+	"maps"
 	"slices"
 	"time"
 
@@ -39,6 +40,13 @@ type Selected struct {
 // errNotKnown says that a stream has not found out what it follows.
 var errNotKnown = errors.New("it is not known yet what the sinks have of it; try again once its cluster has answered")
 
+// errNoRoute says that a selector names a route that there is not.
+var errNoRoute = errors.New("there is no such route")
+
+// answersWithin is how long the member is waited for, to be connected and then for each page,
+// before a replay of what has labels is given up.
+const answersWithin = 15 * time.Second
+
 // ReplaySome is Replay for the objects that q selects. With dry nothing is delivered: it only
 // counts. It asks the member for the names if there are Labels, and blocks until that has
 // answered or ctx ends.
@@ -55,6 +63,8 @@ func (s *Stream) ReplaySome(ctx context.Context, q Selector, dry bool) (Selected
 	}
 	s.mu.Unlock()
 	switch {
+	case len(cursors) == 0:
+		return Selected{}, fmt.Errorf("%q: %w", q.Route, errNoRoute)
 	case q.all() && !dry:
 		var r Selected
 		for _, c := range cursors {
@@ -103,10 +113,12 @@ func (s *Stream) begun(r Selected, dry bool) Selected {
 	return r
 }
 
-// replayLabelled is ReplaySome by a list of the member. What it has marked when it fails is
-// delivered again by the next snapshot, whenever that is.
+// replayLabelled is ReplaySome by a list of the member. It marks nothing before it has the whole
+// list. It keeps the names that a sink has accepted, and so no more than the ledger.
 func (s *Stream) replayLabelled(ctx context.Context, q Selector, cursors []*ledger.Cursor, dry bool) (r Selected, err error) {
-	session, err := s.conn.Acquire(ctx)
+	soon, cancel := context.WithTimeoutCause(ctx, answersWithin, errors.New("the cluster does not answer"))
+	defer cancel()
+	session, err := s.conn.Acquire(soon)
 	if err != nil {
 		return r, fmt.Errorf("list what has the labels: %w", err)
 	}
@@ -115,26 +127,30 @@ func (s *Stream) replayLabelled(ctx context.Context, q Selector, cursors []*ledg
 	s.mu.Unlock()
 	t := s.targetOf(what, session)
 	t.labels = both(t.labels, q.Labels)
-	counts := make([]int, len(cursors))
+	found := map[ledger.Name]struct{}{}
 	for token := ""; ; {
 		names, next, err := s.pageOfNames(ctx, session, t, q, token)
 		if err != nil {
 			return r, fmt.Errorf("list what has the labels: %s", s.main.Load().brief(err))
 		}
-		for i, c := range cursors {
-			counts[i] += markDue(c, q.among(slices.Values(names)), dry)
+		for name := range q.among(slices.Values(names)) {
+			if slices.ContainsFunc(cursors, func(c *ledger.Cursor) bool { return c.CountAcked(slices.Values([]ledger.Name{name})) > 0 }) {
+				found[name] = struct{}{}
+			}
 		}
 		if token = next; token == "" {
 			break
 		}
 	}
-	r.Objects = slices.Max(counts)
+	for _, c := range cursors {
+		r.Objects = max(r.Objects, markDue(c, maps.Keys(found), dry))
+	}
 	return s.begun(r, dry), nil
 }
 
 // pageOfNames returns the names in a page of a list of metadata, and the token of the next.
 func (s *Stream) pageOfNames(ctx context.Context, session *member.Session, t *target, q Selector, token string) (names []ledger.Name, next string, err error) {
-	ctx, cancel := context.WithTimeout(ctx, openTimeout)
+	ctx, cancel := context.WithTimeoutCause(ctx, answersWithin, errors.New("the cluster does not answer"))
 	defer cancel()
 	selected := t.fields
 	if q.Name != "" {

@@ -19,9 +19,14 @@ func TestReplayOfOneObject(t *testing.T) {
 		if r, err := h.stream.ReplaySome(t.Context(), q, true); err != nil || r != (Selected{Objects: 1}) {
 			t.Fatalf("dry: %+v, %v", r, err)
 		}
-		for _, none := range []Selector{{Name: "z"}, {Name: "a", Namespace: "elsewhere"}, {Name: "a", Route: "b"}} {
+		for _, none := range []Selector{{Name: "z"}, {Name: "a", Namespace: "elsewhere"}} {
 			if r, err := h.stream.ReplaySome(t.Context(), none, false); err != nil || r.Objects != 0 {
 				t.Fatalf("%+v: %+v, %v", none, r, err)
+			}
+		}
+		for _, labels := range []string{"", "app=web"} {
+			if _, err := h.stream.ReplaySome(t.Context(), Selector{Name: "a", Labels: labels, Route: "b"}, false); !errors.Is(err, errNoRoute) {
+				t.Errorf("to a route that there is not: %v", err)
 			}
 		}
 		body.send(event("MODIFIED", "a", 11)) // the watch goes on
@@ -60,6 +65,29 @@ func TestReplayOfLabels(t *testing.T) {
 		body := h.call("streaming list").open()
 		body.send(event("ADDED", "a", 1), event("ADDED", "b", 2), endMark("20"))
 		h.want(true, "updated a uid-a@1 snapshot")
+	})
+}
+
+// A list that ends early has no effect: also what it has shown is not delivered again.
+func TestReplayOfPartOfAList(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := start(t)
+		body := h.live()
+		result := make(chan error, 1)
+		go func() {
+			_, err := h.stream.ReplaySome(t.Context(), Selector{Labels: "app=web"}, false)
+			result <- err
+		}()
+		h.call("list by 500").reply(200, listOf(15, "more", configMap("a", 1)))
+		h.call("list at more by 500").reply(500, status(500, "InternalError", "no more"))
+		if err := <-result; err == nil {
+			t.Fatal("a list without its end is taken for one")
+		}
+		body.send(event("MODIFIED", "b", 11))
+		h.want(true, "updated b uid-b@11")
+		age()
+		body.end()
+		h.call("watch from 11") // no snapshot
 	})
 }
 

@@ -13,6 +13,7 @@ type snapshotRequests struct {
 	mu     sync.Mutex
 	wanted [numSnapshotReasons]bool
 	cut    context.CancelCauseFunc // ends the watch under way; nil: there is none
+	stop   context.CancelCauseFunc // ends the attempt under way, whatever it waits for; nil: there is none
 }
 
 // Replay has the stream deliver the current state of all its objects again, as
@@ -71,6 +72,23 @@ func (d *snapshotRequests) cutWatch() {
 	d.mu.Unlock()
 	if cut != nil {
 		cut(errRequested)
+	}
+}
+
+// attempting says that stop ends an attempt that begins now; nil: it has ended.
+func (d *snapshotRequests) attempting(stop context.CancelCauseFunc) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.stop = stop
+}
+
+// stopAttempt ends the attempt, also while it waits for a queue or for memory.
+func (d *snapshotRequests) stopAttempt() {
+	d.mu.Lock()
+	stop := d.stop
+	d.mu.Unlock()
+	if stop != nil {
+		stop(errRequested)
 	}
 }
 

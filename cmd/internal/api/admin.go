@@ -17,7 +17,8 @@ type Replay struct {
 	// Objects is how many objects are selected that sinks have accepted before; of several
 	// routes, the most. Absent if everything is replayed.
 	Objects *int      `json:"objects,omitempty"`
-	Waiting []Waiting `json:"waiting,omitempty"` // that cannot
+	Waiting []Waiting `json:"waiting,omitempty"` // that cannot, and begin when they can
+	Failed  []Waiting `json:"failed,omitempty"`  // of which nothing is replayed
 }
 
 // Waiting is a stream that cannot begin a snapshot now.

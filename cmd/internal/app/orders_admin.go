@@ -20,7 +20,7 @@ func (a *admin) servePause(r *http.Request) (int, any) {
 	if err != nil {
 		return http.StatusBadRequest, api.Error{Error: err.Error()}
 	}
-	of, err := pausedOf(q)
+	of, err := a.pausedOf(q)
 	p := api.Pause{Paused: of, Mode: cmp.Or(q.Get("mode"), api.PauseHold)}
 	var wrong error
 	p.Order, wrong = orderOf(q, time.Now())
@@ -33,8 +33,13 @@ func (a *admin) servePause(r *http.Request) (int, any) {
 	case p.Mode == api.PauseStop && p.Route != "":
 		return http.StatusBadRequest, api.Error{Error: "a route has no watches of its own to stop: those that it shares go on for the others; use mode=hold"}
 	}
+	given := p.Resource
 	if err, known := a.isKnown(&p.Paused); err != nil {
 		return http.StatusNotFound, api.Error{Error: err.Error(), Known: known}
+	}
+	if others := a.sharing(p.Paused, given); len(others) > 1 {
+		return http.StatusConflict, api.Error{Error: fmt.Sprintf("%s cannot be paused alone: a pause is of a resource, and %s are of the same; pause %s to pause them all",
+			clipped(given), strings.Join(others, " and "), clipped(p.Cluster+"/"+p.Resource)), Known: []string{p.Resource}}
 	}
 	notStored, err := a.orders.pause(r.Context(), p)
 	if err != nil {
@@ -48,13 +53,13 @@ func (a *admin) serveResume(r *http.Request) (int, any) {
 	if err != nil {
 		return http.StatusBadRequest, api.Error{Error: err.Error()}
 	}
-	of, err := pausedOf(q)
-	if err != nil {
+	of, err := a.pausedOf(q)
+	if err = errors.Join(err, checkOrderText("by", q.Get("by"), mostOrderText)); err != nil {
 		return http.StatusBadRequest, api.Error{Error: err.Error()}
 	}
 	// It may have left since, and is resumed all the same.
 	_, _ = a.isKnown(&of)
-	p, notStored, err := a.orders.resume(r.Context(), of)
+	p, notStored, err := a.orders.resume(r.Context(), of, q.Get("by"))
 	if err != nil {
 		var known []string
 		for _, p := range a.orders.paused() {
@@ -73,8 +78,44 @@ func stored(notStored string) int {
 	return http.StatusOK
 }
 
+// sharing returns the streams of a cluster that are of one resource, if one of them is given by
+// its own name and not by the resource's.
+func (a *admin) sharing(p api.Paused, given string) (streams []string) {
+	if given == p.Resource {
+		return nil
+	}
+	for _, m := range a.members() {
+		for _, st := range m.Streams {
+			if m.Connection.Cluster == p.Cluster && st.Resource == p.Resource {
+				streams = append(streams, st.Stream)
+			}
+		}
+	}
+	return streams
+}
+
+// splitStream splits CLUSTER/RESOURCE. The name of a cluster may hold slashes: of those that are
+// known, or paused, the longest that fits counts.
+func (a *admin) splitStream(of string) (cluster, resource string, ok bool) {
+	consider := func(name string) {
+		if rest, is := strings.CutPrefix(of, name+"/"); is && len(name) > len(cluster) {
+			cluster, resource, ok = name, rest, true
+		}
+	}
+	for _, m := range a.members() {
+		consider(m.Connection.Cluster)
+	}
+	for _, p := range a.orders.paused() {
+		consider(p.Cluster)
+	}
+	if !ok {
+		cluster, resource, ok = strings.Cut(of, "/")
+	}
+	return cluster, resource, ok && cluster != "" && resource != ""
+}
+
 // pausedOf returns what a pause is of.
-func pausedOf(q url.Values) (p api.Paused, err error) {
+func (a *admin) pausedOf(q url.Values) (p api.Paused, err error) {
 	cluster, of, route := q.Get("cluster"), q.Get("stream"), q.Get("route")
 	if n := len(slices.DeleteFunc([]string{cluster, of, route}, func(s string) bool { return s == "" })); n != 1 {
 		return p, errors.New("of what? Give one of ?cluster=NAME, ?stream=CLUSTER/RESOURCE and ?route=NAME")
@@ -82,8 +123,7 @@ func pausedOf(q url.Values) (p api.Paused, err error) {
 	p = api.Paused{Cluster: cluster, Route: route}
 	if of != "" {
 		var ok bool
-		p.Cluster, p.Resource, ok = strings.Cut(of, "/")
-		if !ok || p.Cluster == "" || p.Resource == "" {
+		if p.Cluster, p.Resource, ok = a.splitStream(of); !ok {
 			return p, fmt.Errorf("stream=%q: give CLUSTER/RESOURCE, such as edge-1/deployments.apps", clipped(of))
 		}
 	}

@@ -49,9 +49,10 @@ func (o *orders) limit(ctx context.Context, l api.LimitsOrder) (notStored string
 	return o.store(ctx, l.Cluster), nil
 }
 
-// resetLimits has a cluster have the limits that are declared.
-func (o *orders) resetLimits(ctx context.Context, cluster string) (notStored string) {
-	was := func() bool {
+// resetLimits has a cluster have the limits that are declared. by is who asks for it. It reports
+// whether there were others.
+func (o *orders) resetLimits(ctx context.Context, cluster, by string) (was bool, notStored string) {
+	was = func() bool {
 		o.mu.Lock()
 		defer o.mu.Unlock()
 		if _, is := o.limits[cluster]; !is {
@@ -61,13 +62,13 @@ func (o *orders) resetLimits(ctx context.Context, cluster string) (notStored str
 		delete(o.limits, cluster)
 		o.limiter.forgetOrder(cluster)
 		o.expireLocked(time.Now())
-		o.log.Info("The limits of a cluster are as they are declared again, as it was asked for", "cluster", cluster)
+		o.log.Info("The limits of a cluster are as they are declared again, as it was asked for", "cluster", cluster, "by", by)
 		return true
 	}()
 	if !was {
-		return ""
+		return false, ""
 	}
-	return o.store(ctx, cluster)
+	return true, o.store(ctx, cluster)
 }
 
 // order gives a cluster the limits that an operator has told.
@@ -177,7 +178,10 @@ func (a *admin) serveOrderLimits(r *http.Request) (int, any) {
 	}
 	cluster, code, wrong := a.limitsOf(q)
 	if reset && q.Get("cluster") != "" { // also of a cluster that has left since
-		notStored := a.orders.resetLimits(r.Context(), q.Get("cluster"))
+		was, notStored := a.orders.resetLimits(r.Context(), q.Get("cluster"), q.Get("by"))
+		if !was && wrong != nil {
+			return code, wrong
+		}
 		now := a.orders.limiter.describe(q.Get("cluster"))
 		now.NotStored = notStored
 		return stored(notStored), now

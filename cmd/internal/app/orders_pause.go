@@ -53,8 +53,8 @@ func (o *orders) pause(ctx context.Context, p api.Pause) (notStored string, err 
 	return o.store(ctx, p.String()), nil
 }
 
-// resume ends a pause, which it returns.
-func (o *orders) resume(ctx context.Context, of api.Paused) (p api.Pause, notStored string, err error) {
+// resume ends a pause, which it returns. by is who asks for it.
+func (o *orders) resume(ctx context.Context, of api.Paused, by string) (p api.Pause, notStored string, err error) {
 	err = func() error {
 		o.mu.Lock()
 		defer o.mu.Unlock()
@@ -68,7 +68,7 @@ func (o *orders) resume(ctx context.Context, of api.Paused) (p api.Pause, notSto
 		delete(o.pauses, of)
 		o.applyLocked()
 		o.expireLocked(time.Now())
-		o.log.Info("Resumed, as it was asked for", pauseValues(p)...)
+		o.log.Info("Resumed, as it was asked for", append(pauseValues(p), "resumedBy", by)...)
 		return nil
 	}()
 	if err != nil {

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/go-logr/logr"
+	"github.com/go-logr/logr/funcr"
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/fairlead-dev/fairlead/cmd/internal/api"
@@ -145,7 +146,7 @@ func TestOrderedLimitsOutliveTheFlags(t *testing.T) {
 	if now := o.limiter.describe("a"); now.QPS != (api.Limit{Declared: 100, DeclaredBy: "flags", Effective: 7}) || now.Burst.Effective != 50 {
 		t.Errorf("limits: %+v", now)
 	}
-	if why := o.resetLimits(t.Context(), "a"); why != "" || o.limiter.describe("a").QPS.Effective != 100 {
+	if was, why := o.resetLimits(t.Context(), "a", "me"); !was || why != "" || o.limiter.describe("a").QPS.Effective != 100 {
 		t.Errorf("reset: %q, %+v", why, o.limiter.describe("a"))
 	}
 }
@@ -189,10 +190,17 @@ func TestOrdersOverTheAdminAddress(t *testing.T) {
 		members: func() []sources.MemberStatus {
 			return []sources.MemberStatus{
 				{Connection: connection.Status{Cluster: "alpha"}, Streams: []stream.Status{{Stream: "deploy", Resource: "deployments.apps"}, {Stream: "wigs"}}},
+				{Connection: connection.Status{Cluster: "arn:aws:eks:eu:1:cluster/prod"}, Streams: []stream.Status{{Stream: "pods", Resource: "pods"}}},
+				{Connection: connection.Status{Cluster: "arn:aws:eks:eu:1:cluster"}, Streams: []stream.Status{{Stream: "prod/pods", Resource: "prod/pods"}}},
+				{Connection: connection.Status{Cluster: "beta"}, Streams: []stream.Status{
+					{Stream: "cm?namespace=a", Resource: "configmaps"}, {Stream: "cm?namespace=b", Resource: "configmaps"},
+				}},
 			}
 		},
 		routes: []string{"stdout:"}, orders: ordersOver(t, k), log: logr.Discard(),
 	}
+	var logged strings.Builder // by one request after another
+	a.orders.log = funcr.New(func(_, line string) { logged.WriteString(line + "\n") }, funcr.Options{})
 	s := httptest.NewServer(a.handler())
 	t.Cleanup(s.Close)
 	ask := func(method, path string, query ...string) (int, string) {
@@ -235,6 +243,12 @@ func TestOrdersOverTheAdminAddress(t *testing.T) {
 		{"/pause", []string{"stream", "alpha/deploy", "reason", "<b>", "by", "me", "for", "1h"}, 200, `"resource": "deployments.apps"`},
 		{"/resume", []string{"cluster", "alpha"}, 404, "stream alpha/deployments.apps"},
 		{"/resume", []string{"stream", "alpha/deployments.apps"}, 200, `"by": "me"`},
+		{"/pause", []string{"stream", "arn:aws:eks:eu:1:cluster/prod/pods"}, 200, `"cluster": "arn:aws:eks:eu:1:cluster/prod"`},
+		{"/resume", []string{"stream", "arn:aws:eks:eu:1:cluster/prod/pods", "by", "a\nb"}, 400, "printed"},
+		{"/resume", []string{"stream", "arn:aws:eks:eu:1:cluster/prod/pods", "by", "who resumes"}, 200, `"cluster": "arn:aws:eks:eu:1:cluster/prod"`},
+		{"/pause", []string{"stream", "beta/cm?namespace=a"}, 409, "pause beta/configmaps"},
+		{"/pause", []string{"stream", "beta/configmaps"}, 200, `"resource": "configmaps"`},
+		{"/resume", []string{"stream", "beta/configmaps"}, 200, `"resource": "configmaps"`},
 		{"/pause", []string{"route", "stdout:"}, 200, `"mode": "hold"`},
 		{"/limits", []string{"cluster", "gamma", "qps", "1"}, 404, `"alpha"`},
 		{"/limits", []string{"qps", "1"}, 400, "which cluster"},
@@ -245,11 +259,17 @@ func TestOrdersOverTheAdminAddress(t *testing.T) {
 		{"/limits", []string{"cluster", "alpha", "weight", strings.Repeat("9", 4000)}, 400, "weight"},
 		{"/limits", []string{"cluster", "alpha", "reset", "true", "qps", "1"}, 400, "no others"},
 		{"/limits", []string{"cluster", "alpha", "qps", "5", "burst", "2"}, 200, `"effective": 5`},
-		{"/limits", []string{"cluster", "alpha", "reset", "true"}, 200, `"effective": 0`},
+		{"/limits", []string{"cluster", "alpha", "reset", "true", "by", "who resets"}, 200, `"effective": 0`},
+		{"/limits", []string{"cluster", "gamma", "reset", "true"}, 404, `"alpha"`},
 	} {
 		code, body := ask(http.MethodPost, test.path, test.query...)
 		if code != test.code || !strings.Contains(body, test.want) || len(body) > 2000 {
 			t.Errorf("%s %.80q: %d, %.300s; want %d, %s", test.path, test.query, code, body, test.code, test.want)
+		}
+	}
+	for _, who := range []string{`"resumedBy"="who resumes"`, `"by"="who resets"`} {
+		if !strings.Contains(logged.String(), who) {
+			t.Errorf("the log does not tell %s:\n%s", who, logged.String())
 		}
 	}
 	if code, body := ask(http.MethodGet, "/limits", "cluster", "alpha"); code != 200 || !strings.Contains(body, "declaredBy") {

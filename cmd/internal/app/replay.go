@@ -23,6 +23,12 @@ type replayRequest struct {
 // selects reports whether it is not simply everything.
 func (q replayRequest) selects() bool { return q.dry || q.ReplaySelector != sources.ReplaySelector{} }
 
+// counts reports whether the objects that it selects are known when it begins: a snapshot for
+// one route brings also what that has never had.
+func (q replayRequest) counts() bool {
+	return q.dry || q.ReplaySelector != sources.ReplaySelector{Route: q.Route}
+}
+
 // of has the sources do it.
 func (q replayRequest) of(ctx context.Context, s *sources.Sources) (sources.Replaying, error) {
 	if q.selects() {
@@ -68,7 +74,8 @@ func replayRequestOf(r *http.Request) (q replayRequest, err error) {
 // replayStored is how long a replay is waited for to be stored, before it is confirmed.
 const replayStored = 10 * time.Second
 
-// replayListed is how long a replay of what has labels may take, for which the cluster is asked.
+// replayListed is how long the cluster may be asked for what has labels, before that; it is
+// what sources.Sources gives it.
 const replayListed = time.Minute
 
 func (a *admin) serveReplay(r *http.Request) (int, any) {
@@ -94,7 +101,7 @@ func (a *admin) serveReplay(r *http.Request) (int, any) {
 	}
 	within := replayStored
 	if q.Labels != "" {
-		within = replayListed
+		within += replayListed
 	}
 	ctx, cancel := context.WithTimeoutCause(r.Context(), within, errors.New("the ledger has not been written in time"))
 	defer cancel()
@@ -105,7 +112,7 @@ func (a *admin) serveReplay(r *http.Request) (int, any) {
 	if errors.Is(err, sources.ErrNotStored) || errors.Is(err, sources.ErrNotSurveyed) {
 		return http.StatusServiceUnavailable, api.Error{Error: err.Error()}
 	}
-	if errors.Is(err, sources.ErrSelector) {
+	if errors.Is(err, sources.ErrSelector) || errors.Is(err, sources.ErrUnknownRoute) {
 		return http.StatusBadRequest, api.Error{Error: err.Error()}
 	}
 	if errors.Is(err, sources.ErrUnknownResource) {
@@ -116,14 +123,17 @@ func (a *admin) serveReplay(r *http.Request) (int, any) {
 	}
 	if !q.dry {
 		a.log.Info("Replaying a cluster, as it was asked for", "cluster", cluster, "resource", resource, "namespace", q.Namespace,
-			"name", q.Name, "labels", q.Labels, "route", q.Route, "streams", replaying.Streams, "waiting", len(replaying.Waiting))
+			"name", q.Name, "labels", q.Labels, "route", q.Route, "streams", replaying.Streams, "waiting", len(replaying.Waiting), "failed", len(replaying.Failed))
 	}
 	s := api.Replay{Cluster: cluster, Resource: resource, Streams: replaying.Streams, DryRun: q.dry}
-	if q.selects() {
+	if q.counts() {
 		s.Objects = &replaying.Objects
 	}
 	for _, w := range replaying.Waiting {
 		s.Waiting = append(s.Waiting, api.Waiting(w))
+	}
+	for _, f := range replaying.Failed {
+		s.Failed = append(s.Failed, api.Waiting(f))
 	}
 	if s.Streams == 0 {
 		return http.StatusAccepted, s

@@ -46,7 +46,7 @@ func NewReplay() *cobra.Command {
 				query.Set("dryRun", "true")
 			}
 			if labels != "" {
-				wait = listedWithin
+				wait += listedWithin
 			}
 			var s api.Replay
 			if err := c.Post(cmd.Context(), cmd.ErrOrStderr(), "/replay", query, wait, &s, http.StatusOK, http.StatusAccepted); err != nil {
@@ -55,17 +55,25 @@ func NewReplay() *cobra.Command {
 			var said strings.Builder
 			switch {
 			case s.DryRun:
-				fmt.Fprintf(&said, "A replay would deliver %d objects of cluster %s again\n", objects(s), Printable(s.Cluster))
+				fmt.Fprintf(&said, "A replay would deliver %s of cluster %s again\n", objects(s), Printable(s.Cluster))
 			case s.Objects != nil:
-				fmt.Fprintf(&said, "Replaying %d objects of cluster %s\n", objects(s), Printable(s.Cluster))
+				fmt.Fprintf(&said, "Replaying %s of cluster %s\n", objects(s), Printable(s.Cluster))
 			default:
 				fmt.Fprintf(&said, "Replaying cluster %s: %d streams begin a snapshot\n", Printable(s.Cluster), s.Streams)
 			}
 			for _, w := range s.Waiting {
 				fmt.Fprintf(&said, "%s cannot, and begins one when it can: %s\n", Printable(w.Stream), Printable(w.Reason))
 			}
-			_, err := io.WriteString(cmd.OutOrStdout(), said.String())
-			return err
+			for _, f := range s.Failed {
+				fmt.Fprintf(&said, "Nothing of %s, because it is not known which objects these are: %s\n", Printable(f.Stream), Printable(f.Reason))
+			}
+			if _, err := io.WriteString(cmd.OutOrStdout(), said.String()); err != nil {
+				return err
+			}
+			if len(s.Failed) > 0 {
+				return fmt.Errorf("%d streams of cluster %s were left out", len(s.Failed), Printable(s.Cluster))
+			}
+			return nil
 		},
 	}
 	cmd.Flags().StringVar(&cluster, "cluster", "", "the member's name; required")
@@ -84,9 +92,13 @@ func NewReplay() *cobra.Command {
 // listedWithin is how long a program may take to ask a cluster for objects with labels.
 const listedWithin = time.Minute
 
-func objects(s api.Replay) int {
-	if s.Objects == nil {
-		return 0
+// objects says how many objects a replay is of.
+func objects(s api.Replay) string {
+	switch {
+	case s.Objects == nil:
+		return "no objects"
+	case *s.Objects == 1:
+		return "1 object"
 	}
-	return *s.Objects
+	return fmt.Sprintf("%d objects", *s.Objects)
 }
