@@ -124,3 +124,17 @@ func TestResolveNames(t *testing.T) {
 		}
 	})
 }
+
+// A namespace from outside leads to no other path of the member.
+func TestLookRefusesWhatIsNoNamespace(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := start(t)
+		h.live()
+		for _, namespace := range []string{"..", ".", "../../../api/v1/nodes/n/proxy/run", "a/b", "a%2fb"} {
+			got := h.stream.Look(t.Context(), ledger.Name{Namespace: namespace, Name: "x"})
+			if got.Asked || !strings.Contains(got.Error, "invalid namespace") {
+				t.Errorf("%s: asked %v, %q", namespace, got.Asked, got.Error)
+			}
+		}
+	})
+}

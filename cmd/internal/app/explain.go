@@ -49,6 +49,9 @@ func (p *program) explain(r *http.Request) (code int, answer any) {
 			return http.StatusBadRequest, api.Error{Error: fmt.Sprintf("which %s? Give ?cluster=&resource=&name=, and &namespace= for what has one", needed)}
 		}
 	}
+	if err := errors.Join(checkSegment("namespace", q.Get("namespace")), checkSegment("name", q.Get("name"))); err != nil {
+		return http.StatusBadRequest, api.Error{Error: err.Error()}
+	}
 	if election := p.electionStatus(); election.Following() != "" {
 		return http.StatusServiceUnavailable, api.Error{
 			Error:  "nothing is delivered from here (" + election.Following() + "); " + election.AskLeader(),

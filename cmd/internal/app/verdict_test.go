@@ -1,6 +1,9 @@
 package app
 
 import (
+	"net/http"
+	"net/http/httptest"
+	"net/url"
 	"strings"
 	"testing"
 	"time"
@@ -151,6 +154,23 @@ func TestSentences(t *testing.T) {
 	} {
 		if got := about(d); got != want {
 			t.Errorf("about %v: %s, want %s", d, got, want)
+		}
+	}
+}
+
+// Names from outside are part of no path that leads elsewhere: neither of a question nor of a
+// replay.
+func TestNamesOfObjectsAreSegmentsOfPaths(t *testing.T) {
+	for _, bad := range []string{"..", ".", "../../nodes/n/proxy/run", "a%2f..", strings.Repeat("a", 254)} {
+		for _, of := range []string{"namespace", "name"} {
+			q := url.Values{"cluster": {"c"}, "resource": {"pods"}, "name": {"x"}, of: {bad}}
+			r := httptest.NewRequest(http.MethodGet, "/explain?"+q.Encode(), http.NoBody)
+			if code, answer := (&program{}).explain(r); code != http.StatusBadRequest {
+				t.Errorf("explain of the %s %q: %d %v", of, bad, code, answer)
+			}
+			if _, err := replayRequestOf(r); err == nil {
+				t.Errorf("replay of the %s %q is taken", of, bad)
+			}
 		}
 	}
 }
