@@ -231,7 +231,7 @@ func (s *Stage) answered(l load, i int, refused error) {
 		p.refused = refused
 	}
 	if s.observe != nil {
-		s.observe(Delivery{Change: c, Began: l.began, Refused: p.refused})
+		s.observe(Delivery{Change: c, Began: l.began, Refused: p.refused, DeadLettered: p.refused == nil && c.DeadLettered})
 	}
 	switch {
 	case p.refused == nil:

@@ -1,11 +1,13 @@
 package app
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/fairlead-dev/fairlead/cmd/internal/api"
@@ -81,7 +83,7 @@ func (p *program) explain(r *http.Request) (code int, answer any) {
 	if found.Asked {
 		x.Member = &api.InMember{Exists: found.Exists, UID: found.UID, ResourceVersion: found.ResourceVersion}
 	}
-	p.judge(e, x, &found)
+	p.judge(r.Context(), e, x, &found)
 	return http.StatusOK, x
 }
 
@@ -113,7 +115,7 @@ func (p *program) notFollowed(e *engine, x *api.Explanation, found *sources.Look
 }
 
 // judge adds the verdict of each route.
-func (p *program) judge(e *engine, x *api.Explanation, found *sources.Looked) {
+func (p *program) judge(ctx context.Context, e *engine, x *api.Explanation, found *sources.Looked) {
 	key := pipeline.Key{Cluster: x.Cluster, Resource: x.Resource, Namespace: x.Namespace, Name: x.Name}
 	stored, isStored := p.ledger.Status()
 	inStore := ledger.ClusterStatus{Healthy: true}
@@ -122,6 +124,7 @@ func (p *program) judge(e *engine, x *api.Explanation, found *sources.Looked) {
 			inStore = k
 		}
 	}
+	letters := sync.OnceValue(func() map[string]deadletter.Record { return p.letters(ctx, key) })
 	for i, r := range e.routes {
 		f := &facts{now: time.Now(), found: found, route: found.Routes[i], sink: r.batcher.Status(), ledger: stored, cluster: inStore}
 		f.ledger.Healthy = f.ledger.Healthy || !isStored
@@ -136,7 +139,10 @@ func (p *program) judge(e *engine, x *api.Explanation, found *sources.Looked) {
 		f.paused = pausedFor(p.orders.paused(), r.name, key, found)
 		f.last = func() *api.Delivered { return p.recent.delivered(r.name, key) }
 		if p.dead != nil {
-			f.letter = func() (deadletter.Record, bool) { return p.letter(r.name, key) }
+			f.letter = func() (deadletter.Record, bool) {
+				l, ok := letters()[r.name]
+				return l, ok
+			}
 		}
 		x.Routes = append(x.Routes, f.verdict())
 	}
@@ -164,23 +170,23 @@ func pausedFor(pauses []api.Pause, route string, key pipeline.Key, found *source
 	return nil
 }
 
-// letter returns the newest dead letter of an object.
-func (p *program) letter(sink string, key pipeline.Key) (deadletter.Record, bool) {
-	r, ok, err := p.dead.file.Last(sink, key)
+// letters returns the newest dead letters of an object, by sink.
+func (p *program) letters(ctx context.Context, key pipeline.Key) map[string]deadletter.Record {
+	last, err := p.dead.file.Last(ctx, key)
 	if err != nil {
 		p.log.V(1).Info("Could not search the dead letters", "reason", err.Error())
 	}
-	return r, ok
+	return last
 }
 
-// delivered tells of the newest state of an object that a route's sink has accepted; nil: it
-// is not remembered.
+// delivered tells of the newest state of an object that was settled for a route; nil: it is
+// not remembered.
 func (r *recent) delivered(route string, key pipeline.Key) *api.Delivered {
 	a, ok := r.last(route, key)
 	if !ok {
 		return nil
 	}
-	d := &api.Delivered{ID: a.id(), Op: a.op.String(), ResourceVersion: a.version, At: a.at}
+	d := &api.Delivered{ID: a.id(), Op: a.op.String(), ResourceVersion: a.version, At: a.at, DeadLettered: a.dead}
 	if !a.observed.IsZero() {
 		d.LagSeconds = a.at.Sub(a.observed).Seconds()
 	}

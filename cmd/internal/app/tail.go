@@ -219,7 +219,7 @@ func (t *tail) line(a *answer) *api.Answer {
 	l := &api.Answer{
 		Route: a.route, ID: a.id(), Op: a.op.String(), Cluster: a.key.Cluster, Resource: a.key.Resource,
 		Namespace: a.key.Namespace, Name: a.key.Name, UID: string(a.uid), ResourceVersion: a.version,
-		Snapshot: a.snapshot, Tombstone: a.tombstone, At: a.at, Refused: a.refused,
+		Snapshot: a.snapshot, Tombstone: a.tombstone, At: a.at, Refused: a.refused, DeadLettered: a.dead,
 	}
 	if !a.observed.IsZero() {
 		l.LagSeconds = a.at.Sub(a.observed).Seconds()

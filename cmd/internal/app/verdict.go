@@ -7,6 +7,7 @@ import (
 
 	"github.com/fairlead-dev/fairlead/cmd/internal/api"
 	"github.com/fairlead-dev/fairlead/internal/ledger"
+	"github.com/fairlead-dev/fairlead/pipeline"
 	"github.com/fairlead-dev/fairlead/pipeline/queue"
 	"github.com/fairlead-dev/fairlead/pipeline/stage"
 	"github.com/fairlead-dev/fairlead/sinks/batch"
@@ -247,6 +248,9 @@ func (f *facts) gone(v *api.Verdict) {
 		f.notSeen(v, "its deletion")
 		return
 	}
+	if f.deadLettered(v) {
+		return
+	}
 	v.Reason, v.ResourceVersion = api.ReasonNotThere, f.route.Gone
 	v.Message = "The cluster has no such object, and the sink holds none."
 	if v.Delivered = f.last(); v.Delivered != nil && v.Delivered.Op == "deleted" {
@@ -264,19 +268,49 @@ func (f *facts) notSeen(v *api.Verdict, what string) {
 	}
 }
 
-// deadLettered says so of the state that the cluster has.
+// deadLettered says so of the state that was settled last, if the cluster still has that or
+// one that differs from it in nothing that counts; or has no object, and the deletion was.
+// What is given up counts as accepted.
 func (f *facts) deadLettered(v *api.Verdict) bool {
-	if f.route.AckedUID != f.found.UID || f.route.AckedVersion != f.found.ResourceVersion || f.letter == nil {
-		return false // what is given up counts as accepted
-	}
-	r, ok := f.letter()
-	if !ok || r.Event.UID() != f.found.UID || r.Event.ResourceVersion != f.found.ResourceVersion {
+	r, m := &f.route, f.found
+	version, what := r.AckedVersion, "version "+r.AckedVersion
+	switch {
+	case !m.Exists:
+		version, what = r.Gone, "its deletion"
+	case r.AckedUID != m.UID || r.AckedVersion != m.ResourceVersion && !r.Unchanged:
 		return false
 	}
-	if d := f.last(); d != nil && d.ResourceVersion == f.found.ResourceVersion && d.At.After(r.Time.Add(time.Second)) {
-		return false // it was sent again since, and accepted
+	settled := f.last()
+	if settled != nil && (settled.Op == "deleted") == m.Exists {
+		settled = nil // of another state
 	}
-	v.Reason, v.Since, v.Error, v.Times = api.ReasonDeadLettered, r.Time, r.Reason, r.Attempts
-	v.Message = fmt.Sprintf("The sink refused version %s for good, %s ago, and it is a dead letter: %s.", f.found.ResourceVersion, ago(f.now, r.Time), stop(r.Reason))
+	if settled != nil && version != "" && settled.ResourceVersion != version {
+		settled = nil
+	}
+	if settled != nil && !settled.DeadLettered {
+		return false // also if it was sent again
+	}
+	var letter *deadletter.Record
+	if f.letter != nil {
+		is := func(l *deadletter.Record) bool {
+			deletion := l.Event.Op() == pipeline.Deleted
+			return deletion != m.Exists && (deletion && version == "" || l.Event.ResourceVersion == version) &&
+				(deletion || l.Event.UID() == m.UID)
+		}
+		if l, ok := f.letter(); ok && is(&l) {
+			letter = &l
+		}
+	}
+	if settled == nil && letter == nil {
+		return false
+	}
+	v.Reason, v.ResourceVersion, v.Delivered = api.ReasonDeadLettered, version, settled
+	if letter == nil {
+		v.Since = settled.At
+		v.Message = fmt.Sprintf("The sink refused %s for good, %s ago, and it was put with the dead letters.", what, ago(f.now, v.Since))
+		return true
+	}
+	v.Since, v.Error, v.Times = letter.Time, letter.Reason, letter.Attempts
+	v.Message = fmt.Sprintf("The sink refused %s for good, %s ago, and it is a dead letter: %s.", what, ago(f.now, v.Since), stop(v.Error))
 	return true
 }

@@ -117,6 +117,21 @@ func TestVerdicts(t *testing.T) {
 		"no room":             {func(f *facts) { newer(f); f.route.Known, f.found.Stream.Missing = false, 3 }, api.ReasonLedgerFull, "--max-objects"},
 		"dead":                {func(f *facts) { f.letter = letter("7") }, api.ReasonDeadLettered, "refused version 7 for good, 1h0m ago, and it is a dead letter: no such column."},
 		"an older state died": {func(f *facts) { f.letter = letter("6") }, api.ReasonDelivered, ""},
+		"what died is not told as unchanged": {func(f *facts) {
+			f.letter = letter("7")
+			f.found.ResourceVersion, f.route.Unchanged = "8", true
+		}, api.ReasonDeadLettered, "refused version 7 for good"},
+		"dead by the last answer": {func(f *facts) {
+			f.last = func() *api.Delivered {
+				return &api.Delivered{Op: "updated", ResourceVersion: "7", At: now.Add(-time.Second), DeadLettered: true}
+			}
+		}, api.ReasonDeadLettered, "refused version 7 for good, 1s ago, and it was put with the dead letters."},
+		"its deletion died": {func(f *facts) {
+			f.found.Exists, f.route = false, sources.RouteSight{Route: "file:x", Gone: "9"}
+			f.last = func() *api.Delivered {
+				return &api.Delivered{Op: "deleted", ResourceVersion: "9", At: now.Add(-time.Second), DeadLettered: true}
+			}
+		}, api.ReasonDeadLettered, "refused its deletion for good"},
 		"what died was sent again": {func(f *facts) {
 			f.letter = letter("7")
 			f.last = func() *api.Delivered { return &api.Delivered{ResourceVersion: "7", At: now} }
