@@ -52,7 +52,7 @@ func TestLook(t *testing.T) {
 		a := Sight{Asked: true, Exists: true, UID: "uid-a", ResourceVersion: "1"}
 		acked := RouteSight{AckedUID: "uid-a", AckedVersion: "1", Known: true}
 		reached := acked
-		reached.Reached = true
+		reached.Reached, reached.Has = true, true
 		want(h.look("a", looked(configMap("b", 2), configMap("a", 1))), a, reached)
 		want(h.look("c", looked()), Sight{Asked: true}, RouteSight{})
 		a.ResourceVersion = "12"

@@ -106,7 +106,7 @@ func (p *program) notFollowed(e *engine, x *api.Explanation, found *sources.Look
 	}
 	v := api.Verdict{Reason: api.ReasonNotFollowed, Message: "It is not followed: " + stop(message) + "."}
 	if errors.Is(why, sources.ErrNotSurveyed) {
-		v = (&facts{now: time.Now(), found: found}).unreached()
+		v = (&facts{now: time.Now(), found: found}).unreached(strings.TrimPrefix(message, sources.ErrNotSurveyed.Error()+": "))
 	}
 	for _, r := range e.routes {
 		v.Route = r.name
@@ -165,7 +165,7 @@ func pausedFor(pauses []api.Pause, route string, key pipeline.Key, found *source
 		}
 	}
 	if c := found.Connection; c.State == member.Paused {
-		return &pause{since: c.Since, why: fmt.Sprintf("the description of the cluster (%s) has the annotation fairlead.dev/paused", found.Source)}
+		return &pause{since: c.Since, reading: true, why: fmt.Sprintf("the description of the cluster (%s) has the annotation fairlead.dev/paused", found.Source)}
 	}
 	return nil
 }
