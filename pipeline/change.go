@@ -150,6 +150,9 @@ type Change struct {
 	// Trace is set by the stage on a change that is traced, before it is handed over. Nil:
 	// it is not.
 	Trace *Trace
+	// DeadLettered is set by a destination that tells of the change as accepted, if it was
+	// put away for good and the sink does not have it.
+	DeadLettered bool
 	// Together is set if the changes of other routes share Object.
 	Together *budget.Together
 	// Memory is what the change has of a Budget. The change gives it back when the

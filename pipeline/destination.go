@@ -13,7 +13,8 @@ import (
 // It calls tell with the index of each change, once, as soon as it is known what
 // becomes of that one, whatever becomes of the others; from the goroutine that
 // called it, and before it returns. A nil error says that the sink has durably
-// accepted the change, or that the change was put away for good. Any other says
+// accepted the change, or that the change was put away for good: then the destination has
+// set [Change.DeadLettered] before. Any other says
 // that the sink refuses this change as it is, and why: it is delivered again after
 // the error's [RetryDelay], or else after a while. A destination keeps nothing of
 // a change that it has told of.

@@ -41,13 +41,14 @@ func (s *Sources) Look(ctx context.Context, cluster, resource, namespace, name s
 	meant := meantBy(all, resource)
 	if len(meant) == 0 && len(all) > 0 && found.Connection.State == states.Live {
 		name, err := all[0].Resolve(ctx, resource)
-		if err != nil && ctx.Err() == nil {
+		if errors.Is(err, stream.ErrNotServed) {
 			return found, fmt.Errorf("%w: %w", ErrUnknownResource, err)
 		}
-		if err == nil {
-			found.Resource = name
-			meant = meantBy(all, name)
+		if err != nil {
+			return found, fmt.Errorf("%w: %w", ErrNotSurveyed, err)
 		}
+		found.Resource = name
+		meant = meantBy(all, name)
 	}
 	if len(meant) == 0 && (!surveyed || found.Connection.State != states.Live) {
 		return found, ErrNotSurveyed

@@ -64,6 +64,19 @@ func (c *Cursor) Standing(n Name) Standing {
 	return s
 }
 
+// Has tells whether the sink has accepted a state of an object, or a newer one of its UID.
+// Versions that are no numbers are the same or are not. Any goroutine may call it.
+func (c *Cursor) Has(n Name, v Version) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	o := c.acked.get(c.keyLocked(n))
+	if o == nil || c.formatLocked(o.uid) != v.UID {
+		return false
+	}
+	at := parseRV(v.ResourceVersion)
+	return at == o.rv || at.notAfter(o.rv)
+}
+
 // digits returns the number that a is, empty if it is none.
 func (a rv) digits() string {
 	if a == 0 || a&unordered != 0 {

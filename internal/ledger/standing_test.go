@@ -65,3 +65,27 @@ func TestStandingOfWhatIsDue(t *testing.T) {
 		t.Errorf("%+v, want what is not stored", s)
 	}
 }
+
+// What the sink has is told of versions that are numbers and of those that are none.
+func TestHas(t *testing.T) {
+	c := newCursor(StreamID{}, nil)
+	a, b := Name{"", "a"}, Name{"", "b"}
+	deliver(t, c, a, at(uid3, 10), false, false)
+	other := at(uid3, 10)
+	other.ResourceVersion = "abc-1"
+	deliver(t, c, b, other, false, false)
+	another := other
+	another.ResourceVersion = "abc-2"
+	for _, test := range []struct {
+		of   Name
+		at   Version
+		want bool
+	}{
+		{a, at(uid3, 9), true}, {a, at(uid3, 10), true}, {a, at(uid3, 11), false}, {a, at(uid2, 10), false},
+		{b, other, true}, {b, another, false}, {Name{"", "c"}, other, false},
+	} {
+		if got := c.Has(test.of, test.at); got != test.want {
+			t.Errorf("Has(%v, %v) = %v", test.of, test.at, got)
+		}
+	}
+}

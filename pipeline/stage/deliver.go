@@ -231,7 +231,7 @@ func (s *Stage) answered(l load, i int, refused error) {
 		p.refused = refused
 	}
 	if s.observe != nil {
-		s.observe(Delivery{Change: c, Began: l.began, Refused: p.refused})
+		s.observe(Delivery{Change: c, Began: l.began, Refused: p.refused, DeadLettered: p.refused == nil && c.DeadLettered})
 	}
 	switch {
 	case p.refused == nil:
@@ -266,7 +266,7 @@ func (s *Stage) settle(p *bundled) {
 func (s *Stage) refused(p *bundled) {
 	c := p.change
 	s.metrics.failed.WithLabelValues(c.Key.Cluster, "refused").Inc()
-	if s.refusals.refuse(c.Key, p.refused, time.Now()) {
+	if s.refusals.refuse(c.Key, c.ResourceVersion, p.refused, time.Now()) {
 		s.log.Error(p.refused, "Sink refuses changes of a cluster; they are tried again", "cluster", c.Key.Cluster, "key", c.Key.String())
 	}
 	c.Refusals++

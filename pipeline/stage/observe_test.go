@@ -19,10 +19,12 @@ func TestAnswersAreObserved(t *testing.T) {
 		got := map[types.UID]Delivery{}
 		s.observe = func(d Delivery) { got[d.Change.UID] = d }
 		began := time.Now()
-		if err := s.work(t.Context(), s.bundleOf(testChange(r, "u1"), testChange(r, "u2"))); err != nil {
+		dead := testChange(r, "u3")
+		dead.DeadLettered = true // by the destination
+		if err := s.work(t.Context(), s.bundleOf(testChange(r, "u1"), testChange(r, "u2"), dead)); err != nil {
 			t.Fatal(err)
 		}
-		if len(got) != 2 || got["u1"].Refused == nil || got["u2"].Refused != nil || got["u2"].Began != began {
+		if len(got) != 3 || got["u2"].DeadLettered || !got["u3"].DeadLettered || got["u1"].Refused == nil || got["u2"].Refused != nil || got["u2"].Began != began {
 			t.Errorf("observed %+v", got)
 		}
 	})

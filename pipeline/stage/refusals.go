@@ -50,6 +50,7 @@ type refusal struct {
 	refused int    // by the sink, so often
 	reason  string // why last; empty: that of the cluster stands for it
 	since   time.Time
+	version string // that was refused last
 }
 
 // mostReasons is of how many objects that are refused the own reasons are kept.
@@ -57,9 +58,11 @@ const mostReasons = 4096
 
 // Refusal is what became of an object that a sink has refused and not accepted since.
 type Refusal struct {
-	Times  int       // that it was refused
-	Since  time.Time // the first of them
-	Reason string    // of the last one; of many objects that are refused, maybe another one's
+	Times int       // that it was refused
+	Since time.Time // the first of them
+	// ResourceVersion is of the state that was refused last: a newer one may wait, untried.
+	ResourceVersion string
+	Reason          string // of the last one; of many objects that are refused, maybe another one's
 }
 
 // refusing is a cluster of which something is refused, or was within refusedQuiet.
@@ -126,9 +129,9 @@ func (r *refusals) forget(key pipeline.Key) (over *Refused) {
 	return over
 }
 
-// refuse notes that the sink has refused a change. It tells whether that is to be
+// refuse notes that the sink has refused a version of an object. It tells whether that is to be
 // logged.
-func (r *refusals) refuse(key pipeline.Key, reason error, now time.Time) (tell bool) {
+func (r *refusals) refuse(key pipeline.Key, version string, reason error, now time.Time) (tell bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	c := r.clusters[key.Cluster]
@@ -141,7 +144,7 @@ func (r *refusals) refuse(key pipeline.Key, reason error, now time.Time) (tell b
 		r.clusters[key.Cluster] = c
 	}
 	e := r.entries[key]
-	c.Reason = brief(reason.Error())
+	c.Reason, e.version = brief(reason.Error()), version
 	if e.refused++; e.refused == 1 {
 		e.since = now
 		r.some.Store(true)
@@ -186,7 +189,7 @@ func (r *refusals) of(key pipeline.Key) (_ Refusal, ok bool) {
 	if c := r.clusters[key.Cluster]; c != nil {
 		reason = cmp.Or(reason, c.Reason)
 	}
-	return Refusal{Times: e.refused, Since: e.since, Reason: reason}, true
+	return Refusal{Times: e.refused, Since: e.since, ResourceVersion: e.version, Reason: reason}, true
 }
 
 // brief bounds what a sink says, and makes it fit for JSON.

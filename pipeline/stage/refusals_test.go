@@ -234,7 +234,7 @@ func TestRefusalsAreBounded(t *testing.T) {
 		}
 		for i := range 100 {
 			key := pipeline.Key{Cluster: fmt.Sprint(i), Name: "n"}
-			s.refusals.refuse(key, errors.New("no"), time.Now())
+			s.refusals.refuse(key, "1", errors.New("no"), time.Now())
 			s.refusals.When(key)
 			s.refusals.Forget(key)
 			time.Sleep(refusedQuiet)
@@ -251,24 +251,24 @@ func TestRefusalOfOneObject(t *testing.T) {
 	s := &Stage{refusals: r}
 	key := func(n int) pipeline.Key { return pipeline.Key{Cluster: "a", Resource: "pods", Name: fmt.Sprint(n)} }
 	began := time.Unix(100, 0)
-	r.refuse(key(1), errors.New("first"), began)
-	r.refuse(key(1), errors.New("second"), began.Add(time.Second))
-	r.refuse(key(2), errors.New("other"), began)
+	r.refuse(key(1), "1", errors.New("first"), began)
+	r.refuse(key(1), "1", errors.New("second"), began.Add(time.Second))
+	r.refuse(key(2), "1", errors.New("other"), began)
 	want := func(n int, want Refusal) {
 		t.Helper()
 		if got, ok := s.RefusalOf(key(n)); !ok || got != want {
 			t.Errorf("refusal of %d: %+v, want %+v", n, got, want)
 		}
 	}
-	want(1, Refusal{Times: 2, Since: began, Reason: "second"})
-	want(2, Refusal{Times: 1, Since: began, Reason: "other"})
+	want(1, Refusal{ResourceVersion: "1", Times: 2, Since: began, Reason: "second"})
+	want(2, Refusal{ResourceVersion: "1", Times: 1, Since: began, Reason: "other"})
 	for n := range mostReasons {
-		r.refuse(key(10+n), fmt.Errorf("reason %d", n), began)
+		r.refuse(key(10+n), "1", fmt.Errorf("reason %d", n), began)
 	}
 	last := mostReasons - 1
-	want(10+last, Refusal{Times: 1, Since: began, Reason: fmt.Sprintf("reason %d", last)})
-	want(10+last-1, Refusal{Times: 1, Since: began, Reason: fmt.Sprintf("reason %d", last)}) // its own is not kept
-	want(1, Refusal{Times: 2, Since: began, Reason: "second"})
+	want(10+last, Refusal{ResourceVersion: "1", Times: 1, Since: began, Reason: fmt.Sprintf("reason %d", last)})
+	want(10+last-1, Refusal{ResourceVersion: "1", Times: 1, Since: began, Reason: fmt.Sprintf("reason %d", last)}) // its own is not kept
+	want(1, Refusal{ResourceVersion: "1", Times: 2, Since: began, Reason: "second"})
 	r.Forget(key(1))
 	if _, ok := s.RefusalOf(key(1)); ok {
 		t.Error("a refusal is kept of what was accepted")

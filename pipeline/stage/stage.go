@@ -82,6 +82,9 @@ type Delivery struct {
 	// Refused is why it has not been accepted and is tried again; nil: it has been. A change
 	// that is given up, as no sink will ever accept it, counts as accepted.
 	Refused error
+	// DeadLettered is whether it was given up: it is with the dead letters, and not with the
+	// sink.
+	DeadLettered bool
 }
 
 // Stage is the reconcile stage: the one place where changes meet sinks. It

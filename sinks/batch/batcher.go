@@ -177,11 +177,12 @@ func (b *Batcher) tell(r *request, f func(int, error)) (all bool) {
 	for i := range r.items {
 		if it := &r.items[i]; it.state == settled {
 			it.state = known
-			r.fresh = append(r.fresh, news{i, it.refused})
+			r.fresh = append(r.fresh, news{i, it.change, it.refused, it.outcome == deadLettered})
 		}
 	}
 	b.mu.Unlock()
 	for _, n := range r.fresh {
+		n.change.DeadLettered = n.deadLettered // by the caller, whose change it is
 		f(n.index, n.refused)
 	}
 	clear(r.fresh)

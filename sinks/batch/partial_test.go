@@ -102,6 +102,25 @@ func TestARefusedChangeHoldsUpNobody(t *testing.T) {
 	})
 }
 
+// Who delivers can tell what was put away from what the sink has.
+func TestDeadLettersAreMarked(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		sink := &fakeSink{answer: func(_ context.Context, batch []string) error {
+			if slices.Contains(batch, "bad1") {
+				return pipeline.Permanent(errors.New("poison"))
+			}
+			return nil
+		}}
+		b, stop := start(t, sink, Options{DeadLetter: func(*pipeline.Change, error, int) error { return nil }})
+		defer stop()
+		good, bad := change("good", 1), change("bad", 1)
+		good.DeadLettered = true // of an earlier try
+		if err := b.Deliver(t.Context(), taken(t), good, bad); err != nil || good.DeadLettered || !bad.DeadLettered {
+			t.Errorf("%v; dead-lettered: good %v, bad %v", err, good.DeadLettered, bad.DeadLettered)
+		}
+	})
+}
+
 func TestRefusedChangesAreDeadLettered(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		tooLarge := errors.New("too large")

@@ -21,8 +21,10 @@ type request struct {
 
 // news is what the caller of Deliver is told of an item.
 type news struct {
-	index   int
-	refused error
+	index        int
+	change       *pipeline.Change
+	refused      error
+	deadLettered bool
 }
 
 // reset makes a request ready to be used again, once all of it is settled.

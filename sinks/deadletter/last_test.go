@@ -1,6 +1,7 @@
 package deadletter
 
 import (
+	"context"
 	"errors"
 	"path/filepath"
 	"strings"
@@ -11,8 +12,8 @@ func TestLastRecordOfAnObject(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "dead.jsonl")
 	f := mustOpen(t, path)
 	key := pod("a").Key
-	if _, ok, err := f.Last("file:x", key); ok || err != nil {
-		t.Errorf("of an empty file: %v, %v", ok, err)
+	if all, err := f.Last(t.Context(), key); len(all) > 0 || err != nil {
+		t.Errorf("of an empty file: %v, %v", all, err)
 	}
 	mustWrite(t, f, "a", "b", "a")
 	if err := f.Write("file:x", pod("a"), errors.New("the newest"), 3); err != nil {
@@ -23,8 +24,8 @@ func TestLastRecordOfAnObject(t *testing.T) {
 	}
 	last := func(want string) {
 		t.Helper()
-		r, ok, err := f.Last("file:x", key)
-		if err != nil || ok != (want != "") || r.Reason != want {
+		all, err := f.Last(t.Context(), key)
+		if r, ok := all["file:x"]; err != nil || ok != (want != "") || r.Reason != want {
 			t.Errorf("last: %q, %v, %v; want %q", r.Reason, ok, err, want)
 		}
 	}
@@ -49,11 +50,22 @@ func TestLastReadsTheEndOfAFile(t *testing.T) {
 	if err := f.Write("file:x", large, errRefused, 1); err != nil {
 		t.Fatal(err)
 	}
-	if _, ok, err := f.Last("file:x", pod("a").Key); ok || err != nil {
-		t.Errorf("what is far from the end was read: %v, %v", ok, err)
+	if all, err := f.Last(t.Context(), pod("a").Key); len(all) > 0 || err != nil {
+		t.Errorf("what is far from the end was read: %v, %v", all, err)
 	}
 	mustWrite(t, f, "d")
-	if _, ok, err := f.Last("file:x", pod("d").Key); !ok || err != nil {
-		t.Errorf("what is at the end was not found: %v, %v", ok, err)
+	if all, err := f.Last(t.Context(), pod("d").Key); len(all) != 1 || err != nil {
+		t.Errorf("what is at the end was not found: %v, %v", all, err)
+	}
+}
+
+// Only lines that name the object are parsed, and none after who asked has gone.
+func TestLastEndsWithItsContext(t *testing.T) {
+	f := mustOpen(t, filepath.Join(t.TempDir(), "dead.jsonl"))
+	mustWrite(t, f, "a")
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if all, err := f.Last(ctx, pod("a").Key); !errors.Is(err, context.Canceled) {
+		t.Errorf("%v, %v", all, err)
 	}
 }

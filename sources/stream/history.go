@@ -52,23 +52,23 @@ func open(ctx context.Context, r *rest.Request) error {
 
 // objectRequest returns a GET of one object.
 func (a *attempt) objectRequest(name string) *rest.Request {
-	return a.session.Calls.Get().AbsPath(append(a.objectPath(), name)...).MaxRetries(0).SetHeader("Accept", acceptMetadata)
+	return a.objects().Name(name).MaxRetries(0).SetHeader("Accept", acceptMetadata)
 }
 
 // listOfObject returns a GET of the list of one object.
 func (a *attempt) listOfObject(name string) *rest.Request {
-	return a.session.Calls.Get().AbsPath(a.objectPath()...).MaxRetries(0).SetHeader("Accept", acceptMetadataList).
+	return a.objects().MaxRetries(0).SetHeader("Accept", acceptMetadataList).
 		Param("fieldSelector", fields.OneTermEqualSelector("metadata.name", name).String())
 }
 
-// objectPath is that of the collection in a namespace that the stream follows, whether
+// objects returns a GET of the collection in a namespace that the stream follows, whether
 // there is such a namespace or not.
-func (a *attempt) objectPath() []string {
+func (a *attempt) objects() *rest.Request {
 	t := a.target
 	if t.namespaced && a.spec.Namespace == "" {
-		return t.path("default")
+		return t.collection(a.session.Calls.Get(), "default")
 	}
-	return t.path(a.spec.Namespace)
+	return t.collection(a.session.Calls.Get(), a.spec.Namespace)
 }
 
 // listOne asks for a list of one object and returns the version of the list.

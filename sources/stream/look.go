@@ -48,6 +48,7 @@ type RouteSight struct {
 	Partial                bool // a snapshot has left objects out
 
 	// Of the object that the member has:
+	Has         bool     // the sink has accepted that state, or a newer one
 	Reached     bool     // the stream has read all that there was at its version
 	Unmet       []string // the expressions that are false for it: the route does not select it
 	FilterError string   // an expression could not be evaluated: that selects it
@@ -113,6 +114,7 @@ func (r *RouteSight) look(cursor *ledger.Cursor, p *selection.Program, n ledger.
 	r.AckedUID, r.AckedVersion, r.Known, r.Due, r.Gone = at.Acked.UID, at.Acked.ResourceVersion, at.Known, at.Due, at.Gone
 	r.Pending, r.PendingVersion, r.PendingDeletion, r.PendingSince = at.Pending, at.Version, at.Deletion, at.Since
 	r.Begun, r.Unstored, r.Position, r.Partial = at.Begun, at.Unstored, at.Position, at.Partial
+	r.Has = sight.Exists && cursor.Has(n, ledger.Version{UID: sight.UID, ResourceVersion: sight.ResourceVersion})
 	r.Reached = sight.Exists && cursor.Reached(sight.ResourceVersion)
 	if o == nil {
 		return
@@ -216,11 +218,12 @@ func (looking) Came(int) {}
 func (looking) Release() {}
 
 // Resolve returns which resource, with its group, a name means in the member: plural,
-// singular, kind or short name, also with a group. It asks the member's discovery.
+// singular, kind or short name, also with a group. It asks the member's discovery. The error
+// wraps ErrNotServed if the member has said, or can only say, that there is no such resource.
 func (s *Stream) Resolve(ctx context.Context, name string) (string, error) {
 	spec, err := ParseSpec(name)
 	if err != nil {
-		return "", err
+		return "", fmt.Errorf("%w: %w", ErrNotServed, err)
 	}
 	ctx, cancel := context.WithTimeoutCause(ctx, lookTimeout, errNoReply)
 	defer cancel()
@@ -230,7 +233,11 @@ func (s *Stream) Resolve(ctx context.Context, name string) (string, error) {
 	}
 	found, err := newServed(session.Discovery).resolve(ctx, spec)
 	if err != nil {
-		return "", errors.New(s.main.Load().brief(err))
+		said := errors.New(s.main.Load().brief(err))
+		if errors.Is(err, errNoResource) || errors.Is(err, errAmbiguous) {
+			return "", fmt.Errorf("%w: %w", ErrNotServed, said)
+		}
+		return "", said
 	}
 	return found.name().String(), nil
 }

@@ -52,7 +52,7 @@ func TestLook(t *testing.T) {
 		a := Sight{Asked: true, Exists: true, UID: "uid-a", ResourceVersion: "1"}
 		acked := RouteSight{AckedUID: "uid-a", AckedVersion: "1", Known: true}
 		reached := acked
-		reached.Reached = true
+		reached.Reached, reached.Has = true, true
 		want(h.look("a", looked(configMap("b", 2), configMap("a", 1))), a, reached)
 		want(h.look("c", looked()), Sight{Asked: true}, RouteSight{})
 		a.ResourceVersion = "12"
@@ -121,6 +121,20 @@ func TestResolveNames(t *testing.T) {
 		}
 		if is, known := h.stream.Namespaced(); !is || !known {
 			t.Error("not namespaced")
+		}
+	})
+}
+
+// A namespace from outside leads to no other path of the member.
+func TestLookRefusesWhatIsNoNamespace(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := start(t)
+		h.live()
+		for _, namespace := range []string{"..", ".", "../../../api/v1/nodes/n/proxy/run", "a/b", "a%2fb"} {
+			got := h.stream.Look(t.Context(), ledger.Name{Namespace: namespace, Name: "x"})
+			if got.Asked || !strings.Contains(got.Error, "invalid namespace") {
+				t.Errorf("%s: asked %v, %q", namespace, got.Asked, got.Error)
+			}
 		}
 	})
 }

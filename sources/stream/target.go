@@ -160,16 +160,19 @@ const (
 	acceptMetadataList = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1,application/json"
 )
 
-// path is that of the collection in a namespace; empty: in all of them.
-func (t *target) path(namespace string) []string {
-	path := []string{"apis", t.gvr.Group, t.gvr.Version}
+// collection makes r a request of the collection in a namespace; empty: in all of them. Where
+// the namespace or the resource is no single segment of a path, such as "..", the request
+// fails, and nothing is sent: names may come from anybody.
+func (t *target) collection(r *rest.Request, namespace string) *rest.Request {
 	if t.gvr.Group == "" {
-		path = []string{"api", t.gvr.Version}
+		r = r.AbsPath("api", t.gvr.Version)
+	} else {
+		r = r.AbsPath("apis", t.gvr.Group, t.gvr.Version)
 	}
 	if namespace != "" {
-		path = append(path, "namespaces", namespace)
+		r = r.Namespace(namespace)
 	}
-	return append(path, t.gvr.Resource)
+	return r.Resource(t.gvr.Resource)
 }
 
 // request returns a GET of a target's collection.
@@ -178,7 +181,7 @@ func (s *Stream) request(session *member.Session, t *target, accept string) *res
 }
 
 func (s *Stream) requestIn(session *member.Session, t *target, accept, namespace, selected string) *rest.Request {
-	r := session.Watches.Get().AbsPath(t.path(namespace)...).MaxRetries(0).SetHeader("Accept", accept)
+	r := t.collection(session.Watches.Get(), namespace).MaxRetries(0).SetHeader("Accept", accept)
 	if t.labels != "" {
 		r.Param("labelSelector", t.labels)
 	}

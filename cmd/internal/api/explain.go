@@ -37,17 +37,18 @@ type Verdict struct {
 	Ahead    *int `json:"ahead,omitempty"`
 	Line     int  `json:"line,omitempty"`
 	Snapshot bool `json:"snapshot,omitempty"`
-	// Delivered is what the sink has accepted last, if this process knows of it.
+	// Delivered is what was settled last, if this process knows of it.
 	Delivered *Delivered `json:"delivered,omitempty"`
 }
 
-// Delivered is a state that a sink has accepted.
+// Delivered is a state that a sink has accepted, or that was given up.
 type Delivered struct {
 	ID              string    `json:"id"` // of the event
 	Op              string    `json:"op"`
 	ResourceVersion string    `json:"resourceVersion"`
 	At              time.Time `json:"at"`
-	LagSeconds      float64   `json:"lagSeconds"` // since it was read from the member
+	LagSeconds      float64   `json:"lagSeconds"`             // since it was read from the member
+	DeadLettered    bool      `json:"deadLettered,omitempty"` // the sink does not have it
 }
 
 // Reason is why an object is where it is.

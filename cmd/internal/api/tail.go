@@ -23,8 +23,9 @@ type Answer struct {
 	Snapshot        bool      `json:"snapshot,omitempty"`
 	Tombstone       bool      `json:"tombstone,omitempty"`
 	At              time.Time `json:"at,omitzero"`
-	LagSeconds      float64   `json:"lagSeconds,omitempty"` // since it was read from the member
-	Refused         string    `json:"refused,omitempty"`    // why it was not accepted; it is tried again
+	LagSeconds      float64   `json:"lagSeconds,omitempty"`   // since it was read from the member
+	Refused         string    `json:"refused,omitempty"`      // why it was not accepted; it is tried again
+	DeadLettered    bool      `json:"deadLettered,omitempty"` // it was given up: the sink does not have it
 	// Object is in the form in which it was delivered, if objects were asked for.
 	Object json.RawMessage `json:"object,omitempty"`
 }

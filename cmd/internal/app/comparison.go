@@ -227,7 +227,7 @@ func (c *comparison) stream(ctx context.Context, cluster, name string, s *source
 		c.fail(told, err)
 		return
 	}
-	all := c.differences(cluster, s.Resource(), r)
+	all := c.differences(ctx, cluster, s.Resource(), r)
 	if c.repair && len(all) > 0 {
 		c.repairAll(ctx, s, r, all)
 	}
@@ -245,7 +245,7 @@ func (c *comparison) stream(ctx context.Context, cluster, name string, s *source
 const verdictDeadLettered = "DeadLettered"
 
 // differences returns what is told of the differences of a stream.
-func (c *comparison) differences(cluster, resource string, r *compare.Result) []api.Difference {
+func (c *comparison) differences(ctx context.Context, cluster, resource string, r *compare.Result) []api.Difference {
 	all := make([]api.Difference, len(r.Differences))
 	for i := range r.Differences {
 		d := &r.Differences[i]
@@ -260,7 +260,7 @@ func (c *comparison) differences(cluster, resource string, r *compare.Result) []
 			told.Message = "the route does not select it"
 		case c.p.dead != nil && i < mostDiffLetters && d.Member != (compare.State{}) && d.Acked() == d.Member:
 			key := pipeline.Key{Cluster: cluster, Resource: resource, Namespace: d.Namespace, Name: d.Name}
-			if letter, ok := c.p.letter(c.route.name, key); ok && letter.Event.UID() == d.Member.UID && letter.Event.ResourceVersion == d.Member.Version {
+			if letter, ok := c.p.letters(ctx, key)[c.route.name]; ok && letter.Event.UID() == d.Member.UID && letter.Event.ResourceVersion == d.Member.Version {
 				told.Verdict, told.Message = verdictDeadLettered, "the sink has refused it for good: "+letter.Reason
 			}
 		}

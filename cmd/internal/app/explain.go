@@ -1,11 +1,13 @@
 package app
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/fairlead-dev/fairlead/cmd/internal/api"
@@ -49,6 +51,9 @@ func (p *program) explain(r *http.Request) (code int, answer any) {
 			return http.StatusBadRequest, api.Error{Error: fmt.Sprintf("which %s? Give ?cluster=&resource=&name=, and &namespace= for what has one", needed)}
 		}
 	}
+	if err := errors.Join(checkSegment("namespace", q.Get("namespace")), checkSegment("name", q.Get("name"))); err != nil {
+		return http.StatusBadRequest, api.Error{Error: err.Error()}
+	}
 	if election := p.electionStatus(); election.Following() != "" {
 		return http.StatusServiceUnavailable, api.Error{
 			Error:  "nothing is delivered from here (" + election.Following() + "); " + election.AskLeader(),
@@ -78,7 +83,7 @@ func (p *program) explain(r *http.Request) (code int, answer any) {
 	if found.Asked {
 		x.Member = &api.InMember{Exists: found.Exists, UID: found.UID, ResourceVersion: found.ResourceVersion}
 	}
-	p.judge(e, x, &found)
+	p.judge(r.Context(), e, x, &found)
 	return http.StatusOK, x
 }
 
@@ -101,7 +106,7 @@ func (p *program) notFollowed(e *engine, x *api.Explanation, found *sources.Look
 	}
 	v := api.Verdict{Reason: api.ReasonNotFollowed, Message: "It is not followed: " + stop(message) + "."}
 	if errors.Is(why, sources.ErrNotSurveyed) {
-		v = (&facts{now: time.Now(), found: found}).unreached()
+		v = (&facts{now: time.Now(), found: found}).unreached(strings.TrimPrefix(message, sources.ErrNotSurveyed.Error()+": "))
 	}
 	for _, r := range e.routes {
 		v.Route = r.name
@@ -110,7 +115,7 @@ func (p *program) notFollowed(e *engine, x *api.Explanation, found *sources.Look
 }
 
 // judge adds the verdict of each route.
-func (p *program) judge(e *engine, x *api.Explanation, found *sources.Looked) {
+func (p *program) judge(ctx context.Context, e *engine, x *api.Explanation, found *sources.Looked) {
 	key := pipeline.Key{Cluster: x.Cluster, Resource: x.Resource, Namespace: x.Namespace, Name: x.Name}
 	stored, isStored := p.ledger.Status()
 	inStore := ledger.ClusterStatus{Healthy: true}
@@ -119,6 +124,7 @@ func (p *program) judge(e *engine, x *api.Explanation, found *sources.Looked) {
 			inStore = k
 		}
 	}
+	letters := sync.OnceValue(func() map[string]deadletter.Record { return p.letters(ctx, key) })
 	for i, r := range e.routes {
 		f := &facts{now: time.Now(), found: found, route: found.Routes[i], sink: r.batcher.Status(), ledger: stored, cluster: inStore}
 		f.ledger.Healthy = f.ledger.Healthy || !isStored
@@ -133,7 +139,10 @@ func (p *program) judge(e *engine, x *api.Explanation, found *sources.Looked) {
 		f.paused = pausedFor(p.orders.paused(), r.name, key, found)
 		f.last = func() *api.Delivered { return p.recent.delivered(r.name, key) }
 		if p.dead != nil {
-			f.letter = func() (deadletter.Record, bool) { return p.letter(r.name, key) }
+			f.letter = func() (deadletter.Record, bool) {
+				l, ok := letters()[r.name]
+				return l, ok
+			}
 		}
 		x.Routes = append(x.Routes, f.verdict())
 	}
@@ -156,28 +165,28 @@ func pausedFor(pauses []api.Pause, route string, key pipeline.Key, found *source
 		}
 	}
 	if c := found.Connection; c.State == member.Paused {
-		return &pause{since: c.Since, why: fmt.Sprintf("the description of the cluster (%s) has the annotation fairlead.dev/paused", found.Source)}
+		return &pause{since: c.Since, reading: true, why: fmt.Sprintf("the description of the cluster (%s) has the annotation fairlead.dev/paused", found.Source)}
 	}
 	return nil
 }
 
-// letter returns the newest dead letter of an object.
-func (p *program) letter(sink string, key pipeline.Key) (deadletter.Record, bool) {
-	r, ok, err := p.dead.file.Last(sink, key)
+// letters returns the newest dead letters of an object, by sink.
+func (p *program) letters(ctx context.Context, key pipeline.Key) map[string]deadletter.Record {
+	last, err := p.dead.file.Last(ctx, key)
 	if err != nil {
 		p.log.V(1).Info("Could not search the dead letters", "reason", err.Error())
 	}
-	return r, ok
+	return last
 }
 
-// delivered tells of the newest state of an object that a route's sink has accepted; nil: it
-// is not remembered.
+// delivered tells of the newest state of an object that was settled for a route; nil: it is
+// not remembered.
 func (r *recent) delivered(route string, key pipeline.Key) *api.Delivered {
 	a, ok := r.last(route, key)
 	if !ok {
 		return nil
 	}
-	d := &api.Delivered{ID: a.id(), Op: a.op.String(), ResourceVersion: a.version, At: a.at}
+	d := &api.Delivered{ID: a.id(), Op: a.op.String(), ResourceVersion: a.version, At: a.at, DeadLettered: a.dead}
 	if !a.observed.IsZero() {
 		d.LagSeconds = a.at.Sub(a.observed).Seconds()
 	}

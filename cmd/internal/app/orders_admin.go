@@ -12,6 +12,8 @@ import (
 	"unicode"
 	"unicode/utf8"
 
+	"k8s.io/apimachinery/pkg/api/validation/path"
+
 	"github.com/fairlead-dev/fairlead/cmd/internal/api"
 )
 
@@ -156,6 +158,21 @@ func checkOrderText(what, text string, most int) error {
 		return fmt.Errorf("%s has %d bytes; give at most %d", what, len(text), most)
 	case !utf8.ValidString(text), strings.ContainsFunc(text, func(r rune) bool { return !unicode.IsPrint(r) }):
 		return fmt.Errorf("%s holds characters that cannot be printed; give one line of text", what)
+	}
+	return nil
+}
+
+// mostSegment is how long names of Kubernetes may be, in bytes.
+const mostSegment = 253
+
+// checkSegment refuses what can be no namespace or name of an object: a member's API server
+// is asked for it by a path. Empty: none is given.
+func checkSegment(what, text string) error {
+	if len(text) > mostSegment {
+		return fmt.Errorf("%s has %d bytes; give at most %d", what, len(text), mostSegment)
+	}
+	if wrong := path.IsValidPathSegmentName(text); len(wrong) > 0 {
+		return fmt.Errorf("%s=%q: it %s", what, clipped(text), wrong[0])
 	}
 	return nil
 }

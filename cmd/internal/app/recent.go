@@ -30,6 +30,7 @@ type answer struct {
 	observed   time.Time
 	at         time.Time
 	refused    string // why it was not accepted; empty: it was
+	dead       bool   // it was given up: a dead letter
 	object     []byte // a copy, if somebody wants it
 	omitted    bool   // there was an object, and it was not copied
 }
@@ -65,7 +66,7 @@ func (r *recent) observe(route string, d stage.Delivery) {
 	a := answer{
 		route: route, key: c.Key, op: c.Op, snapshot: c.Snapshot, tombstone: c.Tombstone, generation: c.Generation,
 		uid: c.UID, version: c.ResourceVersion, observed: c.Observed, at: time.Now(),
-		omitted: c.Object != nil,
+		dead: d.DeadLettered, omitted: c.Object != nil,
 	}
 	if c.Origin != nil {
 		a.resource = c.Origin.Resource
@@ -124,7 +125,8 @@ func (r *recent) now() uint64 {
 	return r.next
 }
 
-// last returns the newest answer by which a route's sink has accepted a state of an object.
+// last returns the newest answer by which a state of an object was settled for a route: its
+// sink has accepted it, or it is a dead letter.
 func (r *recent) last(route string, key pipeline.Key) (a answer, ok bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()

@@ -61,6 +61,7 @@ func replayRequestOf(r *http.Request) (q replayRequest, err error) {
 		*of.into = values.Get(of.name)
 		err = errors.Join(err, checkOrderText(of.name, *of.into, of.most))
 	}
+	err = errors.Join(err, checkSegment("namespace", q.Namespace), checkSegment("name", q.Name))
 	switch dry := values.Get("dryRun"); dry {
 	case "", "false":
 	case "true":

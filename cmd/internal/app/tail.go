@@ -58,24 +58,26 @@ func (t *tails) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if err := rc.SetReadDeadline(time.Time{}); err != nil { // nothing more is read, and the context ends when the client goes
 		t.log.V(1).Info("A tail will end early", "reason", err.Error())
 	}
+	out := &tailWriter{to: w, rc: rc}
 	ended := make(chan struct{})
 	defer close(ended)
+	defer out.end() // what the server writes after this has as long
 	go func() {
 		select {
 		case <-t.stop:
-			_ = rc.SetWriteDeadline(time.Now()) // of a write that waits for a slow reader
+			out.end() // also of a write that waits for a slow reader
 		case <-ended:
 		}
 	}()
 	w.Header().Set("Content-Type", "application/x-ndjson")
 	w.Header().Set("Cache-Control", "no-store")
-	if err := t.follow(w, r, rc, f); err != nil {
+	if err := t.follow(out, r, f); err != nil {
 		t.log.V(1).Info("A tail has ended", "reason", err.Error())
 	}
 }
 
 // follow writes until the client goes or the program stops.
-func (t *tails) follow(w http.ResponseWriter, r *http.Request, rc *http.ResponseController, f *tailFilter) error {
+func (t *tails) follow(w *tailWriter, r *http.Request, f *tailFilter) error {
 	one := &tail{tailFilter: f, recent: t.recent, at: t.recent.now(), limit: rate.NewLimiter(rate.Limit(f.rate), f.rate)}
 	if f.needsObject() {
 		one.wanter.wants = f.wants
@@ -86,7 +88,7 @@ func (t *tails) follow(w http.ResponseWriter, r *http.Request, rc *http.Response
 	out := bufio.NewWriterSize(w, 16<<10)
 	one.lines = json.NewEncoder(out)
 	one.lines.SetEscapeHTML(false)
-	if err := rc.Flush(); err != nil { // so that the client knows that it has begun
+	if err := w.Flush(); err != nil { // so that the client knows that it has begun
 		return err
 	}
 	ticker := time.NewTicker(tailStep)
@@ -100,14 +102,6 @@ func (t *tails) follow(w http.ResponseWriter, r *http.Request, rc *http.Response
 			return nil
 		case now = <-ticker.C:
 		}
-		select {
-		case <-t.stop: // whose deadline stays
-			return nil
-		default:
-		}
-		if err := rc.SetWriteDeadline(now.Add(writeTimeout)); err != nil {
-			return err
-		}
 		wrote, err := one.look(now)
 		if err == nil && !wrote && now.Sub(last) > tailQuiet {
 			wrote, err = true, out.WriteByte('\n')
@@ -117,7 +111,7 @@ func (t *tails) follow(w http.ResponseWriter, r *http.Request, rc *http.Response
 		}
 		if wrote {
 			last = now
-			if err := errors.Join(out.Flush(), rc.Flush()); err != nil {
+			if err := errors.Join(out.Flush(), w.Flush()); err != nil {
 				return err
 			}
 		}
@@ -225,7 +219,7 @@ func (t *tail) line(a *answer) *api.Answer {
 	l := &api.Answer{
 		Route: a.route, ID: a.id(), Op: a.op.String(), Cluster: a.key.Cluster, Resource: a.key.Resource,
 		Namespace: a.key.Namespace, Name: a.key.Name, UID: string(a.uid), ResourceVersion: a.version,
-		Snapshot: a.snapshot, Tombstone: a.tombstone, At: a.at, Refused: a.refused,
+		Snapshot: a.snapshot, Tombstone: a.tombstone, At: a.at, Refused: a.refused, DeadLettered: a.dead,
 	}
 	if !a.observed.IsZero() {
 		l.LagSeconds = a.at.Sub(a.observed).Seconds()

@@ -14,10 +14,12 @@ import (
 	"time"
 
 	"github.com/go-logr/logr"
+	"github.com/google/go-cmp/cmp"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/fairlead-dev/fairlead/cmd/internal/api"
+	"github.com/fairlead-dev/fairlead/internal/synctest"
 	"github.com/fairlead-dev/fairlead/pipeline"
 	"github.com/fairlead-dev/fairlead/pipeline/stage"
 )
@@ -160,19 +162,30 @@ func TestTailShowsWhatItsFilterSays(t *testing.T) {
 	all, _ := openTail(t, url, "")
 	some, _ := openTail(t, url, "resource=pods&route=file:y&objects=true&where=pods:+object.spec.x+==+1")
 	deletions, _ := openTail(t, url, "op=deleted&cluster=alpha,beta")
+	another := podDelivery("e", 1, "")
+	another.Change.Op, another.Change.Key.Resource = pipeline.Deleted, "secrets"
+	another.Change.Origin = &pipeline.Origin{Cluster: "alpha", Resource: schema.GroupVersionResource{Version: "v1", Resource: "secrets"}}
+	shared, _ := openTail(t, url, "where=pods:+object.spec.x+==+1")
+	r.observe("file:y", another) // a deletion of what the expression is not about
 	r.observe("file:x", podDelivery("a", 2, `{"spec":{"x":1}}`))
 	r.observe("file:y", podDelivery("b", 3, `{"spec":{"x":2}}`))
 	r.observe("file:y", podDelivery("c", 4, `{"spec":{"x":1}}`))
 	gone := podDelivery("d", 5, "")
 	gone.Change.Op, gone.Change.Tombstone, gone.Refused = pipeline.Deleted, true, errors.New("locked")
 	r.observe("file:x", gone)
-	for _, want := range []string{"a", "b", "c", "d"} {
+	if got := shared(); got.Name != "a" {
+		t.Errorf("of the pods: %+v, want a", got)
+	}
+	for _, want := range []string{"e", "a", "b", "c", "d"} {
 		if got := all(); got.Name != want || got.Object != nil {
 			t.Errorf("all: %+v, want %s without its object", got, want)
 		}
 	}
 	if got := some(); got.Name != "c" || string(got.Object) != `{"spec":{"x":1}}` || got.ID != "/v1/pods/u/4" || got.Route != "file:y" {
 		t.Errorf("some: %+v", got)
+	}
+	if got := deletions(); got.Name != "e" {
+		t.Errorf("deletions: %+v", got)
 	}
 	if got := deletions(); got.Name != "d" || got.Refused != "locked" || !got.Tombstone || got.ID != "/v1/pods/u/5/deleted" {
 		t.Errorf("deletions: %+v", got)
@@ -212,6 +225,44 @@ func TestTailOfASlowReader(t *testing.T) {
 	if _, err := io.Copy(io.Discard, resp.Body); err != nil {
 		t.Logf("it ends in the middle of a line: %v", err)
 	}
+}
+
+// deadlines notes the deadlines that are set.
+type deadlines struct {
+	*httptest.ResponseRecorder
+
+	set []time.Time
+}
+
+func (d *deadlines) SetWriteDeadline(at time.Time) error {
+	d.set = append(d.set, at)
+	return nil
+}
+
+// Each piece has its own time, and once the tail is to end, nothing gives it more.
+func TestTailWriterOwnsTheDeadline(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := &deadlines{ResponseRecorder: httptest.NewRecorder()}
+		w := &tailWriter{to: d, rc: http.NewResponseController(d)}
+		began := time.Now()
+		if n, err := w.Write(make([]byte, 2*tailPiece+1)); err != nil || n != d.Body.Len() || n != 2*tailPiece+1 {
+			t.Errorf("%d written, %v", n, err)
+		}
+		if err := w.Flush(); err != nil {
+			t.Error(err)
+		}
+		w.end()
+		for range 2 {
+			if _, err := w.Write([]byte("x")); err != nil {
+				t.Error(err)
+			}
+			w.end()
+		}
+		patient := began.Add(tailPatience)
+		if diff := cmp.Diff([]time.Time{patient, patient, patient, patient, began.Add(tailEnd)}, d.set); diff != "" {
+			t.Errorf("deadlines (-want +got):\n%s", diff)
+		}
+	})
 }
 
 func TestTailEndsWithTheProgram(t *testing.T) {

@@ -98,9 +98,10 @@ func (f *tailFilter) needsObject() bool { return f.objects || f.where != nil }
 // mostPrograms is for how many resources of clusters a tail keeps its expression ready.
 const mostPrograms = 1024
 
-// selects evaluates the expression. A deletion without an object is shown.
+// selects evaluates the expression. A deletion without an object is shown, of the
+// resources that the expression is about.
 func (f *tailFilter) selects(a *answer) bool {
-	if f.where == nil || a.object == nil {
+	if f.where == nil {
 		return true
 	}
 	key := programKey{a.resource, a.key.Cluster}
@@ -115,6 +116,9 @@ func (f *tailFilter) selects(a *answer) bool {
 	}
 	if program == nil {
 		return false // it is about other resources
+	}
+	if a.object == nil {
+		return true
 	}
 	selected, _ := program.Match(selection.Object{JSON: a.object, Op: selection.Op(a.op), Snapshot: a.snapshot}) // what fails is shown
 	return selected

@@ -7,6 +7,7 @@ import (
 
 	"github.com/fairlead-dev/fairlead/cmd/internal/api"
 	"github.com/fairlead-dev/fairlead/internal/ledger"
+	"github.com/fairlead-dev/fairlead/pipeline"
 	"github.com/fairlead-dev/fairlead/pipeline/queue"
 	"github.com/fairlead-dev/fairlead/pipeline/stage"
 	"github.com/fairlead-dev/fairlead/sinks/batch"
@@ -39,6 +40,8 @@ type facts struct {
 type pause struct {
 	since time.Time
 	why   string // a sentence's end: "the annotation ... is set"
+	// reading: nothing more is read, and what was read goes on.
+	reading bool
 }
 
 // verdict says where the object stands: what it waits for if a state of it is on its way,
@@ -53,7 +56,7 @@ func (f *facts) verdict() api.Verdict {
 }
 
 func (f *facts) decide() api.Verdict {
-	if f.paused != nil {
+	if f.paused != nil && !(f.paused.reading && f.route.Pending) {
 		return api.Verdict{Reason: api.ReasonPaused, Since: f.paused.since, Message: "It is paused: " + f.paused.why + "."}
 	}
 	if f.route.Pending {
@@ -80,7 +83,17 @@ func (f *facts) onItsWay() api.Verdict {
 	}
 	switch p := f.place; {
 	case f.heldByLedger(&v, what):
-	case f.queued && p.Delay > 0 && f.refused, f.queued && f.refused && p.Waits:
+	case f.queued && p.InWork:
+		if !down() {
+			f.inFlight(&v, what)
+		}
+	case f.queued && p.Waits && p.Token == 0 && f.refused && (p.Delay > 0 || f.refusedIs(r.PendingVersion)):
+		if down() {
+			break
+		}
+		if !f.refusedIs(r.PendingVersion) {
+			what = what + " waits for the next try, since version " + f.refusal.ResourceVersion
+		}
 		v.Reason, v.Times, v.Error, v.Since = api.ReasonSinkRefusing, f.refusal.Times, f.refusal.Reason, f.refusal.Since
 		next := ""
 		if p.Delay > 0 {
@@ -88,43 +101,36 @@ func (f *facts) onItsWay() api.Verdict {
 			next = f.next(v.NextTry)
 		}
 		v.Message = fmt.Sprintf("%s was refused by the sink for the %s time%s: %s.", what, ordinal(v.Times), next, stop(v.Error))
-	case f.queued && p.InWork && !p.Waits:
+	case f.queued && p.Token > 0 && f.rate > 0:
 		if down() {
 			break
 		}
-		v.Reason = api.ReasonInFlight
-		if p.WorkedFor > 0 {
-			v.Since = f.now.Add(-p.WorkedFor)
-		}
-		v.Message = fmt.Sprintf("%s has been handed to the sink, which has not answered for %s.", what, ago(f.now, v.Since))
-		if v.Times = f.refusal.Times; v.Times > 0 {
-			v.Error = f.refusal.Reason
-			v.Message = fmt.Sprintf("%s has been handed to the sink again, which has refused it %d times: %s.", what, v.Times, stop(v.Error))
-		}
-	case f.queued && p.Token > 0 && f.rate > 0:
-		f.inLine(&v)
 		v.Reason = api.ReasonThrottled
+		if p.Ahead >= mostAhead {
+			v.Message = fmt.Sprintf("%s is %s and waits for a token of its cluster's rate of %v per second.", what, f.inLine(&v), f.rate)
+			break
+		}
 		wait := p.Token + time.Duration(float64(p.Ahead)/f.rate*float64(time.Second))
 		v.NextTry = f.now.Add(wait)
-		v.Message = fmt.Sprintf("%s is the %s of %d in its lane and waits for a token of its cluster's rate of %v per second, for %s.",
-			what, ordinal(p.Ahead+1), p.Line, f.rate, about(wait))
+		v.Message = fmt.Sprintf("%s is %s and waits for a token of its cluster's rate of %v per second, for %s.",
+			what, f.inLine(&v), f.rate, about(wait))
 	case f.queued && p.Waits:
-		f.inLine(&v)
+		line := f.inLine(&v)
 		if down() {
 			break
 		}
 		v.Reason = api.ReasonWaiting
-		line := "in its lane"
-		if p.Snapshot {
-			line = "among the snapshot's changes in its lane"
-		}
-		v.Message = fmt.Sprintf("%s is the %s of %d %s, and has waited for %s.", what, ordinal(p.Ahead+1), p.Line, line, ago(f.now, r.PendingSince))
+		v.Message = fmt.Sprintf("%s is %s, and has waited for %s.", what, line, ago(f.now, r.PendingSince))
 	default: // it is between the stream and the lane
 		if down() {
 			break
 		}
-		v.Reason = api.ReasonLaneFull
-		v.Message = fmt.Sprintf("%s has been read and waits for room in its lane, for %s.", what, ago(f.now, r.PendingSince))
+		v.Reason = api.ReasonWaiting
+		v.Message = fmt.Sprintf("%s has been read, %s ago, and is about to come to its lane, or has just left it.", what, ago(f.now, r.PendingSince))
+		if p.Blocked {
+			v.Reason = api.ReasonLaneFull
+			v.Message = fmt.Sprintf("%s has been read and waits for room in its lane, for %s.", what, ago(f.now, r.PendingSince))
+		}
 		if !f.status.InStep {
 			v.Reason = api.ReasonBehind
 			v.Message = fmt.Sprintf("%s is read again by the route itself, which has been behind for %s (%s).", what, ago(f.now, f.status.Since), f.status.Why)
@@ -146,8 +152,46 @@ func (f *facts) heldByLedger(v *api.Verdict, what string) bool {
 	return true
 }
 
-func (f *facts) inLine(v *api.Verdict) {
-	v.Ahead, v.Line, v.Snapshot = new(f.place.Ahead), f.place.Line, f.place.Snapshot
+// mostAhead is how far queue.Place.Ahead counts.
+const mostAhead = 4096
+
+// inLine says where in its lane the change is.
+func (f *facts) inLine(v *api.Verdict) string {
+	p := &f.place
+	v.Ahead, v.Line, v.Snapshot = new(p.Ahead), p.Line, p.Snapshot
+	line := "in its lane"
+	if p.Snapshot {
+		line = "among the snapshot's changes in its lane"
+	}
+	if p.Ahead >= mostAhead {
+		return fmt.Sprintf("behind at least %d of %d %s", mostAhead, p.Line, line)
+	}
+	return fmt.Sprintf("the %s of %d %s", ordinal(p.Ahead+1), p.Line, line)
+}
+
+// refusedIs reports whether a version is what the sink has refused.
+func (f *facts) refusedIs(version string) bool {
+	return f.refused && f.refusal.ResourceVersion == version
+}
+
+// inFlight says so of a change, or of an older state of the object that it waits for.
+func (f *facts) inFlight(v *api.Verdict, what string) {
+	p := &f.place
+	v.Reason = api.ReasonInFlight
+	answered := "has not answered yet"
+	if v.Since = (time.Time{}); p.WorkedFor > 0 {
+		v.Since = f.now.Add(-p.WorkedFor)
+		answered = "has not answered for " + about(p.WorkedFor)
+	}
+	switch {
+	case p.Waits:
+		v.Message = fmt.Sprintf("%s waits for an older state, which has been handed to the sink, which %s.", what, answered)
+	case f.refusedIs(v.ResourceVersion):
+		v.Times, v.Error = f.refusal.Times, f.refusal.Reason
+		v.Message = fmt.Sprintf("%s has been handed to the sink again, which %s and has refused it %d times: %s.", what, answered, v.Times, stop(v.Error))
+	default:
+		v.Message = fmt.Sprintf("%s has been handed to the sink, which %s.", what, answered)
+	}
 }
 
 // atRest says why nothing of the object is on its way.
@@ -157,7 +201,7 @@ func (f *facts) atRest() api.Verdict {
 	st, conn := &m.Stream, &m.Connection
 	switch {
 	case conn.State != member.Live && conn.State != member.Stale:
-		return f.unreached()
+		return f.unreached("")
 	case !st.Connected():
 		v.Reason, v.Since, v.Error, v.NextTry, v.Times = api.ReasonStreamDown, st.Since, st.LastError, st.NextRetry, st.Attempt
 		f.isDown(&v, "The stream "+st.Stream, string(st.State), st.Reason)
@@ -178,10 +222,10 @@ func (f *facts) atRest() api.Verdict {
 	case m.Selector != "":
 		f.filtered(&v, "the API server is asked for "+m.Selector+" only")
 	case f.deadLettered(&v):
-	case r.AckedUID == m.UID && r.AckedVersion == m.ResourceVersion && r.Due:
+	case r.Has && r.Due:
 		v.Reason = api.ReasonDeliverAgain
 		v.Message = "The sink has version " + m.ResourceVersion + ", which is to be delivered once more."
-	case r.AckedUID == m.UID && r.AckedVersion == m.ResourceVersion:
+	case r.Has:
 		f.delivered(&v)
 	case r.Unchanged:
 		v.Reason = api.ReasonUnchanged
@@ -202,11 +246,14 @@ func (f *facts) atRest() api.Verdict {
 }
 
 // unreached says why the cluster cannot be asked anything.
-func (f *facts) unreached() (v api.Verdict) {
+func (f *facts) unreached(why string) (v api.Verdict) {
 	conn := &f.found.Connection
 	v.Reason, v.Since, v.Error, v.NextTry, v.Times = api.ReasonStreamDown, conn.Since, conn.LastError, conn.NextRetry, conn.Attempt
 	if conn.State == member.Live {
 		v.Reason, v.Message = api.ReasonUnknown, "The cluster has not said yet what wildcards stand for; ask again."
+		if why != "" && why != sources.ErrNotSurveyed.Error() {
+			v.Message = "The cluster could not be asked which resource that is: " + stop(why) + "."
+		}
 		return v
 	}
 	f.isDown(&v, "The cluster", string(conn.State), conn.Reason)
@@ -228,6 +275,10 @@ func (f *facts) isDown(v *api.Verdict, what, state, reason string) {
 func (f *facts) delivered(v *api.Verdict) {
 	v.Reason, v.Delivered = api.ReasonDelivered, f.last()
 	v.Message = "The sink has version " + v.ResourceVersion + ", which is what the cluster has."
+	if is := f.route.AckedVersion; is != "" && is != v.ResourceVersion {
+		v.ResourceVersion = is
+		v.Message = "The sink has version " + is + ", which is newer than what the cluster answered a moment ago."
+	}
 	if d := v.Delivered; d != nil && d.ResourceVersion == v.ResourceVersion {
 		v.Message = fmt.Sprintf("Delivered %s ago, %s after it was read, as %s.", ago(f.now, d.At), about(time.Duration(d.LagSeconds*float64(time.Second))), d.ID)
 	}
@@ -247,6 +298,9 @@ func (f *facts) gone(v *api.Verdict) {
 		f.notSeen(v, "its deletion")
 		return
 	}
+	if f.deadLettered(v) {
+		return
+	}
 	v.Reason, v.ResourceVersion = api.ReasonNotThere, f.route.Gone
 	v.Message = "The cluster has no such object, and the sink holds none."
 	if v.Delivered = f.last(); v.Delivered != nil && v.Delivered.Op == "deleted" {
@@ -264,19 +318,49 @@ func (f *facts) notSeen(v *api.Verdict, what string) {
 	}
 }
 
-// deadLettered says so of the state that the cluster has.
+// deadLettered says so of the state that was settled last, if the cluster still has that or
+// one that differs from it in nothing that counts; or has no object, and the deletion was.
+// What is given up counts as accepted.
 func (f *facts) deadLettered(v *api.Verdict) bool {
-	if f.route.AckedUID != f.found.UID || f.route.AckedVersion != f.found.ResourceVersion || f.letter == nil {
-		return false // what is given up counts as accepted
-	}
-	r, ok := f.letter()
-	if !ok || r.Event.UID() != f.found.UID || r.Event.ResourceVersion != f.found.ResourceVersion {
+	r, m := &f.route, f.found
+	version, what := r.AckedVersion, "version "+r.AckedVersion
+	switch {
+	case !m.Exists:
+		version, what = r.Gone, "its deletion"
+	case !r.Has && !r.Unchanged:
 		return false
 	}
-	if d := f.last(); d != nil && d.ResourceVersion == f.found.ResourceVersion && d.At.After(r.Time.Add(time.Second)) {
-		return false // it was sent again since, and accepted
+	settled := f.last()
+	if settled != nil && (settled.Op == "deleted") == m.Exists {
+		settled = nil // of another state
 	}
-	v.Reason, v.Since, v.Error, v.Times = api.ReasonDeadLettered, r.Time, r.Reason, r.Attempts
-	v.Message = fmt.Sprintf("The sink refused version %s for good, %s ago, and it is a dead letter: %s.", f.found.ResourceVersion, ago(f.now, r.Time), stop(r.Reason))
+	if settled != nil && version != "" && settled.ResourceVersion != version {
+		settled = nil
+	}
+	if settled != nil && !settled.DeadLettered {
+		return false // also if it was sent again
+	}
+	var letter *deadletter.Record
+	if f.letter != nil {
+		is := func(l *deadletter.Record) bool {
+			deletion := l.Event.Op() == pipeline.Deleted
+			return deletion != m.Exists && (deletion && version == "" || l.Event.ResourceVersion == version) &&
+				(deletion || l.Event.UID() == m.UID)
+		}
+		if l, ok := f.letter(); ok && is(&l) {
+			letter = &l
+		}
+	}
+	if settled == nil && letter == nil {
+		return false
+	}
+	v.Reason, v.ResourceVersion, v.Delivered = api.ReasonDeadLettered, version, settled
+	if letter == nil {
+		v.Since = settled.At
+		v.Message = fmt.Sprintf("The sink refused %s for good, %s ago, and it was put with the dead letters.", what, ago(f.now, v.Since))
+		return true
+	}
+	v.Since, v.Error, v.Times = letter.Time, letter.Reason, letter.Attempts
+	v.Message = fmt.Sprintf("The sink refused %s for good, %s ago, and it is a dead letter: %s.", what, ago(f.now, v.Since), stop(v.Error))
 	return true
 }

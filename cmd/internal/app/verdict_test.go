@@ -1,6 +1,9 @@
 package app
 
 import (
+	"net/http"
+	"net/http/httptest"
+	"net/url"
 	"strings"
 	"testing"
 	"time"
@@ -22,7 +25,7 @@ func healthy(now time.Time) *facts {
 	f.found.Connection.State = member.Live
 	f.found.Stream.State, f.found.Stream.LastFrame, f.found.Stream.Stream = member.Live, now.Add(-time.Second), "pods"
 	f.found.Asked, f.found.Exists, f.found.UID, f.found.ResourceVersion = true, true, "u", "7"
-	f.route = sources.RouteSight{Route: "file:x", AckedUID: "u", AckedVersion: "7", Known: true, Position: "9", Reached: true}
+	f.route = sources.RouteSight{Route: "file:x", AckedUID: "u", AckedVersion: "7", Known: true, Position: "9", Has: true, Reached: true}
 	f.status.InStep = true
 	f.sink, f.ledger, f.cluster = batch.Status{Healthy: true}, ledger.Status{Healthy: true}, ledger.ClusterStatus{Healthy: true}
 	return f
@@ -42,7 +45,7 @@ func TestVerdicts(t *testing.T) {
 	sinkDown := func(f *facts) {
 		f.sink = batch.Status{Since: now.Add(-time.Minute), LastError: "connection refused", Attempts: 4, NextRetry: now.Add(5 * time.Second)}
 	}
-	newer := func(f *facts) { f.found.ResourceVersion, f.route.Reached = "12", false }
+	newer := func(f *facts) { f.found.ResourceVersion, f.route.Has, f.route.Reached = "12", false, false }
 	letter := func(version string) func() (deadletter.Record, bool) {
 		e, err := pipeline.ParseEvent((&pipeline.Change{
 			Key: pipeline.Key{Cluster: "c", Resource: "pods", Namespace: "n", Name: "p"}, UID: "u", ResourceVersion: version,
@@ -73,14 +76,46 @@ func TestVerdicts(t *testing.T) {
 		"a deletion waits":         {func(f *facts) { waits(f); f.route.PendingDeletion = true }, api.ReasonWaiting, "Its deletion is the 3rd"},
 		"no token":                 {func(f *facts) { waits(f); f.place.Token = 200 * time.Millisecond }, api.ReasonThrottled, "for 1.2s"},
 		"in flight":                {inWork, api.ReasonInFlight, "not answered for 2s."},
-		"a newer one waits":        {func(f *facts) { inWork(f); f.place.Waits, f.place.Line = true, 1 }, api.ReasonWaiting, "1st of 1"},
+		"a newer one waits":        {func(f *facts) { inWork(f); f.place.Waits, f.place.Line = true, 1 }, api.ReasonInFlight, "Version 8 waits for an older state, which has been handed to the sink, which has not answered for 2s."},
+		"in flight, not measured":  {func(f *facts) { inWork(f); f.place.WorkedFor = 0 }, api.ReasonInFlight, "which has not answered yet."},
 		"the sink is down":         {func(f *facts) { inWork(f); sinkDown(f) }, api.ReasonSinkDown, "failed for 1m, and is tried again in 5s: connection refused."},
 		"behind a sink that fails": {func(f *facts) { waits(f); sinkDown(f) }, api.ReasonSinkDown, "connection refused"},
 		"refused": {func(f *facts) {
 			waits(f)
 			f.place = queue.Place{Waits: true, Delay: 1500 * time.Millisecond}
-			f.refused, f.refusal = true, stage.Refusal{Times: 22, Reason: "value too long"}
+			f.refused, f.refusal = true, stage.Refusal{Times: 22, ResourceVersion: "8", Reason: "value too long"}
 		}, api.ReasonSinkRefusing, "refused by the sink for the 22nd time, and is tried again in 1.5s: value too long."},
+		"an older one was refused": {func(f *facts) {
+			waits(f)
+			f.refused, f.refusal = true, stage.Refusal{Times: 22, ResourceVersion: "7", Reason: "value too long"}
+		}, api.ReasonWaiting, "Version 8 is the 3rd of 5"},
+		"it waits for the try after one that was refused": {func(f *facts) {
+			waits(f)
+			f.place = queue.Place{Waits: true, Delay: 1500 * time.Millisecond}
+			f.refused, f.refusal = true, stage.Refusal{Times: 22, ResourceVersion: "7", Reason: "value too long"}
+		}, api.ReasonSinkRefusing, "Version 8 waits for the next try, since version 7 was refused"},
+		"refused, and then the sink went down": {func(f *facts) {
+			waits(f)
+			sinkDown(f)
+			f.refused, f.refusal = true, stage.Refusal{Times: 22, ResourceVersion: "8", Reason: "value too long"}
+		}, api.ReasonSinkDown, "connection refused"},
+		"refused, and out of tokens": {func(f *facts) {
+			waits(f)
+			f.place.Token = time.Minute
+			f.refused, f.refusal = true, stage.Refusal{Times: 22, ResourceVersion: "8", Reason: "value too long"}
+		}, api.ReasonThrottled, "for 1m1s"},
+		"far behind": {func(f *facts) { waits(f); f.place.Ahead, f.place.Line = 4096, 100000 }, api.ReasonWaiting, "is behind at least 4096 of 100000 in its lane"},
+		"far behind, no token": {func(f *facts) {
+			waits(f)
+			f.place = queue.Place{Waits: true, Ahead: 4096, Line: 100000, Token: time.Second}
+		}, api.ReasonThrottled, "rate of 2 per second."},
+		"it has just left the lane":  {func(f *facts) { waits(f); f.queued, f.place = false, queue.Place{} }, api.ReasonWaiting, "is about to come to its lane"},
+		"written after the question": {func(f *facts) { f.route.AckedVersion = "8" }, api.ReasonDelivered, "The sink has version 8, which is newer"},
+		"what was read goes on though no more is": {func(f *facts) {
+			waits(f)
+			sinkDown(f)
+			f.found.Connection.State, f.paused = member.Paused, &pause{why: "x", reading: true}
+		}, api.ReasonSinkDown, "connection refused"},
 		"the ledger fails": {func(f *facts) {
 			inWork(f)
 			f.ledger = ledger.Status{Since: now.Add(-time.Minute), LastError: "no space left on device"}
@@ -89,7 +124,7 @@ func TestVerdicts(t *testing.T) {
 			inWork(f)
 			f.cluster.Healthy, f.cluster.LastError = false, "value too large"
 		}, api.ReasonHeldByLedger, "value too large"},
-		"the lane is full":       {func(f *facts) { waits(f); f.queued = false }, api.ReasonLaneFull, "waits for room in its lane"},
+		"the lane is full":       {func(f *facts) { waits(f); f.place = queue.Place{Blocked: true} }, api.ReasonLaneFull, "waits for room in its lane"},
 		"the route reads itself": {func(f *facts) { waits(f); f.queued = false; f.status.InStep, f.status.Why = false, "lane full" }, api.ReasonBehind, "lane full"},
 		"the cluster is down": {func(f *facts) {
 			c := &f.found.Connection
@@ -114,6 +149,22 @@ func TestVerdicts(t *testing.T) {
 		"no room":             {func(f *facts) { newer(f); f.route.Known, f.found.Stream.Missing = false, 3 }, api.ReasonLedgerFull, "--max-objects"},
 		"dead":                {func(f *facts) { f.letter = letter("7") }, api.ReasonDeadLettered, "refused version 7 for good, 1h0m ago, and it is a dead letter: no such column."},
 		"an older state died": {func(f *facts) { f.letter = letter("6") }, api.ReasonDelivered, ""},
+		"what died is not told as unchanged": {func(f *facts) {
+			f.letter = letter("7")
+			f.found.ResourceVersion, f.route.Unchanged = "8", true
+			f.route.Has = false
+		}, api.ReasonDeadLettered, "refused version 7 for good"},
+		"dead by the last answer": {func(f *facts) {
+			f.last = func() *api.Delivered {
+				return &api.Delivered{Op: "updated", ResourceVersion: "7", At: now.Add(-time.Second), DeadLettered: true}
+			}
+		}, api.ReasonDeadLettered, "refused version 7 for good, 1s ago, and it was put with the dead letters."},
+		"its deletion died": {func(f *facts) {
+			f.found.Exists, f.route = false, sources.RouteSight{Route: "file:x", Gone: "9"}
+			f.last = func() *api.Delivered {
+				return &api.Delivered{Op: "deleted", ResourceVersion: "9", At: now.Add(-time.Second), DeadLettered: true}
+			}
+		}, api.ReasonDeadLettered, "refused its deletion for good"},
 		"what died was sent again": {func(f *facts) {
 			f.letter = letter("7")
 			f.last = func() *api.Delivered { return &api.Delivered{ResourceVersion: "7", At: now} }
@@ -151,6 +202,23 @@ func TestSentences(t *testing.T) {
 	} {
 		if got := about(d); got != want {
 			t.Errorf("about %v: %s, want %s", d, got, want)
+		}
+	}
+}
+
+// Names from outside are part of no path that leads elsewhere: neither of a question nor of a
+// replay.
+func TestNamesOfObjectsAreSegmentsOfPaths(t *testing.T) {
+	for _, bad := range []string{"..", ".", "../../nodes/n/proxy/run", "a%2f..", strings.Repeat("a", 254)} {
+		for _, of := range []string{"namespace", "name"} {
+			q := url.Values{"cluster": {"c"}, "resource": {"pods"}, "name": {"x"}, of: {bad}}
+			r := httptest.NewRequest(http.MethodGet, "/explain?"+q.Encode(), http.NoBody)
+			if code, answer := (&program{}).explain(r); code != http.StatusBadRequest {
+				t.Errorf("explain of the %s %q: %d %v", of, bad, code, answer)
+			}
+			if _, err := replayRequestOf(r); err == nil {
+				t.Errorf("replay of the %s %q is taken", of, bad)
+			}
 		}
 	}
 }

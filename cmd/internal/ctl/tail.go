@@ -151,6 +151,9 @@ func (t *tailer) write(text []byte, a *api.Answer) error {
 	if a.Refused != "" {
 		row += "  refused: " + Printable(a.Refused)
 	}
+	if a.DeadLettered {
+		row += "  dead-lettered"
+	}
 	if t.format == "diff" {
 		for _, change := range t.last.compare(a) {
 			row += "\n    " + change
