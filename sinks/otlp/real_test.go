@@ -73,7 +73,7 @@ func TestCollectorTLS(t *testing.T) {
 // TestCollectorSays what is wrong, and nothing is given up.
 func TestCollectorSays(t *testing.T) {
 	c := testsinks.StartOtelcol(t, nil)
-	sink := open(t, otlp.Options{URL: c.URL + "/v1/traces"})
+	sink := open(t, otlp.Options{URL: c.URL + "/v1/record"})
 	for what, err := range map[string]error{"Write": sink.Write(t.Context(), []*pipeline.Change{change("a", 1)}), "Check": sink.Check(t.Context())} {
 		if err == nil || pipeline.IsPermanent(err) || !strings.Contains(err.Error(), "404 Not Found") || !strings.Contains(err.Error(), "check the path") {
 			t.Errorf("%s at a wrong path: %v", what, err)
