@@ -12,7 +12,7 @@ import (
 	"unicode"
 	"unicode/utf8"
 
-	"k8s.io/apimachinery/pkg/api/validation/path"
+	"k8s.io/apimachinery/pkg/api/validate/content"
 
 	"github.com/fairlead-dev/fairlead/cmd/internal/api"
 )
@@ -171,7 +171,7 @@ func checkSegment(what, text string) error {
 	if len(text) > mostSegment {
 		return fmt.Errorf("%s has %d bytes; give at most %d", what, len(text), mostSegment)
 	}
-	if wrong := path.IsValidPathSegmentName(text); len(wrong) > 0 {
+	if wrong := content.IsPathSegmentName(text); len(wrong) > 0 {
 		return fmt.Errorf("%s=%q: it %s", what, clipped(text), wrong[0])
 	}
 	return nil
