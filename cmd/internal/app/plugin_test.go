@@ -152,9 +152,6 @@ func TestThePluginReachesTheLeader(t *testing.T) {
 					args[slices.Index(args, "-n")] = "--fairlead-namespace"
 				}
 			}
-			if i := slices.Index(args, "-n"); args[0] == "replay" { // of which that is the objects'
-				args[i] = "--fairlead-namespace"
-			}
 			out, err := plugin(t.Context(), args...)
 			said := out
 			if err != nil {

@@ -93,8 +93,8 @@ func TestStatusTellsOfARealFleet(t *testing.T) {
 	cmd := NewCommand(Options{})
 	cmd.SetArgs([]string{"status", "-w", admin})
 	cmd.SetOut(watched)
-	if err := cmd.ExecuteContext(ctx); strings.Contains(watched.String(), "\x1b") || ExitCode(err) != 1 {
-		t.Errorf("--watch writes %q, %v", watched, err)
+	if err := cmd.ExecuteContext(ctx); strings.Contains(watched.text.String(), "\x1b") || ExitCode(err) != 1 {
+		t.Errorf("--watch writes %q, %v", watched.text.String(), err)
 	}
 	restore(t, proxy)
 	_ = ask(0, "status", "--wait=live", "--timeout=2m")
@@ -110,14 +110,14 @@ func TestStatusTellsOfARealFleet(t *testing.T) {
 
 // twice keeps what is written, until something stands in it twice.
 type twice struct {
-	strings.Builder
+	text strings.Builder // a field: its WriteString would go past Write
 	what string
 	then func()
 }
 
 func (w *twice) Write(b []byte) (int, error) {
-	n, err := w.Builder.Write(b)
-	if strings.Count(w.String(), w.what) >= 2 {
+	n, err := w.text.Write(b)
+	if strings.Count(w.text.String(), w.what) >= 2 {
 		w.then()
 	}
 	return n, err
