@@ -161,7 +161,7 @@ func TestDiffOnARealCluster(t *testing.T) {
 
 	for name, args := range map[string][]string{
 		"cannot tell what its destination has": {"--sink=stdout:"}, "no sink": {"--sink=none"}, `no cluster "omega"`: {"--sink=pg", "--cluster=omega"},
-		"could not be compared": {"--sink=pg", "--resource=pods"}, "above 0": {"--sink=pg", "--sample=0"},
+		"could not be compared": {"--sink=pg", "--resource=pods"}, "from 1 to 1,000,000": {"--sink=pg", "--sample=0"},
 	} {
 		if _, text, code := c.diff(args...); code != ctl.ExitUnasked || !strings.Contains(text, name) {
 			t.Errorf("%s: exit code %d\n%s", args, code, text)

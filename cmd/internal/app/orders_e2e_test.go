@@ -282,7 +282,7 @@ func testReplayOfSome(t *testing.T, env *testenv.Env) {
 		before, inFile := len(r.out.received()), len(fileEvents(t, out))
 		began := snapshots(r, "alpha")
 		said := r.steer(append([]string{"replay", "--cluster=alpha"}, args...)...)
-		if !strings.Contains(said, fmt.Sprintf(" %d objects", wants)) {
+		if !strings.Contains(said, fmt.Sprintf(" %d object", wants)) {
 			t.Errorf("%v says %q", args, said)
 		}
 		if !slices.Contains(args, "--dry-run") {
