@@ -127,6 +127,8 @@ func check(ev evidence) (*findings, error) {
 		asked := !e.Deleted && (runs[number-1].Asked[e.Cluster] || sent[refusal{name, at}])
 		if stored, ok := accepted[e.Object]; ok && stored == at && !asked && !another {
 			f.Replayed = append(f.Replayed, fmt.Sprintf("run %d: %s again: the ledger had it stored as accepted", number, e.ID))
+		} else if another {
+			delete(accepted, e.Object) // which was of the deletion before this one
 		}
 		colour, err := ev.filter.accepts(&e)
 		if err != nil {

@@ -237,6 +237,10 @@ func TestCheckConsumers(t *testing.T) {
 			told: "A1@2 -A2@4 |- -A5@6",
 		},
 		{
+			name: "deleted again when it was back, and the answer was lost", selective: true,
+			told: "A1@2 -A2@4 |- A3@6 -A5@8 -A5@8",
+		},
+		{
 			name: "the same deletion again", selective: true, told: "A1@2 -A2@4 |- -A2@6", replayed: 1,
 		},
 		{
