@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"hash/maphash"
-	"io"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -172,47 +171,11 @@ func (au *audit) list(ctx context.Context) (at uint64, err error) {
 }
 
 func (au *audit) page(ctx context.Context, token string) (wire.ListMeta, error) {
-	if au.slots != nil {
-		if err := au.slots.Acquire(ctx, 1); err != nil {
-			return wire.ListMeta{}, err
-		}
-		release := sync.OnceFunc(func() { au.slots.Release(1) })
-		defer release()
-		defer time.AfterFunc(slotIdle, release).Stop()
-	}
-	ctx, cancel := context.WithTimeout(ctx, openTimeout)
-	defer cancel()
-	metadata := !au.needsWhole()
-	body, err := au.listRequest(au.session, au.target, metadata, pageSize, token).Stream(ctx)
-	if err != nil {
-		return wire.ListMeta{}, err
-	}
-	defer func() { _ = body.Close() }()
-	alone := &wire.Spill{Room: &lone{ctx: ctx, account: au.of[0].account}}
-	defer alone.End()
-	items := wire.NewListReader(countingReader{body, &au.progress.bytes}, alone)
-	var scan wire.Scanner
-	var f wire.Frame
-	for {
-		item, tooLong, err := items.Next()
-		if errors.Is(err, io.EOF) {
-			return items.Meta, nil
-		}
-		if err != nil {
-			return wire.ListMeta{}, err
-		}
-		if !scan.ScanObject(item, &f) && !tooLong || f.Meta == nil {
-			return wire.ListMeta{}, wire.ErrMalformed
-		}
-		if _, err := au.target.refuse(item, &f, au.spec.Namespace, true); err != nil {
-			return wire.ListMeta{}, fmt.Errorf("%w: %w", wire.ErrMalformed, err)
-		}
-		if err := au.compare(ledger.Name{Namespace: wire.Unquote(f.Namespace), Name: wire.Unquote(f.Name)},
+	return au.readPage(ctx, comparedPage{au.session, au.target, !au.needsWhole(), token, au.of[0].account}, func(item []byte, f *wire.Frame, tooLong bool) error {
+		return au.compare(ledger.Name{Namespace: wire.Unquote(f.Namespace), Name: wire.Unquote(f.Name)},
 			ledger.Version{UID: wire.Unquote(f.UID), ResourceVersion: wire.Unquote(f.Version)},
-			func() selection.Object { return au.target.view(item, &f, tooLong, true) }); err != nil {
-			return wire.ListMeta{}, err
-		}
-	}
+			func() selection.Object { return au.target.view(item, f, tooLong, true) })
+	})
 }
 
 // compare deals with an object of the list. view returns it as rules see it.

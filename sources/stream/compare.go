@@ -2,10 +2,7 @@ package stream
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"io"
-	"sync"
 	"time"
 
 	"github.com/fairlead-dev/fairlead/internal/ledger"
@@ -125,53 +122,19 @@ func (l *comparedList) needsWhole() bool {
 }
 
 func (l *comparedList) page(ctx context.Context, token string) (wire.ListMeta, error) {
-	if l.slots != nil {
-		if err := l.slots.Acquire(ctx, 1); err != nil {
-			return wire.ListMeta{}, err
-		}
-		release := sync.OnceFunc(func() { l.slots.Release(1) })
-		defer release()
-		defer time.AfterFunc(slotIdle, release).Stop()
-	}
-	ctx, cancel := context.WithTimeoutCause(ctx, openTimeout, errNoReply)
-	defer cancel()
-	body, err := l.listRequest(l.session, l.target, !l.needsWhole() || l.target.metadata, pageSize, token).Stream(ctx)
-	if err != nil {
-		return wire.ListMeta{}, err
-	}
-	defer func() { _ = body.Close() }()
 	account := l.branch.route.Memory.Account(l.cluster)
 	defer account.Close()
-	spill := &wire.Spill{Room: &lone{ctx: ctx, account: account}}
-	defer spill.End()
-	items := wire.NewListReader(countingReader{body, &l.progress.bytes}, spill)
-	var scan wire.Scanner
-	var f wire.Frame
-	for {
-		item, tooLong, err := items.Next()
-		if errors.Is(err, io.EOF) {
-			return items.Meta, nil
-		}
-		if err != nil {
-			return wire.ListMeta{}, err
-		}
-		if !scan.ScanObject(item, &f) && !tooLong || f.Meta == nil {
-			return wire.ListMeta{}, wire.ErrMalformed
-		}
-		if _, err := l.target.refuse(item, &f, l.spec.Namespace, true); err != nil {
-			return wire.ListMeta{}, fmt.Errorf("%w: %w", wire.ErrMalformed, err)
-		}
+	return l.readPage(ctx, comparedPage{l.session, l.target, !l.needsWhole(), token, account}, func(item []byte, f *wire.Frame, tooLong bool) error {
 		l.object = ListedObject{
 			Namespace: wire.Unquote(f.Namespace), Name: wire.Unquote(f.Name),
 			UID: wire.Unquote(f.UID), ResourceVersion: wire.Unquote(f.Version),
 		}
 		if l.program != nil {
-			l.judge(l.target.view(item, &f, tooLong, true))
+			l.judge(l.target.view(item, f, tooLong, true))
 		}
-		if l.stopped = l.yield(&l.object); l.stopped != nil {
-			return wire.ListMeta{}, l.stopped
-		}
-	}
+		l.stopped = l.yield(&l.object)
+		return l.stopped
+	})
 }
 
 // judge notes what the rules say of the object, however its state came.

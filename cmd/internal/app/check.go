@@ -77,13 +77,17 @@ func (p *program) check(ctx context.Context, e *engine, deep bool) (*api.Check, 
 		wg.Go(func() { asked.Audits = auditAll(ctx, e.sources, before.Clusters) })
 	}
 	wg.Wait()
+	cutShort := ""
+	if ctx.Err() != nil {
+		cutShort = context.Cause(ctx).Error()
+	}
 	select {
 	case <-window.C:
 	case <-ctx.Done():
 	}
 	now := time.Now()
 	status := p.status(now)
-	return newCheck(findings.Input{Now: now, Status: status, Before: &before, Window: now.Sub(began), Probes: asked}, began), nil
+	return newCheck(findings.Input{Now: now, Status: status, Before: &before, Window: now.Sub(began), Probes: asked, CutShort: cutShort}, began), nil
 }
 
 // newCheck is what a check that has begun at a time has come to.

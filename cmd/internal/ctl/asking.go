@@ -1,9 +1,13 @@
 package ctl
 
-import "github.com/spf13/cobra"
+import (
+	"errors"
 
-// Asking returns commands that ask a running program, whose wrong use ends with the exit
-// code of what could not be asked.
+	"github.com/spf13/cobra"
+)
+
+// Asking returns commands that ask a running program: wrong use of them, and whatever fails
+// without an exit code of its own, ends with that of what could not be asked.
 func Asking(cmds ...*cobra.Command) []*cobra.Command {
 	for _, cmd := range cmds {
 		if args := cmd.Args; args != nil {
@@ -15,6 +19,14 @@ func Asking(cmds ...*cobra.Command) []*cobra.Command {
 			}
 			return Unasked(err)
 		})
+		run := cmd.RunE
+		cmd.RunE = func(cmd *cobra.Command, args []string) error {
+			err := run(cmd, args)
+			if _, own := errors.AsType[*ExitError](err); own {
+				return err
+			}
+			return Unasked(err)
+		}
 	}
 	return cmds
 }

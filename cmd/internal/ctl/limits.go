@@ -46,10 +46,12 @@ func NewLimits() *cobra.Command {
 			}
 			var l api.Limits
 			var err error
-			if len(q) == 1 && o == (order{}) {
+			if len(q) == 1 && o == (order{}) && !given("for") {
 				err = c.Get(cmd.Context(), cmd.ErrOrStderr(), "/limits", q, &l)
 			} else {
-				o.add(q)
+				if err := o.add(cmd, q); err != nil {
+					return err
+				}
 				err = c.Post(cmd.Context(), cmd.ErrOrStderr(), "/limits", q, storedWithin, &l, http.StatusOK, http.StatusAccepted)
 			}
 			if err != nil {

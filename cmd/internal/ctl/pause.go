@@ -51,14 +51,18 @@ func (o *order) addFlags(f *pflag.FlagSet) {
 	f.StringVar(&o.reason, "reason", "", "why, for all who see it: one line of at most 200 bytes")
 }
 
-func (o *order) add(q url.Values) {
-	if o.duration != 0 {
+func (o *order) add(cmd *cobra.Command, q url.Values) error {
+	if cmd.Flags().Changed("for") {
+		if o.duration <= 0 {
+			return fmt.Errorf("--for %v is no time from now on; leave it out for what does not end by itself", o.duration)
+		}
 		q.Set("for", o.duration.String())
 	}
 	if o.reason != "" {
 		q.Set("reason", o.reason)
 	}
 	addBy(q)
+	return nil
 }
 
 // addBy says who asks, as the operating system knows the user.
@@ -94,7 +98,9 @@ func NewPause() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			o.add(q)
+			if err := o.add(cmd, q); err != nil {
+				return err
+			}
 			q.Set("mode", mode)
 			return pausing(cmd, &c, &out, "/pause", q, "Paused")
 		},

@@ -132,7 +132,7 @@ func (t *tailer) header() error {
 // write writes one answer, whose line is text.
 func (t *tailer) write(text []byte, a *api.Answer) error {
 	if t.format == "json" {
-		_, err := fmt.Fprintf(t.out, "%s\n", text)
+		_, err := fmt.Fprintf(t.out, "%s\n", escaped(string(text), pairOfJSON))
 		return err
 	}
 	if a.Skipped > 0 {

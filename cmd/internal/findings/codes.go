@@ -15,7 +15,8 @@ type Code struct {
 
 // Codes are all that there are, in the order of their numbers: FL10 is about clusters, FL11
 // about streams, FL12 about lanes, FL13 about sinks, FL14 about the ledger, FL15 about the
-// election, FL16 about the configuration.
+// election, FL16 about the configuration, FL17 about the check
+// itself.
 func Codes() []Code { return codes }
 
 var byCode = func() map[string]*Code {
@@ -398,6 +399,12 @@ var codes = []Code{
 		Meaning: "For more than ten seconds nothing has been delivered, because the settings change.",
 		Impact:  "Nothing is delivered until that is done.",
 		Do:      "Look at what does not stop: the log names it.",
+	},
+	{
+		Code: "FL1701", Severity: api.SeverityError, Title: "The check was cut short",
+		Meaning: "Its time was over before all members, sinks and dead letters had been asked.",
+		Impact:  "What was not asked may be wrong all the same.",
+		Do:      "Give it more time with `--timeout`.",
 	},
 }
 

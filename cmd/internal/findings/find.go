@@ -18,6 +18,8 @@ type Input struct {
 	Before *api.Status
 	Window time.Duration
 	Probes Probes
+	// CutShort is why not all was asked; empty: it was.
+	CutShort string
 }
 
 // Probes are what was asked beside the status. What was not is absent.
@@ -44,6 +46,9 @@ func Of(in Input) []api.Finding {
 	}
 	f.election()
 	f.config()
+	if f.CutShort != "" {
+		f.add("FL1701", api.Finding{}, because("Not everything was asked", f.CutShort))
+	}
 	if in.Status.Election.Following() == "" {
 		f.ledger()
 		f.pauses()

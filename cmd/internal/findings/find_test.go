@@ -210,6 +210,7 @@ func TestEachFaultIsOneFinding(t *testing.T) {
 		{"FL1503", "denied", "error", func(in *Input) { in.Probes.Lock.Error = "denied" }},
 		{"FL1504", "lower token", "error", election(api.Election{Role: "leader", Lock: "l", Refused: "a lower token"})},
 		{"FL1505", "the ledger", "warning", election(api.Election{Role: "leader", Lock: "l", WaitsFor: "the ledger"})},
+		{"FL1701", "took longer", "error", func(in *Input) { in.CutShort = "the check took longer than 1m" }},
 		{"FL1601", "line 3", "error", func(in *Input) { in.Status.Config = &api.Config{File: "f", Error: "line 3"} }},
 		{"FL1602", "--ledger, --sink", "warning", func(in *Input) { in.Status.Config = &api.Config{File: "f", NeedsRestart: []string{"ledger", "sink"}} }},
 		{"FL1603", "1m0s", "warning", func(in *Input) { in.Status.Config = &api.Config{File: "f", ChangingSince: now.Add(-time.Minute)} }},
