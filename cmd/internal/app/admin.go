@@ -94,7 +94,7 @@ func (a *admin) endpoints() map[string]http.Handler {
 		"GET /limits":             a.answers(a.serveLimits),
 		"POST /limits":            a.answers(a.serveOrderLimits),
 		"POST /dead-letter/retry": a.answers(a.serveRetry),
-		"GET /tail":               a.delivering(a.tails),
+		"GET /tail":               a.delivering(http.HandlerFunc(a.serveTail)),
 		"GET /diff":               a.delivering(a.diff),
 		"POST /diff":              a.delivering(a.diff),
 	}

@@ -10,6 +10,8 @@ import (
 	"sync"
 	"time"
 
+	"golang.org/x/time/rate"
+
 	"github.com/fairlead-dev/fairlead/cmd/internal/api"
 	"github.com/fairlead-dev/fairlead/internal/ledger"
 	"github.com/fairlead-dev/fairlead/internal/redact"
@@ -19,29 +21,72 @@ import (
 	"github.com/fairlead-dev/fairlead/sources/member"
 )
 
-// mostExplained is how many explanations are under way at once: each asks a member, and may
-// hold an object of 4 MiB. explainRate is how many there are per second, and twice as many
-// at once: anybody may reach the health port, and members are not to be flooded.
+// Bounds of the explanations for each port and for the status page: each asks a member, and
+// may hold an object of 4 MiB. Anybody may reach the health port, and members are not to be
+// flooded; who asks at the admin address does not wait for those, and one member that hangs
+// keeps none from asking about another.
 const (
-	mostExplained = 4
-	explainRate   = 10
+	mostExplained = 4  // under way at once
+	mostOfOne     = 2  // of these, of one cluster
+	explainRate   = 10 // per second, and twice as many at once
 )
+
+// explainTurns keeps these bounds.
+type explainTurns struct {
+	rate *rate.Limiter
+
+	mu  sync.Mutex
+	all int
+	of  map[string]int // by cluster
+}
+
+func newExplainTurns() *explainTurns {
+	return &explainTurns{rate: rate.NewLimiter(explainRate, 2*explainRate), of: map[string]int{}}
+}
+
+// begin begins an explanation, unless there are enough. end is to be called once it is over.
+func (t *explainTurns) begin(cluster string) (end func(), ok bool) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.all >= mostExplained || t.of[cluster] >= mostOfOne || !t.rate.Allow() {
+		return nil, false
+	}
+	t.all++
+	t.of[cluster]++
+	return func() {
+		t.mu.Lock()
+		defer t.mu.Unlock()
+		t.all--
+		if t.of[cluster]--; t.of[cluster] == 0 {
+			delete(t.of, cluster)
+		}
+	}, true
+}
+
+// explainer returns what explains within turns of its own.
+func (p *program) explainer() func(*http.Request) (code int, answer any) {
+	turns := newExplainTurns()
+	return func(r *http.Request) (int, any) { return p.explain(r, turns) }
+}
 
 // serveExplain answers /explain?cluster=&resource=&namespace=&name=: why the newest state of
 // an object is, or is not, where it should be. It shows nothing of the object's contents.
-func (p *program) serveExplain(w http.ResponseWriter, r *http.Request) {
-	code, answer := p.explain(r)
-	w.Header().Set("Content-Type", "application/json")
-	w.WriteHeader(code)
-	e := json.NewEncoder(w)
-	e.SetIndent("", "  ")
-	e.SetEscapeHTML(false)
-	if err := e.Encode(answer); err != nil {
-		p.log.V(1).Info("Could not answer /explain", "reason", err.Error())
+func (p *program) serveExplain() http.HandlerFunc {
+	explain := p.explainer()
+	return func(w http.ResponseWriter, r *http.Request) {
+		code, answer := explain(r)
+		w.Header().Set("Content-Type", "application/json")
+		w.WriteHeader(code)
+		e := json.NewEncoder(w)
+		e.SetIndent("", "  ")
+		e.SetEscapeHTML(false)
+		if err := e.Encode(answer); err != nil {
+			p.log.V(1).Info("Could not answer /explain", "reason", err.Error())
+		}
 	}
 }
 
-func (p *program) explain(r *http.Request) (code int, answer any) {
+func (p *program) explain(r *http.Request, turns *explainTurns) (code int, answer any) {
 	q, err := parameters(r, "cluster", "resource", "namespace", "name")
 	if err != nil {
 		return http.StatusBadRequest, api.Error{Error: err.Error()}
@@ -60,10 +105,13 @@ func (p *program) explain(r *http.Request) (code int, answer any) {
 			Leader: &api.Leader{Identity: election.Leader, Host: election.LeaderHost, Address: election.LeaderAddress},
 		}
 	}
-	defer p.explaining.Add(-1)
-	if p.explaining.Add(1) > mostExplained || !p.explainRate.Allow() {
-		return http.StatusServiceUnavailable, api.Error{Error: fmt.Sprintf("%d objects are explained at a time, and %v per second; ask again", mostExplained, explainRate)}
+	end, ok := turns.begin(q.Get("cluster"))
+	if !ok {
+		return http.StatusServiceUnavailable, api.Error{
+			Error: fmt.Sprintf("%d objects are explained at a time, %d of one cluster, and %d per second; ask again", mostExplained, mostOfOne, explainRate),
+		}
 	}
+	defer end()
 	e := p.current()
 	if e == nil || p.changing.Load() != nil {
 		return http.StatusServiceUnavailable, api.Error{Error: "nothing is delivered at the moment; ask again"}

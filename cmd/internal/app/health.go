@@ -58,7 +58,7 @@ func (p *program) pages() *http.ServeMux {
 		}
 	}
 	mux.Handle("GET /clusters", notForOtherSites(bounded(mostRequests, http.HandlerFunc(p.serveClusters))))
-	mux.Handle("GET /explain", notForOtherSites(http.HandlerFunc(p.serveExplain)))
+	mux.Handle("GET /explain", notForOtherSites(p.serveExplain()))
 	return mux
 }
 

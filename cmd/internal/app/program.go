@@ -13,7 +13,6 @@ import (
 
 	"github.com/go-logr/logr"
 	"github.com/prometheus/client_golang/prometheus"
-	"golang.org/x/time/rate"
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/leaderelection/resourcelock"
 	"sigs.k8s.io/controller-runtime/pkg/manager"
@@ -48,10 +47,8 @@ type program struct {
 	checking      sync.Mutex   // held while everything is asked, see check
 	recent        recent       // what they have answered last
 	tails         tails        // of what they answer
-	explaining    atomic.Int32 // requests of /explain that are under way
 	comparing     atomic.Bool  // whether a comparison is under way
 	page          *page.Page   // the status page; nil: nothing shows it
-	explainRate   *rate.Limiter
 	label         *leaderLabel // nil: there is none
 	leaderMetrics leaderMetrics
 
@@ -98,7 +95,6 @@ func newProgram(ctx context.Context, s *settings, stdout io.Writer, log logr.Log
 		}
 	}()
 	p.observers.add(p.recent.observe) // until the program ends
-	p.explainRate = rate.NewLimiter(explainRate, 2*explainRate)
 	p.tails.recent, p.tails.stop, p.tails.log = &p.recent, p.stopping, log
 	if s.HealthProbeBindAddress != "0" || s.AdminBindAddress != "0" {
 		p.page = p.newStatusPage()

@@ -13,7 +13,7 @@ import (
 // show. It is told of what sinks answer from now on.
 func (p *program) newStatusPage() *page.Page {
 	o := page.Options{
-		Status: p.status, Version: cmp.Or(p.settings.options.Version, "dev"), Limits: p.limitsOf, Credentials: p.credentialsOf, Explain: p.explain, Log: p.log.WithName("page"),
+		Status: p.status, Version: cmp.Or(p.settings.options.Version, "dev"), Limits: p.limitsOf, Credentials: p.credentialsOf, Explain: p.explainer(), Log: p.log.WithName("page"),
 	}
 	o.Batches = func(route string) (batches, changes uint64) {
 		if e := p.current(); e != nil {

@@ -10,6 +10,7 @@ import (
 
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
+	"github.com/fairlead-dev/fairlead/cmd/internal/api"
 	"github.com/fairlead-dev/fairlead/pipeline"
 	"github.com/fairlead-dev/fairlead/pipeline/selection"
 )
@@ -36,6 +37,32 @@ const (
 	mostTailRate    = 10_000
 )
 
+// serveTail has a tail begin, unless it is about what there is not: it would show nothing
+// for ever. Resources may come later.
+func (a *admin) serveTail(w http.ResponseWriter, r *http.Request) {
+	q := r.URL.Query()
+	var clusters []string
+	for _, m := range a.members() {
+		clusters = append(clusters, m.Connection.Cluster)
+	}
+	for _, of := range []struct {
+		what  string
+		known []string
+	}{{"cluster", clusters}, {"route", a.routes}} {
+		text := q.Get(of.what)
+		if slices.Contains(of.known, text) {
+			continue // its name may hold commas
+		}
+		for name := range strings.SplitSeq(text, ",") {
+			if name != "" && !slices.Contains(of.known, name) {
+				a.answer(w, r, http.StatusNotFound, api.Error{Error: fmt.Sprintf("there is no %s %q", of.what, clipped(name)), Known: of.known})
+				return
+			}
+		}
+	}
+	a.tails.ServeHTTP(w, r)
+}
+
 // tailFilterOf reads the parameters of a request.
 func tailFilterOf(r *http.Request) (*tailFilter, error) {
 	q, err := parameters(r, "cluster", "resource", "namespace", "route", "op", "where", "objects", "rate")
@@ -48,6 +75,9 @@ func tailFilterOf(r *http.Request) (*tailFilter, error) {
 	f := &tailFilter{
 		clusters: list("cluster"), resources: list("resource"), namespaces: list("namespace"), routes: list("route"),
 		rate: defaultTailRate, programs: map[programKey]*selection.Program{},
+	}
+	if route := q.Get("route"); strings.Contains(route, ",") {
+		f.routes = append(f.routes, route) // as hosts of one have it
 	}
 	for _, name := range list("op") {
 		i := slices.IndexFunc([]pipeline.Op{pipeline.Added, pipeline.Updated, pipeline.Deleted}, func(o pipeline.Op) bool { return o.String() == name })

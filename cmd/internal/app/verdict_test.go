@@ -213,7 +213,7 @@ func TestNamesOfObjectsAreSegmentsOfPaths(t *testing.T) {
 		for _, of := range []string{"namespace", "name"} {
 			q := url.Values{"cluster": {"c"}, "resource": {"pods"}, "name": {"x"}, of: {bad}}
 			r := httptest.NewRequest(http.MethodGet, "/explain?"+q.Encode(), http.NoBody)
-			if code, answer := (&program{}).explain(r); code != http.StatusBadRequest {
+			if code, answer := (&program{}).explain(r, newExplainTurns()); code != http.StatusBadRequest {
 				t.Errorf("explain of the %s %q: %d %v", of, bad, code, answer)
 			}
 			if _, err := replayRequestOf(r); err == nil {
