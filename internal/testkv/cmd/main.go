@@ -3,21 +3,10 @@
 package main
 
 import (
-	"context"
-	"fmt"
 	"os"
-	"os/signal"
 
 	"github.com/fairlead-dev/fairlead/internal/testkv"
+	"github.com/fairlead-dev/fairlead/internal/testprogram"
 )
 
-func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
-	path, err := testkv.Consul.Build(ctx, os.Stderr)
-	stop()
-	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		os.Exit(1)
-	}
-	fmt.Println(path)
-}
+func main() { os.Exit(testprogram.Main(testkv.Consul)) }

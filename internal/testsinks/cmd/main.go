@@ -3,26 +3,10 @@
 package main
 
 import (
-	"context"
-	"fmt"
 	"os"
-	"os/signal"
 
+	"github.com/fairlead-dev/fairlead/internal/testprogram"
 	"github.com/fairlead-dev/fairlead/internal/testsinks"
 )
 
-func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
-	code := 0
-	for _, p := range testsinks.Programs {
-		path, err := p.Build(ctx, os.Stderr)
-		if err != nil {
-			fmt.Fprintln(os.Stderr, err)
-			code = 1
-			break
-		}
-		fmt.Println(path)
-	}
-	stop()
-	os.Exit(code)
-}
+func main() { os.Exit(testprogram.Main(testsinks.Programs...)) }
