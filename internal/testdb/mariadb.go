@@ -25,10 +25,13 @@ func StartMariaDB(t testing.TB, settings ...string) *MariaDB {
 	m := &MariaDB{Server: newServer(t, "mariadb")}
 	m.data = filepath.Join(m.Dir, "data")
 	usr := filepath.Join(found.root, "usr")
-	runAs(t, found.command("mariadb-install-db", "--no-defaults", "--basedir="+usr, "--datadir="+m.data,
+	// A folder of temporary files of its own: a server that starts removes from it what
+	// it takes for the leavings of another.
+	tmp := "--tmpdir=" + m.Dir
+	runAs(t, found.command("mariadb-install-db", "--no-defaults", "--basedir="+usr, "--datadir="+m.data, tmp,
 		"--auth-root-authentication-method=normal", "--skip-test-db", "--skip-name-resolve"))
 	flags := append([]string{
-		"--no-defaults", "--basedir=" + usr, "--datadir=" + m.data,
+		"--no-defaults", "--basedir=" + usr, "--datadir=" + m.data, tmp,
 		"--lc-messages-dir=" + filepath.Join(usr, "share/mysql"),
 		"--socket=" + filepath.Join(m.Dir, "s"), "--pid-file=" + filepath.Join(m.Dir, "pid"),
 		"--bind-address=127.0.0.1", "--port=" + strconv.Itoa(m.port.Number), "--skip-name-resolve",

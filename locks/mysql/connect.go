@@ -46,8 +46,10 @@ func newConnector(o Options, table string) (*connector, error) {
 	// does not know what was prepared.
 	c.InterpolateParams = true
 	timeout := cmp.Or(max(o.Timeout, 0), locks.DefaultTimeout)
-	// The context of a call ends it. These are for what has none, such as to say goodbye.
-	c.Timeout, c.ReadTimeout, c.WriteTimeout = timeout, timeout, timeout
+	// The context of a call ends it, and then the error says why. These are for what has
+	// none, such as to say goodbye. They are longer than a call: the driver says of them
+	// no more than that the connection is invalid.
+	c.Timeout, c.ReadTimeout, c.WriteTimeout = 2*timeout, 2*timeout, 2*timeout
 	made := &connector{config: c, password: o.Password, table: table, timeout: timeout, secrets: redact.New()}
 	c.DialFunc = made.line.dial
 	return made, nil
