@@ -39,6 +39,7 @@ func start(t testing.TB, with func(*server.Options)) *place {
 	t.Helper()
 	p := &place{t: t, opts: server.Options{
 		Host: "127.0.0.1", Port: reserve(t), JetStream: true, StoreDir: t.TempDir(), NoSigs: true, NoLog: true, MaxPayload: 1 << 20,
+		AuthTimeout: 60, TLSTimeout: 60, // seconds: the defaults end logins on a machine that is busy
 	}}
 	if with != nil {
 		with(&p.opts)
