@@ -132,7 +132,7 @@ func TestTLS(t *testing.T) {
 		t.Fatal(err)
 	}
 	p := start(t, func(o *server.Options) {
-		o.TLS, o.TLSVerify, o.TLSTimeout = true, true, 10
+		o.TLS, o.TLSVerify = true, true
 		o.TLSConfig = &tls.Config{Certificates: []tls.Certificate{cert}, ClientAuth: tls.RequireAndVerifyClientCert, ClientCAs: users, MinVersion: tls.VersionTLS12}
 	}).make(client.Secure(&tls.Config{RootCAs: users, Certificates: []tls.Certificate{own}, MinVersion: tls.VersionTLS12}))
 	batch := []*pipeline.Change{change("a", 1, 9)}

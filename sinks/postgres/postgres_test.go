@@ -174,6 +174,19 @@ func write(t testing.TB, s pipeline.Sink, batch ...*pipeline.Change) {
 	}
 }
 
+// insist writes until it succeeds, as the pipeline does: with a short timeout a machine
+// that is busy may take longer.
+func insist(t testing.TB, s pipeline.Sink, batch ...*pipeline.Change) {
+	t.Helper()
+	until(t, "the batch is written", func() bool {
+		err := s.Write(t.Context(), batch)
+		if pipeline.IsPermanent(err) {
+			t.Fatal(err)
+		}
+		return err == nil
+	})
+}
+
 // fails writes a change, and checks that the error is transient and says all of that.
 func fails(t testing.TB, s pipeline.Sink, wants ...string) {
 	t.Helper()
