@@ -55,7 +55,7 @@ func (j joined) Remove(string) {}
 // With the manifests applied, and nothing else, the account of the pod follows
 // Secrets, writes Events, and takes and releases the Lease.
 func TestHubRolesAreEnough(t *testing.T) {
-	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 2*patience)
 	defer cancel()
 	hub := testenv.Start(t, testenv.Spec{Name: "hub"}).Clusters[0]
 	admin := newClient(t, hub.Config())
