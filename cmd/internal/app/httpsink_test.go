@@ -32,14 +32,11 @@ func TestFaultsOfADestinationAreNoDeadLetters(t *testing.T) {
 		}
 	}))
 	defer server.Close()
-	gone := httptest.NewServer(http.NotFoundHandler())
-	gone.Close()
-
 	for _, fault := range []struct{ sink, token, want string }{
 		{server.URL + "/in?token-file=" + token, "wrong", "401 Unauthorized; check token-file"},
 		{server.URL + "/in?format=batch&token-file=" + token, "wrong", "401 Unauthorized; check token-file"},
 		{server.URL + "/elsewhere?token-file=" + token, "right", "404 Not Found; check the path of the URL"},
-		{gone.URL, "", "connection refused; nothing listens there"},
+		{"http://" + freeAddress(t), "", "connection refused; nothing listens there"},
 	} {
 		t.Run(fault.want, func(t *testing.T) {
 			writeFile(t, token, fault.token)
