@@ -1,10 +1,12 @@
 package app
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -17,13 +19,15 @@ import (
 	"github.com/fairlead-dev/fairlead/internal/testenv"
 )
 
-// TestCheckNamesTheCause injects each fault into a fleet of real control planes, and has
-// fairlead check say which it is, of which cluster, and nothing of what is well.
-func TestCheckNamesTheCause(t *testing.T) {
+// TestCommandsNameTheCause injects each fault into a fleet of real control planes. Both
+// fairlead check and fairlead explain say which it is, of which cluster, and nothing of what is
+// well. How long that takes is reported.
+func TestCommandsNameTheCause(t *testing.T) {
 	env := testenv.Start(t, testenv.Spec{Name: "alpha"}, testenv.Spec{Name: "beta"})
 	t.Run("healthy", func(t *testing.T) { testHealthyFleet(t, env) })
 	for i, f := range faults {
 		t.Run(f.name, func(t *testing.T) {
+			t.Parallel() // most of the time passes in the windows of checks
 			s := newFaultStand(t, env, i)
 			flags := f.inject(t, s)
 			if f.pre {
@@ -38,16 +42,47 @@ func TestCheckNamesTheCause(t *testing.T) {
 				}
 				f.then(t, s, r)
 			}
-			s.wants(t, &f, []string{"check", "--admin=http://" + r.program.adminAddress.String()})
+			at := "--admin=http://" + r.program.adminAddress.String()
+			s.explains(t, &f, at)
+			s.wants(t, &f, []string{"check", at})
 		})
 	}
 }
+
+// explains runs fairlead explain until it names the fault.
+func (s *stand) explains(t *testing.T, f *fault, at string) {
+	t.Helper()
+	began, out := time.Now(), ""
+	object := cmp.Or(f.object, "configmaps/a")
+	err := wait.PollUntilContextTimeout(t.Context(), 200*time.Millisecond, patience, true, func(context.Context) (bool, error) {
+		var err error
+		if out, err = command(t, "explain", "alpha", object, "-n", s.ns, at); f.reason == "" {
+			return err != nil && strings.Contains(err.Error(), f.code), nil
+		}
+		return err == nil && strings.Contains(out, "of cluster alpha") && strings.Contains(out, ": "+string(f.reason)+": ") && strings.Contains(out, f.code+": "), nil
+	})
+	if err != nil {
+		t.Fatalf("explain of %s does not say %s and %s: %s", object, f.reason, f.code, out)
+	}
+	t.Logf("explain named %s within %v:\n%s", f.code, time.Since(began).Round(time.Millisecond), out)
+	if strings.Contains(out, "canary") {
+		t.Errorf("credentials are shown: %s", out)
+	}
+	for _, code := range codesIn.FindAllString(out, -1) {
+		if code != f.code && code != "FL1014" && !slices.Contains(f.also, code) {
+			t.Errorf("explain says %s, too: %s", code, out)
+		}
+	}
+}
+
+var codesIn = regexp.MustCompile(`FL[0-9]{4}`)
 
 // wants runs a command until it has found the fault.
 func (s *stand) wants(t *testing.T, f *fault, args []string) {
 	t.Helper()
 	var c *api.Check
 	var out string
+	began := time.Now()
 	err := wait.PollUntilContextTimeout(t.Context(), 100*time.Millisecond, patience, true, func(context.Context) (bool, error) {
 		c = nil
 		text, err := command(t, append(args, "-o", "json")...)
@@ -62,6 +97,7 @@ func (s *stand) wants(t *testing.T, f *fault, args []string) {
 	if err != nil {
 		t.Fatalf("%s about %q is not found: %s", f.code, f.cluster, out)
 	}
+	t.Logf("check named %s within %v", f.code, time.Since(began).Round(time.Millisecond))
 	if strings.Contains(out, "canary") {
 		t.Errorf("credentials are shown: %s", out)
 	}
@@ -90,7 +126,11 @@ func testHealthyFleet(t *testing.T, env *testenv.Env) {
 	r := start(t, append(flags, "--admin-bind-address=127.0.0.1:0")...)
 	r.await("all is live", func() bool { return r.streamsLive("alpha") && r.streamsLive("beta") })
 	s.many()
+	r.explains("configmaps/many-9", s.ns, api.ReasonDelivered, "as /v1/configmaps/")
 	at := "--admin=http://" + r.program.adminAddress.String()
+	if out, err := command(t, "explain", "alpha", "configmaps/many-9", "-n", s.ns, at); err != nil || codesIn.MatchString(out) {
+		t.Errorf("explain: %s\n%v", out, err)
+	}
 	for _, args := range [][]string{{"check", at, "--fail-on=warning"}, {"check", at, "--deep", "-o=json"}} {
 		out, err := command(t, args...)
 		if err != nil || strings.Contains(out, "FL1") {
