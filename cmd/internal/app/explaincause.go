@@ -67,6 +67,7 @@ func (p *program) statusAbout(e *engine, x *api.Explanation, found *sources.Look
 		}
 	}
 	c := p.clusterStatus(&found.Connection, found.Source)
+	c.SameAs = found.SameAs
 	for _, k := range p.ledger.Clusters() {
 		if k.Cluster == x.Cluster {
 			c.Ledger = inLedgerOf(&k)

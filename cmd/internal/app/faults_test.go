@@ -325,7 +325,7 @@ var faults = []fault{
 	},
 	{
 		name: "ledger full", code: "FL1401", says: "no space left", also: []string{"FL1203"},
-		reason: api.ReasonHeldByLedger,
+		reason: api.ReasonHeldByLedger, object: "configmaps/many-9",
 		inject: func(t *testing.T, s *stand) []string {
 			s.options.stores = ledger.StoreKinds{{
 				Form: spec.Form{Scheme: "heap", Usage: "heap:", Summary: "for a test", Rest: spec.Nothing},
@@ -337,7 +337,7 @@ var faults = []fault{
 		},
 		then: func(_ *testing.T, s *stand, _ *running) {
 			s.full.Store(true)
-			s.objects.patch("a", "more")
+			s.many()
 		},
 	},
 	{
