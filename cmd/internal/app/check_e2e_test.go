@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -25,10 +26,11 @@ import (
 func TestCommandsNameTheCause(t *testing.T) {
 	env := testenv.Start(t, testenv.Spec{Name: "alpha"}, testenv.Spec{Name: "beta"})
 	t.Run("healthy", func(t *testing.T) { testHealthyFleet(t, env) })
+	t.Run("rolling update", func(t *testing.T) { testFindingsOfARollingUpdate(t, env) })
 	for i, f := range faults {
 		t.Run(f.name, func(t *testing.T) {
 			t.Parallel() // most of the time passes in the windows of checks
-			s := newFaultStand(t, env, i)
+			s := newFaultStand(t, env, fmt.Sprint(i))
 			flags := f.inject(t, s)
 			if f.pre {
 				t.Run("before it runs", func(t *testing.T) { s.wants(t, &f, append([]string{"check", "--pre", "--timeout=8s"}, flags...)) })
@@ -113,7 +115,7 @@ func (s *stand) wants(t *testing.T, f *fault, args []string) {
 }
 
 func testHealthyFleet(t *testing.T, env *testenv.Env) {
-	s := newFaultStand(t, env, len(faults))
+	s := newFaultStand(t, env, "healthy")
 	dir := t.TempDir()
 	flags := append(s.well(t), "--sink=file:"+filepath.Join(dir, "out"), "--ledger="+filepath.Join(dir, "ledger"), "--dead-letter="+filepath.Join(dir, "dead"))
 	for _, form := range []string{"text", "junit", "wide", "yaml", "json"} {
@@ -140,4 +142,49 @@ func testHealthyFleet(t *testing.T, env *testenv.Env) {
 			t.Errorf("two audits are not clean: %s", out)
 		}
 	}
+}
+
+// testFindingsOfARollingUpdate replaces the leader of a healthy fleet by a process that has
+// followed it. Nothing worse than info is found at any moment, and nothing at all once the
+// other one leads.
+func testFindingsOfARollingUpdate(t *testing.T, env *testenv.Env) {
+	s := newFaultStand(t, env, "rolling")
+	stand, dir := leaseStand(t, env.Cluster("alpha"), s.ns), t.TempDir()
+	run := func() *running {
+		return start(t, append(append(s.well(t)[:2], stand.follower...), "--sink=file:"+filepath.Join(dir, "out"), "--ledger="+filepath.Join(dir, "ledger"),
+			"--leader-elect", "--advertise-address=127.0.0.1", "--health-probe-bind-address="+freeAddress(t), "--admin-bind-address=127.0.0.1:0")...)
+	}
+	delivers := func(r *running) bool {
+		return r.program.electionStatus().Role == "leader" && r.streamsLive("alpha") && r.streamsLive("beta")
+	}
+	// checked runs a check by way of a process; not ok: nobody could be asked for a moment.
+	checked := func(r *running) (out string, ok bool) {
+		out, err := command(t, "check", "--fail-on=warning", "--admin=http://"+r.program.adminAddress.String())
+		if errors.Is(err, errFound) {
+			t.Errorf("in a healthy fleet: %s\n%v", out, err)
+		}
+		return out, err == nil
+	}
+	first := run()
+	first.await("it delivers", func() bool { return delivers(first) })
+	second := run()
+	second.await("it follows", func() bool { return second.program.electionStatus().Leader != "" })
+	for _, r := range []*running{first, second} { // which asks the first one
+		if out, ok := checked(r); !ok || codesIn.MatchString(out) {
+			t.Errorf("while one leads and another follows: %s", out)
+		}
+	}
+	ended := make(chan error, 1)
+	go func() { ended <- first.stop() }()
+	asked := 0
+	second.await("it leads, and nothing is found", func() bool {
+		led := delivers(second)
+		out, ok := checked(second)
+		asked++
+		return led && ok && !codesIn.MatchString(out)
+	})
+	if err := <-ended; err != nil {
+		t.Error(err)
+	}
+	t.Logf("%d checks in the course of the update", asked)
 }

@@ -299,6 +299,9 @@ var faults = []fault{
 		reason: api.ReasonInFlight,
 		inject: func(t *testing.T, s *stand) []string { return s.well(t) },
 		then: func(_ *testing.T, s *stand, r *running) {
+			r.await("nothing is under way", func() bool {
+				return r.streamsLive("beta") && r.cluster("alpha").Streams[0].Unacked+r.cluster("beta").Streams[0].Unacked == 0
+			})
 			r.out.stall()
 			s.objects.patch("a", "slow")
 		},
@@ -401,8 +404,8 @@ func (s *stand) following(t *testing.T, hub testenv.Target) []string {
 }
 
 // newFaultStand is one for a fault, with a namespace of its own.
-func newFaultStand(t *testing.T, env *testenv.Env, n int) *stand {
-	s := &stand{env: env, ns: fmt.Sprint("fault-", n), options: Options{}}
+func newFaultStand(t *testing.T, env *testenv.Env, name string) *stand {
+	s := &stand{env: env, ns: "fault-" + name, options: Options{}}
 	s.objects = newObjects(t, env.Cluster("alpha"), s.ns)
 	newObjects(t, env.Cluster("beta"), s.ns).create("b")
 	s.objects.create("a")

@@ -98,7 +98,7 @@ func tell(w io.Writer, x *api.Explanation) error {
 	}
 	for _, one := range x.Findings {
 		if !told[one.Code] {
-			fmt.Fprintf(&b, "  %s %s: %s %s\n", Visible(string(one.Severity)), Visible(one.Code), Visible(one.Cause), Visible(one.Do))
+			fmt.Fprintf(&b, "  %s %s: %s. %s\n", Visible(string(one.Severity)), Visible(one.Code), Visible(strings.TrimRight(one.Cause, ".")), Visible(one.Do))
 		}
 	}
 	_, err := io.WriteString(w, b.String())
