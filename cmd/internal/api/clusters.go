@@ -134,16 +134,18 @@ type Ledger struct {
 
 // Election is what /clusters says about the election.
 type Election struct {
-	Role          string `json:"role"` // leader or follower
-	Lock          string `json:"lock"`
-	Identity      string `json:"identity"`
-	Leader        string `json:"leader,omitempty"`
-	LeaderHost    string `json:"leaderHost,omitempty"`    // as the leader says; its Pod's name
-	LeaderAddress string `json:"leaderAddress,omitempty"` // likewise: where /clusters is
-	AdminAddress  string `json:"adminAddress,omitempty"`  // where this process listens for commands
-	WaitsFor      string `json:"waitsFor,omitempty"`      // a leader that does not deliver yet
-	Refused       string `json:"refused,omitempty"`       // why the ledger does not accept a leader
-	LastError     string `json:"lastError,omitempty"`
+	Role     string `json:"role"` // leader or follower
+	Lock     string `json:"lock"`
+	Identity string `json:"identity"`
+	Leader   string `json:"leader,omitempty"`
+	// LeaderSince is since when that process leads, or nobody does, as this one has seen it.
+	LeaderSince   time.Time `json:"leaderSince,omitzero"`
+	LeaderHost    string    `json:"leaderHost,omitempty"`    // as the leader says; its Pod's name
+	LeaderAddress string    `json:"leaderAddress,omitempty"` // likewise: where /clusters is
+	AdminAddress  string    `json:"adminAddress,omitempty"`  // where this process listens for commands
+	WaitsFor      string    `json:"waitsFor,omitempty"`      // a leader that does not deliver yet
+	Refused       string    `json:"refused,omitempty"`       // why the ledger does not accept a leader
+	LastError     string    `json:"lastError,omitempty"`
 }
 
 // Config is what /clusters says about the configuration file.

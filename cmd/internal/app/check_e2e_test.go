@@ -1,10 +1,13 @@
 package app
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -17,14 +20,17 @@ import (
 	"github.com/fairlead-dev/fairlead/internal/testenv"
 )
 
-// TestCheckNamesTheCause injects each fault into a fleet of real control planes, and has
-// fairlead check say which it is, of which cluster, and nothing of what is well.
-func TestCheckNamesTheCause(t *testing.T) {
+// TestCommandsNameTheCause injects each fault into a fleet of real control planes. Both
+// fairlead check and fairlead explain say which it is, of which cluster, and nothing of what is
+// well. How long that takes is reported.
+func TestCommandsNameTheCause(t *testing.T) {
 	env := testenv.Start(t, testenv.Spec{Name: "alpha"}, testenv.Spec{Name: "beta"})
 	t.Run("healthy", func(t *testing.T) { testHealthyFleet(t, env) })
+	t.Run("rolling update", func(t *testing.T) { testFindingsOfARollingUpdate(t, env) })
 	for i, f := range faults {
 		t.Run(f.name, func(t *testing.T) {
-			s := newFaultStand(t, env, i)
+			t.Parallel() // most of the time passes in the windows of checks
+			s := newFaultStand(t, env, fmt.Sprint(i))
 			flags := f.inject(t, s)
 			if f.pre {
 				t.Run("before it runs", func(t *testing.T) { s.wants(t, &f, append([]string{"check", "--pre", "--timeout=8s"}, flags...)) })
@@ -38,16 +44,47 @@ func TestCheckNamesTheCause(t *testing.T) {
 				}
 				f.then(t, s, r)
 			}
-			s.wants(t, &f, []string{"check", "--admin=http://" + r.program.adminAddress.String()})
+			at := "--admin=http://" + r.program.adminAddress.String()
+			s.explains(t, &f, at)
+			s.wants(t, &f, []string{"check", at})
 		})
 	}
 }
+
+// explains runs fairlead explain until it names the fault.
+func (s *stand) explains(t *testing.T, f *fault, at string) {
+	t.Helper()
+	began, out := time.Now(), ""
+	object := cmp.Or(f.object, "configmaps/a")
+	err := wait.PollUntilContextTimeout(t.Context(), 200*time.Millisecond, patience, true, func(context.Context) (bool, error) {
+		var err error
+		if out, err = command(t, "explain", "alpha", object, "-n", s.ns, at); f.reason == "" {
+			return err != nil && strings.Contains(err.Error(), f.code), nil
+		}
+		return err == nil && strings.Contains(out, "of cluster alpha") && strings.Contains(out, ": "+string(f.reason)+": ") && strings.Contains(out, f.code+": "), nil
+	})
+	if err != nil {
+		t.Fatalf("explain of %s does not say %s and %s: %s", object, f.reason, f.code, out)
+	}
+	t.Logf("explain named %s within %v:\n%s", f.code, time.Since(began).Round(time.Millisecond), out)
+	if strings.Contains(out, "canary") {
+		t.Errorf("credentials are shown: %s", out)
+	}
+	for _, code := range codesIn.FindAllString(out, -1) {
+		if code != f.code && code != "FL1014" && !slices.Contains(f.also, code) {
+			t.Errorf("explain says %s, too: %s", code, out)
+		}
+	}
+}
+
+var codesIn = regexp.MustCompile(`FL[0-9]{4}`)
 
 // wants runs a command until it has found the fault.
 func (s *stand) wants(t *testing.T, f *fault, args []string) {
 	t.Helper()
 	var c *api.Check
 	var out string
+	began := time.Now()
 	err := wait.PollUntilContextTimeout(t.Context(), 100*time.Millisecond, patience, true, func(context.Context) (bool, error) {
 		c = nil
 		text, err := command(t, append(args, "-o", "json")...)
@@ -62,6 +99,7 @@ func (s *stand) wants(t *testing.T, f *fault, args []string) {
 	if err != nil {
 		t.Fatalf("%s about %q is not found: %s", f.code, f.cluster, out)
 	}
+	t.Logf("check named %s within %v", f.code, time.Since(began).Round(time.Millisecond))
 	if strings.Contains(out, "canary") {
 		t.Errorf("credentials are shown: %s", out)
 	}
@@ -77,7 +115,7 @@ func (s *stand) wants(t *testing.T, f *fault, args []string) {
 }
 
 func testHealthyFleet(t *testing.T, env *testenv.Env) {
-	s := newFaultStand(t, env, len(faults))
+	s := newFaultStand(t, env, "healthy")
 	dir := t.TempDir()
 	flags := append(s.well(t), "--sink=file:"+filepath.Join(dir, "out"), "--ledger="+filepath.Join(dir, "ledger"), "--dead-letter="+filepath.Join(dir, "dead"))
 	for _, form := range []string{"text", "junit", "wide", "yaml", "json"} {
@@ -90,7 +128,11 @@ func testHealthyFleet(t *testing.T, env *testenv.Env) {
 	r := start(t, append(flags, "--admin-bind-address=127.0.0.1:0")...)
 	r.await("all is live", func() bool { return r.streamsLive("alpha") && r.streamsLive("beta") })
 	s.many()
+	r.explains("configmaps/many-9", s.ns, api.ReasonDelivered, "as /v1/configmaps/")
 	at := "--admin=http://" + r.program.adminAddress.String()
+	if out, err := command(t, "explain", "alpha", "configmaps/many-9", "-n", s.ns, at); err != nil || codesIn.MatchString(out) {
+		t.Errorf("explain: %s\n%v", out, err)
+	}
 	for _, args := range [][]string{{"check", at, "--fail-on=warning"}, {"check", at, "--deep", "-o=json"}} {
 		out, err := command(t, args...)
 		if err != nil || strings.Contains(out, "FL1") {
@@ -100,4 +142,49 @@ func testHealthyFleet(t *testing.T, env *testenv.Env) {
 			t.Errorf("two audits are not clean: %s", out)
 		}
 	}
+}
+
+// testFindingsOfARollingUpdate replaces the leader of a healthy fleet by a process that has
+// followed it. Nothing worse than info is found at any moment, and nothing at all once the
+// other one leads.
+func testFindingsOfARollingUpdate(t *testing.T, env *testenv.Env) {
+	s := newFaultStand(t, env, "rolling")
+	stand, dir := leaseStand(t, env.Cluster("alpha"), s.ns), t.TempDir()
+	run := func() *running {
+		return start(t, append(append(s.well(t)[:2], stand.follower...), "--sink=file:"+filepath.Join(dir, "out"), "--ledger="+filepath.Join(dir, "ledger"),
+			"--leader-elect", "--advertise-address=127.0.0.1", "--health-probe-bind-address="+freeAddress(t), "--admin-bind-address=127.0.0.1:0")...)
+	}
+	delivers := func(r *running) bool {
+		return r.program.electionStatus().Role == "leader" && r.streamsLive("alpha") && r.streamsLive("beta")
+	}
+	// checked runs a check by way of a process; not ok: nobody could be asked for a moment.
+	checked := func(r *running) (out string, ok bool) {
+		out, err := command(t, "check", "--fail-on=warning", "--admin=http://"+r.program.adminAddress.String())
+		if errors.Is(err, errFound) {
+			t.Errorf("in a healthy fleet: %s\n%v", out, err)
+		}
+		return out, err == nil
+	}
+	first := run()
+	first.await("it delivers", func() bool { return delivers(first) })
+	second := run()
+	second.await("it follows", func() bool { return second.program.electionStatus().Leader != "" })
+	for _, r := range []*running{first, second} { // which asks the first one
+		if out, ok := checked(r); !ok || codesIn.MatchString(out) {
+			t.Errorf("while one leads and another follows: %s", out)
+		}
+	}
+	ended := make(chan error, 1)
+	go func() { ended <- first.stop() }()
+	asked := 0
+	second.await("it leads, and nothing is found", func() bool {
+		led := delivers(second)
+		out, ok := checked(second)
+		asked++
+		return led && ok && !codesIn.MatchString(out)
+	})
+	if err := <-ended; err != nil {
+		t.Error(err)
+	}
+	t.Logf("%d checks in the course of the update", asked)
 }

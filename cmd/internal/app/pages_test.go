@@ -113,11 +113,26 @@ func kindsMatrix() string {
 // reasonsPage is a table of the reasons of verdicts.
 func reasonsPage() string {
 	var b strings.Builder
-	b.WriteString("| Reason | Meaning | What to do |\n|---|---|---|\n")
+	b.WriteString("| Reason | Meaning | What to do | Codes |\n|---|---|---|---|\n")
 	for _, r := range api.Reasons {
-		fmt.Fprintf(&b, "| `%s` | %s | %s |\n", r.Reason, r.Meaning, r.Do)
+		fmt.Fprintf(&b, "| `%s` | %s | %s | %s |\n", r.Reason, r.Meaning, r.Do, linksTo(r.Causes, r.Code))
 	}
 	return b.String()
+}
+
+// linksTo are links to the sections of codes.
+func linksTo(codes []string, more string) string {
+	link := func(code string) string { return fmt.Sprintf("[%s](findings.md#%s)", code, strings.ToLower(code)) }
+	var all []string
+	for _, code := range append(slices.Clone(codes), more) {
+		switch first, last, span := strings.Cut(code, "-"); {
+		case span:
+			all = append(all, link(first)+" to "+link(last))
+		case code != "":
+			all = append(all, link(code))
+		}
+	}
+	return strings.Join(all, ", ")
 }
 
 // presetsPage is a table of the fields of each preset.

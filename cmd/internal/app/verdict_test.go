@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/fairlead-dev/fairlead/cmd/internal/api"
+	"github.com/fairlead-dev/fairlead/cmd/internal/findings"
 	"github.com/fairlead-dev/fairlead/internal/ledger"
 	"github.com/fairlead-dev/fairlead/pipeline"
 	"github.com/fairlead-dev/fairlead/pipeline/queue"
@@ -135,15 +136,17 @@ func TestVerdicts(t *testing.T) {
 			s.State, s.Reason, s.LastError = member.BackingOff, "forbidden", "pods is forbidden"
 		}, api.ReasonStreamDown, "(backing off, forbidden): pods is forbidden."},
 		"what waits goes on while the cluster is down": {func(f *facts) { waits(f); f.found.Connection.State = member.BackingOff }, api.ReasonWaiting, ""},
-		"paused":              {func(f *facts) { f.paused = &pause{why: "by whom"} }, api.ReasonPaused, "It is paused: by whom."},
-		"nobody can tell":     {func(f *facts) { f.found.Asked, f.found.Error = false, "no reply in time" }, api.ReasonUnknown, "no reply in time; the sink has accepted version 7."},
-		"not there":           {func(f *facts) { f.found.Exists, f.route = false, sources.RouteSight{Route: "file:x"} }, api.ReasonNotThere, "no such object"},
-		"its deletion comes":  {func(f *facts) { f.found.Exists = false }, api.ReasonNotYetSeen, "not read its deletion yet"},
-		"a selector":          {func(f *facts) { f.found.Selector = "labelSelector=app=x"; f.route.Known = false }, api.ReasonFiltered, "It is not selected: the API server is asked for labelSelector=app=x only."},
-		"an expression":       {func(f *facts) { f.route.Unmet = []string{"object.a == 1"}; f.route.Known = false }, api.ReasonFiltered, "this is false for it: object.a == 1."},
-		"it has left":         {func(f *facts) { f.route.Unmet = []string{"false"} }, api.ReasonFiltered, "gets a deletion"},
-		"unchanged":           {func(f *facts) { newer(f); f.route.Unchanged = true }, api.ReasonUnchanged, "in no field that counts"},
-		"not seen":            {newer, api.ReasonNotYetSeen, "has come to version 9, and last heard from the cluster 1s ago."},
+		"paused":                        {func(f *facts) { f.paused = &pause{why: "by whom"} }, api.ReasonPaused, "It is paused: by whom."},
+		"nobody can tell":               {func(f *facts) { f.found.Asked, f.found.Error = false, "no reply in time" }, api.ReasonUnknown, "no reply in time; the sink has accepted version 7."},
+		"not there":                     {func(f *facts) { f.found.Exists, f.route = false, sources.RouteSight{Route: "file:x"} }, api.ReasonNotThere, "no such object"},
+		"its deletion comes":            {func(f *facts) { f.found.Exists = false }, api.ReasonNotYetSeen, "not read its deletion yet"},
+		"a selector":                    {func(f *facts) { f.found.Selector = "labelSelector=app=x"; f.route.Known = false }, api.ReasonFiltered, "It is not selected: the API server is asked for labelSelector=app=x only."},
+		"an expression":                 {func(f *facts) { f.route.Unmet = []string{"object.a == 1"}; f.route.Known = false }, api.ReasonFiltered, "this is false for it: object.a == 1."},
+		"it has left":                   {func(f *facts) { f.route.Unmet = []string{"false"} }, api.ReasonFiltered, "gets a deletion"},
+		"unchanged":                     {func(f *facts) { newer(f); f.route.Unchanged = true }, api.ReasonUnchanged, "in no field that counts"},
+		"not seen":                      {newer, api.ReasonNotYetSeen, "has come to version 9, and last heard from the cluster 1s ago."},
+		"not seen, as the lane is full": {func(f *facts) { newer(f); f.lane.BlockedOffers, f.lane.Live = 1, 8 }, api.ReasonLaneFull, "where 8 changes wait, and has not read version 12."},
+		"not seen, as the lane is full and the sink down": {func(f *facts) { newer(f); sinkDown(f); f.lane.BlockedOffers = 1 }, api.ReasonSinkDown, "has not read version 12: it waits for the sink"},
 		"behind":              {func(f *facts) { newer(f); f.status.InStep, f.status.Why = false, "no memory" }, api.ReasonBehind, "no memory"},
 		"in a snapshot":       {func(f *facts) { newer(f); f.found.Stream.State = member.Syncing }, api.ReasonNotYetSeen, "reads a snapshot"},
 		"no room":             {func(f *facts) { newer(f); f.route.Known, f.found.Stream.Missing = false, 3 }, api.ReasonLedgerFull, "--max-objects"},
@@ -188,6 +191,41 @@ func TestReasonsAreDescribed(t *testing.T) {
 			t.Errorf("%s stands there twice, or means nothing", r.Reason)
 		}
 		seen[r.Reason] = true
+		for _, codes := range append(r.Causes, r.Code) {
+			for code := range strings.SplitSeq(codes, "-") {
+				if code != "" && findings.Do(code) == "" {
+					t.Errorf("the cause %s of %s is no code", code, r.Reason)
+				}
+			}
+		}
+	}
+}
+
+// Of several findings the likeliest one is the cause, whatever their order; those of another
+// route are none.
+func TestCausesOfReasons(t *testing.T) {
+	finding := func(code, route string) api.Finding { return api.Finding{Code: code, Route: route} }
+	for name, test := range map[string]struct {
+		reason api.Reason
+		all    []api.Finding
+		want   string
+	}{
+		"nothing is wrong":          {api.ReasonDelivered, []api.Finding{finding("FL1023", "")}, ""},
+		"a stream before a cluster": {api.ReasonStreamDown, []api.Finding{finding("FL1009", ""), finding("FL1101", "")}, "FL1101"},
+		"at the end of a range":     {api.ReasonStreamDown, []api.Finding{finding("FL1108", ""), finding("FL1014", "")}, "FL1014"},
+		"beyond a range":            {api.ReasonStreamDown, []api.Finding{finding("FL1108", ""), finding("FL1021", "")}, ""},
+		"a sink before its lane":    {api.ReasonLaneFull, []api.Finding{finding("FL1201", "a"), finding("FL1303", "a")}, "FL1303"},
+		"another sink":              {api.ReasonLaneFull, []api.Finding{finding("FL1201", "a"), finding("FL1303", "b")}, "FL1201"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			got := ""
+			if is := api.HelpOf(test.reason).CauseAmong(test.all, "a"); is != nil {
+				got = is.Code
+			}
+			if got != test.want {
+				t.Errorf("%q, want %q", got, test.want)
+			}
+		})
 	}
 }
 

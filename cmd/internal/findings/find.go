@@ -119,3 +119,11 @@ func because(what, said string) string {
 	}
 	return what + ": " + said
 }
+
+// Do is the first thing to do about a code; empty if there is no such code.
+func Do(code string) string {
+	if of := byCode[code]; of != nil {
+		return of.Do
+	}
+	return ""
+}
