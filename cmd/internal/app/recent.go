@@ -2,6 +2,7 @@ package app
 
 import (
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"k8s.io/apimachinery/pkg/runtime/schema"
@@ -12,8 +13,8 @@ import (
 	"github.com/fairlead-dev/fairlead/pipeline/stage"
 )
 
-// mostRecent is how many answers of sinks are remembered: of all routes together, in about
-// 1 MiB.
+// mostRecent is how many answers of sinks are remembered at least: of all routes together, in
+// about 1 MiB.
 const mostRecent = 4096
 
 // answer is what a sink has answered about one change.
@@ -31,8 +32,7 @@ type answer struct {
 	at         time.Time
 	refused    string // why it was not accepted; empty: it was
 	dead       bool   // it was given up: a dead letter
-	object     []byte // a copy, if somebody wants it
-	omitted    bool   // there was an object, and it was not copied
+	hasObject  bool   // the change has one
 }
 
 // id is the id of the event.
@@ -43,21 +43,38 @@ func (a *answer) id() string {
 	return c.ID()
 }
 
-// recent remembers the last answers of sinks. Each has a number, which grows by one:
+// kept is an answer that is remembered, with what was made of it for its readers. Any number
+// of them may use it at once.
+type kept struct {
+	answer
+
+	object atomic.Pointer[copied] // nil: nobody wants it, or it was given up
+	line   atomic.Pointer[[]byte] // the answer without its object, as tails show it; nil: none has yet
+}
+
+// copied is a copy of an object.
+type copied struct {
+	object []byte
+	line   atomic.Pointer[[]byte] // the answer with it; nil: no tail has shown it yet
+}
+
+// recent remembers the last answers of sinks. Each has a number, which grows by one. They
+// are in blocks, which readers borrow:
 //
-//	stages ──▶ observe ──▶ 4096 answers ──▶ scan ──▶ readers, each at its own pace
-//	                            └──────────▶ last
+//	stages ──▶ observe ──▶ [block] [block] ... [block] ──▶ borrow ──▶ readers, each at its own pace
+//	                                                └────▶ last
 //
-// A stage takes a lock for some 100 ns for each, however many readers there are: they look
-// for themselves, and who is too slow misses some.
+// What readers cost stages does not depend on how many there are: a stage takes a lock for
+// some 100 ns for each answer, and readers take it for as long for each block. They look at
+// what they have borrowed outside the lock. Who is too slow misses some.
 type recent struct {
 	copies copies // of objects
 
-	mu      sync.Mutex
-	answers []answer // that with the number n is at n modulo mostRecent
-	next    uint64   // number
-	bytes   int      // of copies
-	copied  uint64   // the answers before that number have none
+	mu     sync.Mutex
+	blocks [blocks]*block // the answer with the number n is in the one at n/blockSize, modulo blocks
+	next   uint64         // number
+	bytes  int            // of copies
+	copied uint64         // the answers before that number have none
 }
 
 // observe remembers an answer. It is called by stages.
@@ -66,7 +83,7 @@ func (r *recent) observe(route string, d stage.Delivery) {
 	a := answer{
 		route: route, key: c.Key, op: c.Op, snapshot: c.Snapshot, tombstone: c.Tombstone, generation: c.Generation,
 		uid: c.UID, version: c.ResourceVersion, observed: c.Observed, at: time.Now(),
-		dead: d.DeadLettered, omitted: c.Object != nil,
+		dead: d.DeadLettered, hasObject: c.Object != nil,
 	}
 	if c.Origin != nil {
 		a.resource = c.Origin.Resource
@@ -74,48 +91,23 @@ func (r *recent) observe(route string, d stage.Delivery) {
 	if d.Refused != nil {
 		a.refused = redact.Cut(d.Refused.Error(), redact.Longest)
 	}
-	if a.omitted && r.copies.wanted(route, c) {
-		a.object, a.omitted = append([]byte(nil), c.Object...), false
+	var object *copied
+	if a.hasObject && r.copies.wanted(route, c) {
+		object = &copied{object: append([]byte(nil), c.Object...)}
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if len(r.answers) < mostRecent {
-		r.answers = append(r.answers, a)
-	} else {
-		at := &r.answers[r.next%mostRecent]
-		r.bytes -= len(at.object)
-		*at = a
-	}
+	at := r.placeLocked()
+	at.answer = a
 	r.next++
-	for r.bytes += len(a.object); r.bytes > mostCopied; r.copied++ {
-		r.copied = max(r.copied, r.next-uint64(len(r.answers)))
-		r.dropLocked(&r.answers[r.copied%mostRecent])
+	if object == nil {
+		return
 	}
-}
-
-// dropLocked gives up the copy of an object.
-func (r *recent) dropLocked(a *answer) {
-	r.bytes -= len(a.object)
-	a.object, a.omitted = nil, a.omitted || a.object != nil
-}
-
-// scanned is how many answers scan looks at. Stages wait meanwhile, for a few microseconds.
-const scanned = 256
-
-// scan has see look at answers from a number on that are still remembered, of which it keeps
-// nothing but copies. It returns the number of the first one that it has not come to, and
-// how many were forgotten before it began.
-func (r *recent) scan(number uint64, see func(*answer)) (next, missed uint64) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if oldest := r.next - uint64(len(r.answers)); number < oldest {
-		missed = oldest - number
-		number = oldest
+	at.object.Store(object)
+	for r.bytes += len(object.object); r.bytes > mostCopied; r.copied++ {
+		r.copied = max(r.copied, r.oldestLocked())
+		r.dropLocked(r.atLocked(r.copied))
 	}
-	for end := min(r.next, number+scanned); number < end; number++ {
-		see(&r.answers[number%mostRecent])
-	}
-	return number, missed
 }
 
 // now returns the number of the next answer.
@@ -128,15 +120,20 @@ func (r *recent) now() uint64 {
 // last returns the newest answer by which a state of an object was settled for a route: its
 // sink has accepted it, or it is a dead letter.
 func (r *recent) last(route string, key pipeline.Key) (a answer, ok bool) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	for n := r.next; n > r.next-uint64(len(r.answers)); n-- {
-		at := &r.answers[(n-1)%mostRecent]
-		if at.refused == "" && at.key == key && at.route == route {
-			return *at, true
+	for end := r.now(); end > 0 && !ok; {
+		end = (end - 1) / blockSize * blockSize
+		l := r.borrow(end)
+		for i := range l.answers {
+			if at := &l.answers[i].answer; at.refused == "" && at.key == key && at.route == route {
+				a, ok = *at, true
+			}
+		}
+		r.giveBack(l)
+		if l.missed > 0 {
+			break
 		}
 	}
-	return answer{}, false
+	return a, ok
 }
 
 // forgetObjects gives up all copies, unless somebody wants some.
@@ -146,7 +143,17 @@ func (r *recent) forgetObjects() {
 	if r.copies.wanters.Load() != nil {
 		return
 	}
-	for i := range r.answers {
-		r.dropLocked(&r.answers[i])
+	for _, b := range r.blocks {
+		if b != nil {
+			r.emptyLocked(b)
+		}
 	}
+}
+
+// dropLocked gives up the copy of an object.
+func (r *recent) dropLocked(k *kept) {
+	if k.object.Load() == nil {
+		return // most have none, and to look costs less than to swap
+	}
+	r.bytes -= len(k.object.Swap(nil).object)
 }

@@ -18,9 +18,10 @@ import (
 // tails serves GET /tail: what sinks answer, as one JSON object per line, from now on until
 // the client goes or the program stops.
 //
-// A tail never holds up a delivery. It looks for itself what recent remembers, some times a
-// second, and who asks for more than that, or reads too slowly, is told how many answers were
-// left out. Objects are copied for those alone who want them and have room.
+// A tail never holds up a delivery. It borrows what recent remembers, some times a second, and
+// filters it in its own goroutine; who asks for more than that, or reads too slowly, is told
+// how many answers were left out. Objects are copied for those alone who want them and have
+// room, once for all of them, and so are lines encoded.
 type tails struct {
 	recent *recent
 	stop   <-chan struct{}
@@ -78,16 +79,14 @@ func (t *tails) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 // follow writes until the client goes or the program stops.
 func (t *tails) follow(w *tailWriter, r *http.Request, f *tailFilter) error {
-	one := &tail{tailFilter: f, recent: t.recent, at: t.recent.now(), limit: rate.NewLimiter(rate.Limit(f.rate), f.rate)}
+	out := bufio.NewWriterSize(w, 16<<10)
+	one := &tail{tailFilter: f, recent: t.recent, out: out, at: t.recent.now(), limit: rate.NewLimiter(rate.Limit(f.rate), f.rate)}
 	if f.needsObject() {
 		one.wanter.wants = f.wants
 		defer t.recent.forgetObjects()
 		defer t.recent.copies.add(&one.wanter)()
 		one.makeRoom()
 	}
-	out := bufio.NewWriterSize(w, 16<<10)
-	one.lines = json.NewEncoder(out)
-	one.lines.SetEscapeHTML(false)
 	if err := w.Flush(); err != nil { // so that the client knows that it has begun
 		return err
 	}
@@ -123,11 +122,10 @@ type tail struct {
 	*tailFilter
 
 	recent  *recent
+	out     *bufio.Writer
 	wanter  wanter
 	at      uint64 // number of the next answer
 	limit   *rate.Limiter
-	lines   *json.Encoder
-	batch   []answer
 	skipped uint64 // that it has not been told of
 }
 
@@ -137,95 +135,86 @@ func (t *tail) makeRoom() {
 	if t.where == nil {
 		room = int64(min(t.limit.Tokens(), whereRoom))
 	}
-	t.wanter.room.Store(room)
+	t.recent.copies.makeRoom(&t.wanter, room)
 }
 
-// look writes what has come since the last one.
+// look writes what has come since the last one, within the rate.
 func (t *tail) look(now time.Time) (wrote bool, err error) {
-	for end := t.recent.now(); t.at < end; {
-		room := int(t.limit.TokensAt(now))
-		if room < 1 && t.isForAll() {
+	room := int(t.limit.TokensAt(now))
+	left := room
+	for end := t.recent.now(); t.at < end && err == nil; {
+		if left == 0 && t.isForAll() {
 			t.skipped += end - t.at
 			t.at = end
 			break
 		}
-		if t.where != nil && room > 0 {
-			room = scanned // not all of them are shown
-		}
-		t.batch = t.batch[:0]
-		next, missed := t.recent.scan(t.at, func(a *answer) {
-			switch {
-			case !t.matches(a.route, &a.key, a.resource.Resource, a.op):
-			case len(t.batch) >= room, t.needsObject() && a.omitted:
-				t.skipped++
-			default:
-				t.batch = append(t.batch, *a)
-			}
-		})
-		t.skipped += missed
-		t.at = next
-		shown, err := t.show(now)
-		if wrote = wrote || shown; err != nil {
-			return true, err
-		}
+		l := t.recent.borrow(t.at)
+		t.skipped += l.missed
+		left, err = t.show(l.answers, left)
+		t.recent.giveBack(l)
+		t.at = l.next
 	}
+	t.limit.AllowN(now, room-left)
 	if t.needsObject() {
 		t.makeRoom()
 	}
-	if t.skipped > 0 && t.limit.AllowN(now, 1) { // nothing else may come for long
+	if err == nil && t.skipped > 0 && t.limit.AllowN(now, 1) { // nothing else may come for long
 		return true, t.tellSkipped()
 	}
-	return wrote, nil
+	return left < room, err
 }
 
-// show writes what of the batch is selected, and within the rate.
-func (t *tail) show(now time.Time) (wrote bool, err error) {
-	defer clear(t.batch) // of objects
-	for i := range t.batch {
-		a := &t.batch[i]
-		if !t.selects(a) {
+// show writes what of some answers is selected, at most so many, and returns how many more
+// there may be.
+func (t *tail) show(answers []kept, room int) (left int, err error) {
+	for i := range answers {
+		k := &answers[i]
+		if !t.matches(k.route, &k.key, k.resource.Resource, k.op) {
 			continue
 		}
-		if !t.limit.AllowN(now, 1) {
+		var object *copied
+		if t.needsObject() {
+			object = k.object.Load()
+		}
+		if room == 0 || t.needsObject() && k.hasObject && object == nil {
 			t.skipped++
 			continue
 		}
+		if !t.selects(&k.answer, object) {
+			continue
+		}
+		if !t.objects {
+			object = nil
+		}
+		line, err := k.lineWith(object)
+		if err != nil {
+			return room, err
+		}
+		room--
 		if err := t.tellSkipped(); err != nil {
-			return true, err
+			return room, err
 		}
-		if err := t.lines.Encode(t.line(a)); err != nil {
-			return true, err
+		if _, err := t.out.Write(line); err != nil {
+			return room, err
 		}
-		wrote = true
 	}
-	return wrote, nil
+	return room, nil
 }
 
 // isForAll reports whether the filter lets everything through.
 func (t *tail) isForAll() bool {
-	return t.where == nil && len(t.clusters)+len(t.resources)+len(t.namespaces)+len(t.routes)+len(t.ops) == 0
+	return t.where == nil && t.clusters.all() && t.resources.all() && t.namespaces.all() && t.routes.all() && t.ops == 0
 }
 
 func (t *tail) tellSkipped() error {
 	if t.skipped == 0 {
 		return nil
 	}
-	n := t.skipped
+	line, err := encodedLine(&api.Answer{Skipped: t.skipped})
+	if err != nil {
+		return err
+	}
 	t.skipped = 0
-	return t.lines.Encode(api.Answer{Skipped: n})
-}
-
-func (t *tail) line(a *answer) *api.Answer {
-	l := &api.Answer{
-		Route: a.route, ID: a.id(), Op: a.op.String(), Cluster: a.key.Cluster, Resource: a.key.Resource,
-		Namespace: a.key.Namespace, Name: a.key.Name, UID: string(a.uid), ResourceVersion: a.version,
-		Snapshot: a.snapshot, Tombstone: a.tombstone, At: a.at, Refused: a.refused, DeadLettered: a.dead,
-	}
-	if !a.observed.IsZero() {
-		l.LagSeconds = a.at.Sub(a.observed).Seconds()
-	}
-	if t.objects {
-		l.Object = a.object
-	}
-	return l
+	_, err = t.out.Write(line)
+	return err
 }

@@ -9,7 +9,9 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"runtime"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -43,7 +45,7 @@ func TestRecent(t *testing.T) {
 	if _, ok := r.last("file:x", pipeline.Key{}); ok {
 		t.Error("found something in nothing")
 	}
-	for i := range mostRecent + 100 {
+	for i := range mostRecent + blockSize + 100 {
 		r.observe("file:x", podDelivery(fmt.Sprint(i), i, ""))
 	}
 	refused := podDelivery("150", 200, "")
@@ -54,15 +56,87 @@ func TestRecent(t *testing.T) {
 	if a, ok := r.last("file:x", key); !ok || a.version != "150" || a.id() != "/v1/pods/u/150" {
 		t.Errorf("last of 150: %+v, %v", a, ok)
 	}
+	key.Name = fmt.Sprint(mostRecent + blockSize + 99)
+	if _, ok := r.last("file:x", key); !ok {
+		t.Error("the newest is not found")
+	}
 	key.Name = "50"
 	if _, ok := r.last("file:x", key); ok {
 		t.Error("what is forgotten is found")
 	}
-	seen := 0
-	next, missed := r.scan(10, func(a *answer) { seen++ })
-	if want := uint64(102 - 10); missed != want || seen != scanned || next != 102+scanned {
-		t.Errorf("scan: %d seen, %d missed, next %d", seen, missed, next)
+	l := r.borrow(10)
+	defer r.giveBack(l)
+	if l.missed != blockSize-10 || len(l.answers) != blockSize || l.next != 2*blockSize || l.answers[0].version != fmt.Sprint(blockSize) {
+		t.Errorf("borrowed %d from %s, %d missed, next %d", len(l.answers), l.answers[0].version, l.missed, l.next)
 	}
+	if l := r.borrow(r.now()); l.block != nil || l.missed != 0 || l.next != r.now() {
+		t.Errorf("borrowed %d of what has not come yet", len(l.answers))
+	}
+}
+
+// What a reader has borrowed stays as it is, however much is remembered after it, and blocks
+// that nobody has borrowed are used anew.
+func TestBorrowedAnswersStay(t *testing.T) {
+	var r recent
+	for i := range blockSize {
+		r.observe("file:x", podDelivery("a", i, ""))
+	}
+	l := r.borrow(0)
+	free := r.blocks[0]
+	for i := range 3 * mostRecent {
+		r.observe("file:x", podDelivery("a", blockSize+i, ""))
+	}
+	for i := range l.answers {
+		if got := l.answers[i].version; got != fmt.Sprint(i) {
+			t.Fatalf("the answer %d has become %s", i, got)
+		}
+	}
+	for i := range r.blocks {
+		if r.blocks[i] == free {
+			t.Error("a block is used anew that somebody has borrowed")
+		}
+	}
+	r.giveBack(l)
+	before := r.blocks
+	for i := range 3 * mostRecent {
+		r.observe("file:x", podDelivery("a", i, ""))
+	}
+	if r.blocks != before {
+		t.Error("blocks are not used anew that nobody has borrowed")
+	}
+}
+
+// Many readers see each answer once and in order, or are told that they missed it, while
+// stages go on.
+func TestManyReadersOfRecent(t *testing.T) {
+	var r recent
+	const n = 10 * mostRecent
+	var readers sync.WaitGroup
+	for range 8 {
+		readers.Go(func() {
+			for at := uint64(0); at < n; {
+				l := r.borrow(at)
+				if l.next != at+l.missed+uint64(len(l.answers)) {
+					t.Errorf("from %d: %d missed, %d borrowed, next %d", at, l.missed, len(l.answers), l.next)
+				}
+				for i := range l.answers {
+					if got, want := l.answers[i].generation, uint32(at+l.missed)+uint32(i); got != want {
+						t.Errorf("the answer %d is %d", want, got)
+					}
+				}
+				r.giveBack(l)
+				if at = l.next; l.block == nil {
+					runtime.Gosched()
+				}
+			}
+		})
+	}
+	d := podDelivery("a", 1, "")
+	for i := range n {
+		d.Change.Generation = uint32(i)
+		r.observe("file:x", d)
+	}
+	readers.Wait()
 }
 
 // Objects are copied for who wants them and has room, within a bound, and given up at the end.
@@ -73,7 +147,7 @@ func TestCopiesOfObjects(t *testing.T) {
 	w := &wanter{wants: func(_ string, c *pipeline.Change) bool { return c.Key.Name == "a" }}
 	remove := r.copies.add(w)
 	r.observe("file:x", podDelivery("a", 2, object)) // there is no room
-	w.room.Store(2)
+	r.copies.makeRoom(w, 2)
 	d := podDelivery("a", 3, object)
 	r.observe("file:x", d)
 	clear(d.Change.Object) // whose memory is another object's now
@@ -81,39 +155,43 @@ func TestCopiesOfObjects(t *testing.T) {
 	r.observe("file:x", podDelivery("a", 5, object))
 	r.observe("file:x", podDelivery("a", 6, object))
 	var copied []string
-	r.scan(0, func(a *answer) {
-		if (a.object == nil) != a.omitted {
-			t.Errorf("of %s there is an object: %v, and it is omitted: %v", a.version, a.object != nil, a.omitted)
+	l := r.borrow(0)
+	for i := range l.answers {
+		if of := l.answers[i].object.Load(); of != nil {
+			copied = append(copied, l.answers[i].version+string(of.object[:6]))
 		}
-		if a.object != nil {
-			copied = append(copied, a.version+string(a.object[:6]))
-		}
-	})
+	}
+	r.giveBack(l)
 	if got := strings.Join(copied, " "); got != `3{"x":" 5{"x":"` {
 		t.Errorf("copied: %s", got)
 	}
-	w.room.Store(1 << 40)
+	if n := r.copies.roomy.Load(); n != 0 {
+		t.Errorf("%d have room, though it is used up", n)
+	}
+	r.copies.makeRoom(w, 1<<40)
 	for i := range 100 {
 		r.observe("file:x", podDelivery("a", 10+i, object))
 	}
 	if r.bytes > mostCopied || r.bytes < mostCopied/2 {
 		t.Errorf("%d bytes are copied", r.bytes)
 	}
-	newest := &r.answers[(r.next-1)%mostRecent]
-	if newest.object == nil {
+	if r.atLocked(r.next-1).object.Load() == nil {
 		t.Error("the newest is not copied; the oldest are to go")
 	}
 	for i := range 3 * mostRecent {
 		r.observe("file:x", podDelivery("a", 10+i, "{}"))
 	}
-	if want := 2 * mostRecent; r.bytes != want {
-		t.Errorf("%d bytes are copied, want those that are remembered, %d", r.bytes, want)
+	if least, most := 2*mostRecent, 2*(mostRecent+blockSize); r.bytes < least || r.bytes > most {
+		t.Errorf("%d bytes are copied, want those that are remembered, %d to %d", r.bytes, least, most)
 	}
 	r.forgetObjects()
 	if r.bytes == 0 {
 		t.Error("objects are given up that somebody wants")
 	}
 	remove()
+	if n := r.copies.roomy.Load(); n != 0 {
+		t.Errorf("%d have room, and all have gone", n)
+	}
 	r.forgetObjects()
 	if r.bytes != 0 {
 		t.Errorf("%d bytes are kept for nobody", r.bytes)
@@ -308,8 +386,8 @@ func BenchmarkRecent(b *testing.B) {
 			for range 50 {
 				if objects != 0 {
 					w := &wanter{wants: new(tailFilter).wants}
-					w.room.Store(objects)
 					r.copies.add(w)
+					r.copies.makeRoom(w, objects)
 				}
 			}
 			d := podDelivery("a", 1, object)

@@ -17,8 +17,8 @@ import (
 
 // tailFilter says what one tail shows.
 type tailFilter struct {
-	clusters, resources, namespaces, routes []string // each empty: all
-	ops                                     []pipeline.Op
+	clusters, resources, namespaces, routes nameSet
+	ops                                     uint             // the bits of the operations that are shown; 0: all
 	where                                   *selection.Rules // nil: all
 	objects                                 bool             // are shown, too
 	rate                                    int              // lines per second at most
@@ -72,19 +72,20 @@ func tailFilterOf(r *http.Request) (*tailFilter, error) {
 	list := func(name string) []string {
 		return strings.FieldsFunc(q.Get(name), func(c rune) bool { return c == ',' })
 	}
-	f := &tailFilter{
-		clusters: list("cluster"), resources: list("resource"), namespaces: list("namespace"), routes: list("route"),
-		rate: defaultTailRate, programs: map[programKey]*selection.Program{},
-	}
+	routes := list("route")
 	if route := q.Get("route"); strings.Contains(route, ",") {
-		f.routes = append(f.routes, route) // as hosts of one have it
+		routes = append(routes, route) // as hosts of one have it
+	}
+	f := &tailFilter{
+		clusters: namesOf(list("cluster")), resources: namesOf(list("resource")), namespaces: namesOf(list("namespace")), routes: namesOf(routes),
+		rate: defaultTailRate, programs: map[programKey]*selection.Program{},
 	}
 	for _, name := range list("op") {
 		i := slices.IndexFunc([]pipeline.Op{pipeline.Added, pipeline.Updated, pipeline.Deleted}, func(o pipeline.Op) bool { return o.String() == name })
 		if i < 0 {
 			return nil, fmt.Errorf("op=%q: there are added, updated and deleted", name)
 		}
-		f.ops = append(f.ops, pipeline.Op(i+1))
+		f.ops |= 1 << (i + 1)
 	}
 	if text := q.Get("where"); text != "" {
 		rules, err := selection.Parse(selection.Texts{Where: []string{text}}, selection.ParseOptions{})
@@ -111,10 +112,8 @@ func tailFilterOf(r *http.Request) (*tailFilter, error) {
 // matches does what can be done without the object, in some nanoseconds. plural is the
 // resource without its group.
 func (f *tailFilter) matches(route string, key *pipeline.Key, plural string, op pipeline.Op) bool {
-	of := func(wanted []string, is string) bool { return len(wanted) == 0 || slices.Contains(wanted, is) }
-	return of(f.clusters, key.Cluster) && of(f.namespaces, key.Namespace) && of(f.routes, route) &&
-		(len(f.ops) == 0 || slices.Contains(f.ops, op)) &&
-		(of(f.resources, key.Resource) || slices.Contains(f.resources, plural))
+	return (f.ops == 0 || f.ops>>op&1 == 1) && f.clusters.has(key.Cluster) && f.namespaces.has(key.Namespace) && f.routes.has(route) &&
+		(f.resources.has(key.Resource) || f.resources.has(plural))
 }
 
 // wants is matches of what is being delivered.
@@ -130,7 +129,7 @@ const mostPrograms = 1024
 
 // selects evaluates the expression. A deletion without an object is shown, of the
 // resources that the expression is about.
-func (f *tailFilter) selects(a *answer) bool {
+func (f *tailFilter) selects(a *answer, object *copied) bool {
 	if f.where == nil {
 		return true
 	}
@@ -147,9 +146,9 @@ func (f *tailFilter) selects(a *answer) bool {
 	if program == nil {
 		return false // it is about other resources
 	}
-	if a.object == nil {
+	if object == nil {
 		return true
 	}
-	selected, _ := program.Match(selection.Object{JSON: a.object, Op: selection.Op(a.op), Snapshot: a.snapshot}) // what fails is shown
+	selected, _ := program.Match(selection.Object{JSON: object.object, Op: selection.Op(a.op), Snapshot: a.snapshot}) // what fails is shown
 	return selected
 }
