@@ -121,13 +121,7 @@ func loginOf(v *sinks.Value) (func() ([]nats.Option, []string, error), error) {
 	case (user == "") != (password == ""):
 		return nil, errors.New("user and password-file go together; give both or none")
 	case creds != "":
-		return func() ([]nats.Option, []string, error) {
-			text, err := smallfile.Read(creds, maxCreds)
-			if err != nil {
-				return nil, nil, fmt.Errorf("creds-file: %w", err)
-			}
-			return []nats.Option{nats.UserCredentialBytes(text)}, nil, nil
-		}, nil
+		return func() ([]nats.Option, []string, error) { return credsOf(creds) }, nil
 	case nkey != "":
 		return func() ([]nats.Option, []string, error) { return nkeyOf(nkey) }, nil
 	case token != "":
@@ -142,6 +136,24 @@ func loginOf(v *sinks.Value) (func() ([]nats.Option, []string, error), error) {
 		}, nil
 	}
 	return nil, nil
+}
+
+// credsOf returns what logs in with the JWT and the seed in a file.
+func credsOf(path string) ([]nats.Option, []string, error) {
+	text, err := smallfile.Read(path, maxCreds)
+	if err != nil {
+		return nil, nil, fmt.Errorf("creds-file: %w", err)
+	}
+	pair, err := nkeys.ParseDecoratedUserNKey(text)
+	if err != nil {
+		return nil, nil, fmt.Errorf("creds-file: read %s: it has no seed of a user; have it written anew (nsc generate creds)", path)
+	}
+	token, err := nkeys.ParseDecoratedJWT(text)
+	if err != nil || strings.Count(token, ".") != 2 { // what is no JWT may be the seed, and is not sent
+		return nil, nil, fmt.Errorf("creds-file: read %s: it has no JWT of a user; have it written anew (nsc generate creds)", path)
+	}
+	seed, err := pair.Seed()
+	return []nats.Option{nats.UserJWT(func() (string, error) { return token, nil }, pair.Sign)}, []string{token, string(seed)}, err
 }
 
 // nkeyOf returns what signs with the seed in a file.

@@ -258,3 +258,18 @@ func sequences(events []pipeline.Event, name string) string {
 	}
 	return fmt.Sprint(all)
 }
+
+// eventually waits for something to become so.
+func eventually(t testing.TB, what string, is func() bool) {
+	t.Helper()
+	again := time.NewTicker(20 * time.Millisecond)
+	defer again.Stop()
+	limit := time.After(time.Minute)
+	for !is() {
+		select {
+		case <-again.C:
+		case <-limit:
+			t.Fatalf("waited in vain: %s", what)
+		}
+	}
+}

@@ -33,14 +33,16 @@ var generated = regexp.MustCompile(`(?s)(<!-- begin generated: ([a-z-]+)((?: \S+
 func TestPagesAreGenerated(t *testing.T) {
 	metrics := documentedMetricsOf(t)
 	for page, parts := range map[string]map[string]func(arguments []string) string{
-		"kinds.md":     {"kinds": func(of []string) string { return new(Options).tables()[of[0]].Markdown() }},
-		"flags.md":     {"run-flags": func([]string) string { return runFlagsPage() }, "commands": func([]string) string { return commandsPage() }},
-		"metrics.md":   {"metrics": metrics.table},
-		"library.md":   {"code": func(of []string) string { return codeOf(t, of) }},
-		"findings.md":  {"findings": func([]string) string { return findings.Markdown() }},
-		"explain.md":   {"reasons": func([]string) string { return reasonsPage() }},
-		"selection.md": {"presets": func([]string) string { return presetsPage() }},
-		"../README.md": {"kinds-matrix": func([]string) string { return kindsMatrix() }},
+		"kinds.md":       {"kinds": func(of []string) string { return new(Options).tables()[of[0]].Markdown() }},
+		"flags.md":       {"run-flags": func([]string) string { return runFlagsPage() }, "commands": func([]string) string { return commandsPage() }},
+		"metrics.md":     {"metrics": metrics.table},
+		"library.md":     {"code": func(of []string) string { return codeOf(t, of) }},
+		"sinks/kafka.md": {"code": func(of []string) string { return codeOf(t, of) }},
+		"sinks/nats.md":  {"code": func(of []string) string { return codeOf(t, of) }},
+		"findings.md":    {"findings": func([]string) string { return findings.Markdown() }},
+		"explain.md":     {"reasons": func([]string) string { return reasonsPage() }},
+		"selection.md":   {"presets": func([]string) string { return presetsPage() }},
+		"../README.md":   {"kinds-matrix": func([]string) string { return kindsMatrix() }},
 	} {
 		path := filepath.Join("../../../docs", page)
 		before := must(os.ReadFile(path))(t)
