@@ -2,7 +2,6 @@ package main
 
 import (
 	"bytes"
-	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -53,9 +52,7 @@ func readSegments(folder string) (events []replay.Event, err error) {
 		}
 		return nil
 	})
-	slices.SortStableFunc(events, func(a, b replay.Event) int {
-		return cmp.Or(cmp.Compare(a.Term, b.Term), cmp.Compare(a.Sequence, b.Sequence))
-	})
+	slices.SortStableFunc(events, byTerm)
 	return events, err
 }
 

@@ -69,35 +69,54 @@ func startHub(t testing.TB, d *destination) {
 	}
 	d.server, d.addr = h, at.Host
 	d.sink = "hub:default?install=true&qps=0&timeout=5s&kubeconfig=" + path + "&name=" + theDestination
-	d.held = h.records
+	d.held, d.marks = h.held, h.marks
 }
 
-// records returns what exists according to the records.
-func (h *theHub) records(ctx context.Context) (map[replay.Object]string, error) {
+// held returns what exists according to the records.
+func (h *theHub) held(ctx context.Context) (map[replay.Object]string, error) {
+	held := map[replay.Object]string{}
+	return held, h.records(ctx, func(o replay.Object, text func(field string) string) {
+		if text("deleted") == "" {
+			held[o] = text("resourceVersion")
+		}
+	})
+}
+
+// marks are those of all records, of what is gone too.
+func (h *theHub) marks(ctx context.Context) (map[replay.Object]mark, error) {
+	marks := map[replay.Object]mark{}
+	var errs []error
+	err := h.records(ctx, func(o replay.Object, text func(field string) string) {
+		m, err := newMark(text("term"), text("sequence"))
+		o.UID = ""
+		marks[o], errs = m, append(errs, err)
+	})
+	return marks, errors.Join(append(errs, err)...)
+}
+
+// records calls f for each record, with what its fields say.
+func (h *theHub) records(ctx context.Context, f func(of replay.Object, text func(field string) string)) error {
 	httpClient, err := rest.HTTPClientFor(h.Cluster.Config())
 	if err != nil {
-		return nil, err
+		return err
 	}
 	defer httpClient.CloseIdleConnections()
 	client, err := dynamic.NewForConfigAndClient(h.Cluster.Config(), httpClient)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	list, err := client.Resource(schema.GroupVersionResource{Group: "records.fairlead.dev", Version: "v1alpha1", Resource: "records"}).
 		Namespace("default").List(ctx, metav1.ListOptions{})
 	if err != nil {
-		return nil, fmt.Errorf("list the records: %w", err)
+		return fmt.Errorf("list the records: %w", err)
 	}
-	held := map[replay.Object]string{}
 	for _, item := range list.Items {
 		text := func(field string) string {
 			s, _, textErr := unstructured.NestedString(item.Object, "spec", field)
 			err = errors.Join(err, textErr)
 			return s
 		}
-		if text("deleted") == "" {
-			held[replay.Object{Cluster: text("cluster"), Resource: text("resource"), Namespace: text("namespace"), Name: text("name"), UID: text("uid")}] = text("resourceVersion")
-		}
+		f(replay.Object{Cluster: text("cluster"), Resource: text("resource"), Namespace: text("namespace"), Name: text("name"), UID: text("uid")}, text)
 	}
-	return held, err
+	return err
 }

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"strconv"
 	"testing"
 
 	"github.com/fairlead-dev/fairlead/cmd/internal/lab"
@@ -18,7 +17,7 @@ func startTables(t testing.TB, d *destination) {
 	s := tables{lab.StartTables(t)}
 	d.server, d.addr = s, s.Addr()
 	d.sink = s.Sink(d.listens, "tables=both&timeout=5s&name="+theDestination)
-	d.held, d.events = s.Held, s.events
+	d.held, d.events, d.marks = s.Held, s.events, s.marks
 	d.more = map[kind]stroke{
 		// As a failover leaves the server that was the primary.
 		"destination-read-only": {
@@ -54,19 +53,32 @@ func (s tables) events(ctx context.Context) ([]replay.Event, error) {
 	}
 	var events []replay.Event
 	for _, r := range rows {
-		term, err := strconv.ParseUint(r[8], 10, 64)
-		if err != nil {
-			return nil, err
-		}
-		sequence, err := strconv.ParseUint(r[9], 10, 64)
+		m, err := newMark(r[8], r[9])
 		if err != nil {
 			return nil, err
 		}
 		events = append(events, replay.Event{
 			Object: replay.Object{Cluster: r[0], Resource: r[1], Namespace: r[2], Name: r[3], UID: r[4]},
 			ID:     r[5], ResourceVersion: r[6], Deleted: r[7] == "deleted",
-			Term: fmt.Sprintf("%020d", term), Sequence: fmt.Sprintf("%020d", sequence),
+			Term: fmt.Sprintf("%020d", m.term), Sequence: fmt.Sprintf("%020d", m.sequence),
 		})
 	}
 	return events, nil
+}
+
+// marks are those of all rows, of what is gone too.
+func (s tables) marks(ctx context.Context) (map[replay.Object]mark, error) {
+	rows, err := s.Query(ctx, `SELECT cluster, resource, namespace, name, term, sequence FROM fairlead_state`)
+	if err != nil {
+		return nil, err
+	}
+	marks := map[replay.Object]mark{}
+	for _, r := range rows {
+		m, err := newMark(r[4], r[5])
+		if err != nil {
+			return nil, err
+		}
+		marks[replay.Object{Cluster: r[0], Resource: r[1], Namespace: r[2], Name: r[3]}] = m
+	}
+	return marks, nil
 }
