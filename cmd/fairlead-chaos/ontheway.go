@@ -48,6 +48,10 @@ func wentBack(before, after map[replay.Object]mark) (all []string) {
 	return all
 }
 
+// holdAnew is how long nothing may be on the line before the connections are looked for
+// again that are held.
+const holdAnew = 500 * time.Millisecond
+
 // freezeOnTheWay stops the leader while a write of it is on the line to the destination,
 // and lets the write arrive once the next leader has written there: the destination has to
 // refuse it. It returns how long nobody has delivered, 0 if the leader has not written in
@@ -55,8 +59,12 @@ func wentBack(before, after map[replay.Object]mark) (all []string) {
 func (f *failover) freezeOnTheWay(ctx context.Context, of fault, was *lab.Program) (took time.Duration, err error) {
 	until := max(of.Until, f.clock.now()+of.Until-of.At) // The fault before may have taken longer.
 	hold := f.outside.line.Hold()
-	for err == nil && hold.Waits() == 0 && f.clock.now() < until && !f.clock.over() {
+	for since := time.Now(); err == nil && hold.Waits() == 0 && f.clock.now() < until && !f.clock.over(); {
 		err = retry.Sleep(ctx, clockPoll)
+		if time.Since(since) >= holdAnew { // The leader may have connected meanwhile.
+			hold.Release()
+			hold, since = f.outside.line.Hold(), time.Now()
+		}
 	}
 	if err != nil || hold.Waits() == 0 {
 		hold.Release()

@@ -21,7 +21,8 @@ type way struct {
 }
 
 // Hold has the connections of now carry nothing, in either direction, until Release. Those
-// to come heed the line's faults only. It may be called by any goroutine, once at a time.
+// to come heed the line's faults only. There is one hold of a line at a time; any goroutine
+// may have it.
 func (l *Line) Hold() *Hold {
 	h := &Hold{released: make(chan struct{})}
 	l.mu.Lock()

@@ -67,7 +67,7 @@ func TestBatchesBeyondTheMemory(t *testing.T) {
 		want   string
 	}{
 		{"128Mi", []string{"s3://host/bucket?size=64Mi"}, ""},
-		{"128Mi", []string{"s3://host/bucket?size=65Mi"}, `--sink "s3://host/bucket" waits for batches of 65Mi, and of the memory for changes (128Mi, --memory-budget) a batch may have 64Mi`},
+		{"128Mi", []string{"s3://host/bucket?size=65Mi"}, `--sink: "s3://host/bucket" waits for batches of 65Mi, and of the memory for changes (128Mi, --memory-budget) a batch may have 64Mi`},
 		{"128Mi", []string{"s3://host/bucket?size=64Mi", "stdout:"}, "a batch may have 32Mi"},
 		{"128Mi", []string{"s3://host/bucket?size=512Mi&age=0s"}, ""},
 		{"49Mi", []string{"s3://host/bucket"}, ""},
