@@ -4,6 +4,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/fairlead-dev/fairlead/internal/loopback"
 	"github.com/fairlead-dev/fairlead/internal/testserver"
 	"github.com/fairlead-dev/fairlead/internal/testsinks"
 	"github.com/fairlead-dev/fairlead/pipeline"
@@ -44,6 +45,7 @@ func TestCollectorOutages(t *testing.T) {
 				c.Kill(t)
 			},
 			Start: func() { c.Start(t) }, Hang: func() { c.Pause(t) }, Resume: func() { c.Resume(t) },
+			Waits: func() bool { return loopback.Unread(strings.TrimPrefix(c.URL, "http://")) },
 		}
 	})
 }
