@@ -163,6 +163,24 @@ func TestWhoStores(t *testing.T) {
 	}
 }
 
+// TestAFullStore: no store that says that it is full has a change refused for good, and the
+// error says what to do. Nothing here is full: these are the answers of AWS's protocol and of
+// MinIO.
+func TestAFullStore(t *testing.T) {
+	for code, status := range map[string]int{"XMinioStorageFull": 507, "InsufficientStorage": 507, "QuotaExceeded": 403, "XMinioAdminBucketQuotaExceeded": 400} {
+		full := true
+		s, sink := fake(t, func(w http.ResponseWriter, _ *http.Request, _ []byte) bool { return full && says(w, status, code, "") })
+		batch := []*pipeline.Change{change("a", 1), change("a", 2)}
+		err := sink.Write(t.Context(), batch)
+		if _, partial := errors.AsType[*pipeline.BatchError](err); err == nil || partial || pipeline.IsPermanent(err) || !strings.Contains(err.Error(), code) || !strings.Contains(err.Error(), "the store is full: make room") {
+			t.Errorf("%s: %v", code, err)
+		}
+		if full = false; sink.Write(t.Context(), batch) != nil || len(s.bodies) != 1 {
+			t.Errorf("%s: once there is room: %d segments", code, len(s.bodies))
+		}
+	}
+}
+
 // TestOneClusterFails: the others' changes are accepted. Its own are refused if that may be
 // of its prefix; otherwise the store fails.
 func TestOneClusterFails(t *testing.T) {
