@@ -46,6 +46,8 @@ type destination struct {
 	addr   string
 	// more are the faults that only this kind has, each with what begins and ends it.
 	more map[kind]stroke
+	// seldom are those of them that take seconds to make, for runs of some minutes.
+	seldom map[kind]stroke
 	// held reads back what exists, each object with its resourceVersion; nil if the
 	// destination holds only what happened.
 	held func(context.Context) (map[replay.Object]string, error)
@@ -114,9 +116,16 @@ func startDestination(ctx context.Context, kind, dir string) (_ *destination, er
 	return d, nil
 }
 
-// kinds are the faults that it has.
-func (d *destination) kinds() []kind {
-	return slices.Concat(lineKinds, slices.Sorted(maps.Keys(d.more)))
+// seldomFrom is how long a run is that has the faults which are seldom.
+const seldomFrom = time.Minute
+
+// kinds are the faults that it has in a run of that duration.
+func (d *destination) kinds(run time.Duration) []kind {
+	all := slices.Concat(lineKinds, slices.Sorted(maps.Keys(d.more)))
+	if run >= seldomFrom {
+		all = append(all, slices.Sorted(maps.Keys(d.seldom))...)
+	}
+	return all
 }
 
 // stroke returns what begins and ends a fault.
@@ -147,6 +156,9 @@ func (d *destination) stroke(k kind, random *rand.Rand) stroke {
 			func(ctx context.Context) error { return d.rig.Do(ctx, d.server.Kill) },
 			func(ctx context.Context) error { return d.rig.Do(ctx, d.server.Start) },
 		}
+	}
+	if s, ok := d.seldom[k]; ok {
+		return s
 	}
 	return d.more[k]
 }

@@ -97,6 +97,7 @@ func TestOptionsOfReplicas(t *testing.T) {
 		{func(*options) {}, ""},
 		{func(o *options) { o.replicas = 0 }, "--replicas"},
 		{func(o *options) { o.sinks = 2 }, "--sinks"},
+		{func(o *options) { o.sink = "postgres" }, ""},
 		{func(o *options) { o.lock = "paper" }, "lease"},
 		{func(o *options) { o.lock = "clusters" }, "--members: 2 are too few to elect by clusters; give at least 3"},
 		{func(o *options) { o.lock, o.members = "clusters", 3 }, ""},

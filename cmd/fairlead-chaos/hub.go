@@ -70,6 +70,48 @@ func startHub(t testing.TB, d *destination) {
 	d.server, d.addr = h, at.Host
 	d.sink = "hub:default?install=true&qps=0&timeout=5s&kubeconfig=" + path + "&name=" + theDestination
 	d.held, d.marks = h.held, h.marks
+	// Nobody counts what a quota of the hub's namespace is about, so that all new records are
+	// refused, as if it were used up.
+	quotas := func() (dynamic.ResourceInterface, func(), error) {
+		client, end, err := h.client()
+		if err != nil {
+			return nil, nil, err
+		}
+		return client.Resource(schema.GroupVersionResource{Version: "v1", Resource: "resourcequotas"}).Namespace("default"), end, nil
+	}
+	d.more = map[kind]stroke{"destination-full": {
+		func(ctx context.Context) error {
+			client, end, err := quotas()
+			if err != nil {
+				return err
+			}
+			defer end()
+			quota := &unstructured.Unstructured{Object: map[string]any{
+				"apiVersion": "v1", "kind": "ResourceQuota", "metadata": map[string]any{"name": "full"},
+				"spec": map[string]any{"hard": map[string]any{"count/records.records.fairlead.dev": "0"}},
+			}}
+			_, err = client.Create(ctx, quota, metav1.CreateOptions{})
+			return err
+		},
+		func(ctx context.Context) error {
+			client, end, err := quotas()
+			if err != nil {
+				return err
+			}
+			defer end()
+			return client.Delete(ctx, "full", metav1.DeleteOptions{})
+		},
+	}}
+}
+
+// client returns one that does not use the line, and what ends its connections.
+func (h *theHub) client() (dynamic.Interface, func(), error) {
+	httpClient, err := rest.HTTPClientFor(h.Cluster.Config())
+	if err != nil {
+		return nil, nil, err
+	}
+	client, err := dynamic.NewForConfigAndClient(h.Cluster.Config(), httpClient)
+	return client, httpClient.CloseIdleConnections, err
 }
 
 // held returns what exists according to the records.
@@ -96,15 +138,11 @@ func (h *theHub) marks(ctx context.Context) (map[replay.Object]mark, error) {
 
 // records calls f for each record, with what its fields say.
 func (h *theHub) records(ctx context.Context, f func(of replay.Object, text func(field string) string)) error {
-	httpClient, err := rest.HTTPClientFor(h.Cluster.Config())
+	client, end, err := h.client()
 	if err != nil {
 		return err
 	}
-	defer httpClient.CloseIdleConnections()
-	client, err := dynamic.NewForConfigAndClient(h.Cluster.Config(), httpClient)
-	if err != nil {
-		return err
-	}
+	defer end()
 	list, err := client.Resource(schema.GroupVersionResource{Group: "records.fairlead.dev", Version: "v1alpha1", Resource: "records"}).
 		Namespace("default").List(ctx, metav1.ListOptions{})
 	if err != nil {

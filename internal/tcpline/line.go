@@ -11,8 +11,8 @@ import (
 	"time"
 )
 
-// Line is a TCP proxy to one address. Its faults apply to all connections. Open, Cut and
-// Set are for one goroutine at a time; Reset may be called by any.
+// Line is a TCP proxy to one address. Its faults apply to all connections. Open, Cut,
+// Lead and Set are for one goroutine at a time; Reset may be called by any.
 type Line struct {
 	to     string // host and port
 	faults atomic.Pointer[Faults]
@@ -63,6 +63,9 @@ func (l *Line) Open(address string) error {
 	l.running.Go(func() { l.accept(ctx, listener) })
 	return nil
 }
+
+// Lead has the line lead elsewhere. It must not be open.
+func (l *Line) Lead(to string) { l.to = to }
 
 // Cut refuses new connections, ends those of now, and returns when they have ended.
 // It ends every other fault for those to come.
