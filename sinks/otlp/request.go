@@ -24,7 +24,7 @@ func (s *Sink) request(changes []*pipeline.Change) (body []byte, n int, err erro
 	of := map[cluster]*logspb.ScopeLogs{}
 	size := 0
 	for _, c := range changes {
-		r := record(c)
+		r := record(c, s.bodyMap)
 		more := proto.Size(r) + perField
 		at := cluster{c.Key.Cluster, c.Origin.ClusterUID}
 		logs := of[at]

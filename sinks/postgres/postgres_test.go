@@ -17,6 +17,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
 
+	"github.com/fairlead-dev/fairlead/internal/loopback"
 	"github.com/fairlead-dev/fairlead/internal/testdb"
 	"github.com/fairlead-dev/fairlead/pipeline"
 	"github.com/fairlead-dev/fairlead/sinks"
@@ -331,6 +332,7 @@ func TestOutages(t *testing.T) {
 					Sink: s, Held: func() []sinks.Held { return held(t, s) },
 					Stop: func() { d.Kill(t) }, Start: func() { d.Start(t) },
 					Hang: func() { d.Pause(t) }, Resume: func() { d.Resume(t) },
+					Waits: func() bool { return loopback.Unread(d.Addr()) },
 				}
 			})
 		})
