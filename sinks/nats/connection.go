@@ -46,10 +46,11 @@ func newConnector(o Options) *connector {
 
 // connection is one to a server.
 type connection struct {
-	js     jetstream.JetStream
-	bucket jetstream.Stream // that of a bucket, once it is known
-	conn   *nats.Conn
-	dialer *dialer
+	js        jetstream.JetStream
+	bucket    jetstream.Stream // that of a bucket, once it is known
+	publisher publisher
+	conn      *nats.Conn
+	dialer    *dialer
 
 	server uint32 // which one, as connector.server counts
 
@@ -155,10 +156,11 @@ func (c *connector) connectTo(ctx context.Context, server string) (*connection, 
 		}
 		return nil, err
 	}
-	if made.js, err = jetstream.New(made.conn, jetstream.WithPublishAsyncMaxPending(c.o.MaxBatch+1), jetstream.WithDefaultTimeout(c.o.Timeout)); err != nil {
+	if made.js, err = jetstream.New(made.conn, jetstream.WithDefaultTimeout(c.o.Timeout)); err != nil {
 		made.close()
 		return nil, err
 	}
+	made.publisher.conn = made.conn
 	return made, nil
 }
 

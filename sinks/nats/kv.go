@@ -80,36 +80,36 @@ var errContended = errors.New("another process keeps writing the same key")
 // remembered is taken for missing; if it is not, it is read and compared.
 func (s *KV) replace(ctx context.Context, c *connection, batch []*pipeline.Change, round []int, errs []error) {
 	for attempt := 0; len(round) > 0; attempt++ {
-		var waiting []pending
+		unanswered := c.publisher.begin()
+		var sent, again []int
 		for _, i := range round {
-			if held := s.remembered.get(batch[i].Key); held.isOfLaterTerm(batch[i]) {
-				errs[i] = held.oldTerm(batch[i])
-				continue
-			} else if held.isLater(batch[i]) {
-				continue
-			}
-			m := s.message(batch[i])
-			f, err := c.publish(m)
-			if errs[i] = err; err == nil {
-				waiting = append(waiting, pending{i, f})
-			}
-		}
-		round = round[:0]
-		for _, p := range waiting {
-			ack, err := c.await(ctx, p.future)
+			held := s.remembered.get(batch[i].Key)
 			switch {
-			case err == nil:
-				s.remembered.note(batch[p.change], ack.Sequence)
-				errs[p.change] = nil
-			case isConflict(err) && attempt < attempts:
-				round = append(round, p.change)
-			case isConflict(err):
-				errs[p.change] = errContended
+			case held.isOfLaterTerm(batch[i]):
+				errs[i] = held.oldTerm(batch[i])
+			case held.isLater(batch[i]):
 			default:
-				errs[p.change] = err
+				if sent = append(sent, i); unanswered == nil {
+					c.publisher.publish(s.message(batch[i], held.revision))
+				}
 			}
 		}
-		round = s.compare(ctx, c, batch, round, errs)
+		if unanswered == nil {
+			unanswered = c.publisher.wait(ctx, c)
+		}
+		for n, i := range sent {
+			revision, err := c.publisher.answer(n, unanswered)
+			switch errs[i] = err; {
+			case err == nil:
+				s.remembered.note(batch[i], revision)
+			case isConflict(err) && attempt < attempts:
+				errs[i] = nil
+				again = append(again, i)
+			case isConflict(err):
+				errs[i] = errContended
+			}
+		}
+		round = s.compare(ctx, c, batch, again, errs)
 	}
 }
 
@@ -142,16 +142,15 @@ func (s *KV) compare(ctx context.Context, c *connection, batch []*pipeline.Chang
 	return again
 }
 
-// message returns the message of a change, for the revision that its key is remembered to
-// have. Its text is that of the last message.
-func (s *KV) message(c *pipeline.Change) *nats.Msg {
-	held := s.remembered.get(c.Key)
+// message returns the message of a change, for the revision that its key is taken to have.
+// Its text is that of the last message.
+func (s *KV) message(c *pipeline.Change, revision uint64) *nats.Msg {
 	s.text = c.AppendCloudEvent(s.text[:0])
 	m := &nats.Msg{Subject: subjectOf(s.o.Stream, c.Key), Data: s.text, Header: nats.Header{
 		termHeader:                          {ordinal(c.Origin.Term)},
 		sequenceHeader:                      {ordinal(c.Sequence)},
 		jetstream.ExpectedStreamHeader:      {streamOf(s.o.Stream)},
-		jetstream.ExpectedLastSubjSeqHeader: {strconv.FormatUint(held.revision, 10)},
+		jetstream.ExpectedLastSubjSeqHeader: {strconv.FormatUint(revision, 10)},
 	}}
 	if c.Op == pipeline.Deleted {
 		m.Header[operationHeader] = []string{deleted}

@@ -64,17 +64,16 @@ func (s *Sink) Write(ctx context.Context, batch []*pipeline.Change) error {
 	// A server that reads nothing holds who publishes, too.
 	defer context.AfterFunc(limited, c.dialer.cut)()
 	errs := make([]error, len(batch))
-	var waiting []pending
 	rounds(batch, s.o.MaxBatch, errs, func(round []int) {
-		waiting = waiting[:0]
-		for _, i := range round {
-			f, err := c.publish(s.message(batch[i]))
-			if errs[i] = err; err == nil {
-				waiting = append(waiting, pending{i, f})
+		unanswered := c.publisher.begin()
+		if unanswered == nil {
+			for _, i := range round {
+				c.publisher.publish(s.message(batch[i]))
 			}
+			unanswered = c.publisher.wait(limited, c)
 		}
-		for _, p := range waiting {
-			_, errs[p.change] = c.await(limited, p.future)
+		for n, i := range round {
+			_, errs[i] = c.publisher.answer(n, unanswered)
 		}
 	})
 	if ctx.Err() != nil {
