@@ -17,7 +17,8 @@ import (
 type KV struct {
 	*connector
 	remembered remembered
-	text       []byte // of a message, used again for the next
+	next       nats.Msg // the message that is sent, made of the one before
+	text, buf  []byte   // its bytes, and those that names are made of
 }
 
 // Headers of what a key holds, for who compares changes without reading the event.
@@ -36,7 +37,12 @@ func NewKV(o Options) (*KV, error) {
 	if err != nil {
 		return nil, fmt.Errorf("sink of NATS: %w", err)
 	}
-	s := &KV{connector: newConnector(o), remembered: newRemembered()}
+	s := &KV{connector: newConnector(o), remembered: newRemembered(), next: nats.Msg{Header: nats.Header{
+		termHeader:                          {""},
+		sequenceHeader:                      {""},
+		jetstream.ExpectedStreamHeader:      {streamOf(o.Stream)},
+		jetstream.ExpectedLastSubjSeqHeader: {""},
+	}}}
 	s.prepare = s.find
 	return s, nil
 }
@@ -142,20 +148,23 @@ func (s *KV) compare(ctx context.Context, c *connection, batch []*pipeline.Chang
 	return again
 }
 
-// message returns the message of a change, for the revision that its key is taken to have.
-// Its text is that of the last message.
+// message returns the message of a change, for the revision that its key is taken to have,
+// in place of the message before.
 func (s *KV) message(c *pipeline.Change, revision uint64) *nats.Msg {
-	s.text = c.AppendCloudEvent(s.text[:0])
-	m := &nats.Msg{Subject: subjectOf(s.o.Stream, c.Key), Data: s.text, Header: nats.Header{
-		termHeader:                          {ordinal(c.Origin.Term)},
-		sequenceHeader:                      {ordinal(c.Sequence)},
-		jetstream.ExpectedStreamHeader:      {streamOf(s.o.Stream)},
-		jetstream.ExpectedLastSubjSeqHeader: {strconv.FormatUint(revision, 10)},
-	}}
+	s.buf = append(append(append(s.buf[:0], "$KV."...), s.o.Stream...), '.')
+	s.buf = appendSubject(s.buf, c.Key)
+	s.next.Subject = string(s.buf)
+	h := s.next.Header
+	h[termHeader][0], h[sequenceHeader][0] = ordinal(c.Origin.Term), ordinal(c.Sequence)
+	h[jetstream.ExpectedLastSubjSeqHeader][0] = strconv.FormatUint(revision, 10)
 	if c.Op == pipeline.Deleted {
-		m.Header[operationHeader] = []string{deleted}
+		h[operationHeader] = []string{deleted}
+	} else {
+		delete(h, operationHeader)
 	}
-	return m
+	s.text = c.AppendCloudEvent(s.text[:0])
+	s.next.Data = s.text
+	return &s.next
 }
 
 func subjectOf(bucket string, k pipeline.Key) string {

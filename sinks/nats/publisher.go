@@ -132,9 +132,10 @@ func (p *publisher) note(number uint64, a answer) {
 // without a parser: {"stream":"NAME","seq":1}
 func answerOf(m *nats.Msg) answer {
 	if rest, ok := bytes.CutPrefix(m.Data, []byte(`{"stream":"`)); ok {
-		_, rest, _ = bytes.Cut(rest, []byte(`","seq":`))
-		if rest, ok = bytes.CutSuffix(rest, []byte("}")); ok {
-			if n, err := strconv.ParseUint(string(rest), 10, 64); err == nil {
+		name, rest, _ := bytes.Cut(rest, []byte(`"`))
+		if n, ok := bytes.CutPrefix(rest, []byte(`,"seq":`)); ok && len(name) > 0 {
+			digits, closed := bytes.CutSuffix(n, []byte("}"))
+			if n, err := strconv.ParseUint(string(digits), 10, 64); err == nil && closed {
 				return answer{sequence: n}
 			}
 		}
