@@ -96,8 +96,8 @@ func TestAnswersThatAreLate(t *testing.T) {
 	}
 	check(pub, 0, 0, away) // before anything is sent
 	pub.Publish(work)
-	pub.Publish(&client.Msg{Subject: "two words"})
 	pub.Publish(work)
+	pub.Publish(&client.Msg{Subject: "two words"})
 	third, fourth := next(), next()
 	reply(second, `{"stream":"s","seq":2}`)
 	reply(third, `{"stream":"s","seq":3}`)
@@ -107,6 +107,6 @@ func TestAnswersThatAreLate(t *testing.T) {
 		t.Fatal(err)
 	}
 	check(pub, 0, 3, nil)
-	check(pub, 1, 0, client.ErrBadSubject)
-	check(pub, 2, 4, nil)
+	check(pub, 1, 4, nil)
+	check(pub, 2, 0, client.ErrBadSubject)
 }
