@@ -27,6 +27,7 @@ const dialTimeout = 5 * time.Second
 type connector struct {
 	o       Options
 	secrets *redact.Redactor // knows what was sent to log in
+	metrics *metrics
 	// prepare looks at what a new connection is for.
 	prepare func(context.Context, *connection) error
 	// dial makes a socket.
@@ -38,10 +39,14 @@ type connector struct {
 	server atomic.Uint32
 }
 
-func newConnector(o Options) *connector {
-	c := &connector{o: o, secrets: redact.New(), dial: new(net.Dialer).DialContext, turn: make(chan *connection, 1)}
+func newConnector(o Options) (*connector, error) {
+	m, err := newMetrics(o.Registerer)
+	if err != nil {
+		return nil, err
+	}
+	c := &connector{o: o, metrics: m, secrets: redact.New(), dial: new(net.Dialer).DialContext, turn: make(chan *connection, 1)}
 	c.turn <- nil
-	return c
+	return c, nil
 }
 
 // connection is one to a server.
@@ -160,7 +165,7 @@ func (c *connector) connectTo(ctx context.Context, server string) (*connection, 
 		made.close()
 		return nil, err
 	}
-	made.publisher.conn = made.conn
+	made.publisher.conn, made.publisher.metrics = made.conn, c.metrics
 	return made, nil
 }
 

@@ -27,7 +27,11 @@ func AnswerOf(m *nats.Msg) (sequence uint64, err error) {
 type Publisher struct{ p publisher }
 
 func NewPublisher(conn *nats.Conn) *Publisher {
-	return &Publisher{publisher{conn: conn}}
+	m, err := newMetrics(nil)
+	if err != nil {
+		panic(err) // without a registerer there is none
+	}
+	return &Publisher{publisher{conn: conn, metrics: m}}
 }
 
 func (p *Publisher) Begin() error { return p.p.begin() }

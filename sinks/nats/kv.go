@@ -37,7 +37,11 @@ func NewKV(o Options) (*KV, error) {
 	if err != nil {
 		return nil, fmt.Errorf("sink of NATS: %w", err)
 	}
-	s := &KV{connector: newConnector(o), remembered: newRemembered(), next: nats.Msg{Header: nats.Header{
+	c, err := newConnector(o)
+	if err != nil {
+		return nil, err
+	}
+	s := &KV{connector: c, remembered: newRemembered(), next: nats.Msg{Header: nats.Header{
 		termHeader:                          {""},
 		sequenceHeader:                      {""},
 		jetstream.ExpectedStreamHeader:      {streamOf(o.Stream)},

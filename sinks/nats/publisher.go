@@ -23,6 +23,7 @@ import (
 // It is for one goroutine at a time.
 type publisher struct {
 	conn    *nats.Conn
+	metrics *metrics
 	replies string // what the subjects of answers begin with; empty: nobody listens yet
 
 	mu    sync.Mutex
@@ -35,6 +36,7 @@ type publisher struct {
 // answer is what became of a message.
 type answer struct {
 	known    bool
+	repeat   bool   // the stream had it already
 	sequence uint64 // of the message in the stream
 	err      error
 }
@@ -84,6 +86,7 @@ func (p *publisher) publish(m *nats.Msg) {
 // ends or the connection breaks before, nobody knows what became of some, and the
 // connection is of no use any more.
 func (p *publisher) wait(ctx context.Context, c *connection) error {
+	defer p.count()
 	p.mu.Lock()
 	done := make(chan struct{})
 	if p.done = done; p.left == 0 {
@@ -99,6 +102,24 @@ func (p *publisher) wait(ctx context.Context, c *connection) error {
 		c.fail(errors.New("an answer did not come in time"))
 		return ctx.Err()
 	}
+}
+
+// count counts what became of the messages of the round.
+func (p *publisher) count() {
+	var accepted, repeats, failed int
+	p.mu.Lock()
+	for i := range p.round {
+		switch a := &p.round[i]; {
+		case !a.known, a.err != nil:
+			failed++
+		case a.repeat:
+			repeats++
+		default:
+			accepted++
+		}
+	}
+	p.mu.Unlock()
+	p.metrics.count(accepted, repeats, failed)
 }
 
 // answer returns what became of a message of the round. otherwise is the error of one that
@@ -148,6 +169,7 @@ func answerOf(m *nats.Msg) answer {
 		Error    *jetstream.APIError `json:"error"`
 		Stream   string              `json:"stream"`
 		Sequence uint64              `json:"seq"`
+		Repeat   bool                `json:"duplicate"`
 	}
 	switch err := json.Unmarshal(m.Data, &said); {
 	case err != nil, said.Error == nil && said.Stream == "":
@@ -155,5 +177,5 @@ func answerOf(m *nats.Msg) answer {
 	case said.Error != nil:
 		return answer{err: said.Error}
 	}
-	return answer{sequence: said.Sequence}
+	return answer{sequence: said.Sequence, repeat: said.Repeat}
 }

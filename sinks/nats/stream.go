@@ -25,7 +25,11 @@ func New(o Options) (*Sink, error) {
 	if err != nil {
 		return nil, fmt.Errorf("sink of NATS: %w", err)
 	}
-	s := &Sink{connector: newConnector(o), next: nats.Msg{Header: nats.Header{
+	c, err := newConnector(o)
+	if err != nil {
+		return nil, err
+	}
+	s := &Sink{connector: c, next: nats.Msg{Header: nats.Header{
 		"Content-Type":                 {"application/cloudevents+json; charset=UTF-8"},
 		jetstream.MsgIDHeader:          {""},
 		jetstream.ExpectedStreamHeader: {o.Stream},
