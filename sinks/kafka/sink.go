@@ -40,7 +40,11 @@ func New(o Options) (*Sink, error) {
 		encoder:   encoder{template: t, binary: o.Binding == Binary, tombstones: o.Tombstones, topics: map[[2]string]string{}},
 		topics:    topics{otherwise: o.MaxMessage, limits: map[string]int32{}, lowered: map[string]bool{}},
 	}
-	if s.producer, err = s.client(); err != nil {
+	m, err := newMetrics(o.Registerer)
+	if err != nil {
+		return nil, err
+	}
+	if s.producer, err = s.client(m); err != nil {
 		return nil, fmt.Errorf("sink of Kafka: %w", err)
 	}
 	return s, nil

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/nats-io/nats.go"
+	"github.com/prometheus/client_golang/prometheus"
 )
 
 const (
@@ -45,6 +46,8 @@ type Options struct {
 	MaxBatch int
 	// Timeout is how long a write may take. 0 is DefaultTimeout.
 	Timeout time.Duration
+	// Registerer takes the sink's metrics. nil: there are none.
+	Registerer prometheus.Registerer
 }
 
 // Create says how a missing stream or bucket is made: on files, and for a stream with

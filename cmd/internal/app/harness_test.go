@@ -392,6 +392,10 @@ var rareMetrics = map[string]bool{
 	// Only with sinks of these kinds.
 	"fairlead_http_requests_total":            true,
 	"fairlead_hub_records_total":              true,
+	"fairlead_kafka_bytes_total":              true,
+	"fairlead_kafka_throttled_seconds_total":  true,
+	"fairlead_nats_connections_total":         true,
+	"fairlead_nats_messages_total":            true,
 	"fairlead_otlp_rejected_total":            true,
 	"fairlead_otlp_requests_total":            true,
 	"fairlead_postgres_altered_objects_total": true,

@@ -1,0 +1,48 @@
+package kafka_test
+
+import (
+	"testing"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"github.com/fairlead-dev/fairlead/pipeline"
+	"github.com/fairlead-dev/fairlead/sinks/kafka"
+)
+
+// Bytes are counted before and after compression, and for how long a broker had the sink
+// wait.
+func TestMetrics(t *testing.T) {
+	c := start(t)
+	c.ControlKey(int16(kmsg.DescribeConfigs), func(r kmsg.Request) (kmsg.Response, error, bool) {
+		answer := r.ResponseKind().(*kmsg.DescribeConfigsResponse)
+		answer.ThrottleMillis = 250
+		return answer, nil, true
+	})
+	registry := prometheus.NewRegistry()
+	s := open(t, c, func(o *kafka.Options) { o.Registerer = registry })
+	if err := s.Write(t.Context(), []*pipeline.Change{pod("a", 1), pod("b", 1)}); err != nil {
+		t.Fatal(err)
+	}
+	all, err := registry.Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := map[string]float64{}
+	for _, family := range all {
+		for _, m := range family.GetMetric() {
+			name := family.GetName()
+			for _, l := range m.GetLabel() {
+				name += " " + l.GetValue()
+			}
+			got[name] = m.GetCounter().GetValue()
+		}
+	}
+	plain, sent := got["fairlead_kafka_bytes_total records"], got["fairlead_kafka_bytes_total sent"]
+	if plain < 4_000 || sent <= 0 || sent >= plain || got["fairlead_kafka_throttled_seconds_total"] != 0.25 {
+		t.Errorf("%v", got)
+	}
+	if _, err := kafka.New(kafka.Options{Brokers: c.addrs, Topic: "fairlead", Registerer: registry}); err == nil {
+		t.Error("two sinks share metrics")
+	}
+}
