@@ -17,20 +17,24 @@ func gaveUp(began time.Time, err error) bool {
 	return outcome(err) == "another error" && time.Since(began) >= busy
 }
 
-// patiently makes a call until it does not give up. Between two it calls look, unless that
-// is nil, which reports whether the call that gave up has succeeded all the same.
+// patiently makes a call until it does not give up. look, unless it is nil, reports
+// whether one that gave up has succeeded all the same, as it may have later, too: then the
+// next one is refused.
 func patiently(t testing.TB, call func() error, look func() bool) error {
 	t.Helper()
+	again := false
 	for limit := time.Now().Add(patience); ; {
 		began := time.Now()
 		err := call()
-		if !gaveUp(began, err) || began.After(limit) {
+		over := !gaveUp(began, err) || began.After(limit)
+		again = again || !over
+		if err != nil && again && look != nil && look() {
+			return nil
+		}
+		if over {
 			return err
 		}
 		t.Logf("called again on a machine that is busy: %v", err)
-		if look != nil && look() {
-			return nil
-		}
 	}
 }
 
