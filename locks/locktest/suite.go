@@ -96,14 +96,16 @@ func renewed(r resourcelock.LeaderElectionRecord, d time.Duration) resourcelock.
 
 func create(t testing.TB, l resourcelock.Interface, r resourcelock.LeaderElectionRecord) {
 	t.Helper()
-	if err := l.Create(t.Context(), r); err != nil {
+	err := patiently(t, func() error { return l.Create(t.Context(), r) }, func() bool { return stored(t, l, r) })
+	if err != nil {
 		t.Fatalf("Create by %q: %v", l.Identity(), err)
 	}
 }
 
 func update(t testing.TB, l resourcelock.Interface, r resourcelock.LeaderElectionRecord) {
 	t.Helper()
-	if err := l.Update(t.Context(), r); err != nil {
+	err := patiently(t, func() error { return l.Update(t.Context(), r) }, func() bool { return stored(t, l, r) })
+	if err != nil {
 		t.Fatalf("Update by %q: %v", l.Identity(), err)
 	}
 }
@@ -111,7 +113,12 @@ func update(t testing.TB, l resourcelock.Interface, r resourcelock.LeaderElectio
 // get returns the record and its bytes, which the elector compares.
 func get(t testing.TB, l resourcelock.Interface) (*resourcelock.LeaderElectionRecord, string) {
 	t.Helper()
-	r, raw, err := l.Get(t.Context())
+	var r *resourcelock.LeaderElectionRecord
+	var raw []byte
+	err := patiently(t, func() (err error) {
+		r, raw, err = l.Get(t.Context())
+		return err
+	}, nil)
 	if err != nil {
 		t.Fatalf("Get by %q: %v", l.Identity(), err)
 	}
