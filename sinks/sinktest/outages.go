@@ -164,7 +164,7 @@ func hangs(t *testing.T, s Stand) {
 // heard is a context that notes whether anybody looks for its end.
 type heard struct {
 	context.Context //nolint:containedctx // It is one.
-	asked atomic.Bool
+	asked           atomic.Bool
 }
 
 func (h *heard) Done() <-chan struct{} {
