@@ -18,13 +18,13 @@ func TestUnread(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer server.Close() //nolint:errcheck // It has no more to do.
+	defer server.Close()
 	address := server.Addr().String()
 	client, err := new(net.Dialer).DialContext(t.Context(), "tcp", address)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer client.Close() //nolint:errcheck // It has no more to do.
+	defer client.Close()
 	if loopback.Unread(address) || loopback.Unread("nowhere") {
 		t.Error("something is unread, and nothing was sent")
 	}
@@ -48,7 +48,7 @@ func TestUnread(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer at.Close() //nolint:errcheck // It has no more to do.
+	defer at.Close()
 	is(true)
 	if _, err := io.ReadFull(at, make([]byte, 1)); err != nil {
 		t.Fatal(err)

@@ -26,7 +26,7 @@ func TestHold(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer server.Close() //nolint:errcheck // It has ended by then.
+	defer server.Close()
 	got := make(chan string)
 	go func() {
 		for {
@@ -35,7 +35,7 @@ func TestHold(t *testing.T) {
 				return
 			}
 			go func() {
-				defer c.Close() //nolint:errcheck // Read only.
+				defer c.Close()
 				for s := bufio.NewScanner(c); s.Scan(); {
 					got <- s.Text()
 				}

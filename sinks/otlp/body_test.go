@@ -40,7 +40,7 @@ func plain(v *commonpb.AnyValue) any {
 
 func TestMap(t *testing.T) {
 	deep := func(levels int) string { return strings.Repeat(`{"a":`, levels) + `[1]` + strings.Repeat("}", levels) }
-	inner := any(any("[1]"))
+	inner := any("[1]")
 	for range maxDepth {
 		inner = map[string]any{"a": inner}
 	}

@@ -6,7 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"log"
+	"log" //nolint:depguard // As net/http wants it.
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -328,7 +328,7 @@ func TestWebIdentityWithACA(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		defer sink.(io.Closer).Close() //nolint:errcheck // It ends connections.
+		defer sink.(io.Closer).Close()
 		return sink.Write(t.Context(), []*pipeline.Change{change("a", 1)})
 	}
 	for _, test := range []struct {

@@ -163,8 +163,8 @@ func hangs(t *testing.T, s Stand) {
 
 // heard is a context that notes whether anybody looks for its end.
 type heard struct {
-	context.Context
-	asked atomic.Bool
+	context.Context //nolint:containedctx // It is one.
+	asked           atomic.Bool
 }
 
 func (h *heard) Done() <-chan struct{} {
