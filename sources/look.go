@@ -75,12 +75,12 @@ func (s *Sources) Look(ctx context.Context, cluster, resource, namespace, name s
 	var only []string
 	for _, st := range meant {
 		if of := st.Spec().Namespace; of == "" || of == found.Namespace {
+			asking, cancel := context.WithCancelCause(ctx)
+			defer cancel(nil)
 			if conn.Link().Session == nil { // whose return nobody waits for here
-				var cancel context.CancelCauseFunc
-				ctx, cancel = context.WithCancelCause(ctx)
 				cancel(errNotConnected)
 			}
-			found.Sight = st.Look(ctx, ledger.Name{Namespace: found.Namespace, Name: name})
+			found.Sight = st.Look(asking, ledger.Name{Namespace: found.Namespace, Name: name})
 			found.Connection = conn.Status() // which may be why it could not be asked
 			return found, nil
 		}

@@ -71,11 +71,15 @@ func (s *stand) explains(t *testing.T, f *fault, at string) {
 		t.Errorf("credentials are shown: %s", out)
 	}
 	for _, code := range codesIn.FindAllString(out, -1) {
-		if code != f.code && code != "FL1014" && !slices.Contains(f.also, code) {
+		if code != f.code && !slices.Contains(f.also, code) && !slices.Contains(passing, code) {
 			t.Errorf("explain says %s, too: %s", code, out)
 		}
 	}
 }
+
+// passing are codes of what may be so where the machine of the tests is slow: a cluster is
+// asked for the first time, answers slowly, or not in time.
+var passing = []string{"FL1014", "FL1025", "FL1026"}
 
 var codesIn = regexp.MustCompile(`FL[0-9]{4}`)
 
@@ -104,8 +108,10 @@ func (s *stand) wants(t *testing.T, f *fault, args []string) {
 		t.Errorf("credentials are shown: %s", out)
 	}
 	for _, one := range c.Findings {
-		passing := one.Code == "FL1014" && one.Severity == api.SeverityInfo
-		if one.Cluster == "beta" || one.Code != f.code && !passing && !slices.Contains(f.also, one.Code) {
+		if slices.Contains(passing, one.Code) && one.Severity != api.SeverityError {
+			continue
+		}
+		if one.Cluster == "beta" || one.Code != f.code && !slices.Contains(f.also, one.Code) {
 			t.Errorf("this is found, too: %+v", one)
 		}
 	}

@@ -351,7 +351,7 @@ var faults = []fault{
 		},
 	},
 	{
-		name: "filter error", code: "FL1110", cluster: "alpha", says: "configmaps",
+		name: "filter error", code: "FL1110", cluster: "alpha", says: "the last one",
 		reason: api.ReasonDelivered,
 		inject: func(t *testing.T, s *stand) []string {
 			return []string{s.fleet(t, s.env.Cluster("alpha")), "--watch=configmaps?namespace=" + s.ns, `--sink=stdout:?where=configmaps: object.data.nothing == "x"`}

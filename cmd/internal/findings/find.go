@@ -112,6 +112,14 @@ func (f *finder) age(since time.Time) string {
 	return max(f.Now.Sub(since), 0).Round(time.Second).String()
 }
 
+// last says when something has happened last, for a text; empty: that is not known.
+func (f *finder) last(at time.Time) string {
+	if at.IsZero() {
+		return ""
+	}
+	return ", the last one " + f.age(at) + " ago"
+}
+
 // because appends what a server has said.
 func because(what, said string) string {
 	if said == "" {

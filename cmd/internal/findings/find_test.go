@@ -53,6 +53,27 @@ func healthy() Input {
 	}
 }
 
+// What has happened, and is over, is found for a while.
+func TestWhatIsOverIsNotFoundForEver(t *testing.T) {
+	for name, test := range map[string]struct {
+		ago  time.Duration
+		want int
+	}{"lately": {api.Recent - time.Second, 3}, "long ago": {api.Recent, 0}} {
+		t.Run(name, func(t *testing.T) {
+			in := healthy()
+			at := in.Now.Add(-test.ago)
+			st := &in.Status.Clusters[0].Streams[0]
+			st.Rejected, st.LastRejected = map[string]uint64{"malformed": 3}, at
+			st.AuditDifferences, st.LastDifference = 2, at
+			r := &st.Routes[0]
+			r.FilterErrors, r.LastFilterError, r.LastFilterErrorAt = 2, "no such field", at
+			if all := Of(in); len(all) != test.want {
+				t.Errorf("%d findings, want %d: %+v", len(all), test.want, all)
+			}
+		})
+	}
+}
+
 func TestNothingIsFoundOfAHealthyFleet(t *testing.T) {
 	if all := Of(healthy()); len(all) != 0 {
 		t.Errorf("%+v", all)
