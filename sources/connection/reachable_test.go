@@ -15,6 +15,7 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 
@@ -141,6 +142,20 @@ func TestNoAnswer(t *testing.T) {
 				t.Errorf("%d connections are left", open)
 			}
 		})
+	}
+}
+
+// A connection that net/http closes while it writes to it has been answered: with what
+// nobody has asked for.
+func TestClosedWhileWritten(t *testing.T) {
+	for _, test := range []struct {
+		cause  error
+		silent bool
+	}{{net.ErrClosed, false}, {syscall.EPIPE, true}} {
+		err := &url.Error{Op: "Get", Err: fmt.Errorf("net/http: transport connection broken: %w", &net.OpError{Op: "write", Net: "tcp", Err: test.cause})}
+		if noAnswer(err) != test.silent {
+			t.Errorf("%v: silent %v", err, !test.silent)
+		}
 	}
 }
 
