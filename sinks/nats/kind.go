@@ -83,7 +83,9 @@ func parse(v *sinks.Value) (*sinks.Spec, error) {
 	return &sinks.Spec{
 		Identity: identity,
 		MaxBatch: o.MaxBatch,
-		Open: func(context.Context, sinks.Env) (pipeline.Sink, error) {
+		Open: func(_ context.Context, env sinks.Env) (pipeline.Sink, error) {
+			o := o
+			o.Trial = env.Trial
 			if kv {
 				return sinkOf(NewKV(o))
 			}
