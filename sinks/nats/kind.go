@@ -86,6 +86,7 @@ func parse(v *sinks.Value) (*sinks.Spec, error) {
 		Open: func(_ context.Context, env sinks.Env) (pipeline.Sink, error) {
 			o := o
 			o.Registerer = env.Registerer
+			o.Trial = env.Trial
 			if kv {
 				return sinkOf(NewKV(o))
 			}

@@ -39,6 +39,9 @@ type Options struct {
 	TLS func(host string) (*tls.Config, error)
 	// Create says how a missing stream or bucket is made. nil: none is ever made.
 	Create *Create
+	// Trial has Create make nothing, and Check find nothing wrong with what it would make: see
+	// sinks.Env. Write must not be called.
+	Trial bool
 	// Name is what the connection calls itself. Empty is "fairlead".
 	Name string
 	// MaxBatch is how many messages may wait for their acknowledgement. 0 is

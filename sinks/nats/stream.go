@@ -40,7 +40,7 @@ func New(o Options) (*Sink, error) {
 
 // make makes the stream if it is missing and that is asked for.
 func (s *Sink) make(ctx context.Context, c *connection) error {
-	if s.o.Create == nil {
+	if s.o.Create == nil || s.o.Trial {
 		return nil // who may only publish cannot look at it
 	}
 	_, err := c.js.Stream(ctx, s.o.Stream)

@@ -17,7 +17,7 @@ import (
 // anyComparison returns a comparison of all of some clusters, whose answer nobody reads.
 func anyComparison(streams compareStreams, clusters ...string) *comparison {
 	return &comparison{
-		p: &program{log: logr.Discard()}, route: &route{destination: &destination{name: "sink"}}, clusters: clusters, all: true, resources: []string{""},
+		p: &program{log: logr.Discard()}, route: &route{sink: &sink{destination: &destination{wanted: wanted{name: "sink"}}}}, clusters: clusters, all: true, resources: []string{""},
 		streams: streams, release: func() {}, out: &diffWriter{failed: true},
 	}
 }
