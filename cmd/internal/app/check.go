@@ -136,7 +136,7 @@ func (e *engine) askSinks(ctx context.Context) []api.SinkProbe {
 		if !ok {
 			return
 		}
-		if !k.checking.TryLock() {
+		if !k.lockCheck(ctx) {
 			all[i].Busy = true
 			return
 		}
@@ -144,6 +144,21 @@ func (e *engine) askSinks(ctx context.Context) []api.SinkProbe {
 		all[i] = sinkProbe(ctx, k.name, c)
 	})
 	return all
+}
+
+// lockCheck takes the turn to check d, after a check that is under way; not ok if that has not ended
+// when ctx does.
+func (d *destination) lockCheck(ctx context.Context) (ok bool) {
+	ticker := time.NewTicker(20 * time.Millisecond)
+	defer ticker.Stop()
+	for !d.checking.TryLock() {
+		select {
+		case <-ticker.C:
+		case <-ctx.Done():
+			return false
+		}
+	}
+	return true
 }
 
 func sinkProbe(ctx context.Context, name string, c sinks.Checker) api.SinkProbe {

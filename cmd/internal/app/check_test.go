@@ -10,11 +10,13 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/go-logr/logr"
 	"k8s.io/client-go/rest"
 
 	"github.com/fairlead-dev/fairlead/cmd/internal/api"
+	"github.com/fairlead-dev/fairlead/internal/synctest"
 	"github.com/fairlead-dev/fairlead/internal/testenv"
 )
 
@@ -165,4 +167,21 @@ func TestAnotherCheckIsUnderWay(t *testing.T) {
 		}
 	}
 	http.DefaultClient.CloseIdleConnections()
+}
+
+// A sink that is being checked is asked once that has ended, and else told as busy.
+func TestCheckOfABusySink(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := &destination{}
+		d.checking.Lock()
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		if d.lockCheck(ctx) {
+			t.Fatal("two checks at a time")
+		}
+		time.AfterFunc(time.Second, d.checking.Unlock)
+		if !d.lockCheck(t.Context()) {
+			t.Error("the check of the start has ended, and it was not asked")
+		}
+	})
 }

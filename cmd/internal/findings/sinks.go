@@ -18,7 +18,7 @@ func (f *finder) sinks() {
 	}
 	for _, s := range f.Probes.Sinks {
 		if s.Busy {
-			f.add("FL1305", api.Finding{Route: s.Name, Severity: api.SeverityInfo}, "Sink "+s.Name+" was not asked: the check of its start is still under way.")
+			f.add("FL1305", api.Finding{Route: s.Name, Severity: api.SeverityInfo}, "Sink "+s.Name+" was not asked: the check of its start has not ended yet.")
 		}
 		// One that fails says so by its writes.
 		if s.Error != "" && !f.has(func(one api.Finding) bool { return one.Route == s.Name && one.Code == "FL1301" }) {
