@@ -82,33 +82,51 @@ func (f *feed) join(key string, every time.Duration, render func(*snapshot) ([]b
 	}, nil
 }
 
-// send makes each page that is due and sends it. It reports whether anybody follows.
-func (f *feed) send(s *snapshot) bool {
-	f.mu.Lock()
-	var due []*topic
-	for _, t := range f.topics {
-		if !s.at.Before(t.due) && t.number != s.number {
-			t.due, t.number = s.at.Add(t.every-atLeast/2), s.number
-			due = append(due, t)
-		}
+// send makes the page that has been due for longest and sends it to all who follow it. It
+// reports whether another one is due, and whether anybody follows.
+func (f *feed) send(s *snapshot) (more, followed bool) {
+	t, more := f.next(s)
+	if t == nil {
+		return false, f.followed()
 	}
-	f.mu.Unlock()
-	for _, t := range due {
-		event, err := f.event(t, s)
-		if err != nil {
-			f.log.Error(err, "Could not make a status page for those who follow it")
+	event, err := f.event(t, s)
+	if err != nil {
+		f.log.Error(err, "Could not make a status page for those who follow it")
+		return more, f.followed()
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for news := range t.readers {
+		select {
+		case <-news: // it is slow, and gets the newer one
+		default:
+		}
+		news <- event
+	}
+	return more, f.readers > 0
+}
+
+// next returns the page that has been due for longest, nil if none is, and says whether
+// another one is due. It counts as sent.
+func (f *feed) next(s *snapshot) (first *topic, more bool) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for _, t := range f.topics {
+		if s.at.Before(t.due) || t.number == s.number {
 			continue
 		}
-		f.mu.Lock()
-		for news := range t.readers {
-			select {
-			case <-news: // it is slow, and gets the newer one
-			default:
-			}
-			news <- event
+		more = first != nil
+		if first == nil || t.due.Before(first.due) {
+			first = t
 		}
-		f.mu.Unlock()
 	}
+	if first != nil {
+		first.due, first.number = s.at.Add(first.every-atLeast/2), s.number
+	}
+	return first, more
+}
+
+func (f *feed) followed() bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	return f.readers > 0

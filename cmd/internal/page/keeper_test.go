@@ -309,15 +309,17 @@ func TestPanicsOfViewsEndNothing(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if !f.send(&snapshot{at: time.Now(), number: 1}) {
-			t.Error("nobody follows")
+		for i, want := range []bool{true, false, false} { // one page each time, and then there is none
+			if more, followed := f.send(&snapshot{at: time.Now(), number: 1}); more != want || !followed {
+				t.Errorf("after %d pages another one is due: %t, and somebody follows: %t", i+1, more, followed)
+			}
 		}
 		if got, want := string(<-good), "id: 1\nevent: page\ndata: a\ndata: b\n\n"; got != want {
 			t.Errorf("got %q, want %q", got, want)
 		}
 		leave()
 		leaveBad()
-		if f.send(&snapshot{at: time.Now(), number: 2}) || len(f.topics) != 0 {
+		if more, followed := f.send(&snapshot{at: time.Now(), number: 2}); more || followed || len(f.topics) != 0 {
 			t.Error("somebody follows")
 		}
 	})

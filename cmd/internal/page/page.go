@@ -93,9 +93,15 @@ func (p *Page) Run(ctx context.Context) error {
 		case <-p.feed.joined:
 			round.Reset(atLeast)
 		case <-round.C:
+			// One page at a time, so that none keeps deliveries from a core for long.
 			began := time.Now()
-			if p.feed.send(p.keeper.snapshot()) {
-				round.Reset(max(atLeast, share*time.Since(began)))
+			more, followed := p.feed.send(p.keeper.snapshot())
+			pause := share * time.Since(began)
+			if !more {
+				pause = max(pause, atLeast)
+			}
+			if followed {
+				round.Reset(pause)
 			}
 		}
 	}
