@@ -152,7 +152,7 @@ sbom: build ## Write what bin/fairlead is made of to bin/fairlead.spdx.json
 .PHONY: charts
 charts: ## Pack the charts into bin/, of the image's version, for a registry of charts
 	@mkdir -p bin
-	$$(go run ./internal/testhelm/cmd | head -n 1) package deploy/charts/fairlead deploy/charts/fairlead-member --app-version $(VERSION) --destination bin
+	$$(go run ./internal/testhelm/cmd | sed -n 1p) package deploy/charts/fairlead deploy/charts/fairlead-member --app-version $(VERSION) --destination bin
 
 .PHONY: notices
 notices: ## Write the licences of all that fairlead is made of to bin/THIRD-PARTY-NOTICES
