@@ -25,7 +25,7 @@ COUNT    ?= 3
 BENCH      ?= .
 BENCHCOUNT ?= 6
 BENCHTIME  ?= 1s
-BENCHPKGS  ?= ./pipeline/... ./ratelimit ./sources/... ./sinks/... ./internal/... ./bench
+BENCHPKGS  ?= ./pipeline/... ./ratelimit ./sources/... ./sinks/... ./internal/... ./bench ./cmd/internal/app
 # Where raw output, tables and plots go; the report goes beside it, as BENCHDIR.md.
 BENCHDIR   ?= docs/benchmarks
 # They are made here, so that a run that fails or is interrupted leaves the last report as it is.

@@ -105,6 +105,16 @@ var rows = []row{{
 		{says: "at most 1.5 times its CPU", unit: "cpu-ns/change", peer: "direct", most: 1.5, cases: sinkCases},
 	},
 }, {
+	benchmark: "Readers", title: "Fifty tails, fifty open pages",
+	what: "The whole program delivers 2,000 changes per second, and as many as it can, while another process reads 50 tails or follows 50 pages of the status of 1,000 clusters. " +
+		"In turns with rounds without readers.",
+	goals: []goal{
+		{says: "serving them takes less than 3% of the processors", unit: "readers-share", most: 0.03, cases: []string{
+			"readers=tails/load=paced", "readers=tails/load=full", "readers=pages/load=paced", "readers=pages/load=full",
+		}},
+		{says: "of a rate below saturation nothing is lost (at most 0.5%)", unit: "less-share", most: 0.005, cases: []string{"readers=tails/load=paced", "readers=pages/load=paced"}},
+	},
+}, {
 	benchmark: "HeapPerObject", title: "Heap per known object",
 	what: "What remains in memory of each object that was delivered. Beside controller-runtime's caches of 100,000 objects of 2.6 KB; " +
 		"a million of them would take gigabytes, and is not measured.",

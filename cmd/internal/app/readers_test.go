@@ -20,7 +20,7 @@ const manyReaders = 50
 func startReaders(t testing.TB, kind, address string) (end func()) {
 	t.Helper()
 	self := must(os.Executable())(t)
-	cmd := exec.Command(self, kind, address) //nolint:noctx // It ends with its standard input.
+	cmd := exec.Command(self, kind, address) // it ends with its standard input
 	cmd.Env = append(os.Environ(), asChild+"=readers")
 	cmd.Stderr = os.Stderr
 	in := must(cmd.StdinPipe())(t)
@@ -49,7 +49,7 @@ func runReaders(kind, address string) error {
 		if kind == "pages" {
 			path, accept = pageOf(i), "text/event-stream"
 		}
-		r, err := http.NewRequest(http.MethodGet, "http://"+address+path, nil) //nolint:noctx // It ends with the process.
+		r, err := http.NewRequest(http.MethodGet, "http://"+address+path, nil) // it ends with the process
 		if err != nil {
 			return err
 		}

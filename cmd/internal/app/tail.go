@@ -90,16 +90,16 @@ func (t *tails) follow(w *tailWriter, r *http.Request, f *tailFilter) error {
 	if err := w.Flush(); err != nil { // so that the client knows that it has begun
 		return err
 	}
-	ticker := time.NewTicker(tailStep)
-	defer ticker.Stop()
-	for last := time.Now(); ; {
+	next := time.NewTimer(untilLook(time.Now()))
+	defer next.Stop()
+	for last := time.Now(); ; next.Reset(untilLook(time.Now())) {
 		var now time.Time
 		select {
 		case <-r.Context().Done():
 			return nil
 		case <-t.stop:
 			return nil
-		case now = <-ticker.C:
+		case now = <-next.C:
 		}
 		wrote, err := one.look(now)
 		if err == nil && !wrote && now.Sub(last) > tailQuiet {
@@ -115,6 +115,12 @@ func (t *tails) follow(w *tailWriter, r *http.Request, f *tailFilter) error {
 			}
 		}
 	}
+}
+
+// untilLook is how long it is until the next look. All tails look at the same moments, so that
+// those within their rate show the same answers, whose lines are encoded once.
+func untilLook(now time.Time) time.Duration {
+	return tailStep - time.Duration(now.UnixNano()%int64(tailStep))
 }
 
 // tail is one reader.
