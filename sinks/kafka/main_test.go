@@ -183,6 +183,21 @@ func insist(t *testing.T, s *kafka.Sink, batch ...*pipeline.Change) {
 	}
 }
 
+// eventually waits for something to become so.
+func eventually(t testing.TB, what string, is func() bool) {
+	t.Helper()
+	again := time.NewTicker(20 * time.Millisecond)
+	defer again.Stop()
+	limit := time.After(time.Minute)
+	for !is() {
+		select {
+		case <-again.C:
+		case <-limit:
+			t.Fatalf("waited in vain: %s", what)
+		}
+	}
+}
+
 func file(t testing.TB, text string) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "file")

@@ -11,6 +11,7 @@ import (
 // metrics count what is sent to brokers. The producer calls its methods, from any
 // goroutine.
 type metrics struct {
+	bytes                  *prometheus.CounterVec
 	plain, sent, throttled prometheus.Counter
 }
 
@@ -19,27 +20,33 @@ var (
 	_ kgo.HookBrokerThrottle      = (*metrics)(nil)
 )
 
-func newMetrics(r prometheus.Registerer) (*metrics, error) {
+func newMetrics() *metrics {
 	bytes := prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "fairlead_kafka_bytes_total",
 		Help: "Bytes of the records that brokers of Kafka have acknowledged, by form: records (before compression), sent.",
 	}, []string{"form"})
-	m := &metrics{
-		plain: bytes.WithLabelValues("records"), sent: bytes.WithLabelValues("sent"),
+	return &metrics{
+		bytes: bytes, plain: bytes.WithLabelValues("records"), sent: bytes.WithLabelValues("sent"),
 		throttled: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "fairlead_kafka_throttled_seconds_total",
 			Help: "Time for which brokers of Kafka have had the sink wait, because of their quotas.",
 		}),
 	}
+}
+
+// register registers the metrics with r, unless that is nil. After an error none of them is.
+func (m *metrics) register(r prometheus.Registerer) error {
 	if r == nil {
-		return m, nil
+		return nil
 	}
-	for _, c := range []prometheus.Collector{bytes, m.throttled} {
-		if err := r.Register(c); err != nil {
-			return nil, fmt.Errorf("register the metrics of a sink of Kafka: %w", err)
-		}
+	if err := r.Register(m.bytes); err != nil {
+		return fmt.Errorf("register the metrics of a sink of Kafka: %w", err)
 	}
-	return m, nil
+	if err := r.Register(m.throttled); err != nil {
+		r.Unregister(m.bytes) // or the next attempt would fail
+		return fmt.Errorf("register the metrics of a sink of Kafka: %w", err)
+	}
+	return nil
 }
 
 // OnProduceBatchWritten is called for each batch that a partition has taken.

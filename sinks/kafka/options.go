@@ -93,7 +93,8 @@ type Options struct {
 	// Log is told once of a topic that takes smaller batches than expected. The zero
 	// value drops it.
 	Log logr.Logger
-	// Registerer takes the sink's metrics. nil: there are none.
+	// Registerer takes the sink's metrics. Two sinks must not share one: wrap it with a label
+	// for each (prometheus.WrapRegistererWith). nil: there are none.
 	Registerer prometheus.Registerer
 	// Timeout is how long a write may take. 0 is DefaultTimeout.
 	Timeout time.Duration

@@ -1,14 +1,17 @@
 package kafka_test
 
 import (
-	"context"
+	"cmp"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
-	"github.com/google/go-cmp/cmp"
+	gocmp "github.com/google/go-cmp/cmp"
+	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
@@ -21,60 +24,67 @@ import (
 type table map[string]object
 
 type object struct {
-	order   string // term and sequence, of 20 digits each
-	event   pipeline.Event
-	deleted bool
+	order   string         // term and sequence, of 20 digits each
+	event   pipeline.Event // the last one that is known; empty if compaction has dropped it
+	deleted time.Time      // when it was deleted; zero: it is there
 }
 
 // take applies a record. Of two records of a key the one with the higher term is right and,
 // of the same term, the one with the higher sequence. So repeats change nothing, nor does
 // what a process writes late that was the leader before.
 func (t table) take(r *kgo.Record) error {
-	var term, sequence string
+	header := map[string]string{}
 	for _, h := range r.Headers {
-		switch h.Key {
-		case "ce_term":
-			term = string(h.Value)
-		case "ce_sequence":
-			sequence = string(h.Value)
-		}
+		header[h.Key] = string(h.Value)
 	}
 	was := t[string(r.Key)]
-	now := object{order: term + sequence, event: was.event, deleted: true}
+	now := object{order: header["ce_term"] + header["ce_sequence"], event: was.event}
 	if now.order < was.order {
 		return nil
 	}
-	if r.Value != nil { // else it is a tombstone, of the same order as the event before it
+	written := r.Timestamp
+	if r.Value == nil {
+		// A tombstone. With tombstones=only its headers tell the time. Else that of the
+		// event before it, of the same order, is known, or compaction has dropped it.
+		now.deleted = written
+		if at, err := time.Parse(time.RFC3339Nano, header["ce_time"]); err == nil {
+			now.deleted = at
+		} else if now.order == was.order && !was.deleted.IsZero() {
+			now.deleted = was.deleted
+		}
+	} else {
 		e, err := pipeline.ParseEvent(r.Value)
 		if err != nil {
 			return fmt.Errorf("topic %s, partition %d, offset %d: %w", r.Topic, r.Partition, r.Offset, err)
 		}
-		now.event, now.deleted = e, e.Op() == pipeline.Deleted
+		if now.event = e; e.Op() == pipeline.Deleted {
+			now.deleted = cmp.Or(e.Time, written)
+		}
 	}
 	t[string(r.Key)] = now
 	return nil
 }
 
-// poll waits for records, and takes them. Call it in a loop. It returns how many there were.
-func (t table) poll(ctx context.Context, client *kgo.Client) (n int, err error) {
-	fetches := client.PollFetches(ctx)
-	if err := fetches.Err(); err != nil {
-		return 0, err
-	}
-	for _, r := range fetches.Records() {
-		if err := t.take(r); err != nil {
-			return n, err
-		}
+// takeAll applies what was fetched, and returns how many records that were. The error tells
+// what is no event, and every partition that cannot be read for now.
+// All others are applied: go on.
+func (t table) takeAll(fetches kgo.Fetches) (n int, err error) {
+	var errs []error
+	fetches.EachRecord(func(r *kgo.Record) {
 		n++
-	}
-	return n, nil
+		errs = append(errs, t.take(r))
+	})
+	fetches.EachError(func(topic string, partition int32, err error) {
+		errs = append(errs, fmt.Errorf("topic %s, partition %d: %w", topic, partition, err))
+	})
+	return n, errors.Join(errs...)
 }
 
 // images returns in how many Pods of which cluster an image runs.
 func (t table) images() (map[string]int, error) {
 	running := map[string]int{}
 	for _, o := range t {
-		if o.deleted || o.event.Kind != "Pod" {
+		if !o.deleted.IsZero() || o.event.Kind != "Pod" {
 			continue
 		}
 		var pod struct {
@@ -92,15 +102,15 @@ func (t table) images() (map[string]int, error) {
 	return running, nil
 }
 
-// gone returns what was deleted since then, and is not there again.
-func (t table) gone(since time.Time) (all []string) {
-	for _, o := range t {
-		if e := o.event; o.deleted && e.Time.After(since) {
-			all = append(all, fmt.Sprintf("%s %s %s/%s", e.Cluster, e.Kind, e.Namespace, e.Name))
+// gone returns the keys of what was deleted since then, and is not there again.
+func (t table) gone(since time.Time) (keys []string) {
+	for key, o := range t {
+		if o.deleted.After(since) {
+			keys = append(keys, key)
 		}
 	}
-	slices.Sort(all)
-	return all
+	slices.Sort(keys)
+	return keys
 }
 
 // runs returns the state of a Pod with one container.
@@ -152,7 +162,7 @@ func TestPageAnswersItsQuestions(t *testing.T) {
 	defer client.Close()
 	known := table{}
 	for read := int64(0); read < wanted; {
-		n, err := known.poll(t.Context(), client)
+		n, err := known.takeAll(client.PollFetches(t.Context()))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -162,28 +172,100 @@ func TestPageAnswersItsQuestions(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if diff := cmp.Diff(map[string]int{"edge app:1": 1, "edge app:2": 2, "far app:1": 1}, got); diff != "" {
+	if diff := gocmp.Diff(map[string]int{"edge app:1": 1, "edge app:2": 2, "far app:1": 1}, got); diff != "" {
 		t.Errorf("images (-want +got):\n%s", diff)
 	}
-	if diff := cmp.Diff([]string{"edge Pod ns/gone"}, known.gone(time.Now().Add(-time.Hour))); diff != "" {
+	if diff := gocmp.Diff([]string{"edge/pods/ns/gone"}, known.gone(time.Now().Add(-time.Hour))); diff != "" {
 		t.Errorf("what was deleted (-want +got):\n%s", diff)
 	}
 }
 
-// A tombstone alone, whose event compaction has dropped, deletes as well.
+// What was deleted is told with the time of its deletion, also if there is no event of it:
+// with tombstones=only, and where compaction has left nothing but the tombstone.
 func TestPageKnowsTombstones(t *testing.T) {
-	c := start(t)
-	s := open(t, c, func(o *kafka.Options) { o.Tombstones = kafka.Only })
-	if err := s.Write(t.Context(), []*pipeline.Change{runs("edge", "a", "app:1", 3, 1), ends(runs("edge", "a", "app:1", 3, 2))}); err != nil {
-		t.Fatal(err)
+	now := time.Now()
+	for _, tombstones := range []string{kafka.Both, kafka.Only, kafka.None} {
+		for _, compacted := range []bool{false, true} {
+			t.Run(fmt.Sprintf("%s, compacted: %v", tombstones, compacted), func(t *testing.T) {
+				c := start(t)
+				s := open(t, c, func(o *kafka.Options) {
+					o.Topic, o.Tombstones = "of-pods", tombstones
+					o.Create = &kafka.Create{Partitions: 1, Replicas: 1, Compact: compacted}
+				})
+				ancient := ends(runs("edge", "ancient", "app:0", 3, 3))
+				ancient.Observed = now.Add(-24 * time.Hour)
+				for _, batch := range [][]*pipeline.Change{
+					{runs("edge", "a", "app:1", 3, 1), runs("edge", "there", "app:1", 3, 1), ancient},
+					{ends(runs("edge", "a", "app:1", 3, 2))},
+					{runs("edge", "there", "app:1", 3, 4)}, // the last batch is not compacted
+				} {
+					if err := s.Write(t.Context(), batch); err != nil {
+						t.Fatal(err)
+					}
+				}
+				c.Compact()
+				of := 0
+				known := table{}
+				for _, r := range c.records("of-pods") {
+					if string(r.Key) == "edge/pods/ns/a" {
+						of++
+					}
+					if err := known.take(r); err != nil {
+						t.Fatal(err)
+					}
+				}
+				if compacted && of != 1 {
+					t.Errorf("a has %d records, want one that compaction leaves", of)
+				}
+				want := []string{"edge/pods/ns/a"}
+				if compacted && tombstones == kafka.Both {
+					want = append(want, "edge/pods/ns/ancient") // nothing but when it was written is left
+				}
+				if diff := gocmp.Diff(want, known.gone(now.Add(-time.Hour))); diff != "" {
+					t.Errorf("what was deleted (-want +got):\n%s", diff)
+				}
+				if got := known["edge/pods/ns/there"]; !got.deleted.IsZero() {
+					t.Errorf("what is there was deleted at %s", got.deleted)
+				}
+			})
+		}
 	}
-	known := table{}
-	for _, r := range c.records("fairlead") {
-		if err := known.take(r); err != nil {
+}
+
+// A record that is no event, and a partition that cannot be read, are told, and keep
+// nothing else from being taken.
+func TestPageLosesNoRecords(t *testing.T) {
+	c := start(t)
+	s := open(t, c, nil)
+	write := func(changes ...*pipeline.Change) {
+		t.Helper()
+		if err := s.Write(t.Context(), changes); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if got := known["edge/pods/ns/a"]; !got.deleted || got.event.Name != "a" {
-		t.Errorf("%+v, want a that is deleted", got)
+	write(runs("edge", "a", "app:1", 3, 1))
+	client, err := kgo.NewClient(kgo.SeedBrokers(c.addrs...))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer client.Close()
+	strange := &kgo.Record{Topic: "fairlead", Key: []byte("strange"), Value: []byte("no event")}
+	if err := client.ProduceSync(t.Context(), strange).FirstErr(); err != nil {
+		t.Fatal(err)
+	}
+	write(runs("edge", "a", "app:2", 3, 2), runs("edge", "b", "app:2", 3, 3))
+
+	fetched := []kgo.FetchPartition{{Partition: 7, Err: kerr.NotLeaderForPartition}}
+	for _, r := range c.records("fairlead") {
+		fetched = append(fetched, kgo.FetchPartition{Partition: r.Partition, Records: []*kgo.Record{r}})
+	}
+	known := table{}
+	n, err := known.takeAll(kgo.Fetches{{Topics: []kgo.FetchTopic{{Topic: "fairlead", Partitions: fetched}}}})
+	if n != 4 || !errors.Is(err, kerr.NotLeaderForPartition) || !strings.Contains(err.Error(), "partition 7") || !strings.Contains(err.Error(), "parse event") {
+		t.Errorf("%d records, %v, want four, and both errors", n, err)
+	}
+	got, err := known.images()
+	if diff := gocmp.Diff(map[string]int{"edge app:2": 2}, got); diff != "" || err != nil {
+		t.Errorf("%v, images (-want +got):\n%s", err, diff)
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -141,7 +142,11 @@ func loginOf(v *sinks.Value) (func() ([]nats.Option, []string, error), error) {
 	return nil, nil
 }
 
-// credsOf returns what logs in with the JWT and the seed in a file.
+// jwtSyntax is that of a signed JWT: three parts in base64url. Nothing else is sent as one.
+var jwtSyntax = regexp.MustCompile(`^[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+$`)
+
+// credsOf returns what logs in with the JWT and the seed in a file. The seed itself is
+// never sent.
 func credsOf(path string) ([]nats.Option, []string, error) {
 	text, err := smallfile.Read(path, maxCreds)
 	if err != nil {
@@ -151,12 +156,17 @@ func credsOf(path string) ([]nats.Option, []string, error) {
 	if err != nil {
 		return nil, nil, fmt.Errorf("creds-file: read %s: it has no seed of a user; have it written anew (nsc generate creds)", path)
 	}
-	token, err := nkeys.ParseDecoratedJWT(text)
-	if err != nil || strings.Count(token, ".") != 2 { // what is no JWT may be the seed, and is not sent
-		return nil, nil, fmt.Errorf("creds-file: read %s: it has no JWT of a user; have it written anew (nsc generate creds)", path)
-	}
 	seed, err := pair.Seed()
-	return []nats.Option{nats.UserJWT(func() (string, error) { return token, nil }, pair.Sign)}, []string{token, string(seed)}, err
+	if err != nil {
+		return nil, nil, fmt.Errorf("creds-file: read %s: %w", path, err)
+	}
+	// Of a file that it does not understand the parser returns everything, with the seed.
+	token, err := nkeys.ParseDecoratedJWT(text)
+	token = strings.TrimSpace(token)
+	if err != nil || !jwtSyntax.MatchString(token) || strings.Contains(token, string(seed)) {
+		return nil, nil, fmt.Errorf("creds-file: read %s: it has no JWT of a user where one belongs; have it written anew (nsc generate creds)", path)
+	}
+	return []nats.Option{nats.UserJWT(func() (string, error) { return token, nil }, pair.Sign)}, []string{token, string(seed)}, nil
 }
 
 // nkeyOf returns what signs with the seed in a file.

@@ -12,6 +12,8 @@ type metrics struct {
 	made, refused           prometheus.Counter
 }
 
+// newMetrics returns metrics that are registered with r, unless that is nil. After an error
+// none of them is.
 func newMetrics(r prometheus.Registerer) (*metrics, error) {
 	messages := prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "fairlead_nats_messages_total",
@@ -28,10 +30,12 @@ func newMetrics(r prometheus.Registerer) (*metrics, error) {
 	if r == nil {
 		return m, nil
 	}
-	for _, c := range []prometheus.Collector{messages, connections} {
-		if err := r.Register(c); err != nil {
-			return nil, fmt.Errorf("register the metrics of a sink of NATS: %w", err)
-		}
+	if err := r.Register(messages); err != nil {
+		return nil, fmt.Errorf("register the metrics of a sink of NATS: %w", err)
+	}
+	if err := r.Register(connections); err != nil {
+		r.Unregister(messages) // or the next attempt would fail
+		return nil, fmt.Errorf("register the metrics of a sink of NATS: %w", err)
 	}
 	return m, nil
 }

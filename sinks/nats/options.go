@@ -49,7 +49,8 @@ type Options struct {
 	MaxBatch int
 	// Timeout is how long a write may take. 0 is DefaultTimeout.
 	Timeout time.Duration
-	// Registerer takes the sink's metrics. nil: there are none.
+	// Registerer takes the sink's metrics. Two sinks must not share one: wrap it with a label
+	// for each (prometheus.WrapRegistererWith). nil: there are none.
 	Registerer prometheus.Registerer
 }
 
