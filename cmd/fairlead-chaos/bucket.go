@@ -59,7 +59,7 @@ func readSegments(folder string) (events []replay.Event, err error) {
 		}
 		return nil
 	})
-	slices.SortStableFunc(events, byTerm)
+	slices.SortStableFunc(events, byNumber)
 	return events, err
 }
 

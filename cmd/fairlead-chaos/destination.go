@@ -238,7 +238,7 @@ func (d *destination) check(ctx context.Context, held map[replay.Object]string, 
 		term = max(term, e.Term)
 		told[e.Object] = e.Term
 	}
-	byID, byNumber, numbers := replay.NewByID(), replay.NewByNumber(), replay.NewNumbers()
+	byID, ordered, numbers := replay.NewByID(), replay.NewByNumber(), replay.NewNumbers()
 	for _, e := range events {
 		if e.Cluster == hostileName {
 			f.Hostile++
@@ -250,17 +250,21 @@ func (d *destination) check(ctx context.Context, held map[replay.Object]string, 
 		}
 		e.Data = nil
 		byID.Apply(e)
-		byNumber.Apply(e)
+		ordered.Apply(e)
 		numbers.Apply(e)
 	}
-	f.ByNumber = found{byNumber.Compare(held, clusters...), numbers.OutOfOrder}
+	f.ByNumber = found{ordered.Compare(held, clusters...), numbers.OutOfOrder}
 	if !by.forgetful { // A process that knows nothing of the one before may give its ids again.
 		f.ByID.Difference = byID.Compare(held, clusters...)
 	}
 	return f, nil
 }
 
-// byTerm orders events by term and sequence.
-func byTerm(a, b replay.Event) int {
+// byTerm orders events by term. Whatever sorts by it leaves those of one term in the order
+// in which they came, so that the check finds what is wrong there.
+func byTerm(a, b replay.Event) int { return cmp.Compare(a.Term, b.Term) }
+
+// byNumber orders events by term and sequence.
+func byNumber(a, b replay.Event) int {
 	return cmp.Or(cmp.Compare(a.Term, b.Term), cmp.Compare(a.Sequence, b.Sequence))
 }

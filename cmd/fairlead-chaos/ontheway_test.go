@@ -57,6 +57,7 @@ func TestCheckOfSeveral(t *testing.T) {
 	}{
 		{"a late write, taken", destination{marks: compares}, late, delivery{several: true}, 0, 0, 1, 0},
 		{"a late write where nobody compares", destination{}, late, delivery{several: true}, 0, 0, 0, 0},
+		{"out of order within a term", destination{}, []replay.Event{event("a", "2", "1", "2"), event("a", "1", "1", "1")}, delivery{several: true}, 0, 1, 0, 1},
 		{"gone while nobody delivered", destination{}, append(late[:2:2], event("gone", "1", "1", "1")), delivery{several: true, forgetful: true}, 0, 0, 0, 0},
 		{"gone, and told of since", destination{}, append(late[:2:2], event("gone", "1", "2", "1")), delivery{several: true, forgetful: true}, 1, 0, 0, 0},
 		{"a ledger remembers", destination{}, append(late[:2:2], event("gone", "1", "1", "1")), delivery{several: true}, 1, 0, 0, 1},

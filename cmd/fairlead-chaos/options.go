@@ -73,7 +73,7 @@ Of the rest there are sums over all sinks:
                         replicas; there must be none
   late_writes           writes of a leader that was stopped which arrived after those of the
                         next one, and were refused, with --ledger memory; and of the
-                        destination, if it compares terms, those that were on the line
+                        destination, if it compares terms, held connections with some
   failover_seconds      for how long nobody delivered, by what became of the leader
   refused               times that the sink refused a state for good; all such dead
                         letters are sent again before the end

@@ -18,16 +18,19 @@ const (
 	// maxValues is how many values an object may have to be a map: each takes about a
 	// hundred bytes while the request is made, whatever it takes in JSON.
 	maxValues = 50_000
+	// maxOfRequest is how many values the maps of a request may have together. What has no
+	// room in one is in the next request.
+	maxOfRequest = 100_000
 )
 
-// mapValue returns an object as a map of OTLP, with members and elements in their order. An
-// object with too many values is a text.
-func mapValue(object []byte) *commonpb.AnyValue {
+// mapValue returns an object as a map of OTLP, with members and elements in their order,
+// and how many values are in it. An object with too many values is a text, which is none.
+func mapValue(object []byte) (v *commonpb.AnyValue, values int) {
 	m := mapper{left: maxValues}
-	if v, _ := m.value(jsonwalk.At(object), 0); m.left > 0 {
-		return v
+	if v, _ = m.value(jsonwalk.At(object), 0); m.left > 0 {
+		return v, maxValues - m.left
 	}
-	return textValue(string(object))
+	return textValue(string(object)), 0
 }
 
 // mapper makes the values of one object.

@@ -52,9 +52,9 @@ var named = map[string]string{
 
 // record returns a change as a log record: both its times are that of the observation,
 // its name is the event's type, its severity INFO, and its body the object: JSON as a text,
-// or a map.
-func record(c *pipeline.Change, asMap bool) *logspb.LogRecord {
-	r := &logspb.LogRecord{
+// or a map, of which it tells how many values are in it.
+func record(c *pipeline.Change, asMap bool) (r *logspb.LogRecord, values int) {
+	r = &logspb.LogRecord{
 		SeverityNumber: logspb.SeverityNumber_SEVERITY_NUMBER_INFO, SeverityText: "INFO",
 		Attributes: make([]*commonpb.KeyValue, 0, len(named)+6),
 	}
@@ -86,11 +86,11 @@ func record(c *pipeline.Change, asMap bool) *logspb.LogRecord {
 	switch {
 	case c.Object == nil:
 	case asMap:
-		r.Body = mapValue(c.Object)
+		r.Body, values = mapValue(c.Object)
 	default:
 		r.Body = textValue(string(c.Object)) // a copy: nothing is kept of a change
 	}
-	return r
+	return r, values
 }
 
 // resource returns the resource of the records of a cluster.

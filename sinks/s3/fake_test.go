@@ -337,8 +337,8 @@ func TestWebIdentityWithACA(t *testing.T) {
 	}{
 		{"without the CA", "", "get the keys for S3: ask https://localhost", "", 0},
 		{"with the CA", "&ca=" + roots, "", "session-1", 1},
-		{"with the name of the store", "&server-name=localhost&ca=" + roots, "", "session-1", 1},
-		{"with another name of the store", "&server-name=elsewhere&ca=" + roots, "elsewhere", "", 1},
+		{"with the name of both", "&server-name=localhost&ca=" + roots, "", "session-1", 1},
+		{"with the name of neither", "&server-name=elsewhere&ca=" + roots, "elsewhere", "", 0},
 	} {
 		asked, stored = 0, ""
 		err := write(test.params)

@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
-	"net"
 	"slices"
 	"strings"
 	"time"
@@ -70,7 +69,7 @@ func parse(v *sinks.Value) (*sinks.Spec, error) {
 	files, err := credentials.TLSOf(v)
 	errs = append(errs, err)
 	if v.Bool("tls") {
-		o.TLS = tlsOf(files, o.Host)
+		o.TLS = func(host string) (*tls.Config, error) { return files.For(host).Config() }
 	} else if !files.IsZero() {
 		errs = append(errs, errors.New("ca, cert, key and server-name are of no use with tls=false; leave out one or the other"))
 	}
@@ -97,21 +96,6 @@ func parse(v *sinks.Value) (*sinks.Spec, error) {
 			return s, nil
 		},
 	}, nil
-}
-
-// tlsOf returns the configurations for servers: server-name is the store's name, whose host
-// may have the bucket's name before it, and not that of a service of keys.
-func tlsOf(files credentials.TLS, store string) func(host string) (*tls.Config, error) {
-	if host, _, err := net.SplitHostPort(store); err == nil {
-		store = host
-	}
-	return func(host string) (*tls.Config, error) {
-		of := files
-		if host != store && !strings.HasSuffix(host, "."+store) {
-			of.ServerName = ""
-		}
-		return of.For(host).Config()
-	}
 }
 
 // sourceOf returns where the keys come from. What is returned with an error is good

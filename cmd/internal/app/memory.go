@@ -1,7 +1,6 @@
 package app
 
 import (
-	"errors"
 	"fmt"
 	"math"
 	"runtime/debug"
@@ -29,22 +28,6 @@ func (s *settings) memoryBudget() (limit int64, from string) {
 		return least, fmt.Sprintf("the least for the sinks (%d); %s is %d", len(s.sinks), from, limit)
 	}
 	return limit, from
-}
-
-// checkBatches reports sinks that wait for batches which the memory never holds: they
-// would wait in vain each time, and keep the memory from the others meanwhile. A batch may
-// have half of a sink's part, because the next one gathers while it is written.
-func (s *settings) checkBatches() error {
-	var p problems
-	limit, from := s.memoryBudget()
-	most := limit / int64(2*len(s.sinks))
-	for _, spec := range s.sinks {
-		if spec.Linger > 0 && int64(spec.MaxBytes) > most {
-			p.add("sink", "%q waits for batches of %s, and of the memory for changes (%s, %s) a batch may have %s: half of each sink's part. Give a smaller size=, or a larger --memory-budget",
-				spec.Identity, shown(byteSize(spec.MaxBytes)), shown(byteSize(limit)), from, shown(byteSize(most)))
-		}
-	}
-	return errors.Join(p...)
 }
 
 // budgetOf returns half of the limit that the runtime has been given, else of that of

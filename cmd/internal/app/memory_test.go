@@ -57,28 +57,3 @@ func TestMemoryBudgetFlag(t *testing.T) {
 		t.Errorf("of 90 MiB there are %d from %q", got, from)
 	}
 }
-
-// TestBatchesBeyondTheMemory: a sink that waits for batches which the memory cannot hold is
-// refused, and one that waits for none is not.
-func TestBatchesBeyondTheMemory(t *testing.T) {
-	for _, tc := range []struct {
-		memory string
-		sinks  []string
-		want   string
-	}{
-		{"128Mi", []string{"s3://host/bucket?size=64Mi"}, ""},
-		{"128Mi", []string{"s3://host/bucket?size=65Mi"}, `--sink: "s3://host/bucket" waits for batches of 65Mi, and of the memory for changes (128Mi, --memory-budget) a batch may have 64Mi`},
-		{"128Mi", []string{"s3://host/bucket?size=64Mi", "stdout:"}, "a batch may have 32Mi"},
-		{"128Mi", []string{"s3://host/bucket?size=512Mi&age=0s"}, ""},
-		{"49Mi", []string{"s3://host/bucket"}, ""},
-	} {
-		args := []string{"--watch=pods", "--memory-budget=" + tc.memory}
-		for _, sink := range tc.sinks {
-			args = append(args, "--sink="+sink)
-		}
-		_, err := parseFlags(t, args...)
-		if (err == nil) != (tc.want == "") || err != nil && !strings.Contains(err.Error(), tc.want) {
-			t.Errorf("%s of %q: %v, want %q", tc.memory, tc.sinks, err, tc.want)
-		}
-	}
-}

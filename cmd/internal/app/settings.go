@@ -81,7 +81,7 @@ func (c *Config) parse(o Options) (*settings, error) {
 	if err := errors.Join(errs...); err != nil {
 		return nil, err
 	}
-	return s, s.checkBatches()
+	return s, nil
 }
 
 // parseExclusions parses the values of --watch-exclude, which make sense only beside
