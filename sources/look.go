@@ -77,7 +77,9 @@ func (s *Sources) Look(ctx context.Context, cluster, resource, namespace, name s
 		if of := st.Spec().Namespace; of == "" || of == found.Namespace {
 			asking, cancel := context.WithCancelCause(ctx)
 			defer cancel(nil)
-			if conn.Link().Session == nil { // whose return nobody waits for here
+			// Nobody waits here for the return of a connection. That of one that is in doubt may
+			// be a moment away.
+			if link := conn.Link(); link.Session == nil && !link.Suspect {
 				cancel(errNotConnected)
 			}
 			found.Sight = st.Look(asking, ledger.Name{Namespace: found.Namespace, Name: name})

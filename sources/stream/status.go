@@ -87,6 +87,8 @@ type moment struct{ unixNano atomic.Int64 }
 
 func (m *moment) set(at time.Time) { m.unixNano.Store(at.UnixNano()) }
 
+func (m *moment) clear() { m.unixNano.Store(0) }
+
 func (m *moment) get() time.Time {
 	if at := m.unixNano.Load(); at != 0 {
 		return time.Unix(0, at)

@@ -1,10 +1,6 @@
 package api
 
-import (
-	"cmp"
-	"strings"
-	"time"
-)
+import "time"
 
 // Explanation is what /explain answers: where one object stands, for each route.
 type Explanation struct {
@@ -75,6 +71,7 @@ const (
 	ReasonFiltered     Reason = "Filtered"
 	ReasonUnchanged    Reason = "Unchanged"
 	ReasonNotYetSeen   Reason = "NotYetSeen"
+	ReasonRejected     Reason = "Rejected"
 	ReasonBehind       Reason = "Behind"
 	ReasonLedgerFull   Reason = "LedgerFull"
 	ReasonLaneFull     Reason = "LaneFull"
@@ -94,8 +91,7 @@ type ReasonHelp struct {
 	Reason  Reason
 	Meaning string
 	Do      string // empty: nothing
-	// Causes are the codes of findings that may be the cause, the likeliest first. One that
-	// has the form FIRST-LAST stands for all between.
+	// Causes are the codes of findings that may be the cause, the likeliest first.
 	Causes []string
 	// Code is the cause if none of them is found; empty: nothing is wrong.
 	Code string
@@ -112,19 +108,20 @@ func HelpOf(r Reason) ReasonHelp {
 }
 
 // CauseAmong returns the first of the findings that is the likeliest cause for a route; nil:
-// none is.
+// none is. What is merely worth knowing causes nothing.
 func (h ReasonHelp) CauseAmong(all []Finding, route string) *Finding {
 	for _, cause := range append(h.Causes[:len(h.Causes):len(h.Causes)], h.Code) {
-		first, last, _ := strings.Cut(cause, "-")
-		last = cmp.Or(last, first)
 		for i, one := range all {
-			if first <= one.Code && one.Code <= last && (one.Route == "" || one.Route == route) {
+			if one.Code == cause && one.Severity != SeverityInfo && (one.Route == "" || one.Route == route) {
 				return &all[i]
 			}
 		}
 	}
 	return nil
 }
+
+// notConnected are the codes of what keeps a cluster from being connected.
+var notConnected = []string{"FL1003", "FL1004", "FL1005", "FL1006", "FL1007", "FL1008", "FL1009", "FL1010", "FL1011", "FL1012", "FL1014", "FL1001"}
 
 // Reasons is the table of all reasons, from the member to the sink. The page
 // docs/explain.md is made of it.
@@ -133,15 +130,17 @@ var Reasons = []ReasonHelp{
 		"Look at `problems` in `/clusters`, or add the `--watch` that the sentence names.", []string{"FL1001", "FL1112"}, ""},
 	{ReasonPaused, "The cluster, the stream or the route is paused. Nothing is lost.", "End the pause; the sentence says who has begun it.", nil, "FL1013"},
 	{ReasonStreamDown, "The stream that follows the resource is not connected to the cluster.",
-		"The sentence says why, and when the next attempt is due. See [reasons of a stream](troubleshooting.md#reasons-of-a-stream).", []string{"FL1101-FL1107", "FL1001-FL1014"}, ""},
-	{ReasonUnknown, "The cluster could not be asked what it has of the object, and nothing of it waits.", "Ask again. The sentence says what went wrong.", []string{"FL1106", "FL1026", "FL1003-FL1014"}, ""},
+		"The sentence says why, and when the next attempt is due. See [reasons of a stream](troubleshooting.md#reasons-of-a-stream).", append([]string{"FL1101", "FL1102", "FL1103", "FL1104", "FL1105", "FL1106", "FL1107"}, notConnected...), ""},
+	{ReasonUnknown, "The cluster could not be asked what it has of the object, and nothing of it waits.", "Ask again. The sentence says what went wrong.", append([]string{"FL1106", "FL1026"}, notConnected...), ""},
 	{ReasonNotThere, "The cluster has no such object, and the sink holds none.", "Check namespace and name.", nil, ""},
-	{ReasonFiltered, "The object is not selected.", "Change the selector or the `where` that the sentence names. See [selection](selection.md).", []string{"FL1111"}, ""},
+	{ReasonFiltered, "The object is not selected.", "Change the selector or the `where` that the sentence names. See [selection](selection.md).", nil, ""},
 	{ReasonUnchanged, "The object has changed since it was delivered, but no field that counts (`changed`, `unchanged`, `preset`).", "", nil, ""},
 	{ReasonNotYetSeen, "The cluster has a newer state than the stream has read.",
-		"Ask again after a second. If it stays so, the stream is behind: look at the network and at `fairlead_backpressure_seconds_total`.", []string{"FL1108", "FL1012", "FL1025"}, ""},
+		"Ask again after a second. If it stays so, the stream is behind: look at the network and at `fairlead_backpressure_seconds_total`.", []string{"FL1012", "FL1025"}, ""},
+	{ReasonRejected, "The stream has come past this state, and hands on nothing that it cannot read.",
+		"Mend what the error names. The state is not delivered before a snapshot or an audit can read it.", nil, "FL1108"},
 	{ReasonBehind, "The route does not share the watch, because its lane or memory was full or it needs a snapshot. It reads on by itself, and has not come to this state.",
-		"Look at the sink: it was slow or down.", []string{"FL1301-FL1303", "FL1201"}, ""},
+		"Look at the sink: it was slow or down.", []string{"FL1301", "FL1302", "FL1303", "FL1201"}, ""},
 	{ReasonLedgerFull, "The ledger has no room for another object of the cluster.", "Raise `--max-objects` or `--max-ledger-bytes`, or select less.", nil, "FL1402"},
 	{ReasonLaneFull, "The change waits for room in its cluster's lane, or the stream does, which reads nothing meanwhile.", "Look at what holds up the lane: the sink, or the limit of the cluster.", []string{"FL1303"}, "FL1201"},
 	{ReasonWaiting, "The change waits for its turn in its cluster's lane.", "If it takes long, the sink is slow: look at `fairlead_sink_write_seconds`.", []string{"FL1303", "FL1203"}, ""},

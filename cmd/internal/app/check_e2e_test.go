@@ -71,15 +71,15 @@ func (s *stand) explains(t *testing.T, f *fault, at string) {
 		t.Errorf("credentials are shown: %s", out)
 	}
 	for _, code := range codesIn.FindAllString(out, -1) {
-		if code != f.code && !slices.Contains(f.also, code) && !slices.Contains(passing, code) {
+		if code != f.code && !slices.Contains(f.also, code) && !slices.Contains(slow, code) {
 			t.Errorf("explain says %s, too: %s", code, out)
 		}
 	}
 }
 
-// passing are codes of what may be so where the machine of the tests is slow: a cluster is
+// slow are codes of what may be so where the machine of the tests is slow: a cluster is
 // asked for the first time, answers slowly, or not in time.
-var passing = []string{"FL1014", "FL1025", "FL1026"}
+var slow = []string{"FL1014", "FL1025", "FL1026"}
 
 var codesIn = regexp.MustCompile(`FL[0-9]{4}`)
 
@@ -108,7 +108,7 @@ func (s *stand) wants(t *testing.T, f *fault, args []string) {
 		t.Errorf("credentials are shown: %s", out)
 	}
 	for _, one := range c.Findings {
-		if slices.Contains(passing, one.Code) && one.Severity != api.SeverityError {
+		if slices.Contains(slow, one.Code) && one.Severity != api.SeverityError {
 			continue
 		}
 		if one.Cluster == "beta" || one.Code != f.code && !slices.Contains(f.also, one.Code) {
@@ -136,7 +136,7 @@ func testHealthyFleet(t *testing.T, env *testenv.Env) {
 	s.many()
 	r.explains("configmaps/many-9", s.ns, api.ReasonDelivered, "as /v1/configmaps/")
 	at := "--admin=http://" + r.program.adminAddress.String()
-	if out, err := command(t, "explain", "alpha", "configmaps/many-9", "-n", s.ns, at); err != nil || codesIn.MatchString(out) {
+	if out, err := command(t, "explain", "alpha", "configmaps/many-9", "-n", s.ns, at); err != nil || len(unexpected(out)) > 0 {
 		t.Errorf("explain: %s\n%v", out, err)
 	}
 	for _, args := range [][]string{{"check", at, "--fail-on=warning"}, {"check", at, "--deep", "-o=json"}} {
@@ -150,9 +150,18 @@ func testHealthyFleet(t *testing.T, env *testenv.Env) {
 	}
 }
 
+// unexpected returns the codes that an output has beside some, and beside those of a slow
+// machine.
+func unexpected(out string, also ...string) []string {
+	return slices.DeleteFunc(codesIn.FindAllString(out, -1), func(code string) bool {
+		return slices.Contains(slow, code) || slices.Contains(also, code)
+	})
+}
+
 // testFindingsOfARollingUpdate replaces the leader of a healthy fleet by a process that has
-// followed it. Nothing worse than info is found at any moment, and nothing at all once the
-// other one leads.
+// followed it. Nothing is found meanwhile but what is so while a handover takes its time, which
+// is a warning once it has taken long, as on a slow machine; and nothing at all once the other
+// one leads.
 func testFindingsOfARollingUpdate(t *testing.T, env *testenv.Env) {
 	s := newFaultStand(t, env, "rolling")
 	stand, dir := leaseStand(t, env.Cluster("alpha"), s.ns), t.TempDir()
@@ -166,7 +175,7 @@ func testFindingsOfARollingUpdate(t *testing.T, env *testenv.Env) {
 	// checked runs a check by way of a process; not ok: nobody could be asked for a moment.
 	checked := func(r *running) (out string, ok bool) {
 		out, err := command(t, "check", "--fail-on=warning", "--admin=http://"+r.program.adminAddress.String())
-		if errors.Is(err, errFound) {
+		if more := unexpected(out, "FL1501", "FL1502", "FL1503", "FL1505"); errors.Is(err, errFound) && len(more) > 0 {
 			t.Errorf("in a healthy fleet: %s\n%v", out, err)
 		}
 		return out, err == nil
@@ -176,9 +185,10 @@ func testFindingsOfARollingUpdate(t *testing.T, env *testenv.Env) {
 	second := run()
 	second.await("it follows", func() bool { return second.program.electionStatus().Leader != "" })
 	for _, r := range []*running{first, second} { // which asks the first one
-		if out, ok := checked(r); !ok || codesIn.MatchString(out) {
-			t.Errorf("while one leads and another follows: %s", out)
-		}
+		r.await("nothing is found while one leads and another follows", func() bool {
+			out, ok := checked(r)
+			return ok && !codesIn.MatchString(out)
+		})
 	}
 	ended := make(chan error, 1)
 	go func() { ended <- first.stop() }()

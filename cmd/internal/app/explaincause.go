@@ -35,14 +35,22 @@ func (p *program) askAbout(ctx context.Context, e *engine, cluster string) api.M
 // cause. There is one table of what can be found, that of package findings, and one of which
 // findings are the cause of a reason, which is api.Reasons.
 func (p *program) causes(e *engine, x *api.Explanation, found *sources.Looked, asked *api.MemberProbe) {
-	all := findings.Of(findings.Input{Now: time.Now(), Status: p.statusAbout(e, x, found), Probes: findings.Probes{Members: []api.MemberProbe{*asked}}})
-	all = slices.DeleteFunc(all, func(one api.Finding) bool { return !bearsOn(x, &one) })
+	now := time.Now()
+	all := findings.Of(findings.Input{Now: now, Status: p.statusAbout(e, x, found), Probes: findings.Probes{Members: []api.MemberProbe{*asked}}})
+	followed := found.Stream.Stream != ""
+	empty := len(p.members.names()) == 0 // else the status is that of no cluster, and there are some
+	all = slices.DeleteFunc(all, func(one api.Finding) bool {
+		return !bearsOn(x, &one, followed) || one.Code == "FL1015" && !empty
+	})
 	for i := range x.Routes {
 		v := &x.Routes[i]
 		help := api.HelpOf(v.Reason)
 		v.Code = help.Code
 		if cause := help.CauseAmong(all, v.Route); cause != nil {
 			v.Code = cause.Code
+		}
+		if passing(v, now) {
+			v.Code = ""
 		}
 		v.Do = findings.Do(v.Code)
 	}
@@ -54,6 +62,12 @@ func (p *program) causes(e *engine, x *api.Explanation, found *sources.Looked, a
 	}
 }
 
+// passing reports whether a change waits for its cluster's limit, or for room in its lane, no
+// longer than fairlead check looks at both: for so long any burst has it wait.
+func passing(v *api.Verdict, now time.Time) bool {
+	return (v.Reason == api.ReasonThrottled || v.Reason == api.ReasonLaneFull) && now.Sub(v.Since) < checkWindow
+}
+
 // statusAbout is the part of the status that bears on one object. That of all clusters takes
 // too long to make where anybody may ask.
 func (p *program) statusAbout(e *engine, x *api.Explanation, found *sources.Looked) api.Status {
@@ -61,8 +75,9 @@ func (p *program) statusAbout(e *engine, x *api.Explanation, found *sources.Look
 	if l, ok := p.ledger.Status(); ok {
 		s.Ledger.Status = l
 	}
+	unknown := found.Connection.Cluster == "" // what is wrong with a whole source may be why
 	for _, f := range p.fleet.Problems() {
-		if f.Cluster == x.Cluster {
+		if f.Cluster == x.Cluster || unknown && f.Cluster == "" {
 			s.Problems = append(s.Problems, api.Problem{Source: f.Source, Context: f.Context, Cluster: f.Cluster, Error: f.Err.Error(), Since: f.Since})
 		}
 	}
@@ -89,10 +104,10 @@ func (p *program) statusAbout(e *engine, x *api.Explanation, found *sources.Look
 }
 
 // bearsOn reports whether a finding is about the object's cluster and resource, or about
-// none.
-func bearsOn(x *api.Explanation, one *api.Finding) bool {
+// none. What wildcards stand for matters only while no stream follows the resource.
+func bearsOn(x *api.Explanation, one *api.Finding, followed bool) bool {
 	return (one.Cluster == "" || one.Cluster == x.Cluster) &&
-		(one.Resource == "" || one.Resource == x.Resource || strings.Contains(one.Resource, "*")) // what wildcards stand for
+		(one.Resource == "" || one.Resource == x.Resource || !followed && strings.Contains(one.Resource, "*"))
 }
 
 // general reports whether a finding is told of any object that it bears on: it is about the

@@ -127,10 +127,7 @@ func linksTo(codes []string, more string) string {
 	link := func(code string) string { return fmt.Sprintf("[%s](findings.md#%s)", code, strings.ToLower(code)) }
 	var all []string
 	for _, code := range append(slices.Clone(codes), more) {
-		switch first, last, span := strings.Cut(code, "-"); {
-		case span:
-			all = append(all, link(first)+" to "+link(last))
-		case code != "":
+		if code != "" {
 			all = append(all, link(code))
 		}
 	}

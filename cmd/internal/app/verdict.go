@@ -313,20 +313,22 @@ func (f *facts) gone(v *api.Verdict) {
 }
 
 func (f *facts) notSeen(v *api.Verdict, what string) {
-	if f.lane.BlockedOffers > 0 { // so that nothing is read
+	st := &f.found.Stream
+	if f.route.Reached && !st.LastRejected.IsZero() {
+		v.Reason, v.Since, v.Error = api.ReasonRejected, st.LastRejected, st.LastError
+		v.Message = fmt.Sprintf("The stream has come past %s, and rejects what it cannot read: %s.", what, stop(v.Error))
+		return
+	}
+	if since := f.route.BlockedSince; !since.IsZero() && f.lane.BlockedOffers > 0 { // so that nothing is read
 		if !f.sinkDown(v, "The lane of the cluster is full, so that the stream has not read "+what+": it") {
-			v.Reason = api.ReasonLaneFull
+			v.Reason, v.Since = api.ReasonLaneFull, since
 			v.Message = fmt.Sprintf("The stream waits for room in its cluster's lane, where %d changes wait, and has not read %s.", f.lane.Live+f.lane.Snapshot, what)
 		}
 		return
 	}
-	v.Reason, v.Since = api.ReasonNotYetSeen, f.found.Stream.LastFrame
+	v.Reason, v.Since = api.ReasonNotYetSeen, st.LastFrame
 	v.Message = fmt.Sprintf("The stream has not read %s yet: it has come to version %s, and last heard from the cluster %s ago.",
 		what, f.route.Position, ago(f.now, v.Since))
-	if rejected := f.found.Stream.Rejected; f.route.Reached && len(rejected) > 0 {
-		v.Error = f.found.Stream.LastError
-		v.Message = fmt.Sprintf("The stream has come past %s, and rejects what it cannot read: %s.", what, stop(v.Error))
-	}
 }
 
 // deadLettered says so of the state that was settled last, if the cluster still has that or
