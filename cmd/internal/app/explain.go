@@ -120,11 +120,16 @@ func (p *program) explain(r *http.Request, turns *explainTurns) (code int, answe
 	asked := make(chan api.MemberProbe, 1)
 	go func() { asked <- p.askAbout(r.Context(), e, cluster) }()
 	found, err := e.sources.Look(r.Context(), cluster, q.Get("resource"), q.Get("namespace"), q.Get("name"))
-	about := <-asked
+	if errors.Is(err, sources.ErrNoNamespace) {
+		return http.StatusBadRequest, api.Error{Error: err.Error()}
+	}
+	var about api.MemberProbe
+	select {
+	case about = <-asked:
+	case <-r.Context().Done(): // nobody waits for the answer any more
+	}
 	x := &api.Explanation{Cluster: cluster, Resource: found.Resource, Namespace: found.Namespace, Name: found.Name}
 	switch {
-	case errors.Is(err, sources.ErrNoNamespace):
-		return http.StatusBadRequest, api.Error{Error: err.Error()}
 	case errors.Is(err, sources.ErrUnknownCluster), errors.Is(err, sources.ErrUnknownResource), errors.Is(err, sources.ErrNotSurveyed):
 		p.notFollowed(e, x, &found, err)
 		p.causes(e, x, &found, &about)
