@@ -129,19 +129,23 @@ func (p *program) askMembers(ctx context.Context, e *engine, clusters []api.Clus
 // askSinks has each sink that can check its destination.
 func (e *engine) askSinks(ctx context.Context) []api.SinkProbe {
 	all := make([]api.SinkProbe, len(e.sinks))
-	probe.Each(ctx, len(all), probe.Timeout, func(ctx context.Context, i int) {
+	probe.Each(ctx, len(all), 2*probe.Timeout, func(ctx context.Context, i int) {
 		k := e.sinks[i]
 		all[i] = api.SinkProbe{Name: k.name}
 		c, ok := k.to.(sinks.Checker)
 		if !ok {
 			return
 		}
-		if !k.lockCheck(ctx) {
+		turn, cancel := context.WithTimeout(ctx, probe.Timeout)
+		defer cancel()
+		if !k.lockCheck(turn) {
 			all[i].Busy = true
 			return
 		}
 		defer k.checking.Unlock()
-		all[i] = sinkProbe(ctx, k.name, c)
+		own, cancel := context.WithTimeout(ctx, probe.Timeout) // however long that has taken
+		defer cancel()
+		all[i] = sinkProbe(own, k.name, c)
 	})
 	return all
 }

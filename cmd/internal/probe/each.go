@@ -11,10 +11,11 @@ import (
 const AtOnce = 64
 
 // Bounds in time: of one question, from its own start, and of all to one member. A member that is
-// followed for much is asked as often, as fast as its limit allows.
+// followed for much is asked as often, as fast as its limit allows. A check that takes a minute
+// at most has the answers of the others although one hangs.
 const (
 	Timeout       = 10 * time.Second
-	MemberTimeout = time.Minute
+	MemberTimeout = 30 * time.Second
 )
 
 // questionsAtOnce is how many questions about rights one member is asked at the same time.
