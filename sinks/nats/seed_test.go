@@ -43,16 +43,16 @@ func hear(t *testing.T) *ear {
 	return e
 }
 
-// refuse notes the lines of a client up to its PING.
+// refuse notes the lines of a client up to its PING. A client may be gone before it is told.
 func (e *ear) refuse(conn net.Conn) {
 	defer conn.Close()
-	fmt.Fprint(conn, `INFO {"server_id":"x","version":"2.15.2","headers":true,"max_payload":1048576,"nonce":"abc","auth_required":true}`+"\r\n")
+	_, _ = fmt.Fprint(conn, `INFO {"server_id":"x","version":"2.15.2","headers":true,"max_payload":1048576,"nonce":"abc","auth_required":true}`+"\r\n")
 	for from := bufio.NewScanner(conn); from.Scan(); {
 		e.mu.Lock()
 		e.lines = append(e.lines, from.Text())
 		e.mu.Unlock()
 		if from.Text() == "PING" {
-			fmt.Fprint(conn, "-ERR 'Authorization Violation'\r\n")
+			_, _ = fmt.Fprint(conn, "-ERR 'Authorization Violation'\r\n")
 			return
 		}
 	}
