@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/http"
 	"net/http/httptest"
 	"net/url"
 	"runtime"
@@ -24,7 +25,7 @@ import (
 // lookingTail makes a tail that the test has look, with a wanter of as many objects as it may show.
 func lookingTail(t *testing.T, r *recent, w io.Writer, query url.Values) (one *tail, end func()) {
 	t.Helper()
-	f := must(tailFilterOf(httptest.NewRequest("GET", "/tail?"+query.Encode(), nil)))(t)
+	f := must(tailFilterOf(httptest.NewRequest(http.MethodGet, "/tail?"+query.Encode(), nil)))(t)
 	one = &tail{tailFilter: f, recent: r, out: bufio.NewWriter(w), at: r.now(), limit: rate.NewLimiter(rate.Limit(f.rate), f.rate)}
 	one.wanter.filter = f
 	forget, remove := r.tail(), func() {}
