@@ -54,6 +54,8 @@ type destination struct {
 	// events reads back what happened, of each object in the order in which it came;
 	// nil if the destination holds only what is now.
 	events func(context.Context) ([]replay.Event, error)
+	// unique is whether events has each id once: repeats are dropped, and their numbers.
+	unique bool
 	// marks reads back of what term and sequence each name's latest change was, deletions
 	// included, and without UIDs; nil if the
 	// destination does not refuse the write of a leader that is none any more.
@@ -239,6 +241,9 @@ func (d *destination) check(ctx context.Context, held map[replay.Object]string, 
 		told[e.Object] = e.Term
 	}
 	byID, ordered, numbers := replay.NewByID(), replay.NewByNumber(), replay.NewNumbers()
+	if d.unique {
+		ordered = replay.NewByNumberUnique()
+	}
 	for _, e := range events {
 		if e.Cluster == hostileName {
 			f.Hostile++

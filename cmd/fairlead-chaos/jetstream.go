@@ -41,7 +41,7 @@ func startMessages(t testing.TB, d *destination) {
 	s.Start(t)
 	d.server, d.addr = s, net.JoinHostPort("127.0.0.1", strconv.Itoa(port.Number))
 	d.sink = "nats://" + d.listens + "/" + topicName + "?tls=false&create=true&replicas=1&timeout=5s&name=" + theDestination
-	d.events = s.read
+	d.events, d.unique = s.read, true // within two minutes
 }
 
 // Start starts the server with what it had.

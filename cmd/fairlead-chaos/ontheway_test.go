@@ -48,6 +48,8 @@ func TestCheckOfSeveral(t *testing.T) {
 	state := func(context.Context) (map[replay.Object]string, error) {
 		return map[replay.Object]string{object("a"): "2", object("gone"): "1"}, nil
 	}
+	ghost := event("a", "3", "2", "3") // the deletion of what had the name before; the state after it is a repeat
+	ghost.UID, ghost.Deleted = "before", true
 	for _, test := range []struct {
 		name                     string
 		d                        destination
@@ -55,6 +57,7 @@ func TestCheckOfSeveral(t *testing.T) {
 		by                       delivery
 		ghosts, order, old, byID int // a repeat is not out of order
 	}{
+		{"a repeat that was dropped", destination{unique: true}, append(late[:2:2], ghost), delivery{several: true}, 0, 0, 0, 0},
 		{"a late write, taken", destination{marks: compares}, late, delivery{several: true}, 0, 0, 1, 0},
 		{"a late write where nobody compares", destination{}, late, delivery{several: true}, 0, 0, 0, 0},
 		{"out of order within a term", destination{}, []replay.Event{event("a", "2", "1", "2"), event("a", "1", "1", "1")}, delivery{several: true}, 0, 1, 0, 1},

@@ -30,7 +30,7 @@ func startTables(t testing.TB, d *destination) {
 	password := first.Password
 	d.server, d.addr = s, first.Addr()
 	d.sink = first.Sink(d.listens, "tables=both&timeout=5s&name="+theDestination)
-	d.events, d.marks = s.events, s.marks
+	d.events, d.marks, d.unique = s.events, s.marks, true
 	d.held = func(ctx context.Context) (map[replay.Object]string, error) { return s.now.Load().Held(ctx) }
 	d.more = map[kind]stroke{
 		// As a failover leaves the server that was the primary.
