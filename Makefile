@@ -152,7 +152,7 @@ sbom: build ## Write what bin/fairlead is made of to bin/fairlead.spdx.json
 .PHONY: charts
 charts: ## Pack the charts into bin/, of the image's version, for a registry of charts
 	@mkdir -p bin
-	$$(go run ./internal/testhelm/cmd) package deploy/charts/fairlead deploy/charts/fairlead-member --app-version $(VERSION) --destination bin
+	$$(go run ./internal/testhelm/cmd | sed -n 1p) package deploy/charts/fairlead deploy/charts/fairlead-member --app-version $(VERSION) --destination bin
 
 .PHONY: notices
 notices: ## Write the licences of all that fairlead is made of to bin/THIRD-PARTY-NOTICES
@@ -169,7 +169,7 @@ consul: ## Find or build the Consul that tests run against
 	@go run ./internal/testkv/cmd
 
 .PHONY: helm
-helm: ## Find or build the Helm that tests of the charts run
+helm: ## Find or build the Helms that tests of the charts run
 	@go run ./internal/testhelm/cmd
 
 .PHONY: sink-servers

@@ -3,17 +3,23 @@ package deploy
 import (
 	"bufio"
 	"bytes"
+	"context"
 	"errors"
 	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"slices"
+	"strings"
 	"testing"
+	"time"
 
+	"github.com/google/go-cmp/cmp"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/util/wait"
 	"k8s.io/apimachinery/pkg/util/yaml"
 
 	"github.com/fairlead-dev/fairlead/internal/testenv"
@@ -141,14 +147,17 @@ extraObjects: [{apiVersion: v1, kind: ConfigMap, metadata: {name: extra}}]
 `},
 }
 
-// foreign are kinds that no API server knows by itself.
-var foreign = []string{"ServiceMonitor", "PodMonitor", "PrometheusRule", "VerticalPodAutoscaler"}
+// kubeVersion is the cluster's, for Helm that asks none: a Helm 3 that is not built by its own
+// Makefile takes it to be v1.20.
+const kubeVersion = "--kube-version=v1.36.0"
 
 // An API server accepts what the charts make of any values, field by field, and the program
-// its configuration file.
+// its configuration file. Helm 3 makes the same of them as Helm 4.
 func TestMatrix(t *testing.T) {
 	hub := testenv.Start(t, testenv.Spec{Name: "hub"}).Clusters[0]
 	r := newRelease(t, hub)
+	helm3 := testhelm.Require3(t)
+	r.installsPrometheusOperator()
 	for _, namespace := range []string{"platform", "inventory", "others", "fairlead-records", "fairlead-clusters"} {
 		if _, err := r.client.CoreV1().Namespaces().Create(r.ctx, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: namespace}}, metav1.CreateOptions{}); err != nil {
 			t.Fatal(err)
@@ -160,16 +169,23 @@ func TestMatrix(t *testing.T) {
 			if err := os.WriteFile(values, []byte(chart.values), 0o600); err != nil {
 				t.Fatal(err)
 			}
-			if _, err := testhelm.Run(t.Context(), r.program, "lint", "--strict", "charts/"+chart.chart, "--values="+values, "--namespace=fairlead"); err != nil {
-				t.Error(err)
+			made := map[string][]*unstructured.Unstructured{}
+			for _, helm := range []string{r.program, helm3} {
+				if _, err := testhelm.Run(t.Context(), helm, "lint", "--strict", "charts/"+chart.chart, "--values="+values, "--namespace=fairlead", kubeVersion); err != nil {
+					t.Error(err)
+				}
+				text, err := testhelm.Run(t.Context(), helm, "template", "fairlead", "charts/"+chart.chart, "--values="+values, "--namespace=fairlead", kubeVersion)
+				if err != nil {
+					t.Fatal(err)
+				}
+				made[helm] = documents(t, text)
 			}
-			text, err := testhelm.Run(t.Context(), r.program, "template", "fairlead", "charts/"+chart.chart, "--values="+values, "--namespace=fairlead")
-			if err != nil {
-				t.Fatal(err)
+			if diff := cmp.Diff(made[r.program], made[helm3]); diff != "" {
+				t.Errorf("what Helm 3 makes differs (-Helm 4 +Helm 3):\n%s", diff)
 			}
-			for _, object := range documents(t, text) {
-				if slices.Contains(foreign, object.GetKind()) {
-					continue
+			for _, object := range made[r.program] {
+				if object.GetKind() == "VerticalPodAutoscaler" {
+					continue // there is no CRD of it here
 				}
 				if object.GetNamespace() == "" && object.GetKind() == "ConfigMap" {
 					object.SetNamespace("fairlead") // extraObjects that name none
@@ -178,10 +194,11 @@ func TestMatrix(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				if _, _, err := strict.Decode(raw, nil, nil); err != nil {
+				if _, _, err := strict.Decode(raw, nil, nil); err != nil && !ofPrometheusOperator(object) {
 					t.Errorf("%s %s: %v", object.GetKind(), object.GetName(), err)
 				}
-				if _, err := resourceOf(r.dynamic, object).Apply(t.Context(), object.GetName(), object, metav1.ApplyOptions{FieldManager: "test", Force: true, DryRun: []string{metav1.DryRunAll}}); err != nil {
+				options := metav1.PatchOptions{FieldManager: "test", Force: new(true), DryRun: []string{metav1.DryRunAll}, FieldValidation: metav1.FieldValidationStrict}
+				if _, err := resourceOf(r.dynamic, object).Patch(t.Context(), object.GetName(), types.ApplyPatchType, raw, options); err != nil {
 					t.Errorf("%s %s: %v", object.GetKind(), object.GetName(), err)
 				}
 				if text, ok, _ := unstructured.NestedString(object.Object, "data", "fairlead.yaml"); ok {
@@ -189,6 +206,30 @@ func TestMatrix(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// ofPrometheusOperator reports whether an object is for the Prometheus operator, whose CRDs
+// say what it may hold.
+func ofPrometheusOperator(object *unstructured.Unstructured) bool {
+	return object.GroupVersionKind().Group == "monitoring.coreos.com"
+}
+
+// installsPrometheusOperator makes the CRDs of the Prometheus operator, and returns when the
+// API server holds objects to them.
+func (r *release) installsPrometheusOperator() {
+	r.t.Helper()
+	for path, text := range files(r.t, "testdata/prometheus-operator") {
+		applyAll(r.ctx, r.t, r.dynamic, applyServerSide, text)
+		plural := strings.TrimSuffix(filepath.Base(path), ".yaml")
+		objects := r.dynamic.Resource(schema.GroupVersionResource{Group: "monitoring.coreos.com", Version: "v1", Resource: plural})
+		err := wait.PollUntilContextTimeout(r.ctx, 50*time.Millisecond, patience, true, func(ctx context.Context) (bool, error) {
+			_, err := objects.List(ctx, metav1.ListOptions{})
+			return err == nil, nil
+		})
+		if err != nil {
+			r.t.Fatalf("%s are not served: %v", plural, err)
+		}
 	}
 }
 

@@ -18,13 +18,14 @@ import (
 	"k8s.io/client-go/rest"
 
 	"github.com/fairlead-dev/fairlead/internal/election"
+	"github.com/fairlead-dev/fairlead/internal/leaks"
 	"github.com/fairlead-dev/fairlead/internal/testenv"
 	"github.com/fairlead-dev/fairlead/locks/lease"
 	"github.com/fairlead-dev/fairlead/sources/fleet"
 )
 
 func TestMain(m *testing.M) {
-	goleak.VerifyTestMain(m, goleak.Cleanup(func(code int) {
+	goleak.VerifyTestMain(leaks.Patient(m), goleak.Cleanup(func(code int) {
 		if err := removeProgram(); err != nil {
 			fmt.Fprintln(os.Stderr, err)
 			code = 1
@@ -54,7 +55,7 @@ func (j joined) Remove(string) {}
 // With the manifests applied, and nothing else, the account of the pod follows
 // Secrets, writes Events, and takes and releases the Lease.
 func TestHubRolesAreEnough(t *testing.T) {
-	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 2*patience)
 	defer cancel()
 	hub := testenv.Start(t, testenv.Spec{Name: "hub"}).Clusters[0]
 	admin := newClient(t, hub.Config())

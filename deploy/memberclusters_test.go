@@ -32,7 +32,7 @@ func TestMemberClustersHaveOneCRD(t *testing.T) {
 // With the manifests applied, and nothing else, the account of the Pod keeps the objects
 // where the flag says. Without the binding it says what to grant, until that is done.
 func TestMemberClusterRightsAreEnough(t *testing.T) {
-	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 2*patience)
 	defer cancel()
 	cluster := testenv.Start(t, testenv.Spec{Name: "hub"}).Clusters[0]
 	newOperator(t, cluster, applyServerSide).applies("apiVersion: kustomize.config.k8s.io/v1beta1\nkind: Kustomization\nresources: [DEPLOY/hub-memberclusters]\n")

@@ -30,7 +30,7 @@ func TestRecordsHaveOneCRD(t *testing.T) {
 // With the manifests applied, and nothing else, the account of the Pod keeps records where
 // the flag says.
 func TestRecordRightsAreEnough(t *testing.T) {
-	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 2*patience)
 	defer cancel()
 	cluster := testenv.Start(t, testenv.Spec{Name: "hub"}).Clusters[0]
 	newOperator(t, cluster, applyServerSide).applies("apiVersion: kustomize.config.k8s.io/v1beta1\nkind: Kustomization\nresources: [DEPLOY/hub-records]\n")

@@ -183,14 +183,16 @@ func waitUntilCarried(t *testing.T, proxy *Proxy, want int) {
 }
 
 func TestProxyOfAServerThatIsOff(t *testing.T) {
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	port, err := loopback.Reserve() // so that nobody else listens there
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := listener.Close(); err != nil {
-		t.Fatal(err)
-	}
-	proxy := newProxy(t, listener.Addr())
+	t.Cleanup(func() {
+		if err := port.Release(); err != nil {
+			t.Error(err)
+		}
+	})
+	proxy := newProxy(t, &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: port.Number})
 	if n, err := dial(t, proxy).Read(make([]byte, 1)); err == nil || errors.Is(err, syscall.ETIMEDOUT) {
 		t.Errorf("read: got %d bytes, %v, want the end", n, err)
 	}

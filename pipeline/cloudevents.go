@@ -134,16 +134,17 @@ func (c *Change) appendState(dst []byte) []byte {
 // appendOrdinal appends a number with so many leading zeros that all numbers are
 // ordered as strings.
 func appendOrdinal(dst []byte, n uint64) []byte {
-	for least := uint64(1e19); n < least && least > 1; least /= 10 {
-		dst = append(dst, '0')
-	}
-	return strconv.AppendUint(dst, n, 10)
+	const zeros = "00000000000000000000"
+	var digits [len(zeros)]byte
+	text := strconv.AppendUint(digits[:0], n, 10)
+	dst = append(dst, zeros[len(text):]...)
+	return append(dst, text...)
 }
 
 // escapePart keeps a part of an id in one piece, or ids of different objects
 // could be the same.
 func escapePart(part string) string {
-	if !strings.ContainsAny(part, "/%") {
+	if strings.IndexByte(part, '/') < 0 && strings.IndexByte(part, '%') < 0 {
 		return part
 	}
 	return strings.NewReplacer("/", "%2F", "%", "%25").Replace(part)
@@ -198,18 +199,24 @@ const hexUpper = "0123456789ABCDEF"
 // appendSegment appends s percent-encoded as one segment of a URI path, as
 // url.PathEscape does. Nothing in the result needs escaping in JSON.
 func appendSegment(dst []byte, s string) []byte {
+	start := 0
 	for i := range len(s) {
-		switch b := s[i]; {
-		case 'a' <= b && b <= 'z', 'A' <= b && b <= 'Z', '0' <= b && b <= '9':
-			dst = append(dst, b)
-		case b == '-', b == '_', b == '.', b == '~', b == '$', b == '&', b == '+', b == '=', b == ':', b == '@':
-			dst = append(dst, b)
-		default:
+		if b := s[i]; !plain[b] {
+			dst = append(dst, s[start:i]...)
 			dst = append(dst, '%', hexUpper[b>>4], hexUpper[b&15])
+			start = i + 1
 		}
 	}
-	return dst
+	return append(dst, s[start:]...)
 }
+
+// plain are the bytes that stand for themselves in a segment.
+var plain = func() (set [256]bool) {
+	for _, b := range []byte("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.~$&+=:@") {
+		set[b] = true
+	}
+	return set
+}()
 
 // appendOneLine appends JSON with its line ends turned into spaces. In JSON
 // they can only stand between tokens, so that changes nothing; in what is not

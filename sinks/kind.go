@@ -86,6 +86,10 @@ type Env struct {
 	UserAgent string
 	// Stdout is the program's standard output.
 	Stdout io.Writer
+	// Trial says that the sink is opened only to be checked, and closed again: Write is not
+	// called. Open and Check make, change and remove nothing then, neither a file nor what
+	// parameters have them make in the destination.
+	Trial bool
 }
 
 // Reopener is a sink that can open its destination anew, which it is asked for when

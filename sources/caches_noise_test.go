@@ -28,6 +28,9 @@ import (
 func testNoisy(t *testing.T, quiet, noisy *testenv.Cluster) {
 	const workers, objects, rounds, each = 4, 200, 20, 100
 	limit := ratelimit.Limit{QPS: 50, Burst: 10}
+	// What the noisy one has after its first list: less than what is written to it, however
+	// slow its API server is on a busy machine.
+	little := 5.0
 	caches, err := NewCaches(CachesOptions{Connection: quick})
 	if err != nil {
 		t.Fatal(err)
@@ -90,7 +93,8 @@ func testNoisy(t *testing.T, quiet, noisy *testenv.Cluster) {
 		create(t, direct, noise, fmt.Sprint(i))
 	}
 	caches.Set(fleet.Member{Name: "quiet", REST: quiet.Config()})
-	caches.Set(fleet.Member{Name: "noisy", REST: noisy.Config()})
+	loud := fleet.Member{Name: "noisy", REST: noisy.Config(), Fingerprint: "one"}
+	caches.Set(loud)
 	for _, name := range []string{"quiet", "noisy"} {
 		eventually(t, name+" is live, and its first list done", func() bool {
 			l := lane(name)
@@ -98,6 +102,8 @@ func testNoisy(t *testing.T, quiet, noisy *testenv.Cluster) {
 		})
 	}
 
+	loud.Limits.QPS = &little
+	caches.Set(loud)
 	start, waited, most := time.Now(), 0, int64(0)
 	before := lane("noisy").HandedOut
 	other := clientOf(t, quiet)
@@ -114,7 +120,7 @@ func testNoisy(t *testing.T, quiet, noisy *testenv.Cluster) {
 		most = max(most, served.Load()-asked.Load())
 	}
 	handed := float64(lane("noisy").HandedOut - before)
-	if allowed := float64(limit.Burst) + limit.QPS*time.Since(start).Seconds(); handed > allowed+1 {
+	if allowed := float64(limit.Burst) + little*time.Since(start).Seconds(); handed > allowed+1 {
 		t.Errorf("the noisy one had %v reconciles, its bucket held %v", handed, allowed)
 	}
 	l := lane("noisy")

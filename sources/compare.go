@@ -22,7 +22,7 @@ type ObjectName = stream.ObjectName
 
 // Compare calls f for each stream of a member that resource means, as Replay has it, one after
 // the other. c is nil if that stream cannot be compared now, and err says why; the ctx of f ends
-// when the member leaves. Compare ends with the first error of f, or with one that wraps
+// when the member leaves, and its cause says so. Compare ends with the first error of f, or with one that wraps
 // ErrUnknownCluster, ErrUnknownResource or ErrNotSurveyed.
 func (s *Sources) Compare(ctx context.Context, cluster, resource, route string, f func(ctx context.Context, stream string, c *Comparison, err error) error) error {
 	surveyed := s.surveyed(cluster) // asked before, so that its streams are among them
@@ -47,7 +47,7 @@ func (s *Sources) Compare(ctx context.Context, cluster, resource, route string, 
 			return err
 		}
 	}
-	return ctx.Err()
+	return context.Cause(ctx)
 }
 
 // StoreRepairs returns once what Comparison.Repair has marked is stored: a restart of the

@@ -52,9 +52,12 @@ func (h *held) Reconcile(_ context.Context, r queue.Request) (reconcile.Result, 
 func TestAFormerLeaderBeginsNothing(t *testing.T) {
 	const workers, maxInFlight, clusters, backlog = 8, 2, 5, 5000
 	hub := testenv.Start(t, testenv.HubAndMembers(0)...).Clusters[0]
-	for name, end := range map[string]func(t *testing.T, lease client.ObjectKey, stop func()){
-		"stopped": func(_ *testing.T, _ client.ObjectKey, stop func()) { stop() },
-		"robbed": func(t *testing.T, key client.ObjectKey, _ func()) {
+	for name, test := range map[string]struct {
+		lasts, renews time.Duration // the lease, which nothing but its thief may end, though the machine stands still for seconds
+		end           func(t *testing.T, lease client.ObjectKey, stop func())
+	}{
+		"stopped": {time.Hour, 50 * time.Minute, func(_ *testing.T, _ client.ObjectKey, stop func()) { stop() }},
+		"robbed": {10 * time.Second, 8 * time.Second, func(t *testing.T, key client.ObjectKey, _ func()) {
 			c := clientOf(t, hub)
 			eventually(t, "the lease is stolen", func() bool {
 				var lease coordinationv1.Lease
@@ -65,7 +68,7 @@ func TestAFormerLeaderBeginsNothing(t *testing.T) {
 				lease.Spec.LeaseDurationSeconds = new(int32(3600))
 				return c.Update(t.Context(), &lease) == nil // not while it is renewed
 			})
-		},
+		}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			lease := client.ObjectKey{Namespace: hub.NewNamespace(t), Name: "controller"}
@@ -75,7 +78,7 @@ func TestAFormerLeaderBeginsNothing(t *testing.T) {
 				Logger:     logr.Discard(),
 
 				LeaderElection: true, LeaderElectionID: lease.Name, LeaderElectionNamespace: lease.Namespace,
-				LeaseDuration: new(4 * time.Second), RenewDeadline: new(3 * time.Second), RetryPeriod: new(200 * time.Millisecond),
+				LeaseDuration: new(test.lasts), RenewDeadline: new(test.renews), RetryPeriod: new(200 * time.Millisecond),
 			})
 			if err != nil {
 				t.Fatal(err)
@@ -122,7 +125,7 @@ func TestAFormerLeaderBeginsNothing(t *testing.T) {
 			}
 			eventually(t, "all workers are busy", func() bool { n, _ := begun(); return n == workers })
 
-			end(t, lease, stop)
+			test.end(t, lease, stop)
 			eventually(t, "the queue shuts down", q.ShuttingDown)
 			close(h.letGo)
 			if err := <-ended; (err != nil) != (name == "robbed") {

@@ -15,6 +15,9 @@ import (
 // ErrNoNamespace says that objects of a resource have namespaces, and that none was given.
 var ErrNoNamespace = errors.New("its objects have namespaces, and none is given")
 
+// errNotConnected is why a member is not asked.
+var errNotConnected = errors.New("the cluster is not connected")
+
 // Look tells of one object what its member has of it, and what the stream that follows it
 // knows. It asks the member, for some seconds at most, and may be called by any goroutine;
 // each call may hold an object of up to 4 MiB, outside of the memory budget.
@@ -35,6 +38,7 @@ func (s *Sources) Look(ctx context.Context, cluster, resource, namespace, name s
 	found.Source = r.config.Source
 	s.mu.Unlock()
 	found.Connection = conn.Status()
+	found.SameAs, _ = s.twins.of(cluster)
 	if survey != nil {
 		found.Survey = new(survey.Status())
 	}
@@ -71,7 +75,15 @@ func (s *Sources) Look(ctx context.Context, cluster, resource, namespace, name s
 	var only []string
 	for _, st := range meant {
 		if of := st.Spec().Namespace; of == "" || of == found.Namespace {
-			found.Sight = st.Look(ctx, ledger.Name{Namespace: found.Namespace, Name: name})
+			asking, cancel := context.WithCancelCause(ctx)
+			defer cancel(nil)
+			// Nobody waits here for the return of a connection. That of one that is in doubt may
+			// be a moment away.
+			if link := conn.Link(); link.Session == nil && !link.Suspect {
+				cancel(errNotConnected)
+			}
+			found.Sight = st.Look(asking, ledger.Name{Namespace: found.Namespace, Name: name})
+			found.Connection = conn.Status() // which may be why it could not be asked
 			return found, nil
 		}
 		only = append(only, st.Spec().Namespace)
@@ -91,6 +103,7 @@ type Looked struct {
 	Resource, Namespace, Name string
 	Source                    string // where the member is described
 	Connection                ConnectionStatus
+	SameAs                    []string      // other members that are the same cluster
 	Survey                    *SurveyStatus // of what wildcards stand for; nil: there are none
 }
 

@@ -2,6 +2,7 @@ package sources
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 
@@ -38,6 +39,9 @@ func (s *Sources) Redeliver(ctx context.Context, route string, e *pipeline.Event
 	return nil, fmt.Errorf("%s%s are not followed in cluster %q", key.Resource, where, key.Cluster)
 }
 
+// errLeaves ends what is done for a member that leaves.
+var errLeaves = errors.New("the cluster leaves the fleet")
+
 // redelivering is streams for what offers changes of a member: its ctx ends when the member
 // leaves, whose lane is not removed before done is called.
 func (s *Sources) redelivering(ctx context.Context, cluster string) (_ context.Context, _ []*stream.Stream, done func(), ok bool) {
@@ -47,11 +51,11 @@ func (s *Sources) redelivering(ctx context.Context, cluster string) (_ context.C
 	if !ok {
 		return nil, nil, nil, false
 	}
-	ctx, cancel := context.WithCancel(ctx)
-	forgetLocked := r.whenLeavingLocked(cancel)
+	ctx, cancel := context.WithCancelCause(ctx)
+	forgetLocked := r.whenLeavingLocked(func() { cancel(errLeaves) })
 	r.redelivering.Add(1)
 	return ctx, r.streams, func() {
-		cancel()
+		cancel(nil)
 		s.mu.Lock()
 		forgetLocked()
 		s.mu.Unlock()

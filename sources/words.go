@@ -89,6 +89,8 @@ type (
 	//   - Snapshots, Reconnects, Rejected and Audits map[string]uint64 count snapshots,
 	//     lost connections and frames not handed on by reason, and audits by result.
 	//     AuditDifferences uint64 counts objects that an audit found to differ.
+	//     LastRejected and LastDifference time.Time are when there was such a frame or
+	//     object last.
 	//   - Missing int is how many objects were left out because the member may have no more
 	//     in the ledger, see Quota.
 	//   - Known int is how many objects a sink may hold; of several routes, the most.

@@ -14,6 +14,8 @@ import (
 
 	"go.uber.org/goleak"
 	"k8s.io/client-go/tools/clientcmd"
+
+	"github.com/fairlead-dev/fairlead/internal/leaks"
 )
 
 // crashEnv lets the members' process end by itself once it has told how it goes.
@@ -36,7 +38,7 @@ func TestMain(m *testing.M) {
 		}
 		return
 	}
-	goleak.VerifyTestMain(m)
+	goleak.VerifyTestMain(leaks.Patient(m))
 }
 
 // watched is an output that can be waited for.

@@ -2,7 +2,6 @@ package main
 
 import (
 	"bytes"
-	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -23,12 +22,19 @@ func startBucket(t testing.TB, d *destination) {
 	t.Helper()
 	s := testsinks.StartVersityGW(t, nil)
 	keys := filepath.Join(t.TempDir(), "credentials")
-	text := fmt.Sprintf("[default]\naws_access_key_id = %s\naws_secret_access_key = %s\n", s.AccessKey, s.SecretKey)
-	if err := os.WriteFile(keys, []byte(text), 0o600); err != nil {
+	give := func(secret string) error {
+		return replaceFile(keys, fmt.Sprintf("[default]\naws_access_key_id = %s\naws_secret_access_key = %s\n", s.AccessKey, secret))
+	}
+	if err := give(s.SecretKey); err != nil {
 		t.Fatal(err)
 	}
 	d.server, d.addr = s, s.Host
 	d.sink = "s3://" + d.listens + "/" + s.Bucket + "/fleet?tls=false&age=200ms&timeout=5s&credentials=file&credentials-file=" + keys + "&name=" + theDestination
+	// Somebody renews the keys, and the store does not know them yet.
+	d.more = map[kind]stroke{"destination-denies": {
+		func(context.Context) error { return give("not" + s.SecretKey) },
+		func(context.Context) error { return give(s.SecretKey) },
+	}}
 	d.events = func(context.Context) ([]replay.Event, error) { return readSegments(filepath.Join(s.Folder, s.Bucket)) }
 }
 
@@ -53,9 +59,7 @@ func readSegments(folder string) (events []replay.Event, err error) {
 		}
 		return nil
 	})
-	slices.SortStableFunc(events, func(a, b replay.Event) int {
-		return cmp.Or(cmp.Compare(a.Term, b.Term), cmp.Compare(a.Sequence, b.Sequence))
-	})
+	slices.SortStableFunc(events, byNumber)
 	return events, err
 }
 

@@ -38,11 +38,8 @@ func (c *chaos) calm(ctx context.Context) error {
 	defer stopWatching()
 
 	c.say("The writers have stopped after %d writes, and all faults have ended.", c.clock.now())
-	if c.outside != nil { // it has no reason to refuse anything for good
-		var err error
-		if c.letters, err = c.program.lettersOf(theDestination); err != nil {
-			return err
-		}
+	if err := c.readLetters(c.program.letters()); err != nil {
+		return err
 	}
 	stages := []func(context.Context) error{c.sendAgain}
 	if c.sinks > 1 {
@@ -73,6 +70,22 @@ func (c *chaos) calm(ctx context.Context) error {
 		return err
 	}
 	return c.judge(ctx)
+}
+
+// readLetters notes the dead letters of the destination, which has no reason to refuse
+// anything for good.
+func (c *chaos) readLetters(paths ...string) error {
+	for _, path := range paths {
+		if c.outside == nil {
+			return nil
+		}
+		letters, err := lettersOf(path, theDestination)
+		if err != nil {
+			return err
+		}
+		c.letters = append(c.letters, letters...)
+	}
+	return nil
 }
 
 // sendAgain has Fairlead send all dead letters again, with all sinks and for
@@ -254,10 +267,14 @@ func (c *chaos) judge(ctx context.Context) error {
 				c.wrong = append(c.wrong, theDestination+": "+who+problem)
 			}
 		}
-		for _, letter := range c.letters {
-			c.wrong = append(c.wrong, theDestination+": "+letter)
+		for _, problem := range slices.Concat(c.letters, f.OldTerms) {
+			c.wrong = append(c.wrong, theDestination+": "+problem)
 		}
 		c.result.outside(c.sink, f, len(c.letters))
+		if c.several != nil {
+			c.result.Destination.LateWrites = c.several.lateThere
+			c.result.Destination.OldTerms += len(c.several.back)
+		}
 	}
 	c.result.finish(c.program.outlets, all)
 	for i := range c.result.Sinks {
@@ -337,7 +354,7 @@ func (c *chaos) checkOutside(ctx context.Context) (*findings, error) {
 	for _, m := range c.fleet.members {
 		clusters = append(clusters, m.Name)
 	}
-	return c.outside.check(ctx, held, clusters)
+	return c.outside.check(ctx, held, clusters, delivery{several: c.several != nil, forgetful: c.ledger == ledgerMemory})
 }
 
 // outsideSink returns the value of --sink that leads to the destination.

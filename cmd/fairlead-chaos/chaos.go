@@ -89,8 +89,13 @@ func play(interrupt context.Context, o *options, out io.Writer) (err error) {
 func (c *chaos) raise(ctx context.Context, fail context.CancelCauseFunc) (err error) {
 	names := memberNames(c.members)
 	var further []string
+	if c.sink != "" {
+		if c.outside, err = startDestination(ctx, c.sink, c.dir); err != nil {
+			return err
+		}
+	}
 	if c.options.replicas > 1 {
-		c.plan = newFailoverPlan(c.seed, c.changes, c.faults, names, faultsOfLeader(c.ledger))
+		c.plan = newFailoverPlan(c.seed, c.changes, c.faults, names, c.faultsOfLeader())
 	} else {
 		c.plan = newPlan(c.seed, c.changes, c.faults, names)
 	}
@@ -98,11 +103,8 @@ func (c *chaos) raise(ctx context.Context, fail context.CancelCauseFunc) (err er
 		further = append(further, o.name)
 	}
 	c.plan = append(c.plan, newSinkPlan(c.seed, c.changes, further, names)...)
-	if c.sink != "" {
-		if c.outside, err = startDestination(ctx, c.sink, c.dir); err != nil {
-			return err
-		}
-		c.plan = append(c.plan, newDestinationPlan(c.seed, c.changes, c.faults, c.outside.kinds())...)
+	if c.outside != nil {
+		c.plan = append(c.plan, newDestinationPlan(c.seed, c.changes, c.faults, c.outside.kinds(c.duration))...)
 	}
 	c.say("Seed %d: %d writes to %d members, %d faults. Starting the control planes.", c.seed, c.changes, c.members, len(c.plan))
 	if c.fleet, err = startFleet(ctx, names); err != nil {

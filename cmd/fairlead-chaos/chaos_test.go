@@ -52,7 +52,7 @@ func TestChaosShort(t *testing.T) {
 	o := shortSinks(7) // in which the sink refuses something for good
 	o.sink = "postgres"
 	r := storm(t, o)
-	ofDestination := max(len(lineKinds)+2, o.faults/3)
+	ofDestination := max(len(lineKinds)+3, o.faults/3)
 	if faults := len(kinds) + (o.sinks-1)*(len(furtherKinds)+1) + ofDestination; r.Changes != shortChanges || r.Faults != faults || r.Restarts < 7 {
 		t.Errorf("%+v: want all the changes, a fault of each kind, and a restart after each that ends Fairlead", r)
 	}

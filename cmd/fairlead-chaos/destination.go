@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -45,12 +46,18 @@ type destination struct {
 	addr   string
 	// more are the faults that only this kind has, each with what begins and ends it.
 	more map[kind]stroke
+	// seldom are those of them that take seconds to make, for runs of some minutes.
+	seldom map[kind]stroke
 	// held reads back what exists, each object with its resourceVersion; nil if the
 	// destination holds only what happened.
 	held func(context.Context) (map[replay.Object]string, error)
 	// events reads back what happened, of each object in the order in which it came;
 	// nil if the destination holds only what is now.
 	events func(context.Context) ([]replay.Event, error)
+	// marks reads back of what term and sequence each name's latest change was, deletions
+	// included, and without UIDs; nil if the
+	// destination does not refuse the write of a leader that is none any more.
+	marks func(context.Context) (map[replay.Object]mark, error)
 
 	listens string // where the line does
 	line    *tcpline.Line
@@ -109,9 +116,16 @@ func startDestination(ctx context.Context, kind, dir string) (_ *destination, er
 	return d, nil
 }
 
-// kinds are the faults that it has.
-func (d *destination) kinds() []kind {
-	return slices.Concat(lineKinds, slices.Sorted(maps.Keys(d.more)))
+// seldomFrom is how long a run is that has the faults which are seldom.
+const seldomFrom = time.Minute
+
+// kinds are the faults that it has in a run of that duration.
+func (d *destination) kinds(run time.Duration) []kind {
+	all := slices.Concat(lineKinds, slices.Sorted(maps.Keys(d.more)))
+	if run >= seldomFrom {
+		all = append(all, slices.Sorted(maps.Keys(d.seldom))...)
+	}
+	return all
 }
 
 // stroke returns what begins and ends a fault.
@@ -143,6 +157,9 @@ func (d *destination) stroke(k kind, random *rand.Rand) stroke {
 			func(ctx context.Context) error { return d.rig.Do(ctx, d.server.Start) },
 		}
 	}
+	if s, ok := d.seldom[k]; ok {
+		return s
+	}
 	return d.more[k]
 }
 
@@ -166,13 +183,34 @@ func newDestinationPlan(seed uint64, changes, faults int, of []kind) []fault {
 	return plan
 }
 
+// delivery is how what is delivered came about.
+type delivery struct {
+	// several processes, of which one that does not lead any more may be late. Whoever reads
+	// a destination that does not compare terms has to order by them.
+	several bool
+	// forgetful ones have no ledger in common: see checkTerms.
+	forgetful bool
+}
+
 // check compares what the destination holds with what the servers hold.
-func (d *destination) check(ctx context.Context, held map[replay.Object]string, clusters []string) (*findings, error) {
+func (d *destination) check(ctx context.Context, held map[replay.Object]string, clusters []string, by delivery) (*findings, error) {
 	f := &findings{}
 	if d.held != nil {
 		live, err := d.held(ctx)
 		if err != nil {
 			return nil, fmt.Errorf("read the destination: %w", err)
+		}
+		if by.forgetful && d.marks != nil {
+			marks, err := d.marks(ctx)
+			if err != nil {
+				return nil, fmt.Errorf("read the destination: %w", err)
+			}
+			last := highest(marks)
+			maps.DeleteFunc(live, func(object replay.Object, _ string) bool {
+				name := object
+				name.UID = ""
+				return mayHaveGone(object, held, marks[name].term, last)
+			})
 		}
 		f.Difference = replay.Compare(live, held, clusters...)
 		f.Events = len(live)
@@ -184,20 +222,49 @@ func (d *destination) check(ctx context.Context, held map[replay.Object]string, 
 	if err != nil {
 		return nil, fmt.Errorf("read the destination: %w", err)
 	}
+	if by.several && d.marks == nil {
+		events = slices.Clone(events)
+		slices.SortStableFunc(events, byTerm)
+	}
 	f.Events = 0
-	byID, byNumber, numbers := replay.NewByID(), replay.NewByNumber(), replay.NewNumbers()
+	term, told := "", map[replay.Object]string{}
+	for _, e := range events {
+		if e.Cluster == hostileName {
+			continue
+		}
+		if by.several && e.Term < term {
+			f.OldTerms = append(f.OldTerms, fmt.Sprintf("%s, %s: it is of term %s, and came after one of term %s", e.Object, e.ID, e.Term, term))
+		}
+		term = max(term, e.Term)
+		told[e.Object] = e.Term
+	}
+	byID, ordered, numbers := replay.NewByID(), replay.NewByNumber(), replay.NewNumbers()
 	for _, e := range events {
 		if e.Cluster == hostileName {
 			f.Hostile++
 			continue
 		}
 		f.Events++
+		if by.forgetful && mayHaveGone(e.Object, held, told[e.Object], term) {
+			continue
+		}
 		e.Data = nil
 		byID.Apply(e)
-		byNumber.Apply(e)
+		ordered.Apply(e)
 		numbers.Apply(e)
 	}
-	f.ByNumber = found{byNumber.Compare(held, clusters...), numbers.OutOfOrder}
-	f.ByID.Difference = byID.Compare(held, clusters...)
+	f.ByNumber = found{ordered.Compare(held, clusters...), numbers.OutOfOrder}
+	if !by.forgetful { // A process that knows nothing of the one before may give its ids again.
+		f.ByID.Difference = byID.Compare(held, clusters...)
+	}
 	return f, nil
+}
+
+// byTerm orders events by term. Whatever sorts by it leaves those of one term in the order
+// in which they came, so that the check finds what is wrong there.
+func byTerm(a, b replay.Event) int { return cmp.Compare(a.Term, b.Term) }
+
+// byNumber orders events by term and sequence.
+func byNumber(a, b replay.Event) int {
+	return cmp.Or(cmp.Compare(a.Term, b.Term), cmp.Compare(a.Sequence, b.Sequence))
 }

@@ -32,6 +32,10 @@ const (
 	// SIGSTOP in a write until another one has written. Where it has a file locked, the
 	// other one waits for that.
 	freezeInWrite kind = "freeze-in-write"
+
+	// SIGSTOP while a write is on the line to the destination, which arrives there after
+	// one of the next leader.
+	freezeOnTheWay kind = "freeze-on-the-way"
 )
 
 // leaderKinds are all of them, memberKinds and sinkKinds what goes on meanwhile.
@@ -44,12 +48,21 @@ var (
 // failoverWatch is how often it is looked who leads.
 const failoverWatch = 50 * time.Millisecond
 
-// faultsOfLeader are those that replicas with such a ledger have.
-func faultsOfLeader(ledger string) []kind {
-	if ledger == ledgerMemory {
-		return append(slices.Clone(leaderKinds), freezeInWrite)
+// faultsOfLeader are those that replicas with such a ledger have, beside a destination
+// that compares terms or not.
+func faultsOfLeader(ledger string, compares bool) []kind {
+	switch {
+	case ledger != ledgerMemory:
+		return leaderKinds
+	case compares:
+		return append(slices.Clone(leaderKinds), freezeInWrite, freezeOnTheWay)
 	}
-	return leaderKinds
+	return append(slices.Clone(leaderKinds), freezeInWrite)
+}
+
+// faultsOfLeader are those of this run.
+func (c *chaos) faultsOfLeader() []kind {
+	return faultsOfLeader(c.ledger, c.outside != nil && c.outside.marks != nil)
 }
 
 // newFailoverPlan is newPlan for several replicas: each other fault is of the leader, and
@@ -98,6 +111,10 @@ type failover struct {
 
 	mu    sync.Mutex
 	times map[kind][]float64 // by fault of the leader: seconds until the next one delivered
+	// lateThere counts the writes that were let arrive at the destination after one of the
+	// next leader, and back has what they have changed there, in words.
+	lateThere int
+	back      []string
 }
 
 // startFailover starts the lock's server. The replicas begin with run.
@@ -117,7 +134,7 @@ func startFailover(ctx context.Context, c *chaos) (_ *failover, err error) {
 			"--leader-elect", "--leader-election-lease-duration", lease.String(),
 			"--leader-election-renew-deadline", (lease * 2 / 3).String(), "--leader-election-retry-period", (lease * 2 / 15).String())
 		if c.ledger == ledgerMemory {
-			args = append(args, "--ledger", "memory:", "--dead-letter", fmt.Sprint(c.program.letters(), "-", i+1))
+			args = append(args, "--ledger", "memory:", "--dead-letter", f.letters(i))
 		}
 		f.replicas = append(f.replicas, &replica{
 			status: address, log: filepath.Join(c.dir, fmt.Sprintf("fairlead-%d.log", i+1)), args: append(args, f.lock.flags...), client: f.client,
@@ -127,6 +144,24 @@ func startFailover(ctx context.Context, c *chaos) (_ *failover, err error) {
 		return f, c.program.first().setCompares()
 	}
 	return f, c.program.first().note(c.program.ledger())
+}
+
+// letters is the file of a replica's dead letters, where each has its own.
+func (f *failover) letters(replica int) string {
+	return fmt.Sprint(f.program.letters(), "-", replica+1)
+}
+
+// readLetters notes the dead letters of the destination.
+func (f *failover) readLetters() error {
+	if f.ledger == ledgerShared {
+		return f.chaos.readLetters(f.program.letters())
+	}
+	for i := range f.replicas {
+		if err := f.chaos.readLetters(f.letters(i)); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // run lets everything change and fail, until the sink holds what the servers hold, and
@@ -154,7 +189,11 @@ func (f *failover) run(ctx context.Context) error {
 		return err
 	}
 	f.result.Failovers = f.times
-	for _, k := range faultsOfLeader(f.ledger) {
+	f.wrong = append(f.wrong, f.back...)
+	if err := f.readLetters(); err != nil {
+		return err
+	}
+	for _, k := range f.faultsOfLeader() {
 		if t := f.times[k]; len(t) > 0 {
 			f.say("After %s of the leader the next one delivered %.1f s later in the median of %d, %.1f s at most.", k, median(t), len(t), slices.Max(t))
 		}
@@ -187,6 +226,12 @@ func (f *failover) carryOut(ctx context.Context, b *breaker, of fault) error {
 		began, err = f.freeze(ctx, was)
 	case freezeInWrite:
 		took, err := f.freezeInWrite(ctx, of, was)
+		if took > 0 {
+			f.took(b, of, took)
+		}
+		return err
+	case freezeOnTheWay:
+		took, err := f.freezeOnTheWay(ctx, of, was)
 		if took > 0 {
 			f.took(b, of, took)
 		}

@@ -16,7 +16,7 @@ import (
 func shortFailover(lock, ledger string) *options {
 	return &options{
 		seed: 3, members: max(2, leastMembers(lock)), sinks: 1, replicas: 2, lock: lock, ledger: ledger, leaseDuration: 3 * time.Second,
-		changes: 700, faults: 2 * len(faultsOfLeader(ledger)), duration: 20 * time.Second,
+		changes: 700, faults: 2 * len(faultsOfLeader(ledger, false)), duration: 20 * time.Second,
 	}
 }
 
@@ -49,7 +49,7 @@ func TestLateWriteShort(t *testing.T) {
 func failOver(t *testing.T, o *options) result {
 	t.Helper()
 	r := storm(t, o)
-	all := faultsOfLeader(o.ledger)
+	all := faultsOfLeader(o.ledger, false)
 	failovers := 0
 	for _, k := range all {
 		failovers += len(r.Failovers[k])
@@ -64,7 +64,7 @@ func failOver(t *testing.T, o *options) result {
 }
 
 func TestFailoverPlan(t *testing.T) {
-	members, leaderKinds := memberNames(2), faultsOfLeader(ledgerMemory)
+	members, leaderKinds := memberNames(2), faultsOfLeader(ledgerMemory, false)
 	for seed := range uint64(100) {
 		faults := 2*len(leaderKinds) + int(seed%20)
 		plan := newFailoverPlan(seed, 2000, faults, members, leaderKinds)
@@ -97,6 +97,7 @@ func TestOptionsOfReplicas(t *testing.T) {
 		{func(*options) {}, ""},
 		{func(o *options) { o.replicas = 0 }, "--replicas"},
 		{func(o *options) { o.sinks = 2 }, "--sinks"},
+		{func(o *options) { o.sink = "postgres" }, ""},
 		{func(o *options) { o.lock = "paper" }, "lease"},
 		{func(o *options) { o.lock = "clusters" }, "--members: 2 are too few to elect by clusters; give at least 3"},
 		{func(o *options) { o.lock, o.members = "clusters", 3 }, ""},

@@ -56,13 +56,18 @@ func (f *failover) freezeInWrite(ctx context.Context, of fault, was *lab.Program
 	if err := errors.Join(err, sink.thaw(), was.Signal(syscall.SIGCONT)); err != nil {
 		return 0, err
 	}
+	return took, awaitEnd(ctx, was)
+}
+
+// awaitEnd waits for the end of a leader that was stopped and goes on.
+func awaitEnd(ctx context.Context, was *lab.Program) error {
 	select {
 	case <-was.Exited():
-		return took, nil
+		return nil
 	case <-time.After(patience):
-		return 0, fmt.Errorf("a leader that was stopped has not ended %v after it went on", patience)
+		return fmt.Errorf("a leader that was stopped has not ended %v after it went on", patience)
 	case <-ctx.Done():
-		return 0, context.Cause(ctx)
+		return context.Cause(ctx)
 	}
 }
 

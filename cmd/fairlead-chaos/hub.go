@@ -69,35 +69,92 @@ func startHub(t testing.TB, d *destination) {
 	}
 	d.server, d.addr = h, at.Host
 	d.sink = "hub:default?install=true&qps=0&timeout=5s&kubeconfig=" + path + "&name=" + theDestination
-	d.held = h.records
+	d.held, d.marks = h.held, h.marks
+	// Nobody counts what a quota of the hub's namespace is about, so that all new records are
+	// refused, as if it were used up.
+	quotas := func() (dynamic.ResourceInterface, func(), error) {
+		client, end, err := h.client()
+		if err != nil {
+			return nil, nil, err
+		}
+		return client.Resource(schema.GroupVersionResource{Version: "v1", Resource: "resourcequotas"}).Namespace("default"), end, nil
+	}
+	d.more = map[kind]stroke{"destination-full": {
+		func(ctx context.Context) error {
+			client, end, err := quotas()
+			if err != nil {
+				return err
+			}
+			defer end()
+			quota := &unstructured.Unstructured{Object: map[string]any{
+				"apiVersion": "v1", "kind": "ResourceQuota", "metadata": map[string]any{"name": "full"},
+				"spec": map[string]any{"hard": map[string]any{"count/records.records.fairlead.dev": "0"}},
+			}}
+			_, err = client.Create(ctx, quota, metav1.CreateOptions{})
+			return err
+		},
+		func(ctx context.Context) error {
+			client, end, err := quotas()
+			if err != nil {
+				return err
+			}
+			defer end()
+			return client.Delete(ctx, "full", metav1.DeleteOptions{})
+		},
+	}}
 }
 
-// records returns what exists according to the records.
-func (h *theHub) records(ctx context.Context) (map[replay.Object]string, error) {
+// client returns one that does not use the line, and what ends its connections.
+func (h *theHub) client() (dynamic.Interface, func(), error) {
 	httpClient, err := rest.HTTPClientFor(h.Cluster.Config())
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	defer httpClient.CloseIdleConnections()
 	client, err := dynamic.NewForConfigAndClient(h.Cluster.Config(), httpClient)
+	return client, httpClient.CloseIdleConnections, err
+}
+
+// held returns what exists according to the records.
+func (h *theHub) held(ctx context.Context) (map[replay.Object]string, error) {
+	held := map[replay.Object]string{}
+	return held, h.records(ctx, func(o replay.Object, text func(field string) string) {
+		if text("deleted") == "" {
+			held[o] = text("resourceVersion")
+		}
+	})
+}
+
+// marks are those of all records, of what is gone too.
+func (h *theHub) marks(ctx context.Context) (map[replay.Object]mark, error) {
+	marks := map[replay.Object]mark{}
+	var errs []error
+	err := h.records(ctx, func(o replay.Object, text func(field string) string) {
+		m, err := newMark(text("term"), text("sequence"))
+		o.UID = ""
+		marks[o], errs = m, append(errs, err)
+	})
+	return marks, errors.Join(append(errs, err)...)
+}
+
+// records calls f for each record, with what its fields say.
+func (h *theHub) records(ctx context.Context, f func(of replay.Object, text func(field string) string)) error {
+	client, end, err := h.client()
 	if err != nil {
-		return nil, err
+		return err
 	}
+	defer end()
 	list, err := client.Resource(schema.GroupVersionResource{Group: "records.fairlead.dev", Version: "v1alpha1", Resource: "records"}).
 		Namespace("default").List(ctx, metav1.ListOptions{})
 	if err != nil {
-		return nil, fmt.Errorf("list the records: %w", err)
+		return fmt.Errorf("list the records: %w", err)
 	}
-	held := map[replay.Object]string{}
 	for _, item := range list.Items {
 		text := func(field string) string {
 			s, _, textErr := unstructured.NestedString(item.Object, "spec", field)
 			err = errors.Join(err, textErr)
 			return s
 		}
-		if text("deleted") == "" {
-			held[replay.Object{Cluster: text("cluster"), Resource: text("resource"), Namespace: text("namespace"), Name: text("name"), UID: text("uid")}] = text("resourceVersion")
-		}
+		f(replay.Object{Cluster: text("cluster"), Resource: text("resource"), Namespace: text("namespace"), Name: text("name"), UID: text("uid")}, text)
 	}
-	return held, err
+	return err
 }

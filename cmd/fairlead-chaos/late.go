@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"os"
 
@@ -52,8 +53,8 @@ func checkTerms(ev evidence) (*findings, error) {
 	seen := map[string]bool{}
 	last = ""
 	for _, e := range events {
-		if _, there := ev.held[e.Object]; !there && told[e.Object] < term {
-			continue // it may have gone while nobody delivered
+		if mayHaveGone(e.Object, ev.held, told[e.Object], term) {
+			continue
 		}
 		if e.Term != last {
 			state.NewRun()
@@ -72,4 +73,11 @@ func checkTerms(ev evidence) (*findings, error) {
 	f.found = found{state.Compare(ev.held, ev.clusters...), state.OutOfOrder}
 	f.ByNumber = found{shuffled(known, ev.seed).Compare(ev.held, ev.clusters...), numbers.OutOfOrder}
 	return f, nil
+}
+
+// mayHaveGone reports whether an object, told of in one term last, may have been deleted
+// while nobody delivered, before the last term, so that nobody could tell.
+func mayHaveGone[T cmp.Ordered](object replay.Object, held map[replay.Object]string, told, last T) bool {
+	_, there := held[object]
+	return !there && told < last
 }

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -56,9 +55,7 @@ func startCollector(t testing.TB, d *destination) {
 			events = append(events, more...)
 		}
 		// Requests overtake each other, though never two with one object.
-		slices.SortStableFunc(events, func(a, b replay.Event) int {
-			return cmp.Or(cmp.Compare(a.Term, b.Term), cmp.Compare(a.Sequence, b.Sequence))
-		})
+		slices.SortStableFunc(events, byTerm)
 		return events, nil
 	}
 }

@@ -5,6 +5,8 @@ import (
 	"testing"
 
 	"go.uber.org/goleak"
+
+	"github.com/fairlead-dev/fairlead/internal/leaks"
 )
 
 // The test program is started again as Fairlead, as the real one is.
@@ -12,5 +14,5 @@ func TestMain(m *testing.M) {
 	if len(os.Args) > 1 && os.Args[1] == asFairlead {
 		os.Exit(runFairlead(os.Args[2:]))
 	}
-	goleak.VerifyTestMain(m)
+	goleak.VerifyTestMain(leaks.Patient(m))
 }

@@ -72,7 +72,8 @@ Of the rest there are sums over all sinks:
   old_terms             events of an earlier term that came after one of a later, with several
                         replicas; there must be none
   late_writes           writes of a leader that was stopped which arrived after those of the
-                        next one, and were refused, with --ledger memory
+                        next one, and were refused, with --ledger memory; and of the
+                        destination, if it compares terms, held connections with some
   failover_seconds      for how long nobody delivered, by what became of the leader
   refused               times that the sink refused a state for good; all such dead
                         letters are sent again before the end
@@ -129,13 +130,10 @@ func (o *options) Check() error {
 		errs = append(errs, fmt.Errorf("--replicas: %d is less than 1", o.replicas))
 	}
 	if o.replicas > 1 && o.sinks > 1 {
-		errs = append(errs, errors.New("--replicas: with several there is one sink; leave out --sinks"))
+		errs = append(errs, errors.New("--replicas: with several there is one sink that is a file; leave out --sinks"))
 	}
 	if o.sink != "" && destinations[o.sink] == nil {
 		errs = append(errs, fmt.Errorf("--sink: there is no %q, but %s", o.sink, strings.Join(destinationNames(), ", ")))
-	}
-	if o.sink != "" && o.replicas > 1 {
-		errs = append(errs, errors.New("--replicas: with several there is one sink; leave out --sink"))
 	}
 	if lockServers[o.lock] == nil {
 		errs = append(errs, fmt.Errorf("--lock: there is no %q, but %s", o.lock, strings.Join(lockNames(), ", ")))

@@ -142,8 +142,8 @@ func (p *program) arguments() []string {
 
 // lettersOf returns what a sink has refused for good, but for the member that lies, and
 // was not sent again.
-func (p *program) lettersOf(sink string) (refused []string, err error) {
-	for r, err := range deadletter.Read(p.letters()) {
+func lettersOf(path, sink string) (refused []string, err error) {
+	for r, err := range deadletter.Read(path) {
 		switch {
 		case errors.Is(err, fs.ErrNotExist):
 		case err != nil:

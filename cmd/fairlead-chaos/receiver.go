@@ -20,7 +20,8 @@ import (
 // in which they arrived.
 type receiver struct {
 	addr    string
-	refuses atomic.Bool // everything, with 503
+	refuses atomic.Int32 // with this status; 0: nothing
+	asked   atomic.Int64 // while it refuses some
 
 	server  *http.Server // nil while it is down
 	serving sync.WaitGroup
@@ -50,13 +51,17 @@ func startReceiver(t testing.TB, d *destination) {
 	d.server, d.addr = r, r.addr
 	d.sink = "http://" + d.listens + "/events?name=" + theDestination
 	d.events = r.read
-	set := func(refuses bool) func(context.Context) error {
+	set := func(status int32) func(context.Context) error {
 		return func(context.Context) error {
-			r.refuses.Store(refuses)
+			r.refuses.Store(status)
 			return nil
 		}
 	}
-	d.more = map[kind]stroke{"destination-refuses": {set(true), set(false)}}
+	d.more = map[kind]stroke{
+		"destination-refuses":   {set(http.StatusServiceUnavailable), set(0)},
+		"destination-denies":    {set(http.StatusUnauthorized), set(0)}, // as if a token had expired
+		"destination-throttles": {set(http.StatusTooManyRequests), set(0)},
+	}
 }
 
 // Start listens.
@@ -86,8 +91,16 @@ func (r *receiver) ServeHTTP(w http.ResponseWriter, request *http.Request) {
 		w.WriteHeader(http.StatusMethodNotAllowed)
 		return
 	}
-	if r.refuses.Load() {
-		http.Error(w, "refuses on purpose", http.StatusServiceUnavailable)
+	status := int(r.refuses.Load())
+	if status == http.StatusTooManyRequests { // some, and for a second
+		if r.asked.Add(1)%3 == 0 {
+			status = 0
+		} else {
+			w.Header().Set("Retry-After", "1")
+		}
+	}
+	if status != 0 {
+		http.Error(w, "refuses on purpose", status)
 		return
 	}
 	body, err := io.ReadAll(http.MaxBytesReader(w, request.Body, maxEvent))

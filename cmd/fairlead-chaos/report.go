@@ -62,6 +62,10 @@ type sinkResult struct {
 	Out      int   `json:"out,omitempty"` // processes that it was no sink of
 	// DeadLetters are changes that a destination has refused for good: there must be none.
 	DeadLetters int `json:"dead_letters,omitempty"`
+	// LateWrites are those of a leader that was stopped which a destination got after one
+	// of the next leader, and OldTerms what it has taken of such: there must be none.
+	LateWrites int `json:"late_writes,omitempty"`
+	OldTerms   int `json:"old_terms,omitempty"`
 }
 
 // add takes the findings about a sink at one time. What was wrong once remains so.
@@ -115,7 +119,7 @@ func (r *result) finish(outlets []*outlet, all []*findings) {
 // outside takes the findings about the destination at the end.
 func (r *result) outside(name string, f *findings, letters int) {
 	count := func(f *found) zeros { return zeros{len(f.Missing), len(f.Ghosts), len(f.OutOfOrder)} }
-	r.Destination = &sinkResult{Sink: name, zeros: count(&f.found), ByID: count(&f.ByID), ByNumber: count(&f.ByNumber), Events: f.Events, DeadLetters: letters}
+	r.Destination = &sinkResult{Sink: name, zeros: count(&f.found), ByID: count(&f.ByID), ByNumber: count(&f.ByNumber), Events: f.Events, DeadLetters: letters, OldTerms: len(f.OldTerms)}
 }
 
 // fail notes the error that ended the run, unless the numbers tell it.
@@ -127,17 +131,20 @@ func (r *result) fail(err error) {
 
 // err says what is wrong.
 func (r *result) err() error {
-	letters := 0
+	letters, oldTerms := 0, 0
 	if r.Destination != nil {
-		letters = r.Destination.DeadLetters
+		letters, oldTerms = r.Destination.DeadLetters, r.Destination.OldTerms
 	}
-	if !r.any() && letters+r.MissingIntents+r.Skipped+r.Replayed+r.Resent+r.OldTerms == 0 {
+	if !r.any() && letters+oldTerms+r.MissingIntents+r.Skipped+r.Replayed+r.Resent+r.OldTerms == 0 {
 		return nil
 	}
 	text := fmt.Sprintf("seed %d: %d missing, %d ghosts, %d out of order, %d delivered before the ledger had their UID, %d skipped by a resume point, %d replayed unasked, %d resent after a clean stop, %d of an earlier term after a later one",
 		r.Seed, r.Missing, r.Ghosts, r.OutOfOrder, r.MissingIntents, r.Skipped, r.Replayed, r.Resent, r.OldTerms)
 	if letters > 0 {
 		text += fmt.Sprintf("; %d dead letters of the destination", letters)
+	}
+	if oldTerms > 0 {
+		text += fmt.Sprintf("; the destination has taken %d of an earlier term after a later one", oldTerms)
 	}
 	all := r.Sinks
 	if r.Destination != nil {

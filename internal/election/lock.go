@@ -28,9 +28,10 @@ type lock struct {
 	log   logr.Logger
 
 	mu     sync.Mutex
-	holder string // as last seen; empty: nobody
-	token  uint64 // see Election.Token
-	failed error  // of the last request
+	holder string    // as last seen; empty: nobody
+	since  time.Time // when it became so
+	token  uint64    // see Election.Token
+	failed error     // of the last request
 }
 
 // Get reads the record. By the bytes that it returns the elector tells whether that
@@ -131,7 +132,9 @@ func (l *lock) saw(holder string) {
 	}
 	l.mu.Lock()
 	changed := l.holder != holder
-	l.holder = holder
+	if l.holder = holder; changed {
+		l.since = time.Now()
+	}
 	l.mu.Unlock()
 	if changed && holder != "" && holder != l.Identity() {
 		l.log.Info("Follows", "leader", printable(holder))

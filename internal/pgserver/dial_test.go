@@ -17,9 +17,10 @@ func hole(conn net.Conn) { _, _ = io.Copy(io.Discard, conn) }
 // An address that does not answer leaves time for the others, and is not tried first
 // again.
 func TestAddressThatDoesNotAnswer(t *testing.T) {
+	t.Parallel() // it waits
 	dead, clients := listen(t, hole)
 	alive := healthy(t)
-	s := open(t, 6*time.Second, "db")
+	s := open(t, 20*time.Second, "db") // each may take ten
 	s.Lookup(func(context.Context, string) ([]string, error) { return []string{dead, alive}, nil })
 	for range 3 {
 		conn, err := s.Connect(t.Context(), nil)

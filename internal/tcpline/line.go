@@ -11,8 +11,8 @@ import (
 	"time"
 )
 
-// Line is a TCP proxy to one address. Its faults apply to all connections. Open, Cut and
-// Set are for one goroutine at a time; Reset may be called by any.
+// Line is a TCP proxy to one address. Its faults apply to all connections. Open, Cut,
+// Lead and Set are for one goroutine at a time; Reset may be called by any.
 type Line struct {
 	to     string // host and port
 	faults atomic.Pointer[Faults]
@@ -23,7 +23,7 @@ type Line struct {
 	running  sync.WaitGroup
 
 	mu      sync.Mutex
-	clients map[*net.TCPConn]struct{} // that are connected
+	clients map[*net.TCPConn]*way // that are connected
 }
 
 // Faults are how a line misbehaves.
@@ -38,7 +38,7 @@ type Faults struct {
 
 // New returns a line to a host and port, which is not open yet.
 func New(to string) *Line {
-	l := &Line{to: to, clients: map[*net.TCPConn]struct{}{}}
+	l := &Line{to: to, clients: map[*net.TCPConn]*way{}}
 	l.faults.Store(&Faults{changed: make(chan struct{})})
 	return l
 }
@@ -63,6 +63,9 @@ func (l *Line) Open(address string) error {
 	l.running.Go(func() { l.accept(ctx, listener) })
 	return nil
 }
+
+// Lead has the line lead elsewhere. It must not be open.
+func (l *Line) Lead(to string) { l.to = to }
 
 // Cut refuses new connections, ends those of now, and returns when they have ended.
 // It ends every other fault for those to come.
@@ -111,10 +114,12 @@ func (l *Line) accept(ctx context.Context, listener net.Listener) {
 // carry connects a client to the line's end, and returns when both connections have
 // ended.
 func (l *Line) carry(ctx context.Context, client *net.TCPConn) {
+	w := &way{}
 	l.mu.Lock()
-	l.clients[client] = struct{}{}
+	l.clients[client] = w
 	l.mu.Unlock()
 	defer func() {
+		w.ended.Store(true)
 		l.mu.Lock()
 		delete(l.clients, client)
 		l.mu.Unlock()
@@ -124,7 +129,7 @@ func (l *Line) carry(ctx context.Context, client *net.TCPConn) {
 		_ = client.Close()
 		return
 	}
-	l.pump(ctx, client, server.(*net.TCPConn))
+	l.pump(ctx, w, client, server.(*net.TCPConn))
 }
 
 // wait returns after d, or earlier when changed is closed or ctx ends.

@@ -31,7 +31,7 @@ type chunk struct {
 // faults. It returns when both ends have been closed: each direction had its end, one
 // failed, or ctx ended. Bytes are late, but never lost and never out of order, as a
 // TLS connection would survive neither.
-func (l *Line) pump(ctx context.Context, client, server *net.TCPConn) {
+func (l *Line) pump(ctx context.Context, w *way, client, server *net.TCPConn) {
 	group, ctx := errgroup.WithContext(ctx)
 	closed := make(chan struct{})
 	context.AfterFunc(ctx, func() { // Wait ends ctx, if nothing else does.
@@ -42,7 +42,7 @@ func (l *Line) pump(ctx context.Context, client, server *net.TCPConn) {
 	for from, to := range map[*net.TCPConn]*net.TCPConn{client: server, server: client} {
 		chunks := make(chan chunk, chunksUnderWay)
 		group.Go(func() error { return receive(ctx, from, chunks) })
-		group.Go(func() error { return l.send(ctx, to, chunks, to == client) })
+		group.Go(func() error { return l.send(ctx, w, to, chunks, to == client) })
 	}
 	_ = group.Wait() // How a connection ends, its two ends see.
 	<-closed
@@ -68,11 +68,14 @@ func receive(ctx context.Context, from *net.TCPConn, chunks chan<- chunk) error 
 }
 
 // send writes each chunk when it is due. The end closes this direction only.
-func (l *Line) send(ctx context.Context, to *net.TCPConn, chunks <-chan chunk, answers bool) error {
+func (l *Line) send(ctx context.Context, w *way, to *net.TCPConn, chunks <-chan chunk, answers bool) error {
 	for {
 		select {
 		case c := <-chunks:
 			if err := l.untilDue(ctx, c, answers); err != nil {
+				return err
+			}
+			if err := w.pass(ctx, !answers && len(c.data) > 0); err != nil {
 				return err
 			}
 			if len(c.data) == 0 {

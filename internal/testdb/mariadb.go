@@ -3,7 +3,6 @@ package testdb
 import (
 	"context"
 	"fmt"
-	"net"
 	"os/exec"
 	"path/filepath"
 	"strconv"
@@ -45,7 +44,7 @@ func StartMariaDB(t testing.TB, settings ...string) *MariaDB {
 
 // greets reads what the server says to each client first.
 func (s *Server) greets(ctx context.Context) error {
-	conn, err := new(net.Dialer).DialContext(ctx, "tcp", s.Addr())
+	conn, err := s.dial(ctx)
 	if err != nil {
 		return err
 	}

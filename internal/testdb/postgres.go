@@ -3,7 +3,6 @@ package testdb
 import (
 	"context"
 	"fmt"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -82,7 +81,7 @@ func (p *Postgres) configure(t testing.TB, settings []string) {
 // answers begins to log in. A server that is not ready yet answers with an error,
 // one that is asks for the password.
 func (s *Server) answers(ctx context.Context) error {
-	conn, err := new(net.Dialer).DialContext(ctx, "tcp", s.Addr())
+	conn, err := s.dial(ctx)
 	if err != nil {
 		return err
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -122,6 +123,20 @@ func (s *Server) Start(t testing.TB) {
 			t.Fatalf("%s is not ready: %v; the end of its log:\n%s", s.name, wrong, s.process.LogTail())
 		}
 	}
+}
+
+// dial connects to the server, which has until the end of ctx to answer.
+func (s *Server) dial(ctx context.Context) (net.Conn, error) {
+	conn, err := new(net.Dialer).DialContext(ctx, "tcp", s.Addr())
+	if err != nil {
+		return nil, err
+	}
+	if limit, ok := ctx.Deadline(); ok {
+		if err := conn.SetDeadline(limit); err != nil {
+			return nil, errors.Join(err, conn.Close())
+		}
+	}
+	return conn, nil
 }
 
 // Kill ends the server as kill -9 does. Connections are refused until Start.

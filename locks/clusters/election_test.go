@@ -2,6 +2,7 @@ package clusters_test
 
 import (
 	"context"
+	"errors"
 	"strings"
 	"testing"
 	"time"
@@ -85,6 +86,12 @@ func (p *process) mustLead(t *testing.T) {
 	select {
 	case <-p.leads:
 	case err := <-p.ended:
+		select {
+		case <-p.leads: // and, on a slow machine, has lost the record since
+			p.ended <- err
+			return
+		default:
+		}
 		t.Fatalf("%s has ended: %v", p.lock.Identity(), err)
 	case <-limit.C:
 		t.Fatalf("%s does not lead: %+v", p.lock.Identity(), p.Status())
@@ -102,8 +109,8 @@ func (f *fleet) electionOfFive(t *testing.T) {
 		}
 	}
 	second := startProcess(t, f.direct(), "second")
-	first.stop() // releases it
-	if err := <-first.ended; err != nil {
+	first.stop() // releases it, unless it has lost it, as it may on a slow machine
+	if err := <-first.ended; err != nil && !errors.Is(err, election.ErrLost) {
 		t.Error(err)
 	}
 	second.mustLead(t)
@@ -132,7 +139,7 @@ func (f *fleet) electionOfFive(t *testing.T) {
 		t.Errorf("term %d after %d", third.lock.Token(), second.lock.Token())
 	}
 	third.stop()
-	if err := <-third.ended; err != nil {
+	if err := <-third.ended; err != nil && !errors.Is(err, election.ErrLost) {
 		t.Error(err)
 	}
 	second.stop()

@@ -21,7 +21,7 @@ import (
 
 // Stand takes part in an election, in a process of its own that [Backend].Process has
 // started: in is its standard input, and out its standard output. It returns when in
-// ends, or nobody wants it for a minute.
+// ends, or nobody wants it for two minutes.
 func Stand(l resourcelock.Interface, in io.Reader, out io.Writer) error {
 	ctx, cancel := context.WithTimeout(context.Background(), 2*patience)
 	defer cancel()

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/client-go/tools/leaderelection/resourcelock"
 
 	"github.com/fairlead-dev/fairlead/locks"
@@ -80,9 +81,10 @@ func TestFailover(t *testing.T) {
 	}
 	d.Start(t) // the old primary, which has synchronous standbys that do not come
 	old := open(t, postgres.Options{Hosts: hosts[1:], Name: "x", Identity: "old", Timeout: time.Second})
-	if _, _, err := old.Get(t.Context()); err != nil {
-		t.Fatal(err)
-	}
+	until(t, "the old primary is read", func() bool {
+		_, _, err := old.Get(t.Context())
+		return err == nil
+	})
 	if err := old.Update(t.Context(), by("old")); err == nil {
 		t.Error("a primary without its synchronous standby confirms a write")
 	}
@@ -112,7 +114,13 @@ func TestCommitThatDidNotWait(t *testing.T) {
 func TestNothingIsLeftBehind(t *testing.T) {
 	d := start(t)
 	l := open(t, postgres.Options{Hosts: []string{d.addr}, Name: "x", Identity: "a", Timeout: 3 * time.Second})
-	create(t, l)
+	until(t, "the record is made", func() bool { // which may take longer than that on a busy machine
+		_, _, err := l.Get(t.Context())
+		if apierrors.IsNotFound(err) {
+			err = l.Create(t.Context(), by("a"))
+		}
+		return err == nil
+	})
 	blocked := session(t, d.Postgres)
 	defer blocked.Close(t.Context())
 	if _, err := blocked.Exec(t.Context(), `BEGIN; DELETE FROM fairlead_locks`).ReadAll(); err != nil {

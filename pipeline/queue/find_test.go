@@ -54,6 +54,22 @@ func TestFind(t *testing.T) {
 	})
 }
 
+// One lane's stats are those that all lanes' have.
+func TestLane(t *testing.T) {
+	q := newNameQueue(queue.Options[string, string]{})
+	if _, ok := q.Lane("a"); ok {
+		t.Error("there is a lane of what never came")
+	}
+	q.Add("a/1")
+	q.Add("a/2")
+	q.Add("b/1")
+	got, ok := q.Lane("a")
+	if !ok || got.Live != 2 {
+		t.Errorf("%+v, %v", got, ok)
+	}
+	equal(t, "among all", got, q.Lanes()[0])
+}
+
 func TestFindWithoutTokens(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		q := newNameQueue(queue.Options[string, string]{Buckets: ratelimit.New(ratelimit.Limit{QPS: 0.5, Burst: 1})})

@@ -55,6 +55,18 @@ func (q *Queue[T, K]) Lanes() []LaneStats {
 	return stats
 }
 
+// Lane returns the stats of one lane, without its durations unless Lanes was called before;
+// not ok: there is none of that name.
+func (q *Queue[T, K]) Lane(name string) (stats LaneStats, ok bool) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	l, ok := q.lanes[name]
+	if !ok {
+		return LaneStats{}, false
+	}
+	return l.stats(q.now()), true
+}
+
 func (l *lane[T, K]) stats(now time.Duration) LaneStats {
 	s := LaneStats{
 		Cluster:         l.name,

@@ -2,7 +2,9 @@ package file
 
 import (
 	"context"
+	"errors"
 
+	"github.com/fairlead-dev/fairlead/internal/lines"
 	"github.com/fairlead-dev/fairlead/pipeline"
 	"github.com/fairlead-dev/fairlead/sinks"
 )
@@ -20,7 +22,13 @@ func Kind() sinks.Kind {
 			path := v.Rest
 			return &sinks.Spec{
 				Identity: "file:" + path,
-				Open: func(context.Context, sinks.Env) (pipeline.Sink, error) {
+				Open: func(_ context.Context, env sinks.Env) (pipeline.Sink, error) {
+					if env.Trial {
+						if err := lines.Probe(path); err != nil {
+							return nil, err
+						}
+						return trial{}, nil
+					}
 					s, err := Open(path)
 					if err != nil {
 						return nil, err // not a nil *Sink
@@ -30,4 +38,11 @@ func Kind() sinks.Kind {
 			}, nil
 		},
 	}
+}
+
+// trial is a sink that is only checked, by Open.
+type trial struct{}
+
+func (trial) Write(context.Context, []*pipeline.Change) error {
+	return errors.New("a file that is only checked is not written")
 }

@@ -131,6 +131,7 @@ func TestOutages(t *testing.T) {
 						r.hangUntil(nil)
 						close(hang)
 					},
+					Waits: r.isWaitedFor,
 				}
 			})
 		})

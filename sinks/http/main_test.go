@@ -81,6 +81,7 @@ type receiver struct {
 	events []pipeline.Event
 	refuse func(*pipeline.Change) error
 	hang   chan struct{} // answer nothing until it is closed
+	waits  bool          // a request has come to that
 }
 
 func newReceiver(t testing.TB, parse func(*http.Request) ([]pipeline.Event, error)) *receiver {
@@ -100,6 +101,7 @@ func (r *receiver) take(w http.ResponseWriter, request *http.Request) {
 	}
 	r.mu.Lock()
 	hang, refuse := r.hang, r.refuse
+	r.waits = r.waits || hang != nil
 	r.mu.Unlock()
 	if hang != nil {
 		select {
@@ -144,7 +146,14 @@ func (r *receiver) refuseFor(f func(*pipeline.Change) error) {
 func (r *receiver) hangUntil(c chan struct{}) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.hang = c
+	r.hang, r.waits = c, false
+}
+
+// isWaitedFor reports whether a request hangs.
+func (r *receiver) isWaitedFor() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.waits
 }
 
 // parseOwn reads the three modes as the specification has them.

@@ -39,7 +39,7 @@ func TestStatuses(t *testing.T) {
 		400: permanent, 413: permanent, 415: permanent, 422: permanent,
 		401: transient, 402: transient, 403: transient, 404: transient, 405: transient, 407: transient, 408: transient, 409: transient,
 		410: transient, 425: transient, 429: transient, 431: transient, 451: transient,
-		500: own, 501: transient, 502: transient, 503: transient, 504: transient, 599: transient,
+		500: own, 501: transient, 502: transient, 503: transient, 504: transient, 507: transient, 599: transient,
 	} {
 		for _, format := range []httpsink.Format{httpsink.Structured, httpsink.Batch} {
 			s := answering(t, status)

@@ -29,8 +29,14 @@ var probe = &pipeline.Change{
 }
 
 // Check tries each kind of request that the sink makes, with dry runs where it would change
-// something: so it stores nothing, but for the CRD if the sink is to install that.
+// something: so it stores nothing, but for the CRD if the sink is to install that. With
+// Options.Trial that is a dry run as well, after which there are no records to try.
 func (s *Sink) Check(ctx context.Context) error {
+	if s.o.Trial && s.o.Install {
+		if missing, err := s.tryInstall(ctx); missing || err != nil {
+			return err
+		}
+	}
 	if err := s.install(ctx); err != nil {
 		return err
 	}

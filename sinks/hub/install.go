@@ -58,7 +58,7 @@ func (d *definition) isEstablished() bool {
 // does so once, and again after they were found to be missing. Several processes may do so
 // at once.
 func (s *Sink) install(ctx context.Context) error {
-	if !s.o.Install || s.installed.Load() {
+	if !s.o.Install || s.o.Trial || s.installed.Load() {
 		return nil
 	}
 	if err := s.establish(ctx); err != nil {
@@ -67,6 +67,22 @@ func (s *Sink) install(ctx context.Context) error {
 	}
 	s.installed.Store(true)
 	return nil
+}
+
+// tryInstall tries whether install may make or replace the CRD, if it would, and reports whether
+// there is none.
+func (s *Sink) tryInstall(ctx context.Context) (missing bool, err error) {
+	found, err := s.definition(ctx)
+	missing = isCode(err, http.StatusNotFound)
+	switch {
+	case err != nil && !missing:
+	case missing, schemaOf(found) < ownSchema():
+		err = s.applyCRD(ctx, url.Values{"dryRun": {"All"}})
+	}
+	if err != nil {
+		return missing, fmt.Errorf("install the CRD of records in the hub, as a dry run: %w", s.explainInstall(err))
+	}
+	return missing, nil
 }
 
 func (s *Sink) establish(ctx context.Context) error {
@@ -80,7 +96,7 @@ func (s *Sink) establish(ctx context.Context) error {
 		case err != nil && !isCode(err, http.StatusNotFound):
 			return err
 		case err != nil, schemaOf(found) < ownSchema():
-			if err := s.applyCRD(ctx); err != nil {
+			if err := s.applyCRD(ctx, url.Values{}); err != nil {
 				return err
 			}
 		case found.isEstablished():
@@ -115,10 +131,13 @@ func (s *Sink) definition(ctx context.Context) (*definition, error) {
 	return found, nil
 }
 
-// applyCRD applies the CRD. That somebody else does at the same time is no error.
-func (s *Sink) applyCRD(ctx context.Context) error {
+// applyCRD applies the CRD, with more parameters of the request. That somebody else does at the
+// same time is no error.
+func (s *Sink) applyCRD(ctx context.Context, query url.Values) error {
+	query.Set("fieldManager", fieldManager)
+	query.Set("force", "true")
 	_, err := s.client.Do(ctx, apiclient.Call{
-		Method: http.MethodPatch, Path: crdPath, Query: url.Values{"fieldManager": {fieldManager}, "force": {"true"}},
+		Method: http.MethodPatch, Path: crdPath, Query: query,
 		ContentType: apiclient.TypeApply, Body: bytes.Clone(crd),
 	}, maxCRD)
 	if isCode(err, http.StatusConflict) {

@@ -71,7 +71,7 @@ func parse(v *sinks.Value) (*sinks.Spec, error) {
 		MinBatch: min(connections, most), MaxBatch: most,
 		Open: func(_ context.Context, env sinks.Env) (pipeline.Sink, error) {
 			o := o
-			o.Log, o.Registerer, o.UserAgent = env.Log, env.Registerer, env.UserAgent
+			o.Log, o.Registerer, o.UserAgent, o.Trial = env.Log, env.Registerer, env.UserAgent, env.Trial
 			s, err := New(o)
 			if err != nil {
 				return nil, err // not a nil *Sink

@@ -24,6 +24,9 @@ type Options struct {
 	Full bool
 	// Install makes the CRD of records, or updates it, before the first write.
 	Install bool
+	// Trial has Check install the CRD as a dry run only, and nothing be removed after
+	// DeletedFor: see sinks.Env. Write must not be called.
+	Trial bool
 	// QPS is how many requests are made per second, over time; 0 is no limit. Burst is how
 	// many may be made at once: at least 1 with a limit.
 	QPS   float64

@@ -34,6 +34,10 @@ func New(o Options) (*Sink, error) {
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	s.sweeping = cancel
+	if o.Trial {
+		close(s.swept)
+		return s, nil
+	}
 	go s.sweepOn(ctx)
 	return s, nil
 }

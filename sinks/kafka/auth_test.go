@@ -5,6 +5,7 @@ import (
 	"crypto/x509"
 	"os"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"github.com/twmb/franz-go/pkg/kerr"
@@ -141,4 +142,65 @@ func TestTLS(t *testing.T) {
 	// And the other way round.
 	c = start(t)
 	fails(t, choose(t, "kafka://"+c.addrs[0]+"/fairlead").Write(t.Context(), batch), "TLS")
+}
+
+// A certificate of the brokers that has expired costs no change, and the error names it. So
+// does one of the client.
+func TestCertificatesThatHaveExpired(t *testing.T) {
+	ca, err := testca.New("brokers")
+	if err != nil {
+		t.Fatal(err)
+	}
+	pair, err := ca.Expired()
+	if err != nil {
+		t.Fatal(err)
+	}
+	expired, err := tls.X509KeyPair(pair.Cert, pair.Key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	fresh, err := ca.Server()
+	if err != nil {
+		t.Fatal(err)
+	}
+	good, err := tls.X509KeyPair(fresh.Cert, fresh.Key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var renewed atomic.Bool
+	c := start(t, kfake.TLS(&tls.Config{GetCertificate: func(*tls.ClientHelloInfo) (*tls.Certificate, error) {
+		if renewed.Load() {
+			return &good, nil
+		}
+		return &expired, nil
+	}}))
+	s := choose(t, "kafka://"+c.addrs[0]+"/fairlead?ca="+file(t, string(ca.PEM())))
+	batch := []*pipeline.Change{change("a", 1, 9)}
+	for range 2 {
+		fails(t, s.Write(t.Context(), batch), "expired", c.addrs[0])
+	}
+	fails(t, s.(sinks.Checker).Check(t.Context()), "expired", c.addrs[0])
+	renewed.Store(true)
+	if err := s.Write(t.Context(), batch); err != nil {
+		t.Errorf("after the certificate was renewed: %v", err)
+	}
+
+	users := x509.NewCertPool()
+	users.AppendCertsFromPEM(ca.PEM())
+	c = start(t, kfake.TLS(&tls.Config{Certificates: []tls.Certificate{good}, ClientAuth: tls.RequireAndVerifyClientCert, ClientCAs: users}))
+	cert, key := file(t, string(pair.Cert)), file(t, string(pair.Key))
+	s = choose(t, "kafka://"+c.addrs[0]+"/fairlead?ca="+file(t, string(ca.PEM()))+"&cert="+cert+"&key="+key)
+	fails(t, s.Write(t.Context(), batch), "certificate")
+	client, err := ca.Client("fairlead", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for path, text := range map[string][]byte{cert: client.Cert, key: client.Key} {
+		if err := os.WriteFile(path, text, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := s.Write(t.Context(), batch); err != nil {
+		t.Errorf("after the client's certificate was renewed: %v", err)
+	}
 }

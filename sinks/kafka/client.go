@@ -52,7 +52,7 @@ const maxHosts = 1024
 // client returns a producer. It makes one batch of what it gets for a partition at once:
 // who hands records over sees to it that they are not too many bytes. The client's own
 // limit is asked for once in its life, and so could not follow the topic's.
-func (c *connector) client() (*kgo.Client, error) {
+func (c *connector) client(m *metrics) (*kgo.Client, error) {
 	opts := []kgo.Opt{
 		kgo.SeedBrokers(c.o.Brokers...),
 		kgo.ClientID(c.o.ClientID),
@@ -62,6 +62,7 @@ func (c *connector) client() (*kgo.Client, error) {
 		kgo.RetryTimeout(c.o.Timeout),
 		kgo.MetadataMinAge(500 * time.Millisecond), // a leader that has moved is found soon
 		kgo.DisableClientMetrics(),
+		kgo.WithHooks(m),
 
 		kgo.RequiredAcks(kgo.AllISRAcks()),
 		kgo.AllowIdempotentProduceCancellation(), // or a broker that hangs could hold Write for ever

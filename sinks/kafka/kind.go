@@ -90,7 +90,7 @@ func parse(v *sinks.Value) (*sinks.Spec, error) {
 		MaxBatch: int(v.Int("batch")),
 		Open: func(_ context.Context, env sinks.Env) (pipeline.Sink, error) {
 			o := o
-			o.Log = env.Log
+			o.Log, o.Registerer = env.Log, env.Registerer
 			s, err := New(o)
 			if err != nil {
 				return nil, err // not a nil *Sink

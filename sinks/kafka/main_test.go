@@ -10,11 +10,13 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kgo"
 	"go.uber.org/goleak"
 
+	"github.com/fairlead-dev/fairlead/internal/loopback"
 	"github.com/fairlead-dev/fairlead/pipeline"
 	"github.com/fairlead-dev/fairlead/sinks/kafka"
 )
@@ -38,7 +40,7 @@ func start(t testing.TB, opts ...kfake.Opt) *cluster {
 	c := &cluster{t: t}
 	c.opts = append([]kfake.Opt{
 		kfake.NumBrokers(1), kfake.DataDir(t.TempDir()), kfake.SyncWrites(), kfake.SeedTopics(3, "fairlead"),
-		kfake.ListenFn(c.wire.listen), kfake.BrokerConfigs(map[string]string{"message.max.bytes": strconv.Itoa(32 << 20)}),
+		kfake.ListenFn(c.listen), kfake.BrokerConfigs(map[string]string{"message.max.bytes": strconv.Itoa(32 << 20)}),
 	}, opts...)
 	c.run()
 	t.Cleanup(func() { c.Close() })
@@ -164,6 +166,38 @@ func open(t testing.TB, c *cluster, with func(*kafka.Options)) *kafka.Sink {
 	return s
 }
 
+// insist writes until the batch is taken, as the pipeline does: with a short timeout a
+// machine that is busy may take longer.
+func insist(t *testing.T, s *kafka.Sink, batch ...*pipeline.Change) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	for {
+		err := s.Write(ctx, batch)
+		if err == nil {
+			return
+		}
+		if pipeline.IsPermanent(err) || ctx.Err() != nil {
+			t.Fatalf("not taken within a minute: %v", err)
+		}
+	}
+}
+
+// eventually waits for something to become so.
+func eventually(t testing.TB, what string, is func() bool) {
+	t.Helper()
+	again := time.NewTicker(20 * time.Millisecond)
+	defer again.Stop()
+	limit := time.After(time.Minute)
+	for !is() {
+		select {
+		case <-again.C:
+		case <-limit:
+			t.Fatalf("waited in vain: %s", what)
+		}
+	}
+}
+
 func file(t testing.TB, text string) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "file")
@@ -198,9 +232,30 @@ func (w *wire) hold() *held {
 	return h
 }
 
-func (w *wire) listen(network, address string) (net.Listener, error) {
+// listen listens for a broker. A port is nobody else's until the test ends, also while
+// the broker is stopped.
+func (c *cluster) listen(network, address string) (net.Listener, error) {
+	host, number, err := net.SplitHostPort(address)
+	if err != nil {
+		return nil, err
+	}
+	if number == "0" {
+		port, err := loopback.Reserve()
+		if err != nil {
+			return nil, err
+		}
+		c.t.Cleanup(func() {
+			if err := port.Release(); err != nil {
+				c.t.Error(err)
+			}
+		})
+		address = net.JoinHostPort(host, strconv.Itoa(port.Number))
+	}
 	l, err := new(net.ListenConfig).Listen(context.Background(), network, address)
-	return &listener{l, w}, err
+	if err != nil {
+		return nil, err
+	}
+	return &listener{l, &c.wire}, nil
 }
 
 // hang has the brokers answer nothing until the function that it returns is called.

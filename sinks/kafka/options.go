@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/go-logr/logr"
+	"github.com/prometheus/client_golang/prometheus"
 )
 
 // Mechanisms are how a client can prove who it is, beside by a certificate.
@@ -92,6 +93,9 @@ type Options struct {
 	// Log is told once of a topic that takes smaller batches than expected. The zero
 	// value drops it.
 	Log logr.Logger
+	// Registerer takes the sink's metrics. Two sinks must not share one: wrap it with a label
+	// for each (prometheus.WrapRegistererWith). nil: there are none.
+	Registerer prometheus.Registerer
 	// Timeout is how long a write may take. 0 is DefaultTimeout.
 	Timeout time.Duration
 }

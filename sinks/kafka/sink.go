@@ -40,8 +40,13 @@ func New(o Options) (*Sink, error) {
 		encoder:   encoder{template: t, binary: o.Binding == Binary, tombstones: o.Tombstones, topics: map[[2]string]string{}},
 		topics:    topics{otherwise: o.MaxMessage, limits: map[string]int32{}, lowered: map[string]bool{}},
 	}
-	if s.producer, err = s.client(); err != nil {
+	m := newMetrics()
+	if s.producer, err = s.client(m); err != nil {
 		return nil, fmt.Errorf("sink of Kafka: %w", err)
+	}
+	if err := m.register(o.Registerer); err != nil {
+		s.producer.Close()
+		return nil, err
 	}
 	return s, nil
 }

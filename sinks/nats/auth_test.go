@@ -6,6 +6,7 @@ import (
 	"errors"
 	"os"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"github.com/nats-io/nats-server/v2/server"
@@ -132,7 +133,7 @@ func TestTLS(t *testing.T) {
 		t.Fatal(err)
 	}
 	p := start(t, func(o *server.Options) {
-		o.TLS, o.TLSVerify, o.TLSTimeout = true, true, 10
+		o.TLS, o.TLSVerify = true, true
 		o.TLSConfig = &tls.Config{Certificates: []tls.Certificate{cert}, ClientAuth: tls.RequireAndVerifyClientCert, ClientCAs: users, MinVersion: tls.VersionTLS12}
 	}).make(client.Secure(&tls.Config{RootCAs: users, Certificates: []tls.Certificate{own}, MinVersion: tls.VersionTLS12}))
 	batch := []*pipeline.Change{change("a", 1, 9)}
@@ -147,6 +148,49 @@ func TestTLS(t *testing.T) {
 
 	p = start(t, nil).make()
 	fails(t, choose(t, "nats://"+p.addr+"/fairlead").Write(t.Context(), batch), "offers no TLS", "tls=false")
+}
+
+// A certificate of the server that has expired costs no change, and the error names it.
+func TestCertificateThatHasExpired(t *testing.T) {
+	ca, err := testca.New("servers")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var shown atomic.Pointer[tls.Certificate]
+	show := func(pair testca.KeyPair, err error) {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+		cert, err := tls.X509KeyPair(pair.Cert, pair.Key)
+		if err != nil {
+			t.Fatal(err)
+		}
+		shown.Store(&cert)
+	}
+	show(ca.Server())
+	trust := x509.NewCertPool()
+	trust.AppendCertsFromPEM(ca.PEM())
+	p := start(t, func(o *server.Options) {
+		o.TLS, o.TLSTimeout = true, 60
+		o.TLSConfig = &tls.Config{MinVersion: tls.VersionTLS12, GetCertificate: func(*tls.ClientHelloInfo) (*tls.Certificate, error) { return shown.Load(), nil }}
+	}).make(client.Secure(&tls.Config{RootCAs: trust, MinVersion: tls.VersionTLS12}))
+	show(ca.Expired())
+	text := "nats://" + p.addr + "/fairlead?ca=" + file(t, string(ca.PEM()))
+	batch := []*pipeline.Change{change("a", 1, 9)}
+	all := map[string]pipeline.Sink{"stream": choose(t, text), "kv": choose(t, text+"&mode=kv")}
+	for _, s := range all {
+		for range 2 {
+			fails(t, s.Write(t.Context(), batch), "expired", p.addr)
+		}
+		fails(t, s.(sinks.Checker).Check(t.Context()), "expired", p.addr)
+	}
+	show(ca.Server())
+	for name, s := range all {
+		if err := s.Write(t.Context(), batch); err != nil {
+			t.Errorf("%s, after the certificate was renewed: %v", name, err)
+		}
+	}
 }
 
 func TestKind(t *testing.T) {

@@ -15,6 +15,9 @@ func (s *KV) find(ctx context.Context, c *connection) (err error) {
 		if s.o.Create == nil {
 			return jetstream.ErrBucketNotFound
 		}
+		if s.o.Trial {
+			return nil
+		}
 		_, err = c.js.CreateKeyValue(ctx, jetstream.KeyValueConfig{
 			Bucket: s.o.Stream, Storage: jetstream.FileStorage, Replicas: max(s.o.Create.Replicas, 1), History: 1,
 			Description: "the last change of each object, written by Fairlead",

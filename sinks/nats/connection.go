@@ -27,6 +27,7 @@ const dialTimeout = 5 * time.Second
 type connector struct {
 	o       Options
 	secrets *redact.Redactor // knows what was sent to log in
+	metrics *metrics
 	// prepare looks at what a new connection is for.
 	prepare func(context.Context, *connection) error
 	// dial makes a socket.
@@ -38,18 +39,23 @@ type connector struct {
 	server atomic.Uint32
 }
 
-func newConnector(o Options) *connector {
-	c := &connector{o: o, secrets: redact.New(), dial: new(net.Dialer).DialContext, turn: make(chan *connection, 1)}
+func newConnector(o Options) (*connector, error) {
+	m, err := newMetrics(o.Registerer)
+	if err != nil {
+		return nil, err
+	}
+	c := &connector{o: o, metrics: m, secrets: redact.New(), dial: new(net.Dialer).DialContext, turn: make(chan *connection, 1)}
 	c.turn <- nil
-	return c
+	return c, nil
 }
 
 // connection is one to a server.
 type connection struct {
-	js     jetstream.JetStream
-	bucket jetstream.Stream // that of a bucket, once it is known
-	conn   *nats.Conn
-	dialer *dialer
+	js        jetstream.JetStream
+	bucket    jetstream.Stream // that of a bucket, once it is known
+	publisher publisher
+	conn      *nats.Conn
+	dialer    *dialer
 
 	server uint32 // which one, as connector.server counts
 
@@ -155,10 +161,11 @@ func (c *connector) connectTo(ctx context.Context, server string) (*connection, 
 		}
 		return nil, err
 	}
-	if made.js, err = jetstream.New(made.conn, jetstream.WithPublishAsyncMaxPending(c.o.MaxBatch+1), jetstream.WithDefaultTimeout(c.o.Timeout)); err != nil {
+	if made.js, err = jetstream.New(made.conn, jetstream.WithDefaultTimeout(c.o.Timeout)); err != nil {
 		made.close()
 		return nil, err
 	}
+	made.publisher.conn, made.publisher.metrics = made.conn, c.metrics
 	return made, nil
 }
 

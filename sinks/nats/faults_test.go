@@ -138,15 +138,12 @@ func TestLostAnswers(t *testing.T) {
 	s, kv := open(t, p, short), openKV(t, p, short)
 	batch := []*pipeline.Change{change("a", 1, 9), change("b", 1, 9), change("a", 2, 9), change("a", 3, 9)}
 	for name, sink := range map[string]pipeline.Sink{"stream": s, "bucket": kv} {
-		if err := sink.Write(t.Context(), []*pipeline.Change{change("x", 1, 9)}); err != nil {
-			t.Fatal(err)
-		}
+		t.Log(name)
+		insist(t, sink, change("x", 1, 9))
 		p.line.Set(tcpline.Faults{Mute: true})
 		fails(t, sink.Write(t.Context(), batch), "within 1s")
 		p.line.Set(tcpline.Faults{})
-		if err := sink.Write(t.Context(), batch); err != nil {
-			t.Errorf("%s: %v", name, err)
-		}
+		insist(t, sink, batch...)
 	}
 	if got := sequences(p.events(), "a"); got != "[1 2 3]" {
 		t.Errorf("of a the stream has %s", got)
@@ -229,14 +226,7 @@ func TestForeignValues(t *testing.T) {
 // Of several servers one that is there is used.
 func TestServersThatAreAway(t *testing.T) {
 	p := start(t, nil).make()
-	listener, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	away := listener.Addr().String()
-	if err := listener.Close(); err != nil {
-		t.Fatal(err)
-	}
+	away := net.JoinHostPort("127.0.0.1", strconv.Itoa(reserve(t)))
 	s := open(t, p, func(o *nats.Options) { o.Servers = []string{away, p.addr} })
 	if err := s.Write(t.Context(), []*pipeline.Change{change("a", 1, 9)}); err != nil {
 		t.Error(err)

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -83,7 +84,10 @@ func parse(v *sinks.Value) (*sinks.Spec, error) {
 	return &sinks.Spec{
 		Identity: identity,
 		MaxBatch: o.MaxBatch,
-		Open: func(context.Context, sinks.Env) (pipeline.Sink, error) {
+		Open: func(_ context.Context, env sinks.Env) (pipeline.Sink, error) {
+			o := o
+			o.Registerer = env.Registerer
+			o.Trial = env.Trial
 			if kv {
 				return sinkOf(NewKV(o))
 			}
@@ -121,13 +125,7 @@ func loginOf(v *sinks.Value) (func() ([]nats.Option, []string, error), error) {
 	case (user == "") != (password == ""):
 		return nil, errors.New("user and password-file go together; give both or none")
 	case creds != "":
-		return func() ([]nats.Option, []string, error) {
-			text, err := smallfile.Read(creds, maxCreds)
-			if err != nil {
-				return nil, nil, fmt.Errorf("creds-file: %w", err)
-			}
-			return []nats.Option{nats.UserCredentialBytes(text)}, nil, nil
-		}, nil
+		return func() ([]nats.Option, []string, error) { return credsOf(creds) }, nil
 	case nkey != "":
 		return func() ([]nats.Option, []string, error) { return nkeyOf(nkey) }, nil
 	case token != "":
@@ -142,6 +140,33 @@ func loginOf(v *sinks.Value) (func() ([]nats.Option, []string, error), error) {
 		}, nil
 	}
 	return nil, nil
+}
+
+// jwtSyntax is that of a signed JWT: three parts in base64url. Nothing else is sent as one.
+var jwtSyntax = regexp.MustCompile(`^[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+$`)
+
+// credsOf returns what logs in with the JWT and the seed in a file. The seed itself is
+// never sent.
+func credsOf(path string) ([]nats.Option, []string, error) {
+	text, err := smallfile.Read(path, maxCreds)
+	if err != nil {
+		return nil, nil, fmt.Errorf("creds-file: %w", err)
+	}
+	pair, err := nkeys.ParseDecoratedUserNKey(text)
+	if err != nil {
+		return nil, nil, fmt.Errorf("creds-file: read %s: it has no seed of a user; have it written anew (nsc generate creds)", path)
+	}
+	seed, err := pair.Seed()
+	if err != nil {
+		return nil, nil, fmt.Errorf("creds-file: read %s: %w", path, err)
+	}
+	// Of a file that it does not understand the parser returns everything, with the seed.
+	token, err := nkeys.ParseDecoratedJWT(text)
+	token = strings.TrimSpace(token)
+	if err != nil || !jwtSyntax.MatchString(token) || strings.Contains(token, string(seed)) {
+		return nil, nil, fmt.Errorf("creds-file: read %s: it has no JWT of a user where one belongs; have it written anew (nsc generate creds)", path)
+	}
+	return []nats.Option{nats.UserJWT(func() (string, error) { return token, nil }, pair.Sign)}, []string{token, string(seed)}, nil
 }
 
 // nkeyOf returns what signs with the seed in a file.

@@ -17,7 +17,8 @@ import (
 type KV struct {
 	*connector
 	remembered remembered
-	text       []byte // of a message, used again for the next
+	next       nats.Msg // the message that is sent, made of the one before
+	text, buf  []byte   // its bytes, and those that names are made of
 }
 
 // Headers of what a key holds, for who compares changes without reading the event.
@@ -36,7 +37,16 @@ func NewKV(o Options) (*KV, error) {
 	if err != nil {
 		return nil, fmt.Errorf("sink of NATS: %w", err)
 	}
-	s := &KV{connector: newConnector(o), remembered: newRemembered()}
+	c, err := newConnector(o)
+	if err != nil {
+		return nil, err
+	}
+	s := &KV{connector: c, remembered: newRemembered(), next: nats.Msg{Header: nats.Header{
+		termHeader:                          {""},
+		sequenceHeader:                      {""},
+		jetstream.ExpectedStreamHeader:      {streamOf(o.Stream)},
+		jetstream.ExpectedLastSubjSeqHeader: {""},
+	}}}
 	s.prepare = s.find
 	return s, nil
 }
@@ -80,36 +90,36 @@ var errContended = errors.New("another process keeps writing the same key")
 // remembered is taken for missing; if it is not, it is read and compared.
 func (s *KV) replace(ctx context.Context, c *connection, batch []*pipeline.Change, round []int, errs []error) {
 	for attempt := 0; len(round) > 0; attempt++ {
-		var waiting []pending
+		unanswered := c.publisher.begin()
+		var sent, again []int
 		for _, i := range round {
-			if held := s.remembered.get(batch[i].Key); held.isOfLaterTerm(batch[i]) {
-				errs[i] = held.oldTerm(batch[i])
-				continue
-			} else if held.isLater(batch[i]) {
-				continue
-			}
-			m := s.message(batch[i])
-			f, err := c.publish(m)
-			if errs[i] = err; err == nil {
-				waiting = append(waiting, pending{i, f})
-			}
-		}
-		round = round[:0]
-		for _, p := range waiting {
-			ack, err := c.await(ctx, p.future)
+			held := s.remembered.get(batch[i].Key)
 			switch {
-			case err == nil:
-				s.remembered.note(batch[p.change], ack.Sequence)
-				errs[p.change] = nil
-			case isConflict(err) && attempt < attempts:
-				round = append(round, p.change)
-			case isConflict(err):
-				errs[p.change] = errContended
+			case held.isOfLaterTerm(batch[i]):
+				errs[i] = held.oldTerm(batch[i])
+			case held.isLater(batch[i]):
 			default:
-				errs[p.change] = err
+				if sent = append(sent, i); unanswered == nil {
+					c.publisher.publish(s.message(batch[i], held.revision))
+				}
 			}
 		}
-		round = s.compare(ctx, c, batch, round, errs)
+		if unanswered == nil {
+			unanswered = c.publisher.wait(ctx, c)
+		}
+		for n, i := range sent {
+			revision, err := c.publisher.answer(n, unanswered)
+			switch errs[i] = err; {
+			case err == nil:
+				s.remembered.note(batch[i], revision)
+			case isConflict(err) && attempt < attempts:
+				errs[i] = nil
+				again = append(again, i)
+			case isConflict(err):
+				errs[i] = errContended
+			}
+		}
+		round = s.compare(ctx, c, batch, again, errs)
 	}
 }
 
@@ -142,21 +152,23 @@ func (s *KV) compare(ctx context.Context, c *connection, batch []*pipeline.Chang
 	return again
 }
 
-// message returns the message of a change, for the revision that its key is remembered to
-// have. Its text is that of the last message.
-func (s *KV) message(c *pipeline.Change) *nats.Msg {
-	held := s.remembered.get(c.Key)
-	s.text = c.AppendCloudEvent(s.text[:0])
-	m := &nats.Msg{Subject: subjectOf(s.o.Stream, c.Key), Data: s.text, Header: nats.Header{
-		termHeader:                          {ordinal(c.Origin.Term)},
-		sequenceHeader:                      {ordinal(c.Sequence)},
-		jetstream.ExpectedStreamHeader:      {streamOf(s.o.Stream)},
-		jetstream.ExpectedLastSubjSeqHeader: {strconv.FormatUint(held.revision, 10)},
-	}}
+// message returns the message of a change, for the revision that its key is taken to have,
+// in place of the message before.
+func (s *KV) message(c *pipeline.Change, revision uint64) *nats.Msg {
+	s.buf = append(append(append(s.buf[:0], "$KV."...), s.o.Stream...), '.')
+	s.buf = appendSubject(s.buf, c.Key)
+	s.next.Subject = string(s.buf)
+	h := s.next.Header
+	h[termHeader][0], h[sequenceHeader][0] = ordinal(c.Origin.Term), ordinal(c.Sequence)
+	h[jetstream.ExpectedLastSubjSeqHeader][0] = strconv.FormatUint(revision, 10)
 	if c.Op == pipeline.Deleted {
-		m.Header[operationHeader] = []string{deleted}
+		h[operationHeader] = []string{deleted}
+	} else {
+		delete(h, operationHeader)
 	}
-	return m
+	s.text = c.AppendCloudEvent(s.text[:0])
+	s.next.Data = s.text
+	return &s.next
 }
 
 func subjectOf(bucket string, k pipeline.Key) string {

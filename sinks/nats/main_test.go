@@ -1,10 +1,12 @@
 package nats_test
 
 import (
+	"context"
 	"fmt"
 	"net"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -14,6 +16,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 	"go.uber.org/goleak"
 
+	"github.com/fairlead-dev/fairlead/internal/loopback"
 	"github.com/fairlead-dev/fairlead/internal/tcpline"
 	"github.com/fairlead-dev/fairlead/pipeline"
 	"github.com/fairlead-dev/fairlead/sinks"
@@ -35,28 +38,37 @@ type place struct {
 func start(t testing.TB, with func(*server.Options)) *place {
 	t.Helper()
 	p := &place{t: t, opts: server.Options{
-		Host: "127.0.0.1", Port: -1, JetStream: true, StoreDir: t.TempDir(), NoSigs: true, NoLog: true, MaxPayload: 1 << 20,
+		Host: "127.0.0.1", Port: reserve(t), JetStream: true, StoreDir: t.TempDir(), NoSigs: true, NoLog: true, MaxPayload: 1 << 20,
+		AuthTimeout: 60, TLSTimeout: 60, // seconds: the defaults end logins on a machine that is busy
 	}}
 	if with != nil {
 		with(&p.opts)
 	}
 	p.run()
 	t.Cleanup(p.stop)
-	p.opts.Port = p.Addr().(*net.TCPAddr).Port
 	p.line = tcpline.New(p.Addr().String())
-	listener, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	p.addr = listener.Addr().String()
-	if err := listener.Close(); err != nil {
-		t.Fatal(err)
-	}
+	p.addr = net.JoinHostPort("127.0.0.1", strconv.Itoa(reserve(t)))
 	if err := p.line.Open(p.addr); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(p.line.Cut)
 	return p
+}
+
+// reserve returns a port that is nobody else's until the test ends, also while nobody
+// listens on it.
+func reserve(t testing.TB) int {
+	t.Helper()
+	port, err := loopback.Reserve()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := port.Release(); err != nil {
+			t.Error(err)
+		}
+	})
+	return port.Number
 }
 
 func (p *place) run() {
@@ -80,12 +92,12 @@ func (p *place) stop() {
 // as calls do with a connection of an administrator.
 func (p *place) as(do func(jetstream.JetStream), opts ...client.Option) {
 	p.t.Helper()
-	conn, err := client.Connect(p.ClientURL(), opts...)
+	conn, err := client.Connect(p.ClientURL(), append(opts, client.Timeout(time.Minute))...)
 	if err != nil {
 		p.t.Fatal(err)
 	}
 	defer conn.Close()
-	js, err := jetstream.New(conn)
+	js, err := jetstream.New(conn, jetstream.WithDefaultTimeout(time.Minute))
 	if err != nil {
 		p.t.Fatal(err)
 	}
@@ -220,6 +232,23 @@ func fails(t *testing.T, err error, words ...string) {
 	}
 }
 
+// insist writes until the batch is taken, as the pipeline does: with a short timeout a
+// machine that is busy may take longer.
+func insist(t *testing.T, sink pipeline.Sink, batch ...*pipeline.Change) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	for {
+		err := sink.Write(ctx, batch)
+		if err == nil {
+			return
+		}
+		if pipeline.IsPermanent(err) || ctx.Err() != nil {
+			t.Fatalf("not taken within a minute: %v", err)
+		}
+	}
+}
+
 func sequences(events []pipeline.Event, name string) string {
 	var all []uint64
 	for _, e := range events {
@@ -228,4 +257,19 @@ func sequences(events []pipeline.Event, name string) string {
 		}
 	}
 	return fmt.Sprint(all)
+}
+
+// eventually waits for something to become so.
+func eventually(t testing.TB, what string, is func() bool) {
+	t.Helper()
+	again := time.NewTicker(20 * time.Millisecond)
+	defer again.Stop()
+	limit := time.After(time.Minute)
+	for !is() {
+		select {
+		case <-again.C:
+		case <-limit:
+			t.Fatalf("waited in vain: %s", what)
+		}
+	}
 }

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/nats-io/nats.go"
+	"github.com/prometheus/client_golang/prometheus"
 )
 
 const (
@@ -38,6 +39,9 @@ type Options struct {
 	TLS func(host string) (*tls.Config, error)
 	// Create says how a missing stream or bucket is made. nil: none is ever made.
 	Create *Create
+	// Trial has Create make nothing, and Check find nothing wrong with what it would make: see
+	// sinks.Env. Write must not be called.
+	Trial bool
 	// Name is what the connection calls itself. Empty is "fairlead".
 	Name string
 	// MaxBatch is how many messages may wait for their acknowledgement. 0 is
@@ -45,6 +49,9 @@ type Options struct {
 	MaxBatch int
 	// Timeout is how long a write may take. 0 is DefaultTimeout.
 	Timeout time.Duration
+	// Registerer takes the sink's metrics. Two sinks must not share one: wrap it with a label
+	// for each (prometheus.WrapRegistererWith). nil: there are none.
+	Registerer prometheus.Registerer
 }
 
 // Create says how a missing stream or bucket is made: on files, and for a stream with

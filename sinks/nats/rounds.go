@@ -1,12 +1,7 @@
 package nats
 
 import (
-	"context"
 	"errors"
-	"fmt"
-
-	"github.com/nats-io/nats.go"
-	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/fairlead-dev/fairlead/pipeline"
 )
@@ -79,39 +74,4 @@ func (c *connector) settle(conn *connection, batch []*pipeline.Change, errs []er
 		conn.fail(errors.New("the server accepted nothing"))
 	}
 	return whole
-}
-
-// pending is a message that has no answer yet.
-type pending struct {
-	change int
-	future jetstream.PubAckFuture
-}
-
-// publish sends a message, whose bytes it copies.
-func (c *connection) publish(m *nats.Msg) (jetstream.PubAckFuture, error) {
-	if len(m.Subject) > maxSubject {
-		return nil, fmt.Errorf("subject of %d bytes: %w", len(m.Subject), errSubject)
-	}
-	return c.js.PublishMsgAsync(m, jetstream.WithRetryAttempts(0))
-}
-
-// await waits for the answer to one message. When ctx ends or the connection breaks,
-// nobody knows what became of it, and the connection is of no use any more.
-func (c *connection) await(ctx context.Context, f jetstream.PubAckFuture) (*jetstream.PubAck, error) {
-	select {
-	case ack := <-f.Ok():
-		return ack, nil
-	default:
-	}
-	select {
-	case ack := <-f.Ok():
-		return ack, nil
-	case err := <-f.Err():
-		return nil, err
-	case <-c.broken:
-		return nil, c.failure()
-	case <-ctx.Done():
-		c.fail(errors.New("an answer did not come in time"))
-		return nil, ctx.Err()
-	}
 }

@@ -22,9 +22,11 @@ func (c *connector) connect(ctx context.Context) (*connection, error) {
 		server := c.o.Servers[int(at)%len(c.o.Servers)]
 		conn, err := c.try(ctx, server, left)
 		if err == nil {
+			c.metrics.made.Inc()
 			conn.server = at
 			return conn, nil
 		}
+		c.metrics.refused.Inc()
 		c.leave(at)
 		errs = append(errs, fmt.Errorf("connect to %s: %w", server, err))
 	}

@@ -23,7 +23,7 @@ import (
 func TestServerThatSwallowsConnections(t *testing.T) {
 	p := start(t, nil).make()
 	s := open(t, p, func(o *nats.Options) {
-		o.Servers, o.Timeout = []string{"away:4222", p.addr}, 4*time.Second
+		o.Servers, o.Timeout = []string{"away:4222", p.addr}, 20*time.Second // away has five of them
 	})
 	asked := 0
 	s.SetDial(func(ctx context.Context, network, address string) (net.Conn, error) {
@@ -50,10 +50,10 @@ func TestServerThatSwallowsConnections(t *testing.T) {
 	fails(t, s.Write(t.Context(), []*pipeline.Change{change("a", 3, 9)}), "away:4222")
 }
 
-// The first server takes connections, but has no JetStream, or answers nothing any more.
+// The first server takes connections, but has no JetStream.
 func TestServerThatIsOfNoUse(t *testing.T) {
 	bare, p := start(t, func(o *server.Options) { o.JetStream = false }), start(t, nil).make()
-	both := func(o *nats.Options) { o.Servers, o.Timeout = []string{bare.addr, p.addr}, 5*time.Second }
+	both := func(o *nats.Options) { o.Servers, o.Timeout = []string{bare.addr, p.addr}, 20*time.Second }
 	batch := []*pipeline.Change{change("a", 1, 9)}
 	s := open(t, p, both)
 	fails(t, s.Write(t.Context(), batch))
@@ -63,24 +63,34 @@ func TestServerThatIsOfNoUse(t *testing.T) {
 	if err := openKV(t, p, both).Write(t.Context(), batch); err != nil {
 		t.Errorf("bucket: %v", err)
 	}
+}
 
-	mute := start(t, nil).make()
-	for name, sink := range map[string]pipeline.Sink{
-		"stream": open(t, p, func(o *nats.Options) { o.Servers, o.Timeout = []string{mute.addr, p.addr}, 2*time.Second }),
-		"bucket": openKV(t, p, func(o *nats.Options) { o.Servers, o.Timeout = []string{mute.addr, p.addr}, 2*time.Second }),
+// The first server answers nothing any more.
+func TestServerThatGoesMute(t *testing.T) {
+	for name, open := range map[string]func(*place, func(*nats.Options)) pipeline.Sink{
+		"stream": func(p *place, with func(*nats.Options)) pipeline.Sink { return open(t, p, with) },
+		"bucket": func(p *place, with func(*nats.Options)) pipeline.Sink { return openKV(t, p, with) },
 	} {
-		mute.line.Set(tcpline.Faults{})
-		if err := sink.Write(t.Context(), []*pipeline.Change{change("b", 1, 9)}); err != nil {
-			t.Fatal(err)
-		}
-		mute.line.Set(tcpline.Faults{Mute: true})
-		fails(t, sink.Write(t.Context(), []*pipeline.Change{change("b", 2, 9)}), "within 2s")
-		if err := sink.Write(t.Context(), []*pipeline.Change{change("b", 2, 9)}); err != nil {
-			t.Errorf("%s, after the server answers nothing: %v", name, err)
-		}
-	}
-	if got := sequences(p.events(), "b"); got != "[2]" {
-		t.Errorf("of b the other server has %s", got)
+		t.Run(name, func(t *testing.T) {
+			t.Parallel() // they wait most of the time
+			mute, p := start(t, nil).make(), start(t, nil).make()
+			sink := open(p, func(o *nats.Options) { o.Servers, o.Timeout = []string{mute.addr, p.addr}, 8*time.Second })
+			if err := sink.Write(t.Context(), []*pipeline.Change{change("b", 1, 9)}); err != nil {
+				t.Fatal(err)
+			}
+			mute.line.Set(tcpline.Faults{Mute: true})
+			fails(t, sink.Write(t.Context(), []*pipeline.Change{change("b", 2, 9)}), "within 8s")
+			if err := sink.Write(t.Context(), []*pipeline.Change{change("b", 2, 9)}); err != nil {
+				t.Errorf("after the server answers nothing: %v", err)
+			}
+			if kv, ok := sink.(*nats.KV); ok {
+				if held := p.held(kv); len(held) != 1 || held[0].Sequence != 2 {
+					t.Errorf("the bucket of the other server has %v", held)
+				}
+			} else if got := sequences(p.events(), "b"); got != "[2]" {
+				t.Errorf("of b the other server has %s", got)
+			}
+		})
 	}
 }
 

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
@@ -16,7 +15,8 @@ import (
 // after the last one.
 type Sink struct {
 	*connector
-	text []byte // of a message, used again for the next
+	next      nats.Msg // the message that is sent, made of the one before
+	text, buf []byte   // its bytes, and those that names are made of
 }
 
 // New returns a sink for a stream. It connects to nothing. The error tells every mistake.
@@ -25,14 +25,22 @@ func New(o Options) (*Sink, error) {
 	if err != nil {
 		return nil, fmt.Errorf("sink of NATS: %w", err)
 	}
-	s := &Sink{connector: newConnector(o)}
+	c, err := newConnector(o)
+	if err != nil {
+		return nil, err
+	}
+	s := &Sink{connector: c, next: nats.Msg{Header: nats.Header{
+		"Content-Type":                 {"application/cloudevents+json; charset=UTF-8"},
+		jetstream.MsgIDHeader:          {""},
+		jetstream.ExpectedStreamHeader: {o.Stream},
+	}}}
 	s.prepare = s.make
 	return s, nil
 }
 
 // make makes the stream if it is missing and that is asked for.
 func (s *Sink) make(ctx context.Context, c *connection) error {
-	if s.o.Create == nil {
+	if s.o.Create == nil || s.o.Trial {
 		return nil // who may only publish cannot look at it
 	}
 	_, err := c.js.Stream(ctx, s.o.Stream)
@@ -64,17 +72,16 @@ func (s *Sink) Write(ctx context.Context, batch []*pipeline.Change) error {
 	// A server that reads nothing holds who publishes, too.
 	defer context.AfterFunc(limited, c.dialer.cut)()
 	errs := make([]error, len(batch))
-	var waiting []pending
 	rounds(batch, s.o.MaxBatch, errs, func(round []int) {
-		waiting = waiting[:0]
-		for _, i := range round {
-			f, err := c.publish(s.message(batch[i]))
-			if errs[i] = err; err == nil {
-				waiting = append(waiting, pending{i, f})
+		unanswered := c.publisher.begin()
+		if unanswered == nil {
+			for _, i := range round {
+				c.publisher.publish(s.message(batch[i]))
 			}
+			unanswered = c.publisher.wait(limited, c)
 		}
-		for _, p := range waiting {
-			_, errs[p.change] = c.await(limited, p.future)
+		for n, i := range round {
+			_, errs[i] = c.publisher.answer(n, unanswered)
 		}
 	})
 	if ctx.Err() != nil {
@@ -83,16 +90,14 @@ func (s *Sink) Write(ctx context.Context, batch []*pipeline.Change) error {
 	return s.settle(c, batch, errs)
 }
 
-// message returns the message of a change. Its text is that of the last one.
+// message returns the message of a change, in place of the one before.
 func (s *Sink) message(c *pipeline.Change) *nats.Msg {
-	var subject strings.Builder
-	subject.WriteString(s.o.Prefix)
-	subject.WriteByte('.')
-	subject.Write(appendSubject(nil, c.Key))
+	s.buf = append(append(s.buf[:0], s.o.Prefix...), '.')
+	s.buf = appendSubject(s.buf, c.Key)
+	s.next.Subject = string(s.buf)
+	s.buf = appendMessageID(s.buf[:0], c, s.next.Subject)
+	s.next.Header[jetstream.MsgIDHeader][0] = string(s.buf)
 	s.text = c.AppendCloudEvent(s.text[:0])
-	return &nats.Msg{Subject: subject.String(), Data: s.text, Header: nats.Header{
-		"Content-Type":                 {"application/cloudevents+json; charset=UTF-8"},
-		jetstream.MsgIDHeader:          {messageID(c, subject.String())},
-		jetstream.ExpectedStreamHeader: {s.o.Stream},
-	}}
+	s.next.Data = s.text
+	return &s.next
 }

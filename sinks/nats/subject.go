@@ -57,31 +57,28 @@ func appendToken(dst []byte, name string) []byte {
 	return dst
 }
 
-// messageID returns what tells repeats of a message from others: source and id of the
-// event. Where these do not tell objects or states apart, because the object has no UID
-// or no version, subject and sequence do.
-func messageID(c *pipeline.Change, subject string) string {
-	var b strings.Builder
-	printable(&b, c.Source())
-	b.WriteByte('#')
-	printable(&b, c.ID())
+// appendMessageID appends what tells repeats of a message from others: source and id of
+// the event. Where these do not tell objects or states apart, because the object has no
+// UID or no version, subject and sequence do.
+func appendMessageID(dst []byte, c *pipeline.Change, subject string) []byte {
+	dst = append(appendPrintable(dst, c.Source()), '#')
+	dst = appendPrintable(dst, c.ID())
 	if c.UID == "" || c.ResourceVersion == "" {
-		b.WriteByte('#')
-		b.WriteString(subject)
-		b.WriteByte('#')
-		b.WriteString(ordinal(c.Sequence))
+		dst = append(append(append(dst, '#'), subject...), '#')
+		dst = append(dst, ordinal(c.Sequence)...)
 	}
-	return b.String()
+	return dst
 }
 
-// printable writes a text fit for a header's value.
-func printable(b *strings.Builder, text string) {
+// appendPrintable appends a text fit for a header's value.
+func appendPrintable(dst []byte, text string) []byte {
 	const digits = "0123456789ABCDEF"
 	for i := range len(text) {
 		if c := text[i]; c > ' ' && c < 0x7f && c != '#' {
-			b.WriteByte(c)
+			dst = append(dst, c)
 		} else {
-			b.Write([]byte{'=', digits[c>>4], digits[c&15]})
+			dst = append(dst, '=', digits[c>>4], digits[c&15])
 		}
 	}
+	return dst
 }

@@ -51,9 +51,10 @@ var named = map[string]string{
 }
 
 // record returns a change as a log record: both its times are that of the observation,
-// its name is the event's type, its severity INFO, and its body the object as JSON.
-func record(c *pipeline.Change) *logspb.LogRecord {
-	r := &logspb.LogRecord{
+// its name is the event's type, its severity INFO, and its body the object: JSON as a text,
+// or a map, of which it tells how many values are in it.
+func record(c *pipeline.Change, asMap bool) (r *logspb.LogRecord, values int) {
+	r = &logspb.LogRecord{
 		SeverityNumber: logspb.SeverityNumber_SEVERITY_NUMBER_INFO, SeverityText: "INFO",
 		Attributes: make([]*commonpb.KeyValue, 0, len(named)+6),
 	}
@@ -82,10 +83,14 @@ func record(c *pipeline.Change) *logspb.LogRecord {
 	if t := c.Trace; t != nil {
 		r.TraceId, r.SpanId, r.Flags = t.TraceID[:], t.SpanID[:], 1 // sampled
 	}
-	if c.Object != nil {
+	switch {
+	case c.Object == nil:
+	case asMap:
+		r.Body, values = mapValue(c.Object)
+	default:
 		r.Body = textValue(string(c.Object)) // a copy: nothing is kept of a change
 	}
-	return r
+	return r, values
 }
 
 // resource returns the resource of the records of a cluster.

@@ -26,6 +26,7 @@ func Kind() sinks.Kind {
 				{Name: "token-file", Type: sinks.File, Meaning: "file with a bearer token; read again when it is replaced"},
 				{Name: "header-file", Type: sinks.File, Meaning: "file with headers, one NAME: VALUE a line; read again when it is replaced"},
 				{Name: "compression", Type: sinks.Choice, Choices: []string{"gzip", "none"}, Default: "gzip", Meaning: "how requests are compressed"},
+				{Name: "body", Type: sinks.Choice, Choices: []string{"json", "map"}, Default: "json", Meaning: "what a record's body is: the object's JSON as a text, or a map, whose fields receivers can address"},
 				{Name: "max-request", Type: sinks.Bytes, Default: "3584Ki", Min: 64 << 10, Max: 64 << 20, Meaning: "size of a request before compression; one change always fits"},
 				{Name: "connections", Type: sinks.Integer, Unit: "requests", Default: "4", Min: 1, Max: 64, Meaning: "requests that may be under way at once, never two with a change of one object"},
 				{Name: "timeout", Type: sinks.Duration, Default: DefaultTimeout.String(), Min: int64(time.Second), Max: int64(time.Hour), Meaning: "how long a request may take, with its answer"},
@@ -59,7 +60,7 @@ func parse(v *sinks.Value) (*sinks.Spec, error) {
 	o := Options{
 		URL: target, TokenFile: v.Str("token-file"), HeaderFile: v.Str("header-file"),
 		CAFile: files.CA, CertFile: files.Cert, KeyFile: files.Key, ServerName: files.ServerName,
-		NoCompression: v.Str("compression") == "none", MaxRequest: int(v.Int("max-request")), Timeout: v.Duration("timeout"),
+		NoCompression: v.Str("compression") == "none", BodyMap: v.Str("body") == "map", MaxRequest: int(v.Int("max-request")), Timeout: v.Duration("timeout"),
 		Connections: int(v.Int("connections")),
 	}
 	return &sinks.Spec{

@@ -75,6 +75,9 @@ type (
 		IntValue    *json.RawMessage // a string, or a number
 		BoolValue   *bool
 		BytesValue  *string
+		DoubleValue *json.RawMessage
+		ArrayValue  *struct{ Values []value }
+		KvlistValue *struct{ Values attributes }
 	}
 )
 
@@ -99,6 +102,39 @@ func (v *value) text() string {
 		return string(raw)
 	}
 	return ""
+}
+
+// json returns a value as JSON.
+func (v *value) json(t testing.TB) json.RawMessage {
+	t.Helper()
+	var plain any
+	switch {
+	case v.KvlistValue != nil:
+		object := map[string]json.RawMessage{}
+		for _, member := range v.KvlistValue.Values {
+			object[member.Key] = member.Value.json(t)
+		}
+		plain = object
+	case v.ArrayValue != nil:
+		list := []json.RawMessage{}
+		for i := range v.ArrayValue.Values {
+			list = append(list, v.ArrayValue.Values[i].json(t))
+		}
+		plain = list
+	case v.DoubleValue != nil:
+		return *v.DoubleValue
+	case v.IntValue != nil:
+		return json.RawMessage(v.text())
+	case v.BoolValue != nil:
+		plain = *v.BoolValue
+	case v.StringValue != nil:
+		plain = *v.StringValue
+	}
+	text, err := json.Marshal(plain)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return text
 }
 
 // events returns what a request says, as events again: nothing of one may be lost.
@@ -151,7 +187,11 @@ func eventOf(t testing.TB, resource map[string]string, r *logRecord) pipeline.Ev
 			event[name] = true
 		}
 	}
-	if r.Body != nil && r.Body.text() != "" {
+	switch {
+	case r.Body == nil:
+	case r.Body.KvlistValue != nil:
+		event["data"], event["datacontenttype"] = r.Body.json(t), "application/json"
+	case r.Body.text() != "":
 		event["data"], event["datacontenttype"] = json.RawMessage(r.Body.text()), "application/json"
 	}
 	text, err := json.Marshal(event)

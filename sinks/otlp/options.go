@@ -37,6 +37,8 @@ type Options struct {
 	CAFile, CertFile, KeyFile, ServerName string
 	// NoCompression: bodies are not compressed with gzip.
 	NoCompression bool
+	// BodyMap has the body of a record be a map, and not the object's JSON as a text.
+	BodyMap bool
 	// MaxRequest is at how many bytes, before compression, a request is full. One record
 	// always fits. 0 is DefaultMaxRequest.
 	MaxRequest int
@@ -56,6 +58,7 @@ type Options struct {
 type Sink struct {
 	client     *httpdest.Client
 	maxRequest int
+	bodyMap    bool
 	version    string // of the program
 	metrics    *metrics
 	log        logr.Logger
@@ -65,7 +68,7 @@ type Sink struct {
 // New returns a sink. It reads and checks the files that the options name, and connects to
 // nothing. Close it after the last Write.
 func New(o Options) (*Sink, error) {
-	s := &Sink{maxRequest: o.MaxRequest, log: o.Log}
+	s := &Sink{maxRequest: o.MaxRequest, bodyMap: o.BodyMap, log: o.Log}
 	if s.maxRequest <= 0 {
 		s.maxRequest = DefaultMaxRequest
 	}

@@ -4,6 +4,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/fairlead-dev/fairlead/internal/loopback"
 	"github.com/fairlead-dev/fairlead/internal/testserver"
 	"github.com/fairlead-dev/fairlead/internal/testsinks"
 	"github.com/fairlead-dev/fairlead/pipeline"
@@ -23,11 +24,12 @@ func written(t testing.TB, c *testsinks.Collector, from int) (all []pipeline.Eve
 // TestCollector runs the suite with the OpenTelemetry Collector.
 func TestCollector(t *testing.T) {
 	c := testsinks.StartOtelcol(t, nil)
-	for name, plain := range map[string]bool{"gzip": false, "plain": true} {
+	for name, o := range map[string]otlp.Options{"gzip": {}, "plain": {NoCompression: true}, "map": {BodyMap: true}} {
 		t.Run(name, func(t *testing.T) {
 			sinktest.Run(t, func(t *testing.T) (pipeline.Sink, func() []pipeline.Event) {
 				from := len(c.Lines(t)) // it is empty as far as the test goes
-				return open(t, otlp.Options{URL: c.URL + "/v1/logs", NoCompression: plain, UserAgent: "fairlead/test"}), func() []pipeline.Event { return written(t, c, from) }
+				o.URL, o.UserAgent = c.URL+"/v1/logs", "fairlead/test"
+				return open(t, o), func() []pipeline.Event { return written(t, c, from) }
 			})
 		})
 	}
@@ -44,6 +46,7 @@ func TestCollectorOutages(t *testing.T) {
 				c.Kill(t)
 			},
 			Start: func() { c.Start(t) }, Hang: func() { c.Pause(t) }, Resume: func() { c.Resume(t) },
+			Waits: func() bool { return loopback.Unread(strings.TrimPrefix(c.URL, "http://")) },
 		}
 	})
 }

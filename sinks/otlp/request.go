@@ -22,9 +22,9 @@ func (s *Sink) request(changes []*pipeline.Change) (body []byte, n int, err erro
 	type cluster struct{ name, uid string }
 	message := &collectorpb.ExportLogsServiceRequest{}
 	of := map[cluster]*logspb.ScopeLogs{}
-	size := 0
+	size, values := 0, 0
 	for _, c := range changes {
-		r := record(c)
+		r, moreValues := record(c, s.bodyMap)
 		more := proto.Size(r) + perField
 		at := cluster{c.Key.Cluster, c.Origin.ClusterUID}
 		logs := of[at]
@@ -34,7 +34,7 @@ func (s *Sink) request(changes []*pipeline.Change) (body []byte, n int, err erro
 			added = &logspb.ResourceLogs{Resource: resource(c), ScopeLogs: []*logspb.ScopeLogs{logs}}
 			more += proto.Size(added) + 2*perField // it grows by the records, and with it the lengths
 		}
-		if n > 0 && size+more > s.maxRequest {
+		if n > 0 && (size+more > s.maxRequest || values+moreValues > maxOfRequest) {
 			break
 		}
 		if added != nil {
@@ -42,7 +42,7 @@ func (s *Sink) request(changes []*pipeline.Change) (body []byte, n int, err erro
 			message.ResourceLogs = append(message.ResourceLogs, added)
 		}
 		logs.LogRecords = append(logs.LogRecords, r)
-		size, n = size+more, n+1
+		size, values, n = size+more, values+moreValues, n+1
 	}
 	body, err = proto.Marshal(message)
 	if err != nil {

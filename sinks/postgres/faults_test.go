@@ -142,7 +142,7 @@ func TestNothingIsLeftBehind(t *testing.T) {
 	d := start(t)
 	schema := d.schema(t)
 	s := d.open(t, postgres.Options{Schema: schema, Timeout: 2 * time.Second})
-	write(t, s, pod("a", 1, 1))
+	insist(t, s, pod("a", 1, 1))
 	blocked := session(t, d.Postgres)
 	defer blocked.Close(t.Context())
 	if _, err := blocked.Exec(t.Context(), `BEGIN; UPDATE `+schema+`.fairlead_state SET altered = false`).ReadAll(); err != nil {
@@ -155,7 +155,7 @@ func TestNothingIsLeftBehind(t *testing.T) {
 	if _, err := blocked.Exec(t.Context(), `ROLLBACK`).ReadAll(); err != nil {
 		t.Fatal(err)
 	}
-	write(t, s, pod("a", 1, 2))
+	insist(t, s, pod("a", 1, 2))
 }
 
 // A commit that did not wait for a standby may be lost, so it is none.

@@ -17,6 +17,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
 
+	"github.com/fairlead-dev/fairlead/internal/loopback"
 	"github.com/fairlead-dev/fairlead/internal/testdb"
 	"github.com/fairlead-dev/fairlead/pipeline"
 	"github.com/fairlead-dev/fairlead/sinks"
@@ -174,6 +175,19 @@ func write(t testing.TB, s pipeline.Sink, batch ...*pipeline.Change) {
 	}
 }
 
+// insist writes until it succeeds, as the pipeline does: with a short timeout a machine
+// that is busy may take longer.
+func insist(t testing.TB, s pipeline.Sink, batch ...*pipeline.Change) {
+	t.Helper()
+	until(t, "the batch is written", func() bool {
+		err := s.Write(t.Context(), batch)
+		if pipeline.IsPermanent(err) {
+			t.Fatal(err)
+		}
+		return err == nil
+	})
+}
+
 // fails writes a change, and checks that the error is transient and says all of that.
 func fails(t testing.TB, s pipeline.Sink, wants ...string) {
 	t.Helper()
@@ -318,6 +332,7 @@ func TestOutages(t *testing.T) {
 					Sink: s, Held: func() []sinks.Held { return held(t, s) },
 					Stop: func() { d.Kill(t) }, Start: func() { d.Start(t) },
 					Hang: func() { d.Pause(t) }, Resume: func() { d.Resume(t) },
+					Waits: func() bool { return loopback.Unread(d.Addr()) },
 				}
 			})
 		})

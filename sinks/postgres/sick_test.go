@@ -49,6 +49,8 @@ func TestSickServers(t *testing.T) {
 		"a constraint":                     {"23514", "execMain.c", "ExecConstraints", "c", false, true, ""},
 		"a constraint, committing":         {"23503", "ri_triggers.c", "ri_ReportViolation", "c", true, true, ""},
 		"no primary any more":              {"25006", "utility.c", "PreventCommandIfReadOnly", "", false, false, "unless name= is given"},
+		"a full disk":                      {"53100", "md.c", "mdextend", "", false, false, "make room on the server's disk"},
+		"a full disk, committing":          {"53100", "xlog.c", "XLogWrite", "", true, false, "make room on the server's disk"},
 		"no partition":                     {"23514", "execPartition.c", "ExecFindPartition", "", false, false, "make the partition"},
 		"a column without a value":         {"23502", "execMain.c", "ExecConstraints", "", false, false, "give it a default"},
 		"a column that was given a length": {"22001", "varchar.c", "varchar", "", false, false, "make it text again"},

@@ -2,11 +2,14 @@ package s3_test
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
+	"log" //nolint:depguard // As net/http wants it.
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
@@ -14,7 +17,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/fairlead-dev/fairlead/internal/testca"
 	"github.com/fairlead-dev/fairlead/pipeline"
+	"github.com/fairlead-dev/fairlead/sinks"
 	"github.com/fairlead-dev/fairlead/sinks/s3"
 )
 
@@ -158,6 +163,24 @@ func TestWhoStores(t *testing.T) {
 	}
 }
 
+// TestAFullStore: no store that says that it is full has a change refused for good, and the
+// error says what to do. Nothing here is full: these are the answers of AWS's protocol and of
+// MinIO.
+func TestAFullStore(t *testing.T) {
+	for code, status := range map[string]int{"XMinioStorageFull": 507, "InsufficientStorage": 507, "QuotaExceeded": 403, "XMinioAdminBucketQuotaExceeded": 400} {
+		full := true
+		s, sink := fake(t, func(w http.ResponseWriter, _ *http.Request, _ []byte) bool { return full && says(w, status, code, "") })
+		batch := []*pipeline.Change{change("a", 1), change("a", 2)}
+		err := sink.Write(t.Context(), batch)
+		if _, partial := errors.AsType[*pipeline.BatchError](err); err == nil || partial || pipeline.IsPermanent(err) || !strings.Contains(err.Error(), code) || !strings.Contains(err.Error(), "the store is full: make room") {
+			t.Errorf("%s: %v", code, err)
+		}
+		if full = false; sink.Write(t.Context(), batch) != nil || len(s.bodies) != 1 {
+			t.Errorf("%s: once there is room: %d segments", code, len(s.bodies))
+		}
+	}
+}
+
 // TestOneClusterFails: the others' changes are accepted. Its own are refused if that may be
 // of its prefix; otherwise the store fails.
 func TestOneClusterFails(t *testing.T) {
@@ -202,6 +225,9 @@ func TestOneClusterFails(t *testing.T) {
 	}
 }
 
+// stsAnswer is what an STS gives: a key, its secret, a session and their end.
+const stsAnswer = `<AssumeRoleWithWebIdentityResponse xmlns="https://sts.amazonaws.com/doc/2011-06-15/"><AssumeRoleWithWebIdentityResult><Credentials><AccessKeyId>key-%d</AccessKeyId><SecretAccessKey>secret-%d</SecretAccessKey><SessionToken>session-%d</SessionToken><Expiration>%s</Expiration></Credentials></AssumeRoleWithWebIdentityResult></AssumeRoleWithWebIdentityResponse>`
+
 // TestWebIdentity takes keys for a token, and again when they have expired.
 func TestWebIdentity(t *testing.T) {
 	dir := t.TempDir()
@@ -219,7 +245,7 @@ func TestWebIdentity(t *testing.T) {
 			_, _ = io.WriteString(w, "<ErrorResponse><Error><Code>InvalidIdentityToken</Code><Message>not "+r.FormValue("WebIdentityToken")+"</Message></Error></ErrorResponse>")
 			return
 		}
-		_, _ = fmt.Fprintf(w, `<AssumeRoleWithWebIdentityResponse xmlns="https://sts.amazonaws.com/doc/2011-06-15/"><AssumeRoleWithWebIdentityResult><Credentials><AccessKeyId>key-%d</AccessKeyId><SecretAccessKey>secret-%d</SecretAccessKey><SessionToken>session-%d</SessionToken><Expiration>%s</Expiration></Credentials></AssumeRoleWithWebIdentityResult></AssumeRoleWithWebIdentityResponse>`,
+		_, _ = fmt.Fprintf(w, stsAnswer,
 			asked, asked, asked, time.Now().Add(time.Duration(asked-1)*time.Hour).UTC().Format(time.RFC3339))
 	}))
 	t.Cleanup(sts.Close)
@@ -248,6 +274,77 @@ func TestWebIdentity(t *testing.T) {
 	err := wrong.Write(t.Context(), []*pipeline.Change{change("a", 4)})
 	if err == nil || pipeline.IsPermanent(err) || !strings.Contains(err.Error(), "get the keys for S3: ask "+sts.URL) {
 		t.Errorf("a token that is not taken: %v", err)
+	}
+}
+
+// TestWebIdentityWithACA: an STS whose certificate is of a CA of one's own is asked over
+// TLS, and so is the store; without that CA neither is.
+func TestWebIdentityWithACA(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "token")
+	if err := os.WriteFile(file, []byte("token"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	ca, err := testca.New("own")
+	if err != nil {
+		t.Fatal(err)
+	}
+	pair, err := ca.Server()
+	if err != nil {
+		t.Fatal(err)
+	}
+	certificate, err := tls.X509KeyPair(pair.Cert, pair.Key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	asked, stored := 0, ""
+	start := func(handle http.HandlerFunc) string {
+		s := httptest.NewUnstartedServer(handle)
+		s.TLS = &tls.Config{Certificates: []tls.Certificate{certificate}, MinVersion: tls.VersionTLS12}
+		s.Config.ErrorLog = log.New(io.Discard, "", 0) // of handshakes that are refused on purpose
+		s.StartTLS()
+		t.Cleanup(s.Close)
+		return strings.TrimPrefix(s.URL, "https://")
+	}
+	sts := start(func(w http.ResponseWriter, _ *http.Request) {
+		asked++
+		_, _ = fmt.Fprintf(w, stsAnswer, 1, 1, 1, time.Now().Add(time.Hour).UTC().Format(time.RFC3339))
+	})
+	store := start(func(w http.ResponseWriter, r *http.Request) {
+		_, _ = io.Copy(io.Discard, r.Body)
+		stored = r.Header.Get("X-Amz-Security-Token")
+		w.Header().Set("ETag", `"1"`)
+	})
+	roots := filepath.Join(t.TempDir(), "ca.crt")
+	if err := os.WriteFile(roots, ca.PEM(), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	write := func(params string) error {
+		sts := url.QueryEscape("https://" + strings.Replace(sts, "127.0.0.1", "localhost", 1))
+		spec, err := sinks.Kinds{s3.Kind()}.Parse("s3://" + store + "/bucket?credentials=web-identity&role-arn=r&sts=" + sts + "&token-file=" + file + params)
+		if err != nil {
+			t.Fatal(err)
+		}
+		sink, err := spec.Open(t.Context(), sinks.Env{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer sink.(io.Closer).Close()
+		return sink.Write(t.Context(), []*pipeline.Change{change("a", 1)})
+	}
+	for _, test := range []struct {
+		name, params, want, stored string
+		asked                      int
+	}{
+		{"without the CA", "", "get the keys for S3: ask https://localhost", "", 0},
+		{"with the CA", "&ca=" + roots, "", "session-1", 1},
+		{"with the name of both", "&server-name=localhost&ca=" + roots, "", "session-1", 1},
+		{"with the name of neither", "&server-name=elsewhere&ca=" + roots, "elsewhere", "", 0},
+	} {
+		asked, stored = 0, ""
+		err := write(test.params)
+		if (err == nil) != (test.want == "") || err != nil && (!strings.Contains(err.Error(), test.want) || pipeline.IsPermanent(err)) || asked != test.asked || stored != test.stored {
+			t.Errorf("%s: %v, asked %d times, stored with %q", test.name, err, asked, stored)
+		}
 	}
 }
 

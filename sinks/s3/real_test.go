@@ -13,6 +13,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/fairlead-dev/fairlead/internal/credentials"
+	"github.com/fairlead-dev/fairlead/internal/loopback"
 	"github.com/fairlead-dev/fairlead/internal/testserver"
 	"github.com/fairlead-dev/fairlead/internal/testsinks"
 	"github.com/fairlead-dev/fairlead/pipeline"
@@ -56,6 +57,7 @@ func TestOutages(t *testing.T) {
 			Sink: open(t, options(s)), Events: func() []pipeline.Event { return readEvents(t, s) },
 			Stop: func() { s.Kill(t) }, Start: func() { s.Start(t) },
 			Hang: func() { s.Pause(t) }, Resume: func() { s.Resume(t) },
+			Waits: func() bool { return loopback.Unread(s.Host) },
 		}
 	})
 }

@@ -3,6 +3,7 @@ package sinktest
 import (
 	"context"
 	"errors"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -24,6 +25,10 @@ type Stand struct {
 	// Hang has the destination take what is sent and answer nothing, until Resume. Nil:
 	// the rules about that are left out.
 	Hang, Resume func()
+	// Waits reports, while it hangs, whether something that the sink has sent has arrived
+	// there. Nil: that is not known, and a write ends as soon as it has looked for the end of
+	// its context, whether it waits for an answer yet or not.
+	Waits func() bool
 }
 
 // RunOutages runs what a sink has to do while its destination is away, one subtest for
@@ -127,17 +132,25 @@ func hangs(t *testing.T, s Stand) {
 	s.Hang()
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
+	heard := &heard{Context: ctx}
 	ended := make(chan struct{})
 	go func() {
 		defer close(ended)
-		s.fails(t, ctx, state("a", 2))
+		s.fails(t, heard, state("a", 2))
 	}()
-	// It may not have begun to wait yet: it is to end all the same.
-	began := time.NewTimer(100 * time.Millisecond)
-	<-began.C
-	cancel()
-	limit := time.NewTimer(Patience)
+	limit, again := time.NewTimer(Patience), time.NewTicker(time.Millisecond)
 	defer limit.Stop()
+	defer again.Stop()
+	for !heard.asked.Load() || s.Waits != nil && !s.Waits() {
+		select {
+		case <-again.C:
+		case <-ended:
+			t.Fatal("Write has returned although the destination does not answer and its context has not ended")
+		case <-limit.C:
+			t.Fatalf("Write has not looked for the end of its context, or sent anything, within %s", Patience)
+		}
+	}
+	cancel()
 	select {
 	case <-ended:
 	case <-limit.C:
@@ -146,4 +159,20 @@ func hangs(t *testing.T, s Stand) {
 	s.Resume()
 	s.insist(t, state("a", 2), state("b", 1))
 	s.check(t, []*pipeline.Change{first, state("a", 2), state("b", 1)})
+}
+
+// heard is a context that notes whether anybody looks for its end.
+type heard struct {
+	context.Context //nolint:containedctx // It is one.
+	asked           atomic.Bool
+}
+
+func (h *heard) Done() <-chan struct{} {
+	h.asked.Store(true)
+	return h.Context.Done()
+}
+
+func (h *heard) Err() error {
+	h.asked.Store(true)
+	return h.Context.Err()
 }

@@ -23,6 +23,7 @@ import (
 	"k8s.io/client-go/util/flowcontrol"
 
 	"github.com/fairlead-dev/fairlead/internal/apistatus"
+	"github.com/fairlead-dev/fairlead/internal/leaks"
 )
 
 func TestWatchesHaveTheirOwnConnections(t *testing.T) {
@@ -136,7 +137,7 @@ func TestNothingIsLeftBehind(t *testing.T) {
 		_ = body.Close()
 	}
 	eventually(t, "all connections are closed", func() bool { return srv.open() == 0 })
-	if err := goleak.Find(before); err != nil {
+	if err := leaks.Find(before); err != nil {
 		t.Error(err)
 	}
 }

@@ -117,10 +117,8 @@ func (e *evidence) uidOf(ctx context.Context, o ledger.Known) (uid string, ok bo
 		if group == "" {
 			path = []string{"/api", version}
 		}
-		if o.Namespace != "" {
-			path = append(path, "namespaces", o.Namespace)
-		}
-		body, err := e.clients.probes.Get().AbsPath(append(path, resource)...).
+		// Both are checked to be one segment of the path each.
+		body, err := e.clients.probes.Get().AbsPath(path...).NamespaceIfScoped(o.Namespace, o.Namespace != "").Resource(resource).
 			Param("fieldSelector", fields.OneTermEqualSelector("metadata.name", o.Name).String()).
 			SetHeader("Accept", acceptList).MaxRetries(0).Do(ctx).Raw()
 		if apierrors.IsNotFound(err) {
@@ -147,6 +145,9 @@ func (e *evidence) uidOf(ctx context.Context, o ledger.Known) (uid string, ok bo
 func (e *evidence) versionsOf(ctx context.Context, group string) []string {
 	if group == "" {
 		return []string{"v1"}
+	}
+	if strings.Contains(group, "/") {
+		return nil // it would be another path
 	}
 	versions, ok := e.versions[group]
 	if ok {

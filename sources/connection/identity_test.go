@@ -294,3 +294,31 @@ func TestNoUIDLooksLikeADigest(t *testing.T) {
 		t.Errorf("%q is taken for a UID", digest)
 	}
 }
+
+// A name that was known once leads to no other path of the server.
+func TestEvidenceStaysInItsPath(t *testing.T) {
+	server := newServer(t, false)
+	c, err := newClients(server.rest(), clientOptions{limiter: flowcontrol.NewFakeAlwaysRateLimiter(), userAgent: "x", connectTimeout: time.Minute})
+	if err != nil {
+		t.Fatal(err)
+	}
+	e := evidence{clients: c, cluster: "c"}
+	for _, o := range []ledger.Known{
+		{Resource: "pods", Namespace: "..", Name: "a"}, {Resource: "pods", Namespace: "../..", Name: "a"}, {Resource: "pods", Namespace: "a/b", Name: "a"},
+		{Resource: "a/../secrets", Namespace: "n", Name: "a"},
+	} {
+		if uid, ok := e.uidOf(t.Context(), o); ok {
+			t.Errorf("%+v: %q", o, uid)
+		}
+	}
+	server.mu.Lock()
+	for _, r := range server.seen {
+		t.Errorf("asked for %s", r.URL)
+	}
+	server.mu.Unlock()
+	_, _ = e.uidOf(t.Context(), ledger.Known{Resource: "pods", Namespace: "n", Name: "a"})
+	if got := server.last().URL.Path; got != "/api/v1/namespaces/n/pods" {
+		t.Errorf("asked for %s", got)
+	}
+	c.close()
+}

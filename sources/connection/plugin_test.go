@@ -99,6 +99,7 @@ func TestPluginThatHangs(t *testing.T) {
 		if got.Probes[resultPlugin] < uint64(attempts) {
 			t.Errorf("probes %v", got.Probes)
 		}
+		eventually(t, "it has started", func() bool { return s.starts() > 0 }) // which may take longer than an attempt
 		if n := s.starts(); n != 1 {
 			t.Errorf("it was started %d times", n)
 		}
@@ -116,7 +117,7 @@ func TestPluginThatHangs(t *testing.T) {
 	acquire(t, c)
 	eventually(t, "the first one is ended", func() bool { return s.ends() == 1 })
 	c.SetREST(s.rest(srv))
-	eventually(t, "the first one again", func() bool { return c.Status().State == member.BackingOff })
+	eventually(t, "the first one again", func() bool { return c.Status().State == member.BackingOff && s.starts() == 2 })
 
 	stop() // fails the test if it does not return
 	if got := c.Status().State; got != member.Gone {

@@ -59,6 +59,9 @@ func noAnswer(err error) bool {
 	if err == nil || apistatus.Of(err).Meaning != apistatus.None {
 		return false
 	}
+	if errors.Is(err, net.ErrClosed) {
+		return false // net/http has closed it while it wrote, as of something that speaks unasked
+	}
 	if p, ok := errors.AsType[*proxyError](err); ok {
 		return p.code >= http.StatusInternalServerError
 	}

@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
@@ -14,11 +15,14 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/util/flowcontrol"
+
+	"github.com/fairlead-dev/fairlead/internal/loopback"
 )
 
 func clientsOf(t *testing.T, cfg *rest.Config, p *plugin) *clients {
@@ -80,11 +84,12 @@ func TestNoAnswer(t *testing.T) {
 	wantsCertificate.TLS = &tls.Config{ClientAuth: tls.RequireAnyClientCert}
 	wantsCertificate.StartTLS()
 	defer wantsCertificate.Close()
-	gone, err := net.Listen("tcp", "127.0.0.1:0")
+	port, err := loopback.Reserve()
 	if err != nil {
 		t.Fatal(err)
 	}
-	_ = gone.Close()
+	defer func() { _ = port.Release() }()
+	gone := fmt.Sprint("127.0.0.1:", port.Number)
 	through := func(proxy func(*http.Request) (*url.URL, error)) *rest.Config {
 		cfg := srv.rest()
 		cfg.Proxy = proxy
@@ -95,7 +100,7 @@ func TestNoAnswer(t *testing.T) {
 		cfg      *rest.Config
 		answered bool
 	}{
-		"nobody listens":                {&rest.Config{Host: "https://" + gone.Addr().String()}, false},
+		"nobody listens":                {&rest.Config{Host: "https://" + gone}, false},
 		"a balancer without backends":   {&rest.Config{Host: "https://" + listener(t, closed)}, false},
 		"the same without TLS":          {&rest.Config{Host: "http://" + listener(t, closed)}, false},
 		"a black hole behind a port":    {&rest.Config{Host: "https://" + listener(t, reads)}, false},
@@ -109,9 +114,9 @@ func TestNoAnswer(t *testing.T) {
 		"a proxy that cannot reach it":  {through(proxyThat(t, http.StatusBadGateway)), false},
 		"a proxy that wants a password": {through(proxyThat(t, http.StatusProxyAuthRequired)), true},
 		"a proxy that does not allow":   {through(proxyThat(t, http.StatusForbidden)), true},
-		"no proxy":                      {through(http.ProxyURL(&url.URL{Scheme: "http", Host: gone.Addr().String()})), false},
+		"no proxy":                      {through(http.ProxyURL(&url.URL{Scheme: "http", Host: gone})), false},
 		"a SOCKS proxy that hangs up":   {through(http.ProxyURL(&url.URL{Scheme: "socks5", Host: listener(t, closed)})), false},
-		"no SOCKS proxy":                {through(http.ProxyURL(&url.URL{Scheme: "socks5", Host: gone.Addr().String()})), false},
+		"no SOCKS proxy":                {through(http.ProxyURL(&url.URL{Scheme: "socks5", Host: gone})), false},
 		"no such name": {&rest.Config{Host: "https://member.example", Dial: func(context.Context, string, string) (net.Conn, error) {
 			return nil, &net.OpError{Op: "dial", Net: "tcp", Err: &net.DNSError{Err: "no such host", Name: "member.example", IsNotFound: true}}
 		}}, false},
@@ -137,6 +142,20 @@ func TestNoAnswer(t *testing.T) {
 				t.Errorf("%d connections are left", open)
 			}
 		})
+	}
+}
+
+// A connection that net/http closes while it writes to it has been answered: with what
+// nobody has asked for.
+func TestClosedWhileWritten(t *testing.T) {
+	for _, test := range []struct {
+		cause  error
+		silent bool
+	}{{net.ErrClosed, false}, {syscall.EPIPE, true}} {
+		err := &url.Error{Op: "Get", Err: fmt.Errorf("net/http: transport connection broken: %w", &net.OpError{Op: "write", Net: "tcp", Err: test.cause})}
+		if noAnswer(err) != test.silent {
+			t.Errorf("%v: silent %v", err, !test.silent)
+		}
 	}
 }
 

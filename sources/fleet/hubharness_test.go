@@ -22,6 +22,9 @@ import (
 	"github.com/fairlead-dev/fairlead/internal/testenv"
 )
 
+// patience bounds every wait for something that must come about.
+const patience = 2 * time.Minute
+
 // hubEnv is a real hub for the tests of one function.
 type hubEnv struct {
 	*testenv.Cluster
@@ -183,7 +186,7 @@ func (l *live) text() string {
 // until waits for something to become so.
 func (l *live) until(what string, is func() bool) {
 	l.t.Helper()
-	ctx, cancel := context.WithTimeout(l.t.Context(), 30*time.Second)
+	ctx, cancel := context.WithTimeout(l.t.Context(), patience)
 	defer cancel()
 	for !is() {
 		select {
@@ -241,7 +244,7 @@ func startLive(t *testing.T, hub *rest.Config, o ParseOptions, values ...string)
 // returns them by reason.
 func (h *hubEnv) untilEvents(t *testing.T, namespace, name string, enough func(map[string]eventsv1.Event) bool) map[string]eventsv1.Event {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	found := map[string]eventsv1.Event{}
 	w, err := h.EventsV1().Events(namespace).Watch(ctx, metav1.ListOptions{FieldSelector: "regarding.name=" + name})

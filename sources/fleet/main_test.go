@@ -13,10 +13,11 @@ import (
 	"github.com/go-logr/logr/funcr"
 	"go.uber.org/goleak"
 
+	"github.com/fairlead-dev/fairlead/internal/leaks"
 	"github.com/fairlead-dev/fairlead/internal/testca"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { goleak.VerifyTestMain(leaks.Patient(m)) }
 
 // secret is in every token and password of the tests; no message may hold it.
 const secret = "s3cr3t"

@@ -248,7 +248,7 @@ func (a *attempt) setLive(from string) error {
 // touch records that the server sent something.
 func (a *attempt) touch(now time.Time) {
 	a.watchdog.frame(now)
-	a.progress.lastFrame.Store(now.UnixNano())
+	a.progress.lastFrame.set(now)
 	if a.stale {
 		a.setFresh()
 		if !a.liveSince.IsZero() {

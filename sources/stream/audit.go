@@ -136,6 +136,7 @@ func (au *audit) run(ctx context.Context) (differences int, err error) {
 // repair asks for the snapshot that repairs what differs.
 func (au *audit) repair(differences int, example ledger.Name) {
 	au.progress.differences.Add(uint64(differences))
+	au.progress.differedAt.set(time.Now())
 	au.log.Info("An audit has found what the ledger did not know; a snapshot repairs it",
 		"resource", au.target.name, "differences", differences, "namespace", example.Namespace, "name", example.Name)
 	au.requests.add(audited)

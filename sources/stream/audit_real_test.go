@@ -30,12 +30,14 @@ func testAudits(t *testing.T, cluster *testenv.Cluster) {
 	r.opts.Config.AuditInterval = 50 * time.Millisecond
 	r.run()
 	r.wantLive()
-	ctx, cancel := context.WithCancel(t.Context())
+	enough, cancel := context.WithCancel(t.Context())
+	defer cancel()
 	var writers sync.WaitGroup
 	for w := range 3 {
 		writers.Go(func() {
+			ctx := t.Context() // what becomes of a write that is given up, nobody knows
 			objects := r.client.Resource(configMaps).Namespace(namespace)
-			for i := w; ctx.Err() == nil; i += 3 {
+			for i := w; enough.Err() == nil; i += 3 {
 				name := fmt.Sprint("cm-", i%700)
 				o := &unstructured.Unstructured{Object: map[string]any{
 					"apiVersion": "v1", "kind": "ConfigMap",

@@ -27,7 +27,7 @@ func listOf(version int, token string, objects ...string) string {
 func (h *harness) wantAudits(result string, n, differences uint64) {
 	h.t.Helper()
 	synctest.Wait()
-	if s := h.stream.Status(); s.Audits[result] != n || s.AuditDifferences != differences {
+	if s := h.stream.Status(); s.Audits[result] != n || s.AuditDifferences != differences || s.LastDifference.IsZero() != (differences == 0) {
 		h.t.Errorf("audits: %v with %d differences, want %d %s with %d; status: %+v", s.Audits, s.AuditDifferences, n, result, differences, s)
 	}
 }

@@ -28,6 +28,7 @@ type branch struct {
 	route   Route
 	acks    *ackSignal
 	rereads rereadQueue // guarded by Stream.mu
+	blocked moment      // since when a change waits for room in the lane; zero: none does
 
 	// What follows belongs to the reader that reads for it.
 	id           ledger.StreamID

@@ -2,6 +2,7 @@ package stream
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -15,6 +16,9 @@ import (
 // Comparison is what somebody needs who compares what a route's sink has with a member: what
 // the member has, what the ledger knows, and the means to deliver single objects again. Its
 // methods may be called by any goroutine, also while the stream runs.
+//
+// It is of one cluster and one resource: once another cluster has the member's name, or the
+// resource is not served any more, it knows nothing, and its methods that return an error fail.
 type Comparison struct {
 	stream *Stream
 	branch *branch
@@ -48,6 +52,19 @@ func (s *Stream) Compare(route string) (*Comparison, error) {
 	return &Comparison{s, b, cursor}, nil
 }
 
+// errReplaced says that the ledger has begun anew for the stream.
+var errReplaced = errors.New("another cluster has its name now, or the resource is not served any more; compare again")
+
+// check fails once what the comparison knows of the ledger is not the route's any more.
+func (c *Comparison) check() error {
+	c.stream.mu.Lock()
+	defer c.stream.mu.Unlock()
+	if c.branch.cursor != c.cursor {
+		return errReplaced
+	}
+	return nil
+}
+
 // Resource is plural and group, as events have it.
 func (c *Comparison) Resource() string { return c.stream.Status().Resource }
 
@@ -71,6 +88,9 @@ func (c *Comparison) List(ctx context.Context, yield func(*ListedObject) error) 
 	}
 	session, err := s.conn.Acquire(ctx)
 	if err != nil {
+		return fail(err)
+	}
+	if err := c.check(); err != nil {
 		return fail(err)
 	}
 	s.mu.Lock()
@@ -150,8 +170,12 @@ func (l *comparedList) judge(o selection.Object) {
 }
 
 // Standing is what the ledger knows of an object. Listed is what the member has of it, or nil;
-// at is the version of the list that tells so.
+// at is the version of the list that tells so. Once List would fail as the cluster was replaced,
+// something is on its way for each object: nothing can be told of it.
 func (c *Comparison) Standing(namespace, name string, listed *ListedObject, at string) ComparedStanding {
+	if c.check() != nil {
+		return ComparedStanding{Pending: true}
+	}
 	know := c.cursor.Standing(ledger.Name{Namespace: namespace, Name: name})
 	s := ComparedStanding{
 		AckedUID: know.Acked.UID, AckedVersion: know.Acked.ResourceVersion, Known: know.Known,

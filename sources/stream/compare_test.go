@@ -9,6 +9,7 @@ import (
 
 	"github.com/fairlead-dev/fairlead/internal/synctest"
 	"github.com/fairlead-dev/fairlead/pipeline/selection"
+	"github.com/fairlead-dev/fairlead/sources/member"
 )
 
 // compared lists while the server answers with pages.
@@ -133,12 +134,64 @@ func TestRepair(t *testing.T) {
 			t.Fatal(err)
 		}
 		h.want(true, "deleted x uid-x@3 snapshot tombstone nothing")
-		if waits := c.Repair([]ObjectName{{"ns", "b"}}); waits != "" {
-			t.Errorf("it waits: %s", waits)
+		if waits, err := c.Repair([]ObjectName{{"ns", "b"}}); waits != "" || err != nil {
+			t.Errorf("it waits: %s, %v", waits, err)
 		}
 		body := h.call("streaming list").open()
 		body.send(event("ADDED", "a", 1), event("ADDED", "b", 2), endMark("20"))
 		h.want(true, "updated b uid-b@2 snapshot")
+	})
+}
+
+// A row that a sink has kept although it has accepted a later deletion goes with a tombstone that
+// has the deletion's version.
+func TestBuryOlderThanADeletion(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := start(t)
+		body := h.live()
+		body.send(event("MODIFIED", "b", 11), event("DELETED", "a", 15))
+		synctest.Wait()
+		held, gone := <-h.queue.changes, <-h.queue.changes // b keeps the resume point where it is
+		begin(gone)
+		gone.Origin.Tracker.Ack(gone)
+		begin(held)
+		c, err := h.stream.Compare("a")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := c.Bury(t.Context(), ObjectName{"ns", "a"}, "uid-a", "1"); err != nil {
+			t.Fatalf("a row of an older version: %v", err)
+		}
+		h.want(true, "deleted a uid-a@15 snapshot tombstone nothing")
+		held.Origin.Tracker.Ack(held)
+	})
+}
+
+// Once another cluster has the name, a comparison of the one before tells and repairs nothing.
+func TestCompareAReplacedCluster(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := start(t)
+		h.live()
+		c, err := h.stream.Compare("a")
+		if err != nil {
+			t.Fatal(err)
+		}
+		h.conn.renew(t, "cluster-2")
+		h.deliver(h.next(2)...) // the deletions of the former cluster
+		if s := c.Standing("ns", "a", nil, "10"); s != (ComparedStanding{Pending: true}) {
+			t.Errorf("%+v", s)
+		}
+		if _, err := c.Repair([]ObjectName{{"ns", "a"}}); !errors.Is(err, errReplaced) {
+			t.Errorf("repair: %v", err)
+		}
+		if err := c.Bury(t.Context(), ObjectName{"ns", "x"}, "uid-x", "3"); !errors.Is(err, errReplaced) {
+			t.Errorf("bury: %v", err)
+		}
+		h.call("streaming list").open().send(endMark("1"))
+		h.wantState(member.Live)
+		if _, err := c.List(t.Context(), func(*ListedObject) error { return nil }); err == nil || !strings.Contains(err.Error(), "another cluster has its name") {
+			t.Errorf("list: %v", err)
+		}
 	})
 }
 

@@ -160,7 +160,7 @@ func TestOtherNamespacesAreRefused(t *testing.T) {
 		body.send(strings.Replace(event("MODIFIED", "a", 11), `"ns"`, `"other"`, 1), strings.Replace(event("MODIFIED", "a", 12), `"namespace":"ns",`, "", 1))
 		body.send(event("MODIFIED", "a", 13))
 		h.want(false, "updated a uid-a@13")
-		if s := h.wantState(member.Live); s.Rejected["foreign"] != 2 {
+		if s := h.wantState(member.Live); s.Rejected["foreign"] != 2 || s.LastRejected.IsZero() {
 			t.Errorf("rejected: %v", s.Rejected)
 		}
 	})

@@ -73,6 +73,8 @@ func (a *attempt) offer(b *branch, c *pipeline.Change, priority int) error {
 			return fatalError{err}
 		}
 	}
+	b.blocked.set(time.Now())
+	defer b.blocked.clear()
 	return a.patiently(b, func(ctx context.Context) error { return b.route.Queue.Offer(ctx, c, priority) })
 }
 

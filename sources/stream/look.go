@@ -45,7 +45,8 @@ type RouteSight struct {
 	Begun                  bool // it was taken from the queue
 	Unstored               bool // the ledger has yet to store that it will be delivered
 	Position               string
-	Partial                bool // a snapshot has left objects out
+	BlockedSince           time.Time // since when the stream waits for room in the lane; zero: it does not
+	Partial                bool      // a snapshot has left objects out
 
 	// Of the object that the member has:
 	Has         bool     // the sink has accepted that state, or a newer one
@@ -100,7 +101,7 @@ func (s *Stream) Look(ctx context.Context, n ledger.Name) Sight {
 		s.mu.Lock()
 		cursor, program := b.cursor, b.rules.program
 		s.mu.Unlock()
-		r := RouteSight{Route: b.route.Name}
+		r := RouteSight{Route: b.route.Name, BlockedSince: b.blocked.get()}
 		if cursor != nil {
 			r.look(cursor, program, n, &sight, object)
 		}

@@ -19,14 +19,17 @@ type ObjectName struct{ Namespace, Name string }
 // that the member has by then, or as a deletion if it does not have them and the ledger knows
 // them. What the ledger does not know is delivered by the snapshot in any case. It returns what
 // the stream waits for before that begins; empty: nothing. It is stored once the ledger is
-// flushed.
-func (c *Comparison) Repair(names []ObjectName) (waits string) {
+// flushed. It fails once another cluster has the member's name.
+func (c *Comparison) Repair(names []ObjectName) (waits string, err error) {
+	if err := c.check(); err != nil {
+		return "", err
+	}
 	all := make([]ledger.Name, len(names))
 	for i, n := range names {
 		all[i] = ledger.Name{Namespace: n.Namespace, Name: n.Name}
 	}
 	c.cursor.RaiseDueOf(slices.Values(all))
-	return c.stream.askForReplay()
+	return c.stream.askForReplay(), nil
 }
 
 // ErrLaneFull is what Bury returns if a deletion finds no room.
@@ -41,8 +44,10 @@ var (
 
 // Bury has the route deliver the deletion of an object that its sink has in this state, although
 // the member does not have the object, and the ledger does not know it: a tombstone, which comes
-// before whatever the stream observes of the name from now on. It blocks while the lane is full,
-// until ctx ends.
+// before whatever the stream observes of the name from now on. Where a later deletion of the name
+// is remembered, the tombstone has the version of that one: a row that the sink has kept, or got
+// back from a backup, is older than what it has accepted. It blocks while the lane is full, until
+// ctx ends.
 func (c *Comparison) Bury(ctx context.Context, n ObjectName, uid, version string) error {
 	s := c.stream
 	if s.spec.Labels != "" || s.spec.Fields != "" {
@@ -50,6 +55,9 @@ func (c *Comparison) Bury(ctx context.Context, n ObjectName, uid, version string
 	}
 	if number, err := strconv.ParseUint(version, 10, 64); err != nil || number == 0 || !isPlain(uid) || !isPlain(n.Name) || n.Namespace != "" && !isPlain(n.Namespace) {
 		return errOddState
+	}
+	if err := c.check(); err != nil {
+		return err
 	}
 	if !c.cursor.Reached(version) {
 		return errAhead
@@ -60,7 +68,8 @@ func (c *Comparison) Bury(ctx context.Context, n ObjectName, uid, version string
 	if what.namespaced != (n.Namespace != "") {
 		return errOddState
 	}
-	t := ledger.Tombstone{Name: ledger.Name{Namespace: n.Namespace, Name: n.Name}, Version: ledger.Version{UID: uid, ResourceVersion: version}}
+	t := ledger.Tombstone{Name: ledger.Name{Namespace: n.Namespace, Name: n.Name}}
+	t.Version = ledger.Version{UID: uid, ResourceVersion: later(version, c.cursor.Standing(t.Name).Gone)}
 	change := deletionOf(t, &pipeline.Origin{
 		Cluster: s.cluster, ClusterUID: c.cursor.ID().ClusterUID,
 		Resource: what.gvr, Kind: what.kind, Namespaced: what.namespaced, Term: s.term,
@@ -80,6 +89,15 @@ func (c *Comparison) Bury(ctx context.Context, n ObjectName, uid, version string
 		return err
 	}
 	return nil
+}
+
+// later returns the higher one of two versions, of which the second may be empty.
+func later(version, gone string) string {
+	a, _ := strconv.ParseUint(version, 10, 64)
+	if b, err := strconv.ParseUint(gone, 10, 64); err == nil && b > a {
+		return gone
+	}
+	return version
 }
 
 // buryWithin is how long a deletion waits for room in its lane.

@@ -82,7 +82,7 @@ func testSelects(t *testing.T, cluster *testenv.Cluster) {
 		for w := range 2 {
 			writers.Go(func() {
 				for i := w; ctx.Err() == nil; i += 2 {
-					write(ctx, i)
+					write(t.Context(), i) // what becomes of a write that is given up, nobody knows
 				}
 			})
 		}

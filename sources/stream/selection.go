@@ -5,6 +5,7 @@ import (
 	"maps"
 	"strconv"
 	"sync/atomic"
+	"time"
 
 	"github.com/fairlead-dev/fairlead/internal/ledger"
 	"github.com/fairlead-dev/fairlead/pipeline/selection"
@@ -29,6 +30,7 @@ type rules struct {
 
 	filtered, failed atomic.Uint64 // states that were not selected, and evaluations that failed
 	lastError        atomic.Pointer[string]
+	failedAt         moment      // when lastError came
 	warned           atomic.Bool // in the log, that the rules can never be evaluated
 }
 
@@ -167,6 +169,7 @@ func (b *branch) judge(o *selection.Object, s *ledger.State) {
 	if err != nil {
 		b.rules.failed.Add(1)
 		b.rules.lastError.Store(new(err.Error()))
+		b.rules.failedAt.set(time.Now())
 	}
 	if s.Outside = !selected; s.Outside {
 		s.Stays = s.Snapshot && mayBeSelected(b.rules.program, *o)

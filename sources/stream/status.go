@@ -47,9 +47,13 @@ type Status struct {
 	Snapshots  map[string]uint64 `json:"snapshots"`  // begun, by reason
 	Reconnects map[string]uint64 `json:"reconnects"` // ended or failed connections, by reason
 	Rejected   map[string]uint64 `json:"rejected"`   // frames not handed on, by reason
+	// LastRejected is when a frame was last not handed on for another reason than that there
+	// is no room in the ledger; zero: never.
+	LastRejected time.Time `json:"lastRejected,omitzero"`
 
-	Audits           map[string]uint64 `json:"audits"`           // ended, by result
-	AuditDifferences uint64            `json:"auditDifferences"` // objects that an audit found to differ
+	Audits           map[string]uint64 `json:"audits"`                  // ended, by result
+	AuditDifferences uint64            `json:"auditDifferences"`        // objects that an audit found to differ
+	LastDifference   time.Time         `json:"lastDifference,omitzero"` // when the last of these was found
 
 	// Missing are the objects that the server has, as far as it has told, and that
 	// were left out because its cluster may have no more in the ledger.
@@ -66,7 +70,7 @@ type Status struct {
 // progress is the part of a stream that others look at while it runs.
 type progress struct {
 	observed, duplicate, outdated, unchanged, tombstones, bytes atomic.Uint64
-	lastFrame                                                   atomic.Int64 // unix nanoseconds
+	lastFrame                                                   moment
 
 	snapshots  [numSnapshotReasons]atomic.Uint64
 	reconnects [numReasons]atomic.Uint64
@@ -74,6 +78,22 @@ type progress struct {
 
 	audits      [numAuditResults]atomic.Uint64
 	differences atomic.Uint64
+
+	rejectedAt, differedAt moment // the last time
+}
+
+// moment is a point in time that several goroutines set and read; at first it is zero.
+type moment struct{ unixNano atomic.Int64 }
+
+func (m *moment) set(at time.Time) { m.unixNano.Store(at.UnixNano()) }
+
+func (m *moment) clear() { m.unixNano.Store(0) }
+
+func (m *moment) get() time.Time {
+	if at := m.unixNano.Load(); at != 0 {
+		return time.Unix(0, at)
+	}
+	return time.Time{}
 }
 
 // suppressed counts a state that no route delivers.
@@ -124,9 +144,11 @@ type RouteStatus struct {
 
 	Filtered uint64 `json:"filtered,omitempty"` // states that the route does not select
 	// FilterErrors counts states on which an expression could not be evaluated: they are
-	// selected. LastFilterError is the last one's, which says nothing of the object.
-	FilterErrors    uint64 `json:"filterErrors,omitempty"`
-	LastFilterError string `json:"lastFilterError,omitempty"`
+	// selected. LastFilterError is the last one's, which says nothing of the object, and
+	// LastFilterErrorAt when that was.
+	FilterErrors      uint64    `json:"filterErrors,omitempty"`
+	LastFilterError   string    `json:"lastFilterError,omitempty"`
+	LastFilterErrorAt time.Time `json:"lastFilterErrorAt,omitzero"`
 }
 
 // allReaders returns those that run, the main one first.
@@ -168,9 +190,7 @@ func (s *Stream) Status() Status {
 	p := &s.progress
 	st.Observed, st.Duplicate, st.Outdated, st.Unchanged = p.observed.Load(), p.duplicate.Load(), p.outdated.Load(), p.unchanged.Load()
 	st.Tombstones, st.Bytes = p.tombstones.Load(), p.bytes.Load()
-	if at := p.lastFrame.Load(); at != 0 {
-		st.LastFrame = time.Unix(0, at)
-	}
+	st.LastFrame, st.LastRejected, st.LastDifference = p.lastFrame.get(), p.rejectedAt.get(), p.differedAt.get()
 	st.Snapshots = counts(p.snapshots[:], snapshotReasonNames[:])
 	st.Reconnects = counts(p.reconnects[:], reasonNames[:])
 	st.Rejected = counts(p.rejected[:], rejectionNames[:])
@@ -203,7 +223,7 @@ func (b *branch) statusLocked() RouteStatus {
 	}
 	st.Filtered, st.FilterErrors = b.rules.filtered.Load(), b.rules.failed.Load()
 	if text := b.rules.lastError.Load(); text != nil {
-		st.LastFilterError = redact.Cut(*text, 1024)
+		st.LastFilterError, st.LastFilterErrorAt = redact.Cut(*text, 1024), b.rules.failedAt.get()
 	}
 	return st
 }
@@ -281,5 +301,6 @@ func (r *reader) brief(err error) string {
 
 func (r *reader) reject(why rejection, err error) {
 	r.progress.rejected[why].Add(1)
+	r.progress.rejectedAt.set(time.Now())
 	r.recordError(err)
 }

@@ -16,7 +16,7 @@ const (
 	SeverityInfo    Severity = "info"    // nothing has to be done
 )
 
-// Check is what GET /check answers.
+// Check is what /check answers.
 type Check struct {
 	// Findings are what is not as it should be, the worst first.
 	Findings []Finding `json:"findings"`
@@ -91,7 +91,8 @@ type Unserved struct {
 // SinkProbe is what the check of a sink has come to.
 type SinkProbe struct {
 	Name    string `json:"name"`
-	Checked bool   `json:"checked"` // else its kind has no check
+	Checked bool   `json:"checked"`        // else its kind has no check, or it is Busy
+	Busy    bool   `json:"busy,omitempty"` // the check of its start is still under way: it was not asked again
 	Error   string `json:"error,omitempty"`
 }
 

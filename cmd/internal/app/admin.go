@@ -88,6 +88,7 @@ func (a *admin) endpoints() map[string]http.Handler {
 		"GET /flags":              http.HandlerFunc(a.serveFlags),
 		"GET /metrics":            a.metrics,
 		"GET /check":              a.answers(a.serveCheck),
+		"POST /check":             a.answers(a.serveCheck),
 		"POST /replay":            a.answers(a.serveReplay),
 		"POST /pause":             a.answers(a.servePause),
 		"POST /resume":            a.answers(a.serveResume),

@@ -177,6 +177,7 @@ func TestAFollowerKeepsChanges(t *testing.T) {
 	}
 	events := filepath.Join(t.TempDir(), "events")
 	r := startChanging(t, Options{}, "watches: [pods]\nroutes: ['stdout:']\n", "--leader-elect", "--leader-elect-lock=memory:", "--leader-election-retry-period=10ms")
+	r.await("it follows", func() bool { return r.program.election.Status().Leader == "other" }) // and listens to signals since before
 	if s := r.reload("watches: [pods, nodes]\nroutes: ['stdout:', 'file:" + events + "']\nmetricsBindAddress: ':1'\n"); s.Error != "" {
 		t.Error(s.Error)
 	}

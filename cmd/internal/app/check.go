@@ -34,7 +34,8 @@ const (
 // errChecking is why a check is not made.
 var errChecking = errors.New("another check is under way; ask again once it has ended")
 
-// serveCheck answers GET /check.
+// serveCheck answers GET /check, which changes nothing, and POST /check, which may be deep: an audit
+// repairs what it finds.
 func (a *admin) serveCheck(r *http.Request) (int, any) {
 	q, err := parameters(r, "deep", "within")
 	if err != nil {
@@ -46,9 +47,13 @@ func (a *admin) serveCheck(r *http.Request) (int, any) {
 			return http.StatusBadRequest, api.Error{Error: fmt.Sprintf("within=%q is no duration up to %v, such as 30s", s, longestWait)}
 		}
 	}
+	deep := q.Get("deep") == "true"
+	if deep && r.Method != http.MethodPost {
+		return http.StatusMethodNotAllowed, api.Error{Error: "a deep check repairs what differs, and GET changes nothing: send POST /check?deep=true, as fairlead check --deep of this version does"}
+	}
 	ctx, cancel := context.WithTimeoutCause(r.Context(), within, fmt.Errorf("the check took longer than %v", within))
 	defer cancel()
-	c, err := a.check(ctx, q.Get("deep") == "true")
+	c, err := a.check(ctx, deep)
 	if err != nil {
 		return http.StatusTooManyRequests, api.Error{Error: err.Error()}
 	}
@@ -102,7 +107,7 @@ func newCheck(in findings.Input, began time.Time) *api.Check {
 // askMembers asks each member, what it is asked about being what its streams follow.
 func (p *program) askMembers(ctx context.Context, e *engine, clusters []api.Cluster) []api.MemberProbe {
 	all := make([]api.MemberProbe, len(clusters))
-	probe.Each(ctx, len(clusters), probe.Timeout, func(ctx context.Context, i int) {
+	probe.Each(ctx, len(clusters), probe.MemberTimeout, func(ctx context.Context, i int) {
 		q := probe.Question{Cluster: clusters[i].Name}
 		if m, ok := p.members.of(q.Cluster); ok {
 			q.REST = m.REST
@@ -124,17 +129,40 @@ func (p *program) askMembers(ctx context.Context, e *engine, clusters []api.Clus
 // askSinks has each sink that can check its destination.
 func (e *engine) askSinks(ctx context.Context) []api.SinkProbe {
 	all := make([]api.SinkProbe, len(e.sinks))
-	probe.Each(ctx, len(all), probe.Timeout, func(ctx context.Context, i int) {
+	probe.Each(ctx, len(all), 2*probe.Timeout, func(ctx context.Context, i int) {
 		k := e.sinks[i]
 		all[i] = api.SinkProbe{Name: k.name}
 		c, ok := k.to.(sinks.Checker)
-		if !ok || !k.checking.TryLock() { // that of the start is under way
+		if !ok {
+			return
+		}
+		turn, cancel := context.WithTimeout(ctx, probe.Timeout)
+		defer cancel()
+		if !k.lockCheck(turn) {
+			all[i].Busy = true
 			return
 		}
 		defer k.checking.Unlock()
-		all[i] = sinkProbe(ctx, k.name, c)
+		own, cancel := context.WithTimeout(ctx, probe.Timeout) // however long that has taken
+		defer cancel()
+		all[i] = sinkProbe(own, k.name, c)
 	})
 	return all
+}
+
+// lockCheck takes the turn to check d, after a check that is under way; not ok if that has not ended
+// when ctx does.
+func (d *destination) lockCheck(ctx context.Context) (ok bool) {
+	ticker := time.NewTicker(20 * time.Millisecond)
+	defer ticker.Stop()
+	for !d.checking.TryLock() {
+		select {
+		case <-ticker.C:
+		case <-ctx.Done():
+			return false
+		}
+	}
+	return true
 }
 
 func sinkProbe(ctx context.Context, name string, c sinks.Checker) api.SinkProbe {

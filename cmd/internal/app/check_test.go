@@ -10,11 +10,13 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/go-logr/logr"
 	"k8s.io/client-go/rest"
 
 	"github.com/fairlead-dev/fairlead/cmd/internal/api"
+	"github.com/fairlead-dev/fairlead/internal/synctest"
 	"github.com/fairlead-dev/fairlead/internal/testenv"
 )
 
@@ -111,6 +113,45 @@ func TestPrecheckOfALyingMember(t *testing.T) {
 	}
 }
 
+// Before a program is started, nothing is made of what it would make.
+func TestPrecheckMakesNothing(t *testing.T) {
+	member := testenv.StartHostile(t, "edge")
+	member.Put("configmaps", "default", "a", nil)
+	fleet := "--clusters=kubeconfig:" + writeKubeconfig(t, member)
+	dir := t.TempDir()
+	out, err := command(t, "check", "--pre", "--timeout=2s", "--watch=configmaps", fleet,
+		"--sink=file:"+filepath.Join(dir, "out"), "--ledger="+filepath.Join(dir, "ledger"), "--dead-letter="+filepath.Join(dir, "dead"))
+	if err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	if made := must(filepath.Glob(filepath.Join(dir, "*")))(t); len(made) > 0 {
+		t.Errorf("%v was made", made)
+	}
+}
+
+// What repairs is posted: a GET is answered without an audit.
+func TestADeepCheckIsPosted(t *testing.T) {
+	deep := 0
+	a := &admin{log: logr.Discard(), stop: make(chan struct{}), check: func(_ context.Context, is bool) (*api.Check, error) {
+		if is {
+			deep++
+		}
+		return &api.Check{}, nil
+	}}
+	s := httptest.NewServer(a.handler())
+	t.Cleanup(s.Close)
+	resp := must(http.Get(s.URL + "/check?deep=true"))(t)
+	if err := resp.Body.Close(); err != nil || resp.StatusCode != http.StatusMethodNotAllowed || deep != 0 {
+		t.Errorf("GET: %s, %d audits", resp.Status, deep)
+	}
+	for _, args := range [][]string{nil, {"--deep"}} {
+		if out, err := command(t, append([]string{"check", "--admin=" + s.URL}, args...)...); err != nil || deep != len(args) {
+			t.Errorf("%v: %s, %v, %d audits", args, out, err, deep)
+		}
+	}
+	http.DefaultClient.CloseIdleConnections()
+}
+
 // One check is made at a time.
 func TestAnotherCheckIsUnderWay(t *testing.T) {
 	a := &admin{log: logr.Discard(), stop: make(chan struct{}), check: func(context.Context, bool) (*api.Check, error) { return nil, errChecking }}
@@ -126,4 +167,21 @@ func TestAnotherCheckIsUnderWay(t *testing.T) {
 		}
 	}
 	http.DefaultClient.CloseIdleConnections()
+}
+
+// A sink that is being checked is asked once that has ended, and else told as busy.
+func TestCheckOfABusySink(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := &destination{}
+		d.checking.Lock()
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		if d.lockCheck(ctx) {
+			t.Fatal("two checks at a time")
+		}
+		time.AfterFunc(time.Second, d.checking.Unlock)
+		if !d.lockCheck(t.Context()) {
+			t.Error("the check of the start has ended, and it was not asked")
+		}
+	})
 }

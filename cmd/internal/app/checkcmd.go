@@ -20,7 +20,7 @@ import (
 // errFound is the end of fairlead check where something is wrong.
 var errFound = errors.New("something is wrong")
 
-// mostCheck bounds what a program answers to GET /check, in bytes.
+// mostCheck bounds what a program answers to a check, in bytes.
 const mostCheck = 256 << 20
 
 // checkCommand is fairlead check.
@@ -45,7 +45,7 @@ func newCheckCommand(o Options) *cobra.Command {
 			"and a place in docs/findings.md. Nothing is changed.\n" +
 			"\n" +
 			"With --pre no program needs to run: give the flags of fairlead run, or --config FILE, and what\n" +
-			"they name is asked from here. A sink is opened for that as it would be at the start. With --deep\n" +
+			"they name is asked from here, and nothing is made: no file, table, stream or CRD. With --deep\n" +
 			"the running program also compares now what it knows with what every cluster has, which costs\n" +
 			"each a list; what differs is repaired.\n" +
 			"\n" +
@@ -126,7 +126,11 @@ func (c *checkCommand) ask(ctx context.Context, stderr io.Writer, o Options) (*a
 	}
 	ctx, cancel := context.WithTimeout(ctx, within+writeTimeout)
 	defer cancel()
-	body, err := c.client.Stream(ctx, stderr, "/check", query)
+	begin := c.client.Stream
+	if c.deep { // it repairs
+		begin = c.client.Begin
+	}
+	body, err := begin(ctx, stderr, "/check", query)
 	if err != nil {
 		return c.askFollower(ctx, stderr, err)
 	}

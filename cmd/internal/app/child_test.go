@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -20,6 +19,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/wait"
 
 	"github.com/fairlead-dev/fairlead/cmd/internal/api"
+	"github.com/fairlead-dev/fairlead/internal/loopback"
 	"github.com/fairlead-dev/fairlead/pipeline"
 	"github.com/fairlead-dev/fairlead/sinks"
 )
@@ -148,12 +148,13 @@ func startChild(t *testing.T, flags ...string) *child {
 	return c
 }
 
+// freeAddress returns an address that stays free until somebody listens there, or the
+// test ends: the kernel gives its port to nobody else.
 func freeAddress(t *testing.T) string {
 	t.Helper()
-	var config net.ListenConfig
-	l := must(config.Listen(t.Context(), "tcp", "127.0.0.1:0"))(t)
-	defer l.Close()
-	return l.Addr().String()
+	port := must(loopback.Reserve())(t)
+	t.Cleanup(func() { _ = port.Release() })
+	return fmt.Sprint("127.0.0.1:", port.Number)
 }
 
 func (c *child) pid() int { return c.cmd.Process.Pid }
@@ -178,7 +179,7 @@ func (c *child) awaitExit() int {
 
 // get returns what the process answers, if it does.
 func (c *child) get(path string) (code int, body string) {
-	ctx, cancel := context.WithTimeout(c.t.Context(), 5*time.Second)
+	ctx, cancel := context.WithTimeout(c.t.Context(), patience)
 	defer cancel()
 	req := must(http.NewRequestWithContext(ctx, http.MethodGet, "http://"+c.address+path, nil))(c.t)
 	req.Close = true

@@ -35,14 +35,19 @@ type comparison struct {
 	route     *route
 	sink      sinks.ReadBacker
 	clusters  []string
+	all       bool     // clusters are those that there are
 	resources []string // empty: all
 	sample    int
 	repair    bool
 
+	streams compareStreams
 	release func() // has another one begin
 	out     *diffWriter
 	done    api.DiffDone
 }
+
+// compareStreams is Compare of sources.Sources.
+type compareStreams func(ctx context.Context, cluster, resource, route string, f func(ctx context.Context, stream string, c *sources.Comparison, err error) error) error
 
 // serveDiff answers GET /diff, which compares, and POST /diff, which also repairs: a line of
 // JSON for each difference, for each stream and for the end. One comparison at a time is under
@@ -99,7 +104,7 @@ func (p *program) comparisonOf(r *http.Request, e *engine) (c *comparison, code 
 	if err != nil {
 		return bad("%v", err)
 	}
-	c = &comparison{p: p, e: e, repair: r.Method == http.MethodPost, clusters: listed(q.Get("cluster")), resources: listed(q.Get("resource"))}
+	c = &comparison{p: p, e: e, streams: e.sources.Compare, repair: r.Method == http.MethodPost, clusters: listed(q.Get("cluster")), resources: listed(q.Get("resource"))}
 	if len(c.clusters) > mostCompared || len(c.resources) > mostCompared {
 		return bad("more than %d clusters or resources; leave the parameter out for all", mostCompared)
 	}
@@ -132,7 +137,7 @@ func (p *program) comparisonOf(r *http.Request, e *engine) (c *comparison, code 
 		}
 	}
 	if len(c.clusters) == 0 {
-		c.clusters = known
+		c.clusters, c.all = known, true
 	}
 	if len(c.resources) == 0 {
 		c.resources = []string{""}
@@ -187,15 +192,19 @@ func (c *comparison) watch(end context.CancelCauseFunc, ended <-chan struct{}) {
 func (c *comparison) run(ctx context.Context) {
 	for _, cluster := range c.clusters {
 		for _, resource := range c.resources {
-			err := c.e.sources.Compare(ctx, cluster, resource, c.route.name, func(ctx context.Context, name string, s *sources.Comparison, err error) error {
+			told := c.done.Failed
+			err := c.streams(ctx, cluster, resource, c.route.name, func(ctx context.Context, name string, s *sources.Comparison, err error) error {
 				c.stream(ctx, cluster, name, s, err)
-				return nil
+				return context.Cause(ctx) // of a member that leaves there is nothing more to tell
 			})
 			if why := context.Cause(ctx); why != nil {
 				c.fail(&api.DiffStream{Cluster: cluster}, fmt.Errorf("the comparison has ended early: %w", why))
 				return
 			}
-			if err != nil {
+			switch {
+			case err == nil || c.done.Failed > told: // its stream has told why
+			case c.all && errors.Is(err, sources.ErrUnknownCluster): // it has left, or leaves
+			default:
 				c.fail(&api.DiffStream{Cluster: cluster}, err)
 			}
 		}
@@ -230,6 +239,7 @@ func (c *comparison) stream(ctx context.Context, cluster, name string, s *source
 	all := c.differences(ctx, cluster, s.Resource(), r)
 	if c.repair && len(all) > 0 {
 		c.repairAll(ctx, s, r, all)
+		c.p.log.Info("Repairs what a comparison has found, as it was asked for", "cluster", cluster, "resource", s.Resource(), "sink", c.route.name, "objects", len(all))
 	}
 	for i := range all {
 		c.out.line(&api.DiffLine{Difference: &all[i]})
@@ -277,8 +287,14 @@ func viewOf(s compare.State) api.InMember {
 // mostSample is how many objects of a stream are drawn at most.
 const mostSample = 1_000_000
 
+// repairer is a stream whose objects can be delivered again, as sources.Comparison is.
+type repairer interface {
+	Repair(names []sources.ObjectName) (waits string, err error)
+	Bury(ctx context.Context, n sources.ObjectName, uid, version string) error
+}
+
 // repairAll has what differs delivered again, and notes what becomes of each.
-func (c *comparison) repairAll(ctx context.Context, s *sources.Comparison, r *compare.Result, all []api.Difference) {
+func (c *comparison) repairAll(ctx context.Context, s repairer, r *compare.Result, all []api.Difference) {
 	var again []sources.ObjectName
 	var of []int
 	stuck := ""
@@ -300,6 +316,8 @@ func (c *comparison) repairAll(ctx context.Context, s *sources.Comparison, r *co
 			} else {
 				all[i].Repair = "its deletion is on its way"
 			}
+		case d.Ledger.LeftOut:
+			all[i].Repair = "none: the ledger has no room for it; once it has, it is delivered"
 		default:
 			again, of = append(again, d.ObjectName), append(of, i)
 		}
@@ -308,7 +326,14 @@ func (c *comparison) repairAll(ctx context.Context, s *sources.Comparison, r *co
 		return
 	}
 	says := "it is delivered again"
-	if waits := s.Repair(again); waits != "" {
+	waits, err := s.Repair(again)
+	switch {
+	case err != nil:
+		for _, i := range of {
+			all[i].Repair = "none: " + redact.New().Text(err)
+		}
+		return
+	case waits != "":
 		says = "it is delivered again when it can be: " + waits
 	}
 	stored, cancel := context.WithTimeoutCause(ctx, replayStored, errors.New("the ledger has not been written in time"))
@@ -319,5 +344,4 @@ func (c *comparison) repairAll(ctx context.Context, s *sources.Comparison, r *co
 	for _, i := range of {
 		all[i].Repair = says
 	}
-	c.p.log.Info("Repairs what a comparison has found, as it was asked for", "cluster", all[0].Cluster, "resource", s.Resource(), "sink", c.route.name, "objects", len(all))
 }

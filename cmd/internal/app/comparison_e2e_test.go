@@ -193,6 +193,8 @@ func (c *compared) moves(t *testing.T) {
 	t.Helper()
 	ctx, stop := context.WithCancel(t.Context())
 	var writers sync.WaitGroup
+	defer writers.Wait()
+	defer stop()
 	for w := range 2 {
 		writers.Go(func() {
 			for i := 0; ctx.Err() == nil; i++ {
@@ -207,8 +209,6 @@ func (c *compared) moves(t *testing.T) {
 	for range 6 {
 		c.wants("a fleet that moves", map[string]string{}, "--sink=pg")
 	}
-	stop()
-	writers.Wait()
 }
 
 // recordsOf are the records of the ConfigMaps of a namespace.

@@ -1,6 +1,7 @@
 package app
 
 import (
+	"math/bits"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -11,9 +12,11 @@ import (
 // copies decides of which objects recent keeps copies: those that a reader wants and has
 // room for.
 type copies struct {
-	mu      sync.Mutex                // of those who write wanters
-	wanters atomic.Pointer[[]*wanter] // nil: nobody wants any
-	roomy   atomic.Int32              // so many of them have room
+	mu    sync.Mutex                  // of those who write index
+	index atomic.Pointer[wanterIndex] // nil: nobody wants any
+
+	roomMu sync.Mutex    // of those who write roomy
+	roomy  atomic.Uint64 // the bits of those that have room
 }
 
 // mostCopied bounds the copies of objects that recent keeps, in bytes: beyond it the oldest
@@ -22,29 +25,49 @@ const mostCopied = 16 << 20
 
 // wanter is a reader that wants objects.
 type wanter struct {
-	wants func(route string, c *pipeline.Change) bool // called by stages: it must not block
-	room  atomic.Int64                                // for so many more
+	filter *tailFilter  // which ones, without its expression
+	bit    uint64       // in the index; 0: it gets none, as there are too many
+	room   atomic.Int64 // for so many more
 }
 
 // add has a reader's wishes count until remove is called. It has no room at first.
 func (c *copies) add(w *wanter) (remove func()) {
-	c.change(func(all []*wanter) []*wanter { return append(all, w) })
-	return func() {
-		c.change(func(all []*wanter) []*wanter {
-			return slices.DeleteFunc(all, func(other *wanter) bool { return other == w })
-		})
-		c.makeRoom(w, 0)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	all := c.wanters()
+	if free := slices.Index(all[:], nil); free >= 0 {
+		all[free], w.bit = w, 1<<free
+		c.index.Store(indexOf(all))
 	}
+	return func() {
+		c.makeRoom(w, 0)
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		all := c.wanters()
+		if at := slices.Index(all[:], w); at >= 0 {
+			all[at] = nil
+			c.index.Store(indexOf(all))
+		}
+	}
+}
+
+func (c *copies) wanters() [mostWanters]*wanter {
+	if x := c.index.Load(); x != nil {
+		return x.wanters
+	}
+	return [mostWanters]*wanter{}
 }
 
 // makeRoom says for how many objects a reader has room. One goroutine at a time calls it for
 // a reader.
 func (c *copies) makeRoom(w *wanter, objects int64) {
-	switch had := w.room.Swap(objects) > 0; {
-	case had && objects <= 0:
-		c.roomy.Add(-1)
-	case !had && objects > 0:
-		c.roomy.Add(1)
+	c.roomMu.Lock()
+	defer c.roomMu.Unlock()
+	w.room.Store(objects)
+	if objects > 0 {
+		c.roomy.Or(w.bit)
+	} else {
+		c.roomy.And(^w.bit)
 	}
 }
 
@@ -53,7 +76,7 @@ func (c *copies) take(w *wanter) bool {
 	for room := w.room.Load(); room > 0; room = w.room.Load() {
 		if w.room.CompareAndSwap(room, room-1) {
 			if room == 1 {
-				c.roomy.Add(-1)
+				c.full(w)
 			}
 			return true
 		}
@@ -61,32 +84,29 @@ func (c *copies) take(w *wanter) bool {
 	return false
 }
 
-func (c *copies) change(f func([]*wanter) []*wanter) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	var all []*wanter
-	if now := c.wanters.Load(); now != nil {
-		all = slices.Clone(*now)
+// full notes that a reader has no room, unless it has some again.
+func (c *copies) full(w *wanter) {
+	c.roomMu.Lock()
+	defer c.roomMu.Unlock()
+	if w.room.Load() <= 0 {
+		c.roomy.And(^w.bit)
 	}
-	if all = f(all); len(all) == 0 {
-		c.wanters.Store(nil)
-		return
-	}
-	c.wanters.Store(&all)
 }
 
-// wanted reports whether the object of a change is to be copied. While nobody has room, as
-// under a flood, that takes some nanoseconds.
+// wanted reports whether the object of a change is to be copied. That takes some nanoseconds
+// while nobody has room, as under a flood, and does not depend on how many readers want other
+// objects. Those that want this one have room for so many only.
 func (c *copies) wanted(route string, of *pipeline.Change) (wanted bool) {
-	if c.roomy.Load() <= 0 || len(of.Object) > mostCopied {
+	roomy := c.roomy.Load()
+	if roomy == 0 || len(of.Object) > mostCopied {
 		return false
 	}
-	all := c.wanters.Load()
-	if all == nil {
+	x := c.index.Load()
+	if x == nil {
 		return false
 	}
-	for _, w := range *all {
-		if w.room.Load() > 0 && w.wants(route, of) && c.take(w) {
+	for who := roomy & x.who(route, of); who != 0; who &= who - 1 {
+		if c.take(x.wanters[bits.TrailingZeros64(who)]) {
 			wanted = true
 		}
 	}

@@ -17,6 +17,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/fairlead-dev/fairlead/cmd/internal/api"
+	"github.com/fairlead-dev/fairlead/internal/leaks"
 	"github.com/fairlead-dev/fairlead/internal/testenv"
 	"github.com/fairlead-dev/fairlead/pipeline"
 )
@@ -276,7 +277,7 @@ func testRemovedFile(t *testing.T, env *testenv.Env) {
 		if sums, _ := r.program.current().routes.lanes(); sums["beta"].Cluster != "" {
 			t.Errorf("its lane is left: %+v", sums["beta"])
 		}
-		if err := goleak.Find(others); err != nil {
+		if err := leaks.Find(others); err != nil {
 			t.Errorf("goroutines of a removed cluster: %v", err)
 		}
 	}

@@ -67,7 +67,7 @@ func TestExpiredCertificatesOfDestinations(t *testing.T) {
 					_ = c.Close()
 				}
 			}()
-			ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+			ctx, cancel := context.WithTimeout(t.Context(), patience)
 			defer cancel()
 			checker, ok := sink.(sinks.Checker)
 			if !ok {
@@ -76,7 +76,7 @@ func TestExpiredCertificatesOfDestinations(t *testing.T) {
 			if err := checker.Check(ctx); err == nil || !strings.Contains(err.Error(), "expired") {
 				t.Errorf("the check says %v", err)
 			}
-			ctx, cancel = context.WithTimeout(t.Context(), 20*time.Second)
+			ctx, cancel = context.WithTimeout(t.Context(), patience)
 			defer cancel()
 			change := &pipeline.Change{
 				Key:    pipeline.Key{Cluster: "alpha", Resource: "pods", Namespace: "ns", Name: "n"},
@@ -113,7 +113,7 @@ func serveExpired(t *testing.T, scheme string, cert tls.Certificate) (address st
 			}
 			go func() {
 				defer func() { _ = conn.Close() }()
-				_ = conn.SetDeadline(time.Now().Add(time.Minute))
+				_ = conn.SetDeadline(time.Now().Add(patience))
 				switch scheme {
 				case "postgres":
 					if _, err := io.ReadFull(conn, make([]byte, 8)); err != nil {

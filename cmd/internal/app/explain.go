@@ -101,7 +101,7 @@ func (p *program) explain(r *http.Request, turns *explainTurns) (code int, answe
 	}
 	if election := p.electionStatus(); election.Following() != "" {
 		return http.StatusServiceUnavailable, api.Error{
-			Error:  "nothing is delivered from here (" + election.Following() + "); " + election.AskLeader(),
+			Error:  whyNotHere(election, election.Following(), election.AskLeader()),
 			Leader: &api.Leader{Identity: election.Leader, Host: election.LeaderHost, Address: election.LeaderAddress},
 		}
 	}
@@ -114,16 +114,25 @@ func (p *program) explain(r *http.Request, turns *explainTurns) (code int, answe
 	defer end()
 	e := p.current()
 	if e == nil || p.changing.Load() != nil {
-		return http.StatusServiceUnavailable, api.Error{Error: "nothing is delivered at the moment; ask again"}
+		return http.StatusServiceUnavailable, api.Error{Error: whyNotHere(p.electionStatus(), "delivery has not begun, or the settings are being changed", "ask again")}
 	}
 	cluster := q.Get("cluster")
+	asked := make(chan api.MemberProbe, 1)
+	go func() { asked <- p.askAbout(r.Context(), e, cluster) }()
 	found, err := e.sources.Look(r.Context(), cluster, q.Get("resource"), q.Get("namespace"), q.Get("name"))
+	if errors.Is(err, sources.ErrNoNamespace) {
+		return http.StatusBadRequest, api.Error{Error: err.Error()}
+	}
+	var about api.MemberProbe
+	select {
+	case about = <-asked:
+	case <-r.Context().Done(): // nobody waits for the answer any more
+	}
 	x := &api.Explanation{Cluster: cluster, Resource: found.Resource, Namespace: found.Namespace, Name: found.Name}
 	switch {
-	case errors.Is(err, sources.ErrNoNamespace):
-		return http.StatusBadRequest, api.Error{Error: err.Error()}
 	case errors.Is(err, sources.ErrUnknownCluster), errors.Is(err, sources.ErrUnknownResource), errors.Is(err, sources.ErrNotSurveyed):
 		p.notFollowed(e, x, &found, err)
+		p.causes(e, x, &found, &about)
 		return http.StatusOK, x
 	case err != nil:
 		return http.StatusInternalServerError, api.Error{Error: redact.New().Text(err)}
@@ -132,6 +141,7 @@ func (p *program) explain(r *http.Request, turns *explainTurns) (code int, answe
 		x.Member = &api.InMember{Exists: found.Exists, UID: found.UID, ResourceVersion: found.ResourceVersion}
 	}
 	p.judge(r.Context(), e, x, &found)
+	p.causes(e, x, &found, &about)
 	return http.StatusOK, x
 }
 
@@ -178,6 +188,7 @@ func (p *program) judge(ctx context.Context, e *engine, x *api.Explanation, foun
 		f.ledger.Healthy = f.ledger.Healthy || !isStored
 		f.status = found.Stream.Routes[i]
 		f.place, f.queued = r.queue.Find(key)
+		f.lane, _ = r.queue.Lane(x.Cluster)
 		f.refusal, f.refused = r.stage.RefusalOf(key)
 		buckets := r.buckets
 		if f.place.Snapshot {

@@ -50,6 +50,10 @@ type fault struct {
 	also          []string // other codes that may be found
 	pre           bool     // the cause is found before the program runs, too
 	info          bool     // it is no error and no warning
+	// object is what is asked for, of alpha; empty: configmaps/a. reason is the one of its
+	// verdict; empty: nobody can be asked, and the error names the code.
+	object string
+	reason api.Reason
 }
 
 // stand is what faults are made with.
@@ -139,6 +143,7 @@ func (v *smallStore) Apply(context.Context, []ledger.Update) error {
 var faults = []fault{
 	{
 		name: "expired token", code: "FL1005", cluster: "alpha", says: "does not accept the credentials", also: []string{"FL1021"}, pre: true,
+		reason: api.ReasonStreamDown,
 		inject: func(t *testing.T, s *stand) []string {
 			config := s.env.Cluster("alpha").Config()
 			config.CertData, config.KeyData, config.BearerToken = nil, nil, expiredToken()
@@ -147,12 +152,14 @@ var faults = []fault{
 	},
 	{
 		name: "RBAC missing", code: "FL1101", cluster: "alpha", says: "configmaps", also: []string{"FL1009"}, pre: true,
+		reason: api.ReasonStreamDown,
 		inject: func(t *testing.T, s *stand) []string {
 			return s.with(t, must(s.env.Cluster("alpha").User("nobody"))(t))
 		},
 	},
 	{
 		name: "CA wrong", code: "FL1004", cluster: "alpha", says: "x509", pre: true,
+		reason: api.ReasonStreamDown,
 		inject: func(t *testing.T, s *stand) []string {
 			config := s.env.Cluster("alpha").Config()
 			config.CAData = s.env.Cluster("beta").Config().CAData
@@ -161,6 +168,7 @@ var faults = []fault{
 	},
 	{
 		name: "hanging plugin", code: "FL1006", cluster: "alpha", says: "has not answered", pre: true,
+		reason: api.ReasonStreamDown,
 		inject: func(t *testing.T, s *stand) []string {
 			flags := s.well(t)
 			path := strings.TrimPrefix(flags[0], "--clusters=kubeconfig:")
@@ -176,12 +184,14 @@ var faults = []fault{
 	},
 	{
 		name: "resource missing", code: "FL1102", cluster: "alpha", says: "gizmos.example.com", pre: true,
+		reason: api.ReasonStreamDown, object: "gizmos.example.com/g",
 		inject: func(t *testing.T, s *stand) []string {
 			return []string{s.fleet(t, s.env.Cluster("alpha")), "--watch=configmaps?namespace=" + s.ns, "--watch=gizmos.example.com", "--sink=stdout:"}
 		},
 	},
 	{
 		name: "cluster down", code: "FL1003", cluster: "alpha", says: "refused", pre: true,
+		reason: api.ReasonStreamDown,
 		inject: func(t *testing.T, s *stand) []string {
 			proxy := newProxy(t, s.env.Cluster("alpha"))
 			proxy.Cut()
@@ -190,6 +200,7 @@ var faults = []fault{
 	},
 	{
 		name: "proxy answering HTML", code: "FL1007", cluster: "alpha", says: "text/html", pre: true,
+		reason: api.ReasonStreamDown,
 		inject: func(t *testing.T, s *stand) []string {
 			return s.with(t, front(t, s.env.Cluster("alpha"), func(r *http.Response) error {
 				_ = r.Body.Close()
@@ -201,6 +212,7 @@ var faults = []fault{
 	},
 	{
 		name: "clock skew", code: "FL1023", cluster: "alpha", says: "ahead", pre: true,
+		reason: api.ReasonDelivered,
 		inject: func(t *testing.T, s *stand) []string {
 			return s.with(t, front(t, s.env.Cluster("alpha"), func(r *http.Response) error {
 				r.Header.Set("Date", time.Now().Add(time.Hour).UTC().Format(http.TimeFormat))
@@ -210,6 +222,7 @@ var faults = []fault{
 	},
 	{
 		name: "version skew", code: "FL1024", cluster: "alpha", says: "v1.19.2", pre: true,
+		reason: api.ReasonDelivered,
 		inject: func(t *testing.T, s *stand) []string {
 			return s.with(t, front(t, s.env.Cluster("alpha"), func(r *http.Response) error {
 				if r.Request.URL.Path == "/version" {
@@ -224,12 +237,14 @@ var faults = []fault{
 	},
 	{
 		name: "one cluster twice", code: "FL1002", cluster: "alpha", says: "is the same cluster as again", pre: true,
+		reason: api.ReasonDelivered,
 		inject: func(t *testing.T, s *stand) []string {
 			return []string{s.fleet(t, s.env.Cluster("alpha"), target{"again", s.env.Cluster("alpha").Config()}), "--watch=configmaps?namespace=" + s.ns, "--sink=stdout:"}
 		},
 	},
 	{
 		name: "UID changed", code: "FL1008", cluster: "alpha", says: "Another cluster",
+		reason: api.ReasonStreamDown,
 		inject: func(t *testing.T, s *stand) []string {
 			return []string{s.fleet(t, s.env.Cluster("alpha")), "--watch=configmaps?namespace=" + s.ns, "--sink=stdout:"}
 		},
@@ -242,6 +257,7 @@ var faults = []fault{
 	},
 	{
 		name: "paused", code: "FL1013", cluster: "alpha", says: "is paused", pre: true,
+		reason: api.ReasonPaused,
 		inject: func(t *testing.T, s *stand) []string {
 			hub := s.env.Cluster("beta")
 			client := must(typedcorev1.NewForConfig(hub.Config()))(t)
@@ -257,6 +273,7 @@ var faults = []fault{
 	},
 	{
 		name: "sink down", code: "FL1301", says: "refused", also: []string{"FL1305"},
+		reason: api.ReasonSinkDown,
 		inject: func(t *testing.T, s *stand) []string {
 			gone := httptest.NewServer(http.NotFoundHandler())
 			gone.Close()
@@ -265,31 +282,39 @@ var faults = []fault{
 	},
 	{
 		name: "sink refusing", code: "FL1302", cluster: "alpha", says: "hook refuses",
+		reason: api.ReasonSinkRefusing,
 		inject: func(t *testing.T, s *stand) []string {
 			return append(s.well(t)[:2], webhook(t, refuseAlpha))
 		},
 	},
 	{
 		name: "dead-lettered", code: "FL1304", cluster: "alpha", says: "for good",
+		reason: api.ReasonDeadLettered,
 		inject: func(t *testing.T, s *stand) []string {
 			return append(s.well(t)[:2], webhook(t, refuseAlpha), "--dead-letter="+filepath.Join(t.TempDir(), "dead.jsonl"))
 		},
 	},
 	{
 		name: "sink slow", code: "FL1303", says: "stdout",
+		reason: api.ReasonInFlight,
 		inject: func(t *testing.T, s *stand) []string { return s.well(t) },
 		then: func(_ *testing.T, s *stand, r *running) {
+			r.await("nothing is under way", func() bool {
+				return r.streamsLive("beta") && r.cluster("alpha").Streams[0].Unacked+r.cluster("beta").Streams[0].Unacked == 0
+			})
 			r.out.stall()
 			s.objects.patch("a", "slow")
 		},
 	},
 	{
 		name: "bucket empty", code: "FL1202", cluster: "alpha", says: "waited for its limit", also: []string{"FL1201"},
+		reason: api.ReasonThrottled, object: "configmaps/many-9",
 		inject: func(t *testing.T, s *stand) []string { return append(s.well(t), "--cluster-limit=alpha=0.01:1") },
 		then:   func(_ *testing.T, s *stand, _ *running) { s.many() },
 	},
 	{
 		name: "lane full", code: "FL1201", cluster: "alpha", says: "is full", also: []string{"FL1202"},
+		reason: api.ReasonLaneFull, object: "configmaps/many-9",
 		inject: func(t *testing.T, s *stand) []string {
 			return append(s.well(t), "--cluster-limit=alpha=0.01:1", "--lane-capacity=1")
 		},
@@ -297,11 +322,13 @@ var faults = []fault{
 	},
 	{
 		name: "no room in the ledger", code: "FL1402", cluster: "alpha", says: "left out",
+		reason: api.ReasonLedgerFull, object: "configmaps/many-9",
 		inject: func(t *testing.T, s *stand) []string { return append(s.well(t), "--max-objects=3") },
 		then:   func(_ *testing.T, s *stand, _ *running) { s.many() },
 	},
 	{
 		name: "ledger full", code: "FL1401", says: "no space left", also: []string{"FL1203"},
+		reason: api.ReasonHeldByLedger, object: "configmaps/many-9",
 		inject: func(t *testing.T, s *stand) []string {
 			s.options.stores = ledger.StoreKinds{{
 				Form: spec.Form{Scheme: "heap", Usage: "heap:", Summary: "for a test", Rest: spec.Nothing},
@@ -313,17 +340,19 @@ var faults = []fault{
 		},
 		then: func(_ *testing.T, s *stand, _ *running) {
 			s.full.Store(true)
-			s.objects.patch("a", "more")
+			s.many()
 		},
 	},
 	{
 		name: "filtered", code: "FL1111", cluster: "alpha", says: "leave nothing", info: true,
+		reason: api.ReasonFiltered,
 		inject: func(t *testing.T, s *stand) []string {
 			return []string{s.fleet(t, s.env.Cluster("alpha")), "--watch=configmaps?namespace=" + s.ns, `--sink=stdout:?where=configmaps: object.metadata.name == "nobody"`}
 		},
 	},
 	{
-		name: "filter error", code: "FL1110", cluster: "alpha", says: "configmaps",
+		name: "filter error", code: "FL1110", cluster: "alpha", says: "the last one",
+		reason: api.ReasonDelivered,
 		inject: func(t *testing.T, s *stand) []string {
 			return []string{s.fleet(t, s.env.Cluster("alpha")), "--watch=configmaps?namespace=" + s.ns, `--sink=stdout:?where=configmaps: object.data.nothing == "x"`}
 		},
@@ -375,8 +404,8 @@ func (s *stand) following(t *testing.T, hub testenv.Target) []string {
 }
 
 // newFaultStand is one for a fault, with a namespace of its own.
-func newFaultStand(t *testing.T, env *testenv.Env, n int) *stand {
-	s := &stand{env: env, ns: fmt.Sprint("fault-", n), options: Options{}}
+func newFaultStand(t *testing.T, env *testenv.Env, name string) *stand {
+	s := &stand{env: env, ns: "fault-" + name, options: Options{}}
 	s.objects = newObjects(t, env.Cluster("alpha"), s.ns)
 	newObjects(t, env.Cluster("beta"), s.ns).create("b")
 	s.objects.create("a")

@@ -27,6 +27,7 @@ import (
 	ctrllog "sigs.k8s.io/controller-runtime/pkg/log"
 
 	"github.com/fairlead-dev/fairlead/cmd/internal/api"
+	"github.com/fairlead-dev/fairlead/internal/leaks"
 	"github.com/fairlead-dev/fairlead/internal/testenv"
 	"github.com/fairlead-dev/fairlead/pipeline"
 )
@@ -47,7 +48,8 @@ func TestMain(m *testing.M) {
 	})
 	// A connection to a Pod that both ends close at once waits a second for someone to ask
 	// it how that went.
-	goleak.VerifyTestMain(m, goleak.IgnoreAnyFunction("github.com/moby/spdystream.(*Connection).shutdown"))
+	ends := goleak.IgnoreAnyFunction("github.com/moby/spdystream.(*Connection).shutdown")
+	goleak.VerifyTestMain(leaks.Patient(m, ends), ends)
 }
 
 // patience bounds every wait for something that must come about. It decides
@@ -390,6 +392,10 @@ var rareMetrics = map[string]bool{
 	// Only with sinks of these kinds.
 	"fairlead_http_requests_total":            true,
 	"fairlead_hub_records_total":              true,
+	"fairlead_kafka_bytes_total":              true,
+	"fairlead_kafka_throttled_seconds_total":  true,
+	"fairlead_nats_connections_total":         true,
+	"fairlead_nats_messages_total":            true,
 	"fairlead_otlp_rejected_total":            true,
 	"fairlead_otlp_requests_total":            true,
 	"fairlead_postgres_altered_objects_total": true,

@@ -2,6 +2,7 @@ package app
 
 import (
 	"context"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"path/filepath"
@@ -12,6 +13,7 @@ import (
 	"github.com/go-logr/logr"
 	"github.com/prometheus/client_golang/prometheus"
 	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/fairlead-dev/fairlead/pipeline"
 	"github.com/fairlead-dev/fairlead/sinks"
@@ -32,54 +34,78 @@ func TestFaultsOfADestinationAreNoDeadLetters(t *testing.T) {
 		}
 	}))
 	defer server.Close()
-	gone := httptest.NewServer(http.NotFoundHandler())
-	gone.Close()
-
 	for _, fault := range []struct{ sink, token, want string }{
 		{server.URL + "/in?token-file=" + token, "wrong", "401 Unauthorized; check token-file"},
 		{server.URL + "/in?format=batch&token-file=" + token, "wrong", "401 Unauthorized; check token-file"},
 		{server.URL + "/elsewhere?token-file=" + token, "right", "404 Not Found; check the path of the URL"},
-		{gone.URL, "", "connection refused; nothing listens there"},
+		{"http://" + freeAddress(t), "", "connection refused; nothing listens there"},
 	} {
 		t.Run(fault.want, func(t *testing.T) {
 			writeFile(t, token, fault.token)
-			spec, err := new(Options).sinkKinds().Parse(fault.sink)
-			if err != nil {
-				t.Fatal(err)
+			mend := func() { writeFile(t, token, "right") }
+			if fault.token != "wrong" {
+				mend = nil
 			}
-			sink, err := spec.Open(t.Context(), sinks.Env{Log: logr.Discard(), Registerer: prometheus.NewRegistry(), UserAgent: "fairlead/test"})
-			if err != nil {
-				t.Fatal(err)
-			}
-			b := batch.New(spec.Identity, sink, batch.Options{
-				MaxBatch: spec.MaxBatch, Concurrency: spec.Concurrency, ReconnectMin: time.Millisecond, ReconnectMax: 10 * time.Millisecond,
-				DeadLetter: func(c *pipeline.Change, reason error, _ int) error {
-					t.Errorf("%s is a dead letter: %v", c.Key, reason)
-					return nil
-				},
-			})
-			ctx, cancel := context.WithCancel(t.Context())
-			ended, delivered := make(chan error, 1), make(chan error, 1)
-			go func() { ended <- b.Run(ctx) }()
-			go func() {
-				delivered <- b.Deliver(ctx, func(i int, refused error) {
-					if refused != nil {
-						t.Errorf("change %d is refused: %v", i, refused)
-					}
-				}, samplePods(5)...)
-			}()
-			awaitStatus(t, func() bool { return strings.Contains(b.Status().LastError, fault.want) && !b.Status().Healthy })
-			if fault.want[:3] == "401" {
-				writeFile(t, token, "right")
-				if err := <-delivered; err != nil {
-					t.Error(err)
-				}
-			}
-			cancel()
-			if err := <-ended; err != nil {
-				t.Error(err)
-			}
+			noDeadLetters(t, fault.sink, fault.want, nil, mend)
 		})
+	}
+}
+
+// noDeadLetters opens a sink as the program does and delivers to it, first before there is
+// a fault if fault is given. While there is one the status must say what is wanted, and no
+// change may be a dead letter. Once it is mended all must be delivered; nil: it never is.
+func noDeadLetters(t *testing.T, text, want string, fault, mend func()) {
+	t.Helper()
+	spec, err := new(Options).sinkKinds().Parse(text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	sink, err := spec.Open(t.Context(), sinks.Env{Log: logr.Discard(), Registerer: prometheus.NewRegistry(), UserAgent: "fairlead/test"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if c, ok := sink.(io.Closer); ok {
+		defer c.Close()
+	}
+	b := batch.New(spec.Identity, sink, batch.Options{
+		MaxBatch: spec.MaxBatch, Concurrency: spec.Concurrency, ReconnectMin: time.Millisecond, ReconnectMax: 10 * time.Millisecond,
+		DeadLetter: func(c *pipeline.Change, reason error, _ int) error {
+			t.Errorf("%s is a dead letter: %v", c.Key, reason)
+			return nil
+		},
+	})
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
+	defer cancel()
+	ended, delivered := make(chan error, 1), make(chan error, 1)
+	go func() { ended <- b.Run(ctx) }()
+	deliver := func(some []*pipeline.Change) {
+		delivered <- b.Deliver(ctx, func(i int, refused error) {
+			if refused != nil {
+				t.Errorf("change %d is refused: %v", i, refused)
+			}
+		}, some...)
+	}
+	all := samplePods(10) // of which a bucket that has them already would not write the first again
+	if fault != nil {
+		if deliver(all[:5]); <-delivered != nil {
+			t.Fatal("without a fault nothing is delivered")
+		}
+		fault()
+	}
+	go deliver(all[5:])
+	awaitStatus(t, func() bool { return strings.Contains(b.Status().LastError, want) && !b.Status().Healthy })
+	if mend != nil {
+		mend()
+		if err := <-delivered; err != nil {
+			t.Errorf("after it was mended: %v", err)
+		}
+		if !b.Status().Healthy {
+			t.Errorf("after it was mended: %+v", b.Status())
+		}
+	}
+	cancel()
+	if err := <-ended; err != nil {
+		t.Error(err)
 	}
 }
 
@@ -89,7 +115,7 @@ func samplePods(n int) (all []*pipeline.Change) {
 		name := string(rune('a' + i))
 		all = append(all, &pipeline.Change{
 			Key: pipeline.Key{Cluster: "alpha", Resource: "pods", Namespace: "ns", Name: name}, Origin: origin,
-			Op: pipeline.Added, UID: "u-1", ResourceVersion: "1", Object: []byte(`{"kind":"Pod"}`),
+			Op: pipeline.Added, UID: types.UID("u-" + name), ResourceVersion: "1", Object: []byte(`{"kind":"Pod"}`),
 		})
 	}
 	return all

@@ -24,8 +24,8 @@ import (
 	"github.com/fairlead-dev/fairlead/internal/testenv"
 )
 
-// quick is short for a test, and long enough for a busy machine.
-var quick = []string{"--leader-election-lease-duration=6s", "--leader-election-renew-deadline=4s", "--leader-election-retry-period=300ms"}
+// quick is short for a test, and long enough for a machine that stands still for some seconds.
+var quick = []string{"--leader-election-lease-duration=10s", "--leader-election-renew-deadline=8s", "--leader-election-retry-period=300ms"}
 
 func TestLostGraceEndsWithTheLease(t *testing.T) {
 	for _, test := range []struct{ lease, renew, want time.Duration }{

@@ -130,7 +130,7 @@ func (o *orders) expireLocked(now time.Time) {
 		return true
 	}
 	resumed := false
-	for _, p := range o.pausesLocked() {
+	for _, p := range o.pauses {
 		if over(p.Order) {
 			resumed = true
 			delete(o.pauses, p.Paused)

@@ -244,7 +244,10 @@ func testOrderedLimits(t *testing.T, env *testenv.Env) {
 	for i := range 10 {
 		o.create(fmt.Sprintf("o-%d", i))
 	}
-	r.await("what has no token waits", func() bool { return r.cluster("alpha").Lane.Live >= 7 })
+	r.await("all are read, and what has a token is handed out", func() bool {
+		c := r.cluster("alpha")
+		return uint64(c.Lane.Live)+c.Counts.HandedOut-before == 10 && c.Counts.HandedOut-before >= 3
+	})
 	if n := r.cluster("alpha").Counts.HandedOut - before; n != 3 {
 		t.Errorf("%d changes were handed out, want 3", n)
 	}

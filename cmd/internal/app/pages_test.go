@@ -33,14 +33,16 @@ var generated = regexp.MustCompile(`(?s)(<!-- begin generated: ([a-z-]+)((?: \S+
 func TestPagesAreGenerated(t *testing.T) {
 	metrics := documentedMetricsOf(t)
 	for page, parts := range map[string]map[string]func(arguments []string) string{
-		"kinds.md":     {"kinds": func(of []string) string { return new(Options).tables()[of[0]].Markdown() }},
-		"flags.md":     {"run-flags": func([]string) string { return runFlagsPage() }, "commands": func([]string) string { return commandsPage() }},
-		"metrics.md":   {"metrics": metrics.table},
-		"library.md":   {"code": func(of []string) string { return codeOf(t, of) }},
-		"findings.md":  {"findings": func([]string) string { return findings.Markdown() }},
-		"explain.md":   {"reasons": func([]string) string { return reasonsPage() }},
-		"selection.md": {"presets": func([]string) string { return presetsPage() }},
-		"../README.md": {"kinds-matrix": func([]string) string { return kindsMatrix() }},
+		"kinds.md":       {"kinds": func(of []string) string { return new(Options).tables()[of[0]].Markdown() }},
+		"flags.md":       {"run-flags": func([]string) string { return runFlagsPage() }, "commands": func([]string) string { return commandsPage() }},
+		"metrics.md":     {"metrics": metrics.table},
+		"library.md":     {"code": func(of []string) string { return codeOf(t, of) }},
+		"sinks/kafka.md": {"code": func(of []string) string { return codeOf(t, of) }},
+		"sinks/nats.md":  {"code": func(of []string) string { return codeOf(t, of) }},
+		"findings.md":    {"findings": func([]string) string { return findings.Markdown() }},
+		"explain.md":     {"reasons": func([]string) string { return reasonsPage() }},
+		"selection.md":   {"presets": func([]string) string { return presetsPage() }},
+		"../README.md":   {"kinds-matrix": func([]string) string { return kindsMatrix() }},
 	} {
 		path := filepath.Join("../../../docs", page)
 		before := must(os.ReadFile(path))(t)
@@ -113,11 +115,23 @@ func kindsMatrix() string {
 // reasonsPage is a table of the reasons of verdicts.
 func reasonsPage() string {
 	var b strings.Builder
-	b.WriteString("| Reason | Meaning | What to do |\n|---|---|---|\n")
+	b.WriteString("| Reason | Meaning | What to do | Codes |\n|---|---|---|---|\n")
 	for _, r := range api.Reasons {
-		fmt.Fprintf(&b, "| `%s` | %s | %s |\n", r.Reason, r.Meaning, r.Do)
+		fmt.Fprintf(&b, "| `%s` | %s | %s | %s |\n", r.Reason, r.Meaning, r.Do, linksTo(r.Causes, r.Code))
 	}
 	return b.String()
+}
+
+// linksTo are links to the sections of codes.
+func linksTo(codes []string, more string) string {
+	link := func(code string) string { return fmt.Sprintf("[%s](findings.md#%s)", code, strings.ToLower(code)) }
+	var all []string
+	for _, code := range append(slices.Clone(codes), more) {
+		if code != "" {
+			all = append(all, link(code))
+		}
+	}
+	return strings.Join(all, ", ")
 }
 
 // presetsPage is a table of the fields of each preset.

@@ -29,7 +29,7 @@ import (
 )
 
 // precheck asks everything that settings name, without a program that runs. It makes the
-// same connections as one, and follows nothing. timeout bounds each attempt to connect, and
+// same connections as one, follows nothing, and changes nothing. timeout bounds each attempt to connect, and
 // the check of each sink and of the lock.
 func (s *settings) precheck(ctx context.Context, timeout time.Duration) *api.Check {
 	began := time.Now()
@@ -46,7 +46,7 @@ func (s *settings) precheck(ctx context.Context, timeout time.Duration) *api.Che
 	in.Status.Problems = append(in.Status.Problems, problems...)
 	in.Status.Clusters = make([]api.Cluster, len(members))
 	in.Probes.Members = make([]api.MemberProbe, len(members))
-	probe.Each(ctx, len(members), 2*timeout+probe.Timeout, func(ctx context.Context, i int) {
+	probe.Each(ctx, len(members), 2*timeout+probe.MemberTimeout, func(ctx context.Context, i int) {
 		in.Status.Clusters[i], in.Probes.Members[i] = s.askMember(ctx, &members[i], timeout)
 	})
 	noteTwins(in.Status.Clusters)
@@ -222,13 +222,13 @@ func (s *settings) askVolume(ctx context.Context) *api.Volume {
 	return v
 }
 
-// askSinks opens each sink, has it check its destination, and closes it.
+// askSinks opens each sink for a trial, has it check its destination, and closes it.
 func (s *settings) askSinks(ctx context.Context, timeout time.Duration) []api.SinkProbe {
 	all := make([]api.SinkProbe, len(s.sinks))
 	probe.Each(ctx, len(all), timeout, func(ctx context.Context, i int) {
 		spec := s.sinks[i]
 		all[i] = api.SinkProbe{Name: spec.Identity}
-		to, err := spec.Open(ctx, sinks.Env{Log: logr.Discard(), UserAgent: s.userAgent(), Stdout: io.Discard, Registerer: prometheus.NewRegistry()})
+		to, err := spec.Open(ctx, sinks.Env{Log: logr.Discard(), UserAgent: s.userAgent(), Stdout: io.Discard, Registerer: prometheus.NewRegistry(), Trial: true})
 		if err != nil {
 			all[i].Error = redact.New().Text(err)
 			return

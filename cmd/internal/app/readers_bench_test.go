@@ -18,6 +18,8 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/spf13/pflag"
 
+	"k8s.io/apimachinery/pkg/util/wait"
+
 	"github.com/fairlead-dev/fairlead/pipeline"
 	"github.com/fairlead-dev/fairlead/pipeline/queue"
 	"github.com/fairlead-dev/fairlead/sinks"
@@ -198,12 +200,11 @@ func startFlood(b *testing.B, paced bool) *flood {
 	case <-time.After(patience):
 		b.Fatal("the program has not started")
 	}
-	tick := time.NewTicker(50 * time.Millisecond)
-	defer tick.Stop()
-	for limit := time.Now().Add(patience); len(p.status(time.Now()).Clusters) < readersFleet; <-tick.C {
-		if time.Now().After(limit) {
-			b.Fatal("the program does not know all clusters")
-		}
+	err = wait.PollUntilContextTimeout(b.Context(), 50*time.Millisecond, patience, true, func(context.Context) (bool, error) {
+		return len(p.status(time.Now()).Clusters) >= readersFleet, nil
+	})
+	if err != nil {
+		b.Fatalf("the program does not know all clusters: %v", err)
 	}
 	f.queue, f.address = p.current().routes[0].queue, p.adminAddress.String()
 	return f

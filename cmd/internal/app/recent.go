@@ -49,13 +49,13 @@ type kept struct {
 	answer
 
 	object atomic.Pointer[copied] // nil: nobody wants it, or it was given up
-	line   atomic.Pointer[[]byte] // the answer without its object, as tails show it; nil: none has yet
+	line   atomic.Pointer[[]byte] // the answer without its object, as tails show it; nil: none has yet, or it is too long
 }
 
 // copied is a copy of an object.
 type copied struct {
-	object []byte
-	line   atomic.Pointer[[]byte] // the answer with it; nil: no tail has shown it yet
+	object  []byte
+	compact atomic.Bool // a reader has seen that it is JSON on one line
 }
 
 // recent remembers the last answers of sinks. Each has a number, which grows by one. They
@@ -75,6 +75,7 @@ type recent struct {
 	next   uint64         // number
 	bytes  int            // of copies
 	copied uint64         // the answers before that number have none
+	tails  int            // so many may keep lines
 }
 
 // observe remembers an answer. It is called by stages.
@@ -99,14 +100,33 @@ func (r *recent) observe(route string, d stage.Delivery) {
 	defer r.mu.Unlock()
 	at := r.placeLocked()
 	at.answer = a
-	r.next++
-	if object == nil {
-		return
+	if object != nil && r.copies.index.Load() != nil { // who wanted it may have gone, and forgotten all
+		r.keepLocked(at, object)
 	}
-	at.object.Store(object)
+	r.next++
+}
+
+// keepLocked keeps the copy of an object, and gives up the oldest ones for it.
+func (r *recent) keepLocked(at *kept, object *copied) {
 	for r.bytes += len(object.object); r.bytes > mostCopied; r.copied++ {
 		r.copied = max(r.copied, r.oldestLocked())
 		r.dropLocked(r.atLocked(r.copied))
+	}
+	at.object.Store(object)
+}
+
+// tail notes a reader that keeps lines, until it calls end. When the last one ends, all lines
+// are given up.
+func (r *recent) tail() (end func()) {
+	count := func(by int) {
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		r.tails += by
+	}
+	count(1)
+	return func() {
+		count(-1)
+		r.forget()
 	}
 }
 
@@ -136,17 +156,18 @@ func (r *recent) last(route string, key pipeline.Key) (a answer, ok bool) {
 	return a, ok
 }
 
-// forgetObjects gives up all copies, unless somebody wants some.
-func (r *recent) forgetObjects() {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if r.copies.wanters.Load() != nil {
-		return
-	}
-	for _, b := range r.blocks {
-		if b != nil {
-			r.emptyLocked(b)
+// forget gives up all copies, unless somebody wants some, and all lines, unless there is a
+// tail. Stages wait for one block of it at most.
+func (r *recent) forget() {
+	one := func(i int) {
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		if b := r.blocks[i]; b != nil {
+			r.emptyLocked(b, r.copies.index.Load() == nil, r.tails == 0)
 		}
+	}
+	for i := range r.blocks {
+		one(i)
 	}
 }
 

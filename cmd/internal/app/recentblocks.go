@@ -58,7 +58,7 @@ func (r *recent) placeLocked() *kept {
 	at := &r.blocks[r.next/blockSize%blocks]
 	if r.next%blockSize == 0 {
 		if *at != nil {
-			r.emptyLocked(*at)
+			r.emptyLocked(*at, true, true)
 		}
 		if *at == nil || (*at).borrowed > 0 {
 			*at = new(block)
@@ -67,13 +67,18 @@ func (r *recent) placeLocked() *kept {
 	return &(*at).answers[r.next%blockSize]
 }
 
-// emptyLocked gives up what was made of a block's answers for readers. Who has borrowed it
-// finds objects missing.
-func (r *recent) emptyLocked(b *block) {
+// emptyLocked gives up what was made of a block's answers for readers: copies of objects,
+// lines, or both. Who has borrowed it finds objects missing.
+func (r *recent) emptyLocked(b *block, objects, lines bool) {
+	if !objects && !lines {
+		return
+	}
 	for i := range b.answers {
 		k := &b.answers[i]
-		r.dropLocked(k)
-		if k.line.Load() != nil {
+		if objects {
+			r.dropLocked(k)
+		}
+		if lines && k.line.Load() != nil {
 			k.line.Store(nil)
 		}
 	}

@@ -31,22 +31,14 @@ func (p *program) status(now time.Time) api.Status {
 	lanes, byRoute := engine.routes.lanes()
 	inLedgers := map[string]api.InLedger{}
 	for _, k := range p.ledger.Clusters() {
-		inLedgers[k.Cluster] = api.InLedger{
-			Objects: k.Usage.Objects, MaxObjects: k.Quota.Objects, Bytes: k.Usage.Bytes, MaxBytes: k.Quota.Bytes,
-			Healthy: k.Healthy, Since: k.Since, LastError: k.LastError, Attempts: k.Attempts,
-		}
+		inLedgers[k.Cluster] = inLedgerOf(&k)
 	}
 	s.Paused, s.Limits = p.orders.paused(), p.orders.limitOrders()
 	members := engine.sources.Status()
 	for _, m := range members {
 		c, l := m.Connection, lanes[m.Connection.Cluster]
-		cs := api.Cluster{
-			Name: c.Cluster, Source: m.Source,
-			State: c.State, Reason: c.Reason, Since: c.Since, LastError: c.LastError, LastErrorAt: c.LastErrorAt,
-			Attempt: c.Attempt, NextRetry: c.NextRetry, UID: c.ClusterUID, SameAs: m.SameAs, ServerVersion: c.ServerVersion,
-			Credential: c.Credential, CredentialIssued: c.CredentialIssued, CredentialExpires: c.CredentialExpires,
-			Labels: p.members.labels(c.Cluster), Lane: laneStatusOf(l), Counts: laneCountsOf(l),
-		}
+		cs := p.clusterStatus(&c, m.Source)
+		cs.SameAs, cs.Lane, cs.Counts = m.SameAs, laneStatusOf(l), laneCountsOf(l)
 		for _, r := range engine.routes {
 			l := byRoute[c.Cluster][r.name]
 			cs.Routes = append(cs.Routes, api.Route{
@@ -73,13 +65,36 @@ func (p *program) status(now time.Time) api.Status {
 		s.NotReady = "no cluster is known: what describes them has not been read yet, or describes none"
 	}
 	for _, k := range engine.routes {
-		of := api.Sink{Name: k.name, Status: k.batcher.Status(), Refused: k.stage.Refused()}
-		of.Healthy = of.Healthy && len(of.Refused) == 0
-		s.Sinks = append(s.Sinks, of)
+		s.Sinks = append(s.Sinks, k.status())
 	}
 	if l, ok := p.ledger.Status(); ok {
 		s.Ledger.Status = l
 	}
+	return s
+}
+
+// clusterStatus is what a connection tells of its cluster.
+func (p *program) clusterStatus(c *sources.ConnectionStatus, source string) api.Cluster {
+	return api.Cluster{
+		Name: c.Cluster, Source: source,
+		State: c.State, Reason: c.Reason, Since: c.Since, LastError: c.LastError, LastErrorAt: c.LastErrorAt,
+		Attempt: c.Attempt, NextRetry: c.NextRetry, UID: c.ClusterUID, ServerVersion: c.ServerVersion,
+		Credential: c.Credential, CredentialIssued: c.CredentialIssued, CredentialExpires: c.CredentialExpires,
+		Labels: p.members.labels(c.Cluster),
+	}
+}
+
+func inLedgerOf(k *ledger.ClusterStatus) api.InLedger {
+	return api.InLedger{
+		Objects: k.Usage.Objects, MaxObjects: k.Quota.Objects, Bytes: k.Usage.Bytes, MaxBytes: k.Quota.Bytes,
+		Healthy: k.Healthy, Since: k.Since, LastError: k.LastError, Attempts: k.Attempts,
+	}
+}
+
+// status is how the sink of a route stands.
+func (r *route) status() api.Sink {
+	s := api.Sink{Name: r.name, Status: r.batcher.Status(), Refused: r.stage.Refused()}
+	s.Healthy = s.Healthy && len(s.Refused) == 0
 	return s
 }
 

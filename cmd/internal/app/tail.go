@@ -21,7 +21,7 @@ import (
 // A tail never holds up a delivery. It borrows what recent remembers, some times a second, and
 // filters it in its own goroutine; who asks for more than that, or reads too slowly, is told
 // how many answers were left out. Objects are copied for those alone who want them and have
-// room, once for all of them, and so are lines encoded.
+// room, once for all of them, and so are lines encoded, without the object.
 type tails struct {
 	recent *recent
 	stop   <-chan struct{}
@@ -81,9 +81,9 @@ func (t *tails) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 func (t *tails) follow(w *tailWriter, r *http.Request, f *tailFilter) error {
 	out := bufio.NewWriterSize(w, 16<<10)
 	one := &tail{tailFilter: f, recent: t.recent, out: out, at: t.recent.now(), limit: rate.NewLimiter(rate.Limit(f.rate), f.rate)}
+	defer t.recent.tail()() // after those who want objects have been told of one less
 	if f.needsObject() {
-		one.wanter.wants = f.wants
-		defer t.recent.forgetObjects()
+		one.wanter.filter = f
 		defer t.recent.copies.add(&one.wanter)()
 		one.makeRoom()
 	}
@@ -182,11 +182,11 @@ func (t *tail) show(answers []kept, room int) (left int, err error) {
 		if t.needsObject() {
 			object = k.object.Load()
 		}
-		if room == 0 || t.needsObject() && k.hasObject && object == nil {
-			t.skipped++
+		if !t.selects(&k.answer, object) { // also without room: it is not skipped
 			continue
 		}
-		if !t.selects(&k.answer, object) {
+		if room == 0 || t.needsObject() && k.hasObject && object == nil {
+			t.skipped++
 			continue
 		}
 		if !t.objects {
@@ -200,7 +200,7 @@ func (t *tail) show(answers []kept, room int) (left int, err error) {
 		if err := t.tellSkipped(); err != nil {
 			return room, err
 		}
-		if _, err := t.out.Write(line); err != nil {
+		if err := line.writeTo(t.out); err != nil {
 			return room, err
 		}
 	}

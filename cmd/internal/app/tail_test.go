@@ -144,14 +144,16 @@ func TestCopiesOfObjects(t *testing.T) {
 	var r recent
 	object := `{"x":"` + strings.Repeat("a", 1<<20) + `"}`
 	r.observe("file:x", podDelivery("a", 1, object))
-	w := &wanter{wants: func(_ string, c *pipeline.Change) bool { return c.Key.Name == "a" }}
+	w := &wanter{filter: &tailFilter{namespaces: namesOf([]string{"n"})}}
 	remove := r.copies.add(w)
 	r.observe("file:x", podDelivery("a", 2, object)) // there is no room
 	r.copies.makeRoom(w, 2)
 	d := podDelivery("a", 3, object)
 	r.observe("file:x", d)
 	clear(d.Change.Object) // whose memory is another object's now
-	r.observe("file:x", podDelivery("b", 4, object))
+	other := podDelivery("b", 4, object)
+	other.Change.Key.Namespace = "m"
+	r.observe("file:x", other)
 	r.observe("file:x", podDelivery("a", 5, object))
 	r.observe("file:x", podDelivery("a", 6, object))
 	var copied []string
@@ -184,7 +186,7 @@ func TestCopiesOfObjects(t *testing.T) {
 	if least, most := 2*mostRecent, 2*(mostRecent+blockSize); r.bytes < least || r.bytes > most {
 		t.Errorf("%d bytes are copied, want those that are remembered, %d to %d", r.bytes, least, most)
 	}
-	r.forgetObjects()
+	r.forget()
 	if r.bytes == 0 {
 		t.Error("objects are given up that somebody wants")
 	}
@@ -192,7 +194,7 @@ func TestCopiesOfObjects(t *testing.T) {
 	if n := r.copies.roomy.Load(); n != 0 {
 		t.Errorf("%d have room, and all have gone", n)
 	}
-	r.forgetObjects()
+	r.forget()
 	if r.bytes != 0 {
 		t.Errorf("%d bytes are kept for nobody", r.bytes)
 	}
@@ -380,12 +382,16 @@ func TestTailRefusesWhatItCannotRead(t *testing.T) {
 // BenchmarkRecent is what each answer of a sink costs its stage.
 func BenchmarkRecent(b *testing.B) {
 	object := strings.Repeat("a", 2<<10)
-	for name, objects := range map[string]int64{"alone": 0, "50 tails of objects without room": -1, "50 tails of objects": 1 << 62} {
+	for name, objects := range map[string]int64{"alone": 0, "50 tails of objects without room": -1, "50 tails of other objects": 2, "50 tails of objects": 1 << 62} {
 		b.Run(name, func(b *testing.B) {
 			var r recent
+			filter := new(tailFilter)
+			if objects == 2 {
+				filter.clusters, filter.namespaces = namesOf([]string{"alpha", "beta"}), namesOf([]string{"other"})
+			}
 			for range 50 {
 				if objects != 0 {
-					w := &wanter{wants: new(tailFilter).wants}
+					w := &wanter{filter: filter}
 					r.copies.add(w)
 					r.copies.makeRoom(w, objects)
 				}

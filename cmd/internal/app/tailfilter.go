@@ -116,11 +116,6 @@ func (f *tailFilter) matches(route string, key *pipeline.Key, plural string, op 
 		(f.resources.has(key.Resource) || f.resources.has(plural))
 }
 
-// wants is matches of what is being delivered.
-func (f *tailFilter) wants(route string, c *pipeline.Change) bool {
-	return f.matches(route, &c.Key, c.Origin.Resource.Resource, c.Op)
-}
-
 // needsObject reports whether an answer can be shown with its object only.
 func (f *tailFilter) needsObject() bool { return f.objects || f.where != nil }
 

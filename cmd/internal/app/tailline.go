@@ -1,31 +1,69 @@
 package app
 
 import (
+	"bufio"
 	"bytes"
 	"encoding/json"
 
 	"github.com/fairlead-dev/fairlead/cmd/internal/api"
 )
 
-// lineWith returns an answer as tails show it, with an object of its own or nil. A line is
-// encoded once, by the first tail that shows it, for all of them.
-func (k *kept) lineWith(object *copied) ([]byte, error) {
-	of := &k.line
+// mostLine is how long a line may be that is kept for other tails, in bytes; most have some 400.
+// All that are kept take 4 MiB at most, and as much again while blocks are borrowed that were
+// forgotten.
+const mostLine = 1 << 10
+
+// line is an answer as tails show it.
+type line struct {
+	text   []byte // of the answer without its object
+	object []byte // JSON on one line; empty: it is not shown
+}
+
+// lineWith returns an answer as tails show it, with an object of its own or nil. What is
+// without the object is encoded once, by the first tail that shows it, for all of them; of
+// the object there is no other copy.
+func (k *kept) lineWith(object *copied) (l line, err error) {
 	if object != nil {
-		of = &object.line
+		if l.object, err = object.onOneLine(); err != nil {
+			return line{}, err
+		}
 	}
-	if line := of.Load(); line != nil {
-		return *line, nil
+	if text := k.line.Load(); text != nil {
+		l.text = *text
+		return l, nil
 	}
-	a := k.said()
-	if object != nil {
-		a.Object = object.object
+	if l.text, err = encodedLine(k.said()); err == nil && len(l.text) <= mostLine {
+		text := bytes.Clone(l.text) // without what the encoder had in reserve
+		k.line.Store(&text)         // two that do so at once make the same
 	}
-	line, err := encodedLine(a)
-	if err == nil {
-		of.Store(&line) // two that do so at once make the same
+	return l, err
+}
+
+// writeTo writes the line, with the object as the last field.
+func (l line) writeTo(w *bufio.Writer) error {
+	if len(l.object) == 0 {
+		_, err := w.Write(l.text)
+		return err
 	}
-	return line, err
+	_, _ = w.Write(bytes.TrimSuffix(l.text, []byte("}\n"))) // the last one returns their errors, too
+	_, _ = w.WriteString(`,"object":`)
+	_, _ = w.Write(l.object)
+	_, err := w.WriteString("}\n")
+	return err
+}
+
+// onOneLine returns the object as JSON on one line. Nearly all are, which is seen once.
+func (c *copied) onOneLine() ([]byte, error) {
+	if len(c.object) == 0 || c.compact.Load() {
+		return c.object, nil
+	}
+	var b bytes.Buffer
+	b.Grow(len(c.object))
+	if err := json.Compact(&b, c.object); err != nil {
+		return nil, err
+	}
+	c.compact.Store(b.Len() == len(c.object)) // nothing was left out
+	return b.Bytes(), nil
 }
 
 // encodedLine encodes one line.

@@ -24,7 +24,8 @@ type facts struct {
 	route   sources.RouteSight
 	status  sources.RouteStatus // of the stream
 	place   queue.Place
-	queued  bool // place is there
+	queued  bool            // place is there
+	lane    queue.LaneStats // empty: the cluster has none
 	rate    float64
 	refusal stage.Refusal
 	refused bool // refusal is there
@@ -73,14 +74,7 @@ func (f *facts) onItsWay() api.Verdict {
 	if r.PendingDeletion {
 		what = "Its deletion"
 	}
-	down := func() bool {
-		if f.sink.Healthy {
-			return false
-		}
-		v.Reason, v.Since, v.Times, v.Error, v.NextTry = api.ReasonSinkDown, f.sink.Since, f.sink.Attempts, f.sink.LastError, f.sink.NextRetry
-		v.Message = fmt.Sprintf("%s waits for the sink, which has failed for %s%s: %s.", what, ago(f.now, f.sink.Since), f.next(f.sink.NextRetry), stop(f.sink.LastError))
-		return true
-	}
+	down := func() bool { return f.sinkDown(&v, what) }
 	switch p := f.place; {
 	case f.heldByLedger(&v, what):
 	case f.queued && p.InWork:
@@ -137,6 +131,16 @@ func (f *facts) onItsWay() api.Verdict {
 		}
 	}
 	return v
+}
+
+// sinkDown says so while the sink fails as a whole.
+func (f *facts) sinkDown(v *api.Verdict, what string) bool {
+	if f.sink.Healthy {
+		return false
+	}
+	v.Reason, v.Since, v.Times, v.Error, v.NextTry = api.ReasonSinkDown, f.sink.Since, f.sink.Attempts, f.sink.LastError, f.sink.NextRetry
+	v.Message = fmt.Sprintf("%s waits for the sink, which has failed for %s%s: %s.", what, ago(f.now, f.sink.Since), f.next(f.sink.NextRetry), stop(f.sink.LastError))
+	return true
 }
 
 // heldByLedger says so while the ledger is not written, of all but what was refused.
@@ -309,13 +313,22 @@ func (f *facts) gone(v *api.Verdict) {
 }
 
 func (f *facts) notSeen(v *api.Verdict, what string) {
-	v.Reason, v.Since = api.ReasonNotYetSeen, f.found.Stream.LastFrame
+	st := &f.found.Stream
+	if f.route.Reached && !st.LastRejected.IsZero() {
+		v.Reason, v.Since, v.Error = api.ReasonRejected, st.LastRejected, st.LastError
+		v.Message = fmt.Sprintf("The stream has come past %s, and rejects what it cannot read: %s.", what, stop(v.Error))
+		return
+	}
+	if since := f.route.BlockedSince; !since.IsZero() && f.lane.BlockedOffers > 0 { // so that nothing is read
+		if !f.sinkDown(v, "The lane of the cluster is full, so that the stream has not read "+what+": it") {
+			v.Reason, v.Since = api.ReasonLaneFull, since
+			v.Message = fmt.Sprintf("The stream waits for room in its cluster's lane, where %d changes wait, and has not read %s.", f.lane.Live+f.lane.Snapshot, what)
+		}
+		return
+	}
+	v.Reason, v.Since = api.ReasonNotYetSeen, st.LastFrame
 	v.Message = fmt.Sprintf("The stream has not read %s yet: it has come to version %s, and last heard from the cluster %s ago.",
 		what, f.route.Position, ago(f.now, v.Since))
-	if rejected := f.found.Stream.Rejected; f.route.Reached && len(rejected) > 0 {
-		v.Error = f.found.Stream.LastError
-		v.Message = fmt.Sprintf("The stream has come past %s, and rejects what it cannot read: %s.", what, stop(v.Error))
-	}
 }
 
 // deadLettered says so of the state that was settled last, if the cluster still has that or

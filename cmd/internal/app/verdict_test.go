@@ -4,11 +4,13 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/fairlead-dev/fairlead/cmd/internal/api"
+	"github.com/fairlead-dev/fairlead/cmd/internal/findings"
 	"github.com/fairlead-dev/fairlead/internal/ledger"
 	"github.com/fairlead-dev/fairlead/pipeline"
 	"github.com/fairlead-dev/fairlead/pipeline/queue"
@@ -135,20 +137,30 @@ func TestVerdicts(t *testing.T) {
 			s.State, s.Reason, s.LastError = member.BackingOff, "forbidden", "pods is forbidden"
 		}, api.ReasonStreamDown, "(backing off, forbidden): pods is forbidden."},
 		"what waits goes on while the cluster is down": {func(f *facts) { waits(f); f.found.Connection.State = member.BackingOff }, api.ReasonWaiting, ""},
-		"paused":              {func(f *facts) { f.paused = &pause{why: "by whom"} }, api.ReasonPaused, "It is paused: by whom."},
-		"nobody can tell":     {func(f *facts) { f.found.Asked, f.found.Error = false, "no reply in time" }, api.ReasonUnknown, "no reply in time; the sink has accepted version 7."},
-		"not there":           {func(f *facts) { f.found.Exists, f.route = false, sources.RouteSight{Route: "file:x"} }, api.ReasonNotThere, "no such object"},
-		"its deletion comes":  {func(f *facts) { f.found.Exists = false }, api.ReasonNotYetSeen, "not read its deletion yet"},
-		"a selector":          {func(f *facts) { f.found.Selector = "labelSelector=app=x"; f.route.Known = false }, api.ReasonFiltered, "It is not selected: the API server is asked for labelSelector=app=x only."},
-		"an expression":       {func(f *facts) { f.route.Unmet = []string{"object.a == 1"}; f.route.Known = false }, api.ReasonFiltered, "this is false for it: object.a == 1."},
-		"it has left":         {func(f *facts) { f.route.Unmet = []string{"false"} }, api.ReasonFiltered, "gets a deletion"},
-		"unchanged":           {func(f *facts) { newer(f); f.route.Unchanged = true }, api.ReasonUnchanged, "in no field that counts"},
-		"not seen":            {newer, api.ReasonNotYetSeen, "has come to version 9, and last heard from the cluster 1s ago."},
-		"behind":              {func(f *facts) { newer(f); f.status.InStep, f.status.Why = false, "no memory" }, api.ReasonBehind, "no memory"},
-		"in a snapshot":       {func(f *facts) { newer(f); f.found.Stream.State = member.Syncing }, api.ReasonNotYetSeen, "reads a snapshot"},
-		"no room":             {func(f *facts) { newer(f); f.route.Known, f.found.Stream.Missing = false, 3 }, api.ReasonLedgerFull, "--max-objects"},
-		"dead":                {func(f *facts) { f.letter = letter("7") }, api.ReasonDeadLettered, "refused version 7 for good, 1h0m ago, and it is a dead letter: no such column."},
-		"an older state died": {func(f *facts) { f.letter = letter("6") }, api.ReasonDelivered, ""},
+		"paused":                        {func(f *facts) { f.paused = &pause{why: "by whom"} }, api.ReasonPaused, "It is paused: by whom."},
+		"nobody can tell":               {func(f *facts) { f.found.Asked, f.found.Error = false, "no reply in time" }, api.ReasonUnknown, "no reply in time; the sink has accepted version 7."},
+		"not there":                     {func(f *facts) { f.found.Exists, f.route = false, sources.RouteSight{Route: "file:x"} }, api.ReasonNotThere, "no such object"},
+		"its deletion comes":            {func(f *facts) { f.found.Exists = false }, api.ReasonNotYetSeen, "not read its deletion yet"},
+		"a selector":                    {func(f *facts) { f.found.Selector = "labelSelector=app=x"; f.route.Known = false }, api.ReasonFiltered, "It is not selected: the API server is asked for labelSelector=app=x only."},
+		"an expression":                 {func(f *facts) { f.route.Unmet = []string{"object.a == 1"}; f.route.Known = false }, api.ReasonFiltered, "this is false for it: object.a == 1."},
+		"it has left":                   {func(f *facts) { f.route.Unmet = []string{"false"} }, api.ReasonFiltered, "gets a deletion"},
+		"unchanged":                     {func(f *facts) { newer(f); f.route.Unchanged = true }, api.ReasonUnchanged, "in no field that counts"},
+		"not seen":                      {newer, api.ReasonNotYetSeen, "has come to version 9, and last heard from the cluster 1s ago."},
+		"not seen, as the lane is full": {func(f *facts) { newer(f); f.lane.BlockedOffers, f.lane.Live, f.route.BlockedSince = 1, 8, now }, api.ReasonLaneFull, "where 8 changes wait, and has not read version 12."},
+		"not seen, as the lane is full and the sink down":       {func(f *facts) { newer(f); sinkDown(f); f.lane.BlockedOffers, f.route.BlockedSince = 1, now }, api.ReasonSinkDown, "has not read version 12: it waits for the sink"},
+		"another stream waits for room":                         {func(f *facts) { newer(f); f.lane.BlockedOffers = 1 }, api.ReasonNotYetSeen, "has come to version 9"},
+		"its deletion comes, and another stream waits for room": {func(f *facts) { f.found.Exists, f.lane.BlockedOffers = false, 1 }, api.ReasonNotYetSeen, "not read its deletion yet"},
+		"rejected, and the lane is full": {func(f *facts) {
+			newer(f)
+			f.lane.BlockedOffers, f.route.BlockedSince = 1, now
+			f.route.Reached, f.found.Stream.LastRejected, f.found.Stream.LastError = true, now.Add(-time.Second), "the frame is too large"
+		}, api.ReasonRejected, "has come past version 12, and rejects what it cannot read: the frame is too large."},
+		"another object was rejected": {func(f *facts) { newer(f); f.found.Stream.LastRejected = now }, api.ReasonNotYetSeen, "has come to version 9"},
+		"behind":                      {func(f *facts) { newer(f); f.status.InStep, f.status.Why = false, "no memory" }, api.ReasonBehind, "no memory"},
+		"in a snapshot":               {func(f *facts) { newer(f); f.found.Stream.State = member.Syncing }, api.ReasonNotYetSeen, "reads a snapshot"},
+		"no room":                     {func(f *facts) { newer(f); f.route.Known, f.found.Stream.Missing = false, 3 }, api.ReasonLedgerFull, "--max-objects"},
+		"dead":                        {func(f *facts) { f.letter = letter("7") }, api.ReasonDeadLettered, "refused version 7 for good, 1h0m ago, and it is a dead letter: no such column."},
+		"an older state died":         {func(f *facts) { f.letter = letter("6") }, api.ReasonDelivered, ""},
 		"what died is not told as unchanged": {func(f *facts) {
 			f.letter = letter("7")
 			f.found.ResourceVersion, f.route.Unchanged = "8", true
@@ -188,6 +200,59 @@ func TestReasonsAreDescribed(t *testing.T) {
 			t.Errorf("%s stands there twice, or means nothing", r.Reason)
 		}
 		seen[r.Reason] = true
+		for _, code := range append(slices.Clone(r.Causes), r.Code) {
+			if code != "" && findings.Do(code) == "" {
+				t.Errorf("the cause %s of %s is no code", code, r.Reason)
+			}
+		}
+	}
+}
+
+// Of several findings the likeliest one is the cause, whatever their order; those of another
+// route are none.
+func TestCausesOfReasons(t *testing.T) {
+	finding := func(code, route string) api.Finding { return api.Finding{Code: code, Route: route} }
+	for name, test := range map[string]struct {
+		reason api.Reason
+		all    []api.Finding
+		want   string
+	}{
+		"nothing is wrong":                                 {api.ReasonDelivered, []api.Finding{finding("FL1023", "")}, ""},
+		"a stream before a cluster":                        {api.ReasonStreamDown, []api.Finding{finding("FL1009", ""), finding("FL1101", "")}, "FL1101"},
+		"connecting, with a twin":                          {api.ReasonStreamDown, []api.Finding{finding("FL1002", ""), finding("FL1014", "")}, "FL1014"},
+		"a twin, and one lost watch":                       {api.ReasonStreamDown, []api.Finding{finding("FL1002", ""), finding("FL1013", "")}, ""},
+		"no cause of this":                                 {api.ReasonStreamDown, []api.Finding{finding("FL1108", ""), finding("FL1021", "")}, ""},
+		"another object's frame":                           {api.ReasonNotYetSeen, []api.Finding{finding("FL1108", "")}, ""},
+		"worth knowing":                                    {api.ReasonStreamDown, []api.Finding{{Code: "FL1009", Severity: api.SeverityInfo}}, ""},
+		"worth knowing, of a cluster that cannot be asked": {api.ReasonUnknown, []api.Finding{{Code: "FL1009", Severity: api.SeverityInfo}}, ""},
+		"a sink before its lane":                           {api.ReasonLaneFull, []api.Finding{finding("FL1201", "a"), finding("FL1303", "a")}, "FL1303"},
+		"another sink":                                     {api.ReasonLaneFull, []api.Finding{finding("FL1201", "a"), finding("FL1303", "b")}, "FL1201"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			got := ""
+			if is := api.HelpOf(test.reason).CauseAmong(test.all, "a"); is != nil {
+				got = is.Code
+			}
+			if got != test.want {
+				t.Errorf("%q, want %q", got, test.want)
+			}
+		})
+	}
+}
+
+// What any burst brings about for a moment has no code; what fairlead check would find has.
+func TestPassingWaitsHaveNoCode(t *testing.T) {
+	now := time.Now()
+	for _, reason := range []api.Reason{api.ReasonThrottled, api.ReasonLaneFull} {
+		if v := (api.Verdict{Reason: reason, Since: now.Add(-checkWindow / 2)}); !passing(&v, now) {
+			t.Errorf("%s for a moment is taken for a fault", reason)
+		}
+		if v := (api.Verdict{Reason: reason, Since: now.Add(-checkWindow)}); passing(&v, now) {
+			t.Errorf("%s that lasts is no fault", reason)
+		}
+	}
+	if v := (api.Verdict{Reason: api.ReasonSinkDown, Since: now}); passing(&v, now) {
+		t.Error("a sink that is down is no fault")
 	}
 }
 

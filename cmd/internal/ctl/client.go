@@ -58,6 +58,11 @@ func (c *Client) Stream(ctx context.Context, stderr io.Writer, path string, quer
 	return body, err
 }
 
+// Begin is Stream of what changes something.
+func (c *Client) Begin(ctx context.Context, stderr io.Writer, path string, query url.Values) (body io.ReadCloser, err error) {
+	return c.streamBy(ctx, stderr, http.MethodPost, path, query)
+}
+
 // way returns where requests go first.
 func (c *Client) way(ctx context.Context) (*way, error) {
 	if c.opened != nil {

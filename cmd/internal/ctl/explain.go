@@ -22,7 +22,8 @@ func NewExplain() *cobra.Command {
 		Short: "Say why a change of one object is not there yet, or when it was delivered",
 		Long: "Says in one sentence for each sink where an object of a cluster stands: not followed, not\n" +
 			"selected, waiting, throttled, refused by the sink, delivered when and with which id. The\n" +
-			"program asks the cluster what it has of the object. docs/explain.md describes all reasons.\n" +
+			"program asks the cluster what it has of the object. What is wrong has the code that fairlead\n" +
+			"check gives it. docs/explain.md describes all reasons, and docs/findings.md all codes.\n" +
 			"RESOURCE is a name as kubectl takes it.",
 		Example: "  fairlead explain edge-1 deployments.apps/web -n shop\n" +
 			"  fairlead explain edge-1 node worker-3 -o json | jq '.routes[].reason'",
@@ -86,8 +87,19 @@ func tell(w io.Writer, x *api.Explanation) error {
 		b.WriteString(", which does not have it")
 	}
 	b.WriteString("\n")
+	told := map[string]bool{} // codes
 	for _, v := range x.Routes {
-		fmt.Fprintf(&b, "  %s: %s: %s\n", Visible(v.Route), Visible(string(v.Reason)), Visible(v.Message))
+		fmt.Fprintf(&b, "  %s: %s: %s", Visible(v.Route), Visible(string(v.Reason)), Visible(v.Message))
+		if v.Code != "" {
+			told[v.Code] = true
+			fmt.Fprintf(&b, " %s: %s", Visible(v.Code), Visible(v.Do))
+		}
+		b.WriteString("\n")
+	}
+	for _, one := range x.Findings {
+		if !told[one.Code] {
+			fmt.Fprintf(&b, "  %s %s: %s. %s\n", Visible(string(one.Severity)), Visible(one.Code), Visible(strings.TrimRight(one.Cause, ".")), Visible(one.Do))
+		}
 	}
 	_, err := io.WriteString(w, b.String())
 	return err
@@ -95,13 +107,13 @@ func tell(w io.Writer, x *api.Explanation) error {
 
 // explained is the same as a table.
 func explained(x *api.Explanation) Table {
-	t := Table{Columns: []Column{{Name: "ROUTE"}, {Name: "REASON"}, {Name: "VERSION"}, {Name: "DELIVERED", Wide: true}, {Name: "MESSAGE"}}}
+	t := Table{Columns: []Column{{Name: "ROUTE"}, {Name: "REASON"}, {Name: "CODE"}, {Name: "VERSION"}, {Name: "DELIVERED", Wide: true}, {Name: "MESSAGE"}}}
 	for _, v := range x.Routes {
 		delivered := ""
 		if v.Delivered != nil {
 			delivered = v.Delivered.ID
 		}
-		t.Rows = append(t.Rows, []string{v.Route, string(v.Reason), v.ResourceVersion, delivered, v.Message})
+		t.Rows = append(t.Rows, []string{v.Route, string(v.Reason), v.Code, v.ResourceVersion, delivered, v.Message})
 	}
 	return t
 }

@@ -53,7 +53,7 @@ func problemsOf(s *api.Status, now time.Time) (lines []string) {
 			add("sink %s: refuses %d changes of %s for %s: %s", k.Name, r.Changes, r.Cluster, ago(r.Since, now), r.Reason)
 		}
 	}
-	for _, f := range filterErrors(s) {
+	for _, f := range filterErrors(s, now) {
 		add("sink %s: expressions could not be evaluated on %d states, which are delivered all the same; in %s: %s", f.route, f.count, f.cluster, f.last)
 	}
 	for _, p := range s.Problems {
@@ -69,17 +69,17 @@ func problemsOf(s *api.Status, now time.Time) (lines []string) {
 	return lines
 }
 
-// filterError sums up what could not be evaluated for a sink, with one of the errors.
+// filterError sums up what could lately not be evaluated for a sink, with one of the errors.
 type filterError struct {
 	route, cluster, last string
 	count                uint64
 }
 
-func filterErrors(s *api.Status) (all []filterError) {
+func filterErrors(s *api.Status, now time.Time) (all []filterError) {
 	for i := range s.Clusters {
 		for _, st := range s.Clusters[i].Streams {
 			for _, r := range st.Routes {
-				if r.FilterErrors == 0 {
+				if !api.Lately(r.FilterErrors, r.LastFilterErrorAt, now) {
 					continue
 				}
 				at := slices.IndexFunc(all, func(f filterError) bool { return f.route == r.Route })

@@ -58,6 +58,7 @@ func TestProblems(t *testing.T) {
 			api.Status{Ledger: healthy, Clusters: []api.Cluster{
 				{Name: "a", Streams: []api.Stream{{Status: stream.Status{Routes: []stream.RouteStatus{{Route: "s", FilterErrors: 2, LastFilterError: "no such key"}, {Route: "t"}}}}}},
 				{Name: "b", Streams: []api.Stream{{Status: stream.Status{Routes: []stream.RouteStatus{{Route: "s", FilterErrors: 3, LastFilterError: "no such key"}}}}}},
+				{Name: "c", Streams: []api.Stream{{Status: stream.Status{Routes: []stream.RouteStatus{{Route: "s", FilterErrors: 4, LastFilterError: "of before", LastFilterErrorAt: now.Add(-api.Recent)}}}}}},
 			}},
 			[]string{"sink s: expressions could not be evaluated on 5 states, which are delivered all the same; in a: no such key"},
 		},

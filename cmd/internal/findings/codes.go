@@ -218,20 +218,20 @@ var codes = []Code{
 	},
 	{
 		Code: "FL1108", Severity: api.SeverityWarning, Title: "Frames of a watch were not handed on",
-		Meaning: "The cluster has sent what is no sound object: without identity, of another kind, or not readable for every decoder.",
+		Meaning: "The cluster has sent what is no sound object: without identity, of another kind, or not readable for every decoder. It counts for fifteen minutes after the last one.",
 		Impact:  "Those states were not delivered.",
 		Do:      "Look at the log and at fairlead_frames_rejected_total for the reason, and at what stands in front of the API server.",
 	},
 	{
 		Code: "FL1109", Severity: api.SeverityWarning, Title: "An audit has found differences",
-		Meaning:  "What the ledger knew was not what the cluster has. A snapshot has been begun that repairs it.",
+		Meaning:  "What the ledger knew was not what the cluster has. A snapshot has been begun that repairs it. It counts for fifteen minutes after the last one.",
 		Impact:   "Sinks did not have what they should have until that snapshot is delivered. It has no business to happen: an etcd that was restored from a backup is the known cause.",
 		Do:       "Find out whether the cluster was restored; if not, report it with the log, because it is a bug.",
 		Commands: []string{"fairlead check --deep"},
 	},
 	{
 		Code: "FL1110", Severity: api.SeverityWarning, Title: "A filter cannot be evaluated",
-		Meaning:  "An expression of where= fails on some objects.",
+		Meaning:  "An expression of where= fails on some objects. It counts for fifteen minutes after the last one.",
 		Impact:   "Those objects are delivered, as if they were selected.",
 		Do:       "Correct the expression: ask with has() whether a field is there before it is used.",
 		Commands: []string{"fairlead filter test --help"},
@@ -298,7 +298,7 @@ var codes = []Code{
 	},
 	{
 		Code: "FL1304", Severity: api.SeverityWarning, Title: "There are dead letters",
-		Meaning:  "The destination will never accept some changes as they are. They are in the file of --dead-letter.",
+		Meaning:  "The destination will never accept some changes as they are. They are in the file of --dead-letter until they are sent again.",
 		Impact:   "The sink does not have the states of those objects.",
 		Do:       "Look at why they were refused, and send them again once that is mended.",
 		Commands: []string{"fairlead dead-letter list --dead-letter PATH", "fairlead dead-letter retry"},
@@ -358,7 +358,7 @@ var codes = []Code{
 	},
 	{
 		Code: "FL1502", Severity: api.SeverityError, Title: "There is no leader",
-		Meaning: "Nobody holds the lock.",
+		Meaning: "Nobody holds the lock. For the first ten seconds of that it is of severity info: in a rolling update one process hands over to another.",
 		Impact:  "Nothing is delivered.",
 		Do:      "Wait for the lease to run out; if it stays, look at the logs of the processes that take part.",
 	},
@@ -376,7 +376,7 @@ var codes = []Code{
 	},
 	{
 		Code: "FL1505", Severity: api.SeverityWarning, Title: "The leader does not deliver yet",
-		Meaning: "It waits for the process that led before to let go of a file.",
+		Meaning: "It waits for the process that led before to let go of a file. For the first ten seconds of that it is of severity info.",
 		Impact:  "Nothing is delivered until then.",
 		Do:      "Find out why the process of before does not end.",
 	},

@@ -112,10 +112,26 @@ func (f *finder) age(since time.Time) string {
 	return max(f.Now.Sub(since), 0).Round(time.Second).String()
 }
 
+// last says when something has happened last, for a text; empty: that is not known.
+func (f *finder) last(at time.Time) string {
+	if at.IsZero() {
+		return ""
+	}
+	return ", the last one " + f.age(at) + " ago"
+}
+
 // because appends what a server has said.
 func because(what, said string) string {
 	if said == "" {
 		return what + "."
 	}
 	return what + ": " + said
+}
+
+// Do is the first thing to do about a code; empty if there is no such code.
+func Do(code string) string {
+	if of := byCode[code]; of != nil {
+		return of.Do
+	}
+	return ""
 }

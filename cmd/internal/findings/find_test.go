@@ -53,6 +53,27 @@ func healthy() Input {
 	}
 }
 
+// What has happened, and is over, is found for a while.
+func TestWhatIsOverIsNotFoundForEver(t *testing.T) {
+	for name, test := range map[string]struct {
+		ago  time.Duration
+		want int
+	}{"lately": {api.Recent - time.Second, 3}, "long ago": {api.Recent, 0}} {
+		t.Run(name, func(t *testing.T) {
+			in := healthy()
+			at := in.Now.Add(-test.ago)
+			st := &in.Status.Clusters[0].Streams[0]
+			st.Rejected, st.LastRejected = map[string]uint64{"malformed": 3}, at
+			st.AuditDifferences, st.LastDifference = 2, at
+			r := &st.Routes[0]
+			r.FilterErrors, r.LastFilterError, r.LastFilterErrorAt = 2, "no such field", at
+			if all := Of(in); len(all) != test.want {
+				t.Errorf("%d findings, want %d: %+v", len(all), test.want, all)
+			}
+		})
+	}
+}
+
 func TestNothingIsFoundOfAHealthyFleet(t *testing.T) {
 	if all := Of(healthy()); len(all) != 0 {
 		t.Errorf("%+v", all)
@@ -200,6 +221,7 @@ func TestEachFaultIsOneFinding(t *testing.T) {
 			in.Status.Clusters[0].Streams[0].Missing, in.Status.Clusters[0].Ledger.Objects = 4, 100
 		}},
 		{"FL1403", "91 of 100", "warning", func(in *Input) { in.Status.Clusters[0].Ledger.Objects = 91 }},
+		{"FL1305", "was not asked", "info", func(in *Input) { in.Probes.Sinks[0] = api.SinkProbe{Name: "r", Busy: true} }},
 		{"FL1404", "read-only", "error", func(in *Input) { in.Probes.Volume.Error = "read-only" }},
 		{"FL1405", "1 of 2048 MiB", "warning", func(in *Input) { in.Probes.Volume.Free = 1 << 20 }},
 		{"FL1406", "locked", "warning", func(in *Input) { in.Probes.Volume.Locked = true }},
@@ -210,6 +232,9 @@ func TestEachFaultIsOneFinding(t *testing.T) {
 		{"FL1503", "denied", "error", func(in *Input) { in.Probes.Lock.Error = "denied" }},
 		{"FL1504", "lower token", "error", election(api.Election{Role: "leader", Lock: "l", Refused: "a lower token"})},
 		{"FL1505", "the ledger", "warning", election(api.Election{Role: "leader", Lock: "l", WaitsFor: "the ledger"})},
+		{"FL1502", "Nobody", "info", election(api.Election{Role: "follower", Lock: "l", LeaderSince: now.Add(-9 * time.Second)})},
+		{"FL1502", "Nobody", "error", election(api.Election{Role: "follower", Lock: "l", LeaderSince: now.Add(-11 * time.Second)})},
+		{"FL1505", "the ledger", "info", election(api.Election{Role: "leader", Lock: "l", WaitsFor: "the ledger", LeaderSince: now.Add(-9 * time.Second)})},
 		{"FL1701", "took longer", "error", func(in *Input) { in.CutShort = "the check took longer than 1m" }},
 		{"FL1601", "line 3", "error", func(in *Input) { in.Status.Config = &api.Config{File: "f", Error: "line 3"} }},
 		{"FL1602", "--ledger, --sink", "warning", func(in *Input) { in.Status.Config = &api.Config{File: "f", NeedsRestart: []string{"ledger", "sink"}} }},

@@ -13,6 +13,8 @@ const (
 	leastFree = 64 << 20
 	// longChange is how long a change of settings may take.
 	longChange = 10 * time.Second
+	// longHandover is how long it may take until another process delivers.
+	longHandover = 10 * time.Second
 )
 
 // ledger tells of the ledger and its volume.
@@ -46,18 +48,22 @@ func (f *finder) election() {
 		return
 	}
 	about := api.Finding{Source: e.Lock}
+	passing := about // while one process hands over to another, as in a rolling update
+	if !e.LeaderSince.IsZero() && !f.longer(e.LeaderSince, longHandover) {
+		passing.Severity = api.SeverityInfo
+	}
 	if e.LastError != "" {
 		f.add("FL1503", about, because("The lock "+e.Lock+" cannot be read or renewed", e.LastError))
 	}
 	switch {
 	case e.Role != "leader" && e.LastError == "" && e.Leader == "":
-		f.add("FL1502", about, "Nobody holds the lock "+e.Lock+".")
+		f.add("FL1502", passing, "Nobody holds the lock "+e.Lock+".")
 	case e.Role != "leader" && e.LastError == "":
 		f.add("FL1501", about, "The process that was asked is a "+e.Following()+".")
 	case e.Refused != "":
 		f.add("FL1504", about, because("The ledger refuses this leader", e.Refused))
 	case e.WaitsFor != "":
-		f.add("FL1505", about, "This leader waits for the one of before to let go of "+e.WaitsFor+".")
+		f.add("FL1505", passing, "This leader waits for the one of before to let go of "+e.WaitsFor+".")
 	}
 }
 

@@ -76,16 +76,16 @@ func (f *finder) stream(c *api.Cluster, st *api.Stream, resource string) {
 		f.add("FL1402", about, fmt.Sprintf("%d objects of %s in cluster %s were left out, as it may have no more in the ledger (%d of %d objects, %d of %d bytes).",
 			st.Missing, resource, c.Name, c.Ledger.Objects, c.Ledger.MaxObjects, c.Ledger.Bytes, c.Ledger.MaxBytes))
 	}
-	if n, reasons := rejected(st.Rejected); n > 0 {
-		f.add("FL1108", about, fmt.Sprintf("%d frames of %s in cluster %s were not handed on (%s).", n, resource, c.Name, reasons))
+	if n, reasons := rejected(st.Rejected); api.Lately(n, st.LastRejected, f.Now) {
+		f.add("FL1108", about, fmt.Sprintf("%d frames of %s in cluster %s were not handed on (%s)%s.", n, resource, c.Name, reasons, f.last(st.LastRejected)))
 	}
-	if st.AuditDifferences > 0 {
-		f.add("FL1109", about, fmt.Sprintf("Audits of %s in cluster %s have found %d objects that differ, since the program started.", resource, c.Name, st.AuditDifferences))
+	if api.Lately(st.AuditDifferences, st.LastDifference, f.Now) {
+		f.add("FL1109", about, fmt.Sprintf("Audits of %s in cluster %s have found %d objects that differ, since the program started%s.", resource, c.Name, st.AuditDifferences, f.last(st.LastDifference)))
 	}
 	for _, r := range st.Routes {
 		about.Route = r.Route
-		if r.FilterErrors > 0 {
-			f.add("FL1110", about, because(fmt.Sprintf("A filter of %s failed on %d states of %s in cluster %s", r.Route, r.FilterErrors, resource, c.Name), r.LastFilterError))
+		if api.Lately(r.FilterErrors, r.LastFilterErrorAt, f.Now) {
+			f.add("FL1110", about, because(fmt.Sprintf("A filter of %s failed on %d states of %s in cluster %s%s", r.Route, r.FilterErrors, resource, c.Name, f.last(r.LastFilterErrorAt)), r.LastFilterError))
 		}
 		if r.Filtered > 0 && r.Known == 0 && r.Unacked == 0 && st.State == member.Live {
 			f.add("FL1111", about, fmt.Sprintf("Filters leave nothing of %s in cluster %s for %s: %d states were filtered out.", resource, c.Name, r.Route, r.Filtered))

@@ -26,7 +26,7 @@ func TestProgramThatEndsByItselfFails(t *testing.T) {
 func TestProgramThatIsEnded(t *testing.T) {
 	ctx, fail := context.WithCancelCause(t.Context())
 	defer fail(nil)
-	p, err := StartProgram(fail, filepath.Join(t.TempDir(), "log"), "sh", "-c", "exec cat")
+	p, err := StartProgram(fail, filepath.Join(t.TempDir(), "log"), "sh", "-c", "exec sleep 600") // nothing but this test ends it
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -197,38 +197,48 @@ func showHostile(t *testing.T, browser *testbrowser.Browser) {
 // measureTimes tells what the browser takes for each view. It fails where that can have no
 // other cause than the page, and with -strict-times if it is more than it should be.
 func measureTimes(t *testing.T, browser *testbrowser.Browser, address string, views map[string]string) {
-	for name, path := range views {
-		tab := browser.Open(t, address+path, testbrowser.Settings{})
-		tab.Call(t, "Performance.enable", map[string]any{"timeDomain": "threadTicks"}, nil)
-		before := worked(t, tab)
-		tab.Go(t, address+path) // with style and script at hand, as somebody has who looks again
-		tab.Until(t, `performance.getEntriesByName("first-contentful-paint").length > 0`)
-		var got struct {
-			Paint, Answer, Nodes, Bytes float64
-			Long                        []float64
-		}
-		tab.Eval(t, `new Promise(done => {
-			const long = [];
-			new PerformanceObserver(l => long.push(...l.getEntries().map(e => e.duration))).observe({type: "longtask", buffered: true});
-			requestIdleCallback(() => setTimeout(() => done({Paint: performance.getEntriesByName("first-contentful-paint")[0].startTime, Long: long,
-				Answer: performance.getEntriesByType("navigation")[0].responseStart,
-				Nodes: document.getElementsByTagName("*").length, Bytes: performance.getEntriesByType("navigation")[0].decodedBodySize}), 200));
-		})`, &got)
-		took := worked(t, tab) - before
-		t.Logf("%-9s first paint after %.0f ms, of which the server took %.0f; tasks above 50 ms: %.0f; %.0f ms of CPU in all tasks; %.0f nodes, %.0f KiB",
-			name, got.Paint, got.Answer, got.Long, took, got.Nodes, got.Bytes/1024)
-		if got.Nodes > 4000 || got.Bytes > 200<<10 {
-			t.Errorf("%s has %.0f nodes and %.0f bytes", name, got.Nodes, got.Bytes)
-		}
-		paint, task := 5000., 3000. // on a machine that does much else
-		if *strictTimes {
-			paint, task = 200, 0
-		}
-		if got.Paint > paint || len(got.Long) > 0 && slices.Max(got.Long) > task {
-			t.Errorf("%s is painted after %.0f ms, and has tasks of %.0f ms", name, got.Paint, got.Long)
-		}
-		tab.Close(t)
+	paint, task, tries := 5000., 3000., 5 // on a machine that does much else, and may stand still: a mistake is slow each time
+	if *strictTimes {
+		paint, task, tries = 200, 0, 1
 	}
+	for name, path := range views {
+		for try := 1; !measureView(t, browser, name, address+path, paint, task); try++ {
+			if try == tries {
+				t.Errorf("%s is too slow, %d times", name, try)
+				break
+			}
+		}
+	}
+}
+
+// measureView opens a view, and reports whether it was painted soon enough, without tasks
+// that are longer than they may be, in milliseconds.
+func measureView(t *testing.T, browser *testbrowser.Browser, name, address string, paint, task float64) bool {
+	t.Helper()
+	tab := browser.Open(t, address, testbrowser.Settings{})
+	defer tab.Close(t)
+	tab.Call(t, "Performance.enable", map[string]any{"timeDomain": "threadTicks"}, nil)
+	before := worked(t, tab)
+	tab.Go(t, address) // with style and script at hand, as somebody has who looks again
+	tab.Until(t, `performance.getEntriesByName("first-contentful-paint").length > 0`)
+	var got struct {
+		Paint, Answer, Nodes, Bytes float64
+		Long                        []float64
+	}
+	tab.Eval(t, `new Promise(done => {
+		const long = [];
+		new PerformanceObserver(l => long.push(...l.getEntries().map(e => e.duration))).observe({type: "longtask", buffered: true});
+		requestIdleCallback(() => setTimeout(() => done({Paint: performance.getEntriesByName("first-contentful-paint")[0].startTime, Long: long,
+			Answer: performance.getEntriesByType("navigation")[0].responseStart,
+			Nodes: document.getElementsByTagName("*").length, Bytes: performance.getEntriesByType("navigation")[0].decodedBodySize}), 200));
+	})`, &got)
+	took := worked(t, tab) - before
+	t.Logf("%-9s first paint after %.0f ms, of which the server took %.0f; tasks above 50 ms: %.0f; %.0f ms of CPU in all tasks; %.0f nodes, %.0f KiB",
+		name, got.Paint, got.Answer, got.Long, took, got.Nodes, got.Bytes/1024)
+	if got.Nodes > 4000 || got.Bytes > 200<<10 {
+		t.Errorf("%s has %.0f nodes and %.0f bytes", name, got.Nodes, got.Bytes)
+	}
+	return got.Paint <= paint && (len(got.Long) == 0 || slices.Max(got.Long) <= task)
 }
 
 // worked is how long the thread of a tab's page has been on a processor, in milliseconds: what

@@ -183,10 +183,14 @@ func (c *causes) addCluster(of *api.Cluster, at time.Time) {
 			c.add(api.Cause{What: "streams", Level: level, State: string(st.State), Reason: st.Reason, Error: st.LastError, Since: st.Since, NextRetry: st.NextRetry,
 				NextStep: nextStep(st.State, st.Reason), Query: "is:degraded"}, of.Name)
 		}
-		differences += st.AuditDifferences
+		if api.Lately(st.AuditDifferences, st.LastDifference, at) {
+			differences += st.AuditDifferences
+		}
 		missing += uint64(st.Missing)
 		for _, r := range st.Routes {
-			failed += r.FilterErrors
+			if api.Lately(r.FilterErrors, r.LastFilterErrorAt, at) {
+				failed += r.FilterErrors
+			}
 		}
 	}
 	simple := func(n uint64, level, reason, step string) {

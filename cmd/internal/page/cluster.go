@@ -7,7 +7,7 @@ import (
 )
 
 func (p *Page) cluster(s *snapshot, r *http.Request) answer {
-	name := r.PathValue("name")
+	name := nameOf(r)
 	c := s.find(name)
 	if c == nil {
 		return failure(http.StatusNotFound, "No such cluster", "there is no cluster "+visible(name, 100), "/status/clusters")

@@ -8,7 +8,7 @@
 //	/                        leads to /status
 //	/status                  leader, ledger, routes, totals, and what is wrong
 //	/status/clusters         the table: ?filter= &sort= &page= &per=
-//	/status/clusters/NAME    streams, lane, limits, transitions
+//	/status/clusters/NAME    streams, lane, limits, transitions; /status/cluster?name= for . and ..
 //	/status/routes/NAME      what a sink answers, and what waits for it
 //	/status/object           why one object is where it is
 //	/status/assets/          the style sheet and the script

@@ -9,6 +9,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/fairlead-dev/fairlead/cmd/internal/api"
+	"github.com/fairlead-dev/fairlead/internal/leaks"
 	"github.com/fairlead-dev/fairlead/internal/ledger"
 	"github.com/fairlead-dev/fairlead/pipeline/stage"
 	"github.com/fairlead-dev/fairlead/sinks/batch"
@@ -16,7 +17,7 @@ import (
 	"github.com/fairlead-dev/fairlead/sources/stream"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { goleak.VerifyTestMain(leaks.Patient(m)) }
 
 // fleetOf is the status of so many clusters with two streams each, of which some cannot be
 // reached for different reasons. The names of clusters are in order.

@@ -55,6 +55,8 @@ func New(o Options) *Page {
 		"/status":                 {make: p.overview, every: 2 * time.Second},
 		"/status/clusters":        {make: p.clusters, every: 5 * time.Second},
 		"/status/clusters/{name}": {make: p.cluster, every: 2 * time.Second},
+		"/status/cluster":         {make: p.cluster, every: 2 * time.Second}, // ?name=, see addressOf
+		"/status/route":           {make: p.route, every: 2 * time.Second},
 		"/status/routes/{name}":   {make: p.route, every: 2 * time.Second},
 		"/status/object":          {make: p.object, slow: true},
 		"/status/{rest...}":       {make: p.nothing},

@@ -14,7 +14,7 @@ const (
 )
 
 func (p *Page) route(s *snapshot, r *http.Request) answer {
-	name := r.PathValue("name")
+	name := nameOf(r)
 	i := slices.IndexFunc(s.status.Sinks, func(k api.Sink) bool { return k.Name == name })
 	if i < 0 {
 		var known []string

@@ -27,8 +27,8 @@ var templates = template.Must(template.New("").Funcs(template.FuncMap{
 	"spark": spark, "halved": halved, "largest": largest, "asset": assetURL, "at": moment, "level": levelOf, "add": func(a, b int) int { return a + b },
 	"ratio":   func(a, b uint64) string { return perSecond(float64(a) / float64(max(b, 1))) },
 	"share":   func(v float64) string { return strconv.FormatFloat(v*100, 'f', 0, 64) + " %" },
-	"cluster": func(name string) string { return "/status/clusters/" + url.PathEscape(name) },
-	"route":   func(name string) string { return "/status/routes/" + url.PathEscape(name) },
+	"cluster": func(name string) string { return addressOf("clusters", "cluster", name) },
+	"route":   func(name string) string { return addressOf("routes", "route", name) },
 	"explain": func(cluster string) string { return "/status/object?cluster=" + url.QueryEscape(cluster) },
 	"list": func(filter string) string {
 		return (&table{filter: filter, sort: "trouble", perPage: defaultLines}).with("trouble", 1)
@@ -41,6 +41,23 @@ var templates = template.Must(template.New("").Funcs(template.FuncMap{
 	"iso":  func(t time.Time) string { return t.UTC().Format(time.RFC3339) },
 	"most": func(a, b float64) float64 { return max(a, b) },
 }).ParseFS(sources, "templates/*.html"))
+
+// addressOf returns where the page of a cluster or a route is. Browsers take . and .. out of paths,
+// however they are escaped, so these names are parameters.
+func addressOf(kind, one, name string) string {
+	if name == "." || name == ".." || name == "" {
+		return "/status/" + one + "?name=" + url.QueryEscape(name)
+	}
+	return "/status/" + kind + "/" + url.PathEscape(name)
+}
+
+// nameOf returns whose page is asked for: see addressOf.
+func nameOf(r *http.Request) string {
+	if name := r.PathValue("name"); name != "" {
+		return name
+	}
+	return r.URL.Query().Get("name")
+}
 
 // mostRows bounds the tables of a page that has no parameter for that.
 const mostRows = 100
@@ -100,7 +117,7 @@ func (p *Page) serve(v view) http.Handler {
 			})
 			return
 		}
-		content, kind, code, err := p.made(v, r, form)
+		content, kind, code, zipped, err := p.made(v, r, form)
 		switch {
 		case errors.Is(err, errBusy):
 			w.Header().Set("Retry-After", "5")
@@ -114,9 +131,8 @@ func (p *Page) serve(v view) http.Handler {
 		h := w.Header()
 		h.Set("Content-Type", kind)
 		h.Set("Cache-Control", "no-store")
-		if len(content) > 1<<10 && takesGzip(r) {
+		if zipped {
 			h.Set("Content-Encoding", "gzip")
-			content = zip(content, gzip.BestSpeed)
 		}
 		h.Set("Content-Length", strconv.Itoa(len(content)))
 		w.WriteHeader(code)
@@ -129,9 +145,9 @@ const patience = 3 * time.Second
 
 var errBusy = fmt.Errorf("%d pages are being made, and others wait; ask again", mostAtOnce)
 
-// made makes a page when it is its turn, which ends before anything is written: a reader
-// that does not read keeps no other from its page.
-func (p *Page) made(v view, r *http.Request, form int) (content []byte, kind string, code int, err error) {
+// made makes a page when it is its turn, and compresses it if who asks takes that. The turn ends
+// before anything is written: a reader that does not read keeps no other from its page.
+func (p *Page) made(v view, r *http.Request, form int) (content []byte, kind string, code int, zipped bool, err error) {
 	if !v.slow {
 		timer := time.NewTimer(patience)
 		defer timer.Stop()
@@ -139,9 +155,9 @@ func (p *Page) made(v view, r *http.Request, form int) (content []byte, kind str
 		case p.making <- struct{}{}:
 			defer func() { <-p.making }()
 		case <-timer.C:
-			return nil, "", 0, errBusy
+			return nil, "", 0, false, errBusy
 		case <-r.Context().Done():
-			return nil, "", 0, errBusy
+			return nil, "", 0, false, errBusy
 		}
 	}
 	s := p.keeper.snapshot()
@@ -156,7 +172,11 @@ func (p *Page) made(v view, r *http.Request, form int) (content []byte, kind str
 	} else {
 		err = p.document(&body, &a, s, v, r)
 	}
-	return body.Bytes(), kind, a.code, err
+	content = body.Bytes()
+	if zipped = err == nil && len(content) > 1<<10 && takesGzip(r); zipped {
+		content = zip(content, gzip.BestSpeed)
+	}
+	return content, kind, a.code, zipped, err
 }
 
 // content makes the part of a page that changes.

@@ -3,6 +3,8 @@ package page
 import (
 	"net/http"
 	"net/http/httptest"
+	"net/url"
+	"strings"
 	"testing"
 	"time"
 
@@ -46,4 +48,44 @@ func TestReadersThatDoNotRead(t *testing.T) {
 			t.Errorf("while pages take their time: %s after %v", resp.Status, time.Since(began))
 		}
 	})
+}
+
+// Browsers and servers take . and .. out of paths: the pages of clusters that are called so have
+// other addresses, and the table links to these.
+func TestPagesOfDots(t *testing.T) {
+	names := []string{".", ".."}
+	p := newTestPage(t, func(time.Time) api.Status {
+		var s api.Status
+		for _, name := range names {
+			s.Clusters = append(s.Clusters, api.Cluster{Name: name})
+			s.Sinks = append(s.Sinks, api.Sink{Name: name})
+		}
+		return s
+	})
+	server := httptest.NewServer(p.Handler())
+	defer server.Close()
+	table := answered(t, p, "/status/clusters", http.StatusOK)
+	for _, name := range names {
+		address := addressOf("clusters", "cluster", name)
+		if !strings.Contains(table, `href="`+address+`"`) {
+			t.Errorf("the table has no link to %s", address)
+		}
+		for _, path := range []string{address, addressOf("routes", "route", name)} {
+			base, err := url.Parse(server.URL + "/status/clusters")
+			if err != nil {
+				t.Fatal(err)
+			}
+			target, err := base.Parse(path) // as a browser resolves it
+			if err != nil {
+				t.Fatal(err)
+			}
+			resp, err := server.Client().Get(target.String())
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := resp.Body.Close(); err != nil || resp.StatusCode != http.StatusOK || resp.Request.URL.Path != "/status/cluster" && resp.Request.URL.Path != "/status/route" {
+				t.Errorf("%s: %s at %s", path, resp.Status, resp.Request.URL)
+			}
+		}
+	}
 }

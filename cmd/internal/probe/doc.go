@@ -3,10 +3,9 @@
 //
 //	member.Session ──▶ Member: GET /version (time, clock, certificate),
 //	rest.Config ─────▶         SelfSubjectAccessReview, discovery, one empty watch
-//	folder ──────────▶ Volume: write, lock, sync, free space
+//	folder ──────────▶ Volume: the right to write, free space
 //
-// Nothing is changed: what is asked of a member is read-only, and the file that Volume
-// writes is removed again. Every question has a bound in time and in bytes, and [Each]
+// Nothing is changed: what is asked of a member is read-only, and Volume writes no file. Every question has a bound in time and in bytes, and [Each]
 // bounds how many members are asked at once: so a member that hangs delays nobody but
 // itself.
 //

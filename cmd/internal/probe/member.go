@@ -58,8 +58,10 @@ func Member(ctx context.Context, q Question) api.MemberProbe {
 }
 
 // version asks for the version twice: by the second time there is a connection, so that
-// its time is that of one request.
+// its time is that of one request. Both take no longer than Timeout.
 func version(ctx context.Context, s *member.Session, p *api.MemberProbe) error {
+	ctx, cancel := context.WithTimeout(ctx, Timeout)
+	defer cancel()
 	var took time.Duration
 	for range 2 {
 		if err := s.Limiter.Wait(ctx); err != nil {

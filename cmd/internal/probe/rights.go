@@ -31,9 +31,11 @@ type Followed struct {
 }
 
 // rights asks which of the specs the member serves, and whether what they and q.Followed
-// stand for may be listed and watched.
+// stand for may be listed and watched. Several questions are under way at once.
 func rights(ctx context.Context, q Question, p *api.MemberProbe) error {
 	catalog := stream.NewCatalog(q.Session)
+	var asked []Followed
+	var served []schema.GroupVersionResource // of those among asked that specs stand for
 	for _, spec := range q.Specs[:min(len(q.Specs), most)] {
 		if spec.Wildcard() {
 			continue
@@ -46,43 +48,46 @@ func rights(ctx context.Context, q Question, p *api.MemberProbe) error {
 		if err != nil {
 			return fmt.Errorf("find %s: %w", spec, err)
 		}
-		allowed, err := follows(ctx, q.Session, Followed{what.GroupResource(), spec.Namespace, spec.Fields}, p)
-		if err != nil {
-			return err
-		}
-		if allowed && q.Lists && p.StreamingLists == nil {
-			p.StreamingLists = streams(ctx, q.Session, what, spec.Namespace)
+		asked, served = append(asked, Followed{what.GroupResource(), spec.Namespace, spec.Fields}), append(served, what)
+	}
+	asked = append(asked, q.Followed[:min(len(q.Followed), most)]...)
+	all, err := inParallel(ctx, len(asked), func(ctx context.Context, i int) (api.Denied, error) {
+		return follows(ctx, q.Session, asked[i])
+	})
+	for _, denied := range all {
+		if len(denied.Verbs) > 0 {
+			p.Denied = append(p.Denied, denied)
 		}
 	}
-	for _, f := range q.Followed[:min(len(q.Followed), most)] {
-		if _, err := follows(ctx, q.Session, f, p); err != nil {
-			return err
+	if err != nil {
+		return err
+	}
+	for i, what := range served {
+		if q.Lists && p.StreamingLists == nil && len(all[i].Verbs) == 0 {
+			p.StreamingLists = streams(ctx, q.Session, what, asked[i].Namespace)
 		}
 	}
 	return nil
 }
 
-// follows asks whether a resource may be listed and watched. It may be if the member does
-// not tell.
-func follows(ctx context.Context, s *member.Session, f Followed, p *api.MemberProbe) (bool, error) {
+// follows asks whether a resource may be listed and watched, and returns what may not. All may if
+// the member does not tell.
+func follows(ctx context.Context, s *member.Session, f Followed) (api.Denied, error) {
 	denied := api.Denied{Resource: f.GroupResource.String(), Namespace: f.Namespace}
 	for _, verb := range []string{"list", "watch"} {
 		allowed, why, err := may(ctx, s, f, verb)
 		switch apistatus.Of(err).Meaning {
 		case apistatus.Forbidden, apistatus.NotFound, apistatus.Rejected:
-			return true, nil // the stream finds it out
+			return api.Denied{}, nil // the stream finds it out
 		}
 		if err != nil {
-			return false, fmt.Errorf("ask for the right to %s %s: %w", verb, f.GroupResource, err)
+			return api.Denied{}, fmt.Errorf("ask for the right to %s %s: %w", verb, f.GroupResource, err)
 		}
 		if !allowed {
 			denied.Verbs, denied.Why = append(denied.Verbs, verb), redact.Line(why, mostText)
 		}
 	}
-	if len(denied.Verbs) > 0 {
-		p.Denied = append(p.Denied, denied)
-	}
-	return len(denied.Verbs) == 0, nil
+	return denied, nil
 }
 
 // may asks whether the session's user may do something with a resource.

@@ -1,4 +1,4 @@
-// Command cmd builds the Helm that tests run, unless it is there, and prints its path.
+// Command cmd builds the Helms that tests run, unless they are there, and prints their paths.
 package main
 
 import (
@@ -8,4 +8,4 @@ import (
 	"github.com/fairlead-dev/fairlead/internal/testprogram"
 )
 
-func main() { os.Exit(testprogram.Main(testhelm.Helm)) }
+func main() { os.Exit(testprogram.Main(testhelm.Helm, testhelm.Helm3)) }

@@ -5,11 +5,12 @@ import (
 
 	"go.uber.org/goleak"
 
+	"github.com/fairlead-dev/fairlead/internal/leaks"
 	"github.com/fairlead-dev/fairlead/sources/fleet"
 	"github.com/fairlead-dev/fairlead/sources/fleet/fleettest"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { goleak.VerifyTestMain(leaks.Patient(m)) }
 
 // The example's provider, which docs/library.md shows, is one that passes.
 func TestAProviderOfSomebodyElse(t *testing.T) { fleettest.Run(t, newInventory) }

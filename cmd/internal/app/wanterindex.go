@@ -1,0 +1,85 @@
+package app
+
+import (
+	"github.com/fairlead-dev/fairlead/pipeline"
+)
+
+// mostWanters is how many readers may want objects at a time: a bit is each.
+const mostWanters = 64
+
+// wanterIndex finds the readers that want an object, in a time that does not depend on how
+// many there are. It does not change: who comes or goes has a new one made.
+type wanterIndex struct {
+	wanters [mostWanters]*wanter // at their bits; nil: that bit is free
+	all     uint64               // the bits of all
+
+	clusters, resources, namespaces, routes nameIndex
+	ops                                     [pipeline.Deleted + 1]uint64
+}
+
+// nameIndex tells which readers let a name through.
+type nameIndex struct {
+	every uint64            // the bits of those that let every name through
+	named map[string]uint64 // those of the others; nil: there are none
+}
+
+// indexOf makes the index of some readers, or nil of none.
+func indexOf(wanters [mostWanters]*wanter) *wanterIndex {
+	x := &wanterIndex{wanters: wanters}
+	for i, w := range wanters {
+		if w == nil {
+			continue
+		}
+		bit, f := uint64(1)<<i, w.filter
+		x.all |= bit
+		x.clusters.add(bit, &f.clusters)
+		x.resources.add(bit, &f.resources)
+		x.namespaces.add(bit, &f.namespaces)
+		x.routes.add(bit, &f.routes)
+		for op := range x.ops {
+			if f.ops == 0 || f.ops>>op&1 == 1 {
+				x.ops[op] |= bit
+			}
+		}
+	}
+	if x.all == 0 {
+		return nil
+	}
+	return x
+}
+
+// who returns the bits of those that want the object of a change. It decides as
+// tailFilter.matches does.
+func (x *wanterIndex) who(route string, c *pipeline.Change) uint64 {
+	if int(c.Op) >= len(x.ops) {
+		return 0
+	}
+	resources := x.resources.of(c.Key.Resource)
+	if x.resources.named != nil && c.Origin != nil {
+		resources |= x.resources.of(c.Origin.Resource.Resource)
+	}
+	return x.ops[c.Op] & resources & x.clusters.of(c.Key.Cluster) & x.namespaces.of(c.Key.Namespace) & x.routes.of(route)
+}
+
+func (n *nameIndex) add(bit uint64, names *nameSet) {
+	if names.all() {
+		n.every |= bit
+		return
+	}
+	if n.named == nil {
+		n.named = map[string]uint64{}
+	}
+	for _, name := range names.few {
+		n.named[name] |= bit
+	}
+	for name := range names.many {
+		n.named[name] |= bit
+	}
+}
+
+func (n *nameIndex) of(name string) uint64 {
+	if n.named == nil {
+		return n.every
+	}
+	return n.every | n.named[name]
+}

@@ -1,0 +1,227 @@
+package nats_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/nats-io/nats.go/jetstream"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+
+	"github.com/fairlead-dev/fairlead/pipeline"
+	"github.com/fairlead-dev/fairlead/sinks/nats"
+)
+
+// images returns in how many Pods of which cluster an image runs, from a bucket.
+func images(ctx context.Context, bucket jetstream.KeyValue) (map[string]int, error) {
+	watcher, err := bucket.Watch(ctx, "*.core.pods.>", jetstream.IgnoreDeletes())
+	if err != nil {
+		return nil, err
+	}
+	defer watcher.Stop()
+	running := map[string]int{}
+	for entry := range watcher.Updates() {
+		if entry == nil { // That was all. Later ones are what changes.
+			return running, nil
+		}
+		e, err := pipeline.ParseEvent(entry.Value())
+		if err != nil {
+			return nil, fmt.Errorf("key %s: %w", entry.Key(), err)
+		}
+		var pod struct {
+			Spec struct {
+				Containers []struct{ Image string }
+			}
+		}
+		if err := json.Unmarshal(e.Data, &pod); err != nil {
+			return nil, fmt.Errorf("key %s: %w", entry.Key(), err)
+		}
+		for _, c := range pod.Spec.Containers {
+			running[e.Cluster+" "+c.Image]++
+		}
+	}
+	return nil, fmt.Errorf("bucket %s: the watch has ended before all was read", bucket.Bucket())
+}
+
+// latest returns the last event of each object that a stream has a message of. Of two events
+// of an object the one with the higher term is right and, of the same term, the one with the
+// higher sequence, whatever their order in the stream is. So it reads from the beginning: an
+// event that is late can stand long behind the right one.
+func latest(ctx context.Context, stream jetstream.Stream) (map[pipeline.Key]pipeline.Event, error) {
+	info, err := stream.Info(ctx)
+	if err != nil || info.State.Msgs == 0 {
+		return nil, err
+	}
+	consumer, err := stream.OrderedConsumer(ctx, jetstream.OrderedConsumerConfig{})
+	if err != nil {
+		return nil, err
+	}
+	messages, err := consumer.Messages()
+	if err != nil {
+		return nil, err
+	}
+	defer messages.Stop()
+	last := map[pipeline.Key]pipeline.Event{}
+	for {
+		m, err := messages.Next(jetstream.NextContext(ctx))
+		if err != nil {
+			return nil, err
+		}
+		e, err := pipeline.ParseEvent(m.Data())
+		if err != nil {
+			return nil, fmt.Errorf("subject %s: %w", m.Subject(), err)
+		}
+		was := last[e.Key()]
+		if e.Term > was.Term || e.Term == was.Term && e.Sequence > was.Sequence {
+			last[e.Key()] = e
+		}
+		at, err := m.Metadata()
+		if err != nil {
+			return nil, err
+		}
+		if at.NumPending == 0 || at.Sequence.Stream >= info.State.LastSeq { // Later ones are what changes.
+			return last, nil
+		}
+	}
+}
+
+// gone returns when what is not there any more was deleted, of what was deleted since then.
+func gone(last map[pipeline.Key]pipeline.Event, since time.Time) map[string]time.Time {
+	deleted := map[string]time.Time{}
+	for key, e := range last {
+		if e.Op() == pipeline.Deleted && e.Time.After(since) {
+			deleted[key.String()] = e.Time
+		}
+	}
+	return deleted
+}
+
+// runs returns the state of a Pod with one container.
+func runs(cluster, name, image string, term, sequence uint64) *pipeline.Change {
+	c := change(name, sequence, 0)
+	c.Key.Cluster, c.Key.Resource = cluster, "pods"
+	c.Origin = &pipeline.Origin{
+		Cluster: cluster, ClusterUID: "6d1f0b1e", Kind: "Pod", Namespaced: true, Term: term,
+		Resource: schema.GroupVersionResource{Version: "v1", Resource: "pods"},
+	}
+	c.Observed = time.Now()
+	c.Object = fmt.Appendf(nil, `{"kind":"Pod","spec":{"containers":[{"image":%q}]}}`, image)
+	return c
+}
+
+// ends returns the deletion of a Pod.
+func ends(c *pipeline.Change) *pipeline.Change {
+	c.Op = pipeline.Deleted
+	return c
+}
+
+// The code that the page shows answers its questions from what the sinks have written. The
+// leader of term 3 is late with what it has read before the one of term 4. A stream takes
+// that, and who reads it orders; a bucket refuses it.
+func TestPageAnswersItsQuestions(t *testing.T) {
+	p := start(t, nil).make()
+	since := time.Now().Add(-time.Hour)
+	write := func(s pipeline.Sink, batch ...*pipeline.Change) {
+		t.Helper()
+		if err := s.Write(t.Context(), batch); err != nil {
+			t.Fatal(err)
+		}
+	}
+	first := []*pipeline.Change{runs("edge", "web-1", "app:1", 3, 1), runs("edge", "web-2", "app:1", 3, 2), runs("far", "web-1", "app:1", 3, 1), runs("edge", "gone", "app:1", 3, 3)}
+	then := []*pipeline.Change{runs("edge", "web-1", "app:2", 4, 5), ends(runs("edge", "gone", "app:1", 4, 6)), ends(runs("edge", "back", "app:1", 4, 7)), runs("edge", "back", "app:2", 4, 8)}
+	late := []*pipeline.Change{runs("edge", "gone", "app:1", 3, 90), runs("edge", "web-1", "app:1", 3, 91)}
+
+	// The right event of this one is older than what is asked for, and that of the old term
+	// is late.
+	there := runs("edge", "there", "app:3", 4, 9)
+	there.Observed = since.Add(-time.Hour)
+	then = append(then, there)
+	late = append(late, ends(runs("edge", "there", "app:1", 3, 92)))
+	ancient := ends(runs("edge", "ancient", "app:0", 3, 4))
+	ancient.Observed = since.Add(-time.Hour)
+	first = append(first, ancient)
+
+	old, next := open(t, p, nil), open(t, p, nil)
+	write(old, first...)
+	write(next, then...)
+	write(old, late...)
+	oldKV, nextKV := openKV(t, p, nil), openKV(t, p, nil)
+	write(oldKV, first...)
+	write(nextKV, then...)
+	for _, kv := range []*nats.KV{oldKV, openKV(t, p, nil)} {
+		if err := kv.Write(t.Context(), late); !errors.Is(err, pipeline.ErrOldTerm) {
+			t.Errorf("changes of an old term: %v", err)
+		}
+	}
+
+	p.as(func(js jetstream.JetStream) {
+		stream, err := js.Stream(t.Context(), "fairlead")
+		if err != nil {
+			t.Fatal(err)
+		}
+		before := requests(t, js)
+		last, err := latest(t.Context(), stream)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if n := requests(t, js) - before; n > 6 {
+			t.Errorf("%d requests for %d messages, want as many for any number", n, len(p.messages()))
+		}
+		deleted := gone(last, since)
+		if got := deleted["edge/pods/ns/gone"]; len(deleted) != 1 || got.Before(since) {
+			t.Errorf("what was deleted: %v, want edge/pods/ns/gone", deleted)
+		}
+		if e := last[first[0].Key]; e.Term != 4 || len(last) != 7 {
+			t.Errorf("of %d objects web-1 is %+v, want that of term 4 of seven", len(last), e)
+		}
+		bucket, err := js.KeyValue(t.Context(), "fairlead")
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := images(t.Context(), bucket)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(map[string]int{"edge app:1": 1, "edge app:2": 2, "edge app:3": 1, "far app:1": 1}, got); diff != "" {
+			t.Errorf("images (-want +got):\n%s", diff)
+		}
+	})
+}
+
+// The code that the page shows reads an empty stream, and one whose last messages are gone.
+func TestPageReadsToTheEnd(t *testing.T) {
+	p := start(t, nil).make()
+	s := open(t, p, nil)
+	p.as(func(js jetstream.JetStream) {
+		stream, err := js.Stream(t.Context(), "fairlead")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if last, err := latest(t.Context(), stream); len(last) != 0 || err != nil {
+			t.Errorf("an empty stream: %v, %v", last, err)
+		}
+		if err := s.Write(t.Context(), []*pipeline.Change{runs("edge", "a", "app:1", 3, 1), runs("edge", "b", "app:1", 3, 2)}); err != nil {
+			t.Fatal(err)
+		}
+		if err := stream.DeleteMsg(t.Context(), 2); err != nil {
+			t.Fatal(err)
+		}
+		if last, err := latest(t.Context(), stream); len(last) != 1 || err != nil {
+			t.Errorf("a stream without its last message: %v, %v", last, err)
+		}
+	})
+}
+
+// requests returns how many requests about streams and consumers a server has had.
+func requests(t *testing.T, js jetstream.JetStream) uint64 {
+	t.Helper()
+	info, err := js.AccountInfo(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return info.API.Total
+}
