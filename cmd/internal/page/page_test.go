@@ -97,7 +97,7 @@ func TestViews(t *testing.T) {
 			"1 cluster: the certificate expires soon", "route postgres://db/changes paused by an operator", "The hold of cluster prod-00005, since", "by anna: upgrade of the cluster",
 			"The limits of prod-00005: 2.5 changes per second, since",
 		}, []string{"connection refused 10."}},
-		"the table": {"/status/clusters", []string{"1 to 100 of 300", "Page 1 of 3", "prod-00043"}, []string{"prod-00250"}}, // the worst first
+		"the table": {"/status/clusters", []string{"1 to 50 of 300", "Page 1 of 6", "prod-00043"}, []string{"prod-00250"}}, // the worst first
 		"a filter":  {"/status/clusters?filter=state:live+-is:degraded+002&sort=-name&per=2", []string{"1 to 2 of 108 that match, of 300 in all", "prod-00299"}, []string{"prod-00100"}},
 		"a cluster": {"/status/clusters/prod-00043", []string{
 			"prod-00043", "backing off: unreachable", "Attempt 7", "connect: connection refused", "See whether the API server runs", "Described in file fleet.yaml, context prod-00043",

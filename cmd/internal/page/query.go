@@ -17,7 +17,7 @@ import (
 const (
 	mostFilter   = 500 // bytes
 	mostTerms    = 16
-	defaultLines = 100 // of a page of the table
+	defaultLines = 50 // of a page of the table: a browser shows so many in a tenth of a second
 	mostLines    = 500
 )
 
