@@ -37,6 +37,14 @@ func FuzzQueue(f *testing.F) {
 var (
 	clusterNames = []string{"a", "b", "c"}
 	objectNames  = []string{"w", "x", "y", "z"}
+
+	// heldItems are what Hold.Items may be.
+	heldItems = []func(state) bool{
+		nil,
+		func(s state) bool { return s.name == "x" },
+		func(s state) bool { return s.cluster != "b" && s.name != "z" },
+		func(state) bool { return true },
+	}
 )
 
 // run is a queue, its model, and the calls that are blocked in the queue.
@@ -165,6 +173,9 @@ func (r *run) step() {
 		m.add(s, p)
 	case 4, 5, 6, 7:
 		s, p := r.item(), r.priority()
+		if m.isHeld(s) && len(m.waiters) > 0 {
+			break // several look again in no order
+		}
 		label, cancel := r.call("offer", func(ctx context.Context) string { return result(q.Offer(ctx, s, p)) })
 		r.note("%s: Offer(%v, %d)", label, s, p)
 		r.offers[label] = cancel
@@ -288,7 +299,16 @@ func (r *run) step() {
 		if r.next(2) == 0 {
 			h.Clusters = map[string]bool{r.cluster(): true}
 		}
-		r.note("Hold(%+v)", h)
+		items := r.next(len(heldItems))
+		h.Items = heldItems[items]
+		for len(m.waiters) > 0 { // see model.hold
+			label := m.waiters[0].label
+			r.note("cancel %s", label)
+			r.offers[label]()
+			m.cancelWaiter(label)
+			r.compare()
+		}
+		r.note("Hold(%v, %v, items %d)", h.All, h.Clusters, items)
 		q.Hold(h)
 		m.hold(h)
 	}
@@ -359,6 +379,7 @@ func (r *run) compare() {
 	synctest.Wait()
 	r.m.serve()
 	r.m.settle(false)
+	r.m.serve() // a Stop that has ended may have let go of lanes that waited for a token
 	var results []string
 	for len(r.results) > 0 {
 		results = append(results, <-r.results)
@@ -390,7 +411,7 @@ func (r *run) compare() {
 		r.t.Fatalf("after\n%v\nqueue and model differ (-model +queue):\n%s", r.log, diff)
 	}
 	for _, s := range got.Lanes {
-		if s.Added != s.Coalesced+s.HandedOut+s.DroppedRemoved+s.DroppedShutdown+uint64(s.Live+s.Snapshot+s.Delayed) {
+		if s.Added != s.Coalesced+s.HandedOut+s.DroppedRemoved+s.DroppedShutdown+uint64(s.Live+s.Snapshot+s.Delayed+s.Aside) {
 			r.t.Fatalf("after\n%v\nthe accounts of the lane do not add up: %+v", r.log, s)
 		}
 	}

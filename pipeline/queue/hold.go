@@ -167,11 +167,13 @@ func (q *Queue[T, K]) mayEvictHeldLocked(e *entry[T, K]) {
 	}
 }
 
-// dropHeldLocked drops what is held of a lane, because of a shutdown.
+// dropHeldLocked drops what is held of a lane, because of a shutdown. That may be all that a
+// worker or a drain waits for.
 func (q *Queue[T, K]) dropHeldLocked(l *lane[T, K]) {
 	q.lost += len(q.dropListLocked(nil, l, &l.aside, dropShutdown))
 	if l.paused {
 		q.lost += len(q.emptyLocked(l, dropShutdown))
-		q.settleLocked()
 	}
+	q.workers.Broadcast()
+	q.settleLocked()
 }

@@ -16,6 +16,7 @@ import (
 
 	"github.com/fairlead-dev/fairlead/internal/synctest"
 	"github.com/fairlead-dev/fairlead/pipeline/queue"
+	"github.com/fairlead-dev/fairlead/ratelimit"
 )
 
 // heldX reports whether an item is one that tests hold: those of cluster a whose names begin with x.
@@ -370,4 +371,28 @@ func TestShutDownDropsWhatIsHeldAfterDone(t *testing.T) {
 	equal(t, "discarded", discarded, []state{newer})
 	equal(t, "aside", lane(q, "a").Aside, 0)
 	equal(t, "bytes", lane(q, "a").Bytes, int64(0))
+}
+
+// A drain, and a worker, do not wait for items that are held meanwhile and dropped because of it.
+func TestHoldOfItemsEndsADrain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		q := newStateQueue(queue.Options[state, string]{Buckets: ratelimit.New(ratelimit.Limit{QPS: 0.001, Burst: 1})})
+		q.Add(state{"a", "y", 1, 1})
+		y, _ := q.Get()
+		q.Add(state{"a", "x", 1, 1})
+		q.Done(y)
+		drained, worker := make(chan struct{}), make(chan bool, 1)
+		go func() {
+			q.ShutDownWithDrain()
+			close(drained)
+		}()
+		go func() {
+			_, shut := q.Get() // it waits for a token
+			worker <- shut
+		}()
+		synctest.Wait()
+		q.Hold(queue.Hold[state]{Items: heldX})
+		<-drained
+		equal(t, "the worker is told", <-worker, true)
+	})
 }

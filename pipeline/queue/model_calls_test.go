@@ -3,7 +3,6 @@ package queue_test
 import (
 	"cmp"
 	"errors"
-	"maps"
 	"slices"
 	"time"
 
@@ -135,6 +134,9 @@ func (m *model) tryOffer(s state, priority int) (*modelLane, error) {
 	if err != nil {
 		return nil, err
 	}
+	if m.isHeld(s) && !m.outdated(l, s) {
+		return l, queue.ErrFull
+	}
 	ahead := slices.ContainsFunc(l.offers, func(o modelOffer) bool { return priority < 0 || o.priority >= 0 })
 	if !m.outdated(l, s) && (l.present(s.id()) == nil && ahead || !m.fits(l, s.id(), priority, s.size)) {
 		return l, queue.ErrFull
@@ -147,6 +149,10 @@ func (m *model) offer(label string, s state, priority int) {
 	l, err := m.tryOffer(s, priority)
 	if !errors.Is(err, queue.ErrFull) {
 		m.event("%s: %v", label, err)
+		return
+	}
+	if m.isHeld(s) {
+		m.waiters = append(m.waiters, modelOffer{modelItem{state: s, priority: priority}, label})
 		return
 	}
 	if len(l.offers) == 0 {
@@ -184,6 +190,7 @@ func (m *model) cancelRoom(label string) {
 }
 
 func (m *model) cancelOffer(label string) {
+	m.cancelWaiter(label)
 	for _, l := range m.lanes {
 		had := len(l.offers)
 		l.offers = slices.DeleteFunc(l.offers, func(o modelOffer) bool { return o.label == label })
@@ -215,7 +222,7 @@ func (m *model) free(l *modelLane) {
 
 // forget frees a lane of which nothing is left, if nobody knows its cluster.
 func (m *model) forget(l *modelLane) {
-	left := l.InFlight + len(l.line) + len(l.parked) + len(l.delayed) + len(l.offers) + len(l.rooms)
+	left := l.InFlight + len(l.line) + len(l.parked) + len(l.delayed) + len(l.aside) + len(l.offers) + len(l.rooms)
 	if left == 0 && !l.leaving && !l.throttled() && m.knows != nil && !m.knows(l.name) {
 		m.free(l)
 	}
@@ -223,11 +230,11 @@ func (m *model) forget(l *modelLane) {
 
 // empty drops all that waits and is delayed in a lane.
 func (m *model) empty(l *modelLane) (ids []string) {
-	for _, i := range slices.Concat(l.line, l.parked, l.delayed) {
+	for _, i := range slices.Concat(l.line, l.parked, l.delayed, l.aside) {
 		m.discard(i.state)
 		ids = append(ids, i.id())
 	}
-	l.line, l.parked, l.delayed = nil, nil, nil
+	l.line, l.parked, l.delayed, l.aside = nil, nil, nil, nil
 	m.unthrottle(l)
 	m.turns = slices.DeleteFunc(m.turns, func(o *modelLane) bool { return o == l })
 	return ids
@@ -257,6 +264,10 @@ func (m *model) remove(label, name string) {
 			l.DroppedRemoved++
 			m.limiter.Forget(id)
 		}
+		if l.InFlight == 0 {
+			m.free(l)
+		}
+		m.lookAgain()
 	}
 	if l.InFlight > 0 {
 		m.removals[l] = append(m.removals[l], label)
@@ -323,36 +334,7 @@ func (m *model) setShut() {
 		l.delayed = nil
 		m.dropHeld(l)
 	}
-}
-
-// dropHeld drops what is held of a lane.
-func (m *model) dropHeld(l *modelLane) {
-	if l.Held {
-		n := len(m.empty(l))
-		m.lost += n
-		l.DroppedShutdown += uint64(n)
-	}
-}
-
-func (m *model) holds(cluster string) bool { return m.held.All || m.held.Clusters[cluster] }
-
-// hold is Hold of lanes.
-func (m *model) hold(h queue.Hold[state]) {
-	m.held = h
-	for _, name := range slices.Sorted(maps.Keys(m.lanes)) {
-		l := m.lanes[name]
-		l.Held = m.holds(name)
-		if l.Held {
-			m.turns = slices.DeleteFunc(m.turns, func(o *modelLane) bool { return o == l })
-		}
-		m.enter(l)
-		if m.shut {
-			m.dropHeld(l)
-		}
-		m.admit(l)
-		m.forget(l)
-	}
-	m.settle(false)
+	m.lookAgain()
 }
 
 // shutDown is ShutDown.

@@ -27,7 +27,7 @@ func (m *model) fits(l *modelLane, id string, priority, size int) bool {
 	n, was := 1, 0
 	if p := l.present(id); p != nil {
 		n, was, priority = 0, p.size, max(priority, p.priority)
-		if size <= was {
+		if size <= was || slices.ContainsFunc(l.aside, byID(id)) {
 			return true
 		}
 	}

@@ -23,7 +23,8 @@ type model struct {
 	drops    bool                      // on ShutDown
 	newer    bool                      // is told by the version
 	inFlight int
-	held     queue.Hold[state] // without Items
+	held     queue.Hold[state]
+	waiters  []modelOffer // blocked, because their items are held
 	buckets  *ratelimit.Buckets
 	listed   *ratelimit.Buckets // of the snapshot class
 	limiter  workqueue.TypedRateLimiter[string]
@@ -70,6 +71,7 @@ type modelLane struct {
 	line          []modelItem   // of both classes, that could be handed out
 	parked        []modelItem   // that wait for Done
 	delayed       []modelItem
+	aside         []modelItem
 	offers        []modelOffer
 	rooms         []string // labels of blocked WaitRoom calls
 	blockedSince  time.Time
@@ -174,10 +176,12 @@ func (m *model) add(s state, priority int) {
 
 func (m *model) discard(s state) { m.event("discard: %s %d", s.id(), s.version) }
 
-// present finds what waits or is delayed of an identity.
+// present finds what waits, is delayed or stands aside of an identity.
 func (l *modelLane) present(id string) *modelItem {
-	if i := slices.IndexFunc(l.delayed, byID(id)); i >= 0 {
-		return &l.delayed[i]
+	for _, items := range [][]modelItem{l.delayed, l.aside} {
+		if i := slices.IndexFunc(items, byID(id)); i >= 0 {
+			return &items[i]
+		}
 	}
 	return l.waiting(id)
 }
@@ -254,6 +258,10 @@ func (m *model) raise(l *modelLane, id string, priority int) {
 }
 
 func (m *model) join(l *modelLane, i modelItem) {
+	if m.inWork[i.id()] == nil && m.isHeld(i.state) {
+		l.aside = append(l.aside, i)
+		return
+	}
 	i.since = m.now
 	m.line(l, i)
 }
@@ -388,8 +396,7 @@ func (m *model) serve() {
 		m.event("get: %s %d %d %d", item.id(), item.version, item.size, item.priority)
 		m.admit(l)
 	}
-	throttled := slices.ContainsFunc(m.allLanes(), func(l *modelLane) bool { return l.throttled() })
-	for m.shut && !throttled && m.len() == 0 && m.getters > 0 {
+	for m.shut && m.len() == 0 && m.getters > 0 {
 		m.getters--
 		m.event("get: shutdown")
 	}
@@ -405,13 +412,6 @@ func observe(d *queue.Durations, took time.Duration) {
 		}
 		bound *= 10
 	}
-}
-
-func (m *model) allLanes() (lanes []*modelLane) {
-	for _, l := range m.lanes {
-		lanes = append(lanes, l)
-	}
-	return lanes
 }
 
 func (m *model) done(s state) {
@@ -433,7 +433,14 @@ func (m *model) done(s state) {
 		if i := slices.IndexFunc(l.parked, byID(id)); i >= 0 {
 			item := l.parked[i]
 			l.parked = slices.Delete(l.parked, i, i+1)
-			m.line(l, item)
+			if m.isHeld(item.state) {
+				l.aside = append(l.aside, item)
+			} else {
+				m.line(l, item)
+			}
+		}
+		if m.shut {
+			m.dropHeld(l)
 		}
 	}
 	m.admit(w)
@@ -460,7 +467,10 @@ func (m *model) stats() []queue.LaneStats {
 			}
 		}
 		_, s.Bytes = m.sum(l, true)
-		s.Delayed = len(l.delayed)
+		s.Delayed, s.Aside = len(l.delayed), len(l.aside)
+		for _, i := range l.aside {
+			s.Bytes += int64(i.size)
+		}
 		s.BlockedOffers = len(l.offers)
 		if s.BlockedOffers > 0 {
 			s.Blocked += m.now.Sub(l.blockedSince)
@@ -493,7 +503,7 @@ func (m *model) known() int {
 		ids[id] = true
 	}
 	for _, l := range m.lanes {
-		for _, i := range slices.Concat(l.line, l.parked, l.delayed) {
+		for _, i := range slices.Concat(l.line, l.parked, l.delayed, l.aside) {
 			ids[i.id()] = true
 		}
 		for _, o := range l.offers {
