@@ -44,7 +44,7 @@ func (b *bundle) collect(ctx context.Context, at *way) {
 		b.collectOne(ctx, "leader", leader)
 		return
 	}
-	names, err := at.pods.list(ctx, podSelector)
+	names, err := at.pods.running(ctx)
 	if err != nil {
 		b.lack("other Pods", err)
 	}

@@ -24,7 +24,7 @@ const (
 	defaultPort      = 8082
 	container        = "fairlead"
 	podSelector      = "app.kubernetes.io/name=fairlead"
-	leaderSelector   = podSelector + ",fairlead.dev/role=leader"
+	leaderSelector   = "fairlead.dev/role=leader"
 )
 
 // hubFlags say in which Pod the program is, and how the API server of that cluster is

@@ -15,18 +15,19 @@ import (
 	"github.com/fairlead-dev/fairlead/cmd/internal/api"
 )
 
-// mostPods bounds a list of Pods. There are two or three.
-const mostPods = 100
+// mostPods bounds a list of Pods. Of Fairlead there are two or three, but all of a namespace
+// may be listed.
+const mostPods = 500
 
 // find returns the name of the Pod to ask: the one that holds the Lease, or has the
 // leader's label, or any one. One that follows says who leads.
 func (p *pods) find(ctx context.Context) (string, error) {
-	running, err := p.list(ctx, podSelector)
+	running, err := p.running(ctx)
 	if err != nil {
 		return "", err
 	}
 	if len(running) == 0 {
-		return "", fmt.Errorf("no Pod with the labels %s runs in namespace %s; name the namespace with -n, or the Pod with --pod", podSelector, p.namespace)
+		return "", fmt.Errorf("no Pod with the label %s or a container %s runs in namespace %s; name the namespace with -n, or the Pod with --pod", podSelector, container, p.namespace)
 	}
 	lease, err := untilDone(ctx, func() (*coordinationv1.Lease, error) {
 		return p.leases.Leases(p.namespace).Get(ctx, p.lease, metav1.GetOptions{})
@@ -41,11 +42,16 @@ func (p *pods) find(ctx context.Context) (string, error) {
 		return "", p.failed("read the Lease "+p.lease, "leases.coordination.k8s.io", "get", err)
 	}
 	// There is another lock, or none.
-	leaders, err := p.list(ctx, leaderSelector)
+	leaders, err := p.list(ctx, leaderSelector, nil)
 	if err != nil {
 		return "", err
 	}
-	return append(leaders, running...)[0], nil
+	for _, name := range leaders {
+		if slices.Contains(running, name) {
+			return name, nil
+		}
+	}
+	return running[0], nil
 }
 
 // longestHost is how many characters of its Pod's name a container has as the name of its
@@ -68,16 +74,30 @@ func podOf(running []string, host string) (pod string) {
 	return pod
 }
 
-// list returns the names of the Pods that run.
-func (p *pods) list(ctx context.Context, selector string) (names []string, err error) {
+// running returns the names of Fairlead's Pods that run: those with its label. If none has
+// it, as where the chart's nameOverride changes the label, those with its container.
+func (p *pods) running(ctx context.Context) ([]string, error) {
+	names, err := p.list(ctx, podSelector, nil)
+	if err != nil || len(names) > 0 {
+		return names, err
+	}
+	return p.list(ctx, "", func(pod *corev1.Pod) bool {
+		return slices.ContainsFunc(pod.Spec.Containers, func(c corev1.Container) bool { return c.Name == container })
+	})
+}
+
+// list returns, in order, the names of the Pods that run, have the labels, and are wanted: a
+// nil function wants all.
+func (p *pods) list(ctx context.Context, selector string, wanted func(*corev1.Pod) bool) (names []string, err error) {
 	list, err := untilDone(ctx, func() (*corev1.PodList, error) {
 		return p.core.Pods(p.namespace).List(ctx, metav1.ListOptions{LabelSelector: selector, Limit: mostPods})
 	})
 	if err != nil {
 		return nil, p.failed("look for the Pods of Fairlead", "pods", "list", err)
 	}
-	for _, pod := range list.Items {
-		if pod.Status.Phase == corev1.PodRunning && pod.DeletionTimestamp == nil {
+	for i := range list.Items {
+		pod := &list.Items[i]
+		if pod.Status.Phase == corev1.PodRunning && pod.DeletionTimestamp == nil && (wanted == nil || wanted(pod)) {
 			names = append(names, pod.Name)
 		}
 	}
@@ -91,7 +111,7 @@ func (p *pods) next(ctx context.Context, from *way, l api.Leader) (*way, error) 
 	if l.Host == "" {
 		return nil, errors.New("it does not say in which Pod the leader is; name it with --pod")
 	}
-	running, err := p.list(ctx, podSelector)
+	running, err := p.running(ctx)
 	if err != nil {
 		return nil, err
 	}

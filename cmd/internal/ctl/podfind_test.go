@@ -2,12 +2,18 @@ package ctl
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"net/http"
+	"net/http/httptest"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/client-go/rest"
 )
 
@@ -52,5 +58,70 @@ func TestThePodOfAHost(t *testing.T) {
 		if got := podOf(running, host); got != want {
 			t.Errorf("host %q is of Pod %q, want %q", host, got, want)
 		}
+	}
+}
+
+// TestWhichPodsAreFairleads: those with its label or, if none has it, those with its
+// container, of which the leader's label tells the one to ask.
+func TestWhichPodsAreFairleads(t *testing.T) {
+	const name, role = "app.kubernetes.io/name", "fairlead.dev/role"
+	pod := func(podName, containerName string, labels map[string]string) corev1.Pod {
+		return corev1.Pod{
+			ObjectMeta: metav1.ObjectMeta{Name: podName, Labels: labels},
+			Spec:       corev1.PodSpec{Containers: []corev1.Container{{Name: "sidecar"}, {Name: containerName}}},
+			Status:     corev1.PodStatus{Phase: corev1.PodRunning},
+		}
+	}
+	renamed := []corev1.Pod{
+		pod("a-leader-of-others", "other", map[string]string{role: "leader"}),
+		pod("events-0", container, map[string]string{name: "events"}),
+		pod("events-1", container, map[string]string{name: "events", role: "leader"}),
+		pod("events-test", "check", map[string]string{name: "events-test"}),
+	}
+	for what, test := range map[string]struct {
+		pods []corev1.Pod
+		want []string // the first one is asked
+	}{
+		"another label":    {renamed, []string{"events-1", "events-0"}},
+		"no leader's":      {renamed[:2], []string{"events-0"}},
+		"the label, first": {append(slices.Clip(renamed), pod("z", "other", map[string]string{name: "fairlead"})), []string{"z"}},
+		"none":             {renamed[:1], nil},
+	} {
+		t.Run(what, func(t *testing.T) {
+			server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				selector, err := labels.Parse(r.URL.Query().Get("labelSelector"))
+				if err != nil || !strings.HasSuffix(r.URL.Path, "/pods") {
+					http.NotFound(w, r)
+					return
+				}
+				list := corev1.PodList{TypeMeta: metav1.TypeMeta{Kind: "PodList", APIVersion: "v1"}}
+				for _, p := range test.pods {
+					if selector.Matches(labels.Set(p.Labels)) {
+						list.Items = append(list.Items, p)
+					}
+				}
+				w.Header().Set("Content-Type", "application/json")
+				_ = json.NewEncoder(w).Encode(list)
+			}))
+			defer server.Close()
+			h := hubFlags{namespace: "platform", lease: defaultLease, port: defaultPort}
+			at, err := h.openBy(t.Context(), &rest.Config{Host: server.URL})
+			if test.want == nil {
+				if err == nil || !strings.Contains(err.Error(), "in namespace platform") || !strings.Contains(err.Error(), "--pod") {
+					t.Errorf("there is none, and it says %v", err)
+				}
+				return
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			if at.pod != test.want[0] {
+				t.Errorf("it asks %s, not %s", at.pod, test.want[0])
+			}
+			running, err := at.pods.running(t.Context())
+			if slices.Sort(test.want); err != nil || !slices.Equal(running, test.want) {
+				t.Errorf("of Fairlead are %v, not %v: %v", running, test.want, err)
+			}
+		})
 	}
 }
