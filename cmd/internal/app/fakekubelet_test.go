@@ -12,6 +12,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 	corev1client "k8s.io/client-go/kubernetes/typed/core/v1"
 	"k8s.io/client-go/tools/portforward"
 	"k8s.io/streaming/pkg/httpstream"
@@ -59,6 +60,17 @@ func (k *fakeKubelet) run(name, address string, labels map[string]string) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	k.to[name] = address
+}
+
+// rename changes the name in the labels of all Pods that have one.
+func (k *fakeKubelet) rename(name string) {
+	k.t.Helper()
+	const label = "app.kubernetes.io/name"
+	list := must(k.pods.List(k.t.Context(), metav1.ListOptions{LabelSelector: label}))(k.t)
+	for i := range list.Items {
+		patch := fmt.Appendf(nil, `{"metadata":{"labels":{%q:%q}}}`, label, name)
+		_ = must(k.pods.Patch(k.t.Context(), list.Items[i].Name, types.MergePatchType, patch, metav1.PatchOptions{}))(k.t)
+	}
 }
 
 func (k *fakeKubelet) serve(w http.ResponseWriter, r *http.Request) {

@@ -213,6 +213,10 @@ func TestThePluginReachesTheLeader(t *testing.T) {
 	if _, err := plugin(t.Context(), append([]string{"status"}, user("leaseless")...)...); err == nil || !strings.Contains(err.Error(), "no other running Pod of Fairlead") {
 		t.Errorf("a follower names a Pod that is not Fairlead's: %v", err)
 	}
+	kubelet.rename("events") // as the chart's nameOverride does
+	if out, err := plugin(t.Context(), append([]string{"status"}, user("operator")...)...); err != nil || !strings.Contains(out, "1 of 1 clusters are live") {
+		t.Errorf("of Pods with another name in their labels it says %q, %v", out, err)
+	}
 	if out, _ = plugin(t.Context(), "status", "--help"); !strings.Contains(out, "kubectl fairlead status [CLUSTER...]") || strings.Contains(out, "\n  fairlead") {
 		t.Errorf("help names it otherwise than people call it:\n%s", out)
 	}
