@@ -90,7 +90,10 @@ func (v *Value) readParams(query string, guarded bool) (errs []error) {
 		}
 		named[name] = true
 		value, err := p.parse(escaped)
-		if err != nil && guarded {
+		switch {
+		case err != nil && guarded && p.Type == Choice:
+			err = fmt.Errorf("the value is not one of %s", strings.Join(p.Choices, ", "))
+		case err != nil && guarded:
 			err = fmt.Errorf("the value is not of type %s, or out of range", p.Type)
 		}
 		if err != nil {

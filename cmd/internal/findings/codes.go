@@ -331,9 +331,9 @@ var codes = []Code{
 	},
 	{
 		Code: "FL1404", Severity: api.SeverityError, Title: "The ledger's volume is of no use",
-		Meaning: "A file cannot be written, locked or synced in the ledger's folder.",
-		Impact:  "Fairlead does not start, or would not know after a crash what it has delivered.",
-		Do:      "Use a volume that the user of Fairlead may write to, and that supports flock and fsync.",
+		Meaning: "The user of Fairlead may not create files in the ledger's folder.",
+		Impact:  "Fairlead does not start.",
+		Do:      "Use a volume that the user of Fairlead may write to. Whether it supports flock and fsync, which it must, only the start tries.",
 	},
 	{
 		Code: "FL1405", Severity: api.SeverityWarning, Title: "The ledger's volume is almost full",
