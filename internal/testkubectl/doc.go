@@ -1,6 +1,6 @@
 // Package testkubectl builds the kubectl that tests do what the pages say with.
 //
-//	$FAIRLEAD_KUBECTL, or a build in the user's cache ──▶ New(kubeconfig, plugins) ──▶ Run(arguments) ──▶ what it prints
+//	$FAIRLEAD_KUBECTL, or a build in the user's cache ──▶ New(kubeconfig, folders) ──▶ Run(arguments) ──▶ what it prints
 //
 // Kubectl (Apache-2.0) is built by package testprogram, of the version in servers/kubectl.mod,
 // from a main that is that of Kubernetes: by internal/testkubectl/cmd, which make calls. It

@@ -26,6 +26,9 @@ func TestRun(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(plugins, "kubectl-hello"), []byte("#!/bin/sh\necho hello \"$@\"\n"), 0o755); err != nil {
 		t.Fatal(err)
 	}
+	if out, err := c.Shell(t.Context(), "kubectl hello you | tr o 0"); err != nil || out != "hell0 y0u\n" {
+		t.Errorf("%q, %v", out, err)
+	}
 	if out, err := c.Run(t.Context(), "hello", "you"); err != nil || out != "hello you\n" {
 		t.Errorf("%q, %v", out, err)
 	}
