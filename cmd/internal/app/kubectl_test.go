@@ -117,9 +117,11 @@ func TestKubectl(t *testing.T) {
 	}
 	r := start(t, "--clusters=dir:"+dir, "--watch=configmaps?namespace=shop", "--watch=deployments.apps?namespace=shop", "--hub-kubeconfig="+kubeconfig,
 		"--member-status=fairlead-members", "--sink=hub:fairlead-records?object=full&kubeconfig="+kubeconfig,
-		"--leader-elect", "--leader-elect-lock=lease:fairlead/fairlead", "--admin-bind-address=127.0.0.1:0")
+		"--leader-elect", "--leader-elect-lock=lease:fairlead/events-fairlead", "--admin-bind-address=127.0.0.1:0")
 	r.await("it leads", func() bool { return r.program.current() != nil })
-	kubelet.run(host, r.program.adminAddress.String(), map[string]string{"app.kubernetes.io/name": "fairlead"})
+	labels := map[string]string{"app.kubernetes.io/name": "fairlead"}
+	kubelet.run(host, r.program.adminAddress.String(), labels)
+	kubelet.run("0", "127.0.0.1:1", labels) // answers nothing
 
 	t.Run("members", func(t *testing.T) {
 		u := &user{u.CLI, t}
@@ -182,6 +184,16 @@ func TestKubectl(t *testing.T) {
 		}
 		if out := u.types("kubectl __complete fairlead st"); !strings.Contains(out, "status\t") {
 			t.Errorf("st is not completed to status:\n%s", out)
+		}
+		// Another release in the namespace.
+		lease := filepath.Join(t.TempDir(), "lease")
+		writeFile(t, lease, "{apiVersion: coordination.k8s.io/v1, kind: Lease, metadata: {name: another, namespace: fairlead}, spec: {holderIdentity: '0_7d0ff6a2-6a4c-4d7c-8d0a-1c1a3f0e9b11'}}")
+		u.types("kubectl create --filename=" + lease)
+		if out, err := u.Run(t.Context(), "fairlead", "status"); err == nil || !strings.Contains(err.Error(), "Leases are another, events-fairlead; name one with --lease") {
+			t.Errorf("of two releases it says %q, %v", out, err)
+		}
+		if out := u.types("kubectl fairlead status --lease=events-fairlead"); !strings.Contains(out, "1 of 1 clusters are live") {
+			t.Errorf("of the one that is named it says %q", out)
 		}
 		if out, err := u.Run(t.Context(), "fairlead", "status", "-n", "shop"); err == nil || !strings.Contains(err.Error(), "exit status 2") || !strings.Contains(err.Error(), "no Pod") {
 			t.Errorf("where there is none it says %q, %v", out, err)
