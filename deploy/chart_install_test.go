@@ -26,18 +26,15 @@ import (
 type release struct {
 	*operator
 
-	program, kubeconfig string
+	program string
 }
 
 // newRelease makes the namespace, restricted, as docs/install.md says.
 func newRelease(t *testing.T, hub *testenv.Cluster) *release {
 	t.Helper()
 	chartFiles(t)
-	r := &release{operator: newOperator(t, hub, applyServerSide), program: testhelm.Require(t), kubeconfig: filepath.Join(t.TempDir(), "kubeconfig")}
-	if err := testenv.WriteKubeconfig(r.kubeconfig, hub); err != nil {
-		t.Fatal(err)
-	}
-	applyAll(r.ctx, t, r.dynamic, r.apply, []byte(restricted))
+	r := &release{operator: newOperator(t, hub, applyServerSide), program: testhelm.Require(t)}
+	r.appliesText(r.how, []byte(restricted))
 	return r
 }
 

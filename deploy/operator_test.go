@@ -2,6 +2,7 @@ package deploy
 
 import (
 	"context"
+	"encoding/json"
 	"os"
 	"path/filepath"
 	"slices"
@@ -10,12 +11,11 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
-	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/client-go/dynamic"
 	"k8s.io/client-go/kubernetes"
 
 	"github.com/fairlead-dev/fairlead/internal/testenv"
+	"github.com/fairlead-dev/fairlead/internal/testkubectl"
 )
 
 // operator is a person with a cluster, who does what the pages say.
@@ -24,16 +24,41 @@ type operator struct {
 	ctx     context.Context //nolint:containedctx // That of the test, for as long as it.
 	client  *kubernetes.Clientset
 	dynamic dynamic.Interface
-	apply   applier
+	how     applier
+	cli     *testkubectl.CLI
+
+	kubeconfig string // of its cluster
 }
 
-func newOperator(t *testing.T, c *testenv.Cluster, apply applier) *operator {
+func newOperator(t *testing.T, c *testenv.Cluster, how applier) *operator {
 	t.Helper()
-	return &operator{t: t, ctx: t.Context(), client: newClient(t, c.Config()), dynamic: newDynamic(t, c.Config()), apply: apply}
+	kubeconfig := filepath.Join(t.TempDir(), "kubeconfig")
+	if err := testenv.WriteKubeconfig(kubeconfig, c); err != nil {
+		t.Fatal(err)
+	}
+	return &operator{
+		t: t, ctx: t.Context(), client: newClient(t, c.Config()), dynamic: newDynamic(t, c.Config()), how: how,
+		cli: testkubectl.New(t, kubeconfig), kubeconfig: kubeconfig,
+	}
 }
 
 // applies applies a kustomization, in which DEPLOY stands for this folder.
 func (o *operator) applies(kustomization string) {
+	o.t.Helper()
+	o.appliesAs(o.how, kustomization)
+}
+
+// upgrades is applies for what was applied by the version before, as the page says.
+func (o *operator) upgrades(kustomization string) {
+	o.t.Helper()
+	if slices.Equal(o.how, applyServerSide) {
+		o.appliesAs(takeOver, kustomization)
+		return
+	}
+	o.applies(kustomization)
+}
+
+func (o *operator) appliesAs(how applier, kustomization string) {
 	o.t.Helper()
 	here, err := os.Getwd()
 	if err != nil {
@@ -48,7 +73,7 @@ func (o *operator) applies(kustomization string) {
 		o.t.Fatal(err)
 	}
 	writeFiles(o.t, dir, map[string][]byte{"kustomization.yaml": []byte(strings.ReplaceAll(kustomization, "DEPLOY", filepath.ToSlash(way)))})
-	applyAll(o.ctx, o.t, o.dynamic, o.apply, kustomize(o.t, dir))
+	o.kubectl(slices.Concat([]string{"apply", "--kustomize=" + dir}, how)...)
 }
 
 // appliesFiles applies files of the version before, as its pages said.
@@ -59,7 +84,7 @@ func (o *operator) appliesFiles(edited map[string]string, paths ...string) {
 		for from, to := range edited {
 			text = strings.ReplaceAll(text, from, to)
 		}
-		applyAll(o.ctx, o.t, o.dynamic, applyClientSide, []byte(text))
+		o.appliesText(applyClientSide, []byte(text))
 	}
 }
 
@@ -85,14 +110,11 @@ func (o *operator) fleetOf(names ...string) *corev1.Secret {
 // appliesFleet makes it as the pages of the version before said.
 func (o *operator) appliesFleet(names ...string) {
 	o.t.Helper()
-	content, err := runtime.DefaultUnstructuredConverter.ToUnstructured(o.fleetOf(names...))
+	text, err := json.Marshal(o.fleetOf(names...))
 	if err != nil {
 		o.t.Fatal(err)
 	}
-	secret := &unstructured.Unstructured{Object: content}
-	if err := applyClientSide(o.ctx, resourceOf(o.dynamic, secret), secret); err != nil {
-		o.t.Fatal(err)
-	}
+	o.appliesText(applyClientSide, text)
 }
 
 // createsFleet and replacesFleet do what the page says now.
