@@ -36,11 +36,9 @@ func TestHelmTest(t *testing.T) {
 	if said, err := r.test(kubelet); err == nil || !strings.Contains(said, "paris") || !strings.Contains(said, "connection refused") {
 		t.Errorf("of a fleet with a member that is down: %v\n%s", err, said)
 	}
-	fleet := r.fleetOf("hub", "oslo")
-	fleet.Data["oslo.yaml"] = []byte(strings.ReplaceAll(string(fleet.Data["hub.yaml"]), "tokenFile: "+accountDir+"/token", "token: of-another-cluster"))
-	if _, err := r.client.CoreV1().Secrets("fairlead").Update(r.ctx, fleet, metav1.UpdateOptions{}); err != nil {
-		t.Fatal(err)
-	}
+	fleet := r.fleetOf("hub")
+	fleet["oslo.yaml"] = []byte(strings.ReplaceAll(string(fleet["hub.yaml"]), "tokenFile: "+accountDir+"/token", "token: of-another-cluster"))
+	r.describesFleet(replaceFleet, fleet)
 	said, err := r.test(kubelet)
 	if err == nil || !strings.Contains(said, "oslo") || !strings.Contains(said, "Unauthorized") || strings.Contains(said, "of-another-cluster") {
 		t.Errorf("of a fleet with a token that is wrong: %v\n%s", err, said)

@@ -29,12 +29,22 @@ type release struct {
 	program string
 }
 
+// restrictedNamespace is how the pages have the namespace made.
+const restrictedNamespace = `kubectl create namespace fairlead
+kubectl label namespace fairlead pod-security.kubernetes.io/enforce=restricted
+`
+
 // newRelease makes the namespace, restricted, as docs/install.md says.
 func newRelease(t *testing.T, hub *testenv.Cluster) *release {
 	t.Helper()
 	chartFiles(t)
 	r := &release{operator: newOperator(t, hub, applyServerSide), program: testhelm.Require(t)}
-	r.appliesText(r.how, []byte(restricted))
+	for command := range strings.Lines(restrictedNamespace) {
+		if !strings.Contains(read(t, installPage), command) || !strings.Contains(read(t, "../docs/getting-started.md"), command) {
+			t.Errorf("the pages do not say %s", command)
+		}
+		r.kubectl(strings.Fields(command)[1:]...)
+	}
 	return r
 }
 

@@ -2,7 +2,6 @@ package deploy
 
 import (
 	"context"
-	"encoding/json"
 	"os"
 	"path/filepath"
 	"slices"
@@ -88,51 +87,72 @@ func (o *operator) appliesFiles(edited map[string]string, paths ...string) {
 	}
 }
 
-// fleetOf is the fleet's Secret of these clusters, as kubectl create secret makes it.
-func (o *operator) fleetOf(names ...string) *corev1.Secret {
+// fleetOf is the folder of these clusters, as the pages have it: the files and what they hold.
+func (o *operator) fleetOf(names ...string) map[string][]byte {
 	o.t.Helper()
-	secret := &corev1.Secret{
-		TypeMeta:   metav1.TypeMeta{APIVersion: "v1", Kind: "Secret"},
-		ObjectMeta: metav1.ObjectMeta{Name: "fairlead-fleet", Namespace: "fairlead"},
-		Type:       corev1.SecretTypeOpaque, Data: map[string][]byte{},
-	}
+	folder := map[string][]byte{}
 	hub := read(o.t, "example/hub/fleet/hub.yaml")
 	for _, name := range names {
 		text := hub
 		if name != "hub" { // is down
 			text = strings.ReplaceAll(hub, "https://kubernetes.default.svc", "https://127.0.0.1:1")
 		}
-		secret.Data[name+".yaml"] = []byte(text)
+		folder[name+".yaml"] = []byte(text)
 	}
-	return secret
+	return folder
+}
+
+// The commands of the pages with which the fleet's Secret is made of the folder, and replaced.
+const (
+	createFleet  = "kubectl create secret generic fairlead-fleet --namespace=fairlead --from-file=fleet/"
+	replaceFleet = createFleet + " --dry-run=client --output=yaml |\n     kubectl replace --filename=-"
+)
+
+// describesFleet runs a command where the folder is.
+func (o *operator) describesFleet(command string, folder map[string][]byte) {
+	o.t.Helper()
+	dir := o.t.TempDir()
+	writeFiles(o.t, filepath.Join(dir, "fleet"), folder)
+	if out, err := o.cli.Shell(o.ctx, "cd "+dir+"\n"+command); err != nil {
+		o.t.Fatalf("%v\n%s", err, out)
+	}
 }
 
 // appliesFleet makes it as the pages of the version before said.
 func (o *operator) appliesFleet(names ...string) {
 	o.t.Helper()
-	text, err := json.Marshal(o.fleetOf(names...))
-	if err != nil {
-		o.t.Fatal(err)
-	}
-	o.appliesText(applyClientSide, text)
+	o.describesFleet(createFleet+" --dry-run=client --output=yaml | kubectl apply --filename=-", o.fleetOf(names...))
 }
 
 // createsFleet and replacesFleet do what the page says now.
 func (o *operator) createsFleet(names ...string) {
 	o.t.Helper()
-	if _, err := o.client.CoreV1().Secrets("fairlead").Create(o.ctx, o.fleetOf(names...), metav1.CreateOptions{}); err != nil {
-		o.t.Fatal(err)
-	}
+	o.describesFleet(createFleet, o.fleetOf(names...))
 }
 
 func (o *operator) replacesFleet(names ...string) {
 	o.t.Helper()
-	replaced, err := o.client.CoreV1().Secrets("fairlead").Update(o.ctx, o.fleetOf(names...), metav1.UpdateOptions{})
+	o.describesFleet(replaceFleet, o.fleetOf(names...))
+	replaced, err := o.client.CoreV1().Secrets("fairlead").Get(o.ctx, "fairlead-fleet", metav1.GetOptions{})
 	if err != nil {
 		o.t.Fatal(err)
 	}
 	if _, twice := replaced.Annotations[lastApplied]; twice {
 		o.t.Error("the kubeconfigs are in an annotation as well")
+	}
+}
+
+// The pages say what the operator of these tests does.
+func TestPagesDescribeTheFleet(t *testing.T) {
+	for command, pages := range map[string][]string{
+		createFleet:  {"../docs/upgrading.md", installPage, "../docs/getting-started.md"},
+		replaceFleet: {"../docs/upgrading.md"},
+	} {
+		for _, page := range pages {
+			if !strings.Contains(read(t, page), command) {
+				t.Errorf("%s does not say %s", page, command)
+			}
+		}
 	}
 }
 
