@@ -60,7 +60,7 @@ build: ## Build all programs into bin/
 	go build -ldflags "-X main.version=$(VERSION) -X main.commit=$(REVISION)" -o bin/ ./cmd/...
 
 .PHONY: test
-test: control-plane consul helm victorialogs promtool databases browser race-note ## Run all tests, on real API servers, databases and a browser, with the race detector where there is a C compiler
+test: control-plane consul helm kubectl victorialogs promtool databases browser race-note ## Run all tests, on real API servers, databases and a browser, with the race detector where there is a C compiler
 	FAIRLEAD_REQUIRE_CONTROL_PLANE=1 go test $(RACE) -p $(TESTP) -timeout 20m $(TESTFLAGS) $(PKGS)
 	# Allocations and memory, which the race detector falsifies, so that these are left out above.
 	$(if $(RACE),$(if $(ALL),go test -p $(TESTP) -timeout 20m -run '^Test(NoAlloc|HostileMember)' ./cmd/internal/app ./pipeline/queue ./sources ./sources/stream))
@@ -171,6 +171,10 @@ consul: ## Find or build the Consul that tests run against
 .PHONY: helm
 helm: ## Find or build the Helms that tests of the charts run
 	@go run ./internal/testhelm/cmd
+
+.PHONY: kubectl
+kubectl: ## Find or build the kubectl that tests run
+	@go run ./internal/testkubectl/cmd
 
 .PHONY: sink-servers
 sink-servers: ## Find or build the servers that tests of sinks run against, which takes minutes

@@ -53,7 +53,7 @@ func (h *hubFlags) addTo(f *pflag.FlagSet) {
 	f.StringVar(&h.pod, name("pod"), "", "ask the program in this Pod, through the API server (default: the leader's)")
 	f.StringVar(&h.context, name("context"), "", "ask the program in a Pod of this context of the kubeconfig (default: the current one)")
 	f.StringVar(&h.kubeconfig, name("kubeconfig"), "", "ask the program in a Pod of a cluster of this kubeconfig (default: as kubectl has it)")
-	f.StringVar(&h.lease, name("lease"), defaultLease, "ask the program in the Pod that holds this Lease")
+	f.StringVar(&h.lease, name("lease"), "", "ask the program in the Pod that holds this Lease (default: "+defaultLease+", else the one that a Pod of it holds)")
 	f.IntVar(&h.port, name("admin-port"), defaultPort, "port of the program's --admin-bind-address in its Pod")
 }
 
@@ -76,7 +76,7 @@ type pods struct {
 	core      corev1client.CoreV1Interface
 	leases    coordinationclient.LeasesGetter
 	namespace string
-	lease     string
+	lease     string // empty: defaultLease, or what holder finds
 	port      int
 }
 

@@ -7,7 +7,6 @@ import (
 	"slices"
 	"strings"
 
-	coordinationv1 "k8s.io/api/coordination/v1"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -20,7 +19,8 @@ import (
 const mostPods = 500
 
 // find returns the name of the Pod to ask: the one that holds the Lease, or has the
-// leader's label, or any one. One that follows says who leads.
+// leader's label, or any one. One that follows says who leads. Of several Fairleads that
+// elect by Leases it takes none.
 func (p *pods) find(ctx context.Context) (string, error) {
 	running, err := p.running(ctx)
 	if err != nil {
@@ -29,17 +29,9 @@ func (p *pods) find(ctx context.Context) (string, error) {
 	if len(running) == 0 {
 		return "", fmt.Errorf("no Pod with the label %s or a container %s runs in namespace %s; name the namespace with -n, or the Pod with --pod", podSelector, container, p.namespace)
 	}
-	lease, err := untilDone(ctx, func() (*coordinationv1.Lease, error) {
-		return p.leases.Leases(p.namespace).Get(ctx, p.lease, metav1.GetOptions{})
-	})
-	switch {
-	case err == nil && lease.Spec.HolderIdentity != nil:
-		host, _ := api.ParseIdentity(*lease.Spec.HolderIdentity)
-		if pod := podOf(running, host); pod != "" {
-			return pod, nil
-		}
-	case err != nil && !apierrors.IsNotFound(err) && !apierrors.IsForbidden(err):
-		return "", p.failed("read the Lease "+p.lease, "leases.coordination.k8s.io", "get", err)
+	pod, err := p.holder(ctx, running)
+	if err != nil || pod != "" {
+		return pod, err
 	}
 	// There is another lock, or none.
 	leaders, err := p.list(ctx, leaderSelector, nil)
