@@ -3,7 +3,6 @@ package httpsink
 import (
 	"context"
 	"fmt"
-	"net"
 	"net/http"
 	"net/url"
 	"strings"
@@ -11,15 +10,9 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/fairlead-dev/fairlead/internal/httpdest"
 	"github.com/fairlead-dev/fairlead/pipeline"
 )
-
-// maxHeader bounds the header of an answer, in bytes.
-const maxHeader = 64 << 10
-
-// pingAfter is for how long a connection of HTTP/2 is silent before it is tried, and how
-// long the answer to that may take.
-const pingAfter = 15 * time.Second
 
 // Sink is a [pipeline.Sink] that sends requests of HTTP. As many goroutines may call
 // Write as Options.Connections says, never two with a change of the same object.
@@ -68,7 +61,8 @@ func New(o Options) (*Sink, error) {
 	s.trusted.Store(true)
 	s.drafts.New = newDraft
 	s.zippers.New = newZipper
-	if s.transport, err = newTransport(u, &o); err != nil {
+	s.transport, err = httpdest.NewTransport(u, httpdest.Dial{TLS: o.tls(), Connections: o.Connections, Timeout: o.DialTimeout, Request: o.Timeout})
+	if err != nil {
 		return nil, err
 	}
 	if s.metrics, err = newMetrics(o.Registerer); err != nil {
@@ -113,32 +107,6 @@ func (s *Sink) prepare(u *url.URL) {
 		authorization = "Bearer"
 	}
 	s.passes = passes{o: &s.o, url: u, header: header, authorization: authorization}
-}
-
-func newTransport(u *url.URL, o *Options) (*http.Transport, error) {
-	t := &http.Transport{
-		Proxy:                  http.ProxyFromEnvironment,
-		DialContext:            (&net.Dialer{Timeout: o.DialTimeout, KeepAlive: 30 * time.Second}).DialContext,
-		TLSHandshakeTimeout:    o.DialTimeout,
-		ForceAttemptHTTP2:      true,
-		DisableCompression:     true, // an answer of few bytes may not become many
-		MaxIdleConnsPerHost:    o.Connections,
-		MaxConnsPerHost:        o.Connections,
-		IdleConnTimeout:        90 * time.Second,
-		MaxResponseHeaderBytes: maxHeader,
-	}
-	if u.Scheme != "https" {
-		return t, nil
-	}
-	// With HTTP/2 a request that takes too long ends its stream only. Without these pings
-	// a connection that has died silently would be used until the kernel gives it up.
-	t.HTTP2 = &http.HTTP2Config{SendPingTimeout: min(o.Timeout, pingAfter), PingTimeout: min(o.Timeout, pingAfter)}
-	config, err := o.tls().For(u.Hostname()).Config()
-	if err != nil {
-		return nil, err
-	}
-	t.TLSClientConfig = config
-	return t, nil
 }
 
 // Close closes idle connections.

@@ -110,7 +110,7 @@ func (t *Tracer) post(ctx context.Context, spans []*tracepb.Span) (again bool, e
 	}
 	a, err := t.client.Post(ctx, body)
 	if err != nil {
-		return true, fmt.Errorf("POST %s: %w", t.client.Target(), err)
+		return true, fmt.Errorf("POST %s: %w%s", t.client.Target(), err, httpdest.Advice(err))
 	}
 	if a.Status < 200 || a.Status > 299 {
 		advice := ""
