@@ -90,9 +90,10 @@ func (r *Redactor) Output(line string) string {
 }
 
 // CleanAll returns s without credentials, and without what is assigned to a secret's name
-// in it, whichever language that is said in.
+// in it, whichever language that is said in: in JSON and YAML with all that is in it, over as
+// many lines as it has.
 func (r *Redactor) CleanAll(s string) string {
-	return cleanAssigned(r.Clean(s))
+	return cleanText(r.Clean(s))
 }
 
 // Clean returns s without credentials.
