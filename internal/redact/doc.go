@@ -8,7 +8,10 @@
 // be called concurrently.
 //
 // It finds credentials that it was told of, and some by their looks; a private key has
-// several lines, so give Clean whole texts. Whoever disguises them in another way than
-// base64, as part of a URL or as JSON in JSON shows them. JSON without credentials is
-// JSON still.
+// several lines, and so has a value of YAML, so give Clean and CleanAll whole texts. Of
+// what has a secret's name, CleanAll takes all: lists, objects, and lines that are
+// indented. Whoever disguises credentials in another way than base64, as part of a URL
+// or as JSON or YAML in JSON shows them; so does whoever calls the name a value and the
+// value another one, as {"name": "password", "value": "..."} does. JSON without
+// credentials is JSON still.
 package redact

@@ -22,8 +22,11 @@ var (
 	stamp = regexp.MustCompile(`^\d{4}-\d\d-\d\dT[0-9:.]{8,18}(?:Z|[+-]\d\d:\d\d) ?`)
 )
 
-// longestStamp is at least the length of a stamp, in bytes.
-const longestStamp = 40
+// Bounds of what is looked at, in bytes: a text may be made to be slow to clean.
+const (
+	longestStamp  = 40  // at least the length of a stamp
+	longestHeader = 200 // with a comment
+)
 
 // place is where on its line a key is.
 type place struct {
@@ -93,7 +96,7 @@ func backslashes(s string) int { return len(s) - len(strings.TrimRight(s, "\\"))
 func (a assignment) lines() (begin, end int) {
 	begin = a.value - len(a.opening)
 	p := a.place()
-	if m := header.FindStringSubmatchIndex(a.s[begin:]); m != nil {
+	if m := header.FindStringSubmatchIndex(a.s[begin:min(len(a.s), begin+longestHeader)]); m != nil {
 		p.level = m[3] - m[2] - 1
 		end = begin + m[2]
 		if last := p.block(a.s, end, true); last > end {
