@@ -9,7 +9,7 @@ var (
 	// assigned finds what is assigned to something that is secret by its name, as programs
 	// say it: the name, the quote after it, = or :, and the quote before the value. In JSON
 	// that stands in a string, and in one that stands in such a one, quotes have backslashes.
-	assigned = regexp.MustCompile(`(?i)([\w-]*(?:token|password|passwd|passphrase|secret|api[-_]?key|private[-_]?key|key[-_]?data)[\w-]*)(\\*["']?)[ \t]*([=:])[ \t]*(\\*["'])?`)
+	assigned = regexp.MustCompile(`(?i)([\w-]*(?:token|password|passwd|passphrase|secret|api[-_]?key|private[-_]?key|key[-_]?data)[\w./-]*)(\\*["']?)[ \t]*([=:])[ \t]*(\\*["'])?`)
 
 	// bare is a value without quotes, which is at the beginning.
 	bare = regexp.MustCompile(`^(?i:(?:bearer|basic) +)?[^\s"'\\,;&\[\]{}]{4,}`)
@@ -34,9 +34,13 @@ func cleanAssigned(s string) string {
 		if m[8] >= 0 {
 			a.opening = s[at+m[8] : at+m[9]]
 		}
+		name := s[a.name : at+m[3]]
 		at = a.value
-		if harmless.MatchString(s[a.name:m[3]+at-m[1]]) || described.MatchString(s[a.name:]) {
+		if harmless.MatchString(name) || described.MatchString(s[a.name:]) {
 			continue
+		}
+		if strings.ContainsAny(name, "./") && a.after == "" && !a.place().starts {
+			continue // of a host or a path
 		}
 		begin, end, instead := a.find()
 		if found := s[begin:end]; found == "" || found == Redacted {
@@ -73,9 +77,6 @@ func (a assignment) find() (begin, end int, instead string) {
 	}
 	rest := a.s[a.value:]
 	if a.opening != "" {
-		if a.after != a.opening && (rest == "" || strings.ContainsRune(",:]} \\\n", rune(rest[0]))) {
-			return a.value, a.value, instead // it ends the text that ends in a secret's name
-		}
 		end := a.value + quoted(rest, len(a.opening)-1, a.opening[len(a.opening)-1])
 		return a.value, a.more(end), instead
 	}

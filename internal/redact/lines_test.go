@@ -109,6 +109,8 @@ func FuzzNoSecretIsShown(f *testing.F) {
 	f.Add("password", "hunter2", "", uint8(0))
 	f.Add("api-key", " a: b", "\n\n# c", uint8(1))
 	f.Add("db.token", "- 'x'", " \n  - \"y\": |", uint8(2))
+	f.Add("-token", "\U00058d98", "0", uint8(1))
+	f.Add("0.token.t", "0", " \n0\"0\"", uint8(0))
 	f.Add("secret", "[a, {", "\n]}\t'", uint8(3))
 	f.Fuzz(func(t *testing.T, name, before, after string, how uint8) {
 		if !secretKey.MatchString(name) || harmless.MatchString(name) || strings.Contains(name, "\n") {

@@ -62,6 +62,7 @@ func TestOutput(t *testing.T) {
 		`"value": "[https://sink/in?token=hunter2&batch=500 https://x/?token=hunter2\u0026b=5]"`: `"value": "[https://sink/in?token=[redacted]&batch=500 https://x/?token=[redacted]\u0026b=5]"`,
 		`"value": "[https://sink/in?token-file=/run/t&batch=500]", "secretName": "fleet"`:        `"value": "[https://sink/in?token-file=/run/t&batch=500]", "secretName": "fleet"`,
 		`"[secrets:fleet-prod,kubeconfig:/etc/x]", "secret:fleet/edge-1"`:                        `"[secrets:fleet-prod,kubeconfig:/etc/x]", "secret:fleet/edge-1"`,
+		"get https://secrets.example.com:8443/secrets/x: forbidden":                              "get https://secrets.example.com:8443/secrets/x: forbidden",
 		"secret: hunter2/hunter2":             "secret: [redacted]",
 		"token: Bearer short":                 "token: [redacted]",
 		"token: Bearer canary-0123456789-abc": "token: [redacted]",
