@@ -2,19 +2,17 @@ package redact
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
-	"regexp"
+	"slices"
 	"strings"
 )
 
-// secretKey is a key of an object whose value is secret, with all that is in it.
-var secretKey = regexp.MustCompile(`(?i)^[\w./-]*(?:token|password|passwd|passphrase|secret|api[-_]?key|private[-_]?key|key[-_]?data)[\w./-]*$`)
-
 // cleanText returns s without what is assigned to a secret's name: s may be JSON, have lines of
 // it, or be any other text.
-func cleanText(s string) string {
+func (r *Redactor) cleanText(s string) string {
 	if isJSON(s) {
-		return cleanJSON(s)
+		return r.cleanJSON(s)
 	}
 	if !strings.Contains(s, "\n") {
 		return cleanAssigned(s)
@@ -25,7 +23,7 @@ func cleanText(s string) string {
 		end := at + place{}.line(s[at:])
 		begin := at + len(stamp.FindString(s[at:min(end, at+longestStamp)]))
 		if isJSON(s[begin:end]) { // it is indented by nothing, so it is part of no other value
-			out.WriteString(cleanAssigned(s[from:begin]) + cleanJSON(s[begin:end]))
+			out.WriteString(cleanAssigned(s[from:begin]) + r.cleanJSON(s[begin:end]))
 			from = end
 		}
 		at = end + 1
@@ -39,51 +37,96 @@ func isJSON(s string) bool {
 }
 
 // cleanJSON is cleanText of what isJSON. Everything else in it stays as it is.
-func cleanJSON(s string) string {
-	c := &jsonCleaner{s: s}
+func (r *Redactor) cleanJSON(s string) string {
+	c := &jsonCleaner{redactor: r, s: s}
 	c.value(false)
-	return c.out.String() + s[c.from:]
+	slices.SortFunc(c.edits, func(a, b edit) int { return cmp.Or(a.begin-b.begin, b.end-a.end) })
+	var out strings.Builder
+	from := 0 // what of s is in out
+	for _, e := range c.edits {
+		if e.begin >= from { // else it is in one that is there already
+			out.WriteString(s[from:e.begin] + e.instead)
+			from = e.end
+		}
+	}
+	return out.String() + s[from:]
 }
 
 // jsonCleaner goes through valid JSON.
 type jsonCleaner struct {
-	s    string
-	at   int
-	out  strings.Builder
-	from int // what of s is in out
+	redactor *Redactor
+	s        string
+	at       int
+	edits    []edit // each in another one, or apart from it
 }
 
-// value goes over one value, which is secret or not.
-func (c *jsonCleaner) value(secret bool) {
+// edit is what is to be in the place of a part of a text.
+type edit struct {
+	begin, end int
+	instead    string // JSON
+}
+
+// value goes over one value, which is secret or not. It returns what a string says.
+func (c *jsonCleaner) value(secret bool) (text string) {
 	c.space()
 	switch c.s[c.at] {
 	case '{':
-		for c.next('}') {
-			key := c.text(c.token())
-			c.space()
-			c.at++ // the colon
-			c.value(secretKey.MatchString(key) && !harmless.MatchString(key) || secret && !harmless.MatchString(key))
-		}
+		c.object(secret)
 	case '[':
+		flag := false // the one before is the name of a secret: ["--password", "..."]
 		for c.next(']') {
-			c.value(secret)
+			flag = isFlag(c.value(secret || flag && !strings.HasPrefix(c.s[c.at:], `"-`)))
 		}
 	case '"':
-		begin := c.at
-		text := c.text(c.token())
-		clean := cleanText(text)
-		if secret && text != "" {
-			clean = Redacted
-		}
-		if clean != text {
-			c.replace(begin, clean)
-		}
+		return c.text(secret)
 	default:
 		begin := c.at
 		if word := c.token(); secret && len(word) >= shortest && !isWord(word) {
-			c.replace(begin, Redacted)
+			c.replace(begin, c.at, Redacted)
 		}
 	}
+	return ""
+}
+
+// object goes over an object. If it is {"name": "DB_PASSWORD", "value": "..."}, in whichever
+// order, its value is secret.
+func (c *jsonCleaner) object(secret bool) {
+	named, begin, end := false, 0, 0 // the value
+	for c.next('}') {
+		key := c.text(false)
+		c.space()
+		c.at++ // the colon
+		c.space()
+		before := c.at
+		text := c.value((secret || isSecret(key)) && !isHarmless(key))
+		switch strings.ToLower(key) {
+		case "name", "key":
+			named = named || isSecret(text)
+		case "value":
+			begin, end = before, c.at
+		}
+	}
+	if named && !isWord(strings.Trim(c.s[begin:end], `"`)) {
+		c.replace(begin, end, Redacted)
+	}
+}
+
+// text goes over a string, which is secret or not, and returns what it says.
+func (c *jsonCleaner) text(secret bool) (text string) {
+	begin := c.at
+	token := c.token()
+	_ = json.Unmarshal([]byte(token), &text) // it is valid
+	clean := text
+	if len(text) != len(token)-len(`""`) {
+		clean = c.redactor.Clean(text) // it had escapes
+	}
+	if clean = c.redactor.cleanText(clean); secret && !isWord(text) {
+		clean = Redacted
+	}
+	if clean != text {
+		c.replace(begin, c.at, clean)
+	}
+	return text
 }
 
 // next goes to the next member of an object or a list, over the bracket or comma before it. At
@@ -123,18 +166,15 @@ func (c *jsonCleaner) token() string {
 	return c.s[begin:c.at]
 }
 
-// text returns what a string says.
-func (*jsonCleaner) text(token string) (text string) {
-	_ = json.Unmarshal([]byte(token), &text) // it is valid
-	return text
-}
-
-// replace puts a text in the place of what begins at begin and ends here.
-func (c *jsonCleaner) replace(begin int, text string) {
+// replace puts a text in the place of a value.
+func (c *jsonCleaner) replace(begin, end int, text string) {
+	if text == Redacted { // there may be many
+		c.edits = append(c.edits, edit{begin, end, `"` + Redacted + `"`})
+		return
+	}
 	var b bytes.Buffer
 	encoder := json.NewEncoder(&b)
 	encoder.SetEscapeHTML(false)
 	_ = encoder.Encode(text) // a string has an encoding
-	c.out.WriteString(c.s[c.from:begin] + strings.TrimSuffix(b.String(), "\n"))
-	c.from = c.at
+	c.edits = append(c.edits, edit{begin, end, strings.TrimSuffix(b.String(), "\n")})
 }

@@ -44,27 +44,15 @@ func (a assignment) place() (p place) {
 			begin--
 		}
 	}
-	for begin > 0 && (isWordByte(s[begin-1]) || s[begin-1] == '.' || s[begin-1] == '/') {
-		begin--
-	}
-	ends := begin < len(s) && begin > 0 && s[begin] == 'n' && s[begin-1] == '\\' // \nname
 	if a.after != "" {
 		back(`"'`)
 		back(`\`)
 	}
-	if ends {
-		begin++
-	}
 	key := begin
-	if !ends {
-		back(" \t-?")
-	}
+	back(" \t-?")
 	p.indent = key - begin
-	if begin > 1 && s[begin-1] == 'n' && s[begin-2] == '\\' {
-		ends = true
-	}
 	switch {
-	case ends:
+	case begin > 1 && s[begin-1] == 'n' && s[begin-2] == '\\':
 		p.starts, p.level = true, backslashes(s[:begin-1])
 	case begin == 0:
 		p.starts, p.first = true, true
@@ -82,10 +70,6 @@ func (a assignment) place() (p place) {
 		}
 	}
 	return p
-}
-
-func isWordByte(c byte) bool {
-	return c == '_' || c == '-' || '0' <= c && c <= '9' || 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z'
 }
 
 // backslashes returns how many are at the end of s.
