@@ -6,11 +6,11 @@ import (
 )
 
 var (
-	// assigned finds what is assigned to something that is secret by its name, as programs
-	// say it: the name, the quote after it, perhaps the word value that is named so, = or :,
+	// assigned is what is assigned to something that is secret by its name, as programs say
+	// it: the name, the quote after it, perhaps the word value that is named so, = or :,
 	// or what is between the elements of a list, and the quote before the value. In JSON that
 	// stands in a string, and in one that stands in such a one, quotes have backslashes.
-	assigned = regexp.MustCompile(`(?i)([\w./-]*(?:` + secretWords + `)[\w./-]*)(\\*["']?)` +
+	assigned = regexp.MustCompile(`^(?i)([\w./-]*(?:` + secretWords + `)[\w./-]*)(\\*["']?)` +
 		`(?:` + between + `\\*["']?(value)(\\*["']?))?(?:[ \t]*(:?=>?|:)[ \t]*|` + between + `)(\\*["'])?`)
 
 	// described is a Secret of Kubernetes, or all of a namespace, as --clusters has them.
@@ -26,10 +26,17 @@ const between = `(?:[\s,]|\\+[nrt]|- |\d{4}-\d\d-\d\dT[\d:.]{8,18}Z )+`
 func cleanAssigned(s string) string {
 	var out strings.Builder
 	from := 0 // what of s is in out
-	for at := 0; at < len(s); {
+	names := newNames(s)
+	for at := 0; ; {
+		begin, end := names.next(at)
+		if begin == end {
+			break
+		}
+		at = begin
 		m := assigned.FindStringSubmatchIndex(s[at:])
 		if m == nil {
-			break
+			at = end
+			continue
 		}
 		a, secret := assignmentOf(s, at, m)
 		at = a.value

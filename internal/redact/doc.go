@@ -11,7 +11,7 @@
 // secret's name (names.go), CleanAll takes all: lists, objects, lines that are indented,
 // the value of a flag, and the value of an object that has the name. A private key has
 // several lines, and so has a value of YAML, so give Clean and CleanAll whole texts. JSON
-// stays JSON. The time is in proportion to the length of a text, about a second for
+// stays JSON. The time is in proportion to the length of a text, some seconds of a core for
 // 8 MiB of a log.
 //
 // These are shown all the same: what is disguised in another way than base64, as part of a

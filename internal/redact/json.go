@@ -115,10 +115,11 @@ func (c *jsonCleaner) object(secret bool) {
 func (c *jsonCleaner) text(secret bool) (text string) {
 	begin := c.at
 	token := c.token()
-	_ = json.Unmarshal([]byte(token), &text) // it is valid
+	text = token[1 : len(token)-1]
 	clean := text
-	if len(text) != len(token)-len(`""`) {
-		clean = c.redactor.Clean(text) // it had escapes
+	if strings.Contains(token, `\`) {
+		_ = json.Unmarshal([]byte(token), &text) // it is valid
+		clean = c.redactor.Clean(text)
 	}
 	if clean = c.redactor.cleanText(clean); secret && !isWord(text) {
 		clean = Redacted

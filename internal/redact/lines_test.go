@@ -112,6 +112,9 @@ func FuzzNoSecretIsShown(f *testing.F) {
 	f.Add("-token", "\U00058d98", "0", uint8(1))
 	f.Add("0.token.t", "0", " \n0\"0\"", uint8(0))
 	f.Add("secret", "[a, {", "\n]}\t'", uint8(3))
+	f.Add("DB_PASS", "- ", ": |\n x", uint8(7))
+	f.Add("x/Authorization", "Basic ", ",a=b;", uint8(13))
+	f.Add("api.key", "{a: ", "&b=\\", uint8(14))
 	f.Fuzz(func(t *testing.T, name, before, after string, how uint8) {
 		if !isSecret(name) || strings.Trim(strings.ToLower(name), "abcdefghijklmnopqrstuvwxyz0123456789_-./") != "" {
 			t.Skip()

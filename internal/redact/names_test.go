@@ -117,3 +117,23 @@ func TestHostileTexts(t *testing.T) {
 		}
 	}
 }
+
+// BenchmarkCleanAll cleans the log of a Pod as JSON, as text, and metrics.
+func BenchmarkCleanAll(b *testing.B) {
+	const at = "2026-11-28T01:02:03.123456789Z "
+	for name, line := range map[string]string{
+		"JSON":    at + `{"time":"2026-11-28T01:02:03.123Z","level":"INFO","msg":"Stream is live","logger":"sources","cluster":"edge-17","resource":"v1/secrets","from":"12345678","reason":"Get \"https://10.0.0.17:6443/api/v1/secrets?watch=true\": EOF"}` + "\n",
+		"text":    at + `level=INFO msg="Stream is live" logger=sources cluster=edge-17 resource=v1/secrets from=12345678 reason="Get \"https://10.0.0.17:6443/api/v1/secrets?watch=true\": EOF"` + "\n",
+		"metrics": `fairlead_stream_events_total{cluster="edge-17",resource="v1/secrets",kind="modified"} 1.2345e+06` + "\n",
+	} {
+		text := strings.Repeat(line, (1<<20)/len(line))
+		b.Run(name, func(b *testing.B) {
+			b.SetBytes(int64(len(text)))
+			b.ReportAllocs()
+			r := New("canary-0123456789")
+			for b.Loop() {
+				r.CleanAll(text)
+			}
+		})
+	}
+}
