@@ -1,12 +1,14 @@
 package ctl
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"net"
 	"net/http"
 	"net/url"
 	"strings"
+	"time"
 
 	"github.com/spf13/pflag"
 	coordinationclient "k8s.io/client-go/kubernetes/typed/coordination/v1"
@@ -32,7 +34,8 @@ const (
 type hubFlags struct {
 	kubeconfig, context, namespace, pod, lease string
 	port                                       int
-	names                                      []string // of the flags, as they were added
+	names                                      []string      // of the flags, as they were added
+	within                                     time.Duration // see pods; zero: connectWithin
 }
 
 // addTo adds the flags. A command that has one of that name itself gets mine with
@@ -78,6 +81,7 @@ type pods struct {
 	namespace string
 	lease     string // empty: defaultLease, or what holder finds
 	port      int
+	within    time.Duration // for an API server to answer, and a plugin before it
 }
 
 // open returns the way to the leader, or to the Pod that is named.
@@ -106,7 +110,7 @@ func (h *hubFlags) openBy(ctx context.Context, config *rest.Config) (*way, error
 	if err != nil {
 		return nil, fmt.Errorf("connect to %s: %w", config.Host, known.Error(err))
 	}
-	p := &pods{config: config, redact: known, core: core, leases: leases, namespace: h.namespace, lease: h.lease, port: h.port}
+	p := &pods{config: config, redact: known, core: core, leases: leases, namespace: h.namespace, lease: h.lease, port: h.port, within: cmp.Or(h.within, connectWithin)}
 	name := h.pod
 	if name == "" {
 		if name, err = p.find(ctx); err != nil {

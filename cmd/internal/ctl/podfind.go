@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"slices"
 	"strings"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -81,7 +83,7 @@ func (p *pods) running(ctx context.Context) ([]string, error) {
 // list returns, in order, the names of the Pods that run, have the labels, and are wanted: a
 // nil function wants all.
 func (p *pods) list(ctx context.Context, selector string, wanted func(*corev1.Pod) bool) (names []string, err error) {
-	list, err := untilDone(ctx, func() (*corev1.PodList, error) {
+	list, err := untilDone(ctx, p, func() (*corev1.PodList, error) {
 		return p.core.Pods(p.namespace).List(ctx, metav1.ListOptions{LabelSelector: selector, Limit: mostPods})
 	})
 	if err != nil {
@@ -114,23 +116,41 @@ func (p *pods) next(ctx context.Context, from *way, l api.Leader) (*way, error) 
 	return p.way(pod), nil
 }
 
-// untilDone returns what ask returns, or why ctx has ended: a plugin for credentials that
-// hangs knows no context. What it asks goes on then, for as long as the process does.
-func untilDone[T any](ctx context.Context, ask func() (T, error)) (answer T, err error) {
+// connectWithin is how long an API server may take to begin its answer, the plugin for
+// credentials with it. It is less than answerWithin, so that this is what is told.
+const connectWithin = answerWithin - 2*time.Second
+
+// untilDone returns what ask returns, or why it is not waited for any longer: ctx has ended,
+// or within is over. A plugin for credentials that hangs knows no context. What it asks goes
+// on then, for as long as the process does, and is closed if it comes to anything.
+func untilDone[T any](ctx context.Context, p *pods, ask func() (T, error)) (answer T, err error) {
 	type result struct {
 		answer T
 		err    error
 	}
-	got := make(chan result, 1)
+	late := fmt.Errorf("%w after %v", context.DeadlineExceeded, p.within)
+	ctx, cancel := context.WithTimeoutCause(ctx, p.within, late)
+	defer cancel()
+	got := make(chan result)
 	go func() {
 		a, err := ask()
-		got <- result{a, err}
+		select {
+		case got <- result{a, err}:
+		case <-ctx.Done():
+			if c, ok := any(a).(io.Closer); ok && err == nil {
+				_ = c.Close() // nobody wants it any more
+			}
+		}
 	}()
 	select {
 	case r := <-got:
 		return r.answer, r.err
 	case <-ctx.Done():
-		return answer, fmt.Errorf("no answer, perhaps because a plugin for credentials hangs: %w", context.Cause(ctx))
+		why := "no answer"
+		if plugin := p.config.ExecProvider; plugin != nil {
+			why = fmt.Sprintf("no answer of the API server, or of the plugin for credentials %.300q; run that by itself to see whether it hangs", plugin.Command)
+		}
+		return answer, fmt.Errorf("%s: %w", why, context.Cause(ctx))
 	}
 }
 

@@ -23,7 +23,7 @@ const mostLeases = 500
 // several Pods there are several Fairleads, and the error says how to name one.
 func (p *pods) holder(ctx context.Context, running []string) (string, error) {
 	name := cmp.Or(p.lease, defaultLease)
-	lease, err := untilDone(ctx, func() (*coordinationv1.Lease, error) {
+	lease, err := untilDone(ctx, p, func() (*coordinationv1.Lease, error) {
 		return p.leases.Leases(p.namespace).Get(ctx, name, metav1.GetOptions{})
 	})
 	switch {
@@ -36,7 +36,7 @@ func (p *pods) holder(ctx context.Context, running []string) (string, error) {
 	case p.lease != "":
 		return "", nil
 	}
-	all, err := untilDone(ctx, func() (*coordinationv1.LeaseList, error) {
+	all, err := untilDone(ctx, p, func() (*coordinationv1.LeaseList, error) {
 		return p.leases.Leases(p.namespace).List(ctx, metav1.ListOptions{Limit: mostLeases})
 	})
 	if apierrors.IsForbidden(err) || apierrors.IsNotFound(err) {
