@@ -109,15 +109,6 @@ type Stream struct {
 	LastFrameAgeSeconds *float64 `json:"lastFrameAgeSeconds,omitempty"`
 }
 
-// Recent is for how long something counts as wrong that has happened, and is over by itself.
-const Recent = 15 * time.Minute
-
-// Lately reports whether of what has happened n times since the program started the last one,
-// at a time, is Recent. Programs before version 1.0 do not tell when that was: there it is.
-func Lately(n uint64, at, now time.Time) bool {
-	return n > 0 && (at.IsZero() || now.Sub(at) < Recent)
-}
-
 // Problem is what is wrong with a description of clusters.
 type Problem struct {
 	Source  string    `json:"source"`

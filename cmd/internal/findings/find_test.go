@@ -10,6 +10,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/fairlead-dev/fairlead/cmd/internal/api"
+	"github.com/fairlead-dev/fairlead/deploy/mixin"
 	"github.com/fairlead-dev/fairlead/internal/ledger"
 	"github.com/fairlead-dev/fairlead/pipeline/stage"
 	"github.com/fairlead-dev/fairlead/sinks/batch"
@@ -53,12 +54,21 @@ func healthy() Input {
 	}
 }
 
-// What has happened, and is over, is found for a while.
+// What has happened, and is over, is found for a while; what goes on is found as long as it
+// does.
 func TestWhatIsOverIsNotFoundForEver(t *testing.T) {
 	for name, test := range map[string]struct {
-		ago  time.Duration
-		want int
-	}{"lately": {api.Recent - time.Second, 3}, "long ago": {api.Recent, 0}} {
+		ago   time.Duration
+		still int // objects of which it is so now
+		want  []string
+	}{
+		"lately":                    {api.Recent - time.Second, 0, []string{"FL1108", "FL1109", "FL1110"}},
+		"within the hour":           {api.Recent, 0, []string{"FL1109"}},
+		"still within the hour":     {api.RecentDifference - time.Second, 0, []string{"FL1109"}},
+		"long ago":                  {api.RecentDifference, 0, nil},
+		"long ago, and still so":    {api.RecentDifference, 3, []string{"FL1108", "FL1110"}},
+		"since a day, and still so": {24 * time.Hour, 1, []string{"FL1108", "FL1110"}},
+	} {
 		t.Run(name, func(t *testing.T) {
 			in := healthy()
 			at := in.Now.Add(-test.ago)
@@ -67,10 +77,38 @@ func TestWhatIsOverIsNotFoundForEver(t *testing.T) {
 			st.AuditDifferences, st.LastDifference = 2, at
 			r := &st.Routes[0]
 			r.FilterErrors, r.LastFilterError, r.LastFilterErrorAt = 2, "no such field", at
-			if all := Of(in); len(all) != test.want {
-				t.Errorf("%d findings, want %d: %+v", len(all), test.want, all)
+			st.Reduced, r.FilterFailing = test.still, test.still
+			var got []string
+			for _, one := range Of(in) {
+				got = append(got, one.Code)
+				if test.still > 0 && !strings.Contains(one.Cause, fmt.Sprintf("of the newest state of %d objects", test.still)) {
+					t.Errorf("%s: %s", one.Code, one.Cause)
+				}
+			}
+			if diff := cmp.Diff(test.want, got); diff != "" {
+				t.Errorf("-want +got:\n%s", diff)
 			}
 		})
+	}
+}
+
+// Alerts and findings of the same thing end at the same time.
+func TestFindingsEndWithTheirAlerts(t *testing.T) {
+	expressions := map[string]string{}
+	for _, a := range mixin.Alerts() {
+		expressions[a.Name] = a.Expr
+	}
+	for alert, want := range map[string]struct {
+		window string
+		of     time.Duration
+	}{
+		"FairleadFilterErrors":     {"fairlead_filter_errors_total[15m]", api.Recent},              // FL1110
+		"FairleadAuditDifferences": {"fairlead_audit_differences_total[1h]", api.RecentDifference}, // FL1109
+	} {
+		_, text, _ := strings.Cut(strings.TrimSuffix(want.window, "]"), "[")
+		if window, err := time.ParseDuration(text); err != nil || window != want.of || !strings.Contains(expressions[alert], want.window) {
+			t.Errorf("%s is told of for %v by findings; the alert is %q", alert, want.of, expressions[alert])
+		}
 	}
 }
 
