@@ -139,13 +139,15 @@ type Election struct {
 	Identity string `json:"identity"`
 	Leader   string `json:"leader,omitempty"`
 	// LeaderSince is since when that process leads, or nobody does, as this one has seen it.
-	LeaderSince   time.Time `json:"leaderSince,omitzero"`
-	LeaderHost    string    `json:"leaderHost,omitempty"`    // as the leader says; its Pod's name
-	LeaderAddress string    `json:"leaderAddress,omitempty"` // likewise: where /clusters is
-	AdminAddress  string    `json:"adminAddress,omitempty"`  // where this process listens for commands
-	WaitsFor      string    `json:"waitsFor,omitempty"`      // a leader that does not deliver yet
-	Refused       string    `json:"refused,omitempty"`       // why the ledger does not accept a leader
-	LastError     string    `json:"lastError,omitempty"`
+	LeaderSince time.Time `json:"leaderSince,omitzero"`
+	// UnsettledSince is since when no process has led for 15 seconds; zero: one does.
+	UnsettledSince time.Time `json:"unsettledSince,omitzero"`
+	LeaderHost     string    `json:"leaderHost,omitempty"`    // as the leader says; its Pod's name
+	LeaderAddress  string    `json:"leaderAddress,omitempty"` // likewise: where /clusters is
+	AdminAddress   string    `json:"adminAddress,omitempty"`  // where this process listens for commands
+	WaitsFor       string    `json:"waitsFor,omitempty"`      // a leader that does not deliver yet
+	Refused        string    `json:"refused,omitempty"`       // why the ledger does not accept a leader
+	LastError      string    `json:"lastError,omitempty"`
 }
 
 // Config is what /clusters says about the configuration file.

@@ -358,7 +358,7 @@ var codes = []Code{
 	},
 	{
 		Code: "FL1502", Severity: api.SeverityError, Title: "There is no leader",
-		Meaning: "Nobody holds the lock. For the first ten seconds of that it is of severity info: in a rolling update one process hands over to another.",
+		Meaning: "Nobody holds the lock. For the first ten seconds of that it is of severity info, as in a rolling update one process hands over to another; unless no process has led for fifteen seconds within the last minute.",
 		Impact:  "Nothing is delivered.",
 		Do:      "Wait for the lease to run out; if it stays, look at the logs of the processes that take part.",
 	},
@@ -376,7 +376,7 @@ var codes = []Code{
 	},
 	{
 		Code: "FL1505", Severity: api.SeverityWarning, Title: "The leader does not deliver yet",
-		Meaning: "It waits for the process that led before to let go of a file. For the first ten seconds of that it is of severity info.",
+		Meaning: "It waits for the process that led before to let go of a file. For the first ten seconds of that it is of severity info, unless no process has led for fifteen seconds within the last minute.",
 		Impact:  "Nothing is delivered until then.",
 		Do:      "Find out why the process of before does not end.",
 	},
