@@ -108,20 +108,16 @@ func newCheck(in findings.Input, began time.Time) *api.Check {
 func (p *program) askMembers(ctx context.Context, e *engine, clusters []api.Cluster) []api.MemberProbe {
 	all := make([]api.MemberProbe, len(clusters))
 	probe.Each(ctx, len(clusters), probe.MemberTimeout, func(ctx context.Context, i int) {
-		q := probe.Question{Cluster: clusters[i].Name}
-		if m, ok := p.members.of(q.Cluster); ok {
-			q.REST = m.REST
-		}
-		if link, ok := e.sources.Link(q.Cluster); ok && !link.Suspect {
-			q.Session = link.Session
-		}
+		q := p.questionOf(e, clusters[i].Name)
 		for _, st := range clusters[i].Streams {
 			// A stream that does not run says why by itself.
 			if spec, err := stream.ParseSpec(st.Stream); err == nil && st.Wildcard == "" && st.State == member.Live {
 				q.Followed = append(q.Followed, probe.Followed{GroupResource: schema.ParseGroupResource(st.Resource), Namespace: spec.Namespace, Fields: spec.Fields})
 			}
 		}
-		all[i] = probe.Member(ctx, q)
+		about := p.askAbout(ctx, e, q.Cluster)
+		probe.Rights(ctx, q, &about)
+		all[i] = about
 	})
 	return slices.DeleteFunc(all, func(m api.MemberProbe) bool { return m.Cluster == "" })
 }
