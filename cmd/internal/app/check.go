@@ -17,6 +17,7 @@ import (
 	"github.com/fairlead-dev/fairlead/cmd/internal/findings"
 	"github.com/fairlead-dev/fairlead/cmd/internal/probe"
 	"github.com/fairlead-dev/fairlead/internal/redact"
+	"github.com/fairlead-dev/fairlead/internal/spec"
 	"github.com/fairlead-dev/fairlead/sinks"
 	"github.com/fairlead-dev/fairlead/sinks/deadletter"
 	"github.com/fairlead-dev/fairlead/sources"
@@ -135,7 +136,7 @@ func (e *engine) askSinks(ctx context.Context) []api.SinkProbe {
 		turn, cancel := context.WithTimeout(ctx, probe.Timeout)
 		defer cancel()
 		if !k.lockCheck(turn) {
-			all[i].Busy = true
+			all[i].Unasked = "the check of its start has not ended yet"
 			return
 		}
 		defer k.checking.Unlock()
@@ -162,7 +163,16 @@ func (d *destination) lockCheck(ctx context.Context) (ok bool) {
 }
 
 func sinkProbe(ctx context.Context, name string, c sinks.Checker) api.SinkProbe {
-	return api.SinkProbe{Name: name, Checked: true, Error: redact.New().Text(c.Check(ctx))}
+	return checkedSink(name, c.Check(ctx))
+}
+
+// checkedSink is what the check of a sink has come to.
+func checkedSink(name string, err error) api.SinkProbe {
+	text := redact.New().Text(err)
+	if errors.Is(err, spec.ErrNotAsked) {
+		return api.SinkProbe{Name: name, Unasked: text}
+	}
+	return api.SinkProbe{Name: name, Checked: true, Error: text}
 }
 
 // countLetters counts the records in a file of dead letters, by sink and cluster.
@@ -194,15 +204,24 @@ func (s *settings) volume() *api.Volume {
 	if s.store.Path == "" {
 		return nil
 	}
-	asked := make(chan *api.Volume, 1)
-	go func() { asked <- probe.Volume(s.store.Path) }() // a disk that hangs keeps it
+	v, err := ofDisk(func() *api.Volume { return probe.Volume(s.store.Path) })
+	if err != nil {
+		return &api.Volume{Folder: filepath.Dir(s.store.Path), Error: err.Error()}
+	}
+	return v
+}
+
+// ofDisk returns what ask does, or an error if a disk hangs, which keeps its goroutine.
+func ofDisk[T any](ask func() T) (answer T, err error) {
+	asked := make(chan T, 1)
+	go func() { asked <- ask() }()
 	timer := time.NewTimer(volumeWithin)
 	defer timer.Stop()
 	select {
-	case v := <-asked:
-		return v
+	case answer = <-asked:
+		return answer, nil
 	case <-timer.C:
-		return &api.Volume{Folder: filepath.Dir(s.store.Path), Error: fmt.Sprintf("it has not answered within %v", volumeWithin)}
+		return answer, fmt.Errorf("it has not answered within %v", volumeWithin)
 	}
 }
 

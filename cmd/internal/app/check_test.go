@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -126,6 +127,20 @@ func TestPrecheckMakesNothing(t *testing.T) {
 	}
 	if made := must(filepath.Glob(filepath.Join(dir, "*")))(t); len(made) > 0 {
 		t.Errorf("%v was made", made)
+	}
+}
+
+// A named pipe is left alone, and told.
+func TestPrecheckOfAPipe(t *testing.T) {
+	member := testenv.StartHostile(t, "edge")
+	member.Put("configmaps", "default", "a", nil)
+	pipe := filepath.Join(t.TempDir(), "pipe")
+	if err := syscall.Mkfifo(pipe, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	out, err := command(t, "check", "--pre", "--timeout=2s", "--watch=configmaps", "--clusters=kubeconfig:"+writeKubeconfig(t, member), "--sink=file:"+pipe, "--ledger=memory:")
+	if err != nil || !strings.Contains(out, "FL1306") || !strings.Contains(out, "a named pipe; not opened") || strings.Contains(out, "FL1305") {
+		t.Errorf("%v: %s", err, out)
 	}
 }
 

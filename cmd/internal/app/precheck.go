@@ -29,7 +29,8 @@ import (
 )
 
 // precheck asks everything that settings name, without a program that runs. It makes the
-// same connections as one, follows nothing, and changes nothing. timeout bounds each attempt to connect, and
+// same connections as one, follows nothing, and changes nothing, but for a file beside the ledger that
+// it makes and removes. timeout bounds each attempt to connect, and
 // the check of each sink and of the lock.
 func (s *settings) precheck(ctx context.Context, timeout time.Duration) *api.Check {
 	began := time.Now()
@@ -201,7 +202,7 @@ func noteTwins(clusters []api.Cluster) {
 }
 
 // askVolume looks at the ledger's volume, and at the ledger if there is one; nil: the ledger
-// is in no file.
+// is in no file. Unless another process has the ledger, it makes and removes a file beside it.
 func (s *settings) askVolume(ctx context.Context) *api.Volume {
 	v := s.volume()
 	if v == nil || v.Error != "" || s.store.OpenExisting == nil {
@@ -218,6 +219,12 @@ func (s *settings) askVolume(ctx context.Context) *api.Volume {
 	case errors.Is(err, ledger.ErrInUse):
 		v.Locked, err = true, nil
 	}
+	if err == nil && !v.Locked { // else whoever has it shows that it can
+		var hangs error
+		if err, hangs = ofDisk(func() error { return probe.TryVolume(s.store.Path) }); hangs != nil {
+			err = hangs
+		}
+	}
 	v.Error = redact.New().Text(err)
 	return v
 }
@@ -230,7 +237,7 @@ func (s *settings) askSinks(ctx context.Context, timeout time.Duration) []api.Si
 		all[i] = api.SinkProbe{Name: spec.Identity}
 		to, err := spec.Open(ctx, sinks.Env{Log: logr.Discard(), UserAgent: s.userAgent(), Stdout: io.Discard, Registerer: prometheus.NewRegistry(), Trial: true})
 		if err != nil {
-			all[i].Error = redact.New().Text(err)
+			all[i] = checkedSink(spec.Identity, err)
 			return
 		}
 		if c, ok := to.(sinks.Checker); ok {

@@ -309,6 +309,12 @@ var codes = []Code{
 		Impact:  "Writes will fail, or do.",
 		Do:      "Do what the cause says.",
 	},
+	{
+		Code: "FL1306", Severity: api.SeverityInfo, Title: "A sink was not asked",
+		Meaning: "The check of its start has not ended yet, or it is a named pipe, whose reader would see it end if it were opened and closed.",
+		Impact:  "Whether the destination is ready is not known from this check. Deliveries are not held up by it.",
+		Do:      "Check again later; of a named pipe, see that its reader runs.",
+	},
 	// The ledger.
 	{
 		Code: "FL1401", Severity: api.SeverityError, Title: "The ledger cannot be written",
@@ -331,9 +337,9 @@ var codes = []Code{
 	},
 	{
 		Code: "FL1404", Severity: api.SeverityError, Title: "The ledger's volume is of no use",
-		Meaning: "The user of Fairlead may not create files in the ledger's folder.",
+		Meaning: "The user of Fairlead may not create files in the ledger's folder, or the volume supports no flock or fsync. The last two are tried by fairlead check --pre alone, with an empty file that it removes, unless a process that runs has the ledger.",
 		Impact:  "Fairlead does not start.",
-		Do:      "Use a volume that the user of Fairlead may write to. Whether it supports flock and fsync, which it must, only the start tries.",
+		Do:      "Use a volume that the user of Fairlead may write to, and that supports flock and fsync.",
 	},
 	{
 		Code: "FL1405", Severity: api.SeverityWarning, Title: "The ledger's volume is almost full",
