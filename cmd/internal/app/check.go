@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"path/filepath"
 	"slices"
@@ -11,6 +12,8 @@ import (
 	"sync"
 	"time"
 
+	"github.com/go-logr/logr"
+	"github.com/prometheus/client_golang/prometheus"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
 	"github.com/fairlead-dev/fairlead/cmd/internal/api"
@@ -123,47 +126,36 @@ func (p *program) askMembers(ctx context.Context, e *engine, clusters []api.Clus
 	return slices.DeleteFunc(all, func(m api.MemberProbe) bool { return m.Cluster == "" })
 }
 
-// askSinks has each sink that can check its destination.
+// askSinks has each sink that can do so check its destination. Those that deliver are left
+// alone: their check may make what parameters have them make, and a GET changes nothing.
 func (e *engine) askSinks(ctx context.Context) []api.SinkProbe {
 	all := make([]api.SinkProbe, len(e.sinks))
-	probe.Each(ctx, len(all), 2*probe.Timeout, func(ctx context.Context, i int) {
+	probe.Each(ctx, len(all), probe.Timeout, func(ctx context.Context, i int) {
 		k := e.sinks[i]
 		all[i] = api.SinkProbe{Name: k.name}
-		c, ok := k.to.(sinks.Checker)
-		if !ok {
-			return
+		if _, ok := k.to.(sinks.Checker); ok {
+			all[i] = trySink(ctx, k.wanted)
 		}
-		turn, cancel := context.WithTimeout(ctx, probe.Timeout)
-		defer cancel()
-		if !k.lockCheck(turn) {
-			all[i].Unasked = "the check of its start has not ended yet"
-			return
-		}
-		defer k.checking.Unlock()
-		own, cancel := context.WithTimeout(ctx, probe.Timeout) // however long that has taken
-		defer cancel()
-		all[i] = sinkProbe(own, k.name, c)
 	})
 	return all
 }
 
-// lockCheck takes the turn to check d, after a check that is under way; not ok if that has not ended
-// when ctx does.
-func (d *destination) lockCheck(ctx context.Context) (ok bool) {
-	ticker := time.NewTicker(20 * time.Millisecond)
-	defer ticker.Stop()
-	for !d.checking.TryLock() {
-		select {
-		case <-ticker.C:
-		case <-ctx.Done():
-			return false
+// trySink opens a sink for a trial, has it check its destination if it can, and closes it.
+func trySink(ctx context.Context, w wanted) api.SinkProbe {
+	to, err := w.spec.Open(ctx, sinks.Env{Log: logr.Discard(), UserAgent: w.userAgent, Stdout: io.Discard, Registerer: prometheus.NewRegistry(), Trial: true})
+	if err != nil {
+		return checkedSink(w.name, err)
+	}
+	checked := api.SinkProbe{Name: w.name}
+	if c, ok := to.(sinks.Checker); ok {
+		checked = checkedSink(w.name, c.Check(ctx))
+	}
+	if c, ok := to.(io.Closer); ok {
+		if err := c.Close(); err != nil && checked.Error == "" {
+			checked.Error = redact.New().Text(err)
 		}
 	}
-	return true
-}
-
-func sinkProbe(ctx context.Context, name string, c sinks.Checker) api.SinkProbe {
-	return checkedSink(name, c.Check(ctx))
+	return checked
 }
 
 // checkedSink is what the check of a sink has come to.

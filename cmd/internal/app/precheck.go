@@ -11,7 +11,6 @@ import (
 	"time"
 
 	"github.com/go-logr/logr"
-	"github.com/prometheus/client_golang/prometheus"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/util/uuid"
 	"k8s.io/client-go/rest"
@@ -22,7 +21,6 @@ import (
 	"github.com/fairlead-dev/fairlead/internal/ledger"
 	"github.com/fairlead-dev/fairlead/internal/redact"
 	"github.com/fairlead-dev/fairlead/locks"
-	"github.com/fairlead-dev/fairlead/sinks"
 	"github.com/fairlead-dev/fairlead/sources/connection"
 	"github.com/fairlead-dev/fairlead/sources/fleet"
 	"github.com/fairlead-dev/fairlead/sources/member"
@@ -229,26 +227,11 @@ func (s *settings) askVolume(ctx context.Context) *api.Volume {
 	return v
 }
 
-// askSinks opens each sink for a trial, has it check its destination, and closes it.
+// askSinks has each sink check its destination.
 func (s *settings) askSinks(ctx context.Context, timeout time.Duration) []api.SinkProbe {
-	all := make([]api.SinkProbe, len(s.sinks))
-	probe.Each(ctx, len(all), timeout, func(ctx context.Context, i int) {
-		spec := s.sinks[i]
-		all[i] = api.SinkProbe{Name: spec.Identity}
-		to, err := spec.Open(ctx, sinks.Env{Log: logr.Discard(), UserAgent: s.userAgent(), Stdout: io.Discard, Registerer: prometheus.NewRegistry(), Trial: true})
-		if err != nil {
-			all[i] = checkedSink(spec.Identity, err)
-			return
-		}
-		if c, ok := to.(sinks.Checker); ok {
-			all[i] = sinkProbe(ctx, spec.Identity, c)
-		}
-		if c, ok := to.(io.Closer); ok {
-			if err := c.Close(); err != nil && all[i].Error == "" {
-				all[i].Error = redact.New().Text(err)
-			}
-		}
-	})
+	wanted := s.wanted()
+	all := make([]api.SinkProbe, len(wanted))
+	probe.Each(ctx, len(all), timeout, func(ctx context.Context, i int) { all[i] = trySink(ctx, wanted[i]) })
 	return all
 }
 

@@ -311,9 +311,9 @@ var codes = []Code{
 	},
 	{
 		Code: "FL1306", Severity: api.SeverityInfo, Title: "A sink was not asked",
-		Meaning: "The check of its start has not ended yet, or it is a named pipe, whose reader would see it end if it were opened and closed.",
+		Meaning: "To ask it would have an effect on others: it is a named pipe, and its reader would see it end if it were opened and closed.",
 		Impact:  "Whether the destination is ready is not known from this check. Deliveries are not held up by it.",
-		Do:      "Check again later; of a named pipe, see that its reader runs.",
+		Do:      "See that its reader runs.",
 	},
 	// The ledger.
 	{
