@@ -175,8 +175,8 @@ func readIdentity(ctx context.Context, session *member.Session) (uid string, err
 	}
 	var namespace metav1.PartialObjectMetadata
 	body, _ := result.Raw() // there is no error
-	if json.Unmarshal(body, &namespace) != nil {
-		return "", nil
+	if err := json.Unmarshal(body, &namespace); err != nil {
+		namespace.UID = "" // of no namespace
 	}
 	return string(namespace.UID), nil
 }
