@@ -3,14 +3,15 @@ package findings
 import (
 	"errors"
 	"fmt"
+	"os"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"sigs.k8s.io/yaml"
 
 	"github.com/fairlead-dev/fairlead/cmd/internal/api"
-	"github.com/fairlead-dev/fairlead/deploy/mixin"
 	"github.com/fairlead-dev/fairlead/internal/ledger"
 	"github.com/fairlead-dev/fairlead/pipeline/stage"
 	"github.com/fairlead-dev/fairlead/sinks/batch"
@@ -94,9 +95,21 @@ func TestWhatIsOverIsNotFoundForEver(t *testing.T) {
 
 // Alerts and findings of the same thing end at the same time.
 func TestFindingsEndWithTheirAlerts(t *testing.T) {
+	text, err := os.ReadFile("../../../deploy/mixin/alerts.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var rules struct {
+		Groups []struct {
+			Rules []struct{ Alert, Expr string }
+		}
+	}
+	if err := yaml.Unmarshal(text, &rules); err != nil {
+		t.Fatal(err)
+	}
 	expressions := map[string]string{}
-	for _, a := range mixin.Alerts() {
-		expressions[a.Name] = a.Expr
+	for _, a := range rules.Groups[0].Rules {
+		expressions[a.Alert] = a.Expr
 	}
 	for alert, want := range map[string]struct {
 		window string
