@@ -88,7 +88,8 @@ type Env struct {
 	Stdout io.Writer
 	// Trial says that the sink is opened only to be checked, and closed again: Write is not
 	// called. Open and Check make, change and remove nothing then, neither a file nor what
-	// parameters have them make in the destination.
+	// parameters have them make in the destination. Another one that the same text has opened
+	// may deliver meanwhile: fairlead check asks so.
 	Trial bool
 }
 

@@ -19,6 +19,7 @@ func (p *program) run(ctx context.Context) (err error) {
 	defer signal.Stop(p.hangup)
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
+	defer p.endProbes()
 	var wg sync.WaitGroup
 	defer wg.Wait()
 	serving, stopServing := context.WithCancel(context.WithoutCancel(ctx))

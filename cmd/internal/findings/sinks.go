@@ -17,8 +17,8 @@ func (f *finder) sinks() {
 		f.sink(&f.Status.Sinks[i])
 	}
 	for _, s := range f.Probes.Sinks {
-		if s.Busy {
-			f.add("FL1305", api.Finding{Route: s.Name, Severity: api.SeverityInfo}, "Sink "+s.Name+" was not asked: the check of its start has not ended yet.")
+		if s.Unasked != "" {
+			f.add("FL1306", api.Finding{Route: s.Name}, because("Sink "+s.Name+" was not asked", s.Unasked))
 		}
 		// One that fails says so by its writes.
 		if s.Error != "" && !f.has(func(one api.Finding) bool { return one.Route == s.Name && one.Code == "FL1301" }) {
