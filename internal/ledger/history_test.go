@@ -55,6 +55,7 @@ type lane struct {
 	working map[string]*work
 	acked   map[string]int // versions acked since all was stored
 	retried []*Redelivery
+	late    []item // retried, and not handed over yet
 }
 
 // work is an item in a worker. Its steps are: begun, and with that noted; then
@@ -63,6 +64,7 @@ type work struct {
 	item
 	begun, delivered bool
 	ghosts           []string
+	limit            uint64 // of the numbers, that the store must have before it is delivered
 }
 
 // source decides what happens next: a random generator, or a fuzzer's bytes.
@@ -80,9 +82,10 @@ func newHistory(t *testing.T, what string, r source) *history {
 	for range r.IntN(4) {
 		h.often = append(h.often, r.IntN(troubles))
 	}
+	odd := r.IntN(2) == 0
 	for i := range h.lanes {
 		h.lanes[i] = &lane{
-			history: h, resource: fmt.Sprint("resource-", i), server: newServer(10), stored: map[string]int{},
+			history: h, resource: fmt.Sprint("resource-", i), server: newServer(10, odd), stored: map[string]int{},
 			sink: newSink(),
 		}
 	}
@@ -117,9 +120,12 @@ func (h *lane) work() {
 			h.forgetUnacked(name)
 			break
 		}
-		w.begun = true
+		w.begun, w.limit = true, w.sequence
+		if numbers := &w.cursor.numbers; w.sequence > numbers.since {
+			w.limit = max(w.sequence, numbers.least)
+		}
 	case !w.delivered:
-		if _, unstored := w.cursor.unstoredIntents[nameOf(name)]; unstored {
+		if _, unstored := w.cursor.unstoredIntents[nameOf(name)]; unstored || w.cursor.numbers.stored < w.limit {
 			if h.r.Float64() < 0.2 { // Begin blocks, and is given up
 				h.putBack(w)
 			}
@@ -151,8 +157,14 @@ func (h *lane) putBack(w *work) {
 	h.offer(w.item)
 }
 
-// retry sends again what sinks accepted before, if the cursor lets it.
+// retry sends again what sinks accepted before, if the cursor lets it. Between that and
+// the handover anything may happen, as the queue may be full.
 func (h *lane) retry() {
+	if len(h.late) > 0 && h.r.IntN(2) == 0 {
+		h.offer(h.late[0])
+		h.late = h.late[1:]
+		return
+	}
 	if len(h.ever) == 0 || len(h.stream.former) > 0 {
 		return
 	}
@@ -170,7 +182,7 @@ func (h *lane) retry() {
 	}
 	h.retried = append(h.retried, r)
 	i.sequence, i.again, i.cursor, i.past = sequence, true, h.cursor, h.sink.past[i.name]
-	h.offer(i)
+	h.late = append(h.late, i)
 }
 
 func nameOf(s string) name { return name(appendName(nil, Name{"ns", s})) }
@@ -203,7 +215,7 @@ func (h *history) step() {
 		h.commit(false)
 	case x < 0.96:
 		h.commit(true)
-	case x < 0.97:
+	case x < 0.98:
 		l.retry()
 	default:
 		l.write(func() { l.server.rv++ }) // writes to other resources
@@ -279,6 +291,9 @@ func (h *history) undo(l *lane) {
 		}
 		for range h.r.IntN(8) {
 			l.work()
+		}
+		if h.r.IntN(4) == 0 {
+			h.crash()
 		}
 		l.restore()
 		for range h.r.IntN(40) {
