@@ -20,6 +20,9 @@ func (h *history) restart() {
 		l.late = nil
 		l.sink.newest, l.sink.buried = maps.Clone(l.stored), map[string]int{}
 		l.connect()
+		if l.asks != 0 {
+			l.cursor.RaiseDue()
+		}
 	}
 }
 

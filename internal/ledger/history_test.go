@@ -47,6 +47,8 @@ type lane struct {
 	swept    bool           // a snapshot has shown it
 	restores int            // of backups, so far
 	stands   string         // a name whose changes no worker takes, for long
+	replays  int            // asked for
+	asks     int            // for which of these, until it is stored; 0: none
 
 	// The process, gone with a crash.
 	cursor  *Cursor
@@ -168,7 +170,11 @@ func (h *lane) retry() {
 	if len(h.ever) == 0 || len(h.stream.former) > 0 {
 		return
 	}
-	i := h.ever[h.r.IntN(len(h.ever))]
+	of := len(h.ever)
+	if h.r.IntN(2) == 0 {
+		of = min(of, 4) // of which some are the newest of their objects
+	}
+	i := h.ever[len(h.ever)-1-h.r.IntN(of)]
 	n, v := i.id()
 	if !h.cursor.Reached(v.ResourceVersion) {
 		return
@@ -223,7 +229,7 @@ func (h *history) step() {
 }
 
 // troubles is how many things can go wrong.
-const troubles = 15
+const troubles = 16
 
 func (h *history) disturb(l *lane) {
 	what := h.r.IntN(troubles)
@@ -252,12 +258,25 @@ func (h *history) disturb(l *lane) {
 		h.ledger.SetQuota("a", Quota{Objects: h.quota})
 	case 14:
 		l.stands = string("abcdef"[h.r.IntN(6)])
+	case 15:
+		l.replay()
 	case 11: // the namespace that tells the UID may not be read any more, or again
 		h.readable = !h.readable
 		for _, l := range h.lanes {
 			l.connect()
 		}
 	}
+}
+
+// replay is asked for because a sink has lost all that it had, until that is stored.
+func (h *lane) replay() {
+	past := h.sink.past // what the newest states are from
+	h.sink = newSink()
+	h.sink.past = past
+	h.replays++
+	h.asks = h.replays
+	h.cursor.RaiseDue()
+	h.connect()
 }
 
 // restore takes the server back to its backup, if that can be told.
@@ -283,14 +302,19 @@ func (h *history) undo(l *lane) {
 		}
 		h.commitNow()
 		l.server.backup = l.server.copy()
-		for range 1 + h.r.IntN(4) {
-			l.write(func() { l.server.writeOr(h.r, 0.8) })
-		}
-		for range 4 + h.r.IntN(16) {
-			l.stream.step(l)
-		}
-		for range h.r.IntN(8) {
-			l.work()
+		for range 1 + h.r.IntN(2) {
+			for range 1 + h.r.IntN(4) {
+				l.write(func() { l.server.writeOr(h.r, 0.8) })
+			}
+			for range 4 + h.r.IntN(16) {
+				l.stream.step(l)
+			}
+			for range h.r.IntN(8) {
+				l.work()
+			}
+			if h.r.IntN(2) == 0 {
+				h.commitNow()
+			}
 		}
 		if h.r.IntN(4) == 0 {
 			h.crash()
