@@ -51,16 +51,16 @@ func (c *Cursor) generationLocked(n name, u uid) uint32 {
 	if _, later := c.reobserved[n]; later {
 		return c.head.Generation
 	}
-	_, lingers := c.lingering[n]
-	another := func(unacked version) bool { return unacked.uid != u }
-	if lingers || slices.ContainsFunc(c.unackedUIDs[n], another) {
-		return c.head.Generation
-	}
 	if len(c.reobserved) == reobservedAtMost {
 		c.reobserved = nil
 		return c.head.Generation
 	}
 	c.reobserved[n] = struct{}{}
+	_, lingers := c.lingering[n]
+	another := func(unacked version) bool { return unacked.uid != u }
+	if lingers || slices.ContainsFunc(c.unackedUIDs[n], another) {
+		return c.head.Generation
+	}
 	return c.head.Generation - 1
 }
 

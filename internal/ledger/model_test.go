@@ -130,6 +130,10 @@ type sink struct {
 	newest     map[string]int
 	buried     map[string]int // UIDs that this run said to be gone, with the past of the server
 	backwards  int
+	// revived: a backup has brought back what the sink was told to be gone, and that was
+	// forgotten. Until the snapshot is over nothing tells that from what is new, so it has
+	// the id that it had, and a sink that drops repeats drops it. That is for the audit.
+	revived bool
 }
 
 func newSink() *sink {
@@ -237,7 +241,7 @@ func (s *stream) step(h *lane) {
 		}
 		s.beginSnapshot(h)
 	case s.snapshot && len(s.page) > 0:
-		s.observe(s.page[0], true)
+		s.observe(h, s.page[0], true)
 		s.cursor.Seen(strconv.Itoa(s.page[0].rv)) // says nothing within a snapshot
 		s.page = s.page[1:]
 	case s.snapshot:
@@ -257,7 +261,7 @@ func (s *stream) step(h *lane) {
 	default:
 		for _, e := range srv.log {
 			if e.rv > s.position {
-				s.observe(item{deleted: e.deleted, name: e.name, uid: e.uid, rv: e.shown, past: srv.past}, false)
+				s.observe(h, item{deleted: e.deleted, name: e.name, uid: e.uid, rv: e.shown, past: srv.past}, false)
 				s.position, s.then = e.rv, e.shown
 				return
 			}
@@ -325,8 +329,11 @@ func (s *stream) beginSnapshot(h *lane) {
 	h.r.Shuffle(len(s.page), func(i, j int) { s.page[i], s.page[j] = s.page[j], s.page[i] })
 }
 
-func (s *stream) observe(i item, snapshot bool) {
+func (s *stream) observe(h *lane, i item, snapshot bool) {
 	n, v := i.id()
+	if snapshot && h.sink.gone[i.uid] && !s.cursor.knowsLocked([]byte(nameOf(i.name))) {
+		h.sink.revived = true
+	}
 	o := s.cursor.Observe(n, v, i.deleted, snapshot, nil)
 	if i.sequence, i.generation, i.cursor = o.Sequence, o.Generation, s.cursor; o.Verdict == Deliver {
 		s.offering = append(s.offering, i)
