@@ -76,12 +76,12 @@ func TestAWrongEstimateLeavesTheSinkIdleAtNoTime(t *testing.T) {
 					}
 				})
 				began := time.Now()
-				time.Sleep(2 * time.Second)
+				time.Sleep(2 * time.Second / time.Duration(test.writes))
 				sink.mu.Lock()
 				busy, accepted := sink.busy, sink.accepted
 				sink.mu.Unlock()
 				idle := time.Since(began)*time.Duration(test.writes) - busy
-				if idle > 100*time.Millisecond*time.Duration(test.writes) || accepted < 1000 {
+				if idle > 50*time.Millisecond*time.Duration(test.writes) || accepted < 1000 {
 					t.Errorf("the sink was idle for %v, and has accepted %d changes", idle, accepted)
 				}
 				t.Logf("idle for %v, %d changes accepted", idle, accepted)
