@@ -16,7 +16,9 @@ func (h *history) settle() {
 	rest := rand.New(rand.NewPCG(1, 1))
 	h.r = rest
 	for _, l := range h.lanes {
-		l.stands = ""
+		for l.stands = ""; len(l.late) > 0; l.late = l.late[1:] {
+			l.offer(l.late[0])
+		}
 	}
 	for range 3000 {
 		for _, l := range h.lanes {
@@ -52,6 +54,14 @@ func (h *lane) check(stored *Cursor) {
 	}
 	if !maps.Equal(srv.objects, snk.objects) {
 		fail("wrong final state")
+	}
+	// What is alive again after a backup was restored may have the version with which it
+	// was said to be deleted, where that had none of its own: no rule tells those.
+	if !srv.odd && !snk.revived && !maps.Equal(srv.objects, snk.unique) {
+		fail(fmt.Sprint("a sink that drops repeats has ", snk.unique))
+	}
+	if !maps.Equal(srv.objects, snk.ordered) {
+		fail(fmt.Sprint("a sink that orders by sequence has ", snk.ordered))
 	}
 	alive := map[string]bool{}
 	for _, o := range srv.objects {

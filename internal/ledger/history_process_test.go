@@ -17,8 +17,12 @@ func (h *history) restart() {
 	h.ledger = l
 	for _, l := range h.lanes {
 		l.waiting, l.working, l.acked, l.retried = map[string]item{}, map[string]*work{}, map[string]int{}, nil
+		l.late = nil
 		l.sink.newest, l.sink.buried = maps.Clone(l.stored), map[string]int{}
 		l.connect()
+		if l.asks != 0 {
+			l.cursor.RaiseDue()
+		}
 	}
 }
 

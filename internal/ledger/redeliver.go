@@ -92,7 +92,7 @@ func (c *Cursor) pendRedeliveryLocked(key []byte, sequence uint64, seen version,
 	p := c.addPendingLocked(c.nameLocked(key, nil))
 	c.pendAsLocked(p, sequence, seen, deleted, false)
 	p.epoch = epoch
-	c.generationLocked(p.name) // what is observed next comes behind this
+	c.generationLocked(p.name, seen.uid) // what is observed next comes behind this
 	return p
 }
 

@@ -98,7 +98,9 @@ func (b *Batcher) wrote(n int, took time.Duration, ok bool) {
 // and a further one gathers while one is written.
 func (b *Batcher) paceLocked() pipeline.Pace {
 	p := b.window.Pace(b.opts.MaxBytes)
-	if b.opts.Linger > 0 {
+	if b.opts.Linger == 0 {
+		p.After = b.aheadLocked()
+	} else {
 		p.Bytes = b.enough()
 		p.Until = b.began.Add(b.opts.Linger - b.opts.Linger/16)
 		p.Deliveries = max(p.Deliveries, b.opts.Concurrency+1)

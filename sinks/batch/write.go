@@ -22,6 +22,7 @@ type writer struct {
 	settled []*request         // likewise
 	refused refused            // in this round
 	reason  error              // why this round failed
+	ahead   time.Time          // guarded by Batcher.mu: of the write under way, see aheadLocked
 }
 
 func (b *writer) run(ctx context.Context) {
@@ -103,9 +104,9 @@ func (b *writer) call(ctx context.Context, items []*item) error {
 		b.changes = append(b.changes, it.change)
 	}
 	start := time.Now()
-	b.writes(start)
+	b.writes(start, len(items))
 	err := b.sink.Write(ctx, b.changes)
-	b.writes(time.Time{})
+	b.writes(time.Time{}, 0)
 	took := time.Since(start)
 	if ctx.Err() == nil {
 		_, partial := errors.AsType[*pipeline.BatchError](err)
@@ -299,13 +300,32 @@ func delay(err error, otherwise func() time.Duration) time.Duration {
 	return otherwise()
 }
 
-// writes notes since when the writer's write is under way; zero: it has ended.
-func (b *writer) writes(since time.Time) {
+// writes notes since when the writer's write is under way, and of how many changes; zero:
+// it has ended.
+func (b *writer) writes(since time.Time, n int) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if since.IsZero() {
 		delete(b.underWay, b)
-	} else {
-		b.underWay[b] = since
+		return
 	}
+	b.underWay[b] = since
+	b.ahead = since.Add(b.window.Ahead(n))
+	if b.pace != nil && b.opts.Linger == 0 && b.ahead.After(since) {
+		b.pace(b.paceLocked())
+	}
+}
+
+// aheadLocked returns when the delivery beyond the writes is to take its changes: zero, at
+// once, unless all writers write. It is the time of the write that ends first.
+func (b *Batcher) aheadLocked() (first time.Time) {
+	if len(b.underWay) < b.opts.Concurrency {
+		return time.Time{}
+	}
+	for w := range b.underWay {
+		if first.IsZero() || w.ahead.Before(first) {
+			first = w.ahead
+		}
+	}
+	return first
 }
