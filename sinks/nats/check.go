@@ -30,7 +30,7 @@ func (s *Sink) Check(ctx context.Context) error {
 		case err == nil && name != s.o.Stream:
 			err = fmt.Errorf("stream %.80q: %w", name, errExpectedStream)
 		case err == nil:
-			err = s.takesAll(ctx, c)
+			err = s.takesSome(ctx, c)
 		}
 		return err
 	})
@@ -38,9 +38,10 @@ func (s *Sink) Check(ctx context.Context) error {
 
 const addSubjects = "add those to its subjects, or give its own with prefix"
 
-// takesAll returns an error if the stream takes some of the subjects only. A user who may not
+// takesSome returns an error if the stream takes no subject that the sink may write to. One
+// that takes some only is in order: filters may leave the others out. A user who may not
 // look at it learns nothing: to write, nobody has to.
-func (s *Sink) takesAll(ctx context.Context, c *connection) error {
+func (s *Sink) takesSome(ctx context.Context, c *connection) error {
 	all := s.o.Prefix + ".*.*.*.*.*" // cluster, group, resource, namespace and name
 	stream, err := c.js.Stream(ctx, s.o.Stream)
 	if errors.Is(c.failure(), nats.ErrPermissionViolation) {
@@ -50,22 +51,22 @@ func (s *Sink) takesAll(ctx context.Context, c *connection) error {
 		return err
 	}
 	of := stream.CachedInfo().Config.Subjects
-	if slices.ContainsFunc(of, func(subject string) bool { return covers(subject, all) }) {
+	if slices.ContainsFunc(of, func(subject string) bool { return overlap(subject, all) }) {
 		return nil
 	}
-	return fmt.Errorf("it takes %.200q, which is not all of %s.>; %s", of, s.o.Prefix, addSubjects)
+	return fmt.Errorf("it takes %.200q, which is none of %s; %s", of, all, addSubjects)
 }
 
-// covers reports whether a subject with wildcards matches all that another one matches, which
+// overlap reports whether a subject with wildcards matches any that another one matches, which
 // ends with none for the rest.
-func covers(subject, other string) bool {
+func overlap(subject, other string) bool {
 	for {
 		token, rest, more := strings.Cut(subject, ".")
 		want, wantRest, wantMore := strings.Cut(other, ".")
 		switch {
 		case token == ">":
 			return true
-		case token != "*" && token != want:
+		case token != "*" && want != "*" && token != want:
 			return false
 		case !more || !wantMore:
 			return more == wantMore
