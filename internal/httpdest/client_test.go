@@ -112,7 +112,11 @@ func TestNewRefuses(t *testing.T) {
 		if name == "no header" {
 			o.HeaderFile = file("s3cret")
 		}
-		if _, err := New(o); err == nil || strings.Contains(err.Error(), "s3cret") {
+		c, err := New(o)
+		if err == nil {
+			err = c.ReadFiles()
+		}
+		if err == nil || strings.Contains(err.Error(), "s3cret") {
 			t.Errorf("%s: %v", name, err)
 		}
 	}

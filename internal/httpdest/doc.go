@@ -8,7 +8,8 @@
 //     no cookie is kept. The proxy of the environment is used.
 //   - Answers are bounded. One that is longer is cut, and its connection closed.
 //   - Files with credentials are read again, at most once a second, and those of TLS at each
-//     handshake. One that cannot be read does not take the place of what it has held.
+//     handshake. One that cannot be read does not take the place of what it has held, and
+//     may come after New: until then each Post fails.
 //   - Errors and texts of answers are shown without what such files hold.
 //
 // Any goroutine may use a Client. It starts none but those of connections.

@@ -1,7 +1,6 @@
 package httpsink
 
 import (
-	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
@@ -13,9 +12,9 @@ import (
 	"strconv"
 	"strings"
 	"sync"
-	"syscall"
 	"time"
 
+	"github.com/fairlead-dev/fairlead/internal/reach"
 	"github.com/fairlead-dev/fairlead/internal/redact"
 	"github.com/fairlead-dev/fairlead/pipeline"
 )
@@ -159,11 +158,8 @@ func (s *Sink) advice(p *pass, status int, header http.Header, secret bool) stri
 // unreached says what to do about a request that got no answer. Of a request with a
 // Secret it shows no text that the server may have sent in place of an answer.
 func unreached(err error, secret bool) error {
-	if _, bad := errors.AsType[*tls.CertificateVerificationError](err); bad {
-		return fmt.Errorf("%w; renew the server's certificate, or check ca and server-name", err)
-	}
-	if errors.Is(err, syscall.ECONNREFUSED) {
-		return fmt.Errorf("%w; nothing listens there: check host and port, and whether the server runs", err)
+	if advice := reach.Advice(err); advice != "" {
+		return fmt.Errorf("%w; %s", err, advice)
 	}
 	network, isNetwork := errors.AsType[*net.OpError](err)
 	if isNetwork && network.Op == "dial" {

@@ -43,8 +43,8 @@ type Sink struct {
 	trusted, worked atomic.Bool
 }
 
-// New returns a sink. It reads and checks the files that the options name, tries a
-// template on samples, and connects to nothing.
+// New returns a sink. It tries a template on samples, connects to nothing, and reads no file:
+// one that cannot be read is a transient error of Check and Write.
 func New(o Options) (*Sink, error) {
 	o = o.withDefaults()
 	u, err := o.check()
@@ -75,9 +75,6 @@ func New(o Options) (*Sink, error) {
 		return nil, err
 	}
 	s.prepare(u)
-	if _, err := s.passes.current(time.Now()); err != nil {
-		return nil, err
-	}
 	return s, nil
 }
 
@@ -133,7 +130,7 @@ func newTransport(u *url.URL, o *Options) (*http.Transport, error) {
 	// With HTTP/2 a request that takes too long ends its stream only. Without these pings
 	// a connection that has died silently would be used until the kernel gives it up.
 	t.HTTP2 = &http.HTTP2Config{SendPingTimeout: min(o.Timeout, pingAfter), PingTimeout: min(o.Timeout, pingAfter)}
-	config, err := o.tls().For(u.Hostname()).Config()
+	config, err := o.tls().For(u.Hostname()).Late()
 	if err != nil {
 		return nil, err
 	}
