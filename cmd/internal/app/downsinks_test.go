@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/go-logr/logr"
 	"github.com/jackc/pgx/v5"
 	"github.com/nats-io/nats.go/jetstream"
 	"github.com/prometheus/client_golang/prometheus"
@@ -17,8 +18,6 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 	"github.com/twmb/franz-go/pkg/sasl/plain"
 	rbacv1 "k8s.io/api/rbac/v1"
-
-	"github.com/go-logr/logr"
 
 	"github.com/fairlead-dev/fairlead/internal/testdb"
 	"github.com/fairlead-dev/fairlead/internal/testenv"
