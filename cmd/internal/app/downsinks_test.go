@@ -116,7 +116,7 @@ func (s *destinationStand) installRecords() {
 	s.t.Helper()
 	spec := must(new(Options).sinkKinds().Parse("hub:" + s.namespace + "?install=true&kubeconfig=" + kubeconfigOf(s.t, s.hub.Config())))(s.t)
 	sink := must(spec.Open(s.t.Context(), sinks.Env{Log: logr.Discard(), Registerer: prometheus.NewRegistry()}))(s.t)
-	defer sink.(interface{ Close() error }).Close() //nolint:errcheck // It was read.
+	defer sink.(interface{ Close() error }).Close()
 	if err := sink.(sinks.Checker).Check(s.t.Context()); err != nil {
 		s.t.Fatal(err)
 	}
