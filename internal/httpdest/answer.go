@@ -1,13 +1,11 @@
 package httpdest
 
 import (
-	"crypto/tls"
 	"errors"
 	"math/rand/v2"
 	"net/http"
 	"strconv"
 	"strings"
-	"syscall"
 	"time"
 
 	"github.com/fairlead-dev/fairlead/internal/redact"
@@ -47,18 +45,6 @@ func Said(clean *redact.Redactor, text string) string {
 		return ""
 	}
 	return ": " + redact.Line(clean.Clean(text), maxSaid)
-}
-
-// Advice returns what to do about a request that got no answer, behind a semicolon; ""
-// where nothing is to be said.
-func Advice(err error) string {
-	if _, bad := errors.AsType[*tls.CertificateVerificationError](err); bad {
-		return "; renew the server's certificate, or check ca and server-name"
-	}
-	if errors.Is(err, syscall.ECONNREFUSED) {
-		return "; nothing listens there: check host and port, and whether the server runs"
-	}
-	return ""
 }
 
 // RetryAfter returns what the answer's Retry-After asks for.

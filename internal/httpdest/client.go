@@ -53,7 +53,7 @@ type Answer struct {
 	Body   []byte
 }
 
-// New returns a client. It reads and checks the files, and connects to nothing.
+// New returns a client. It reads no file, and connects to nothing.
 func New(o Options) (*Client, error) {
 	u, err := ParseURL(o.URL)
 	if err != nil {
@@ -67,10 +67,19 @@ func New(o Options) (*Client, error) {
 	if err != nil {
 		return nil, err
 	}
-	if _, err := c.header.current(time.Now()); err != nil {
-		return nil, err
-	}
 	return c, nil
+}
+
+// ReadFiles reads and checks the files. Without it what is wrong with them is an error of each
+// Post until they can be read.
+func (c *Client) ReadFiles() error {
+	if c.url.Scheme == "https" {
+		if _, err := c.o.TLS.For(c.url.Hostname()).Config(); err != nil {
+			return err
+		}
+	}
+	_, err := c.header.current(time.Now())
+	return err
 }
 
 // Close ends connections that are not in use.

@@ -120,7 +120,14 @@ func TestNewRefuses(t *testing.T) {
 		"no line":    {URL: "http://h", HeaderFile: file("# s3cret")},
 		"TLS":        {URL: "http://h", TLS: credentials.TLS{CA: dir}},
 	} {
-		if _, err := New(o); err == nil || strings.Contains(err.Error(), "s3cret") {
+		if name == "no header" {
+			o.HeaderFile = file("s3cret")
+		}
+		c, err := New(o)
+		if err == nil {
+			err = c.ReadFiles()
+		}
+		if err == nil || strings.Contains(err.Error(), "s3cret") {
 			t.Errorf("%s: %v", name, err)
 		}
 	}

@@ -11,7 +11,8 @@
 //   - Answers are bounded. One that is longer is cut, and its connection closed.
 //   - A connection of HTTP/2 that has died silently is found within 30 seconds.
 //   - Files with credentials are read again, at most once a second, and those of TLS at each
-//     handshake. One that cannot be read does not take the place of what it has held.
+//     handshake. One that cannot be read does not take the place of what it has held, and
+//     may come after New: until then each Post fails.
 //   - Errors and texts of answers are shown without what such files hold.
 //
 // Any goroutine may use a Client. It starts none but those of connections.

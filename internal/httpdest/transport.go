@@ -67,7 +67,7 @@ func NewTransport(u *url.URL, d Dial) (*http.Transport, error) {
 	// a connection that has died silently would be used until the kernel gives it up.
 	ping := min(d.Request, pingAfter)
 	t.HTTP2 = &http.HTTP2Config{SendPingTimeout: ping, PingTimeout: ping}
-	config, err := d.TLS.For(u.Hostname()).Config()
+	config, err := d.TLS.For(u.Hostname()).Late()
 	if err != nil {
 		return nil, err
 	}

@@ -27,24 +27,26 @@ type Batcher struct {
 	metrics *series
 	wake    chan struct{} // holds one: something may have become due
 	ended   chan struct{} // closed when Run has ended
+	proven  chan struct{} // closed when the first write has ended that tells of the health
 	free    sync.Pool     // of *request
 
 	deadLetter sync.Mutex   // held while the function of that name runs
 	givenUp    atomic.Int64 // changes, since the sink has accepted one
 
-	mu       sync.Mutex
-	started  bool
-	stopped  bool
-	pending  []*item                     // in the order given, changes of one key included
-	writing  keySet                      // keys of the batches under way, if there may be several
-	underWay map[*writer]time.Time       // when each writer's write began
-	gate     time.Time                   // no write before then
-	began    time.Time                   // of the last write that followed no failed one
-	failing  bool                        // the last write has failed with the destination
-	backoff  *backoff.ExponentialBackOff // of the destination
-	health   health
-	window   *window
-	pace     func(pipeline.Pace) // nil: nobody wants to know
+	mu        sync.Mutex
+	started   bool
+	stopped   bool
+	pending   []*item                     // in the order given, changes of one key included
+	writing   keySet                      // keys of the batches under way, if there may be several
+	underWay  map[*writer]time.Time       // when each writer's write began
+	gate      time.Time                   // no write before then
+	began     time.Time                   // of the last write that followed no failed one
+	failing   bool                        // the last write has failed with the destination
+	backoff   *backoff.ExponentialBackOff // of the destination
+	health    health
+	nextCheck time.Time // of the destination; zero: there is none
+	window    *window
+	pace      func(pipeline.Pace) // nil: nobody wants to know
 }
 
 var _ pipeline.Paced = (*Batcher)(nil)
@@ -60,6 +62,7 @@ func New(name string, sink pipeline.Sink, opts Options) *Batcher {
 		metrics: opts.Metrics.of(name),
 		wake:    make(chan struct{}, 1),
 		ended:   make(chan struct{}),
+		proven:  make(chan struct{}),
 		backoff: retry.NewBackOff(opts.ReconnectMin, opts.ReconnectMax),
 		health:  health{healthy: true, since: time.Now()},
 		window:  newWindow(opts.MinBatch, opts.MaxBatch, opts.Concurrency),

@@ -246,7 +246,11 @@ func (b *writer) settle(batch []*item, telling bool) {
 	}
 	var turn turn
 	if telling {
-		turn = b.health.note(time.Now(), b.reason)
+		turn = b.noteLocked(b.reason)
+		if !b.isProven() {
+			close(b.proven)
+			b.nextCheck = time.Time{}
+		}
 	}
 	more := len(b.pending) > 0
 	b.mu.Unlock()

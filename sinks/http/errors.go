@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/fairlead-dev/fairlead/internal/httpdest"
+	"github.com/fairlead-dev/fairlead/internal/reach"
 	"github.com/fairlead-dev/fairlead/internal/redact"
 	"github.com/fairlead-dev/fairlead/pipeline"
 )
@@ -153,8 +154,8 @@ func (s *Sink) advice(p *pass, status int, header http.Header, secret bool) stri
 // unreached says what to do about a request that got no answer. Of a request with a
 // Secret it shows no text that the server may have sent in place of an answer.
 func unreached(err error, secret bool) error {
-	if advice := httpdest.Advice(err); advice != "" {
-		return fmt.Errorf("%w%s", err, advice)
+	if advice := reach.Advice(err); advice != "" {
+		return fmt.Errorf("%w; %s", err, advice)
 	}
 	network, isNetwork := errors.AsType[*net.OpError](err)
 	if isNetwork && network.Op == "dial" {

@@ -36,8 +36,8 @@ type Sink struct {
 	trusted, worked atomic.Bool
 }
 
-// New returns a sink. It reads and checks the files that the options name, tries a
-// template on samples, and connects to nothing.
+// New returns a sink. It tries a template on samples, connects to nothing, and reads no file:
+// one that cannot be read is a transient error of Check and Write.
 func New(o Options) (*Sink, error) {
 	o = o.withDefaults()
 	u, err := o.check()
@@ -69,9 +69,6 @@ func New(o Options) (*Sink, error) {
 		return nil, err
 	}
 	s.prepare(u)
-	if _, err := s.passes.current(time.Now()); err != nil {
-		return nil, err
-	}
 	return s, nil
 }
 

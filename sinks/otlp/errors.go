@@ -11,6 +11,7 @@ import (
 	"google.golang.org/protobuf/encoding/protowire"
 
 	"github.com/fairlead-dev/fairlead/internal/httpdest"
+	"github.com/fairlead-dev/fairlead/internal/reach"
 	"github.com/fairlead-dev/fairlead/pipeline"
 )
 
@@ -63,10 +64,13 @@ func (s *Sink) advice(a httpdest.Answer) string {
 
 // unreached returns the error of a request without an answer.
 func (s *Sink) unreached(err error) error {
-	if errors.Is(err, context.Canceled) {
-		return fmt.Errorf("POST %s: %w", s.client.Target(), err)
+	err = fmt.Errorf("POST %s: %w", s.client.Target(), err)
+	if advice := reach.Advice(err); advice != "" {
+		err = fmt.Errorf("%w; %s", err, advice)
+	} else if errors.Is(err, context.Canceled) {
+		return err
 	}
-	return s.client.Error(fmt.Errorf("POST %s: %w%s", s.client.Target(), err, httpdest.Advice(err)))
+	return s.client.Error(err)
 }
 
 // saidBy returns the message of an answer: of a google.rpc.Status, if it is one, or else

@@ -65,8 +65,8 @@ type Sink struct {
 	told       atomic.Int64 // when rejected records were logged last, in nanoseconds
 }
 
-// New returns a sink. It reads and checks the files that the options name, and connects to
-// nothing. Close it after the last Write.
+// New returns a sink. It connects to nothing, and reads no file: one that cannot be read is a
+// transient error of Check and Write. Close it after the last Write.
 func New(o Options) (*Sink, error) {
 	s := &Sink{maxRequest: o.MaxRequest, bodyMap: o.BodyMap, log: o.Log}
 	if s.maxRequest <= 0 {

@@ -251,7 +251,7 @@ func TestEachFaultIsOneFinding(t *testing.T) {
 		{"FL1203", "6m0s ago", "warning", func(in *Input) {
 			in.Status.Clusters[0].Streams[0].Routes[0].OldestUnacked = now.Add(-6 * time.Minute)
 		}},
-		{"FL1301", "fails, for 1m0s and 4 writes: refused", "error", func(in *Input) {
+		{"FL1301", "fails, for 1m0s and 4 attempts: refused", "error", func(in *Input) {
 			in.Status.Sinks[0].Status = batch.Status{Since: now.Add(-time.Minute), LastError: "refused", Attempts: 4}
 			in.Status.Clusters[0].Routes[0].Lane.BlockedOffers = 1
 			in.Probes.Sinks[0].Error = "refused"

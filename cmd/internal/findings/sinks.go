@@ -33,7 +33,7 @@ func (f *finder) sinks() {
 
 func (f *finder) sink(s *api.Sink) {
 	if s.LastError != "" {
-		f.add("FL1301", api.Finding{Route: s.Name, Since: s.Since}, because(fmt.Sprintf("Sink %s fails, for %s and %d writes", s.Name, f.age(s.Since), s.Attempts), s.LastError))
+		f.add("FL1301", api.Finding{Route: s.Name, Since: s.Since}, because(fmt.Sprintf("Sink %s fails, for %s and %d attempts", s.Name, f.age(s.Since), s.Attempts), s.LastError))
 	}
 	for _, r := range s.Refused {
 		f.add("FL1302", api.Finding{Cluster: r.Cluster, Route: s.Name, Since: r.Since},

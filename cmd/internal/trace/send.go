@@ -14,6 +14,7 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"github.com/fairlead-dev/fairlead/internal/httpdest"
+	"github.com/fairlead-dev/fairlead/internal/reach"
 	"github.com/fairlead-dev/fairlead/internal/retry"
 )
 
@@ -110,7 +111,11 @@ func (t *Tracer) post(ctx context.Context, spans []*tracepb.Span) (again bool, e
 	}
 	a, err := t.client.Post(ctx, body)
 	if err != nil {
-		return true, fmt.Errorf("POST %s: %w%s", t.client.Target(), err, httpdest.Advice(err))
+		err = fmt.Errorf("POST %s: %w", t.client.Target(), err)
+		if advice := reach.Advice(err); advice != "" {
+			err = fmt.Errorf("%w; %s", err, advice)
+		}
+		return true, err
 	}
 	if a.Status < 200 || a.Status > 299 {
 		advice := ""
