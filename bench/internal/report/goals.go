@@ -120,6 +120,7 @@ var rows = []row{{
 		"a million of them would take gigabytes, and is not measured.",
 	goals: []goal{
 		{says: "at most 160 B", unit: "B/object", most: 160, cases: []string{"objects=100000", "objects=1000000"}},
+		{says: "at most 64 B more for each further sink", unit: "more-B/object", most: 64, cases: []string{"objects=100000/routes=3", "objects=1000000/routes=3"}},
 	},
 }, {
 	benchmark: "SnapshotPeak", title: "First snapshot: peak of the heap",
