@@ -1,7 +1,7 @@
 package app
 
 import (
-	"encoding/hex"
+	"encoding/base64"
 	"fmt"
 	"os"
 	"strings"
@@ -60,7 +60,7 @@ func TestTracing(t *testing.T) {
 	})
 	r.await("the collector has the span of its ack", func() bool {
 		for _, s := range collected(t, collector.SpansFile) {
-			if s.Name == "acked" && hex.EncodeToString(s.TraceId) == part[1] && hex.EncodeToString(s.ParentSpanId) == part[2] {
+			if s.Name == "acked" && idOf(s.TraceId) == part[1] && idOf(s.ParentSpanId) == part[2] {
 				return s.EndTimeUnixNano > s.StartTimeUnixNano
 			}
 		}
@@ -104,6 +104,10 @@ func TestTracedBatches(t *testing.T) {
 		return len(roots) >= n && linked > 1
 	})
 }
+
+// idOf returns an id as OTLP has it in JSON. That is hexadecimal, and protojson has taken
+// it for base64.
+func idOf(id []byte) string { return base64.StdEncoding.EncodeToString(id) }
 
 // collected returns what a collector has written to its file so far.
 func collected(t *testing.T, file string) (spans []*tracepb.Span) {
