@@ -182,12 +182,18 @@ func (b *Batcher) tell(r *request, f func(int, error)) (all bool) {
 	for i := range r.items {
 		if it := &r.items[i]; it.state == settled {
 			it.state = known
-			r.fresh = append(r.fresh, news{i, it.change, it.refused, it.outcome == deadLettered})
+			r.fresh = append(r.fresh, news{i, it.change, it.refused, it.outcome == deadLettered, it.call})
 		}
 	}
 	b.mu.Unlock()
 	for _, n := range r.fresh {
-		n.change.DeadLettered = n.deadLettered // by the caller, whose change it is
+		// By the caller, whose change it is.
+		n.change.DeadLettered = n.deadLettered
+		if t := n.change.Trace; t != nil && n.call != nil {
+			with := *t
+			with.Call = n.call
+			n.change.Trace = &with
+		}
 		f(n.index, n.refused)
 	}
 	clear(r.fresh)

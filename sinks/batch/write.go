@@ -99,15 +99,26 @@ func (b *writer) write(ctx context.Context, items []*item) error {
 // call hands the items' changes to the sink.
 func (b *writer) call(ctx context.Context, items []*item) error {
 	b.changes = b.changes[:0]
+	var traced *pipeline.Call
 	for _, it := range items {
 		it.attempts++
 		b.changes = append(b.changes, it.change)
+		if it.change.Trace != nil {
+			if traced == nil {
+				traced = &pipeline.Call{Changes: len(items)}
+			}
+			traced.Traced++
+			it.call = traced
+		}
 	}
 	start := time.Now()
 	b.writes(start, len(items))
 	err := b.sink.Write(ctx, b.changes)
 	b.writes(time.Time{}, 0)
 	took := time.Since(start)
+	if traced != nil {
+		traced.Began, traced.Ended = start, start.Add(took)
+	}
 	if ctx.Err() == nil {
 		_, partial := errors.AsType[*pipeline.BatchError](err)
 		b.wrote(len(items), took, err == nil || partial || pipeline.IsPermanent(err))

@@ -115,6 +115,13 @@ var rows = []row{{
 		{says: "of a rate below saturation nothing is lost (at most 0.5%)", unit: "less-share", most: 0.005, cases: []string{"readers=tails/load=paced", "readers=pages/load=paced"}},
 	},
 }, {
+	benchmark: "Handover", title: "Traces that are off",
+	what: "The stage hands bundles of 100 changes to a sink that takes no time, observed as in the program and with nothing traced. " +
+		"In turns with a stage that nobody observes, which knows of no traces.",
+	goals: []goal{
+		{says: "tracing that is off costs nothing that can be measured (at most 1.1 times)", unit: "ns/change", peer: "direct", most: 1.1, cases: []string{"tracing=off"}},
+	},
+}, {
 	benchmark: "HeapPerObject", title: "Heap per known object",
 	what: "What remains in memory of each object that was delivered. Beside controller-runtime's caches of 100,000 objects of 2.6 KB; " +
 		"a million of them would take gigabytes, and is not measured.",
