@@ -74,7 +74,7 @@ func TestFromNothingToTheFirstChange(t *testing.T) {
 				t.Errorf("the event of the page, and that of the log (-want +got):\n%s", diff)
 			}
 		}},
-		{begins: "kubectl --namespace=fairlead scale", after: func(t *testing.T, _ string) {
+		{begins: "kubectl --namespace=fairlead scale", before: inHub.isFollowed, after: func(t *testing.T, _ string) {
 			t.Helper()
 			followed := <-w.stayed // its Pod has ended
 			if followed.err != nil || !strings.Contains(followed.text, `"subject":"/api/v1/namespaces/default/configmaps/greeting"`) {
@@ -104,6 +104,17 @@ func TestFromNothingToTheFirstChange(t *testing.T) {
 		}},
 		{begins: "kind delete", not: "the clusters end with this test"},
 	})
+}
+
+// isFollowed waits until somebody follows the log of the Pod, who else would follow the next one.
+func (c *controllers) isFollowed() {
+	c.t.Helper()
+	err := wait.PollUntilContextTimeout(c.t.Context(), 50*time.Millisecond, patience, true, func(context.Context) (bool, error) {
+		return c.kubelet.node.Followers("fairlead", c.pod.name) > 0, nil
+	})
+	if err != nil {
+		c.t.Fatalf("nobody follows the log: %v", err)
+	}
 }
 
 // outside leaves out what went with the namespace: nothing empties namespaces here.

@@ -98,6 +98,7 @@ type runningPod struct {
 	log  string
 	stop func() // as when the Pod is deleted
 
+	name   string
 	health string // the address of its probes, where the kubelet has a node
 }
 
@@ -122,7 +123,7 @@ func (k *kubelet) start(ctx context.Context, t *testing.T) *runningPod {
 	dir := t.TempDir()
 	// The machine's ports are not a Pod's own, nor is where the hub is found.
 	command, paths := k.container(ctx, t, created, dir, "--metrics-bind-address=0", "--health-probe-bind-address="+health, "--admin-bind-address="+admin)
-	p := &runningPod{t: t, args: command.Args[1:], data: paths["/var/lib/fairlead"], log: filepath.Join(dir, "log"), health: health}
+	p := &runningPod{t: t, name: created.Name, args: command.Args[1:], data: paths["/var/lib/fairlead"], log: filepath.Join(dir, "log"), health: health}
 	process, err := child.Start("fairlead", command, p.log)
 	if err != nil {
 		t.Fatal(err)

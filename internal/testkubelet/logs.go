@@ -24,9 +24,13 @@ func (n *Node) logs(w http.ResponseWriter, r *http.Request, p pod) {
 		return
 	}
 	defer func() { _ = file.Close() }()
+	last := r.URL.Query().Get("follow") != "true"
+	if !last {
+		p.followers.Add(1)
+	}
 	tick := time.NewTicker(20 * time.Millisecond)
 	defer tick.Stop()
-	for last := r.URL.Query().Get("follow") != "true"; ; {
+	for {
 		_, copied := io.Copy(w, file)
 		flushed := http.NewResponseController(w).Flush()
 		if errors.Join(copied, flushed) != nil || last {

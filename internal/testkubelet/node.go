@@ -8,6 +8,7 @@ import (
 	"net/http/httptest"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 
 	corev1 "k8s.io/api/core/v1"
@@ -37,7 +38,8 @@ type Node struct {
 type pod struct {
 	Process
 
-	ended chan struct{}
+	ended     chan struct{}
+	followers *atomic.Int32 // of its log, so far
 }
 
 // Start registers a node in the cluster that config leads to, as one who may do so. It
@@ -72,7 +74,17 @@ func Start(t testing.TB, config *rest.Config) *Node {
 func (n *Node) Run(namespace, name string, p Process) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	n.pods[namespace+"/"+name] = pod{Process: p, ended: make(chan struct{})}
+	n.pods[namespace+"/"+name] = pod{Process: p, ended: make(chan struct{}), followers: new(atomic.Int32)}
+}
+
+// Followers returns how many have begun to follow a Pod's log.
+func (n *Node) Followers(namespace, name string) int {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if p, ok := n.pods[namespace+"/"+name]; ok {
+		return int(p.followers.Load())
+	}
+	return 0
 }
 
 // End says that a Pod has ended: whoever follows its log gets the rest of it. A Pod is
