@@ -39,7 +39,7 @@ func (n *Node) forward(w http.ResponseWriter, r *http.Request, to string) {
 	}
 	errs, data := byType[corev1.StreamTypeError], byType[corev1.StreamTypeData]
 	defer func() { _ = errs.Close() }()
-	target, err := net.Dial("tcp", to)
+	target, err := (&net.Dialer{}).DialContext(r.Context(), "tcp", to)
 	if err != nil {
 		_, _ = fmt.Fprintf(errs, "an error occurred forwarding: %v", err)
 		_, _ = errs.Close(), data.Close()
