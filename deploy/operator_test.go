@@ -145,7 +145,7 @@ func (o *operator) replacesFleet(names ...string) {
 // The pages say what the operator of these tests does.
 func TestPagesDescribeTheFleet(t *testing.T) {
 	for command, pages := range map[string][]string{
-		createFleet:  {"../docs/upgrading.md", installPage, "../docs/getting-started.md"},
+		createFleet:  {"../docs/upgrading.md", installPage},
 		replaceFleet: {"../docs/upgrading.md"},
 	} {
 		for _, page := range pages {
