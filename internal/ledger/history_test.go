@@ -46,6 +46,7 @@ type lane struct {
 	unswept  bool           // a backup was restored, and what a snapshot shows of that is not stored yet
 	swept    bool           // a snapshot has shown it
 	restores int            // of backups, so far
+	letters  []item         // deletions that the sink refused, and that were put away; see history_letters_test.go
 	stands   string         // a name whose changes no worker takes, for long
 
 	// The process, gone with a crash.
@@ -55,6 +56,7 @@ type lane struct {
 	working map[string]*work
 	acked   map[string]int // versions acked since all was stored
 	retried []*Redelivery
+	sending []letter
 }
 
 // work is an item in a worker. Its steps are: begun, and with that noted; then
@@ -126,7 +128,7 @@ func (h *lane) work() {
 			return
 		}
 		h.checkNoted(w)
-		h.sink.deliver(w.item, w.ghosts)
+		h.handOver(w)
 		w.delivered = true
 	case h.r.Float64() < 0.1: // failed
 		h.putBack(w)
@@ -161,8 +163,8 @@ func (h *lane) retry() {
 	if !h.cursor.Reached(v.ResourceVersion) {
 		return
 	}
-	r, sequence, ok := h.cursor.Redeliver(n, v, i.deleted)
-	if !ok {
+	r, sequence, err := h.cursor.Redeliver(n, v, i.deleted)
+	if err != nil {
 		return
 	}
 	if h.r.Float64() < 0.1 {
@@ -203,8 +205,10 @@ func (h *history) step() {
 		h.commit(false)
 	case x < 0.96:
 		h.commit(true)
-	case x < 0.97:
+	case x < 0.965:
 		l.retry()
+	case x < 0.97:
+		l.retryLetter()
 	default:
 		l.write(func() { l.server.rv++ }) // writes to other resources
 	}
