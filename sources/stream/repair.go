@@ -29,7 +29,7 @@ func (c *Comparison) Repair(names []ObjectName) (waits string, err error) {
 		all[i] = ledger.Name{Namespace: n.Namespace, Name: n.Name}
 	}
 	c.cursor.RaiseDueOf(slices.Values(all))
-	return c.stream.askForReplay(), nil
+	return c.stream.askForReplay(func(b *branch) bool { return b == c.branch }), nil
 }
 
 // ErrLaneFull is what Bury returns if a deletion finds no room.
