@@ -31,7 +31,9 @@ func TestRetriedStatesOfOneName(t *testing.T) {
 func TestRetriedTwice(t *testing.T) {
 	c, a := snapshotOf(t), Name{"ns", "a"}
 	r, s1, _ := c.Redeliver(a, at(uid1, 10), false) // handed over
-	c.Redeliver(a, at(uid1, 10), false)             // never handed over
+	if _, _, err := c.Redeliver(a, at(uid1, 10), false); err != nil { // never handed over
+		t.Fatal(err)
+	}
 	if _, _, _, superseded := c.begin(s1, a, at(uid1, 10), false); superseded {
 		t.Error("what was handed over is dropped because of one that never was; settled:", settled(r))
 	}
