@@ -30,7 +30,7 @@ func TestRetriedStatesOfOneName(t *testing.T) {
 // A state that is sent twice again, and handed over once, is handed over.
 func TestRetriedTwice(t *testing.T) {
 	c, a := snapshotOf(t), Name{"ns", "a"}
-	r, s1, _ := c.Redeliver(a, at(uid1, 10), false) // handed over
+	r, s1, _ := c.Redeliver(a, at(uid1, 10), false)                   // handed over
 	if _, _, err := c.Redeliver(a, at(uid1, 10), false); err != nil { // never handed over
 		t.Fatal(err)
 	}

@@ -26,19 +26,14 @@ func (s *simulation) count() (c counted) {
 	return c
 }
 
-func newSimulation(t *testing.T) *simulation {
-	random := func(stream uint64) *rand.Rand { return rand.New(rand.NewPCG(3, stream)) }
-	s := &simulation{t: t, rand: random(7), server: newSimServer(random(8)), store: &simStore{cursors: map[string]*simCursor{}}}
-	for i := range s.sinks {
-		s.sinks[i] = newSimSink(random(uint64(9 + i)))
-	}
-	return s
-}
-
 // inStep runs a test on three routes that are in step, with some objects.
 func inStep(t *testing.T, test func(s *simulation)) {
 	synctest.Test(t, func(t *testing.T) {
-		s := newSimulation(t)
+		random := func(stream uint64) *rand.Rand { return rand.New(rand.NewPCG(3, stream)) }
+		s := &simulation{t: t, rand: random(7), server: newSimServer(random(8)), store: &simStore{cursors: map[string]*simCursor{}}}
+		for i := range s.sinks {
+			s.sinks[i] = newSimSink(random(uint64(9 + i)))
+		}
 		s.begin()
 		for range 20 {
 			s.server.write()
