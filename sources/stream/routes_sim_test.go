@@ -32,7 +32,8 @@ type simServer struct {
 	changed   chan struct{} // closed and made anew with each change
 	cut       chan struct{} // likewise: ends all watches
 	watches   int
-	lists     int
+	lists     int // that were served, as streams too
+	opened    int // watches that were, from a version on
 }
 
 type simObject struct {
@@ -145,6 +146,8 @@ func (s *simServer) RoundTrip(r *http.Request) (*http.Response, error) {
 		s.rand.Shuffle(len(initial), func(i, j int) { initial[i], initial[j] = initial[j], initial[i] })
 		from = s.rv
 		initial = append(initial, endMark(strconv.Itoa(from)))
+	} else {
+		s.opened++
 	}
 	s.watches++
 	body, w := io.Pipe()

@@ -184,8 +184,10 @@ func (s *simulation) step() {
 		sink.mu.Lock()
 		sink.slow = time.Duration(r.IntN(300)) * time.Millisecond
 		sink.mu.Unlock()
-	case x < 0.80:
+	case x < 0.79:
 		s.replay()
+	case x < 0.80:
+		s.replayOne(simName(r.IntN(simRoutes)))
 	case x < 0.83:
 		s.restart(func() {})
 	case x < 0.85: // another selection
@@ -229,6 +231,13 @@ func (s *simulation) replay() {
 		sink.mu.Lock()
 		sink.asked = sink.asking
 		sink.mu.Unlock()
+	}
+}
+
+// replayOne replays one route, if there is such.
+func (s *simulation) replayOne(route string) {
+	if _, err := s.stream.ReplaySome(s.t.Context(), Selector{Route: route}, false); err != nil && !errors.Is(err, errNoRoute) {
+		s.t.Error(err)
 	}
 }
 
