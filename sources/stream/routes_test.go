@@ -203,6 +203,8 @@ func (s *simulation) step() {
 				s.out[i] = !s.out[i]
 			}
 		})
+	default: // all that can happen at once does
+		synctest.Wait()
 	}
 	time.Sleep(time.Duration(r.ExpFloat64() * float64(200*time.Millisecond)))
 }
