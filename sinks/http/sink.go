@@ -11,6 +11,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/fairlead-dev/fairlead/internal/inflight"
 	"github.com/fairlead-dev/fairlead/pipeline"
 )
 
@@ -31,9 +32,10 @@ type Sink struct {
 	passes    passes
 	transport *http.Transport
 	metrics   *metrics
-	slots     chan struct{} // one for each request that may be under way
-	drafts    sync.Pool     // of *draft
-	zippers   sync.Pool     // of *gzip.Writer
+	calls     inflight.Calls // of Write
+	slots     chan struct{}  // one for each request that may be under way
+	drafts    sync.Pool      // of *draft
+	zippers   sync.Pool      // of *gzip.Writer
 
 	limit limit // of bodies with several changes
 	stuck stuck // batches that fail again and again
@@ -141,8 +143,9 @@ func newTransport(u *url.URL, o *Options) (*http.Transport, error) {
 	return t, nil
 }
 
-// Close closes idle connections.
+// Close ends writes that are under way, and the connections. A later Write fails.
 func (s *Sink) Close() error {
+	s.calls.Close()
 	s.transport.CloseIdleConnections()
 	return nil
 }
@@ -153,6 +156,11 @@ func (s *Sink) Write(ctx context.Context, batch []*pipeline.Change) error {
 	if len(batch) == 0 {
 		return nil
 	}
+	ctx, done, err := s.calls.Begin(ctx)
+	if err != nil {
+		return fmt.Errorf("POST %s: %w", s.target, err)
+	}
+	defer done()
 	if err := s.pause.err(time.Now()); err != nil {
 		return err
 	}

@@ -27,16 +27,19 @@ func TestConformance(t *testing.T) {
 }
 
 func TestOutages(t *testing.T) {
+	short := func(o *kafka.Options) { o.Timeout = 2 * time.Second }
 	sinktest.RunOutages(t, func(t *testing.T) sinktest.Stand {
 		c := start(t)
 		var resume func()
 		return sinktest.Stand{
-			Sink:   open(t, c, func(o *kafka.Options) { o.Timeout = 2 * time.Second }),
+			Sink:   open(t, c, short),
 			Events: c.events,
 			Stop:   func() { c.Close() },
 			Start:  func() { c.run() },
 			Hang:   func() { resume = c.wire.hang() },
 			Resume: func() { resume() },
+			Waits:  c.wire.hasAnswer,
+			Open:   func() pipeline.Sink { return open(t, c, short) },
 		}
 	})
 }

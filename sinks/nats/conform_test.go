@@ -30,9 +30,14 @@ func TestConformance(t *testing.T) {
 func TestOutages(t *testing.T) {
 	short := func(o *nats.Options) { o.Timeout = 2 * time.Second }
 	stand := func(p *place) sinktest.Stand {
+		var sent int64
 		return sinktest.Stand{
 			Stop: p.stop, Start: p.run,
-			Hang:   func() { p.line.Set(tcpline.Faults{Mute: true}) },
+			Hang: func() {
+				p.line.Set(tcpline.Faults{Mute: true})
+				sent = p.line.Sent()
+			},
+			Waits:  func() bool { return p.line.Sent() > sent },
 			Resume: func() { p.line.Set(tcpline.Faults{}) },
 		}
 	}
@@ -41,6 +46,7 @@ func TestOutages(t *testing.T) {
 			p := start(t, nil).make()
 			s := stand(p)
 			s.Sink, s.Events = open(t, p, short), p.events
+			s.Open = func() pipeline.Sink { return open(t, p, short) }
 			return s
 		})
 	})
@@ -49,6 +55,7 @@ func TestOutages(t *testing.T) {
 			p := start(t, nil).make()
 			s, kv := stand(p), openKV(t, p, short)
 			s.Sink, s.Held = kv, func() []sinks.Held { return p.held(kv) }
+			s.Open = func() pipeline.Sink { return openKV(t, p, short) }
 			return s
 		})
 	})

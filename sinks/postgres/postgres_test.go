@@ -327,12 +327,14 @@ func TestOutages(t *testing.T) {
 	for name, on := range map[string]*database{"direct": d, "pgbouncer": bouncer} {
 		t.Run(name, func(t *testing.T) {
 			sinktest.RunOutages(t, func(t *testing.T) sinktest.Stand {
-				s := on.open(t, postgres.Options{Schema: d.schema(t), Timeout: 10 * time.Second})
+				o := postgres.Options{Schema: d.schema(t), Timeout: 10 * time.Second}
+				s := on.open(t, o)
 				return sinktest.Stand{
 					Sink: s, Held: func() []sinks.Held { return held(t, s) },
 					Stop: func() { d.Kill(t) }, Start: func() { d.Start(t) },
 					Hang: func() { d.Pause(t) }, Resume: func() { d.Resume(t) },
 					Waits: func() bool { return loopback.Unread(d.Addr()) },
+					Open:  func() pipeline.Sink { return on.open(t, o) },
 				}
 			})
 		})
