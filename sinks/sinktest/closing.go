@@ -12,8 +12,8 @@ import (
 	"github.com/fairlead-dev/fairlead/pipeline"
 )
 
-// closes closes a sink while a write of it waits for an answer: the write returns, nothing
-// is left of the sink, and it accepts nothing any more.
+// closes closes a sink that has written, and one of which a write waits for an answer.
+// That write returns, nothing is left of either, and they accept nothing any more.
 func closes(t *testing.T, s Stand) {
 	if s.Open == nil {
 		t.Skip("no second sink can be opened")
@@ -22,25 +22,42 @@ func closes(t *testing.T, s Stand) {
 	s.insist(t, all...) // what the destination needs for that, it has from now on
 	s.check(t, all)
 	others, sockets := goleak.IgnoreCurrent(), openSockets()
-	own := s
-	own.Sink = s.Open()
-	closer, ok := own.Sink.(io.Closer)
-	if !ok {
-		t.Fatal("it is no io.Closer")
-	}
-	mine := state("b", 1)
-	own.insist(t, mine)
+
+	idle := s
+	idle.Sink = s.Open()
+	idle.insist(t, state("b", 1))
+	idle.close(t)
 	late := state("c", 1)
-	ended := make(chan struct{})
+	idle.fails(t, t.Context(), late)
+	idle.close(t) // once more
+	nothingIsLeft(t, others, sockets)
+
 	if s.Hang != nil {
+		busy := s
+		busy.Sink = s.Open()
+		busy.insist(t, state("d", 1))
 		s.Hang()
+		ended := make(chan struct{})
 		go func() {
 			defer close(ended)
-			own.fails(t, t.Context(), late)
+			busy.fails(t, t.Context(), late)
 		}()
-		own.awaitWaits(t, ended)
-	} else {
-		close(ended)
+		busy.awaitWaits(t, ended)
+		busy.close(t)
+		within(t, ended, "Write has not returned after Close")
+		s.Resume()
+		nothingIsLeft(t, others, sockets)
+		all = append(all, state("d", 1))
+	}
+	s.insist(t, late)
+	s.check(t, append(all, state("b", 1), late))
+}
+
+func (s *Stand) close(t *testing.T) {
+	t.Helper()
+	closer, ok := s.Sink.(io.Closer)
+	if !ok {
+		t.Fatal("it is no io.Closer")
 	}
 	closed := make(chan struct{})
 	go func() {
@@ -50,21 +67,15 @@ func closes(t *testing.T, s Stand) {
 		}
 	}()
 	within(t, closed, "Close has not returned")
-	within(t, ended, "Write has not returned after Close")
-	if s.Hang != nil {
-		s.Resume()
-	}
-	own.fails(t, t.Context(), late)
-	if err := closer.Close(); err != nil {
-		t.Errorf("Close again: %v", err)
-	}
-	own.fails(t, t.Context(), late)
+}
+
+// nothingIsLeft waits until there are no goroutines but others, and as few sockets.
+func nothingIsLeft(t *testing.T, others goleak.Option, sockets int) {
+	t.Helper()
 	if err := leaks.Find(others); err != nil {
 		t.Errorf("what is left after Close: %v", err)
 	}
 	eventually(t, "more sockets are open after Close than before Open", func() bool { return openSockets() <= sockets })
-	s.insist(t, late)
-	s.check(t, append(all, mine, late))
 }
 
 // openSockets returns how many sockets this process has open, 0 where nobody can tell.
