@@ -1,6 +1,8 @@
 package nats_test
 
 import (
+	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -57,6 +59,26 @@ func TestOutages(t *testing.T) {
 			s.Sink, s.Held = kv, func() []sinks.Held { return p.held(kv) }
 			s.Open = func() pipeline.Sink { return openKV(t, p, short) }
 			return s
+		})
+	})
+}
+
+// A message of more than the server's max_payload is refused by itself.
+func TestPoison(t *testing.T) {
+	enlarge := func(c *pipeline.Change) {
+		c.Object = fmt.Appendf(nil, `{"data":{"k":%q}}`, strings.Repeat("x", 2<<20))
+	}
+	t.Run("stream", func(t *testing.T) {
+		sinktest.RunPoison(t, func(t *testing.T) (sinktest.Stand, func(*pipeline.Change)) {
+			p := start(t, nil).make()
+			return sinktest.Stand{Sink: open(t, p, nil), Events: p.events}, enlarge
+		})
+	})
+	t.Run("bucket", func(t *testing.T) {
+		sinktest.RunPoison(t, func(t *testing.T) (sinktest.Stand, func(*pipeline.Change)) {
+			p := start(t, nil).make()
+			s := openKV(t, p, nil)
+			return sinktest.Stand{Sink: s, Held: func() []sinks.Held { return p.held(s) }}, enlarge
 		})
 	})
 }

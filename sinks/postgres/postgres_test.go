@@ -340,3 +340,16 @@ func TestOutages(t *testing.T) {
 		})
 	}
 }
+
+// A row that a constraint of the table's owner refuses is refused by itself.
+func TestPoison(t *testing.T) {
+	d := start(t)
+	sinktest.RunPoison(t, func(t *testing.T) (sinktest.Stand, func(*pipeline.Change)) {
+		o := postgres.Options{NoMigrate: true}
+		o.Schema = d.made(t, o)
+		d.exec(t, `ALTER TABLE `+o.Schema+`.fairlead_state ADD CHECK (object->>'kind' <> 'Refused')`)
+		s := d.open(t, o)
+		return sinktest.Stand{Sink: s, Held: func() []sinks.Held { return held(t, s) }},
+			func(c *pipeline.Change) { c.Object = []byte(`{"apiVersion":"v1","kind":"Refused"}`) }
+	})
+}

@@ -31,8 +31,8 @@ type Stand struct {
 	Open func() pipeline.Sink
 }
 
-// RunOutages runs what a sink has to do while its destination is away, one subtest for
-// each rule.
+// RunOutages runs what a sink has to do while its destination is away, and when it is
+// closed, one subtest for each rule.
 func RunOutages(t *testing.T, open func(t *testing.T) Stand) {
 	for _, rule := range []struct {
 		name  string
