@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/fairlead-dev/fairlead/internal/httpdest"
+	"github.com/fairlead-dev/fairlead/internal/inflight"
 	"github.com/fairlead-dev/fairlead/pipeline"
 )
 
@@ -24,9 +25,10 @@ type Sink struct {
 	passes    passes
 	transport *http.Transport
 	metrics   *metrics
-	slots     chan struct{} // one for each request that may be under way
-	drafts    sync.Pool     // of *draft
-	zippers   sync.Pool     // of *gzip.Writer
+	calls     inflight.Calls // of Write
+	slots     chan struct{}  // one for each request that may be under way
+	drafts    sync.Pool      // of *draft
+	zippers   sync.Pool      // of *gzip.Writer
 
 	limit limit // of bodies with several changes
 	stuck stuck // batches that fail again and again
@@ -106,8 +108,9 @@ func (s *Sink) prepare(u *url.URL) {
 	s.passes = passes{o: &s.o, url: u, header: header, authorization: authorization}
 }
 
-// Close closes idle connections.
+// Close ends writes that are under way, and the connections. A later Write fails.
 func (s *Sink) Close() error {
+	s.calls.Close()
 	s.transport.CloseIdleConnections()
 	return nil
 }
@@ -118,6 +121,11 @@ func (s *Sink) Write(ctx context.Context, batch []*pipeline.Change) error {
 	if len(batch) == 0 {
 		return nil
 	}
+	ctx, done, err := s.calls.Begin(ctx)
+	if err != nil {
+		return fmt.Errorf("POST %s: %w", s.target, err)
+	}
+	defer done()
 	if err := s.pause.err(time.Now()); err != nil {
 		return err
 	}
