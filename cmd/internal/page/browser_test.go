@@ -2,7 +2,9 @@ package page
 
 import (
 	"context"
+	"crypto/sha256"
 	_ "embed"
+	"encoding/hex"
 	"encoding/json"
 	"flag"
 	"fmt"
@@ -108,7 +110,7 @@ func TestInBrowser(t *testing.T) {
 	t.Run("keys", func(t *testing.T) { useKeys(t, browser, server.URL) })
 	t.Run("follows", func(t *testing.T) { followInBrowser(t, browser, server.URL, broken) })
 	if *writePictures {
-		takePictures(t, browser, server.URL)
+		t.Run("pictures", func(t *testing.T) { takePictures(t, browser, server.URL) })
 	}
 }
 
@@ -371,13 +373,45 @@ func takePictures(t *testing.T, browser *testbrowser.Browser, address string) {
 		"status-overview-dark":  {"/status", testbrowser.Settings{Width: 1100, Height: 1000, Dark: true}},
 		"status-clusters":       {"/status/clusters?filter=is%3Athrottled&sort=-lag", testbrowser.Settings{Width: 1100, Height: 640}},
 		"status-cluster":        {"/status/clusters/prod-00009", testbrowser.Settings{Width: 1100, Height: 1100}},
+		"status-route":          {"/status/routes/" + url.PathEscape("http://alerts/in"), testbrowser.Settings{Width: 1100, Height: 800}},
 	} {
 		tab := browser.Open(t, address+s.path, s.Settings)
 		tab.Until(t, `document.querySelector("#tools button")`)
 		tab.Picture(t, filepath.Join("../../../docs/img", name+".png"))
 		tab.Close(t)
 	}
-	if _, err := os.Stat("../../../docs/img/status-overview-dark.png"); err != nil {
+	if err := os.WriteFile(shown, []byte(looks(t)+"\n"), 0o644); err != nil {
 		t.Error(err)
+	}
+}
+
+// shown is a file beside the pictures: the digest of what the page looked like.
+const shown = "../../../docs/img/status.sha256"
+
+// looks is the digest of what gives the page its looks.
+func looks(t *testing.T) string {
+	sum := sha256.New()
+	for _, pattern := range []string{"templates/*.html", "static/*.css"} {
+		names, err := filepath.Glob(pattern)
+		if err != nil || len(names) == 0 {
+			t.Fatalf("no %s, %v", pattern, err)
+		}
+		for _, name := range names { // in order
+			content, err := os.ReadFile(name)
+			if err != nil {
+				t.Fatal(err)
+			}
+			fmt.Fprintf(sum, "%s %d\n%s", name, len(content), content)
+		}
+	}
+	return hex.EncodeToString(sum.Sum(nil))
+}
+
+// TestPicturesAreOfThisPage: the pictures in docs/img were taken of these templates and this
+// style.
+func TestPicturesAreOfThisPage(t *testing.T) {
+	text, err := os.ReadFile(shown)
+	if err != nil || strings.TrimSpace(string(text)) != looks(t) {
+		t.Errorf("the pictures of the status page are older than its templates or its style (%v): run make status-pictures, and look at them", err)
 	}
 }
