@@ -149,6 +149,10 @@ sbom: build ## Write what bin/fairlead is made of to bin/fairlead.spdx.json
 	go run ./internal/sbom/cmd -program bin/fairlead -version $(VERSION) >bin/fairlead.spdx.json.new
 	mv bin/fairlead.spdx.json.new bin/fairlead.spdx.json
 
+.PHONY: image-test
+image-test: ## Build the image for amd64 and arm64 twice, and fail if they differ or are too large, which takes minutes
+	cd tools && go test ./image -count 1 -v -timeout 30m -run '^TestRealImage$$' -all-platforms
+
 .PHONY: charts
 charts: ## Pack the charts into bin/, of the image's version, for a registry of charts
 	@mkdir -p bin
@@ -195,7 +199,7 @@ browser: ## Find or fetch the Chromium that tests of the status page use; instal
 
 .PHONY: status-pictures
 status-pictures: browser ## Take the pictures of the status page in docs/img anew
-	go test ./cmd/internal/page -count 1 -run '^TestInBrowser$$' -write-pictures
+	go test ./cmd/internal/page -count 1 -run '^TestInBrowser$$/^pictures$$' -write-pictures
 
 .PHONY: status-times
 status-times: browser ## Measure how fast the status page is in a browser, and fail if it is too slow: on a machine that does nothing else

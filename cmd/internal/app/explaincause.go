@@ -21,14 +21,16 @@ const probeWithin = 4 * time.Second
 // before it has answered, there is what is known without asking. The member may be unknown.
 func (p *program) askAbout(ctx context.Context, e *engine, cluster string) api.MemberProbe {
 	q := p.questionOf(e, cluster)
+	if q.Session == nil { // what is found without asking is not kept: the cluster can be asked soon
+		return probe.About(ctx, q)
+	}
 	answer, ok := p.probes.Ask(ctx, cluster, func(ctx context.Context) api.MemberProbe { return probe.About(ctx, q) })
 	if ok {
 		return answer
 	}
-	asked := q.Session != nil
 	q.Session = nil
 	answer = probe.About(ctx, q)
-	if asked && ctx.Err() != nil {
+	if ctx.Err() != nil {
 		answer.Error = context.Cause(ctx).Error()
 	}
 	return answer
