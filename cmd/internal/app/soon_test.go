@@ -11,17 +11,18 @@ import (
 	typedcorev1 "k8s.io/client-go/kubernetes/typed/core/v1"
 )
 
-// beats in the ten seconds within which a fault has to be named, and what passes in one.
+// A fault has to be named within ten seconds, which are a hundred beats where nothing else
+// runs. The test allows twice as many: that others use half of the machine is no fault.
 const (
-	mostBeats = 100
+	mostBeats = 200
 	oneBeat   = 100 * time.Millisecond
 )
 
-// soon is ten seconds on a machine that does nothing else. A beat is a tenth of a second and
+// soon is how soon a fault has to be named. A beat is a tenth of a second and
 // a request to an API server, one after the other: where the machine has no time for the
 // program that is tested, nor for the API servers that it asks, beats take longer as well.
 type soon struct {
-	context.Context // ends with the last beat
+	context.Context //nolint:containedctx // It is one itself, which ends with the last beat.
 
 	began time.Time
 	beats atomic.Int32

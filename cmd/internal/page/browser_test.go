@@ -401,7 +401,7 @@ func looks(t *testing.T) string {
 			if err != nil {
 				t.Fatal(err)
 			}
-			fmt.Fprintf(sum, "%s %d\n%s", name, len(content), content)
+			_, _ = fmt.Fprintf(sum, "%s %d\n%s", name, len(content), content)
 		}
 	}
 	return hex.EncodeToString(sum.Sum(nil))
