@@ -183,6 +183,14 @@ func TestSinksWhoseDestinationIsDown(t *testing.T) {
 	}
 
 	o.create("one")
+	r.awaitScrape("a write to each", func(m *scrape) bool { // until then the checks tell
+		for identity := range names {
+			if m.total("fairlead_sink_changes_total", fmt.Sprintf("result=%q,sink=%q", "failed", identity)) == 0 {
+				return false
+			}
+		}
+		return true
+	})
 	await("each write tells its cause", everyone, fails)
 	for name, d := range all {
 		if !slices.ContainsFunc(strings.Split(log.text(), "\n"), func(line string) bool { return strings.Contains(line, d.says) }) {
