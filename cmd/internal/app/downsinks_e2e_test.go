@@ -127,7 +127,7 @@ func TestSinksWhoseDestinationIsDown(t *testing.T) {
 		flags = append(flags, "--sink="+d.sink)
 		names[must(new(Options).sinkKinds().Parse(d.sink))(t).Identity] = name
 	}
-	log := &logFile{t: t}
+	log := &logFile{to: outputOf(t)}
 	r := startLogged(t, parseWith(t, Options{}, flags...), newRecorder(), log)
 	o := newObjects(t, s.hub, s.namespace)
 
