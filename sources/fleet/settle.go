@@ -6,7 +6,6 @@ import (
 	"maps"
 	"slices"
 	"time"
-
 )
 
 // settle decides who has which name, and tells the handler what changed.
