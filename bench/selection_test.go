@@ -43,15 +43,15 @@ func BenchmarkSelection(b *testing.B) {
 	shortLived := sync.OnceValue(func() []*trace.Resource { return trace.Make(trace.Options{PodLife: 12 * time.Hour}).Resources() })
 	for _, r := range rules {
 		b.Run("rules="+r.name, func(b *testing.B) {
-			b.Run("watches=all", func(b *testing.B) { measureRules(b, r.texts, all()) })
+			b.Run("watches=all/impl=fairlead", func(b *testing.B) { measureRules(b, r.texts, all()) })
 			if r.name == "heartbeats" {
-				b.Run("watches=all-12h", func(b *testing.B) { measureRules(b, r.texts, shortLived()) })
+				b.Run("watches=all-12h/impl=fairlead", func(b *testing.B) { measureRules(b, r.texts, shortLived()) })
 			} else {
-				b.Run("watches=pods", func(b *testing.B) { measureRules(b, r.texts, pods()) })
+				b.Run("watches=pods/impl=fairlead", func(b *testing.B) { measureRules(b, r.texts, pods()) })
 			}
 		})
 	}
-	b.Run("rules=digests", measureDigests)
+	b.Run("rules=digests/impl=fairlead", measureDigests)
 }
 
 // measureRules runs watches with rules and without.

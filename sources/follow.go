@@ -41,12 +41,13 @@ func (s *Sources) connectLocked(r *member) error {
 
 // newStreamLocked returns a stream of a member.
 func (s *Sources) newStreamLocked(r *member, conn *connection.Connection, f stream.Followed) *stream.Stream {
+	var st *stream.Stream
 	o := stream.Options{
 		Cluster:      r.name,
 		Spec:         f.Spec,
 		Earlier:      f.Earlier,
 		Later:        f.Later,
-		Claimed:      func(ids []ledger.StreamID) { s.claimed(r, f.Spec, ids) },
+		Claimed:      func(ids []ledger.StreamID) { s.claimed(r, st.Spec(), ids) },
 		Config:       s.o.Config.Stream,
 		Connection:   conn,
 		Routes:       s.routes(),
@@ -63,7 +64,7 @@ func (s *Sources) newStreamLocked(r *member, conn *connection.Connection, f stre
 	if f.Wildcard.Wildcard() {
 		o.Wildcard = f.Wildcard.String()
 	}
-	st := stream.New(o)
+	st = stream.New(o)
 	s.pauseStreamLocked(r, st)
 	return st
 }

@@ -28,7 +28,7 @@ type claims struct {
 	specs    []Spec                                // of all streams
 	surveyed bool                                  // it is known what wildcards stand for
 	unplaced map[schema.GroupResource]bool         // what they stand for and there is no place for
-	of       map[Spec]map[ledger.StreamID]bool     // by the stream's spec
+	of       map[Spec][]ledger.StreamID            // by the stream's spec; none where it is not known yet
 	retiring map[*ledger.Cursor]context.CancelFunc // of those that are being retired
 }
 
@@ -40,14 +40,16 @@ func (s *Sources) claimed(r *member, spec Spec, ids []ledger.StreamID) {
 	k.Lock()
 	defer k.Unlock()
 	if k.of == nil {
-		k.of = map[Spec]map[ledger.StreamID]bool{}
+		k.of = map[Spec][]ledger.StreamID{}
 	}
-	if k.of[spec] == nil {
-		k.of[spec] = map[ledger.StreamID]bool{}
-	}
+	// A slice: a map takes a kilobyte for the one or two cursors that most streams have.
+	known := k.of[spec]
 	for _, id := range ids {
-		k.of[spec][id] = true
+		if !slices.Contains(known, id) {
+			known = append(known, id)
+		}
 	}
+	k.of[spec] = known
 	for c, cancel := range k.retiring {
 		switch id := c.ID(); {
 		case !c.Owned() || slices.ContainsFunc(ids, id.SameStream):
@@ -60,11 +62,18 @@ func (s *Sources) claimed(r *member, spec Spec, ids []ledger.StreamID) {
 	s.settledLocked(r)
 }
 
+// known reports whether a spec's stream has found out which cursors it uses. The claims
+// are locked.
+func (k *claims) known(spec Spec) bool {
+	_, ok := k.of[spec]
+	return ok
+}
+
 // settledLocked tells the ledger what the member's streams follow, once they have found
 // that out. The claims are locked.
 func (s *Sources) settledLocked(r *member) {
 	k := &r.claims
-	if k.surveyed && !slices.ContainsFunc(k.specs, func(spec Spec) bool { return k.of[spec] == nil }) {
+	if k.surveyed && !slices.ContainsFunc(k.specs, func(spec Spec) bool { return !k.known(spec) }) {
 		s.watchedLocked(r, nil)
 	}
 }
@@ -74,7 +83,7 @@ func (s *Sources) settledLocked(r *member) {
 func (s *Sources) watchedLocked(r *member, known []ledger.Remembered) {
 	var all []ledger.StreamID
 	for _, of := range r.claims.of {
-		all = slices.AppendSeq(all, maps.Keys(of))
+		all = append(all, of...)
 	}
 	following := func(id ledger.StreamID) ledger.Following {
 		switch {
@@ -98,7 +107,7 @@ func follows(ids []ledger.StreamID, id ledger.StreamID) bool {
 // bound is no deletion.
 func (s *Sources) mayFollowLocked(r *member, id ledger.StreamID, known []ledger.Remembered) bool {
 	for _, spec := range r.claims.specs {
-		if r.claims.of[spec] == nil && stream.MayMean(spec, id.Resource, known) {
+		if !r.claims.known(spec) && stream.MayMean(spec, id.Resource, known) {
 			return true
 		}
 	}
@@ -221,7 +230,7 @@ func (k *claims) retire(c *ledger.Cursor, cancel context.CancelFunc) bool {
 	defer k.Unlock()
 	id := c.ID()
 	for _, of := range k.of {
-		if ids := slices.Collect(maps.Keys(of)); slices.ContainsFunc(ids, id.SameStream) || follows(ids, id) {
+		if slices.ContainsFunc(of, id.SameStream) || follows(of, id) {
 			c.Release()
 			return false
 		}

@@ -24,8 +24,9 @@ type Scanner struct {
 	// keys are those of the object that is being scanned, and of its metadata.
 	keys [2]keySet
 	// kinds has a bit per level of nesting that skip is inside of: set for an
-	// object, clear for an array.
-	kinds [maxDepth/64 + 1]uint64
+	// object, clear for an array. It grows with the deepest frame: most need one word, and
+	// there is a Scanner for each stream.
+	kinds []uint64
 }
 
 func (s *Scanner) reset(b []byte) { s.b, s.i, s.doubtful = b, 0, false }
@@ -108,6 +109,9 @@ func (s *Scanner) skip(outer int) bool {
 			}
 			if depth > jsontext.MaxDepth {
 				s.doubtful = true
+			}
+			if depth/64 >= len(s.kinds) {
+				s.kinds = append(s.kinds, 0)
 			}
 			word, bit := &s.kinds[depth/64], uint64(1)<<(depth%64)
 			if c == '[' {
