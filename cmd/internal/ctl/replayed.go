@@ -70,10 +70,16 @@ func (c *replayedCluster) text(dry bool) string {
 	return said.String()
 }
 
-// sum is the last line of several clusters.
+// sum is the last line of several clusters. Those that failed do not count.
 func (r *replayed) sum() string {
-	of := fmt.Sprintf("%d clusters", len(r.Clusters))
-	if len(r.Clusters) == 1 {
+	n := 0
+	for i := range r.Clusters {
+		if r.Clusters[i].Error == "" {
+			n++
+		}
+	}
+	of := fmt.Sprintf("%d clusters", n)
+	if n == 1 {
 		of = "1 cluster"
 	}
 	switch {
