@@ -40,12 +40,13 @@ func NewVersion(description string, own api.Version) *cobra.Command {
 			}
 			running, err := c.version(cmd.Context())
 			mayBeNone := c.Address != "" && !cmd.Flags().Changed("admin") && !c.hub.isGiven(cmd.Flags())
-			switch {
-			case err != nil && !mayBeNone:
+			if err != nil && !mayBeNone {
 				return Unasked(err)
-			case !out.IsText():
+			}
+			if !out.IsText() {
 				return out.PrintObject(cmd.OutOrStdout(), versions{own, running})
-			case err != nil:
+			}
+			if running == nil {
 				return nil
 			}
 			_, err = fmt.Fprintln(cmd.OutOrStdout(), "running:", described(running))
