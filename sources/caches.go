@@ -143,3 +143,18 @@ func (c *Caches) Connections() []ConnectionStatus {
 	}
 	return status
 }
+
+// Connection returns where the connection of one member stands: among others its Attempt, how
+// many in a row have failed, and NextRetry, when the next one comes. ok is false if there is no
+// such member.
+func (c *Caches) Connection(name string) (status ConnectionStatus, ok bool) {
+	c.mu.Lock()
+	r := c.members[name]
+	if r == nil {
+		c.mu.Unlock()
+		return status, false
+	}
+	conn := r.conn
+	c.mu.Unlock()
+	return conn.Status(), true
+}

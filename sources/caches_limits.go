@@ -1,6 +1,8 @@
 package sources
 
 import (
+	"time"
+
 	"k8s.io/client-go/util/workqueue"
 
 	"github.com/fairlead-dev/fairlead/pipeline/queue"
@@ -72,6 +74,17 @@ func (c *Caches) dismiss(l *queueLimiter) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	delete(c.limiters, l)
+}
+
+// missingLocked returns for how long requests of a member have waited only for a token, by queue.
+func (c *Caches) missingLocked(name string) map[*queueLimiter]time.Duration {
+	total := make(map[*queueLimiter]time.Duration, len(c.limiters))
+	for l := range c.limiters {
+		if lane, ok := l.queue.Lane(name); ok {
+			total[l] = lane.Throttled
+		}
+	}
+	return total
 }
 
 // known tells the queues, which are locked meanwhile, what is in the fleet.

@@ -8,6 +8,7 @@ import (
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
+	"github.com/fairlead-dev/fairlead/internal/memberstatus"
 	"github.com/fairlead-dev/fairlead/internal/redact"
 	"github.com/fairlead-dev/fairlead/sources/cache"
 	states "github.com/fairlead-dev/fairlead/sources/member"
@@ -25,6 +26,10 @@ const (
 	// ConditionFresh is whether what others have of the member is as new as the member:
 	// all is followed, nothing is silent, and no change waits for longer than FreshWithin.
 	ConditionFresh = "Fresh"
+	// ConditionThrottled is whether what is to be done for the member waits for its own rate
+	// limit: for at least half of the last ten seconds something waited, and only a token was
+	// missing. It stays so until that was the case for less than a tenth of them.
+	ConditionThrottled = memberstatus.ConditionThrottled
 )
 
 // FreshWithin is how long a change of a member may wait for a sink while its member counts
@@ -48,17 +53,25 @@ func (m *MemberStatus) Conditions(now time.Time) []metav1.Condition {
 	}
 }
 
-// Conditions returns where a member stands as conditions, as MemberStatus.Conditions
-// does; ok is false if there is no such member. What its caches hold is Synced once all of
-// them have been read, and Fresh while all of them are open.
+// Conditions returns where a member stands as conditions, as memberclusters.fairlead.dev has
+// them, and in that order: those of MemberStatus.Conditions and ConditionThrottled; ok is false if
+// there is no such member. What its caches hold is Synced once all of them have been read, and
+// Fresh while all of them are open. Throttled is of the queues of FairRequests, of which the one
+// counts in which requests waited longest. It compares with the last call that is ten seconds ago
+// or more, so it begins as False: ask at regular times, such as every ten seconds.
+//
+// Connection returns what else those objects tell: the attempt, and when the next one comes.
 func (c *Caches) Conditions(name string, now time.Time) (all []metav1.Condition, ok bool) {
 	c.mu.Lock()
 	r := c.members[name]
-	c.mu.Unlock()
 	if r == nil {
+		c.mu.Unlock()
 		return nil, false
 	}
-	conn, held := r.conn.Status(), c.State(name)
+	throttled := r.throttled.Look(c.missingLocked(name), now)
+	connected := r.conn
+	c.mu.Unlock()
+	conn, held := connected.Status(), c.State(name)
 	synced := condition(ConditionSynced, metav1.ConditionFalse, held.Since, string(held.State), held.Reason)
 	fresh := condition(ConditionFresh, metav1.ConditionFalse, now, string(held.State), held.Reason)
 	switch held.State {
@@ -68,7 +81,7 @@ func (c *Caches) Conditions(name string, now time.Time) (all []metav1.Condition,
 	case cache.Stale:
 		synced = condition(ConditionSynced, metav1.ConditionTrue, held.Since, "Synced", "")
 	}
-	return []metav1.Condition{reachable(&conn), synced, fresh}, true
+	return []metav1.Condition{reachable(&conn), synced, fresh, throttled}, true
 }
 
 func reachable(c *ConnectionStatus) metav1.Condition {

@@ -7,6 +7,7 @@ import (
 
 	"github.com/go-logr/logr"
 
+	"github.com/fairlead-dev/fairlead/internal/memberstatus"
 	"github.com/fairlead-dev/fairlead/internal/supervise"
 	"github.com/fairlead-dev/fairlead/sources/connection"
 	"github.com/fairlead-dev/fairlead/sources/fleet"
@@ -61,6 +62,8 @@ type resident struct {
 	leaving  bool            // it was removed
 	ends     map[*int]func() // called when it is; they must not block
 	next     *fleet.Member   // set again while leaving
+
+	throttled memberstatus.Throttling[*queueLimiter] // of Caches.Conditions
 }
 
 type resides interface{ resides() *resident }

@@ -26,7 +26,7 @@ const between = `(?:[\s,]|\\+[nrt]|- |\d{4}-\d\d-\d\dT[\d:.]{8,18}Z )+`
 func cleanAssigned(s string) string {
 	var out strings.Builder
 	from := 0 // what of s is in out
-	names := newNames(s)
+	names, around := newNames(s), &around{s: s}
 	for at := 0; ; {
 		begin, end := names.next(at)
 		if begin == end {
@@ -39,6 +39,7 @@ func cleanAssigned(s string) string {
 			continue
 		}
 		a, secret := assignmentOf(s, at, m)
+		a.around = around
 		at = a.value
 		if !secret {
 			at -= m[1] - m[5] // what is after the name may be one
@@ -61,6 +62,7 @@ type assignment struct {
 	after, opening string // the quotes after the name and before the value
 	sign           string // between them; empty in a list
 	words          bool   // the value has several words
+	around         *around
 }
 
 // assignmentOf returns what m says, which assigned has found in s[at:], and whether it is secret.
@@ -105,7 +107,11 @@ func (a assignment) find() (begin, end int, instead string) {
 	}
 	rest := a.s[a.value:]
 	if a.opening != "" {
-		end := a.value + quoted(rest, len(a.opening)-1, a.opening[len(a.opening)-1])
+		quote, within := a.opening[len(a.opening)-1], 0
+		if quote == '\'' {
+			within = a.around.at(a.name)
+		}
+		end := a.value + quoted(rest, len(a.opening)-1, quote, within)
 		return a.value, a.more(end), instead
 	}
 	if a.sign != "" && strings.TrimLeft(a.after, "\\") != "" {
@@ -182,7 +188,7 @@ func bracketed(s string) (size int, closed bool) {
 			return i, false
 		case '"', '\'':
 			if strings.IndexByte("[{,:", before) >= 0 {
-				i += 1 + quoted(s[i+1:], run, c) + run // to its closing quote
+				i += 1 + quoted(s[i+1:], run, c, unknown) + run // to its closing quote
 			} else if c == '"' {
 				return i - run, false
 			}
@@ -201,8 +207,9 @@ func bracketed(s string) (size int, closed bool) {
 // quoted returns how long a value is, at the beginning of s, that began with so many
 // backslashes and a quote: up to the same again, to the end of the text around it, which
 // has fewer, or to the end of the line. A quote of the value itself has more: of those in
-// it each one is doubled once more.
-func quoted(s string, backslashes int, quote byte) int {
+// it each one is doubled once more. A value in single quotes may have double ones: within says
+// which of these ends the text around it, see around.
+func quoted(s string, backslashes int, quote byte, within int) int {
 	run := 0
 	for i := range len(s) {
 		switch s[i] {
@@ -215,8 +222,10 @@ func quoted(s string, backslashes int, quote byte) int {
 			if run < backslashes || run%(2*(backslashes+1)) == backslashes {
 				return i - min(run, backslashes)
 			}
-		case '"': // around a value in single quotes
-			return i - run
+		case '"': // around a value in single quotes, or in them
+			if within == unknown || run < within {
+				return i - run
+			}
 		}
 		run = 0
 	}

@@ -153,3 +153,42 @@ func FuzzNoSecretIsShown(f *testing.F) {
 		}
 	})
 }
+
+// FuzzNoQuotedSecretIsShown assigns a secret in single quotes, as shells and programs write it,
+// behind what else is on its line, and looks for its words. The secret may have double quotes.
+func FuzzNoQuotedSecretIsShown(f *testing.F) {
+	f.Add("", "a\"", "", uint8(0))
+	f.Add("user='a\"b' ", "", "\"", uint8(1))
+	f.Add(`a="b\"c" `, `\`, `\"x`, uint8(2))
+	f.Add("it isn't ", "\"\"", " ", uint8(3))
+	f.Fuzz(func(t *testing.T, line, before, after string, how uint8) {
+		const canary = "cAnArY7"
+		secret := before + canary + "0\"" + canary + "1" + after + canary + "2"
+		if strings.ContainsAny(secret+line, "'\n\r") || strings.Contains(secret, `\`) {
+			t.Skip() // it ends there
+		}
+		if opens(line) {
+			t.Skip() // a double quote ends it
+		}
+		text := line + " " + []string{"password='%s'", "--token '%s'", "api_key: '%s'", "{'secret': '%s'}"}[how%4]
+		text = fmt.Sprintf(strings.ReplaceAll(text[:len(line)], "%", "%%")+text[len(line):], secret) + " user7"
+		inJSON, err := json.Marshal(map[string]string{"err": text})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, in := range []string{text, string(inJSON), "level=info err=" + strconv.Quote(text), "level=info err=" + strconv.Quote(strconv.Quote(text))} {
+			got := New().CleanAll(in)
+			if strings.Contains(got, canary) {
+				t.Errorf("of\n%s\nit shows\n%s", in, got)
+			}
+			if again := New().CleanAll(got); again != got {
+				t.Errorf("again,\n%s\nis\n%s", got, again)
+			}
+		}
+	})
+}
+
+// opens reports whether a text in double quotes is open at the end of a line.
+func opens(line string) bool {
+	return (&around{s: line}).at(len(line)) != 0
+}

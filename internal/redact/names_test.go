@@ -23,6 +23,11 @@ func TestFormsOfSecrets(t *testing.T) {
 		"---\npassword: >-\n\n    hunter2\n  hunter2\n---\nuser7", "password:\n\n  hunter2\nuser7", "password: |  # " + strings.Repeat("x", 300) + "\n  hunter2\nuser7",
 		"config: '{\"password\":\"hunter2\"}' # user7", "config: |\n  {\"password\":\n   \"hunter2\"}\nuser7", "# password: hunter2\n# user7",
 
+		// Double quotes in single ones.
+		`password='hunter2"hunter2' user7`, `token: 'a"hunter2"hunter2', user7`, `err="password='hunter2\"hunter2' x" user7`, `user='a"b' password='c"hunter2' user7`,
+		`err="cannot use password='hunter2" user7`, `err="a \"password='hunter2\" user7" b`, `{'a': "x", 'password': 'a"hunter2', 'user': 'user7'}`, `-token 'a"hunter2 b' user7`,
+		`a="b" password='c"hunter2' d="user7"`, `a="it isn't" password='c"hunter2' user7`, `err="x 'y z" password='c"hunter2' user7`,
+
 		// Headers.
 		"Authorization: Bearer hunter2\nuser7", "Authorization: Basic hunter2==\nuser7", "Authorization: Splunk hunter2\nuser7", "Proxy-Authorization: Negotiate hunter2\nuser7",
 		"x authorization: AWS4-HMAC-SHA256 Credential=hunter2/x, SignedHeaders=host, Signature=hunter2\nuser7", "map[Authorization:[Bearer hunter2] X:[user7]]",

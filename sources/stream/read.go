@@ -162,6 +162,7 @@ func (a *attempt) observe(name ledger.Name, s ledger.State, view func() selectio
 			o.changes = append(o.changes, routed{branch: b, observation: said, outside: of.Outside})
 		case ledger.Refused:
 			o.refused = true
+			b.rules.failing.note(name, false) // it is delivered to nobody, and nobody would tell that it is gone
 		case ledger.Filtered:
 			b.rules.filtered.Add(1)
 			o.verdict = said.Verdict

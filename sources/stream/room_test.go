@@ -8,6 +8,7 @@ import (
 
 	"github.com/fairlead-dev/fairlead/internal/ledger"
 	"github.com/fairlead-dev/fairlead/internal/synctest"
+	"github.com/fairlead-dev/fairlead/pipeline/selection"
 	"github.com/fairlead-dev/fairlead/sources/member"
 )
 
@@ -72,6 +73,31 @@ func TestTooManyObjects(t *testing.T) {
 		body.send(event("ADDED", "e", 21))
 		h.want(true)
 		h.wantShort(1)
+	})
+}
+
+// What there is no room for is delivered to nobody, and nobody tells that it is gone: it is not
+// among the objects on whose newest state a filter fails.
+func TestNothingIsAmissWithWhatIsLeftOut(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h, body := bounded(t, 2, func(o *Options) {
+			o.Routes[0].Rules = rulesOf(t, selection.Texts{Where: []string{"configmaps: object.data.k == 'v'"}})
+		})
+		fails := func(kind, name string, version int) string {
+			return strings.Replace(event(kind, name, version), `"data":{"k":"v"}`, `"data":{}`, 1)
+		}
+		body.send(fails("MODIFIED", "a", 11), fails("ADDED", "c", 12))
+		h.want(true, "updated a uid-a@11")
+		if s := h.wantShort(1); s.Routes[0].FilterErrors != 2 || s.Routes[0].FilterFailing != 1 {
+			t.Errorf("a filter fails on %d objects, want 1: %+v", s.Routes[0].FilterFailing, s.Routes[0])
+		}
+		h.bound(3)
+		body = h.call("streaming list").open()
+		body.send(event("ADDED", "a", 13), event("ADDED", "b", 2), endMark("20")) // c is gone
+		h.want(true, "updated a uid-a@13 snapshot")
+		if s := h.wantState(member.Live); s.Routes[0].FilterFailing != 0 {
+			t.Errorf("a filter fails on %d objects, want none", s.Routes[0].FilterFailing)
+		}
 	})
 }
 

@@ -29,3 +29,20 @@ func (c *Catalog) Resolve(ctx context.Context, spec Spec) (schema.GroupVersionRe
 	}
 	return found.gvr, err
 }
+
+// Expand returns the streams that wildcards come to in a member that nothing is known of, beside
+// those of the specs that name a resource: what a Survey finds there at first. What is excluded is
+// not among them, and a member has most of them at most, those of named counted in; 0 is no bound.
+// The specs have no version: Resolve finds it. It fails if the member could not be asked.
+func (c *Catalog) Expand(ctx context.Context, named, wildcards, excluded []Spec, most int) ([]Followed, error) {
+	all, err := c.served.everything(ctx)
+	if err != nil {
+		return nil, err
+	}
+	inv := all.inventory()
+	if err := inv.setNamed(ctx, c.served, nil, named); err != nil {
+		return nil, err
+	}
+	follow, _ := (&planner{wildcards: wildcards, named: named, excluded: excluded, max: most, inventory: inv}).plan()
+	return follow, nil
+}

@@ -61,6 +61,8 @@ type MemberProbe struct {
 	Credentials    []Credential `json:"credentials,omitempty"`
 	Denied         []Denied     `json:"denied,omitempty"`
 	Unserved       []Unserved   `json:"unserved,omitempty"`
+	// Unasked is how many resources it was not asked about, because there are too many.
+	Unasked int `json:"unasked,omitempty"`
 }
 
 // Credential is one by which a member and this program know each other, without itself.

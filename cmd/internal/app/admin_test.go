@@ -46,6 +46,8 @@ func stoppingAdmin(t *testing.T, dead *deadLetters) (url string, replayed *[]str
 			switch {
 			case cluster == "beta":
 				return r, errors.New("it has just left")
+			case cluster == "gamma":
+				return r, fmt.Errorf("replay: %w", sources.ErrUnknownCluster)
 			case resource == "deployments":
 				return r, sources.ErrUnknownResource
 			case resource == "secrets":

@@ -32,6 +32,9 @@ func TestCommandsNameTheCause(t *testing.T) {
 		t.Run(f.name, func(t *testing.T) {
 			t.Parallel() // most of the time passes in the windows of checks
 			s := newFaultStand(t, env, fmt.Sprint(i))
+			if f.volume && s.onVolume(t, &f) {
+				return
+			}
 			flags := f.inject(t, s)
 			if f.pre {
 				t.Run("before it runs", func(t *testing.T) {
@@ -47,14 +50,19 @@ func TestCommandsNameTheCause(t *testing.T) {
 				}
 				f.then(t, s, r)
 			}
-			at := "--admin=http://" + r.program.adminAddress.String()
-			within := s.soon(t)
-			var asked sync.WaitGroup
-			asked.Go(func() { s.explains(t, within, &f, at) })
-			asked.Go(func() { s.checks(t, within, &f, []string{"check", at}) })
-			asked.Wait()
+			s.named(t, &f, "--admin=http://"+r.program.adminAddress.String())
 		})
 	}
+}
+
+// named has both commands name the fault of the program at an address, from now on.
+func (s *stand) named(t *testing.T, f *fault, at string) {
+	t.Helper()
+	within := s.soon(t)
+	var asked sync.WaitGroup
+	asked.Go(func() { s.explains(t, within, f, at) })
+	asked.Go(func() { s.checks(t, within, f, []string{"check", at}) })
+	asked.Wait()
 }
 
 // explains runs fairlead explain until it names the fault.

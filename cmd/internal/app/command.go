@@ -51,7 +51,7 @@ func NewCommand(o Options) *cobra.Command {
 		ctl.NewLimits(),
 		ctl.NewReplay(),
 		ctl.NewSupportBundle(o.describe()),
-		ctl.NewVersion(o.describe()),
+		ctl.NewVersion(o.describe(), o.build().answer()),
 	)
 	parent(root, append(asking,
 		newRunCommand(o),

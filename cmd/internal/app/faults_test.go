@@ -32,6 +32,7 @@ import (
 	"github.com/fairlead-dev/fairlead/internal/ledger"
 	"github.com/fairlead-dev/fairlead/internal/spec"
 	"github.com/fairlead-dev/fairlead/internal/testenv"
+	"github.com/fairlead-dev/fairlead/sources/member"
 )
 
 // A fault is one thing that is wrong with a fleet of real control planes. Commands that say
@@ -51,6 +52,7 @@ type fault struct {
 	also          []string // other codes that may be found
 	pre           bool     // the cause is found before the program runs, too
 	info          bool     // it is no error and no warning
+	volume        bool     // where a volume can be had, the ledger is on a real one, which is full
 	// object is what is asked for, of alpha; empty: configmaps/a. reason is the one of its
 	// verdict; empty: nobody can be asked, and the error names the code.
 	object string
@@ -328,7 +330,7 @@ var faults = []fault{
 		then:   func(_ *testing.T, s *stand, _ *running) { s.many() },
 	},
 	{
-		name: "ledger full", code: "FL1401", says: "no space left", also: []string{"FL1203"},
+		name: "ledger full", code: "FL1401", says: "no space left", also: []string{"FL1203", "FL1405"}, volume: true,
 		reason: api.ReasonHeldByLedger, object: "configmaps/many-9",
 		inject: func(t *testing.T, s *stand) []string {
 			s.options.stores = ledger.StoreKinds{{
@@ -369,6 +371,39 @@ var faults = []fault{
 			s.hub.Cut()
 		},
 	},
+}
+
+// onVolume has commands name the fault of a program whose ledger is on a volume of its own, which
+// is full. It does nothing, and returns false, where none may be mounted.
+func (s *stand) onVolume(t *testing.T, f *fault) (mounted bool) {
+	t.Run("on a volume", func(t *testing.T) {
+		dir, admin := t.TempDir(), freeAddress(t)
+		p := startKeeper(t, "volume", dir, append(s.well(t), "--ledger="+filepath.Join(dir, "ledger"), "--cluster-qps=0",
+			"--metrics-bind-address=127.0.0.1:0", "--health-probe-bind-address=127.0.0.1:0", "--admin-bind-address="+admin)...)
+		mounted = true
+		p.start()
+		p.await("all is live", func() bool {
+			all := p.status().Clusters
+			return len(all) == 2 && !slices.ContainsFunc(all, func(c api.Cluster) bool {
+				return len(c.Streams) != 1 || c.Streams[0].State != member.Live || c.Streams[0].Unacked > 0
+			})
+		})
+		p.do("full")
+		long := strings.Repeat("x", 200) // so that the ledger grows fast
+		for n := 0; ; n++ {
+			if ok, _ := p.ready(); !ok {
+				break
+			}
+			if n == 5000 {
+				t.Fatal("the ledger still grows")
+			}
+			s.objects.create(fmt.Sprintf("grows-%d-%s", n, long))
+		}
+		s.many()
+		s.named(t, f, "--admin=http://"+admin)
+		p.do("kill")
+	})
+	return mounted
 }
 
 func refuseAlpha(w http.ResponseWriter, r *http.Request) {

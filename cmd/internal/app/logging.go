@@ -1,6 +1,7 @@
 package app
 
 import (
+	"encoding/json"
 	"fmt"
 	"io"
 	"log/slog"
@@ -36,8 +37,9 @@ func newLeveledLogger(w io.Writer, level slog.Leveler, format string) logr.Logge
 	return logr.FromSlogHandler(slog.NewTextHandler(w, o))
 }
 
-// loggable returns what is logged of a value: a text or an error without credentials, and a duration with
-// its unit, where JSON would have a number of nanoseconds that looks like one of something else.
+// loggable returns what is logged of a value: a text or an error without credentials, a list or
+// another value as a text if there are credentials in it, and a duration with its unit, where JSON
+// would have a number of nanoseconds that looks like one of something else.
 func loggable(a slog.Attr, clean func(string) string) slog.Attr {
 	switch a.Value.Kind() {
 	case slog.KindDuration:
@@ -45,11 +47,36 @@ func loggable(a slog.Attr, clean func(string) string) slog.Attr {
 	case slog.KindString:
 		a.Value = slog.StringValue(clean(a.Value.String()))
 	case slog.KindAny:
-		if err, ok := a.Value.Any().(error); ok {
-			a.Value = slog.StringValue(clean(textOf(err)))
+		switch v := a.Value.Any().(type) {
+		case error:
+			a.Value = slog.StringValue(clean(textOf(v)))
+		case []byte:
+			a.Value = slog.StringValue(clean(string(v)))
+		default:
+			if text, changed := cleaned(v, clean); changed {
+				a.Value = slog.StringValue(text)
+			}
 		}
 	}
 	return a
+}
+
+// cleaned returns a value as a text without credentials, and whether there were any in it: as JSON
+// or, where that has none or fails, as fmt writes it.
+func cleaned(v any, clean func(string) string) (text string, changed bool) {
+	defer func() {
+		if recover() != nil { // a method of v
+			text, changed = fmt.Sprintf("a value of type %T that cannot be shown", v), true
+		}
+	}()
+	if encoded, err := json.Marshal(v); err == nil {
+		if text := clean(string(encoded)); text != string(encoded) {
+			return text, true
+		}
+	}
+	written := fmt.Sprintf("%+v", v)
+	text = clean(written)
+	return text, text != written
 }
 
 // textOf returns what an error says. One that cannot say it, such as a nil pointer, is no

@@ -30,3 +30,40 @@ func TestCredentialsAreNotLogged(t *testing.T) {
 		}
 	}
 }
+
+// panics is a value whose methods panic.
+type panics struct{}
+
+func (panics) MarshalJSON() ([]byte, error) { panic("as if") }
+
+// Lists and structs may quote what others have sent, too. Those without credentials stay what
+// they are.
+func TestCredentialsInValuesAreNotLogged(t *testing.T) {
+	const token = "Bearer eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiJhIn0.canary"
+	type header struct {
+		Name   string
+		Values []string
+		secret string // JSON does not have it
+	}
+	for _, format := range []string{"json", "text"} {
+		for name, value := range map[string]any{
+			"list": []string{"a", token}, "map": map[string]any{"headers": []any{token}}, "struct": header{Name: "kept", Values: []string{token}},
+			"pointer": &header{Values: []string{token}}, "bytes": []byte(token), "unexported": header{secret: token}, "channel": struct {
+				C    chan int
+				Text string
+			}{nil, token},
+		} {
+			var out bytes.Buffer
+			newLogger(&out, "info", format).Info("It says", "what", value)
+			if got := out.String(); strings.Contains(got, "canary") || !strings.Contains(got, "[redacted]") {
+				t.Errorf("%s, %s: %s", format, name, got)
+			}
+		}
+		var out bytes.Buffer
+		newLogger(&out, "info", format).Info("It says", "what", panics{}, "list", []string{"pods", "secrets"})
+		want := map[string]string{"json": `"list":["pods","secrets"]`, "text": `list="[pods secrets]"`}[format]
+		if got := out.String(); !strings.Contains(got, want) {
+			t.Errorf("%s: %s, want %s", format, got, want)
+		}
+	}
+}

@@ -58,8 +58,8 @@ type standing struct {
 
 // seen is what is remembered of one member.
 type seen struct {
-	first     time.Time // with this engine
-	throttled throttling
+	first     time.Time                       // with this engine
+	throttled memberstatus.Throttling[string] // by route
 }
 
 // of returns where all members stand; ok is false while no engine can tell.
@@ -89,7 +89,7 @@ func (x *standing) of(p *program, now time.Time) (_ []memberstatus.Member, ok bo
 			}
 			members[name] = s
 			m.Status = memberStatusOf(of, now)
-			m.Status.Conditions = append(m.Status.Conditions, s.throttled.look(lanes[name], now))
+			m.Status.Conditions = append(m.Status.Conditions, s.throttled.Look(missing(lanes[name]), now))
 			m.Starting = isStarting(of) && now.Sub(s.first) < engine.settings.ConnectTimeout+startMargin
 		}
 		all = append(all, m)
@@ -153,50 +153,11 @@ func memberStatusOf(m *sources.MemberStatus, now time.Time) *memberstatus.Status
 	return s
 }
 
-// conditionThrottled is whether changes of a member wait for its own rate limit.
-const conditionThrottled = "Throttled"
-
-const (
-	// throttleWindow is the time over which it is decided whether a cluster is throttled.
-	throttleWindow = 10 * time.Second
-	// A cluster becomes throttled when only tokens were missing for half of the window,
-	// and stays so until they were for less than a tenth: else it would turn all the time.
-	throttledFrom, throttledTo = 2, 10
-)
-
-// throttling decides whether one cluster is throttled.
-type throttling struct {
-	is    bool
-	since time.Time
-	at    time.Time                // the begin of the window
-	total map[string]time.Duration // for which tokens have been missing then, by route
-}
-
-// look returns the condition, given a cluster's lanes by route. Each route has tokens of
-// its own: the one that waits longest counts.
-func (t *throttling) look(lanes map[string]queue.LaneStats, now time.Time) metav1.Condition {
-	passed, missing := now.Sub(t.at), time.Duration(0)
+// missing returns for how long tokens have been missing in a cluster's lanes, by route.
+func missing(lanes map[string]queue.LaneStats) map[string]time.Duration {
 	total := make(map[string]time.Duration, len(lanes))
 	for route, l := range lanes {
 		total[route] = l.Throttled
-		missing = max(missing, l.Throttled-t.total[route]) // another engine begins at 0
 	}
-	switch {
-	case t.at.IsZero():
-		t.since, t.at, t.total = now, now, total
-	case passed >= throttleWindow:
-		is := missing >= passed/throttledFrom || t.is && missing >= passed/throttledTo
-		if is != t.is {
-			t.is, t.since = is, now
-		}
-		t.at, t.total = now, total
-	}
-	c := metav1.Condition{
-		Type: conditionThrottled, Status: metav1.ConditionFalse, Reason: "WithinLimits", LastTransitionTime: metav1.NewTime(t.since),
-	}
-	if t.is {
-		c.Status, c.Reason = metav1.ConditionTrue, "RateLimit"
-		c.Message = "changes wait for the cluster's own rate limit; see --cluster-qps and --cluster-limit"
-	}
-	return c
+	return total
 }

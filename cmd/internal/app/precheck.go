@@ -137,7 +137,7 @@ func scan(ctx context.Context, p fleet.Provider, hub *rest.Config, timeout time.
 
 // askMember connects to a member, once, and asks it.
 func (s *settings) askMember(ctx context.Context, m *fleet.Member, timeout time.Duration) (api.Cluster, api.MemberProbe) {
-	q := probe.Question{Cluster: m.Name, REST: m.REST, Specs: s.specs, Lists: true}
+	q := probe.Question{Cluster: m.Name, REST: m.REST, Specs: s.specs, Excluded: s.excluded, MaxStreams: s.MaxStreams, Lists: true}
 	if m.Limits.Paused {
 		return api.Cluster{Name: m.Name, Source: m.Source, State: member.Paused, Reason: "paused"}, probe.Member(ctx, q)
 	}

@@ -79,13 +79,9 @@ const replayStored = 10 * time.Second
 // what sources.Sources gives it.
 const replayListed = time.Minute
 
-func (a *admin) serveReplay(r *http.Request) (int, any) {
-	q, err := replayRequestOf(r)
-	if err != nil {
-		return http.StatusBadRequest, api.Error{Error: err.Error()}
-	}
-	cluster, resource := q.cluster, q.resource
-	var clusters, resources []string
+// followed returns the clusters that there are, and what is followed of one of them. Who replays
+// thousands of clusters asks once for each: only the answer to what there is not looks at all.
+func (a *admin) followed(cluster string) (clusters, resources []string) {
 	for _, m := range a.members() {
 		clusters = append(clusters, m.Connection.Cluster)
 		for _, st := range m.Streams {
@@ -94,9 +90,15 @@ func (a *admin) serveReplay(r *http.Request) (int, any) {
 			}
 		}
 	}
-	if !slices.Contains(clusters, cluster) {
-		return http.StatusNotFound, api.Error{Error: fmt.Sprintf("there is no cluster %q", cluster), Known: clusters}
+	return clusters, resources
+}
+
+func (a *admin) serveReplay(r *http.Request) (int, any) {
+	q, err := replayRequestOf(r)
+	if err != nil {
+		return http.StatusBadRequest, api.Error{Error: err.Error()}
 	}
+	cluster, resource := q.cluster, q.resource
 	if q.Route != "" && !slices.Contains(a.routes, q.Route) {
 		return http.StatusNotFound, api.Error{Error: fmt.Sprintf("there is no route %q", clipped(q.Route)), Known: a.routes}
 	}
@@ -116,7 +118,12 @@ func (a *admin) serveReplay(r *http.Request) (int, any) {
 	if errors.Is(err, sources.ErrSelector) || errors.Is(err, sources.ErrUnknownRoute) {
 		return http.StatusBadRequest, api.Error{Error: err.Error()}
 	}
+	if errors.Is(err, sources.ErrUnknownCluster) {
+		clusters, _ := a.followed(cluster)
+		return http.StatusNotFound, api.Error{Error: fmt.Sprintf("there is no cluster %q", clipped(cluster)), Known: clusters}
+	}
 	if errors.Is(err, sources.ErrUnknownResource) {
+		_, resources := a.followed(cluster)
 		return http.StatusNotFound, api.Error{Error: fmt.Sprintf("cluster %q has no resource %q that is followed", cluster, resource), Known: resources}
 	}
 	if err != nil {

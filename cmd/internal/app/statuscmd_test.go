@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"os"
+	"runtime"
 	"strings"
 	"testing"
 
@@ -84,6 +85,9 @@ func TestStatusTellsOfARealFleet(t *testing.T) {
 	}
 	if out := ask(0, "version"); !strings.Contains(out, "\nrunning: ") {
 		t.Errorf("of the running version it says %q", out)
+	}
+	if out := ask(0, "version", "-o", "jsonpath={.client.go}|{.running.go}"); !strings.Contains(out, runtime.Version()+" ") || strings.Count(out, runtime.Version()) != 2 {
+		t.Errorf("of both versions it says %q", out)
 	}
 
 	// It tells again, to something that is no terminal one after the other.

@@ -84,11 +84,15 @@ func (o Options) describe() string {
 	return o.build().String()
 }
 
+// answer returns what /version answers.
+func (b build) answer() api.Version {
+	return api.Version{Version: cmp.Or(b.version, "dev"), Commit: b.commit, Date: b.date, Go: b.goes}
+}
+
 // serveVersion answers /version.
 func (p *program) serveVersion(w http.ResponseWriter, _ *http.Request) {
-	b := p.settings.options.build()
 	w.Header().Set("Content-Type", "application/json")
-	if err := json.NewEncoder(w).Encode(api.Version{Version: cmp.Or(b.version, "dev"), Commit: b.commit, Date: b.date, Go: b.goes}); err != nil {
+	if err := json.NewEncoder(w).Encode(p.settings.options.build().answer()); err != nil {
 		p.log.V(1).Info("Could not answer /version", "reason", err.Error())
 	}
 }

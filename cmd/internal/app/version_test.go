@@ -42,3 +42,16 @@ func TestVersionIsToldTheSameTwice(t *testing.T) {
 		t.Errorf("--version tells %q, version %q", flag, sub)
 	}
 }
+
+// Programs read the version too, whether there is a program that runs or not.
+func TestVersionForPrograms(t *testing.T) {
+	for form, want := range map[string]string{"json": `"go": "` + runtime.Version(), "yaml": "client:\n", "go-template={{.client.version}}": "dev"} {
+		out, err := command(t, "version", "-o", form)
+		if err != nil || !strings.Contains(out, want) || strings.HasPrefix(out, "fairlead") {
+			t.Errorf("%s: %q, %v", form, out, err)
+		}
+	}
+	if out, err := command(t, "version", "-o=wide"); ExitCode(err) != 2 || out != "" || !strings.Contains(err.Error(), "there are json") {
+		t.Errorf("%q, %v", out, err)
+	}
+}

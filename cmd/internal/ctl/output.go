@@ -6,6 +6,7 @@ import (
 	"io"
 	"slices"
 	"strings"
+	"text/template"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -30,6 +31,41 @@ func (o *Output) AddFlags(f *pflag.FlagSet) {
 	f.StringVar(&o.sortBy, "sort-by", "", "order of the rows: a column's name, by which large numbers come first, or a JSONPath such as\n"+
 		"{.since}, by which small values do (default: what matters first)")
 }
+
+// objectFormats are those of what is no table.
+var objectFormats = []string{"json", "yaml", "jsonpath=", "go-template="}
+
+// AddObjectFlag adds -o to a command that prints sentences, or an object.
+func (o *Output) AddObjectFlag(cmd *cobra.Command) {
+	cmd.Flags().StringVarP(&o.format, "output", "o", "", "form of the output: json, yaml, jsonpath=TEMPLATE or go-template=TEMPLATE (default: text)")
+	// It fails only for a flag that there is not.
+	_ = cmd.RegisterFlagCompletionFunc("output", cobra.FixedCompletions(objectFormats, cobra.ShellCompDirectiveNoFileComp|cobra.ShellCompDirectiveNoSpace))
+}
+
+// IsText reports whether a command with AddObjectFlag prints sentences.
+func (o *Output) IsText() bool { return o.format == "" }
+
+// checkObject returns why PrintObject could print nothing: what changes something asks before.
+func (o *Output) checkObject() error {
+	form, text, given := strings.Cut(o.format, "=")
+	var err error
+	switch {
+	case o.format == "" || !given && (form == "json" || form == "yaml"):
+	case given && form == "jsonpath":
+		_, err = parsePath(text)
+	case given && form == "go-template":
+		_, err = template.New("output").Parse(text)
+	default:
+		return &pointlessError{fmt.Errorf("--output %q: there are %s", o.format, strings.Join(objectFormats, ", "))}
+	}
+	if err != nil {
+		return &pointlessError{fmt.Errorf("--output: %w", err)}
+	}
+	return nil
+}
+
+// PrintObject prints an object in the form that is asked for, unless that is text.
+func (o *Output) PrintObject(w io.Writer, object any) error { return o.Print(w, Table{}, object) }
 
 // CompleteOutput completes the flags of AddFlags by the table's columns.
 func CompleteOutput(cmd *cobra.Command, columns []Column) {

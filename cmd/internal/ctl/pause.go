@@ -3,7 +3,6 @@ package ctl
 import (
 	"errors"
 	"fmt"
-	"net/http"
 	"net/url"
 	"os/user"
 	"strings"
@@ -78,9 +77,9 @@ func NewPause() *cobra.Command {
 	var out Output
 	var t target
 	var o order
-	var mode string
+	var mode, selector string
 	cmd := &cobra.Command{
-		Use:   "pause CLUSTER | --stream CLUSTER/RESOURCE | --route NAME",
+		Use:   "pause CLUSTER | --selector LABELS | --stream CLUSTER/RESOURCE | --route NAME",
 		Short: "Have a running program deliver nothing of a cluster, a stream or to a sink for a while",
 		Long: "Has a running program deliver nothing of a cluster, of one resource of it, or to a sink,\n" +
 			"until it is resumed or the time is over. Nothing is lost, and nothing else waits for it.\n" +
@@ -88,24 +87,30 @@ func NewPause() *cobra.Command {
 			"With --mode hold, watches stay open: changes wait in their lanes and, once these are full,\n" +
 			"in the cluster. With --mode stop there are no watches: delivery goes on later from where\n" +
 			"it was, or with a snapshot, if the cluster does not remember that any more.\n" +
-			"What is being written to a sink at this moment is written.",
+			"What is being written to a sink at this moment is written.\n\n" +
+			"With --selector it is each cluster that has the labels now, and none that gets them later.\n" +
+			"If one cannot be paused, the others are, and the command fails.",
 		Example: "  fairlead pause edge-1 --for 30m --reason 'etcd is being moved'\n" +
 			"  fairlead pause --stream edge-1/events --mode stop\n" +
+			"  fairlead pause --selector region=north --for 2h --reason 'the link is being repaired'\n" +
 			"  fairlead pause --route postgres://db:5432/fleet",
 		Args: cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			q, err := t.query(args)
+			of, err := targets(cmd, &c, &t, selector, args)
 			if err != nil {
 				return err
 			}
-			if err := o.add(cmd, q); err != nil {
-				return err
+			for _, q := range of {
+				if err := o.add(cmd, q); err != nil {
+					return err
+				}
+				q.Set("mode", mode)
 			}
-			q.Set("mode", mode)
-			return pausing(cmd, &c, &out, "/pause", q, "Paused")
+			return pausing(cmd, &c, &out, "/pause", of, "Paused")
 		},
 	}
 	t.addFlags(cmd.Flags())
+	addSelector(cmd.Flags(), &selector)
 	cmd.Flags().StringVar(&mode, "mode", api.PauseHold, "hold: watches stay; stop: they are closed")
 	o.addFlags(cmd.Flags())
 	c.AddFlag(cmd.Flags())
@@ -119,42 +124,32 @@ func NewResume() *cobra.Command {
 	var c Client
 	var out Output
 	var t target
+	var selector string
 	cmd := &cobra.Command{
-		Use:     "resume CLUSTER | --stream CLUSTER/RESOURCE | --route NAME",
-		Short:   "End a pause of a running program",
-		Long:    "Has a running program go on with what was paused. It delivers what has waited, in order.",
-		Example: "  fairlead resume edge-1",
-		Args:    cobra.MaximumNArgs(1),
+		Use:   "resume CLUSTER | --selector LABELS | --stream CLUSTER/RESOURCE | --route NAME",
+		Short: "End a pause of a running program",
+		Long: "Has a running program go on with what was paused. It delivers what has waited, in order.\n\n" +
+			"With --selector it is each cluster that is paused and has the labels.",
+		Example: "  fairlead resume edge-1\n" +
+			"  fairlead resume --selector region=north",
+		Args: cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			q, err := t.query(args)
+			of, err := targets(cmd, &c, &t, selector, args)
 			if err != nil {
 				return err
 			}
-			addBy(q)
-			return pausing(cmd, &c, &out, "/resume", q, "Resumed")
+			for _, q := range of {
+				addBy(q)
+			}
+			return pausing(cmd, &c, &out, "/resume", of, "Resumed")
 		},
 	}
 	t.addFlags(cmd.Flags())
+	addSelector(cmd.Flags(), &selector)
 	c.AddFlag(cmd.Flags())
 	out.AddFlags(cmd.Flags())
 	cmd.ValidArgsFunction = c.CompleteCluster
 	return cmd
-}
-
-// pausing asks for a pause or its end, and prints the answer.
-func pausing(cmd *cobra.Command, c *Client, out *Output, path string, q url.Values, done string) error {
-	var p api.Pausing
-	if err := c.Post(cmd.Context(), cmd.ErrOrStderr(), path, q, storedWithin, &p, http.StatusOK, http.StatusAccepted); err != nil {
-		return err
-	}
-	err := out.Print(cmd.OutOrStdout(), Table{
-		Columns: []Column{{Name: "STATE"}, {Name: "OF"}, {Name: "MODE"}, {Name: "UNTIL"}, {Name: "BY"}, {Name: "REASON"}},
-		Rows:    [][]string{{done, p.String(), p.Mode, until(p.Until), p.By, p.Reason}},
-	}, p)
-	if err != nil {
-		return err
-	}
-	return notStored(p.NotStored)
 }
 
 // until says when something ends by itself.

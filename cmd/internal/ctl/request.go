@@ -35,13 +35,19 @@ func (w *way) String() string {
 	return w.url.String()
 }
 
+// unreachableError is the error of a request to which nothing has answered.
+type unreachableError struct{ error }
+
+// Unwrap returns what is wrong.
+func (e *unreachableError) Unwrap() error { return e.error }
+
 // unreachable is the error of a request to which nothing has answered.
 func (w *way) unreachable(method string, u *url.URL, err error) error {
 	if w.pod != "" {
-		return fmt.Errorf("%s %s in Pod %s: %w", method, u.Path, w.pod, err)
+		return &unreachableError{fmt.Errorf("%s %s in Pod %s: %w", method, u.Path, w.pod, err)}
 	}
-	return fmt.Errorf("%s %s: %w; is fairlead run up there, with this --admin-bind-address? "+
-		"Run this command where it runs, in its Pod for one, name its address with --admin, or its namespace with -n", method, u, err)
+	return &unreachableError{fmt.Errorf("%s %s: %w; is fairlead run up there, with this --admin-bind-address? "+
+		"Run this command where it runs, in its Pod for one, name its address with --admin, or its namespace with -n", method, u, err)}
 }
 
 // request is one of a Client.

@@ -232,4 +232,18 @@ var codesOfMembers = []Code{
 		Do:       "Ask again once the stream is live.",
 		Commands: []string{"fairlead check --deep"},
 	},
+	{
+		Code: "FL1114", Severity: api.SeverityInfo, Title: "A cluster was not asked about all rights",
+		Meaning: "More than 50 resources are to be followed of which the cluster does not say, in one answer, that they may be listed and watched. " +
+			"It was asked about 50 of them one by one.",
+		Impact:   "Whether the others may be followed is not known before the program runs: each stream that may not says so.",
+		Do:       "Nothing, if the account has rights for all that is watched; else correct its rights and check again.",
+		Commands: []string{"kubectl --kubeconfig FILE --context NAME auth can-i --list"},
+	},
+	{
+		Code: "FL1115", Severity: api.SeverityInfo, Title: "A cluster serves no streaming lists",
+		Meaning: "Its API server does not know watches that begin with all there is (sendInitialEvents), or its feature gate WatchList is off. It is asked with --pre.",
+		Impact:  "Nothing is missing. Snapshots are read in pages, which costs the API server more memory.",
+		Do:      "Nothing has to be done; Kubernetes serves them by default from 1.34 on.",
+	},
 }

@@ -44,7 +44,7 @@ func healthy() Input {
 		Now: now, Status: status(), Before: &before, Window: 2 * time.Second,
 		Probes: Probes{
 			Members: []api.MemberProbe{{
-				Cluster: "a", LatencySeconds: 0.1, SkewSeconds: new(-3.0), Version: "v1.36.3+k3s1",
+				Cluster: "a", LatencySeconds: 0.1, SkewSeconds: new(-3.0), Version: "v1.36.3+k3s1", StreamingLists: new(true),
 				Credentials: []api.Credential{{What: "The bearer token", Mine: true, Issued: now.Add(-time.Minute), Expires: now.Add(time.Hour)}},
 			}},
 			Sinks:  []api.SinkProbe{{Name: "r", Checked: true}},
@@ -241,6 +241,8 @@ func TestEachFaultIsOneFinding(t *testing.T) {
 		}},
 		{"FL1112", "3 resources", "warning", func(in *Input) { in.Status.Clusters[0].Survey = &sources.SurveyStatus{State: member.Live, Beyond: 3} }},
 		{"FL1113", "interrupted", "info", func(in *Input) { in.Probes.Audits[0].Result = "interrupted" }},
+		{"FL1114", "whether 12 resources", "info", func(in *Input) { in.Probes.Members[0].Unasked = 12 }},
+		{"FL1115", "no streaming lists", "info", func(in *Input) { in.Probes.Members[0].StreamingLists = new(false) }},
 		{"FL1201", "is full", "warning", func(in *Input) {
 			in.Status.Clusters[0].Routes[0].Lane.BlockedOffers = 1
 			in.Before.Clusters[0].Routes[0].Lane.BlockedOffers = 1

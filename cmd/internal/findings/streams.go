@@ -26,6 +26,7 @@ func (f *finder) streams(c *api.Cluster, probe *api.MemberProbe) {
 	}
 	if probe != nil {
 		f.rights(c, probe, told)
+		f.lists(c, probe)
 	}
 	if s := c.Survey; s != nil && s.Beyond > 0 {
 		f.add("FL1112", api.Finding{Cluster: c.Name, Since: s.Since}, fmt.Sprintf("There is no room for %d resources of cluster %s that wildcards stand for.", s.Beyond, c.Name))
@@ -133,6 +134,16 @@ func (f *finder) rights(c *api.Cluster, probe *api.MemberProbe, told map[string]
 		if !told[u.Resource] {
 			f.add("FL1102", api.Finding{Cluster: c.Name, Resource: u.Resource}, because(fmt.Sprintf("Cluster %s does not serve %s", c.Name, u.Resource), u.Why))
 		}
+	}
+}
+
+// lists tells what a cluster was not asked about rights, and that it lists in the old way.
+func (f *finder) lists(c *api.Cluster, probe *api.MemberProbe) {
+	if probe.Unasked > 0 {
+		f.add("FL1114", api.Finding{Cluster: c.Name}, fmt.Sprintf("Cluster %s was not asked whether %d resources may be listed and watched.", c.Name, probe.Unasked))
+	}
+	if can := probe.StreamingLists; can != nil && !*can {
+		f.add("FL1115", api.Finding{Cluster: c.Name}, fmt.Sprintf("Cluster %s serves no streaming lists.", c.Name))
 	}
 }
 

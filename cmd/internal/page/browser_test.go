@@ -73,10 +73,37 @@ func largeFleet(t testing.TB, n int) (p *Page, broken *atomic.Bool) {
 			p.Observe("postgres://db/changes", stage.Delivery{Change: &pipeline.Change{Observed: time.Now().Add(-2 * took)}, Began: time.Now().Add(-took)})
 		}
 	}
-	p.opts.Explain = func(*http.Request) (int, any) {
-		return http.StatusOK, map[string]any{"verdict": "waits behind 3 others", "lane": map[string]any{"place": 4}}
+	p.opts.Explain = func(r *http.Request) (int, any) {
+		q := r.URL.Query()
+		return http.StatusOK, throttledObject(q.Get("cluster"), q.Get("resource"), q.Get("namespace"), q.Get("name"))
 	}
 	return p, broken
+}
+
+// throttledObject is what is said of an object that one sink has, and whose cluster waits for
+// tokens on its way to another.
+func throttledObject(cluster, resource, namespace, name string) *api.Explanation {
+	now := time.Now().UTC().Truncate(time.Second)
+	const do = "Raise --cluster-qps or the cluster's own limit, or find out what changes so often there."
+	return &api.Explanation{
+		Cluster: cluster, Resource: resource, Namespace: namespace, Name: name,
+		Member: &api.InMember{Exists: true, UID: "0a1b6f0e-3a52-4c7e-9c36-5d1f1c2a7b90", ResourceVersion: "4711"},
+		Routes: []api.Verdict{
+			{
+				Route: "postgres://db/changes", Reason: api.ReasonThrottled, Code: "FL1202", Do: do, ResourceVersion: "4711", Since: now.Add(-2 * time.Second), Ahead: new(2), Line: 5,
+				Message: "Version 4711 is the 3rd of 5 in its lane and waits for a token of its cluster's rate of 2 per second, for 1.2s.",
+			},
+			{
+				Route: "http://alerts/in", Reason: api.ReasonDelivered, ResourceVersion: "4711", Since: now.Add(-4 * time.Second),
+				Message:   "Delivered 4s ago, 12ms after it was read, as apps/v1/deployments/0a1b6f0e-3a52-4c7e-9c36-5d1f1c2a7b90/4711.",
+				Delivered: &api.Delivered{ID: "apps/v1/deployments/0a1b6f0e-3a52-4c7e-9c36-5d1f1c2a7b90/4711", Op: "updated", ResourceVersion: "4711", At: now.Add(-4 * time.Second), LagSeconds: .012},
+			},
+		},
+		Findings: []api.Finding{{
+			Code: "FL1202", Severity: api.SeverityWarning, Cluster: cluster, Route: "postgres://db/changes", Do: do, Page: "docs/findings.md#fl1202",
+			Cause: "Changes of cluster " + cluster + " waited for its limit for 1.8s of the last 2s, on their way to postgres://db/changes.",
+		}},
+	}
 }
 
 // TestInBrowser has a real browser show each view.
@@ -374,6 +401,7 @@ func takePictures(t *testing.T, browser *testbrowser.Browser, address string) {
 		"status-clusters":       {"/status/clusters?filter=is%3Athrottled&sort=-lag", testbrowser.Settings{Width: 1100, Height: 640}},
 		"status-cluster":        {"/status/clusters/prod-00009", testbrowser.Settings{Width: 1100, Height: 1100}},
 		"status-route":          {"/status/routes/" + url.PathEscape("http://alerts/in"), testbrowser.Settings{Width: 1100, Height: 800}},
+		"status-object":         {"/status/object?cluster=prod-00009&resource=deployments.apps&namespace=shop&name=web", testbrowser.Settings{Width: 1100, Height: 1180}},
 	} {
 		tab := browser.Open(t, address+s.path, s.Settings)
 		tab.Until(t, `document.querySelector("#tools button")`)

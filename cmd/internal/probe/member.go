@@ -25,10 +25,12 @@ type Question struct {
 	REST *rest.Config
 	// Session is what to dial with; nil: nothing is sent.
 	Session *member.Session
-	// Specs are what is to be followed there: it is asked what they stand for, unless they
-	// are wildcards. Followed is what is known already. Of each 50 are asked about.
-	Specs    []stream.Spec
-	Followed []Followed
+	// Specs are what is to be followed there, wildcards among them: it is asked what they stand
+	// for, of 500 at most. Wildcards do not stand for Excluded, and come to MaxStreams streams
+	// at most; 0: no bound. Followed is what is known already.
+	Specs, Excluded []stream.Spec
+	MaxStreams      int
+	Followed        []Followed
 	// Lists asks whether the member serves streaming lists.
 	Lists bool
 }

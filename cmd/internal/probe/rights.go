@@ -20,8 +20,14 @@ import (
 	"github.com/fairlead-dev/fairlead/sources/stream"
 )
 
-// most bounds for how many resources a member is asked.
-const most = 50
+// Bounds of what one member is asked: how many specs are looked up, of how many resources it is
+// asked one by one whether they may be followed, and how many are listed until it is known whether
+// it serves streaming lists.
+const (
+	mostSpecs = 500
+	most      = 50
+	mostTries = 3
+)
 
 // Followed is a resource that is followed.
 type Followed struct {
@@ -31,43 +37,81 @@ type Followed struct {
 }
 
 // rights asks which of the specs the member serves, and whether what they and q.Followed
-// stand for may be listed and watched. Several questions are under way at once.
+// stand for may be listed and watched. Where that are many, it is first asked once for all that is
+// allowed, and only about the rest one by one. Several questions are under way at once.
 func rights(ctx context.Context, q Question, p *api.MemberProbe) error {
 	catalog := stream.NewCatalog(q.Session)
-	var asked []Followed
-	var served []schema.GroupVersionResource // of those among asked that specs stand for
-	for _, spec := range q.Specs[:min(len(q.Specs), most)] {
-		if spec.Wildcard() {
+	asked, served, err := q.resources(ctx, catalog, p)
+	if err != nil {
+		return err
+	}
+	asked = append(asked, q.Followed...)
+	open := asked
+	if len(asked) > most {
+		open = unclear(ctx, q.Session, asked)
+	}
+	p.Unasked += max(0, len(open)-most)
+	open = open[:min(len(open), most)]
+	all, err := inParallel(ctx, len(open), func(ctx context.Context, i int) (api.Denied, error) {
+		return follows(ctx, q.Session, open[i])
+	})
+	denied := map[Followed]bool{}
+	for i, one := range all {
+		if len(one.Verbs) > 0 {
+			denied[open[i]] = true
+			p.Denied = append(p.Denied, one)
+		}
+	}
+	if err != nil {
+		return err
+	}
+	tries := 0 // of what may be followed, as far as is known
+	for i, spec := range served {
+		if !q.Lists || p.StreamingLists != nil || tries == mostTries {
+			break
+		}
+		if denied[asked[i]] {
 			continue
 		}
+		tries++
+		if what, err := catalog.Resolve(ctx, spec); err == nil {
+			p.StreamingLists = streams(ctx, q.Session, what, asked[i].Namespace)
+		}
+	}
+	return nil
+}
+
+// resources returns what the specs stand for in the member, and for each the spec. It notes which
+// are not served.
+func (q *Question) resources(ctx context.Context, catalog *stream.Catalog, p *api.MemberProbe) (asked []Followed, served []stream.Spec, err error) {
+	named, wildcards := stream.Split(q.Specs)
+	if more := len(named) - mostSpecs; more > 0 {
+		p.Unasked += more
+		named = named[:mostSpecs]
+	}
+	for _, spec := range named {
 		what, err := catalog.Resolve(ctx, spec)
 		if errors.Is(err, stream.ErrNotServed) {
 			p.Unserved = append(p.Unserved, api.Unserved{Resource: spec.String(), Why: redact.Line(q.Session.Redact(err), mostText)})
 			continue
 		}
 		if err != nil {
-			return fmt.Errorf("find %s: %w", spec, err)
+			return nil, nil, fmt.Errorf("find %s: %w", spec, err)
 		}
-		asked, served = append(asked, Followed{what.GroupResource(), spec.Namespace, spec.Fields}), append(served, what)
+		asked, served = append(asked, Followed{what.GroupResource(), spec.Namespace, spec.Fields}), append(served, spec)
 	}
-	asked = append(asked, q.Followed[:min(len(q.Followed), most)]...)
-	all, err := inParallel(ctx, len(asked), func(ctx context.Context, i int) (api.Denied, error) {
-		return follows(ctx, q.Session, asked[i])
-	})
-	for _, denied := range all {
-		if len(denied.Verbs) > 0 {
-			p.Denied = append(p.Denied, denied)
-		}
+	if len(wildcards) == 0 {
+		return asked, served, nil
 	}
+	all, err := catalog.Expand(ctx, named, wildcards, q.Excluded, q.MaxStreams)
 	if err != nil {
-		return err
+		return nil, nil, fmt.Errorf("find what %s stands for: %w", wildcards[0], err)
 	}
-	for i, what := range served {
-		if q.Lists && p.StreamingLists == nil && len(all[i].Verbs) == 0 {
-			p.StreamingLists = streams(ctx, q.Session, what, asked[i].Namespace)
-		}
+	for _, f := range all {
+		group := schema.GroupResource{Group: f.Spec.Group, Resource: f.Spec.Resource}
+		asked, served = append(asked, Followed{group, f.Spec.Namespace, f.Spec.Fields}), append(served, f.Spec)
 	}
-	return nil
+	return asked, served, nil
 }
 
 // follows asks whether a resource may be listed and watched, and returns what may not. All may if
@@ -98,24 +142,32 @@ func may(ctx context.Context, s *member.Session, f Followed, verb string) (allow
 			Namespace: f.Namespace, Verb: verb, Group: f.Group, Resource: f.Resource, Name: nameIn(f.Fields),
 		}},
 	}
-	body, err := json.Marshal(asked)
-	if err != nil {
+	var answer authorizationv1.SelfSubjectAccessReview
+	if err := review(ctx, s, "selfsubjectaccessreviews", asked, &answer); err != nil {
 		return false, "", err
 	}
-	result := s.Calls.Post().AbsPath("/apis/authorization.k8s.io/v1/selfsubjectaccessreviews").MaxRetries(0).
+	return answer.Status.Allowed, answer.Status.Reason, nil
+}
+
+// review sends a review of the authorization API, which changes nothing, and decodes the answer.
+func review(ctx context.Context, s *member.Session, resource string, asked, answer any) error {
+	body, err := json.Marshal(asked)
+	if err != nil {
+		return err
+	}
+	result := s.Calls.Post().AbsPath("/apis/authorization.k8s.io/v1", resource).MaxRetries(0).
 		SetHeader("Content-Type", "application/json").SetHeader("Accept", "application/json").Body(body).Do(ctx)
 	if err := result.Error(); err != nil { // which has what the server says; that of Raw has not
-		return false, "", err
+		return err
 	}
 	said, err := result.Raw()
 	if err != nil {
-		return false, "", err
+		return err
 	}
-	var answer authorizationv1.SelfSubjectAccessReview
-	if err := json.Unmarshal(said, &answer); err != nil {
-		return false, "", errors.New("the answer is no SelfSubjectAccessReview")
+	if err := json.Unmarshal(said, answer); err != nil {
+		return fmt.Errorf("the answer is none of %s", resource)
 	}
-	return answer.Status.Allowed, answer.Status.Reason, nil
+	return nil
 }
 
 // nameIn returns the name that a field selector asks for; an API server asks for the right

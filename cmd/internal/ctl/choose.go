@@ -1,0 +1,38 @@
+package ctl
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+
+	"k8s.io/apimachinery/pkg/labels"
+
+	"github.com/fairlead-dev/fairlead/cmd/internal/api"
+)
+
+// chosen returns the names of the clusters that have labels, in order, and what the program tells
+// of all. Without a selector it is all of them. That there is none is an error.
+func (c *Client) chosen(ctx context.Context, stderr io.Writer, flag, selector string) (names []string, status *api.Status, err error) {
+	wanted, err := labels.Parse(selector)
+	if err != nil {
+		return nil, nil, fmt.Errorf("--%s: %w", flag, err)
+	}
+	if status, err = c.Clusters(ctx, stderr); err != nil {
+		return nil, nil, err
+	}
+	for i := range status.Clusters {
+		if wanted.Matches(labels.Set(status.Clusters[i].Labels)) {
+			names = append(names, status.Clusters[i].Name)
+		}
+	}
+	if len(names) == 0 && selector != "" {
+		return nil, nil, fmt.Errorf("--%s %s: no cluster has these labels, which Secrets and ClusterProfiles give them; fairlead status -o wide tells of all", flag, selector)
+	}
+	if len(names) == 0 {
+		return nil, nil, errors.New("there is no cluster; fairlead status tells of all")
+	}
+	slices.Sort(names)
+	return names, status, nil
+}

@@ -1,0 +1,98 @@
+package ctl
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"slices"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"github.com/fairlead-dev/fairlead/cmd/internal/api"
+)
+
+func addSelector(f *pflag.FlagSet, selector *string) {
+	f.StringVarP(selector, "selector", "l", "", "each cluster with these labels, which objects of the hub give them")
+}
+
+// targets returns the parameters of one request for each of what is to be paused or resumed: of
+// each cluster that has labels, if these are given.
+func targets(cmd *cobra.Command, c *Client, t *target, selector string, args []string) ([]url.Values, error) {
+	if selector == "" {
+		q, err := t.query(args)
+		return []url.Values{q}, err
+	}
+	if len(args) > 0 || *t != (target{}) {
+		return nil, Unasked(errors.New("--selector is in place of the name of a cluster, --stream and --route: give one of them"))
+	}
+	names, status, err := c.chosen(cmd.Context(), cmd.ErrOrStderr(), "selector", selector)
+	if err != nil {
+		return nil, Unasked(err)
+	}
+	if cmd.Name() == "resume" {
+		with := len(names)
+		names = slices.DeleteFunc(names, func(name string) bool {
+			return !slices.ContainsFunc(status.Paused, func(p api.Pause) bool { return p.Paused == api.Paused{Cluster: name} })
+		})
+		if len(names) == 0 {
+			return nil, fmt.Errorf("none of the %d clusters with these labels is paused as a whole", with)
+		}
+	}
+	all := make([]url.Values, len(names))
+	for i, name := range names {
+		all[i] = url.Values{"cluster": {name}}
+	}
+	return all, nil
+}
+
+// pausings are what becomes of several clusters.
+type pausings struct {
+	Clusters []api.Pausing `json:"clusters"`
+}
+
+// mostErrors bounds how many of many errors are shown.
+const mostErrors = 10
+
+// pausing asks for pauses or their ends, one after the other, and prints the answers.
+func pausing(cmd *cobra.Command, c *Client, out *Output, path string, of []url.Values, done string) error {
+	t := Table{Columns: []Column{{Name: "STATE"}, {Name: "OF"}, {Name: "MODE"}, {Name: "UNTIL"}, {Name: "BY"}, {Name: "REASON"}}}
+	all := pausings{Clusters: []api.Pausing{}}
+	var failed []error
+	var unstored error
+	several, notes := cmd.Flags().Changed("selector"), cmd.ErrOrStderr()
+	if several {
+		notes = io.Discard // who is asked has been said
+	}
+	for _, q := range of {
+		var p api.Pausing
+		err := c.Post(cmd.Context(), notes, path, q, storedWithin, &p, http.StatusOK, http.StatusAccepted)
+		if err != nil {
+			if several {
+				err = fmt.Errorf("cluster %s: %w", Printable(q.Get("cluster")), err)
+			}
+			failed = append(failed, err)
+			if _, unreachable := errors.AsType[*unreachableError](err); unreachable || cmd.Context().Err() != nil {
+				break // nor will the others be
+			}
+			continue
+		}
+		t.Rows, t.Items = append(t.Rows, []string{done, p.String(), p.Mode, until(p.Until), p.By, p.Reason}), append(t.Items, p)
+		all.Clusters = append(all.Clusters, p)
+		unstored = notStored(p.NotStored)
+	}
+	if more := len(failed) - mostErrors; more > 0 {
+		failed = append(failed[:mostErrors], fmt.Errorf("and %d clusters more", more))
+	}
+	wrong := errors.Join(append(failed, unstored)...)
+	if len(all.Clusters) == 0 {
+		return wrong
+	}
+	var object any = all.Clusters[0]
+	if several {
+		object = all
+	}
+	return errors.Join(out.Print(cmd.OutOrStdout(), t, object), wrong)
+}

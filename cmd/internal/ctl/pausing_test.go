@@ -1,0 +1,53 @@
+package ctl
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+
+	"github.com/fairlead-dev/fairlead/cmd/internal/api"
+)
+
+// Of many clusters that cannot be paused some are told, and the others are paused.
+func TestPauseOfClustersThatFail(t *testing.T) {
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /clusters", func(w http.ResponseWriter, _ *http.Request) {
+		var s api.Status
+		for i := range 40 {
+			s.Clusters = append(s.Clusters, api.Cluster{Name: fmt.Sprintf("edge-%02d", i), Labels: map[string]string{"even": fmt.Sprint(i%2 == 0)}})
+		}
+		_ = json.NewEncoder(w).Encode(s)
+	})
+	asked := 0
+	mux.HandleFunc("POST /pause", func(w http.ResponseWriter, r *http.Request) {
+		asked++
+		p := api.Pausing{Pause: api.Pause{Paused: api.Paused{Cluster: r.URL.Query().Get("cluster")}, Mode: r.URL.Query().Get("mode")}}
+		if p.Cluster >= "edge-10" {
+			w.WriteHeader(http.StatusConflict)
+			_ = json.NewEncoder(w).Encode(api.Error{Error: "there is no room for it"})
+			return
+		}
+		p.NotStored = "no space left"
+		w.WriteHeader(http.StatusAccepted)
+		_ = json.NewEncoder(w).Encode(p)
+	})
+	server := httptest.NewServer(mux)
+	defer server.Close()
+	cmd := NewPause()
+	var out bytes.Buffer
+	cmd.SetArgs([]string{"-l", "even=true", "--mode=stop", "--no-headers", "--admin=" + server.URL})
+	cmd.SetOut(&out)
+	cmd.SetErr(&out)
+	cmd.SilenceUsage, cmd.SilenceErrors = true, true
+	err := fmt.Sprint(cmd.ExecuteContext(t.Context()))
+	if strings.Count(err, "there is no room for it") != mostErrors || !strings.Contains(err, "cluster edge-10: ") || !strings.Contains(err, "and 5 clusters more") || strings.Count(err, "no space left") != 1 {
+		t.Errorf("it ends with %s", err)
+	}
+	if asked != 20 || strings.Count(out.String(), "Paused   cluster edge-0") != 5 || strings.Count(out.String(), "stop") != 5 {
+		t.Errorf("asked %d times: %s", asked, out.String())
+	}
+}

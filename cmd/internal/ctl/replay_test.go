@@ -1,0 +1,78 @@
+package ctl
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+
+	"github.com/fairlead-dev/fairlead/cmd/internal/api"
+)
+
+// A cluster that cannot be replayed keeps none after it from being replayed, and is told. Once the
+// program is gone, nobody is asked any more.
+func TestReplayOfClustersThatFail(t *testing.T) {
+	var asked []string
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /clusters", func(w http.ResponseWriter, _ *http.Request) {
+		_ = json.NewEncoder(w).Encode(api.Status{Clusters: []api.Cluster{{Name: "d"}, {Name: "b"}, {Name: "a"}, {Name: "c\x1b[2J"}}})
+	})
+	gone := "" // the cluster at which the program ends
+	mux.HandleFunc("POST /replay", func(w http.ResponseWriter, r *http.Request) {
+		cluster := r.URL.Query().Get("cluster")
+		asked = append(asked, cluster)
+		switch cluster {
+		case gone:
+			panic(http.ErrAbortHandler)
+		case "b":
+			w.WriteHeader(http.StatusServiceUnavailable)
+			_ = json.NewEncoder(w).Encode(api.Error{Error: "ask again"})
+		case "d":
+			_ = json.NewEncoder(w).Encode(api.Replay{Cluster: cluster, Streams: 1, Failed: []api.Waiting{{Stream: "pods", Reason: "no answer"}}})
+		default:
+			_ = json.NewEncoder(w).Encode(api.Replay{Cluster: cluster, Streams: 2})
+		}
+	})
+	server := httptest.NewServer(mux)
+	defer server.Close()
+	run := func(args ...string) (string, error) {
+		asked = nil
+		cmd := NewReplay()
+		var out bytes.Buffer
+		cmd.SetArgs(append(args, "--admin="+server.URL))
+		cmd.SetOut(&out)
+		cmd.SetErr(&out)
+		cmd.SilenceUsage, cmd.SilenceErrors = true, true
+		err := cmd.ExecuteContext(t.Context())
+		return out.String(), err
+	}
+
+	out, err := run("--route=r")
+	if fmt.Sprint(err) != "2 of 4 clusters were not replayed, or not all of them" || len(asked) != 4 {
+		t.Errorf("%v, asked for %q", err, asked)
+	}
+	for _, want := range []string{"Replaying cluster a: 2 streams", "Cluster b cannot be replayed: ask again\n", "cluster c [2J: 2", "Nothing of pods", "Replaying 3 clusters: 5 streams begin a snapshot\n"} {
+		if !strings.Contains(out, want) {
+			t.Errorf("%q does not say %q", out, want)
+		}
+	}
+	var said replayed
+	out, err = run("--route=r", "-o=json")
+	if wrong := json.Unmarshal([]byte(out), &said); wrong != nil || err == nil {
+		t.Fatalf("%v, %v: %s", wrong, err, out)
+	}
+	if said.Failed != 2 || said.Streams != 5 || len(said.Clusters) != 4 || said.Clusters[1].Error != "ask again" || len(said.Clusters[3].Replay.Failed) != 1 {
+		t.Errorf("%+v", said)
+	}
+
+	gone = "b"
+	if out, err = run("--route=r"); err == nil || !strings.Contains(err.Error(), "cluster b and those after it were not replayed\n") || len(asked) != 2 || !strings.Contains(out, "Replaying cluster a") {
+		t.Errorf("%v, asked for %q: %s", err, asked, out)
+	}
+	if out, err = run("--cluster=b"); err == nil || strings.Contains(err.Error(), "those after it") || out != "" {
+		t.Errorf("%v: %s", err, out)
+	}
+}
