@@ -47,6 +47,17 @@ import (
 // with each attribute once. Object, which must be one JSON value, is copied as it
 // is, except that line ends between its tokens become spaces.
 func (c *Change) AppendCloudEvent(dst []byte) []byte {
+	dst = c.AppendCloudEventHead(dst)
+	if c.Object != nil {
+		dst = appendOneLine(dst, c.Object)
+	}
+	return append(dst, '}')
+}
+
+// AppendCloudEventHead appends what AppendCloudEvent writes in front of the object, or in
+// front of the closing brace if there is none: for who writes large objects without a copy
+// of them. Object, with line ends turned into spaces, and a brace make the event complete.
+func (c *Change) AppendCloudEventHead(dst []byte) []byte {
 	dst = append(dst, `{"specversion":"1.0","type":"dev.fairlead.resource.`...)
 	dst = append(dst, c.Op.String()...)
 	dst = append(dst, `.v1","source":"`...)
@@ -92,9 +103,8 @@ func (c *Change) AppendCloudEvent(dst []byte) []byte {
 	}
 	if c.Object != nil {
 		dst = append(dst, `,"data":`...)
-		dst = appendOneLine(dst, c.Object)
 	}
-	return append(dst, '}')
+	return dst
 }
 
 func (c *Change) appendSource(dst []byte) []byte {

@@ -100,9 +100,10 @@ type Reopener interface{ Reopen() }
 
 // Checker is a sink that can try its destination without changing it. Check
 // returns an error that says what is wrong and what to do about it, and no later
-// than ctx ends. The program calls it after the start, with 30 s, and again with growing
-// pauses until it returns nil or a Write has ended. Until then an error is the sink's health,
-// and in the log; it ends nothing. What says that the destination takes writes, but is not as
+// than ctx ends. The program calls it before the first Write, which waits for it for 5 s at
+// most, and again with growing pauses until it returns nil or a Write has ended; each call has
+// 30 s. Until then an error is the sink's health, and in the log; it ends nothing, and Write is
+// tried. After a change of settings all that is done anew. What says that the destination takes writes, but is not as
 // it should be, is a [Caution]. Check may be called while Write is under way.
 type Checker interface {
 	Check(ctx context.Context) error

@@ -51,7 +51,7 @@ type Dial struct {
 func NewTransport(u *url.URL, d Dial) (*http.Transport, error) {
 	t := &http.Transport{
 		Proxy:                  http.ProxyFromEnvironment,
-		DialContext:            (&net.Dialer{Timeout: d.Timeout, KeepAlive: 30 * time.Second}).DialContext,
+		DialContext:            dialer(&net.Dialer{Timeout: d.Timeout, KeepAlive: 30 * time.Second}),
 		TLSHandshakeTimeout:    d.Timeout,
 		ForceAttemptHTTP2:      true,
 		DisableCompression:     true, // an answer of few bytes may not become many

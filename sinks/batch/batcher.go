@@ -30,6 +30,8 @@ type Batcher struct {
 	proven  chan struct{} // closed when the first write has ended that tells of the health
 	free    sync.Pool     // of *request
 
+	checkedOnce chan struct{} // closed when the first check has answered
+
 	deadLetter sync.Mutex   // held while the function of that name runs
 	givenUp    atomic.Int64 // changes, since the sink has accepted one
 
@@ -63,6 +65,9 @@ func New(name string, sink pipeline.Sink, opts Options) *Batcher {
 		wake:    make(chan struct{}, 1),
 		ended:   make(chan struct{}),
 		proven:  make(chan struct{}),
+
+		checkedOnce: make(chan struct{}),
+
 		backoff: retry.NewBackOff(opts.ReconnectMin, opts.ReconnectMax),
 		health:  health{healthy: true, since: time.Now()},
 		window:  newWindow(opts.MinBatch, opts.MaxBatch, opts.Concurrency),
@@ -225,6 +230,7 @@ func (b *Batcher) Run(ctx context.Context) error {
 	b.started = true
 	b.mu.Unlock()
 	defer b.end()
+	b.awaitCheck(ctx)
 
 	var writers sync.WaitGroup
 	for range b.opts.Concurrency {

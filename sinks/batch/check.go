@@ -2,6 +2,7 @@ package batch
 
 import (
 	"context"
+	"sync"
 	"time"
 
 	"github.com/fairlead-dev/fairlead/internal/retry"
@@ -12,20 +13,25 @@ import (
 const (
 	checkMin = time.Second
 	checkMax = 30 * time.Second
+	// checkFirst bounds for how long the first check holds back writes.
+	checkFirst = 5 * time.Second
 )
 
 // Check finds out where the sink stands before there is anything to write. It calls check,
 // which tries the destination without changing it, again and again, with exponential backoff
 // and full jitter of at most 30 s, until that returns nil or a write has ended. Meanwhile its
 // error is the sink's health, in Status, in the log and in fairlead_sink_up; once a write has
-// ended, only writes say what that is. So it changes nothing of when changes are written, and
-// does not tell of a destination that fails later while there is nothing to write: the next
-// write does.
+// ended, only writes say what that is. With Options.CheckFirst the first write waits for the
+// first check, but not for long, and is made whatever that has found: a write is what counts.
+// Check does not tell of a destination that fails later while there is nothing to write: the
+// next write does.
 //
 // Check returns when it is done or ctx has ended, and not while check is under way. It is
 // called once, from any goroutine, also before Run. check is called from that goroutine, also
 // while writes are under way. It is to bound its own time.
 func (b *Batcher) Check(ctx context.Context, check func(context.Context) error) {
+	first := sync.OnceFunc(func() { close(b.checkedOnce) })
+	defer first()
 	delays := retry.NewBackOff(checkMin, checkMax)
 	for ctx.Err() == nil && !b.isProven() {
 		err := check(ctx)
@@ -33,7 +39,9 @@ func (b *Batcher) Check(ctx context.Context, check func(context.Context) error) 
 			return // it was broken off, which says nothing
 		}
 		wait := delays.NextBackOff()
-		if !b.checked(err, time.Now().Add(wait)) {
+		again := b.checked(err, time.Now().Add(wait))
+		first() // its error is told before that of a write
+		if !again {
 			return
 		}
 		timer := time.NewTimer(wait)
@@ -43,6 +51,21 @@ func (b *Batcher) Check(ctx context.Context, check func(context.Context) error) 
 		case <-ctx.Done():
 		}
 		timer.Stop()
+	}
+}
+
+// awaitCheck waits until the first check has answered, if there is to be one, but not for long.
+func (b *Batcher) awaitCheck(ctx context.Context) {
+	if !b.opts.CheckFirst {
+		return
+	}
+	limit := time.NewTimer(checkFirst)
+	defer limit.Stop()
+	select {
+	case <-b.checkedOnce:
+	case <-limit.C:
+		b.opts.Log.Info("The check of the sink's destination has not answered yet; changes are written meanwhile", "sink", b.name, "after", checkFirst.String())
+	case <-ctx.Done():
 	}
 }
 

@@ -145,6 +145,53 @@ func TestWritesWinOverChecks(t *testing.T) {
 	}
 }
 
+// The first write waits for the first check, good or bad, but not for long.
+func TestTheFirstWriteWaitsForTheFirstCheck(t *testing.T) {
+	for name, tt := range map[string]struct {
+		takes time.Duration
+		err   error
+		want  time.Duration // until the write
+	}{
+		"good":  {2 * time.Second, nil, 2 * time.Second},
+		"bad":   {2 * time.Second, errors.New("refused"), 2 * time.Second},
+		"hangs": {time.Hour, nil, checkFirst},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				began := time.Now()
+				b, _ := start(t, &fakeSink{}, Options{CheckFirst: true})
+				go b.Check(t.Context(), func(ctx context.Context) error {
+					select {
+					case <-time.After(tt.takes):
+					case <-ctx.Done():
+					}
+					return tt.err
+				})
+				for range 2 {
+					if err := b.Deliver(t.Context(), taken(t), change("a", 1)); err != nil {
+						t.Fatal(err)
+					}
+					if took := time.Since(began); took != tt.want {
+						t.Errorf("written after %v, want %v", took, tt.want)
+					}
+				}
+			})
+		})
+	}
+}
+
+// Who ends Run while the first write waits for a check is not kept waiting.
+func TestTheEndWaitsForNoCheck(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		_, stop := start(t, &fakeSink{}, Options{CheckFirst: true})
+		began := time.Now()
+		stop()
+		if took := time.Since(began); took != 0 {
+			t.Errorf("it took %v", took)
+		}
+	})
+}
+
 // A write that ends while no check is under way ends the checks at once.
 func TestAWriteEndsChecks(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -159,16 +206,27 @@ func TestAWriteEndsChecks(t *testing.T) {
 	})
 }
 
-// The log tells of a bounded number of causes.
+// The log tells of some causes at once, then of one a minute, and of none twice.
 func TestCausesAreBounded(t *testing.T) {
 	h := health{healthy: true}
-	told := 0
-	for i := range 100 {
-		if h.note(time.Now(), errors.New(strings.Repeat("x", i))).happened {
+	now, told := time.Now(), 0
+	cause := func(n int) error { return errors.New(strings.Repeat("x", n)) }
+	for i := range 600 { // ten minutes
+		if h.note(now.Add(time.Duration(i)*time.Second), cause(i)).happened {
 			told++
 		}
 	}
-	if told != mostCauses {
-		t.Errorf("%d causes are told", told)
+	if want := mostCauses + 9; told != want {
+		t.Errorf("%d causes are told, want %d", told, want)
+	}
+	if len(h.told) > mostCauses {
+		t.Errorf("%d causes are kept", len(h.told))
+	}
+	now = now.Add(time.Hour)
+	if !h.note(now, cause(1000)).happened {
+		t.Error("a cause that appears an hour later is not told")
+	}
+	if h.note(now.Add(time.Hour), cause(1000)).happened {
+		t.Error("a cause that lasts is told twice")
 	}
 }

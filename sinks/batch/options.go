@@ -28,6 +28,9 @@ type Options struct {
 	// under way is written at once. What follows a failed write waits for its delay only, and
 	// while a stream waits for memory nothing waits.
 	Linger time.Duration
+	// CheckFirst says that Batcher.Check is called as well: nothing is written before its
+	// first answer, good or bad, or before Run has waited 5 s for it.
+	CheckFirst bool
 	// ReconnectMin bounds the first delay after a failed write; each later one
 	// may be twice as long. Zero means 250ms.
 	ReconnectMin time.Duration

@@ -52,9 +52,13 @@ func (b *Batcher) Status() Status {
 	return s
 }
 
-// mostCauses is of how many causes one after the other the log tells, until the sink is
-// healthy again.
-const mostCauses = 8
+const (
+	// mostCauses is of how many causes of one failure the log tells at once. They are
+	// remembered, so that none of them is told again.
+	mostCauses = 8
+	// causesApart is after what time it tells of one more.
+	causesApart = time.Minute
+)
 
 // health is what the writes so far say about the sink, or checks before them.
 type health struct {
@@ -62,7 +66,8 @@ type health struct {
 	since    time.Time
 	err      error // nil while healthy
 	attempts int
-	told     []string // the causes that the log has been told of; nil while healthy
+	told     []string  // the causes that the log was told of last; nil while healthy
+	toldAt   time.Time // when that was
 }
 
 // turn is news of the health: from healthy to failing or back, or another cause.
@@ -82,7 +87,7 @@ func (h *health) note(now time.Time, reason error) turn {
 		if h.healthy {
 			h.healthy, h.since = false, now
 		}
-		return turn{happened: h.isNew(reason), err: reason}
+		return turn{happened: h.isNew(now, reason), err: reason}
 	}
 	if h.healthy {
 		return turn{}
@@ -103,19 +108,26 @@ func (b *Batcher) noteLocked(reason error) turn {
 	return t
 }
 
-// isNew reports whether the log has yet to be told of a cause. It is no other one if only
-// numbers differ, as ports and times do.
-func (h *health) isNew(reason error) bool {
+// isNew reports whether the log is to be told of a cause: one that it does not know of, and
+// after the first mostCauses one in causesApart. It is no other one if only numbers differ,
+// as ports and times do.
+func (h *health) isNew(now time.Time, reason error) bool {
 	cause := strings.Map(func(r rune) rune {
 		if '0' <= r && r <= '9' {
 			return -1
 		}
 		return r
 	}, reason.Error())
-	if len(h.told) >= mostCauses || slices.Contains(h.told, cause) {
+	if slices.Contains(h.told, cause) {
 		return false
 	}
-	h.told = append(h.told, cause)
+	if len(h.told) == mostCauses {
+		if now.Sub(h.toldAt) < causesApart {
+			return false
+		}
+		h.told = slices.Delete(h.told, 0, 1) // it may be told again
+	}
+	h.told, h.toldAt = append(h.told, cause), now
 	return true
 }
 

@@ -11,19 +11,21 @@ import (
 // https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/bindings/http-protocol-binding.md
 
 func structured() *wire {
-	return &wire{single: true, contentType: "application/cloudevents+json; charset=utf-8", append: appendEvent}
+	return &wire{single: true, contentType: "application/cloudevents+json; charset=utf-8", append: appendEvent, head: headOfEvent, tail: "}"}
 }
 
 func batched() *wire {
 	return &wire{
 		contentType: "application/cloudevents-batch+json; charset=utf-8",
-		open:        "[", between: ",", end: "]", append: appendEvent,
+		open:        "[", between: ",", end: "]", append: appendEvent, head: headOfEvent, tail: "}",
 	}
 }
 
 func appendEvent(dst []byte, c *pipeline.Change) ([]byte, error) {
 	return c.AppendCloudEvent(dst), nil
 }
+
+func headOfEvent(dst []byte, c *pipeline.Change) []byte { return c.AppendCloudEventHead(dst) }
 
 // binary sends the object as the body, and the attributes as headers.
 func binary() *wire {

@@ -50,12 +50,10 @@ func (s *Sink) each(ctx context.Context, batch []*pipeline.Change) error {
 func (s *Sink) one(ctx context.Context, r *round, i int) bool {
 	d := s.draft()
 	defer s.drop(d)
-	body, err := s.append(d.body, r.batch[i])
-	if err != nil {
+	if err := s.add(d, r.batch[i]); err != nil {
 		r.refuse(i, err)
 		return pipeline.IsPermanent(err)
 	}
-	d.body = body
 	at := []int{i}
 	refused, err := s.post(ctx, d, r.batch[i:i+1])
 	if err == nil {

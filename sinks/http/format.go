@@ -42,6 +42,11 @@ type wire struct {
 	open, between, end string
 	// append appends one change. An error is about that change alone.
 	append func(dst []byte, c *pipeline.Change) ([]byte, error)
+	// head appends what append does before the object of a change that has one, and tail
+	// stands behind it, if it is sent as it is but for line ends, which become spaces. Nil: it
+	// is sent otherwise.
+	head func(dst []byte, c *pipeline.Change) []byte
+	tail string
 	// header adds what is special to the request of a change. Nil: nothing is.
 	header func(h http.Header, c *pipeline.Change)
 	// verdict says what an answer with a status of success means for the changes: an

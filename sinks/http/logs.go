@@ -50,12 +50,18 @@ func splunk() *wire {
 	return &wire{
 		path: "/services/collector/event", contentType: "application/json", authorization: "Splunk",
 		append: func(dst []byte, c *pipeline.Change) ([]byte, error) {
-			r := row(append(dst, '{'))
-			r = append(r.name("time"), strconv.FormatFloat(float64(observed(c).UnixMicro())/1e6, 'f', 6, 64)...)
-			r = r.text("host", c.Key.Cluster).text("source", "fairlead").text("sourcetype", "_json")
-			return append(c.AppendCloudEvent(r.name("event")), '}'), nil
+			return append(c.AppendCloudEvent(beforeEvent(dst, c)), '}'), nil
 		},
+		head: func(dst []byte, c *pipeline.Change) []byte { return c.AppendCloudEventHead(beforeEvent(dst, c)) },
+		tail: "}}",
 	}
+}
+
+// beforeEvent appends what Splunk has before the event.
+func beforeEvent(dst []byte, c *pipeline.Change) row {
+	r := row(append(dst, '{'))
+	r = append(r.name("time"), strconv.FormatFloat(float64(observed(c).UnixMicro())/1e6, 'f', 6, 64)...)
+	return r.text("host", c.Key.Cluster).text("source", "fairlead").text("sourcetype", "_json").name("event")
 }
 
 // observed is when a change was observed, and now for one that does not know it.
@@ -71,10 +77,6 @@ func observed(c *pipeline.Change) time.Time {
 func appendOneLine(dst, object []byte) []byte {
 	start := len(dst)
 	dst = append(dst, object...)
-	for i := start; i < len(dst); i++ {
-		if dst[i] == '\n' || dst[i] == '\r' {
-			dst[i] = ' '
-		}
-	}
+	spaceLineEnds(dst[start:])
 	return dst
 }

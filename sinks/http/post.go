@@ -45,7 +45,7 @@ func (s *Sink) post(ctx context.Context, d *draft, changes []*pipeline.Change) (
 			sign(header, pass.signers, changes, d.body, now)
 		}
 	}
-	size := len(d.body)
+	size := d.size()
 	if s.o.Gzip {
 		zipped := s.draft()
 		defer s.drop(zipped)
@@ -114,11 +114,17 @@ func (s *Sink) roundTrip(ctx context.Context, p *pass, header http.Header, d *dr
 	ctx, cancel := context.WithTimeoutCause(ctx, s.o.Timeout, s.late)
 	defer cancel()
 	request := &http.Request{
-		Method: http.MethodPost, URL: p.url, Host: p.url.Host, Header: header, ContentLength: int64(len(d.body)),
+		Method: http.MethodPost, URL: p.url, Host: p.url.Host, Header: header, ContentLength: int64(d.size()),
 		Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
 		Body: http.NoBody,
 	}
-	if len(d.body) > 0 {
+	switch {
+	case len(d.insets) > 0:
+		body := d.open()
+		defer body.end()
+		request.GetBody = func() (io.ReadCloser, error) { return body.reader(), nil }
+		request.Body = body.reader()
+	case len(d.body) > 0:
 		// Of these types net/http knows that they are in memory, and sends headers and body at once.
 		request.GetBody = func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(d.body)), nil }
 		d.reader.Reset(d.body)

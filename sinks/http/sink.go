@@ -29,6 +29,7 @@ type Sink struct {
 	slots     chan struct{}  // one for each request that may be under way
 	drafts    sync.Pool      // of *draft
 	zippers   sync.Pool      // of *gzip.Writer
+	insets    bool           // large bodies are put together while they are sent
 
 	limit limit // of bodies with several changes
 	stuck stuck // batches that fail again and again
@@ -60,6 +61,8 @@ func New(o Options) (*Sink, error) {
 		o: o, wire: w, slots: make(chan struct{}, o.Connections),
 		late: fmt.Errorf("there was no complete answer within %v; see timeout", o.Timeout),
 	}
+	// What is compressed or signed has to be there before.
+	s.insets = w.head != nil && !o.Gzip && o.SecretFile == ""
 	s.trusted.Store(true)
 	s.drafts.New = newDraft
 	s.zippers.New = newZipper
@@ -141,15 +144,23 @@ func (s *Sink) Write(ctx context.Context, batch []*pipeline.Change) error {
 	return s.together(ctx, batch)
 }
 
-// append appends a change as it is sent, if it is not too large.
-func (s *Sink) append(dst []byte, c *pipeline.Change) ([]byte, error) {
-	before := len(dst)
-	dst, err := s.wire.append(dst, c)
-	if err != nil {
-		return nil, &localError{err}
+// add appends a change as it is sent, if it is not too large.
+func (s *Sink) add(d *draft, c *pipeline.Change) error {
+	before := d.end()
+	if object := c.Object; s.insets && len(object) >= leastInset && d.size()+len(object) > copied {
+		d.body = s.wire.head(d.body, c)
+		d.inset(object)
+		d.body = append(d.body, s.wire.tail...)
+	} else {
+		text, err := s.wire.append(d.body, c)
+		if err != nil {
+			return &localError{err}
+		}
+		d.body = text
 	}
-	if n := len(dst) - before; s.o.MaxEvent > 0 && n > s.o.MaxEvent {
-		return nil, &localError{pipeline.Permanent(fmt.Errorf("the change has %d bytes as it is sent, and max-event is %d: raise that and what the server takes, or leave fields out with drop", n, s.o.MaxEvent))}
+	if n := d.size() - before.size(); s.o.MaxEvent > 0 && n > s.o.MaxEvent {
+		d.cut(before)
+		return &localError{pipeline.Permanent(fmt.Errorf("the change has %d bytes as it is sent, and max-event is %d: raise that and what the server takes, or leave fields out with drop", n, s.o.MaxEvent))}
 	}
-	return dst, nil
+	return nil
 }

@@ -30,19 +30,18 @@ func (s *Sink) part(ctx context.Context, r *round, places []int) (more [][]int) 
 		if err := r.held(i); err != nil {
 			continue
 		}
-		mark := len(d.body)
+		before := d.end()
 		if len(at) > 0 {
 			d.body = append(d.body, s.wire.between...)
 		}
-		next, err := s.append(d.body, r.batch[i])
-		if err != nil {
+		if err := s.add(d, r.batch[i]); err != nil {
 			r.refuse(i, err)
-			d.body = d.body[:mark]
+			d.cut(before)
 			continue
 		}
-		d.body = next
-		if len(at) > 0 && limit > 0 && len(next) > limit {
-			d.body, more = next[:mark], [][]int{places[j:]}
+		if len(at) > 0 && limit > 0 && d.size() > limit {
+			d.cut(before)
+			more = [][]int{places[j:]}
 			break
 		}
 		at, sent = append(at, i), append(sent, r.batch[i])
@@ -54,7 +53,7 @@ func (s *Sink) part(ctx context.Context, r *round, places []int) (more [][]int) 
 	refused, err := s.post(ctx, d, sent)
 	switch {
 	case err == nil:
-		s.limit.fits(len(d.body), len(at))
+		s.limit.fits(d.size(), len(at))
 		r.answered(at, refused)
 		return more
 	case pipeline.IsPermanent(err) && len(at) == 1:

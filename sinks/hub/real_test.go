@@ -27,6 +27,17 @@ func TestConformance(t *testing.T) {
 	}
 }
 
+// A record that is larger than what etcd takes, 1.5 MiB, is refused by itself.
+func TestPoison(t *testing.T) {
+	c := startHub(t)
+	sinktest.RunPoison(t, func(t *testing.T) (sinktest.Stand, func(*pipeline.Change)) {
+		s := open(t, c.Config(), c.NewNamespace(t))
+		return sinktest.Stand{Sink: s, Held: func() []sinks.Held { return held(t, s) }}, func(c *pipeline.Change) {
+			c.Object = fmt.Appendf(nil, `{"apiVersion":"v1","kind":"ConfigMap","data":{"k":%q}}`, strings.Repeat("x", 2<<20))
+		}
+	})
+}
+
 func TestOutages(t *testing.T) {
 	c := startHub(t)
 	sinktest.RunOutages(t, func(t *testing.T) sinktest.Stand {
@@ -50,10 +61,10 @@ func TestOutages(t *testing.T) {
 		must(line.Open(listens))
 		t.Cleanup(line.Cut)
 		namespace := c.NewNamespace(t)
-		openOne := func() *Sink {
-			return open(t, config, namespace, func(o *Options) { o.Timeout = 5 * time.Second })
+		openOne := func(timeout time.Duration) *Sink {
+			return open(t, config, namespace, func(o *Options) { o.Timeout = timeout })
 		}
-		s := openOne()
+		s := openOne(5 * time.Second)
 		var sent int64
 		return sinktest.Stand{
 			Sink: s, Held: func() []sinks.Held { return held(t, s) },
@@ -64,7 +75,7 @@ func TestOutages(t *testing.T) {
 			},
 			Resume: func() { line.Set(tcpline.Faults{}) },
 			Waits:  func() bool { return line.Sent() > sent },
-			Open:   func() pipeline.Sink { return openOne() },
+			Open:   func() pipeline.Sink { return openOne(30 * time.Second) },
 		}
 	})
 }

@@ -2,6 +2,8 @@ package hub
 
 import (
 	"encoding/json"
+	"errors"
+	"fmt"
 	"maps"
 	"net/http"
 	"net/url"
@@ -34,6 +36,7 @@ func TestRecords(t *testing.T) {
 		"skipped":           testSkipped,
 		"unreadable":        testUnreadable,
 		"denied":            testDenied,
+		"quota":             testQuota,
 		"page":              testPage,
 		"check":             func(t *testing.T, c *testenv.Cluster, ns string) { testCheck(t, open(t, c.Config(), ns)) },
 		"no namespace":      testNoNamespace,
@@ -227,6 +230,33 @@ func testDenied(t *testing.T, c *testenv.Cluster, ns string) {
 	}
 	ask(t.Context(), t, s, http.MethodDelete, bindings, "", "", nil)
 	eventually(t, "the policy is gone", func() bool { return s.Write(t.Context(), []*pipeline.Change{state("denied", v+1)}) == nil })
+}
+
+// testQuota uses a quota up, which is about the hub: no record is refused, and the error names
+// the quota until it is raised. Nobody counts here but the admission of the API server.
+func testQuota(t *testing.T, c *testenv.Cluster, ns string) {
+	s := open(t, c.Config(), ns)
+	path := "/api/v1/namespaces/" + ns + "/resourcequotas/few"
+	apply(t, s, path, `{"apiVersion":"v1","kind":"ResourceQuota","metadata":{"name":"few"},"spec":{"hard":{"count/records.records.fairlead.dev":"9"}}}`)
+	raise := func(hard string) {
+		ask(t.Context(), t, s, http.MethodPatch, path+"/status", "application/merge-patch+json",
+			`{"status":{"hard":{"count/records.records.fairlead.dev":"`+hard+`"},"used":{"count/records.records.fairlead.dev":"1"}}}`, nil)
+	}
+	n := 0
+	next := func() error { // makes another record
+		n++
+		return s.Write(t.Context(), []*pipeline.Change{state(fmt.Sprint("new-", n), 1)})
+	}
+	raise("1")
+	eventually(t, "the quota is used up", func() bool {
+		err := next()
+		if _, partial := errors.AsType[*pipeline.BatchError](err); partial || pipeline.IsPermanent(err) {
+			t.Fatalf("it is about the record: %v", err)
+		}
+		return err != nil && strings.Contains(err.Error(), "a quota of namespace "+ns+" of the hub is used up") && strings.Contains(err.Error(), "raise it")
+	})
+	raise("5")
+	eventually(t, "the quota is raised", func() bool { return next() == nil })
 }
 
 func TestRecordName(t *testing.T) {

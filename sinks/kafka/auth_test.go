@@ -107,6 +107,12 @@ func TestRights(t *testing.T) {
 	if err := s.Write(t.Context(), batch); err != nil {
 		t.Errorf("Write: %v", err)
 	}
+	// Of a template it is the topics that it may name.
+	template := strings.Replace(text, "/fairlead?", "/fair{resource}?", 1)
+	fails(t, choose(t, template+"reader").(sinks.Checker).Check(t.Context()), `topic "fairlead"`, "may not write to the topic")
+	if err := choose(t, template+"writer").(sinks.Checker).Check(t.Context()); err != nil {
+		t.Errorf("Check of a template: %v", err)
+	}
 }
 
 func TestTLS(t *testing.T) {

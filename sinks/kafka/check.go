@@ -4,20 +4,23 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"github.com/fairlead-dev/fairlead/sinks"
 )
 
-// Check asks a broker whether it answers, and for a topic that is the same for all
-// changes, whether it is there and this user may write to it. It changes nothing.
+// Check asks a broker whether it answers, and whether the topic is there and this user may
+// write to it. Of a template, whose topics are not known before there are changes, one of all
+// topics that the user may see has to be such. It changes nothing.
 func (s *Sink) Check(ctx context.Context) error {
 	if err := s.producer.Ping(ctx); err != nil {
 		return s.explain("", err)
 	}
 	if !s.encoder.template.isFixed() {
-		return nil // which topics there will be is not known yet
+		return s.checkTemplate(ctx)
 	}
 	topic := s.encoder.template.topic(noKey)
 	unusable, err := s.look(ctx, []string{topic})
@@ -32,19 +35,52 @@ func (s *Sink) Check(ctx context.Context) error {
 	return s.checkRights(ctx, topic)
 }
 
-// checkRights asks for the operations that this user may carry out on the topic.
-func (s *Sink) checkRights(ctx context.Context, topic string) error {
+// checkTemplate looks for a topic that the template may name. Which of them are missing is told
+// when they are written to.
+func (s *Sink) checkTemplate(ctx context.Context) error {
+	if s.o.Create != nil {
+		return nil // it will be made
+	}
+	all, err := s.metadata(ctx, nil)
+	switch {
+	case err != nil && strings.Contains(err.Error(), "exceeds BrokerMaxReadBytes"):
+		return nil // there are so many topics that nothing can be told
+	case err != nil:
+		return s.explain("", err)
+	}
+	found := ""
+	for _, t := range all.Topics {
+		if t.Topic == nil || !s.encoder.template.mayName(*t.Topic) {
+			continue
+		}
+		if found = *t.Topic; mayWrite(t) {
+			return nil
+		}
+	}
+	if found != "" {
+		return s.explain(found, kerr.TopicAuthorizationFailed)
+	}
+	return s.secrets.Error(fmt.Errorf("no topic that this user may see is one of %q; create those of your clusters and resources, allow Write and Describe on them, or give create-topic=true", s.o.Topic))
+}
+
+// mayWrite reports whether this user may write to a topic, as far as the broker tells.
+func mayWrite(t kmsg.MetadataResponseTopic) bool {
 	const (
 		write   = 1 << 4 // of AclOperation
 		unknown = -1 << 31
 	)
+	return t.AuthorizedOperations == unknown || t.AuthorizedOperations&write != 0
+}
+
+// checkRights asks for the operations that this user may carry out on the topic.
+func (s *Sink) checkRights(ctx context.Context, topic string) error {
 	answer, err := s.metadata(ctx, []string{topic})
 	if err != nil {
 		return s.explain("", err)
 	}
 	replicas := 0
 	for _, t := range answer.Topics {
-		if rights := t.AuthorizedOperations; rights != unknown && rights&write == 0 {
+		if !mayWrite(t) {
 			return s.explain(topic, kerr.TopicAuthorizationFailed)
 		}
 		for _, p := range t.Partitions {

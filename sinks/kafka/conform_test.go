@@ -44,7 +44,7 @@ func TestOutages(t *testing.T) {
 			Hang:   func() { resume = c.wire.hang() },
 			Resume: func() { resume() },
 			Waits:  c.wire.hasAnswer,
-			Open:   func() pipeline.Sink { return open(t, c, short) },
+			Open:   func() pipeline.Sink { return open(t, c, nil) },
 		}
 	})
 }

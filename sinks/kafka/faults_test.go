@@ -113,6 +113,35 @@ func TestOneOfTheTopicsIsMissing(t *testing.T) {
 	}
 }
 
+// The check of a template fails if no topic is there that it may name.
+func TestCheckOfATemplate(t *testing.T) {
+	for topic, want := range map[string]string{
+		"":                     "no topic",
+		"other":                "no topic that this user may see",
+		"f.alpha":              "no topic that this user may see",
+		"xf.alpha.pods":        "no topic that this user may see",
+		"f.alpha.pods":         "",
+		"f.a_2Eb.leases.co.io": "",
+		"f." + strings.Repeat("n", 214) + "_0123456789abcdef0123456789abcdef": "",
+	} {
+		c := start(t)
+		if topic != "" {
+			c = start(t, kfake.SeedTopics(1, topic))
+		}
+		s := open(t, c, func(o *kafka.Options) { o.Topic = "f.{cluster}.{resource}" })
+		err := s.Check(t.Context())
+		if want != "" {
+			fails(t, err, want, `"f.{cluster}.{resource}"`)
+		} else if err != nil {
+			t.Errorf("%s: %v", topic, err)
+		}
+		s = open(t, c, func(o *kafka.Options) { o.Topic, o.Create = "f.{cluster}.{resource}", &kafka.Create{} })
+		if err := s.Check(t.Context()); err != nil {
+			t.Errorf("%s, and topics are made: %v", topic, err)
+		}
+	}
+}
+
 func TestTooLargeIsThatRecordOnly(t *testing.T) {
 	c := start(t, kfake.BrokerConfigs(map[string]string{"message.max.bytes": "20000"}))
 	s := open(t, c, func(o *kafka.Options) { o.Compression = "none" })

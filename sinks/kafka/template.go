@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"regexp"
 	"strings"
 
 	"github.com/fairlead-dev/fairlead/pipeline"
@@ -81,6 +82,25 @@ func (t template) topic(k pipeline.Key) string {
 		}
 	}
 	return shorten(name.String())
+}
+
+// mayName reports whether a topic's name may be one that the template makes.
+func (t template) mayName(topic string) bool {
+	if len(topic) == maxTopic && t[0].fixed() {
+		return strings.HasPrefix(topic, t[0].text) // it may have been shortened
+	}
+	var pattern strings.Builder
+	for _, p := range t {
+		switch {
+		case p.cluster:
+			pattern.WriteString(`[^.]+`)
+		case p.resource:
+			pattern.WriteString(`.+`)
+		default:
+			pattern.WriteString(regexp.QuoteMeta(p.text))
+		}
+	}
+	return regexp.MustCompile(`^` + pattern.String() + `$`).MatchString(topic)
 }
 
 // shorten puts a digest in place of the end of a name that is too long.

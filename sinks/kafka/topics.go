@@ -151,6 +151,7 @@ func (s *Sink) look(ctx context.Context, names []string) (map[string]error, erro
 	return unusable, nil
 }
 
+// metadata asks for what brokers know of topics; of all that this user may see if names is nil.
 func (s *Sink) metadata(ctx context.Context, names []string) (*kmsg.MetadataResponse, error) {
 	ask := kmsg.NewPtrMetadataRequest()
 	ask.AllowAutoTopicCreation = false

@@ -48,7 +48,7 @@ func TestOutages(t *testing.T) {
 			p := start(t, nil).make()
 			s := stand(p)
 			s.Sink, s.Events = open(t, p, short), p.events
-			s.Open = func() pipeline.Sink { return open(t, p, short) }
+			s.Open = func() pipeline.Sink { return open(t, p, nil) }
 			return s
 		})
 	})
@@ -57,7 +57,7 @@ func TestOutages(t *testing.T) {
 			p := start(t, nil).make()
 			s, kv := stand(p), openKV(t, p, short)
 			s.Sink, s.Held = kv, func() []sinks.Held { return p.held(kv) }
-			s.Open = func() pipeline.Sink { return openKV(t, p, short) }
+			s.Open = func() pipeline.Sink { return openKV(t, p, nil) }
 			return s
 		})
 	})

@@ -52,6 +52,18 @@ func TestCollectorOutages(t *testing.T) {
 	})
 }
 
+// TestCollectorPoison: a request of more than 20 MiB is refused, and so is the one record in it.
+func TestCollectorPoison(t *testing.T) {
+	c := testsinks.StartOtelcol(t, nil)
+	sinktest.RunPoison(t, func(t *testing.T) (sinktest.Stand, func(*pipeline.Change)) {
+		from := len(c.Lines(t))
+		sink := open(t, otlp.Options{URL: c.URL + "/v1/logs", NoCompression: true})
+		return sinktest.Stand{Sink: sink, Events: func() []pipeline.Event { return written(t, c, from) }}, func(c *pipeline.Change) {
+			c.Object = []byte(`{"k":"` + strings.Repeat("x", 20<<20) + `"}`) // little more: it arrives before the answer is sent
+		}
+	})
+}
+
 func TestCollectorTLS(t *testing.T) {
 	files := testserver.NewTLS(t)
 	c := testsinks.StartOtelcol(t, files)

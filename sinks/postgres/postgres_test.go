@@ -334,7 +334,9 @@ func TestOutages(t *testing.T) {
 					Stop: func() { d.Kill(t) }, Start: func() { d.Start(t) },
 					Hang: func() { d.Pause(t) }, Resume: func() { d.Resume(t) },
 					Waits: func() bool { return loopback.Unread(d.Addr()) },
-					Open:  func() pipeline.Sink { return on.open(t, o) },
+					Open: func() pipeline.Sink {
+						return on.open(t, postgres.Options{Schema: o.Schema, Timeout: 30 * time.Second})
+					},
 				}
 			})
 		})

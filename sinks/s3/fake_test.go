@@ -98,6 +98,35 @@ func TestAnswers(t *testing.T) {
 	}
 }
 
+// TestCheckOfOtherStores: one that has another word for a wrong checksum is no store that
+// fails; what is known to be wrong is told as such.
+func TestCheckOfOtherStores(t *testing.T) {
+	for name, tt := range map[string]struct {
+		status      int
+		code        string
+		want        string // "" is success
+		wantCaution bool
+	}{
+		"known":           {400, "BadDigest", "", false},
+		"another word":    {400, "ChecksumDoesNotMatch", "ChecksumDoesNotMatch (400)", true},
+		"another status":  {422, "UnprocessableEntity", "the first write tells", true},
+		"an expired key":  {400, "ExpiredToken", "the keys have expired", false},
+		"another region":  {400, "AuthorizationHeaderMalformed", "another region", false},
+		"forbidden":       {403, "AccessDenied", "allow s3:PutObject", false},
+		"unknown, and no": {403, "WhoAreYou", "WhoAreYou (403)", false},
+		"no bucket":       {404, "NoSuchBucket", "make the bucket", false},
+		"it fails":        {500, "InternalError", "InternalError (500)", false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, sink := fake(t, func(w http.ResponseWriter, _ *http.Request, _ []byte) bool { return says(w, tt.status, tt.code, "") })
+			err := sink.Check(t.Context())
+			if (err == nil) != (tt.want == "") || err != nil && !strings.Contains(err.Error(), tt.want) || sinks.IsCaution(err) != tt.wantCaution {
+				t.Errorf("%v, a caution: %v; want %q, %v", err, sinks.IsCaution(err), tt.want, tt.wantCaution)
+			}
+		})
+	}
+}
+
 // TestTooLarge: a segment that is too large is divided, until one change is.
 func TestTooLarge(t *testing.T) {
 	s, sink := fake(t, func(w http.ResponseWriter, _ *http.Request, body []byte) bool {

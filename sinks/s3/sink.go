@@ -137,13 +137,16 @@ func (s *Sink) put(ctx context.Context, changes []*pipeline.Change) error {
 
 // send makes the PUT. Its error says what to do.
 func (s *Sink) send(ctx context.Context, key string, body []byte, o minio.PutObjectOptions) error {
-	return s.request(ctx, func(ctx context.Context) error {
-		answer, err := s.client.PutObject(ctx, s.o.Bucket, key, bytes.NewReader(body), int64(len(body)), o)
-		if err != nil {
-			return err
-		}
-		return stored(answer, o.UserMetadata[checksumHeader])
-	})
+	return s.request(ctx, func(ctx context.Context) error { return s.store(ctx, key, body, o) })
+}
+
+// store makes the PUT. Its error is the client's.
+func (s *Sink) store(ctx context.Context, key string, body []byte, o minio.PutObjectOptions) error {
+	answer, err := s.client.PutObject(ctx, s.o.Bucket, key, bytes.NewReader(body), int64(len(body)), o)
+	if err != nil {
+		return err
+	}
+	return stored(answer, o.UserMetadata[checksumHeader])
 }
 
 // stored returns an error if an answer of success does not come from a store: anybody else

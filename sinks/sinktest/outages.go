@@ -26,9 +26,24 @@ type Stand struct {
 	// that a sink has sent since has arrived there, or is on the way and gets no further.
 	Hang, Resume func()
 	Waits        func() bool
-	// Open opens one more sink to the same destination, which the suite closes. Nil: the
-	// rule about Close is left out.
+	// Open opens one more sink to the same destination, which the suite closes. It is the one
+	// that has to do with a destination that hangs, and that is to be ended, so its own time
+	// for a write should be long, such as 30 s: on a busy machine it may be over before what
+	// was sent has arrived. Nil: the rule about Close is left out.
 	Open func() pipeline.Sink
+}
+
+// complete fails the test if the stand lacks something.
+func (s *Stand) complete(t *testing.T) {
+	t.Helper()
+	switch {
+	case s.Sink == nil || s.Stop == nil || s.Start == nil:
+		t.Fatal("the Stand lacks Sink, Stop or Start")
+	case (s.Events == nil) == (s.Held == nil):
+		t.Fatal("the Stand must have Events or Held, to read what the destination holds")
+	case s.Hang != nil && (s.Waits == nil || s.Resume == nil):
+		t.Fatal("the Stand has Hang, but no Waits, which tells when the destination has something that it does not answer, or no Resume")
+	}
 }
 
 // RunOutages runs what a sink has to do while its destination is away, and when it is
@@ -43,7 +58,11 @@ func RunOutages(t *testing.T, open func(t *testing.T) Stand) {
 		{"a destination that hangs", hangs},
 		{"a sink that is closed", closes},
 	} {
-		t.Run(rule.name, func(t *testing.T) { rule.check(t, open(t)) })
+		t.Run(rule.name, func(t *testing.T) {
+			s := open(t)
+			s.complete(t)
+			rule.check(t, s)
+		})
 	}
 }
 
@@ -128,6 +147,10 @@ func hangs(t *testing.T, s Stand) {
 	if s.Hang == nil {
 		t.Skip("its destination cannot be made to hang")
 	}
+	if s.Open != nil {
+		s.Sink = s.Open()
+		defer s.close(t)
+	}
 	first := state("a", 1)
 	s.insist(t, first)
 	s.Hang()
@@ -152,7 +175,7 @@ func (s *Stand) awaitWaits(t *testing.T, ended <-chan struct{}) {
 	eventually(t, "Write has sent nothing", func() bool {
 		select {
 		case <-ended:
-			t.Fatal("Write has returned although the destination does not answer and nothing has ended it")
+			t.Fatal("Write has returned although the destination does not answer and nothing has ended it; if that is its own time for a write, give it more in Stand.Open")
 		default:
 		}
 		return s.Waits()

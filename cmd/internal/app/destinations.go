@@ -25,7 +25,6 @@ type destination struct {
 
 	checks   sync.WaitGroup // of engines, see startCheck
 	checking sync.Mutex     // held while it is checked
-	checked  bool           // guarded by checking: it was found good
 }
 
 // destinations are those that are open, by name.

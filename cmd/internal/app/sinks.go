@@ -38,8 +38,10 @@ func (p *program) newSinks(s *settings, open destinations, reg prometheus.Regist
 		if p.election != nil {
 			to, dead = fenced.Sink(to, p.election.MayAct, p.election.Lose), fenced.DeadLetter(dead, p.election.MayAct)
 		}
+		_, checks := k.to.(sinks.Checker)
 		k.batcher = batch.New(k.name, to, batch.Options{
-			MinBatch: spec.MinBatch, MaxBatch: spec.MaxBatch, MaxBytes: spec.MaxBytes, Concurrency: spec.Concurrency, Linger: spec.Linger,
+			CheckFirst: checks,
+			MinBatch:   spec.MinBatch, MaxBatch: spec.MaxBatch, MaxBytes: spec.MaxBytes, Concurrency: spec.Concurrency, Linger: spec.Linger,
 			DeadLetter: dead,
 			Log:        k.log,
 			Metrics:    metrics,
@@ -90,9 +92,10 @@ func (ks openSinks) run(ctx context.Context, dead *deadLetters, hangup <-chan os
 // checkTimeout bounds one check of a sink, and the wait for another one that is under way.
 const checkTimeout = 30 * time.Second
 
-// startCheck checks the destination until it is good, or a write has told how it is, and is
-// not waited for: what it asks may hang, and it writes nothing. One check at a time is under
-// way. Once one has found it good, engines to come do not ask again.
+// startCheck checks the destination until it is good, or a write has told how it is. Only the
+// first write waits for it, and not for long: what it asks may hang, and it writes nothing. One
+// check at a time is under way. Each engine asks anew: files with credentials may have changed
+// with the settings.
 func (k *sink) startCheck(ctx context.Context, c sinks.Checker) {
 	k.checks.Go(func() {
 		k.batcher.Check(ctx, func(ctx context.Context) error {
@@ -105,9 +108,6 @@ func (k *sink) startCheck(ctx context.Context, c sinks.Checker) {
 			if err := ctx.Err(); err != nil {
 				return err // it may be closed
 			}
-			if k.checked {
-				return nil
-			}
 			own, cancel := context.WithTimeout(ctx, checkTimeout) // however long that has taken
 			defer cancel()
 			err := redact.New().Error(c.Check(own))
@@ -115,7 +115,6 @@ func (k *sink) startCheck(ctx context.Context, c sinks.Checker) {
 				k.log.Error(err, "The sink's destination can be written to, and is not as it should be")
 				err = nil
 			}
-			k.checked = err == nil
 			return err
 		})
 	})
