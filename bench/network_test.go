@@ -81,9 +81,9 @@ func (n *network) Addr() net.Addr { return &net.UnixAddr{Net: "memory"} }
 type fault int
 
 const (
-	none    fault = iota
-	refuses       // nobody listens
-	swallows      // nothing comes back
+	none     fault = iota
+	refuses        // nobody listens
+	swallows       // nothing comes back
 )
 
 // host is where a member is.
