@@ -55,8 +55,8 @@ func startFlood(b *testing.B, sink pipeline.Sink) (stop func()) {
 
 // startByHand starts what is written by hand in place of queue, stage and batcher: a goroutine
 // for each cluster, with a channel of its own, which takes one change after the other and
-// writes it. The sink is locked for a write. Who has waited for a lock for a millisecond gets
-// it next, so that the two clusters take turns.
+// writes it. The sink is locked for a write. Who waits for a lock for a millisecond gets it after
+// one more write at the latest, so that the two clusters take turns.
 func startByHand(b *testing.B, sink pipeline.Sink) (stop func()) {
 	var writing sync.Mutex
 	var writers []func()
