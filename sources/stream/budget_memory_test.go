@@ -27,12 +27,14 @@ const (
 	knownOfStream = 90 << 10
 )
 
-// whatOf tells what the runtime has its memory for, in MiB.
+// whatOf tells what the runtime has its memory for, in MiB, and what its collections have cost
+// since the start of the process.
 func whatOf() string {
 	var m runtime.MemStats
 	runtime.ReadMemStats(&m)
-	return fmt.Sprintf("heap in use %d (objects and garbage %d), idle %d, stacks %d, other %d",
-		m.HeapInuse>>20, m.HeapAlloc>>20, (m.HeapIdle-m.HeapReleased)>>20, m.StackInuse>>20, (m.Sys-m.HeapSys-m.StackSys)>>20)
+	return fmt.Sprintf("heap in use %d (objects and garbage %d), idle %d, stacks %d, other %d; %d collections, %.1f %% of the CPU",
+		m.HeapInuse>>20, m.HeapAlloc>>20, (m.HeapIdle-m.HeapReleased)>>20, m.StackInuse>>20, (m.Sys-m.HeapSys-m.StackSys)>>20,
+		m.NumGC, 100*m.GCCPUFraction)
 }
 
 // TestNoAllocBeyondBudget: what is read, waits or is in work takes no more than the
