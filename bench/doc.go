@@ -1,5 +1,5 @@
 // Package bench measures Fairlead against its peers on the same work in the same
-// run: it consists of benchmarks only.
+// run: it consists of benchmarks, and of TestCut, which some of them need for virtual time.
 //
 //	go test -bench . ./bench            what needs nothing but Go, and, once there
 //	                                    are API servers (make control-plane), the rest

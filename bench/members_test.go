@@ -3,6 +3,8 @@ package bench
 import (
 	"context"
 	"encoding/json"
+	"strconv"
+	"time"
 
 	"k8s.io/client-go/rest"
 
@@ -15,8 +17,9 @@ import (
 
 // membersRequest is what is asked of them; one of these at a time.
 type membersRequest struct {
-	Touch int     // change object after object, this many times
-	Rate  float64 // changes per second from here on; 0: none any more
+	Touch int           // change object after object, this many times
+	Rate  float64       // changes per second from here on; 0: none any more
+	Beat  time.Duration // make an object of each resource of the first member each time this has passed; 0: none any more
 }
 
 // membersReply is where they stand afterwards.
@@ -24,6 +27,15 @@ type membersReply struct {
 	Hosts []string // where each member is
 	CA    []byte
 	Stats simserver.Stats
+	Beats []beat // since there were asked for some
+}
+
+// beat is when an object was made, and its resourceVersion, which no other object of the member
+// has.
+type beat struct {
+	Resource string
+	Version  uint64
+	At       time.Time
 }
 
 // config is a client configuration for one of the members.
@@ -48,6 +60,7 @@ func newMembers(ctx context.Context, setup json.RawMessage) (func(json.RawMessag
 		hosts, ca = append(hosts, config.Host), config.CAData
 	}
 	stop, touched := func() {}, 0
+	var beats []beat
 	return func(line json.RawMessage) (any, error) {
 		var r membersRequest
 		if err := json.Unmarshal(line, &r); err != nil {
@@ -59,15 +72,45 @@ func newMembers(ctx context.Context, setup json.RawMessage) (func(json.RawMessag
 			server.Members()[0].Touch("configmaps", touched%max(o.Objects, 1))
 			touched++
 		}
-		if r.Rate > 0 {
-			churning, cancel := context.WithCancel(ctx)
+		reply := membersReply{Hosts: hosts, CA: ca, Stats: server.Stats(), Beats: beats}
+		beats = nil
+		meanwhile := func(run func(ctx context.Context)) {
+			running, cancel := context.WithCancel(ctx)
 			ended := make(chan struct{})
 			go func() {
 				defer close(ended)
-				_, _ = server.Churn(churning, simserver.Churn{PerSecond: r.Rate}) // the rate is valid
+				run(running)
 			}()
 			stop = func() { cancel(); <-ended }
 		}
-		return membersReply{Hosts: hosts, CA: ca, Stats: server.Stats()}, nil
+		if r.Rate > 0 {
+			meanwhile(func(ctx context.Context) { _, _ = server.Churn(ctx, simserver.Churn{PerSecond: r.Rate}) }) // the rate is valid
+		}
+		if r.Beat > 0 {
+			meanwhile(func(ctx context.Context) { beats = beatMember(ctx, server.Members()[0], o, r.Beat) })
+		}
+		return reply, nil
 	}, nil
+}
+
+// beatMember makes objects in a member until ctx ends.
+func beatMember(ctx context.Context, m *simserver.Member, o simserver.Options, each time.Duration) (beats []beat) {
+	next := o.Objects // the number of the next one: none has it yet
+	for _, n := range o.ObjectsOf {
+		next = max(next, n)
+	}
+	tick := time.NewTicker(each)
+	defer tick.Stop()
+	for ; ; next++ {
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return beats
+		}
+		for _, resource := range o.Resources {
+			at := time.Now()
+			version, _ := strconv.ParseUint(m.Touch(resource, next), 10, 64) // it is a number
+			beats = append(beats, beat{resource, version, at})
+		}
+	}
 }

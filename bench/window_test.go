@@ -4,30 +4,24 @@ import (
 	"context"
 	"errors"
 	"slices"
-	"strconv"
 	"sync"
 	"testing"
 	"time"
 
-	"github.com/go-logr/logr"
-	"github.com/prometheus/client_golang/prometheus"
 	"golang.org/x/sys/unix"
-	"k8s.io/client-go/rest"
-	"sigs.k8s.io/controller-runtime/pkg/manager"
-	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
 
 	"github.com/fairlead-dev/fairlead/pipeline"
-	"github.com/fairlead-dev/fairlead/pipeline/queue"
-	"github.com/fairlead-dev/fairlead/pipeline/stage"
-	"github.com/fairlead-dev/fairlead/sinks/batch"
 )
 
-// slowSinks are simulated sinks: how long each takes for n changes. The last one is
-// a pipe whose reader takes 300 changes in a second.
-var slowSinks = []struct {
+// simulatedSink is a sink that takes its time: for n changes that long.
+type simulatedSink struct {
 	name string
 	took func(n int) time.Duration
-}{
+}
+
+// slowSinks are the sinks of BenchmarkWindow. The last one is a pipe whose reader takes 300
+// changes in a second.
+var slowSinks = []simulatedSink{
 	{"50ms", func(int) time.Duration { return 50 * time.Millisecond }},
 	{"200ms", func(int) time.Duration { return 200 * time.Millisecond }},
 	{"5ms-each", func(n int) time.Duration { return time.Duration(n) * 5 * time.Millisecond }},
@@ -42,11 +36,14 @@ var slowSinks = []struct {
 // times are those that its writes have taken, which on a busy machine are longer than
 // what they were to take. Beside that, and not in the limit: the p99 of how late a
 // goroutine runs meanwhile that only waits for a timer, which is a matter of the machine.
+//
+// Behind the pipe the same is measured of what a Go programmer would write by hand: see
+// startByHand.
 func BenchmarkWindow(b *testing.B) {
 	const warmUp, last = 40, 60 // writes of 200 ms, or the time of as many
-	measure := func(b *testing.B, took func(n int) time.Duration) *slowSink {
+	measure := func(b *testing.B, start starter, took func(n int) time.Duration) *slowSink {
 		sink := &slowSink{took: took}
-		stop := startFlood(b, sink)
+		stop := start(b, sink)
 		unit := min(max(took(1), 20*time.Millisecond), 200*time.Millisecond)
 		pass(b, warmUp*unit)
 		sink.reset(true)
@@ -63,12 +60,12 @@ func BenchmarkWindow(b *testing.B) {
 	}
 	// No sink gets more than there is with one that takes no time.
 	most := sync.OnceValue(func() float64 {
-		return measure(b, func(int) time.Duration { return 0 }).rate
+		return measure(b, startFlood, func(int) time.Duration { return 0 }).rate
 	})
-	for _, s := range slowSinks {
-		b.Run("sink="+s.name+"/impl=fairlead", func(b *testing.B) {
+	run := func(impl string, start starter, s simulatedSink) {
+		b.Run("sink="+s.name+"/impl="+impl, func(b *testing.B) {
 			could := min(max(1/s.took(1).Seconds(), 1000/s.took(1000).Seconds()), most())
-			sink := measure(b, s.took)
+			sink := measure(b, start, s.took)
 			longer := float64(sink.own) / float64(sink.wanted)
 			if len(sink.quiet) == 0 {
 				b.Fatal("nothing of the quiet cluster arrived")
@@ -85,6 +82,12 @@ func BenchmarkWindow(b *testing.B) {
 			b.ReportMetric(longer, "write-ratio")
 			b.ReportMetric(0, "ns/op")
 		})
+	}
+	for _, s := range slowSinks {
+		run("fairlead", startFlood, s)
+		if s.name == "pipe" {
+			run("handwritten", startByHand, s)
+		}
 	}
 }
 
@@ -166,59 +169,4 @@ func (s *slowSink) Write(_ context.Context, changes []*pipeline.Change) error {
 		}
 	}
 	return nil
-}
-
-// startFlood starts a queue, a stage and a batcher before the sink, one cluster that
-// always has more, and one that has a change every 13 ms.
-func startFlood(b *testing.B, sink pipeline.Sink) (stop func()) {
-	b.Helper()
-	must := func(err error) {
-		b.Helper()
-		if err != nil {
-			b.Fatal(err)
-		}
-	}
-	queue := stage.NewQueue(queue.Options[*pipeline.Change, pipeline.Key]{Name: "flood", LaneCapacity: 8192})
-	batcher := batch.New("slow", sink, batch.Options{})
-	stage, err := stage.New(stage.Options{
-		Queue: queue, Destination: batcher, Workers: 64, Registerer: prometheus.NewRegistry(), Log: logr.Discard(),
-	})
-	must(err)
-	mgr, err := manager.New(&rest.Config{Host: "https://hub.invalid"}, manager.Options{
-		Logger: logr.Discard(), Metrics: metricsserver.Options{BindAddress: "0"}, HealthProbeBindAddress: "0",
-	})
-	must(err)
-	must(stage.SetupWithManager(mgr))
-	offer := func(ctx context.Context, origin *pipeline.Origin, i int) bool {
-		return queue.Offer(ctx, &pipeline.Change{
-			Key:    pipeline.Key{Cluster: origin.Cluster, Resource: "configmaps", Namespace: "ns", Name: strconv.Itoa(i)},
-			Origin: origin, Op: pipeline.Updated, UID: "u", ResourceVersion: strconv.Itoa(i), Object: []byte(`{}`), Observed: time.Now(),
-		}, 0) == nil
-	}
-	stops := []func(){
-		background(b, func(ctx context.Context) {
-			flood := &pipeline.Origin{Cluster: "flood", Kind: "ConfigMap", Resource: configMapsGVR}
-			for i := 0; offer(ctx, flood, i); i++ {
-			}
-		}),
-		background(b, func(ctx context.Context) {
-			quiet := &pipeline.Origin{Cluster: "quiet", Kind: "ConfigMap", Resource: configMapsGVR}
-			tick := time.NewTicker(13 * time.Millisecond)
-			defer tick.Stop()
-			for i := 0; offer(ctx, quiet, i); i++ {
-				select {
-				case <-tick.C:
-				case <-ctx.Done():
-					return
-				}
-			}
-		}),
-		background(b, func(ctx context.Context) { _ = mgr.Start(ctx) }), // nil when it is asked to stop
-		background(b, func(ctx context.Context) { _ = batcher.Run(ctx) }),
-	}
-	return func() {
-		for _, stop := range stops {
-			stop()
-		}
-	}
 }

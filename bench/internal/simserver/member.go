@@ -51,7 +51,7 @@ func newMember(s *Server, index int) *Member {
 	m := &Member{server: s, index: index, name: fmt.Sprintf("cluster-%04d", index)}
 	for i, r := range s.resources {
 		c := &collection{member: m, resource: r, index: i, changed: make(chan struct{})}
-		for n := range s.o.Objects {
+		for n := range s.objects(i) {
 			m.version++
 			c.objects = append(c.objects, object{number: n, version: m.version})
 		}

@@ -32,8 +32,10 @@ type Options struct {
 	// Resources are plural names, with ".group" behind them if they are not of
 	// the core group, each of version v1. None means configmaps.
 	Resources []string
-	// Objects is how many objects of each resource each member has at first.
-	Objects int
+	// Objects is how many objects of each resource each member has at first, and
+	// ObjectsOf says so of single resources, by their names in Resources.
+	Objects   int
+	ObjectsOf map[string]int
 	// Size is the bytes of an object's JSON; what an object has at least, about
 	// 700 bytes, is not gone below. Zero means DefaultSize.
 	Size int
@@ -122,6 +124,14 @@ func New(o Options) (*Server, error) {
 		ErrorLog:          log.New(io.Discard, "", 0), // handshakes that clients break off
 	}
 	return s, nil
+}
+
+// objects returns how many objects of a resource each member has at first.
+func (s *Server) objects(i int) int {
+	if n, ok := s.o.ObjectsOf[s.o.Resources[i]]; ok {
+		return n
+	}
+	return s.o.Objects
 }
 
 // Run serves until ctx ends; then it ends all watches and returns nil. It can be

@@ -302,3 +302,16 @@ func TestBadResources(t *testing.T) {
 		}
 	}
 }
+
+// TestObjectsOf: a resource may have another number of objects than the others.
+func TestObjectsOf(t *testing.T) {
+	s, err := New(Options{Resources: []string{"configmaps", "secrets"}, Objects: 3, ObjectsOf: map[string]int{"secrets": 1}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.listener.Close()
+	m := s.Members()[0]
+	if first, second := len(m.resources[0].objects), len(m.resources[1].objects); first != 3 || second != 1 || m.version != 4 {
+		t.Errorf("%d and %d objects, the newest version is %d", first, second, m.version)
+	}
+}

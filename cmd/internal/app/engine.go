@@ -10,6 +10,7 @@ import (
 	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
 
 	"github.com/fairlead-dev/fairlead/internal/ledger"
+	"github.com/fairlead-dev/fairlead/pipeline/budget"
 	"github.com/fairlead-dev/fairlead/sources"
 	"github.com/fairlead-dev/fairlead/sources/fleet"
 )
@@ -25,6 +26,7 @@ type engine struct {
 	sources  *sources.Sources
 	sinks    openSinks
 	routes   routes
+	memory   *budget.Budget // of all routes
 	manager  manager.Manager
 
 	stopSinks, stopDead, stopManager, stopSources func()

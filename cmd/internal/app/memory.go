@@ -3,7 +3,6 @@ package app
 import (
 	"fmt"
 	"math"
-	"runtime/debug"
 
 	"github.com/KimMachineGun/automemlimit/memlimit"
 
@@ -23,7 +22,12 @@ func (s *settings) memoryBudget() (limit int64, from string) {
 	if s.MemoryBudget > 0 {
 		return int64(s.MemoryBudget), "--memory-budget"
 	}
-	limit, from = budgetOf(debug.SetMemoryLimit(-1), memlimit.FromCgroup)
+	return s.memoryBudgetOf(givenMemoryLimit)
+}
+
+// memoryBudgetOf is memoryBudget without the flag, where the runtime was given that limit.
+func (s *settings) memoryBudgetOf(given int64) (limit int64, from string) {
+	limit, from = budgetOf(given, memlimit.FromCgroup)
 	if least := leastBudget(len(s.sinks)); limit < least {
 		return least, fmt.Sprintf("the least for the sinks (%d); %s is %d", len(s.sinks), from, limit)
 	}
@@ -36,11 +40,20 @@ func budgetOf(limit int64, cgroup func() (uint64, error)) (half int64, from stri
 	if limit < math.MaxInt64 {
 		return limit / 2, "half of GOMEMLIMIT"
 	}
-	// Where there is no cgroup or no limit, it says so, or tells one beyond any machine's.
-	if n, err := cgroup(); err == nil && n > 0 && n < mostBytes {
-		return int64(n / 2), "half of the memory limit of the cgroup"
+	if n, ok := cgroupLimit(cgroup); ok {
+		return n / 2, "half of the memory limit of the cgroup"
 	}
 	return defaultMemoryBudget, "the default"
+}
+
+// cgroupLimit returns the memory limit of the cgroup, in bytes; not ok: there is none. Where
+// there is no cgroup or no limit, cgroup says so, or tells one beyond any machine's.
+func cgroupLimit(cgroup func() (uint64, error)) (limit int64, ok bool) {
+	n, err := cgroup()
+	if err != nil || n == 0 || n >= mostBytes {
+		return 0, false
+	}
+	return int64(n), true
 }
 
 // newBudget makes the memory budget, which the routes share.

@@ -29,14 +29,14 @@ func TestNoAllocBeyondBudgetOfTheProgram(t *testing.T) {
 	}
 	all[0].(*testenv.Hostile).Put("configmaps", "default", "large", text(large))
 
-	t.Setenv("GOMEMLIMIT", "150MiB") // without it garbage comes on top
+	t.Setenv("GOMEMLIMIT", "") // the program limits garbage by itself
 	dir := t.TempDir()
 	p := startKeeper(t, "limit", dir, "--clusters=kubeconfig:"+writeKubeconfig(t, all...), "--watch=configmaps",
 		"--ledger="+filepath.Join(dir, "ledger"), "--cluster-qps=0", fmt.Sprint("--memory-budget=", budget),
 		"--metrics-bind-address=127.0.0.1:0", "--health-probe-bind-address=127.0.0.1:0", "--admin-bind-address=0")
 	p.out.stall()
 	p.start()
-	least, most, lent := 1<<40, 0, 0
+	least, most, lent, limit := 1<<40, 0, 0, 0
 	waiting := 0 // lanes
 	look := func() {
 		now := map[string]int{} // of one answer: memory that was read into waits a moment later
@@ -52,6 +52,7 @@ func TestNoAllocBeyondBudgetOfTheProgram(t *testing.T) {
 		bytes := func(use string) int { return now[fmt.Sprintf("fairlead_memory_budget_bytes{use=%q}", use)] }
 		lent = max(lent, bytes("reading")+bytes("waiting")+bytes("in_flight"))
 		waiting = now["fairlead_memory_budget_waiting_lanes"]
+		limit = max(limit, now["go_gc_gomemlimit_bytes"])
 	}
 	look()
 	p.await("all members wait for memory", func() bool {
@@ -67,7 +68,10 @@ func TestNoAllocBeyondBudgetOfTheProgram(t *testing.T) {
 		}
 		return len(had) == members*objects+1
 	})
-	t.Logf("%d MiB resident at first, %d MiB at the most, %d MiB lent", least>>20, most>>20, lent>>20)
+	t.Logf("%d MiB resident at first, %d MiB at the most, %d MiB lent, limit of the runtime %d MiB", least>>20, most>>20, lent>>20, limit>>20)
+	if limit < budget || limit > 1<<30 {
+		t.Errorf("the runtime has a limit of %d bytes", limit)
+	}
 	if lent == 0 || lent > budget {
 		t.Errorf("%d bytes were lent of %d", lent, budget)
 	}

@@ -3,7 +3,6 @@ package app
 import (
 	"errors"
 	"math"
-	"runtime/debug"
 	"strings"
 	"testing"
 )
@@ -52,8 +51,7 @@ func TestMemoryBudgetFlag(t *testing.T) {
 	if got, _ := s.memoryBudget(); got < leastBudget(1) {
 		t.Errorf("by default %d, less than is needed", got)
 	}
-	defer debug.SetMemoryLimit(debug.SetMemoryLimit(90 << 20))
-	if got, from := s.memoryBudget(); got != leastBudget(1) || from != "the least for the sinks (1); half of GOMEMLIMIT is 47185920" {
+	if got, from := s.memoryBudgetOf(90 << 20); got != leastBudget(1) || from != "the least for the sinks (1); half of GOMEMLIMIT is 47185920" {
 		t.Errorf("of 90 MiB there are %d from %q", got, from)
 	}
 }

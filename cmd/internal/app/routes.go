@@ -34,6 +34,7 @@ type routes []*route
 // newRoutes makes the ways to the sinks of an engine.
 func (p *program) newRoutes(e *engine) (all routes, err error) {
 	s, memory := e.settings, p.newBudget(e.settings)
+	e.memory = memory
 	for _, k := range e.sinks {
 		// The limiter gives them their limits.
 		r := &route{sink: k, memory: memory.Route(), buckets: ratelimit.New(ratelimit.Limit{}), snapshots: ratelimit.New(ratelimit.Limit{})}

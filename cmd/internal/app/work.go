@@ -68,6 +68,7 @@ func (p *program) run(ctx context.Context) (err error) {
 func (p *program) work(ctx, term context.Context) (ended bool, err error) {
 	ps, free := p.newParts(term)
 	defer free()
+	stopLimit := ps.start("the memory limit", p.limitMemory)
 	stopTracing := p.startTracing(ps)
 	stopLedger := ps.start("the ledger", func(ctx context.Context) error {
 		err := p.ledger.Run(ctx)
@@ -94,6 +95,7 @@ func (p *program) work(ctx, term context.Context) (ended bool, err error) {
 	}
 	stopLedger()
 	stopTracing() // the last transaction ends spans
+	stopLimit()
 	closed := make(chan struct{})
 	go func() {
 		defer close(closed)
