@@ -74,7 +74,7 @@ func TestTransportWritesInBulk(t *testing.T) {
 				t.Error(err)
 				return
 			}
-			defer answer.Body.Close() //nolint:errcheck // It is read to its end.
+			defer answer.Body.Close()
 			if got, err := io.ReadAll(answer.Body); err != nil || !bytes.Equal(got, text) {
 				t.Errorf("%d bytes come back, want %d: %v", len(got), len(text), err)
 			}
