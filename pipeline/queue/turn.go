@@ -22,7 +22,13 @@ func (q *Queue[T, K]) pickLocked() *entry[T, K] {
 			l.turn.Leave() // resumeLocked brings it back
 			continue
 		}
+		if !q.mayPassLocked(&q.total) {
+			return nil // openLocked wakes the next
+		}
 		if e := q.takeLocked(l); e != nil {
+			if !q.total.bucket.Unlimited() {
+				q.total.bucket.Take(q.epoch.Add(q.now()))
+			}
 			return e
 		}
 	}
@@ -39,9 +45,10 @@ func (q *Queue[T, K]) isFullLocked() bool { return q.inFlight > 0 && q.inWork >=
 
 // wakeLocked wakes a worker, if one sleeps, because there may be something to
 // hand out. One that is about to wake up takes what it wants and wakes the next
-// if it leaves something: what comes in a burst does not wake all at once.
+// if it leaves something: what comes in a burst does not wake all at once. While the whole
+// queue waits for a token, nobody needs to look.
 func (q *Queue[T, K]) wakeLocked() {
-	if q.asleep > 0 && q.woken == 0 {
+	if q.asleep > 0 && q.woken == 0 && !q.total.token.set() {
 		q.woken++
 		q.workers.Signal()
 	}
@@ -87,14 +94,14 @@ func (q *Queue[T, K]) takeLocked(l *lane[T, K]) *entry[T, K] {
 	if (l.picks+1)%snapshotTurn == 0 {
 		c, other = snapshot, live
 	}
-	if !q.hasTokenLocked(l, c) {
-		if c = other; !q.hasTokenLocked(l, c) {
+	e := q.pickClassLocked(l, c)
+	if e == nil {
+		if e = q.pickClassLocked(l, other); e == nil {
 			l.turn.Leave()
 			return nil
 		}
 	}
 	l.picks++
-	e := l.ready[c].Head.Self
 	q.leaveLocked(e)
 	l.credit--
 	switch {
