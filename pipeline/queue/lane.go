@@ -35,6 +35,7 @@ type entry[T, K comparable] struct {
 	priority int
 	since    time.Duration // it waits, if that is measured
 	place    list.Node[*entry[T, K]]
+	line     *line[T, K]             // that it waits in, if it could be handed out
 	when     timerNode[*entry[T, K]] // if delayed: until when
 	// evictable is set if it is held, or delayed for so long, that it can be evicted, and was
 	// not.
@@ -68,6 +69,8 @@ type lane[T, K comparable] struct {
 	ready          [2]list.List[*entry[T, K]] // by class: could be handed out now, given turn and token
 	lines          []*line[T, K]              // and those of streams that have limits, see limit.go; nil: none
 	lastLine       *line[T, K]                // that had its turn; nil: ready
+	lined          [2]int                     // by class: of depth, those in lines
+	linedBytes     [2]int64                   // by class: of bytes, those of these
 	waitingForDone list.List[*entry[T, K]]    // wait for Done of an older item of the same identity
 	delayed        list.List[*entry[T, K]]
 	aside          list.List[*entry[T, K]] // held one by one, see hold.go; in no count but asideBytes
@@ -157,7 +160,7 @@ func (q *Queue[T, K]) joinLocked(e *entry[T, K]) {
 func (q *Queue[T, K]) readyLocked(e *entry[T, K]) {
 	l := e.lane
 	c := classOf(e.priority)
-	q.readyList(e, c).PushBack(&e.place)
+	q.lineUpLocked(e, c)
 	if l.paused {
 		return
 	}
@@ -178,6 +181,7 @@ func (q *Queue[T, K]) leaveLocked(e *entry[T, K]) {
 	if e.place.List != &e.lane.waitingForDone && !e.lane.paused {
 		q.ready--
 	}
+	e.leaveLineLocked()
 	e.place.Leave()
 	q.keepLocked(e)
 }
@@ -201,9 +205,10 @@ func (q *Queue[T, K]) raiseLocked(e *entry[T, K], priority int) {
 	case &l.delayed:
 		l.late[was]--
 		l.late[is]++
-	case q.readyList(e, was):
+	case e.readyList(was):
+		e.leaveLineLocked()
 		e.place.Leave()
-		q.readyList(e, is).PushBack(&e.place)
+		q.lineUpLocked(e, is)
 		// Only one of the classes may have a token.
 		if q.resumeLocked(l); l.turn.List != nil && !l.isOpen(live) && !l.isOpen(snapshot) {
 			l.turn.Leave()

@@ -15,7 +15,8 @@ import (
 //	lane B ──────────────────── bucket B ───┴─ bucket of the queue ── Get
 //
 // What waits of a limited stream has a line of its own in its lane, so that the others pass it:
-// lines take turns. Nobody takes a token that he cannot use: the one of the lane is taken when
+// lines take turns. It takes no room of theirs: a line has half as much room as a lane, and blocks
+// the Offers of its own stream; it may be fuller, if more waited when the limit began. Nobody takes a token that he cannot use: the one of the lane is taken when
 // the others are known to be there, and those after it. Both classes share these buckets, as
 // what they spare has to take both.
 
@@ -23,6 +24,9 @@ import (
 type line[T, K comparable] struct {
 	stream string
 	ready  [2]list.List[*entry[T, K]] // as those of the lane
+	bytes  int64                      // of these
+	room   chan struct{}              // closed when one leaves; nil: nobody waits for it
+	err    error                      // why it will never have room
 	gate   gate[T, K]
 }
 
@@ -107,12 +111,72 @@ func (q *Queue[T, K]) lineOf(l *lane[T, K], item *T) *line[T, K] {
 	return nil
 }
 
+// lineUpLocked puts e at the end of those of its class that could be handed out: of the line of
+// its stream, if that has a limit.
+func (q *Queue[T, K]) lineUpLocked(e *entry[T, K], c class) {
+	if e.line = q.lineOf(e.lane, &e.item); e.line != nil {
+		e.lane.lined[c]++
+		e.lane.linedBytes[c] += int64(e.size)
+		e.line.bytes += int64(e.size)
+	}
+	e.readyList(c).PushBack(&e.place)
+}
+
+// leaveLineLocked is called before e, if it waits in a line, leaves that.
+func (e *entry[T, K]) leaveLineLocked() {
+	of, l := e.line, e.lane
+	if of == nil {
+		return
+	}
+	c := live
+	if e.place.List == &of.ready[snapshot] {
+		c = snapshot
+	}
+	l.lined[c]--
+	l.linedBytes[c] -= int64(e.size)
+	of.bytes -= int64(e.size)
+	of.tellRoom()
+	e.line = nil
+}
+
 // readyList returns where e waits when it could be handed out.
-func (q *Queue[T, K]) readyList(e *entry[T, K], c class) *list.List[*entry[T, K]] {
-	if of := q.lineOf(e.lane, &e.item); of != nil {
-		return &of.ready[c]
+func (e *entry[T, K]) readyList(c class) *list.List[*entry[T, K]] {
+	if e.line != nil {
+		return &e.line.ready[c]
 	}
 	return &e.lane.ready[c]
+}
+
+// fitsLineLocked reports whether an item has room in a line: one always has where there is none.
+func (q *Queue[T, K]) fitsLineLocked(of *line[T, K], size int) bool {
+	n := of.ready[live].N + of.ready[snapshot].N
+	return n == 0 || n < q.o.LaneCapacity/2 && of.bytes+int64(size) <= q.o.LaneBytes/2
+}
+
+// whenRoomLocked returns what is closed when there may be room in a line.
+func (of *line[T, K]) whenRoomLocked() <-chan struct{} {
+	if of.room == nil {
+		of.room = make(chan struct{})
+	}
+	return of.room
+}
+
+// refusal returns why a line will never have room; nil: it may.
+func (q *Queue[T, K]) refusal(of *line[T, K]) error {
+	if of == nil {
+		return nil
+	}
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return of.err
+}
+
+// tellRoom has the Offers that wait for room in a line look again.
+func (of *line[T, K]) tellRoom() {
+	if of.room != nil {
+		close(of.room)
+		of.room = nil
+	}
 }
 
 // readyLists returns all lists of a class whose items could be handed out.
@@ -154,8 +218,9 @@ func (q *Queue[T, K]) beginLineLocked(l *lane[T, K], stream string, bucket *rate
 	of.gate.lane, of.gate.line, of.gate.bucket, of.gate.token.self = l, true, bucket, &of.gate
 	l.lines = append(l.lines, of)
 	for c := range l.ready {
-		q.moveLocked(&l.ready[c], &of.ready[c], func(e *entry[T, K]) bool { return q.o.Stream(e.item) == stream })
+		q.lineUpAgainLocked(&l.ready[c], class(c), stream)
 	}
+	q.admitLocked(l)
 }
 
 // endLineLocked has a stream of a lane wait with the others again, behind them.
@@ -171,19 +236,21 @@ func (q *Queue[T, K]) endLineLocked(l *lane[T, K], stream string) {
 	if l.lastLine == of {
 		l.lastLine = nil
 	}
+	of.tellRoom()
 	for c := range l.ready {
-		q.moveLocked(&of.ready[c], &l.ready[c], func(*entry[T, K]) bool { return true })
+		q.lineUpAgainLocked(&of.ready[c], class(c), stream)
 	}
 	q.resumeLocked(l)
 }
 
-// moveLocked moves those that are chosen to the end of another list.
-func (*Queue[T, K]) moveLocked(from, to *list.List[*entry[T, K]], chosen func(*entry[T, K]) bool) {
+// lineUpAgainLocked has those of a stream that wait in a list line up where they belong now.
+func (q *Queue[T, K]) lineUpAgainLocked(from *list.List[*entry[T, K]], c class, stream string) {
 	for n := from.Head; n != nil; {
 		e := n.Self
-		if n = n.Next; chosen(e) {
+		if n = n.Next; q.o.Stream(e.item) == stream {
+			e.leaveLineLocked()
 			e.place.Leave()
-			to.PushBack(&e.place)
+			q.lineUpLocked(e, c)
 		}
 	}
 }

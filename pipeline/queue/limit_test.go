@@ -2,6 +2,7 @@ package queue_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"strings"
@@ -180,6 +181,84 @@ func TestStreamLimitOfLanesThatComeAndGo(t *testing.T) {
 	})
 }
 
+// A stream that has filled its lane before it was limited, and goes on, takes no room of the
+// others; its own Offers block, until there is room, no limit any more, or no lane.
+func TestStreamLimitLeavesRoom(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		q := newStreamQueue(queue.Options[string, string]{LaneCapacity: 8})
+		for i := range 8 {
+			if err := q.TryOffer(fmt.Sprint("a/events/", i), 0); err != nil {
+				t.Fatal(err)
+			}
+		}
+		results := make(chan error, 9)
+		offer := func(item string) { go func() { results <- q.Offer(t.Context(), item, 0) }() }
+		offer("a/pods/0")
+		synctest.Wait()
+		q.SetStreamLimit("a", "events", perSecond(1))
+		synctest.Wait()
+		if len(results) != 1 {
+			t.Error("who waited for room still waits, when the limited stream has left it")
+		}
+		for i := range 7 {
+			if err := q.TryOffer(fmt.Sprint("a/pods/", 1+i), 0); err != nil {
+				t.Errorf("pods %d: %v", 1+i, err)
+			}
+		}
+		if err := q.TryOffer("a/pods/8", 0); !errors.Is(err, queue.ErrFull) {
+			t.Errorf("a lane that is full took one more: %v", err)
+		}
+		if err := q.TryOffer("a/events/8", 0); !errors.Is(err, queue.ErrFull) {
+			t.Errorf("a line that is full took one more: %v", err)
+		}
+		if err := q.TryOffer("a/events/7", 0); err != nil {
+			t.Errorf("one that takes the place of another: %v", err)
+		}
+		offer("a/events/8")
+		if got := take(t, q, 9); len(results) != 1 {
+			t.Errorf("an Offer of a line that is more than half full did not block: after %v", got)
+		}
+		worker(q)
+		time.Sleep(3 * time.Second) // three more are handed out: of 7, 4 are left
+		synctest.Wait()
+		if len(results) != 1 {
+			t.Error("an Offer did not wait until the line was half empty")
+		}
+		time.Sleep(time.Second + time.Millisecond)
+		synctest.Wait()
+		if len(results) != 2 {
+			t.Error("an Offer waits, though there is room")
+		}
+		offer("a/events/9")
+		synctest.Wait()
+		q.SetStreamLimit("a", "events", ratelimit.Limit{})
+		synctest.Wait()
+		if len(results) != 3 {
+			t.Error("an Offer waits, though there is no limit")
+		}
+		q.SetStreamLimit("a", "events", perSecond(0.001))
+		for i := range 6 {
+			offer(fmt.Sprint("a/events/again", i))
+		}
+		synctest.Wait()
+		if n := len(results); n != 3+1+4 { // one has had the first token
+			t.Errorf("%d were let in", n-3)
+		}
+		for range 8 {
+			if err := <-results; err != nil {
+				t.Error(err)
+			}
+		}
+		if err := q.RemoveCluster(t.Context(), "a"); err != nil {
+			t.Error(err)
+		}
+		if err := <-results; !errors.Is(err, queue.ErrClusterRemoved) {
+			t.Errorf("the Offer of a cluster that was removed: %v", err)
+		}
+		stopNow(t, q)
+	})
+}
+
 // A token of one limit is not spent where another is missing.
 func TestLimitsSpendNoTokensInVain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -247,6 +326,15 @@ func TestLimitsInAnyOrder(t *testing.T) {
 			time.Sleep(10 * time.Minute)
 			if n := len(got()); n != added || q.Len() != 0 {
 				t.Errorf("seed %d: %d of %d were handed out, %d wait", seed, n, added, q.Len())
+			}
+			q.Hold(queue.Hold[string]{All: true})
+			for i := range queue.DefaultLaneCapacity { // of pods, which take the room of the lane
+				if err := q.TryOffer(fmt.Sprint("a/pods/more", i), 0); err != nil {
+					t.Fatalf("seed %d: %d have room in an empty lane: %v", seed, i, err)
+				}
+			}
+			if err := q.TryOffer("a/pods/last", 0); !errors.Is(err, queue.ErrFull) {
+				t.Errorf("seed %d: a full lane takes one more: %v", seed, err)
 			}
 			stopNow(t, q)
 		})

@@ -92,6 +92,10 @@ func (q *Queue[T, K]) refuseOffersLocked(l *lane[T, K], err error) {
 			q.releaseLocked(o.entry)
 		}
 	}
+	for _, of := range l.lines {
+		of.err = err
+		of.tellRoom()
+	}
 	l.tellRooms(err)
 }
 
