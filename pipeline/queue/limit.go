@@ -72,9 +72,13 @@ func (q *Queue[T, K]) SetStreamLimit(cluster, stream string, limit ratelimit.Lim
 // both classes; unlimited at first. The lanes take turns as ever. It panics if the limit is not
 // valid.
 func (q *Queue[T, K]) SetTotalLimit(limit ratelimit.Limit) {
-	q.total.bucket.Set(limit)
 	q.mu.Lock()
 	defer q.mu.Unlock()
+	if q.total.bucket.Unlimited() {
+		q.total.bucket = ratelimit.NewBucket(limit) // full, as every new one
+	} else {
+		q.total.bucket.Set(limit)
+	}
 	if q.total.token.set() {
 		q.openLocked(&q.total, q.now())
 	}

@@ -14,77 +14,110 @@ import (
 	"github.com/fairlead-dev/fairlead/cmd/internal/api"
 )
 
-// limitOrders returns what operators have told of limits, by cluster.
+// limitOrders returns what operators have told of limits, by name.
 func (o *orders) limitOrders() []api.LimitsOrder {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	return slices.SortedFunc(maps.Values(o.limits), func(a, b api.LimitsOrder) int { return cmp.Compare(a.Cluster, b.Cluster) })
+	return slices.SortedFunc(maps.Values(o.limits), func(a, b api.LimitsOrder) int { return cmp.Compare(a.String(), b.String()) })
 }
 
-// limit puts other limits of a cluster into effect, over those that an order before has told
-// and this one does not.
+// limited returns what an operator has told of the limits of one target; nil: nothing.
+func (o *orders) limited(of api.Target) *api.LimitsOrder {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if l, is := o.limits[of]; is {
+		return &l
+	}
+	return nil
+}
+
+// errNoRate refuses an order that would limit nothing.
+var errNoRate = errors.New("there is no rate to it yet: give qps as well")
+
+// limit puts other limits into effect, over those that an order before has told and this one
+// does not.
 func (o *orders) limit(ctx context.Context, l api.LimitsOrder) (notStored string, err error) {
 	err = func() error {
 		o.mu.Lock()
 		defer o.mu.Unlock()
-		before, is := o.limits[l.Cluster]
+		before, is := o.limits[l.Target]
 		if !is && len(o.limits) >= mostOrders {
 			return errManyOrders
 		}
 		l.QPS, l.Burst, l.Weight = cmp.Or(l.QPS, before.QPS), cmp.Or(l.Burst, before.Burst), cmp.Or(l.Weight, before.Weight)
-		if err := o.keepLocked(keptLimits+l.Cluster, l); err != nil {
+		if !l.IsCluster() && l.QPS == nil {
+			return errNoRate
+		}
+		if err := o.keepLocked(limitsKey(l.Target), l); err != nil {
 			return err
 		}
-		o.limits[l.Cluster] = l
+		o.limits[l.Target] = l
 		o.limiter.order(l)
 		o.expireLocked(time.Now())
-		now := o.limiter.describe(l.Cluster)
-		o.log.Info("A cluster has other limits, as it was asked for", "cluster", l.Cluster,
-			"qps", now.QPS.Effective, "burst", now.Burst.Effective, "weight", now.Weight.Effective, "by", l.By, "reason", l.Reason)
+		now := o.limiter.describe(l.Target)
+		o.log.Info("There are other limits, as it was asked for", append(targetValues(l.Target),
+			"qps", now.QPS.Effective, "burst", now.Burst.Effective, "weight", now.Weight.Effective, "by", l.By, "reason", l.Reason)...)
 		return nil
 	}()
 	if err != nil {
 		return "", err
 	}
-	return o.store(ctx, l.Cluster), nil
+	return o.store(ctx, l.String()), nil
 }
 
-// resetLimits has a cluster have the limits that are declared. by is who asks for it. It reports
+// resetLimits goes back to the limits that are declared. by is who asks for it. It reports
 // whether there were others.
-func (o *orders) resetLimits(ctx context.Context, cluster, by string) (was bool, notStored string) {
+func (o *orders) resetLimits(ctx context.Context, of api.Target, by string) (was bool, notStored string) {
 	was = func() bool {
 		o.mu.Lock()
 		defer o.mu.Unlock()
-		if _, is := o.limits[cluster]; !is {
+		if _, is := o.limits[of]; !is {
 			return false
 		}
-		_ = o.keepLocked(keptLimits+cluster, nil) // to forget fits in any case
-		delete(o.limits, cluster)
-		o.limiter.forgetOrder(cluster)
+		_ = o.keepLocked(limitsKey(of), nil) // to forget fits in any case
+		delete(o.limits, of)
+		o.limiter.forgetOrder(of)
 		o.expireLocked(time.Now())
-		o.log.Info("The limits of a cluster are as they are declared again, as it was asked for", "cluster", cluster, "by", by)
+		o.log.Info("The limits are as they are declared again, as it was asked for", append(targetValues(of), "by", by)...)
 		return true
 	}()
 	if !was {
 		return false, ""
 	}
-	return true, o.store(ctx, cluster)
+	return true, o.store(ctx, of.String())
 }
 
-// order gives a cluster the limits that an operator has told.
+// order puts the limits that an operator has told into effect.
 func (l *limiter) order(o api.LimitsOrder) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.orders[o.Cluster] = o
-	l.limitLocked(o.Cluster)
+	l.orders[o.Target] = o
+	l.orderedLocked(o.Target)
 }
 
-// forgetOrder gives a cluster the limits that are declared.
-func (l *limiter) forgetOrder(cluster string) {
+// forgetOrder goes back to the limits that are declared.
+func (l *limiter) forgetOrder(of api.Target) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	delete(l.orders, cluster)
-	l.limitLocked(cluster)
+	delete(l.orders, of)
+	l.orderedLocked(of)
+}
+
+// orderedLocked has the routes keep to what is ordered of a target, or is no more.
+func (l *limiter) orderedLocked(of api.Target) {
+	if of.IsCluster() {
+		l.limitLocked(of.Cluster)
+		return
+	}
+	limit := over(l.orders[of], clusterLimit{}).limit
+	for _, r := range l.routes {
+		switch of.Route {
+		case "":
+			r.queue.SetStreamLimit(of.Cluster, of.Resource, limit)
+		case r.name:
+			r.queue.SetTotalLimit(limit)
+		}
+	}
 }
 
 // over returns limits with what an operator has told in the place of what is declared.
@@ -101,14 +134,29 @@ func over(o api.LimitsOrder, own clusterLimit) clusterLimit {
 	return own
 }
 
-// describe tells of a cluster's limits.
-func (l *limiter) describe(cluster string) api.Limits {
+// describe tells of the limits of a target.
+func (l *limiter) describe(of api.Target) (all api.Limits) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	if of.IsCluster() {
+		all = l.describeClusterLocked(of.Cluster)
+	} else {
+		effective := over(l.orders[of], clusterLimit{}).limit
+		all.QPS = api.Limit{DeclaredBy: "nothing", Effective: effective.QPS}
+		all.Burst = api.Limit{DeclaredBy: "nothing", Effective: float64(effective.Burst)}
+	}
+	all.Target = of
+	if o, is := l.orders[of]; is {
+		all.Order = &o
+	}
+	return all
+}
+
+func (l *limiter) describeClusterLocked(cluster string) api.Limits {
 	flags, asked := l.ofFlagsLocked(cluster), l.asked[cluster]
 	declared := flags
 	declared.limit.QPS, declared.limit.Burst, declared.weight = asked.Over(flags.limit.QPS, flags.limit.Burst, flags.weight)
-	effective := over(l.orders[cluster], declared)
+	effective := over(l.orders[api.Target{Cluster: cluster}], declared)
 	by := "flags"
 	if slices.ContainsFunc(l.flags.each, func(c clusterLimit) bool { return c.cluster == cluster }) {
 		by = "--cluster-limit"
@@ -120,48 +168,36 @@ func (l *limiter) describe(cluster string) api.Limits {
 		}
 		return l
 	}
-	all := api.Limits{
-		Cluster: cluster,
-		QPS:     limit(asked.QPS != nil, declared.limit.QPS, effective.limit.QPS),
-		Burst:   limit(asked.Burst != nil, float64(declared.limit.Burst), float64(effective.limit.Burst)),
-		Weight:  limit(asked.Weight != nil, float64(declared.weight), float64(effective.weight)),
+	return api.Limits{
+		QPS:    limit(asked.QPS != nil, declared.limit.QPS, effective.limit.QPS),
+		Burst:  limit(asked.Burst != nil, float64(declared.limit.Burst), float64(effective.limit.Burst)),
+		Weight: limit(asked.Weight != nil, float64(declared.weight), float64(effective.weight)),
 	}
-	if o, is := l.orders[cluster]; is {
-		all.Order = &o
-	}
-	return all
 }
 
 func (a *admin) serveLimits(r *http.Request) (int, any) {
-	q, err := parameters(r, "cluster")
+	q, err := parameters(r, "cluster", "stream", "route")
 	if err != nil {
 		return http.StatusBadRequest, api.Error{Error: err.Error()}
 	}
-	cluster, code, wrong := a.limitsOf(q)
-	if wrong != nil {
+	of, err := a.targetOf(q)
+	if err != nil {
+		return http.StatusBadRequest, api.Error{Error: err.Error()}
+	}
+	if code, wrong := a.resolve(&of, "ask for"); wrong != nil {
 		return code, wrong
 	}
-	return http.StatusOK, a.orders.limiter.describe(cluster)
-}
-
-// limitsOf returns the cluster whose limits are asked for.
-func (a *admin) limitsOf(q url.Values) (cluster string, code int, wrong any) {
-	p := api.Paused{Cluster: q.Get("cluster")}
-	if p.Cluster == "" {
-		return "", http.StatusBadRequest, api.Error{Error: "which cluster? Give ?cluster=NAME"}
-	}
-	if err, known := a.isKnown(&p); err != nil {
-		return "", http.StatusNotFound, api.Error{Error: err.Error(), Known: known}
-	}
-	return p.Cluster, 0, nil
+	return http.StatusOK, a.orders.limiter.describe(of)
 }
 
 func (a *admin) serveOrderLimits(r *http.Request) (int, any) {
-	q, err := parameters(r, "cluster", "qps", "burst", "weight", "reset", "for", "reason", "by")
+	q, err := parameters(r, "cluster", "stream", "route", "qps", "burst", "weight", "reset", "for", "reason", "by")
 	if err != nil {
 		return http.StatusBadRequest, api.Error{Error: err.Error()}
 	}
 	l, err := limitsOrderOf(q)
+	of, wrong := a.targetOf(q)
+	err = cmp.Or(wrong, err)
 	reset := q.Get("reset") == "true"
 	empty := l.QPS == nil && l.Burst == nil && l.Weight == nil
 	switch {
@@ -172,37 +208,37 @@ func (a *admin) serveOrderLimits(r *http.Request) (int, any) {
 		err = errors.New("reset takes all other limits away; give no others with it")
 	case !reset && empty:
 		err = errors.New("which limit? Give qps, burst or weight, or reset=true")
+	case l.Weight != nil && !of.IsCluster():
+		err = errors.New("weight: only clusters have one, as they take turns")
 	}
 	if err != nil {
 		return http.StatusBadRequest, api.Error{Error: err.Error()}
 	}
-	cluster, code, wrong := a.limitsOf(q)
-	if reset && q.Get("cluster") != "" { // also of a cluster that has left since
-		was, notStored := a.orders.resetLimits(r.Context(), q.Get("cluster"), q.Get("by"))
-		if !was && wrong != nil {
-			return code, wrong
+	code, unknown := a.resolve(&of, "limit")
+	l.Target = of
+	var notStored string
+	if reset {
+		var was bool // also of what has left since
+		if was, notStored = a.orders.resetLimits(r.Context(), of, q.Get("by")); !was && unknown != nil {
+			return code, unknown
 		}
-		now := a.orders.limiter.describe(q.Get("cluster"))
-		now.NotStored = notStored
-		return stored(notStored), now
+	} else {
+		if unknown != nil {
+			return code, unknown
+		}
+		if notStored, err = a.orders.limit(r.Context(), l); err != nil {
+			return http.StatusConflict, api.Error{Error: err.Error()}
+		}
 	}
-	if wrong != nil {
-		return code, wrong
-	}
-	notStored, err := a.orders.limit(r.Context(), l)
-	if err != nil {
-		return http.StatusConflict, api.Error{Error: err.Error()}
-	}
-	now := a.orders.limiter.describe(cluster)
+	now := a.orders.limiter.describe(of)
 	now.NotStored = notStored
 	return stored(notStored), now
 }
 
 // limitsOrderOf returns the limits that are asked for, within the bounds of the flags.
 func limitsOrderOf(q url.Values) (l api.LimitsOrder, err error) {
-	l.Cluster = q.Get("cluster")
 	l.Order, err = orderOf(q, time.Now())
-	errs := []error{err, checkOrderText("the name", l.Cluster, 2*mostOrderText)}
+	errs := []error{err}
 	if s := q.Get("qps"); s != "" {
 		qps, err := parseRate(s)
 		errs = append(errs, named("qps", err))

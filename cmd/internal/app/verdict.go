@@ -33,8 +33,10 @@ type facts struct {
 	ledger  ledger.Status
 	cluster ledger.ClusterStatus
 	paused  *pause
-	last    func() *api.Delivered
-	letter  func() (deadletter.Record, bool)
+	// ofStream and ofRoute are limits that an operator has ordered; nil: none.
+	ofStream, ofRoute *api.LimitsOrder
+	last              func() *api.Delivered
+	letter            func() (deadletter.Record, bool)
 }
 
 // pause is why nothing of an object goes on, by whose will.
@@ -81,7 +83,7 @@ func (f *facts) onItsWay() api.Verdict {
 		if !down() {
 			f.inFlight(&v, what)
 		}
-	case f.queued && p.Waits && p.Token == 0 && f.refused && (p.Delay > 0 || f.refusedIs(r.PendingVersion)):
+	case f.queued && p.Waits && p.Token+p.StreamToken+p.TotalToken == 0 && f.refused && (p.Delay > 0 || f.refusedIs(r.PendingVersion)):
 		if down() {
 			break
 		}
@@ -95,6 +97,10 @@ func (f *facts) onItsWay() api.Verdict {
 			next = f.next(v.NextTry)
 		}
 		v.Message = fmt.Sprintf("%s was refused by the sink for the %s time%s: %s.", what, ordinal(v.Times), next, stop(v.Error))
+	case f.queued && p.StreamToken+p.TotalToken > 0:
+		if !down() {
+			f.limited(&v, what)
+		}
 	case f.queued && p.Token > 0 && f.rate > 0:
 		if down() {
 			break
@@ -131,6 +137,28 @@ func (f *facts) onItsWay() api.Verdict {
 		}
 	}
 	return v
+}
+
+// limited says so of a change that waits for a token of its stream's limit, or its route's.
+func (f *facts) limited(v *api.Verdict, what string) {
+	p := &f.place
+	token, order, of := p.TotalToken, f.ofRoute, "its route"
+	if p.StreamToken > p.TotalToken {
+		token, order, of = p.StreamToken, f.ofStream, "its stream"
+	}
+	v.Reason = api.ReasonLimited
+	rate, set := "", ""
+	if order != nil && order.QPS != nil && *order.QPS > 0 { // else it has just ended
+		of, rate, set = order.String(), fmt.Sprintf(", %v per second", *order.QPS), ", set "+order.Said()
+		token += time.Duration(float64(p.Ahead) / *order.QPS * float64(time.Second))
+	}
+	line := f.inLine(v)
+	wait := "at least " + about(token) // others of the route may be before it
+	if p.StreamToken > p.TotalToken {
+		wait = about(token)
+	}
+	v.NextTry = f.now.Add(token)
+	v.Message = fmt.Sprintf("%s is %s and is throttled for %s by the limit of %s%s%s.", what, line, wait, of, rate, set)
 }
 
 // sinkDown says so while the sink fails as a whole.
@@ -317,6 +345,11 @@ func (f *facts) notSeen(v *api.Verdict, what string) {
 	if f.route.Reached && !st.LastRejected.IsZero() {
 		v.Reason, v.Since, v.Error = api.ReasonRejected, st.LastRejected, st.LastError
 		v.Message = fmt.Sprintf("The stream has come past %s, and rejects what it cannot read: %s.", what, stop(v.Error))
+		return
+	}
+	if since := f.route.BlockedSince; !since.IsZero() && f.ofStream != nil {
+		v.Reason, v.Since = api.ReasonLimited, since
+		v.Message = fmt.Sprintf("The stream has not read %s, because what it has read before is throttled by the limit of %s, set %s.", what, f.ofStream.Target, f.ofStream.Said())
 		return
 	}
 	if since := f.route.BlockedSince; !since.IsZero() && f.lane.BlockedOffers > 0 { // so that nothing is read
