@@ -60,7 +60,7 @@ build: ## Build all programs into bin/
 	go build -ldflags "-X main.version=$(VERSION) -X main.commit=$(REVISION)" -o bin/ ./cmd/...
 
 .PHONY: test
-test: control-plane consul helm victorialogs promtool databases browser race-note ## Run all tests, on real API servers, databases and a browser, with the race detector where there is a C compiler
+test: control-plane consul helm kubectl victorialogs promtool databases browser race-note ## Run all tests, on real API servers, databases and a browser, with the race detector where there is a C compiler
 	FAIRLEAD_REQUIRE_CONTROL_PLANE=1 go test $(RACE) -p $(TESTP) -timeout 20m $(TESTFLAGS) $(PKGS)
 	# Allocations and memory, which the race detector falsifies, so that these are left out above.
 	$(if $(RACE),$(if $(ALL),go test -p $(TESTP) -timeout 20m -run '^Test(NoAlloc|HostileMember)' ./cmd/internal/app ./pipeline/queue ./sources ./sources/stream))
@@ -149,6 +149,10 @@ sbom: build ## Write what bin/fairlead is made of to bin/fairlead.spdx.json
 	go run ./internal/sbom/cmd -program bin/fairlead -version $(VERSION) >bin/fairlead.spdx.json.new
 	mv bin/fairlead.spdx.json.new bin/fairlead.spdx.json
 
+.PHONY: image-test
+image-test: ## Build the image for amd64 and arm64 twice, and fail if they differ or are too large, which takes minutes
+	cd tools && go test ./image -count 1 -v -timeout 30m -run '^TestRealImage$$' -all-platforms
+
 .PHONY: charts
 charts: ## Pack the charts into bin/, of the image's version, for a registry of charts
 	@mkdir -p bin
@@ -172,6 +176,10 @@ consul: ## Find or build the Consul that tests run against
 helm: ## Find or build the Helms that tests of the charts run
 	@go run ./internal/testhelm/cmd
 
+.PHONY: kubectl
+kubectl: ## Find or build the kubectl that tests run
+	@go run ./internal/testkubectl/cmd
+
 .PHONY: sink-servers
 sink-servers: ## Find or build the servers that tests of sinks run against, which takes minutes
 	@go run ./internal/testsinks/cmd
@@ -191,7 +199,7 @@ browser: ## Find or fetch the Chromium that tests of the status page use; instal
 
 .PHONY: status-pictures
 status-pictures: browser ## Take the pictures of the status page in docs/img anew
-	go test ./cmd/internal/page -count 1 -run '^TestInBrowser$$' -write-pictures
+	go test ./cmd/internal/page -count 1 -run '^TestInBrowser$$/^pictures$$' -write-pictures
 
 .PHONY: status-times
 status-times: browser ## Measure how fast the status page is in a browser, and fail if it is too slow: on a machine that does nothing else

@@ -61,11 +61,13 @@ func peakHeap() (stop func() int64) {
 // BenchmarkHeapPerObject is what a program holds of each object that it knows,
 // once all is quiet. Fairlead's part is the ledger, which is fed here without a
 // server: nothing else that it holds grows with the objects. The caches of
-// controller-runtime follow simulated members in another process.
+// controller-runtime follow simulated members in another process. With three routes, as
+// with three sinks, more-B/object is what each route beyond the first one takes.
 func BenchmarkHeapPerObject(b *testing.B) {
 	for _, objects := range []int{100_000, 1_000_000} {
 		b.Run("objects="+strconv.Itoa(objects), func(b *testing.B) {
-			b.Run("impl=fairlead", func(b *testing.B) { heapOfLedger(b, objects) })
+			b.Run("impl=fairlead", func(b *testing.B) { heapOfLedger(b, objects, 1) })
+			b.Run("routes=3/impl=fairlead", func(b *testing.B) { heapOfLedger(b, objects, 3) })
 			if objects > 100_000 {
 				return // an unstructured cache of a million would hold 6 GB
 			}
@@ -86,29 +88,55 @@ func BenchmarkHeapPerObject(b *testing.B) {
 
 var configMapKind = schema.GroupVersionKind{Version: "v1", Kind: "ConfigMap"}
 
-func heapOfLedger(b *testing.B, objects int) {
+func heapOfLedger(b *testing.B, objects, routes int) {
 	var held int64
 	for range b.N {
-		before := heldHeap()
-		l, err := ledger.Open(b.Context(), ledger.Options{})
-		if err != nil {
-			b.Fatal(err)
-		}
-		cursor, _ := l.Claim(ledger.Claiming{ID: ledger.StreamID{Cluster: "bench", Resource: "configmaps"}})
-		cursor.BeginSnapshot()
-		for i := range objects {
-			name := ledger.Name{Namespace: fmt.Sprintf("ns-%02d", i%20), Name: fmt.Sprintf("object-%07d", i)}
-			version := ledger.Version{UID: fmt.Sprintf("%08x-0000-4000-8000-%012x", i*2654435761%(1<<32), i), ResourceVersion: strconv.Itoa(i + 1)}
-			sequence := cursor.Observe(name, version, false, true, nil).Sequence
-			cursor.Begin(sequence, name, version, false)
-			cursor.Ack(sequence, name, version, false)
-		}
-		_ = slices.Collect(cursor.EndSnapshot(strconv.Itoa(objects + 1)))
-		cursor.Seen(strconv.Itoa(objects + 1))
-		held += heldHeap() - before
-		runtime.KeepAlive(l)
+		held += heldByLedger(b, objects, routes)
 	}
 	reportPerObject(b, held, objects)
+	if routes > 1 {
+		more := held/int64(b.N) - heldByLedger(b, objects, 1)
+		b.ReportMetric(float64(more)/float64(objects)/float64(routes-1), "more-B/object")
+	}
+}
+
+// heldByLedger returns what a ledger holds of objects that the sinks of all routes have.
+func heldByLedger(b *testing.B, objects, routes int) int64 {
+	before := heldHeap()
+	l, err := ledger.Open(b.Context(), ledger.Options{})
+	if err != nil {
+		b.Fatal(err)
+	}
+	cursors := make([]*ledger.Cursor, routes)
+	for i := range cursors {
+		id := ledger.StreamID{Cluster: "bench", Resource: "configmaps"}
+		if i > 0 {
+			id.Route = fmt.Sprintf("route-%d", i)
+		}
+		cursors[i], _ = l.Claim(ledger.Claiming{ID: id})
+		cursors[i].BeginSnapshot()
+	}
+	for i := range objects {
+		name := ledger.Name{Namespace: fmt.Sprintf("ns-%02d", i%20), Name: fmt.Sprintf("object-%07d", i)}
+		version := ledger.Version{UID: fmt.Sprintf("%08x-0000-4000-8000-%012x", i*2654435761%(1<<32), i), ResourceVersion: strconv.Itoa(i + 1)}
+		var first ledger.Observation
+		var like *ledger.Observation // a frame is told to all cursors, which share its name
+		for _, cursor := range cursors {
+			said := cursor.Observe(name, version, false, true, like)
+			if like == nil {
+				first, like = said, &first
+			}
+			cursor.Begin(said.Sequence, name, version, false)
+			cursor.Ack(said.Sequence, name, version, false)
+		}
+	}
+	for _, cursor := range cursors {
+		_ = slices.Collect(cursor.EndSnapshot(strconv.Itoa(objects + 1)))
+		cursor.Seen(strconv.Itoa(objects + 1))
+	}
+	held := heldHeap() - before
+	runtime.KeepAlive(l)
+	return held
 }
 
 func reportPerObject(b *testing.B, held int64, objects int) {

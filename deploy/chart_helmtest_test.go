@@ -33,8 +33,15 @@ func TestHelmTest(t *testing.T) {
 		t.Errorf("of a fleet that can be read: %v\n%s", err, said)
 	}
 	r.replacesFleet("hub", "paris") // which is down
-	if said, err := r.test(kubelet); err == nil || !strings.Contains(said, "paris") {
+	if said, err := r.test(kubelet); err == nil || !strings.Contains(said, "paris") || !strings.Contains(said, "connection refused") {
 		t.Errorf("of a fleet with a member that is down: %v\n%s", err, said)
+	}
+	fleet := r.fleetOf("hub")
+	fleet["oslo.yaml"] = []byte(strings.ReplaceAll(string(fleet["hub.yaml"]), "tokenFile: "+accountDir+"/token", "token: of-another-cluster"))
+	r.describesFleet(replaceFleet, fleet)
+	said, err := r.test(kubelet)
+	if err == nil || !strings.Contains(said, "oslo") || !strings.Contains(said, "Unauthorized") || strings.Contains(said, "of-another-cluster") {
+		t.Errorf("of a fleet with a token that is wrong: %v\n%s", err, said)
 	}
 }
 

@@ -26,23 +26,36 @@ import (
 type release struct {
 	*operator
 
-	program, kubeconfig string
+	program string
 }
+
+// restrictedNamespace is how the page has the namespace made.
+const restrictedNamespace = `kubectl create namespace fairlead
+kubectl label namespace fairlead pod-security.kubernetes.io/enforce=restricted
+`
 
 // newRelease makes the namespace, restricted, as docs/install.md says.
 func newRelease(t *testing.T, hub *testenv.Cluster) *release {
 	t.Helper()
 	chartFiles(t)
-	r := &release{operator: newOperator(t, hub, applyServerSide), program: testhelm.Require(t), kubeconfig: filepath.Join(t.TempDir(), "kubeconfig")}
-	if err := testenv.WriteKubeconfig(r.kubeconfig, hub); err != nil {
-		t.Fatal(err)
+	r := &release{operator: newOperator(t, hub, applyServerSide), program: testhelm.Require(t)}
+	for command := range strings.Lines(restrictedNamespace) {
+		if !strings.Contains(read(t, installPage), strings.TrimSpace(command)) {
+			t.Errorf("%s does not say %s", installPage, command)
+		}
+		r.kubectl(strings.Fields(command)[1:]...)
 	}
-	applyAll(r.ctx, t, r.dynamic, r.apply, []byte(restricted))
 	return r
 }
 
 // helm runs a command on the release.
 func (r *release) helm(command, values string, args ...string) string {
+	r.t.Helper()
+	return r.helmBy(r.program, command, values, args...)
+}
+
+// helmBy is helm by another Helm.
+func (r *release) helmBy(program, command, values string, args ...string) string {
 	r.t.Helper()
 	args = append([]string{command, "fairlead"}, args...)
 	if values != "" {
@@ -52,7 +65,7 @@ func (r *release) helm(command, values string, args ...string) string {
 		}
 		args = append(args, "--values="+file)
 	}
-	text, err := testhelm.Run(r.ctx, r.program, append(args, "--namespace=fairlead", "--kubeconfig="+r.kubeconfig)...)
+	text, err := testhelm.Run(r.ctx, program, append(args, "--namespace=fairlead", "--kubeconfig="+r.kubeconfig)...)
 	if err != nil {
 		r.t.Fatal(err)
 	}
@@ -70,13 +83,17 @@ crds: {enabled: true}
 createNamespaces: true
 `
 
-// What the chart installs runs; an upgrade keeps the ledger, the fleet and what was
-// decided; and what is removed leaves nothing but the ledger, CRDs and namespaces.
+// firstChart is the chart as it was first, packed.
+const firstChart = "testdata/before/charts/fairlead-0.1.0.tgz"
+
+// What the chart installs runs; an upgrade, also from the first chart by the Helm before,
+// keeps the ledger, the fleet and what was decided; and what is removed leaves nothing but
+// the ledger, CRDs and namespaces.
 func TestChartIsInstalledUpgradedAndRemoved(t *testing.T) {
 	hub := testenv.Start(t, testenv.Spec{Name: "hub"}).Clusters[0]
 	r := newRelease(t, hub)
 	before := r.objects()
-	r.helm("install", firstValues, "charts/fairlead", "--server-side=true")
+	r.helmBy(testhelm.Require3(t), "install", firstValues, firstChart)
 	r.createsFleet("hub", "paris")
 	r.configMap("a")
 	r.configMap("b")
@@ -85,8 +102,12 @@ func TestChartIsInstalledUpgradedAndRemoved(t *testing.T) {
 	first.await("a", is("a"))
 	first.await("b", is("b"))
 	first.stop()
-	claim := r.state().Claim
-	pods := r.template()
+	installed := r.state()
+	r.helm("upgrade", firstValues, "charts/fairlead")
+	if diff := cmp.Diff(installed, r.state()); diff != "" {
+		t.Errorf("this chart in place of the first one (-before +after):\n%s", diff)
+	}
+	claim, pods := installed.Claim, r.template()
 
 	// What the program reads again replaces no Pod.
 	r.helm("upgrade", strings.ReplaceAll(firstValues, "clusterQps: 150", "clusterQps: 160"), "charts/fairlead", "--server-side=true")

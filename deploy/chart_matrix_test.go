@@ -220,7 +220,7 @@ func ofPrometheusOperator(object *unstructured.Unstructured) bool {
 func (r *release) installsPrometheusOperator() {
 	r.t.Helper()
 	for path, text := range files(r.t, "testdata/prometheus-operator") {
-		applyAll(r.ctx, r.t, r.dynamic, applyServerSide, text)
+		r.appliesText(applyServerSide, text)
 		plural := strings.TrimSuffix(filepath.Base(path), ".yaml")
 		objects := r.dynamic.Resource(schema.GroupVersionResource{Group: "monitoring.coreos.com", Version: "v1", Resource: plural})
 		err := wait.PollUntilContextTimeout(r.ctx, 50*time.Millisecond, patience, true, func(ctx context.Context) (bool, error) {

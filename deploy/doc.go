@@ -13,7 +13,7 @@
 // hub-secrets, hub-clusterprofiles, hub-records, hub-memberclusters and leader-election, which are base
 // with the component of that name; member, for member clusters; member-everything, for those that --watch '*'
 // follows; voter, for those that also vote for a leader. testdata/before has the manifests of the
-// layout before, from which an upgrade is tried.
+// layout before and the chart as it was first, from which upgrades are tried.
 //
 // charts/fairlead and charts/fairlead-member make the same objects of values: what is tested of
 // a folder is tested of a chart with the values that come to it, under the name chart/FOLDER.

@@ -155,7 +155,7 @@ func TestUpgradeOfTwoPods(t *testing.T) {
 		first.stop()
 		before := o.state()
 
-		o.applies(own)
+		o.upgrades(own)
 		after := o.state()
 		if diff := cmp.Diff(before.Fleet, after.Fleet); diff != "" {
 			t.Errorf("the fleet (-before +after):\n%s", diff)
@@ -178,7 +178,7 @@ func TestUpgradeOfOnePod(t *testing.T) {
 		o.appliesFiles(nil, beforeHub...)
 		o.appliesFleet("hub", "paris")
 		one := strings.ReplaceAll(own, ", DEPLOY/components/leader-election", "")
-		o.applies(one)
+		o.upgrades(one)
 		after := o.state()
 		if diff := cmp.Diff([]string{"hub", "paris"}, after.Fleet); diff != "" {
 			t.Errorf("the fleet (-want +got):\n%s", diff)

@@ -25,7 +25,9 @@ import (
 	"k8s.io/client-go/rest"
 
 	"github.com/fairlead-dev/fairlead/internal/child"
+	"github.com/fairlead-dev/fairlead/internal/loopback"
 	"github.com/fairlead-dev/fairlead/internal/testenv"
+	"github.com/fairlead-dev/fairlead/internal/testkubelet"
 )
 
 // patience bounds every wait for something that must come about.
@@ -65,6 +67,9 @@ type kubelet struct {
 	client  *kubernetes.Clientset
 	config  *rest.Config
 	volumes string // a folder for each claim, named by its UID, as long as this test
+
+	// node, if there is one, has the API server read the Pods' logs, and reach their ports.
+	node *testkubelet.Node
 }
 
 func newKubelet(t *testing.T, c *testenv.Cluster, client *kubernetes.Clientset) *kubelet {
@@ -92,6 +97,9 @@ type runningPod struct {
 	data string // what is mounted at /var/lib/fairlead
 	log  string
 	stop func() // as when the Pod is deleted
+
+	name   string
+	health string // the address of its probes, where the kubelet has a node
 }
 
 // start runs the Pod that the Deployment asks for now.
@@ -102,24 +110,38 @@ func (k *kubelet) start(ctx context.Context, t *testing.T) *runningPod {
 		t.Fatal(err)
 	}
 	// PodSecurity looks at Pods, not at Deployments.
+	spec, admin, health := d.Spec.Template.Spec, "0", "0"
+	if k.node != nil {
+		spec.NodeName, admin, health = testkubelet.NodeName, freeAddress(t), freeAddress(t)
+	}
 	created, err := k.client.CoreV1().Pods(d.Namespace).Create(ctx, &corev1.Pod{
-		ObjectMeta: metav1.ObjectMeta{GenerateName: "fairlead-", Labels: d.Spec.Template.Labels}, Spec: d.Spec.Template.Spec,
+		ObjectMeta: metav1.ObjectMeta{GenerateName: "fairlead-", Labels: d.Spec.Template.Labels}, Spec: spec,
 	}, metav1.CreateOptions{})
 	if err != nil {
 		t.Fatalf("the API server does not admit the Pod: %v", err)
 	}
 	dir := t.TempDir()
 	// The machine's ports are not a Pod's own, nor is where the hub is found.
-	command, paths := k.container(ctx, t, created, dir, "--metrics-bind-address=0", "--health-probe-bind-address=0", "--admin-bind-address=0")
-	p := &runningPod{t: t, args: command.Args[1:], data: paths["/var/lib/fairlead"], log: filepath.Join(dir, "log")}
+	command, paths := k.container(ctx, t, created, dir, "--metrics-bind-address=0", "--health-probe-bind-address="+health, "--admin-bind-address="+admin)
+	p := &runningPod{t: t, name: created.Name, args: command.Args[1:], data: paths["/var/lib/fairlead"], log: filepath.Join(dir, "log"), health: health}
 	process, err := child.Start("fairlead", command, p.log)
 	if err != nil {
 		t.Fatal(err)
+	}
+	if k.node != nil {
+		k.node.Run(created.Namespace, created.Name, testkubelet.Process{Log: p.log, Address: admin})
+		created.Status.Phase = corev1.PodRunning
+		if _, err := k.client.CoreV1().Pods(d.Namespace).UpdateStatus(ctx, created, metav1.UpdateOptions{}); err != nil {
+			t.Fatal(err)
+		}
 	}
 	grace := time.Duration(*created.Spec.TerminationGracePeriodSeconds) * time.Second
 	p.stop = sync.OnceFunc(func() {
 		if err := process.Stop(grace); err != nil {
 			t.Errorf("the Pod does not end well: %v\n%s", err, read(t, p.log))
+		}
+		if k.node != nil {
+			k.node.End(created.Namespace, created.Name)
 		}
 		background := context.WithoutCancel(ctx)
 		if err := k.client.CoreV1().Pods(d.Namespace).Delete(background, created.Name, metav1.DeleteOptions{GracePeriodSeconds: new(int64(0))}); err != nil {
@@ -128,6 +150,17 @@ func (k *kubelet) start(ctx context.Context, t *testing.T) *runningPod {
 	})
 	t.Cleanup(p.stop)
 	return p
+}
+
+// freeAddress returns an address of this machine that stays free as long as the test.
+func freeAddress(t *testing.T) string {
+	t.Helper()
+	port, err := loopback.Reserve()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = port.Release() })
+	return fmt.Sprintf("127.0.0.1:%d", port.Number)
 }
 
 // container returns the command of the Pod's container, to which arguments are added that

@@ -10,12 +10,11 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
-	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/client-go/dynamic"
 	"k8s.io/client-go/kubernetes"
 
 	"github.com/fairlead-dev/fairlead/internal/testenv"
+	"github.com/fairlead-dev/fairlead/internal/testkubectl"
 )
 
 // operator is a person with a cluster, who does what the pages say.
@@ -24,16 +23,41 @@ type operator struct {
 	ctx     context.Context //nolint:containedctx // That of the test, for as long as it.
 	client  *kubernetes.Clientset
 	dynamic dynamic.Interface
-	apply   applier
+	how     applier
+	cli     *testkubectl.CLI
+
+	kubeconfig string // of its cluster
 }
 
-func newOperator(t *testing.T, c *testenv.Cluster, apply applier) *operator {
+func newOperator(t *testing.T, c *testenv.Cluster, how applier) *operator {
 	t.Helper()
-	return &operator{t: t, ctx: t.Context(), client: newClient(t, c.Config()), dynamic: newDynamic(t, c.Config()), apply: apply}
+	kubeconfig := filepath.Join(t.TempDir(), "kubeconfig")
+	if err := testenv.WriteKubeconfig(kubeconfig, c); err != nil {
+		t.Fatal(err)
+	}
+	return &operator{
+		t: t, ctx: t.Context(), client: newClient(t, c.Config()), dynamic: newDynamic(t, c.Config()), how: how,
+		cli: testkubectl.New(t, kubeconfig), kubeconfig: kubeconfig,
+	}
 }
 
 // applies applies a kustomization, in which DEPLOY stands for this folder.
 func (o *operator) applies(kustomization string) {
+	o.t.Helper()
+	o.appliesAs(o.how, kustomization)
+}
+
+// upgrades is applies for what was applied by the version before, as the page says.
+func (o *operator) upgrades(kustomization string) {
+	o.t.Helper()
+	if slices.Equal(o.how, applyServerSide) {
+		o.appliesAs(takeOver, kustomization)
+		return
+	}
+	o.applies(kustomization)
+}
+
+func (o *operator) appliesAs(how applier, kustomization string) {
 	o.t.Helper()
 	here, err := os.Getwd()
 	if err != nil {
@@ -48,7 +72,7 @@ func (o *operator) applies(kustomization string) {
 		o.t.Fatal(err)
 	}
 	writeFiles(o.t, dir, map[string][]byte{"kustomization.yaml": []byte(strings.ReplaceAll(kustomization, "DEPLOY", filepath.ToSlash(way)))})
-	applyAll(o.ctx, o.t, o.dynamic, o.apply, kustomize(o.t, dir))
+	o.kubectl(slices.Concat([]string{"apply", "--kustomize=" + dir}, how)...)
 }
 
 // appliesFiles applies files of the version before, as its pages said.
@@ -59,58 +83,76 @@ func (o *operator) appliesFiles(edited map[string]string, paths ...string) {
 		for from, to := range edited {
 			text = strings.ReplaceAll(text, from, to)
 		}
-		applyAll(o.ctx, o.t, o.dynamic, applyClientSide, []byte(text))
+		o.appliesText(applyClientSide, []byte(text))
 	}
 }
 
-// fleetOf is the fleet's Secret of these clusters, as kubectl create secret makes it.
-func (o *operator) fleetOf(names ...string) *corev1.Secret {
+// fleetOf is the folder of these clusters, as the pages have it: the files and what they hold.
+func (o *operator) fleetOf(names ...string) map[string][]byte {
 	o.t.Helper()
-	secret := &corev1.Secret{
-		TypeMeta:   metav1.TypeMeta{APIVersion: "v1", Kind: "Secret"},
-		ObjectMeta: metav1.ObjectMeta{Name: "fairlead-fleet", Namespace: "fairlead"},
-		Type:       corev1.SecretTypeOpaque, Data: map[string][]byte{},
-	}
+	folder := map[string][]byte{}
 	hub := read(o.t, "example/hub/fleet/hub.yaml")
 	for _, name := range names {
 		text := hub
 		if name != "hub" { // is down
 			text = strings.ReplaceAll(hub, "https://kubernetes.default.svc", "https://127.0.0.1:1")
 		}
-		secret.Data[name+".yaml"] = []byte(text)
+		folder[name+".yaml"] = []byte(text)
 	}
-	return secret
+	return folder
+}
+
+// The commands of the pages with which the fleet's Secret is made of the folder, and replaced.
+const (
+	createFleet  = "kubectl create secret generic fairlead-fleet --namespace=fairlead --from-file=fleet/"
+	replaceFleet = createFleet + " --dry-run=client --output=yaml |\n     kubectl replace --filename=-"
+)
+
+// describesFleet runs a command where the folder is.
+func (o *operator) describesFleet(command string, folder map[string][]byte) {
+	o.t.Helper()
+	dir := o.t.TempDir()
+	writeFiles(o.t, filepath.Join(dir, "fleet"), folder)
+	if out, err := o.cli.Shell(o.ctx, "cd "+dir+"\n"+command); err != nil {
+		o.t.Fatalf("%v\n%s", err, out)
+	}
 }
 
 // appliesFleet makes it as the pages of the version before said.
 func (o *operator) appliesFleet(names ...string) {
 	o.t.Helper()
-	content, err := runtime.DefaultUnstructuredConverter.ToUnstructured(o.fleetOf(names...))
-	if err != nil {
-		o.t.Fatal(err)
-	}
-	secret := &unstructured.Unstructured{Object: content}
-	if err := applyClientSide(o.ctx, resourceOf(o.dynamic, secret), secret); err != nil {
-		o.t.Fatal(err)
-	}
+	o.describesFleet(createFleet+" --dry-run=client --output=yaml | kubectl apply --filename=-", o.fleetOf(names...))
 }
 
 // createsFleet and replacesFleet do what the page says now.
 func (o *operator) createsFleet(names ...string) {
 	o.t.Helper()
-	if _, err := o.client.CoreV1().Secrets("fairlead").Create(o.ctx, o.fleetOf(names...), metav1.CreateOptions{}); err != nil {
-		o.t.Fatal(err)
-	}
+	o.describesFleet(createFleet, o.fleetOf(names...))
 }
 
 func (o *operator) replacesFleet(names ...string) {
 	o.t.Helper()
-	replaced, err := o.client.CoreV1().Secrets("fairlead").Update(o.ctx, o.fleetOf(names...), metav1.UpdateOptions{})
+	o.describesFleet(replaceFleet, o.fleetOf(names...))
+	replaced, err := o.client.CoreV1().Secrets("fairlead").Get(o.ctx, "fairlead-fleet", metav1.GetOptions{})
 	if err != nil {
 		o.t.Fatal(err)
 	}
 	if _, twice := replaced.Annotations[lastApplied]; twice {
 		o.t.Error("the kubeconfigs are in an annotation as well")
+	}
+}
+
+// The pages say what the operator of these tests does.
+func TestPagesDescribeTheFleet(t *testing.T) {
+	for command, pages := range map[string][]string{
+		createFleet:  {"../docs/upgrading.md", installPage},
+		replaceFleet: {"../docs/upgrading.md"},
+	} {
+		for _, page := range pages {
+			if !strings.Contains(read(t, page), command) {
+				t.Errorf("%s does not say %s", page, command)
+			}
+		}
 	}
 }
 

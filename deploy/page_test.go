@@ -42,7 +42,7 @@ func TestPageIsTrue(t *testing.T) {
 	o := newOperator(t, hub, applyServerSide)
 	for _, kustomization := range blocks(t, "kind: Kustomization") {
 		if strings.Contains(kustomization, "platform") {
-			applyAll(o.ctx, t, o.dynamic, o.apply, []byte("apiVersion: v1\nkind: Namespace\nmetadata: {name: platform}"))
+			o.appliesText(o.how, []byte("apiVersion: v1\nkind: Namespace\nmetadata: {name: platform}"))
 		}
 		o.applies(remote.ReplaceAllString(kustomization, "DEPLOY/$1"))
 		d, err := o.client.AppsV1().Deployments("fairlead").Get(o.ctx, "fairlead", metav1.GetOptions{})

@@ -147,8 +147,9 @@ type Change struct {
 	// has had, although something else came between: after another selection, or a
 	// restored backup. It starts at 0.
 	Generation uint32
-	// Trace is set by the stage on a change that is traced, before it is handed over. Nil:
-	// it is not.
+	// Trace is set by the stage on a change that is traced, before it is handed over. A
+	// destination and who is told of its answer may put another one in its place: see Trace.
+	// Nil: it is not traced.
 	Trace *Trace
 	// DeadLettered is set by a destination that tells of the change as accepted, if it was
 	// put away for good and the sink does not have it.

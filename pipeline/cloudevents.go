@@ -66,15 +66,15 @@ func (c *Change) AppendCloudEvent(dst []byte) []byte {
 	if c.Object != nil {
 		dst = append(dst, `,"datacontenttype":"application/json"`...)
 	}
-	dst = appendAttribute(dst, "cluster", c.Key.Cluster)
-	dst = appendAttribute(dst, "clusteruid", c.Origin.ClusterUID)
+	dst = appendAttribute(dst, `,"cluster":"`, c.Key.Cluster)
+	dst = appendAttribute(dst, `,"clusteruid":"`, c.Origin.ClusterUID)
 	dst = append(dst, `,"apiversion":"`...)
 	dst = c.appendAPIVersion(dst)
 	dst = append(dst, '"')
-	dst = appendAttribute(dst, "kind", c.Origin.Kind)
-	dst = appendAttribute(dst, "namespace", c.Key.Namespace)
-	dst = appendAttribute(dst, "name", c.Key.Name)
-	dst = appendAttribute(dst, "resourceversion", c.ResourceVersion)
+	dst = appendAttribute(dst, `,"kind":"`, c.Origin.Kind)
+	dst = appendAttribute(dst, `,"namespace":"`, c.Key.Namespace)
+	dst = appendAttribute(dst, `,"name":"`, c.Key.Name)
+	dst = appendAttribute(dst, `,"resourceversion":"`, c.ResourceVersion)
 	if c.Sequence != 0 {
 		dst = appendOrdinal(append(dst, `,"term":"`...), c.Origin.Term)
 		dst = appendOrdinal(append(dst, `","sequence":"`...), c.Sequence)
@@ -183,15 +183,12 @@ func (c *Change) appendPath(dst []byte) []byte {
 }
 
 // appendAttribute appends a string attribute, unless it is empty: CloudEvents
-// knows no empty attributes, only absent ones.
-func appendAttribute(dst []byte, name, value string) []byte {
+// knows no empty attributes, only absent ones. Before is what stands before the value.
+func appendAttribute(dst []byte, before, value string) []byte {
 	if value == "" {
 		return dst
 	}
-	dst = append(dst, ',', '"')
-	dst = append(dst, name...)
-	dst = append(dst, '"', ':')
-	return jsontext.AppendString(dst, value)
+	return append(jsontext.AppendEscaped(append(dst, before...), value), '"')
 }
 
 const hexUpper = "0123456789ABCDEF"

@@ -42,6 +42,11 @@ type Pace struct {
 	// takes what is ready. One delivery waits at a time, and none while a stream waits for
 	// memory.
 	Until time.Time
+	// After is when the next delivery is to take its changes at the earliest: shortly
+	// before the destination can begin with them. What comes until then, of whichever
+	// cluster, need not wait behind a delivery that waits itself. Zero, or a time that is
+	// over: at once.
+	After time.Time
 	// UnderWay is how many changes may be in work at all, those included that wait
 	// for the ledger. Zero is no bound. One cluster has at most three quarters of
 	// it, so that another one finds room.

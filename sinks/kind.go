@@ -88,7 +88,8 @@ type Env struct {
 	Stdout io.Writer
 	// Trial says that the sink is opened only to be checked, and closed again: Write is not
 	// called. Open and Check make, change and remove nothing then, neither a file nor what
-	// parameters have them make in the destination.
+	// parameters have them make in the destination. Another one that the same text has opened
+	// may deliver meanwhile: fairlead check asks so.
 	Trial bool
 }
 
@@ -99,11 +100,33 @@ type Reopener interface{ Reopen() }
 
 // Checker is a sink that can try its destination without changing it. Check
 // returns an error that says what is wrong and what to do about it, and no later
-// than ctx ends. The program calls it once after the start, with 30 s, and logs the
-// result; an error ends nothing. It may be called while Write is under way.
+// than ctx ends. The program calls it after the start, with 30 s, and again with growing
+// pauses until it returns nil or a Write has ended. Until then an error is the sink's health,
+// and in the log; it ends nothing. What says that the destination takes writes, but is not as
+// it should be, is a [Caution]. Check may be called while Write is under way.
 type Checker interface {
 	Check(ctx context.Context) error
 }
+
+// Caution marks an error of Check as one that keeps no write from being accepted: that the
+// destination forgets what it has confirmed when it crashes, say. It is told, and the sink
+// counts as healthy. Caution of nil is nil.
+func Caution(err error) error {
+	if err == nil {
+		return nil
+	}
+	return &caution{err}
+}
+
+// IsCaution reports whether an error is a [Caution] or wraps one.
+func IsCaution(err error) bool {
+	_, is := errors.AsType[*caution](err)
+	return is
+}
+
+type caution struct{ error }
+
+func (c *caution) Unwrap() error { return c.error }
 
 // ErrInUse is what Open wraps while another process has the destination. With
 // leader election, the program opens the sink again until that one has let go.

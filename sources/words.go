@@ -90,7 +90,8 @@ type (
 	//     lost connections and frames not handed on by reason, and audits by result.
 	//     AuditDifferences uint64 counts objects that an audit found to differ.
 	//     LastRejected and LastDifference time.Time are when there was such a frame or
-	//     object last.
+	//     object last. Reduced int is of how many objects the newest state was delivered
+	//     without its contents, because these were rejected.
 	//   - Missing int is how many objects were left out because the member may have no more
 	//     in the ledger, see Quota.
 	//   - Known int is how many objects a sink may hold; of several routes, the most.

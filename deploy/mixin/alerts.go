@@ -88,7 +88,8 @@ func clusterAlerts() []Alert {
 		},
 		{
 			Name: "FairleadFilterErrors", For: "5m", Severity: Warning,
-			Expr:        `sum ` + by("cluster", "resource", "route") + ` (increase(fairlead_filter_errors_total[15m])) > 0`,
+			Expr: `sum ` + by("cluster", "resource", "route") + ` (increase(fairlead_filter_errors_total[15m])) > 0` + "\nor\n" +
+				`max ` + by("cluster", "resource", "route") + ` (fairlead_filter_failing_objects) > 0`,
 			Summary:     `A rule of {{ $labels.route }} fails on {{ $labels.resource }} of cluster {{ $labels.cluster }}.`,
 			Description: `An expression of --where could not be evaluated on some objects. They are delivered, as if they were selected.`,
 		},

@@ -41,6 +41,8 @@ var testOnly = map[string][]string{
 	"internal/testca":         {"bench", "fairleadtest", "internal/testenv", "internal/testserver"},
 	"internal/testlogs":       {"internal/testlogs"},
 	"internal/testhelm":       {"internal/testhelm"},
+	"internal/testkubectl":    {"internal/testkubectl"},
+	"internal/testkubelet":    {},
 	"internal/controlplane":   {"bench", "cmd/internal/lab", "fairleadtest", "internal/testkv"},
 	"internal/testdb":         {"cmd/fairlead-chaos", "cmd/internal/lab", "internal/testdb"},
 	"internal/testbrowser":    {"internal/testbrowser"},

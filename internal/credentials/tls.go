@@ -70,16 +70,36 @@ func (t TLS) For(host string) TLS {
 // VerifyConnection, because RootCAs cannot be replaced. So it has InsecureSkipVerify
 // set: leave VerifyConnection and ServerName as they are.
 func (t TLS) Config() (*tls.Config, error) {
-	if err := t.check(); err != nil {
+	c, f, err := t.config()
+	if err != nil {
 		return nil, err
 	}
-	if t.ServerName == "" {
-		return nil, errors.New("it is not said which name the server's certificate has to have")
-	}
-	f := &files{tls: t}
 	if _, _, err := f.trusted(); err != nil {
 		return nil, err
 	}
+	if c.GetClientCertificate != nil {
+		if _, err := f.client(nil); err != nil {
+			return nil, err
+		}
+	}
+	return c, nil
+}
+
+// Late is Config for files that may come later: it reads none. What is wrong with them is an
+// error of each handshake until it is mended.
+func (t TLS) Late() (*tls.Config, error) {
+	c, _, err := t.config()
+	return c, err
+}
+
+func (t TLS) config() (*tls.Config, *files, error) {
+	if err := t.check(); err != nil {
+		return nil, nil, err
+	}
+	if t.ServerName == "" {
+		return nil, nil, errors.New("it is not said which name the server's certificate has to have")
+	}
+	f := &files{tls: t}
 	c := &tls.Config{
 		MinVersion:         tls.VersionTLS12,
 		ServerName:         t.ServerName,
@@ -87,12 +107,9 @@ func (t TLS) Config() (*tls.Config, error) {
 		VerifyConnection:   f.verify,
 	}
 	if t.Cert != "" {
-		if _, err := f.client(nil); err != nil {
-			return nil, err
-		}
 		c.GetClientCertificate = f.client
 	}
-	return c, nil
+	return c, f, nil
 }
 
 // files are those of a TLS, and what was good of them last.

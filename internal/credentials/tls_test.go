@@ -139,6 +139,33 @@ func TestFilesAreReadAgain(t *testing.T) {
 	}
 }
 
+// Files that are late fail handshakes until they are there, and nothing else.
+func TestFilesMayBeLate(t *testing.T) {
+	p := newPlace(t)
+	late := t.TempDir()
+	c := credentials.TLS{CA: filepath.Join(late, "ca"), Cert: filepath.Join(late, "cert"), Key: filepath.Join(late, "key"), ServerName: "127.0.0.1"}
+	config, err := c.Late()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"ca", "cert", "key"} {
+		if _, err := p.handshake(t, config, p.servers); err == nil || !strings.Contains(err.Error(), filepath.Join(late, name)) || !strings.Contains(err.Error(), name+": read") {
+			t.Errorf("without %s: %v", name, err)
+		}
+		text, err := os.ReadFile(p.path(name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		write(t, filepath.Join(late, name), text)
+	}
+	if user, err := p.handshake(t, config, p.servers); err != nil || user != "first" {
+		t.Errorf("once all are there: %q, %v", user, err)
+	}
+	if _, err := (credentials.TLS{Cert: "x", ServerName: "h"}).Late(); err == nil {
+		t.Error("cert without key")
+	}
+}
+
 func TestTheServerIsVerified(t *testing.T) {
 	p := newPlace(t)
 	for name, good := range map[string]bool{

@@ -35,7 +35,7 @@ func New(t Timing, l resourcelock.Interface, log logr.Logger) (*Election, error)
 	}
 	log = log.WithValues("lock", l.Describe(), "identity", l.Identity())
 	f := &fence{timing: t}
-	return &Election{timing: t, fence: f, log: log, lock: &lock{since: time.Now(), Interface: l, fence: f, log: log}}, nil
+	return &Election{timing: t, fence: f, log: log, lock: &lock{tenure: tenure{since: time.Now()}, Interface: l, fence: f, log: log}}, nil
 }
 
 // Run follows until this process leads, and then calls lead, at most once. It
@@ -181,11 +181,14 @@ func (e *Election) Token() uint64 {
 
 // Status is where an election stands.
 type Status struct {
-	Identity  string    // of this process
-	Leading   bool      // this process leads
-	Leader    string    // who leads, as last seen; empty: nobody is known to
-	Since     time.Time // when Leader became so, as this process has seen it
-	LastError string    // of the last call to the lock; empty if it went well
+	Identity string    // of this process
+	Leading  bool      // this process leads
+	Leader   string    // who leads, as last seen; empty: nobody is known to
+	Since    time.Time // when Leader became so, as this process has seen it
+	// Unsettled is since when no process has led for 15 seconds, however often Leader has
+	// changed since; zero: one does, or this process has not seen one that did.
+	Unsettled time.Time
+	LastError string // of the last call to the lock; empty if it went well
 }
 
 // Status tells where the election stands.
@@ -193,7 +196,8 @@ func (e *Election) Status() Status {
 	s := Status{Identity: e.lock.Identity(), Leading: e.fence.held()}
 	e.lock.mu.Lock()
 	defer e.lock.mu.Unlock()
-	s.Leader, s.Since = printable(e.lock.holder), e.lock.since
+	x := &e.lock.tenure
+	s.Leader, s.Since, s.Unsettled = printable(x.holder), x.since, x.unsettled(time.Now())
 	if err := e.lock.failed; err != nil {
 		s.LastError = err.Error()
 	}

@@ -28,10 +28,9 @@ type lock struct {
 	log   logr.Logger
 
 	mu     sync.Mutex
-	holder string    // as last seen; empty: nobody
-	since  time.Time // when it became so
-	token  uint64    // see Election.Token
-	failed error     // of the last request
+	tenure tenure
+	token  uint64 // see Election.Token
+	failed error  // of the last request
 }
 
 // Get reads the record. By the bytes that it returns the elector tells whether that
@@ -131,10 +130,7 @@ func (l *lock) saw(holder string) {
 		l.fence.lose(fmt.Errorf("%w: %q", errTaken, printable(holder)))
 	}
 	l.mu.Lock()
-	changed := l.holder != holder
-	if l.holder = holder; changed {
-		l.since = time.Now()
-	}
+	changed := l.tenure.see(holder, time.Now())
 	l.mu.Unlock()
 	if changed && holder != "" && holder != l.Identity() {
 		l.log.Info("Follows", "leader", printable(holder))

@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"net/url"
 	"time"
@@ -15,11 +14,8 @@ import (
 	"github.com/fairlead-dev/fairlead/internal/credentials"
 )
 
-const (
-	dialTimeout = 10 * time.Second
-	// maxHeader bounds the header of an answer, in bytes.
-	maxHeader = 64 << 10
-)
+// dialTimeout is how long a connection may take, and then TLS.
+const dialTimeout = 10 * time.Second
 
 // Options configure a Client.
 type Options struct {
@@ -36,7 +32,7 @@ type Options struct {
 	Gzip bool
 	// Timeout is how long a request may take, with its answer. Required.
 	Timeout time.Duration
-	// Connections is how many are kept for further requests.
+	// Connections is how many there may be at once. 0 is one.
 	Connections int
 	// MaxAnswer bounds the body of an answer, in bytes. Required.
 	MaxAnswer int
@@ -57,39 +53,33 @@ type Answer struct {
 	Body   []byte
 }
 
-// New returns a client. It reads and checks the files, and connects to nothing.
+// New returns a client. It reads no file, and connects to nothing.
 func New(o Options) (*Client, error) {
-	u, err := url.Parse(o.URL)
-	switch {
-	case err != nil: // which may quote a password
-		return nil, errors.New("the URL is none; write http://HOST:PORT/PATH or https://HOST:PORT/PATH")
-	case u.User != nil:
-		return nil, errors.New("the URL has a user before its host; give credentials in a file")
-	case u.Scheme != "http" && u.Scheme != "https" || u.Hostname() == "" || u.Fragment != "":
-		return nil, errors.New("the URL is not of the form http://HOST:PORT/PATH or https://HOST:PORT/PATH")
+	u, err := ParseURL(o.URL)
+	if err != nil {
+		return nil, err
 	}
-	c := &Client{o: o, url: u, header: &headers{tokenFile: o.TokenFile, headerFile: o.HeaderFile, fixed: o.Header}}
-	c.transport = &http.Transport{
-		Proxy:                  http.ProxyFromEnvironment,
-		DialContext:            (&net.Dialer{Timeout: dialTimeout}).DialContext,
-		TLSHandshakeTimeout:    dialTimeout,
-		ForceAttemptHTTP2:      true,
-		DisableCompression:     true, // an answer of few bytes may not become many
-		MaxIdleConnsPerHost:    max(o.Connections, 1),
-		IdleConnTimeout:        90 * time.Second,
-		MaxResponseHeaderBytes: maxHeader,
-	}
-	if u.Scheme == "https" {
-		if c.transport.TLSClientConfig, err = o.TLS.For(u.Hostname()).Config(); err != nil {
-			return nil, err
-		}
-	} else if !o.TLS.IsZero() {
+	if u.Scheme == "http" && !o.TLS.IsZero() {
 		return nil, errors.New("ca, cert, key and server-name are for TLS; write https:// in place of http://")
 	}
-	if _, err := c.header.current(time.Now()); err != nil {
+	c := &Client{o: o, url: u, header: &headers{tokenFile: o.TokenFile, headerFile: o.HeaderFile, fixed: o.Header}}
+	c.transport, err = NewTransport(u, Dial{TLS: o.TLS, Connections: max(o.Connections, 1), Timeout: dialTimeout, Request: o.Timeout})
+	if err != nil {
 		return nil, err
 	}
 	return c, nil
+}
+
+// ReadFiles reads and checks the files. Without it what is wrong with them is an error of each
+// Post until they can be read.
+func (c *Client) ReadFiles() error {
+	if c.url.Scheme == "https" {
+		if _, err := c.o.TLS.For(c.url.Hostname()).Config(); err != nil {
+			return err
+		}
+	}
+	_, err := c.header.current(time.Now())
+	return err
 }
 
 // Close ends connections that are not in use.

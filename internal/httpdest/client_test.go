@@ -2,6 +2,7 @@ package httpdest
 
 import (
 	"compress/gzip"
+	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -12,6 +13,8 @@ import (
 	"time"
 
 	"go.uber.org/goleak"
+
+	"github.com/fairlead-dev/fairlead/internal/credentials"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -93,12 +96,18 @@ func TestFilesAreReadAgain(t *testing.T) {
 
 func TestNewRefuses(t *testing.T) {
 	dir := t.TempDir()
+	files := 0
 	file := func(text string) string {
-		path := filepath.Join(dir, "headers")
+		files++
+		path := filepath.Join(dir, fmt.Sprint("headers-", files))
 		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}
 		return path
+	}
+	token := filepath.Join(dir, "token")
+	if err := os.WriteFile(token, []byte("s3cret"), 0o600); err != nil {
+		t.Fatal(err)
 	}
 	for name, o := range map[string]Options{
 		"user":       {URL: "http://u:s3cret@h"},
@@ -106,13 +115,19 @@ func TestNewRefuses(t *testing.T) {
 		"scheme":     {URL: "ftp://h"},
 		"no token":   {URL: "http://h", TokenFile: dir + "/nowhere"},
 		"no header":  {URL: "http://h", HeaderFile: file("s3cret")},
-		"ours":       {URL: "http://h", Header: http.Header{"User-Agent": {"x"}}, HeaderFile: file("user-agent: s3cret")},
+		"two tokens": {URL: "http://h", TokenFile: token, HeaderFile: file("authorization: s3cret")},
 		"the body's": {URL: "http://h", HeaderFile: file("content-encoding: s3cret")},
+		"no line":    {URL: "http://h", HeaderFile: file("# s3cret")},
+		"TLS":        {URL: "http://h", TLS: credentials.TLS{CA: dir}},
 	} {
 		if name == "no header" {
 			o.HeaderFile = file("s3cret")
 		}
-		if _, err := New(o); err == nil || strings.Contains(err.Error(), "s3cret") {
+		c, err := New(o)
+		if err == nil {
+			err = c.ReadFiles()
+		}
+		if err == nil || strings.Contains(err.Error(), "s3cret") {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
@@ -121,7 +136,7 @@ func TestNewRefuses(t *testing.T) {
 func TestRetryAfter(t *testing.T) {
 	now := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
 	for text, want := range map[string]time.Duration{
-		"": 0, "x": 0, "-5": 0, "7": 7 * time.Second, "99999999999": 0, "999999": maxPatience,
+		"": 0, "x": 0, "-5": 0, "7": 7 * time.Second, "99999999999": MaxPatience, "999999": MaxPatience, "+7": 0,
 		now.Add(time.Minute).Format(http.TimeFormat): time.Minute, now.Add(-time.Minute).Format(http.TimeFormat): 0,
 	} {
 		d := Answer{Header: http.Header{"Retry-After": {text}}}.RetryAfter(now)

@@ -4,23 +4,15 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
-	"strings"
 	"sync"
 	"time"
 
-	"golang.org/x/net/http/httpguts"
-
 	"github.com/fairlead-dev/fairlead/internal/credentials"
 	"github.com/fairlead-dev/fairlead/internal/redact"
-	"github.com/fairlead-dev/fairlead/internal/smallfile"
 )
 
-const (
-	// fresh is for how long files are not looked at again.
-	fresh = time.Second
-	// maxHeaderFile bounds a file of headers, in bytes.
-	maxHeaderFile = 64 << 10
-)
+// fresh is for how long files are not looked at again.
+const fresh = time.Second
 
 // headers are those of each request, with what the files hold.
 type headers struct {
@@ -80,42 +72,12 @@ func (h *headers) load() (next http.Header, secrets []string, err error) {
 		secrets = append(secrets, token)
 		next.Set("Authorization", "Bearer "+token)
 	}
-	if h.headerFile == "" {
-		return next, secrets, nil
-	}
-	text, err := smallfile.Read(h.headerFile, maxHeaderFile)
-	if err != nil {
-		return nil, nil, fmt.Errorf("header-file: %w", err)
-	}
-	number := 0
-	for line := range strings.Lines(string(text)) {
-		number++
-		line = strings.TrimSpace(line)
-		if line == "" || line[0] == '#' {
-			continue
+	if h.headerFile != "" {
+		more, err := ReadHeaders(h.headerFile, next)
+		if err != nil {
+			return nil, nil, fmt.Errorf("header-file: %w", err)
 		}
-		name, value, colon := strings.Cut(line, ":")
-		name, value = http.CanonicalHeaderKey(strings.TrimSpace(name)), strings.TrimSpace(value)
-		if !colon || value == "" || !httpguts.ValidHeaderFieldName(name) || !httpguts.ValidHeaderFieldValue(value) {
-			return nil, nil, fmt.Errorf("header-file: read %s: line %d is no NAME: VALUE of a header", h.headerFile, number)
-		}
-		if _, ours := h.fixed[name]; ours || isOfTheBody(name) {
-			return nil, nil, fmt.Errorf("header-file: read %s: line %d gives header %s, which the sink itself sets", h.headerFile, number, name)
-		}
-		next.Set(name, value)
-		secrets = append(secrets, value)
-		if _, credential, two := strings.Cut(value, " "); two { // SCHEME CREDENTIAL
-			secrets = append(secrets, credential)
-		}
+		secrets = append(secrets, more...)
 	}
 	return next, secrets, nil
-}
-
-// isOfTheBody reports whether a header says how the body is written, or where it goes.
-func isOfTheBody(name string) bool {
-	switch name {
-	case "Host", "Content-Length", "Content-Type", "Content-Encoding", "Transfer-Encoding", "Connection", "Trailer", "Te", "Upgrade":
-		return true
-	}
-	return false
 }

@@ -3,6 +3,7 @@ package jsontext
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
 	"math"
 	"strconv"
 	"strings"
@@ -108,6 +109,33 @@ func TestAppendStringIsAsEncodingJSONHasIt(t *testing.T) {
 		var back string
 		if err := json.Unmarshal(AppendString(nil, s), &back); err != nil || back != strings.ToValidUTF8(strings.ReplaceAll(s, "\xff\xfe", "\ufffd\ufffd"), "\ufffd") {
 			t.Errorf("%q came back as %q, %v", s, back, err)
+		}
+	}
+}
+
+// Eight bytes are looked at at once: a byte that needs an escape is found wherever it stands.
+func TestAppendEscapedFindsEachByte(t *testing.T) {
+	for length := 1; length <= 25; length++ {
+		for at := range length {
+			for b := range 256 {
+				text := []byte(strings.Repeat("a", length))
+				text[at] = byte(b)
+				var want []byte
+				switch {
+				case b < ' ':
+					want = fmt.Appendf(nil, `\u%04x`, b)
+				case b == '"', b == '\\':
+					want = []byte{'\\', byte(b)}
+				case b >= utf8.RuneSelf:
+					want = []byte(`\ufffd`)
+				default:
+					want = []byte{byte(b)}
+				}
+				whole := string(text[:at]) + string(want) + string(text[at+1:])
+				if got := string(AppendEscaped(nil, string(text))); got != whole {
+					t.Fatalf("%q became %s, want %s", text, got, whole)
+				}
+			}
 		}
 	}
 }

@@ -1,6 +1,9 @@
 package jsontext
 
-import "unicode/utf8"
+import (
+	"encoding/binary"
+	"unicode/utf8"
+)
 
 const hexLower = "0123456789abcdef"
 
@@ -13,6 +16,9 @@ func AppendString(dst []byte, s string) []byte {
 
 // AppendEscaped appends the inside of a JSON string, as AppendString does.
 func AppendEscaped(dst []byte, s string) []byte {
+	if isPlain(s) {
+		return append(dst, s...)
+	}
 	start := 0
 	for i := 0; i < len(s); {
 		b := s[i]
@@ -40,4 +46,32 @@ func AppendEscaped(dst []byte, s string) []byte {
 		i += size
 	}
 	return append(dst, s[start:]...)
+}
+
+// isPlain reports whether s stands for itself in a JSON string: nearly all strings do.
+func isPlain(s string) bool {
+	if len(s) < 8 {
+		for i := range len(s) {
+			if b := s[i]; b < ' ' || b >= utf8.RuneSelf || b == '"' || b == '\\' {
+				return false
+			}
+		}
+		return true
+	}
+	for i := 0; i+8 < len(s); i += 8 {
+		if !arePlain(s[i : i+8]) {
+			return false
+		}
+	}
+	return arePlain(s[len(s)-8:])
+}
+
+// arePlain reports whether all of eight bytes stand for themselves in a JSON string: they
+// are ASCII, and no control character, quote or backslash. The lowest byte that does not
+// has its highest bit in what is looked at, as less than n minus n borrows: see "Determine
+// if a word has a byte less than n" in Sean Anderson's Bit Twiddling Hacks.
+func arePlain(eight string) bool {
+	const ones, high = 0x0101010101010101, 0x8080808080808080
+	w := binary.LittleEndian.Uint64([]byte(eight)) // one load: the compiler makes no copy
+	return (w|(w-ones*' ')|((w^ones*'"')-ones)|((w^ones*'\\')-ones))&high == 0
 }

@@ -87,6 +87,7 @@ type cursor struct {
 	// number of the intent.
 	dirty           map[name]struct{}
 	unstoredIntents map[name]uint64
+	awaited         awaited    // until their records are stored
 	lastIntent      uint64     // the number of the last one
 	prewritable     []*pending // candidates for prewriteLocked
 	headDirty       bool

@@ -121,8 +121,9 @@ func (c *Cursor) beginLocked(p *pending, sequence uint64) {
 	}
 }
 
-// Ack is called after Begin, once the sink has durably accepted the change.
-func (c *Cursor) Ack(sequence uint64, n Name, v Version, deleted bool) {
+// Ack is called after Begin, once the sink has durably accepted the change. What is given
+// as stored is called when the store has the record of that: see whenStoredLocked.
+func (c *Cursor) Ack(sequence uint64, n Name, v Version, deleted bool, stored ...func()) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	key := c.keyLocked(n)
@@ -172,7 +173,7 @@ func (c *Cursor) Ack(sequence uint64, n Name, v Version, deleted bool) {
 		// from a history that was undone: that version may come again.
 		undone := sequence <= c.sweptSequence && !seen.rv.notAfter(c.sweptAt)
 		if seen.rv&unordered == 0 && !undone {
-			c.rememberLocked(at, seen.rv)
+			c.rememberLocked(at, c.latestGoneLocked(at, sequence, seen.rv))
 		}
 		c.leftLocked(key)
 	case o != nil:
@@ -187,14 +188,16 @@ func (c *Cursor) Ack(sequence uint64, n Name, v Version, deleted bool) {
 		delete(c.deleted, at)
 	}
 	c.touchLocked(at)
+	c.whenStoredLocked(at, stored)
 	c.settleLocked(at, sequence)
 	c.advanceLocked()
 	c.boundLocked()
 }
 
 // AckGhost is called once the sink has durably accepted the deletion of a UID that
-// Begin has returned: that one alone is forgotten.
-func (c *Cursor) AckGhost(n Name, uid string) {
+// Begin has returned: that one alone is forgotten. What is given as stored is called as Ack
+// does.
+func (c *Cursor) AckGhost(n Name, uid string, stored ...func()) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	key, u := c.keyLocked(n), c.uidLocked(uid)
@@ -213,6 +216,7 @@ func (c *Cursor) AckGhost(n Name, uid string) {
 		delete(c.unackedUIDs, at)
 	}
 	c.touchLocked(at)
+	c.whenStoredLocked(at, stored)
 	c.leftLocked([]byte(at))
 }
 

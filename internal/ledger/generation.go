@@ -1,6 +1,9 @@
 package ledger
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 // The generation of a cursor distinguishes two deliveries of the same UID and version
 // with something else in between: because a backup was restored, because another
@@ -25,7 +28,10 @@ const reobservedAtMost = 1 << 16
 // The first observation of each object keeps the generation before. Either the sink
 // has not had it under that id, or it has, and nothing older was delivered since: it
 // is right to drop it. Later ones have a generation in which nothing was delivered yet,
-// so none is dropped, whichever state the first one has led to.
+// so none is dropped, whichever state the first one has led to. So has the first one if
+// the sink may have something else of the object beside it: another UID that is not acked,
+// or what a worker of an owner before holds. A backup that was restored meanwhile may show
+// what came before that.
 //
 // A program before this rule may have delivered an older state, after a kill, in the
 // generation in which it had delivered the newer one. So after a kill of such a program
@@ -37,8 +43,8 @@ func (c *Cursor) lostSightLocked() {
 	c.doubtLocked()
 }
 
-// generationLocked returns that of an observation.
-func (c *Cursor) generationLocked(n name) uint32 {
+// generationLocked returns that of an observation of a UID.
+func (c *Cursor) generationLocked(n name, u uid) uint32 {
 	if c.reobserved == nil {
 		return c.head.Generation
 	}
@@ -50,6 +56,11 @@ func (c *Cursor) generationLocked(n name) uint32 {
 		return c.head.Generation
 	}
 	c.reobserved[n] = struct{}{}
+	_, lingers := c.lingering[n]
+	another := func(unacked version) bool { return unacked.uid != u }
+	if lingers || slices.ContainsFunc(c.unackedUIDs[n], another) {
+		return c.head.Generation
+	}
 	return c.head.Generation - 1
 }
 

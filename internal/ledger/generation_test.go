@@ -148,3 +148,40 @@ func TestNothingIsHandedOverAtTheEnd(t *testing.T) {
 		t.Error("a change is handed over")
 	}
 }
+
+// After another owner has taken over, a restored backup may show what came before that
+// which a worker still holds, or before another UID that the sink may hold. It was delivered
+// in the generation before, with something else since: it has a new one. So have its later
+// observations, although nothing else is unacked by then. What is observed again as it was
+// begun keeps its generation: that is a repeat.
+func TestAFirstObservationBesideSomethingElseHasANewGeneration(t *testing.T) {
+	l, err := Open(t.Context(), Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	id := StreamID{Cluster: "a", Resource: "pods"}
+	l.Join("a")
+	c, _ := l.claimAs(id, "")
+	a, b := Name{"ns", "a"}, Name{"ns", "b"}
+	c.BeginSnapshot()
+	deliver(t, c, a, at(uid1, 5), false, true)
+	endSnapshot(c, "6")
+	c.Seen("6")
+	held, _ := c.observe(a, at(uid2, 7), false, false)
+	c.begin(held, a, at(uid2, 7), false)
+	waiting := c.Observe(b, at(uid3, 8), false, false, nil)
+	before := waiting.Generation
+
+	c, _ = l.claimAs(id, "")
+	c.BeginSnapshot()
+	if got := c.Observe(a, at(uid1, 5), false, true, nil); got.Verdict != Deliver || got.Generation != before+1 {
+		t.Errorf("shown again beside what a worker holds: %+v, want generation %d", got, before+1)
+	}
+	if got := c.Observe(b, at(uid3, 8), false, true, nil); got.Verdict != Deliver || got.Generation != before {
+		t.Errorf("shown again as it was: %+v, want generation %d", got, before)
+	}
+	deliver(t, c, a, at(uid1, 9), false, true)
+	if got := c.Observe(a, at(uid1, 10), false, true, nil); got.Generation != before+1 {
+		t.Errorf("shown later: %+v, want generation %d", got, before+1)
+	}
+}

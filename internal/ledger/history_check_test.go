@@ -16,12 +16,18 @@ func (h *history) settle() {
 	rest := rand.New(rand.NewPCG(1, 1))
 	h.r = rest
 	for _, l := range h.lanes {
-		l.stands = ""
+		for l.stands = ""; len(l.late) > 0; l.late = l.late[1:] {
+			l.offer(l.late[0])
+		}
 	}
-	for range 3000 {
+	for i := range 4000 {
 		for _, l := range h.lanes {
+			if i == 2000 {
+				l.reachLetters()
+			}
 			l.stream.step(l)
 			l.work()
+			l.retryLetter()
 		}
 		if rest.Float64() < 0.3 {
 			h.commit(false)
@@ -53,6 +59,14 @@ func (h *lane) check(stored *Cursor) {
 	if !maps.Equal(srv.objects, snk.objects) {
 		fail("wrong final state")
 	}
+	// What is alive again after a backup was restored may have the version with which it
+	// was said to be deleted, where that had none of its own: no rule tells those.
+	if !srv.odd && !snk.revived && !maps.Equal(srv.objects, snk.unique) {
+		fail(fmt.Sprint("a sink that drops repeats has ", snk.unique))
+	}
+	if !maps.Equal(srv.objects, snk.ordered) {
+		fail(fmt.Sprint("a sink that orders by sequence has ", snk.ordered))
+	}
 	alive := map[string]bool{}
 	for _, o := range srv.objects {
 		alive[o.uid] = true
@@ -61,6 +75,9 @@ func (h *lane) check(stored *Cursor) {
 		if !alive[u] && !snk.gone[u] {
 			fail("UID never deleted: " + u)
 		}
+	}
+	if n := len(h.letters) + len(h.sending); n > 0 {
+		fail(fmt.Sprintf("%d dead letters are never accepted", n))
 	}
 	if snk.backwards > 0 {
 		fail(fmt.Sprintf("%d deliveries went backwards", snk.backwards))

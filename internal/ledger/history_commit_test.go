@@ -17,7 +17,7 @@ func (h *history) commit(all bool) {
 	process := h.ledger
 	var begun [len(h.lanes)]lane
 	for i, l := range h.lanes {
-		begun[i] = lane{acked: maps.Clone(l.acked), swept: l.swept, restores: l.restores}
+		begun[i] = lane{acked: maps.Clone(l.acked), swept: l.swept, restores: l.restores, asks: l.asks}
 	}
 	stored := func() {
 		for i, l := range h.lanes {
@@ -25,6 +25,9 @@ func (h *history) commit(all bool) {
 			maps.Copy(l.stored, was.acked)
 			maps.DeleteFunc(l.acked, func(name string, version int) bool { return was.acked[name] == version })
 			l.unswept = l.unswept && !(was.swept && was.restores == l.restores)
+			if l.asks == was.asks {
+				l.asks = 0
+			}
 		}
 	}
 	meanwhile := func() {
@@ -70,5 +73,6 @@ func (h *history) commitNow() {
 	for _, l := range h.lanes {
 		maps.Copy(l.stored, l.acked)
 		clear(l.acked)
+		l.asks = 0
 	}
 }

@@ -46,7 +46,10 @@ type lane struct {
 	unswept  bool           // a backup was restored, and what a snapshot shows of that is not stored yet
 	swept    bool           // a snapshot has shown it
 	restores int            // of backups, so far
+	letters  []item         // deletions that the sink refused, and that were put away; see history_letters_test.go
 	stands   string         // a name whose changes no worker takes, for long
+	replays  int            // asked for
+	asks     int            // for which of these, until it is stored; 0: none
 
 	// The process, gone with a crash.
 	cursor  *Cursor
@@ -55,6 +58,8 @@ type lane struct {
 	working map[string]*work
 	acked   map[string]int // versions acked since all was stored
 	retried []*Redelivery
+	late    []item // retried, and not handed over yet
+	sending []letter
 }
 
 // work is an item in a worker. Its steps are: begun, and with that noted; then
@@ -63,6 +68,7 @@ type work struct {
 	item
 	begun, delivered bool
 	ghosts           []string
+	limit            uint64 // of the numbers, that the store must have before it is delivered
 }
 
 // source decides what happens next: a random generator, or a fuzzer's bytes.
@@ -80,9 +86,10 @@ func newHistory(t *testing.T, what string, r source) *history {
 	for range r.IntN(4) {
 		h.often = append(h.often, r.IntN(troubles))
 	}
+	odd := r.IntN(2) == 0
 	for i := range h.lanes {
 		h.lanes[i] = &lane{
-			history: h, resource: fmt.Sprint("resource-", i), server: newServer(10), stored: map[string]int{},
+			history: h, resource: fmt.Sprint("resource-", i), server: newServer(10, odd), stored: map[string]int{},
 			sink: newSink(),
 		}
 	}
@@ -117,16 +124,19 @@ func (h *lane) work() {
 			h.forgetUnacked(name)
 			break
 		}
-		w.begun = true
+		w.begun, w.limit = true, w.sequence
+		if numbers := &w.cursor.numbers; w.sequence > numbers.since {
+			w.limit = max(w.sequence, numbers.least)
+		}
 	case !w.delivered:
-		if _, unstored := w.cursor.unstoredIntents[nameOf(name)]; unstored {
+		if _, unstored := w.cursor.unstoredIntents[nameOf(name)]; unstored || w.cursor.numbers.stored < w.limit {
 			if h.r.Float64() < 0.2 { // Begin blocks, and is given up
 				h.putBack(w)
 			}
 			return
 		}
 		h.checkNoted(w)
-		h.sink.deliver(w.item, w.ghosts)
+		h.handOver(w)
 		w.delivered = true
 	case h.r.Float64() < 0.1: // failed
 		h.putBack(w)
@@ -151,18 +161,28 @@ func (h *lane) putBack(w *work) {
 	h.offer(w.item)
 }
 
-// retry sends again what sinks accepted before, if the cursor lets it.
+// retry sends again what sinks accepted before, if the cursor lets it. Between that and
+// the handover anything may happen, as the queue may be full.
 func (h *lane) retry() {
+	if len(h.late) > 0 && h.r.IntN(2) == 0 {
+		h.offer(h.late[0])
+		h.late = h.late[1:]
+		return
+	}
 	if len(h.ever) == 0 || len(h.stream.former) > 0 {
 		return
 	}
-	i := h.ever[h.r.IntN(len(h.ever))]
+	of := len(h.ever)
+	if h.r.IntN(2) == 0 {
+		of = min(of, 4) // of which some are the newest of their objects
+	}
+	i := h.ever[len(h.ever)-1-h.r.IntN(of)]
 	n, v := i.id()
 	if !h.cursor.Reached(v.ResourceVersion) {
 		return
 	}
-	r, sequence, ok := h.cursor.Redeliver(n, v, i.deleted)
-	if !ok {
+	r, sequence, err := h.cursor.Redeliver(n, v, i.deleted)
+	if err != nil {
 		return
 	}
 	if h.r.Float64() < 0.1 {
@@ -170,7 +190,7 @@ func (h *lane) retry() {
 	}
 	h.retried = append(h.retried, r)
 	i.sequence, i.again, i.cursor, i.past = sequence, true, h.cursor, h.sink.past[i.name]
-	h.offer(i)
+	h.late = append(h.late, i)
 }
 
 func nameOf(s string) name { return name(appendName(nil, Name{"ns", s})) }
@@ -203,15 +223,17 @@ func (h *history) step() {
 		h.commit(false)
 	case x < 0.96:
 		h.commit(true)
-	case x < 0.97:
+	case x < 0.975:
 		l.retry()
+	case x < 0.98:
+		l.retryLetter()
 	default:
 		l.write(func() { l.server.rv++ }) // writes to other resources
 	}
 }
 
 // troubles is how many things can go wrong.
-const troubles = 15
+const troubles = 16
 
 func (h *history) disturb(l *lane) {
 	what := h.r.IntN(troubles)
@@ -240,12 +262,25 @@ func (h *history) disturb(l *lane) {
 		h.ledger.SetQuota("a", Quota{Objects: h.quota})
 	case 14:
 		l.stands = string("abcdef"[h.r.IntN(6)])
+	case 15:
+		l.replay()
 	case 11: // the namespace that tells the UID may not be read any more, or again
 		h.readable = !h.readable
 		for _, l := range h.lanes {
 			l.connect()
 		}
 	}
+}
+
+// replay is asked for because a sink has lost all that it had, until that is stored.
+func (h *lane) replay() {
+	past := h.sink.past // what the newest states are from
+	h.sink = newSink()
+	h.sink.past = past
+	h.replays++
+	h.asks = h.replays
+	h.cursor.RaiseDue()
+	h.connect()
 }
 
 // restore takes the server back to its backup, if that can be told.
@@ -271,14 +306,22 @@ func (h *history) undo(l *lane) {
 		}
 		h.commitNow()
 		l.server.backup = l.server.copy()
-		for range 1 + h.r.IntN(4) {
-			l.write(func() { l.server.writeOr(h.r, 0.8) })
+		for range 1 + h.r.IntN(2) {
+			for range 1 + h.r.IntN(4) {
+				l.write(func() { l.server.writeOr(h.r, 0.8) })
+			}
+			for range 4 + h.r.IntN(16) {
+				l.stream.step(l)
+			}
+			for range h.r.IntN(8) {
+				l.work()
+			}
+			if h.r.IntN(2) == 0 {
+				h.commitNow()
+			}
 		}
-		for range 4 + h.r.IntN(16) {
-			l.stream.step(l)
-		}
-		for range h.r.IntN(8) {
-			l.work()
+		if h.r.IntN(4) == 0 {
+			h.crash()
 		}
 		l.restore()
 		for range h.r.IntN(40) {

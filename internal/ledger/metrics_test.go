@@ -1,6 +1,7 @@
 package ledger
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -50,4 +51,29 @@ fairlead_ledger_writes_total{result="ok"} 3
 			t.Error("metrics without a store")
 		}
 	})
+}
+
+// Of what nobody follows any more the metric tells how many objects there are, of each
+// resource, and no more once somebody does again.
+func TestUnwatchedMetric(t *testing.T) {
+	s := newStored(t)
+	c, _ := s.claim("uid", "")
+	s.fill(c)
+	known := c.Stats().Known
+	s.commit(true)
+	s.open() // a process that follows something else
+	collector := NewUnwatchedCollector(func() []UnwatchedObjects { return s.ledger.UnwatchedObjects() })
+	s.ledger.Watched("a", among(nil), nil)
+	want := fmt.Sprintf(`
+# HELP fairlead_ledger_unwatched_objects Objects that sinks may hold of resources that are not in --watch any more. After --ledger-retention they are reported as deleted, unless they are followed in another API group.
+# TYPE fairlead_ledger_unwatched_objects gauge
+fairlead_ledger_unwatched_objects{cluster="a",resource="pods"} %d
+`, known)
+	if err := testutil.CollectAndCompare(collector, strings.NewReader(want)); err != nil || known == 0 {
+		t.Errorf("%d objects: %v", known, err)
+	}
+	s.claim("uid", "")
+	if n := testutil.CollectAndCount(collector); n != 0 {
+		t.Errorf("%d series of what is followed", n)
+	}
 }

@@ -39,10 +39,11 @@ type server struct {
 	used          map[state]bool
 	past          int // backups restored, servers before
 	backup        *server
+	odd           bool // is no kube-apiserver: deletions may have no version of their own
 }
 
-func newServer(rv int) *server {
-	return &server{rv: rv, compacted: rv, objects: map[string]state{}, uids: new(int), used: map[state]bool{}}
+func newServer(rv int, odd bool) *server {
+	return &server{rv: rv, compacted: rv, odd: odd, objects: map[string]state{}, uids: new(int), used: map[state]bool{}}
 }
 
 func (s *server) copy() *server {
@@ -61,7 +62,7 @@ func (s *server) restore() {
 
 // replace makes another server of it, at the same address.
 func (s *server) replace(rv int) {
-	*s = server{rv: rv, compacted: rv, objects: map[string]state{}, uids: s.uids, used: s.used, past: s.past + 1}
+	*s = server{rv: rv, compacted: rv, odd: s.odd, objects: map[string]state{}, uids: s.uids, used: s.used, past: s.past + 1}
 }
 
 func (s *server) write(r source) { s.writeOr(r, 0.4) }
@@ -74,7 +75,7 @@ func (s *server) writeOr(r source, deletes float64) {
 	if ok && r.Float64() < deletes {
 		delete(s.objects, name)
 		shown := s.rv
-		if r.Float64() < 0.5 {
+		if s.odd && r.Float64() < 0.5 {
 			shown = o.rv
 		}
 		s.log = append(s.log, logged{s.rv, true, name, o.uid, shown})
@@ -103,9 +104,11 @@ type item struct {
 	uid      string
 	rv       int
 	sequence uint64
-	cursor   *Cursor
-	past     int  // of the server, when it was observed
-	again    bool // was delivered before and is retried
+	// generation is that of the ids of what is delivered.
+	generation uint32
+	cursor     *Cursor
+	past       int  // of the server, when it was observed
+	again      bool // was delivered before and is retried
 }
 
 // age orders versions of all histories.
@@ -113,23 +116,60 @@ func (i item) age() int { return i.past*1_000_000 + i.rv }
 
 func (i item) id() (Name, Version) { return Name{"ns", i.name}, Version{i.uid, strconv.Itoa(i.rv)} }
 
+// sink holds what it was told last. unique is what it holds if it drops for ever what has
+// an id that it had before, ordered what it holds if it drops what has a sequence below
+// one that it had of the same object.
 type sink struct {
 	objects    map[string]state
+	unique     map[string]state
+	ordered    map[string]state
+	ids        map[string]bool
+	numbers    map[string]uint64
 	past       map[string]int // of the server from which the newest state is
 	seen, gone map[string]bool
 	newest     map[string]int
 	buried     map[string]int // UIDs that this run said to be gone, with the past of the server
 	backwards  int
+	// revived: a backup has brought back what the sink was told to be gone, and that was
+	// forgotten. Until the snapshot is over nothing tells that from what is new, so it has
+	// the id that it had, and a sink that drops repeats drops it. That is for the audit.
+	revived bool
 }
 
 func newSink() *sink {
-	return &sink{objects: map[string]state{}, past: map[string]int{}, seen: map[string]bool{}, gone: map[string]bool{}, newest: map[string]int{}, buried: map[string]int{}}
+	return &sink{
+		objects: map[string]state{}, unique: map[string]state{}, ordered: map[string]state{}, ids: map[string]bool{}, numbers: map[string]uint64{},
+		past: map[string]int{}, seen: map[string]bool{}, gone: map[string]bool{}, newest: map[string]int{}, buried: map[string]int{},
+	}
+}
+
+// identify has the sinks that tell by id and by sequence take a change.
+func (s *sink) identify(i item) {
+	set := func(states map[string]state) {
+		if !i.deleted {
+			states[i.name] = state{i.uid, i.rv}
+		} else if states[i.name].uid == i.uid {
+			delete(states, i.name)
+		}
+	}
+	if i.sequence >= s.numbers[i.name] {
+		s.numbers[i.name] = i.sequence
+		set(s.ordered)
+	}
+	if id := fmt.Sprint(i.uid, "/", i.rv, "/", i.deleted, "/", i.generation); !s.ids[id] {
+		s.ids[id] = true
+		set(s.unique)
+	}
 }
 
 func (s *sink) deliver(i item, ghosts []string) {
 	for _, g := range ghosts {
 		s.gone[g], s.buried[g] = true, i.past
+		ghost := i
+		ghost.uid, ghost.deleted, ghost.sequence = g, true, i.sequence-1
+		s.identify(ghost)
 	}
+	s.identify(i)
 	s.past[i.name] = i.past
 	if i.deleted {
 		delete(s.objects, i.name)
@@ -201,7 +241,7 @@ func (s *stream) step(h *lane) {
 		}
 		s.beginSnapshot(h)
 	case s.snapshot && len(s.page) > 0:
-		s.observe(s.page[0], true)
+		s.observe(h, s.page[0], true)
 		s.cursor.Seen(strconv.Itoa(s.page[0].rv)) // says nothing within a snapshot
 		s.page = s.page[1:]
 	case s.snapshot:
@@ -221,7 +261,7 @@ func (s *stream) step(h *lane) {
 	default:
 		for _, e := range srv.log {
 			if e.rv > s.position {
-				s.observe(item{deleted: e.deleted, name: e.name, uid: e.uid, rv: e.shown, past: srv.past}, false)
+				s.observe(h, item{deleted: e.deleted, name: e.name, uid: e.uid, rv: e.shown, past: srv.past}, false)
 				s.position, s.then = e.rv, e.shown
 				return
 			}
@@ -273,7 +313,7 @@ func (s *stream) tombstones(h *lane) (over bool) {
 // tombstone adds one to what is to be offered, in the order of names: maps are
 // ranged over in none, but a history must be the same again.
 func (s *stream) tombstone(h *lane, c *Cursor, d Tombstone, past int) {
-	i := item{deleted: true, name: d.Name.Name, uid: d.Version.UID, rv: h.number(d.Version.ResourceVersion), sequence: d.Sequence, cursor: c, past: past}
+	i := item{deleted: true, name: d.Name.Name, uid: d.Version.UID, rv: h.number(d.Version.ResourceVersion), sequence: d.Sequence, generation: d.Generation, cursor: c, past: past}
 	i.again = len(s.former) > 0 // versions of several clusters have no order
 	at, _ := slices.BinarySearchFunc(s.offering, i, func(a, b item) int { return strings.Compare(a.name, b.name) })
 	s.offering = slices.Insert(s.offering, at, i)
@@ -289,10 +329,13 @@ func (s *stream) beginSnapshot(h *lane) {
 	h.r.Shuffle(len(s.page), func(i, j int) { s.page[i], s.page[j] = s.page[j], s.page[i] })
 }
 
-func (s *stream) observe(i item, snapshot bool) {
+func (s *stream) observe(h *lane, i item, snapshot bool) {
 	n, v := i.id()
-	sequence, verdict := s.cursor.observe(n, v, i.deleted, snapshot)
-	if i.sequence, i.cursor = sequence, s.cursor; verdict == Deliver {
+	if snapshot && h.sink.gone[i.uid] && !s.cursor.knowsLocked([]byte(nameOf(i.name))) {
+		h.sink.revived = true
+	}
+	o := s.cursor.Observe(n, v, i.deleted, snapshot, nil)
+	if i.sequence, i.generation, i.cursor = o.Sequence, o.Generation, s.cursor; o.Verdict == Deliver {
 		s.offering = append(s.offering, i)
 	}
 }

@@ -106,7 +106,7 @@ func (c *Cursor) ObserveState(n Name, s State, like *Observation) Observation {
 	if !deleted {
 		p.digest = s.Digest
 	}
-	o.name, o.Generation = p.name, c.generationLocked(p.name)
+	o.name, o.Generation = p.name, c.generationLocked(p.name, seen.uid)
 	if c.writer != nil && !deleted && (acked == nil || acked.uid != seen.uid) {
 		c.prewritableLocked(p)
 	}

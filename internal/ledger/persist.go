@@ -16,6 +16,8 @@ type batch struct {
 	limit   uint64 // of the head, also of one that tells nothing else
 	first   bool   // the store does not know the cursor yet
 
+	awaited awaited // of these names
+
 	headFirst bool     // as the cursor's
 	kept      []string // keys of what is kept
 	gaveUp    int      // deletions that were remembered when the resume point was given up; 0: it was not
@@ -75,6 +77,7 @@ func (c *Cursor) take(all bool) (batch, Update) {
 		}
 	}
 	if len(b.names) > 0 {
+		b.awaited = c.takeAwaitedLocked(b.names)
 		u.Records = c.encodeAllLocked(b.names)
 	}
 	if u.Head != nil && !c.stored {
@@ -134,6 +137,7 @@ func (c *Cursor) takeAlongLocked(names []name) []name {
 
 // written says that the store has what is in b.
 func (b batch) written() {
+	defer b.awaited.call() // once the lock is given back
 	c := b.cursor
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -162,6 +166,7 @@ func (b batch) putBack() {
 	for _, n := range b.names {
 		c.dirty[n] = struct{}{}
 	}
+	c.awaitAgainLocked(b.awaited)
 	c.kept.putBack(b.kept)
 	c.headDirty = c.headDirty || b.head
 	c.headFirst = c.headFirst || b.headFirst

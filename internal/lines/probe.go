@@ -1,16 +1,24 @@
 package lines
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"syscall"
+
+	"github.com/fairlead-dev/fairlead/internal/spec"
 )
+
+// errPipe is spec.ErrNotAsked.
+var errPipe = spec.NotAsked("a named pipe; not opened: its reader would see it end")
 
 // Probe tells whether OpenFile would open the file, with its errors, and leaves the file and its
 // folder as they are: it creates and repairs nothing. A file that is there is locked for a moment.
+// A named pipe is not opened, as its reader would see it end then: of one that this user may
+// write to, the error is spec.ErrNotAsked.
 func Probe(path string) error {
 	err := probe(path)
 	if err != nil {
@@ -29,6 +37,9 @@ func probe(path string) (err error) {
 	}
 	if info.IsDir() {
 		return syscall.EISDIR
+	}
+	if info.Mode()&fs.ModeNamedPipe != 0 {
+		return cmp.Or(mayWrite(path), errPipe)
 	}
 	mode := os.O_RDWR
 	if !info.Mode().IsRegular() {

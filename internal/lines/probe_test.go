@@ -8,7 +8,40 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+
+	"github.com/fairlead-dev/fairlead/internal/spec"
 )
+
+// What is tried leaves nothing.
+func TestTryLeavesNothing(t *testing.T) {
+	dir := t.TempDir()
+	if err := Try(dir, "ledger.check-"); err != nil {
+		t.Error(err)
+	}
+	if left, err := os.ReadDir(dir); err != nil || len(left) > 0 {
+		t.Errorf("%v, %v", left, err)
+	}
+	if err := Try(filepath.Join(dir, "none"), "x"); !errors.Is(err, fs.ErrNotExist) || !strings.Contains(err.Error(), "create its folder") {
+		t.Errorf("without a folder: %v", err)
+	}
+	f, err := os.Create(filepath.Join(dir, "f"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = f.Close() }()
+	if err := tryLocks(f); err != nil {
+		t.Error(err)
+	}
+	if err := os.Remove(f.Name()); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(f.Name(), nil, 0o600); err != nil { // another file: locks do not meet
+		t.Fatal(err)
+	}
+	if err := tryLocks(f); err == nil || !strings.Contains(err.Error(), "keeps nobody out") {
+		t.Errorf("of locks that keep nobody out: %v", err)
+	}
+}
 
 // What is probed is as it was before, and the errors are those of OpenFile.
 func TestProbeLeavesAllAsItIs(t *testing.T) {
@@ -53,12 +86,36 @@ func TestProbeLeavesAllAsItIs(t *testing.T) {
 	if err := syscall.Mkfifo(pipe, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if err := Probe(pipe); !errors.Is(err, syscall.ENXIO) {
+	if err := Probe(pipe); !errors.Is(err, spec.ErrNotAsked) || !strings.Contains(err.Error(), "a named pipe; not opened") {
 		t.Errorf("a pipe that nobody reads: %v", err)
+	}
+	reader, err := os.OpenFile(pipe, os.O_RDONLY|syscall.O_NONBLOCK, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = reader.Close() }()
+	writer, err := os.OpenFile(pipe, os.O_WRONLY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := Probe(pipe); !errors.Is(err, spec.ErrNotAsked) {
+		t.Errorf("a pipe that is read: %v", err)
+	}
+	if err := writer.Close(); err != nil {
+		t.Fatal(err)
 	}
 	if os.Getuid() != 0 { // root may write everywhere
 		if err := os.Chmod(dir, 0o500); err != nil { //nolint:gosec // A folder.
 			t.Fatal(err)
+		}
+		if err := Try(dir, "x"); !errors.Is(err, fs.ErrPermission) || !strings.Contains(err.Error(), "let user") {
+			t.Errorf("a folder that may only be read is tried: %v", err)
+		}
+		if err := os.Chmod(pipe, 0o400); err != nil {
+			t.Fatal(err)
+		}
+		if err := Probe(pipe); !errors.Is(err, fs.ErrPermission) {
+			t.Errorf("a pipe that may only be read: %v", err)
 		}
 		if err := Writable(dir); !errors.Is(err, fs.ErrPermission) {
 			t.Errorf("a folder that may only be read: %v", err)

@@ -151,7 +151,7 @@ func TestOnARealHub(t *testing.T) {
 	for i, c := range shown.ColumnDefinitions {
 		columns[c.Name] = shown.Rows[0].Cells[i]
 	}
-	for name, want := range map[string]any{"Name": "paris", "Reachable": "True", "Version": "v1.37.0", "Live": 2.0, "Streams": 3.0, "UID": "u-1"} {
+	for name, want := range map[string]any{"Name": "paris", "Reachable": "True", "Version": "v1.37.0", "Live": 2.0, "Streams": 3.0, "UID": "u-1", "Attempt": 0.0, "Next Retry": next.UTC().Format(time.RFC3339)} {
 		if columns[name] != want {
 			t.Errorf("kubectl get shows %s %v, want %v", name, columns[name], want)
 		}

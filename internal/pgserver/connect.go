@@ -12,6 +12,7 @@ import (
 
 	"github.com/jackc/pgx/v5/pgconn"
 
+	"github.com/fairlead-dev/fairlead/internal/reach"
 	"github.com/fairlead-dev/fairlead/internal/redact"
 )
 
@@ -121,13 +122,16 @@ func (s *Server) Connect(ctx context.Context, notice pgconn.NoticeHandler) (*Con
 	if s.password != nil {
 		password, err := s.password(ctx)
 		if err != nil {
-			return nil, fmt.Errorf("connect to PostgreSQL: password: %w", err)
+			return nil, fmt.Errorf("connect to PostgreSQL: get the password: %w", err)
 		}
 		config.Password = password
 		s.secrets.Note(password)
 	}
 	conn, err := s.connectAny(ctx, config)
 	if err != nil {
+		if advice := reach.Advice(err); advice != "" {
+			err = fmt.Errorf("%w; %s", err, advice)
+		}
 		return nil, s.Shown(err)
 	}
 	return conn, nil

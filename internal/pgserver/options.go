@@ -72,7 +72,13 @@ func Of(v *spec.Value) (Options, error) {
 		o.TLS = func(host string) (*tls.Config, error) { return files.For(host).Config() }
 	}
 	if path := v.Str("password-file"); path != "" {
-		o.Password = func(context.Context) (string, error) { return credentials.Read(path) }
+		o.Password = func(context.Context) (string, error) {
+			text, err := credentials.Read(path)
+			if err != nil {
+				err = fmt.Errorf("password-file: %w", err)
+			}
+			return text, err
+		}
 	}
 	return o, errors.Join(errs...)
 }

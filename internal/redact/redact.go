@@ -2,9 +2,10 @@ package redact
 
 import (
 	"encoding/base64"
+	"encoding/json"
 	"net/url"
-	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 )
@@ -20,12 +21,6 @@ const (
 	// rotation there are two at a time.
 	mostNoted = 4
 )
-
-// credentials are recognised by their looks where they are not known: headers, JSON web
-// tokens, what is before the @ of a URL, private keys, and PEM in base64. A key without an
-// end goes as far as what may be one, over the times before lines of a log.
-var credentials = regexp.MustCompile(`(?i)\b(bearer|basic)[ :]+[\w.~+/=-]{16,}|\beyJ[\w-]{8,}\.[\w-]+(\.[\w-]+)?|://[^/\s"@]+@` +
-	`|(?s:-----BEGIN [\w ]*PRIVATE KEY-----(?:.*?-----END [\w ]*PRIVATE KEY-----|(?:[\s\w+/=:,.-]|\\+[nr])*))|LS0tLS1CRUdJTi[\w+/=-]{16,}`)
 
 // Redactor removes credentials from texts: those that it was made with, the last few
 // that it was told of, and what looks like one. They are found in upper and lower
@@ -90,9 +85,10 @@ func (r *Redactor) Output(line string) string {
 }
 
 // CleanAll returns s without credentials, and without what is assigned to a secret's name
-// in it, whichever language that is said in.
+// in it, whichever language that is said in: in JSON and YAML with all that is in it, over as
+// many lines as it has.
 func (r *Redactor) CleanAll(s string) string {
-	return cleanAssigned(r.Clean(s))
+	return r.cleanText(r.Clean(s))
 }
 
 // Clean returns s without credentials.
@@ -103,20 +99,20 @@ func (r *Redactor) Clean(s string) string {
 	// The longest first: one may be part of another.
 	slices.SortFunc(secrets, func(a, b string) int { return len(b) - len(a) })
 	for _, secret := range slices.Compact(secrets) {
-		s = replaceFold(s, secret)
-		if escaped := url.QueryEscape(secret); escaped != secret {
-			s = replaceFold(s, escaped)
-		}
-		for _, encoded := range base64Of(secret) {
-			s = replaceFold(s, encoded)
+		for _, form := range forms(secret) {
+			s = replaceFold(s, form)
 		}
 	}
-	return credentials.ReplaceAllStringFunc(s, func(found string) string {
-		if strings.HasPrefix(found, "://") {
-			return "://" + Redacted + "@"
-		}
-		return Redacted
-	})
+	return cleanLooks(s)
+}
+
+// forms returns what a secret looks like in texts: as it is, and in a URL, JSON, Go and base64.
+func forms(secret string) []string {
+	encoded, _ := json.Marshal(secret) // a string has an encoding
+	quoted := strconv.Quote(secret)
+	all := []string{secret, url.QueryEscape(secret), url.PathEscape(secret), string(encoded[1 : len(encoded)-1]), quoted[1 : len(quoted)-1]}
+	slices.Sort(all)
+	return append(slices.Compact(all), base64Of(secret)...)
 }
 
 // replaceFold replaces what in s, in whatever case its letters are. Only those of

@@ -2,7 +2,6 @@ package redact
 
 import (
 	"encoding/base64"
-	"encoding/json"
 	"errors"
 	"net/url"
 	"strings"
@@ -63,6 +62,7 @@ func TestOutput(t *testing.T) {
 		`"value": "[https://sink/in?token=hunter2&batch=500 https://x/?token=hunter2\u0026b=5]"`: `"value": "[https://sink/in?token=[redacted]&batch=500 https://x/?token=[redacted]\u0026b=5]"`,
 		`"value": "[https://sink/in?token-file=/run/t&batch=500]", "secretName": "fleet"`:        `"value": "[https://sink/in?token-file=/run/t&batch=500]", "secretName": "fleet"`,
 		`"[secrets:fleet-prod,kubeconfig:/etc/x]", "secret:fleet/edge-1"`:                        `"[secrets:fleet-prod,kubeconfig:/etc/x]", "secret:fleet/edge-1"`,
+		"get https://secrets.example.com:8443/secrets/x: forbidden":                              "get https://secrets.example.com:8443/secrets/x: forbidden",
 		"secret: hunter2/hunter2":             "secret: [redacted]",
 		"token: Bearer short":                 "token: [redacted]",
 		"token: Bearer canary-0123456789-abc": "token: [redacted]",
@@ -90,22 +90,6 @@ func TestPrivateKeys(t *testing.T) {
 	if public := "-----BEGIN CERTIFICATE-----\nMIIEvQIBADANBgkqhkiG9w0BAQEFAASCBKcwggSj\n"; New().CleanAll(public) != public {
 		t.Error("a certificate is none")
 	}
-}
-
-func FuzzCleanAllKeepsJSON(f *testing.F) {
-	f.Add("password", "hunter2", `{"token":"x"}`)
-	f.Add("secret", `a"\`, "{\"api-key\": 12345, \"err\":\"{\\\"token\\\":\\\"abc")
-	f.Fuzz(func(t *testing.T, name, value, text string) {
-		for _, v := range []any{map[string]any{name: value, "err": text}, map[string]any{"password": value, "n": text, "secret": 12345}} {
-			encoded, err := json.Marshal(v)
-			if err != nil {
-				t.Fatal(err)
-			}
-			if got := New().CleanAll(string(encoded)); !json.Valid([]byte(got)) {
-				t.Errorf("%s: %s", encoded, got)
-			}
-		}
-	})
 }
 
 func TestCut(t *testing.T) {

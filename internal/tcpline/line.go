@@ -16,6 +16,7 @@ import (
 type Line struct {
 	to     string // host and port
 	faults atomic.Pointer[Faults]
+	sent   atomic.Int64
 
 	// Of the time between open and cut; for one goroutine at a time.
 	listener net.Listener
@@ -89,6 +90,10 @@ func (l *Line) Reset() {
 		_ = client.Close()
 	}
 }
+
+// Sent returns how many bytes have come from clients since the line was made, also of those
+// that a fault keeps from the server. Any goroutine may call it.
+func (l *Line) Sent() int64 { return l.sent.Load() }
 
 // Connections returns how many clients are connected.
 func (l *Line) Connections() int {

@@ -41,18 +41,26 @@ func (l *Line) pump(ctx context.Context, w *way, client, server *net.TCPConn) {
 	})
 	for from, to := range map[*net.TCPConn]*net.TCPConn{client: server, server: client} {
 		chunks := make(chan chunk, chunksUnderWay)
-		group.Go(func() error { return receive(ctx, from, chunks) })
+		group.Go(func() error {
+			return receive(ctx, from, chunks, func(n int) {
+				if from == client {
+					l.sent.Add(int64(n))
+				}
+			})
+		})
 		group.Go(func() error { return l.send(ctx, w, to, chunks, to == client) })
 	}
 	_ = group.Wait() // How a connection ends, its two ends see.
 	<-closed
 }
 
-// receive reads chunks until the end, which it passes on too.
-func receive(ctx context.Context, from *net.TCPConn, chunks chan<- chunk) error {
+// receive reads chunks until the end, which it passes on too. It calls note with the bytes
+// of each.
+func receive(ctx context.Context, from *net.TCPConn, chunks chan<- chunk, note func(n int)) error {
 	for {
 		data := make([]byte, chunkBytes)
 		n, err := from.Read(data)
+		note(n)
 		if err != nil && !errors.Is(err, io.EOF) {
 			return err
 		}

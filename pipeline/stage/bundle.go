@@ -49,6 +49,7 @@ type bundles struct {
 	batch   atomic.Int64 // changes of the next bundle
 	bytes   atomic.Int64
 	until   atomic.Pointer[time.Time] // Pace.Until
+	after   notBefore                 // Pace.After
 	turn    chan struct{}             // holds one, while no worker waits for more
 	room    int                       // Pace.UnderWay, of pace alone
 }
@@ -70,6 +71,7 @@ func (q *bundles) pace(p pipeline.Pace) {
 	q.batch.Store(int64(max(p.Batch, 1)))
 	q.bytes.Store(int64(cmp.Or(max(p.Bytes, 0), math.MaxInt)))
 	q.until.Store(&p.Until)
+	q.after.set(p.After)
 	q.slots.set(min(max(p.Deliveries, 1), q.workers))
 	if p.UnderWay != q.room {
 		q.room = p.UnderWay
@@ -106,6 +108,7 @@ func (q *bundles) requeue(p *bundled, after time.Duration) {
 // Their priorities are kept with them: the one returned says nothing.
 func (q *bundles) GetWithPriority() (b *bundle, priority int, shutdown bool) {
 	q.slots.enter()
+	q.after.wait(q.ShuttingDown)
 	if !q.until.Load().IsZero() { // else two would wait for what one could have had
 		<-q.turn
 		defer func() { q.turn <- struct{}{} }()

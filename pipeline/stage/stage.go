@@ -75,8 +75,8 @@ type Options struct {
 
 // Delivery is what a destination has answered.
 type Delivery struct {
-	// Change is what it was told of. It is not to be changed, and not to be kept: its object
-	// is another one's after the call.
+	// Change is what it was told of. It is not to be changed, but for its Trace by who traces
+	// it, and not to be kept: its object is another one's after the call.
 	Change *pipeline.Change
 	// Began is when the change was taken from the queue to be handed over.
 	Began time.Time

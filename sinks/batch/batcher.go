@@ -27,24 +27,26 @@ type Batcher struct {
 	metrics *series
 	wake    chan struct{} // holds one: something may have become due
 	ended   chan struct{} // closed when Run has ended
+	proven  chan struct{} // closed when the first write has ended that tells of the health
 	free    sync.Pool     // of *request
 
 	deadLetter sync.Mutex   // held while the function of that name runs
 	givenUp    atomic.Int64 // changes, since the sink has accepted one
 
-	mu       sync.Mutex
-	started  bool
-	stopped  bool
-	pending  []*item                     // in the order given, changes of one key included
-	writing  keySet                      // keys of the batches under way, if there may be several
-	underWay map[*writer]time.Time       // when each writer's write began
-	gate     time.Time                   // no write before then
-	began    time.Time                   // of the last write that followed no failed one
-	failing  bool                        // the last write has failed with the destination
-	backoff  *backoff.ExponentialBackOff // of the destination
-	health   health
-	window   *window
-	pace     func(pipeline.Pace) // nil: nobody wants to know
+	mu        sync.Mutex
+	started   bool
+	stopped   bool
+	pending   []*item                     // in the order given, changes of one key included
+	writing   keySet                      // keys of the batches under way, if there may be several
+	underWay  map[*writer]time.Time       // when each writer's write began
+	gate      time.Time                   // no write before then
+	began     time.Time                   // of the last write that followed no failed one
+	failing   bool                        // the last write has failed with the destination
+	backoff   *backoff.ExponentialBackOff // of the destination
+	health    health
+	nextCheck time.Time // of the destination; zero: there is none
+	window    *window
+	pace      func(pipeline.Pace) // nil: nobody wants to know
 }
 
 var _ pipeline.Paced = (*Batcher)(nil)
@@ -60,6 +62,7 @@ func New(name string, sink pipeline.Sink, opts Options) *Batcher {
 		metrics: opts.Metrics.of(name),
 		wake:    make(chan struct{}, 1),
 		ended:   make(chan struct{}),
+		proven:  make(chan struct{}),
 		backoff: retry.NewBackOff(opts.ReconnectMin, opts.ReconnectMax),
 		health:  health{healthy: true, since: time.Now()},
 		window:  newWindow(opts.MinBatch, opts.MaxBatch, opts.Concurrency),
@@ -98,7 +101,9 @@ func (b *Batcher) wrote(n int, took time.Duration, ok bool) {
 // and a further one gathers while one is written.
 func (b *Batcher) paceLocked() pipeline.Pace {
 	p := b.window.Pace(b.opts.MaxBytes)
-	if b.opts.Linger > 0 {
+	if b.opts.Linger == 0 {
+		p.After = b.aheadLocked()
+	} else {
 		p.Bytes = b.enough()
 		p.Until = b.began.Add(b.opts.Linger - b.opts.Linger/16)
 		p.Deliveries = max(p.Deliveries, b.opts.Concurrency+1)
@@ -177,12 +182,18 @@ func (b *Batcher) tell(r *request, f func(int, error)) (all bool) {
 	for i := range r.items {
 		if it := &r.items[i]; it.state == settled {
 			it.state = known
-			r.fresh = append(r.fresh, news{i, it.change, it.refused, it.outcome == deadLettered})
+			r.fresh = append(r.fresh, news{i, it.change, it.refused, it.outcome == deadLettered, it.call})
 		}
 	}
 	b.mu.Unlock()
 	for _, n := range r.fresh {
-		n.change.DeadLettered = n.deadLettered // by the caller, whose change it is
+		// By the caller, whose change it is.
+		n.change.DeadLettered = n.deadLettered
+		if t := n.change.Trace; t != nil && n.call != nil {
+			with := *t
+			with.Call = n.call
+			n.change.Trace = &with
+		}
 		f(n.index, n.refused)
 	}
 	clear(r.fresh)

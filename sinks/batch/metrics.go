@@ -47,7 +47,7 @@ func unregistered() *Metrics {
 			prometheus.ExponentialBuckets(1, 4, 7), "sink"), // 1 to 4096
 		up: prometheus.NewGaugeVec(prometheus.GaugeOpts{
 			Name: "fairlead_sink_up",
-			Help: "1 while the sink works, 0 while all writes fail. For single changes see fairlead_changes_refused.",
+			Help: "1 while the sink works, 0 while all writes fail or, before the first one, the check of the destination. For single changes see fairlead_changes_refused.",
 		}, []string{"sink"}),
 	}
 }

@@ -25,6 +25,7 @@ type news struct {
 	change       *pipeline.Change
 	refused      error
 	deadLettered bool
+	call         *pipeline.Call
 }
 
 // reset makes a request ready to be used again, once all of it is settled.
@@ -40,8 +41,9 @@ type item struct {
 	request  *request
 	attempts int // writes that it was part of
 	outcome  outcome
-	refused  error // why, if that is the outcome
-	state    state // guarded by Batcher.mu
+	refused  error          // why, if that is the outcome
+	state    state          // guarded by Batcher.mu
+	call     *pipeline.Call // the last of these writes, if the change is traced
 }
 
 // state is how far an item has come.

@@ -1,20 +1,26 @@
 package batch
 
-import "time"
+import (
+	"slices"
+	"strings"
+	"time"
+)
 
 // Status is where a sink stands. As JSON it is part of what /clusters answers.
 type Status struct {
-	// Healthy is whether the destination takes what it is given. Single changes
-	// that it refuses are not kept here: whoever brings them again knows them.
+	// Healthy is whether the destination takes what it is given, as the last write has shown
+	// or, before the first one, Batcher.Check; true before either. Single changes that it
+	// refuses are not kept here: whoever brings them again knows them.
 	Healthy bool `json:"healthy"`
 	// Since is when Healthy last changed.
 	Since time.Time `json:"since"`
 	// LastError is the latest failure, empty while healthy.
 	LastError string `json:"lastError,omitempty"`
-	// Attempts counts the batches that failed since the sink was last healthy.
+	// Attempts counts the writes, and the checks before the first one, that failed since the
+	// sink was last healthy.
 	Attempts int `json:"attempts"`
-	// NextRetry is when what failed is tried again; zero while healthy or when
-	// that is due.
+	// NextRetry is when what failed is tried again, or checked; zero while healthy or
+	// when that is due.
 	NextRetry time.Time `json:"nextRetry,omitzero"`
 	// Waiting counts the changes that wait for a write.
 	Waiting int `json:"waiting"`
@@ -38,27 +44,34 @@ func (b *Batcher) Status() Status {
 		return s
 	}
 	s.LastError = b.health.err.Error()
-	if b.gate.After(now) {
-		s.NextRetry = b.gate
+	for _, at := range []time.Time{b.gate, b.nextCheck} {
+		if at.After(now) {
+			s.NextRetry = at
+		}
 	}
 	return s
 }
 
-// health is what the writes so far say about the sink.
+// mostCauses is of how many causes one after the other the log tells, until the sink is
+// healthy again.
+const mostCauses = 8
+
+// health is what the writes so far say about the sink, or checks before them.
 type health struct {
 	healthy  bool
 	since    time.Time
 	err      error // nil while healthy
 	attempts int
+	told     []string // the causes that the log has been told of; nil while healthy
 }
 
-// turn is a change of health: from healthy to failing or back.
+// turn is news of the health: from healthy to failing or back, or another cause.
 type turn struct {
 	happened bool
 	healthy  bool
 	err      error         // why it fails
 	lasted   time.Duration // how long it had failed
-	attempts int           // batches that failed meanwhile
+	attempts int           // writes and checks that failed meanwhile
 }
 
 // note takes in the outcome of a round: why it failed, if it did.
@@ -68,9 +81,8 @@ func (h *health) note(now time.Time, reason error) turn {
 		h.attempts++
 		if h.healthy {
 			h.healthy, h.since = false, now
-			return turn{happened: true, err: reason}
 		}
-		return turn{}
+		return turn{happened: h.isNew(reason), err: reason}
 	}
 	if h.healthy {
 		return turn{}
@@ -80,15 +92,40 @@ func (h *health) note(now time.Time, reason error) turn {
 	return t
 }
 
-// announce tells the operator that the sink's health has changed.
+// noteLocked is note, and has the metric tell of it.
+func (b *Batcher) noteLocked(reason error) turn {
+	t := b.health.note(time.Now(), reason)
+	up := 0.0
+	if b.health.healthy {
+		up = 1
+	}
+	b.metrics.up.Set(up)
+	return t
+}
+
+// isNew reports whether the log has yet to be told of a cause. It is no other one if only
+// numbers differ, as ports and times do.
+func (h *health) isNew(reason error) bool {
+	cause := strings.Map(func(r rune) rune {
+		if '0' <= r && r <= '9' {
+			return -1
+		}
+		return r
+	}, reason.Error())
+	if len(h.told) >= mostCauses || slices.Contains(h.told, cause) {
+		return false
+	}
+	h.told = append(h.told, cause)
+	return true
+}
+
+// announce tells the operator of news of the sink's health.
 func (b *Batcher) announce(t turn) {
 	switch {
 	case !t.happened:
 	case t.healthy:
-		b.metrics.up.Set(1)
-		b.opts.Log.Info("Sink has recovered", "sink", b.name, "after", t.lasted.String(), "failedWrites", t.attempts)
+		b.opts.Log.Info("Sink has recovered", "sink", b.name, "after", t.lasted.String(), "failedAttempts", t.attempts)
 	default:
-		b.metrics.up.Set(0)
 		b.opts.Log.Error(t.err, "Sink fails; what it has not accepted is tried again", "sink", b.name)
 	}
 }

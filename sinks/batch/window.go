@@ -19,6 +19,8 @@ const (
 	// windowHandling is what a change costs on its way from one write to the next
 	// in the queue, stage and ledger, rounded up.
 	windowHandling = 10 * time.Microsecond
+	// windowLate is how late a timer may be.
+	windowLate = time.Millisecond
 	// windowOdd is how many times longer or shorter than expected a write has to
 	// take to be taken for an accident, or, if that happens twice in a row, for a
 	// sink that is not what it was.
@@ -86,6 +88,16 @@ func (w *window) Pace(bytes int) pipeline.Pace {
 	// One batch may wait for the ledger; and a few changes always.
 	p.UnderWay = max((p.Deliveries+1)*w.batch, 16)
 	return p
+}
+
+// Ahead returns how long after its begin a write of n changes is to have the next batch
+// taken from the queue: so long before it ends as it takes to handle that one. A change
+// that comes until then has its turn in the next write, not in the one after that. It is
+// 0 where a write is over sooner than a batch is handled.
+func (w *window) Ahead(n int) time.Duration {
+	a, c := w.line()
+	took := time.Duration((a + c*float64(n)) * float64(time.Second))
+	return max(took-time.Duration(w.batch)*windowHandling-windowLate, 0)
 }
 
 // Wrote tells of a write of n changes.

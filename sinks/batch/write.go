@@ -22,6 +22,7 @@ type writer struct {
 	settled []*request         // likewise
 	refused refused            // in this round
 	reason  error              // why this round failed
+	ahead   time.Time          // guarded by Batcher.mu: of the write under way, see aheadLocked
 }
 
 func (b *writer) run(ctx context.Context) {
@@ -98,15 +99,26 @@ func (b *writer) write(ctx context.Context, items []*item) error {
 // call hands the items' changes to the sink.
 func (b *writer) call(ctx context.Context, items []*item) error {
 	b.changes = b.changes[:0]
+	var traced *pipeline.Call
 	for _, it := range items {
 		it.attempts++
 		b.changes = append(b.changes, it.change)
+		if it.change.Trace != nil {
+			if traced == nil {
+				traced = &pipeline.Call{Changes: len(items)}
+			}
+			traced.Traced++
+			it.call = traced
+		}
 	}
 	start := time.Now()
-	b.writes(start)
+	b.writes(start, len(items))
 	err := b.sink.Write(ctx, b.changes)
-	b.writes(time.Time{})
+	b.writes(time.Time{}, 0)
 	took := time.Since(start)
+	if traced != nil {
+		traced.Began, traced.Ended = start, start.Add(took)
+	}
 	if ctx.Err() == nil {
 		_, partial := errors.AsType[*pipeline.BatchError](err)
 		b.wrote(len(items), took, err == nil || partial || pipeline.IsPermanent(err))
@@ -245,7 +257,11 @@ func (b *writer) settle(batch []*item, telling bool) {
 	}
 	var turn turn
 	if telling {
-		turn = b.health.note(time.Now(), b.reason)
+		turn = b.noteLocked(b.reason)
+		if !b.isProven() {
+			close(b.proven)
+			b.nextCheck = time.Time{}
+		}
 	}
 	more := len(b.pending) > 0
 	b.mu.Unlock()
@@ -299,13 +315,32 @@ func delay(err error, otherwise func() time.Duration) time.Duration {
 	return otherwise()
 }
 
-// writes notes since when the writer's write is under way; zero: it has ended.
-func (b *writer) writes(since time.Time) {
+// writes notes since when the writer's write is under way, and of how many changes; zero:
+// it has ended.
+func (b *writer) writes(since time.Time, n int) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if since.IsZero() {
 		delete(b.underWay, b)
-	} else {
-		b.underWay[b] = since
+		return
 	}
+	b.underWay[b] = since
+	b.ahead = since.Add(b.window.Ahead(n))
+	if b.pace != nil && b.opts.Linger == 0 && b.ahead.After(since) {
+		b.pace(b.paceLocked())
+	}
+}
+
+// aheadLocked returns when the delivery beyond the writes is to take its changes: zero, at
+// once, unless all writers write. It is the time of the write that ends first.
+func (b *Batcher) aheadLocked() (first time.Time) {
+	if len(b.underWay) < b.opts.Concurrency {
+		return time.Time{}
+	}
+	for w := range b.underWay {
+		if first.IsZero() || w.ahead.Before(first) {
+			first = w.ahead
+		}
+	}
+	return first
 }

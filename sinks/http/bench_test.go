@@ -2,6 +2,7 @@ package httpsink_test
 
 import (
 	"bytes"
+	"encoding/json"
 	"fmt"
 	"io"
 	"net/http"
@@ -31,26 +32,52 @@ func fleet() []*pipeline.Change {
 }
 
 // BenchmarkSink compares the sink with net/http that sends the same bytes, encoded before,
-// to the same server with as many connections. The server is in the same process.
+// to the same server with as many connections. The server is in the same process. With
+// "batch-encode" what is compared encodes the batch as well, by encoding/json.
 func BenchmarkSink(b *testing.B) {
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		_, _ = io.Copy(io.Discard, r.Body)
 		w.WriteHeader(http.StatusAccepted)
 	}))
 	b.Cleanup(server.Close)
-	for _, mode := range modes {
-		b.Run("sink=http/what="+string(mode)+"/impl=fairlead", func(b *testing.B) {
+	compare := func(what string, mode httpsink.Format, encodes bool) {
+		b.Run("sink=http/what="+what+"/impl=fairlead", func(b *testing.B) {
 			batch := fleet()
 			sink := open(b, httpsink.Options{URL: server.URL, Format: mode, Connections: benchConnections})
-			requests := record(b, mode)
+			requests, events := record(b, mode), eventsOf(b, batch)
 			transport := &http.Transport{MaxIdleConnsPerHost: benchConnections}
 			b.Cleanup(transport.CloseIdleConnections)
 			client := &http.Client{Transport: transport}
 			sinkbench.Compare(b, benchBatch, nil,
 				func(int) error { return sink.Write(b.Context(), batch) },
-				func(int) error { return send(client, server.URL, requests) })
+				func(int) error {
+					if encodes {
+						var err error
+						if requests[0].body, err = json.Marshal(events); err != nil {
+							return err
+						}
+					}
+					return send(client, server.URL, requests)
+				})
 		})
 	}
+	for _, mode := range modes {
+		compare(string(mode), mode, false)
+	}
+	compare("batch-encode", httpsink.Batch, true)
+}
+
+// eventsOf returns the events of a batch, for encoding/json.
+func eventsOf(b *testing.B, batch []*pipeline.Change) []any {
+	b.Helper()
+	events := make([]any, len(batch))
+	for i, c := range batch {
+		var err error
+		if events[i], err = sinkbench.Event(c.AppendCloudEvent(nil)); err != nil {
+			b.Fatal(err)
+		}
+	}
+	return events
 }
 
 // send sends requests over as many connections as the sink has.

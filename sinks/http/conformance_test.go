@@ -132,6 +132,7 @@ func TestOutages(t *testing.T) {
 						close(hang)
 					},
 					Waits: r.isWaitedFor,
+					Open:  func() pipeline.Sink { return open(t, httpsink.Options{URL: r.URL, Format: mode}) },
 				}
 			})
 		})

@@ -13,16 +13,12 @@ import (
 	"time"
 
 	"github.com/fairlead-dev/fairlead/internal/credentials"
+	"github.com/fairlead-dev/fairlead/internal/httpdest"
 	"github.com/fairlead-dev/fairlead/internal/redact"
-	"github.com/fairlead-dev/fairlead/internal/smallfile"
 )
 
-const (
-	// fresh is for how long files are not looked at again.
-	fresh = time.Second
-	// maxLines bounds the files of several lines, in bytes.
-	maxLines = 64 << 10
-)
+// fresh is for how long files are not looked at again.
+const fresh = time.Second
 
 // pass is what a request proves itself with: what was in the files at one moment.
 // Nobody changes it.
@@ -124,66 +120,13 @@ func (p *passes) load() (*pass, error) {
 	return next, nil
 }
 
-// lines returns the lines of a file, without those that are empty or begin with a #.
-func lines(path string) ([]string, error) {
-	text, err := smallfile.Read(path, maxLines)
-	if err != nil {
-		return nil, err
-	}
-	var all []string
-	for line := range strings.SplitSeq(string(text), "\n") {
-		if line = strings.TrimSpace(line); line != "" && line[0] != '#' {
-			all = append(all, line)
-		}
-	}
-	if len(all) == 0 {
-		return nil, fmt.Errorf("read %s: it has no line", path)
-	}
-	return all, nil
-}
-
-// ours are headers that say how the body is written or where it goes.
-var ours = []string{"Host", "Content-Length", "Content-Type", "Content-Encoding", "Transfer-Encoding", "Connection", "Trailer", "Te", "Upgrade"}
-
-// readHeaders reads headers. Each may stand there several times, but none that another
-// parameter gives: servers refuse two of Authorization. User-Agent is replaced.
+// readHeaders adds those of a file, but none in which the sink says something itself.
 func (next *pass) readHeaders(path string) (secrets []string, err error) {
-	all, err := lines(path)
-	mine := map[string]bool{}
-	for i, line := range all {
-		name, value, colon := strings.Cut(line, ":")
-		name, value = http.CanonicalHeaderKey(name), strings.TrimSpace(value)
-		if !colon || !isToken(name) || value == "" || strings.ContainsFunc(value, func(r rune) bool { return r < ' ' && r != '\t' || r == 0x7f }) {
-			return nil, fmt.Errorf("read %s: line %d is no NAME: VALUE of a header", path, i+1)
-		}
-		if slices.Contains(ours, name) || strings.HasPrefix(name, "Ce-") || strings.HasPrefix(name, "Webhook-") {
-			return nil, fmt.Errorf("read %s: line %d gives header %s, which the sink itself sets", path, i+1, name)
-		}
-		if name == "User-Agent" && !mine[name] {
-			delete(next.header, name)
-		}
-		if _, taken := next.header[name]; taken && !mine[name] {
-			return nil, fmt.Errorf("read %s: line %d gives header %s, which another parameter gives as well", path, i+1, name)
-		}
-		mine[name] = true
-		next.header[name] = append(next.header[name], value)
-		secrets = append(secrets, value)
-		if _, credential, two := strings.Cut(value, " "); two { // SCHEME CREDENTIAL
-			secrets = append(secrets, credential)
-		}
-	}
-	return secrets, err
-}
-
-// isToken reports whether a text may be the name of a header: RFC 9110, section 5.6.2.
-func isToken(s string) bool {
-	return s != "" && !strings.ContainsFunc(s, func(r rune) bool {
-		return !('a' <= r && r <= 'z' || 'A' <= r && r <= 'Z' || '0' <= r && r <= '9' || strings.ContainsRune("!#$%&'*+-.^_`|~", r))
-	})
+	return httpdest.ReadHeaders(path, next.header, "Ce-", "Webhook-")
 }
 
 func (next *pass) readSigners(path string) ([]string, error) {
-	all, err := lines(path)
+	all, err := httpdest.Lines(path)
 	if len(all) > 2 {
 		return nil, fmt.Errorf("read %s: it has %d secrets; write the one that counts, and for a while the one that comes", path, len(all))
 	}

@@ -107,6 +107,7 @@ func TestFilesThatAreNotGood(t *testing.T) {
 		"":                       "it has no line",
 		"no colon":               "line 1 is no NAME: VALUE",
 		"A: b\nb c: hunter2":     "line 2 is no NAME: VALUE",
+		"# a\n\nA: b\nhunter2":   "line 4 is no NAME: VALUE",
 		"A: ":                    "line 1 is no NAME: VALUE",
 		"A: hun\x00ter2":         "line 1 is no NAME: VALUE",
 		"Host: hunter2":          "gives header Host",

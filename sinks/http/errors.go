@@ -1,27 +1,21 @@
 package httpsink
 
 import (
-	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
-	"math/rand/v2"
 	"net"
 	"net/http"
 	"net/url"
 	"slices"
-	"strconv"
-	"strings"
 	"sync"
-	"syscall"
 	"time"
 
+	"github.com/fairlead-dev/fairlead/internal/httpdest"
+	"github.com/fairlead-dev/fairlead/internal/reach"
 	"github.com/fairlead-dev/fairlead/internal/redact"
 	"github.com/fairlead-dev/fairlead/pipeline"
 )
-
-// mostPatience bounds what a Retry-After can ask for.
-const mostPatience = 10 * time.Minute
 
 // localError is about a change that was not sent.
 type localError struct{ error }
@@ -64,7 +58,8 @@ var configuration = []int{401, 404, 405, 407, 410, 429, 503}
 // answer says, made fit to be shown. Status 2xx is nil. Of an answer to a request with a
 // Secret nothing is shown.
 func (s *Sink) refusal(p *pass, status int, header http.Header, text string, secret bool, now time.Time) error {
-	patience, asked := parseRetryAfter(header.Get("Retry-After"), now)
+	patience := httpdest.RetryAfter(header.Get("Retry-After"), now)
+	asked := patience > 0
 	err := fmt.Errorf("the server answers %d %s%s%s", status, http.StatusText(status), s.advice(p, status, header, secret), text)
 	if trouble := s.passes.trouble(); trouble != nil && (status == 401 || status == 403) {
 		err = fmt.Errorf("%w; what was sent is what the files have held before: %w", err, trouble)
@@ -159,11 +154,8 @@ func (s *Sink) advice(p *pass, status int, header http.Header, secret bool) stri
 // unreached says what to do about a request that got no answer. Of a request with a
 // Secret it shows no text that the server may have sent in place of an answer.
 func unreached(err error, secret bool) error {
-	if _, bad := errors.AsType[*tls.CertificateVerificationError](err); bad {
-		return fmt.Errorf("%w; renew the server's certificate, or check ca and server-name", err)
-	}
-	if errors.Is(err, syscall.ECONNREFUSED) {
-		return fmt.Errorf("%w; nothing listens there: check host and port, and whether the server runs", err)
+	if advice := reach.Advice(err); advice != "" {
+		return fmt.Errorf("%w; %s", err, advice)
 	}
 	network, isNetwork := errors.AsType[*net.OpError](err)
 	if isNetwork && network.Op == "dial" {
@@ -173,27 +165,4 @@ func unreached(err error, secret bool) error {
 		err = errors.New("there was no answer of HTTP")
 	}
 	return &failure{err, ofEither}
-}
-
-// parseRetryAfter reads a Retry-After: seconds, or a date of HTTP. The delay is at most
-// ten minutes, and a tenth longer at random, so that not all come back at once.
-func parseRetryAfter(value string, now time.Time) (time.Duration, bool) {
-	value = strings.TrimSpace(value)
-	if value == "" {
-		return 0, false
-	}
-	var d time.Duration
-	if digits := strings.Trim(value, "0123456789") == ""; digits {
-		seconds, err := strconv.ParseInt(value, 10, 64)
-		if err != nil || seconds > int64(mostPatience/time.Second) { // so many digits are a large number, too
-			seconds = int64(mostPatience / time.Second)
-		}
-		d = time.Duration(seconds) * time.Second
-	} else if at, err := http.ParseTime(value); err == nil {
-		d = min(at.Sub(now), mostPatience)
-	}
-	if d <= 0 {
-		return 0, false
-	}
-	return d + rand.N(d/10+1), true
 }

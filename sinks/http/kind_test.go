@@ -97,12 +97,13 @@ func TestKinds(t *testing.T) {
 	}
 }
 
-// TestOpenTellsOfFiles: what is local is checked at the start, and nothing else.
+// TestOpenTellsOfFiles: a template is read at the start, and nothing else: credentials may come
+// later.
 func TestOpenTellsOfFiles(t *testing.T) {
 	for text, want := range map[string]string{
-		"http://h?token-file=/nowhere":                    "token-file: ",
-		"http://h?header-file=/nowhere":                   "header-file: ",
-		"https://h?ca=/nowhere":                           "ca: ",
+		"http://h?token-file=/nowhere":                    "",
+		"http://h?header-file=/nowhere":                   "",
+		"https://h?ca=/nowhere&cert=/nowhere&key=/no":     "",
 		"http://h?format=template&template-file=/nowhere": "template-file: ",
 		"http://127.0.0.1:1/is/not/reached":               "",
 	} {

@@ -13,6 +13,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/fairlead-dev/fairlead/internal/credentials"
+	"github.com/fairlead-dev/fairlead/internal/httpdest"
 )
 
 // The defaults of Options.
@@ -131,7 +132,7 @@ func errUnknownFormat(f Format) error {
 
 // check reports all that does not go together, and reads no file.
 func (o *Options) check() (*url.URL, error) {
-	u, err := parseURL(o.URL)
+	u, err := httpdest.ParseURL(o.URL)
 	errs := []error{err}
 	bad := func(is bool, text string) {
 		if is {
@@ -165,18 +166,4 @@ func (o *Options) check() (*url.URL, error) {
 		bad(o.Format == Slack && o.PathFile == "" && strings.HasPrefix(u.Path, "/services/"), "the path of a webhook of Slack is a credential; write it into a file, leave it out of the URL, and give path-file")
 	}
 	return u, errors.Join(errs...)
-}
-
-// parseURL reads a URL, and quotes none of it in an error.
-func parseURL(text string) (*url.URL, error) {
-	u, err := url.Parse(text)
-	switch {
-	case err != nil:
-		return nil, errors.New("the URL is none; write http://HOST/PATH or https://HOST/PATH")
-	case u.User != nil:
-		return nil, errors.New("the URL has a user before its host, which others would see; give user and password-file")
-	case u.Scheme != "http" && u.Scheme != "https" || u.Hostname() == "" || u.Opaque != "" || u.Fragment != "":
-		return nil, errors.New("the URL is not of the form http://HOST/PATH or https://HOST/PATH")
-	}
-	return u, nil
 }

@@ -9,10 +9,9 @@ import (
 	"net/http"
 	"net/http/httptrace"
 	"slices"
-	"strings"
 	"time"
 
-	"github.com/fairlead-dev/fairlead/internal/redact"
+	"github.com/fairlead-dev/fairlead/internal/httpdest"
 	"github.com/fairlead-dev/fairlead/pipeline"
 )
 
@@ -23,8 +22,6 @@ const (
 	// maxResult is how much more of an answer is read for each change that it says
 	// something of, in bytes: they have about 200.
 	maxResult = 1 << 10
-	// maxSaid is how much of an answer an error shows, in bytes.
-	maxSaid = 300
 )
 
 // post sends one request with the changes, and returns what the server refuses of them,
@@ -105,11 +102,10 @@ func (s *Sink) shown(p *pass, err error) error {
 // said is the part of an answer that an error shows: nothing if it may be a part of a
 // Secret that was sent, or if it was too long to be read, and may end within a credential.
 func said(p *pass, answer []byte, secret bool) string {
-	text := strings.TrimSpace(string(answer))
-	if text == "" || len(answer) > maxText || secret {
+	if len(answer) > maxText || secret {
 		return ""
 	}
-	return ": " + redact.Line(p.clean.Clean(strings.ToValidUTF8(text, "?")), maxSaid)
+	return httpdest.Said(p.clean, string(answer))
 }
 
 // roundTrip sends a request and reads its answer. It follows no redirect and keeps no

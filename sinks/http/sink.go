@@ -3,7 +3,6 @@ package httpsink
 import (
 	"context"
 	"fmt"
-	"net"
 	"net/http"
 	"net/url"
 	"strings"
@@ -11,15 +10,10 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/fairlead-dev/fairlead/internal/httpdest"
+	"github.com/fairlead-dev/fairlead/internal/inflight"
 	"github.com/fairlead-dev/fairlead/pipeline"
 )
-
-// maxHeader bounds the header of an answer, in bytes.
-const maxHeader = 64 << 10
-
-// pingAfter is for how long a connection of HTTP/2 is silent before it is tried, and how
-// long the answer to that may take.
-const pingAfter = 15 * time.Second
 
 // Sink is a [pipeline.Sink] that sends requests of HTTP. As many goroutines may call
 // Write as Options.Connections says, never two with a change of the same object.
@@ -31,9 +25,10 @@ type Sink struct {
 	passes    passes
 	transport *http.Transport
 	metrics   *metrics
-	slots     chan struct{} // one for each request that may be under way
-	drafts    sync.Pool     // of *draft
-	zippers   sync.Pool     // of *gzip.Writer
+	calls     inflight.Calls // of Write
+	slots     chan struct{}  // one for each request that may be under way
+	drafts    sync.Pool      // of *draft
+	zippers   sync.Pool      // of *gzip.Writer
 
 	limit limit // of bodies with several changes
 	stuck stuck // batches that fail again and again
@@ -43,8 +38,8 @@ type Sink struct {
 	trusted, worked atomic.Bool
 }
 
-// New returns a sink. It reads and checks the files that the options name, tries a
-// template on samples, and connects to nothing.
+// New returns a sink. It tries a template on samples, connects to nothing, and reads no file:
+// one that cannot be read is a transient error of Check and Write.
 func New(o Options) (*Sink, error) {
 	o = o.withDefaults()
 	u, err := o.check()
@@ -68,16 +63,14 @@ func New(o Options) (*Sink, error) {
 	s.trusted.Store(true)
 	s.drafts.New = newDraft
 	s.zippers.New = newZipper
-	if s.transport, err = newTransport(u, &o); err != nil {
+	s.transport, err = httpdest.NewTransport(u, httpdest.Dial{TLS: o.tls(), Connections: o.Connections, Timeout: o.DialTimeout, Request: o.Timeout})
+	if err != nil {
 		return nil, err
 	}
 	if s.metrics, err = newMetrics(o.Registerer); err != nil {
 		return nil, err
 	}
 	s.prepare(u)
-	if _, err := s.passes.current(time.Now()); err != nil {
-		return nil, err
-	}
 	return s, nil
 }
 
@@ -115,34 +108,9 @@ func (s *Sink) prepare(u *url.URL) {
 	s.passes = passes{o: &s.o, url: u, header: header, authorization: authorization}
 }
 
-func newTransport(u *url.URL, o *Options) (*http.Transport, error) {
-	t := &http.Transport{
-		Proxy:                  http.ProxyFromEnvironment,
-		DialContext:            (&net.Dialer{Timeout: o.DialTimeout, KeepAlive: 30 * time.Second}).DialContext,
-		TLSHandshakeTimeout:    o.DialTimeout,
-		ForceAttemptHTTP2:      true,
-		DisableCompression:     true, // an answer of few bytes may not become many
-		MaxIdleConnsPerHost:    o.Connections,
-		MaxConnsPerHost:        o.Connections,
-		IdleConnTimeout:        90 * time.Second,
-		MaxResponseHeaderBytes: maxHeader,
-	}
-	if u.Scheme != "https" {
-		return t, nil
-	}
-	// With HTTP/2 a request that takes too long ends its stream only. Without these pings
-	// a connection that has died silently would be used until the kernel gives it up.
-	t.HTTP2 = &http.HTTP2Config{SendPingTimeout: min(o.Timeout, pingAfter), PingTimeout: min(o.Timeout, pingAfter)}
-	config, err := o.tls().For(u.Hostname()).Config()
-	if err != nil {
-		return nil, err
-	}
-	t.TLSClientConfig = config
-	return t, nil
-}
-
-// Close closes idle connections.
+// Close ends writes that are under way, and the connections. A later Write fails.
 func (s *Sink) Close() error {
+	s.calls.Close()
 	s.transport.CloseIdleConnections()
 	return nil
 }
@@ -153,6 +121,11 @@ func (s *Sink) Write(ctx context.Context, batch []*pipeline.Change) error {
 	if len(batch) == 0 {
 		return nil
 	}
+	ctx, done, err := s.calls.Begin(ctx)
+	if err != nil {
+		return fmt.Errorf("POST %s: %w", s.target, err)
+	}
+	defer done()
 	if err := s.pause.err(time.Now()); err != nil {
 		return err
 	}

@@ -13,6 +13,7 @@ import (
 	"github.com/fairlead-dev/fairlead/internal/apiclient"
 	"github.com/fairlead-dev/fairlead/internal/apistatus"
 	"github.com/fairlead-dev/fairlead/pipeline"
+	"github.com/fairlead-dev/fairlead/sinks"
 )
 
 const (
@@ -83,7 +84,7 @@ func (s *Sink) checkRules(ctx context.Context) error {
 	text, err := s.client.Do(ctx, apiclient.Call{Method: http.MethodGet, Path: openAPIPath}, maxOpenAPI)
 	holds := func(part string) bool { return bytes.Contains(text, []byte(part)) }
 	if err == nil && holds(`"sequence"`) && (!holds(laterTermText) || !holds(newerText)) {
-		return errors.New("the hub does not hold records to their order: an older write could replace a newer one; apply deploy/components/hub-records/crd.yaml, to Kubernetes 1.29 or later")
+		return sinks.Caution(errors.New("the hub does not hold records to their order: an older write could replace a newer one; apply deploy/components/hub-records/crd.yaml, to Kubernetes 1.29 or later"))
 	}
 	return nil
 }

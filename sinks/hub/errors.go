@@ -11,6 +11,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/fairlead-dev/fairlead/internal/apistatus"
+	"github.com/fairlead-dev/fairlead/internal/reach"
 	"github.com/fairlead-dev/fairlead/pipeline"
 )
 
@@ -91,6 +92,9 @@ func (s *Sink) explain(err error) error {
 	message := err.Error()
 	switch {
 	case answer.Meaning == apistatus.None:
+		if advice := reach.Advice(err); advice != "" {
+			return fmt.Errorf("%w; %s", err, advice)
+		}
 		return err
 	case apistatus.IsTooLarge(err):
 		return refusal{pipeline.Permanent(fmt.Errorf("its record is too large for the hub: %w", err))}

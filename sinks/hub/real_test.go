@@ -1,9 +1,15 @@
 package hub
 
 import (
+	"fmt"
+	"strings"
 	"testing"
 	"time"
 
+	"k8s.io/client-go/rest"
+
+	"github.com/fairlead-dev/fairlead/internal/loopback"
+	"github.com/fairlead-dev/fairlead/internal/tcpline"
 	"github.com/fairlead-dev/fairlead/pipeline"
 	"github.com/fairlead-dev/fairlead/sinks"
 	"github.com/fairlead-dev/fairlead/sinks/sinktest"
@@ -24,26 +30,41 @@ func TestConformance(t *testing.T) {
 func TestOutages(t *testing.T) {
 	c := startHub(t)
 	sinktest.RunOutages(t, func(t *testing.T) sinktest.Stand {
-		p, err := c.NewProxy()
-		if err != nil {
-			t.Fatal(err)
-		}
-		t.Cleanup(func() {
-			if err := p.Close(); err != nil {
-				t.Error(err)
-			}
-		})
 		must := func(err error) {
 			t.Helper()
 			if err != nil {
 				t.Fatal(err)
 			}
 		}
-		s := open(t, p.Config(), c.NewNamespace(t), func(o *Options) { o.Timeout = 5 * time.Second })
+		port, err := loopback.Reserve()
+		must(err)
+		t.Cleanup(func() {
+			if err := port.Release(); err != nil {
+				t.Error(err)
+			}
+		})
+		config := rest.CopyConfig(c.Config())
+		host, listens := strings.TrimPrefix(config.Host, "https://"), fmt.Sprint("127.0.0.1:", port.Number)
+		config.Host = "https://" + listens
+		line := tcpline.New(host)
+		must(line.Open(listens))
+		t.Cleanup(line.Cut)
+		namespace := c.NewNamespace(t)
+		openOne := func() *Sink {
+			return open(t, config, namespace, func(o *Options) { o.Timeout = 5 * time.Second })
+		}
+		s := openOne()
+		var sent int64
 		return sinktest.Stand{
 			Sink: s, Held: func() []sinks.Held { return held(t, s) },
-			Stop: p.Cut, Start: func() { must(p.Restore()) },
-			Hang: func() { must(p.BlackHole()) }, Resume: func() { must(p.Restore()) },
+			Stop: line.Cut, Start: func() { must(line.Open(listens)) },
+			Hang: func() {
+				line.Set(tcpline.Faults{Stalled: true})
+				sent = line.Sent()
+			},
+			Resume: func() { line.Set(tcpline.Faults{}) },
+			Waits:  func() bool { return line.Sent() > sent },
+			Open:   func() pipeline.Sink { return openOne() },
 		}
 	})
 }

@@ -1,6 +1,7 @@
 package hub
 
 import (
+	"net/http"
 	"strings"
 	"sync"
 	"testing"
@@ -108,6 +109,13 @@ func TestInstall(t *testing.T) {
 	fails(t, plain, "install=true")
 	if err := plain.Write(t.Context(), []*pipeline.Change{state("events", 1)}); err == nil {
 		t.Error("written without a CRD")
+	}
+	// A sink that is opened for a trial finds that it may be made, and does not make it.
+	if err := open(t, c.Config(), "default", func(o *Options) { o.Install, o.Trial = true, true }).Check(t.Context()); err != nil {
+		t.Errorf("a trial: %v", err)
+	}
+	if _, err := plain.definition(t.Context()); !isCode(err, http.StatusNotFound) {
+		t.Errorf("the CRD after a trial: %v", err)
 	}
 
 	var wg sync.WaitGroup

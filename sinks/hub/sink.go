@@ -2,11 +2,13 @@ package hub
 
 import (
 	"context"
+	"fmt"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/fairlead-dev/fairlead/internal/apiclient"
+	"github.com/fairlead-dev/fairlead/internal/inflight"
 	"github.com/fairlead-dev/fairlead/pipeline"
 )
 
@@ -19,7 +21,8 @@ type Sink struct {
 	metrics   *metrics
 	now       func() time.Time
 	installed atomic.Bool
-	skipped   sync.Map // resources of which it was said that they are skipped
+	skipped   sync.Map       // resources of which it was said that they are skipped
+	calls     inflight.Calls // of Write
 	sweeping  context.CancelFunc
 	swept     chan struct{} // closed when nothing is swept any more
 }
@@ -58,9 +61,10 @@ func newSink(o Options) (*Sink, error) {
 	return s, nil
 }
 
-// Close ends what New has begun and closes the connections. No Write may be under way or
-// follow.
+// Close ends writes that are under way and what New has begun, and closes the connections.
+// A later Write fails.
 func (s *Sink) Close() error {
+	s.calls.Close()
 	s.sweeping()
 	<-s.swept
 	s.client.Close()
@@ -71,6 +75,11 @@ func (s *Sink) Close() error {
 // order. What is older than the record that is there changes nothing, and counts as
 // accepted. An error of the hub ends the write.
 func (s *Sink) Write(ctx context.Context, batch []*pipeline.Change) error {
+	ctx, done, err := s.calls.Begin(ctx)
+	if err != nil {
+		return fmt.Errorf("write records to the hub: %w", err)
+	}
+	defer done()
 	todo := s.byKey(batch)
 	if len(todo) == 0 {
 		return ctx.Err()

@@ -2,6 +2,7 @@ package kafka_test
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"strings"
 	"testing"
@@ -17,14 +18,15 @@ import (
 // BenchmarkSink compares the sink with franz-go used directly at its best, which is
 // given the same bytes, already encoded as records, and the same options that decide what is
 // durable. The broker is a fake in the same process that drops what it takes: what is
-// measured is the clients.
+// measured is the clients. With "batch-2000-encode" what is compared encodes the events as
+// well, by encoding/json.
 func BenchmarkSink(b *testing.B) {
-	for _, batch := range []int{64, 500, 2000} {
+	compare := func(what string, batch int, encodes bool) {
 		changes := make([]*pipeline.Change, batch)
 		for i := range changes {
 			changes[i] = pod(fmt.Sprint("pod-", i), uint64(i+1))
 		}
-		b.Run(fmt.Sprintf("sink=kafka/what=batch-%d/impl=fairlead", batch), func(b *testing.B) {
+		b.Run("sink=kafka/what="+what+"/impl=fairlead", func(b *testing.B) {
 			c := start(b, kfake.BlackholeProduce())
 			s := open(b, c, nil)
 			client, err := kgo.NewClient(kgo.SeedBrokers(c.addrs...), kgo.RecordPartitioner(kgo.StickyKeyPartitioner(nil)),
@@ -33,9 +35,12 @@ func BenchmarkSink(b *testing.B) {
 				b.Fatal(err)
 			}
 			b.Cleanup(client.Close)
-			keys, values, headers := make([][]byte, batch), make([][]byte, batch), make([][]kgo.RecordHeader, batch)
+			keys, values, headers, events := make([][]byte, batch), make([][]byte, batch), make([][]kgo.RecordHeader, batch), make([]any, batch)
 			for i, change := range changes {
 				keys[i], values[i] = []byte(change.Key.String()), change.AppendCloudEvent(nil)
+				if events[i], err = sinkbench.Event(values[i]); err != nil {
+					b.Fatal(err)
+				}
 				headers[i] = []kgo.RecordHeader{
 					{Key: "content-type", Value: []byte("application/cloudevents+json; charset=UTF-8")},
 					{Key: "ce_term", Value: fmt.Appendf(nil, "%020d", change.Origin.Term)},
@@ -45,12 +50,22 @@ func BenchmarkSink(b *testing.B) {
 			sinkbench.Compare(b, batch, nil, func(int) error { return s.Write(context.Background(), changes) }, func(int) error {
 				records := make([]*kgo.Record, batch)
 				for i := range records {
+					if encodes {
+						var err error
+						if values[i], err = json.Marshal(events[i]); err != nil {
+							return err
+						}
+					}
 					records[i] = &kgo.Record{Topic: "fairlead", Key: keys[i], Value: values[i], Headers: headers[i]}
 				}
 				return client.ProduceSync(context.Background(), records...).FirstErr()
 			})
 		})
 	}
+	for _, batch := range []int{64, 500, 2000} {
+		compare(fmt.Sprintf("batch-%d", batch), batch, false)
+	}
+	compare("batch-2000-encode", 2000, true)
 }
 
 // pod returns a state of 2.5 KB.

@@ -6,6 +6,8 @@ import (
 	"fmt"
 
 	"github.com/twmb/franz-go/pkg/kerr"
+
+	"github.com/fairlead-dev/fairlead/sinks"
 )
 
 // Check asks a broker whether it answers, and for a topic that is the same for all
@@ -50,7 +52,7 @@ func (s *Sink) checkRights(ctx context.Context, topic string) error {
 		}
 	}
 	all, _ := s.describe(ctx, []string{topic}) // Who may not see the settings may still write.
-	return s.warnings(topic, all[topic], replicas)
+	return sinks.Caution(s.warnings(topic, all[topic], replicas))
 }
 
 // warnings returns an error for a topic that can be written, but should not be trusted.

@@ -1,8 +1,13 @@
 package kafka_test
 
 import (
+	"fmt"
+	"strconv"
+	"strings"
 	"testing"
 	"time"
+
+	"github.com/twmb/franz-go/pkg/kfake"
 
 	"github.com/fairlead-dev/fairlead/pipeline"
 	"github.com/fairlead-dev/fairlead/sinks/kafka"
@@ -27,16 +32,31 @@ func TestConformance(t *testing.T) {
 }
 
 func TestOutages(t *testing.T) {
+	short := func(o *kafka.Options) { o.Timeout = 2 * time.Second }
 	sinktest.RunOutages(t, func(t *testing.T) sinktest.Stand {
 		c := start(t)
 		var resume func()
 		return sinktest.Stand{
-			Sink:   open(t, c, func(o *kafka.Options) { o.Timeout = 2 * time.Second }),
+			Sink:   open(t, c, short),
 			Events: c.events,
 			Stop:   func() { c.Close() },
 			Start:  func() { c.run() },
 			Hang:   func() { resume = c.wire.hang() },
 			Resume: func() { resume() },
+			Waits:  c.wire.hasAnswer,
+			Open:   func() pipeline.Sink { return open(t, c, short) },
 		}
 	})
+}
+
+// A record that is too large for the brokers is refused by itself.
+func TestPoison(t *testing.T) {
+	sinktest.RunPoison(t, func(t *testing.T) (sinktest.Stand, func(*pipeline.Change)) {
+		c := start(t, kfake.BrokerConfigs(map[string]string{"message.max.bytes": strconv.Itoa(256 << 10)}))
+		return sinktest.Stand{Sink: open(t, c, func(o *kafka.Options) { o.Compression = "none" }), Events: c.events}, enlarge
+	})
+}
+
+func enlarge(c *pipeline.Change) {
+	c.Object = fmt.Appendf(nil, `{"data":{"k":%q}}`, strings.Repeat("x", 512<<10))
 }

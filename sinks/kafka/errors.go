@@ -9,6 +9,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
 
+	"github.com/fairlead-dev/fairlead/internal/reach"
 	"github.com/fairlead-dev/fairlead/pipeline"
 )
 
@@ -59,6 +60,9 @@ func (s *Sink) explain(topic string, err error) error {
 		text = fmt.Errorf("%s: the broker ends the connection at once; it may want TLS or authentication where there is none, or the other way round: %w", what, err)
 	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, kgo.ErrAborting), errors.Is(err, kgo.ErrRecordTimeout):
 		text = fmt.Errorf("%s: no broker has accepted it within %s: %w", what, s.o.Timeout, err)
+	}
+	if advice := reach.Advice(err); advice != "" {
+		text = fmt.Errorf("%w; %s", text, advice)
 	}
 	clean := s.secrets.Error(text)
 	if isTooLarge(err) {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 
@@ -83,7 +84,17 @@ func parse(v *sinks.Value) (*sinks.Spec, error) {
 		return nil, err
 	}
 	if secret != "" {
-		o.Secret = func(context.Context) (string, error) { return credentials.Read(secret) }
+		name := "password-file"
+		if v.Str("token-file") != "" {
+			name = "token-file"
+		}
+		o.Secret = func(context.Context) (string, error) {
+			text, err := credentials.Read(secret)
+			if err != nil {
+				err = fmt.Errorf("%s: %w", name, err)
+			}
+			return text, err
+		}
 	}
 	return &sinks.Spec{
 		Identity: "kafka://" + strings.Join(v.Hosts, ",") + v.Path,

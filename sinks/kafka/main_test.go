@@ -212,6 +212,7 @@ type wire struct {
 	mu   sync.Mutex
 	gate chan struct{}       // not nil: answers wait for it to be closed
 	lose func(n []byte) bool // not nil: of which answers the connection breaks instead
+	kept bool                // an answer waits for gate
 	held *held               // not nil: holds large requests
 }
 
@@ -268,7 +269,14 @@ func (w *wire) hang() (resume func()) {
 func (w *wire) set(gate chan struct{}, lose func([]byte) bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.gate, w.lose = gate, lose
+	w.gate, w.lose, w.kept = gate, lose, false
+}
+
+// hasAnswer reports whether an answer waits since the brokers hang.
+func (w *wire) hasAnswer() bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.kept
 }
 
 type listener struct {
@@ -309,6 +317,7 @@ func (s *side) Read(p []byte) (int, error) {
 func (s *side) Write(p []byte) (int, error) {
 	s.wire.mu.Lock()
 	gate, lose := s.wire.gate, s.wire.lose
+	s.wire.kept = gate != nil
 	s.wire.mu.Unlock()
 	if gate != nil {
 		<-gate

@@ -9,6 +9,7 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kgo"
 
+	"github.com/fairlead-dev/fairlead/internal/inflight"
 	"github.com/fairlead-dev/fairlead/internal/redact"
 	"github.com/fairlead-dev/fairlead/pipeline"
 )
@@ -23,6 +24,7 @@ type Sink struct {
 	// producer sends everything: the brokers keep the order of records of one producer
 	// only. What it abandons is refused by a partition once that has a later record of it.
 	producer *kgo.Client
+	calls    inflight.Calls // of Write
 	// proven: the last batch got through. Else a broker is asked first whether it
 	// answers, because records do not say why they wait.
 	proven bool
@@ -51,8 +53,9 @@ func New(o Options) (*Sink, error) {
 	return s, nil
 }
 
-// Close ends all connections. What is under way fails.
+// Close ends a write that is under way, and all connections. A later Write fails.
 func (s *Sink) Close() error {
+	s.calls.Close()
 	s.producer.Close()
 	return nil
 }
@@ -62,6 +65,11 @@ func (s *Sink) Write(ctx context.Context, batch []*pipeline.Change) error {
 	if err := ctx.Err(); err != nil || len(batch) == 0 {
 		return err
 	}
+	ctx, done, err := s.calls.Begin(ctx)
+	if err != nil {
+		return fmt.Errorf("write to Kafka: %w", err)
+	}
+	defer done()
 	limited, cancel := context.WithTimeout(ctx, s.o.Timeout)
 	defer cancel()
 	s.encoder.encode(&s.records, batch)

@@ -6,6 +6,8 @@ import (
 	"fmt"
 
 	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/fairlead-dev/fairlead/sinks"
 )
 
 // find finds the bucket, and makes it if it is missing and that is asked for.
@@ -49,7 +51,7 @@ func keeps(c jetstream.StreamConfig) error {
 // warnings returns an error for a bucket that can be written, but should not be trusted.
 func warnings(c jetstream.StreamConfig) error {
 	if c.Storage == jetstream.MemoryStorage {
-		return errors.New("the bucket is in memory: when its servers restart, it is empty, and objects that do not change are not written again; make it with storage file")
+		return sinks.Caution(errors.New("the bucket is in memory: when its servers restart, it is empty, and objects that do not change are not written again; make it with storage file"))
 	}
 	return keeps(c)
 }

@@ -4,7 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
 
+	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 )
 
@@ -15,14 +18,61 @@ func (s *Sink) Check(ctx context.Context) error {
 		name, err := c.js.StreamNameBySubject(ctx, s.o.Prefix+".>")
 		switch {
 		case errors.Is(err, jetstream.ErrStreamNotFound) && s.o.Trial && s.o.Create != nil:
-			return nil // it will be made
+			_, err = c.js.Stream(ctx, s.o.Stream)
+			if errors.Is(err, jetstream.ErrStreamNotFound) {
+				return nil // it will be made
+			}
+			if err == nil {
+				err = fmt.Errorf("it takes none of the subjects %s.>; %s", s.o.Prefix, addSubjects)
+			}
 		case errors.Is(err, jetstream.ErrStreamNotFound):
 			err = fmt.Errorf("subjects %s.>: %w", s.o.Prefix, err)
 		case err == nil && name != s.o.Stream:
 			err = fmt.Errorf("stream %.80q: %w", name, errExpectedStream)
+		case err == nil:
+			err = s.takesSome(ctx, c)
 		}
 		return err
 	})
+}
+
+const addSubjects = "add those to its subjects, or give its own with prefix"
+
+// takesSome returns an error if the stream takes no subject that the sink may write to. One
+// that takes some only is in order: filters may leave the others out. A user who may not
+// look at it learns nothing: to write, nobody has to.
+func (s *Sink) takesSome(ctx context.Context, c *connection) error {
+	all := s.o.Prefix + ".*.*.*.*.*" // cluster, group, resource, namespace and name
+	stream, err := c.js.Stream(ctx, s.o.Stream)
+	if errors.Is(c.failure(), nats.ErrPermissionViolation) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	of := stream.CachedInfo().Config.Subjects
+	if slices.ContainsFunc(of, func(subject string) bool { return overlap(subject, all) }) {
+		return nil
+	}
+	return fmt.Errorf("it takes %.200q, which is none of %s; %s", of, all, addSubjects)
+}
+
+// overlap reports whether a subject with wildcards matches any that another one matches, which
+// ends with none for the rest.
+func overlap(subject, other string) bool {
+	for {
+		token, rest, more := strings.Cut(subject, ".")
+		want, wantRest, wantMore := strings.Cut(other, ".")
+		switch {
+		case token == ">":
+			return true
+		case token != "*" && want != "*" && token != want:
+			return false
+		case !more || !wantMore:
+			return more == wantMore
+		}
+		subject, other = rest, wantRest
+	}
 }
 
 // Check connects, and looks for the bucket. It changes nothing but what Create says.

@@ -1,6 +1,8 @@
 package nats_test
 
 import (
+	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -30,9 +32,14 @@ func TestConformance(t *testing.T) {
 func TestOutages(t *testing.T) {
 	short := func(o *nats.Options) { o.Timeout = 2 * time.Second }
 	stand := func(p *place) sinktest.Stand {
+		var sent int64
 		return sinktest.Stand{
 			Stop: p.stop, Start: p.run,
-			Hang:   func() { p.line.Set(tcpline.Faults{Mute: true}) },
+			Hang: func() {
+				p.line.Set(tcpline.Faults{Mute: true})
+				sent = p.line.Sent()
+			},
+			Waits:  func() bool { return p.line.Sent() > sent },
 			Resume: func() { p.line.Set(tcpline.Faults{}) },
 		}
 	}
@@ -41,6 +48,7 @@ func TestOutages(t *testing.T) {
 			p := start(t, nil).make()
 			s := stand(p)
 			s.Sink, s.Events = open(t, p, short), p.events
+			s.Open = func() pipeline.Sink { return open(t, p, short) }
 			return s
 		})
 	})
@@ -49,7 +57,28 @@ func TestOutages(t *testing.T) {
 			p := start(t, nil).make()
 			s, kv := stand(p), openKV(t, p, short)
 			s.Sink, s.Held = kv, func() []sinks.Held { return p.held(kv) }
+			s.Open = func() pipeline.Sink { return openKV(t, p, short) }
 			return s
+		})
+	})
+}
+
+// A message of more than the server's max_payload is refused by itself.
+func TestPoison(t *testing.T) {
+	enlarge := func(c *pipeline.Change) {
+		c.Object = fmt.Appendf(nil, `{"data":{"k":%q}}`, strings.Repeat("x", 2<<20))
+	}
+	t.Run("stream", func(t *testing.T) {
+		sinktest.RunPoison(t, func(t *testing.T) (sinktest.Stand, func(*pipeline.Change)) {
+			p := start(t, nil).make()
+			return sinktest.Stand{Sink: open(t, p, nil), Events: p.events}, enlarge
+		})
+	})
+	t.Run("bucket", func(t *testing.T) {
+		sinktest.RunPoison(t, func(t *testing.T) (sinktest.Stand, func(*pipeline.Change)) {
+			p := start(t, nil).make()
+			s := openKV(t, p, nil)
+			return sinktest.Stand{Sink: s, Held: func() []sinks.Held { return p.held(s) }}, enlarge
 		})
 	})
 }

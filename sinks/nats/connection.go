@@ -14,6 +14,7 @@ import (
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
+	"github.com/fairlead-dev/fairlead/internal/inflight"
 	"github.com/fairlead-dev/fairlead/internal/redact"
 )
 
@@ -34,6 +35,8 @@ type connector struct {
 	dial func(ctx context.Context, network, address string) (net.Conn, error)
 	// turn holds the connection, or nil, while nobody looks for one.
 	turn chan *connection
+	// calls are those of Write.
+	calls inflight.Calls
 	// server counts up to the next server: an index into Options.Servers, modulo their
 	// number. It stays where a server is of use.
 	server atomic.Uint32
@@ -104,8 +107,9 @@ func (c *connector) visit(ctx context.Context, do func(context.Context, *connect
 	return nil
 }
 
-// Close ends the connection. A write that is under way fails.
+// Close ends writes that are under way, and the connection. A later Write fails.
 func (c *connector) Close() error {
+	c.calls.Close()
 	if now := <-c.turn; now != nil {
 		now.close()
 	}

@@ -8,6 +8,7 @@ import (
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
+	"github.com/fairlead-dev/fairlead/internal/reach"
 	"github.com/fairlead-dev/fairlead/pipeline"
 )
 
@@ -63,6 +64,9 @@ func (c *connector) explain(err error) error {
 	}
 	if errors.Is(err, context.DeadlineExceeded) {
 		text = fmt.Errorf("NATS, %s: no answer within %s: %w", c.o.Stream, c.o.Timeout, err)
+	}
+	if advice := reach.Advice(err); advice != "" {
+		text = fmt.Errorf("%w; %s", text, advice)
 	}
 	clean := c.secrets.Error(text)
 	if isTooLarge(err) {

@@ -130,16 +130,25 @@ func loginOf(v *sinks.Value) (func() ([]nats.Option, []string, error), error) {
 		return func() ([]nats.Option, []string, error) { return nkeyOf(nkey) }, nil
 	case token != "":
 		return func() ([]nats.Option, []string, error) {
-			text, err := credentials.Read(token)
+			text, err := read("token-file", token)
 			return []nats.Option{nats.Token(text)}, []string{text}, err
 		}, nil
 	case user != "":
 		return func() ([]nats.Option, []string, error) {
-			text, err := credentials.Read(password)
+			text, err := read("password-file", password)
 			return []nats.Option{nats.UserInfo(user, text)}, []string{text}, err
 		}, nil
 	}
 	return nil, nil
+}
+
+// read returns what the file of a parameter holds.
+func read(name, path string) (string, error) {
+	text, err := credentials.Read(path)
+	if err != nil {
+		return "", fmt.Errorf("%s: %w", name, err)
+	}
+	return text, nil
 }
 
 // jwtSyntax is that of a signed JWT: three parts in base64url. Nothing else is sent as one.

@@ -59,6 +59,11 @@ func (s *KV) Write(ctx context.Context, batch []*pipeline.Change) error {
 	if err := ctx.Err(); err != nil || len(batch) == 0 {
 		return err
 	}
+	ctx, done, err := s.calls.Begin(ctx)
+	if err != nil {
+		return fmt.Errorf("write to NATS: %w", err)
+	}
+	defer done()
 	limited, cancel := context.WithTimeout(ctx, s.o.Timeout)
 	defer cancel()
 	c, err := s.get(limited)

@@ -2,17 +2,16 @@ package otlp
 
 import (
 	"context"
-	"crypto/tls"
 	"errors"
 	"fmt"
 	"net/http"
 	"strings"
-	"syscall"
 	"time"
 
 	"google.golang.org/protobuf/encoding/protowire"
 
 	"github.com/fairlead-dev/fairlead/internal/httpdest"
+	"github.com/fairlead-dev/fairlead/internal/reach"
 	"github.com/fairlead-dev/fairlead/pipeline"
 )
 
@@ -65,15 +64,13 @@ func (s *Sink) advice(a httpdest.Answer) string {
 
 // unreached returns the error of a request without an answer.
 func (s *Sink) unreached(err error) error {
-	advice := ""
-	if _, bad := errors.AsType[*tls.CertificateVerificationError](err); bad {
-		advice = "; renew the receiver's certificate, or check ca and server-name"
-	} else if errors.Is(err, syscall.ECONNREFUSED) {
-		advice = "; nothing listens there: check host and port, and whether the receiver runs"
+	err = fmt.Errorf("POST %s: %w", s.client.Target(), err)
+	if advice := reach.Advice(err); advice != "" {
+		err = fmt.Errorf("%w; %s", err, advice)
 	} else if errors.Is(err, context.Canceled) {
-		return fmt.Errorf("POST %s: %w", s.client.Target(), err)
+		return err
 	}
-	return s.client.Error(fmt.Errorf("POST %s: %w%s", s.client.Target(), err, advice))
+	return s.client.Error(err)
 }
 
 // saidBy returns the message of an answer: of a google.rpc.Status, if it is one, or else

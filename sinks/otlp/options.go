@@ -12,6 +12,7 @@ import (
 
 	"github.com/fairlead-dev/fairlead/internal/credentials"
 	"github.com/fairlead-dev/fairlead/internal/httpdest"
+	"github.com/fairlead-dev/fairlead/internal/inflight"
 )
 
 const (
@@ -57,6 +58,7 @@ type Options struct {
 // Sink is a [pipeline.Sink] that sends log records.
 type Sink struct {
 	client     *httpdest.Client
+	calls      inflight.Calls // of Write
 	maxRequest int
 	bodyMap    bool
 	version    string // of the program
@@ -65,8 +67,8 @@ type Sink struct {
 	told       atomic.Int64 // when rejected records were logged last, in nanoseconds
 }
 
-// New returns a sink. It reads and checks the files that the options name, and connects to
-// nothing. Close it after the last Write.
+// New returns a sink. It connects to nothing, and reads no file: one that cannot be read is a
+// transient error of Check and Write. Close it after the last Write.
 func New(o Options) (*Sink, error) {
 	s := &Sink{maxRequest: o.MaxRequest, bodyMap: o.BodyMap, log: o.Log}
 	if s.maxRequest <= 0 {
@@ -95,5 +97,8 @@ func New(o Options) (*Sink, error) {
 	return s, nil
 }
 
-// Close ends the connections. No Write may be under way or follow.
-func (s *Sink) Close() error { return s.client.Close() }
+// Close ends writes that are under way, and the connections. A later Write fails.
+func (s *Sink) Close() error {
+	s.calls.Close()
+	return s.client.Close()
+}

@@ -47,6 +47,7 @@ func TestCollectorOutages(t *testing.T) {
 			},
 			Start: func() { c.Start(t) }, Hang: func() { c.Pause(t) }, Resume: func() { c.Resume(t) },
 			Waits: func() bool { return loopback.Unread(strings.TrimPrefix(c.URL, "http://")) },
+			Open:  func() pipeline.Sink { return open(t, otlp.Options{URL: c.URL + "/v1/logs"}) },
 		}
 	})
 }

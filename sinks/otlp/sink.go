@@ -15,6 +15,11 @@ import (
 // Write sends the changes in as many requests as their size takes, one after the other,
 // and returns once the receiver has answered to each.
 func (s *Sink) Write(ctx context.Context, batch []*pipeline.Change) error {
+	ctx, done, err := s.calls.Begin(ctx)
+	if err != nil {
+		return fmt.Errorf("POST %s: %w", s.client.Target(), err)
+	}
+	defer done()
 	failed, err := s.write(ctx, batch)
 	switch {
 	case err != nil && len(failed) == len(batch) && !anyPermanent(failed):

@@ -55,7 +55,7 @@ func (s *Sink) durable(ctx context.Context, conn *pgconn.PgConn) error {
 		return s.explain(err)
 	}
 	if string(row[0]) != "on" {
-		return errors.New("the server has fsync = off, so that it may forget what it has confirmed when it crashes; set it to on, unless its storage sees to that")
+		return sinks.Caution(errors.New("the server has fsync = off, so that it may forget what it has confirmed when it crashes; set it to on, unless its storage sees to that"))
 	}
 	return nil
 }

@@ -2,9 +2,11 @@ package postgres
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"slices"
 
+	"github.com/fairlead-dev/fairlead/internal/credentials"
 	"github.com/fairlead-dev/fairlead/internal/pgserver"
 	"github.com/fairlead-dev/fairlead/internal/spec"
 	"github.com/fairlead-dev/fairlead/pipeline"
@@ -50,6 +52,10 @@ func parse(v *spec.Value) (*sinks.Spec, error) {
 	if o.DeletedFor == 0 {
 		o.DeletedFor = -1
 	}
+	if o.TLS != nil {
+		files, _ := credentials.TLSOf(v) // pgserver.Of tells of mistakes
+		o.TLS = func(host string) (*tls.Config, error) { return files.For(host).Late() }
+	}
 	o = o.withDefaults()
 	if err := errors.Join(err, o.check()); err != nil {
 		return nil, err
@@ -57,12 +63,7 @@ func parse(v *spec.Value) (*sinks.Spec, error) {
 	batch := int(v.Int("batch"))
 	return &sinks.Spec{
 		Identity: identity(&o), MinBatch: min(minBatch, batch), MaxBatch: batch, Concurrency: o.Connections,
-		Open: func(ctx context.Context, env sinks.Env) (pipeline.Sink, error) {
-			if o.Password != nil {
-				if _, err := o.Password(ctx); err != nil {
-					return nil, err
-				}
-			}
+		Open: func(_ context.Context, env sinks.Env) (pipeline.Sink, error) {
 			o := o
 			o.Application, o.Log, o.Registerer = env.UserAgent, env.Log, env.Registerer
 			s, err := Open(o)

@@ -327,14 +327,29 @@ func TestOutages(t *testing.T) {
 	for name, on := range map[string]*database{"direct": d, "pgbouncer": bouncer} {
 		t.Run(name, func(t *testing.T) {
 			sinktest.RunOutages(t, func(t *testing.T) sinktest.Stand {
-				s := on.open(t, postgres.Options{Schema: d.schema(t), Timeout: 10 * time.Second})
+				o := postgres.Options{Schema: d.schema(t), Timeout: 10 * time.Second}
+				s := on.open(t, o)
 				return sinktest.Stand{
 					Sink: s, Held: func() []sinks.Held { return held(t, s) },
 					Stop: func() { d.Kill(t) }, Start: func() { d.Start(t) },
 					Hang: func() { d.Pause(t) }, Resume: func() { d.Resume(t) },
 					Waits: func() bool { return loopback.Unread(d.Addr()) },
+					Open:  func() pipeline.Sink { return on.open(t, o) },
 				}
 			})
 		})
 	}
+}
+
+// A row that a constraint of the table's owner refuses is refused by itself.
+func TestPoison(t *testing.T) {
+	d := start(t)
+	sinktest.RunPoison(t, func(t *testing.T) (sinktest.Stand, func(*pipeline.Change)) {
+		o := postgres.Options{NoMigrate: true}
+		o.Schema = d.made(t, o)
+		d.exec(t, `ALTER TABLE `+o.Schema+`.fairlead_state ADD CHECK (object->>'kind' <> 'Refused')`)
+		s := d.open(t, o)
+		return sinktest.Stand{Sink: s, Held: func() []sinks.Held { return held(t, s) }},
+			func(c *pipeline.Change) { c.Object = []byte(`{"apiVersion":"v1","kind":"Refused"}`) }
+	})
 }

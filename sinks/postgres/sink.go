@@ -8,12 +8,13 @@ import (
 	"sync"
 	"time"
 
+	"github.com/fairlead-dev/fairlead/internal/inflight"
 	"github.com/fairlead-dev/fairlead/internal/pgserver"
 	"github.com/fairlead-dev/fairlead/pipeline"
 )
 
 // Sink is a [pipeline.Sink] that writes to tables in PostgreSQL. All methods may be
-// called from any goroutine, Close after all others.
+// called from any goroutine, Close after all others but Write.
 type Sink struct {
 	o       Options
 	server  *pgserver.Server // for calls that write, and those that check
@@ -25,6 +26,7 @@ type Sink struct {
 	// sessions has one for each connection that there may be; who takes one out uses it
 	// alone, and puts it back.
 	sessions chan *session
+	calls    inflight.Calls // of Write
 
 	stop   context.CancelFunc // ends the purge
 	purges sync.WaitGroup
@@ -79,9 +81,12 @@ func identity(o *Options) string {
 	return fmt.Sprintf("postgres://%s/%s/%s", strings.Join(o.Hosts, ","), o.Database, o.Schema)
 }
 
-// Close ends the connections and the goroutine of Open. No other call may be under way
-// or follow.
+// Close ends writes that are under way, the connections and the goroutine of Open. A later
+// Write fails. No call of another method but Close may be under way or follow.
 func (s *Sink) Close() error {
+	if !s.calls.Close() {
+		return nil
+	}
 	s.stop()
 	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 	defer cancel()
@@ -99,6 +104,11 @@ func (s *Sink) Write(ctx context.Context, batch []*pipeline.Change) error {
 	if len(batch) == 0 {
 		return ctx.Err()
 	}
+	ctx, done, err := s.calls.Begin(ctx)
+	if err != nil {
+		return fmt.Errorf("write to PostgreSQL: %w", err)
+	}
+	defer done()
 	limit := fmt.Errorf("it took longer than %s (timeout=)", s.o.Timeout)
 	ctx, cancel := context.WithTimeoutCause(ctx, s.o.Timeout, limit)
 	defer cancel()
@@ -109,7 +119,7 @@ func (s *Sink) Write(ctx context.Context, batch []*pipeline.Change) error {
 		return fmt.Errorf("wait for a connection to PostgreSQL: %w", context.Cause(ctx))
 	}
 	defer func() { s.sessions <- place }()
-	err := s.write(ctx, place, batch)
+	err = s.write(ctx, place, batch)
 	// An answer that refuses a change leaves the connection as it was. After anything
 	// else the next call has another one: the primary may be another server now.
 	if err == nil {

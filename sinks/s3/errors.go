@@ -10,6 +10,7 @@ import (
 
 	"github.com/minio/minio-go/v7"
 
+	"github.com/fairlead-dev/fairlead/internal/reach"
 	"github.com/fairlead-dev/fairlead/internal/redact"
 	"github.com/fairlead-dev/fairlead/pipeline"
 )
@@ -39,7 +40,11 @@ func (s *Sink) explain(err error, after time.Duration) error {
 	answer, answered := errors.AsType[minio.ErrorResponse](err)
 	what := fmt.Sprintf("write to bucket %s at %s", s.o.Bucket, s.o.Host)
 	if !answered {
-		return pipeline.Outage(s.redactor.Error(fmt.Errorf("%s: %w", what, err)))
+		err = fmt.Errorf("%s: %w", what, err)
+		if advice := reach.Advice(err); advice != "" {
+			err = fmt.Errorf("%w; %s", err, advice)
+		}
+		return pipeline.Outage(s.redactor.Error(err))
 	}
 	advice := s.advice(answer)
 	if advice == "" && answer.StatusCode == http.StatusRequestEntityTooLarge {

@@ -69,7 +69,7 @@ func parse(v *sinks.Value) (*sinks.Spec, error) {
 	files, err := credentials.TLSOf(v)
 	errs = append(errs, err)
 	if v.Bool("tls") {
-		o.TLS = func(host string) (*tls.Config, error) { return files.For(host).Config() }
+		o.TLS = func(host string) (*tls.Config, error) { return files.For(host).Late() }
 	} else if !files.IsZero() {
 		errs = append(errs, errors.New("ca, cert, key and server-name are of no use with tls=false; leave out one or the other"))
 	}

@@ -15,6 +15,7 @@ import (
 	"github.com/minio/minio-go/v7/pkg/s3utils"
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/fairlead-dev/fairlead/internal/inflight"
 	"github.com/fairlead-dev/fairlead/internal/redact"
 )
 
@@ -66,7 +67,8 @@ type Sink struct {
 	provider  *provider
 	redactor  *redact.Redactor
 	metrics   *metrics
-	encoders  sync.Pool // of *zstd.Encoder
+	encoders  sync.Pool      // of *zstd.Encoder
+	calls     inflight.Calls // of Write
 }
 
 // New returns a sink. It connects to nothing. Close it after the last Write.
@@ -104,8 +106,9 @@ func New(o Options) (*Sink, error) {
 	return s, nil
 }
 
-// Close ends the connections. No Write may be under way or follow.
+// Close ends writes that are under way, and the connections. A later Write fails.
 func (s *Sink) Close() error {
+	s.calls.Close()
 	s.transport.CloseIdleConnections()
 	return nil
 }

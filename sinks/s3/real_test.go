@@ -58,6 +58,7 @@ func TestOutages(t *testing.T) {
 			Stop: func() { s.Kill(t) }, Start: func() { s.Start(t) },
 			Hang: func() { s.Pause(t) }, Resume: func() { s.Resume(t) },
 			Waits: func() bool { return loopback.Unread(s.Host) },
+			Open:  func() pipeline.Sink { return open(t, options(s)) },
 		}
 	})
 }

@@ -27,6 +27,11 @@ type part struct {
 // has answered for each. Where some of them fail, a [*pipeline.BatchError] names their
 // changes.
 func (s *Sink) Write(ctx context.Context, batch []*pipeline.Change) error {
+	ctx, done, err := s.calls.Begin(ctx)
+	if err != nil {
+		return fmt.Errorf("write to bucket %s: %w", s.o.Bucket, err)
+	}
+	defer done()
 	parts := split(batch)
 	failed := make([]map[int]error, len(parts)) // by the index in the part
 	var g errgroup.Group
@@ -38,7 +43,7 @@ func (s *Sink) Write(ctx context.Context, batch []*pipeline.Change) error {
 		})
 	}
 	_ = g.Wait()
-	err := gather(len(batch), parts, failed)
+	err = gather(len(batch), parts, failed)
 	if ended := context.Cause(ctx); err != nil && ended != nil {
 		return fmt.Errorf("write to bucket %s: %w", s.o.Bucket, ended)
 	}

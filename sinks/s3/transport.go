@@ -7,19 +7,18 @@ import (
 	"io"
 	"net"
 	"net/http"
-	"strconv"
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/fairlead-dev/fairlead/internal/httpdest"
 )
 
 const (
 	// maxAnswer bounds the body of an answer, in bytes. Those of errors have less than a
 	// thousand.
-	maxAnswer = 64 << 10
-	// maxRetryAfter bounds what a store may ask to wait.
-	maxRetryAfter = 10 * time.Minute
-	dialTimeout   = 10 * time.Second
+	maxAnswer   = 64 << 10
+	dialTimeout = 10 * time.Second
 )
 
 // transport sends requests. It uses no proxy of the environment, bounds answers, and
@@ -123,15 +122,7 @@ func withHint(ctx context.Context) (context.Context, *hint) {
 	return context.WithValue(ctx, hintKey{}, h), h
 }
 
-// note reads Retry-After: seconds or a date.
-func (h *hint) note(text string) {
-	d := time.Duration(0)
-	if seconds, err := strconv.ParseUint(text, 10, 31); err == nil {
-		d = time.Duration(seconds) * time.Second
-	} else if at, err := http.ParseTime(text); err == nil {
-		d = time.Until(at)
-	}
-	h.delay.Store(int64(min(max(d, 0), maxRetryAfter)))
-}
+// note reads Retry-After.
+func (h *hint) note(text string) { h.delay.Store(int64(httpdest.RetryAfter(text, time.Now()))) }
 
 func (h *hint) retryAfter() time.Duration { return time.Duration(h.delay.Load()) }

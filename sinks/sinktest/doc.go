@@ -8,7 +8,8 @@
 // only thing a sink may add; that a sink keeps nothing of a batch; and that it
 // obeys its context. [RunState] does so for a destination that holds what is now, and
 // not what happened. [RunRefusing] checks what a sink says of changes that it refuses by
-// themselves, and [RunOutages] what it does while its destination is away.
+// themselves, [RunPoison] of those that its destination refuses for what they are, and
+// [RunOutages] what it does while its destination is away, and when it is closed.
 //
 // # Usage
 //

@@ -3,7 +3,6 @@ package sinktest
 import (
 	"context"
 	"errors"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -23,16 +22,17 @@ type Stand struct {
 	// Stop ends the destination or cuts it off, and Start has it back with what it had.
 	Stop, Start func()
 	// Hang has the destination take what is sent and answer nothing, until Resume. Nil:
-	// the rules about that are left out.
+	// the rules about that are left out. Waits reports, while it hangs, whether something
+	// that a sink has sent since has arrived there, or is on the way and gets no further.
 	Hang, Resume func()
-	// Waits reports, while it hangs, whether something that the sink has sent has arrived
-	// there. Nil: that is not known, and a write ends as soon as it has looked for the end of
-	// its context, whether it waits for an answer yet or not.
-	Waits func() bool
+	Waits        func() bool
+	// Open opens one more sink to the same destination, which the suite closes. Nil: the
+	// rule about Close is left out.
+	Open func() pipeline.Sink
 }
 
-// RunOutages runs what a sink has to do while its destination is away, one subtest for
-// each rule.
+// RunOutages runs what a sink has to do while its destination is away, and when it is
+// closed, one subtest for each rule.
 func RunOutages(t *testing.T, open func(t *testing.T) Stand) {
 	for _, rule := range []struct {
 		name  string
@@ -41,6 +41,7 @@ func RunOutages(t *testing.T, open func(t *testing.T) Stand) {
 		{"a destination that comes back", comesBack},
 		{"a destination that is away from the start", awayAtFirst},
 		{"a destination that hangs", hangs},
+		{"a sink that is closed", closes},
 	} {
 		t.Run(rule.name, func(t *testing.T) { rule.check(t, open(t)) })
 	}
@@ -132,47 +133,55 @@ func hangs(t *testing.T, s Stand) {
 	s.Hang()
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
-	heard := &heard{Context: ctx}
 	ended := make(chan struct{})
 	go func() {
 		defer close(ended)
-		s.fails(t, heard, state("a", 2))
+		s.fails(t, ctx, state("a", 2))
 	}()
-	limit, again := time.NewTimer(Patience), time.NewTicker(time.Millisecond)
-	defer limit.Stop()
-	defer again.Stop()
-	for !heard.asked.Load() || s.Waits != nil && !s.Waits() {
-		select {
-		case <-again.C:
-		case <-ended:
-			t.Fatal("Write has returned although the destination does not answer and its context has not ended")
-		case <-limit.C:
-			t.Fatalf("Write has not looked for the end of its context, or sent anything, within %s", Patience)
-		}
-	}
+	s.awaitWaits(t, ended)
 	cancel()
-	select {
-	case <-ended:
-	case <-limit.C:
-		t.Fatalf("Write has not returned %s after its context ended", Patience)
-	}
+	within(t, ended, "Write has not returned after its context ended")
 	s.Resume()
 	s.insist(t, state("a", 2), state("b", 1))
 	s.check(t, []*pipeline.Change{first, state("a", 2), state("b", 1)})
 }
 
-// heard is a context that notes whether anybody looks for its end.
-type heard struct {
-	context.Context //nolint:containedctx // It is one.
-	asked           atomic.Bool
+// awaitWaits waits until the destination has something that was sent, and no answer.
+func (s *Stand) awaitWaits(t *testing.T, ended <-chan struct{}) {
+	t.Helper()
+	eventually(t, "Write has sent nothing", func() bool {
+		select {
+		case <-ended:
+			t.Fatal("Write has returned although the destination does not answer and nothing has ended it")
+		default:
+		}
+		return s.Waits()
+	})
 }
 
-func (h *heard) Done() <-chan struct{} {
-	h.asked.Store(true)
-	return h.Context.Done()
+// within waits for something to end.
+func within(t *testing.T, ended <-chan struct{}, otherwise string) {
+	t.Helper()
+	limit := time.NewTimer(Patience)
+	defer limit.Stop()
+	select {
+	case <-ended:
+	case <-limit.C:
+		t.Fatalf("%s, within %s", otherwise, Patience)
+	}
 }
 
-func (h *heard) Err() error {
-	h.asked.Store(true)
-	return h.Context.Err()
+// eventually waits until something is so.
+func eventually(t *testing.T, otherwise string, is func() bool) {
+	t.Helper()
+	limit, again := time.NewTimer(Patience), time.NewTicker(time.Millisecond)
+	defer limit.Stop()
+	defer again.Stop()
+	for !is() {
+		select {
+		case <-again.C:
+		case <-limit.C:
+			t.Fatalf("%s, within %s", otherwise, Patience)
+		}
+	}
 }

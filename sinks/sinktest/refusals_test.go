@@ -2,6 +2,7 @@ package sinktest_test
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"testing"
 
@@ -63,4 +64,17 @@ func TestMemory(t *testing.T) {
 			sinktest.RunRefusing(t, open)
 		})
 	}
+}
+
+func TestMemoryIsPoisoned(t *testing.T) {
+	sinktest.RunPoison(t, func(t *testing.T) (sinktest.Stand, func(*pipeline.Change)) {
+		m := &memory{t: t, refuse: func(c *pipeline.Change) error {
+			if string(c.Object) == "null" {
+				return pipeline.Permanent(errors.New("there is nothing"))
+			}
+			return nil
+		}}
+		return sinktest.Stand{Sink: m, Events: func() []pipeline.Event { return slices.Clone(m.events) }},
+			func(c *pipeline.Change) { c.Object = []byte("null") }
+	})
 }

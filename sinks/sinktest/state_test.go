@@ -7,6 +7,7 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/fairlead-dev/fairlead/internal/inflight"
 	"github.com/fairlead-dev/fairlead/pipeline"
 	"github.com/fairlead-dev/fairlead/sinks"
 	"github.com/fairlead-dev/fairlead/sinks/sinktest"
@@ -18,6 +19,7 @@ type table struct {
 	rows  map[pipeline.Key]row
 	away  bool
 	hangs chan struct{} // closed when it goes on
+	waits bool          // a write hangs
 }
 
 type row struct {
@@ -28,6 +30,7 @@ type row struct {
 func (s *table) Write(ctx context.Context, batch []*pipeline.Change) error {
 	s.mu.Lock()
 	hangs := s.hangs
+	s.waits = hangs != nil
 	s.mu.Unlock()
 	if hangs != nil {
 		select {
@@ -66,6 +69,26 @@ func (s *table) read() (held []sinks.Held) {
 	return held
 }
 
+// handle is a sink that writes to a table until it is closed.
+type handle struct {
+	*table
+	calls inflight.Calls
+}
+
+func (h *handle) Write(ctx context.Context, batch []*pipeline.Change) error {
+	ctx, done, err := h.calls.Begin(ctx)
+	if err != nil {
+		return err
+	}
+	defer done()
+	return h.table.Write(ctx, batch)
+}
+
+func (h *handle) Close() error {
+	h.calls.Close()
+	return nil
+}
+
 func newTable() *table { return &table{rows: map[pipeline.Key]row{}} }
 
 func TestATableConforms(t *testing.T) {
@@ -96,8 +119,14 @@ func TestATableComesBack(t *testing.T) {
 				s.mu.Lock()
 				defer s.mu.Unlock()
 				close(s.hangs)
-				s.hangs = nil
+				s.hangs, s.waits = nil, false
 			},
+			Waits: func() bool {
+				s.mu.Lock()
+				defer s.mu.Unlock()
+				return s.waits
+			},
+			Open: func() pipeline.Sink { return &handle{table: s} },
 		}
 	})
 }

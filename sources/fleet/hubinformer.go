@@ -17,6 +17,8 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/watch"
 	"k8s.io/client-go/tools/cache"
+
+	"github.com/fairlead-dev/fairlead/internal/redact"
 )
 
 // hubInformer keeps a copy of some objects of the hub. While the hub does not answer it
@@ -158,5 +160,5 @@ func (f *hubInformer) reason(err error) error {
 	if wrapped, ok := errors.AsType[*url.Error](err); ok {
 		err = wrapped.Err
 	}
-	return errors.New(unreachable + err.Error())
+	return errors.New(unreachable + redact.New().Text(err)) // which may quote what it was sent
 }

@@ -57,6 +57,7 @@ func TestReasonsStayTheSame(t *testing.T) {
 		{&url.Error{Op: "Get", URL: "https://hub", Err: context.DeadlineExceeded}, "no answer in time"},
 		{fmt.Errorf("x: %w", io.ErrUnexpectedEOF), "it closes the connection"},
 		{&url.Error{Op: "Get", URL: "https://hub/x?y", Err: errors.New("x509: unknown authority")}, "stay: x509: unknown authority"},
+		{errors.New("malformed HTTP response \"Bearer eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiJhIn0.canary\""), `stay: malformed HTTP response "[redacted]"`},
 		{apierrors.NewForbidden(secrets, "", errors.New("no")), "the hub does not allow to read Secrets in namespace x; grant get, list and watch, as deploy/components does"},
 		{apierrors.NewUnauthorized("no"), "does not accept this program's credentials"},
 		{apierrors.NewServiceUnavailable("no"), "it answers ServiceUnavailable"},

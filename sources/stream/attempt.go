@@ -134,6 +134,7 @@ func (a *attempt) follow(ctx context.Context) error {
 		return err
 	}
 	a.lookForRoom(time.Now())
+	a.requests.parted()
 	if from, ok := a.start(); ok && !a.requests.any() && a.knowsShortage() {
 		err := a.checkResumable(ctx, from)
 		if err == nil {

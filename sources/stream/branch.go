@@ -46,6 +46,7 @@ type branch struct {
 	rules    rules           // the reader's as cursor is
 	reader   *reader         // nil: it waits for room, or for a watch
 	behind   string          // why it is; "": in step
+	replays  bool            // a snapshot is asked for, whatever its position
 	sinceRun time.Time       // since when it is in step, or behind
 }
 
@@ -190,7 +191,7 @@ func (r *reader) join() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	main := s.main.Load()
-	if main == r || r.labelled != s.relabelled.Load() { // else what it selects would not be the main one's
+	if main == r || r.requests.ends() || r.labelled != s.relabelled.Load() { // else what it selects would not be the main one's
 		return false
 	}
 	main.mu.Lock()
@@ -292,12 +293,12 @@ func (r *reader) start() (from string, ok bool) {
 	all := r.branches()
 	if len(all) == 1 {
 		all[0].skip = 0
-		return all[0].cursor.Start()
+		return r.startOf(all[0])
 	}
 	starts := make([]string, len(all))
 	some := false
 	for i, b := range all {
-		if at, ok := b.cursor.Start(); ok {
+		if at, ok := r.startOf(b); ok {
 			starts[i], some = at, true
 		}
 	}
@@ -325,6 +326,17 @@ func (r *reader) start() (from string, ok bool) {
 		}
 	}
 	return from, true
+}
+
+// startOf returns from where a branch may go on; not ok if only a snapshot will do.
+func (r *reader) startOf(b *branch) (from string, ok bool) {
+	r.Stream.mu.Lock()
+	replays := b.replays
+	r.Stream.mu.Unlock()
+	if replays {
+		return "", false
+	}
+	return b.cursor.Start()
 }
 
 // leaveExpired lets those go that are furthest behind, of several; it reports

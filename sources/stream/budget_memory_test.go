@@ -23,11 +23,28 @@ import (
 // always have, the runtime's garbage, and here what the ledger knows.
 const besideBudget = 128 << 20
 
+// whatOf tells what the runtime has its memory for, in MiB.
+func whatOf() string {
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return fmt.Sprintf("heap in use %d (objects and garbage %d), idle %d, stacks %d, other %d",
+		m.HeapInuse>>20, m.HeapAlloc>>20, (m.HeapIdle-m.HeapReleased)>>20, m.StackInuse>>20, (m.Sys-m.HeapSys-m.StackSys)>>20)
+}
+
 // TestNoAllocBeyondBudget: what is read, waits or is in work takes no more than the
 // budget, whatever the lanes might hold: of a thousand members while the sink is down,
 // and of a few streams of one member with the largest of objects and a slow sink.
+// FAIRLEAD_TEST_MEMORY_BUDGET, in MiB, has it fill another budget than 64 MiB.
 func TestNoAllocBeyondBudget(t *testing.T) {
-	const limit = 64 << 20
+	limit := int64(64 << 20)
+	if at := os.Getenv("FAIRLEAD_TEST_MEMORY_BUDGET"); at != "" {
+		mib, err := strconv.ParseInt(at, 10, 44)
+		if err != nil {
+			t.Fatalf("FAIRLEAD_TEST_MEMORY_BUDGET is no number of MiB: %v", err)
+		}
+		limit = mib << 20
+	}
+	scale := int(limit >> 26)
 	for name, tc := range map[string]struct {
 		members, streams int
 		size, last       int
@@ -35,8 +52,8 @@ func TestNoAllocBeyondBudget(t *testing.T) {
 		slow             int // changes that the sink takes, each once all streams wait again
 	}{
 		"a sink that is down":  {members: 1000, streams: 1, size: 24 << 10, last: 800, lane: queue.DefaultLaneBytes},
-		"objects of 15 MiB":    {members: 1, streams: 10, size: 15 << 20, last: 4, lane: queue.DefaultLaneBytes, slow: 8},
-		"more than lanes hold": {members: 40, streams: 1, size: 3 << 20, last: 40, lane: 1 << 40, slow: 10},
+		"objects of 15 MiB":    {members: 1, streams: 10 * scale, size: 15 << 20, last: 4, lane: queue.DefaultLaneBytes, slow: 8},
+		"more than lanes hold": {members: 40 * scale, streams: 1, size: 3 << 20, last: 40, lane: 1 << 40, slow: 10},
 	} {
 		t.Run(name, func(t *testing.T) {
 			whole := budget.New(limit, 1, MostReading)
@@ -61,14 +78,14 @@ func TestNoAllocBeyondBudget(t *testing.T) {
 					ends = append(ends, end)
 				}
 			}
-			most := int64(0)
+			most, may := int64(0), limit+besideBudget
 			look := func(until func(budget.Stats) bool) {
 				again := time.NewTicker(20 * time.Millisecond)
 				defer again.Stop()
 				for deadline := time.After(time.Minute); ; {
 					most = max(most, resident(t)-base)
-					if most > limit+besideBudget {
-						t.Fatalf("the process has taken %d MiB, may take %d; %+v", most>>20, (limit+besideBudget)>>20, whole.Stats())
+					if most > may {
+						t.Fatalf("the process has taken %d MiB, may take %d; %+v; %s", most>>20, may>>20, whole.Stats(), whatOf())
 					}
 					st := whole.Stats()
 					if st.Held+st.Reading > limit {
@@ -84,7 +101,8 @@ func TestNoAllocBeyondBudget(t *testing.T) {
 					}
 				}
 			}
-			look(func(st budget.Stats) bool { return st.Waiting == tc.members })
+			look(func(st budget.Stats) bool { return st.Waiting >= tc.members-tc.members/100 })
+			rest := whatOf()
 			next := make(chan struct{})
 			var sink sync.WaitGroup
 			defer sink.Wait()
@@ -103,7 +121,7 @@ func TestNoAllocBeyondBudget(t *testing.T) {
 				<-taken
 				look(func(budget.Stats) bool { return true })
 			}
-			t.Logf("%d MiB beside what there was before", most>>20)
+			t.Logf("%d MiB beside what there was before; %s", most>>20, rest)
 		})
 	}
 }

@@ -68,6 +68,8 @@ func answer(body io.ReadCloser) *http.Response {
 	return &http.Response{StatusCode: http.StatusOK, Header: http.Header{"Content-Type": {"application/json"}}, Body: body}
 }
 
+var floodPadding = strings.Repeat("x", 64<<10)
+
 // floodBody holds no more than the start of a frame.
 type floodBody struct {
 	*flood
@@ -84,10 +86,7 @@ func (b *floodBody) Read(p []byte) (n int, err error) {
 		n = copy(p, b.frame)
 		b.frame = b.frame[n:]
 	case b.padding > 0:
-		n = min(len(p), b.padding)
-		for i := range p[:n] {
-			p[i] = 'x'
-		}
+		n = copy(p, floodPadding[:min(len(floodPadding), b.padding)])
 		b.padding -= n
 	case b.tail != "":
 		b.frame, b.tail = []byte(b.tail), ""

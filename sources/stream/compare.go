@@ -55,6 +55,29 @@ func (s *Stream) Compare(route string) (*Comparison, error) {
 // errReplaced says that the ledger has begun anew for the stream.
 var errReplaced = errors.New("another cluster has its name now, or the resource is not served any more; compare again")
 
+// errOtherAnswers says that what was listed is not the cluster's, which its connection has not
+// found out yet.
+var errOtherAnswers = errors.New("another cluster answers at its address now, so that nothing can be told; compare again when that is settled")
+
+// identify fails if the server says that it is another cluster than that of the session. One
+// that does not show who it is may be any.
+func (c *Comparison) identify(ctx context.Context, session *member.Session) error {
+	if ledger.ByDigest(session.UID) {
+		return nil
+	}
+	ctx, cancel := context.WithTimeoutCause(ctx, openTimeout, errNoReply)
+	defer cancel()
+	switch uid, err := readIdentity(ctx, session); {
+	case isHidden(err):
+		return nil
+	case err != nil:
+		return err
+	case uid != session.UID:
+		return errOtherAnswers
+	}
+	return nil
+}
+
 // check fails once what the comparison knows of the ledger is not the route's any more.
 func (c *Comparison) check() error {
 	c.stream.mu.Lock()
@@ -75,7 +98,9 @@ func (c *Comparison) Namespace() string { return c.stream.spec.Namespace }
 // unless the rules need more, and calls yield with each. The listed object is valid until yield
 // returns. It returns the version of the list. It waits as long as it reads, up to 200 ms after
 // each page, and takes the member's requests and slots for lists as snapshots do. Each page
-// may take 30 s, and all of them twice as long as a snapshot.
+// may take 30 s, and all of them twice as long as a snapshot. Before the first page and after the
+// last one it asks which cluster answers: what was listed of another one, which may have taken
+// the place of the member's a moment ago, is an error.
 func (c *Comparison) List(ctx context.Context, yield func(*ListedObject) error) (at string, err error) {
 	s := c.stream
 	ctx, cancel := context.WithTimeoutCause(ctx, 2*s.cfg.SyncTimeout, errEndless)
@@ -90,7 +115,7 @@ func (c *Comparison) List(ctx context.Context, yield func(*ListedObject) error) 
 	if err != nil {
 		return fail(err)
 	}
-	if err := c.check(); err != nil {
+	if err := errors.Join(c.check(), c.identify(ctx, session)); err != nil {
 		return fail(err)
 	}
 	s.mu.Lock()
@@ -116,6 +141,9 @@ func (c *Comparison) List(ctx context.Context, yield func(*ListedObject) error) 
 			return fail(err)
 		}
 		if token == "" {
+			if err := errors.Join(c.identify(ctx, session), c.check()); err != nil {
+				return fail(err)
+			}
 			return at, nil
 		}
 		if err := retry.Sleep(ctx, min(time.Since(began), 200*time.Millisecond)); err != nil {

@@ -195,6 +195,53 @@ func TestCompareAReplacedCluster(t *testing.T) {
 	})
 }
 
+// At the moment at which another cluster takes the place of one, before its connection knows,
+// nothing is told of what was listed.
+func TestCompareWhileAClusterIsReplaced(t *testing.T) {
+	const path = "/api/v1/namespaces/kube-system"
+	other := func(h *harness) { h.server.set(path, `{"metadata":{"name":"kube-system","uid":"cluster-2"}}`) }
+	for name, test := range map[string]struct {
+		before, after func(*harness) // the list
+		says          string         // empty: it is told of
+	}{
+		"before the list":    {other, nil, "another cluster answers"},
+		"after the list":     {nil, other, "another cluster answers"},
+		"by nothing":         {nil, nil, ""},
+		"it hides":           {func(h *harness) { h.server.fail(path, 403, status(403, "Forbidden", "not yours")) }, nil, ""},
+		"it cannot be asked": {nil, func(h *harness) { h.server.fail(path, 500, status(500, "InternalError", "")) }, "read namespace kube-system"},
+		"by something else":  {nil, func(h *harness) { h.server.set(path, "{}") }, "another cluster answers"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				h := start(t)
+				h.live()
+				c, err := h.stream.Compare("a")
+				if err != nil {
+					t.Fatal(err)
+				}
+				if test.before != nil {
+					test.before(h)
+				}
+				ended := make(chan error, 1)
+				go func() {
+					_, err := c.List(t.Context(), func(*ListedObject) error { return nil })
+					ended <- err
+				}()
+				if test.before == nil || test.says == "" {
+					call := h.call("list by 500")
+					if test.after != nil {
+						test.after(h)
+					}
+					call.reply(200, looked(configMap("a", 1)))
+				}
+				if err := <-ended; (err == nil) != (test.says == "") || err != nil && !strings.Contains(err.Error(), test.says) {
+					t.Errorf("%v, want %q", err, test.says)
+				}
+			})
+		})
+	}
+}
+
 // Who compares may go at any time.
 func TestCompareEndsWithItsContext(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -422,3 +422,33 @@ func TestRulesThatMetadataCannotAnswer(t *testing.T) {
 		})
 	}
 }
+
+// What is wrong with the newest state of an object is told until another state comes, or the
+// object is gone, for however long that is.
+func TestWhatIsAmissIsToldAsLongAsItIs(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := start(t, func(o *Options) {
+			o.Routes[0].Rules = rulesOf(t, selection.Texts{Where: []string{"configmaps: object.data.k == 'v'"}})
+		})
+		want := func(reduced, failing int) {
+			t.Helper()
+			if s := h.wantState(member.Live); s.Reduced != reduced || s.Routes[0].FilterFailing != failing {
+				t.Errorf("%d objects are reduced, and a filter fails on %d; want %d and %d", s.Reduced, s.Routes[0].FilterFailing, reduced, failing)
+			}
+		}
+		body := h.live()
+		without := func(name string, version int) string {
+			return strings.Replace(event("MODIFIED", name, version), `"data":{"k":"v"}`, `"data":{}`, 1)
+		}
+		huge := strings.Replace(event("ADDED", "h", 23), `"v"`, `"`+strings.Repeat("x", wire.MaxFrame)+`"`, 1)
+		body.send(without("a", 21), without("b", 22), huge)
+		h.want(false, "updated a uid-a@21", "updated b uid-b@22", "added h uid-h@23")
+		want(1, 3)
+		body.send(event("MODIFIED", "a", 24), event("DELETED", "b", 25))
+		h.want(false, "updated a uid-a@24", "deleted b uid-b@25")
+		want(1, 1)
+		body.send(event("MODIFIED", "h", 26))
+		h.want(false, "updated h uid-h@26")
+		want(0, 0)
+	})
+}

@@ -14,7 +14,9 @@ import (
 func (a *attempt) distribute(b []byte, f *wire.Frame, now time.Time, tooLong bool, name ledger.Name, version ledger.Version, snapshot bool, to []routed) error {
 	var part wire.Copying
 	if delivers(to) {
-		part = a.choose(b, f, tooLong)
+		part = a.choose(b, f, tooLong, name)
+	} else {
+		a.progress.reduced.note(name, false)
 	}
 	a.size(part.Size, to)
 	to, err := a.afford(to)
@@ -137,11 +139,12 @@ func (a *attempt) shrinkForms(object []byte, shaped map[*selection.Program][]byt
 }
 
 // choose tells what of the object in f is handed on.
-func (a *attempt) choose(b []byte, f *wire.Frame, tooLong bool) wire.Copying {
+func (a *attempt) choose(b []byte, f *wire.Frame, tooLong bool, name ledger.Name) wire.Copying {
 	part, why, err := a.target.choose(b, f, tooLong)
 	if err != nil {
 		a.reject(why, err)
 	}
+	a.progress.reduced.note(name, err != nil && f.Type != wire.Deleted)
 	return part
 }
 

@@ -149,24 +149,36 @@ func (a *attempt) confirm(ctx context.Context, t *target) error {
 // One that tells nobody who it is, is known by its address alone.
 func (a *attempt) identify(ctx context.Context) error {
 	a.watchdog.enter(opening)
-	result := a.session.Calls.Get().AbsPath("/api/v1/namespaces", metav1.NamespaceSystem).
-		SetHeader("Accept", acceptMetadata).MaxRetries(0).Do(ctx)
-	err := result.Error()
+	uid, err := readIdentity(ctx, a.session)
 	if isHidden(err) && ledger.ByDigest(a.session.UID) {
 		return nil
 	}
 	if _, answered := statusCode(err); answered {
-		return fmt.Errorf("%w: read namespace %s: %w", errUnconfirmed, metav1.NamespaceSystem, err)
+		return fmt.Errorf("%w: %w", errUnconfirmed, err)
 	}
 	if err != nil {
 		return err
 	}
-	var namespace metav1.PartialObjectMetadata
-	body, _ := result.Raw() // there is no error
-	if err := json.Unmarshal(body, &namespace); err != nil || string(namespace.UID) != a.session.UID {
-		return fmt.Errorf("%w: namespace %s has UID %.64q, not %q", errUnconfirmed, metav1.NamespaceSystem, namespace.UID, a.session.UID)
+	if uid != a.session.UID {
+		return fmt.Errorf("%w: namespace %s has UID %.64q, not %q", errUnconfirmed, metav1.NamespaceSystem, uid, a.session.UID)
 	}
 	return nil
+}
+
+// readIdentity returns the UID of kube-system as the server says it now; empty: what it says is
+// no namespace.
+func readIdentity(ctx context.Context, session *member.Session) (uid string, err error) {
+	result := session.Calls.Get().AbsPath("/api/v1/namespaces", metav1.NamespaceSystem).
+		SetHeader("Accept", acceptMetadata).MaxRetries(0).Do(ctx)
+	if err := result.Error(); err != nil {
+		return "", fmt.Errorf("read namespace %s: %w", metav1.NamespaceSystem, err)
+	}
+	var namespace metav1.PartialObjectMetadata
+	body, _ := result.Raw() // there is no error
+	if err := json.Unmarshal(body, &namespace); err != nil {
+		namespace.UID = "" // of no namespace
+	}
+	return string(namespace.UID), nil
 }
 
 // isHidden reports whether Kubernetes itself keeps a namespace secret.

@@ -46,6 +46,8 @@ var (
 	descRouteOld   = desc("fairlead_route_oldest_unacked_age_seconds", "Age of the oldest change that this sink has not accepted; 0 if there is none.", "route")
 	descFiltered   = desc("fairlead_filtered_total", "States that were read and that this sink's rules do not select.", "route")
 	descFilterErrs = desc("fairlead_filter_errors_total", "States on which an expression of this sink's rules could not be evaluated. They count as selected.", "route")
+	descFailing    = desc("fairlead_filter_failing_objects", "Objects on whose newest state an expression of this sink's rules could not be evaluated, counted to 1000.", "route")
+	descReduced    = desc("fairlead_objects_reduced", "Objects whose newest state was delivered without its contents, because these were rejected, counted to 1000.")
 	descOldest     = desc("fairlead_oldest_unacked_age_seconds", "Age of the oldest change that at least one sink has not accepted; 0 if there is none.")
 )
 
@@ -54,7 +56,7 @@ func (c *Collector) Describe(ch chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{
 		descObserved, descSuppressed, descState, descReconnects, descSnapshots, descLastFrame,
 		descRejected, descBytes, descTombstones, descAudits, descDiffers, descKnown, descMissing, descUnacked, descOldest,
-		descInStep, descBehind, descRouteKnown, descRouteUn, descRouteOld, descFiltered, descFilterErrs,
+		descInStep, descBehind, descRouteKnown, descRouteUn, descRouteOld, descFiltered, descFilterErrs, descFailing, descReduced,
 	} {
 		ch <- d
 	}
@@ -113,6 +115,7 @@ func collect(ch chan<- prometheus.Metric, s Status, now time.Time) {
 	}
 	send(descOldest, prometheus.GaugeValue, oldest)
 	send(descKnown, prometheus.GaugeValue, float64(s.Known))
+	send(descReduced, prometheus.GaugeValue, float64(s.Reduced))
 	send(descMissing, prometheus.GaugeValue, float64(s.Missing))
 	send(descUnacked, prometheus.GaugeValue, float64(s.Unacked))
 	for _, r := range s.Routes {
@@ -130,5 +133,6 @@ func collect(ch chan<- prometheus.Metric, s Status, now time.Time) {
 		send(descRouteOld, prometheus.GaugeValue, oldest, r.Route)
 		count(descFiltered, r.Filtered, r.Route)
 		count(descFilterErrs, r.FilterErrors, r.Route)
+		send(descFailing, prometheus.GaugeValue, float64(r.FilterFailing), r.Route)
 	}
 }

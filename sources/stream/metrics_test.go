@@ -3,6 +3,7 @@ package stream
 import (
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/fairlead-dev/fairlead/internal/synctest"
 
@@ -63,6 +64,41 @@ fairlead_stream_snapshots_total{cluster="c",reason="no_resume_point",resource="c
 		streams = nil
 		if n, err := testutil.GatherAndCount(registry); err != nil || n != 0 {
 			t.Errorf("%d series of no stream, %v", n, err)
+		}
+	})
+}
+
+// What each route tells of itself comes out as it is.
+func TestCollectorOfRoutes(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		since := time.Now()
+		time.Sleep(90 * time.Second)
+		s := Status{Cluster: "c", Stream: "cm", Resource: "configmaps", Known: 7, Routes: []RouteStatus{
+			{Route: "a", InStep: true, Since: since, Known: 7},
+			{Route: "b", Since: since, Known: 5, Unacked: 2, OldestUnacked: since},
+		}}
+		const labels = `cluster="c",resource="configmaps",`
+		want := `
+# HELP fairlead_objects_known Objects that sinks may hold.
+# TYPE fairlead_objects_known gauge
+fairlead_objects_known{` + labels + `stream="cm"} 7
+# HELP fairlead_route_behind_seconds Time for which the sink has been behind in the stream; 0 while it shares the watch.
+# TYPE fairlead_route_behind_seconds gauge
+fairlead_route_behind_seconds{` + labels + `route="a",stream="cm"} 0
+fairlead_route_behind_seconds{` + labels + `route="b",stream="cm"} 90
+# HELP fairlead_route_in_step 1 if the sink shares the stream's watch, 0 while it is behind.
+# TYPE fairlead_route_in_step gauge
+fairlead_route_in_step{` + labels + `route="a",stream="cm"} 1
+fairlead_route_in_step{` + labels + `route="b",stream="cm"} 0
+# HELP fairlead_route_objects_known Objects that this sink may hold.
+# TYPE fairlead_route_objects_known gauge
+fairlead_route_objects_known{` + labels + `route="a",stream="cm"} 7
+fairlead_route_objects_known{` + labels + `route="b",stream="cm"} 5
+`
+		err := testutil.CollectAndCompare(NewCollector(func() []Status { return []Status{s} }), strings.NewReader(want),
+			"fairlead_objects_known", "fairlead_route_behind_seconds", "fairlead_route_in_step", "fairlead_route_objects_known")
+		if err != nil {
+			t.Error(err)
 		}
 	})
 }

@@ -149,7 +149,7 @@ func (a *attempt) observe(name ledger.Name, s ledger.State, view func() selectio
 			if seen == nil {
 				seen = new(view())
 			}
-			if b.judge(seen, &of); of.Outside {
+			if b.judge(name, seen, &of); of.Outside {
 				note.leaves(b)
 			}
 		}

@@ -29,7 +29,7 @@ func (c *Comparison) Repair(names []ObjectName) (waits string, err error) {
 		all[i] = ledger.Name{Namespace: n.Namespace, Name: n.Name}
 	}
 	c.cursor.RaiseDueOf(slices.Values(all))
-	return c.stream.askForReplay(), nil
+	return c.stream.askForReplay(func(b *branch) bool { return b == c.branch }), nil
 }
 
 // ErrLaneFull is what Bury returns if a deletion finds no room.
@@ -75,9 +75,9 @@ func (c *Comparison) Bury(ctx context.Context, n ObjectName, uid, version string
 		Resource: what.gvr, Kind: what.kind, Namespaced: what.namespaced, Term: s.term,
 		Tracker: redeliveryTracker{tracker{cursor: c.cursor, acks: c.branch.acks}, pipeline.Deleted},
 	})
-	_, sequence, ok := c.cursor.Redeliver(t.Name, t.Version, true)
-	if !ok {
-		return ErrSuperseded
+	_, sequence, err := c.cursor.Redeliver(t.Name, t.Version, true)
+	if err != nil {
+		return err
 	}
 	change.Sequence = sequence
 	ctx, cancel := context.WithTimeoutCause(ctx, buryWithin, fmt.Errorf("%w for %v; try again later", ErrLaneFull, buryWithin))

@@ -73,18 +73,18 @@ func (s *Stream) ReplaySome(ctx context.Context, q Selector, dry bool) (Selected
 			}
 		}
 		s.raiseDue(meant)
-		r.Waits = s.askForReplay()
+		r.Waits = s.askForReplay(meant)
 		return r, nil
 	case unknown:
 		return Selected{}, fmt.Errorf("%s: %w", s.name, errNotKnown)
 	case q.Labels != "":
-		return s.replayLabelled(ctx, q, cursors, dry)
+		return s.replayLabelled(ctx, q, meant, cursors, dry)
 	}
 	var r Selected
 	for _, c := range cursors {
 		r.Objects = max(r.Objects, markDue(c, q.among(c.Names()), dry))
 	}
-	return s.begun(r, dry), nil
+	return s.begun(r, meant, dry), nil
 }
 
 // markDue makes the named objects due, or only counts them.
@@ -106,16 +106,16 @@ func (q Selector) among(names iter.Seq[ledger.Name]) iter.Seq[ledger.Name] {
 	}
 }
 
-func (s *Stream) begun(r Selected, dry bool) Selected {
+func (s *Stream) begun(r Selected, meant func(*branch) bool, dry bool) Selected {
 	if !dry && r.Objects > 0 {
-		r.Waits = s.askForReplay()
+		r.Waits = s.askForReplay(meant)
 	}
 	return r
 }
 
 // replayLabelled is ReplaySome by a list of the member. It marks nothing before it has the whole
 // list. It keeps the names that a sink has accepted, and so no more than the ledger.
-func (s *Stream) replayLabelled(ctx context.Context, q Selector, cursors []*ledger.Cursor, dry bool) (r Selected, err error) {
+func (s *Stream) replayLabelled(ctx context.Context, q Selector, meant func(*branch) bool, cursors []*ledger.Cursor, dry bool) (r Selected, err error) {
 	soon, cancel := context.WithTimeoutCause(ctx, answersWithin, errors.New("the cluster does not answer"))
 	defer cancel()
 	session, err := s.conn.Acquire(soon)
@@ -145,7 +145,7 @@ func (s *Stream) replayLabelled(ctx context.Context, q Selector, cursors []*ledg
 	for _, c := range cursors {
 		r.Objects = max(r.Objects, markDue(c, maps.Keys(found), dry))
 	}
-	return s.begun(r, dry), nil
+	return s.begun(r, meant, dry), nil
 }
 
 // pageOfNames returns the names in a page of a list of metadata, and the token of the next.

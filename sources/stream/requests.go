@@ -2,6 +2,7 @@ package stream
 
 import (
 	"context"
+	"slices"
 	"sync"
 
 	"github.com/fairlead-dev/fairlead/sources/member"
@@ -12,6 +13,7 @@ import (
 type snapshotRequests struct {
 	mu     sync.Mutex
 	wanted [numSnapshotReasons]bool
+	apart  bool                    // some of the reader's branches want one, and are to leave it
 	cut    context.CancelCauseFunc // ends the watch under way; nil: there is none
 	stop   context.CancelCauseFunc // ends the attempt under way, whatever it waits for; nil: there is none
 }
@@ -25,8 +27,9 @@ type snapshotRequests struct {
 // operator can change, it returns what for, in a few words. It may be called from
 // any goroutine.
 func (s *Stream) Replay() (waits string) {
-	s.raiseDue(func(*branch) bool { return true })
-	return s.askForReplay()
+	all := func(*branch) bool { return true }
+	s.raiseDue(all)
+	return s.askForReplay(all)
 }
 
 // raiseDue makes everything due for the branches that are meant.
@@ -44,16 +47,53 @@ func (s *Stream) raiseDue(meant func(*branch) bool) {
 	}
 }
 
-// askForReplay has a snapshot begin that delivers what is due, and returns what for the
-// stream waits before, if it does.
-func (s *Stream) askForReplay() (waits string) {
-	for _, r := range s.allReaders() {
-		r.requests.add(replayed)
-	}
+// askForReplay has a snapshot begin that delivers what is due for the branches that are
+// meant, and returns what for the stream waits before, if it does. Branches that share a
+// reader with others leave it for that, and the others go on with a watch from where they
+// are.
+func (s *Stream) askForReplay(meant func(*branch) bool) (waits string) {
+	s.askReaders(meant)
 	if st := s.Status(); st.State == member.Waiting {
 		return st.Reason
 	}
 	return ""
+}
+
+// askReaders holds Stream.mu all the while, so that no branch joins another reader.
+func (s *Stream) askReaders(meant func(*branch) bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, b := range s.branches {
+		if meant(b) {
+			b.replays = true
+		}
+	}
+	for _, r := range s.readers {
+		all := r.branches()
+		others := slices.DeleteFunc(slices.Clone(all), meant)
+		switch {
+		case len(others) == 0:
+			r.requests.add(replayed)
+		case len(others) < len(all):
+			r.requests.part()
+		}
+	}
+}
+
+// part has the branches that need a snapshot leave the reader.
+func (d *snapshotRequests) part() {
+	d.mu.Lock()
+	d.apart = true
+	d.mu.Unlock()
+	d.cutWatch()
+}
+
+// parted says that those who need one have left, or do so when their positions are asked for
+// next.
+func (d *snapshotRequests) parted() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.apart = false
 }
 
 // add asks for a snapshot and ends the watch for it.
@@ -92,11 +132,22 @@ func (d *snapshotRequests) stopAttempt() {
 	}
 }
 
-// any reports whether a snapshot is wanted.
+// any reports whether a snapshot is wanted for all branches.
 func (d *snapshotRequests) any() bool {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	return d.wanted != [numSnapshotReasons]bool{}
+}
+
+// ends reports whether there is to be no watch before some or all branches have a snapshot.
+func (d *snapshotRequests) ends() bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.endsLocked()
+}
+
+func (d *snapshotRequests) endsLocked() bool {
+	return d.apart || d.wanted != [numSnapshotReasons]bool{}
 }
 
 // take returns what is wanted, which the caller's snapshot will serve.
@@ -114,7 +165,7 @@ func (d *snapshotRequests) take() [numSnapshotReasons]bool {
 func (d *snapshotRequests) watching(cut context.CancelCauseFunc) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if d.wanted != [numSnapshotReasons]bool{} {
+	if d.endsLocked() {
 		return errRequested
 	}
 	d.cut = cut
@@ -131,6 +182,13 @@ func (d *snapshotRequests) notWatching() {
 // takeRequests takes the requests that the snapshot which begins now serves.
 func (a *attempt) takeRequests() {
 	wanted := a.requests.take()
+	s := a.Stream
+	s.mu.Lock()
+	for _, b := range a.branches() {
+		wanted[replayed] = wanted[replayed] || b.replays
+		b.replays = false
+	}
+	s.mu.Unlock()
 	for why, is := range wanted {
 		if is { // the last one is the one that asks for most
 			a.snapshotReason = snapshotReason(why)

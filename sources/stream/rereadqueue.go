@@ -25,6 +25,11 @@ import (
 // snapshot shows the object's newer state; until then the change leaves the lane
 // (Change.Moved), because the watch may be waiting for that room. To the ledger it is the
 // same observation: it is pending all the time, and no watch resumes from behind it.
+//
+// Objects are read one after the other, so that a sink that refuses much costs the member
+// one request at a time. That holds up nothing but with members far away: a lane of 1,000
+// is delivered 59 s after its sink takes them again, with round trips of 20 ms as with none,
+// as the changes are tried again within a minute anyway; with 100 ms it is 100 s.
 
 // rereadQueue holds the changes of a branch whose objects are to be read again. There is a
 // goroutine only while there are any.

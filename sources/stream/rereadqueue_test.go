@@ -27,6 +27,7 @@ import (
 // choosy accepts everything but what is of one cluster, until it is content.
 type choosy struct {
 	bad     string
+	again   time.Duration // when it wants to see again what it refuses; 0: it does not say
 	watched func()
 
 	mu      sync.Mutex
@@ -48,10 +49,13 @@ func (d *choosy) Deliver(_ context.Context, tell func(int, error), changes ...*p
 			d.got[c.Key.Cluster+"/"+c.Key.Name] = len(c.Object)
 		}
 		d.mu.Unlock()
-		if refused {
-			tell(i, errChoosy)
-		} else {
+		switch {
+		case !refused:
 			tell(i, nil)
+		case d.again > 0:
+			tell(i, pipeline.RetryAfter(errChoosy, d.again))
+		default:
+			tell(i, errChoosy)
 		}
 	}
 	return nil
@@ -102,17 +106,27 @@ func waitWithin(limit time.Duration, done func() bool) {
 // memory, or into the lane. Another cluster's objects are delivered nevertheless, also
 // those that need most of the memory, and all of the refused ones are tried. When the sink
 // takes them after all, it has them whole.
+//
+// What is tried again within seconds gives its memory up when it is refused once more. What
+// rests for an hour does so only because somebody who comes later asks for it (OnPressure).
 func TestRefusedForEverKeepsMemoryFromNobody(t *testing.T) {
-	for name, lane := range map[string]int64{"the memory is small": 1 << 30, "the lane is small": 4 << 20} {
+	for name, test := range map[string]struct {
+		lane  int64
+		again time.Duration
+	}{
+		"the memory is small":        {lane: 1 << 30},
+		"the lane is small":          {lane: 4 << 20},
+		"what is refused rests long": {lane: 1 << 30, again: time.Hour},
+	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				const bad, good = 48, 10
 				limit := budget.Least(1, MostReading)
 				memory := budget.New(limit, 1, MostReading)
-				q := stage.NewQueue(queue.Options[*pipeline.Change, pipeline.Key]{LaneBytes: lane})
+				q := stage.NewQueue(queue.Options[*pipeline.Change, pipeline.Key]{LaneBytes: test.lane})
 				route := Route{Name: "r", Queue: q, Memory: memory.Route()}
 				route.Memory.OnPressure(q.Evict)
-				sink := &choosy{bad: "bad", tried: map[string]bool{}, got: map[string]int{}, watched: func() {
+				sink := &choosy{bad: "bad", again: test.again, tried: map[string]bool{}, got: map[string]int{}, watched: func() {
 					if s := memory.Stats(); s.Reading+s.Held > limit {
 						t.Errorf("%+v", s)
 					}
@@ -133,7 +147,7 @@ func TestRefusedForEverKeepsMemoryFromNobody(t *testing.T) {
 				sink.mu.Lock()
 				sink.content = true
 				sink.mu.Unlock()
-				waitWithin(5*time.Minute, func() bool { _, got := sink.count(); return got == good+bad })
+				waitWithin(5*time.Minute+test.again, func() bool { _, got := sink.count(); return got == good+bad })
 				if _, got := sink.count(); got != good+bad {
 					t.Errorf("%d of %d objects were delivered in the end; %+v; %+v", got, good+bad, memory.Stats(), q.Lanes())
 				}

@@ -134,6 +134,11 @@ func (s *selecting) compareSelected(i int) []string {
 			problems = append(problems, fmt.Sprintf("wrong final state%s: has %v, want %+v", what, state, right))
 		}
 	}
+	for name := range right {
+		if n := sink.replayed[name]; n < sink.asked {
+			problems = append(problems, fmt.Sprintf("replay %d was confirmed, and %s was delivered last after replay %d", sink.asked, name, n))
+		}
+	}
 	for uid := range sink.seen {
 		if !alive[uid] && !sink.gone[uid] {
 			problems = append(problems, "never deleted: "+uid)
@@ -174,17 +179,19 @@ func runSelecting(t *testing.T, seed uint64) {
 	for range 300 {
 		s.step()
 	}
-	for round := range 3 { // in the end some are narrowed, and widened again
-		s.restart(func() {
-			s.out = [simRoutes]bool{}
-			for i := range s.sinks {
-				if round > 0 && r.IntN(2) == 0 {
-					s.use(i, randomRules(r))
+	for round := range 4 { // in the end some are narrowed, and widened again
+		if round > 0 { // it would mend what the process has missed
+			s.restart(func() {
+				s.out = [simRoutes]bool{}
+				for i := range s.sinks {
+					if round > 1 && r.IntN(2) == 0 {
+						s.use(i, randomRules(r))
+					}
 				}
-			}
-		})
+			})
+		}
 		s.settle()
-		if round == 1 {
+		if round == 2 {
 			s.relabel()
 			time.Sleep(10 * time.Minute)
 		}
@@ -194,6 +201,9 @@ func runSelecting(t *testing.T, seed uint64) {
 		time.Sleep(10 * time.Minute)
 		synctest.Wait()
 		for i := range s.sinks {
+			if s.out[i] {
+				continue
+			}
 			for _, problem := range s.compareSelected(i) {
 				t.Errorf("seed %d, round %d: sink %d, %+v: %s", seed, round, i, s.said[i], problem)
 			}
@@ -205,10 +215,5 @@ func runSelecting(t *testing.T, seed uint64) {
 			break
 		}
 	}
-	s.server.mu.Lock()
-	if s.server.watches != 1 {
-		t.Errorf("seed %d: %d watches at rest", seed, s.server.watches)
-	}
-	s.server.mu.Unlock()
 	s.kill()
 }

@@ -32,7 +32,8 @@ type simServer struct {
 	changed   chan struct{} // closed and made anew with each change
 	cut       chan struct{} // likewise: ends all watches
 	watches   int
-	lists     int
+	lists     int // that were served, as streams too
+	opened    int // watches that were, from a version on
 }
 
 type simObject struct {
@@ -145,6 +146,8 @@ func (s *simServer) RoundTrip(r *http.Request) (*http.Response, error) {
 		s.rand.Shuffle(len(initial), func(i, j int) { initial[i], initial[j] = initial[j], initial[i] })
 		from = s.rv
 		initial = append(initial, endMark(strconv.Itoa(from)))
+	} else {
+		s.opened++
 	}
 	s.watches++
 	body, w := io.Pipe()
@@ -217,6 +220,11 @@ type simSink struct {
 	slow      time.Duration
 	delivered int
 
+	// A replay is confirmed once its number is asked. Each object is to come once more, in
+	// a delivery that began after it.
+	asking, asked int
+	replayed      map[string]int // name -> the last number when the delivery of its state began
+
 	state    map[string]map[string]string // name -> UID -> version
 	ids      map[string]bool
 	unique   map[string]map[string]string
@@ -233,7 +241,7 @@ type simSink struct {
 func newSimSink(r *rand.Rand) *simSink {
 	return &simSink{
 		rand: r, state: map[string]map[string]string{}, ids: map[string]bool{}, unique: map[string]map[string]string{},
-		latest: map[string][2]uint64{}, ordered: map[string]map[string]string{}, seen: map[string]bool{}, gone: map[string]bool{}, newest: map[string]int{},
+		latest: map[string][2]uint64{}, ordered: map[string]map[string]string{}, seen: map[string]bool{}, gone: map[string]bool{}, newest: map[string]int{}, replayed: map[string]int{},
 	}
 }
 
@@ -248,7 +256,7 @@ func apply(state map[string]map[string]string, e *pipeline.Event) {
 	state[e.Name][e.UID()] = e.ResourceVersion
 }
 
-func (s *simSink) receive(c *pipeline.Change) {
+func (s *simSink) receive(c *pipeline.Change, asking int) {
 	e, err := pipeline.ParseEvent(c.AppendCloudEvent(nil))
 	if err != nil {
 		s.problems = append(s.problems, err.Error())
@@ -266,6 +274,7 @@ func (s *simSink) receive(c *pipeline.Change) {
 		s.gone[e.UID()] = true
 	} else {
 		s.seen[e.UID()] = true
+		s.replayed[e.Name] = asking
 	}
 	if !s.ids[e.ID] {
 		s.ids[e.ID] = true
@@ -289,7 +298,7 @@ func (s *simSink) receive(c *pipeline.Change) {
 // Deliver implements pipeline.Destination.
 func (s *simSink) Deliver(ctx context.Context, tell func(int, error), changes ...*pipeline.Change) error {
 	s.mu.Lock()
-	hung, slow := s.hung, s.slow
+	hung, slow, asking := s.hung, s.slow, s.asking
 	s.mu.Unlock()
 	if hung != nil {
 		select {
@@ -310,7 +319,7 @@ func (s *simSink) Deliver(ctx context.Context, tell func(int, error), changes ..
 		if refused {
 			failed[c.Key] = true
 		} else {
-			s.receive(c)
+			s.receive(c, asking)
 		}
 		switch {
 		case refused && s.rand.IntN(2) == 0:
@@ -348,6 +357,11 @@ func (s *simSink) compare(server *simServer, colours string) []string {
 		}
 		if !maps.EqualFunc(state, right, maps.Equal) {
 			problems = append(problems, fmt.Sprintf("wrong final state%s: has %v, want %v", what, state, right))
+		}
+	}
+	for name := range right {
+		if n := s.replayed[name]; n < s.asked {
+			problems = append(problems, fmt.Sprintf("replay %d was confirmed, and %s was delivered last after replay %d", s.asked, name, n))
 		}
 	}
 	for uid := range s.seen {

@@ -1,6 +1,7 @@
 package stream
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"flag"
@@ -183,8 +184,10 @@ func (s *simulation) step() {
 		sink.mu.Lock()
 		sink.slow = time.Duration(r.IntN(300)) * time.Millisecond
 		sink.mu.Unlock()
+	case x < 0.79:
+		s.replay()
 	case x < 0.80:
-		s.stream.Replay()
+		s.replayOne(simName(r.IntN(simRoutes)))
 	case x < 0.83:
 		s.restart(func() {})
 	case x < 0.85: // another selection
@@ -200,8 +203,44 @@ func (s *simulation) step() {
 				s.out[i] = !s.out[i]
 			}
 		})
+	default: // all that can happen at once does
+		synctest.Wait()
 	}
 	time.Sleep(time.Duration(r.ExpFloat64() * float64(200*time.Millisecond)))
+}
+
+// replay has everything delivered again to the sinks that are there. Once the ledger is
+// flushed it is promised, whatever happens to the process.
+func (s *simulation) replay() {
+	var asked []*simSink
+	for i, sink := range s.sinks {
+		if !s.out[i] {
+			asked = append(asked, sink)
+			sink.mu.Lock()
+			sink.asking++
+			sink.mu.Unlock()
+		}
+	}
+	s.stream.Replay()
+	if s.rand.IntN(4) == 0 {
+		return // nobody waits for its confirmation
+	}
+	if err := s.ledger.Flush(s.t.Context(), "c"); err != nil {
+		s.t.Error(err)
+		return
+	}
+	for _, sink := range asked {
+		sink.mu.Lock()
+		sink.asked = sink.asking
+		sink.mu.Unlock()
+	}
+}
+
+// replayOne replays one route, if there is such.
+func (s *simulation) replayOne(route string) {
+	if _, err := s.stream.ReplaySome(s.t.Context(), Selector{Route: route}, false); err != nil && !errors.Is(err, errNoRoute) {
+		s.t.Error(err)
+	}
 }
 
 func (s *simulation) restart(change func()) {
@@ -210,7 +249,7 @@ func (s *simulation) restart(change func()) {
 	s.begin()
 }
 
-// settle lets all come to rest.
+// settle lets all come to rest. No route is behind then, and there is one watch.
 func (s *simulation) settle() {
 	for _, sink := range s.sinks {
 		sink.mu.Lock()
@@ -222,6 +261,16 @@ func (s *simulation) settle() {
 	}
 	time.Sleep(30 * time.Minute)
 	synctest.Wait()
+	for _, route := range s.stream.Status().Routes {
+		if !route.InStep {
+			s.t.Errorf("route %s is still behind: %+v", route.Route, route)
+		}
+	}
+	s.server.mu.Lock()
+	defer s.server.mu.Unlock()
+	if s.server.watches != 1 {
+		s.t.Errorf("%d watches at rest", s.server.watches)
+	}
 }
 
 // TestRoutes runs random histories: whatever happens, each sink ends up with what its
@@ -251,38 +300,31 @@ func runRoutes(t *testing.T, seed uint64) {
 	for range 300 {
 		s.step()
 	}
+	s.compare("before a restart") // which would mend what the process has missed
 	back := s.colour
-	for i, colour := range []string{back, []string{"r", "b"}[r.IntN(2)], back} { // in the end all are narrowed, and widened again
+	for _, colour := range []string{back, []string{"r", "b"}[r.IntN(2)], back} { // in the end all are narrowed, and widened again
 		s.restart(func() {
 			s.colour = colour
 			s.out = [simRoutes]bool{}
 		})
-		s.settle()
-		if i == 1 {
+		s.compare("after a restart")
+	}
+	s.kill()
+}
+
+// compare lets all come to rest, and tells what is wrong in the sinks then.
+func (s *simulation) compare(when string) {
+	s.settle()
+	want := cmp.Or(s.colour, "rb")
+	for i, sink := range s.sinks {
+		if s.out[i] {
 			continue
 		}
-		want := colour
-		if want == "" {
-			want = "rb"
+		for _, problem := range sink.compare(s.server, want) {
+			s.t.Errorf("%s: sink %d: %s", when, i, problem)
 		}
-		for i, sink := range s.sinks {
-			for _, problem := range sink.compare(s.server, want) {
-				t.Errorf("seed %d: sink %d: %s", seed, i, problem)
-			}
-			if t.Failed() && *routeSeed != 0 {
-				t.Log(strings.Join(sink.told, "\n"))
-			}
+		if s.t.Failed() && *routeSeed != 0 {
+			s.t.Log(strings.Join(sink.told, "\n"))
 		}
 	}
-	st := s.stream.Status()
-	for _, route := range st.Routes {
-		if !route.InStep {
-			t.Errorf("seed %d: route %s is still behind: %+v", seed, route.Route, route)
-		}
-	}
-	if s.server.mu.Lock(); s.server.watches != 1 {
-		t.Errorf("seed %d: %d watches at rest", seed, s.server.watches)
-	}
-	s.server.mu.Unlock()
-	s.kill()
 }

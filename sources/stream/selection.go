@@ -31,6 +31,7 @@ type rules struct {
 	filtered, failed atomic.Uint64 // states that were not selected, and evaluations that failed
 	lastError        atomic.Pointer[string]
 	failedAt         moment      // when lastError came
+	failing          amiss       // on which they cannot be evaluated
 	warned           atomic.Bool // in the log, that the rules can never be evaluated
 }
 
@@ -89,6 +90,9 @@ func changedText(p *selection.Program) string {
 // useLocked has a branch use a program from here on. Branches of the same form share its
 // shaper, and with it the object that they deliver.
 func (s *Stream) useLocked(b *branch, p *selection.Program) {
+	if b.rules.program.Where() != p.Where() {
+		b.rules.failing.forget()
+	}
 	b.rules.program, b.rules.shaper = p, nil
 	shape := p.Shape()
 	if shape == "" {
@@ -163,14 +167,15 @@ func (t *target) view(b []byte, f *wire.Frame, tooLong, snapshot bool) selection
 	return o
 }
 
-// judge notes in a state what a branch's rules make of it.
-func (b *branch) judge(o *selection.Object, s *ledger.State) {
+// judge notes in a state of an object what a branch's rules make of it.
+func (b *branch) judge(name ledger.Name, o *selection.Object, s *ledger.State) {
 	selected, err := b.rules.program.Match(*o)
 	if err != nil {
 		b.rules.failed.Add(1)
 		b.rules.lastError.Store(new(err.Error()))
 		b.rules.failedAt.set(time.Now())
 	}
+	b.rules.failing.note(name, err != nil && !s.Deleted)
 	if s.Outside = !selected; s.Outside {
 		s.Stays = s.Snapshot && mayBeSelected(b.rules.program, *o)
 		return

@@ -209,6 +209,8 @@ func (a *attempt) sweep(version string) error {
 func (a *attempt) offerTombstones(b *branch, tombstones iter.Seq[ledger.Tombstone], origin *pipeline.Origin) error {
 	for tombstone := range tombstones {
 		a.progress.tombstones.Add(1)
+		a.progress.reduced.note(tombstone.Name, false)
+		b.rules.failing.note(tombstone.Name, false)
 		err := a.handOver(b, deletionOf(tombstone, origin))
 		if err != nil || !a.reads(b) {
 			return err

@@ -50,6 +50,9 @@ type Status struct {
 	// LastRejected is when a frame was last not handed on for another reason than that there
 	// is no room in the ledger; zero: never.
 	LastRejected time.Time `json:"lastRejected,omitzero"`
+	// Reduced is of how many objects the newest state was delivered without its contents,
+	// because these were rejected. It counts to 1000.
+	Reduced int `json:"reduced,omitempty"`
 
 	Audits           map[string]uint64 `json:"audits"`                  // ended, by result
 	AuditDifferences uint64            `json:"auditDifferences"`        // objects that an audit found to differ
@@ -80,6 +83,7 @@ type progress struct {
 	differences atomic.Uint64
 
 	rejectedAt, differedAt moment // the last time
+	reduced                amiss  // whose contents were rejected
 }
 
 // moment is a point in time that several goroutines set and read; at first it is zero.
@@ -149,6 +153,8 @@ type RouteStatus struct {
 	FilterErrors      uint64    `json:"filterErrors,omitempty"`
 	LastFilterError   string    `json:"lastFilterError,omitempty"`
 	LastFilterErrorAt time.Time `json:"lastFilterErrorAt,omitzero"`
+	// FilterFailing is of how many objects that is so of the newest state. It counts to 1000.
+	FilterFailing int `json:"filterFailing,omitempty"`
 }
 
 // allReaders returns those that run, the main one first.
@@ -191,6 +197,7 @@ func (s *Stream) Status() Status {
 	st.Observed, st.Duplicate, st.Outdated, st.Unchanged = p.observed.Load(), p.duplicate.Load(), p.outdated.Load(), p.unchanged.Load()
 	st.Tombstones, st.Bytes = p.tombstones.Load(), p.bytes.Load()
 	st.LastFrame, st.LastRejected, st.LastDifference = p.lastFrame.get(), p.rejectedAt.get(), p.differedAt.get()
+	st.Reduced = p.reduced.objects()
 	st.Snapshots = counts(p.snapshots[:], snapshotReasonNames[:])
 	st.Reconnects = counts(p.reconnects[:], reasonNames[:])
 	st.Rejected = counts(p.rejected[:], rejectionNames[:])
@@ -222,6 +229,7 @@ func (b *branch) statusLocked() RouteStatus {
 		st.Position = b.cursor.Last()
 	}
 	st.Filtered, st.FilterErrors = b.rules.filtered.Load(), b.rules.failed.Load()
+	st.FilterFailing = b.rules.failing.objects()
 	if text := b.rules.lastError.Load(); text != nil {
 		st.LastFilterError, st.LastFilterErrorAt = redact.Cut(*text, 1024), b.rules.failedAt.get()
 	}

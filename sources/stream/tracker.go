@@ -47,11 +47,15 @@ func (t tracker) Begin(c *pipeline.Change) (ghosts []types.UID, safe <-chan stru
 
 func (t tracker) Ack(c *pipeline.Change) {
 	name, version := identity(c)
+	var stored []func()
+	if c.Trace != nil && c.Trace.Stored != nil {
+		stored = []func(){c.Trace.Stored}
+	}
 	if c.Ghost {
-		t.cursor.AckGhost(name, version.UID)
+		t.cursor.AckGhost(name, version.UID, stored...)
 		return
 	}
-	t.cursor.Ack(c.Sequence, name, version, c.Op == pipeline.Deleted)
+	t.cursor.Ack(c.Sequence, name, version, c.Op == pipeline.Deleted, stored...)
 	t.acks.notify()
 	if t.buffers == nil {
 		return

@@ -4,7 +4,9 @@ import (
 	"archive/tar"
 	"bytes"
 	"compress/gzip"
+	"debug/elf"
 	"encoding/json"
+	"flag"
 	"io"
 	"maps"
 	"os"
@@ -165,14 +167,22 @@ func TestImageIsThatOfTheDockerfile(t *testing.T) {
 	}
 }
 
+var allPlatforms = flag.Bool("all-platforms", false, "build the image of each processor, which takes minutes; else only that of this one")
+
+// machines are the processors of programs, as their ELF headers have them.
+var machines = map[string]elf.Machine{"amd64": elf.EM_X86_64, "arm64": elf.EM_AARCH64}
+
 // The real image: built twice it is the same, it is small, holds what the Dockerfile copies,
-// and its program runs.
+// and its program is for the right processor and runs.
 func TestRealImage(t *testing.T) {
 	if testing.Short() {
 		t.Skip("builds the program: skipped with -short")
 	}
 	o := testOptions
 	o.root, o.platforms = "../..", runtime.GOARCH
+	if *allPlatforms {
+		o.platforms = "amd64,arm64"
+	}
 	var archives [2][]byte
 	for i := range archives {
 		t.Setenv("TMPDIR", t.TempDir()) // a path that is in the image makes it another one
@@ -181,8 +191,11 @@ func TestRealImage(t *testing.T) {
 			t.Fatal(err)
 		}
 		const most = 30e6
-		if size := len(images[0].layer.compressed); size > most {
-			t.Errorf("the image has %.1f MB", float64(size)/1e6)
+		for _, one := range images {
+			size := len(one.layer.compressed)
+			if t.Logf("the image for %s has %.1f MB", one.arch, float64(size)/1e6); size > most {
+				t.Errorf("that is more than %.1f MB", most/1e6)
+			}
 		}
 		if archives[i], _, err = archive(o, images); err != nil {
 			t.Fatal(err)
@@ -190,6 +203,13 @@ func TestRealImage(t *testing.T) {
 	}
 	if !bytes.Equal(archives[0], archives[1]) {
 		t.Error("built twice, the images differ")
+	}
+	for arch := range strings.SplitSeq(o.platforms, ",") {
+		_, files, _ := open(t, archives[0], arch)
+		program, err := elf.NewFile(bytes.NewReader(files["fairlead"]))
+		if err != nil || program.Machine != machines[arch] {
+			t.Errorf("the program of the image for %s: %+v, %v", arch, program, err)
+		}
 	}
 	_, files, headers := open(t, archives[0], runtime.GOARCH)
 	for _, copied := range instruction(t, "COPY") {

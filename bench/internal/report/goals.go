@@ -115,11 +115,19 @@ var rows = []row{{
 		{says: "of a rate below saturation nothing is lost (at most 0.5%)", unit: "less-share", most: 0.005, cases: []string{"readers=tails/load=paced", "readers=pages/load=paced"}},
 	},
 }, {
+	benchmark: "Handover", title: "Traces that are off",
+	what: "The stage hands bundles of 100 changes to a sink that takes no time, observed as in the program and with nothing traced. " +
+		"In turns with a stage that nobody observes, which knows of no traces.",
+	goals: []goal{
+		{says: "tracing that is off costs nothing that can be measured (at most 1.1 times)", unit: "ns/change", peer: "direct", most: 1.1, cases: []string{"tracing=off"}},
+	},
+}, {
 	benchmark: "HeapPerObject", title: "Heap per known object",
 	what: "What remains in memory of each object that was delivered. Beside controller-runtime's caches of 100,000 objects of 2.6 KB; " +
 		"a million of them would take gigabytes, and is not measured.",
 	goals: []goal{
 		{says: "at most 160 B", unit: "B/object", most: 160, cases: []string{"objects=100000", "objects=1000000"}},
+		{says: "at most 64 B more for each further sink", unit: "more-B/object", most: 64, cases: []string{"objects=100000/routes=3", "objects=1000000/routes=3"}},
 	},
 }, {
 	benchmark: "SnapshotPeak", title: "First snapshot: peak of the heap",

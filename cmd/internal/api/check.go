@@ -91,8 +91,8 @@ type Unserved struct {
 // SinkProbe is what the check of a sink has come to.
 type SinkProbe struct {
 	Name    string `json:"name"`
-	Checked bool   `json:"checked"`        // else its kind has no check, or it is Busy
-	Busy    bool   `json:"busy,omitempty"` // the check of its start is still under way: it was not asked again
+	Checked bool   `json:"checked"`           // else its kind has no check, or it was not asked
+	Unasked string `json:"unasked,omitempty"` // why it was not asked, which is no fault
 	Error   string `json:"error,omitempty"`
 }
 

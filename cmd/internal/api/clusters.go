@@ -109,15 +109,6 @@ type Stream struct {
 	LastFrameAgeSeconds *float64 `json:"lastFrameAgeSeconds,omitempty"`
 }
 
-// Recent is for how long something counts as wrong that has happened, and is over by itself.
-const Recent = 15 * time.Minute
-
-// Lately reports whether of what has happened n times since the program started the last one,
-// at a time, is Recent. Programs before version 1.0 do not tell when that was: there it is.
-func Lately(n uint64, at, now time.Time) bool {
-	return n > 0 && (at.IsZero() || now.Sub(at) < Recent)
-}
-
 // Problem is what is wrong with a description of clusters.
 type Problem struct {
 	Source  string    `json:"source"`
@@ -148,13 +139,15 @@ type Election struct {
 	Identity string `json:"identity"`
 	Leader   string `json:"leader,omitempty"`
 	// LeaderSince is since when that process leads, or nobody does, as this one has seen it.
-	LeaderSince   time.Time `json:"leaderSince,omitzero"`
-	LeaderHost    string    `json:"leaderHost,omitempty"`    // as the leader says; its Pod's name
-	LeaderAddress string    `json:"leaderAddress,omitempty"` // likewise: where /clusters is
-	AdminAddress  string    `json:"adminAddress,omitempty"`  // where this process listens for commands
-	WaitsFor      string    `json:"waitsFor,omitempty"`      // a leader that does not deliver yet
-	Refused       string    `json:"refused,omitempty"`       // why the ledger does not accept a leader
-	LastError     string    `json:"lastError,omitempty"`
+	LeaderSince time.Time `json:"leaderSince,omitzero"`
+	// UnsettledSince is since when no process has led for 15 seconds; zero: one does.
+	UnsettledSince time.Time `json:"unsettledSince,omitzero"`
+	LeaderHost     string    `json:"leaderHost,omitempty"`    // as the leader says; its Pod's name
+	LeaderAddress  string    `json:"leaderAddress,omitempty"` // likewise: where /clusters is
+	AdminAddress   string    `json:"adminAddress,omitempty"`  // where this process listens for commands
+	WaitsFor       string    `json:"waitsFor,omitempty"`      // a leader that does not deliver yet
+	Refused        string    `json:"refused,omitempty"`       // why the ledger does not accept a leader
+	LastError      string    `json:"lastError,omitempty"`
 }
 
 // Config is what /clusters says about the configuration file.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"path/filepath"
 	"slices"
@@ -11,12 +12,15 @@ import (
 	"sync"
 	"time"
 
+	"github.com/go-logr/logr"
+	"github.com/prometheus/client_golang/prometheus"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
 	"github.com/fairlead-dev/fairlead/cmd/internal/api"
 	"github.com/fairlead-dev/fairlead/cmd/internal/findings"
 	"github.com/fairlead-dev/fairlead/cmd/internal/probe"
 	"github.com/fairlead-dev/fairlead/internal/redact"
+	"github.com/fairlead-dev/fairlead/internal/spec"
 	"github.com/fairlead-dev/fairlead/sinks"
 	"github.com/fairlead-dev/fairlead/sinks/deadletter"
 	"github.com/fairlead-dev/fairlead/sources"
@@ -108,65 +112,59 @@ func newCheck(in findings.Input, began time.Time) *api.Check {
 func (p *program) askMembers(ctx context.Context, e *engine, clusters []api.Cluster) []api.MemberProbe {
 	all := make([]api.MemberProbe, len(clusters))
 	probe.Each(ctx, len(clusters), probe.MemberTimeout, func(ctx context.Context, i int) {
-		q := probe.Question{Cluster: clusters[i].Name}
-		if m, ok := p.members.of(q.Cluster); ok {
-			q.REST = m.REST
-		}
-		if link, ok := e.sources.Link(q.Cluster); ok && !link.Suspect {
-			q.Session = link.Session
-		}
+		q := p.questionOf(e, clusters[i].Name)
 		for _, st := range clusters[i].Streams {
 			// A stream that does not run says why by itself.
 			if spec, err := stream.ParseSpec(st.Stream); err == nil && st.Wildcard == "" && st.State == member.Live {
 				q.Followed = append(q.Followed, probe.Followed{GroupResource: schema.ParseGroupResource(st.Resource), Namespace: spec.Namespace, Fields: spec.Fields})
 			}
 		}
-		all[i] = probe.Member(ctx, q)
+		about := p.askAbout(ctx, e, q.Cluster)
+		probe.Rights(ctx, q, &about)
+		all[i] = about
 	})
 	return slices.DeleteFunc(all, func(m api.MemberProbe) bool { return m.Cluster == "" })
 }
 
-// askSinks has each sink that can check its destination.
+// askSinks has each sink that can do so check its destination. Those that deliver are left
+// alone: their check may make what parameters have them make, and a GET changes nothing.
 func (e *engine) askSinks(ctx context.Context) []api.SinkProbe {
 	all := make([]api.SinkProbe, len(e.sinks))
-	probe.Each(ctx, len(all), 2*probe.Timeout, func(ctx context.Context, i int) {
+	probe.Each(ctx, len(all), probe.Timeout, func(ctx context.Context, i int) {
 		k := e.sinks[i]
 		all[i] = api.SinkProbe{Name: k.name}
-		c, ok := k.to.(sinks.Checker)
-		if !ok {
-			return
+		if _, ok := k.to.(sinks.Checker); ok {
+			all[i] = trySink(ctx, k.wanted)
 		}
-		turn, cancel := context.WithTimeout(ctx, probe.Timeout)
-		defer cancel()
-		if !k.lockCheck(turn) {
-			all[i].Busy = true
-			return
-		}
-		defer k.checking.Unlock()
-		own, cancel := context.WithTimeout(ctx, probe.Timeout) // however long that has taken
-		defer cancel()
-		all[i] = sinkProbe(own, k.name, c)
 	})
 	return all
 }
 
-// lockCheck takes the turn to check d, after a check that is under way; not ok if that has not ended
-// when ctx does.
-func (d *destination) lockCheck(ctx context.Context) (ok bool) {
-	ticker := time.NewTicker(20 * time.Millisecond)
-	defer ticker.Stop()
-	for !d.checking.TryLock() {
-		select {
-		case <-ticker.C:
-		case <-ctx.Done():
-			return false
+// trySink opens a sink for a trial, has it check its destination if it can, and closes it.
+func trySink(ctx context.Context, w wanted) api.SinkProbe {
+	to, err := w.spec.Open(ctx, sinks.Env{Log: logr.Discard(), UserAgent: w.userAgent, Stdout: io.Discard, Registerer: prometheus.NewRegistry(), Trial: true})
+	if err != nil {
+		return checkedSink(w.name, err)
+	}
+	checked := api.SinkProbe{Name: w.name}
+	if c, ok := to.(sinks.Checker); ok {
+		checked = checkedSink(w.name, c.Check(ctx))
+	}
+	if c, ok := to.(io.Closer); ok {
+		if err := c.Close(); err != nil && checked.Error == "" {
+			checked.Error = redact.New().Text(err)
 		}
 	}
-	return true
+	return checked
 }
 
-func sinkProbe(ctx context.Context, name string, c sinks.Checker) api.SinkProbe {
-	return api.SinkProbe{Name: name, Checked: true, Error: redact.New().Text(c.Check(ctx))}
+// checkedSink is what the check of a sink has come to.
+func checkedSink(name string, err error) api.SinkProbe {
+	text := redact.New().Text(err)
+	if errors.Is(err, spec.ErrNotAsked) {
+		return api.SinkProbe{Name: name, Unasked: text}
+	}
+	return api.SinkProbe{Name: name, Checked: true, Error: text}
 }
 
 // countLetters counts the records in a file of dead letters, by sink and cluster.
@@ -198,15 +196,24 @@ func (s *settings) volume() *api.Volume {
 	if s.store.Path == "" {
 		return nil
 	}
-	asked := make(chan *api.Volume, 1)
-	go func() { asked <- probe.Volume(s.store.Path) }() // a disk that hangs keeps it
+	v, err := ofDisk(func() *api.Volume { return probe.Volume(s.store.Path) })
+	if err != nil {
+		return &api.Volume{Folder: filepath.Dir(s.store.Path), Error: err.Error()}
+	}
+	return v
+}
+
+// ofDisk returns what ask does, or an error if a disk hangs, which keeps its goroutine.
+func ofDisk[T any](ask func() T) (answer T, err error) {
+	asked := make(chan T, 1)
+	go func() { asked <- ask() }()
 	timer := time.NewTimer(volumeWithin)
 	defer timer.Stop()
 	select {
-	case v := <-asked:
-		return v
+	case answer = <-asked:
+		return answer, nil
 	case <-timer.C:
-		return &api.Volume{Folder: filepath.Dir(s.store.Path), Error: fmt.Sprintf("it has not answered within %v", volumeWithin)}
+		return answer, fmt.Errorf("it has not answered within %v", volumeWithin)
 	}
 }
 

@@ -9,15 +9,16 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
-	"time"
 
 	"github.com/go-logr/logr"
 	"k8s.io/client-go/rest"
 
 	"github.com/fairlead-dev/fairlead/cmd/internal/api"
-	"github.com/fairlead-dev/fairlead/internal/synctest"
 	"github.com/fairlead-dev/fairlead/internal/testenv"
+	"github.com/fairlead-dev/fairlead/pipeline"
+	"github.com/fairlead-dev/fairlead/sinks"
 )
 
 func TestFlagsOfCheck(t *testing.T) {
@@ -129,6 +130,50 @@ func TestPrecheckMakesNothing(t *testing.T) {
 	}
 }
 
+// A named pipe is left alone, and told.
+func TestPrecheckOfAPipe(t *testing.T) {
+	member := testenv.StartHostile(t, "edge")
+	member.Put("configmaps", "default", "a", nil)
+	pipe := filepath.Join(t.TempDir(), "pipe")
+	if err := syscall.Mkfifo(pipe, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	out, err := command(t, "check", "--pre", "--timeout=2s", "--watch=configmaps", "--clusters=kubeconfig:"+writeKubeconfig(t, member), "--sink=file:"+pipe, "--ledger=memory:")
+	if err != nil || !strings.Contains(out, "FL1306") || !strings.Contains(out, "a named pipe; not opened") || strings.Contains(out, "FL1305") {
+		t.Errorf("%v: %s", err, out)
+	}
+}
+
+// notedSink is a sink that notes its checks.
+type notedSink struct {
+	pipeline.Sink
+	checked func()
+}
+
+func (s notedSink) Check(context.Context) error {
+	s.checked()
+	return nil
+}
+
+// The sinks of a program that runs are not asked themselves: their check may make something.
+func TestCheckOpensSinksForATrial(t *testing.T) {
+	trials, opened := 0, 0
+	spec := &sinks.Spec{Open: func(_ context.Context, env sinks.Env) (pipeline.Sink, error) {
+		if opened++; !env.Trial {
+			t.Error("it is opened to deliver")
+		}
+		return notedSink{checked: func() { trials++ }}, nil
+	}}
+	open := func(name string, to pipeline.Sink) *sink {
+		return &sink{destination: &destination{wanted: wanted{name: name, spec: spec}, to: to}}
+	}
+	e := &engine{sinks: openSinks{open("a", notedSink{checked: func() { t.Error("the sink that delivers is checked") }}), open("b", struct{ pipeline.Sink }{})}}
+	want := []api.SinkProbe{{Name: "a", Checked: true}, {Name: "b"}}
+	if got := e.askSinks(t.Context()); !slices.Equal(got, want) || trials != 1 || opened != 1 {
+		t.Errorf("%+v, %d checks, %d were opened", got, trials, opened)
+	}
+}
+
 // What repairs is posted: a GET is answered without an audit.
 func TestADeepCheckIsPosted(t *testing.T) {
 	deep := 0
@@ -167,21 +212,4 @@ func TestAnotherCheckIsUnderWay(t *testing.T) {
 		}
 	}
 	http.DefaultClient.CloseIdleConnections()
-}
-
-// A sink that is being checked is asked once that has ended, and else told as busy.
-func TestCheckOfABusySink(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		d := &destination{}
-		d.checking.Lock()
-		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
-		defer cancel()
-		if d.lockCheck(ctx) {
-			t.Fatal("two checks at a time")
-		}
-		time.AfterFunc(time.Second, d.checking.Unlock)
-		if !d.lockCheck(t.Context()) {
-			t.Error("the check of the start has ended, and it was not asked")
-		}
-	})
 }

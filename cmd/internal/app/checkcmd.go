@@ -45,7 +45,8 @@ func newCheckCommand(o Options) *cobra.Command {
 			"and a place in docs/findings.md. Nothing is changed.\n" +
 			"\n" +
 			"With --pre no program needs to run: give the flags of fairlead run, or --config FILE, and what\n" +
-			"they name is asked from here, and nothing is made: no file, table, stream or CRD. With --deep\n" +
+			"they name is asked from here, and nothing is made: no table, stream or CRD, and no file but an\n" +
+			"empty one beside the ledger, which is locked, synced and removed again. With --deep\n" +
 			"the running program also compares now what it knows with what every cluster has, which costs\n" +
 			"each a list; what differs is repaired.\n" +
 			"\n" +

@@ -36,6 +36,8 @@ func runAs(task string, args []string) error {
 		return runKeeper(args[0], args[1], args[2:])
 	case "program":
 		return runProgram(args)
+	case "plugin":
+		return runPlugin(args)
 	case "readers":
 		return runReaders(args[0], args[1])
 	}

@@ -238,8 +238,9 @@ func (c *comparison) stream(ctx context.Context, cluster, name string, s *source
 	}
 	all := c.differences(ctx, cluster, s.Resource(), r)
 	if c.repair && len(all) > 0 {
-		c.repairAll(ctx, s, r, all)
-		c.p.log.Info("Repairs what a comparison has found, as it was asked for", "cluster", cluster, "resource", s.Resource(), "sink", c.route.name, "objects", len(all))
+		if repaired := c.repairAll(ctx, s, r, all); repaired > 0 {
+			c.p.log.Info("Repairs what a comparison has found, as it was asked for", "cluster", cluster, "resource", s.Resource(), "sink", c.route.name, "objects", repaired)
+		}
 	}
 	for i := range all {
 		c.out.line(&api.DiffLine{Difference: &all[i]})
@@ -293,8 +294,9 @@ type repairer interface {
 	Bury(ctx context.Context, n sources.ObjectName, uid, version string) error
 }
 
-// repairAll has what differs delivered again, and notes what becomes of each.
-func (c *comparison) repairAll(ctx context.Context, s repairer, r *compare.Result, all []api.Difference) {
+// repairAll has what differs delivered again, and notes what becomes of each. It returns how
+// many objects are.
+func (c *comparison) repairAll(ctx context.Context, s repairer, r *compare.Result, all []api.Difference) (repaired int) {
 	var again []sources.ObjectName
 	var of []int
 	stuck := ""
@@ -315,6 +317,7 @@ func (c *comparison) repairAll(ctx context.Context, s repairer, r *compare.Resul
 				}
 			} else {
 				all[i].Repair = "its deletion is on its way"
+				repaired++
 			}
 		case d.Ledger.LeftOut:
 			all[i].Repair = "none: the ledger has no room for it; once it has, it is delivered"
@@ -323,7 +326,7 @@ func (c *comparison) repairAll(ctx context.Context, s repairer, r *compare.Resul
 		}
 	}
 	if len(again) == 0 {
-		return
+		return repaired
 	}
 	says := "it is delivered again"
 	waits, err := s.Repair(again)
@@ -332,7 +335,7 @@ func (c *comparison) repairAll(ctx context.Context, s repairer, r *compare.Resul
 		for _, i := range of {
 			all[i].Repair = "none: " + redact.New().Text(err)
 		}
-		return
+		return repaired
 	case waits != "":
 		says = "it is delivered again when it can be: " + waits
 	}
@@ -344,4 +347,5 @@ func (c *comparison) repairAll(ctx context.Context, s repairer, r *compare.Resul
 	for _, i := range of {
 		all[i].Repair = says
 	}
+	return repaired + len(again)
 }

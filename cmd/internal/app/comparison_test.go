@@ -74,7 +74,9 @@ func TestNoRoomToRepair(t *testing.T) {
 	}}
 	c := anyComparison(nil)
 	all := make([]api.Difference, len(r.Differences))
-	c.repairAll(t.Context(), noRepairs{t}, r, all)
+	if n := c.repairAll(t.Context(), noRepairs{t}, r, all); n != 0 {
+		t.Errorf("%d are repaired", n)
+	}
 	for _, d := range all {
 		if !strings.HasPrefix(d.Repair, "none: the ledger has no room") {
 			t.Errorf("%q", d.Repair)

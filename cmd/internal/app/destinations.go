@@ -23,8 +23,9 @@ type destination struct {
 	log      logr.Logger
 	registry *shownRegistry // the kind's own metrics
 
-	checking sync.Mutex // held while it is checked
-	checked  bool       // guarded by checking: that has ended
+	checks   sync.WaitGroup // of engines, see startCheck
+	checking sync.Mutex     // held while it is checked
+	checked  bool           // guarded by checking: it was found good
 }
 
 // destinations are those that are open, by name.
@@ -108,6 +109,7 @@ func (ds destinations) close() {
 // close closes d, after a check that is under way.
 func (d *destination) close() {
 	d.registry.hide()
+	d.checks.Wait()
 	d.checking.Lock()
 	defer d.checking.Unlock()
 	if c, ok := d.to.(io.Closer); ok {

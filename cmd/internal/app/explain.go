@@ -117,17 +117,17 @@ func (p *program) explain(r *http.Request, turns *explainTurns) (code int, answe
 		return http.StatusServiceUnavailable, api.Error{Error: whyNotHere(p.electionStatus(), "delivery has not begun, or the settings are being changed", "ask again")}
 	}
 	cluster := q.Get("cluster")
-	asked := make(chan api.MemberProbe, 1)
-	go func() { asked <- p.askAbout(r.Context(), e, cluster) }()
+	var about api.MemberProbe
+	var asking sync.WaitGroup
+	within, cancel := context.WithTimeoutCause(r.Context(), probeWithin, fmt.Errorf("it has not answered within %v", probeWithin))
+	defer asking.Wait()
+	defer cancel()
+	asking.Go(func() { about = p.askAbout(within, e, cluster) })
 	found, err := e.sources.Look(r.Context(), cluster, q.Get("resource"), q.Get("namespace"), q.Get("name"))
 	if errors.Is(err, sources.ErrNoNamespace) {
 		return http.StatusBadRequest, api.Error{Error: err.Error()}
 	}
-	var about api.MemberProbe
-	select {
-	case about = <-asked:
-	case <-r.Context().Done(): // nobody waits for the answer any more
-	}
+	asking.Wait()
 	x := &api.Explanation{Cluster: cluster, Resource: found.Resource, Namespace: found.Namespace, Name: found.Name}
 	switch {
 	case errors.Is(err, sources.ErrUnknownCluster), errors.Is(err, sources.ErrUnknownResource), errors.Is(err, sources.ErrNotSurveyed):

@@ -13,14 +13,41 @@ import (
 	"github.com/fairlead-dev/fairlead/sources"
 )
 
-// probeWithin bounds the questions to a member about itself, beside that for the object.
+// probeWithin is how long an explanation waits for what a member says about itself.
 const probeWithin = 4 * time.Second
 
-// askAbout asks a member about itself: its clock, its version, its credentials. The member
-// may be unknown.
+// askAbout returns what a member says about itself: its clock, its version, its credentials.
+// Unless it has been asked within seconds it is asked now, see probe.Shared. When ctx ends
+// before it has answered, there is what is known without asking. The member may be unknown.
 func (p *program) askAbout(ctx context.Context, e *engine, cluster string) api.MemberProbe {
-	ctx, cancel := context.WithTimeout(ctx, probeWithin)
+	q := p.questionOf(e, cluster)
+	if q.Session == nil { // what is found without asking is not kept: the cluster can be asked soon
+		return probe.About(ctx, q)
+	}
+	answer, ok := p.probes.Ask(ctx, cluster, func(ctx context.Context) api.MemberProbe { return probe.About(ctx, q) })
+	if ok {
+		return answer
+	}
+	q.Session = nil
+	answer = probe.About(ctx, q)
+	if ctx.Err() != nil {
+		answer.Error = context.Cause(ctx).Error()
+	}
+	return answer
+}
+
+// endProbes ends the questions that are under way.
+func (p *program) endProbes() {
+	ctx, cancel := context.WithTimeout(context.Background(), stopGrace)
 	defer cancel()
+	if !p.probes.Close(ctx) {
+		p.log.Info("Goes on although questions to clusters have not ended in time")
+	}
+}
+
+// questionOf is what a member is asked about itself. Nothing is sent to one that is not
+// connected, or in doubt.
+func (p *program) questionOf(e *engine, cluster string) probe.Question {
 	q := probe.Question{Cluster: cluster}
 	if m, ok := p.members.of(cluster); ok {
 		q.REST = m.REST
@@ -28,7 +55,7 @@ func (p *program) askAbout(ctx context.Context, e *engine, cluster string) api.M
 	if link, ok := e.sources.Link(cluster); ok && !link.Suspect {
 		q.Session = link.Session
 	}
-	return probe.Member(ctx, q)
+	return q
 }
 
 // causes adds the findings that bear on an object, and to each verdict the one that is its

@@ -47,6 +47,7 @@ type fault struct {
 	// is not about one.
 	code, cluster string
 	says          string   // part of the cause
+	explained     string   // part of what explain says; empty: as says
 	also          []string // other codes that may be found
 	pre           bool     // the cause is found before the program runs, too
 	info          bool     // it is no error and no warning
@@ -307,7 +308,7 @@ var faults = []fault{
 		},
 	},
 	{
-		name: "bucket empty", code: "FL1202", cluster: "alpha", says: "waited for its limit", also: []string{"FL1201"},
+		name: "bucket empty", code: "FL1202", cluster: "alpha", says: "waited for its limit", explained: "waits for a token", also: []string{"FL1201"},
 		reason: api.ReasonThrottled, object: "configmaps/many-9",
 		inject: func(t *testing.T, s *stand) []string { return append(s.well(t), "--cluster-limit=alpha=0.01:1") },
 		then:   func(_ *testing.T, s *stand, _ *running) { s.many() },

@@ -11,7 +11,6 @@ import (
 	"time"
 
 	"github.com/go-logr/logr"
-	"github.com/prometheus/client_golang/prometheus"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/util/uuid"
 	"k8s.io/client-go/rest"
@@ -22,14 +21,14 @@ import (
 	"github.com/fairlead-dev/fairlead/internal/ledger"
 	"github.com/fairlead-dev/fairlead/internal/redact"
 	"github.com/fairlead-dev/fairlead/locks"
-	"github.com/fairlead-dev/fairlead/sinks"
 	"github.com/fairlead-dev/fairlead/sources/connection"
 	"github.com/fairlead-dev/fairlead/sources/fleet"
 	"github.com/fairlead-dev/fairlead/sources/member"
 )
 
 // precheck asks everything that settings name, without a program that runs. It makes the
-// same connections as one, follows nothing, and changes nothing. timeout bounds each attempt to connect, and
+// same connections as one, follows nothing, and changes nothing, but for a file beside the ledger that
+// it makes and removes. timeout bounds each attempt to connect, and
 // the check of each sink and of the lock.
 func (s *settings) precheck(ctx context.Context, timeout time.Duration) *api.Check {
 	began := time.Now()
@@ -201,7 +200,7 @@ func noteTwins(clusters []api.Cluster) {
 }
 
 // askVolume looks at the ledger's volume, and at the ledger if there is one; nil: the ledger
-// is in no file.
+// is in no file. Unless another process has the ledger, it makes and removes a file beside it.
 func (s *settings) askVolume(ctx context.Context) *api.Volume {
 	v := s.volume()
 	if v == nil || v.Error != "" || s.store.OpenExisting == nil {
@@ -218,30 +217,21 @@ func (s *settings) askVolume(ctx context.Context) *api.Volume {
 	case errors.Is(err, ledger.ErrInUse):
 		v.Locked, err = true, nil
 	}
+	if err == nil && !v.Locked { // else whoever has it shows that it can
+		var hangs error
+		if err, hangs = ofDisk(func() error { return probe.TryVolume(s.store.Path) }); hangs != nil {
+			err = hangs
+		}
+	}
 	v.Error = redact.New().Text(err)
 	return v
 }
 
-// askSinks opens each sink for a trial, has it check its destination, and closes it.
+// askSinks has each sink check its destination.
 func (s *settings) askSinks(ctx context.Context, timeout time.Duration) []api.SinkProbe {
-	all := make([]api.SinkProbe, len(s.sinks))
-	probe.Each(ctx, len(all), timeout, func(ctx context.Context, i int) {
-		spec := s.sinks[i]
-		all[i] = api.SinkProbe{Name: spec.Identity}
-		to, err := spec.Open(ctx, sinks.Env{Log: logr.Discard(), UserAgent: s.userAgent(), Stdout: io.Discard, Registerer: prometheus.NewRegistry(), Trial: true})
-		if err != nil {
-			all[i].Error = redact.New().Text(err)
-			return
-		}
-		if c, ok := to.(sinks.Checker); ok {
-			all[i] = sinkProbe(ctx, spec.Identity, c)
-		}
-		if c, ok := to.(io.Closer); ok {
-			if err := c.Close(); err != nil && all[i].Error == "" {
-				all[i].Error = redact.New().Text(err)
-			}
-		}
-	})
+	wanted := s.wanted()
+	all := make([]api.SinkProbe, len(wanted))
+	probe.Each(ctx, len(all), timeout, func(ctx context.Context, i int) { all[i] = trySink(ctx, wanted[i]) })
 	return all
 }
 

@@ -18,6 +18,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/manager"
 
 	"github.com/fairlead-dev/fairlead/cmd/internal/page"
+	"github.com/fairlead-dev/fairlead/cmd/internal/probe"
 	"github.com/fairlead-dev/fairlead/cmd/internal/trace"
 	"github.com/fairlead-dev/fairlead/internal/election"
 	"github.com/fairlead-dev/fairlead/internal/ledger"
@@ -42,9 +43,10 @@ type program struct {
 	waitsFor   atomic.Pointer[string]
 	refused    atomic.Pointer[string] // why the ledger does not accept this leader
 
-	observers     observers    // of what sinks answer
-	orders        *orders      // of operators
-	checking      sync.Mutex   // held while everything is asked, see check
+	observers     observers  // of what sinks answer
+	orders        *orders    // of operators
+	checking      sync.Mutex // held while everything is asked, see check
+	probes        *probe.Shared
 	recent        recent       // what they have answered last
 	tails         tails        // of what they answer
 	comparing     atomic.Bool  // whether a comparison is under way
@@ -84,7 +86,7 @@ func newProgram(ctx context.Context, s *settings, stdout io.Writer, log logr.Log
 	p := &program{
 		settings: s, limiter: newLimiter(s.clusterLimits()), stdout: stdout, log: log, registerer: reg,
 		members: newMembers(), changes: newChanges(s), started: make(chan struct{}), stopping: make(chan struct{}),
-		hangup: make(chan os.Signal, 1),
+		hangup: make(chan os.Signal, 1), probes: probe.NewShared(),
 	}
 	p.orders = newOrders(log, p.limiter)
 	defer func() {

@@ -10,6 +10,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"golang.org/x/sync/errgroup"
 
+	"github.com/fairlead-dev/fairlead/internal/redact"
 	"github.com/fairlead-dev/fairlead/sinks"
 	"github.com/fairlead-dev/fairlead/sinks/batch"
 	"github.com/fairlead-dev/fairlead/sinks/fenced"
@@ -86,30 +87,51 @@ func (ks openSinks) run(ctx context.Context, dead *deadLetters, hangup <-chan os
 	return g.Wait()
 }
 
-// checkTimeout bounds the check of a sink.
+// checkTimeout bounds one check of a sink, and the wait for another one that is under way.
 const checkTimeout = 30 * time.Second
 
-// startCheck checks the destination, if that has not been done, and is not waited for: what it
-// asks may hang, and it writes nothing. One check at a time is under way.
-func (d *destination) startCheck(ctx context.Context, c sinks.Checker) {
-	if !d.checking.TryLock() {
-		return
-	}
-	go func() {
-		defer d.checking.Unlock()
-		d.checked = d.checked || d.check(ctx, c)
-	}()
+// startCheck checks the destination until it is good, or a write has told how it is, and is
+// not waited for: what it asks may hang, and it writes nothing. One check at a time is under
+// way. Once one has found it good, engines to come do not ask again.
+func (k *sink) startCheck(ctx context.Context, c sinks.Checker) {
+	k.checks.Go(func() {
+		k.batcher.Check(ctx, func(ctx context.Context) error {
+			turn, cancel := context.WithTimeout(ctx, checkTimeout)
+			defer cancel()
+			if !k.lockCheck(turn) {
+				return errors.New("the check before this one has not ended; the destination does not answer")
+			}
+			defer k.checking.Unlock()
+			if err := ctx.Err(); err != nil {
+				return err // it may be closed
+			}
+			if k.checked {
+				return nil
+			}
+			own, cancel := context.WithTimeout(ctx, checkTimeout) // however long that has taken
+			defer cancel()
+			err := redact.New().Error(c.Check(own))
+			if sinks.IsCaution(err) {
+				k.log.Error(err, "The sink's destination can be written to, and is not as it should be")
+				err = nil
+			}
+			k.checked = err == nil
+			return err
+		})
+	})
 }
 
-// check tells in the log whether the destination can be written to. What is wrong with
-// it may pass, and each Write meets it anyway. It is not done if ctx ends before.
-func (d *destination) check(ctx context.Context, c sinks.Checker) (done bool) {
-	ctx, cancel := context.WithTimeout(ctx, checkTimeout)
-	defer cancel()
-	if err := c.Check(ctx); err == nil {
-		d.log.Info("Checked the sink's destination")
-	} else if !errors.Is(ctx.Err(), context.Canceled) {
-		d.log.Error(err, "The sink's destination is not ready; it is tried with every write")
+// lockCheck takes the turn to check the destination, after a check that is under way; not ok
+// if that has not ended when ctx does.
+func (k *sink) lockCheck(ctx context.Context) (ok bool) {
+	ticker := time.NewTicker(20 * time.Millisecond)
+	defer ticker.Stop()
+	for !k.checking.TryLock() {
+		select {
+		case <-ticker.C:
+		case <-ctx.Done():
+			return false
+		}
 	}
-	return !errors.Is(ctx.Err(), context.Canceled)
+	return true
 }

@@ -42,7 +42,7 @@ func (p *program) traceOf(route string) func(*pipeline.Change) *pipeline.Trace {
 	return p.tracer.Choose(route)
 }
 
-// startTracing sends spans until stop is called, after the last delivery.
+// startTracing sends spans until stop is called, after the last transaction of the ledger.
 func (p *program) startTracing(ps *parts) (stop func()) {
 	if p.tracer == nil {
 		return func() {}

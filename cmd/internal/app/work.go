@@ -19,6 +19,7 @@ func (p *program) run(ctx context.Context) (err error) {
 	defer signal.Stop(p.hangup)
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
+	defer p.endProbes()
 	var wg sync.WaitGroup
 	defer wg.Wait()
 	serving, stopServing := context.WithCancel(context.WithoutCancel(ctx))
@@ -67,6 +68,7 @@ func (p *program) run(ctx context.Context) (err error) {
 func (p *program) work(ctx, term context.Context) (ended bool, err error) {
 	ps, free := p.newParts(term)
 	defer free()
+	stopTracing := p.startTracing(ps)
 	stopLedger := ps.start("the ledger", func(ctx context.Context) error {
 		err := p.ledger.Run(ctx)
 		if errors.Is(err, ledger.ErrOldTerm) && p.election != nil {
@@ -74,7 +76,6 @@ func (p *program) work(ctx, term context.Context) (ended bool, err error) {
 		}
 		return err
 	})
-	stopTracing := p.startTracing(ps)
 	e := p.current()
 	e.start(p, ps)
 	stopFleet := ps.start("the fleet", p.fleet.Run)
@@ -91,8 +92,8 @@ func (p *program) work(ctx, term context.Context) (ended bool, err error) {
 		last.left = e.stop(draining, p, ps)
 		cancel()
 	}
-	stopTracing()
 	stopLedger()
+	stopTracing() // the last transaction ends spans
 	closed := make(chan struct{})
 	go func() {
 		defer close(closed)

@@ -87,7 +87,7 @@ func (p *pods) log(ctx context.Context, pod string, before bool) ([]byte, error)
 	ctx, cancel := context.WithTimeout(ctx, answerWithin)
 	defer cancel()
 	lines, bytes := int64(mostLogLines), int64(mostLog)
-	body, err := untilDone(ctx, func() (io.ReadCloser, error) {
+	body, err := untilDone(ctx, p, func() (io.ReadCloser, error) {
 		return p.core.Pods(p.namespace).GetLogs(pod, &corev1.PodLogOptions{
 			Container: container, Previous: before, TailLines: &lines, LimitBytes: &bytes, Timestamps: true,
 		}).Stream(ctx)

@@ -45,7 +45,11 @@ func NewExplain() *cobra.Command {
 				return err
 			}
 			if cmd.Flags().Changed("output") {
-				return o.Print(cmd.OutOrStdout(), explained(&x), &x)
+				if err := o.Print(cmd.OutOrStdout(), explained(&x), &x); err != nil || !o.IsTable() || len(x.Findings) == 0 {
+					return err
+				}
+				_, err := io.WriteString(cmd.OutOrStdout(), "\n"+foundLines(&x, nil))
+				return err
 			}
 			return tell(cmd.OutOrStdout(), &x)
 		},
@@ -96,13 +100,26 @@ func tell(w io.Writer, x *api.Explanation) error {
 		}
 		b.WriteString("\n")
 	}
-	for _, one := range x.Findings {
-		if !told[one.Code] {
-			fmt.Fprintf(&b, "  %s %s: %s. %s\n", Visible(string(one.Severity)), Visible(one.Code), Visible(strings.TrimRight(one.Cause, ".")), Visible(one.Do))
-		}
-	}
+	b.WriteString(foundLines(x, told))
 	_, err := io.WriteString(w, b.String())
 	return err
+}
+
+// foundLines is a line for each finding: its cause, what to do unless that has been told of its
+// code, and the page that says more.
+func foundLines(x *api.Explanation, told map[string]bool) string {
+	var b strings.Builder
+	for _, one := range x.Findings {
+		fmt.Fprintf(&b, "  %s %s: %s.", Visible(string(one.Severity)), Visible(one.Code), Visible(strings.TrimRight(one.Cause, ".")))
+		if !told[one.Code] {
+			fmt.Fprintf(&b, " %s", Visible(one.Do))
+		}
+		if one.Page != "" {
+			fmt.Fprintf(&b, " (%s)", Visible(one.Page))
+		}
+		b.WriteString("\n")
+	}
+	return b.String()
 }
 
 // explained is the same as a table.

@@ -22,28 +22,28 @@ const (
 	waitEvery  = time.Second     // of --wait
 )
 
-// follow prints the status again and again, until the context ends. That it cannot ask it
-// tells in place of the status, and goes on.
-func (s *statusCommand) follow(cmd *cobra.Command) error {
+// follow draws what print writes again and again, until the context ends, with a time in
+// between. The error of print it tells below that, and goes on; that of the last one it
+// returns.
+func follow(cmd *cobra.Command, every time.Duration, print func(frame io.Writer) error) error {
 	screen := newScreen(cmd.OutOrStdout())
-	tick := time.NewTicker(watchEvery)
+	tick := time.NewTicker(every)
 	defer tick.Stop()
 	var last error
 	for {
 		var frame bytes.Buffer
-		status, err := s.client.Clusters(cmd.Context(), &frame)
+		err := print(&frame)
 		if cmd.Context().Err() != nil {
 			return last
 		}
-		if last = Unasked(err); err == nil {
-			last = s.print(&frame, status)
-		}
+		last = err
 		if said := errors.Unwrap(last); said != nil {
 			fmt.Fprintln(&frame, "fairlead:", said)
 		}
 		if err := screen.draw(frame.String()); err != nil {
 			return err
 		}
+		tick.Reset(every)
 		select {
 		case <-tick.C:
 		case <-cmd.Context().Done():

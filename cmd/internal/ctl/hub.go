@@ -1,12 +1,14 @@
 package ctl
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"net"
 	"net/http"
 	"net/url"
 	"strings"
+	"time"
 
 	"github.com/spf13/pflag"
 	coordinationclient "k8s.io/client-go/kubernetes/typed/coordination/v1"
@@ -32,7 +34,8 @@ const (
 type hubFlags struct {
 	kubeconfig, context, namespace, pod, lease string
 	port                                       int
-	names                                      []string // of the flags, as they were added
+	names                                      []string      // of the flags, as they were added
+	within                                     time.Duration // see pods; zero: connectWithin
 }
 
 // addTo adds the flags. A command that has one of that name itself gets mine with
@@ -53,7 +56,7 @@ func (h *hubFlags) addTo(f *pflag.FlagSet) {
 	f.StringVar(&h.pod, name("pod"), "", "ask the program in this Pod, through the API server (default: the leader's)")
 	f.StringVar(&h.context, name("context"), "", "ask the program in a Pod of this context of the kubeconfig (default: the current one)")
 	f.StringVar(&h.kubeconfig, name("kubeconfig"), "", "ask the program in a Pod of a cluster of this kubeconfig (default: as kubectl has it)")
-	f.StringVar(&h.lease, name("lease"), defaultLease, "ask the program in the Pod that holds this Lease")
+	f.StringVar(&h.lease, name("lease"), "", "ask the program in the Pod that holds this Lease (default: "+defaultLease+", else the one that a Pod of it holds)")
 	f.IntVar(&h.port, name("admin-port"), defaultPort, "port of the program's --admin-bind-address in its Pod")
 }
 
@@ -76,8 +79,9 @@ type pods struct {
 	core      corev1client.CoreV1Interface
 	leases    coordinationclient.LeasesGetter
 	namespace string
-	lease     string
+	lease     string // empty: defaultLease, or what holder finds
 	port      int
+	within    time.Duration // for an API server to answer, and a plugin before it
 }
 
 // open returns the way to the leader, or to the Pod that is named.
@@ -106,7 +110,7 @@ func (h *hubFlags) openBy(ctx context.Context, config *rest.Config) (*way, error
 	if err != nil {
 		return nil, fmt.Errorf("connect to %s: %w", config.Host, known.Error(err))
 	}
-	p := &pods{config: config, redact: known, core: core, leases: leases, namespace: h.namespace, lease: h.lease, port: h.port}
+	p := &pods{config: config, redact: known, core: core, leases: leases, namespace: h.namespace, lease: h.lease, port: h.port, within: cmp.Or(h.within, connectWithin)}
 	name := h.pod
 	if name == "" {
 		if name, err = p.find(ctx); err != nil {

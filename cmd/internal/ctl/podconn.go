@@ -47,7 +47,7 @@ const (
 
 // dial connects to the admin port of a Pod. ctx bounds the dialing only.
 func (p *pods) dial(ctx context.Context, pod string) (net.Conn, error) {
-	conn, err := p.connect(ctx, pod)
+	conn, err := untilDone(ctx, p, func() (httpstream.Connection, error) { return p.connect(ctx, pod) })
 	if err != nil {
 		return nil, p.failed(fmt.Sprintf("forward port %d of Pod %s", p.port, pod), rightToPass, "get and create", err)
 	}

@@ -4,10 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"slices"
 	"strings"
+	"time"
 
-	coordinationv1 "k8s.io/api/coordination/v1"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -20,7 +21,8 @@ import (
 const mostPods = 500
 
 // find returns the name of the Pod to ask: the one that holds the Lease, or has the
-// leader's label, or any one. One that follows says who leads.
+// leader's label, or any one. One that follows says who leads. Of several Fairleads that
+// elect by Leases it takes none.
 func (p *pods) find(ctx context.Context) (string, error) {
 	running, err := p.running(ctx)
 	if err != nil {
@@ -29,17 +31,9 @@ func (p *pods) find(ctx context.Context) (string, error) {
 	if len(running) == 0 {
 		return "", fmt.Errorf("no Pod with the label %s or a container %s runs in namespace %s; name the namespace with -n, or the Pod with --pod", podSelector, container, p.namespace)
 	}
-	lease, err := untilDone(ctx, func() (*coordinationv1.Lease, error) {
-		return p.leases.Leases(p.namespace).Get(ctx, p.lease, metav1.GetOptions{})
-	})
-	switch {
-	case err == nil && lease.Spec.HolderIdentity != nil:
-		host, _ := api.ParseIdentity(*lease.Spec.HolderIdentity)
-		if pod := podOf(running, host); pod != "" {
-			return pod, nil
-		}
-	case err != nil && !apierrors.IsNotFound(err) && !apierrors.IsForbidden(err):
-		return "", p.failed("read the Lease "+p.lease, "leases.coordination.k8s.io", "get", err)
+	pod, err := p.holder(ctx, running)
+	if err != nil || pod != "" {
+		return pod, err
 	}
 	// There is another lock, or none.
 	leaders, err := p.list(ctx, leaderSelector, nil)
@@ -89,7 +83,7 @@ func (p *pods) running(ctx context.Context) ([]string, error) {
 // list returns, in order, the names of the Pods that run, have the labels, and are wanted: a
 // nil function wants all.
 func (p *pods) list(ctx context.Context, selector string, wanted func(*corev1.Pod) bool) (names []string, err error) {
-	list, err := untilDone(ctx, func() (*corev1.PodList, error) {
+	list, err := untilDone(ctx, p, func() (*corev1.PodList, error) {
 		return p.core.Pods(p.namespace).List(ctx, metav1.ListOptions{LabelSelector: selector, Limit: mostPods})
 	})
 	if err != nil {
@@ -122,23 +116,41 @@ func (p *pods) next(ctx context.Context, from *way, l api.Leader) (*way, error) 
 	return p.way(pod), nil
 }
 
-// untilDone returns what ask returns, or why ctx has ended: a plugin for credentials that
-// hangs knows no context. What it asks goes on then, for as long as the process does.
-func untilDone[T any](ctx context.Context, ask func() (T, error)) (answer T, err error) {
+// connectWithin is how long an API server may take to begin its answer, the plugin for
+// credentials with it. It is less than answerWithin, so that this is what is told.
+const connectWithin = answerWithin - 2*time.Second
+
+// untilDone returns what ask returns, or why it is not waited for any longer: ctx has ended,
+// or within is over. A plugin for credentials that hangs knows no context. What it asks goes
+// on then, for as long as the process does, and is closed if it comes to anything.
+func untilDone[T any](ctx context.Context, p *pods, ask func() (T, error)) (answer T, err error) {
 	type result struct {
 		answer T
 		err    error
 	}
-	got := make(chan result, 1)
+	late := fmt.Errorf("%w after %v", context.DeadlineExceeded, p.within)
+	ctx, cancel := context.WithTimeoutCause(ctx, p.within, late)
+	defer cancel()
+	got := make(chan result)
 	go func() {
 		a, err := ask()
-		got <- result{a, err}
+		select {
+		case got <- result{a, err}:
+		case <-ctx.Done():
+			if c, ok := any(a).(io.Closer); ok && err == nil {
+				_ = c.Close() // nobody wants it any more
+			}
+		}
 	}()
 	select {
 	case r := <-got:
 		return r.answer, r.err
 	case <-ctx.Done():
-		return answer, fmt.Errorf("no answer, perhaps because a plugin for credentials hangs: %w", context.Cause(ctx))
+		why := "no answer"
+		if plugin := p.config.ExecProvider; plugin != nil {
+			why = fmt.Sprintf("no answer of the API server, or of the plugin for credentials %.300q; run that by itself to see whether it hangs", plugin.Command)
+		}
+		return answer, fmt.Errorf("%s: %w", why, context.Cause(ctx))
 	}
 }
 

@@ -4,10 +4,14 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"io"
 	"net/http"
 	"net/http/httptest"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -15,35 +19,68 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/client-go/rest"
+	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
 )
 
-// hanging is a plugin for credentials that does not come to an end.
-type hanging chan struct{}
-
-func (h hanging) RoundTrip(*http.Request) (*http.Response, error) {
-	<-h
-	return nil, errors.New("ended")
+// hangingPlugin is how an API server is asked with a plugin for credentials that says nothing
+// until the test ends.
+func hangingPlugin(t *testing.T) *rest.Config {
+	t.Helper()
+	dir := t.TempDir()
+	fifo, command := filepath.Join(dir, "fifo"), filepath.Join(dir, "hanging-plugin")
+	if err := syscall.Mkfifo(fifo, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	held, err := os.OpenFile(fifo, os.O_RDWR, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		_ = os.Remove(fifo) // one that begins only now finds none
+		_ = held.Close()    // one that reads it comes to the end
+	})
+	if err := os.WriteFile(command, []byte("#!/bin/sh\nread line < '"+fifo+"'\n"), 0o700); err != nil { //nolint:gosec // it is run
+		t.Fatal(err)
+	}
+	return &rest.Config{Host: "http://127.0.0.1:1", ExecProvider: &clientcmdapi.ExecConfig{
+		Command: command, APIVersion: "client.authentication.k8s.io/v1", InteractiveMode: clientcmdapi.NeverExecInteractiveMode,
+	}}
 }
 
-// TestAHangingPluginHoldsNothing: who asks comes back when the time is over.
+// TestAHangingPluginHoldsNothing: whoever asks is told which plugin it is, whether or not
+// there is a deadline, and whatever is asked first.
 func TestAHangingPluginHoldsNothing(t *testing.T) {
-	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
-	defer cancel()
-	plugin := make(hanging)
-	defer close(plugin)
-	opened := make(chan error, 1)
-	go func() {
-		h := hubFlags{namespace: "fairlead", lease: defaultLease, port: defaultPort}
-		_, err := h.openBy(ctx, &rest.Config{Host: "http://127.0.0.1:1", WrapTransport: func(http.RoundTripper) http.RoundTripper { return plugin }})
-		opened <- err
-	}()
-	select {
-	case err := <-opened:
-		if !errors.Is(err, context.DeadlineExceeded) || !strings.Contains(err.Error(), "plugin") {
-			t.Error(err)
-		}
-	case <-time.After(time.Minute):
-		t.Error("it hangs, too")
+	over, cancel := context.WithCancelCause(t.Context())
+	cancel(errors.New("enough"))
+	for name, test := range map[string]struct {
+		ctx  context.Context //nolint:containedctx // of a case
+		h    hubFlags
+		want string
+	}{
+		"find":                {t.Context(), hubFlags{within: 50 * time.Millisecond}, "after 50ms"},
+		"a Pod that is named": {t.Context(), hubFlags{within: 50 * time.Millisecond, pod: "fairlead-0"}, "after 50ms"},
+		"the end of a ctx":    {over, hubFlags{}, "enough"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			config, done := hangingPlugin(t), make(chan error, 1)
+			go func() {
+				test.h.namespace, test.h.lease, test.h.port = "fairlead", defaultLease, defaultPort
+				at, err := test.h.openBy(test.ctx, config)
+				if err == nil { // a stream has no deadline of its own
+					var body io.ReadCloser
+					err = request{method: http.MethodGet, path: "/tail", as: []int{http.StatusOK}, stream: &body}.send(test.ctx, at)
+				}
+				done <- err
+			}()
+			select {
+			case err := <-done:
+				if err == nil || !strings.Contains(err.Error(), "hanging-plugin") || !strings.Contains(err.Error(), test.want) {
+					t.Error(err)
+				}
+			case <-time.After(time.Minute):
+				t.Error("it hangs, too")
+			}
+		})
 	}
 }
 

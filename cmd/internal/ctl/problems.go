@@ -78,8 +78,9 @@ type filterError struct {
 func filterErrors(s *api.Status, now time.Time) (all []filterError) {
 	for i := range s.Clusters {
 		for _, st := range s.Clusters[i].Streams {
-			for _, r := range st.Routes {
-				if !api.Lately(r.FilterErrors, r.LastFilterErrorAt, now) {
+			for j := range st.Routes {
+				r := &st.Routes[j]
+				if !api.FilterFails(r, now) {
 					continue
 				}
 				at := slices.IndexFunc(all, func(f filterError) bool { return f.route == r.Route })

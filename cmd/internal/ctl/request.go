@@ -96,8 +96,27 @@ func (r request) send(ctx context.Context, to *way) error {
 	if to.pod != "" {
 		where = "name its port with --admin-port"
 	}
-	return refusal(body, fmt.Errorf("%s %s: what answers there (status %d) is not the admin address of fairlead run; %s", r.method, u, resp.StatusCode, where))
+	return refusal(body, r.unknown(ctx, to, resp.StatusCode, fmt.Errorf("%s %s: what answers there (status %d) is not the admin address of fairlead run; %s", r.method, u, resp.StatusCode, where)))
 }
+
+// unknown is the error of an answer that says nothing: that the program does not know what it is
+// asked for, if it is one that tells its version, and else other.
+func (r request) unknown(ctx context.Context, to *way, code int, other error) error {
+	if code != http.StatusNotFound && code != http.StatusMethodNotAllowed || r.path == versionPath {
+		return other
+	}
+	var v api.Version
+	if err := page(versionPath, &v).send(ctx, to); err != nil || v.Version == "" {
+		return other
+	}
+	return fmt.Errorf("this program (version %s) does not know %s %s, which this command needs; upgrade the program, or use the fairlead command of its version",
+		Visible(redact.Cut(v.Version, mostVersion)), r.method, r.path)
+}
+
+const (
+	versionPath = "/version"
+	mostVersion = 100 // bytes of a version that is shown
+)
 
 // take reports whether the body is such an answer.
 func (r request) take(body []byte) bool {

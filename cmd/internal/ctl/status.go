@@ -88,15 +88,20 @@ func (s *statusCommand) run(cmd *cobra.Command) (err error) {
 	case s.watch && s.wait != "":
 		return Unasked(fmt.Errorf("--watch and --wait exclude each other"))
 	case s.watch:
-		return s.follow(cmd)
+		return follow(cmd, watchEvery, func(frame io.Writer) error { return s.tell(cmd, frame, frame) })
 	case s.wait != "":
 		return s.await(cmd)
 	}
-	status, err := s.client.Clusters(cmd.Context(), cmd.ErrOrStderr())
+	return s.tell(cmd, cmd.OutOrStdout(), cmd.ErrOrStderr())
+}
+
+// tell asks for the status and prints it, and returns the end of the command.
+func (s *statusCommand) tell(cmd *cobra.Command, to, notes io.Writer) error {
+	status, err := s.client.Clusters(cmd.Context(), notes)
 	if err != nil {
 		return Unasked(err)
 	}
-	return s.print(cmd.OutOrStdout(), status)
+	return s.print(to, status)
 }
 
 // print prints, and returns the end of the command.

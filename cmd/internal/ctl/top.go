@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"io"
 	"slices"
 	"strings"
 	"time"
@@ -29,6 +30,7 @@ func NewTop() *cobra.Command {
 	var o Output
 	var interval time.Duration
 	var selector string
+	var watch bool
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		table, ok := map[string]func(*reads) Table{"clusters": topClusters, "streams": topStreams, "sinks": topSinks}[args[0]]
 		if !ok {
@@ -41,47 +43,68 @@ func NewTop() *cobra.Command {
 		if err != nil {
 			return Unasked(fmt.Errorf("--selector: %w", err))
 		}
-		r, err := c.readTwice(cmd, interval)
-		if err != nil {
-			return Unasked(err)
+		var r reads
+		tell := func(to, notes io.Writer) error {
+			if err := r.next(cmd.Context(), &c, interval, notes); err != nil {
+				return Unasked(err)
+			}
+			return Unasked(o.Print(to, table(r.of(selected)), func(items []any) any { return map[string]any{"items": items} }))
 		}
-		r.second.Clusters = slices.DeleteFunc(r.second.Clusters, func(c api.Cluster) bool { return !selected.Matches(labels.Set(c.Labels)) })
-		return Unasked(o.Print(cmd.OutOrStdout(), table(r), func(items []any) any { return map[string]any{"items": items} }))
+		if watch {
+			return follow(cmd, interval, func(frame io.Writer) error { return tell(frame, frame) })
+		}
+		return tell(cmd.OutOrStdout(), cmd.ErrOrStderr())
 	}
-	cmd.Example = "  fairlead top clusters\n  fairlead top streams --sort-by=bytes/s --interval=10s\n  fairlead top sinks -o json"
+	cmd.Example = "  fairlead top clusters\n  fairlead top streams --sort-by=bytes/s --interval=10s\n  fairlead top sinks -o json\n  fairlead top clusters -w"
 	cmd.Flags().StringVarP(&selector, "selector", "l", "", "only what comes from clusters with these labels, which objects of the hub give them")
 	cmd.Flags().DurationVar(&interval, "interval", 2*time.Second, "time between the two reads")
+	cmd.Flags().BoolVarP(&watch, "watch", "w", false, "tell again after each interval, until interrupted")
 	o.AddFlags(cmd.Flags())
 	c.AddFlag(cmd.Flags())
 	return cmd
 }
 
-// reads are two reads of /clusters.
+// reads are the last two reads of /clusters.
 type reads struct {
 	first, second *api.Status
 	between       time.Duration
 	now           time.Time // of the second one
 }
 
-func (c *Client) readTwice(cmd *cobra.Command, interval time.Duration) (_ *reads, err error) {
-	var r reads
-	if r.first, err = c.Clusters(cmd.Context(), cmd.ErrOrStderr()); err != nil {
-		return nil, err
+// next reads once more; the first time twice, with a time in between. If it fails, the next
+// one compares with the last read that there is.
+func (r *reads) next(ctx context.Context, c *Client, interval time.Duration, notes io.Writer) error {
+	if r.second == nil {
+		if err := r.read(ctx, c, notes); err != nil {
+			return err
+		}
+		timer := time.NewTimer(interval)
+		defer timer.Stop()
+		select {
+		case <-timer.C:
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
 	}
-	begun := time.Now()
-	timer := time.NewTimer(interval)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-	case <-cmd.Context().Done():
-		return nil, context.Cause(cmd.Context())
+	return r.read(ctx, c, notes)
+}
+
+func (r *reads) read(ctx context.Context, c *Client, notes io.Writer) error {
+	status, err := c.Clusters(ctx, notes)
+	if err != nil {
+		return err
 	}
-	if r.second, err = c.Clusters(cmd.Context(), cmd.ErrOrStderr()); err != nil {
-		return nil, err
-	}
-	r.now = time.Now()
-	r.between = r.now.Sub(begun)
-	return &r, nil
+	now := time.Now()
+	r.first, r.second, r.between, r.now = r.second, status, now.Sub(r.now), now
+	return nil
+}
+
+// of returns the reads without clusters that are not selected now.
+func (r *reads) of(selected labels.Selector) *reads {
+	some, status := *r, *r.second
+	status.Clusters = slices.DeleteFunc(slices.Clone(status.Clusters), func(c api.Cluster) bool { return !selected.Matches(labels.Set(c.Labels)) })
+	some.second = &status
+	return &some
 }
 
 // before returns what the first read has of a cluster; zero if it is new.

@@ -48,7 +48,7 @@ func (c *Client) version(ctx context.Context) (string, error) {
 	ctx, cancel := context.WithTimeout(ctx, within)
 	defer cancel()
 	var v api.Version
-	if err := c.Get(ctx, io.Discard, "/version", nil, &v); err != nil {
+	if err := c.Get(ctx, io.Discard, versionPath, nil, &v); err != nil {
 		return "", err
 	}
 	known := []string{v.Go}

@@ -218,20 +218,20 @@ var codes = []Code{
 	},
 	{
 		Code: "FL1108", Severity: api.SeverityWarning, Title: "Frames of a watch were not handed on",
-		Meaning: "The cluster has sent what is no sound object: without identity, of another kind, or not readable for every decoder. It counts for fifteen minutes after the last one.",
-		Impact:  "Those states were not delivered.",
+		Meaning: "The cluster has sent what is no sound object: without identity, of another kind, or not readable for every decoder. It is told as long as that is so of the newest state of an object, and for fifteen minutes after the last such frame.",
+		Impact:  "Those states were not delivered, or without their contents.",
 		Do:      "Look at the log and at fairlead_frames_rejected_total for the reason, and at what stands in front of the API server.",
 	},
 	{
 		Code: "FL1109", Severity: api.SeverityWarning, Title: "An audit has found differences",
-		Meaning:  "What the ledger knew was not what the cluster has. A snapshot has been begun that repairs it. It counts for fifteen minutes after the last one.",
+		Meaning:  "What the ledger knew was not what the cluster has. A snapshot has been begun that repairs it. It is told for an hour after the last one.",
 		Impact:   "Sinks did not have what they should have until that snapshot is delivered. It has no business to happen: an etcd that was restored from a backup is the known cause.",
 		Do:       "Find out whether the cluster was restored; if not, report it with the log, because it is a bug.",
 		Commands: []string{"fairlead check --deep"},
 	},
 	{
 		Code: "FL1110", Severity: api.SeverityWarning, Title: "A filter cannot be evaluated",
-		Meaning:  "An expression of where= fails on some objects. It counts for fifteen minutes after the last one.",
+		Meaning:  "An expression of where= fails on some objects. It is told as long as that is so of the newest state of an object, and for fifteen minutes after the last failure.",
 		Impact:   "Those objects are delivered, as if they were selected.",
 		Do:       "Correct the expression: ask with has() whether a field is there before it is used.",
 		Commands: []string{"fairlead filter test --help"},
@@ -309,6 +309,12 @@ var codes = []Code{
 		Impact:  "Writes will fail, or do.",
 		Do:      "Do what the cause says.",
 	},
+	{
+		Code: "FL1306", Severity: api.SeverityInfo, Title: "A sink was not asked",
+		Meaning: "To ask it would have an effect on others: it is a named pipe, and its reader would see it end if it were opened and closed.",
+		Impact:  "Whether the destination is ready is not known from this check. Deliveries are not held up by it.",
+		Do:      "See that its reader runs.",
+	},
 	// The ledger.
 	{
 		Code: "FL1401", Severity: api.SeverityError, Title: "The ledger cannot be written",
@@ -331,9 +337,9 @@ var codes = []Code{
 	},
 	{
 		Code: "FL1404", Severity: api.SeverityError, Title: "The ledger's volume is of no use",
-		Meaning: "The user of Fairlead may not create files in the ledger's folder.",
+		Meaning: "The user of Fairlead may not create files in the ledger's folder, or the volume supports no flock or fsync. The last two are tried by fairlead check --pre alone, with an empty file that it removes, unless a process that runs has the ledger.",
 		Impact:  "Fairlead does not start.",
-		Do:      "Use a volume that the user of Fairlead may write to. Whether it supports flock and fsync, which it must, only the start tries.",
+		Do:      "Use a volume that the user of Fairlead may write to, and that supports flock and fsync.",
 	},
 	{
 		Code: "FL1405", Severity: api.SeverityWarning, Title: "The ledger's volume is almost full",
@@ -358,7 +364,7 @@ var codes = []Code{
 	},
 	{
 		Code: "FL1502", Severity: api.SeverityError, Title: "There is no leader",
-		Meaning: "Nobody holds the lock. For the first ten seconds of that it is of severity info: in a rolling update one process hands over to another.",
+		Meaning: "Nobody holds the lock. For the first ten seconds of that it is of severity info, as in a rolling update one process hands over to another; unless no process has led for fifteen seconds within the last minute.",
 		Impact:  "Nothing is delivered.",
 		Do:      "Wait for the lease to run out; if it stays, look at the logs of the processes that take part.",
 	},
@@ -376,7 +382,7 @@ var codes = []Code{
 	},
 	{
 		Code: "FL1505", Severity: api.SeverityWarning, Title: "The leader does not deliver yet",
-		Meaning: "It waits for the process that led before to let go of a file. For the first ten seconds of that it is of severity info.",
+		Meaning: "It waits for the process that led before to let go of a file. For the first ten seconds of that it is of severity info, unless no process has led for fifteen seconds within the last minute.",
 		Impact:  "Nothing is delivered until then.",
 		Do:      "Find out why the process of before does not end.",
 	},

@@ -3,11 +3,13 @@ package findings
 import (
 	"errors"
 	"fmt"
+	"os"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"sigs.k8s.io/yaml"
 
 	"github.com/fairlead-dev/fairlead/cmd/internal/api"
 	"github.com/fairlead-dev/fairlead/internal/ledger"
@@ -53,12 +55,21 @@ func healthy() Input {
 	}
 }
 
-// What has happened, and is over, is found for a while.
+// What has happened, and is over, is found for a while; what goes on is found as long as it
+// does.
 func TestWhatIsOverIsNotFoundForEver(t *testing.T) {
 	for name, test := range map[string]struct {
-		ago  time.Duration
-		want int
-	}{"lately": {api.Recent - time.Second, 3}, "long ago": {api.Recent, 0}} {
+		ago   time.Duration
+		still int // objects of which it is so now
+		want  []string
+	}{
+		"lately":                    {api.Recent - time.Second, 0, []string{"FL1108", "FL1109", "FL1110"}},
+		"within the hour":           {api.Recent, 0, []string{"FL1109"}},
+		"still within the hour":     {api.RecentDifference - time.Second, 0, []string{"FL1109"}},
+		"long ago":                  {api.RecentDifference, 0, nil},
+		"long ago, and still so":    {api.RecentDifference, 3, []string{"FL1108", "FL1110"}},
+		"since a day, and still so": {24 * time.Hour, 1, []string{"FL1108", "FL1110"}},
+	} {
 		t.Run(name, func(t *testing.T) {
 			in := healthy()
 			at := in.Now.Add(-test.ago)
@@ -67,10 +78,50 @@ func TestWhatIsOverIsNotFoundForEver(t *testing.T) {
 			st.AuditDifferences, st.LastDifference = 2, at
 			r := &st.Routes[0]
 			r.FilterErrors, r.LastFilterError, r.LastFilterErrorAt = 2, "no such field", at
-			if all := Of(in); len(all) != test.want {
-				t.Errorf("%d findings, want %d: %+v", len(all), test.want, all)
+			st.Reduced, r.FilterFailing = test.still, test.still
+			var got []string
+			for _, one := range Of(in) {
+				got = append(got, one.Code)
+				if test.still > 0 && !strings.Contains(one.Cause, fmt.Sprintf("of the newest state of %d objects", test.still)) {
+					t.Errorf("%s: %s", one.Code, one.Cause)
+				}
+			}
+			if diff := cmp.Diff(test.want, got); diff != "" {
+				t.Errorf("-want +got:\n%s", diff)
 			}
 		})
+	}
+}
+
+// Alerts and findings of the same thing end at the same time.
+func TestFindingsEndWithTheirAlerts(t *testing.T) {
+	text, err := os.ReadFile("../../../deploy/mixin/alerts.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var rules struct {
+		Groups []struct {
+			Rules []struct{ Alert, Expr string }
+		}
+	}
+	if err := yaml.Unmarshal(text, &rules); err != nil {
+		t.Fatal(err)
+	}
+	expressions := map[string]string{}
+	for _, a := range rules.Groups[0].Rules {
+		expressions[a.Alert] = a.Expr
+	}
+	for alert, want := range map[string]struct {
+		window string
+		of     time.Duration
+	}{
+		"FairleadFilterErrors":     {"fairlead_filter_errors_total[15m]", api.Recent},              // FL1110
+		"FairleadAuditDifferences": {"fairlead_audit_differences_total[1h]", api.RecentDifference}, // FL1109
+	} {
+		_, text, _ := strings.Cut(strings.TrimSuffix(want.window, "]"), "[")
+		if window, err := time.ParseDuration(text); err != nil || window != want.of || !strings.Contains(expressions[alert], want.window) {
+			t.Errorf("%s is told of for %v by findings; the alert is %q", alert, want.of, expressions[alert])
+		}
 	}
 }
 
@@ -200,7 +251,7 @@ func TestEachFaultIsOneFinding(t *testing.T) {
 		{"FL1203", "6m0s ago", "warning", func(in *Input) {
 			in.Status.Clusters[0].Streams[0].Routes[0].OldestUnacked = now.Add(-6 * time.Minute)
 		}},
-		{"FL1301", "fails, for 1m0s and 4 writes: refused", "error", func(in *Input) {
+		{"FL1301", "fails, for 1m0s and 4 attempts: refused", "error", func(in *Input) {
 			in.Status.Sinks[0].Status = batch.Status{Since: now.Add(-time.Minute), LastError: "refused", Attempts: 4}
 			in.Status.Clusters[0].Routes[0].Lane.BlockedOffers = 1
 			in.Probes.Sinks[0].Error = "refused"
@@ -221,7 +272,7 @@ func TestEachFaultIsOneFinding(t *testing.T) {
 			in.Status.Clusters[0].Streams[0].Missing, in.Status.Clusters[0].Ledger.Objects = 4, 100
 		}},
 		{"FL1403", "91 of 100", "warning", func(in *Input) { in.Status.Clusters[0].Ledger.Objects = 91 }},
-		{"FL1305", "was not asked", "info", func(in *Input) { in.Probes.Sinks[0] = api.SinkProbe{Name: "r", Busy: true} }},
+		{"FL1306", "was not asked: a pipe", "info", func(in *Input) { in.Probes.Sinks[0] = api.SinkProbe{Name: "r", Unasked: "a pipe"} }},
 		{"FL1404", "read-only", "error", func(in *Input) { in.Probes.Volume.Error = "read-only" }},
 		{"FL1405", "1 of 2048 MiB", "warning", func(in *Input) { in.Probes.Volume.Free = 1 << 20 }},
 		{"FL1406", "locked", "warning", func(in *Input) { in.Probes.Volume.Locked = true }},
@@ -235,6 +286,9 @@ func TestEachFaultIsOneFinding(t *testing.T) {
 		{"FL1502", "Nobody", "info", election(api.Election{Role: "follower", Lock: "l", LeaderSince: now.Add(-9 * time.Second)})},
 		{"FL1502", "Nobody", "error", election(api.Election{Role: "follower", Lock: "l", LeaderSince: now.Add(-11 * time.Second)})},
 		{"FL1505", "the ledger", "info", election(api.Election{Role: "leader", Lock: "l", WaitsFor: "the ledger", LeaderSince: now.Add(-9 * time.Second)})},
+		{"FL1502", "Nobody", "info", election(api.Election{Role: "follower", Lock: "l", LeaderSince: now.Add(-5 * time.Second), UnsettledSince: now.Add(-59 * time.Second)})},
+		{"FL1502", "Nobody", "error", election(api.Election{Role: "follower", Lock: "l", LeaderSince: now.Add(-5 * time.Second), UnsettledSince: now.Add(-61 * time.Second)})},
+		{"FL1505", "the ledger", "warning", election(api.Election{Role: "leader", Lock: "l", WaitsFor: "the ledger", LeaderSince: now.Add(-5 * time.Second), UnsettledSince: now.Add(-61 * time.Second)})},
 		{"FL1701", "took longer", "error", func(in *Input) { in.CutShort = "the check took longer than 1m" }},
 		{"FL1601", "line 3", "error", func(in *Input) { in.Status.Config = &api.Config{File: "f", Error: "line 3"} }},
 		{"FL1602", "--ledger, --sink", "warning", func(in *Input) { in.Status.Config = &api.Config{File: "f", NeedsRestart: []string{"ledger", "sink"}} }},

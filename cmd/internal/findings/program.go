@@ -15,6 +15,9 @@ const (
 	longChange = 10 * time.Second
 	// longHandover is how long it may take until another process delivers.
 	longHandover = 10 * time.Second
+	// longUnrest is for how long processes may take the lock from each other, as in a rolling
+	// update each of which leads for a moment.
+	longUnrest = time.Minute
 )
 
 // ledger tells of the ledger and its volume.
@@ -49,7 +52,7 @@ func (f *finder) election() {
 	}
 	about := api.Finding{Source: e.Lock}
 	passing := about // while one process hands over to another, as in a rolling update
-	if !e.LeaderSince.IsZero() && !f.longer(e.LeaderSince, longHandover) {
+	if !e.LeaderSince.IsZero() && !f.longer(e.LeaderSince, longHandover) && !f.longer(e.UnsettledSince, longUnrest) {
 		passing.Severity = api.SeverityInfo
 	}
 	if e.LastError != "" {

@@ -17,8 +17,8 @@ func (f *finder) sinks() {
 		f.sink(&f.Status.Sinks[i])
 	}
 	for _, s := range f.Probes.Sinks {
-		if s.Busy {
-			f.add("FL1305", api.Finding{Route: s.Name, Severity: api.SeverityInfo}, "Sink "+s.Name+" was not asked: the check of its start has not ended yet.")
+		if s.Unasked != "" {
+			f.add("FL1306", api.Finding{Route: s.Name}, because("Sink "+s.Name+" was not asked", s.Unasked))
 		}
 		// One that fails says so by its writes.
 		if s.Error != "" && !f.has(func(one api.Finding) bool { return one.Route == s.Name && one.Code == "FL1301" }) {
@@ -33,7 +33,7 @@ func (f *finder) sinks() {
 
 func (f *finder) sink(s *api.Sink) {
 	if s.LastError != "" {
-		f.add("FL1301", api.Finding{Route: s.Name, Since: s.Since}, because(fmt.Sprintf("Sink %s fails, for %s and %d writes", s.Name, f.age(s.Since), s.Attempts), s.LastError))
+		f.add("FL1301", api.Finding{Route: s.Name, Since: s.Since}, because(fmt.Sprintf("Sink %s fails, for %s and %d attempts", s.Name, f.age(s.Since), s.Attempts), s.LastError))
 	}
 	for _, r := range s.Refused {
 		f.add("FL1302", api.Finding{Cluster: r.Cluster, Route: s.Name, Since: r.Since},

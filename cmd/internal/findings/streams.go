@@ -76,21 +76,31 @@ func (f *finder) stream(c *api.Cluster, st *api.Stream, resource string) {
 		f.add("FL1402", about, fmt.Sprintf("%d objects of %s in cluster %s were left out, as it may have no more in the ledger (%d of %d objects, %d of %d bytes).",
 			st.Missing, resource, c.Name, c.Ledger.Objects, c.Ledger.MaxObjects, c.Ledger.Bytes, c.Ledger.MaxBytes))
 	}
-	if n, reasons := rejected(st.Rejected); api.Lately(n, st.LastRejected, f.Now) {
-		f.add("FL1108", about, fmt.Sprintf("%d frames of %s in cluster %s were not handed on (%s)%s.", n, resource, c.Name, reasons, f.last(st.LastRejected)))
+	if n, reasons := rejected(st.Rejected); api.Rejects(&st.Status, n, f.Now) {
+		f.add("FL1108", about, fmt.Sprintf("%d frames of %s in cluster %s were not handed on as they are (%s)%s%s.", n, resource, c.Name, reasons, f.last(st.LastRejected), still(st.Reduced)))
 	}
-	if api.Lately(st.AuditDifferences, st.LastDifference, f.Now) {
+	if api.Differs(&st.Status, f.Now) {
 		f.add("FL1109", about, fmt.Sprintf("Audits of %s in cluster %s have found %d objects that differ, since the program started%s.", resource, c.Name, st.AuditDifferences, f.last(st.LastDifference)))
 	}
-	for _, r := range st.Routes {
+	for i := range st.Routes {
+		r := &st.Routes[i]
 		about.Route = r.Route
-		if api.Lately(r.FilterErrors, r.LastFilterErrorAt, f.Now) {
-			f.add("FL1110", about, because(fmt.Sprintf("A filter of %s failed on %d states of %s in cluster %s%s", r.Route, r.FilterErrors, resource, c.Name, f.last(r.LastFilterErrorAt)), r.LastFilterError))
+		if api.FilterFails(r, f.Now) {
+			f.add("FL1110", about, because(fmt.Sprintf("A filter of %s failed on %d states of %s in cluster %s%s%s", r.Route, r.FilterErrors, resource, c.Name,
+				f.last(r.LastFilterErrorAt), still(r.FilterFailing)), r.LastFilterError))
 		}
 		if r.Filtered > 0 && r.Known == 0 && r.Unacked == 0 && st.State == member.Live {
 			f.add("FL1111", about, fmt.Sprintf("Filters leave nothing of %s in cluster %s for %s: %d states were filtered out.", resource, c.Name, r.Route, r.Filtered))
 		}
 	}
+}
+
+// still says of how many objects something is so now, for a text; empty: of none.
+func still(objects int) string {
+	if objects == 0 {
+		return ""
+	}
+	return fmt.Sprintf("; it is so of the newest state of %d objects", objects)
 }
 
 // rejected counts frames, but for those that there is no room for.

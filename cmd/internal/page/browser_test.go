@@ -2,7 +2,9 @@ package page
 
 import (
 	"context"
+	"crypto/sha256"
 	_ "embed"
+	"encoding/hex"
 	"encoding/json"
 	"flag"
 	"fmt"
@@ -108,7 +110,7 @@ func TestInBrowser(t *testing.T) {
 	t.Run("keys", func(t *testing.T) { useKeys(t, browser, server.URL) })
 	t.Run("follows", func(t *testing.T) { followInBrowser(t, browser, server.URL, broken) })
 	if *writePictures {
-		takePictures(t, browser, server.URL)
+		t.Run("pictures", func(t *testing.T) { takePictures(t, browser, server.URL) })
 	}
 }
 
@@ -194,26 +196,36 @@ func showHostile(t *testing.T, browser *testbrowser.Browser) {
 	}
 }
 
-// measureTimes tells what the browser takes for each view. It fails where that can have no
-// other cause than the page, and with -strict-times if it is more than it should be.
+// most is how long something may take, in milliseconds.
+type most struct{ paint, task, cpu, redraw float64 }
+
+// measureTimes tells what the browser takes for each view, and to follow it. It fails if a
+// processor works longer for it than it should, four times as long as measured; and with
+// -strict-times if somebody who waits does.
 func measureTimes(t *testing.T, browser *testbrowser.Browser, address string, views map[string]string) {
-	paint, task, tries := 5000., 3000., 5 // on a machine that does much else, and may stand still: a mistake is slow each time
+	limit, tries := most{5000, 3000, 160, 80}, 5 // on a machine that does much else, and may stand still: a mistake is slow each time
 	if *strictTimes {
-		paint, task, tries = 200, 0, 1
+		limit, tries = most{200, 0, 80, 40}, 1
 	}
-	for name, path := range views {
-		for try := 1; !measureView(t, browser, name, address+path, paint, task); try++ {
+	again := func(name string, measure func() bool) {
+		for try := 1; !measure(); try++ {
 			if try == tries {
 				t.Errorf("%s is too slow, %d times", name, try)
 				break
 			}
 		}
 	}
+	for name, path := range views {
+		again(name, func() bool { return measureView(t, browser, name, address+path, limit) })
+	}
+	for _, name := range []string{"overview", "clusters"} {
+		again("following "+name, func() bool { return measureFollowing(t, browser, name, address+views[name], limit) })
+	}
 }
 
 // measureView opens a view, and reports whether it was painted soon enough, without tasks
-// that are longer than they may be, in milliseconds.
-func measureView(t *testing.T, browser *testbrowser.Browser, name, address string, paint, task float64) bool {
+// that are longer than they may be, and for how much work.
+func measureView(t *testing.T, browser *testbrowser.Browser, name, address string, limit most) bool {
 	t.Helper()
 	tab := browser.Open(t, address, testbrowser.Settings{})
 	defer tab.Close(t)
@@ -238,7 +250,34 @@ func measureView(t *testing.T, browser *testbrowser.Browser, name, address strin
 	if got.Nodes > 4000 || got.Bytes > 200<<10 {
 		t.Errorf("%s has %.0f nodes and %.0f bytes", name, got.Nodes, got.Bytes)
 	}
-	return got.Paint <= paint && (len(got.Long) == 0 || slices.Max(got.Long) <= task)
+	return got.Paint <= limit.paint && took <= limit.cpu && (len(got.Long) == 0 || slices.Max(got.Long) <= limit.task)
+}
+
+// measureFollowing looks at a view until it has been drawn anew a few times, and reports
+// whether each time took no more than it may.
+func measureFollowing(t *testing.T, browser *testbrowser.Browser, name, address string, limit most) bool {
+	t.Helper()
+	tab := browser.Open(t, address, testbrowser.Settings{})
+	defer tab.Close(t)
+	tab.Call(t, "Performance.enable", map[string]any{"timeDomain": "threadTicks"}, nil)
+	tab.Until(t, `document.querySelector("#following").innerText == "following"`)
+	tab.Eval(t, `
+		var test = {Long: [], Times: 0, drawn: () => {}};
+		new PerformanceObserver(l => test.Long.push(...l.getEntries().map(e => e.duration))).observe({type: "longtask"});
+		new MutationObserver(() => { test.Times++; test.drawn(); }).observe(document.querySelector("#as-of"), {childList: true});
+		0`, nil)
+	before := worked(t, tab)
+	for range 2 {
+		tab.Eval(t, `new Promise(done => { test.drawn = () => requestAnimationFrame(() => setTimeout(() => done(0), 200)); })`, nil)
+	}
+	var got struct {
+		Long  []float64
+		Times float64
+	}
+	tab.Eval(t, `({Long: test.Long, Times: test.Times})`, &got)
+	took := (worked(t, tab) - before) / got.Times
+	t.Logf("%-9s drawn anew %.0f times: tasks above 50 ms: %.0f; %.0f ms of CPU each time", name, got.Times, got.Long, took)
+	return took <= limit.redraw && (len(got.Long) == 0 || slices.Max(got.Long) <= limit.task)
 }
 
 // worked is how long the thread of a tab's page has been on a processor, in milliseconds: what
@@ -334,13 +373,45 @@ func takePictures(t *testing.T, browser *testbrowser.Browser, address string) {
 		"status-overview-dark":  {"/status", testbrowser.Settings{Width: 1100, Height: 1000, Dark: true}},
 		"status-clusters":       {"/status/clusters?filter=is%3Athrottled&sort=-lag", testbrowser.Settings{Width: 1100, Height: 640}},
 		"status-cluster":        {"/status/clusters/prod-00009", testbrowser.Settings{Width: 1100, Height: 1100}},
+		"status-route":          {"/status/routes/" + url.PathEscape("http://alerts/in"), testbrowser.Settings{Width: 1100, Height: 800}},
 	} {
 		tab := browser.Open(t, address+s.path, s.Settings)
 		tab.Until(t, `document.querySelector("#tools button")`)
 		tab.Picture(t, filepath.Join("../../../docs/img", name+".png"))
 		tab.Close(t)
 	}
-	if _, err := os.Stat("../../../docs/img/status-overview-dark.png"); err != nil {
+	if err := os.WriteFile(shown, []byte(looks(t)+"\n"), 0o644); err != nil {
 		t.Error(err)
+	}
+}
+
+// shown is a file beside the pictures: the digest of what the page looked like.
+const shown = "../../../docs/img/status.sha256"
+
+// looks is the digest of what gives the page its looks.
+func looks(t *testing.T) string {
+	sum := sha256.New()
+	for _, pattern := range []string{"templates/*.html", "static/*.css"} {
+		names, err := filepath.Glob(pattern)
+		if err != nil || len(names) == 0 {
+			t.Fatalf("no %s, %v", pattern, err)
+		}
+		for _, name := range names { // in order
+			content, err := os.ReadFile(name)
+			if err != nil {
+				t.Fatal(err)
+			}
+			_, _ = fmt.Fprintf(sum, "%s %d\n%s", name, len(content), content)
+		}
+	}
+	return hex.EncodeToString(sum.Sum(nil))
+}
+
+// TestPicturesAreOfThisPage: the pictures in docs/img were taken of these templates and this
+// style.
+func TestPicturesAreOfThisPage(t *testing.T) {
+	text, err := os.ReadFile(shown)
+	if err != nil || strings.TrimSpace(string(text)) != looks(t) {
+		t.Errorf("the pictures of the status page are older than its templates or its style (%v): run make status-pictures, and look at them", err)
 	}
 }

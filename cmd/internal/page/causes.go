@@ -183,12 +183,12 @@ func (c *causes) addCluster(of *api.Cluster, at time.Time) {
 			c.add(api.Cause{What: "streams", Level: level, State: string(st.State), Reason: st.Reason, Error: st.LastError, Since: st.Since, NextRetry: st.NextRetry,
 				NextStep: nextStep(st.State, st.Reason), Query: "is:degraded"}, of.Name)
 		}
-		if api.Lately(st.AuditDifferences, st.LastDifference, at) {
+		if api.Differs(&st.Status, at) {
 			differences += st.AuditDifferences
 		}
 		missing += uint64(st.Missing)
-		for _, r := range st.Routes {
-			if api.Lately(r.FilterErrors, r.LastFilterErrorAt, at) {
+		for j := range st.Routes {
+			if r := &st.Routes[j]; api.FilterFails(r, at) {
 				failed += r.FilterErrors
 			}
 		}

@@ -23,7 +23,8 @@
 //   - Pages work without JavaScript. With it they follow: the server sends the page's
 //     content again, to at most 64 readers. A reader that is slow misses some; who has gone
 //     is noticed with the next write. Streams end when Run does.
-//   - Four pages are made at once. A reader that does not read its own holds up no other.
+//   - Four pages are made and compressed at once. A reader that does not read its own holds
+//     up no other, nor does an explanation that takes its time.
 //   - Snapshots are shared by all who ask. They and the pages of those who follow take at
 //     most about a fiftieth of one core: what costs more is made more seldom. So do the
 //     looks of Run, every ten seconds or less often.

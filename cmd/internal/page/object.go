@@ -62,7 +62,7 @@ func (p *Page) object(s *snapshot, r *http.Request) answer {
 		return failure(code, a.title, visible(wrong.Error, mostText))
 	}
 	a.code, a.json = code, said
-	a.data = objectData{Asked: of, Fields: fieldsOf(said), Answered: true}
+	a.data = objectData{Asked: of, Answered: true, said: said}
 	return a
 }
 
@@ -77,8 +77,12 @@ type asked struct {
 type objectData struct {
 	Asked    asked
 	Answered bool
-	Fields   []field
+	said     any
 }
+
+// Fields lists what has been said. It is for the template: the answer is made before its turn,
+// and this is work.
+func (o objectData) Fields() []field { return fieldsOf(o.said) }
 
 // field is one value of an explanation, with how deep it lies in it.
 type field struct {

@@ -75,7 +75,7 @@ func moment(at, t time.Time) string {
 type view struct {
 	make  func(s *snapshot, r *http.Request) answer
 	every time.Duration // between two events; 0: the page cannot be followed
-	slow  bool          // it asks others, and bounds by itself how many do so at once
+	slow  bool          // it asks others before its turn, and bounds by itself how many do so at once
 }
 
 // answer is what a view shows.
@@ -148,17 +148,19 @@ var errBusy = fmt.Errorf("%d pages are being made, and others wait; ask again", 
 // made makes a page when it is its turn, and compresses it if who asks takes that. The turn ends
 // before anything is written: a reader that does not read keeps no other from its page.
 func (p *Page) made(v view, r *http.Request, form int) (content []byte, kind string, code int, zipped bool, err error) {
-	if !v.slow {
-		timer := time.NewTimer(patience)
-		defer timer.Stop()
-		select {
-		case p.making <- struct{}{}:
-			defer func() { <-p.making }()
-		case <-timer.C:
-			return nil, "", 0, false, errBusy
-		case <-r.Context().Done():
-			return nil, "", 0, false, errBusy
-		}
+	if v.slow {
+		said := v.make(p.keeper.snapshot(), r)
+		v.make = func(*snapshot, *http.Request) answer { return said }
+	}
+	timer := time.NewTimer(patience)
+	defer timer.Stop()
+	select {
+	case p.making <- struct{}{}:
+		defer func() { <-p.making }()
+	case <-timer.C:
+		return nil, "", 0, false, errBusy
+	case <-r.Context().Done():
+		return nil, "", 0, false, errBusy
 	}
 	s := p.keeper.snapshot()
 	var body bytes.Buffer

@@ -50,6 +50,39 @@ func TestReadersThatDoNotRead(t *testing.T) {
 	})
 }
 
+// Explanations that take their time keep nobody from a page; to show one is work like another
+// page's, and waits for its turn.
+func TestExplanationsWaitForTheirTurn(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		letGo := make(chan struct{})
+		p := newTestPage(t, func(now time.Time) api.Status { return fleetOf(3, now) })
+		p.opts.Explain = func(*http.Request) (int, any) {
+			<-letGo
+			return http.StatusOK, map[string]string{"why": "because"}
+		}
+		const path = "/status/object?cluster=c&resource=pods&name=x"
+		said := make(chan *http.Response)
+		for range 2 * mostAtOnce {
+			go func() { said <- ask(t, p, path) }()
+		}
+		synctest.Wait()
+		answered(t, p, "/status", http.StatusOK)
+		for range mostAtOnce {
+			p.making <- struct{}{}
+		}
+		close(letGo)
+		for range 2 * mostAtOnce {
+			if resp := <-said; resp.StatusCode != http.StatusServiceUnavailable {
+				t.Errorf("while pages take their time: %s", resp.Status)
+			}
+		}
+		<-p.making
+		if !strings.Contains(answered(t, p, path, http.StatusOK), "because") {
+			t.Error("the page does not tell why")
+		}
+	})
+}
+
 // Browsers and servers take . and .. out of paths: the pages of clusters that are called so have
 // other addresses, and the table links to these.
 func TestPagesOfDots(t *testing.T) {

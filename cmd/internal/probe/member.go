@@ -38,8 +38,16 @@ const (
 	mostText    = 300      // bytes of a text that is shown
 )
 
-// Member asks a member, until ctx ends. What it has answered by then is returned.
+// Member asks a member all of q, until ctx ends. What it has answered by then is returned.
 func Member(ctx context.Context, q Question) api.MemberProbe {
+	p := About(ctx, q)
+	Rights(ctx, q, &p)
+	return p
+}
+
+// About asks a member about itself, until ctx ends: for its version, its clock and its
+// certificate. It sends two requests, and says what is known of its credentials.
+func About(ctx context.Context, q Question) api.MemberProbe {
 	p := api.MemberProbe{Cluster: q.Cluster, Credentials: Credentials(q.REST)}
 	if q.REST != nil && q.REST.ExecProvider != nil {
 		p.Plugin = redact.Line(q.REST.ExecProvider.Command, mostText)
@@ -49,12 +57,19 @@ func Member(ctx context.Context, q Question) api.MemberProbe {
 	}
 	if err := version(ctx, q.Session, &p); err != nil {
 		p.Error = redact.Line(q.Session.Redact(err), mostText)
-		return p
-	}
-	if err := rights(ctx, q, &p); err != nil {
-		p.Error = redact.Line(q.Session.Redact(err), mostText)
 	}
 	return p
+}
+
+// Rights adds to what a member has said about itself what it says of the resources in q,
+// unless it could not be asked.
+func Rights(ctx context.Context, q Question, p *api.MemberProbe) {
+	if q.Session == nil || p.Error != "" {
+		return
+	}
+	if err := rights(ctx, q, p); err != nil {
+		p.Error = redact.Line(q.Session.Redact(err), mostText)
+	}
 }
 
 // version asks for the version twice: by the second time there is a connection, so that

@@ -17,3 +17,9 @@ func Volume(path string) *api.Volume {
 	}
 	return v
 }
+
+// TryVolume tells whether files on the volume of a ledger can be made, locked and made durable,
+// by doing so with an empty one beside the ledger, which it removes. See lines.Try.
+func TryVolume(path string) error {
+	return lines.Try(filepath.Dir(path), filepath.Base(path)+".check-")
+}

@@ -7,15 +7,20 @@
 //	             ▼
 //	       delivery goes on
 //
-// One change to one sink is three spans of one trace:
+// One change to one sink is four spans of one trace:
 //
 //	process RESOURCE   consumer: from when the change was observed until the sink accepted it
 //	  ├─ wait          internal: until it was taken from its lane: room, turns, tokens
-//	  └─ send SINK     producer: until the sink accepted it
+//	  ├─ send SINK     producer: until the sink accepted it
+//	  └─ acked         internal: from then until the ledger had stored that
 //
-// A try that the sink refused is a span of its own, send with an error. Changes that went to
-// the sink together, of which several are traced, also get a span send of the batch, in a
-// trace of its own, with a link to each.
+// The first three are sent once the sink has accepted the change, and acked once it is
+// over: after process has ended. A trace without it is of a change that the ledger has not
+// stored as delivered, and that a restart may deliver again.
+//
+// A try that the sink refused is a span of its own, send with an error. A write of several
+// changes to the sink, of which any is traced, is a span send of the batch, in a trace of
+// its own, with a link to each that is: see calls.go.
 //
 // # Guarantees
 //
@@ -27,7 +32,8 @@
 //   - An event has a traceparent if its change was chosen before it was handed over. Of one
 //     that became late during its write there are spans, and no traceparent.
 //   - No delivery waits for the receiver: what does not fit in the queue is dropped. No
-//     more than mostTraces changes per second are traced.
+//     more than mostTraces changes per second are traced. What waits for the rest of a
+//     batch or for the ledger is bounded as well.
 //
 // # What it trusts
 //

@@ -69,9 +69,16 @@ func ParseEndpoint(text string) (*Endpoint, error) {
 
 // client returns what sends to it. It reads the files that it names.
 func (e *Endpoint) client(userAgent string) (*httpdest.Client, error) {
-	return httpdest.New(httpdest.Options{
+	c, err := httpdest.New(httpdest.Options{
 		URL: e.url, TokenFile: e.tokenFile, HeaderFile: e.headerFile, TLS: e.tls,
 		Header: http.Header{"Content-Type": {contentType}, "User-Agent": {userAgent}},
 		Gzip:   true, Timeout: requestTimeout, Connections: 1, MaxAnswer: maxAnswer,
 	})
+	if err != nil {
+		return nil, err
+	}
+	if err := c.ReadFiles(); err != nil {
+		return nil, err
+	}
+	return c, nil
 }

@@ -14,6 +14,7 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"github.com/fairlead-dev/fairlead/internal/httpdest"
+	"github.com/fairlead-dev/fairlead/internal/reach"
 	"github.com/fairlead-dev/fairlead/internal/retry"
 )
 
@@ -39,6 +40,7 @@ func (t *Tracer) Run(ctx context.Context) error {
 	defer tick.Stop()
 	well := true
 	var waiting []answer
+	var writes calls
 	for ctx.Err() == nil {
 		select {
 		case a := <-t.queue:
@@ -48,20 +50,24 @@ func (t *Tracer) Run(ctx context.Context) error {
 		case <-tick.C:
 		case <-ctx.Done():
 		}
-		if len(waiting) == 0 || ctx.Err() != nil {
+		if ctx.Err() != nil {
 			continue
 		}
-		well = t.deliver(ctx, waiting, well)
-		waiting = waiting[:0]
+		now := time.Now()
+		spans := append(writes.spansOf(waiting, now), writes.overdue(now, false)...)
+		if waiting = waiting[:0]; len(spans) > 0 {
+			well = t.deliver(ctx, spans, well)
+		}
 	}
 	for len(t.queue) > 0 && len(waiting) < queueSize {
 		waiting = append(waiting, <-t.queue)
 	}
 	last, cancel := context.WithTimeout(context.WithoutCancel(ctx), lastTimeout)
 	defer cancel()
-	for len(waiting) > 0 {
+	for len(waiting) > 0 || len(writes.open) > 0 {
 		n := min(len(waiting), most)
-		spans := spansOf(waiting[:n])
+		now := time.Now()
+		spans := append(writes.spansOf(waiting[:n], now), writes.overdue(now, n == len(waiting))...)
 		if _, err := t.post(last, spans); err != nil {
 			t.metrics.dropped.WithLabelValues(droppedReceiver).Add(float64(len(spans)))
 		}
@@ -70,9 +76,8 @@ func (t *Tracer) Run(ctx context.Context) error {
 	return nil
 }
 
-// deliver sends the spans of answers, or gives them up. It tells a change of how that goes.
-func (t *Tracer) deliver(ctx context.Context, answers []answer, well bool) bool {
-	spans := spansOf(answers)
+// deliver sends spans, or gives them up. It tells a change of how that goes.
+func (t *Tracer) deliver(ctx context.Context, spans []*tracepb.Span, well bool) bool {
 	pauses := retry.NewBackOff(firstPause, longestPause)
 	began := time.Now()
 	for {
@@ -110,7 +115,11 @@ func (t *Tracer) post(ctx context.Context, spans []*tracepb.Span) (again bool, e
 	}
 	a, err := t.client.Post(ctx, body)
 	if err != nil {
-		return true, fmt.Errorf("POST %s: %w", t.client.Target(), err)
+		err = fmt.Errorf("POST %s: %w", t.client.Target(), err)
+		if advice := reach.Advice(err); advice != "" {
+			err = fmt.Errorf("%w; %s", err, advice)
+		}
+		return true, err
 	}
 	if a.Status < 200 || a.Status > 299 {
 		advice := ""

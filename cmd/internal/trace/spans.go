@@ -1,7 +1,6 @@
 package trace
 
 import (
-	"fmt"
 	"strings"
 	"time"
 
@@ -12,8 +11,9 @@ import (
 
 const scopeName = "github.com/fairlead-dev/fairlead"
 
-// spansOfChange is how many spans a change has that a sink has accepted.
-const spansOfChange = 3
+// spansOfChange is how many spans a change has that a sink has accepted, with the last one
+// of them, for which the ledger has stored that.
+const spansOfChange = 4
 
 // Attributes. Those that begin with fairlead are ours. Of the others the semantic
 // conventions of OpenTelemetry, version 1.37, say: service.* is stable, k8s.* and
@@ -38,7 +38,8 @@ const (
 	attrOp       = "fairlead.operation"
 	attrSnapshot = "fairlead.snapshot"
 	attrAttempt  = "fairlead.attempt"
-	attrTogether = "fairlead.batch.traced" // how many of a batch are traced; how many it has nobody tells
+	attrTogether = "fairlead.batch.traced" // how many of a batch are traced
+	attrCount    = "messaging.batch.message_count"
 )
 
 // resource is what the spans are of: this process.
@@ -52,40 +53,13 @@ func (r resource) proto() *resourcepb.Resource {
 
 // spans is how many spans an answer makes, but for that of its batch.
 func (a *answer) spans() int {
-	if a.refused != "" {
+	if a.refused != "" || !a.stored.IsZero() {
 		return 1
 	}
-	return spansOfChange
+	return spansOfChange - 1
 }
 
-// spansOf returns the spans of answers, and of the batches that several of them were in.
-func spansOf(answers []answer) []*tracepb.Span {
-	type batch struct {
-		route string
-		began time.Time
-	}
-	var all []*tracepb.Span
-	var order []batch
-	batches := map[batch][]*answer{}
-	for i := range answers {
-		a := &answers[i]
-		all = append(all, a.appendSpans(nil)...)
-		// Of one batch the time is the same value. The monotonic clock is no part of a key.
-		b := batch{a.route, a.began.Round(0)}
-		if batches[b] == nil {
-			order = append(order, b)
-		}
-		batches[b] = append(batches[b], a)
-	}
-	for _, b := range order {
-		if of := batches[b]; len(of) > 1 && !b.began.IsZero() {
-			all = append(all, batchSpan(of))
-		}
-	}
-	return all
-}
-
-// appendSpans appends the spans of one answer.
+// appendSpans appends the spans of one answer, but for that of its batch.
 func (a *answer) appendSpans(all []*tracepb.Span) []*tracepb.Span {
 	began := a.began
 	if began.IsZero() || began.Before(a.observed) {
@@ -97,6 +71,9 @@ func (a *answer) appendSpans(all []*tracepb.Span) []*tracepb.Span {
 			TraceId: a.trace.TraceID[:], SpanId: random(8), ParentSpanId: id, Flags: 1,
 			Name: name, Kind: kind, StartTimeUnixNano: nanos(from), EndTimeUnixNano: nanos(to),
 		}
+	}
+	if !a.stored.IsZero() {
+		return append(all, child("acked", tracepb.Span_SPAN_KIND_INTERNAL, a.ended, a.stored))
 	}
 	send := child("send "+system(a.route), tracepb.Span_SPAN_KIND_PRODUCER, began, a.ended)
 	send.Attributes = append(sending(a.route), text(attrMessage, a.id))
@@ -135,21 +112,6 @@ func (a *answer) attributes() []*commonpb.KeyValue {
 		all = append(all, &commonpb.KeyValue{Key: attrSnapshot, Value: &commonpb.AnyValue{Value: &commonpb.AnyValue_BoolValue{BoolValue: true}}})
 	}
 	return all
-}
-
-// batchSpan returns the span of what went to a sink together.
-func batchSpan(of []*answer) *tracepb.Span {
-	first := of[0]
-	s := &tracepb.Span{
-		TraceId: random(16), SpanId: random(8), Flags: 1, Name: fmt.Sprintf("send %s batch", system(first.route)),
-		Kind: tracepb.Span_SPAN_KIND_PRODUCER, StartTimeUnixNano: nanos(first.began), EndTimeUnixNano: nanos(first.ended),
-		Attributes: append(sending(first.route), number(attrTogether, len(of))),
-	}
-	for _, a := range of {
-		s.EndTimeUnixNano = max(s.EndTimeUnixNano, nanos(a.ended))
-		s.Links = append(s.Links, &tracepb.Span_Link{TraceId: a.trace.TraceID[:], SpanId: a.trace.SpanID[:], Flags: 1})
-	}
-	return s
 }
 
 // sending are the attributes of what is sent to a sink.

@@ -133,7 +133,7 @@ func attributes(all []*commonpb.KeyValue) map[string]string {
 
 // The way of a change to a sink is three spans of one trace, whose place its event tells;
 // to another sink it is the same trace; a try that is refused is a span with an error; and
-// what went together is linked.
+// that the ledger has stored the ack is one more.
 func TestSpans(t *testing.T) {
 	r := receive(t)
 	tracer, stop := run(t, Options{Ratio: 1}, "otlp:"+r.URL)
@@ -143,7 +143,7 @@ func TestSpans(t *testing.T) {
 	c.Trace = tracer.Choose("file:/x")(c)
 	other := change("a", observed)
 	if got := tracer.Choose("stdout:")(other); got.TraceID != c.Trace.TraceID || got.SpanID == c.Trace.SpanID {
-		t.Errorf("of another sink: %x, want trace %x and another span", *got, *c.Trace)
+		t.Errorf("of another sink: %x, want trace %x and another span", got.TraceID, c.Trace.TraceID)
 	}
 	event, err := pipeline.ParseEvent(c.AppendCloudEvent(nil))
 	want := fmt.Sprintf("00-%x-%x-01", c.Trace.TraceID, c.Trace.SpanID)
@@ -156,29 +156,31 @@ func TestSpans(t *testing.T) {
 		t.Error("another try has another trace")
 	}
 	tracer.Observe("file:/x", stage.Delivery{Change: c, Began: began})
-	b := change("b", observed)
-	b.Trace = tracer.Choose("file:/x")(b)
-	tracer.Observe("file:/x", stage.Delivery{Change: b, Began: began})
+	c.Trace.Stored()
 	stop()
 
 	byName := map[string][]*tracepb.Span{}
 	for _, s := range r.spans {
 		byName[s.Name] = append(byName[s.Name], s)
 	}
-	if len(r.spans) != 8 || len(byName["process pods"]) != 2 || len(byName["wait"]) != 2 || len(byName["send file"]) != 3 || len(byName["send file batch"]) != 1 {
+	if len(r.spans) != 5 || len(byName["process pods"]) != 1 || len(byName["wait"]) != 1 || len(byName["send file"]) != 2 || len(byName["acked"]) != 1 {
 		t.Fatalf("spans: %v", r.spans)
 	}
+	acked := byName["acked"][0]
 	whole, wait, refused := byName["process pods"][0], byName["wait"][0], byName["send file"][0]
 	if hex.EncodeToString(whole.TraceId) != want[3:35] || hex.EncodeToString(whole.SpanId) != want[36:52] || whole.ParentSpanId != nil {
 		t.Errorf("the root is %v, want %s", whole, want)
 	}
-	for _, s := range []*tracepb.Span{wait, refused} {
+	for _, s := range []*tracepb.Span{wait, refused, acked} {
 		if string(s.TraceId) != string(whole.TraceId) || string(s.ParentSpanId) != string(whole.SpanId) {
 			t.Errorf("%s is no child of the root", s.Name)
 		}
 	}
 	if whole.StartTimeUnixNano != uint64(observed.UnixNano()) || wait.EndTimeUnixNano != uint64(began.UnixNano()) || refused.StartTimeUnixNano != wait.EndTimeUnixNano {
 		t.Error("the times are others than those of the delivery")
+	}
+	if acked.StartTimeUnixNano != whole.EndTimeUnixNano || acked.EndTimeUnixNano < acked.StartTimeUnixNano {
+		t.Error("acked does not begin when the sink has accepted the change")
 	}
 	if refused.Status.GetCode() != tracepb.Status_STATUS_CODE_ERROR || refused.Status.GetMessage() != "disk full" {
 		t.Errorf("what was refused: %v", refused.Status)
@@ -198,10 +200,7 @@ func TestSpans(t *testing.T) {
 	if waited := attributes(byName["wait"][0].Attributes); waited["fairlead.attempt"] != "2" {
 		t.Errorf("the wait that covers the first try: %v", waited)
 	}
-	if links := byName["send file batch"][0].Links; len(links) != 3 || string(links[0].SpanId) != string(whole.SpanId) {
-		t.Errorf("links: %v", links)
-	}
-	if got := testutil.ToFloat64(tracer.metrics.sent); got != 8 {
+	if got := testutil.ToFloat64(tracer.metrics.sent); got != 5 {
 		t.Errorf("%v spans are counted", got)
 	}
 }
@@ -255,7 +254,7 @@ func TestBounds(t *testing.T) {
 		}
 	}
 	dropped := testutil.ToFloat64(tracer.metrics.dropped.WithLabelValues(droppedRate))
-	if chosen < mostTraces/2 || chosen == 1000 || dropped != float64(3*(1000-chosen)) {
+	if chosen < mostTraces/2 || chosen == 1000 || dropped != float64(spansOfChange*(1000-chosen)) {
 		t.Errorf("%d are chosen, %v spans dropped", chosen, dropped)
 	}
 	c := change("x", time.Now())
@@ -377,13 +376,13 @@ func TestReceiverRejectsMoreThanItWasSent(t *testing.T) {
 	tracer := newTracer(t, Options{Ratio: 1}, "otlp:"+s.URL)
 	now := time.Now()
 	// The sink's name is the user's, who may have written anything.
-	again, err := tracer.post(t.Context(), spansOf([]answer{{route: "n\xff:x", observed: now, began: now, ended: now}, {route: "n\xff:x", observed: now, began: now, ended: now}}))
+	again, err := tracer.post(t.Context(), (&calls{}).spansOf([]answer{{route: "n\xff:x", observed: now, began: now, ended: now}, {route: "n\xff:x", observed: now, began: now, ended: now}}, now))
 	if again || err != nil {
 		t.Errorf("again %v, %v", again, err)
 	}
 	sent, dropped := testutil.ToFloat64(tracer.metrics.sent), testutil.ToFloat64(tracer.metrics.dropped.WithLabelValues(droppedReceiver))
-	if sent != 0 || dropped != 7 {
-		t.Errorf("%v are counted as sent and %v as dropped, want 0 and 7", sent, dropped)
+	if sent != 0 || dropped != 6 {
+		t.Errorf("%v are counted as sent and %v as dropped, want 0 and 6", sent, dropped)
 	}
 }
 
@@ -392,14 +391,17 @@ func TestCollector(t *testing.T) {
 	c := testsinks.StartOtelcol(t, nil)
 	tracer, stop := run(t, Options{Ratio: 1}, "otlp:"+c.URL)
 	now := time.Now()
+	call := pipeline.Call{Began: now, Ended: now, Changes: 20, Traced: 20}
 	for i := range 20 {
 		traced := change(fmt.Sprint(i, "\xff"), now)
 		traced.Trace = tracer.Choose("kafka://b/t")(traced)
+		traced.Trace.Call = &call
 		tracer.Observe("kafka://b/t", stage.Delivery{Change: traced, Began: traced.Observed})
+		traced.Trace.Stored()
 	}
 	stop()
-	if sent := testutil.ToFloat64(tracer.metrics.sent); sent != 61 {
-		t.Fatalf("%v spans are accepted, want 61", sent)
+	if sent := testutil.ToFloat64(tracer.metrics.sent); sent != 81 {
+		t.Fatalf("%v spans are accepted, want 81", sent)
 	}
 	testserver.Poll(t, "they are in the collector's file", func() bool {
 		text, err := os.ReadFile(c.SpansFile)
@@ -418,7 +420,7 @@ func TestCollector(t *testing.T) {
 				}
 			}
 		}
-		return n == 61
+		return n == 81
 	})
 }
 

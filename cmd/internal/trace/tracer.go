@@ -53,7 +53,7 @@ type Tracer struct {
 	metrics  *metrics
 }
 
-// answer is what a sink has answered to one change.
+// answer is what a sink has answered to one change, or that this was stored.
 type answer struct {
 	trace                  pipeline.Trace
 	route                  string
@@ -63,7 +63,8 @@ type answer struct {
 	snapshot               bool
 	attempt                int
 	observed, began, ended time.Time
-	refused                string // empty: it was accepted
+	refused                string    // empty: it was accepted
+	stored                 time.Time // when the ledger had stored that; zero: it is told of later, if at all
 }
 
 // New returns a Tracer. It reads the files that the endpoint names, and connects to
@@ -106,8 +107,8 @@ func (t *Tracer) Choose(route string) func(*pipeline.Change) *pipeline.Trace {
 	}
 }
 
-// Observe takes note of what a sink has answered to a change, if that is traced. It waits
-// for nothing.
+// Observe takes note of what a sink has answered to a change, if that is traced, and has
+// whoever stores that an accepted one is delivered tell when. It waits for nothing.
 func (t *Tracer) Observe(route string, d stage.Delivery) {
 	c := d.Change
 	of := c.Trace
@@ -132,7 +133,20 @@ func (t *Tracer) Observe(route string, d stage.Delivery) {
 	}
 	if d.Refused != nil {
 		a.refused = redact.Line(d.Refused.Error(), maxError)
+	} else {
+		// A late change has its trace only now.
+		with := *of
+		with.Stored = func() {
+			a.stored = time.Now()
+			t.enqueue(a)
+		}
+		c.Trace = &with
 	}
+	t.enqueue(a)
+}
+
+// enqueue has Run send the spans of an answer, unless too many wait.
+func (t *Tracer) enqueue(a answer) {
 	select {
 	case t.queue <- a:
 	default:
