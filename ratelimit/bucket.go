@@ -65,6 +65,17 @@ func (b *Bucket) Missing(now time.Time) (wait time.Duration) {
 	return b.missingLocked(late, now)
 }
 
+// Spend takes one token, also one that is not there yet: the next one is later by that. It is for
+// those who have asked Missing, and find out only after that they need a token.
+func (b *Bucket) Spend(now time.Time) {
+	if b.unlimited.Load() {
+		return
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.limiter.ReserveN(b.lateLocked(now), 1)
+}
+
 // lateLocked returns now, or the latest time that the bucket was told, if that is later: the
 // limiter would take a step back in time as time to gain tokens in.
 func (b *Bucket) lateLocked(now time.Time) time.Time {

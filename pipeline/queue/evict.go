@@ -32,7 +32,7 @@ func (q *Queue[T, K]) Evict() {
 // fill up, nor if it is full by number, which is left as it is, unless an item comes in the
 // place of one.
 func (q *Queue[T, K]) reclaimLocked(l *lane[T, K], inPlace bool) bool {
-	if n, _ := l.roomOfBoth(); l.evicts == 0 || l.paused || !inPlace && n >= q.o.LaneCapacity {
+	if l.evicts == 0 || l.paused || !inPlace && l.depth[live]+l.depth[snapshot] >= q.o.LaneCapacity {
 		return false
 	}
 	q.evictListLocked(&l.delayed) // what stands aside takes no room

@@ -21,13 +21,11 @@ type Place struct {
 	Delay time.Duration
 	// Ahead counts the items of its class that the lane hands out before it, up to 4096.
 	Ahead int
-	// Line is how many items the lane has of its class, without those that are delayed. If the
-	// item's stream has a limit, both are of what waits of that stream.
+	// Line is how many items the lane has of its class, without those that are delayed.
 	Line int
-	// Token is until when the cluster has no token for the next item of the class; 0: there may
-	// be one. StreamToken and TotalToken are so for the limits of the item's stream and of the
-	// whole queue.
-	Token, StreamToken, TotalToken time.Duration
+	// Token is until when there is no token for the next item of the class; 0: there may be
+	// one.
+	Token time.Duration
 	// Blocked is whether an Offer of the identity waits for room in the lane.
 	Blocked bool
 }
@@ -56,15 +54,8 @@ func (q *Queue[T, K]) Find(key K) (p Place, ok bool) {
 		p.Delay = max(e.when.due-now, 1)
 		return p, true
 	}
-	due := func(g *gate[T, K]) time.Duration {
-		if !g.token.set() {
-			return 0
-		}
-		return max(g.token.due-now, 1)
-	}
-	p.Token, p.TotalToken = due(e.lane.gate[c]), due(&q.total)
-	if of := q.lineOf(e.lane, &e.item); of != nil {
-		p.StreamToken, p.Line = due(&of.gate), of.ready[c].N
+	if g := e.lane.gate[c]; g.token.set() {
+		p.Token = max(g.token.due-now, 1)
 	}
 	p.Ahead = ahead(&e.place)
 	return p, true

@@ -6,13 +6,12 @@ import (
 	"github.com/fairlead-dev/fairlead/ratelimit"
 )
 
-// gate is where items get tokens. In a lane, those of the live class get them at one, those
-// of the snapshot class at another, so that a first list takes none from live changes. Both
-// classes have one gate if they share their buckets. A line of a lane, and the whole queue,
-// may have a gate over these, where both classes get another token: see limit.go.
+// gate is where the items of a lane get their tokens: those of the live class at
+// one, those of the snapshot class at another, so that a first list takes none
+// from live changes. Both classes have one gate if they share their buckets. The
+// whole queue has one before these, see limit.go.
 type gate[T, K comparable] struct {
 	lane   *lane[T, K] // nil: it is that of the whole queue
-	line   bool        // it is that of a line of the lane
 	bucket *ratelimit.Bucket
 	token  timerNode[*gate[T, K]] // if the bucket is empty: when one is due
 }
@@ -29,55 +28,35 @@ func (q *Queue[T, K]) makeGatesLocked(l *lane[T, K]) {
 		g := &l.gates[i]
 		g.lane, g.token.self = l, g
 	}
-	for stream, bucket := range q.streams[l.name] {
-		q.beginLineLocked(l, stream, bucket)
-	}
 }
 
 // isOpen tells whether something of a class is ready and not held, and may have a token.
 func (l *lane[T, K]) isOpen(c class) bool {
-	return (l.ready[c].N > 0 || l.lines != nil && l.hasOpenLine(c)) && !l.gate[c].token.set() && !l.paused
+	return l.ready[c].N > 0 && !l.gate[c].token.set() && !l.paused
 }
 
-// pickClassLocked returns the next item of a class, if one is ready and there is a token for
-// it at each gate; it takes these. If only that of the lane is missing, it shuts that gate
-// until one is due.
-func (q *Queue[T, K]) pickClassLocked(l *lane[T, K], c class) *entry[T, K] {
+// hasTokenLocked takes a token for an item of a class, if one is ready and there
+// is a token. If only that is missing, it shuts the gate until one is due.
+func (q *Queue[T, K]) hasTokenLocked(l *lane[T, K], c class) bool {
 	if !l.isOpen(c) {
-		return nil
+		return false
 	}
-	var over *line[T, K]
-	if l.lines != nil {
-		var ok bool
-		if over, ok = q.nextLineLocked(l, c); !ok {
-			return nil
-		}
+	g := l.gate[c]
+	if g.bucket.Unlimited() {
+		return true
 	}
-	if g := l.gate[c]; !g.bucket.Unlimited() {
-		now := q.now()
-		if wait := g.bucket.Take(q.epoch.Add(now)); wait > 0 {
-			q.shutGateLocked(g, now, wait)
-			return nil
-		}
+	now := q.now()
+	wait := g.bucket.Take(q.epoch.Add(now))
+	if wait == 0 {
+		return true
 	}
-	if l.lines == nil {
-		return l.ready[c].Head.Self
-	}
-	l.lastLine = over
-	if over == nil {
-		return l.ready[c].Head.Self
-	}
-	over.gate.bucket.Take(q.epoch.Add(q.now()))
-	return over.ready[c].Head.Self
+	q.shutGateLocked(g, now, wait)
+	return false
 }
 
 // shutGateLocked shuts a gate for as long as no token comes.
 func (q *Queue[T, K]) shutGateLocked(g *gate[T, K], now, wait time.Duration) {
-	switch l := g.lane; {
-	case l == nil:
-	case g.line:
-		l.shutLines++
-	default:
+	if l := g.lane; l != nil {
 		l.throttles++
 		if l.shutGates++; l.shutGates == 1 {
 			l.throttledSince = now
@@ -91,18 +70,14 @@ func (q *Queue[T, K]) shutGateLocked(g *gate[T, K], now, wait time.Duration) {
 func (q *Queue[T, K]) openLocked(g *gate[T, K], now time.Duration) {
 	q.throttled.remove(&g.token)
 	l := g.lane
-	switch {
-	case l == nil:
+	if l == nil {
 		if q.ring.N > 0 {
 			q.wakeLocked()
 		}
 		return
-	case g.line:
-		l.shutLines--
-	default:
-		if l.shutGates--; l.shutGates == 0 {
-			l.throttledFor += now - l.throttledSince
-		}
+	}
+	if l.shutGates--; l.shutGates == 0 {
+		l.throttledFor += now - l.throttledSince
 	}
 	q.resumeLocked(l)
 }
@@ -112,11 +87,6 @@ func (q *Queue[T, K]) openAllLocked(l *lane[T, K]) {
 	for i := range l.gates {
 		if g := &l.gates[i]; g.token.set() {
 			q.openLocked(g, q.now())
-		}
-	}
-	for _, of := range l.lines {
-		if of.gate.token.set() {
-			q.openLocked(&of.gate, q.now())
 		}
 	}
 }

@@ -84,15 +84,13 @@ func (q *Queue[T, K]) holdLaneLocked(l *lane[T, K]) {
 	}
 	if q.hold.Items != nil {
 		for c := range l.ready {
-			for _, ready := range l.readyLists(class(c)) {
-				for n := ready.Head; n != nil; {
-					e := n.Self
-					n = n.Next
-					if q.isHeldLocked(&e.item) {
-						q.leaveLocked(e)
-						l.bytes[c] -= int64(e.size)
-						q.asideLocked(e)
-					}
+			for n := l.ready[c].Head; n != nil; {
+				e := n.Self
+				n = n.Next
+				if q.isHeldLocked(&e.item) {
+					q.leaveLocked(e)
+					l.bytes[c] -= int64(e.size)
+					q.asideLocked(e)
 				}
 			}
 		}
@@ -111,10 +109,7 @@ func (q *Queue[T, K]) holdLaneLocked(l *lane[T, K]) {
 
 // pauseLocked gives a lane no turn any more, or its turns back.
 func (q *Queue[T, K]) pauseLocked(l *lane[T, K], paused bool) {
-	ready := 0
-	for _, entries := range slices.Concat(l.readyLists(live), l.readyLists(snapshot)) {
-		ready += entries.N
-	}
+	ready := l.ready[live].N + l.ready[snapshot].N
 	if paused {
 		ready = -ready
 	}
@@ -145,8 +140,8 @@ func (q *Queue[T, K]) pauseLocked(l *lane[T, K], paused bool) {
 }
 
 // inLine returns the lists of what waits in a lane.
-func (l *lane[T, K]) inLine() []*list.List[*entry[T, K]] {
-	return append(append(l.readyLists(live), l.readyLists(snapshot)...), &l.waitingForDone)
+func (l *lane[T, K]) inLine() [3]*list.List[*entry[T, K]] {
+	return [3]*list.List[*entry[T, K]]{&l.ready[live], &l.ready[snapshot], &l.waitingForDone}
 }
 
 // asideLocked puts e, that counts in no list of its lane, aside.

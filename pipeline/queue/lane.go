@@ -29,13 +29,12 @@ type entry[T, K comparable] struct {
 	lane *lane[T, K]
 	// item, with its size and priority, waits or is delayed. Which of the two,
 	// and whether it can be handed out, is told by the list that place is in:
-	// lane.ready, line.ready, lane.waitingForDone, lane.delayed or lane.aside.
+	// lane.ready, lane.waitingForDone, lane.delayed or lane.aside.
 	item     T
 	size     int
 	priority int
 	since    time.Duration // it waits, if that is measured
 	place    list.Node[*entry[T, K]]
-	line     *line[T, K]             // that it waits in, if it could be handed out
 	when     timerNode[*entry[T, K]] // if delayed: until when
 	// evictable is set if it is held, or delayed for so long, that it can be evicted, and was
 	// not.
@@ -67,10 +66,6 @@ type lane[T, K comparable] struct {
 	gate  [2]*gate[T, K] // by class; one for both if they share their buckets
 
 	ready          [2]list.List[*entry[T, K]] // by class: could be handed out now, given turn and token
-	lines          []*line[T, K]              // and those of streams that have limits, see limit.go; nil: none
-	lastLine       *line[T, K]                // that had its turn; nil: ready
-	lined          [2]int                     // by class: of depth, those in lines
-	linedBytes     [2]int64                   // by class: of bytes, those of these
 	waitingForDone list.List[*entry[T, K]]    // wait for Done of an older item of the same identity
 	delayed        list.List[*entry[T, K]]
 	aside          list.List[*entry[T, K]] // held one by one, see hold.go; in no count but asideBytes
@@ -91,11 +86,10 @@ type lane[T, K comparable] struct {
 
 	turn           list.Node[*lane[T, K]] // in the ring: has something ready, and may have a token
 	weight         int
-	credit         int           // picks left in this turn
-	picks          uint64        // all there ever were
-	shutGates      int           // of the lane
-	shutLines      int           // of lines
-	throttledSince time.Duration // if there is a shut gate of the lane
+	credit         int    // picks left in this turn
+	picks          uint64 // all there ever were
+	shutGates      int
+	throttledSince time.Duration // if there is a shut gate
 
 	leaving bool          // RemoveCluster has begun
 	gone    bool          // and has ended: the queue does not know this lane any more
@@ -130,7 +124,7 @@ func (r dropReason) String() string {
 // whatever, and nothing is in work.
 func (l *lane[T, K]) isEmpty() bool {
 	return l.inWork == 0 && l.depth[live]+l.depth[snapshot] == 0 && l.aside.N == 0 &&
-		l.offers[live].N+l.offers[snapshot].N == 0 && l.rooms.N == 0 && l.shutGates+l.shutLines == 0
+		l.offers[live].N+l.offers[snapshot].N == 0 && l.rooms.N == 0 && l.shutGates == 0
 }
 
 // drop counts n items that came to the lane, or had come to it, and will never
@@ -159,13 +153,12 @@ func (q *Queue[T, K]) joinLocked(e *entry[T, K]) {
 // readyLocked puts e at the end of its class.
 func (q *Queue[T, K]) readyLocked(e *entry[T, K]) {
 	l := e.lane
-	c := classOf(e.priority)
-	q.lineUpLocked(e, c)
+	l.ready[classOf(e.priority)].PushBack(&e.place)
 	if l.paused {
 		return
 	}
 	q.ready++
-	if !l.isOpen(c) {
+	if l.gate[classOf(e.priority)].token.set() {
 		return // whoever waits is woken when a token is due
 	}
 	if l.turn.List == nil {
@@ -181,7 +174,6 @@ func (q *Queue[T, K]) leaveLocked(e *entry[T, K]) {
 	if e.place.List != &e.lane.waitingForDone && !e.lane.paused {
 		q.ready--
 	}
-	e.leaveLineLocked()
 	e.place.Leave()
 	q.keepLocked(e)
 }
@@ -205,10 +197,9 @@ func (q *Queue[T, K]) raiseLocked(e *entry[T, K], priority int) {
 	case &l.delayed:
 		l.late[was]--
 		l.late[is]++
-	case e.readyList(was):
-		e.leaveLineLocked()
+	case &l.ready[was]:
 		e.place.Leave()
-		q.lineUpLocked(e, is)
+		l.ready[is].PushBack(&e.place)
 		// Only one of the classes may have a token.
 		if q.resumeLocked(l); l.turn.List != nil && !l.isOpen(live) && !l.isOpen(snapshot) {
 			l.turn.Leave()

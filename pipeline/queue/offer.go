@@ -21,13 +21,6 @@ type offer[T, K comparable] struct {
 	err  error
 }
 
-// again is when an Offer that stands in no lane may look again: it waits for room in a line, if
-// there is one, or until its item is not held.
-type again[T, K comparable] struct {
-	when <-chan struct{} // closed then; nil: it does not wait
-	line *line[T, K]
-}
-
 // Offer adds an item as Add does, but blocks while the item's lane is full. If one
 // of its identity waits there already, or is delayed, the item only has to fit in its
 // place: it blocks if it is larger and there is no room for that. Items of priority below zero are of the snapshot
@@ -38,21 +31,17 @@ type again[T, K comparable] struct {
 // ErrClusterRemoved or ErrShuttingDown. On an error the item has not been added,
 // and Discard is not told of it. Blocked Offers of a lane are admitted in the
 // order they came, live ones before those of the snapshot class; of those of one
-// identity the newest. An item of a stream that has a limit (SetStreamLimit) waits for room of that stream, and
-// the others of the lane do not wait for it. For an item that Hold.Items holds it blocks until that is let go. An
+// identity the newest. For an item that Hold.Items holds it blocks until that is let go. An
 // item that is held gives up what it can before it blocks: see Options.Evict. If there is
 // room at once ctx is not looked at.
 func (q *Queue[T, K]) Offer(ctx context.Context, item T, priority int) error {
-	o, again, err := q.offer(&item, priority, true)
-	for again.when != nil {
+	o, released, err := q.offer(&item, priority, true)
+	for released != nil {
 		select {
-		case <-again.when:
-			if err := q.refusal(again.line); err != nil {
-				return err
-			}
-			o, again, err = q.offer(&item, priority, true)
+		case <-released:
+			o, released, err = q.offer(&item, priority, true)
 		case <-ctx.Done():
-			return fmt.Errorf("wait for an item of cluster %q that is held or limited: %w", q.o.Cluster(item), ctx.Err())
+			return fmt.Errorf("wait for an item of cluster %q that is held: %w", q.o.Cluster(item), ctx.Err())
 		}
 	}
 	if o == nil {
@@ -84,9 +73,9 @@ func (q *Queue[T, K]) TryOffer(item T, priority int) error {
 }
 
 // offer lets an item in if there is room. Else it returns the offer that stands
-// blocked from now on, or, for an item that is held or whose stream is limited and has no room,
-// what is closed when that may be over; or if it must not block ErrFull.
-func (q *Queue[T, K]) offer(item *T, priority int, block bool) (_ *offer[T, K], again again[T, K], _ error) {
+// blocked from now on, or, for an item that is held, what is closed when it may not be any
+// more; or if it must not block ErrFull.
+func (q *Queue[T, K]) offer(item *T, priority int, block bool) (_ *offer[T, K], released <-chan struct{}, _ error) {
 	var own K
 	key, hash, cluster, size := q.describe(item, &own)
 	q.mu.Lock()
@@ -94,39 +83,26 @@ func (q *Queue[T, K]) offer(item *T, priority int, block bool) (_ *offer[T, K], 
 	e, err := q.arriveLocked(key, hash, cluster)
 	switch {
 	case err != nil:
-		return nil, again, err
+		return nil, nil, err
 	case q.isHeldLocked(item) && !q.isOutdatedLocked(e, item):
 		q.releaseLocked(e)
 		if !block {
-			return nil, again, ErrFull
+			return nil, nil, ErrFull
 		}
 		if q.o.Evict != nil {
 			q.o.Evict(*item)
 		}
-		again.when = q.whenReleasedLocked()
-		return nil, again, nil
-	case !e.present() && !q.isOutdatedLocked(e, item) && q.lineOf(e.lane, item) != nil:
-		of := q.lineOf(e.lane, item)
-		if q.fitsLineLocked(of, size) {
-			q.putLocked(e, item, size, priority)
-			return nil, again, nil
-		}
-		q.releaseLocked(e)
-		if !block {
-			return nil, again, ErrFull
-		}
-		again.when, again.line = of.whenRoomLocked(), of
-		return nil, again, nil
+		return nil, q.whenReleasedLocked(), nil
 	case q.entersLocked(e, item, priority, size) || q.reclaimLocked(e.lane, e.present()) && q.entersLocked(e, item, priority, size):
 		q.putLocked(e, item, size, priority)
-		return nil, again, nil
+		return nil, nil, nil
 	case !block:
 		q.releaseLocked(e)
-		return nil, again, ErrFull
+		return nil, nil, ErrFull
 	}
 	o := q.blockLocked(e, *item, size, priority)
 	q.admitLocked(e.lane) // those of its identity may need less room with it
-	return o, again, nil
+	return o, nil, nil
 }
 
 // entersLocked reports whether an item does not have to wait: it may enter its lane, or

@@ -35,10 +35,6 @@ type Options[T, K comparable] struct {
 	// Hash hashes an identity, with the properties of [maphash.Comparable], which is
 	// what nil means; a Request and a string are hashed faster than by that.
 	Hash func(maphash.Seed, K) uint64
-	// Stream names the part of its lane that an item belongs to, for SetStreamLimit; items of
-	// one identity are all of one stream. It is called with the queue locked: it must not block,
-	// panic, nor call the queue. Nil means that streams have no limits.
-	Stream func(T) string
 	// Size is the bytes an item counts for in its lane. Nil means 0.
 	Size func(T) int
 	// LaneCapacity is the number of items that wait or are delayed at which Offer
@@ -119,14 +115,13 @@ type Queue[T, K comparable] struct {
 	lanes   map[string]*lane[T, K]
 	weights map[string]int // other than one
 
-	smallSet  smallSet[T, K]                          // work.go
-	ring      list.List[*lane[T, K]]                  // turn.go
-	throttled timerHeap[*gate[T, K]]                  // gate.go
-	total     gate[T, K]                              // limit.go
-	streams   map[string]map[string]*ratelimit.Bucket // limits of streams, by cluster and stream
-	delayed   timerHeap[*entry[T, K]]                 // delay.go
-	evictable int                                     // evict.go
-	timer     *time.Timer                             // delay.go
+	smallSet  smallSet[T, K]          // work.go
+	ring      list.List[*lane[T, K]]  // turn.go
+	throttled timerHeap[*gate[T, K]]  // gate.go
+	total     gate[T, K]              // limit.go
+	delayed   timerHeap[*entry[T, K]] // delay.go
+	evictable int                     // evict.go
+	timer     *time.Timer             // delay.go
 	timerDue  time.Duration
 	hold      Hold[T]       // hold.go
 	released  chan struct{} // closed when that changes; nil: nobody waits for it

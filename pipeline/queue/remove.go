@@ -10,8 +10,8 @@ import (
 // RemoveCluster frees what the queue holds for a cluster. It drops what waits
 // and is delayed, lets blocked Offers return ErrClusterRemoved, and waits for
 // what is in work; what comes back from there is dropped too. Then lane,
-// bucket and metrics of the cluster are gone. Its weight, its override in
-// the buckets and the limits of its streams are configuration and stay. Queues that share buckets should all
+// bucket and metrics of the cluster are gone. Its weight and its override in
+// the buckets are configuration and stay. Queues that share buckets should all
 // be told.
 //
 // If ctx ends first, the lane is freed all the same and the error says how
@@ -92,10 +92,6 @@ func (q *Queue[T, K]) refuseOffersLocked(l *lane[T, K], err error) {
 			q.releaseLocked(o.entry)
 		}
 	}
-	for _, of := range l.lines {
-		of.err = err
-		of.tellRoom()
-	}
 	l.tellRooms(err)
 }
 
@@ -106,9 +102,7 @@ func (q *Queue[T, K]) emptyLocked(l *lane[T, K], r dropReason) (dropped []K) {
 	dropped = q.dropListLocked(dropped, l, &l.aside, r)
 	dropped = q.dropListLocked(dropped, l, &l.waitingForDone, r)
 	for c := range l.ready {
-		for _, ready := range l.readyLists(class(c)) {
-			dropped = q.dropListLocked(dropped, l, ready, r)
-		}
+		dropped = q.dropListLocked(dropped, l, &l.ready[c], r)
 	}
 	q.openAllLocked(l)
 	if l.turn.List != nil {

@@ -7,18 +7,6 @@ package queue
 // held is the bytes that count in a lane.
 func (l *lane[T, K]) held() int64 { return l.bytes[live] + l.bytes[snapshot] }
 
-// room is what takes room of the lane, of a class: all that counts, but what is in lines.
-func (l *lane[T, K]) room(c class) (n int, bytes int64) {
-	return l.depth[c] - l.lined[c], l.bytes[c] - l.linedBytes[c]
-}
-
-// roomOfBoth is room of both classes.
-func (l *lane[T, K]) roomOfBoth() (n int, bytes int64) {
-	n, bytes = l.room(live)
-	listed, listedBytes := l.room(snapshot)
-	return n + listed, bytes + listedBytes
-}
-
 // countLocked lets e, that is about to wait or to be delayed, count in its lane.
 func (e *entry[T, K]) countLocked() {
 	c := classOf(e.priority)
@@ -33,10 +21,6 @@ func (e *entry[T, K]) countSizeLocked(growth int) {
 		e.lane.asideBytes += int64(growth)
 	} else {
 		e.lane.bytes[classOf(e.priority)] += int64(growth)
-	}
-	if e.line != nil {
-		e.lane.linedBytes[classOf(e.priority)] += int64(growth)
-		e.line.bytes += int64(growth)
 	}
 }
 
@@ -53,11 +37,11 @@ func (q *Queue[T, K]) fitsLocked(e *entry[T, K], priority, size int) bool {
 // always has where there is nothing at all, and one of the snapshot class where
 // there is none of its class.
 func (q *Queue[T, K]) fitsBesideLocked(l *lane[T, K], c class, size int) bool {
-	n, held := l.roomOfBoth()
+	n, held := l.depth[live]+l.depth[snapshot], l.held()
 	if (n > 0 || held > 0) && (n >= q.o.LaneCapacity || held+int64(size) > q.o.LaneBytes) {
 		return false
 	}
-	if n, held := l.room(snapshot); c == snapshot && (n > 0 || held > 0) {
+	if n, held := l.depth[snapshot], l.bytes[snapshot]; c == snapshot && (n > 0 || held > 0) {
 		// Three quarters, written so that the largest of numbers has them too.
 		return n < q.o.LaneCapacity/4*3+q.o.LaneCapacity%4*3/4 && held+int64(size) <= q.o.LaneBytes/4*3
 	}
@@ -68,14 +52,14 @@ func (q *Queue[T, K]) fitsBesideLocked(l *lane[T, K], c class, size int) bool {
 // size: one that is no larger always, else as far as there is room.
 func (q *Queue[T, K]) fitsInPlaceLocked(e *entry[T, K], c class, size int) bool {
 	l, growth := e.lane, int64(size-e.size)
-	if growth <= 0 || e.aside() || e.line != nil {
+	if growth <= 0 || e.aside() {
 		return true
 	}
-	n, held := l.roomOfBoth()
+	n, held := l.depth[live]+l.depth[snapshot], l.held()
 	if (n > 1 || held > int64(e.size)) && held+growth > q.o.LaneBytes {
 		return false
 	}
-	n, held = l.room(snapshot)
+	n, held = l.depth[snapshot], l.bytes[snapshot]
 	return c != snapshot || n <= 1 && held <= int64(e.size) || held+growth <= q.o.LaneBytes/4*3
 }
 

@@ -22,13 +22,11 @@ func (q *Queue[T, K]) pickLocked() *entry[T, K] {
 			l.turn.Leave() // resumeLocked brings it back
 			continue
 		}
-		if !q.mayPassLocked(&q.total) {
+		if !q.mayPassLocked() {
 			return nil // openLocked wakes the next
 		}
 		if e := q.takeLocked(l); e != nil {
-			if !q.total.bucket.Unlimited() {
-				q.total.bucket.Take(q.epoch.Add(q.now()))
-			}
+			q.passLocked()
 			return e
 		}
 	}
@@ -94,14 +92,14 @@ func (q *Queue[T, K]) takeLocked(l *lane[T, K]) *entry[T, K] {
 	if (l.picks+1)%snapshotTurn == 0 {
 		c, other = snapshot, live
 	}
-	e := q.pickClassLocked(l, c)
-	if e == nil {
-		if e = q.pickClassLocked(l, other); e == nil {
+	if !q.hasTokenLocked(l, c) {
+		if c = other; !q.hasTokenLocked(l, c) {
 			l.turn.Leave()
 			return nil
 		}
 	}
 	l.picks++
+	e := l.ready[c].Head.Self
 	q.leaveLocked(e)
 	l.credit--
 	switch {

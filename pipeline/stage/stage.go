@@ -30,7 +30,6 @@ type Queue = queue.Queue[*pipeline.Change, pipeline.Key]
 func NewQueue(o queue.Options[*pipeline.Change, pipeline.Key]) *Queue {
 	o.Cluster = func(c *pipeline.Change) string { return c.Key.Cluster }
 	o.Identity = func(c *pipeline.Change) pipeline.Key { return c.Key }
-	o.Stream = func(c *pipeline.Change) string { return c.Key.Resource }
 	o.Size = (*pipeline.Change).Size
 	o.Hash = hashKey
 	o.Newer = func(a, b *pipeline.Change) bool { return a.Sequence > b.Sequence }

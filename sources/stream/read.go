@@ -28,6 +28,9 @@ func (a *attempt) read(body io.Reader, snapshot bool) error {
 	defer frames.Release()
 	var f wire.Frame
 	for {
+		if err := a.awaitToken(a.target.name); err != nil {
+			return err
+		}
 		line, tooLong, err := frames.Next()
 		if errors.Is(err, io.EOF) {
 			return nil

@@ -80,6 +80,11 @@ type LimitsOrder struct {
 	Order
 }
 
+// LimitsOrders are all that are in effect.
+type LimitsOrders struct {
+	Orders []LimitsOrder `json:"orders"`
+}
+
 // Limits are those of a cluster or a stream of it, in every route, or of all that goes to a
 // sink.
 type Limits struct {
@@ -90,6 +95,15 @@ type Limits struct {
 	Order  *LimitsOrder `json:"order,omitempty"` // over what is declared
 	// NotStored is as in Pausing.
 	NotStored string `json:"notStored,omitempty"`
+}
+
+// Rate is the changes per second that an order limits something to, 0 if it limits nothing. o may
+// be nil.
+func (o *LimitsOrder) Rate() float64 {
+	if o == nil || o.QPS == nil {
+		return 0
+	}
+	return *o.QPS
 }
 
 // Limit is one number among Limits.

@@ -189,6 +189,7 @@ func (p *program) judge(ctx context.Context, e *engine, x *api.Explanation, foun
 		f.status = found.Stream.Routes[i]
 		f.place, f.queued = r.queue.Find(key)
 		f.lane, _ = r.queue.Lane(x.Cluster)
+		f.total = r.queue.TotalWait()
 		f.refusal, f.refused = r.stage.RefusalOf(key)
 		buckets := r.buckets
 		if f.place.Snapshot {

@@ -108,6 +108,7 @@ func (o *orders) open(e *engine) {
 	defer o.mu.Unlock()
 	o.engine = e
 	o.applyLocked()
+	o.limitStreamsLocked()
 }
 
 // close ends what waits for time.
@@ -137,7 +138,7 @@ func (o *orders) expireLocked(now time.Time) {
 		}
 		return true
 	}
-	resumed := false
+	resumed, ended := false, false
 	for _, p := range o.pauses {
 		if over(p.Order) {
 			resumed = true
@@ -154,8 +155,12 @@ func (o *orders) expireLocked(now time.Time) {
 			delete(o.limits, l.Target)
 			_ = o.keepLocked(limitsKey(l.Target), nil) // likewise
 			o.limiter.forgetOrder(l.Target)
+			ended = true
 			o.log.Info("The limits are as they are declared again, because the time of the others is over", append(targetValues(l.Target), "by", l.By)...)
 		}
+	}
+	if ended {
+		o.limitStreamsLocked()
 	}
 	if o.timer != nil {
 		o.timer.Stop()

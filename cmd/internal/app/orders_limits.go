@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"github.com/fairlead-dev/fairlead/cmd/internal/api"
+	"github.com/fairlead-dev/fairlead/ratelimit"
+	"github.com/fairlead-dev/fairlead/sources"
 )
 
 // limitOrders returns what operators have told of limits, by name.
@@ -31,8 +33,11 @@ func (o *orders) limited(of api.Target) *api.LimitsOrder {
 	return nil
 }
 
-// errNoRate refuses an order that would limit nothing.
-var errNoRate = errors.New("there is no rate to it yet: give qps as well")
+// errNoRate and errNoLimit refuse orders that would limit nothing.
+var (
+	errNoRate  = errors.New("there is no rate to it yet: give qps as well")
+	errNoLimit = errors.New("qps 0 is no limit, and a stream or a route has none but one that is ordered: end that with reset")
+)
 
 // limit puts other limits into effect, over those that an order before has told and this one
 // does not.
@@ -45,14 +50,19 @@ func (o *orders) limit(ctx context.Context, l api.LimitsOrder) (notStored string
 			return errManyOrders
 		}
 		l.QPS, l.Burst, l.Weight = cmp.Or(l.QPS, before.QPS), cmp.Or(l.Burst, before.Burst), cmp.Or(l.Weight, before.Weight)
-		if !l.IsCluster() && l.QPS == nil {
+		switch {
+		case l.IsCluster():
+		case l.QPS == nil:
 			return errNoRate
+		case *l.QPS == 0:
+			return errNoLimit
 		}
 		if err := o.keepLocked(limitsKey(l.Target), l); err != nil {
 			return err
 		}
 		o.limits[l.Target] = l
 		o.limiter.order(l)
+		o.limitStreamsLocked()
 		o.expireLocked(time.Now())
 		now := o.limiter.describe(l.Target)
 		o.log.Info("There are other limits, as it was asked for", append(targetValues(l.Target),
@@ -77,6 +87,7 @@ func (o *orders) resetLimits(ctx context.Context, of api.Target, by string) (was
 		_ = o.keepLocked(limitsKey(of), nil) // to forget fits in any case
 		delete(o.limits, of)
 		o.limiter.forgetOrder(of)
+		o.limitStreamsLocked()
 		o.expireLocked(time.Now())
 		o.log.Info("The limits are as they are declared again, as it was asked for", append(targetValues(of), "by", by)...)
 		return true
@@ -87,7 +98,26 @@ func (o *orders) resetLimits(ctx context.Context, of api.Target, by string) (was
 	return true, o.store(ctx, of.String())
 }
 
-// order puts the limits that an operator has told into effect.
+// limitStreamsLocked has the engine limit the streams that are ordered to be, and no others.
+func (o *orders) limitStreamsLocked() {
+	if o.engine == nil {
+		return
+	}
+	all := sources.StreamLimits{}
+	for of, l := range o.limits {
+		if of.Resource == "" {
+			continue
+		}
+		if all[of.Cluster] == nil {
+			all[of.Cluster] = map[string]ratelimit.Limit{}
+		}
+		all[of.Cluster][of.Resource] = over(l, clusterLimit{}).limit
+	}
+	o.engine.sources.SetStreamLimits(all)
+}
+
+// order puts the limits that an operator has told into effect; those of streams are not among
+// what it sees to.
 func (l *limiter) order(o api.LimitsOrder) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -109,13 +139,9 @@ func (l *limiter) orderedLocked(of api.Target) {
 		l.limitLocked(of.Cluster)
 		return
 	}
-	limit := over(l.orders[of], clusterLimit{}).limit
 	for _, r := range l.routes {
-		switch of.Route {
-		case "":
-			r.queue.SetStreamLimit(of.Cluster, of.Resource, limit)
-		case r.name:
-			r.queue.SetTotalLimit(limit)
+		if r.name == of.Route {
+			r.queue.SetTotalLimit(over(l.orders[of], clusterLimit{}).limit)
 		}
 	}
 }
@@ -180,11 +206,15 @@ func (a *admin) serveLimits(r *http.Request) (int, any) {
 	if err != nil {
 		return http.StatusBadRequest, api.Error{Error: err.Error()}
 	}
+	if len(q) == 0 {
+		return http.StatusOK, api.LimitsOrders{Orders: a.orders.limitOrders()}
+	}
 	of, err := a.targetOf(q)
 	if err != nil {
 		return http.StatusBadRequest, api.Error{Error: err.Error()}
 	}
-	if code, wrong := a.resolve(&of, "ask for"); wrong != nil {
+	// What has left keeps its order.
+	if code, wrong := a.resolve(&of, "ask for"); wrong != nil && a.orders.limited(of) == nil {
 		return code, wrong
 	}
 	return http.StatusOK, a.orders.limiter.describe(of)

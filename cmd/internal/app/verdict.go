@@ -27,6 +27,7 @@ type facts struct {
 	queued  bool            // place is there
 	lane    queue.LaneStats // empty: the cluster has none
 	rate    float64
+	total   time.Duration // until when the queue has no token for anything; 0: there may be one
 	refusal stage.Refusal
 	refused bool // refusal is there
 	sink    batch.Status
@@ -83,7 +84,7 @@ func (f *facts) onItsWay() api.Verdict {
 		if !down() {
 			f.inFlight(&v, what)
 		}
-	case f.queued && p.Waits && p.Token+p.StreamToken+p.TotalToken == 0 && f.refused && (p.Delay > 0 || f.refusedIs(r.PendingVersion)):
+	case f.queued && p.Waits && f.refused && (p.Delay > 0 || p.Token == 0 && !f.routeLimited() && f.refusedIs(r.PendingVersion)):
 		if down() {
 			break
 		}
@@ -97,7 +98,7 @@ func (f *facts) onItsWay() api.Verdict {
 			next = f.next(v.NextTry)
 		}
 		v.Message = fmt.Sprintf("%s was refused by the sink for the %s time%s: %s.", what, ordinal(v.Times), next, stop(v.Error))
-	case f.queued && p.StreamToken+p.TotalToken > 0:
+	case f.queued && p.Waits && p.Delay == 0 && f.routeLimited() && f.tokenOf(f.total, f.ofRoute.Rate()) >= f.tokenOf(p.Token, f.rate):
 		if !down() {
 			f.limited(&v, what)
 		}
@@ -110,7 +111,7 @@ func (f *facts) onItsWay() api.Verdict {
 			v.Message = fmt.Sprintf("%s is %s and waits for a token of its cluster's rate of %v per second.", what, f.inLine(&v), f.rate)
 			break
 		}
-		wait := p.Token + time.Duration(float64(p.Ahead)/f.rate*float64(time.Second))
+		wait := f.tokenOf(p.Token, f.rate)
 		v.NextTry = f.now.Add(wait)
 		v.Message = fmt.Sprintf("%s is %s and waits for a token of its cluster's rate of %v per second, for %s.",
 			what, f.inLine(&v), f.rate, about(wait))
@@ -127,9 +128,17 @@ func (f *facts) onItsWay() api.Verdict {
 		}
 		v.Reason = api.ReasonWaiting
 		v.Message = fmt.Sprintf("%s has been read, %s ago, and is about to come to its lane, or has just left it.", what, ago(f.now, r.PendingSince))
-		if p.Blocked {
+		switch {
+		case p.Blocked:
 			v.Reason = api.ReasonLaneFull
 			v.Message = fmt.Sprintf("%s has been read and waits for room in its lane, for %s.", what, ago(f.now, r.PendingSince))
+			if f.routeLimited() {
+				v.Reason = api.ReasonLimited
+				v.Message = fmt.Sprintf("%s has been read and waits for room in its lane, for %s: that is throttled by %s.", what, ago(f.now, r.PendingSince), limitOf(f.ofRoute))
+			}
+		case f.streamLimited(): // a deletion that a snapshot has found
+			v.Reason = api.ReasonLimited
+			v.Message = fmt.Sprintf("%s is known, and is throttled, for %s, by %s.", what, ago(f.now, r.PendingSince), limitOf(f.ofStream))
 		}
 		if !f.status.InStep {
 			v.Reason = api.ReasonBehind
@@ -139,26 +148,34 @@ func (f *facts) onItsWay() api.Verdict {
 	return v
 }
 
-// limited says so of a change that waits for a token of its stream's limit, or its route's.
+// tokenOf returns how long the change waits for its own token, if the next one is due after wait:
+// those ahead of it take theirs first. 0: none is missing.
+func (f *facts) tokenOf(wait time.Duration, rate float64) time.Duration {
+	if wait == 0 || rate == 0 {
+		return 0
+	}
+	return wait + time.Duration(float64(f.place.Ahead)/rate*float64(time.Second))
+}
+
+// routeLimited reports whether an ordered limit of the route holds up what waits for its sink.
+func (f *facts) routeLimited() bool { return f.total > 0 && f.ofRoute.Rate() > 0 }
+
+// streamLimited reports whether an ordered limit of the resource keeps the stream from reading.
+func (f *facts) streamLimited() bool {
+	return !f.found.Stream.LimitedSince.IsZero() && f.ofStream.Rate() > 0
+}
+
+// limitOf names an ordered limit, and who has set it.
+func limitOf(o *api.LimitsOrder) string {
+	return fmt.Sprintf("the limit of %s, %v per second, set %s", o.Target, o.Rate(), o.Said())
+}
+
+// limited says so of a change that waits in its lane for a token of its route's limit. Changes of
+// other clusters take their turns before it, so that it may take longer.
 func (f *facts) limited(v *api.Verdict, what string) {
-	p := &f.place
-	token, order, of := p.TotalToken, f.ofRoute, "its route"
-	if p.StreamToken > p.TotalToken {
-		token, order, of = p.StreamToken, f.ofStream, "its stream"
-	}
-	v.Reason = api.ReasonLimited
-	rate, set := "", ""
-	if order != nil && order.QPS != nil && *order.QPS > 0 { // else it has just ended
-		of, rate, set = order.String(), fmt.Sprintf(", %v per second", *order.QPS), ", set "+order.Said()
-		token += time.Duration(float64(p.Ahead) / *order.QPS * float64(time.Second))
-	}
-	line := f.inLine(v)
-	wait := "at least " + about(token) // others of the route may be before it
-	if p.StreamToken > p.TotalToken {
-		wait = about(token)
-	}
-	v.NextTry = f.now.Add(token)
-	v.Message = fmt.Sprintf("%s is %s and is throttled for %s by the limit of %s%s%s.", what, line, wait, of, rate, set)
+	wait := f.tokenOf(f.total, f.ofRoute.Rate())
+	v.Reason, v.NextTry = api.ReasonLimited, f.now.Add(wait)
+	v.Message = fmt.Sprintf("%s is %s and is throttled for at least %s by %s.", what, f.inLine(v), about(wait), limitOf(f.ofRoute))
 }
 
 // sinkDown says so while the sink fails as a whole.
@@ -257,6 +274,9 @@ func (f *facts) atRest() api.Verdict {
 	case r.Has && r.Due:
 		v.Reason = api.ReasonDeliverAgain
 		v.Message = "The sink has version " + m.ResourceVersion + ", which is to be delivered once more."
+		if f.streamLimited() {
+			v.Message = "The sink has version " + m.ResourceVersion + ", which is to be delivered once more. The stream is throttled by " + limitOf(f.ofStream) + "."
+		}
 	case r.Has:
 		f.delivered(&v)
 	case r.Unchanged:
@@ -268,6 +288,8 @@ func (f *facts) atRest() api.Verdict {
 	case !r.Known && (r.Partial || st.Missing > 0):
 		v.Reason = api.ReasonLedgerFull
 		v.Message = fmt.Sprintf("The ledger has no room for it: %d objects of the cluster's at least are left out; raise --max-objects or --max-ledger-bytes.", max(st.Missing, 1))
+	case f.streamLimited():
+		f.notSeen(&v, "version "+m.ResourceVersion)
 	case st.State == member.Syncing || r.Position == "":
 		v.Reason, v.Since = api.ReasonNotYetSeen, st.Since
 		v.Message = fmt.Sprintf("The stream reads a snapshot, which has not come to version %s.", m.ResourceVersion)
@@ -347,13 +369,20 @@ func (f *facts) notSeen(v *api.Verdict, what string) {
 		v.Message = fmt.Sprintf("The stream has come past %s, and rejects what it cannot read: %s.", what, stop(v.Error))
 		return
 	}
-	if since := f.route.BlockedSince; !since.IsZero() && f.ofStream != nil {
-		v.Reason, v.Since = api.ReasonLimited, since
-		v.Message = fmt.Sprintf("The stream has not read %s, because what it has read before is throttled by the limit of %s, set %s.", what, f.ofStream.Target, f.ofStream.Said())
+	if f.streamLimited() {
+		if !f.sinkDown(v, "The stream has not read "+what+": it") {
+			v.Reason, v.Since = api.ReasonLimited, st.LimitedSince
+			v.Message = fmt.Sprintf("The stream has not read %s: it is throttled by %s.", what, limitOf(f.ofStream))
+		}
 		return
 	}
 	if since := f.route.BlockedSince; !since.IsZero() && f.lane.BlockedOffers > 0 { // so that nothing is read
-		if !f.sinkDown(v, "The lane of the cluster is full, so that the stream has not read "+what+": it") {
+		switch {
+		case f.sinkDown(v, "The lane of the cluster is full, so that the stream has not read "+what+": it"):
+		case f.routeLimited():
+			v.Reason, v.Since = api.ReasonLimited, since
+			v.Message = fmt.Sprintf("The stream waits for room in its cluster's lane, and has not read %s: the lane is throttled by %s.", what, limitOf(f.ofRoute))
+		default:
 			v.Reason, v.Since = api.ReasonLaneFull, since
 			v.Message = fmt.Sprintf("The stream waits for room in its cluster's lane, where %d changes wait, and has not read %s.", f.lane.Live+f.lane.Snapshot, what)
 		}

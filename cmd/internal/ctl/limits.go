@@ -3,12 +3,16 @@ package ctl
 import (
 	"fmt"
 	"net/http"
+	"slices"
 	"strconv"
 
 	"github.com/spf13/cobra"
 
 	"github.com/fairlead-dev/fairlead/cmd/internal/api"
 )
+
+// limitFlags are the flags that change limits.
+var limitFlags = []string{"qps", "burst", "weight", "reset", "for"}
 
 // NewLimits returns the command limits.
 func NewLimits() *cobra.Command {
@@ -20,27 +24,37 @@ func NewLimits() *cobra.Command {
 	var burst, weight int
 	var reset bool
 	cmd := &cobra.Command{
-		Use:   "limits CLUSTER | --stream CLUSTER/RESOURCE | --route NAME",
+		Use:   "limits [CLUSTER | --stream CLUSTER/RESOURCE | --route NAME]",
 		Short: "Show limits of a running program, or change them for a while",
 		Long: "Shows how fast a cluster may deliver to each sink: as it is declared, by flags or by what\n" +
 			"describes the cluster, and as it is. With one of the limits it changes that at once, until\n" +
 			"--reset or the time is over: over restarts, changed settings and another leader.\n\n" +
 			"A stream, which is one resource of a cluster, and a route, which is the way of everything\n" +
-			"to one sink, have no limits unless they are given some here. What is read from lists counts\n" +
-			"in these as well. A change keeps to all limits that it is under, and what has used up its\n" +
-			"own holds up nothing else: not the rest of the cluster, and no other sink.",
-		Example: "  fairlead limits edge-1\n" +
+			"to one sink, have no limits unless they are given some here. That of a stream bounds what\n" +
+			"is read of it, for all sinks together; that of a route what is delivered to its sink. What\n" +
+			"is read from lists counts in both. A change keeps to all limits that it is under, and what\n" +
+			"has used up its own holds up nothing else: not the rest of the cluster, and no other sink.\n\n" +
+			"Without a cluster, a stream or a route it shows all limits that somebody has set.",
+		Example: "  fairlead limits\n" +
+			"  fairlead limits edge-1\n" +
 			"  fairlead limits edge-1 --qps 20 --for 1h --reason 'the database is slow'\n" +
 			"  fairlead limits --stream edge-1/events --qps 5\n" +
 			"  fairlead limits --route postgres://db:5432/fleet --qps 100 --for 2h\n" +
 			"  fairlead limits edge-1 --reset",
 		Args: cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			given := cmd.Flags().Changed
+			if len(args) == 0 && t == (target{}) && o == (order{}) && !slices.ContainsFunc(limitFlags, given) {
+				var all api.LimitsOrders
+				if err := c.Get(cmd.Context(), cmd.ErrOrStderr(), "/limits", nil, &all); err != nil {
+					return err
+				}
+				return out.Print(cmd.OutOrStdout(), ordersTable(all.Orders), all)
+			}
 			q, err := t.query(args)
 			if err != nil {
 				return err
 			}
-			given := cmd.Flags().Changed
 			if given("qps") {
 				q.Set("qps", strconv.FormatFloat(qps, 'g', -1, 64))
 			}
@@ -82,6 +96,26 @@ func NewLimits() *cobra.Command {
 	out.AddFlags(f)
 	cmd.ValidArgsFunction = c.CompleteCluster
 	return cmd
+}
+
+// ordersTable has a row for each order of limits.
+func ordersTable(all []api.LimitsOrder) Table {
+	t := Table{Columns: []Column{{Name: "OF"}, {Name: "QPS"}, {Name: "BURST"}, {Name: "WEIGHT"}, {Name: "UNTIL"}, {Name: "BY"}, {Name: "REASON"}}}
+	count := func(n *int) string {
+		if n == nil {
+			return "-"
+		}
+		return strconv.Itoa(*n)
+	}
+	for i := range all {
+		l := &all[i]
+		qps := "-"
+		if l.QPS != nil {
+			qps = numberOrNone(*l.QPS)
+		}
+		t.Rows = append(t.Rows, []string{l.String(), qps, count(l.Burst), count(l.Weight), until(l.Until), l.By, l.Reason})
+	}
+	return t
 }
 
 func limitsTable(l *api.Limits) Table {

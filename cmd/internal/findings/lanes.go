@@ -41,8 +41,9 @@ func (f *finder) lanes(c *api.Cluster) {
 			continue // the sink tells why
 		}
 		share := f.throttled(c.Name, &r)
+		limited := f.isLimited(c.Name, r.Route) // and that tells why
 		full := r.Lane.BlockedOffers > 0 && f.wasFull(c.Name, r.Route)
-		if full {
+		if full && !limited {
 			why := ""
 			if share > mostThrottled {
 				why = "; the cluster's limit holds them up"
@@ -53,7 +54,7 @@ func (f *finder) lanes(c *api.Cluster) {
 		if share > mostThrottled {
 			f.add("FL1202", about, fmt.Sprintf("Changes of cluster %s for %s waited for its limit %.0f %% of the time.", c.Name, r.Route, 100*min(share, 1)))
 		}
-		if oldest := oldestOf(c, r.Route); !full && share <= mostThrottled && f.longer(oldest, longWait) {
+		if oldest := oldestOf(c, r.Route); !full && !limited && share <= mostThrottled && f.longer(oldest, longWait) {
 			about.Since = oldest
 			f.add("FL1203", about, fmt.Sprintf("The oldest change of cluster %s that %s has not accepted was seen %s ago.", c.Name, r.Route, f.age(oldest)))
 		}
