@@ -207,7 +207,7 @@ func (a *admin) serveLimits(r *http.Request) (int, any) {
 		return http.StatusBadRequest, api.Error{Error: err.Error()}
 	}
 	if len(q) == 0 {
-		return http.StatusOK, api.LimitsOrders{Orders: a.orders.limitOrders()}
+		return http.StatusOK, api.LimitsOrders{Orders: append([]api.LimitsOrder{}, a.orders.limitOrders()...)}
 	}
 	of, err := a.targetOf(q)
 	if err != nil {

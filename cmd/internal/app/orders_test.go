@@ -326,6 +326,19 @@ func TestOrdersOverTheAdminAddress(t *testing.T) {
 	if code, body := ask(http.MethodGet, "/limits", "cluster", "alpha"); code != 200 || !strings.Contains(body, "declaredBy") {
 		t.Errorf("GET /limits: %d, %s", code, body)
 	}
+	if code, body := ask(http.MethodGet, "/limits"); code != 200 || !strings.Contains(body, `"orders": []`) {
+		t.Errorf("GET /limits without any order: %d, %s", code, body)
+	}
+	left := api.Target{Cluster: "has left", Resource: "pods"}
+	if _, err := a.orders.limit(t.Context(), api.LimitsOrder{Target: left, QPS: new(3.0)}); err != nil {
+		t.Fatal(err)
+	}
+	if code, body := ask(http.MethodGet, "/limits", "stream", "has left/pods"); code != 200 || !strings.Contains(body, `"effective": 3`) {
+		t.Errorf("GET /limits of what has left: %d, %s", code, body)
+	}
+	if code, body := ask(http.MethodPost, "/limits", "stream", "has left/pods", "reset", "true"); code != 200 || !strings.Contains(body, `"effective": 0`) {
+		t.Errorf("a reset of what has left: %d, %s", code, body)
+	}
 	k.err = errors.New("disk full")
 	if code, body := ask(http.MethodPost, "/pause", "cluster", "alpha"); code != 202 || !strings.Contains(body, "disk full") {
 		t.Errorf("with a ledger that fails: %d, %s", code, body)
@@ -341,6 +354,10 @@ func TestOrdersOverTheAdminAddress(t *testing.T) {
 	}{
 		{[]string{"limits", "alpha", "--qps=9", "--reason=slow"}, "qps"},
 		{[]string{"limits", "alpha"}, "slow"},
+		{[]string{"limits", "--stream=alpha/deploy", "--qps=3", "--for=1h"}, "qps"},
+		{[]string{"limits"}, "stream alpha/deployments.apps   3     -       -        20"},
+		{[]string{"limits"}, "cluster alpha"},
+		{[]string{"limits", "-o=json"}, `"resource": "deployments.apps"`},
 		{[]string{"pause", "alpha", "--for=1h", "-o=json"}, `"mode": "hold"`},
 		{[]string{"resume", "alpha"}, "Resumed   cluster alpha"},
 	} {

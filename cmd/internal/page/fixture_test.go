@@ -94,7 +94,10 @@ func hostileStatus(bad string, now time.Time) api.Status {
 	s.Config = &api.Config{File: bad, Error: bad, NeedsRestart: []string{bad}}
 	s.Ledger = api.Ledger{Path: bad, Status: ledger.Status{LastError: bad}}
 	s.Paused = []api.Pause{{Target: api.Target{Cluster: bad, Resource: bad}, Mode: bad, Order: api.Order{By: bad, Reason: bad}}, {Target: api.Target{Route: bad}, Mode: bad}}
-	s.Limits = []api.LimitsOrder{{Target: api.Target{Cluster: bad}, Weight: new(3), Order: api.Order{By: bad, Reason: bad}}}
+	s.Limits = nil
+	for _, of := range []api.Target{{Cluster: bad}, {Cluster: bad, Resource: bad}, {Route: bad}} {
+		s.Limits = append(s.Limits, api.LimitsOrder{Target: of, QPS: new(0.5), Weight: new(3), Order: api.Order{By: bad, Reason: bad}})
+	}
 	s.Problems = []api.Problem{{Source: bad, Context: bad, Cluster: bad, Error: bad}}
 	c := &s.Clusters[0]
 	c.Name, c.Source, c.Reason, c.LastError, c.UID, c.ServerVersion, c.SameAs, c.State = bad, bad, bad, bad, bad, bad, []string{bad}, member.State(bad)
