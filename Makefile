@@ -63,7 +63,7 @@ build: ## Build all programs into bin/
 test: control-plane consul helm kubectl victorialogs promtool databases browser race-note ## Run all tests, on real API servers, databases and a browser, with the race detector where there is a C compiler
 	FAIRLEAD_REQUIRE_CONTROL_PLANE=1 go test $(RACE) -p $(TESTP) -timeout 20m $(TESTFLAGS) $(PKGS)
 	# Allocations and memory, which the race detector falsifies, so that these are left out above.
-	$(if $(RACE),$(if $(ALL),go test -p $(TESTP) -timeout 20m -run '^Test(NoAlloc|HostileMember)' ./cmd/internal/app ./pipeline/queue ./sources ./sources/stream))
+	$(if $(RACE),$(if $(ALL),go test -p $(TESTP) -timeout 20m -run '^Test(NoAlloc|HostileMember)' ./cmd/internal/app ./pipeline/queue ./pipeline/selection ./pipeline/stage ./sources ./sources/stream))
 	# The pages as a site. They are outside of that module, so that its results are not to be cached.
 	$(if $(ALL),cd tools && go test -count 1 ./...)
 

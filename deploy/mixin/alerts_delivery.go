@@ -7,7 +7,7 @@ func sinkAlerts() []Alert {
 			Name: "FairleadSinkDown", For: "5m", Severity: Critical,
 			Expr:        `min ` + by("sink") + ` (fairlead_sink_up) == 0`,
 			Summary:     `Fairlead cannot write to {{ $labels.sink }}.`,
-			Description: `All writes to {{ $labels.sink }} have failed for 5 minutes. Changes wait, and are delivered once it takes them; other sinks are not concerned.`,
+			Description: `All writes to {{ $labels.sink }} have failed for 5 minutes or, before the first one, all checks of it. Changes wait, and are delivered once it takes them; other sinks are not concerned.`,
 		},
 		{
 			Name: "FairleadSinkRefusing", For: "10m", Severity: Warning,

@@ -137,14 +137,20 @@ func (f *files) trusted() (roots *x509.CertPool, stale, err error) {
 	return roots, nil, err
 }
 
+// FileError is why a file of a TLS is of no use. It holds nothing that a server has sent.
+type FileError struct{ error }
+
+// Unwrap returns the error of the file.
+func (e *FileError) Unwrap() error { return e.error }
+
 func readCA(path string) (*x509.CertPool, error) {
 	text, err := smallfile.Read(path, maxPEM)
 	if err != nil {
-		return nil, fmt.Errorf("ca: %w", err)
+		return nil, &FileError{fmt.Errorf("ca: %w", err)}
 	}
 	roots := x509.NewCertPool()
 	if !roots.AppendCertsFromPEM(text) {
-		return nil, fmt.Errorf("ca: read %s: it holds no certificate; it must be PEM", path)
+		return nil, &FileError{fmt.Errorf("ca: read %s: it holds no certificate; it must be PEM", path)}
 	}
 	return roots, nil
 }
@@ -187,15 +193,15 @@ func (f *files) client(*tls.CertificateRequestInfo) (*tls.Certificate, error) {
 func readPair(cert, key string) (*tls.Certificate, error) {
 	certPEM, err := smallfile.Read(cert, maxPEM)
 	if err != nil {
-		return nil, fmt.Errorf("cert: %w", err)
+		return nil, &FileError{fmt.Errorf("cert: %w", err)}
 	}
 	keyPEM, err := smallfile.Read(key, maxPEM)
 	if err != nil {
-		return nil, fmt.Errorf("key: %w", err)
+		return nil, &FileError{fmt.Errorf("key: %w", err)}
 	}
 	pair, err := tls.X509KeyPair(certPEM, keyPEM)
 	if err != nil {
-		return nil, fmt.Errorf("cert %s and key %s: %w; both must be PEM, and belong together", cert, key, err)
+		return nil, &FileError{fmt.Errorf("cert %s and key %s: %w; both must be PEM, and belong together", cert, key, err)}
 	}
 	return &pair, nil // with its Leaf, which X509KeyPair sets
 }

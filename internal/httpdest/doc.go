@@ -2,7 +2,7 @@
 // rules that all destinations of HTTP have in common.
 //
 //	Post ── body, headers of files ──▶ server ──▶ Answer{Status, Header, Body}
-//	ParseURL, NewTransport, ReadHeaders ──▶ a sink's own requests ──▶ RetryAfter, Said, Advice
+//	ParseURL, NewTransport, ReadHeaders ──▶ a sink's own requests ──▶ RetryAfter, Said
 //
 // # Guarantees
 //

@@ -22,7 +22,7 @@ var ofTheBody = []string{"Host", "Content-Length", "Content-Type", "Content-Enco
 // header has already: servers refuse two of Authorization. User-Agent is replaced. Those
 // of the body are refused, and those that begin with one of the prefixes.
 func ReadHeaders(path string, header http.Header, prefixes ...string) (secrets []string, err error) {
-	all, numbers, err := readLines(path)
+	all, numbers, err := Lines(path)
 	mine := map[string]bool{}
 	for i, line := range all {
 		name, value, colon := strings.Cut(line, ":")
@@ -50,14 +50,8 @@ func ReadHeaders(path string, header http.Header, prefixes ...string) (secrets [
 }
 
 // Lines returns the lines of a file of at most 64 KiB, without those that are empty or
-// begin with a #. There is at least one.
-func Lines(path string) ([]string, error) {
-	all, _, err := readLines(path)
-	return all, err
-}
-
-// readLines returns what Lines does, and the number of each line in the file, from one.
-func readLines(path string) (all []string, numbers []int, err error) {
+// begin with a #, and the number of each in the file, from one. There is at least one.
+func Lines(path string) (all []string, numbers []int, err error) {
 	text, err := smallfile.Read(path, maxLines)
 	if err != nil {
 		return nil, nil, err

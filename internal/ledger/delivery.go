@@ -173,7 +173,7 @@ func (c *Cursor) Ack(sequence uint64, n Name, v Version, deleted bool, stored ..
 		// from a history that was undone: that version may come again.
 		undone := sequence <= c.sweptSequence && !seen.rv.notAfter(c.sweptAt)
 		if seen.rv&unordered == 0 && !undone {
-			c.rememberLocked(at, c.latestGoneLocked(at, sequence, seen.rv))
+			c.rememberLocked(at, seen.rv)
 		}
 		c.leftLocked(key)
 	case o != nil:

@@ -46,7 +46,6 @@ type lane struct {
 	unswept  bool           // a backup was restored, and what a snapshot shows of that is not stored yet
 	swept    bool           // a snapshot has shown it
 	restores int            // of backups, so far
-	letters  []item         // deletions that the sink refused, and that were put away; see history_letters_test.go
 	stands   string         // a name whose changes no worker takes, for long
 	replays  int            // asked for
 	asks     int            // for which of these, until it is stored; 0: none
@@ -59,7 +58,6 @@ type lane struct {
 	acked   map[string]int // versions acked since all was stored
 	retried []*Redelivery
 	late    []item // retried, and not handed over yet
-	sending []letter
 }
 
 // work is an item in a worker. Its steps are: begun, and with that noted; then
@@ -136,7 +134,7 @@ func (h *lane) work() {
 			return
 		}
 		h.checkNoted(w)
-		h.handOver(w)
+		h.sink.deliver(w.item, w.ghosts)
 		w.delivered = true
 	case h.r.Float64() < 0.1: // failed
 		h.putBack(w)
@@ -181,8 +179,8 @@ func (h *lane) retry() {
 	if !h.cursor.Reached(v.ResourceVersion) {
 		return
 	}
-	r, sequence, err := h.cursor.Redeliver(n, v, i.deleted)
-	if err != nil {
+	r, sequence, ok := h.cursor.Redeliver(n, v, i.deleted)
+	if !ok {
 		return
 	}
 	if h.r.Float64() < 0.1 {
@@ -223,10 +221,8 @@ func (h *history) step() {
 		h.commit(false)
 	case x < 0.96:
 		h.commit(true)
-	case x < 0.975:
-		l.retry()
 	case x < 0.98:
-		l.retryLetter()
+		l.retry()
 	default:
 		l.write(func() { l.server.rv++ }) // writes to other resources
 	}

@@ -4,7 +4,7 @@ package selection
 
 import "testing"
 
-func TestFieldsAllocateNothing(t *testing.T) {
+func TestNoAllocForFields(t *testing.T) {
 	p := programFor(t, podResource, Texts{Changed: []string{"spec,status.phase,metadata.labels"}, Drop: []string{"spec.containers[*].env"}, Redact: []string{"metadata.annotations.*"}})
 	object := Object{JSON: []byte(pod)}
 	to := make([]byte, 0, p.ShapedSize(len(pod)))

@@ -10,7 +10,7 @@ import (
 
 // Of what is not traced the stage allocates nothing per change, whoever observes, and also
 // while others are traced: only what it does for each bundle.
-func TestUntracedChangesAllocateNothing(t *testing.T) {
+func TestNoAllocForUntracedChanges(t *testing.T) {
 	for name, o := range map[string]Options{
 		"nothing is observed": {},
 		"tracing is off":      {Observe: func(Delivery) {}},

@@ -5,13 +5,16 @@ import (
 	"fmt"
 	"net/http"
 	"time"
+
+	"github.com/fairlead-dev/fairlead/sinks"
 )
 
 // Check connects, with TLS if there is any, and sends a request of method OPTIONS with
 // the credentials and without a body. It fails if there is no answer, if the answer is a
-// redirect, or if it says that the credentials are not known (401, 407). No other answer
-// says anything: servers answer OPTIONS as they like, and what they make of a POST is
-// only seen by the first change.
+// redirect, or if it says that the credentials are not known (401, 407); where a POST is
+// signed, that is a caution, as OPTIONS is not. No other answer says anything: servers
+// answer OPTIONS as they like, and what they make of a POST is only seen by the first
+// change.
 func (s *Sink) Check(ctx context.Context) error {
 	pass, err := s.passes.current(time.Now())
 	if err != nil {
@@ -41,7 +44,11 @@ func (s *Sink) Check(ctx context.Context) error {
 	_, _ = read(response, maxText) // so that the connection can be used again
 	switch status := response.StatusCode; {
 	case 300 <= status && status < 400, status == http.StatusUnauthorized, status == http.StatusProxyAuthRequired:
-		return fail(fmt.Errorf("the server answers OPTIONS with %d %s%s", status, http.StatusText(status), s.advice(pass, status, response.Header, false)))
+		err := fail(fmt.Errorf("the server answers OPTIONS with %d %s%s", status, http.StatusText(status), s.advice(pass, status, response.Header, false)))
+		if s.o.SecretFile != "" { // what is not signed may be what it does not take
+			return sinks.Caution(err)
+		}
+		return err
 	}
 	return nil
 }

@@ -126,7 +126,7 @@ func (next *pass) readHeaders(path string) (secrets []string, err error) {
 }
 
 func (next *pass) readSigners(path string) ([]string, error) {
-	all, err := httpdest.Lines(path)
+	all, numbers, err := httpdest.Lines(path)
 	if len(all) > 2 {
 		return nil, fmt.Errorf("read %s: it has %d secrets; write the one that counts, and for a while the one that comes", path, len(all))
 	}
@@ -134,7 +134,7 @@ func (next *pass) readSigners(path string) ([]string, error) {
 		encoded, ok := strings.CutPrefix(line, "whsec_")
 		key, err := base64.StdEncoding.DecodeString(encoded)
 		if !ok || err != nil || len(key) < 24 || len(key) > 64 { // as Standard Webhooks has it
-			return nil, fmt.Errorf("read %s: line %d is no whsec_ with base64 of 24 to 64 bytes behind it", path, i+1)
+			return nil, fmt.Errorf("read %s: line %d is no whsec_ with base64 of 24 to 64 bytes behind it", path, numbers[i])
 		}
 		next.signers = append(next.signers, key)
 	}

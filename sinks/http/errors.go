@@ -11,6 +11,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/fairlead-dev/fairlead/internal/credentials"
 	"github.com/fairlead-dev/fairlead/internal/httpdest"
 	"github.com/fairlead-dev/fairlead/internal/reach"
 	"github.com/fairlead-dev/fairlead/internal/redact"
@@ -156,6 +157,9 @@ func (s *Sink) advice(p *pass, status int, header http.Header, secret bool) stri
 func unreached(err error, secret bool) error {
 	if advice := reach.Advice(err); advice != "" {
 		return fmt.Errorf("%w; %s", err, advice)
+	}
+	if _, own := errors.AsType[*credentials.FileError](err); own {
+		return err
 	}
 	network, isNetwork := errors.AsType[*net.OpError](err)
 	if isNetwork && network.Op == "dial" {

@@ -8,6 +8,7 @@ import (
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/pem"
+	"errors"
 	"io"
 	"log" //nolint:depguard // As net/http wants it.
 	"math/big"
@@ -81,6 +82,24 @@ func TestConformanceOverHTTP2(t *testing.T) {
 				}), r.read
 			})
 		})
+	}
+}
+
+// A file that comes late is named, also where the text of an answer is not to be shown, and
+// costs no search for a change that is refused.
+func TestFilesOfTLSThatAreNotThere(t *testing.T) {
+	ca := newCA(t)
+	pair, err := ca.Server()
+	url := secure(t, &tls.Config{Certificates: []tls.Certificate{certificate(t, pair, err)}}, func(http.ResponseWriter, *http.Request) {})
+	secret := pod("db", 1)
+	secret.Key.Resource, secret.Object = "secrets", []byte(`{"data":{"password":"aHVudGVyMg=="}}`)
+	nowhere := t.TempDir() + "/ca"
+	sink := open(t, httpsink.Options{URL: url, Format: httpsink.Batch, CAFile: nowhere})
+	for range 5 {
+		err := sink.Write(t.Context(), []*pipeline.Change{secret, pod("a", 1)})
+		if _, partial := errors.AsType[*pipeline.BatchError](err); err == nil || partial || !strings.Contains(err.Error(), "ca: read: open "+nowhere) {
+			t.Errorf("without the file: %v", err)
+		}
 	}
 }
 

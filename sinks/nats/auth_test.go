@@ -106,6 +106,9 @@ func TestRights(t *testing.T) {
 	if err := choose(t, text+"writer").Write(t.Context(), batch); err != nil {
 		t.Errorf("with the right to publish alone: %v", err)
 	}
+	if err := choose(t, text+"writer").(*nats.Sink).Check(t.Context()); !sinks.IsCaution(err) {
+		t.Errorf("a check without the right to ask: %v", err)
+	}
 	fails(t, choose(t, text+"writer&mode=kv").Write(t.Context(), batch), "may not do that")
 }
 

@@ -9,12 +9,15 @@ import (
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/fairlead-dev/fairlead/sinks"
 )
 
 // Check connects, and asks whether the stream takes the subjects. It changes nothing but
-// what Create says. A user who may only publish cannot ask for that, and is told so.
+// what Create says. A user who may only publish cannot ask for that, and is told so: to
+// write, he need not.
 func (s *Sink) Check(ctx context.Context) error {
-	return s.visit(ctx, func(ctx context.Context, c *connection) error {
+	err := s.visit(ctx, func(ctx context.Context, c *connection) error {
 		name, err := c.js.StreamNameBySubject(ctx, s.o.Prefix+".>")
 		switch {
 		case errors.Is(err, jetstream.ErrStreamNotFound) && s.o.Trial && s.o.Create != nil:
@@ -34,6 +37,10 @@ func (s *Sink) Check(ctx context.Context) error {
 		}
 		return err
 	})
+	if errors.Is(err, nats.ErrPermissionViolation) {
+		return sinks.Caution(err)
+	}
+	return err
 }
 
 const addSubjects = "add those to its subjects, or give its own with prefix"

@@ -18,6 +18,14 @@ func (c *connector) SetDial(dial func(ctx context.Context, network, address stri
 	c.dial = dial
 }
 
+// Disconnect closes the connection, so that the next write makes one.
+func (c *connector) Disconnect() {
+	if now := <-c.turn; now != nil {
+		now.close()
+	}
+	c.turn <- nil
+}
+
 func AnswerOf(m *nats.Msg) (sequence uint64, err error) {
 	a := answerOf(m)
 	return a.sequence, a.err

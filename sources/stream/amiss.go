@@ -1,14 +1,19 @@
 package stream
 
 import (
+	"hash/maphash"
 	"sync"
 	"sync/atomic"
 
 	"github.com/fairlead-dev/fairlead/internal/ledger"
 )
 
-// mostAmiss bounds how many objects an amiss remembers: names of some 300 KiB at the most.
-const mostAmiss = 1000
+// mostAmiss bounds how many objects an amiss remembers: 4 KiB at the most, because there is
+// one for each stream, and another for each of its routes.
+const mostAmiss = 100
+
+// amissSeed is that of the hashes of names. Two objects of one hash count as one.
+var amissSeed = maphash.MakeSeed()
 
 // amiss remembers the objects with whose newest state something is wrong. A counter of such
 // states tells that something has happened; this tells that it is still so, also if nothing
@@ -20,7 +25,7 @@ type amiss struct {
 	count atomic.Int64 // of names
 
 	mu    sync.Mutex
-	names map[ledger.Name]struct{} // mostAmiss at the most: of further objects nothing is known
+	names map[uint64]struct{} // hashes, mostAmiss at the most: of further objects nothing is known
 }
 
 // note says whether something is wrong with the newest state of an object.
@@ -28,16 +33,17 @@ func (a *amiss) note(name ledger.Name, wrong bool) {
 	if !wrong && a.count.Load() == 0 {
 		return
 	}
+	hash := maphash.Comparable(amissSeed, name)
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	switch {
 	case !wrong:
-		delete(a.names, name)
+		delete(a.names, hash)
 	case len(a.names) < mostAmiss:
 		if a.names == nil {
-			a.names = map[ledger.Name]struct{}{}
+			a.names = map[uint64]struct{}{}
 		}
-		a.names[name] = struct{}{}
+		a.names[hash] = struct{}{}
 	}
 	a.count.Store(int64(len(a.names)))
 }

@@ -47,8 +47,8 @@ var (
 	descRouteOld   = desc("fairlead_route_oldest_unacked_age_seconds", "Age of the oldest change that this sink has not accepted; 0 if there is none.", "route")
 	descFiltered   = desc("fairlead_filtered_total", "States that were read and that this sink's rules do not select.", "route")
 	descFilterErrs = desc("fairlead_filter_errors_total", "States on which an expression of this sink's rules could not be evaluated. They count as selected.", "route")
-	descFailing    = desc("fairlead_filter_failing_objects", "Objects on whose newest state an expression of this sink's rules could not be evaluated, counted to 1000.", "route")
-	descReduced    = desc("fairlead_objects_reduced", "Objects whose newest state was delivered without its contents, because these were rejected, counted to 1000.")
+	descFailing    = desc("fairlead_filter_failing_objects", "Objects on whose newest state an expression of this sink's rules could not be evaluated, counted to 100.", "route")
+	descReduced    = desc("fairlead_objects_reduced", "Objects whose newest state was delivered without its contents, because these were rejected, counted to 100.")
 	descOldest     = desc("fairlead_oldest_unacked_age_seconds", "Age of the oldest change that at least one sink has not accepted; 0 if there is none.")
 )
 

@@ -14,8 +14,8 @@ import (
 )
 
 // ErrSuperseded says that a state is not to be sent again: it is not the newest
-// known of its object any more. What it wraps names the newer one.
-var ErrSuperseded = ledger.ErrSuperseded
+// known of its object any more, or it is on its way already.
+var ErrSuperseded = errors.New("superseded by a newer state")
 
 // Follows reports whether the stream is the one that follows an object. It is
 // not known before the stream has first reached its cluster.
@@ -30,9 +30,7 @@ func (s *Stream) Follows(key pipeline.Key) bool {
 // then: an event with the same id, at a snapshot's priority. It blocks while the
 // lane is full. The Redelivery reports when the state is accepted. ErrSuperseded means
 // that it would come behind a newer one; after any other error it may be tried
-// again later. The deletion of an object whose name another one has by now comes as a
-// tombstone before the state of that one, which is read again and delivered once more. It
-// may be called from any goroutine, also while the stream runs.
+// again later. It may be called from any goroutine, also while the stream runs.
 func (s *Stream) Redeliver(ctx context.Context, route string, e *pipeline.Event) (*ledger.Redelivery, error) {
 	b, cursor, err := s.cursorOf(route)
 	if err != nil {
@@ -59,15 +57,11 @@ func (s *Stream) Redeliver(ctx context.Context, route string, e *pipeline.Event)
 	if !cursor.Reached(version.ResourceVersion) {
 		return nil, fmt.Errorf("the stream has not come to version %s of cluster %q yet, or not again", version.ResourceVersion, e.Cluster)
 	}
-	r, sequence, err := cursor.Redeliver(name, version, c.Op == pipeline.Deleted)
-	if errors.Is(err, ledger.ErrNameTaken) {
-		r, c, err = s.successorOf(b, cursor, c)
-	} else if err == nil {
-		c.Sequence = sequence
+	r, sequence, ok := cursor.Redeliver(name, version, c.Op == pipeline.Deleted)
+	if !ok {
+		return nil, ErrSuperseded
 	}
-	if err != nil {
-		return nil, err
-	}
+	c.Sequence = sequence
 	if err := s.send(ctx, b, c); err != nil {
 		return nil, err
 	}

@@ -75,9 +75,9 @@ func (c *Comparison) Bury(ctx context.Context, n ObjectName, uid, version string
 		Resource: what.gvr, Kind: what.kind, Namespaced: what.namespaced, Term: s.term,
 		Tracker: redeliveryTracker{tracker{cursor: c.cursor, acks: c.branch.acks}, pipeline.Deleted},
 	})
-	_, sequence, err := c.cursor.Redeliver(t.Name, t.Version, true)
-	if err != nil {
-		return err
+	_, sequence, ok := c.cursor.Redeliver(t.Name, t.Version, true)
+	if !ok {
+		return ErrSuperseded
 	}
 	change.Sequence = sequence
 	ctx, cancel := context.WithTimeoutCause(ctx, buryWithin, fmt.Errorf("%w for %v; try again later", ErrLaneFull, buryWithin))

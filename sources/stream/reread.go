@@ -95,16 +95,9 @@ func (s *Stream) readOne(ctx context.Context, session *member.Session, t *target
 			continue // of a server that does not know the field selector
 		}
 		if v != version {
-			next, is := want.Origin.Tracker.(successorTracker)
-			if !is || !next.passed(want, version) {
-				return nil, errOtherState
-			}
+			return nil, errOtherState
 		}
-		c, err := s.withObject(t, want, room, item, &f, tooLong)
-		if err == nil {
-			c.ResourceVersion = version.ResourceVersion
-		}
-		return c, err
+		return s.withObject(t, want, room, item, &f, tooLong)
 	}
 	return nil, fmt.Errorf("%w: it is not among the first %d objects of a list of one", wire.ErrMalformed, pageSize)
 }

@@ -238,7 +238,7 @@ func testChangeOfWhatHangs(t *testing.T, env *testenv.Env) {
 		kinds := Options{Sinks: sinks.Kinds{testKind("hangs", func(string) (pipeline.Sink, error) { return h, nil })}}
 		path := writeConfig(t, "watches: ['configmaps?namespace=hangs']\nroutes: ['hangs:']\ndrainTimeout: 10ms\n")
 		s := parseWith(t, kinds, "--config="+path, "--clusters=kubeconfig:"+writeKubeconfig(t, env.Cluster("beta")))
-		p := must(newProgram(t.Context(), s, t.Output(), newLogger(t.Output(), "info", "text"), prometheus.NewRegistry()))(t)
+		p := must(newProgram(t.Context(), s, t.Output(), newLogger(outputOf(t), "info", "text"), prometheus.NewRegistry()))(t)
 		ctx, cancel := context.WithCancel(t.Context())
 		ended := make(chan error, 1)
 		go func() { ended <- p.run(ctx) }()

@@ -56,7 +56,7 @@ type working struct {
 func work(t *testing.T, s *settings) *working {
 	t.Helper()
 	w := &working{done: make(chan struct{})}
-	w.program = must(newProgram(t.Context(), s, t.Output(), newLeveledLogger(t.Output(), s.level, "text"), prometheus.NewRegistry()))(t)
+	w.program = must(newProgram(t.Context(), s, t.Output(), newLeveledLogger(outputOf(t), s.level, "text"), prometheus.NewRegistry()))(t)
 	var ctx, term context.Context
 	ctx, w.stop = context.WithCancel(context.Background())
 	term, w.endTerm = context.WithCancel(context.Background())
@@ -170,7 +170,7 @@ func TestChangeWhileAPartDoesNotStop(t *testing.T) {
 	o := Options{Sinks: sinks.Kinds{quietKind("good", new(quietSink))}}
 	flags := []string{"--watch=pods", "--clusters=dir:" + t.TempDir(), "--sink=good:"}
 	s := parseWith(t, o, flags...)
-	p := must(newProgram(t.Context(), s, t.Output(), newLeveledLogger(t.Output(), s.level, "text"), prometheus.NewRegistry()))(t)
+	p := must(newProgram(t.Context(), s, t.Output(), newLeveledLogger(outputOf(t), s.level, "text"), prometheus.NewRegistry()))(t)
 	defer p.close()
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()

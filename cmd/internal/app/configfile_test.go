@@ -171,7 +171,7 @@ func TestReload(t *testing.T) {
 	r := &route{buckets: ratelimit.New(ratelimit.Limit{}), snapshots: ratelimit.New(ratelimit.Limit{}), memory: budget.New(1<<30, 1, 16<<20).Route()}
 	r.queue = stage.NewQueue(queue.Options[*pipeline.Change, pipeline.Key]{Name: "reload", Buckets: r.buckets, SnapshotBuckets: r.snapshots})
 	defer r.queue.ShutDown()
-	p := &program{settings: s, limiter: newLimiter(s.clusterLimits()), registerer: prometheus.NewRegistry(), changes: newChanges(s), log: newLeveledLogger(t.Output(), s.level, "text")}
+	p := &program{settings: s, limiter: newLimiter(s.clusterLimits()), registerer: prometheus.NewRegistry(), changes: newChanges(s), log: newLeveledLogger(outputOf(t), s.level, "text")}
 	p.limiter.open(routes{r})
 	for cluster, asked := range map[string]fleet.Limits{"a": {}, "c": {}, "d": {QPS: new(4.0)}} {
 		p.limiter.limit(cluster, asked)

@@ -4,8 +4,6 @@ import (
 	"context"
 	"crypto/sha256"
 	"errors"
-	"maps"
-	"slices"
 	"sync"
 
 	"github.com/fairlead-dev/fairlead/internal/ledger"
@@ -22,14 +20,13 @@ type resending struct {
 	counts resendingStatus
 	// sent has what is under way, kept the lines that stay in the file, offered
 	// digests of the events that were sent.
-	sent    map[letterKey][]*letter
+	sent    map[letterKey]*letter
 	kept    map[int]struct{}
 	offered map[[sha256.Size]byte]struct{}
 	sending map[letterKey]*letter // being offered
 }
 
-// letterKey is what one letter at a time is offered of, and what deletions of several UIDs
-// may be of that go to the sink together.
+// letterKey is what one letter at a time is of.
 type letterKey struct {
 	sink string
 	key  pipeline.Key
@@ -48,11 +45,10 @@ type resendingStatus struct {
 	Records      int            `json:"records"`      // read from the file
 	Delivered    int            `json:"delivered"`    // accepted by the sink
 	RefusedAgain int            `json:"refusedAgain"` // and therefore in the file again
-	Superseded   int            `json:"superseded"`   // dropped: SupersededBy says for what
+	Superseded   int            `json:"superseded"`   // dropped: a newer state, or the same once more, has been delivered or is on its way
 	Kept         int            `json:"kept"`         // not sent and still in the file
 	Waiting      int            `json:"waiting"`      // on their way to their sinks
 	Reasons      map[string]int `json:"reasons,omitempty"`
-	SupersededBy map[string]int `json:"supersededBy,omitempty"`
 	Error        string         `json:"error,omitempty"`
 }
 
@@ -66,16 +62,13 @@ const (
 // maxReasons bounds how many different reasons are told apart.
 const maxReasons = 20
 
-var errForgotten = errors.New("its cluster left the fleet, or another state of its name came, before it was accepted; try again")
-
-// inTwice is what supersedes a record that is in the file a second time.
-const inTwice = "it is in the file twice, and was sent once"
+var errForgotten = errors.New("its cluster left the fleet before it was accepted")
 
 func newResending() *resending {
 	return &resending{
 		done:   make(chan struct{}),
-		counts: resendingStatus{State: goingOn, Reasons: map[string]int{}, SupersededBy: map[string]int{}},
-		sent:   map[letterKey][]*letter{},
+		counts: resendingStatus{State: goingOn, Reasons: map[string]int{}},
+		sent:   map[letterKey]*letter{},
 		kept:   map[int]struct{}{},
 
 		offered: map[[sha256.Size]byte]struct{}{},
@@ -139,7 +132,7 @@ func (r *resending) send(record *deadletter.Record, offer func() (*ledger.Redeli
 	r.mu.Lock()
 	if _, again := r.offered[id]; again {
 		r.counts.Records++
-		r.supersededLocked(inTwice)
+		r.counts.Superseded++
 		r.mu.Unlock()
 		return
 	}
@@ -152,15 +145,16 @@ func (r *resending) send(record *deadletter.Record, offer func() (*ledger.Redeli
 	r.counts.Records++
 	switch {
 	case err == nil:
+		// Of a key one is pending at a time: an earlier one has settled.
 		r.settleLocked(key)
 		l.retried = retried
-		r.sent[key] = append(r.sent[key], l)
+		r.sent[key] = l
 		r.offered[id] = struct{}{}
 		if len(r.sent)%1024 == 0 {
 			r.settleAllLocked()
 		}
 	case errors.Is(err, stream.ErrSuperseded):
-		r.supersededLocked(err.Error())
+		r.counts.Superseded++
 	default:
 		r.keepLocked(line, err)
 	}
@@ -177,20 +171,11 @@ func (r *resending) keep(line int, why error) {
 func (r *resending) keepLocked(line int, why error) {
 	r.counts.Kept++
 	r.kept[line] = struct{}{}
-	countReason(r.counts.Reasons, why.Error())
-}
-
-func (r *resending) supersededLocked(by string) {
-	r.counts.Superseded++
-	countReason(r.counts.SupersededBy, by)
-}
-
-// countReason counts one in reasons, which tells at most maxReasons apart.
-func countReason(reasons map[string]int, reason string) {
-	if _, known := reasons[reason]; !known && len(reasons) >= maxReasons {
+	reason := why.Error()
+	if _, known := r.counts.Reasons[reason]; !known && len(r.counts.Reasons) >= maxReasons {
 		reason = "other reasons"
 	}
-	reasons[reason]++
+	r.counts.Reasons[reason]++
 }
 
 // keeps reports whether a line stays in the file, once all is settled and until
@@ -207,7 +192,7 @@ func (r *resending) refused(sink string, of pipeline.Key) {
 	key := letterKey{sink, of}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	for _, l := range r.sent[key] {
+	if l := r.sent[key]; l != nil {
 		l.refused = true
 	}
 	if l := r.sending[key]; l != nil {
@@ -215,21 +200,18 @@ func (r *resending) refused(sink string, of pipeline.Key) {
 	}
 }
 
-// settleLocked counts the letters of key of which it is known what became of them.
+// settleLocked counts the letter of key, if it is known what became of it.
 func (r *resending) settleLocked(key letterKey) {
-	left := slices.DeleteFunc(r.sent[key], r.isSettledLocked)
-	if r.sent[key] = left; len(left) == 0 {
-		delete(r.sent, key)
+	l := r.sent[key]
+	if l == nil {
+		return
 	}
-}
-
-// isSettledLocked counts a letter, if it is known what became of it.
-func (r *resending) isSettledLocked(l *letter) bool {
 	select {
 	case <-l.retried.Settled():
 	default:
-		return false
+		return
 	}
+	delete(r.sent, key)
 	switch {
 	case !l.retried.Acked():
 		r.keepLocked(l.line, errForgotten)
@@ -238,7 +220,6 @@ func (r *resending) isSettledLocked(l *letter) bool {
 	default:
 		r.counts.Delivered++
 	}
-	return true
 }
 
 func (r *resending) settleAllLocked() {
@@ -258,10 +239,8 @@ func (r *resending) wait(ctx context.Context) {
 		}
 		r.mu.Lock()
 		r.settleAllLocked()
-		for _, letters := range r.sent {
-			for _, l := range letters {
-				r.keepLocked(l.line, context.Cause(ctx))
-			}
+		for _, l := range r.sent {
+			r.keepLocked(l.line, context.Cause(ctx))
 		}
 		clear(r.sent)
 		r.mu.Unlock()
@@ -272,9 +251,9 @@ func (r *resending) wait(ctx context.Context) {
 func (r *resending) next() *letter {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	for key := range r.sent {
-		if r.settleLocked(key); len(r.sent[key]) > 0 {
-			return r.sent[key][0]
+	for key, l := range r.sent {
+		if r.settleLocked(key); r.sent[key] != nil {
+			return l
 		}
 	}
 	return nil
@@ -298,9 +277,10 @@ func (r *resending) status() resendingStatus {
 	defer r.mu.Unlock()
 	r.settleAllLocked()
 	s := r.counts
-	for _, letters := range r.sent {
-		s.Waiting += len(letters)
+	s.Waiting = len(r.sent)
+	s.Reasons = make(map[string]int, len(r.counts.Reasons))
+	for reason, n := range r.counts.Reasons {
+		s.Reasons[reason] = n
 	}
-	s.Reasons, s.SupersededBy = maps.Clone(r.counts.Reasons), maps.Clone(r.counts.SupersededBy)
 	return s
 }

@@ -37,10 +37,8 @@ func newDeadLetterRetryCommand() *cobra.Command {
 		Short: "Have a running program send its dead letters again",
 		Long: "Has a running program send its dead letters to its sinks again, to all of them.\n" +
 			"Only a state that is still the newest of its object is sent; one that a newer state\n" +
-			"has superseded is dropped. A deletion is sent unless its object exists again: if another\n" +
-			"one has the name, as a tombstone right before that one's state. What a sink refuses again\n" +
-			"is in the file again; what cannot be sent now, because its cluster is not in the fleet for\n" +
-			"one, stays there.",
+			"has superseded is dropped. What a sink refuses again is in the file again; what cannot\n" +
+			"be sent now, because its cluster is not in the fleet for one, stays there.",
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			var s resendingStatus
@@ -76,9 +74,6 @@ func printResending(out io.Writer, s resendingStatus) error {
 	}
 	for _, reason := range slices.Sorted(maps.Keys(s.Reasons)) {
 		fmt.Fprintf(&b, "kept %d: %s\n", s.Reasons[reason], ctl.Visible(reason))
-	}
-	for _, by := range slices.Sorted(maps.Keys(s.SupersededBy)) {
-		fmt.Fprintf(&b, "dropped %d: %s\n", s.SupersededBy[by], ctl.Visible(by))
 	}
 	_, err := io.WriteString(out, b.String())
 	return err

@@ -127,7 +127,7 @@ func TestSinksWhoseDestinationIsDown(t *testing.T) {
 		flags = append(flags, "--sink="+d.sink)
 		names[must(new(Options).sinkKinds().Parse(d.sink))(t).Identity] = name
 	}
-	log := &logFile{t: t}
+	log := &logFile{to: outputOf(t)}
 	r := startLogged(t, parseWith(t, Options{}, flags...), newRecorder(), log)
 	o := newObjects(t, s.hub, s.namespace)
 
@@ -183,6 +183,14 @@ func TestSinksWhoseDestinationIsDown(t *testing.T) {
 	}
 
 	o.create("one")
+	r.awaitScrape("a write to each", func(m *scrape) bool { // until then the checks tell
+		for identity := range names {
+			if m.total("fairlead_sink_changes_total", fmt.Sprintf("result=%q,sink=%q", "failed", identity)) == 0 {
+				return false
+			}
+		}
+		return true
+	})
 	await("each write tells its cause", everyone, fails)
 	for name, d := range all {
 		if !slices.ContainsFunc(strings.Split(log.text(), "\n"), func(line string) bool { return strings.Contains(line, d.says) }) {

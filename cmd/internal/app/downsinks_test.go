@@ -1,6 +1,7 @@
 package app
 
 import (
+	"io"
 	"net"
 	"net/http"
 	"os"
@@ -213,7 +214,7 @@ func (w *webServer) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 
 // logFile is a log that a test can read.
 type logFile struct {
-	t  *testing.T
+	to io.Writer
 	mu sync.Mutex
 	b  strings.Builder
 }
@@ -222,7 +223,7 @@ func (l *logFile) Write(p []byte) (int, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.b.Write(p)
-	return l.t.Output().Write(p)
+	return l.to.Write(p)
 }
 
 func (l *logFile) text() string {

@@ -44,7 +44,7 @@ func TestTheProgramAsksTheFence(t *testing.T) {
 	o := Options{Sinks: sinks.Kinds{testKind("refusing", func(string) (pipeline.Sink, error) { return to, nil })}}
 	s := parseWith(t, o, "--clusters=kubeconfig:"+members, "--watch=pods", "--sink=refusing:", "--ledger="+filepath.Join(dir, "ledger"), "--dead-letter="+dead,
 		"--hub-kubeconfig="+hub, "--leader-elect", "--leader-election-namespace=ns", "--leader-election-retry-period=10ms")
-	p := must(newProgram(t.Context(), s, t.Output(), newLogger(t.Output(), "info", "text"), prometheus.NewRegistry()))(t)
+	p := must(newProgram(t.Context(), s, t.Output(), newLogger(outputOf(t), "info", "text"), prometheus.NewRegistry()))(t)
 
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()

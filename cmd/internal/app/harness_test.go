@@ -83,7 +83,7 @@ func startSettings(t *testing.T, s *settings, out *recorder) *running {
 	t.Helper()
 	r := &running{t: t, registry: prometheus.NewRegistry(), out: out}
 	var err error
-	if r.program, err = newProgram(t.Context(), s, r.out, newLeveledLogger(t.Output(), s.level, "text"), r.registry); err != nil {
+	if r.program, err = newProgram(t.Context(), s, r.out, newLeveledLogger(outputOf(t), s.level, "text"), r.registry); err != nil {
 		t.Fatal(err)
 	}
 	ctx, cancel := context.WithCancel(context.Background())

@@ -173,7 +173,7 @@ func TestAKindOfSinkTakesOneLine(t *testing.T) {
 		"--metrics-bind-address=0", "--health-probe-bind-address=0", "--admin-bind-address=0")
 	reg := prometheus.NewRegistry()
 	var out bytes.Buffer
-	p := must(newProgram(t.Context(), s, &out, newLogger(t.Output(), "info", "text"), reg))(t)
+	p := must(newProgram(t.Context(), s, &out, newLogger(outputOf(t), "info", "text"), reg))(t)
 	if to.open != 1 || p.current().sinks[0].name != "db://h/t" || to.env.UserAgent != "fairlead/7" || to.env.Stdout != io.Writer(&out) {
 		t.Errorf("opened %d times as %q with %+v", to.open, p.current().sinks[0].name, to.env)
 	}

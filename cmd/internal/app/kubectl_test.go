@@ -142,7 +142,7 @@ func TestKubectl(t *testing.T) {
 		u.expects("member-clusters.md", "$ kubectl get memberclusters --namespace=fairlead-members", []string{
 			"NAME REACHABLE SYNCED FRESH THROTTLED LIVE STREAMS VERSION AGE\n", "paris True True True False 2 2 v1.",
 		}, nil)
-		if out := u.types("kubectl get mc -n fairlead-members -l fairlead.dev/member=paris -o wide"); !strings.Contains(out, "AGE REASON ATTEMPT UID SOURCE\n") || !strings.Contains(out, dir) {
+		if out := u.types("kubectl get mc -n fairlead-members -l fairlead.dev/member=paris -o wide"); !strings.Contains(out, "AGE REASON ATTEMPT NEXT RETRY UID SOURCE\n") || !strings.Contains(out, dir) {
 			t.Errorf("a wide table:\n%s", out)
 		}
 	})

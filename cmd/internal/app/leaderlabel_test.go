@@ -56,7 +56,7 @@ func TestTheLabelIsTheLeaders(t *testing.T) {
 	start := func(pod string, leads bool) (set func(bool), stop func()) {
 		var is atomic.Bool
 		is.Store(leads)
-		l := &leaderLabel{pods: pods, pod: pod, lock: "lease:ns/one", leads: is.Load, log: newLogger(t.Output(), "info", "text")}
+		l := &leaderLabel{pods: pods, pod: pod, lock: "lease:ns/one", leads: is.Load, log: newLogger(outputOf(t), "info", "text")}
 		ctx, cancel := context.WithCancel(t.Context())
 		ended := make(chan struct{})
 		go func() {

@@ -74,7 +74,7 @@ func TestAnyLockElects(t *testing.T) {
 		s := parseWith(t, Options{}, "--clusters=kubeconfig:"+members, "--watch=pods", "--ledger="+filepath.Join(dir, "ledger"), "--sink=file:"+filepath.Join(dir, "events"),
 			"--metrics-bind-address=0", "--health-probe-bind-address=0", "--admin-bind-address=0",
 			"--leader-elect", "--leader-elect-lock=memory:", "--leader-election-retry-period=10ms", "--hub-kubeconfig="+members)
-		p := must(newProgram(t.Context(), s, t.Output(), newLogger(t.Output(), "info", "text"), prometheus.NewRegistry()))(t)
+		p := must(newProgram(t.Context(), s, t.Output(), newLogger(outputOf(t), "info", "text"), prometheus.NewRegistry()))(t)
 		if p.hub != nil {
 			t.Error("the hub is loaded, which nothing needs")
 		}
@@ -113,7 +113,7 @@ func TestTwoSinksOnOneFile(t *testing.T) {
 		s := parseWith(t, Options{}, "--clusters=kubeconfig:"+members, "--watch=pods", "--ledger=memory:", "--sink=file:"+one, second,
 			"--metrics-bind-address=0", "--health-probe-bind-address=0", "--admin-bind-address=0",
 			"--leader-elect", "--leader-elect-lock=memory:", "--leader-election-retry-period=10ms")
-		p := must(newProgram(t.Context(), s, t.Output(), newLogger(t.Output(), "info", "text"), prometheus.NewRegistry()))(t)
+		p := must(newProgram(t.Context(), s, t.Output(), newLogger(outputOf(t), "info", "text"), prometheus.NewRegistry()))(t)
 		ctx, cancel := context.WithTimeout(t.Context(), patience)
 		if err := p.run(ctx); err == nil || !strings.Contains(err.Error(), "this program writes to it already") {
 			t.Errorf("%s: %v", second, err)

@@ -46,8 +46,19 @@ func loggable(a slog.Attr, clean func(string) string) slog.Attr {
 		a.Value = slog.StringValue(clean(a.Value.String()))
 	case slog.KindAny:
 		if err, ok := a.Value.Any().(error); ok {
-			a.Value = slog.StringValue(clean(err.Error()))
+			a.Value = slog.StringValue(clean(textOf(err)))
 		}
 	}
 	return a
+}
+
+// textOf returns what an error says. One that cannot say it, such as a nil pointer, is no
+// reason to end the program.
+func textOf(err error) (text string) {
+	defer func() {
+		if recover() != nil {
+			text = fmt.Sprintf("an error of type %T that cannot be shown", err)
+		}
+	}()
+	return err.Error()
 }

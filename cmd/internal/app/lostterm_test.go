@@ -34,7 +34,7 @@ func TestADestinationEndsTheTerm(t *testing.T) {
 	s := parseWith(t, o, "--clusters=kubeconfig:"+members, "--watch=pods", "--sink=terms:", "--ledger="+filepath.Join(dir, "ledger"), "--dead-letter="+dead,
 		"--metrics-bind-address=0", "--health-probe-bind-address=0", "--admin-bind-address=0",
 		"--leader-elect", "--leader-elect-lock=memory:", "--leader-election-retry-period=10ms")
-	p := must(newProgram(t.Context(), s, t.Output(), newLogger(t.Output(), "info", "text"), prometheus.NewRegistry()))(t)
+	p := must(newProgram(t.Context(), s, t.Output(), newLogger(outputOf(t), "info", "text"), prometheus.NewRegistry()))(t)
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	err := p.election.Run(ctx, func(_, term context.Context) (bool, error) {

@@ -87,7 +87,7 @@ func documentedMetricsOf(t *testing.T) *documentedMetricList {
 		"--sink=nats://127.0.0.1:1/stream?tls=false", "--sink=s3://127.0.0.1:1/bucket?tls=false", "--sink=otlp:http://127.0.0.1:1", "--member-status=ns", "--trace-endpoint=otlp:http://127.0.0.1:1", "--hub-kubeconfig="+kubeconfig, "--sink=hub:ns?kubeconfig="+kubeconfig, "--clusters=dir:"+t.TempDir(), "--sink=file:"+filepath.Join(dir, "changes"), "--sink=http://127.0.0.1:1", "--ledger="+filepath.Join(dir, "ledger"),
 		"--dead-letter="+filepath.Join(dir, "dead"), "--metrics-bind-address=0", "--health-probe-bind-address=0", "--admin-bind-address=0")
 	var d descriptions
-	p := must(newProgram(t.Context(), s, t.Output(), newLogger(t.Output(), "info", "text"), &d))(t)
+	p := must(newProgram(t.Context(), s, t.Output(), newLogger(outputOf(t), "info", "text"), &d))(t)
 	defer p.close()
 	// The fleet's are there while it runs: this run ends at once.
 	ended, end := context.WithCancel(t.Context())

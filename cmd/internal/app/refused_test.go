@@ -44,7 +44,7 @@ func startRefused(t *testing.T) *refusedLeader {
 	s := parseWith(t, Options{}, "--clusters=kubeconfig:"+members, "--watch=pods", "--ledger="+l.ledger, "--sink=file:"+filepath.Join(dir, "events"),
 		"--leader-elect", "--leader-elect-lock=memory:", "--leader-election-retry-period=10ms")
 	l.running = &running{t: t, registry: prometheus.NewRegistry()}
-	l.program = must(newProgram(t.Context(), s, t.Output(), newLogger(t.Output(), "info", "text"), l.registry))(t)
+	l.program = must(newProgram(t.Context(), s, t.Output(), newLogger(outputOf(t), "info", "text"), l.registry))(t)
 	ctx, cancel := context.WithCancel(t.Context())
 	go func() {
 		l.ended <- l.program.run(ctx)

@@ -286,7 +286,7 @@ var codes = []Code{
 	// Sinks.
 	{
 		Code: "FL1301", Severity: api.SeverityError, Title: "A sink fails",
-		Meaning: "The destination does not accept writes: it is down, refuses the credentials, or lacks a table or topic.",
+		Meaning: "The destination does not accept writes or, before the first one, checks: it is down, refuses the credentials, or lacks a table or topic.",
 		Impact:  "Nothing arrives there. What waits is kept and delivered once it recovers. Other sinks go on.",
 		Do:      "Look at the destination: the cause is its own answer.",
 	},
