@@ -2,11 +2,14 @@ package stream
 
 import (
 	"fmt"
+	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/fairlead-dev/fairlead/internal/synctest"
 	"github.com/fairlead-dev/fairlead/pipeline"
+	"github.com/fairlead-dev/fairlead/pipeline/budget"
 	"github.com/fairlead-dev/fairlead/ratelimit"
 	"github.com/fairlead-dev/fairlead/sources/member"
 )
@@ -174,5 +177,35 @@ func TestThrottleThatIsStopped(t *testing.T) {
 		if err := h.stop(); err != nil {
 			t.Error(err)
 		}
+	})
+}
+
+// fixedBucket lacks a token for as long as it is told, whatever is spent.
+type fixedBucket struct{ lacks atomic.Int64 }
+
+func (b *fixedBucket) Missing(time.Time) time.Duration { return time.Duration(b.lacks.Load()) }
+func (b *fixedBucket) Spend(time.Time)                 {}
+
+// While a stream waits for a token it holds no memory, also if the last frame was a large one
+// that nobody needed.
+func TestThrottleHoldsNoMemory(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		memory := budget.New(0, 1, MostReading)
+		h := start(t, func(o *Options) { o.Routes[0].Memory = memory.Route() })
+		body := h.live()
+		var bucket fixedBucket
+		throttle := NewThrottle(&bucket)
+		h.stream.SetThrottles(map[string]*Throttle{"configmaps": throttle})
+		bucket.lacks.Store(int64(time.Hour)) // from the next frame but one on
+		large := strings.Replace(event("MODIFIED", "a", 1), `"k":"v"`, `"k":"`+strings.Repeat("v", 1<<20)+`"`, 1)
+		body.send(large)
+		st := h.wantState(member.Live)
+		if m := memory.Stats(); st.LimitedSince.IsZero() || st.Duplicate != 1 || m.Reading != 0 {
+			t.Errorf("it holds %+v while it waits: %+v", m, st)
+		}
+		bucket.lacks.Store(0)
+		throttle.Changed()
+		body.send(event("MODIFIED", "a", 11))
+		h.want(true, "updated a uid-a@11")
 	})
 }
