@@ -26,8 +26,8 @@ func (s *settings) clusterLimits() clusterLimits {
 
 // limiter gives clusters their limits in every route: what the flags say, over that
 // what the clusters' descriptions ask for, and over both what operators have told the running
-// program. These may limit streams and routes as well. All of it may change. Its methods may be called by
-// any goroutine.
+// program. What these say of routes it gives to the routes, and of streams it only knows that:
+// see orders.limitStreamsLocked. All of it may change. Its methods may be called by any goroutine.
 type limiter struct {
 	mu     sync.Mutex
 	flags  clusterLimits

@@ -84,7 +84,10 @@ func (o *orders) load(l keeper) {
 			}
 		case strings.HasPrefix(key, keptLimits):
 			var l api.LimitsOrder
-			if err = json.Unmarshal([]byte(value), &l); err == nil && limitsKey(l.Target) == key {
+			if err = json.Unmarshal([]byte(value), &l); err == nil {
+				err = over(l, clusterLimit{}).limit.Validate()
+			}
+			if err == nil && limitsKey(l.Target) == key {
 				o.limits[l.Target] = l
 				continue
 			}

@@ -192,7 +192,7 @@ func TestLimitsOfStreamsAndRoutes(t *testing.T) {
 // What a later version has kept is left alone.
 func TestOrdersThatCannotBeRead(t *testing.T) {
 	k := newFakeKeeper()
-	k.kept = map[string]string{"pause cluster a": "{", "pause cluster b": `{"cluster":"c"}`, "limits a": `{"qps":"x"}`, "other": "x"}
+	k.kept = map[string]string{"pause cluster a": "{", "pause cluster b": `{"cluster":"c"}`, "limits a": `{"qps":"x"}`, "limits b": `{"cluster":"b","qps":-1}`, "other": "x"}
 	before := k.Kept()
 	o := ordersOver(t, k)
 	if len(o.paused()) != 0 || len(o.limitOrders()) != 0 {
