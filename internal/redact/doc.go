@@ -17,6 +17,7 @@
 // These are shown all the same: what is disguised in another way than base64, as part of a
 // URL, or as JSON or YAML in JSON; a password in prose ("the password is ..."), of which
 // after a colon only the first word is left out; values of less than four bytes without
-// quotes; and in YAML a value that is before its name. On the other hand one word of a
-// message is lost where it comes after a secret's name and a colon ("token: expired").
+// quotes; what is behind a double quote in a value in single quotes; and in YAML a value that
+// is before its name. On the other hand one word of a message is lost where it comes after a
+// secret's name and a colon ("token: expired").
 package redact

@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	"github.com/fairlead-dev/fairlead/internal/testprogram"
+	"github.com/fairlead-dev/fairlead/internal/testserver"
 )
 
 // The modules that pin Helm.
@@ -57,11 +58,8 @@ func Require3(t testing.TB) string {
 func require(t testing.TB, program *testprogram.Program) string {
 	t.Helper()
 	path, err := program.Find()
-	switch {
-	case err != nil && os.Getenv(requireEnv) != "":
-		t.Fatal(err)
-	case err != nil:
-		t.Skip(err)
+	if err != nil {
+		testserver.Missing(t, requireEnv, err)
 	}
 	return path
 }

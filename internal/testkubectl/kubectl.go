@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	"github.com/fairlead-dev/fairlead/internal/testprogram"
+	"github.com/fairlead-dev/fairlead/internal/testserver"
 )
 
 // The module that pins kubectl, and its main.
@@ -49,11 +50,8 @@ type CLI struct {
 func New(t testing.TB, kubeconfig string, folders ...string) *CLI {
 	t.Helper()
 	path, err := Kubectl.Find()
-	switch {
-	case err != nil && os.Getenv(requireEnv) != "":
-		t.Fatal(err)
-	case err != nil:
-		t.Skip(err)
+	if err != nil {
+		testserver.Missing(t, requireEnv, err)
 	}
 	bin := t.TempDir()
 	if err := os.Symlink(path, filepath.Join(bin, "kubectl")); err != nil {

@@ -20,6 +20,7 @@ import (
 	"github.com/fairlead-dev/fairlead/internal/loopback"
 	"github.com/fairlead-dev/fairlead/internal/retry"
 	"github.com/fairlead-dev/fairlead/internal/testprogram"
+	"github.com/fairlead-dev/fairlead/internal/testserver"
 )
 
 // The module that pins VictoriaLogs.
@@ -57,11 +58,8 @@ func StartVictoriaLogs(t testing.TB, flags ...string) *Server {
 		t.Skip("needs a real VictoriaLogs: skipped with -short")
 	}
 	program, err := VictoriaLogs.Find()
-	switch {
-	case err != nil && os.Getenv(requireEnv) != "":
-		t.Fatal(err)
-	case err != nil:
-		t.Skip(err)
+	if err != nil {
+		testserver.Missing(t, requireEnv, err)
 	}
 	port, err := loopback.Reserve()
 	if err != nil {

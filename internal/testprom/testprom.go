@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"github.com/fairlead-dev/fairlead/internal/testprogram"
+	"github.com/fairlead-dev/fairlead/internal/testserver"
 )
 
 // The module that pins Prometheus, and the program that uses its parser.
@@ -159,11 +160,8 @@ func run(t testing.TB, dir string, args ...string) {
 func find(t testing.TB, p *testprogram.Program) string {
 	t.Helper()
 	path, err := p.Find()
-	switch {
-	case err != nil && os.Getenv(requireEnv) != "":
-		t.Fatal(err)
-	case err != nil:
-		t.Skip(err)
+	if err != nil {
+		testserver.Missing(t, requireEnv, err)
 	}
 	return path
 }

@@ -29,11 +29,9 @@ func (p *program) askAbout(ctx context.Context, e *engine, cluster string) api.M
 		return answer
 	}
 	q.Session = nil
-	answer = probe.About(ctx, q)
-	if ctx.Err() != nil {
-		answer.Error = context.Cause(ctx).Error()
-	}
-	return answer
+	known := probe.About(ctx, q)
+	known.Error = answer.Error
+	return known
 }
 
 // endProbes ends the questions that are under way.

@@ -34,7 +34,7 @@ func Unasked(err error) error {
 	return &ExitError{ExitUnasked, err}
 }
 
-// pointlessError is why it could not ask, and could not later either.
+// pointlessError is why it could not ask or print, and could not later either.
 type pointlessError struct{ error }
 
 // Unwrap returns what is wrong.

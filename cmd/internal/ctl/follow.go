@@ -24,7 +24,7 @@ const (
 
 // follow draws what print writes again and again, until the context ends, with a time in
 // between. The error of print it tells below that, and goes on; that of the last one it
-// returns.
+// returns. One that would be the same again, such as that of a flag, ends it at once.
 func follow(cmd *cobra.Command, every time.Duration, print func(frame io.Writer) error) error {
 	screen := newScreen(cmd.OutOrStdout())
 	tick := time.NewTicker(every)
@@ -37,6 +37,9 @@ func follow(cmd *cobra.Command, every time.Duration, print func(frame io.Writer)
 			return last
 		}
 		last = err
+		if _, ok := errors.AsType[*pointlessError](err); ok {
+			return last
+		}
 		if said := errors.Unwrap(last); said != nil {
 			fmt.Fprintln(&frame, "fairlead:", said)
 		}

@@ -128,3 +128,17 @@ func TestErrorsDoNothingToATerminal(t *testing.T) {
 		}
 	}
 }
+
+// What is wrong with a flag is told once: it would be as wrong again.
+func TestFollowEndsWithWrongFlags(t *testing.T) {
+	address := answering(t, oneDown(), 1<<30, 0, nil)
+	for _, wrong := range []string{"--admin=127.0.0.1:1", "--output=nonsense", "--output=jsonpath", "--output=go-template={{", "--output=custom-columns=A", "--sort-by=nope", "--sort-by={.a["} {
+		args := []string{"-w", address}
+		if strings.HasPrefix(wrong, "--admin") {
+			args = args[:1]
+		}
+		if out, code, err := told(t.Context(), append(args, wrong)...); code != ExitUnasked || err == nil || !strings.Contains(err.Error(), strings.Split(wrong, "=")[0]) || out != "" {
+			t.Errorf("%s: %q, code %d, %v", wrong, out, code, err)
+		}
+	}
+}

@@ -60,7 +60,7 @@ func (o *Output) Print(w io.Writer, t Table, object any) error {
 	}
 	form, template, given := strings.Cut(o.format, "=")
 	if !given && slices.Contains(formats, form+"=") {
-		return fmt.Errorf("--output %s: write %[1]s=TEMPLATE", form)
+		return &pointlessError{fmt.Errorf("--output %s: write %[1]s=TEMPLATE", form)}
 	}
 	switch form {
 	case "", "wide":
@@ -88,7 +88,7 @@ func (o *Output) Print(w io.Writer, t Table, object any) error {
 	case "custom-columns":
 		return o.customColumns(w, template, t, object)
 	}
-	return fmt.Errorf("--output %q: there are %s", o.format, strings.Join(formats, ", "))
+	return &pointlessError{fmt.Errorf("--output %q: there are %s", o.format, strings.Join(formats, ", "))}
 }
 
 // names prints the first cell of each row, behind what the rows are.

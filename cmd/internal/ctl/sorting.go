@@ -50,14 +50,14 @@ func (o *Output) order(t *Table) (func(a, b int) int, error) {
 		for _, c := range t.Columns {
 			names = append(names, strings.ToLower(c.Name))
 		}
-		return nil, fmt.Errorf("--sort-by %q: there is no such column; there are %s, or give a JSONPath such as {.since}", o.sortBy, strings.Join(names, ", "))
+		return nil, &pointlessError{fmt.Errorf("--sort-by %q: there is no such column; there are %s, or give a JSONPath such as {.since}", o.sortBy, strings.Join(names, ", "))}
 	}
 	if len(t.Items) != len(t.Rows) {
-		return nil, fmt.Errorf("--sort-by %q: what this command prints is ordered by columns only", o.sortBy)
+		return nil, &pointlessError{fmt.Errorf("--sort-by %q: what this command prints is ordered by columns only", o.sortBy)}
 	}
 	path, err := newPath(o.sortBy)
 	if err != nil {
-		return nil, fmt.Errorf("--sort-by: %w", err)
+		return nil, &pointlessError{fmt.Errorf("--sort-by: %w", err)}
 	}
 	keys := make([]string, len(t.Items))
 	for i, item := range t.Items {

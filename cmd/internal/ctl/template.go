@@ -62,7 +62,7 @@ func (p path) text(object any) (string, error) {
 func printJSONPath(w io.Writer, text string, object any) error {
 	p, err := parsePath(text)
 	if err != nil {
-		return fmt.Errorf("--output: %w", err)
+		return &pointlessError{fmt.Errorf("--output: %w", err)}
 	}
 	made, err := p.text(object)
 	if err != nil {
@@ -75,7 +75,7 @@ func printJSONPath(w io.Writer, text string, object any) error {
 func printTemplate(w io.Writer, text string, object any) error {
 	t, err := template.New("output").Parse(text)
 	if err != nil {
-		return fmt.Errorf("--output: %w", err)
+		return &pointlessError{fmt.Errorf("--output: %w", err)}
 	}
 	value, err := generic(object)
 	if err != nil {
@@ -99,11 +99,11 @@ func (o *Output) customColumns(w io.Writer, spec string, t Table, object any) er
 	for column := range strings.SplitSeq(spec, ",") {
 		name, text, ok := strings.Cut(column, ":")
 		if !ok || name == "" || text == "" {
-			return errors.New("--output custom-columns: write NAME:PATH,..., such as NAME:.name,SINCE:.since")
+			return &pointlessError{errors.New("--output custom-columns: write NAME:PATH,..., such as NAME:.name,SINCE:.since")}
 		}
 		p, err := newPath(text)
 		if err != nil {
-			return fmt.Errorf("--output custom-columns: %w", err)
+			return &pointlessError{fmt.Errorf("--output custom-columns: %w", err)}
 		}
 		own.Columns = append(own.Columns, Column{Name: name})
 		for i, item := range items {

@@ -2,14 +2,19 @@ package probe
 
 import (
 	"context"
+	"fmt"
 	"sync"
 	"time"
 
 	"github.com/fairlead-dev/fairlead/cmd/internal/api"
 )
 
-// fresh is for how long an answer counts for all who ask.
-const fresh = 5 * time.Second
+const (
+	// fresh is for how long an answer counts for all who ask.
+	fresh = 5 * time.Second
+	// ending is why there is no answer after Close.
+	ending = "the program ends"
+)
 
 // Shared lets all who ask members about themselves share their answers, so that a member is
 // asked once in five seconds however many explain, check or look at a page:
@@ -44,30 +49,31 @@ func NewShared() *Shared {
 }
 
 // Ask returns what a member has said within the last five seconds, and else has it asked by
-// ask, which must end with its context. It returns what is known without asking, of which ok
-// is false, when ctx ends before there is an answer, and after Close.
+// ask, which must end with its context. If ctx ends before there is an answer, and after
+// Close, ok is false, and the answer's Error tells why there is none.
 func (s *Shared) Ask(ctx context.Context, cluster string, ask func(context.Context) api.MemberProbe) (answer api.MemberProbe, ok bool) {
-	none := api.MemberProbe{Cluster: cluster}
+	none := func(why string) (api.MemberProbe, bool) { return api.MemberProbe{Cluster: cluster, Error: why}, false }
 	q := s.existing(cluster)
 	if q == nil {
 		select {
 		case s.slots <- struct{}{}:
 		case <-ctx.Done():
-			return none, false
+			return none(fmt.Sprintf("it was not asked, because %d other clusters are being asked and have not answered; ask again", AtOnce))
 		case <-s.closed:
-			return none, false
+			return none(ending)
 		}
 		if q = s.begin(cluster, ask); q == nil {
-			return none, false
+			return none(ending)
 		}
 	}
 	select {
 	case <-q.done:
 		return q.answer, true
 	case <-ctx.Done():
+		return none(context.Cause(ctx).Error())
 	case <-s.closed:
+		return none(ending)
 	}
-	return none, false
 }
 
 // existing returns the question of a cluster that is under way, or has a fresh answer.

@@ -3,6 +3,7 @@ package probe
 import (
 	"context"
 	"fmt"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -54,7 +55,7 @@ func TestSharedAsksOnce(t *testing.T) {
 func TestSharedOutlivesWhoWaits(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := NewShared()
-		var ended atomic.Int32
+		var ended, unasked atomic.Int32
 		hangs := func(ctx context.Context) api.MemberProbe {
 			<-ctx.Done()
 			ended.Add(1)
@@ -65,7 +66,7 @@ func TestSharedOutlivesWhoWaits(t *testing.T) {
 			defer cancel()
 			return s.Ask(ctx, cluster, hangs)
 		}
-		if p, ok := brief("a"); ok || p.Cluster != "a" {
+		if p, ok := brief("a"); ok || p.Cluster != "a" || p.Error != "context deadline exceeded" {
 			t.Errorf("%v, %+v", ok, p)
 		}
 		if p, ok := s.Ask(t.Context(), "a", hangs); !ok || p.Error != "it hangs" || ended.Load() != 1 {
@@ -73,9 +74,16 @@ func TestSharedOutlivesWhoWaits(t *testing.T) {
 		}
 		var wg sync.WaitGroup
 		for i := range 2 * AtOnce {
-			wg.Go(func() { brief(fmt.Sprint("c-", i)) })
+			wg.Go(func() {
+				if p, _ := brief(fmt.Sprint("c-", i)); strings.HasPrefix(p.Error, "it was not asked") {
+					unasked.Add(1)
+				}
+			})
 		}
 		wg.Wait()
+		if n := unasked.Load(); n != AtOnce {
+			t.Errorf("%d are told that they were not asked", n)
+		}
 		if n := len(s.slots); n != AtOnce {
 			t.Errorf("%d are under way", n)
 		}
