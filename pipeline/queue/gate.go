@@ -61,6 +61,8 @@ func (q *Queue[T, K]) shutGateLocked(g *gate[T, K], now, wait time.Duration) {
 		if l.shutGates++; l.shutGates == 1 {
 			l.throttledSince = now
 		}
+	} else {
+		q.shutSince = now
 	}
 	q.throttled.put(&g.token, after(now, wait))
 	q.armLocked(now)
@@ -71,6 +73,7 @@ func (q *Queue[T, K]) openLocked(g *gate[T, K], now time.Duration) {
 	q.throttled.remove(&g.token)
 	l := g.lane
 	if l == nil {
+		q.shutFor += now - q.shutSince
 		if q.ring.N > 0 {
 			q.wakeLocked()
 		}

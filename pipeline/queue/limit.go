@@ -41,6 +41,17 @@ func (q *Queue[T, K]) TotalWait() time.Duration {
 	return max(q.total.token.due-q.now(), 1)
 }
 
+// TotalThrottled returns for how long items of the queue have waited, in all, and only a token of
+// the whole queue was missing. It only grows.
+func (q *Queue[T, K]) TotalThrottled() time.Duration {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if !q.total.token.set() {
+		return q.shutFor
+	}
+	return q.shutFor + q.now() - q.shutSince
+}
+
 // mayPassLocked reports whether the whole queue has a token, which it does not take. If not, it
 // shuts the queue's gate until one is due.
 func (q *Queue[T, K]) mayPassLocked() bool {

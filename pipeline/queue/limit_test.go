@@ -80,6 +80,9 @@ func TestTotalLimit(t *testing.T) {
 		if wait := q.TotalWait(); wait <= 0 || wait > 500*time.Millisecond {
 			t.Errorf("the queue waits for %v", wait)
 		}
+		if all := q.TotalThrottled().Round(10 * time.Millisecond); all != 2*time.Second {
+			t.Errorf("the queue has waited for %v in all", all)
+		}
 		if l := lane(q, "a"); l.Throttles != 0 || l.Throttled != 0 {
 			t.Errorf("the lane counts the limit of the queue as its own: %+v", l)
 		}
@@ -87,7 +90,7 @@ func TestTotalLimit(t *testing.T) {
 		time.Sleep(time.Second)
 		before := len(got())
 		q.SetTotalLimit(ratelimit.Limit{})
-		if n := len(got()); before > 7 || n != 20 || q.TotalWait() != 0 {
+		if n := len(got()); before > 7 || n != 20 || q.TotalWait() != 0 || q.TotalThrottled().Round(10*time.Millisecond) != 3*time.Second {
 			t.Errorf("%d with nearly nothing allowed, %d without a limit", before, n)
 		}
 		stopNow(t, q)
@@ -111,6 +114,41 @@ func TestTotalLimitSpendsNoTokensInVain(t *testing.T) {
 		}
 		stopNow(t, q)
 	})
+}
+
+// What a limit of the queue holds up is handed out while the queue drains, at that limit; or
+// dropped when the drain is cut short. Nobody is left waiting for a token.
+func TestTotalLimitAndShutDown(t *testing.T) {
+	for _, drain := range []time.Duration{time.Hour, 2500 * time.Millisecond} {
+		synctest.Test(t, func(t *testing.T) {
+			q := newNameQueue(queue.Options[string, string]{})
+			q.SetTotalLimit(perSecond(1))
+			for i := range 5 {
+				q.Add(fmt.Sprint("a/pods/", i))
+			}
+			got := worker(q)
+			if n := len(got()); n != 1 {
+				t.Errorf("%d came at once", n)
+			}
+			ctx, cancel := context.WithTimeout(t.Context(), drain)
+			defer cancel()
+			began := time.Now()
+			left := q.Stop(ctx)
+			want, took := 0, 4*time.Second
+			if drain < time.Hour {
+				want, took = 2, drain
+			}
+			if past := time.Since(began).Truncate(time.Millisecond); left != want || len(got()) != 5-want || past != took {
+				t.Errorf("%d left, %d handed out after %v", left, len(got()), past)
+			}
+			if wait := q.TotalWait(); wait != 0 {
+				t.Errorf("the queue waits for %v", wait)
+			}
+			if _, shutdown := q.Get(); !shutdown {
+				t.Error("there is something left")
+			}
+		})
+	}
 }
 
 // Whatever is limited, changed, held, removed, blocked and delayed at whichever times, the limit

@@ -119,6 +119,8 @@ type Queue[T, K comparable] struct {
 	ring      list.List[*lane[T, K]]  // turn.go
 	throttled timerHeap[*gate[T, K]]  // gate.go
 	total     gate[T, K]              // limit.go
+	shutSince time.Duration           // since when the gate of total is shut, if it is
+	shutFor   time.Duration           // for how long it was, before
 	delayed   timerHeap[*entry[T, K]] // delay.go
 	evictable int                     // evict.go
 	timer     *time.Timer             // delay.go

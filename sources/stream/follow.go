@@ -24,7 +24,6 @@ type reader struct {
 	requests snapshotRequests
 	auditor  auditor
 	roomMade chan struct{} // capacity 1: MakeRoom was called
-	limited  moment        // since when it waits for a token of its limit; zero: it does not
 
 	// mu guards what decides who may join. It is held for a few instructions, and
 	// taken after Stream.mu.

@@ -114,7 +114,7 @@ func (a *attempt) streamingList(ctx context.Context) error {
 		return err
 	}
 	defer func() { _ = body.Close() }()
-	err = a.read(body, true)
+	err = a.read(ctx, body, true)
 	if !a.liveSince.IsZero() {
 		a.unserved = 0
 	}
@@ -168,7 +168,7 @@ func (a *attempt) page(ctx context.Context, limit int, token string) (wire.ListM
 	items := wire.NewListReader(countingReader{body, &a.progress.bytes}, a.spill)
 	var f wire.Frame
 	for {
-		if err := a.awaitToken(a.target.name); err != nil {
+		if err := a.awaitToken(ctx, a.target.name); err != nil {
 			return wire.ListMeta{}, err
 		}
 		item, tooLong, err := items.Next()
@@ -213,7 +213,8 @@ func (a *attempt) sweep(version string) error {
 func (a *attempt) offerTombstones(b *branch, tombstones iter.Seq[ledger.Tombstone], origin *pipeline.Origin) error {
 	resource := origin.Resource.GroupResource().String()
 	for tombstone := range tombstones {
-		if err := a.awaitToken(resource); err != nil {
+		// This one is told of now. It waits also if the attempt is cut meanwhile, as before a full lane.
+		if err := a.awaitToken(a.running, resource); err != nil {
 			return err
 		}
 		a.spendToken(resource)

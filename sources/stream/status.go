@@ -88,9 +88,9 @@ type progress struct {
 	audits      [numAuditResults]atomic.Uint64
 	differences atomic.Uint64
 
-	rejectedAt, differedAt moment       // the last time
-	limited                atomic.Int64 // nanoseconds of waits for tokens that are over, of all readers
-	reduced                amiss        // whose contents were rejected
+	rejectedAt, differedAt moment // the last time
+	limited                waits  // for tokens
+	reduced                amiss  // whose contents were rejected
 }
 
 // moment is a point in time that several goroutines set and read; at first it is zero.
@@ -209,7 +209,7 @@ func (s *Stream) Status() Status {
 	st.Reconnects = counts(p.reconnects[:], reasonNames[:])
 	st.Rejected = counts(p.rejected[:], rejectionNames[:])
 	st.Audits, st.AuditDifferences = counts(p.audits[:], auditResultNames[:]), p.differences.Load()
-	s.limitedStatus(&st, readers)
+	p.limited.tell(&st)
 	if st.Reason == missing.String() && st.Known > 0 {
 		st.Reason = fmt.Sprintf("resource gone, %d objects held", st.Known)
 	}

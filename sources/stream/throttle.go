@@ -1,6 +1,7 @@
 package stream
 
 import (
+	"context"
 	"sync"
 	"time"
 
@@ -22,6 +23,10 @@ import (
 //
 // What was read before, and comes once more, costs nothing: retries of refused changes, objects
 // that are read again for these, and redeliveries.
+//
+// A wait ends at once when the attempt does, whatever for: new credentials, a snapshot that is
+// asked for, a stop. A deletion that a snapshot has found is told of by then, and waits on
+// unless the stream is to stop.
 
 // Bucket is a token bucket; ratelimit.Bucket is one.
 type Bucket interface {
@@ -78,8 +83,9 @@ func (s *Stream) throttle(resource string) *Throttle {
 }
 
 // awaitToken returns when the limit of a resource, if it has one, lets a change through. It takes
-// no token. It fails when the stream ends or is to stop.
-func (a *attempt) awaitToken(resource string) error {
+// no token. It fails when ctx ends, which is the attempt's or a.running: nothing has been read
+// that would have to be handed over first.
+func (a *attempt) awaitToken(ctx context.Context, resource string) error {
 	t := a.throttle(resource)
 	if t == nil {
 		return nil
@@ -91,22 +97,21 @@ func (a *attempt) awaitToken(resource string) error {
 	a.spill.Drop() // the last frame has been dealt with, and others may want the memory
 	a.watchdog.block()
 	defer a.watchdog.unblock()
-	began := time.Now()
-	a.limited.set(began)
-	defer func() {
-		a.limited.clear()
-		a.progress.limited.Add(int64(time.Since(began)))
-	}()
+	a.progress.limited.begin(a.reader)
+	defer a.progress.limited.end(a.reader)
 	for wait > 0 {
 		due := time.NewTimer(wait)
 		select {
 		case <-due.C:
 		case <-changed:
-		case <-a.running.Done():
+		case <-ctx.Done():
 		}
 		due.Stop()
 		if err := a.running.Err(); err != nil {
 			return a.endedBy(err)
+		}
+		if ctx.Err() != nil {
+			return context.Cause(ctx) // the attempt is cut
 		}
 		wait, changed = t.wait()
 	}
@@ -120,21 +125,42 @@ func (a *attempt) spendToken(resource string) {
 	}
 }
 
-// limitedStatus adds to a status since when its readers wait for a token, and for how long they
-// have, over all.
-func (s *Stream) limitedStatus(st *Status, readers []*reader) {
-	waited := time.Duration(s.progress.limited.Load())
-	for _, r := range readers {
-		since := r.limited.get()
-		if since.IsZero() {
-			continue
-		}
-		waited += time.Since(since)
+// waits adds up for how long the readers of a stream wait for tokens. The sum never falls, as it
+// is a counter for those who look. The zero value is ready for use, by any goroutine.
+type waits struct {
+	mu   sync.Mutex
+	over time.Duration         // of the waits that are over
+	now  map[*reader]time.Time // since when they wait, of those that do
+}
+
+func (w *waits) begin(r *reader) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.now == nil {
+		w.now = map[*reader]time.Time{}
+	}
+	w.now[r] = time.Now()
+}
+
+func (w *waits) end(r *reader) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.over += time.Since(w.now[r])
+	delete(w.now, r)
+}
+
+// tell says in a status since when readers wait, and for how long they have.
+func (w *waits) tell(st *Status) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	all := w.over
+	for _, since := range w.now {
+		all += time.Since(since)
 		if st.LimitedSince.IsZero() || since.Before(st.LimitedSince) {
 			st.LimitedSince = since
 		}
 	}
-	st.LimitedSeconds = max(waited, 0).Seconds()
+	st.LimitedSeconds = all.Seconds()
 	if !st.LimitedSince.IsZero() && st.State == member.Live && st.Reason == "" {
 		st.Reason = reasonLimited
 	}

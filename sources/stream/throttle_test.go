@@ -180,6 +180,83 @@ func TestThrottleThatIsStopped(t *testing.T) {
 	})
 }
 
+// A stream that waits for a token hears of what it is asked, and of new credentials, at once: a
+// token may be a quarter of an hour away. Nothing is lost, and nothing costs a token twice.
+func TestThrottleHearsOfRequests(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := start(t)
+		body := h.live()
+		set := h.limit(ratelimit.Limit{QPS: 0.001, Burst: 1})
+		body.send(event("MODIFIED", "a", 11), event("MODIFIED", "a", 12))
+		h.want(true, "updated a uid-a@11")
+		if h.wantState(member.Live).LimitedSince.IsZero() {
+			t.Fatal("it does not wait")
+		}
+		began := time.Now()
+		h.conn.renew(t, "cluster-1")
+		body = h.call("watch from 11").open()
+		h.wantState(member.Live)
+		h.stream.Replay()
+		body = h.call("streaming list").open()
+		if past := time.Since(began); past > time.Minute {
+			t.Errorf("it has taken %v", past)
+		}
+		set(ratelimit.Limit{})
+		body.send(event("ADDED", "a", 12), event("ADDED", "b", 2), endMark("20"))
+		h.want(true, "updated a uid-a@12 snapshot", "updated b uid-b@2 snapshot")
+		h.wantState(member.Live)
+	})
+}
+
+// A deletion that a snapshot has found waits for its token over a change of credentials, after
+// which nothing is read again.
+func TestThrottledSweepGoesOn(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := start(t)
+		h.live()
+		h.limit(ratelimit.Limit{QPS: 0.01, Burst: 1})
+		h.stream.Replay()
+		go h.call("streaming list").open().send(endMark("20"))
+		if n := h.queue.counts(); n != 1 {
+			t.Errorf("%d deletions came at once", n)
+		}
+		h.conn.renew(t, "cluster-1")
+		h.quiet(99 * time.Second)
+		time.Sleep(2 * time.Second)
+		h.want(true, "deleted b uid-b@20 snapshot tombstone nothing", "deleted a uid-a@20 snapshot tombstone nothing")
+		h.call("watch from 20").open()
+		h.wantState(member.Live)
+	})
+}
+
+// For how long a stream has waited never falls, whenever one looks: it is a counter.
+func TestWaitsOnlyGrow(t *testing.T) {
+	var w waits
+	over := make(chan struct{})
+	go func() {
+		defer close(over)
+		a, b := new(reader), new(reader)
+		for range 5000 {
+			w.begin(a)
+			w.begin(b)
+			w.end(a)
+			w.end(b)
+		}
+	}()
+	for last := 0.0; ; {
+		select {
+		case <-over:
+			return
+		default:
+		}
+		var st Status
+		if w.tell(&st); st.LimitedSeconds < last {
+			t.Fatalf("it was %v, and is %v", last, st.LimitedSeconds)
+		}
+		last = st.LimitedSeconds
+	}
+}
+
 // fixedBucket lacks a token for as long as it is told, whatever is spent.
 type fixedBucket struct{ lacks atomic.Int64 }
 
