@@ -197,6 +197,7 @@ func (p *program) judge(ctx context.Context, e *engine, x *api.Explanation, foun
 		}
 		f.rate = buckets.Limit(x.Cluster).QPS
 		f.paused = pausedFor(p.orders.paused(), r.name, key, found)
+		f.ofCluster = p.orders.limited(api.Target{Cluster: key.Cluster})
 		f.ofStream = p.orders.limited(api.Target{Cluster: key.Cluster, Resource: key.Resource})
 		f.ofRoute = p.orders.limited(api.Target{Route: r.name})
 		f.last = func() *api.Delivered { return p.recent.delivered(r.name, key) }

@@ -34,10 +34,10 @@ type facts struct {
 	ledger  ledger.Status
 	cluster ledger.ClusterStatus
 	paused  *pause
-	// ofStream and ofRoute are limits that an operator has ordered; nil: none.
-	ofStream, ofRoute *api.LimitsOrder
-	last              func() *api.Delivered
-	letter            func() (deadletter.Record, bool)
+	// Limits that an operator has ordered; nil: none.
+	ofCluster, ofStream, ofRoute *api.LimitsOrder
+	last                         func() *api.Delivered
+	letter                       func() (deadletter.Record, bool)
 }
 
 // pause is why nothing of an object goes on, by whose will.
@@ -108,13 +108,13 @@ func (f *facts) onItsWay() api.Verdict {
 		}
 		v.Reason = api.ReasonThrottled
 		if p.Ahead >= mostAhead {
-			v.Message = fmt.Sprintf("%s is %s and waits for a token of its cluster's rate of %v per second.", what, f.inLine(&v), f.rate)
+			v.Message = fmt.Sprintf("%s is %s and waits for a token of %s.", what, f.inLine(&v), f.clusterRate())
 			break
 		}
 		wait := f.tokenOf(p.Token, f.rate)
 		v.NextTry = f.now.Add(wait)
-		v.Message = fmt.Sprintf("%s is %s and waits for a token of its cluster's rate of %v per second, for %s.",
-			what, f.inLine(&v), f.rate, about(wait))
+		v.Message = fmt.Sprintf("%s is %s and waits for a token of %s, for %s.",
+			what, f.inLine(&v), f.clusterRate(), about(wait))
 	case f.queued && p.Waits:
 		line := f.inLine(&v)
 		if down() {
@@ -146,36 +146,6 @@ func (f *facts) onItsWay() api.Verdict {
 		}
 	}
 	return v
-}
-
-// tokenOf returns how long the change waits for its own token, if the next one is due after wait:
-// those ahead of it take theirs first. 0: none is missing.
-func (f *facts) tokenOf(wait time.Duration, rate float64) time.Duration {
-	if wait == 0 || rate == 0 {
-		return 0
-	}
-	return wait + time.Duration(float64(f.place.Ahead)/rate*float64(time.Second))
-}
-
-// routeLimited reports whether an ordered limit of the route holds up what waits for its sink.
-func (f *facts) routeLimited() bool { return f.total > 0 && f.ofRoute.Rate() > 0 }
-
-// streamLimited reports whether an ordered limit of the resource keeps the stream from reading.
-func (f *facts) streamLimited() bool {
-	return !f.found.Stream.LimitedSince.IsZero() && f.ofStream.Rate() > 0
-}
-
-// limitOf names an ordered limit, and who has set it.
-func limitOf(o *api.LimitsOrder) string {
-	return fmt.Sprintf("the limit of %s, %v per second, set %s", o.Target, o.Rate(), o.Said())
-}
-
-// limited says so of a change that waits in its lane for a token of its route's limit. Changes of
-// other clusters take their turns before it, so that it may take longer.
-func (f *facts) limited(v *api.Verdict, what string) {
-	wait := f.tokenOf(f.total, f.ofRoute.Rate())
-	v.Reason, v.NextTry = api.ReasonLimited, f.now.Add(wait)
-	v.Message = fmt.Sprintf("%s is %s and is throttled for at least %s by %s.", what, f.inLine(v), about(wait), limitOf(f.ofRoute))
 }
 
 // sinkDown says so while the sink fails as a whole.

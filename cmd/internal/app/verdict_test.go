@@ -85,6 +85,16 @@ func TestVerdicts(t *testing.T) {
 		"a snapshot's waits":    {func(f *facts) { waits(f); f.place.Snapshot = true }, api.ReasonWaiting, "among the snapshot's"},
 		"a deletion waits":      {func(f *facts) { waits(f); f.route.PendingDeletion = true }, api.ReasonWaiting, "Its deletion is the 3rd"},
 		"no token":              {func(f *facts) { waits(f); f.place.Token = 200 * time.Millisecond }, api.ReasonThrottled, "for 1.2s"},
+		"no token, as somebody has ordered": {func(f *facts) {
+			waits(f)
+			f.place.Token = 200 * time.Millisecond
+			f.ofCluster = &api.LimitsOrder{Target: api.Target{Cluster: "c"}, QPS: new(f.rate), Order: api.Order{By: "anna", Reason: "an upgrade"}}
+		}, api.ReasonThrottled, "per second, set by anna (an upgrade), for 1.2s."},
+		"no token for what is read from a list, which nobody orders": {func(f *facts) {
+			waits(f)
+			f.place.Snapshot, f.place.Token = true, 200*time.Millisecond
+			f.ofCluster = &api.LimitsOrder{Target: api.Target{Cluster: "c"}, QPS: new(f.rate), Order: api.Order{By: "anna"}}
+		}, api.ReasonThrottled, "per second, for 1.2s."},
 		"no token of its route": {func(f *facts) { waits(f); limitRoute(f) }, api.ReasonLimited,
 			"Version 8 is the 3rd of 5 in its lane and is throttled for at least 4.5s by the limit of route file:x, 0.5 per second, set by anna (it is weak)."},
 		"the cluster's token comes later": {func(f *facts) {

@@ -254,10 +254,12 @@ func TestEachFaultIsOneFinding(t *testing.T) {
 		{"FL1204", "Route r has been limited to 5 changes per second for 1m0s, by anna (weak).", "warning", func(in *Input) {
 			late(in) // which that explains
 			in.Status.Limits = []api.LimitsOrder{ordered(api.Target{Route: "r"}, 5)}
+			in.Before.Sinks[0].LimitedSeconds, in.Status.Sinks[0].LimitedSeconds = 7, 8.5
 		}},
 		{"FL1204", "Cluster a has been limited", "warning", func(in *Input) {
 			late(in)
 			in.Status.Limits = []api.LimitsOrder{ordered(api.Target{Cluster: "a"}, 5)}
+			in.Status.Clusters[0].Routes[0].Counts.ThrottledSeconds = 1.5 // which is no other finding
 		}},
 		{"FL1204", "Resource pods of cluster a has been limited", "warning", func(in *Input) {
 			in.Status.Limits = []api.LimitsOrder{ordered(api.Target{Cluster: "a", Resource: "pods"}, 5)}
@@ -341,12 +343,18 @@ func ordered(of api.Target, qps float64) api.LimitsOrder {
 	return api.LimitsOrder{Target: of, QPS: &qps, Order: api.Order{By: "anna", Reason: "weak", Since: now.Add(-time.Minute)}}
 }
 
-// A limit of something else explains nothing.
+// A limit of something else explains nothing, nor does one that has let everything through.
 func TestLimitsExplainTheirOwnOnly(t *testing.T) {
-	for _, of := range []api.Target{{Cluster: "b"}, {Route: "other"}, {Cluster: "a", Resource: "pods"}} {
+	for _, of := range []api.Target{{Cluster: "b"}, {Route: "other"}, {Cluster: "a", Resource: "pods"}, {Cluster: "a"}, {Route: "r"}} {
 		in := healthy()
 		late(&in)
 		in.Status.Limits = []api.LimitsOrder{ordered(of, 5)}
+		if of.IsCluster() && of.Cluster == "a" || of.Route == "r" {
+			in.Before.Sinks[0].LimitedSeconds, in.Status.Sinks[0].LimitedSeconds = 7, 7.9
+			in.Status.Clusters[0].Routes[0].Counts.ThrottledSeconds = 0.9
+		} else {
+			in.Before.Sinks[0].LimitedSeconds, in.Status.Sinks[0].LimitedSeconds = 7, 8.9
+		}
 		if all := Of(in); len(all) != 2 || all[0].Code != "FL1201" || all[1].Code != codeLimited {
 			t.Errorf("%v: %+v", of, all)
 		}

@@ -41,7 +41,9 @@ func (f *finder) lanes(c *api.Cluster) {
 			continue // the sink tells why
 		}
 		share := f.throttled(c.Name, &r)
-		limited := f.isLimited(c.Name, r.Route) // and that tells why
+		// What somebody has ordered tells why.
+		ordered := f.holdsUp(api.Target{Cluster: c.Name}, share)
+		limited := ordered || f.holdsUp(api.Target{Route: r.Route}, f.limitedShare(r.Route))
 		full := r.Lane.BlockedOffers > 0 && f.wasFull(c.Name, r.Route)
 		if full && !limited {
 			why := ""
@@ -51,7 +53,7 @@ func (f *finder) lanes(c *api.Cluster) {
 			f.add("FL1201", about, fmt.Sprintf("The lane of cluster %s for %s is full: %d changes of %d bytes wait%s.",
 				c.Name, r.Route, r.Lane.Live+r.Lane.Snapshot, r.Lane.Bytes, why))
 		}
-		if share > mostThrottled {
+		if share > mostThrottled && !ordered {
 			f.add("FL1202", about, fmt.Sprintf("Changes of cluster %s for %s waited for its limit %.0f %% of the time.", c.Name, r.Route, 100*min(share, 1)))
 		}
 		if oldest := oldestOf(c, r.Route); !full && !limited && share <= mostThrottled && f.longer(oldest, longWait) {

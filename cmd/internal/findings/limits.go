@@ -2,6 +2,7 @@ package findings
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/fairlead-dev/fairlead/cmd/internal/api"
 )
@@ -29,10 +30,27 @@ func (f *finder) limits() {
 	}
 }
 
-// isLimited reports whether changes of a cluster to a route may wait because somebody has ordered
-// a limit. One of a resource is not meant: what that holds up is not read, and waits in no lane.
-func (f *finder) isLimited(cluster, route string) bool {
-	return f.has(func(one api.Finding) bool {
-		return one.Code == codeLimited && (one.Route == route && one.Route != "" || one.Cluster == cluster && one.Cluster != "" && one.Resource == "")
-	})
+// holdsUp reports whether a limit that is ordered of a whole cluster, or of a route, is what its
+// changes wait for: whether there is one, and only its tokens were missing for that share of the
+// window, if anybody can tell. What the limit of a resource holds up is not read, and waits in no
+// lane.
+func (f *finder) holdsUp(of api.Target, share float64) bool {
+	return (f.Before == nil || share > mostThrottled) &&
+		slices.ContainsFunc(f.Status.Limits, func(l api.LimitsOrder) bool { return l.Target == of && l.Rate() > 0 })
+}
+
+// limitedShare returns for which share of the window only tokens of a route's limit were missing.
+func (f *finder) limitedShare(route string) float64 {
+	if f.Before == nil || f.Window <= 0 {
+		return 0
+	}
+	seconds := func(s *api.Status) float64 {
+		for i := range s.Sinks {
+			if s.Sinks[i].Name == route {
+				return s.Sinks[i].LimitedSeconds
+			}
+		}
+		return 0
+	}
+	return (seconds(&f.Status) - seconds(f.Before)) / f.Window.Seconds()
 }
