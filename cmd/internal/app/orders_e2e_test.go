@@ -259,7 +259,7 @@ func testOrderedLimits(t *testing.T, env *testenv.Env) {
 }
 
 // testLimitsOfStreamsAndRoutes limits one resource of a cluster, and then its sink, to three
-// changes: explain and check say whose limit the rest waits for, another resource does not wait
+// changes: explain and limits say whose limit the rest waits for, another resource does not wait
 // for that of a stream, and all is delivered when there is none.
 func testLimitsOfStreamsAndRoutes(t *testing.T, env *testenv.Env) {
 	for kind, reason := range map[string]string{"stream": "a noisy one", "route": "it is weak"} {
