@@ -20,11 +20,12 @@ import (
 func (q *Queue[T, K]) SetTotalLimit(limit ratelimit.Limit) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	if q.total.bucket.Unlimited() {
+	if !q.limited {
 		q.total.bucket = ratelimit.NewBucket(limit) // full, as every new one
 	} else {
 		q.total.bucket.Set(limit)
 	}
+	q.limited = limit.QPS > 0
 	if q.total.token.set() {
 		q.openLocked(&q.total, q.now())
 	}
@@ -52,27 +53,20 @@ func (q *Queue[T, K]) TotalThrottled() time.Duration {
 	return q.shutFor + q.now() - q.shutSince
 }
 
-// mayPassLocked reports whether the whole queue has a token, which it does not take. If not, it
-// shuts the queue's gate until one is due.
+// mayPassLocked reports whether the whole queue, which has a limit, has a token, which it does not
+// take. If not, it shuts the queue's gate until one is due.
 func (q *Queue[T, K]) mayPassLocked() bool {
-	switch g := &q.total; {
-	case g.token.set():
+	g := &q.total
+	if g.token.set() {
 		return false
-	case g.bucket.Unlimited():
-		return true
-	default:
-		now := q.now()
-		wait := g.bucket.Missing(q.epoch.Add(now))
-		if wait > 0 {
-			q.shutGateLocked(g, now, wait)
-		}
-		return wait == 0
 	}
+	now := q.now()
+	wait := g.bucket.Missing(q.epoch.Add(now))
+	if wait > 0 {
+		q.shutGateLocked(g, now, wait)
+	}
+	return wait == 0
 }
 
 // passLocked takes the token that mayPassLocked has found. Nobody else takes any.
-func (q *Queue[T, K]) passLocked() {
-	if !q.total.bucket.Unlimited() {
-		q.total.bucket.Take(q.epoch.Add(q.now()))
-	}
-}
+func (q *Queue[T, K]) passLocked() { q.total.bucket.Take(q.epoch.Add(q.now())) }

@@ -22,11 +22,13 @@ func (q *Queue[T, K]) pickLocked() *entry[T, K] {
 			l.turn.Leave() // resumeLocked brings it back
 			continue
 		}
-		if !q.mayPassLocked() {
+		if q.limited && !q.mayPassLocked() {
 			return nil // openLocked wakes the next
 		}
 		if e := q.takeLocked(l); e != nil {
-			q.passLocked()
+			if q.limited {
+				q.passLocked()
+			}
 			return e
 		}
 	}
@@ -46,7 +48,7 @@ func (q *Queue[T, K]) isFullLocked() bool { return q.inFlight > 0 && q.inWork >=
 // if it leaves something: what comes in a burst does not wake all at once. While the whole
 // queue waits for a token, nobody needs to look.
 func (q *Queue[T, K]) wakeLocked() {
-	if q.asleep > 0 && q.woken == 0 && !q.total.token.set() {
+	if q.asleep > 0 && q.woken == 0 && !(q.limited && q.total.token.set()) {
 		q.woken++
 		q.workers.Signal()
 	}
