@@ -194,7 +194,7 @@ func TestThrottleHearsOfRequests(t *testing.T) {
 		}
 		began := time.Now()
 		h.conn.renew(t, "cluster-1")
-		body = h.call("watch from 11").open()
+		h.call("watch from 11").open()
 		h.wantState(member.Live)
 		h.stream.Replay()
 		body = h.call("streaming list").open()
