@@ -9,7 +9,8 @@ import (
 	"golang.org/x/time/rate"
 )
 
-// Bucket is one cluster's token bucket.
+// Bucket is a token bucket: one cluster's, of Buckets, or one that NewBucket makes. Its
+// methods may be called by any number of goroutines at once.
 type Bucket struct {
 	// unlimited spares the callers of an unlimited bucket its lock, and
 	// reading the clock.
@@ -20,7 +21,9 @@ type Bucket struct {
 	latest  time.Time // of the times that Take and set were told
 }
 
-func newBucket(l Limit) *Bucket {
+// NewBucket returns a full bucket of its own. It panics if l is not valid.
+func NewBucket(l Limit) *Bucket {
+	l.mustBeValid()
 	b := &Bucket{limiter: rate.NewLimiter(l.rate(), l.burst())}
 	b.unlimited.Store(l.QPS == 0)
 	return b
@@ -39,15 +42,51 @@ func (b *Bucket) Take(now time.Time) (wait time.Duration) {
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	// The limiter would take a step back in time as time to gain tokens in.
-	late := now
-	if now.Before(b.latest) {
-		late = b.latest
-	}
-	b.latest = late
+	late := b.lateLocked(now)
 	if b.limiter.AllowN(late, 1) {
 		return 0
 	}
+	return b.missingLocked(late, now)
+}
+
+// Missing returns how long after now there is a token, 0 if there is one, and takes none:
+// for those who need a token of several buckets, or none of any. After 0, Take of the same
+// now gives a token, if nobody else has taken it or set the limit meanwhile.
+func (b *Bucket) Missing(now time.Time) (wait time.Duration) {
+	if b.unlimited.Load() {
+		return 0
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	late := b.lateLocked(now)
+	if b.limiter.TokensAt(late) >= 1 {
+		return 0
+	}
+	return b.missingLocked(late, now)
+}
+
+// Spend takes one token, also one that is not there yet: the next one is later by that. It is for
+// those who have asked Missing, and find out only after that they need a token.
+func (b *Bucket) Spend(now time.Time) {
+	if b.unlimited.Load() {
+		return
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.limiter.ReserveN(b.lateLocked(now), 1)
+}
+
+// lateLocked returns now, or the latest time that the bucket was told, if that is later: the
+// limiter would take a step back in time as time to gain tokens in.
+func (b *Bucket) lateLocked(now time.Time) time.Time {
+	if now.After(b.latest) {
+		b.latest = now
+	}
+	return b.latest
+}
+
+// missingLocked returns how long after now there is a token, if there is none at late.
+func (b *Bucket) missingLocked(late, now time.Time) time.Duration {
 	seconds := (1 - b.limiter.TokensAt(late)) / float64(b.limiter.Limit())
 	// One nanosecond more than the quotient, cut off: so that asking again
 	// when told always finds the token there.
@@ -57,9 +96,11 @@ func (b *Bucket) Take(now time.Time) (wait time.Duration) {
 	return math.MaxInt64
 }
 
-// set changes the limit in place. The tokens gained so far under the old one
-// stay, as far as the new burst holds them.
-func (b *Bucket) set(l Limit) {
+// Set changes the limit in place. The tokens gained so far under the old one
+// stay, as far as the new burst holds them. It panics if l is not valid. For a bucket of
+// Buckets, use theirs. Who waits out what Take told him under the old limit does not hear of it.
+func (b *Bucket) Set(l Limit) {
+	l.mustBeValid()
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if now := time.Now(); now.After(b.latest) {

@@ -28,7 +28,7 @@ func (b *Buckets) Bucket(cluster string) *Bucket {
 	defer b.mu.Unlock()
 	bucket := b.buckets[cluster]
 	if bucket == nil {
-		bucket = newBucket(b.limitLocked(cluster))
+		bucket = NewBucket(b.limitLocked(cluster))
 		b.buckets[cluster] = bucket
 	}
 	return bucket
@@ -50,7 +50,7 @@ func (b *Buckets) Set(cluster string, l Limit) {
 	defer b.mu.Unlock()
 	b.overrides[cluster] = l
 	if bucket := b.buckets[cluster]; bucket != nil {
-		bucket.set(l)
+		bucket.Set(l)
 	}
 }
 
@@ -60,7 +60,7 @@ func (b *Buckets) Unset(cluster string) {
 	defer b.mu.Unlock()
 	delete(b.overrides, cluster)
 	if bucket := b.buckets[cluster]; bucket != nil {
-		bucket.set(b.def)
+		bucket.Set(b.def)
 	}
 }
 
@@ -73,7 +73,7 @@ func (b *Buckets) SetDefault(l Limit) {
 	b.def = l
 	for cluster, bucket := range b.buckets {
 		if _, overridden := b.overrides[cluster]; !overridden {
-			bucket.set(l)
+			bucket.Set(l)
 		}
 	}
 }

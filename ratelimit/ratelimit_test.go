@@ -104,6 +104,33 @@ func TestTakeWhenTimeGoesBack(t *testing.T) {
 	}
 }
 
+// A token that is spent before it is there makes the next one later, and Missing takes none.
+func TestSpend(t *testing.T) {
+	b := ratelimit.NewBucket(ratelimit.Limit{QPS: 1, Burst: 2})
+	now := time.Now()
+	for i, want := range []time.Duration{0, 0, time.Second, 2 * time.Second, 3 * time.Second} {
+		for range 2 {
+			if wait := b.Missing(now); wait < want || wait > want+time.Microsecond {
+				t.Errorf("after %d: a token is missing for %v, want %v", i, wait, want)
+			}
+		}
+		b.Spend(now)
+	}
+	if wait := b.Take(now.Add(3 * time.Second)); wait < time.Second || wait > time.Second+time.Microsecond {
+		t.Errorf("there is a token in %v, want one second", wait)
+	}
+	if wait := b.Take(now.Add(4*time.Second + time.Microsecond)); wait != 0 {
+		t.Errorf("there is a token in %v, want now", wait)
+	}
+	b.Set(ratelimit.Limit{})
+	for range 5 {
+		b.Spend(now)
+	}
+	if wait := b.Missing(now); wait != 0 {
+		t.Errorf("without a limit a token is missing for %v", wait)
+	}
+}
+
 func TestUnlimited(t *testing.T) {
 	b := ratelimit.New(ratelimit.Limit{}).Bucket("a")
 	if n := drain(b, time.Now()); n != 1000 || !b.Unlimited() {

@@ -66,6 +66,7 @@ func (s *Sources) newStreamLocked(r *member, conn *connection.Connection, f stre
 	}
 	st = stream.New(o)
 	s.pauseStreamLocked(r, st)
+	st.SetThrottles(s.throttles.of(r.name))
 	return st
 }
 

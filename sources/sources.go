@@ -123,6 +123,7 @@ type Sources struct {
 	rules      map[Spec]*selection.Rules // for all routes, by what Options.Specs say of rules
 	invalid    error                     // why Run cannot
 	paused     Paused                    // guarded by the lock of the roster
+	throttles  throttles                 // likewise
 }
 
 // member is one cluster from its Set to the end of its removal.

@@ -27,6 +27,8 @@
 //     the weights of the other lanes together. Live items and those of a snapshot
 //     have buckets of their own: neither is without a token because of the other,
 //     and a lane that lacks one for one class hands out the other.
+//   - The queue as a whole may have a limit over these (SetTotalLimit). While it has no token,
+//     nothing is handed out, and the lanes keep their turns and tokens.
 //   - Of one cluster at most MaxInFlight items are in work, if that is set, so that
 //     a cluster whose calls hang leaves the other workers to the rest; and over
 //     all lanes at most as many as SetInFlight says. A Get within both limits

@@ -8,9 +8,10 @@ import (
 
 // gate is where the items of a lane get their tokens: those of the live class at
 // one, those of the snapshot class at another, so that a first list takes none
-// from live changes. Both classes have one gate if they share their buckets.
+// from live changes. Both classes have one gate if they share their buckets. The
+// whole queue has one before these, see limit.go.
 type gate[T, K comparable] struct {
-	lane   *lane[T, K]
+	lane   *lane[T, K] // nil: it is that of the whole queue
 	bucket *ratelimit.Bucket
 	token  timerNode[*gate[T, K]] // if the bucket is empty: when one is due
 }
@@ -49,19 +50,35 @@ func (q *Queue[T, K]) hasTokenLocked(l *lane[T, K], c class) bool {
 	if wait == 0 {
 		return true
 	}
-	l.throttles++
-	if l.shutGates++; l.shutGates == 1 {
-		l.throttledSince = now
+	q.shutGateLocked(g, now, wait)
+	return false
+}
+
+// shutGateLocked shuts a gate for as long as no token comes.
+func (q *Queue[T, K]) shutGateLocked(g *gate[T, K], now, wait time.Duration) {
+	if l := g.lane; l != nil {
+		l.throttles++
+		if l.shutGates++; l.shutGates == 1 {
+			l.throttledSince = now
+		}
+	} else {
+		q.shutSince = now
 	}
 	q.throttled.put(&g.token, after(now, wait))
 	q.armLocked(now)
-	return false
 }
 
 // openLocked lets those at a shut gate ask for a token again.
 func (q *Queue[T, K]) openLocked(g *gate[T, K], now time.Duration) {
-	l := g.lane
 	q.throttled.remove(&g.token)
+	l := g.lane
+	if l == nil {
+		q.shutFor += now - q.shutSince
+		if q.ring.N > 0 {
+			q.wakeLocked()
+		}
+		return
+	}
 	if l.shutGates--; l.shutGates == 0 {
 		l.throttledFor += now - l.throttledSince
 	}

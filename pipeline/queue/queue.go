@@ -110,6 +110,7 @@ type Queue[T, K comparable] struct {
 	asleep  int       // workers that wait in Get
 	woken   int       // of them, those that a signal is on its way to
 	shut    bool      // takes nothing any more
+	limited bool      // as a whole: see limit.go
 	entries table[T, K]
 	free    []*entry[T, K]
 	lanes   map[string]*lane[T, K]
@@ -134,6 +135,10 @@ type Queue[T, K comparable] struct {
 	inFlight int           // as many at most; zero: no limit
 	lost     int           // had been taken, but will not be handed out because of the shutdown
 	idle     chan struct{} // closed when nothing waits or is in work any more, or nobody shall wait for that
+
+	total     gate[T, K]    // limit.go
+	shutSince time.Duration // since when that is shut, if it is
+	shutFor   time.Duration // for how long it was, before
 }
 
 var (
@@ -178,6 +183,7 @@ func New[T, K comparable](o Options[T, K]) *Queue[T, K] {
 		timerDue: math.MaxInt64,
 	}
 	q.workers.L = &q.mu
+	q.total.token.self = &q.total
 	return q
 }
 

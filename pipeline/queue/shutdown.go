@@ -86,6 +86,9 @@ func (q *Queue[T, K]) dropAllLocked() {
 	for _, l := range q.lanes {
 		q.lost += len(q.emptyLocked(l, dropShutdown))
 	}
+	if q.total.token.set() {
+		q.openLocked(&q.total, q.now())
+	}
 	if q.timer != nil {
 		q.timer.Stop() // nothing is delayed or throttled any more
 	}

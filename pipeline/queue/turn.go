@@ -22,7 +22,13 @@ func (q *Queue[T, K]) pickLocked() *entry[T, K] {
 			l.turn.Leave() // resumeLocked brings it back
 			continue
 		}
+		if q.limited && !q.mayPassLocked() {
+			return nil // openLocked wakes the next
+		}
 		if e := q.takeLocked(l); e != nil {
+			if q.limited {
+				q.passLocked()
+			}
 			return e
 		}
 	}
@@ -39,9 +45,10 @@ func (q *Queue[T, K]) isFullLocked() bool { return q.inFlight > 0 && q.inWork >=
 
 // wakeLocked wakes a worker, if one sleeps, because there may be something to
 // hand out. One that is about to wake up takes what it wants and wakes the next
-// if it leaves something: what comes in a burst does not wake all at once.
+// if it leaves something: what comes in a burst does not wake all at once. While the whole
+// queue waits for a token, nobody needs to look.
 func (q *Queue[T, K]) wakeLocked() {
-	if q.asleep > 0 && q.woken == 0 {
+	if q.asleep > 0 && q.woken == 0 && !(q.limited && q.total.token.set()) {
 		q.woken++
 		q.workers.Signal()
 	}

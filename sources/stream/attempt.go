@@ -197,7 +197,7 @@ func (a *attempt) watch(ctx context.Context, from string) error {
 	if err := a.setLive(from); err != nil {
 		return err
 	}
-	return a.read(body, false)
+	return a.read(ctx, body, false)
 }
 
 // watchFor returns for how many seconds to ask for a watch. As client-go's

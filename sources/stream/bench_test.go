@@ -68,7 +68,7 @@ func BenchmarkRead(b *testing.B) {
 				frames := batch()
 				b.SetBytes(int64(len(frames)))
 				b.StartTimer()
-				if err := a.read(io.NopCloser(bytes.NewReader(frames)), false); err != nil {
+				if err := a.read(b.Context(), io.NopCloser(bytes.NewReader(frames)), false); err != nil {
 					b.Fatal(err)
 				}
 				events += objects

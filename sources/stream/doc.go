@@ -36,6 +36,8 @@
 //   - Backpressure. While Offer blocks, nothing is read from the socket, and
 //     nothing is buffered beyond one read of it. That time does not count against
 //     the server's timeouts.
+//   - A limit of the resource (SetThrottles) works in the same way: without a token nothing is
+//     read. A change costs one token, to however many routes it goes.
 //   - An answer of a proxy in front of the API server (no Status, no JSON) says
 //     nothing about the cluster: no resource is missing or forbidden because of it, no
 //     stream is live, and the stream reports it to the member's connection.

@@ -33,6 +33,7 @@ var (
 	descLastFrame  = desc("fairlead_stream_last_frame_age_seconds", "Time since the last frame of the member, bookmarks included. Absent before the first one.")
 	descRejected   = desc("fairlead_frames_rejected_total", "Frames of which nothing or only metadata was delivered, by reason: not_json, oversized, unknown_type, no_identity, bookmark_without_version, ambiguous (decoders could take it for another object), foreign (another kind, version or namespace), not_portable (not UTF-8, or beyond what common decoders read), too_many_objects (there is no room in the ledger).", "reason")
 	descBytes      = desc("fairlead_stream_read_bytes_total", "Bytes read from the member, uncompressed.")
+	descLimited    = desc("fairlead_stream_limited_seconds_total", "Seconds for which the limit of the resource, as fairlead limits sets it, kept the stream from reading.")
 	descTombstones = desc("fairlead_tombstones_total", "Deletions found out because a snapshot no longer held the object.")
 	descAudits     = desc("fairlead_audits_total", "Comparisons of what was delivered with what the member holds, by result.", "result")
 	descDiffers    = desc("fairlead_audit_differences_total", "Objects that an audit found to differ. It stays 0 unless something went wrong.")
@@ -56,7 +57,7 @@ func (c *Collector) Describe(ch chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{
 		descObserved, descSuppressed, descState, descReconnects, descSnapshots, descLastFrame,
 		descRejected, descBytes, descTombstones, descAudits, descDiffers, descKnown, descMissing, descUnacked, descOldest,
-		descInStep, descBehind, descRouteKnown, descRouteUn, descRouteOld, descFiltered, descFilterErrs, descFailing, descReduced,
+		descInStep, descBehind, descRouteKnown, descRouteUn, descRouteOld, descFiltered, descFilterErrs, descFailing, descReduced, descLimited,
 	} {
 		ch <- d
 	}
@@ -94,6 +95,7 @@ func collect(ch chan<- prometheus.Metric, s Status, now time.Time) {
 	count(descSuppressed, s.Unchanged, "unchanged")
 	count(descBytes, s.Bytes)
 	count(descTombstones, s.Tombstones)
+	send(descLimited, prometheus.CounterValue, s.LimitedSeconds)
 	byReason(descReconnects, s.Reconnects)
 	byReason(descSnapshots, s.Snapshots)
 	byReason(descRejected, s.Rejected)

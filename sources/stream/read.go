@@ -1,6 +1,7 @@
 package stream
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -22,12 +23,16 @@ import (
 type uid = types.UID
 
 // read deals with the frames of a watch until it ends; with nil if the server
-// closed it. It starts within a snapshot if the watch is a streaming list.
-func (a *attempt) read(body io.Reader, snapshot bool) error {
+// closed it. It starts within a snapshot if the watch is a streaming list. ctx is that of the
+// watch's request.
+func (a *attempt) read(ctx context.Context, body io.Reader, snapshot bool) error {
 	frames := wire.NewFrameReader(countingReader{body, &a.progress.bytes}, a.spill)
 	defer frames.Release()
 	var f wire.Frame
 	for {
+		if err := a.awaitToken(ctx, a.target.name); err != nil {
+			return err
+		}
 		line, tooLong, err := frames.Next()
 		if errors.Is(err, io.EOF) {
 			return nil

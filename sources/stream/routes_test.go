@@ -27,6 +27,7 @@ import (
 	"github.com/fairlead-dev/fairlead/pipeline/queue"
 	"github.com/fairlead-dev/fairlead/pipeline/selection"
 	"github.com/fairlead-dev/fairlead/pipeline/stage"
+	"github.com/fairlead-dev/fairlead/ratelimit"
 	"github.com/fairlead-dev/fairlead/sources/stream/wire"
 )
 
@@ -50,6 +51,9 @@ type simulation struct {
 	rules  [simRoutes]*selection.Rules
 	labels map[string]string // of the cluster
 	out    [simRoutes]bool
+
+	bucket   *ratelimit.Bucket // of the stream's limit
+	throttle *Throttle
 
 	stream *Stream
 	ledger *ledger.Ledger
@@ -124,6 +128,11 @@ func (s *simulation) begin() {
 		ExtraWatches: 1 + s.rand.IntN(2), Labels: s.labels,
 		Config: Config{ReconnectMin: 100 * time.Millisecond, ReconnectMax: time.Second},
 	})
+	if s.bucket == nil {
+		s.bucket = ratelimit.NewBucket(ratelimit.Limit{})
+		s.throttle = NewThrottle(s.bucket)
+	}
+	s.stream.SetThrottles(map[string]*Throttle{"configmaps": s.throttle})
 	run(l.Run)
 	run(mgr.Start)
 	run(s.stream.Run)
@@ -203,10 +212,24 @@ func (s *simulation) step() {
 				s.out[i] = !s.out[i]
 			}
 		})
+	case x >= 0.97:
+		s.limit()
 	default: // all that can happen at once does
 		synctest.Wait()
 	}
 	time.Sleep(time.Duration(r.ExpFloat64() * float64(200*time.Millisecond)))
+}
+
+// limit gives the stream and one of the routes other limits, or none.
+func (s *simulation) limit() {
+	limits := []ratelimit.Limit{{}, {QPS: 1, Burst: 1}, {QPS: 20, Burst: 5}}
+	s.limitStream(limits[s.rand.IntN(len(limits))])
+	s.queues[s.rand.IntN(len(s.queues))].SetTotalLimit(limits[s.rand.IntN(len(limits))])
+}
+
+func (s *simulation) limitStream(l ratelimit.Limit) {
+	s.bucket.Set(l)
+	s.throttle.Changed()
 }
 
 // replay has everything delivered again to the sinks that are there. Once the ledger is
@@ -258,6 +281,10 @@ func (s *simulation) settle() {
 		}
 		sink.hung, sink.slow, sink.refuses = nil, 0, 0
 		sink.mu.Unlock()
+	}
+	s.limitStream(ratelimit.Limit{})
+	for _, q := range s.queues {
+		q.SetTotalLimit(ratelimit.Limit{})
 	}
 	time.Sleep(30 * time.Minute)
 	synctest.Wait()

@@ -114,7 +114,7 @@ func (a *attempt) streamingList(ctx context.Context) error {
 		return err
 	}
 	defer func() { _ = body.Close() }()
-	err = a.read(body, true)
+	err = a.read(ctx, body, true)
 	if !a.liveSince.IsZero() {
 		a.unserved = 0
 	}
@@ -168,6 +168,9 @@ func (a *attempt) page(ctx context.Context, limit int, token string) (wire.ListM
 	items := wire.NewListReader(countingReader{body, &a.progress.bytes}, a.spill)
 	var f wire.Frame
 	for {
+		if err := a.awaitToken(ctx, a.target.name); err != nil {
+			return wire.ListMeta{}, err
+		}
 		item, tooLong, err := items.Next()
 		if errors.Is(err, io.EOF) {
 			a.touch(time.Now()) // also if there was nothing to tell
@@ -205,9 +208,16 @@ func (a *attempt) sweep(version string) error {
 	return a.setLive(version)
 }
 
-// offerTombstones hands tombstones over. It stops where the branch has left.
+// offerTombstones hands tombstones over, each for a token of its resource's limit. It stops where
+// the branch has left.
 func (a *attempt) offerTombstones(b *branch, tombstones iter.Seq[ledger.Tombstone], origin *pipeline.Origin) error {
+	resource := origin.Resource.GroupResource().String()
 	for tombstone := range tombstones {
+		// This one is told of now. It waits also if the attempt is cut meanwhile, as before a full lane.
+		if err := a.awaitToken(a.running, resource); err != nil {
+			return err
+		}
+		a.spendToken(resource)
 		a.progress.tombstones.Add(1)
 		a.progress.reduced.note(tombstone.Name, false)
 		b.rules.failing.note(tombstone.Name, false)

@@ -67,6 +67,12 @@ type Status struct {
 	// there is none.
 	OldestUnacked time.Time `json:"oldestUnacked,omitzero"`
 
+	// LimitedSince is since when the stream waits for a token of the limit of its resource, and
+	// reads nothing meanwhile; zero: it does not. LimitedSeconds is how long it has waited for
+	// these in all. If a route reads for itself, both waits count.
+	LimitedSince   time.Time `json:"limitedSince,omitzero"`
+	LimitedSeconds float64   `json:"limitedSeconds,omitempty"`
+
 	Routes []RouteStatus `json:"routes"` // in the order of Options.Routes
 }
 
@@ -83,6 +89,7 @@ type progress struct {
 	differences atomic.Uint64
 
 	rejectedAt, differedAt moment // the last time
+	limited                waits  // for tokens
 	reduced                amiss  // whose contents were rejected
 }
 
@@ -202,6 +209,7 @@ func (s *Stream) Status() Status {
 	st.Reconnects = counts(p.reconnects[:], reasonNames[:])
 	st.Rejected = counts(p.rejected[:], rejectionNames[:])
 	st.Audits, st.AuditDifferences = counts(p.audits[:], auditResultNames[:]), p.differences.Load()
+	p.limited.tell(&st)
 	if st.Reason == missing.String() && st.Known > 0 {
 		st.Reason = fmt.Sprintf("resource gone, %d objects held", st.Known)
 	}

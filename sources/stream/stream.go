@@ -161,6 +161,7 @@ type Stream struct {
 
 	main       atomic.Pointer[reader] // the one whose watch others join
 	relabelled atomic.Uint32          // how often the cluster's labels have changed
+	throttles  atomic.Pointer[map[string]*Throttle]
 
 	mu       sync.Mutex
 	resource string   // with its group; empty until discovered

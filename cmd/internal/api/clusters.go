@@ -124,6 +124,9 @@ type Sink struct {
 	Name string `json:"name"`
 	batch.Status
 	Refused []stage.Refused `json:"refused,omitempty"` // and tried again, by cluster
+	// LimitedSeconds is for how long changes have waited only for a token of the limit that
+	// somebody has set of the route.
+	LimitedSeconds float64 `json:"limitedSeconds,omitempty"`
 }
 
 // Ledger is how the ledger stands.

@@ -77,6 +77,7 @@ const (
 	ReasonLaneFull     Reason = "LaneFull"
 	ReasonWaiting      Reason = "Waiting"
 	ReasonThrottled    Reason = "Throttled"
+	ReasonLimited      Reason = "Limited"
 	ReasonHeldByLedger Reason = "HeldByLedger"
 	ReasonInFlight     Reason = "InFlight"
 	ReasonSinkDown     Reason = "SinkDown"
@@ -145,6 +146,8 @@ var Reasons = []ReasonHelp{
 	{ReasonLaneFull, "The change waits for room in its cluster's lane, or the stream does, which reads nothing meanwhile.", "Look at what holds up the lane: the sink, or the limit of the cluster.", []string{"FL1303"}, "FL1201"},
 	{ReasonWaiting, "The change waits for its turn in its cluster's lane.", "If it takes long, the sink is slow: look at `fairlead_sink_write_seconds`.", []string{"FL1303", "FL1203"}, ""},
 	{ReasonThrottled, "The change is next, or soon, and its cluster has used up its rate.", "If that is not meant, raise `--cluster-qps` or `--cluster-snapshot-qps`.", nil, "FL1202"},
+	{ReasonLimited, "Its stream is not read on, or it waits in its lane, because the stream or the route has used up the limit that somebody has set.",
+		"The sentence says who has set it, and why. To end it: `fairlead limits --stream CLUSTER/RESOURCE --reset`, or `--route NAME --reset`.", nil, "FL1204"},
 	{ReasonHeldByLedger, "The ledger cannot be written, and nothing is delivered before the ledger knows of it.", "Mend the ledger's volume. The sentence has the error.", nil, "FL1401"},
 	{ReasonInFlight, "The change has been handed to the sink, which has not answered.", "If it takes long, look at the destination.", []string{"FL1303"}, ""},
 	{ReasonSinkDown, "The change waits for the sink, which fails as a whole.", "Mend the destination. The sentence has its error and the next attempt.", nil, "FL1301"},

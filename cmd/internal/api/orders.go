@@ -34,27 +34,30 @@ const (
 	PauseStop = "stop" // there are no watches either
 )
 
-// Paused is what a pause is of: a cluster, one resource of it, or the way to a sink.
-type Paused struct {
+// Target is what an order is of: a cluster, one resource of it, or the way to a sink.
+type Target struct {
 	Cluster  string `json:"cluster,omitempty"`
 	Resource string `json:"resource,omitempty"` // of the cluster, with its group
 	Route    string `json:"route,omitempty"`
 }
 
 // String names it as the parameters of POST /pause do.
-func (p Paused) String() string {
+func (t Target) String() string {
 	switch {
-	case p.Route != "":
-		return "route " + p.Route
-	case p.Resource != "":
-		return fmt.Sprintf("stream %s/%s", p.Cluster, p.Resource)
+	case t.Route != "":
+		return "route " + t.Route
+	case t.Resource != "":
+		return fmt.Sprintf("stream %s/%s", t.Cluster, t.Resource)
 	}
-	return "cluster " + p.Cluster
+	return "cluster " + t.Cluster
 }
+
+// IsCluster reports whether it is a whole cluster.
+func (t Target) IsCluster() bool { return t.Route == "" && t.Resource == "" }
 
 // Pause is one that is in effect.
 type Pause struct {
-	Paused
+	Target
 	Mode string `json:"mode"`
 	Order
 }
@@ -67,29 +70,45 @@ type Pausing struct {
 	NotStored string `json:"notStored,omitempty"`
 }
 
-// LimitsOrder is what an operator has told of a cluster's limits; nil is nothing.
+// LimitsOrder is what an operator has told of the limits of a cluster, a stream or a route; nil
+// is nothing. Weights are of clusters only.
 type LimitsOrder struct {
-	Cluster string   `json:"cluster"`
-	QPS     *float64 `json:"qps,omitempty"`
-	Burst   *int     `json:"burst,omitempty"`
-	Weight  *int     `json:"weight,omitempty"`
+	Target
+	QPS    *float64 `json:"qps,omitempty"`
+	Burst  *int     `json:"burst,omitempty"`
+	Weight *int     `json:"weight,omitempty"`
 	Order
 }
 
-// Limits are those of a cluster in every route.
+// LimitsOrders are all that are in effect.
+type LimitsOrders struct {
+	Orders []LimitsOrder `json:"orders"`
+}
+
+// Limits are those of a cluster or a stream of it, in every route, or of all that goes to a
+// sink.
 type Limits struct {
-	Cluster string       `json:"cluster"`
-	QPS     Limit        `json:"qps"`   // changes per second; 0: no limit
-	Burst   Limit        `json:"burst"` // changes
-	Weight  Limit        `json:"weight"`
-	Order   *LimitsOrder `json:"order,omitempty"` // over what is declared
+	Target
+	QPS    Limit        `json:"qps"`             // changes per second; 0: no limit
+	Burst  Limit        `json:"burst"`           // changes
+	Weight Limit        `json:"weight,omitzero"` // of clusters
+	Order  *LimitsOrder `json:"order,omitempty"` // over what is declared
 	// NotStored is as in Pausing.
 	NotStored string `json:"notStored,omitempty"`
+}
+
+// Rate is the changes per second that an order limits something to, 0 if it limits nothing. o may
+// be nil.
+func (o *LimitsOrder) Rate() float64 {
+	if o == nil || o.QPS == nil {
+		return 0
+	}
+	return *o.QPS
 }
 
 // Limit is one number among Limits.
 type Limit struct {
 	Declared   float64 `json:"declared"`
-	DeclaredBy string  `json:"declaredBy"` // "flags", "--cluster-limit" or "description"
+	DeclaredBy string  `json:"declaredBy"` // "flags", "--cluster-limit" or "description"; "nothing": streams and routes have none
 	Effective  float64 `json:"effective"`
 }

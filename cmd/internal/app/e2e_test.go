@@ -49,6 +49,7 @@ func TestOnRealClusters(t *testing.T) {
 		"a paused route harms no other":         testPausedRoute,
 		"a paused stream harms no other":        testPausedStream,
 		"limits change while it runs":           testOrderedLimits,
+		"limits of streams and routes":          testLimitsOfStreamsAndRoutes,
 		"some of a cluster is replayed":         testReplayOfSome,
 	} {
 		t.Run(name, func(t *testing.T) { run(t, env) })

@@ -189,6 +189,7 @@ func (p *program) judge(ctx context.Context, e *engine, x *api.Explanation, foun
 		f.status = found.Stream.Routes[i]
 		f.place, f.queued = r.queue.Find(key)
 		f.lane, _ = r.queue.Lane(x.Cluster)
+		f.total = r.queue.TotalWait()
 		f.refusal, f.refused = r.stage.RefusalOf(key)
 		buckets := r.buckets
 		if f.place.Snapshot {
@@ -196,6 +197,9 @@ func (p *program) judge(ctx context.Context, e *engine, x *api.Explanation, foun
 		}
 		f.rate = buckets.Limit(x.Cluster).QPS
 		f.paused = pausedFor(p.orders.paused(), r.name, key, found)
+		f.ofCluster = p.orders.limited(api.Target{Cluster: key.Cluster})
+		f.ofStream = p.orders.limited(api.Target{Cluster: key.Cluster, Resource: key.Resource})
+		f.ofRoute = p.orders.limited(api.Target{Route: r.name})
 		f.last = func() *api.Delivered { return p.recent.delivered(r.name, key) }
 		if p.dead != nil {
 			f.letter = func() (deadletter.Record, bool) {
@@ -211,14 +215,14 @@ func (p *program) judge(ctx context.Context, e *engine, x *api.Explanation, foun
 func pausedFor(pauses []api.Pause, route string, key pipeline.Key, found *sources.Looked) *pause {
 	for _, of := range []struct {
 		what   string
-		paused api.Paused
+		paused api.Target
 	}{
-		{"the route", api.Paused{Route: route}},
-		{"the cluster", api.Paused{Cluster: key.Cluster}},
-		{"the resource of the cluster", api.Paused{Cluster: key.Cluster, Resource: key.Resource}},
+		{"the route", api.Target{Route: route}},
+		{"the cluster", api.Target{Cluster: key.Cluster}},
+		{"the resource of the cluster", api.Target{Cluster: key.Cluster, Resource: key.Resource}},
 	} {
 		for _, p := range pauses {
-			if p.Paused == of.paused {
+			if p.Target == of.paused {
 				return &pause{since: p.Since, why: of.what + " has been paused " + p.Order.Said()}
 			}
 		}

@@ -96,7 +96,7 @@ func passing(v *api.Verdict, now time.Time) bool {
 // statusAbout is the part of the status that bears on one object. That of all clusters takes
 // too long to make where anybody may ask.
 func (p *program) statusAbout(e *engine, x *api.Explanation, found *sources.Looked) api.Status {
-	s := api.Status{Election: p.electionStatus(), Paused: p.orders.paused(), Ledger: api.Ledger{Path: p.settings.store.Identity, Status: ledger.Status{Healthy: true}}}
+	s := api.Status{Election: p.electionStatus(), Paused: p.orders.paused(), Limits: p.orders.limitOrders(), Ledger: api.Ledger{Path: p.settings.store.Identity, Status: ledger.Status{Healthy: true}}}
 	if l, ok := p.ledger.Status(); ok {
 		s.Ledger.Status = l
 	}

@@ -251,6 +251,7 @@ type objects struct {
 	cluster   string
 	namespace string
 	client    typedcorev1.ConfigMapInterface
+	spaces    typedcorev1.NamespaceInterface
 }
 
 // newObjects makes the namespace if it is not there.
@@ -265,7 +266,7 @@ func newObjects(t *testing.T, c *testenv.Cluster, namespace string) *objects {
 	if err != nil && !apierrors.IsAlreadyExists(err) {
 		t.Fatal(err)
 	}
-	return &objects{t: t, cluster: c.Name(), namespace: namespace, client: core.ConfigMaps(namespace)}
+	return &objects{t: t, cluster: c.Name(), namespace: namespace, client: core.ConfigMaps(namespace), spaces: core.Namespaces()}
 }
 
 func (o *objects) check(err error) {

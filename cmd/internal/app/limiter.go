@@ -26,18 +26,18 @@ func (s *settings) clusterLimits() clusterLimits {
 
 // limiter gives clusters their limits in every route: what the flags say, over that
 // what the clusters' descriptions ask for, and over both what operators have told the running
-// program. All of it may change. Its methods may be called by
-// any goroutine.
+// program. What these say of routes it gives to the routes, and of streams it only knows that:
+// see orders.limitStreamsLocked. All of it may change. Its methods may be called by any goroutine.
 type limiter struct {
 	mu     sync.Mutex
 	flags  clusterLimits
 	routes routes                  // nil until they are open
 	asked  map[string]fleet.Limits // by the clusters that there are
-	orders map[string]api.LimitsOrder
+	orders map[api.Target]api.LimitsOrder
 }
 
 func newLimiter(flags clusterLimits) *limiter {
-	return &limiter{flags: flags, asked: map[string]fleet.Limits{}, orders: map[string]api.LimitsOrder{}}
+	return &limiter{flags: flags, asked: map[string]fleet.Limits{}, orders: map[api.Target]api.LimitsOrder{}}
 }
 
 // open says which routes there are. All clusters join them anew.
@@ -60,7 +60,7 @@ func (l *limiter) limit(cluster string, asked fleet.Limits) {
 func (l *limiter) limitLocked(cluster string) {
 	asked, own := l.asked[cluster], l.ofFlagsLocked(cluster)
 	own.limit.QPS, own.limit.Burst, own.weight = asked.Over(own.limit.QPS, own.limit.Burst, own.weight)
-	own = over(l.orders[cluster], own)
+	own = over(l.orders[api.Target{Cluster: cluster}], own)
 	listed := ratelimit.Limit{QPS: asked.OverSnapshotQPS(l.flags.snapshot.QPS)}
 	for _, r := range l.routes {
 		if own.limit != r.buckets.Limit(cluster) {
@@ -116,7 +116,7 @@ func (l *limiter) applyLocked(before []clusterLimit) {
 	for cluster := range l.asked {
 		l.limitLocked(cluster)
 	}
-	for cluster := range l.orders {
-		l.limitLocked(cluster)
+	for of := range l.orders {
+		l.orderedLocked(of)
 	}
 }

@@ -5,8 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"maps"
-	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -18,7 +16,7 @@ import (
 )
 
 // orders are what operators have told the running program: what is paused, and other limits
-// of clusters.
+// of clusters, streams and routes.
 //
 //	POST /pause, /resume, /limits ──▶ orders ──▶ queues hold, sources stop, limiter
 //	                                   │  ▲
@@ -34,9 +32,9 @@ type orders struct {
 	mu     sync.Mutex
 	ledger keeper // nil until load
 	engine *engine
-	pauses map[api.Paused]api.Pause
-	limits map[string]api.LimitsOrder // by cluster
-	timer  *time.Timer                // ends what ends next; nil: nothing does
+	pauses map[api.Target]api.Pause
+	limits map[api.Target]api.LimitsOrder
+	timer  *time.Timer // ends what ends next; nil: nothing does
 	closed bool
 }
 
@@ -50,7 +48,7 @@ type keeper interface {
 var _ keeper = (*ledger.Ledger)(nil)
 
 func newOrders(log logr.Logger, limiter *limiter) *orders {
-	return &orders{log: log, limiter: limiter, pauses: map[api.Paused]api.Pause{}, limits: map[string]api.LimitsOrder{}}
+	return &orders{log: log, limiter: limiter, pauses: map[api.Target]api.Pause{}, limits: map[api.Target]api.LimitsOrder{}}
 }
 
 // The keys in the ledger begin so. What follows is the name of what the order is of.
@@ -58,6 +56,16 @@ const (
 	keptPause  = "pause "
 	keptLimits = "limits "
 )
+
+// limitsKey is the key of limits. Of a cluster it is what it was when there were no others. An
+// older version reads the others as what it cannot read, leaves them where they are and says so;
+// no name of a cluster has a tab.
+func limitsKey(of api.Target) string {
+	if of.IsCluster() {
+		return keptLimits + of.Cluster
+	}
+	return keptLimits + "\t" + of.String()
+}
 
 // load takes in what the ledger keeps. What cannot be read, because a later version has
 // written it, stays there.
@@ -71,13 +79,16 @@ func (o *orders) load(l keeper) {
 		case strings.HasPrefix(key, keptPause):
 			var p api.Pause
 			if err = json.Unmarshal([]byte(value), &p); err == nil && keptPause+p.String() == key {
-				o.pauses[p.Paused] = p
+				o.pauses[p.Target] = p
 				continue
 			}
 		case strings.HasPrefix(key, keptLimits):
 			var l api.LimitsOrder
-			if err = json.Unmarshal([]byte(value), &l); err == nil && keptLimits+l.Cluster == key {
-				o.limits[l.Cluster] = l
+			if err = json.Unmarshal([]byte(value), &l); err == nil {
+				err = over(l, clusterLimit{}).limit.Validate()
+			}
+			if err == nil && limitsKey(l.Target) == key {
+				o.limits[l.Target] = l
 				continue
 			}
 		default:
@@ -88,8 +99,8 @@ func (o *orders) load(l keeper) {
 	for _, p := range o.pausesLocked() {
 		o.log.Info("Paused, as it was before the start", pauseValues(p)...)
 	}
-	for _, cluster := range slices.Sorted(maps.Keys(o.limits)) {
-		o.limiter.order(o.limits[cluster])
+	for _, l := range o.limits {
+		o.limiter.order(l)
 	}
 	o.expireLocked(time.Now())
 }
@@ -100,6 +111,7 @@ func (o *orders) open(e *engine) {
 	defer o.mu.Unlock()
 	o.engine = e
 	o.applyLocked()
+	o.limitStreamsLocked()
 }
 
 // close ends what waits for time.
@@ -129,11 +141,11 @@ func (o *orders) expireLocked(now time.Time) {
 		}
 		return true
 	}
-	resumed := false
+	resumed, ended := false, false
 	for _, p := range o.pauses {
 		if over(p.Order) {
 			resumed = true
-			delete(o.pauses, p.Paused)
+			delete(o.pauses, p.Target)
 			_ = o.keepLocked(keptPause+p.String(), nil) // to forget fits in any case
 			o.log.Info("Resumed, because the time of the pause is over", pauseValues(p)...)
 		}
@@ -143,11 +155,15 @@ func (o *orders) expireLocked(now time.Time) {
 	}
 	for _, l := range o.limits {
 		if over(l.Order) {
-			delete(o.limits, l.Cluster)
-			_ = o.keepLocked(keptLimits+l.Cluster, nil) // likewise
-			o.limiter.forgetOrder(l.Cluster)
-			o.log.Info("The limits of a cluster are as they are declared again, because the time of the others is over", "cluster", l.Cluster, "by", l.By)
+			delete(o.limits, l.Target)
+			_ = o.keepLocked(limitsKey(l.Target), nil) // likewise
+			o.limiter.forgetOrder(l.Target)
+			ended = true
+			o.log.Info("The limits are as they are declared again, because the time of the others is over", append(targetValues(l.Target), "by", l.By)...)
 		}
+	}
+	if ended {
+		o.limitStreamsLocked()
 	}
 	if o.timer != nil {
 		o.timer.Stop()
@@ -196,7 +212,7 @@ const (
 	mostOrderTime = 366 * 24 * 60 * 60 * time.Second
 )
 
-// mostOrders is how many pauses there are, and how many clusters with other limits. Together
+// mostOrders is how many pauses there are, and how many orders of limits. Together
 // they fit into the ledger.
 const mostOrders = ledger.MostKept / 2
 

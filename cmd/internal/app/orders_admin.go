@@ -22,8 +22,8 @@ func (a *admin) servePause(r *http.Request) (int, any) {
 	if err != nil {
 		return http.StatusBadRequest, api.Error{Error: err.Error()}
 	}
-	of, err := a.pausedOf(q)
-	p := api.Pause{Paused: of, Mode: cmp.Or(q.Get("mode"), api.PauseHold)}
+	of, err := a.targetOf(q)
+	p := api.Pause{Target: of, Mode: cmp.Or(q.Get("mode"), api.PauseHold)}
 	var wrong error
 	p.Order, wrong = orderOf(q, time.Now())
 	if err = errors.Join(err, wrong); err != nil {
@@ -35,13 +35,8 @@ func (a *admin) servePause(r *http.Request) (int, any) {
 	case p.Mode == api.PauseStop && p.Route != "":
 		return http.StatusBadRequest, api.Error{Error: "a route has no watches of its own to stop: those that it shares go on for the others; use mode=hold"}
 	}
-	given := p.Resource
-	if err, known := a.isKnown(&p.Paused); err != nil {
-		return http.StatusNotFound, api.Error{Error: err.Error(), Known: known}
-	}
-	if others := a.sharing(p.Paused, given); len(others) > 1 {
-		return http.StatusConflict, api.Error{Error: fmt.Sprintf("%s cannot be paused alone: a pause is of a resource, and %s are of the same; pause %s to pause them all",
-			clipped(given), strings.Join(others, " and "), clipped(p.Cluster+"/"+p.Resource)), Known: []string{p.Resource}}
+	if code, wrong := a.resolve(&p.Target, "pause"); wrong != nil {
+		return code, wrong
 	}
 	notStored, err := a.orders.pause(r.Context(), p)
 	if err != nil {
@@ -55,7 +50,7 @@ func (a *admin) serveResume(r *http.Request) (int, any) {
 	if err != nil {
 		return http.StatusBadRequest, api.Error{Error: err.Error()}
 	}
-	of, err := a.pausedOf(q)
+	of, err := a.targetOf(q)
 	if err = errors.Join(err, checkOrderText("by", q.Get("by"), mostOrderText)); err != nil {
 		return http.StatusBadRequest, api.Error{Error: err.Error()}
 	}
@@ -80,9 +75,23 @@ func stored(notStored string) int {
 	return http.StatusOK
 }
 
+// resolve gives a resource its full name. Else it returns the status and the answer for what is
+// not there, or cannot be the target of an order alone; order is the verb of that.
+func (a *admin) resolve(t *api.Target, order string) (code int, wrong any) {
+	given := t.Resource
+	if err, known := a.isKnown(t); err != nil {
+		return http.StatusNotFound, api.Error{Error: err.Error(), Known: known}
+	}
+	if others := a.sharing(*t, given); len(others) > 1 {
+		return http.StatusConflict, api.Error{Error: fmt.Sprintf("%s is not alone: an order is of a resource, and %s are of the same; %s %s to have it of them all",
+			clipped(given), strings.Join(others, " and "), order, clipped(t.Cluster+"/"+t.Resource)), Known: []string{t.Resource}}
+	}
+	return 0, nil
+}
+
 // sharing returns the streams of a cluster that are of one resource, if one of them is given by
 // its own name and not by the resource's.
-func (a *admin) sharing(p api.Paused, given string) (streams []string) {
+func (a *admin) sharing(p api.Target, given string) (streams []string) {
 	if given == p.Resource {
 		return nil
 	}
@@ -97,7 +106,7 @@ func (a *admin) sharing(p api.Paused, given string) (streams []string) {
 }
 
 // splitStream splits CLUSTER/RESOURCE. The name of a cluster may hold slashes: of those that are
-// known, or paused, the longest that fits counts.
+// known, or paused or limited, the longest that fits counts.
 func (a *admin) splitStream(of string) (cluster, resource string, ok bool) {
 	consider := func(name string) {
 		if rest, is := strings.CutPrefix(of, name+"/"); is && len(name) > len(cluster) {
@@ -110,19 +119,22 @@ func (a *admin) splitStream(of string) (cluster, resource string, ok bool) {
 	for _, p := range a.orders.paused() {
 		consider(p.Cluster)
 	}
+	for _, l := range a.orders.limitOrders() {
+		consider(l.Cluster)
+	}
 	if !ok {
 		cluster, resource, ok = strings.Cut(of, "/")
 	}
 	return cluster, resource, ok && cluster != "" && resource != ""
 }
 
-// pausedOf returns what a pause is of.
-func (a *admin) pausedOf(q url.Values) (p api.Paused, err error) {
+// targetOf returns what an order is of.
+func (a *admin) targetOf(q url.Values) (p api.Target, err error) {
 	cluster, of, route := q.Get("cluster"), q.Get("stream"), q.Get("route")
 	if n := len(slices.DeleteFunc([]string{cluster, of, route}, func(s string) bool { return s == "" })); n != 1 {
 		return p, errors.New("of what? Give one of ?cluster=NAME, ?stream=CLUSTER/RESOURCE and ?route=NAME")
 	}
-	p = api.Paused{Cluster: cluster, Route: route}
+	p = api.Target{Cluster: cluster, Route: route}
 	if of != "" {
 		var ok bool
 		if p.Cluster, p.Resource, ok = a.splitStream(of); !ok {
@@ -185,9 +197,9 @@ func clipped(s string) string {
 	return s
 }
 
-// isKnown reports what there is instead of what is to be paused, if that is not there. A
+// isKnown reports what there is instead of the target of an order, if that is not there. A
 // resource gets its full name.
-func (a *admin) isKnown(p *api.Paused) (err error, known []string) { //nolint:revive,staticcheck // the error says what known is of
+func (a *admin) isKnown(p *api.Target) (err error, known []string) { //nolint:revive,staticcheck // the error says what known is of
 	if p.Route != "" {
 		if !slices.Contains(a.routes, p.Route) {
 			return fmt.Errorf("there is no route %q", clipped(p.Route)), a.routes

@@ -258,6 +258,62 @@ func testOrderedLimits(t *testing.T, env *testenv.Env) {
 	r.awaitSame(o)
 }
 
+// testLimitsOfStreamsAndRoutes limits one resource of a cluster, and then its sink, to three
+// changes: explain and limits say whose limit the rest waits for, another resource does not wait
+// for that of a stream, and all is delivered when there is none.
+func testLimitsOfStreamsAndRoutes(t *testing.T, env *testenv.Env) {
+	for kind, reason := range map[string]string{"stream": "a noisy one", "route": "it is weak"} {
+		ns := "limits-of-a-" + kind
+		o := newObjects(t, env.Cluster("alpha"), ns)
+		r := start(t, "--clusters=kubeconfig:"+writeKubeconfig(t, env.Cluster("alpha")), "--admin-bind-address=127.0.0.1:0",
+			"--watch=configmaps?namespace="+ns, "--watch=namespaces?fieldSelector=metadata.name="+ns)
+		r.await("all is live", func() bool { return r.streamsLive("alpha") })
+		r.awaitSame(o)
+		r.await("nothing waits", func() bool {
+			c := r.cluster("alpha")
+			return c.Counts.HandedOut > 0 && c.Lane.Live+c.Lane.Snapshot+c.Lane.InFlight == 0
+		})
+		of := "--stream=alpha/configmaps"
+		if kind == "route" {
+			of = "--route=" + r.program.current().routes[0].name
+		}
+		r.steer("limits", of, "--qps=0.001", "--burst=3", "--reason="+reason)
+		before := r.cluster("alpha").Counts.HandedOut
+		for i := range 10 {
+			o.create(fmt.Sprintf("o-%d", i))
+		}
+		r.await("what has a token is handed out, and the rest waits", func() bool {
+			c := r.cluster("alpha")
+			limited := false
+			for _, st := range c.Streams {
+				limited = limited || !st.LimitedSince.IsZero()
+			}
+			return c.Counts.HandedOut-before >= 3 && (limited && c.Lane.Live == 0 || c.Lane.Live == 7)
+		})
+		if n := r.cluster("alpha").Counts.HandedOut - before; n != 3 {
+			t.Errorf("%s: %d changes were handed out, want 3", kind, n)
+		}
+		r.explains("configmaps/o-9", ns, api.ReasonLimited, "by the limit of "+kind)
+		r.explains("configmaps/o-9", ns, api.ReasonLimited, "("+reason+")")
+		if kind == "stream" {
+			_, err := o.spaces.Patch(t.Context(), ns, types.MergePatchType, []byte(`{"metadata":{"labels":{"passes":"by"}}}`), metav1.PatchOptions{})
+			o.check(err)
+			r.await("another resource of the cluster passes", func() bool { return r.cluster("alpha").Counts.HandedOut-before >= 4 })
+		}
+		if said := r.steer("limits"); !strings.Contains(said, reason) || !strings.Contains(said, kind) {
+			t.Errorf("limits of everything says\n%s", said)
+		}
+		if said := r.steer("limits", of); !strings.Contains(said, reason) || !strings.Contains(said, "0.001") || strings.Contains(said, "weight") {
+			t.Errorf("limits says\n%s", said)
+		}
+		r.steer("limits", of, "--reset")
+		r.awaitSame(o)
+		if err := r.stop(); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
 // testReplayOfSome delivers objects with a label again, to one of two routes, and one by its
 // name to both, and nothing else.
 func testReplayOfSome(t *testing.T, env *testenv.Env) {

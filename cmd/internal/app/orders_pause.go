@@ -35,13 +35,13 @@ func (o *orders) pause(ctx context.Context, p api.Pause) (notStored string, err 
 	err = func() error {
 		o.mu.Lock()
 		defer o.mu.Unlock()
-		if _, is := o.pauses[p.Paused]; !is && len(o.pauses) >= mostOrders {
+		if _, is := o.pauses[p.Target]; !is && len(o.pauses) >= mostOrders {
 			return errManyOrders
 		}
 		if err := o.keepLocked(keptPause+p.String(), p); err != nil {
 			return err
 		}
-		o.pauses[p.Paused] = p
+		o.pauses[p.Target] = p
 		o.applyLocked()
 		o.expireLocked(time.Now())
 		o.log.Info("Paused, as it was asked for", pauseValues(p)...)
@@ -54,7 +54,7 @@ func (o *orders) pause(ctx context.Context, p api.Pause) (notStored string, err 
 }
 
 // resume ends a pause, which it returns. by is who asks for it.
-func (o *orders) resume(ctx context.Context, of api.Paused, by string) (p api.Pause, notStored string, err error) {
+func (o *orders) resume(ctx context.Context, of api.Target, by string) (p api.Pause, notStored string, err error) {
 	err = func() error {
 		o.mu.Lock()
 		defer o.mu.Unlock()
@@ -114,14 +114,19 @@ func (o *orders) applyLocked() {
 	e.sources.SetPaused(p)
 }
 
-// pauseValues are what a log line tells of a pause.
-func pauseValues(p api.Pause) []any {
-	values := []any{"mode", p.Mode, "by", p.By, "reason", p.Reason}
-	for _, of := range []struct{ key, value string }{{"cluster", p.Cluster}, {"resource", p.Resource}, {"route", p.Route}} {
+// targetValues are what a log line tells of what an order is of.
+func targetValues(t api.Target) (values []any) {
+	for _, of := range []struct{ key, value string }{{"cluster", t.Cluster}, {"resource", t.Resource}, {"route", t.Route}} {
 		if of.value != "" {
 			values = append(values, of.key, of.value)
 		}
 	}
+	return values
+}
+
+// pauseValues are what a log line tells of a pause.
+func pauseValues(p api.Pause) []any {
+	values := append([]any{"mode", p.Mode, "by", p.By, "reason", p.Reason}, targetValues(p.Target)...)
 	if !p.Until.IsZero() {
 		values = append(values, "until", p.Until)
 	}

@@ -77,8 +77,8 @@ func TestPausesEnd(t *testing.T) {
 		k := newFakeKeeper()
 		o := ordersOver(t, k)
 		now := time.Now()
-		for minutes, of := range []api.Paused{{Route: "stdout:"}, {Cluster: "a"}, {Cluster: "a", Resource: "pods"}, {Cluster: "b"}} {
-			p := api.Pause{Paused: of, Mode: api.PauseHold, Order: api.Order{Since: now}}
+		for minutes, of := range []api.Target{{Route: "stdout:"}, {Cluster: "a"}, {Cluster: "a", Resource: "pods"}, {Cluster: "b"}} {
+			p := api.Pause{Target: of, Mode: api.PauseHold, Order: api.Order{Since: now}}
 			if minutes > 0 {
 				p.Until = now.Add(time.Duration(minutes) * time.Minute)
 			}
@@ -113,21 +113,21 @@ func TestLimitsEnd(t *testing.T) {
 		k := newFakeKeeper()
 		o := ordersOver(t, k)
 		qps, weight := 7.0, 3
-		if _, err := o.limit(t.Context(), api.LimitsOrder{Cluster: "a", QPS: &qps}); err != nil {
+		if _, err := o.limit(t.Context(), api.LimitsOrder{Target: api.Target{Cluster: "a"}, QPS: &qps}); err != nil {
 			t.Fatal(err)
 		}
-		l := api.LimitsOrder{Cluster: "a", Weight: &weight}
+		l := api.LimitsOrder{Target: api.Target{Cluster: "a"}, Weight: &weight}
 		l.Until = time.Now().Add(time.Minute)
 		if _, err := o.limit(t.Context(), l); err != nil {
 			t.Fatal(err)
 		}
 		for _, each := range []*orders{o, ordersOver(t, k)} {
-			if now := each.limiter.describe("a"); now.QPS.Effective != 7 || now.Weight.Effective != 3 || now.QPS.Declared != 0 || now.Weight.Declared != 1 {
+			if now := each.limiter.describe(api.Target{Cluster: "a"}); now.QPS.Effective != 7 || now.Weight.Effective != 3 || now.QPS.Declared != 0 || now.Weight.Declared != 1 {
 				t.Errorf("limits: %+v", now)
 			}
 		}
 		time.Sleep(2 * time.Minute)
-		if now := o.limiter.describe("a"); now.QPS.Effective != 0 || now.Weight.Effective != 1 || now.Order != nil || len(k.Kept()) != 0 {
+		if now := o.limiter.describe(api.Target{Cluster: "a"}); now.QPS.Effective != 0 || now.Weight.Effective != 1 || now.Order != nil || len(k.Kept()) != 0 {
 			t.Errorf("limits after that: %+v, kept %v", now, k.Kept())
 		}
 	})
@@ -137,24 +137,62 @@ func TestLimitsEnd(t *testing.T) {
 func TestOrderedLimitsOutliveTheFlags(t *testing.T) {
 	o := ordersOver(t, newFakeKeeper())
 	qps := 7.0
-	if _, err := o.limit(t.Context(), api.LimitsOrder{Cluster: "a", QPS: &qps}); err != nil {
+	if _, err := o.limit(t.Context(), api.LimitsOrder{Target: api.Target{Cluster: "a"}, QPS: &qps}); err != nil {
 		t.Fatal(err)
 	}
 	flags := clusterLimits{}
 	flags.limit.QPS, flags.limit.Burst = 100, 50
 	o.limiter.change(flags)
-	if now := o.limiter.describe("a"); now.QPS != (api.Limit{Declared: 100, DeclaredBy: "flags", Effective: 7}) || now.Burst.Effective != 50 {
+	if now := o.limiter.describe(api.Target{Cluster: "a"}); now.QPS != (api.Limit{Declared: 100, DeclaredBy: "flags", Effective: 7}) || now.Burst.Effective != 50 {
 		t.Errorf("limits: %+v", now)
 	}
-	if was, why := o.resetLimits(t.Context(), "a", "me"); !was || why != "" || o.limiter.describe("a").QPS.Effective != 100 {
-		t.Errorf("reset: %q, %+v", why, o.limiter.describe("a"))
+	if was, why := o.resetLimits(t.Context(), api.Target{Cluster: "a"}, "me"); !was || why != "" || o.limiter.describe(api.Target{Cluster: "a"}).QPS.Effective != 100 {
+		t.Errorf("reset: %q, %+v", why, o.limiter.describe(api.Target{Cluster: "a"}))
 	}
+}
+
+// Limits of streams and routes end likewise, are known after a restart beside those that a
+// version kept which knew of clusters only, and reach the queues of every engine.
+func TestLimitsOfStreamsAndRoutes(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		k := newFakeKeeper()
+		k.kept["limits a"] = `{"cluster":"a","qps":7,"by":"anna","since":"2026-11-01T00:00:00Z"}`
+		o, qps := ordersOver(t, k), 3.0
+		stream, route := api.Target{Cluster: "a", Resource: "pods"}, api.Target{Route: "stdout:"}
+		for _, of := range []api.Target{stream, route} {
+			l := api.LimitsOrder{Target: of, QPS: &qps}
+			if of == route {
+				l.Until = time.Now().Add(time.Minute)
+			}
+			if why, err := o.limit(t.Context(), l); why != "" || err != nil {
+				t.Fatal(why, err)
+			}
+		}
+		for _, each := range []*orders{o, ordersOver(t, k)} {
+			for of, want := range map[api.Target]float64{{Cluster: "a"}: 7, stream: 3, route: 3, {Cluster: "a", Resource: "events"}: 0, {Route: "other"}: 0} {
+				if now := each.limiter.describe(of); now.QPS.Effective != want || now.Target != of {
+					t.Errorf("limits of %v: %+v", of, now)
+				}
+			}
+		}
+		// A version that knows clusters only takes none of the others for one of these.
+		for key, value := range k.Kept() {
+			var before struct{ Cluster string }
+			if err := json.Unmarshal([]byte(value), &before); err != nil || before.Cluster != "" && key == keptLimits+before.Cluster && key != "limits a" {
+				t.Errorf("%q: %s, %v", key, value, err)
+			}
+		}
+		time.Sleep(2 * time.Minute)
+		if o.limiter.describe(route).QPS.Effective != 0 || o.limiter.describe(stream).QPS.Effective != 3 || len(k.Kept()) != 2 {
+			t.Errorf("after its time: %+v, kept %v", o.limiter.describe(route), k.Kept())
+		}
+	})
 }
 
 // What a later version has kept is left alone.
 func TestOrdersThatCannotBeRead(t *testing.T) {
 	k := newFakeKeeper()
-	k.kept = map[string]string{"pause cluster a": "{", "pause cluster b": `{"cluster":"c"}`, "limits a": `{"qps":"x"}`, "other": "x"}
+	k.kept = map[string]string{"pause cluster a": "{", "pause cluster b": `{"cluster":"c"}`, "limits a": `{"qps":"x"}`, "limits b": `{"cluster":"b","qps":-1}`, "other": "x"}
 	before := k.Kept()
 	o := ordersOver(t, k)
 	if len(o.paused()) != 0 || len(o.limitOrders()) != 0 {
@@ -168,18 +206,18 @@ func TestOrdersThatCannotBeRead(t *testing.T) {
 // The largest order fits into the ledger, and as many as there may be.
 func TestOrdersFitIntoTheLedger(t *testing.T) {
 	long := strings.Repeat("\"", mostOrderText) // escaped, it is twice as long
-	p := api.Pause{Paused: api.Paused{Cluster: strings.Repeat("\"", 2*mostOrderText), Resource: strings.Repeat("\"", 2*mostOrderText)}, Mode: api.PauseHold,
+	p := api.Pause{Target: api.Target{Cluster: strings.Repeat("\"", 2*mostOrderText), Resource: strings.Repeat("\"", 2*mostOrderText)}, Mode: api.PauseHold,
 		Order: api.Order{By: long, Reason: long, Since: time.Now(), Until: time.Now()}}
 	if text := must(json.Marshal(p))(t); len(text)+len(keptPause+p.String()) > ledger.MostKeptBytes {
 		t.Errorf("a pause takes %d bytes", len(text)+len(keptPause+p.String()))
 	}
 	o := ordersOver(t, newFakeKeeper())
 	for i := range mostOrders {
-		if _, err := o.pause(t.Context(), api.Pause{Paused: api.Paused{Cluster: fmt.Sprint(i)}}); err != nil {
+		if _, err := o.pause(t.Context(), api.Pause{Target: api.Target{Cluster: fmt.Sprint(i)}}); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if _, err := o.pause(t.Context(), api.Pause{Paused: api.Paused{Cluster: "more"}}); !errors.Is(err, errManyOrders) {
+	if _, err := o.pause(t.Context(), api.Pause{Target: api.Target{Cluster: "more"}}); !errors.Is(err, errManyOrders) {
 		t.Errorf("one more: %v", err)
 	}
 }
@@ -251,7 +289,7 @@ func TestOrdersOverTheAdminAddress(t *testing.T) {
 		{"/resume", []string{"stream", "beta/configmaps"}, 200, `"resource": "configmaps"`},
 		{"/pause", []string{"route", "stdout:"}, 200, `"mode": "hold"`},
 		{"/limits", []string{"cluster", "gamma", "qps", "1"}, 404, `"alpha"`},
-		{"/limits", []string{"qps", "1"}, 400, "which cluster"},
+		{"/limits", []string{"qps", "1"}, 400, "one of"},
 		{"/limits", []string{"cluster", "alpha"}, 400, "which limit"},
 		{"/limits", []string{"cluster", "alpha", "qps", "-1"}, 400, "qps"},
 		{"/limits", []string{"cluster", "alpha", "qps", "NaN"}, 400, "qps"},
@@ -261,6 +299,19 @@ func TestOrdersOverTheAdminAddress(t *testing.T) {
 		{"/limits", []string{"cluster", "alpha", "qps", "5", "burst", "2"}, 200, `"effective": 5`},
 		{"/limits", []string{"cluster", "alpha", "reset", "true", "by", "who resets"}, 200, `"effective": 0`},
 		{"/limits", []string{"cluster", "gamma", "reset", "true"}, 404, `"alpha"`},
+		{"/limits", []string{"route", "stdout:", "cluster", "alpha", "qps", "1"}, 400, "one of"},
+		{"/limits", []string{"route", "file:x", "qps", "1"}, 404, `"stdout:"`},
+		{"/limits", []string{"route", "stdout:", "weight", "2"}, 400, "only clusters"},
+		{"/limits", []string{"route", "stdout:", "burst", "2"}, 409, "give qps"},
+		{"/limits", []string{"route", "stdout:", "qps", "0"}, 409, "reset"},
+		{"/limits", []string{"route", "stdout:", "qps", "4"}, 200, `"effective": 4`},
+		{"/limits", []string{"route", "stdout:", "qps", "0"}, 409, "reset"},
+		{"/limits", []string{"route", "stdout:", "burst", "2"}, 200, `"effective": 2`},
+		{"/limits", []string{"route", "stdout:", "reset", "true"}, 200, `"effective": 0`},
+		{"/limits", []string{"stream", "alpha/pods", "qps", "1"}, 404, "deployments.apps"},
+		{"/limits", []string{"stream", "beta/cm?namespace=a", "qps", "1"}, 409, "limit beta/configmaps"},
+		{"/limits", []string{"stream", "alpha/deploy", "qps", "6"}, 200, `"resource": "deployments.apps"`},
+		{"/limits", []string{"stream", "alpha/deployments.apps", "reset", "true"}, 200, `"effective": 0`},
 	} {
 		code, body := ask(http.MethodPost, test.path, test.query...)
 		if code != test.code || !strings.Contains(body, test.want) || len(body) > 2000 {
@@ -274,6 +325,19 @@ func TestOrdersOverTheAdminAddress(t *testing.T) {
 	}
 	if code, body := ask(http.MethodGet, "/limits", "cluster", "alpha"); code != 200 || !strings.Contains(body, "declaredBy") {
 		t.Errorf("GET /limits: %d, %s", code, body)
+	}
+	if code, body := ask(http.MethodGet, "/limits"); code != 200 || !strings.Contains(body, `"orders": []`) {
+		t.Errorf("GET /limits without any order: %d, %s", code, body)
+	}
+	left := api.Target{Cluster: "has left", Resource: "pods"}
+	if _, err := a.orders.limit(t.Context(), api.LimitsOrder{Target: left, QPS: new(3.0)}); err != nil {
+		t.Fatal(err)
+	}
+	if code, body := ask(http.MethodGet, "/limits", "stream", "has left/pods"); code != 200 || !strings.Contains(body, `"effective": 3`) {
+		t.Errorf("GET /limits of what has left: %d, %s", code, body)
+	}
+	if code, body := ask(http.MethodPost, "/limits", "stream", "has left/pods", "reset", "true"); code != 200 || !strings.Contains(body, `"effective": 0`) {
+		t.Errorf("a reset of what has left: %d, %s", code, body)
 	}
 	k.err = errors.New("disk full")
 	if code, body := ask(http.MethodPost, "/pause", "cluster", "alpha"); code != 202 || !strings.Contains(body, "disk full") {
@@ -290,6 +354,10 @@ func TestOrdersOverTheAdminAddress(t *testing.T) {
 	}{
 		{[]string{"limits", "alpha", "--qps=9", "--reason=slow"}, "qps"},
 		{[]string{"limits", "alpha"}, "slow"},
+		{[]string{"limits", "--stream=alpha/deploy", "--qps=3", "--for=1h"}, "qps"},
+		{[]string{"limits"}, "stream alpha/deployments.apps   3     -       -        20"},
+		{[]string{"limits"}, "cluster alpha"},
+		{[]string{"limits", "-o=json"}, `"resource": "deployments.apps"`},
 		{[]string{"pause", "alpha", "--for=1h", "-o=json"}, `"mode": "hold"`},
 		{[]string{"resume", "alpha"}, "Resumed   cluster alpha"},
 	} {

@@ -66,6 +66,12 @@ func (p *program) newRoutes(e *engine) (all routes, err error) {
 		if err := reg.Register(queue.NewCollector(r.queue.Lanes)); err != nil {
 			return nil, fmt.Errorf("register metrics: %w", err)
 		}
+		if err := reg.Register(prometheus.NewCounterFunc(prometheus.CounterOpts{
+			Name: "fairlead_sink_limited_seconds_total",
+			Help: "Seconds for which changes waited only for the limit of the route, as fairlead limits sets it.",
+		}, func() float64 { return r.queue.TotalThrottled().Seconds() })); err != nil {
+			return nil, fmt.Errorf("register metrics: %w", err)
+		}
 		all = append(all, r)
 	}
 	if err := e.registry.Register(budget.NewCollector(memory.Stats, all.inWorkBytes)); err != nil {

@@ -93,7 +93,7 @@ func inLedgerOf(k *ledger.ClusterStatus) api.InLedger {
 
 // status is how the sink of a route stands.
 func (r *route) status() api.Sink {
-	s := api.Sink{Name: r.name, Status: r.batcher.Status(), Refused: r.stage.Refused()}
+	s := api.Sink{Name: r.name, Status: r.batcher.Status(), Refused: r.stage.Refused(), LimitedSeconds: r.queue.TotalThrottled().Seconds()}
 	s.Healthy = s.Healthy && len(s.Refused) == 0
 	return s
 }

@@ -27,14 +27,17 @@ type facts struct {
 	queued  bool            // place is there
 	lane    queue.LaneStats // empty: the cluster has none
 	rate    float64
+	total   time.Duration // until when the queue has no token for anything; 0: there may be one
 	refusal stage.Refusal
 	refused bool // refusal is there
 	sink    batch.Status
 	ledger  ledger.Status
 	cluster ledger.ClusterStatus
 	paused  *pause
-	last    func() *api.Delivered
-	letter  func() (deadletter.Record, bool)
+	// Limits that an operator has ordered; nil: none.
+	ofCluster, ofStream, ofRoute *api.LimitsOrder
+	last                         func() *api.Delivered
+	letter                       func() (deadletter.Record, bool)
 }
 
 // pause is why nothing of an object goes on, by whose will.
@@ -81,7 +84,7 @@ func (f *facts) onItsWay() api.Verdict {
 		if !down() {
 			f.inFlight(&v, what)
 		}
-	case f.queued && p.Waits && p.Token == 0 && f.refused && (p.Delay > 0 || f.refusedIs(r.PendingVersion)):
+	case f.queued && p.Waits && f.refused && (p.Delay > 0 || p.Token == 0 && !f.routeLimited() && f.refusedIs(r.PendingVersion)):
 		if down() {
 			break
 		}
@@ -95,19 +98,23 @@ func (f *facts) onItsWay() api.Verdict {
 			next = f.next(v.NextTry)
 		}
 		v.Message = fmt.Sprintf("%s was refused by the sink for the %s time%s: %s.", what, ordinal(v.Times), next, stop(v.Error))
+	case f.queued && p.Waits && p.Delay == 0 && f.routeLimited() && f.tokenOf(f.total, f.ofRoute.Rate()) >= f.tokenOf(p.Token, f.rate):
+		if !down() {
+			f.limited(&v, what)
+		}
 	case f.queued && p.Token > 0 && f.rate > 0:
 		if down() {
 			break
 		}
 		v.Reason = api.ReasonThrottled
 		if p.Ahead >= mostAhead {
-			v.Message = fmt.Sprintf("%s is %s and waits for a token of its cluster's rate of %v per second.", what, f.inLine(&v), f.rate)
+			v.Message = fmt.Sprintf("%s is %s and waits for a token of %s.", what, f.inLine(&v), f.clusterRate())
 			break
 		}
-		wait := p.Token + time.Duration(float64(p.Ahead)/f.rate*float64(time.Second))
+		wait := f.tokenOf(p.Token, f.rate)
 		v.NextTry = f.now.Add(wait)
-		v.Message = fmt.Sprintf("%s is %s and waits for a token of its cluster's rate of %v per second, for %s.",
-			what, f.inLine(&v), f.rate, about(wait))
+		v.Message = fmt.Sprintf("%s is %s and waits for a token of %s, for %s.",
+			what, f.inLine(&v), f.clusterRate(), about(wait))
 	case f.queued && p.Waits:
 		line := f.inLine(&v)
 		if down() {
@@ -121,9 +128,17 @@ func (f *facts) onItsWay() api.Verdict {
 		}
 		v.Reason = api.ReasonWaiting
 		v.Message = fmt.Sprintf("%s has been read, %s ago, and is about to come to its lane, or has just left it.", what, ago(f.now, r.PendingSince))
-		if p.Blocked {
+		switch {
+		case p.Blocked:
 			v.Reason = api.ReasonLaneFull
 			v.Message = fmt.Sprintf("%s has been read and waits for room in its lane, for %s.", what, ago(f.now, r.PendingSince))
+			if f.routeLimited() {
+				v.Reason = api.ReasonLimited
+				v.Message = fmt.Sprintf("%s has been read and waits for room in its lane, for %s: that is throttled by %s.", what, ago(f.now, r.PendingSince), limitOf(f.ofRoute))
+			}
+		case f.streamLimited(): // a deletion that a snapshot has found
+			v.Reason = api.ReasonLimited
+			v.Message = fmt.Sprintf("%s is known, and is throttled, for %s, by %s.", what, ago(f.now, r.PendingSince), limitOf(f.ofStream))
 		}
 		if !f.status.InStep {
 			v.Reason = api.ReasonBehind
@@ -229,6 +244,9 @@ func (f *facts) atRest() api.Verdict {
 	case r.Has && r.Due:
 		v.Reason = api.ReasonDeliverAgain
 		v.Message = "The sink has version " + m.ResourceVersion + ", which is to be delivered once more."
+		if f.streamLimited() {
+			v.Message = "The sink has version " + m.ResourceVersion + ", which is to be delivered once more. The stream is throttled by " + limitOf(f.ofStream) + "."
+		}
 	case r.Has:
 		f.delivered(&v)
 	case r.Unchanged:
@@ -240,6 +258,8 @@ func (f *facts) atRest() api.Verdict {
 	case !r.Known && (r.Partial || st.Missing > 0):
 		v.Reason = api.ReasonLedgerFull
 		v.Message = fmt.Sprintf("The ledger has no room for it: %d objects of the cluster's at least are left out; raise --max-objects or --max-ledger-bytes.", max(st.Missing, 1))
+	case f.streamLimited():
+		f.notSeen(&v, "version "+m.ResourceVersion)
 	case st.State == member.Syncing || r.Position == "":
 		v.Reason, v.Since = api.ReasonNotYetSeen, st.Since
 		v.Message = fmt.Sprintf("The stream reads a snapshot, which has not come to version %s.", m.ResourceVersion)
@@ -319,8 +339,20 @@ func (f *facts) notSeen(v *api.Verdict, what string) {
 		v.Message = fmt.Sprintf("The stream has come past %s, and rejects what it cannot read: %s.", what, stop(v.Error))
 		return
 	}
+	if f.streamLimited() {
+		if !f.sinkDown(v, "The stream has not read "+what+": it") {
+			v.Reason, v.Since = api.ReasonLimited, st.LimitedSince
+			v.Message = fmt.Sprintf("The stream has not read %s: it is throttled by %s.", what, limitOf(f.ofStream))
+		}
+		return
+	}
 	if since := f.route.BlockedSince; !since.IsZero() && f.lane.BlockedOffers > 0 { // so that nothing is read
-		if !f.sinkDown(v, "The lane of the cluster is full, so that the stream has not read "+what+": it") {
+		switch {
+		case f.sinkDown(v, "The lane of the cluster is full, so that the stream has not read "+what+": it"):
+		case f.routeLimited():
+			v.Reason, v.Since = api.ReasonLimited, since
+			v.Message = fmt.Sprintf("The stream waits for room in its cluster's lane, and has not read %s: the lane is throttled by %s.", what, limitOf(f.ofRoute))
+		default:
 			v.Reason, v.Since = api.ReasonLaneFull, since
 			v.Message = fmt.Sprintf("The stream waits for room in its cluster's lane, where %d changes wait, and has not read %s.", f.lane.Live+f.lane.Snapshot, what)
 		}

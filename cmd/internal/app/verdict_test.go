@@ -47,6 +47,14 @@ func TestVerdicts(t *testing.T) {
 	sinkDown := func(f *facts) {
 		f.sink = batch.Status{Since: now.Add(-time.Minute), LastError: "connection refused", Attempts: 4, NextRetry: now.Add(5 * time.Second)}
 	}
+	limitRoute := func(f *facts) {
+		f.total = 500 * time.Millisecond
+		f.ofRoute = &api.LimitsOrder{Target: api.Target{Route: "file:x"}, QPS: new(0.5), Order: api.Order{By: "anna", Reason: "it is weak"}}
+	}
+	limitStream := func(f *facts) {
+		f.found.Stream.LimitedSince = now.Add(-time.Second)
+		f.ofStream = &api.LimitsOrder{Target: api.Target{Cluster: "c", Resource: "pods"}, QPS: new(5.0), Order: api.Order{Reason: "noisy"}}
+	}
 	newer := func(f *facts) { f.found.ResourceVersion, f.route.Has, f.route.Reached = "12", false, false }
 	letter := func(version string) func() (deadletter.Record, bool) {
 		e, err := pipeline.ParseEvent((&pipeline.Change{
@@ -72,11 +80,71 @@ func TestVerdicts(t *testing.T) {
 				return &api.Delivered{ID: "/v1/pods/u/7", ResourceVersion: "7", At: now.Add(-90 * time.Second), LagSeconds: 0.25}
 			}
 		}, api.ReasonDelivered, "Delivered 1m30s ago, 250ms after it was read, as /v1/pods/u/7."},
-		"to be delivered again":    {func(f *facts) { f.route.Due = true }, api.ReasonDeliverAgain, "once more"},
-		"waits":                    {waits, api.ReasonWaiting, "Version 8 is the 3rd of 5 in its lane, and has waited for 3s."},
-		"a snapshot's waits":       {func(f *facts) { waits(f); f.place.Snapshot = true }, api.ReasonWaiting, "among the snapshot's"},
-		"a deletion waits":         {func(f *facts) { waits(f); f.route.PendingDeletion = true }, api.ReasonWaiting, "Its deletion is the 3rd"},
-		"no token":                 {func(f *facts) { waits(f); f.place.Token = 200 * time.Millisecond }, api.ReasonThrottled, "for 1.2s"},
+		"to be delivered again": {func(f *facts) { f.route.Due = true }, api.ReasonDeliverAgain, "once more"},
+		"waits":                 {waits, api.ReasonWaiting, "Version 8 is the 3rd of 5 in its lane, and has waited for 3s."},
+		"a snapshot's waits":    {func(f *facts) { waits(f); f.place.Snapshot = true }, api.ReasonWaiting, "among the snapshot's"},
+		"a deletion waits":      {func(f *facts) { waits(f); f.route.PendingDeletion = true }, api.ReasonWaiting, "Its deletion is the 3rd"},
+		"no token":              {func(f *facts) { waits(f); f.place.Token = 200 * time.Millisecond }, api.ReasonThrottled, "for 1.2s"},
+		"no token, as somebody has ordered": {func(f *facts) {
+			waits(f)
+			f.place.Token = 200 * time.Millisecond
+			f.ofCluster = &api.LimitsOrder{Target: api.Target{Cluster: "c"}, QPS: new(f.rate), Order: api.Order{By: "anna", Reason: "an upgrade"}}
+		}, api.ReasonThrottled, "per second, set by anna (an upgrade), for 1.2s."},
+		"no token for what is read from a list, which nobody orders": {func(f *facts) {
+			waits(f)
+			f.place.Snapshot, f.place.Token = true, 200*time.Millisecond
+			f.ofCluster = &api.LimitsOrder{Target: api.Target{Cluster: "c"}, QPS: new(f.rate), Order: api.Order{By: "anna"}}
+		}, api.ReasonThrottled, "per second, for 1.2s."},
+		"no token of its route": {func(f *facts) { waits(f); limitRoute(f) }, api.ReasonLimited,
+			"Version 8 is the 3rd of 5 in its lane and is throttled for at least 4.5s by the limit of route file:x, 0.5 per second, set by anna (it is weak)."},
+		"the cluster's token comes later": {func(f *facts) {
+			waits(f)
+			limitRoute(f)
+			f.place.Token = 9 * time.Second
+		}, api.ReasonThrottled, "for 10s"},
+		"the cluster's token comes sooner": {func(f *facts) {
+			waits(f)
+			limitRoute(f)
+			f.place.Token = 200 * time.Millisecond
+		}, api.ReasonLimited, "4.5s by the limit of route file:x"},
+		"the route's limit has just ended": {func(f *facts) { waits(f); limitRoute(f); f.ofRoute = nil }, api.ReasonWaiting, "the 3rd of 5"},
+		"the route's limit is none":        {func(f *facts) { waits(f); limitRoute(f); f.ofRoute.QPS = new(0.0) }, api.ReasonWaiting, "the 3rd of 5"},
+		"the route has a token":            {func(f *facts) { waits(f); limitRoute(f); f.total = 0 }, api.ReasonWaiting, "the 3rd of 5"},
+		"limited, and the sink is down":    {func(f *facts) { waits(f); limitRoute(f); sinkDown(f) }, api.ReasonSinkDown, "connection refused"},
+		"limited, and refused":             {func(f *facts) { waits(f); limitRoute(f); f.place.Delay, f.refused = time.Second, true }, api.ReasonSinkRefusing, "next try"},
+		"its route's limit fills its lane": {func(f *facts) {
+			waits(f)
+			limitRoute(f)
+			f.place = queue.Place{Blocked: true}
+		}, api.ReasonLimited, "for room in its lane, for 3s: that is throttled by the limit of route file:x"},
+		"a full lane of a limited route": {func(f *facts) {
+			newer(f)
+			limitRoute(f)
+			f.route.BlockedSince, f.lane.BlockedOffers = now, 1
+		}, api.ReasonLimited, "has not read version 12: the lane is throttled by the limit of route file:x"},
+		"a full lane of a limited route whose sink is down": {func(f *facts) {
+			newer(f)
+			limitRoute(f)
+			sinkDown(f)
+			f.route.BlockedSince, f.lane.BlockedOffers = now, 1
+		}, api.ReasonSinkDown, "connection refused"},
+		"a stream that waits for a token": {func(f *facts) { newer(f); limitStream(f) }, api.ReasonLimited,
+			"The stream has not read version 12: it is throttled by the limit of stream c/pods, 5 per second, set by an operator (noisy)."},
+		"a snapshot that waits for a token": {func(f *facts) {
+			newer(f)
+			limitStream(f)
+			f.found.Stream.State, f.route.Position = member.Syncing, ""
+		}, api.ReasonLimited, "of stream c/pods"},
+		"a deletion that waits for a token": {func(f *facts) {
+			waits(f)
+			limitStream(f)
+			f.route.PendingDeletion, f.queued = true, false
+		}, api.ReasonLimited, "Its deletion is known, and is throttled, for 3s, by the limit of stream c/pods"},
+		"a replay that waits for a token":          {func(f *facts) { f.route.Due = true; limitStream(f) }, api.ReasonDeliverAgain, "once more. The stream is throttled by the limit of stream c/pods"},
+		"a stream with a limit and a token":        {func(f *facts) { newer(f); limitStream(f); f.found.Stream.LimitedSince = time.Time{} }, api.ReasonNotYetSeen, "has not read version 12 yet"},
+		"a stream whose limit has just ended":      {func(f *facts) { newer(f); limitStream(f); f.ofStream = nil }, api.ReasonNotYetSeen, "has not read version 12 yet"},
+		"a limited stream whose sink is down":      {func(f *facts) { newer(f); limitStream(f); sinkDown(f) }, api.ReasonSinkDown, "has not read version 12: it waits for the sink"},
+		"a limited stream, and what it has to say": {limitStream, api.ReasonDelivered, "The sink has version 7"},
 		"in flight":                {inWork, api.ReasonInFlight, "not answered for 2s."},
 		"a newer one waits":        {func(f *facts) { inWork(f); f.place.Waits, f.place.Line = true, 1 }, api.ReasonInFlight, "Version 8 waits for an older state, which has been handed to the sink, which has not answered for 2s."},
 		"in flight, not measured":  {func(f *facts) { inWork(f); f.place.WorkedFor = 0 }, api.ReasonInFlight, "which has not answered yet."},

@@ -17,7 +17,7 @@ import (
 // storedWithin is how long a program may take to store what it is told, beyond an answer's time.
 const storedWithin = 10 * time.Second
 
-// target are the arguments that say what is paused.
+// target are the arguments that say what an order is of.
 type target struct{ stream, route string }
 
 func (t *target) addFlags(f *pflag.FlagSet) {

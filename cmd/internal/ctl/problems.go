@@ -40,7 +40,12 @@ func problemsOf(s *api.Status, now time.Time) (lines []string) {
 		}
 	}
 	for _, p := range s.Paused {
-		add("paused: %s for %s, %s", p.Paused, ago(p.Since, now), p.Said())
+		add("paused: %s for %s, %s", p.Target, ago(p.Since, now), p.Said())
+	}
+	for i := range s.Limits {
+		if l := &s.Limits[i]; l.Rate() > 0 {
+			add("limited: %s to %v per second for %s, %s", l.Target, l.Rate(), ago(l.Since, now), l.Said())
+		}
 	}
 	if l := s.Ledger; !l.Healthy {
 		add("ledger %s: for %s%s: %s", l.Path, ago(l.Since, now), tries(l.Attempts, l.NextRetry, now), l.LastError)

@@ -53,6 +53,10 @@ func TestProblems(t *testing.T) {
 				"configuration f: settings have been changing for 1m30s, and nothing is delivered meanwhile",
 			},
 		},
+		"limited": {api.Status{Ledger: healthy, Limits: []api.LimitsOrder{
+			{Target: api.Target{Cluster: "a", Resource: "pods"}, QPS: new(5.0), Order: api.Order{By: "an\x1bna", Reason: "noisy", Since: before}},
+			{Target: api.Target{Cluster: "a"}, Weight: new(5)},
+		}}, []string{`limited: stream a/pods to 5 per second for 1m30s, by an na (noisy)`}},
 		"not ready": {api.Status{Ledger: healthy, NotReady: "delivery has not begun yet"}, []string{"program: delivery has not begun yet"}},
 		"filters": {
 			api.Status{Ledger: healthy, Clusters: []api.Cluster{

@@ -9,9 +9,11 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/fairlead-dev/fairlead/cmd/internal/api"
 	"github.com/fairlead-dev/fairlead/sources/member"
+	"github.com/fairlead-dev/fairlead/sources/stream"
 )
 
 // TestTopFollows: each frame of top -w is about what has happened since the one before. A
@@ -49,5 +51,21 @@ func TestTopFollows(t *testing.T) {
 	frames = slices.DeleteFunc(frames, func(line string) bool { return line == "" })
 	if len(frames) != 4 || frames[0] != "some" || frames[1] != "none" || !strings.Contains(frames[2], "status 502") || frames[3] != "some" {
 		t.Errorf("it shows %q", frames)
+	}
+}
+
+// A stream that waits for the limit that somebody has set is told apart from one that has nothing
+// to read.
+func TestTopSaysWhoIsLimited(t *testing.T) {
+	r := &reads{first: &api.Status{}, second: &api.Status{Clusters: []api.Cluster{{Name: "edge", Streams: []api.Stream{
+		{Status: stream.Status{Stream: "events", State: member.Live, LimitedSince: time.Now()}},
+		{Status: stream.Status{Stream: "pods", State: member.Live}},
+	}}}}}
+	states := map[string]string{}
+	for _, row := range topStreams(r).Rows {
+		states[row[1]] = row[2]
+	}
+	if states["events"] != "live, limited" || states["pods"] != "live" {
+		t.Errorf("the states are %v", states)
 	}
 }

@@ -43,7 +43,7 @@ func topStreams(r *reads) Table {
 		for _, s := range after.Streams {
 			was := read[s.Stream]
 			rows = append(rows, topRow{
-				Cluster: after.Name, Resource: resourceOf(&s), State: string(s.State),
+				Cluster: after.Name, Resource: resourceOf(&s), State: stateOf(&s),
 				Rate: r.per(was.Observed+was.Tombstones, s.Observed+s.Tombstones), BytesRate: r.per(was.Bytes, s.Bytes),
 				Waiting: s.Unacked, OldestSeconds: r.age(s.OldestUnacked),
 			})
@@ -52,6 +52,14 @@ func topStreams(r *reads) Table {
 	return ordered(rows, "", columnsOf("CLUSTER RESOURCE STATE CHANGES/S BYTES/S UNACKED OLDEST"), func(t topRow) []string {
 		return []string{t.Cluster, t.Resource, t.State, rate(t.Rate), size(t.BytesRate), fmt.Sprint(t.Waiting), oldest(t.OldestSeconds)}
 	})
+}
+
+// stateOf is the state of a stream, and whether it waits for the limit that somebody has set.
+func stateOf(s *api.Stream) string {
+	if s.LimitedSince.IsZero() {
+		return string(s.State)
+	}
+	return string(s.State) + ", limited"
 }
 
 // topSinks has a row for each sink: what all clusters hand to it.

@@ -24,6 +24,13 @@ var codesOfProgram = []Code{
 		Impact:  "The sink is behind by that much.",
 		Do:      "Look at the sink's own load, and at the log.",
 	},
+	{
+		Code: "FL1204", Severity: api.SeverityWarning, Title: "Somebody has limited a cluster, a resource or a route",
+		Meaning:  "An operator has set a limit with `fairlead limits`, over what is declared.",
+		Impact:   "Changes of it arrive late if there are more of them than the limit lets through. Nothing is lost.",
+		Do:       "End it with `fairlead limits ... --reset` when what it was set for is done.",
+		Commands: []string{"fairlead limits"},
+	},
 	// Sinks.
 	{
 		Code: "FL1301", Severity: api.SeverityError, Title: "A sink fails",

@@ -52,6 +52,7 @@ func Of(in Input) []api.Finding {
 	if in.Status.Election.Following() == "" {
 		f.ledger()
 		f.pauses()
+		f.limits()
 		f.sinks()
 		f.clusters()
 		f.audits()

@@ -253,6 +253,22 @@ func TestEachFaultIsOneFinding(t *testing.T) {
 		{"FL1203", "6m0s ago", "warning", func(in *Input) {
 			in.Status.Clusters[0].Streams[0].Routes[0].OldestUnacked = now.Add(-6 * time.Minute)
 		}},
+		{"FL1204", "Route r has been limited to 5 changes per second for 1m0s, by anna (weak).", "warning", func(in *Input) {
+			late(in) // which that explains
+			in.Status.Limits = []api.LimitsOrder{ordered(api.Target{Route: "r"}, 5)}
+			in.Before.Sinks[0].LimitedSeconds, in.Status.Sinks[0].LimitedSeconds = 7, 8.5
+		}},
+		{"FL1204", "Cluster a has been limited", "warning", func(in *Input) {
+			late(in)
+			in.Status.Limits = []api.LimitsOrder{ordered(api.Target{Cluster: "a"}, 5)}
+			in.Status.Clusters[0].Routes[0].Counts.ThrottledSeconds = 1.5 // which is no other finding
+		}},
+		{"FL1204", "Resource pods of cluster a has been limited", "warning", func(in *Input) {
+			in.Status.Limits = []api.LimitsOrder{ordered(api.Target{Cluster: "a", Resource: "pods"}, 5)}
+		}},
+		{"", "", "", func(in *Input) { // weights hold nothing up, nor does an order of no limit
+			in.Status.Limits = []api.LimitsOrder{{Target: api.Target{Cluster: "a"}, Weight: new(3)}, ordered(api.Target{Cluster: "a"}, 0)}
+		}},
 		{"FL1301", "fails, for 1m0s and 4 attempts: refused", "error", func(in *Input) {
 			in.Status.Sinks[0].Status = batch.Status{Since: now.Add(-time.Minute), LastError: "refused", Attempts: 4}
 			in.Status.Clusters[0].Routes[0].Lane.BlockedOffers = 1
@@ -313,6 +329,36 @@ func TestEachFaultIsOneFinding(t *testing.T) {
 	for _, c := range Codes() {
 		if !tested[c.Code] {
 			t.Errorf("%s is never found", c.Code)
+		}
+	}
+}
+
+// late has the lane of a cluster be full, and a change of it wait for long.
+func late(in *Input) {
+	in.Status.Clusters[0].Routes[0].Lane.BlockedOffers = 1
+	in.Before.Clusters[0].Routes[0].Lane.BlockedOffers = 1
+	in.Status.Clusters[0].Streams[0].Routes[0].OldestUnacked = in.Now.Add(-6 * time.Minute)
+}
+
+// ordered is a limit that somebody has set a minute ago.
+func ordered(of api.Target, qps float64) api.LimitsOrder {
+	return api.LimitsOrder{Target: of, QPS: &qps, Order: api.Order{By: "anna", Reason: "weak", Since: now.Add(-time.Minute)}}
+}
+
+// A limit of something else explains nothing, nor does one that has let everything through.
+func TestLimitsExplainTheirOwnOnly(t *testing.T) {
+	for _, of := range []api.Target{{Cluster: "b"}, {Route: "other"}, {Cluster: "a", Resource: "pods"}, {Cluster: "a"}, {Route: "r"}} {
+		in := healthy()
+		late(&in)
+		in.Status.Limits = []api.LimitsOrder{ordered(of, 5)}
+		if of.IsCluster() && of.Cluster == "a" || of.Route == "r" {
+			in.Before.Sinks[0].LimitedSeconds, in.Status.Sinks[0].LimitedSeconds = 7, 7.9
+			in.Status.Clusters[0].Routes[0].Counts.ThrottledSeconds = 0.9
+		} else {
+			in.Before.Sinks[0].LimitedSeconds, in.Status.Sinks[0].LimitedSeconds = 7, 8.9
+		}
+		if all := Of(in); len(all) != 2 || all[0].Code != "FL1201" || all[1].Code != codeLimited {
+			t.Errorf("%v: %+v", of, all)
 		}
 	}
 }

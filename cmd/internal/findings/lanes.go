@@ -41,8 +41,11 @@ func (f *finder) lanes(c *api.Cluster) {
 			continue // the sink tells why
 		}
 		share := f.throttled(c.Name, &r)
+		// What somebody has ordered tells why.
+		ordered := f.holdsUp(api.Target{Cluster: c.Name}, share)
+		limited := ordered || f.holdsUp(api.Target{Route: r.Route}, f.limitedShare(r.Route))
 		full := r.Lane.BlockedOffers > 0 && f.wasFull(c.Name, r.Route)
-		if full {
+		if full && !limited {
 			why := ""
 			if share > mostThrottled {
 				why = "; the cluster's limit holds them up"
@@ -50,10 +53,10 @@ func (f *finder) lanes(c *api.Cluster) {
 			f.add("FL1201", about, fmt.Sprintf("The lane of cluster %s for %s is full: %d changes of %d bytes wait%s.",
 				c.Name, r.Route, r.Lane.Live+r.Lane.Snapshot, r.Lane.Bytes, why))
 		}
-		if share > mostThrottled {
+		if share > mostThrottled && !ordered {
 			f.add("FL1202", about, fmt.Sprintf("Changes of cluster %s for %s waited for its limit %.0f %% of the time.", c.Name, r.Route, 100*min(share, 1)))
 		}
-		if oldest := oldestOf(c, r.Route); !full && share <= mostThrottled && f.longer(oldest, longWait) {
+		if oldest := oldestOf(c, r.Route); !full && !limited && share <= mostThrottled && f.longer(oldest, longWait) {
 			about.Since = oldest
 			f.add("FL1203", about, fmt.Sprintf("The oldest change of cluster %s that %s has not accepted was seen %s ago.", c.Name, r.Route, f.age(oldest)))
 		}

@@ -26,7 +26,7 @@ func (p *Page) cluster(s *snapshot, r *http.Request) answer {
 		}
 	}
 	for i := range s.status.Limits {
-		if s.status.Limits[i].Cluster == name {
+		if s.status.Limits[i].Target == (api.Target{Cluster: name}) {
 			d.Order = &s.status.Limits[i]
 		}
 	}

@@ -32,10 +32,10 @@ func fleetOf(n int, now time.Time) api.Status {
 	}
 	if n > 5 {
 		s.Paused = []api.Pause{
-			{Paused: api.Paused{Cluster: clusterName(5)}, Mode: api.PauseHold, Order: api.Order{By: "anna", Reason: "upgrade of the cluster", Since: now.Add(-time.Minute), Until: now.Add(time.Hour)}},
-			{Paused: api.Paused{Route: "postgres://db/changes"}, Mode: api.PauseHold, Order: api.Order{By: "anna", Since: now.Add(-time.Minute)}},
+			{Target: api.Target{Cluster: clusterName(5)}, Mode: api.PauseHold, Order: api.Order{By: "anna", Reason: "upgrade of the cluster", Since: now.Add(-time.Minute), Until: now.Add(time.Hour)}},
+			{Target: api.Target{Route: "postgres://db/changes"}, Mode: api.PauseHold, Order: api.Order{By: "anna", Since: now.Add(-time.Minute)}},
 		}
-		s.Limits = []api.LimitsOrder{{Cluster: clusterName(5), QPS: new(2.5), Order: api.Order{By: "ben", Since: now}}}
+		s.Limits = []api.LimitsOrder{{Target: api.Target{Cluster: clusterName(5)}, QPS: new(2.5), Order: api.Order{By: "ben", Since: now}}}
 	}
 	for i := range n {
 		c := api.Cluster{
@@ -93,8 +93,11 @@ func hostileStatus(bad string, now time.Time) api.Status {
 	s.Election = &api.Election{Role: "follower", Lock: bad, Identity: bad, Leader: bad, LeaderHost: bad, LeaderAddress: bad, WaitsFor: bad, Refused: bad, LastError: bad}
 	s.Config = &api.Config{File: bad, Error: bad, NeedsRestart: []string{bad}}
 	s.Ledger = api.Ledger{Path: bad, Status: ledger.Status{LastError: bad}}
-	s.Paused = []api.Pause{{Paused: api.Paused{Cluster: bad, Resource: bad}, Mode: bad, Order: api.Order{By: bad, Reason: bad}}, {Paused: api.Paused{Route: bad}, Mode: bad}}
-	s.Limits = []api.LimitsOrder{{Cluster: bad, Weight: new(3), Order: api.Order{By: bad, Reason: bad}}}
+	s.Paused = []api.Pause{{Target: api.Target{Cluster: bad, Resource: bad}, Mode: bad, Order: api.Order{By: bad, Reason: bad}}, {Target: api.Target{Route: bad}, Mode: bad}}
+	s.Limits = nil
+	for _, of := range []api.Target{{Cluster: bad}, {Cluster: bad, Resource: bad}, {Route: bad}} {
+		s.Limits = append(s.Limits, api.LimitsOrder{Target: of, QPS: new(0.5), Weight: new(3), Order: api.Order{By: bad, Reason: bad}})
+	}
 	s.Problems = []api.Problem{{Source: bad, Context: bad, Cluster: bad, Error: bad}}
 	c := &s.Clusters[0]
 	c.Name, c.Source, c.Reason, c.LastError, c.UID, c.ServerVersion, c.SameAs, c.State = bad, bad, bad, bad, bad, bad, []string{bad}, member.State(bad)
