@@ -130,6 +130,10 @@ api: ## Record the exported API of the public packages, after a change that is m
 demo: control-plane build $(if $(findstring postgres,$(ARGS)),databases) ## Show three real clusters streaming through Fairlead; flags go into ARGS
 	bin/fairlead-demo $(ARGS)
 
+.PHONY: test-demo
+test-demo: control-plane build databases ## Run make demo with PostgreSQL as a test, in half a minute
+	FAIRLEAD_TEST_DEMO=$(CURDIR)/bin/fairlead go test ./cmd/fairlead-demo -count 1 -timeout 10m $(TESTFLAGS) -run '^TestDemoWithATable$$'
+
 .PHONY: chaos
 chaos: control-plane build $(if $(findstring postgres,$(ARGS)),databases) $(if $(findstring s3,$(ARGS))$(findstring otlp,$(ARGS)),sink-servers) ## Break everything around Fairlead, and check that nothing is lost; flags go into ARGS
 	bin/fairlead-chaos $(ARGS)

@@ -20,8 +20,8 @@ import (
 )
 
 // controllers do in a cluster what kube-controller-manager and the kubelet of a real one do
-// of what the pages wait for: a token in the Secret of an account, the Pod of the Deployment,
-// the end of a namespace. They have one Pod, whose image is the program of this test.
+// of what the pages wait for: a token in the Secret of an account, the Pod of the Deployment
+// and that of helm test, the end of a namespace. They have one Pod, whose image is the program of this test.
 type controllers struct {
 	t       *testing.T
 	client  *kubernetes.Clientset
@@ -46,7 +46,29 @@ func (c *controllers) reconcile(ctx context.Context) {
 	c.t.Helper()
 	c.makesTokens(ctx)
 	c.runsDeployment(ctx)
+	c.runsTest(ctx)
 	c.endsNamespaces(ctx)
+}
+
+// runsTest runs the Pod of helm test, if there is one that has not run.
+func (c *controllers) runsTest(ctx context.Context) {
+	c.t.Helper()
+	pod, err := c.client.CoreV1().Pods("fairlead").Get(ctx, "fairlead-test", metav1.GetOptions{})
+	if err != nil && !apierrors.IsNotFound(err) {
+		c.t.Fatal(err)
+	}
+	if err != nil || pod.Status.Phase != corev1.PodPending || pod.DeletionTimestamp != nil {
+		return
+	}
+	command, _ := c.kubelet.container(ctx, c.t, pod, c.t.TempDir())
+	pod.Status.Phase = corev1.PodSucceeded
+	if said, err := command.CombinedOutput(); err != nil {
+		pod.Status.Phase = corev1.PodFailed
+		c.t.Errorf("the Pod of helm test: %v\n%s", err, said)
+	}
+	if _, err := c.client.CoreV1().Pods("fairlead").UpdateStatus(ctx, pod, metav1.UpdateOptions{}); err != nil && !apierrors.IsNotFound(err) {
+		c.t.Fatal(err)
+	}
 }
 
 // makesTokens fills the Secrets that ask for a token of an account.

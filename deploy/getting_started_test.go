@@ -15,6 +15,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/wait"
 
 	"github.com/fairlead-dev/fairlead/internal/testenv"
+	"github.com/fairlead-dev/fairlead/internal/testpages"
 )
 
 const gettingStarted = "../docs/getting-started.md"
@@ -36,8 +37,8 @@ func TestFromNothingToTheFirstChange(t *testing.T) {
 	operators := []*operator{newOperator(t, hub, nil), newOperator(t, paris, nil)}
 	before := [][]string{operators[0].objects(), operators[1].objects()}
 
-	text := part(t, gettingStarted, "## In a cluster")
-	w.follows(shellBlocks(text), []step{
+	page := testpages.Read(t, gettingStarted).Part("## In a cluster")
+	w.follows(shellBlocks(page), []step{
 		{begins: "kind create cluster", not: "the clusters are those of this test, with the contexts that the page names"},
 		{begins: "git clone", not: "this is the clone, and TestMakeImage and TestImageFitsThePod are about the image"},
 		{begins: "kind load docker-image", not: "no cluster of this test pulls images"},
@@ -62,7 +63,7 @@ func TestFromNothingToTheFirstChange(t *testing.T) {
 			if !strings.Contains(out, `deployment "fairlead" successfully rolled out`) {
 				t.Error(out)
 			}
-			if got := operators[0].template().Spec.Containers[0].Image; !strings.Contains(text, "docker push "+got+"\n") {
+			if got := operators[0].template().Spec.Containers[0].Image; !strings.Contains(page.Text(), "docker push "+got+"\n") {
 				t.Errorf("the Pod's image is %s, which the page does not push", got)
 			}
 		}},
@@ -70,7 +71,7 @@ func TestFromNothingToTheFirstChange(t *testing.T) {
 		{begins: "kubectl --context=paris create configmap greeting", after: func(t *testing.T, _ string) {
 			t.Helper()
 			got := inHub.pod.logs("greeting")
-			if diff := cmp.Diff(shownEvent(t, text), got); diff != "" {
+			if diff := cmp.Diff(shownEvent(t, page), got); diff != "" {
 				t.Errorf("the event of the page, and that of the log (-want +got):\n%s", diff)
 			}
 		}},
@@ -128,12 +129,12 @@ type told struct {
 }
 
 // shownEvent returns the event that the page shows, in part.
-func shownEvent(t *testing.T, text string) told {
+func shownEvent(t *testing.T, page *testpages.Page) told {
 	t.Helper()
-	for _, m := range fence.FindAllStringSubmatch(text, -1) {
+	for _, b := range page.Blocks("json") {
 		var e told
-		whole := strings.NewReplacer(",…,", ",", "{…}", "{}").Replace(m[3])
-		if m[2] == "json" && json.Unmarshal([]byte(whole), &e) == nil {
+		whole := strings.NewReplacer(",…,", ",", "{…}", "{}").Replace(b.Text)
+		if json.Unmarshal([]byte(whole), &e) == nil {
 			return e
 		}
 	}

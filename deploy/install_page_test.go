@@ -1,14 +1,13 @@
 package deploy
 
 import (
-	"os"
 	"path/filepath"
-	"regexp"
 	"strings"
 	"testing"
 
 	"github.com/fairlead-dev/fairlead/internal/testenv"
 	"github.com/fairlead-dev/fairlead/internal/testhelm"
+	"github.com/fairlead-dev/fairlead/internal/testpages"
 )
 
 const installPage = "../docs/install.md"
@@ -43,42 +42,87 @@ func TestValuesOnThePage(t *testing.T) {
 	}
 }
 
-// The commands of the page that Helm runs do what they say, in the order of the page, on a
-// real API server.
+// A user goes by the page from a new namespace to one that is gone, by the commands as they
+// stand, with the real kubectl and Helm, on the API servers of a hub and a member. What runs no
+// Pods here is told in controllers and kubelet.
 func TestCommandsOnThePage(t *testing.T) {
-	hub := testenv.Start(t, testenv.Spec{Name: "hub"}).Clusters[0]
-	r := newRelease(t, hub)
-	command := regexp.MustCompile(`(?m)^ *helm (install|upgrade|uninstall) (.*)$`)
-	dir := t.TempDir()
-	for _, match := range yamlBlock.FindAllStringSubmatch(read(t, installPage), -1) {
-		if name, ok := strings.CutPrefix(strings.TrimSpace(match[2]), "# "); ok {
+	chartFiles(t)
+	env := testenv.Start(t, testenv.Spec{Name: "hub"}, testenv.Spec{Name: "paris"})
+	hub, paris := env.Clusters[0], env.Clusters[1]
+	kubeconfig := filepath.Join(t.TempDir(), "kubeconfig")
+	if err := testenv.WriteKubeconfig(kubeconfig, hub, paris); err != nil {
+		t.Fatal(err)
+	}
+	inHub := newControllers(t, hub)
+	w := newWalk(t, kubeconfig, strings.NewReplacer(), inHub, newControllers(t, paris))
+	o := newOperator(t, hub, nil)
+	shown := testpages.Read(t, installPage)
+	for _, b := range shown.Blocks("yaml") { // what the page has the reader write
+		if name, ok := strings.CutPrefix(b.Text, "# "); ok {
 			name, _, _ = strings.Cut(name, "\n")
-			text := strings.ReplaceAll("\n"+match[2], "\n"+match[1], "\n")
-			if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
+			writeFiles(t, w.dir, map[string][]byte{name: []byte(b.Text)})
+		}
+	}
+	use := func(context string) func() {
+		return func() {
+			if _, err := w.cli.Run(t.Context(), "config", "use-context", context); err != nil {
 				t.Fatal(err)
 			}
 		}
 	}
-	ran := map[string]bool{}
-	for _, m := range command.FindAllStringSubmatch(read(t, installPage), -1) {
-		if strings.Contains(m[2], "fairlead-member") || strings.Contains(m[2], "--take-ownership") {
-			continue // in other clusters: TestMemberChartIsInstalledAndRemoved, TestFromManifestsToChart
+	use("hub")()
+	installed := func(t *testing.T, _ string) {
+		t.Helper()
+		if got := o.template().Spec.Containers[0].Image; got != "registry.example/fairlead:v0.2.0" {
+			t.Errorf("the image is %s", got)
 		}
-		ran[m[1]] = true
-		arguments := strings.NewReplacer("deploy/charts", "charts", "--values=", "--values="+dir+"/").Replace(m[2])
-		args := append([]string{m[1]}, strings.Fields(arguments)...)
-		if _, err := testhelm.Run(r.ctx, r.program, append(args, "--kubeconfig="+r.kubeconfig)...); err != nil {
-			t.Fatalf("%s: %v", installPage, err)
-		}
-		if m[1] != "uninstall" {
-			o := r.deployment()
-			if got := o.Spec.Template.Spec.Containers[0].Image; got != "registry.example/fairlead:v0.2.0" {
-				t.Errorf("%s: helm %s: the image is %s", installPage, m[1], got)
+	}
+
+	w.follows(shellBlocks(shown), []step{
+		{begins: "make image ", not: "no image is built here: TestMakeImage and TestImageFitsThePod are about it"},
+		{begins: "make image-archive", not: "no image is built here, and there is no registry to push it to"},
+		{begins: "kubectl create namespace fairlead\nkubectl label"},
+		{begins: "helm install fairlead deploy/charts/fairlead", after: installed},
+		{begins: "kubectl create secret generic fairlead-fleet", before: func() {
+			dir := filepath.Join(w.dir, "fleet")
+			writeFiles(t, dir, nil)
+			if err := testenv.WriteKubeconfig(filepath.Join(dir, "paris.yaml"), paris); err != nil {
+				t.Fatal(err)
 			}
-			r.admits(o)
-		}
-	}
-	if len(ran) != 3 {
-		t.Errorf("the page has commands to %v only", ran)
-	}
+		}, after: func(t *testing.T, _ string) {
+			t.Helper()
+			inHub.pod.refresh(t.Context()) // as the kubelet does after a while
+			inHub.pod.await("a ConfigMap of paris", func(e event) bool { return e.Cluster == "paris" && e.Kind == "ConfigMap" })
+		}},
+		{begins: "helm test", but: "kubectl --namespace=fairlead exec", not: "the node of this test runs nothing in a Pod: TestKubectl asks the program from outside"},
+		{begins: "kubectl create namespace fairlead\nhelm install fairlead deploy/charts/fairlead-member", before: use("paris"), after: func(t *testing.T, out string) {
+			t.Helper()
+			if !strings.Contains(out, "set-credentials") {
+				t.Errorf("helm does not say how to make a kubeconfig:\n%s", out)
+			}
+			use("hub")()
+		}},
+		{begins: "kubectl create secret generic fairlead-postgres", before: func() {
+			writeFiles(t, w.dir, map[string][]byte{"password": []byte("secret"), "ca.crt": []byte("of a CA")})
+		}},
+		{begins: "kubectl label namespace monitoring", before: func() {
+			if _, err := w.cli.Run(t.Context(), "create", "namespace", "monitoring"); err != nil {
+				t.Fatal(err)
+			}
+		}},
+		{begins: "helm upgrade", after: installed},
+		{begins: "kubectl --namespace=fairlead delete deployment", not: "nothing is installed from manifests here: TestFromManifestsToChart runs it"},
+		{begins: "helm uninstall", after: func(t *testing.T, _ string) {
+			t.Helper()
+			if out, err := w.cli.Run(t.Context(), "get", "deployments,persistentvolumeclaims", "--namespace=fairlead", "--output=name"); err != nil || out != "persistentvolumeclaim/fairlead-data\n" {
+				t.Errorf("what is left: %v\n%s", err, out)
+			}
+		}},
+		{begins: "kubectl delete namespace", after: func(t *testing.T, _ string) {
+			t.Helper()
+			if out, err := w.cli.Run(t.Context(), "get", "namespace", "fairlead", "--ignore-not-found"); err != nil || out != "" {
+				t.Errorf("the namespace is still there: %v\n%s", err, out)
+			}
+		}},
+	})
 }

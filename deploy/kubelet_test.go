@@ -98,6 +98,9 @@ type runningPod struct {
 	log  string
 	stop func() // as when the Pod is deleted
 
+	// refresh brings the Secrets that are mounted, as they are now.
+	refresh func(ctx context.Context)
+
 	name   string
 	health string // the address of its probes, where the kubelet has a node
 }
@@ -124,6 +127,14 @@ func (k *kubelet) start(ctx context.Context, t *testing.T) *runningPod {
 	// The machine's ports are not a Pod's own, nor is where the hub is found.
 	command, paths := k.container(ctx, t, created, dir, "--metrics-bind-address=0", "--health-probe-bind-address="+health, "--admin-bind-address="+admin)
 	p := &runningPod{t: t, name: created.Name, args: command.Args[1:], data: paths["/var/lib/fairlead"], log: filepath.Join(dir, "log"), health: health}
+	p.refresh = func(ctx context.Context) {
+		for _, mount := range created.Spec.Containers[0].VolumeMounts {
+			i := slices.IndexFunc(created.Spec.Volumes, func(v corev1.Volume) bool { return v.Name == mount.Name })
+			if v := created.Spec.Volumes[i]; v.Secret != nil {
+				k.mount(ctx, t, v, filepath.Join(dir, mount.Name), paths)
+			}
+		}
+	}
 	process, err := child.Start("fairlead", command, p.log)
 	if err != nil {
 		t.Fatal(err)

@@ -20,6 +20,7 @@ import (
 
 	"github.com/fairlead-dev/fairlead/internal/memberstatus"
 	"github.com/fairlead-dev/fairlead/internal/testenv"
+	"github.com/fairlead-dev/fairlead/internal/testpages"
 )
 
 // What is applied here and what the program is made for are the same.
@@ -29,13 +30,14 @@ func TestMemberClustersHaveOneCRD(t *testing.T) {
 	}
 }
 
-// With the manifests applied, and nothing else, the account of the Pod keeps the objects
-// where the flag says. Without the binding it says what to grant, until that is done.
+// With the manifests applied as the page says, and nothing else, the account of the Pod keeps
+// the objects where the flag says. Without the binding it says what to grant, until that is done.
 func TestMemberClusterRightsAreEnough(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 2*patience)
 	defer cancel()
 	cluster := testenv.Start(t, testenv.Spec{Name: "hub"}).Clusters[0]
-	newOperator(t, cluster, applyServerSide).applies("apiVersion: kustomize.config.k8s.io/v1beta1\nkind: Kustomization\nresources: [DEPLOY/hub-memberclusters]\n")
+	component := remote.ReplaceAllString(testpages.Read(t, "../docs/member-clusters.md").After("add the component `hub-memberclusters`"), "DEPLOY/$1")
+	newOperator(t, cluster, applyServerSide).applies("apiVersion: kustomize.config.k8s.io/v1beta1\nkind: Kustomization\nresources: [DEPLOY/base]\n" + component)
 	_, c := pod(t, "hub-memberclusters")
 	namespace := flagOf(t, c, "member-status")
 	account := named[*corev1.ServiceAccount](t, "base", "fairlead")

@@ -4,40 +4,22 @@ import (
 	"context"
 	"os"
 	"path/filepath"
-	"regexp"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/fairlead-dev/fairlead/internal/testhelm"
 	"github.com/fairlead-dev/fairlead/internal/testkubectl"
+	"github.com/fairlead-dev/fairlead/internal/testpages"
 )
 
-// fence is a block of a page: what it is indented by, its language, its text.
-var fence = regexp.MustCompile("(?ms)^( *)```(\\w*)\n(.*?)^ *```$")
-
-// shellBlocks returns the blocks of a part of a page that are for a shell: those of no
-// language, or of that of shells.
-func shellBlocks(text string) []string {
-	var found []string
-	for _, m := range fence.FindAllStringSubmatch(text, -1) {
-		if m[2] == "" || m[2] == "sh" || m[2] == "bash" {
-			found = append(found, strings.ReplaceAll("\n"+m[3], "\n"+m[1], "\n")[1:])
-		}
+// shellBlocks returns the blocks of a page that are for a shell: those of no language, or of
+// that of shells.
+func shellBlocks(page *testpages.Page) (found []string) {
+	for _, b := range page.Blocks("", "sh", "bash") {
+		found = append(found, b.Text)
 	}
 	return found
-}
-
-// part returns what stands under a heading of a page, up to the next one of that level.
-func part(t *testing.T, page, heading string) string {
-	t.Helper()
-	_, text, ok := strings.Cut("\n"+read(t, page), "\n"+heading+"\n")
-	if !ok {
-		t.Fatalf("%s has no %q", page, heading)
-	}
-	level, _, _ := strings.Cut(heading, " ")
-	text, _, _ = strings.Cut(text, "\n"+level+" ")
-	return text
 }
 
 // step is what a walk does with a block of a page.
@@ -45,6 +27,7 @@ type step struct {
 	begins string // the block's first line begins so
 
 	not    string                             // why the block is not run; "": it is
+	but    string                             // if not is given: only lines that begin so are not run
 	stays  bool                               // it is for a terminal of its own, and goes on
 	before func()                             // what to wait for, as a reader would
 	after  func(t *testing.T, printed string) // what has to be so then
@@ -100,8 +83,14 @@ func (w *walk) follows(blocks []string, steps []step) {
 		}
 		s := steps[i]
 		if s.not != "" {
-			w.t.Logf("not run, because %s:\n%s", s.not, block)
-			continue
+			var left string
+			if left, block = divide(block, s.but); left == "" {
+				w.t.Errorf("no line of the block begins with %s:\n%s", s.but, block)
+			}
+			w.t.Logf("not run, because %s:\n%s", s.not, left)
+			if block == "" {
+				continue
+			}
 		}
 		if s.before != nil {
 			s.before()
@@ -122,6 +111,18 @@ func (w *walk) follows(blocks []string, steps []step) {
 	if len(steps) > len(blocks) {
 		w.t.Errorf("the page has no block any more that begins with %s", steps[len(blocks)].begins)
 	}
+}
+
+// divide returns the lines of a block that begin so, and the others.
+func divide(block, begin string) (with, without string) {
+	for line := range strings.Lines(block) {
+		if strings.HasPrefix(line, begin) {
+			with += line
+		} else {
+			without += line
+		}
+	}
+	return with, without
 }
 
 // runs runs a block, while the clusters do their work.

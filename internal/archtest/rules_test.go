@@ -43,6 +43,7 @@ var testOnly = map[string][]string{
 	"internal/testhelm":       {"internal/testhelm"},
 	"internal/testkubectl":    {"internal/testkubectl"},
 	"internal/testkubelet":    {},
+	"internal/testpages":      {},
 	"internal/controlplane":   {"bench", "cmd/internal/lab", "fairleadtest", "internal/testkv"},
 	"internal/testdb":         {"cmd/fairlead-chaos", "cmd/internal/lab", "internal/testdb"},
 	"internal/testbrowser":    {"internal/testbrowser"},

@@ -55,8 +55,8 @@ func newServer(t testing.TB, name string) *Server {
 	return s
 }
 
-// give gives a file or folder to the user that servers run as.
-func give(t testing.TB, path string) {
+// Give gives a file or folder to the user that servers run as.
+func Give(t testing.TB, path string) {
 	t.Helper()
 	if os.Geteuid() != 0 {
 		return
@@ -74,7 +74,7 @@ func File(t testing.TB, name string, text []byte) string {
 	if err := os.WriteFile(path, text, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	give(t, path)
+	Give(t, path)
 	return path
 }
 
@@ -92,7 +92,7 @@ func tempDir(t testing.TB, name string) string {
 			t.Error(err)
 		}
 	})
-	give(t, dir)
+	Give(t, dir)
 	return dir
 }
 

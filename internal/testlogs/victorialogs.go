@@ -116,6 +116,24 @@ func (s *Server) Await(t testing.TB, query string, entries int) (found []map[str
 	}
 }
 
+// All returns the entries that match a query of LogsQL, of all that the server has answered to
+// before.
+func (s *Server) All(t testing.TB, query string) []map[string]string {
+	t.Helper()
+	if _, err := s.get(t.Context(), "/internal/force_flush"); err != nil {
+		t.Fatal(err)
+	}
+	text, err := s.get(t.Context(), "/select/logsql/query?query="+url.QueryEscape(query))
+	if err != nil {
+		t.Fatal(err)
+	}
+	found, err := parse(text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return found
+}
+
 // parse reads a line for each entry.
 func parse(text io.Reader) (all []map[string]string, err error) {
 	lines := bufio.NewScanner(text)

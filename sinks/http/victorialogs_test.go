@@ -3,10 +3,15 @@ package httpsink_test
 import (
 	"encoding/json"
 	"errors"
+	"slices"
 	"strings"
 	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
 
 	"github.com/fairlead-dev/fairlead/internal/testlogs"
+	"github.com/fairlead-dev/fairlead/internal/testpages"
 	"github.com/fairlead-dev/fairlead/pipeline"
 	httpsink "github.com/fairlead-dev/fairlead/sinks/http"
 )
@@ -117,18 +122,38 @@ func TestWhatVictoriaLogsWouldDrop(t *testing.T) {
 	}
 }
 
-// TestQueryOfTheDocs runs the query that docs/sinks/http.md has: which images run where.
-func TestQueryOfTheDocs(t *testing.T) {
+// TestQueriesOfThePage runs what the page asks VictoriaLogs: which images run where, and what
+// was deleted.
+func TestQueriesOfThePage(t *testing.T) {
+	shown := testpages.Read(t, page)
 	server := testlogs.StartVictoriaLogs(t)
 	sink := open(t, httpsink.Options{URL: server.URL, Format: httpsink.VictoriaLogs})
-	write(t, sink, pod("a", 1), pod("a", 2), pod("b", 1))
-	server.Await(t, `{cluster="alpha"}`, 3)
-	const query = `{resource="pods"} op:!=deleted | extract_regexp '"image":"(?P<image>[^"]+)"' from object | stats by (cluster, image) count_uniq(name) pods`
-	got := map[string]string{}
-	for _, row := range server.Await(t, query, 2) {
-		got[row["cluster"]+" "+row["image"]] = row["pods"]
+	seen := func(name string, version int, ago time.Duration) *pipeline.Change {
+		c := pod(name, version)
+		c.Observed = time.Now().Add(-ago)
+		return c
 	}
-	if got["alpha registry/app:1"] != "2" || got["alpha registry/app:2"] != "1" || len(got) != 2 {
-		t.Errorf("%v", got)
+	gone, long := seen("gone", 2, 0), seen("long-gone", 2, 2*time.Hour)
+	gone.Op, long.Op = pipeline.Deleted, pipeline.Deleted
+	write(t, sink, seen("a", 1, time.Hour), seen("a", 2, 0), seen("b", 1, 0), seen("old", 9, 48*time.Hour), gone, long)
+	for _, q := range []struct {
+		asks string
+		row  func(map[string]string) string
+		want []string
+	}{
+		{"Which images run where", func(e map[string]string) string { return e["cluster"] + " " + e["image"] + " " + e["pods"] },
+			[]string{"alpha registry/app:1 2", "alpha registry/app:2 1"}},
+		{"What was deleted in the last hour", func(e map[string]string) string {
+			return e["cluster"] + "/" + e["resource"] + "/" + e["namespace"] + "/" + e["name"]
+		}, []string{"alpha/pods/ns/gone"}},
+	} {
+		var got []string
+		for _, entry := range server.All(t, shown.After(q.asks)) {
+			got = append(got, q.row(entry))
+		}
+		slices.Sort(got)
+		if diff := cmp.Diff(q.want, got); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", q.asks, diff)
+		}
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 	"time"
 
@@ -69,6 +70,7 @@ func parse(v *sinks.Value) (*sinks.Spec, error) {
 		Identity: identity,
 		// A smaller batch does not use all connections.
 		MinBatch: min(connections, most), MaxBatch: most,
+		Skips: slices.Clone(skipped),
 		Open: func(_ context.Context, env sinks.Env) (pipeline.Sink, error) {
 			o := o
 			o.Log, o.Registerer, o.UserAgent, o.Trial = env.Log, env.Registerer, env.UserAgent, env.Trial

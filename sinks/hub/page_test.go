@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/fairlead-dev/fairlead/internal/testenv"
+	"github.com/fairlead-dev/fairlead/internal/testpages"
 )
 
 var (
@@ -20,11 +21,7 @@ var (
 
 func readPage(t *testing.T) string {
 	t.Helper()
-	text, err := os.ReadFile("../../docs/sinks/hub.md")
-	if err != nil {
-		t.Fatal(err)
-	}
-	return string(text)
+	return testpages.Read(t, "../../docs/sinks/hub.md").Text()
 }
 
 // What the page asks finds something of a fleet that has it.

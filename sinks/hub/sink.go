@@ -3,6 +3,7 @@ package hub
 import (
 	"context"
 	"fmt"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -146,13 +147,13 @@ func (s *Sink) byKey(batch []*pipeline.Change) (todo [][]int) {
 	return todo
 }
 
-// skips reports whether objects of a resource get no records: records of the hub itself,
-// each of which would make another one, and Events, of which there are too many for etcd
-// to hold twice.
+// skipped are the resources whose objects get no records: records of the hub itself, each of
+// which would make another one, and Events, of which there are too many for etcd to hold twice.
+var skipped = []string{own, "events", "events.events.k8s.io"}
+
+// skips reports whether objects of a resource get no records.
 func (s *Sink) skips(resource string) bool {
-	switch resource {
-	case own, "events", "events.events.k8s.io":
-	default:
+	if !slices.Contains(skipped, resource) {
 		return false
 	}
 	if _, said := s.skipped.LoadOrStore(resource, true); !said {

@@ -1,6 +1,7 @@
 package kafka_test
 
 import (
+	"bytes"
 	"cmp"
 	"encoding/json"
 	"errors"
@@ -15,6 +16,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
+	"github.com/fairlead-dev/fairlead/internal/testpages"
 	"github.com/fairlead-dev/fairlead/pipeline"
 	"github.com/fairlead-dev/fairlead/sinks/kafka"
 )
@@ -177,6 +179,29 @@ func TestPageAnswersItsQuestions(t *testing.T) {
 	}
 	if diff := gocmp.Diff([]string{"edge/pods/ns/gone"}, known.gone(time.Now().Add(-time.Hour))); diff != "" {
 		t.Errorf("what was deleted (-want +got):\n%s", diff)
+	}
+}
+
+// What the page has kcat print is, by its jq, the deletions of which there are events.
+func TestPageAsksJQ(t *testing.T) {
+	c := start(t)
+	s := open(t, c, nil)
+	batch := []*pipeline.Change{runs("edge", "web-1", "app:1", 3, 1), runs("edge", "gone", "app:1", 3, 2), ends(runs("edge", "gone", "app:1", 3, 3)), ends(runs("far", "gone", "app:1", 3, 3))}
+	if err := s.Write(t.Context(), batch); err != nil {
+		t.Fatal(err)
+	}
+	var printed bytes.Buffer
+	for _, r := range c.records("fairlead") {
+		fmt.Fprintf(&printed, "%s\n", r.Value) // of a tombstone an empty line
+	}
+	var told []string
+	for _, line := range testpages.JQ(t, testpages.Read(t, "../../docs/sinks/kafka.md").After("With `kcat` and `jq`"), printed.Bytes()) {
+		_, what, _ := strings.Cut(line, "\t") // behind the time
+		told = append(told, what)
+	}
+	slices.Sort(told)
+	if diff := gocmp.Diff([]string{"edge\tPod\tns\tgone", "far\tPod\tns\tgone"}, told); diff != "" {
+		t.Errorf("what jq prints (-want +got):\n%s", diff)
 	}
 }
 

@@ -63,7 +63,7 @@ func (c *connector) explain(err error) error {
 		}
 	}
 	if errors.Is(err, context.DeadlineExceeded) {
-		text = fmt.Errorf("NATS, %s: no answer within %s: %w", c.o.Stream, c.o.Timeout, err)
+		text = fmt.Errorf("NATS, %s: no answer within %s; a server that cannot store does not answer, and its log says why: see whether its disk is full: %w", c.o.Stream, c.o.Timeout, err)
 	}
 	if advice := reach.Advice(err); advice != "" {
 		text = fmt.Errorf("%w; %s", text, advice)

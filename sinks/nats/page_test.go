@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -12,6 +14,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
+	"github.com/fairlead-dev/fairlead/internal/testpages"
 	"github.com/fairlead-dev/fairlead/pipeline"
 	"github.com/fairlead-dev/fairlead/sinks/nats"
 )
@@ -202,6 +205,41 @@ func TestPageAnswersItsQuestions(t *testing.T) {
 			t.Errorf("images (-want +got):\n%s", diff)
 		}
 	})
+}
+
+// The jq that the page shows has of each Pod of a bucket which image runs where.
+func TestPageAsksJQ(t *testing.T) {
+	p := start(t, nil).make()
+	kv := openKV(t, p, nil)
+	if err := kv.Write(t.Context(), []*pipeline.Change{runs("edge", "web-1", "app:1", 3, 1), runs("edge", "web-2", "app:1", 3, 2), runs("far", "web-1", "app:2", 3, 1), change("no-pod", 1, 9)}); err != nil {
+		t.Fatal(err)
+	}
+	command := testpages.Read(t, "../../docs/sinks/nats.md").After("from a bucket of Pods, with the `nats` command and `jq`")
+	var told []string
+	p.as(func(js jetstream.JetStream) {
+		bucket, err := js.KeyValue(t.Context(), "fairlead")
+		if err != nil {
+			t.Fatal(err)
+		}
+		keys, err := bucket.Keys(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, key := range keys {
+			if !strings.Contains(key, ".core.pods.") { // what grep leaves out
+				continue
+			}
+			entry, err := bucket.Get(t.Context(), key)
+			if err != nil {
+				t.Fatal(err)
+			}
+			told = append(told, testpages.JQ(t, command, entry.Value())...)
+		}
+	})
+	slices.Sort(told)
+	if diff := cmp.Diff([]string{"edge\tapp:1", "edge\tapp:1", "far\tapp:2"}, told); diff != "" || !strings.Contains(command, `grep '\.core\.pods\.'`) {
+		t.Errorf("of %s (-want +got):\n%s", command, diff)
+	}
 }
 
 // The code that the page shows reads an empty stream, and one whose last messages are gone.

@@ -14,28 +14,12 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
 	"github.com/fairlead-dev/fairlead/internal/testdb"
+	"github.com/fairlead-dev/fairlead/internal/testpages"
 	"github.com/fairlead-dev/fairlead/pipeline"
 	"github.com/fairlead-dev/fairlead/sinks/postgres"
 )
 
 const page = "../../docs/sinks/postgres.md"
-
-// blocks are the pieces of SQL in the page, by their first line.
-func blocks(t *testing.T) (all map[string]string) {
-	t.Helper()
-	text, err := os.ReadFile(page)
-	if err != nil {
-		t.Fatal(err)
-	}
-	all = map[string]string{}
-	for _, m := range regexp.MustCompile("(?s)```sql\n-- ([^\n]*)\n(.*?)```").FindAllStringSubmatch(string(text), -1) {
-		all[m[1]] = m[2]
-	}
-	if n := strings.Count(string(text), "```sql"); n != len(all) {
-		t.Fatalf("%d blocks of SQL, of which %d have a first line of their own", n, len(all))
-	}
-	return all
-}
 
 // run runs a block in a database as a user, statement by statement, and returns the
 // rows of the last one, without the columns that are times.
@@ -73,7 +57,7 @@ func run(t *testing.T, p *testdb.Postgres, database, user, password, sql string)
 // The page is followed from the set-up to the queries, whose answers are those about
 // the objects that were written.
 func TestPage(t *testing.T) {
-	sql := blocks(t)
+	sql := testpages.Read(t, page).ByComment("sql", "--")
 	d := start(t)
 	d.exec(t, `DROP ROLE fairlead`)
 	super := func(database, block string) {
@@ -150,7 +134,7 @@ func TestPage(t *testing.T) {
 // The SQL on the page is that of the program, and the rights are those of TestLeastRights
 // and of the package's documentation.
 func TestPageHasTheTables(t *testing.T) {
-	sql := blocks(t)
+	sql := testpages.Read(t, page).ByComment("sql", "--")
 	if got, want := sql["tables"], postgres.Migration("public", false, 0); got != want {
 		t.Errorf("the page has\n%s\nand the program\n%s", got, want)
 	}
@@ -169,11 +153,7 @@ func TestPageHasTheTables(t *testing.T) {
 // Hosts are part of a sink's identity, unless it has a name. Whoever follows the page gives
 // it one, so that the hosts may change.
 func TestPageNamesTheSink(t *testing.T) {
-	text, err := os.ReadFile(page)
-	if err != nil {
-		t.Fatal(err)
-	}
-	examples := regexp.MustCompile(`postgres://[^'`+"`"+` ]*\?[^'`+"`"+` ]*`).FindAllString(string(text), -1)
+	examples := regexp.MustCompile(`postgres://[^'`+"`"+` ]*\?[^'`+"`"+` ]*`).FindAllString(testpages.Read(t, page).Text(), -1)
 	if len(examples) < 2 {
 		t.Errorf("examples are %q, want that of the set-up and that of failover", examples)
 	}
@@ -186,10 +166,7 @@ func TestPageNamesTheSink(t *testing.T) {
 }
 
 func TestPageHasTheMetrics(t *testing.T) {
-	text, err := os.ReadFile(page)
-	if err != nil {
-		t.Fatal(err)
-	}
+	text := testpages.Read(t, page).Text()
 	names := make(chan *prometheus.Desc, 32)
 	s, err := postgres.Open(postgres.Options{Hosts: []string{"127.0.0.1"}, Database: "d", User: "u", Registerer: described{names}})
 	if err != nil {
@@ -200,7 +177,7 @@ func TestPageHasTheMetrics(t *testing.T) {
 	n := 0
 	for desc := range names {
 		name := regexp.MustCompile(`fqName: "([^"]*)"`).FindStringSubmatch(desc.String())[1]
-		if n++; strings.Count(string(text), "| `"+name+"` |") != 1 {
+		if n++; strings.Count(text, "| `"+name+"` |") != 1 {
 			t.Errorf("the page does not describe %s once", name)
 		}
 	}

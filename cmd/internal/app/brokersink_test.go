@@ -133,8 +133,14 @@ type natsServer struct {
 // startNATS starts a server. With a password only user "me" may log in.
 func startNATS(t *testing.T, password string) *natsServer {
 	t.Helper()
+	return startNATSIn(t, t.TempDir(), password)
+}
+
+// startNATSIn is startNATS with a folder for its data.
+func startNATSIn(t *testing.T, dir, password string) *natsServer {
+	t.Helper()
 	n := &natsServer{t: t, opts: server.Options{
-		Host: "127.0.0.1", Port: portOf(t, freeAddress(t)), JetStream: true, StoreDir: t.TempDir(), NoSigs: true, NoLog: true,
+		Host: "127.0.0.1", Port: portOf(t, freeAddress(t)), JetStream: true, StoreDir: dir, NoSigs: true, NoLog: true,
 		AuthTimeout: 60, // seconds
 	}}
 	if password != "" {

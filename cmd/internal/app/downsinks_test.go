@@ -78,12 +78,18 @@ func (s *destinationStand) file(name, text string) string {
 // sql runs statements as the superuser.
 func (s *destinationStand) sql(statements string) {
 	s.t.Helper()
-	config := must(pgx.ParseConfig("host=127.0.0.1 user=postgres sslmode=disable dbname=postgres"))(s.t)
-	config.Port, config.Password = uint16(portOf(s.t, s.postgres.Addr())), s.postgres.Password
-	conn := must(pgx.ConnectConfig(s.t.Context(), config))(s.t)
-	defer conn.Close(s.t.Context())
-	if _, err := conn.Exec(s.t.Context(), statements, pgx.QueryExecModeSimpleProtocol); err != nil {
-		s.t.Fatal(err)
+	runSQL(s.t, s.postgres, statements)
+}
+
+// runSQL runs statements as the superuser of a server, in one transaction.
+func runSQL(t *testing.T, p *testdb.Postgres, statements string) {
+	t.Helper()
+	config := must(pgx.ParseConfig("host=127.0.0.1 user=postgres sslmode=disable dbname=postgres"))(t)
+	config.Port, config.Password = uint16(portOf(t, p.Addr())), p.Password
+	conn := must(pgx.ConnectConfig(t.Context(), config))(t)
+	defer conn.Close(t.Context())
+	if _, err := conn.Exec(t.Context(), statements, pgx.QueryExecModeSimpleProtocol); err != nil {
+		t.Fatal(err)
 	}
 }
 

@@ -17,6 +17,7 @@ import (
 
 	"github.com/fairlead-dev/fairlead/internal/testenv"
 	"github.com/fairlead-dev/fairlead/internal/testkubectl"
+	"github.com/fairlead-dev/fairlead/internal/testpages"
 )
 
 // runPlugin is fairlead's main as a plugin of kubectl, if it is called so.
@@ -35,8 +36,12 @@ func runPlugin(args []string) error {
 type user struct {
 	*testkubectl.CLI
 
-	t *testing.T
+	t        *testing.T
+	expected map[string]bool // lines of pages that were typed
 }
+
+// in returns the user in a subtest.
+func (u *user) in(t *testing.T) *user { return &user{u.CLI, t, map[string]bool{}} }
 
 // newUser has the plugin, and its completion as the page has it, in the PATH.
 func newUser(t *testing.T, kubeconfig string) *user {
@@ -55,7 +60,7 @@ func newUser(t *testing.T, kubeconfig string) *user {
 	if err := os.WriteFile(filepath.Join(folder, "kubectl_complete-fairlead"), []byte(script), 0o755); err != nil { //nolint:gosec // It is executed.
 		t.Fatal(err)
 	}
-	u := &user{CLI: testkubectl.New(t, kubeconfig, folder), t: t}
+	u := &user{CLI: testkubectl.New(t, kubeconfig, folder), t: t, expected: map[string]bool{}}
 	u.Env = []string{asChild + "=plugin"}
 	return u
 }
@@ -76,6 +81,7 @@ func (u *user) expects(page, line string, want, not []string) {
 	if text := string(must(os.ReadFile("../../../docs/" + page))(u.t)); !strings.Contains(text, line+"\n") {
 		u.t.Errorf("docs/%s does not say %s", page, line)
 	}
+	u.expected[line] = true
 	out := u.types(strings.ReplaceAll(strings.TrimPrefix(line, "$ "), "edge-1", "paris"))
 	for _, s := range want {
 		if !strings.Contains(out, s) {
@@ -124,7 +130,7 @@ func TestKubectl(t *testing.T) {
 	kubelet.run("0", "127.0.0.1:1", labels) // answers nothing
 
 	t.Run("members", func(t *testing.T) {
-		u := &user{u.CLI, t}
+		u := u.in(t)
 		u.types("kubectl wait --for=create --timeout=2m membercluster/paris --namespace=fairlead-members")
 		u.types("kubectl wait --for=condition=Reachable=False --timeout=2m membercluster/paris --namespace=fairlead-members")
 		const wait = "kubectl wait --for=condition=Synced membercluster/edge-1 --namespace=fairlead-members"
@@ -142,12 +148,20 @@ func TestKubectl(t *testing.T) {
 		u.expects("member-clusters.md", "$ kubectl get memberclusters --namespace=fairlead-members", []string{
 			"NAME REACHABLE SYNCED FRESH THROTTLED LIVE STREAMS VERSION AGE\n", "paris True True True False 2 2 v1.",
 		}, nil)
+		u.expects("member-clusters.md", "kubectl get memberclusters --namespace=fairlead-members --selector=fairlead.dev/member=edge-1", []string{"\nparis True "}, nil)
+		for _, b := range testpages.Read(t, "../../../docs/member-clusters.md").Blocks("", "sh") {
+			for line := range strings.Lines(b.Text) {
+				if line = strings.TrimSpace(line); strings.Contains(line, "kubectl ") && !u.expected[line] {
+					t.Errorf("the page has a command that this test does not type: %s", line)
+				}
+			}
+		}
 		if out := u.types("kubectl get mc -n fairlead-members -l fairlead.dev/member=paris -o wide"); !strings.Contains(out, "AGE REASON ATTEMPT NEXT RETRY UID SOURCE\n") || !strings.Contains(out, dir) {
 			t.Errorf("a wide table:\n%s", out)
 		}
 	})
 	t.Run("records", func(t *testing.T) {
-		u := &user{u.CLI, t}
+		u := u.in(t)
 		deployments := must(appsv1client.NewForConfig(c.Config()))(t).Deployments("shop")
 		for _, name := range []string{"checkout", "cart"} {
 			labels := map[string]string{"app": name}
@@ -173,7 +187,7 @@ func TestKubectl(t *testing.T) {
 			[]string{" 1 paris\tregistry.example/cart:1\n 1 paris\tregistry.example/checkout:1\n"}, nil)
 	})
 	t.Run("plugin", func(t *testing.T) {
-		u := &user{u.CLI, t}
+		u := u.in(t)
 		r.await("it is live", func() bool { return r.streamsLive("paris") })
 		u.expects("cli.md", "kubectl fairlead status", []string{"NAME STATE SINCE", "\nparis live ", "1 of 1 clusters are live"}, nil)
 		if out := u.types("kubectl plugin list"); !strings.Contains(out, "/kubectl-fairlead\n") || strings.Contains(out, "warning") {

@@ -9,6 +9,7 @@ import (
 	"os"
 	"path"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -80,7 +81,7 @@ func importsOf(t *testing.T, file *ast.File, used map[string]bool) string {
 	var groups [3][]string // standard library, others, ours
 	for _, s := range file.Imports {
 		imported := must(strconv.Unquote(s.Path.Value))(t)
-		name, line := path.Base(imported), s.Path.Value
+		name, line := packageName(imported), s.Path.Value
 		if s.Name != nil {
 			name, line = s.Name.Name, s.Name.Name+" "+line
 		}
@@ -101,4 +102,13 @@ func importsOf(t *testing.T, file *ast.File, used map[string]bool) string {
 		}
 	}
 	return string(must(format.Source([]byte("import (\n" + strings.Join(text, "\n\n") + "\n)\n\n")))(t))
+}
+
+// packageName is what the package of an import path is called as a rule: github.com/minio/minio-go/v7
+// is minio.
+func packageName(imported string) string {
+	if base := path.Base(imported); regexp.MustCompile(`^v\d+$`).MatchString(base) {
+		imported = path.Dir(imported)
+	}
+	return strings.TrimSuffix(path.Base(imported), "-go")
 }

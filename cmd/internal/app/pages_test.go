@@ -39,6 +39,7 @@ func TestPagesAreGenerated(t *testing.T) {
 		"library.md":     {"code": func(of []string) string { return codeOf(t, of) }},
 		"sinks/kafka.md": {"code": func(of []string) string { return codeOf(t, of) }},
 		"sinks/nats.md":  {"code": func(of []string) string { return codeOf(t, of) }},
+		"sinks/s3.md":    {"code": func(of []string) string { return codeOf(t, of) }},
 		"findings.md":    {"findings": func([]string) string { return findings.Markdown() }},
 		"explain.md":     {"reasons": func([]string) string { return reasonsPage() }},
 		"selection.md":   {"presets": func([]string) string { return presetsPage() }},

@@ -10,5 +10,8 @@ import (
 // OwnMounts is of no use here.
 func OwnMounts() *syscall.SysProcAttr { return nil }
 
+// ownMountsAndUsers is of no use here either.
+func ownMountsAndUsers() *syscall.SysProcAttr { return nil }
+
 // Mount fails: there are no volumes of a child's own.
 func Mount(string, int) error { return errors.ErrUnsupported }

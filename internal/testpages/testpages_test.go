@@ -1,0 +1,91 @@
+package testpages
+
+import (
+	"os"
+	"path/filepath"
+	"runtime"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+const sample = "# Page\n\n## One\n\nThe first:\n\n```sh\none\n```\n\n1. In a list:\n\n   ```\n   two\n     three\n   ```\n\n### Deeper\n\n```sql\n-- Which?\nSELECT 1;\n```\n\n## Two\n\n```sh\nfour\n```\n"
+
+func write(t testing.TB, text string) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "page.md")
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+func TestPage(t *testing.T) {
+	page := Read(t, write(t, sample))
+	one := page.Part("## One")
+	for what, diff := range map[string]string{
+		"all of a part":      cmp.Diff([]Block{{"sh", "one\n"}, {"", "two\n  three\n"}, {"sql", "-- Which?\nSELECT 1;\n"}}, one.Blocks()),
+		"those for a shell":  cmp.Diff([]Block{{"sh", "one\n"}, {"", "two\n  three\n"}}, one.Blocks("", "sh")),
+		"of the last part":   cmp.Diff([]Block{{"sh", "four\n"}}, page.Part("## Two").Blocks()),
+		"behind a text":      cmp.Diff("two\n  three\n", page.After("In a list")),
+		"by what they begin": cmp.Diff(map[string]string{"Which?": "SELECT 1;\n"}, page.ByComment("sql", "--")),
+	} {
+		if diff != "" {
+			t.Errorf("%s (-want +got):\n%s", what, diff)
+		}
+	}
+}
+
+// fails runs what has to end a test.
+type fails struct {
+	testing.TB
+	failed bool
+}
+
+func (f *fails) Helper() {}
+
+func (f *fails) Fatalf(string, ...any) {
+	f.failed = true
+	runtime.Goexit()
+}
+
+// What a page does not have ends the test that asks for it.
+func TestWhatIsNotThere(t *testing.T) {
+	for what, ask := range map[string]func(testing.TB){
+		"a heading":         func(t testing.TB) { Read(t, write(t, sample)).Part("## Three") },
+		"a text":            func(t testing.TB) { Read(t, write(t, sample)).After("The second") },
+		"a text twice":      func(t testing.TB) { Read(t, write(t, sample+sample)).After("The first") },
+		"a block behind it": func(t testing.TB) { Read(t, write(t, sample+"The end")).After("The end") },
+		"a first line":      func(t testing.TB) { Read(t, write(t, sample)).ByComment("sh", "#") },
+		"a jq":              func(t testing.TB) { JQ(t, "cat", nil) },
+		"a jq that prints":  func(t testing.TB) { JQ(t, "jq -s '.'", nil) },
+		"a program":         func(t testing.TB) { JQ(t, "jq -r '.a | nothing'", nil) },
+		"an answer":         func(t testing.TB) { JQ(t, "jq -r '.a'", []byte("1")) },
+		"JSON":              func(t testing.TB) { JQ(t, "jq -r '.a'", []byte("{")) },
+	} {
+		f, ended := &fails{TB: t}, make(chan struct{})
+		go func() {
+			defer close(ended)
+			ask(f)
+		}()
+		if <-ended; !f.failed {
+			t.Errorf("%s that is not there: it goes on", what)
+		}
+	}
+}
+
+func TestJQ(t *testing.T) {
+	input := []byte(`{"a":{"b":"x"},"n":1}` + "\n\n" + `{"a":{"b":"y"},"n":2}`)
+	for command, want := range map[string][]string{
+		`jq -r '.a.b'`:                           {"x", "y"},
+		`jq -r '.a'`:                             {`{"b":"x"}`, `{"b":"y"}`},
+		`cat x | jq -rs 'length, (.[1] | .a.b)'`: {"2", "y"},
+		`jq -r '[.a.b, .n] | @tsv' file`:         {"x\t1", "y\t2"},
+		"jq -r 'select(.n > 1)\n  | .n' | sort":  {"2"},
+		`jq -r 'empty'`:                          nil,
+	} {
+		if diff := cmp.Diff(want, JQ(t, command, input)); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", command, diff)
+		}
+	}
+}
