@@ -35,7 +35,7 @@ func targets(cmd *cobra.Command, c *Client, t *target, selector string, args []s
 	if cmd.Name() == "resume" {
 		with := len(names)
 		names = slices.DeleteFunc(names, func(name string) bool {
-			return !slices.ContainsFunc(status.Paused, func(p api.Pause) bool { return p.Paused == api.Paused{Cluster: name} })
+			return !slices.ContainsFunc(status.Paused, func(p api.Pause) bool { return p.Target == api.Target{Cluster: name} })
 		})
 		if len(names) == 0 {
 			return nil, fmt.Errorf("none of the %d clusters with these labels is paused as a whole", with)

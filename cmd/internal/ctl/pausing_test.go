@@ -25,7 +25,7 @@ func TestPauseOfClustersThatFail(t *testing.T) {
 	asked := 0
 	mux.HandleFunc("POST /pause", func(w http.ResponseWriter, r *http.Request) {
 		asked++
-		p := api.Pausing{Pause: api.Pause{Paused: api.Paused{Cluster: r.URL.Query().Get("cluster")}, Mode: r.URL.Query().Get("mode")}}
+		p := api.Pausing{Pause: api.Pause{Target: api.Target{Cluster: r.URL.Query().Get("cluster")}, Mode: r.URL.Query().Get("mode")}}
 		if p.Cluster >= "edge-10" {
 			w.WriteHeader(http.StatusConflict)
 			_ = json.NewEncoder(w).Encode(api.Error{Error: "there is no room for it"})
