@@ -18,9 +18,9 @@ func (h *history) settle() {
 	for _, l := range h.lanes {
 		l.stands = ""
 	}
-	for i := range 4000 {
+	for i := range 3000 {
 		for _, l := range h.lanes {
-			if i == 2000 {
+			if i == 1500 {
 				l.reachLetters()
 			}
 			l.stream.step(l)

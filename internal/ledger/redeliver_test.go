@@ -113,6 +113,9 @@ func TestTheLatestDeletionIsRemembered(t *testing.T) {
 		t.Fatal(err)
 	}
 	c.begin(sequence, a, at(uid3, 19), true)
+	if _, verdict := c.observe(a, at(uid1, 30), false, false); verdict != Stale {
+		t.Errorf("what was deleted later is shown again: verdict %v", verdict)
+	}
 	c.Ack(sequence, a, at(uid3, 19), true)
 	if got := c.Standing(a).Gone; got != "31" {
 		t.Errorf("version %s is remembered, want 31", got)

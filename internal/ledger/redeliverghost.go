@@ -69,11 +69,8 @@ func (c *Cursor) oweLocked(o *object, gone uid) {
 		c.unackedUIDs[o.name] = slices.Insert(slices.Clone(held), 0, version{gone, isGone})
 	}
 	o.due = 0 // no cursor's number
-	if c.writer != nil {
-		c.lastIntent++
-		c.dirty[o.name], c.unstoredIntents[o.name] = struct{}{}, c.lastIntent
-	}
-	c.raiseGenerationLocked()
+	c.touchLocked(o.name)
+	c.raiseGenerationLocked() // what comes from here on waits for the store
 	c.anewLocked()
 }
 
