@@ -53,7 +53,7 @@ func TestRetriedStateThatIsNotHandedOver(t *testing.T) {
 func TestRetriedTwice(t *testing.T) {
 	c, a := snapshotOf(t), Name{"ns", "a"}
 	r, s1, _ := c.Redeliver(a, at(uid1, 10), false) // handed over
-	c.Redeliver(a, at(uid1, 10), false)             // never handed over
+	_, _, _ = c.Redeliver(a, at(uid1, 10), false)   // never handed over
 	if _, _, _, superseded := c.begin(s1, a, at(uid1, 10), false); superseded {
 		t.Error("what was handed over is dropped because of one that never was; settled:", settled(r))
 	}
