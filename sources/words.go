@@ -197,9 +197,15 @@ type (
 // ErrLaneFull says that Comparison.Bury has found no room for a deletion in its lane.
 var ErrLaneFull = stream.ErrLaneFull
 
-// ErrSuperseded says that Sources.Redeliver has not sent a state again: it is not the newest
-// known of its object any more, or it is on its way already.
-var ErrSuperseded = stream.ErrSuperseded
+// Why Sources.Redeliver and Sources.RedeliverGhost have not sent a state again.
+var (
+	// ErrSuperseded: it is not the newest known of its object any more.
+	ErrSuperseded = stream.ErrSuperseded
+	// ErrNameTaken: it is a deletion for RedeliverGhost, as another object has the name by now.
+	ErrNameTaken = stream.ErrNameTaken
+	// ErrNotNow: another state of its name is on its way, or a snapshot is; try again.
+	ErrNotNow = stream.ErrNotNow
+)
 
 // ParseSpecs parses values of --watch, each of which is one spec or several, separated
 // by commas:

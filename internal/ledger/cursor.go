@@ -126,7 +126,8 @@ type cursor struct {
 	mostPending   int // since the map was made
 	order         order
 	redeliveries  map[name]*Redelivery
-	lingering     map[name]uint64 // sequences that the owners before have begun
+	ghosts        map[name][]*Redelivery // see RedeliverGhost
+	lingering     map[name]uint64        // sequences that the owners before have begun
 
 	nonUUIDs     map[uid]string // UIDs that are no UUIDs
 	nonUUIDLimit int            // how many may gather before those in use are counted

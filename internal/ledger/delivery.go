@@ -54,9 +54,9 @@ func (c *Cursor) begin(sequence uint64, n Name, v Version, deleted bool) (ghosts
 			ghosts = append(ghosts, c.formatLocked(h.uid))
 		}
 	}
-	if !deleted && !known && !slices.ContainsFunc(unacked, func(h version) bool { return h.uid == u }) {
+	if !deleted && !known && !slices.ContainsFunc(unacked, func(h version) bool { return h.uid == u && h.rv != isGone }) {
 		at := p.name
-		c.unackedUIDs[at] = append(unacked, version{u, parseRV(v.ResourceVersion)})
+		c.unackedUIDs[at] = append(withoutGone(unacked, u), version{u, parseRV(v.ResourceVersion)})
 		switch {
 		case c.writer == nil:
 		case p.prewritten.number != 0 && p.prewritten.uid == u:
@@ -173,7 +173,7 @@ func (c *Cursor) Ack(sequence uint64, n Name, v Version, deleted bool, stored ..
 		// from a history that was undone: that version may come again.
 		undone := sequence <= c.sweptSequence && !seen.rv.notAfter(c.sweptAt)
 		if seen.rv&unordered == 0 && !undone {
-			c.rememberLocked(at, seen.rv)
+			c.rememberLocked(at, c.latestGoneLocked(at, sequence, seen.rv))
 		}
 		c.leftLocked(key)
 	case o != nil:
@@ -189,7 +189,7 @@ func (c *Cursor) Ack(sequence uint64, n Name, v Version, deleted bool, stored ..
 	}
 	c.touchLocked(at)
 	c.whenStoredLocked(at, stored)
-	c.settleLocked(at, sequence)
+	c.settleLocked(at, sequence, seen.uid)
 	c.advanceLocked()
 	c.boundLocked()
 }
@@ -217,6 +217,7 @@ func (c *Cursor) AckGhost(n Name, uid string, stored ...func()) {
 	}
 	c.touchLocked(at)
 	c.whenStoredLocked(at, stored)
+	c.settleGhostsLocked(at, &u)
 	c.leftLocked([]byte(at))
 }
 

@@ -264,9 +264,9 @@ func TestStateIsNotSettledWhileTheAckedOneIsRedelivered(t *testing.T) {
 	n := Name{"ns", "a"}
 	c := newCursor(StreamID{}, nil)
 	accept(t, c, n, watched(uid1, 10, 7))
-	r, _, ok := c.Redeliver(n, at(uid1, 10), false)
-	if !ok {
-		t.Fatal("the acked state cannot be sent again")
+	r, _, err := c.Redeliver(n, at(uid1, 10), false)
+	if err != nil {
+		t.Fatal("the acked state cannot be sent again:", err)
 	}
 	see(t, c, n, watched(uid1, 11, 8), Deliver)
 	back := see(t, c, n, watched(uid1, 12, 7), Deliver)

@@ -16,14 +16,19 @@ func (h *history) settle() {
 	rest := rand.New(rand.NewPCG(1, 1))
 	h.r = rest
 	for _, l := range h.lanes {
-		for l.stands = ""; len(l.late) > 0; l.late = l.late[1:] {
-			l.offer(l.late[0])
-		}
+		l.stands = ""
 	}
-	for range 3000 {
+	for i := range 3000 {
 		for _, l := range h.lanes {
+			if i == 1500 {
+				l.reachLetters()
+			}
 			l.stream.step(l)
 			l.work()
+			l.retryLetter()
+			for ; len(l.late) > 0; l.late = l.late[1:] {
+				l.offer(l.late[0])
+			}
 		}
 		if rest.Float64() < 0.3 {
 			h.commit(false)
@@ -71,6 +76,9 @@ func (h *lane) check(stored *Cursor) {
 		if !alive[u] && !snk.gone[u] {
 			fail("UID never deleted: " + u)
 		}
+	}
+	if n := len(h.letters) + len(h.sending); n > 0 {
+		fail(fmt.Sprintf("%d dead letters are never accepted", n))
 	}
 	if snk.backwards > 0 {
 		fail(fmt.Sprintf("%d deliveries went backwards", snk.backwards))

@@ -16,6 +16,7 @@ func (h *history) restart() {
 	l.SetQuota("a", Quota{Objects: h.quota})
 	h.ledger = l
 	for _, l := range h.lanes {
+		l.takeBackLetters(true)
 		l.waiting, l.working, l.acked, l.retried = map[string]item{}, map[string]*work{}, map[string]int{}, nil
 		l.late = nil
 		l.sink.newest, l.sink.buried = maps.Clone(l.stored), map[string]int{}
@@ -42,7 +43,7 @@ func (h *history) crash() {
 		h.sinks++
 		for _, l := range h.lanes {
 			past := l.sink.past // what the newest states are from
-			l.sink = newSink()
+			l.sink, l.letters, l.sending = newSink(), nil, nil
 			l.sink.past = past
 		}
 		h.restart()
@@ -121,6 +122,7 @@ func (h *history) replace() {
 	for _, l := range h.lanes {
 		l.server.replace(1 + h.r.IntN(100))
 		l.ever = nil // a stream retries nothing of another cluster
+		l.burySent()
 		l.connect()
 	}
 }

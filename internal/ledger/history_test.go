@@ -49,6 +49,7 @@ type lane struct {
 	stands   string         // a name whose changes no worker takes, for long
 	replays  int            // asked for
 	asks     int            // for which of these, until it is stored; 0: none
+	letters  []item         // deletions that the sink has refused, and that were put away; see history_letters_test.go
 
 	// The process, gone with a crash.
 	cursor  *Cursor
@@ -58,6 +59,7 @@ type lane struct {
 	acked   map[string]int // versions acked since all was stored
 	retried []*Redelivery
 	late    []item // retried, and not handed over yet
+	sending []letter
 }
 
 // work is an item in a worker. Its steps are: begun, and with that noted; then
@@ -66,6 +68,7 @@ type work struct {
 	item
 	begun, delivered bool
 	ghosts           []string
+	given            int    // of these, to the sink
 	limit            uint64 // of the numbers, that the store must have before it is delivered
 }
 
@@ -134,8 +137,9 @@ func (h *lane) work() {
 			return
 		}
 		h.checkNoted(w)
-		h.sink.deliver(w.item, w.ghosts)
-		w.delivered = true
+		if h.handOver(w); !w.delivered && h.r.Float64() < 0.1 { // the next one failed
+			h.putBack(w)
+		}
 	case h.r.Float64() < 0.1: // failed
 		h.putBack(w)
 	default:
@@ -179,12 +183,13 @@ func (h *lane) retry() {
 	if !h.cursor.Reached(v.ResourceVersion) {
 		return
 	}
-	r, sequence, ok := h.cursor.Redeliver(n, v, i.deleted)
-	if !ok {
+	r, sequence, err := h.cursor.Redeliver(n, v, i.deleted)
+	if err != nil {
 		return
 	}
 	if h.r.Float64() < 0.1 {
-		return // it is not handed over: nobody waits for it
+		h.cursor.GiveUp(n, r) // it is not handed over: nobody waits for it
+		return
 	}
 	h.retried = append(h.retried, r)
 	i.sequence, i.again, i.cursor, i.past = sequence, true, h.cursor, h.sink.past[i.name]
@@ -221,8 +226,10 @@ func (h *history) step() {
 		h.commit(false)
 	case x < 0.96:
 		h.commit(true)
-	case x < 0.98:
+	case x < 0.97:
 		l.retry()
+	case x < 0.98:
+		l.retryLetter()
 	default:
 		l.write(func() { l.server.rv++ }) // writes to other resources
 	}
@@ -271,7 +278,7 @@ func (h *history) disturb(l *lane) {
 // replay is asked for because a sink has lost all that it had, until that is stored.
 func (h *lane) replay() {
 	past := h.sink.past // what the newest states are from
-	h.sink = newSink()
+	h.sink, h.letters, h.sending = newSink(), nil, nil
 	h.sink.past = past
 	h.replays++
 	h.asks = h.replays

@@ -125,8 +125,8 @@ func (c *Cursor) oldest(n int) []Known {
 		insert(o.name, o.version)
 	}
 	for name, unacked := range c.unackedUIDs {
-		if c.acked.get([]byte(name)) == nil {
-			insert(name, unacked[len(unacked)-1])
+		if last := unacked[len(unacked)-1]; last.rv != isGone && c.acked.get([]byte(name)) == nil {
+			insert(name, last)
 		}
 	}
 	known := make([]Known, len(oldest))

@@ -132,9 +132,9 @@ func TestIDsBehindARetryAfterAKill(t *testing.T) {
 	b.commit(true)
 	b.deliver(c, at(uid3, 30), false, false)
 	c = b.reach()
-	_, sequence, ok := c.Redeliver(pod(1), at(uid3, 11), false)
-	if !ok {
-		t.Fatal("refused")
+	_, sequence, err := c.Redeliver(pod(1), at(uid3, 11), false)
+	if err != nil {
+		t.Fatal(err)
 	}
 	c.begin(sequence, pod(1), at(uid3, 11), false)
 	b.commit(true)

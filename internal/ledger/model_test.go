@@ -148,8 +148,8 @@ func (s *sink) identify(i item) {
 	set := func(states map[string]state) {
 		if !i.deleted {
 			states[i.name] = state{i.uid, i.rv}
-		} else if states[i.name].uid == i.uid {
-			delete(states, i.name)
+		} else {
+			delete(states, i.name) // whatever UID that has
 		}
 	}
 	if i.sequence >= s.numbers[i.name] {
@@ -162,13 +162,20 @@ func (s *sink) identify(i item) {
 	}
 }
 
-func (s *sink) deliver(i item, ghosts []string) {
-	for _, g := range ghosts {
-		s.gone[g], s.buried[g] = true, i.past
-		ghost := i
-		ghost.uid, ghost.deleted, ghost.sequence = g, true, i.sequence-1
-		s.identify(ghost)
-	}
+// states are all that it holds, in its several ways.
+func (s *sink) states() []map[string]state {
+	return []map[string]state{s.objects, s.unique, s.ordered}
+}
+
+// bury is told that a UID is gone whose name a change takes, which comes next.
+func (s *sink) bury(i item, ghost string) {
+	s.gone[ghost], s.buried[ghost] = true, i.past
+	i.uid, i.deleted, i.sequence = ghost, true, i.sequence-1
+	s.identify(i)
+	delete(s.objects, i.name) // whatever UID that has
+}
+
+func (s *sink) deliver(i item) {
 	s.identify(i)
 	s.past[i.name] = i.past
 	if i.deleted {
@@ -257,6 +264,8 @@ func (s *stream) step(h *lane) {
 	case s.last < srv.compacted || s.last > srv.rv:
 		s.beginSnapshot(h)
 	case s.cursor.Partial() && (h.settling || h.r.Float64() < 0.05):
+		s.beginSnapshot(h)
+	case s.cursor.needsSnapshot && (h.settling || h.r.Float64() < 0.2): // a letter asks for it
 		s.beginSnapshot(h)
 	default:
 		for _, e := range srv.log {

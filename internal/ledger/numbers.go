@@ -70,10 +70,15 @@ func (c *Cursor) extendLocked() {
 }
 
 // headsFirstLocked says that what is observed from here on is not to be handed over
-// before the store has the head as it is now.
+// before the store has the head as it is now. What waits already for an earlier one goes on
+// waiting.
 func (c *Cursor) headsFirstLocked() {
 	c.extendLocked()
-	c.numbers.since, c.numbers.least = c.numbers.last, c.numbers.limit
+	x := &c.numbers
+	if x.stored >= x.least {
+		x.since = x.last
+	}
+	x.least = x.limit
 }
 
 // mayHandOverLocked reports whether the store has a limit that allows a number to be

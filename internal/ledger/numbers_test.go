@@ -121,3 +121,23 @@ func TestBeginRefusesWhatIsSuperseded(t *testing.T) {
 		t.Error("only the third may be handed over")
 	}
 }
+
+// What waits for a head that the store has yet to get does not go before it because a later one
+// is to be stored, too.
+func TestWhatWaitsForAHeadWaitsForTheNextToo(t *testing.T) {
+	s := newStored(t)
+	c := s.reach()
+	s.fill(c)
+	s.commit(true)
+	c.RaiseDue()
+	c.raiseGenerationLocked()
+	sequence, _ := c.observe(pod(1), at(uid3, 31), false, false)
+	c.raiseGenerationLocked()
+	if _, _, unstored, _ := c.begin(sequence, pod(1), at(uid3, 31), false); !unstored {
+		t.Error("it is handed over before the store has the first one")
+	}
+	s.commit(true)
+	if _, _, unstored, _ := c.begin(sequence, pod(1), at(uid3, 31), false); unstored {
+		t.Error("it waits although the store has both")
+	}
+}

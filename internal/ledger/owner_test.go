@@ -1,6 +1,9 @@
 package ledger
 
-import "testing"
+import (
+	"errors"
+	"testing"
+)
 
 // Calls through an older handle do nothing, but for acks of what is in work.
 func TestOnlyTheLastHandleCounts(t *testing.T) {
@@ -22,7 +25,7 @@ func TestOnlyTheLastHandleCounts(t *testing.T) {
 	}
 	old.Seen("30")
 	old.BeginSnapshot()
-	if _, _, ok := old.Redeliver(pod(1), at(uid3, 11), false); ok {
+	if _, _, err := old.Redeliver(pod(1), at(uid3, 11), false); !errors.Is(err, ErrNotNow) {
 		t.Error("retried through an old handle")
 	}
 	if from, _ := c.Start(); from != "20" {

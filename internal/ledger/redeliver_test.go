@@ -1,6 +1,9 @@
 package ledger
 
-import "testing"
+import (
+	"errors"
+	"testing"
+)
 
 // snapshotOf returns a cursor whose first snapshot, at version 20, held a at
 // 10, all of it acked.
@@ -31,44 +34,60 @@ func TestOnlyTheNewestIsRetried(t *testing.T) {
 		name    Name
 		version Version
 		deleted bool
-		want    bool
+		want    error // nil: it is sent
 	}{
-		{"the acked state", nil, a, at(uid1, 10), false, true},
-		{"an older state", nil, a, at(uid1, 9), false, false},
-		{"a newer state that nobody observed", nil, a, at(uid1, 11), false, false},
-		{"the version of another UID", nil, a, at(uid2, 10), false, false},
-		{"a state of an object that is not known", nil, b, at(uid1, 10), false, false},
-		{"the deletion of what is there again", nil, a, at(uid2, 9), true, false},
-		{"a deletion of what is not there", nil, b, at(uid2, 9), true, true},
+		{"the acked state", nil, a, at(uid1, 10), false, nil},
+		{"an older state", nil, a, at(uid1, 9), false, ErrSuperseded},
+		{"a newer state that nobody observed", nil, a, at(uid1, 11), false, ErrSuperseded},
+		{"the version of another UID", nil, a, at(uid2, 10), false, ErrSuperseded},
+		{"a state of an object that is not known", nil, b, at(uid1, 10), false, ErrSuperseded},
+		{"the deletion of what exists again", nil, a, at(uid1, 9), true, ErrSuperseded},
+		{"the deletion of what had the name before", nil, a, at(uid2, 9), true, ErrNameTaken},
+		{"a deletion of what is not there", nil, b, at(uid2, 9), true, nil},
 		{"a state with a newer one pending", func(_ *testing.T, c *Cursor) {
 			c.observe(a, at(uid1, 21), false, false)
-		}, a, at(uid1, 10), false, false},
+		}, a, at(uid1, 10), false, ErrSuperseded},
+		{"the deletion of what is pending", func(_ *testing.T, c *Cursor) {
+			c.observe(a, at(uid2, 21), false, false)
+		}, a, at(uid2, 9), true, ErrSuperseded},
+		{"a deletion with another object pending", func(_ *testing.T, c *Cursor) {
+			c.observe(a, at(uid1, 21), false, false)
+		}, a, at(uid2, 9), true, ErrNotNow},
+		{"a deletion that is pending", func(_ *testing.T, c *Cursor) {
+			c.observe(a, at(uid1, 21), true, false)
+		}, a, at(uid1, 21), true, ErrNotNow},
+		{"a state that is pending", func(_ *testing.T, c *Cursor) {
+			c.observe(a, at(uid1, 21), false, false)
+		}, a, at(uid1, 21), false, ErrNotNow},
 		{"a state of what was deleted", func(t *testing.T, c *Cursor) {
 			deliver(t, c, a, at(uid1, 21), true, false)
-		}, a, at(uid1, 10), false, false},
+		}, a, at(uid1, 10), false, ErrSuperseded},
 		{"that deletion", func(t *testing.T, c *Cursor) {
 			deliver(t, c, a, at(uid1, 21), true, false)
-		}, a, at(uid1, 21), true, true},
+		}, a, at(uid1, 21), true, nil},
 		{"an older deletion than the one that is remembered", func(t *testing.T, c *Cursor) {
 			deliver(t, c, a, at(uid1, 21), true, false)
-		}, a, at(uid3, 19), true, false},
+		}, a, at(uid3, 19), true, nil},
+		{"a deletion beside the note of another one", func(_ *testing.T, c *Cursor) {
+			c.unackedUIDs[nameOfTest(b)] = []version{{uid: c.uidLocked(uid2), rv: isGone}}
+		}, b, at(uid1, 9), true, nil},
 		{"a deletion with another UID on its way", func(t *testing.T, c *Cursor) {
-			c.unackedUIDs[nameOfTest(b)] = []version{{uid: c.uidLocked(uid2)}}
-		}, b, at(uid1, 9), true, false},
+			c.unackedUIDs[nameOfTest(b)] = []version{{uid: c.uidLocked(uid2), rv: 15}}
+		}, b, at(uid1, 9), true, ErrNotNow},
 		{"a state with another UID on its way", func(t *testing.T, c *Cursor) {
-			c.unackedUIDs[nameOfTest(a)] = []version{{uid: c.uidLocked(uid2)}}
-		}, a, at(uid1, 10), false, false},
+			c.unackedUIDs[nameOfTest(a)] = []version{{uid: c.uidLocked(uid2), rv: 15}}
+		}, a, at(uid1, 10), false, ErrSuperseded},
 	} {
 		c := snapshotOf(t)
 		if tc.before != nil {
 			tc.before(t, c)
 		}
 		unacked := c.Stats().Unacked
-		r, sequence, ok := c.Redeliver(tc.name, tc.version, tc.deleted)
-		if ok != tc.want {
-			t.Errorf("%s: retried %v, want %v", tc.what, ok, tc.want)
+		r, sequence, err := c.Redeliver(tc.name, tc.version, tc.deleted)
+		if !errors.Is(err, tc.want) {
+			t.Errorf("%s: %v, want %v", tc.what, err, tc.want)
 		}
-		if ok {
+		if err == nil {
 			if c.Stats().Unacked != unacked || settled(r) {
 				t.Errorf("%s: settled %v, %d unacked, before it was handed over", tc.what, settled(r), c.Stats().Unacked)
 			}
@@ -83,18 +102,38 @@ func TestOnlyTheNewestIsRetried(t *testing.T) {
 	}
 }
 
+// The deletion of another UID, sent again, is older than the one that is remembered, which a
+// resumed watch would show again.
+func TestTheLatestDeletionIsRemembered(t *testing.T) {
+	c, a := snapshotOf(t), Name{"ns", "a"}
+	c.Seen("25")
+	deliver(t, c, a, at(uid1, 31), true, false)
+	_, sequence, err := c.Redeliver(a, at(uid3, 19), true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.begin(sequence, a, at(uid3, 19), true)
+	if _, verdict := c.observe(a, at(uid1, 30), false, false); verdict != Stale {
+		t.Errorf("what was deleted later is shown again: verdict %v", verdict)
+	}
+	c.Ack(sequence, a, at(uid3, 19), true)
+	if got := c.Standing(a).Gone; got != "31" {
+		t.Errorf("version %s is remembered, want 31", got)
+	}
+}
+
 func nameOfTest(n Name) name { return name(appendName(nil, n)) }
 
 func TestARetriedStateIsPendingLikeAnyOther(t *testing.T) {
 	c, a := snapshotOf(t), Name{"ns", "a"}
-	r, sequence, ok := c.Redeliver(a, at(uid1, 10), false)
-	if !ok {
-		t.Fatal("not retried")
+	r, sequence, err := c.Redeliver(a, at(uid1, 10), false)
+	if err != nil {
+		t.Fatal(err)
 	}
 	if _, known, err := beginAndWait(t.Context(), c, sequence, a, at(uid1, 10), false); !known || err != nil {
 		t.Errorf("Begin: known %v, %v", known, err)
 	}
-	if _, _, again := c.Redeliver(a, at(uid1, 10), false); again {
+	if _, _, err := c.Redeliver(a, at(uid1, 10), false); err == nil {
 		t.Error("retried while a worker has it")
 	}
 	c.Seen("30")
@@ -140,9 +179,9 @@ func TestARetriedStateThatIsGivenUp(t *testing.T) {
 	if c.Stats().Unacked != 0 || c.ResumePoint() != "30" {
 		t.Errorf("%+v, resume point %s", c.Stats(), c.ResumePoint())
 	}
-	second, sequence, ok := c.Redeliver(a, at(uid1, 10), false)
-	if !ok {
-		t.Fatal("cannot be retried again")
+	second, sequence, err := c.Redeliver(a, at(uid1, 10), false)
+	if err != nil {
+		t.Fatal("cannot be retried again:", err)
 	}
 	if sequence != before {
 		t.Errorf("number %d, and %d before: one of them is dropped if both are on their way", sequence, before)
@@ -170,8 +209,8 @@ func TestASnapshotUnderWayKnowsARetriedObject(t *testing.T) {
 	if _, verdict := c.observe(a, at(uid1, 10), false, true); verdict != Duplicate {
 		t.Fatalf("verdict %v", verdict)
 	}
-	if _, _, ok := c.Redeliver(a, at(uid1, 10), false); !ok {
-		t.Fatal("not retried")
+	if _, _, err := c.Redeliver(a, at(uid1, 10), false); err != nil {
+		t.Fatal(err)
 	}
 	if missing := endSnapshot(c, "30"); len(missing) > 0 {
 		t.Errorf("taken for gone: %+v", missing)
@@ -179,8 +218,8 @@ func TestASnapshotUnderWayKnowsARetriedObject(t *testing.T) {
 
 	c = snapshotOf(t)
 	c.BeginSnapshot()
-	if _, _, ok := c.Redeliver(a, at(uid1, 10), false); !ok {
-		t.Fatal("not retried")
+	if _, _, err := c.Redeliver(a, at(uid1, 10), false); err != nil {
+		t.Fatal(err)
 	}
 	if missing := endSnapshot(c, "30"); len(missing) != 1 {
 		t.Errorf("%d tombstones for an object that the snapshot did not hold", len(missing))

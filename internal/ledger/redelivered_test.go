@@ -1,25 +1,51 @@
 package ledger
 
-import "testing"
+import (
+	"errors"
+	"testing"
+)
 
-// two deletions of different UIDs, both forgotten
-// Of two states under one name that are sent again, the ack of one is none of the other.
+// Of two states under one name that are sent again, one waits for the other: the ack of one is
+// none of the other.
 func TestRetriedStatesOfOneName(t *testing.T) {
 	c, b := snapshotOf(t), Name{"ns", "b"}
-	r1, s1, ok1 := c.Redeliver(b, at(uid1, 9), true)
-	r2, s2, ok2 := c.Redeliver(b, at(uid2, 12), true)
-	if !ok1 || !ok2 {
-		t.Fatal(ok1, ok2)
+	r1, s1, err := c.Redeliver(b, at(uid1, 9), true)
+	if err != nil {
+		t.Fatal(err)
 	}
-	if r1 == r2 {
-		t.Error("one Redelivery for two states")
+	if _, _, err := c.Redeliver(b, at(uid2, 12), true); !errors.Is(err, ErrNotNow) {
+		t.Errorf("two at once: %v", err)
 	}
-	_, _, _, superseded := c.begin(s1, b, at(uid1, 9), true)
-	t.Log("first superseded:", superseded)
-	c.begin(s2, b, at(uid2, 12), true)
-	c.Ack(s2, b, at(uid2, 12), true)
-	if settled(r1) && r1.Acked() {
-		t.Error("the deletion of uid1 counts as acked, and was never handed over")
+	c.begin(s1, b, at(uid1, 9), true)
+	if c.Ack(s1, b, at(uid1, 9), true); !settled(r1) || !r1.Acked() {
+		t.Error("the first one is not settled")
+	}
+	r2, s2, err := c.Redeliver(b, at(uid2, 12), true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	// The newest takes its place.
+	deliver(t, c, b, at(uid3, 21), false, false)
+	if _, _, _, superseded := c.begin(s2, b, at(uid2, 12), true); !superseded || !settled(r2) || r2.Acked() {
+		t.Errorf("superseded %v, settled %v, acked %v, although nobody was told of it", superseded, settled(r2), r2.Acked())
+	}
+}
+
+// What is given up is not handed over any more, and holds up no other of its name.
+func TestRetriedStateThatIsNotHandedOver(t *testing.T) {
+	c, b := snapshotOf(t), Name{"ns", "b"}
+	r, sequence, err := c.Redeliver(b, at(uid1, 9), true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if c.GiveUp(b, r); !settled(r) || r.Acked() {
+		t.Error("it is not given up")
+	}
+	if _, _, _, superseded := c.begin(sequence, b, at(uid1, 9), true); !superseded {
+		t.Error("it is handed over all the same")
+	}
+	if _, _, err := c.Redeliver(b, at(uid2, 12), true); err != nil {
+		t.Errorf("it holds up another one: %v", err)
 	}
 }
 
@@ -27,7 +53,7 @@ func TestRetriedStatesOfOneName(t *testing.T) {
 func TestRetriedTwice(t *testing.T) {
 	c, a := snapshotOf(t), Name{"ns", "a"}
 	r, s1, _ := c.Redeliver(a, at(uid1, 10), false) // handed over
-	c.Redeliver(a, at(uid1, 10), false)             // never handed over
+	_, _, _ = c.Redeliver(a, at(uid1, 10), false)   // never handed over
 	if _, _, _, superseded := c.begin(s1, a, at(uid1, 10), false); superseded {
 		t.Error("what was handed over is dropped because of one that never was; settled:", settled(r))
 	}
@@ -41,13 +67,13 @@ func TestRetriedBesideWhatLingers(t *testing.T) {
 	o := before.Observe(a, at(uid1, 21), false, false, nil)
 	before.begin(o.Sequence, a, at(uid1, 21), false)
 	now := c.handleLocked()
-	if _, _, ok := now.Redeliver(a, at(uid1, 10), false); ok {
+	if _, _, err := now.Redeliver(a, at(uid1, 10), false); !errors.Is(err, ErrNotNow) {
 		t.Error("it is sent again while a worker has a newer one")
 	}
 	before.Ack(o.Sequence, a, at(uid1, 21), false)
-	r, sequence, ok := now.Redeliver(a, at(uid1, 21), false)
-	if !ok {
-		t.Fatal("it is not sent again although it is the newest")
+	r, sequence, err := now.Redeliver(a, at(uid1, 21), false)
+	if err != nil {
+		t.Fatal("it is not sent again although it is the newest:", err)
 	}
 	deliver(t, now, a, at(uid1, 22), false, false)
 	if _, _, _, superseded := now.begin(sequence, a, at(uid1, 21), false); !superseded || !settled(r) {
@@ -61,8 +87,8 @@ func TestRetriedOfACursorThatIsDropped(t *testing.T) {
 	s := newStored(t)
 	c, _ := s.claim("uid", "")
 	s.fill(c)
-	r, _, ok := c.Redeliver(pod(7), at(uuid(7), 9), true)
-	if s.ledger.Drop(c.ID()); !ok || !settled(r) || r.Acked() {
-		t.Errorf("sent %t, settled %t, acked %t", ok, settled(r), r.Acked())
+	r, _, err := c.Redeliver(pod(7), at(uuid(7), 9), true)
+	if s.ledger.Drop(c.ID()); err != nil || !settled(r) || r.Acked() {
+		t.Errorf("sent: %v, settled %t, acked %t", err, settled(r), r.Acked())
 	}
 }

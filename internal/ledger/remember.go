@@ -20,6 +20,16 @@ func (c *Cursor) rememberLocked(n name, at rv) {
 	}
 }
 
+// latestGoneLocked returns the version to remember of an acked deletion. One that was sent
+// again may be older than the one that is remembered, which was of another UID.
+func (c *Cursor) latestGoneLocked(n name, sequence uint64, at rv) rv {
+	gone, ok := c.deleted[n]
+	if r := c.redeliveries[n]; ok && r != nil && r.sequence == sequence && at.notAfter(gone) {
+		return gone
+	}
+	return at
+}
+
 // boundLocked gives up the resume point when more deletions are remembered for its
 // sake than there are objects: it has stood still for long, as one change is not
 // accepted, and deletions go on, as with Jobs, whose names never come back. Until

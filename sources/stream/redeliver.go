@@ -13,9 +13,18 @@ import (
 	"github.com/fairlead-dev/fairlead/sources/stream/wire"
 )
 
-// ErrSuperseded says that a state is not to be sent again: it is not the newest
-// known of its object any more, or it is on its way already.
-var ErrSuperseded = errors.New("superseded by a newer state")
+// Errors of Redeliver and RedeliverGhost, beside those that only the member or an operator can
+// change.
+var (
+	// ErrSuperseded says that a state is not to be sent again: it is not the newest known of
+	// its object any more.
+	ErrSuperseded = ledger.ErrSuperseded
+	// ErrNameTaken says that a deletion is of an object whose name another one has by now: see
+	// RedeliverGhost.
+	ErrNameTaken = ledger.ErrNameTaken
+	// ErrNotNow says that it may be tried again in a moment.
+	ErrNotNow = ledger.ErrNotNow
+)
 
 // Follows reports whether the stream is the one that follows an object. It is
 // not known before the stream has first reached its cluster.
@@ -29,21 +38,20 @@ func (s *Stream) Follows(key pipeline.Key) bool {
 // Redeliver offers a state that was acked before once more to one route, as it was
 // then: an event with the same id, at a snapshot's priority. It blocks while the
 // lane is full. The Redelivery reports when the state is accepted. ErrSuperseded means
-// that it would come behind a newer one; after any other error it may be tried
-// again later. It may be called from any goroutine, also while the stream runs.
+// that it would come behind a newer one, ErrNameTaken that it is for RedeliverGhost; after any
+// other error it may be tried again later. It may be called from any goroutine, also while the
+// stream runs.
 func (s *Stream) Redeliver(ctx context.Context, route string, e *pipeline.Event) (*ledger.Redelivery, error) {
-	b, cursor, err := s.cursorOf(route)
+	b, cursor, err := s.cursorFor(route, e)
 	if err != nil {
 		return nil, err
 	}
-	if !s.Follows(e.Key()) {
-		return nil, fmt.Errorf("%s is not what is followed here", e.Key())
-	}
-	if !cursor.IsOf(e.ClusterUID) {
-		return nil, fmt.Errorf("cluster %q is another one than the one that it was recorded of", s.cluster)
-	}
 	if _, ok := cursor.Start(); !ok {
-		return nil, fmt.Errorf("what there is in cluster %q is not known yet: its snapshot is not complete", s.cluster)
+		err := fmt.Errorf("what there is in cluster %q is not known yet: its snapshot is not complete", s.cluster)
+		if st := s.Status(); st.Connected() {
+			err = fmt.Errorf("%w: %w", ErrNotNow, err)
+		}
+		return nil, err
 	}
 	c, err := s.changeOf(e)
 	if err != nil {
@@ -57,15 +65,61 @@ func (s *Stream) Redeliver(ctx context.Context, route string, e *pipeline.Event)
 	if !cursor.Reached(version.ResourceVersion) {
 		return nil, fmt.Errorf("the stream has not come to version %s of cluster %q yet, or not again", version.ResourceVersion, e.Cluster)
 	}
-	r, sequence, ok := cursor.Redeliver(name, version, c.Op == pipeline.Deleted)
-	if !ok {
-		return nil, ErrSuperseded
+	r, sequence, err := cursor.Redeliver(name, version, c.Op == pipeline.Deleted)
+	if err != nil {
+		return nil, err
 	}
 	c.Sequence = sequence
 	if err := s.send(ctx, b, c); err != nil {
+		cursor.GiveUp(name, r)
 		return nil, err
 	}
 	return r, nil
+}
+
+// RedeliverGhost has one route deliver a deletion once more that was acked before, and whose
+// object's name another one has by now (ErrNameTaken): as a tombstone before the state of that
+// one, which a snapshot or the watch delivers again. The ledger has both as owed until they are
+// accepted, also after a restart. The Redelivery reports when the deletion is accepted, which
+// takes as long as a snapshot; it does not fail if the member goes away meanwhile. ErrSuperseded
+// means that the object exists again; after any other error it may be tried again later. It
+// does not block. It may be called from any goroutine, also while the stream runs.
+func (s *Stream) RedeliverGhost(route string, e *pipeline.Event) (*ledger.Redelivery, error) {
+	b, cursor, err := s.cursorFor(route, e)
+	if err != nil {
+		return nil, err
+	}
+	c, err := s.changeOf(e)
+	if err != nil {
+		return nil, err
+	}
+	if c.Op != pipeline.Deleted {
+		return nil, fmt.Errorf("event %.400q is no deletion", e.ID)
+	}
+	if st := s.Status(); !st.Connected() {
+		return nil, fmt.Errorf("another object has its name by now, and is to be delivered behind it; cluster %q is not connected", s.cluster)
+	}
+	name, version := identity(c)
+	r, err := cursor.RedeliverGhost(name, version.UID)
+	if err != nil {
+		return nil, err
+	}
+	s.askForReplay(func(other *branch) bool { return other == b })
+	return r, nil
+}
+
+// cursorFor returns the branch of a route and its cursor, for what an event tells of.
+func (s *Stream) cursorFor(route string, e *pipeline.Event) (*branch, *ledger.Cursor, error) {
+	b, cursor, err := s.cursorOf(route)
+	switch {
+	case err != nil:
+		return nil, nil, err
+	case !s.Follows(e.Key()):
+		return nil, nil, fmt.Errorf("%s is not what is followed here", e.Key())
+	case !cursor.IsOf(e.ClusterUID):
+		return nil, nil, fmt.Errorf("cluster %q is another one than the one that it was recorded of", s.cluster)
+	}
+	return b, cursor, nil
 }
 
 // send hands over a change that is sent again, once there is memory for it.

@@ -75,14 +75,15 @@ func (c *Comparison) Bury(ctx context.Context, n ObjectName, uid, version string
 		Resource: what.gvr, Kind: what.kind, Namespaced: what.namespaced, Term: s.term,
 		Tracker: redeliveryTracker{tracker{cursor: c.cursor, acks: c.branch.acks}, pipeline.Deleted},
 	})
-	_, sequence, ok := c.cursor.Redeliver(t.Name, t.Version, true)
-	if !ok {
-		return ErrSuperseded
+	r, sequence, err := c.cursor.Redeliver(t.Name, t.Version, true)
+	if err != nil {
+		return err
 	}
 	change.Sequence = sequence
 	ctx, cancel := context.WithTimeoutCause(ctx, buryWithin, fmt.Errorf("%w for %v; try again later", ErrLaneFull, buryWithin))
 	defer cancel()
 	if err := s.send(ctx, c.branch, change); err != nil {
+		c.cursor.GiveUp(t.Name, r)
 		if ctx.Err() != nil {
 			err = context.Cause(ctx)
 		}

@@ -28,9 +28,10 @@ type deadLetters struct {
 	last *resending // under way, or the last one that was; nil: none was
 }
 
-// resender offers a recorded event again, see sources.Sources.Redeliver.
+// resender offers a recorded event again, see sources.Sources.
 type resender interface {
 	Redeliver(ctx context.Context, route string, e *pipeline.Event) (*ledger.Redelivery, error)
+	RedeliverGhost(ctx context.Context, route string, e *pipeline.Event) (*ledger.Redelivery, error)
 }
 
 func openDeadLetters(path string, log logr.Logger, reg prometheus.Registerer) (*deadLetters, error) {
@@ -66,7 +67,7 @@ func (d *deadLetters) of(sink string) func(c *pipeline.Change, reason error, att
 		}
 		d.written.Add(1)
 		if r := d.current(); r != nil {
-			r.refused(sink, c.Key)
+			r.refused(sink, c.Key, string(c.UID))
 		}
 		return nil
 	}
@@ -141,14 +142,19 @@ func (d *deadLetters) work(ctx context.Context, r *resending, to resender) error
 		return err
 	}
 	lanes := newLetterLanes(func(record *deadletter.Record) {
-		r.send(record, func() (*ledger.Redelivery, error) { return to.Redeliver(ctx, record.Sink, &record.Event) })
+		r.send(record, false, func() (*ledger.Redelivery, error) { return to.Redeliver(ctx, record.Sink, &record.Event) })
 	})
-	read, err := r.pass(ctx, taken, lanes)
-	lanes.wg.Wait()
+	read, passedOver, err := r.pass(ctx, taken, lanes, nil)
+	for line := range passedOver {
+		r.keep(line, context.Cause(ctx))
+	}
+	if err == nil {
+		err = r.again(ctx, taken, to)
+	}
 	if err != nil {
 		return err // all of it is part of the next attempt
 	}
-	r.wait(ctx)
+	r.wait(ctx, false)
 	if err := taken.Finish(func(line int) bool { return line > read || r.keeps(line) }); err != nil {
 		return err
 	}

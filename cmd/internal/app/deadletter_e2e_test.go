@@ -20,6 +20,7 @@ import (
 type fussy struct {
 	mu     sync.Mutex
 	mended bool
+	rule   func(*pipeline.Change) error // instead of that, unless nil
 	events []pipeline.Event
 	failed error
 }
@@ -29,8 +30,8 @@ func (f *fussy) Write(_ context.Context, batch []*pipeline.Change) error {
 	defer f.mu.Unlock()
 	refused := map[int]error{}
 	for i, c := range batch {
-		if strings.HasPrefix(c.Key.Name, "bad") && !f.mended {
-			refused[i] = pipeline.Permanent(errors.New("no such column"))
+		if err := f.answer(c); err != nil {
+			refused[i] = err
 			continue
 		}
 		e, err := pipeline.ParseEvent(c.AppendCloudEvent(nil))
@@ -43,10 +44,26 @@ func (f *fussy) Write(_ context.Context, batch []*pipeline.Change) error {
 	return nil
 }
 
+func (f *fussy) answer(c *pipeline.Change) error {
+	switch {
+	case f.rule != nil:
+		return f.rule(c)
+	case strings.HasPrefix(c.Key.Name, "bad") && !f.mended:
+		return pipeline.Permanent(errors.New("no such column"))
+	}
+	return nil
+}
+
 func (f *fussy) mend(mended bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.mended = mended
+	f.mended, f.rule = mended, nil
+}
+
+func (f *fussy) follow(rule func(*pipeline.Change) error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.rule = rule
 }
 
 // received returns the ids of the events about an object, in order.
@@ -161,6 +178,96 @@ func TestDeadLettersOnARealCluster(t *testing.T) {
 	if !has("bad-4", 1)() {
 		t.Errorf("delivered %v", sink.received("bad-4"))
 	}
+	if sink.failed != nil {
+		t.Error(sink.failed)
+	}
+}
+
+// TestADeletionWhoseNameIsTakenOnARealCluster has a sink refuse the deletion of an object, whose
+// name another one takes. Who has a row for each UID is told of the deletion, and who has one for
+// each name of what exists, behind it: also when the program ends between the two.
+func TestADeletionWhoseNameIsTakenOnARealCluster(t *testing.T) {
+	env := testenv.Start(t, testenv.Spec{Name: "alpha"})
+	const ns = "taken"
+	o := newObjects(t, env.Cluster("alpha"), ns)
+	dir := t.TempDir()
+	path := filepath.Join(dir, "dead.jsonl")
+	sink := &fussy{}
+	options := Options{Sinks: sinks.Kinds{testKind("fussy", func(string) (pipeline.Sink, error) { return sink, nil })}}
+	flags := []string{
+		"--clusters=kubeconfig:" + writeKubeconfig(t, env.Cluster("alpha")), "--watch=configmaps?namespace=" + ns,
+		"--sink=fussy:", "--dead-letter=" + path, "--ledger=" + filepath.Join(dir, "ledger"), "--admin-bind-address=127.0.0.1:0",
+	}
+	r := startWith(t, options, newRecorder(), flags...)
+	retry := func(want string) {
+		t.Helper()
+		out, err := command(t, "dead-letter", "retry", "--wait=1m", "--admin=http://"+r.program.adminAddress.String())
+		if err != nil || !strings.Contains(out, want) {
+			t.Errorf("retry, want %q: %v\n%s", want, err, out)
+		}
+	}
+	letters := func(name string, times int) {
+		t.Helper()
+		r.await("so many dead letters", func() bool {
+			c := r.cluster("alpha")
+			return strings.Count(namesIn(t, path), name) == times && r.streamsLive("alpha") && c.Streams[0].Unacked == 0
+		})
+	}
+	// ends waits until the sink has had the deletion of a UID, and then what exists.
+	ends := func(name, gone string) {
+		t.Helper()
+		state := strings.Replace(o.list()[name], " ", "/", 1)
+		r.await("the state comes behind the deletion", func() bool {
+			ids := sink.received(name)
+			n := len(ids)
+			return n > 1 && strings.Contains(ids[n-2], "/"+gone+"/") && strings.Contains(ids[n-2], "/deleted") && strings.Contains(ids[n-1], "/"+state)
+		})
+	}
+	uidOf := func(name string) string {
+		uid, _, _ := strings.Cut(o.list()[name], " ")
+		return uid
+	}
+
+	// All of the name is refused: what exists is sent before, and once more.
+	o.create("bad-1")
+	letters("bad-1", 1)
+	gone := uidOf("bad-1")
+	o.delete("bad-1")
+	letters("bad-1", 2)
+	o.create("bad-1")
+	letters("bad-1", 3)
+	sink.mend(true)
+	retry("3 dead letters: 2 delivered, 0 refused again, 1 superseded, 0 kept")
+	ends("bad-1", gone)
+
+	// The deletion alone is refused. When it is accepted, the sink takes no states any more, and
+	// the program ends.
+	o.create("bad-2")
+	r.await("it is delivered", func() bool { return len(sink.received("bad-2")) == 1 })
+	gone = uidOf("bad-2")
+	sink.mend(false)
+	o.delete("bad-2")
+	letters("bad-2", 1)
+	sink.mend(true)
+	o.create("bad-2")
+	r.await("what has its name is delivered", func() bool { return len(sink.received("bad-2")) == 2 })
+	letters("bad-2", 1)
+	sink.follow(func(c *pipeline.Change) error {
+		if c.Key.Name == "bad-2" && c.Op != pipeline.Deleted {
+			return errors.New("no states now")
+		}
+		return nil
+	})
+	retry("1 dead letters: 1 delivered, 0 refused again, 0 superseded, 0 kept")
+	if err := r.stop(); err != nil {
+		t.Fatal(err)
+	}
+	if ids := sink.received("bad-2"); len(ids) != 3 || !strings.Contains(ids[2], "/deleted") {
+		t.Errorf("the sink has received %q", ids)
+	}
+	sink.mend(true)
+	r = startWith(t, options, newRecorder(), flags...)
+	ends("bad-2", gone)
 	if sink.failed != nil {
 		t.Error(sink.failed)
 	}

@@ -4,6 +4,8 @@ import (
 	"context"
 	"crypto/sha256"
 	"errors"
+	"maps"
+	"slices"
 	"sync"
 
 	"github.com/fairlead-dev/fairlead/internal/ledger"
@@ -19,23 +21,26 @@ type resending struct {
 	mu     sync.Mutex
 	counts resendingStatus
 	// sent has what is under way, kept the lines that stay in the file, offered
-	// digests of the events that were sent.
-	sent    map[letterKey]*letter
-	kept    map[int]struct{}
-	offered map[[sha256.Size]byte]struct{}
-	sending map[letterKey]*letter // being offered
+	// digests of the events that were sent, deferred why a line is to be offered again.
+	sent     map[letterKey][]*letter
+	kept     map[int]struct{}
+	offered  map[[sha256.Size]byte]struct{}
+	deferred map[int]error
+	sending  map[letterKey]*letter // being offered
 }
 
-// letterKey is what one letter at a time is of.
+// letterKey is what a sink refuses.
 type letterKey struct {
 	sink string
 	key  pipeline.Key
+	uid  string
 }
 
 // letter is a record on its way to the sinks.
 type letter struct {
 	line    int
 	retried *ledger.Redelivery
+	ghost   bool // it goes before the state of another object of its name
 	refused bool // by a sink, again
 }
 
@@ -62,17 +67,18 @@ const (
 // maxReasons bounds how many different reasons are told apart.
 const maxReasons = 20
 
-var errForgotten = errors.New("its cluster left the fleet before it was accepted")
+var errForgotten = errors.New("its cluster left the fleet, or another object took its name, before it was accepted; try again")
 
 func newResending() *resending {
 	return &resending{
 		done:   make(chan struct{}),
 		counts: resendingStatus{State: goingOn, Reasons: map[string]int{}},
-		sent:   map[letterKey]*letter{},
+		sent:   map[letterKey][]*letter{},
 		kept:   map[int]struct{}{},
 
-		offered: map[[sha256.Size]byte]struct{}{},
-		sending: map[letterKey]*letter{},
+		offered:  map[[sha256.Size]byte]struct{}{},
+		deferred: map[int]error{},
+		sending:  map[letterKey]*letter{},
 	}
 }
 
@@ -85,19 +91,23 @@ func (r *resending) ended() bool {
 	}
 }
 
-// pass goes over the file until every record has been offered, or ctx ends. It
-// returns how many lines have been: what is behind them is kept, whatever it is.
-func (r *resending) pass(ctx context.Context, taken *deadletter.Taken, lanes *letterLanes) (read int, err error) {
-	passedOver := map[int]bool{}
+// pass goes over the file until every record has been offered, or ctx ends: those of some lines,
+// or all if lines is nil. It returns how many lines have been read, and which of them have not
+// been offered.
+func (r *resending) pass(ctx context.Context, taken *deadletter.Taken, lanes *letterLanes, lines map[int]error) (read int, passedOver map[int]bool, err error) {
+	defer lanes.wg.Wait()
+	passedOver = map[int]bool{}
 	for first := true; first || lanes.again(); first = false {
 		for record, err := range taken.Records() {
 			if err != nil && record.Line == 0 {
-				return read, err
+				return read, nil, err
 			}
 			if ctx.Err() != nil {
 				break
 			}
+			_, meant := lines[record.Line]
 			switch {
+			case lines != nil && !meant:
 			case first && err != nil:
 				r.keep(record.Line, err)
 			case first:
@@ -116,22 +126,23 @@ func (r *resending) pass(ctx context.Context, taken *deadletter.Taken, lanes *le
 			break
 		}
 	}
-	for line := range passedOver {
-		r.keep(line, context.Cause(ctx))
-	}
-	return read, nil
+	return read, passedOver, nil
 }
 
 // send calls offer to send a record again, and notes what comes of it. What is in
-// the file twice of one sink is sent once.
-func (r *resending) send(record *deadletter.Record, offer func() (*ledger.Redelivery, error)) {
+// the file twice of one sink is sent once. ghost says that it is sent before the state of
+// another object of its name.
+func (r *resending) send(record *deadletter.Record, ghost bool, offer func() (*ledger.Redelivery, error)) {
 	e, line := &record.Event, record.Line
-	key, id := letterKey{record.Sink, e.Key()}, sha256.Sum256([]byte(record.Sink+"\x00"+e.Source+" "+e.ID))
+	key, id := letterKey{record.Sink, e.Key(), e.UID()}, sha256.Sum256([]byte(record.Sink+"\x00"+e.Source+" "+e.ID))
 	// A sink may refuse it before offer has returned.
-	l := &letter{line: line}
+	l := &letter{line: line, ghost: ghost}
 	r.mu.Lock()
-	if _, again := r.offered[id]; again {
+	if _, known := r.deferred[line]; !known {
 		r.counts.Records++
+	}
+	if _, again := r.offered[id]; again {
+		delete(r.deferred, line)
 		r.counts.Superseded++
 		r.mu.Unlock()
 		return
@@ -142,19 +153,20 @@ func (r *resending) send(record *deadletter.Record, offer func() (*ledger.Redeli
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	delete(r.sending, key)
-	r.counts.Records++
+	delete(r.deferred, line)
 	switch {
 	case err == nil:
-		// Of a key one is pending at a time: an earlier one has settled.
 		r.settleLocked(key)
 		l.retried = retried
-		r.sent[key] = l
+		r.sent[key] = append(r.sent[key], l)
 		r.offered[id] = struct{}{}
 		if len(r.sent)%1024 == 0 {
 			r.settleAllLocked()
 		}
 	case errors.Is(err, stream.ErrSuperseded):
 		r.counts.Superseded++
+	case errors.Is(err, stream.ErrNameTaken), errors.Is(err, stream.ErrNotNow):
+		r.deferred[line] = err
 	default:
 		r.keepLocked(line, err)
 	}
@@ -187,12 +199,12 @@ func (r *resending) keeps(line int) bool {
 	return kept
 }
 
-// refused notes that a sink's change of key was dead-lettered.
-func (r *resending) refused(sink string, of pipeline.Key) {
-	key := letterKey{sink, of}
+// refused notes that a sink's change of an object was dead-lettered.
+func (r *resending) refused(sink string, of pipeline.Key, uid string) {
+	key := letterKey{sink, of, uid}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if l := r.sent[key]; l != nil {
+	for _, l := range r.sent[key] {
 		l.refused = true
 	}
 	if l := r.sending[key]; l != nil {
@@ -200,18 +212,21 @@ func (r *resending) refused(sink string, of pipeline.Key) {
 	}
 }
 
-// settleLocked counts the letter of key, if it is known what became of it.
+// settleLocked counts the letters of key of which it is known what became of them.
 func (r *resending) settleLocked(key letterKey) {
-	l := r.sent[key]
-	if l == nil {
-		return
+	left := slices.DeleteFunc(r.sent[key], r.isSettledLocked)
+	if r.sent[key] = left; len(left) == 0 {
+		delete(r.sent, key)
 	}
+}
+
+// isSettledLocked counts a letter, if it is known what became of it.
+func (r *resending) isSettledLocked(l *letter) bool {
 	select {
 	case <-l.retried.Settled():
 	default:
-		return
+		return false
 	}
-	delete(r.sent, key)
 	switch {
 	case !l.retried.Acked():
 		r.keepLocked(l.line, errForgotten)
@@ -220,6 +235,7 @@ func (r *resending) settleLocked(key letterKey) {
 	default:
 		r.counts.Delivered++
 	}
+	return true
 }
 
 func (r *resending) settleAllLocked() {
@@ -228,10 +244,10 @@ func (r *resending) settleAllLocked() {
 	}
 }
 
-// wait returns when all that was sent is settled, or when ctx ends: what is
-// not settled then is kept.
-func (r *resending) wait(ctx context.Context) {
-	for l := r.next(); l != nil; l = r.next() {
+// wait returns when all that was sent is settled, or of that the ghosts only, or when ctx ends:
+// what is not settled then is kept.
+func (r *resending) wait(ctx context.Context, ghosts bool) {
+	for l := r.next(ghosts); l != nil; l = r.next(ghosts) {
 		select {
 		case <-l.retried.Settled():
 			continue
@@ -239,21 +255,30 @@ func (r *resending) wait(ctx context.Context) {
 		}
 		r.mu.Lock()
 		r.settleAllLocked()
-		for _, l := range r.sent {
-			r.keepLocked(l.line, context.Cause(ctx))
+		for key, letters := range r.sent {
+			r.sent[key] = slices.DeleteFunc(letters, func(l *letter) bool {
+				ends := l.ghost || !ghosts
+				if ends {
+					r.keepLocked(l.line, context.Cause(ctx))
+				}
+				return ends
+			})
 		}
-		clear(r.sent)
+		r.settleAllLocked() // which leaves out keys without letters
 		r.mu.Unlock()
 	}
 }
 
-// next returns a letter that is not settled, nil if all are.
-func (r *resending) next() *letter {
+// next returns a letter that is not settled, or of the ghosts one; nil if all are.
+func (r *resending) next(ghosts bool) *letter {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	for key, l := range r.sent {
-		if r.settleLocked(key); r.sent[key] != nil {
-			return l
+	for key := range r.sent {
+		r.settleLocked(key)
+		for _, l := range r.sent[key] {
+			if l.ghost || !ghosts {
+				return l
+			}
 		}
 	}
 	return nil
@@ -267,7 +292,7 @@ func (r *resending) end(err error) {
 		r.counts.State, r.counts.Error = failed, err.Error()
 	}
 	// The counts are asked for until the next one begins, which may be never.
-	r.kept, r.offered = map[int]struct{}{}, map[[sha256.Size]byte]struct{}{}
+	r.kept, r.offered, r.deferred = map[int]struct{}{}, map[[sha256.Size]byte]struct{}{}, map[int]error{}
 	r.mu.Unlock()
 	close(r.done)
 }
@@ -277,10 +302,10 @@ func (r *resending) status() resendingStatus {
 	defer r.mu.Unlock()
 	r.settleAllLocked()
 	s := r.counts
-	s.Waiting = len(r.sent)
-	s.Reasons = make(map[string]int, len(r.counts.Reasons))
-	for reason, n := range r.counts.Reasons {
-		s.Reasons[reason] = n
+	s.Waiting = len(r.deferred)
+	for _, letters := range r.sent {
+		s.Waiting += len(letters)
 	}
+	s.Reasons = maps.Clone(r.counts.Reasons)
 	return s
 }

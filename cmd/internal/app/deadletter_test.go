@@ -11,6 +11,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/go-logr/logr"
 	"github.com/google/go-cmp/cmp"
@@ -20,6 +21,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/fairlead-dev/fairlead/internal/ledger"
+	"github.com/fairlead-dev/fairlead/internal/synctest"
 	"github.com/fairlead-dev/fairlead/pipeline"
 	"github.com/fairlead-dev/fairlead/sinks/deadletter"
 	"github.com/fairlead-dev/fairlead/sources/stream"
@@ -37,6 +39,7 @@ type letters struct {
 	sent    chan uint64
 	answer  map[string]error // of Retry, by name
 	offer   func(name string)
+	ghost   func() (*ledger.Redelivery, error)
 	stop    context.CancelFunc
 	ended   chan error
 }
@@ -115,9 +118,9 @@ func (l *letters) Redeliver(ctx context.Context, _ string, e *pipeline.Event) (*
 		return nil, err
 	}
 	n, v := identityOf(e.Name)
-	r, sequence, ok := l.cursor.Redeliver(n, v, false)
-	if !ok {
-		return nil, stream.ErrSuperseded
+	r, sequence, err := l.cursor.Redeliver(n, v, false)
+	if err != nil {
+		return nil, err
 	}
 	select {
 	case l.sent <- sequence:
@@ -125,6 +128,11 @@ func (l *letters) Redeliver(ctx context.Context, _ string, e *pipeline.Event) (*
 	case <-ctx.Done():
 		return nil, context.Cause(ctx)
 	}
+}
+
+// RedeliverGhost is a resender's.
+func (l *letters) RedeliverGhost(context.Context, string, *pipeline.Event) (*ledger.Redelivery, error) {
+	return l.ghost()
 }
 
 // holds checks which objects the file tells of.
@@ -209,7 +217,7 @@ func TestRefusedWhileItIsOffered(t *testing.T) {
 	l := newLetters(t)
 	l.refuse("a")
 	l.offer = func(string) {
-		l.dead.current().refused("fussy", pipeline.Key{Cluster: "alpha", Resource: "pods", Namespace: "ns", Name: "a"})
+		l.dead.current().refused("fussy", pipeline.Key{Cluster: "alpha", Resource: "pods", Namespace: "ns", Name: "a"}, "uid-a")
 	}
 	r := l.dead.resend()
 	l.ack(<-l.sent, "a")
@@ -234,6 +242,59 @@ func TestWhatIsInTheFileTwiceIsSentOnce(t *testing.T) {
 	close(acked)
 	<-r.done
 	l.wantStatus(r, resendingStatus{State: isDone, Records: 2, Delivered: 1, Superseded: 1})
+}
+
+// A deletion whose name another object has by now goes before the state of that one, in a
+// second pass: the others are sent before.
+func TestADeletionWhoseNameIsTakenIsSentAsAGhost(t *testing.T) {
+	l := newLetters(t)
+	l.refuse("a", "b")
+	l.answer["a"] = stream.ErrNameTaken
+	n, _ := identityOf("a")
+	noted := make(chan struct{}, 1)
+	l.ghost = func() (*ledger.Redelivery, error) {
+		r, err := l.cursor.RedeliverGhost(n, "uid-gone")
+		noted <- struct{}{}
+		return r, err
+	}
+	r := l.dead.resend()
+	l.ack(<-l.sent, "b")
+	<-noted
+	l.cursor.AckGhost(n, "uid-gone")
+	<-r.done
+	l.wantStatus(r, resendingStatus{State: isDone, Records: 2, Delivered: 2})
+	l.holds("")
+}
+
+// What cannot be sent at once is offered again for a minute; so long a snapshot may take, too.
+func TestDeadLettersAreOfferedAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := newLetters(t)
+		l.refuse("busy", "taken", "held", "b")
+		l.answer["busy"], l.answer["held"] = stream.ErrNotNow, stream.ErrNotNow
+		l.answer["taken"] = stream.ErrNameTaken
+		n, _ := identityOf("taken")
+		l.ghost = func() (*ledger.Redelivery, error) { return l.cursor.RedeliverGhost(n, "uid-gone") } // its member does not answer
+		offers := 0
+		l.offer = func(name string) {
+			if offers++; name == "busy" && offers > 4 {
+				delete(l.answer, name)
+			}
+		}
+		began := time.Now()
+		r := l.dead.resend()
+		l.ack(<-l.sent, "b")
+		l.ack(<-l.sent, "busy")
+		<-r.done
+		l.wantStatus(r, resendingStatus{
+			State: isDone, Records: 4, Delivered: 2, Kept: 2,
+			Reasons: map[string]int{stream.ErrNotNow.Error(): 1, errNotWithin.Error(): 1},
+		})
+		if took := time.Since(began); took != againFor {
+			t.Errorf("it took %v", took)
+		}
+		l.holds("taken held")
+	})
 }
 
 func TestWhatIsForgottenIsKept(t *testing.T) {

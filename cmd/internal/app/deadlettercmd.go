@@ -37,8 +37,10 @@ func newDeadLetterRetryCommand() *cobra.Command {
 		Short: "Have a running program send its dead letters again",
 		Long: "Has a running program send its dead letters to its sinks again, to all of them.\n" +
 			"Only a state that is still the newest of its object is sent; one that a newer state\n" +
-			"has superseded is dropped. What a sink refuses again is in the file again; what cannot\n" +
-			"be sent now, because its cluster is not in the fleet for one, stays there.",
+			"has superseded is dropped. A deletion is sent unless its object exists again; if another\n" +
+			"object has the name by now, the state of that one is delivered once more behind it. What\n" +
+			"a sink refuses again is in the file again; what cannot be sent within a minute, because\n" +
+			"its cluster is not in the fleet for one, stays there.",
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			var s resendingStatus

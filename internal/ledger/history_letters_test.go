@@ -1,0 +1,156 @@
+package ledger
+
+import (
+	"errors"
+	"slices"
+)
+
+// A sink refuses some deletions for good, those of ghosts too. They are put away in a file,
+// count as accepted, and are sent again later. In the end the sink has had each, unless
+// its UID exists again.
+
+// letter is a deletion that is being sent again.
+type letter struct {
+	item
+	*Redelivery
+}
+
+// handOver gives a change to the sink, and before that the deletions of the ghosts that it
+// displaces: some at a time, so that a process may end between them.
+func (h *lane) handOver(w *work) {
+	n, _ := w.id()
+	for w.given < len(w.ghosts) {
+		ghost := w.ghosts[w.given]
+		w.given++
+		h.checkOwed(w, ghost)
+		refused := h.refuses(w)
+		if refused {
+			h.letters = append(h.letters, item{deleted: true, name: w.name, uid: ghost, rv: w.rv})
+		} else {
+			h.sink.bury(w.item, ghost)
+		}
+		if refused || h.r.Float64() < 0.5 {
+			w.cursor.AckGhost(n, ghost)
+		}
+		if h.r.Float64() < 0.5 {
+			return
+		}
+	}
+	if w.deleted && h.refuses(w) {
+		h.letters = append(h.letters, item{deleted: true, name: w.name, uid: w.uid, rv: w.rv})
+	} else {
+		h.sink.deliver(w.item)
+	}
+	w.delivered = true
+}
+
+// checkOwed verifies that the store has a change as owed to the sink before that is told of the
+// deletion of a UID that is sent again: a watch shows the change, or a snapshot delivers it.
+func (h *lane) checkOwed(w *work, ghost string) {
+	c, n := w.cursor, nameOf(w.name)
+	if w.deleted || !slices.Contains(c.unackedUIDs[n], version{c.uidLocked(ghost), isGone}) {
+		return
+	}
+	head, err := decodeHead(c.key, h.store.heads[c.key])
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	k, err := decodeRecord([]byte(n), h.store.records[c.key][string(n)], func(uid, string) {})
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	_, v := w.id()
+	shown := head.Resume != "" && h.number(head.Resume) < w.rv
+	due := head.Resume == "" && (!k.isAcked || k.acked != c.versionLocked(v) || k.due != head.Due)
+	if !shown && !due {
+		h.t.Fatalf("%s: the deletion of %s is told before the store has that %s is owed; resume point %q", h.what, ghost, w.name, head.Resume)
+	}
+}
+
+// refuses reports whether the sink refuses a deletion.
+func (h *lane) refuses(w *work) bool {
+	return !h.settling && w.cursor == h.cursor && len(h.stream.former) == 0 && h.r.Float64() < 0.1
+}
+
+// retryLetter sends a letter again, if the cursor lets it.
+func (h *lane) retryLetter() {
+	h.takeBackLetters(false)
+	if len(h.letters) == 0 || len(h.stream.former) > 0 {
+		return
+	}
+	at := h.r.IntN(len(h.letters))
+	l := h.letters[at]
+	n, v := l.id()
+	again := l
+	again.again, again.cursor, again.past = true, h.cursor, h.sink.past[l.name]
+	var r *Redelivery
+	err := ErrNotNow
+	if h.cursor.Reached(v.ResourceVersion) {
+		r, again.sequence, err = h.cursor.Redeliver(n, v, true)
+	}
+	handsOver := err == nil
+	if errors.Is(err, ErrNameTaken) || errors.Is(err, ErrNotNow) && h.r.IntN(2) == 0 { // a snapshot keeps it from nobody
+		r, err = h.cursor.RedeliverGhost(n, v.UID)
+	}
+	if errors.Is(err, ErrNotNow) {
+		return
+	}
+	h.letters = slices.Delete(h.letters, at, at+1)
+	switch {
+	case errors.Is(err, ErrSuperseded):
+	case err != nil:
+		h.t.Fatalf("%s: %v", h.what, err)
+	default:
+		h.sending = append(h.sending, letter{l, r})
+		if handsOver {
+			h.late = append(h.late, again)
+		}
+	}
+}
+
+// takeBackLetters puts back what is not sent after all; all of it after a kill.
+func (h *lane) takeBackLetters(all bool) {
+	var left []letter
+	for _, l := range h.sending {
+		select {
+		case <-l.Settled():
+			if !l.Acked() {
+				h.letters = append(h.letters, l.item)
+			}
+		default:
+			if all {
+				h.letters = append(h.letters, l.item)
+			} else {
+				left = append(left, l)
+			}
+		}
+	}
+	h.sending = left
+}
+
+// burySent is somebody who deletes by hand in the sink what the letters of a cluster tell
+// that another one has replaced.
+func (h *lane) burySent() {
+	h.takeBackLetters(true)
+	for _, l := range h.letters {
+		h.sink.gone[l.uid] = true
+		for _, states := range h.sink.states() {
+			if states[l.name].uid == l.uid {
+				delete(states, l.name)
+			}
+		}
+	}
+	h.letters = nil
+}
+
+// reachLetters has the server come to the versions of all letters, as it would some day
+// after a restored backup. The stream has noticed that. And what a worker of an owner before
+// has begun, and was dropped with its queue, is forgotten, as by a restart.
+func (h *lane) reachLetters() {
+	for _, l := range h.letters {
+		h.server.rv = max(h.server.rv, l.rv+1)
+		if h.working[l.name] == nil {
+			delete(h.cursor.lingering, nameOf(l.name))
+		}
+	}
+}
