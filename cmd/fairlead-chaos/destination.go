@@ -36,10 +36,21 @@ const (
 // lineKinds are the faults that every destination has.
 var lineKinds = []kind{destinationCut, destinationHangs, destinationSlow, destinationMute, destinationDown}
 
+// way leads to a server of a destination, on a line that can fail.
+type way struct {
+	listens string // where the line does
+	line    *tcpline.Line
+}
+
+func (w way) open() error { return w.line.Open(w.listens) }
+
 // destination is a real one, to which the program delivers beside the sinks that are
 // files. It is reached on a line that can fail.
 type destination struct {
-	// sink is the value of --sink. It leads to the line.
+	way
+	// further lead to more servers of it. The faults of the line are those of all.
+	further []way
+	// sink is the value of --sink. It leads to the lines.
 	sink string
 	// server is what crashes, and addr where it listens.
 	server killable
@@ -61,10 +72,8 @@ type destination struct {
 	// destination does not refuse the write of a leader that is none any more.
 	marks func(context.Context) (map[replay.Object]mark, error)
 
-	listens string // where the line does
-	line    *tcpline.Line
-	rig     *lab.Rig
-	close   func() error
+	rig   *lab.Rig
+	close func() error
 }
 
 // stroke is what begins and ends a fault.
@@ -79,13 +88,15 @@ type killable interface {
 // destinations are the values of --sink. What a kind needs is said here and nowhere else.
 // Each starts its server, and completes a destination that has its listens already.
 var destinations = map[string]func(t testing.TB, d *destination){
-	"http":     startReceiver,
-	"hub":      startHub,
-	"kafka":    startTopic,
-	"nats":     startMessages,
-	"otlp":     startCollector,
-	"postgres": startTables,
-	"s3":       startBucket,
+	"http":         startReceiver,
+	"hub":          startHub,
+	"kafka":        startTopic,
+	"nats":         startMessages,
+	"nats-bucket":  startKeys,
+	"nats-cluster": startMessagesOfThree,
+	"otlp":         startCollector,
+	"postgres":     startTables,
+	"s3":           startBucket,
 }
 
 // destinationNames returns the values of --sink.
@@ -97,25 +108,67 @@ func startDestination(ctx context.Context, kind, dir string) (_ *destination, er
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, fmt.Errorf("make a folder for the destination: %w", err)
 	}
-	port, err := loopback.Reserve()
-	if err != nil {
-		return nil, err
-	}
-	d := &destination{listens: net.JoinHostPort("127.0.0.1", strconv.Itoa(port.Number)), rig: lab.NewRig(dir)}
+	d := &destination{rig: lab.NewRig(dir)}
 	d.close = func() error {
-		if d.line != nil {
-			d.line.Cut()
-		}
-		return errors.Join(d.rig.Close(), port.Release())
+		d.cut()
+		return d.rig.Close()
 	}
-	if err := d.rig.Do(ctx, func(t testing.TB) { destinations[kind](t, d) }); err != nil {
-		return nil, errors.Join(err, d.close())
+	err = d.rig.Do(ctx, func(t testing.TB) {
+		d.way = newWay(t)
+		destinations[kind](t, d)
+		d.line.Lead(d.addr)
+	})
+	if err == nil {
+		err = d.open()
 	}
-	d.line = tcpline.New(d.addr)
-	if err := d.line.Open(d.listens); err != nil {
+	if err != nil {
 		return nil, errors.Join(err, d.close())
 	}
 	return d, nil
+}
+
+// newWay returns one that is not open, and leads nowhere yet.
+func newWay(t testing.TB) way {
+	t.Helper()
+	return way{address(freePort(t)), tcpline.New("")}
+}
+
+// freePort returns a port of 127.0.0.1 that nobody else gets before the end.
+func freePort(t testing.TB) int {
+	t.Helper()
+	port, err := loopback.Reserve()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := port.Release(); err != nil {
+			t.Error(err)
+		}
+	})
+	return port.Number
+}
+
+func address(port int) string { return net.JoinHostPort("127.0.0.1", strconv.Itoa(port)) }
+
+// ways are all that lead to it.
+func (d *destination) ways() []way {
+	if d.line == nil { // It has not begun to start.
+		return nil
+	}
+	return append([]way{d.way}, d.further...)
+}
+
+func (d *destination) cut() {
+	for _, w := range d.ways() {
+		w.line.Cut()
+	}
+}
+
+func (d *destination) open() (err error) {
+	for _, w := range d.ways() {
+		err = errors.Join(err, w.open())
+	}
+	return err
 }
 
 // seldomFrom is how long a run is that has the faults which are seldom.
@@ -134,15 +187,17 @@ func (d *destination) kinds(run time.Duration) []kind {
 func (d *destination) stroke(k kind, random *rand.Rand) stroke {
 	set := func(f tcpline.Faults) func(context.Context) error {
 		return func(context.Context) error {
-			d.line.Set(f)
+			for _, w := range d.ways() {
+				w.line.Set(f)
+			}
 			return nil
 		}
 	}
 	cut := func(context.Context) error {
-		d.line.Cut()
+		d.cut()
 		return nil
 	}
-	open := func(context.Context) error { return d.line.Open(d.listens) }
+	open := func(context.Context) error { return d.open() }
 	switch k {
 	case destinationCut:
 		return stroke{cut, open}
