@@ -69,7 +69,7 @@ func shortDestination(sink string, others bool) *options {
 	o := short(11)
 	o.sink, o.members = sink, 1
 	if !others {
-		o.changes, o.faults, o.duration, o.hostile = 200, 0, 8*time.Second, false
+		o.changes, o.faults, o.duration, o.hostile = 200, 0, 6*time.Second, false
 	}
 	return o
 }
@@ -77,6 +77,7 @@ func shortDestination(sink string, others bool) *options {
 // The other destinations than that of TestChaosShort take a run each, of which those that
 // need a program that is not built here are for make test-sinks.
 func TestDestinations(t *testing.T) {
+	t.Parallel()
 	all := os.Getenv(testsinks.RequireEnv) != ""
 	needs := map[string]*testprogram.Program{"otlp": testsinks.Otelcol, "s3": testsinks.VersityGW}
 	for _, sink := range destinationNames() {
@@ -84,6 +85,7 @@ func TestDestinations(t *testing.T) {
 			continue
 		}
 		t.Run(sink, func(t *testing.T) {
+			t.Parallel()
 			if sink == "nats-cluster" && !all {
 				t.Skip("it finds a new leader in seconds, again and again: make test-sinks")
 			}

@@ -105,6 +105,7 @@ func TestRefusals(t *testing.T) {
 				t.Fatal(err)
 			}
 			defer sink.(io.Closer).Close() //nolint:errcheck // It ends with the test.
+
 			w := &writing{Sink: sink, objects: 8, last: 1} // so that more than one partition has some
 			w.until(t)
 			for k := range d.more {

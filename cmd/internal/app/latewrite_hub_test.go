@@ -2,7 +2,6 @@ package app
 
 import (
 	"encoding/json"
-	"fmt"
 	"io"
 	"net/http"
 	"net/url"
@@ -38,9 +37,10 @@ func startLateRecords(t *testing.T, c *testenv.Cluster) *comparing {
 		line:  line,
 		marks: r.marks,
 		arrival: func() func() bool {
-			before := r.refused()
-			return func() bool { return r.refused() > before }
+			before := r.answers("")
+			return func() bool { return r.answers("") > before }
 		},
+		refused: func() int { return r.answers(strconv.Itoa(http.StatusUnprocessableEntity)) },
 	}
 }
 
@@ -69,8 +69,9 @@ func (r *lateRecords) marks() map[string]lateMark {
 // aCount is a sample of what the API server counts of its answers.
 var aCount = regexp.MustCompile(`(?m)^apiserver_request_total\{([^}]*)\} (\S+)$`)
 
-// refused returns how many writes of records the rules of their CRD have refused.
-func (r *lateRecords) refused() (n int) {
+// answers returns how many writes of records the hub has answered, with that status; empty:
+// with any. The rules of their CRD refuse with 422.
+func (r *lateRecords) answers(status string) (n int) {
 	r.t.Helper()
 	code, body := r.get("/metrics")
 	if code != http.StatusOK {
@@ -78,11 +79,9 @@ func (r *lateRecords) refused() (n int) {
 	}
 	for _, sample := range aCount.FindAllStringSubmatch(string(body), -1) {
 		labels := sample[1]
-		if !strings.Contains(labels, `resource="records"`) || !strings.Contains(labels, fmt.Sprintf("code=%q", strconv.Itoa(http.StatusUnprocessableEntity))) {
-			continue
+		if strings.Contains(labels, `resource="records"`) && strings.Contains(labels, `code="`+status) && (strings.Contains(labels, `verb="PATCH"`) || strings.Contains(labels, `verb="POST"`)) {
+			n += int(must(strconv.ParseFloat(sample[2], 64))(r.t))
 		}
-		value := must(strconv.ParseFloat(sample[2], 64))(r.t)
-		n += int(value)
 	}
 	return n
 }

@@ -22,30 +22,40 @@ func startLateBucket(t *testing.T, _ *testenv.Cluster) *comparing {
 	server.make()
 	address := net.JoinHostPort("127.0.0.1", strconv.Itoa(server.opts.Port))
 	line, listens := lineTo(t, address)
-	refused := countRefusals(t, address)
+	answers := countAnswers(t, address)
 	return &comparing{
 		sink:  "nats://" + listens + "/fairlead?tls=false&mode=kv",
 		line:  line,
 		marks: func() map[string]lateMark { return bucketMarks(t, server) },
 		arrival: func() func() bool {
-			before := refused.Load()
-			return func() bool { return refused.Load() > before }
+			before := answers.all.Load()
+			return func() bool { return answers.all.Load() > before }
 		},
+		refused: func() int { return int(answers.refused.Load()) },
 	}
 }
 
-// countRefusals counts the answers that a key has another revision than the one that was
-// to be replaced.
-func countRefusals(t *testing.T, address string) *atomic.Int64 {
+// answered counts what a NATS server has answered to who publishes: all of it, and that a
+// key had another revision than the one that was to be replaced.
+type answered struct{ all, refused atomic.Int64 }
+
+func countAnswers(t *testing.T, address string) *answered {
 	t.Helper()
-	n := new(atomic.Int64)
+	n := new(answered)
 	conn := must(nats.Connect("nats://" + address))(t)
 	t.Cleanup(conn.Close)
 	_, err := conn.Subscribe("_INBOX.>", func(m *nats.Msg) {
-		var answer struct{ Error *jetstream.APIError }
-		if json.Unmarshal(m.Data, &answer) == nil && answer.Error != nil && answer.Error.ErrorCode == jetstream.JSErrCodeStreamWrongLastSequence {
-			n.Add(1)
+		var answer struct {
+			Stream string
+			Error  *jetstream.APIError
 		}
+		if json.Unmarshal(m.Data, &answer) != nil || answer.Stream == "" {
+			return
+		}
+		if answer.Error != nil && answer.Error.ErrorCode == jetstream.JSErrCodeStreamWrongLastSequence {
+			n.refused.Add(1)
+		}
+		n.all.Add(1)
 	})
 	if err == nil {
 		err = conn.Flush()

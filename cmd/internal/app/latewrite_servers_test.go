@@ -22,8 +22,10 @@ type comparing struct {
 	// history returns what it has of the past; nil: it has only what is now.
 	history func() []string
 	// arrival is called while nothing is written. What it returns reports whether a write has
-	// arrived since, and is over: for the hub and for NATS, one that was refused.
+	// arrived since, and is over.
 	arrival func() func() bool
+	// refused returns how many writes the server has refused; nil: it does not tell.
+	refused func() int
 }
 
 // lateMark is of what term an object's latest state is, and that state's resourceVersion.
@@ -59,11 +61,14 @@ func testLateWrite(t *testing.T, c *testenv.Cluster, d *comparing) {
 	p.follower.await("the next leader has written everything", func() bool { return d.holds(p, old) })
 
 	marks, history := d.marks(), d.past()
-	arrived := d.arrival()
+	arrived, refused := d.arrival(), d.refusals()
 	if n := hold.Release(); n == 0 {
 		t.Fatal("the late write has got lost: its connection has ended")
 	}
 	p.follower.await("the late write has arrived, and is over", arrived)
+	if d.refused != nil && d.refusals() == refused {
+		t.Error("the server has refused nothing")
+	}
 	same := func(when string) {
 		if diff := cmp.Diff(marks, d.marks(), cmp.AllowUnexported(lateMark{})); diff != "" {
 			t.Errorf("%s the destination holds something else than before:\n%s", when, diff)
@@ -114,6 +119,13 @@ func (d *comparing) past() []string {
 		return nil
 	}
 	return d.history()
+}
+
+func (d *comparing) refusals() int {
+	if d.refused == nil {
+		return 0
+	}
+	return d.refused()
 }
 
 // lineTo returns a line to a server, and where it listens.
