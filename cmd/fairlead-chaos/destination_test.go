@@ -206,7 +206,7 @@ func TestDestinationFaults(t *testing.T) {
 				if k == destinationMute {
 					until(t, "it arrives", func() bool {
 						events, err := d.events(t.Context())
-						return err == nil && len(events) == arrived+1
+						return err == nil && len(events) > arrived // What hung before may be there too.
 					})
 					arrived++
 				}
