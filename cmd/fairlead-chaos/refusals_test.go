@@ -104,7 +104,7 @@ func TestRefusals(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			defer sink.(io.Closer).Close() //nolint:errcheck // It ends with the test.
+			defer sink.(io.Closer).Close()
 
 			w := &writing{Sink: sink, objects: 8, last: 1} // so that more than one partition has some
 			w.until(t)
