@@ -7,6 +7,7 @@ import (
 
 	"github.com/nats-io/nats.go/jetstream"
 
+	"github.com/fairlead-dev/fairlead/cmd/internal/lab"
 	"github.com/fairlead-dev/fairlead/internal/replay"
 )
 
@@ -27,8 +28,23 @@ func startStream(t testing.TB, d *destination, servers int) {
 	d.events, d.unique = s.events, true // within two minutes
 }
 
-// events returns those of the stream in its order.
+// events returns those of the stream in its order. A cluster that has just been started may
+// have to find who answers first.
 func (s messages) events(ctx context.Context) (events []replay.Event, err error) {
+	patient, cancel := context.WithTimeoutCause(ctx, patience, fmt.Errorf("the stream could not be read within %v", patience))
+	defer cancel()
+	err = lab.WaitUntil(patient, failoverWatch, func() (err error) {
+		events, err = s.read(patient)
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("read the stream: %w", err)
+	}
+	return events, nil
+}
+
+// read is one attempt.
+func (s messages) read(ctx context.Context) (events []replay.Event, err error) {
 	err = s.as(ctx, func(ctx context.Context, js jetstream.JetStream) error {
 		stream, err := js.Stream(ctx, topicName)
 		if err != nil {
@@ -60,8 +76,5 @@ func (s messages) events(ctx context.Context) (events []replay.Event, err error)
 		}
 		return nil
 	})
-	if err != nil {
-		return nil, fmt.Errorf("read the stream: %w", err)
-	}
-	return events, nil
+	return events, err
 }
