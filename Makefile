@@ -66,6 +66,7 @@ test: control-plane consul helm kubectl victorialogs promtool databases browser 
 	$(if $(RACE),$(if $(ALL),go test -p $(TESTP) -timeout 20m -run '^Test(NoAlloc|HostileMember)' ./cmd/internal/app ./pipeline/queue ./pipeline/selection ./pipeline/stage ./sources ./sources/stream))
 	# The pages as a site. They are outside of that module, so that its results are not to be cached.
 	$(if $(ALL),cd tools && go test -count 1 ./...)
+	$(if $(ALL),@go run ./internal/testsinks/cmd -missing)
 
 .PHONY: race
 race: ## Run the tests that need no API server COUNT times, shuffled, with the race detector

@@ -7,16 +7,13 @@ import (
 	"fmt"
 	"maps"
 	"math/rand/v2"
-	"net"
 	"os"
 	"path/filepath"
 	"slices"
-	"strconv"
 	"testing"
 	"time"
 
 	"github.com/fairlead-dev/fairlead/cmd/internal/lab"
-	"github.com/fairlead-dev/fairlead/internal/loopback"
 	"github.com/fairlead-dev/fairlead/internal/replay"
 	"github.com/fairlead-dev/fairlead/internal/tcpline"
 )
@@ -39,7 +36,10 @@ var lineKinds = []kind{destinationCut, destinationHangs, destinationSlow, destin
 // destination is a real one, to which the program delivers beside the sinks that are
 // files. It is reached on a line that can fail.
 type destination struct {
-	// sink is the value of --sink. It leads to the line.
+	way
+	// further lead to more servers of it. The faults of the line are those of all.
+	further []way
+	// sink is the value of --sink. It leads to the lines.
 	sink string
 	// server is what crashes, and addr where it listens.
 	server killable
@@ -61,10 +61,8 @@ type destination struct {
 	// destination does not refuse the write of a leader that is none any more.
 	marks func(context.Context) (map[replay.Object]mark, error)
 
-	listens string // where the line does
-	line    *tcpline.Line
-	rig     *lab.Rig
-	close   func() error
+	rig   *lab.Rig
+	close func() error
 }
 
 // stroke is what begins and ends a fault.
@@ -79,13 +77,15 @@ type killable interface {
 // destinations are the values of --sink. What a kind needs is said here and nowhere else.
 // Each starts its server, and completes a destination that has its listens already.
 var destinations = map[string]func(t testing.TB, d *destination){
-	"http":     startReceiver,
-	"hub":      startHub,
-	"kafka":    startTopic,
-	"nats":     startMessages,
-	"otlp":     startCollector,
-	"postgres": startTables,
-	"s3":       startBucket,
+	"http":         startReceiver,
+	"hub":          startHub,
+	"kafka":        startTopic,
+	"nats":         startMessages,
+	"nats-bucket":  startKeys,
+	"nats-cluster": startMessagesOfThree,
+	"otlp":         startCollector,
+	"postgres":     startTables,
+	"s3":           startBucket,
 }
 
 // destinationNames returns the values of --sink.
@@ -97,22 +97,20 @@ func startDestination(ctx context.Context, kind, dir string) (_ *destination, er
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, fmt.Errorf("make a folder for the destination: %w", err)
 	}
-	port, err := loopback.Reserve()
-	if err != nil {
-		return nil, err
-	}
-	d := &destination{listens: net.JoinHostPort("127.0.0.1", strconv.Itoa(port.Number)), rig: lab.NewRig(dir)}
+	d := &destination{rig: lab.NewRig(dir)}
 	d.close = func() error {
-		if d.line != nil {
-			d.line.Cut()
-		}
-		return errors.Join(d.rig.Close(), port.Release())
+		d.cut()
+		return d.rig.Close()
 	}
-	if err := d.rig.Do(ctx, func(t testing.TB) { destinations[kind](t, d) }); err != nil {
-		return nil, errors.Join(err, d.close())
+	err = d.rig.Do(ctx, func(t testing.TB) {
+		d.way = newWay(t)
+		destinations[kind](t, d)
+		d.line.Lead(d.addr)
+	})
+	if err == nil {
+		err = d.open()
 	}
-	d.line = tcpline.New(d.addr)
-	if err := d.line.Open(d.listens); err != nil {
+	if err != nil {
 		return nil, errors.Join(err, d.close())
 	}
 	return d, nil
@@ -134,15 +132,17 @@ func (d *destination) kinds(run time.Duration) []kind {
 func (d *destination) stroke(k kind, random *rand.Rand) stroke {
 	set := func(f tcpline.Faults) func(context.Context) error {
 		return func(context.Context) error {
-			d.line.Set(f)
+			for _, w := range d.ways() {
+				w.line.Set(f)
+			}
 			return nil
 		}
 	}
 	cut := func(context.Context) error {
-		d.line.Cut()
+		d.cut()
 		return nil
 	}
-	open := func(context.Context) error { return d.line.Open(d.listens) }
+	open := func(context.Context) error { return d.open() }
 	switch k {
 	case destinationCut:
 		return stroke{cut, open}

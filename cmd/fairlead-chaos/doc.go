@@ -30,8 +30,9 @@
 // letters are sent again.
 //
 // A destination that is no file (--sink) has no part in what the program may be asked for:
-// it is delivered to beside the others, its server crashes, the line to it is cut, hangs,
-// is slow or loses answers, and in the end it is read back by a client of its own.
+// it is delivered to beside the others, its server crashes, refuses or fails over, the line
+// to it is cut, hangs, is slow or loses answers, and in the end it is read back by a client
+// of its own.
 //
 // Each sink is checked by itself, and for three consumers: one that takes events as
 // they come, one that drops for ever what has an id that it had, and one that orders

@@ -1,64 +1,13 @@
 package main
 
 import (
-	"context"
 	"encoding/json"
 	"fmt"
 	"slices"
 	"strconv"
-	"strings"
-	"testing"
 
 	"github.com/fairlead-dev/fairlead/internal/replay"
-	"github.com/fairlead-dev/fairlead/internal/testsinks"
 )
-
-// collector is an OpenTelemetry Collector that writes what it gets to a file. What it has
-// answered to is in its memory for a moment, as its documentation says: so it is killed
-// when all that is in the file.
-type collector struct {
-	*testsinks.Collector
-	d *destination
-}
-
-// Kill ends it once it has written everything, and no more arrives.
-func (c *collector) Kill(t testing.TB) {
-	c.d.line.Cut()
-	c.Lines(t)
-	c.Collector.Kill(t)
-}
-
-// Start has it back.
-func (c *collector) Start(t testing.TB) {
-	c.Collector.Start(t)
-	if err := c.d.line.Open(c.d.listens); err != nil {
-		t.Fatal(err)
-	}
-}
-
-func startCollector(t testing.TB, d *destination) {
-	t.Helper()
-	c := testsinks.StartOtelcol(t, nil)
-	d.server = &collector{c, d}
-	_, d.addr, _ = strings.Cut(c.URL, "://")
-	d.sink = "otlp:http://" + d.listens + "?timeout=5s&name=" + theDestination
-	d.events = func(ctx context.Context) (events []replay.Event, err error) {
-		var lines []string
-		if err := d.rig.Do(ctx, func(t testing.TB) { lines = c.Lines(t) }); err != nil {
-			return nil, err
-		}
-		for _, line := range lines {
-			more, err := logRecords([]byte(line))
-			if err != nil {
-				return nil, err
-			}
-			events = append(events, more...)
-		}
-		// Requests overtake each other, though never two with one object.
-		slices.SortStableFunc(events, byTerm)
-		return events, nil
-	}
-}
 
 // attribute is one of OTLP, in JSON. A whole number is a string.
 type attribute struct {

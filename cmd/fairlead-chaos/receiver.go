@@ -6,13 +6,10 @@ import (
 	"io"
 	"net"
 	"net/http"
-	"strconv"
 	"sync"
-	"sync/atomic"
 	"testing"
 	"time"
 
-	"github.com/fairlead-dev/fairlead/internal/loopback"
 	"github.com/fairlead-dev/fairlead/internal/replay"
 )
 
@@ -20,9 +17,7 @@ import (
 // in which they arrived.
 type receiver struct {
 	addr    string
-	refuses atomic.Int32 // with this status; 0: nothing
-	asked   atomic.Int64 // while it refuses some
-
+	gate    *gate        // before it
 	server  *http.Server // nil while it is down
 	serving sync.WaitGroup
 
@@ -36,32 +31,13 @@ const maxEvent = 64 << 20
 
 func startReceiver(t testing.TB, d *destination) {
 	t.Helper()
-	port, err := loopback.Reserve()
-	if err != nil {
-		t.Fatal(err)
-	}
-	r := &receiver{addr: net.JoinHostPort("127.0.0.1", strconv.Itoa(port.Number))}
-	t.Cleanup(func() {
-		r.Kill(t)
-		if err := port.Release(); err != nil {
-			t.Error(err)
-		}
-	})
+	r := &receiver{addr: address(freePort(t))}
+	r.gate = &gate{to: r}
+	t.Cleanup(func() { r.Kill(t) })
 	r.Start(t)
 	d.server, d.addr = r, r.addr
 	d.sink = "http://" + d.listens + "/events?name=" + theDestination
-	d.events = r.read
-	set := func(status int32) func(context.Context) error {
-		return func(context.Context) error {
-			r.refuses.Store(status)
-			return nil
-		}
-	}
-	d.more = map[kind]stroke{
-		"destination-refuses":   {set(http.StatusServiceUnavailable), set(0)},
-		"destination-denies":    {set(http.StatusUnauthorized), set(0)}, // as if a token had expired
-		"destination-throttles": {set(http.StatusTooManyRequests), set(0)},
-	}
+	d.events, d.more = r.read, r.gate.faults()
 }
 
 // Start listens.
@@ -71,7 +47,7 @@ func (r *receiver) Start(t testing.TB) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r.server = &http.Server{Handler: r, ReadHeaderTimeout: 10 * time.Second}
+	r.server = &http.Server{Handler: r.gate, ReadHeaderTimeout: 10 * time.Second}
 	r.serving.Go(func() { _ = r.server.Serve(listener) }) // It ends with the server.
 }
 
@@ -89,18 +65,6 @@ func (r *receiver) ServeHTTP(w http.ResponseWriter, request *http.Request) {
 	if request.Method != http.MethodPost { // Check asks what it may do
 		w.Header().Set("Allow", http.MethodPost)
 		w.WriteHeader(http.StatusMethodNotAllowed)
-		return
-	}
-	status := int(r.refuses.Load())
-	if status == http.StatusTooManyRequests { // some, and for a second
-		if r.asked.Add(1)%3 == 0 {
-			status = 0
-		} else {
-			w.Header().Set("Retry-After", "1")
-		}
-	}
-	if status != 0 {
-		http.Error(w, "refuses on purpose", status)
 		return
 	}
 	body, err := io.ReadAll(http.MaxBytesReader(w, request.Body, maxEvent))

@@ -56,7 +56,7 @@ func startTables(t testing.TB, d *destination) {
 				return err
 			}
 			d.line.Lead(s.now.Load().Addr())
-			return d.line.Open(d.listens)
+			return d.open()
 		},
 	}}
 }

@@ -5,15 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"strconv"
+	"slices"
 	"testing"
 
-	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kfake"
-	"github.com/twmb/franz-go/pkg/kgo"
-
-	"github.com/fairlead-dev/fairlead/internal/loopback"
-	"github.com/fairlead-dev/fairlead/internal/replay"
+	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
 const (
@@ -21,12 +18,14 @@ const (
 	partitions = 3
 )
 
-// topic is one of a broker that speaks Kafka's protocol in this process. It is no Kafka.
+// topic is one of two brokers that speak Kafka's protocol in this process. They are no
+// Kafka: what one has accepted, the other one has too.
 type topic struct {
-	dir    string
-	port   int    // that it listens on
-	listen string // what it calls itself, so that clients stay on the line
-	broker *kfake.Cluster
+	dir     string
+	ways    []way // to each broker, by its number
+	ports   []int // that they listen on
+	brokers *kfake.Cluster
+	gone    int32 // the broker that is away, while one is
 }
 
 // elsewhere is a listener that gives another address as its own.
@@ -39,97 +38,95 @@ func (e elsewhere) Addr() net.Addr { return e.addr }
 
 func startTopic(t testing.TB, d *destination) {
 	t.Helper()
-	port, err := loopback.Reserve()
-	if err != nil {
-		t.Fatal(err)
+	d.further = []way{newWay(t)}
+	s := &topic{dir: t.TempDir(), ways: d.ways()}
+	for _, w := range s.ways {
+		port := freePort(t)
+		w.line.Lead(address(port))
+		s.ports = append(s.ports, port)
 	}
-	s := &topic{dir: t.TempDir(), port: port.Number, listen: d.listens}
-	t.Cleanup(func() {
-		s.Kill(t)
-		if err := port.Release(); err != nil {
-			t.Error(err)
-		}
-	})
+	t.Cleanup(func() { s.Kill(t) })
 	s.Start(t)
-	d.server, d.addr = s, net.JoinHostPort("127.0.0.1", strconv.Itoa(port.Number))
-	d.sink = "kafka://" + d.listens + "/" + topicName + "?tls=false&timeout=10s&name=" + theDestination
+	d.server, d.addr = s, address(s.ports[0])
+	d.sink = "kafka://" + s.ways[0].listens + "," + s.ways[1].listens + "/" + topicName + "?tls=false&timeout=10s&name=" + theDestination
 	d.events = s.read
+	d.more = map[kind]stroke{
+		"destination-denies":  s.refuses(kerr.TopicAuthorizationFailed),
+		"destination-refuses": s.refuses(kerr.NotEnoughReplicas),
+		// The broker that leads is away, and the other one leads from then on.
+		"destination-fails-over": {s.failOver, s.comeBack},
+	}
 }
 
-// Start starts the broker with what it had.
+// Start starts the brokers with what they had.
 func (s *topic) Start(t testing.TB) {
 	t.Helper()
-	address, err := net.ResolveTCPAddr("tcp", s.listen)
-	if err != nil {
-		t.Fatal(err)
-	}
-	s.broker, err = kfake.NewCluster(
-		kfake.NumBrokers(1), kfake.Ports(s.port), kfake.SeedTopics(partitions, topicName), kfake.DataDir(s.dir), kfake.SyncWrites(),
-		kfake.ListenFn(func(network, at string) (net.Listener, error) {
-			listener, err := new(net.ListenConfig).Listen(context.Background(), network, at)
-			if err != nil {
-				return nil, err
-			}
-			return elsewhere{listener, address}, nil
-		}),
+	brokers, err := kfake.NewCluster(
+		kfake.Ports(s.ports...), kfake.SeedTopics(partitions, topicName), kfake.DataDir(s.dir), kfake.SyncWrites(),
+		kfake.ListenFn(s.listen),
 	)
 	if err != nil {
 		t.Fatal(err)
 	}
+	s.brokers = brokers
 }
 
-// Kill ends the broker and all connections.
-func (s *topic) Kill(testing.TB) {
-	if s.broker != nil {
-		s.broker.Close()
-		s.broker = nil
+// listen listens as a broker that gives the address of its line as its own, so that
+// clients stay on that.
+func (s *topic) listen(network, at string) (net.Listener, error) {
+	i := slices.IndexFunc(s.ports, func(port int) bool { return address(port) == at })
+	if i < 0 {
+		return nil, fmt.Errorf("no broker has %s", at)
 	}
-}
-
-// read returns the events of all partitions, each in its order.
-func (s *topic) read(ctx context.Context) (events []replay.Event, err error) {
-	client, err := kgo.NewClient(kgo.SeedBrokers(s.listen))
+	of, err := net.ResolveTCPAddr(network, s.ways[i].listens)
 	if err != nil {
 		return nil, err
 	}
-	ends, err := kadm.NewClient(client).ListEndOffsets(ctx, topicName)
-	client.Close()
-	if err = errors.Join(err, ends.Error()); err != nil {
-		return nil, fmt.Errorf("find the end of the topic: %w", err)
-	}
-	left := map[int32]int64{}
-	from := map[int32]kgo.Offset{}
-	ends.Each(func(o kadm.ListedOffset) {
-		if o.Offset > 0 {
-			left[o.Partition], from[o.Partition] = o.Offset, kgo.NewOffset().At(0)
-		}
-	})
-	if len(left) == 0 {
-		return nil, nil
-	}
-	if client, err = kgo.NewClient(kgo.SeedBrokers(s.listen), kgo.ConsumePartitions(map[string]map[int32]kgo.Offset{topicName: from})); err != nil {
+	listener, err := new(net.ListenConfig).Listen(context.Background(), network, at)
+	if err != nil {
 		return nil, err
 	}
-	defer client.Close()
-	for len(left) > 0 {
-		fetched := client.PollFetches(ctx)
-		if err := fetched.Err(); err != nil {
-			return nil, fmt.Errorf("read the topic: %w", err)
-		}
-		fetched.EachRecord(func(r *kgo.Record) {
-			if r.Offset+1 >= left[r.Partition] {
-				delete(left, r.Partition)
-			}
-			if r.Value == nil {
-				return // a tombstone
-			}
-			e, parseErr := replay.Parse(r.Value)
-			e.Data = nil
-			events, err = append(events, e), errors.Join(err, parseErr)
-		})
-		if err != nil {
-			return nil, fmt.Errorf("read the topic: %w", err)
-		}
+	return elsewhere{listener, of}, nil
+}
+
+// Kill ends the brokers and all connections.
+func (s *topic) Kill(testing.TB) {
+	if s.brokers != nil {
+		s.brokers.Close()
+		s.brokers = nil
 	}
-	return events, nil
+}
+
+// refuses is a fault in which the brokers accept nothing, for that reason.
+func (s *topic) refuses(why *kerr.Error) stroke {
+	var handle *kfake.FaultHandle
+	return stroke{
+		func(context.Context) error {
+			handle = s.brokers.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Produce}, Topic: topicName, Err: why, Count: -1})
+			return nil
+		},
+		func(context.Context) error {
+			handle.Remove()
+			return nil
+		},
+	}
+}
+
+// failOver takes away the broker that leads the first partition, and has the other one
+// lead all.
+func (s *topic) failOver(context.Context) error {
+	s.gone = s.brokers.LeaderFor(topicName, 0)
+	if s.gone < 0 || int(s.gone) >= len(s.ways) {
+		return errors.New("find the leader of a partition: it has none")
+	}
+	s.ways[s.gone].line.Cut()
+	return s.brokers.RemoveNode(s.gone)
+}
+
+// comeBack has the broker back, which leads nothing.
+func (s *topic) comeBack(context.Context) error {
+	if _, _, err := s.brokers.AddNode(s.gone, s.ports[s.gone]); err != nil {
+		return fmt.Errorf("have a broker back: %w", err)
+	}
+	return s.ways[s.gone].open()
 }

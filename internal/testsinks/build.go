@@ -2,6 +2,8 @@ package testsinks
 
 import (
 	_ "embed"
+	"fmt"
+	"strings"
 	"testing"
 
 	"github.com/fairlead-dev/fairlead/internal/testprogram"
@@ -45,6 +47,21 @@ var Otelcol = &testprogram.Program{
 
 // Programs are all that are built.
 var Programs = []*testprogram.Program{VersityGW, Otelcol}
+
+// Missing says in one line which of the programs are not here, and how their tests are run.
+// It is empty if all are.
+func Missing() string {
+	var names []string
+	for _, p := range Programs {
+		if _, err := p.Find(); err != nil {
+			names = append(names, p.Name)
+		}
+	}
+	if len(names) == 0 {
+		return ""
+	}
+	return fmt.Sprintf("not run: the tests that need %s, not built here; make test-sinks builds what is missing, which takes minutes, and runs them", strings.Join(names, " and "))
+}
 
 // find returns the path of a program, or ends the test.
 func find(t testing.TB, p *testprogram.Program) string {

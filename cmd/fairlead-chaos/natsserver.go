@@ -1,0 +1,249 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/url"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	natsserver "github.com/nats-io/nats-server/v2/server"
+	client "github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/fairlead-dev/fairlead/cmd/internal/lab"
+)
+
+// natsToken is what clients of NATS log in with.
+const natsToken = "a-token-of-chaos"
+
+// askFor bounds what is asked of NATS, so that servers that have ended are asked again.
+const askFor = 30 * time.Second
+
+// jetStream is a NATS server in this process, or a cluster of some, with streams on files.
+type jetStream struct {
+	nodes  []*natsNode
+	stream string                 // that the destination is
+	token  atomic.Pointer[string] // that the servers know; others look while a fault changes it
+	gone   *natsNode              // the one that is away, while one is
+}
+
+// natsNode is one of the servers.
+type natsNode struct {
+	way
+	options natsserver.Options
+	server  *natsserver.Server // nil while it is down
+}
+
+// startNATS starts so many servers for a destination, with a stream of that name, which
+// create makes. The sink's value ends in params.
+func startNATS(t testing.TB, d *destination, servers int, stream, params string, create func(context.Context, jetstream.JetStream) error) *jetStream {
+	t.Helper()
+	for range servers - 1 {
+		d.further = append(d.further, newWay(t))
+	}
+	s := &jetStream{stream: stream, nodes: natsNodes(t, d.ways())}
+	token := natsToken
+	s.token.Store(&token)
+	t.Cleanup(func() { s.Kill(t) })
+	s.start(t)
+	s.await(t, create)
+
+	file := filepath.Join(t.TempDir(), "token")
+	if err := replaceFile(file, natsToken); err != nil {
+		t.Fatal(err)
+	}
+	var hosts []string
+	for _, n := range s.nodes {
+		hosts = append(hosts, n.listens)
+	}
+	d.server, d.addr = s, s.nodes[0].address()
+	d.sink = "nats://" + strings.Join(hosts, ",") + "/" + topicName + "?tls=false&timeout=5s&token-file=" + file + "&name=" + theDestination + params
+	d.more = map[kind]stroke{
+		"destination-full": s.full(),
+		// The token is another one, and the file of it is not renewed yet.
+		"destination-denies": {
+			func(context.Context) error { return s.know("another-" + natsToken) },
+			func(context.Context) error { return s.know(natsToken) },
+		},
+	}
+	if servers > 1 {
+		d.more["destination-fails-over"] = stroke{
+			s.failOver,
+			func(ctx context.Context) error { return d.rig.Do(ctx, s.comeBack) },
+		}
+	}
+	return s
+}
+
+// natsNodes returns servers that ways lead to. Several are a cluster.
+func natsNodes(t testing.TB, ways []way) (nodes []*natsNode) {
+	var routes []*url.URL
+	for i, w := range ways {
+		n := &natsNode{way: w, options: natsserver.Options{
+			ServerName: fmt.Sprint("node-", i), Host: "127.0.0.1", Port: freePort(t), JetStream: true, StoreDir: t.TempDir(),
+			SyncAlways: true, NoSigs: true, NoLog: true, MaxPayload: 8 << 20, Authorization: natsToken, AuthTimeout: 60, // seconds
+		}}
+		if len(ways) > 1 {
+			n.options.Cluster = natsserver.ClusterOpts{Name: "chaos", Host: "127.0.0.1", Port: freePort(t)}
+			routes = append(routes, &url.URL{Scheme: "nats-route", Host: address(n.options.Cluster.Port)})
+		}
+		w.line.Lead(n.address())
+		nodes = append(nodes, n)
+	}
+	for _, n := range nodes {
+		n.options.Routes = slices.Clone(routes)
+	}
+	return nodes
+}
+
+func (n *natsNode) address() string { return address(n.options.Port) }
+
+func (n *natsNode) start(t testing.TB) {
+	t.Helper()
+	options := n.options // the server keeps what it is given
+	started, err := natsserver.NewServer(&options)
+	if err != nil {
+		t.Fatal(err)
+	}
+	started.Start()
+	n.server = started
+	if !started.ReadyForConnections(time.Minute) {
+		t.Fatal("the NATS server is not ready within a minute")
+	}
+}
+
+func (n *natsNode) kill() {
+	if n.server != nil {
+		n.server.Shutdown()
+		n.server.WaitForShutdown()
+		n.server = nil
+	}
+}
+
+func (s *jetStream) start(t testing.TB) {
+	t.Helper()
+	for _, n := range s.nodes {
+		n.start(t)
+	}
+}
+
+// Start starts the servers with what they had.
+func (s *jetStream) Start(t testing.TB) {
+	t.Helper()
+	s.start(t)
+	s.await(t, s.leads)
+}
+
+// Kill ends the servers and all connections.
+func (s *jetStream) Kill(testing.TB) {
+	for _, n := range s.nodes {
+		n.kill()
+	}
+}
+
+// leads fails if the stream has no leader.
+func (s *jetStream) leads(ctx context.Context, js jetstream.JetStream) error {
+	_, err := js.Stream(ctx, s.stream)
+	return err
+}
+
+// await calls do until it succeeds: a cluster has to find a leader first.
+func (s *jetStream) await(t testing.TB, do func(context.Context, jetstream.JetStream) error) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	if err := lab.WaitUntil(ctx, failoverWatch, func() error { return s.as(ctx, do) }); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// know has the servers know another token, and end connections with the one before.
+func (s *jetStream) know(token string) error {
+	for _, n := range s.nodes {
+		n.options.Authorization = token
+		options := n.options
+		if err := n.server.ReloadOptions(&options); err != nil {
+			return fmt.Errorf("change the token of the NATS server: %w", err)
+		}
+	}
+	s.token.Store(&token)
+	return nil
+}
+
+// full is a fault in which the stream takes no message more.
+func (s *jetStream) full() stroke {
+	var before jetstream.StreamConfig
+	update := func(ctx context.Context, change func(jetstream.StreamConfig) jetstream.StreamConfig) error {
+		return s.as(ctx, func(ctx context.Context, js jetstream.JetStream) error {
+			now, err := js.Stream(ctx, s.stream)
+			if err == nil {
+				_, err = js.UpdateStream(ctx, change(now.CachedInfo().Config))
+			}
+			return err
+		})
+	}
+	return stroke{
+		func(ctx context.Context) error {
+			return update(ctx, func(c jetstream.StreamConfig) jetstream.StreamConfig {
+				before = c
+				c.MaxMsgs, c.Discard = 1, jetstream.DiscardNew
+				return c
+			})
+		},
+		func(ctx context.Context) error {
+			return update(ctx, func(jetstream.StreamConfig) jetstream.StreamConfig { return before })
+		},
+	}
+}
+
+// failOver ends the server that leads the stream, so that another one has to.
+func (s *jetStream) failOver(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	return lab.WaitUntil(ctx, failoverWatch, func() error {
+		for _, n := range s.nodes {
+			if n.server.JetStreamIsStreamLeader(natsserver.DEFAULT_GLOBAL_ACCOUNT, s.stream) {
+				s.gone = n
+				n.line.Cut()
+				n.kill()
+				return nil
+			}
+		}
+		return errors.New("no NATS server leads the stream")
+	})
+}
+
+// comeBack has that server back.
+func (s *jetStream) comeBack(t testing.TB) {
+	s.gone.start(t)
+	if err := s.gone.open(); err != nil {
+		t.Fatal(err)
+	}
+	s.await(t, s.leads)
+}
+
+// as calls do with a connection beside the lines.
+func (s *jetStream) as(ctx context.Context, do func(context.Context, jetstream.JetStream) error) error {
+	ctx, cancel := context.WithTimeout(ctx, askFor)
+	defer cancel()
+	var urls []string
+	for _, n := range s.nodes {
+		urls = append(urls, "nats://"+n.address())
+	}
+	conn, err := client.Connect(strings.Join(urls, ","), client.Token(*s.token.Load()), client.NoReconnect(), client.Timeout(askFor))
+	if err != nil {
+		return fmt.Errorf("connect to NATS: %w", err)
+	}
+	defer conn.Close()
+	js, err := jetstream.New(conn)
+	if err != nil {
+		return err
+	}
+	return do(ctx, js)
+}
