@@ -126,7 +126,6 @@ func (c *Cursor) givesUpLocked(key []byte, sequence uint64) {
 func (c *Cursor) overtakenLocked(p *pending, sequence uint64, acked rv, deleted bool) {
 	if p != nil && sequence > c.undoneSince && p.waiting.listed() && !p.listed &&
 		p.rv.notAfter(acked) && !acked.isBefore(deleted, p.rv, p.deleted) {
-		p.done = p.waiting.last
 		c.order.remove(&p.waiting)
 	}
 }

@@ -14,8 +14,9 @@ func TestRetriedStatesOfOneName(t *testing.T) {
 	if r1 == r2 {
 		t.Error("one Redelivery for two states")
 	}
-	_, _, _, superseded := c.begin(s1, b, at(uid1, 9), true)
-	t.Log("first superseded:", superseded)
+	if _, _, _, superseded := c.begin(s1, b, at(uid1, 9), true); !superseded {
+		t.Error("the first one is handed over, and another one has its place")
+	}
 	c.begin(s2, b, at(uid2, 12), true)
 	c.Ack(s2, b, at(uid2, 12), true)
 	if settled(r1) && r1.Acked() {
@@ -64,5 +65,34 @@ func TestRetriedOfACursorThatIsDropped(t *testing.T) {
 	r, _, ok := c.Redeliver(pod(7), at(uuid(7), 9), true)
 	if s.ledger.Drop(c.ID()); !ok || !settled(r) || r.Acked() {
 		t.Errorf("sent %t, settled %t, acked %t", ok, settled(r), r.Acked())
+	}
+}
+
+// A state that is not the newest any more when its turn comes is settled, without an ack.
+func TestRetriedOfWhatIsGoneMeanwhile(t *testing.T) {
+	c, a := snapshotOf(t), Name{"ns", "a"}
+	r, sequence, ok := c.Redeliver(a, at(uid1, 10), false)
+	c.AckGhost(a, uid1)
+	if _, _, _, superseded := c.begin(sequence, a, at(uid1, 10), false); !ok || !superseded {
+		t.Fatalf("sent %t, superseded %t", ok, superseded)
+	}
+	if !settled(r) || r.Acked() {
+		t.Errorf("settled %t, acked %t", settled(r), r.Acked())
+	}
+}
+
+// A deletion that is sent again is none of the state with that version.
+func TestRetriedDeletionOfARetriedState(t *testing.T) {
+	c, a := snapshotOf(t), Name{"ns", "a"}
+	state, _, _ := c.Redeliver(a, at(uid1, 10), false)
+	c.AckGhost(a, uid1)
+	gone, sequence, ok := c.Redeliver(a, at(uid1, 10), true)
+	if !ok || gone == state || !settled(state) || state.Acked() {
+		t.Fatalf("sent %t, the same %t, the state is settled %t, acked %t", ok, gone == state, settled(state), state.Acked())
+	}
+	c.begin(sequence, a, at(uid1, 10), true)
+	c.Ack(sequence, a, at(uid1, 10), true)
+	if !gone.Acked() {
+		t.Error("the deletion is not acked")
 	}
 }
