@@ -104,3 +104,20 @@ func TestRetireTellsNothingOlderThanASnapshot(t *testing.T) {
 		}
 	}
 }
+
+// A deletion that a worker holds is not told again by the snapshot of a restored backup. Its
+// version is of another history: it hides nothing that comes there.
+func TestADeletionOnItsWayHidesNothingOfARestoredBackup(t *testing.T) {
+	c, a := snapshotOf(t), Name{"ns", "a"}
+	sequence, _ := c.observe(a, at(uid1, 60), true, false)
+	c.Seen("60")
+	c.begin(sequence, a, at(uid1, 60), true)
+	c.BeginSnapshot()
+	if told := endSnapshot(c, "30"); len(told) != 0 {
+		t.Errorf("told again: %+v", told)
+	}
+	c.Seen("30")
+	if _, verdict := c.observe(a, at(uid2, 40), false, false); verdict != Deliver {
+		t.Errorf("verdict %v on what is new", verdict)
+	}
+}
