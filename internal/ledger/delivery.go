@@ -128,7 +128,7 @@ func (c *Cursor) Ack(sequence uint64, n Name, v Version, deleted bool, stored ..
 	defer c.mu.Unlock()
 	key := c.keyLocked(n)
 	p := c.pending[name(key)]
-	digest := uint64(0)
+	digest, lingered := uint64(0), false
 	switch {
 	case p != nil && p.begun.listed() && sequence == p.begun.last && !c.lostLocked():
 		c.order.remove(&p.begun)
@@ -136,6 +136,7 @@ func (c *Cursor) Ack(sequence uint64, n Name, v Version, deleted bool, stored ..
 		digest = p.begunDigest
 	case c.lingering[name(key)] == sequence && sequence != 0:
 		// An owner before this one has begun it, and nothing newer was since.
+		lingered = true
 		delete(c.lingering, name(key))
 		c.enterLocked(key)
 		c.overtakenLocked(p, sequence, parseRV(v.ResourceVersion), deleted)
@@ -173,7 +174,7 @@ func (c *Cursor) Ack(sequence uint64, n Name, v Version, deleted bool, stored ..
 		// from a history that was undone: that version may come again.
 		undone := sequence <= c.sweptSequence && !seen.rv.notAfter(c.sweptAt)
 		if seen.rv&unordered == 0 && !undone {
-			c.rememberLocked(at, c.latestGoneLocked(at, sequence, seen.rv))
+			c.rememberLocked(at, c.latestGoneLocked(at, sequence, seen.rv, lingered))
 		}
 		c.leftLocked(key)
 	case o != nil:

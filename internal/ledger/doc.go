@@ -44,6 +44,9 @@
 // shard. Nothing in one shard depends on another, each has its own status (see
 // Clusters), and one whose part is not stored holds up its own delivery and its own
 // Flush alone. The store is taken to fail as a whole when it takes nothing of any.
+// That is so of a store that refuses. One that does not answer holds up what waits for it
+// of all clusters, as there is one transaction at a time: the store that there is, a file,
+// has no other.
 //
 // Each transaction is refused if the store holds a later term than that of the process
 // (ErrOldTerm), which the store checks in the transaction itself. What a process knows

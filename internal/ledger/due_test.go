@@ -240,3 +240,55 @@ func TestSomeAreDue(t *testing.T) {
 		})
 	}
 }
+
+// That everything is due is stored, also where there is no resume point to give up, and
+// never later than the acks that count for it: another replay would take them for its own.
+func TestThatAllIsDueIsStored(t *testing.T) {
+	t.Run("without a resume point", func(t *testing.T) {
+		s := addressed(t)
+		c := s.reach()
+		c.RaiseDue()
+		s.fillAgain(c, 2) // and not to the end
+		s.commit(true)
+		c.RaiseDue()
+		s.commit(true)
+		if got := s.fillAgain(s.reach(), 2); got != 2 {
+			t.Errorf("%d of 2 are delivered after a restart", got)
+		}
+	})
+	t.Run("before acks", func(t *testing.T) {
+		s := addressed(t)
+		c := s.reach()
+		s.hand(c, 1, at(uid3, 25), false, false)
+		s.commit(true)
+		c.RaiseDue()
+		c.BeginSnapshot()
+		s.hand(c, 1, at(uid3, 30), false, true)
+		sequence, _ := c.observe(pod(3), at(uuid(3), 31), false, true)
+		c.begin(sequence, pod(3), at(uuid(3), 31), false)
+		s.commit(false) // the intent, and the ack with it
+		c = s.reach()
+		c.RaiseDue()
+		s.commit(true)
+		c = s.reach()
+		c.BeginSnapshot()
+		if _, verdict := c.observe(pod(1), at(uid3, 30), false, true); verdict != Deliver {
+			t.Errorf("verdict %v on what was delivered before the second replay", verdict)
+		}
+	})
+}
+
+// A state that is sent again is as it was delivered before, and not what is due.
+func TestWhatIsSentAgainIsStillDue(t *testing.T) {
+	c, a := snapshotOf(t), Name{"ns", "a"}
+	c.RaiseDue()
+	_, sequence, err := c.Redeliver(a, at(uid1, 10), false)
+	if _, _, _, superseded := c.begin(sequence, a, at(uid1, 10), false); err != nil || superseded {
+		t.Fatalf("sent again: %v, superseded %t", err, superseded)
+	}
+	c.Ack(sequence, a, at(uid1, 10), false)
+	c.BeginSnapshot()
+	if _, verdict := c.observe(a, at(uid1, 10), false, true); verdict != Deliver {
+		t.Errorf("verdict %v", verdict)
+	}
+}

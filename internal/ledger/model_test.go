@@ -131,7 +131,7 @@ type sink struct {
 	buried     map[string]int // UIDs that this run said to be gone, with the past of the server
 	backwards  int
 	// revived: a backup has brought back what the sink was told to be gone, and that was
-	// forgotten. Until the snapshot is over nothing tells that from what is new, so it has
+	// forgotten, or is not stored. Until the snapshot is over nothing tells that from what is new, so it has
 	// the id that it had, and a sink that drops repeats drops it. That is for the audit.
 	revived bool
 }
@@ -340,7 +340,7 @@ func (s *stream) beginSnapshot(h *lane) {
 
 func (s *stream) observe(h *lane, i item, snapshot bool) {
 	n, v := i.id()
-	if snapshot && h.sink.gone[i.uid] && !s.cursor.knowsLocked([]byte(nameOf(i.name))) {
+	if name := nameOf(i.name); snapshot && h.sink.gone[i.uid] && s.cursor.pending[name] == nil && s.cursor.acked.get([]byte(name)) == nil && s.cursor.deleted[name] == 0 {
 		h.sink.revived = true
 	}
 	o := s.cursor.Observe(n, v, i.deleted, snapshot, nil)

@@ -120,6 +120,14 @@ func TestBeginRefusesWhatIsSuperseded(t *testing.T) {
 	if !superseded(second, at(uid1, 22)) || superseded(third, at(uid1, 23)) {
 		t.Error("only the third may be handed over")
 	}
+	fourth, _ := c.observe(a, at(uid1, 24), false, false)
+	c.Ack(third, a, at(uid1, 23), false)
+	if !superseded(third, at(uid1, 23)) || superseded(fourth, at(uid1, 24)) {
+		t.Error("only the fourth may be handed over")
+	}
+	if !superseded(fourth+2, at(uid1, 25)) {
+		t.Error("what was never observed is handed over")
+	}
 }
 
 // What waits for a head that the store has yet to get does not go before it because a later one

@@ -114,9 +114,10 @@ func (c *Cursor) lingerLocked() {
 // lostLocked reports whether the handle is not the owner's any more.
 func (c *Cursor) lostLocked() bool { return c.as != 0 && c.as != c.owner }
 
-// givesUpLocked says that a worker does not hand over what it has begun before.
+// givesUpLocked says that a worker does not hand over what it has begun before, or what has
+// taken the place of that in the queue, which has one item of a name.
 func (c *Cursor) givesUpLocked(key []byte, sequence uint64) {
-	if c.lingering[name(key)] == sequence {
+	if at, lingers := c.lingering[name(key)]; lingers && at <= sequence {
 		delete(c.lingering, name(key))
 	}
 }
@@ -126,7 +127,6 @@ func (c *Cursor) givesUpLocked(key []byte, sequence uint64) {
 func (c *Cursor) overtakenLocked(p *pending, sequence uint64, acked rv, deleted bool) {
 	if p != nil && sequence > c.undoneSince && p.waiting.listed() && !p.listed &&
 		p.rv.notAfter(acked) && !acked.isBefore(deleted, p.rv, p.deleted) {
-		p.done = p.waiting.last
 		c.order.remove(&p.waiting)
 	}
 }

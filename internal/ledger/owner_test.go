@@ -28,6 +28,9 @@ func TestOnlyTheLastHandleCounts(t *testing.T) {
 	if _, _, err := old.Redeliver(pod(1), at(uid3, 11), false); !errors.Is(err, ErrNotNow) {
 		t.Error("retried through an old handle")
 	}
+	if _, _, err := old.Redeliver(pod(2), at(uuid(2), 12), false); !errors.Is(err, ErrNotNow) {
+		t.Error("a state that nobody holds is retried through an old handle")
+	}
 	if from, _ := c.Start(); from != "20" {
 		t.Errorf("an old handle moves the start to %q", from)
 	}
@@ -137,5 +140,122 @@ func TestAckGhost(t *testing.T) {
 	c.Ack(sequence, pod(1), at(uuid(8), 22), false)
 	if u := c.recount(); u != c.usage {
 		t.Errorf("%+v are counted of what takes %+v", c.usage, u)
+	}
+}
+
+// What a worker of an owner before holds overtakes what the watch shows again only if it is
+// known to come behind that, in the same history.
+func TestWhatLingersOvertakesNothingElse(t *testing.T) {
+	for name, test := range map[string]struct {
+		holds, shows Version
+		meanwhile    func(c *Cursor)
+	}{
+		"versions without an order": {at(uid3, 23), Version{uid3, "odd"}, func(*Cursor) {}},
+		"a newer one":               {at(uid3, 23), at(uid3, 24), func(*Cursor) {}},
+		"one of a restored backup": {at(uid3, 23), at(uid3, 22), func(c *Cursor) {
+			c.BeginSnapshot()
+			c.observe(pod(2), at(uuid(2), 9), false, true)
+			c.observe(pod(1), at(uid3, 11), false, true)
+			endSnapshot(c, "15")
+			c.Seen("15")
+		}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newStored(t)
+			old, _ := s.claim("uid", "")
+			s.fill(old)
+			working, _ := old.observe(pod(1), test.holds, false, false)
+			old.begin(working, pod(1), test.holds, false)
+			c, _ := s.claim("uid", "")
+			test.meanwhile(c)
+			sequence, verdict := c.observe(pod(1), test.shows, false, false)
+			old.Ack(working, pod(1), test.holds, false)
+			if _, _, _, superseded := c.begin(sequence, pod(1), test.shows, false); superseded || verdict != Deliver {
+				t.Errorf("superseded %t, verdict %v", superseded, verdict)
+			}
+		})
+	}
+}
+
+// What a worker of an owner before holds lingers until that worker gives it up, or what has taken
+// its place in the queue.
+func TestWhatLingersIsGivenUp(t *testing.T) {
+	for _, what := range []string{"what is in work", "what has taken its place"} {
+		t.Run(what, func(t *testing.T) {
+			s := newStored(t)
+			old, _ := s.claim("uid", "")
+			s.fill(old)
+			before, _ := old.observe(pod(1), at(uid3, 20), false, false)
+			working, _ := old.observe(pod(1), at(uid3, 21), false, false)
+			old.begin(working, pod(1), at(uid3, 21), false)
+			waiting, _ := old.observe(pod(1), at(uid3, 22), false, false)
+			c, _ := s.claim("uid", "")
+			c.BeginSnapshot()
+			old.Ack(waiting, pod(1), at(uid3, 22), false) // says nothing: nobody has begun it
+			if acked, _, _ := c.Lookup(pod(1)); acked != at(uid3, 11) {
+				t.Errorf("acked %v", acked)
+			}
+			given, v := working, at(uid3, 21)
+			if what != "what is in work" {
+				given, v = waiting, at(uid3, 22)
+			}
+			for _, step := range []struct {
+				sequence uint64
+				version  Version
+				again    bool
+			}{{before, at(uid3, 20), false}, {given, v, true}} {
+				if _, _, _, superseded := old.begin(step.sequence, pod(1), step.version, false); !superseded {
+					t.Errorf("%v is handed over", step.version)
+				}
+				if _, _, err := c.Redeliver(pod(1), at(uid3, 11), false); (err == nil) != step.again {
+					t.Errorf("when %v is given up, the acked state is sent again: %v", step.version, err)
+				}
+			}
+			if _, verdict := c.observe(pod(1), at(uid3, 11), false, true); verdict != Duplicate {
+				t.Errorf("verdict %v on what the sink has", verdict)
+			}
+		})
+	}
+}
+
+// What a new owner observes may have the generation that was raised for it: it is handed over
+// once the store knows of that.
+func TestANewOwnerWaitsForItsGeneration(t *testing.T) {
+	s := newStored(t)
+	old, _ := s.claim("uid", "")
+	s.fill(old)
+	working, _ := old.observe(pod(1), at(uid3, 30), false, false)
+	old.begin(working, pod(1), at(uid3, 30), false)
+	s.commit(true)
+	c, _ := s.claim("uid", "")
+	o := c.Observe(pod(2), at(uuid(2), 31), false, false, nil)
+	if _, _, unstored, _ := c.begin(o.Sequence, pod(2), at(uuid(2), 31), false); !unstored {
+		t.Error("it is handed over at once")
+	}
+	s.commit(false)
+	if _, _, unstored, _ := c.begin(o.Sequence, pod(2), at(uuid(2), 31), false); unstored {
+		t.Error("it waits once that is stored")
+	}
+}
+
+// Once something newer is begun, the ack of what a worker of an owner before held is of
+// nothing that the sink has last.
+func TestWhatLingersIsOverOnceSomethingNewerIsBegun(t *testing.T) {
+	s := newStored(t)
+	old, _ := s.claim("uid", "")
+	s.fill(old)
+	working, _ := old.observe(pod(1), at(uid3, 21), false, false)
+	old.begin(working, pod(1), at(uid3, 21), false)
+	c, _ := s.claim("uid", "")
+	sequence, _ := c.observe(pod(1), at(uid3, 22), false, false)
+	c.begin(sequence, pod(1), at(uid3, 22), false)
+	old.Ack(working, pod(1), at(uid3, 21), false)
+	if acked, pending, _ := c.Lookup(pod(1)); acked != at(uid3, 11) || !pending {
+		t.Errorf("acked %v, pending %t", acked, pending)
+	}
+	c.Ack(sequence, pod(1), at(uid3, 22), false)
+	old.Ack(working, pod(1), at(uid3, 21), false)
+	if acked, pending, _ := c.Lookup(pod(1)); acked != at(uid3, 22) || pending {
+		t.Errorf("in the end: acked %v, pending %t", acked, pending)
 	}
 }

@@ -104,8 +104,9 @@ func (c *Cursor) isNewestLocked(key []byte, seen version, deleted bool) (epoch u
 	}
 	if p := c.pending[name(key)]; p != nil {
 		// It may be the very delivery of which the state was put away.
-		same := p.latest == seen.uid && p.deleted == deleted && (deleted || p.rv == seen.rv)
-		if same || deleted && p.latest != seen.uid {
+		// A deletion is not superseded by what has not been handed over: another UID may take
+		// the place of that, and then nobody tells of this one.
+		if deleted || p.latest == seen.uid && !p.deleted && p.rv == seen.rv {
 			return 0, errBusy
 		}
 		return 0, ErrSuperseded
@@ -151,7 +152,7 @@ func (c *Cursor) pendRedeliveryLocked(key []byte, sequence uint64, seen version,
 	c.pendAsLocked(p, sequence, seen, deleted, false)
 	p.epoch = epoch
 	if deleted {
-		p.rv = c.latestGoneLocked(p.name, sequence, p.rv) // what a watch shows up to there stays stale
+		p.rv = c.latestGoneLocked(p.name, sequence, p.rv, false) // what a watch shows up to there stays stale
 	}
 	c.generationLocked(p.name, seen.uid) // what is observed next comes behind this
 	return p

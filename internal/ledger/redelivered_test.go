@@ -92,3 +92,36 @@ func TestRetriedOfACursorThatIsDropped(t *testing.T) {
 		t.Errorf("sent: %v, settled %t, acked %t", err, settled(r), r.Acked())
 	}
 }
+
+// A state that is not the newest any more when its turn comes is settled, without an ack.
+func TestRetriedOfWhatIsGoneMeanwhile(t *testing.T) {
+	c, a := snapshotOf(t), Name{"ns", "a"}
+	r, sequence, err := c.Redeliver(a, at(uid1, 10), false)
+	c.AckGhost(a, uid1)
+	if _, _, _, superseded := c.begin(sequence, a, at(uid1, 10), false); err != nil || !superseded {
+		t.Fatalf("sent: %v, superseded %t", err, superseded)
+	}
+	if !settled(r) || r.Acked() {
+		t.Errorf("settled %t, acked %t", settled(r), r.Acked())
+	}
+}
+
+// A deletion that is sent again is none of the state with that version.
+func TestRetriedDeletionOfARetriedState(t *testing.T) {
+	c, a := snapshotOf(t), Name{"ns", "a"}
+	state, first, _ := c.Redeliver(a, at(uid1, 10), false)
+	c.AckGhost(a, uid1)
+	if _, _, err := c.Redeliver(a, at(uid1, 10), true); !errors.Is(err, ErrNotNow) {
+		t.Errorf("the state is on its way, and the deletion is sent beside it: %v", err)
+	}
+	c.begin(first, a, at(uid1, 10), false)
+	gone, sequence, err := c.Redeliver(a, at(uid1, 10), true)
+	if err != nil || gone == state || !settled(state) || state.Acked() {
+		t.Fatalf("sent: %v, the same %t, the state is settled %t, acked %t", err, gone == state, settled(state), state.Acked())
+	}
+	c.begin(sequence, a, at(uid1, 10), true)
+	c.Ack(sequence, a, at(uid1, 10), true)
+	if !gone.Acked() {
+		t.Error("the deletion is not acked")
+	}
+}

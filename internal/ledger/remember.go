@@ -21,10 +21,12 @@ func (c *Cursor) rememberLocked(n name, at rv) {
 }
 
 // latestGoneLocked returns the version to remember of an acked deletion. One that was sent
-// again may be older than the one that is remembered, which was of another UID.
-func (c *Cursor) latestGoneLocked(n name, sequence uint64, at rv) rv {
+// again may be older than the one that is remembered, which was of another UID; so may be
+// what lingers of an owner before, of which it is not known any more whether it was.
+func (c *Cursor) latestGoneLocked(n name, sequence uint64, at rv, lingered bool) rv {
 	gone, ok := c.deleted[n]
-	if r := c.redeliveries[n]; ok && r != nil && r.sequence == sequence && at.notAfter(gone) {
+	r := c.redeliveries[n]
+	if again := lingered || r != nil && r.sequence == sequence; ok && again && at.notAfter(gone) {
 		return gone
 	}
 	return at

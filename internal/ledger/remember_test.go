@@ -198,3 +198,44 @@ func TestVersionsOfAnUndoneHistoryForgetNothing(t *testing.T) {
 		}
 	}
 }
+
+// Where a resume point was given up says nothing of the history of a restored backup, also
+// once the store has what there is then.
+func TestWhereItWasGivenUpIsOfOneHistory(t *testing.T) {
+	s := newStored(t)
+	c := s.reach()
+	c.remembers = 2
+	c.BeginSnapshot()
+	endSnapshot(c, "1")
+	c.Seen("1")
+	c.observe(pod(0), at(uuid(0), 102), false, false) // and never accepted
+	c.Seen("102")
+	for i := 11; i < 14; i++ {
+		s.hand(c, i, at(uuid(i), 10*i), false, false)
+		s.hand(c, i, at(uuid(i), 10*i+1), true, false)
+		c.Seen(fmt.Sprint(10*i + 1))
+	}
+	if s.commit(true); c.ResumePoint() != "" {
+		t.Fatalf("resume point %q", c.ResumePoint())
+	}
+	c.BeginSnapshot()
+	listed, _ := c.observe(pod(0), at(uuid(0), 45), false, true)
+	endSnapshot(c, "50")
+	c.Seen("50")
+	s.commit(true)
+	c.observe(pod(1), at(uuid(1), 53), false, false) // its frame follows 50
+	c.Seen("53")
+	s.hand(c, 2, at(uuid(2), 55), false, false)
+	s.hand(c, 2, at(uuid(2), 60), true, false)
+	c.Seen("60")
+	s.commit(true)
+	c.begin(listed, pod(0), at(uuid(0), 45), false)
+	c.Ack(listed, pod(0), at(uuid(0), 45), false)
+	c.Rewind()
+	if start, ok := c.Start(); !ok || start != "50" {
+		t.Fatalf("a restart watches from %q, %v, want 50", start, ok)
+	}
+	if _, verdict := c.observe(pod(2), at(uuid(2), 55), false, false); verdict != Stale {
+		t.Errorf("what was deleted is revived: verdict %v", verdict)
+	}
+}

@@ -16,7 +16,8 @@ type Store interface {
 	Load(ctx context.Context, visit func(cursor string, head []byte, records iter.Seq2[[]byte, []byte]) error) error
 	// Apply makes all of the updates durable, or none of them. Before that it asks every
 	// Check, in the same transaction: no other writer can come in between. After an
-	// error it may be called again.
+	// error it may be called again. While it has not returned, nothing of any cluster is
+	// stored, so it is to fail rather than to wait for long.
 	Apply(ctx context.Context, updates []Update) error
 }
 

@@ -79,6 +79,7 @@ func (s *sweep) run(yield func(Tombstone) bool) {
 		if !s.newest.notAfter(s.at) && s.at&unordered == 0 {
 			s.undoneLocked(s.at)
 		}
+		s.seenLocked(s.at) // what is told from here on has that version, whatever ends this
 		if s.last != "" && !parseRV(s.last).notAfter(s.at) {
 			// The history was undone: its cluster was restored from a backup. A watch
 			// from there would leave out what this history has before it. Until all

@@ -226,3 +226,50 @@ func TestOddDeletionIsSkippedBehindFramesOnly(t *testing.T) {
 		}
 	}
 }
+
+// What a route has seen in its own watch it skips in the one that it joins, also where
+// nothing else tells: of what came and went, the ledger remembers nothing once the resume
+// point is behind it.
+func TestRouteSkipsWhatItHasSeenByItself(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := startBehind(t)
+		age()
+		h.main.end()
+		again := h.call("watch from 12") // nobody can join before it is answered
+		h.take("updated a uid-a@11")
+		body := h.call("watch from 11").open()
+		body.send(event("MODIFIED", "b", 12), event("ADDED", "c", 13))
+		h.take("updated b uid-b@12", "added c uid-c@13")
+		body.send(event("DELETED", "c", 14))
+		h.take("deleted c uid-c@14")
+		h.wantInStep(false)
+		h.main = again.open()
+		h.call("watch from 14").open() // which checks whether it can join
+		h.wantInStep(true)
+		h.main.send(event("ADDED", "c", 13), event("DELETED", "c", 14), event("MODIFIED", "a", 15))
+		h.want(true, "added c uid-c@13", "deleted c uid-c@14", "updated a uid-a@15")
+		h.take("updated a uid-a@15")
+	})
+}
+
+// Routes that begin at different positions share a watch from the oldest one. Those that
+// are further skip what they have seen before.
+func TestRouteSkipsWhatItHasSeenBeforeItsBegin(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := startBehind(t)
+		h.main.send(event("ADDED", "c", 13), event("DELETED", "c", 14), mark("20"))
+		h.want(true, "added c uid-c@13", "deleted c uid-c@14")
+		h.take("updated a uid-a@11")
+		if err := h.stop(); err != nil {
+			t.Fatal(err)
+		}
+		h.run()
+		h.main = h.call("watch from 11").open() // of both
+		h.main.send(event("MODIFIED", "b", 12), event("ADDED", "c", 13))
+		h.take("updated b uid-b@12", "added c uid-c@13")
+		h.main.send(event("DELETED", "c", 14), event("MODIFIED", "a", 21))
+		h.take("deleted c uid-c@14", "updated a uid-a@21")
+		h.want(true, "updated a uid-a@21")
+		h.wantInStep(true)
+	})
+}

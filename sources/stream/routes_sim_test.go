@@ -34,6 +34,8 @@ type simServer struct {
 	watches   int
 	lists     int // that were served, as streams too
 	opened    int // watches that were, from a version on
+	read      int // watches that the stream has not closed, and at the most at once
+	mostRead  int
 }
 
 type simObject struct {
@@ -151,9 +153,34 @@ func (s *simServer) RoundTrip(r *http.Request) (*http.Response, error) {
 	}
 	s.watches++
 	body, w := io.Pipe()
-	c.respond(200, body)
+	s.read++
+	s.mostRead = max(s.read, s.mostRead)
+	c.respond(200, &readBody{PipeReader: body, closed: sync.OnceFunc(func() {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.read--
+	})})
 	go s.serve(r.Context(), w, initial, from, selects, s.cut)
 	return <-c.answer, nil
+}
+
+// mostWatches returns how many watches were read at once since it was called last.
+func (s *simServer) mostWatches() (most int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	most, s.mostRead = s.mostRead, s.read
+	return most
+}
+
+// readBody is a watch as the stream reads it.
+type readBody struct {
+	*io.PipeReader
+	closed func()
+}
+
+func (b *readBody) Close() error {
+	defer b.closed()
+	return b.PipeReader.Close()
 }
 
 // serve writes a watch until it is cut.

@@ -123,9 +123,10 @@ func (s *simulation) begin() {
 		spec.Labels = "colour=" + s.colour
 	}
 	l.Join("c")
+	extra := 1 + s.rand.IntN(2)
 	s.stream = New(Options{
 		Cluster: "c", Spec: spec, Connection: conn, Routes: routes, Ledger: l, Claims: NewClaims(), Buffers: new(wire.Buffers),
-		ExtraWatches: 1 + s.rand.IntN(2), Labels: s.labels,
+		ExtraWatches: extra, Labels: s.labels,
 		Config: Config{ReconnectMin: 100 * time.Millisecond, ReconnectMax: time.Second},
 	})
 	if s.bucket == nil {
@@ -149,6 +150,9 @@ func (s *simulation) begin() {
 		}
 		if st := budget.Stats(); st.Reading != 0 || st.Held != 0 {
 			s.t.Errorf("when all has ended, memory is lent: %+v", st)
+		}
+		if most := s.server.mostWatches(); most > 1+extra {
+			s.t.Errorf("%d watches at once, of which %d may be beside the shared one", most, extra)
 		}
 	}
 }
@@ -329,12 +333,23 @@ func runRoutes(t *testing.T, seed uint64) {
 	}
 	s.compare("before a restart") // which would mend what the process has missed
 	back := s.colour
-	for _, colour := range []string{back, []string{"r", "b"}[r.IntN(2)], back} { // in the end all are narrowed, and widened again
+	was, told := s.out, s.count().Told
+	for i, colour := range []string{back, []string{"r", "b"}[r.IntN(2)], back} { // in the end all are narrowed, and widened again
 		s.restart(func() {
 			s.colour = colour
 			s.out = [simRoutes]bool{}
 		})
 		s.compare("after a restart")
+		if i > 0 || s.server.odd {
+			continue
+		}
+		// Nothing was under way. Who was there before has nothing to be told, also where one
+		// that was not has come back, and they read together from its position.
+		for i, now := range s.count().Told {
+			if !was[i] && now != told[i] {
+				t.Errorf("sink %d is told of %d changes again", i, now-told[i])
+			}
+		}
 	}
 	s.kill()
 }

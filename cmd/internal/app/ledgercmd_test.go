@@ -11,6 +11,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -129,6 +130,53 @@ func TestLedgerInspect(t *testing.T) {
 	if _, err := command(t, "ledger", "inspect", "--ledger", path, "--output=xml"); err == nil || !strings.Contains(err.Error(), "neither table nor json") {
 		t.Error(err)
 	}
+}
+
+// What --watch or --sink has left out is kept, and inspect tells since when.
+func TestLedgerInspectTellsWhatIsLeftOut(t *testing.T) {
+	path := writeLedger(t)
+	s := must(bolt.Open(path))(t)
+	l := must(ledger.Open(t.Context(), ledger.Options{Store: s}))(t)
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() { ended <- l.Run(ctx) }()
+	l.Join("alpha")
+	began := time.Now().Truncate(time.Second)
+	l.Watched("alpha", func(id ledger.StreamID) ledger.Following {
+		if id.Resource == "pods" {
+			return ledger.Unfollowed
+		}
+		return ledger.Followed
+	}, nil)
+	cancel()
+	if err := errors.Join(<-ended, s.Close()); err != nil {
+		t.Fatal(err)
+	}
+	rows := inspected(t, path, "--cluster=alpha")
+	if got := rows["deployments.apps"]["UNWATCHED SINCE"]; got != "-" {
+		t.Errorf("what is followed is left out since %s", got)
+	}
+	since, err := time.Parse(time.RFC3339, rows["pods"]["UNWATCHED SINCE"])
+	if err != nil || since.Before(began) || since.After(time.Now()) {
+		t.Errorf("left out since %v, want since %v: %v", since, began, err)
+	}
+}
+
+// inspected returns what the table of fairlead ledger inspect has in its columns, by resource.
+func inspected(t *testing.T, path string, args ...string) map[string]map[string]string {
+	t.Helper()
+	out := must(command(t, append([]string{"ledger", "inspect", "--ledger", path}, args...)...))(t)
+	lines := strings.Split(strings.TrimSpace(out), "\n")[1:]
+	columns := regexp.MustCompile(`\s{2,}`)
+	names, rows := columns.Split(lines[0], -1), map[string]map[string]string{}
+	for _, line := range lines[1:] {
+		row := map[string]string{}
+		for i, cell := range columns.Split(line, -1) {
+			row[names[i]] = cell
+		}
+		rows[row["RESOURCE"]] = row
+	}
+	return rows
 }
 
 func TestLedgerOfNothing(t *testing.T) {

@@ -44,6 +44,10 @@ func testUnwatched(t *testing.T, env *testenv.Env) {
 		return len(left) == 1 && left[0].Objects == 2*all
 	})
 	r.end()
+	rows := inspected(t, filepath.Join(dir, "ledger"))
+	if since, err := time.Parse(time.RFC3339, rows["configmaps"]["UNWATCHED SINCE"]); err != nil || since.IsZero() || rows["serviceaccounts"]["UNWATCHED SINCE"] != "-" {
+		t.Errorf("the ledger tells %v, %v", rows, err)
+	}
 	seen := len(out.received())
 
 	proxy.Cut()

@@ -1,0 +1,66 @@
+package stream
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/fairlead-dev/fairlead/internal/synctest"
+	"github.com/fairlead-dev/fairlead/pipeline"
+)
+
+// However many routes are behind at once, only so many of them read for themselves. The
+// others wait until one has caught up, also if they have room.
+func TestExtraWatchesAreBounded(t *testing.T) {
+	const routes = 5 // that are behind
+	for _, bound := range []int{1, 2, 3} {
+		t.Run(fmt.Sprint(bound), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				var lanes []chan *pipeline.Change
+				h := start(t, func(o *Options) {
+					o.ExtraWatches = bound
+					for i := range routes {
+						lanes = append(lanes, make(chan *pipeline.Change, 2))
+						o.Routes = append(o.Routes, Route{Name: fmt.Sprint("behind-", i), Queue: &fakeQueue{changes: lanes[i]}})
+					}
+				})
+				main := h.live()
+				main.send(event("MODIFIED", "a", 11)) // for which there is no room
+				h.quiet((routes + 1) * holdMost)
+				h.want(true, "updated a uid-a@11")
+				behind := func() (n int) {
+					for _, route := range h.stream.Status().Routes {
+						if !route.InStep {
+							n++
+						}
+					}
+					return n
+				}
+				if n := behind(); n != routes {
+					t.Fatalf("%d routes are behind, want %d", n, routes)
+				}
+				for _, lane := range lanes {
+					for len(lane) > 0 {
+						c := <-lane
+						begin(c)
+						c.Origin.Tracker.Ack(c)
+					}
+				}
+				var read []*fakeBody
+				for left := routes; left > 0; left-- {
+					for len(read) < min(bound, left) {
+						read = append(read, h.call("watch from 10").open())
+					}
+					if h.quiet(3 * time.Second); behind() != left {
+						t.Fatalf("%d routes are behind, want %d", behind(), left)
+					}
+					read[0].send(event("MODIFIED", "a", 11)) // with which it has caught up
+					read = read[1:]
+				}
+				if h.quiet(3 * time.Second); behind() != 0 {
+					t.Errorf("%d routes are behind in the end", behind())
+				}
+			})
+		})
+	}
+}
