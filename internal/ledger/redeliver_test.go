@@ -49,7 +49,7 @@ func TestOnlyTheNewestIsRetried(t *testing.T) {
 		}, a, at(uid1, 10), false, ErrSuperseded},
 		{"the deletion of what is pending", func(_ *testing.T, c *Cursor) {
 			c.observe(a, at(uid2, 21), false, false)
-		}, a, at(uid2, 9), true, ErrSuperseded},
+		}, a, at(uid2, 9), true, ErrNotNow},
 		{"a deletion with another object pending", func(_ *testing.T, c *Cursor) {
 			c.observe(a, at(uid1, 21), false, false)
 		}, a, at(uid2, 9), true, ErrNotNow},

@@ -74,7 +74,7 @@ func TestWhatIsNotRetriedAsAGhost(t *testing.T) {
 	}{
 		{"what exists", nil, uid1, ErrSuperseded},
 		{"with a state pending", func(_ *testing.T, c *Cursor) { c.observe(a, at(uid1, 21), false, false) }, uid2, ErrNotNow},
-		{"what is pending", func(_ *testing.T, c *Cursor) { c.observe(a, at(uid2, 21), false, false) }, uid2, ErrSuperseded},
+		{"what is pending", func(_ *testing.T, c *Cursor) { c.observe(a, at(uid2, 21), false, false) }, uid2, ErrNotNow},
 		{"with the state sent again", func(_ *testing.T, c *Cursor) { _, _, _ = c.Redeliver(a, at(uid1, 10), false) }, uid2, ErrNotNow},
 		{"whose name is free", func(t *testing.T, c *Cursor) { deliver(t, c, a, at(uid1, 21), true, false) }, uid2, ErrNotNow},
 		{"with a state in the hands of a worker before", func(_ *testing.T, c *Cursor) { c.lingering = map[name]uint64{nameOfTest(a): 7} }, uid2, ErrNotNow},
@@ -240,5 +240,38 @@ func TestAGhostThatNobodyWaitsFor(t *testing.T) {
 	sequence, _ := c.observe(pod(1), at(uid3, 31), false, false)
 	if ghosts, _, _, _ := c.begin(sequence, pod(1), at(uid3, 31), false); !cmp.Equal(ghosts, []string{uuid(9)}) {
 		t.Errorf("ghosts %v", ghosts)
+	}
+}
+
+// An object comes back with the UID of a deletion that was refused, and another one takes its
+// place before that is handed over. Nobody tells then that it is gone, but the deletion that is
+// sent again.
+func TestADeletionIsNotSupersededByWhatIsNotHandedOver(t *testing.T) {
+	c, a := snapshotOf(t), Name{"ns", "a"}
+	deliver(t, c, a, at(uid1, 21), true, false) // which was refused for good
+	c.observe(a, at(uid1, 22), false, false)
+	if _, _, err := c.Redeliver(a, at(uid1, 21), true); !errors.Is(err, ErrNotNow) {
+		t.Errorf("while it is back, but nobody was told: %v", err)
+	}
+	sequence, _ := c.observe(a, at(uid2, 24), false, false)
+	ghosts, _, _, _ := c.begin(sequence, a, at(uid2, 24), false)
+	if len(ghosts) > 0 {
+		t.Fatalf("ghosts %v: this tests something else", ghosts)
+	}
+	c.Ack(sequence, a, at(uid2, 24), false)
+	if _, _, err := c.Redeliver(a, at(uid1, 21), true); !errors.Is(err, ErrNameTaken) {
+		t.Errorf("when another one has the name: %v", err)
+	}
+}
+
+// A deletion that an owner before has begun, and that is acked late, may be older than the one
+// that is remembered: a watch would show again what was before that.
+func TestALateAckOfADeletionLowersNothing(t *testing.T) {
+	c, a := snapshotOf(t), Name{"ns", "a"}
+	deliver(t, c, a, at(uid1, 21), true, false)
+	c.lingering = map[name]uint64{nameOfTest(a): 7}
+	c.Ack(7, a, at(uid3, 9), true)
+	if got := c.deleted[nameOfTest(a)]; got != 21 {
+		t.Errorf("version %v is remembered, want 21", got)
 	}
 }
