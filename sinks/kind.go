@@ -107,8 +107,9 @@ type Reopener interface{ Reopen() }
 // than ctx ends. The program calls it before the first Write, which waits for it for 5 s at
 // most, and again with growing pauses until it returns nil or a Write has ended; each call has
 // 30 s. Until then an error is the sink's health, and in the log; it ends nothing, and Write is
-// tried. After a change of settings all that is done anew. What says that the destination takes writes, but is not as
-// it should be, is a [Caution]. Check may be called while Write is under way.
+// tried. After a change of settings that is done anew if none has returned nil or a [Caution] since
+// Open, or the sink fails. A Caution says that the destination takes writes, but is not as it
+// should be. Check may be called while Write is under way.
 type Checker interface {
 	Check(ctx context.Context) error
 }

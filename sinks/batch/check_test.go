@@ -206,7 +206,8 @@ func TestAWriteEndsChecks(t *testing.T) {
 	})
 }
 
-// The log tells of some causes at once, then of one a minute, and of none twice.
+// The log tells of some causes as they come, then of one a minute. A cause that is remembered is
+// not told again; one that others have taken the place of is.
 func TestCausesAreBounded(t *testing.T) {
 	h := health{healthy: true}
 	now, told := time.Now(), 0
@@ -228,5 +229,8 @@ func TestCausesAreBounded(t *testing.T) {
 	}
 	if h.note(now.Add(time.Hour), cause(1000)).happened {
 		t.Error("a cause that lasts is told twice")
+	}
+	if !h.note(now.Add(2*time.Hour), cause(0)).happened {
+		t.Error("a cause that is not remembered is not told")
 	}
 }

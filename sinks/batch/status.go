@@ -53,10 +53,11 @@ func (b *Batcher) Status() Status {
 }
 
 const (
-	// mostCauses is of how many causes of one failure the log tells at once. They are
-	// remembered, so that none of them is told again.
+	// mostCauses is of how many causes of one failure the log tells as they come, and how
+	// many are remembered, so that none of these is told again.
 	mostCauses = 8
-	// causesApart is after what time it tells of one more.
+	// causesApart is after what time it tells of one more, which takes the place of the one
+	// that is remembered longest.
 	causesApart = time.Minute
 )
 
@@ -108,8 +109,8 @@ func (b *Batcher) noteLocked(reason error) turn {
 	return t
 }
 
-// isNew reports whether the log is to be told of a cause: one that it does not know of, and
-// after the first mostCauses one in causesApart. It is no other one if only numbers differ,
+// isNew reports whether the log is to be told of a cause: one that is not remembered, and
+// after the first mostCauses at most one in causesApart. It is no other one if only numbers differ,
 // as ports and times do.
 func (h *health) isNew(now time.Time, reason error) bool {
 	cause := strings.Map(func(r rune) rune {
@@ -125,7 +126,7 @@ func (h *health) isNew(now time.Time, reason error) bool {
 		if now.Sub(h.toldAt) < causesApart {
 			return false
 		}
-		h.told = slices.Delete(h.told, 0, 1) // it may be told again
+		h.told = slices.Delete(h.told, 0, 1) // it is told again if it comes again
 	}
 	h.told, h.toldAt = append(h.told, cause), now
 	return true

@@ -13,8 +13,9 @@ import (
 )
 
 // Check asks a broker whether it answers, and whether the topic is there and this user may
-// write to it. Of a template, whose topics are not known before there are changes, one of all
-// topics that the user may see has to be such. It changes nothing.
+// write to it. Of a template, whose topics are not known before there are changes, it looks for
+// one that the user may see and write to; that there is none yet is a [sinks.Caution]. It
+// changes nothing.
 func (s *Sink) Check(ctx context.Context) error {
 	if err := s.producer.Ping(ctx); err != nil {
 		return s.explain("", err)
@@ -36,7 +37,8 @@ func (s *Sink) Check(ctx context.Context) error {
 }
 
 // checkTemplate looks for a topic that the template may name. Which of them are missing is told
-// when they are written to.
+// when they are written to: topics may be made as clusters join, and before that there is
+// nothing to write.
 func (s *Sink) checkTemplate(ctx context.Context) error {
 	if s.o.Create != nil {
 		return nil // it will be made
@@ -48,9 +50,9 @@ func (s *Sink) checkTemplate(ctx context.Context) error {
 	case err != nil:
 		return s.explain("", err)
 	}
-	found := ""
+	found, mayName := "", s.encoder.template.matcher()
 	for _, t := range all.Topics {
-		if t.Topic == nil || !s.encoder.template.mayName(*t.Topic) {
+		if t.Topic == nil || t.IsInternal || !mayName(*t.Topic) {
 			continue
 		}
 		if found = *t.Topic; mayWrite(t) {
@@ -60,7 +62,7 @@ func (s *Sink) checkTemplate(ctx context.Context) error {
 	if found != "" {
 		return s.explain(found, kerr.TopicAuthorizationFailed)
 	}
-	return s.secrets.Error(fmt.Errorf("no topic that this user may see is one of %q; create those of your clusters and resources, allow Write and Describe on them, or give create-topic=true", s.o.Topic))
+	return sinks.Caution(s.secrets.Error(fmt.Errorf("no topic that this user may see is one of %q; before there is anything to write, create those of your clusters and resources and allow Write and Describe on them, or give create-topic=true", s.o.Topic)))
 }
 
 // mayWrite reports whether this user may write to a topic, as far as the broker tells.

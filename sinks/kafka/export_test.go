@@ -11,3 +11,11 @@ func TopicOf(text string, k pipeline.Key) string {
 	}
 	return t.topic(k)
 }
+
+func MayName(text, topic string) bool {
+	t, err := parseTemplate(text)
+	if err != nil {
+		panic(err)
+	}
+	return t.matcher()(topic)
+}

@@ -18,6 +18,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/fairlead-dev/fairlead/pipeline"
+	"github.com/fairlead-dev/fairlead/sinks"
 	"github.com/fairlead-dev/fairlead/sinks/kafka"
 )
 
@@ -113,7 +114,8 @@ func TestOneOfTheTopicsIsMissing(t *testing.T) {
 	}
 }
 
-// The check of a template fails if no topic is there that it may name.
+// The check of a template warns if no topic is there that it may name. The sink is healthy
+// then: there is nothing to write yet. Topics of the brokers are none of the template's.
 func TestCheckOfATemplate(t *testing.T) {
 	for topic, want := range map[string]string{
 		"":                     "no topic",
@@ -132,6 +134,9 @@ func TestCheckOfATemplate(t *testing.T) {
 		err := s.Check(t.Context())
 		if want != "" {
 			fails(t, err, want, `"f.{cluster}.{resource}"`)
+			if !sinks.IsCaution(err) {
+				t.Errorf("%s: %v, want a caution", topic, err)
+			}
 		} else if err != nil {
 			t.Errorf("%s: %v", topic, err)
 		}
@@ -139,6 +144,38 @@ func TestCheckOfATemplate(t *testing.T) {
 		if err := s.Check(t.Context()); err != nil {
 			t.Errorf("%s, and topics are made: %v", topic, err)
 		}
+	}
+}
+
+// TestTemplateThatBeginsWithACluster: topics of brokers and of tools are not taken for those of
+// a cluster.
+func TestTemplateThatBeginsWithACluster(t *testing.T) {
+	for topic, want := range map[string]bool{
+		"__consumer_offsets": false, "__transaction_state": false, "_schemas": false, "alpha.pods": false,
+		"alpha": true, "_41lpha": true, strings.Repeat("n", 216) + "_0123456789abcdef0123456789abcdef": true,
+	} {
+		if got := kafka.MayName("{cluster}", topic); got != want {
+			t.Errorf("{cluster} may name %s: %v, want %v", topic, got, want)
+		}
+	}
+	if !kafka.MayName("__audit.{cluster}", "__audit.alpha") {
+		t.Error("a template's own underscores do not count")
+	}
+	c := start(t, kfake.SeedTopics(1, "alpha"))
+	c.ControlKey(int16(kmsg.Metadata), func(r kmsg.Request) (kmsg.Response, error, bool) {
+		c.KeepControl()
+		if r.(*kmsg.MetadataRequest).Topics != nil {
+			return nil, nil, false
+		}
+		answer := r.ResponseKind().(*kmsg.MetadataResponse)
+		topic := kmsg.NewMetadataResponseTopic()
+		topic.Topic, topic.IsInternal = kmsg.StringPtr("alpha"), true
+		answer.Topics = append(answer.Topics, topic)
+		return answer, nil, true
+	})
+	s := open(t, c, func(o *kafka.Options) { o.Topic = "{cluster}" })
+	if err := s.Check(t.Context()); !sinks.IsCaution(err) {
+		t.Errorf("with an internal topic only: %v, want a caution", err)
 	}
 }
 

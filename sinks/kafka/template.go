@@ -84,23 +84,28 @@ func (t template) topic(k pipeline.Key) string {
 	return shorten(name.String())
 }
 
-// mayName reports whether a topic's name may be one that the template makes.
-func (t template) mayName(topic string) bool {
-	if len(topic) == maxTopic && t[0].fixed() {
-		return strings.HasPrefix(topic, t[0].text) // it may have been shortened
-	}
+// matcher returns a function that reports whether a topic's name may be one that the template
+// makes. What escape makes never has two underscores in a row, so that names such as
+// __consumer_offsets are none, unless the template's own text has them.
+func (t template) matcher() func(topic string) bool {
 	var pattern strings.Builder
 	for _, p := range t {
 		switch {
 		case p.cluster:
-			pattern.WriteString(`[^.]+`)
+			pattern.WriteString(`(?:[a-zA-Z0-9-]|_[0-9A-F]{2})+`)
 		case p.resource:
-			pattern.WriteString(`.+`)
+			pattern.WriteString(`(?:[a-zA-Z0-9.-]|_[0-9A-F]{2})+`)
 		default:
 			pattern.WriteString(regexp.QuoteMeta(p.text))
 		}
 	}
-	return regexp.MustCompile(`^` + pattern.String() + `$`).MatchString(topic)
+	whole := regexp.MustCompile(`^` + pattern.String() + `$`)
+	return func(topic string) bool {
+		if len(topic) == maxTopic {
+			return strings.HasPrefix(topic, t[0].text) // it may have been shortened
+		}
+		return whole.MatchString(topic)
+	}
 }
 
 // shorten puts a digest in place of the end of a name that is too long.

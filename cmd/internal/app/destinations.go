@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 
 	"github.com/go-logr/logr"
 	"github.com/prometheus/client_golang/prometheus"
@@ -25,6 +26,8 @@ type destination struct {
 
 	checks   sync.WaitGroup // of engines, see startCheck
 	checking sync.Mutex     // held while it is checked
+	caution  string         // the last one that the log was told of; under checking
+	good     atomic.Bool    // it has been found good since it was open, and not failing since
 }
 
 // destinations are those that are open, by name.

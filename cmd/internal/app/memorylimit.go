@@ -6,6 +6,7 @@ import (
 	"os"
 	"runtime/debug"
 	"runtime/metrics"
+	"slices"
 	"time"
 
 	"github.com/KimMachineGun/automemlimit/memlimit"
@@ -19,7 +20,9 @@ import (
 //
 // What else is in use are the ledger's objects, the streams and all that is not in the budget.
 // It is measured, not computed from numbers of objects: a limit that is lower than what is in
-// use has the runtime collect without a pause, and frees nothing.
+// use has the runtime collect without a pause, with up to half of the CPU, and frees nothing.
+// What comes to be in use is known with the look after the next collection. Until then, for
+// limitAgain at most once the limit is reached, the limit can be too low.
 const (
 	// leastRoom is for garbage, and for parts of the heap that are too small to be used. Of the
 	// 128 MiB that a process may take beside its budget and what it knows, the program without
@@ -29,6 +32,9 @@ const (
 	limitStep = 8 << 20
 	// limitAgain is the time between two looks.
 	limitAgain = 5 * time.Second
+	// limitRemembers is of how many collections the highest measurement counts. Each may be too
+	// low by what is lent at two looks and not between them.
+	limitRemembers = 3
 )
 
 // givenMemoryLimit is the limit that the runtime was started with: GOMEMLIMIT, or
@@ -98,18 +104,23 @@ type softLimit struct {
 	most   int64 // that the limit may be
 	cycles uint64
 	lent   int64 // of the budget, when it was last asked
-	beside int64 // in use on the heap beside that, as of the last collection
+	// beside is what was in use on the heap beside that, as of the last collections, the last
+	// one first.
+	beside [limitRemembers]int64
 }
 
 // next returns the limit, given the budget and what of it is lent. What was lent when the last
-// collection was made lies between what is lent now and what was before. The lower of these
-// makes the limit higher than it has to be for a while, and never too low.
+// collection was made is not known. The lower of what is lent now and what was before is no more
+// than that, unless less was lent between the two looks: so that one dip, or two, do not make the
+// limit lower than what is in use, the highest of some collections counts. The limit is higher
+// than it has to be for as long.
 func (s *softLimit) next(m goMemory, budget, lent int64) int64 {
 	if m.cycles != s.cycles {
-		s.cycles, s.beside = m.cycles, max(m.live-min(lent, s.lent), 0)
+		copy(s.beside[1:], s.beside[:])
+		s.cycles, s.beside[0] = m.cycles, max(m.live-min(lent, s.lent), 0)
 	}
 	s.lent = lent
-	beside := s.beside + max(m.other, 0)
+	beside := slices.Max(s.beside[:]) + max(m.other, 0)
 	limit := budget + beside + max(beside/4, leastRoom)
 	return min((limit+limitStep-1)/limitStep*limitStep, s.most)
 }

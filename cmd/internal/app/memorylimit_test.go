@@ -7,8 +7,8 @@ import (
 	"testing"
 )
 
-// TestMemoryLimitOfTheRuntime: the limit stays above what is in use beside the budget, with
-// room for garbage, whenever the last collection was.
+// TestMemoryLimitOfTheRuntime: the limit stays above what was in use beside the budget when the
+// last collections were made, with room for garbage, whenever the changes in the budget came.
 func TestMemoryLimitOfTheRuntime(t *testing.T) {
 	const mib, budget = 1 << 20, 512 << 20
 	type look struct {
@@ -18,11 +18,12 @@ func TestMemoryLimitOfTheRuntime(t *testing.T) {
 	for name, looks := range map[string][]look{
 		"nothing is known":                       {{1, 0, 0, 552}},
 		"what is known grows":                    {{1, 200, 0, 768}, {2, 400, 0, 1016}},
-		"changes are in the budget already":      {{1, 200, 0, 768}, {2, 712, 512, 1408}, {3, 712, 512, 768}},
+		"changes are in the budget already":      {{1, 200, 0, 768}, {2, 712, 512, 1408}, {3, 712, 512, 1408}, {4, 712, 512, 1408}, {5, 712, 512, 768}},
 		"no collection since the budget is full": {{1, 200, 0, 768}, {1, 200, 512, 768}, {1, 200, 512, 768}},
 		"collected before the budget was full":   {{1, 200, 0, 768}, {2, 200, 512, 768}},
-		"collected before the budget was free":   {{1, 712, 512, 1408}, {2, 712, 512, 768}, {3, 712, 0, 1408}, {4, 200, 0, 768}},
-		"more is lent than is on the heap":       {{1, 200, 512, 768}, {2, 400, 512, 552}},
+		"collected before the budget was free":   {{1, 712, 512, 1408}, {2, 712, 0, 1408}, {3, 200, 0, 1408}, {3, 200, 0, 1408}, {4, 200, 0, 1408}, {5, 200, 0, 768}},
+		"more is lent than is on the heap":       {{1, 200, 512, 768}, {2, 400, 512, 768}, {3, 400, 512, 768}, {4, 400, 512, 552}},
+		"less is lent between two looks":         {{1, 400, 0, 1016}, {1, 400, 512, 1016}, {2, 400, 512, 1016}, {3, 912, 512, 1016}, {4, 400, 512, 1016}, {5, 400, 512, 1016}, {6, 912, 512, 1016}},
 		"it is rounded up":                       {{1, 1, 0, 560}},
 		"the container has no more":              {{1, 3000, 0, 2000}},
 	} {

@@ -21,6 +21,7 @@ type sink struct {
 	*destination
 	spec    *sinks.Spec
 	batcher *batch.Batcher
+	checker sinks.Checker // checks the destination when the sink runs; nil if nothing does
 }
 
 type openSinks []*sink
@@ -38,9 +39,11 @@ func (p *program) newSinks(s *settings, open destinations, reg prometheus.Regist
 		if p.election != nil {
 			to, dead = fenced.Sink(to, p.election.MayAct, p.election.Lose), fenced.DeadLetter(dead, p.election.MayAct)
 		}
-		_, checks := k.to.(sinks.Checker)
+		if !k.good.Load() {
+			k.checker, _ = k.to.(sinks.Checker)
+		}
 		k.batcher = batch.New(k.name, to, batch.Options{
-			CheckFirst: checks,
+			CheckFirst: k.checker != nil,
 			MinBatch:   spec.MinBatch, MaxBatch: spec.MaxBatch, MaxBytes: spec.MaxBytes, Concurrency: spec.Concurrency, Linger: spec.Linger,
 			DeadLetter: dead,
 			Log:        k.log,
@@ -69,9 +72,15 @@ func (s *settings) sinkNames() []string {
 func (ks openSinks) run(ctx context.Context, dead *deadLetters, hangup <-chan os.Signal) error {
 	g, ctx := errgroup.WithContext(ctx)
 	for _, k := range ks {
-		g.Go(func() error { return k.batcher.Run(ctx) })
-		if c, ok := k.to.(sinks.Checker); ok {
-			k.startCheck(ctx, c)
+		g.Go(func() error {
+			err := k.batcher.Run(ctx)
+			if !k.batcher.Status().Healthy {
+				k.good.Store(false) // whoever writes next begins with a check
+			}
+			return err
+		})
+		if k.checker != nil {
+			k.startCheck(ctx, k.checker)
 		}
 	}
 	g.Go(func() error {
@@ -97,8 +106,12 @@ const checkTimeout = 30 * time.Second
 
 // startCheck checks the destination until it is good, or a write has told how it is. Only the
 // first write waits for it, and not for long: what it asks may hang, and it writes nothing. One
-// check at a time is under way. Each engine asks anew: files with credentials may have changed
-// with the settings.
+// check at a time is under way.
+//
+// A destination that was good stays so when settings change, unless it is opened anew, for other
+// parameters, or it failed at the end: a check may leave an object with a store that ignores
+// checksums, and nobody gains from being told again. Where only the content of a file with
+// credentials has changed, the next write tells.
 func (k *sink) startCheck(ctx context.Context, c sinks.Checker) {
 	k.checks.Go(func() {
 		k.batcher.Check(ctx, func(ctx context.Context) error {
@@ -113,14 +126,26 @@ func (k *sink) startCheck(ctx context.Context, c sinks.Checker) {
 			}
 			own, cancel := context.WithTimeout(ctx, checkTimeout) // however long that has taken
 			defer cancel()
-			err := redact.New().Error(c.Check(own))
-			if sinks.IsCaution(err) {
-				k.log.Error(err, "The sink's destination can be written to, and is not as it should be")
-				err = nil
-			}
-			return err
+			return k.checkedLocked(redact.New().Error(c.Check(own)))
 		})
 	})
+}
+
+// checkedLocked takes in what a check has come to, and returns what keeps writes from being
+// accepted. The log is told of a caution unless it was the last one.
+func (k *sink) checkedLocked(err error) error {
+	caution := ""
+	switch {
+	case sinks.IsCaution(err):
+		if caution = err.Error(); caution != k.caution {
+			k.log.Error(err, "The sink's destination can be written to, and is not as it should be")
+		}
+	case err != nil:
+		return err
+	}
+	k.caution = caution
+	k.good.Store(true)
+	return nil
 }
 
 // lockCheck takes the turn to check the destination, after a check that is under way; not ok
