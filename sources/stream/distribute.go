@@ -27,7 +27,9 @@ func (a *attempt) distribute(b []byte, f *wire.Frame, now time.Time, tooLong boo
 	if len(to) == 0 {
 		return nil
 	}
-	a.spendToken(a.target.name)
+	if snapshot || a.owesToken(version.ResourceVersion) {
+		a.spendToken(a.target.name)
+	}
 	var objects map[*selection.Program][]byte // the forms of the object beside the one as it is
 	var object []byte
 	if delivers(to) {

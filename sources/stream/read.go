@@ -30,8 +30,10 @@ func (a *attempt) read(ctx context.Context, body io.Reader, snapshot bool) error
 	defer frames.Release()
 	var f wire.Frame
 	for {
-		if err := a.awaitToken(ctx, a.target.name); err != nil {
-			return err
+		if snapshot || a.owesToken("") {
+			if err := a.awaitToken(ctx, a.target.name); err != nil {
+				return err
+			}
 		}
 		line, tooLong, err := frames.Next()
 		if errors.Is(err, io.EOF) {

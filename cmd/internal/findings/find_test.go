@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -468,5 +469,21 @@ func TestCausesAreBounded(t *testing.T) {
 	in.Probes.Members[0].Error = strings.Repeat("x", 1<<20)
 	if all := Of(in); len(all) != 1 || len(all[0].Cause) > mostCause {
 		t.Errorf("%d bytes", len(all[0].Cause))
+	}
+}
+
+// Who asks once, as fairlead explain does, cannot tell whether changes wait for a limit: it hides
+// no other cause.
+func TestALimitHidesNothingFromWhoLooksOnce(t *testing.T) {
+	in := healthy()
+	in.Before, in.Window = nil, 0
+	in.Status.Clusters[0].Routes[0].Lane.BlockedOffers = 1
+	in.Status.Limits = []api.LimitsOrder{ordered(api.Target{Cluster: "a"}, 10_000)}
+	var codes []string
+	for _, f := range Of(in) {
+		codes = append(codes, f.Code)
+	}
+	if !slices.Contains(codes, "FL1201") {
+		t.Errorf("findings: %v", codes)
 	}
 }

@@ -32,10 +32,10 @@ func (f *finder) limits() {
 
 // holdsUp reports whether a limit that is ordered of a whole cluster, or of a route, is what its
 // changes wait for: whether there is one, and only its tokens were missing for that share of the
-// window, if anybody can tell. What the limit of a resource holds up is not read, and waits in no
+// window. Who looks once cannot tell. What the limit of a resource holds up is not read, and waits in no
 // lane.
 func (f *finder) holdsUp(of api.Target, share float64) bool {
-	return (f.Before == nil || share > mostThrottled) &&
+	return f.Before != nil && share > mostThrottled &&
 		slices.ContainsFunc(f.Status.Limits, func(l api.LimitsOrder) bool { return l.Target == of && l.Rate() > 0 })
 }
 
