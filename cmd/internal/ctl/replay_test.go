@@ -3,11 +3,15 @@ package ctl
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"strings"
 	"testing"
+
+	"github.com/spf13/cobra"
 
 	"github.com/fairlead-dev/fairlead/cmd/internal/api"
 )
@@ -74,5 +78,32 @@ func TestReplayOfClustersThatFail(t *testing.T) {
 	}
 	if out, err = run("--cluster=b"); err == nil || strings.Contains(err.Error(), "those after it") || out != "" {
 		t.Errorf("%v: %s", err, out)
+	}
+}
+
+// A variable that is empty in a script does not mean the whole fleet.
+func TestEmptyFlagsAreNotAll(t *testing.T) {
+	server := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { t.Errorf("it asks for %s", r.URL) }))
+	defer server.Close()
+	for _, args := range [][]string{
+		{"replay", "--cluster=", "--route=r"}, {"replay", "--cluster= ", "-n=shop"}, {"replay", "--cluster-selector=", "--route=r"}, {"replay", "--cluster-selector= "},
+		{"replay", "--cluster=a", "--cluster-selector="}, {"replay", "--cluster=a", "-n", ""}, {"replay", "--cluster=a", "--name="}, {"replay", "--cluster=a", "-l", "\t "},
+		{"replay", "--cluster=a", "--resource="}, {"replay", "--cluster=a", "--route="},
+		{"pause", "-l", ""}, {"pause", "-l", " "}, {"pause", "a", "-l", ""}, {"pause", "a", "--stream="}, {"pause", "a", "--route= "}, {"pause", ""}, {"pause", " "},
+		{"resume", "-l", ""}, {"resume", "-l", " "}, {"resume", "a", "--selector="},
+	} {
+		cmd := map[string]func() *cobra.Command{"replay": NewReplay, "pause": NewPause, "resume": NewResume}[args[0]]()
+		cmd.SetArgs(append(args[1:], "--admin="+server.URL))
+		cmd.SetOut(io.Discard)
+		cmd.SetErr(io.Discard)
+		cmd.SilenceUsage, cmd.SilenceErrors = true, true
+		err := cmd.ExecuteContext(t.Context())
+		if end, ok := errors.AsType[*ExitError](err); !ok || end.Code != ExitUnasked || !strings.Contains(err.Error(), "empty") {
+			t.Errorf("%q ends with %v", args, err)
+		}
+	}
+	var c Client
+	if _, _, err := c.chosen(t.Context(), io.Discard, "selector", " "); err == nil || !strings.Contains(err.Error(), "no label") {
+		t.Errorf("a selector of nothing: %v", err)
 	}
 }
