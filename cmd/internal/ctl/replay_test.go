@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/spf13/cobra"
@@ -19,6 +20,7 @@ import (
 // A cluster that cannot be replayed keeps none after it from being replayed, and is told. Once the
 // program is gone, nobody is asked any more.
 func TestReplayOfClustersThatFail(t *testing.T) {
+	var mu sync.Mutex
 	var asked []string
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /clusters", func(w http.ResponseWriter, _ *http.Request) {
@@ -27,7 +29,9 @@ func TestReplayOfClustersThatFail(t *testing.T) {
 	gone := "" // the cluster at which the program ends
 	mux.HandleFunc("POST /replay", func(w http.ResponseWriter, r *http.Request) {
 		cluster := r.URL.Query().Get("cluster")
+		mu.Lock()
 		asked = append(asked, cluster)
+		mu.Unlock()
 		switch cluster {
 		case gone:
 			panic(http.ErrAbortHandler)
@@ -51,6 +55,8 @@ func TestReplayOfClustersThatFail(t *testing.T) {
 		cmd.SetErr(&out)
 		cmd.SilenceUsage, cmd.SilenceErrors = true, true
 		err := cmd.ExecuteContext(t.Context())
+		mu.Lock() // a call that was aborted may not have returned
+		defer mu.Unlock()
 		return out.String(), err
 	}
 
