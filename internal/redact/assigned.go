@@ -25,7 +25,7 @@ const between = `(?:[\s,]|\\+[nrt]|- |\d{4}-\d\d-\d\dT[\d:.]{8,18}Z )+`
 // quotes or in brackets, and in YAML all lines of it.
 func cleanAssigned(s string) string {
 	var out strings.Builder
-	from := 0 // what of s is in out
+	from := 0 // what of s is in out, or hidden
 	names, around := newNames(s), &around{s: s}
 	for at := 0; ; {
 		begin, end := names.next(at)
@@ -45,12 +45,16 @@ func cleanAssigned(s string) string {
 			at -= m[1] - m[5] // what is after the name may be one
 			continue
 		}
-		begin, end, instead := a.find()
+		begin, end, instead, on := a.find()
 		if found := s[begin:end]; found == "" || found == Redacted {
 			continue
 		}
+		if at = on; begin < from { // in another one
+			from = max(from, end)
+			continue
+		}
 		out.WriteString(s[from:begin] + instead)
-		from, at = end, end
+		from = end
 	}
 	return out.String() + s[from:]
 }
@@ -93,32 +97,33 @@ func assignmentOf(s string, at int, m []int) (a assignment, secret bool) {
 	return a, true
 }
 
-// find returns what of the text is the secret, which is nothing if there is none, and what is to
-// be in its place.
-func (a assignment) find() (begin, end int, instead string) {
+// find returns what of the text is the secret, which is nothing if there is none, what is to be in
+// its place, and where to look on for names: at its end, or at a double quote in single ones, which
+// may end it after all. Then what comes after it, such as token='abc', is secret by itself.
+func (a assignment) find() (begin, end int, instead string, on int) {
 	instead = Redacted
 	if a.sign == ":" {
 		if begin, end := a.lines(); begin < end {
 			if a.s[begin-1] == ':' {
 				instead = " " + instead // in YAML a value is apart
 			}
-			return begin, end, instead
+			return begin, end, instead, end
 		}
 	}
 	rest := a.s[a.value:]
 	if a.opening != "" {
-		quote, within := a.opening[len(a.opening)-1], 0
-		if quote == '\'' {
-			within = a.around.at(a.name)
+		backslashes, quote := len(a.opening)-1, a.opening[len(a.opening)-1]
+		on = a.more(a.value + quoted(rest, backslashes, quote, unknown))
+		if end = on; quote == '\'' {
+			end = a.more(a.value + quoted(rest, backslashes, quote, a.around.at(a.name)))
 		}
-		end := a.value + quoted(rest, len(a.opening)-1, quote, within)
-		return a.value, a.more(end), instead
+		return a.value, end, instead, on
 	}
 	if a.sign != "" && strings.TrimLeft(a.after, "\\") != "" {
 		instead = a.after + instead + a.after // what has no quotes: a text in its place has
 	}
 	if strings.HasPrefix(rest, Redacted) {
-		return a.value, a.value, instead
+		return a.value, a.value, instead, a.value
 	}
 	if rest != "" && (rest[0] == '[' || rest[0] == '{') {
 		size, closed := bracketed(rest)
@@ -128,13 +133,13 @@ func (a assignment) find() (begin, end int, instead string) {
 		} else if strings.Trim(rest[:size], "[]{} \t") == "" {
 			end = a.value
 		}
-		return a.value, end, instead
+		return a.value, end, instead, end
 	}
 	size := a.bare(rest)
 	if size < shortest || isWord(rest[:size]) {
 		size = 0
 	}
-	return a.value, a.value + size, instead
+	return a.value, a.value + size, instead, a.value + size
 }
 
 var (

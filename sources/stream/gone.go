@@ -5,12 +5,14 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"slices"
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/client-go/rest"
 
 	"github.com/fairlead-dev/fairlead/internal/apistatus"
 	"github.com/fairlead-dev/fairlead/internal/ledger"
@@ -168,17 +170,33 @@ func (a *attempt) identify(ctx context.Context) error {
 // readIdentity returns the UID of kube-system as the server says it now; empty: what it says is
 // no namespace.
 func readIdentity(ctx context.Context, session *member.Session) (uid string, err error) {
-	result := session.Calls.Get().AbsPath("/api/v1/namespaces", metav1.NamespaceSystem).
-		SetHeader("Accept", acceptMetadata).MaxRetries(0).Do(ctx)
-	if err := result.Error(); err != nil {
+	body, err := document(ctx, session.Calls.Get().AbsPath("/api/v1/namespaces", metav1.NamespaceSystem).SetHeader("Accept", acceptMetadata))
+	if err != nil {
 		return "", fmt.Errorf("read namespace %s: %w", metav1.NamespaceSystem, err)
 	}
-	var namespace metav1.PartialObjectMetadata
-	body, _ := result.Raw() // there is no error
-	if err := json.Unmarshal(body, &namespace); err != nil {
-		namespace.UID = "" // of no namespace
+	var namespace struct {
+		Metadata struct {
+			UID string `json:"uid"`
+		} `json:"metadata"`
 	}
-	return string(namespace.UID), nil
+	if err := json.Unmarshal(body, &namespace); err != nil {
+		return "", nil //nolint:nilerr // It is no namespace.
+	}
+	return namespace.Metadata.UID, nil
+}
+
+// mostDocument bounds an answer about one small thing, in bytes.
+const mostDocument = 1 << 20
+
+// document returns the answer to a request, and no more than mostDocument of it: what is cut is no
+// document of JSON.
+func document(ctx context.Context, request *rest.Request) ([]byte, error) {
+	body, err := request.MaxRetries(0).Stream(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = body.Close() }()
+	return io.ReadAll(io.LimitReader(body, mostDocument))
 }
 
 // isHidden reports whether Kubernetes itself keeps a namespace secret.
@@ -196,7 +214,12 @@ func (a *attempt) hasMoved(ctx context.Context) bool {
 		return false
 	}
 	a.watchdog.enter(opening)
-	var group metav1.APIGroup
-	err := a.session.Calls.Get().AbsPath("/apis", t.gvr.Group).MaxRetries(0).Do(ctx).Into(&group)
-	return err == nil && group.Name == t.gvr.Group && group.PreferredVersion.Version != t.preferred
+	var group struct {
+		Name             string `json:"name"`
+		PreferredVersion struct {
+			Version string `json:"version"`
+		} `json:"preferredVersion"`
+	}
+	body, err := document(ctx, a.session.Calls.Get().AbsPath("/apis", t.gvr.Group).SetHeader("Accept", "application/json"))
+	return err == nil && json.Unmarshal(body, &group) == nil && group.Name == t.gvr.Group && group.PreferredVersion.Version != t.preferred
 }

@@ -43,12 +43,13 @@ func TestCredentialsInValuesAreNotLogged(t *testing.T) {
 	type header struct {
 		Name   string
 		Values []string
-		secret string // JSON does not have it
+		secret string // JSON has neither it
+		Hidden string `json:"-"` // nor this
 	}
 	for _, format := range []string{"json", "text"} {
 		for name, value := range map[string]any{
 			"list": []string{"a", token}, "map": map[string]any{"headers": []any{token}}, "struct": header{Name: "kept", Values: []string{token}},
-			"pointer": &header{Values: []string{token}}, "bytes": []byte(token), "unexported": header{secret: token}, "channel": struct {
+			"pointer": &header{Values: []string{token}}, "bytes": []byte(token), "unexported": header{Name: token, secret: token, Hidden: token}, "channel": struct {
 				C    chan int
 				Text string
 			}{nil, token},
@@ -59,8 +60,16 @@ func TestCredentialsInValuesAreNotLogged(t *testing.T) {
 				t.Errorf("%s, %s: %s", format, name, got)
 			}
 		}
+		var hidden bytes.Buffer
+		newLogger(&hidden, "info", format).Info("It says", "what", header{Name: "kept", secret: "unexported", Hidden: token})
+		if got := hidden.String(); strings.Contains(got, "canary") || format == "json" && !strings.Contains(got, `"what":{"Name":"kept","Values":null}`) {
+			t.Errorf("%s: what JSON leaves out: %s", format, got)
+		}
 		var out bytes.Buffer
 		newLogger(&out, "info", format).Info("It says", "what", panics{}, "list", []string{"pods", "secrets"})
+		if got := out.String(); !strings.Contains(got, map[string]string{"json": `"level":"INFO"`, "text": "level=INFO"}[format]) {
+			t.Error(got)
+		}
 		want := map[string]string{"json": `"list":["pods","secrets"]`, "text": `list="[pods secrets]"`}[format]
 		if got := out.String(); !strings.Contains(got, want) {
 			t.Errorf("%s: %s, want %s", format, got, want)

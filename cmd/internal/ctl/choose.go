@@ -6,18 +6,35 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"strings"
 
+	"github.com/spf13/pflag"
 	"k8s.io/apimachinery/pkg/labels"
 
 	"github.com/fairlead-dev/fairlead/cmd/internal/api"
 )
 
+// notEmpty fails if one of the flags is given and empty. A script whose variable is empty is not to
+// mean everything.
+func notEmpty(flags *pflag.FlagSet, names ...string) error {
+	for _, name := range names {
+		if f := flags.Lookup(name); f != nil && f.Changed && strings.TrimSpace(f.Value.String()) == "" {
+			return Unasked(fmt.Errorf("--%s is empty; give it a value, or leave it out", name))
+		}
+	}
+	return nil
+}
+
 // chosen returns the names of the clusters that have labels, in order, and what the program tells
-// of all. Without a selector it is all of them. That there is none is an error.
+// of all. Without a selector it is all of them. That there is none is an error, and a selector that
+// names no label.
 func (c *Client) chosen(ctx context.Context, stderr io.Writer, flag, selector string) (names []string, status *api.Status, err error) {
 	wanted, err := labels.Parse(selector)
 	if err != nil {
 		return nil, nil, fmt.Errorf("--%s: %w", flag, err)
+	}
+	if selector != "" && wanted.Empty() {
+		return nil, nil, fmt.Errorf("--%s %q names no label; give one, such as region=north", flag, selector)
 	}
 	if status, err = c.Clusters(ctx, stderr); err != nil {
 		return nil, nil, err

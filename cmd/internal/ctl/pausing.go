@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
+	"strings"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -21,6 +22,12 @@ func addSelector(f *pflag.FlagSet, selector *string) {
 // targets returns the parameters of one request for each of what is to be paused or resumed: of
 // each cluster that has labels, if these are given.
 func targets(cmd *cobra.Command, c *Client, t *target, selector string, args []string) ([]url.Values, error) {
+	if err := notEmpty(cmd.Flags(), "selector", "stream", "route"); err != nil {
+		return nil, err
+	}
+	if len(args) > 0 && strings.TrimSpace(args[0]) == "" {
+		return nil, Unasked(errors.New("the name of the cluster is empty"))
+	}
 	if selector == "" {
 		q, err := t.query(args)
 		return []url.Values{q}, err
@@ -61,7 +68,7 @@ func pausing(cmd *cobra.Command, c *Client, out *Output, path string, of []url.V
 	t := Table{Columns: []Column{{Name: "STATE"}, {Name: "OF"}, {Name: "MODE"}, {Name: "UNTIL"}, {Name: "BY"}, {Name: "REASON"}}}
 	all := pausings{Clusters: []api.Pausing{}}
 	var failed []error
-	var unstored error
+	var unstored error // of the first; the others are rarely another one
 	several, notes := cmd.Flags().Changed("selector"), cmd.ErrOrStderr()
 	if several {
 		notes = io.Discard // who is asked has been said
@@ -81,7 +88,11 @@ func pausing(cmd *cobra.Command, c *Client, out *Output, path string, of []url.V
 		}
 		t.Rows, t.Items = append(t.Rows, []string{done, p.String(), p.Mode, until(p.Until), p.By, p.Reason}), append(t.Items, p)
 		all.Clusters = append(all.Clusters, p)
-		unstored = notStored(p.NotStored)
+		if err := notStored(p.NotStored); err != nil && unstored == nil {
+			if unstored = err; several {
+				unstored = fmt.Errorf("cluster %s: %w", Printable(p.Cluster), err)
+			}
+		}
 	}
 	if more := len(failed) - mostErrors; more > 0 {
 		failed = append(failed[:mostErrors], fmt.Errorf("and %d clusters more", more))

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -49,5 +50,31 @@ func TestPauseOfClustersThatFail(t *testing.T) {
 	}
 	if asked != 20 || strings.Count(out.String(), "Paused   cluster edge-0") != 5 || strings.Count(out.String(), "stop") != 5 {
 		t.Errorf("asked %d times: %s", asked, out.String())
+	}
+}
+
+// A pause that is not stored is told, although that of the next cluster is.
+func TestPauseThatIsNotStored(t *testing.T) {
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /clusters", func(w http.ResponseWriter, _ *http.Request) {
+		var s api.Status
+		for _, name := range []string{"a", "b", "c", "d"} {
+			s.Clusters = append(s.Clusters, api.Cluster{Name: name, Labels: map[string]string{"x": "y"}})
+		}
+		_ = json.NewEncoder(w).Encode(s)
+	})
+	mux.HandleFunc("POST /pause", func(w http.ResponseWriter, r *http.Request) {
+		name := r.URL.Query().Get("cluster")
+		_ = json.NewEncoder(w).Encode(api.Pausing{Pause: api.Pause{Target: api.Target{Cluster: name}}, NotStored: map[string]string{"b": "no space left", "c": "no answer"}[name]})
+	})
+	server := httptest.NewServer(mux)
+	defer server.Close()
+	cmd := NewPause()
+	cmd.SetArgs([]string{"-l", "x=y", "--admin=" + server.URL})
+	cmd.SetOut(io.Discard)
+	cmd.SetErr(io.Discard)
+	cmd.SilenceUsage, cmd.SilenceErrors = true, true
+	if err := fmt.Sprint(cmd.ExecuteContext(t.Context())); !strings.HasPrefix(err, "cluster b: it is in effect") || !strings.Contains(err, "no space left") || strings.Contains(err, "no answer") {
+		t.Errorf("it ends with %s", err)
 	}
 }

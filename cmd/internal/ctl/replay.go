@@ -64,6 +64,9 @@ func (r *replayCommand) run(cmd *cobra.Command) error {
 	if err := r.output.checkObject(); err != nil {
 		return Unasked(err)
 	}
+	if err := notEmpty(cmd.Flags(), "cluster", "cluster-selector", "resource", "namespace", "name", "selector", "route"); err != nil {
+		return err
+	}
 	said := &replayed{Clusters: []replayedCluster{}, DryRun: r.dry}
 	names := []string{r.cluster}
 	switch {

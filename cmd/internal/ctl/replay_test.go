@@ -3,11 +3,16 @@ package ctl
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync"
 	"testing"
+
+	"github.com/spf13/cobra"
 
 	"github.com/fairlead-dev/fairlead/cmd/internal/api"
 )
@@ -15,6 +20,7 @@ import (
 // A cluster that cannot be replayed keeps none after it from being replayed, and is told. Once the
 // program is gone, nobody is asked any more.
 func TestReplayOfClustersThatFail(t *testing.T) {
+	var mu sync.Mutex
 	var asked []string
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /clusters", func(w http.ResponseWriter, _ *http.Request) {
@@ -23,7 +29,9 @@ func TestReplayOfClustersThatFail(t *testing.T) {
 	gone := "" // the cluster at which the program ends
 	mux.HandleFunc("POST /replay", func(w http.ResponseWriter, r *http.Request) {
 		cluster := r.URL.Query().Get("cluster")
+		mu.Lock()
 		asked = append(asked, cluster)
+		mu.Unlock()
 		switch cluster {
 		case gone:
 			panic(http.ErrAbortHandler)
@@ -47,6 +55,8 @@ func TestReplayOfClustersThatFail(t *testing.T) {
 		cmd.SetErr(&out)
 		cmd.SilenceUsage, cmd.SilenceErrors = true, true
 		err := cmd.ExecuteContext(t.Context())
+		mu.Lock() // a call that was aborted may not have returned
+		defer mu.Unlock()
 		return out.String(), err
 	}
 
@@ -74,5 +84,32 @@ func TestReplayOfClustersThatFail(t *testing.T) {
 	}
 	if out, err = run("--cluster=b"); err == nil || strings.Contains(err.Error(), "those after it") || out != "" {
 		t.Errorf("%v: %s", err, out)
+	}
+}
+
+// A variable that is empty in a script does not mean the whole fleet.
+func TestEmptyFlagsAreNotAll(t *testing.T) {
+	server := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { t.Errorf("it asks for %s", r.URL) }))
+	defer server.Close()
+	for _, args := range [][]string{
+		{"replay", "--cluster=", "--route=r"}, {"replay", "--cluster= ", "-n=shop"}, {"replay", "--cluster-selector=", "--route=r"}, {"replay", "--cluster-selector= "},
+		{"replay", "--cluster=a", "--cluster-selector="}, {"replay", "--cluster=a", "-n", ""}, {"replay", "--cluster=a", "--name="}, {"replay", "--cluster=a", "-l", "\t "},
+		{"replay", "--cluster=a", "--resource="}, {"replay", "--cluster=a", "--route="},
+		{"pause", "-l", ""}, {"pause", "-l", " "}, {"pause", "a", "-l", ""}, {"pause", "a", "--stream="}, {"pause", "a", "--route= "}, {"pause", ""}, {"pause", " "},
+		{"resume", "-l", ""}, {"resume", "-l", " "}, {"resume", "a", "--selector="},
+	} {
+		cmd := map[string]func() *cobra.Command{"replay": NewReplay, "pause": NewPause, "resume": NewResume}[args[0]]()
+		cmd.SetArgs(append(args[1:], "--admin="+server.URL))
+		cmd.SetOut(io.Discard)
+		cmd.SetErr(io.Discard)
+		cmd.SilenceUsage, cmd.SilenceErrors = true, true
+		err := cmd.ExecuteContext(t.Context())
+		if end, ok := errors.AsType[*ExitError](err); !ok || end.Code != ExitUnasked || !strings.Contains(err.Error(), "empty") {
+			t.Errorf("%q ends with %v", args, err)
+		}
+	}
+	var c Client
+	if _, _, err := c.chosen(t.Context(), io.Discard, "selector", " "); err == nil || !strings.Contains(err.Error(), "no label") {
+		t.Errorf("a selector of nothing: %v", err)
 	}
 }

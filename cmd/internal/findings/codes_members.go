@@ -234,8 +234,9 @@ var codesOfMembers = []Code{
 	},
 	{
 		Code: "FL1114", Severity: api.SeverityInfo, Title: "A cluster was not asked about all rights",
-		Meaning: "More than 50 resources are to be followed of which the cluster does not say, in one answer, that they may be listed and watched. " +
-			"It was asked about 50 of them one by one.",
+		Meaning: "More than 50 resources are to be followed of which the cluster does not say, in one complete answer, that they may be listed and watched: " +
+			"it was asked about 50 of them one by one. Or wildcards stand for API groups that the cluster could not tell of, which count as one each, " +
+			"or for resources beyond --max-streams.",
 		Impact:   "Whether the others may be followed is not known before the program runs: each stream that may not says so.",
 		Do:       "Nothing, if the account has rights for all that is watched; else correct its rights and check again.",
 		Commands: []string{"kubectl --kubeconfig FILE --context NAME auth can-i --list"},

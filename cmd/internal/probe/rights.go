@@ -2,7 +2,6 @@ package probe
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
@@ -38,7 +37,8 @@ type Followed struct {
 
 // rights asks which of the specs the member serves, and whether what they and q.Followed
 // stand for may be listed and watched. Where that are many, it is first asked once for all that is
-// allowed, and only about the rest one by one. Several questions are under way at once.
+// allowed, and one by one only about the rest, and about some of what it allows if it says that it
+// does not tell all. Several questions are under way at once.
 func rights(ctx context.Context, q Question, p *api.MemberProbe) error {
 	catalog := stream.NewCatalog(q.Session)
 	asked, served, err := q.resources(ctx, catalog, p)
@@ -48,7 +48,9 @@ func rights(ctx context.Context, q Question, p *api.MemberProbe) error {
 	asked = append(asked, q.Followed...)
 	open := asked
 	if len(asked) > most {
-		open = unclear(ctx, q.Session, asked)
+		var doubtful []Followed
+		open, doubtful = unclear(ctx, q.Session, asked)
+		open = append(open, doubtful...)
 	}
 	p.Unasked += max(0, len(open)-most)
 	open = open[:min(len(open), most)]
@@ -103,10 +105,11 @@ func (q *Question) resources(ctx context.Context, catalog *stream.Catalog, p *ap
 	if len(wildcards) == 0 {
 		return asked, served, nil
 	}
-	all, err := catalog.Expand(ctx, named, wildcards, q.Excluded, q.MaxStreams)
+	all, more, err := catalog.Expand(ctx, named, wildcards, q.Excluded, q.MaxStreams)
 	if err != nil {
 		return nil, nil, fmt.Errorf("find what %s stands for: %w", wildcards[0], err)
 	}
+	p.Unasked += more
 	for _, f := range all {
 		group := schema.GroupResource{Group: f.Spec.Group, Resource: f.Spec.Resource}
 		asked, served = append(asked, Followed{group, f.Spec.Namespace, f.Spec.Fields}), append(served, f.Spec)
@@ -142,32 +145,16 @@ func may(ctx context.Context, s *member.Session, f Followed, verb string) (allow
 			Namespace: f.Namespace, Verb: verb, Group: f.Group, Resource: f.Resource, Name: nameIn(f.Fields),
 		}},
 	}
-	var answer authorizationv1.SelfSubjectAccessReview
+	var answer struct {
+		Status struct {
+			Allowed bool   `json:"allowed"`
+			Reason  string `json:"reason"`
+		} `json:"status"`
+	}
 	if err := review(ctx, s, "selfsubjectaccessreviews", asked, &answer); err != nil {
 		return false, "", err
 	}
 	return answer.Status.Allowed, answer.Status.Reason, nil
-}
-
-// review sends a review of the authorization API, which changes nothing, and decodes the answer.
-func review(ctx context.Context, s *member.Session, resource string, asked, answer any) error {
-	body, err := json.Marshal(asked)
-	if err != nil {
-		return err
-	}
-	result := s.Calls.Post().AbsPath("/apis/authorization.k8s.io/v1", resource).MaxRetries(0).
-		SetHeader("Content-Type", "application/json").SetHeader("Accept", "application/json").Body(body).Do(ctx)
-	if err := result.Error(); err != nil { // which has what the server says; that of Raw has not
-		return err
-	}
-	said, err := result.Raw()
-	if err != nil {
-		return err
-	}
-	if err := json.Unmarshal(said, answer); err != nil {
-		return fmt.Errorf("the answer is none of %s", resource)
-	}
-	return nil
 }
 
 // nameIn returns the name that a field selector asks for; an API server asks for the right

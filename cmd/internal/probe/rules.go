@@ -1,7 +1,10 @@
 package probe
 
 import (
+	"bytes"
 	"context"
+	"encoding/json"
+	"fmt"
 	"slices"
 
 	authorizationv1 "k8s.io/api/authorization/v1"
@@ -11,8 +14,9 @@ import (
 )
 
 // A member can be asked in one question for all that its user may do in a namespace. What it
-// lists is allowed. What it does not list may be allowed too: by an authorizer that cannot list.
-// So it spares questions, and answers none with no.
+// lists is allowed, unless it says that the list is not complete: then another authorizer, such as
+// a webhook that is asked before RBAC, may forbid some of it. What it does not list may be allowed
+// too: by an authorizer that cannot list. So it spares questions, and answers none with no.
 
 // everywhere is the namespace that is named in a question about all: the review wants one. No
 // namespace has a dot in its name, so nobody can bind a Role in this one, and what is allowed
@@ -22,26 +26,64 @@ const everywhere = "fairlead.dev"
 // mostNamespaces bounds of how many namespaces a member is asked for all that is allowed.
 const mostNamespaces = 8
 
-// unclear returns those of some resources of which the member does not say, in one answer for each
-// namespace, that they may be listed and watched.
-func unclear(ctx context.Context, s *member.Session, asked []Followed) (open []Followed) {
-	rules := map[string][]authorizationv1.ResourceRule{}
-	for _, f := range asked {
-		known, ok := rules[f.Namespace]
-		if !ok && len(rules) < mostNamespaces {
-			known = rulesIn(ctx, s, f.Namespace)
-			rules[f.Namespace] = known
+// mostRules bounds how many rules are read of one answer.
+const mostRules = 10_000
+
+// rules are what a member says is allowed in a namespace.
+type rules struct {
+	Listed     ruleList `json:"resourceRules"`
+	Incomplete bool     `json:"incomplete"`
+}
+
+type ruleList []authorizationv1.ResourceRule
+
+// UnmarshalJSON implements json.Unmarshaler. It fails if there are more than mostRules, before it
+// has room for them.
+func (l *ruleList) UnmarshalJSON(text []byte) error {
+	d := json.NewDecoder(bytes.NewReader(text))
+	if begin, err := d.Token(); begin != json.Delim('[') {
+		return err // null, or no rules
+	}
+	for d.More() {
+		if len(*l) == mostRules {
+			return fmt.Errorf("there are more than %d rules", mostRules)
 		}
-		if !allow(known, f, "list") || !allow(known, f, "watch") {
+		var r authorizationv1.ResourceRule
+		if err := d.Decode(&r); err != nil {
+			return err
+		}
+		*l = append(*l, r)
+	}
+	return nil
+}
+
+// unclear returns those of some resources of which the member does not say, in one answer for each
+// namespace, that they may be listed and watched; and those of which it says so, and that its answer
+// is not complete.
+func unclear(ctx context.Context, s *member.Session, asked []Followed) (open, doubtful []Followed) {
+	all := map[string]rules{}
+	for i, f := range asked {
+		if ctx.Err() != nil {
+			return append(open, asked[i:]...), doubtful
+		}
+		known, ok := all[f.Namespace]
+		if !ok && len(all) < mostNamespaces {
+			known = rulesIn(ctx, s, f.Namespace)
+			all[f.Namespace] = known
+		}
+		switch {
+		case !known.allow(ctx, f, "list") || !known.allow(ctx, f, "watch"):
 			open = append(open, f)
+		case known.Incomplete:
+			doubtful = append(doubtful, f)
 		}
 	}
-	return open
+	return open, doubtful
 }
 
 // rulesIn asks for all that is allowed in a namespace, or (empty) in all; none if the member does
 // not tell.
-func rulesIn(ctx context.Context, s *member.Session, namespace string) []authorizationv1.ResourceRule {
+func rulesIn(ctx context.Context, s *member.Session, namespace string) rules {
 	if namespace == "" {
 		namespace = everywhere
 	}
@@ -51,17 +93,20 @@ func rulesIn(ctx context.Context, s *member.Session, namespace string) []authori
 		TypeMeta: metav1.TypeMeta{APIVersion: authorizationv1.SchemeGroupVersion.String(), Kind: "SelfSubjectRulesReview"},
 		Spec:     authorizationv1.SelfSubjectRulesReviewSpec{Namespace: namespace},
 	}
-	var answer authorizationv1.SelfSubjectRulesReview
-	if err := review(ctx, s, "selfsubjectrulesreviews", asked, &answer); err != nil {
-		return nil // whoever is asked one by one finds it out
+	var answer struct {
+		Status rules `json:"status"`
 	}
-	return answer.Status.ResourceRules
+	if err := review(ctx, s, "selfsubjectrulesreviews", asked, &answer); err != nil {
+		return rules{} // whoever is asked one by one finds it out
+	}
+	return answer.Status
 }
 
-// allow reports whether one of the rules allows something with all objects of a resource.
-func allow(rules []authorizationv1.ResourceRule, f Followed, verb string) bool {
+// allow reports whether one of the rules allows something with all objects of a resource. Once ctx
+// ends none does.
+func (r *rules) allow(ctx context.Context, f Followed, verb string) bool {
 	has := func(all []string, one string) bool { return slices.Contains(all, one) || slices.Contains(all, "*") }
-	return slices.ContainsFunc(rules, func(r authorizationv1.ResourceRule) bool {
-		return len(r.ResourceNames) == 0 && has(r.Verbs, verb) && has(r.APIGroups, f.Group) && has(r.Resources, f.Resource)
+	return slices.ContainsFunc(r.Listed, func(r authorizationv1.ResourceRule) bool {
+		return ctx.Err() == nil && len(r.ResourceNames) == 0 && has(r.Verbs, verb) && has(r.APIGroups, f.Group) && has(r.Resources, f.Resource)
 	})
 }
