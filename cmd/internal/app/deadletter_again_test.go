@@ -1,0 +1,131 @@
+package app
+
+import (
+	"testing"
+	"time"
+
+	"github.com/fairlead-dev/fairlead/internal/ledger"
+	"github.com/fairlead-dev/fairlead/internal/synctest"
+	"github.com/fairlead-dev/fairlead/sources/stream"
+)
+
+// takeName has another object take the name of one, whose deletion is noted as a ghost. It
+// returns the number of ghosts that have been asked for.
+func (l *letters) takeName(name string) (asked *int) {
+	asked = new(int)
+	l.answer[name] = stream.ErrNameTaken
+	n, _ := identityOf(name)
+	l.ghost = func() (*ledger.Redelivery, error) {
+		*asked++
+		return l.cursor.RedeliverGhost(n, "uid-gone")
+	}
+	return asked
+}
+
+func (l *letters) ackGhost(name string) {
+	n, _ := identityOf(name)
+	l.cursor.AckGhost(n, "uid-gone")
+}
+
+// A lane that is full for hours holds up nothing that another one has deferred.
+func TestAFullLaneHoldsUpNoDeferredLetterOfAnother(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := newLetters(t)
+		l.refuse("a", "busy", "held", "b")
+		l.deadLetterOf("beta", "b", "7")
+		l.deadLetterOf("beta", "a", "7")
+		asked := l.takeName("a")
+		l.answer["busy"], l.answer["held"] = stream.ErrNotNow, stream.ErrNotNow
+		room := make(chan struct{})
+		began := time.Now()
+		l.offerOf = func(cluster, name string) {
+			switch {
+			case cluster == "beta":
+				<-room
+			case name == "busy" && time.Since(began) > 3*againEvery:
+				delete(l.answer, name)
+			}
+		}
+		r := l.dead.resend()
+		l.ack(<-l.sent, "b")
+		time.Sleep(2 * againEvery) // of the bubble
+		synctest.Wait()
+		if *asked != 1 {
+			t.Fatalf("the ghost is asked for %d times", *asked)
+		}
+		l.ackGhost("a")
+		l.ack(<-l.sent, "busy")
+		if took := time.Since(began); took > 10*againEvery {
+			t.Errorf("what was deferred is sent after %v", took)
+		}
+		time.Sleep(2 * time.Hour)
+		l.wantStatus(r, resendingStatus{
+			State: goingOn, Records: 5, Delivered: 3, Kept: 1, Reasons: map[string]int{stream.ErrNotNow.Error(): 1},
+		})
+		l.answer["a"], l.answer["b"] = stream.ErrSuperseded, stream.ErrSuperseded
+		close(room)
+		<-r.done
+		l.wantStatus(r, resendingStatus{
+			State: isDone, Records: 6, Delivered: 3, Superseded: 2, Kept: 1, Reasons: map[string]int{stream.ErrNotNow.Error(): 1},
+		})
+		l.holds("held")
+	})
+}
+
+// The snapshot takes longer than a minute: the next resending knows what became of the deletion.
+func TestALateGhostIsNotNotedAnew(t *testing.T) {
+	for name, tc := range map[string]struct {
+		settle func(l *letters, again func() *resending) *resending
+		want   resendingStatus
+		holds  string
+	}{
+		"accepted before the next one": {
+			func(l *letters, again func() *resending) *resending {
+				time.Sleep(10 * time.Second)
+				l.ackGhost("a")
+				return again()
+			},
+			resendingStatus{State: isDone, Records: 1, Delivered: 1}, "",
+		},
+		"accepted during the next one": {
+			func(l *letters, again func() *resending) *resending {
+				r := again()
+				time.Sleep(10 * time.Second)
+				l.ackGhost("a")
+				return r
+			},
+			resendingStatus{State: isDone, Records: 1, Delivered: 1}, "",
+		},
+		"refused again": { // whose record is the one that stays
+			func(l *letters, again func() *resending) *resending {
+				l.deadLetterOf("alpha", "a", "8")
+				l.ackGhost("a")
+				l.answer["a"] = stream.ErrNotNow // of the new record
+				return again()
+			},
+			resendingStatus{State: isDone, Records: 2, RefusedAgain: 1, Kept: 1, Reasons: map[string]int{stream.ErrNotNow.Error(): 1}}, "a",
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				l := newLetters(t)
+				l.refuse("a")
+				asked := l.takeName("a")
+				r := l.dead.resend()
+				<-r.done
+				l.wantStatus(r, resendingStatus{State: isDone, Records: 1, Kept: 1, Reasons: map[string]int{errNotWithin.Error(): 1}})
+				l.holds("a")
+				r = tc.settle(l, l.dead.resend)
+				<-r.done
+				l.wantStatus(r, tc.want)
+				l.holds(tc.holds)
+				if *asked != 1 {
+					t.Errorf("the ghost is asked for %d times", *asked)
+				}
+				if n := l.dead.ghosts.n; n != 0 || len(l.dead.ghosts.all) != 0 {
+					t.Errorf("%d ghosts are remembered", n)
+				}
+			})
+		})
+	}
+}
