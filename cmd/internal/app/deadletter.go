@@ -131,7 +131,7 @@ func (d *deadLetters) run(ctx context.Context, to resender) error {
 				d.retried.WithLabelValues(result).Add(float64(n))
 			}
 			d.log.Info("Sent dead letters again", "records", s.Records, "delivered", s.Delivered, "refusedAgain", s.RefusedAgain,
-				"superseded", s.Superseded, "kept", s.Kept, "error", s.Error)
+				"superseded", s.Superseded, "kept", s.Kept, "reasons", s.Reasons, "error", s.Error)
 		}
 	}
 }
@@ -158,6 +158,9 @@ func (d *deadLetters) work(ctx context.Context, r *resending, to resender) error
 	read, passedOver, err := r.pass(ctx, taken, o.lanes)
 	for line := range passedOver {
 		r.keep(line, context.Cause(ctx))
+	}
+	if err != nil {
+		cancel(err)
 	}
 	close(o.through)
 	if err = errors.Join(err, <-again); err != nil {

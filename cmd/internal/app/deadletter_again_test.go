@@ -1,11 +1,14 @@
 package app
 
 import (
+	"fmt"
 	"testing"
 	"time"
 
 	"github.com/fairlead-dev/fairlead/internal/ledger"
 	"github.com/fairlead-dev/fairlead/internal/synctest"
+	"github.com/fairlead-dev/fairlead/pipeline"
+	"github.com/fairlead-dev/fairlead/sinks/deadletter"
 	"github.com/fairlead-dev/fairlead/sources/stream"
 )
 
@@ -127,5 +130,54 @@ func TestALateGhostIsNotNotedAnew(t *testing.T) {
 				}
 			})
 		})
+	}
+}
+
+// The file cannot be read any more, which ends the resending, although lanes are full.
+func TestAFileThatCannotBeReadEndsTheResending(t *testing.T) {
+	for _, behind := range [][]string{{}, {"b"}} { // found by a round, or by the next pass
+		synctest.Test(t, func(t *testing.T) {
+			l := newLetters(t)
+			l.sent = make(chan uint64) // no room
+			l.refuse("held")
+			l.deadLetterOf("beta", "a", "7")
+			for _, name := range behind {
+				l.deadLetterOf("beta", name, "7")
+			}
+			l.answer["held"] = stream.ErrNotNow
+			l.offer = func(name string) {
+				if name == "a" {
+					remove(t, l.path+deadletter.Suffix)
+				}
+			}
+			r := l.dead.resend()
+			<-r.done
+			if s := r.status(); s.State != failed || s.Error == "" {
+				t.Errorf("status %+v", s)
+			}
+		})
+	}
+}
+
+func TestNotedGhostsAreBounded(t *testing.T) {
+	var n notedGhosts
+	record := func(i int) *deadletter.Record {
+		return &deadletter.Record{Sink: "s", Event: pipeline.Event{Cluster: "alpha", Name: fmt.Sprint(i / 2), ID: fmt.Sprint(i)}}
+	}
+	var last *notedGhost
+	for i := range maxNotedGhosts + 10 {
+		last = n.note(record(i), &ledger.Redelivery{})
+	}
+	count := 0
+	for _, all := range n.all {
+		count += len(all)
+	}
+	if count != maxNotedGhosts || n.n != count {
+		t.Errorf("%d are remembered, %d are counted", count, n.n)
+	}
+	last.take()
+	last.take()
+	if n.n != maxNotedGhosts-1 {
+		t.Errorf("%d are counted after one was taken", n.n)
 	}
 }
