@@ -140,8 +140,8 @@ func TestAFileThatCannotBeReadEndsTheResending(t *testing.T) {
 			l := newLetters(t)
 			l.sent = make(chan uint64) // no room
 			l.refuse("held")
-			l.deadLetterOf("beta", "a", "7")
-			for _, name := range behind {
+			for _, name := range append([]string{"a"}, behind...) {
+				l.observe(name)
 				l.deadLetterOf("beta", name, "7")
 			}
 			l.answer["held"] = stream.ErrNotNow

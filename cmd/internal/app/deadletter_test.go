@@ -75,11 +75,17 @@ func newLetters(t *testing.T) *letters {
 func (l *letters) refuse(names ...string) {
 	l.t.Helper()
 	for _, name := range names {
-		n, v := identityOf(name)
-		if o := l.cursor.Observe(n, v, false, false, nil); o.Verdict == ledger.Deliver {
-			l.ack(o.Sequence, name)
-		}
+		l.observe(name)
 		l.deadLetter(name)
+	}
+}
+
+// observe has an object acked.
+func (l *letters) observe(name string) {
+	l.t.Helper()
+	n, v := identityOf(name)
+	if o := l.cursor.Observe(n, v, false, false, nil); o.Verdict == ledger.Deliver {
+		l.ack(o.Sequence, name)
 	}
 }
 
