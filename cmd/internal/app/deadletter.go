@@ -23,6 +23,7 @@ type deadLetters struct {
 	retried *prometheus.CounterVec
 	asked   chan *resending // holds the one that is to be run
 	written atomic.Uint64   // since the start
+	ghosts  notedGhosts
 
 	mu   sync.Mutex
 	last *resending // under way, or the last one that was; nil: none was
@@ -66,6 +67,7 @@ func (d *deadLetters) of(sink string) func(c *pipeline.Change, reason error, att
 			return err
 		}
 		d.written.Add(1)
+		d.ghosts.refused(letterKey{sink, c.Key, string(c.UID)})
 		if r := d.current(); r != nil {
 			r.refused(sink, c.Key, string(c.UID))
 		}
@@ -129,7 +131,7 @@ func (d *deadLetters) run(ctx context.Context, to resender) error {
 				d.retried.WithLabelValues(result).Add(float64(n))
 			}
 			d.log.Info("Sent dead letters again", "records", s.Records, "delivered", s.Delivered, "refusedAgain", s.RefusedAgain,
-				"superseded", s.Superseded, "kept", s.Kept, "error", s.Error)
+				"superseded", s.Superseded, "kept", s.Kept, "reasons", s.Reasons, "error", s.Error)
 		}
 	}
 }
@@ -141,20 +143,31 @@ func (d *deadLetters) work(ctx context.Context, r *resending, to resender) error
 	if taken == nil || err != nil {
 		return err
 	}
-	lanes := newLetterLanes(func(record *deadletter.Record) {
-		r.send(record, false, func() (*ledger.Redelivery, error) { return to.Redeliver(ctx, record.Sink, &record.Event) })
-	})
-	read, passedOver, err := r.pass(ctx, taken, lanes, nil)
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	o := &offering{r: r, taken: taken, to: to, ghosts: &d.ghosts, through: make(chan struct{})}
+	o.lanes = newLetterLanes(func(record *deadletter.Record) { o.send(ctx, record) })
+	again := make(chan error, 1)
+	go func() {
+		err := o.again(ctx)
+		if err != nil {
+			cancel(err)
+		}
+		again <- err
+	}()
+	read, passedOver, err := r.pass(ctx, taken, o.lanes)
 	for line := range passedOver {
 		r.keep(line, context.Cause(ctx))
 	}
-	if err == nil {
-		err = r.again(ctx, taken, to)
-	}
 	if err != nil {
+		cancel(err)
+	}
+	close(o.through)
+	if err = errors.Join(err, <-again); err != nil {
 		return err // all of it is part of the next attempt
 	}
-	r.wait(ctx, false)
+	r.endDeferred()
+	r.wait(ctx)
 	if err := taken.Finish(func(line int) bool { return line > read || r.keeps(line) }); err != nil {
 		return err
 	}

@@ -23,16 +23,18 @@ const (
 
 // letterLanes sends records, those of a lane in their order, and of several lanes at
 // once. When a lane is full, its records are passed over, and found by another pass
-// over the file. Its methods but for what sends are called by one goroutine.
+// over the file. Its methods but for isThrough are called by one goroutine.
 type letterLanes struct {
 	send func(*deadletter.Record)
 
 	patience time.Duration
 	over     map[letterLane]bool // is passed over, from here to the end of the pass
-	left     map[letterLane]int  // records that were passed over
-	busy     map[letterLane]chan struct{}
-	later    bool // it is not the first pass
 	wg       sync.WaitGroup
+
+	mu    sync.Mutex         // for isThrough
+	left  map[letterLane]int // records that were passed over
+	busy  map[letterLane]chan struct{}
+	later bool // it is not the first pass
 }
 
 func newLetterLanes(send func(*deadletter.Record)) *letterLanes {
@@ -47,11 +49,15 @@ func (l *letterLanes) offer(ctx context.Context, r *deadletter.Record) (taken bo
 	lane := laneOf(r)
 	if l.over[lane] || !l.await(ctx, lane) {
 		l.over[lane] = true
+		l.mu.Lock()
+		defer l.mu.Unlock()
 		l.left[lane]++
 		return false
 	}
 	done := make(chan struct{})
+	l.mu.Lock()
 	l.busy[lane] = done
+	l.mu.Unlock()
 	l.wg.Go(func() {
 		defer close(done)
 		l.send(r)
@@ -96,6 +102,8 @@ func (l *letterLanes) again() bool {
 	if l.later {
 		l.patience = min(2*l.patience, lanePatienceMost)
 	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
 	l.later = true
 	clear(l.over)
 	for _, n := range l.left {
@@ -106,5 +114,45 @@ func (l *letterLanes) again() bool {
 	return false
 }
 
-// retake notes that a record that was passed over is offered again.
-func (l *letterLanes) retake(r *deadletter.Record) { l.left[laneOf(r)]-- }
+// retake notes that a record that was passed over has been offered again.
+func (l *letterLanes) retake(r *deadletter.Record) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.left[laneOf(r)]--
+}
+
+// isThrough reports whether all of a lane has been sent. Any goroutine may call it.
+func (l *letterLanes) isThrough(lane letterLane) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.later && l.left[lane] == 0 && !isOpen(l.busy[lane])
+}
+
+// round begins a pass in which what is full by now is passed over, without patience.
+func (l *letterLanes) round() {
+	clear(l.over)
+	for lane, sent := range l.busy {
+		if isOpen(sent) {
+			l.over[lane] = true
+		}
+	}
+}
+
+// endRound waits for what the round sends, but not longer than for any record.
+func (l *letterLanes) endRound(ctx context.Context) {
+	for lane := range l.busy {
+		if !l.over[lane] {
+			l.await(ctx, lane)
+		}
+	}
+}
+
+// isOpen reports whether c is a channel that is not closed.
+func isOpen(c <-chan struct{}) bool {
+	select {
+	case <-c:
+		return false
+	default:
+		return c != nil
+	}
+}

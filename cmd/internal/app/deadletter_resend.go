@@ -5,8 +5,8 @@ import (
 	"crypto/sha256"
 	"errors"
 	"maps"
-	"slices"
 	"sync"
+	"time"
 
 	"github.com/fairlead-dev/fairlead/internal/ledger"
 	"github.com/fairlead-dev/fairlead/pipeline"
@@ -21,11 +21,11 @@ type resending struct {
 	mu     sync.Mutex
 	counts resendingStatus
 	// sent has what is under way, kept the lines that stay in the file, offered
-	// digests of the events that were sent, deferred why a line is to be offered again.
+	// digests of the events that were sent, deferred the lines that are to be offered again.
 	sent     map[letterKey][]*letter
 	kept     map[int]struct{}
-	offered  map[[sha256.Size]byte]struct{}
-	deferred map[int]error
+	offered  map[letterID]struct{}
+	deferred map[int]*deferral
 	sending  map[letterKey]*letter // being offered
 }
 
@@ -36,12 +36,22 @@ type letterKey struct {
 	uid  string
 }
 
+// letterID is a digest of the sink and the event of a record.
+type letterID [sha256.Size]byte
+
+func keyOf(r *deadletter.Record) letterKey { return letterKey{r.Sink, r.Event.Key(), r.Event.UID()} }
+
+func letterIDOf(r *deadletter.Record) letterID {
+	return sha256.Sum256([]byte(r.Sink + "\x00" + r.Event.Source + " " + r.Event.ID))
+}
+
 // letter is a record on its way to the sinks.
 type letter struct {
 	line    int
 	retried *ledger.Redelivery
-	ghost   bool // it goes before the state of another object of its name
-	refused bool // by a sink, again
+	refused bool        // by a sink, again
+	ghost   *notedGhost // unless nil, it goes before the state of another object of its name
+	until   time.Time   // how long a ghost is waited for
 }
 
 // resendingStatus is what POST /dead-letter/retry answers.
@@ -76,8 +86,8 @@ func newResending() *resending {
 		sent:   map[letterKey][]*letter{},
 		kept:   map[int]struct{}{},
 
-		offered:  map[[sha256.Size]byte]struct{}{},
-		deferred: map[int]error{},
+		offered:  map[letterID]struct{}{},
+		deferred: map[int]*deferral{},
 		sending:  map[letterKey]*letter{},
 	}
 }
@@ -91,10 +101,9 @@ func (r *resending) ended() bool {
 	}
 }
 
-// pass goes over the file until every record has been offered, or ctx ends: those of some lines,
-// or all if lines is nil. It returns how many lines have been read, and which of them have not
-// been offered.
-func (r *resending) pass(ctx context.Context, taken *deadletter.Taken, lanes *letterLanes, lines map[int]error) (read int, passedOver map[int]bool, err error) {
+// pass goes over the file until every record has been offered, or ctx ends. It returns how many
+// lines have been read, and which of them have not been offered.
+func (r *resending) pass(ctx context.Context, taken *deadletter.Taken, lanes *letterLanes) (read int, passedOver map[int]bool, err error) {
 	defer lanes.wg.Wait()
 	passedOver = map[int]bool{}
 	for first := true; first || lanes.again(); first = false {
@@ -105,9 +114,7 @@ func (r *resending) pass(ctx context.Context, taken *deadletter.Taken, lanes *le
 			if ctx.Err() != nil {
 				break
 			}
-			_, meant := lines[record.Line]
 			switch {
-			case lines != nil && !meant:
 			case first && err != nil:
 				r.keep(record.Line, err)
 			case first:
@@ -115,10 +122,10 @@ func (r *resending) pass(ctx context.Context, taken *deadletter.Taken, lanes *le
 					passedOver[record.Line] = true
 				}
 			case passedOver[record.Line]:
-				lanes.retake(&record)
 				if lanes.offer(ctx, &record) {
 					delete(passedOver, record.Line)
 				}
+				lanes.retake(&record)
 			}
 			read = max(read, record.Line)
 		}
@@ -129,16 +136,15 @@ func (r *resending) pass(ctx context.Context, taken *deadletter.Taken, lanes *le
 	return read, passedOver, nil
 }
 
-// send calls offer to send a record again, and notes what comes of it. What is in
-// the file twice of one sink is sent once. ghost says that it is sent before the state of
-// another object of its name.
-func (r *resending) send(record *deadletter.Record, ghost bool, offer func() (*ledger.Redelivery, error)) {
-	e, line := &record.Event, record.Line
-	key, id := letterKey{record.Sink, e.Key(), e.UID()}, sha256.Sum256([]byte(record.Sink+"\x00"+e.Source+" "+e.ID))
+// send calls offer to send a record again, and notes what comes of it. What is in the file twice
+// of one sink is sent once. offer fills in all of the letter that is not there yet.
+func (r *resending) send(record *deadletter.Record, offer func(*letter) error) {
+	key, id, line := keyOf(record), letterIDOf(record), record.Line
 	// A sink may refuse it before offer has returned.
-	l := &letter{line: line, ghost: ghost}
+	l := &letter{line: line}
 	r.mu.Lock()
-	if _, known := r.deferred[line]; !known {
+	before := r.deferred[line]
+	if before == nil {
 		r.counts.Records++
 	}
 	if _, again := r.offered[id]; again {
@@ -149,7 +155,7 @@ func (r *resending) send(record *deadletter.Record, ghost bool, offer func() (*l
 	}
 	r.sending[key] = l
 	r.mu.Unlock()
-	retried, err := offer()
+	err := offer(l)
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	delete(r.sending, key)
@@ -157,7 +163,6 @@ func (r *resending) send(record *deadletter.Record, ghost bool, offer func() (*l
 	switch {
 	case err == nil:
 		r.settleLocked(key)
-		l.retried = retried
 		r.sent[key] = append(r.sent[key], l)
 		r.offered[id] = struct{}{}
 		if len(r.sent)%1024 == 0 {
@@ -166,7 +171,7 @@ func (r *resending) send(record *deadletter.Record, ghost bool, offer func() (*l
 	case errors.Is(err, stream.ErrSuperseded):
 		r.counts.Superseded++
 	case errors.Is(err, stream.ErrNameTaken), errors.Is(err, stream.ErrNotNow):
-		r.deferred[line] = err
+		r.deferLocked(line, before, laneOf(record), err)
 	default:
 		r.keepLocked(line, err)
 	}
@@ -212,78 +217,6 @@ func (r *resending) refused(sink string, of pipeline.Key, uid string) {
 	}
 }
 
-// settleLocked counts the letters of key of which it is known what became of them.
-func (r *resending) settleLocked(key letterKey) {
-	left := slices.DeleteFunc(r.sent[key], r.isSettledLocked)
-	if r.sent[key] = left; len(left) == 0 {
-		delete(r.sent, key)
-	}
-}
-
-// isSettledLocked counts a letter, if it is known what became of it.
-func (r *resending) isSettledLocked(l *letter) bool {
-	select {
-	case <-l.retried.Settled():
-	default:
-		return false
-	}
-	switch {
-	case !l.retried.Acked():
-		r.keepLocked(l.line, errForgotten)
-	case l.refused:
-		r.counts.RefusedAgain++
-	default:
-		r.counts.Delivered++
-	}
-	return true
-}
-
-func (r *resending) settleAllLocked() {
-	for key := range r.sent {
-		r.settleLocked(key)
-	}
-}
-
-// wait returns when all that was sent is settled, or of that the ghosts only, or when ctx ends:
-// what is not settled then is kept.
-func (r *resending) wait(ctx context.Context, ghosts bool) {
-	for l := r.next(ghosts); l != nil; l = r.next(ghosts) {
-		select {
-		case <-l.retried.Settled():
-			continue
-		case <-ctx.Done():
-		}
-		r.mu.Lock()
-		r.settleAllLocked()
-		for key, letters := range r.sent {
-			r.sent[key] = slices.DeleteFunc(letters, func(l *letter) bool {
-				ends := l.ghost || !ghosts
-				if ends {
-					r.keepLocked(l.line, context.Cause(ctx))
-				}
-				return ends
-			})
-		}
-		r.settleAllLocked() // which leaves out keys without letters
-		r.mu.Unlock()
-	}
-}
-
-// next returns a letter that is not settled, or of the ghosts one; nil if all are.
-func (r *resending) next(ghosts bool) *letter {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	for key := range r.sent {
-		r.settleLocked(key)
-		for _, l := range r.sent[key] {
-			if l.ghost || !ghosts {
-				return l
-			}
-		}
-	}
-	return nil
-}
-
 // end says how it went.
 func (r *resending) end(err error) {
 	r.mu.Lock()
@@ -292,7 +225,7 @@ func (r *resending) end(err error) {
 		r.counts.State, r.counts.Error = failed, err.Error()
 	}
 	// The counts are asked for until the next one begins, which may be never.
-	r.kept, r.offered, r.deferred = map[int]struct{}{}, map[[sha256.Size]byte]struct{}{}, map[int]error{}
+	r.kept, r.offered, r.deferred = map[int]struct{}{}, map[letterID]struct{}{}, map[int]*deferral{}
 	r.mu.Unlock()
 	close(r.done)
 }

@@ -39,6 +39,7 @@ type letters struct {
 	sent    chan uint64
 	answer  map[string]error // of Retry, by name
 	offer   func(name string)
+	offerOf func(cluster, name string)
 	ghost   func() (*ledger.Redelivery, error)
 	stop    context.CancelFunc
 	ended   chan error
@@ -48,7 +49,7 @@ func newLetters(t *testing.T) *letters {
 	t.Helper()
 	l := &letters{
 		t: t, path: filepath.Join(t.TempDir(), "dead"), sent: make(chan uint64, 100),
-		answer: map[string]error{}, ended: make(chan error, 1), offer: func(string) {},
+		answer: map[string]error{}, ended: make(chan error, 1), offer: func(string) {}, offerOf: func(string, string) {},
 	}
 	l.metrics = prometheus.NewRegistry()
 	l.dead = must(openDeadLetters(l.path, logr.Discard(), l.metrics))(t)
@@ -74,11 +75,17 @@ func newLetters(t *testing.T) *letters {
 func (l *letters) refuse(names ...string) {
 	l.t.Helper()
 	for _, name := range names {
-		n, v := identityOf(name)
-		if o := l.cursor.Observe(n, v, false, false, nil); o.Verdict == ledger.Deliver {
-			l.ack(o.Sequence, name)
-		}
+		l.observe(name)
 		l.deadLetter(name)
+	}
+}
+
+// observe has an object acked.
+func (l *letters) observe(name string) {
+	l.t.Helper()
+	n, v := identityOf(name)
+	if o := l.cursor.Observe(n, v, false, false, nil); o.Verdict == ledger.Deliver {
+		l.ack(o.Sequence, name)
 	}
 }
 
@@ -86,12 +93,18 @@ func (l *letters) refuse(names ...string) {
 func (l *letters) deadLetter(name string) {
 	l.t.Helper()
 	_, v := identityOf(name)
+	l.deadLetterOf("alpha", name, v.ResourceVersion)
+}
+
+func (l *letters) deadLetterOf(cluster, name, version string) {
+	l.t.Helper()
+	_, v := identityOf(name)
 	c := &pipeline.Change{
-		Key: pipeline.Key{Cluster: "alpha", Resource: "pods", Namespace: "ns", Name: name},
+		Key: pipeline.Key{Cluster: cluster, Resource: "pods", Namespace: "ns", Name: name},
 		Origin: &pipeline.Origin{
-			Cluster: "alpha", Kind: "Pod", Namespaced: true, Resource: schema.GroupVersionResource{Version: "v1", Resource: "pods"},
+			Cluster: cluster, Kind: "Pod", Namespaced: true, Resource: schema.GroupVersionResource{Version: "v1", Resource: "pods"},
 		},
-		Op: pipeline.Added, UID: types.UID(v.UID), ResourceVersion: v.ResourceVersion, Object: []byte("{}"),
+		Op: pipeline.Added, UID: types.UID(v.UID), ResourceVersion: version, Object: []byte("{}"),
 	}
 	if err := l.dead.of("fussy")(c, errors.New("no such column"), 2); err != nil {
 		l.t.Fatal(err)
@@ -114,6 +127,7 @@ func (l *letters) ack(sequence uint64, name string) {
 // Retry is a resender's.
 func (l *letters) Redeliver(ctx context.Context, _ string, e *pipeline.Event) (*ledger.Redelivery, error) {
 	l.offer(e.Name)
+	l.offerOf(e.Cluster, e.Name)
 	if err, ok := l.answer[e.Name]; ok {
 		return nil, err
 	}
@@ -418,7 +432,7 @@ func TestListDeadLetters(t *testing.T) {
 func TestEndedResendingKeepsCountsOnly(t *testing.T) {
 	r := newResending()
 	r.keep(3, errForgotten)
-	r.offered[[32]byte{1}] = struct{}{}
+	r.offered[letterID{1}] = struct{}{}
 	if !r.keeps(3) {
 		t.Error("line 3 is not kept")
 	}

@@ -39,8 +39,10 @@ func newDeadLetterRetryCommand() *cobra.Command {
 			"Only a state that is still the newest of its object is sent; one that a newer state\n" +
 			"has superseded is dropped. A deletion is sent unless its object exists again; if another\n" +
 			"object has the name by now, the state of that one is delivered once more behind it. What\n" +
-			"a sink refuses again is in the file again; what cannot be sent within a minute, because\n" +
-			"its cluster is not in the fleet for one, stays there.",
+			"a sink refuses again is in the file again. What cannot be sent now, because its cluster is\n" +
+			"not in the fleet for one, stays there; what waits for another state or a snapshot is\n" +
+			"tried again for a minute before. If that takes longer than --wait, it goes on: run the\n" +
+			"command again meanwhile to see how far it is, and why records are kept.",
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			var s resendingStatus
@@ -70,7 +72,7 @@ func printResending(out io.Writer, s resendingStatus) error {
 	} else {
 		fmt.Fprintf(&b, "%d dead letters: %d delivered, %d refused again, %d superseded, %d kept", s.Records, s.Delivered, s.RefusedAgain, s.Superseded, s.Kept)
 		if s.State == goingOn {
-			fmt.Fprintf(&b, ", %d on their way; it goes on", s.Waiting)
+			fmt.Fprintf(&b, ", %d on their way; it goes on, and the same command says how far it is", s.Waiting)
 		}
 		b.WriteString("\n")
 	}
