@@ -97,6 +97,8 @@ func TestARouteThatWasBehindUnderALimit(t *testing.T) {
 			t.Errorf("the other sink lacks %d changes", behind)
 		}
 		close(stop)
-		h.stop()
+		if err := h.stop(); err != nil {
+			t.Error(err)
+		}
 	})
 }
