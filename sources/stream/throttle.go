@@ -169,9 +169,10 @@ func (w *waits) tell(st *Status) {
 // reasonLimited is the reason of a live stream that waits for a token.
 const reasonLimited = "limited"
 
-// owesToken reports whether what a reader reads takes a token: not if the main reader has taken
-// it. So a route that was behind comes up to the others, however few tokens there are. It is of
-// the change with that version or, if that is empty, of the next one.
+// owesToken reports whether what a reader reads takes a token: not if the main reader has read
+// it, and taken one for what it has delivered of it. So a route that was behind comes up to the
+// others, however few tokens there are. It is of the change with that version or, if that is
+// empty, of the next one.
 func (r *reader) owesToken(version string) bool {
 	main := r.Stream.main.Load()
 	if r.throttle(r.target.name) == nil || main == r || main == nil {

@@ -66,8 +66,13 @@ func (o *offering) sendAgain(ctx context.Context, record *deadletter.Record) {
 	defer cancel()
 	o.r.send(record, func(l *letter) (err error) {
 		if !errors.Is(d.why, stream.ErrNameTaken) {
-			l.retried, err = o.to.Redeliver(ctx, record.Sink, &record.Event)
-			return err
+			if l.retried, err = o.to.Redeliver(ctx, record.Sink, &record.Event); errors.Is(err, context.DeadlineExceeded) {
+				return context.Cause(ctx) // it has waited for room
+			}
+			// In a moment another state may be on its way again, of a name that changes often.
+			if !errors.Is(err, stream.ErrNameTaken) {
+				return err
+			}
 		}
 		if l.retried, err = o.to.RedeliverGhost(ctx, record.Sink, &record.Event); err == nil {
 			l.ghost, l.until = o.ghosts.note(record, l.retried), d.until

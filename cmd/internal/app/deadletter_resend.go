@@ -36,13 +36,20 @@ type letterKey struct {
 	uid  string
 }
 
-// letterID is a digest of the sink and the event of a record.
+// letterID is a digest of the sink and the event of a record. Of a state it is the same in every
+// generation: behind a deletion it is sent in another one, and a sink that refuses it all the
+// same makes one more record of it each time. Of a deletion it is that of the event: one that
+// was refused again has a record of its own, while notedGhosts still knows the one before.
 type letterID [sha256.Size]byte
 
 func keyOf(r *deadletter.Record) letterKey { return letterKey{r.Sink, r.Event.Key(), r.Event.UID()} }
 
 func letterIDOf(r *deadletter.Record) letterID {
-	return sha256.Sum256([]byte(r.Sink + "\x00" + r.Event.Source + " " + r.Event.ID))
+	e, state := &r.Event, r.Event.ID
+	if e.Op() != pipeline.Deleted {
+		state = e.Key().String() + " " + e.UID() + " " + e.ResourceVersion
+	}
+	return sha256.Sum256([]byte(r.Sink + "\x00" + e.Source + " " + state))
 }
 
 // letter is a record on its way to the sinks.
@@ -210,7 +217,9 @@ func (r *resending) refused(sink string, of pipeline.Key, uid string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for _, l := range r.sent[key] {
-		l.refused = true
+		if isOpen(l.retried.Settled()) { // else it is of the state that came behind it
+			l.refused = true
+		}
 	}
 	if l := r.sending[key]; l != nil {
 		l.refused = true

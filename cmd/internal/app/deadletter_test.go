@@ -30,6 +30,8 @@ import (
 // letters is a deadLetters at work on sources that remember what they are
 // given.
 type letters struct {
+	generation uint32 // of what is dead-lettered
+
 	t       *testing.T
 	path    string
 	dead    *deadLetters
@@ -105,6 +107,7 @@ func (l *letters) deadLetterOf(cluster, name, version string) {
 			Cluster: cluster, Kind: "Pod", Namespaced: true, Resource: schema.GroupVersionResource{Version: "v1", Resource: "pods"},
 		},
 		Op: pipeline.Added, UID: types.UID(v.UID), ResourceVersion: version, Object: []byte("{}"),
+		Generation: l.generation,
 	}
 	if err := l.dead.of("fussy")(c, errors.New("no such column"), 2); err != nil {
 		l.t.Fatal(err)
@@ -254,6 +257,19 @@ func TestWhatIsInTheFileTwiceIsSentOnce(t *testing.T) {
 	r := l.dead.resend()
 	l.ack(<-l.sent, "a")
 	close(acked)
+	<-r.done
+	l.wantStatus(r, resendingStatus{State: isDone, Records: 2, Delivered: 1, Superseded: 1})
+}
+
+// A state that was sent behind a deletion has another generation than its first record, and a
+// sink that refuses all makes a record of each: it is one state, and is sent once.
+func TestAStateOfSeveralGenerationsIsSentOnce(t *testing.T) {
+	l := newLetters(t)
+	l.refuse("a")
+	l.generation = 1
+	l.deadLetter("a")
+	r := l.dead.resend()
+	l.ack(<-l.sent, "a")
 	<-r.done
 	l.wantStatus(r, resendingStatus{State: isDone, Records: 2, Delivered: 1, Superseded: 1})
 }
