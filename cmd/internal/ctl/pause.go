@@ -33,10 +33,13 @@ func (t *target) query(args []string) (url.Values, error) {
 			q.Set(name, value)
 		}
 	}
-	if len(q) != 1 {
+	switch len(q) {
+	case 1:
+		return q, nil
+	case 0:
 		return nil, Unasked(errors.New("of what? Give the name of a cluster, --stream CLUSTER/RESOURCE or --route NAME"))
 	}
-	return q, nil
+	return nil, Unasked(errors.New("the name of a cluster, --stream and --route are each in place of the others: give one of them"))
 }
 
 // order are the flags of what holds for a while.

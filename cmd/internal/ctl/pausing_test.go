@@ -78,3 +78,20 @@ func TestPauseThatIsNotStored(t *testing.T) {
 		t.Errorf("it ends with %s", err)
 	}
 }
+
+// An order is of one target: none, and more than one, are told apart.
+func TestTargetOfAnOrder(t *testing.T) {
+	for _, tc := range []struct {
+		target target
+		args   []string
+		want   string
+	}{
+		{target{}, nil, "of what?"},
+		{target{stream: "a/pods", route: "r"}, nil, "give one of them"},
+		{target{route: "r"}, []string{"a"}, "give one of them"},
+	} {
+		if _, err := tc.target.query(tc.args); err == nil || !strings.Contains(err.Error(), tc.want) {
+			t.Errorf("%+v %q: %v, want %q", tc.target, tc.args, err, tc.want)
+		}
+	}
+}
