@@ -16,7 +16,7 @@ type Hold struct {
 // way is a connection, as far as it can be held.
 type way struct {
 	held    atomic.Pointer[Hold]
-	waiting atomic.Bool // something of the client's is held
+	waiting atomic.Int64 // bytes of the client's that have come since it was held
 	ended   atomic.Bool
 }
 
@@ -28,18 +28,19 @@ func (l *Line) Hold() *Hold {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for _, w := range l.clients {
-		w.waiting.Store(false)
+		w.waiting.Store(0)
 		w.held.Store(h)
 		h.ways = append(h.ways, w)
 	}
 	return h
 }
 
-// Waits returns how many of the connections that are still there have something from
-// their client that waits.
-func (h *Hold) Waits() (n int) {
+// Waits returns how many of the connections that are still there have at least so many bytes
+// from their client that wait. Clients of some protocols send a few bytes of themselves, so
+// whoever waits for a request asks for more bytes than these have, and makes the request larger.
+func (h *Hold) Waits(bytes int64) (n int) {
 	for _, w := range h.ways {
-		if w.waiting.Load() && !w.ended.Load() {
+		if w.waiting.Load() >= bytes && !w.ended.Load() {
 			n++
 		}
 	}
@@ -47,25 +48,17 @@ func (h *Hold) Waits() (n int) {
 }
 
 // Release carries what is held, and returns the Waits of that moment. It is called once.
-func (h *Hold) Release() int {
-	n := h.Waits()
+func (h *Hold) Release(bytes int64) int {
+	n := h.Waits(bytes)
 	close(h.released)
 	return n
 }
 
 // pass returns when the connection is not held, or ctx ends.
-func (w *way) pass(ctx context.Context, clients bool) error {
+func (w *way) pass(ctx context.Context) error {
 	h := w.held.Load()
 	if h == nil {
 		return nil
-	}
-	select {
-	case <-h.released:
-		return nil
-	default:
-	}
-	if clients {
-		w.waiting.Store(true)
 	}
 	select {
 	case <-h.released:

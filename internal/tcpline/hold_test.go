@@ -76,11 +76,11 @@ func TestHold(t *testing.T) {
 		t.Helper()
 		limit, again := time.After(time.Minute), time.NewTicker(time.Millisecond)
 		defer again.Stop()
-		for h.Waits() != want {
+		for h.Waits(1) != want {
 			select {
 			case <-again.C:
 			case <-limit:
-				t.Fatalf("%d connections wait, want %d", h.Waits(), want)
+				t.Fatalf("%d connections wait, want %d", h.Waits(1), want)
 			}
 		}
 	}
@@ -88,15 +88,18 @@ func TestHold(t *testing.T) {
 	send(first, "before")
 	arrives("before")
 	h := l.Hold()
-	if n := h.Waits(); n != 0 {
+	if n := h.Waits(1); n != 0 {
 		t.Errorf("%d connections wait, and nothing was sent", n)
 	}
 	send(first, "first")
 	waits(h, 1)
+	if n := h.Waits(int64(len("first\n")) + 1); n != 0 {
+		t.Errorf("%d connections wait with more than was sent", n)
+	}
 	second := dial(address)
 	send(second, "second")
 	arrives("second")
-	if n := h.Release(); n != 1 {
+	if n := h.Release(1); n != 1 {
 		t.Errorf("%d connections are released, want 1", n)
 	}
 	arrives("first")
@@ -108,7 +111,7 @@ func TestHold(t *testing.T) {
 	send(first, "lost")
 	waits(h, 1)
 	l.Cut()
-	if n := h.Release(); n != 0 {
+	if n := h.Release(1); n != 0 {
 		t.Errorf("%d connections are released of a line that is cut, want none", n)
 	}
 }

@@ -45,6 +45,7 @@ func (l *Line) pump(ctx context.Context, w *way, client, server *net.TCPConn) {
 			return receive(ctx, from, chunks, func(n int) {
 				if from == client {
 					l.sent.Add(int64(n))
+					w.waiting.Add(int64(n))
 				}
 			})
 		})
@@ -83,7 +84,7 @@ func (l *Line) send(ctx context.Context, w *way, to *net.TCPConn, chunks <-chan 
 			if err := l.untilDue(ctx, c, answers); err != nil {
 				return err
 			}
-			if err := w.pass(ctx, !answers && len(c.data) > 0); err != nil {
+			if err := w.pass(ctx); err != nil {
 				return err
 			}
 			if len(c.data) == 0 {

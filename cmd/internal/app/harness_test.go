@@ -289,6 +289,13 @@ func (o *objects) patch(name, value string) {
 	o.check(err)
 }
 
+func (o *objects) annotate(name, value string) {
+	o.t.Helper()
+	body := fmt.Sprintf(`{"metadata":{"annotations":{"note":%q}}}`, value)
+	_, err := o.client.Patch(o.t.Context(), name, types.MergePatchType, []byte(body), metav1.PatchOptions{})
+	o.check(err)
+}
+
 func (o *objects) label(name, key, value string) {
 	o.t.Helper()
 	body := fmt.Sprintf(`{"metadata":{"labels":{%q:%q}}}`, key, value)

@@ -62,7 +62,7 @@ func testLateWrite(t *testing.T, c *testenv.Cluster, d *comparing) {
 
 	marks, history := d.marks(), d.past()
 	arrived, refused := d.arrival(), d.refusals()
-	if n := hold.Release(); n == 0 {
+	if n := hold.Release(lateBytes); n == 0 {
 		t.Fatal("the late write has got lost: its connection has ended")
 	}
 	p.follower.await("the late write has arrived, and is over", arrived)
@@ -85,18 +85,22 @@ func testLateWrite(t *testing.T, c *testenv.Cluster, d *comparing) {
 	same("after the end of its leader")
 }
 
+// lateBytes is how large the state is that is late. What clients send of themselves, such as a
+// ping or a question, is much less.
+const lateBytes = 16 << 10
+
 // holdAWrite has the leader write a state of o-0, and holds its connections, the follower
 // has none, with that write on one of them.
 func (d *comparing) holdAWrite(p *pair) *tcpline.Hold {
 	p.t.Helper()
 	for i := 0; ; i++ {
 		hold := d.line.Hold()
-		p.patch("o-0", fmt.Sprint("late ", i))
-		p.leader.await("a write is on its way", func() bool { return hold.Waits() > 0 || d.holds(p, "") })
-		if hold.Waits() > 0 {
+		p.annotate("o-0", fmt.Sprint("late ", i, strings.Repeat(" ", lateBytes)))
+		p.leader.await("a write is on its way", func() bool { return hold.Waits(lateBytes) > 0 || d.holds(p, "") })
+		if hold.Waits(lateBytes) > 0 {
 			return hold
 		}
-		hold.Release() // The leader has connected anew, and has written by that.
+		hold.Release(lateBytes) // The leader has connected anew, and has written by that.
 	}
 }
 
