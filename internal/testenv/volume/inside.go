@@ -14,8 +14,9 @@ const insideVariable = "FAIRLEAD_TEST_VOLUME"
 
 // Inside runs body in a process of its own, which has an empty volume of so many bytes at dir,
 // that every user may write to. The process is the test once more, and nothing else: what the
-// test does before Inside is done there too. Servers that body starts see the volume. The test
-// ends as body does, and is skipped where no volume may be mounted.
+// test does before Inside is done there too. It reads all that the test itself may read. Servers
+// that body starts see the volume. The test ends as body does, and is skipped where no volume may
+// be mounted.
 func Inside(t *testing.T, bytes int, body func(t *testing.T, dir string)) {
 	t.Helper()
 	if dir := os.Getenv(insideVariable); dir != "" {

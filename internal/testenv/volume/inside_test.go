@@ -51,3 +51,28 @@ func TestWhatFailsInside(t *testing.T) {
 		t.Errorf("%v\n%s", err, said)
 	}
 }
+
+// The process reads what the test does: for root that is what others have for themselves, such as
+// a cache of modules that somebody else owns.
+func TestWhatInsideReads(t *testing.T) {
+	if os.Getuid() != 0 {
+		t.Skip("only root reads the files of others")
+	}
+	const variable = "FAIRLEAD_TEST_OF_ANOTHER_USER"
+	file := os.Getenv(variable)
+	if file == "" {
+		file = filepath.Join(t.TempDir(), "private")
+		if err := os.WriteFile(file, []byte("private"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Chown(file, 4242, 4242); err != nil {
+			t.Skip("there are no other users here: ", err)
+		}
+		t.Setenv(variable, file)
+	}
+	Inside(t, 1<<20, func(t *testing.T, _ string) {
+		if text, err := os.ReadFile(file); string(text) != "private" {
+			t.Errorf("%q, %v", text, err)
+		}
+	})
+}
