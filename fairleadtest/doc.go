@@ -40,6 +40,7 @@
 //   - [Cluster.Compact], [Cluster.ExpireWatches]: old resourceVersions are answered with
 //     410 Gone.
 //   - [Cluster.Backup], [Cluster.Restore]: history goes back.
+//   - [Cluster.FillEtcd], [Cluster.MakeRoom]: etcd is full, and takes no write.
 //   - [Cluster.RotateCA]: credentials from before are refused.
 //   - [Spec.APIServerFlags]: what a flag can do, for example --watch-cache=false.
 //

@@ -223,6 +223,32 @@ func TestRestoreGoesBack(t *testing.T) {
 	}
 }
 
+func TestFullEtcdTakesNoWrites(t *testing.T) {
+	cluster := fairleadtest.Start(t, fairleadtest.Spec{Name: "full", EtcdFlags: []string{"--quota-backend-bytes=16777216"}}).Clusters[0]
+	client := testenv.NewConfigMaps(t, cluster.Config(), "default")
+	if err := cluster.FillEtcd(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	_, err := client.Create(t.Context(), "refused")
+	if err == nil || !strings.Contains(err.Error(), "database space exceeded") {
+		t.Errorf("a write to a full etcd: %v", err)
+	}
+	if _, err := client.Get(t.Context(), "refused"); !apierrors.IsNotFound(err) {
+		t.Errorf("a read of it: %v", err)
+	}
+	for _, name := range []string{"first", "second"} { // the second one after it was full again
+		if err := cluster.MakeRoom(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := client.Create(t.Context(), name); err != nil {
+			t.Errorf("a write after room was made: %v", err)
+		}
+		if err := cluster.FillEtcd(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
 func TestPausedServerHangs(t *testing.T) {
 	env := fairleadtest.Start(t, fairleadtest.Spec{Name: "a"})
 	cluster := env.Clusters[0]

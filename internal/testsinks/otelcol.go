@@ -1,8 +1,11 @@
 package testsinks
 
 import (
+	"cmp"
 	"context"
+	"encoding/json"
 	"fmt"
+	"maps"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -25,15 +28,42 @@ type Collector struct {
 // on its way to the file. TLS is for clients, who have to show a certificate; nil: without.
 func StartOtelcol(t testing.TB, files *testserver.TLS) *Collector {
 	t.Helper()
+	return startOtelcol(t, files, "", nil)
+}
+
+// StartOtelcolIn is StartOtelcol, without TLS, with a folder for what it writes, such as one on a
+// volume of the test's own. A collector that could not write takes no records before it is
+// started again.
+func StartOtelcolIn(t testing.TB, folder string) *Collector {
+	t.Helper()
+	return startOtelcol(t, nil, folder, nil)
+}
+
+// StartOtelcolWith is StartOtelcol, without TLS, with settings of the receiver's HTTP server, as
+// the Collector's configuration has them. The endpoint is another one than they say.
+func StartOtelcolWith(t testing.TB, settings map[string]any) *Collector {
+	t.Helper()
+	return startOtelcol(t, nil, "", settings)
+}
+
+func startOtelcol(t testing.TB, files *testserver.TLS, folder string, more map[string]any) *Collector {
+	t.Helper()
 	server, _ := testserver.Prepare(t, "otelcol", find(t, Otelcol), files)
-	c := &Collector{Server: server, File: filepath.Join(server.Dir, "logs.jsonl"), SpansFile: filepath.Join(server.Dir, "spans.jsonl")}
+	folder = cmp.Or(folder, server.Dir)
+	c := &Collector{Server: server, File: filepath.Join(folder, "logs.jsonl"), SpansFile: filepath.Join(folder, "spans.jsonl")}
 	_, host, _ := strings.Cut(c.URL, "://")
-	secure := ""
+	settings := map[string]any{}
+	maps.Copy(settings, more)
+	settings["endpoint"] = host
 	if files != nil {
-		secure = fmt.Sprintf(", tls: {cert_file: %q, key_file: %q, client_ca_file: %q}", files.ServerCert, files.ServerKey, files.CA)
+		settings["tls"] = map[string]string{"cert_file": files.ServerCert, "key_file": files.ServerKey, "client_ca_file": files.CA}
+	}
+	receiver, err := json.Marshal(settings) // JSON is YAML
+	if err != nil {
+		t.Fatal(err)
 	}
 	config := filepath.Join(c.Dir, "config.yaml")
-	text := fmt.Sprintf(`receivers: {otlp: {protocols: {http: {endpoint: %q%s}}}}
+	text := fmt.Sprintf(`receivers: {otlp: {protocols: {http: %s}}}
 exporters:
   file: {path: %q, append: true, flush_interval: 20ms}
   file/spans: {path: %q, append: true, flush_interval: 20ms}
@@ -42,22 +72,22 @@ service:
   pipelines:
     logs: {receivers: [otlp], exporters: [file]}
     traces: {receivers: [otlp], exporters: [file/spans]}
-`, host, secure, c.File, c.SpansFile)
+`, receiver, c.File, c.SpansFile)
 	if err := os.WriteFile(config, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	c.Args = []string{"--config=file:" + config}
 	// A request without records is answered and written nowhere.
 	c.Ready = func(ctx context.Context) error {
-		return c.Call(ctx, http.MethodPost, "/v1/logs", json, struct{}{}, nil)
+		return c.Call(ctx, http.MethodPost, "/v1/logs", asJSON, struct{}{}, nil)
 	}
 	c.Start(t)
 	return c
 }
 
 var (
-	json  = map[string]string{"Content-Type": "application/json"}
-	marks atomic.Int64
+	asJSON = map[string]string{"Content-Type": "application/json"}
+	marks  atomic.Int64
 )
 
 // Lines returns what is in the file, once all is there that was answered to before: what
@@ -67,7 +97,7 @@ func (c *Collector) Lines(t testing.TB) []string {
 	mark := fmt.Sprint("mark-", marks.Add(1), "-")
 	record := map[string]any{"body": map[string]string{"stringValue": mark}}
 	body := map[string]any{"resourceLogs": []any{map[string]any{"scopeLogs": []any{map[string]any{"logRecords": []any{record}}}}}}
-	if err := c.Call(t.Context(), http.MethodPost, "/v1/logs", json, body, nil); err != nil {
+	if err := c.Call(t.Context(), http.MethodPost, "/v1/logs", asJSON, body, nil); err != nil {
 		t.Fatal(err)
 	}
 	var lines []string

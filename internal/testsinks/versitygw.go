@@ -1,6 +1,7 @@
 package testsinks
 
 import (
+	"cmp"
 	"context"
 	"net/http"
 	"os"
@@ -28,10 +29,22 @@ type S3 struct {
 // StartVersityGW starts a versitygw. TLS is for clients; nil: without.
 func StartVersityGW(t testing.TB, files *testserver.TLS) *S3 {
 	t.Helper()
+	return startVersityGW(t, files, "")
+}
+
+// StartVersityGWIn is StartVersityGW, without TLS, with a folder for its buckets, such as one on a
+// volume of the test's own.
+func StartVersityGWIn(t testing.TB, folder string) *S3 {
+	t.Helper()
+	return startVersityGW(t, nil, folder)
+}
+
+func startVersityGW(t testing.TB, files *testserver.TLS, folder string) *S3 {
+	t.Helper()
 	server, _ := testserver.Prepare(t, "versitygw", find(t, VersityGW), files)
 	s := &S3{Server: server, Bucket: "changes", AccessKey: "owner", SecretKey: "a-s3cret-of-tests"}
 	_, s.Host, _ = strings.Cut(s.URL, "://")
-	s.Folder = filepath.Join(s.Dir, "buckets")
+	s.Folder = cmp.Or(folder, filepath.Join(s.Dir, "buckets"))
 	if err := os.MkdirAll(filepath.Join(s.Folder, s.Bucket), 0o700); err != nil {
 		t.Fatal(err)
 	}

@@ -111,9 +111,15 @@ func (s *Sink) explain(err error) error {
 		return refusal{pipeline.Permanent(errUnreadable)}
 	case answer.Meaning == apistatus.Rejected:
 		return refusal{fmt.Errorf("the hub refuses the record: %w", err)}
+	case strings.Contains(message, etcdIsFull):
+		return fmt.Errorf("the etcd of the hub is full: %w; make room in it and disarm its alarm, or raise its --quota-backend-bytes", err)
 	}
 	return err
 }
+
+// etcdIsFull is what etcd says once it has as many bytes as it may have. An API server passes it
+// on with 500.
+const etcdIsFull = "database space exceeded"
 
 func (s *Sink) explainMissing(err error) error {
 	if strings.Contains(err.Error(), "namespaces ") {

@@ -23,10 +23,11 @@ const (
 	// maxAnswer bounds an answer of a broker, in bytes. None that is asked for is
 	// large: metadata of a few topics, and of all brokers.
 	maxAnswer = 8 << 20
-	// retries is how often a record is sent again that a broker refuses for now. It is
-	// about as much as fits into DefaultTimeout; the error is the broker's then, which
-	// says more than that time is over.
-	retries = 10
+	// maxRetries is how often at most a record is sent again that a broker refuses for now.
+	maxRetries = 10
+	// refresh is how old metadata is before it is asked for again, also after such a refusal:
+	// a leader that has moved is found soon.
+	refresh = 500 * time.Millisecond
 	// linger is longer than it takes to hand a batch over, which then goes off at once.
 	linger = 10 * time.Millisecond
 )
@@ -60,7 +61,7 @@ func (c *connector) client(m *metrics) (*kgo.Client, error) {
 		kgo.BrokerMaxReadBytes(maxAnswer),
 		kgo.FetchMaxBytes(maxAnswer), // nothing is fetched; it must not be more
 		kgo.RetryTimeout(c.o.Timeout),
-		kgo.MetadataMinAge(500 * time.Millisecond), // a leader that has moved is found soon
+		kgo.MetadataMinAge(refresh),
 		kgo.DisableClientMetrics(),
 		kgo.WithHooks(m),
 
@@ -71,12 +72,19 @@ func (c *connector) client(m *metrics) (*kgo.Client, error) {
 		kgo.ProducerBatchCompression(codecs[c.o.Compression], kgo.NoCompression()),
 		kgo.ProducerBatchMaxBytes(largest),
 		kgo.RecordDeliveryTimeout(c.o.Timeout),
-		kgo.RecordRetries(retries),
+		kgo.RecordRetries(retriesWithin(c.o.Timeout)),
 	}
 	if c.o.Mechanism != "" {
 		opts = append(opts, kgo.SASL(c.mechanism()))
 	}
 	return kgo.NewClient(opts...)
+}
+
+// retriesWithin returns how often a record is sent again in a write of so long. They end in
+// about a quarter of that time, so that the error is the broker's, which says more than that the
+// time is over.
+func retriesWithin(timeout time.Duration) int {
+	return min(max(int(timeout/(4*refresh)), 1), maxRetries)
 }
 
 // mechanism returns what proves to a broker who this is. It asks for the password or

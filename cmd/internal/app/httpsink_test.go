@@ -56,12 +56,7 @@ func TestFaultsOfADestinationAreNoDeadLetters(t *testing.T) {
 // change may be a dead letter. Once it is mended all must be delivered; nil: it never is.
 func noDeadLetters(t *testing.T, text, want string, fault, mend func()) {
 	t.Helper()
-	noDeadLettersOf(t, samplePods(10), text, want, fault, mend) // of which a bucket that has them already would not write the first again
-}
-
-// noDeadLettersOf is noDeadLetters with these changes, of which half are written after the fault.
-func noDeadLettersOf(t *testing.T, all []*pipeline.Change, text, want string, fault, mend func()) {
-	t.Helper()
+	all := samplePods(10) // of which half are written after the fault: a bucket would not write the others again
 	spec, err := new(Options).sinkKinds().Parse(text)
 	if err != nil {
 		t.Fatal(err)
