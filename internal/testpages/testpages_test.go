@@ -36,6 +36,20 @@ func TestPage(t *testing.T) {
 	}
 }
 
+func TestCommands(t *testing.T) {
+	text := "# a comment\nmake --topic fairlead --operation Read \\\n  --operation=Write --says 'two words' \"and more\" a'b c'd\n\nnext\n"
+	all := Commands(text)
+	want := []Command{{"make", "--topic", "fairlead", "--operation", "Read", "--operation=Write", "--says", "two words", "and more", "ab cd"}, {"next"}}
+	if diff := cmp.Diff(want, all); diff != "" {
+		t.Fatalf("(-want +got):\n%s", diff)
+	}
+	for name, want := range map[string][]string{"--topic": {"fairlead"}, "--operation": {"Read", "Write"}, "--says": {"two words"}, "--no": nil} {
+		if diff := cmp.Diff(want, all[0].Flag(name)); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", name, diff)
+		}
+	}
+}
+
 // fails runs what has to end a test.
 type fails struct {
 	testing.TB
@@ -62,6 +76,10 @@ func TestWhatIsNotThere(t *testing.T) {
 		"a program":         func(t testing.TB) { JQ(t, "jq -r '.a | nothing'", nil) },
 		"an answer":         func(t testing.TB) { JQ(t, "jq -r '.a'", []byte("1")) },
 		"JSON":              func(t testing.TB) { JQ(t, "jq -r '.a'", []byte("{")) },
+		"a test":            func(t testing.TB) { tested(t, "TestNoSuchThing", "two") },
+		"a block's test":    func(t testing.TB) { tested(t, "TestPage", "else") },
+		"a test's block":    func(t testing.TB) { tested(t, "TestPage", "two", "else") },
+		"tests":             func(t testing.TB) { Read(t, write(t, sample)).Tested(nil, t.TempDir()) },
 	} {
 		f, ended := &fails{TB: t}, make(chan struct{})
 		go func() {
@@ -73,6 +91,17 @@ func TestWhatIsNotThere(t *testing.T) {
 		}
 	}
 }
+
+// tested has the blocks of the sample be tested by one test, and more that begin so.
+func tested(t testing.TB, test string, more ...string) {
+	all := map[string]string{"one": test, "-- Which": test, "four": ""}
+	for _, m := range more {
+		all[m] = test
+	}
+	Read(t, write(t, sample)).Tested(all, ".")
+}
+
+func TestTested(t *testing.T) { tested(t, "TestPage", "two") }
 
 func TestJQ(t *testing.T) {
 	input := []byte(`{"a":{"b":"x"},"n":1}` + "\n\n" + `{"a":{"b":"y"},"n":2}`)

@@ -19,9 +19,23 @@ var (
 	shownError = regexp.MustCompile("(?m)^\\| `([a-z][^`]*)` \\|")
 )
 
+const thePage = "../../docs/sinks/hub.md"
+
 func readPage(t *testing.T) string {
 	t.Helper()
-	return testpages.Read(t, "../../docs/sinks/hub.md").Text()
+	return testpages.Read(t, thePage).Text()
+}
+
+// Each block of the page has a test, or is known to have none: nothing installs the component of
+// a version that is not published.
+func TestPageIsTested(t *testing.T) {
+	testpages.Read(t, thePage).Tested(map[string]string{
+		"$ kubectl get records ": "testPage",
+		"components:":            "",
+		"kubectl --context hub ": "TestCommandsOfPages",
+		"# What is there ":       "testPage",
+		"kubectl delete crd ":    "testPage",
+	}, ".", "../../cmd/internal/app")
 }
 
 // What the page asks finds something of a fleet that has it.
@@ -47,6 +61,12 @@ func testPage(t *testing.T, c *testenv.Cluster, ns string) {
 			t.Errorf("%s: asks %v, finds %d records, want one", command[0], query, len(found.Items))
 		}
 	}
+	// What takes all of it away could do that.
+	away := testpages.Commands(testpages.Read(t, thePage).Part("## Take it away").Blocks()[0].Text)[0]
+	if strings.Join(away[:len(away)-1], " ") != "kubectl delete crd" {
+		t.Fatalf("the page says %v", away)
+	}
+	ask(t.Context(), t, s, http.MethodDelete, "/apis/apiextensions.k8s.io/v1/customresourcedefinitions/"+away[len(away)-1], "", "", url.Values{"dryRun": {"All"}})
 }
 
 // Errors that the page explains are errors of this package, by their texts.

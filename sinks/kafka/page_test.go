@@ -115,17 +115,27 @@ func (t table) gone(since time.Time) (keys []string) {
 	return keys
 }
 
-// runs returns the state of a Pod with one container.
-func runs(cluster, name, image string, term, sequence uint64) *pipeline.Change {
-	c := change(name, sequence, 0)
-	c.Key.Cluster, c.Key.Resource = cluster, "pods"
-	c.Origin = &pipeline.Origin{
-		Cluster: cluster, ClusterUID: "6d1f0b1e", Kind: "Pod", Namespaced: true, Term: term,
-		Resource: schema.GroupVersionResource{Version: "v1", Resource: "pods"},
+// changes returns what happens to Pods as changes.
+func changes(pods []testpages.Pod) (all []*pipeline.Change) {
+	for _, p := range pods {
+		c := change(p.Name, p.Sequence, 0)
+		c.Key.Cluster, c.Key.Resource = p.Cluster, "pods"
+		c.Origin = &pipeline.Origin{
+			Cluster: p.Cluster, ClusterUID: "6d1f0b1e", Kind: "Pod", Namespaced: true, Term: p.Term,
+			Resource: schema.GroupVersionResource{Version: "v1", Resource: "pods"},
+		}
+		c.Observed, c.Object = p.Observed(), p.Object()
+		if p.Deleted {
+			c.Op = pipeline.Deleted
+		}
+		all = append(all, c)
 	}
-	c.Observed = time.Now()
-	c.Object = fmt.Appendf(nil, `{"kind":"Pod","spec":{"containers":[{"image":%q}]}}`, image)
-	return c
+	return all
+}
+
+// runs returns the state of a Pod with one container, observed now.
+func runs(cluster, name, image string, term, sequence uint64) *pipeline.Change {
+	return changes([]testpages.Pod{{Cluster: cluster, Name: name, Image: image, Term: term, Sequence: sequence}})[0]
 }
 
 // ends returns the deletion of a Pod.
@@ -145,13 +155,10 @@ func TestPageAnswersItsQuestions(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	write(old, runs("edge", "web-1", "app:1", 3, 1), runs("edge", "web-2", "app:1", 3, 2), runs("far", "web-1", "app:1", 3, 1), runs("edge", "gone", "app:1", 3, 3))
-	ancient := ends(runs("edge", "ancient", "app:0", 3, 4))
-	ancient.Observed = time.Now().Add(-24 * time.Hour)
-	write(old, ancient)
-	write(next, runs("edge", "web-1", "app:2", 4, 5), ends(runs("edge", "gone", "app:1", 4, 6)), ends(runs("edge", "back", "app:1", 4, 7)), runs("edge", "back", "app:2", 4, 8))
-	// The leader of term 3 is late with what it has read before the one of term 4.
-	write(old, runs("edge", "gone", "app:1", 3, 90), runs("edge", "web-1", "app:1", 3, 91))
+	story := testpages.Fleet()
+	write(old, changes(story.First)...)
+	write(next, changes(story.Then)...)
+	write(old, changes(story.Late)...)
 
 	wanted := int64(0)
 	for _, p := range c.PartitionInfos("fairlead") {
@@ -174,10 +181,10 @@ func TestPageAnswersItsQuestions(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if diff := gocmp.Diff(map[string]int{"edge app:1": 1, "edge app:2": 2, "far app:1": 1}, got); diff != "" {
+	if diff := gocmp.Diff(story.Images, got); diff != "" {
 		t.Errorf("images (-want +got):\n%s", diff)
 	}
-	if diff := gocmp.Diff([]string{"edge/pods/ns/gone"}, known.gone(time.Now().Add(-time.Hour))); diff != "" {
+	if diff := gocmp.Diff([]string{story.Gone}, known.gone(time.Now().Add(-time.Hour))); diff != "" {
 		t.Errorf("what was deleted (-want +got):\n%s", diff)
 	}
 }
@@ -195,7 +202,7 @@ func TestPageAsksJQ(t *testing.T) {
 		fmt.Fprintf(&printed, "%s\n", r.Value) // of a tombstone an empty line
 	}
 	var told []string
-	for _, line := range testpages.JQ(t, testpages.Read(t, "../../docs/sinks/kafka.md").After("With `kcat` and `jq`"), printed.Bytes()) {
+	for _, line := range testpages.JQ(t, testpages.Read(t, page).After("With `kcat` and `jq`"), printed.Bytes()) {
 		_, what, _ := strings.Cut(line, "\t") // behind the time
 		told = append(told, what)
 	}

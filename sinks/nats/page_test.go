@@ -107,17 +107,27 @@ func gone(last map[pipeline.Key]pipeline.Event, since time.Time) map[string]time
 	return deleted
 }
 
-// runs returns the state of a Pod with one container.
-func runs(cluster, name, image string, term, sequence uint64) *pipeline.Change {
-	c := change(name, sequence, 0)
-	c.Key.Cluster, c.Key.Resource = cluster, "pods"
-	c.Origin = &pipeline.Origin{
-		Cluster: cluster, ClusterUID: "6d1f0b1e", Kind: "Pod", Namespaced: true, Term: term,
-		Resource: schema.GroupVersionResource{Version: "v1", Resource: "pods"},
+// changes returns what happens to Pods as changes.
+func changes(pods []testpages.Pod) (all []*pipeline.Change) {
+	for _, p := range pods {
+		c := change(p.Name, p.Sequence, 0)
+		c.Key.Cluster, c.Key.Resource = p.Cluster, "pods"
+		c.Origin = &pipeline.Origin{
+			Cluster: p.Cluster, ClusterUID: "6d1f0b1e", Kind: "Pod", Namespaced: true, Term: p.Term,
+			Resource: schema.GroupVersionResource{Version: "v1", Resource: "pods"},
+		}
+		c.Observed, c.Object = p.Observed(), p.Object()
+		if p.Deleted {
+			c.Op = pipeline.Deleted
+		}
+		all = append(all, c)
 	}
-	c.Observed = time.Now()
-	c.Object = fmt.Appendf(nil, `{"kind":"Pod","spec":{"containers":[{"image":%q}]}}`, image)
-	return c
+	return all
+}
+
+// runs returns the state of a Pod with one container, observed now.
+func runs(cluster, name, image string, term, sequence uint64) *pipeline.Change {
+	return changes([]testpages.Pod{{Cluster: cluster, Name: name, Image: image, Term: term, Sequence: sequence}})[0]
 }
 
 // ends returns the deletion of a Pod.
@@ -138,9 +148,8 @@ func TestPageAnswersItsQuestions(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	first := []*pipeline.Change{runs("edge", "web-1", "app:1", 3, 1), runs("edge", "web-2", "app:1", 3, 2), runs("far", "web-1", "app:1", 3, 1), runs("edge", "gone", "app:1", 3, 3)}
-	then := []*pipeline.Change{runs("edge", "web-1", "app:2", 4, 5), ends(runs("edge", "gone", "app:1", 4, 6)), ends(runs("edge", "back", "app:1", 4, 7)), runs("edge", "back", "app:2", 4, 8)}
-	late := []*pipeline.Change{runs("edge", "gone", "app:1", 3, 90), runs("edge", "web-1", "app:1", 3, 91)}
+	story := testpages.Fleet()
+	first, then, late := changes(story.First), changes(story.Then), changes(story.Late)
 
 	// The right event of this one is older than what is asked for, and that of the old term
 	// is late.
@@ -155,9 +164,8 @@ func TestPageAnswersItsQuestions(t *testing.T) {
 	again := runs("edge", "kept", "app:1", 4, 12)
 	again.ResourceVersion = kept.ResourceVersion
 	then = append(then, kept, before, again)
-	ancient := ends(runs("edge", "ancient", "app:0", 3, 4))
-	ancient.Observed = since.Add(-time.Hour)
-	first = append(first, ancient)
+	story.Images["edge app:1"]++
+	story.Images["edge app:3"]++
 
 	old, next := open(t, p, nil), open(t, p, nil)
 	write(old, first...)
@@ -186,8 +194,8 @@ func TestPageAnswersItsQuestions(t *testing.T) {
 			t.Errorf("%d requests for %d messages, want as many for any number", n, len(p.messages()))
 		}
 		deleted := gone(last, since)
-		if got := deleted["edge/pods/ns/gone"]; len(deleted) != 1 || got.Before(since) {
-			t.Errorf("what was deleted: %v, want edge/pods/ns/gone", deleted)
+		if got := deleted[story.Gone]; len(deleted) != 1 || got.Before(since) {
+			t.Errorf("what was deleted: %v, want %s", deleted, story.Gone)
 		}
 		there := last[kept.Key]
 		if e := last[first[0].Key]; e.Term != 4 || len(last) != 8 || there.Op() == pipeline.Deleted {
@@ -201,7 +209,7 @@ func TestPageAnswersItsQuestions(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if diff := cmp.Diff(map[string]int{"edge app:1": 2, "edge app:2": 2, "edge app:3": 1, "far app:1": 1}, got); diff != "" {
+		if diff := cmp.Diff(story.Images, got); diff != "" {
 			t.Errorf("images (-want +got):\n%s", diff)
 		}
 	})
@@ -214,7 +222,7 @@ func TestPageAsksJQ(t *testing.T) {
 	if err := kv.Write(t.Context(), []*pipeline.Change{runs("edge", "web-1", "app:1", 3, 1), runs("edge", "web-2", "app:1", 3, 2), runs("far", "web-1", "app:2", 3, 1), change("no-pod", 1, 9)}); err != nil {
 		t.Fatal(err)
 	}
-	command := testpages.Read(t, "../../docs/sinks/nats.md").After("from a bucket of Pods, with the `nats` command and `jq`")
+	command := testpages.Read(t, page).After("from a bucket of Pods, with the `nats` command and `jq`")
 	var told []string
 	p.as(func(js jetstream.JetStream) {
 		bucket, err := js.KeyValue(t.Context(), "fairlead")

@@ -1,11 +1,13 @@
 package otlp_test
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"sigs.k8s.io/yaml"
 
 	"github.com/fairlead-dev/fairlead/internal/testlogs"
 	"github.com/fairlead-dev/fairlead/internal/testpages"
@@ -15,6 +17,56 @@ import (
 )
 
 const page = "../../docs/sinks/otlp.md"
+
+// Each block of the page has a test, or is known to have none: there is no Loki here.
+func TestPageIsTested(t *testing.T) {
+	testpages.Read(t, page).Tested(map[string]string{
+		"fairlead run ":  "TestCommandsOfPages",
+		"receivers:":     "TestPageSetUp",
+		"_time:1h ":      "TestPageAsksVictoriaLogs",
+		"{service_name=": "",
+		"jq -r ":         "TestPageAsksJQ",
+	}, ".", "../../cmd/internal/app")
+}
+
+// A Collector with the receiver of the page takes an object that one without those settings does
+// not. Its exporter, and the file for its queue, are not in the Collector that tests have.
+func TestPageSetUp(t *testing.T) {
+	var config struct {
+		Receivers struct {
+			OTLP struct {
+				Protocols struct{ HTTP map[string]any }
+			}
+		}
+		Extensions, Exporters map[string]any
+		Service               struct {
+			Extensions []string
+			Pipelines  struct {
+				Logs struct{ Receivers, Exporters []string }
+			}
+		}
+	}
+	if err := yaml.Unmarshal([]byte(testpages.Read(t, page).After("Of the Collector, with a queue that survives a restart")), &config); err != nil {
+		t.Fatal(err)
+	}
+	for _, used := range config.Service.Extensions {
+		if _, has := config.Extensions[used]; !has {
+			t.Errorf("there is no extension %s", used)
+		}
+	}
+	if logs := config.Service.Pipelines.Logs; len(logs.Receivers) != 1 || logs.Receivers[0] != "otlp" || len(logs.Exporters) != 1 || config.Exporters[logs.Exporters[0]] == nil {
+		t.Errorf("logs are of %v and go to %v", logs.Receivers, logs.Exporters)
+	}
+	large := change("edge", 1)
+	large.Object = fmt.Appendf(nil, `{"data":{"large":%q}}`, strings.Repeat("x", 21<<20))
+	err := open(t, otlp.Options{URL: testsinks.StartOtelcol(t, nil).URL + "/v1/logs"}).Write(t.Context(), []*pipeline.Change{large})
+	if err == nil {
+		t.Error("a Collector as it is by itself takes the object: the page need not say otherwise")
+	}
+	if err := open(t, otlp.Options{URL: testsinks.StartOtelcolWith(t, config.Receivers.OTLP.Protocols.HTTP).URL + "/v1/logs"}).Write(t.Context(), []*pipeline.Change{large}); err != nil {
+		t.Errorf("with the receiver of the page: %v", err)
+	}
+}
 
 // deletions writes, to a receiver, two ConfigMaps of which one is deleted, and one that was
 // deleted long ago.

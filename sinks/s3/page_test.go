@@ -105,35 +105,27 @@ func gone(last map[pipeline.Key]pipeline.Event, since time.Time) map[string]time
 	return deleted
 }
 
-// runs returns the state of a Pod with one container, observed now.
-func runs(cluster, name, image string, term, sequence uint64) *pipeline.Change {
-	c := change(cluster, int(sequence))
-	origin := *c.Origin
-	origin.Kind, origin.Term, origin.Resource = "Pod", term, schema.GroupVersionResource{Version: "v1", Resource: "pods"}
-	c.Origin, c.Key.Resource, c.Key.Name = &origin, "pods", name
-	c.Observed, c.Sequence = time.Now(), sequence
-	c.Object = fmt.Appendf(nil, `{"kind":"Pod","spec":{"containers":[{"image":%q}]}}`, image)
-	return c
-}
-
-// ends returns the deletion of a Pod.
-func ends(c *pipeline.Change) *pipeline.Change {
-	c.Op = pipeline.Deleted
-	return c
+// changes returns what happens to Pods as changes.
+func changes(pods []testpages.Pod) (all []*pipeline.Change) {
+	for _, p := range pods {
+		c := change(p.Cluster, int(p.Sequence))
+		c.Origin.Kind, c.Origin.Term, c.Origin.Resource = "Pod", p.Term, schema.GroupVersionResource{Version: "v1", Resource: "pods"}
+		c.Key.Resource, c.Key.Name, c.Object = "pods", p.Name, p.Object()
+		c.Observed, c.Sequence = p.Observed(), p.Sequence
+		if p.Deleted {
+			c.Op = pipeline.Deleted
+		}
+		all = append(all, c)
+	}
+	return all
 }
 
 // The code that the page shows answers its questions from the segments of a real server. The
 // leader of term 3 is late with what it has read before the one of term 4.
 func TestPageAnswersItsQuestions(t *testing.T) {
 	s := testsinks.StartVersityGW(t, nil)
-	ancient := ends(runs("edge", "ancient", "app:0", 3, 4))
-	ancient.Observed = time.Now().Add(-24 * time.Hour)
-	sink := open(t, options(s))
-	for _, batch := range [][]*pipeline.Change{
-		{runs("edge", "web-1", "app:1", 3, 1), runs("edge", "web-2", "app:1", 3, 2), runs("far", "web-1", "app:1", 3, 1), runs("edge", "gone", "app:1", 3, 3), ancient},
-		{runs("edge", "web-1", "app:2", 4, 5), ends(runs("edge", "gone", "app:1", 4, 6)), ends(runs("edge", "back", "app:1", 4, 7)), runs("edge", "back", "app:2", 4, 8)},
-		{runs("edge", "gone", "app:1", 3, 90), runs("edge", "web-1", "app:1", 3, 91)},
-	} {
+	sink, story := open(t, options(s)), testpages.Fleet()
+	for _, batch := range [][]*pipeline.Change{changes(story.First), changes(story.Then), changes(story.Late)} {
 		for range 2 { // once more, with another neighbour
 			if err := sink.Write(t.Context(), batch); err != nil {
 				t.Fatal(err)
@@ -150,12 +142,12 @@ func TestPageAnswersItsQuestions(t *testing.T) {
 		t.Fatal(err)
 	}
 	got, err := images(last)
-	if diff := gocmp.Diff(map[string]int{"edge app:1": 1, "edge app:2": 2, "far app:1": 1}, got); diff != "" || err != nil {
+	if diff := gocmp.Diff(story.Images, got); diff != "" || err != nil {
 		t.Errorf("%v, images (-want +got):\n%s", err, diff)
 	}
 	deleted := gone(last, time.Now().Add(-time.Hour))
-	if at := deleted["edge/pods/ns/gone"]; len(deleted) != 1 || time.Since(at) > time.Hour {
-		t.Errorf("what was deleted: %v, want edge/pods/ns/gone", deleted)
+	if at := deleted[story.Gone]; len(deleted) != 1 || time.Since(at) > time.Hour {
+		t.Errorf("what was deleted: %v, want %s", deleted, story.Gone)
 	}
 	if _, err := latest(t.Context(), client, "nowhere", ""); err == nil {
 		t.Error("a bucket that there is not is empty")
@@ -182,7 +174,7 @@ func TestPageAnswersItsQuestions(t *testing.T) {
 		}
 	}
 	var told []string
-	for _, line := range testpages.JQ(t, testpages.Read(t, "../../docs/sinks/s3.md").After("what was deleted in one hour"), lines.Bytes()) {
+	for _, line := range testpages.JQ(t, testpages.Read(t, page).After("what was deleted in one hour"), lines.Bytes()) {
 		_, what, _ := strings.Cut(line, "\t")
 		told = append(told, what)
 	}
