@@ -22,6 +22,7 @@ import (
 	"github.com/fairlead-dev/fairlead/internal/testdb"
 	"github.com/fairlead-dev/fairlead/internal/testenv"
 	"github.com/fairlead-dev/fairlead/internal/testenv/volume"
+	"github.com/fairlead-dev/fairlead/internal/testlogs"
 	"github.com/fairlead-dev/fairlead/internal/testprogram"
 	"github.com/fairlead-dev/fairlead/internal/testsinks"
 )
@@ -170,7 +171,7 @@ func fullSinks(t *testing.T, dir string, hub *testenv.Cluster) map[string]fullSi
 	all := map[string]fullSink{
 		"file": fullFile(t, own("file")), "postgres": fullPostgres(t, own("postgres")),
 		"nats, stream": fullNATS(t, own("stream"), "stream"), "nats, bucket": fullNATS(t, own("bucket"), "kv"),
-		"kafka": fullKafka(t), "hub": fullHub(t, hub),
+		"http": fullHTTP(t, own("http")), "kafka": fullKafka(t), "hub": fullHub(t, hub),
 	}
 	for name, server := range map[string]struct {
 		program *testprogram.Program
@@ -231,6 +232,16 @@ func fullNATS(t *testing.T, dir, mode string) fullSink {
 			s.run()
 		},
 		check: func(n int) { s.holds(mode, uint64(n)) },
+	}
+}
+
+// fullHTTP is a VictoriaLogs, which takes nothing while less than 10 MB are free. It writes to
+// the volume only when it has to: without room it would end.
+func fullHTTP(t *testing.T, dir string) fullSink {
+	server := testlogs.StartVictoriaLogs(t, "-storageDataPath="+filepath.Join(dir, "data"), "-inmemoryDataFlushInterval=1h")
+	return fullSink{
+		sink: server.URL + "?format=victorialogs", says: "because of lack of free disk space",
+		check: func(n int) { server.Await(t, `{cluster="alpha"} name:"large-"* | uniq by (name)`, n) },
 	}
 }
 
