@@ -190,7 +190,7 @@ sink-servers: ## Find or build the servers that tests of sinks run against, whic
 	@go run ./internal/testsinks/cmd
 
 .PHONY: test-sinks
-test-sinks: sink-servers control-plane race-note ## Run the tests of sinks that need these servers
+test-sinks: sink-servers control-plane databases victorialogs race-note ## Run the tests of sinks that need these servers
 	FAIRLEAD_REQUIRE_SINK_SERVERS=1 go test $(RACE) -p $(TESTP) -timeout 20m $(TESTFLAGS) $(SINKPKGS)
 	FAIRLEAD_REQUIRE_SINK_SERVERS=1 FAIRLEAD_REQUIRE_CONTROL_PLANE=1 go test $(RACE) -timeout 20m $(TESTFLAGS) -run '^(TestSegments|TestSinksOnFullDisks)$$' ./cmd/internal/app
 
