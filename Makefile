@@ -35,6 +35,9 @@ ARGS ?=
 
 # Packages whose tests need servers that take minutes to build.
 SINKPKGS := ./sinks/s3/... ./sinks/otlp/... ./cmd/fairlead-chaos
+# Those of which only these tests do.
+SINKTESTS    := ^(TestSegments|TestSinksOnFullDisks|TestTracing|TestTracedBatches|TestCollector)$$
+SINKTESTPKGS := ./cmd/internal/app ./cmd/internal/trace
 
 # What `make build` and `make image` make, of which version. An image's tag knows no plus.
 IMAGE     ?= fairlead
@@ -192,7 +195,7 @@ sink-servers: ## Find or build the servers that tests of sinks run against, whic
 .PHONY: test-sinks
 test-sinks: sink-servers control-plane databases victorialogs race-note ## Run the tests of sinks that need these servers
 	FAIRLEAD_REQUIRE_SINK_SERVERS=1 go test $(RACE) -p $(TESTP) -timeout 20m $(TESTFLAGS) $(SINKPKGS)
-	FAIRLEAD_REQUIRE_SINK_SERVERS=1 FAIRLEAD_REQUIRE_CONTROL_PLANE=1 go test $(RACE) -timeout 20m $(TESTFLAGS) -run '^(TestSegments|TestSinksOnFullDisks)$$' ./cmd/internal/app
+	FAIRLEAD_REQUIRE_SINK_SERVERS=1 FAIRLEAD_REQUIRE_CONTROL_PLANE=1 go test $(RACE) -p $(TESTP) -timeout 20m $(TESTFLAGS) -run '$(SINKTESTS)' $(SINKTESTPKGS)
 
 .PHONY: victorialogs
 victorialogs: ## Find or build the VictoriaLogs that tests run against

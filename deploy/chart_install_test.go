@@ -1,14 +1,11 @@
 package deploy
 
 import (
-	"context"
-	"encoding/json"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/google/go-cmp/cmp"
 	appsv1 "k8s.io/api/apps/v1"
@@ -16,7 +13,6 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
-	"k8s.io/apimachinery/pkg/util/wait"
 
 	"github.com/fairlead-dev/fairlead/internal/testenv"
 	"github.com/fairlead-dev/fairlead/internal/testhelm"
@@ -236,52 +232,4 @@ func ofServer(resource, namespace, name string) bool {
 	return slices.Contains([]string{"ipaddresses", "servicecidrs", "flowschemas", "prioritylevelconfigurations"}, resource) ||
 		namespace == "default" || strings.HasPrefix(namespace, "kube-") ||
 		name == "kube-root-ca.crt" || strings.HasPrefix(name, "system:") || strings.HasPrefix(name, "kube-")
-}
-
-// With the chart of members, and the kubeconfig that its notes say how to make, a member is
-// read; nothing is left of it.
-func TestMemberChartIsInstalledAndRemoved(t *testing.T) {
-	member := testenv.Start(t, testenv.Spec{Name: "paris"}).Clusters[0]
-	r := newRelease(t, member)
-	before := r.objects()
-	notes := r.helm("install", `watches: [configmaps, "secrets?namespace=fairlead"]`, "charts/fairlead-member", "--server-side=true")
-	if !strings.Contains(notes, "get secret fairlead-token") {
-		t.Errorf("the notes do not tell of the token:\n%s", notes)
-	}
-	for _, verb := range []string{"list", "watch"} {
-		r.may(t, verb, "configmaps", "default", true)
-		r.may(t, verb, "secrets", "fairlead", true)
-		r.may(t, verb, "secrets", "default", false)
-	}
-	r.may(t, "delete", "configmaps", "default", false)
-	r.helm("uninstall", "")
-	if diff := cmp.Diff(before, r.objects()); diff != "" {
-		t.Errorf("what is left (-before +after):\n%s", diff)
-	}
-}
-
-// may says whether the account of the release may do something.
-func (r *release) may(t *testing.T, verb, resource, namespace string, want bool) {
-	t.Helper()
-	text, err := json.Marshal(map[string]any{
-		"apiVersion": "authorization.k8s.io/v1", "kind": "SubjectAccessReview", "spec": map[string]any{
-			"user":               "system:serviceaccount:fairlead:fairlead",
-			"resourceAttributes": map[string]string{"verb": verb, "resource": resource, "namespace": namespace},
-		},
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	// The API server learns of new roles within moments.
-	var answer struct{ Status struct{ Allowed bool } }
-	err = wait.PollUntilContextTimeout(r.ctx, 50*time.Millisecond, patience, true, func(ctx context.Context) (bool, error) {
-		raw, err := r.client.AuthorizationV1().RESTClient().Post().Resource("subjectaccessreviews").Body(text).DoRaw(ctx)
-		if err != nil {
-			return false, err
-		}
-		return json.Unmarshal(raw, &answer) == nil && answer.Status.Allowed == want, nil
-	})
-	if err != nil {
-		t.Errorf("%s %s in %s: allowed is not %v: %v", verb, resource, namespace, want, err)
-	}
 }

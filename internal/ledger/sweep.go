@@ -174,10 +174,12 @@ func (s *sweep) look(n name, yield func(Tombstone) bool) bool {
 		return s.next()
 	}
 	whole, _ := n.split()
+	p := s.pending[n]
 	gone := Tombstone{
 		Name:       whole,
+		Again:      p != nil && p.deleted && p.latest == u,
 		Version:    Version{s.formatLocked(u), s.version},
-		Sequence:   s.pendLocked([]byte(n), s.pending[n], version{u, s.at}, true, true),
+		Sequence:   s.pendLocked([]byte(n), p, version{u, s.at}, true, true),
 		Generation: s.head.Generation,
 	}
 	return s.tell(gone, yield)

@@ -73,7 +73,9 @@ func (q *Queue[T, K]) openLocked(g *gate[T, K], now time.Duration) {
 	q.throttled.remove(&g.token)
 	l := g.lane
 	if l == nil {
-		q.shutFor += now - q.shutSince
+		if q.ready > 0 {
+			q.shutFor += now - q.shutSince
+		}
 		if q.ring.N > 0 {
 			q.wakeLocked()
 		}

@@ -113,7 +113,7 @@ func (q *Queue[T, K]) pauseLocked(l *lane[T, K], paused bool) {
 	if paused {
 		ready = -ready
 	}
-	q.ready += ready
+	q.countReadyLocked(ready)
 	l.paused = paused
 	for _, entries := range l.inLine() {
 		for n := entries.Head; n != nil; n = n.Next {

@@ -157,7 +157,7 @@ func (q *Queue[T, K]) readyLocked(e *entry[T, K]) {
 	if l.paused {
 		return
 	}
-	q.ready++
+	q.countReadyLocked(1)
 	if l.gate[classOf(e.priority)].token.set() {
 		return // whoever waits is woken when a token is due
 	}
@@ -172,7 +172,7 @@ func (q *Queue[T, K]) leaveLocked(e *entry[T, K]) {
 	e.lane.depth[classOf(e.priority)]--
 	q.waiting--
 	if e.place.List != &e.lane.waitingForDone && !e.lane.paused {
-		q.ready--
+		q.countReadyLocked(-1)
 	}
 	e.place.Leave()
 	q.keepLocked(e)

@@ -31,8 +31,8 @@ func (q *Queue[T, K]) SetTotalLimit(limit ratelimit.Limit) {
 	}
 }
 
-// TotalWait returns for how long the limit of the whole queue holds up the next item; 0: it does
-// not, or nothing waits.
+// TotalWait returns how long it takes until the whole queue has a token again, once one was missing; 0:
+// none is, or nobody has asked for it.
 func (q *Queue[T, K]) TotalWait() time.Duration {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -42,15 +42,30 @@ func (q *Queue[T, K]) TotalWait() time.Duration {
 	return max(q.total.token.due-q.now(), 1)
 }
 
-// TotalThrottled returns for how long items of the queue have waited, in all, and only a token of
-// the whole queue was missing. It only grows.
+// TotalThrottled returns for how long a token of the whole queue was missing, in all, and items waited
+// that are not held. It only grows.
 func (q *Queue[T, K]) TotalThrottled() time.Duration {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	if !q.total.token.set() {
+	if !q.total.token.set() || q.ready == 0 {
 		return q.shutFor
 	}
 	return q.shutFor + q.now() - q.shutSince
+}
+
+// countReadyLocked adds n to the items that could be handed out. While the whole queue has no token,
+// that counts as a wait only as long as there are such.
+func (q *Queue[T, K]) countReadyLocked(n int) {
+	before := q.ready
+	q.ready += n
+	if !q.total.token.set() || (before == 0) == (q.ready == 0) {
+		return
+	}
+	if now := q.now(); q.ready == 0 {
+		q.shutFor += now - q.shutSince
+	} else {
+		q.shutSince = now
+	}
 }
 
 // mayPassLocked reports whether the whole queue, which has a limit, has a token, which it does not

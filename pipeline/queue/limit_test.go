@@ -97,6 +97,42 @@ func TestTotalLimit(t *testing.T) {
 	})
 }
 
+// A limit of the queue holds nothing up while nothing waits: what has waited is held, or its cluster
+// is removed, and something comes while there is still no token.
+func TestTotalLimitWhileNothingWaits(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		q := newNameQueue(queue.Options[string, string]{})
+		q.SetTotalLimit(perSecond(0.01))
+		q.Add("a/pods/0")
+		q.Add("a/pods/1")
+		worker(q)()
+		waited := func(what string, want time.Duration) {
+			t.Helper()
+			time.Sleep(10 * time.Second)
+			synctest.Wait()
+			if got := q.TotalThrottled().Round(time.Millisecond); got != want {
+				t.Errorf("%s: the queue has waited for %v, want %v", what, got, want)
+			}
+		}
+		waited("an item waits", 10*time.Second)
+		q.Hold(queue.Hold[string]{Clusters: map[string]bool{"a": true}})
+		waited("its cluster is held", 10*time.Second)
+		q.Hold(queue.Hold[string]{Items: func(string) bool { return true }})
+		waited("it is held by itself", 10*time.Second)
+		q.Hold(queue.Hold[string]{})
+		waited("it waits again", 20*time.Second)
+		if err := q.RemoveCluster(t.Context(), "a"); err != nil {
+			t.Fatal(err)
+		}
+		waited("it is gone", 20*time.Second)
+		q.Add("b/pods/0")
+		waited("another one has come", 30*time.Second)
+		time.Sleep(time.Minute) // it is handed out at 100 s
+		waited("nothing waits", 70*time.Second)
+		stopNow(t, q)
+	})
+}
+
 // A token of one limit is not spent where the other one is missing.
 func TestTotalLimitSpendsNoTokensInVain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

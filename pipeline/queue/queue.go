@@ -137,8 +137,8 @@ type Queue[T, K comparable] struct {
 	idle     chan struct{} // closed when nothing waits or is in work any more, or nobody shall wait for that
 
 	total     gate[T, K]    // limit.go
-	shutSince time.Duration // since when that is shut, if it is
-	shutFor   time.Duration // for how long it was, before
+	shutSince time.Duration // since when that is shut and something waits, if both are so
+	shutFor   time.Duration // for how long it was so, before
 }
 
 var (

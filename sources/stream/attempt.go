@@ -26,9 +26,10 @@ type attempt struct {
 	// throttleRefused waits until another state that is left out may be read.
 	throttleRefused func() error
 
-	liveSince time.Time // zero: not live
-	ends      time.Time // when the server is to end the watch, at the soonest; zero: any time
-	newest    uint64    // highest version seen in the watch, if versions are numbers
+	waited    time.Duration // for tokens
+	liveSince time.Time     // zero: not live
+	ends      time.Time     // when the server is to end the watch, at the soonest; zero: any time
+	newest    uint64        // highest version seen in the watch, if versions are numbers
 	scanner   wire.Scanner
 	routed    []routed // kept for its memory
 	loans     []loan   // what there is for the frame that is being read; likewise
@@ -98,6 +99,8 @@ func (a *attempt) judge(end *outcome) {
 	switch {
 	case errors.Is(end.err, errStalled):
 		end.lasted = false // or there would be no backoff
+	case end.reason == limited:
+		end.lasted = true // nothing went wrong: it has come as far as it may
 	case end.reason == closed && !a.ends.IsZero() && !time.Now().Before(a.ends):
 		// The end that was asked for is a sign of life, see watchFor.
 		end.lasted = true

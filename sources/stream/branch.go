@@ -249,6 +249,7 @@ func (r *reader) advance(version string, bookmark bool) []*branch {
 	if len(r.Stream.branches) == 1 {
 		return r.Stream.branches
 	}
+	defer r.moved()
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.position.frame(version, bookmark)
@@ -257,6 +258,7 @@ func (r *reader) advance(version string, bookmark bool) []*branch {
 
 // watches records from where a watch begins.
 func (r *reader) watches(from string) {
+	defer r.moved()
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.position.begin(from)

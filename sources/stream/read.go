@@ -30,10 +30,8 @@ func (a *attempt) read(ctx context.Context, body io.Reader, snapshot bool) error
 	defer frames.Release()
 	var f wire.Frame
 	for {
-		if snapshot || a.owesToken("") {
-			if err := a.awaitToken(ctx, a.target.name); err != nil {
-				return err
-			}
+		if err := a.awaitToken(ctx, a.target.name, !snapshot); err != nil {
+			return err
 		}
 		line, tooLong, err := frames.Next()
 		if errors.Is(err, io.EOF) {

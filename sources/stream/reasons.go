@@ -37,13 +37,14 @@ const (
 	requested                  // for a snapshot that was asked for
 	noMemory                   // a large object is to be read once there is memory for it, or comes too slowly to hold that
 	tooMany                    // there is no room in the ledger, and the snapshot does not end
+	limited                    // the server ended a list, which was waiting for tokens
 	numReasons
 )
 
 var reasonNames = [numReasons]string{
 	"closed", "expired", "too_new", "backwards", "unauthorized", "forbidden", "missing", "overlapping", "ambiguous", "incomplete", "throttled",
 	"unavailable", "rejected", "network", "malformed", "silent", "quiet", "overdue", "session_changed", "snapshot_requested",
-	"no_memory", "too_many_objects",
+	"no_memory", "too_many_objects", "limited",
 }
 
 func (r reason) String() string { return reasonNames[r] }
@@ -65,6 +66,7 @@ var (
 	errTooLarge  = errors.New("an object is larger than 16 MiB and its metadata are not at the start")
 	errClaimed   = errors.New("another stream follows the same objects")
 	errNoVersion = errors.New("the server ended the list without a resourceVersion")
+	errLimited   = errors.New("a limit of the resource held the list up for longer than the server, or what is in front of it, keeps one open; it is read again, and goes on behind what was delivered")
 
 	errNotPortable = errors.New("it is not UTF-8, or holds what common JSON decoders refuse: half of a surrogate pair, a number beyond float64, nesting beyond 99")
 )
@@ -93,6 +95,8 @@ func classify(ctx context.Context, err error) (r reason, after time.Duration) {
 		return requested, 0
 	case errors.Is(err, wire.ErrShort):
 		return noMemory, 0
+	case errors.Is(err, errLimited):
+		return limited, 0
 	case errors.Is(err, errBackwards):
 		return backwards, 0
 	case errors.Is(err, wire.ErrMalformed), errors.Is(err, wire.ErrNotJSON), errors.Is(err, errTooLarge), errors.Is(err, errNoVersion), errors.Is(err, errNames):

@@ -166,9 +166,10 @@ func (a *attempt) page(ctx context.Context, limit int, token string) (wire.ListM
 	defer func() { _ = body.Close() }()
 	defer a.spill.End()
 	items := wire.NewListReader(countingReader{body, &a.progress.bytes}, a.spill)
+	began, waited := time.Now(), a.waited
 	var f wire.Frame
 	for {
-		if err := a.awaitToken(ctx, a.target.name); err != nil {
+		if err := a.awaitToken(ctx, a.target.name, false); err != nil {
 			return wire.ListMeta{}, err
 		}
 		item, tooLong, err := items.Next()
@@ -180,6 +181,9 @@ func (a *attempt) page(ctx context.Context, limit int, token string) (wire.ListM
 			a.reject(notJSON, err)
 		}
 		if err != nil {
+			if why, _ := classify(ctx, err); why == network && a.waited-waited > time.Since(began)/2 {
+				err = fmt.Errorf("%w: %w", errLimited, err)
+			}
 			return wire.ListMeta{}, err
 		}
 		a.touch(time.Now())
@@ -208,16 +212,18 @@ func (a *attempt) sweep(version string) error {
 	return a.setLive(version)
 }
 
-// offerTombstones hands tombstones over, each for a token of its resource's limit. It stops where
-// the branch has left.
+// offerTombstones hands tombstones over, each for a token of its resource's limit if it is not told
+// again. It stops where the branch has left.
 func (a *attempt) offerTombstones(b *branch, tombstones iter.Seq[ledger.Tombstone], origin *pipeline.Origin) error {
 	resource := origin.Resource.GroupResource().String()
 	for tombstone := range tombstones {
-		// This one is told of now. It waits also if the attempt is cut meanwhile, as before a full lane.
-		if err := a.awaitToken(a.running, resource); err != nil {
-			return err
+		if !tombstone.Again {
+			// This one is told of now. It waits also if the attempt is cut meanwhile, as before a full lane.
+			if err := a.awaitToken(a.running, resource, false); err != nil {
+				return err
+			}
+			a.spendToken(resource)
 		}
-		a.spendToken(resource)
 		a.progress.tombstones.Add(1)
 		a.progress.reduced.note(tombstone.Name, false)
 		b.rules.failing.note(tombstone.Name, false)

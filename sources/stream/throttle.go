@@ -22,7 +22,7 @@ import (
 // one waits longer.
 //
 // What was read before, and comes once more, costs nothing: retries of refused changes, objects
-// that are read again for these, and redeliveries.
+// that are read again for these, redeliveries, and deletions that a snapshot has found before.
 //
 // A wait ends at once when the attempt does, whatever for: new credentials, a snapshot that is
 // asked for, a stop. A deletion that a snapshot has found is told of by then, and waits on
@@ -49,7 +49,7 @@ type Throttle struct {
 func NewThrottle(b Bucket) *Throttle { return &Throttle{bucket: b} }
 
 // Changed has those that wait for a token ask again. It is called after the limit of the bucket
-// was changed or ended.
+// was changed or ended, or when some may need no token any more.
 func (t *Throttle) Changed() {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -82,18 +82,32 @@ func (s *Stream) throttle(resource string) *Throttle {
 	return nil
 }
 
-// awaitToken returns when the limit of a resource, if it has one, lets a change through. It takes
-// no token. It fails when ctx ends, which is the attempt's or a.running: nothing has been read
-// that would have to be handed over first.
-func (a *attempt) awaitToken(ctx context.Context, resource string) error {
+// lacksToken returns how long there is no token for a resource, and what is closed when that may
+// have changed; 0: there is one, or none is needed. With watched it is for the next frame of a watch.
+func (a *attempt) lacksToken(resource string, watched bool) (wait time.Duration, changed <-chan struct{}) {
 	t := a.throttle(resource)
 	if t == nil {
-		return nil
+		return 0, nil
 	}
-	wait, changed := t.wait()
+	// Before it is asked: what changes in between is heard of.
+	wait, changed = t.wait()
+	if wait > 0 && watched && !a.owesToken("") {
+		return 0, nil
+	}
+	return wait, changed
+}
+
+// awaitToken returns when the limit of a resource, if it has one, lets a change through, or none is
+// needed any more. It takes no token. It fails when ctx ends, which is the attempt's or a.running:
+// nothing has been read that would have to be handed over first. With watched it is for the next
+// frame of a watch.
+func (a *attempt) awaitToken(ctx context.Context, resource string, watched bool) error {
+	wait, changed := a.lacksToken(resource, watched)
 	if wait == 0 {
 		return nil
 	}
+	began := time.Now()
+	defer func() { a.waited += time.Since(began) }()
 	a.spill.Drop() // the last frame has been dealt with, and others may want the memory
 	a.watchdog.block()
 	defer a.watchdog.unblock()
@@ -113,7 +127,7 @@ func (a *attempt) awaitToken(ctx context.Context, resource string) error {
 		if ctx.Err() != nil {
 			return context.Cause(ctx) // the attempt is cut
 		}
-		wait, changed = t.wait()
+		wait, changed = a.lacksToken(resource, watched)
 	}
 	return nil
 }
@@ -167,7 +181,18 @@ func (w *waits) tell(st *Status) {
 }
 
 // reasonLimited is the reason of a live stream that waits for a token.
-const reasonLimited = "limited"
+var reasonLimited = limited.String()
+
+// moved has the other readers, if they wait for a token, ask again whether they owe one: the main
+// reader has come further.
+func (r *reader) moved() {
+	if r.target == nil || r.Stream.main.Load() != r {
+		return
+	}
+	if t := r.throttle(r.target.name); t != nil {
+		t.Changed()
+	}
+}
 
 // owesToken reports whether what a reader reads takes a token: not if the main reader has read
 // it, and taken one for what it has delivered of it. So a route that was behind comes up to the

@@ -110,9 +110,11 @@ type ClusterDetail struct {
 	Cluster Cluster   `json:"cluster"`
 	// Limits are the cluster's tokens in each route.
 	Limits []RouteLimit `json:"limits"`
-	// Paused and Order are what operators have told of it.
-	Paused []Pause      `json:"paused,omitempty"`
-	Order  *LimitsOrder `json:"order,omitempty"`
+	// Paused and Order are what operators have told of it, and StreamOrders of the limits of its
+	// resources, by name.
+	Paused       []Pause       `json:"paused,omitempty"`
+	Order        *LimitsOrder  `json:"order,omitempty"`
+	StreamOrders []LimitsOrder `json:"streamOrders,omitempty"`
 	// Credentials is what is known of how the cluster is reached.
 	Credentials Credentials  `json:"credentials"`
 	Problems    []Problem    `json:"problems"` // of the cluster's description
@@ -159,9 +161,11 @@ type History struct {
 
 // RouteDetail is what /status/routes/NAME answers.
 type RouteDetail struct {
-	At     time.Time `json:"at"`
-	Sink   Sink      `json:"sink"`
-	Paused *Pause    `json:"paused,omitempty"` // by an operator
+	At   time.Time `json:"at"`
+	Sink Sink      `json:"sink"`
+	// Paused and Order are what operators have told of it.
+	Paused *Pause       `json:"paused,omitempty"`
+	Order  *LimitsOrder `json:"order,omitempty"`
 	// Deliveries are those of the last quarter of an hour, as far as the program has run.
 	Deliveries Deliveries `json:"deliveries"`
 	// Batches have been written since the settings changed, or the start, with BatchChanges

@@ -55,7 +55,9 @@ func (a *admin) serveResume(r *http.Request) (int, any) {
 		return http.StatusBadRequest, api.Error{Error: err.Error()}
 	}
 	// It may have left since, and is resumed all the same.
-	_, _ = a.isKnown(&of)
+	if code, wrong := a.resolve(&of, "resume"); code == http.StatusConflict {
+		return code, wrong
+	}
 	p, notStored, err := a.orders.resume(r.Context(), of, q.Get("by"))
 	if err != nil {
 		var known []string

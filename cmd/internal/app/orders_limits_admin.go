@@ -54,7 +54,14 @@ func (a *admin) serveOrderLimits(r *http.Request) (int, any) {
 	if err != nil {
 		return http.StatusBadRequest, api.Error{Error: err.Error()}
 	}
-	code, unknown := a.resolve(&of, "limit")
+	verb := "limit"
+	if reset {
+		verb = "reset"
+	}
+	code, unknown := a.resolve(&of, verb)
+	if code == http.StatusConflict {
+		return code, unknown
+	}
 	l.Target = of
 	var notStored string
 	if reset {

@@ -286,6 +286,7 @@ func TestOrdersOverTheAdminAddress(t *testing.T) {
 		{"/resume", []string{"stream", "arn:aws:eks:eu:1:cluster/prod/pods", "by", "who resumes"}, 200, `"cluster": "arn:aws:eks:eu:1:cluster/prod"`},
 		{"/pause", []string{"stream", "beta/cm?namespace=a"}, 409, "pause beta/configmaps"},
 		{"/pause", []string{"stream", "beta/configmaps"}, 200, `"resource": "configmaps"`},
+		{"/resume", []string{"stream", "beta/cm?namespace=a"}, 409, "resume beta/configmaps"},
 		{"/resume", []string{"stream", "beta/configmaps"}, 200, `"resource": "configmaps"`},
 		{"/pause", []string{"route", "stdout:"}, 200, `"mode": "hold"`},
 		{"/limits", []string{"cluster", "gamma", "qps", "1"}, 404, `"alpha"`},
@@ -310,6 +311,10 @@ func TestOrdersOverTheAdminAddress(t *testing.T) {
 		{"/limits", []string{"route", "stdout:", "reset", "true"}, 200, `"effective": 0`},
 		{"/limits", []string{"stream", "alpha/pods", "qps", "1"}, 404, "deployments.apps"},
 		{"/limits", []string{"stream", "beta/cm?namespace=a", "qps", "1"}, 409, "limit beta/configmaps"},
+		{"/limits", []string{"stream", "beta/configmaps", "qps", "1"}, 200, `"effective": 1`},
+		{"/limits", []string{"stream", "beta/cm?namespace=a", "reset", "true"}, 409, "reset beta/configmaps"},
+		{"/limits", []string{"stream", "beta/cm?namespace=a", "reset", "true"}, 409, "namespace=b"},
+		{"/limits", []string{"stream", "beta/configmaps", "reset", "true"}, 200, `"declaredBy": "nothing"`},
 		{"/limits", []string{"stream", "alpha/deploy", "qps", "6"}, 200, `"resource": "deployments.apps"`},
 		{"/limits", []string{"stream", "alpha/deployments.apps", "reset", "true"}, 200, `"effective": 0`},
 	} {

@@ -24,7 +24,7 @@ const (
 
 // Client asks a running program: at its address, or in its Pod. A follower's answer is
 // that the leader is to be asked: then it does so, once, and says on stderr whom it asks.
-// It may be used by one goroutine at a time.
+// It may be used by one goroutine at a time, and by several once it has had an answer.
 type Client struct {
 	Address string // a URL; empty: the program is in a Pod
 	hub     hubFlags

@@ -1,10 +1,13 @@
 package ctl
 
 import (
+	"errors"
 	"fmt"
+	"math"
 	"net/http"
 	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -44,6 +47,12 @@ func NewLimits() *cobra.Command {
 		Args: cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			given := cmd.Flags().Changed
+			if err := errors.Join(notEmpty(cmd.Flags(), "stream", "route"), checkLimits(given, qps, burst, weight, reset)); err != nil {
+				return Unasked(err)
+			}
+			if len(args) > 0 && strings.TrimSpace(args[0]) == "" {
+				return Unasked(errors.New("the name of the cluster is empty"))
+			}
 			if len(args) == 0 && t == (target{}) && o == (order{}) && !slices.ContainsFunc(limitFlags, given) {
 				var all api.LimitsOrders
 				if err := c.Get(cmd.Context(), cmd.ErrOrStderr(), "/limits", nil, &all); err != nil {
@@ -96,6 +105,26 @@ func NewLimits() *cobra.Command {
 	out.AddFlags(f)
 	cmd.ValidArgsFunction = c.CompleteCluster
 	return cmd
+}
+
+// checkLimits refuses what no program would take.
+func checkLimits(given func(flag string) bool, qps float64, burst, weight int, reset bool) error {
+	var errs []error
+	if qps < 0 || math.IsNaN(qps) || math.IsInf(qps, 0) {
+		errs = append(errs, fmt.Errorf("--qps %v: give changes per second, or 0 for no limit", qps))
+	}
+	for _, count := range []struct {
+		flag string
+		n    int
+	}{{"burst", burst}, {"weight", weight}} {
+		if given(count.flag) && count.n < 1 {
+			errs = append(errs, fmt.Errorf("--%s %d: give a whole number from 1 on", count.flag, count.n))
+		}
+	}
+	if reset && (given("qps") || given("burst") || given("weight")) {
+		errs = append(errs, errors.New("--reset takes all limits away that were set; give no others with it"))
+	}
+	return errors.Join(errs...)
 }
 
 // ordersTable has a row for each order of limits.

@@ -35,6 +35,10 @@ func (t *target) query(args []string) (url.Values, error) {
 	}
 	switch len(q) {
 	case 1:
+		cluster, resource, _ := strings.Cut(t.stream, "/")
+		if t.stream != "" && (cluster == "" || resource == "") {
+			return nil, Unasked(fmt.Errorf("--stream %q: give CLUSTER/RESOURCE, such as edge-1/deployments.apps", Printable(t.stream)))
+		}
 		return q, nil
 	case 0:
 		return nil, Unasked(errors.New("of what? Give the name of a cluster, --stream CLUSTER/RESOURCE or --route NAME"))

@@ -63,41 +63,53 @@ type pausings struct {
 // mostErrors bounds how many of many errors are shown.
 const mostErrors = 10
 
-// pausing asks for pauses or their ends, one after the other, and prints the answers.
+// pausing asks for pauses or their ends, and prints the answers.
 func pausing(cmd *cobra.Command, c *Client, out *Output, path string, of []url.Values, done string) error {
 	t := Table{Columns: []Column{{Name: "STATE"}, {Name: "OF"}, {Name: "MODE"}, {Name: "UNTIL"}, {Name: "BY"}, {Name: "REASON"}}}
 	all := pausings{Clusters: []api.Pausing{}}
-	var failed []error
+	var failed []error // the first ones, and how many more
 	var unstored error // of the first; the others are rarely another one
 	several, notes := cmd.Flags().Changed("selector"), cmd.ErrOrStderr()
 	if several {
 		notes = io.Discard // who is asked has been said
 	}
-	for _, q := range of {
-		var p api.Pausing
-		err := c.Post(cmd.Context(), notes, path, q, storedWithin, &p, http.StatusOK, http.StatusAccepted)
-		if err != nil {
+	type answer struct {
+		api.Pausing
+
+		err error
+	}
+	names, queries := make([]string, len(of)), map[string]url.Values{}
+	for i, q := range of {
+		names[i] = q.Get("cluster")
+		queries[names[i]] = q
+	}
+	var program silence
+	asked := inTurn(names, func(name string) (a answer) {
+		a.err = c.Post(cmd.Context(), notes, path, queries[name], storedWithin, &a.Pausing, http.StatusOK, http.StatusAccepted)
+		return a
+	}, func(name string, a answer) bool {
+		ofOne := func(err error) error {
 			if several {
-				err = fmt.Errorf("cluster %s: %w", Printable(q.Get("cluster")), err)
+				err = fmt.Errorf("cluster %s: %w", Printable(name), err)
 			}
-			failed = append(failed, err)
-			if _, unreachable := errors.AsType[*unreachableError](err); unreachable || cmd.Context().Err() != nil {
-				break // nor will the others be
-			}
-			continue
+			return err
 		}
+		if a.err != nil {
+			failed = append(failed, ofOne(a.err))
+			return program.goOn(a.err) && cmd.Context().Err() == nil
+		}
+		p := a.Pausing
 		t.Rows, t.Items = append(t.Rows, []string{done, p.String(), p.Mode, until(p.Until), p.By, p.Reason}), append(t.Items, p)
 		all.Clusters = append(all.Clusters, p)
 		if err := notStored(p.NotStored); err != nil && unstored == nil {
-			if unstored = err; several {
-				unstored = fmt.Errorf("cluster %s: %w", Printable(p.Cluster), err)
-			}
+			unstored = ofOne(err)
 		}
-	}
+		return program.goOn(nil)
+	})
 	if more := len(failed) - mostErrors; more > 0 {
 		failed = append(failed[:mostErrors], fmt.Errorf("and %d clusters more", more))
 	}
-	wrong := errors.Join(append(failed, unstored)...)
+	wrong := errors.Join(append(failed, unasked(names, asked), unstored)...)
 	if len(all.Clusters) == 0 {
 		return wrong
 	}

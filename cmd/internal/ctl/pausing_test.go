@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"github.com/fairlead-dev/fairlead/cmd/internal/api"
@@ -23,9 +24,9 @@ func TestPauseOfClustersThatFail(t *testing.T) {
 		}
 		_ = json.NewEncoder(w).Encode(s)
 	})
-	asked := 0
+	var asked atomic.Int64
 	mux.HandleFunc("POST /pause", func(w http.ResponseWriter, r *http.Request) {
-		asked++
+		asked.Add(1)
 		p := api.Pausing{Pause: api.Pause{Target: api.Target{Cluster: r.URL.Query().Get("cluster")}, Mode: r.URL.Query().Get("mode")}}
 		if p.Cluster >= "edge-10" {
 			w.WriteHeader(http.StatusConflict)
@@ -48,8 +49,8 @@ func TestPauseOfClustersThatFail(t *testing.T) {
 	if strings.Count(err, "there is no room for it") != mostErrors || !strings.Contains(err, "cluster edge-10: ") || !strings.Contains(err, "and 5 clusters more") || strings.Count(err, "no space left") != 1 {
 		t.Errorf("it ends with %s", err)
 	}
-	if asked != 20 || strings.Count(out.String(), "Paused   cluster edge-0") != 5 || strings.Count(out.String(), "stop") != 5 {
-		t.Errorf("asked %d times: %s", asked, out.String())
+	if asked.Load() != 20 || strings.Count(out.String(), "Paused   cluster edge-0") != 5 || strings.Count(out.String(), "stop") != 5 {
+		t.Errorf("asked %d times: %s", asked.Load(), out.String())
 	}
 }
 

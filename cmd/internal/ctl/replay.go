@@ -34,9 +34,9 @@ func NewReplay() *cobra.Command {
 			"cannot be replayed now, such as a resource that the cluster does not serve.\n\n" +
 			"With a namespace, a name or labels it is only the objects that have these and that the\n" +
 			"sinks have accepted before. --dry-run counts them, and delivers nothing.\n\n" +
-			"Without --cluster it is all clusters, or those that --cluster-selector selects, one after\n" +
-			"the other. Then at least one of these has to say what: --cluster-selector, --route, -n,\n" +
-			"--name and -l. If one cluster fails, the others are replayed, and the command fails.",
+			"Without --cluster it is all clusters, or those that --cluster-selector selects, several at\n" +
+			"once. Then at least one of these has to say what: --cluster-selector, --route, -n, --name\n" +
+			"and -l. If one cluster fails, the others are replayed, and the command fails.",
 		Example: "  fairlead replay --cluster edge-1 --resource deployments.apps\n" +
 			"  fairlead replay --cluster edge-1 -n shop -l app=web --dry-run\n" +
 			"  fairlead replay --cluster edge-1 --resource pods -n shop --name web-0 --route stdout:\n" +
@@ -81,22 +81,31 @@ func (r *replayCommand) run(cmd *cobra.Command) error {
 		}
 		said.several, notes = true, io.Discard // who is asked has been said
 	}
-	for _, name := range names {
+	type answer struct {
+		api.Replay
+
+		err error
+	}
+	var ends error // of the command, whatever the other clusters come to
+	var program silence
+	asked := inTurn(names, func(name string) answer {
 		one, err := r.ask(cmd, notes, name)
-		if _, unreachable := errors.AsType[*unreachableError](err); err != nil && (!said.several || unreachable || cmd.Context().Err() != nil) {
-			return errors.Join(r.print(cmd.OutOrStdout(), said), said.cutShort(name, err))
+		return answer{one, err}
+	}, func(name string, one answer) bool {
+		if one.err != nil && !said.several {
+			ends = one.err
+			return false
 		}
-		c := said.add(name, one, err)
-		if r.output.IsText() {
-			if _, err := io.WriteString(cmd.OutOrStdout(), c.text(r.dry)); err != nil {
-				return err
-			}
+		c := said.add(name, one.Replay, one.err)
+		if r.output.IsText() && ends == nil {
+			_, ends = io.WriteString(cmd.OutOrStdout(), c.text(r.dry))
 		}
+		return program.goOn(one.err) && ends == nil && cmd.Context().Err() == nil
+	})
+	if ends != nil {
+		return ends
 	}
-	if err := r.print(cmd.OutOrStdout(), said); err != nil {
-		return err
-	}
-	return said.end()
+	return errors.Join(r.print(cmd.OutOrStdout(), said), unasked(names, asked), said.end())
 }
 
 // ask asks for the replay of one cluster.

@@ -17,8 +17,8 @@ import (
 	"github.com/fairlead-dev/fairlead/cmd/internal/api"
 )
 
-// A cluster that cannot be replayed keeps none after it from being replayed, and is told. Once the
-// program is gone, nobody is asked any more.
+// A cluster that cannot be replayed keeps no other one from being replayed, and is told in its turn,
+// also if there is no answer for it.
 func TestReplayOfClustersThatFail(t *testing.T) {
 	var mu sync.Mutex
 	var asked []string
@@ -26,7 +26,7 @@ func TestReplayOfClustersThatFail(t *testing.T) {
 	mux.HandleFunc("GET /clusters", func(w http.ResponseWriter, _ *http.Request) {
 		_ = json.NewEncoder(w).Encode(api.Status{Clusters: []api.Cluster{{Name: "d"}, {Name: "b"}, {Name: "a"}, {Name: "c\x1b[2J"}}})
 	})
-	gone := "" // the cluster at which the program ends
+	gone := "" // the cluster for which there is no answer
 	mux.HandleFunc("POST /replay", func(w http.ResponseWriter, r *http.Request) {
 		cluster := r.URL.Query().Get("cluster")
 		mu.Lock()
@@ -79,11 +79,42 @@ func TestReplayOfClustersThatFail(t *testing.T) {
 	}
 
 	gone = "b"
-	if out, err = run("--route=r"); err == nil || !strings.Contains(err.Error(), "cluster b and those after it were not replayed\n") || len(asked) != 2 || !strings.Contains(out, "Replaying cluster a") {
-		t.Errorf("%v, asked for %q: %s", err, asked, out)
+	out, err = run("--route=r")
+	begins := []string{"Replaying cluster a: ", "Cluster b cannot be replayed: POST ", "Replaying cluster c", "Replaying cluster d: ", "Nothing of pods", "Replaying 3 clusters: "}
+	lines := strings.Split(strings.TrimSpace(out), "\n")
+	if err == nil || !strings.HasPrefix(err.Error(), "2 of 4 clusters") || len(asked) != 4 || len(lines) != len(begins) {
+		t.Fatalf("%v, asked for %q: %s", err, asked, out)
 	}
-	if out, err = run("--cluster=b"); err == nil || strings.Contains(err.Error(), "those after it") || out != "" {
+	for i, line := range lines {
+		if !strings.HasPrefix(line, begins[i]) {
+			t.Errorf("line %d is %q, want %q", i+1, line, begins[i])
+		}
+	}
+	if out, err = run("--cluster=b"); err == nil || out != "" {
 		t.Errorf("%v: %s", err, out)
+	}
+}
+
+// Once the program is gone, nobody is asked for any more.
+func TestReplayByAProgramThatIsGone(t *testing.T) {
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /clusters", func(w http.ResponseWriter, _ *http.Request) {
+		var s api.Status
+		for _, name := range numbered(5000) {
+			s.Clusters = append(s.Clusters, api.Cluster{Name: name})
+		}
+		_ = json.NewEncoder(w).Encode(s)
+	})
+	mux.HandleFunc("POST /replay", func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) })
+	server := httptest.NewServer(mux)
+	defer server.Close()
+	cmd := NewReplay()
+	cmd.SetArgs([]string{"--route=r", "--admin=" + server.URL})
+	cmd.SetOut(io.Discard)
+	cmd.SetErr(io.Discard)
+	cmd.SilenceUsage, cmd.SilenceErrors = true, true
+	if err := fmt.Sprint(cmd.ExecuteContext(t.Context())); !strings.Contains(err, "clusters were not asked for, from edge-") || !strings.Contains(err, "clusters were not replayed") {
+		t.Errorf("it ends with %s", err)
 	}
 }
 

@@ -1,7 +1,6 @@
 package ctl
 
 import (
-	"errors"
 	"fmt"
 	"strings"
 
@@ -100,14 +99,6 @@ func (r *replayed) end() error {
 		return fmt.Errorf("%d of %d clusters were not replayed, or not all of them", r.Failed, len(r.Clusters))
 	}
 	return fmt.Errorf("%d streams of cluster %s were left out", len(r.Clusters[0].Replay.Failed), Printable(r.Clusters[0].Cluster))
-}
-
-// cutShort returns how the command ends that could not ask for a cluster, nor for those after it.
-func (r *replayed) cutShort(cluster string, err error) error {
-	if !r.several {
-		return err
-	}
-	return errors.Join(fmt.Errorf("cluster %s and those after it were not replayed", Printable(cluster)), err)
 }
 
 // objects says how many objects a replay is of.

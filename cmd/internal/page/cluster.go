@@ -25,11 +25,7 @@ func (p *Page) cluster(s *snapshot, r *http.Request) answer {
 			d.Paused = append(d.Paused, of)
 		}
 	}
-	for i := range s.status.Limits {
-		if s.status.Limits[i].Target == (api.Target{Cluster: name}) {
-			d.Order = &s.status.Limits[i]
-		}
-	}
+	d.Order, d.StreamOrders = ordersOf(s.status.Limits, name)
 	for _, of := range s.status.Problems {
 		if of.Cluster == name {
 			d.Problems = append(d.Problems, of)

@@ -29,6 +29,7 @@ func (p *Page) route(s *snapshot, r *http.Request) answer {
 			d.Paused = &s.status.Paused[j]
 		}
 	}
+	d.Order = orderOf(s.status.Limits, api.Target{Route: name})
 	for j := range s.status.Clusters {
 		addToRoute(&d, &s.status.Clusters[j])
 	}

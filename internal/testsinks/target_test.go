@@ -1,0 +1,109 @@
+package testsinks
+
+import (
+	"bytes"
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"io/fs"
+	"os"
+	"path"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// Each test that starts one of these servers is run by make test-sinks, where it cannot be skipped.
+func TestTargetRunsAll(t *testing.T) {
+	const root = "../.."
+	text, err := os.ReadFile(filepath.Join(root, "Makefile"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	makefile := string(text)
+	whole, single := strings.Fields(variable(t, makefile, "SINKPKGS")), strings.Fields(variable(t, makefile, "SINKTESTPKGS"))
+	names, err := regexp.Compile(strings.ReplaceAll(variable(t, makefile, "SINKTESTS"), "$$", "$"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	found := 0
+	for file, tests := range starters(t, root) {
+		folder := "./" + path.Dir(file)
+		if slices.ContainsFunc(whole, func(of string) bool { return holds(of, folder) }) {
+			continue
+		}
+		for _, test := range tests {
+			if found++; !slices.Contains(single, folder) || !names.MatchString(test) {
+				t.Errorf("make test-sinks does not run %s of %s: add it to SINKTESTS and SINKTESTPKGS", test, folder)
+			}
+		}
+	}
+	if found < 4 {
+		t.Errorf("%d tests outside of %v start a server; are they found otherwise now?", found, whole)
+	}
+}
+
+// variable returns what a Makefile sets a variable to.
+func variable(t *testing.T, makefile, name string) string {
+	t.Helper()
+	found := regexp.MustCompile(`(?m)^` + name + ` *:= *(.*)$`).FindStringSubmatch(makefile)
+	if found == nil {
+		t.Fatalf("the Makefile sets no %s", name)
+	}
+	return found[1]
+}
+
+// holds reports whether a pattern of packages, such as ./sinks/..., means a folder.
+func holds(pattern, folder string) bool {
+	of, below := strings.CutSuffix(pattern, "/...")
+	return folder == of || below && strings.HasPrefix(folder, of+"/")
+}
+
+// starters returns the tests that start a server, by the path of their file.
+func starters(t *testing.T, root string) map[string][]string {
+	t.Helper()
+	found := map[string][]string{}
+	err := fs.WalkDir(os.DirFS(root), ".", func(file string, entry fs.DirEntry, err error) error {
+		switch {
+		case err != nil:
+			return err
+		case entry.IsDir() && (strings.HasPrefix(path.Base(file), ".") && file != "." || file == "bin"):
+			return fs.SkipDir
+		case !strings.HasSuffix(file, "_test.go") || strings.HasPrefix(file, "internal/testsinks/"):
+			return nil
+		}
+		text, err := os.ReadFile(filepath.Join(root, file))
+		if err != nil || !bytes.Contains(text, []byte("testsinks.Start")) {
+			return err
+		}
+		parsed, err := parser.ParseFile(token.NewFileSet(), file, text, parser.SkipObjectResolution)
+		if err != nil {
+			return err
+		}
+		for _, of := range parsed.Decls {
+			if f, is := of.(*ast.FuncDecl); is && !strings.HasPrefix(f.Name.Name, "Benchmark") && starts(f) {
+				found[file] = append(found[file], f.Name.Name)
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return found
+}
+
+// starts reports whether a function starts a server by itself.
+func starts(f *ast.FuncDecl) (does bool) {
+	ast.Inspect(f, func(n ast.Node) bool {
+		if of, is := n.(*ast.SelectorExpr); is && strings.HasPrefix(of.Sel.Name, "Start") {
+			if in, is := of.X.(*ast.Ident); is && in.Name == "testsinks" {
+				does = true
+			}
+		}
+		return !does
+	})
+	return does
+}
