@@ -42,11 +42,11 @@ func (l *Line) pump(ctx context.Context, w *way, client, server *net.TCPConn) {
 	for from, to := range map[*net.TCPConn]*net.TCPConn{client: server, server: client} {
 		chunks := make(chan chunk, chunksUnderWay)
 		group.Go(func() error {
-			return receive(ctx, from, chunks, func(n int) {
-				if from == client {
-					l.sent.Add(int64(n))
-				}
-			})
+			count := &l.got
+			if from == client {
+				count = &l.sent
+			}
+			return receive(ctx, from, chunks, func(n int) { count.Add(int64(n)) })
 		})
 		group.Go(func() error { return l.send(ctx, w, to, chunks, to == client) })
 	}
