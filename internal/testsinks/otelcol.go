@@ -25,8 +25,27 @@ type Collector struct {
 // on its way to the file. TLS is for clients, who have to show a certificate; nil: without.
 func StartOtelcol(t testing.TB, files *testserver.TLS) *Collector {
 	t.Helper()
-	server, _ := testserver.Prepare(t, "otelcol", find(t, Otelcol), files)
-	c := &Collector{Server: server, File: filepath.Join(server.Dir, "logs.jsonl"), SpansFile: filepath.Join(server.Dir, "spans.jsonl")}
+	c := &Collector{}
+	c.start(t, files)
+	return c
+}
+
+// StartAnother starts another one, without TLS, that writes to the same files. At any time
+// one of them is sent something.
+func (c *Collector) StartAnother(t testing.TB) *Collector {
+	t.Helper()
+	other := *c
+	other.start(t, nil)
+	return &other
+}
+
+// start starts one with the files that there are, or with its own.
+func (c *Collector) start(t testing.TB, files *testserver.TLS) {
+	t.Helper()
+	c.Server, _ = testserver.Prepare(t, "otelcol", find(t, Otelcol), files)
+	if c.File == "" {
+		c.File, c.SpansFile = filepath.Join(c.Dir, "logs.jsonl"), filepath.Join(c.Dir, "spans.jsonl")
+	}
 	_, host, _ := strings.Cut(c.URL, "://")
 	secure := ""
 	if files != nil {
@@ -52,7 +71,6 @@ service:
 		return c.Call(ctx, http.MethodPost, "/v1/logs", json, struct{}{}, nil)
 	}
 	c.Start(t)
-	return c
 }
 
 var (
