@@ -71,6 +71,8 @@ func shortDestination(sink string, others bool) *options {
 	o.sink, o.members = sink, 1
 	if !others {
 		o.changes, o.faults, o.duration, o.hostile = 200, 0, 6*time.Second, false
+	} else if len(destinations[sink].seldom) > 0 {
+		o.duration = seldomFrom
 	}
 	return o
 }
