@@ -81,12 +81,9 @@ func shortDestination(sink string, others bool) *options {
 var allDestinations = os.Getenv(testsinks.RequireEnv) != ""
 
 // requireDestination skips a test of a destination that needs a program that is not built
-// here, or that takes long: these are for make test-sinks.
+// here: it is for make test-sinks.
 func requireDestination(t *testing.T, sink string) {
 	t.Helper()
-	if sink == "nats-cluster" && !allDestinations {
-		t.Skip("it finds a new leader in seconds, again and again: make test-sinks")
-	}
 	if p := map[string]*testprogram.Program{"otlp": testsinks.Otelcol, "s3": testsinks.VersityGW}[sink]; p != nil {
 		if _, err := p.Find(); err != nil {
 			testserver.Missing(t, testsinks.RequireEnv, err)

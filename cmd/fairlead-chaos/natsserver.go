@@ -24,8 +24,12 @@ import (
 // natsToken is what clients of NATS log in with.
 const natsToken = "a-token-of-chaos"
 
-// askFor bounds what is asked of NATS, so that servers that have ended are asked again.
-const askFor = 30 * time.Second
+// askFor bounds what is asked of NATS, so that servers that have ended are asked again. A
+// cluster that has no leader yet does not answer, so that it is asked again sooner at first.
+const (
+	askFor     = 30 * time.Second
+	askAtFirst = time.Second
+)
 
 // jetStream is a NATS server in this process, or a cluster of some, with streams on files.
 type jetStream struct {
@@ -133,7 +137,14 @@ func (s *jetStream) await(t testing.TB, do func(context.Context, jetstream.JetSt
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
-	if err := lab.WaitUntil(ctx, failoverWatch, func() error { return s.as(ctx, do) }); err != nil {
+	limit := askAtFirst
+	err := lab.WaitUntil(ctx, failoverWatch, func() error {
+		once, cancel := context.WithTimeout(ctx, limit)
+		defer cancel()
+		limit *= 2
+		return s.as(once, do)
+	})
+	if err != nil {
 		t.Fatal(err)
 	}
 }

@@ -24,7 +24,7 @@ func TestMissing(t *testing.T) {
 			t.Errorf("%q, want one line about %s and make test-sinks", text, p.Name)
 		}
 		t.Setenv(p.Env, here)
-		if text := Missing(); strings.Contains(text, p.Name) || !strings.Contains(text, "three NATS servers") {
+		if text := Missing(); strings.Contains(text, p.Name) || !strings.Contains(text, "a hub that fails over") {
 			t.Errorf("%q, although %s is here", text, p.Name)
 		}
 	}
