@@ -149,10 +149,11 @@ func TestRestartAndFailOverKeepData(t *testing.T) {
 	if _, err := client.Get(t.Context(), "kept"); err != nil {
 		t.Errorf("get while there are two API servers: %v", err)
 	}
+	before := cluster.Config()
 	if err := cluster.FailOver(); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := client.Get(t.Context(), "kept"); !errors.Is(err, syscall.ECONNREFUSED) {
+	if _, err := testenv.NewConfigMaps(t, before, client.Namespace).Get(t.Context(), "kept"); !errors.Is(err, syscall.ECONNREFUSED) {
 		t.Errorf("get from the address of before the failover: got %v, want connection refused", err)
 	}
 	for name, c := range map[string]testenv.ConfigMaps{"the proxy": through, "the new address": testenv.NewConfigMaps(t, cluster.Config(), client.Namespace)} {
