@@ -132,21 +132,25 @@ func (s *jetStream) leads(ctx context.Context, js jetstream.JetStream) error {
 	return err
 }
 
-// await calls do until it succeeds: a cluster has to find a leader first.
+// await is until for what is started.
 func (s *jetStream) await(t testing.TB, do func(context.Context, jetstream.JetStream) error) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	if err := s.until(t.Context(), do); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// until calls do until it succeeds: a cluster has to find a leader first.
+func (s *jetStream) until(ctx context.Context, do func(context.Context, jetstream.JetStream) error) error {
+	ctx, cancel := context.WithTimeoutCause(ctx, patience, fmt.Errorf("NATS has not done what it was asked for within %v", patience))
 	defer cancel()
 	limit := askAtFirst
-	err := lab.WaitUntil(ctx, failoverWatch, func() error {
+	return lab.WaitUntil(ctx, failoverWatch, func() error {
 		once, cancel := context.WithTimeout(ctx, limit)
 		defer cancel()
 		limit *= 2
 		return s.as(once, do)
 	})
-	if err != nil {
-		t.Fatal(err)
-	}
 }
 
 // know has the servers know another token, and end connections with the one before.

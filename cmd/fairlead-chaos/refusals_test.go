@@ -106,6 +106,23 @@ func (w *writing) goesOn(t *testing.T, begin func() error) {
 	}
 }
 
+// isHeld fails unless the destination holds the last state of each object.
+func (w *writing) isHeld(t *testing.T, d *destination) {
+	t.Helper()
+	held := map[replay.Object]string{}
+	for i := range w.objects {
+		name := fmt.Sprint("o-", i)
+		held[replay.Object{Cluster: "m", Resource: "configmaps", Namespace: "n", Name: name, UID: name}] = strconv.FormatUint(w.last, 10)
+	}
+	f, err := d.check(t.Context(), held, []string{"m"}, delivery{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if wrong := slices.Concat(f.all(), f.ByID.all(), f.ByNumber.all()); len(wrong) > 0 || f.Events == 0 {
+		t.Errorf("%d events: %q", f.Events, wrong)
+	}
+}
+
 // wantForNow fails the test if an error of a write, or of a change in it, is for good.
 func wantForNow(t *testing.T, err error) {
 	t.Helper()
@@ -164,6 +181,7 @@ func TestRefusals(t *testing.T) {
 					w.until(t)
 					w.last++
 					w.until(t)
+					w.isHeld(t, d)
 				})
 			}
 			for k, s := range d.more {
@@ -176,18 +194,6 @@ func TestRefusals(t *testing.T) {
 				if d.failovers != len(keepsAnswer) || d.amid == 0 {
 					t.Errorf("%d failovers, of which %d in the middle of a request", d.failovers, d.amid)
 				}
-			}
-			held := map[replay.Object]string{}
-			for i := range w.objects {
-				name := fmt.Sprint("o-", i)
-				held[replay.Object{Cluster: "m", Resource: "configmaps", Namespace: "n", Name: name, UID: name}] = strconv.FormatUint(w.last, 10)
-			}
-			f, err := d.check(t.Context(), held, []string{"m"}, delivery{})
-			if err != nil {
-				t.Fatal(err)
-			}
-			if wrong := slices.Concat(f.all(), f.ByID.all(), f.ByNumber.all()); len(wrong) > 0 || f.Events == 0 {
-				t.Errorf("%d events: %q", f.Events, wrong)
 			}
 		})
 	}
