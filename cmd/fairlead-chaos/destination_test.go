@@ -100,6 +100,9 @@ func TestDestinations(t *testing.T) {
 		}
 		t.Run(sink, func(t *testing.T) {
 			t.Parallel()
+			if sink == "nats" && !allDestinations {
+				t.Skip("nats-cluster has its faults, and one more: make test-sinks")
+			}
 			requireDestination(t, sink)
 			o := shortDestination(sink, allDestinations)
 			r := storm(t, o)

@@ -21,8 +21,8 @@ type takeover struct {
 }
 
 // awaitRequest is how long a request is waited for in which a server dies: the program may
-// have nothing to send.
-const awaitRequest = 2 * time.Second
+// be down, or have nothing to send.
+const awaitRequest = 5 * time.Second
 
 // keepsAnswer are the faults of the line under which a server dies: it has not got the
 // request, or has got it, and most likely done what it was asked for.

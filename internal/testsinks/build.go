@@ -49,7 +49,7 @@ var Otelcol = &testprogram.Program{
 var Programs = []*testprogram.Program{VersityGW, Otelcol}
 
 // tooLong are the tests that make test leaves out, for they take minutes.
-const tooLong = "chaos with a hub that fails over, and with all other faults beside those of each destination"
+const tooLong = "chaos with one NATS server, with a hub that fails over, and with all other faults beside those of each destination"
 
 // Missing says in one line which tests make test leaves out, because they take long or one
 // of the programs is not here, and how they are run.
