@@ -47,11 +47,14 @@ type Cluster struct {
 	spec   Spec
 	assets string // where the programs are
 	dir    string // certificates, data, logs, sockets
-	port   *loopback.Port
+	issuer string // of tokens of service accounts
 
 	etcd, apiServer *child.Process
+	standby         *child.Process // nil, or ended: there is none
 
 	mu          sync.Mutex
+	port        *loopback.Port // of apiServer
+	standbyPort *loopback.Port // of standby; nil before the first
 	credentials credentials
 	proxies     []*Proxy
 }
@@ -65,17 +68,25 @@ func newCluster(assets, dir string, spec Spec) (_ *Cluster, err error) {
 	if err := c.newCredentials(); err != nil {
 		return nil, err
 	}
-	c.port, err = loopback.Reserve()
-	return c, err
+	if c.port, err = loopback.Reserve(); err != nil {
+		return nil, err
+	}
+	c.issuer = c.URL()
+	return c, nil
 }
 
 // Name returns the cluster's name.
 func (c *Cluster) Name() string { return c.name }
 
-// URL returns the API server's address. It is the same after every Start.
+// URL returns the API server's address. It is the same after every Start; FailOver changes
+// it.
 func (c *Cluster) URL() string {
-	return "https://127.0.0.1:" + strconv.Itoa(c.port.Number)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return urlOf(c.port)
 }
+
+func urlOf(port *loopback.Port) string { return "https://127.0.0.1:" + strconv.Itoa(port.Number) }
 
 // Start starts the servers that do not run, on the address and the data they had
 // before, and returns when the API server is ready and has made the namespaces
@@ -96,10 +107,10 @@ func (c *Cluster) start(ctx context.Context) (err error) {
 	if err := c.waitForEtcd(ctx); err != nil {
 		return err
 	}
-	if c.apiServer, err = c.startServer(c.apiServer, "kube-apiserver", c.apiServerFlags()); err != nil {
+	if c.apiServer, err = c.startServer(c.apiServer, "kube-apiserver", c.apiServerFlags(c.port)); err != nil {
 		return err
 	}
-	return c.waitForAPIServer(ctx)
+	return c.waitForAPIServer(ctx, c.apiServer, c.URL())
 }
 
 // Stop ends the servers. Connections end and new ones are refused. The data and the
@@ -110,7 +121,7 @@ func (c *Cluster) Stop() error { return c.stop(stopGrace) }
 func (c *Cluster) Kill() error { return c.stop(0) }
 
 func (c *Cluster) stop(grace time.Duration) error {
-	if err := errors.Join(end(c.apiServer, grace), end(c.etcd, grace)); err != nil {
+	if err := errors.Join(end(c.standby, grace), end(c.apiServer, grace), end(c.etcd, grace)); err != nil {
 		return fmt.Errorf("stop cluster %s: %w", c.name, err)
 	}
 	return nil
@@ -150,8 +161,10 @@ func (c *Cluster) Close() error {
 	for _, proxy := range proxies {
 		errs = append(errs, proxy.Close())
 	}
-	if c.port != nil {
-		errs = append(errs, c.port.Release())
+	for _, port := range []*loopback.Port{c.port, c.standbyPort} {
+		if port != nil {
+			errs = append(errs, port.Release())
+		}
 	}
 	errs = append(errs, os.RemoveAll(c.dir))
 	return errors.Join(errs...)

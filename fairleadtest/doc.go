@@ -36,6 +36,8 @@
 //   - [Proxy]: the network. Cut, Reset, BlackHole, Slow, Restore.
 //   - [Cluster.Stop], [Cluster.Kill], [Cluster.Start], [Cluster.Restart]: the servers are
 //     off. Address and data stay.
+//   - [Cluster.StartStandby], [Cluster.FailOver]: another API server on the same etcd takes
+//     the place of the one that serves, which is killed.
 //   - [Cluster.Pause], [Cluster.Resume]: the API server hangs, but its port accepts.
 //   - [Cluster.Compact], [Cluster.ExpireWatches]: old resourceVersions are answered with
 //     410 Gone.

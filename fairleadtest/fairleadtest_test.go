@@ -94,7 +94,7 @@ func TestUserMayDoNothing(t *testing.T) {
 	}
 }
 
-func TestRestartKeepsAddressAndData(t *testing.T) {
+func TestRestartAndFailOverKeepData(t *testing.T) {
 	env := fairleadtest.Start(t, fairleadtest.Spec{Name: "late", Down: true})
 	cluster := env.Clusters[0]
 	client := testenv.NewConfigMaps(t, cluster.Config(), "default")
@@ -133,6 +133,32 @@ func TestRestartKeepsAddressAndData(t *testing.T) {
 		}
 		if cluster.URL() != url {
 			t.Errorf("after %s and start: the address is %s, was %s", end.name, cluster.URL(), url)
+		}
+	}
+	if err := cluster.FailOver(); err == nil {
+		t.Error("it has failed over without a standby")
+	}
+	proxy, err := cluster.NewProxy()
+	if err != nil {
+		t.Fatal(err)
+	}
+	through := testenv.NewConfigMaps(t, proxy.Config(), client.Namespace)
+	if err := errors.Join(cluster.StartStandby(t.Context()), cluster.StartStandby(t.Context())); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := client.Get(t.Context(), "kept"); err != nil {
+		t.Errorf("get while there are two API servers: %v", err)
+	}
+	before := cluster.Config()
+	if err := cluster.FailOver(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := testenv.NewConfigMaps(t, before, client.Namespace).Get(t.Context(), "kept"); !errors.Is(err, syscall.ECONNREFUSED) {
+		t.Errorf("get from the address of before the failover: got %v, want connection refused", err)
+	}
+	for name, c := range map[string]testenv.ConfigMaps{"the proxy": through, "the new address": testenv.NewConfigMaps(t, cluster.Config(), client.Namespace)} {
+		if found, err := c.Get(t.Context(), "kept"); err != nil || found.UID != made.UID || found.ResourceVersion != made.ResourceVersion {
+			t.Errorf("get through %s after the failover: %v, %v", name, found, err)
 		}
 	}
 }

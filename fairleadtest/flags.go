@@ -3,6 +3,8 @@ package fairleadtest
 import (
 	"path/filepath"
 	"strconv"
+
+	"github.com/fairlead-dev/fairlead/internal/loopback"
 )
 
 // The files of a cluster's directory. Unix sockets have short names because the
@@ -36,17 +38,17 @@ func (c *Cluster) etcdFlags() []string {
 
 // apiServerFlags switches off what a server without nodes and controllers only
 // spends start-up time and memory on. The caller's flags come last and win.
-func (c *Cluster) apiServerFlags() []string {
+func (c *Cluster) apiServerFlags(port *loopback.Port) []string {
 	file := func(name string) string { return filepath.Join(c.dir, name) }
 	flags := []string{
 		"--bind-address=127.0.0.1",
-		"--secure-port=" + strconv.Itoa(c.port.Number),
+		"--secure-port=" + strconv.Itoa(port.Number),
 		"--advertise-address=127.0.0.1",
 		"--cert-dir=" + c.dir,
 		"--tls-cert-file=" + file(servingCertFile),
 		"--tls-private-key-file=" + file(servingKeyFile),
 		"--client-ca-file=" + file(caFile),
-		"--service-account-issuer=" + c.URL(),
+		"--service-account-issuer=" + c.issuer,
 		"--service-account-key-file=" + file(serviceKeyFile),
 		"--service-account-signing-key-file=" + file(serviceKeyFile),
 		"--etcd-servers=unix://" + file(etcdSocket),

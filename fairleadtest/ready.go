@@ -19,17 +19,17 @@ func (c *Cluster) waitForEtcd(ctx context.Context) error {
 	return waitFor200(ctx, client, c.etcd, etcdURL+"/health")
 }
 
-// waitForAPIServer returns when the API server is ready. Readiness does not
+// waitForAPIServer returns when an API server is ready. Readiness does not
 // cover the namespaces that it makes for itself, and a client that is quick
 // enough to see none of them would be surprised.
-func (c *Cluster) waitForAPIServer(ctx context.Context) error {
+func (c *Cluster) waitForAPIServer(ctx context.Context, server *child.Process, url string) error {
 	client, err := rest.HTTPClientFor(c.Config())
 	if err != nil {
 		return err
 	}
 	defer client.CloseIdleConnections()
 	for _, path := range []string{"/readyz", "/api/v1/namespaces/default", "/api/v1/namespaces/kube-system"} {
-		if err := waitFor200(ctx, client, c.apiServer, c.URL()+path); err != nil {
+		if err := waitFor200(ctx, client, server, url+path); err != nil {
 			return err
 		}
 	}

@@ -17,7 +17,7 @@ import (
 	"github.com/fairlead-dev/fairlead/internal/testsinks"
 )
 
-// startBucket has a versitygw, which keeps the objects of a bucket as files.
+// startBucket has two versitygw, which keep the objects of a bucket as files of one folder.
 func startBucket(t testing.TB, d *destination) {
 	t.Helper()
 	s := testsinks.StartVersityGW(t, nil)
@@ -28,10 +28,11 @@ func startBucket(t testing.TB, d *destination) {
 	if err := give(s.SecretKey); err != nil {
 		t.Fatal(err)
 	}
-	d.server, d.addr = s, s.Host
+	second := s.StartAnother(t)
+	d.serveInTurn(peer{s, s.Host}, peer{second, second.Host})
 	d.sink = "s3://" + d.listens + "/" + s.Bucket + "/fleet?tls=false&age=200ms&timeout=5s&credentials=file&credentials-file=" + keys + "&name=" + theDestination
 	// Somebody renews the keys, and the store does not know them yet.
-	d.more = map[kind]stroke{"destination-denies": {
+	d.more = map[kind]stroke{destinationDenies: {
 		func(context.Context) error { return give("not" + s.SecretKey) },
 		func(context.Context) error { return give(s.SecretKey) },
 	}}

@@ -271,6 +271,7 @@ func (c *chaos) judge(ctx context.Context) error {
 			c.wrong = append(c.wrong, theDestination+": "+problem)
 		}
 		c.result.outside(c.sink, f, len(c.letters))
+		c.result.Destination.Failovers, c.result.Destination.FailoversAmid = c.outside.failovers, c.outside.amid
 		if c.several != nil {
 			c.result.Destination.LateWrites = c.several.lateThere
 			c.result.Destination.OldTerms += len(c.several.back)

@@ -104,7 +104,7 @@ func (c *chaos) raise(ctx context.Context, fail context.CancelCauseFunc) (err er
 	}
 	c.plan = append(c.plan, newSinkPlan(c.seed, c.changes, further, names)...)
 	if c.outside != nil {
-		c.plan = append(c.plan, newDestinationPlan(c.seed, c.changes, c.faults, c.outside.kinds(c.duration))...)
+		c.plan = append(c.plan, newDestinationPlan(c.seed, c.changes, c.faults, destinations[c.sink].kinds(c.duration))...)
 	}
 	c.say("Seed %d: %d writes to %d members, %d faults. Starting the control planes.", c.seed, c.changes, c.members, len(c.plan))
 	if c.fleet, err = startFleet(ctx, names); err != nil {

@@ -40,21 +40,25 @@ func (c *collector) Start(t testing.TB) {
 	}
 }
 
-// startCollector has a collector behind a gate, which refuses as one does whose memory
-// is used up, or that does not know a token.
+// startCollector has two collectors that write to one file, behind a gate, which refuses as
+// one does whose memory is used up, or that does not know a token.
 func startCollector(t testing.TB, d *destination) {
 	t.Helper()
-	c := testsinks.StartOtelcol(t, nil)
-	to, err := url.Parse(c.URL)
-	if err != nil {
-		t.Fatal(err)
+	g := &gate{}
+	behind := func(c *testsinks.Collector) peer {
+		to, err := url.Parse(c.URL)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return peer{&collector{c, d}, serve(t, g.before(passOn(to)))}
 	}
-	g := &gate{to: passOn(to)}
-	d.server, d.addr, d.more = &collector{c, d}, serve(t, g), g.faults()
+	first := testsinks.StartOtelcol(t, nil)
+	both := d.serveInTurn(behind(first), behind(first.StartAnother(t)))
+	d.more = g.faults()
 	d.sink = "otlp:http://" + d.listens + "?timeout=5s&name=" + theDestination
 	d.events = func(ctx context.Context) (events []replay.Event, err error) {
 		var lines []string
-		if err := d.rig.Do(ctx, func(t testing.TB) { lines = c.Lines(t) }); err != nil {
+		if err := d.rig.Do(ctx, func(t testing.TB) { lines = both.serves.killable.(*collector).Lines(t) }); err != nil {
 			return nil, err
 		}
 		for _, line := range lines {

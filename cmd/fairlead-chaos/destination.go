@@ -28,6 +28,15 @@ const (
 	destinationSlow  kind = "destination-slow"
 	destinationMute  kind = "destination-mute" // it does what it is asked for, and no answer arrives
 	destinationDown  kind = "destination-down" // kill -9, and down for a while
+
+	// Those that only some kinds have.
+	destinationDenies      kind = "destination-denies"      // it does not know who asks
+	destinationDisconnects kind = "destination-disconnects" // it ends all sessions
+	destinationFailsOver   kind = "destination-fails-over"  // another server takes its place in the middle of a request: see takeover
+	destinationFull        kind = "destination-full"        // it takes nothing more, or nothing new
+	destinationReadOnly    kind = "destination-read-only"   // as a failover leaves the server that was the primary
+	destinationRefuses     kind = "destination-refuses"     // it takes nothing for now
+	destinationThrottles   kind = "destination-throttles"   // it takes some, and says when to ask for the others
 )
 
 // lineKinds are the faults that every destination has.
@@ -44,10 +53,11 @@ type destination struct {
 	// server is what crashes, and addr where it listens.
 	server killable
 	addr   string
-	// more are the faults that only this kind has, each with what begins and ends it.
+	// more are the faults that only some kinds have, each with what begins and ends it, but
+	// for that of the takeover.
 	more map[kind]stroke
-	// seldom are those of them that take seconds to make, for runs of some minutes.
-	seldom map[kind]stroke
+	// takeover is how it fails over; nil: it does not.
+	takeover *takeover
 	// held reads back what exists, each object with its resourceVersion; nil if the
 	// destination holds only what happened.
 	held func(context.Context) (map[replay.Object]string, error)
@@ -60,6 +70,9 @@ type destination struct {
 	// included, and without UIDs; nil if the
 	// destination does not refuse the write of a leader that is none any more.
 	marks func(context.Context) (map[replay.Object]mark, error)
+	// failovers counts those that were, and amid how many of them were in the middle of a
+	// request. They are read when all faults have ended.
+	failovers, amid int
 
 	rig   *lab.Rig
 	close func() error
@@ -74,22 +87,60 @@ type killable interface {
 	Start(t testing.TB) // after Kill, with the data of before
 }
 
+// destinationKind is what there is to know of a kind of destination before it is started.
+type destinationKind struct {
+	// start starts its servers, and completes a destination that has its listens already.
+	start func(t testing.TB, d *destination)
+	// faults are those that it has beside the lineKinds, and seldom those that take seconds
+	// to make, for runs of a minute or more.
+	faults, seldom []kind
+}
+
+var (
+	refusalsOfHTTP = []kind{destinationDenies, destinationFailsOver, destinationRefuses, destinationThrottles}
+	refusalsOfNATS = []kind{destinationDenies, destinationFull}
+)
+
 // destinations are the values of --sink. What a kind needs is said here and nowhere else.
-// Each starts its server, and completes a destination that has its listens already.
-var destinations = map[string]func(t testing.TB, d *destination){
-	"http":         startReceiver,
-	"hub":          startHub,
-	"kafka":        startTopic,
-	"nats":         startMessages,
-	"nats-bucket":  startKeys,
-	"nats-cluster": startMessagesOfThree,
-	"otlp":         startCollector,
-	"postgres":     startTables,
-	"s3":           startBucket,
+var destinations = map[string]destinationKind{
+	"http":         {startReceiver, refusalsOfHTTP, nil},
+	"hub":          {startHub, []kind{destinationFull}, []kind{destinationFailsOver}},
+	"kafka":        {startTopic, []kind{destinationDenies, destinationFailsOver, destinationRefuses}, nil},
+	"nats":         {startMessages, refusalsOfNATS, nil},
+	"nats-bucket":  {startKeys, refusalsOfNATS, nil},
+	"nats-cluster": {startMessagesOfThree, []kind{destinationDenies, destinationFailsOver, destinationFull}, nil},
+	"otlp":         {startCollector, refusalsOfHTTP, nil},
+	"postgres":     {startTables, []kind{destinationDenies, destinationDisconnects, destinationReadOnly}, []kind{destinationFailsOver}},
+	"s3":           {startBucket, []kind{destinationDenies, destinationFailsOver}, nil},
 }
 
 // destinationNames returns the values of --sink.
 func destinationNames() []string { return slices.Sorted(maps.Keys(destinations)) }
+
+// seldomFrom is how long a run is that has the faults which are seldom.
+const seldomFrom = time.Minute
+
+// kinds are the faults that it has in a run of that duration.
+func (k destinationKind) kinds(run time.Duration) []kind {
+	all := slices.Concat(lineKinds, k.faults)
+	if run >= seldomFrom {
+		all = append(all, k.seldom...)
+	}
+	return all
+}
+
+// agrees fails unless a destination has the faults that are said of its kind.
+func (k destinationKind) agrees(d *destination) error {
+	said, has := slices.Sorted(slices.Values(slices.Concat(k.faults, k.seldom))), slices.Collect(maps.Keys(d.more))
+	if d.takeover != nil {
+		has = append(has, destinationFailsOver)
+	}
+	slices.Sort(has)
+	if !slices.Equal(said, has) {
+		return fmt.Errorf("the destination has the faults %v, and its kind is said to have %v", has, said)
+	}
+	return nil
+}
 
 // startDestination starts one of that kind, with its files in dir.
 func startDestination(ctx context.Context, kind, dir string) (_ *destination, err error) {
@@ -104,9 +155,12 @@ func startDestination(ctx context.Context, kind, dir string) (_ *destination, er
 	}
 	err = d.rig.Do(ctx, func(t testing.TB) {
 		d.way = newWay(t)
-		destinations[kind](t, d)
+		destinations[kind].start(t, d)
 		d.line.Lead(d.addr)
 	})
+	if err == nil {
+		err = destinations[kind].agrees(d)
+	}
 	if err == nil {
 		err = d.open()
 	}
@@ -116,25 +170,11 @@ func startDestination(ctx context.Context, kind, dir string) (_ *destination, er
 	return d, nil
 }
 
-// seldomFrom is how long a run is that has the faults which are seldom.
-const seldomFrom = time.Minute
-
-// kinds are the faults that it has in a run of that duration.
-func (d *destination) kinds(run time.Duration) []kind {
-	all := slices.Concat(lineKinds, slices.Sorted(maps.Keys(d.more)))
-	if run >= seldomFrom {
-		all = append(all, slices.Sorted(maps.Keys(d.seldom))...)
-	}
-	return all
-}
-
 // stroke returns what begins and ends a fault.
 func (d *destination) stroke(k kind, random *rand.Rand) stroke {
 	set := func(f tcpline.Faults) func(context.Context) error {
 		return func(context.Context) error {
-			for _, w := range d.ways() {
-				w.line.Set(f)
-			}
+			d.set(f)
 			return nil
 		}
 	}
@@ -158,9 +198,8 @@ func (d *destination) stroke(k kind, random *rand.Rand) stroke {
 			func(ctx context.Context) error { return d.rig.Do(ctx, d.server.Kill) },
 			func(ctx context.Context) error { return d.rig.Do(ctx, d.server.Start) },
 		}
-	}
-	if s, ok := d.seldom[k]; ok {
-		return s
+	case destinationFailsOver:
+		return d.failsOver(keepsAnswer[random.IntN(len(keepsAnswer))])
 	}
 	return d.more[k]
 }

@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -24,7 +25,7 @@ import (
 
 func TestDestinationPlan(t *testing.T) {
 	const changes = 700
-	of := append([]kind{"one-more"}, lineKinds...)
+	of := destinations["postgres"].kinds(seldomFrom)
 	for seed := range uint64(200) {
 		plan := newDestinationPlan(seed, changes, 30, of)
 		if diff := cmp.Diff(plan, newDestinationPlan(seed, changes, 30, of)); diff != "" {
@@ -70,34 +71,46 @@ func shortDestination(sink string, others bool) *options {
 	o.sink, o.members = sink, 1
 	if !others {
 		o.changes, o.faults, o.duration, o.hostile = 200, 0, 6*time.Second, false
+	} else if len(destinations[sink].seldom) > 0 {
+		o.duration = seldomFrom
 	}
 	return o
 }
 
-// The other destinations than that of TestChaosShort take a run each, of which those that
-// need a program that is not built here are for make test-sinks.
+// allDestinations says that the tests that take long run too: make test-sinks.
+var allDestinations = os.Getenv(testsinks.RequireEnv) != ""
+
+// requireDestination skips a test of a destination that needs a program that is not built
+// here: it is for make test-sinks.
+func requireDestination(t *testing.T, sink string) {
+	t.Helper()
+	if p := map[string]*testprogram.Program{"otlp": testsinks.Otelcol, "s3": testsinks.VersityGW}[sink]; p != nil {
+		if _, err := p.Find(); err != nil {
+			testserver.Missing(t, testsinks.RequireEnv, err)
+		}
+	}
+}
+
+// The other destinations than that of TestChaosShort take a run each.
 func TestDestinations(t *testing.T) {
 	t.Parallel()
-	all := os.Getenv(testsinks.RequireEnv) != ""
-	needs := map[string]*testprogram.Program{"otlp": testsinks.Otelcol, "s3": testsinks.VersityGW}
 	for _, sink := range destinationNames() {
 		if sink == "postgres" {
 			continue
 		}
 		t.Run(sink, func(t *testing.T) {
 			t.Parallel()
-			if sink == "nats-cluster" && !all {
-				t.Skip("it finds a new leader in seconds, again and again: make test-sinks")
+			if sink == "nats" && !allDestinations {
+				t.Skip("nats-cluster has its faults, and one more: make test-sinks")
 			}
-			if p := needs[sink]; p != nil {
-				if _, err := p.Find(); err != nil {
-					testserver.Missing(t, testsinks.RequireEnv, err)
-				}
-			}
-			o := shortDestination(sink, all)
+			requireDestination(t, sink)
+			o := shortDestination(sink, allDestinations)
 			r := storm(t, o)
-			if d := r.Destination; d == nil || d.Events == 0 || r.Changes != o.changes || r.Faults < len(lineKinds) {
+			kinds := destinations[sink].kinds(o.duration)
+			if d := r.Destination; d == nil || d.Events == 0 || r.Changes != o.changes || r.Faults < len(kinds) {
 				t.Errorf("%+v: want all changes and faults, and what the destination holds", r)
+			} else if slices.Contains(kinds, destinationFailsOver) != (d.Failovers > 0) {
+				t.Errorf("%+v: it has failed over %d times, and its faults are %v", d, d.Failovers, kinds)
 			}
 		})
 	}
@@ -159,6 +172,20 @@ func TestSegments(t *testing.T) {
 	}
 }
 
+// The help names each fault of each destination.
+func TestDestinationHelp(t *testing.T) {
+	text := destinationHelp()
+	for name, k := range destinations {
+		_, line, _ := strings.Cut(text, "\n  "+name+" ")
+		line, _, _ = strings.Cut(line, "\n")
+		for _, fault := range slices.Concat(k.faults, k.seldom) {
+			if !strings.Contains(line, strings.TrimPrefix(string(fault), "destination-")) {
+				t.Errorf("the help does not name %s of %s: %q", fault, name, line)
+			}
+		}
+	}
+}
+
 // until waits for a condition.
 func until(t *testing.T, what string, holds func() bool) {
 	t.Helper()
@@ -188,7 +215,10 @@ func TestDestinationFaults(t *testing.T) {
 	}()
 	held := map[replay.Object]string{{Cluster: "m", Resource: "configmaps", Namespace: "n", Name: "a", UID: "u"}: "7"}
 	arrived := 0
-	for _, k := range d.kinds(seldomFrom) {
+	for _, k := range destinations["http"].kinds(seldomFrom) {
+		if k == destinationFailsOver {
+			continue // see TestRefusals
+		}
 		t.Run(string(k), func(t *testing.T) {
 			s := d.stroke(k, rand.New(rand.NewPCG(1, 1)))
 			if err := s.begin(t.Context()); err != nil {

@@ -6,16 +6,19 @@ import (
 	"sync/atomic"
 )
 
-// gate stands before a server of HTTP, and answers in its place while it is to refuse.
+// gate stands before servers of HTTP, and answers in their place while it is to refuse.
 type gate struct {
-	to      http.Handler
 	refuses atomic.Int32 // with this status; 0: nothing
 	asked   atomic.Int64 // while it refuses some
 }
 
-// ServeHTTP passes on what it does not refuse. It refuses only what is posted: whoever
-// asks what he may do gets the server's answer.
-func (g *gate) ServeHTTP(w http.ResponseWriter, request *http.Request) {
+// before returns what passes on what the gate does not refuse. It refuses only what is
+// posted: whoever asks what he may do gets the server's answer.
+func (g *gate) before(to http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, request *http.Request) { g.pass(to, w, request) })
+}
+
+func (g *gate) pass(to http.Handler, w http.ResponseWriter, request *http.Request) {
 	status := int(g.refuses.Load())
 	switch {
 	case request.Method != http.MethodPost:
@@ -28,7 +31,7 @@ func (g *gate) ServeHTTP(w http.ResponseWriter, request *http.Request) {
 		}
 	}
 	if status == 0 {
-		g.to.ServeHTTP(w, request)
+		to.ServeHTTP(w, request)
 		return
 	}
 	http.Error(w, "refuses on purpose", status)
@@ -43,8 +46,8 @@ func (g *gate) faults() map[kind]stroke {
 		}
 	}
 	return map[kind]stroke{
-		"destination-refuses":   {set(http.StatusServiceUnavailable), set(0)},
-		"destination-denies":    {set(http.StatusUnauthorized), set(0)}, // as if a token had expired
-		"destination-throttles": {set(http.StatusTooManyRequests), set(0)},
+		destinationRefuses:   {set(http.StatusServiceUnavailable), set(0)},
+		destinationDenies:    {set(http.StatusUnauthorized), set(0)}, // as if a token had expired
+		destinationThrottles: {set(http.StatusTooManyRequests), set(0)},
 	}
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/url"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -34,6 +33,9 @@ func (h *theHub) Config() *rest.Config {
 	return config
 }
 
+// address is where its API server listens.
+func (h *theHub) address() string { return strings.TrimPrefix(h.Cluster.URL(), "https://") }
+
 // Kill is kill -9 of the API server and its etcd, and Start has them back.
 func (h *theHub) Kill(t testing.TB) {
 	if err := h.Cluster.Kill(); err != nil {
@@ -59,19 +61,20 @@ func startHub(t testing.TB, d *destination) {
 		}
 	})
 	h := &theHub{env.Cluster("hub"), d.listens}
-	at, err := url.Parse(h.Cluster.URL())
-	if err != nil {
-		t.Fatal(err)
-	}
 	path := filepath.Join(t.TempDir(), "kubeconfig")
 	if err := testenv.WriteKubeconfig(path, h); err != nil {
 		t.Fatal(err)
 	}
-	d.server, d.addr = h, at.Host
+	d.server, d.addr = h, h.address()
 	d.sink = "hub:default?install=true&qps=0&timeout=5s&kubeconfig=" + path + "&name=" + theDestination
 	d.held, d.marks = h.held, h.marks
-	// Nobody counts what a quota of the hub's namespace is about, so that all new records are
-	// refused, as if it were used up.
+	d.takeover = &takeover{prepare: h.StartStandby, move: func(context.Context) error {
+		if err := h.FailOver(); err != nil {
+			return err
+		}
+		return d.lead(h.address())
+	}}
+	// Nobody counts here what a quota of the hub's namespace is about: it is said to be used up.
 	quotas := func() (dynamic.ResourceInterface, func(), error) {
 		client, end, err := h.client()
 		if err != nil {
@@ -79,18 +82,23 @@ func startHub(t testing.TB, d *destination) {
 		}
 		return client.Resource(schema.GroupVersionResource{Version: "v1", Resource: "resourcequotas"}).Namespace("default"), end, nil
 	}
-	d.more = map[kind]stroke{"destination-full": {
+	d.more = map[kind]stroke{destinationFull: {
 		func(ctx context.Context) error {
 			client, end, err := quotas()
 			if err != nil {
 				return err
 			}
 			defer end()
-			quota := &unstructured.Unstructured{Object: map[string]any{
+			one := map[string]any{"count/records.records.fairlead.dev": "1"}
+			quota, err := client.Create(ctx, &unstructured.Unstructured{Object: map[string]any{
 				"apiVersion": "v1", "kind": "ResourceQuota", "metadata": map[string]any{"name": "full"},
-				"spec": map[string]any{"hard": map[string]any{"count/records.records.fairlead.dev": "0"}},
-			}}
-			_, err = client.Create(ctx, quota, metav1.CreateOptions{})
+				"spec": map[string]any{"hard": one},
+			}}, metav1.CreateOptions{})
+			if err != nil {
+				return err
+			}
+			quota.Object["status"] = map[string]any{"hard": one, "used": one}
+			_, err = client.UpdateStatus(ctx, quota, metav1.UpdateOptions{})
 			return err
 		},
 		func(ctx context.Context) error {

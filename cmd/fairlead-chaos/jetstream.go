@@ -7,7 +7,6 @@ import (
 
 	"github.com/nats-io/nats.go/jetstream"
 
-	"github.com/fairlead-dev/fairlead/cmd/internal/lab"
 	"github.com/fairlead-dev/fairlead/internal/replay"
 )
 
@@ -31,21 +30,8 @@ func startStream(t testing.TB, d *destination, servers int) {
 // events returns those of the stream in its order. A cluster that has just been started may
 // have to find who answers first.
 func (s messages) events(ctx context.Context) (events []replay.Event, err error) {
-	patient, cancel := context.WithTimeoutCause(ctx, patience, fmt.Errorf("the stream could not be read within %v", patience))
-	defer cancel()
-	err = lab.WaitUntil(patient, failoverWatch, func() (err error) {
-		events, err = s.read(patient)
-		return err
-	})
-	if err != nil {
-		return nil, fmt.Errorf("read the stream: %w", err)
-	}
-	return events, nil
-}
-
-// read is one attempt.
-func (s messages) read(ctx context.Context) (events []replay.Event, err error) {
-	err = s.as(ctx, func(ctx context.Context, js jetstream.JetStream) error {
+	err = s.until(ctx, func(ctx context.Context, js jetstream.JetStream) error {
+		events = nil
 		stream, err := js.Stream(ctx, topicName)
 		if err != nil {
 			return err
@@ -55,7 +41,7 @@ func (s messages) read(ctx context.Context) (events []replay.Event, err error) {
 			return err
 		}
 		for left := stream.CachedInfo().State.Msgs; left > 0; {
-			batch, err := consumer.Fetch(int(min(left, 500)), jetstream.FetchMaxWait(askFor))
+			batch, err := consumer.Fetch(int(min(left, 500)), jetstream.FetchContext(ctx))
 			if err != nil {
 				return err
 			}
@@ -76,5 +62,8 @@ func (s messages) read(ctx context.Context) (events []replay.Event, err error) {
 		}
 		return nil
 	})
-	return events, err
+	if err != nil {
+		return nil, fmt.Errorf("read the stream: %w", err)
+	}
+	return events, nil
 }

@@ -17,13 +17,19 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/fairlead-dev/fairlead/cmd/internal/lab"
+	"github.com/fairlead-dev/fairlead/internal/loopback"
+	"github.com/fairlead-dev/fairlead/internal/testnats"
 )
 
 // natsToken is what clients of NATS log in with.
 const natsToken = "a-token-of-chaos"
 
-// askFor bounds what is asked of NATS, so that servers that have ended are asked again.
-const askFor = 30 * time.Second
+// askFor bounds what is asked of NATS, so that servers that have ended are asked again. A
+// cluster that has no leader yet does not answer, so that it is asked again sooner at first.
+const (
+	askFor     = 30 * time.Second
+	askAtFirst = time.Second
+)
 
 // jetStream is a NATS server in this process, or a cluster of some, with streams on files.
 type jetStream struct {
@@ -36,8 +42,7 @@ type jetStream struct {
 // natsNode is one of the servers.
 type natsNode struct {
 	way
-	options natsserver.Options
-	server  *natsserver.Server // nil while it is down
+	server *testnats.Server
 }
 
 // startNATS starts so many servers for a destination, with a stream of that name, which
@@ -50,7 +55,6 @@ func startNATS(t testing.TB, d *destination, servers int, stream, params string,
 	s := &jetStream{stream: stream, nodes: natsNodes(t, d.ways())}
 	token := natsToken
 	s.token.Store(&token)
-	t.Cleanup(func() { s.Kill(t) })
 	s.start(t)
 	s.await(t, create)
 
@@ -62,20 +66,20 @@ func startNATS(t testing.TB, d *destination, servers int, stream, params string,
 	for _, n := range s.nodes {
 		hosts = append(hosts, n.listens)
 	}
-	d.server, d.addr = s, s.nodes[0].address()
+	d.server, d.addr = s, s.nodes[0].server.Address()
 	d.sink = "nats://" + strings.Join(hosts, ",") + "/" + topicName + "?tls=false&timeout=5s&token-file=" + file + "&name=" + theDestination + params
 	d.more = map[kind]stroke{
-		"destination-full": s.full(),
+		destinationFull: s.full(),
 		// The token is another one, and the file of it is not renewed yet.
-		"destination-denies": {
+		destinationDenies: {
 			func(context.Context) error { return s.know("another-" + natsToken) },
 			func(context.Context) error { return s.know(natsToken) },
 		},
 	}
 	if servers > 1 {
-		d.more["destination-fails-over"] = stroke{
-			s.failOver,
-			func(ctx context.Context) error { return d.rig.Do(ctx, s.comeBack) },
+		d.takeover = &takeover{
+			move:    s.failOver,
+			restore: func(ctx context.Context) error { return d.rig.Do(ctx, s.comeBack) },
 		}
 	}
 	return s
@@ -85,51 +89,26 @@ func startNATS(t testing.TB, d *destination, servers int, stream, params string,
 func natsNodes(t testing.TB, ways []way) (nodes []*natsNode) {
 	var routes []*url.URL
 	for i, w := range ways {
-		n := &natsNode{way: w, options: natsserver.Options{
-			ServerName: fmt.Sprint("node-", i), Host: "127.0.0.1", Port: freePort(t), JetStream: true, StoreDir: t.TempDir(),
-			SyncAlways: true, NoSigs: true, NoLog: true, MaxPayload: 8 << 20, Authorization: natsToken, AuthTimeout: 60, // seconds
-		}}
+		n := &natsNode{w, testnats.New(t)}
+		o := &n.server.Options
+		o.ServerName, o.SyncAlways, o.MaxPayload, o.Authorization = fmt.Sprint("node-", i), true, 8<<20, natsToken
 		if len(ways) > 1 {
-			n.options.Cluster = natsserver.ClusterOpts{Name: "chaos", Host: "127.0.0.1", Port: freePort(t)}
-			routes = append(routes, &url.URL{Scheme: "nats-route", Host: address(n.options.Cluster.Port)})
+			o.Cluster = natsserver.ClusterOpts{Name: "chaos", Host: "127.0.0.1", Port: loopback.Keep(t)}
+			routes = append(routes, &url.URL{Scheme: "nats-route", Host: address(o.Cluster.Port)})
 		}
-		w.line.Lead(n.address())
+		w.line.Lead(n.server.Address())
 		nodes = append(nodes, n)
 	}
 	for _, n := range nodes {
-		n.options.Routes = slices.Clone(routes)
+		n.server.Options.Routes = slices.Clone(routes)
 	}
 	return nodes
-}
-
-func (n *natsNode) address() string { return address(n.options.Port) }
-
-func (n *natsNode) start(t testing.TB) {
-	t.Helper()
-	options := n.options // the server keeps what it is given
-	started, err := natsserver.NewServer(&options)
-	if err != nil {
-		t.Fatal(err)
-	}
-	started.Start()
-	n.server = started
-	if !started.ReadyForConnections(time.Minute) {
-		t.Fatal("the NATS server is not ready within a minute")
-	}
-}
-
-func (n *natsNode) kill() {
-	if n.server != nil {
-		n.server.Shutdown()
-		n.server.WaitForShutdown()
-		n.server = nil
-	}
 }
 
 func (s *jetStream) start(t testing.TB) {
 	t.Helper()
 	for _, n := range s.nodes {
-		n.start(t)
+		n.server.Start(t)
 	}
 }
 
@@ -143,7 +122,7 @@ func (s *jetStream) Start(t testing.TB) {
 // Kill ends the servers and all connections.
 func (s *jetStream) Kill(testing.TB) {
 	for _, n := range s.nodes {
-		n.kill()
+		n.server.Kill()
 	}
 }
 
@@ -153,21 +132,32 @@ func (s *jetStream) leads(ctx context.Context, js jetstream.JetStream) error {
 	return err
 }
 
-// await calls do until it succeeds: a cluster has to find a leader first.
+// await is until for what is started.
 func (s *jetStream) await(t testing.TB, do func(context.Context, jetstream.JetStream) error) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
-	defer cancel()
-	if err := lab.WaitUntil(ctx, failoverWatch, func() error { return s.as(ctx, do) }); err != nil {
+	if err := s.until(t.Context(), do); err != nil {
 		t.Fatal(err)
 	}
+}
+
+// until calls do until it succeeds: a cluster has to find a leader first.
+func (s *jetStream) until(ctx context.Context, do func(context.Context, jetstream.JetStream) error) error {
+	ctx, cancel := context.WithTimeoutCause(ctx, patience, fmt.Errorf("NATS has not done what it was asked for within %v", patience))
+	defer cancel()
+	limit := askAtFirst
+	return lab.WaitUntil(ctx, failoverWatch, func() error {
+		once, cancel := context.WithTimeout(ctx, limit)
+		defer cancel()
+		limit *= 2
+		return s.as(once, do)
+	})
 }
 
 // know has the servers know another token, and end connections with the one before.
 func (s *jetStream) know(token string) error {
 	for _, n := range s.nodes {
-		n.options.Authorization = token
-		options := n.options
+		n.server.Options.Authorization = token
+		options := n.server.Options
 		if err := n.server.ReloadOptions(&options); err != nil {
 			return fmt.Errorf("change the token of the NATS server: %w", err)
 		}
@@ -210,8 +200,8 @@ func (s *jetStream) failOver(ctx context.Context) error {
 		for _, n := range s.nodes {
 			if n.server.JetStreamIsStreamLeader(natsserver.DEFAULT_GLOBAL_ACCOUNT, s.stream) {
 				s.gone = n
+				n.server.Kill()
 				n.line.Cut()
-				n.kill()
 				return nil
 			}
 		}
@@ -221,7 +211,7 @@ func (s *jetStream) failOver(ctx context.Context) error {
 
 // comeBack has that server back.
 func (s *jetStream) comeBack(t testing.TB) {
-	s.gone.start(t)
+	s.gone.server.Start(t)
 	if err := s.gone.open(); err != nil {
 		t.Fatal(err)
 	}
@@ -234,7 +224,7 @@ func (s *jetStream) as(ctx context.Context, do func(context.Context, jetstream.J
 	defer cancel()
 	var urls []string
 	for _, n := range s.nodes {
-		urls = append(urls, "nats://"+n.address())
+		urls = append(urls, "nats://"+n.server.Address())
 	}
 	conn, err := client.Connect(strings.Join(urls, ","), client.Token(*s.token.Load()), client.NoReconnect(), client.Timeout(askFor))
 	if err != nil {

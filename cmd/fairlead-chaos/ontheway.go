@@ -59,20 +59,20 @@ const holdAnew = 500 * time.Millisecond
 func (f *failover) freezeOnTheWay(ctx context.Context, of fault, was *lab.Program) (took time.Duration, err error) {
 	until := max(of.Until, f.clock.now()+of.Until-of.At) // The fault before may have taken longer.
 	hold := f.outside.line.Hold()
-	for since := time.Now(); err == nil && hold.Waits() == 0 && f.clock.now() < until && !f.clock.over(); {
+	for since := time.Now(); err == nil && hold.Waits(1) == 0 && f.clock.now() < until && !f.clock.over(); {
 		err = retry.Sleep(ctx, clockPoll)
 		if time.Since(since) >= holdAnew { // The leader may have connected meanwhile.
-			hold.Release()
+			hold.Release(1)
 			hold, since = f.outside.line.Hold(), time.Now()
 		}
 	}
-	if err != nil || hold.Waits() == 0 {
-		hold.Release()
+	if err != nil || hold.Waits(1) == 0 {
+		hold.Release(1)
 		return 0, err
 	}
 	began := time.Now()
 	if err := was.Signal(syscall.SIGSTOP); err != nil {
-		hold.Release()
+		hold.Release(1)
 		return 0, err
 	}
 	before, err := f.readMarks(ctx)
@@ -84,7 +84,7 @@ func (f *failover) freezeOnTheWay(ctx context.Context, of fault, was *lab.Progra
 	if err == nil {
 		there, err = f.awaitMark(ctx, highest(before))
 	}
-	late := hold.Release()
+	late := hold.Release(1)
 	if err := errors.Join(err, was.Signal(syscall.SIGCONT)); err != nil {
 		return 0, err
 	}

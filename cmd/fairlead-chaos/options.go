@@ -81,26 +81,53 @@ Of the rest there are sums over all sinks:
   destination           what the destination of --sink holds, read back: the three zeros, for
                         a consumer that orders by term and sequence and, where it holds what
                         happened, for one that drops what it had; and its dead_letters, of
-                        which there must be none
+                        which there must be none; its failovers, and how many of these were
+                        in the middle of a request (failovers_amid)
   settings              restarts with other sinks, or another selection
   error                 why the run ended before the check, whose numbers mean nothing then
 
+The faults of the destination of --sink, which come on top of --faults:
+
+`
+
+const usage = `
 Usage: fairlead-chaos [flags]
        make chaos ARGS="--seed 7 --changes 20000"
 
 `
 
+// destinationHelp says in some lines which faults each destination has.
+func destinationHelp() string {
+	names := func(of []kind) string {
+		var all []string
+		for _, k := range of {
+			all = append(all, strings.TrimPrefix(string(k), theDestination+"-"))
+		}
+		return strings.Join(all, ", ")
+	}
+	text := fmt.Sprintf("  %-21s %s\n", "all", names(lineKinds))
+	for _, name := range destinationNames() {
+		k := destinations[name]
+		text += fmt.Sprintf("  %-21s %s", name, names(k.faults))
+		if len(k.seldom) > 0 {
+			text += fmt.Sprintf("; with --duration %v or more: %s", seldomFrom, names(k.seldom))
+		}
+		text += "\n"
+	}
+	return text
+}
+
 // newCommand returns the command line of chaos. play runs it.
 func newCommand(play func(context.Context, *options, io.Writer) error) *cobra.Command {
 	o := &options{}
-	return lab.NewCommand("fairlead-chaos", intro, o, func(ctx context.Context, out io.Writer) error { return play(ctx, o, out) })
+	return lab.NewCommand("fairlead-chaos", intro+destinationHelp()+usage, o, func(ctx context.Context, out io.Writer) error { return play(ctx, o, out) })
 }
 
 // AddFlags implements lab.Options.
 func (o *options) AddFlags(f *pflag.FlagSet) {
 	f.Uint64Var(&o.seed, "seed", 1, "decides what is written and what fails when")
 	f.IntVar(&o.changes, "changes", 5000, "writes, over all members")
-	f.IntVar(&o.faults, "faults", 40, fmt.Sprintf("faults that begin during the writes; with at least %d there is one of each kind", len(kinds)))
+	f.IntVar(&o.faults, "faults", 40, fmt.Sprintf("faults that begin during the writes; with at least %d there is one of each kind; those of a destination come on top", len(kinds)))
 	f.DurationVar(&o.duration, "duration", 2*time.Minute, "what the writes are spread over; what a fault holds up comes on top")
 	f.IntVar(&o.members, "members", 2, "clusters in the fleet")
 	f.IntVar(&o.sinks, "sinks", 1, "sinks, each with faults of its own; with several, restarts also take some out or put them back, and change what is selected")
@@ -132,7 +159,7 @@ func (o *options) Check() error {
 	if o.replicas > 1 && o.sinks > 1 {
 		errs = append(errs, errors.New("--replicas: with several there is one sink that is a file; leave out --sinks"))
 	}
-	if o.sink != "" && destinations[o.sink] == nil {
+	if o.sink != "" && destinations[o.sink].start == nil {
 		errs = append(errs, fmt.Errorf("--sink: there is no %q, but %s", o.sink, strings.Join(destinationNames(), ", ")))
 	}
 	if lockServers[o.lock] == nil {

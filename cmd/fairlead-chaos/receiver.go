@@ -10,20 +10,27 @@ import (
 	"testing"
 	"time"
 
+	"github.com/fairlead-dev/fairlead/internal/loopback"
 	"github.com/fairlead-dev/fairlead/internal/replay"
 )
 
-// receiver takes CloudEvents over HTTP, one in each request, and keeps them in the order
-// in which they arrived.
-type receiver struct {
-	addr    string
-	gate    *gate        // before it
-	server  *http.Server // nil while it is down
-	serving sync.WaitGroup
-
+// inbox takes CloudEvents over HTTP, one in each request, and keeps them in the order in
+// which they arrived. It is what several receivers store in.
+type inbox struct {
 	mu     sync.Mutex
 	events []replay.Event // without data
 	wrong  error          // the first body that is no event
+}
+
+// receiver is a server of HTTP that dies and comes back.
+type receiver struct {
+	addr    string
+	handler http.Handler
+	server  *http.Server // nil while it is down
+	serving sync.WaitGroup
+
+	handling sync.RWMutex // held for reading by each request
+	deaths   int          // so that one of before does nothing any more
 }
 
 // maxEvent bounds an event, in bytes.
@@ -31,13 +38,19 @@ const maxEvent = 64 << 20
 
 func startReceiver(t testing.TB, d *destination) {
 	t.Helper()
-	r := &receiver{addr: address(freePort(t))}
-	r.gate = &gate{to: r}
+	in, g := &inbox{}, &gate{}
+	d.serveInTurn(newReceiver(t, g.before(in)), newReceiver(t, g.before(in)))
+	d.sink = "http://" + d.listens + "/events?name=" + theDestination
+	d.events, d.more = in.read, g.faults()
+}
+
+// newReceiver returns one that serves until the end.
+func newReceiver(t testing.TB, handler http.Handler) peer {
+	t.Helper()
+	r := &receiver{addr: address(loopback.Keep(t)), handler: handler}
 	t.Cleanup(func() { r.Kill(t) })
 	r.Start(t)
-	d.server, d.addr = r, r.addr
-	d.sink = "http://" + d.listens + "/events?name=" + theDestination
-	d.events, d.more = r.read, r.gate.faults()
+	return peer{r, r.addr}
 }
 
 // Start listens.
@@ -47,21 +60,34 @@ func (r *receiver) Start(t testing.TB) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r.server = &http.Server{Handler: r.gate, ReadHeaderTimeout: 10 * time.Second}
+	deaths := r.deaths
+	r.server = &http.Server{ReadHeaderTimeout: 10 * time.Second, Handler: http.HandlerFunc(func(w http.ResponseWriter, request *http.Request) {
+		r.handling.RLock()
+		defer r.handling.RUnlock()
+		if r.deaths != deaths {
+			panic(http.ErrAbortHandler)
+		}
+		r.handler.ServeHTTP(w, request)
+	})}
 	r.serving.Go(func() { _ = r.server.Serve(listener) }) // It ends with the server.
 }
 
-// Kill ends all connections and refuses new ones. What it has received, it keeps.
+// Kill ends all connections and refuses new ones. What has been stored until it returns
+// stays, and nothing comes to it later.
 func (r *receiver) Kill(testing.TB) {
-	if r.server != nil {
-		_ = r.server.Close() // What was under way is cut off, as it is to be.
-		r.serving.Wait()
-		r.server = nil
+	if r.server == nil {
+		return
 	}
+	_ = r.server.Close() // What was under way is cut off, as it is to be.
+	r.serving.Wait()
+	r.handling.Lock()
+	r.deaths++
+	r.handling.Unlock()
+	r.server = nil
 }
 
 // ServeHTTP takes one event.
-func (r *receiver) ServeHTTP(w http.ResponseWriter, request *http.Request) {
+func (in *inbox) ServeHTTP(w http.ResponseWriter, request *http.Request) {
 	if request.Method != http.MethodPost { // Check asks what it may do
 		w.Header().Set("Allow", http.MethodPost)
 		w.WriteHeader(http.StatusMethodNotAllowed)
@@ -72,26 +98,26 @@ func (r *receiver) ServeHTTP(w http.ResponseWriter, request *http.Request) {
 		return // the line is cut
 	}
 	e, err := replay.Parse(body)
-	r.mu.Lock()
-	defer r.mu.Unlock()
+	in.mu.Lock()
+	defer in.mu.Unlock()
 	if err != nil {
-		if r.wrong == nil {
-			r.wrong = err
+		if in.wrong == nil {
+			in.wrong = err
 		}
 		http.Error(w, "this is no event", http.StatusBadRequest)
 		return
 	}
 	e.Data = nil
-	r.events = append(r.events, e)
+	in.events = append(in.events, e)
 	w.WriteHeader(http.StatusAccepted)
 }
 
 // read returns what has arrived.
-func (r *receiver) read(context.Context) ([]replay.Event, error) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if r.wrong != nil {
-		return nil, fmt.Errorf("it got something else than an event: %w", r.wrong)
+func (in *inbox) read(context.Context) ([]replay.Event, error) {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	if in.wrong != nil {
+		return nil, fmt.Errorf("it got something else than an event: %w", in.wrong)
 	}
-	return r.events[:len(r.events):len(r.events)], nil
+	return in.events[:len(in.events):len(in.events)], nil
 }

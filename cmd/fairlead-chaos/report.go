@@ -62,6 +62,10 @@ type sinkResult struct {
 	Out      int   `json:"out,omitempty"` // processes that it was no sink of
 	// DeadLetters are changes that a destination has refused for good: there must be none.
 	DeadLetters int `json:"dead_letters,omitempty"`
+	// Failovers of a destination are how often another server has taken the place of the one
+	// that served, and FailoversAmid how often that was in the middle of a request.
+	Failovers     int `json:"failovers,omitempty"`
+	FailoversAmid int `json:"failovers_amid,omitempty"`
 	// LateWrites are those of a leader that was stopped which a destination got after one
 	// of the next leader, and OldTerms what it has taken of such: there must be none.
 	LateWrites int `json:"late_writes,omitempty"`

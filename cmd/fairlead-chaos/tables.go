@@ -33,32 +33,29 @@ func startTables(t testing.TB, d *destination) {
 	d.events, d.marks, d.unique = s.events, s.marks, true
 	d.held = func(ctx context.Context) (map[replay.Object]string, error) { return s.now.Load().Held(ctx) }
 	d.more = map[kind]stroke{
-		// As a failover leaves the server that was the primary.
-		"destination-read-only": {
+		destinationReadOnly: {
 			func(ctx context.Context) error { return s.readOnly(ctx, "on") },
 			func(ctx context.Context) error { return s.readOnly(ctx, "off") },
 		},
 		// The password is another one, and the file of it is not renewed yet.
-		"destination-denies": {
+		destinationDenies: {
 			func(ctx context.Context) error { return s.password(ctx, "another-"+password) },
 			func(ctx context.Context) error { return s.password(ctx, password) },
 		},
-		"destination-disconnects": {
+		destinationDisconnects: {
 			s.disconnect,
 			func(context.Context) error { return nil },
 		},
 	}
-	d.seldom = map[kind]stroke{"destination-fails-over": {
-		func(ctx context.Context) error { return d.rig.Do(ctx, s.follow) },
-		func(ctx context.Context) error {
-			d.line.Cut()
+	d.takeover = &takeover{
+		prepare: func(ctx context.Context) error { return d.rig.Do(ctx, s.follow) },
+		move: func(ctx context.Context) error {
 			if err := d.rig.Do(ctx, s.failOver); err != nil {
 				return err
 			}
-			d.line.Lead(s.now.Load().Addr())
-			return d.open()
+			return d.lead(s.now.Load().Addr())
 		},
-	}}
+	}
 }
 
 // standbyName is that of the next primary, as the present one calls it.

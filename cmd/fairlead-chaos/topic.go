@@ -11,6 +11,8 @@ import (
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"github.com/fairlead-dev/fairlead/internal/loopback"
 )
 
 const (
@@ -41,7 +43,7 @@ func startTopic(t testing.TB, d *destination) {
 	d.further = []way{newWay(t)}
 	s := &topic{dir: t.TempDir(), ways: d.ways()}
 	for _, w := range s.ways {
-		port := freePort(t)
+		port := loopback.Keep(t)
 		w.line.Lead(address(port))
 		s.ports = append(s.ports, port)
 	}
@@ -51,11 +53,11 @@ func startTopic(t testing.TB, d *destination) {
 	d.sink = "kafka://" + s.ways[0].listens + "," + s.ways[1].listens + "/" + topicName + "?tls=false&timeout=10s&name=" + theDestination
 	d.events = s.read
 	d.more = map[kind]stroke{
-		"destination-denies":  s.refuses(kerr.TopicAuthorizationFailed),
-		"destination-refuses": s.refuses(kerr.NotEnoughReplicas),
-		// The broker that leads is away, and the other one leads from then on.
-		"destination-fails-over": {s.failOver, s.comeBack},
+		destinationDenies:  s.refuses(kerr.TopicAuthorizationFailed),
+		destinationRefuses: s.refuses(kerr.NotEnoughReplicas),
 	}
+	// The broker that leads is away, and the other one leads from then on.
+	d.takeover = &takeover{move: s.failOver, restore: s.comeBack}
 }
 
 // Start starts the brokers with what they had.

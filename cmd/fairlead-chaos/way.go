@@ -21,22 +21,7 @@ func (w way) open() error { return w.line.Open(w.listens) }
 // newWay returns one that is not open, and leads nowhere yet.
 func newWay(t testing.TB) way {
 	t.Helper()
-	return way{address(freePort(t)), tcpline.New("")}
-}
-
-// freePort returns a port of 127.0.0.1 that nobody else gets before the end.
-func freePort(t testing.TB) int {
-	t.Helper()
-	port, err := loopback.Reserve()
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := port.Release(); err != nil {
-			t.Error(err)
-		}
-	})
-	return port.Number
+	return way{address(loopback.Keep(t)), tcpline.New("")}
 }
 
 func address(port int) string { return net.JoinHostPort("127.0.0.1", strconv.Itoa(port)) }
@@ -47,6 +32,28 @@ func (d *destination) ways() []way {
 		return nil
 	}
 	return append([]way{d.way}, d.further...)
+}
+
+// lead has the line lead to another address. What is on it is lost.
+func (d *destination) lead(to string) error {
+	d.line.Cut()
+	d.line.Lead(to)
+	return d.way.open()
+}
+
+// set replaces the faults of all.
+func (d *destination) set(f tcpline.Faults) {
+	for _, w := range d.ways() {
+		w.line.Set(f)
+	}
+}
+
+// traffic is how much has come on all, from clients and from the servers, arrived or not.
+func (d *destination) traffic() (bytes int64) {
+	for _, w := range d.ways() {
+		bytes += w.line.Sent() + w.line.Received()
+	}
+	return bytes
 }
 
 func (d *destination) cut() {

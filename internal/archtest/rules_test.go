@@ -36,6 +36,7 @@ var testOnly = map[string][]string{
 	"fairleadtest":            {"bench", "cmd/fairlead-demo", "cmd/fairlead-chaos", "cmd/internal/lab", "fairleadtest", "internal/testenv"},
 	"internal/testenv":        {"bench", "cmd/fairlead-demo", "cmd/fairlead-chaos", "cmd/internal/lab"},
 	"internal/testkv":         {"cmd/fairlead-chaos", "internal/testkv"},
+	"internal/testnats":       {"cmd/fairlead-chaos"},
 	"internal/testserver":     {"internal/testhelm", "internal/testkubectl", "internal/testkv", "internal/testlogs", "internal/testprom", "internal/testsinks"},
 	"internal/testsinks":      {"cmd/fairlead-chaos", "internal/testsinks"},
 	"internal/testca":         {"bench", "fairleadtest", "internal/testenv", "internal/testserver"},

@@ -11,12 +11,13 @@ import (
 	"time"
 )
 
-// Line is a TCP proxy to one address. Its faults apply to all connections. Open, Cut,
-// Lead and Set are for one goroutine at a time; Reset may be called by any.
+// Line is a TCP proxy to one address. Its faults apply to all connections. Open, Cut
+// and Set are for one goroutine at a time; Lead and Reset may be called by any.
 type Line struct {
-	to     string // host and port
+	to     atomic.Pointer[string] // host and port
 	faults atomic.Pointer[Faults]
 	sent   atomic.Int64
+	got    atomic.Int64
 
 	// Of the time between open and cut; for one goroutine at a time.
 	listener net.Listener
@@ -39,7 +40,8 @@ type Faults struct {
 
 // New returns a line to a host and port, which is not open yet.
 func New(to string) *Line {
-	l := &Line{to: to, clients: map[*net.TCPConn]*way{}}
+	l := &Line{clients: map[*net.TCPConn]*way{}}
+	l.Lead(to)
 	l.faults.Store(&Faults{changed: make(chan struct{})})
 	return l
 }
@@ -65,8 +67,8 @@ func (l *Line) Open(address string) error {
 	return nil
 }
 
-// Lead has the line lead elsewhere. It must not be open.
-func (l *Line) Lead(to string) { l.to = to }
+// Lead has the connections to come lead elsewhere.
+func (l *Line) Lead(to string) { l.to.Store(&to) }
 
 // Cut refuses new connections, ends those of now, and returns when they have ended.
 // It ends every other fault for those to come.
@@ -94,6 +96,10 @@ func (l *Line) Reset() {
 // Sent returns how many bytes have come from clients since the line was made, also of those
 // that a fault keeps from the server. Any goroutine may call it.
 func (l *Line) Sent() int64 { return l.sent.Load() }
+
+// Received returns how many bytes have come from the server since the line was made, also of
+// those that a fault keeps from clients. Any goroutine may call it.
+func (l *Line) Received() int64 { return l.got.Load() }
 
 // Connections returns how many clients are connected.
 func (l *Line) Connections() int {
@@ -129,7 +135,7 @@ func (l *Line) carry(ctx context.Context, client *net.TCPConn) {
 		delete(l.clients, client)
 		l.mu.Unlock()
 	}()
-	server, err := new(net.Dialer).DialContext(ctx, "tcp", l.to)
+	server, err := new(net.Dialer).DialContext(ctx, "tcp", *l.to.Load())
 	if err != nil {
 		_ = client.Close()
 		return

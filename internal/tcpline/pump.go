@@ -46,6 +46,8 @@ func (l *Line) pump(ctx context.Context, w *way, client, server *net.TCPConn) {
 				if from == client {
 					l.sent.Add(int64(n))
 					w.waiting.Add(int64(n))
+				} else {
+					l.got.Add(int64(n))
 				}
 			})
 		})

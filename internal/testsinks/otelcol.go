@@ -1,7 +1,6 @@
 package testsinks
 
 import (
-	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -28,7 +27,9 @@ type Collector struct {
 // on its way to the file. TLS is for clients, who have to show a certificate; nil: without.
 func StartOtelcol(t testing.TB, files *testserver.TLS) *Collector {
 	t.Helper()
-	return startOtelcol(t, files, "", nil)
+	c := &Collector{}
+	c.start(t, files, nil)
+	return c
 }
 
 // StartOtelcolIn is StartOtelcol, without TLS, with a folder for what it writes, such as one on a
@@ -36,21 +37,41 @@ func StartOtelcol(t testing.TB, files *testserver.TLS) *Collector {
 // started again.
 func StartOtelcolIn(t testing.TB, folder string) *Collector {
 	t.Helper()
-	return startOtelcol(t, nil, folder, nil)
+	c := inFolder(folder)
+	c.start(t, nil, nil)
+	return c
 }
 
 // StartOtelcolWith is StartOtelcol, without TLS, with settings of the receiver's HTTP server, as
 // the Collector's configuration has them. The endpoint is another one than they say.
 func StartOtelcolWith(t testing.TB, settings map[string]any) *Collector {
 	t.Helper()
-	return startOtelcol(t, nil, "", settings)
+	c := &Collector{}
+	c.start(t, nil, settings)
+	return c
 }
 
-func startOtelcol(t testing.TB, files *testserver.TLS, folder string, more map[string]any) *Collector {
+// StartAnother starts another one, without TLS, that writes to the same files. At any time
+// one of them is sent something.
+func (c *Collector) StartAnother(t testing.TB) *Collector {
+	t.Helper()
+	other := *c
+	other.start(t, nil, nil)
+	return &other
+}
+
+func inFolder(folder string) *Collector {
+	return &Collector{File: filepath.Join(folder, "logs.jsonl"), SpansFile: filepath.Join(folder, "spans.jsonl")}
+}
+
+// start starts one with the files that there are, or with its own.
+func (c *Collector) start(t testing.TB, files *testserver.TLS, more map[string]any) {
 	t.Helper()
 	server, _ := testserver.Prepare(t, "otelcol", find(t, Otelcol), files)
-	folder = cmp.Or(folder, server.Dir)
-	c := &Collector{Server: server, File: filepath.Join(folder, "logs.jsonl"), SpansFile: filepath.Join(folder, "spans.jsonl")}
+	if c.File == "" {
+		*c = *inFolder(server.Dir)
+	}
+	c.Server = server
 	_, host, _ := strings.Cut(c.URL, "://")
 	settings := map[string]any{}
 	maps.Copy(settings, more)
@@ -82,7 +103,6 @@ service:
 		return c.Call(ctx, http.MethodPost, "/v1/logs", asJSON, struct{}{}, nil)
 	}
 	c.Start(t)
-	return c
 }
 
 var (

@@ -24,38 +24,55 @@ type S3 struct {
 	AccessKey, SecretKey string
 	// Folder holds the buckets, as a folder each.
 	Folder string
+
+	users string // the folder with the users
 }
 
 // StartVersityGW starts a versitygw. TLS is for clients; nil: without.
 func StartVersityGW(t testing.TB, files *testserver.TLS) *S3 {
 	t.Helper()
-	return startVersityGW(t, files, "")
+	s := newS3()
+	s.start(t, files)
+	return s
 }
 
 // StartVersityGWIn is StartVersityGW, without TLS, with a folder for its buckets, such as one on a
 // volume of the test's own.
 func StartVersityGWIn(t testing.TB, folder string) *S3 {
 	t.Helper()
-	return startVersityGW(t, nil, folder)
+	s := newS3()
+	s.Folder = folder
+	s.start(t, nil)
+	return s
 }
 
-func startVersityGW(t testing.TB, files *testserver.TLS, folder string) *S3 {
+func newS3() *S3 { return &S3{Bucket: "changes", AccessKey: "owner", SecretKey: "a-s3cret-of-tests"} }
+
+// StartAnother starts another one, without TLS, with the same users and the same buckets:
+// what one has taken, the other one has too.
+func (s *S3) StartAnother(t testing.TB) *S3 {
 	t.Helper()
-	server, _ := testserver.Prepare(t, "versitygw", find(t, VersityGW), files)
-	s := &S3{Server: server, Bucket: "changes", AccessKey: "owner", SecretKey: "a-s3cret-of-tests"}
+	other := *s
+	other.start(t, nil)
+	return &other
+}
+
+// start starts one with the folders that there are, or with its own.
+func (s *S3) start(t testing.TB, files *testserver.TLS) {
+	t.Helper()
+	s.Server, _ = testserver.Prepare(t, "versitygw", find(t, VersityGW), files)
 	_, s.Host, _ = strings.Cut(s.URL, "://")
-	s.Folder = cmp.Or(folder, filepath.Join(s.Dir, "buckets"))
+	s.users, s.Folder = cmp.Or(s.users, s.Dir), cmp.Or(s.Folder, filepath.Join(s.Dir, "buckets"))
 	if err := os.MkdirAll(filepath.Join(s.Folder, s.Bucket), 0o700); err != nil {
 		t.Fatal(err)
 	}
-	s.Args = []string{"--port", s.Host, "--access", s.AccessKey, "--secret", s.SecretKey, "--health", "/health", "--quiet", "--keep-alive", "--iam-dir", s.Dir}
+	s.Args = []string{"--port", s.Host, "--access", s.AccessKey, "--secret", s.SecretKey, "--health", "/health", "--quiet", "--keep-alive", "--iam-dir", s.users}
 	if files != nil {
 		s.Args = append(s.Args, "--cert", files.ServerCert, "--key", files.ServerKey)
 	}
 	s.Args = append(s.Args, "posix", s.Folder)
 	s.Ready = func(ctx context.Context) error { return s.Call(ctx, http.MethodGet, "/health", nil, nil, nil) }
 	s.Start(t)
-	return s
 }
 
 // AddUser adds a user, who may do nothing that no bucket allows.

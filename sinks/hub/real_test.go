@@ -47,15 +47,8 @@ func TestOutages(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		port, err := loopback.Reserve()
-		must(err)
-		t.Cleanup(func() {
-			if err := port.Release(); err != nil {
-				t.Error(err)
-			}
-		})
 		config := rest.CopyConfig(c.Config())
-		host, listens := strings.TrimPrefix(config.Host, "https://"), fmt.Sprint("127.0.0.1:", port.Number)
+		host, listens := strings.TrimPrefix(config.Host, "https://"), fmt.Sprint("127.0.0.1:", loopback.Keep(t))
 		config.Host = "https://" + listens
 		line := tcpline.New(host)
 		must(line.Open(listens))

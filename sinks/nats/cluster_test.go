@@ -4,14 +4,15 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
-	"strconv"
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/nats-io/nats-server/v2/server"
 	"github.com/nats-io/nats.go/jetstream"
 
+	"github.com/fairlead-dev/fairlead/internal/loopback"
+	"github.com/fairlead-dev/fairlead/internal/testnats"
 	"github.com/fairlead-dev/fairlead/pipeline"
 	"github.com/fairlead-dev/fairlead/sinks"
 	"github.com/fairlead-dev/fairlead/sinks/nats"
@@ -23,31 +24,20 @@ type cluster [3]*place
 // startCluster starts three servers that find each other.
 func startCluster(t *testing.T) *cluster {
 	t.Helper()
-	var routes, addrs [3]string
+	var routes [3]string
+	var ports [3]int
 	for i := range routes {
-		listener, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
-		if err != nil {
-			t.Fatal(err)
-		}
-		addrs[i] = listener.Addr().String()
-		routes[i] = "nats-route://" + addrs[i]
-		if err := listener.Close(); err != nil {
-			t.Fatal(err)
-		}
+		ports[i] = loopback.Keep(t)
+		routes[i] = fmt.Sprint("nats-route://127.0.0.1:", ports[i])
 	}
 	all := new(cluster)
 	for i := range all {
-		_, port, _ := net.SplitHostPort(addrs[i])
-		number, _ := strconv.Atoi(port)
-		p := &place{t: t, opts: server.Options{
-			ServerName: fmt.Sprint("n", i), Host: "127.0.0.1", Port: -1, JetStream: true, StoreDir: t.TempDir(), NoSigs: true, NoLog: true,
-			Cluster: server.ClusterOpts{Name: "three", Host: "127.0.0.1", Port: number},
-			Routes:  server.RoutesFromStr(routes[0] + "," + routes[1] + "," + routes[2]),
-		}}
+		p := &place{t: t, Server: testnats.New(t)}
+		p.addr = p.Address()
+		p.Options.ServerName = fmt.Sprint("n", i)
+		p.Options.Cluster = server.ClusterOpts{Name: "three", Host: "127.0.0.1", Port: ports[i]}
+		p.Options.Routes = server.RoutesFromStr(strings.Join(routes[:], ","))
 		p.run()
-		t.Cleanup(p.stop)
-		p.opts.Port = p.Addr().(*net.TCPAddr).Port
-		p.addr = p.Addr().String()
 		all[i] = p
 	}
 	eventually(t, "three servers have a leader that knows them", func() bool {
@@ -68,7 +58,7 @@ func startCluster(t *testing.T) *cluster {
 // which returns the index of a server of which something is so, or -1.
 func (c *cluster) which(is func(*server.Server) bool) int {
 	for i, p := range c {
-		if is(p.Server) {
+		if is(p.Server.Server) {
 			return i
 		}
 	}

@@ -14,6 +14,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
 
+	"github.com/fairlead-dev/fairlead/internal/loopback"
 	"github.com/fairlead-dev/fairlead/internal/tcpline"
 	"github.com/fairlead-dev/fairlead/pipeline"
 	"github.com/fairlead-dev/fairlead/sinks"
@@ -226,7 +227,7 @@ func TestForeignValues(t *testing.T) {
 // Of several servers one that is there is used.
 func TestServersThatAreAway(t *testing.T) {
 	p := start(t, nil).make()
-	away := net.JoinHostPort("127.0.0.1", strconv.Itoa(reserve(t)))
+	away := net.JoinHostPort("127.0.0.1", strconv.Itoa(loopback.Keep(t)))
 	s := open(t, p, func(o *nats.Options) { o.Servers = []string{away, p.addr} })
 	if err := s.Write(t.Context(), []*pipeline.Change{change("a", 1, 9)}); err != nil {
 		t.Error(err)

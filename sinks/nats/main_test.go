@@ -18,6 +18,7 @@ import (
 
 	"github.com/fairlead-dev/fairlead/internal/loopback"
 	"github.com/fairlead-dev/fairlead/internal/tcpline"
+	"github.com/fairlead-dev/fairlead/internal/testnats"
 	"github.com/fairlead-dev/fairlead/pipeline"
 	"github.com/fairlead-dev/fairlead/sinks"
 	"github.com/fairlead-dev/fairlead/sinks/nats"
@@ -27,9 +28,8 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // place is a real server, in this process, and a line to it that can have faults.
 type place struct {
-	*server.Server
+	*testnats.Server
 	t    testing.TB
-	opts server.Options
 	line *tcpline.Line
 	addr string // of the line
 }
@@ -37,17 +37,14 @@ type place struct {
 // start returns a server with JetStream, stream fairlead and bucket fairlead.
 func start(t testing.TB, with func(*server.Options)) *place {
 	t.Helper()
-	p := &place{t: t, opts: server.Options{
-		Host: "127.0.0.1", Port: reserve(t), JetStream: true, StoreDir: t.TempDir(), NoSigs: true, NoLog: true, MaxPayload: 1 << 20,
-		AuthTimeout: 60, TLSTimeout: 60, // seconds: the defaults end logins on a machine that is busy
-	}}
+	p := &place{t: t, Server: testnats.New(t)}
+	p.Options.MaxPayload = 1 << 20
 	if with != nil {
-		with(&p.opts)
+		with(&p.Options)
 	}
 	p.run()
-	t.Cleanup(p.stop)
-	p.line = tcpline.New(p.Addr().String())
-	p.addr = net.JoinHostPort("127.0.0.1", strconv.Itoa(reserve(t)))
+	p.line = tcpline.New(p.Address())
+	p.addr = net.JoinHostPort("127.0.0.1", strconv.Itoa(loopback.Keep(t)))
 	if err := p.line.Open(p.addr); err != nil {
 		t.Fatal(err)
 	}
@@ -55,39 +52,8 @@ func start(t testing.TB, with func(*server.Options)) *place {
 	return p
 }
 
-// reserve returns a port that is nobody else's until the test ends, also while nobody
-// listens on it.
-func reserve(t testing.TB) int {
-	t.Helper()
-	port, err := loopback.Reserve()
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := port.Release(); err != nil {
-			t.Error(err)
-		}
-	})
-	return port.Number
-}
-
-func (p *place) run() {
-	opts := p.opts
-	s, err := server.NewServer(&opts)
-	if err != nil {
-		p.t.Fatal(err)
-	}
-	s.Start()
-	if !s.ReadyForConnections(time.Minute) {
-		p.t.Fatal("the server is not ready")
-	}
-	p.Server = s
-}
-
-func (p *place) stop() {
-	p.Shutdown()
-	p.WaitForShutdown()
-}
+func (p *place) run()  { p.Start(p.t) }
+func (p *place) stop() { p.Kill() }
 
 // as calls do with a connection of an administrator.
 func (p *place) as(do func(jetstream.JetStream), opts ...client.Option) {

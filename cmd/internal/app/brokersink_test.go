@@ -7,12 +7,14 @@ import (
 	"testing"
 	"time"
 
-	"github.com/nats-io/nats-server/v2/server"
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"github.com/fairlead-dev/fairlead/internal/loopback"
+	"github.com/fairlead-dev/fairlead/internal/testnats"
 )
 
 // TestFaultsOfKafkaAreNoDeadLetters is [TestFaultsOfADestinationAreNoDeadLetters] for a fake
@@ -49,7 +51,7 @@ type kafkaBroker struct {
 
 func startKafka(t *testing.T, opts ...kfake.Opt) *kafkaBroker {
 	t.Helper()
-	k := &kafkaBroker{t: t, port: portOf(t, freeAddress(t))}
+	k := &kafkaBroker{t: t, port: loopback.Keep(t)}
 	k.opts = append([]kfake.Opt{kfake.NumBrokers(1), kfake.Ports(k.port), kfake.DataDir(t.TempDir()), kfake.SyncWrites()}, opts...)
 	k.run()
 	t.Cleanup(func() { k.Close() })
@@ -125,9 +127,8 @@ func TestFaultsOfNATSAreNoDeadLetters(t *testing.T) {
 
 // natsServer is a server that keeps its data and its port over restarts.
 type natsServer struct {
-	*server.Server
-	t    *testing.T
-	opts server.Options
+	*testnats.Server
+	t *testing.T
 }
 
 // startNATS starts a server. With a password only user "me" may log in.
@@ -139,44 +140,26 @@ func startNATS(t *testing.T, password string) *natsServer {
 // startNATSIn is startNATS with a folder for its data.
 func startNATSIn(t *testing.T, dir, password string) *natsServer {
 	t.Helper()
-	n := &natsServer{t: t, opts: server.Options{
-		Host: "127.0.0.1", Port: portOf(t, freeAddress(t)), JetStream: true, StoreDir: dir, NoSigs: true, NoLog: true,
-		AuthTimeout: 60, // seconds
-	}}
+	n := &natsServer{testnats.New(t), t}
+	n.Options.StoreDir = dir
 	if password != "" {
-		n.opts.Username, n.opts.Password = "me", password
+		n.Options.Username, n.Options.Password = "me", password
 	}
 	n.run()
-	t.Cleanup(func() { n.stop() })
 	return n
 }
 
-func (n *natsServer) run() {
-	opts := n.opts
-	s, err := server.NewServer(&opts)
-	if err != nil {
-		n.t.Fatal(err)
-	}
-	s.Start()
-	if !s.ReadyForConnections(time.Minute) {
-		n.t.Fatal("the server is not ready")
-	}
-	n.Server = s
-}
-
-func (n *natsServer) stop() {
-	n.Shutdown()
-	n.WaitForShutdown()
-}
+func (n *natsServer) run()  { n.Start(n.t) }
+func (n *natsServer) stop() { n.Kill() }
 
 func (n *natsServer) sink(mode string) string {
-	return "nats://127.0.0.1:" + strconv.Itoa(n.opts.Port) + "/fairlead?tls=false&timeout=10s&mode=" + mode
+	return "nats://" + n.Address() + "/fairlead?tls=false&timeout=10s&mode=" + mode
 }
 
 // as calls do with a connection of an administrator.
 func (n *natsServer) as(do func(jetstream.JetStream)) {
 	n.t.Helper()
-	conn, err := nats.Connect("nats://127.0.0.1:"+strconv.Itoa(n.opts.Port), nats.UserInfo(n.opts.Username, n.opts.Password), nats.Timeout(time.Minute))
+	conn, err := nats.Connect("nats://"+n.Address(), nats.UserInfo(n.Options.Username, n.Options.Password), nats.Timeout(time.Minute))
 	if err != nil {
 		n.t.Fatal(err)
 	}

@@ -40,7 +40,7 @@ func downSinks(s *destinationStand) map[string]downSink {
 		return strings.Replace(s.kafka.sink(), "/fairlead?", "/"+topic+"?", 1) + "&mechanism=plain&user=me&password-file=" + password
 	}
 	natsTo := func(stream, password string) string {
-		return fmt.Sprintf("nats://127.0.0.1:%d/%s?tls=false&timeout=10s&prefix=%[2]s&user=me&password-file=%s", s.nats.opts.Port, stream, password)
+		return fmt.Sprintf("nats://127.0.0.1:%d/%s?tls=false&timeout=10s&prefix=%[2]s&user=me&password-file=%s", s.nats.Options.Port, stream, password)
 	}
 	web := func(path string) string { return "http://" + s.web.address + path }
 	good := s.file("good", goodCanary)

@@ -3,8 +3,6 @@ package app
 import (
 	"context"
 	"encoding/json"
-	"net"
-	"strconv"
 	"sync/atomic"
 	"testing"
 
@@ -20,7 +18,7 @@ import (
 func startLateBucket(t *testing.T, _ *testenv.Cluster) *comparing {
 	server := startNATS(t, "")
 	server.make()
-	address := net.JoinHostPort("127.0.0.1", strconv.Itoa(server.opts.Port))
+	address := server.Address()
 	line, listens := lineTo(t, address)
 	answers := countAnswers(t, address)
 	return &comparing{
