@@ -1,6 +1,9 @@
 package httpsink
 
 import (
+	"bytes"
+	"encoding/json"
+	"net/http"
 	"net/url"
 	"strconv"
 	"time"
@@ -8,6 +11,15 @@ import (
 	"github.com/fairlead-dev/fairlead/internal/jsontext"
 	"github.com/fairlead-dev/fairlead/pipeline"
 )
+
+// ofVictoria tells that a path is none of VictoriaLogs or VictoriaMetrics, which take several
+// formats, and answer 400 where others answer 404.
+func ofVictoria(status int, _ http.Header, answer []byte) string {
+	if status == http.StatusBadRequest && bytes.Contains(answer, []byte("unsupported path requested")) {
+		return "check the path of the URL"
+	}
+	return ""
+}
 
 // loki sends the event as a line, in the stream of its cluster, resource and namespace.
 func loki() *wire {
@@ -23,6 +35,9 @@ func loki() *wire {
 			r = jsontext.AppendString(r, string(c.AppendCloudEvent(nil)))
 			return append(r, "]]}"...), nil
 		},
+		// Loki looks who asks, and then finds that there is no stream: 204, since 3.5 422.
+		probe: &probe{body: `{"streams":[]}`},
+		setup: ofVictoria,
 	}
 }
 
@@ -42,6 +57,9 @@ func victoriaLogs() *wire {
 		// Longer lines are left out, and the answer does not tell:
 		// -insert.maxLineSizeBytes of VictoriaLogs.
 		maxEvent: 256<<10 - 1,
+		// No line is no entry.
+		probe: &probe{strict: true},
+		setup: ofVictoria,
 	}
 }
 
@@ -54,7 +72,32 @@ func splunk() *wire {
 		},
 		head: func(dst []byte, c *pipeline.Change) []byte { return c.AppendCloudEventHead(beforeEvent(dst, c)) },
 		tail: "}}",
+		// Splunk looks at the token, and then finds that there is no data: code 5.
+		probe: &probe{},
+		setup: ofSplunk,
 	}
+}
+
+// ofSplunk reads the code of the collector's answers:
+// https://help.splunk.com/en/splunk-enterprise/get-data-in/collect-http-event-data/troubleshoot-http-event-collector
+func ofSplunk(status int, header http.Header, answer []byte) string {
+	var a struct{ Code int }
+	if json.Unmarshal(answer, &a) != nil {
+		return ofVictoria(status, header, answer)
+	}
+	switch a.Code {
+	case 1:
+		return "the token is disabled: enable it in Splunk"
+	case 2, 3:
+		return "check token-file, which holds the token of the collector"
+	case 4:
+		return "Splunk does not know the token: check token-file"
+	case 7:
+		return "the token may not write to its index: have its allowed indexes hold its default one"
+	case 10, 11, 14:
+		return "turn indexer acknowledgment of the token off: it asks for a channel, which is not sent"
+	}
+	return ""
 }
 
 // beforeEvent appends what Splunk has before the event.

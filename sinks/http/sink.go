@@ -85,8 +85,11 @@ func (s *Sink) prepare(u *url.URL) {
 		}
 		query := u.Query()
 		for name, values := range s.wire.query {
-			if !query.Has(name) {
+			switch {
+			case !query.Has(name):
 				query[name] = values
+			case name == "query":
+				s.wire.probe = nil // a statement of somebody's own, which may make a row of none
 			}
 		}
 		u.RawQuery = query.Encode()

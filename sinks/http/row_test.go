@@ -1,0 +1,32 @@
+package httpsink
+
+import (
+	"encoding/json"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+
+	"github.com/fairlead-dev/fairlead/pipeline"
+)
+
+// TestRowNames: the check of a table asks for the columns that a row has.
+func TestRowNames(t *testing.T) {
+	c := &pipeline.Change{
+		Key: pipeline.Key{Cluster: "c", Resource: "pods", Namespace: "ns", Name: "n"}, UID: "u", ResourceVersion: "1",
+		Origin:   &pipeline.Origin{Cluster: "c", ClusterUID: "cu", Kind: "Pod", Term: 1, Resource: schema.GroupVersionResource{Version: "v1", Resource: "pods"}},
+		Sequence: 1, Snapshot: true, Tombstone: true,
+	}
+	var members map[string]any
+	if err := json.Unmarshal(append(row("{").members(c), '}'), &members); err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for name := range members {
+		got = append(got, name)
+	}
+	if diff := cmp.Diff(rowNames, got, cmpopts.SortSlices(func(a, b string) bool { return a < b })); diff != "" {
+		t.Errorf("members (-named +written):\n%s", diff)
+	}
+}
