@@ -89,7 +89,7 @@ func TestCheckOfProducts(t *testing.T) {
 		"elasticsearch behind what is down":   {"elasticsearch", map[string]said{bulk: {status: 503}}, "503 Service Unavailable", ""},
 
 		"loki":                  {"loki", map[string]said{push: {status: 204}}, "", ""},
-		"loki 3.5":              {"loki", map[string]said{push: {status: 422, body: "error at least one valid stream is required for ingestion"}}, "", ""},
+		"loki, newer":           {"loki", map[string]said{push: {status: 422, body: "error at least one valid stream is required for ingestion"}}, "", ""},
 		"loki, no tenant":       {"loki", map[string]said{push: {status: 401, body: "no org id"}}, "401 Unauthorized; check token-file, or user and password-file, or header-file, or cert: no org id", ""},
 		"loki, busy":            {"loki", map[string]said{push: {status: 429}}, "", ""},
 		"loki on a path of VM":  {"loki", map[string]said{push: {status: 400, body: `unsupported path requested: "/"`}}, "check the path of the URL", ""},

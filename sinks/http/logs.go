@@ -35,7 +35,8 @@ func loki() *wire {
 			r = jsontext.AppendString(r, string(c.AppendCloudEvent(nil)))
 			return append(r, "]]}"...), nil
 		},
-		// Loki looks who asks, and then finds that there is no stream: 204, since 3.5 422.
+		// Loki looks who asks, and then finds that there is no stream: 204, or 422 since
+		// https://github.com/grafana/loki/pull/13706.
 		probe: &probe{body: `{"streams":[]}`},
 		setup: ofVictoria,
 	}
