@@ -108,6 +108,7 @@ func TestCheckOfProducts(t *testing.T) {
 		"clickhouse, another table":    {"clickhouse", map[string]said{insert: ok, columns: {status: 200, body: "a\tString\t\t\nb\tString\t\t\n"}}, "", "table t has no column"},
 		"clickhouse, no table":         {"clickhouse", map[string]said{insert: fails(404, "60")}, "create the table", ""},
 		"clickhouse, no database":      {"clickhouse", map[string]said{insert: fails(404, "81")}, "create the database", ""},
+		"clickhouse 18.16, no table":   {"clickhouse", map[string]said{insert: {status: 404, body: "Code: 60, e.displayText() = DB::Exception: Table default.t doesn't exist., e.what() = DB::Exception"}}, "create the table", ""},
 		"clickhouse, no right":         {"clickhouse", map[string]said{insert: fails(403, "497")}, "GRANT INSERT", ""},
 		"clickhouse, a password":       {"clickhouse", map[string]said{insert: fails(403, "516")}, "check user and password-file", ""},
 		"clickhouse, only to read":     {"clickhouse", map[string]said{insert: fails(500, "164")}, "the user may only read", ""},

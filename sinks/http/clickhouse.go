@@ -46,10 +46,17 @@ func clickHouse(table string) (*wire, error) {
 	}, nil
 }
 
-// ofClickHouse reads the code of an exception:
+// exceptionSyntax is what the text of an exception begins with.
+var exceptionSyntax = regexp.MustCompile(`^Code: (\d{1,5})[.,]`)
+
+// ofClickHouse reads the code of an exception, which older servers have in its text only:
 // https://github.com/ClickHouse/ClickHouse/blob/master/src/Common/ErrorCodes.cpp
-func ofClickHouse(_ int, header http.Header, _ []byte) string {
-	switch header.Get("X-ClickHouse-Exception-Code") {
+func ofClickHouse(_ int, header http.Header, answer []byte) string {
+	code := header.Get("X-ClickHouse-Exception-Code")
+	if said := exceptionSyntax.FindSubmatch(answer); code == "" && said != nil {
+		code = string(said[1])
+	}
+	switch code {
 	case "60":
 		return "create the table, as docs/sinks/http.md shows, or check table"
 	case "81":
