@@ -131,7 +131,7 @@ func askMapping(ctx context.Context, q *questions, base, index string) (presence
 	}
 	var told map[string]struct{ Mappings *field }
 	if json.Unmarshal(a.body, &told) != nil || len(told) != 1 {
-		return notKnown, nil // an alias of several has one that is written to, and that is not told
+		return notKnown, nil //nolint:nilerr // Of an alias of several indices it is not told which is written to.
 	}
 	for _, one := range told {
 		if one.Mappings == nil {

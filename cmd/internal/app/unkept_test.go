@@ -34,3 +34,20 @@ func TestUnkeptResources(t *testing.T) {
 		}
 	}
 }
+
+// A rule of a sink that is for a resource of which it keeps nothing is refused.
+func TestRulesForUnkeptResources(t *testing.T) {
+	for rule, refused := range map[string]bool{
+		"where=events: object.type == 'Warning'":           true,
+		"drop=events.events.k8s.io:metadata.managedFields": true,
+		"where=*: object.metadata.name != 'events'":        false,
+		"where=pods: true":                                 false,
+		"only=data.events":                                 false,
+		"where=records.example.com:true":                   false,
+	} {
+		_, err := parseFlags(t, "--clusters=kubeconfig:nowhere", "--watch=*", "--sink=stdout:", "--sink=hub:records?kubeconfig=nowhere&"+rule)
+		if (err != nil) != refused || refused && !strings.Contains(err.Error(), "--sink: hub:records: it has a rule for events") {
+			t.Errorf("%s: %v", rule, err)
+		}
+	}
+}
