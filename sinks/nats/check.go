@@ -6,18 +6,16 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
-	"github.com/fairlead-dev/fairlead/pipeline"
 	"github.com/fairlead-dev/fairlead/sinks"
 )
 
-// Check connects, and asks whether the stream takes the subjects, and the server whether this
-// user may publish to them; see mayPublish. It changes nothing but what Create says. A user who
-// may only publish cannot ask for the former, and is told so: to write, he need not.
+// Check connects, and asks whether the stream takes the subjects. It changes nothing but
+// what Create says. A user who may only publish cannot ask for that, and is told so: to
+// write, he need not.
 func (s *Sink) Check(ctx context.Context) error {
 	err := s.visit(ctx, func(ctx context.Context, c *connection) error {
 		name, err := c.js.StreamNameBySubject(ctx, s.o.Prefix+".>")
@@ -39,42 +37,8 @@ func (s *Sink) Check(ctx context.Context) error {
 		}
 		return err
 	})
-	mayNotAsk := errors.Is(err, nats.ErrPermissionViolation)
-	if err != nil && !mayNotAsk {
-		return err
-	}
-	if err := s.mayPublish(ctx, s.o.Prefix+"."); err != nil {
+	if errors.Is(err, nats.ErrPermissionViolation) {
 		return sinks.Caution(err)
-	}
-	return sinks.Caution(err)
-}
-
-const (
-	// trialStream is no name that a stream can have.
-	trialStream = "fairlead.check"
-	// trialWait bounds how long the answer to a message of Check is waited for.
-	trialWait = 2 * time.Second
-)
-
-// trialKey is that of an object that no cluster has.
-var trialKey = pipeline.Key{Cluster: "fairlead.dev/check", Resource: "checks.fairlead.dev", Name: "check"}
-
-// mayPublish returns an error if the server says that this user may not publish below what
-// subjects begin with. It sends a message without data that is for a stream which cannot be: a
-// server looks first whether the user may send it, and then whether it is for the stream that
-// takes its subject, which thus refuses it. One who may publish for some clusters only is told
-// that he may not: it is a caution.
-func (c *connector) mayPublish(ctx context.Context, below string) error {
-	m := nats.NewMsg(string(appendSubject([]byte(below), trialKey)))
-	m.Header.Set(jetstream.ExpectedStreamHeader, trialStream)
-	err := c.visit(ctx, func(ctx context.Context, own *connection) error {
-		ctx, cancel := context.WithTimeout(ctx, trialWait)
-		defer cancel()
-		_, err := own.conn.RequestMsgWithContext(ctx, m)
-		return err
-	})
-	if !errors.Is(err, nats.ErrPermissionViolation) {
-		return nil // it was sent, or nothing is known
 	}
 	return err
 }
@@ -118,13 +82,11 @@ func overlap(subject, other string) bool {
 	}
 }
 
-// Check connects, looks for the bucket, and asks whether this user may write to it; see
-// mayPublish. It changes nothing but what Create says.
+// Check connects, and looks for the bucket. It changes nothing but what Create says.
 func (s *KV) Check(ctx context.Context) error {
-	toBeMade := false
-	err := s.visit(ctx, func(ctx context.Context, c *connection) error {
-		if toBeMade = c.bucket == nil; toBeMade {
-			return nil
+	return s.visit(ctx, func(ctx context.Context, c *connection) error {
+		if c.bucket == nil {
+			return nil // it will be made
 		}
 		info, err := c.bucket.Info(ctx)
 		if err != nil {
@@ -132,11 +94,4 @@ func (s *KV) Check(ctx context.Context) error {
 		}
 		return warnings(info.Config)
 	})
-	if toBeMade || err != nil && !sinks.IsCaution(err) {
-		return err
-	}
-	if err := s.mayPublish(ctx, "$KV."+s.o.Stream+"."); err != nil {
-		return sinks.Caution(err)
-	}
-	return err
 }

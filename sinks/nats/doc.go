@@ -20,9 +20,6 @@
 //     stream's duplicate window, of two minutes by default; later ones stand in it twice.
 //   - A server that takes no connection, or accepts nothing, is left for the next one.
 //     Check and ReadBack have connections of their own, which end with them.
-//   - Check leaves no message: the one by which it asks whether the user may publish is for a
-//     stream that cannot be, so that none keeps it. Who subscribes to the subjects without
-//     JetStream gets it, without data.
 //   - A bucket that drops keys by itself (TTL, or limits with discard old) is refused, for
 //     now: what does not change would vanish from it.
 //   - A key of a bucket is replaced only if the revision is still the one that was
