@@ -3,7 +3,6 @@ package httpsink
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -15,28 +14,46 @@ import (
 )
 
 // askIndex returns what asks Elasticsearch and OpenSearch for the rights to an index and for its
-// mapping. Both are only good to know: a server, or what stands in front of it, may not let this
-// user ask, and OpenSearch has nothing that tells a user's own rights.
+// mapping, after a bulk request without actions, which they refuse after a look at who asks. The
+// rights and the mapping are only good to know: a server, or what stands in front of it, may not
+// let this user ask, and OpenSearch has nothing that tells a user's own rights. Of a server that
+// does not refuse such a request as they do, nothing more is asked.
 func askIndex(index string) func(context.Context, *questions) error {
 	return func(ctx context.Context, q *questions) error {
-		base, is := strings.CutSuffix(q.pass.url.Path, "/_bulk")
-		if !is {
-			return nil // what is there is none of both
+		a, err := q.post(ctx, "")
+		if err != nil {
+			return err
 		}
-		rights := askRights(ctx, q, base, index)
+		base, is := strings.CutSuffix(q.pass.url.Path, "/_bulk")
+		if !is || !refusesBulk(a) {
+			return nil // it is none of both
+		}
+		var rights *rights
+		if a.header.Get("X-Elastic-Product") == "Elasticsearch" { // since 7.14
+			rights = askRights(ctx, q, base, index)
+		}
 		if err := rights.lack(index, "index", "delete"); err != nil {
 			return err
 		}
+		if rights.none("view_index_metadata") {
+			return nil // he may not ask for the mapping, and does not need to
+		}
 		there, err := askMapping(ctx, q, base, index)
 		if err == nil && there == notThere {
-			if err := rights.lackAll(index, "create_index", "auto_configure"); err != nil {
-				return err
+			if rights.none("create_index", "auto_configure") {
+				return fmt.Errorf("there is no index %s, and user %q may not make it; create it, as docs/sinks/http.md shows, or give the user a role that has create_index there", index, rights.user)
 			}
 			err = fmt.Errorf("there is no index %s: unless a template says how, the server makes it by the first objects, and refuses many of those that follow; create it with a mapping, as docs/sinks/http.md shows", index)
 			return sinks.Caution(err)
 		}
 		return err
 	}
+}
+
+// refusesBulk reports whether an answer is that of the bulk API to a request without actions.
+func refusesBulk(a *answer) bool {
+	var told struct{ Error json.RawMessage }
+	return a.status == http.StatusBadRequest && json.Unmarshal(a.body, &told) == nil && kindOf(told.Error) != ""
 }
 
 // at returns the URL of a path behind that of the server.
@@ -59,7 +76,7 @@ type rights struct {
 // askRights asks for the user's own privileges, which every user may:
 // https://www.elastic.co/docs/api/doc/elasticsearch/operation/operation-security-has-privileges
 func askRights(ctx context.Context, q *questions, base, index string) *rights {
-	const body = `{"index":[{"names":[%q],"privileges":["index","delete","create_index","auto_configure"]}]}`
+	const body = `{"index":[{"names":[%q],"privileges":["index","delete","create_index","auto_configure","view_index_metadata"]}]}`
 	a := q.look(ctx, http.MethodPost, q.at(base+"/_security/user/_has_privileges"), fmt.Sprintf(body, index))
 	if a == nil {
 		return nil
@@ -89,15 +106,12 @@ func (r *rights) lack(index string, names ...string) error {
 	return fmt.Errorf("user %q lacks the privilege %s on index %s; give it a role that has %s there", r.user, strings.Join(lacking, " and "), index, strings.Join(names, " and "))
 }
 
-// lackAll returns an error if the user has none of the privileges, any of which will do.
-func (r *rights) lackAll(index string, names ...string) error {
-	if r == nil || slices.ContainsFunc(names, func(name string) bool {
+// none reports whether the server has told that the user has none of the privileges.
+func (r *rights) none(names ...string) bool {
+	return r != nil && !slices.ContainsFunc(names, func(name string) bool {
 		has, told := r.has[name]
 		return has || !told
-	}) {
-		return nil
-	}
-	return fmt.Errorf("there is no index %s, and user %q may not make it; create it, as docs/sinks/http.md shows, or give the user a role that has %s there", index, r.user, names[0])
+	})
 }
 
 // presence is whether an index is there.
@@ -108,13 +122,6 @@ const (
 	notThere
 	isThere
 )
-
-// field is a part of the mapping of an index. Dynamic and Enabled are true, false, or texts.
-type field struct {
-	Type             string
-	Dynamic, Enabled any
-	Properties       map[string]field
-}
 
 // askMapping asks for the mapping of an index. The error is what is wrong with it, or a caution.
 func askMapping(ctx context.Context, q *questions, base, index string) (presence, error) {
@@ -129,7 +136,7 @@ func askMapping(ctx context.Context, q *questions, base, index string) (presence
 		}
 		return notKnown, nil
 	}
-	var told map[string]struct{ Mappings *field }
+	var told map[string]struct{ Mappings *mapping }
 	if json.Unmarshal(a.body, &told) != nil || len(told) != 1 {
 		return notKnown, nil //nolint:nilerr // Of an alias of several indices it is not told which is written to.
 	}
@@ -137,33 +144,7 @@ func askMapping(ctx context.Context, q *questions, base, index string) (presence
 		if one.Mappings == nil {
 			return notKnown, nil
 		}
-		return isThere, judgeMapping(index, one.Mappings)
+		return isThere, one.Mappings.judge(index)
 	}
 	return notKnown, nil
-}
-
-// judgeMapping returns an error if the mapping refuses every change, and a caution if it is
-// likely to refuse many.
-func judgeMapping(index string, m *field) error {
-	const mend = "; map object with \"enabled\": false, as docs/sinks/http.md shows"
-	object, mapped := m.Properties["object"]
-	switch dynamic := fmt.Sprint(m.Dynamic); {
-	case dynamic == "strict":
-		for _, name := range append(slices.Clone(rowNames), "@timestamp", "object") {
-			if _, known := m.Properties[name]; !known {
-				return fmt.Errorf("the mapping of index %s is strict and has no field %s, so that it refuses every document; add the fields of docs/sinks/http.md, or set dynamic to false", index, name)
-			}
-		}
-	case !mapped && dynamic != "false" && dynamic != "runtime":
-		return sinks.Caution(errors.New("the mapping of index " + index + " has no field object: the server makes one by the first objects, and refuses many of those that follow" + mend))
-	}
-	opaque := object.Type != "" && object.Type != "object" && object.Type != "nested" // flattened, flat_object
-	own := fmt.Sprint(object.Dynamic)
-	if object.Dynamic == nil {
-		own = fmt.Sprint(m.Dynamic)
-	}
-	if mapped && !opaque && fmt.Sprint(object.Enabled) != "false" && own != "false" && own != "runtime" {
-		return sinks.Caution(errors.New("the mapping of index " + index + " has fields for what is within object, and refuses objects that do not fit" + mend))
-	}
-	return nil
 }

@@ -17,18 +17,6 @@ import (
 // maxProbed is how much is read of an answer to a question of Check, in bytes.
 const maxProbed = 1 << 20
 
-// probe is a request of a format that holds no change: the server reads it as it reads any
-// other, and has nothing to keep.
-type probe struct {
-	// body is that of the request.
-	body string
-	// strict: the server takes such a request, so that 400 is about how it was made.
-	strict bool
-	// more asks for what the answer does not tell, by requests that change nothing. It is
-	// called if nothing was wrong. Nil: there is nothing to ask.
-	more func(ctx context.Context, q *questions) error
-}
-
 // answer is what a server makes of a request of Check.
 type answer struct {
 	status int
@@ -40,27 +28,33 @@ type answer struct {
 // other: it is not the body that they are about.
 var spoken = []int{401, 403, 404, 405, 407, 410, 502, 503, 504}
 
-// Check sends a request as Write does, with the credentials, that holds no change, and tells
-// what the server makes of it; see docs/sinks/http.md for what that is in each format. Of
-// formats without such a request (CloudEvents, templates) it sends OPTIONS without a body: it
-// fails if there is no answer, if that is a redirect, or if it says that the credentials are
-// not known; where a POST is signed the latter two are a caution, as OPTIONS is not.
+// Check asks the server before there is a change what it would make of one; see
+// docs/sinks/http.md for what that is in each format. Formats of products that take a request
+// without a change, as others, are sent one, with the credentials. All others (CloudEvents,
+// templates, Slack, a path or statement of somebody's own) are sent OPTIONS: Check fails if there
+// is no answer, if that is a redirect, or if it says that the credentials are not known; where a
+// POST is signed the latter two are a caution, as OPTIONS is not. While a Retry-After lasts
+// nothing is asked, which is a caution.
 //
-// It leaves nothing in the destination. What an answer does not tell for certain is no
-// error: then the first change tells.
+// It changes nothing in the destination, and nobody who reads there sees it. What an answer does
+// not tell for certain is no error: then the first change tells.
 func (s *Sink) Check(ctx context.Context) error {
-	pass, err := s.passes.current(time.Now())
+	now := time.Now()
+	pass, err := s.passes.current(now)
 	if err != nil {
 		return fmt.Errorf("check %s: %w", s.target, err)
 	}
 	if err := s.passes.trouble(); err != nil {
 		return fmt.Errorf("check %s: what is sent is what the files have held before: %w", s.target, err)
 	}
+	if err := s.pause.err(now); err != nil {
+		return sinks.Caution(fmt.Errorf("check %s: it was not asked, as it wants to be left alone: %w", s.target, err))
+	}
 	q := &questions{s, pass}
-	if s.wire.probe == nil {
+	if s.wire.check == nil {
 		err = q.options(ctx)
 	} else {
-		err = q.probe(ctx)
+		err = s.wire.check(ctx, q)
 	}
 	if err != nil {
 		err = pass.clean.Error(fmt.Errorf("check %s: %w", s.target, err))
@@ -74,20 +68,25 @@ type questions struct {
 	pass *pass
 }
 
-// probe sends what the format has for this.
-func (q *questions) probe(ctx context.Context) error {
-	p := q.s.wire.probe
-	a, err := q.ask(ctx, http.MethodPost, q.pass.url, "", p.body)
+// posting returns what sends a request of a format that holds no change: the server reads it as it
+// reads any other, and has nothing to keep.
+func posting(body string) func(context.Context, *questions) error {
+	return func(ctx context.Context, q *questions) error {
+		_, err := q.post(ctx, body)
+		return err
+	}
+}
+
+// post is posting's request. The answer is there if nothing is known to be wrong.
+func (q *questions) post(ctx context.Context, body string) (*answer, error) {
+	a, err := q.ask(ctx, http.MethodPost, q.pass.url, "", body)
 	switch {
 	case err != nil:
-		return err
-	case 300 <= a.status && a.status < 400, slices.Contains(spoken, a.status), q.s.setup(a.status, a.header, a.body) != "",
-		p.strict && a.status == http.StatusBadRequest:
-		return q.refused(http.MethodPost, a)
-	case p.more != nil:
-		return p.more(ctx, q)
+		return nil, err
+	case 300 <= a.status && a.status < 400, slices.Contains(spoken, a.status), q.s.setup(a.status, a.header, a.body) != "":
+		return nil, q.refused(http.MethodPost, a)
 	}
-	return nil
+	return a, nil
 }
 
 // refused is the error of an answer, with what to do about it and what the server says.
@@ -102,17 +101,23 @@ func (q *questions) options(ctx context.Context) error {
 	switch {
 	case err != nil:
 		return err
-	case 300 <= a.status && a.status < 400, a.status == http.StatusUnauthorized, a.status == http.StatusProxyAuthRequired:
-		a.body = nil // it is about OPTIONS
-		err := q.refused(http.MethodOptions, a)
-		if q.s.o.SecretFile != "" { // what is not signed may be what it does not take
-			return sinks.Caution(err)
-		}
-		return err
 	case 200 <= a.status && a.status < 300:
 		return sinks.Caution(takesPost(a.header))
 	}
-	return nil
+	return q.stopped(http.MethodOptions, a)
+}
+
+// stopped returns an error if an answer to another method than POST is a redirect, or says that
+// the credentials are not known: that holds for all methods.
+func (q *questions) stopped(method string, a *answer) error {
+	if (a.status < 300 || a.status >= 400) && a.status != http.StatusUnauthorized && a.status != http.StatusProxyAuthRequired {
+		return nil
+	}
+	err := q.refused(method, &answer{status: a.status, header: a.header}) // the text is about the method
+	if q.s.o.SecretFile != "" {                                           // what is not signed may be what it does not take
+		return sinks.Caution(err)
+	}
+	return err
 }
 
 // takesPost returns an error if a server that has answered OPTIONS names the methods that the

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 
 	"github.com/fairlead-dev/fairlead/internal/testlogs"
@@ -23,12 +24,19 @@ type said struct {
 }
 
 // product is none: it answers as documentation says that a product does, 400 to all else, and
-// fails the test if it is sent anything that it would have to keep.
+// fails the test if it is sent anything that it might have to keep, or that only Elasticsearch
+// knows.
 func product(t testing.TB, answers map[string]said) *server {
 	return serve(t, func(w http.ResponseWriter, r *http.Request) {
 		text, _ := io.ReadAll(r.Body)
 		if sent := string(text); sent != "" && sent != `{"streams":[]}` && !strings.HasSuffix(r.URL.Path, "/_has_privileges") {
 			t.Errorf("a check sends %s %s %q", r.Method, r.URL.Path, sent)
+		}
+		switch query := r.FormValue("query"); {
+		case strings.HasPrefix(r.URL.Path, "/services/T0") && r.Method != http.MethodOptions, strings.Contains(query, "INSERT") && !strings.HasPrefix(query, "CHECK GRANT "):
+			t.Errorf("a check sends %s %s", r.Method, r.URL)
+		case strings.HasPrefix(r.URL.Path, "/_security/") && answers["POST /_bulk"].header == nil:
+			t.Errorf("a check asks for %s of what may be OpenSearch", r.URL.Path)
 		}
 		a, known := answers[r.Method+" "+r.URL.Path]
 		if !known {
@@ -46,9 +54,14 @@ func product(t testing.TB, answers map[string]said) *server {
 // wrong is named, and what is not known for certain is not.
 func TestCheckOfProducts(t *testing.T) {
 	const bulk, rights, mapping = "POST /_bulk", "POST /_security/user/_has_privileges", "GET /fairlead/_mapping"
-	const push, collect, insert, columns, hook = "POST /loki/api/v1/push", "POST /services/collector/event", "POST /", "GET /", "POST /services/T0/B0/c4nary"
+	const push, collect, columns, grant, hook = "POST /loki/api/v1/push", "POST /services/collector/event", "GET /", "POST /", "OPTIONS /services/T0/B0/c4nary"
+	const noActions = `{"error":{"type":"parse_exception","reason":"request body is required"},"status":400}`
 	elastic := func(more map[string]said) map[string]said {
-		more[bulk] = said{status: 400, body: `{"error":{"type":"parse_exception","reason":"request body is required"},"status":400}`}
+		more[bulk] = said{status: 400, body: noActions, header: http.Header{"X-Elastic-Product": {"Elasticsearch"}}}
+		return more
+	}
+	other := func(answer string, more map[string]said) map[string]said { // OpenSearch, or neither
+		more[bulk] = said{status: 400, body: answer}
 		return more
 	}
 	has := func(text string) said {
@@ -57,10 +70,18 @@ func TestCheckOfProducts(t *testing.T) {
 	all := has(`"index":true,"delete":true,"create_index":true,"auto_configure":true`)
 	noIndex := said{status: 404, body: `{"error":{"root_cause":[],"type":"index_not_found_exception","index":"fairlead"},"status":404}`}
 	mapped := func(text string) said { return said{status: 200, body: `{"fairlead":{"mappings":{` + text + `}}}`} }
+	object := func(text string) said { return mapped(`"properties":{"object":{` + text + `}}`) }
+	strict := func(names ...string) said {
+		return mapped(`"dynamic":"strict","properties":{"object":{"type":"flattened"},"` + strings.Join(names, `":{},"`) + `":{}}`)
+	}
+	must := []string{"id", "op", "cluster", "resource", "api_version", "kind", "name"}
+	should := append([]string{"cluster_uid", "namespace", "uid", "resource_version", "term", "sequence", "snapshot", "@timestamp"}, must...)
 	fails := func(status int, code string) said {
 		return said{status: status, body: "Code: " + code + ". DB::Exception: as it were", header: http.Header{"X-Clickhouse-Exception-Code": {code}}}
 	}
 	ok := said{status: 200}
+	is := http.Header{"X-Clickhouse-Query-Id": {"q"}}
+	ours, no, yes := said{200, "id\tString\t\t\nname\tString\t\t\n", is}, said{200, "0\n", is}, said{200, "1\n", is}
 
 	for name, test := range map[string]struct {
 		format  httpsink.Format
@@ -80,9 +101,23 @@ func TestCheckOfProducts(t *testing.T) {
 		"elasticsearch, no index":             {"elasticsearch", elastic(map[string]said{rights: all, mapping: noIndex}), "", "there is no index fairlead"},
 		"elasticsearch, none may be made":     {"elasticsearch", elastic(map[string]said{rights: has(`"index":true,"delete":true,"create_index":false,"auto_configure":false`), mapping: noIndex}), `user "c" may not make it`, ""},
 		"elasticsearch, made on write":        {"elasticsearch", elastic(map[string]said{rights: has(`"index":true,"delete":true,"create_index":false,"auto_configure":true`), mapping: noIndex}), "", "there is no index fairlead"},
+		"elasticsearch, may not see":          {"elasticsearch", elastic(map[string]said{rights: has(`"index":true,"delete":true,"view_index_metadata":false`), mapping: object(`"type":"text"`)}), "", ""},
+		"elasticsearch, may see":              {"elasticsearch", elastic(map[string]said{rights: has(`"index":true,"delete":true,"view_index_metadata":true`), mapping: object(`"type":"text"`)}), "has the type text for the field object", ""},
 		"elasticsearch, no mapping":           {"elasticsearch", elastic(map[string]said{mapping: mapped("")}), "", "has no field object"},
-		"elasticsearch, a mapping by objects": {"elasticsearch", elastic(map[string]said{mapping: mapped(`"properties":{"object":{"properties":{"spec":{}}}}`)}), "", "has fields for what is within object"},
-		"elasticsearch, a strict mapping":     {"elasticsearch", elastic(map[string]said{mapping: mapped(`"dynamic":"strict","properties":{"id":{}}`)}), "is strict and has no field op", ""},
+		"elasticsearch, a mapping by objects": {"elasticsearch", elastic(map[string]said{mapping: object(`"properties":{"spec":{}}`)}), "", "has fields for what is within object"},
+		"elasticsearch, a strict mapping":     {"elasticsearch", elastic(map[string]said{mapping: strict("id")}), "is strict and has no field op", ""},
+		"elasticsearch, some documents":       {"elasticsearch", elastic(map[string]said{mapping: strict(must...)}), "", "no field cluster_uid, so that it refuses documents that have it"},
+		"elasticsearch, all of a document":    {"elasticsearch", elastic(map[string]said{mapping: strict(should...)}), "", ""},
+		"elasticsearch, a number":             {"elasticsearch", elastic(map[string]said{mapping: object(`"type":"long"`)}), "has the type long", ""},
+		"elasticsearch, or none":              {"elasticsearch", elastic(map[string]said{mapping: object(`"type":"long","ignore_malformed":true`)}), "", ""},
+		"elasticsearch, nothing within":       {"elasticsearch", elastic(map[string]said{mapping: mapped(`"enabled":false`)}), "", ""},
+		"elasticsearch, templates":            {"elasticsearch", elastic(map[string]said{mapping: mapped(`"dynamic_templates":[{"o":{"match":"object","mapping":{"enabled":false}}}]`)}), "", ""},
+		"elasticsearch, dynamic of later":     {"elasticsearch", elastic(map[string]said{mapping: mapped(`"dynamic":"strict_allow_templates","properties":{"object":{"properties":{"a":{}}}}`)}), "", ""},
+		"elasticsearch, a field of later":     {"elasticsearch", elastic(map[string]said{mapping: object(`"type":"of_later"`)}), "", ""},
+		"opensearch":                          {"elasticsearch", other(noActions, map[string]said{mapping: object(`"type":"flat_object"`)}), "", ""},
+		"opensearch, no mapping":              {"elasticsearch", other(noActions, map[string]said{mapping: mapped("")}), "", "has no field object"},
+		"none of both":                        {"elasticsearch", other(`{"error":"no body"}`, map[string]said{mapping: object(`"type":"text"`)}), "", ""},
+		"none of both, 200":                   {"elasticsearch", map[string]said{bulk: {status: 200, body: noActions}, mapping: object(`"type":"text"`)}, "", ""},
 		"elasticsearch, credentials":          {"elasticsearch", map[string]said{bulk: {status: 401, body: `unable to authenticate user`}}, "401 Unauthorized; check token-file", ""},
 		"elasticsearch, a path":               {"elasticsearch", map[string]said{bulk: {status: 404}}, "404 Not Found; check the path", ""},
 		"elasticsearch, moved":                {"elasticsearch", map[string]said{bulk: {status: 301, header: http.Header{"Location": {"https://h/"}}}}, "redirects are not followed", ""},
@@ -93,6 +128,8 @@ func TestCheckOfProducts(t *testing.T) {
 		"loki, no tenant":       {"loki", map[string]said{push: {status: 401, body: "no org id"}}, "401 Unauthorized; check token-file, or user and password-file, or header-file, or cert: no org id", ""},
 		"loki, busy":            {"loki", map[string]said{push: {status: 429}}, "", ""},
 		"loki on a path of VM":  {"loki", map[string]said{push: {status: 400, body: `unsupported path requested: "/"`}}, "check the path of the URL", ""},
+		"loki on a route of VM": {"loki", map[string]said{push: {status: 400, body: `missing route for "http://h/x"`}}, "check the path of the URL", ""},
+		"loki, an echo":         {"loki", map[string]said{push: {status: 400, body: `cannot parse "unsupported path requested: "`}}, "", ""},
 		"loki, another failure": {"loki", map[string]said{push: {status: 500}}, "", ""},
 
 		"splunk":                      {"splunk", map[string]said{collect: {status: 400, body: `{"text":"No data","code":5}`}}, "", ""},
@@ -101,27 +138,32 @@ func TestCheckOfProducts(t *testing.T) {
 		"splunk, a disabled token":    {"splunk", map[string]said{collect: {status: 403, body: `{"text":"Token disabled","code":1}`}}, "the token is disabled", ""},
 		"splunk with acknowledgments": {"splunk", map[string]said{collect: {status: 400, body: `{"text":"Data channel is missing","code":10}`}}, "turn indexer acknowledgment of the token off", ""},
 		"splunk, an index":            {"splunk", map[string]said{collect: {status: 400, body: `{"text":"Incorrect index","code":7,"invalid-event-number":0}`}}, "allowed indexes", ""},
+		"splunk, no token in queries": {"splunk", map[string]said{collect: {status: 400, body: `{"text":"Query string authorization is not enabled","code":16}`}}, "allowQueryStringAuth", ""},
+		"splunk, no acknowledgments":  {"splunk", map[string]said{collect: {status: 400, body: `{"text":"ACK is disabled","code":14}`}}, "", ""},
 		"splunk, a bad answer":        {"splunk", map[string]said{collect: {status: 400, body: `<html>`}}, "", ""},
 
-		"clickhouse":                   {"clickhouse", map[string]said{insert: ok, columns: {status: 200, body: "id\tString\t\t\nname\tString\t\t\n"}}, "", ""},
-		"clickhouse, may not describe": {"clickhouse", map[string]said{insert: ok, columns: fails(403, "497")}, "", ""},
-		"clickhouse, another table":    {"clickhouse", map[string]said{insert: ok, columns: {status: 200, body: "a\tString\t\t\nb\tString\t\t\n"}}, "", "table t has no column"},
-		"clickhouse, no table":         {"clickhouse", map[string]said{insert: fails(404, "60")}, "create the table", ""},
-		"clickhouse, no database":      {"clickhouse", map[string]said{insert: fails(404, "81")}, "create the database", ""},
-		"clickhouse 18.16, no table":   {"clickhouse", map[string]said{insert: {status: 404, body: "Code: 60, e.displayText() = DB::Exception: Table default.t doesn't exist., e.what() = DB::Exception"}}, "create the table", ""},
-		"clickhouse, no right":         {"clickhouse", map[string]said{insert: fails(403, "497")}, "GRANT INSERT", ""},
-		"clickhouse, a password":       {"clickhouse", map[string]said{insert: fails(403, "516")}, "check user and password-file", ""},
-		"clickhouse, only to read":     {"clickhouse", map[string]said{insert: fails(500, "164")}, "the user may only read", ""},
-		"clickhouse, a lost replica":   {"clickhouse", map[string]said{insert: fails(500, "242")}, "the table is read-only", ""},
-		"clickhouse, something else":   {"clickhouse", map[string]said{insert: fails(500, "241")}, "", ""},
+		"clickhouse":                    {"clickhouse", map[string]said{columns: ours, grant: yes}, "", ""},
+		"clickhouse, older":             {"clickhouse", map[string]said{columns: ours, grant: fails(400, "62")}, "", ""},
+		"clickhouse, may not describe":  {"clickhouse", map[string]said{columns: fails(403, "497"), grant: yes}, "", ""},
+		"clickhouse, may do nothing":    {"clickhouse", map[string]said{columns: fails(403, "497"), grant: no}, "", "GRANT INSERT ON t TO it"},
+		"clickhouse, another table":     {"clickhouse", map[string]said{columns: {200, "a\tString\t\t\nb\tString\t\t\n", is}, grant: yes}, "", "table t has no column"},
+		"clickhouse, no table":          {"clickhouse", map[string]said{columns: fails(404, "60")}, "create the table", ""},
+		"clickhouse, no database":       {"clickhouse", map[string]said{columns: fails(404, "81")}, "create the database", ""},
+		"clickhouse 18.16, no table":    {"clickhouse", map[string]said{columns: {status: 404, body: "Code: 60, e.displayText() = DB::Exception: Table default.t doesn't exist., e.what() = DB::Exception"}}, "create the table", ""},
+		"clickhouse, no right":          {"clickhouse", map[string]said{columns: ours, grant: no}, "", "GRANT INSERT ON t TO it"},
+		"clickhouse, a password":        {"clickhouse", map[string]said{columns: fails(403, "516")}, "check user and password-file", ""},
+		"clickhouse, moved":             {"clickhouse", map[string]said{columns: {status: 307}}, "redirects are not followed", ""},
+		"clickhouse, something else":    {"clickhouse", map[string]said{columns: fails(500, "241")}, "", ""},
+		"clickhouse, only by GET":       {"clickhouse", map[string]said{columns: fails(500, "164")}, "", ""},
+		"clickhouse, that is no server": {"clickhouse", map[string]said{columns: {status: 200, body: "a\tb\n"}, grant: {status: 200, body: "0"}}, "", ""},
 
-		"slack":                {"slack", map[string]said{hook: {status: 400, body: "invalid_payload"}}, "", ""},
-		"slack, no webhook":    {"slack", map[string]said{hook: {status: 404, body: "no_service"}}, "there is no such webhook any more", ""},
-		"slack, not permitted": {"slack", map[string]said{hook: {status: 403, body: "action_prohibited"}}, "does not let the webhook post", ""},
-		"slack, archived":      {"slack", map[string]said{hook: {status: 410, body: "channel_is_archived"}}, "the channel is archived", ""},
+		"slack":                     {"slack", map[string]said{}, "", ""},
+		"slack, moved":              {"slack", map[string]said{hook: {status: 302}}, "redirects are not followed", ""},
+		"slack of which none knows": {"slack", map[string]said{hook: {status: 404, body: "no_service"}}, "", ""},
 
 		"victorialogs":             {"victorialogs", map[string]said{"POST /insert/jsonline": ok}, "", ""},
-		"victorialogs, no route":   {"victorialogs", map[string]said{"POST /insert/jsonline": {status: 400, body: "missing route"}}, "missing route", ""},
+		"victorialogs, no route":   {"victorialogs", map[string]said{"POST /insert/jsonline": {status: 400, body: `missing route for "http://h/"`}}, "check the path of the URL", ""},
+		"victorialogs, no body":    {"victorialogs", map[string]said{"POST /insert/jsonline": {status: 400, body: "no body"}}, "", ""},
 		"cloudevents":              {"structured", map[string]said{"OPTIONS /": {status: 200, header: http.Header{"Allow": {"OPTIONS, POST"}}}}, "", ""},
 		"cloudevents, no methods":  {"batch", map[string]said{"OPTIONS /": {status: 204}}, "", ""},
 		"cloudevents, no POST":     {"batch", map[string]said{"OPTIONS /": {status: 204, header: http.Header{"Allow": {"GET", "HEAD"}}}}, "", "takes GET,HEAD and no POST"},
@@ -150,20 +192,64 @@ func TestCheckOfProducts(t *testing.T) {
 	}
 }
 
-// TestWhatIsAboutTheSetUpRefusesNothing for good, whatever its status is.
+// TestWhatIsAboutTheSetUpRefusesNothing for good, whatever its status is, unless somebody has said
+// that this status does.
 func TestWhatIsAboutTheSetUpRefusesNothing(t *testing.T) {
 	for answer, want := range map[string]bool{
-		`{"text":"Data channel is missing","code":10}`: false, `{"text":"Incorrect index","code":7}`: false,
-		`unsupported path requested: "/x"`: false, `{"text":"Invalid data format","code":6}`: true, `no JSON`: true,
+		`{"text":"Data channel is missing","code":10}`: false, `{"text":"Incorrect index","code":7}`: false, `{"code":16}`: false,
+		`unsupported path requested: "/x"`: false, `{"text":"Invalid data format","code":6}`: true, `no JSON`: true, `{"code":14}`: true,
+		`cannot parse "unsupported path requested: "`: true,
 	} {
 		s := serve(t, func(w http.ResponseWriter, _ *http.Request) {
 			w.WriteHeader(http.StatusBadRequest)
 			_, _ = io.WriteString(w, answer)
 		})
-		err := open(t, httpsink.Options{URL: s.URL, Format: httpsink.Splunk}).Write(t.Context(), batchOf(1))
-		if err == nil || pipeline.IsPermanent(err) != want {
-			t.Errorf("%s: %v", answer, err)
+		for _, o := range []httpsink.Options{{}, {Permanent: []int{http.StatusBadRequest}}} {
+			o.URL, o.Format = s.URL, httpsink.Splunk
+			err := open(t, o).Write(t.Context(), batchOf(1))
+			if want := want || o.Permanent != nil; err == nil || pipeline.IsPermanent(err) != want {
+				t.Errorf("%s, permanent %v: %v", answer, o.Permanent, err)
+			}
 		}
+	}
+}
+
+// TestWhatSlackSays of a webhook is told with what to do, and what another server says is not.
+func TestWhatSlackSays(t *testing.T) {
+	for answer, want := range map[string]string{
+		"action_prohibited": "does not let the webhook post", "invalid_token": "there is no such webhook any more", "no_service": "there is no such webhook any more",
+		"channel_not_found\n": "there is no such webhook any more", "team_disabled": "the workspace is disabled", "channel_is_archived": "the channel is archived",
+		"<html>": "the credentials are known and may not do this", "": "the credentials are known and may not do this",
+	} {
+		s := serve(t, func(w http.ResponseWriter, _ *http.Request) {
+			w.WriteHeader(http.StatusForbidden)
+			_, _ = io.WriteString(w, answer)
+		})
+		o := httpsink.Options{URL: s.URL, Format: httpsink.Slack, PathFile: file(t, "path", "/services/T0/B0/c4nary")}
+		err := open(t, o).Write(t.Context(), batchOf(1))
+		if err == nil || pipeline.IsPermanent(err) || !strings.Contains(err.Error(), want) {
+			t.Errorf("%q: %v, want %q", answer, err, want)
+		}
+	}
+}
+
+// TestACheckWaitsAsWritesDo: while a Retry-After lasts, nothing is asked.
+func TestACheckWaitsAsWritesDo(t *testing.T) {
+	var requests atomic.Int64
+	s := serve(t, func(w http.ResponseWriter, _ *http.Request) {
+		requests.Add(1)
+		w.Header().Set("Retry-After", "600")
+		w.WriteHeader(http.StatusTooManyRequests)
+	})
+	sink := open(t, httpsink.Options{URL: s.URL, Format: httpsink.Loki})
+	if err := sink.Write(t.Context(), batchOf(1)); err == nil {
+		t.Fatal("429 is no error")
+	}
+	if err := sink.Check(t.Context()); !sinks.IsCaution(err) || !strings.Contains(err.Error(), "it was not asked") || !strings.Contains(err.Error(), "429") {
+		t.Error(err)
+	}
+	if n := requests.Load(); n != 1 {
+		t.Errorf("%d requests, want 1", n)
 	}
 }
 
@@ -188,16 +274,18 @@ func TestACheckIsSentAsAWriteIs(t *testing.T) {
 	}
 }
 
-// TestAStatementOfOnesOwnIsNotTried: it may make a row of none.
+// TestAStatementOfOnesOwnIsNotTried, nor is another path, which may have one: it may make a row of
+// none.
 func TestAStatementOfOnesOwnIsNotTried(t *testing.T) {
 	s := serve(t, func(_ http.ResponseWriter, r *http.Request) {
 		if r.Method != http.MethodOptions {
 			t.Errorf("%s %s", r.Method, r.URL)
 		}
 	})
-	o := httpsink.Options{URL: s.URL + "?query=INSERT+INTO+t+SELECT+count()+FROM+input()", Format: httpsink.ClickHouse, Table: "t"}
-	if err := open(t, o).Check(t.Context()); err != nil {
-		t.Error(err)
+	for _, of := range []string{"?query=INSERT+INTO+t+SELECT+count()+FROM+input()", "/in"} {
+		if err := open(t, httpsink.Options{URL: s.URL + of, Format: httpsink.ClickHouse, Table: "t"}).Check(t.Context()); err != nil {
+			t.Error(err)
+		}
 	}
 }
 

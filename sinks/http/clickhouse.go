@@ -1,17 +1,13 @@
 package httpsink
 
 import (
-	"context"
 	"errors"
 	"net/http"
 	"net/url"
 	"regexp"
-	"slices"
-	"strings"
 
 	"github.com/fairlead-dev/fairlead/internal/jsontext"
 	"github.com/fairlead-dev/fairlead/pipeline"
-	"github.com/fairlead-dev/fairlead/sinks"
 )
 
 // tableSyntax is TABLE or DATABASE.TABLE of ClickHouse, without quotes.
@@ -40,8 +36,7 @@ func clickHouse(table string) (*wire, error) {
 			}
 			return append(r, "}\n"...), nil
 		},
-		// An INSERT without rows asks for the table and the right to it, and makes no part.
-		probe: &probe{more: askColumns(table)},
+		check: askTable(table),
 		setup: ofClickHouse,
 	}, nil
 }
@@ -49,14 +44,20 @@ func clickHouse(table string) (*wire, error) {
 // exceptionSyntax is what the text of an exception begins with.
 var exceptionSyntax = regexp.MustCompile(`^Code: (\d{1,5})[.,]`)
 
-// ofClickHouse reads the code of an exception, which older servers have in its text only:
+// exceptionOf returns the code of an exception, which older servers have in its text only:
 // https://github.com/ClickHouse/ClickHouse/blob/master/src/Common/ErrorCodes.cpp
-func ofClickHouse(_ int, header http.Header, answer []byte) string {
-	code := header.Get("X-ClickHouse-Exception-Code")
+// Empty: it is none.
+func exceptionOf(header http.Header, answer []byte) string {
+	code := header.Get(exceptionHeader)
 	if said := exceptionSyntax.FindSubmatch(answer); code == "" && said != nil {
 		code = string(said[1])
 	}
-	switch code {
+	return code
+}
+
+// ofClickHouse tells what to do about an exception.
+func ofClickHouse(_ int, header http.Header, answer []byte) string {
+	switch exceptionOf(header, answer) {
 	case "60":
 		return "create the table, as docs/sinks/http.md shows, or check table"
 	case "81":
@@ -71,29 +72,4 @@ func ofClickHouse(_ int, header http.Header, answer []byte) string {
 		return "the user may not insert: GRANT INSERT ON the table TO it"
 	}
 	return ""
-}
-
-// askColumns returns what asks whether the table has any column of a row: those that it does
-// not have are left out, so that a table of something else takes each row and keeps nothing.
-func askColumns(table string) func(context.Context, *questions) error {
-	return func(ctx context.Context, q *questions) error {
-		u := *q.pass.url
-		query := u.Query()
-		for name := range q.s.wire.query {
-			query.Del(name)
-		}
-		query.Set("query", "DESCRIBE TABLE "+table+" FORMAT TabSeparated")
-		u.RawQuery = query.Encode()
-		a := q.look(ctx, http.MethodGet, &u, "")
-		if a == nil || a.status != http.StatusOK || len(a.body) == 0 {
-			return nil
-		}
-		for line := range strings.Lines(string(a.body)) {
-			name, _, isColumn := strings.Cut(line, "\t")
-			if !isColumn || slices.Contains(rowNames, name) || name == "observed" || name == "object" {
-				return nil
-			}
-		}
-		return sinks.Caution(errors.New("table " + table + " has no column of those that a row has, so that nothing of a change is kept; create it as docs/sinks/http.md shows, or check table"))
-	}
 }

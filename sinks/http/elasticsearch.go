@@ -43,9 +43,8 @@ func elasticsearch(index string, permanent []int) *wire {
 			return append(r, "}\n"...), nil
 		},
 		verdict: bulkVerdict(permanent),
-		// A bulk request without actions is refused, after a look at who asks.
-		probe: &probe{more: askIndex(index)},
-		setup: ofVictoria,
+		check:   askIndex(index),
+		setup:   ofVictoria,
 	}
 }
 

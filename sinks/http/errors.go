@@ -67,7 +67,7 @@ func (s *Sink) refusal(p *pass, status int, header http.Header, answer []byte, s
 	switch {
 	case status < 400:
 		return err
-	case s.forGood(status) && s.setup(status, header, answer) != "":
+	case s.forGood(status) && !s.chosen && s.setup(status, header, answer) != "":
 		return &failure{err, ofEither}
 	case s.forGood(status) && !(asked && status == http.StatusRequestEntityTooLarge):
 		return pipeline.Permanent(err)

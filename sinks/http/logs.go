@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"time"
 
@@ -12,10 +13,14 @@ import (
 	"github.com/fairlead-dev/fairlead/pipeline"
 )
 
-// ofVictoria tells that a path is none of VictoriaLogs or VictoriaMetrics, which take several
-// formats, and answer 400 where others answer 404.
+// noPath is how VictoriaLogs and vmauth begin what they say of a path that they do not have.
+var noPath = [][]byte{[]byte("unsupported path requested: "), []byte("missing route for ")}
+
+// ofVictoria tells that a path is none of VictoriaLogs or vmauth, which take several formats, and
+// answer 400 where others answer 404. It does not look further into the text, which may repeat
+// what was sent.
 func ofVictoria(status int, _ http.Header, answer []byte) string {
-	if status == http.StatusBadRequest && bytes.Contains(answer, []byte("unsupported path requested")) {
+	if status == http.StatusBadRequest && slices.ContainsFunc(noPath, func(begin []byte) bool { return bytes.HasPrefix(answer, begin) }) {
 		return "check the path of the URL"
 	}
 	return ""
@@ -37,7 +42,7 @@ func loki() *wire {
 		},
 		// Loki looks who asks, and then finds that there is no stream: 204, or 422 since
 		// https://github.com/grafana/loki/pull/13706.
-		probe: &probe{body: `{"streams":[]}`},
+		check: posting(`{"streams":[]}`),
 		setup: ofVictoria,
 	}
 }
@@ -59,7 +64,7 @@ func victoriaLogs() *wire {
 		// -insert.maxLineSizeBytes of VictoriaLogs.
 		maxEvent: 256<<10 - 1,
 		// No line is no entry.
-		probe: &probe{strict: true},
+		check: posting(""),
 		setup: ofVictoria,
 	}
 }
@@ -74,7 +79,7 @@ func splunk() *wire {
 		head: func(dst []byte, c *pipeline.Change) []byte { return c.AppendCloudEventHead(beforeEvent(dst, c)) },
 		tail: "}}",
 		// Splunk looks at the token, and then finds that there is no data: code 5.
-		probe: &probe{},
+		check: posting(""),
 		setup: ofSplunk,
 	}
 }
@@ -95,8 +100,10 @@ func ofSplunk(status int, header http.Header, answer []byte) string {
 		return "Splunk does not know the token: check token-file"
 	case 7:
 		return "the token may not write to its index: have its allowed indexes hold its default one"
-	case 10, 11, 14:
+	case 10, 11:
 		return "turn indexer acknowledgment of the token off: it asks for a channel, which is not sent"
+	case 16:
+		return "give token-file, or have Splunk take the token in the query (allowQueryStringAuth)"
 	}
 	return ""
 }

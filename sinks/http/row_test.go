@@ -2,6 +2,7 @@ package httpsink
 
 import (
 	"encoding/json"
+	"slices"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -11,7 +12,7 @@ import (
 	"github.com/fairlead-dev/fairlead/pipeline"
 )
 
-// TestRowNames: the check of a table asks for the columns that a row has.
+// TestRowNames: the checks of a table and of a mapping ask for what a row has.
 func TestRowNames(t *testing.T) {
 	c := &pipeline.Change{
 		Key: pipeline.Key{Cluster: "c", Resource: "pods", Namespace: "ns", Name: "n"}, UID: "u", ResourceVersion: "1",
@@ -28,5 +29,8 @@ func TestRowNames(t *testing.T) {
 	}
 	if diff := cmp.Diff(rowNames, got, cmpopts.SortSlices(func(a, b string) bool { return a < b })); diff != "" {
 		t.Errorf("members (-named +written):\n%s", diff)
+	}
+	if diff := cmp.Diff(append(rowNames, "object", "@timestamp"), slices.Concat(always, often, []string{"tombstone"}), cmpopts.SortSlices(func(a, b string) bool { return a < b })); diff != "" {
+		t.Errorf("members (-named +asked for):\n%s", diff)
 	}
 }

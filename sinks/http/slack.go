@@ -1,6 +1,7 @@
 package httpsink
 
 import (
+	"bytes"
 	"net/http"
 	"strings"
 
@@ -20,21 +21,21 @@ func slack() *wire {
 			text := slackEscaper.Replace(redact.Line(summary(c), 2000))
 			return append(row(append(dst, '{')).text("text", text), '}'), nil
 		},
-		// Slack looks for the webhook, and then finds that there is no message: 400.
-		probe: &probe{},
 		setup: ofSlack,
 	}
 }
 
-// ofSlack reads the status of a webhook's answers:
-// https://docs.slack.dev/changelog/2016-05-17-changes-to-errors-for-incoming-webhooks
-func ofSlack(status int, _ http.Header, _ []byte) string {
-	switch status {
-	case http.StatusForbidden:
+// ofSlack reads what Slack says of a webhook:
+// https://docs.slack.dev/messaging/sending-messages-using-incoming-webhooks#handling_errors
+func ofSlack(_ int, _ http.Header, answer []byte) string {
+	switch string(bytes.TrimSpace(answer)) {
+	case "action_prohibited", "posting_to_general_channel_denied":
 		return "the workspace does not let the webhook post there: ask its administrator"
-	case http.StatusNotFound:
+	case "invalid_token", "no_service", "no_service_id", "no_team", "channel_not_found":
 		return "there is no such webhook any more, or its channel is gone: make another one, and write its path into path-file"
-	case http.StatusGone:
+	case "team_disabled":
+		return "the workspace is disabled: ask its administrator"
+	case "channel_is_archived":
 		return "the channel is archived: make a webhook for another one, and write its path into path-file"
 	}
 	return ""
