@@ -33,6 +33,7 @@ import (
 func (s *settings) precheck(ctx context.Context, timeout time.Duration) *api.Check {
 	began := time.Now()
 	in := findings.Input{Status: api.Status{Ledger: api.Ledger{Path: s.store.Identity, Status: ledger.Status{Healthy: true}}}}
+	in.Probes.Unkept = s.unkept()
 	hub, err := s.loadHub()
 	if err != nil {
 		in.Status.Problems = append(in.Status.Problems, api.Problem{Source: "--hub-kubeconfig", Error: redact.New().Text(err), Since: began})

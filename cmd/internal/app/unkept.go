@@ -9,28 +9,26 @@ import (
 	"github.com/fairlead-dev/fairlead/sources/stream"
 )
 
-// checkUnkept reports what is asked for by name of resources of which a sink keeps nothing, see
-// [sinks.Spec]: to watch one for such sinks alone, so that each of its changes would be read,
-// count as delivered, and be gone; and a rule of such a sink for one. Who watches by wildcards
-// has not asked for them, and who has another sink has them there.
-func (s *settings) checkUnkept() error {
-	var p problems
+// unkept returns the resources that are watched by name and of which no sink keeps anything, see
+// [sinks.Spec]: each of their changes would be read, count as delivered, and be gone. Who watches
+// by wildcards has not asked for them, and who has another sink has them there.
+func (s *settings) unkept() (all []string) {
 	for _, watched := range s.specs {
 		keeps := func(sink *sinks.Spec) bool {
 			return !slices.ContainsFunc(sink.Skips, func(resource string) bool { return isNamed(watched, resource) })
 		}
 		if len(s.sinks) > 0 && !watched.Wildcard() && !slices.ContainsFunc(s.sinks, keeps) {
-			p.add("watch", "%s: no sink keeps anything of it, as hub: makes no records of Events, nor of records; leave it out, or add a sink that keeps it", watched)
+			all = append(all, watched.String())
 		}
 	}
-	for _, sink := range s.sinks {
-		rules := sink.Selection
-		for _, rule := range slices.Concat(rules.Where, rules.Changed, rules.Unchanged, rules.Drop, rules.Redact, rules.Only, rules.Preset) {
-			of, _, named := strings.Cut(rule, ":")
-			if of = strings.TrimSpace(of); named && slices.Contains(sink.Skips, of) {
-				p.add("sink", "%s: it has a rule for %s, and keeps nothing of it, as hub: makes no records of Events, nor of records; leave the rule out", sink.Identity, of)
-			}
-		}
+	return all
+}
+
+// checkUnkept reports what unkept returns.
+func (s *settings) checkUnkept() error {
+	var p problems
+	for _, watched := range s.unkept() {
+		p.add("watch", "%s: no sink keeps anything of it, as hub: makes no records of Events, nor of records; leave it out, or add a sink that keeps it", watched)
 	}
 	return errors.Join(p...)
 }

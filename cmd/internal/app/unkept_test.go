@@ -1,8 +1,13 @@
 package app
 
 import (
+	"encoding/json"
+	"errors"
 	"strings"
 	"testing"
+
+	"github.com/fairlead-dev/fairlead/cmd/internal/api"
+	"github.com/fairlead-dev/fairlead/cmd/internal/ctl"
 )
 
 // A resource that is watched by name for sinks that keep nothing of it is refused, and no other
@@ -35,19 +40,32 @@ func TestUnkeptResources(t *testing.T) {
 	}
 }
 
-// A rule of a sink that is for a resource of which it keeps nothing is refused.
+// A rule for what a sink keeps nothing of is of no use, and no reason not to start.
 func TestRulesForUnkeptResources(t *testing.T) {
-	for rule, refused := range map[string]bool{
-		"where=events: object.type == 'Warning'":           true,
-		"drop=events.events.k8s.io:metadata.managedFields": true,
-		"where=*: object.metadata.name != 'events'":        false,
-		"where=pods: true":                                 false,
-		"only=data.events":                                 false,
-		"where=records.example.com:true":                   false,
-	} {
-		_, err := parseFlags(t, "--clusters=kubeconfig:nowhere", "--watch=*", "--sink=stdout:", "--sink=hub:records?kubeconfig=nowhere&"+rule)
-		if (err != nil) != refused || refused && !strings.Contains(err.Error(), "--sink: hub:records: it has a rule for events") {
+	for _, rule := range []string{"where=events: object.type == 'Warning'", "drop=events.events.k8s.io:note"} {
+		if _, err := parseFlags(t, "--clusters=kubeconfig:nowhere", "--watch=*", "--sink=stdout:", "--sink=hub:records?kubeconfig=nowhere&"+rule); err != nil {
 			t.Errorf("%s: %v", rule, err)
 		}
+	}
+}
+
+// A check before a start tells of it beside all else that it finds.
+func TestPrecheckOfUnkeptResources(t *testing.T) {
+	flags := []string{"--clusters=kubeconfig:nowhere", "--watch=pods,events", "--sink=hub:records?kubeconfig=nowhere", "--ledger=memory:"}
+	out, err := command(t, append([]string{"check", "--pre", "--timeout=2s", "-o=json"}, flags...)...)
+	var found api.Check
+	if decodeErr := json.Unmarshal([]byte(out), &found); decodeErr != nil {
+		t.Fatalf("%v\n%s\n%v", decodeErr, out, err)
+	}
+	codes := map[string]api.Finding{}
+	for _, f := range found.Findings {
+		codes[f.Code] = f
+	}
+	unkept, others := codes["FL1307"], len(codes)
+	if unkept.Severity != api.SeverityError || !strings.Contains(unkept.Cause, "anything of events") || others < 2 {
+		t.Errorf("it finds %+v", found.Findings)
+	}
+	if exit, is := errors.AsType[*ctl.ExitError](err); !is || exit.Code != ctl.ExitProblem {
+		t.Errorf("it ends with %v", err)
 	}
 }

@@ -70,6 +70,12 @@ var codesOfProgram = []Code{
 		Impact:  "Whether the destination is ready is not known from this check. Deliveries are not held up by it.",
 		Do:      "See that its reader runs.",
 	},
+	{
+		Code: "FL1307", Severity: api.SeverityError, Title: "A resource is watched for nothing",
+		Meaning: "No sink keeps anything of it: records in the hub are not kept of Events, nor of records.",
+		Impact:  "`fairlead run` does not start: each of its changes would be read, count as delivered, and be written nowhere.",
+		Do:      "Leave it out of `--watch`, or add a sink that keeps it.",
+	},
 	// The ledger.
 	{
 		Code: "FL1401", Severity: api.SeverityError, Title: "The ledger cannot be written",

@@ -30,6 +30,7 @@ type Probes struct {
 	DeadLetters []api.DeadLetters
 	Volume      *api.Volume
 	Lock        *api.Lock
+	Unkept      []string // resources that are watched, and of which no sink keeps anything
 }
 
 // Of returns what is not as it should be, the worst first: none in a healthy fleet. The

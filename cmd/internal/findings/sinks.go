@@ -3,6 +3,7 @@ package findings
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/fairlead-dev/fairlead/cmd/internal/api"
@@ -24,6 +25,9 @@ func (f *finder) sinks() {
 		if s.Error != "" && !f.has(func(one api.Finding) bool { return one.Route == s.Name && one.Code == "FL1301" }) {
 			f.add("FL1305", api.Finding{Route: s.Name}, because("Sink "+s.Name+" is not ready", s.Error))
 		}
+	}
+	if unkept := f.Probes.Unkept; len(unkept) > 0 {
+		f.add("FL1307", api.Finding{}, "No sink keeps anything of "+strings.Join(unkept, ", ")+", which is watched.")
 	}
 	for _, d := range f.Probes.DeadLetters {
 		f.add("FL1304", api.Finding{Cluster: d.Cluster, Route: d.Route, Since: d.Last},
