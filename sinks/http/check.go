@@ -48,7 +48,7 @@ func (s *Sink) Check(ctx context.Context) error {
 		return fmt.Errorf("check %s: what is sent is what the files have held before: %w", s.target, err)
 	}
 	if err := s.pause.err(now); err != nil {
-		return sinks.Caution(fmt.Errorf("check %s: it was not asked, as it wants to be left alone: %w", s.target, err))
+		return sinks.Caution(fmt.Errorf("check %s: it was not asked, as it has asked for a pause: %w", s.target, err))
 	}
 	q := &questions{s, pass}
 	if s.wire.check == nil {
