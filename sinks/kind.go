@@ -44,8 +44,8 @@ type Spec struct {
 	// what a request is to have. Zero means that none waits.
 	Linger time.Duration
 	// Skips are resources of which the sink keeps nothing, by plural and group, such as
-	// events.events.k8s.io: it accepts their changes and writes none. So the program can tell
-	// of a resource that is watched for nothing.
+	// events.events.k8s.io: it accepts their changes and writes none. So the program can refuse
+	// a resource that would be watched for nothing.
 	Skips []string
 	// Selection is what the text says of which changes the sink gets, and in which form.
 	// Kinds.Parse sets it; it is checked when the rules are compiled.

@@ -2,6 +2,7 @@ package httpsink
 
 import (
 	"errors"
+	"net/http"
 	"net/url"
 	"regexp"
 
@@ -35,5 +36,40 @@ func clickHouse(table string) (*wire, error) {
 			}
 			return append(r, "}\n"...), nil
 		},
+		check: askTable(table),
+		setup: ofClickHouse,
 	}, nil
+}
+
+// exceptionSyntax is what the text of an exception begins with.
+var exceptionSyntax = regexp.MustCompile(`^Code: (\d{1,5})[.,]`)
+
+// exceptionOf returns the code of an exception, which older servers have in its text only:
+// https://github.com/ClickHouse/ClickHouse/blob/master/src/Common/ErrorCodes.cpp
+// Empty: it is none.
+func exceptionOf(header http.Header, answer []byte) string {
+	code := header.Get(exceptionHeader)
+	if said := exceptionSyntax.FindSubmatch(answer); code == "" && said != nil {
+		code = string(said[1])
+	}
+	return code
+}
+
+// ofClickHouse tells what to do about an exception.
+func ofClickHouse(_ int, header http.Header, answer []byte) string {
+	switch exceptionOf(header, answer) {
+	case "60":
+		return "create the table, as docs/sinks/http.md shows, or check table"
+	case "81":
+		return "create the database, or check table"
+	case "164":
+		return "the user may only read (readonly); give another one"
+	case "192", "193", "194", "516":
+		return "check user and password-file"
+	case "242":
+		return "the table is read-only: its replica has lost its Keeper; see system.replicas"
+	case "497":
+		return "the user may not insert: GRANT INSERT ON the table TO it"
+	}
+	return ""
 }

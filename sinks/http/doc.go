@@ -21,6 +21,12 @@
 //     accepted, or refused for good. A change that the server fails on alone, while it
 //     settles others, is refused by itself, and for now. What is left over by a failure in
 //     the middle is an outage ([pipeline.Outage]). See round.go.
+//   - An answer that says how the server is set up refuses nothing for good, where the format
+//     tells it from others (Splunk, VictoriaLogs, Slack, ClickHouse) and Options.Permanent is
+//     not given.
+//   - Check changes nothing in the destination: it sends what each product is known to have no
+//     record to make of, or asks by what only reads, and sends other receivers nothing but
+//     OPTIONS. See check.go.
 //   - A Retry-After is obeyed by all writes.
 //   - Redirects are not followed.
 //   - Files with credentials are read again within a second. What they hold is in no

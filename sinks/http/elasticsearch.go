@@ -43,6 +43,8 @@ func elasticsearch(index string, permanent []int) *wire {
 			return append(r, "}\n"...), nil
 		},
 		verdict: bulkVerdict(permanent),
+		check:   askIndex(index),
+		setup:   ofVictoria,
 	}
 }
 

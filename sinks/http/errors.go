@@ -55,19 +55,20 @@ func aboutOf(err error) about {
 // configuration are statuses that no change can be the cause of, whatever it holds.
 var configuration = []int{401, 404, 405, 407, 410, 429, 503}
 
-// refusal returns what the status and header of an answer mean. The text is what the
-// answer says, made fit to be shown. Status 2xx is nil. Of an answer to a request with a
-// Secret nothing is shown.
-func (s *Sink) refusal(p *pass, status int, header http.Header, text string, secret bool, now time.Time) error {
+// refusal returns what an answer means that is none of success, with what it says. Of an
+// answer to a request with a Secret nothing is shown.
+func (s *Sink) refusal(p *pass, status int, header http.Header, answer []byte, secret bool, now time.Time) error {
 	patience := httpdest.RetryAfter(header.Get("Retry-After"), now)
 	asked := patience > 0
-	err := fmt.Errorf("the server answers %d %s%s%s", status, http.StatusText(status), s.advice(p, status, header, secret), text)
+	err := fmt.Errorf("the server answers %d %s%s%s", status, http.StatusText(status), s.advice(p, status, header, answer, secret), said(p, answer, secret))
 	if trouble := s.passes.trouble(); trouble != nil && (status == 401 || status == 403) {
 		err = fmt.Errorf("%w; what was sent is what the files have held before: %w", err, trouble)
 	}
 	switch {
 	case status < 400:
 		return err
+	case s.forGood(status) && !s.chosen && s.setup(status, header, answer) != "":
+		return &failure{err, ofEither}
 	case s.forGood(status) && !(asked && status == http.StatusRequestEntityTooLarge):
 		return pipeline.Permanent(err)
 	case asked:
@@ -117,8 +118,20 @@ func (p *pause) err(now time.Time) error {
 	return pipeline.RetryAfter(p.why, p.until.Sub(now))
 }
 
-// advice is what to do about a status.
-func (s *Sink) advice(p *pass, status int, header http.Header, secret bool) string {
+// setup is what to do about an answer that is about how things are set up, as far as the format
+// knows: empty if it is not.
+func (s *Sink) setup(status int, header http.Header, answer []byte) string {
+	if s.wire.setup == nil || status < 400 {
+		return ""
+	}
+	return s.wire.setup(status, header, answer)
+}
+
+// advice is what to do about an answer.
+func (s *Sink) advice(p *pass, status int, header http.Header, answer []byte, secret bool) string {
+	if setup := s.setup(status, header, answer); setup != "" {
+		return "; " + setup
+	}
 	switch status {
 	case 301, 302, 303, 307, 308:
 		to := "nowhere"

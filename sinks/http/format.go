@@ -1,6 +1,7 @@
 package httpsink
 
 import (
+	"context"
 	"net/http"
 	"net/url"
 
@@ -52,6 +53,12 @@ type wire struct {
 	// verdict says what an answer with a status of success means for the changes: an
 	// error for each that was not accepted, or one about all. Nil: the status is enough.
 	verdict func(answer []byte, changes []*pipeline.Change) (map[int]error, error)
+	// check asks the server for Check. Nil: no request of the format is known to do no harm.
+	check func(ctx context.Context, q *questions) error
+	// setup says what to do about an answer, of a status of an error, that is about how the
+	// server or this sink is set up. Such an answer refuses no change for good, unless
+	// Options.Permanent says so. Empty: it is not known to be. Nil: of none is.
+	setup func(status int, header http.Header, answer []byte) string
 	// maxEvent is the default of Options.MaxEvent.
 	maxEvent int
 }

@@ -1,13 +1,30 @@
 package httpsink
 
 import (
+	"bytes"
+	"encoding/json"
+	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"time"
 
 	"github.com/fairlead-dev/fairlead/internal/jsontext"
 	"github.com/fairlead-dev/fairlead/pipeline"
 )
+
+// noPath is how VictoriaLogs and vmauth begin what they say of a path that they do not have.
+var noPath = [][]byte{[]byte("unsupported path requested: "), []byte("missing route for ")}
+
+// ofVictoria tells that a path is none of VictoriaLogs or vmauth, which take several formats, and
+// answer 400 where others answer 404. It does not look further into the text, which may repeat
+// what was sent.
+func ofVictoria(status int, _ http.Header, answer []byte) string {
+	if status == http.StatusBadRequest && slices.ContainsFunc(noPath, func(begin []byte) bool { return bytes.HasPrefix(answer, begin) }) {
+		return "check the path of the URL"
+	}
+	return ""
+}
 
 // loki sends the event as a line, in the stream of its cluster, resource and namespace.
 func loki() *wire {
@@ -23,6 +40,10 @@ func loki() *wire {
 			r = jsontext.AppendString(r, string(c.AppendCloudEvent(nil)))
 			return append(r, "]]}"...), nil
 		},
+		// Loki looks who asks, and then finds that there is no stream: 204, or 422 since
+		// https://github.com/grafana/loki/pull/13706.
+		check: posting(`{"streams":[]}`),
+		setup: ofVictoria,
 	}
 }
 
@@ -42,6 +63,9 @@ func victoriaLogs() *wire {
 		// Longer lines are left out, and the answer does not tell:
 		// -insert.maxLineSizeBytes of VictoriaLogs.
 		maxEvent: 256<<10 - 1,
+		// No line is no entry.
+		check: posting(""),
+		setup: ofVictoria,
 	}
 }
 
@@ -54,7 +78,34 @@ func splunk() *wire {
 		},
 		head: func(dst []byte, c *pipeline.Change) []byte { return c.AppendCloudEventHead(beforeEvent(dst, c)) },
 		tail: "}}",
+		// Splunk looks at the token, and then finds that there is no data: code 5.
+		check: posting(""),
+		setup: ofSplunk,
 	}
+}
+
+// ofSplunk reads the code of the collector's answers:
+// https://help.splunk.com/en/splunk-enterprise/get-data-in/collect-http-event-data/troubleshoot-http-event-collector
+func ofSplunk(status int, header http.Header, answer []byte) string {
+	var a struct{ Code int }
+	if json.Unmarshal(answer, &a) != nil {
+		return ofVictoria(status, header, answer)
+	}
+	switch a.Code {
+	case 1:
+		return "the token is disabled: enable it in Splunk"
+	case 2, 3:
+		return "check token-file, which holds the token of the collector"
+	case 4:
+		return "Splunk does not know the token: check token-file"
+	case 7:
+		return "the token may not write to its index: have its allowed indexes hold its default one"
+	case 10, 11:
+		return "turn indexer acknowledgment of the token off: it asks for a channel, which is not sent"
+	case 16:
+		return "give token-file, or have Splunk take the token in the query (allowQueryStringAuth)"
+	}
+	return ""
 }
 
 // beforeEvent appends what Splunk has before the event.

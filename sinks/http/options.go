@@ -86,7 +86,8 @@ type Options struct {
 	// one is refused for good. Zero: no bound, but that of the format.
 	MaxEvent int
 	// Permanent are the statuses with which the server refuses for good, also those of
-	// single changes in an answer. Nil: DefaultPermanent.
+	// single changes in an answer. Nil: DefaultPermanent, but for an answer that is known to be
+	// about how the server or the sink is set up.
 	Permanent []int
 
 	// TokenFile holds a bearer token. User and PasswordFile are for basic authentication.

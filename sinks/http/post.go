@@ -65,7 +65,7 @@ func (s *Sink) post(ctx context.Context, d *draft, changes []*pipeline.Change) (
 	case 200 <= status && status < 300:
 		return s.judge(pass, answer, changes)
 	}
-	err = s.refusal(pass, status, header, said(pass, answer, secret), secret, now)
+	err = s.refusal(pass, status, header, answer, secret, now)
 	if status == http.StatusRequestEntityTooLarge && len(changes) > 1 && pipeline.IsPermanent(err) {
 		s.limit.refused(size)
 	}

@@ -51,8 +51,14 @@ func (r row) time(name string, value time.Time) row {
 	return append(r, '"')
 }
 
+// rowNames are the members that a row has, but for the time and the object.
+var rowNames = []string{
+	"id", "op", "cluster", "cluster_uid", "resource", "api_version", "kind", "namespace", "name", "uid", "resource_version",
+	"term", "sequence", "snapshot", "tombstone",
+}
+
 // members appends what columns and fields of logs have in common: all of a change but
-// the time and the object.
+// the time and the object: rowNames.
 func (r row) members(c *pipeline.Change) row {
 	r = r.text("id", c.ID()).text("op", c.Op.String()).text("cluster", c.Key.Cluster).text("cluster_uid", c.Origin.ClusterUID).
 		text("resource", c.Key.Resource).text("api_version", c.Origin.Resource.GroupVersion().String()).text("kind", c.Origin.Kind).

@@ -20,6 +20,7 @@ import (
 type Sink struct {
 	o         Options
 	wire      *wire
+	chosen    bool   // Options.Permanent is somebody's choice
 	target    string // what errors call the destination
 	late      error  // why a request ends that takes too long
 	passes    passes
@@ -42,6 +43,7 @@ type Sink struct {
 // New returns a sink. It tries a template on samples, connects to nothing, and reads no file:
 // one that cannot be read is a transient error of Check and Write.
 func New(o Options) (*Sink, error) {
+	chosen := o.Permanent != nil
 	o = o.withDefaults()
 	u, err := o.check()
 	if err != nil {
@@ -58,7 +60,7 @@ func New(o Options) (*Sink, error) {
 		o.MaxEvent = w.maxEvent
 	}
 	s := &Sink{
-		o: o, wire: w, slots: make(chan struct{}, o.Connections),
+		o: o, wire: w, chosen: chosen, slots: make(chan struct{}, o.Connections),
 		late: fmt.Errorf("there was no complete answer within %v; see timeout", o.Timeout),
 	}
 	// What is compressed or signed has to be there before.
@@ -85,8 +87,11 @@ func (s *Sink) prepare(u *url.URL) {
 		}
 		query := u.Query()
 		for name, values := range s.wire.query {
-			if !query.Has(name) {
+			switch {
+			case !query.Has(name):
 				query[name] = values
+			case name == "query":
+				s.wire.check = nil // a statement of somebody's own
 			}
 		}
 		u.RawQuery = query.Encode()

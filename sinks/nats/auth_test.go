@@ -90,19 +90,21 @@ func TestLogins(t *testing.T) {
 	}
 }
 
-// A user without a right is told which, at once.
+// A user without a right is told which, at once: by the first write, as a check publishes
+// nothing. No change is refused for good.
 func TestRights(t *testing.T) {
 	p := start(t, func(o *server.Options) {
 		o.Users = []*server.User{
 			{Username: "admin", Password: "admin"},
 			{Username: "reader", Password: secret, Permissions: &server.Permissions{Publish: &server.SubjectPermission{Allow: []string{"nothing"}}}},
 			{Username: "writer", Password: secret, Permissions: &server.Permissions{Publish: &server.SubjectPermission{Allow: []string{"fairlead.>"}}}},
+			{Username: "asker", Password: secret, Permissions: &server.Permissions{Publish: &server.SubjectPermission{Allow: []string{"$JS.API.>"}}}},
 		}
 	}).make(client.UserInfo("admin", "admin"))
 	batch := []*pipeline.Change{change("a", 1, 9)}
 	text := "nats://" + p.addr + "/fairlead?tls=false&password-file=" + file(t, secret) + "&user="
 	s := choose(t, text+"reader")
-	fails(t, s.Write(t.Context(), batch), "may not do that", "fairlead.alpha.core.configmaps.ns.a")
+	fails(t, s.Write(t.Context(), batch), "may not do that", "allow it to publish to the subjects", "fairlead.alpha.core.configmaps.ns.a")
 	if err := choose(t, text+"writer").Write(t.Context(), batch); err != nil {
 		t.Errorf("with the right to publish alone: %v", err)
 	}
@@ -110,6 +112,13 @@ func TestRights(t *testing.T) {
 		t.Errorf("a check without the right to ask: %v", err)
 	}
 	fails(t, choose(t, text+"writer&mode=kv").Write(t.Context(), batch), "may not do that")
+	for mode, subject := range map[string]string{"stream": "fairlead.", "kv": "$KV.fairlead."} {
+		s := choose(t, text+"asker&mode="+mode)
+		if err := s.(sinks.Checker).Check(t.Context()); err != nil {
+			t.Errorf("%s: a check without the right to publish: %v", mode, err)
+		}
+		fails(t, s.Write(t.Context(), batch), "may not do that", "allow it to publish to the subjects", subject+"alpha.core.configmaps.ns.a")
+	}
 }
 
 func TestTLS(t *testing.T) {

@@ -259,6 +259,11 @@ func TestAnswers(t *testing.T) {
 				return true
 			}
 			sink := r.sink(otlp.Options{TokenFile: token})
+			// A check, which has no record, is told the same before there is a change.
+			wrong := tt.want != "" && !tt.permanent
+			if err := sink.Check(t.Context()); (err != nil) != wrong || wrong && !strings.Contains(err.Error(), tt.want) || strings.Contains(fmt.Sprint(err), canary) {
+				t.Errorf("Check: %v", err)
+			}
 			err := sink.Write(t.Context(), []*pipeline.Change{change("a", 1)})
 			if tt.want == "" {
 				if err != nil {

@@ -76,7 +76,7 @@ func (p *program) check(ctx context.Context, e *engine, deep bool) (*api.Check, 
 	before := p.status(began)
 	window := time.NewTimer(checkWindow)
 	defer window.Stop()
-	asked := findings.Probes{Unkept: e.settings.unkept()}
+	var asked findings.Probes
 	var wg sync.WaitGroup
 	wg.Go(func() { asked.Members = p.askMembers(ctx, e, before.Clusters) })
 	wg.Go(func() { asked.Sinks = e.askSinks(ctx) })

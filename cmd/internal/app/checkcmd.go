@@ -104,6 +104,7 @@ func (c *checkCommand) checkFlags() error {
 
 func (c *checkCommand) ask(ctx context.Context, stderr io.Writer, o Options) (*api.Check, error) {
 	if c.pre {
+		o.tellsUnkept = true
 		s, err := load(c.config.given, o)
 		if err != nil {
 			return nil, fmt.Errorf("nothing was asked, because of these flags:\n%w", err)

@@ -24,7 +24,8 @@ type Options struct {
 	stores  ledger.StoreKinds // the same of ledger stores, for tests
 	members []fleet.Kind      // and of sources of members
 
-	elsewhere bool // see Config
+	elsewhere   bool // see Config
+	tellsUnkept bool // what settings.unkept returns is told by a check, and no error
 }
 
 // NewCommand returns the program's command line.

@@ -70,6 +70,9 @@ func (c *Config) parse(o Options) (*settings, error) {
 	} else {
 		errs = append(errs, s.checkRules())
 	}
+	if !o.tellsUnkept {
+		errs = append(errs, s.checkUnkept())
+	}
 	if s.lock, err = c.parseLock(); err != nil {
 		errs = append(errs, err)
 	}

@@ -51,9 +51,6 @@ func (p *program) newSinks(s *settings, open destinations, reg prometheus.Regist
 		})
 		all = append(all, k)
 	}
-	if unkept := s.unkept(); len(unkept) > 0 {
-		p.log.Info("No sink keeps anything of resources that are watched; leave them out, or add a sink that keeps them", "resources", unkept)
-	}
 	return all, nil
 }
 

@@ -1,20 +1,17 @@
 package app
 
 import (
-	"context"
-	"slices"
+	"encoding/json"
+	"errors"
 	"strings"
 	"testing"
-	"time"
-
-	"github.com/google/go-cmp/cmp"
 
 	"github.com/fairlead-dev/fairlead/cmd/internal/api"
-	"github.com/fairlead-dev/fairlead/pipeline"
-	"github.com/fairlead-dev/fairlead/sinks"
+	"github.com/fairlead-dev/fairlead/cmd/internal/ctl"
 )
 
-// A resource that is watched for sinks that keep nothing of it is told, and no other one.
+// A resource that is watched by name for sinks that keep nothing of it is refused, and no other
+// one.
 func TestUnkeptResources(t *testing.T) {
 	const hub = "hub:records?kubeconfig=nowhere"
 	for flags, want := range map[string][]string{
@@ -27,42 +24,48 @@ func TestUnkeptResources(t *testing.T) {
 		"--watch=events --sink=stdout:":                                      nil,
 		"--watch=events --sink=" + hub + "&name=a --sink=" + hub + "&name=b": {"events"},
 	} {
-		s := parseWith(t, Options{}, append(strings.Fields(flags), "--clusters=kubeconfig:nowhere")...)
-		if diff := cmp.Diff(want, s.unkept()); diff != "" {
-			t.Errorf("%s (-want +got):\n%s", flags, diff)
+		_, err := parseFlags(t, append(strings.Fields(flags), "--clusters=kubeconfig:nowhere")...)
+		if (err == nil) != (want == nil) {
+			t.Errorf("%s: %v", flags, err)
+			continue
+		}
+		for _, resource := range want {
+			if says := "--watch: " + resource + ": no sink keeps anything of it"; !strings.Contains(err.Error(), says) {
+				t.Errorf("%s: %v, want %q", flags, err, says)
+			}
+		}
+		if err != nil && strings.Count(err.Error(), "no sink keeps anything") != len(want) {
+			t.Errorf("%s: %v", flags, err)
 		}
 	}
 }
 
-// forgetful accepts everything.
-type forgetful struct{}
-
-func (forgetful) Write(context.Context, []*pipeline.Change) error { return nil }
-
-// The log of a start says so, and the check, which is no error.
-func TestUnkeptResourcesAreTold(t *testing.T) {
-	kind := throwAway(new(thrown))
-	kind.Parse = func(*sinks.Value) (*sinks.Spec, error) {
-		open := func(context.Context, sinks.Env) (pipeline.Sink, error) { return forgetful{}, nil }
-		return &sinks.Spec{Identity: "forgetful", Skips: []string{"events"}, Open: open}, nil
+// A rule for what a sink keeps nothing of is of no use, and no reason not to start.
+func TestRulesForUnkeptResources(t *testing.T) {
+	for _, rule := range []string{"where=events: object.type == 'Warning'", "drop=events.events.k8s.io:note"} {
+		if _, err := parseFlags(t, "--clusters=kubeconfig:nowhere", "--watch=*", "--sink=stdout:", "--sink=hub:records?kubeconfig=nowhere&"+rule); err != nil {
+			t.Errorf("%s: %v", rule, err)
+		}
 	}
-	for resource, told := range map[string]bool{"events": true, "pods": false} {
-		log := &logFile{to: outputOf(t)}
-		s := parseWith(t, Options{Sinks: sinks.Kinds{kind}}, "--clusters=dir:"+t.TempDir(), "--watch="+resource, "--sink=db://h/t")
-		r := startLogged(t, s, newRecorder(), log)
-		r.await("it has started", func() bool { return strings.Contains(log.text(), "msg=Started") })
-		if got := strings.Contains(log.text(), "No sink keeps anything of resources that are watched"); got != told {
-			t.Errorf("%s: whether the log tells is %v:\n%s", resource, got, log.text())
-		}
-		checks := map[string]*api.Check{"before a start": s.precheck(t.Context(), time.Minute)}
-		if told { // once: it takes its time
-			checks["running"] = must(r.program.check(t.Context(), r.program.current(), false))(t)
-		}
-		for when, check := range checks {
-			i := slices.IndexFunc(check.Findings, func(f api.Finding) bool { return f.Code == "FL1307" })
-			if (i >= 0) != told || told && (check.Findings[i].Severity != api.SeverityWarning || !strings.Contains(check.Findings[i].Cause, "anything of events")) {
-				t.Errorf("%s, %s: the check finds %+v", resource, when, check.Findings)
-			}
-		}
+}
+
+// A check before a start tells of it beside all else that it finds.
+func TestPrecheckOfUnkeptResources(t *testing.T) {
+	flags := []string{"--clusters=kubeconfig:nowhere", "--watch=pods,events", "--sink=hub:records?kubeconfig=nowhere", "--ledger=memory:"}
+	out, err := command(t, append([]string{"check", "--pre", "--timeout=2s", "-o=json"}, flags...)...)
+	var found api.Check
+	if decodeErr := json.Unmarshal([]byte(out), &found); decodeErr != nil {
+		t.Fatalf("%v\n%s\n%v", decodeErr, out, err)
+	}
+	codes := map[string]api.Finding{}
+	for _, f := range found.Findings {
+		codes[f.Code] = f
+	}
+	unkept, others := codes["FL1307"], len(codes)
+	if unkept.Severity != api.SeverityError || !strings.Contains(unkept.Cause, "anything of events") || others < 2 {
+		t.Errorf("it finds %+v", found.Findings)
+	}
+	if exit, is := errors.AsType[*ctl.ExitError](err); !is || exit.Code != ctl.ExitProblem {
+		t.Errorf("it ends with %v", err)
 	}
 }

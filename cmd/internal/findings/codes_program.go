@@ -71,9 +71,9 @@ var codesOfProgram = []Code{
 		Do:      "See that its reader runs.",
 	},
 	{
-		Code: "FL1307", Severity: api.SeverityWarning, Title: "A resource is watched for nothing",
+		Code: "FL1307", Severity: api.SeverityError, Title: "A resource is watched for nothing",
 		Meaning: "No sink keeps anything of it: records in the hub are not kept of Events, nor of records.",
-		Impact:  "Each of its changes is read, counts as delivered, and is not written anywhere.",
+		Impact:  "`fairlead run` does not start: each of its changes would be read, count as delivered, and be written nowhere.",
 		Do:      "Leave it out of `--watch`, or add a sink that keeps it.",
 	},
 	// The ledger.

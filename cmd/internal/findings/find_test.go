@@ -292,7 +292,7 @@ func TestEachFaultIsOneFinding(t *testing.T) {
 		}},
 		{"FL1403", "91 of 100", "warning", func(in *Input) { in.Status.Clusters[0].Ledger.Objects = 91 }},
 		{"FL1306", "was not asked: a pipe", "info", func(in *Input) { in.Probes.Sinks[0] = api.SinkProbe{Name: "r", Unasked: "a pipe"} }},
-		{"FL1307", "of events, which is watched", "warning", func(in *Input) { in.Probes.Unkept = []string{"events"} }},
+		{"FL1307", "of events, which is watched", "error", func(in *Input) { in.Probes.Unkept = []string{"events"} }},
 		{"FL1404", "read-only", "error", func(in *Input) { in.Probes.Volume.Error = "read-only" }},
 		{"FL1405", "1 of 2048 MiB", "warning", func(in *Input) { in.Probes.Volume.Free = 1 << 20 }},
 		{"FL1406", "locked", "warning", func(in *Input) { in.Probes.Volume.Locked = true }},
