@@ -118,6 +118,7 @@ func liveBesideSlowSink(b *testing.B) {
 	}
 	stop()
 	longer := float64(sink.own) / float64(sink.wanted)
+	b.ReportMetric(float64(sink.accepted)/to.Sub(from).Seconds(), "changes/s")
 	b.ReportMetric(p99(b, waits), "p99-ns")
 	b.ReportMetric(longer*float64(17*sink.took(1)), "limit-ns")
 	b.ReportMetric(p99(b, late), "timer-p99-ns")
