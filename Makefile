@@ -71,6 +71,10 @@ test: control-plane consul helm kubectl victorialogs promtool databases browser 
 	$(if $(ALL),cd tools && go test -count 1 ./...)
 	$(if $(ALL),@go run ./internal/testsinks/cmd -missing)
 
+.PHONY: memory
+memory: ## Fill the memory of the built program, with 1,000 members and with large objects: all that is resident has a bound
+	FAIRLEAD_TEST_RESIDENT=1 go test -count 1 -v -run '^TestNoAllocBeyondBudgetOfAProcess$$' ./bench
+
 .PHONY: race
 race: ## Run the tests that need no API server COUNT times, shuffled, with the race detector
 	@test -n "$(RACE)" || { echo "make race needs cgo and a C compiler, for example gcc" >&2; exit 1; }

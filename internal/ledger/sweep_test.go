@@ -228,8 +228,8 @@ func TestSweepHoldsTheLockForFewObjects(t *testing.T) {
 // TestHeapOfASweep: whoever hands tombstones over a lane at a time takes no more
 // memory for it than objects may take.
 func TestHeapOfASweep(t *testing.T) {
-	const lane, most = 1024, 160
-	for retiring, objects := range map[bool]int{false: 200_000, true: 50_000} {
+	const objects, lane, most = 200_000, 1024, 160
+	for _, retiring := range []bool{false, true} {
 		before := heap()
 		c := newCursor(StreamID{}, nil)
 		fill(t, c, objects)

@@ -17,8 +17,9 @@ import (
 // waits for another: each change is done as soon as the sink has told of it.
 type bundle struct {
 	parts  []bundled
-	bytes  int  // their sizes
-	inside bool // of the gate
+	bytes  int       // their sizes
+	inside bool      // of the gate
+	last   [2]series // of its loads
 }
 
 // bundled is one change of a bundle.

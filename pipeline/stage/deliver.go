@@ -21,6 +21,7 @@ type load struct {
 	parts   []*bundled        // that each is of: a ghost's deletion is of the change it precedes
 	safe    []<-chan struct{} // closed when they may be handed over
 	began   time.Time         // when they were taken from the queue; zero if nobody observes
+	last    *series           // of the change of it that was accepted last
 }
 
 // reconcile hands the changes of b to the destination, and settles each once it is
@@ -101,6 +102,7 @@ func together(n int, f func(i int) error) error {
 // handed over at once, and those that must wait for the ledger's store. The deletions of
 // the UIDs whose place a change takes precede it.
 func (s *Stage) begin(b *bundle) (ready, unstored load) {
+	ready.last, unstored.last = &b.last[0], &b.last[1]
 	for i := range b.parts {
 		p := &b.parts[i]
 		c := p.change
@@ -235,21 +237,22 @@ func (s *Stage) answered(l load, i int, refused error) {
 	}
 	switch {
 	case p.refused == nil:
-		s.accepted(p, c)
+		s.accepted(l, p, c)
 	case !c.Ghost:
 		s.refused(p)
 	}
 }
 
-func (s *Stage) accepted(p *bundled, c *pipeline.Change) {
+func (s *Stage) accepted(l load, p *bundled, c *pipeline.Change) {
 	if t := c.Origin.Tracker; t != nil {
 		t.Ack(c)
 	}
-	s.metrics.delivered.WithLabelValues(c.Key.Cluster, c.Key.Resource, c.Op.String()).Inc()
+	l.last.of(s.metrics, c)
+	l.last.delivered.Inc()
 	if c.Ghost {
 		return
 	}
-	s.metrics.lag.WithLabelValues(c.Key.Cluster).Observe(time.Since(c.Observed).Seconds())
+	l.last.lag.Observe(time.Since(c.Observed).Seconds())
 	s.settle(p)
 }
 

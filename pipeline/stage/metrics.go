@@ -6,6 +6,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/fairlead-dev/fairlead/internal/histogram"
+	"github.com/fairlead-dev/fairlead/pipeline"
 )
 
 type metrics struct {
@@ -44,6 +45,26 @@ func newMetrics(reg prometheus.Registerer, r *refusals) (*metrics, error) {
 		}
 	}
 	return m, nil
+}
+
+// series are those that accepted changes of one kind count in. They are looked up by names,
+// which takes longer than to count, and the next change of a delivery is most often of the
+// same kind. One goroutine uses them, for one delivery, so that none outlives its cluster for long.
+type series struct {
+	cluster, resource string
+	op                pipeline.Op
+	delivered         prometheus.Counter // nil: of none so far
+	lag               prometheus.Observer
+}
+
+// of makes them those that c counts in.
+func (s *series) of(m *metrics, c *pipeline.Change) {
+	if s.delivered != nil && s.op == c.Op && s.cluster == c.Key.Cluster && s.resource == c.Key.Resource {
+		return
+	}
+	s.cluster, s.resource, s.op = c.Key.Cluster, c.Key.Resource, c.Op
+	s.delivered = m.delivered.WithLabelValues(s.cluster, s.resource, s.op.String())
+	s.lag = m.lag.WithLabelValues(s.cluster)
 }
 
 var refusedDesc = prometheus.NewDesc("fairlead_changes_refused",

@@ -98,10 +98,13 @@ func (b *writer) next(now time.Time) (batch []*item, wait time.Duration) {
 		return nil, wait
 	}
 	b.batch = b.batch[:0]
-	n, bytes := 0, 0
+	n, bytes, most := 0, 0, b.opts.MaxBatch
+	if b.opts.Linger == 0 { // else it is requests that count
+		most = b.window.Most()
+	}
 	fits := func(it *item) bool {
 		bytes += it.change.Size()
-		return len(b.batch) == 0 || len(b.batch) < b.opts.MaxBatch && bytes <= b.opts.MaxBytes
+		return len(b.batch) == 0 || len(b.batch) < most && bytes <= b.opts.MaxBytes
 	}
 	for ; n < len(b.pending); n++ {
 		it := b.pending[n]

@@ -28,6 +28,15 @@ const (
 	// windowIdle is after how many writes in a row that had half of what they could
 	// have had it is not known any more what the sink does with more.
 	windowIdle = 8
+	// windowRests is how many writes there are at the most from one probe of the double of
+	// the smallest batch to the next: so many that the 99th percentile of what changes
+	// wait has none of it, as each concerns those of about three writes.
+	windowRests = 512
+	// windowStore is what a change may wait for the ledger, rounded up: what the sink does
+	// meanwhile is to be under way, but at least windowFew changes, of which one cluster has
+	// three and another finds room, and no more than windowMany.
+	windowStore           = 20 * time.Millisecond
+	windowFew, windowMany = 4, 16
 )
 
 // window finds the batch with which a sink does nearly all that it can, and no
@@ -45,6 +54,8 @@ const (
 // What can be learned of a line takes different sizes: where all were the same, the
 // window now and then asks for half of its batch, or the double of its smallest, as
 // BBR probes (Cardwell et al., "BBR: Congestion-Based Congestion Control", 2016).
+// Half a batch costs hardly anything. The double of the smallest is what others wait for:
+// each time that it does not pay, twice as many writes go by until it is tried again.
 // Two writes in a row that are far off the line begin a new one.
 // Like TCP it begins with the smallest, goes back by half when a write fails, and
 // does not rely on what it was long ago when it had more to do (RFC 7661).
@@ -57,6 +68,8 @@ type window struct {
 	probing int // instead, for the next one; 0: it is not
 	idle    int // writes in a row that were far from full
 	odd     int // how the last write was: longer (1) or shorter (-1) than any should be
+	rest    int // writes until the double of the smallest may be probed again
+	rests   int // how many there were from the last such probe on; 0: it paid, or there was none
 
 	// Sums over the writes: of their weights, and of sizes and seconds by these.
 	weight, n, nn, t, nt float64
@@ -77,6 +90,17 @@ func (w *window) Batch() int {
 	return w.batch
 }
 
+// Most returns how many changes the next write may have where more wait: all, unless larger
+// writes than the smallest were found not to pay. Whoever is first need not wait for the rest
+// then, and makes room for others. Nor where more come at once than are asked for, as from
+// the ledger, so that nothing would ever be learned of what is.
+func (w *window) Most() int {
+	if w.rests > 0 || w.probing > 0 && w.n > w.weight*float64(w.batch) {
+		return w.Batch()
+	}
+	return w.most
+}
+
 // Pace returns what the stage is to have under way. Beyond the writes there is one
 // more delivery where to handle its changes takes a tenth of a write's time or more,
 // in which the sink would have nothing to do.
@@ -86,8 +110,18 @@ func (w *window) Pace(bytes int) pipeline.Pace {
 		p.Deliveries++
 	}
 	// One batch may wait for the ledger; and a few changes always.
-	p.UnderWay = max((p.Deliveries+1)*w.batch, 16)
+	p.UnderWay = max((p.Deliveries+1)*w.batch, w.few())
 	return p
+}
+
+// few returns how many changes the sink takes while one waits for the ledger. What is
+// under way goes before all that comes later, so a slow sink has fewer.
+func (w *window) few() int {
+	a, c := w.line()
+	if each := a/float64(w.batch) + c; each*windowMany > windowStore.Seconds() {
+		return max(int(windowStore.Seconds()/each), windowFew)
+	}
+	return windowMany // also while nothing is known
 }
 
 // Ahead returns how long after its begin a write of n changes is to have the next batch
@@ -104,7 +138,7 @@ func (w *window) Ahead(n int) time.Duration {
 func (w *window) Wrote(n int, took time.Duration) {
 	w.learn(float64(n), took.Seconds())
 	a, c := w.line()
-	size := float64(w.batch)
+	before, size := w.batch, float64(w.batch)
 	free := windowFree.Seconds()
 	switch {
 	case !w.isSpread():
@@ -119,6 +153,13 @@ func (w *window) Wrote(n int, took time.Duration) {
 	} else if w.idle++; w.idle >= windowIdle {
 		w.idle = 0
 		w.batch = max(w.batch/2, w.least)
+	}
+	switch {
+	case w.batch != before:
+		w.rest, w.rests = 0, 0
+	case w.probing > w.batch && w.isSpread():
+		w.rests = min(max(2*w.rests, windowSamples), windowRests)
+		w.rest = w.rests
 	}
 	w.probe()
 }
@@ -137,6 +178,10 @@ func (w *window) probe() {
 	}
 	other := w.batch / 2
 	if other < w.least {
+		if w.rest > 0 {
+			w.rest--
+			return
+		}
 		other = min(w.batch*2, w.most)
 	}
 	if math.Abs(w.n/w.weight-float64(other)) > float64(other)/4 {
@@ -164,6 +209,7 @@ func (w *window) learn(n, t float64) {
 		return
 	default:
 		w.weight, w.n, w.nn, w.t, w.nt, w.odd = 0, 0, 0, 0, 0, 0
+		w.rest, w.rests = 0, 0
 	}
 	for _, sum := range []*float64{&w.weight, &w.n, &w.nn, &w.t, &w.nt} {
 		*sum *= 1 - 1.0/windowSamples

@@ -332,9 +332,15 @@ func (b *writer) writes(since time.Time, n int) {
 }
 
 // aheadLocked returns when the delivery beyond the writes is to take its changes: zero, at
-// once, unless all writers write. It is the time of the write that ends first.
+// once, unless all writers write or are about to: between two writes, too, what is taken
+// waits for the one that begins. It is the time of the write that ends first.
 func (b *Batcher) aheadLocked() (first time.Time) {
-	if len(b.underWay) < b.opts.Concurrency {
+	idle := b.opts.Concurrency - len(b.underWay)
+	if waiting := len(b.pending); idle == 1 && waiting > 0 {
+		idle = 0
+		first = time.Now().Add(b.window.Ahead(min(waiting, b.window.Most())))
+	}
+	if idle > 0 {
 		return time.Time{}
 	}
 	for w := range b.underWay {
