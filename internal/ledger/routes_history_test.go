@@ -100,7 +100,7 @@ func (h *routesHistory) drive() {
 			if _, ok := r.cursor.Start(); ok {
 				s.begin(positionOf(r.cursor))
 			}
-			r.stream, h.streams = s, append(h.streams, s)
+			r.stream, h.streams, r.framed = s, append(h.streams, s), false
 		}
 	case x < 0.30 && len(h.streams) > 1: // who has caught up joins
 		i, k := h.r.IntN(len(h.streams)), h.r.IntN(len(h.streams))
