@@ -93,6 +93,10 @@ lint: ## Check formatting, go.mod files and the linters of .golangci.yml
 	@for module in $(MODULES); do echo "go mod tidy -diff in $$module"; (cd $$module && go mod tidy -diff); done
 	$(GO_TOOL) golangci-lint run
 
+.PHONY: mutants
+mutants: ## Take each rule of the design out of the product, and see that a test fails, which takes minutes; flags go into ARGS
+	go run ./internal/mutants $(ARGS)
+
 .PHONY: fuzz
 fuzz: ## Run each fuzz target for FUZZTIME (30s)
 	@git grep -lE --untracked '^func Fuzz[A-Z]' -- '*_test.go' | while read -r file; do \

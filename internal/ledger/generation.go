@@ -105,7 +105,9 @@ func (c *Cursor) seenLocked(at rv) {
 }
 
 // isUndoneLocked reports whether a snapshot shows an older state than was seen of the
-// same name before: the history between was undone.
+// same name before: the history between was undone. A UID that is noted and not acked was
+// seen, too, although an owner before may have taken it from the queue in vain; where
+// lostSightLocked was called, generationLocked looks at these.
 func (c *Cursor) isUndoneLocked(key []byte, p *pending, acked *object, seen rv) bool {
 	newest := c.deleted[name(key)]
 	if p != nil && p.rv&unordered == 0 {
@@ -113,6 +115,11 @@ func (c *Cursor) isUndoneLocked(key []byte, p *pending, acked *object, seen rv) 
 	}
 	if acked != nil && acked.rv&unordered == 0 {
 		newest = max(newest, acked.rv)
+	}
+	for _, noted := range c.unackedUIDs[name(key)] {
+		if c.reobserved == nil && noted.rv&unordered == 0 {
+			newest = max(newest, noted.rv)
+		}
 	}
 	return !newest.notAfter(seen) && seen&unordered == 0
 }

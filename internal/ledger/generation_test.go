@@ -41,6 +41,12 @@ func TestGenerations(t *testing.T) {
 			s.hand(c, 2, at(uuid(2), 30), true, false)
 			return listed(c, pod(2), at(uuid(2), 12))
 		}, 1},
+		"one that shows what was acked before a UID that is noted": {func(s *stored, c *Cursor) uint32 {
+			c.observe(pod(1), at(uuid(8), 30), false, false)
+			s.commit(true)
+			another, _ := s.claim("uid", "digest")
+			return listed(another, pod(1), at(uid3, 11))
+		}, 1},
 		"the same after a restart": {func(s *stored, c *Cursor) uint32 {
 			c.Seen("40")
 			s.stop()

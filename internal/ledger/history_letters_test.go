@@ -25,7 +25,7 @@ func (h *lane) handOver(w *work) {
 		h.checkOwed(w, ghost)
 		refused := h.refuses(w)
 		if refused {
-			h.letters = append(h.letters, item{deleted: true, name: w.name, uid: ghost, rv: w.rv})
+			h.putAway(w, ghost)
 		} else {
 			h.sink.bury(w.item, ghost)
 		}
@@ -37,11 +37,17 @@ func (h *lane) handOver(w *work) {
 		}
 	}
 	if w.deleted && h.refuses(w) {
-		h.letters = append(h.letters, item{deleted: true, name: w.name, uid: w.uid, rv: w.rv})
+		h.putAway(w, w.uid)
 	} else {
 		h.sink.deliver(w.item)
 	}
 	w.delivered = true
+}
+
+// putAway keeps the deletion of a UID that the sink has refused.
+func (h *lane) putAway(w *work, uid string) {
+	h.letters = append(h.letters, item{deleted: true, name: w.name, uid: uid, rv: w.rv})
+	h.refused++
 }
 
 // checkOwed verifies that the store has a change as owed to the sink before that is told of the
@@ -104,6 +110,8 @@ func (h *lane) retryLetter() {
 		h.sending = append(h.sending, letter{l, r})
 		if handsOver {
 			h.late = append(h.late, again)
+		} else {
+			h.history.ghosts++
 		}
 	}
 }

@@ -9,7 +9,10 @@ import (
 	"testing"
 )
 
-var seeds = flag.Int("seeds", 400, "histories to play in TestRandomHistories")
+var (
+	seeds     = flag.Int("seeds", 400, "histories to play in TestRandomHistories")
+	firstSeed = flag.Uint64("first-seed", 0, "the first one of all histories to play")
+)
 
 // history is one run of everything: two streams of one cluster, and a ledger.
 type history struct {
@@ -28,6 +31,9 @@ type history struct {
 
 	quota int // what the cluster may have in the ledger; 0: no bound
 	sinks int // counts those that there have been, one at a time
+
+	refused int // deletions that a sink has refused for good
+	ghosts  int // of these, those that were sent again while another UID had the name
 
 	committing bool // a transaction is under way; there is one at a time
 	settling   bool // nothing happens meanwhile any more
@@ -337,7 +343,8 @@ func (h *history) undo(l *lane) {
 }
 
 func TestRandomHistories(t *testing.T) {
-	for seed := range uint64(*seeds) {
+	refused, ghosts := 0, 0 // histories with at least one
+	for seed := *firstSeed; seed < *firstSeed+uint64(*seeds); seed++ {
 		h := newHistory(t, fmt.Sprint("seed ", seed), rand.New(rand.NewPCG(seed, 1)))
 		h.steps = seed%2 > 0
 		for range 1000 {
@@ -349,6 +356,11 @@ func TestRandomHistories(t *testing.T) {
 		if h.settle(); t.Failed() {
 			return
 		}
+		refused, ghosts = refused+min(h.refused, 1), ghosts+min(h.ghosts, 1)
+	}
+	t.Logf("of %d histories %d have dead letters, and %d send one again whose name is taken", *seeds, refused, ghosts)
+	if *seeds >= 100 && min(refused, ghosts) < *seeds/10 {
+		t.Error("that is too few: this tests little of dead letters")
 	}
 }
 

@@ -100,7 +100,7 @@ func (h *routesHistory) drive() {
 			if _, ok := r.cursor.Start(); ok {
 				s.begin(positionOf(r.cursor))
 			}
-			r.stream, h.streams = s, append(h.streams, s)
+			r.stream, h.streams, r.framed = s, append(h.streams, s), false
 		}
 	case x < 0.30 && len(h.streams) > 1: // who has caught up joins
 		i, k := h.r.IntN(len(h.streams)), h.r.IntN(len(h.streams))
@@ -343,7 +343,7 @@ func (h *routesHistory) play() []string {
 }
 
 func TestRoutes(t *testing.T) {
-	for seed := range uint64(*routeSeeds) {
+	for seed := *firstSeed; seed < *firstSeed+uint64(*routeSeeds); seed++ {
 		if wrong := playRoutes(t, seed, ""); len(wrong) > 0 {
 			t.Fatalf("seed %d: %s", seed, strings.Join(wrong, "\n"))
 		}

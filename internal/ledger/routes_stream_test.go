@@ -33,20 +33,24 @@ func positionOf(c *Cursor) int {
 // begin lets it watch from a version.
 func (s *routeStream) begin(at int) { s.last, s.quiet, s.read, s.odd = at, at, at, false }
 
-// covers reports whether it is known to have shown all that another one has.
+// covers reports whether it is known to have shown all that another one has. Behind a deletion
+// with an old version that is not known until the next frame: what is numerically beyond may be
+// the version of a bookmark or a list from before.
 func (s *routeStream) covers(other *routeStream, off string) bool {
 	if s.listing || other.listing || other.last < 0 || s.last < 0 {
 		return false
 	}
-	return s.last >= other.quiet && (!other.odd || off == ordered || s.last > other.last)
+	return s.last >= other.quiet && (!other.odd || off == ordered)
 }
 
 // has reports whether a route has seen a frame before. One that has no version of its own
-// lies right behind the newest.
+// lies right behind the newest: who has come further by a bookmark or a list may have missed it.
 func (s *routeStream) has(r *route, x routed) bool {
 	place := x.rv
 	if x.rv <= s.last && r.off != ordered {
-		place = s.last + 1
+		if place = s.last + 1; !r.framed {
+			return false
+		}
 	}
 	return r.off != skips && positionOf(r.cursor) >= place
 }
@@ -125,11 +129,15 @@ func (s *routeStream) frame(h *routesHistory) {
 			if len(s.routes) > 1 && h.r.Float64() < 0.05 && strings.Contains(r.selection, x.colour) {
 				// It is found out to be full when the change is offered.
 				r.cursor.Observe(x.name(), x.version(), x.deleted, false, like)
+				if x.rv <= s.last && positionOf(r.cursor) > s.last {
+					r.cursor.InvalidateResumePoint() // its own watch need not show it again
+				}
 				s.letGo(r, x.rv)
 				continue
 			}
 			like = r.observe(x, false, like)
 			r.cursor.Seen(strconv.Itoa(x.rv))
+			r.framed = r.framed || x.rv > s.last
 		}
 		if s.read, s.odd = x.at, x.rv <= s.last; !s.odd {
 			s.last, s.quiet = x.rv, x.rv
@@ -142,6 +150,7 @@ func (s *routeStream) frame(h *routesHistory) {
 		}
 		s.last, s.read, s.odd = h.server.rv, h.server.rv, false
 		for r := range s.routes {
+			r.framed = r.framed && positionOf(r.cursor) == s.last
 			r.cursor.Seen(strconv.Itoa(s.last))
 			r.cursor.CaughtUp()
 		}

@@ -1,5 +1,7 @@
 package ledger
 
+import "slices"
+
 // What a backup that is restored has undone can be told from what a snapshot
 // shows, with some exceptions. A history keeps clear of these: they are for the
 // audit, which compares the cursor with the server.
@@ -7,8 +9,9 @@ package ledger
 // ahead reports whether the sink has a state that a backup has undone, or would
 // undo, of an object of which the cursor knows only an older state. If that one
 // comes back, it is taken for a repeat: versions and deletions are not noted
-// before they are delivered, only UIDs. No rule covers a crash and a restored
-// backup within the second in which an ack is on its way.
+// before they are delivered, only UIDs, with the version that was delivered first.
+// No rule covers a crash and a restored backup within the second in which an ack is
+// on its way.
 func (h *lane) ahead(c *Cursor, past int, evenPending bool) bool {
 	for acked := range c.acked.all() {
 		name, _ := acked.name.split()
@@ -17,6 +20,16 @@ func (h *lane) ahead(c *Cursor, past int, evenPending bool) bool {
 			continue
 		}
 		if !evenPending || c.pending[acked.name] == nil {
+			return true
+		}
+	}
+	// Of a UID that is noted, a state between the first one and the last one has an id
+	// that the sink has had.
+	for n, unacked := range c.unackedUIDs {
+		name, _ := n.split()
+		o, ok := h.sink.objects[name.Name]
+		later := func(first version) bool { return c.formatLocked(first.uid) == o.uid && int(first.rv) < o.rv }
+		if ok && h.sink.past[name.Name] < past && slices.ContainsFunc(unacked, later) && (!evenPending || c.pending[n] == nil) {
 			return true
 		}
 	}

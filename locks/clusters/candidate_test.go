@@ -27,7 +27,8 @@ type candidate struct {
 	world *world
 	i     int
 	began time.Time
-	rate  float64 // of its clock
+	rate  float64       // of its clock
+	skew  time.Duration // likewise: how far it is ahead
 
 	lock     *Lock
 	lives    int
@@ -39,7 +40,7 @@ type candidate struct {
 
 // now is the time of its own clock.
 func (c *candidate) now() time.Time {
-	return c.began.Add(time.Duration(float64(time.Since(c.began)) * c.rate))
+	return c.began.Add(c.skew + time.Duration(float64(time.Since(c.began))*c.rate))
 }
 
 // start is a process that begins, with no memory.
@@ -52,7 +53,7 @@ func (c *candidate) start() {
 	}
 	c.lives++
 	identity := fmt.Sprintf("%d_%d", c.i, c.lives)
-	*c = candidate{world: c.world, i: c.i, began: c.began, rate: c.rate, lives: c.lives,
+	*c = candidate{world: c.world, i: c.i, began: c.began, rate: c.rate, skew: c.skew, lives: c.lives,
 		lock: newLock(voters, registers, Options{Namespace: "ns", Name: "lock", Identity: identity, Timeout: DefaultTimeout})}
 	c.lock.now, c.lock.rules = c.now, c.world.rules
 	c.world.mu.Lock()
@@ -179,10 +180,11 @@ func simulate(t *testing.T, seed uint64, voters int, change func(*world)) *world
 		over := time.Now().Add(10 * time.Minute)
 		for i := range processes {
 			rate := 1 + (float64(w.int(20000))-10000)/1e6 // a percent
+			skew := time.Duration(w.int(40000)-20000) * time.Millisecond
 			start := time.Duration(w.int(3000)) * time.Millisecond
 			go func() {
 				time.Sleep(start)
-				(&candidate{world: w, i: i, began: time.Now(), rate: rate}).run(over)
+				(&candidate{world: w, i: i, began: time.Now(), rate: rate, skew: skew}).run(over)
 			}()
 		}
 		misfortune(w, over)

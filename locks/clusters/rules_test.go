@@ -272,6 +272,23 @@ func latest(a, b time.Time) time.Time {
 	return b
 }
 
+// TestTimesOfOthersDecideNothing: a vote counts for as long as this process has seen it, by
+// its own clock, whatever the clock of whoever wrote it said.
+func TestTimesOfOthersDecideNothing(t *testing.T) {
+	for name, renewed := range map[string]time.Time{"behind": noon.Add(-time.Hour), "ahead": noon.Add(time.Hour)} {
+		v := good("holder")
+		v.record.RenewTime = metav1.NewTime(renewed)
+		var s seat
+		s.note(leaseOf(t, v), v, noon)
+		if s.unchanged(leaseDuration, noon.Add(leaseDuration)) {
+			t.Errorf("its clock is %s: the vote is free too early", name)
+		}
+		if !s.unchanged(leaseDuration, noon.Add(leaseDuration+time.Millisecond)) {
+			t.Errorf("its clock is %s: the vote stays for ever", name)
+		}
+	}
+}
+
 // TestUnknownIsNoConflict: after a write of unknown outcome the next one asks nobody, and
 // does not say that the voters are well.
 func TestUnknownIsNoConflict(t *testing.T) {

@@ -174,7 +174,7 @@ func (a *attempt) afford(to []routed) ([]routed, error) {
 		memory, err := a.borrow(r.branch, r.ask())
 		switch {
 		case errors.Is(err, errBehind):
-			a.detach(r.branch, behindMemory)
+			a.leave(r.branch, behindMemory)
 			if r.together != nil {
 				r.together.Acked() // nobody is to wait for that one
 			}

@@ -56,10 +56,20 @@ func (a *attempt) handOver(b *branch, c *pipeline.Change) error {
 	}
 	c.Release()
 	if errors.Is(err, errBehind) {
-		a.detach(b, why)
+		a.leave(b, why)
 		return nil
 	}
 	return err
+}
+
+// leave has a branch read for itself that had no room for what was observed for it. That may be
+// a deletion with an old version, and the branch further than that (see branch.has): its own
+// watch need not show it again, so it takes a snapshot, which ends what was observed.
+func (a *attempt) leave(b *branch, why string) {
+	if b.skip > 0 {
+		b.cursor.InvalidateResumePoint()
+	}
+	a.detach(b, why)
 }
 
 // offer blocks while the queue is full. It ends with the stream, and when that is stopped:

@@ -197,6 +197,35 @@ func TestRouteDoesNotJoinAtAnOldVersion(t *testing.T) {
 	})
 }
 
+// A route that has come further by a list may have missed a deletion with an old version, or
+// not. If it has no room for it, its own watch need not show it again: a snapshot tells.
+func TestRouteWithoutRoomForADeletionWithAnOldVersion(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := startBehind(t)
+		h.take("updated a uid-a@11")
+		h.call("watch from 11").reply(410, status(410, "Expired", ""))
+		list := h.call("streaming list").open()
+		list.send(event("ADDED", "a", 11), event("ADDED", "b", 12), endMark("20"))
+		h.take("updated b uid-b@12 snapshot")
+		list.send(mark("20"))
+		h.wantInStep(true)
+		for len(h.lane) < cap(h.lane) {
+			h.lane <- nil
+		}
+		h.main.send(event("DELETED", "a", 11))
+		h.quiet(2 * holdMost)
+		h.wantInStep(false)
+		h.want(true, "deleted a uid-a@11")
+		h.take()
+		list = h.call("streaming list").open()
+		list.send(event("ADDED", "b", 12), endMark("20"))
+		h.take("deleted a uid-a@20 snapshot tombstone nothing")
+		h.main.send(mark("20"))
+		list.send(mark("20"))
+		h.wantInStep(true)
+	})
+}
+
 // A deletion without a version of its own is skipped by nobody who has come as far by a
 // bookmark or a list alone, and does not end what else is skipped.
 func TestOddDeletionIsSkippedBehindFramesOnly(t *testing.T) {

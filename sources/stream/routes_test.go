@@ -332,6 +332,10 @@ func runRoutes(t *testing.T, seed uint64) {
 		s.step()
 	}
 	s.compare("before a restart") // which would mend what the process has missed
+	for range 4 {
+		s.trouble()
+		s.compare("after trouble")
+	}
 	back := s.colour
 	was, told := s.out, s.count().Told
 	for i, colour := range []string{back, []string{"r", "b"}[r.IntN(2)], back} { // in the end all are narrowed, and widened again
@@ -352,6 +356,20 @@ func runRoutes(t *testing.T, seed uint64) {
 		}
 	}
 	s.kill()
+}
+
+// trouble has one sink hang for seconds in which a few objects change. Nothing comes later
+// that would hide what its route has missed.
+func (s *simulation) trouble() {
+	sink := s.sinks[s.rand.IntN(simRoutes)]
+	sink.mu.Lock()
+	sink.hung = make(chan struct{})
+	sink.mu.Unlock()
+	for range 4 + s.rand.IntN(12) {
+		s.server.write()
+		time.Sleep(time.Duration(s.rand.ExpFloat64() * float64(500*time.Millisecond)))
+	}
+	synctest.Wait()
 }
 
 // compare lets all come to rest, and tells what is wrong in the sinks then.
