@@ -113,6 +113,8 @@ type ClusterDetail struct {
 	// Paused and Order are what operators have told of it.
 	Paused []Pause      `json:"paused,omitempty"`
 	Order  *LimitsOrder `json:"order,omitempty"`
+	// StreamOrders are the limits that operators have told of its streams.
+	StreamOrders []LimitsOrder `json:"streamOrders,omitempty"`
 	// Credentials is what is known of how the cluster is reached.
 	Credentials Credentials  `json:"credentials"`
 	Problems    []Problem    `json:"problems"` // of the cluster's description
@@ -162,6 +164,8 @@ type RouteDetail struct {
 	At     time.Time `json:"at"`
 	Sink   Sink      `json:"sink"`
 	Paused *Pause    `json:"paused,omitempty"` // by an operator
+	// Order is what operators have told of its limits.
+	Order *LimitsOrder `json:"order,omitempty"`
 	// Deliveries are those of the last quarter of an hour, as far as the program has run.
 	Deliveries Deliveries `json:"deliveries"`
 	// Batches have been written since the settings changed, or the start, with BatchChanges
