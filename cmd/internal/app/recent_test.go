@@ -23,7 +23,7 @@ import (
 )
 
 // lookingTail makes a tail that the test has look, with a wanter of as many objects as it may show.
-func lookingTail(t *testing.T, r *recent, w io.Writer, query url.Values) (one *tail, end func()) {
+func lookingTail(t testing.TB, r *recent, w io.Writer, query url.Values) (one *tail, end func()) {
 	t.Helper()
 	f := must(tailFilterOf(httptest.NewRequest(http.MethodGet, "/tail?"+query.Encode(), nil)))(t)
 	one = &tail{tailFilter: f, recent: r, out: bufio.NewWriter(w), at: r.now(), limit: rate.NewLimiter(rate.Limit(f.rate), f.rate)}
