@@ -18,6 +18,7 @@ import (
 
 	"github.com/fairlead-dev/fairlead/cmd/internal/api"
 	"github.com/fairlead-dev/fairlead/cmd/internal/ctl"
+	"github.com/fairlead-dev/fairlead/cmd/internal/page"
 	"github.com/fairlead-dev/fairlead/sources"
 )
 
@@ -37,7 +38,8 @@ type admin struct {
 	tails     http.Handler      // GET /tail
 	diff      http.Handler      // GET and POST /diff
 	metrics   http.Handler      // GET /metrics
-	pages     *http.ServeMux    // of the health server
+	pages     *http.ServeMux    // of the health server, with buttons
+	name      string            // of the host in the admin address; empty: it is an IP address
 	stop      <-chan struct{}   // closed when the program is asked to stop
 	log       logr.Logger
 }
@@ -51,11 +53,12 @@ func (p *program) adminServer(l net.Listener) *manager.Server {
 		p.log.Info("Warning: the admin address can be reached from elsewhere, and whoever reaches it may read what is delivered, pause and replay clusters, and send dead letters again",
 			"address", l.Addr().String(), "instead", "--admin-bind-address="+ctl.DefaultAddress)
 	}
-	pages, metrics := p.pages(), p.metricsPage() // made once: they bound how many requests are under way
-	handler := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	metrics, name := p.metricsPage(), nameIn(p.settings.AdminBindAddress) // made once: pages bound how many requests are under way
+	var pages *http.ServeMux
+	now := func() *admin {
 		election := p.electionStatus()
 		a := &admin{
-			following: election.Following(), instead: election.AskLeader(), flags: p.flagsInEffect, pages: pages, tails: &p.tails, diff: http.HandlerFunc(p.serveDiff), metrics: metrics, stop: p.stopping, log: p.log,
+			following: election.Following(), instead: election.AskLeader(), flags: p.flagsInEffect, pages: pages, name: name, tails: &p.tails, diff: http.HandlerFunc(p.serveDiff), metrics: metrics, stop: p.stopping, log: p.log,
 		}
 		if a.following != "" {
 			a.leader = &api.Leader{Identity: election.Leader, Host: election.LeaderHost, Address: election.LeaderAddress}
@@ -76,8 +79,10 @@ func (p *program) adminServer(l net.Listener) *manager.Server {
 		case a.following == "":
 			a.following, a.instead = "leads, but does not deliver yet", "ask again"
 		}
-		a.handler().ServeHTTP(w, r)
-	})
+		return a
+	}
+	pages = p.actingPages(func(r *http.Request, path string, q url.Values) page.Ordered { return now().orderOfPage(r, path, q) })
+	handler := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { now().handler().ServeHTTP(w, r) })
 	return newServer("admin", handler, l, 2*time.Second)
 }
 
@@ -125,19 +130,25 @@ func (a *admin) answer(w http.ResponseWriter, r *http.Request, code int, answer 
 // delivering has h answer if this process delivers.
 func (a *admin) delivering(h http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if a.following != "" {
-			a.answer(w, r, http.StatusServiceUnavailable,
-				api.Error{Error: "nothing is delivered from here (" + a.following + "); " + a.instead, Leader: a.leader})
+		if err := a.unable(); err != nil {
+			a.answer(w, r, http.StatusServiceUnavailable, err)
 			return
-		}
-		select {
-		case <-a.stop:
-			a.answer(w, r, http.StatusServiceUnavailable, api.Error{Error: "the program is stopping: ask the one that goes on"})
-			return
-		default:
 		}
 		h.ServeHTTP(w, r)
 	})
+}
+
+// unable is why this process can do nothing of what is asked for; nil: it can.
+func (a *admin) unable() *api.Error {
+	if a.following != "" {
+		return &api.Error{Error: "nothing is delivered from here (" + a.following + "); " + a.instead, Leader: a.leader}
+	}
+	select {
+	case <-a.stop:
+		return &api.Error{Error: "the program is stopping: ask the one that goes on"}
+	default:
+		return nil
+	}
 }
 
 // handler serves the endpoints and, to all that ask otherwise, the pages of the health
@@ -146,7 +157,7 @@ func (a *admin) handler() http.Handler {
 	endpoints := a.endpoints()
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		endpoint, ok := endpoints[r.Method+" "+r.URL.Path]
-		if err := fromHere(r, !ok); err != nil {
+		if err := fromHere(r, !ok, a.name); err != nil {
 			a.answer(w, r, http.StatusForbidden, api.Error{Error: err.Error()})
 			return
 		}
@@ -166,6 +177,11 @@ func (a *admin) handler() http.Handler {
 			return
 		}
 		if a.pages != nil {
+			if r.Method == http.MethodPost { // it may ask a cluster
+				if err := http.NewResponseController(w).SetWriteDeadline(time.Now().Add(orderStored + replayListed + writeTimeout)); err != nil {
+					a.log.V(1).Info("Could not give a request more time", "path", r.URL.Path, "reason", err.Error())
+				}
+			}
 			if h, pattern := a.pages.Handler(r); pattern != "" {
 				h.ServeHTTP(w, r)
 				return
@@ -179,34 +195,6 @@ func (a *admin) handler() http.Handler {
 // clients may take.
 func mayWait(r *http.Request) bool {
 	return r.Method == http.MethodPost || slices.Contains([]string{"/check", "/tail", "/diff"}, r.URL.Path) || strings.HasPrefix(r.URL.Path, profilesPath)
-}
-
-// fromHere refuses what a browser sends for a web page. Browsers say where a page
-// comes from that has them post something (Origin, Sec-Fetch-Site). None has a
-// reason to, and a page on the internet must not. A page whose own name leads to
-// this address (DNS rebinding) counts as ours to a browser, but its name stands
-// in Host: there we take addresses, which no page can have made up.
-//
-// The pages that only show something may be asked for by each other, and opened by a link
-// or a typed address.
-func fromHere(r *http.Request, shows bool) error {
-	if origin := r.Header.Get("Origin"); origin != "" {
-		return fmt.Errorf("requests from web pages are refused, this one from %q", origin)
-	}
-	site := r.Header.Get("Sec-Fetch-Site")
-	ours := shows && (site == "same-origin" || r.Header.Get("Sec-Fetch-Mode") == "navigate" && r.Header.Get("Sec-Fetch-Dest") == "document")
-	if site != "" && site != "none" && !ours {
-		return fmt.Errorf("requests from web pages are refused, this one with Sec-Fetch-Site %q", site)
-	}
-	host := r.Host
-	if h, _, err := net.SplitHostPort(host); err == nil {
-		host = h
-	}
-	if !strings.EqualFold(host, "localhost") && net.ParseIP(strings.Trim(host, "[]")) == nil {
-		return fmt.Errorf("requests to the name %q are refused, since a web page may have made it up; "+
-			"ask an IP address or localhost, or send the header Host: localhost", host)
-	}
-	return nil
 }
 
 // parameters returns the query's parameters, of which there may be those

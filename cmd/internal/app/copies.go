@@ -13,7 +13,8 @@ import (
 // room for.
 type copies struct {
 	mu    sync.Mutex                  // of those who write index
-	index atomic.Pointer[wanterIndex] // nil: nobody wants any
+	index atomic.Pointer[wanterIndex] // nil: there are no readers
+	made  uint64                      // so many indexes were
 
 	roomMu sync.Mutex    // of those who write roomy
 	roomy  atomic.Uint64 // the bits of those that have room
@@ -23,10 +24,10 @@ type copies struct {
 // are given up.
 const mostCopied = 16 << 20
 
-// wanter is a reader that wants objects.
+// wanter is a reader of answers, and perhaps of objects.
 type wanter struct {
-	filter *tailFilter  // which ones, without its expression
-	bit    uint64       // in the index; 0: it gets none, as there are too many
+	filter *tailFilter  // of which ones, without its expression
+	bit    uint64       // in the index; 0: it gets no objects, as there are too many
 	room   atomic.Int64 // for so many more
 }
 
@@ -37,7 +38,7 @@ func (c *copies) add(w *wanter) (remove func()) {
 	all := c.wanters()
 	if free := slices.Index(all[:], nil); free >= 0 {
 		all[free], w.bit = w, 1<<free
-		c.index.Store(indexOf(all))
+		c.storeLocked(all)
 	}
 	return func() {
 		c.makeRoom(w, 0)
@@ -46,9 +47,25 @@ func (c *copies) add(w *wanter) (remove func()) {
 		all := c.wanters()
 		if at := slices.Index(all[:], w); at >= 0 {
 			all[at] = nil
-			c.index.Store(indexOf(all))
+			c.storeLocked(all)
 		}
 	}
+}
+
+// storeLocked has the index be of these readers from now on.
+func (c *copies) storeLocked(all [mostWanters]*wanter) {
+	x := indexOf(all)
+	if x != nil {
+		c.made++
+		x.number = c.made
+	}
+	c.index.Store(x)
+}
+
+// areWanted reports whether there is a reader that wants objects.
+func (c *copies) areWanted() bool {
+	x := c.index.Load()
+	return x != nil && x.objects != 0
 }
 
 func (c *copies) wanters() [mostWanters]*wanter {
@@ -105,7 +122,11 @@ func (c *copies) wanted(route string, of *pipeline.Change) (wanted bool) {
 	if x == nil {
 		return false
 	}
-	for who := roomy & x.who(route, of); who != 0; who &= who - 1 {
+	plural := ""
+	if of.Origin != nil {
+		plural = of.Origin.Resource.Resource
+	}
+	for who := roomy & x.who(route, &of.Key, plural, of.Op); who != 0; who &= who - 1 {
 		if c.take(x.wanters[bits.TrailingZeros64(who)]) {
 			wanted = true
 		}

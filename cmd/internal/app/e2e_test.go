@@ -51,6 +51,7 @@ func TestOnRealClusters(t *testing.T) {
 		"limits change while it runs":           testOrderedLimits,
 		"limits of streams and routes":          testLimitsOfStreamsAndRoutes,
 		"some of a cluster is replayed":         testReplayOfSome,
+		"buttons do what they say":              testButtonsOnAMember,
 	} {
 		t.Run(name, func(t *testing.T) { run(t, env) })
 	}

@@ -17,6 +17,8 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/healthz"
 	"sigs.k8s.io/controller-runtime/pkg/manager"
 	"sigs.k8s.io/controller-runtime/pkg/metrics"
+
+	"github.com/fairlead-dev/fairlead/cmd/internal/page"
 )
 
 // metricsServer serves /metrics.
@@ -44,6 +46,33 @@ func (p *program) healthServer(l net.Listener) *manager.Server {
 
 // pages are what can be read of the program, and change nothing.
 func (p *program) pages() *http.ServeMux {
+	mux := p.readable()
+	if p.page != nil {
+		addStatusPage(mux, p.page.Handler())
+	}
+	return mux
+}
+
+// actingPages are the same with a status page that has buttons, for the admin address.
+func (p *program) actingPages(order page.Order) *http.ServeMux {
+	mux := p.readable()
+	if p.page != nil {
+		acting := p.page.Acting(order)
+		addStatusPage(mux, acting)
+		mux.Handle("POST /status/", acting)
+	}
+	return mux
+}
+
+// addStatusPage adds what can be read of the status page.
+func addStatusPage(mux *http.ServeMux, status http.Handler) {
+	for _, path := range []string{"/{$}", "/status", "/status/"} {
+		mux.Handle("GET "+path, notForOtherSites(status))
+	}
+}
+
+// readable is what can be read besides the status page.
+func (p *program) readable() *http.ServeMux {
 	live := checks{"ping": healthz.Ping}
 	ready := checks{"started": p.checkStarted, "ledger": p.checkLedger}
 	mux := http.NewServeMux()
@@ -52,11 +81,6 @@ func (p *program) pages() *http.ServeMux {
 		mux.Handle(path+"/", http.StripPrefix(path, h))
 	}
 	mux.HandleFunc("GET /version", p.serveVersion)
-	if p.page != nil {
-		for _, path := range []string{"/{$}", "/status", "/status/"} {
-			mux.Handle("GET "+path, notForOtherSites(p.page.Handler()))
-		}
-	}
 	mux.Handle("GET /clusters", notForOtherSites(bounded(mostRequests, http.HandlerFunc(p.serveClusters))))
 	mux.Handle("GET /explain", notForOtherSites(p.serveExplain()))
 	return mux

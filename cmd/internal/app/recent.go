@@ -100,7 +100,7 @@ func (r *recent) observe(route string, d stage.Delivery) {
 	defer r.mu.Unlock()
 	at := r.placeLocked()
 	at.answer = a
-	if object != nil && r.copies.index.Load() != nil { // who wanted it may have gone, and forgotten all
+	if object != nil && r.copies.areWanted() { // who wanted it may have gone, and forgotten all
 		r.keepLocked(at, object)
 	}
 	r.next++
@@ -163,7 +163,7 @@ func (r *recent) forget() {
 		r.mu.Lock()
 		defer r.mu.Unlock()
 		if b := r.blocks[i]; b != nil {
-			r.emptyLocked(b, r.copies.index.Load() == nil, r.tails == 0)
+			r.emptyLocked(b, !r.copies.areWanted(), r.tails == 0)
 		}
 	}
 	for i := range r.blocks {

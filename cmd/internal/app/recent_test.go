@@ -23,14 +23,13 @@ import (
 )
 
 // lookingTail makes a tail that the test has look, with a wanter of as many objects as it may show.
-func lookingTail(t *testing.T, r *recent, w io.Writer, query url.Values) (one *tail, end func()) {
+func lookingTail(t testing.TB, r *recent, w io.Writer, query url.Values) (one *tail, end func()) {
 	t.Helper()
 	f := must(tailFilterOf(httptest.NewRequest(http.MethodGet, "/tail?"+query.Encode(), nil)))(t)
 	one = &tail{tailFilter: f, recent: r, out: bufio.NewWriter(w), at: r.now(), limit: rate.NewLimiter(rate.Limit(f.rate), f.rate)}
 	one.wanter.filter = f
-	forget, remove := r.tail(), func() {}
+	forget, remove := r.tail(), r.copies.add(&one.wanter)
 	if f.needsObject() {
-		remove = r.copies.add(&one.wanter)
 		one.makeRoom()
 	}
 	return one, func() { remove(); forget() }
@@ -80,11 +79,10 @@ func TestWantersAreFound(t *testing.T) {
 	for _, cluster := range []string{"a", "j", "z", "x"} {
 		for _, name := range []string{"a", "b", "z", "x"} {
 			for op := pipeline.Added; op <= pipeline.Deleted; op++ {
-				change := &pipeline.Change{Key: pipeline.Key{Cluster: cluster, Resource: name + ".x", Namespace: name}, Origin: &pipeline.Origin{}, Op: op}
-				change.Origin.Resource.Resource = name
-				who := c.index.Load().who(cluster, change)
+				key := pipeline.Key{Cluster: cluster, Resource: name + ".x", Namespace: name}
+				who := c.index.Load().who(cluster, &key, name, op)
 				for i, w := range wanters {
-					want := w.filter.matches(cluster, &change.Key, name, op)
+					want := w.filter.matches(cluster, &key, name, op)
 					if got := who&w.bit != 0; got != want {
 						t.Errorf("%s %s %s: the reader %d is found: %v, want %v", cluster, name, op, i, got, want)
 					}
@@ -172,7 +170,7 @@ func TestLinesGoWithTheLastTail(t *testing.T) {
 // Nothing is kept for those who have gone while it was copied.
 func TestNoCopyForNobody(t *testing.T) {
 	var r recent
-	w := &wanter{filter: &tailFilter{}}
+	w := &wanter{filter: &tailFilter{objects: true}}
 	remove := r.copies.add(w)
 	r.copies.makeRoom(w, 1)
 	r.mu.Lock() // the stage decides that there is to be a copy, and waits
@@ -192,7 +190,7 @@ func TestNoCopyForNobody(t *testing.T) {
 // The oldest copies that are remembered go first.
 func TestOldestCopiesGo(t *testing.T) {
 	var r recent
-	w := &wanter{filter: &tailFilter{}}
+	w := &wanter{filter: &tailFilter{objects: true}}
 	r.copies.add(w)
 	r.copies.makeRoom(w, 1<<40)
 	for range blockSize - 1 {

@@ -12,6 +12,7 @@ const (
 type block struct {
 	answers  [blockSize]kept
 	borrowed int // by so many, guarded by recent.mu
+	matches  matches
 }
 
 // loan is answers that a reader has borrowed. It keeps no stage from anything, for however
@@ -19,6 +20,7 @@ type block struct {
 type loan struct {
 	block   *block // nil: there is nothing
 	answers []kept // whose number is next minus their count, and so on
+	first   int    // where in the block they begin
 	next    uint64 // the number of the first one after them
 	missed  uint64 // so many were forgotten before the first one
 }
@@ -39,7 +41,7 @@ func (r *recent) borrow(number uint64) loan {
 	l.block = r.blocks[l.next/blockSize%blocks]
 	l.block.borrowed++
 	count := min(r.next-l.next, blockSize-first)
-	l.answers, l.next = l.block.answers[first:first+count], l.next+count
+	l.answers, l.first, l.next = l.block.answers[first:first+count], int(first), l.next+count
 	return l
 }
 
@@ -62,6 +64,8 @@ func (r *recent) placeLocked() *kept {
 		}
 		if *at == nil || (*at).borrowed > 0 {
 			*at = new(block)
+		} else {
+			(*at).matches.index = 0 // they are of what was forgotten
 		}
 	}
 	return &(*at).answers[r.next%blockSize]

@@ -18,10 +18,11 @@ import (
 // tails serves GET /tail: what sinks answer, as one JSON object per line, from now on until
 // the client goes or the program stops.
 //
-// A tail never holds up a delivery. It borrows what recent remembers, some times a second, and
-// filters it in its own goroutine; who asks for more than that, or reads too slowly, is told
-// how many answers were left out. Objects are copied for those alone who want them and have
-// room, once for all of them, and so are lines encoded, without the object.
+// A tail never holds up a delivery. It borrows what recent remembers, some times a second, in
+// its own goroutine; who asks for more than that, or reads too slowly, is told how many answers
+// were left out. What can be done once for all tails is: filters are compared with an answer
+// together, see matches, lines are encoded without the object, and objects are copied, for
+// those alone who want them and have room.
 type tails struct {
 	recent *recent
 	stop   <-chan struct{}
@@ -36,6 +37,9 @@ const (
 	// whereRoom is how many objects are copied for a tail with an expression from one look to
 	// the next: most may not be selected.
 	whereRoom = 128
+	// whereLooks is how many answers a tail with an expression considers at a look. Most of
+	// what is beyond has no copy of its object, and could not be shown.
+	whereLooks = 4 * whereRoom
 )
 
 // ServeHTTP implements http.Handler.
@@ -82,9 +86,9 @@ func (t *tails) follow(w *tailWriter, r *http.Request, f *tailFilter) error {
 	out := bufio.NewWriterSize(w, 16<<10)
 	one := &tail{tailFilter: f, recent: t.recent, out: out, at: t.recent.now(), limit: rate.NewLimiter(rate.Limit(f.rate), f.rate)}
 	defer t.recent.tail()() // after those who want objects have been told of one less
+	one.wanter.filter = f
+	defer t.recent.copies.add(&one.wanter)()
 	if f.needsObject() {
-		one.wanter.filter = f
-		defer t.recent.copies.add(&one.wanter)()
 		one.makeRoom()
 	}
 	if err := w.Flush(); err != nil { // so that the client knows that it has begun
@@ -133,6 +137,7 @@ type tail struct {
 	at      uint64 // number of the next answer
 	limit   *rate.Limiter
 	skipped uint64 // that it has not been told of
+	looks   int    // so many more answers its expression may be about, until the next look
 }
 
 // makeRoom says for how many objects there is room until the next look.
@@ -148,6 +153,7 @@ func (t *tail) makeRoom() {
 func (t *tail) look(now time.Time) (wrote bool, err error) {
 	room := int(t.limit.TokensAt(now))
 	left := room
+	t.looks = whereLooks
 	for end := t.recent.now(); t.at < end && err == nil; {
 		if left == 0 && t.isForAll() {
 			t.skipped += end - t.at
@@ -156,7 +162,7 @@ func (t *tail) look(now time.Time) (wrote bool, err error) {
 		}
 		l := t.recent.borrow(t.at)
 		t.skipped += l.missed
-		left, err = t.show(l.answers, left)
+		left, err = t.show(l, left)
 		t.recent.giveBack(l)
 		t.at = l.next
 	}
@@ -171,12 +177,16 @@ func (t *tail) look(now time.Time) (wrote bool, err error) {
 }
 
 // show writes what of some answers is selected, at most so many, and returns how many more
-// there may be.
-func (t *tail) show(answers []kept, room int) (left int, err error) {
-	for i := range answers {
-		k := &answers[i]
-		if !t.matches(k.route, &k.key, k.resource.Resource, k.op) {
-			continue
+// there may be. What it does not look at is skipped.
+func (t *tail) show(l loan, room int) (left int, err error) {
+	for found := t.found(l); !found.isEmpty(); {
+		if room == 0 && t.where == nil || t.looks == 0 {
+			t.skipped += found.count()
+			break
+		}
+		k := &l.block.answers[found.take()]
+		if t.where != nil {
+			t.looks--
 		}
 		var object *copied
 		if t.needsObject() {

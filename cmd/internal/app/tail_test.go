@@ -144,7 +144,7 @@ func TestCopiesOfObjects(t *testing.T) {
 	var r recent
 	object := `{"x":"` + strings.Repeat("a", 1<<20) + `"}`
 	r.observe("file:x", podDelivery("a", 1, object))
-	w := &wanter{filter: &tailFilter{namespaces: namesOf([]string{"n"})}}
+	w := &wanter{filter: &tailFilter{objects: true, namespaces: namesOf([]string{"n"})}}
 	remove := r.copies.add(w)
 	r.observe("file:x", podDelivery("a", 2, object)) // there is no room
 	r.copies.makeRoom(w, 2)
@@ -385,7 +385,7 @@ func BenchmarkRecent(b *testing.B) {
 	for name, objects := range map[string]int64{"alone": 0, "50 tails of objects without room": -1, "50 tails of other objects": 2, "50 tails of objects": 1 << 62} {
 		b.Run(name, func(b *testing.B) {
 			var r recent
-			filter := new(tailFilter)
+			filter := &tailFilter{objects: true}
 			if objects == 2 {
 				filter.clusters, filter.namespaces = namesOf([]string{"alpha", "beta"}), namesOf([]string{"other"})
 			}

@@ -4,14 +4,16 @@ import (
 	"github.com/fairlead-dev/fairlead/pipeline"
 )
 
-// mostWanters is how many readers may want objects at a time: a bit is each.
+// mostWanters is how many readers may want something at a time: a bit is each.
 const mostWanters = 64
 
-// wanterIndex finds the readers that want an object, in a time that does not depend on how
+// wanterIndex finds the readers that want an answer, in a time that does not depend on how
 // many there are. It does not change: who comes or goes has a new one made.
 type wanterIndex struct {
+	number  uint64               // of those that were made; the first one has 1
 	wanters [mostWanters]*wanter // at their bits; nil: that bit is free
 	all     uint64               // the bits of all
+	objects uint64               // the bits of those that want objects, too
 
 	clusters, resources, namespaces, routes nameIndex
 	ops                                     [pipeline.Deleted + 1]uint64
@@ -32,6 +34,9 @@ func indexOf(wanters [mostWanters]*wanter) *wanterIndex {
 		}
 		bit, f := uint64(1)<<i, w.filter
 		x.all |= bit
+		if f.needsObject() {
+			x.objects |= bit
+		}
 		x.clusters.add(bit, &f.clusters)
 		x.resources.add(bit, &f.resources)
 		x.namespaces.add(bit, &f.namespaces)
@@ -48,17 +53,17 @@ func indexOf(wanters [mostWanters]*wanter) *wanterIndex {
 	return x
 }
 
-// who returns the bits of those that want the object of a change. It decides as
+// who returns the bits of those that want the answer about a change. It decides as
 // tailFilter.matches does.
-func (x *wanterIndex) who(route string, c *pipeline.Change) uint64 {
-	if int(c.Op) >= len(x.ops) {
+func (x *wanterIndex) who(route string, key *pipeline.Key, plural string, op pipeline.Op) uint64 {
+	if int(op) >= len(x.ops) {
 		return 0
 	}
-	resources := x.resources.of(c.Key.Resource)
-	if x.resources.named != nil && c.Origin != nil {
-		resources |= x.resources.of(c.Origin.Resource.Resource)
+	resources := x.resources.of(key.Resource)
+	if x.resources.named != nil {
+		resources |= x.resources.of(plural)
 	}
-	return x.ops[c.Op] & resources & x.clusters.of(c.Key.Cluster) & x.namespaces.of(c.Key.Namespace) & x.routes.of(route)
+	return x.ops[op] & resources & x.clusters.of(key.Cluster) & x.namespaces.of(key.Namespace) & x.routes.of(route)
 }
 
 func (n *nameIndex) add(bit uint64, names *nameSet) {

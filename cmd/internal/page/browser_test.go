@@ -132,6 +132,7 @@ func TestInBrowser(t *testing.T) {
 			}
 		}
 	})
+	t.Run("acting", func(t *testing.T) { useButtons(t, browser) })
 	t.Run("hostile", func(t *testing.T) { showHostile(t, browser) })
 	t.Run("times", func(t *testing.T) { measureTimes(t, browser, server.URL, views) })
 	t.Run("keys", func(t *testing.T) { useKeys(t, browser, server.URL) })
@@ -170,6 +171,17 @@ func showView(t *testing.T, browser *testbrowser.Browser, address string, s test
 	if s.NoScript {
 		return
 	}
+	findViolations(t, tab)
+	for _, problem := range tab.Problems() {
+		if !strings.Contains(problem, "404") { // a page that is not there answers so
+			t.Errorf("the browser complains: %s", problem)
+		}
+	}
+}
+
+// findViolations has axe look at a page.
+func findViolations(t *testing.T, tab *testbrowser.Tab) {
+	t.Helper()
 	tab.Eval(t, axe+"; 0", nil)
 	var violations []struct {
 		ID    string
@@ -183,11 +195,6 @@ func showView(t *testing.T, browser *testbrowser.Browser, address string, s test
 	for _, v := range violations {
 		detail, _ := json.Marshal(v.Nodes)
 		t.Errorf("axe: %s: %s: %.1500s", v.ID, v.Help, detail)
-	}
-	for _, problem := range tab.Problems() {
-		if !strings.Contains(problem, "404") { // a page that is not there answers so
-			t.Errorf("the browser complains: %s", problem)
-		}
 	}
 }
 
@@ -408,6 +415,7 @@ func takePictures(t *testing.T, browser *testbrowser.Browser, address string) {
 		tab.Picture(t, filepath.Join("../../../docs/img", name+".png"))
 		tab.Close(t)
 	}
+	takeActingPicture(t, browser)
 	if err := os.WriteFile(shown, []byte(looks(t)+"\n"), 0o644); err != nil {
 		t.Error(err)
 	}

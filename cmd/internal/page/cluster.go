@@ -2,6 +2,7 @@ package page
 
 import (
 	"net/http"
+	"slices"
 
 	"github.com/fairlead-dev/fairlead/cmd/internal/api"
 )
@@ -33,14 +34,36 @@ func (p *Page) cluster(s *snapshot, r *http.Request) answer {
 	}
 	d.History, d.Transitions = p.keeper.history(name)
 	return answer{code: http.StatusOK, title: short(name), template: "cluster", json: d, data: clusterData{
-		NextStep: stepOf(c), Bars: barsOf(c.Lane),
+		NextStep: stepOf(c), Bars: barsOf(c.Lane), Resources: resourcesOf(c), Routes: routesOf(s),
 	}, command: "kubectl fairlead status" + arguments(name), refresh: true}
 }
 
 // clusterData is what the template of a cluster is given beside api.ClusterDetail.
 type clusterData struct {
-	NextStep string // empty while all is well
-	Bars     []bar
+	NextStep  string // empty while all is well
+	Bars      []bar
+	Resources []string // that orders can be of
+	Routes    []string // likewise
+}
+
+// resourcesOf returns the resources of a cluster that orders can be of, each once.
+func resourcesOf(c *api.Cluster) (all []string) {
+	for i := range c.Streams {
+		if name := c.Streams[i].Resource; name != "" && canBeOrdered(name) && !slices.Contains(all, name) && len(all) < mostRows {
+			all = append(all, name)
+		}
+	}
+	return all
+}
+
+// routesOf returns the routes that orders can be of.
+func routesOf(s *snapshot) (all []string) {
+	for i := range s.status.Sinks {
+		if name := s.status.Sinks[i].Name; canBeOrdered(name) && len(all) < mostRows {
+			all = append(all, name)
+		}
+	}
+	return all
 }
 
 func stepOf(c *api.Cluster) string {

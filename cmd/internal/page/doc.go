@@ -12,11 +12,14 @@
 //	/status/routes/NAME      what a sink answers, and what waits for it
 //	/status/object           why one object is where it is
 //	/status/assets/          the style sheet and the script
+//	/status/order            POST only, and of Acting only: the buttons of the pages above
 //
 // Guarantees:
 //
-//   - Pages change nothing and show nothing of objects but names. There are no buttons that
-//     do anything to the program.
+//   - Pages show nothing of objects but names. Those of Handler change nothing: they have no
+//     buttons that do anything to the program. Those of Acting have, for what commands do as well:
+//     plain forms, of at most 16 KiB, whose answer leads back to the page, which says what came of
+//     it. Before something is delivered again, a page says how much that is.
 //   - Texts of members, sinks and locks are shown as text: escaped, on one line, bounded,
 //     with what cannot be seen as escapes. The Content-Security-Policy allows no script and
 //     no style but those of the program.
@@ -34,5 +37,6 @@
 // Handler, Observe and the functions of Options may be called by many goroutines at once.
 //
 // Whoever reaches the address may read it: as with /clusters, that is for the network to
-// say.
+// say. Who reaches the address of Acting may give orders, and the caller of Acting keeps
+// browsers from sending what other sites want.
 package page

@@ -164,8 +164,12 @@ func (f *feed) end() {
 }
 
 // follow sends a page again and again, until who asked has gone or the feed ends.
-func (f *feed) follow(w http.ResponseWriter, r *http.Request, every time.Duration, render func(*snapshot) ([]byte, error)) {
-	news, leave, err := f.join(r.URL.RequestURI(), every, render)
+func (f *feed) follow(w http.ResponseWriter, r *http.Request, v view, render func(*snapshot) ([]byte, error)) {
+	key := r.URL.RequestURI()
+	if v.acts {
+		key = "acting " + key // it has other content than the page without buttons
+	}
+	news, leave, err := f.join(key, v.every, render)
 	if err != nil {
 		w.Header().Set("Retry-After", "30")
 		http.Error(w, err.Error(), http.StatusServiceUnavailable)

@@ -35,11 +35,12 @@ type Options struct {
 
 // Page serves the status page.
 type Page struct {
-	opts   Options
-	keeper *keeper
-	feed   *feed
-	mux    *http.ServeMux
-	making chan struct{} // holds one for each page that is being made
+	opts    Options
+	keeper  *keeper
+	feed    *feed
+	mux     *http.ServeMux
+	results results       // of orders
+	making  chan struct{} // holds one for each page that is being made
 }
 
 // mostAtOnce is how many pages are made at once; others wait for their turn, for a while.
@@ -47,10 +48,17 @@ const mostAtOnce = 4
 
 // New returns the page. It starts nothing: Run does.
 func New(o Options) *Page {
-	p := &Page{opts: o, keeper: newKeeper(o.Status), feed: newFeed(o.Log), mux: http.NewServeMux(), making: make(chan struct{}, mostAtOnce)}
-	p.mux.Handle("GET /{$}", http.RedirectHandler("/status", http.StatusFound))
-	p.mux.Handle("GET /status/{$}", http.RedirectHandler("/status", http.StatusMovedPermanently))
-	p.mux.HandleFunc("GET /status/assets/{name}", serveAsset)
+	p := &Page{opts: o, keeper: newKeeper(o.Status), feed: newFeed(o.Log), making: make(chan struct{}, mostAtOnce)}
+	p.mux = p.views(false)
+	return p
+}
+
+// views serves all that can be read. Those of pages that act have buttons.
+func (p *Page) views(act bool) *http.ServeMux {
+	mux := http.NewServeMux()
+	mux.Handle("GET /{$}", http.RedirectHandler("/status", http.StatusFound))
+	mux.Handle("GET /status/{$}", http.RedirectHandler("/status", http.StatusMovedPermanently))
+	mux.HandleFunc("GET /status/assets/{name}", serveAsset)
 	for pattern, v := range map[string]view{
 		"/status":                 {make: p.overview, every: 2 * time.Second},
 		"/status/clusters":        {make: p.clusters, every: 5 * time.Second},
@@ -61,13 +69,23 @@ func New(o Options) *Page {
 		"/status/object":          {make: p.object, slow: true},
 		"/status/{rest...}":       {make: p.nothing},
 	} {
-		p.mux.Handle("GET "+pattern, p.serve(v))
+		v.acts = act
+		mux.Handle("GET "+pattern, p.serve(v))
 	}
-	return p
+	return mux
 }
 
-// Handler serves all addresses of the page.
+// Handler serves all addresses of the page, which change nothing.
 func (p *Page) Handler() http.Handler { return p.mux }
+
+// Acting serves them with buttons, and gives the orders that these stand for. Whoever reaches it
+// may give them: the caller sees to it that a browser sends them for no page but these.
+func (p *Page) Acting(order Order) http.Handler {
+	mux := p.views(true)
+	mux.Handle("GET "+orderPath, http.RedirectHandler("/status", http.StatusSeeOther)) // somebody asks for the address of an answer
+	mux.Handle("POST "+orderPath, p.act(order))
+	return mux
+}
 
 // Observe counts what a route's sink has answered. It takes well below a microsecond.
 func (p *Page) Observe(route string, d stage.Delivery) {

@@ -40,8 +40,14 @@ func (p *Page) route(s *snapshot, r *http.Request) answer {
 	if p.opts.Batches != nil {
 		d.Batches, d.BatchChanges = p.opts.Batches(name)
 	}
-	return answer{code: http.StatusOK, title: short(name), template: "route", json: d, data: barsOf(d.Lane),
+	return answer{code: http.StatusOK, title: short(name), template: "route", json: d, data: routeData{Bars: barsOf(d.Lane), DeadLetters: p.opts.DeadLetters != nil},
 		command: "kubectl fairlead top sinks", refresh: true}
+}
+
+// routeData is what the template of a route is given beside api.RouteDetail.
+type routeData struct {
+	Bars        []bar
+	DeadLetters bool // are kept
 }
 
 // addToRoute adds what there is of a cluster in the route.

@@ -40,6 +40,8 @@ var templates = template.Must(template.New("").Funcs(template.FuncMap{
 	"more": func(all any) int { return max(reflect.ValueOf(all).Len()-mostRows, 0) },
 	"iso":  func(t time.Time) string { return t.UTC().Format(time.RFC3339) },
 	"most": func(a, b float64) float64 { return max(a, b) },
+	"can":  canBeOrdered,
+	"form": formOf,
 }).ParseFS(sources, "templates/*.html"))
 
 // addressOf returns where the page of a cluster or a route is. Browsers take . and .. out of paths,
@@ -76,6 +78,7 @@ type view struct {
 	make  func(s *snapshot, r *http.Request) answer
 	every time.Duration // between two events; 0: the page cannot be followed
 	slow  bool          // it asks others before its turn, and bounds by itself how many do so at once
+	acts  bool          // it has buttons
 }
 
 // answer is what a view shows.
@@ -99,6 +102,8 @@ type frame struct {
 	Version string
 	Path    string // of the view
 	Follow  string // what sends events; empty: nothing does
+	Acts    bool   // there are buttons
+	Result  string // of an order that was given before; empty: there is none
 	Content template.HTML
 }
 
@@ -111,7 +116,7 @@ func (p *Page) serve(v view) http.Handler {
 		if form == events && v.every > 0 && r.Method == http.MethodGet {
 			// Others may follow the page when this reader has gone.
 			asked := r.Clone(context.WithoutCancel(r.Context()))
-			p.feed.follow(w, r, v.every, func(s *snapshot) ([]byte, error) {
+			p.feed.follow(w, r, v, func(s *snapshot) ([]byte, error) {
 				content, _, err := p.content(s, v, asked)
 				return content, err
 			})
@@ -185,7 +190,7 @@ func (p *Page) made(v view, r *http.Request, form int) (content []byte, kind str
 func (p *Page) content(s *snapshot, v view, r *http.Request) ([]byte, answer, error) {
 	a := v.make(s, r)
 	var b bytes.Buffer
-	err := templates.ExecuteTemplate(&b, a.template, frame{At: s.at, Title: a.title, JSON: a.json, Data: a.data, Command: a.command, Version: p.opts.Version})
+	err := templates.ExecuteTemplate(&b, a.template, frame{At: s.at, Title: a.title, JSON: a.json, Data: a.data, Command: a.command, Version: p.opts.Version, Acts: v.acts})
 	return b.Bytes(), a, err
 }
 
@@ -196,11 +201,14 @@ func (p *Page) document(to *bytes.Buffer, a *answer, s *snapshot, v view, r *htt
 	}
 	*a = made
 	f := frame{
-		At: s.at, Title: made.title, Version: p.opts.Version, Path: r.URL.Path, Command: made.command,
+		At: s.at, Title: made.title, Version: p.opts.Version, Path: r.URL.Path, Command: made.command, Acts: v.acts,
 		Content: template.HTML(content), //nolint:gosec // A template has made it.
 	}
 	if v.every > 0 && made.refresh {
-		f.Follow = r.URL.RequestURI()
+		f.Follow = withoutResult(r.URL).RequestURI()
+	}
+	if v.acts && r.Method == http.MethodGet {
+		f.Result = p.results.of(r.URL.Query().Get(resultName))
 	}
 	return templates.ExecuteTemplate(to, "document", f)
 }

@@ -24,6 +24,7 @@
     for (const now of content.querySelectorAll("[data-live]")) {
       const then = fresh.getElementById(now.id);
       if (!then || then.innerHTML === now.innerHTML) continue;
+      if (document.activeElement && now.contains(document.activeElement) && document.activeElement.matches("input, select")) continue; // somebody is about to send it
       const from = now.children, to = then.children;
       if (now.tagName === "TBODY") {
         // Rows stay where they are as long as they are the same.

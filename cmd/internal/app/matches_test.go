@@ -1,0 +1,131 @@
+package app
+
+import (
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"net/url"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/fairlead-dev/fairlead/pipeline"
+)
+
+// What tails find together is what the filter of each lets through, in blocks that fill up
+// meanwhile, and while other tails come and go.
+func TestMatchesAreThoseOfEachFilter(t *testing.T) {
+	var r recent
+	random := rand.New(rand.NewPCG(1, 2)) //nolint:gosec // It is to be the same each time.
+	names := []string{"a", "b", "c"}
+	one := func() string { return names[random.IntN(len(names))] }
+	type reader struct {
+		*tail
+
+		end func()
+	}
+	var readers []reader
+	found := 0
+	for range 300 {
+		if len(readers) < 20 {
+			query := url.Values{}
+			for _, name := range []string{"cluster", "resource", "namespace", "route"} {
+				if random.IntN(3) == 0 {
+					query.Set(name, one())
+				}
+			}
+			tail, end := lookingTail(t, &r, io.Discard, query)
+			readers = append(readers, reader{tail, end})
+		} else {
+			i := random.IntN(len(readers))
+			readers[i].end()
+			readers[i] = readers[len(readers)-1]
+			readers = readers[:len(readers)-1]
+		}
+		for range random.IntN(blockSize) {
+			d := podDelivery("x", 1, "")
+			d.Change.Op = pipeline.Op(1 + random.IntN(3))
+			d.Change.Key.Cluster, d.Change.Key.Namespace, d.Change.Key.Resource = one(), one(), one()+".g"
+			d.Change.Origin = &pipeline.Origin{}
+			d.Change.Origin.Resource.Resource = one()
+			r.observe(one(), d)
+		}
+		for _, of := range readers {
+			if random.IntN(2) == 0 {
+				continue // it comes later
+			}
+			for l := r.borrow(of.at); l.block != nil; l = r.borrow(of.at) {
+				set, want := of.found(l), uint64(0)
+				for i := range l.answers {
+					k := &l.answers[i]
+					is := of.matches(k.route, &k.key, k.resource.Resource, k.op)
+					if has := set[(l.first+i)/64]>>((l.first+i)%64)&1 == 1; has != is {
+						t.Fatalf("%+v: found %v, want %v", k.answer, has, is)
+					}
+					if is {
+						want++
+					}
+				}
+				if set.count() != want {
+					t.Fatalf("found %d in %d answers, want %d", set.count(), len(l.answers), want)
+				}
+				found += int(want)
+				r.giveBack(l)
+				of.at = l.next
+			}
+		}
+	}
+	for _, of := range readers {
+		of.end()
+	}
+	if found == 0 {
+		t.Error("nothing was found")
+	}
+}
+
+func TestSetsOfAnswers(t *testing.T) {
+	for first := range blockSize {
+		for end := first; end <= blockSize; end++ {
+			var all answerSet
+			for i := range blockSize {
+				all.add(i)
+			}
+			all.keep(first, end)
+			if n := all.count(); n != uint64(end-first) {
+				t.Fatalf("%d are kept from %d to %d", n, first, end)
+			}
+			for i := first; i < end; i++ {
+				if got := all.take(); got != i {
+					t.Fatalf("took %d of those from %d to %d, want %d", got, first, end, i)
+				}
+			}
+			if !all.isEmpty() {
+				t.Fatalf("from %d to %d: there are more", first, end)
+			}
+		}
+	}
+}
+
+// A tail with an expression considers a bounded number of answers, and tells of the others.
+func TestExpressionsAreBounded(t *testing.T) {
+	var r recent
+	var out strings.Builder
+	one, end := lookingTail(t, &r, &out, url.Values{"where": {`pods:object['x'] == "y"`}})
+	defer end()
+	for i := range mostRecent {
+		r.observe("x", podDelivery(fmt.Sprint(i), i, `{"x":"n"}`))
+	}
+	if _, err := one.look(time.Now()); err != nil {
+		t.Fatal(err)
+	}
+	if one.looks != 0 || one.skipped != 0 {
+		t.Errorf("it may consider %d more, and has not told of %d", one.looks, one.skipped)
+	}
+	if err := one.out.Flush(); err != nil {
+		t.Fatal(err)
+	}
+	// The first ones have copies, and are not selected; the others were left out.
+	if want := fmt.Sprintf(`"skipped":%d`, mostRecent-whereRoom); strings.Count(out.String(), "\n") != 1 || !strings.Contains(out.String(), want) {
+		t.Errorf("it shows %q, want %q", out.String(), want)
+	}
+}

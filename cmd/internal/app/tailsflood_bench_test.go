@@ -1,0 +1,59 @@
+package app
+
+import (
+	"fmt"
+	"io"
+	"net/url"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/fairlead-dev/fairlead/pipeline"
+)
+
+// BenchmarkTailsAtAFlood is what one look of the tails of BenchmarkReaders costs at a flood, of
+// which more has come since the look before than is remembered, without writing to clients. It is
+// the part of that benchmark that does not depend on what else the machine does.
+//
+// Figures are those of the median look. share-of-2 is the share of two processors that ten looks per second take.
+func BenchmarkTailsAtAFlood(b *testing.B) {
+	var r recent
+	var all []*tail
+	for i := range manyReaders {
+		one, end := lookingTail(b, &r, io.Discard, must(url.ParseQuery(strings.TrimPrefix(tailOf(i), "/tail?")))(b))
+		defer end()
+		all = append(all, one)
+	}
+	object := []byte(`{"kind":"Pod","apiVersion":"v1","metadata":{"name":"p"},"spec":{"x":"` + strings.Repeat("a", 1<<10) + `"}}`)
+	var changes []*pipeline.Change
+	for i := range 2 * mostRecent {
+		cluster := floodCluster(i % readersLanes)
+		changes = append(changes, &pipeline.Change{
+			Key:    pipeline.Key{Cluster: cluster, Resource: "pods", Namespace: "n", Name: fmt.Sprint("p", i)},
+			Origin: &pipeline.Origin{Cluster: cluster, Resource: podsOrigin.Resource, Kind: "Pod", Namespaced: true}, Op: pipeline.Updated,
+			UID: "0a1b2c3d-0000-4000-8000-000000000001", ResourceVersion: "123456", Object: object, Observed: time.Now(),
+		})
+	}
+	now := time.Now()
+	var looks []time.Duration
+	for b.Loop() {
+		for _, c := range changes {
+			d := podDelivery("", 0, "")
+			d.Change = c
+			r.observe("encodes:", d)
+		}
+		now = now.Add(tailStep)
+		began := time.Now()
+		for _, one := range all {
+			if _, err := one.look(now); err != nil {
+				b.Fatal(err)
+			}
+		}
+		looks = append(looks, time.Since(began))
+	}
+	slices.Sort(looks)
+	perLook := float64(looks[len(looks)/2]) // of a machine that does much else, the mean is of that
+	b.ReportMetric(perLook, "looks-ns")
+	b.ReportMetric(perLook*float64(time.Second/tailStep)/2e9, "share-of-2")
+}
