@@ -26,7 +26,7 @@ import (
 const (
 	// leastRoom is for garbage, and for parts of the heap that are too small to be used. Of the
 	// 128 MiB that a process may take beside its budget and what it knows, the program without
-	// anything takes some 45 MiB, and its text, which is not the runtime's, some 30 MiB.
+	// anything takes some 45 MiB, and its text, which is not the runtime's, 30 to 60 MiB.
 	leastRoom = 40 << 20
 	// limitStep is what the limit is a multiple of.
 	limitStep = 8 << 20
