@@ -226,6 +226,31 @@ func TestRouteWithoutRoomForADeletionWithAnOldVersion(t *testing.T) {
 	})
 }
 
+// What a route skips it has seen in a history that has ended, if the server was restored: the
+// same versions come again, with other states.
+func TestRouteSkipsNothingOfARestoredServer(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := startBehind(t)
+		h.take("updated a uid-a@11")
+		h.call("watch from 11").reply(410, status(410, "Expired", ""))
+		list := h.call("streaming list").open()
+		list.send(event("ADDED", "a", 11), event("ADDED", "b", 12), endMark("20"))
+		h.take("updated b uid-b@12 snapshot")
+		list.send(mark("20"))
+		h.wantInStep(true) // at 20, in a watch that is at 12
+		age()
+		h.main.end()
+		h.call("watch from 12").reply(504, `{"kind":"Status","status":"Failure","reason":"Timeout","code":504,"details":{"causes":[{"reason":"ResourceVersionTooLarge"}]}}`)
+		h.call("list by 1").reply(200, `{"kind":"ConfigMapList","apiVersion":"v1","metadata":{"resourceVersion":"10"},"items":[]}`)
+		list = h.call("streaming list").open()
+		list.send(event("ADDED", "a", 5), event("ADDED", "b", 6))
+		h.take("updated a uid-a@5 snapshot", "updated b uid-b@6 snapshot")
+		list.send(endMark("10"), event("MODIFIED", "a", 15))
+		h.take("updated a uid-a@15")
+		h.want(true, "updated a uid-a@5 snapshot", "updated b uid-b@6 snapshot", "updated a uid-a@15")
+	})
+}
+
 // A deletion without a version of its own is skipped by nobody who has come as far by a
 // bookmark or a list alone, and does not end what else is skipped.
 func TestOddDeletionIsSkippedBehindFramesOnly(t *testing.T) {

@@ -70,10 +70,12 @@ func (a *attempt) snapshot(ctx context.Context) error {
 	return a.watch(ctx, version)
 }
 
-// startOver says that what is read from here on is all that exists.
+// startOver says that what is read from here on is all that exists, whatever was before: a
+// server that was restored gives versions again that a branch has had.
 func (a *attempt) startOver() {
 	for _, b := range a.branches() {
 		b.cursor.BeginSnapshot()
+		b.skip = 0
 	}
 	a.setShort(false)
 	a.watchdog.beginSync()
