@@ -137,6 +137,14 @@ func (b *Browser) read(from *os.File) {
 // call has the browser do something, in a session or, if that is empty, as a whole.
 func (b *Browser) call(t testing.TB, session, method string, params, result any) {
 	t.Helper()
+	if refused := b.ask(t, session, method, params, result); refused != "" {
+		t.Fatalf("%s: the browser says %s", method, refused)
+	}
+}
+
+// ask is call that returns what the browser says if it does not do it.
+func (b *Browser) ask(t testing.TB, session, method string, params, result any) (refused string) {
+	t.Helper()
 	encoded, err := json.Marshal(params)
 	if err != nil {
 		t.Fatal(err)
@@ -157,7 +165,7 @@ func (b *Browser) call(t testing.TB, session, method string, params, result any)
 	select {
 	case m := <-answer:
 		if m.Error != nil {
-			t.Fatalf("%s: the browser says %s", method, m.Error.Message)
+			return m.Error.Message
 		}
 		if result != nil {
 			if err := json.Unmarshal(m.Result, result); err != nil {
@@ -169,6 +177,7 @@ func (b *Browser) call(t testing.TB, session, method string, params, result any)
 	case <-time.After(patience):
 		t.Fatalf("%s: no answer in %v", method, patience)
 	}
+	return ""
 }
 
 // Problems are what a tab has written to its console as an error or a warning, and what

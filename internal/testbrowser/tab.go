@@ -72,6 +72,15 @@ func (tab *Tab) Call(t testing.TB, method string, params, result any) {
 // into result, which may be nil. It works without JavaScript in the page, too.
 func (tab *Tab) Eval(t testing.TB, expression string, result any) {
 	t.Helper()
+	if refused := tab.eval(t, expression, result); refused != "" {
+		t.Fatalf("%.200s: the browser says %s", expression, refused)
+	}
+}
+
+// eval is Eval that returns what the browser says if it cannot evaluate at all, such as in a
+// page that it leaves at that moment.
+func (tab *Tab) eval(t testing.TB, expression string, result any) (refused string) {
+	t.Helper()
 	answer := struct {
 		Result struct {
 			Value any `json:"value"`
@@ -84,13 +93,15 @@ func (tab *Tab) Eval(t testing.TB, expression string, result any) {
 		} `json:"exceptionDetails"`
 	}{}
 	answer.Result.Value = result
-	tab.Call(t, "Runtime.evaluate", map[string]any{"expression": expression, "returnByValue": true, "awaitPromise": true}, &answer)
+	params := map[string]any{"expression": expression, "returnByValue": true, "awaitPromise": true}
+	refused = tab.browser.ask(t, tab.session, "Runtime.evaluate", params, &answer)
 	if answer.Exception != nil {
 		t.Fatalf("%.200s: %s %s", expression, answer.Exception.Text, answer.Exception.Exception.Description)
 	}
+	return refused
 }
 
-// Until waits until an expression is true.
+// Until waits until an expression is true, in the page of now or in the one that comes.
 func (tab *Tab) Until(t testing.TB, expression string) {
 	t.Helper()
 	limit := time.After(patience)
@@ -98,12 +109,13 @@ func (tab *Tab) Until(t testing.TB, expression string) {
 	defer tick.Stop()
 	for {
 		var holds bool
-		if tab.Eval(t, "!!("+expression+")", &holds); holds {
+		refused := tab.eval(t, "!!("+expression+")", &holds)
+		if holds {
 			return
 		}
 		select {
 		case <-limit:
-			t.Fatalf("%s is not true after %v", expression, patience)
+			t.Fatalf("%s is not true after %v %s", expression, patience, refused)
 		case <-tick.C:
 		}
 	}
