@@ -65,6 +65,36 @@ func TestThrottleOfWhatTheMainReaderHasRead(t *testing.T) {
 	})
 }
 
+// It goes on, too, when another reader, which is further, takes the place of the main one.
+func TestThrottleOfWhatTheNextMainReaderHasRead(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := start(t, func(o *Options) {
+			o.Routes = append(o.Routes, Route{Name: "b", Queue: new(fakeQueue)}, Route{Name: "c", Queue: new(fakeQueue)})
+		})
+		s := New(h.opts) // which does not run: its readers are this test
+		var bucket fixedBucket
+		bucket.lacks.Store(int64(time.Hour))
+		s.SetThrottles(map[string]*Throttle{"configmaps": NewThrottle(&bucket)})
+		main, behind, further := s.main.Load(), s.newReader("b", s.branches[1:2]), s.newReader("c", s.branches[2:])
+		for r, at := range map[*reader]string{main: "10", behind: "10", further: "12"} {
+			r.target = &target{name: "configmaps"}
+			r.watches(at)
+		}
+		main.inStep, main.blocked = s.branches[:1], true
+		a := &attempt{reader: behind, watchdog: newWatchdog(func(error) {}, s.cfg, behind.contended), running: t.Context()}
+		went := make(chan error, 1)
+		go func() { went <- a.awaitToken(t.Context(), "configmaps", true) }()
+		synctest.Wait()
+		began := time.Now()
+		if further.join(); s.main.Load() != further {
+			t.Fatal("the reader that is further is not the main one")
+		}
+		if err := <-went; err != nil || time.Since(began) != 0 {
+			t.Errorf("it has gone on after %v: %v", time.Since(began), err)
+		}
+	})
+}
+
 // A list in pages that the server ends because nobody reads on is told of as limited, with what has
 // ended it. Delays grow all the same. What was read of it takes no second token, and what sinks have
 // accepted counts.
