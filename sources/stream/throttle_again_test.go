@@ -155,20 +155,21 @@ func TestPageThatIsCutUnderALimit(t *testing.T) {
 				h.limit(test.limit)
 				h.stream.Replay()
 				whole := listOf(20, "", configMap("c", 12), configMap("d", 13), configMap("e", 14))
-				for attempt := 1; attempt <= 4; attempt++ {
-					h.call("streaming list").reply(404, status(404, "NotFound", "no streaming lists"))
+				for attempt := range 5 {
+					list := h.call("streaming list")
+					if st := h.stream.Status(); attempt > 0 && (st.Reconnects["network"] != uint64(attempt) || st.Reconnects["limited"] != 0 || st.LastError != "unexpected EOF" || st.Attempt != attempt) {
+						t.Errorf("it is said to be %+v", st)
+					}
+					if attempt == 4 {
+						return
+					}
+					list.reply(404, status(404, "NotFound", "no streaming lists"))
 					body := h.call("list by 500").open()
 					go func() {
 						body.write(whole[:strings.Index(whole, `"name":"e"`)])
 						time.Sleep(test.slow)
 						body.fail(io.ErrUnexpectedEOF)
 					}()
-					for h.stream.Status().State != member.BackingOff {
-						time.Sleep(20 * time.Millisecond)
-					}
-					if st := h.stream.Status(); st.Reason != "network" || st.LastError != "unexpected EOF" || st.Attempt != attempt {
-						t.Errorf("it is said to be %+v", st)
-					}
 				}
 			})
 		})
