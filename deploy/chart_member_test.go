@@ -20,9 +20,15 @@ import (
 // firstMemberChart is the chart of members as it was first.
 const firstMemberChart = "testdata/before/charts/fairlead-member-0.1.0.tgz"
 
-// What the chart of members installs lets a member be read. An upgrade, also from the first chart by
-// the Helm before, keeps the account and its token, which kubeconfigs hold, and takes away what is not
-// watched any more. Nothing is left of it.
+// What the chart of members installs lets its account read what is watched, as the API server answers
+// when it is asked for the account. An upgrade, also of what the Helm before has installed of the first
+// chart, keeps the objects: the account with its UID, and the Secret with the token in it, which
+// kubeconfigs hold. It takes away the rights to what is not watched any more, and nothing is left after
+// the removal.
+//
+// It is not tested that the member accepts the token: the API server runs without controllers, and a
+// stand-in fills the Secret. The first chart has the templates of today, so that the upgrade from it
+// shows what a change of Helm does, and will show what a change of the chart does.
 func TestMemberChartIsInstalledUpgradedAndRemoved(t *testing.T) {
 	member := testenv.Start(t, testenv.Spec{Name: "paris"}).Clusters[0]
 	r, inMember := newRelease(t, member), newControllers(t, member)

@@ -83,6 +83,9 @@ func (m *machine) begins(block string) {
 	go func() { m.stayed <- m.shell(block) }()
 }
 
+// stopsWithin bounds how long the program may take to end after Ctrl-C.
+const stopsWithin = time.Minute
+
 // stops does what Ctrl-C does in that terminal.
 func (m *machine) stops() {
 	m.t.Helper()
@@ -93,8 +96,24 @@ func (m *machine) stops() {
 	if err := syscall.Kill(id, syscall.SIGINT); err != nil {
 		m.t.Fatal(err)
 	}
-	if ended := <-m.stayed; ended.err != nil {
+	ended, ok := m.ends()
+	if !ok {
+		_ = syscall.Kill(id, syscall.SIGQUIT) // so that it says what it does
+		ended, _ = m.ends()
+		m.t.Fatalf("the program has not ended %v after Ctrl-C\n%s", stopsWithin, ended.text)
+	}
+	if ended.err != nil {
 		m.t.Errorf("the program does not end well: %v\n%s", ended.err, ended.text)
+	}
+}
+
+// ends waits for the end of the program; not ok: it has not come in time.
+func (m *machine) ends() (ended printed, ok bool) {
+	select {
+	case ended = <-m.stayed:
+		return ended, true
+	case <-time.After(stopsWithin):
+		return printed{}, false
 	}
 }
 

@@ -36,8 +36,8 @@ type Tombstone struct {
 	Version    Version // the UID to delete; the version of the snapshot
 	Sequence   uint64
 	Generation uint32
-	// Again: the deletion was observed or told before, and no sink has accepted it since.
-	Again bool
+	// Paid: a token was taken for it before; see Cursor.Paid.
+	Paid bool
 }
 
 // Stats are a cursor's figures at one moment.

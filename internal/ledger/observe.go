@@ -12,6 +12,8 @@ type Observation struct {
 	// in another one, although something else was delivered in between.
 	Generation uint32
 	Verdict    Verdict
+	// Paid: a token was taken for the state before; see Cursor.Paid.
+	Paid bool
 
 	name name // so that the cursors of all routes share its memory
 }
@@ -106,11 +108,22 @@ func (c *Cursor) ObserveState(n Name, s State, like *Observation) Observation {
 	if !deleted {
 		p.digest = s.Digest
 	}
-	o.name, o.Generation = p.name, c.generationLocked(p.name, seen.uid)
+	o.name, o.Generation, o.Paid = p.name, c.generationLocked(p.name, seen.uid), p.paid
 	if c.writer != nil && !deleted && (acked == nil || acked.uid != seen.uid) {
 		c.prewritableLocked(p)
 	}
 	return o
+}
+
+// Paid records that the stream has taken a token for what it has observed last of an object. When it
+// observes the same again, before all that it has observed of the object is acked, the observation is
+// said to be paid. Rewind and the end of the process forget it.
+func (c *Cursor) Paid(n Name) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if p := c.pending[name(c.keyLocked(n))]; p != nil && !c.lostLocked() {
+		p.paid = true
+	}
 }
 
 // isStaleLocked reports whether a state that a watch shows, of an object of which
@@ -149,6 +162,8 @@ func (c *Cursor) pendAsLocked(p *pending, sequence uint64, seen version, deleted
 	if snapshot || c.sweep != nil {
 		p.epoch = c.epoch
 	}
+	// Each snapshot that misses an object gives its deletion another version.
+	p.paid = p.paid && p.latest == seen.uid && p.deleted == deleted && (deleted || p.rv == seen.rv)
 	p.latest, p.rv, p.deleted, p.listed = seen.uid, seen.rv, deleted, snapshot
 	p.digest = 0
 	if !p.waiting.listed() {

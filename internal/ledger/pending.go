@@ -15,6 +15,7 @@ type pending struct {
 	// has begun last; 0: not known.
 	digest, begunDigest uint64
 	deleted             bool
+	paid                bool   // see Paid
 	listed              bool   // it was read from a snapshot, or is missing there
 	epoch               uint16 // of the snapshot that listed it last
 	// done is a sequence: what was observed up to it is not to be handed over any

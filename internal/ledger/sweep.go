@@ -174,13 +174,13 @@ func (s *sweep) look(n name, yield func(Tombstone) bool) bool {
 		return s.next()
 	}
 	whole, _ := n.split()
-	p := s.pending[n]
+	sequence := s.pendLocked([]byte(n), s.pending[n], version{u, s.at}, true, true)
 	gone := Tombstone{
 		Name:       whole,
-		Again:      p != nil && p.deleted && p.latest == u,
 		Version:    Version{s.formatLocked(u), s.version},
-		Sequence:   s.pendLocked([]byte(n), p, version{u, s.at}, true, true),
+		Sequence:   sequence,
 		Generation: s.head.Generation,
+		Paid:       s.pending[n].paid,
 	}
 	return s.tell(gone, yield)
 }

@@ -99,8 +99,6 @@ func (a *attempt) judge(end *outcome) {
 	switch {
 	case errors.Is(end.err, errStalled):
 		end.lasted = false // or there would be no backoff
-	case end.reason == limited:
-		end.lasted = true // nothing went wrong: it has come as far as it may
 	case end.reason == closed && !a.ends.IsZero() && !time.Now().Before(a.ends):
 		// The end that was asked for is a sign of life, see watchFor.
 		end.lasted = true

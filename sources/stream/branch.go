@@ -188,6 +188,12 @@ func (r *reader) join() bool {
 	if s.main.Load() == r {
 		return false
 	}
+	replaces := false
+	defer func() {
+		if replaces {
+			r.moved() // it is further than the one that those who wait for a token have compared themselves with
+		}
+	}()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	main := s.main.Load()
@@ -201,6 +207,7 @@ func (r *reader) join() bool {
 	}
 	if main.blocked {
 		s.main.Store(r)
+		replaces = true
 		r.extra, main.extra = false, true
 		for _, b := range r.inStep {
 			b.behind, b.sinceRun = "", time.Now()

@@ -27,8 +27,10 @@ func (a *attempt) distribute(b []byte, f *wire.Frame, now time.Time, tooLong boo
 	if len(to) == 0 {
 		return nil
 	}
-	if snapshot || a.owesToken(version.ResourceVersion) {
-		a.spendToken(a.target.name)
+	if !paid(to) && (snapshot || a.owesToken(version.ResourceVersion)) && a.spendToken(a.target.name) {
+		for i := range to {
+			to[i].branch.cursor.Paid(name)
+		}
 	}
 	var objects map[*selection.Program][]byte // the forms of the object beside the one as it is
 	var object []byte
@@ -69,6 +71,16 @@ func (a *attempt) distribute(b []byte, f *wire.Frame, now time.Time, tooLong boo
 		}
 	}
 	return nil
+}
+
+// paid reports whether a token was taken before for the state, to whomever it goes.
+func paid(to []routed) bool {
+	for i := range to {
+		if !to[i].observation.Paid {
+			return false
+		}
+	}
+	return true
 }
 
 // delivers reports whether anybody delivers the object itself.

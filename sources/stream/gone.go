@@ -99,7 +99,7 @@ func (a *attempt) isGone(ctx context.Context, t *target, gone *goneError) error 
 	for _, b := range all {
 		a.log.Info("A resource is not served any more; delivering the deletions of all its objects",
 			"resource", t.name, "route", b.route.Name, "objects", b.cursor.Stats().Known, "since", a.absence.since)
-		if err := a.offerTombstones(b, b.cursor.Retire(), b.origin); err != nil {
+		if err := a.offerTombstones(b, b.cursor, b.cursor.Retire(), b.origin); err != nil {
 			return err
 		}
 	}

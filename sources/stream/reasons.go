@@ -37,7 +37,7 @@ const (
 	requested                  // for a snapshot that was asked for
 	noMemory                   // a large object is to be read once there is memory for it, or comes too slowly to hold that
 	tooMany                    // there is no room in the ledger, and the snapshot does not end
-	limited                    // the server ended a list, which was waiting for tokens
+	limited                    // a page broke off that had waited for tokens for most of the time
 	numReasons
 )
 
@@ -66,7 +66,7 @@ var (
 	errTooLarge  = errors.New("an object is larger than 16 MiB and its metadata are not at the start")
 	errClaimed   = errors.New("another stream follows the same objects")
 	errNoVersion = errors.New("the server ended the list without a resourceVersion")
-	errLimited   = errors.New("a limit of the resource held the list up for longer than the server, or what is in front of it, keeps one open; it is read again, and goes on behind what was delivered")
+	errLimited   = errors.New("the list has waited for tokens of a limit of the resource, perhaps longer than the server, or what is in front of it, keeps one open, and broke off")
 
 	errNotPortable = errors.New("it is not UTF-8, or holds what common JSON decoders refuse: half of a surrogate pair, a number beyond float64, nesting beyond 99")
 )

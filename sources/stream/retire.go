@@ -59,7 +59,7 @@ func (a *attempt) retireFrom(ctx context.Context, b *branch) error {
 				"resource", id.Resource, "clusterUID", b.id.ClusterUID, "was", id.ClusterUID, "objects", stats.Known)
 		}
 		origin := a.origin(b, before(predecessor, a.found), predecessor, id.ClusterUID)
-		if err := retireCursor(ctx, predecessor, b.acks, func(all iter.Seq[ledger.Tombstone]) error { return a.offerTombstones(b, all, origin) }); err != nil {
+		if err := retireCursor(ctx, predecessor, b.acks, func(all iter.Seq[ledger.Tombstone]) error { return a.offerTombstones(b, predecessor, all, origin) }); err != nil {
 			return err
 		}
 		a.ledger.Retired(predecessor, b.cursor)

@@ -19,6 +19,11 @@ import (
 // asks for.
 const pageSize = 500
 
+// limitedFor is how long a page must have waited for tokens for that to be a likely reason why it
+// broke off. Of what is in common use, Google's load balancers end a request soonest, after 30 s;
+// kube-apiserver's --request-timeout and nginx's timeouts are 60 s unless they are set.
+const limitedFor = 30 * time.Second
+
 // unservedLists is how many streaming lists in a row must have failed where pages
 // did not, for the session to be asked for none any more.
 const unservedLists = 2
@@ -183,7 +188,8 @@ func (a *attempt) page(ctx context.Context, limit int, token string) (wire.ListM
 			a.reject(notJSON, err)
 		}
 		if err != nil {
-			if why, _ := classify(ctx, err); why == network && a.waited-waited > time.Since(began)/2 {
+			waited := a.waited - waited
+			if why, _ := classify(ctx, err); why == network && waited >= limitedFor && waited > time.Since(began)/2 {
 				err = fmt.Errorf("%w: %w", errLimited, err)
 			}
 			return wire.ListMeta{}, err
@@ -203,7 +209,7 @@ func (a *attempt) page(ctx context.Context, limit int, token string) (wire.ListM
 func (a *attempt) sweep(version string) error {
 	a.watchdog.endSync()
 	for _, b := range a.branches() {
-		if err := a.offerTombstones(b, b.cursor.EndSnapshot(version), b.origin); err != nil {
+		if err := a.offerTombstones(b, b.cursor, b.cursor.EndSnapshot(version), b.origin); err != nil {
 			return err
 		}
 	}
@@ -214,17 +220,19 @@ func (a *attempt) sweep(version string) error {
 	return a.setLive(version)
 }
 
-// offerTombstones hands tombstones over, each for a token of its resource's limit if it is not told
-// again. It stops where the branch has left.
-func (a *attempt) offerTombstones(b *branch, tombstones iter.Seq[ledger.Tombstone], origin *pipeline.Origin) error {
+// offerTombstones hands tombstones of a cursor over, each for a token of its resource's limit that is
+// taken once. It stops where the branch has left.
+func (a *attempt) offerTombstones(b *branch, of *ledger.Cursor, tombstones iter.Seq[ledger.Tombstone], origin *pipeline.Origin) error {
 	resource := origin.Resource.GroupResource().String()
 	for tombstone := range tombstones {
-		if !tombstone.Again {
+		if !tombstone.Paid {
 			// This one is told of now. It waits also if the attempt is cut meanwhile, as before a full lane.
 			if err := a.awaitToken(a.running, resource, false); err != nil {
 				return err
 			}
-			a.spendToken(resource)
+			if a.spendToken(resource) {
+				of.Paid(tombstone.Name)
+			}
 		}
 		a.progress.tombstones.Add(1)
 		a.progress.reduced.note(tombstone.Name, false)

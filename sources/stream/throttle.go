@@ -22,7 +22,9 @@ import (
 // one waits longer.
 //
 // What was read before, and comes once more, costs nothing: retries of refused changes, objects
-// that are read again for these, redeliveries, and deletions that a snapshot has found before.
+// that are read again for these, and redeliveries. Nor does the state that a list shows again, or the
+// deletion that a snapshot finds again, after a token was taken for it and before sinks have accepted
+// it: the cursors know that, until the process ends.
 //
 // A wait ends at once when the attempt does, whatever for: new credentials, a snapshot that is
 // asked for, a stop. A deletion that a snapshot has found is told of by then, and waits on
@@ -132,11 +134,13 @@ func (a *attempt) awaitToken(ctx context.Context, resource string, watched bool)
 	return nil
 }
 
-// spendToken takes the token for a change of a resource.
-func (a *attempt) spendToken(resource string) {
-	if t := a.throttle(resource); t != nil {
+// spendToken takes the token for a change of a resource, and reports whether that has a limit.
+func (a *attempt) spendToken(resource string) bool {
+	t := a.throttle(resource)
+	if t != nil {
 		t.bucket.Spend(time.Now())
 	}
+	return t != nil
 }
 
 // waits adds up for how long the readers of a stream wait for tokens. The sum never falls, as it

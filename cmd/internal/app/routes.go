@@ -68,7 +68,7 @@ func (p *program) newRoutes(e *engine) (all routes, err error) {
 		}
 		if err := reg.Register(prometheus.NewCounterFunc(prometheus.CounterOpts{
 			Name: "fairlead_sink_limited_seconds_total",
-			Help: "Seconds for which changes waited only for the limit of the route, as fairlead limits sets it.",
+			Help: "Seconds for which the limit of the route, as fairlead limits sets it, had no token while changes waited that nobody holds. They may have waited for the limit of their cluster, too.",
 		}, func() float64 { return r.queue.TotalThrottled().Seconds() })); err != nil {
 			return nil, fmt.Errorf("register metrics: %w", err)
 		}

@@ -20,6 +20,10 @@ func (f *facts) atRest() api.Verdict {
 	switch {
 	case conn.State != member.Live && conn.State != member.Stale:
 		return f.unreached("")
+	case !st.Connected() && st.Reason == "limited" && f.ofStream.Rate() > 0:
+		v.Reason, v.Since, v.Error, v.NextTry, v.Times = api.ReasonLimited, st.Since, st.LastError, st.NextRetry, st.Attempt
+		v.Message = fmt.Sprintf("The stream is throttled by %s%s: %s.", limitOf(f.ofStream), f.next(v.NextTry), stop(v.Error))
+		return v
 	case !st.Connected():
 		v.Reason, v.Since, v.Error, v.NextTry, v.Times = api.ReasonStreamDown, st.Since, st.LastError, st.NextRetry, st.Attempt
 		f.isDown(&v, "The stream "+st.Stream, string(st.State), st.Reason)

@@ -140,7 +140,13 @@ func TestVerdicts(t *testing.T) {
 			limitStream(f)
 			f.route.PendingDeletion, f.queued = true, false
 		}, api.ReasonLimited, "Its deletion is known, and is throttled, for 3s, by the limit of stream c/pods"},
-		"a replay that waits for a token":          {func(f *facts) { f.route.Due = true; limitStream(f) }, api.ReasonDeliverAgain, "once more. The stream is throttled by the limit of stream c/pods"},
+		"a replay that waits for a token": {func(f *facts) { f.route.Due = true; limitStream(f) }, api.ReasonDeliverAgain, "once more. The stream is throttled by the limit of stream c/pods"},
+		"a stream whose throttled list broke off": {func(f *facts) {
+			newer(f)
+			limitStream(f)
+			st := &f.found.Stream
+			st.State, st.Reason, st.LastError, st.LimitedSince = member.BackingOff, "limited", "the list broke off: unexpected EOF", time.Time{}
+		}, api.ReasonLimited, "The stream is throttled by the limit of stream c/pods, 5 per second, set"},
 		"a stream with a limit and a token":        {func(f *facts) { newer(f); limitStream(f); f.found.Stream.LimitedSince = time.Time{} }, api.ReasonNotYetSeen, "has not read version 12 yet"},
 		"a stream whose limit has just ended":      {func(f *facts) { newer(f); limitStream(f); f.ofStream = nil }, api.ReasonNotYetSeen, "has not read version 12 yet"},
 		"a limited stream whose sink is down":      {func(f *facts) { newer(f); limitStream(f); sinkDown(f) }, api.ReasonSinkDown, "has not read version 12: it waits for the sink"},

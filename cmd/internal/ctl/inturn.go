@@ -1,8 +1,7 @@
 package ctl
 
 import (
-	"errors"
-	"fmt"
+	"context"
 	"sync"
 )
 
@@ -11,11 +10,11 @@ import (
 const mostAtOnce = 16
 
 // inTurn asks for each name, for at most mostAtOnce at once, and has take deal with the answers in
-// the order of the names, by the goroutine that calls it. Once take returns false, nothing more is
-// asked for; what is under way then is taken too. It returns how many names were asked for, which
-// are the first ones.
-func inTurn[T any](names []string, ask func(name string) T, take func(name string, answer T) (goOn bool)) (asked int) {
-	answers := make([]chan T, len(names))
+// the order of the names, by the goroutine that calls it. Once ask or take returns false for goOn,
+// or ctx ends, nothing more is asked for; what is under way then is taken too. It returns how many
+// names were asked for, which are the first ones.
+func inTurn[T any](ctx context.Context, names []string, ask func(name string) (answer T, goOn bool), take func(name string, answer T) (goOn bool)) (asked int) {
+	answers := make([]chan T, len(names)) // those of names that are not asked for are closed
 	for i := range answers {
 		answers[i] = make(chan T, 1)
 	}
@@ -30,45 +29,35 @@ func inTurn[T any](names []string, ask func(name string) T, take func(name strin
 		next++
 		return next - 1, true
 	}
+	cut := func() {
+		mu.Lock()
+		defer mu.Unlock()
+		for ; most > next; most-- {
+			close(answers[most-1])
+		}
+	}
 	var workers sync.WaitGroup
 	defer workers.Wait()
 	for range min(mostAtOnce, len(names)) {
 		workers.Go(func() {
 			for i, ok := begin(); ok; i, ok = begin() {
-				answers[i] <- ask(names[i])
+				answer, goOn := ask(names[i])
+				if !goOn || ctx.Err() != nil {
+					cut()
+				}
+				answers[i] <- answer
 			}
 		})
 	}
-	asked = len(names)
-	for i := 0; i < asked; i++ {
-		if !take(names[i], <-answers[i]) {
-			mu.Lock()
-			most = next
-			mu.Unlock()
-			asked = most
+	for i, name := range names {
+		answer, ok := <-answers[i]
+		if !ok {
+			break
+		}
+		asked++
+		if !take(name, answer) {
+			cut()
 		}
 	}
 	return asked
-}
-
-// silence counts how many answers in a row were none, of those of several clusters. A program may
-// answer late because of one cluster; if it answers for none, it is gone.
-type silence struct{ inRow int }
-
-// goOn takes in how one was answered, and reports whether the program is worth to be asked for more.
-func (s *silence) goOn(err error) bool {
-	if _, unreachable := errors.AsType[*unreachableError](err); unreachable {
-		s.inRow++
-	} else {
-		s.inRow = 0
-	}
-	return s.inRow < mostAtOnce
-}
-
-// unasked is the error of the names that inTurn has not asked for; nil: there are none.
-func unasked(names []string, asked int) error {
-	if asked == len(names) {
-		return nil
-	}
-	return fmt.Errorf("%d clusters were not asked for, from %s on", len(names)-asked, Printable(names[asked]))
 }

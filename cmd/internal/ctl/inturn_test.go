@@ -1,10 +1,10 @@
 package ctl
 
 import (
-	"errors"
 	"fmt"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
 
 	"github.com/fairlead-dev/fairlead/internal/synctest"
@@ -24,7 +24,7 @@ func TestInTurn(t *testing.T) {
 		names, late := numbered(100), make(chan struct{})
 		var mu sync.Mutex
 		now, most, ended := 0, 0, 0
-		ask := func(name string) string {
+		ask := func(name string) (string, bool) {
 			mu.Lock()
 			now++
 			most = max(most, now)
@@ -35,12 +35,12 @@ func TestInTurn(t *testing.T) {
 			mu.Lock()
 			defer mu.Unlock()
 			now, ended = now-1, ended+1
-			return name
+			return name, true
 		}
 		var taken []string
 		over := make(chan int)
 		go func() {
-			over <- inTurn(names, ask, func(name, answer string) bool {
+			over <- inTurn(t.Context(), names, ask, func(name, answer string) bool {
 				if name != answer {
 					t.Errorf("%s is told of %s", name, answer)
 				}
@@ -65,14 +65,14 @@ func TestInTurnThatIsCut(t *testing.T) {
 		names, cut := numbered(100), make(chan struct{})
 		asked, taken := 0, 0
 		var mu sync.Mutex
-		got := inTurn(names, func(name string) error {
+		got := inTurn(t.Context(), names, func(name string) (error, bool) {
 			mu.Lock()
 			asked++
 			mu.Unlock()
 			if name > names[20] {
 				<-cut
 			}
-			return nil
+			return nil, true
 		}, func(name string, _ error) bool {
 			if taken++; name != names[20] {
 				return true
@@ -84,26 +84,30 @@ func TestInTurnThatIsCut(t *testing.T) {
 		if want := 21 + mostAtOnce; got != want || asked != want || taken != want {
 			t.Errorf("asked for %d, taken %d, told of %d; want %d", asked, taken, got, want)
 		}
-		if err := unasked(names, got); err == nil || err.Error() != "63 clusters were not asked for, from edge-037 on" {
-			t.Error(err)
-		}
 	})
 }
 
-// A program is gone if it answers for nobody, and not if it does for some.
-func TestSilence(t *testing.T) {
-	var s silence
-	no := &unreachableError{errors.New("no answer in time")}
-	for i := range 10 * mostAtOnce {
-		err := error(no)
-		if i%mostAtOnce == 0 {
-			err = errors.New("refused")
+// Who asks ends it, too: what comes later in the order is not asked for, although it is the first
+// names that are waited for.
+func TestInTurnThatIsCutByWhoAsks(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		names, late := numbered(100), make(chan struct{})
+		var asked atomic.Int64
+		over := make(chan int)
+		taken := 0
+		go func() {
+			over <- inTurn(t.Context(), names, func(name string) (string, bool) {
+				asked.Add(1)
+				if name == names[0] {
+					<-late
+				}
+				return name, name < names[20]
+			}, func(string, string) bool { taken++; return true })
+		}()
+		synctest.Wait()
+		close(late)
+		if got := <-over; got != taken || int64(got) != asked.Load() || got < 21 || got > 20+mostAtOnce {
+			t.Errorf("asked for %d, taken %d, told of %d", asked.Load(), taken, got)
 		}
-		if !s.goOn(err) {
-			t.Fatal("a program that answers now and then is taken for gone")
-		}
-	}
-	if s.goOn(no) {
-		t.Error("a program that does not answer is asked on")
-	}
+	})
 }

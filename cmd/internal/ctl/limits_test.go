@@ -45,3 +45,15 @@ func TestLimitsThatAreNone(t *testing.T) {
 		}
 	}
 }
+
+// Names of clusters may have slashes anywhere, as contexts of kubeconfigs have.
+func TestStreamsOfNamesWithSlashes(t *testing.T) {
+	for stream, ok := range map[string]bool{
+		"edge-1/pods": true, "/api-crc-testing:6443/kube:admin/pods": true, "a/b/pods": true, "a/": false, "/a": false, "/": false, "a": false, "//": false,
+	} {
+		of := target{stream: stream}
+		if q, err := of.query(nil); (err == nil) != ok || ok && q.Get("stream") != stream {
+			t.Errorf("%q: %v, %v", stream, q, err)
+		}
+	}
+}

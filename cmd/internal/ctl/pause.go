@@ -35,8 +35,8 @@ func (t *target) query(args []string) (url.Values, error) {
 	}
 	switch len(q) {
 	case 1:
-		cluster, resource, _ := strings.Cut(t.stream, "/")
-		if t.stream != "" && (cluster == "" || resource == "") {
+		// Names of clusters may have slashes, also as the first byte.
+		if s := t.stream; s != "" && !strings.Contains(s[1:max(len(s)-1, 1)], "/") {
 			return nil, Unasked(fmt.Errorf("--stream %q: give CLUSTER/RESOURCE, such as edge-1/deployments.apps", Printable(t.stream)))
 		}
 		return q, nil

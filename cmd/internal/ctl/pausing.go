@@ -83,10 +83,11 @@ func pausing(cmd *cobra.Command, c *Client, out *Output, path string, of []url.V
 		names[i] = q.Get("cluster")
 		queries[names[i]] = q
 	}
-	var program silence
-	asked := inTurn(names, func(name string) (a answer) {
-		a.err = c.Post(cmd.Context(), notes, path, queries[name], storedWithin, &a.Pausing, http.StatusOK, http.StatusAccepted)
-		return a
+	ctx := cmd.Context()
+	program := silenceOf(ctx, c, notes)
+	asked := inTurn(ctx, names, func(name string) (a answer, goOn bool) {
+		a.err = c.Post(ctx, notes, path, queries[name], storedWithin, &a.Pausing, http.StatusOK, http.StatusAccepted)
+		return a, program.goOn(ctx, a.err)
 	}, func(name string, a answer) bool {
 		ofOne := func(err error) error {
 			if several {
@@ -96,7 +97,7 @@ func pausing(cmd *cobra.Command, c *Client, out *Output, path string, of []url.V
 		}
 		if a.err != nil {
 			failed = append(failed, ofOne(a.err))
-			return program.goOn(a.err) && cmd.Context().Err() == nil
+			return true
 		}
 		p := a.Pausing
 		t.Rows, t.Items = append(t.Rows, []string{done, p.String(), p.Mode, until(p.Until), p.By, p.Reason}), append(t.Items, p)
@@ -104,12 +105,12 @@ func pausing(cmd *cobra.Command, c *Client, out *Output, path string, of []url.V
 		if err := notStored(p.NotStored); err != nil && unstored == nil {
 			unstored = ofOne(err)
 		}
-		return program.goOn(nil)
+		return true
 	})
 	if more := len(failed) - mostErrors; more > 0 {
 		failed = append(failed[:mostErrors], fmt.Errorf("and %d clusters more", more))
 	}
-	wrong := errors.Join(append(failed, unasked(names, asked), unstored)...)
+	wrong := errors.Join(append(failed, program.unasked(names, asked), unstored)...)
 	if len(all.Clusters) == 0 {
 		return wrong
 	}

@@ -87,10 +87,11 @@ func (r *replayCommand) run(cmd *cobra.Command) error {
 		err error
 	}
 	var ends error // of the command, whatever the other clusters come to
-	var program silence
-	asked := inTurn(names, func(name string) answer {
+	ctx := cmd.Context()
+	program := silenceOf(ctx, &r.client, notes)
+	asked := inTurn(ctx, names, func(name string) (_ answer, goOn bool) {
 		one, err := r.ask(cmd, notes, name)
-		return answer{one, err}
+		return answer{one, err}, program.goOn(ctx, err)
 	}, func(name string, one answer) bool {
 		if one.err != nil && !said.several {
 			ends = one.err
@@ -100,12 +101,12 @@ func (r *replayCommand) run(cmd *cobra.Command) error {
 		if r.output.IsText() && ends == nil {
 			_, ends = io.WriteString(cmd.OutOrStdout(), c.text(r.dry))
 		}
-		return program.goOn(one.err) && ends == nil && cmd.Context().Err() == nil
+		return ends == nil
 	})
 	if ends != nil {
 		return ends
 	}
-	return errors.Join(r.print(cmd.OutOrStdout(), said), unasked(names, asked), said.end())
+	return errors.Join(r.print(cmd.OutOrStdout(), said), program.unasked(names, asked), said.end())
 }
 
 // ask asks for the replay of one cluster.

@@ -95,29 +95,6 @@ func TestReplayOfClustersThatFail(t *testing.T) {
 	}
 }
 
-// Once the program is gone, nobody is asked for any more.
-func TestReplayByAProgramThatIsGone(t *testing.T) {
-	mux := http.NewServeMux()
-	mux.HandleFunc("GET /clusters", func(w http.ResponseWriter, _ *http.Request) {
-		var s api.Status
-		for _, name := range numbered(5000) {
-			s.Clusters = append(s.Clusters, api.Cluster{Name: name})
-		}
-		_ = json.NewEncoder(w).Encode(s)
-	})
-	mux.HandleFunc("POST /replay", func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) })
-	server := httptest.NewServer(mux)
-	defer server.Close()
-	cmd := NewReplay()
-	cmd.SetArgs([]string{"--route=r", "--admin=" + server.URL})
-	cmd.SetOut(io.Discard)
-	cmd.SetErr(io.Discard)
-	cmd.SilenceUsage, cmd.SilenceErrors = true, true
-	if err := fmt.Sprint(cmd.ExecuteContext(t.Context())); !strings.Contains(err, "clusters were not asked for, from edge-") || !strings.Contains(err, "clusters were not replayed") {
-		t.Errorf("it ends with %s", err)
-	}
-}
-
 // A variable that is empty in a script does not mean the whole fleet.
 func TestEmptyFlagsAreNotAll(t *testing.T) {
 	server := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { t.Errorf("it asks for %s", r.URL) }))

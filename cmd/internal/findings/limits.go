@@ -31,15 +31,15 @@ func (f *finder) limits() {
 }
 
 // holdsUp reports whether a limit that is ordered of a whole cluster, or of a route, is what its
-// changes wait for: whether there is one, and only its tokens were missing for that share of the
-// window. Who looks once cannot tell. What the limit of a resource holds up is not read, and waits in no
+// changes wait for: whether there is one, and its tokens were missing for that share of the window. Who looks once cannot tell. What the limit of a resource holds up is not read, and waits in no
 // lane.
 func (f *finder) holdsUp(of api.Target, share float64) bool {
 	return f.Before != nil && share > mostThrottled &&
 		slices.ContainsFunc(f.Status.Limits, func(l api.LimitsOrder) bool { return l.Target == of && l.Rate() > 0 })
 }
 
-// limitedShare returns for which share of the window only tokens of a route's limit were missing.
+// limitedShare returns for which share of the window a route's limit had no token while changes waited
+// that nobody holds, whatever else they waited for.
 func (f *finder) limitedShare(route string) float64 {
 	if f.Before == nil || f.Window <= 0 {
 		return 0
