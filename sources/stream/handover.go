@@ -75,11 +75,13 @@ func (a *attempt) leave(b *branch, why string) {
 // offer blocks while the queue is full. It ends with the stream, and when that is stopped:
 // an attempt that is cut waits for the lane first.
 func (a *attempt) offer(b *branch, c *pipeline.Change, priority int) error {
-	switch err := b.route.Queue.TryOffer(c, priority); {
-	case err == nil:
-		return nil
-	case !errors.Is(err, queue.ErrFull):
-		return fatalError{err}
+	if len(a.Stream.branches) > 1 {
+		switch err := b.route.Queue.TryOffer(c, priority); {
+		case err == nil:
+			return nil
+		case !errors.Is(err, queue.ErrFull):
+			return fatalError{err}
+		}
 	}
 	b.blocked.set(time.Now())
 	defer b.blocked.clear()
