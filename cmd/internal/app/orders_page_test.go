@@ -213,7 +213,7 @@ func TestButtonsInBrowser(t *testing.T) {
 		tab := browser.Open(t, address+"/status/clusters/"+name, testbrowser.Settings{})
 		tab.Eval(t, `document.getElementById("pause-by").focus()`, nil)
 		tab.Press(t, "a", "n", "n", "a", "Enter")
-		tab.Until(t, `location.search.startsWith("?result=") && document.querySelector(".result")?.innerText.startsWith("Paused cluster `+name+` (hold) by anna")`)
+		tab.Until(t, `location.search.startsWith("?result=") && document.querySelector(".result")?.innerText.includes(" Paused cluster `+name+` (hold) by anna")`)
 		for _, problem := range tab.Problems() {
 			t.Errorf("the browser complains: %s", problem)
 		}

@@ -68,7 +68,7 @@ func pauseByKeys(t *testing.T, browser *testbrowser.Browser, address string, s t
 	tab.Until(t, `document.activeElement.id == "pause-by"`)
 	tab.Press(t, "a", "n", "n", "a", "Enter")
 	tab.Until(t, `location.search.startsWith("?result=") && document.readyState == "complete"`)
-	tab.Until(t, `document.querySelector(".result")?.innerText == "Paused for a test"`)
+	tab.Until(t, `document.querySelector(".result")?.innerText.endsWith(" Paused for a test")`)
 	if diff := cmp.Diff([]string{"/pause?by=anna&cluster=prod-00005&for=5m&mode=hold"}, o.take()); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
@@ -94,7 +94,7 @@ func replayByKeys(t *testing.T, browser *testbrowser.Browser, address string, o 
 	tab.Eval(t, `document.querySelector("main button").focus()`, nil)
 	tab.Press(t, "Enter")
 	tab.Until(t, `location.search.startsWith("?result=") && document.readyState == "complete"`)
-	tab.Until(t, `document.querySelector(".result")?.innerText == "Delivering them"`)
+	tab.Until(t, `document.querySelector(".result")?.innerText.endsWith(" Delivering them")`)
 	query := url.Values{"cluster": {"prod-00005"}, "labels": {"a=b"}}.Encode()
 	if diff := cmp.Diff([]string{"/replay?" + strings.Replace(query, "&", "&dryRun=true&", 1), "/replay?" + query}, o.take()); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
