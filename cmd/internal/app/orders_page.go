@@ -84,10 +84,16 @@ func lineOfReplay(r *api.Replay) string {
 	if r.Streams == 0 {
 		line = fmt.Sprintf("Nothing of cluster %s is delivered again now.", r.Cluster)
 	}
-	if n := len(r.Waiting); n > 0 {
+	switch n := len(r.Waiting); {
+	case n == 1:
+		line += fmt.Sprintf(" 1 stream cannot now, and begins when it can: %s: %s.", r.Waiting[0].Stream, r.Waiting[0].Reason)
+	case n > 1:
 		line += fmt.Sprintf(" %d streams cannot now, and begin when they can, such as %s: %s.", n, r.Waiting[0].Stream, r.Waiting[0].Reason)
 	}
-	if n := len(r.Failed); n > 0 {
+	switch n := len(r.Failed); {
+	case n == 1:
+		line += fmt.Sprintf(" Nothing of one stream, %s: %s.", r.Failed[0].Stream, r.Failed[0].Reason)
+	case n > 1:
 		line += fmt.Sprintf(" Nothing of %d streams, such as %s: %s.", n, r.Failed[0].Stream, r.Failed[0].Reason)
 	}
 	return line
