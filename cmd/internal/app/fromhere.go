@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"net/url"
 	"strings"
 )
 
@@ -16,16 +17,22 @@ var crossOrigin = http.NewCrossOriginProtection()
 // Browsers say where a page comes from that has them ask for something (Origin, Sec-Fetch-Site).
 // None has a reason to ask for what is there for programs, and a page on the internet must not. Of
 // the status page, which a browser is to show, forms may be sent by its own pages only, and the
-// rest may be asked for by these, and opened by a link or a typed address.
+// rest may be asked for by these, and opened by a link or a typed address. Behind a proxy that
+// changes Host, such as kubectl proxy, the pages of others may come from the same place: forms
+// sent through it are refused.
 //
 // A page whose own name leads to this address (DNS rebinding) counts as ours to a browser, but its
 // name stands in Host: there we take addresses, which no page can have made up, localhost, and name,
 // by which the operator has called the address.
 func fromHere(r *http.Request, ofPage bool, name string) error {
 	origin, site := r.Header.Get("Origin"), r.Header.Get("Sec-Fetch-Site")
-	if ofPage && r.Method != http.MethodGet && r.Method != http.MethodHead {
+	if ofPage && r.Method == http.MethodPost {
 		if err := crossOrigin.Check(r); err != nil {
 			return fmt.Errorf("orders from pages of other sites are refused, this one from %q with Sec-Fetch-Site %q", origin, site)
+		}
+		if u, err := url.Parse(origin); origin != "" && (err != nil || !strings.EqualFold(u.Host, r.Host)) {
+			return fmt.Errorf("orders from pages of other addresses are refused, this one from %q, and the address is %q: "+
+				"open the page without a proxy, for instance with kubectl port-forward", origin, r.Host)
 		}
 	} else {
 		ours := ofPage && (site == "same-origin" || r.Header.Get("Sec-Fetch-Mode") == "navigate" && r.Header.Get("Sec-Fetch-Dest") == "document")

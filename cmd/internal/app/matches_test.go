@@ -9,6 +9,8 @@ import (
 	"testing"
 	"time"
 
+	"k8s.io/apimachinery/pkg/runtime/schema"
+
 	"github.com/fairlead-dev/fairlead/pipeline"
 )
 
@@ -127,5 +129,30 @@ func TestExpressionsAreBounded(t *testing.T) {
 	// The first ones have copies, and are not selected; the others were left out.
 	if want := fmt.Sprintf(`"skipped":%d`, mostRecent-whereRoom); strings.Count(out.String(), "\n") != 1 || !strings.Contains(out.String(), want) {
 		t.Errorf("it shows %q, want %q", out.String(), want)
+	}
+}
+
+// A flood of what an expression is not about uses up nothing, and what the expression is about is
+// shown.
+func TestAnswersOfOthersAreNotConsidered(t *testing.T) {
+	var r recent
+	var out strings.Builder
+	one, end := lookingTail(t, &r, &out, url.Values{"where": {`secrets:object['x'] == "y"`}})
+	defer end()
+	for i := range mostRecent - 2 {
+		r.observe("x", podDelivery(fmt.Sprint(i), i, ""))
+	}
+	gone := podDelivery("the one", 1, "")
+	gone.Change.Op, gone.Change.Key.Resource = pipeline.Deleted, "secrets"
+	gone.Change.Origin = &pipeline.Origin{Cluster: "alpha", Resource: schema.GroupVersionResource{Version: "v1", Resource: "secrets"}}
+	r.observe("x", gone)
+	if _, err := one.look(time.Now()); err != nil {
+		t.Fatal(err)
+	}
+	if err := one.out.Flush(); err != nil {
+		t.Fatal(err)
+	}
+	if one.looks != whereLooks-1 || strings.Count(out.String(), "\n") != 1 || !strings.Contains(out.String(), `"the one"`) {
+		t.Errorf("it has considered %d, and shows %q", whereLooks-one.looks, out.String())
 	}
 }

@@ -15,7 +15,11 @@ import (
 // same parameters, with the same checks, bounds and records.
 func (a *admin) orderOfPage(r *http.Request, path string, q url.Values) page.Ordered {
 	if err := a.unable(); err != nil {
-		return page.Ordered{Code: http.StatusServiceUnavailable, Line: err.Error}
+		o := page.Ordered{Code: http.StatusServiceUnavailable, Line: err.Error, Refused: true}
+		if err.Leader != nil {
+			o.Instead = toLeader
+		}
+		return o
 	}
 	serve := map[string]func(*http.Request) (int, any){
 		"/pause": a.servePause, "/resume": a.serveResume, "/replay": a.serveReplay, "/dead-letter/retry": a.serveRetry,
@@ -44,6 +48,9 @@ func (a *admin) orderOfPage(r *http.Request, path string, q url.Values) page.Ord
 	}
 	return o
 }
+
+// toLeader makes the admin address of the Pod that leads one of this machine.
+const toLeader = `kubectl --namespace=fairlead port-forward "$(kubectl --namespace=fairlead get pod --selector=` + roleLabel + `=leader --output=name)" 8082`
 
 // lineOfPausing says that something is paused from now on, or was until now.
 func lineOfPausing(pauses bool, p *api.Pausing) string {
@@ -74,10 +81,19 @@ func lineOfReplay(r *api.Replay) string {
 		return fmt.Sprintf("This would deliver %s of cluster %s again. They are those that sinks have accepted before.", what, r.Cluster)
 	}
 	line := fmt.Sprintf("Delivering %s of cluster %s again.", what, r.Cluster)
-	if n := len(r.Waiting); n > 0 {
+	if r.Streams == 0 {
+		line = fmt.Sprintf("Nothing of cluster %s is delivered again now.", r.Cluster)
+	}
+	switch n := len(r.Waiting); {
+	case n == 1:
+		line += fmt.Sprintf(" 1 stream cannot now, and begins when it can: %s: %s.", r.Waiting[0].Stream, r.Waiting[0].Reason)
+	case n > 1:
 		line += fmt.Sprintf(" %d streams cannot now, and begin when they can, such as %s: %s.", n, r.Waiting[0].Stream, r.Waiting[0].Reason)
 	}
-	if n := len(r.Failed); n > 0 {
+	switch n := len(r.Failed); {
+	case n == 1:
+		line += fmt.Sprintf(" Nothing of one stream, %s: %s.", r.Failed[0].Stream, r.Failed[0].Reason)
+	case n > 1:
 		line += fmt.Sprintf(" Nothing of %d streams, such as %s: %s.", n, r.Failed[0].Stream, r.Failed[0].Reason)
 	}
 	return line

@@ -1,9 +1,11 @@
 package app
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"html"
 	"io"
 	"net"
 	"net/http"
@@ -18,6 +20,7 @@ import (
 
 	"github.com/fairlead-dev/fairlead/cmd/internal/api"
 	"github.com/fairlead-dev/fairlead/internal/testbrowser"
+	"github.com/fairlead-dev/fairlead/sources"
 )
 
 // buttonsProgram runs a program with two members that cannot be reached, which orders may be of all
@@ -81,6 +84,7 @@ func TestButtons(t *testing.T) {
 		"no site, another port": {"Origin", "http://127.0.0.1:1"},
 		"no site, no origin":    {"Origin", "null"},
 		"a name made up":        {"Sec-Fetch-Site", "same-origin", "Origin", "http://evil.example", "Host", "evil.example"},
+		"a proxy's port":        {"Sec-Fetch-Site", "same-origin", "Origin", "http://localhost:8001"},
 		"a name, no site":       {"Origin", "http://evil.example:8082", "Host", "evil.example:8082"},
 	} {
 		if code, text, _ := request(t, http.MethodPost, admin+order, pause, header...); code != http.StatusForbidden || !json.Valid([]byte(text)) {
@@ -112,7 +116,8 @@ func TestButtons(t *testing.T) {
 	if diff := cmp.Diff(command, button); diff != "" {
 		t.Errorf("the button does not what the command does (-command +button):\n%s", diff)
 	}
-	if _, text, _ := request(t, http.MethodGet, admin+to, nil); !strings.Contains(text, "Paused cluster alpha (stop) by anna (the link) until ") {
+	resumes := func(text string) bool { return strings.Contains(text, ">Resume the cluster<") }
+	if _, text, _ := request(t, http.MethodGet, admin+to, nil); !strings.Contains(text, "Paused cluster alpha (stop) by anna (the link) until ") || !resumes(text) {
 		t.Errorf("%s tells:\n%s", to, text)
 	}
 	if _, text, _ := request(t, http.MethodGet, health+to, nil); strings.Contains(text, "Paused cluster alpha (stop) by anna (the link)") {
@@ -120,8 +125,12 @@ func TestButtons(t *testing.T) {
 	}
 	// A browser that says nothing of the site says where the page comes from.
 	resume := url.Values{"do": {"resume"}, "cluster": {"alpha"}, "by": {"ben"}}
-	if code, text, _ := request(t, http.MethodPost, admin+order, resume, "Origin", admin); code != http.StatusSeeOther {
+	code, text, to = request(t, http.MethodPost, admin+order, resume, "Origin", admin)
+	if code != http.StatusSeeOther {
 		t.Errorf("%d %s", code, text)
+	}
+	if _, text, _ := request(t, http.MethodGet, admin+to, nil); !strings.Contains(text, "Resumed cluster alpha") || resumes(text) {
+		t.Errorf("%s tells:\n%s", to, text)
 	}
 	if got := r.program.orders.paused(); len(got) != 1 || got[0].Cluster != "beta" {
 		t.Errorf("paused: %+v", got)
@@ -164,6 +173,60 @@ func TestButtonsOfAFollower(t *testing.T) {
 	for _, want := range []string{"leader is l at 10.0.0.1:8081", "ask the leader, from within pod-1"} {
 		if w.Code != http.StatusServiceUnavailable || !strings.Contains(w.Body.String(), want) {
 			t.Errorf("%d, does not say %q: %s", w.Code, want, w.Body)
+		}
+	}
+	a.leader = &api.Leader{Host: e.LeaderHost}
+	w = httptest.NewRecorder()
+	r.Body = io.NopCloser(strings.NewReader("do=resume&cluster=alpha&by=anna"))
+	a.handler().ServeHTTP(w, r)
+	for _, want := range []string{"<h1>Nothing was ordered</h1>", "<code>" + html.EscapeString(toLeader) + "</code>"} {
+		if !strings.Contains(w.Body.String(), want) {
+			t.Errorf("does not say %q: %s", want, w.Body)
+		}
+	}
+}
+
+// What has begun is not said to be nothing.
+func TestButtonsTellWhatIsNotStored(t *testing.T) {
+	p := &program{settings: parseWith(t, Options{Version: "v1"}, "--watch=pods", "--clusters=dir:/x"), log: logr.Discard(), members: newMembers()}
+	p.page = p.newStatusPage()
+	for _, cause := range []error{sources.ErrNotStored, errChanging} {
+		a := &admin{log: p.log, replay: func(context.Context, replayRequest) (r sources.Replaying, _ error) { return r, cause }}
+		a.pages = p.actingPages(a.orderOfPage)
+		r := httptest.NewRequest(http.MethodPost, "http://127.0.0.1:8082/status/order", strings.NewReader("do=replay&cluster=alpha"))
+		r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+		w := httptest.NewRecorder()
+		a.handler().ServeHTTP(w, r)
+		if w.Code != http.StatusServiceUnavailable || !strings.Contains(w.Body.String(), "<h1>It may have begun</h1>") || !strings.Contains(w.Body.String(), cause.Error()) {
+			t.Errorf("%d: %s", w.Code, w.Body)
+		}
+	}
+}
+
+// Browsers ask with OPTIONS whether a page of another site may send what forms cannot.
+func TestOtherSitesMayNotAsk(t *testing.T) {
+	for _, method := range []string{http.MethodOptions, http.MethodPut, http.MethodDelete} {
+		r := httptest.NewRequest(method, "http://127.0.0.1:8082/status/order", nil)
+		r.Header.Set("Sec-Fetch-Site", "cross-site")
+		r.Header.Set("Origin", "http://evil.example")
+		if err := fromHere(r, true, ""); err == nil {
+			t.Errorf("%s of another site is answered", method)
+		}
+	}
+}
+
+// Of a replay is told what it does, also if that is nothing.
+func TestLineOfReplay(t *testing.T) {
+	waiting := []api.Waiting{{Stream: "wigs", Reason: "resource gone"}}
+	for want, r := range map[string]api.Replay{
+		"Delivering all objects that it has of 2 streams of cluster a again.":                                            {Cluster: "a", Streams: 2},
+		"Delivering 1 object of cluster a again.":                                                                        {Cluster: "a", Streams: 1, Objects: new(1)},
+		"Nothing of cluster a is delivered again now. 1 stream cannot now, and begins when it can: wigs: resource gone.": {Cluster: "a", Waiting: waiting},
+		"Nothing of cluster a is delivered again now. Nothing of 2 streams, such as wigs: resource gone.":                {Cluster: "a", Objects: new(0), Failed: append(waiting, waiting...)},
+		"This would deliver 3 objects of cluster a again. They are those that sinks have accepted before.":               {Cluster: "a", Objects: new(3), DryRun: true},
+	} {
+		if got := lineOfReplay(&r); got != want {
+			t.Errorf("got %q, want %q", got, want)
 		}
 	}
 }
@@ -213,7 +276,7 @@ func TestButtonsInBrowser(t *testing.T) {
 		tab := browser.Open(t, address+"/status/clusters/"+name, testbrowser.Settings{})
 		tab.Eval(t, `document.getElementById("pause-by").focus()`, nil)
 		tab.Press(t, "a", "n", "n", "a", "Enter")
-		tab.Until(t, `location.search.startsWith("?result=") && document.querySelector(".result")?.innerText.startsWith("Paused cluster `+name+` (hold) by anna")`)
+		tab.Until(t, `location.search.startsWith("?result=") && document.querySelector(".result")?.innerText.includes(" Paused cluster `+name+` (hold) by anna")`)
 		for _, problem := range tab.Problems() {
 			t.Errorf("the browser complains: %s", problem)
 		}

@@ -13,6 +13,7 @@ import (
 	"golang.org/x/time/rate"
 
 	"github.com/fairlead-dev/fairlead/cmd/internal/api"
+	"github.com/fairlead-dev/fairlead/pipeline/selection"
 )
 
 // tails serves GET /tail: what sinks answer, as one JSON object per line, from now on until
@@ -37,8 +38,9 @@ const (
 	// whereRoom is how many objects are copied for a tail with an expression from one look to
 	// the next: most may not be selected.
 	whereRoom = 128
-	// whereLooks is how many answers a tail with an expression considers at a look. Most of
-	// what is beyond has no copy of its object, and could not be shown.
+	// whereLooks is how many answers a tail with an expression considers at a look, of those
+	// that it can be about. Most of what is beyond has no copy of its object, and could not be
+	// shown.
 	whereLooks = 4 * whereRoom
 )
 
@@ -185,14 +187,18 @@ func (t *tail) show(l loan, room int) (left int, err error) {
 			break
 		}
 		k := &l.block.answers[found.take()]
+		var program *selection.Program
 		if t.where != nil {
+			if program = t.program(&k.answer); program == nil {
+				continue // the expression is about other resources
+			}
 			t.looks--
 		}
 		var object *copied
 		if t.needsObject() {
 			object = k.object.Load()
 		}
-		if !t.selects(&k.answer, object) { // also without room: it is not skipped
+		if !selects(program, &k.answer, object) { // also without room: it is not skipped
 			continue
 		}
 		if room == 0 || t.needsObject() && k.hasObject && object == nil {

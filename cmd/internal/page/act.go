@@ -19,10 +19,12 @@ type Order func(r *http.Request, path string, parameters url.Values) Ordered
 
 // Ordered is what came of an order.
 type Ordered struct {
-	Code   int         // as a command gets it; from 400 on it was not done
-	Line   string      // what was done, or why nothing was
-	Known  []string    // what there is instead
-	Replay *api.Replay // of a replay that was only counted
+	Code    int         // as a command gets it; from 400 on it failed
+	Line    string      // what was done, or why it failed
+	Known   []string    // what there is instead
+	Refused bool        // nothing has begun, whatever Code is; below 500 nothing has either
+	Instead string      // a command that reaches a process that can do it; empty: none is known
+	Replay  *api.Replay // of a replay that was only counted
 }
 
 const (
@@ -61,7 +63,7 @@ var (
 func (p *Page) act(order Order) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		show := func(a answer) {
-			p.serve(view{make: func(*snapshot, *http.Request) answer { return a }, acts: true}).ServeHTTP(w, r)
+			p.serve(view{make: func(*snapshot, *http.Request) answer { return a }, acts: true, atOnce: true}).ServeHTTP(w, r)
 		}
 		f, given, code, err := readForm(w, r)
 		if err != nil {
@@ -70,10 +72,18 @@ func (p *Page) act(order Order) http.Handler {
 		}
 		back := backTo(given)
 		said := order(r, f.path, f.parameters(given))
+		failed := said.Code >= http.StatusBadRequest
+		nothing := f.counts || failed && (said.Refused || said.Code < http.StatusInternalServerError)
+		if !nothing {
+			p.keeper.forget() // the page that follows shows what has changed
+		}
 		switch {
-		case said.Code >= http.StatusBadRequest:
+		case failed:
 			a := failure(said.Code, "Nothing was ordered", said.Line, said.Known...)
-			a.data = back
+			if !nothing {
+				a.title = "It may have begun"
+			}
+			a.data = after{Back: back, Instead: said.Instead}
 			show(a)
 		case f.counts && said.Replay != nil:
 			show(confirmation(given, said, back))
@@ -85,6 +95,9 @@ func (p *Page) act(order Order) http.Handler {
 		}
 	})
 }
+
+// after is what the template of a failure is given of an order.
+type after struct{ Back, Instead string }
 
 // readForm reads the form that was sent, with the status of an answer if it is none.
 func readForm(w http.ResponseWriter, r *http.Request) (f form, given url.Values, code int, err error) {
@@ -154,12 +167,13 @@ type confirm struct {
 	Line   string
 	Replay *api.Replay
 	Fields []field // of the form that has it done
+	Offer  bool    // something would be delivered
 	Back   string
 }
 
 // confirmation asks whether what was counted is to be delivered.
 func confirmation(given url.Values, said Ordered, back string) answer {
-	c := confirm{Line: said.Line, Replay: said.Replay, Back: back}
+	c := confirm{Line: said.Line, Replay: said.Replay, Offer: wouldDeliver(given, said.Replay), Back: back}
 	command := "kubectl fairlead replay"
 	for _, name := range replayFields {
 		value := given.Get(name)
@@ -172,6 +186,14 @@ func confirmation(given url.Values, said Ordered, back string) answer {
 	return answer{code: http.StatusOK, title: "Deliver again?", template: "confirm", json: said.Replay, data: c, command: command}
 }
 
+// wouldDeliver reports whether a replay that was counted would deliver something: now, when what it
+// waits for comes, or, to one route, what that has never had and nobody has counted.
+func wouldDeliver(given url.Values, counted *api.Replay) bool {
+	all := given.Get("namespace") == "" && given.Get("name") == "" && given.Get("labels") == ""
+	return counted.Objects == nil && counted.Streams > 0 || counted.Objects != nil && *counted.Objects > 0 || len(counted.Waiting) > 0 ||
+		given.Get("route") != "" && all && counted.Streams > 0
+}
+
 // canBeOrdered reports whether orders can be of something with that name. Empty stands for
 // something that has a name of its own.
 func canBeOrdered(name string) bool { return len(name) <= mostName && printable(name) }
@@ -180,6 +202,20 @@ func canBeOrdered(name string) bool { return len(name) <= mostName && printable(
 type ordering struct{ JSON, Data any }
 
 func formOf(shown, data any) ordering { return ordering{shown, data} }
+
+// resumption is what the template of a form is given that ends a pause.
+type resumption struct {
+	I     int // its number on the page
+	Pause *api.Pause
+}
+
+func resumptionOf(i int, of any) resumption {
+	if p, ok := of.(api.Pause); ok {
+		return resumption{i, &p}
+	}
+	p, _ := of.(*api.Pause)
+	return resumption{i, p}
+}
 
 // withResult is the address of a page that tells what came of an order.
 func withResult(address, id string) string {

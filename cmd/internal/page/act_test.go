@@ -5,7 +5,6 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
-	"regexp"
 	"strings"
 	"sync"
 	"testing"
@@ -14,6 +13,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/fairlead-dev/fairlead/cmd/internal/api"
+	"github.com/fairlead-dev/fairlead/internal/synctest"
 )
 
 // ordered are the orders that an acting page has given, and what they are answered with.
@@ -143,7 +143,7 @@ func TestFormsAreOrders(t *testing.T) {
 			continue
 		}
 		html := body(t, askOf(t, acting, to))
-		if !strings.Contains(html, `role="status">it was done<`) || !strings.Contains(html, `data-follow="`+page+`"`) {
+		if !strings.Contains(html, `</time> it was done</p>`) || !strings.Contains(html, `data-follow="`+page+`"`) {
 			t.Errorf("%s does not tell what was done, or follows it", to)
 		}
 		if html := body(t, askOf(t, acting, page+"?"+resultName+"=it+was+done")); strings.Contains(html, "it was done") {
@@ -168,10 +168,7 @@ func TestReplayIsConfirmed(t *testing.T) {
 			t.Errorf("%s: does not say %q:\n%s", resp.Status, want, said)
 		}
 	}
-	again := url.Values{}
-	for _, m := range regexp.MustCompile(`<input type="hidden" name="([^"]*)" value="([^"]*)">`).FindAllStringSubmatch(html, -1) {
-		again.Set(m[1], m[2])
-	}
+	again := hiddenFields(html)
 	o.set(Ordered{Code: http.StatusOK, Line: "done"})
 	if resp := send(t, acting, again); resp.StatusCode != http.StatusSeeOther {
 		t.Errorf("%s", resp.Status)
@@ -240,7 +237,24 @@ func TestResultsAreBounded(t *testing.T) {
 	for i := range mostResults + 1 {
 		ids = append(ids, r.add(fmt.Sprint(i)))
 	}
-	if r.of(ids[0]) != "" || r.of(ids[1]) != "1" || r.of(ids[mostResults]) != fmt.Sprint(mostResults) || r.of("") != "" || len(r.all) != mostResults {
+	if r.of(ids[0]).Line != "" || r.of(ids[1]).Line != "1" || r.of(ids[mostResults]).Line != fmt.Sprint(mostResults) || r.of("").Line != "" || len(r.all) != mostResults {
 		t.Errorf("%d are kept", len(r.all))
 	}
+}
+
+// What came of an order is told with its time, and not for ever: an address may be opened again.
+func TestResultsExpire(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var r results
+		began := time.Now()
+		id := r.add("done")
+		time.Sleep(resultsFor - time.Second)
+		if got := r.of(id); got.Line != "done" || !got.At.Equal(began) {
+			t.Errorf("after a while: %+v", got)
+		}
+		time.Sleep(time.Second)
+		if got := r.of(id); got.Line != "" {
+			t.Errorf("after %v: %+v", resultsFor, got)
+		}
+	})
 }

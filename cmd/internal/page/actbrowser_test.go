@@ -1,13 +1,16 @@
 package page
 
 import (
+	"context"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -30,6 +33,7 @@ func useButtons(t *testing.T, browser *testbrowser.Browser) {
 	for _, s := range []testbrowser.Settings{narrow, plain} {
 		t.Run(fmt.Sprintf("script=%t", !s.NoScript), func(t *testing.T) { pauseByKeys(t, browser, server.URL, s, o) })
 	}
+	t.Run("followed", func(t *testing.T) { fillInWhileFollowed(t, browser) })
 	t.Run("replay", func(t *testing.T) { replayByKeys(t, browser, server.URL, o) })
 	for _, bad := range []string{hostile[1], hostile[len(hostile)-1]} { // markup, and markup without an end; page_test.go has all
 		t.Run("hostile", func(t *testing.T) {
@@ -68,7 +72,7 @@ func pauseByKeys(t *testing.T, browser *testbrowser.Browser, address string, s t
 	tab.Until(t, `document.activeElement.id == "pause-by"`)
 	tab.Press(t, "a", "n", "n", "a", "Enter")
 	tab.Until(t, `location.search.startsWith("?result=") && document.readyState == "complete"`)
-	tab.Until(t, `document.querySelector(".result")?.innerText == "Paused for a test"`)
+	tab.Until(t, `document.querySelector(".result")?.innerText.endsWith(" Paused for a test")`)
 	if diff := cmp.Diff([]string{"/pause?by=anna&cluster=prod-00005&for=5m&mode=hold"}, o.take()); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
@@ -79,6 +83,53 @@ func pauseByKeys(t *testing.T, browser *testbrowser.Browser, address string, s t
 	}
 	for _, problem := range tab.Problems() {
 		t.Errorf("the browser complains: %s", problem)
+	}
+}
+
+// fillInWhileFollowed has a form filled in, and a button focused, on a page that follows, while what
+// the page shows changes. Neither is taken away, and both make room for what is new in the end.
+func fillInWhileFollowed(t *testing.T, browser *testbrowser.Browser) {
+	var paused atomic.Bool
+	p := newTestPage(t, func(now time.Time) api.Status {
+		s := fleetOf(5, now)
+		if paused.Load() {
+			s.Paused = []api.Pause{{Target: api.Target{Cluster: clusterName(2)}, Mode: api.PauseStop, Order: api.Order{By: "ben", Since: now}}}
+		}
+		return s
+	})
+	ctx, stop := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() { ended <- p.Run(ctx) }()
+	server := httptest.NewServer(p.Acting((&ordered{}).order))
+	defer func() {
+		stop()
+		if err := <-ended; err != nil {
+			t.Error(err)
+		}
+		server.Close()
+	}()
+	for name, c := range map[string]struct{ begin, kept, end string }{
+		"a button":   {`document.querySelector("#act button").focus()`, `document.activeElement.innerText == "Pause delivery"`, `document.activeElement.blur()`},
+		"a name":     {`document.getElementById("pause-by").value = "anna"`, `document.getElementById("pause-by").value == "anna"`, `document.getElementById("pause-by").value = ""`},
+		"a selected": {`document.getElementById("pause-mode").value = "stop"`, `document.getElementById("pause-mode").value == "stop"`, `document.getElementById("pause-mode").value = "hold"`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			paused.Store(false)
+			tab := browser.Open(t, server.URL+"/status/clusters/"+clusterName(2), testbrowser.Settings{})
+			defer tab.Close(t)
+			tab.Until(t, `document.querySelector("#following").innerText == "following" && !document.querySelector("#state").innerText.includes("by ben")`)
+			tab.Until(t, `!document.querySelector("#act").innerText.includes("Resume the cluster")`)
+			tab.Eval(t, c.begin+"; 0", nil)
+			paused.Store(true)
+			tab.Until(t, `document.querySelector("#state").innerText.includes("by ben")`)
+			var is struct{ Kept, New bool }
+			tab.Eval(t, `({Kept: `+c.kept+`, New: document.querySelector("#act").innerText.includes("Resume the cluster")})`, &is)
+			if !is.Kept || is.New {
+				t.Errorf("it is kept: %v; the section is new: %v", is.Kept, is.New)
+			}
+			tab.Eval(t, c.end+"; 0", nil)
+			tab.Until(t, `document.querySelector("#act").innerText.includes("Resume the cluster")`)
+		})
 	}
 }
 
@@ -94,7 +145,7 @@ func replayByKeys(t *testing.T, browser *testbrowser.Browser, address string, o 
 	tab.Eval(t, `document.querySelector("main button").focus()`, nil)
 	tab.Press(t, "Enter")
 	tab.Until(t, `location.search.startsWith("?result=") && document.readyState == "complete"`)
-	tab.Until(t, `document.querySelector(".result")?.innerText == "Delivering them"`)
+	tab.Until(t, `document.querySelector(".result")?.innerText.endsWith(" Delivering them")`)
 	query := url.Values{"cluster": {"prod-00005"}, "labels": {"a=b"}}.Encode()
 	if diff := cmp.Diff([]string{"/replay?" + strings.Replace(query, "&", "&dryRun=true&", 1), "/replay?" + query}, o.take()); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)

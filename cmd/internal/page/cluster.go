@@ -11,7 +11,7 @@ func (p *Page) cluster(s *snapshot, r *http.Request) answer {
 	name := nameOf(r)
 	c := s.find(name)
 	if c == nil {
-		return failure(http.StatusNotFound, "No such cluster", "there is no cluster "+visible(name, 100), "/status/clusters")
+		return gone(s, failure(http.StatusNotFound, "No such cluster", "there is no cluster "+visible(name, 100), "/status/clusters"), name, api.Target{Cluster: name})
 	}
 	d := api.ClusterDetail{At: s.at, Cluster: *c, Limits: []api.RouteLimit{}, Credentials: api.Credentials{Source: c.Source}, Problems: []api.Problem{}}
 	if p.opts.Limits != nil {

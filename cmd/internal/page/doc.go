@@ -18,8 +18,9 @@
 //
 //   - Pages show nothing of objects but names. Those of Handler change nothing: they have no
 //     buttons that do anything to the program. Those of Acting have, for what commands do as well:
-//     plain forms, of at most 16 KiB, whose answer leads back to the page, which says what came of
-//     it. Before something is delivered again, a page says how much that is.
+//     plain forms, of at most 16 KiB, whose answer leads back to the page, which shows the state
+//     after it, and says for ten minutes what came of it. That answer waits for no other page. It
+//     says that nothing was ordered only if that is certain. Before something is delivered again, a page says how much that is.
 //   - Texts of members, sinks and locks are shown as text: escaped, on one line, bounded,
 //     with what cannot be seen as escapes. The Content-Security-Policy allows no script and
 //     no style but those of the program.

@@ -61,6 +61,13 @@ func (k *keeper) snapshot() *snapshot {
 	return k.now
 }
 
+// forget has the next who asks get another snapshot, though the last one is recent.
+func (k *keeper) forget() {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.next = time.Time{}
+}
+
 // sample looks without anybody asking, so that there is a past when somebody does.
 func (k *keeper) sample() {
 	k.mu.Lock()

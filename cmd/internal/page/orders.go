@@ -22,3 +22,30 @@ func ordersOf(all []api.LimitsOrder, cluster string) (whole *api.LimitsOrder, st
 	}
 	return orderOf(all, api.Target{Cluster: cluster}), streams
 }
+
+// left is what the template is given of a cluster or a route that there is not, but orders of it.
+type left struct {
+	Name   string
+	Paused []api.Pause
+	Limits []api.LimitsOrder
+}
+
+// gone returns the answer to a name that there is not, with what operators have ordered of it: it
+// has left, and its pauses can still be ended.
+func gone(s *snapshot, a answer, name string, of api.Target) answer {
+	l := left{Name: name}
+	for i := range s.status.Paused {
+		if t := s.status.Paused[i].Target; t.Cluster == of.Cluster && t.Route == of.Route {
+			l.Paused = append(l.Paused, s.status.Paused[i])
+		}
+	}
+	for i := range s.status.Limits {
+		if t := s.status.Limits[i].Target; t.Cluster == of.Cluster && t.Route == of.Route {
+			l.Limits = append(l.Limits, s.status.Limits[i])
+		}
+	}
+	if len(l.Paused)+len(l.Limits) > 0 {
+		a.template, a.data = "gone", l
+	}
+	return a
+}

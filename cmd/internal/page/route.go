@@ -21,7 +21,7 @@ func (p *Page) route(s *snapshot, r *http.Request) answer {
 		for _, k := range s.status.Sinks {
 			known = append(known, visible(k.Name, mostText))
 		}
-		return failure(http.StatusNotFound, "No such route", "there is no route "+visible(name, 100), known...)
+		return gone(s, failure(http.StatusNotFound, "No such route", "there is no route "+visible(name, 100), known...), name, api.Target{Route: name})
 	}
 	d := api.RouteDetail{At: s.at, Sink: s.status.Sinks[i], Behind: []string{}, Waiting: []api.InRoute{}}
 	for j := range s.status.Paused {

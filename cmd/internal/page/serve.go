@@ -41,7 +41,7 @@ var templates = template.Must(template.New("").Funcs(template.FuncMap{
 	"iso":  func(t time.Time) string { return t.UTC().Format(time.RFC3339) },
 	"most": func(a, b float64) float64 { return max(a, b) },
 	"can":  canBeOrdered,
-	"form": formOf,
+	"form": formOf, "resume": resumptionOf,
 }).ParseFS(sources, "templates/*.html"))
 
 // addressOf returns where the page of a cluster or a route is. Browsers take . and .. out of paths,
@@ -79,6 +79,9 @@ type view struct {
 	every time.Duration // between two events; 0: the page cannot be followed
 	slow  bool          // it asks others before its turn, and bounds by itself how many do so at once
 	acts  bool          // it has buttons
+
+	// atOnce has no turn: what was done must be told. It is little work.
+	atOnce bool
 }
 
 // answer is what a view shows.
@@ -103,7 +106,7 @@ type frame struct {
 	Path    string // of the view
 	Follow  string // what sends events; empty: nothing does
 	Acts    bool   // there are buttons
-	Result  string // of an order that was given before; empty: there is none
+	Result  result // of an order that was given before; without a line: there is none
 	Content template.HTML
 }
 
@@ -157,15 +160,17 @@ func (p *Page) made(v view, r *http.Request, form int) (content []byte, kind str
 		said := v.make(p.keeper.snapshot(), r)
 		v.make = func(*snapshot, *http.Request) answer { return said }
 	}
-	timer := time.NewTimer(patience)
-	defer timer.Stop()
-	select {
-	case p.making <- struct{}{}:
-		defer func() { <-p.making }()
-	case <-timer.C:
-		return nil, "", 0, false, errBusy
-	case <-r.Context().Done():
-		return nil, "", 0, false, errBusy
+	if !v.atOnce {
+		timer := time.NewTimer(patience)
+		defer timer.Stop()
+		select {
+		case p.making <- struct{}{}:
+			defer func() { <-p.making }()
+		case <-timer.C:
+			return nil, "", 0, false, errBusy
+		case <-r.Context().Done():
+			return nil, "", 0, false, errBusy
+		}
 	}
 	s := p.keeper.snapshot()
 	var body bytes.Buffer

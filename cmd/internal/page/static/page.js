@@ -16,6 +16,10 @@
   let source = null, again = 0, paused = store.get("paused") === "yes";
   const parser = new DOMParser();
 
+  // Whether a control is not as the server has sent it.
+  const isFilledIn = (section) => [...section.querySelectorAll("input, select")].some((c) =>
+    c.tagName === "SELECT" ? c.selectedIndex !== Math.max([...c.options].findIndex((o) => o.defaultSelected), 0) : c.value !== c.defaultValue);
+
   const replace = (html) => {
     const selected = document.getSelection();
     if (selected && !selected.isCollapsed && content.contains(selected.anchorNode)) return; // somebody is about to copy it
@@ -24,7 +28,7 @@
     for (const now of content.querySelectorAll("[data-live]")) {
       const then = fresh.getElementById(now.id);
       if (!then || then.innerHTML === now.innerHTML) continue;
-      if (document.activeElement && now.contains(document.activeElement) && document.activeElement.matches("input, select")) continue; // somebody is about to send it
+      if (now.querySelector("form") && (now.contains(document.activeElement) || isFilledIn(now))) continue; // somebody is about to send it
       const from = now.children, to = then.children;
       if (now.tagName === "TBODY") {
         // Rows stay where they are as long as they are the same.
