@@ -32,11 +32,6 @@ const (
 	// the smallest batch to the next: so many that the 99th percentile of what changes
 	// wait has none of it, as each concerns those of about three writes.
 	windowRests = 512
-	// windowStore is what a change may wait for the ledger, rounded up: what the sink does
-	// meanwhile is to be under way, but at least windowFew changes, of which one cluster has
-	// three and another finds room, and no more than windowMany.
-	windowStore           = 20 * time.Millisecond
-	windowFew, windowMany = 4, 16
 )
 
 // window finds the batch with which a sink does nearly all that it can, and no
@@ -110,18 +105,8 @@ func (w *window) Pace(bytes int) pipeline.Pace {
 		p.Deliveries++
 	}
 	// One batch may wait for the ledger; and a few changes always.
-	p.UnderWay = max((p.Deliveries+1)*w.batch, w.few())
+	p.UnderWay = max((p.Deliveries+1)*w.batch, 16)
 	return p
-}
-
-// few returns how many changes the sink takes while one waits for the ledger. What is
-// under way goes before all that comes later, so a slow sink has fewer.
-func (w *window) few() int {
-	a, c := w.line()
-	if each := a/float64(w.batch) + c; each*windowMany > windowStore.Seconds() {
-		return max(int(windowStore.Seconds()/each), windowFew)
-	}
-	return windowMany // also while nothing is known
 }
 
 // Ahead returns how long after its begin a write of n changes is to have the next batch
