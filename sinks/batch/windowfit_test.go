@@ -115,6 +115,22 @@ func TestWindowSeldomTriesWhatDidNotPay(t *testing.T) {
 	}
 }
 
+// However long a sink's writes take, it gets larger ones soon after these have begun to pay.
+func TestWindowTriesAgainInTime(t *testing.T) {
+	for _, each := range []time.Duration{5 * time.Millisecond, 200 * time.Millisecond, time.Second, time.Minute} {
+		w := newWindow(1, 1000, 1)
+		settle(w, 4*windowRests, func(n int) time.Duration { return time.Duration(n) * each })
+		writes := 0
+		for ; w.batch < 1000 && writes < 2*windowRests; writes++ {
+			w.Wrote(w.Batch(), each)
+		}
+		// The line needs some twenty writes to forget, and ten to double so often.
+		if paused := time.Duration(writes-40) * each; writes > windowRests+40 || paused > windowRestTime {
+			t.Errorf("%v: a batch of %d after %d writes", each, w.batch, writes)
+		}
+	}
+}
+
 // What a sink did long ago with large batches says nothing of what it does now.
 func TestWindowForgets(t *testing.T) {
 	w := newWindow(1, 1000, 1)
@@ -129,8 +145,8 @@ func TestWindowForgets(t *testing.T) {
 		t.Errorf("after writes of single changes a batch of %d", w.batch)
 	}
 	settle(w, 100, func(int) time.Duration { return time.Millisecond })
-	w.Failed()
-	w.Failed()
+	w.Failed(1000)
+	w.Failed(500)
 	if w.batch != 250 {
 		t.Errorf("after two failures a batch of %d, want a quarter of 1000", w.batch)
 	}
