@@ -171,4 +171,5 @@ func (b *Batcher) withdraw(r *request) {
 	b.pending = slices.DeleteFunc(b.pending, func(it *item) bool {
 		return it.request == r
 	})
+	b.restLocked()
 }
