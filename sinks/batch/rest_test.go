@@ -40,7 +40,9 @@ func TestNoDeliveryWaitsForAWriteThatDoesNotBegin(t *testing.T) {
 				synctest.Wait()
 				cancel()
 				synctest.Wait()
-				<-done
+				if err := <-done; name == "taken back" && !errors.Is(err, context.Canceled) {
+					t.Errorf("error %v", err)
+				}
 				b.mu.Lock()
 				defer b.mu.Unlock()
 				if len(b.pending) > 0 || len(b.underWay) > 0 {
