@@ -94,7 +94,7 @@ func (b *Batcher) wrote(n int, took time.Duration, ok bool) {
 	if ok {
 		b.window.Wrote(n, took)
 	} else {
-		b.window.Failed()
+		b.window.Failed(n)
 	}
 	if b.pace != nil {
 		b.pace(b.paceLocked())

@@ -41,7 +41,7 @@ func TestMetricsAndLogsTellOfTransitions(t *testing.T) {
 			}
 			return nil
 		}}
-		b, stop := start(t, sink, Options{Metrics: metrics, Log: log, DeadLetter: func(*pipeline.Change, error, int) error { return nil }})
+		b, stop := start(t, sink, Options{MinBatch: 3, Metrics: metrics, Log: log, DeadLetter: func(*pipeline.Change, error, int) error { return nil }})
 		if up := gather(t, reg)["fairlead_sink_up"]; up != 1 {
 			t.Errorf("up = %v before anything failed", up)
 		}

@@ -313,7 +313,7 @@ func TestDeliverTellsOfEachChange(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		g := gated{make(chan error)}
 		sink := &fakeSink{answer: g.answer}
-		b, _ := start(t, sink, Options{MaxBatch: 2, ReconnectMin: time.Second, ReconnectMax: time.Second})
+		b, _ := start(t, sink, Options{MinBatch: 2, MaxBatch: 2, ReconnectMin: time.Second, ReconnectMax: time.Second})
 		var (
 			mu  sync.Mutex
 			all []string

@@ -99,7 +99,7 @@ func (b *writer) next(now time.Time) (batch []*item, wait time.Duration) {
 	}
 	b.batch = b.batch[:0]
 	n, bytes, most := 0, 0, b.opts.MaxBatch
-	if b.opts.Linger == 0 { // else it is requests that count
+	if b.opts.Linger == 0 || b.failing { // else it is requests that count
 		most = b.window.Most()
 	}
 	fits := func(it *item) bool {
@@ -171,4 +171,5 @@ func (b *Batcher) withdraw(r *request) {
 	b.pending = slices.DeleteFunc(b.pending, func(it *item) bool {
 		return it.request == r
 	})
+	b.restLocked()
 }

@@ -30,13 +30,11 @@ const (
 	windowIdle = 8
 	// windowRests is how many writes there are at the most from one probe of the double of
 	// the smallest batch to the next: so many that the 99th percentile of what changes
-	// wait has none of it, as each concerns those of about three writes.
-	windowRests = 512
-	// windowStore is what a change may wait for the ledger, rounded up: what the sink does
-	// meanwhile is to be under way, but at least windowFew changes, of which one cluster has
-	// three and another finds room, and no more than windowMany.
-	windowStore           = 20 * time.Millisecond
-	windowFew, windowMany = 4, 16
+	// wait has none of it, as each concerns those of about three writes. Of a sink whose
+	// writes take long there are as many as take windowRestTime, but no fewer than what the
+	// line is of takes to need another one.
+	windowRests    = 512
+	windowRestTime = 10 * time.Second
 )
 
 // window finds the batch with which a sink does nearly all that it can, and no
@@ -55,7 +53,7 @@ const (
 // window now and then asks for half of its batch, or the double of its smallest, as
 // BBR probes (Cardwell et al., "BBR: Congestion-Based Congestion Control", 2016).
 // Half a batch costs hardly anything. The double of the smallest is what others wait for:
-// each time that it does not pay, twice as many writes go by until it is tried again.
+// each time that it does not pay, or fails, twice as many writes go by until it is tried again.
 // Two writes in a row that are far off the line begin a new one.
 // Like TCP it begins with the smallest, goes back by half when a write fails, and
 // does not rely on what it was long ago when it had more to do (RFC 7661).
@@ -70,6 +68,7 @@ type window struct {
 	odd     int // how the last write was: longer (1) or shorter (-1) than any should be
 	rest    int // writes until the double of the smallest may be probed again
 	rests   int // how many there were from the last such probe on; 0: it paid, or there was none
+	retry   int // the most that a write may have since one has failed; 0: it is not known of any
 
 	// Sums over the writes: of their weights, and of sizes and seconds by these.
 	weight, n, nn, t, nt float64
@@ -94,8 +93,14 @@ func (w *window) Batch() int {
 // writes than the smallest were found not to pay. Whoever is first need not wait for the rest
 // then, and makes room for others. Nor where more come at once than are asked for, as from
 // the ledger, so that nothing would ever be learned of what is.
+// What has failed is tried again with half of it at the most, until that succeeds: a sink may
+// refuse, or not be done in time with, what is too large.
 func (w *window) Most() int {
-	if w.rests > 0 || w.probing > 0 && w.n > w.weight*float64(w.batch) {
+	if w.retry > 0 {
+		return w.retry
+	}
+	found := w.rests > 0 || w.batch == w.least && w.isSpread() && !w.pays()
+	if found || w.probing > 0 && w.n > w.weight*float64(w.batch) {
 		return w.Batch()
 	}
 	return w.most
@@ -110,18 +115,8 @@ func (w *window) Pace(bytes int) pipeline.Pace {
 		p.Deliveries++
 	}
 	// One batch may wait for the ledger; and a few changes always.
-	p.UnderWay = max((p.Deliveries+1)*w.batch, w.few())
+	p.UnderWay = max((p.Deliveries+1)*w.batch, 16)
 	return p
-}
-
-// few returns how many changes the sink takes while one waits for the ledger. What is
-// under way goes before all that comes later, so a slow sink has fewer.
-func (w *window) few() int {
-	a, c := w.line()
-	if each := a/float64(w.batch) + c; each*windowMany > windowStore.Seconds() {
-		return max(int(windowStore.Seconds()/each), windowFew)
-	}
-	return windowMany // also while nothing is known
 }
 
 // Ahead returns how long after its begin a write of n changes is to have the next batch
@@ -136,16 +131,19 @@ func (w *window) Ahead(n int) time.Duration {
 
 // Wrote tells of a write of n changes.
 func (w *window) Wrote(n int, took time.Duration) {
+	if n >= w.retry {
+		w.retry = 0
+	}
+	w.rest = max(w.rest-1, 0)
 	w.learn(float64(n), took.Seconds())
 	a, c := w.line()
 	before, size := w.batch, float64(w.batch)
-	free := windowFree.Seconds()
 	switch {
 	case !w.isSpread():
 		// Nothing is known of the slope.
-	case c*size > 10*a && a+c*size > free:
+	case c*size > 10*a && a+c*size > windowFree.Seconds():
 		w.batch = max(w.batch/2, w.least)
-	case n >= w.batch && (c*size < 4*a || a+2*c*size <= free):
+	case n >= w.batch && w.pays():
 		w.batch = min(w.batch*2, w.most)
 	}
 	if n > w.batch/2 || w.batch == 1 {
@@ -158,16 +156,34 @@ func (w *window) Wrote(n int, took time.Duration) {
 	case w.batch != before:
 		w.rest, w.rests = 0, 0
 	case w.probing > w.batch && w.isSpread():
-		w.rests = min(max(2*w.rests, windowSamples), windowRests)
-		w.rest = w.rests
+		w.pause()
 	}
 	w.probe()
 }
 
-// Failed tells that a write has failed, as one of fewer changes might not have.
-func (w *window) Failed() {
+// pays tells whether the line says that the double of the batch does.
+func (w *window) pays() bool {
+	a, c := w.line()
+	size := float64(w.batch)
+	return c*size < 4*a || a+2*c*size <= windowFree.Seconds()
+}
+
+// Failed tells that a write of n changes has failed, as one of fewer might not have.
+func (w *window) Failed(n int) {
+	if n > w.batch && w.probing > w.batch {
+		w.pause()
+	}
 	w.batch = max(w.batch/2, w.least)
-	w.probe()
+	w.probing = 0
+	w.retry = max(min(w.batch, n/2), w.least)
+}
+
+// pause has writes go by until the double of the smallest is probed again.
+func (w *window) pause() {
+	a, c := w.line()
+	most := max(windowRestTime.Seconds()/(a+c*float64(w.batch)), windowSamples/2)
+	w.rests = int(min(max(2*float64(w.rests), windowSamples), windowRests, most))
+	w.rest = w.rests
 }
 
 // probe decides whether the next write is to have another size.
@@ -179,7 +195,6 @@ func (w *window) probe() {
 	other := w.batch / 2
 	if other < w.least {
 		if w.rest > 0 {
-			w.rest--
 			return
 		}
 		other = min(w.batch*2, w.most)
@@ -187,58 +202,4 @@ func (w *window) probe() {
 	if math.Abs(w.n/w.weight-float64(other)) > float64(other)/4 {
 		w.probing = other // else it is the batch itself that nothing is known of
 	}
-}
-
-// learn takes a write of n changes, which took t seconds, into the sums.
-func (w *window) learn(n, t float64) {
-	a, c := w.line()
-	expected, odd := a+c*n, 0
-	switch {
-	case w.weight < 4 || max(t, expected) <= windowFree.Seconds():
-		// Nothing is expected yet, or it is all the same.
-	case t > windowOdd*expected:
-		odd = 1
-	case t*windowOdd < expected:
-		odd = -1
-	}
-	last := w.odd
-	w.odd = odd
-	switch {
-	case odd == 0:
-	case odd != last:
-		return
-	default:
-		w.weight, w.n, w.nn, w.t, w.nt, w.odd = 0, 0, 0, 0, 0, 0
-		w.rest, w.rests = 0, 0
-	}
-	for _, sum := range []*float64{&w.weight, &w.n, &w.nn, &w.t, &w.nt} {
-		*sum *= 1 - 1.0/windowSamples
-	}
-	w.weight++
-	w.n += n
-	w.nn += n * n
-	w.t += t
-	w.nt += n * t
-}
-
-// isSpread tells whether the writes were of sizes that are different enough.
-func (w *window) isSpread() bool {
-	return w.weight*w.nn-w.n*w.n >= windowSpread*w.weight*w.nn
-}
-
-// line returns the seconds that a write takes, and those that each change adds;
-// neither is negative. Where that cannot be told apart, changes take all of it.
-func (w *window) line() (a, c float64) {
-	if w.weight == 0 {
-		return 0, 0
-	}
-	if !w.isSpread() {
-		return 0, w.t / w.n
-	}
-	c = max((w.weight*w.nt-w.n*w.t)/(w.weight*w.nn-w.n*w.n), 0)
-	a = max((w.t-c*w.n)/w.weight, 0)
-	if a == 0 {
-		c = w.t / w.n
-	}
-	return a, c
 }

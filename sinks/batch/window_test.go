@@ -175,7 +175,7 @@ func (s *keyed) Write(_ context.Context, all []*pipeline.Change) error {
 func TestConcurrentWritesHaveDifferentKeys(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		sink := &keyed{writing: map[pipeline.Key]bool{}, release: make(chan error)}
-		b, stop := start(t, sink, Options{Concurrency: 3, MaxBatch: 2, ReconnectMin: time.Millisecond, ReconnectMax: time.Millisecond})
+		b, stop := start(t, sink, Options{Concurrency: 3, MinBatch: 2, MaxBatch: 2, ReconnectMin: time.Millisecond, ReconnectMax: time.Millisecond})
 		var wg sync.WaitGroup
 		deliver := func(ctx context.Context, all ...*pipeline.Change) {
 			wg.Go(func() {

@@ -115,6 +115,22 @@ func TestWindowSeldomTriesWhatDidNotPay(t *testing.T) {
 	}
 }
 
+// However long a sink's writes take, it gets larger ones soon after these have begun to pay.
+func TestWindowTriesAgainInTime(t *testing.T) {
+	for _, each := range []time.Duration{5 * time.Millisecond, 200 * time.Millisecond, time.Second, time.Minute} {
+		w := newWindow(1, 1000, 1)
+		settle(w, 4*windowRests, func(n int) time.Duration { return time.Duration(n) * each })
+		writes := 0
+		for ; w.batch < 1000 && writes < 2*windowRests; writes++ {
+			w.Wrote(w.Batch(), each)
+		}
+		// The line needs some twenty writes to forget, and ten to double so often.
+		if paused := time.Duration(writes-40) * each; writes > windowRests+40 || paused > windowRestTime {
+			t.Errorf("%v: a batch of %d after %d writes", each, w.batch, writes)
+		}
+	}
+}
+
 // What a sink did long ago with large batches says nothing of what it does now.
 func TestWindowForgets(t *testing.T) {
 	w := newWindow(1, 1000, 1)
@@ -129,8 +145,8 @@ func TestWindowForgets(t *testing.T) {
 		t.Errorf("after writes of single changes a batch of %d", w.batch)
 	}
 	settle(w, 100, func(int) time.Duration { return time.Millisecond })
-	w.Failed()
-	w.Failed()
+	w.Failed(1000)
+	w.Failed(500)
 	if w.batch != 250 {
 		t.Errorf("after two failures a batch of %d, want a quarter of 1000", w.batch)
 	}
@@ -141,16 +157,12 @@ func TestWindowGathersAheadWhatPays(t *testing.T) {
 	for name, want := range map[string]int{
 		"50 ms whatever the batch": 2, "200 ms whatever the batch": 1, "5 ms per change": 1, "1 ms": 2, "5 µs per change": 2,
 	} {
-		few := 16
-		if name == "5 ms per change" {
-			few = 4 // what it takes while one waits for the ledger
-		}
 		w := newWindow(1, 1000, 1)
 		if p := w.Pace(7); p != (pipeline.Pace{Batch: 1, Bytes: 7, Deliveries: 1, UnderWay: 16}) {
 			t.Errorf("at first %+v", p)
 		}
 		settle(w, 100, sinkTimes[name].took)
-		if p := w.Pace(7); p.Deliveries != want || p.UnderWay != max((want+1)*w.batch, few) {
+		if p := w.Pace(7); p.Deliveries != want || p.UnderWay != max((want+1)*w.batch, 16) {
 			t.Errorf("%s: %+v, want %d deliveries", name, p, want)
 		}
 	}

@@ -264,6 +264,7 @@ func (b *writer) settle(batch []*item, telling bool) {
 		}
 	}
 	more := len(b.pending) > 0
+	b.restLocked()
 	b.mu.Unlock()
 	if more && b.opts.Concurrency > 1 {
 		b.signal() // it may have waited for the keys of this batch
@@ -327,6 +328,14 @@ func (b *writer) writes(since time.Time, n int) {
 	b.underWay[b] = since
 	b.ahead = since.Add(b.window.Ahead(n))
 	if b.pace != nil && b.opts.Linger == 0 && b.ahead.After(since) {
+		b.pace(b.paceLocked())
+	}
+}
+
+// restLocked tells who paces that nothing is pending. What was may have been about to be
+// written, and next deliveries to wait for that, when it was refused or taken back instead.
+func (b *Batcher) restLocked() {
+	if len(b.pending) == 0 && b.pace != nil && b.opts.Linger == 0 {
 		b.pace(b.paceLocked())
 	}
 }
