@@ -82,10 +82,8 @@ func starters(t *testing.T, root string) map[string][]string {
 		if err != nil {
 			return err
 		}
-		for _, of := range parsed.Decls {
-			if f, is := of.(*ast.FuncDecl); is && !strings.HasPrefix(f.Name.Name, "Benchmark") && starts(f) {
-				found[file] = append(found[file], f.Name.Name)
-			}
+		if tests := startersIn(parsed); len(tests) > 0 {
+			found[file] = tests
 		}
 		return nil
 	})
@@ -93,6 +91,48 @@ func starters(t *testing.T, root string) map[string][]string {
 		t.Fatal(err)
 	}
 	return found
+}
+
+// startersIn returns the tests of a file that start a server, by themselves or by functions of
+// the file, and the functions that do and that no test of the file calls.
+func startersIn(file *ast.File) (tests []string) {
+	calls := map[string]map[string]bool{} // the names in each function
+	does := map[string]bool{}
+	for _, of := range file.Decls {
+		if f, is := of.(*ast.FuncDecl); is && !strings.HasPrefix(f.Name.Name, "Benchmark") {
+			calls[f.Name.Name], does[f.Name.Name] = namesIn(f), starts(f)
+		}
+	}
+	called := map[string]bool{}
+	for more := true; more; {
+		more = false
+		for name, names := range calls {
+			for other := range names {
+				if does[other] && name != other {
+					called[other] = true
+					more = more || !does[name]
+					does[name] = true
+				}
+			}
+		}
+	}
+	for name, is := range does {
+		if is && (strings.HasPrefix(name, "Test") || !called[name]) {
+			tests = append(tests, name)
+		}
+	}
+	return tests
+}
+
+func namesIn(f *ast.FuncDecl) map[string]bool {
+	names := map[string]bool{}
+	ast.Inspect(f, func(n ast.Node) bool {
+		if of, is := n.(*ast.Ident); is {
+			names[of.Name] = true
+		}
+		return true
+	})
+	return names
 }
 
 // starts reports whether a function starts a server by itself.
