@@ -16,6 +16,7 @@ import (
 
 	"github.com/fairlead-dev/fairlead/internal/testenv"
 	"github.com/fairlead-dev/fairlead/internal/testhelm"
+	"github.com/fairlead-dev/fairlead/internal/testkubelet"
 )
 
 // release is a release of a chart in a cluster, and who makes it.
@@ -79,15 +80,19 @@ crds: {enabled: true}
 createNamespaces: true
 `
 
+// lastValues are those of the release that is removed: all that makes objects beside it.
+var lastValues = strings.ReplaceAll(firstValues, "clusterQps: 150", "memberStatus: fairlead-members") + "fleet: {secrets: {enabled: true}}\n"
+
 // firstChart is the chart as it was first, packed.
 const firstChart = "testdata/before/charts/fairlead-0.1.0.tgz"
 
 // What the chart installs runs; an upgrade, also from the first chart by the Helm before,
 // keeps the ledger, the fleet and what was decided; and what is removed leaves nothing but
-// the ledger, CRDs and namespaces.
+// the ledger, and CRDs and namespaces with what is in them.
 func TestChartIsInstalledUpgradedAndRemoved(t *testing.T) {
 	hub := testenv.Start(t, testenv.Spec{Name: "hub"}).Clusters[0]
 	r := newRelease(t, hub)
+	node := testkubelet.Start(t, hub.Config())
 	before := r.objects()
 	r.helmBy(testhelm.Require3(t), "install", firstValues, firstChart)
 	r.createsFleet("hub", "paris")
@@ -121,7 +126,16 @@ func TestChartIsInstalledUpgradedAndRemoved(t *testing.T) {
 	r.goesOn(kubelet)
 	r.refusesWhatIsNotRestricted()
 
-	r.helm("uninstall", "")
+	r.helm("upgrade", lastValues, "charts/fairlead", "--server-side=true")
+	leading := kubelet.start(r.ctx, t)
+	r.configMap("d")
+	leading.await("d", is("d"))
+	r.awaits("the objects of members", func() bool {
+		return slices.Contains(r.objects(), "memberclusters fairlead-members/hub") && slices.Contains(r.objects(), "memberclusters fairlead-members/paris")
+	})
+	if printed := r.uninstall(kubelet, node, leading); !strings.Contains(printed, "Deleted the Lease fairlead/fairlead") {
+		t.Errorf("Helm does not print what becomes of the Lease:\n%s", printed)
+	}
 	var left []string
 	for _, object := range r.objects() {
 		if !slices.Contains(before, object) {
@@ -131,8 +145,10 @@ func TestChartIsInstalledUpgradedAndRemoved(t *testing.T) {
 	want := []string{
 		"customresourcedefinitions memberclusters.fairlead.dev",
 		"customresourcedefinitions records.records.fairlead.dev",
-		"leases fairlead/fairlead", // the program's
+		"memberclusters fairlead-members/hub",
+		"memberclusters fairlead-members/paris",
 		"namespaces fairlead-clusters",
+		"namespaces fairlead-members",
 		"persistentvolumeclaims fairlead/fairlead-data",
 		"secrets fairlead/fairlead-fleet", // the operator's
 	}
@@ -196,7 +212,7 @@ func (o *operator) objects() []string {
 	var found []string
 	for _, list := range lists {
 		for _, resource := range list.APIResources {
-			if !slices.Contains(resource.Verbs, "list") || slices.Contains([]string{"events", "pods", "componentstatuses", "apiservices", "endpoints", "endpointslices"}, resource.Name) {
+			if !slices.Contains(resource.Verbs, "list") || slices.Contains([]string{"events", "componentstatuses", "apiservices", "endpoints", "endpointslices"}, resource.Name) {
 				continue
 			}
 			group, err := schema.ParseGroupVersion(list.GroupVersion)

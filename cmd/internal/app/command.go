@@ -58,6 +58,7 @@ func NewCommand(o Options) *cobra.Command {
 		newRunCommand(o),
 		newDeadLetterCommand(),
 		newLedgerCommand(o),
+		newLeaseCommand(o),
 		newConfigCommand(o),
 		newFilterCommand(),
 	)...)
