@@ -103,7 +103,7 @@ ledger: {persistence: {enabled: false}}
 ledger: {persistence: {enabled: true, storageClass: fast, accessModes: [ReadWriteOncePod], size: 2Gi, annotations: {a: b}}}
 `},
 	"lock elsewhere": {chart: "fairlead", values: `
-leaderElection: {enabled: true, lock: "lease:platform/fairlead"}
+leaderElection: {enabled: true, lock: "lease:platform/fairlead", deleteLease: true}
 podDisruptionBudget: {enabled: true, minAvailable: 50%}
 replicaCount: 3
 `},

@@ -54,7 +54,7 @@ func TestCommandsOnThePage(t *testing.T) {
 		t.Fatal(err)
 	}
 	inHub := newControllers(t, hub)
-	w := newWalk(t, kubeconfig, strings.NewReplacer(), inHub, newControllers(t, paris))
+	w := newWalk(t, kubeconfig, strings.NewReplacer("fairlead lease ", "bin/fairlead lease "), inHub, newControllers(t, paris))
 	o := newOperator(t, hub, nil)
 	shown := testpages.Read(t, installPage)
 	for _, b := range shown.Blocks("yaml") { // what the page has the reader write
@@ -116,6 +116,12 @@ func TestCommandsOnThePage(t *testing.T) {
 			t.Helper()
 			if out, err := w.cli.Run(t.Context(), "get", "deployments,persistentvolumeclaims", "--namespace=fairlead", "--output=name"); err != nil || out != "persistentvolumeclaim/fairlead-data\n" {
 				t.Errorf("what is left: %v\n%s", err, out)
+			}
+		}},
+		{begins: "fairlead lease delete", after: func(t *testing.T, out string) {
+			t.Helper()
+			if out != "There is no Lease fairlead/fairlead\n" { // no Pod stood by
+				t.Errorf("of the Lease:\n%s", out)
 			}
 		}},
 		{begins: "kubectl delete namespace", after: func(t *testing.T, _ string) {
