@@ -87,8 +87,9 @@ var lastValues = strings.ReplaceAll(firstValues, "clusterQps: 150", "memberStatu
 const firstChart = "testdata/before/charts/fairlead-0.1.0.tgz"
 
 // What the chart installs runs; an upgrade, also from the first chart by the Helm before,
-// keeps the ledger, the fleet and what was decided; and what is removed leaves nothing but
-// the ledger, and CRDs and namespaces with what is in them.
+// keeps the ledger, the fleet and what was decided; what is removed leaves nothing but the
+// ledger, and CRDs and namespaces with what is in them; and a release that is installed
+// again goes on from there.
 func TestChartIsInstalledUpgradedAndRemoved(t *testing.T) {
 	hub := testenv.Start(t, testenv.Spec{Name: "hub"}).Clusters[0]
 	r := newRelease(t, hub)
@@ -158,6 +159,15 @@ func TestChartIsInstalledUpgradedAndRemoved(t *testing.T) {
 	r.helm("install", firstValues+"fleet: {secrets: {enabled: true}}\n", "charts/fairlead", "--server-side=true")
 	if again := r.state().Claim; again != claim {
 		t.Errorf("installed again, the ledger is on %s, not on %s", again, claim)
+	}
+	// A leader by the new Lease is a later one to the ledger, which knows what was delivered.
+	r.configMap("e")
+	next := kubelet.start(r.ctx, t)
+	known := len(leading.events())
+	next.await("e", is("e"))
+	next.stop()
+	if again := slices.IndexFunc(next.events()[known:], is("a")); again >= 0 {
+		t.Errorf("a is delivered again:\n%s", read(t, next.log))
 	}
 }
 
