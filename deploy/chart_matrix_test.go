@@ -15,6 +15,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	corev1 "k8s.io/api/core/v1"
+	nodev1 "k8s.io/api/node/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
@@ -162,6 +163,11 @@ func TestMatrix(t *testing.T) {
 		if _, err := r.client.CoreV1().Namespaces().Create(r.ctx, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: namespace}}, metav1.CreateOptions{}); err != nil {
 			t.Fatal(err)
 		}
+	}
+	// A Pod, such as that of helm test, is admitted only if its class is there.
+	class := &nodev1.RuntimeClass{ObjectMeta: metav1.ObjectMeta{Name: "gvisor"}, Handler: "runsc"}
+	if _, err := r.client.NodeV1().RuntimeClasses().Create(r.ctx, class, metav1.CreateOptions{}); err != nil {
+		t.Fatal(err)
 	}
 	for name, chart := range matrix {
 		t.Run(name, func(t *testing.T) {

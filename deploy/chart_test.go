@@ -96,6 +96,10 @@ metadata:
 // template returns what a chart makes of values, hooks left out, and the namespace before
 // it.
 func (r rendering) template(ctx context.Context, helm string) ([]byte, error) {
+	return r.templateWith(ctx, helm, "--no-hooks")
+}
+
+func (r rendering) templateWith(ctx context.Context, helm string, args ...string) ([]byte, error) {
 	dir, err := os.MkdirTemp("", "fairlead-values-")
 	if err != nil {
 		return nil, err
@@ -105,7 +109,8 @@ func (r rendering) template(ctx context.Context, helm string) ([]byte, error) {
 	if err := os.WriteFile(values, []byte(r.values), 0o600); err != nil {
 		return nil, err
 	}
-	text, err := testhelm.Run(ctx, helm, "template", "fairlead", "charts/"+r.chart, "--namespace=fairlead", "--no-hooks", "--values="+values)
+	args = append([]string{"template", "fairlead", "charts/" + r.chart, "--namespace=fairlead", "--values=" + values}, args...)
+	text, err := testhelm.Run(ctx, helm, args...)
 	return slices.Concat([]byte(restricted), text), err
 }
 

@@ -44,6 +44,18 @@
 {{- toYaml $all -}}
 {{- end -}}
 
+{{/* NAMESPACEs of the hub that the configuration file takes descriptions of members from, as a list in YAML: (list CONTEXT KIND), such as secrets. */}}
+{{- define "fairlead.sourceNamespaces" -}}
+{{- $c := index . 0 -}}{{- $kind := index . 1 -}}
+{{- $all := list -}}
+{{- range (include "fairlead.config" $c | fromYaml).clusters -}}
+{{- $source := . }}{{ if kindIs "map" . }}{{ $source = .source | default "" }}{{ end -}}
+{{- $source = regexReplaceAll "[?].*$" $source "" -}}
+{{- if hasPrefix (printf "%s:" $kind) $source }}{{ $all = append $all (trimPrefix (printf "%s:" $kind) $source) }}{{ end -}}
+{{- end -}}
+{{- uniq $all | toYaml -}}
+{{- end -}}
+
 {{/* The configuration file: config, and what other values come to where it says nothing. */}}
 {{- define "fairlead.config" -}}
 {{- $c := deepCopy .Values.config -}}
@@ -86,6 +98,42 @@
 {{- toYaml $kept -}}
 {{- end -}}
 
+{{/* How many seconds the Pod has to end: to drain, and 35 for the rest. config.drainTimeout is a duration of Go, such as 1m30s. */}}
+{{- define "fairlead.gracePeriod" -}}
+{{- $drain := (include "fairlead.config" . | fromYaml).drainTimeout | toString -}}
+{{- if not (regexMatch "^(0|([0-9]+(\\.[0-9]+)?(ms|s|m|h))+)$" $drain) }}{{ fail (printf "config.drainTimeout: %q is no duration such as 20s or 1m30s" $drain) }}{{ end -}}
+{{- $sum := 35.0 -}}
+{{- range $part := regexFindAll "[0-9.]+(ms|s|m|h)" $drain -1 -}}
+{{- $unit := regexFind "[a-z]+" $part -}}
+{{- $sum = addf $sum (mulf (trimSuffix $unit $part) (get (dict "ms" 0.001 "s" 1 "m" 60 "h" 3600) $unit)) -}}
+{{- end -}}
+{{- $seconds := ceil $sum | int64 -}}
+{{- $given := .Values.terminationGracePeriodSeconds -}}
+{{- if kindIs "invalid" $given -}}
+{{- max $seconds 60 -}}
+{{- else if lt (int64 $given) $seconds -}}
+{{- fail (printf "terminationGracePeriodSeconds: the Pod needs %d, config.drainTimeout (%s) and 35 s; leave it out to have that" $seconds $drain) -}}
+{{- else -}}
+{{- int64 $given -}}
+{{- end -}}
+{{- end -}}
+
+{{/* Values that would make a Pod that is never ready, or a monitor of nothing. */}}
+{{- define "fairlead.checkPorts" -}}
+{{- if not (include "fairlead.port" (list . "healthProbeBindAddress" 8081) | int) -}}
+{{- range $probe := list "livenessProbe" "readinessProbe" -}}
+{{- if eq (dig "httpGet" "port" "" (get $.Values $probe | default dict) | toString) "health" -}}
+{{- fail (printf "config.healthProbeBindAddress: without it %s asks a port that there is not, so the Pod would never be ready: leave the address out, or set %s to null" $probe $probe) -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+{{- if not (include "fairlead.port" (list . "metricsBindAddress" 8080) | int) -}}
+{{- range $kind := list "serviceMonitor" "podMonitor" -}}
+{{- if (get $.Values $kind).enabled }}{{ fail (printf "config.metricsBindAddress: without it %s.enabled has nothing to read" $kind) }}{{ end -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+
 {{/* The port of an address in config, 0 if it serves none: (list CONTEXT KEY DEFAULT). */}}
 {{- define "fairlead.port" -}}
 {{- $address := get (index . 0).Values.config (index . 1) | toString -}}
@@ -93,12 +141,13 @@
 {{- $port | default (index . 2) -}}
 {{- end -}}
 
-{{/* The namespaces of records in the hub, one for each route hub:NAMESPACE, as a list in YAML. */}}
+{{/* The namespaces of records in the hub, one for each route hub:NAMESPACE that has no kubeconfig of another hub, as a list in YAML. */}}
 {{- define "fairlead.recordNamespaces" -}}
 {{- $all := list -}}
 {{- range .Values.config.routes -}}
-{{- $sink := . }}{{ if kindIs "map" . }}{{ $sink = .sink | default "" }}{{ end -}}
-{{- if hasPrefix "hub:" $sink }}{{ $all = append $all (regexReplaceAll "[?].*$" (trimPrefix "hub:" $sink) "") }}{{ end -}}
+{{- $sink := . }}{{ $elsewhere := false }}{{ if kindIs "map" . }}{{ $sink = .sink | default "" }}{{ $elsewhere = hasKey . "kubeconfig" }}{{ end -}}
+{{- if regexMatch "[?&]kubeconfig=" $sink }}{{ $elsewhere = true }}{{ end -}}
+{{- if and (hasPrefix "hub:" $sink) (not $elsewhere) }}{{ $all = append $all (regexReplaceAll "[?].*$" (trimPrefix "hub:" $sink) "") }}{{ end -}}
 {{- end -}}
 {{- uniq $all | toYaml -}}
 {{- end -}}

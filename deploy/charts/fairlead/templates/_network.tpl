@@ -30,3 +30,11 @@ describes a cluster chooses the address.
 {{- end }}
 {{- end }}
 {{- end -}}
+
+{{/* Whom the program may talk to, and so the Pod of `helm test`. */}}
+{{- define "fairlead.egress" -}}
+{{- include "fairlead.reachesServers" . | trim }}
+{{- with .Values.networkPolicy.egress.sinks }}
+{{ toYaml . }}
+{{- end }}
+{{- end -}}

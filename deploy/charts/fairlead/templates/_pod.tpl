@@ -41,6 +41,60 @@
 {{- end }}
 {{- end -}}
 
+{{/* Where a Pod runs, and what it finds there: the program's, that of helm test, and that which deletes the Lease. */}}
+{{- define "fairlead.placement" -}}
+enableServiceLinks: false
+securityContext: {{- toYaml .Values.podSecurityContext | nindent 2 }}
+{{- with .Values.imagePullSecrets }}
+imagePullSecrets: {{- toYaml . | nindent 0 }}
+{{- end }}
+{{- with .Values.priorityClassName }}
+priorityClassName: {{ . }}
+{{- end }}
+{{- with .Values.runtimeClassName }}
+runtimeClassName: {{ . }}
+{{- end }}
+{{- with .Values.nodeSelector }}
+nodeSelector: {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- with .Values.affinity }}
+affinity: {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- with .Values.tolerations }}
+tolerations: {{- toYaml . | nindent 0 }}
+{{- end }}
+{{- with .Values.hostAliases }}
+hostAliases: {{- toYaml . | nindent 0 }}
+{{- end }}
+{{- with .Values.dnsPolicy }}
+dnsPolicy: {{ . }}
+{{- end }}
+{{- with .Values.dnsConfig }}
+dnsConfig: {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- end -}}
+
+{{/* Variables of the program's container and that of `helm test`, with those that extraArgs may name. */}}
+{{- define "fairlead.env" -}}
+{{- with include "fairlead.softMemory" . }}
+- name: GOMEMLIMIT
+  value: {{ . }}
+{{- end }}
+{{- if include "fairlead.elects" . }}
+- name: POD_IP
+  valueFrom: {fieldRef: {fieldPath: status.podIP}}
+{{- end }}
+{{- if .Values.leaderElection.label }}
+- name: POD_NAMESPACE
+  valueFrom: {fieldRef: {fieldPath: metadata.namespace}}
+- name: POD_NAME
+  valueFrom: {fieldRef: {fieldPath: metadata.name}}
+{{- end }}
+{{- with .Values.extraEnv }}
+{{ toYaml . }}
+{{- end }}
+{{- end -}}
+
 {{/* Nine tenths of the memory limit, so that the garbage collector works harder before the kernel steps in. */}}
 {{- define "fairlead.softMemory" -}}
 {{- $limit := dig "limits" "memory" "" .Values.resources | toString -}}
