@@ -8,6 +8,7 @@ import (
 	"time"
 
 	coordinationv1 "k8s.io/api/coordination/v1"
+	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	coordinationclient "k8s.io/client-go/kubernetes/typed/coordination/v1"
@@ -19,7 +20,7 @@ const (
 	leasePoll           = time.Second      // between two looks
 	leasePatience       = 20 * time.Second // see leaseRemoval: roles are in effect within moments of being made
 	leaseValid          = 15 * time.Second // where a Lease does not say how long
-	leasePodsShown      = 5                // names of Pods that are read and told
+	leasePodsShown      = 5                // names of Pods that are told
 )
 
 // errRenewed is why a Lease stays that somebody leads by.
@@ -92,17 +93,14 @@ func (r *leaseRemoval) tell(waits string) error {
 
 // look does what can be done now. If that is not all, it says what it waits for.
 func (r *leaseRemoval) look(ctx context.Context, now time.Time) (done bool, waits string, err error) {
-	pods, err := r.pods.List(ctx, metav1.ListOptions{LabelSelector: r.selector, Limit: leasePodsShown})
+	// Without a limit: a page may be empty and not the last one.
+	pods, err := r.pods.List(ctx, metav1.ListOptions{LabelSelector: r.selector})
 	if err != nil {
 		return false, "", fmt.Errorf("list Pods with the labels %s: %w", r.selector, err)
 	}
 	if len(pods.Items) > 0 {
 		r.watch = leaseWatch{} // they may write to it
-		names := make([]string, len(pods.Items))
-		for i := range pods.Items {
-			names[i] = pods.Items[i].Namespace + "/" + pods.Items[i].Name
-		}
-		return false, "Pods are left: " + strings.Join(names, ", "), nil
+		return false, "Pods are left: " + podNames(pods.Items), nil
 	}
 	lease, err := r.leases.Get(ctx, r.name, metav1.GetOptions{})
 	switch {
@@ -125,6 +123,18 @@ func (r *leaseRemoval) look(ctx context.Context, now time.Time) (done bool, wait
 		return false, "", fmt.Errorf("delete the Lease %s: %w", r.lease, err)
 	}
 	return true, "", r.say("Deleted the Lease %s", r.lease)
+}
+
+// podNames returns NAMESPACE/NAME of the first Pods, and how many more there are.
+func podNames(pods []corev1.Pod) string {
+	var names []string
+	for i := range pods[:min(len(pods), leasePodsShown)] {
+		names = append(names, pods[i].Namespace+"/"+pods[i].Name)
+	}
+	if more := len(pods) - len(names); more > 0 {
+		names = append(names, fmt.Sprintf("and %d more", more))
+	}
+	return strings.Join(names, ", ")
 }
 
 // leaseState is what a Lease is to others than its holder.

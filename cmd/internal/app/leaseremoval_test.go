@@ -235,6 +235,18 @@ func TestLeaseRemoval(t *testing.T) {
 	}
 }
 
+func TestPodNames(t *testing.T) {
+	var pods []corev1.Pod
+	for _, name := range []string{"a", "b", "c", "d", "e", "f", "g"} {
+		pods = append(pods, corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: "ns", Name: name}})
+	}
+	for n, want := range map[int]string{1: "ns/a", 5: "ns/a, ns/b, ns/c, ns/d, ns/e", 7: "ns/a, ns/b, ns/c, ns/d, ns/e, and 2 more"} {
+		if got := podNames(pods[:n]); got != want {
+			t.Errorf("%d Pods: %s", n, got)
+		}
+	}
+}
+
 // TestLeaseDeleteCommand: what is wrong with the arguments is an error; a Lease that stays
 // is one too, but for --best-effort.
 func TestLeaseDeleteCommand(t *testing.T) {
