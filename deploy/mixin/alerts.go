@@ -41,6 +41,19 @@ func processAlerts() []Alert {
 			Summary:     `{{ $value }} clusters have no series in Fairlead's metrics.`,
 			Description: `The fleet has more clusters than --metrics-max-clusters. Alerts about single clusters do not fire for the clusters that are left out; all are delivered.`,
 		},
+		{
+			// Such a cluster has no series of its own.
+			Name: "FairleadDescriptionUnusable", For: "15m", Severity: Warning,
+			Expr:        `max ` + by("source") + ` (fairlead_fleet_problems) > 0`,
+			Summary:     `{{ $value }} descriptions of clusters in {{ $labels.source }} cannot be used.`,
+			Description: `For 15 minutes Fairlead has not been able to use what is there, or to read it. It does not connect to these clusters, or connects as before.`,
+		},
+		{
+			Name: "FairleadConfigInvalid", For: "10m", Severity: Warning,
+			Expr:        `min ` + by() + ` (fairlead_config_last_reload_successful) == 0`,
+			Summary:     `Fairlead's configuration file cannot be read, or is not valid.`,
+			Description: `The values of before are in effect. A process that starts now does not start: mend the file first.`,
+		},
 	}
 }
 

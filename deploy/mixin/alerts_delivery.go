@@ -1,5 +1,14 @@
 package mixin
 
+// unlessPaused leaves out what an operator has paused of a metric with the labels cluster,
+// resource and route: what waits there waits on order, and fairlead_paused says so.
+func unlessPaused(metric string) string {
+	return metric + "\n" +
+		`  unless on (namespace, job, cluster) fairlead_paused{cluster!="", resource=""}` + "\n" +
+		`  unless on (namespace, job, cluster, resource) fairlead_paused{resource!=""}` + "\n" +
+		`  unless on (namespace, job, route) fairlead_paused{route!=""}`
+}
+
 func sinkAlerts() []Alert {
 	route := by("cluster", "route")
 	return []Alert{
@@ -23,7 +32,7 @@ func sinkAlerts() []Alert {
 		},
 		{
 			Name: "FairleadOldestUnackedHigh", For: "5m", Severity: Warning,
-			Expr:        `max ` + route + ` (fairlead_route_oldest_unacked_age_seconds) > 600`,
+			Expr:        `max ` + route + ` (` + unlessPaused(`fairlead_route_oldest_unacked_age_seconds`) + `) > 600`,
 			Summary:     `A change of cluster {{ $labels.cluster }} has waited for {{ $value | humanizeDuration }}.`,
 			Description: `{{ $labels.route }} has not accepted it. Either the sink is slow or down, or it refuses this change, or the cluster is throttled.`,
 		},
@@ -31,8 +40,11 @@ func sinkAlerts() []Alert {
 			// Lanes are bounded: behind a full one the backlog grows in the member. A route that
 			// shares its streams with others leaves them instead, and is behind.
 			Name: "FairleadBacklogGrowing", For: "15m", Severity: Warning,
-			Expr: `max ` + route + ` (rate(fairlead_backpressure_seconds_total[15m])) > 0.5` + "\nor\n" +
-				`max ` + route + ` (fairlead_route_behind_seconds) > 900`,
+			// A lane is of all streams of its cluster.
+			Expr: `max ` + route + ` (rate(fairlead_backpressure_seconds_total[15m])` + "\n" +
+				`  unless on (namespace, job, cluster) fairlead_paused{cluster!=""}` + "\n" +
+				`  unless on (namespace, job, route) fairlead_paused{route!=""}) > 0.5` + "\nor\n" +
+				`max ` + route + ` (` + unlessPaused(`fairlead_route_behind_seconds`) + `) > 900`,
 			Summary:     `{{ $labels.route }} does not keep up with cluster {{ $labels.cluster }}.`,
 			Description: `Its lane has been full for most of the time, so that the cluster is not read, or it has been behind the others for 15 minutes. What is not read waits in the cluster, and the lag grows.`,
 		},

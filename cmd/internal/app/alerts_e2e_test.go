@@ -35,6 +35,8 @@ var faultsOfAlerts = map[string]faultOfAlert{
 	"the ledger's volume is full":            {want: []string{"FairleadLedgerNotWritable"}, follow: []string{"FairleadOldestUnackedHigh"}, happens: alertOnFullVolume},
 	"a cluster has too many objects":         {want: []string{"FairleadLedgerFull", "FairleadClusterStale"}, happens: alertOnTooMany},
 	"the fleet outgrows the metrics":         {want: []string{"FairleadCardinalityHigh"}, happens: alertOnGrowth},
+	"a kubeconfig is none":                   {want: []string{"FairleadDescriptionUnusable"}, happens: alertOnDescription},
+	"a configuration file becomes invalid":   {want: []string{"FairleadConfigInvalid"}, happens: alertOnConfig},
 }
 
 // TestEveryAlertIsFiredByAFault has each fault happen to the program, reads its metrics, and
@@ -60,6 +62,7 @@ func TestEveryAlertIsFiredByAFault(t *testing.T) {
 		})
 	}
 	t.Run("healthy", func(t *testing.T) { testHealthyIsSilent(t, env) })
+	t.Run("paused", func(t *testing.T) { testPausedIsSilent(t, env) })
 	t.Run("rolling update", func(t *testing.T) { testRollingUpdateIsSilent(t, env) })
 }
 

@@ -3,6 +3,7 @@ package app
 import (
 	"fmt"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	dto "github.com/prometheus/client_model/go"
@@ -44,6 +45,34 @@ func testHealthyIsSilent(t *testing.T, env *testenv.Env) {
 		return settled(s) && s.total(missing, `reason="missing"`) >= 4
 	})
 	continued(before, after).isSilent(t, after.at)
+}
+
+// testPausedIsSilent pauses a cluster, a resource of the other one, or a route, for hours: what
+// waits there waits on order, and nothing fires. Once it goes on, the same is an alert again.
+func testPausedIsSilent(t *testing.T, env *testenv.Env) {
+	for _, what := range [][]string{{"alpha"}, {"--stream=alpha/configmaps"}, {"--route=stdout:"}} {
+		t.Run(what[0], func(t *testing.T) {
+			ns := env.Cluster("alpha").NewNamespace(t)
+			r, o := inAlpha(t, env, ns, "--lane-capacity=5", "--workers=1", "--admin-bind-address=127.0.0.1:0")
+			r.awaitSame(o)
+			r.steer(append([]string{"pause", "--for=12h", "--reason=maintenance"}, what...)...)
+			for i := range 20 {
+				o.create(fmt.Sprint("o-", i))
+			}
+			// A paused resource is not read, so its lane does not fill.
+			const age, full = "fairlead_route_oldest_unacked_age_seconds", "fairlead_backpressure_seconds_total"
+			before := r.awaitScrape("changes wait", func(s *scrape) bool {
+				return s.total(age, "") > 0 && (s.total(full, "") > 0 || strings.HasPrefix(what[0], "--stream"))
+			})
+			story, start := r.goesOnAs(before, "for a second", growsBy(before, age, 1))
+			story.isSilent(t, start)
+			r.out.stall()
+			r.steer(append([]string{"resume"}, what...)...)
+			before = r.awaitScrape("nothing is paused", func(s *scrape) bool { return s.total("fairlead_paused", "") == 0 && s.total(full, "") > 0 })
+			story, start = r.goesOnAs(before, "for a second more", growsBy(before, full, 1))
+			story.fires(t, start, []string{"FairleadBacklogGrowing", "FairleadOldestUnackedHigh"}, nil)
+		})
+	}
 }
 
 // testRollingUpdateIsSilent replaces two processes, one after the other, as a Deployment does:

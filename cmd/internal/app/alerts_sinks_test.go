@@ -144,3 +144,26 @@ func alertOnGrowth(t *testing.T, env *testenv.Env) (*story, time.Time) {
 	s := r.scrape()
 	return continued(s, s), s.at
 }
+
+func alertOnDescription(t *testing.T, env *testenv.Env) (*story, time.Time) {
+	dir := t.TempDir()
+	writeFile(t, filepath.Join(dir, "alpha.yaml"), string(must(testenv.Kubeconfig(env.Cluster("alpha")))(t)))
+	writeFile(t, filepath.Join(dir, "beta.yaml"), "clusters: [{name: beta")
+	r := start(t, "--clusters=dir:"+dir, "--watch=configmaps?namespace=default")
+	r.await("the other one is live", func() bool { return r.streamsLive("alpha") })
+	s := r.awaitScrape("the description is told of", shows("fairlead_fleet_problems", ""))
+	return continued(s, s), s.at
+}
+
+func alertOnConfig(t *testing.T, env *testenv.Env) (*story, time.Time) {
+	path := writeConfig(t, "watches: ['configmaps?namespace=default']\n")
+	r := start(t, "--config="+path, "--clusters=kubeconfig:"+writeKubeconfig(t, env.Cluster("alpha")))
+	r.await("the stream is live", func() bool { return r.streamsLive("alpha") })
+	const valid = "fairlead_config_last_reload_successful"
+	if n := r.scrape().total(valid, ""); n != 1 {
+		t.Errorf("%s is %v of a valid file", valid, n)
+	}
+	writeFile(t, path, configHeader+"watches: [pods\n")
+	s := r.awaitScrape("the file was read again", func(s *scrape) bool { return s.total(valid, "") == 0 })
+	return continued(s, s), s.at
+}
