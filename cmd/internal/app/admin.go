@@ -30,6 +30,7 @@ type admin struct {
 	leader    *api.Leader // who has, if this process follows
 	members   func() []sources.MemberStatus
 	replay    func(ctx context.Context, r replayRequest) (sources.Replaying, error)
+	retry     func(cluster string) (sources.Retrying, error)
 	check     func(ctx context.Context, deep bool) (*api.Check, error)
 	dead      *deadLetters
 	orders    *orders
@@ -69,6 +70,7 @@ func (p *program) adminServer(l net.Listener) *manager.Server {
 		case e != nil:
 			a.members, a.dead, a.orders, a.routes = e.sources.Status, p.dead, p.orders, e.settings.sinkNames()
 			a.check = func(ctx context.Context, deep bool) (*api.Check, error) { return p.check(ctx, e, deep) }
+			a.retry = e.sources.RetryNow
 			a.replay = func(ctx context.Context, q replayRequest) (sources.Replaying, error) {
 				r, err := q.of(ctx, e.sources)
 				if p.changing.Load() != nil || p.current() != e {
@@ -97,6 +99,7 @@ func (a *admin) endpoints() map[string]http.Handler {
 		"POST /replay":            a.answers(a.serveReplay),
 		"POST /pause":             a.answers(a.servePause),
 		"POST /resume":            a.answers(a.serveResume),
+		"POST /retry":             a.answers(a.serveRetryNow),
 		"GET /limits":             a.answers(a.serveLimits),
 		"POST /limits":            a.answers(a.serveOrderLimits),
 		"POST /dead-letter/retry": a.answers(a.serveRetry),

@@ -50,6 +50,7 @@ func NewCommand(o Options) *cobra.Command {
 		ctl.NewPause(),
 		ctl.NewResume(),
 		ctl.NewLimits(),
+		ctl.NewRetry(),
 		ctl.NewReplay(),
 		ctl.NewSupportBundle(o.describe()),
 		ctl.NewVersion(o.describe(), o.build().answer()),

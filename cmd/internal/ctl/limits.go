@@ -83,6 +83,9 @@ func NewLimits() *cobra.Command {
 				if err := o.add(cmd, q); err != nil {
 					return err
 				}
+				if err := out.check(limitsColumns); err != nil {
+					return err
+				}
 				err = c.Post(cmd.Context(), cmd.ErrOrStderr(), "/limits", q, storedWithin, &l, http.StatusOK, http.StatusAccepted)
 			}
 			if err != nil {
@@ -147,8 +150,10 @@ func ordersTable(all []api.LimitsOrder) Table {
 	return t
 }
 
+var limitsColumns = []Column{{Name: "LIMIT"}, {Name: "DECLARED"}, {Name: "DECLARED BY"}, {Name: "EFFECTIVE"}, {Name: "BY"}, {Name: "UNTIL"}, {Name: "REASON"}}
+
 func limitsTable(l *api.Limits) Table {
-	t := Table{Columns: []Column{{Name: "LIMIT"}, {Name: "DECLARED"}, {Name: "DECLARED BY"}, {Name: "EFFECTIVE"}, {Name: "BY"}, {Name: "UNTIL"}, {Name: "REASON"}}}
+	t := Table{Columns: limitsColumns}
 	row := func(name string, of api.Limit, ordered bool, text func(float64) string) {
 		by, end, reason := of.DeclaredBy, "-", "-"
 		if ordered {
