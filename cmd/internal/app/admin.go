@@ -28,6 +28,7 @@ type admin struct {
 	following string      // why this process has nothing to change; empty: it has
 	instead   string      // what to do then
 	leader    *api.Leader // who has, if this process follows
+	toLeader  string      // the command that reaches its admin address; empty: none is known
 	members   func() []sources.MemberStatus
 	replay    func(ctx context.Context, r replayRequest) (sources.Replaying, error)
 	retry     func(cluster string) (sources.Retrying, error)
@@ -63,6 +64,7 @@ func (p *program) adminServer(l net.Listener) *manager.Server {
 		}
 		if a.following != "" {
 			a.leader = &api.Leader{Identity: election.Leader, Host: election.LeaderHost, Address: election.LeaderAddress}
+			a.toLeader = p.toLeader(a.leader, podNamespace)
 		}
 		switch e := p.current(); {
 		case p.changing.Load() != nil:
