@@ -44,7 +44,7 @@ func NewLimits() *cobra.Command {
 			"  fairlead limits --stream edge-1/events --qps 5\n" +
 			"  fairlead limits --route postgres://db:5432/fleet --qps 100 --for 2h\n" +
 			"  fairlead limits edge-1 --reset",
-		Args: cobra.MaximumNArgs(1),
+		Args: atMost(1, "run it once for each cluster"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			given := cmd.Flags().Changed
 			if err := errors.Join(notEmpty(cmd.Flags(), "stream", "route"), checkLimits(given, qps, burst, weight, reset)); err != nil {
