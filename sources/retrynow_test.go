@@ -21,6 +21,7 @@ func TestRetryNow(t *testing.T) {
 		}
 		h := startWith(t, l, []string{"a"}, func(o *Options) {
 			o.Config.Connection.ReconnectMax, o.Config.Stream.ReconnectMax = time.Hour, time.Hour
+			o.Config.Connection.HealthInterval = time.Hour
 		}, "cm", "secrets")
 		m := &server{uid: "a", bare: true}
 		h.sources.Set(m.member("m"))
@@ -43,7 +44,7 @@ func TestRetryNow(t *testing.T) {
 
 		n := &server{uid: "b", down: true}
 		h.sources.Set(n.member("n"))
-		time.Sleep(10 * time.Hour)
+		time.Sleep(10 * time.Minute)
 		n.set(func() { n.down = false })
 		if r, err := h.sources.RetryNow("n"); err != nil || !r.Connects || len(r.Streams) > 0 || r.Connection.State != states.BackingOff {
 			t.Errorf("of a member that does not answer: %+v, %v", r, err)
