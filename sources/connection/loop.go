@@ -139,6 +139,13 @@ func later(a, b time.Time) time.Time {
 	return b
 }
 
+func earlier(a, b time.Time) time.Time {
+	if a.Before(b) {
+		return a
+	}
+	return b
+}
+
 // settle takes in what a probe found, unless it counts for nothing by now.
 func (c *Connection) settle(a *attempt, out outcome) {
 	now := time.Now()

@@ -169,6 +169,28 @@ func (c *Connection) probeSoonLocked(now time.Time) {
 	}
 }
 
+// RetryNow has a member that is not live probed as soon as it may be, as if the delay after the last
+// probe were over: ReconnectMin after that one, and not before the member's turn in the fleet's line.
+// Should it fail, the delays go on from where they were. It reports whether a probe comes, or is under
+// way: not if the member is live or paused, or the connection has ended. It does not block.
+func (c *Connection) RetryNow() bool {
+	now := time.Now()
+	c.mu.Lock()
+	if c.ended || c.paused || c.phase == live && !c.silent {
+		c.mu.Unlock()
+		return false
+	}
+	if c.stop == nil {
+		due := c.probeAt
+		c.probeSoonLocked(now)
+		c.probeAt = earlier(due, c.probeAt)
+		c.reach.at = earlier(c.reach.at, c.probeAt)
+	}
+	c.mu.Unlock()
+	c.nudge()
+	return true
+}
+
 // SetREST gives the member new credentials or another address: the session
 // ends, the backoff is forgotten, and the new configuration is tried at once.
 // cfg is copied; see Options.REST.

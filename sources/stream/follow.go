@@ -24,6 +24,7 @@ type reader struct {
 	requests snapshotRequests
 	auditor  auditor
 	roomMade chan struct{} // capacity 1: MakeRoom was called
+	now      retryNow      // of the delay after an attempt
 
 	// mu guards what decides who may join. It is held for a few instructions, and
 	// taken after Stream.mu.
@@ -66,6 +67,7 @@ func (s *Stream) newReader(name string, branches []*branch) *reader {
 		spill:    new(wire.Spill),
 		backoff:  retry.NewBackOff(s.cfg.ReconnectMin, s.cfg.ReconnectMax),
 		roomMade: make(chan struct{}, 1),
+		now:      newRetryNow(),
 		auditor:  auditor{turn: make(chan struct{}, 1)},
 	}
 	r.standing.state, r.standing.since = member.Connecting, time.Now()
@@ -199,14 +201,9 @@ func (r *reader) pause(ctx context.Context, session *member.Session, end outcome
 	delay = max(delay, end.after)
 	r.schedule(state, end.reason.String(), r.attempts, delay)
 
-	timer := time.NewTimer(delay)
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-	case <-timer.C:
-	case <-changed:
-	case <-r.roomMade:
-	}
+	r.now.wait(ctx, delay, r.cfg.ReconnectMin, func(left time.Duration) {
+		r.schedule(state, end.reason.String(), r.attempts, left)
+	}, changed, r.roomMade)
 }
 
 // setStale reports the stream as stale, setFresh as fresh again.

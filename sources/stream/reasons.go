@@ -37,7 +37,7 @@ const (
 	requested                  // for a snapshot that was asked for
 	noMemory                   // a large object is to be read once there is memory for it, or comes too slowly to hold that
 	tooMany                    // there is no room in the ledger, and the snapshot does not end
-	limited                    // a page broke off that had waited for tokens for most of the time
+	limited                    // a list broke off that had waited for tokens for most of the time
 	numReasons
 )
 

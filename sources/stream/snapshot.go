@@ -19,7 +19,7 @@ import (
 // asks for.
 const pageSize = 500
 
-// limitedFor is how long a page must have waited for tokens for that to be a likely reason why it
+// limitedFor is how long a list must have waited for tokens for that to be a likely reason why it
 // broke off. Of what is in common use, Google's load balancers end a request soonest, after 30 s;
 // kube-apiserver's --request-timeout and nginx's timeouts are 60 s unless they are set.
 const limitedFor = 30 * time.Second
@@ -113,6 +113,7 @@ func (a *attempt) goOnInPages(err error) bool {
 func (a *attempt) streamingList(ctx context.Context) error {
 	// The watch must outlive the snapshot.
 	seconds := int64(a.cfg.SyncTimeout/time.Second) + 300 + rand.Int64N(300)
+	began, waited := time.Now(), a.waited
 	a.ends = time.Time{}
 	body, err := a.call(ctx, a.watchRequest(a.session, seconds).
 		Param("sendInitialEvents", "true").
@@ -130,7 +131,24 @@ func (a *attempt) streamingList(ctx context.Context) error {
 		// for and this was a plain watch.
 		a.noStream = true
 	}
+	if a.liveSince.IsZero() {
+		return a.brokeOff(ctx, err, began, waited)
+	}
 	return err
+}
+
+// brokeOff says of a list that has broken off with err, or was ended by the server, that it is
+// limited, if it has waited for tokens for most of the time since it began. waited is what a.waited
+// was then.
+func (a *attempt) brokeOff(ctx context.Context, err error, began time.Time, waited time.Duration) error {
+	waited = a.waited - waited
+	switch why, _ := classify(ctx, err); {
+	case why != network && why != closed, waited < limitedFor, waited <= time.Since(began)/2:
+		return err
+	case err == nil:
+		return errLimited
+	}
+	return fmt.Errorf("%w: %w", errLimited, err)
 }
 
 // list takes the snapshot page by page and returns its version.
@@ -188,11 +206,7 @@ func (a *attempt) page(ctx context.Context, limit int, token string) (wire.ListM
 			a.reject(notJSON, err)
 		}
 		if err != nil {
-			waited := a.waited - waited
-			if why, _ := classify(ctx, err); why == network && waited >= limitedFor && waited > time.Since(began)/2 {
-				err = fmt.Errorf("%w: %w", errLimited, err)
-			}
-			return wire.ListMeta{}, err
+			return wire.ListMeta{}, a.brokeOff(ctx, err, began, waited)
 		}
 		a.touch(time.Now())
 		if !a.scanner.ScanObject(item, &f) && !tooLong {

@@ -71,6 +71,7 @@ type Survey struct {
 	o       SurveyOptions
 	log     logr.Logger
 	backoff *backoff.ExponentialBackOff
+	now     retryNow // of the delay after a look that failed
 
 	// What follows belongs to Run.
 	session   *member.Session
@@ -115,8 +116,8 @@ func NewSurvey(o SurveyOptions) *Survey {
 	o.Config = o.Config.WithDefaults()
 	s := &Survey{
 		o: o, log: o.Log.WithValues("cluster", o.Cluster), before: map[Spec]bool{},
-		backoff: retry.NewBackOff(o.Config.ReconnectMin, o.Config.ReconnectMax),
-		status:  SurveyStatus{State: member.Connecting, Since: time.Now(), LeftOut: []LeftOut{}},
+		backoff: retry.NewBackOff(o.Config.ReconnectMin, o.Config.ReconnectMax), now: newRetryNow(),
+		status: SurveyStatus{State: member.Connecting, Since: time.Now(), LeftOut: []LeftOut{}},
 	}
 	for _, w := range o.Wildcards {
 		s.status.Wildcards = append(s.status.Wildcards, w.String())
@@ -149,20 +150,16 @@ func (s *Survey) Run(ctx context.Context) error {
 		}
 		every := s.o.Config.SurveyInterval
 		delay := every - every/10 + rand.N(every/5+1)
+		now := retryNow(nil) // nothing has failed
 		if err != nil {
 			why, after := classify(ctx, err)
 			delay = max(s.backoff.NextBackOff(), after)
 			s.enter(member.BackingOff, why.String(), err)
+			now = s.now
 		} else {
 			s.backoff.Reset()
 		}
-		timer := time.NewTimer(delay)
-		select {
-		case <-ctx.Done():
-		case <-timer.C:
-		case <-session.Changed:
-		}
-		timer.Stop()
+		now.wait(ctx, delay, s.o.Config.ReconnectMin, func(time.Duration) {}, session.Changed, nil)
 	}
 }
 

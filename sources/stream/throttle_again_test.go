@@ -136,6 +136,42 @@ func TestThrottledPageIsCut(t *testing.T) {
 	})
 }
 
+// A streaming list that breaks off, or that the server ends because its time is over, is limited, too,
+// if it has waited for tokens for most of the time. A short wait is none.
+func TestThrottledStreamingListIsCut(t *testing.T) {
+	for name, test := range map[string]struct {
+		limit  ratelimit.Limit
+		cut    func(*fakeBody)
+		reason string
+		says   string
+	}{
+		"it breaks off":    {ratelimit.Limit{QPS: 0.01, Burst: 1}, func(b *fakeBody) { b.fail(io.ErrUnexpectedEOF) }, "limited", "unexpected EOF"},
+		"its time is over": {ratelimit.Limit{QPS: 0.01, Burst: 1}, func(b *fakeBody) { b.end() }, "limited", "broke off"},
+		"after no wait":    {ratelimit.Limit{QPS: 10, Burst: 10}, func(b *fakeBody) { b.fail(io.ErrUnexpectedEOF) }, "network", "unexpected EOF"},
+		"an end so soon":   {ratelimit.Limit{QPS: 10, Burst: 10}, func(b *fakeBody) { b.end() }, "closed", ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				h := start(t)
+				h.live()
+				h.limit(test.limit)
+				h.stream.Replay()
+				for attempt := range 4 {
+					list := h.call("streaming list")
+					if st := h.stream.Status(); attempt > 0 && (st.Reconnects[test.reason] != uint64(attempt) || !strings.Contains(st.LastError, test.says) || st.Attempt != attempt) {
+						t.Fatalf("it is said to be %+v", st)
+					}
+					body := list.open()
+					go func() {
+						body.send(event("ADDED", "c", 20+10*attempt), event("ADDED", "d", 21+10*attempt), event("ADDED", "e", 22+10*attempt))
+						test.cut(body)
+					}()
+				}
+			})
+		})
+	}
+}
+
 // A page that breaks off for another reason is a network that is broken, under a limit as without: it
 // has not waited for long, or not for most of the time. Delays grow, and the attempts are counted.
 func TestPageThatIsCutUnderALimit(t *testing.T) {

@@ -1,11 +1,24 @@
 package api
 
+import "github.com/fairlead-dev/fairlead/sources/member"
+
 // Error is the answer to what cannot be done.
 type Error struct {
 	Error string   `json:"error"`
 	Known []string `json:"known,omitempty"` // what there is instead
 	// Leader is who can be asked, where this process follows.
 	Leader *Leader `json:"leader,omitempty"`
+}
+
+// Retrying is what POST /retry answers: what of a cluster is tried again now, and where its
+// connection stood before.
+type Retrying struct {
+	Cluster   string       `json:"cluster"`
+	State     member.State `json:"state"`
+	Reason    string       `json:"reason,omitempty"`
+	LastError string       `json:"lastError,omitempty"` // of a connection that was not live
+	Connects  bool         `json:"connects"`            // the connection is tried
+	Streams   []string     `json:"streams,omitempty"`   // that are, as they are given to --watch
 }
 
 // Replay is what POST /replay answers.

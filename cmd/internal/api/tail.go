@@ -5,6 +5,9 @@ import (
 	"time"
 )
 
+// NoteHeader is the header of an answer's head that says something about what is asked for, for people.
+const NoteHeader = "Fairlead-Note"
+
 // Answer is a line of what GET /tail streams: what a sink has answered about one change, or,
 // with Skipped alone, how many such lines were left out before the next one. Blank lines keep
 // the connection alive.

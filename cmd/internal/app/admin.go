@@ -28,8 +28,10 @@ type admin struct {
 	following string      // why this process has nothing to change; empty: it has
 	instead   string      // what to do then
 	leader    *api.Leader // who has, if this process follows
+	toLeader  string      // the command that reaches its admin address; empty: none is known
 	members   func() []sources.MemberStatus
 	replay    func(ctx context.Context, r replayRequest) (sources.Replaying, error)
+	retry     func(cluster string) (sources.Retrying, error)
 	check     func(ctx context.Context, deep bool) (*api.Check, error)
 	dead      *deadLetters
 	orders    *orders
@@ -62,6 +64,7 @@ func (p *program) adminServer(l net.Listener) *manager.Server {
 		}
 		if a.following != "" {
 			a.leader = &api.Leader{Identity: election.Leader, Host: election.LeaderHost, Address: election.LeaderAddress}
+			a.toLeader = p.toLeader(a.leader, podNamespace)
 		}
 		switch e := p.current(); {
 		case p.changing.Load() != nil:
@@ -69,6 +72,7 @@ func (p *program) adminServer(l net.Listener) *manager.Server {
 		case e != nil:
 			a.members, a.dead, a.orders, a.routes = e.sources.Status, p.dead, p.orders, e.settings.sinkNames()
 			a.check = func(ctx context.Context, deep bool) (*api.Check, error) { return p.check(ctx, e, deep) }
+			a.retry = e.sources.RetryNow
 			a.replay = func(ctx context.Context, q replayRequest) (sources.Replaying, error) {
 				r, err := q.of(ctx, e.sources)
 				if p.changing.Load() != nil || p.current() != e {
@@ -97,6 +101,7 @@ func (a *admin) endpoints() map[string]http.Handler {
 		"POST /replay":            a.answers(a.serveReplay),
 		"POST /pause":             a.answers(a.servePause),
 		"POST /resume":            a.answers(a.serveResume),
+		"POST /retry":             a.answers(a.serveRetryNow),
 		"GET /limits":             a.answers(a.serveLimits),
 		"POST /limits":            a.answers(a.serveOrderLimits),
 		"POST /dead-letter/retry": a.answers(a.serveRetry),

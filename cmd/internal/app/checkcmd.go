@@ -55,7 +55,7 @@ func newCheckCommand(o Options) *cobra.Command {
 			"  fairlead check --pre --clusters kubeconfig:fleet.yaml --watch configmaps --sink stdout:\n" +
 			"  fairlead check -o json | jq '.findings[] | select(.severity == \"error\")'\n" +
 			"  fairlead check -o junit > check.xml",
-		Args: cobra.NoArgs,
+		Args: ctl.NoArgs("it looks at all clusters; fairlead status and fairlead explain tell of one"),
 		RunE: func(cmd *cobra.Command, _ []string) error { return c.run(cmd, o) },
 	}
 	c.config.addHidden(cmd, &o)

@@ -50,6 +50,7 @@ func NewCommand(o Options) *cobra.Command {
 		ctl.NewPause(),
 		ctl.NewResume(),
 		ctl.NewLimits(),
+		ctl.NewRetry(),
 		ctl.NewReplay(),
 		ctl.NewSupportBundle(o.describe()),
 		ctl.NewVersion(o.describe(), o.build().answer()),
@@ -75,7 +76,7 @@ func newRunCommand(o Options) *cobra.Command {
 		Short: "Follow resources in every member cluster and write each change to sinks",
 		Example: "  fairlead run --clusters kubeconfig:fleet.yaml --watch configmaps,deployments.apps --sink stdout:\n" +
 			"  fairlead run --clusters dir:/etc/fairlead/clusters --watch 'pods?labelSelector=app=web' --sink file:changes.jsonl",
-		Args: cobra.NoArgs,
+		Args: ctl.NoArgs("what it takes are flags: fairlead run --help tells of all"),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			s, err := load(cfg.given, o)
 			if err != nil {

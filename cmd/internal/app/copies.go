@@ -24,6 +24,14 @@ type copies struct {
 // are given up.
 const mostCopied = 16 << 20
 
+// From one look of tails to the next, objects are copied for mostShared answers, divided among the
+// tails that want some, and for leastShare of each: they are for the tails that have expressions,
+// which cost some microseconds for each object.
+const (
+	mostShared = 1024
+	leastShare = 128
+)
+
 // wanter is a reader of answers, and perhaps of objects.
 type wanter struct {
 	filter *tailFilter  // of which ones, without its expression
@@ -73,6 +81,14 @@ func (c *copies) wanters() [mostWanters]*wanter {
 		return x.wanters
 	}
 	return [mostWanters]*wanter{}
+}
+
+// share is for how many objects each of the readers that want some may have room.
+func (c *copies) share() int {
+	if x := c.index.Load(); x != nil {
+		return max(mostShared/max(bits.OnesCount64(x.objects), 1), leastShare)
+	}
+	return mostShared
 }
 
 // makeRoom says for how many objects a reader has room. One goroutine at a time calls it for
@@ -126,7 +142,11 @@ func (c *copies) wanted(route string, of *pipeline.Change) (wanted bool) {
 	if of.Origin != nil {
 		plural = of.Origin.Resource.Resource
 	}
-	for who := roomy & x.who(route, &of.Key, plural, of.Op); who != 0; who &= who - 1 {
+	who := roomy & x.who(route, &of.Key, plural, of.Op)
+	if who&x.about.some != 0 && of.Origin != nil {
+		who &^= x.about.others(of.Origin.Resource, of.Key.Namespace != "", &x.wanters)
+	}
+	for ; who != 0; who &= who - 1 {
 		if c.take(x.wanters[bits.TrailingZeros64(who)]) {
 			wanted = true
 		}

@@ -43,7 +43,7 @@ func newDeadLetterRetryCommand() *cobra.Command {
 			"not in the fleet for one, stays there; what waits for another state or a snapshot is\n" +
 			"tried again for a minute before. If that takes longer than --wait, it goes on: run the\n" +
 			"command again meanwhile to see how far it is, and why records are kept.",
-		Args: cobra.NoArgs,
+		Args: ctl.NoArgs(""),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			var s resendingStatus
 			query := url.Values{"wait": {wait.String()}}
@@ -89,7 +89,7 @@ func newDeadLetterListCommand() *cobra.Command {
 		Use:     "list --dead-letter PATH",
 		Short:   "List what is in a file of dead letters",
 		Example: "  fairlead dead-letter list --dead-letter dead.jsonl --output json | jq .event.data",
-		Args:    cobra.NoArgs,
+		Args:    ctl.NoArgs("name the file with --dead-letter"),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if path == "" {
 				return errors.New("which file? Give --dead-letter PATH, as fairlead run was given it")

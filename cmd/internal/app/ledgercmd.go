@@ -97,7 +97,7 @@ func newLedgerInspectCommand(kinds ledger.StoreKinds) *cobra.Command {
 			"  LEFT SINCE       when the cluster left the fleet, or the program that followed it was started again without it",
 		Example: "  fairlead ledger inspect --ledger fairlead.ledger --cluster edge-1\n" +
 			"  fairlead ledger inspect --output json | jq '.cursors[] | select(.left)'",
-		Args: cobra.NoArgs,
+		Args: ctl.NoArgs("name the ledger with --ledger"),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if output != "table" && output != "json" {
 				return fmt.Errorf("--output %q is neither table nor json", output)
@@ -128,7 +128,7 @@ func newLedgerVerifyCommand(kinds ledger.StoreKinds) *cobra.Command {
 		Long: "Reads every page of the file and decodes every record in it, and compares each with its\n" +
 			"checksum and all of them with the number and sum of what was stored. It changes nothing.\n" +
 			"The exit code is 1 if the file is damaged, or cannot be read.",
-		Args: cobra.NoArgs,
+		Args: ctl.NoArgs("name the ledger with --ledger"),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return at.use(cmd.Context(), true, func(spec *ledger.StoreSpec, s ledger.Store) error {
 				all, err := ledger.Describe(cmd.Context(), s)
@@ -163,7 +163,7 @@ func newLedgerCompactCommand(kinds ledger.StoreKinds) *cobra.Command {
 		Long: "Writes the ledger anew, without its free pages, to a file beside it, which takes its place\n" +
 			"in one step once it is on the disk and checked. It needs room for both; if it is killed,\n" +
 			"the ledger is as it was, and the next run removes what is left.",
-		Args: cobra.NoArgs,
+		Args: ctl.NoArgs("name the ledger with --ledger"),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			s, err := at.spec()
 			if err != nil {
@@ -205,7 +205,7 @@ func newLedgerForgetCommand(kinds ledger.StoreKinds) *cobra.Command {
 		Example: "  fairlead ledger forget --ledger fairlead.ledger --cluster edge-1\n" +
 			"  fairlead ledger forget --ledger fairlead.ledger --resource deployments.apps\n" +
 			"  fairlead ledger forget --ledger fairlead.ledger --lock",
-		Args: cobra.NoArgs,
+		Args: ctl.NoArgs("name the ledger with --ledger"),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			switch named := cluster != "" || resource != ""; {
 			case lock && named:

@@ -108,27 +108,39 @@ func TestSetsOfAnswers(t *testing.T) {
 	}
 }
 
-// A tail with an expression considers a bounded number of answers, and tells of the others.
+// A tail with an expression considers a bounded number of answers, and tells of the others. Tails
+// share what may be copied.
 func TestExpressionsAreBounded(t *testing.T) {
-	var r recent
-	var out strings.Builder
-	one, end := lookingTail(t, &r, &out, url.Values{"where": {`pods:object['x'] == "y"`}})
-	defer end()
-	for i := range mostRecent {
-		r.observe("x", podDelivery(fmt.Sprint(i), i, `{"x":"n"}`))
-	}
-	if _, err := one.look(time.Now()); err != nil {
-		t.Fatal(err)
-	}
-	if one.looks != 0 || one.skipped != 0 {
-		t.Errorf("it may consider %d more, and has not told of %d", one.looks, one.skipped)
-	}
-	if err := one.out.Flush(); err != nil {
-		t.Fatal(err)
-	}
-	// The first ones have copies, and are not selected; the others were left out.
-	if want := fmt.Sprintf(`"skipped":%d`, mostRecent-whereRoom); strings.Count(out.String(), "\n") != 1 || !strings.Contains(out.String(), want) {
-		t.Errorf("it shows %q, want %q", out.String(), want)
+	for tails, share := range map[int]int{1: 1024, 2: 512, 40: 128} {
+		var r recent
+		var out strings.Builder
+		one, end := lookingTail(t, &r, &out, url.Values{"where": {`pods:object['x'] == "y"`}})
+		all := []*tail{one}
+		for range tails - 1 {
+			other, end := lookingTail(t, &r, io.Discard, url.Values{"where": {`pods:object['x'] == "y"`}})
+			defer end()
+			all = append(all, other)
+		}
+		for _, each := range all {
+			each.makeRoom() // as each does when it looks
+		}
+		for i := range mostRecent {
+			r.observe("x", podDelivery(fmt.Sprint(i), i, `{"x":"n"}`))
+		}
+		if _, err := one.look(time.Now()); err != nil {
+			t.Fatal(err)
+		}
+		if want := max(4*share-mostRecent, 0); one.looks != want || one.skipped != 0 {
+			t.Errorf("%d tails: one may consider %d more, want %d, and has not told of %d", tails, one.looks, want, one.skipped)
+		}
+		if err := one.out.Flush(); err != nil {
+			t.Fatal(err)
+		}
+		// The first ones have copies, and are not selected; the others were left out.
+		if want := fmt.Sprintf(`"skipped":%d`, mostRecent-share); strings.Count(out.String(), "\n") != 1 || !strings.Contains(out.String(), want) {
+			t.Errorf("%d tails: one shows %q, want %q", tails, out.String(), want)
+		}
+		end()
 	}
 }
 
@@ -140,19 +152,21 @@ func TestAnswersOfOthersAreNotConsidered(t *testing.T) {
 	one, end := lookingTail(t, &r, &out, url.Values{"where": {`secrets:object['x'] == "y"`}})
 	defer end()
 	for i := range mostRecent - 2 {
-		r.observe("x", podDelivery(fmt.Sprint(i), i, ""))
+		r.observe("x", podDelivery(fmt.Sprint(i), i, `{"x":"y"}`))
 	}
-	gone := podDelivery("the one", 1, "")
-	gone.Change.Op, gone.Change.Key.Resource = pipeline.Deleted, "secrets"
-	gone.Change.Origin = &pipeline.Origin{Cluster: "alpha", Resource: schema.GroupVersionResource{Version: "v1", Resource: "secrets"}}
-	r.observe("x", gone)
+	for name, object := range map[string]string{"the one": `{"x":"y"}`, "another": `{"x":"n"}`} {
+		secret := podDelivery(name, 1, object)
+		secret.Change.Key.Resource = "secrets"
+		secret.Change.Origin = &pipeline.Origin{Cluster: "alpha", Resource: schema.GroupVersionResource{Version: "v1", Resource: "secrets"}}
+		r.observe("x", secret)
+	}
 	if _, err := one.look(time.Now()); err != nil {
 		t.Fatal(err)
 	}
 	if err := one.out.Flush(); err != nil {
 		t.Fatal(err)
 	}
-	if one.looks != whereLooks-1 || strings.Count(out.String(), "\n") != 1 || !strings.Contains(out.String(), `"the one"`) {
-		t.Errorf("it has considered %d, and shows %q", whereLooks-one.looks, out.String())
+	if considered := looksPerObject*mostShared - one.looks; considered != 2 || strings.Count(out.String(), "\n") != 1 || !strings.Contains(out.String(), `"the one"`) {
+		t.Errorf("it has considered %d, and shows %q", considered, out.String())
 	}
 }

@@ -208,7 +208,7 @@ func (a *admin) isKnown(p *api.Target) (err error, known []string) { //nolint:re
 		}
 		return nil, nil
 	}
-	found := false
+	found, named := false, false
 	var resources []string
 	for _, m := range a.members() {
 		known = append(known, m.Connection.Cluster)
@@ -221,12 +221,17 @@ func (a *admin) isKnown(p *api.Target) (err error, known []string) { //nolint:re
 				p.Resource = st.Resource
 				return nil, nil
 			}
-			resources = append(resources, cmp.Or(st.Resource, st.Stream))
+			named = named || st.Stream == p.Resource
+			if st.Resource != "" {
+				resources = append(resources, st.Resource)
+			}
 		}
 	}
 	switch {
 	case !found:
 		return fmt.Errorf("there is no cluster %q", clipped(p.Cluster)), known
+	case named:
+		return fmt.Errorf("cluster %q has not been found to serve %q, so that nothing of it is read yet; there is nothing to order of it", p.Cluster, clipped(p.Resource)), nil
 	case p.Resource != "":
 		return fmt.Errorf("cluster %q has no stream of %q", p.Cluster, clipped(p.Resource)), slices.Compact(resources)
 	}

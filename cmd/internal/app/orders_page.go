@@ -2,10 +2,14 @@ package app
 
 import (
 	"fmt"
+	"net"
 	"net/http"
 	"net/url"
+	"os"
 	"strings"
 	"time"
+
+	"k8s.io/apimachinery/pkg/util/validation"
 
 	"github.com/fairlead-dev/fairlead/cmd/internal/api"
 	"github.com/fairlead-dev/fairlead/cmd/internal/page"
@@ -17,7 +21,7 @@ func (a *admin) orderOfPage(r *http.Request, path string, q url.Values) page.Ord
 	if err := a.unable(); err != nil {
 		o := page.Ordered{Code: http.StatusServiceUnavailable, Line: err.Error, Refused: true}
 		if err.Leader != nil {
-			o.Instead = toLeader
+			o.Instead = a.toLeader
 		}
 		return o
 	}
@@ -34,6 +38,8 @@ func (a *admin) orderOfPage(r *http.Request, path string, q url.Values) page.Ord
 	switch said := said.(type) {
 	case api.Error:
 		o.Line, o.Known = said.Error, said.Known
+	case unbegun:
+		o.Line, o.Known, o.Refused = said.Error, said.Known, true
 	case api.Pausing:
 		o.Line = lineOfPausing(path == "/pause", &said)
 	case api.Replay:
@@ -49,8 +55,42 @@ func (a *admin) orderOfPage(r *http.Request, path string, q url.Values) page.Ord
 	return o
 }
 
-// toLeader makes the admin address of the Pod that leads one of this machine.
-const toLeader = `kubectl --namespace=fairlead port-forward "$(kubectl --namespace=fairlead get pod --selector=` + roleLabel + `=leader --output=name)" 8082`
+// toLeader returns the command that makes the admin address of the Pod that leads one of the
+// machine where it is run; empty: this process does not know enough for one that works. A Pod with
+// a label of its own finds the leader's by that, also after another change. Else there is the name
+// of the leader's host, which is that of its Pod; it is what the lock says, so that only what can
+// be the name of a Pod comes into a command. All processes of an election have the same flags.
+func (p *program) toLeader(l *api.Leader, podNamespace string) string {
+	s := p.settings
+	if p.adminAddress == nil {
+		return ""
+	}
+	_, port, err := net.SplitHostPort(p.adminAddress.String())
+	if err != nil {
+		return ""
+	}
+	if namespace, _, err := parsePod(s.LeaderLabel); err == nil {
+		return fmt.Sprintf(`kubectl --namespace=%[1]s port-forward "$(kubectl --namespace=%[1]s get pod --selector=%s=%s --output=name)" %s`, namespace, roleLabel, leaderRole, port)
+	}
+	namespace := namespaceOfPod(podNamespace)
+	if namespace == "" || len(l.Host) >= longestHost || len(validation.IsDNS1123Subdomain(l.Host)) > 0 {
+		return ""
+	}
+	return fmt.Sprintf("kubectl --namespace=%s port-forward pod/%s %s", namespace, l.Host, port)
+}
+
+// longestHost is how long the name of a host is at most, in bytes. Kubernetes cuts names of Pods
+// that are longer.
+const longestHost = 63
+
+// namespaceOfPod is the namespace that a file names, empty if it names none.
+func namespaceOfPod(file string) string {
+	text, err := os.ReadFile(file)
+	if namespace := strings.TrimSpace(string(text)); err == nil && len(validation.IsDNS1123Label(namespace)) == 0 {
+		return namespace
+	}
+	return ""
+}
 
 // lineOfPausing says that something is paused from now on, or was until now.
 func lineOfPausing(pauses bool, p *api.Pausing) string {

@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -175,30 +176,58 @@ func TestButtonsOfAFollower(t *testing.T) {
 			t.Errorf("%d, does not say %q: %s", w.Code, want, w.Body)
 		}
 	}
-	a.leader = &api.Leader{Host: e.LeaderHost}
+	a.leader, a.toLeader = &api.Leader{Host: e.LeaderHost}, `kubectl "x"`
 	w = httptest.NewRecorder()
 	r.Body = io.NopCloser(strings.NewReader("do=resume&cluster=alpha&by=anna"))
 	a.handler().ServeHTTP(w, r)
-	for _, want := range []string{"<h1>Nothing was ordered</h1>", "<code>" + html.EscapeString(toLeader) + "</code>"} {
+	for _, want := range []string{"<h1>Nothing was ordered</h1>", "<code>" + html.EscapeString(a.toLeader) + "</code>"} {
 		if !strings.Contains(w.Body.String(), want) {
 			t.Errorf("does not say %q: %s", want, w.Body)
 		}
 	}
 }
 
-// What has begun is not said to be nothing.
+// The command that reaches the leader is of its real namespace, Pod and port, or there is none.
+func TestCommandThatReachesTheLeader(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "namespace")
+	if err := os.WriteFile(file, []byte("events\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	const label = "--leader-label=ops/fairlead-7"
+	for name, c := range map[string]struct {
+		flags      []string
+		file, host string
+		want       string
+	}{
+		"a label":                             {[]string{label}, file, "fairlead-1", `kubectl --namespace=ops port-forward "$(kubectl --namespace=ops get pod --selector=fairlead.dev/role=leader --output=name)" 9999`},
+		"a Pod":                               {nil, file, "fairlead-1", "kubectl --namespace=events port-forward pod/fairlead-1 9999"},
+		"no Pod":                              {nil, file + "x", "fairlead-1", ""},
+		"a hostile host":                      {nil, file, "x; rm -rf /", ""},
+		"no host":                             {nil, file, "", ""},
+		"a host whose name may have been cut": {nil, file, strings.Repeat("a", 63), ""},
+	} {
+		flags := append([]string{"--watch=pods", "--clusters=dir:/x", "--leader-elect", "--leader-election-namespace=x"}, c.flags...)
+		p := &program{settings: parseWith(t, Options{Version: "v1"}, flags...), adminAddress: &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: 9999}}
+		if got := p.toLeader(&api.Leader{Host: c.host}, c.file); got != c.want {
+			t.Errorf("%s: %q, want %q", name, got, c.want)
+		}
+	}
+}
+
+// What has begun is not said to be nothing, and what has not is not said to be something.
 func TestButtonsTellWhatIsNotStored(t *testing.T) {
 	p := &program{settings: parseWith(t, Options{Version: "v1"}, "--watch=pods", "--clusters=dir:/x"), log: logr.Discard(), members: newMembers()}
 	p.page = p.newStatusPage()
-	for _, cause := range []error{sources.ErrNotStored, errChanging} {
+	const nothing, maybe = "<h1>Nothing was ordered</h1>", "<h1>It may have begun</h1>"
+	for cause, title := range map[error]string{sources.ErrNotStored: maybe, errChanging: maybe, sources.ErrNotSurveyed: nothing} {
 		a := &admin{log: p.log, replay: func(context.Context, replayRequest) (r sources.Replaying, _ error) { return r, cause }}
 		a.pages = p.actingPages(a.orderOfPage)
 		r := httptest.NewRequest(http.MethodPost, "http://127.0.0.1:8082/status/order", strings.NewReader("do=replay&cluster=alpha"))
 		r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 		w := httptest.NewRecorder()
 		a.handler().ServeHTTP(w, r)
-		if w.Code != http.StatusServiceUnavailable || !strings.Contains(w.Body.String(), "<h1>It may have begun</h1>") || !strings.Contains(w.Body.String(), cause.Error()) {
-			t.Errorf("%d: %s", w.Code, w.Body)
+		if w.Code != http.StatusServiceUnavailable || !strings.Contains(w.Body.String(), title) || !strings.Contains(w.Body.String(), cause.Error()) {
+			t.Errorf("%d, want %s: %s", w.Code, title, w.Body)
 		}
 	}
 }

@@ -265,7 +265,7 @@ func TestOrdersOverTheAdminAddress(t *testing.T) {
 		{"/pause", []string{"route", "file:x"}, 404, `"stdout:"`},
 		{"/pause", []string{"stream", "alpha"}, 400, "CLUSTER/RESOURCE"},
 		{"/pause", []string{"stream", "alpha/pods"}, 404, "deployments.apps"},
-		{"/pause", []string{"stream", "alpha/wigs"}, 404, "no stream"},
+		{"/pause", []string{"stream", "alpha/wigs"}, 404, "has not been found to serve"},
 		{"/pause", []string{"cluster", "alpha", "for", "soon"}, 400, "such as 30m"},
 		{"/pause", []string{"cluster", "alpha", "for", "-1s"}, 400, "such as 30m"},
 		{"/pause", []string{"cluster", "alpha", "for", "100000h"}, 400, "such as 30m"},

@@ -93,6 +93,9 @@ func (a *admin) followed(cluster string) (clusters, resources []string) {
 	return clusters, resources
 }
 
+// unbegun is the error of what has not begun, although its status code does not say so.
+type unbegun api.Error
+
 func (a *admin) serveReplay(r *http.Request) (int, any) {
 	q, err := replayRequestOf(r)
 	if err != nil {
@@ -112,7 +115,10 @@ func (a *admin) serveReplay(r *http.Request) (int, any) {
 	if errors.Is(err, errChanging) {
 		return http.StatusServiceUnavailable, api.Error{Error: "it may not be complete, as " + err.Error() + "; ask again"}
 	}
-	if errors.Is(err, sources.ErrNotStored) || errors.Is(err, sources.ErrNotSurveyed) {
+	if errors.Is(err, sources.ErrNotSurveyed) {
+		return http.StatusServiceUnavailable, unbegun{Error: err.Error()}
+	}
+	if errors.Is(err, sources.ErrNotStored) {
 		return http.StatusServiceUnavailable, api.Error{Error: err.Error()}
 	}
 	if errors.Is(err, sources.ErrSelector) || errors.Is(err, sources.ErrUnknownRoute) {

@@ -35,13 +35,10 @@ const (
 	mostTails = 64
 	tailStep  = 100 * time.Millisecond // between two looks
 	tailQuiet = 15 * time.Second       // after which a blank line shows that somebody is there
-	// whereRoom is how many objects are copied for a tail with an expression from one look to
-	// the next: most may not be selected.
-	whereRoom = 128
-	// whereLooks is how many answers a tail with an expression considers at a look, of those
-	// that it can be about. Most of what is beyond has no copy of its object, and could not be
-	// shown.
-	whereLooks = 4 * whereRoom
+	// looksPerObject is how many answers a tail with an expression considers at a look, of those
+	// that it can be about, for each object that it has room for. Most of what is beyond has no
+	// copy of its object, and could not be shown.
+	looksPerObject = 4
 )
 
 // ServeHTTP implements http.Handler.
@@ -144,9 +141,9 @@ type tail struct {
 
 // makeRoom says for how many objects there is room until the next look.
 func (t *tail) makeRoom() {
-	room := int64(whereRoom)
-	if t.where == nil {
-		room = int64(min(t.limit.Tokens(), whereRoom))
+	room := int64(t.recent.copies.share())
+	if t.where == nil { // what an expression selects is not known before it is copied
+		room = min(int64(t.limit.Tokens()), room)
 	}
 	t.recent.copies.makeRoom(&t.wanter, room)
 }
@@ -155,7 +152,7 @@ func (t *tail) makeRoom() {
 func (t *tail) look(now time.Time) (wrote bool, err error) {
 	room := int(t.limit.TokensAt(now))
 	left := room
-	t.looks = whereLooks
+	t.looks = looksPerObject * t.recent.copies.share()
 	for end := t.recent.now(); t.at < end && err == nil; {
 		if left == 0 && t.isForAll() {
 			t.skipped += end - t.at

@@ -3,6 +3,7 @@ package app
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"net/http"
 	"slices"
 	"strconv"
@@ -13,6 +14,7 @@ import (
 	"github.com/fairlead-dev/fairlead/cmd/internal/api"
 	"github.com/fairlead-dev/fairlead/pipeline"
 	"github.com/fairlead-dev/fairlead/pipeline/selection"
+	"github.com/fairlead-dev/fairlead/sources"
 )
 
 // tailFilter says what one tail shows.
@@ -38,11 +40,12 @@ const (
 )
 
 // serveTail has a tail begin, unless it is about what there is not: it would show nothing
-// for ever. Resources may come later.
+// for ever. Resources may come later: of those that nobody follows now it says so.
 func (a *admin) serveTail(w http.ResponseWriter, r *http.Request) {
 	q := r.URL.Query()
 	var clusters []string
-	for _, m := range a.members() {
+	members := a.members()
+	for _, m := range members {
 		clusters = append(clusters, m.Connection.Cluster)
 	}
 	for _, of := range []struct {
@@ -60,7 +63,50 @@ func (a *admin) serveTail(w http.ResponseWriter, r *http.Request) {
 			}
 		}
 	}
+	if note := notFollowedNow(members, q.Get("resource")); note != "" {
+		w.Header().Set(api.NoteHeader, note)
+	}
 	a.tails.ServeHTTP(w, r)
+}
+
+// mostNamed is how many names a note lists.
+const mostNamed = 20
+
+// notFollowedNow says which of the resources of a list no stream follows now; empty: all are followed.
+func notFollowedNow(members []sources.MemberStatus, list string) string {
+	set := map[string]bool{}
+	for _, m := range members {
+		for _, st := range m.Streams {
+			if st.Resource != "" {
+				set[st.Resource] = true
+			}
+		}
+	}
+	followed := slices.Sorted(maps.Keys(set))
+	var missing []string
+	for name := range strings.SplitSeq(list, ",") {
+		is := func(resource string) bool {
+			plural, _, _ := strings.Cut(resource, ".")
+			return resource == name || plural == name
+		}
+		if name != "" && !slices.ContainsFunc(followed, is) {
+			missing = append(missing, fmt.Sprintf("%+q", clipped(name)))
+		}
+	}
+	if len(missing) == 0 {
+		return ""
+	}
+	known := "no cluster has told yet what it serves"
+	if len(followed) > 0 {
+		known = "there are " + strings.Join(followed[:min(len(followed), mostNamed)], ", ")
+	}
+	if more := len(followed) - mostNamed; more > 0 {
+		known += fmt.Sprintf(" and %d more", more)
+	}
+	if len(missing) > mostNamed {
+		missing = append(missing[:mostNamed], "others")
+	}
+	return fmt.Sprintf("nothing follows %s now, and what comes later is shown; %s", strings.Join(missing, ", "), known)
 }
 
 // tailFilterOf reads the parameters of a request.

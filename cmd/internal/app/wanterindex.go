@@ -14,6 +14,7 @@ type wanterIndex struct {
 	wanters [mostWanters]*wanter // at their bits; nil: that bit is free
 	all     uint64               // the bits of all
 	objects uint64               // the bits of those that want objects, too
+	about   expressionIndex
 
 	clusters, resources, namespaces, routes nameIndex
 	ops                                     [pipeline.Deleted + 1]uint64
@@ -36,6 +37,9 @@ func indexOf(wanters [mostWanters]*wanter) *wanterIndex {
 		x.all |= bit
 		if f.needsObject() {
 			x.objects |= bit
+		}
+		if f.where != nil {
+			x.about.some |= bit
 		}
 		x.clusters.add(bit, &f.clusters)
 		x.resources.add(bit, &f.resources)

@@ -30,7 +30,7 @@ func NewSupportBundle(description string) *cobra.Command {
 			"before you give it to somebody all the same.\n\n" +
 			"What could not be got is named in its README. The exit code is 2 if that is everything.",
 		Example: "  fairlead support-bundle -o bundle.tar.gz\n  fairlead support-bundle -n fairlead",
-		Args:    cobra.NoArgs,
+		Args:    NoArgs("name the file with -o"),
 		RunE: func(cmd *cobra.Command, _ []string) (err error) {
 			now := time.Now().UTC()
 			at, err := c.way(cmd.Context())

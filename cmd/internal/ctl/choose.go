@@ -18,7 +18,12 @@ import (
 // mean everything.
 func notEmpty(flags *pflag.FlagSet, names ...string) error {
 	for _, name := range names {
-		if f := flags.Lookup(name); f != nil && f.Changed && strings.TrimSpace(f.Value.String()) == "" {
+		f := flags.Lookup(name)
+		if f == nil || !f.Changed {
+			continue
+		}
+		text := strings.TrimSpace(f.Value.String())
+		if text == "" || text == "[]" && f.Value.Type() == "stringSlice" {
 			return Unasked(fmt.Errorf("--%s is empty; give it a value, or leave it out", name))
 		}
 	}
@@ -44,12 +49,22 @@ func (c *Client) chosen(ctx context.Context, stderr io.Writer, flag, selector st
 			names = append(names, status.Clusters[i].Name)
 		}
 	}
-	if len(names) == 0 && selector != "" {
-		return nil, nil, fmt.Errorf("--%s %s: no cluster has these labels, which Secrets and ClusterProfiles give them; fairlead status -o wide tells of all", flag, selector)
+	if err := anySelected(status, flag, selector, wanted); err != nil {
+		return nil, nil, err
 	}
 	if len(names) == 0 {
 		return nil, nil, errors.New("there is no cluster; fairlead status tells of all")
 	}
 	slices.Sort(names)
 	return names, status, nil
+}
+
+// anySelected fails if no cluster has the labels that a flag names. Without any there is nothing to
+// fail for.
+func anySelected(status *api.Status, flag, selector string, selected labels.Selector) error {
+	has := func(c api.Cluster) bool { return selected.Matches(labels.Set(c.Labels)) }
+	if selector == "" || slices.ContainsFunc(status.Clusters, has) {
+		return nil
+	}
+	return fmt.Errorf("--%s %s: no cluster has these labels, which Secrets and ClusterProfiles give them; fairlead status -o wide tells of all", flag, selector)
 }

@@ -54,7 +54,7 @@ func (c *Client) Get(ctx context.Context, stderr io.Writer, path string, query u
 
 // Stream returns what the program writes at path, until ctx ends or it is closed.
 func (c *Client) Stream(ctx context.Context, stderr io.Writer, path string, query url.Values) (body io.ReadCloser, err error) {
-	err = c.ask(ctx, stderr, request{method: http.MethodGet, path: path, query: query, most: mostAnswer, as: []int{http.StatusOK}, stream: &body})
+	err = c.ask(ctx, stderr, request{method: http.MethodGet, path: path, query: query, most: mostAnswer, as: []int{http.StatusOK}, stream: &body, notes: stderr})
 	return body, err
 }
 

@@ -39,10 +39,13 @@ func NewDiff() *cobra.Command {
 		Example: "  fairlead diff --sink hub:fleet\n" +
 			"  fairlead diff --sink hub:fleet --cluster edge-1 --resource pods --repair\n" +
 			"  fairlead diff --sink hub:fleet --sample 1000 -o json",
-		Args: cobra.NoArgs,
+		Args: NoArgs("name the sink with --sink, and clusters with --cluster"),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if sink == "" {
 				return Unasked(errors.New("which sink? Give --sink NAME, as fairlead top sinks has it"))
+			}
+			if err := errors.Join(notEmpty(cmd.Flags(), "cluster", "resource"), o.check(diffColumns)); err != nil {
+				return Unasked(err)
 			}
 			query := url.Values{"sink": {sink}}
 			for name, values := range map[string][]string{"cluster": clusters, "resource": resources} {
@@ -86,7 +89,7 @@ func NewDiff() *cobra.Command {
 
 // streamBy is Stream for any method.
 func (c *Client) streamBy(ctx context.Context, stderr io.Writer, method, path string, query url.Values) (body io.ReadCloser, err error) {
-	err = c.ask(ctx, stderr, request{method: method, path: path, query: query, most: mostAnswer, as: []int{http.StatusOK}, stream: &body})
+	err = c.ask(ctx, stderr, request{method: method, path: path, query: query, most: mostAnswer, as: []int{http.StatusOK}, stream: &body, notes: stderr})
 	return body, err
 }
 

@@ -89,6 +89,9 @@ func (h *hubFlags) open(ctx context.Context) (*way, error) {
 	rules := clientcmd.NewDefaultClientConfigLoadingRules()
 	rules.ExplicitPath = h.kubeconfig
 	config, err := clientcmd.NewNonInteractiveDeferredLoadingClientConfig(rules, &clientcmd.ConfigOverrides{CurrentContext: h.context}).ClientConfig()
+	if clientcmd.IsEmptyConfig(err) {
+		return nil, &pointlessError{fmt.Errorf("there is no kubeconfig of the hub, in whose namespace %s the program would be looked for; name one with --kubeconfig or KUBECONFIG, or the program's address with --admin", h.namespace)}
+	}
 	if err != nil {
 		return nil, &pointlessError{fmt.Errorf("read the kubeconfig: %w", redact.New().Error(err))}
 	}

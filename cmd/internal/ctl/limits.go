@@ -44,7 +44,7 @@ func NewLimits() *cobra.Command {
 			"  fairlead limits --stream edge-1/events --qps 5\n" +
 			"  fairlead limits --route postgres://db:5432/fleet --qps 100 --for 2h\n" +
 			"  fairlead limits edge-1 --reset",
-		Args: cobra.MaximumNArgs(1),
+		Args: atMost(1, "run it once for each cluster"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			given := cmd.Flags().Changed
 			if err := errors.Join(notEmpty(cmd.Flags(), "stream", "route"), checkLimits(given, qps, burst, weight, reset)); err != nil {
@@ -81,6 +81,9 @@ func NewLimits() *cobra.Command {
 				err = c.Get(cmd.Context(), cmd.ErrOrStderr(), "/limits", q, &l)
 			} else {
 				if err := o.add(cmd, q); err != nil {
+					return err
+				}
+				if err := out.check(limitsColumns); err != nil {
 					return err
 				}
 				err = c.Post(cmd.Context(), cmd.ErrOrStderr(), "/limits", q, storedWithin, &l, http.StatusOK, http.StatusAccepted)
@@ -147,8 +150,10 @@ func ordersTable(all []api.LimitsOrder) Table {
 	return t
 }
 
+var limitsColumns = []Column{{Name: "LIMIT"}, {Name: "DECLARED"}, {Name: "DECLARED BY"}, {Name: "EFFECTIVE"}, {Name: "BY"}, {Name: "UNTIL"}, {Name: "REASON"}}
+
 func limitsTable(l *api.Limits) Table {
-	t := Table{Columns: []Column{{Name: "LIMIT"}, {Name: "DECLARED"}, {Name: "DECLARED BY"}, {Name: "EFFECTIVE"}, {Name: "BY"}, {Name: "UNTIL"}, {Name: "REASON"}}}
+	t := Table{Columns: limitsColumns}
 	row := func(name string, of api.Limit, ordered bool, text func(float64) string) {
 		by, end, reason := of.DeclaredBy, "-", "-"
 		if ordered {

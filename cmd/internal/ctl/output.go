@@ -2,6 +2,7 @@ package ctl
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"slices"
@@ -62,6 +63,16 @@ func (o *Output) checkObject() error {
 		return &pointlessError{fmt.Errorf("--output: %w", err)}
 	}
 	return nil
+}
+
+// check returns why a table with these columns could not be printed, whatever is in it: who changes
+// something asks before.
+func (o *Output) check(columns []Column) error {
+	err := o.Print(io.Discard, Table{Columns: columns, Items: []any{}}, struct{}{})
+	if _, pointless := errors.AsType[*pointlessError](err); pointless {
+		return Unasked(err)
+	}
+	return nil // a template may need what there is
 }
 
 // PrintObject prints an object in the form that is asked for, unless that is text.

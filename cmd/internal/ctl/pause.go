@@ -101,7 +101,7 @@ func NewPause() *cobra.Command {
 			"  fairlead pause --stream edge-1/events --mode stop\n" +
 			"  fairlead pause --selector region=north --for 2h --reason 'the link is being repaired'\n" +
 			"  fairlead pause --route postgres://db:5432/fleet",
-		Args: cobra.MaximumNArgs(1),
+		Args: atMost(1, "--selector takes the labels of several clusters"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			of, err := targets(cmd, &c, &t, selector, args)
 			if err != nil {
@@ -139,7 +139,7 @@ func NewResume() *cobra.Command {
 			"With --selector it is each cluster that is paused and has the labels.",
 		Example: "  fairlead resume edge-1\n" +
 			"  fairlead resume --selector region=north",
-		Args: cobra.MaximumNArgs(1),
+		Args: atMost(1, "--selector takes the labels of several clusters"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			of, err := targets(cmd, &c, &t, selector, args)
 			if err != nil {

@@ -63,9 +63,14 @@ type pausings struct {
 // mostErrors bounds how many of many errors are shown.
 const mostErrors = 10
 
+var pausingColumns = []Column{{Name: "STATE"}, {Name: "OF"}, {Name: "MODE"}, {Name: "UNTIL"}, {Name: "BY"}, {Name: "REASON"}}
+
 // pausing asks for pauses or their ends, and prints the answers.
 func pausing(cmd *cobra.Command, c *Client, out *Output, path string, of []url.Values, done string) error {
-	t := Table{Columns: []Column{{Name: "STATE"}, {Name: "OF"}, {Name: "MODE"}, {Name: "UNTIL"}, {Name: "BY"}, {Name: "REASON"}}}
+	t := Table{Columns: pausingColumns}
+	if err := out.check(t.Columns); err != nil {
+		return err
+	}
 	all := pausings{Clusters: []api.Pausing{}}
 	var failed []error // the first ones, and how many more
 	var unstored error // of the first; the others are rarely another one

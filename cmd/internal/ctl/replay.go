@@ -41,7 +41,7 @@ func NewReplay() *cobra.Command {
 			"  fairlead replay --cluster edge-1 -n shop -l app=web --dry-run\n" +
 			"  fairlead replay --cluster edge-1 --resource pods -n shop --name web-0 --route stdout:\n" +
 			"  fairlead replay --route postgres:audit --dry-run -o json",
-		Args: cobra.NoArgs,
+		Args: NoArgs("name a cluster with --cluster"),
 		RunE: func(cmd *cobra.Command, _ []string) error { return r.run(cmd) },
 	}
 	f := cmd.Flags()

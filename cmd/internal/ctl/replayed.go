@@ -98,7 +98,10 @@ func (r *replayed) end() error {
 	case r.several:
 		return fmt.Errorf("%d of %d clusters were not replayed, or not all of them", r.Failed, len(r.Clusters))
 	}
-	return fmt.Errorf("%d streams of cluster %s were left out", len(r.Clusters[0].Replay.Failed), Printable(r.Clusters[0].Cluster))
+	if n := len(r.Clusters[0].Replay.Failed); n != 1 {
+		return fmt.Errorf("%d streams of cluster %s were left out", n, Printable(r.Clusters[0].Cluster))
+	}
+	return fmt.Errorf("1 stream of cluster %s was left out", Printable(r.Clusters[0].Cluster))
 }
 
 // objects says how many objects a replay is of.

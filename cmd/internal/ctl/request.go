@@ -59,6 +59,7 @@ type request struct {
 	as           []int          // status codes of an answer
 	answer       any            // *[]byte: as it is, else decoded
 	stream       *io.ReadCloser // gets the body of an answer, if it is not nil
+	notes        io.Writer      // with stream: gets what the program has to say about it
 }
 
 // page is a request for what a program tells of itself.
@@ -88,7 +89,10 @@ func (r request) send(ctx context.Context, to *way) error {
 	}
 	if r.stream != nil && slices.Contains(r.as, resp.StatusCode) {
 		*r.stream = resp.Body
-		return nil
+		if said := resp.Header.Get(api.NoteHeader); said != "" {
+			_, err = fmt.Fprintln(r.notes, Visible(redact.Cut(said, redact.Longest)))
+		}
+		return err
 	}
 	defer func() { _ = resp.Body.Close() }()
 	body, err := io.ReadAll(io.LimitReader(resp.Body, r.most))
@@ -115,12 +119,27 @@ func (r request) unknown(ctx context.Context, to *way, code int, other error) er
 	if err := page(versionPath, &v).send(ctx, to); err != nil || v.Version == "" {
 		return other
 	}
+	if !r.isAdmin(ctx, to) {
+		where := "name that with --admin"
+		if to.pod != "" {
+			where = "name its port with --admin-port"
+		}
+		return fmt.Errorf("%s %s: what answers there is fairlead run, but not its --admin-bind-address, where commands go; %s", r.method, r.path, where)
+	}
 	return fmt.Errorf("this program (version %s) does not know %s %s, which this command needs; upgrade the program, or use the fairlead command of its version",
 		Visible(redact.Cut(v.Version, mostVersion)), r.method, r.path)
 }
 
+// isAdmin reports whether a program's admin address answers, and not another one of it: that alone has
+// flagsPath, in all versions.
+func (r request) isAdmin(ctx context.Context, to *way) bool {
+	var flags []byte
+	return r.path == flagsPath || page(flagsPath, &flags).send(ctx, to) == nil
+}
+
 const (
 	versionPath = "/version"
+	flagsPath   = "/flags"
 	mostVersion = 100 // bytes of a version that is shown
 )
 

@@ -20,12 +20,16 @@ func TestAnOlderProgram(t *testing.T) {
 	}{
 		"it does not know the page":   {version, "/other", "this program (version v0.9.0 [2J) does not know POST /check, which this command needs; upgrade"},
 		"it does not know the method": {version, "GET /check", "this program (version v0.9.0 [2J) does not know POST /check"},
+		"it is another address":       {version, "GET /clusters", "is fairlead run, but not its --admin-bind-address, where commands go; name that with --admin"},
 		"it is no program":            {"", "/other", "is not the admin address of fairlead run"},
 		"it is another program":       {"{}", "/other", "is not the admin address of fairlead run"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			mux := http.NewServeMux()
 			mux.HandleFunc(test.knows, func(http.ResponseWriter, *http.Request) {})
+			if strings.Contains(test.says, "version") {
+				mux.HandleFunc("GET /flags", func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "{}") })
+			}
 			if test.version != "" {
 				mux.HandleFunc("GET /version", func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, test.version) })
 			}

@@ -159,6 +159,9 @@ func (s *statusCommand) choose(status *api.Status) ([]api.Cluster, error) {
 			return nil, fmt.Errorf("there is no cluster %q; fairlead status tells of all", name)
 		}
 	}
+	if err := anySelected(status, "selector", s.selector, s.selected); err != nil {
+		return nil, err
+	}
 	clusters := slices.DeleteFunc(slices.Clone(status.Clusters), func(c api.Cluster) bool {
 		return len(s.names) > 0 && !slices.Contains(s.names, c.Name) ||
 			!s.selected.Matches(labels.Set(c.Labels)) ||

@@ -35,6 +35,9 @@ func NewTail() *cobra.Command {
 		Example: "  fairlead tail pods --cluster edge-1,edge-2 --op deleted\n" +
 			"  fairlead tail -o diff --where \"deployments.apps: object.metadata.namespace == 'shop'\"",
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := notEmpty(cmd.Flags(), "cluster", "namespace", "route", "op", "where"); err != nil {
+				return err
+			}
 			query := url.Values{"rate": {strconv.Itoa(rate)}}
 			for name, values := range map[string][]string{"resource": args, "cluster": clusters, "namespace": namespaces, "route": routes, "op": ops} {
 				if len(values) > 0 {

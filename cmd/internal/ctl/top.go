@@ -3,6 +3,7 @@ package ctl
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"slices"
@@ -23,7 +24,12 @@ func NewTop() *cobra.Command {
 		Long: "Asks the running program twice, and tells rates in between: of changes and bytes per second, and\n" +
 			"how large a part of the time something was throttled or had no room. What is furthest behind\n" +
 			"comes first.",
-		Args:      cobra.ExactArgs(1),
+		Args: func(_ *cobra.Command, args []string) error {
+			if len(args) != 1 {
+				return errors.New("rates of what? Give one of clusters, streams and sinks")
+			}
+			return nil
+		},
 		ValidArgs: []string{"clusters", "streams", "sinks"},
 	}
 	var c Client
@@ -46,6 +52,9 @@ func NewTop() *cobra.Command {
 		var r reads
 		tell := func(to, notes io.Writer) error {
 			if err := r.next(cmd.Context(), &c, interval, notes); err != nil {
+				return Unasked(err)
+			}
+			if err := anySelected(r.second, "selector", selector, selected); err != nil {
 				return Unasked(err)
 			}
 			return Unasked(o.Print(to, table(r.of(selected)), func(items []any) any { return map[string]any{"items": items} }))

@@ -28,7 +28,7 @@ func NewVersion(description string, own api.Version) *cobra.Command {
 			"the running program, if one answers within a second or was asked for with a flag.",
 		Example: "  fairlead version\n" +
 			"  fairlead version -o jsonpath='{.running.version}'",
-		Args: cobra.NoArgs,
+		Args: NoArgs(""),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if err := out.checkObject(); err != nil {
 				return Unasked(err)
