@@ -7,6 +7,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
+	"github.com/fairlead-dev/fairlead/internal/testserver"
 	"github.com/fairlead-dev/fairlead/pipeline"
 	"github.com/fairlead-dev/fairlead/sinks/kafka"
 )
@@ -46,7 +47,7 @@ func TestMetrics(t *testing.T) {
 		t.Fatal(err)
 	}
 	// The client may tell of what was acknowledged after Write has returned.
-	eventually(t, "what was sent is counted", func() bool {
+	testserver.Poll(t, "what was sent is counted", func() bool {
 		got := counters(t, registry)
 		plain, sent := got["fairlead_kafka_bytes_total records"], got["fairlead_kafka_bytes_total sent"]
 		return plain > 4_000 && sent > 0 && sent < plain && got["fairlead_kafka_throttled_seconds_total"] == 0.25

@@ -10,6 +10,7 @@ import (
 
 	"github.com/fairlead-dev/fairlead/pipeline"
 	"github.com/fairlead-dev/fairlead/sinks/nats"
+	"github.com/fairlead-dev/fairlead/sinks/sinktest"
 )
 
 // Messages are counted by what became of them, and connections that are made or fail.
@@ -31,10 +32,10 @@ func TestMetrics(t *testing.T) {
 			t.Fatal(err)
 		}
 	})
-	fails(t, s.Write(t.Context(), batch[:2]), "create the stream")
+	sinktest.Fails(t, s.Write(t.Context(), batch[:2]), "create the stream")
 	s.Disconnect()
 	p.line.Cut()
-	fails(t, s.Write(t.Context(), batch[:1]))
+	sinktest.Fails(t, s.Write(t.Context(), batch[:1]))
 
 	all, err := registry.Gather()
 	if err != nil {
