@@ -170,7 +170,9 @@ func TestOldTermIsRefused(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, sink := range []pipeline.Sink{old, openKV(t, p, nil), next} {
-		if err := sink.Write(t.Context(), []*pipeline.Change{change("a", 6, 9)}); !errors.Is(err, pipeline.ErrOldTerm) {
+		// It is the error of the batch, also if another change of it is accepted.
+		err := sink.Write(t.Context(), []*pipeline.Change{change("c", 6, 9), change("a", 6, 9)})
+		if _, partial := errors.AsType[*pipeline.BatchError](err); partial || !errors.Is(err, pipeline.ErrOldTerm) {
 			t.Errorf("a change of an old term: %v", err)
 		}
 	}

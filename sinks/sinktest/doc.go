@@ -11,6 +11,9 @@
 // themselves, [RunPoison] of those that its destination refuses for what they are, and
 // [RunOutages] what it does while its destination is away, and when it is closed.
 //
+// For tests of one's own there are [Choose], [Insist] and [Fails], changes ([Pod], [Gone],
+// [Traced]), and [Fleet]: what happens to Pods of two clusters, with what a reader has to find.
+//
 // # Usage
 //
 //	func TestConformance(t *testing.T) {
